@@ -1,0 +1,144 @@
+package policies
+
+import (
+	"fmt"
+
+	"github.com/pullgrant/pullgrant/requests"
+)
+
+// Outcome is how a judgement ended. The zero value denies, so that a forgotten field never allows.
+type Outcome int
+
+// Outcomes of a judgement.
+const (
+	Denied  Outcome = iota // refused; changing the request, the policy or the person is needed
+	Pending                // an approval, or the end of a draft, is still missing
+	Allowed                // every rule and every challenge is met
+	Failed                 // the facts do not suffice to decide: EvaluationError
+)
+
+var outcomes = [...]string{Denied: "denied", Pending: "pending", Allowed: "allowed", Failed: "error"}
+
+// String is the outcome as outputs and JSON hold it.
+func (o Outcome) String() string { return outcomes[o] }
+
+// MarshalText writes String.
+func (o Outcome) MarshalText() ([]byte, error) { return []byte(o.String()), nil }
+
+// UnmarshalText reads String.
+func (o *Outcome) UnmarshalText(text []byte) error {
+	for i, name := range outcomes {
+		if name == string(text) {
+			*o = Outcome(i)
+			return nil
+		}
+	}
+	return fmt.Errorf("unknown outcome %s", requests.Quote(string(text)))
+}
+
+// Code is the stable name of a rule's refusal (security.md 2.7), or empty.
+type Code string
+
+// Codes in the order the rules are checked.
+const (
+	EvaluationError       Code = "EvaluationError"
+	NotARequestPR         Code = "NotARequestPR"
+	FileRejected          Code = "FileRejected"
+	ParseError            Code = "ParseError"
+	SchemaError           Code = "SchemaError"
+	PolicyInvalid         Code = "PolicyInvalid"
+	CodeownersInvalid     Code = "CodeownersInvalid"
+	NoPolicy              Code = "NoPolicy"
+	RoleNotAllowed        Code = "RoleNotAllowed"
+	NamespaceNotAllowed   Code = "NamespaceNotAllowed"
+	SubjectNotAllowed     Code = "SubjectNotAllowed"
+	DurationOutOfRange    Code = "DurationOutOfRange"
+	RequesterNotAllowed   Code = "RequesterNotAllowed"
+	RequestIDReused       Code = "RequestIdReused"
+	DraftPullRequest      Code = "DraftPullRequest"
+	WrongBase             Code = "WrongBase"
+	UnattributableCommit  Code = "UnattributableCommit"
+	ChangesRequested      Code = "ChangesRequested"
+	ApprovalStale         Code = "ApprovalStale"
+	SelfApproval          Code = "SelfApproval"
+	ContributorApproval   Code = "ContributorApproval"
+	BotApproval           Code = "BotApproval"
+	ApproverNotAllowed    Code = "ApproverNotAllowed"
+	InsufficientApprovals Code = "InsufficientApprovals"
+
+	// The agent's own, judged over merged pull requests.
+	NoPullRequest        Code = "NoPullRequest"
+	PullRequestNotMerged Code = "PullRequestNotMerged"
+	BlobMismatch         Code = "BlobMismatch"
+	NonFastForward       Code = "NonFastForward"
+	ExpiredBeforeGrant   Code = "ExpiredBeforeGrant"
+	BindingConflict      Code = "BindingConflict"
+	ClockSkew            Code = "ClockSkew"
+)
+
+// Outcome is what a refusal with this code means: Pending where a person can still meet the rule (design.md 7.4).
+func (c Code) Outcome() Outcome {
+	switch c {
+	case EvaluationError:
+		return Failed
+	case DraftPullRequest, ChangesRequested, ApprovalStale, SelfApproval, ContributorApproval, BotApproval,
+		ApproverNotAllowed, InsufficientApprovals:
+		return Pending
+	}
+	return Denied
+}
+
+// Kind is what a pull request is, decided by the paths it touches (design.md 7.1).
+type Kind string
+
+// Kinds of pull request. The empty Kind is none of them.
+const (
+	KindRequest    Kind = "request"
+	KindWithdrawal Kind = "withdrawal"
+	KindChange     Kind = "change"
+)
+
+// Decision is the outcome of judging a pull request, with the reason of every rule and challenge.
+type Decision struct {
+	Outcome      Outcome `json:"decision"`
+	Code         Code    `json:"code,omitempty"` // of the first refusal
+	Message      string  `json:"message"`        // one sentence for people
+	Kind         Kind    `json:"kind,omitempty"`
+	Path         string  `json:"path,omitempty"` // of the request
+	Policy       string  `json:"policy,omitempty"`
+	HeadSHA      string  `json:"headSHA,omitempty"`
+	PolicyCommit string  `json:"policyCommit,omitempty"`
+
+	Rules      []Rule              `json:"rules"`      // in the order they were checked, up to the first refusal
+	Challenges []ChallengeResult   `json:"challenges"` // what must be approved, and by whom
+	Ignored    []IgnoredReview     `json:"ignored,omitempty"`
+	Findings   []requests.Finding  `json:"findings,omitempty"`
+	Approvers  []requests.Approver `json:"approvers,omitempty"` // whose reviews counted
+	Grant      *requests.Grant     `json:"grant,omitempty"`     // what is asked for, as far as it is known
+	Reason     string              `json:"reason,omitempty"`    // of the request: free text, escape at every sink
+}
+
+// Rule is one rule that was checked. Code names the rule by its refusal.
+type Rule struct {
+	Code    Code   `json:"code"`
+	Passed  bool   `json:"passed"`
+	Message string `json:"message"`
+}
+
+// ChallengeResult is one condition on approvals.
+type ChallengeResult struct {
+	Kind      string   `json:"kind"`
+	Path      string   `json:"path,omitempty"` // of a code owner's review: the file owned
+	Count     int      `json:"count"`          // approvals needed
+	Approvers []string `json:"approvers"`      // logins that met it
+	Reviewers []string `json:"reviewers"`      // who may meet it: logins and org/teams
+	Met       bool     `json:"met"`
+}
+
+// IgnoredReview is an approval that does not count.
+type IgnoredReview struct {
+	Login    string `json:"login"`
+	ReviewID int64  `json:"reviewID"`
+	Code     Code   `json:"code"`
+	Message  string `json:"message"`
+}

@@ -1,0 +1,151 @@
+package policies
+
+import (
+	"time"
+
+	"github.com/pullgrant/pullgrant/requests"
+)
+
+// Facts is what GitHub said about one pull request, complete enough to be saved as JSON and judged again. Whoever
+// gathers them returns an error rather than facts with a page, a team or a file missing (security.md R1).
+type Facts struct {
+	ObservedAt  requests.Time `json:"observedAt"`
+	Repository  Repository    `json:"repository"`
+	PullRequest PullRequest   `json:"pullRequest"`
+	Files       []File        `json:"files"`
+	Commits     []Commit      `json:"commits"`
+	Reviews     []Review      `json:"reviews"`
+	Pushes      []Push        `json:"pushes"` // to the head branch
+	// BaseChanges are the times at which the pull request was pointed at another base branch (R40).
+	BaseChanges []requests.Time `json:"baseChanges,omitempty"`
+
+	// Base is the tip of the default branch when the facts were gathered, not pull.base.sha, which can be old.
+	Base Tree `json:"base"`
+	// Head is the head commit's version of the files the pull request adds or changes.
+	Head Tree `json:"head"`
+	// Merge is where the pull request entered the default branch; nil unless it is merged.
+	Merge *Merge `json:"merge,omitempty"`
+
+	// CodeownersErrors is what GitHub says is wrong with CODEOWNERS on the base branch.
+	CodeownersErrors []string `json:"codeownersErrors,omitempty"`
+	// UsedNames are the paths on the base branch, under requests/ or revocations/, that carry the name of the request.
+	UsedNames []string `json:"usedNames,omitempty"`
+	// Users holds everyone who may count: reviewers with an opinion and the author. By login in lower case.
+	Users map[string]UserFacts `json:"users"`
+	// Teams answers every Lookup that Lookups asked for, by org/team in lower case, then login in lower case.
+	Teams map[string]map[string]bool `json:"teams,omitempty"`
+}
+
+// Repository is the access repository.
+type Repository struct {
+	ID            int64  `json:"id"`
+	Owner         string `json:"owner"`
+	Name          string `json:"name"`
+	Organization  bool   `json:"organization"` // the owner is an organization, so approvers must be members (R21)
+	DefaultBranch string `json:"defaultBranch"`
+}
+
+// PullRequest is the part of GitHub's pull request that decides.
+type PullRequest struct {
+	Number         int            `json:"number"`
+	State          string         `json:"state"` // open or closed
+	Draft          bool           `json:"draft"`
+	Merged         bool           `json:"merged"`
+	CreatedAt      requests.Time  `json:"createdAt"`
+	MergedAt       *requests.Time `json:"mergedAt,omitempty"`
+	MergeCommitSHA string         `json:"mergeCommitSHA,omitempty"` // only when merged
+	Author         User           `json:"author"`
+	BaseRef        string         `json:"baseRef"` // a branch name without refs/heads/
+	BaseRepoID     int64          `json:"baseRepoID"`
+	HeadRef        string         `json:"headRef"`
+	HeadRepoID     int64          `json:"headRepoID"` // 0 when the fork is gone
+	HeadSHA        string         `json:"headSHA"`
+}
+
+// User is a GitHub account. The zero User is a deleted one ("ghost") or none at all, and never counts (R18).
+type User struct {
+	Login string `json:"login"`
+	ID    int64  `json:"id"`
+	Type  string `json:"type"` // User, Bot, Organization, Mannequin
+}
+
+// UserFacts is what one account may do now.
+type UserFacts struct {
+	ID         int64  `json:"id"`
+	Permission string `json:"permission"` // admin, write, read or none (R19)
+	Member     bool   `json:"member"`     // of the organization, active; false when the owner is a user
+}
+
+// File is one path a pull request changes, as GitHub lists it (R4).
+type File struct {
+	Path         string `json:"path"`
+	PreviousPath string `json:"previousPath,omitempty"`
+	Status       string `json:"status"` // added, removed, modified, renamed, copied, changed, unchanged
+}
+
+// Commit is one commit of a pull request. Author and Committer are the accounts GitHub ties it to, zero when none.
+type Commit struct {
+	SHA       string `json:"sha"`
+	Author    User   `json:"author"`
+	Committer User   `json:"committer"`
+	// CoAuthors are the addresses of the Co-authored-by trailers.
+	CoAuthors []string `json:"coAuthors,omitempty"`
+}
+
+// Review is one submitted review.
+type Review struct {
+	ID          int64         `json:"id"`
+	User        User          `json:"user"`
+	State       string        `json:"state"`
+	CommitID    string        `json:"commitID"`
+	SubmittedAt requests.Time `json:"submittedAt"`
+}
+
+// Push is one movement of the head branch.
+type Push struct {
+	Actor  User          `json:"actor"`
+	After  string        `json:"after"`
+	Time   requests.Time `json:"time"`
+	Reason string        `json:"reason"` // push, force_push, branch_creation, ...
+}
+
+// Merge is how a pull request entered the default branch.
+type Merge struct {
+	Commit      string `json:"commit"`
+	FirstParent Tree   `json:"firstParent"` // the policies in force just before
+	// Blob is the git object name of the request file in the merge commit; empty when the commit has no such file.
+	Blob string `json:"blob"`
+	// Introduced are the numbers of the merged pull requests that GitHub says introduced the commit (R44).
+	Introduced []int `json:"introduced"`
+}
+
+// Tree is a commit and those of its files that matter: for a request its policy, identities.yaml, groups.yaml and
+// CODEOWNERS; for any other pull request everything under policies/ and CODEOWNERS. A path that matters and is not in
+// Files does not exist in the commit.
+type Tree struct {
+	Commit string              `json:"commit"`
+	Files  map[string]TreeFile `json:"files"`
+}
+
+// TreeFile is one entry of a git tree with its content.
+type TreeFile struct {
+	Mode    string `json:"mode"` // 100644 for a plain file (R5)
+	Blob    string `json:"blob"` // git object name
+	Content string `json:"content"`
+	// Unreadable says why Content is empty although the file is not: not UTF-8, or too large to matter.
+	Unreadable string `json:"unreadable,omitempty"`
+}
+
+// Lookup is one question about a team: is the user an active member?
+type Lookup struct {
+	Team string // org/team
+	User string // login
+}
+
+// now is the moment a pull request is judged at: its merge, when there was one, for everything that must have held then.
+func (f Facts) judgedAt(now time.Time) time.Time {
+	if f.PullRequest.MergedAt != nil {
+		return f.PullRequest.MergedAt.Time
+	}
+	return now
+}

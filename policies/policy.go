@@ -1,0 +1,193 @@
+package policies
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/pullgrant/pullgrant/requests"
+)
+
+// AccessPolicy says who may ask for what, for how long, after which challenges.
+type AccessPolicy struct {
+	APIVersion string            `yaml:"apiVersion" json:"apiVersion"`
+	Kind       string            `yaml:"kind" json:"kind"`
+	Metadata   requests.Metadata `yaml:"metadata" json:"metadata"`
+	Spec       PolicySpec        `yaml:"spec" json:"spec"`
+}
+
+// PolicySpec is the content of an AccessPolicy. Absence never means "all": each list must name what it allows.
+type PolicySpec struct {
+	Description string      `yaml:"description,omitempty" json:"description,omitempty"`
+	Clusters    []string    `yaml:"clusters" json:"clusters"`
+	Subjects    []Party     `yaml:"subjects" json:"subjects"` // who may ask
+	Challenges  []Challenge `yaml:"challenges" json:"challenges"`
+	Target      Target      `yaml:"target" json:"target"`
+}
+
+// Party is a GitHub login (User), or a GitHub team org/team or a group of groups.yaml (Group).
+type Party struct {
+	Kind string `yaml:"kind" json:"kind"`
+	Name string `yaml:"name" json:"name"`
+}
+
+// Kinds of Party.
+const (
+	PartyUser  = "User"
+	PartyGroup = "Group"
+)
+
+// Challenge is one condition that must be met before a request is allowed.
+type Challenge struct {
+	Kind      string  `yaml:"kind" json:"kind"`
+	Reviewers []Party `yaml:"reviewers,omitempty" json:"reviewers,omitempty"` // of a PeerReview
+	Count     int     `yaml:"count" json:"count"`
+}
+
+// Kinds of Challenge. One without an evaluator is an error in the file, never a pass.
+const (
+	CodeOwnerReview = "CodeOwnerReview"
+	PeerReview      = "PeerReview"
+)
+
+// Target is what a policy gives.
+type Target struct {
+	DefaultDuration requests.Duration `yaml:"defaultDuration,omitempty" json:"defaultDuration,omitzero"`
+	MaxDuration     requests.Duration `yaml:"maxDuration" json:"maxDuration"`
+	Grants          []GrantSpec       `yaml:"grants" json:"grants"`
+}
+
+// GrantSpec is one binding a policy gives.
+type GrantSpec struct {
+	Kind              string        `yaml:"kind" json:"kind"`
+	DefaultNamespace  string        `yaml:"defaultNamespace,omitempty" json:"defaultNamespace,omitempty"`
+	AllowedNamespaces []string      `yaml:"allowedNamespaces" json:"allowedNamespaces"`
+	RoleRef           requests.Role `yaml:"roleRef" json:"roleRef"`
+}
+
+// KubernetesRoleBinding is the only kind of GrantSpec.
+const KubernetesRoleBinding = "KubernetesRoleBinding"
+
+// Folder holds the policies of the access repository, with these two beside them.
+const (
+	Folder         = "policies"
+	IdentitiesPath = Folder + "/identities.yaml"
+	GroupsPath     = Folder + "/groups.yaml"
+)
+
+// maxCount bounds the approvals a challenge may ask for; more could never be met and is a slip.
+const maxCount = 10
+
+// Path is where a policy stands.
+func Path(name string) string { return Folder + "/" + name + ".yaml" }
+
+// ParsePolicy reads one policy file strictly.
+func ParsePolicy(path string, data []byte) (AccessPolicy, []requests.Finding) {
+	const maxSize = 256 << 10
+	p, d := requests.Decode[AccessPolicy](path, data, maxSize)
+	if len(d.Findings) > 0 {
+		return p, d.Findings
+	}
+	d.Header(p.APIVersion, p.Kind, "AccessPolicy")
+	d.Require("spec.clusters", "spec.subjects", "spec.challenges", "spec.target", "spec.target.maxDuration", "spec.target.grants")
+	d.Check("metadata.name", "name", p.Metadata.Name, requests.CheckName(p.Metadata.Name))
+	if strings.HasPrefix(path, Folder+"/") && path != Path(p.Metadata.Name) {
+		d.Check("metadata.name", "path", p.Metadata.Name, "it must be the file's name without .yaml")
+	}
+	for i, cluster := range p.Spec.Clusters {
+		d.Check(fmt.Sprintf("spec.clusters[%d]", i), "name", cluster, requests.CheckName(cluster))
+	}
+	notEmpty(d, "spec.clusters", len(p.Spec.Clusters))
+	notEmpty(d, "spec.subjects", len(p.Spec.Subjects))
+	checkParties(d, "spec.subjects", p.Spec.Subjects)
+	notEmpty(d, "spec.challenges", len(p.Spec.Challenges))
+	for i, c := range p.Spec.Challenges {
+		checkChallenge(d, fmt.Sprintf("spec.challenges[%d]", i), c)
+	}
+	if p.Spec.Target.DefaultDuration > p.Spec.Target.MaxDuration {
+		d.Check("spec.target.defaultDuration", "duration", p.Spec.Target.DefaultDuration.String(),
+			"it may not be longer than maxDuration, "+p.Spec.Target.MaxDuration.String())
+	}
+	notEmpty(d, "spec.target.grants", len(p.Spec.Target.Grants))
+	for i, g := range p.Spec.Target.Grants {
+		checkGrant(d, fmt.Sprintf("spec.target.grants[%d]", i), g)
+	}
+	requests.SortFindings(d.Findings)
+	return p, d.Findings
+}
+
+func notEmpty(d *requests.Document, path string, n int) {
+	if n == 0 && d.Has(path) {
+		d.Add(path, "empty-list", "%s is empty; name at least one", path)
+	}
+}
+
+func checkParties(d *requests.Document, path string, parties []Party) {
+	for i, p := range parties {
+		at := fmt.Sprintf("%s[%d]", path, i)
+		d.Require(at+".kind", at+".name")
+		if d.Has(at+".kind") && d.Has(at+".name") {
+			field, problem := p.problem()
+			d.Check(at+"."+field, "party", map[string]string{"kind": p.Kind, "name": p.Name}[field], problem)
+		}
+		if slices.Contains(parties[:i], p) {
+			d.Check(at, "duplicate", p.Name, "it stands in this list twice")
+		}
+	}
+}
+
+// problem tells which field of a party is wrong, and how.
+func (p Party) problem() (field, problem string) {
+	switch p.Kind {
+	case PartyUser:
+		return "name", requests.CheckLogin(p.Name)
+	case PartyGroup:
+		org, team, isTeam := strings.Cut(p.Name, "/")
+		if !isTeam {
+			return "name", requests.CheckName(p.Name)
+		}
+		if requests.CheckLogin(org) != "" || !teamPattern.MatchString(team) {
+			return "name", "a GitHub team is organization/team-slug, for example acme/squad-a"
+		}
+		return "name", ""
+	}
+	return "kind", "allowed: User, Group"
+}
+
+func checkChallenge(d *requests.Document, at string, c Challenge) {
+	d.Require(at+".kind", at+".count")
+	switch c.Kind {
+	case CodeOwnerReview:
+		if d.Has(at + ".reviewers") {
+			d.Add(at+".reviewers", "challenge", "CodeOwnerReview takes its reviewers from CODEOWNERS; remove the field or use PeerReview")
+		}
+	case PeerReview:
+		d.Require(at + ".reviewers")
+		notEmpty(d, at+".reviewers", len(c.Reviewers))
+		checkParties(d, at+".reviewers", c.Reviewers)
+	default:
+		d.Check(at+".kind", "challenge", c.Kind, "allowed: CodeOwnerReview, PeerReview")
+	}
+	if c.Count < 1 || c.Count > maxCount {
+		d.Check(at+".count", "count", fmt.Sprint(c.Count), fmt.Sprintf("it must be 1 to %d", maxCount))
+	}
+}
+
+func checkGrant(d *requests.Document, at string, g GrantSpec) {
+	d.Require(at+".kind", at+".allowedNamespaces", at+".roleRef.kind", at+".roleRef.name")
+	if g.Kind != KubernetesRoleBinding {
+		d.Check(at+".kind", "grant", g.Kind, "allowed: KubernetesRoleBinding")
+	}
+	notEmpty(d, at+".allowedNamespaces", len(g.AllowedNamespaces))
+	for i, namespace := range g.AllowedNamespaces {
+		d.Check(fmt.Sprintf("%s.allowedNamespaces[%d]", at, i), "name", namespace, requests.CheckName(namespace))
+	}
+	if g.DefaultNamespace != "" && !slices.Contains(g.AllowedNamespaces, g.DefaultNamespace) {
+		d.Check(at+".defaultNamespace", "namespace", g.DefaultNamespace, "it must be one of allowedNamespaces")
+	}
+	if g.RoleRef.Kind != requests.KindClusterRole {
+		d.Check(at+".roleRef.kind", "role", g.RoleRef.Kind,
+			"allowed: ClusterRole (whoever administers a namespace can rewrite a Role in it)")
+	}
+	d.Check(at+".roleRef.name", "role", g.RoleRef.Name, checkRole(g.RoleRef.Name))
+}

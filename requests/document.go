@@ -1,0 +1,271 @@
+package requests
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// maxDepth bounds nesting; no format of ours is deeper than eight.
+const maxDepth = 20
+
+// Document is one strict YAML file: where each field stands and everything that is wrong with it.
+type Document struct {
+	File     string
+	Findings []Finding
+
+	positions map[string]position // by field path such as spec.grants[0].roleRef
+}
+
+type position struct{ line, column int }
+
+// Decode reads data as exactly one YAML document into a T, a struct with yaml tags. It refuses what two readers could
+// see differently (security.md 4.8 and 6.2): a second document, anchors, aliases, tags, merge keys, directives,
+// duplicate or unknown keys, keys in another case, hidden characters, anything over limit bytes. All problems are in
+// the Document's findings; the value is complete only when there are none.
+func Decode[T any](file string, data []byte, limit int) (T, *Document) {
+	var value T
+	d := &Document{File: file, positions: map[string]position{}}
+	if len(data) > limit {
+		d.add(position{1, 1}, "file-size", "the file has %d bytes; the most allowed is %d", len(data), limit)
+		return value, d
+	}
+	if d.scan(data); len(d.Findings) > 0 {
+		return value, d
+	}
+	root := d.parse(data)
+	if root == nil {
+		return value, d
+	}
+	d.walk(root, 0)
+	if len(d.Findings) == 0 {
+		d.decode(root, reflect.ValueOf(&value).Elem(), "")
+	}
+	SortFindings(d.Findings)
+	return value, d
+}
+
+// Add records a finding at the position of a field, or of the nearest field around it that is in the file.
+func (d *Document) Add(path, rule, format string, args ...any) {
+	for {
+		if p, ok := d.positions[path]; ok {
+			d.add(p, rule, format, args...)
+			return
+		}
+		cut := strings.LastIndexAny(path, ".[")
+		if cut < 0 {
+			d.add(position{1, 1}, rule, format, args...)
+			return
+		}
+		path = path[:cut]
+	}
+}
+
+// Has tells whether the file sets the field.
+func (d *Document) Has(path string) bool {
+	_, ok := d.positions[path]
+	return ok
+}
+
+// Require records a finding for each named field the file does not set.
+func (d *Document) Require(paths ...string) {
+	for _, path := range paths {
+		if !d.Has(path) {
+			d.Add(path, "missing-field", "%s is required", path)
+		}
+	}
+}
+
+func (d *Document) add(p position, rule, format string, args ...any) {
+	d.Findings = append(d.Findings, Finding{File: d.File, Line: p.line, Column: p.column, Rule: rule,
+		Message: fmt.Sprintf(format, args...)})
+}
+
+var yamlLine = regexp.MustCompile(`^yaml: (?:line ([0-9]+): )?(.*)`)
+
+// parse returns the root mapping of the only document, or nil after recording why there is none.
+func (d *Document) parse(data []byte) *yaml.Node {
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	var document yaml.Node
+	switch err := decoder.Decode(&document); {
+	case errors.Is(err, io.EOF):
+		d.add(position{1, 1}, "yaml-document", "the file is empty; it must hold one YAML document")
+		return nil
+	case err != nil:
+		d.syntax(err)
+		return nil
+	}
+	var second yaml.Node
+	switch err := decoder.Decode(&second); {
+	case err == nil:
+		d.add(position{max(second.Line, 1), max(second.Column, 1)}, "yaml-document",
+			"a second YAML document begins here; a file holds exactly one")
+		return nil
+	case !errors.Is(err, io.EOF):
+		d.syntax(err)
+		return nil
+	}
+	if len(document.Content) != 1 || document.Content[0].Kind != yaml.MappingNode {
+		d.add(position{max(document.Line, 1), max(document.Column, 1)}, "yaml-document",
+			"the document must be a mapping with apiVersion, kind, metadata and spec")
+		return nil
+	}
+	return document.Content[0]
+}
+
+func (d *Document) syntax(err error) {
+	p, message := position{1, 1}, err.Error()
+	if m := yamlLine.FindStringSubmatch(message); m != nil {
+		message = m[2]
+		if line, err := strconv.Atoi(m[1]); err == nil {
+			p.line = line
+		}
+	}
+	d.add(p, "yaml-syntax", "not YAML: %s", Quote(message))
+}
+
+// walk refuses the YAML features that let one text mean two things, wherever they stand.
+func (d *Document) walk(n *yaml.Node, depth int) {
+	p := position{n.Line, n.Column}
+	switch {
+	case depth > maxDepth:
+		d.add(p, "yaml-depth", "nested more than %d deep", maxDepth)
+		return
+	case n.Kind == yaml.AliasNode:
+		d.add(p, "yaml-alias", "alias *%s; write the value out", Quote(n.Value))
+		return
+	case n.Anchor != "":
+		d.add(p, "yaml-anchor", "anchor &%s; write the value out where it is needed", Quote(n.Anchor))
+	case n.Style&yaml.TaggedStyle != 0:
+		d.add(p, "yaml-tag", "tag %s; write the plain value", Quote(n.Tag))
+	}
+	if n.Kind == yaml.ScalarNode {
+		if r, ok := hiddenRune(n.Value); ok {
+			d.add(p, "hidden-character", "the value holds the hidden character %U", r)
+		}
+	}
+	if n.Kind == yaml.MappingNode {
+		seen := map[string]int{}
+		for i := 0; i < len(n.Content); i += 2 {
+			key := n.Content[i]
+			switch first, again := seen[key.Value]; {
+			case key.Kind != yaml.ScalarNode:
+				d.add(position{key.Line, key.Column}, "yaml-key", "a key must be a plain word")
+			case key.Tag == "!!merge":
+				d.add(position{key.Line, key.Column}, "yaml-merge", "merge key <<; write the fields out")
+			case again:
+				d.add(position{key.Line, key.Column}, "duplicate-key", "%s stands here again, first on line %d", Quote(key.Value), first)
+			default:
+				seen[key.Value] = key.Line
+			}
+		}
+	}
+	for _, child := range n.Content {
+		d.walk(child, depth+1)
+	}
+}
+
+type textUnmarshaler interface{ UnmarshalText([]byte) error }
+
+// decode fills v from n and remembers where each field stands.
+func (d *Document) decode(n *yaml.Node, v reflect.Value, path string) {
+	p := position{n.Line, n.Column}
+	if path != "" {
+		d.positions[path] = p
+	}
+	if v.Kind() == reflect.Pointer {
+		v.Set(reflect.New(v.Type().Elem()))
+		v = v.Elem()
+	}
+	if n.Kind == yaml.ScalarNode && n.Tag == "!!null" {
+		d.add(p, "missing-field", "%s has no value; set it or remove the line", path)
+		return
+	}
+	if text, ok := v.Addr().Interface().(textUnmarshaler); ok {
+		if d.want(n, yaml.ScalarNode, path, "text") {
+			if err := text.UnmarshalText([]byte(n.Value)); err != nil {
+				d.add(p, "value", "%s is %s: %v", path, Quote(n.Value), err)
+			}
+		}
+		return
+	}
+	switch v.Kind() {
+	case reflect.Struct:
+		if d.want(n, yaml.MappingNode, path, "a mapping") {
+			d.decodeStruct(n, v, path)
+		}
+	case reflect.Slice:
+		if !d.want(n, yaml.SequenceNode, path, "a list") {
+			return
+		}
+		for i, item := range n.Content {
+			element := reflect.New(v.Type().Elem()).Elem()
+			d.decode(item, element, fmt.Sprintf("%s[%d]", path, i))
+			v.Set(reflect.Append(v, element))
+		}
+	case reflect.String:
+		if d.want(n, yaml.ScalarNode, path, "text") {
+			v.SetString(n.Value)
+		}
+	case reflect.Int, reflect.Int64:
+		if !d.want(n, yaml.ScalarNode, path, "a whole number") {
+			return
+		}
+		number, err := strconv.ParseInt(n.Value, 10, 64)
+		if err != nil || strconv.FormatInt(number, 10) != n.Value {
+			d.add(p, "wrong-type", "%s is %s; it must be a whole number such as 1", path, Quote(n.Value))
+			return
+		}
+		v.SetInt(number)
+	default:
+		panic("requests: a format has a field of unsupported type " + v.Type().String())
+	}
+}
+
+func (d *Document) want(n *yaml.Node, kind yaml.Kind, path, name string) bool {
+	if n.Kind == kind {
+		return true
+	}
+	d.add(position{n.Line, n.Column}, "wrong-type", "%s must be %s", path, name)
+	return false
+}
+
+func (d *Document) decodeStruct(n *yaml.Node, v reflect.Value, path string) {
+	fields := map[string]reflect.Value{}
+	for i := range v.NumField() {
+		name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("yaml"), ",")
+		fields[name] = v.Field(i)
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		field, known := fields[key.Value]
+		if !known {
+			d.add(position{key.Line, key.Column}, "unknown-field", "unknown field %s%s; known here: %s", Quote(key.Value),
+				didYouMean(key.Value, fields), strings.Join(slices.Sorted(maps.Keys(fields)), ", "))
+			continue
+		}
+		child := key.Value
+		if path != "" {
+			child = path + "." + key.Value
+		}
+		d.decode(value, field, child)
+	}
+}
+
+func didYouMean(key string, fields map[string]reflect.Value) string {
+	for name := range fields {
+		if strings.EqualFold(key, name) {
+			return fmt.Sprintf(" (did you mean %q?)", name)
+		}
+	}
+	return ""
+}

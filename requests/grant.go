@@ -1,0 +1,86 @@
+package requests
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+)
+
+// Grant is an allowed, merged request with its window and everything the policy decided filled in: what should exist in
+// the cluster. A Grant with an empty window is what a request would give once merged.
+type Grant struct {
+	Name      string    `json:"name"` // of the request
+	Path      string    `json:"path"` // of the request
+	Cluster   string    `json:"cluster"`
+	Policy    string    `json:"policy"`
+	Requester string    `json:"requester"`
+	Subject   Subject   `json:"subject"`
+	Duration  Duration  `json:"duration"`
+	Window    Window    `json:"window"`
+	Bindings  []Binding `json:"bindings"`
+	Evidence  Evidence  `json:"evidence"`
+}
+
+// Binding is one RoleBinding of a grant.
+type Binding struct {
+	Name      string `json:"name"`
+	Namespace string `json:"namespace"`
+	Role      Role   `json:"role"`
+}
+
+// Role is the role a binding refers to. The only kind is ClusterRole: whoever administers a namespace can rewrite a Role.
+type Role struct {
+	Kind string `yaml:"kind" json:"kind"`
+	Name string `yaml:"name" json:"name"`
+}
+
+// KindClusterRole is the only kind of Role.
+const KindClusterRole = "ClusterRole"
+
+// Evidence is what a grant rests on.
+type Evidence struct {
+	Source       string     `json:"source"` // EvidenceGitHub or EvidenceBranch
+	PullRequest  int        `json:"pullRequest,omitempty"`
+	HeadSHA      string     `json:"headSHA,omitempty"`
+	MergeCommit  string     `json:"mergeCommit"`
+	PolicyCommit string     `json:"policyCommit"` // the commit whose policies judged it last
+	Blob         string     `json:"blob"`         // git object name of the request file
+	Approvers    []Approver `json:"approvers,omitempty"`
+}
+
+// Sources of evidence: approvals proved through GitHub, or the branch taken at its word (design.md 7.15).
+const (
+	EvidenceGitHub = "github"
+	EvidenceBranch = "branch"
+)
+
+// Approver is one person whose review counted.
+type Approver struct {
+	Login    string `yaml:"login" json:"login"`
+	ID       int64  `yaml:"id" json:"id"`
+	ReviewID int64  `yaml:"reviewID" json:"reviewID"`
+	Time     Time   `yaml:"time" json:"time"`
+}
+
+// ObjectName is the name of the i-th object (from 0) that a request creates in the cluster: pullgrant-<request>, cut
+// with a hash at 63 characters, the limit of label values and of a Job's name. A dot separates the counter because no
+// request name holds one.
+func ObjectName(request string, i int) string {
+	suffix := ""
+	if i > 0 {
+		suffix = fmt.Sprintf(".%d", i+1)
+	}
+	return short("pullgrant-"+request, 63-len(suffix)) + suffix
+}
+
+// LabelValue is a name as a Kubernetes label holds it: cut with a hash at 63 characters.
+func LabelValue(name string) string { return short(name, 63) }
+
+func short(name string, most int) string {
+	if len(name) <= most {
+		return name
+	}
+	const digits = 10
+	sum := sha256.Sum256([]byte(name))
+	return name[:most-digits-1] + "-" + hex.EncodeToString(sum[:])[:digits]
+}

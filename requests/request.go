@@ -1,0 +1,190 @@
+package requests
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// APIVersion is the version of every kind of file.
+const APIVersion = "pullgrant.dev/v1alpha1"
+
+// maxRequestSize bounds a request file, in bytes.
+const maxRequestSize = 16 << 10
+
+// AccessRequest is the file a requester adds in a pull request.
+type AccessRequest struct {
+	APIVersion string      `yaml:"apiVersion" json:"apiVersion"`
+	Kind       string      `yaml:"kind" json:"kind"`
+	Metadata   Metadata    `yaml:"metadata" json:"metadata"`
+	Spec       RequestSpec `yaml:"spec" json:"spec"`
+}
+
+// Metadata names a file's content.
+type Metadata struct {
+	Name string `yaml:"name" json:"name"`
+}
+
+// RequestSpec is what is asked for. Empty optional fields take the policy's default.
+type RequestSpec struct {
+	Cluster   string   `yaml:"cluster" json:"cluster"`
+	Policy    string   `yaml:"policy" json:"policy"`
+	Requester string   `yaml:"requester" json:"requester"` // GitHub login, the author of the pull request
+	Subject   *Subject `yaml:"subject,omitempty" json:"subject,omitempty"`
+	Namespace string   `yaml:"namespace,omitempty" json:"namespace,omitempty"`
+	Duration  Duration `yaml:"duration,omitempty" json:"duration,omitzero"`
+	Reason    string   `yaml:"reason" json:"reason"`
+}
+
+// Subject is who receives access in Kubernetes. The only kind is User.
+type Subject struct {
+	Kind string `yaml:"kind" json:"kind"`
+	Name string `yaml:"name" json:"name"`
+}
+
+// KindUser is the only kind of subject.
+const KindUser = "User"
+
+// NamePattern is the form of cluster, policy, group and namespace names: a Kubernetes DNS label.
+const NamePattern = `^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`
+
+// LoginPattern is the form of a GitHub login; Enterprise Managed Users carry an underscore before their short code.
+const LoginPattern = `^[A-Za-z0-9]([A-Za-z0-9_-]{0,38})$`
+
+// SubjectPattern is the form of a Kubernetes user name: 1 to 253 printable characters without spaces. The ASCII range
+// keeps two names from looking alike.
+const SubjectPattern = `^[!-~]{1,253}$`
+
+var (
+	namePattern    = regexp.MustCompile(NamePattern)
+	loginPattern   = regexp.MustCompile(LoginPattern)
+	subjectPattern = regexp.MustCompile(SubjectPattern)
+	requestPattern = regexp.MustCompile(`^([0-9]{8})-([a-z0-9-]+)$`)
+)
+
+// CheckName tells what is wrong with a cluster, policy, group or namespace name; empty when nothing is.
+func CheckName(s string) string {
+	return mustMatch(namePattern, s, "1 to 63 lower-case letters, digits and dashes, starting and ending with a letter or digit")
+}
+
+// CheckLogin tells what is wrong with a GitHub login; empty when nothing is.
+func CheckLogin(s string) string {
+	return mustMatch(loginPattern, s, "a GitHub login: up to 39 letters, digits and dashes")
+}
+
+// CheckSubject tells what is wrong with a Kubernetes user name; empty when nothing is. Names under system: belong to
+// the cluster itself.
+func CheckSubject(s string) string {
+	if strings.HasPrefix(s, "system:") {
+		return "names starting with system: belong to Kubernetes itself"
+	}
+	return mustMatch(subjectPattern, s, "1 to 253 printable ASCII characters without spaces")
+}
+
+func mustMatch(pattern *regexp.Regexp, s, form string) string {
+	if pattern.MatchString(s) {
+		return ""
+	}
+	return "it must be " + form
+}
+
+// ParseRequest reads one request file strictly. path is where it stands in the access repository; when it lies under
+// requests/, path and content must agree, because CODEOWNERS picks the approvers by path.
+func ParseRequest(path string, data []byte) (AccessRequest, []Finding) {
+	request, d := Decode[AccessRequest](path, data, maxRequestSize)
+	if len(d.Findings) > 0 {
+		return request, d.Findings
+	}
+	d.Header(request.APIVersion, request.Kind, "AccessRequest")
+	d.checkRequest(request)
+	if place, ok := SplitPath(path); ok {
+		d.agree("metadata.name", request.Metadata.Name, "file name", place.Name)
+		d.agree("spec.cluster", request.Spec.Cluster, "cluster folder", place.Cluster)
+		d.agree("spec.policy", request.Spec.Policy, "policy folder", place.Policy)
+	} else if strings.HasPrefix(path, Folder+"/") {
+		d.Add("", "path", "a request stands at %s/<cluster>/<policy>/<name>.yaml", Folder)
+	}
+	SortFindings(d.Findings)
+	return request, d.Findings
+}
+
+// Header checks the two fields every kind begins with.
+func (d *Document) Header(apiVersion, kind, want string) {
+	d.Require("apiVersion", "kind", "metadata.name", "spec")
+	if apiVersion != APIVersion && d.Has("apiVersion") {
+		d.Add("apiVersion", "api-version", "apiVersion is %s; allowed: %s", Quote(apiVersion), APIVersion)
+	}
+	if kind != want && d.Has("kind") {
+		d.Add("kind", "kind", "kind is %s; here it must be %s", Quote(kind), want)
+	}
+}
+
+// Check records problem, if there is one, against the field and the value found.
+func (d *Document) Check(path, rule, value, problem string) {
+	if problem != "" && d.Has(path) {
+		d.Add(path, rule, "%s is %s; %s", path, Quote(value), problem)
+	}
+}
+
+func (d *Document) agree(path, value, where, want string) {
+	if value != want && d.Has(path) {
+		d.Add(path, "path", "%s is %s but the %s is %s; they must be the same", path, Quote(value), where, Quote(want))
+	}
+}
+
+func (d *Document) checkRequest(r AccessRequest) {
+	d.Require("spec.cluster", "spec.policy", "spec.requester", "spec.reason")
+	d.Check("spec.cluster", "name", r.Spec.Cluster, CheckName(r.Spec.Cluster))
+	d.Check("spec.policy", "name", r.Spec.Policy, CheckName(r.Spec.Policy))
+	d.Check("spec.requester", "login", r.Spec.Requester, CheckLogin(r.Spec.Requester))
+	d.Check("spec.namespace", "name", r.Spec.Namespace, CheckName(r.Spec.Namespace))
+	d.Check("spec.reason", "reason", r.Spec.Reason, CheckReason(r.Spec.Reason))
+	d.Check("metadata.name", "request-name", r.Metadata.Name, CheckRequestName(r.Metadata.Name, r.Spec.Requester))
+	if s := r.Spec.Subject; s != nil {
+		d.Require("spec.subject.kind", "spec.subject.name")
+		if s.Kind != KindUser {
+			d.Check("spec.subject.kind", "subject", s.Kind, "allowed: "+KindUser)
+		}
+		d.Check("spec.subject.name", "subject", s.Name, CheckSubject(s.Name))
+	}
+}
+
+// CheckReason tells what is wrong with a reason; empty when nothing is: one line of 10 to 500 visible characters.
+func CheckReason(s string) string {
+	switch n := utf8.RuneCountInString(s); {
+	case strings.ContainsRune(s, '\n'):
+		return "it must be one line"
+	case n < 10 || n > 500:
+		return fmt.Sprintf("it has %d characters; 10 to 500 are allowed", n)
+	case strings.TrimSpace(s) != s:
+		return "it may not begin or end with a space"
+	}
+	return ""
+}
+
+// maxNameLength keeps paths, branches and object names within every limit of git and Kubernetes.
+const maxNameLength = 100
+
+// CheckRequestName tells what is wrong with a request's name; empty when nothing is. The form is
+// <yyyymmdd>-<requester>-<slug>, the requester as NamePart writes it.
+func CheckRequestName(name, requester string) string {
+	form := fmt.Sprintf("the form is <yyyymmdd>-%s-<slug>, for example 20261122-%[1]s-inc-123", NamePart(requester))
+	m := requestPattern.FindStringSubmatch(name)
+	if m == nil || len(name) > maxNameLength {
+		return form + fmt.Sprintf(", at most %d lower-case letters, digits and dashes", maxNameLength)
+	}
+	if _, err := time.Parse("20060102", m[1]); err != nil {
+		return fmt.Sprintf("%s is no day; %s", m[1], form)
+	}
+	slug, ok := strings.CutPrefix(m[2], NamePart(requester)+"-")
+	if !ok || slices.Contains(strings.Split(slug, "-"), "") {
+		return form
+	}
+	return ""
+}
+
+// NamePart is a GitHub login as request names hold it: lower case, underscores as dashes.
+func NamePart(login string) string { return strings.ReplaceAll(strings.ToLower(login), "_", "-") }

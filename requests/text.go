@@ -1,0 +1,67 @@
+package requests
+
+import (
+	"fmt"
+	"strconv"
+	"unicode"
+	"unicode/utf8"
+)
+
+// scan refuses bytes that an approver could not see or that readers treat differently: anything but UTF-8, a BOM,
+// carriage returns, tabs, line breaks other than LF, control and format characters (security.md 0.3 and 4.8).
+func (d *Document) scan(data []byte) {
+	line, column := 1, 1
+	for rest := data; len(rest) > 0; {
+		r, size := utf8.DecodeRune(rest)
+		p := position{line, column}
+		switch {
+		case r == utf8.RuneError && size == 1:
+			d.add(p, "encoding", "byte 0x%02x is not UTF-8; save the file as UTF-8", rest[0])
+			return
+		case r == '\uFEFF':
+			d.add(p, "encoding", "byte order mark U+FEFF; save the file as UTF-8 without one")
+		case r == '\r':
+			d.add(p, "encoding", "carriage return U+000D; save the file with LF line ends")
+			return
+		case r == '\t':
+			d.add(p, "hidden-character", "tab U+0009; indent with spaces")
+		case r == '%' && column == 1:
+			d.add(p, "yaml-directive", "a line may not start with %%: YAML directives are refused")
+		case r != '\n' && isHidden(r):
+			d.add(p, "hidden-character", "hidden character %U; remove it", r)
+		}
+		if column++; r == '\n' {
+			line, column = line+1, 1
+		}
+		rest = rest[size:]
+	}
+}
+
+// isHidden tells whether a reader may fail to see r: control, format, private, unassigned and separator characters,
+// variation selectors and the letters that Unicode says to draw as nothing.
+func isHidden(r rune) bool {
+	return !unicode.IsGraphic(r) ||
+		unicode.In(r, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point)
+}
+
+func hiddenRune(s string) (rune, bool) {
+	for _, r := range s {
+		if r != '\n' && isHidden(r) {
+			return r, true
+		}
+	}
+	return 0, false
+}
+
+// Quote renders text from a file for a message: quoted, escaped to ASCII where it is not plain, at most 64 bytes of it.
+func Quote(s string) string {
+	const most = 64
+	if len(s) <= most {
+		return strconv.QuoteToGraphic(s)
+	}
+	cut := most
+	for cut > 0 && !utf8.RuneStart(s[cut]) {
+		cut--
+	}
+	return fmt.Sprintf("%s… (%d bytes)", strconv.QuoteToGraphic(s[:cut]), len(s))
+}
