@@ -1,0 +1,163 @@
+package kube
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	authorizationv1 "k8s.io/api/authorization/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+)
+
+const payments = `
+apiVersion: v1
+kind: Namespace
+metadata: {name: payments}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: payments-debug}
+rules:
+  - {apiGroups: [""], resources: [pods], verbs: [get, list]}
+---
+# an object without a namespace belongs to default
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: applied}
+data: {key: value}
+`
+
+// agentOf applies the agent's manifests and returns a client who is the agent.
+func agentOf(t *testing.T, cp *ControlPlane) *kubernetes.Clientset {
+	t.Helper()
+	for _, manifests := range []string{payments, string(AgentManifests([]string{"payments"}, []string{"payments-debug", "view"}))} {
+		if err := cp.Apply(t.Context(), []byte(manifests)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	config, err := cp.ServiceAccount(t.Context(), "pullgrant-system", "pullgrant-agent")
+	if err != nil {
+		t.Fatal(err)
+	}
+	agent := clientFor(t, config)
+	eventually(t, 10*time.Second, "the agent's rights are in force", func(ctx context.Context) (bool, error) {
+		return may(ctx, agent, "create", "rbac.authorization.k8s.io", "rolebindings", "payments", "")
+	})
+	return agent
+}
+
+func may(ctx context.Context, client *kubernetes.Clientset, verb, group, resource, namespace, name string) (bool, error) {
+	review := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{
+		ResourceAttributes: &authorizationv1.ResourceAttributes{Verb: verb, Group: group, Resource: resource, Namespace: namespace, Name: name},
+	}}
+	review, err := client.AuthorizationV1().SelfSubjectAccessReviews().Create(ctx, review, metav1.CreateOptions{})
+	if err != nil {
+		return false, err
+	}
+	return review.Status.Allowed, nil
+}
+
+func TestAgentBindsOnlyNamedRoles(t *testing.T) {
+	cp := ForTest(t)
+	agent := agentOf(t, cp)
+	inNamespace := func(namespace string, b *rbacv1.RoleBinding) func(context.Context) error {
+		return func(ctx context.Context) error {
+			_, err := agent.RbacV1().RoleBindings(namespace).Create(ctx, b, metav1.CreateOptions{})
+			return err
+		}
+	}
+	// Kubernetes lets anybody pass on what he holds himself; refusing that takes an admission policy.
+	role := binding("role", "pullgrant-agent", "alice@example.com")
+	role.RoleRef.Kind = "Role"
+	for name, test := range map[string]struct {
+		do      func(context.Context) error
+		refused string // "" when it must work
+	}{
+		"named role":            {inNamespace("payments", binding("named", "payments-debug", "alice@example.com")), ""},
+		"second named role":     {inNamespace("payments", binding("second", "view", "alice@example.com")), ""},
+		"cluster-admin":         {inNamespace("payments", binding("admin", "cluster-admin", "alice@example.com")), "attempting to grant RBAC permissions not currently held"},
+		"what it holds itself":  {inNamespace("payments", role), ""},
+		"another namespace":     {inNamespace("default", binding("other", "payments-debug", "alice@example.com")), `cannot create resource "rolebindings"`},
+		"the agent's namespace": {inNamespace("pullgrant-system", binding("own", "payments-debug", "alice@example.com")), `cannot create resource "rolebindings"`},
+		"cluster-wide": {func(ctx context.Context) error {
+			wide := &rbacv1.ClusterRoleBinding{
+				ObjectMeta: metav1.ObjectMeta{Name: "wide"},
+				RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "payments-debug"},
+				Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: "User", Name: "alice@example.com"}},
+			}
+			_, err := agent.RbacV1().ClusterRoleBindings().Create(ctx, wide, metav1.CreateOptions{})
+			return err
+		}, `cannot create resource "clusterrolebindings"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := test.do(t.Context())
+			switch {
+			case test.refused == "" && err != nil:
+				t.Error(err)
+			case test.refused != "" && (!apierrors.IsForbidden(err) || !strings.Contains(err.Error(), test.refused)):
+				t.Errorf("%v, want forbidden: %s", err, test.refused)
+			}
+		})
+	}
+	if err := agent.RbacV1().RoleBindings("payments").Delete(t.Context(), "named", metav1.DeleteOptions{}); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAgentRights(t *testing.T) {
+	cp := ForTest(t)
+	agent := agentOf(t, cp)
+	const rbac, leases = "rbac.authorization.k8s.io", "coordination.k8s.io"
+	for _, test := range []struct {
+		verbs, group, resource, namespace, name string
+		want                                    bool
+	}{
+		{"get list watch delete", rbac, "rolebindings", "", "", true},
+		{"update patch deletecollection", rbac, "rolebindings", "payments", "", false},
+		{"create", rbac, "rolebindings", "", "", false},
+		{"bind", rbac, "clusterroles", "payments", "payments-debug", true},
+		{"bind", rbac, "clusterroles", "payments", "edit", false},
+		{"bind", rbac, "clusterroles", "payments", "", false},
+		{"bind", rbac, "clusterroles", "", "payments-debug", false},
+		{"create update delete escalate", rbac, "clusterroles", "", "", false},
+		{"get list watch", "", "namespaces", "", "", true},
+		{"create update delete", "", "namespaces", "", "", false},
+		{"get list watch create update delete", "", "configmaps", "pullgrant-system", "", true},
+		{"get list create", "", "configmaps", "payments", "", false},
+		{"create", leases, "leases", "pullgrant-system", "", true},
+		{"get update patch", leases, "leases", "pullgrant-system", "pullgrant-agent", true},
+		{"get update patch delete", leases, "leases", "pullgrant-system", "another", false},
+		{"create", "", "events", "pullgrant-system", "", true},
+		{"get list", "", "secrets", "pullgrant-system", "", false},
+		{"list create", "", "pods", "payments", "", false},
+		{"impersonate", "", "users", "", "", false},
+	} {
+		for verb := range strings.FieldsSeq(test.verbs) {
+			got, err := may(t.Context(), agent, verb, test.group, test.resource, test.namespace, test.name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got != test.want {
+				t.Errorf("%s %s %q in namespace %q: %t, want %t", verb, test.resource, test.name, test.namespace, got, test.want)
+			}
+		}
+	}
+}
+
+func TestApplyNamesTheObjectThatIsRefused(t *testing.T) {
+	cp := ForTest(t)
+	for manifests, want := range map[string]string{
+		"apiVersion: v1\nkind: Nonsense\nmetadata: {name: n}\n":                        "applying Nonsense n: no matches for kind",
+		"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c, namespace: not-there}\n": `applying ConfigMap c: namespaces "not-there" not found`,
+		"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\nnot: [closed\n":         "reading manifests: yaml",
+		"metadata: {name: n}\n": "reading manifests: Object 'Kind' is missing",
+	} {
+		if err := cp.Apply(t.Context(), []byte(manifests)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %s", manifests, err, want)
+		}
+	}
+}

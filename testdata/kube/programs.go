@@ -1,0 +1,76 @@
+package kube
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+)
+
+// ErrNotBuilt says that a program of the control plane is in none of the folders.
+var ErrNotBuilt = errors.New("the Kubernetes control plane is not built: run `make test`, which builds it once")
+
+// findPrograms returns the path of every program by name. The error wraps ErrNotBuilt.
+func findPrograms(folders []string) (map[string]string, error) {
+	if len(folders) == 0 {
+		folders = append(filepath.SplitList(os.Getenv("PULLGRANT_KUBE")), os.Getenv("KUBEBUILDER_ASSETS"), builtFolder())
+	}
+	programs := map[string]string{}
+	for _, name := range []string{"etcd", "kube-apiserver", "kube-controller-manager", "kubectl"} {
+		for _, folder := range folders {
+			path := filepath.Join(folder, name)
+			if info, err := os.Stat(path); folder != "" && err == nil && info.Mode().IsRegular() {
+				programs[name] = path
+				break
+			}
+		}
+		if programs[name] == "" {
+			return nil, fmt.Errorf("%w (no %s in %s)", ErrNotBuilt, name, strings.Join(folders, string(filepath.ListSeparator)))
+		}
+	}
+	return programs, nil
+}
+
+var kubernetesVersion = regexp.MustCompile(`k8s\.io/kubernetes (v[0-9.]+)`)
+
+// builtFolder is where kube.mk puts what it builds, or "" outside a checkout of this repository: a test runs in its
+// package's folder, somewhere below the root.
+func builtFolder() string {
+	dir, err := os.Getwd()
+	if err != nil {
+		return ""
+	}
+	for {
+		mod, err := os.ReadFile(filepath.Join(dir, "testdata", "kube", "build", "kubernetes", "go.mod"))
+		if version := kubernetesVersion.FindSubmatch(mod); err == nil && version != nil {
+			return filepath.Join(dir, ".cache", "kube", string(version[1]))
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return ""
+		}
+		dir = parent
+	}
+}
+
+// freePorts returns n loopback TCP ports that nobody listens on. They lie below the range from which systems pick the
+// local port of outgoing connections, so one is still free when a killed component is started again.
+func freePorts(n int) ([]int, error) {
+	var ports []int
+	for range 1000 {
+		port := 20000 + rand.IntN(12000)
+		listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err != nil {
+			continue
+		}
+		defer listener.Close() // held until all are found: no port is found twice
+		if ports = append(ports, port); len(ports) == n {
+			return ports, nil
+		}
+	}
+	return nil, errors.New("finding free ports on 127.0.0.1: none between 20000 and 32000")
+}
