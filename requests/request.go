@@ -94,9 +94,15 @@ func mustMatch(pattern *regexp.Regexp, s, form string) string {
 // ParseRequest reads one request file strictly. path is where it stands in the access repository; when it lies under
 // requests/, path and content must agree, because CODEOWNERS picks the approvers by path.
 func ParseRequest(path string, data []byte) (AccessRequest, []Finding) {
+	request, d := ReadRequest(path, data)
+	return request, d.Findings
+}
+
+// ReadRequest is ParseRequest for callers that have more to say about the file's fields.
+func ReadRequest(path string, data []byte) (AccessRequest, *Document) {
 	request, d := Decode[AccessRequest](path, data, maxRequestSize)
 	if len(d.Findings) > 0 {
-		return request, d.Findings
+		return request, d
 	}
 	d.Header(request.APIVersion, request.Kind, "AccessRequest")
 	d.checkRequest(request)
@@ -108,7 +114,7 @@ func ParseRequest(path string, data []byte) (AccessRequest, []Finding) {
 		d.Add("", "path", "a request stands at %s/<cluster>/<policy>/<name>.yaml", Folder)
 	}
 	SortFindings(d.Findings)
-	return request, d.Findings
+	return request, d
 }
 
 // Header checks the two fields every kind begins with.

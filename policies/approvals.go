@@ -1,0 +1,319 @@
+package policies
+
+import (
+	"cmp"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/pullgrant/pullgrant/requests"
+)
+
+// maxApprovalAge is how old an approval may be at the merge, or now while there is none (R24).
+const maxApprovalAge = 24 * time.Hour
+
+// opinion is the latest review of one person that says yes or no.
+type opinion struct {
+	user   User
+	review Review
+	blocks bool
+}
+
+// opinions computes the latest opinion of each reviewer (R6 to R10): keyed by account number, ordered by time and
+// review number; comments change nothing, a dismissal clears and revives nothing; reviews after the merge are no part
+// of it. Accounts that no longer exist have none.
+func opinions(f Facts) []opinion {
+	reviews := slices.Clone(f.Reviews)
+	slices.SortStableFunc(reviews, func(a, b Review) int {
+		return cmp.Or(a.SubmittedAt.Compare(b.SubmittedAt.Time), cmp.Compare(a.ID, b.ID))
+	})
+	latest := map[int64]opinion{}
+	for _, r := range reviews {
+		if r.User.ID == 0 || f.PullRequest.MergedAt != nil && r.SubmittedAt.After(f.PullRequest.MergedAt.Time) {
+			continue
+		}
+		switch strings.ToUpper(r.State) {
+		case "APPROVED":
+			latest[r.User.ID] = opinion{user: r.User, review: r}
+		case "CHANGES_REQUESTED":
+			latest[r.User.ID] = opinion{user: r.User, review: r, blocks: true}
+		case "DISMISSED":
+			delete(latest, r.User.ID)
+		}
+	}
+	var all []opinion
+	for _, o := range latest {
+		all = append(all, o)
+	}
+	slices.SortFunc(all, func(a, b opinion) int { return cmp.Compare(a.review.ID, b.review.ID) })
+	return all
+}
+
+func (u User) isBot() bool {
+	return u.Type != "User" || strings.HasSuffix(strings.ToLower(u.Login), "[bot]") || strings.EqualFold(u.Login, "copilot")
+}
+
+// Lookups lists the team questions that judging f under tree asks; f.Teams must answer every one. Teams itself is not read.
+func Lookups(tree Tree, f Facts) []Lookup {
+	j := newJudge(tree, f, f.ObservedAt.Time)
+	asked := map[Lookup]bool{}
+	ask := func(team, login string) {
+		if strings.Contains(team, "/") && login != "" {
+			asked[Lookup{Team: strings.ToLower(team), User: strings.ToLower(login)}] = true
+		}
+	}
+	if author := f.PullRequest.Author; author.ID != 0 {
+		for _, p := range j.policy.Spec.Subjects {
+			ask(p.Name, author.Login)
+		}
+	}
+	for _, o := range opinions(f) {
+		if o.blocks || o.user.isBot() {
+			continue
+		}
+		for _, c := range j.challenges() {
+			for _, reviewer := range c.reviewers {
+				ask(reviewer, o.user.Login)
+			}
+		}
+	}
+	var all []Lookup
+	for l := range asked {
+		all = append(all, l)
+	}
+	slices.SortFunc(all, func(a, b Lookup) int { return cmp.Or(cmp.Compare(a.Team, b.Team), cmp.Compare(a.User, b.User)) })
+	return all
+}
+
+// challenge is one condition on approvals, ready to be checked.
+type challenge struct {
+	kind, path string
+	count      int
+	reviewers  []string // logins, org/teams and groups, as messages show them
+	accepts    func(login string) bool
+}
+
+// challenges are the conditions for this pull request: the policy's for a request, one code owner a path otherwise.
+func (j *judge) challenges() []challenge {
+	if j.Kind != KindRequest {
+		var all []challenge
+		for _, path := range j.changedPaths() {
+			all = append(all, j.ownerChallenge(path, 1))
+		}
+		return all
+	}
+	var all []challenge
+	for _, c := range j.policy.Spec.Challenges {
+		switch c.Kind {
+		case CodeOwnerReview:
+			all = append(all, j.ownerChallenge(j.Path, c.Count))
+		case PeerReview:
+			var reviewers []string
+			for _, p := range c.Reviewers {
+				reviewers = append(reviewers, p.Name)
+			}
+			all = append(all, challenge{kind: c.Kind, count: c.Count, reviewers: reviewers,
+				accepts: func(login string) bool { return j.isParty(c.Reviewers, login) }})
+		}
+	}
+	return all
+}
+
+func (j *judge) ownerChallenge(path string, count int) challenge {
+	rule, _ := j.owners.Match(path)
+	var reviewers []string
+	var parties []Party
+	for _, owner := range rule.Owners {
+		reviewers = append(reviewers, owner.Name)
+		kind := PartyUser
+		if owner.Team {
+			kind = PartyGroup
+		}
+		parties = append(parties, Party{Kind: kind, Name: owner.Name})
+	}
+	return challenge{kind: CodeOwnerReview, path: path, count: count, reviewers: reviewers,
+		accepts: func(login string) bool { return j.isParty(parties, login) }}
+}
+
+// approvals is what the reviews amount to.
+type approvals struct {
+	blocked string
+	unmet   string
+}
+
+// approvalSteps check the reviews. When approvals are missing, the refusal is the first reason, in the fixed order, for
+// which one that was given does not count.
+func (j *judge) approvalSteps() []step {
+	steps := []step{{ChangesRequested, func() string { return j.weigh().blocked }}}
+	for _, code := range []Code{ApprovalStale, SelfApproval, ContributorApproval, BotApproval, ApproverNotAllowed} {
+		steps = append(steps, step{code, func() string {
+			i := slices.IndexFunc(j.Ignored, func(r IgnoredReview) bool { return r.Code == code })
+			if j.weigh().unmet == "" || i < 0 {
+				return ""
+			}
+			return j.Ignored[i].Message + "; " + j.weigh().unmet
+		}})
+	}
+	return append(steps, step{InsufficientApprovals, func() string { return j.weigh().unmet }})
+}
+
+// weigh sorts the opinions into those that count and those that do not, once.
+func (j *judge) weigh() *approvals {
+	if j.approvals != nil {
+		return j.approvals
+	}
+	j.approvals = &approvals{}
+	all := j.challenges()
+	met := make([][]string, len(all))
+	for _, r := range j.facts.Reviews {
+		if r.User.ID == 0 && strings.EqualFold(r.State, "APPROVED") {
+			j.ignore(opinion{review: r}, ApproverNotAllowed, "the account was deleted")
+		}
+	}
+	for _, o := range opinions(j.facts) {
+		if o.blocks {
+			if j.canWrite(o.user) {
+				j.approvals.blocked = fmt.Sprintf("@%s requested changes; they must approve, or the review must be dismissed", o.user.Login)
+			}
+			continue
+		}
+		if code, why := j.disqualify(o); code != "" {
+			j.ignore(o, code, why)
+			continue
+		}
+		counted := false
+		for i, c := range all {
+			if c.accepts(o.user.Login) {
+				met[i] = append(met[i], o.user.Login)
+				counted = true
+			}
+		}
+		if !counted {
+			j.ignore(o, ApproverNotAllowed, "not one of "+reviewersOf(all))
+			continue
+		}
+		j.Approvers = append(j.Approvers, requests.Approver{Login: o.user.Login, ID: o.user.ID, ReviewID: o.review.ID, Time: o.review.SubmittedAt})
+	}
+	for i, c := range all {
+		result := ChallengeResult{Kind: c.kind, Path: c.path, Count: c.count, Approvers: met[i], Reviewers: c.reviewers, Met: c.count > 0 && len(met[i]) >= c.count}
+		j.Challenges = append(j.Challenges, result)
+		if !result.Met && j.approvals.unmet == "" {
+			j.approvals.unmet = fmt.Sprintf("%s needs %d approval(s) by %s and has %d", c.kind, c.count, reviewersOf([]challenge{c}), len(met[i]))
+		}
+	}
+	if len(all) == 0 {
+		j.approvals.unmet = "no challenge is defined, so nothing can be approved"
+	}
+	return j.approvals
+}
+
+func reviewersOf(all []challenge) string {
+	var names []string
+	for _, c := range all {
+		for _, r := range c.reviewers {
+			names = append(names, "@"+r)
+		}
+	}
+	slices.Sort(names)
+	return strings.Join(slices.Compact(names), ", ")
+}
+
+func (j *judge) ignore(o opinion, code Code, why string) {
+	login := cmp.Or(o.user.Login, "ghost")
+	j.Ignored = append(j.Ignored, IgnoredReview{Login: login, ReviewID: o.review.ID, Code: code,
+		Message: fmt.Sprintf("the approval by @%s does not count: %s", login, why)})
+}
+
+func (j *judge) canWrite(u User) bool {
+	permission := j.facts.Users[strings.ToLower(u.Login)].Permission
+	return !u.isBot() && (permission == "write" || permission == "admin")
+}
+
+// disqualify tells why an approval cannot count for any challenge.
+func (j *judge) disqualify(o opinion) (Code, string) {
+	f, head := j.facts, j.facts.PullRequest.HeadSHA
+	rebased := slices.ContainsFunc(f.BaseChanges, func(t requests.Time) bool { return !t.Before(o.review.SubmittedAt.Time) })
+	switch {
+	case o.review.CommitID != head:
+		return ApprovalStale, fmt.Sprintf("stale, it approved %s and the head is %s", cmp.Or(short(o.review.CommitID), "no commit"), short(head))
+	case rebased:
+		return ApprovalStale, "stale, the base branch was changed after it"
+	case f.judgedAt(j.now).Sub(o.review.SubmittedAt.Time) > maxApprovalAge:
+		return ApprovalStale, fmt.Sprintf("stale, it is older than %s", requests.Duration(maxApprovalAge))
+	}
+	if why := j.isSelf(o.user); why != "" {
+		return SelfApproval, why
+	}
+	if why := j.contributed(o.user); why != "" {
+		return ContributorApproval, why
+	}
+	if o.user.isBot() {
+		return BotApproval, "bots do not count"
+	}
+	user := f.Users[strings.ToLower(o.user.Login)]
+	identity, known := j.identities.find(o.user.Login)
+	switch {
+	case known && identity.GitHubID != o.user.ID:
+		return ApproverNotAllowed, fmt.Sprintf("their account number is %d but %s has %d", o.user.ID, IdentitiesPath, identity.GitHubID)
+	case !j.canWrite(o.user):
+		return ApproverNotAllowed, fmt.Sprintf("they need write permission and have %q", cmp.Or(user.Permission, "none"))
+	case f.Repository.Organization && !user.Member:
+		return ApproverNotAllowed, "they are not a member of the organization"
+	}
+	return "", ""
+}
+
+// isSelf tells whether a reviewer is the author, the requester or the subject under any account (R13, R14).
+func (j *judge) isSelf(u User) string {
+	if u.ID == j.facts.PullRequest.Author.ID {
+		return "they opened the pull request"
+	}
+	if j.Kind == KindChange {
+		return ""
+	}
+	if strings.EqualFold(u.Login, j.request.Spec.Requester) {
+		return "they are the requester"
+	}
+	for _, identity := range j.identities.Spec.Users {
+		same := identity.GitHubID == u.ID || strings.EqualFold(identity.GitHub, u.Login)
+		if same && identity.Kubernetes.Username == j.subject.Name {
+			return "they are the subject"
+		}
+	}
+	return ""
+}
+
+// contributed tells whether a reviewer wrote, committed or pushed any of it (R15, R16).
+func (j *judge) contributed(u User) string {
+	for _, c := range j.facts.Commits {
+		if c.Author.ID == u.ID || c.Committer.ID == u.ID {
+			return "they wrote commit " + short(c.SHA)
+		}
+		for _, address := range c.CoAuthors {
+			if account, _ := accountOf(address); account.ID == u.ID || strings.EqualFold(account.Login, u.Login) {
+				return "they are a co-author of commit " + short(c.SHA)
+			}
+		}
+	}
+	for _, p := range j.facts.Pushes {
+		if p.Actor.ID == u.ID {
+			return "they pushed to the branch"
+		}
+	}
+	return ""
+}
+
+var noreply = regexp.MustCompile(`^(?:([0-9]{1,18})\+)?([A-Za-z0-9_-]+(?:\[bot\])?)@users\.noreply\.[a-z0-9.-]+$`)
+
+// accountOf reads GitHub's noreply addresses: ID+login@users.noreply.github.com, or without the ID on old accounts.
+func accountOf(address string) (User, bool) {
+	m := noreply.FindStringSubmatch(address)
+	if m == nil {
+		return User{}, false
+	}
+	id, _ := strconv.ParseInt(m[1], 10, 64) // no number: 0, the login alone is compared
+	return User{Login: m[2], ID: id}, true
+}

@@ -1,0 +1,307 @@
+package policies
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/pullgrant/pullgrant/requests"
+)
+
+// Evaluate judges one pull request under the policies in tree, normally f.Base. It checks the rules in the fixed order
+// of security.md 2.7 and stops at the first refusal; now is the moment of judging.
+func Evaluate(tree Tree, f Facts, now time.Time) Decision {
+	j := newJudge(tree, f, now)
+	j.run(step{EvaluationError, j.complete}, step{NotARequestPR, j.shape}, step{PullRequestNotMerged, j.open})
+	switch j.Kind {
+	case KindRequest:
+		j.readRequest(f.Head)
+		j.run(j.fileSteps()...)
+		j.run(j.policySteps()...)
+		j.run(step{RequesterNotAllowed, j.author}, step{RequestIDReused, j.reused})
+		j.run(j.pullRequestSteps()...)
+		j.run(j.approvalSteps()...)
+	case KindWithdrawal:
+		j.readRequest(f.Base)
+		j.run(step{DraftPullRequest, j.draft}, step{WrongBase, j.base})
+		if !j.ownWithdrawal() {
+			j.run(step{CodeownersInvalid, j.codeowners})
+			j.run(j.pullRequestSteps()...)
+			j.run(j.approvalSteps()...)
+		}
+	case KindChange:
+		j.run(step{FileRejected, j.changedFiles}, step{PolicyInvalid, j.resultingTree}, step{CodeownersInvalid, j.codeowners})
+		j.run(j.pullRequestSteps()...)
+		j.run(j.approvalSteps()...)
+	}
+	return j.finish()
+}
+
+// Refuse is the Decision for a refusal found before the rules could be checked, such as facts that could not be gathered.
+func Refuse(code Code, format string, args ...any) Decision {
+	j := judge{}
+	j.refuse(code, fmt.Sprintf(format, args...))
+	return j.Decision
+}
+
+// judge carries one judgement from rule to rule.
+type judge struct {
+	Decision
+	world
+	tree  Tree
+	facts Facts
+	now   time.Time
+
+	policyFindings []requests.Finding // of the policy, identities.yaml and groups.yaml
+	ownerFindings  []requests.Finding
+	policyExists   bool
+	request        requests.AccessRequest
+	document       *requests.Document
+	subject        requests.Subject
+	approvals      *approvals
+	stopped        bool
+}
+
+type step struct {
+	code Code
+	// check returns what is wrong, or nothing.
+	check func() string
+}
+
+func newJudge(tree Tree, f Facts, now time.Time) *judge {
+	j := &judge{tree: tree, facts: f, now: now}
+	j.HeadSHA, j.PolicyCommit = f.PullRequest.HeadSHA, tree.Commit
+	j.Kind, j.Path, _ = KindOf(f.Files)
+	j.loadWorld()
+	return j
+}
+
+func (j *judge) loadWorld() {
+	var groupFindings []requests.Finding
+	j.identities, j.policyFindings = parse(j.tree, IdentitiesPath, ParseIdentities)
+	j.groups, groupFindings = parse(j.tree, GroupsPath, ParseGroups)
+	j.policyFindings = append(j.policyFindings, groupFindings...)
+	j.owners, j.ownerFindings = j.tree.codeowners()
+	if place, ok := requests.SplitPath(j.Path); ok {
+		j.Policy = place.Policy
+		var findings []requests.Finding
+		j.policy, findings = parse(j.tree, Path(place.Policy), ParsePolicy)
+		j.policyFindings = append(j.policyFindings, findings...)
+		_, j.policyExists = j.tree.Files[Path(place.Policy)]
+	}
+}
+
+// run checks steps in order until one refuses; after a refusal it does nothing.
+func (j *judge) run(steps ...step) {
+	for _, s := range steps {
+		if j.stopped {
+			return
+		}
+		if problem := s.check(); problem != "" {
+			j.refuse(s.code, problem)
+			return
+		}
+		j.Rules = append(j.Rules, Rule{Code: s.code, Passed: true})
+	}
+}
+
+func (j *judge) refuse(code Code, problem string) {
+	j.stopped = true
+	j.Outcome, j.Code, j.Message = code.Outcome(), code, problem
+	j.Rules = append(j.Rules, Rule{Code: code, Message: problem})
+}
+
+func (j *judge) finish() Decision {
+	if !j.stopped && j.Kind != "" {
+		j.Outcome = Allowed
+		j.Message = "every rule and every approval is met"
+	}
+	return j.Decision
+}
+
+// Limits of what GitHub lists (R2, R3): at the limit the list may be cut.
+const (
+	maxFiles   = 3000
+	maxCommits = 250
+)
+
+// complete refuses facts that contradict themselves or miss what a later rule needs.
+func (j *judge) complete() string {
+	f, pr := j.facts, j.facts.PullRequest
+	inHead := func(c Commit) bool { return c.SHA == pr.HeadSHA }
+	switch {
+	case f.Repository.ID == 0 || f.Repository.DefaultBranch == "" || pr.Number == 0 || pr.HeadSHA == "":
+		return "the facts name no repository, pull request or head commit"
+	case f.Base.Commit == "" || j.tree.Commit == "":
+		return "the facts hold no commit of the default branch"
+	case f.Head.Commit != pr.HeadSHA:
+		return fmt.Sprintf("the head files are of commit %s but the head is %s; gather the facts again", short(f.Head.Commit), short(pr.HeadSHA))
+	case len(f.Files) >= maxFiles:
+		return fmt.Sprintf("the pull request changes %d files or more, which GitHub does not list in full; split it", maxFiles)
+	case len(f.Commits) >= maxCommits:
+		return fmt.Sprintf("the pull request has %d commits or more, which GitHub does not list in full; squash it", maxCommits)
+	case !slices.ContainsFunc(f.Commits, inHead):
+		return fmt.Sprintf("the head commit %s is not among the pull request's commits, probably a push just now; try again", short(pr.HeadSHA))
+	case pr.Merged != (pr.MergedAt != nil) || pr.Merged != (f.Merge != nil):
+		return "the facts contradict themselves about the merge; gather them again"
+	}
+	for _, o := range opinions(f) {
+		if o.user.isBot() {
+			continue
+		}
+		if u, ok := f.Users[strings.ToLower(o.user.Login)]; !ok || u.ID != o.user.ID {
+			return "the facts do not tell what the reviewer @" + o.user.Login + " may do; gather them again"
+		}
+	}
+	for _, l := range Lookups(j.tree, f) {
+		if _, ok := f.isMember(l.Team, l.User); !ok {
+			return fmt.Sprintf("the facts do not tell whether @%s is in the team %s; gather them again", l.User, l.Team)
+		}
+	}
+	return ""
+}
+
+func (f Facts) isMember(team, login string) (member, known bool) {
+	member, known = f.Teams[strings.ToLower(team)][strings.ToLower(login)]
+	return member, known
+}
+
+func (j *judge) shape() string {
+	_, _, problem := KindOf(j.facts.Files)
+	return problem
+}
+
+func (j *judge) open() string {
+	if pr := j.facts.PullRequest; pr.State != "open" && !pr.Merged {
+		return fmt.Sprintf("pull request #%d was closed without a merge", pr.Number)
+	}
+	return ""
+}
+
+// readRequest parses the request file in the given tree; what is wrong with it is told by fileSteps.
+func (j *judge) readRequest(tree Tree) {
+	file, ok := tree.Files[j.Path]
+	if !ok || file.problem() != "" {
+		return
+	}
+	j.request, j.document = requests.ReadRequest(j.Path, []byte(file.Content))
+	if len(j.document.Findings) == 0 {
+		j.Reason = j.request.Spec.Reason
+	}
+}
+
+// fileSteps check the request file alone, before anything it says is used.
+func (j *judge) fileSteps() []step {
+	return []step{{FileRejected, j.file}, {ParseError, j.parseError}, {SchemaError, j.schemaError}}
+}
+
+func (j *judge) file() string {
+	if _, ok := requests.SplitPath(j.Path); !ok {
+		return fmt.Sprintf("%s: a request stands at requests/<cluster>/<policy>/<yyyymmdd>-<requester>-<slug>.yaml", requests.Quote(j.Path))
+	}
+	file, ok := j.facts.Head.Files[j.Path]
+	if !ok {
+		return fmt.Sprintf("%s is not in the head commit", requests.Quote(j.Path))
+	}
+	if problem := file.problem(); problem != "" {
+		return fmt.Sprintf("%s: %s", requests.Quote(j.Path), problem)
+	}
+	return j.findingsOf(isFileRule)
+}
+
+func (j *judge) parseError() string { return j.findingsOf(isParseRule) }
+
+func (j *judge) schemaError() string { return j.findingsOf(func(string) bool { return true }) }
+
+func isFileRule(rule string) bool {
+	return slices.Contains([]string{"file", "file-size", "encoding", "hidden-character"}, rule)
+}
+
+func isParseRule(rule string) bool {
+	return strings.HasPrefix(rule, "yaml-") || rule == "duplicate-key"
+}
+
+// findingsOf reports the request file's findings when one of them is of the class.
+func (j *judge) findingsOf(class func(rule string) bool) string {
+	findings := j.document.Findings
+	i := slices.IndexFunc(findings, func(f requests.Finding) bool { return class(f.Rule) })
+	if i < 0 {
+		return ""
+	}
+	j.Findings = findings
+	return findings[i].String()
+}
+
+// field records where in the request file a refusal stands.
+func (j *judge) field(path string, code Code, problem string) string {
+	if problem != "" && j.document != nil {
+		j.document.Add(path, string(code), "%s", problem)
+		j.Findings = j.document.Findings
+	}
+	return problem
+}
+
+func (j *judge) codeowners() string {
+	if len(j.ownerFindings) > 0 {
+		j.Findings = append(j.Findings, j.ownerFindings...)
+		return j.ownerFindings[0].String()
+	}
+	if len(j.facts.CodeownersErrors) > 0 {
+		return "GitHub reports an error in CODEOWNERS: " + requests.Quote(j.facts.CodeownersErrors[0])
+	}
+	for _, path := range j.changedPaths() {
+		if rule, ok := j.owners.Match(path); !ok || len(rule.Owners) == 0 {
+			return fmt.Sprintf("nobody owns %s in %s, so nobody can approve it; add a line for it", requests.Quote(path), j.owners.File)
+		}
+	}
+	return ""
+}
+
+func (j *judge) changedPaths() []string {
+	var paths []string
+	for _, f := range j.facts.Files {
+		paths = append(paths, f.paths()...)
+	}
+	slices.Sort(paths)
+	return slices.Compact(paths)
+}
+
+// changedFiles refuses links and other odd entries where a policy or CODEOWNERS should stand.
+func (j *judge) changedFiles() string {
+	wanted := Wanted(KindChange, "")
+	for _, f := range j.facts.Files {
+		if f.Status == "removed" || !wanted(f.Path) {
+			continue
+		}
+		file, ok := j.facts.Head.Files[f.Path]
+		if !ok {
+			return requests.Quote(f.Path) + " is not in the head commit"
+		}
+		if problem := file.problem(); problem != "" {
+			return requests.Quote(f.Path) + ": " + problem
+		}
+	}
+	return ""
+}
+
+func (j *judge) resultingTree() string {
+	findings := j.tree.overlay(j.facts.Files, j.facts.Head).Check()
+	if len(findings) == 0 {
+		return ""
+	}
+	j.Findings = findings
+	return fmt.Sprintf("after the merge the policies would not be valid: %s", findings[0])
+}
+
+// ownWithdrawal tells whether the author gives back access of their own, which needs nobody's approval (R37).
+func (j *judge) ownWithdrawal() bool {
+	if j.document == nil || len(j.document.Findings) > 0 {
+		return false
+	}
+	author := j.facts.PullRequest.Author
+	identity, ok := j.identities.find(j.request.Spec.Requester)
+	return author.ID != 0 && strings.EqualFold(author.Login, j.request.Spec.Requester) && ok && identity.GitHubID == author.ID
+}
+
+func short(sha string) string { return sha[:min(7, len(sha))] }

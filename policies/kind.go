@@ -1,0 +1,79 @@
+package policies
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/pullgrant/pullgrant/requests"
+)
+
+// KindOf decides what a pull request is from the paths it changes (design.md 7.1, security.md R4, R36 and R37). path is
+// the file under requests/ of a request or a withdrawal. problem says why the pull request is of no kind.
+func KindOf(files []File) (kind Kind, path, problem string) {
+	if len(files) == 0 {
+		return "", "", "it changes no file"
+	}
+	if touched := slices.IndexFunc(files, isReserved); touched >= 0 {
+		f := files[touched]
+		if len(files) > 1 {
+			return "", "", fmt.Sprintf("it touches %s and %d more; a request adds exactly one file under requests/ and a withdrawal "+
+				"removes exactly one, with nothing else beside it", requests.Quote(f.Path), len(files)-1)
+		}
+		return kindOfOne(f)
+	}
+	for _, f := range files {
+		if !slices.Contains([]string{"added", "removed", "modified", "renamed", "copied", "changed"}, f.Status) {
+			return "", "", fmt.Sprintf("%s has the unknown status %s", requests.Quote(f.Path), requests.Quote(f.Status))
+		}
+	}
+	return KindChange, "", ""
+}
+
+func kindOfOne(f File) (kind Kind, path, problem string) {
+	if isUnder(f.Path, requests.RevocationsFolder) || isUnder(f.PreviousPath, requests.RevocationsFolder) {
+		return "", "", "it touches " + requests.Quote(f.Path) + "; only the agent writes under " + requests.RevocationsFolder + "/"
+	}
+	switch f.Status {
+	case "added":
+		return KindRequest, f.Path, ""
+	case "removed":
+		return KindWithdrawal, f.Path, ""
+	}
+	return "", "", fmt.Sprintf("%s is %s; a request may be added or removed, never changed: open a new one",
+		requests.Quote(f.Path), f.Status)
+}
+
+func isReserved(f File) bool {
+	for _, path := range f.paths() {
+		if isUnder(path, requests.Folder) || isUnder(path, requests.RevocationsFolder) {
+			return true
+		}
+	}
+	return false
+}
+
+// paths are the path and, for a rename or copy, where it came from: owners of both must approve (R34).
+func (f File) paths() []string {
+	if f.PreviousPath == "" || f.PreviousPath == f.Path {
+		return []string{f.Path}
+	}
+	return []string{f.Path, f.PreviousPath}
+}
+
+func isUnder(path, folder string) bool { return path == folder || strings.HasPrefix(path, folder+"/") }
+
+// Wanted tells which paths a Tree must hold to judge a pull request of this kind.
+func Wanted(kind Kind, path string) func(string) bool {
+	wanted := append(slices.Clone(CodeownersPaths), IdentitiesPath, GroupsPath)
+	if kind == KindChange {
+		return func(p string) bool { return isUnder(p, Folder) || slices.Contains(wanted, p) }
+	}
+	if kind == KindWithdrawal {
+		wanted = append(wanted, path)
+	}
+	if place, ok := requests.SplitPath(path); ok {
+		wanted = append(wanted, Path(place.Policy))
+	}
+	return func(p string) bool { return slices.Contains(wanted, p) }
+}

@@ -1,0 +1,112 @@
+package policies
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/pullgrant/pullgrant/requests"
+)
+
+// Bounds on the commit time that --evidence=branch starts a window at (design.md 7.15).
+const (
+	maxFuture = 30 * time.Second
+	maxPast   = 24 * time.Hour
+)
+
+// EvaluateMerged judges what stands on the default branch: the file at path with the git blob, brought there by the
+// pull request of f. The policies at the merge's first parent and those of now must both allow it, the same subject and
+// the same bindings, and the shorter window holds (design.md 5 step 7, R43 to R47). Nothing is pending after a merge.
+// Allowed decisions carry the Grant with its window and evidence.
+func EvaluateMerged(f Facts, path, blob string, now time.Time) Decision {
+	pr := f.PullRequest
+	refuse := func(code Code, format string, args ...any) Decision {
+		d := Refuse(code, format, args...)
+		d.Path, d.HeadSHA, d.PolicyCommit = path, pr.HeadSHA, f.Base.Commit
+		return d
+	}
+	switch kind, asked, _ := KindOf(f.Files); {
+	case !pr.Merged || pr.MergedAt == nil || f.Merge == nil:
+		return refuse(PullRequestNotMerged, "pull request #%d is not merged", pr.Number)
+	case !slices.Equal(f.Merge.Introduced, []int{pr.Number}):
+		return refuse(NoPullRequest, "the merge commit %s was introduced by the pull requests %v, not by #%d alone",
+			short(f.Merge.Commit), f.Merge.Introduced, pr.Number)
+	case kind != KindRequest || asked != path:
+		return refuse(NotARequestPR, "pull request #%d does not add %s alone", pr.Number, requests.Quote(path))
+	case f.Head.Files[path].Blob != blob || f.Merge.Blob != blob || blob == "":
+		return refuse(BlobMismatch, "the file on the branch (%s) is not the one that was reviewed (%s) and merged (%s)",
+			short(blob), short(f.Head.Files[path].Blob), short(f.Merge.Blob))
+	}
+	then, current := Evaluate(f.Merge.FirstParent, f, now), Evaluate(f.Base, f, now)
+	d := current
+	if then.Outcome != Allowed {
+		d = then
+	}
+	if d.Outcome == Pending {
+		d.Outcome = Denied
+	}
+	if d.Outcome != Allowed {
+		return d
+	}
+	switch {
+	case then.Grant.Subject != current.Grant.Subject:
+		return refuse(SubjectNotAllowed, "the subject was %s at the merge and is %s now", then.Grant.Subject.Name, current.Grant.Subject.Name)
+	case !slices.Equal(then.Grant.Bindings, current.Grant.Bindings):
+		return refuse(RoleNotAllowed, "the policy %s gives other roles now than at the merge", d.Policy)
+	}
+	d.Grant.Duration = min(then.Grant.Duration, current.Grant.Duration)
+	d.Grant.Window = requests.NewWindow(pr.MergedAt.Time, d.Grant.Duration)
+	d.Grant.Evidence = requests.Evidence{Source: requests.EvidenceGitHub, PullRequest: pr.Number, HeadSHA: pr.HeadSHA,
+		MergeCommit: f.Merge.Commit, PolicyCommit: f.Base.Commit, Blob: blob, Approvers: d.Approvers}
+	return d.inTime(now)
+}
+
+// inTime refuses a grant whose window is over (R51); one that is granted late is as long as it would have been.
+func (d Decision) inTime(now time.Time) Decision {
+	if !now.Before(d.Grant.Window.End.Time) {
+		j := judge{Decision: d}
+		j.refuse(ExpiredBeforeGrant, fmt.Sprintf("the window ended at %s, before access could be given", d.Grant.Window.End))
+		return j.Decision
+	}
+	return d
+}
+
+// EvaluateBranch judges a file under --evidence=branch: no approval is proved, the branch is trusted, and only what the
+// policy says of the request itself is checked. start is the committer date of the commit that added the file.
+func EvaluateBranch(tree Tree, path, commit, blob string, content []byte, start, now time.Time) Decision {
+	f := Facts{Head: Tree{Commit: commit, Files: map[string]TreeFile{path: NewTreeFile(plainFile, blob, content, int64(len(content)))}},
+		Files: []File{{Path: path, Status: "added"}}}
+	j := newJudge(tree, f, now)
+	j.readRequest(f.Head)
+	j.run(step{EvaluationError, func() string { return j.startable(start) }})
+	j.run(j.fileSteps()...)
+	j.run(j.policySteps()...)
+	j.run(step{RequesterNotAllowed, j.asker})
+	d := j.finish()
+	if d.Outcome != Allowed {
+		return d
+	}
+	d.Grant.Window = requests.NewWindow(start, d.Grant.Duration)
+	d.Grant.Evidence = requests.Evidence{Source: requests.EvidenceBranch, MergeCommit: commit, PolicyCommit: tree.Commit, Blob: blob}
+	return d.inTime(now)
+}
+
+func (j *judge) startable(start time.Time) string {
+	if start.Sub(j.now) > maxFuture {
+		return fmt.Sprintf("the commit is dated %s, in the future; correct the clock of whoever commits", requests.At(start))
+	}
+	if j.now.Sub(start) > maxPast {
+		return fmt.Sprintf("the commit is dated %s, more than %s ago; ask again", requests.At(start), requests.Duration(maxPast))
+	}
+	return ""
+}
+
+// asker is author without a pull request: GitHub teams cannot be asked, so only logins and groups.yaml count.
+func (j *judge) asker() string {
+	login := j.request.Spec.Requester
+	if j.isParty(j.policy.Spec.Subjects, login) {
+		return ""
+	}
+	return j.field("spec.requester", RequesterNotAllowed, fmt.Sprintf("@%s may not ask under the policy %s; it is for %s (GitHub teams cannot be looked up on this evidence)",
+		login, j.Policy, names(j.policy.Spec.Subjects)))
+}

@@ -1,0 +1,191 @@
+package policies
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/pullgrant/pullgrant/requests"
+)
+
+// policySteps check what is asked for against the policy, and fill in the grant on the way.
+func (j *judge) policySteps() []step {
+	return []step{
+		{PolicyInvalid, j.policyValid}, {CodeownersInvalid, j.codeowners}, {NoPolicy, j.policyApplies},
+		{RoleNotAllowed, j.roles}, {NamespaceNotAllowed, j.namespaces}, {SubjectNotAllowed, j.subjectOf},
+		{DurationOutOfRange, j.duration},
+	}
+}
+
+func (j *judge) policyValid() string {
+	if len(j.policyFindings) == 0 {
+		return ""
+	}
+	j.Findings = append(j.Findings, j.policyFindings...)
+	return "fix it on the default branch first: " + j.policyFindings[0].String()
+}
+
+func (j *judge) policyApplies() string {
+	spec := j.request.Spec
+	if !j.policyExists {
+		return j.field("spec.policy", NoPolicy, fmt.Sprintf("there is no policy %s; it would be %s", requests.Quote(spec.Policy), Path(spec.Policy)))
+	}
+	if !slices.Contains(j.policy.Spec.Clusters, spec.Cluster) {
+		return j.field("spec.cluster", NoPolicy, fmt.Sprintf("the policy %s is not for the cluster %s; it is for %s",
+			spec.Policy, requests.Quote(spec.Cluster), strings.Join(j.policy.Spec.Clusters, ", ")))
+	}
+	j.Grant = &requests.Grant{Name: j.request.Metadata.Name, Path: j.Path, Cluster: spec.Cluster, Policy: spec.Policy, Requester: spec.Requester}
+	return ""
+}
+
+func (j *judge) roles() string {
+	for _, g := range j.policy.Spec.Target.Grants {
+		if problem := protectedRole(g.RoleRef.Name); problem != "" {
+			return j.field("spec.policy", RoleNotAllowed, problem)
+		}
+	}
+	return ""
+}
+
+func (j *judge) namespaces() string {
+	for i, g := range j.policy.Spec.Target.Grants {
+		namespace, problem := j.request.Spec.Namespace, ""
+		if namespace == "" {
+			namespace = g.DefaultNamespace
+		}
+		switch {
+		case namespace == "":
+			problem = "the policy has no default namespace; name one of " + strings.Join(g.AllowedNamespaces, ", ")
+		case protectedNamespace(namespace) != "":
+			problem = protectedNamespace(namespace)
+		case !slices.Contains(g.AllowedNamespaces, namespace):
+			problem = fmt.Sprintf("the namespace %s is not in the policy; allowed: %s", requests.Quote(namespace), strings.Join(g.AllowedNamespaces, ", "))
+		}
+		if problem != "" {
+			return j.field("spec.namespace", NamespaceNotAllowed, problem)
+		}
+		j.Grant.Bindings = append(j.Grant.Bindings, requests.Binding{Name: requests.ObjectName(j.Grant.Name, i), Namespace: namespace, Role: g.RoleRef})
+	}
+	return ""
+}
+
+func (j *judge) subjectOf() string {
+	login := j.request.Spec.Requester
+	identity, ok := j.identities.find(login)
+	if !ok {
+		return j.field("spec.requester", SubjectNotAllowed, fmt.Sprintf("@%s is not in %s, so no Kubernetes user is known for them", login, IdentitiesPath))
+	}
+	j.subject = requests.Subject{Kind: requests.KindUser, Name: identity.Kubernetes.Username}
+	if asked := j.request.Spec.Subject; asked != nil && *asked != j.subject {
+		return j.field("spec.subject", SubjectNotAllowed, fmt.Sprintf("the subject %s is not the requester's own, %s", requests.Quote(asked.Name), j.subject.Name))
+	}
+	j.Grant.Subject = j.subject
+	return ""
+}
+
+func (j *judge) duration() string {
+	target, asked := j.policy.Spec.Target, j.request.Spec.Duration
+	if asked == 0 {
+		asked = target.DefaultDuration
+	}
+	if asked == 0 {
+		return j.field("spec.duration", DurationOutOfRange, "the policy has no default duration; ask for one up to "+target.MaxDuration.String())
+	}
+	if asked > target.MaxDuration {
+		return j.field("spec.duration", DurationOutOfRange, fmt.Sprintf("the duration %s is over the policy's maximum of %s", asked, target.MaxDuration))
+	}
+	j.Grant.Duration = asked
+	return ""
+}
+
+// author checks that the pull request's author is the requester, a person, and one of those who may ask (R13, R14, R17).
+func (j *judge) author() string {
+	author, spec := j.facts.PullRequest.Author, j.request.Spec
+	identity, _ := j.identities.find(spec.Requester)
+	problem := ""
+	switch {
+	case author.ID == 0:
+		problem = "the pull request's author has no account any more"
+	case author.isBot():
+		problem = "the pull request was opened by the bot @" + author.Login + "; a person must ask"
+	case !strings.EqualFold(author.Login, spec.Requester):
+		problem = fmt.Sprintf("the requester is @%s but the pull request is by @%s", spec.Requester, author.Login)
+	case identity.GitHubID != author.ID:
+		problem = fmt.Sprintf("the account number of @%s is %d but %s has %d", author.Login, author.ID, IdentitiesPath, identity.GitHubID)
+	case !j.isParty(j.policy.Spec.Subjects, author.Login):
+		problem = fmt.Sprintf("@%s may not ask under the policy %s; it is for %s", author.Login, spec.Policy, names(j.policy.Spec.Subjects))
+	}
+	return j.field("spec.requester", RequesterNotAllowed, problem)
+}
+
+// isParty tells whether a login is one of parties, or a member of one.
+func (j *judge) isParty(parties []Party, login string) bool {
+	return slices.ContainsFunc(parties, func(p Party) bool {
+		switch {
+		case p.Kind == PartyUser:
+			return strings.EqualFold(p.Name, login)
+		case strings.Contains(p.Name, "/"):
+			member, _ := j.facts.isMember(p.Name, login)
+			return member
+		}
+		members, _ := j.groups.members(p.Name)
+		return slices.ContainsFunc(members, func(m string) bool { return strings.EqualFold(m, login) })
+	})
+}
+
+func names(parties []Party) string {
+	var all []string
+	for _, p := range parties {
+		all = append(all, p.Name)
+	}
+	return strings.Join(all, ", ")
+}
+
+// reused refuses a name that was used before, also by a request that has ended (R48, G4).
+func (j *judge) reused() string {
+	for _, path := range j.facts.UsedNames {
+		if !j.facts.PullRequest.Merged || path != j.Path {
+			return j.field("metadata.name", RequestIDReused, fmt.Sprintf("the name is taken by %s; choose another", requests.Quote(path)))
+		}
+	}
+	return ""
+}
+
+// pullRequestSteps check the pull request itself.
+func (j *judge) pullRequestSteps() []step {
+	return []step{{DraftPullRequest, j.draft}, {WrongBase, j.base}, {UnattributableCommit, j.attributable}}
+}
+
+func (j *judge) draft() string {
+	if j.facts.PullRequest.Draft {
+		return "the pull request is a draft; mark it as ready for review"
+	}
+	return ""
+}
+
+func (j *judge) base() string {
+	pr, repository := j.facts.PullRequest, j.facts.Repository
+	switch {
+	case pr.BaseRepoID != repository.ID || pr.BaseRef != repository.DefaultBranch:
+		return fmt.Sprintf("the pull request goes to %s; only the default branch, %s, counts", requests.Quote(pr.BaseRef), repository.DefaultBranch)
+	case pr.HeadRepoID != repository.ID:
+		return "the pull request comes from a fork; push its branch to the access repository"
+	}
+	return ""
+}
+
+// attributable refuses commits that GitHub ties to no account: whoever pushed them could approve them (R15).
+func (j *judge) attributable() string {
+	for _, c := range j.facts.Commits {
+		if c.Author.ID == 0 || c.Committer.ID == 0 {
+			return fmt.Sprintf("commit %s has an author or committer without a GitHub account; set your commit e-mail to one GitHub knows", short(c.SHA))
+		}
+		for _, address := range c.CoAuthors {
+			if _, ok := accountOf(address); !ok {
+				return fmt.Sprintf("commit %s names the co-author %s, whom no GitHub account can be tied to; use their noreply address",
+					short(c.SHA), requests.Quote(address))
+			}
+		}
+	}
+	return ""
+}

@@ -1,0 +1,240 @@
+package policies
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/pullgrant/pullgrant/requests"
+)
+
+// plainFile is the git mode of a file that is neither executable, a link nor a submodule (R5).
+const plainFile = "100644"
+
+// MaxFileSize bounds every file of a Tree, in bytes: GitHub's own limit for CODEOWNERS (R31).
+const MaxFileSize = 3 << 20
+
+// ReadTree reads policies/ and CODEOWNERS of a checkout or any other file system.
+func ReadTree(fsys fs.FS, commit string) (Tree, error) {
+	tree := Tree{Commit: commit, Files: map[string]TreeFile{}}
+	names := slices.Clone(CodeownersPaths)
+	err := fs.WalkDir(fsys, Folder, func(name string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if !entry.IsDir() {
+			names = append(names, name)
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return tree, fmt.Errorf("read %s/: %w", Folder, err)
+	}
+	for _, name := range names {
+		file, err := readFile(fsys, name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return tree, fmt.Errorf("read %s: %w", name, err)
+		}
+		tree.Files[name] = file
+	}
+	return tree, nil
+}
+
+func readFile(fsys fs.FS, name string) (TreeFile, error) {
+	info, err := fs.Lstat(fsys, name)
+	if err != nil {
+		return TreeFile{}, err
+	}
+	if !info.Mode().IsRegular() {
+		return TreeFile{Mode: "120000"}, nil
+	}
+	if info.Size() > MaxFileSize {
+		return NewTreeFile(plainFile, "", nil, info.Size()), nil
+	}
+	data, err := fs.ReadFile(fsys, name)
+	if err != nil {
+		return TreeFile{}, err
+	}
+	return NewTreeFile(plainFile, "", data, int64(len(data))), nil
+}
+
+// NewTreeFile is a tree entry with its content, or with the reason why it has none. size is the blob's; data may be
+// missing when size is over MaxFileSize or mode is not that of a plain file.
+func NewTreeFile(mode, blob string, data []byte, size int64) TreeFile {
+	file := TreeFile{Mode: mode, Blob: blob}
+	switch {
+	case mode != plainFile:
+	case size > MaxFileSize:
+		file.Unreadable = fmt.Sprintf("%d bytes; the most allowed is %d", size, MaxFileSize)
+	case !utf8.Valid(data):
+		file.Unreadable = "not UTF-8"
+	default:
+		file.Content = string(data)
+	}
+	return file
+}
+
+// problem says why the entry cannot be read as a plain text file.
+func (f TreeFile) problem() string {
+	if f.Mode != plainFile {
+		return fmt.Sprintf("git mode %s; it must be a plain file, %s", requests.Quote(f.Mode), plainFile)
+	}
+	return f.Unreadable
+}
+
+// parse reads one file of the tree. A file that does not exist gives the zero value and no finding.
+func parse[T any](t Tree, name string, read func(string, []byte) (T, []requests.Finding)) (T, []requests.Finding) {
+	var zero T
+	file, ok := t.Files[name]
+	if !ok {
+		return zero, nil
+	}
+	if problem := file.problem(); problem != "" {
+		return zero, []requests.Finding{{File: name, Line: 1, Column: 1, Rule: "file", Message: problem}}
+	}
+	return read(name, []byte(file.Content))
+}
+
+// codeowners reads the file GitHub would use: the first of CodeownersPaths that exists, even when empty (R28).
+func (t Tree) codeowners() (Codeowners, []requests.Finding) {
+	for _, name := range CodeownersPaths {
+		if _, ok := t.Files[name]; ok {
+			return parse(t, name, ParseCodeowners)
+		}
+	}
+	return Codeowners{}, []requests.Finding{{File: CodeownersPaths[0], Line: 1, Column: 1, Rule: "codeowners-missing",
+		Message: "there is no CODEOWNERS file, so nobody can approve; create it"}}
+}
+
+// overlay is t with the files of a pull request applied: what the default branch holds after the merge.
+func (t Tree) overlay(files []File, head Tree) Tree {
+	result := Tree{Commit: head.Commit, Files: maps.Clone(t.Files)}
+	if result.Files == nil {
+		result.Files = map[string]TreeFile{}
+	}
+	for _, f := range files {
+		if f.Status != "copied" {
+			delete(result.Files, f.PreviousPath)
+		}
+		if f.Status == "removed" {
+			delete(result.Files, f.Path)
+		} else if file, ok := head.Files[f.Path]; ok {
+			result.Files[f.Path] = file
+		}
+	}
+	return result
+}
+
+// Check finds everything wrong with the policies, identities, groups and CODEOWNERS of a tree, each alone and together.
+func (t Tree) Check() []requests.Finding {
+	identities, findings := parse(t, IdentitiesPath, ParseIdentities)
+	groups, more := parse(t, GroupsPath, ParseGroups)
+	findings = append(findings, more...)
+	owners, more := t.codeowners()
+	findings = append(findings, more...)
+	sound := len(findings) == 0
+	for _, name := range slices.Sorted(maps.Keys(t.Files)) {
+		switch {
+		case name == IdentitiesPath, name == GroupsPath, !isUnder(name, Folder):
+		case path.Dir(name) != Folder || !strings.HasSuffix(name, ".yaml"):
+			findings = append(findings, requests.Finding{File: name, Line: 1, Column: 1, Rule: "path",
+				Message: Folder + "/ holds one <policy>.yaml a policy, identities.yaml and groups.yaml, nothing else"})
+		default:
+			policy, more := parse(t, name, ParsePolicy)
+			findings = append(findings, more...)
+			if len(more) == 0 && sound {
+				findings = append(findings, world{policy, identities, groups, owners}.check(name)...)
+			}
+		}
+	}
+	if extra := t.extraCodeowners(); extra != "" {
+		findings = append(findings, requests.Finding{File: extra, Line: 1, Column: 1, Rule: "codeowners-second",
+			Message: "a second CODEOWNERS file; GitHub reads only the first of " + strings.Join(CodeownersPaths, ", ") + ": remove this one"})
+	}
+	requests.SortFindings(findings)
+	return findings
+}
+
+func (t Tree) extraCodeowners() string {
+	found := slices.DeleteFunc(slices.Clone(CodeownersPaths), func(name string) bool {
+		_, ok := t.Files[name]
+		return !ok
+	})
+	if len(found) < 2 {
+		return ""
+	}
+	return found[1]
+}
+
+// world is one policy with what it is read together with.
+type world struct {
+	policy     AccessPolicy
+	identities IdentityMap
+	groups     GroupMap
+	owners     Codeowners
+}
+
+// check finds what no single file shows: groups that do not exist, paths nobody owns, protected roles and namespaces.
+func (w world) check(name string) []requests.Finding {
+	var findings []requests.Finding
+	add := func(rule, format string, args ...any) {
+		findings = append(findings, requests.Finding{File: name, Line: 1, Column: 1, Rule: rule, Message: fmt.Sprintf(format, args...)})
+	}
+	parties := slices.Clone(w.policy.Spec.Subjects)
+	for _, c := range w.policy.Spec.Challenges {
+		parties = append(parties, c.Reviewers...)
+		if c.Kind == CodeOwnerReview {
+			for _, cluster := range w.policy.Spec.Clusters {
+				path := requests.Path(cluster, w.policy.Metadata.Name, "20060102-a-b")
+				if rule, ok := w.owners.Match(path); !ok || len(rule.Owners) == 0 {
+					add("owner", "nobody owns %s in CODEOWNERS, so no request can be approved; add a line for it", requests.Quote(path))
+				}
+			}
+		}
+	}
+	for _, p := range parties {
+		if p.Kind == PartyGroup && !strings.Contains(p.Name, "/") {
+			if members, ok := w.groups.members(p.Name); !ok {
+				add("group", "the group %s is not in %s; a GitHub team is written org/team", requests.Quote(p.Name), GroupsPath)
+			} else if len(members) == 0 {
+				add("group", "the group %s has no members", requests.Quote(p.Name))
+			}
+		}
+	}
+	for _, g := range w.policy.Spec.Target.Grants {
+		if problem := protectedRole(g.RoleRef.Name); problem != "" {
+			add("protected", "%s", problem)
+		}
+		for _, namespace := range g.AllowedNamespaces {
+			if problem := protectedNamespace(namespace); problem != "" {
+				add("protected", "%s", problem)
+			}
+		}
+	}
+	return findings
+}
+
+// AgentNamespace is where the agent lives and keeps its state; no request reaches into it.
+const AgentNamespace = "pullgrant-system"
+
+func protectedNamespace(name string) string {
+	if strings.HasPrefix(name, "kube-") || name == AgentNamespace {
+		return "the namespace " + requests.Quote(name) + " is protected: kube-* and " + AgentNamespace + " are never granted into"
+	}
+	return ""
+}
+
+func protectedRole(name string) string {
+	if strings.HasPrefix(name, "system:") {
+		return "the role " + requests.Quote(name) + " is protected: roles under system: are never granted"
+	}
+	return ""
+}
