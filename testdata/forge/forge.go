@@ -1,0 +1,138 @@
+package forge
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+)
+
+// Options says what kind of GitHub Start makes. The zero value is usable.
+type Options struct {
+	Owner    string           // the organisation that owns the repository; "acme" when empty
+	Repo     string           // the repository's name; "access" when empty
+	PageSize int              // the largest page served, whatever per_page asks; 2 when zero, so every client must paginate
+	Now      func() time.Time // the forge's clock; time.Now when nil
+	Log      io.Writer        // one line a call; nothing when nil
+	Contract bool             // check every call against GitHub's OpenAPI description; see Forge.Violations
+
+	NoAutoMerge bool // the repository setting "Allow auto-merge" is off
+}
+
+// Forge is a running GitHub with one organisation and one private repository.
+// Its exported methods may be called from any goroutine.
+type Forge struct {
+	URL string // root of the REST API, without a trailing slash
+
+	opts     Options
+	root     string // parent of the bare repository
+	git      repository
+	server   *http.Server
+	mux      *http.ServeMux
+	smart    http.Handler
+	contract *contract
+
+	mu       sync.Mutex // held by every REST call and every push, so each sees one consistent GitHub
+	lastID   int64
+	users    map[string]*user // by login in lower case
+	apps     map[string]*app  // by slug
+	tokens   map[string]identity
+	teams    []*team
+	members  map[string]string // organisation membership by login in lower case: active or pending
+	pulls    []*pull
+	checks   []*checkRun
+	statuses []*commitStatus
+	activity []*activity
+	rules    Rules
+	signed   map[string]bool // commits GitHub itself made and signed
+
+	logMu         sync.Mutex
+	requests      []Request
+	failures      []*failure
+	beforeReceive func()
+}
+
+// repositoryID is the numeric id of the one repository, organizationID that of its owner.
+const (
+	repositoryID   = 9001
+	organizationID = 9000
+)
+
+// Start makes an empty private repository below dir and serves it. The default branch is main; it is protected with
+// DefaultRules. The organisation's only members are those AddUser makes.
+func Start(dir string, opts Options) (*Forge, error) {
+	if opts.Owner == "" {
+		opts.Owner = "acme"
+	}
+	if opts.Repo == "" {
+		opts.Repo = "access"
+	}
+	if opts.PageSize == 0 {
+		opts.PageSize = 2
+	}
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	if opts.Log == nil {
+		opts.Log = io.Discard
+	}
+	spec, err := loadContract()
+	if err != nil {
+		return nil, err
+	}
+	f := &Forge{
+		opts: opts, root: dir, contract: spec, lastID: 1000,
+		users: map[string]*user{}, apps: map[string]*app{}, tokens: map[string]identity{},
+		members: map[string]string{}, signed: map[string]bool{}, rules: DefaultRules(),
+	}
+	f.addBuiltinAccounts()
+	if err := os.MkdirAll(filepath.Join(dir, opts.Owner), 0o755); err != nil {
+		return nil, err
+	}
+	if f.git, err = initRepository(filepath.Join(dir, opts.Owner, opts.Repo+".git")); err != nil {
+		return nil, err
+	}
+	if f.smart, err = GitHandler(dir); err != nil {
+		return nil, err
+	}
+	if err := f.routes(); err != nil {
+		return nil, err
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	f.URL = "http://" + listener.Addr().String()
+	f.server = &http.Server{Handler: f, ReadHeaderTimeout: 10 * time.Second}
+	go func() { _ = f.server.Serve(listener) }()
+	return f, nil
+}
+
+// Close stops serving and drops open connections; the bare repository stays on disk.
+func (f *Forge) Close() { _ = f.server.Close() }
+
+// CloneURL is the address of the repository for git: URL/OWNER/REPO.git. It needs a token as the basic auth password.
+func (f *Forge) CloneURL() string { return f.URL + "/" + f.fullName() + ".git" }
+
+// GitDir is the bare repository's folder, for tests that look at the stored objects themselves.
+func (f *Forge) GitDir() string { return f.git.dir }
+
+func (f *Forge) fullName() string { return f.opts.Owner + "/" + f.opts.Repo }
+
+// BeforeReceive sets what runs once, when the next push's pack arrives and before git sees it. A real push made in it
+// wins the race against the one that was arriving.
+func (f *Forge) BeforeReceive(fn func()) {
+	f.logMu.Lock()
+	defer f.logMu.Unlock()
+	f.beforeReceive = fn
+}
+
+func (f *Forge) now() time.Time { return f.opts.Now().UTC().Truncate(time.Second) }
+
+func (f *Forge) nextID() int64 {
+	f.lastID++
+	return f.lastID
+}

@@ -1,0 +1,148 @@
+package forge
+
+import (
+	"regexp"
+	"strings"
+	"time"
+)
+
+// autoMerge is a pull request's wish to be merged as soon as the rules allow it.
+type autoMerge struct {
+	by     *user
+	method string // merge or squash
+	when   time.Time
+}
+
+func (f *Forge) autoMergeJSON(p *pull) any {
+	if p.auto == nil {
+		return nil
+	}
+	return object{"enabled_by": f.ghostJSON(p.auto.by), "merge_method": p.auto.method, "commit_title": "", "commit_message": ""}
+}
+
+// autoMerge merges what waits for it and may now be merged. Every call ends with it, as GitHub does it on events.
+func (f *Forge) autoMerge() {
+	for _, p := range f.pulls {
+		if p.auto == nil || p.state != "open" || p.draft {
+			continue
+		}
+		if f.tryMerge(p); p.test.clean && len(f.unmet(p)) == 0 {
+			_ = f.merge(p, p.auto.by, p.auto.method, "", "")
+		}
+	}
+}
+
+var (
+	pullRequestID = regexp.MustCompile(`PR_[0-9]+`)
+	headOID       = regexp.MustCompile(`expectedHeadOid:\s*"([0-9a-f]{40})"`)
+)
+
+// graphQL knows three mutations: enablePullRequestAutoMerge, markPullRequestReadyForReview, convertPullRequestToDraft.
+// Their arguments may be written in the query or come as variables; the answer has every field it knows, selected or not.
+func (f *Forge) graphQL(c *call) answer {
+	var in struct {
+		Query     string
+		Variables object
+	}
+	if !c.into(&in) || in.Query == "" {
+		return refuse(400, "Problems parsing JSON")
+	}
+	text := in.Query + " " + flattenVariables(in.Variables)
+	mutations := map[string]func(*call, *pull, string) string{
+		"enablePullRequestAutoMerge": f.enableAutoMerge, "markPullRequestReadyForReview": f.markReady, "convertPullRequestToDraft": f.markDraft,
+	}
+	for name, mutate := range mutations {
+		if !strings.Contains(in.Query, name) {
+			continue
+		}
+		for _, p := range f.pulls {
+			if p.nodeID() != pullRequestID.FindString(text) {
+				continue
+			}
+			if problem := mutate(c, p, text); problem != "" {
+				return graphQLError(name, "UNPROCESSABLE", problem)
+			}
+			return ok(object{"data": object{name: object{"clientMutationId": nil, "pullRequest": f.pullGraph(p)}}})
+		}
+		return graphQLError(name, "NOT_FOUND", "Could not resolve to a node with the global id of '"+pullRequestID.FindString(text)+"'")
+	}
+	return graphQLError("", "undefinedField", "The forge does not know this query")
+}
+
+// flattenVariables writes variables as arguments would be written, so that one reading serves both.
+func flattenVariables(value any) string {
+	fields, isObject := value.(object)
+	if !isObject {
+		return ""
+	}
+	var b strings.Builder
+	for name, v := range fields {
+		if s, isString := v.(string); isString {
+			b.WriteString(name + `: "` + s + `" `)
+		}
+		b.WriteString(flattenVariables(v))
+	}
+	return b.String()
+}
+
+func graphQLError(path, kind, message string) answer {
+	return ok(object{"data": object{path: nil}, "errors": []any{object{"type": kind, "path": []any{path}, "message": message}}})
+}
+
+func (f *Forge) pullGraph(p *pull) object {
+	graph := object{"id": p.nodeID(), "number": p.number, "isDraft": p.draft, "url": p.htmlURL(f), "state": strings.ToUpper(p.state), "autoMergeRequest": nil}
+	if p.merged {
+		graph["state"] = "MERGED"
+	}
+	if p.auto != nil {
+		graph["autoMergeRequest"] = object{"enabledAt": stamp(p.auto.when), "mergeMethod": strings.ToUpper(p.auto.method), "enabledBy": f.userJSON(p.auto.by)}
+	}
+	return graph
+}
+
+func (f *Forge) enableAutoMerge(c *call, p *pull, text string) string {
+	f.tryMerge(p)
+	expected := headOID.FindStringSubmatch(text)
+	switch {
+	case !f.canWrite(c):
+		return "You're not authorized to enable auto-merge for this pull request."
+	case f.opts.NoAutoMerge:
+		return "Pull request Auto merge is not allowed for this repository"
+	case p.state != "open":
+		return "Pull request is closed"
+	case expected != nil && expected[1] != p.headSHA:
+		return "Head sha did not match"
+	case f.mergeableState(p) == "clean":
+		return "Pull request Pull request is in clean status"
+	}
+	method := "merge"
+	if strings.Contains(text, "SQUASH") {
+		method = "squash"
+	}
+	p.auto = &autoMerge{c.who.user, method, f.now()}
+	f.event(p, "auto_merge_enabled", c.who.user, nil)
+	return ""
+}
+
+func (f *Forge) canWrite(c *call) bool {
+	if c.who.app != nil {
+		return c.who.app.may("pull_requests:write")
+	}
+	return atLeast(f.role(c.who.user), "write")
+}
+
+func (f *Forge) markReady(c *call, p *pull, _ string) string {
+	if p.draft {
+		p.draft = false
+		f.event(p, "ready_for_review", c.who.user, nil)
+	}
+	return ""
+}
+
+func (f *Forge) markDraft(c *call, p *pull, _ string) string {
+	if !p.draft {
+		p.draft = true
+		f.event(p, "convert_to_draft", c.who.user, nil)
+	}
+	return ""
+}

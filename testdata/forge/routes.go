@@ -1,0 +1,109 @@
+package forge
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+)
+
+// routes registers every operation. Paths are written as GitHub's OpenAPI description writes them.
+func (f *Forge) routes() error {
+	const repo = "/repos/{owner}/{repo}"
+	f.mux = http.NewServeMux()
+	read := func(right string) need { return need{right + ":read", "read"} }
+	write := func(right string) need { return need{right + ":write", "write"} }
+	pulls, contents, metadata, members := read("pull_requests"), read("contents"), need{"metadata:read", ""}, need{"members:read", ""}
+	review := need{"pull_requests:write", "read"} // "anyone with read access can review"
+	operations := []struct {
+		method, path string
+		need         need
+		handle       func(*call) answer
+	}{
+		{"GET", "/user", need{}, f.getUser},
+		{"GET", "/users/{username}", need{}, f.getUserByLogin},
+		{"GET", "/user/{account_id}", need{}, f.getUserByID},
+		{"GET", "/rate_limit", need{}, f.getRateLimit},
+		{"GET", "/orgs/{org}", metadata, f.getOrganization},
+		{"GET", "/orgs/{org}/members/{username}", members, f.isMember},
+		{"GET", "/orgs/{org}/memberships/{username}", members, f.getMembership},
+		{"GET", "/orgs/{org}/teams/{team_slug}", members, f.getTeam},
+		{"GET", "/orgs/{org}/teams/{team_slug}/members", members, f.listTeamMembers},
+		{"GET", "/orgs/{org}/teams/{team_slug}/memberships/{username}", members, f.getTeamMembership},
+		{"GET", "/orgs/{org}/teams/{team_slug}/repos/{owner}/{repo}", members, f.getTeamRepository},
+		{"GET", "/teams/{team_id}", members, f.getTeam},
+
+		{"GET", repo, metadata, f.getRepository},
+		{"GET", repo + "/teams", read("administration"), f.listRepositoryTeams},
+		{"GET", repo + "/collaborators/{username}", metadata, f.isCollaborator},
+		{"GET", repo + "/collaborators/{username}/permission", metadata, f.getPermission},
+		{"GET", repo + "/codeowners/errors", contents, f.listCodeownersErrors},
+		{"GET", repo + "/activity", contents, f.listActivity},
+		{"GET", repo + "/branches", contents, f.listBranches},
+		{"GET", repo + "/branches/{branch}", contents, f.getBranch},
+		{"GET", repo + "/rules/branches/{branch}", metadata, f.listBranchRules},
+		{"GET", repo + "/rulesets", metadata, f.listRulesets},
+		{"GET", repo + "/rulesets/{ruleset_id}", metadata, f.getRuleset},
+
+		{"GET", repo + "/commits", contents, f.listCommits},
+		{"GET", repo + "/commits/{ref}", contents, f.getCommit},
+		{"GET", repo + "/commits/{commit_sha}/pulls", pulls, f.listCommitPulls},
+		{"GET", repo + "/compare/{basehead:.+}", contents, f.compare},
+		{"GET", repo + "/git/ref/{ref:.+}", contents, f.getRef},
+		{"GET", repo + "/git/matching-refs/{ref:.+}", contents, f.listMatchingRefs},
+		{"POST", repo + "/git/refs", write("contents"), f.createRef},
+		{"PATCH", repo + "/git/refs/{ref:.+}", write("contents"), f.updateRef},
+		{"DELETE", repo + "/git/refs/{ref:.+}", write("contents"), f.deleteRef},
+		{"GET", repo + "/git/blobs/{file_sha}", contents, f.getBlob},
+		{"POST", repo + "/git/blobs", write("contents"), f.createBlob},
+		{"GET", repo + "/git/trees/{tree_sha}", contents, f.getTree},
+		{"POST", repo + "/git/trees", write("contents"), f.createTree},
+		{"GET", repo + "/git/commits/{commit_sha}", contents, f.getGitCommit},
+		{"POST", repo + "/git/commits", write("contents"), f.createGitCommit},
+
+		{"POST", repo + "/check-runs", need{"checks:write", "read"}, f.createCheck},
+		{"GET", repo + "/check-runs/{check_run_id}", read("checks"), f.getCheck},
+		{"PATCH", repo + "/check-runs/{check_run_id}", need{"checks:write", "read"}, f.updateCheck},
+		{"GET", repo + "/commits/{ref}/check-runs", read("checks"), f.listChecks},
+		{"POST", repo + "/statuses/{sha}", write("statuses"), f.createStatus},
+		{"GET", repo + "/commits/{ref}/statuses", read("statuses"), f.listStatuses},
+		{"GET", repo + "/commits/{ref}/status", read("statuses"), f.combinedStatus},
+
+		{"GET", repo + "/pulls", pulls, f.listPulls},
+		{"POST", repo + "/pulls", review, f.createPull},
+		{"GET", repo + "/pulls/{pull_number}", pulls, f.onPull(f.getPull)},
+		{"PATCH", repo + "/pulls/{pull_number}", review, f.onPull(f.patchPull)},
+		{"GET", repo + "/pulls/{pull_number}/files", pulls, f.onPull(f.listPullFiles)},
+		{"GET", repo + "/pulls/{pull_number}/commits", pulls, f.onPull(f.listPullCommits)},
+		{"GET", repo + "/pulls/{pull_number}/reviews", pulls, f.onPull(f.listReviews)},
+		{"POST", repo + "/pulls/{pull_number}/reviews", review, f.onPull(f.createReview)},
+		{"GET", repo + "/pulls/{pull_number}/reviews/{review_id}", pulls, f.onPull(f.getReview)},
+		{"POST", repo + "/pulls/{pull_number}/reviews/{review_id}/events", review, f.onPull(f.submitReview)},
+		{"PUT", repo + "/pulls/{pull_number}/reviews/{review_id}/dismissals", write("pull_requests"), f.onPull(f.dismissReview)},
+		{"GET", repo + "/pulls/{pull_number}/requested_reviewers", pulls, f.onPull(f.listReviewers)},
+		{"POST", repo + "/pulls/{pull_number}/requested_reviewers", write("pull_requests"), f.onPull(f.requestReviewers)},
+		{"GET", repo + "/pulls/{pull_number}/merge", pulls, f.onPull(f.isMerged)},
+		{"PUT", repo + "/pulls/{pull_number}/merge", write("contents"), f.onPull(f.mergePull)},
+		{"PUT", repo + "/pulls/{pull_number}/update-branch", write("pull_requests"), f.onPull(f.updateBranch)},
+
+		{"GET", repo + "/issues/{issue_number}", pulls, f.onPull(f.getIssue)},
+		{"GET", repo + "/issues/{issue_number}/comments", pulls, f.onPull(f.listComments)},
+		{"POST", repo + "/issues/{issue_number}/comments", review, f.onPull(f.createComment)},
+		{"PATCH", repo + "/issues/comments/{comment_id}", review, f.onComment(f.updateComment)},
+		{"DELETE", repo + "/issues/comments/{comment_id}", review, f.onComment(f.deleteComment)},
+		{"GET", repo + "/issues/{issue_number}/timeline", pulls, f.onPull(f.listTimeline)},
+		{"GET", repo + "/issues/{issue_number}/events", pulls, f.onPull(f.listEvents)},
+		{"POST", repo + "/issues/{issue_number}/labels", write("pull_requests"), f.onPull(f.addLabels)},
+		{"DELETE", repo + "/issues/{issue_number}/labels/{name}", write("pull_requests"), f.onPull(f.removeLabel)},
+	}
+	for _, o := range operations {
+		route := f.contract.route(o.method, o.path)
+		if route == nil {
+			return fmt.Errorf("%s %s is not in the OpenAPI description", o.method, o.path)
+		}
+		f.mux.Handle(o.method+" "+strings.ReplaceAll(o.path, ":.+}", "...}"), f.operation(o.need, route, o.handle))
+	}
+	// Not in the description: GraphQL, and the permanent address of a repository that redirects lead to.
+	f.mux.Handle("POST /graphql", f.operation(need{}, nil, f.graphQL))
+	f.mux.Handle("GET /repositories/{id}", f.operation(metadata, f.contract.route("GET", repo), f.getRepositoryByID))
+	return nil
+}
