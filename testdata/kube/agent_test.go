@@ -103,8 +103,10 @@ func TestAgentBindsOnlyNamedRoles(t *testing.T) {
 			}
 		})
 	}
-	if err := agent.RbacV1().RoleBindings("payments").Delete(t.Context(), "named", metav1.DeleteOptions{}); err != nil {
-		t.Error(err)
+	for _, name := range []string{"named", "second", "role"} {
+		if err := agent.RbacV1().RoleBindings("payments").Delete(t.Context(), name, metav1.DeleteOptions{}); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
@@ -120,6 +122,7 @@ func TestAgentRights(t *testing.T) {
 		{"update patch deletecollection", rbac, "rolebindings", "payments", "", false},
 		{"create", rbac, "rolebindings", "", "", false},
 		{"bind", rbac, "clusterroles", "payments", "payments-debug", true},
+		{"get update delete escalate", rbac, "clusterroles", "payments", "payments-debug", false},
 		{"bind", rbac, "clusterroles", "payments", "edit", false},
 		{"bind", rbac, "clusterroles", "payments", "", false},
 		{"bind", rbac, "clusterroles", "", "payments-debug", false},

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -26,10 +27,16 @@ func TestParent(t *testing.T) {
 	c := &Component{name: "sleep", path: "/bin/sleep", args: []string{"600"}, logFile: filepath.Join(dir, "log"), log: io.Discard,
 		ready: func(context.Context) error { return nil }}
 	started := make(chan error)
-	go func() {
+	var start func()
+	start = func() {
 		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
+		if syscall.Gettid() == os.Getpid() {
+			go start() // elsewhere: the first thread of a process never ends
+			select {}
+		}
 		started <- c.Start(context.Background())
-	}()
+	}
+	go start()
 	if err := <-started; err != nil {
 		t.Fatal(err)
 	}

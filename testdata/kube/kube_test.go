@@ -30,13 +30,16 @@ func clientFor(t *testing.T, config *rest.Config) *kubernetes.Clientset {
 	return client
 }
 
-// newNamespace makes a namespace for one test; nothing needs to remove it, the control plane goes as a whole.
-func newNamespace(t *testing.T, cp *ControlPlane, name string) {
+// newNamespace makes a namespace for one run of one test and returns its name; nothing needs to remove it, the control
+// plane goes as a whole.
+func newNamespace(t *testing.T, cp *ControlPlane, name string) string {
 	t.Helper()
-	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
-	if _, err := cp.client.CoreV1().Namespaces().Create(t.Context(), namespace, metav1.CreateOptions{}); err != nil {
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: name + "-"}}
+	namespace, err := cp.client.CoreV1().Namespaces().Create(t.Context(), namespace, metav1.CreateOptions{})
+	if err != nil {
 		t.Fatal(err)
 	}
+	return namespace.Name
 }
 
 func binding(name, role, user string) *rbacv1.RoleBinding {
@@ -70,19 +73,19 @@ func eventually(t *testing.T, limit time.Duration, what string, yes func(context
 
 func TestBindingGivesAccess(t *testing.T) {
 	cp := ForTest(t)
-	newNamespace(t, cp, "access")
-	if mayListPods(t, cp, "alice@example.com", "access") {
+	namespace := newNamespace(t, cp, "access")
+	if mayListPods(t, cp, "alice@example.com", namespace) {
 		t.Fatal("alice may list pods before there is a binding")
 	}
-	_, err := cp.client.RbacV1().RoleBindings("access").Create(t.Context(), binding("b", "view", "alice@example.com"), metav1.CreateOptions{})
+	_, err := cp.client.RbacV1().RoleBindings(namespace).Create(t.Context(), binding("b", "view", "alice@example.com"), metav1.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, 10*time.Second, "alice may list pods", func(context.Context) (bool, error) {
-		return mayListPods(t, cp, "alice@example.com", "access"), nil
+		return mayListPods(t, cp, "alice@example.com", namespace), nil
 	})
 	alice := clientFor(t, cp.User("alice@example.com"))
-	if _, err := alice.CoreV1().Pods("access").List(t.Context(), metav1.ListOptions{}); err != nil {
+	if _, err := alice.CoreV1().Pods(namespace).List(t.Context(), metav1.ListOptions{}); err != nil {
 		t.Error(err)
 	}
 	if _, err := alice.CoreV1().Pods("default").List(t.Context(), metav1.ListOptions{}); !apierrors.IsForbidden(err) {
@@ -120,7 +123,7 @@ func TestNobodyIsAnonymous(t *testing.T) {
 // The backstop of every grant: nothing but Kubernetes itself takes the binding away.
 func TestJobTakesItsBindingAlong(t *testing.T) {
 	cp := ForTest(t)
-	newNamespace(t, cp, "backstop")
+	namespace := newNamespace(t, cp, "backstop")
 	zero, ttl := int32(0), int32(1)
 	job := &batchv1.Job{
 		ObjectMeta: metav1.ObjectMeta{Name: "grant"},
@@ -132,13 +135,13 @@ func TestJobTakesItsBindingAlong(t *testing.T) {
 			}},
 		},
 	}
-	job, err := cp.client.BatchV1().Jobs("backstop").Create(t.Context(), job, metav1.CreateOptions{})
+	job, err := cp.client.BatchV1().Jobs(namespace).Create(t.Context(), job, metav1.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	owned := binding("grant", "view", "bob@example.com")
 	owned.OwnerReferences = []metav1.OwnerReference{{APIVersion: "batch/v1", Kind: "Job", Name: job.Name, UID: job.UID}}
-	bindings := cp.client.RbacV1().RoleBindings("backstop")
+	bindings := cp.client.RbacV1().RoleBindings(namespace)
 	if _, err := bindings.Create(t.Context(), owned, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
@@ -159,31 +162,39 @@ func TestJobTakesItsBindingAlong(t *testing.T) {
 
 func TestKilledAPIServerKeepsData(t *testing.T) {
 	cp := ForTest(t)
-	newNamespace(t, cp, "survivor")
+	namespace := newNamespace(t, cp, "survivor")
 	if err := cp.APIServer.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	if cp.APIServer.Running() {
 		t.Fatal("the API server runs after Kill")
 	}
-	if _, err := cp.client.CoreV1().Namespaces().Get(t.Context(), "survivor", metav1.GetOptions{}); err == nil {
+	if _, err := cp.client.CoreV1().Namespaces().Get(t.Context(), namespace, metav1.GetOptions{}); err == nil {
 		t.Error("the API server answers after Kill")
 	}
 	if err := cp.APIServer.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := cp.client.CoreV1().Namespaces().Get(t.Context(), "survivor", metav1.GetOptions{}); err != nil {
+	if _, err := cp.client.CoreV1().Namespaces().Get(t.Context(), namespace, metav1.GetOptions{}); err != nil {
 		t.Error(err)
 	}
 	if err := cp.APIServer.Start(t.Context()); err == nil {
 		t.Error("a second Start while it runs succeeded")
 	}
+	afterwards := newNamespace(t, cp, "afterwards")
+	eventually(t, time.Minute, "the controllers work again", func(ctx context.Context) (bool, error) {
+		_, err := cp.client.CoreV1().ServiceAccounts(afterwards).Get(ctx, "default", metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			return false, nil
+		}
+		return err == nil, err
+	})
 }
 
 func TestKubectl(t *testing.T) {
 	cp := ForTest(t)
-	newNamespace(t, cp, "kubectl")
-	if _, err := cp.client.RbacV1().RoleBindings("kubectl").Create(t.Context(), binding("b", "view", "dave@example.com"), metav1.CreateOptions{}); err != nil {
+	namespace := newNamespace(t, cp, "kubectl")
+	if _, err := cp.client.RbacV1().RoleBindings(namespace).Create(t.Context(), binding("b", "view", "dave@example.com"), metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	token, err := cp.ServiceAccount(t.Context(), "default", "default")
@@ -204,7 +215,7 @@ func TestKubectl(t *testing.T) {
 			}
 			var last string
 			eventually(t, 30*time.Second, "kubectl auth can-i says "+test.want, func(ctx context.Context) (bool, error) {
-				out, _ := exec.CommandContext(ctx, cp.Kubectl, "--kubeconfig", path, "auth", "can-i", "list", "pods", "-n", "kubectl").CombinedOutput()
+				out, _ := exec.CommandContext(ctx, cp.Kubectl, "--kubeconfig", path, "auth", "can-i", "list", "pods", "-n", namespace).CombinedOutput()
 				last = strings.TrimSpace(string(out))
 				return last == test.want, nil
 			})

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -18,12 +19,13 @@ var ErrNotBuilt = errors.New("the Kubernetes control plane is not built: run `ma
 func findPrograms(folders []string) (map[string]string, error) {
 	if len(folders) == 0 {
 		folders = append(filepath.SplitList(os.Getenv("PULLGRANT_KUBE")), os.Getenv("KUBEBUILDER_ASSETS"), builtFolder())
+		folders = slices.DeleteFunc(folders, func(folder string) bool { return folder == "" })
 	}
 	programs := map[string]string{}
 	for _, name := range []string{"etcd", "kube-apiserver", "kube-controller-manager", "kubectl"} {
 		for _, folder := range folders {
 			path := filepath.Join(folder, name)
-			if info, err := os.Stat(path); folder != "" && err == nil && info.Mode().IsRegular() {
+			if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
 				programs[name] = path
 				break
 			}
