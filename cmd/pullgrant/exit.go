@@ -1,0 +1,74 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pullgrant/pullgrant/policies"
+)
+
+// Exit codes of every command; the README and --help promise them.
+const (
+	exitDone     = 0 // done, clean, allowed
+	exitFindings = 1 // findings, or denied
+	exitUsage    = 2
+	exitFailed   = 3 // network, API, files
+	exitPending  = 8
+)
+
+// usageError is a command line that cannot be understood.
+type usageError struct{ message, command string }
+
+func (e usageError) Error() string { return e.message }
+
+func usagef(cmd *cobra.Command, format string, args ...any) error {
+	return usageError{fmt.Sprintf(format, args...), cmd.CommandPath()}
+}
+
+// verdict ends a command that did its work and has already said what it found.
+type verdict int
+
+func (v verdict) Error() string { return fmt.Sprintf("exit code %d", int(v)) }
+
+// verdictOf is nil when the outcome is Allowed.
+func verdictOf(o policies.Outcome) error {
+	switch o {
+	case policies.Allowed:
+		return nil
+	case policies.Pending:
+		return verdict(exitPending)
+	case policies.Failed:
+		return verdict(exitFailed)
+	}
+	return verdict(exitFindings)
+}
+
+// exitCode is the one place that turns an error into an exit code.
+func exitCode(err error) int {
+	var v verdict
+	var usage usageError
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.As(err, &v):
+		return int(v)
+	case errors.As(err, &usage):
+		return exitUsage
+	}
+	return exitFailed
+}
+
+// errorText is what is said about an error; empty when everything has been said.
+func errorText(err error) string {
+	var v verdict
+	var usage usageError
+	switch {
+	case err == nil || errors.As(err, &v):
+		return ""
+	case errors.As(err, &usage):
+		return fmt.Sprintf("%s: %s\nSee %q.", program, usage.message, usage.command+" --help")
+	}
+	return fmt.Sprintf("%s: %v", program, err)
+}

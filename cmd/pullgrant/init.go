@@ -1,0 +1,174 @@
+package main
+
+import (
+	"bytes"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"text/template"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pullgrant/pullgrant/requests"
+)
+
+// scaffold holds the files of a new access repository as templates, at the paths they get. The delimiters are [[ and ]]:
+// workflows use {{ }} themselves.
+//
+//go:embed all:init
+var scaffold embed.FS
+
+type initOptions struct {
+	Org      string // of the access repository
+	Cluster  string
+	Approver string // login or org/team, without @
+	Action   string // owner/name@commit
+	dir      string
+}
+
+func newInitCommand(w world) *cobra.Command {
+	var o initOptions
+	cmd := &cobra.Command{
+		Use:   "init [DIR]",
+		Short: "Scaffold an access repository",
+		Long: `Write an example policy, identities, groups, CODEOWNERS and the workflows of an access repository into DIR (default: the
+current folder). Nothing is overwritten: where one of the files exists, none is written.`,
+		Example: `  pullgrant init my-access-repository --org acme --cluster prod-eu
+  pullgrant init --org acme --cluster staging --approver acme/platform`,
+		Args: arguments(0, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.dir = "."
+			if len(args) == 1 {
+				o.dir = args[0]
+			}
+			if problem := o.complete(); problem != "" {
+				return usagef(cmd, "%s", problem)
+			}
+			return initialize(w, o)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&o.Org, "org", "acme", "GitHub organization, or account, that owns the repository")
+	flags.StringVar(&o.Cluster, "cluster", "prod-eu", "name of the first cluster")
+	flags.StringVar(&o.Approver, "approver", "", "team (org/team) or login that approves (default: <org>/platform)")
+	flags.StringVar(&o.Action, "action", "", "the pullgrant action as owner/name@commit (default: the commit of this build)")
+	return cmd
+}
+
+var (
+	teamPattern   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]*/[a-z0-9][a-z0-9_.-]*$`)
+	actionPattern = regexp.MustCompile(`^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+@[0-9a-f]{40}$`)
+)
+
+// complete fills in defaults and tells what is wrong with the options; empty when nothing is.
+func (o *initOptions) complete() string {
+	if o.Approver == "" {
+		o.Approver = o.Org + "/platform"
+	}
+	o.Approver = strings.TrimPrefix(o.Approver, "@")
+	if commit := thisBuild().Commit; o.Action == "" && commit != "" {
+		o.Action = "pullgrant/pullgrant@" + commit
+	}
+	if problem := requests.CheckLogin(o.Org); problem != "" {
+		return fmt.Sprintf("--org %q: %s", o.Org, problem)
+	}
+	if problem := requests.CheckName(o.Cluster); problem != "" {
+		return fmt.Sprintf("--cluster %q: %s", o.Cluster, problem)
+	}
+	if requests.CheckLogin(o.Approver) != "" && !teamPattern.MatchString(o.Approver) {
+		return fmt.Sprintf("--approver %q: it must be a GitHub login or a team such as acme/platform", o.Approver)
+	}
+	if o.Action == "" {
+		return "--action is missing: this build does not know its own commit; give pullgrant/pullgrant@ and the 40 digits of a release's commit"
+	}
+	if !actionPattern.MatchString(o.Action) {
+		return fmt.Sprintf("--action %q: it must be owner/name@ and the 40 digits of a commit, because a tag can be moved", o.Action)
+	}
+	return ""
+}
+
+func initialize(w world, o initOptions) error {
+	files, err := o.render()
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(o.dir, 0o755); err != nil {
+		return fmt.Errorf("scaffold %s: %w", o.dir, err)
+	}
+	root, err := os.OpenRoot(o.dir)
+	if err != nil {
+		return fmt.Errorf("scaffold %s: %w", o.dir, err)
+	}
+	defer root.Close()
+	var present []string
+	for _, f := range files {
+		if _, err := root.Lstat(f.path); !errors.Is(err, fs.ErrNotExist) {
+			present = append(present, f.path)
+		}
+	}
+	if len(present) > 0 {
+		return fmt.Errorf("scaffold %s: it holds %s already; nothing was written, choose another folder or move them away",
+			o.dir, strings.Join(present, ", "))
+	}
+	for _, f := range files {
+		if err := writeNew(root, f); err != nil {
+			return fmt.Errorf("scaffold %s: %w", o.dir, err)
+		}
+		if _, err := fmt.Fprintln(w.out, filepath.Join(o.dir, f.path)); err != nil {
+			return err
+		}
+	}
+	w.say("Next: put your people into policies/identities.yaml, adapt the policy and .github/CODEOWNERS, run \"%s validate\".", program)
+	return nil
+}
+
+type scaffoldFile struct {
+	path    string
+	content []byte
+}
+
+func (o initOptions) render() ([]scaffoldFile, error) {
+	var files []scaffoldFile
+	err := fs.WalkDir(scaffold, "init", func(p string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		text, err := scaffold.ReadFile(p)
+		if err != nil {
+			return err
+		}
+		t, err := template.New(p).Delims("[[", "]]").Parse(string(text))
+		if err != nil {
+			return err
+		}
+		var b bytes.Buffer
+		if err := t.Execute(&b, o); err != nil {
+			return err
+		}
+		files = append(files, scaffoldFile{strings.TrimPrefix(p, "init/"), b.Bytes()})
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("fill in the templates: %w", err)
+	}
+	return files, nil
+}
+
+// writeNew writes a file that must not exist yet.
+func writeNew(root *os.Root, f scaffoldFile) error {
+	if err := root.MkdirAll(path.Dir(f.path), 0o755); err != nil {
+		return err
+	}
+	out, err := root.OpenFile(f.path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = out.Write(f.content)
+	return errors.Join(err, out.Close())
+}

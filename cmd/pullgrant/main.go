@@ -1,0 +1,13 @@
+// Command pullgrant gives people Kubernetes access for a limited time through a pull request: command line, Action and
+// agent in one program. Each file of this package is one command: flags in, core out. Only this package reads the clock
+// and the environment.
+package main
+
+import (
+	"os"
+	"time"
+)
+
+func main() {
+	os.Exit(Main(os.Args, world{in: os.Stdin, out: os.Stdout, err: os.Stderr, env: os.Getenv, now: time.Now}))
+}

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+)
+
+// build is what the Go toolchain recorded about this binary.
+type build struct {
+	Version  string `json:"version"`            // of the module, (devel) for a build from a checkout without a tag
+	Commit   string `json:"commit,omitempty"`   // of a build from a checkout
+	Time     string `json:"time,omitempty"`     // of the commit
+	Modified bool   `json:"modified,omitempty"` // the checkout had changes
+	Go       string `json:"go"`
+	Platform string `json:"platform"`
+}
+
+func thisBuild() build {
+	b := build{Version: "(devel)", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return b
+	}
+	if info.Main.Version != "" {
+		b.Version = info.Main.Version
+	}
+	for _, s := range info.Settings {
+		switch s.Key {
+		case "vcs.revision":
+			b.Commit = s.Value
+		case "vcs.time":
+			b.Time = s.Value
+		case "vcs.modified":
+			b.Modified = s.Value == "true"
+		}
+	}
+	return b
+}
+
+func newVersionCommand(w world) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "version",
+		Short:   "Print the version of this program",
+		Example: "  pullgrant version\n  pullgrant version -o json",
+		Args:    arguments(0, 0),
+	}
+	output := outputFlag(cmd, "text", "json")
+	cmd.RunE = func(*cobra.Command, []string) error {
+		b := thisBuild()
+		if output.value == "json" {
+			return writeJSON(w.out, b)
+		}
+		line := fmt.Sprintf("pullgrant %s", b.Version)
+		if b.Commit != "" {
+			line += " " + b.Commit
+		}
+		if b.Modified {
+			line += " (modified)"
+		}
+		_, err := fmt.Fprintf(w.out, "%s %s %s\n", line, b.Go, b.Platform)
+		return err
+	}
+	return cmd
+}
