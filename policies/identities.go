@@ -11,18 +11,16 @@ import (
 // maxMapSize bounds identities.yaml and groups.yaml, in bytes.
 const maxMapSize = 1 << 20
 
-// teamPattern is the form of a GitHub team's slug.
-var teamPattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9_.-]{0,99})$`)
+// KindIdentityMap and KindGroupMap are the kinds of identities.yaml and groups.yaml.
+const (
+	KindIdentityMap = "IdentityMap"
+	KindGroupMap    = "GroupMap"
+)
 
-// rolePattern is the form of a ClusterRole's name in a policy: exact, no pattern characters.
-var rolePattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9:._-]{0,251}[a-z0-9])?$`)
+// TeamPattern is the form of a GitHub team's slug.
+const TeamPattern = `^[a-z0-9]([a-z0-9_.-]{0,99})$`
 
-func checkRole(name string) string {
-	if rolePattern.MatchString(name) {
-		return ""
-	}
-	return "it must be the exact name of a ClusterRole: lower-case letters, digits, and : . - _ inside"
-}
+var teamPattern = regexp.MustCompile(TeamPattern)
 
 // IdentityMap ties GitHub accounts to Kubernetes users.
 type IdentityMap struct {
@@ -74,7 +72,7 @@ func ParseIdentities(path string, data []byte) (IdentityMap, []requests.Finding)
 	if len(d.Findings) > 0 {
 		return m, d.Findings
 	}
-	d.Header(m.APIVersion, m.Kind, "IdentityMap")
+	d.Header(m.APIVersion, m.Kind, KindIdentityMap)
 	d.Require("spec.users")
 	seen := map[string]bool{}
 	once := func(at, value string) {
@@ -106,7 +104,7 @@ func ParseGroups(path string, data []byte) (GroupMap, []requests.Finding) {
 	if len(d.Findings) > 0 {
 		return m, d.Findings
 	}
-	d.Header(m.APIVersion, m.Kind, "GroupMap")
+	d.Header(m.APIVersion, m.Kind, KindGroupMap)
 	d.Require("spec.groups")
 	names := map[string]bool{}
 	for i, g := range m.Spec.Groups {

@@ -16,6 +16,9 @@ type AccessPolicy struct {
 	Spec       PolicySpec        `yaml:"spec" json:"spec"`
 }
 
+// KindAccessPolicy is the kind of a policy file.
+const KindAccessPolicy = "AccessPolicy"
+
 // PolicySpec is the content of an AccessPolicy. Absence never means "all": each list must name what it allows.
 type PolicySpec struct {
 	Description string      `yaml:"description,omitempty" json:"description,omitempty"`
@@ -88,7 +91,7 @@ func ParsePolicy(path string, data []byte) (AccessPolicy, []requests.Finding) {
 	if len(d.Findings) > 0 {
 		return p, d.Findings
 	}
-	d.Header(p.APIVersion, p.Kind, "AccessPolicy")
+	d.Header(p.APIVersion, p.Kind, KindAccessPolicy)
 	d.Require("spec.clusters", "spec.subjects", "spec.challenges", "spec.target", "spec.target.maxDuration", "spec.target.grants")
 	d.Check("metadata.name", "name", p.Metadata.Name, requests.CheckName(p.Metadata.Name))
 	if strings.HasPrefix(path, Folder+"/") && path != Path(p.Metadata.Name) {
@@ -189,5 +192,5 @@ func checkGrant(d *requests.Document, at string, g GrantSpec) {
 		d.Check(at+".roleRef.kind", "role", g.RoleRef.Kind,
 			"allowed: ClusterRole (whoever administers a namespace can rewrite a Role in it)")
 	}
-	d.Check(at+".roleRef.name", "role", g.RoleRef.Name, checkRole(g.RoleRef.Name))
+	d.Check(at+".roleRef.name", "role", g.RoleRef.Name, requests.CheckRole(g.RoleRef.Name))
 }

@@ -12,7 +12,10 @@ import (
 // takes negative, fractional and repeated parts).
 type Duration time.Duration
 
-var durationPattern = regexp.MustCompile(`^([1-9][0-9]{0,3})([mh])$`)
+// DurationPattern is the form ParseDuration reads.
+const DurationPattern = `^([1-9][0-9]{0,3})([mh])$`
+
+var durationPattern = regexp.MustCompile(DurationPattern)
 
 // ParseDuration reads 1m to 9999h.
 func ParseDuration(s string) (Duration, error) {
@@ -55,6 +58,9 @@ func (d Duration) String() string {
 type Time struct{ time.Time }
 
 const timeLayout = "2006-01-02T15:04:05Z"
+
+// TimePattern is the form of a Time, as far as a pattern can tell.
+const TimePattern = `^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$`
 
 // At is t in UTC, cut to the second.
 func At(t time.Time) Time { return Time{t.UTC().Truncate(time.Second)} }

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"regexp"
 )
 
 // Grant is an allowed, merged request with its window and everything the policy decided filled in: what should exist in
@@ -36,6 +37,16 @@ type Role struct {
 
 // KindClusterRole is the only kind of Role.
 const KindClusterRole = "ClusterRole"
+
+// RolePattern is the form of a ClusterRole's name: exact, no wildcard characters.
+const RolePattern = `^[a-z0-9]([a-z0-9:._-]{0,251}[a-z0-9])?$`
+
+var rolePattern = regexp.MustCompile(RolePattern)
+
+// CheckRole tells what is wrong with a ClusterRole's name; empty when nothing is.
+func CheckRole(name string) string {
+	return mustMatch(rolePattern, name, "the exact name of a ClusterRole: lower-case letters, digits, and : . - _ inside")
+}
 
 // Evidence is what a grant rests on.
 type Evidence struct {

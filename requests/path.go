@@ -47,6 +47,6 @@ func split(path, folder string) (first, second, name string, ok bool) {
 	}
 	name, isYAML := strings.CutSuffix(parts[3], ".yaml")
 	ok = isYAML && CheckName(parts[1]) == "" && CheckName(parts[2]) == "" &&
-		len(name) <= maxNameLength && requestPattern.MatchString(name)
+		len(name) <= MaxRequestName && requestPattern.MatchString(name)
 	return parts[1], parts[2], name, ok
 }

@@ -12,6 +12,9 @@ import (
 // APIVersion is the version of every kind of file.
 const APIVersion = "pullgrant.dev/v1alpha1"
 
+// KindAccessRequest is the kind of a request, and of the ledger entry it becomes.
+const KindAccessRequest = "AccessRequest"
+
 // maxRequestSize bounds a request file, in bytes.
 const maxRequestSize = 16 << 10
 
@@ -58,11 +61,26 @@ const LoginPattern = `^[A-Za-z0-9]([A-Za-z0-9_-]{0,38})$`
 // keeps two names from looking alike.
 const SubjectPattern = `^[!-~]{1,253}$`
 
+// RequestPattern is the form of a request's name, <yyyymmdd>-<requester>-<slug>, as far as a pattern can tell.
+const RequestPattern = `^([0-9]{8})-([a-z0-9-]+)$`
+
+// MaxRequestName bounds a request's name, in bytes, to keep paths, branches and object names within every limit of git
+// and Kubernetes.
+const MaxRequestName = 100
+
+// A reason is one line of so many characters that neither begins nor ends with a space.
+const (
+	ReasonPattern = `^[^\s\p{Z}](.*[^\s\p{Z}])?$`
+	MinReason     = 10
+	MaxReason     = 500
+)
+
 var (
 	namePattern    = regexp.MustCompile(NamePattern)
 	loginPattern   = regexp.MustCompile(LoginPattern)
 	subjectPattern = regexp.MustCompile(SubjectPattern)
-	requestPattern = regexp.MustCompile(`^([0-9]{8})-([a-z0-9-]+)$`)
+	requestPattern = regexp.MustCompile(RequestPattern)
+	reasonPattern  = regexp.MustCompile(ReasonPattern)
 )
 
 // CheckName tells what is wrong with a cluster, policy, group or namespace name; empty when nothing is.
@@ -104,7 +122,7 @@ func ReadRequest(path string, data []byte) (AccessRequest, *Document) {
 	if len(d.Findings) > 0 {
 		return request, d
 	}
-	d.Header(request.APIVersion, request.Kind, "AccessRequest")
+	d.Header(request.APIVersion, request.Kind, KindAccessRequest)
 	d.checkRequest(request)
 	if place, ok := SplitPath(path); ok {
 		d.agree("metadata.name", request.Metadata.Name, "file name", place.Name)
@@ -163,24 +181,21 @@ func CheckReason(s string) string {
 	switch n := utf8.RuneCountInString(s); {
 	case strings.ContainsRune(s, '\n'):
 		return "it must be one line"
-	case n < 10 || n > 500:
-		return fmt.Sprintf("it has %d characters; 10 to 500 are allowed", n)
-	case strings.TrimSpace(s) != s:
+	case n < MinReason || n > MaxReason:
+		return fmt.Sprintf("it has %d characters; %d to %d are allowed", n, MinReason, MaxReason)
+	case !reasonPattern.MatchString(s):
 		return "it may not begin or end with a space"
 	}
 	return ""
 }
-
-// maxNameLength keeps paths, branches and object names within every limit of git and Kubernetes.
-const maxNameLength = 100
 
 // CheckRequestName tells what is wrong with a request's name; empty when nothing is. The form is
 // <yyyymmdd>-<requester>-<slug>, the requester as NamePart writes it.
 func CheckRequestName(name, requester string) string {
 	form := fmt.Sprintf("the form is <yyyymmdd>-%s-<slug>, for example 20261122-%[1]s-inc-123", NamePart(requester))
 	m := requestPattern.FindStringSubmatch(name)
-	if m == nil || len(name) > maxNameLength {
-		return form + fmt.Sprintf(", at most %d lower-case letters, digits and dashes", maxNameLength)
+	if m == nil || len(name) > MaxRequestName {
+		return form + fmt.Sprintf(", at most %d lower-case letters, digits and dashes", MaxRequestName)
 	}
 	if _, err := time.Parse("20060102", m[1]); err != nil {
 		return fmt.Sprintf("%s is no day; %s", m[1], form)

@@ -93,8 +93,8 @@ func ParseRevocation(path string, data []byte) (Revocation, []Finding) {
 	if r.APIVersion != APIVersion {
 		d.Check("apiVersion", "api-version", r.APIVersion, "allowed: "+APIVersion)
 	}
-	if r.Kind != "AccessRequest" {
-		d.Check("kind", "kind", r.Kind, "here it must be AccessRequest")
+	if r.Kind != KindAccessRequest {
+		d.Check("kind", "kind", r.Kind, "here it must be "+KindAccessRequest)
 	}
 	if !slices.Contains(Causes, r.Status.Cause) {
 		d.Check("status.cause", "cause", r.Status.Cause, fmt.Sprintf("allowed: %v", Causes))
