@@ -1,0 +1,95 @@
+package github
+
+import (
+	"context"
+	"fmt"
+	"unicode/utf8"
+
+	"github.com/google/go-github/v60/github"
+)
+
+// Check is the verdict on a commit, as a check run of the App behind the token.
+type Check struct {
+	HeadSHA     string
+	Name        string
+	Conclusion  string // success, failure, action_required or neutral
+	Title       string
+	Summary     string // Markdown; cut at what GitHub takes
+	Annotations []Annotation
+}
+
+// Annotation is one remark on a line of a file of the pull request.
+type Annotation struct {
+	Path    string
+	Line    int    // counted from 1
+	Column  int    // in characters, counted from 1; 0 when the whole line is meant
+	Level   string // failure, warning or notice
+	Title   string
+	Message string
+}
+
+// Limits of https://docs.github.com/rest/checks/runs#create-a-check-run, in bytes and pieces.
+const (
+	maxSummary    = 65535
+	maxMessage    = 64 << 10
+	maxTitle      = 255
+	maxAnnotation = 50 // in one call
+)
+
+// PostCheck posts the verdict as a completed check run and returns its page. Annotations beyond what one call takes
+// follow in further calls; the conclusion stands from the first on.
+func (c *Client) PostCheck(ctx context.Context, check Check) (url string, err error) {
+	const permission = "Checks: write, which only an App or a workflow's token can have"
+	batches := [][]*github.CheckRunAnnotation{nil}
+	for i, a := range check.Annotations {
+		if i > 0 && i%maxAnnotation == 0 {
+			batches = append(batches, nil)
+		}
+		last := &batches[len(batches)-1]
+		*last = append(*last, a.convert())
+	}
+	output := func(batch int) *github.CheckRunOutput {
+		return &github.CheckRunOutput{Title: github.String(cut(check.Title, maxTitle)), Summary: github.String(cut(check.Summary, maxSummary)),
+			Annotations: batches[batch]}
+	}
+	run, _, err := c.api.Checks.CreateCheckRun(ctx, c.owner, c.repo, github.CreateCheckRunOptions{
+		Name: check.Name, HeadSHA: check.HeadSHA, Status: github.String("completed"), Conclusion: github.String(check.Conclusion), Output: output(0)})
+	if err != nil {
+		return "", c.explain(err, permission, "post the check run on commit %s", check.HeadSHA)
+	}
+	if run.GetID() == 0 {
+		return "", c.incomplete("the check run")
+	}
+	for i := range batches[1:] {
+		if _, _, err := c.api.Checks.UpdateCheckRun(ctx, c.owner, c.repo, run.GetID(),
+			github.UpdateCheckRunOptions{Name: check.Name, Output: output(i + 1)}); err != nil {
+			return run.GetHTMLURL(), c.explain(err, permission, "add annotations to the check run on commit %s", check.HeadSHA)
+		}
+	}
+	return run.GetHTMLURL(), nil
+}
+
+func (a Annotation) convert() *github.CheckRunAnnotation {
+	result := &github.CheckRunAnnotation{Path: github.String(a.Path), StartLine: github.Int(max(a.Line, 1)), EndLine: github.Int(max(a.Line, 1)),
+		AnnotationLevel: github.String(a.Level), Message: github.String(cut(a.Message, maxMessage))}
+	if a.Title != "" {
+		result.Title = github.String(cut(a.Title, maxTitle))
+	}
+	if a.Column > 0 {
+		result.StartColumn, result.EndColumn = github.Int(a.Column), github.Int(a.Column)
+	}
+	return result
+}
+
+// cut shortens a text to most bytes, between characters, and says that it did.
+func cut(s string, most int) string {
+	const mark = " …"
+	if len(s) <= most {
+		return s
+	}
+	end := most - len(mark)
+	for end > 0 && !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return fmt.Sprint(s[:end], mark)
+}

@@ -1,0 +1,173 @@
+// Package github is the one place that speaks to GitHub's API: it gathers the facts a pull request is judged by, posts
+// verdicts and opens pull requests. Facts are whole or there is an error: every page is read to its end, and an answer
+// that is refused, cut short or lacks a field is never taken for "there is none" (security.md R1).
+package github
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"sync"
+
+	"github.com/google/go-github/v60/github"
+
+	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/requests"
+)
+
+// Config says which repository to speak to, and as whom.
+type Config struct {
+	APIURL string // root of the REST API, as GITHUB_API_URL holds it; DefaultAPIURL when empty
+	Owner  string // organization or user
+	Repo   string
+	// Token gives the token for the next call. It is asked each time, because an App's tokens live for an hour.
+	Token     func(context.Context) (string, error)
+	UserAgent string // "pullgrant" when empty
+}
+
+// DefaultAPIURL is the REST API of github.com.
+const DefaultAPIURL = "https://api.github.com"
+
+// Client speaks to GitHub about one repository. It may be used from several goroutines.
+type Client struct {
+	api     *github.Client
+	owner   string
+	repo    string
+	graphQL string
+	wire    *transport
+	objects objects
+
+	mu sync.Mutex
+	id int64 // of the repository, once it is known
+}
+
+var repoPattern = regexp.MustCompile(`^[A-Za-z0-9._-]{1,100}$`)
+
+// New makes a client. It calls nothing yet.
+func New(cfg Config) (*Client, error) {
+	if cfg.APIURL == "" {
+		cfg.APIURL = DefaultAPIURL
+	}
+	if cfg.UserAgent == "" {
+		cfg.UserAgent = "pullgrant"
+	}
+	base, err := parseAPIURL(cfg.APIURL)
+	if err != nil {
+		return nil, err
+	}
+	if problem := requests.CheckLogin(cfg.Owner); problem != "" {
+		return nil, fmt.Errorf("the repository's owner is %s; %s", requests.Quote(cfg.Owner), problem)
+	}
+	if !repoPattern.MatchString(cfg.Repo) || strings.Trim(cfg.Repo, ".") == "" {
+		return nil, fmt.Errorf("the repository's name is %s; give OWNER/NAME as in its address on GitHub", requests.Quote(cfg.Repo))
+	}
+	if cfg.Token == nil {
+		return nil, errors.New("no GitHub token; set GITHUB_TOKEN")
+	}
+	wire := newTransport(base, cfg.Token)
+	api := github.NewClient(&http.Client{
+		Transport: wire,
+		// A redirect means that the repository was moved or that the asker is no member: neither is an answer.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	})
+	api.BaseURL, api.UserAgent = base, cfg.UserAgent
+	return &Client{api: api, owner: cfg.Owner, repo: cfg.Repo, graphQL: graphQLURL(base), wire: wire}, nil
+}
+
+// parseAPIURL returns the API's root with the trailing slash go-github asks for.
+func parseAPIURL(text string) (*url.URL, error) {
+	base, err := url.Parse(text)
+	if err != nil {
+		return nil, errors.New("the address of GitHub's API is not a URL; set GITHUB_API_URL, for example to " + DefaultAPIURL)
+	}
+	if base.Host == "" || base.User != nil || base.RawQuery != "" || base.Fragment != "" {
+		return nil, errors.New("the address of GitHub's API must be scheme://host/path and nothing else; set GITHUB_API_URL, for example to " + DefaultAPIURL)
+	}
+	if base.Scheme != "https" && (base.Scheme != "http" || !isLoopback(base.Hostname())) {
+		return nil, fmt.Errorf("the address of GitHub's API is %s; only https is allowed, except on this machine", requests.Quote(text))
+	}
+	base.Path = strings.TrimRight(base.Path, "/") + "/"
+	return base, nil
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// graphQLURL is where GraphQL is served beside a REST API: under /api on GitHub Enterprise Server, whose REST API is
+// /api/v3, else on the same host.
+func graphQLURL(base *url.URL) string {
+	u := *base
+	u.Path = strings.TrimSuffix(u.Path, "v3/") + "graphql"
+	return u.String()
+}
+
+// repository reads the repository and pins it by its number: a name can be given to another repository.
+func (c *Client) repository(ctx context.Context) (policies.Repository, *github.Repository, error) {
+	found, _, err := c.api.Repositories.Get(ctx, c.owner, c.repo)
+	if err != nil {
+		return policies.Repository{}, nil, c.explain(err, "Metadata: read", "read the repository %s/%s", c.owner, c.repo)
+	}
+	repository := policies.Repository{ID: found.GetID(), Owner: found.GetOwner().GetLogin(), Name: found.GetName(),
+		Organization: found.GetOwner().GetType() == "Organization", DefaultBranch: found.GetDefaultBranch()}
+	if repository.ID == 0 || repository.Owner == "" || repository.Name == "" || repository.DefaultBranch == "" ||
+		!repository.Organization && found.GetOwner().GetType() != "User" {
+		return policies.Repository{}, nil, c.incomplete("the repository %s/%s", c.owner, c.repo)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.id == 0 {
+		c.id = repository.ID
+	}
+	if c.id != repository.ID {
+		return policies.Repository{}, nil, fmt.Errorf("%s/%s is now the repository with number %d, before it was %d; find out who replaced it",
+			c.owner, c.repo, repository.ID, c.id)
+	}
+	return repository, found, nil
+}
+
+// User is the account behind the token.
+func (c *Client) User(ctx context.Context) (login string, id int64, err error) {
+	user, _, err := c.api.Users.Get(ctx, "")
+	if err != nil {
+		return "", 0, c.explain(err, "a user's token, not an App's", "read the account behind the token")
+	}
+	if user.GetLogin() == "" || user.GetID() == 0 {
+		return "", 0, c.incomplete("the account behind the token")
+	}
+	return user.GetLogin(), user.GetID(), nil
+}
+
+// pages reads a list to its end, a hundred items at a time.
+func pages[T any](read func(github.ListOptions) ([]T, *github.Response, error)) ([]T, error) {
+	all := []T{}
+	options := github.ListOptions{PerPage: 100}
+	for {
+		items, response, err := read(options)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, items...)
+		if response.NextPage == 0 {
+			return all, checkLastPage(response)
+		}
+		if response.NextPage <= options.Page {
+			return nil, errors.New("the list of pages runs in a circle")
+		}
+		options.Page = response.NextPage
+	}
+}
+
+// checkLastPage guards against a Link header that names a next page in a form the client library passes over.
+func checkLastPage(response *github.Response) error {
+	if strings.Contains(strings.Join(response.Header["Link"], ","), "next") {
+		return errors.New("the answer names a next page in an unknown way")
+	}
+	return nil
+}

@@ -1,0 +1,191 @@
+package github
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/go-github/v60/github"
+
+	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/requests"
+)
+
+// errMoved says that the pull request changed while it was read.
+var errMoved = errors.New("the pull request changed while it was read")
+
+// maxReadings bounds how often a pull request that keeps changing is read from the start (R12).
+const maxReadings = 3
+
+// Facts gathers everything pull request number is judged by, as it is now: one consistent reading of the pull request,
+// the policies at the tip of the default branch, and what its people may do at this moment. now becomes ObservedAt.
+// Facts are never partial; whatever could not be read in full is an error, which a judgement reports as EvaluationError.
+func (c *Client) Facts(ctx context.Context, number int, now time.Time) (policies.Facts, error) {
+	for reading := 1; ; reading++ {
+		facts, err := c.facts(ctx, number, now)
+		switch {
+		case err == nil:
+			return facts, nil
+		case !errors.Is(err, errMoved):
+			return policies.Facts{}, fmt.Errorf("gather the facts of %s/%s#%d: %w", c.owner, c.repo, number, err)
+		case reading == maxReadings:
+			return policies.Facts{}, fmt.Errorf("gather the facts of %s/%s#%d: %w, %d times; try again", c.owner, c.repo, number, err, reading)
+		}
+	}
+}
+
+// facts is one reading. The pull request is read first and last; a difference means that what lies between may belong
+// to two different heads.
+func (c *Client) facts(ctx context.Context, number int, now time.Time) (policies.Facts, error) {
+	f := policies.Facts{ObservedAt: requests.At(now)}
+	var err error
+	if f.Repository, _, err = c.repository(ctx); err != nil {
+		return f, err
+	}
+	before, err := c.pull(ctx, number)
+	if err != nil {
+		return f, err
+	}
+	f.PullRequest = before.PullRequest
+	for _, read := range []func(context.Context, *policies.Facts, snapshot) error{
+		c.readFiles, c.readCommits, c.readReviews, c.readBaseChanges, c.readPushes,
+		c.readTrees, c.readMerge, c.readNames, c.readCodeownersErrors, c.readUsers, c.readTeams,
+	} {
+		if err := read(ctx, &f, before); err != nil {
+			return f, err
+		}
+	}
+	after, err := c.pull(ctx, number)
+	if err != nil {
+		return f, err
+	}
+	if !after.same(before) {
+		return f, errMoved
+	}
+	return f, nil
+}
+
+// readTrees reads the policies at the tip of the default branch and the pull request's own version of what it changes.
+func (c *Client) readTrees(ctx context.Context, f *policies.Facts, _ snapshot) error {
+	tip, err := c.tip(ctx, f.Repository.DefaultBranch)
+	if err != nil {
+		return err
+	}
+	kind, path, _ := policies.KindOf(f.Files)
+	wanted := policies.Wanted(kind, path)
+	if f.Base, err = c.tree(ctx, tip, path, wanted); err != nil {
+		return err
+	}
+	var changed []string
+	for _, file := range f.Files {
+		if file.Status != "removed" && (kind == policies.KindRequest || kind == policies.KindChange && wanted(file.Path)) {
+			changed = append(changed, file.Path)
+		}
+	}
+	f.Head, err = c.files(ctx, f.PullRequest.HeadSHA, changed)
+	return err
+}
+
+// readMerge reads where a merged pull request entered the default branch: the policies just before, and the request
+// file just after.
+func (c *Client) readMerge(ctx context.Context, f *policies.Facts, _ snapshot) error {
+	if !f.PullRequest.Merged {
+		return nil
+	}
+	name := f.PullRequest.MergeCommitSHA
+	merged, err := c.commit(ctx, name)
+	if err != nil {
+		return err
+	}
+	if len(merged.parents) == 0 {
+		return fmt.Errorf("the merge commit %s has no parent, so no policy was in force before it", name)
+	}
+	merge := policies.Merge{Commit: name}
+	kind, path, _ := policies.KindOf(f.Files)
+	if merge.FirstParent, err = c.tree(ctx, merged.parents[0], path, policies.Wanted(kind, path)); err != nil {
+		return err
+	}
+	if kind == policies.KindRequest {
+		file, _, err := c.entry(ctx, name, path)
+		if err != nil {
+			return err
+		}
+		if file.kind == "blob" {
+			merge.Blob = file.name
+		}
+	}
+	pulls, err := c.pullsOf(ctx, name)
+	if err != nil {
+		return err
+	}
+	merge.Introduced = []int{}
+	for _, p := range pulls {
+		if p.mergedInto(f.Repository) {
+			merge.Introduced = append(merge.Introduced, p.number)
+		}
+	}
+	f.Merge = &merge
+	return nil
+}
+
+// readNames finds where the name of the request stands on the default branch already: under any policy of its cluster,
+// or in the cluster's ledger (design.md 7.7).
+func (c *Client) readNames(ctx context.Context, f *policies.Facts, _ snapshot) error {
+	_, path, _ := policies.KindOf(f.Files)
+	place, ok := requests.SplitPath(path)
+	if !ok {
+		return nil
+	}
+	cluster, ok, err := c.entry(ctx, f.Base.Commit, requests.Folder+"/"+place.Cluster)
+	if err != nil {
+		return err
+	}
+	candidates := []string{requests.RevocationPath(place.Cluster, place.Name)}
+	if ok && cluster.kind == "tree" {
+		folders, err := c.folder(ctx, cluster.name)
+		if err != nil {
+			return err
+		}
+		for policy := range folders {
+			candidates = append(candidates, requests.Path(place.Cluster, policy, place.Name))
+		}
+	}
+	slices.Sort(candidates)
+	for _, candidate := range candidates {
+		_, ok, err := c.entry(ctx, f.Base.Commit, candidate)
+		if err != nil {
+			return err
+		}
+		if ok {
+			f.UsedNames = append(f.UsedNames, candidate)
+		}
+	}
+	return nil
+}
+
+// readCodeownersErrors asks GitHub what it makes of CODEOWNERS (R30). It knows none where there is none.
+func (c *Client) readCodeownersErrors(ctx context.Context, f *policies.Facts, _ snapshot) error {
+	found, _, err := c.api.Repositories.GetCodeownersErrors(ctx, c.owner, c.repo, &github.GetCodeownersErrorsOptions{Ref: f.Base.Commit})
+	exists := false
+	for _, path := range policies.CodeownersPaths {
+		_, ok := f.Base.Files[path]
+		exists = exists || ok
+	}
+	if is(err, http.StatusNotFound) && !exists {
+		return nil
+	}
+	if err != nil {
+		return c.explain(err, "Contents: read", "read what GitHub says of CODEOWNERS")
+	}
+	if found.Errors == nil {
+		return c.incomplete("the errors in CODEOWNERS")
+	}
+	for _, e := range found.Errors {
+		f.CodeownersErrors = append(f.CodeownersErrors, fmt.Sprintf("%s:%d:%d: %s", e.Path, e.Line, e.Column, strings.TrimSpace(e.Kind)))
+	}
+	return nil
+}

@@ -1,0 +1,162 @@
+package github
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/google/go-github/v60/github"
+
+	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/requests"
+)
+
+// listed is a pull request as lists show it.
+type listed struct {
+	number              int
+	author              policies.User
+	head, base, mergeAt string // mergeAt: the merge commit; of an open one GitHub's trial merge
+	baseID              int64
+	open, merged        bool
+}
+
+// mergedInto tells whether the pull request was merged into the repository's default branch.
+func (p listed) mergedInto(r policies.Repository) bool {
+	return p.merged && p.baseID == r.ID && p.base == r.DefaultBranch
+}
+
+// pullsOf lists the pull requests GitHub ties to a commit: the merged one that introduced it, or, for a commit outside
+// the default branch, every one that holds it (R44).
+func (c *Client) pullsOf(ctx context.Context, commit string) ([]listed, error) {
+	if !isName(commit) {
+		return nil, fmt.Errorf("list the pull requests of commit %s: it must be 40 hexadecimal digits", requests.Quote(commit))
+	}
+	found, err := pages(func(o github.ListOptions) ([]*github.PullRequest, *github.Response, error) {
+		return c.api.PullRequests.ListPullRequestsWithCommit(ctx, c.owner, c.repo, commit, &o)
+	})
+	if err != nil {
+		return nil, c.explain(err, "Pull requests: read", "list the pull requests of commit %s", commit)
+	}
+	var all []listed
+	for _, f := range found {
+		p := listed{number: f.GetNumber(), head: f.GetHead().GetSHA(), base: f.GetBase().GetRef(), mergeAt: f.GetMergeCommitSHA(),
+			baseID: f.GetBase().GetRepo().GetID(), open: f.GetState() == "open", merged: !f.GetMergedAt().IsZero()}
+		if p.author, err = c.user(f.User, "the author of a pull request"); err != nil {
+			return nil, err
+		}
+		if p.number == 0 || !isName(p.head) || p.base == "" || p.baseID == 0 || f.GetState() == "" || p.merged && !isName(p.mergeAt) {
+			return nil, c.incomplete("the pull requests of commit %s", commit)
+		}
+		all = append(all, p)
+	}
+	return all, nil
+}
+
+// OpenPulls lists the numbers of all open pull requests, oldest first: what must be judged again when the default branch
+// has moved.
+func (c *Client) OpenPulls(ctx context.Context) ([]int, error) {
+	found, err := pages(func(o github.ListOptions) ([]*github.PullRequest, *github.Response, error) {
+		return c.api.PullRequests.List(ctx, c.owner, c.repo, &github.PullRequestListOptions{State: "open", Sort: "created", Direction: "asc", ListOptions: o})
+	})
+	if err != nil {
+		return nil, c.explain(err, "Pull requests: read", "list the open pull requests")
+	}
+	var numbers []int
+	for _, p := range found {
+		if p.GetNumber() == 0 {
+			return nil, c.incomplete("the open pull requests")
+		}
+		numbers = append(numbers, p.GetNumber())
+	}
+	return numbers, nil
+}
+
+// PullsByHead lists the open pull requests of this repository whose head is the commit.
+func (c *Client) PullsByHead(ctx context.Context, commit string) ([]int, error) {
+	repository, _, err := c.repository(ctx)
+	if err != nil {
+		return nil, err
+	}
+	found, err := c.pullsOf(ctx, commit)
+	if err != nil {
+		return nil, err
+	}
+	var numbers []int
+	for _, p := range found {
+		if p.open && p.head == commit && p.baseID == repository.ID {
+			numbers = append(numbers, p.number)
+		}
+	}
+	return numbers, nil
+}
+
+// Introduced finds the merged pull request that brought path onto the default branch, looking back from the commit tip,
+// and its merge commit: the one that has path while its first parent does not. number is 0 when no pull request did, so
+// it was pushed directly; commit is then the last commit that touched path. Whether the merge commit lies on the first-parent
+// chain of the branch is for the caller, who has its history.
+func (c *Client) Introduced(ctx context.Context, path, tip string) (number int, commit string, err error) {
+	p, commit, err := c.changedBy(ctx, path, tip, true)
+	return p.number, commit, err
+}
+
+// RemovedBy finds the pull request whose merge removed path from the default branch, and its author; an author without
+// an account is empty. Both are zero when path was removed by a direct push.
+func (c *Client) RemovedBy(ctx context.Context, path, tip string) (login string, number int, err error) {
+	p, _, err := c.changedBy(ctx, path, tip, false)
+	return p.author.Login, p.number, err
+}
+
+// changedBy finds the pull request whose merge made path appear, or disappear.
+func (c *Client) changedBy(ctx context.Context, path, tip string, appears bool) (listed, string, error) {
+	repository, _, err := c.repository(ctx)
+	if err != nil {
+		return listed{}, "", err
+	}
+	touched, _, err := c.api.Repositories.ListCommits(ctx, c.owner, c.repo,
+		&github.CommitsListOptions{SHA: tip, Path: path, ListOptions: github.ListOptions{PerPage: 1}})
+	if err != nil {
+		return listed{}, "", c.explain(err, "Contents: read", "find the last commit that touched %s", requests.Quote(path))
+	}
+	if len(touched) == 0 {
+		return listed{}, "", fmt.Errorf("find the last commit that touched %s: none did before %s; try again", requests.Quote(path), tip)
+	}
+	last := touched[0].GetSHA()
+	pulls, err := c.pullsOf(ctx, last)
+	if err != nil {
+		return listed{}, "", err
+	}
+	var found []listed
+	for _, p := range pulls {
+		if !p.mergedInto(repository) {
+			continue
+		}
+		did, err := c.merged(ctx, p.mergeAt, path, appears)
+		if err != nil {
+			return listed{}, "", err
+		}
+		if did {
+			found = append(found, p)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return listed{}, last, nil
+	case 1:
+		return found[0], found[0].mergeAt, nil
+	}
+	return listed{}, "", fmt.Errorf("find the pull request that changed %s: both #%d and #%d claim commit %s; one was merged inside the other, so neither proves it",
+		requests.Quote(path), found[0].number, found[1].number, last)
+}
+
+// merged tells whether path appears, or disappears, between a merge commit's first parent and the commit itself.
+func (c *Client) merged(ctx context.Context, name, path string, appears bool) (bool, error) {
+	merge, err := c.commit(ctx, name)
+	if err != nil || len(merge.parents) == 0 {
+		return false, err
+	}
+	_, before, err := c.entry(ctx, merge.parents[0], path)
+	if err != nil {
+		return false, err
+	}
+	_, after, err := c.entry(ctx, name, path)
+	return before != after && after == appears, err
+}

@@ -1,0 +1,147 @@
+package github
+
+import (
+	"context"
+	"crypto/sha1" //nolint:gosec // git's object names
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"regexp"
+	"strings"
+	"sync"
+)
+
+// objects remembers git objects by name: a name stands for the same content for ever, and an agent asks for the same
+// policies again and again. When full it starts again empty. The zero value is ready.
+type objects struct {
+	mu     sync.Mutex
+	values map[string]any
+	size   int
+}
+
+const maxObjects = 64 << 20 // bytes, roughly
+
+// remembered returns the object of a name, from memory or else through load, which also says how many bytes it takes.
+func remembered[T any](o *objects, name string, load func() (T, int, error)) (T, error) {
+	o.mu.Lock()
+	value, ok := o.values[name].(T)
+	o.mu.Unlock()
+	if ok {
+		return value, nil
+	}
+	value, size, err := load()
+	if err != nil {
+		return value, err
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.values == nil || o.size+size > maxObjects {
+		o.values, o.size = map[string]any{}, 0
+	}
+	o.values[name], o.size = value, o.size+size
+	return value, nil
+}
+
+// commit is a git commit: its tree and its parents.
+type commit struct {
+	tree    string
+	parents []string
+}
+
+// entry is one entry of a git tree.
+type entry struct {
+	mode, kind, name string // kind: blob, tree or commit (a submodule); name: of the object
+	size             int    // of a blob, in bytes
+}
+
+var namePattern = regexp.MustCompile(`^[0-9a-f]{40}$`)
+
+func isName(s string) bool { return namePattern.MatchString(s) }
+
+func (c *Client) commit(ctx context.Context, name string) (commit, error) {
+	return remembered(&c.objects, name, func() (commit, int, error) {
+		if !isName(name) {
+			return commit{}, 0, c.incomplete("a commit's name")
+		}
+		found, _, err := c.api.Git.GetCommit(ctx, c.owner, c.repo, name)
+		if err != nil {
+			return commit{}, 0, c.explain(err, "Contents: read", "read the commit %s", name)
+		}
+		result := commit{tree: found.GetTree().GetSHA()}
+		for _, parent := range found.Parents {
+			result.parents = append(result.parents, parent.GetSHA())
+		}
+		if found.GetSHA() != name || !isName(result.tree) {
+			return commit{}, 0, c.incomplete("the commit %s", name)
+		}
+		return result, 100, nil
+	})
+}
+
+// folder reads one git tree, not those below it: a recursive answer can be cut (R5).
+func (c *Client) folder(ctx context.Context, name string) (map[string]entry, error) {
+	return remembered(&c.objects, name, func() (map[string]entry, int, error) {
+		tree, _, err := c.api.Git.GetTree(ctx, c.owner, c.repo, name, false)
+		if err != nil {
+			return nil, 0, c.explain(err, "Contents: read", "read the git tree %s", name)
+		}
+		if tree.GetSHA() != name || tree.Truncated == nil || tree.Entries == nil {
+			return nil, 0, c.incomplete("the git tree %s", name)
+		}
+		if tree.GetTruncated() {
+			return nil, 0, fmt.Errorf("read the git tree %s: GitHub cut it short; remove files from the folder", name)
+		}
+		folder, size := map[string]entry{}, 0
+		for _, e := range tree.Entries {
+			path := e.GetPath()
+			if path == "" || strings.Contains(path, "/") || e.GetMode() == "" || !isName(e.GetSHA()) || e.GetType() == "blob" && e.Size == nil {
+				return nil, 0, c.incomplete("the git tree %s", name)
+			}
+			if _, twice := folder[path]; twice {
+				return nil, 0, fmt.Errorf("read the git tree %s: the entry %q stands in it twice, so two readers can see two files; rewrite the folder", name, path)
+			}
+			folder[path] = entry{mode: e.GetMode(), kind: e.GetType(), name: e.GetSHA(), size: e.GetSize()}
+			size += len(path) + 100
+		}
+		return folder, size, nil
+	})
+}
+
+// blob reads a file's content and checks it against its name.
+func (c *Client) blob(ctx context.Context, name string) ([]byte, error) {
+	return remembered(&c.objects, name, func() ([]byte, int, error) {
+		found, _, err := c.api.Git.GetBlob(ctx, c.owner, c.repo, name)
+		if err != nil {
+			return nil, 0, c.explain(err, "Contents: read", "read the git blob %s", name)
+		}
+		if found.GetEncoding() != "base64" || found.Content == nil {
+			return nil, 0, c.incomplete("the git blob %s", name)
+		}
+		data, err := base64.StdEncoding.DecodeString(strings.NewReplacer("\n", "", "\r", "").Replace(found.GetContent()))
+		if err != nil {
+			return nil, 0, fmt.Errorf("read the git blob %s: %w", name, err)
+		}
+		if blobName(data) != name {
+			return nil, 0, fmt.Errorf("read the git blob %s: the content that came does not have this name; try again", name)
+		}
+		return data, len(data) + 100, nil
+	})
+}
+
+// blobName is the name git gives to a file's content.
+func blobName(data []byte) string {
+	sum := sha1.Sum(append(fmt.Appendf(nil, "blob %d\x00", len(data)), data...)) //nolint:gosec // git's object names
+	return hex.EncodeToString(sum[:])
+}
+
+// tip is the commit a branch points to now.
+func (c *Client) tip(ctx context.Context, branch string) (string, error) {
+	ref, _, err := c.api.Git.GetRef(ctx, c.owner, c.repo, "refs/heads/"+branch)
+	if err != nil {
+		return "", c.explain(err, "Contents: read", "find the tip of the branch %s", branch)
+	}
+	if ref.GetRef() != "refs/heads/"+branch || !isName(ref.GetObject().GetSHA()) {
+		return "", c.incomplete("the tip of the branch %s", branch)
+	}
+	return ref.GetObject().GetSHA(), nil
+}

@@ -1,0 +1,186 @@
+package github
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/go-github/v60/github"
+
+	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/requests"
+)
+
+// Proposal is a pull request to open: one file, on a new branch of the repository.
+type Proposal struct {
+	Branch        string // without refs/heads/
+	Path          string
+	Content       []byte // the file added or replaced; nil removes the file
+	Message       string // of the commit
+	Title, Body   string // of the pull request
+	Reviewers     []string
+	TeamReviewers []string // slugs, without the organization
+	AutoMerge     bool
+}
+
+// Proposed is an open pull request.
+type Proposed struct {
+	Number  int
+	URL     string
+	HeadSHA string
+	Notes   []string // what could not be done and what to do instead; the pull request is open all the same
+}
+
+// cleanupTimeout bounds the removal of a half-made proposal after the caller has given up.
+const cleanupTimeout = 15 * time.Second
+
+// Propose opens a pull request from the tip of the default branch as the token's user: the commit is made through the
+// Git Data API without an author, so GitHub fills in the account's (design.md 7.13). Nothing is left half-written: when
+// the pull request cannot be opened, its branch is removed again.
+func (c *Client) Propose(ctx context.Context, p Proposal) (Proposed, error) {
+	repository, settings, err := c.repository(ctx)
+	if err != nil {
+		return Proposed{}, err
+	}
+	if err := c.checkBranch(ctx, p.Branch); err != nil {
+		return Proposed{}, err
+	}
+	head, err := c.propose(ctx, repository, p)
+	if err != nil {
+		return Proposed{}, err
+	}
+	if _, _, err := c.api.Git.CreateRef(ctx, c.owner, c.repo, &github.Reference{
+		Ref: github.String("refs/heads/" + p.Branch), Object: &github.GitObject{SHA: github.String(head)}}); err != nil {
+		return Proposed{}, c.explain(err, "Contents: write", "make the branch %s", p.Branch)
+	}
+	pull, _, err := c.api.PullRequests.Create(ctx, c.owner, c.repo, &github.NewPullRequest{Title: &p.Title, Body: &p.Body,
+		Head: &p.Branch, Base: &repository.DefaultBranch})
+	if err == nil && (pull.GetNumber() == 0 || pull.GetHTMLURL() == "" || pull.GetNodeID() == "") {
+		err = c.incomplete("the new pull request")
+	}
+	if err != nil {
+		return Proposed{}, errors.Join(c.explain(err, "Pull requests: write", "open the pull request for the branch %s", p.Branch), c.removeBranch(ctx, p.Branch))
+	}
+	proposed := Proposed{Number: pull.GetNumber(), URL: pull.GetHTMLURL(), HeadSHA: head}
+	proposed.Notes = slices.Concat(c.askReviewers(ctx, p, pull), c.enableAutoMerge(ctx, p, pull, settings))
+	return proposed, nil
+}
+
+// checkBranch refuses a branch that is there already, naming the pull request it belongs to.
+func (c *Client) checkBranch(ctx context.Context, branch string) error {
+	_, _, err := c.api.Git.GetRef(ctx, c.owner, c.repo, "refs/heads/"+branch)
+	if is(err, http.StatusNotFound) {
+		return nil
+	}
+	if err != nil {
+		return c.explain(err, "Contents: read", "look for the branch %s", branch)
+	}
+	open, _, err := c.api.PullRequests.List(ctx, c.owner, c.repo,
+		&github.PullRequestListOptions{State: "open", Head: c.owner + ":" + branch, ListOptions: github.ListOptions{PerPage: 1}})
+	if err != nil {
+		return c.explain(err, "Pull requests: read", "look for pull requests of the branch %s", branch)
+	}
+	if len(open) > 0 {
+		return fmt.Errorf("the branch %s is there already, with the open pull request %s; use that one or choose another name", branch, open[0].GetHTMLURL())
+	}
+	return fmt.Errorf("the branch %s is there already, without an open pull request; delete it or choose another name", branch)
+}
+
+// propose makes the commit, which no branch holds yet, and returns its name.
+func (c *Client) propose(ctx context.Context, repository policies.Repository, p Proposal) (string, error) {
+	tip, err := c.tip(ctx, repository.DefaultBranch)
+	if err != nil {
+		return "", err
+	}
+	base, err := c.commit(ctx, tip)
+	if err != nil {
+		return "", err
+	}
+	change := &github.TreeEntry{Path: &p.Path, Mode: github.String(plainFile), Type: github.String("blob")} // no SHA: remove
+	if p.Content != nil {
+		blob, _, err := c.api.Git.CreateBlob(ctx, c.owner, c.repo, &github.Blob{
+			Encoding: github.String("base64"), Content: github.String(base64.StdEncoding.EncodeToString(p.Content))})
+		if err != nil {
+			return "", c.explain(err, "Contents: write", "store the file %s", requests.Quote(p.Path))
+		}
+		if blob.GetSHA() != blobName(p.Content) {
+			return "", c.incomplete("the stored file %s", requests.Quote(p.Path))
+		}
+		change.SHA = blob.SHA
+	}
+	tree, _, err := c.api.Git.CreateTree(ctx, c.owner, c.repo, base.tree, []*github.TreeEntry{change})
+	if err != nil {
+		return "", c.explain(err, "Contents: write", "make the tree with %s", requests.Quote(p.Path))
+	}
+	if tree.GetSHA() == base.tree {
+		return "", fmt.Errorf("%s is the same on %s already; there is nothing to propose", requests.Quote(p.Path), repository.DefaultBranch)
+	}
+	made, _, err := c.api.Git.CreateCommit(ctx, c.owner, c.repo, &github.Commit{Message: &p.Message, Tree: tree,
+		Parents: []*github.Commit{{SHA: &tip}}}, nil)
+	if err != nil {
+		return "", c.explain(err, "Contents: write", "make the commit")
+	}
+	if !isName(made.GetSHA()) {
+		return "", c.incomplete("the new commit")
+	}
+	return made.GetSHA(), nil
+}
+
+// removeBranch takes a half-made proposal back, also when the caller has been cancelled.
+func (c *Client) removeBranch(ctx context.Context, branch string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
+	defer cancel()
+	if _, err := c.api.Git.DeleteRef(ctx, c.owner, c.repo, "refs/heads/"+branch); err != nil {
+		return c.explain(err, "Contents: write", "remove the branch %s again (delete it by hand)", branch)
+	}
+	return nil
+}
+
+// askReviewers asks for reviews; GitHub refuses to ask the author.
+func (c *Client) askReviewers(ctx context.Context, p Proposal, pull *github.PullRequest) []string {
+	people := slices.DeleteFunc(slices.Clone(p.Reviewers), func(login string) bool {
+		return strings.EqualFold(login, pull.GetUser().GetLogin())
+	})
+	if len(people)+len(p.TeamReviewers) == 0 {
+		return nil
+	}
+	_, _, err := c.api.PullRequests.RequestReviewers(ctx, c.owner, c.repo, pull.GetNumber(), github.ReviewersRequest{Reviewers: people, TeamReviewers: p.TeamReviewers})
+	if err != nil {
+		return []string{fmt.Sprintf("no reviewer could be asked (%v); ask one of %s yourself", err, strings.Join(slices.Concat(people, p.TeamReviewers), ", "))}
+	}
+	return nil
+}
+
+const autoMergeMutation = `mutation($pull: ID!, $method: PullRequestMergeMethod!) {
+  enablePullRequestAutoMerge(input: {pullRequestId: $pull, mergeMethod: $method}) { pullRequest { id } }
+}`
+
+// enableAutoMerge turns on auto-merge, which only GraphQL can. A refusal is a note: somebody then merges by hand.
+func (c *Client) enableAutoMerge(ctx context.Context, p Proposal, pull *github.PullRequest, settings *github.Repository) []string {
+	if !p.AutoMerge {
+		return nil
+	}
+	method := "MERGE"
+	if settings.AllowMergeCommit != nil && !settings.GetAllowMergeCommit() {
+		method = "SQUASH"
+	}
+	var answer struct {
+		Errors []struct {
+			Message string `json:"message"`
+		} `json:"errors"`
+	}
+	_, err := c.call(ctx, http.MethodPost, c.graphQL, map[string]any{"query": autoMergeMutation,
+		"variables": map[string]any{"pull": pull.GetNodeID(), "method": method}}, &answer)
+	if err == nil && len(answer.Errors) > 0 {
+		err = errors.New(answer.Errors[0].Message)
+	}
+	if err != nil {
+		return []string{fmt.Sprintf("auto-merge is off (%v); merge the pull request by hand once its checks are green, or allow auto-merge in the repository's settings", err)}
+	}
+	return nil
+}

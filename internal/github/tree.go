@@ -1,0 +1,145 @@
+package github
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/pullgrant/pullgrant/policies"
+)
+
+// Tree reads the wanted files at the tip of the default branch: those in the root, .github/, docs/ and policies/.
+func (c *Client) Tree(ctx context.Context, wanted func(path string) bool) (policies.Tree, error) {
+	repository, _, err := c.repository(ctx)
+	if err != nil {
+		return policies.Tree{}, err
+	}
+	tip, err := c.tip(ctx, repository.DefaultBranch)
+	if err != nil {
+		return policies.Tree{}, err
+	}
+	return c.tree(ctx, tip, "", wanted)
+}
+
+// Files reads every plain file below a folder, for example requests/ for a list. commit is a full object name, or empty
+// for the tip of the default branch. A folder that does not exist has no files; entries that are no plain text files are left out.
+func (c *Client) Files(ctx context.Context, commit, folder string) (map[string][]byte, error) {
+	if commit == "" {
+		repository, _, err := c.repository(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if commit, err = c.tip(ctx, repository.DefaultBranch); err != nil {
+			return nil, err
+		}
+	}
+	files := map[string][]byte{}
+	top, ok, err := c.entry(ctx, commit, folder)
+	if err != nil || !ok || top.kind != "tree" {
+		return files, err
+	}
+	tree := policies.Tree{Files: map[string]policies.TreeFile{}}
+	all := func(string) bool { return true }
+	if err := c.walk(ctx, tree, top.name, folder, all, all); err != nil {
+		return nil, err
+	}
+	for name, file := range tree.Files {
+		if file.Mode == plainFile && file.Unreadable == "" {
+			files[name] = []byte(file.Content)
+		}
+	}
+	return files, nil
+}
+
+// plainFile is the git mode of a file that is neither executable nor a link.
+const plainFile = "100644"
+
+// tree reads the wanted files of a commit. Beside the folders of trust it looks into those above path.
+func (c *Client) tree(ctx context.Context, commit, request string, wanted func(string) bool) (policies.Tree, error) {
+	tree := policies.Tree{Commit: commit, Files: map[string]policies.TreeFile{}}
+	root, err := c.commit(ctx, commit)
+	if err != nil {
+		return tree, err
+	}
+	enter := func(folder string) bool {
+		return folder == ".github" || folder == "docs" || folder == policies.Folder ||
+			strings.HasPrefix(folder, policies.Folder+"/") || strings.HasPrefix(request, folder+"/")
+	}
+	return tree, c.walk(ctx, tree, root.tree, "", enter, wanted)
+}
+
+// walk adds the wanted files of a folder, and of the folders below it that may be entered, to tree.
+func (c *Client) walk(ctx context.Context, tree policies.Tree, name, at string, enter, wanted func(string) bool) error {
+	folder, err := c.folder(ctx, name)
+	if err != nil {
+		return err
+	}
+	for _, base := range slices.Sorted(maps.Keys(folder)) {
+		e, full := folder[base], path.Join(at, base)
+		switch {
+		case e.kind == "tree" && enter(full):
+			err = c.walk(ctx, tree, e.name, full, enter, wanted)
+		case wanted(full):
+			tree.Files[full], err = c.file(ctx, e)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// file reads one entry. What is not a plain file, or is too large to matter, keeps its mode and name without content.
+func (c *Client) file(ctx context.Context, e entry) (policies.TreeFile, error) {
+	if e.kind != "blob" || e.mode != plainFile || e.size > policies.MaxFileSize {
+		return policies.NewTreeFile(e.mode, e.name, nil, int64(e.size)), nil
+	}
+	data, err := c.blob(ctx, e.name)
+	if err != nil {
+		return policies.TreeFile{}, err
+	}
+	return policies.NewTreeFile(e.mode, e.name, data, int64(len(data))), nil
+}
+
+// entry finds what a commit has at a path; ok is false when there is nothing.
+func (c *Client) entry(ctx context.Context, commit, name string) (found entry, ok bool, err error) {
+	root, err := c.commit(ctx, commit)
+	if err != nil {
+		return entry{}, false, err
+	}
+	found = entry{kind: "tree", name: root.tree}
+	for _, segment := range strings.Split(name, "/") {
+		if found.kind != "tree" {
+			return entry{}, false, nil
+		}
+		folder, err := c.folder(ctx, found.name)
+		if err != nil {
+			return entry{}, false, err
+		}
+		if found, ok = folder[segment]; !ok {
+			return entry{}, false, nil
+		}
+	}
+	return found, true, nil
+}
+
+// files reads the given paths of a commit, which must all be there.
+func (c *Client) files(ctx context.Context, commit string, paths []string) (policies.Tree, error) {
+	tree := policies.Tree{Commit: commit, Files: map[string]policies.TreeFile{}}
+	for _, name := range paths {
+		e, ok, err := c.entry(ctx, commit, name)
+		if err == nil && !ok {
+			err = fmt.Errorf("%w: the pull request changes %q, which its head commit does not have", errMoved, name)
+		}
+		if err == nil {
+			tree.Files[name], err = c.file(ctx, e)
+		}
+		if err != nil {
+			return tree, err
+		}
+	}
+	return tree, nil
+}
