@@ -60,7 +60,7 @@ func (f *Forge) getCommit(c *call) answer {
 		return refuse(http.StatusUnprocessableEntity, "No commit found for SHA: "+c.PathValue("ref"))
 	}
 	if strings.Contains(c.Header.Get("Accept"), ".sha") {
-		return ok(sha)
+		return ok(raw(sha))
 	}
 	body := f.commitJSON(sha).(object)
 	parent := ""

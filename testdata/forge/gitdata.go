@@ -118,6 +118,9 @@ func (f *Forge) getBlob(c *call) answer {
 	if err != nil {
 		return fault(err)
 	}
+	if strings.Contains(c.Header.Get("Accept"), ".raw") {
+		return ok(raw(content))
+	}
 	return ok(object{"sha": sha, "node_id": "B_" + sha, "size": len(content), "url": f.repoURL("/git/blobs/" + sha),
 		"encoding": "base64", "content": wrap(base64.StdEncoding.EncodeToString([]byte(content)))})
 }

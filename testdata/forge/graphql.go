@@ -27,7 +27,9 @@ func (f *Forge) autoMerge() {
 			continue
 		}
 		if f.tryMerge(p); p.test.clean && len(f.unmet(p)) == 0 {
-			_ = f.merge(p, p.auto.by, p.auto.method, "", "")
+			if err := f.merge(p, p.auto.by, p.auto.method, "", ""); err != nil {
+				f.contract.violation("auto-merge of %d: %v", p.number, err)
+			}
 		}
 	}
 }

@@ -104,6 +104,6 @@ func (f *Forge) routes() error {
 	}
 	// Not in the description: GraphQL, and the permanent address of a repository that redirects lead to.
 	f.mux.Handle("POST /graphql", f.operation(need{}, nil, f.graphQL))
-	f.mux.Handle("GET /repositories/{id}", f.operation(metadata, f.contract.route("GET", repo), f.getRepositoryByID))
+	f.mux.Handle("GET /repositories/{id}", f.operation(metadata, moved(f.contract.route("GET", repo), "/repositories/{id}"), f.getRepositoryByID))
 	return nil
 }

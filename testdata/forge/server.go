@@ -27,7 +27,10 @@ func init() {
 // object is a JSON object on its way out.
 type object = map[string]any
 
-// answer is what one operation says: a status, a JSON value (nil for none) and extra headers.
+// raw is a body that is no JSON.
+type raw string
+
+// answer is what one operation says: a status, a JSON value (nil for none, or raw) and extra headers.
 type answer struct {
 	status int
 	body   any
@@ -231,8 +234,11 @@ func (f *Forge) operation(need need, route *routers.Route, handle func(*call) an
 
 // encode turns an answer into JSON, completed with the fields GitHub always sends.
 func (f *Forge) encode(route *routers.Route, a answer) ([]byte, error) {
-	if a.body == nil {
+	switch body := a.body.(type) {
+	case nil:
 		return nil, nil
+	case raw:
+		return []byte(body), nil
 	}
 	data, err := json.Marshal(a.body)
 	if err != nil || route == nil {
@@ -255,7 +261,10 @@ func (f *Forge) write(w http.ResponseWriter, r *http.Request, a answer, data []b
 	header.Set("X-RateLimit-Limit", "5000")
 	header.Set("X-RateLimit-Remaining", "4999")
 	header.Set("X-RateLimit-Reset", strconv.FormatInt(f.now().Add(time.Hour).Unix(), 10))
-	if data != nil {
+	if _, isRaw := a.body.(raw); isRaw {
+		header.Set("Content-Type", "application/octet-stream")
+		check = nil // the description speaks of JSON only
+	} else if data != nil {
 		header.Set("Content-Type", "application/json; charset=utf-8")
 	}
 	if a.status == http.StatusOK && r.Method == http.MethodGet {

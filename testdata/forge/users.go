@@ -221,7 +221,7 @@ func (f *Forge) profile(u *user) answer {
 	if !found {
 		return notFound()
 	}
-	body["name"] = u.name
+	body["name"], body["user_view_type"] = u.name, "public"
 	return ok(body)
 }
 
