@@ -206,8 +206,10 @@ func demux(r io.Reader, limit int64) (data []byte, said string, err error) {
 	data, err = io.ReadAll(io.LimitReader(d, limit+1))
 	switch {
 	case err != nil:
-		if text := err.Error(); strings.HasPrefix(text, "unexpected error: ") || strings.HasPrefix(text, "unknown channel") { // the server's words
-			err = errors.New(clean(strings.TrimPrefix(text, "unexpected error: ")))
+		var line *pktline.ErrorLine
+		text, said := strings.CutPrefix(err.Error(), "unexpected error: ")
+		if said || errors.As(err, &line) || strings.HasPrefix(text, "unknown channel") { // the server's own words
+			err = errors.New(clean(text))
 		}
 		return nil, heard.String(), err
 	case int64(len(data)) > limit:

@@ -160,13 +160,13 @@ func TestCommitRefusesWhatItCannotDo(t *testing.T) {
 
 // receivePack runs f when a push arrives, before the server sees it.
 func (s *gitServer) receivePack(f func(w http.ResponseWriter, r *http.Request, next http.Handler)) {
-	s.intercept = func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+	s.intercept(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 		if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/git-receive-pack") {
 			f(w, r, next)
 			return
 		}
 		next.ServeHTTP(w, r)
-	}
+	})
 }
 
 func TestCommitLosesARaceAndBuildsAgain(t *testing.T) {
@@ -311,7 +311,6 @@ func TestCommitsOfManyAgentsAllArrive(t *testing.T) {
 	s := newGitServer(t)
 	s.commit("one", "a", "1")
 	var calls atomic.Int32
-	s.intercept = nil
 	var wg gosync.WaitGroup
 	for i := range 3 {
 		r := s.open()

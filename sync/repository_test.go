@@ -23,11 +23,11 @@ import (
 
 // gitServer is one bare repository behind git's own HTTP backend, and a working copy that other people push from.
 type gitServer struct {
-	t         testing.TB
-	bare, wc  string
-	url       string
-	intercept func(w http.ResponseWriter, r *http.Request, next http.Handler)
-	requests  atomic.Int32 // GET and POST seen
+	t        testing.TB
+	bare, wc string
+	url      string
+	answer   atomic.Pointer[func(w http.ResponseWriter, r *http.Request, next http.Handler)]
+	requests atomic.Int32 // GET and POST seen
 }
 
 func newGitServer(t testing.TB, env ...string) *gitServer {
@@ -44,8 +44,8 @@ func newGitServer(t testing.TB, env ...string) *gitServer {
 	}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.requests.Add(1)
-		if s.intercept != nil {
-			s.intercept(w, r, h)
+		if f := s.answer.Load(); f != nil {
+			(*f)(w, r, h)
 			return
 		}
 		h.ServeHTTP(w, r)
@@ -53,6 +53,11 @@ func newGitServer(t testing.TB, env ...string) *gitServer {
 	t.Cleanup(server.Close)
 	s.url = server.URL + "/access.git"
 	return s
+}
+
+// intercept puts f before git.
+func (s *gitServer) intercept(f func(w http.ResponseWriter, r *http.Request, next http.Handler)) {
+	s.answer.Store(&f)
 }
 
 func (s *gitServer) run(dir string, args ...string) string {
