@@ -1,0 +1,72 @@
+# Everything a fresh machine with Go, git and make needs: `make demo` and `make test`. `make help` lists the rest.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+
+include testdata/kube/kube.mk
+
+# Packages under testdata are not matched by ./...
+packages := ./... ./testdata/forge ./testdata/kube ./testdata/demo
+tools := $(CURDIR)/.cache/tools
+version := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+
+# The race detector needs a C compiler. CI always has one; elsewhere the tests run without it and say so.
+cc := $(shell command -v $$(go env CC) 2>/dev/null)
+race := $(if $(or $(CI),$(cc)),-race)
+fuzztime := 5s
+
+.PHONY: help
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | sort | awk -F'|' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+.PHONY: build
+build: ## build bin/pullgrant
+	@mkdir -p bin
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(version)' -o bin/pullgrant ./cmd/pullgrant
+
+.PHONY: demo
+demo: kube build ## watch a request go from a pull request to a binding, its expiry and its record
+	@go run ./testdata/demo
+
+.PHONY: demo-up
+demo-up: kube build ## leave forge, cluster and agent running until Ctrl-C, to try it by hand
+	@go run ./testdata/demo -up
+
+.PHONY: test
+test: kube build lint ## run every check and every test
+	$(if $(race),,@echo 'no C compiler: the tests run without the race detector')
+	go test $(race) -shuffle=on -count=1 -timeout 20m $(packages)
+
+.PHONY: lint
+lint: $(tools)/staticcheck $(tools)/actionlint ## check formatting, vet, static analysis, workflows and module files
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'run gofmt -w on these files'; exit 1; }
+	go vet $(packages)
+	$(tools)/staticcheck $(packages)
+	$(tools)/actionlint
+	go mod tidy -diff
+	go mod verify
+
+$(tools)/staticcheck: testdata/tools/go.mod
+	@mkdir -p $(@D)
+	@echo 'building staticcheck (about half a minute the first time)'
+	@cd testdata/tools && go build -o $@ honnef.co/go/tools/cmd/staticcheck
+
+$(tools)/actionlint: testdata/tools/go.mod
+	@mkdir -p $(@D)
+	@echo 'building actionlint (a few seconds)'
+	@cd testdata/tools && go build -o $@ github.com/rhysd/actionlint/cmd/actionlint
+
+.PHONY: bench
+bench: kube ## measure
+	go test -run '^$$' -bench . -benchmem ./...
+
+.PHONY: fuzz
+fuzz: ## fuzz each parser for $(fuzztime), e.g. make fuzz fuzztime=5m
+	@for package in $$(go list $(packages)); do \
+		for target in $$(go test -list '^Fuzz' $$package 2>/dev/null | grep '^Fuzz'); do \
+			go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(fuzztime) $$package || exit 1; \
+		done; \
+	done
+
+.PHONY: clean
+clean: ## remove what make built
+	rm -rf bin .cache

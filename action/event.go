@@ -1,0 +1,57 @@
+package action
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
+// target is what an event asks to judge: pull requests by number, by their head commit, or every open one.
+type target struct {
+	number  int
+	headSHA string // of a pull request that is not named, or of the one that is
+	all     bool
+}
+
+type payload struct {
+	PullRequest struct {
+		Number int `json:"number"`
+		Head   struct {
+			SHA string `json:"sha"`
+		} `json:"head"`
+	} `json:"pull_request"`
+	WorkflowRun struct {
+		HeadSHA string `json:"head_sha"`
+	} `json:"workflow_run"`
+}
+
+// errMergeQueue explains why a merge queue cannot work: it tests commits that nobody reviewed (R42).
+var errMergeQueue = errors.New("merge queues are refused: the queue merges commits that no reviewer saw; turn the queue off for this repository")
+
+// parseEvent reads an event's payload. Only the pull request's number, or a commit to find it by, is taken from it:
+// everything that decides is asked of the API again (security.md 1.2).
+func parseEvent(name string, data []byte) (target, error) {
+	if name == "merge_group" {
+		return target{}, errMergeQueue
+	}
+	if name == "push" {
+		return target{all: true}, nil
+	}
+	var p payload
+	if err := json.Unmarshal(data, &p); err != nil {
+		return target{}, fmt.Errorf("read the payload of the event %q: %w", name, err)
+	}
+	switch name {
+	case "pull_request", "pull_request_target", "pull_request_review":
+		if p.PullRequest.Number > 0 {
+			return target{number: p.PullRequest.Number, headSHA: p.PullRequest.Head.SHA}, nil
+		}
+	case "workflow_run":
+		if p.WorkflowRun.HeadSHA != "" {
+			return target{headSHA: p.WorkflowRun.HeadSHA}, nil
+		}
+	default:
+		return target{}, fmt.Errorf("the event %q is not one of pull_request_target, pull_request, pull_request_review, workflow_run, push", name)
+	}
+	return target{}, fmt.Errorf("the payload of the event %q names no pull request", name)
+}

@@ -1,0 +1,45 @@
+// Command demo shows the main job on real parts: a GitHub on loopback, a real Kubernetes control plane, and the pullgrant
+// binary as requester, Action and agent. It prints the ten steps from a file to a revocation with what was really
+// observed, and exits non-zero when one was not. With -up it leaves everything running to be tried by hand.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	up := flag.Bool("up", false, "leave forge, cluster and agent running until Ctrl-C")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, *up); err != nil {
+		fmt.Fprintln(os.Stderr, "demo:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, up bool) (err error) {
+	s, err := start(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			s.tail()
+		}
+		s.stop()
+	}()
+	if up {
+		return s.byHand(ctx)
+	}
+	if err := s.show(ctx); err != nil {
+		return err
+	}
+	fmt.Println("\nAll ten steps were observed. To try it by hand: make demo-up")
+	return nil
+}
