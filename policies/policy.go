@@ -185,7 +185,7 @@ func checkGrant(d *requests.Document, at string, g GrantSpec) {
 	for i, namespace := range g.AllowedNamespaces {
 		d.Check(fmt.Sprintf("%s.allowedNamespaces[%d]", at, i), "name", namespace, requests.CheckName(namespace))
 	}
-	if g.DefaultNamespace != "" && !slices.Contains(g.AllowedNamespaces, g.DefaultNamespace) {
+	if !slices.Contains(g.AllowedNamespaces, g.DefaultNamespace) {
 		d.Check(at+".defaultNamespace", "namespace", g.DefaultNamespace, "it must be one of allowedNamespaces")
 	}
 	if g.RoleRef.Kind != requests.KindClusterRole {

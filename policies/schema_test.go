@@ -1,0 +1,286 @@
+package policies_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/requests"
+)
+
+var update = flag.Bool("update", false, "write the schemas and other expected files")
+
+func TestSchemasAreCurrent(t *testing.T) {
+	for _, kind := range policies.Kinds {
+		want, err := policies.Schema(kind)
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := filepath.Join("schemas", strings.ToLower(kind)+".json")
+		if *update {
+			if err := os.WriteFile(file, want, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got, err := os.ReadFile(file); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s is not what the types say (%v); run go test ./policies -run Schemas -update", file, err)
+		}
+	}
+	if files, err := os.ReadDir("schemas"); err != nil || len(files) != len(policies.Kinds) {
+		t.Errorf("schemas/ holds %d files for %d kinds, %v", len(files), len(policies.Kinds), err)
+	}
+}
+
+func TestSchemaOfUnknownKind(t *testing.T) {
+	if _, err := policies.Schema("Secret"); err == nil || !strings.Contains(err.Error(), `"Secret"; kinds: AccessRequest, AccessPolicy`) {
+		t.Errorf("got %v", err)
+	}
+	lower, err := policies.Schema("accesspolicy")
+	if upper, _ := policies.Schema("AccessPolicy"); err != nil || !bytes.Equal(lower, upper) {
+		t.Errorf("the case of a kind matters: %v", err)
+	}
+}
+
+func compile(t *testing.T, kind string) *jsonschema.Schema {
+	t.Helper()
+	data, err := policies.Schema(kind)
+	if err != nil {
+		t.Fatal(err)
+	}
+	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	compiler := jsonschema.NewCompiler()
+	if err := compiler.AddResource(policies.SchemaAddress(kind), document); err != nil {
+		t.Fatal(err)
+	}
+	compiled, err := compiler.Compile(policies.SchemaAddress(kind))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return compiled
+}
+
+// validate judges a YAML document by a schema.
+func validate(t *testing.T, s *jsonschema.Schema, document []byte) error {
+	t.Helper()
+	var value any
+	if err := yaml.Unmarshal(document, &value); err != nil {
+		t.Fatalf("%v in\n%s", err, document)
+	}
+	data, err := json.Marshal(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	instance, err := jsonschema.UnmarshalJSON(bytes.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.Validate(instance)
+}
+
+// load is the loader of each kind, on a path that says nothing about the content.
+var load = map[string]func([]byte) []requests.Finding{
+	"AccessRequest": func(data []byte) []requests.Finding { _, f := requests.ParseRequest("x.yaml", data); return f },
+	"AccessPolicy":  func(data []byte) []requests.Finding { _, f := policies.ParsePolicy("x.yaml", data); return f },
+	"IdentityMap":   func(data []byte) []requests.Finding { _, f := policies.ParseIdentities("x.yaml", data); return f },
+	"GroupMap":      func(data []byte) []requests.Finding { _, f := policies.ParseGroups("x.yaml", data); return f },
+}
+
+// complete sets every field of each kind.
+var complete = map[string]string{
+	"AccessRequest": `{apiVersion: pullgrant.dev/v1alpha1, kind: AccessRequest, metadata: {name: 20261122-alice-inc-123},
+		spec: {cluster: prod-eu, policy: payments-debug, requester: alice, subject: {kind: User, name: alice@example.com},
+		namespace: payments, duration: 1h, reason: "INC-123, checkout is slow"}}`,
+	"AccessPolicy": `{apiVersion: pullgrant.dev/v1alpha1, kind: AccessPolicy, metadata: {name: payments-debug},
+		spec: {description: Debug the payments service, clusters: [prod-eu],
+		subjects: [{kind: Group, name: acme/squad-a}, {kind: Group, name: squad-b}, {kind: User, name: alice}],
+		challenges: [{kind: CodeOwnerReview, count: 1}, {kind: PeerReview, reviewers: [{kind: User, name: bob}], count: 2}],
+		target: {defaultDuration: 1h, maxDuration: 9999h, grants: [{kind: KubernetesRoleBinding, defaultNamespace: payments,
+		allowedNamespaces: [payments, billing], roleRef: {kind: ClusterRole, name: payments-debug}}]}}}`,
+	"IdentityMap": `{apiVersion: pullgrant.dev/v1alpha1, kind: IdentityMap, metadata: {name: identities},
+		spec: {users: [{github: alice, githubID: 101, kubernetes: {username: alice@example.com}},
+		{github: bob, githubID: 102, kubernetes: {username: bob@example.com}}]}}`,
+	"GroupMap": `{apiVersion: pullgrant.dev/v1alpha1, kind: GroupMap, metadata: {name: groups},
+		spec: {groups: [{name: squad-b, members: [bob, carol]}]}}`,
+}
+
+// beyondSchema are the loader's rules that compare fields with each other, so a schema cannot know them.
+var beyondSchema = []string{"request-name", "duplicate", "duration", "namespace"}
+
+// Every field of every kind is replaced, removed and extended in turn. What the loader accepts the schema accepts, and
+// what the loader refuses the schema refuses, except by the rules beyond a schema.
+func TestSchemaAgreesWithLoader(t *testing.T) {
+	for kind, text := range complete {
+		t.Run(kind, func(t *testing.T) {
+			s, accepted, refused := compile(t, kind), 0, 0
+			judge := func(what string, document []byte) {
+				findings, err := load[kind](document), validate(t, s, document)
+				switch {
+				case len(findings) == 0 && err != nil:
+					t.Errorf("%s: the loader accepts what the schema refuses: %v", what, err)
+				case len(findings) == 0:
+					accepted++
+				case err != nil:
+					refused++
+				case slices.ContainsFunc(findings, func(f requests.Finding) bool { return !slices.Contains(beyondSchema, f.Rule) }):
+					t.Errorf("%s: the schema accepts what the loader refuses: %v", what, findings)
+				}
+			}
+			text = strings.ReplaceAll(text, "\t", " ")
+			judge("unchanged", []byte(text))
+			if accepted != 1 {
+				t.Fatalf("the complete example is refused: %v", load[kind]([]byte(text)))
+			}
+			mutate(t, text, judge)
+			if accepted < 10 || refused < 50 {
+				t.Errorf("%d changes accepted, %d refused by both; the test has lost its teeth", accepted, refused)
+			}
+		})
+	}
+}
+
+// texts are tried in place of every text. None looks like a number: the loader takes an unquoted 7 for text, where a
+// schema sees a number.
+var texts = []string{"", "x", "bob", "dev", "Payments", "a_b", "a-", "-a", "a--b", "a.b", "a:b", "*", "pay*", "acme/squad-b", "acme/", "/squad",
+	"a/b/c", "acme/Squad", "system:admin", "oidc:alice", "a b", " padded reason ", "a reason of one line", "ein Grund für später",
+	"two\nlines of a reason", "30m", "2h", "0h", "-1h", "1h30m", "99999h", "User", "user", "Group", "Role", "ClusterRole",
+	"CodeOwnerReview", "PeerReview", "OnCall", "AccessRequest", "AccessPolicy", "KubernetesRoleBinding", "pullgrant.dev/v1",
+	"20261122-alice-other", "20261122-alice-", "2026-alice-x", "20261122-Alice-x", strings.Repeat("a", 39), strings.Repeat("a", 40),
+	strings.Repeat("a", 63), strings.Repeat("a", 64), strings.Repeat("a", 253), strings.Repeat("a", 254), strings.Repeat("a", 501),
+	"20261122-alice-" + strings.Repeat("a", 85), "20261122-alice-" + strings.Repeat("a", 86)}
+
+// mutate calls judge with each change of the document.
+func mutate(t *testing.T, text string, judge func(what string, document []byte)) {
+	t.Helper()
+	var document yaml.Node
+	if err := yaml.Unmarshal([]byte(text), &document); err != nil {
+		t.Fatal(err)
+	}
+	try := func(format string, args ...any) {
+		data, err := yaml.Marshal(&document)
+		if err != nil {
+			t.Fatal(err)
+		}
+		judge(fmt.Sprintf(format, args...), data)
+	}
+	scalar := func(tag, value string) yaml.Node { return yaml.Node{Kind: yaml.ScalarNode, Tag: tag, Value: value} }
+	var visit func(n *yaml.Node, path string)
+	visit = func(n *yaml.Node, path string) {
+		old := *n
+		for _, other := range []yaml.Node{{Kind: yaml.MappingNode}, {Kind: yaml.SequenceNode}, scalar("!!null", "null")} {
+			*n = other
+			try("%s is an empty value of kind %d", path, other.Kind)
+		}
+		switch {
+		case old.Kind == yaml.ScalarNode && old.Tag == "!!int":
+			for _, value := range []string{"-1", "0", "1", "2", "10", "11", "9007199254740991"} {
+				*n = scalar("!!int", value)
+				try("%s is %s", path, value)
+			}
+			*n = scalar("!!float", "1.5")
+			try("%s is 1.5", path)
+		case old.Kind == yaml.ScalarNode:
+			for _, value := range texts {
+				*n = scalar("!!str", value)
+				try("%s is %q", path, value)
+			}
+		default:
+			*n = scalar("!!str", "x")
+			try("%s is text", path)
+		}
+		*n = old
+		switch n.Kind {
+		case yaml.MappingNode:
+			key, value := scalar("!!str", "extra"), scalar("!!str", "x")
+			n.Content = append(slices.Clone(old.Content), &key, &value)
+			try("%s.extra", path)
+			for i := 0; i < len(old.Content); i += 2 {
+				n.Content = slices.Delete(slices.Clone(old.Content), i, i+2)
+				try("%s without %s", path, old.Content[i].Value)
+				n.Content = old.Content
+				word := *old.Content[i]
+				old.Content[i].Value = strings.ToUpper(word.Value)
+				try("%s with %s", path, old.Content[i].Value)
+				*old.Content[i] = word
+				visit(old.Content[i+1], path+"."+word.Value)
+			}
+		case yaml.SequenceNode:
+			n.Content = append(slices.Clone(old.Content), old.Content[0])
+			try("%s repeats its first item", path)
+			n.Content = old.Content
+			for i, item := range old.Content {
+				visit(item, fmt.Sprintf("%s[%d]", path, i))
+			}
+		}
+	}
+	visit(document.Content[0], "")
+}
+
+// A ledger entry is written by the agent, so its schema is held against what the agent writes.
+func TestRevocationSchema(t *testing.T) {
+	s := compile(t, policies.KindRevocation)
+	at := requests.At(time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC))
+	denied := requests.Revocation{APIVersion: requests.APIVersion, Kind: requests.KindAccessRequest,
+		Metadata: requests.Metadata{Name: "20261122-alice-inc-123"},
+		Status: requests.Status{State: requests.StateDenied, Cause: requests.CauseDenied, Code: string(policies.NoPullRequest),
+			Path: "requests/prod-eu/payments-debug/20261122-alice-inc-123.yaml", Evidence: requests.EvidenceGitHub, RevokedAt: at}}
+	ended := denied
+	ended.Spec = &requests.RequestSpec{Cluster: "prod-eu", Policy: "payments-debug", Requester: "alice",
+		Subject: &requests.Subject{Kind: requests.KindUser, Name: "alice@example.com"}, Namespace: "payments",
+		Duration: requests.Duration(time.Hour), Reason: "INC-123, checkout is slow"}
+	ended.Status = requests.Status{Cause: requests.CauseExpired, State: requests.StateExpired, Path: denied.Status.Path,
+		Subject: ended.Spec.Subject, Evidence: requests.EvidenceBranch, GrantedAt: &at, ExpiresAt: &at, RevokedAt: at,
+		PullRequest: 7, HeadSHA: strings.Repeat("1", 40), MergeCommit: strings.Repeat("2", 40), PolicyCommit: strings.Repeat("3", 40),
+		Approvers: []requests.Approver{{Login: "bob", ID: 102, ReviewID: 1, Time: at}},
+		GrantRefs: []requests.GrantRef{{Kind: "RoleBinding", Namespace: "payments", Name: "pullgrant-20261122-alice-inc-123",
+			UID: "0c4f3d7e-0000-4000-8000-000000000000", State: requests.ObjectReclaimed}}}
+	document := func(r requests.Revocation) []byte {
+		data, err := r.Marshal()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, findings := requests.ParseRevocation("revocations/prod-eu/20261122/20261122-alice-inc-123.yaml", data); len(findings) > 0 {
+			t.Fatal(findings)
+		}
+		return data
+	}
+	for _, r := range []requests.Revocation{denied, ended} {
+		if err := validate(t, s, document(r)); err != nil {
+			t.Errorf("refused: %v", err)
+		}
+	}
+	for old, changed := range map[string]string{
+		"cause: Expired":                        "cause: Bored",
+		"state: Expired":                        "state: Accepted",
+		"evidence: branch":                      "evidence: rumour",
+		`revokedAt: "2026-11-22T08:00:00Z"`:     "revokedAt: yesterday",
+		`grantedAt: "2026-11-22T08:00:00Z"`:     `grantedAt: "2026-11-22T08:00:00+01:00"`,
+		"pullRequest: 7":                        "pullRequest: 0",
+		"state: Reclaimed":                      "state: Gone",
+		"id: 102":                               "id: -1",
+		"kind: AccessRequest":                   "kind: Revocation",
+		"uid: 0c4f3d7e":                         "UID: 0c4f3d7e",
+		"  reason: INC-123, checkout is slow\n": "",
+	} {
+		whole := document(ended)
+		if !bytes.Contains(whole, []byte(old)) {
+			t.Fatalf("no %q in\n%s", old, whole)
+		}
+		if validate(t, s, bytes.Replace(whole, []byte(old), []byte(changed), 1)) == nil {
+			t.Errorf("accepted: %s", changed)
+		}
+	}
+}
