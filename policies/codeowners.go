@@ -163,7 +163,7 @@ func checkCharacters(text string) *lineProblem {
 			message = "byte order mark: save the file as UTF-8 without a BOM"
 		case r == '\r':
 			message = "carriage return: save the file with Unix line ends"
-		case r != '\t' && hidden(r):
+		case r != '\t' && (requests.IsHidden(r) || unicode.IsSpace(r) && r != ' '):
 			message = fmt.Sprintf("character %U cannot be seen in a review: remove it", r)
 		default:
 			continue
@@ -171,14 +171,6 @@ func checkCharacters(text string) *lineProblem {
 		return &lineProblem{i, RuleCodeownersEncoding, message}
 	}
 	return nil
-}
-
-// hidden is true for control, format, unassigned and private characters, for every space but the common one, and for
-// letters and marks that print nothing.
-func hidden(r rune) bool {
-	const brailleBlank = '\u2800'
-	return !unicode.IsPrint(r) || r == brailleBlank ||
-		unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
 }
 
 // patternHints say what to write instead of a character that patterns may not contain.

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
+	"unicode/utf8"
 )
 
 // Finding is one problem in one file, in the shape every surface of the tool shows: CLI line, JSON, annotation.
@@ -15,9 +17,14 @@ type Finding struct {
 	Message string `json:"message"`
 }
 
-// String is the finding as one line: file:line:col: message [rule].
+// String is the finding as one line: file:line:col: message [rule]. A file name that could break or disguise the line,
+// which git allows, is quoted.
 func (f Finding) String() string {
-	return fmt.Sprintf("%s:%d:%d: %s [%s]", f.File, f.Line, f.Column, f.Message, f.Rule)
+	file := f.File
+	if !utf8.ValidString(file) || strings.ContainsFunc(file, IsHidden) {
+		file = Quote(file)
+	}
+	return fmt.Sprintf("%s:%d:%d: %s [%s]", file, f.Line, f.Column, f.Message, f.Rule)
 }
 
 // SortFindings orders findings by file, line, column, rule and message, so that output never depends on map order.

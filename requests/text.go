@@ -27,7 +27,7 @@ func (d *Document) scan(data []byte) {
 			d.add(p, "hidden-character", "tab U+0009; indent with spaces")
 		case r == '%' && column == 1:
 			d.add(p, "yaml-directive", "a line may not start with %%: YAML directives are refused")
-		case r != '\n' && isHidden(r):
+		case r != '\n' && IsHidden(r):
 			d.add(p, "hidden-character", "hidden character %U; remove it", r)
 		}
 		if column++; r == '\n' {
@@ -37,16 +37,18 @@ func (d *Document) scan(data []byte) {
 	}
 }
 
-// isHidden tells whether a reader may fail to see r: control, format, private, unassigned and separator characters,
-// variation selectors and the letters that Unicode says to draw as nothing.
-func isHidden(r rune) bool {
-	return !unicode.IsGraphic(r) ||
+// IsHidden tells whether a reader may fail to see r: control, format, private, unassigned and separator characters,
+// variation selectors, the letters that Unicode says to draw as nothing, and two symbols that are drawn empty. Spaces
+// are not hidden.
+func IsHidden(r rune) bool {
+	const brailleBlank, nullNotehead = '\u2800', '\U0001D159'
+	return !unicode.IsGraphic(r) || r == brailleBlank || r == nullNotehead ||
 		unicode.In(r, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point)
 }
 
 func hiddenRune(s string) (rune, bool) {
 	for _, r := range s {
-		if r != '\n' && isHidden(r) {
+		if r != '\n' && IsHidden(r) {
 			return r, true
 		}
 	}
