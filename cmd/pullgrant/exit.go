@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -70,5 +71,5 @@ func errorText(err error) string {
 	case errors.As(err, &usage):
 		return fmt.Sprintf("%s: %s\nSee %q.", program, usage.message, usage.command+" --help")
 	}
-	return fmt.Sprintf("%s: %v", program, err)
+	return fmt.Sprintf("%s: %s", program, strings.ReplaceAll(err.Error(), "\n", "; "))
 }

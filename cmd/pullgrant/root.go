@@ -74,9 +74,14 @@ Exit codes:
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usagef(cmd, "%v", err) })
 	root.AddCommand(
 		newInitCommand(w),
+		newRequestCommand(w),
 		newValidateCommand(w),
 		newEvaluateCommand(w),
+		newFactsCommand(w),
 		newRenderCommand(w),
+		newActionCommand(w),
+		newSchemaCommand(w),
+		newActionCommand(w),
 		newVersionCommand(w),
 	)
 	name := displayName(arg0)

@@ -38,7 +38,15 @@ func TestScripts(t *testing.T) {
 		Files:               files,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
+		Setup: func(env *testscript.Env) error {
+			s := &session{}
+			env.Values[session{}] = s
+			env.Defer(func() { s.close(t) })
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exits, "forge": startForge, "as": as, "review": review, "get": get,
+		},
 	})
 }
 

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"encoding/json"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/pullgrant/pullgrant/testdata/forge"
+)
+
+// session is what one script started. Its zero value is the key it is kept under.
+type session struct{ forge *forge.Forge }
+
+func of(ts *testscript.TestScript) *session { return ts.Value(session{}).(*session) }
+
+// close stops the forge; a call that GitHub's published contract does not know fails the test.
+func (s *session) close(t *testing.T) {
+	if s.forge == nil {
+		return
+	}
+	s.forge.Close()
+	for _, violation := range s.forge.Violations() {
+		t.Errorf("against GitHub's contract: %s", violation)
+	}
+}
+
+// startForge starts a GitHub on loopback whose repository acme/access holds the files below a folder: forge FOLDER.
+// alice asks, bob and carol review; the script acts as alice until it says otherwise.
+func startForge(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: forge FOLDER")
+	}
+	f, err := forge.Start(ts.MkAbs("forge.git"), forge.Options{Contract: true})
+	ts.Check(err)
+	of(ts).forge = f
+	for id, login := range map[int64]string{100: "root", 101: "alice", 102: "bob", 103: "carol"} {
+		f.AddUser(login, id)
+		f.SetPermission(login, "write")
+	}
+	f.SetPermission("root", "admin")
+	f.AddTeam("platform", 500, "", "root")
+	f.SetTeamPermission("platform", "admin")
+	f.AddTeam("squad-b", 501, "", "bob")
+	f.SetTeamPermission("squad-b", "write")
+	f.AddApp("pullgrant", 700)
+	files := map[string]string{}
+	root := ts.MkAbs(args[0])
+	ts.Check(filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		name, _ := filepath.Rel(root, path)
+		files[filepath.ToSlash(name)] = string(data)
+		return err
+	}))
+	_, err = f.Seed(files, "Start", "root")
+	ts.Check(err)
+	ts.Setenv("GITHUB_API_URL", f.URL)
+	ts.Setenv("GITHUB_REPOSITORY", "acme/access")
+	as(ts, false, []string{"alice"})
+}
+
+// as makes a user the one the token belongs to: as LOGIN.
+func as(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: as LOGIN")
+	}
+	ts.Setenv("GITHUB_TOKEN", of(ts).forge.Token(args[0]))
+}
+
+// review submits a review: review LOGIN NUMBER EVENT.
+func review(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: review LOGIN NUMBER EVENT")
+	}
+	number, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	_, err = of(ts).forge.Review(args[0], number, args[2])
+	ts.Check(err)
+}
+
+// get saves GitHub's answer to a call as indented JSON: get FILE PATH.
+func get(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: get FILE PATH")
+	}
+	var answer any
+	f := of(ts).forge
+	ts.Check(f.Do(f.Token("root"), "GET", args[1], nil, &answer))
+	data, err := json.MarshalIndent(answer, "", " ")
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), data, 0o644))
+}

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os/exec"
+	"regexp"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pullgrant/pullgrant/internal/github"
+)
+
+// remote is the access repository on GitHub.
+type remote struct {
+	checkout checkout
+	repo     string // OWNER/NAME; empty for the one the environment or the checkout names
+}
+
+func (r *remote) flags(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&r.repo, "repo", "",
+		"access repository as OWNER/NAME (default: $GITHUB_REPOSITORY, else the origin of the checkout)")
+	r.checkout.flag(cmd)
+}
+
+// client speaks to the repository as whoever the token belongs to.
+func (r remote) client(ctx context.Context, w world) (*github.Client, string, error) {
+	apiURL := w.env("GITHUB_API_URL")
+	if apiURL == "" {
+		apiURL = github.DefaultAPIURL
+	}
+	host, err := webHost(apiURL)
+	if err != nil {
+		return nil, "", err
+	}
+	repo, err := r.name(ctx, w, host)
+	if err != nil {
+		return nil, "", err
+	}
+	token, err := token(ctx, w, host)
+	if err != nil {
+		return nil, "", err
+	}
+	owner, name, _ := strings.Cut(repo, "/")
+	client, err := github.New(github.Config{APIURL: apiURL, Owner: owner, Repo: name,
+		Token: func(context.Context) (string, error) { return token, nil }})
+	return client, repo, err
+}
+
+// webHost is the host that serves git for an API: api.github.com and api.TENANT.ghe.com have a host of their own,
+// GitHub Enterprise Server has one for both.
+func webHost(apiURL string) (string, error) {
+	u, err := url.Parse(apiURL)
+	if err != nil || u.Host == "" {
+		return "", errors.New("GITHUB_API_URL is not a URL; set it to something like " + github.DefaultAPIURL + ", or unset it")
+	}
+	return strings.TrimPrefix(u.Host, "api."), nil
+}
+
+// name finds OWNER/NAME: what the user says comes before what the environment and the checkout say.
+func (r remote) name(ctx context.Context, w world, host string) (string, error) {
+	switch {
+	case r.repo != "":
+		return r.repo, nil
+	case r.checkout.dir == "" && w.env("GITHUB_REPOSITORY") != "":
+		return w.env("GITHUB_REPOSITORY"), nil
+	}
+	const hint = "name the access repository with --repo OWNER/NAME"
+	dir, err := r.checkout.folder()
+	if err != nil {
+		return "", fmt.Errorf("find the access repository: no --repo, and no checkout here; %s", hint)
+	}
+	out, err := exec.CommandContext(ctx, "git", "-C", dir, "remote", "get-url", "origin").Output()
+	if err != nil {
+		return "", fmt.Errorf("find the access repository: %s has no git remote named origin; %s", dir, hint)
+	}
+	originHost, repo, ok := parseOrigin(strings.TrimSpace(string(out)))
+	if !ok || !strings.EqualFold(originHost, host) {
+		return "", fmt.Errorf("find the access repository: the origin of %s is no repository on %s; %s", dir, host, hint)
+	}
+	return repo, nil
+}
+
+var scpPattern = regexp.MustCompile(`^(?:[^@/]+@)?([^:/]+):([^/].*)$`)
+
+// parseOrigin reads the forms in which git writes GitHub's addresses: a URL, or user@host:owner/name.
+func parseOrigin(origin string) (host, repo string, ok bool) {
+	path := ""
+	if u, err := url.Parse(origin); err == nil && u.Host != "" {
+		host, path = u.Host, u.Path
+		if u.Scheme == "ssh" {
+			host = u.Hostname()
+		}
+	} else if m := scpPattern.FindStringSubmatch(origin); m != nil {
+		host, path = m[1], m[2]
+	}
+	repo = strings.TrimSuffix(strings.Trim(path, "/"), ".git")
+	return host, repo, host != "" && strings.Count(repo, "/") == 1
+}
+
+// token comes from the environment or from gh, never from a flag: other users of a machine can read its command lines.
+func token(ctx context.Context, w world, host string) (string, error) {
+	if t := w.env("GITHUB_TOKEN"); t != "" {
+		return t, nil
+	}
+	if out, err := exec.CommandContext(ctx, "gh", "auth", "token", "--hostname", host).Output(); err == nil {
+		if t := strings.TrimSpace(string(out)); t != "" {
+			return t, nil
+		}
+	}
+	return "", errors.New("find a GitHub token: GITHUB_TOKEN is not set and gh has none; set it, or run \"gh auth login\"")
+}

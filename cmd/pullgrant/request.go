@@ -1,0 +1,200 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pullgrant/pullgrant/internal/github"
+	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/requests"
+)
+
+type requestOptions struct {
+	remote    remote
+	policy    string
+	cluster   string
+	namespace string
+	duration  string
+	reason    string
+	slug      string
+	dryRun    bool
+	autoMerge bool
+}
+
+func newRequestCommand(w world) *cobra.Command {
+	var o requestOptions
+	cmd := &cobra.Command{
+		Use:   "request",
+		Short: "Ask for access: open a pull request",
+		Long: `Write an access request, check it against the policies on the default branch with the code that CI uses, open a pull
+request for it and ask those to review it who may approve. You are whoever the GitHub token belongs to.
+
+The address of the pull request goes to stdout. What is missing is asked for on a terminal; elsewhere it is an error.`,
+		Example: `  pullgrant request --policy payments-debug --cluster prod-eu --duration 1h --reason "INC-123, checkout is slow"
+  pullgrant request --policy payments-debug --cluster prod-eu --reason "INC-123, checkout is slow" --dry-run`,
+		Args: arguments(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := o.complete(cmd, w); err != nil {
+				return err
+			}
+			return request(cmd.Context(), w, o)
+		},
+	}
+	o.remote.flags(cmd)
+	flags := cmd.Flags()
+	flags.StringVar(&o.policy, "policy", "", "policy to ask under: a file of policies/ without .yaml")
+	flags.StringVar(&o.cluster, "cluster", "", "cluster to get access to")
+	flags.StringVar(&o.namespace, "namespace", "", "namespace (default: the policy's)")
+	flags.StringVar(&o.duration, "duration", "", "how long from the merge on, for example 30m or 2h (default: the policy's)")
+	flags.StringVar(&o.reason, "reason", "", "why, in one line; approvers and auditors read it")
+	flags.StringVar(&o.slug, "slug", "", "last part of the request's name (default: a ticket in the reason, else the time)")
+	flags.BoolVar(&o.dryRun, "dry-run", false, "print the file and what it would grant; open nothing")
+	flags.BoolVar(&o.autoMerge, "auto-merge", true, "let GitHub merge as soon as everything is approved")
+	return cmd
+}
+
+// complete asks for what is missing where a person can answer.
+func (o *requestOptions) complete(cmd *cobra.Command, w world) error {
+	ask := newPrompt(w)
+	for _, field := range []struct {
+		flag, question string
+		value          *string
+	}{
+		{"policy", "Policy, for example payments-debug", &o.policy},
+		{"cluster", "Cluster, for example prod-eu", &o.cluster},
+		{"reason", "Reason, for example INC-123, checkout is slow", &o.reason},
+	} {
+		if *field.value != "" {
+			continue
+		}
+		if ask != nil {
+			*field.value = ask(field.question)
+		}
+		if *field.value == "" {
+			return usagef(cmd, "--%s is missing", field.flag)
+		}
+	}
+	if _, err := requests.ParseDuration(o.duration); o.duration != "" && err != nil {
+		return usagef(cmd, "--duration %q: %v", o.duration, err)
+	}
+	for flag, value := range map[string]string{"policy": o.policy, "cluster": o.cluster, "namespace": o.namespace, "slug": o.slug} {
+		if problem := requests.CheckName(value); value != "" && problem != "" {
+			return usagef(cmd, "--%s %q: %s", flag, value, problem)
+		}
+	}
+	if problem := requests.CheckReason(o.reason); problem != "" {
+		return usagef(cmd, "--reason %q: %s", o.reason, problem)
+	}
+	return nil
+}
+
+func request(ctx context.Context, w world, o requestOptions) error {
+	client, repo, err := o.remote.client(ctx, w)
+	if err != nil {
+		return err
+	}
+	login, _, err := client.User(ctx)
+	if err != nil {
+		return err
+	}
+	asked := o.compose(login, w.now())
+	path := requests.Path(asked.Spec.Cluster, asked.Spec.Policy, asked.Metadata.Name)
+	data, err := asked.Marshal()
+	if err != nil {
+		return fmt.Errorf("write the request: %w", err)
+	}
+	data = append([]byte("# yaml-language-server: $schema="+policies.SchemaAddress(requests.KindAccessRequest)+"\n"), data...)
+	tree, err := client.Tree(ctx, policies.Wanted(policies.KindRequest, path))
+	if err != nil {
+		return err
+	}
+	decision := preview(tree, path, data)
+	if decision.Outcome != policies.Allowed || decision.Grant == nil {
+		return refused(w, decision)
+	}
+	var r report
+	r.line("%s", path)
+	r.grant(*decision.Grant)
+	for _, c := range decision.Challenges {
+		r.line("Needs         %s (%s) by %s", count(c.Count, "approval"), c.Kind, strings.Join(c.Reviewers, ", "))
+	}
+	if err := r.to(w.err); err != nil {
+		return err
+	}
+	if o.dryRun {
+		_, err := w.out.Write(data)
+		return err
+	}
+	opened, err := client.Propose(ctx, o.proposal(asked, *decision.Grant, data, reviewers(tree, decision, login, repo)))
+	if err != nil {
+		return err
+	}
+	for _, note := range opened.Notes {
+		w.say("note: %s", note)
+	}
+	_, err = fmt.Fprintln(w.out, opened.URL)
+	return err
+}
+
+// compose writes the request as its author would.
+func (o requestOptions) compose(login string, now time.Time) requests.AccessRequest {
+	now = now.UTC()
+	slug := cmp.Or(o.slug, ticket(o.reason), "at-"+now.Format("150405"))
+	r := requests.AccessRequest{APIVersion: requests.APIVersion, Kind: requests.KindAccessRequest,
+		Metadata: requests.Metadata{Name: now.Format("20060102") + "-" + requests.NamePart(login) + "-" + slug},
+		Spec:     requests.RequestSpec{Cluster: o.cluster, Policy: o.policy, Requester: login, Namespace: o.namespace, Reason: o.reason}}
+	if o.duration != "" {
+		r.Spec.Duration, _ = requests.ParseDuration(o.duration) // complete has checked it
+	}
+	return r
+}
+
+// proposal is the pull request. Its text stands in a code block, where GitHub reads no mention, link or HTML; the title
+// is made of checked names only.
+func (o requestOptions) proposal(asked requests.AccessRequest, g requests.Grant, data []byte, ask reviewerList) github.Proposal {
+	var facts strings.Builder
+	fmt.Fprintf(&facts, "requester: %s\ngets access as: %s %s\n", g.Requester, g.Subject.Kind, g.Subject.Name)
+	for _, b := range g.Bindings {
+		fmt.Fprintf(&facts, "to: %s %s in namespace %s of cluster %s\n", b.Role.Kind, b.Role.Name, b.Namespace, g.Cluster)
+	}
+	fmt.Fprintf(&facts, "for: %s from the merge on\npolicy: %s\nreason: %s\n", g.Duration, g.Policy, asked.Spec.Reason)
+	fence := codeFence(facts.String())
+	return github.Proposal{
+		Branch:        program + "/" + g.Name,
+		Path:          g.Path,
+		Content:       data,
+		Message:       "Request access " + g.Name,
+		Title:         fmt.Sprintf("Access: %s on %s for %s, %s", g.Policy, g.Cluster, g.Requester, g.Duration),
+		Body:          fence + "text\n" + facts.String() + fence + "\n",
+		Reviewers:     ask.users,
+		TeamReviewers: ask.teams,
+		AutoMerge:     o.autoMerge,
+	}
+}
+
+var ticketPattern = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]{0,15}-[0-9]{1,10}\b`)
+
+// ticket is the first word of a reason that names a ticket, such as INC-123, as a name holds it; empty when none does.
+func ticket(reason string) string {
+	for word := range strings.FieldsSeq(reason) {
+		if found := ticketPattern.FindString(word); found != "" {
+			return strings.ToLower(found)
+		}
+	}
+	return ""
+}
+
+// codeFence is a fence that text cannot close.
+func codeFence(text string) string {
+	longest := 0
+	for run := range strings.FieldsFuncSeq(text, func(r rune) bool { return r != '`' }) {
+		longest = max(longest, len(run))
+	}
+	return strings.Repeat("`", max(3, longest+1))
+}
