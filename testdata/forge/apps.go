@@ -1,6 +1,7 @@
 package forge
 
 import (
+	"crypto/rsa"
 	"net/http"
 	"strings"
 )
@@ -11,6 +12,7 @@ type app struct {
 	id     int64
 	bot    *user
 	rights map[string]string // permission name -> read or write
+	key    *rsa.PublicKey    // nil: no JWT of it is accepted
 }
 
 // actionsSlug is the App behind the GITHUB_TOKEN of a workflow.
@@ -39,8 +41,8 @@ func (f *Forge) addApp(slug string, id, botID int64, rights map[string]string) {
 	login := slug + "[bot]"
 	bot := &user{id: botID, login: login, name: login, kind: "Bot", role: "none"}
 	f.users[strings.ToLower(login)] = bot
-	a := &app{slug, id, bot, rights}
-	f.apps[slug], f.tokens[f.AppToken(slug)] = a, identity{bot, a}
+	a := &app{slug: slug, id: id, bot: bot, rights: rights}
+	f.apps[slug], f.tokens[f.AppToken(slug)] = a, identity{user: bot, app: a}
 }
 
 // AppToken is the installation token of an App.
@@ -64,8 +66,11 @@ func (f *Forge) appJSON(a *app) any {
 		"permissions": a.rights}
 }
 
-// need is what an operation asks of its caller: a right of an App, a permission of a user.
-type need struct{ right, role string }
+// need is what an operation asks of its caller: a right of an App, a permission of a user. jwt leaves it to the operation.
+type need struct {
+	right, role string
+	jwt         bool
+}
 
 // authorise returns the refusal for a caller, or an answer without a status. A private repository does not exist for
 // those who cannot read it.
@@ -73,6 +78,8 @@ func (f *Forge) authorise(who identity, n need, r *http.Request) answer {
 	owner, repo := r.PathValue("owner"), r.PathValue("repo")
 	org := r.PathValue("org")
 	switch {
+	case n.jwt:
+		return answer{}
 	case who.user == nil:
 		return refuse(http.StatusUnauthorized, "Bad credentials")
 	case owner != "" && !strings.EqualFold(owner+"/"+repo, f.fullName()), org != "" && !strings.EqualFold(org, f.opts.Owner):
@@ -102,5 +109,9 @@ func (f *Forge) authenticateLocked(r *http.Request) identity {
 	} else if !strings.EqualFold(scheme, "bearer") && !strings.EqualFold(scheme, "token") {
 		return identity{}
 	}
-	return f.tokens[token]
+	who := f.tokens[token]
+	if !who.expires.IsZero() && !f.now().Before(who.expires) {
+		return identity{}
+	}
+	return who
 }

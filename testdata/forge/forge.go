@@ -49,10 +49,9 @@ type Forge struct {
 	rules    Rules
 	signed   map[string]bool // commits GitHub itself made and signed
 
-	logMu         sync.Mutex
-	requests      []Request
-	failures      []*failure
-	beforeReceive func()
+	logMu      sync.Mutex
+	requests   []Request
+	injections []*injection
 }
 
 // repositoryID is the numeric id of the one repository, organizationID that of its owner.
@@ -121,14 +120,6 @@ func (f *Forge) CloneURL() string { return f.URL + "/" + f.fullName() + ".git" }
 func (f *Forge) GitDir() string { return f.git.dir }
 
 func (f *Forge) fullName() string { return f.opts.Owner + "/" + f.opts.Repo }
-
-// BeforeReceive sets what runs once, when the next push's pack arrives and before git sees it. A real push made in it
-// wins the race against the one that was arriving.
-func (f *Forge) BeforeReceive(fn func()) {
-	f.logMu.Lock()
-	defer f.logMu.Unlock()
-	f.beforeReceive = fn
-}
 
 func (f *Forge) now() time.Time { return f.opts.Now().UTC().Truncate(time.Second) }
 

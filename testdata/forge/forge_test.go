@@ -1,8 +1,19 @@
 package forge
 
 import (
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
+	"time"
 
+	"github.com/go-git/go-billy/v5/memfs"
+	gogit "github.com/go-git/go-git/v5"
+	gogitobject "github.com/go-git/go-git/v5/plumbing/object"
+	githttp "github.com/go-git/go-git/v5/plumbing/transport/http"
+	"github.com/go-git/go-git/v5/storage/memory"
 	"github.com/google/go-github/v60/github"
 )
 
@@ -67,5 +78,120 @@ func TestPipeline(t *testing.T) {
 	introduced, _, err := alice.PullRequests.ListPullRequestsWithCommit(ctx, "acme", "access", result.GetSHA(), nil)
 	if err != nil || len(introduced) != 1 || introduced[0].GetNumber() != n || introduced[0].GetMergedAt().IsZero() {
 		t.Errorf("pull requests of the merge commit: %v, %v", introduced, err)
+	}
+}
+
+// TestFail holds what a client sees of injected trouble.
+func TestFail(t *testing.T) {
+	f := start(t, Options{})
+	opened(t, f, "alice", "ask")
+	c := client(t, f, f.Token("bob"))
+	list := func() error {
+		_, _, err := c.PullRequests.List(t.Context(), "acme", "access", nil)
+		return err
+	}
+	f.Fail("GET", "/repos/acme/access/pulls", 1, 502, "bad gateway")
+	refused(t, list(), 502, "")
+	if err := list(); err != nil {
+		t.Fatal("after the one failure:", err)
+	}
+	f.Fail("", "/repos/.*", -1, 403, `{"message":"You have exceeded a secondary rate limit","documentation_url":"https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api#about-secondary-rate-limits"}`, "Retry-After", "7")
+	var limit *github.AbuseRateLimitError
+	if err := list(); !errors.As(err, &limit) || limit.GetRetryAfter() != 7*time.Second {
+		t.Error(err)
+	}
+	f.Heal()
+	f.Fail("GET", "/repos/acme/access/pulls", 1, 0, "")
+	c = client(t, f, f.Token("bob")) // go-github waits out the limit by itself
+	if err := list(); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Error("cut in half:", err)
+	}
+	f.Fail("GET", ".*info/refs", 1, 500, "")
+	if out, ok := git(t, ".", "ls-remote", as(f, "bob")); ok || !strings.Contains(out, "500") {
+		t.Error(out)
+	}
+	if got := f.Requests(); got[len(got)-1].Status != 500 || got[len(got)-1].User != "" && got[len(got)-1].User != "bob" {
+		t.Error(got[len(got)-1])
+	}
+}
+
+// TestContract shows that the contract check can fail, for the client's side and for unknown operations.
+func TestContract(t *testing.T) {
+	f, err := Start(t.TempDir(), Options{Contract: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(f.Close)
+	f.AddUser("alice", 101)
+	for _, path := range []string{"/repos/acme/access/pulls?state=merged", "/repos/acme/access/secrets"} {
+		_ = f.Do(f.Token("alice"), "GET", path, nil, nil)
+	}
+	violations := f.Violations()
+	if len(violations) != 2 || !strings.Contains(violations[0], `parameter "state"`) || !strings.Contains(violations[1], "not an operation of GitHub's API") {
+		t.Errorf("%q", violations)
+	}
+	route := f.contract.route("GET", "/repos/{owner}/{repo}/pulls/{pull_number}/reviews")
+	request := httptest.NewRequest("GET", "/repos/acme/access/pulls/1/reviews", nil)
+	request.SetPathValue("owner", "acme")
+	request.SetPathValue("repo", "access")
+	request.SetPathValue("pull_number", "1")
+	f.contract.request(route, request, nil).response(200, http.Header{"Content-Type": {"application/json"}}, []byte(`[{"id":"x"}]`))
+	if violations = f.Violations(); len(violations) != 3 || !strings.Contains(violations[2], "response 200") {
+		t.Errorf("%q", violations)
+	}
+}
+
+// TestNoAutoMerge is the repository setting turned off.
+func TestNoAutoMerge(t *testing.T) {
+	f := start(t, Options{NoAutoMerge: true})
+	n := opened(t, f, "alice", "ask")
+	var out struct {
+		Errors []struct{ Type, Message string }
+	}
+	err := f.Do(f.Token("alice"), "POST", "/graphql", object{"query": "mutation($input: EnablePullRequestAutoMergeInput!) { enablePullRequestAutoMerge(input: $input) { clientMutationId } }",
+		"variables": object{"input": object{"pullRequestId": getPull(t, f, n).GetNodeID(), "mergeMethod": "MERGE"}}}, &out)
+	if err != nil || len(out.Errors) != 1 || out.Errors[0].Type != "UNPROCESSABLE" || !strings.Contains(out.Errors[0].Message, "Auto merge is not allowed for this repository") {
+		t.Error(out, err)
+	}
+}
+
+// TestGoGit clones and pushes with go-git, the agent's client.
+func TestGoGit(t *testing.T) {
+	f := start(t, Options{})
+	auth := &githttp.BasicAuth{Username: "x-access-token", Password: f.AppToken("agent")}
+	repo, err := gogit.Clone(memory.NewStorage(), memfs.New(), &gogit.CloneOptions{URL: f.CloneURL(), Auth: auth})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tree, err := repo.Worktree()
+	if err != nil {
+		t.Fatal(err)
+	}
+	sha, err := tree.Commit("Record", &gogit.CommitOptions{AllowEmptyCommits: true, Author: &gogitobject.Signature{Name: "agent", Email: "a@example.com", When: f.now()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := repo.Push(&gogit.PushOptions{Auth: &githttp.BasicAuth{Username: "x", Password: f.Token("alice")}}); err == nil || !strings.Contains(err.Error(), "hook declined") {
+		t.Errorf("alice's push: %v", err)
+	}
+	if err := repo.Push(&gogit.PushOptions{Auth: auth}); err != nil || f.Branch("main") != sha.String() {
+		t.Errorf("the agent's push: %v", err)
+	}
+}
+
+// TestBefore changes the head between two reads of one client.
+func TestBefore(t *testing.T) {
+	f := start(t, Options{})
+	n := opened(t, f, "alice", "ask")
+	first := getPull(t, f, n).GetHead().GetSHA()
+	var second string
+	f.Before("GET", ".*/reviews", func() {
+		second, _ = f.Push(Change{User: "alice", Branch: "ask", Files: map[string]string{"more": "x"}, Message: "More"})
+	})
+	if got := reviewStatesOf(t, f, f.Token("bob"), n); got != "" {
+		t.Error(got)
+	}
+	if got := getPull(t, f, n).GetHead().GetSHA(); got == first || got != second {
+		t.Errorf("head %s, was %s, pushed %s", got, first, second)
 	}
 }

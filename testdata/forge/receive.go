@@ -35,13 +35,6 @@ func (f *Forge) serveGit(w http.ResponseWriter, r *http.Request, who identity) {
 		return
 	}
 	r.Body, r.ContentLength, r.TransferEncoding = io.NopCloser(bytes.NewReader(body)), int64(len(body)), nil
-	f.logMu.Lock()
-	before := f.beforeReceive
-	f.beforeReceive = nil
-	f.logMu.Unlock()
-	if before != nil {
-		before()
-	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err := f.receive(w, r, who.user); err != nil {

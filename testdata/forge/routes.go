@@ -10,10 +10,10 @@ import (
 func (f *Forge) routes() error {
 	const repo = "/repos/{owner}/{repo}"
 	f.mux = http.NewServeMux()
-	read := func(right string) need { return need{right + ":read", "read"} }
-	write := func(right string) need { return need{right + ":write", "write"} }
-	pulls, contents, metadata, members := read("pull_requests"), read("contents"), need{"metadata:read", ""}, need{"members:read", ""}
-	review := need{"pull_requests:write", "read"} // "anyone with read access can review"
+	read := func(right string) need { return need{right: right + ":read", role: "read"} }
+	write := func(right string) need { return need{right: right + ":write", role: "write"} }
+	pulls, contents, metadata, members := read("pull_requests"), read("contents"), need{right: "metadata:read"}, need{right: "members:read"}
+	review := need{right: "pull_requests:write", role: "read"} // "anyone with read access can review"
 	operations := []struct {
 		method, path string
 		need         need
@@ -23,6 +23,9 @@ func (f *Forge) routes() error {
 		{"GET", "/users/{username}", need{}, f.getUserByLogin},
 		{"GET", "/user/{account_id}", need{}, f.getUserByID},
 		{"GET", "/rate_limit", need{}, f.getRateLimit},
+		{"GET", "/app", need{jwt: true}, f.onApp(f.getApp)},
+		{"GET", repo + "/installation", need{jwt: true}, f.onApp(f.getInstallation)},
+		{"POST", "/app/installations/{installation_id}/access_tokens", need{jwt: true}, f.onApp(f.createInstallationToken)},
 		{"GET", "/orgs/{org}", metadata, f.getOrganization},
 		{"GET", "/orgs/{org}/members/{username}", members, f.isMember},
 		{"GET", "/orgs/{org}/memberships/{username}", members, f.getMembership},
@@ -60,9 +63,9 @@ func (f *Forge) routes() error {
 		{"GET", repo + "/git/commits/{commit_sha}", contents, f.getGitCommit},
 		{"POST", repo + "/git/commits", write("contents"), f.createGitCommit},
 
-		{"POST", repo + "/check-runs", need{"checks:write", "read"}, f.createCheck},
+		{"POST", repo + "/check-runs", need{right: "checks:write", role: "read"}, f.createCheck},
 		{"GET", repo + "/check-runs/{check_run_id}", read("checks"), f.getCheck},
-		{"PATCH", repo + "/check-runs/{check_run_id}", need{"checks:write", "read"}, f.updateCheck},
+		{"PATCH", repo + "/check-runs/{check_run_id}", need{right: "checks:write", role: "read"}, f.updateCheck},
 		{"GET", repo + "/commits/{ref}/check-runs", read("checks"), f.listChecks},
 		{"POST", repo + "/statuses/{sha}", write("statuses"), f.createStatus},
 		{"GET", repo + "/commits/{ref}/statuses", read("statuses"), f.listStatuses},

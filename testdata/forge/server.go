@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -93,50 +92,12 @@ func (f *Forge) Requests() []Request {
 	return slices.Clone(f.requests)
 }
 
-// failure is one injected error.
-type failure struct {
-	method  string
-	path    *regexp.Regexp
-	times   int
-	status  int
-	body    string
-	headers []string
-}
-
-// Fail makes the next `times` calls (-1: every one) of method ("" any) on a path that the regular expression matches as
-// a whole answer status and body instead, with extra headers as key, value pairs. Status 0 gives the true answer but
-// breaks the connection halfway through its body. Git's own calls can be failed too (/OWNER/REPO.git/...).
-func (f *Forge) Fail(method, pathPattern string, times, status int, body string, headers ...string) {
-	f.logMu.Lock()
-	defer f.logMu.Unlock()
-	f.failures = append(f.failures, &failure{method, regexp.MustCompile("^(?:" + pathPattern + ")$"), times, status, body, headers})
-}
-
-// Heal takes back every Fail that has not run out.
-func (f *Forge) Heal() {
-	f.logMu.Lock()
-	defer f.logMu.Unlock()
-	f.failures = nil
-}
-
-func (f *Forge) failing(r *http.Request) *failure {
-	f.logMu.Lock()
-	defer f.logMu.Unlock()
-	for _, x := range f.failures {
-		if x.times != 0 && (x.method == "" || x.method == r.Method) && x.path.MatchString(r.URL.Path) {
-			x.times--
-			return x
-		}
-	}
-	return nil
-}
-
 // ServeHTTP serves git below /OWNER/REPO.git and the REST API everywhere else.
 func (f *Forge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	who, login := f.authenticate(r)
 	recorder := &statusRecorder{ResponseWriter: w, log: func(status int) { f.record(r, login, status) }}
 	w.Header().Set("Date", f.now().Format(http.TimeFormat))
-	x := f.failing(r)
+	x := f.injected(r)
 	if x != nil && x.status != 0 {
 		w.Header().Set("Content-Type", "application/json; charset=utf-8")
 		for i := 0; i+1 < len(x.headers); i += 2 {

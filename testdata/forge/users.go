@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 )
 
 // user is an account: a person, or the bot of an App.
@@ -21,8 +22,9 @@ type user struct {
 
 // identity is who makes a call: nobody, a user, or an App (whose bot is then the user).
 type identity struct {
-	user *user
-	app  *app
+	user    *user
+	app     *app
+	expires time.Time // never when zero
 }
 
 func (i identity) login() string {
