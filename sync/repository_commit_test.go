@@ -331,3 +331,39 @@ func TestCommitsOfManyAgentsAllArrive(t *testing.T) {
 	}
 	s.fsck()
 }
+
+// Readers go on while the branch is fetched, written and tidied up.
+func TestReadingBesideWriting(t *testing.T) {
+	s := newGitServer(t)
+	s.commit("one", "requests/a", "1")
+	r := s.open()
+	first := mustFetch(t, r)
+	ctx, stop := context.WithCancel(t.Context())
+	var readers gosync.WaitGroup
+	for range 2 {
+		readers.Go(func() {
+			for ctx.Err() == nil {
+				entries, err := r.Entries(r.Tip(), "requests")
+				if err != nil || len(entries) == 0 {
+					t.Errorf("reading: %v, %v", entries, err)
+					return
+				}
+				if _, err := r.Commits(first, r.Tip()); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	for i := range 4 {
+		if _, err := r.Commit(t.Context(), put(fmt.Sprint("requests/", i), "x")); err != nil {
+			t.Error(err)
+		}
+		mustFetch(t, r)
+		if err := r.Forget(first); err != nil {
+			t.Error(err)
+		}
+	}
+	stop()
+	readers.Wait()
+}
