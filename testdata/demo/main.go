@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 )
 
@@ -17,14 +18,18 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *up); err != nil {
+	binary, err := filepath.Abs("bin/pullgrant")
+	if err == nil {
+		err = run(ctx, binary, *up)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, up bool) (err error) {
-	s, err := start(ctx)
+func run(ctx context.Context, binary string, up bool) (err error) {
+	s, err := start(ctx, binary)
 	if err != nil {
 		return err
 	}
@@ -34,6 +39,9 @@ func run(ctx context.Context, up bool) (err error) {
 		}
 		s.stop()
 	}()
+	if err := s.startAgent(ctx); err != nil {
+		return err
+	}
 	if up {
 		return s.byHand(ctx)
 	}

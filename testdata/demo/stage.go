@@ -38,20 +38,18 @@ type stage struct {
 	kube    *kube.ControlPlane
 	client  kubernetes.Interface // as cluster administrator, to look
 	agent   *exec.Cmd
-	agentIs chan error // closed over the agent's end
+	agentIs chan error // carries the agent's end
 	log     string     // the agent's log file
 }
 
-func start(ctx context.Context) (s *stage, err error) {
-	s = &stage{}
+// start brings everything up but the agent.
+func start(ctx context.Context, binary string) (s *stage, err error) {
+	s = &stage{binary: binary}
 	defer func() {
 		if err != nil {
 			s.stop()
 		}
 	}()
-	if s.binary, err = filepath.Abs("bin/pullgrant"); err != nil {
-		return s, err
-	}
 	if s.dir, err = os.MkdirTemp("", "pullgrant-demo-"); err != nil {
 		return s, err
 	}
@@ -70,7 +68,7 @@ func start(ctx context.Context) (s *stage, err error) {
 	if err := s.startForge(); err != nil {
 		return s, err
 	}
-	return s, s.startAgent(ctx)
+	return s, s.writeKey()
 }
 
 // prepareCluster makes the namespace, the role that the policy grants and the agent with its rights.
@@ -110,10 +108,11 @@ func (s *stage) startForge() (err error) {
 	if s.forge, err = forge.Start(s.path("forge"), forge.Options{}); err != nil {
 		return err
 	}
-	for i, login := range []string{"alice", "bob", "carol", "dave"} {
+	for i, login := range []string{"alice", "bob", "carol", "dave", "erin"} {
 		s.forge.AddUser(login, int64(101+i))
 		s.forge.SetPermission(login, "write")
 	}
+	s.forge.SetPermission("dave", "admin")
 	s.forge.AddTeam("squad-a", 1, "", "alice")
 	s.forge.AddTeam("squad-b", 2, "", "bob", "carol")
 	s.forge.SetTeamPermission("squad-b", "write")
@@ -139,8 +138,8 @@ func (s *stage) startForge() (err error) {
 	return err
 }
 
-// startAgent runs `pullgrant sync` under the agent's own ServiceAccount, with a new key to sign its records.
-func (s *stage) startAgent(ctx context.Context) error {
+// writeKey makes the key that the agent signs its records with, and the list of signers that audits trust.
+func (s *stage) writeKey() error {
 	public, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		return err
@@ -154,18 +153,27 @@ func (s *stage) startAgent(ctx context.Context) error {
 		return err
 	}
 	signer := cluster + " " + string(ssh.MarshalAuthorizedKey(key))
-	if err := errors.Join(os.WriteFile(s.path("agent.key"), pem.EncodeToMemory(block), 0o600),
-		os.WriteFile(s.path("allowed_signers"), []byte(signer), 0o644)); err != nil {
-		return err
-	}
+	return errors.Join(os.WriteFile(s.path("agent.key"), pem.EncodeToMemory(block), 0o600),
+		os.WriteFile(s.path("allowed_signers"), []byte(signer), 0o644))
+}
+
+// sync is the agent's command line under its own ServiceAccount.
+func (s *stage) sync(flags ...string) (env, args []string) {
+	env = []string{"GITHUB_API_URL=" + s.forge.URL, "GITHUB_TOKEN=" + s.forge.AppToken("pullgrant-agent"), "KUBECONFIG="}
+	return env, append([]string{"sync", "--cluster", cluster, "--repo-url", s.forge.CloneURL(),
+		"--kubeconfig", s.path("agent.kubeconfig"), "--signing-key-file", s.path("agent.key")}, flags...)
+}
+
+// startAgent leaves `pullgrant sync` running.
+func (s *stage) startAgent(ctx context.Context) error {
 	s.log = s.path("agent.log")
 	log, err := os.Create(s.log)
 	if err != nil {
 		return err
 	}
-	s.agent = exec.CommandContext(ctx, s.binary, "sync", "--cluster", cluster, "--repo-url", s.forge.CloneURL(), "--poll", "1s",
-		"--kubeconfig", s.path("agent.kubeconfig"), "--signing-key-file", s.path("agent.key"))
-	s.agent.Env = append(os.Environ(), "GITHUB_API_URL="+s.forge.URL, "GITHUB_TOKEN="+s.forge.AppToken("pullgrant-agent"), "KUBECONFIG=")
+	env, args := s.sync("--poll", "1s")
+	s.agent = exec.CommandContext(ctx, s.binary, args...)
+	s.agent.Env = append(os.Environ(), env...)
 	s.agent.Stdout, s.agent.Stderr = log, log
 	s.agent.Cancel = func() error { return s.agent.Process.Signal(os.Interrupt) }
 	s.agent.WaitDelay = 10 * time.Second
