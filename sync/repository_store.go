@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/format/packfile"
+	"github.com/go-git/go-git/v5/plumbing/storer"
 	"github.com/go-git/go-git/v5/storage/memory"
 )
 
@@ -19,7 +20,7 @@ var ErrNotInMemory = errors.New("not among the commits in memory")
 // staged is what one fetch or one commit adds: new objects over those that are there already.
 type staged struct {
 	*memory.Storage
-	below *memory.Storage
+	below storer.EncodedObjectStorer
 }
 
 // EncodedObject looks at the new objects, then at the old ones, which deltas of a thin pack build on.

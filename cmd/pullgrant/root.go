@@ -80,6 +80,7 @@ Exit codes:
 		newFactsCommand(w),
 		newRenderCommand(w),
 		newActionCommand(w),
+		newAuditCommand(w),
 		newSchemaCommand(w),
 		newActionCommand(w),
 		newVersionCommand(w),

@@ -1,0 +1,159 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync"
+)
+
+type auditOptions struct {
+	checkout checkout
+	signers  string // allowed_signers file
+	output   *format
+}
+
+func newAuditCommand(w world) *cobra.Command {
+	var o auditOptions
+	cmd := &cobra.Command{
+		Use:   "audit",
+		Short: "Show who had what, when, why it ended and who approved it",
+		Long: `Read the ledger and the open requests of a checkout as they stand at HEAD, from git's objects: files that were changed
+but not committed do not count.
+
+With --allowed-signers, the commit that brought each ledger entry must carry the signature of its cluster's agent. The
+file has git's format, with a cluster's name as the principal. The exit code is 1 when an entry is unproven or broken.`,
+		Example: `  pullgrant audit
+  pullgrant audit --dir ../access --allowed-signers agents.pub
+  pullgrant audit -o json | jq '.[] | select(.spec.requester == "alice")'`,
+		Args: arguments(0, 0),
+		RunE: func(*cobra.Command, []string) error { return audit(w, o) },
+	}
+	o.checkout.flag(cmd)
+	cmd.Flags().StringVar(&o.signers, "allowed-signers", "", "file with the public keys of the agents")
+	o.output = outputFlag(cmd, "table", "json")
+	return cmd
+}
+
+func audit(w world, o auditOptions) error {
+	dir, err := o.checkout.folder()
+	if err != nil {
+		return err
+	}
+	var signers *sync.AllowedSigners
+	if o.signers != "" {
+		file, err := os.ReadFile(o.signers)
+		if err != nil {
+			return fmt.Errorf("read the allowed signers: %w", err)
+		}
+		if signers, err = sync.ParseAllowedSigners(file); err != nil {
+			return fmt.Errorf("read %s: %w", o.signers, err)
+		}
+	}
+	accounts, findings, err := sync.History(dir, signers)
+	if err != nil {
+		return err
+	}
+	if o.output.value == "json" {
+		if accounts == nil {
+			accounts = []sync.Account{}
+		}
+		err = writeJSON(w.out, accounts)
+	} else {
+		err = writeAccounts(w, accounts)
+	}
+	if err != nil {
+		return err
+	}
+	for _, f := range findings {
+		w.say("%s", f)
+	}
+	unproven := 0
+	for _, a := range accounts {
+		if a.Proof == sync.Unproven {
+			unproven++
+			w.say("%s:1:1: %s [unproven]", a.Path, a.Doubt)
+		}
+	}
+	if signers == nil && slices.ContainsFunc(accounts, func(a sync.Account) bool { return a.Proof == sync.Unchecked }) {
+		w.say("signatures were not checked; give --allowed-signers to check them")
+	}
+	if len(findings)+unproven > 0 {
+		return verdict(exitFindings)
+	}
+	return nil
+}
+
+func writeAccounts(w world, accounts []sync.Account) error {
+	table := tabwriter.NewWriter(w.out, 0, 0, 3, ' ', 0)
+	rows := [][]string{{"WHEN", "WHO", "WHAT", "WINDOW", "ENDED", "APPROVED BY", "PR", "PROOF"}}
+	for _, a := range accounts {
+		rows = append(rows, accountRow(a))
+	}
+	var err error
+	for _, row := range rows {
+		for i := range row {
+			row[i] = cmp.Or(plain(row[i]), "-")
+		}
+		_, writeErr := fmt.Fprintln(table, strings.Join(row, "\t"))
+		err = errors.Join(err, writeErr)
+	}
+	return errors.Join(err, table.Flush())
+}
+
+func accountRow(a sync.Account) []string {
+	var who, what string
+	if a.Spec != nil {
+		who, what = a.Spec.Requester, strings.TrimSuffix(a.Cluster+"/"+a.Spec.Namespace, "/")+" "+a.Spec.Policy
+	}
+	if a.Status == nil {
+		window := "from the merge on"
+		if a.Spec.Duration > 0 {
+			window = a.Spec.Duration.String() + " " + window
+		}
+		return []string{a.Entered.String(), who, what, window, "", "", "", string(a.Proof)}
+	}
+	s := a.Status
+	if s.Subject != nil {
+		who += " (" + s.Subject.Name + ")"
+	}
+	var namespaces []string
+	for _, ref := range s.GrantRefs {
+		if !slices.Contains(namespaces, ref.Namespace) {
+			namespaces = append(namespaces, ref.Namespace)
+		}
+	}
+	if a.Spec != nil && len(namespaces) > 0 {
+		what = a.Cluster + "/" + strings.Join(namespaces, ",") + " " + a.Spec.Policy
+	}
+	when, window, ended := s.RevokedAt, "", s.Cause
+	if s.Code != "" {
+		ended += " " + s.Code
+	}
+	if s.GrantedAt != nil && s.ExpiresAt != nil {
+		when = *s.GrantedAt
+		window = "until " + s.ExpiresAt.String()
+		ended += " " + s.RevokedAt.String()
+	}
+	var approvers []string
+	for _, approver := range s.Approvers {
+		approvers = append(approvers, approver.Login)
+	}
+	pr := ""
+	if s.PullRequest > 0 {
+		pr = fmt.Sprintf("#%d", s.PullRequest)
+	}
+	proof := string(a.Proof)
+	if s.Evidence == requests.EvidenceBranch {
+		proof += ", approvals never checked"
+	}
+	return []string{when.String(), who, what, window, ended, strings.Join(approvers, ", "), pr, proof}
+}

@@ -1,0 +1,163 @@
+package sync
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/go-git/go-git/v5"
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/storage/memory"
+
+	"github.com/pullgrant/pullgrant/requests"
+)
+
+// Account is what a checkout tells about one request: what was asked and, once it ended, what came of it.
+type Account struct {
+	Name    string                `json:"name"`
+	Cluster string                `json:"cluster"`
+	Path    string                `json:"path"`             // of the file: under requests/ until it ended, then under revocations/
+	Commit  string                `json:"commit"`           // that brought the file to the branch as it is
+	Entered requests.Time         `json:"entered"`          // the commit's own time, which its author chose
+	Spec    *requests.RequestSpec `json:"spec,omitempty"`   // nil: the request could not be read
+	Status  *requests.Status      `json:"status,omitempty"` // nil: it waits for the agent or is live
+	Proof   LedgerProof           `json:"proof"`
+	Doubt   string                `json:"doubt,omitempty"` // why it is Unproven
+}
+
+// LedgerProof is how far an account can be trusted (design.md 7.8).
+type LedgerProof string
+
+// Proofs of an account.
+const (
+	NotEnded  LedgerProof = "none"      // a request: nothing is claimed yet that a signature could prove
+	Unchecked LedgerProof = "unchecked" // no signers were given
+	Signed    LedgerProof = "signed"    // the commit carries the signature of the cluster's agent
+	Unproven  LedgerProof = "unproven"  // it does not: anybody could have written it
+)
+
+// History reads the ledger and the requests of the checkout in dir, as they stand at HEAD, oldest first. It reads the git
+// objects only, never the worktree. signers verifies the commit that brought each ledger entry; nil leaves all Unchecked.
+// The findings are files that are no ledger entry or request, and ledger entries that somebody removed. An error is a
+// checkout that cannot be read, or whose history is cut off.
+func History(dir string, signers *AllowedSigners) ([]Account, []requests.Finding, error) {
+	local, err := git.PlainOpenWithOptions(dir, &git.PlainOpenOptions{EnableDotGitCommonDir: true})
+	if err != nil {
+		return nil, nil, fmt.Errorf("open the git checkout %s: %w; the history is in git, so clone the access repository and name it", dir, err)
+	}
+	head, err := local.Head()
+	if err != nil {
+		return nil, nil, fmt.Errorf("find HEAD of %s: %w", dir, err)
+	}
+	s := &staged{Storage: memory.NewStorage(), below: local.Storer}
+	brought, err := s.brought(head.Hash(), requests.Folder, requests.RevocationsFolder)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read the history of %s: %w", dir, err)
+	}
+	var accounts []Account
+	var findings []requests.Finding
+	for path, b := range brought {
+		if b.file.Path == "" {
+			if _, ok := requests.SplitRevocationPath(path); ok {
+				findings = append(findings, fault(path, "ledger-removed", "commit %s removed this ledger entry; entries stay for ever", b.commit.Hash))
+			}
+			continue
+		}
+		if b.file.Fault != "" {
+			findings = append(findings, fault(path, "file", "%s; it must be a plain file", b.file.Fault))
+			continue
+		}
+		content, err := s.bytes(plumbing.BlobObject, plumbing.NewHash(b.file.Hash))
+		if err != nil {
+			return nil, nil, fmt.Errorf("read %s of %s: %w", requests.Quote(path), dir, err)
+		}
+		account, found := readAccount(path, content, b.commit, signers)
+		if findings = append(findings, found...); len(found) == 0 {
+			accounts = append(accounts, account)
+		}
+	}
+	slices.SortFunc(accounts, func(a, b Account) int {
+		return cmp.Or(a.began().Compare(b.began().Time), cmp.Compare(a.Path, b.Path))
+	})
+	requests.SortFindings(findings)
+	return accounts, findings, nil
+}
+
+func fault(path, rule, format string, args ...any) requests.Finding {
+	return requests.Finding{File: path, Line: 1, Column: 1, Rule: rule, Message: fmt.Sprintf(format, args...)}
+}
+
+// began is when access began, else when it ended or the file came to the branch.
+func (a Account) began() requests.Time {
+	switch {
+	case a.Status == nil:
+		return a.Entered
+	case a.Status.GrantedAt == nil:
+		return a.Status.RevokedAt
+	}
+	return *a.Status.GrantedAt
+}
+
+// readAccount reads one file of the ledger or of requests/ that commit brought to the branch.
+func readAccount(path string, content []byte, commit Commit, signers *AllowedSigners) (Account, []requests.Finding) {
+	a := Account{Path: path, Commit: commit.Hash, Entered: requests.At(commit.Committer.When)}
+	if place, ok := requests.SplitPath(path); ok {
+		request, findings := requests.ParseRequest(path, content)
+		a.Name, a.Cluster, a.Spec, a.Proof = place.Name, place.Cluster, &request.Spec, NotEnded
+		return a, findings
+	}
+	place, ok := requests.SplitRevocationPath(path)
+	if !ok {
+		return a, []requests.Finding{fault(path, "path", "it is neither a request nor a ledger entry, by its path")}
+	}
+	r, findings := requests.ParseRevocation(path, content)
+	a.Name, a.Cluster, a.Spec, a.Status, a.Proof = place.Name, place.Cluster, r.Spec, &r.Status, Unchecked
+	if signers != nil {
+		a.Proof = Signed
+		if err := VerifyCommit(commit.Raw, signers, place.Cluster); err != nil {
+			a.Proof, a.Doubt = Unproven, err.Error()
+		}
+	}
+	return a, findings
+}
+
+// bringing is the last change of a path on the branch.
+type bringing struct {
+	commit Commit
+	file   Entry // zero: the commit removed it
+}
+
+// brought finds, for each path that ever stood below the folders, the newest commit of the first-parent line that changed
+// it. What a merge brought is the merge's: its second parent's line was never the branch.
+func (s *staged) brought(tip plumbing.Hash, folders ...string) (map[string]bringing, error) {
+	found := map[string]bringing{}
+	for at, more := tip, true; more; {
+		c, err := s.commit(at)
+		if err != nil {
+			return nil, err
+		}
+		before := plumbing.ZeroHash
+		if more = len(c.Parents) > 0; more {
+			at = plumbing.NewHash(c.Parents[0])
+			parent, err := s.commit(at)
+			if errors.Is(err, ErrNotInMemory) {
+				return nil, fmt.Errorf("it is cut off before commit %s; get the rest with git fetch --unshallow", c.Hash)
+			}
+			if err != nil {
+				return nil, err
+			}
+			before = plumbing.NewHash(parent.Tree)
+		}
+		d := differ{staged: s, paths: folders}
+		if err := d.compare("", before, plumbing.NewHash(c.Tree), 0); err != nil {
+			return nil, fmt.Errorf("commit %s: %w", c.Hash, err)
+		}
+		for _, change := range d.found {
+			if _, newer := found[change.Path]; !newer {
+				found[change.Path] = bringing{c, change.After}
+			}
+		}
+	}
+	return found, nil
+}

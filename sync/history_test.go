@@ -1,0 +1,135 @@
+package sync
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pullgrant/pullgrant/requests"
+)
+
+func ledgerEntry(t *testing.T, cluster, name string) (path, content string) {
+	t.Helper()
+	at := requests.At(time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC))
+	end := requests.At(at.Add(time.Hour))
+	spec := requests.RequestSpec{Cluster: cluster, Policy: "payments-debug", Requester: "alice", Reason: "INC-123, checkout is slow"}
+	data, err := requests.Revocation{APIVersion: requests.APIVersion, Kind: requests.KindAccessRequest,
+		Metadata: requests.Metadata{Name: name}, Spec: &spec,
+		Status: requests.Status{State: requests.StateExpired, Cause: requests.CauseExpired, Path: requests.Path(cluster, "payments-debug", name),
+			Evidence: requests.EvidenceGitHub, GrantedAt: &at, ExpiresAt: &end, RevokedAt: end}}.Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return requests.RevocationPath(cluster, name), string(data)
+}
+
+func TestHistory(t *testing.T) {
+	const asked = "requests/prod-eu/payments-debug/20261122-alice-waits.yaml"
+	signer, _ := newKey(t)
+	other, _ := newKey(t)
+	s := newGitServer(t)
+	s.commit("start", "README.md", "hello")
+	s.commit("ask", asked, `apiVersion: pullgrant.dev/v1alpha1
+kind: AccessRequest
+metadata: {name: 20261122-alice-waits}
+spec: {cluster: prod-eu, policy: payments-debug, requester: alice, reason: "INC-123, checkout is slow"}
+`)
+	sign := func(by *Signer, path, content string) {
+		t.Helper()
+		_, err := s.open().Commit(t.Context(), func(tip string) (Change, error) {
+			c, err := put(path, content)(tip)
+			c.Sign = by
+			return c, err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.work("pull", "-q", "origin", "main")
+	}
+	for name, by := range map[string]*Signer{"20261122-alice-good": signer, "20261122-alice-changed": signer,
+		"20261122-alice-other": other, "20261122-alice-removed": signer} {
+		path, content := ledgerEntry(t, "prod-eu", name)
+		sign(by, path, content)
+	}
+	forgedPath, forged := ledgerEntry(t, "prod-eu", "20261122-alice-forged")
+	s.commit("forge", forgedPath, forged)
+	changedPath, changed := ledgerEntry(t, "prod-eu", "20261122-alice-changed")
+	s.commit("rewrite the past", changedPath, strings.Replace(changed, "requester: alice", "requester: bob", 1))
+	removedPath, _ := ledgerEntry(t, "prod-eu", "20261122-alice-removed")
+	s.work("rm", "-q", removedPath)
+	remover := s.commit("forget")
+	// A signed commit on top of what others wrote does not vouch for it.
+	path, content := ledgerEntry(t, "prod-eu", "20261122-alice-later")
+	sign(signer, path, content)
+
+	signers := allowed(t, signer.AllowedSigner("prod-eu")+"\n"+other.AllowedSigner("prod-us")+"\n")
+	accounts, findings, err := History(s.wc, signers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, a := range accounts {
+		got[a.Name] = string(a.Proof) + ": " + a.Doubt
+	}
+	for name, want := range map[string]string{
+		"20261122-alice-waits":   "none: ",
+		"20261122-alice-good":    "signed: ",
+		"20261122-alice-later":   "signed: ",
+		"20261122-alice-forged":  "unproven: the commit has no signature",
+		"20261122-alice-changed": "unproven: the commit has no signature",
+		"20261122-alice-other":   "unproven: the commit is signed by SHA256:",
+	} {
+		if !strings.HasPrefix(got[name], want) {
+			t.Errorf("%s: %q, want %q", name, got[name], want)
+		}
+	}
+	if len(accounts) != 6 {
+		t.Errorf("%d accounts, want 6", len(accounts))
+	}
+	rules := map[string]string{}
+	for _, f := range findings {
+		rules[f.File] = f.Rule + " " + f.Message
+	}
+	if len(rules) != 1 || !strings.HasPrefix(rules[removedPath], "ledger-removed commit "+remover) {
+		t.Errorf("findings %q", rules)
+	}
+
+	unchecked, _, err := History(s.wc, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range unchecked {
+		if (a.Proof == Unchecked) != (a.Status != nil) {
+			t.Errorf("%s without signers: %s", a.Name, a.Proof)
+		}
+	}
+}
+
+func TestHistoryNeverReadsTheWorktree(t *testing.T) {
+	s := newGitServer(t)
+	path, content := ledgerEntry(t, "prod-eu", "20261122-alice-good")
+	s.commit("start", path, content)
+	s.write(path, "changed")
+	s.write("docs/CON.yaml", "a name that stops a worktree of go-git")
+	if err := os.Remove(filepath.Join(s.wc, ".git", "index")); err != nil {
+		t.Fatal(err)
+	}
+	accounts, findings, err := History(s.wc, nil)
+	if err != nil || len(findings) > 0 || len(accounts) != 1 {
+		t.Fatalf("%v, %v, %v", accounts, findings, err)
+	}
+}
+
+func TestHistoryOfAShallowCheckout(t *testing.T) {
+	s := newGitServer(t)
+	path, content := ledgerEntry(t, "prod-eu", "20261122-alice-good")
+	s.commit("start", path, content)
+	s.commit("more", "README.md", "hello")
+	shallow := filepath.Join(t.TempDir(), "shallow")
+	s.run(t.TempDir(), "clone", "-q", "--depth", "1", "file://"+s.bare, shallow)
+	if _, _, err := History(shallow, nil); err == nil || !strings.Contains(err.Error(), "git fetch --unshallow") {
+		t.Fatalf("error %v, want one that says how to get the rest", err)
+	}
+}
