@@ -1,0 +1,284 @@
+package sync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"k8s.io/client-go/rest"
+
+	"github.com/pullgrant/pullgrant/internal/github"
+	"github.com/pullgrant/pullgrant/requests"
+)
+
+// Config is what an agent needs.
+type Config struct {
+	Cluster    string // name in the access repository
+	Repository *Repository
+	GitHub     *github.Client // nil: --evidence=branch, the branch is trusted and nothing is proved
+	Kubernetes *rest.Config
+	Poll       time.Duration    // between two looks at the branch
+	Clock      func() time.Time // wall clock
+	Signer     *Signer          // of the ledger's commits; nil: unsigned
+	Logger     *slog.Logger
+}
+
+// Agent makes one cluster follow the access repository: it grants what it can prove, ends it on time, and enters what
+// ended into the ledger. It keeps nothing on disk; what it must remember is in the cluster. Run, Once and DryRun may not
+// be called at the same time.
+type Agent struct {
+	cluster    *cluster
+	expirer    *expirer
+	repository *Repository
+	github     *github.Client
+	poll       time.Duration
+	now        func() time.Time
+	signer     *Signer
+	log        *slog.Logger
+
+	resumed bool               // the accepted head of earlier runs was read
+	noted   string             // the head that the Lease has
+	seen    string             // the tip whose problems were logged
+	waiting map[string]waiting // by path
+}
+
+// NewAgent prepares an agent; nothing is called yet. Errors are about the configuration.
+func NewAgent(c Config) (*Agent, error) {
+	if problem := requests.CheckName(c.Cluster); problem != "" {
+		return nil, fmt.Errorf("cluster %s: %s", requests.Quote(c.Cluster), problem)
+	}
+	own, err := newCluster(c.Kubernetes, c.Cluster, callTimeout)
+	if err != nil {
+		return nil, err
+	}
+	expiring, err := newCluster(c.Kubernetes, c.Cluster, 0)
+	if err != nil {
+		return nil, err
+	}
+	return &Agent{cluster: own, expirer: newExpirer(expiring, c.Clock, c.Logger), repository: c.Repository, github: c.GitHub,
+		poll: c.Poll, now: c.Clock, signer: c.Signer, log: c.Logger, waiting: map[string]waiting{}}, nil
+}
+
+// Run works until ctx ends. Errors are logged and what caused them is tried again; the one it returns is of a watch that
+// could not even begin.
+func (a *Agent) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	a.start()
+	expiring := make(chan error, 1)
+	go func() {
+		err := a.expirer.run(ctx)
+		expiring <- err
+		cancel(err)
+	}()
+	for ctx.Err() == nil {
+		begin := a.now()
+		err := a.pass(ctx)
+		if err != nil && ctx.Err() == nil {
+			a.log.Error("the pass is not complete; trying again", "event", "pass", "cluster", a.cluster.name, "error", err.Error())
+		}
+		a.sleep(ctx, err, a.now().Sub(begin))
+	}
+	return <-expiring
+}
+
+// sleep waits for the next pass: the rest of the poll, or until a binding disappears that is to be recorded, but then at
+// least a moment, so that many in a row are recorded together.
+func (a *Agent) sleep(ctx context.Context, err error, took time.Duration) {
+	timer := time.NewTimer(max(a.poll-took, 0))
+	defer timer.Stop()
+	vanish := a.expirer.vanish
+	if err != nil {
+		vanish = nil // nothing could be recorded now; the poll is soon enough
+	}
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	case <-vanish:
+		moment := time.NewTimer(min(a.poll, 200*time.Millisecond))
+		defer moment.Stop()
+		select {
+		case <-ctx.Done():
+		case <-moment.C:
+		}
+	}
+}
+
+// Once takes one full pass. An error means that it is not complete; what could be done was.
+func (a *Agent) Once(ctx context.Context) error {
+	a.start()
+	return a.pass(ctx)
+}
+
+func (a *Agent) start() {
+	a.log.Info("starting", "event", "start", "cluster", a.cluster.name)
+	if a.github == nil {
+		a.log.Warn("EVIDENCE IS THE BRANCH: whoever can push to it grants access; no approval is checked", "event", "start",
+			"cluster", a.cluster.name)
+	}
+}
+
+// DryRun returns what a pass would do, and does nothing.
+func (a *Agent) DryRun(ctx context.Context) ([]Step, error) {
+	a.start()
+	main, err := a.fetch(ctx)
+	if err != nil {
+		return nil, err
+	}
+	w, err := a.observe(ctx, main)
+	if err != nil {
+		return nil, err
+	}
+	w.Removers, w.Proofs = a.removers(ctx, w), a.prove(ctx, w)
+	return Plan(a.now(), w), nil
+}
+
+// pass ends what the cluster alone says is over, before anything that waits for a network beyond it; then it fetches the
+// branch, ends and records what that says; then it judges what is new.
+func (a *Agent) pass(ctx context.Context) error {
+	_, err := a.settle(ctx, nil, nil)
+	if err != nil {
+		err = fmt.Errorf("settling the cluster: %w", err)
+	}
+	main, fetchErr := a.fetch(ctx)
+	if fetchErr != nil {
+		return errors.Join(err, fmt.Errorf("nothing is granted or recorded, expiry goes on: %w", fetchErr))
+	}
+	w, settleErr := a.settle(ctx, main, nil)
+	if err = errors.Join(err, settleErr); settleErr != nil {
+		return err
+	}
+	if main, fetchErr = a.current(main); fetchErr != nil {
+		return errors.Join(err, fetchErr)
+	}
+	w.Main = main
+	if proofs := a.prove(ctx, w); len(proofs) > 0 {
+		if _, settleErr = a.settle(ctx, main, proofs); settleErr != nil {
+			return errors.Join(err, settleErr)
+		}
+		for path := range a.waiting {
+			err = errors.Join(err, fmt.Errorf("%s cannot be judged yet", path))
+		}
+	}
+	return errors.Join(err, a.accept(ctx))
+}
+
+// settle plans and applies until a plan is empty, which the second one is unless something got in between.
+func (a *Agent) settle(ctx context.Context, main *Main, proofs map[string]Proof) (World, error) {
+	const most = 4
+	for range most {
+		w, err := a.observe(ctx, main)
+		if err != nil {
+			return w, err
+		}
+		if w.Proofs = proofs; main != nil {
+			w.Removers = a.removers(ctx, w)
+		}
+		steps := Plan(a.now(), w)
+		if len(steps) == 0 {
+			return w, nil
+		}
+		if err := a.apply(ctx, steps); err != nil {
+			return w, err
+		}
+		if main, err = a.current(main); err != nil {
+			return w, err
+		}
+	}
+	return World{}, fmt.Errorf("the cluster does not settle after %d plans; it changes faster than they are applied", most)
+}
+
+// observe looks at the cluster, and has the expirer know every deadline that a record adds to those of the bindings.
+func (a *Agent) observe(ctx context.Context, main *Main) (World, error) {
+	gone := a.expirer.gone() // before the lists: what is gone here is gone there
+	w, unreadable, err := a.cluster.observe(ctx)
+	if err != nil {
+		return w, err
+	}
+	for _, err := range unreadable {
+		a.log.Error("a record cannot be read", "event", "observe", "cluster", a.cluster.name, "error", err.Error())
+	}
+	for _, r := range w.Records {
+		for _, b := range r.Bindings {
+			if r.Phase != Ended && b.UID != "" {
+				a.expirer.watch(Live{Namespace: b.Namespace, Name: b.Name, UID: b.UID, Content: b.Content}, r.Grant.Window.End.Time)
+			}
+		}
+	}
+	w.Main, w.Gone = main, gone
+	return w, nil
+}
+
+// fetch brings the branch up to date. The first time it goes on from the head that an earlier run accepted, and after the
+// branch was rewritten from the one that a person notes there.
+func (a *Agent) fetch(ctx context.Context) (*Main, error) {
+	if !a.resumed {
+		if err := a.resume(ctx); err != nil {
+			return nil, err
+		}
+		a.resumed = true
+	}
+	_, err := a.repository.Fetch(ctx)
+	if errors.Is(err, ErrNonFastForward) {
+		if err := a.resume(ctx); err != nil {
+			return nil, err
+		}
+		_, err = a.repository.Fetch(ctx)
+	}
+	if errors.Is(err, ErrNonFastForward) {
+		return nil, fmt.Errorf("%w; look at what happened to it, then accept a commit that is on it now: "+
+			"kubectl -n %s annotate --overwrite lease %s %s=COMMIT", err, Namespace, leaseName, annotationHead)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return a.current(&Main{})
+}
+
+// resume has the repository go on from the head on the Lease when that is not the one noted last.
+func (a *Agent) resume(ctx context.Context) error {
+	head, err := a.cluster.head(ctx)
+	if err != nil || head == "" || head == a.noted {
+		return err
+	}
+	if err := a.repository.Resume(head); err != nil {
+		return fmt.Errorf("the accepted head on Lease %s/%s: %w", Namespace, leaseName, err)
+	}
+	a.noted = head
+	return nil
+}
+
+// current reads the branch in memory again when it moved, as it does with every commit of the agent's own.
+func (a *Agent) current(main *Main) (*Main, error) {
+	tip := a.repository.Tip()
+	if main == nil || main.Tip == tip {
+		return main, nil
+	}
+	main, problems, err := a.readMain(tip)
+	if err != nil {
+		return nil, err
+	}
+	if a.seen != tip {
+		for _, problem := range problems {
+			a.log.Warn("left alone, and grants nothing", "event", "read", "cluster", a.cluster.name, "commit", tip, "problem", problem)
+		}
+		a.seen = tip
+	}
+	return main, nil
+}
+
+// accept notes the tip as the head that the next run goes on from. Not while a request waits to be judged: its history
+// is still needed.
+func (a *Agent) accept(ctx context.Context) error {
+	tip := a.repository.Tip()
+	if len(a.waiting) > 0 || tip == a.noted {
+		return nil
+	}
+	if err := a.cluster.setHead(ctx, tip); err != nil {
+		return err
+	}
+	a.noted = tip
+	return a.repository.Forget(tip)
+}

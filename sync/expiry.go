@@ -1,0 +1,222 @@
+package sync
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	gosync "sync"
+	"time"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/tools/cache"
+
+	"github.com/pullgrant/pullgrant/render"
+	"github.com/pullgrant/pullgrant/requests"
+)
+
+const (
+	tick          = time.Second     // longest time between two looks at the clock, and between two tries
+	deleteTimeout = 5 * time.Second // of one try
+	deleters      = 32              // deletions at a time
+	goneFor       = 24 * time.Hour  // how long it is remembered that a binding disappeared
+)
+
+// expirer deletes managed bindings when they are due. It goes by what the bindings themselves say and by what records
+// add, and needs neither git nor GitHub nor the rest of the agent. It writes no records: whoever plans learns from gone
+// what disappeared and when.
+type expirer struct {
+	cluster *cluster
+	now     func() time.Time
+	log     *slog.Logger
+	wake    chan struct{} // a deadline came closer
+	vanish  chan struct{} // a binding disappeared
+
+	mu       gosync.Mutex
+	until    time.Time            // when the clock is read next
+	watched  map[string]*deadline // by UID
+	vanished map[string]Gone      // by UID
+}
+
+type deadline struct {
+	Live
+	at    time.Time // when access ends
+	next  time.Time // when to try; later than at after a try that did not work
+	going bool      // a try is on its way
+}
+
+// newExpirer wants a cluster of its own, so that nothing else the agent does can hold it up.
+func newExpirer(c *cluster, now func() time.Time, log *slog.Logger) *expirer {
+	return &expirer{cluster: c, now: now, log: log, wake: make(chan struct{}, 1), vanish: make(chan struct{}, 1),
+		watched: map[string]*deadline{}, vanished: map[string]Gone{}}
+}
+
+// run works until ctx ends, and then waits for the deletions that are on their way.
+func (e *expirer) run(ctx context.Context) error {
+	factory := informers.NewSharedInformerFactoryWithOptions(e.cluster.client, 0, informers.WithTransform(trim),
+		informers.WithTweakListOptions(func(o *metav1.ListOptions) { o.LabelSelector = e.cluster.selector() }))
+	informer := factory.Rbac().V1().RoleBindings().Informer()
+	_, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
+		AddFunc:    func(object any) { e.see(object) },
+		UpdateFunc: func(_, object any) { e.see(object) },
+		DeleteFunc: func(object any) { e.miss(object) },
+	})
+	if err != nil {
+		return fmt.Errorf("watching RoleBindings: %w", err)
+	}
+	factory.StartWithContext(ctx)
+	defer factory.Shutdown()
+	var tries gosync.WaitGroup
+	defer tries.Wait()
+	slots := make(chan struct{}, deleters)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		due, wait := e.due()
+		for _, d := range due {
+			slots <- struct{}{}
+			tries.Go(func() {
+				defer func() { <-slots }()
+				e.expire(ctx, d)
+			})
+		}
+		timer.Reset(wait)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-timer.C:
+		case <-e.wake:
+		}
+	}
+}
+
+// trim keeps out of memory what nobody reads.
+func trim(object any) (any, error) {
+	if b, ok := object.(*rbacv1.RoleBinding); ok {
+		b.ManagedFields = nil
+	}
+	return object, nil
+}
+
+// see takes over a binding's own deadline. One that cannot be read is due now: such a binding is not the agent's work.
+func (e *expirer) see(object any) {
+	b, ok := object.(*rbacv1.RoleBinding)
+	if !ok {
+		return
+	}
+	var end requests.Time
+	if err := end.UnmarshalText([]byte(b.Annotations[render.AnnotationExpiresAt])); err != nil {
+		end = requests.At(e.now())
+	}
+	e.watch(e.cluster.live(b), end.Time)
+}
+
+// watch has a binding deleted at the given time, or earlier when that was said before: expiry never moves later (G2).
+func (e *expirer) watch(l Live, at time.Time) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	d, known := e.watched[l.UID]
+	if _, gone := e.vanished[l.UID]; gone || known && !at.Before(d.at) {
+		return
+	}
+	if !known {
+		d = &deadline{Live: l}
+		e.watched[l.UID] = d
+	}
+	d.at, d.next = at, at
+	if at.Before(e.until) {
+		signal(e.wake)
+	}
+}
+
+func (e *expirer) miss(object any) {
+	if last, ok := object.(cache.DeletedFinalStateUnknown); ok {
+		object = last.Obj
+	}
+	if b, ok := object.(*rbacv1.RoleBinding); ok {
+		e.note(e.cluster.live(b))
+	}
+}
+
+// note remembers that a binding disappeared, the first time somebody says so.
+func (e *expirer) note(l Live) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	now := e.now()
+	if _, known := e.vanished[l.UID]; !known {
+		d := e.watched[l.UID]
+		e.vanished[l.UID] = Gone{Live: l, At: now, Expired: d != nil && !now.Before(d.at)}
+		signal(e.vanish)
+	}
+	delete(e.watched, l.UID)
+}
+
+// gone lists what disappeared lately.
+func (e *expirer) gone() []Gone {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var all []Gone
+	for uid, g := range e.vanished {
+		if e.now().Sub(g.At) > goneFor {
+			delete(e.vanished, uid)
+			continue
+		}
+		all = append(all, g)
+	}
+	slices.SortFunc(all, func(a, b Gone) int { return a.At.Compare(b.At) })
+	return all
+}
+
+// due takes what is to be tried now, most overdue first, and says how long to sleep: the clock is read again at least
+// every second, since timers do not notice that it was set or that the machine slept.
+func (e *expirer) due() (due []*deadline, wait time.Duration) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	now := e.now()
+	wait = tick
+	for _, d := range e.watched {
+		switch left := d.next.Sub(now); {
+		case d.going:
+		case left <= 0:
+			d.going = true
+			due = append(due, d)
+		default:
+			wait = min(wait, left)
+		}
+	}
+	slices.SortFunc(due, func(a, b *deadline) int { return a.at.Compare(b.at) })
+	e.until = now.Add(wait)
+	return due, wait
+}
+
+// expire tries once to delete a binding.
+func (e *expirer) expire(ctx context.Context, d *deadline) {
+	ctx, cancel := context.WithTimeout(ctx, deleteTimeout)
+	defer cancel()
+	deleted, err := e.cluster.delete(ctx, d.Live)
+	log := e.log.With("cluster", e.cluster.name, "namespace", d.Namespace, "binding", d.Name, "expires_at", requests.At(d.at).String())
+	if err != nil {
+		log.Error("expiring a binding did not work; trying again every second", "event", "expire", "error", err)
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		d.going, d.next = false, e.now().Add(tick)
+		return
+	}
+	if deleted {
+		log.Info("expired", "event", "expire")
+		e.note(d.Live)
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.watched, d.UID) // somebody else was faster; the watch tells when
+}
+
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}

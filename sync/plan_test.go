@@ -1,0 +1,173 @@
+package sync
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/requests"
+)
+
+// scenario is one file of testdata/plan. A short name x stands for the request 20261122-alice-x under the policy
+// payments-debug, whose window is 10:00 to 11:00 and whose bindings are in the namespace payments.
+type scenario struct {
+	Now  time.Time
+	Main *struct {
+		Requests map[string]string // short name to blob
+		Ledger   []string          // short names
+		More     map[string]string // further requests by path
+		Other    []string          // further paths
+	}
+	Records []struct {
+		Name, Phase, Cause string
+		Ended              requests.Time
+		Bindings           []struct{ UID string }
+	}
+	Live []struct {
+		Of, UID, Content string
+		Number           int
+		Unmanaged        bool
+	}
+	Namespaces map[string]string
+	Gone       []struct {
+		Of, UID string
+		At      time.Time
+		Expired bool
+	}
+	Removers map[string]string
+	Proofs   map[string]struct {
+		Outcome policies.Outcome
+		Code    policies.Code
+		Since   time.Time
+		Hours   int
+	}
+	Want  []string
+	Ended map[string]requests.Time // when a grant ended, where the plan knows
+	UIDs  map[string][]string      // that a step notes
+}
+
+const cluster1 = "prod-eu"
+
+func longName(short string) string { return "20261122-alice-" + short }
+func pathOf(short string) string   { return requests.Path(cluster1, "payments-debug", longName(short)) }
+
+// grantOf is a grant of hours from 10:00 with n bindings.
+func grantOf(short string, n, hours int) requests.Grant {
+	g := requests.Grant{Name: longName(short), Path: pathOf(short), Cluster: cluster1, Policy: "payments-debug", Requester: "alice",
+		Subject:  requests.Subject{Kind: requests.KindUser, Name: "alice@example.com"},
+		Window:   requests.NewWindow(time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC), requests.Duration(time.Duration(hours)*time.Hour)),
+		Evidence: requests.Evidence{Source: requests.EvidenceGitHub, Blob: "b1", MergeCommit: strings.Repeat("a", 40)}}
+	for i := range n {
+		g.Bindings = append(g.Bindings, requests.Binding{Name: requests.ObjectName(g.Name, i), Namespace: "payments",
+			Role: requests.Role{Kind: requests.KindClusterRole, Name: "payments-debug"}})
+	}
+	return g
+}
+
+func (s scenario) world() World {
+	w := World{Cluster: cluster1, Namespaces: s.Namespaces, Removers: map[string]string{}, Proofs: map[string]Proof{}}
+	if w.Namespaces == nil {
+		w.Namespaces = map[string]string{"payments": "ns"}
+	}
+	if s.Main != nil {
+		w.Main = &Main{Tip: "tip", Requests: map[string]string{}, Names: map[string][]string{}}
+		name := func(path string) {
+			base := strings.TrimSuffix(filepath.Base(path), ".yaml")
+			w.Main.Names[base] = append(w.Main.Names[base], path)
+		}
+		for short, blob := range s.Main.Requests {
+			w.Main.Requests[pathOf(short)] = blob
+			name(pathOf(short))
+		}
+		for path, blob := range s.Main.More {
+			w.Main.Requests[path] = blob
+			name(path)
+		}
+		for _, short := range s.Main.Ledger {
+			name(requests.RevocationPath(cluster1, longName(short)))
+		}
+		for _, path := range s.Main.Other {
+			name(path)
+		}
+	}
+	for _, r := range s.Records {
+		record := Record{Phase: Phase(r.Phase), Grant: grantOf(r.Name, len(r.Bindings), 1), Cause: r.Cause, EndedAt: r.Ended, version: "1"}
+		for i, b := range r.Bindings {
+			record.Bindings = append(record.Bindings, Object{Namespace: "payments", Name: requests.ObjectName(longName(r.Name), i),
+				NamespaceUID: "ns", UID: b.UID, Content: "own"})
+		}
+		w.Records = append(w.Records, record)
+	}
+	live := func(short string, number int, uid, content string, unmanaged bool) Live {
+		if content == "" {
+			content = "own"
+		}
+		return Live{Namespace: "payments", Name: requests.ObjectName(longName(short), number), UID: uid, Content: content, Managed: !unmanaged}
+	}
+	for _, l := range s.Live {
+		w.Live = append(w.Live, live(l.Of, l.Number, l.UID, l.Content, l.Unmanaged))
+	}
+	for _, g := range s.Gone {
+		w.Gone = append(w.Gone, Gone{Live: live(g.Of, 0, g.UID, "", false), At: g.At, Expired: g.Expired})
+	}
+	for short, login := range s.Removers {
+		w.Removers[pathOf(short)] = login
+	}
+	for short, p := range s.Proofs {
+		grant := grantOf(short, 1, max(p.Hours, 1))
+		w.Proofs[pathOf(short)] = Proof{Blob: "b1", Since: p.Since, Decision: policies.Decision{Outcome: p.Outcome, Code: p.Code, Grant: &grant}}
+	}
+	return w
+}
+
+func TestPlan(t *testing.T) {
+	files, err := filepath.Glob("../testdata/plan/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no scenarios: %v", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".yaml"), func(t *testing.T) {
+			data, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var s scenario
+			decoder := yaml.NewDecoder(bytes.NewReader(data))
+			decoder.KnownFields(true)
+			if err := decoder.Decode(&s); err != nil {
+				t.Fatal(err)
+			}
+			w := s.world()
+			steps := Plan(s.Now, w)
+			var got []string
+			for _, step := range steps {
+				got = append(got, step.String())
+			}
+			if !slices.Equal(got, s.Want) {
+				t.Errorf("got\n  %s\nwant\n  %s", strings.Join(got, "\n  "), strings.Join(s.Want, "\n  "))
+			}
+			for _, step := range steps {
+				for short, at := range s.Ended {
+					if step.Action == End && step.Record.Grant.Name == longName(short) && !step.Record.EndedAt.Equal(at.Time) {
+						t.Errorf("%s ended at %s, want %s", short, step.Record.EndedAt, at)
+					}
+				}
+				for short, uids := range s.UIDs {
+					if step.Action == Grant && step.Record.Grant.Name == longName(short) && step.Record.Bindings[0].UID != uids[0] {
+						t.Errorf("%s notes UID %q, want %s", short, step.Record.Bindings[0].UID, uids[0])
+					}
+				}
+			}
+			if sim := newSimulation(w); sim.apply(s.Now, steps) != nil || len(Plan(s.Now, sim.World)) != 0 {
+				t.Errorf("planning again gives %v", Plan(s.Now, sim.World))
+			}
+		})
+	}
+}

@@ -1,0 +1,219 @@
+package sync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/requests"
+)
+
+// proveTimeout bounds the questions to GitHub about one request.
+const proveTimeout = time.Minute
+
+// waiting is a request that could not be judged yet.
+type waiting struct {
+	blob  string
+	since time.Time // when it was first tried
+	next  time.Time // when it is tried again
+	pause time.Duration
+}
+
+const (
+	firstPause = 5 * time.Second
+	longPause  = 5 * time.Minute
+)
+
+// readMain reads the tip's requests of this cluster and the names in use. problems are files that stand where a request
+// of this cluster would and are none: they are left alone and grant nothing.
+func (a *Agent) readMain(tip string) (main *Main, problems []string, err error) {
+	entries, err := a.repository.Entries(tip, requests.Folder, requests.RevocationsFolder)
+	if err != nil {
+		return nil, nil, err
+	}
+	main = &Main{Tip: tip, Requests: map[string]string{}, Names: map[string][]string{}}
+	folder := requests.Folder + "/" + a.cluster.name + "/"
+	for _, e := range entries {
+		name := strings.TrimSuffix(path.Base(e.Path), ".yaml")
+		main.Names[name] = append(main.Names[name], e.Path)
+		place, ok := requests.SplitPath(e.Path)
+		switch {
+		case !strings.HasPrefix(e.Path, folder):
+		case e.Fault != "":
+			problems = append(problems, fmt.Sprintf("%s is %s; a request is a plain file", requests.Quote(e.Path), e.Fault))
+		case !ok || place.Cluster != a.cluster.name:
+			problems = append(problems, fmt.Sprintf("%s is not requests/<cluster>/<policy>/<yyyymmdd>-<requester>-<slug>.yaml", requests.Quote(e.Path)))
+		default:
+			main.Requests[e.Path] = e.Hash
+		}
+	}
+	return main, problems, nil
+}
+
+// prove judges the requests on main that have no record. One that cannot be judged for want of facts is left for a later
+// pass, at growing intervals; others are not held up by it.
+func (a *Agent) prove(ctx context.Context, w World) map[string]Proof {
+	recorded := map[string]bool{}
+	for _, r := range w.Records {
+		recorded[r.Grant.Path] = true
+	}
+	proofs, still := map[string]Proof{}, map[string]waiting{}
+	for p, blob := range w.Main.Requests {
+		if recorded[p] {
+			continue
+		}
+		now := a.now()
+		wait, tried := a.waiting[p]
+		if !tried || wait.blob != blob {
+			wait = waiting{blob: blob, since: now, next: now, pause: firstPause}
+		}
+		if now.Before(wait.next) {
+			still[p] = wait
+			proofs[p] = Proof{Blob: blob, Since: wait.since, Decision: policies.Refuse(policies.EvaluationError, "it is tried again at %s", requests.At(wait.next))}
+			continue
+		}
+		proof := a.judge(ctx, w.Main.Tip, p, blob)
+		proof.Blob, proof.Since = blob, wait.since
+		d := proof.Decision
+		log := a.log.With("event", "judge", "request", path.Base(strings.TrimSuffix(p, ".yaml")), "cluster", a.cluster.name, "commit", w.Main.Tip)
+		if d.Outcome == policies.Failed {
+			wait.next, wait.pause = now.Add(wait.pause), min(2*wait.pause, longPause)
+			still[p] = wait
+			log.Error("a request cannot be judged yet", "error", d.Message, "retry_at", requests.At(wait.next).String())
+		} else {
+			log.Info("judged", "decision", d.Outcome.String(), "code", string(d.Code), "message", d.Message)
+		}
+		proofs[p] = proof
+	}
+	a.waiting = still
+	return proofs
+}
+
+// judge proves one request, or says why it does not stand.
+func (a *Agent) judge(ctx context.Context, tip, p, blob string) Proof {
+	ctx, cancel := context.WithTimeout(ctx, proveTimeout)
+	defer cancel()
+	proof := Proof{Evidence: requests.Evidence{Source: requests.EvidenceBranch, Blob: blob}}
+	if a.github != nil {
+		proof.Evidence.Source = requests.EvidenceGitHub
+	}
+	content, err := a.repository.Blob(blob)
+	if err != nil && !errors.Is(err, ErrTooLarge) {
+		proof.Decision = policies.Refuse(policies.EvaluationError, "%v", err)
+		return proof
+	}
+	if _, findings := requests.ParseRequest(p, content); len(findings) == 0 {
+		proof.Content = content
+	}
+	since := time.Time{}
+	if a.github == nil {
+		since = a.now().Add(-maxWait) // what is older is refused anyway
+	}
+	added, err := a.repository.added(ctx, tip, p, since)
+	if err != nil {
+		proof.Decision = policies.Refuse(policies.EvaluationError, "%v", err)
+		return proof
+	}
+	proof.Evidence.MergeCommit = added.Hash
+	if a.github == nil {
+		proof.Decision = a.judgeBranch(tip, p, blob, content, added)
+	} else {
+		proof.Decision = a.judgeMerged(ctx, tip, p, blob, added, &proof.Evidence)
+	}
+	proof.Evidence.PolicyCommit, proof.Evidence.Approvers = proof.Decision.PolicyCommit, proof.Decision.Approvers
+	return proof
+}
+
+// judgeMerged goes by the pull request that GitHub says brought the file. The commit must also be the one that git's
+// own history says so of (R44).
+func (a *Agent) judgeMerged(ctx context.Context, tip, p, blob string, added Commit, e *requests.Evidence) policies.Decision {
+	number, commit, err := a.github.Introduced(ctx, p, tip)
+	switch {
+	case err != nil:
+		return policies.Refuse(policies.EvaluationError, "%v", err)
+	case number == 0:
+		return policies.Refuse(policies.NoPullRequest, "commit %s brought the file without a pull request", added.Hash)
+	case commit != added.Hash:
+		return policies.Refuse(policies.NoPullRequest, "pull request #%d was merged as %s, but the file came with %s", number, commit, added.Hash)
+	}
+	e.PullRequest = number
+	facts, err := a.github.Facts(ctx, number, a.now())
+	if err != nil {
+		return policies.Refuse(policies.EvaluationError, "%v", err)
+	}
+	e.HeadSHA = facts.PullRequest.HeadSHA
+	return policies.EvaluateMerged(facts, p, blob, a.now())
+}
+
+// judgeBranch takes the branch at its word (design.md 7.15).
+func (a *Agent) judgeBranch(tip, p, blob string, content []byte, added Commit) policies.Decision {
+	if added.Changes[0].After.Hash != blob {
+		return policies.Refuse(policies.BlobMismatch, "the file was changed after commit %s added it", added.Hash)
+	}
+	if added.Committer.When.IsZero() {
+		return policies.Refuse(policies.ClockSkew, "commit %s has no date that can be read", added.Hash)
+	}
+	tree, err := a.tree(tip, p)
+	if err != nil {
+		return policies.Refuse(policies.EvaluationError, "%v", err)
+	}
+	return policies.EvaluateBranch(tree, p, added.Hash, blob, content, added.Committer.When, a.now())
+}
+
+// tree reads what a request at p is judged by.
+func (a *Agent) tree(tip, p string) (policies.Tree, error) {
+	tree := policies.Tree{Commit: tip, Files: map[string]policies.TreeFile{}}
+	entries, err := a.repository.Entries(tip, append([]string{policies.Folder}, policies.CodeownersPaths...)...)
+	if err != nil {
+		return tree, err
+	}
+	wanted := policies.Wanted(policies.KindRequest, p)
+	for _, e := range entries {
+		if !wanted(e.Path) {
+			continue
+		}
+		var data []byte
+		size := int64(0)
+		if e.Fault == "" {
+			data, err = a.repository.Blob(e.Hash)
+			if errors.Is(err, ErrTooLarge) {
+				size = policies.MaxFileSize + 1
+			} else if err != nil {
+				return tree, err
+			} else {
+				size = int64(len(data))
+			}
+		}
+		tree.Files[e.Path] = policies.NewTreeFile(e.Mode, e.Hash, data, size)
+	}
+	return tree, nil
+}
+
+// removers finds out who removed the request files of grants that still count, for those whose file is gone.
+func (a *Agent) removers(ctx context.Context, w World) map[string]string {
+	found := map[string]string{}
+	for _, r := range w.Records {
+		p := r.Grant.Path
+		_, asked := w.Main.Requests[p]
+		if asked && r.Phase != Ended || r.Phase == Ended && r.Cause != "" {
+			continue
+		}
+		if a.github == nil {
+			found[p] = ""
+			continue
+		}
+		ctx, cancel := context.WithTimeout(ctx, proveTimeout)
+		login, _, err := a.github.RemovedBy(ctx, p, w.Main.Tip)
+		cancel()
+		if err != nil {
+			a.log.Error("who removed a request is not known yet", "event", "judge", "request", r.Grant.Name, "cluster", a.cluster.name, "error", err.Error())
+			continue
+		}
+		found[p] = login
+	}
+	return found
+}

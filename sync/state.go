@@ -1,0 +1,104 @@
+package sync
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/render"
+	"github.com/pullgrant/pullgrant/requests"
+)
+
+// Namespace is where the agent lives and keeps its state.
+const Namespace = policies.AgentNamespace
+
+// Phase is how far a grant has come.
+type Phase string
+
+// Phases of a grant. Each is written before what it announces is relied on: Granting before the first binding is created,
+// Granted when the UIDs of all are known, Ended when none is left.
+const (
+	Granting Phase = "Granting"
+	Granted  Phase = "Granted"
+	Ended    Phase = "Ended"
+)
+
+// Record is what the agent remembers of one grant, as a ConfigMap, until the ledger has it (design.md 7.7).
+type Record struct {
+	Phase    Phase
+	Grant    requests.Grant
+	Request  []byte // the request file, for the ledger entry; empty when it is no readable request
+	Bindings []Object
+
+	Cause   string // of an Ended grant; "" while it is being found out who removed the request
+	Code    string // of a refusal
+	EndedAt requests.Time
+
+	version string // the ConfigMap's resource version; "" when it does not exist yet
+}
+
+// Object is one binding of a grant.
+type Object struct {
+	Namespace    string `json:"namespace"`
+	Name         string `json:"name"`
+	NamespaceUID string `json:"namespaceUID"` // read before the binding was created
+	UID          string `json:"uid,omitempty"`
+	Content      string `json:"content"` // digest of what was created
+}
+
+// configMap writes the record. The request's bytes go where any bytes may stand.
+func (r Record) configMap() (*corev1.ConfigMap, error) {
+	grant, err := json.Marshal(r.Grant)
+	if err != nil {
+		return nil, fmt.Errorf("write the record of %s: %w", r.Grant.Name, err)
+	}
+	bindings, err := json.Marshal(r.Bindings)
+	if err != nil {
+		return nil, fmt.Errorf("write the record of %s: %w", r.Grant.Name, err)
+	}
+	data := map[string]string{"phase": string(r.Phase), "grant": string(grant), "bindings": string(bindings)}
+	if r.Phase == Ended {
+		data["cause"], data["code"], data["endedAt"] = r.Cause, r.Code, r.EndedAt.String()
+	}
+	return &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: Namespace, Name: requests.ObjectName(r.Grant.Name, 0), ResourceVersion: r.version,
+			Labels: map[string]string{
+				render.LabelManagedBy: render.ManagedBy,
+				render.LabelRequest:   requests.LabelValue(r.Grant.Name),
+				render.LabelCluster:   requests.LabelValue(r.Grant.Cluster),
+			},
+		},
+		Data:       data,
+		BinaryData: map[string][]byte{"request": r.Request},
+	}, nil
+}
+
+// readRecord reads what configMap wrote.
+func readRecord(m *corev1.ConfigMap) (Record, error) {
+	r := Record{Phase: Phase(m.Data["phase"]), Request: m.BinaryData["request"], Cause: m.Data["cause"], Code: m.Data["code"],
+		version: m.ResourceVersion}
+	errs := []error{json.Unmarshal([]byte(m.Data["grant"]), &r.Grant), json.Unmarshal([]byte(m.Data["bindings"]), &r.Bindings)}
+	switch r.Phase {
+	case Granting, Granted:
+		if r.Grant.Window.End.IsZero() {
+			errs = append(errs, errors.New("the grant has no end"))
+		}
+	case Ended:
+		errs = append(errs, r.EndedAt.UnmarshalText([]byte(m.Data["endedAt"])))
+	default:
+		errs = append(errs, fmt.Errorf("phase %s", requests.Quote(m.Data["phase"])))
+	}
+	if _, ok := requests.SplitPath(r.Grant.Path); !ok || requests.ObjectName(r.Grant.Name, 0) != m.Name {
+		errs = append(errs, errors.New("the grant is another one's"))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return r, fmt.Errorf("read ConfigMap %s/%s: %w; its bindings are taken back; delete it to have the request judged again",
+			m.Namespace, m.Name, err)
+	}
+	return r, nil
+}
