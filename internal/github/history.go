@@ -1,8 +1,10 @@
 package github
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/google/go-github/v60/github"
 
@@ -91,8 +93,9 @@ func (c *Client) PullsByHead(ctx context.Context, commit string) ([]int, error) 
 
 // Introduced finds the merged pull request that brought path onto the default branch, looking back from the commit tip,
 // and its merge commit: the one that has path while its first parent does not. number is 0 when no pull request did, so
-// it was pushed directly; commit is then the last commit that touched path. Whether the merge commit lies on the first-parent
-// chain of the branch is for the caller, who has its history.
+// it was pushed directly; commit is then the last commit that touched path. When one pull request was merged inside
+// another, both claim the path and the older is returned: the facts of either are refused (R46). Whether the merge commit
+// lies on the first-parent chain of the branch is for the caller, who has its history.
 func (c *Client) Introduced(ctx context.Context, path, tip string) (number int, commit string, err error) {
 	p, commit, err := c.changedBy(ctx, path, tip, true)
 	return p.number, commit, err
@@ -124,7 +127,7 @@ func (c *Client) changedBy(ctx context.Context, path, tip string, appears bool) 
 	if err != nil {
 		return listed{}, "", err
 	}
-	var found []listed
+	slices.SortFunc(pulls, func(a, b listed) int { return cmp.Compare(a.number, b.number) })
 	for _, p := range pulls {
 		if !p.mergedInto(repository) {
 			continue
@@ -134,17 +137,10 @@ func (c *Client) changedBy(ctx context.Context, path, tip string, appears bool) 
 			return listed{}, "", err
 		}
 		if did {
-			found = append(found, p)
+			return p, p.mergeAt, nil
 		}
 	}
-	switch len(found) {
-	case 0:
-		return listed{}, last, nil
-	case 1:
-		return found[0], found[0].mergeAt, nil
-	}
-	return listed{}, "", fmt.Errorf("find the pull request that changed %s: both #%d and #%d claim commit %s; one was merged inside the other, so neither proves it",
-		requests.Quote(path), found[0].number, found[1].number, last)
+	return listed{}, last, nil
 }
 
 // merged tells whether path appears, or disappears, between a merge commit's first parent and the commit itself.

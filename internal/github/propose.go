@@ -56,7 +56,7 @@ func (c *Client) Propose(ctx context.Context, p Proposal) (Proposed, error) {
 	}
 	if _, _, err := c.api.Git.CreateRef(ctx, c.owner, c.repo, &github.Reference{
 		Ref: github.String("refs/heads/" + p.Branch), Object: &github.GitObject{SHA: github.String(head)}}); err != nil {
-		return Proposed{}, c.explain(err, "Contents: write", "make the branch %s", p.Branch)
+		return Proposed{}, errors.Join(c.explain(err, "Contents: write", "make the branch %s", p.Branch), c.removeBranch(ctx, p.Branch, head))
 	}
 	pull, _, err := c.api.PullRequests.Create(ctx, c.owner, c.repo, &github.NewPullRequest{Title: &p.Title, Body: &p.Body,
 		Head: &p.Branch, Base: &repository.DefaultBranch})
@@ -64,7 +64,7 @@ func (c *Client) Propose(ctx context.Context, p Proposal) (Proposed, error) {
 		err = c.incomplete("the new pull request")
 	}
 	if err != nil {
-		return Proposed{}, errors.Join(c.explain(err, "Pull requests: write", "open the pull request for the branch %s", p.Branch), c.removeBranch(ctx, p.Branch))
+		return Proposed{}, errors.Join(c.explain(err, "Pull requests: write", "open the pull request for the branch %s", p.Branch), c.removeBranch(ctx, p.Branch, head))
 	}
 	proposed := Proposed{Number: pull.GetNumber(), URL: pull.GetHTMLURL(), HeadSHA: head}
 	proposed.Notes = slices.Concat(c.askReviewers(ctx, p, pull), c.enableAutoMerge(ctx, p, pull, settings))
@@ -131,11 +131,19 @@ func (c *Client) propose(ctx context.Context, repository policies.Repository, p 
 	return made.GetSHA(), nil
 }
 
-// removeBranch takes a half-made proposal back, also when the caller has been cancelled.
-func (c *Client) removeBranch(ctx context.Context, branch string) error {
+// removeBranch takes a half-made proposal back, also when the caller has been cancelled. Only a branch with the proposal's
+// own commit is: another one is somebody else's. There may be none, or one whose making got no answer.
+func (c *Client) removeBranch(ctx context.Context, branch, head string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
 	defer cancel()
-	if _, err := c.api.Git.DeleteRef(ctx, c.owner, c.repo, "refs/heads/"+branch); err != nil {
+	ref, _, err := c.api.Git.GetRef(ctx, c.owner, c.repo, "refs/heads/"+branch)
+	if is(err, http.StatusNotFound) || err == nil && ref.GetObject().GetSHA() != head {
+		return nil
+	}
+	if err == nil {
+		_, err = c.api.Git.DeleteRef(ctx, c.owner, c.repo, "refs/heads/"+branch)
+	}
+	if err != nil {
 		return c.explain(err, "Contents: write", "remove the branch %s again (delete it by hand)", branch)
 	}
 	return nil

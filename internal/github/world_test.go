@@ -2,11 +2,9 @@ package github
 
 import (
 	"context"
-	"fmt"
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -71,6 +69,7 @@ type world struct {
 	*forge.Forge
 	*testing.T
 	client *Client
+	token  string // that client and its variants use
 }
 
 func newWorld(t *testing.T) world {
@@ -98,7 +97,8 @@ func newWorld(t *testing.T) world {
 	f.Protect(forge.Rules{Off: true})
 	_, err = f.Seed(repositoryFiles, "Start", "root")
 	w.check(err)
-	w.client = w.clientOf(f.URL, f.AppToken("agent"))
+	w.token = f.AppToken("agent")
+	w.client = w.clientOf(f.URL, w.token)
 	return w
 }
 
@@ -188,21 +188,49 @@ func (w world) refused(number int, words ...string) {
 // between returns a client whose calls pass through handle, which may answer itself or leave the call to the forge.
 func (w world) between(handle func(http.ResponseWriter, *http.Request) (answered bool)) *Client {
 	w.Helper()
-	target, err := url.Parse(w.URL)
-	w.check(err)
-	proxy := httputil.NewSingleHostReverseProxy(target)
 	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if !handle(rw, r) {
-			proxy.ServeHTTP(rw, r)
+			w.ServeHTTP(rw, r)
 		}
 	}))
 	w.Cleanup(server.Close)
-	return w.clientOf(server.URL, w.AppToken("agent"))
+	return w.clientOf(server.URL, w.token)
 }
 
-// answer writes JSON instead of the forge.
-func answer(rw http.ResponseWriter, format string, args ...any) bool {
-	rw.Header().Set("Content-Type", "application/json")
-	fmt.Fprintf(rw, format, args...)
-	return true
+// edited returns a client that sees the answers of one path changed; path is what follows /repos/acme/access.
+func (w world) edited(path string, change func(body any) any) *Client {
+	w.Helper()
+	return w.between(func(rw http.ResponseWriter, r *http.Request) bool {
+		if r.Method != http.MethodGet || strings.TrimPrefix(r.URL.Path, "/repos/acme/access") != path {
+			return false
+		}
+		recorder := httptest.NewRecorder()
+		w.ServeHTTP(recorder, r)
+		var body any
+		if err := json.Unmarshal(recorder.Body.Bytes(), &body); err != nil {
+			w.Errorf("answer of %s: %v", path, err)
+		}
+		data, err := json.Marshal(change(body))
+		if err != nil {
+			w.Error(err)
+		}
+		for key, values := range recorder.Header() {
+			if key != "Content-Length" {
+				rw.Header()[key] = values
+			}
+		}
+		rw.WriteHeader(recorder.Code)
+		_, _ = rw.Write(data)
+		return true
+	})
+}
+
+// with sets fields of a JSON object.
+func with(fields map[string]any) func(any) any {
+	return func(body any) any {
+		for key, value := range fields {
+			body.(map[string]any)[key] = value
+		}
+		return body
+	}
 }

@@ -1,0 +1,94 @@
+package github
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+)
+
+func token(context.Context) (string, error) { return "secret-token", nil }
+
+func TestNewRefuses(t *testing.T) {
+	for name, c := range map[string]struct {
+		cfg   Config
+		words string
+	}{
+		"plain http":      {Config{APIURL: "http://example.com", Owner: "a", Repo: "b", Token: token}, "only https"},
+		"other scheme":    {Config{APIURL: "file://localhost/x", Owner: "a", Repo: "b", Token: token}, "only https"},
+		"no host":         {Config{APIURL: "api.github.com", Owner: "a", Repo: "b", Token: token}, "scheme://host/path"},
+		"password":        {Config{APIURL: "https://u:hunter2@x", Owner: "a", Repo: "b", Token: token}, "nothing else"},
+		"query":           {Config{APIURL: "https://x/?a=b", Owner: "a", Repo: "b", Token: token}, "nothing else"},
+		"not a URL":       {Config{APIURL: "https://x:hunter2", Owner: "a", Repo: "b", Token: token}, "not a URL"},
+		"owner":           {Config{Owner: "a/..", Repo: "b", Token: token}, "a GitHub login"},
+		"repository":      {Config{Owner: "a", Repo: "b/c", Token: token}, "OWNER/NAME"},
+		"repository dots": {Config{Owner: "a", Repo: "..", Token: token}, "OWNER/NAME"},
+		"token":           {Config{Owner: "a", Repo: "b"}, "set GITHUB_TOKEN"},
+	} {
+		_, err := New(c.cfg)
+		if err == nil || !strings.Contains(err.Error(), c.words) || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: error %v; want %q", name, err, c.words)
+		}
+	}
+}
+
+func TestGraphQLURL(t *testing.T) {
+	for api, want := range map[string]string{
+		"":                              "https://api.github.com/graphql",
+		"https://api.github.com/":       "https://api.github.com/graphql",
+		"https://ghes.example/api/v3":   "https://ghes.example/api/graphql",
+		"https://api.acme.ghe.com":      "https://api.acme.ghe.com/graphql",
+		"http://127.0.0.1:8080":         "http://127.0.0.1:8080/graphql",
+		"http://localhost:8080/api/v3/": "http://localhost:8080/api/graphql",
+	} {
+		c, err := New(Config{APIURL: api, Owner: "a", Repo: "b", Token: token})
+		if err != nil || c.graphQL != want {
+			t.Errorf("%q: error %v, %s; want %s", api, err, c.graphQL, want)
+		}
+	}
+}
+
+// The token reaches the API's host only, also when that host sends the client elsewhere.
+func TestTheTokenStaysWithItsHost(t *testing.T) {
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		t.Errorf("%s was called elsewhere with %q", r.URL, r.Header.Get("Authorization"))
+	}))
+	defer elsewhere.Close()
+	agent := ""
+	api := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		agent = r.UserAgent()
+		http.Redirect(rw, r, elsewhere.URL, http.StatusMovedPermanently)
+	}))
+	defer api.Close()
+	c, err := New(Config{APIURL: api.URL, Owner: "a", Repo: "b", Token: token})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Facts(t.Context(), 1, noon); err == nil || !strings.Contains(err.Error(), "moved") || strings.Contains(err.Error(), "secret") {
+		t.Errorf("error %v", err)
+	}
+	if _, err := c.call(t.Context(), http.MethodGet, elsewhere.URL+"/x", nil, nil); err == nil || !strings.Contains(err.Error(), "the call would leave") {
+		t.Errorf("error %v", err)
+	}
+	if agent != "pullgrant" {
+		t.Errorf("user agent %q", agent)
+	}
+}
+
+func TestTokensThatCannotBeHad(t *testing.T) {
+	for words, source := range map[string]func(context.Context) (string, error){
+		"get a GitHub token: no key": func(context.Context) (string, error) { return "", errors.New("no key") },
+		"the GitHub token is empty":  func(context.Context) (string, error) { return "", nil },
+		"invalid header field value": func(context.Context) (string, error) { return "secret\n", nil },
+	} {
+		c, err := New(Config{APIURL: "http://127.0.0.1:1", Owner: "a", Repo: "b", Token: source})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Facts(t.Context(), 1, noon); err == nil || !strings.Contains(err.Error(), words) || strings.Contains(err.Error(), "secret") {
+			t.Errorf("error %v; want %q", err, words)
+		}
+	}
+}

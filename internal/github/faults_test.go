@@ -1,0 +1,195 @@
+package github
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"reflect"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/pullgrant/pullgrant/policies"
+)
+
+// recording is every answer of one successful gathering, in order.
+type recording struct {
+	calls   []string // paths with query
+	answers map[string]*httptest.ResponseRecorder
+}
+
+func (w world) record(number int) (recording, policies.Facts) {
+	w.Helper()
+	r := recording{answers: map[string]*httptest.ResponseRecorder{}}
+	client := w.between(func(rw http.ResponseWriter, req *http.Request) bool {
+		recorder := httptest.NewRecorder()
+		w.ServeHTTP(recorder, req)
+		r.calls = append(r.calls, req.URL.RequestURI())
+		r.answers[req.URL.RequestURI()] = recorder
+		maps.Copy(rw.Header(), recorder.Header())
+		rw.WriteHeader(recorder.Code)
+		_, _ = rw.Write(recorder.Body.Bytes())
+		return true
+	})
+	f, err := client.Facts(w.Context(), number, noon)
+	w.check(err)
+	return r, f
+}
+
+// fault is one way in which a call can go wrong.
+type fault struct {
+	name   string
+	status int
+	header http.Header
+	body   func(whole string) string
+	words  string // in the error
+}
+
+var faults = []fault{
+	{"forbidden", 403, nil, message("Resource not accessible by integration"), "lacks a permission: "},
+	{"not found", 404, nil, message("Not Found"), "it may not exist"},
+	{"unauthorized", 401, nil, message("Bad credentials"), "get a new one"},
+	{"rate limit", 403, http.Header{"X-Ratelimit-Remaining": {"0"}, "X-Ratelimit-Reset": {"1795435200"}}, message("API rate limit exceeded"),
+		"resets at 2026-11-23T12:00:00Z"},
+	{"rate limit as 429", 429, http.Header{"X-Ratelimit-Remaining": {"0"}, "X-Ratelimit-Reset": {"1795435200"}}, message("API rate limit exceeded"),
+		"resets at 2026-11-23T12:00:00Z"},
+	{"secondary limit", 429, http.Header{"Retry-After": {"3600"}}, message("You have exceeded a secondary rate limit"), "called less often"},
+	{"bad gateway", 502, nil, func(string) string { return "<html>" }, "GitHub is in trouble"},
+	{"moved", 301, http.Header{"Location": {"/repositories/1"}}, message("Moved Permanently"), "moved"},
+	{"cut short", 200, nil, func(whole string) string { return whole[:len(whole)/2] }, "no complete JSON"},
+	{"empty", 200, nil, func(string) string { return "" }, "no complete JSON"},
+	{"null", 200, nil, func(string) string { return "null" }, "no complete JSON"},
+	{"an empty object", 200, nil, func(string) string { return "{}" }, ""},
+}
+
+func message(text string) func(string) string {
+	return func(string) string { return fmt.Sprintf(`{"message": %q}`, text) }
+}
+
+// isAnswer tells which faults are good answers to a call: 404 is how GitHub says that somebody is no member.
+func (f fault) isAnswer(call string) bool {
+	return f.status == http.StatusNotFound && (strings.Contains(call, "/memberships/") || strings.Contains(call, "/orgs/acme/members/"))
+}
+
+// replay serves the recording with one call, on all its attempts, going wrong.
+func (r recording) replay(broken int, f fault) http.HandlerFunc {
+	var mu sync.Mutex
+	next := 0
+	return func(rw http.ResponseWriter, req *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		whole := r.answers[req.URL.RequestURI()]
+		if next >= broken && req.URL.RequestURI() == r.calls[broken] {
+			maps.Copy(rw.Header(), f.header)
+			rw.WriteHeader(f.status)
+			_, _ = rw.Write([]byte(f.body(whole.Body.String())))
+			return
+		}
+		next++
+		maps.Copy(rw.Header(), whole.Header())
+		rw.WriteHeader(whole.Code)
+		_, _ = rw.Write(whole.Body.Bytes())
+	}
+}
+
+// TestEveryFailedCallFailsTheGathering breaks each call of a gathering in turn, in each way, and sees no facts come back.
+func TestEveryFailedCallFailsTheGathering(t *testing.T) {
+	w := newWorld(t)
+	n := w.ask()
+	w.review("bob", n, "APPROVE")
+	w.merge(n)
+	r, whole := w.record(n)
+	if len(r.calls) < 25 || whole.Merge == nil {
+		t.Fatalf("only %d calls: %q", len(r.calls), r.calls)
+	}
+	for i, call := range r.calls {
+		for _, f := range faults {
+			if f.name == "an empty object" && r.answers[call].Code == http.StatusNoContent {
+				continue // no body is looked at
+			}
+			t.Run(f.name+" "+strconv.Itoa(i)+" "+strings.ReplaceAll(call, "/", "|"), func(t *testing.T) {
+				server := httptest.NewServer(r.replay(i, f))
+				defer server.Close()
+				facts, err := world{Forge: w.Forge, T: t}.clientOf(server.URL, "secret-token").Facts(t.Context(), n, noon)
+				switch {
+				case f.isAnswer(call):
+					if err != nil || reflect.DeepEqual(facts, whole) {
+						t.Errorf("error %v; want facts that say the person is no member", err)
+					}
+				case r.answers[call].Code == http.StatusNoContent && f.status == http.StatusOK:
+					if err == nil {
+						t.Error("a 200 in the place of 204 gave facts")
+					}
+				case err == nil:
+					t.Error("facts were gathered")
+				case !reflect.DeepEqual(facts, policies.Facts{}):
+					t.Error("the error came with facts")
+				case !strings.Contains(err.Error(), f.words):
+					t.Errorf("error %q lacks %q", err, f.words)
+				case strings.Contains(err.Error(), "secret-token"):
+					t.Errorf("error %q holds the token", err)
+				}
+			})
+		}
+	}
+}
+
+func TestCallsAreTriedAgainOnlyWhenThatIsSafe(t *testing.T) {
+	w := newWorld(t)
+	n := w.ask()
+	calls := func(method, path string) int {
+		count := 0
+		for _, r := range w.Requests() {
+			if r.Method == method && r.Path == path {
+				count++
+			}
+		}
+		return count
+	}
+	path := fmt.Sprintf("/repos/acme/access/pulls/%d/reviews", n)
+	w.Fail("GET", path, 1, 502, "")
+	w.Fail("GET", path, 1, 429, "", "Retry-After", "0")
+	w.facts(n)
+	if got := calls("GET", path); got != 3 {
+		t.Errorf("%d attempts; want 3", got)
+	}
+	w.Fail("POST", "/repos/acme/access/git/blobs", 1, 502, "")
+	_, err := w.client.Propose(t.Context(), Proposal{Branch: "b", Path: "x", Content: []byte("x"), Message: "m", Title: "t"})
+	if err == nil || calls("POST", "/repos/acme/access/git/blobs") != 1 {
+		t.Errorf("error %v after %d attempts to write; want an error after 1", err, calls("POST", "/repos/acme/access/git/blobs"))
+	}
+}
+
+func TestWaitingEndsWithTheContext(t *testing.T) {
+	w := newWorld(t)
+	w.Fail("GET", "/repos/acme/access", -1, 503, "", "Retry-After", "20")
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() {
+		_, err := w.client.Facts(ctx, 1, noon)
+		done <- err
+	}()
+	deadline := time.After(10 * time.Second)
+	for len(w.Requests()) == 0 {
+		select {
+		case <-deadline:
+			t.Fatal("no call was made")
+		case <-time.After(time.Millisecond):
+		}
+	}
+	cancel()
+	if err := <-done; err == nil || !strings.Contains(err.Error(), context.Canceled.Error()) {
+		t.Errorf("error %v; want the cancellation", err)
+	}
+}
+
+func TestTheConnectionBreaks(t *testing.T) {
+	w := newWorld(t)
+	n := w.ask()
+	w.Fail("GET", fmt.Sprintf("/repos/acme/access/pulls/%d/files", n), 1, 0, "")
+	w.refused(n, "list the files of the pull request", "the answer broke off", "check the network")
+}

@@ -1,0 +1,111 @@
+package github
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/testdata/forge"
+)
+
+func TestMergedRequests(t *testing.T) {
+	for _, method := range []string{"merge", "squash"} {
+		t.Run(method, func(t *testing.T) {
+			w := newWorld(t)
+			before := w.Branch("main")
+			n := w.ask()
+			w.review("bob", n, "APPROVE")
+			w.check(w.Do(w.Token("root"), "PUT", fmt.Sprintf("/repos/acme/access/pulls/%d/merge", n), map[string]any{"merge_method": method}, nil))
+			merge := w.Branch("main")
+			w.push(forge.Change{User: "root", Files: map[string]string{"README.md": "later\n"}})
+
+			f := w.facts(n)
+			blob := blobName([]byte(requestFile))
+			if f.Merge == nil || f.Merge.Commit != merge || f.Merge.FirstParent.Commit != before || f.Merge.Blob != blob || !slices.Equal(f.Merge.Introduced, []int{n}) {
+				t.Fatalf("merge %+v", f.Merge)
+			}
+			if f.Merge.FirstParent.Files[policyPath].Content != repositoryFiles[policyPath] || !slices.Equal(f.UsedNames, []string{requestPath}) {
+				t.Errorf("first parent %v, used names %q", f.Merge.FirstParent.Files, f.UsedNames)
+			}
+			if d := policies.EvaluateMerged(f, requestPath, blob, noon.Add(time.Minute)); d.Outcome != policies.Allowed {
+				t.Errorf("decision %s %s: %s", d.Outcome, d.Code, d.Message)
+			}
+			roundTrip(t, f)
+
+			number, commit, err := w.client.Introduced(t.Context(), requestPath, w.Branch("main"))
+			if err != nil || number != n || commit != merge {
+				t.Errorf("introduced by #%d in %s, error %v; want #%d in %s", number, commit, err, n, merge)
+			}
+		})
+	}
+}
+
+func TestADirectPushIntroducesNothing(t *testing.T) {
+	w := newWorld(t)
+	sha := w.push(forge.Change{User: "root", Files: map[string]string{requestPath: requestFile}})
+	number, commit, err := w.client.Introduced(t.Context(), requestPath, sha)
+	if err != nil || number != 0 || commit != sha {
+		t.Errorf("#%d in %s, error %v; want nothing in %s", number, commit, err, sha)
+	}
+	if _, _, err := w.client.Introduced(t.Context(), "requests/x.yaml", sha); err == nil || !strings.Contains(err.Error(), "none did before") {
+		t.Errorf("error %v for a path that never was", err)
+	}
+}
+
+// A pull request merged into another one's branch was introduced by neither alone as far as its own merge shows.
+func TestAPullRequestInsideAnother(t *testing.T) {
+	w := newWorld(t)
+	inner := w.ask()
+	w.push(forge.Change{Branch: "outer", From: "ask", Files: map[string]string{"policies/evil.yaml": "x"}})
+	outer := w.open("outer")
+	w.merge(outer)
+	f := w.facts(inner)
+	if !f.PullRequest.Merged || slices.Equal(f.Merge.Introduced, []int{inner}) {
+		t.Errorf("merged %v, introduced by %v", f.PullRequest.Merged, f.Merge.Introduced)
+	}
+	if d := policies.EvaluateMerged(f, requestPath, blobName([]byte(requestFile)), noon); d.Code != policies.NoPullRequest {
+		t.Errorf("code %s: %s", d.Code, d.Message)
+	}
+	if number, commit, err := w.client.Introduced(t.Context(), requestPath, w.Branch("main")); err != nil || number != inner || commit != f.Merge.Commit {
+		t.Errorf("introduced by #%d in %s, error %v; want the one that says so first, for judging to refuse", number, commit, err)
+	}
+}
+
+func TestRemovedBy(t *testing.T) {
+	w := newWorld(t)
+	w.push(forge.Change{User: "root", Files: map[string]string{requestPath: requestFile, "requests/prod-eu/p/other.yaml": "x"}})
+	w.push(forge.Change{Branch: "drop", Files: map[string]string{requestPath: forge.Removed}})
+	n := w.open("drop")
+	w.merge(n)
+	tip := w.push(forge.Change{User: "root", Files: map[string]string{"requests/prod-eu/p/other.yaml": forge.Removed}})
+	if login, number, err := w.client.RemovedBy(t.Context(), requestPath, tip); err != nil || login != "alice" || number != n {
+		t.Errorf("removed by %q in #%d, error %v", login, number, err)
+	}
+	if login, number, err := w.client.RemovedBy(t.Context(), "requests/prod-eu/p/other.yaml", tip); err != nil || login != "" || number != 0 {
+		t.Errorf("a direct push: removed by %q in #%d, error %v", login, number, err)
+	}
+}
+
+func TestOpenPullRequests(t *testing.T) {
+	w := newWorld(t)
+	for i := range 3 {
+		w.push(forge.Change{Branch: fmt.Sprint("b", i), Files: map[string]string{fmt.Sprint(i): "x"}})
+		w.open(fmt.Sprint("b", i))
+	}
+	w.check(w.Do(w.Token("alice"), "PATCH", "/repos/acme/access/pulls/2", map[string]any{"state": "closed"}, nil))
+	if got, err := w.client.OpenPulls(t.Context()); err != nil || !slices.Equal(got, []int{1, 3}) {
+		t.Errorf("open %v, error %v", got, err)
+	}
+	if got, err := w.client.PullsByHead(t.Context(), w.Branch("b2")); err != nil || !slices.Equal(got, []int{3}) {
+		t.Errorf("by head %v, error %v", got, err)
+	}
+	if got, err := w.client.PullsByHead(t.Context(), w.Branch("main")); err != nil || len(got) != 0 {
+		t.Errorf("by main's tip %v, error %v", got, err)
+	}
+	if _, err := w.client.PullsByHead(t.Context(), "main"); err == nil {
+		t.Error("a branch was taken for a commit")
+	}
+}

@@ -1,0 +1,205 @@
+package github
+
+import (
+	"fmt"
+	"maps"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/testdata/forge"
+)
+
+func TestEntriesThatAreNoPlainFile(t *testing.T) {
+	for name, c := range map[string]struct {
+		mode, content string
+		words         string // in Unreadable
+	}{
+		"symlink":    {"120000", "../../secret", ""},
+		"executable": {"100755", requestFile, ""},
+		"not UTF-8":  {"100644", "\xff\xfe", "not UTF-8"},
+		"too large":  {"100644", strings.Repeat("a", policies.MaxFileSize+1), "3145729 bytes"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.push(forge.Change{Branch: "ask", Files: map[string]string{requestPath: c.content}, Modes: map[string]string{requestPath: c.mode}})
+			f := w.facts(w.open("ask"))
+			file := f.Head.Files[requestPath]
+			if file.Mode != c.mode || file.Content != "" || !strings.Contains(file.Unreadable, c.words) || (file.Unreadable == "") != (c.words == "") {
+				t.Errorf("mode %s, %d bytes, unreadable %q", file.Mode, len(file.Content), file.Unreadable)
+			}
+			if file.Blob != blobName([]byte(c.content)) {
+				t.Errorf("blob %s", file.Blob)
+			}
+			if d := policies.Evaluate(f.Base, f, noon); d.Code != policies.FileRejected {
+				t.Errorf("code %s: %s", d.Code, d.Message)
+			}
+			if slices.ContainsFunc(w.Requests(), func(r forge.Request) bool { return name == "too large" && strings.HasSuffix(r.Path, file.Blob) }) {
+				t.Error("the large blob was fetched")
+			}
+			roundTrip(t, f)
+		})
+	}
+}
+
+func TestASubmoduleInThePlaceOfARequest(t *testing.T) {
+	w := newWorld(t)
+	w.push(forge.Change{Branch: "ask", Files: map[string]string{requestPath: requestFile}})
+	path := "/git/trees/" + w.git("rev-parse", "ask:requests/prod-eu/payments-debug")
+	n := w.open("ask")
+	w.client = w.edited(path, func(body any) any {
+		maps.Copy(body.(map[string]any)["tree"].([]any)[0].(map[string]any), map[string]any{"mode": "160000", "type": "commit"})
+		return body
+	})
+	if file := w.facts(n).Head.Files[requestPath]; file.Mode != "160000" || file.Content != "" {
+		t.Errorf("file %+v", file)
+	}
+}
+
+// git runs git in the forge's repository.
+func (w world) git(args ...string) string {
+	w.Helper()
+	cmd := exec.Command("git", args...)
+	cmd.Dir = w.GitDir()
+	out, err := cmd.Output()
+	w.check(err)
+	return strings.TrimSpace(string(out))
+}
+
+func TestAChangeToThePolicies(t *testing.T) {
+	w := newWorld(t)
+	w.push(forge.Change{User: "root", Files: map[string]string{"docs/old.md": "some text\nof several\nlines\n", "policies/more/deep.yaml": "x", "tests/t.yaml": "t"}})
+	w.push(forge.Change{Branch: "change", Files: map[string]string{"policies/new.yaml": "new", policyPath: forge.Removed, "CODEOWNERS": "* @root\n",
+		"docs/old.md": forge.Removed, "docs/new.md": "some text\nof several\nlines\n"}})
+	f := w.facts(w.open("change"))
+	if got := slices.Sorted(maps.Keys(f.Base.Files)); !slices.Equal(got, []string{".github/CODEOWNERS", "policies/identities.yaml", "policies/more/deep.yaml", policyPath}) {
+		t.Errorf("base %q", got)
+	}
+	if got := slices.Sorted(maps.Keys(f.Head.Files)); !slices.Equal(got, []string{"CODEOWNERS", "policies/new.yaml"}) {
+		t.Errorf("head %q", got)
+	}
+	renamed := policies.File{Path: "docs/new.md", PreviousPath: "docs/old.md", Status: "renamed"}
+	if !slices.Contains(f.Files, renamed) {
+		t.Errorf("files %+v lack the rename", f.Files)
+	}
+	if f.UsedNames != nil {
+		t.Errorf("used names %q", f.UsedNames)
+	}
+	roundTrip(t, f)
+}
+
+func TestAWithdrawalHasTheRequestInItsBase(t *testing.T) {
+	w := newWorld(t)
+	w.push(forge.Change{User: "root", Files: map[string]string{requestPath: requestFile}})
+	w.push(forge.Change{Branch: "drop", Files: map[string]string{requestPath: forge.Removed}})
+	f := w.facts(w.open("drop"))
+	if f.Base.Files[requestPath].Content != requestFile || len(f.Head.Files) != 0 {
+		t.Errorf("base %q, head %v", f.Base.Files[requestPath].Content, f.Head.Files)
+	}
+	if d := policies.Evaluate(f.Base, f, noon); d.Outcome != policies.Allowed {
+		t.Errorf("decision %s: %s", d.Outcome, d.Message)
+	}
+}
+
+func TestNamesThatWereUsed(t *testing.T) {
+	w := newWorld(t)
+	ledger, other := "revocations/prod-eu/20261123/"+requestName+".yaml", "requests/prod-eu/other/"+requestName+".yaml"
+	w.push(forge.Change{User: "root", Files: map[string]string{ledger: "x", other: "x",
+		"requests/prod-us/other/" + requestName + ".yaml": "x", "requests/prod-eu/payments-debug/another.yaml": "x"}})
+	f := w.facts(w.ask())
+	if !slices.Equal(f.UsedNames, []string{other, ledger}) {
+		t.Errorf("used names %q", f.UsedNames)
+	}
+	roundTrip(t, f)
+}
+
+func TestTreesThatProveNothing(t *testing.T) {
+	w := newWorld(t)
+	n := w.ask()
+	entries := func(body any) []any { return body.(map[string]any)["tree"].([]any) }
+	for name, c := range map[string]struct {
+		edit  func(any) any
+		words string
+	}{
+		"twice":        {func(body any) any { return with(map[string]any{"tree": append(entries(body), entries(body)[0])})(body) }, "twice"},
+		"truncated":    {with(map[string]any{"truncated": true}), "GitHub cut it short"},
+		"no truncated": {func(body any) any { delete(body.(map[string]any), "truncated"); return body }, "lacks a field"},
+		"another tree": {with(map[string]any{"sha": strings.Repeat("1", 40)}), "lacks a field"},
+		"no entries":   {func(body any) any { delete(body.(map[string]any), "tree"); return body }, "lacks a field"},
+		"deep name":    {func(body any) any { entries(body)[0].(map[string]any)["path"] = "a/b"; return body }, "lacks a field"},
+		"no size":      {func(body any) any { delete(entries(body)[0].(map[string]any), "size"); return body }, "lacks a field"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := world{Forge: w.Forge, T: t, token: w.token}
+			w.client = w.edited("/git/trees/"+w.git("rev-parse", "main:policies"), c.edit)
+			w.refused(n, c.words)
+		})
+	}
+}
+
+func TestABlobMustHaveItsName(t *testing.T) {
+	w := newWorld(t)
+	n := w.ask()
+	path := "/git/blobs/" + blobName([]byte(requestFile))
+	w.client = w.edited(path, with(map[string]any{"content": "aGVsbG8="}))
+	w.refused(n, "does not have this name")
+	w.client = w.edited(path, with(map[string]any{"content": "", "encoding": "none"}))
+	w.refused(n, "lacks a field")
+}
+
+func TestCodeownersErrors(t *testing.T) {
+	w := newWorld(t)
+	w.push(forge.Change{User: "root", Files: map[string]string{".github/CODEOWNERS": "* @root @nobody\n"}})
+	n := w.ask()
+	if f := w.facts(n); len(f.CodeownersErrors) != 1 || f.CodeownersErrors[0] != ".github/CODEOWNERS:1:9: Unknown owner" {
+		t.Errorf("errors %q", f.CodeownersErrors)
+	}
+	w.push(forge.Change{User: "root", Files: map[string]string{".github/CODEOWNERS": forge.Removed}})
+	if f := w.facts(n); f.CodeownersErrors != nil {
+		t.Errorf("errors %q without a file", f.CodeownersErrors)
+	}
+}
+
+func TestAnObjectIsAskedForOnce(t *testing.T) {
+	w := newWorld(t)
+	n := w.ask()
+	w.facts(n)
+	before := len(w.Requests())
+	w.facts(n)
+	for _, r := range w.Requests()[before:] {
+		if strings.Contains(r.Path, "/git/blobs/") || strings.Contains(r.Path, "/git/trees/") || strings.Contains(r.Path, "/git/commits/") {
+			t.Errorf("%s again", r.Path)
+		}
+	}
+}
+
+func TestTheMemoryOfObjectsIsBounded(t *testing.T) {
+	var o objects
+	for i := range 10 {
+		value, err := remembered(&o, fmt.Sprint(i), func() (int, int, error) { return i, maxObjects / 4, nil })
+		if err != nil || value != i || o.size > maxObjects || len(o.values) > 4 {
+			t.Fatalf("value %d, error %v, %d objects of %d bytes", value, err, len(o.values), o.size)
+		}
+	}
+}
+
+func TestTreeAndFiles(t *testing.T) {
+	w := newWorld(t)
+	w.push(forge.Change{User: "root", Files: map[string]string{requestPath: requestFile, "requests/link": "x", "requests/a.bin": "\xff"},
+		Modes: map[string]string{"requests/link": "120000"}})
+	tree, err := w.client.Tree(t.Context(), policies.Wanted(policies.KindChange, ""))
+	w.check(err)
+	if tree.Commit != w.Branch("main") || len(tree.Files) != 3 || len(tree.Check()) != 0 {
+		t.Errorf("tree %v, findings %v", tree, tree.Check())
+	}
+	files, err := w.client.Files(t.Context(), "", "requests")
+	w.check(err)
+	if len(files) != 1 || string(files[requestPath]) != requestFile {
+		t.Errorf("files %q", files)
+	}
+	if files, err := w.client.Files(t.Context(), tree.Commit, "revocations"); err != nil || len(files) != 0 {
+		t.Errorf("files %q, error %v of a folder that is not there", files, err)
+	}
+}
