@@ -120,6 +120,10 @@ var mergeBehaviours = []behaviour{
 		if got := pullsOf(t, f, base); got != nil {
 			t.Errorf("the base belongs to %v", got)
 		}
+		files, _, err := client(t, f, f.Token("rita")).PullRequests.ListFiles(t.Context(), "acme", "access", n, nil)
+		if err != nil || len(files) != 1 || p.GetChangedFiles() != 1 || p.GetCommits() != 1 || p.GetBase().GetSHA() != base {
+			t.Error("a merged pull request keeps its files and commits", files, err)
+		}
 	}},
 	{"a squash is one commit by the pull request's author, and merge_commit_sha", docMerges, func(t *testing.T, f *Forge) {
 		n := opened(t, f, "alice", "ask")

@@ -81,7 +81,7 @@ func (c *contract) request(route *routers.Route, r *http.Request, body []byte) *
 		// "You can also pass an array of labels directly", says the description's text; its schema does not.
 		body = slices.Concat([]byte(`{"labels":`), body, []byte("}"))
 	}
-	if string(bytes.TrimSpace(body)) == "null" && !route.Operation.RequestBody.Value.Required {
+	if string(bytes.TrimSpace(body)) == "null" && route.Operation.RequestBody != nil && !route.Operation.RequestBody.Value.Required {
 		body = nil // go-github's way to send no options, which GitHub takes
 	}
 	clone := r.Clone(r.Context())
