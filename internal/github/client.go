@@ -164,9 +164,11 @@ func pages[T any](read func(github.ListOptions) ([]T, *github.Response, error)) 
 	}
 }
 
+var nextPage = regexp.MustCompile(`(?i);\s*rel\s*=\s*"?\s*next\b`)
+
 // checkLastPage guards against a Link header that names a next page in a form the client library passes over.
 func checkLastPage(response *github.Response) error {
-	if strings.Contains(strings.Join(response.Header["Link"], ","), "next") {
+	if nextPage.MatchString(strings.Join(response.Header["Link"], ",")) {
 		return errors.New("the answer names a next page in an unknown way")
 	}
 	return nil

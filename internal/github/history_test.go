@@ -43,6 +43,22 @@ func TestMergedRequests(t *testing.T) {
 	}
 }
 
+// Whoever merges also deletes the branch, which makes nobody a contributor.
+func TestTheApproverMerges(t *testing.T) {
+	w := newWorld(t)
+	n := w.ask()
+	w.review("bob", n, "APPROVE")
+	_, err := w.Merge("bob", n)
+	w.check(err)
+	f := w.facts(n)
+	if w.Branch("ask") != "" || len(f.Pushes) != 1 || f.Pushes[0].Actor.Login != "alice" {
+		t.Errorf("branch %q, pushes %+v", w.Branch("ask"), f.Pushes)
+	}
+	if d := policies.EvaluateMerged(f, requestPath, blobName([]byte(requestFile)), noon); d.Outcome != policies.Allowed {
+		t.Errorf("decision %s %s: %s", d.Outcome, d.Code, d.Message)
+	}
+}
+
 func TestADirectPushIntroducesNothing(t *testing.T) {
 	w := newWorld(t)
 	sha := w.push(forge.Change{User: "root", Files: map[string]string{requestPath: requestFile}})

@@ -157,6 +157,16 @@ func TestANextPageInAnUnknownForm(t *testing.T) {
 	}
 }
 
+func TestABranchNamedNext(t *testing.T) {
+	w := newWorld(t)
+	for i := range 3 {
+		w.push(forge.Change{Branch: "next", Files: map[string]string{requestPath: requestFile + fmt.Sprintf("# %d\n", i)}})
+	}
+	if f := w.facts(w.open("next")); len(f.Pushes) != 3 {
+		t.Errorf("%d pushes", len(f.Pushes))
+	}
+}
+
 func TestTheRepositoryIsPinnedByNumber(t *testing.T) {
 	w := newWorld(t)
 	n := w.ask()

@@ -25,7 +25,8 @@ type activity struct {
 	Actor     *github.User      `json:"actor"`
 }
 
-// readPushes finds who moved the head branch (R15). A branch of another repository has no activity here.
+// readPushes finds who moved the head branch (R15). A branch of another repository has no activity here. Deleting the
+// branch is left out: it brings no commit, and GitHub lets it follow from a merge, in the name of whoever merged.
 func (c *Client) readPushes(ctx context.Context, f *policies.Facts, p snapshot) error {
 	f.Pushes = []policies.Push{}
 	if p.HeadRepoID != f.Repository.ID {
@@ -46,6 +47,9 @@ func (c *Client) readPushes(ctx context.Context, f *policies.Facts, p snapshot) 
 		for _, a := range found {
 			if a.Ref != ref || a.After == "" || a.Type == "" || a.Timestamp == nil || a.Timestamp.IsZero() {
 				return c.incomplete("the pushes to %s", requests.Quote(p.HeadRef))
+			}
+			if a.Type == "branch_deletion" {
+				continue
 			}
 			push := policies.Push{After: a.After, Time: requests.At(a.Timestamp.Time), Reason: a.Type}
 			if push.Actor, err = c.user(a.Actor, "who pushed "+a.After); err != nil {
@@ -113,9 +117,14 @@ func (c *Client) userFacts(ctx context.Context, repository policies.Repository, 
 		return facts, fmt.Errorf("read the permission of @%s: it is the unknown %s", u.Login, requests.Quote(facts.Permission))
 	}
 	if repository.Organization {
-		if facts.Member, _, err = c.api.Organizations.IsMember(ctx, repository.Owner, u.Login); err != nil {
+		member, response, err := c.api.Organizations.IsMember(ctx, repository.Owner, u.Login)
+		if err != nil {
 			return facts, c.explain(err, "organization permission Members: read", "ask whether @%s is a member of %s", u.Login, repository.Owner)
 		}
+		if member && response.StatusCode != http.StatusNoContent {
+			return facts, c.incomplete("the membership of @%s in %s", u.Login, repository.Owner)
+		}
+		facts.Member = member
 	}
 	return facts, nil
 }

@@ -58,13 +58,9 @@ func (c *Client) Propose(ctx context.Context, p Proposal) (Proposed, error) {
 		Ref: github.String("refs/heads/" + p.Branch), Object: &github.GitObject{SHA: github.String(head)}}); err != nil {
 		return Proposed{}, errors.Join(c.explain(err, "Contents: write", "make the branch %s", p.Branch), c.removeBranch(ctx, p.Branch, head))
 	}
-	pull, _, err := c.api.PullRequests.Create(ctx, c.owner, c.repo, &github.NewPullRequest{Title: &p.Title, Body: &p.Body,
-		Head: &p.Branch, Base: &repository.DefaultBranch})
-	if err == nil && (pull.GetNumber() == 0 || pull.GetHTMLURL() == "" || pull.GetNodeID() == "") {
-		err = c.incomplete("the new pull request")
-	}
+	pull, err := c.openPull(ctx, repository.DefaultBranch, p)
 	if err != nil {
-		return Proposed{}, errors.Join(c.explain(err, "Pull requests: write", "open the pull request for the branch %s", p.Branch), c.removeBranch(ctx, p.Branch, head))
+		return Proposed{}, errors.Join(err, c.removeBranch(ctx, p.Branch, head))
 	}
 	proposed := Proposed{Number: pull.GetNumber(), URL: pull.GetHTMLURL(), HeadSHA: head}
 	proposed.Notes = slices.Concat(c.askReviewers(ctx, p, pull), c.enableAutoMerge(ctx, p, pull, settings))
@@ -129,6 +125,17 @@ func (c *Client) propose(ctx context.Context, repository policies.Repository, p 
 		return "", c.incomplete("the new commit")
 	}
 	return made.GetSHA(), nil
+}
+
+func (c *Client) openPull(ctx context.Context, base string, p Proposal) (*github.PullRequest, error) {
+	pull, _, err := c.api.PullRequests.Create(ctx, c.owner, c.repo, &github.NewPullRequest{Title: &p.Title, Body: &p.Body, Head: &p.Branch, Base: &base})
+	if err != nil {
+		return nil, c.explain(err, "Pull requests: write", "open the pull request for the branch %s", p.Branch)
+	}
+	if pull.GetNumber() == 0 || pull.GetHTMLURL() == "" || pull.GetNodeID() == "" {
+		return nil, c.incomplete("the new pull request")
+	}
+	return pull, nil
 }
 
 // removeBranch takes a half-made proposal back, also when the caller has been cancelled. Only a branch with the proposal's
