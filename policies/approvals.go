@@ -3,6 +3,7 @@ package policies
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -24,32 +25,32 @@ type opinion struct {
 
 // opinions computes the latest opinion of each reviewer (R6 to R10): keyed by account number, ordered by time and
 // review number; comments change nothing, a dismissal clears and revives nothing; reviews after the merge are no part
-// of it. Accounts that no longer exist have none.
+// of it. What an account said that no longer exists stands alone, review by review.
 func opinions(f Facts) []opinion {
 	reviews := slices.Clone(f.Reviews)
 	slices.SortStableFunc(reviews, func(a, b Review) int {
 		return cmp.Or(a.SubmittedAt.Compare(b.SubmittedAt.Time), cmp.Compare(a.ID, b.ID))
 	})
-	latest := map[int64]opinion{}
+	type person struct{ account, review int64 }
+	latest := map[person]opinion{}
 	for _, r := range reviews {
-		if r.User.ID == 0 || f.PullRequest.MergedAt != nil && r.SubmittedAt.After(f.PullRequest.MergedAt.Time) {
+		if f.PullRequest.MergedAt != nil && r.SubmittedAt.After(f.PullRequest.MergedAt.Time) {
 			continue
+		}
+		key := person{account: r.User.ID}
+		if r.User.ID == 0 {
+			key.review = r.ID
 		}
 		switch strings.ToUpper(r.State) {
 		case "APPROVED":
-			latest[r.User.ID] = opinion{user: r.User, review: r}
+			latest[key] = opinion{user: r.User, review: r}
 		case "CHANGES_REQUESTED":
-			latest[r.User.ID] = opinion{user: r.User, review: r, blocks: true}
+			latest[key] = opinion{user: r.User, review: r, blocks: true}
 		case "DISMISSED":
-			delete(latest, r.User.ID)
+			delete(latest, key)
 		}
 	}
-	var all []opinion
-	for _, o := range latest {
-		all = append(all, o)
-	}
-	slices.SortFunc(all, func(a, b opinion) int { return cmp.Compare(a.review.ID, b.review.ID) })
-	return all
+	return slices.SortedFunc(maps.Values(latest), func(a, b opinion) int { return cmp.Compare(a.review.ID, b.review.ID) })
 }
 
 func (u User) isBot() bool {
@@ -65,27 +66,25 @@ func Lookups(tree Tree, f Facts) []Lookup {
 			asked[Lookup{Team: strings.ToLower(team), User: strings.ToLower(login)}] = true
 		}
 	}
-	if author := f.PullRequest.Author; author.ID != 0 {
+	if author := f.PullRequest.Author; j.Kind == KindRequest && !author.isBot() {
 		for _, p := range j.policy.Spec.Subjects {
 			ask(p.Name, author.Login)
 		}
 	}
+	all := j.challenges()
 	for _, o := range opinions(f) {
-		if o.blocks || o.user.isBot() {
+		if o.user.isBot() {
 			continue
 		}
-		for _, c := range j.challenges() {
+		for _, c := range all {
 			for _, reviewer := range c.reviewers {
 				ask(reviewer, o.user.Login)
 			}
 		}
 	}
-	var all []Lookup
-	for l := range asked {
-		all = append(all, l)
-	}
-	slices.SortFunc(all, func(a, b Lookup) int { return cmp.Or(cmp.Compare(a.Team, b.Team), cmp.Compare(a.User, b.User)) })
-	return all
+	return slices.SortedFunc(maps.Keys(asked), func(a, b Lookup) int {
+		return cmp.Or(cmp.Compare(a.Team, b.Team), cmp.Compare(a.User, b.User))
+	})
 }
 
 // challenge is one condition on approvals, ready to be checked.
@@ -122,11 +121,19 @@ func (j *judge) challenges() []challenge {
 	return all
 }
 
-func (j *judge) ownerChallenge(path string, count int) challenge {
+// ownersOf are the owners of a path whom GitHub would ask: a team of another organization is none of them (R32).
+func (j *judge) ownersOf(path string) []Owner {
 	rule, _ := j.owners.Match(path)
+	return slices.DeleteFunc(slices.Clone(rule.Owners), func(o Owner) bool {
+		organization, _, _ := strings.Cut(o.Name, "/")
+		return o.Team && j.facts.Repository.Owner != "" && !strings.EqualFold(organization, j.facts.Repository.Owner)
+	})
+}
+
+func (j *judge) ownerChallenge(path string, count int) challenge {
 	var reviewers []string
 	var parties []Party
-	for _, owner := range rule.Owners {
+	for _, owner := range j.ownersOf(path) {
 		reviewers = append(reviewers, owner.Name)
 		kind := PartyUser
 		if owner.Team {
@@ -168,16 +175,15 @@ func (j *judge) weigh() *approvals {
 	j.approvals = &approvals{}
 	all := j.challenges()
 	met := make([][]string, len(all))
-	for _, r := range j.facts.Reviews {
-		if r.User.ID == 0 && strings.EqualFold(r.State, "APPROVED") {
-			j.ignore(opinion{review: r}, ApproverNotAllowed, "the account was deleted")
-		}
-	}
 	for _, o := range opinions(j.facts) {
 		if o.blocks {
-			if j.canWrite(o.user) {
-				j.approvals.blocked = fmt.Sprintf("@%s requested changes; they must approve, or the review must be dismissed", o.user.Login)
+			if j.mayBlock(o.user, all) {
+				j.approvals.blocked = fmt.Sprintf("@%s requested changes; they must approve, or the review must be dismissed", cmp.Or(o.user.Login, "ghost"))
 			}
+			continue
+		}
+		if o.user.ID == 0 {
+			j.ignore(o, ApproverNotAllowed, "the account was deleted")
 			continue
 		}
 		if code, why := j.disqualify(o); code != "" {
@@ -227,6 +233,17 @@ func (j *judge) ignore(o opinion, code Code, why string) {
 		Message: fmt.Sprintf("the approval by @%s does not count: %s", login, why)})
 }
 
+// mayBlock tells whether a request for changes holds the pull request up: that of anyone who can write, and, when they
+// have lost that, still that of whoever may have had it: deleted accounts, the people of identities.yaml and the reviewers
+// who were asked for (R9). Otherwise any reader could stop every request.
+func (j *judge) mayBlock(u User, all []challenge) bool {
+	if u.ID == 0 || u.isBot() {
+		return u.ID == 0
+	}
+	_, known := j.identities.pinned(u)
+	return known || j.canWrite(u) || slices.ContainsFunc(all, func(c challenge) bool { return c.accepts(u.Login) })
+}
+
 func (j *judge) canWrite(u User) bool {
 	permission := j.facts.Users[strings.ToLower(u.Login)].Permission
 	return !u.isBot() && (permission == "write" || permission == "admin")
@@ -254,10 +271,11 @@ func (j *judge) disqualify(o opinion) (Code, string) {
 		return BotApproval, "bots do not count"
 	}
 	user := f.Users[strings.ToLower(o.user.Login)]
-	identity, known := j.identities.find(o.user.Login)
+	identity, known := j.identities.pinned(o.user)
 	switch {
-	case known && identity.GitHubID != o.user.ID:
-		return ApproverNotAllowed, fmt.Sprintf("their account number is %d but %s has %d", o.user.ID, IdentitiesPath, identity.GitHubID)
+	case known && (identity.GitHubID != o.user.ID || !strings.EqualFold(identity.GitHub, o.user.Login)):
+		return ApproverNotAllowed, fmt.Sprintf("their account is @%s, number %d, but %s has @%s, number %d", o.user.Login, o.user.ID,
+			IdentitiesPath, identity.GitHub, identity.GitHubID)
 	case !j.canWrite(o.user):
 		return ApproverNotAllowed, fmt.Sprintf("they need write permission and have %q", cmp.Or(user.Permission, "none"))
 	case f.Repository.Organization && !user.Member:
@@ -298,7 +316,7 @@ func (j *judge) contributed(u User) string {
 			}
 		}
 	}
-	for _, p := range j.facts.Pushes {
+	for _, p := range j.facts.pushes() {
 		if p.Actor.ID == u.ID {
 			return "they pushed to the branch"
 		}

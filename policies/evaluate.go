@@ -24,14 +24,16 @@ func Evaluate(tree Tree, f Facts, now time.Time) Decision {
 		j.run(j.approvalSteps()...)
 	case KindWithdrawal:
 		j.readRequest(f.Base)
-		j.run(step{DraftPullRequest, j.draft}, step{WrongBase, j.base})
-		if !j.ownWithdrawal() {
-			j.run(step{CodeownersInvalid, j.codeowners})
-			j.run(j.pullRequestSteps()...)
-			j.run(j.approvalSteps()...)
+		if j.ownWithdrawal() {
+			j.run(step{DraftPullRequest, j.draft}, step{WrongBase, j.base})
+			break
 		}
+		j.run(step{CodeownersInvalid, j.codeowners}, step{RequesterNotAllowed, j.person})
+		j.run(j.pullRequestSteps()...)
+		j.run(j.approvalSteps()...)
 	case KindChange:
-		j.run(step{FileRejected, j.changedFiles}, step{PolicyInvalid, j.resultingTree}, step{CodeownersInvalid, j.codeowners})
+		j.run(step{FileRejected, j.changedFiles}, step{PolicyInvalid, j.resultingTree}, step{CodeownersInvalid, j.codeowners},
+			step{RequesterNotAllowed, j.person})
 		j.run(j.pullRequestSteps()...)
 		j.run(j.approvalSteps()...)
 	}
@@ -120,53 +122,6 @@ func (j *judge) finish() Decision {
 	return j.Decision
 }
 
-// Limits of what GitHub lists (R2, R3): at the limit the list may be cut.
-const (
-	maxFiles   = 3000
-	maxCommits = 250
-)
-
-// complete refuses facts that contradict themselves or miss what a later rule needs.
-func (j *judge) complete() string {
-	f, pr := j.facts, j.facts.PullRequest
-	inHead := func(c Commit) bool { return c.SHA == pr.HeadSHA }
-	switch {
-	case f.Repository.ID == 0 || f.Repository.DefaultBranch == "" || pr.Number == 0 || pr.HeadSHA == "":
-		return "the facts name no repository, pull request or head commit"
-	case f.Base.Commit == "" || j.tree.Commit == "":
-		return "the facts hold no commit of the default branch"
-	case f.Head.Commit != pr.HeadSHA:
-		return fmt.Sprintf("the head files are of commit %s but the head is %s; gather the facts again", short(f.Head.Commit), short(pr.HeadSHA))
-	case len(f.Files) >= maxFiles:
-		return fmt.Sprintf("the pull request changes %d files or more, which GitHub does not list in full; split it", maxFiles)
-	case len(f.Commits) >= maxCommits:
-		return fmt.Sprintf("the pull request has %d commits or more, which GitHub does not list in full; squash it", maxCommits)
-	case !slices.ContainsFunc(f.Commits, inHead):
-		return fmt.Sprintf("the head commit %s is not among the pull request's commits, probably a push just now; try again", short(pr.HeadSHA))
-	case pr.Merged != (pr.MergedAt != nil) || pr.Merged != (f.Merge != nil):
-		return "the facts contradict themselves about the merge; gather them again"
-	}
-	for _, o := range opinions(f) {
-		if o.user.isBot() {
-			continue
-		}
-		if u, ok := f.Users[strings.ToLower(o.user.Login)]; !ok || u.ID != o.user.ID {
-			return "the facts do not tell what the reviewer @" + o.user.Login + " may do; gather them again"
-		}
-	}
-	for _, l := range Lookups(j.tree, f) {
-		if _, ok := f.isMember(l.Team, l.User); !ok {
-			return fmt.Sprintf("the facts do not tell whether @%s is in the team %s; gather them again", l.User, l.Team)
-		}
-	}
-	return ""
-}
-
-func (f Facts) isMember(team, login string) (member, known bool) {
-	member, known = f.Teams[strings.ToLower(team)][strings.ToLower(login)]
-	return member, known
-}
-
 func (j *judge) shape() string {
 	_, _, problem := KindOf(j.facts.Files)
 	return problem
@@ -251,7 +206,7 @@ func (j *judge) codeowners() string {
 		return "GitHub reports an error in CODEOWNERS: " + requests.Quote(j.facts.CodeownersErrors[0])
 	}
 	for _, path := range j.changedPaths() {
-		if rule, ok := j.owners.Match(path); !ok || len(rule.Owners) == 0 {
+		if len(j.ownersOf(path)) == 0 {
 			return fmt.Sprintf("nobody owns %s in %s, so nobody can approve it; add a line for it", requests.Quote(path), j.owners.File)
 		}
 	}

@@ -1,6 +1,7 @@
 package policies
 
 import (
+	"slices"
 	"time"
 
 	"github.com/pullgrant/pullgrant/requests"
@@ -30,7 +31,7 @@ type Facts struct {
 	CodeownersErrors []string `json:"codeownersErrors,omitempty"`
 	// UsedNames are the paths on the base branch, under requests/ or revocations/, that carry the name of the request.
 	UsedNames []string `json:"usedNames,omitempty"`
-	// Users holds everyone who may count: reviewers with an opinion and the author. By login in lower case.
+	// Users holds the reviewers with an opinion and the author, as far as they are people. By login in lower case.
 	Users map[string]UserFacts `json:"users"`
 	// Teams answers every Lookup that Lookups asked for, by org/team in lower case, then login in lower case.
 	Teams map[string]map[string]bool `json:"teams,omitempty"`
@@ -142,7 +143,16 @@ type Lookup struct {
 	User string // login
 }
 
-// now is the moment a pull request is judged at: its merge, when there was one, for everything that must have held then.
+// pushes are the movements of the head branch that made the head what it is: none of them is the deletion of the branch,
+// nor anything after the merge.
+func (f Facts) pushes() []Push {
+	return slices.DeleteFunc(slices.Clone(f.Pushes), func(p Push) bool {
+		merged := f.PullRequest.MergedAt
+		return p.Reason == "branch_deletion" || merged != nil && p.Time.After(merged.Time)
+	})
+}
+
+// judgedAt is the moment a pull request is judged at: its merge, when there was one, for everything that must have held then.
 func (f Facts) judgedAt(now time.Time) time.Time {
 	if f.PullRequest.MergedAt != nil {
 		return f.PullRequest.MergedAt.Time

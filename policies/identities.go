@@ -3,6 +3,7 @@ package policies
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/pullgrant/pullgrant/requests"
@@ -127,6 +128,19 @@ func ParseGroups(path string, data []byte) (GroupMap, []requests.Finding) {
 	}
 	requests.SortFindings(d.Findings)
 	return m, d.Findings
+}
+
+// pinned returns the identity that an account number or login stands in: for a renamed account, or one that took over
+// an old login, these are not both the same as the account's.
+func (m IdentityMap) pinned(u User) (Identity, bool) {
+	if identity, ok := m.find(u.Login); ok {
+		return identity, true
+	}
+	i := slices.IndexFunc(m.Spec.Users, func(known Identity) bool { return known.GitHubID == u.ID })
+	if i < 0 {
+		return Identity{}, false
+	}
+	return m.Spec.Users[i], true
 }
 
 // find returns the identity of a GitHub login, compared as GitHub does, without regard to case.

@@ -41,7 +41,7 @@ func kindOfOne(f File) (kind Kind, path, problem string) {
 		return KindWithdrawal, f.Path, ""
 	}
 	return "", "", fmt.Sprintf("%s is %s; a request may be added or removed, never changed: open a new one",
-		requests.Quote(f.Path), f.Status)
+		requests.Quote(f.Path), requests.Quote(f.Status))
 }
 
 func isReserved(f File) bool {

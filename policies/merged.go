@@ -8,11 +8,8 @@ import (
 	"github.com/pullgrant/pullgrant/requests"
 )
 
-// Bounds on the commit time that --evidence=branch starts a window at (design.md 7.15).
-const (
-	maxFuture = 30 * time.Second
-	maxPast   = 24 * time.Hour
-)
+// maxPast is how old a commit may be that --evidence=branch starts a window at; maxFuture is the other bound (design.md 7.15).
+const maxPast = 24 * time.Hour
 
 // EvaluateMerged judges what stands on the default branch: the file at path with the git blob, brought there by the
 // pull request of f. The policies at the merge's first parent and those of now must both allow it, the same subject and
@@ -28,6 +25,8 @@ func EvaluateMerged(f Facts, path, blob string, now time.Time) Decision {
 	switch kind, asked, _ := KindOf(f.Files); {
 	case !pr.Merged || pr.MergedAt == nil || f.Merge == nil:
 		return refuse(PullRequestNotMerged, "pull request #%d is not merged", pr.Number)
+	case f.Merge.Commit == "" || f.Merge.Commit != pr.MergeCommitSHA:
+		return refuse(NoPullRequest, "pull request #%d was merged as %s, not as %s", pr.Number, short(pr.MergeCommitSHA), short(f.Merge.Commit))
 	case !slices.Equal(f.Merge.Introduced, []int{pr.Number}):
 		return refuse(NoPullRequest, "the merge commit %s was introduced by the pull requests %v, not by #%d alone",
 			short(f.Merge.Commit), f.Merge.Introduced, pr.Number)
@@ -52,7 +51,7 @@ func EvaluateMerged(f Facts, path, blob string, now time.Time) Decision {
 	case then.Grant.Subject != current.Grant.Subject:
 		return refuse(SubjectNotAllowed, "the subject was %s at the merge and is %s now", then.Grant.Subject.Name, current.Grant.Subject.Name)
 	case !slices.Equal(then.Grant.Bindings, current.Grant.Bindings):
-		return refuse(RoleNotAllowed, "the policy %s gives other roles now than at the merge", d.Policy)
+		return refuse(RoleNotAllowed, "the policy %s gives other roles or namespaces now than at the merge", d.Policy)
 	}
 	d.Grant.Duration = min(then.Grant.Duration, current.Grant.Duration)
 	d.Grant.Window = requests.NewWindow(pr.MergedAt.Time, d.Grant.Duration)
@@ -78,7 +77,7 @@ func EvaluateBranch(tree Tree, path, commit, blob string, content []byte, start,
 		Files: []File{{Path: path, Status: "added"}}}
 	j := newJudge(tree, f, now)
 	j.readRequest(f.Head)
-	j.run(step{EvaluationError, func() string { return j.startable(start) }})
+	j.run(step{EvaluationError, func() string { return j.begun(start) }}, step{ExpiredBeforeGrant, func() string { return j.recent(start) }})
 	j.run(j.fileSteps()...)
 	j.run(j.policySteps()...)
 	j.run(step{RequesterNotAllowed, j.asker})
@@ -91,10 +90,14 @@ func EvaluateBranch(tree Tree, path, commit, blob string, content []byte, start,
 	return d.inTime(now)
 }
 
-func (j *judge) startable(start time.Time) string {
+func (j *judge) begun(start time.Time) string {
 	if start.Sub(j.now) > maxFuture {
 		return fmt.Sprintf("the commit is dated %s, in the future; correct the clock of whoever commits", requests.At(start))
 	}
+	return ""
+}
+
+func (j *judge) recent(start time.Time) string {
 	if j.now.Sub(start) > maxPast {
 		return fmt.Sprintf("the commit is dated %s, more than %s ago; ask again", requests.At(start), requests.Duration(maxPast))
 	}

@@ -1,6 +1,7 @@
 package policies
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -102,20 +103,30 @@ func (j *judge) duration() string {
 func (j *judge) author() string {
 	author, spec := j.facts.PullRequest.Author, j.request.Spec
 	identity, _ := j.identities.find(spec.Requester)
-	problem := ""
+	problem := j.person()
 	switch {
-	case author.ID == 0:
-		problem = "the pull request's author has no account any more"
-	case author.isBot():
-		problem = "the pull request was opened by the bot @" + author.Login + "; a person must ask"
+	case problem != "":
 	case !strings.EqualFold(author.Login, spec.Requester):
 		problem = fmt.Sprintf("the requester is @%s but the pull request is by @%s", spec.Requester, author.Login)
 	case identity.GitHubID != author.ID:
 		problem = fmt.Sprintf("the account number of @%s is %d but %s has %d", author.Login, author.ID, IdentitiesPath, identity.GitHubID)
+	case !j.canWrite(author):
+		problem = fmt.Sprintf("@%s has no write permission in the access repository any more", author.Login)
 	case !j.isParty(j.policy.Spec.Subjects, author.Login):
 		problem = fmt.Sprintf("@%s may not ask under the policy %s; it is for %s", author.Login, spec.Policy, names(j.policy.Spec.Subjects))
 	}
 	return j.field("spec.requester", RequesterNotAllowed, problem)
+}
+
+// person refuses a pull request without a person behind it: whoever made the bot open it could approve it (R17).
+func (j *judge) person() string {
+	switch author := j.facts.PullRequest.Author; {
+	case author.ID == 0:
+		return "the pull request's author has no account any more"
+	case author.isBot():
+		return "the pull request was opened by the bot @" + author.Login + "; a person must ask"
+	}
+	return ""
 }
 
 // isParty tells whether a login is one of parties, or a member of one.
@@ -174,7 +185,7 @@ func (j *judge) base() string {
 	return ""
 }
 
-// attributable refuses commits that GitHub ties to no account: whoever pushed them could approve them (R15).
+// attributable refuses commits and pushes that cannot be tied to a person: whoever made them could approve them (R15).
 func (j *judge) attributable() string {
 	for _, c := range j.facts.Commits {
 		if c.Author.ID == 0 || c.Committer.ID == 0 {
@@ -185,6 +196,12 @@ func (j *judge) attributable() string {
 				return fmt.Sprintf("commit %s names the co-author %s, whom no GitHub account can be tied to; use their noreply address",
 					short(c.SHA), requests.Quote(address))
 			}
+		}
+	}
+	for _, p := range j.facts.pushes() {
+		if p.Actor.ID == 0 || p.Actor.isBot() {
+			return fmt.Sprintf("commit %s was pushed by @%s, which is no person's account; push it as yourself", short(p.After),
+				cmp.Or(p.Actor.Login, "ghost"))
 		}
 	}
 	return ""

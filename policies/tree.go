@@ -121,12 +121,13 @@ func (t Tree) overlay(files []File, head Tree) Tree {
 		result.Files = map[string]TreeFile{}
 	}
 	for _, f := range files {
-		if f.Status != "copied" {
+		delete(result.Files, f.Path)
+		if f.Status == "renamed" {
 			delete(result.Files, f.PreviousPath)
 		}
-		if f.Status == "removed" {
-			delete(result.Files, f.Path)
-		} else if file, ok := head.Files[f.Path]; ok {
+	}
+	for _, f := range files { // after every removal: two files may have changed places
+		if file, ok := head.Files[f.Path]; ok && f.Status != "removed" {
 			result.Files[f.Path] = file
 		}
 	}

@@ -62,10 +62,11 @@ func Validate(fsys fs.FS, paths ...string) (findings []requests.Finding, files i
 func checkFile(tree Tree, name string, file TreeFile) []requests.Finding {
 	if isUnder(name, requests.Folder) {
 		d := Preview(tree, name, file)
-		if d.Outcome != Allowed && len(d.Findings) == 0 {
+		own := slices.DeleteFunc(d.Findings, func(f requests.Finding) bool { return f.File != name })
+		if d.Outcome != Allowed && len(own) == 0 { // what is wrong lies elsewhere, and the request fails with it
 			return []requests.Finding{{File: name, Line: 1, Column: 1, Rule: string(d.Code), Message: d.Message}}
 		}
-		return slices.DeleteFunc(d.Findings, func(f requests.Finding) bool { return f.File != name })
+		return own
 	}
 	if problem := file.problem(); problem != "" {
 		return []requests.Finding{{File: name, Line: 1, Column: 1, Rule: "file", Message: problem}}
