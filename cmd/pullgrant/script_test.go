@@ -34,6 +34,11 @@ func TestScripts(t *testing.T) {
 	if len(files) == 0 {
 		t.Fatal("testdata/script holds no sessions")
 	}
+	runScripts(t, files...)
+}
+
+func runScripts(t *testing.T, files ...string) {
+	t.Helper()
 	testscript.Run(t, testscript.Params{
 		Files:               files,
 		RequireExplicitExec: true,
