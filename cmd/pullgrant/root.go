@@ -80,6 +80,7 @@ Exit codes:
 		newFactsCommand(w),
 		newRenderCommand(w),
 		newActionCommand(w),
+		newSyncCommand(w),
 		newAuditCommand(w),
 		newSchemaCommand(w),
 		newActionCommand(w),

@@ -1,0 +1,48 @@
+package main
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+)
+
+const hostile = "a\x1b[2Jb\rc\nd\u202ee\u0085f\U000e0041g\tÅ日"
+
+func TestPlain(t *testing.T) {
+	if got, want := plain(hostile), `a\u{1b}[2Jb\u{d}c\nd\u{202e}e\u{85}f\u{e0041}g\u{9}Å日`; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+func TestWriteJSON(t *testing.T) {
+	var b strings.Builder
+	if err := writeJSON(&b, map[string]string{hostile: "<b>&"}); err != nil {
+		t.Fatal(err)
+	}
+	if got := plain(strings.ReplaceAll(b.String(), "\n", " ")); strings.Contains(got, `\u{`) {
+		t.Errorf("a terminal could obey a character of %s", got)
+	}
+	var back map[string]string
+	if err := json.Unmarshal([]byte(b.String()), &back); err != nil || back[hostile] != "<b>&" {
+		t.Errorf("read back: %v, %v", back, err)
+	}
+}
+
+func TestCodeFence(t *testing.T) {
+	for text, want := range map[string]string{"plain": "```", "`x`": "```", "a ``` b": "````", "`````": "``````"} {
+		if got := codeFence(text); got != want {
+			t.Errorf("%q: %s, want %s", text, got, want)
+		}
+	}
+}
+
+func TestTicket(t *testing.T) {
+	for reason, want := range map[string]string{
+		"INC-123, checkout is slow": "inc-123", "fix for (see) OPS2-7: now": "ops2-7", "checkout is slow": "",
+		"well-known trouble": "", "3-4 pods are down": "", "INC-12345678901 is long": "",
+	} {
+		if got := ticket(reason); got != want {
+			t.Errorf("%q: %q, want %q", reason, got, want)
+		}
+	}
+}

@@ -1,0 +1,230 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/pullgrant/pullgrant/internal/github"
+	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync"
+)
+
+type syncOptions struct {
+	cluster    string
+	repoURL    string
+	branch     string
+	poll       time.Duration
+	evidence   *format
+	kubeconfig string
+	signingKey string
+	appID      int64
+	appInstall int64
+	appKey     string
+	once       bool
+	dryRun     bool
+}
+
+func newSyncCommand(w world) *cobra.Command {
+	o := syncOptions{evidence: &format{requests.EvidenceGitHub, []string{requests.EvidenceGitHub, requests.EvidenceBranch}}}
+	cmd := &cobra.Command{
+		Use:   "sync",
+		Short: "Run the agent of a cluster",
+		Long: `Make one cluster follow the access repository: grant what is merged and proven, take it back on time, and enter what
+ended into the ledger. It runs until it is stopped; its log goes to stderr as JSON.
+
+It speaks to GitHub as an App (--app-id, --app-installation-id, --app-key-file) or with GITHUB_TOKEN. Each flag has a
+twin in the environment: PULLGRANT_REPO_URL for --repo-url, and so on; a flag wins over its twin.`,
+		Example: `  pullgrant sync --cluster prod-eu --repo-url https://github.com/acme/access.git
+  pullgrant sync --cluster prod-eu --repo-url https://github.com/acme/access.git --kubeconfig ~/.kube/config --dry-run`,
+		Args: arguments(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := twins(cmd, w.env); err != nil {
+				return err
+			}
+			if problem := o.problem(); problem != "" {
+				return usagef(cmd, "%s", problem)
+			}
+			return runAgent(cmd.Context(), w, o)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&o.cluster, "cluster", "", "name of this cluster in the access repository")
+	flags.StringVar(&o.repoURL, "repo-url", "", "address of the access repository, as git clones it over https")
+	flags.StringVar(&o.branch, "branch", "main", "branch to follow")
+	flags.DurationVar(&o.poll, "poll", 10*time.Second, "time between two looks at the branch")
+	flags.Var(o.evidence, "evidence", "what a grant rests on: github (approvals are verified) or branch (whoever can push grants)")
+	flags.StringVar(&o.kubeconfig, "kubeconfig", "", "kubeconfig file (default: the cluster this runs in)")
+	flags.StringVar(&o.signingKey, "signing-key-file", "", "SSH private key that signs the ledger's commits")
+	flags.Int64Var(&o.appID, "app-id", 0, "id of the GitHub App")
+	flags.Int64Var(&o.appInstall, "app-installation-id", 0, "id of the App's installation on the access repository")
+	flags.StringVar(&o.appKey, "app-key-file", "", "private key of the App, PEM")
+	flags.BoolVar(&o.once, "once", false, "take one pass and stop")
+	flags.BoolVar(&o.dryRun, "dry-run", false, "print what a pass would do, and do nothing")
+	return cmd
+}
+
+// twins fills each flag that was not given from its twin in the environment.
+func twins(cmd *cobra.Command, env func(string) string) (err error) {
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		name := "PULLGRANT_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+		if value := env(name); value != "" && !f.Changed && f.Name != "help" && err == nil {
+			if setErr := cmd.Flags().Set(f.Name, value); setErr != nil {
+				err = usagef(cmd, "%s=%q: %v", name, value, setErr)
+			}
+		}
+	})
+	return err
+}
+
+// problem tells what is wrong with the options; empty when nothing is.
+func (o syncOptions) problem() string {
+	app := o.appID != 0 || o.appInstall != 0 || o.appKey != ""
+	switch {
+	case o.cluster == "":
+		return "--cluster is missing"
+	case requests.CheckName(o.cluster) != "":
+		return fmt.Sprintf("--cluster %q: %s", o.cluster, requests.CheckName(o.cluster))
+	case o.repoURL == "":
+		return "--repo-url is missing"
+	case o.poll < time.Second:
+		return "--poll must be at least 1s"
+	case app && (o.appID == 0 || o.appInstall == 0 || o.appKey == ""):
+		return "--app-id, --app-installation-id and --app-key-file are needed together"
+	case o.once && o.dryRun:
+		return "--dry-run is a single pass already; leave --once out"
+	}
+	return ""
+}
+
+func runAgent(ctx context.Context, w world, o syncOptions) error {
+	config, err := o.agent(ctx, w)
+	if err != nil {
+		return err
+	}
+	agent, err := sync.NewAgent(config)
+	if err != nil {
+		return fmt.Errorf("prepare the agent: %w", err)
+	}
+	switch {
+	case o.dryRun:
+		steps, err := agent.DryRun(ctx)
+		if err != nil {
+			return err
+		}
+		for _, step := range steps {
+			if _, err := fmt.Fprintln(w.out, plain(step.String())); err != nil {
+				return err
+			}
+		}
+		w.say("%s to take", count(len(steps), "step"))
+		return nil
+	case o.once:
+		return agent.Once(ctx)
+	}
+	return agent.Run(ctx)
+}
+
+func (o syncOptions) agent(ctx context.Context, w world) (config sync.Config, err error) {
+	config = sync.Config{Cluster: o.cluster, Poll: o.poll, Clock: w.now, Logger: slog.New(slog.NewJSONHandler(w.err, nil))}
+	if config.Kubernetes, err = o.kubernetes(); err != nil {
+		return config, err
+	}
+	if o.signingKey != "" {
+		file, err := os.ReadFile(o.signingKey)
+		if err != nil {
+			return config, fmt.Errorf("read the signing key: %w", err)
+		}
+		if config.Signer, err = sync.ParseSigner(file); err != nil {
+			return config, err
+		}
+	}
+	apiURL := w.env("GITHUB_API_URL")
+	if apiURL == "" {
+		apiURL = github.DefaultAPIURL
+	}
+	api, err := webHost(apiURL)
+	if err != nil {
+		return config, err
+	}
+	host, repo, ok := parseOrigin(o.repoURL)
+	onGitHub := strings.EqualFold(host, api) || strings.EqualFold(host, "github.com") || strings.HasSuffix(strings.ToLower(host), ".ghe.com")
+	if o.evidence.value == requests.EvidenceBranch {
+		if onGitHub {
+			return config, fmt.Errorf("follow the access repository: it is on GitHub (%s), where approvals can be verified; use --evidence %s",
+				host, requests.EvidenceGitHub)
+		}
+		config.Repository, err = sync.NewRepository(o.repoURL, o.branch, branchCredential(w), nil)
+		return config, err
+	}
+	if !ok || !strings.EqualFold(host, api) {
+		return config, fmt.Errorf("follow the access repository: --repo-url is no repository on %s; correct it, or set GITHUB_API_URL to the API of its GitHub", api)
+	}
+	owner, name, _ := strings.Cut(repo, "/")
+	token, err := o.token(ctx, w, apiURL, api, name)
+	if err != nil {
+		return config, err
+	}
+	if config.GitHub, err = github.New(github.Config{APIURL: apiURL, Owner: owner, Repo: name, Token: token}); err != nil {
+		return config, err
+	}
+	config.Repository, err = sync.NewRepository(o.repoURL, o.branch, credential(token), nil)
+	return config, err
+}
+
+func (o syncOptions) kubernetes() (*rest.Config, error) {
+	if o.kubeconfig == "" {
+		config, err := rest.InClusterConfig()
+		if err != nil {
+			return nil, fmt.Errorf("find the cluster: %w; outside of one, give --kubeconfig", err)
+		}
+		return config, nil
+	}
+	config, err := clientcmd.BuildConfigFromFlags("", o.kubeconfig)
+	if err != nil {
+		return nil, fmt.Errorf("read the kubeconfig %s: %w", o.kubeconfig, err)
+	}
+	return config, nil
+}
+
+// token is where the agent's tokens come from: its App, else the environment.
+func (o syncOptions) token(ctx context.Context, w world, apiURL, host, repo string) (func(context.Context) (string, error), error) {
+	if o.appID == 0 {
+		t, err := token(ctx, w, host)
+		return func(context.Context) (string, error) { return t, nil }, err
+	}
+	key, err := os.ReadFile(o.appKey)
+	if err != nil {
+		return nil, fmt.Errorf("read the App's key: %w", err)
+	}
+	app, err := github.NewApp(github.AppConfig{APIURL: apiURL, ID: o.appID, InstallationID: o.appInstall, Repo: repo, Key: key, Now: w.now})
+	if err != nil {
+		return nil, err
+	}
+	return app.Token, nil
+}
+
+// credential is how GitHub's git takes a token.
+func credential(token func(context.Context) (string, error)) sync.Credential {
+	return func(ctx context.Context) (string, string, error) {
+		t, err := token(ctx)
+		return "x-access-token", t, err
+	}
+}
+
+// branchCredential is for a git server that is not GitHub: the token where one is set for it, else nobody.
+func branchCredential(w world) sync.Credential {
+	t := w.env("GITHUB_TOKEN")
+	if t == "" {
+		return nil
+	}
+	return credential(func(context.Context) (string, error) { return t, nil })
+}
