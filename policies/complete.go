@@ -20,7 +20,7 @@ const maxFuture = 30 * time.Second
 func (j *judge) complete() string {
 	f, pr := j.facts, j.facts.PullRequest
 	switch {
-	case f.Repository.ID == 0 || f.Repository.DefaultBranch == "" || pr.Number == 0 || pr.HeadSHA == "" || f.ObservedAt.IsZero():
+	case f.Repository.ID == 0 || f.Repository.Owner == "" || f.Repository.DefaultBranch == "" || pr.Number == 0 || pr.HeadSHA == "" || f.ObservedAt.IsZero():
 		return "the facts name no repository, pull request, head commit or time"
 	case f.Base.Commit == "" || j.tree.Commit == "":
 		return "the facts hold no commit of the default branch"

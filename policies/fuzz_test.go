@@ -1,0 +1,109 @@
+package policies_test
+
+import (
+	"encoding/json"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/requests"
+)
+
+// FuzzEvaluate judges whatever facts: it never panics, judges alike twice, allows nothing without an approval of the
+// head or a withdrawal, and gives nothing but what the policy lists.
+func FuzzEvaluate(f *testing.F) {
+	now, _ := time.Parse(time.RFC3339, casesNow)
+	for _, c := range scenarios(f) {
+		data, err := json.Marshal(c.facts)
+		if err != nil {
+			f.Fatal(err)
+		}
+		if len(data) < 8<<10 {
+			f.Add(data, c.merged)
+		}
+	}
+	f.Add([]byte(`{}`), false)
+	f.Fuzz(func(t *testing.T, data []byte, merged bool) {
+		var facts policies.Facts
+		if json.Unmarshal(data, &facts) != nil {
+			return
+		}
+		path, blob := casesPath, facts.Head.Files[casesPath].Blob
+		judge := func() policies.Decision {
+			if merged {
+				return policies.EvaluateMerged(facts, path, blob, now)
+			}
+			return policies.Evaluate(facts.Base, facts, now)
+		}
+		d := judge()
+		if again := judge(); !reflect.DeepEqual(d, again) {
+			t.Fatalf("judged twice: %+v and %+v", d, again)
+		}
+		d.Explain()
+		if d.Outcome != policies.Allowed {
+			if d.Code == "" {
+				t.Fatalf("%s without a code: %s", d.Outcome, d.Message)
+			}
+			return
+		}
+		if d.Kind != policies.KindWithdrawal && len(d.Approvers) == 0 {
+			t.Fatalf("allowed without an approval: %+v", d)
+		}
+		for _, a := range d.Approvers {
+			if a.ID == 0 || a.ID == facts.PullRequest.Author.ID {
+				t.Fatalf("the approval of %+v counted for the pull request of %+v", a, facts.PullRequest.Author)
+			}
+		}
+		if d.Kind == policies.KindRequest && (d.Grant == nil || len(d.Grant.Bindings) == 0 || d.Grant.Duration <= 0 || d.Grant.Subject.Name == "") {
+			t.Fatalf("allowed without a whole grant: %+v", d.Grant)
+		}
+		if merged && !d.Grant.Window.Open(now) && !now.Before(d.Grant.Window.Start.Time) {
+			t.Fatalf("granted outside its window %+v", d.Grant.Window)
+		}
+	})
+}
+
+// FuzzParsePolicy reads whatever bytes as each of the files under policies/: findings lie within the file, and a policy
+// that is accepted asks for an approval and bounds what it gives.
+func FuzzParsePolicy(f *testing.F) {
+	for _, file := range scenarios(f)["request/allow_approved_by_code_owner"].facts.Base.Files {
+		f.Add([]byte(file.Content))
+	}
+	f.Add([]byte("{apiVersion: pullgrant.dev/v1alpha1, kind: AccessPolicy, spec: {challenges: [{kind: AnyOf}]}}\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		_, findings := policies.ParseIdentities(policies.IdentitiesPath, data)
+		within(t, data, findings)
+		_, findings = policies.ParseGroups(policies.GroupsPath, data)
+		within(t, data, findings)
+		p, findings := policies.ParsePolicy(policies.Path("payments-debug"), data)
+		if within(t, data, findings); len(findings) > 0 {
+			return
+		}
+		if p.Metadata.Name != "payments-debug" || len(p.Spec.Clusters) == 0 || len(p.Spec.Subjects) == 0 || len(p.Spec.Challenges) == 0 ||
+			p.Spec.Target.MaxDuration <= 0 || p.Spec.Target.DefaultDuration > p.Spec.Target.MaxDuration || len(p.Spec.Target.Grants) == 0 {
+			t.Fatalf("accepted: %+v", p)
+		}
+		for _, c := range p.Spec.Challenges {
+			if c.Count < 1 || c.Kind == policies.PeerReview && len(c.Reviewers) == 0 {
+				t.Fatalf("accepted the challenge %+v", c)
+			}
+		}
+		for _, g := range p.Spec.Target.Grants {
+			if len(g.AllowedNamespaces) == 0 || g.RoleRef.Name == "" || g.RoleRef.Kind != requests.KindClusterRole {
+				t.Fatalf("accepted the grant %+v", g)
+			}
+		}
+	})
+}
+
+// within fails for a finding that stands nowhere in the file or says nothing.
+func within(t *testing.T, data []byte, findings []requests.Finding) {
+	lines := strings.Split(string(data), "\n")
+	for _, f := range findings {
+		if f.Line < 1 || f.Line > len(lines) || f.Column < 1 || f.Column > len([]rune(lines[f.Line-1]))+1 || f.Rule == "" || f.Message == "" {
+			t.Fatalf("finding outside a file of %d lines: %+v", len(lines), f)
+		}
+	}
+}

@@ -1,0 +1,105 @@
+package requests_test
+
+import (
+	"encoding/json"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pullgrant/pullgrant/requests"
+)
+
+const (
+	fuzzPath    = "requests/prod-eu/payments-debug/20261123-alice-inc-123.yaml"
+	fuzzRequest = `apiVersion: pullgrant.dev/v1alpha1
+kind: AccessRequest
+metadata:
+  name: 20261123-alice-inc-123
+spec:
+  cluster: prod-eu
+  policy: payments-debug
+  requester: alice
+  subject: {kind: User, name: alice@example.com}
+  namespace: payments
+  duration: 1h
+  reason: "INC-123: checkout is slow"
+`
+)
+
+// FuzzParseRequest reads whatever bytes: findings lie within the file, and what is accepted means the same after it was
+// written and read again, as YAML and as JSON.
+func FuzzParseRequest(f *testing.F) {
+	f.Add([]byte(fuzzRequest))
+	for _, odd := range []string{"\ufeff", "\t", "---\n---\n", "a: &a [*a]\n", "%YAML 1.1\n---\n", "<<: {}\n", "? [a]\n: b\n", "!!binary aGk=\n",
+		"spec: |\n  x\n", "- - - -\n", "{{{{", "key: \"\\u202e\"\n", "\u2028", "a: b\u0085c: d\n"} {
+		f.Add([]byte(odd))
+		f.Add([]byte(fuzzRequest + odd))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		request, findings := requests.ParseRequest(fuzzPath, data)
+		lines := strings.Split(string(data), "\n")
+		for _, f := range findings {
+			if f.Line < 1 || f.Line > len(lines) || f.Column < 1 || f.Column > len([]rune(lines[f.Line-1]))+1 || f.Rule == "" || f.Message == "" {
+				t.Fatalf("finding outside a file of %d lines: %+v", len(lines), f)
+			}
+			if strings.Contains(f.String(), "\n") {
+				t.Fatalf("a finding of two lines: %q", f)
+			}
+		}
+		if len(findings) > 0 {
+			return
+		}
+		text, err := request.Marshal()
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, findings := requests.ParseRequest(fuzzPath, text)
+		if len(findings) > 0 || !reflect.DeepEqual(again, request) {
+			t.Fatalf("%+v was written as\n%s\nand read as %+v, %v", request, text, again, findings)
+		}
+		text, err = json.Marshal(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var decoded requests.AccessRequest
+		if err := json.Unmarshal(text, &decoded); err != nil || !reflect.DeepEqual(decoded, request) {
+			t.Fatalf("%+v was written as\n%s\nand read as %+v, %v", request, text, decoded, err)
+		}
+	})
+}
+
+// FuzzSplitPath: a path is read as a request's or a ledger entry's only if it is exactly what Path or RevocationPath writes.
+func FuzzSplitPath(f *testing.F) {
+	f.Add(fuzzPath)
+	f.Add("revocations/prod-eu/20261123/20261123-alice-inc-123.yaml")
+	f.Add("requests/../policies/20261123-a-b.yaml")
+	f.Add("requests//x/20261123-a-b.yaml")
+	f.Fuzz(func(t *testing.T, path string) {
+		if p, ok := requests.SplitPath(path); ok && requests.Path(p.Cluster, p.Policy, p.Name) != path {
+			t.Errorf("%q is read as %+v", path, p)
+		}
+		if p, ok := requests.SplitRevocationPath(path); ok && requests.RevocationPath(p.Cluster, p.Name) != path {
+			t.Errorf("%q is read as %+v", path, p)
+		}
+	})
+}
+
+// FuzzDuration: what is accepted is whole minutes within bounds, and is written as something that reads the same.
+func FuzzDuration(f *testing.F) {
+	for _, s := range []string{"1m", "90m", "9999h", "0h", "-1h", "+1h", "1h1h", "1ns", "99999h", "1d", "1.5h", "٣h", "1H"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		d, err := requests.ParseDuration(s)
+		if err != nil {
+			return
+		}
+		if d < requests.Duration(time.Minute) || d > requests.Duration(9999*time.Hour) || time.Duration(d)%time.Minute != 0 {
+			t.Errorf("%q is %d", s, d)
+		}
+		if again, err := requests.ParseDuration(d.String()); err != nil || again != d {
+			t.Errorf("%q is written as %s and read as %s, %v", s, d, again, err)
+		}
+	})
+}
