@@ -24,6 +24,7 @@ type Document struct {
 	Findings []Finding
 
 	positions map[string]position // by field path such as spec.grants[0].roleRef
+	lines     []string
 }
 
 type position struct{ line, column int }
@@ -46,6 +47,7 @@ func Decode[T any](file string, data []byte, limit int) (T, *Document) {
 	if root == nil {
 		return value, d
 	}
+	d.lines = strings.Split(string(data), "\n")
 	d.walk(root, 0)
 	if len(d.Findings) == 0 {
 		d.decode(root, reflect.ValueOf(&value).Elem(), "")
@@ -145,7 +147,7 @@ func (d *Document) walk(n *yaml.Node, depth int) {
 		return
 	case n.Anchor != "":
 		d.add(p, "yaml-anchor", "anchor &%s; write the value out where it is needed", Quote(n.Anchor))
-	case n.Style&yaml.TaggedStyle != 0:
+	case n.Style&yaml.TaggedStyle != 0 || d.startsWithTag(p):
 		d.add(p, "yaml-tag", "tag %s; write the plain value", Quote(n.Tag))
 	}
 	if n.Kind == yaml.ScalarNode {
@@ -172,6 +174,12 @@ func (d *Document) walk(n *yaml.Node, depth int) {
 	for _, child := range n.Content {
 		d.walk(child, depth+1)
 	}
+}
+
+// startsWithTag finds the tag without a name, which the YAML library reads and forgets: no plain value begins with !.
+func (d *Document) startsWithTag(p position) bool {
+	line := []rune(d.lines[p.line-1])
+	return p.column <= len(line) && line[p.column-1] == '!'
 }
 
 type textUnmarshaler interface{ UnmarshalText([]byte) error }

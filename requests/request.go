@@ -192,7 +192,10 @@ func CheckReason(s string) string {
 // CheckRequestName tells what is wrong with a request's name; empty when nothing is. The form is
 // <yyyymmdd>-<requester>-<slug>, the requester as NamePart writes it.
 func CheckRequestName(name, requester string) string {
-	form := fmt.Sprintf("the form is <yyyymmdd>-%s-<slug>, for example 20261122-%[1]s-inc-123", NamePart(requester))
+	form := "the form is <yyyymmdd>-<requester>-<slug>, for example 20261122-alice-inc-123"
+	if CheckLogin(requester) == "" {
+		form = fmt.Sprintf("the form is <yyyymmdd>-%s-<slug>, for example 20261122-%[1]s-inc-123", NamePart(requester))
+	}
 	m := requestPattern.FindStringSubmatch(name)
 	if m == nil || len(name) > MaxRequestName {
 		return form + fmt.Sprintf(", at most %d lower-case letters, digits and dashes", MaxRequestName)
