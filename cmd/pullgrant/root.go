@@ -79,7 +79,6 @@ Exit codes:
 		newEvaluateCommand(w),
 		newFactsCommand(w),
 		newRenderCommand(w),
-		newActionCommand(w),
 		newSyncCommand(w),
 		newAuditCommand(w),
 		newSchemaCommand(w),

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -8,9 +9,12 @@ import (
 	"github.com/spf13/cobra"
 )
 
+// version is set by releases: -ldflags "-X main.version=v1.2.3".
+var version string
+
 // build is what the Go toolchain recorded about this binary.
 type build struct {
-	Version  string `json:"version"`            // of the module, (devel) for a build from a checkout without a tag
+	Version  string `json:"version"`            // of the release or module; (devel) for a build from a checkout
 	Commit   string `json:"commit,omitempty"`   // of a build from a checkout
 	Time     string `json:"time,omitempty"`     // of the commit
 	Modified bool   `json:"modified,omitempty"` // the checkout had changes
@@ -24,9 +28,7 @@ func thisBuild() build {
 	if !ok {
 		return b
 	}
-	if info.Main.Version != "" {
-		b.Version = info.Main.Version
-	}
+	b.Version = cmp.Or(version, info.Main.Version, b.Version)
 	for _, s := range info.Settings {
 		switch s.Key {
 		case "vcs.revision":
