@@ -18,13 +18,16 @@ import (
 // maxDepth bounds nesting; no format of ours is deeper than eight.
 const maxDepth = 20
 
+// maxFindings bounds what is told of a hostile file: one finding refuses it, a hundred are enough to mend it.
+const maxFindings = 100
+
 // Document is one strict YAML file: where each field stands and everything that is wrong with it.
 type Document struct {
 	File     string
 	Findings []Finding
 
 	positions map[string]position // by field path such as spec.grants[0].roleRef
-	lines     []string
+	lines     [][]rune
 }
 
 type position struct{ line, column int }
@@ -47,7 +50,9 @@ func Decode[T any](file string, data []byte, limit int) (T, *Document) {
 	if root == nil {
 		return value, d
 	}
-	d.lines = strings.Split(string(data), "\n")
+	for line := range strings.Lines(string(data)) {
+		d.lines = append(d.lines, []rune(line))
+	}
 	d.walk(root, 0)
 	if len(d.Findings) == 0 {
 		d.decode(root, reflect.ValueOf(&value).Elem(), "")
@@ -88,6 +93,9 @@ func (d *Document) Require(paths ...string) {
 }
 
 func (d *Document) add(p position, rule, format string, args ...any) {
+	if len(d.Findings) == maxFindings {
+		return
+	}
 	d.Findings = append(d.Findings, Finding{File: d.File, Line: p.line, Column: p.column, Rule: rule,
 		Message: fmt.Sprintf(format, args...)})
 }
@@ -178,8 +186,7 @@ func (d *Document) walk(n *yaml.Node, depth int) {
 
 // startsWithTag finds the tag without a name, which the YAML library reads and forgets: no plain value begins with !.
 func (d *Document) startsWithTag(p position) bool {
-	line := []rune(d.lines[p.line-1])
-	return p.column <= len(line) && line[p.column-1] == '!'
+	return p.line <= len(d.lines) && p.column <= len(d.lines[p.line-1]) && d.lines[p.line-1][p.column-1] == '!'
 }
 
 type textUnmarshaler interface{ UnmarshalText([]byte) error }

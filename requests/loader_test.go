@@ -141,9 +141,13 @@ func TestSizeAndBombs(t *testing.T) {
 		"closed depth":     {[]byte("spec: " + strings.Repeat("[", 4000) + strings.Repeat("]", 4000) + "\n"), "yaml-depth"},
 		"mapping depth":    {[]byte("spec: " + strings.Repeat("{a: ", 3000) + strings.Repeat("}", 3000) + "\n"), "yaml-depth"},
 		"too deep to read": {[]byte("spec: " + strings.Repeat("- ", 8000) + "x\n"), "yaml-syntax"},
+		"tab after tab":    {bytes.Repeat([]byte("\t"), most), "hidden-character"},
+		"key after key":    {bytes.Repeat([]byte("a: b\n"), most/5), "duplicate-key"},
 	} {
 		_, findings := requests.ParseRequest(fuzzPath, c.document)
 		switch {
+		case len(findings) > 100:
+			t.Errorf("%s: %d findings", name, len(findings))
 		case c.rule == "" && len(findings) > 0:
 			t.Errorf("%s: %v", name, findings[0])
 		case c.rule != "" && (len(findings) == 0 || findings[0].Rule != c.rule):
