@@ -193,17 +193,17 @@ func (a *Agent) tree(tip, p string) (policies.Tree, error) {
 	return tree, nil
 }
 
-// removers finds out who removed the request files of grants that still count, for those whose file is gone.
+// removers finds out who removed the request files of grants that ended because theirs is gone. Nothing is asked while
+// access still lasts: it does not wait for an answer.
 func (a *Agent) removers(ctx context.Context, w World) map[string]string {
 	found := map[string]string{}
 	for _, r := range w.Records {
 		p := r.Grant.Path
-		_, asked := w.Main.Requests[p]
-		if asked && r.Phase != Ended || r.Phase == Ended && r.Cause != "" {
-			continue
-		}
 		if a.github == nil {
 			found[p] = ""
+			continue
+		}
+		if r.Phase != Ended || r.Cause != "" {
 			continue
 		}
 		ctx, cancel := context.WithTimeout(ctx, proveTimeout)

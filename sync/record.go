@@ -56,8 +56,12 @@ func (a *Agent) enter(ctx context.Context, entries []entry) error {
 			return fmt.Errorf("writing the ledger: %w", err)
 		}
 		for _, e := range batch {
-			a.log.Info("entered", "event", "enter", "request", e.record.Grant.Name, "cluster", a.cluster.name,
-				"cause", e.record.Cause, "code", e.record.Code, "commit", commit)
+			event, cause := Enter, e.record.Cause
+			if e.discard {
+				event, cause = Discard, requests.CauseDenied
+			}
+			a.log.Info("off the branch", "event", string(event), "request", e.record.Grant.Name, "cluster", a.cluster.name,
+				"cause", cause, "code", e.record.Code, "commit", commit)
 		}
 	}
 	return nil

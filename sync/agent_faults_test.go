@@ -1,0 +1,232 @@
+package sync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/pullgrant/pullgrant/requests"
+)
+
+func (s *stage) foreignBinding(name string) *rbacv1.RoleBinding {
+	s.Helper()
+	b, err := s.admin.RbacV1().RoleBindings(s.namespace).Create(s.Context(), &rbacv1.RoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "payments-debug"},
+		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: "User", Name: "carol@example.com"}},
+	}, metav1.CreateOptions{})
+	s.must(err)
+	return b
+}
+
+// TestKilledAnywhere ends the agent before every single call that changes something, while it grants and while it
+// expires, and wants the same end from the agents that come after.
+func TestKilledAnywhere(t *testing.T) {
+	s := newStage(t)
+	for call := int32(1); ; call++ {
+		begin := s.clock()
+		name := s.ask(fmt.Sprintf("kill-%d", call))
+		granting, expiring := newCut(call, true, true), newCut(call, true, true)
+		for _, f := range []*cut{granting, expiring} {
+			err := s.agent(options{wire: f.wrap}).Once(t.Context())
+			if f.struck() != (err != nil) {
+				t.Fatalf("call %d: error %v", call, err)
+			}
+			s.once(options{})
+			if f == granting {
+				if b := s.bindings(); len(b) != 1 || b[0].Name != requests.ObjectName(name, 0) {
+					t.Fatalf("call %d: bindings %v", call, b)
+				}
+				s.setClock(begin.Add(time.Hour))
+			}
+		}
+		s.sameEnd(name, begin)
+		if !granting.struck() && !expiring.struck() {
+			if call < 5 {
+				t.Errorf("a pass made only %d calls", call-1)
+			}
+			break
+		}
+	}
+}
+
+// TestEveryCallFailsOnce has the same agent go on after every single call failed once, of those that read as well: what
+// cannot be read is never taken for absent.
+func TestEveryCallFailsOnce(t *testing.T) {
+	s := newStage(t)
+	for call := int32(1); ; call++ {
+		begin := s.clock()
+		name := s.ask(fmt.Sprintf("fail-%d", call))
+		granting, expiring := newCut(call, false, false), newCut(call, false, false)
+		agent := s.agent(options{wire: granting.wrap})
+		_ = agent.Once(t.Context()) // some calls are tried again at once
+		struck := granting.spare()
+		s.setClock(begin.Add(time.Minute))
+		s.must(agent.Once(t.Context()))
+		if b := s.bindings(); len(b) != 1 || b[0].Name != requests.ObjectName(name, 0) {
+			t.Fatalf("call %d: bindings %v", call, b)
+		}
+		s.setClock(begin.Add(time.Hour))
+		agent = s.agent(options{wire: expiring.wrap})
+		_ = agent.Once(t.Context())
+		struck = expiring.spare() || struck
+		s.must(agent.Once(t.Context()))
+		s.sameEnd(name, begin)
+		if !struck {
+			if call < 15 {
+				t.Errorf("a pass made only %d calls", call-1)
+			}
+			break
+		}
+	}
+}
+
+func (s *stage) sameEnd(name string, begin time.Time) {
+	s.Helper()
+	r := s.over(name, requests.CauseExpired, "")
+	if r.Status.RevokedAt.Time != begin.Add(time.Hour) || len(r.Status.GrantRefs) != 1 || s.Failed() {
+		s.Fatalf("%s: %+v", name, r.Status)
+	}
+}
+
+// TestDownAtExpiry: the first thing a new agent does is to take back what is due, git or no git.
+func TestDownAtExpiry(t *testing.T) {
+	s := newStage(t)
+	name := s.ask("down")
+	s.once(options{})
+	s.allowed(true)
+	s.setClock(noon.Add(3 * time.Hour))
+	gitDown := func(next http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(r *http.Request) (*http.Response, error) {
+			if strings.HasPrefix(r.URL.String(), s.URL) {
+				return nil, errors.New("git is down")
+			}
+			return next.RoundTrip(r)
+		})
+	}
+	err := s.agent(options{wire: gitDown}).Once(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "nothing is granted or recorded, expiry goes on") {
+		t.Errorf("error: %v", err)
+	}
+	s.allowed(false)
+	s.setClock(noon.Add(4 * time.Hour))
+	s.once(options{})
+	if r := s.over(name, requests.CauseExpired, ""); r.Status.RevokedAt.String() != "2026-11-23T15:00:00Z" {
+		t.Errorf("revoked at %s", r.Status.RevokedAt)
+	}
+}
+
+// TestPushRace: somebody pushes between the agent's fetch and its push. Access is gone already, the other commit
+// survives, and the entry lands on top of it.
+func TestPushRace(t *testing.T) {
+	s := newStage(t)
+	name := s.ask("race")
+	s.once(options{})
+	s.setClock(noon.Add(time.Hour))
+	var other string
+	s.BeforeReceive(func() {
+		if b := s.bindings(); len(b) != 0 {
+			t.Errorf("recorded before it was deleted: %v", b)
+		}
+		other = s.pushFiles("root", "Meanwhile", map[string]string{"README.md": "hello\n"})
+	})
+	s.once(options{})
+	s.over(name, requests.CauseExpired, "")
+	if parent := s.git("rev-parse", "main^"); other == "" || parent != other {
+		t.Errorf("the entry stands on %s, want %s", parent, other)
+	}
+}
+
+// TestTwoAgentsOneLedger: two agents of the same cluster end up with one entry.
+func TestTwoAgentsOneLedger(t *testing.T) {
+	s := newStage(t)
+	name := s.ask("two")
+	s.once(options{})
+	s.setClock(noon.Add(time.Hour))
+	done := make(chan error, 2)
+	for range 2 {
+		agent := s.agent(options{})
+		go func() { done <- agent.Once(t.Context()) }()
+	}
+	first, second := <-done, <-done
+	if first != nil && second != nil {
+		t.Errorf("both say so: %v; %v", first, second)
+	}
+	s.once(options{})
+	s.over(name, requests.CauseExpired, "")
+}
+
+// TestBatch: what ended together is entered together, and git reads the trailers of all.
+func TestBatch(t *testing.T) {
+	s := newStage(t)
+	names := []string{s.ask("one"), s.ask("two"), s.ask("three")}
+	s.once(options{})
+	if b := s.bindings(); len(b) != 3 {
+		t.Fatalf("bindings: %v", b)
+	}
+	before := s.Branch("main")
+	s.setClock(noon.Add(time.Hour))
+	s.once(options{})
+	for _, name := range names {
+		s.over(name, requests.CauseExpired, "")
+	}
+	if n := s.git("rev-list", "--count", before+"..main"); n != "1" {
+		t.Errorf("%s commits", n)
+	}
+	if read := strings.Count(s.git("log", "-1", "--format=%(trailers:only)", "main"), "Pullgrant-Event: revoked"); read != 3 {
+		t.Errorf("git reads %d events", read)
+	}
+}
+
+// TestRun is the whole agent with its loops: grant, expiry by the timer while git is down, and the record once it is back.
+func TestRun(t *testing.T) {
+	s := newStage(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	agent := s.agent(options{})
+	go func() { ended <- agent.Run(ctx) }()
+	defer func() {
+		cancel()
+		s.must(<-ended)
+	}()
+	name := s.ask("run")
+	s.allowed(true)
+	s.Fail("POST", "/acme/access.git/git-upload-pack", -1, 500, "down")
+	s.setClock(noon.Add(time.Hour))
+	s.allowed(false)
+	s.setClock(noon.Add(time.Hour + time.Minute))
+	s.Heal()
+	s.until("the entry is on main", func() bool {
+		return strings.Contains(s.git("ls-tree", "-r", "--name-only", "main"), requests.RevocationPath(s.cluster, name))
+	})
+	s.until("the record is gone", func() bool { return len(s.records()) == 0 })
+	if r := s.over(name, requests.CauseExpired, ""); r.Status.RevokedAt.String() != "2026-11-23T13:00:00Z" {
+		t.Errorf("revoked at %s", r.Status.RevokedAt)
+	}
+}
+
+// TestNotARequest: files that stand where requests stand and are none are left alone, and hold nothing up.
+func TestNotARequest(t *testing.T) {
+	s := newStage(t)
+	s.pushFiles("alice", "Odd files", map[string]string{
+		"requests/" + s.cluster + "/README.md":                   "hello\n",
+		"requests/" + s.cluster + "/payments-debug/Alice.yaml":   "kind: AccessRequest\n",
+		"requests/" + s.cluster + "/payments-debug/a/b/c/d.yaml": "kind: AccessRequest\n",
+	})
+	s.ask("good")
+	tip := s.Branch("main")
+	s.once(options{})
+	if len(s.bindings()) != 1 || s.Branch("main") != tip {
+		t.Errorf("bindings %v", s.bindings())
+	}
+	if n := strings.Count(s.log.String(), "left alone, and grants nothing"); n != 3 {
+		t.Errorf("%d files reported:\n%s", n, s.log.String())
+	}
+}

@@ -1,0 +1,285 @@
+package sync
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/pullgrant/pullgrant/requests"
+)
+
+// TestGrantToLedger is the whole way with proof through GitHub.
+func TestGrantToLedger(t *testing.T) {
+	s := newStage(t)
+	name, path, content := s.requestFile("way")
+	number := s.pull("way", true, map[string]string{path: content})
+	merged := s.Branch("main")
+	s.setClock(noon.Add(10 * time.Second))
+	s.allowed(false)
+	s.once(options{github: true})
+	s.allowed(true)
+	b := s.bindings()
+	if len(b) != 1 || b[0].Annotations["pullgrant.dev/expires-at"] != "2026-11-23T13:00:00Z" || b[0].Annotations["pullgrant.dev/commit"] != merged {
+		t.Fatalf("bindings: %+v", b)
+	}
+	s.setClock(noon.Add(time.Hour - time.Second))
+	s.once(options{github: true})
+	s.allowed(true)
+	s.setClock(noon.Add(time.Hour))
+	s.once(options{github: true})
+	r := s.over(name, requests.CauseExpired, "")
+	status := r.Status
+	if status.PullRequest != number || status.MergeCommit != merged || len(status.Approvers) != 1 || status.Approvers[0].Login != "bob" ||
+		status.GrantedAt.String() != "2026-11-23T12:00:00Z" || status.ExpiresAt.String() != "2026-11-23T13:00:00Z" ||
+		status.RevokedAt.String() != "2026-11-23T13:00:00Z" || status.State != requests.StateExpired ||
+		len(status.GrantRefs) != 1 || status.GrantRefs[0].UID != string(b[0].UID) || r.Spec == nil || r.Spec.Reason != "INC-123, checkout is slow" {
+		t.Errorf("the entry: %+v", r)
+	}
+	message := s.git("log", "-1", "--format=%B", "main")
+	want := "Revoke " + name + ": Expired\n\n@alice asked under policy payments-debug in #1, approved by @bob; " +
+		"granted from 2026-11-23T12:00:00Z to 2026-11-23T13:00:00Z, ended at 2026-11-23T13:00:00Z.\n\n" +
+		"Pullgrant-Event: revoked\nPullgrant-Cause: Expired\nPullgrant-Request: " + path + "\nPullgrant-Pull-Request: 1\n" +
+		"Pullgrant-Merge-Commit: " + merged + "\nPullgrant-Granted-At: 2026-11-23T12:00:00Z\nPullgrant-Expires-At: 2026-11-23T13:00:00Z\n" +
+		"Pullgrant-Revoked-At: 2026-11-23T13:00:00Z\nApproved-by: bob (102)"
+	if message != want {
+		t.Errorf("message\n%s\nwant\n%s", message, want)
+	}
+	if trailers := s.git("log", "-1", "--format=%(trailers:key=Approved-by,valueonly)", "main"); trailers != "bob (102)" {
+		t.Errorf("git reads the trailer %q", trailers)
+	}
+	before := s.Branch("main")
+	s.once(options{github: true})
+	if s.Branch("main") != before {
+		t.Error("a pass with nothing to do made a commit")
+	}
+}
+
+func TestRefused(t *testing.T) {
+	for slug, test := range map[string]struct {
+		do   func(s *stage, path, content string)
+		code string
+	}{
+		"unapproved": {func(s *stage, path, content string) { s.pull("b", false, map[string]string{path: content}) }, "InsufficientApprovals"},
+		"pushed":     {func(s *stage, path, content string) { s.pushFiles("alice", "Ask", map[string]string{path: content}) }, "NoPullRequest"},
+		"malformed": {func(s *stage, path, content string) {
+			s.pull("b", true, map[string]string{path: content + "\tduration: 1h\n"})
+		}, "FileRejected"},
+	} {
+		t.Run(slug, func(t *testing.T) {
+			s := newStage(t)
+			name, path, content := s.requestFile(slug)
+			test.do(s, path, content)
+			s.once(options{github: true})
+			r := s.over(name, requests.CauseDenied, test.code)
+			if r.Status.GrantedAt != nil || len(r.Status.GrantRefs) != 0 || (r.Spec == nil) != (slug == "malformed") {
+				t.Errorf("the entry: %+v", r)
+			}
+			// Put back after the refusal: the name is used, the file goes, the entry stays the only one (G4).
+			s.pull("again", true, map[string]string{path: content})
+			s.once(options{github: true})
+			s.over(name, requests.CauseDenied, test.code)
+		})
+	}
+}
+
+func TestRevertOfTheRevocationGrantsNothing(t *testing.T) {
+	s := newStage(t)
+	name := s.ask("revert")
+	s.once(options{})
+	s.allowed(true)
+	before := s.Branch("main")
+	s.setClock(noon.Add(time.Hour))
+	s.once(options{})
+	s.over(name, requests.CauseExpired, "")
+	_, path, content := s.requestFile("revert")
+	s.pushFiles("root", "Put it back", map[string]string{path: content})
+	s.once(options{})
+	s.over(name, requests.CauseExpired, "")
+	if subject := s.git("log", "-1", "--format=%s", "main"); subject != "Discard "+path+": the name is used" {
+		t.Errorf("the last commit is %q", subject)
+	}
+	// Main set back to before the revocation: history was rewritten, and nothing is granted.
+	s.must(s.SetBranch("root", "main", before))
+	err := s.agent(options{}).Once(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "kubectl -n pullgrant-system annotate --overwrite lease pullgrant-agent pullgrant.dev/head=COMMIT") {
+		t.Errorf("error: %v", err)
+	}
+	if len(s.bindings()) != 0 {
+		t.Error("granted on a branch that was rewritten")
+	}
+}
+
+func TestRewrittenMainStillExpires(t *testing.T) {
+	s := newStage(t)
+	s.ask("one")
+	running := s.agent(options{})
+	s.must(running.Once(t.Context()))
+	s.allowed(true)
+	root := s.git("rev-list", "--max-parents=0", "main")
+	s.must(s.SetBranch("root", "main", root))
+	s.ask("two")
+	for name, agent := range map[string]*Agent{"running": running, "cold": s.agent(options{})} {
+		if err := agent.Once(t.Context()); err == nil || !strings.Contains(err.Error(), "nothing is granted or recorded") {
+			t.Errorf("%s agent: %v", name, err)
+		}
+	}
+	if len(s.bindings()) != 1 {
+		t.Errorf("bindings: %v", s.bindings())
+	}
+	s.setClock(noon.Add(time.Hour))
+	if err := running.Once(t.Context()); err == nil {
+		t.Error("no error on a rewritten branch")
+	}
+	s.allowed(false)
+	// A person looked and accepts the branch as it is.
+	s.setClock(noon.Add(time.Hour + time.Minute))
+	s.must(running.cluster.setHead(t.Context(), s.Branch("main")))
+	s.must(running.Once(t.Context()))
+	name, _, _ := s.requestFile("one")
+	s.over(name, requests.CauseExpired, "")
+}
+
+func TestWithdrawnByTheRequester(t *testing.T) {
+	for slug, relinquished := range map[string]bool{"gave-back": true, "taken": false} {
+		t.Run(slug, func(t *testing.T) {
+			s := newStage(t)
+			name, path, content := s.requestFile(slug)
+			s.pull("b", true, map[string]string{path: content})
+			agent := s.agent(options{github: true})
+			s.must(agent.Once(t.Context()))
+			s.allowed(true)
+			s.setClock(noon.Add(5 * time.Minute))
+			cause := requests.CauseRevoked
+			if relinquished {
+				cause = requests.CauseRelinquished
+				s.pull("drop", false, map[string]string{path: "\x00removed"})
+			} else {
+				s.pushFiles("root", "Take it", map[string]string{path: "\x00removed"})
+			}
+			// GitHub cannot say who it was: access ends at once all the same, the entry waits.
+			s.Fail("GET", "/repos/acme/access/commits", -1, 403, `{"message":"Resource not accessible by integration"}`)
+			s.must(agent.Once(t.Context()))
+			s.allowed(false)
+			if len(s.records()) != 1 {
+				t.Errorf("records: %v", s.records())
+			}
+			s.Heal()
+			s.setClock(noon.Add(6 * time.Minute))
+			s.once(options{github: true})
+			if at := s.over(name, cause, "").Status.RevokedAt.String(); at != "2026-11-23T12:05:00Z" {
+				t.Errorf("revoked at %s", at)
+			}
+		})
+	}
+}
+
+func TestDeletedByHandNeverComesBack(t *testing.T) {
+	s := newStage(t)
+	name := s.ask("hand")
+	agent := s.agent(options{})
+	s.must(agent.Once(t.Context()))
+	s.allowed(true)
+	s.must(s.admin.RbacV1().RoleBindings(s.namespace).Delete(t.Context(), requests.ObjectName(name, 0), metav1.DeleteOptions{}))
+	s.must(agent.Once(t.Context()))
+	s.over(name, requests.CauseBindingDeleted, "")
+	s.once(options{})
+	s.over(name, requests.CauseBindingDeleted, "")
+}
+
+func TestEditedBinding(t *testing.T) {
+	for slug, patch := range map[string]string{
+		"subject":   `{"subjects":[{"apiGroup":"rbac.authorization.k8s.io","kind":"User","name":"eve@example.com"}]}`,
+		"expiry":    `{"metadata":{"annotations":{"pullgrant.dev/expires-at":"2027-01-01T00:00:00Z"}}}`,
+		"unlabeled": `{"metadata":{"labels":{"app.kubernetes.io/managed-by":null}}}`,
+	} {
+		t.Run(slug, func(t *testing.T) {
+			s := newStage(t)
+			name := s.ask(slug)
+			s.once(options{})
+			s.allowed(true)
+			_, err := s.admin.RbacV1().RoleBindings(s.namespace).Patch(t.Context(), requests.ObjectName(name, 0),
+				"application/merge-patch+json", []byte(patch), metav1.PatchOptions{})
+			s.must(err)
+			s.once(options{})
+			s.over(name, requests.CauseRevoked, "")
+			if left, err := s.admin.RbacV1().RoleBindings(s.namespace).List(t.Context(), metav1.ListOptions{}); err != nil || len(left.Items) != 1 {
+				t.Errorf("only the agent's own binding should be left: %v %v", left.Items, err)
+			}
+		})
+	}
+}
+
+// TestFinalizerIsNoWayToKeepAccess: a binding with a finalizer outlives its deletion, so the grant is not over.
+func TestFinalizerIsNoWayToKeepAccess(t *testing.T) {
+	s := newStage(t)
+	name := s.ask("keep")
+	s.once(options{})
+	patch := func(finalizers string) {
+		_, err := s.admin.RbacV1().RoleBindings(s.namespace).Patch(t.Context(), requests.ObjectName(name, 0),
+			"application/merge-patch+json", []byte(`{"metadata":{"finalizers":`+finalizers+`}}`), metav1.PatchOptions{})
+		s.must(err)
+	}
+	patch(`["example.com/keep"]`)
+	if err := s.agent(options{}).Once(t.Context()); err == nil || !strings.Contains(err.Error(), `its finalizers "example.com/keep" keep it alive`) {
+		t.Errorf("error: %v", err)
+	}
+	s.allowed(true)
+	patch("null")
+	s.once(options{})
+	s.over(name, requests.CauseBindingDeleted, "")
+}
+
+func TestConflictIsNotAdopted(t *testing.T) {
+	s := newStage(t)
+	name := s.ask("taken")
+	foreign := s.foreignBinding(requests.ObjectName(name, 0))
+	s.once(options{})
+	s.over(name, requests.CauseDenied, "BindingConflict")
+	left, err := s.admin.RbacV1().RoleBindings(s.namespace).Get(t.Context(), requests.ObjectName(name, 0), metav1.GetOptions{})
+	if err != nil || left.UID != foreign.UID {
+		t.Errorf("the other binding is not as it was: %v %v", left, err)
+	}
+}
+
+func TestStraySwept(t *testing.T) {
+	s := newStage(t)
+	stray := s.foreignBinding("pullgrant-stray")
+	stray.Labels = map[string]string{"app.kubernetes.io/managed-by": "pullgrant", "pullgrant.dev/cluster": s.cluster}
+	_, err := s.admin.RbacV1().RoleBindings(s.namespace).Update(t.Context(), stray, metav1.UpdateOptions{})
+	s.must(err)
+	s.once(options{})
+	if len(s.bindings()) != 0 {
+		t.Errorf("left: %v", s.bindings())
+	}
+}
+
+func TestNamespaceReplaced(t *testing.T) {
+	s := newStage(t)
+	name := s.ask("new-ns")
+	s.once(options{})
+	s.must(s.admin.CoreV1().Namespaces().Delete(t.Context(), s.namespace, metav1.DeleteOptions{}))
+	s.until("the namespace is gone", func() bool {
+		_, err := s.admin.CoreV1().Namespaces().Get(t.Context(), s.namespace, metav1.GetOptions{})
+		return err != nil
+	})
+	s.makeNamespace()
+	s.once(options{})
+	s.over(name, requests.CauseNamespaceReplaced, "")
+}
+
+func TestDryRunChangesNothing(t *testing.T) {
+	s := newStage(t)
+	name := s.ask("dry")
+	tip := s.Branch("main")
+	steps, err := s.agent(options{}).DryRun(t.Context())
+	s.must(err)
+	if len(steps) != 1 || steps[0].String() != "grant "+name+" to alice@example.com until 2026-11-23T13:00:00Z, payments-debug in "+s.namespace {
+		t.Errorf("steps: %v", steps)
+	}
+	if _, err := s.admin.CoordinationV1().Leases(Namespace).Get(t.Context(), leaseName, metav1.GetOptions{}); err == nil ||
+		len(s.bindings())+len(s.records()) > 0 || s.Branch("main") != tip {
+		t.Error("a dry run changed something")
+	}
+}
