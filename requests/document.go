@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -111,7 +112,7 @@ func (d *Document) parse(data []byte) *yaml.Node {
 		d.add(position{1, 1}, "yaml-document", "the file is empty; it must hold one YAML document")
 		return nil
 	case err != nil:
-		d.syntax(err)
+		d.syntax(err, data)
 		return nil
 	}
 	var second yaml.Node
@@ -121,7 +122,7 @@ func (d *Document) parse(data []byte) *yaml.Node {
 			"a second YAML document begins here; a file holds exactly one")
 		return nil
 	case !errors.Is(err, io.EOF):
-		d.syntax(err)
+		d.syntax(err, data)
 		return nil
 	}
 	if len(document.Content) != 1 || document.Content[0].Kind != yaml.MappingNode {
@@ -132,8 +133,18 @@ func (d *Document) parse(data []byte) *yaml.Node {
 	return document.Content[0]
 }
 
-func (d *Document) syntax(err error) {
+// unknownAnchor is what the decoder says, without a line, of an alias to nothing.
+var unknownAnchor = regexp.MustCompile(`unknown anchor '([^']+)' referenced`)
+
+func (d *Document) syntax(err error, data []byte) {
 	p, message := position{1, 1}, err.Error()
+	if m := unknownAnchor.FindStringSubmatch(message); m != nil {
+		before, _, _ := strings.Cut(string(data), "*"+m[1])
+		p.line += strings.Count(before, "\n")
+		p.column += utf8.RuneCountInString(before[strings.LastIndex(before, "\n")+1:])
+		d.add(p, "yaml-alias", "alias *%s; write the value out", Quote(m[1]))
+		return
+	}
 	if m := yamlLine.FindStringSubmatch(message); m != nil {
 		message = m[2]
 		if line, err := strconv.Atoi(m[1]); err == nil {

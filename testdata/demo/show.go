@@ -65,14 +65,16 @@ func step(number int, name, format string, args ...any) {
 
 // rights prints what the agent may do, as Kubernetes itself says it.
 func (s *stage) rights(ctx context.Context) error {
-	fmt.Println("\nThe agent's ServiceAccount may do, in the namespace payments and cluster-wide (kubectl auth can-i --list):")
-	r, err := s.kubectl(ctx, "agent", "auth", "can-i", "--list", "-n", namespace)
-	if err != nil || r.code != 0 {
-		return fmt.Errorf("list the agent's rights: %w %s", err, r.err)
-	}
-	for line := range strings.Lines(r.out) {
-		if strings.Contains(line, "rbac.authorization.k8s.io") || strings.HasPrefix(line, "namespaces") || strings.HasPrefix(line, "Resources") {
-			fmt.Print("  " + line)
+	for _, in := range []string{namespace, "pullgrant-system", "default"} {
+		fmt.Printf("\nThe agent may do in the namespace %s, beside asking who it is (kubectl auth can-i --list):\n", in)
+		r, err := s.kubectl(ctx, "agent", "auth", "can-i", "--list", "--no-headers", "-n", in)
+		if err != nil || r.code != 0 {
+			return fmt.Errorf("list the agent's rights: %w %s", err, r.err)
+		}
+		for line := range strings.Lines(r.out) {
+			if !strings.HasPrefix(line, "selfsubject") && !strings.HasPrefix(line, " ") {
+				fmt.Print("  " + line)
+			}
 		}
 	}
 	fmt.Println()
@@ -237,7 +239,11 @@ func next(ctx context.Context, events watch.Interface, want watch.EventType, wha
 }
 
 func (s *stage) granted(ctx context.Context, b *rbacv1.RoleBinding) error {
-	step(7, "Prove", "the agent judged the merged pull request itself: %s", s.logged("granted"))
+	judged, err := s.logged("judge")
+	if err != nil {
+		return err
+	}
+	step(7, "Prove", "the agent gathered the merged pull request's facts and judged them itself: %s, %s", judged.Decision, judged.Message)
 	step(8, "Apply", "RoleBinding %s/%s gives %s %s to %s until %s", b.Namespace, b.Name, b.RoleRef.Kind, b.RoleRef.Name,
 		b.Subjects[0].Name, b.Annotations["pullgrant.dev/expires-at"])
 	return s.expectCanI(ctx, "yes")
@@ -295,17 +301,24 @@ func (s *stage) record(ctx context.Context, number int) error {
 	return nil
 }
 
-// logged is the agent's last log line with the event.
-func (s *stage) logged(event string) string {
+// line is one line of the agent's log.
+type line struct{ Event, Decision, Message string }
+
+// logged is the agent's last log line of an event.
+func (s *stage) logged(event string) (line, error) {
 	data, err := os.ReadFile(s.log)
 	if err != nil {
-		return err.Error()
+		return line{}, fmt.Errorf("read the agent's log: %w", err)
 	}
-	found := ""
-	for line := range strings.Lines(string(data)) {
-		if strings.Contains(line, event) {
-			found = strings.TrimSpace(line)
+	var found line
+	for text := range strings.Lines(string(data)) {
+		var l line
+		if err := json.Unmarshal([]byte(text), &l); err == nil && l.Event == event {
+			found = l
 		}
 	}
-	return found
+	if found.Event == "" {
+		return found, fmt.Errorf("the agent's log has no event %q", event)
+	}
+	return found, nil
 }
