@@ -2,7 +2,6 @@ package github
 
 import (
 	"context"
-	"fmt"
 	"unicode/utf8"
 
 	"github.com/google/go-github/v60/github"
@@ -91,5 +90,5 @@ func cut(s string, most int) string {
 	for end > 0 && !utf8.RuneStart(s[end]) {
 		end--
 	}
-	return fmt.Sprint(s[:end], mark)
+	return s[:end] + mark
 }

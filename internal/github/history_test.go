@@ -125,3 +125,33 @@ func TestOpenPullRequests(t *testing.T) {
 		t.Error("a branch was taken for a commit")
 	}
 }
+
+// What reached the default branch through another branch was brought there by that branch's pull request.
+func TestAPullRequestIntoAnotherBranch(t *testing.T) {
+	w := newWorld(t)
+	w.push(forge.Change{Branch: "other", User: "root", Files: map[string]string{"other": "x"}})
+	w.push(forge.Change{Branch: "ask", From: "other", Files: map[string]string{requestPath: requestFile}})
+	inner := w.open("ask")
+	w.check(w.Do(w.Token("alice"), "PATCH", fmt.Sprintf("/repos/acme/access/pulls/%d", inner), map[string]any{"base": "other"}, nil))
+	w.merge(inner)
+	outer := w.open("other")
+	merge := w.merge(outer)
+	number, commit, err := w.client.Introduced(t.Context(), requestPath, w.Branch("main"))
+	if err != nil || number != outer || commit != merge {
+		t.Errorf("introduced by #%d in %s, error %v; want #%d in %s", number, commit, err, outer, merge)
+	}
+}
+
+func TestAPullRequestThatChangesAPushedFile(t *testing.T) {
+	w := newWorld(t)
+	w.push(forge.Change{User: "root", Files: map[string]string{requestPath: requestFile}})
+	sha := w.push(forge.Change{Branch: "edit", Files: map[string]string{requestPath: requestFile + "# more\n"}})
+	w.merge(w.open("edit"))
+	number, commit, err := w.client.Introduced(t.Context(), requestPath, w.Branch("main"))
+	if err != nil || number != 0 || commit != sha {
+		t.Errorf("introduced by #%d in %s, error %v; want nobody, last touched in %s", number, commit, err, sha)
+	}
+	if _, number, err := w.client.RemovedBy(t.Context(), requestPath, w.Branch("main")); err != nil || number != 0 {
+		t.Errorf("removed by #%d, error %v, though it is there", number, err)
+	}
+}

@@ -112,6 +112,7 @@ func TestListsThatCannotBeWhole(t *testing.T) {
 		"3000 files":     {"", with(map[string]any{"changed_files": 3000}), "it changes 3000 files and GitHub lists no more"},
 		"250 commits":    {"", with(map[string]any{"commits": 250}), "it has 250 commits and GitHub lists no more"},
 		"fewer files":    {"", with(map[string]any{"changed_files": 2}), "GitHub counts 2 changed files and lists 1"},
+		"fewer commits":  {"", with(map[string]any{"commits": 2}), "GitHub counts 2 commits and lists 1"},
 		"250 listed":     {"/commits", func(body any) any { return repeat(body, 250) }, "it has 250 commits"},
 		"3000 listed":    {"/files", func(body any) any { return repeat(body, 3000) }, "it changes 3000 files"},
 		"without head":   {"/commits", func(body any) any { body.([]any)[0].(map[string]any)["sha"] = strings.Repeat("1", 40); return body }, "probably after a force-push"},

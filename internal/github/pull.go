@@ -153,8 +153,11 @@ func (c *Client) readCommits(ctx context.Context, f *policies.Facts, p snapshot)
 	if len(f.Commits) >= maxCommits {
 		return fmt.Errorf("it has %d commits and GitHub lists no more than %d; squash them", len(f.Commits), maxCommits)
 	}
+	if len(f.Commits) < p.commits {
+		return fmt.Errorf("%w: GitHub counts %d commits and lists %d", errMoved, p.commits, len(f.Commits))
+	}
 	isHead := func(commit policies.Commit) bool { return commit.SHA == p.HeadSHA }
-	if len(f.Commits) < p.commits || !slices.ContainsFunc(f.Commits, isHead) {
+	if !slices.ContainsFunc(f.Commits, isHead) {
 		return fmt.Errorf("%w: its head %s is not among the %d commits listed, probably after a force-push", errMoved, p.HeadSHA, len(f.Commits))
 	}
 	return nil
