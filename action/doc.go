@@ -2,5 +2,5 @@
 // becomes a check run on each head commit, lines in the log, a step summary and outputs.
 //
 // Text from a pull request is hostile. It reaches only escaped log commands and escaped Markdown; outputs carry fixed
-// words, numbers and commit names (security.md 4.2).
+// words, numbers and commit names.
 package action

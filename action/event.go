@@ -29,7 +29,7 @@ type payload struct {
 var errMergeQueue = errors.New("merge queues are refused: the queue merges commits that no reviewer saw; turn the queue off for this repository")
 
 // parseEvent reads an event's payload. Only the pull request's number, or a commit to find it by, is taken from it:
-// everything that decides is asked of the API again (security.md 1.2).
+// everything that decides is asked of the API again.
 func parseEvent(name string, data []byte) (target, error) {
 	if name == "merge_group" {
 		return target{}, errMergeQueue

@@ -133,7 +133,7 @@ func worse(a, b policies.Outcome) bool {
 var outputPattern = regexp.MustCompile(`^[A-Za-z0-9-]*$`)
 
 // setOutputs writes words that can neither end an output early nor begin another. The library's delimiter is fixed and
-// its values unchecked, so anything else is left out (models.md 2.7).
+// its values unchecked, so anything else is left out.
 func setOutputs(a *githubactions.Action, d policies.Decision) {
 	for name, value := range map[string]string{"decision": d.Outcome.String(), "code": string(d.Code), "policy": d.Policy, "head-sha": d.HeadSHA} {
 		if outputPattern.MatchString(value) && a.Getenv("GITHUB_OUTPUT") != "" {

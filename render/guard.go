@@ -14,7 +14,7 @@ import (
 	"github.com/pullgrant/pullgrant/requests"
 )
 
-// agentNamespace is the agent's own. Nobody is granted anything in it, and nothing in kube-* (design.md 3).
+// agentNamespace is the agent's own. Nobody is granted anything in it, and nothing in kube-*.
 const agentNamespace = "pullgrant-system"
 
 var commitPattern = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)

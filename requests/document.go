@@ -34,7 +34,7 @@ type Document struct {
 type position struct{ line, column int }
 
 // Decode reads data as exactly one YAML document into a T, a struct with yaml tags. It refuses what two readers could
-// see differently (security.md 4.8 and 6.2): a second document, anchors, aliases, tags, merge keys, directives,
+// see differently (docs/decisions/0003-own-yaml-loader.md): a second document, anchors, aliases, tags, merge keys, directives,
 // duplicate or unknown keys, keys in another case, hidden characters, anything over limit bytes. All problems are in
 // the Document's findings; the value is complete only when there are none.
 func Decode[T any](file string, data []byte, limit int) (T, *Document) {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Duration is a length of time in whole minutes or hours, written 30m or 2h (security.md R53: Go's own grammar also
+// Duration is a length of time in whole minutes or hours, written 30m or 2h (R53: Go's own grammar also
 // takes negative, fractional and repeated parts).
 type Duration time.Duration
 
@@ -54,7 +54,7 @@ func (d Duration) String() string {
 	return fmt.Sprintf("%dh", int64(time.Duration(d)/time.Hour))
 }
 
-// Time is an instant in UTC, written as RFC 3339 with Z and whole seconds (security.md R53 and R55).
+// Time is an instant in UTC, written as RFC 3339 with Z and whole seconds (R53, R55).
 type Time struct{ time.Time }
 
 const timeLayout = "2006-01-02T15:04:05Z"

@@ -59,7 +59,7 @@ type Evidence struct {
 	Approvers    []Approver `json:"approvers,omitempty"`
 }
 
-// Sources of evidence: approvals proved through GitHub, or the branch taken at its word (design.md 7.15).
+// Sources of evidence: approvals proved through GitHub, or the branch taken at its word.
 const (
 	EvidenceGitHub = "github"
 	EvidenceBranch = "branch"

@@ -46,7 +46,7 @@ type GrantRef struct {
 	State     string `yaml:"state" json:"state"` // Created or Reclaimed
 }
 
-// States of a request, of a grant's objects, and causes of an end (design.md 1 and 3): closed lists.
+// States of a request, of a grant's objects, and causes of an end are closed lists.
 const (
 	StatePending      = "Pending"
 	StateDenied       = "Denied"

@@ -8,7 +8,7 @@ import (
 )
 
 // scan refuses bytes that an approver could not see or that readers treat differently: anything but UTF-8, a BOM,
-// carriage returns, tabs, line breaks other than LF, control and format characters (security.md 0.3 and 4.8).
+// carriage returns, tabs, line breaks other than LF, control and format characters.
 func (d *Document) scan(data []byte) {
 	line, column := 1, 1
 	for rest := data; len(rest) > 0; {
