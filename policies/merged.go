@@ -22,8 +22,11 @@ func EvaluateMerged(f Facts, path, blob string, now time.Time) Decision {
 		d.Path, d.HeadSHA, d.PolicyCommit = path, pr.HeadSHA, f.Base.Commit
 		return d
 	}
+	if problem := newJudge(f.Base, f, now).complete(); problem != "" {
+		return refuse(EvaluationError, "%s", problem)
+	}
 	switch kind, asked, _ := KindOf(f.Files); {
-	case !pr.Merged || pr.MergedAt == nil || f.Merge == nil:
+	case !pr.Merged:
 		return refuse(PullRequestNotMerged, "pull request #%d is not merged", pr.Number)
 	case f.Merge.Commit == "" || f.Merge.Commit != pr.MergeCommitSHA:
 		return refuse(NoPullRequest, "pull request #%d was merged as %s, not as %s", pr.Number, short(pr.MergeCommitSHA), short(f.Merge.Commit))
