@@ -21,7 +21,7 @@ import (
 )
 
 // App is one installation of a GitHub App. It hands out the installation's tokens, which last an hour, for one
-// repository only (security.md 4.4). It may be used from several goroutines.
+// repository only. It may be used from several goroutines.
 type App struct {
 	id, installation int64
 	repo             string // name, without owner

@@ -1,6 +1,6 @@
 // Package github is the one place that speaks to GitHub's API: it gathers the facts a pull request is judged by, posts
 // verdicts and opens pull requests. Facts are whole or there is an error: every page is read to its end, and an answer
-// that is refused, cut short or lacks a field is never taken for "there is none" (security.md R1).
+// that is refused, cut short or lacks a field is never taken for "there is none" (R1).
 package github
 
 import (

@@ -18,7 +18,8 @@ import (
 // errMoved says that the pull request changed while it was read.
 var errMoved = errors.New("the pull request changed while it was read")
 
-// maxReadings bounds how often a pull request that keeps changing is read from the start (R12).
+// maxReadings bounds how often a pull request that keeps changing is read from the start (R12), after pauses like those
+// between two tries of a call: GitHub's lists follow a push by a moment.
 const maxReadings = 3
 
 // Facts gathers everything pull request number is judged by, as it is now: one consistent reading of the pull request,
@@ -34,6 +35,11 @@ func (c *Client) Facts(ctx context.Context, number int, now time.Time) (policies
 			return policies.Facts{}, fmt.Errorf("gather the facts of %s/%s#%d: %w", c.owner, c.repo, number, err)
 		case reading == maxReadings:
 			return policies.Facts{}, fmt.Errorf("gather the facts of %s/%s#%d: %w, %d times; try again", c.owner, c.repo, number, err, reading)
+		}
+		select {
+		case <-time.After(c.wire.pause << (reading - 1)):
+		case <-ctx.Done():
+			return policies.Facts{}, fmt.Errorf("gather the facts of %s/%s#%d: %w", c.owner, c.repo, number, ctx.Err())
 		}
 	}
 }
@@ -133,7 +139,7 @@ func (c *Client) readMerge(ctx context.Context, f *policies.Facts, _ snapshot) e
 }
 
 // readNames finds where the name of the request stands on the default branch already: under any policy of its cluster,
-// or in the cluster's ledger (design.md 7.7).
+// or in the cluster's ledger.
 func (c *Client) readNames(ctx context.Context, f *policies.Facts, _ snapshot) error {
 	_, path, _ := policies.KindOf(f.Files)
 	place, ok := requests.SplitPath(path)

@@ -205,3 +205,18 @@ func TestAForkHasNoPushesHere(t *testing.T) {
 		t.Errorf("code %s; want %s", d.Code, policies.WrongBase)
 	}
 }
+
+func TestAPushThatGitHubDoesNotListYetIsWaitedFor(t *testing.T) {
+	w := newWorld(t)
+	n := w.ask()
+	for _, times := range []int{1, 2} {
+		w.Fail("GET", ".*/activity", times, 200, "[]")
+		if f := w.facts(n); len(f.Pushes) != 1 {
+			t.Errorf("%d pushes after %d empty lists", len(f.Pushes), times)
+		}
+	}
+	w.Fail("GET", ".*/activity", -1, 200, "[]")
+	if _, err := w.client.Facts(t.Context(), n, noon); err == nil || !strings.Contains(err.Error(), "who pushed its head") {
+		t.Errorf("facts without a pusher: %v", err)
+	}
+}

@@ -58,6 +58,9 @@ func (c *Client) readPushes(ctx context.Context, f *policies.Facts, p snapshot) 
 			f.Pushes = append(f.Pushes, push)
 		}
 		if response.After == "" {
+			if !slices.ContainsFunc(f.Pushes, func(push policies.Push) bool { return push.After == p.HeadSHA }) {
+				return fmt.Errorf("%w: GitHub does not list yet who pushed its head %s", errMoved, p.HeadSHA)
+			}
 			return checkLastPage(response)
 		}
 		if seen[response.After] {
@@ -164,7 +167,7 @@ const teamPermission = "organization permission Members: read (a workflow's own 
 var teamPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]*/[a-z0-9][a-z0-9_.-]*$`)
 
 // checkTeam makes sure that the team is there to be asked about: without that, no answer of its members would mean
-// that they are none (design.md 7.6).
+// that they are none.
 func (c *Client) checkTeam(ctx context.Context, team string) error {
 	org, slug, _ := strings.Cut(team, "/")
 	if !teamPattern.MatchString(team) {

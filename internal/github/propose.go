@@ -40,7 +40,7 @@ type Proposed struct {
 const cleanupTimeout = 15 * time.Second
 
 // Propose opens a pull request from the tip of the default branch as the token's user: the commit is made through the
-// Git Data API without an author, so GitHub fills in the account's (design.md 7.13). Nothing is left half-written: when
+// Git Data API without an author, so GitHub fills in the account's. Nothing is left half-written: when
 // the pull request cannot be opened, its branch is removed again.
 func (c *Client) Propose(ctx context.Context, p Proposal) (Proposed, error) {
 	repository, settings, err := c.repository(ctx)

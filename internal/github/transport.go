@@ -33,7 +33,7 @@ func newTransport(base *url.URL, token func(context.Context) (string, error)) *t
 	return &transport{base: base, token: token, next: http.DefaultTransport, pause: 500 * time.Millisecond}
 }
 
-// RoundTrip makes one call, tried again where that is safe and of use (security.md 4.2).
+// RoundTrip makes one call, tried again where that is safe and of use.
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.URL.Scheme != t.base.Scheme || req.URL.Host != t.base.Host {
 		return nil, fmt.Errorf("the call would leave %s", t.base.Host)
