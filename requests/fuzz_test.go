@@ -38,16 +38,7 @@ func FuzzParseRequest(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		request, findings := requests.ParseRequest(fuzzPath, data)
-		lines := strings.Split(string(data), "\n")
-		for _, f := range findings {
-			if f.Line < 1 || f.Line > len(lines) || f.Column < 1 || f.Column > len([]rune(lines[f.Line-1]))+1 || f.Rule == "" || f.Message == "" {
-				t.Fatalf("finding outside a file of %d lines: %+v", len(lines), f)
-			}
-			if strings.Contains(f.String(), "\n") {
-				t.Fatalf("a finding of two lines: %q", f)
-			}
-		}
-		if len(findings) > 0 {
+		if within(t, data, findings); len(findings) > 0 {
 			return
 		}
 		text, err := request.Marshal()
@@ -102,4 +93,48 @@ func FuzzDuration(f *testing.F) {
 			t.Errorf("%q is written as %s and read as %s, %v", s, d, again, err)
 		}
 	})
+}
+
+// FuzzParseRevocation is FuzzParseRequest for the ledger.
+func FuzzParseRevocation(f *testing.F) {
+	const path = "revocations/prod-eu/20261123/20261123-alice-inc-123.yaml"
+	request, _ := requests.ParseRequest(fuzzPath, []byte(fuzzRequest))
+	at := requests.At(time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC))
+	seed := requests.Revocation{APIVersion: request.APIVersion, Kind: request.Kind, Metadata: request.Metadata, Spec: &request.Spec,
+		Status: requests.Status{State: requests.StateExpired, Cause: requests.CauseExpired, Path: fuzzPath, GrantedAt: &at, RevokedAt: at,
+			Evidence: requests.EvidenceGitHub, PullRequest: 7, Approvers: []requests.Approver{{Login: "bob", ID: 102, ReviewID: 1, Time: at}}}}
+	text, err := seed.Marshal()
+	if err != nil {
+		f.Fatal(err)
+	}
+	if _, findings := requests.ParseRevocation(path, text); len(findings) > 0 {
+		f.Fatalf("the seed has findings: %v", findings)
+	}
+	f.Add(text)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		r, findings := requests.ParseRevocation(path, data)
+		if within(t, data, findings); len(findings) > 0 {
+			return
+		}
+		text, err := r.Marshal()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again, findings := requests.ParseRevocation(path, text); len(findings) > 0 || !reflect.DeepEqual(again, r) {
+			t.Fatalf("%+v was written as\n%s\nand read as %+v, %v", r, text, again, findings)
+		}
+	})
+}
+
+// within fails for a finding that stands nowhere in the file, says nothing, or says it on two lines.
+func within(t *testing.T, data []byte, findings []requests.Finding) {
+	lines := strings.Split(string(data), "\n")
+	for _, f := range findings {
+		if f.Line < 1 || f.Line > len(lines) || f.Column < 1 || f.Column > len([]rune(lines[f.Line-1]))+1 || f.Rule == "" || f.Message == "" {
+			t.Fatalf("finding outside a file of %d lines: %+v", len(lines), f)
+		}
+		if strings.Contains(f.String(), "\n") {
+			t.Fatalf("a finding of two lines: %q", f)
+		}
+	}
 }

@@ -101,14 +101,13 @@ func ParseRevocation(path string, data []byte) (Revocation, []Finding) {
 	} else if want := StateOf(r.Status.Cause); r.Status.State != want {
 		d.Check("status.state", "state", r.Status.State, "with this cause it is "+want)
 	}
-	place, ok := SplitRevocationPath(path)
-	if !ok {
+	if place, ok := SplitRevocationPath(path); !ok {
 		d.Add("", "path", "a ledger entry stands at %s/<cluster>/<yyyymmdd>/<name>.yaml", RevocationsFolder)
-		return r, d.Findings
-	}
-	d.agree("metadata.name", r.Metadata.Name, "file name", place.Name)
-	if r.Spec != nil {
-		d.agree("spec.cluster", r.Spec.Cluster, "cluster folder", place.Cluster)
+	} else {
+		d.agree("metadata.name", r.Metadata.Name, "file name", place.Name)
+		if r.Spec != nil {
+			d.agree("spec.cluster", r.Spec.Cluster, "cluster folder", place.Cluster)
+		}
 	}
 	SortFindings(d.Findings)
 	return r, d.Findings
