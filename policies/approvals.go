@@ -258,6 +258,9 @@ func (j *judge) disqualify(o opinion) (Code, string) {
 		return ApprovalStale, fmt.Sprintf("stale, it approved %s and the head is %s", cmp.Or(short(o.review.CommitID), "no commit"), short(head))
 	case rebased:
 		return ApprovalStale, "stale, the base branch was changed after it"
+	case j.overtaken(o) != nil:
+		change := j.overtaken(o)
+		return ApprovalStale, fmt.Sprintf("stale, pull request #%d changed %s after it", change.PullRequest, requests.Quote(change.Path))
 	case f.judgedAt(j.now).Sub(o.review.SubmittedAt.Time) > maxApprovalAge:
 		return ApprovalStale, fmt.Sprintf("stale, it is older than %s", requests.Duration(maxApprovalAge))
 	}
@@ -282,6 +285,17 @@ func (j *judge) disqualify(o opinion) (Code, string) {
 		return ApproverNotAllowed, "they are not a member of the organization"
 	}
 	return "", ""
+}
+
+// overtaken finds a change, after an approval of a request, of what its approver went by (R56).
+func (j *judge) overtaken(o opinion) *Change {
+	i := slices.IndexFunc(j.facts.Changes, func(c Change) bool {
+		return c.MergedAt != nil && !c.MergedAt.Before(o.review.SubmittedAt.Time)
+	})
+	if j.Kind != KindRequest || i < 0 {
+		return nil
+	}
+	return &j.facts.Changes[i]
 }
 
 // isSelf tells whether a reviewer is the author, the requester or the subject under any account (R13, R14).

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/pullgrant/pullgrant/requests"
 )
 
 // Limits of what GitHub lists (R2, R3): at the limit the list may be cut.
@@ -41,6 +43,13 @@ func (j *judge) complete() string {
 	}
 	if problem := j.reviewsComplete(); problem != "" {
 		return problem
+	}
+	if j.Kind == KindRequest {
+		for _, path := range j.tree.Reviewed(j.Path) {
+			if !slices.ContainsFunc(f.Changes, func(c Change) bool { return c.Path == path && (c.PullRequest == 0) == (c.MergedAt == nil) }) {
+				return fmt.Sprintf("the facts do not tell when %s last changed; gather them again", requests.Quote(path))
+			}
+		}
 	}
 	return j.peopleComplete()
 }

@@ -8,7 +8,7 @@ import (
 )
 
 // Facts is what GitHub said about one pull request, complete enough to be saved as JSON and judged again. Whoever
-// gathers them returns an error rather than facts with a page, a team or a file missing (security.md R1).
+// gathers them returns an error rather than facts with a page, a team or a file missing (R1).
 type Facts struct {
 	ObservedAt  requests.Time `json:"observedAt"`
 	Repository  Repository    `json:"repository"`
@@ -19,6 +19,9 @@ type Facts struct {
 	Pushes      []Push        `json:"pushes"` // to the head branch
 	// BaseChanges are the times at which the pull request was pointed at another base branch (R40).
 	BaseChanges []requests.Time `json:"baseChanges,omitempty"`
+
+	// Changes tells, for every path of Reviewed, when it last changed before the merge, or before now (R56).
+	Changes []Change `json:"changes,omitempty"`
 
 	// Base is the tip of the default branch when the facts were gathered, not pull.base.sha, which can be old.
 	Base Tree `json:"base"`
@@ -108,6 +111,14 @@ type Push struct {
 	After  string        `json:"after"`
 	Time   requests.Time `json:"time"`
 	Reason string        `json:"reason"` // push, force_push, branch_creation, ...
+}
+
+// Change is the last time a file of the default branch changed. Without a pull request, because it was pushed directly or
+// never changed since the repository began, there is no time that GitHub vouches for.
+type Change struct {
+	Path        string         `json:"path"`
+	PullRequest int            `json:"pullRequest,omitempty"`
+	MergedAt    *requests.Time `json:"mergedAt,omitempty"`
 }
 
 // Merge is how a pull request entered the default branch.

@@ -8,7 +8,7 @@ import (
 	"github.com/pullgrant/pullgrant/requests"
 )
 
-// KindOf decides what a pull request is from the paths it changes (design.md 7.1, security.md R4, R36 and R37). path is
+// KindOf decides what a pull request is from the paths it changes (docs/rules.md; R4, R36 and R37). path is
 // the file under requests/ of a request or a withdrawal. problem says why the pull request is of no kind.
 func KindOf(files []File) (kind Kind, path, problem string) {
 	if len(files) == 0 {
@@ -76,4 +76,20 @@ func Wanted(kind Kind, path string) func(string) bool {
 		wanted = append(wanted, Path(place.Policy))
 	}
 	return func(p string) bool { return slices.Contains(wanted, p) }
+}
+
+// Reviewed are the files of a tree that the approver of a request at path goes by: an approval given before the last
+// change of one of them is stale (R56).
+func (t Tree) Reviewed(path string) []string {
+	var paths []string
+	if place, ok := requests.SplitPath(path); ok {
+		paths = append(paths, Path(place.Policy))
+	}
+	if name := t.codeownersPath(); name != "" {
+		paths = append(paths, name)
+	}
+	return slices.DeleteFunc(paths, func(p string) bool {
+		_, exists := t.Files[p]
+		return !exists
+	})
 }

@@ -103,12 +103,19 @@ func parse[T any](t Tree, name string, read func(string, []byte) (T, []requests.
 	return read(name, []byte(file.Content))
 }
 
-// codeowners reads the file GitHub would use: the first of CodeownersPaths that exists, even when empty (R28).
-func (t Tree) codeowners() (Codeowners, []requests.Finding) {
+// codeownersPath is the file GitHub would use: the first of CodeownersPaths that exists, even when empty (R28).
+func (t Tree) codeownersPath() string {
 	for _, name := range CodeownersPaths {
 		if _, ok := t.Files[name]; ok {
-			return parse(t, name, ParseCodeowners)
+			return name
 		}
+	}
+	return ""
+}
+
+func (t Tree) codeowners() (Codeowners, []requests.Finding) {
+	if name := t.codeownersPath(); name != "" {
+		return parse(t, name, ParseCodeowners)
 	}
 	return Codeowners{}, []requests.Finding{{File: CodeownersPaths[0], Line: 1, Column: 1, Rule: "codeowners-missing",
 		Message: "there is no CODEOWNERS file, so nobody can approve; create it"}}

@@ -18,7 +18,9 @@ type listed struct {
 	author              policies.User
 	head, base, mergeAt string // mergeAt: the merge commit; of an open one GitHub's trial merge
 	baseID              int64
-	open, merged        bool
+	open                bool
+	merged              bool
+	mergedAt            requests.Time
 }
 
 // mergedInto tells whether the pull request was merged into the repository's default branch.
@@ -41,7 +43,8 @@ func (c *Client) pullsOf(ctx context.Context, commit string) ([]listed, error) {
 	var all []listed
 	for _, f := range found {
 		p := listed{number: f.GetNumber(), head: f.GetHead().GetSHA(), base: f.GetBase().GetRef(), mergeAt: f.GetMergeCommitSHA(),
-			baseID: f.GetBase().GetRepo().GetID(), open: f.GetState() == "open", merged: !f.GetMergedAt().IsZero()}
+			baseID: f.GetBase().GetRepo().GetID(), open: f.GetState() == "open", merged: !f.GetMergedAt().IsZero(),
+			mergedAt: requests.At(f.GetMergedAt().Time)}
 		if p.author, err = c.user(f.User, "the author of a pull request"); err != nil {
 			return nil, err
 		}
@@ -114,15 +117,13 @@ func (c *Client) changedBy(ctx context.Context, path, tip string, appears bool) 
 	if err != nil {
 		return listed{}, "", err
 	}
-	touched, _, err := c.api.Repositories.ListCommits(ctx, c.owner, c.repo,
-		&github.CommitsListOptions{SHA: tip, Path: path, ListOptions: github.ListOptions{PerPage: 1}})
+	last, err := c.lastTouched(ctx, path, tip)
 	if err != nil {
-		return listed{}, "", c.explain(err, "Contents: read", "find the last commit that touched %s", requests.Quote(path))
+		return listed{}, "", err
 	}
-	if len(touched) == 0 {
+	if last == "" {
 		return listed{}, "", fmt.Errorf("find the last commit that touched %s: none did before %s; try again", requests.Quote(path), tip)
 	}
-	last := touched[0].GetSHA()
 	pulls, err := c.pullsOf(ctx, last)
 	if err != nil {
 		return listed{}, "", err
@@ -141,6 +142,57 @@ func (c *Client) changedBy(ctx context.Context, path, tip string, appears bool) 
 		}
 	}
 	return listed{}, last, nil
+}
+
+// lastTouched is the last commit before tip that touched path, empty when none did. GitHub walks the history as git log
+// does: of a merge that took a file over as it was, it names the commit that was merged.
+func (c *Client) lastTouched(ctx context.Context, path, tip string) (string, error) {
+	found, _, err := c.api.Repositories.ListCommits(ctx, c.owner, c.repo,
+		&github.CommitsListOptions{SHA: tip, Path: path, ListOptions: github.ListOptions{PerPage: 1}})
+	if err != nil {
+		return "", c.explain(err, "Contents: read", "find the last commit that touched %s", requests.Quote(path))
+	}
+	if len(found) == 0 {
+		return "", nil
+	}
+	if !isName(found[0].GetSHA()) {
+		return "", c.incomplete("the last commit that touched %s", requests.Quote(path))
+	}
+	return found[0].GetSHA(), nil
+}
+
+// readChanges finds when what the approvers of a request go by changed last, before the merge or before now (R56). When
+// several pull requests brought the change, the latest merge counts.
+func (c *Client) readChanges(ctx context.Context, f *policies.Facts, _ snapshot) error {
+	kind, path, _ := policies.KindOf(f.Files)
+	if kind != policies.KindRequest {
+		return nil
+	}
+	tip, paths := f.Base.Commit, f.Base.Reviewed(path)
+	if f.Merge != nil {
+		tip, paths = f.Merge.FirstParent.Commit, append(paths, f.Merge.FirstParent.Reviewed(path)...)
+	}
+	slices.Sort(paths)
+	for _, path := range slices.Compact(paths) {
+		change := policies.Change{Path: path}
+		last, err := c.lastTouched(ctx, path, tip)
+		if err != nil {
+			return err
+		}
+		var pulls []listed
+		if last != "" {
+			if pulls, err = c.pullsOf(ctx, last); err != nil {
+				return err
+			}
+		}
+		for _, p := range pulls {
+			if p.mergedInto(f.Repository) && (change.MergedAt == nil || change.MergedAt.Before(p.mergedAt.Time)) {
+				change.PullRequest, change.MergedAt = p.number, &p.mergedAt
+			}
+		}
+		f.Changes = append(f.Changes, change)
+	}
+	return nil
 }
 
 // merged tells whether path appears, or disappears, between a merge commit's first parent and the commit itself.

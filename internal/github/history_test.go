@@ -155,3 +155,36 @@ func TestAPullRequestThatChangesAPushedFile(t *testing.T) {
 		t.Errorf("removed by #%d, error %v, though it is there", number, err)
 	}
 }
+
+func TestWhatApproversGoByIsDated(t *testing.T) {
+	w := newWorld(t)
+	n := w.ask()
+	changes := func() map[string]int {
+		found := map[string]int{}
+		for _, c := range w.facts(n).Changes {
+			found[c.Path] = c.PullRequest
+			if (c.PullRequest != 0) != (c.MergedAt != nil) {
+				t.Errorf("change %+v", c)
+			}
+		}
+		return found
+	}
+	if found := changes(); len(found) != 2 || found["policies/payments-debug.yaml"] != 0 || found[".github/CODEOWNERS"] != 0 {
+		t.Errorf("changes of a repository as it began: %v", found)
+	}
+	policy := w.facts(n).Base.Files["policies/payments-debug.yaml"].Content + "# reviewed\n"
+	w.push(forge.Change{Branch: "tighten", From: "main", Files: map[string]string{"policies/payments-debug.yaml": policy}})
+	change, err := w.Open("alice", "tighten", "Tighten")
+	w.check(err)
+	w.review("bob", change, "APPROVE")
+	w.merge(change)
+	if found := changes(); found["policies/payments-debug.yaml"] != change || found[".github/CODEOWNERS"] != 0 {
+		t.Errorf("changes after #%d: %v", change, found)
+	}
+	w.review("bob", n, "APPROVE")
+	w.merge(n)
+	w.push(forge.Change{User: "root", Branch: "main", Files: map[string]string{"policies/payments-debug.yaml": policy + "# again\n"}})
+	if found := changes(); found["policies/payments-debug.yaml"] != change {
+		t.Errorf("changes before the merge of #%d: %v", n, found)
+	}
+}
