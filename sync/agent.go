@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"time"
 
 	"k8s.io/client-go/rest"
@@ -155,11 +157,12 @@ func (a *Agent) pass(ctx context.Context) error {
 	}
 	w.Main = main
 	if proofs := a.prove(ctx, w); len(proofs) > 0 {
-		if _, settleErr = a.settle(ctx, main, proofs); settleErr != nil {
+		if w, settleErr = a.settle(ctx, main, proofs); settleErr != nil {
 			return errors.Join(err, settleErr)
 		}
-		for path := range a.waiting {
-			err = errors.Join(err, fmt.Errorf("%s cannot be judged yet", path))
+		a.settled(w)
+		for _, path := range slices.Sorted(maps.Keys(a.waiting)) {
+			err = errors.Join(err, fmt.Errorf("%s waits: %s", path, proofs[path].Decision.Message))
 		}
 	}
 	return errors.Join(err, a.accept(ctx))

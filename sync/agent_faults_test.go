@@ -212,6 +212,26 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// TestRunRecordsAtOnce: what disappears is recorded without waiting for the next poll, with the time it was seen to go.
+func TestRunRecordsAtOnce(t *testing.T) {
+	s := newStage(t)
+	name := s.ask("nudge")
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.agent(options{poll: time.Hour}).Run(ctx) }()
+	defer func() {
+		cancel()
+		s.must(<-ended)
+	}()
+	s.until("the binding is there", func() bool { return len(s.bindings()) == 1 })
+	s.setClock(noon.Add(time.Hour))
+	s.until("the entry is on main", func() bool {
+		return strings.Contains(s.git("ls-tree", "-r", "--name-only", "main"), requests.RevocationPath(s.cluster, name))
+	})
+	s.until("the record is gone", func() bool { return len(s.records()) == 0 })
+	s.over(name, requests.CauseExpired, "")
+}
+
 // TestNotARequest: files that stand where requests stand and are none are left alone, and hold nothing up.
 func TestNotARequest(t *testing.T) {
 	s := newStage(t)
@@ -229,4 +249,56 @@ func TestNotARequest(t *testing.T) {
 	if n := strings.Count(s.log.String(), "left alone, and grants nothing"); n != 3 {
 		t.Errorf("%d files reported:\n%s", n, s.log.String())
 	}
+}
+
+// TestNamespaceMissing: what cannot be granted is tried again, ever more seldom, and refused when its window is over.
+func TestNamespaceMissing(t *testing.T) {
+	s := newStage(t)
+	s.must(s.admin.CoreV1().Namespaces().Delete(t.Context(), s.namespace, metav1.DeleteOptions{}))
+	s.until("the namespace is gone", func() bool {
+		_, err := s.admin.CoreV1().Namespaces().Get(t.Context(), s.namespace, metav1.GetOptions{})
+		return err != nil
+	})
+	name := s.ask("nowhere")
+	agent := s.agent(options{})
+	if err := agent.Once(t.Context()); err == nil || !strings.Contains(err.Error(), `namespaces "`+s.namespace+`" not found`) {
+		t.Errorf("error: %v", err)
+	}
+	if err := agent.Once(t.Context()); err == nil || !strings.Contains(err.Error(), "it is tried again at 2026-11-23T12:00:05Z") {
+		t.Errorf("error: %v", err)
+	}
+	s.setClock(noon.Add(time.Hour))
+	s.must(agent.Once(t.Context()))
+	s.over(name, requests.CauseDenied, "ExpiredBeforeGrant")
+}
+
+// TestUnreadableRecord: state that somebody broke takes its bindings with it and grants nothing.
+func TestUnreadableRecord(t *testing.T) {
+	s := newStage(t)
+	s.ask("broken")
+	s.once(options{})
+	record := s.records()[0]
+	record.Data["grant"] = `{"name":"other"}`
+	_, err := s.admin.CoreV1().ConfigMaps(Namespace).Update(t.Context(), &record, metav1.UpdateOptions{})
+	s.must(err)
+	if err := s.agent(options{}).Once(t.Context()); err == nil {
+		t.Error("no error")
+	}
+	s.allowed(false)
+	if len(s.bindings()) != 0 || !strings.Contains(s.log.String(), "the grant is another one's") {
+		t.Errorf("bindings %v\n%s", s.bindings(), s.log.String())
+	}
+}
+
+// TestSignedLedger: the agent's key signs, and a reader can tell.
+func TestSignedLedger(t *testing.T) {
+	s := newStage(t)
+	name := s.ask("signed")
+	signer, _ := newKey(t)
+	s.once(options{signer: signer})
+	s.setClock(noon.Add(time.Hour))
+	s.once(options{signer: signer})
+	s.over(name, requests.CauseExpired, "")
+	raw := s.git("cat-file", "commit", "main") + "\n"
+	s.must(VerifyCommit([]byte(raw), allowed(t, signer.AllowedSigner(s.cluster)), s.cluster))
 }

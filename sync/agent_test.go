@@ -7,6 +7,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
 )
 
@@ -108,6 +109,57 @@ func TestRevertOfTheRevocationGrantsNothing(t *testing.T) {
 	}
 	if len(s.bindings()) != 0 {
 		t.Error("granted on a branch that was rewritten")
+	}
+}
+
+// TestNameUsedInAnotherCluster: the request goes, and no entry of this cluster is made for what it never saw.
+func TestNameUsedInAnotherCluster(t *testing.T) {
+	s := newStage(t)
+	name, path, content := s.requestFile("elsewhere")
+	s.pushFiles("alice", "Ask", map[string]string{path: content, requests.RevocationPath("prod-other", name): "used\n"})
+	s.once(options{})
+	if len(s.bindings()) != 0 {
+		t.Errorf("granted: %v", s.bindings())
+	}
+	if files := s.git("diff", "--name-only", "main~1", "main"); files != path {
+		t.Errorf("the agent changed %s", files)
+	}
+	if trailers := s.git("log", "-1", "--format=%(trailers:only)", "main"); trailers !=
+		"Pullgrant-Event: revoked\nPullgrant-Cause: Denied\nPullgrant-Request: "+path {
+		t.Errorf("trailers %s", trailers)
+	}
+}
+
+// TestGitMustAgreeWithGitHub: the merge that GitHub names must be the commit that git says brought the file.
+func TestGitMustAgreeWithGitHub(t *testing.T) {
+	s := newStage(t)
+	_, path, content := s.requestFile("agree")
+	s.pull("b", true, map[string]string{path: content})
+	agent := s.agent(options{github: true})
+	main, err := agent.fetch(t.Context())
+	s.must(err)
+	var e requests.Evidence
+	for hash, code := range map[string]policies.Code{main.Tip: "", s.git("rev-parse", "main^2"): policies.NoPullRequest} {
+		d := agent.judgeMerged(t.Context(), main.Tip, path, main.Requests[path], Commit{Hash: hash}, &e)
+		if d.Code != code {
+			t.Errorf("file added by %s: %s %s, want %q", hash, d.Code, d.Message, code)
+		}
+	}
+}
+
+// TestDeleteIsOfOneUID: a binding made anew under the name is another one.
+func TestDeleteIsOfOneUID(t *testing.T) {
+	s := newStage(t)
+	c := s.agent(options{}).cluster
+	b := s.foreignBinding("pullgrant-uid")
+	for _, test := range []struct {
+		uid     string
+		deleted bool
+	}{{"11111111-2222-3333-4444-555555555555", false}, {string(b.UID), true}, {string(b.UID), false}} {
+		deleted, err := c.delete(t.Context(), Live{Namespace: s.namespace, Name: b.Name, UID: test.uid})
+		if err != nil || deleted != test.deleted {
+			t.Errorf("%s: deleted %t, error %v; want %t", test.uid, deleted, err, test.deleted)
+		}
 	}
 }
 

@@ -127,7 +127,7 @@ func (a *Agent) grant(ctx context.Context, r Record) (Record, error) {
 		}
 		uid, err := a.cluster.create(ctx, &objects[i])
 		if fresh && apierrors.IsAlreadyExists(err) {
-			return a.conflict(ctx, r)
+			return a.conflict(ctx, r, i)
 		}
 		if err != nil {
 			return r, fmt.Errorf("granting %s: %w", r.Grant.Name, err)
@@ -139,9 +139,9 @@ func (a *Agent) grant(ctx context.Context, r Record) (Record, error) {
 	return r, a.cluster.save(ctx, &r)
 }
 
-// conflict ends a grant under whose name something else stands. That is left as it is, whatever it says (design.md 7.9);
+// conflict ends a grant under the name of whose binding number at something else stands. That is left as it is, whatever it says (design.md 7.9);
 // what was created of the grant goes.
-func (a *Agent) conflict(ctx context.Context, r Record) (Record, error) {
+func (a *Agent) conflict(ctx context.Context, r Record, at int) (Record, error) {
 	for _, b := range r.Bindings {
 		if b.UID == "" {
 			continue
@@ -152,7 +152,7 @@ func (a *Agent) conflict(ctx context.Context, r Record) (Record, error) {
 	}
 	r.Phase, r.Cause, r.Code, r.EndedAt = Ended, requests.CauseDenied, string(policies.BindingConflict), requests.At(a.now())
 	a.log.Error("a RoleBinding with the reserved name was there already", "event", string(Deny), "cluster", a.cluster.name,
-		"request", r.Grant.Name, "namespace", r.Bindings[0].Namespace, "code", r.Code)
+		"request", r.Grant.Name, "namespace", r.Bindings[at].Namespace, "binding", r.Bindings[at].Name, "code", r.Code)
 	return r, a.cluster.save(ctx, &r)
 }
 

@@ -118,7 +118,7 @@ func (e *expirer) watch(l Live, at time.Time) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	d, known := e.watched[l.UID]
-	if _, gone := e.vanished[l.UID]; gone || known && !at.Before(d.at) {
+	if known && !at.Before(d.at) {
 		return
 	}
 	if !known {
@@ -140,7 +140,8 @@ func (e *expirer) miss(object any) {
 	}
 }
 
-// note remembers that a binding disappeared, the first time somebody says so.
+// note remembers that a binding disappeared, the first time somebody says so. It may only have lost its label; the plan
+// knows better, since it looks for bindings by name.
 func (e *expirer) note(l Live) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -37,9 +37,9 @@ type scenario struct {
 	}
 	Namespaces map[string]string
 	Gone       []struct {
-		Of, UID string
-		At      time.Time
-		Expired bool
+		Of, UID, Content string
+		At               time.Time
+		Expired          bool
 	}
 	Removers map[string]string
 	Proofs   map[string]struct {
@@ -115,7 +115,7 @@ func (s scenario) world() World {
 		w.Live = append(w.Live, live(l.Of, l.Number, l.UID, l.Content, l.Unmanaged))
 	}
 	for _, g := range s.Gone {
-		w.Gone = append(w.Gone, Gone{Live: live(g.Of, 0, g.UID, "", false), At: g.At, Expired: g.Expired})
+		w.Gone = append(w.Gone, Gone{Live: live(g.Of, 0, g.UID, g.Content, false), At: g.At, Expired: g.Expired})
 	}
 	for short, login := range s.Removers {
 		w.Removers[pathOf(short)] = login

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"maps"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,7 +18,7 @@ import (
 // proveTimeout bounds the questions to GitHub about one request.
 const proveTimeout = time.Minute
 
-// waiting is a request that could not be judged yet.
+// waiting is a request without a record: it cannot be judged yet, or what its judgement asks for does not work yet.
 type waiting struct {
 	blob  string
 	since time.Time // when it was first tried
@@ -54,43 +57,50 @@ func (a *Agent) readMain(tip string) (main *Main, problems []string, err error) 
 	return main, problems, nil
 }
 
-// prove judges the requests on main that have no record. One that cannot be judged for want of facts is left for a later
-// pass, at growing intervals; others are not held up by it.
+// prove judges the requests on main that have no record. Those that keep having none are judged again at growing
+// intervals; others are not held up by it.
 func (a *Agent) prove(ctx context.Context, w World) map[string]Proof {
-	recorded := map[string]bool{}
-	for _, r := range w.Records {
-		recorded[r.Grant.Path] = true
-	}
-	proofs, still := map[string]Proof{}, map[string]waiting{}
-	for p, blob := range w.Main.Requests {
-		if recorded[p] {
+	a.settled(w)
+	proofs := map[string]Proof{}
+	for _, p := range slices.Sorted(maps.Keys(w.Main.Requests)) {
+		blob, now := w.Main.Requests[p], a.now()
+		if slices.ContainsFunc(w.Records, func(r Record) bool { return r.Grant.Path == p }) {
 			continue
 		}
-		now := a.now()
 		wait, tried := a.waiting[p]
 		if !tried || wait.blob != blob {
 			wait = waiting{blob: blob, since: now, next: now, pause: firstPause}
 		}
 		if now.Before(wait.next) {
-			still[p] = wait
-			proofs[p] = Proof{Blob: blob, Since: wait.since, Decision: policies.Refuse(policies.EvaluationError, "it is tried again at %s", requests.At(wait.next))}
+			proofs[p] = Proof{Blob: blob, Since: wait.since,
+				Decision: policies.Refuse(policies.EvaluationError, "it is tried again at %s", requests.At(wait.next))}
 			continue
 		}
 		proof := a.judge(ctx, w.Main.Tip, p, blob)
 		proof.Blob, proof.Since = blob, wait.since
-		d := proof.Decision
-		log := a.log.With("event", "judge", "request", path.Base(strings.TrimSuffix(p, ".yaml")), "cluster", a.cluster.name, "commit", w.Main.Tip)
-		if d.Outcome == policies.Failed {
-			wait.next, wait.pause = now.Add(wait.pause), min(2*wait.pause, longPause)
-			still[p] = wait
-			log.Error("a request cannot be judged yet", "error", d.Message, "retry_at", requests.At(wait.next).String())
-		} else {
-			log.Info("judged", "decision", d.Outcome.String(), "code", string(d.Code), "message", d.Message)
-		}
 		proofs[p] = proof
+		wait.next, wait.pause = now.Add(wait.pause), min(2*wait.pause, longPause)
+		a.waiting[p] = wait
+		d := proof.Decision
+		level := slog.LevelInfo
+		if d.Outcome == policies.Failed {
+			level = slog.LevelError
+		}
+		a.log.Log(ctx, level, "judged", "event", "judge", "request", path.Base(strings.TrimSuffix(p, ".yaml")), "cluster", a.cluster.name,
+			"commit", w.Main.Tip, "decision", d.Outcome.String(), "code", string(d.Code), "message", d.Message)
 	}
-	a.waiting = still
 	return proofs
+}
+
+// settled drops from waiting what has a record now, or is off the branch.
+func (a *Agent) settled(w World) {
+	for _, r := range w.Records {
+		delete(a.waiting, r.Grant.Path)
+	}
+	maps.DeleteFunc(a.waiting, func(p string, _ waiting) bool {
+		_, asked := w.Main.Requests[p]
+		return !asked
+	})
 }
 
 // judge proves one request, or says why it does not stand.

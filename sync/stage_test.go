@@ -2,6 +2,7 @@ package sync
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -231,6 +232,7 @@ type options struct {
 	github bool // prove through GitHub; else the branch is the evidence
 	signer *Signer
 	wire   func(http.RoundTripper) http.RoundTripper // around Kubernetes and git
+	poll   time.Duration                             // short when zero
 }
 
 // agent is a new process, as far as memory goes.
@@ -246,7 +248,7 @@ func (s *stage) agent(o options) *Agent {
 		return "x-access-token", s.AppToken("agent"), nil
 	}, client)
 	s.must(err)
-	c := Config{Cluster: s.cluster, Repository: repository, Kubernetes: config, Poll: 50 * time.Millisecond, Clock: s.clock, Signer: o.signer,
+	c := Config{Cluster: s.cluster, Repository: repository, Kubernetes: config, Poll: cmp.Or(o.poll, 50*time.Millisecond), Clock: s.clock, Signer: o.signer,
 		Logger: slog.New(slog.NewJSONHandler(lockedWriter{s}, nil))}
 	if o.github {
 		c.GitHub, err = github.New(github.Config{APIURL: s.URL, Owner: "acme", Repo: "access",

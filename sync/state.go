@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -87,6 +88,11 @@ func readRecord(m *corev1.ConfigMap) (Record, error) {
 	case Granting, Granted:
 		if r.Grant.Window.End.IsZero() {
 			errs = append(errs, errors.New("the grant has no end"))
+		}
+		if !slices.EqualFunc(r.Bindings, r.Grant.Bindings, func(o Object, b requests.Binding) bool {
+			return o.Name == b.Name && o.Namespace == b.Namespace
+		}) {
+			errs = append(errs, errors.New("its bindings are not those of the grant"))
 		}
 	case Ended:
 		errs = append(errs, r.EndedAt.UnmarshalText([]byte(m.Data["endedAt"])))
