@@ -93,7 +93,12 @@ func TestRevertOfTheRevocationGrantsNothing(t *testing.T) {
 	before := s.Branch("main")
 	s.setClock(noon.Add(time.Hour))
 	s.once(options{})
-	s.over(name, requests.CauseExpired, "")
+	if r := s.over(name, requests.CauseExpired, ""); r.Status.Evidence != requests.EvidenceBranch {
+		t.Errorf("evidence %s", r.Status.Evidence)
+	}
+	if body := s.git("log", "-1", "--format=%b", "main"); !strings.Contains(body, "approved by nobody as far as is known, for the branch was trusted") {
+		t.Errorf("the commit does not say what it rests on:\n%s", body)
+	}
 	_, path, content := s.requestFile("revert")
 	s.pushFiles("root", "Put it back", map[string]string{path: content})
 	s.once(options{})

@@ -58,7 +58,13 @@ func (e *expirer) run(ctx context.Context) error {
 	factory := informers.NewSharedInformerFactoryWithOptions(e.cluster.client, 0, informers.WithTransform(trim),
 		informers.WithTweakListOptions(func(o *metav1.ListOptions) { o.LabelSelector = e.cluster.selector() }))
 	informer := factory.Rbac().V1().RoleBindings().Informer()
-	_, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
+	err := informer.SetWatchErrorHandler(func(_ *cache.Reflector, err error) {
+		e.log.Error("watching RoleBindings does not work; deadlines known so far hold", "event", "watch", "cluster", e.cluster.name, "error", err.Error())
+	})
+	if err != nil {
+		return fmt.Errorf("watching RoleBindings: %w", err)
+	}
+	_, err = informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
 		AddFunc:    func(object any) { e.see(object) },
 		UpdateFunc: func(_, object any) { e.see(object) },
 		DeleteFunc: func(object any) { e.miss(object) },
@@ -199,7 +205,7 @@ func (e *expirer) expire(ctx context.Context, d *deadline) {
 	deleted, err := e.cluster.delete(ctx, d.Live)
 	log := e.log.With("cluster", e.cluster.name, "namespace", d.Namespace, "binding", d.Name, "expires_at", requests.At(d.at).String())
 	if err != nil {
-		log.Error("expiring a binding did not work; trying again every second", "event", "expire", "error", err)
+		log.Error("expiring a binding did not work; trying again every second", "event", "expire", "error", err.Error())
 		e.mu.Lock()
 		defer e.mu.Unlock()
 		d.going, d.next = false, e.now().Add(tick)

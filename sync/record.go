@@ -148,7 +148,11 @@ func sentence(e entry) string {
 	for _, a := range g.Evidence.Approvers {
 		approvers = append(approvers, "@"+a.Login)
 	}
-	text += ", approved by " + cmp.Or(strings.Join(approvers, ", "), "nobody") + "; "
+	text += ", approved by " + cmp.Or(strings.Join(approvers, ", "), "nobody")
+	if g.Evidence.Source == requests.EvidenceBranch {
+		text += " as far as is known, for the branch was trusted"
+	}
+	text += "; "
 	if !r.granted() {
 		return text + "never granted, refused at " + r.EndedAt.String() + "."
 	}
