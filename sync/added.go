@@ -11,9 +11,9 @@ import (
 )
 
 // added finds the commit that added the file at path, which the tip has: the newest on the branch's first-parent line
-// that has it while its parent has not. Its Changes are that one. The search does not go beyond the first commit dated
-// before since, unless that is zero: that one is returned, as if it had added the file. History that is not in memory is fetched, so this may
-// take a while; nothing else of the repository changes.
+// that has it while its parent has not. Its Changes are complete. The search does not go beyond the first commit dated
+// before since, unless that is zero: that one is returned, as if it had added the file and nothing else. History that is
+// not in memory is fetched, so this may take a while; nothing else of the repository changes.
 func (r *Repository) added(ctx context.Context, tip, path string, since time.Time) (Commit, error) {
 	for depth := 64; ; depth *= 4 {
 		c, err := r.addedHere(tip, path, since)
@@ -50,7 +50,7 @@ func (r *Repository) addedHere(tip, path string, since time.Time) (Commit, error
 		if was, err := s.find(before, path); err != nil {
 			return at, err
 		} else if was.Path == "" {
-			return at, nil
+			return at, s.compare(&at, before)
 		}
 		at = before
 	}

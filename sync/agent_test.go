@@ -9,6 +9,7 @@ import (
 
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/testdata/forge"
 )
 
 // TestGrantToLedger is the whole way with proof through GitHub.
@@ -67,6 +68,17 @@ func TestRefused(t *testing.T) {
 		"malformed": {func(s *stage, path, content string) {
 			s.pull("b", true, map[string]string{path: content + "\tduration: 1h\n"})
 		}, "FileRejected"},
+		// A merge made by hand that brings more than was approved (R44).
+		"smuggled": {func(s *stage, path, content string) {
+			head, err := s.Push(forge.Change{User: "alice", Branch: "b", Message: "Ask", Files: map[string]string{path: content}})
+			s.must(err)
+			number, err := s.Open("alice", "b", "Ask")
+			s.must(err)
+			_, err = s.Review("bob", number, "APPROVE")
+			s.must(err)
+			_, err = s.Push(forge.Change{User: "root", Message: "Merge", Parents: []string{head}, Files: map[string]string{path: content, "more": "1"}})
+			s.must(err)
+		}, "BlobMismatch"},
 	} {
 		t.Run(slug, func(t *testing.T) {
 			s := newStage(t)
@@ -145,7 +157,7 @@ func TestGitMustAgreeWithGitHub(t *testing.T) {
 	s.must(err)
 	var e requests.Evidence
 	for hash, code := range map[string]policies.Code{main.Tip: "", s.git("rev-parse", "main^2"): policies.NoPullRequest} {
-		d := agent.judgeMerged(t.Context(), main.Tip, path, main.Requests[path], Commit{Hash: hash}, &e)
+		d := agent.judgeMerged(t.Context(), main.Tip, path, main.Requests[path], Commit{Hash: hash, Changes: []PathChange{{Path: path}}}, &e)
 		if d.Code != code {
 			t.Errorf("file added by %s: %s %s, want %q", hash, d.Code, d.Message, code)
 		}

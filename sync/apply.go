@@ -13,7 +13,7 @@ import (
 	"github.com/pullgrant/pullgrant/requests"
 )
 
-// workers is how many steps of one kind run at a time; more gain nothing (models.md 5.7).
+// workers is how many steps of one kind run at a time; more gain nothing.
 const workers = 16
 
 // apply takes the steps of a plan, kind by kind in its order. A step that does not work leaves the later ones of the same
@@ -139,8 +139,8 @@ func (a *Agent) grant(ctx context.Context, r Record) (Record, error) {
 	return r, a.cluster.save(ctx, &r)
 }
 
-// conflict ends a grant under the name of whose binding number at something else stands. That is left as it is, whatever it says (design.md 7.9);
-// what was created of the grant goes.
+// conflict ends a grant when something else stands under the name of its binding number at. That is left as it is,
+// whatever it says; what was created of the grant goes.
 func (a *Agent) conflict(ctx context.Context, r Record, at int) (Record, error) {
 	for _, b := range r.Bindings {
 		if b.UID == "" {

@@ -26,7 +26,7 @@ type Account struct {
 	Doubt   string                `json:"doubt,omitempty"` // why it is Unproven
 }
 
-// LedgerProof is how far an account can be trusted (design.md 7.8).
+// LedgerProof is how far an account can be trusted.
 type LedgerProof string
 
 // Proofs of an account.

@@ -149,6 +149,8 @@ func (a *Agent) judgeMerged(ctx context.Context, tip, p, blob string, added Comm
 		return policies.Refuse(policies.NoPullRequest, "commit %s brought the file without a pull request", added.Hash)
 	case commit != added.Hash:
 		return policies.Refuse(policies.NoPullRequest, "pull request #%d was merged as %s, but the file came with %s", number, commit, added.Hash)
+	case len(added.Changes) != 1 || added.TooMany:
+		return policies.Refuse(policies.BlobMismatch, "commit %s brought the file together with %d other changes", added.Hash, len(added.Changes)-1)
 	}
 	e.PullRequest = number
 	facts, err := a.github.Facts(ctx, number, a.now())
@@ -159,9 +161,10 @@ func (a *Agent) judgeMerged(ctx context.Context, tip, p, blob string, added Comm
 	return policies.EvaluateMerged(facts, p, blob, a.now())
 }
 
-// judgeBranch takes the branch at its word (design.md 7.15).
+// judgeBranch takes the branch at its word.
 func (a *Agent) judgeBranch(tip, p, blob string, content []byte, added Commit) policies.Decision {
-	if added.Changes[0].After.Hash != blob {
+	asked := slices.IndexFunc(added.Changes, func(c PathChange) bool { return c.Path == p })
+	if asked < 0 || added.Changes[asked].After.Hash != blob {
 		return policies.Refuse(policies.BlobMismatch, "the file was changed after commit %s added it", added.Hash)
 	}
 	if added.Committer.When.IsZero() {

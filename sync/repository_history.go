@@ -59,16 +59,24 @@ func (r *Repository) Commits(old, new string, paths ...string) ([]Commit, error)
 		if err != nil {
 			return nil, err
 		}
-		d := differ{staged: s, paths: paths}
-		err = d.compare("", plumbing.NewHash(before.Tree), plumbing.NewHash(c.Tree), 0)
-		if err != nil && !errors.Is(err, errTooManyEntries) {
-			return nil, fmt.Errorf("comparing %s with %s: %w", c.Hash, before.Hash, err)
+		if err := s.compare(&c, before, paths...); err != nil {
+			return nil, err
 		}
-		c.Changes, c.TooMany = d.found, err != nil
 		out = append(out, c)
 		before = c
 	}
 	return out, nil
+}
+
+// compare fills in what a commit changed below the paths, none meaning everything.
+func (s *staged) compare(c *Commit, before Commit, paths ...string) error {
+	d := differ{staged: s, paths: paths}
+	err := d.compare("", plumbing.NewHash(before.Tree), plumbing.NewHash(c.Tree), 0)
+	if err != nil && !errors.Is(err, errTooManyEntries) {
+		return fmt.Errorf("comparing %s with %s: %w", c.Hash, before.Hash, err)
+	}
+	c.Changes, c.TooMany = d.found, err != nil
+	return nil
 }
 
 // commit reads one commit in memory, without its Changes.

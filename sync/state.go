@@ -28,7 +28,7 @@ const (
 	Ended    Phase = "Ended"
 )
 
-// Record is what the agent remembers of one grant, as a ConfigMap, until the ledger has it (design.md 7.7).
+// Record is what the agent remembers of one grant, as a ConfigMap, until the ledger has it.
 type Record struct {
 	Phase    Phase
 	Grant    requests.Grant
