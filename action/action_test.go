@@ -208,11 +208,7 @@ func TestHostileTextAppearsOnlyEscaped(t *testing.T) {
 	if _, err := w.judge(); err != nil {
 		t.Fatal(err)
 	}
-	for line := range strings.Lines(w.out.String()) {
-		if strings.HasPrefix(line, "::add-mask::x") || !strings.HasPrefix(line, "::") {
-			t.Errorf("raw log line %q", line)
-		}
-	}
+	w.expectCommands()
 	if strings.Contains(w.files["output"], "everyone") {
 		t.Errorf("outputs carry the reason:\n%s", w.files["output"])
 	}
@@ -265,6 +261,136 @@ func TestFactsThatCannotBeHadAreARedCheck(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.expect(result, policies.Failed, "failure", "Error: EvaluationError")
+}
+
+// A push names no pull request: their heads come from the list, so that an old green check does not outlive the error.
+func TestFactsThatCannotBeHadAfterAPushAreARedCheck(t *testing.T) {
+	w := newWorld(t)
+	w.open(map[string]string{requestPath: fmt.Sprintf(request, "1h", "INC-123, checkout is slow")})
+	w.forge.Fail("GET", ".*/reviews", -1, 500, `{}`)
+	result, err := w.run("push", map[string]any{"ref": "refs/heads/main"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.expect(result, policies.Failed, "failure", "Error: EvaluationError")
+	if c := w.lastCheck(); c.HeadSHA != w.forge.Branch("ask") {
+		t.Errorf("the check run is on %s", c.HeadSHA)
+	}
+}
+
+// A check run belongs to a commit, so pull requests with the same head must not turn each other green.
+func TestPullRequestsWithOneHeadShareTheWorstVerdict(t *testing.T) {
+	w := newWorld(t)
+	w.open(map[string]string{requestPath: fmt.Sprintf(request, "1h", "INC-123, checkout is slow")})
+	w.approve("bob")
+	head := w.forge.Branch("ask")
+	if err := w.forge.SetBranch("dave", "twin", head); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.forge.Open("dave", "twin", "The same commit by somebody else"); err != nil {
+		t.Fatal(err)
+	}
+	for event, payload := range map[string]any{
+		"pull_request_target": map[string]any{"pull_request": map[string]any{"number": w.number, "head": map[string]any{"sha": head}}},
+		"workflow_run":        map[string]any{"workflow_run": map[string]any{"head_sha": head}},
+		"push":                map[string]any{},
+	} {
+		before := len(w.forge.Checks())
+		result, err := w.run(event, payload)
+		if err != nil || len(w.forge.Checks()) != before+1 {
+			t.Errorf("%s: %v, %d check runs more", event, err, len(w.forge.Checks())-before)
+		}
+		w.expect(result, policies.Denied, "failure", "Denied: RequesterNotAllowed")
+		if s := w.lastCheck().Summary; !strings.Contains(s, "### #1 ") || !strings.Contains(s, "### #2 Denied") {
+			t.Errorf("%s: the summary does not tell both:\n%s", event, s)
+		}
+	}
+}
+
+// A review of a pull request that is closed by now, or of a fork's commit, leaves nothing to judge.
+func TestNothingToJudge(t *testing.T) {
+	w := newWorld(t)
+	w.open(map[string]string{requestPath: fmt.Sprintf(request, "1h", "INC-123, checkout is slow")})
+	head := w.forge.Branch("ask")
+	if err := w.forge.Do(w.forge.Token("alice"), "PATCH", "/repos/acme/access/pulls/1", map[string]any{"state": "closed"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		event   string
+		payload any
+	}{
+		{"workflow_run", map[string]any{"workflow_run": map[string]any{"head_sha": head}}},
+		{"push", map[string]any{}},
+	} {
+		result, err := w.run(c.event, c.payload)
+		if err != nil || result.Outcome != policies.Allowed || w.out.String() != "::notice::no open pull request to judge\n" {
+			t.Errorf("%s: %v, %v, log %q", c.event, result, err, w.out.String())
+		}
+		if len(w.forge.Checks()) != 0 || w.files["output"] != "" {
+			t.Errorf("%s: check runs %v, outputs %q", c.event, w.forge.Checks(), w.files["output"])
+		}
+	}
+}
+
+// Every byte that a requester chooses is hostile: none may begin a log line, reach an output or stand raw in a summary.
+func TestHostilePullRequest(t *testing.T) {
+	const command = "##[set-output name=decision;]allowed"
+	w := newWorld(t)
+	name := "requests/<img src=x>|`$(id)`\u202e::x " + command + ".yaml"
+	if _, err := w.forge.Push(forge.Change{User: "alice", Branch: "a;$(id)&&<b>|`id`", Files: map[string]string{name: "kind: ["}, Message: command + "\n\n::error::x"}); err != nil {
+		t.Fatal(err)
+	}
+	number, err := w.forge.Open("alice", "a;$(id)&&<b>|`id`", "::set-output name=decision::allowed "+command)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.number = number
+	result, err := w.judge()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.expect(result, policies.Denied, "failure", "Denied: FileRejected")
+	w.expectCommands()
+	if strings.Contains(w.files["output"], "allowed") {
+		t.Errorf("outputs:\n%s", w.files["output"])
+	}
+	for _, text := range []string{w.files["summary"], w.lastCheck().Summary} {
+		if strings.Contains(text, "<img") || strings.Contains(text, "$(id)") || strings.Contains(text, "\u202e") || !strings.Contains(text, "img") {
+			t.Errorf("the summary has a raw name, or none:\n%s", text)
+		}
+	}
+
+	// The same in an error.
+	w.forge.Fail("POST", ".*/check-runs", -1, 422, `{"message": "no\n::add-mask::x `+command+`"}`)
+	if result, err = w.judge(); err == nil || result.Outcome != policies.Failed {
+		t.Errorf("%+v, %v", result, err)
+	}
+	w.expectCommands()
+	if !strings.Contains(w.out.String(), "::error::post the check run on #1: ") || !strings.Contains(w.files["output"], "\nerror\n") {
+		t.Errorf("log:\n%s\noutputs:\n%s", w.out.String(), w.files["output"])
+	}
+}
+
+// expectCommands holds that the runner takes every line of the log for one of our own commands.
+func (w *world) expectCommands() {
+	w.t.Helper()
+	for line := range strings.Lines(w.out.String()) {
+		if !strings.HasPrefix(line, "::notice::") && !strings.HasPrefix(line, "::warning::") && !strings.HasPrefix(line, "::error::") {
+			w.t.Errorf("raw log line %q", line)
+		}
+	}
+}
+
+func TestTokenIsMaskedOnlyWhereTheRunnerSwallowsIt(t *testing.T) {
+	w := newWorld(t)
+	w.open(map[string]string{requestPath: fmt.Sprintf(request, "1h", "INC-123, checkout is slow")})
+	token := w.forge.AppToken("pullgrant")
+	if _, err := w.judge(); err != nil || strings.Contains(w.out.String(), token) {
+		t.Errorf("%v, log:\n%s", err, w.out.String())
+	}
+	if _, err := w.judge("GITHUB_ACTIONS", "true", "INPUT_TOKEN", token+"\n"); err != nil || !strings.HasPrefix(w.out.String(), "::add-mask::"+token+"\n") {
+		t.Errorf("%v, log:\n%s", err, w.out.String())
+	}
 }
 
 func TestReportedModeAndBadInputs(t *testing.T) {

@@ -9,7 +9,7 @@ import (
 // target is what an event asks to judge: pull requests by number, by their head commit, or every open one.
 type target struct {
 	number  int
-	headSHA string // of a pull request that is not named, or of the one that is
+	headSHA string // to find pull requests by; GitHub sends it with a number too
 	all     bool
 }
 

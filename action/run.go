@@ -1,6 +1,7 @@
 package action
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,7 +22,7 @@ const CheckName = "pullgrant"
 
 // Result is what a run came to.
 type Result struct {
-	// Outcome is that of the pull request judged, the worst one when there were several, Allowed when there was none.
+	// Outcome is that of the pull request judged, the worst one when there were several, Allowed when none is open.
 	Outcome policies.Outcome
 	// Reported is set by `exit-code: reported`: the check run carries the verdict, the step only tells that it was posted.
 	Reported bool
@@ -29,10 +30,21 @@ type Result struct {
 
 // Run judges the pull requests that the current event is about and reports each verdict. getenv gives GITHUB_* and
 // INPUT_* variables, out takes log lines and workflow commands, now is the moment of judging. An error means that no
-// verdict, or not every one, could be reported.
+// verdict, or not every one, could be reported; it has been logged, escaped, and the output decision is error.
 func Run(ctx context.Context, getenv func(string) string, out io.Writer, now time.Time) (Result, error) {
 	a := githubactions.New(githubactions.WithGetenv(getenv), githubactions.WithWriter(out))
-	result := Result{Outcome: policies.Failed}
+	result, err := run(ctx, a, now)
+	if err != nil {
+		result.Outcome = policies.Failed
+		setOutputs(a, policies.Decision{Outcome: policies.Failed, Code: policies.EvaluationError})
+		// The runner obeys commands in any line of a step, on stderr too, and an error can quote a file's name.
+		a.Errorf("%v", err)
+	}
+	return result, err
+}
+
+func run(ctx context.Context, a *githubactions.Action, now time.Time) (Result, error) {
+	var result Result
 	switch mode := a.GetInput("exit-code"); mode {
 	case "", "verdict":
 	case "reported":
@@ -40,50 +52,48 @@ func Run(ctx context.Context, getenv func(string) string, out io.Writer, now tim
 	default:
 		return result, fmt.Errorf("input exit-code is %q; allowed: verdict, reported", mode)
 	}
-	client, err := newClient(a, getenv)
+	client, err := newClient(a)
 	if err != nil {
 		return result, err
 	}
-	t, err := readEvent(getenv)
+	t, err := readEvent(a.Getenv)
 	if err != nil {
 		return result, err
 	}
-	numbers, err := t.numbers(ctx, client)
-	if err != nil {
-		return result, err
-	}
-	result.Outcome = policies.Allowed
 	var failures []error
-	for i, number := range numbers {
-		d := judge(ctx, client, number, t.headSHA, now)
-		if err := report(ctx, a, client, number, d); err != nil {
+	verdicts, err := t.judge(ctx, client, now)
+	if err != nil {
+		return result, err
+	}
+	for _, same := range byHead(verdicts) {
+		if err := report(ctx, a, client, same); err != nil {
 			failures = append(failures, err)
 		}
-		if i == 0 || worse(d.Outcome, result.Outcome) {
-			result.Outcome = d.Outcome
-			setOutputs(a, d)
-		}
 	}
-	if len(numbers) == 0 {
+	result.Outcome = policies.Allowed
+	if len(verdicts) == 0 {
 		a.Noticef("no open pull request to judge")
+	} else {
+		d := worst(verdicts).decision
+		result.Outcome = d.Outcome
+		setOutputs(a, d)
 	}
 	return result, errors.Join(failures...)
 }
 
-func newClient(a *githubactions.Action, getenv func(string) string) (*github.Client, error) {
-	owner, name, ok := strings.Cut(getenv("GITHUB_REPOSITORY"), "/")
+func newClient(a *githubactions.Action) (*github.Client, error) {
+	owner, name, ok := strings.Cut(a.Getenv("GITHUB_REPOSITORY"), "/")
 	if !ok {
 		return nil, errors.New("GITHUB_REPOSITORY is not set to owner/name; run this as a GitHub Action")
 	}
-	token := a.GetInput("token")
-	if token == "" {
-		token = getenv("GITHUB_TOKEN")
-	}
+	token := strings.TrimSpace(cmp.Or(a.GetInput("token"), a.Getenv("GITHUB_TOKEN")))
 	if token == "" {
 		return nil, errors.New("no token: set the input token to one of a GitHub App that may read members and write checks")
 	}
-	a.AddMask(token)
-	return github.New(github.Config{APIURL: getenv("GITHUB_API_URL"), Owner: owner, Repo: name,
+	if a.Getenv("GITHUB_ACTIONS") == "true" { // elsewhere nobody swallows the line
+		a.AddMask(token)
+	}
+	return github.New(github.Config{APIURL: a.Getenv("GITHUB_API_URL"), Owner: owner, Repo: name,
 		Token: func(context.Context) (string, error) { return token, nil }})
 }
 
@@ -103,33 +113,6 @@ func readEvent(getenv func(string) string) (target, error) {
 	return parseEvent(getenv("GITHUB_EVENT_NAME"), data)
 }
 
-func (t target) numbers(ctx context.Context, client *github.Client) ([]int, error) {
-	switch {
-	case t.all:
-		return client.OpenPulls(ctx)
-	case t.number > 0:
-		return []int{t.number}, nil
-	}
-	return client.PullsByHead(ctx, t.headSHA)
-}
-
-// judge gathers and evaluates. Facts that cannot be had are a verdict too: EvaluationError on the head the event named.
-func judge(ctx context.Context, client *github.Client, number int, headSHA string, now time.Time) policies.Decision {
-	facts, err := client.Facts(ctx, number, now)
-	if err != nil {
-		d := policies.Refuse(policies.EvaluationError, "gather the facts of pull request #%d: %v", number, err)
-		d.HeadSHA = headSHA
-		return d
-	}
-	return policies.Evaluate(facts.Base, facts, now)
-}
-
-// worse orders outcomes by how loudly they must be told: error, denied, pending, allowed.
-func worse(a, b policies.Outcome) bool {
-	rank := [...]int{policies.Allowed: 0, policies.Pending: 1, policies.Denied: 2, policies.Failed: 3}
-	return rank[a] > rank[b]
-}
-
 var outputPattern = regexp.MustCompile(`^[A-Za-z0-9-]*$`)
 
 // setOutputs writes words that can neither end an output early nor begin another. The library's delimiter is fixed and
@@ -142,34 +125,45 @@ func setOutputs(a *githubactions.Action, d policies.Decision) {
 	}
 }
 
-// report posts the check run and repeats the verdict in the log and the step summary.
-func report(ctx context.Context, a *githubactions.Action, client *github.Client, number int, d policies.Decision) error {
-	for i, line := range d.Explain() {
-		switch {
-		case i > 0 || d.Outcome == policies.Allowed:
-			a.Noticef("%s", line)
-		case d.Outcome == policies.Pending:
-			a.Warningf("#%d %s", number, line)
-		default:
-			a.Errorf("#%d %s", number, line)
-		}
+// report tells the verdicts on one head commit: each in the log and the step summary, and one check run for them all.
+func report(ctx context.Context, a *githubactions.Action, client *github.Client, verdicts []verdict) error {
+	var summaries []string
+	var remarks []github.Annotation
+	for _, v := range verdicts {
+		logVerdict(a, v)
+		summaries = append(summaries, v.summary())
+		remarks = append(remarks, annotations(v.decision)...)
 	}
-	for _, f := range d.Findings {
-		a.Errorf("%s", f)
-	}
-	summary := Summary(d)
+	summary := strings.Join(summaries, "\n")
 	if a.Getenv("GITHUB_STEP_SUMMARY") != "" {
 		a.AddStepSummary(summary)
 	}
-	if d.HeadSHA == "" {
-		return fmt.Errorf("pull request #%d: %s", number, d.Message)
+	last := worst(verdicts)
+	if last.headSHA == "" {
+		return fmt.Errorf("post the check run on %s: the event does not name its head commit", last.name())
 	}
-	_, err := client.PostCheck(ctx, github.Check{HeadSHA: d.HeadSHA, Name: CheckName, Conclusion: conclusion(d.Outcome),
-		Title: title(d), Summary: summary, Annotations: annotations(d)})
+	_, err := client.PostCheck(ctx, github.Check{HeadSHA: last.headSHA, Name: CheckName, Conclusion: conclusion(last.decision.Outcome),
+		Title: title(last.decision), Summary: summary, Annotations: remarks})
 	if err != nil {
-		return fmt.Errorf("post the check run on pull request #%d: %w", number, err)
+		return fmt.Errorf("post the check run on %s: %w", last.name(), err)
 	}
 	return nil
+}
+
+func logVerdict(a *githubactions.Action, v verdict) {
+	for i, line := range v.decision.Explain() {
+		switch {
+		case i > 0 || v.decision.Outcome == policies.Allowed:
+			a.Noticef("%s %s", v.name(), line)
+		case v.decision.Outcome == policies.Pending:
+			a.Warningf("%s %s", v.name(), line)
+		default:
+			a.Errorf("%s %s", v.name(), line)
+		}
+	}
+	for _, f := range v.decision.Findings {
+		a.Errorf("%s %s", v.name(), f)
+	}
 }
 
 // conclusion is the check run's. Only success is green: a required check passes on neutral and skipped too, so a pending
@@ -195,8 +189,5 @@ func annotations(d policies.Decision) []github.Annotation {
 func title(d policies.Decision) string {
 	word := d.Outcome.String()
 	word = strings.ToUpper(word[:1]) + word[1:]
-	if d.Code == "" {
-		return word
-	}
-	return word + ": " + string(d.Code)
+	return strings.TrimSuffix(word+": "+string(d.Code), ": ")
 }

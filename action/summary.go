@@ -2,34 +2,32 @@ package action
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/requests"
 )
 
-// Summary is a decision as GitHub-flavoured Markdown, for check runs and step summaries: what is asked for, who must
+// summary is the verdict as GitHub-flavoured Markdown, for check runs and step summaries: what is asked for, who must
 // still approve, why an approval does not count.
-func Summary(d policies.Decision) string {
+func (v verdict) summary() string {
+	d := v.decision
 	var b strings.Builder
-	fmt.Fprintf(&b, "### %s\n\n%s\n\n", title(d), code(d.Message))
-	if g := d.Grant; g != nil {
-		b.WriteString("| Who asks | Who receives | Where | Role | How long |\n| --- | --- | --- | --- | --- |\n")
-		for _, binding := range g.Bindings {
-			row(&b, code("@"+g.Requester), code(g.Subject.Name), code(g.Cluster+"/"+binding.Namespace), code(binding.Role.Name), code(g.Duration.String()))
-		}
-		b.WriteString("\n")
-	}
-	if d.Reason != "" {
-		fmt.Fprintf(&b, "Reason: %s\n\n", code(d.Reason))
-	}
+	fmt.Fprintf(&b, "### %s %s\n\n%s\n\n", v.name(), title(d), code(d.Message))
+	asked(&b, d)
 	if len(d.Challenges) > 0 {
-		b.WriteString("| Challenge | Approvals | Approved by | May approve |\n| --- | --- | --- | --- |\n")
+		b.WriteString("| Approval | State | Approved by | May still approve |\n| --- | --- | --- | --- |\n")
 		for _, c := range d.Challenges {
 			name := escape(c.Kind)
-			if c.Path != "" {
+			if c.Path != "" && d.Kind != policies.KindRequest {
 				name += " of " + code(c.Path)
 			}
-			row(&b, name, fmt.Sprintf("%d of %d", len(c.Approvers), c.Count), logins(c.Approvers), logins(c.Reviewers))
+			state, left := "missing", remaining(c)
+			if c.Met {
+				state, left = "met", "–"
+			}
+			row(&b, name, fmt.Sprintf("%s, %d of %d", state, len(c.Approvers), c.Count), logins(c.Approvers, "–"), left)
 		}
 		b.WriteString("\n")
 	}
@@ -47,21 +45,66 @@ func Summary(d policies.Decision) string {
 		}
 		b.WriteString("\n")
 	}
-	fmt.Fprintf(&b, "Judged head %s under the policies at %s.\n", code(d.HeadSHA), code(d.PolicyCommit))
+	fmt.Fprintf(&b, "Judged head %s", code(d.HeadSHA))
+	if d.PolicyCommit != "" {
+		fmt.Fprintf(&b, " under the policies at %s", code(d.PolicyCommit))
+	}
+	b.WriteString(".\n")
 	return b.String()
+}
+
+// asked tells what a request is for, as far as it is known.
+func asked(b *strings.Builder, d policies.Decision) {
+	g := d.Grant
+	if g == nil {
+		return
+	}
+	b.WriteString("| Access | |\n| --- | --- |\n")
+	row(b, "Who asks", code("@"+g.Requester))
+	if g.Subject.Name != "" {
+		row(b, "Who receives", escape(g.Subject.Kind)+" "+code(g.Subject.Name))
+	}
+	for _, binding := range g.Bindings {
+		row(b, "Where", "namespace "+code(binding.Namespace)+" of cluster "+code(g.Cluster))
+		row(b, "Role", escape(binding.Role.Kind)+" "+code(binding.Role.Name))
+	}
+	row(b, "How long", howLong(*g))
+	row(b, "Policy", code(g.Policy))
+	if d.Reason != "" {
+		row(b, "Reason", code(d.Reason))
+	}
+	b.WriteString("\n")
+}
+
+func howLong(g requests.Grant) string {
+	switch {
+	case !g.Window.End.IsZero():
+		return code(fmt.Sprintf("%s, until %s", g.Duration, g.Window.End))
+	case g.Duration > 0:
+		return code(g.Duration.String() + " from the merge on")
+	}
+	return "–"
+}
+
+// remaining are those whose approval a challenge still waits for.
+func remaining(c policies.ChallengeResult) string {
+	left := slices.DeleteFunc(slices.Clone(c.Reviewers), func(name string) bool {
+		return slices.ContainsFunc(c.Approvers, func(login string) bool { return strings.EqualFold(login, name) })
+	})
+	return logins(left, "nobody; the policy or CODEOWNERS must change")
 }
 
 func row(b *strings.Builder, cells ...string) {
 	b.WriteString("| " + strings.Join(cells, " | ") + " |\n")
 }
 
-func logins(names []string) string {
-	if len(names) == 0 {
-		return "–"
-	}
+func logins(names []string, none string) string {
 	var all []string
 	for _, name := range names {
 		all = append(all, code("@"+name))
+	}
+	if len(all) == 0 {
+		return none
 	}
 	return strings.Join(all, " ")
 }
@@ -72,13 +115,18 @@ func code(text string) string { return "<code>" + escape(text) + "</code>" }
 // special are the characters that mean something to HTML, GitHub-flavoured Markdown or a table.
 const special = "<>&\"'" + "\\`*_{}[]()#+-.!|~@:$^=/"
 
-// escape writes text so that Markdown and HTML show it literally, on one line.
+// escape writes text so that Markdown and HTML show it literally, on one line, with what cannot be seen made visible.
 func escape(text string) string {
 	var b strings.Builder
 	for _, r := range text {
-		if r < ' ' || strings.ContainsRune(special, r) {
-			fmt.Fprintf(&b, "&#%d;", max(r, ' '))
-		} else {
+		switch {
+		case r == '\n':
+			b.WriteString("&#32;")
+		case requests.IsHidden(r):
+			fmt.Fprintf(&b, "U&#43;%04X", r)
+		case strings.ContainsRune(special, r):
+			fmt.Fprintf(&b, "&#%d;", r)
+		default:
 			b.WriteRune(r)
 		}
 	}

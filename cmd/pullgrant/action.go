@@ -19,8 +19,11 @@ The exit code is that of "pullgrant evaluate"; with the input exit-code: reporte
 		Args:    arguments(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			result, err := action.Run(cmd.Context(), w.env, w.out, w.now())
-			if err != nil || result.Reported {
-				return err
+			switch {
+			case err != nil: // told in the log; here it would be a line in which the runner looks for commands
+				return verdict(exitFailed)
+			case result.Reported:
+				return nil
 			}
 			return verdictOf(result.Outcome)
 		},

@@ -138,39 +138,44 @@ func (c *Client) readMerge(ctx context.Context, f *policies.Facts, _ snapshot) e
 	return nil
 }
 
-// readNames finds where the name of the request stands on the default branch already: under any policy of its cluster,
-// or in the cluster's ledger.
-func (c *Client) readNames(ctx context.Context, f *policies.Facts, _ snapshot) error {
+// readNames finds where the name of the request stands on the default branch already.
+func (c *Client) readNames(ctx context.Context, f *policies.Facts, _ snapshot) (err error) {
 	_, path, _ := policies.KindOf(f.Files)
-	place, ok := requests.SplitPath(path)
-	if !ok {
-		return nil
+	if place, ok := requests.SplitPath(path); ok {
+		f.UsedNames, err = c.UsedNames(ctx, f.Base.Commit, place)
 	}
-	cluster, ok, err := c.entry(ctx, f.Base.Commit, requests.Folder+"/"+place.Cluster)
+	return err
+}
+
+// UsedNames lists where the name of a request stands in a commit: under any policy of its cluster, or in the cluster's
+// ledger.
+func (c *Client) UsedNames(ctx context.Context, commit string, place requests.Place) ([]string, error) {
+	cluster, ok, err := c.entry(ctx, commit, requests.Folder+"/"+place.Cluster)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	candidates := []string{requests.RevocationPath(place.Cluster, place.Name)}
 	if ok && cluster.kind == "tree" {
 		folders, err := c.folder(ctx, cluster.name)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		for policy := range folders {
 			candidates = append(candidates, requests.Path(place.Cluster, policy, place.Name))
 		}
 	}
 	slices.Sort(candidates)
+	var used []string
 	for _, candidate := range candidates {
-		_, ok, err := c.entry(ctx, f.Base.Commit, candidate)
+		_, ok, err := c.entry(ctx, commit, candidate)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if ok {
-			f.UsedNames = append(f.UsedNames, candidate)
+			used = append(used, candidate)
 		}
 	}
-	return nil
+	return used, nil
 }
 
 // readCodeownersErrors asks GitHub what it makes of CODEOWNERS (R30). It knows none where there is none.

@@ -56,27 +56,32 @@ func (c *Client) pullsOf(ctx context.Context, commit string) ([]listed, error) {
 	return all, nil
 }
 
-// OpenPulls lists the numbers of all open pull requests, oldest first: what must be judged again when the default branch
-// has moved.
-func (c *Client) OpenPulls(ctx context.Context) ([]int, error) {
+// OpenPull is an open pull request as lists show it.
+type OpenPull struct {
+	Number  int
+	HeadSHA string
+}
+
+// OpenPulls lists all open pull requests, oldest first: what must be judged again when the default branch has moved.
+func (c *Client) OpenPulls(ctx context.Context) ([]OpenPull, error) {
 	found, err := pages(func(o github.ListOptions) ([]*github.PullRequest, *github.Response, error) {
 		return c.api.PullRequests.List(ctx, c.owner, c.repo, &github.PullRequestListOptions{State: "open", Sort: "created", Direction: "asc", ListOptions: o})
 	})
 	if err != nil {
 		return nil, c.explain(err, "Pull requests: read", "list the open pull requests")
 	}
-	var numbers []int
+	var open []OpenPull
 	for _, p := range found {
-		if p.GetNumber() == 0 {
+		if p.GetNumber() == 0 || !isName(p.GetHead().GetSHA()) {
 			return nil, c.incomplete("the open pull requests")
 		}
-		numbers = append(numbers, p.GetNumber())
+		open = append(open, OpenPull{p.GetNumber(), p.GetHead().GetSHA()})
 	}
-	return numbers, nil
+	return open, nil
 }
 
 // PullsByHead lists the open pull requests of this repository whose head is the commit.
-func (c *Client) PullsByHead(ctx context.Context, commit string) ([]int, error) {
+func (c *Client) PullsByHead(ctx context.Context, commit string) ([]OpenPull, error) {
 	repository, _, err := c.repository(ctx)
 	if err != nil {
 		return nil, err
@@ -85,13 +90,13 @@ func (c *Client) PullsByHead(ctx context.Context, commit string) ([]int, error) 
 	if err != nil {
 		return nil, err
 	}
-	var numbers []int
+	var open []OpenPull
 	for _, p := range found {
 		if p.open && p.head == commit && p.baseID == repository.ID {
-			numbers = append(numbers, p.number)
+			open = append(open, OpenPull{p.number, p.head})
 		}
 	}
-	return numbers, nil
+	return open, nil
 }
 
 // Introduced finds the merged pull request that brought path onto the default branch, looking back from the commit tip,

@@ -112,10 +112,10 @@ func TestOpenPullRequests(t *testing.T) {
 		w.open(fmt.Sprint("b", i))
 	}
 	w.check(w.Do(w.Token("alice"), "PATCH", "/repos/acme/access/pulls/2", map[string]any{"state": "closed"}, nil))
-	if got, err := w.client.OpenPulls(t.Context()); err != nil || !slices.Equal(got, []int{1, 3}) {
+	if got, err := w.client.OpenPulls(t.Context()); err != nil || !slices.Equal(got, []OpenPull{{1, w.Branch("b0")}, {3, w.Branch("b2")}}) {
 		t.Errorf("open %v, error %v", got, err)
 	}
-	if got, err := w.client.PullsByHead(t.Context(), w.Branch("b2")); err != nil || !slices.Equal(got, []int{3}) {
+	if got, err := w.client.PullsByHead(t.Context(), w.Branch("b2")); err != nil || !slices.Equal(got, []OpenPull{{3, w.Branch("b2")}}) {
 		t.Errorf("by head %v, error %v", got, err)
 	}
 	if got, err := w.client.PullsByHead(t.Context(), w.Branch("main")); err != nil || len(got) != 0 {

@@ -1,0 +1,70 @@
+package action
+
+import (
+	"testing"
+	"time"
+
+	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/requests"
+)
+
+func TestEscape(t *testing.T) {
+	for text, want := range map[string]string{
+		"INC 123":            "INC 123",
+		"a\nb":               "a&#32;b",
+		"a\u202eb\u200bc\td": "aU&#43;202EbU&#43;200BcU&#43;0009d",
+		"<b>|`x`@you":        "&#60;b&#62;&#124;&#96;x&#96;&#64;you",
+		"Ärger, 日本":          "Ärger, 日本",
+	} {
+		if got := escape(text); got != want {
+			t.Errorf("%q: %s, want %s", text, got, want)
+		}
+	}
+}
+
+// TestSummaryTellsWhatApproversNeed holds the layout: who asks, who receives, where, what, how long, why, who may still
+// approve, and why an approval does not count.
+func TestSummaryTellsWhatApproversNeed(t *testing.T) {
+	v := verdict{7, "1111", policies.Decision{
+		Outcome: policies.Pending, Code: policies.InsufficientApprovals, Message: "one is missing", Kind: policies.KindRequest,
+		HeadSHA: "1111", PolicyCommit: "2222", Reason: "INC 123",
+		Grant: &requests.Grant{Cluster: "prod", Policy: "debug", Requester: "alice", Duration: requests.Duration(time.Hour),
+			Subject:  requests.Subject{Kind: "User", Name: "Alice"},
+			Bindings: []requests.Binding{{Namespace: "shop", Role: requests.Role{Kind: "ClusterRole", Name: "logs"}}}},
+		Challenges: []policies.ChallengeResult{
+			{Kind: "CodeOwnerReview", Path: "requests", Count: 2, Approvers: []string{"bob"}, Reviewers: []string{"bob", "carol"}},
+			{Kind: "PeerReview", Count: 1, Approvers: []string{"bob"}, Reviewers: []string{"bob", "carol"}, Met: true},
+			{Kind: "PeerReview", Count: 1},
+		},
+		Ignored: []policies.IgnoredReview{{Login: "dave", Code: policies.ApprovalStale, Message: "the approval is old"}},
+	}}
+	const want = `### #7 Pending: InsufficientApprovals
+
+<code>one is missing</code>
+
+| Access | |
+| --- | --- |
+| Who asks | <code>&#64;alice</code> |
+| Who receives | User <code>Alice</code> |
+| Where | namespace <code>shop</code> of cluster <code>prod</code> |
+| Role | ClusterRole <code>logs</code> |
+| How long | <code>1h from the merge on</code> |
+| Policy | <code>debug</code> |
+| Reason | <code>INC 123</code> |
+
+| Approval | State | Approved by | May still approve |
+| --- | --- | --- | --- |
+| CodeOwnerReview | missing, 1 of 2 | <code>&#64;bob</code> | <code>&#64;carol</code> |
+| PeerReview | met, 1 of 1 | <code>&#64;bob</code> | – |
+| PeerReview | missing, 0 of 1 | – | nobody; the policy or CODEOWNERS must change |
+
+Approvals that do not count:
+
+- <code>the approval is old</code> (ApprovalStale)
+
+Judged head <code>1111</code> under the policies at <code>2222</code>.
+`
+	if got := v.summary(); got != want {
+		t.Errorf("got:\n%s\nwant:\n%s", got, want)
+	}
+}

@@ -1,0 +1,87 @@
+package action
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/pullgrant/pullgrant/internal/github"
+	"github.com/pullgrant/pullgrant/policies"
+)
+
+// verdict is the decision on one pull request.
+type verdict struct {
+	number   int
+	headSHA  string // the commit to tell it on; empty when neither GitHub nor the event named one
+	decision policies.Decision
+}
+
+// name is how the log and summaries call the pull request.
+func (v verdict) name() string {
+	if v.number == 0 {
+		return "commit " + v.headSHA
+	}
+	return fmt.Sprintf("#%d", v.number)
+}
+
+// judge gathers and evaluates every pull request of the event. Pull requests with the same head commit share its check
+// run, so a named one brings along the others. What cannot be found out is a verdict too: EvaluationError. An error means
+// that there is not even a commit to tell it on.
+func (t target) judge(ctx context.Context, client *github.Client, now time.Time) ([]verdict, error) {
+	pulls, err := t.pulls(ctx, client)
+	if err != nil && t.headSHA == "" {
+		return nil, err
+	}
+	if err != nil {
+		return []verdict{{t.number, t.headSHA, policies.Refuse(policies.EvaluationError, "find the pull requests to judge: %v", err)}}, nil
+	}
+	var verdicts []verdict
+	for _, pull := range pulls {
+		v := verdict{number: pull.Number, headSHA: pull.HeadSHA}
+		if facts, err := client.Facts(ctx, pull.Number, now); err != nil {
+			v.decision = policies.Refuse(policies.EvaluationError, "gather the facts of pull request #%d: %v", pull.Number, err)
+		} else {
+			v.decision, v.headSHA = policies.Evaluate(facts.Base, facts, now), facts.PullRequest.HeadSHA
+		}
+		v.decision.HeadSHA = v.headSHA
+		verdicts = append(verdicts, v)
+	}
+	return verdicts, nil
+}
+
+func (t target) pulls(ctx context.Context, client *github.Client) (pulls []github.OpenPull, err error) {
+	switch {
+	case t.all:
+		return client.OpenPulls(ctx)
+	case t.headSHA != "":
+		if pulls, err = client.PullsByHead(ctx, t.headSHA); err != nil {
+			return nil, err
+		}
+	}
+	named := github.OpenPull{Number: t.number, HeadSHA: t.headSHA}
+	if t.number > 0 && !slices.Contains(pulls, named) {
+		pulls = append(pulls, named)
+	}
+	return pulls, nil
+}
+
+// byHead groups verdicts by the commit they are told on, in their order.
+func byHead(verdicts []verdict) [][]verdict {
+	var groups [][]verdict
+	for _, v := range verdicts {
+		i := slices.IndexFunc(groups, func(group []verdict) bool { return group[0].headSHA == v.headSHA })
+		if i < 0 {
+			groups = append(groups, []verdict{v})
+		} else {
+			groups[i] = append(groups[i], v)
+		}
+	}
+	return groups
+}
+
+// worst is the verdict that must be told loudest: error, denied, pending, allowed.
+func worst(verdicts []verdict) verdict {
+	rank := [...]int{policies.Allowed: 0, policies.Pending: 1, policies.Denied: 2, policies.Failed: 3}
+	return slices.MaxFunc(verdicts, func(a, b verdict) int { return rank[a.decision.Outcome] - rank[b.decision.Outcome] })
+}
