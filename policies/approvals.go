@@ -13,9 +13,6 @@ import (
 	"github.com/pullgrant/pullgrant/requests"
 )
 
-// maxApprovalAge is how old an approval may be at the merge, or now while there is none (R24).
-const maxApprovalAge = 24 * time.Hour
-
 // opinion is the latest review of one person that says yes or no.
 type opinion struct {
 	user   User
@@ -251,7 +248,7 @@ func (j *judge) canWrite(u User) bool {
 
 // disqualify tells why an approval cannot count for any challenge.
 func (j *judge) disqualify(o opinion) (Code, string) {
-	f, head := j.facts, j.facts.PullRequest.HeadSHA
+	f, head, most := j.facts, j.facts.PullRequest.HeadSHA, j.policy.Spec.limits().MaxApprovalAge // of the merge, or of now (R24)
 	rebased := slices.ContainsFunc(f.BaseChanges, func(t requests.Time) bool { return !t.Before(o.review.SubmittedAt.Time) })
 	switch {
 	case o.review.CommitID != head:
@@ -261,8 +258,8 @@ func (j *judge) disqualify(o opinion) (Code, string) {
 	case j.overtaken(o) != nil:
 		change := j.overtaken(o)
 		return ApprovalStale, fmt.Sprintf("stale, pull request #%d changed %s after it", change.PullRequest, requests.Quote(change.Path))
-	case f.judgedAt(j.now).Sub(o.review.SubmittedAt.Time) > maxApprovalAge:
-		return ApprovalStale, fmt.Sprintf("stale, it is older than %s", requests.Duration(maxApprovalAge))
+	case f.judgedAt(j.now).Sub(o.review.SubmittedAt.Time) > time.Duration(most):
+		return ApprovalStale, fmt.Sprintf("stale, it is older than %s", most)
 	}
 	if why := j.isSelf(o.user); why != "" {
 		return SelfApproval, why

@@ -36,7 +36,7 @@ func (o *Outcome) UnmarshalText(text []byte) error {
 	return fmt.Errorf("unknown outcome %s", requests.Quote(string(text)))
 }
 
-// Code is the stable name of a rule's refusal (security.md 2.7), or empty.
+// Code is the stable name of a rule's refusal , or empty (docs/rules.md).
 type Code string
 
 // Codes in the order the rules are checked.
@@ -76,7 +76,7 @@ const (
 	ClockSkew            Code = "ClockSkew"
 )
 
-// Outcome is what a refusal with this code means: Pending where a person can still meet the rule (design.md 7.4).
+// Outcome is what a refusal with this code means: Pending where a person can still meet the rule.
 func (c Code) Outcome() Outcome {
 	switch c {
 	case EvaluationError:
@@ -88,7 +88,7 @@ func (c Code) Outcome() Outcome {
 	return Denied
 }
 
-// Kind is what a pull request is, decided by the paths it touches (design.md 7.1).
+// Kind is what a pull request is, decided by the paths it touches.
 type Kind string
 
 // Kinds of pull request. The empty Kind is none of them.

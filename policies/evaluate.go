@@ -10,7 +10,7 @@ import (
 )
 
 // Evaluate judges one pull request under the policies in tree, normally f.Base. It checks the rules in the fixed order
-// of security.md 2.7 and stops at the first refusal; now is the moment of judging.
+// of docs/rules.md and stops at the first refusal; now is the moment of judging.
 func Evaluate(tree Tree, f Facts, now time.Time) Decision {
 	j := newJudge(tree, f, now)
 	j.run(step{EvaluationError, j.complete}, step{NotARequestPR, j.shape}, step{PullRequestNotMerged, j.open})
@@ -19,7 +19,7 @@ func Evaluate(tree Tree, f Facts, now time.Time) Decision {
 		j.readRequest(f.Head)
 		j.run(j.fileSteps()...)
 		j.run(j.policySteps()...)
-		j.run(step{RequesterNotAllowed, j.author}, step{RequestIDReused, j.reused})
+		j.run(step{RequesterNotAllowed, j.author}, step{RequestIDReused, j.reused}, step{ExpiredBeforeGrant, j.waitedTooLong})
 		j.run(j.pullRequestSteps()...)
 		j.run(j.approvalSteps()...)
 	case KindWithdrawal:

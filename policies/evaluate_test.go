@@ -234,7 +234,7 @@ func TestLimitsOfGitHubsLists(t *testing.T) {
 	}
 }
 
-// TestEvaluateBranch judges the base scenario's request on the branch's word alone (design.md 7.15).
+// TestEvaluateBranch judges the base scenario's request on the branch's word alone.
 func TestEvaluateBranch(t *testing.T) {
 	all := scenarios(t)
 	tree, head := all["request/allow_policy_names_the_user"].facts.Base, all["request/allow_policy_names_the_user"].facts.Head

@@ -8,12 +8,12 @@ import (
 	"github.com/pullgrant/pullgrant/requests"
 )
 
-// maxPast is how old a commit may be that --evidence=branch starts a window at; maxFuture is the other bound (design.md 7.15).
+// maxPast is how old a commit may be that --evidence=branch starts a window at; maxFuture is the other bound.
 const maxPast = 24 * time.Hour
 
 // EvaluateMerged judges what stands on the default branch: the file at path with the git blob, brought there by the
 // pull request of f. The policies at the merge's first parent and those of now must both allow it, the same subject and
-// the same bindings, and the shorter window holds (design.md 5 step 7, R43 to R47). Nothing is pending after a merge.
+// the same bindings, and the shorter window holds (R43 to R47). Nothing is pending after a merge.
 // Allowed decisions carry the Grant with its window and evidence.
 func EvaluateMerged(f Facts, path, blob string, now time.Time) Decision {
 	pr := f.PullRequest

@@ -1,9 +1,11 @@
 package policies
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/pullgrant/pullgrant/requests"
 )
@@ -25,6 +27,7 @@ type PolicySpec struct {
 	Clusters    []string    `yaml:"clusters" json:"clusters"`
 	Subjects    []Party     `yaml:"subjects" json:"subjects"` // who may ask
 	Challenges  []Challenge `yaml:"challenges" json:"challenges"`
+	Limits      *Limits     `yaml:"limits,omitempty" json:"limits,omitempty"`
 	Target      Target      `yaml:"target" json:"target"`
 }
 
@@ -52,6 +55,25 @@ const (
 	CodeOwnerReview = "CodeOwnerReview"
 	PeerReview      = "PeerReview"
 )
+
+// Limits bound how long a request may take on its way. What is not set is 24 hours, so that an old approval buys nothing
+// at a convenient moment (R24, R52).
+type Limits struct {
+	MaxPending     requests.Duration `yaml:"maxPending,omitempty" json:"maxPending,omitzero"`         // from the push of the head commit to the merge
+	MaxApprovalAge requests.Duration `yaml:"maxApprovalAge,omitempty" json:"maxApprovalAge,omitzero"` // from an approval to the merge
+}
+
+// defaultLimit is both of Limits when a policy does not say.
+const defaultLimit = requests.Duration(24 * time.Hour)
+
+func (s PolicySpec) limits() Limits {
+	limits := Limits{MaxPending: defaultLimit, MaxApprovalAge: defaultLimit}
+	if s.Limits != nil {
+		limits.MaxPending = cmp.Or(s.Limits.MaxPending, limits.MaxPending)
+		limits.MaxApprovalAge = cmp.Or(s.Limits.MaxApprovalAge, limits.MaxApprovalAge)
+	}
+	return limits
+}
 
 // Target is what a policy gives.
 type Target struct {

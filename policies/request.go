@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/pullgrant/pullgrant/requests"
 )
@@ -158,6 +159,21 @@ func (j *judge) reused() string {
 		if !j.facts.PullRequest.Merged || path != j.Path {
 			return j.field("metadata.name", RequestIDReused, fmt.Sprintf("the name is taken by %s; choose another", requests.Quote(path)))
 		}
+	}
+	return ""
+}
+
+// waitedTooLong refuses a request that lay open so long that nobody may mean it any more (R52). The first push of the
+// head commit counts: what was pushed later is another request.
+func (j *judge) waitedTooLong() string {
+	first := j.facts.judgedAt(j.now)
+	for _, p := range j.facts.pushes() {
+		if p.After == j.facts.PullRequest.HeadSHA && p.Time.Before(first) {
+			first = p.Time.Time
+		}
+	}
+	if most := j.policy.Spec.limits().MaxPending; j.facts.judgedAt(j.now).Sub(first) > time.Duration(most) {
+		return fmt.Sprintf("the request has waited since %s, longer than %s; ask again", requests.At(first), most)
 	}
 	return ""
 }

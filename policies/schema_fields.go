@@ -74,7 +74,11 @@ var fieldRules = map[string]fieldRule{
 	"PolicySpec.clusters":    {about: "Clusters the policy holds for, by exact name.", pattern: requests.NamePattern, min: 1},
 	"PolicySpec.subjects":    {about: "Who may ask.", min: 1, unique: true},
 	"PolicySpec.challenges":  {about: "What must be met before a request is allowed: all of them.", min: 1},
+	"PolicySpec.limits":      {about: "How long a request may take on its way."},
 	"PolicySpec.target":      {about: "What the policy gives."},
+
+	"Limits.maxPending":     {about: "Longest time from the push of a request to its merge, for example 24h, the default."},
+	"Limits.maxApprovalAge": {about: "Longest time from an approval to the merge, for example 8h. Default: 24h."},
 
 	"Party.kind": {about: "User: a GitHub login. Group: a GitHub team or a group of groups.yaml.", enum: []string{PartyUser, PartyGroup}},
 	"Party.name": {about: "Of a User: the GitHub login. Of a Group: organization/team-slug, or without a slash the name of a group in groups.yaml."},
