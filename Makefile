@@ -8,6 +8,7 @@ include testdata/kube/kube.mk
 packages := ./... ./testdata/forge ./testdata/kube ./testdata/demo
 tools := $(CURDIR)/.cache/tools
 version := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+commit := $(shell git rev-parse HEAD 2>/dev/null)
 
 # The race detector needs a C compiler. CI always has one; elsewhere the tests run without it and say so.
 cc := $(shell command -v $$(go env CC) 2>/dev/null)
@@ -21,7 +22,7 @@ help: ## list the targets
 .PHONY: build
 build: ## build bin/pullgrant
 	@mkdir -p bin
-	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(version)' -o bin/pullgrant ./cmd/pullgrant
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(version) -X main.commit=$(commit)' -o bin/pullgrant ./cmd/pullgrant
 
 .PHONY: demo
 demo: kube build ## watch a request go from a pull request to a binding, its expiry and its record

@@ -37,6 +37,11 @@ func (c checkout) open() (string, fs.FS, error) {
 // folder finds the nearest folder, from the current one up, that is a git checkout or holds policies.
 func (c checkout) folder() (string, error) {
 	if c.dir != "" {
+		if info, err := os.Stat(c.dir); err != nil {
+			return "", fmt.Errorf("open the access repository: %w", err)
+		} else if !info.IsDir() {
+			return "", fmt.Errorf("open the access repository: %s is no folder", c.dir)
+		}
 		return c.dir, nil
 	}
 	start, err := os.Getwd()

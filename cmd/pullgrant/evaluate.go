@@ -84,6 +84,15 @@ func readFacts(stdin io.Reader, path string) (f policies.Facts, err error) {
 	decoder := json.NewDecoder(in)
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&f); err != nil {
+		var wrong *json.UnmarshalTypeError
+		switch {
+		case errors.Is(err, io.EOF):
+			err = errors.New("it is empty")
+		case errors.Is(err, io.ErrUnexpectedEOF):
+			err = errors.New("it ends in the middle")
+		case errors.As(err, &wrong):
+			err = fmt.Errorf("it holds a JSON %s at byte %d, where facts hold something else", wrong.Value, wrong.Offset)
+		}
 		return f, fmt.Errorf("read facts from %s: %w; \"pullgrant facts --pr N\" writes them", path, err)
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {

@@ -23,8 +23,11 @@ read the members of the organization's teams.`,
   pullgrant facts --pr 7 --repo acme/access | pullgrant evaluate --facts -`,
 		Args: arguments(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if o.number < 1 {
+			switch {
+			case !cmd.Flags().Changed("pr"):
 				return usagef(cmd, "--pr is missing: the number of a pull request")
+			case o.number < 1:
+				return usagef(cmd, "--pr %d: pull requests are counted from 1", o.number)
 			}
 			return facts(cmd.Context(), w, o)
 		},

@@ -74,6 +74,14 @@ func as(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv("GITHUB_TOKEN", of(ts).forge.Token(args[0]))
 }
 
+// asApp gives the script the token of an App: app NAME.
+func asApp(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: app NAME")
+	}
+	ts.Setenv("GITHUB_TOKEN", of(ts).forge.AppToken(args[0]))
+}
+
 // review submits a review: review LOGIN NUMBER EVENT.
 func review(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 3 {
@@ -82,6 +90,17 @@ func review(ts *testscript.TestScript, neg bool, args []string) {
 	number, err := strconv.Atoi(args[1])
 	ts.Check(err)
 	_, err = of(ts).forge.Review(args[0], number, args[2])
+	ts.Check(err)
+}
+
+// merge presses the button: merge LOGIN NUMBER.
+func merge(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: merge LOGIN NUMBER")
+	}
+	number, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	_, err = of(ts).forge.Merge(args[0], number)
 	ts.Check(err)
 }
 

@@ -17,12 +17,25 @@ import (
 // remote is the access repository on GitHub.
 type remote struct {
 	checkout checkout
-	repo     string // OWNER/NAME; empty for the one the environment or the checkout names
+	repo     repoName // empty for the one the environment or the checkout names
+}
+
+// repoName is OWNER/NAME.
+type repoName string
+
+func (n *repoName) String() string { return string(*n) }
+func (n *repoName) Type() string   { return "OWNER/NAME" }
+func (n *repoName) Set(s string) error {
+	if owner, name, _ := strings.Cut(s, "/"); owner == "" || name == "" || strings.Contains(name, "/") {
+		return errors.New("it must be OWNER/NAME, such as acme/access")
+	}
+	*n = repoName(s)
+	return nil
 }
 
 func (r *remote) flags(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&r.repo, "repo", "",
-		"access repository as OWNER/NAME (default: $GITHUB_REPOSITORY, else the origin of the checkout)")
+	cmd.Flags().Var(&r.repo, "repo",
+		"access repository (default: $GITHUB_REPOSITORY, else the origin of the checkout)")
 	r.checkout.flag(cmd)
 }
 
@@ -64,16 +77,22 @@ func webHost(apiURL string) (string, error) {
 func (r remote) name(ctx context.Context, w world, host string) (string, error) {
 	switch {
 	case r.repo != "":
-		return r.repo, nil
+		return string(r.repo), nil
 	case r.checkout.dir == "" && w.env("GITHUB_REPOSITORY") != "":
 		return w.env("GITHUB_REPOSITORY"), nil
 	}
 	const hint = "name the access repository with --repo OWNER/NAME"
 	dir, err := r.checkout.folder()
+	if err != nil && r.checkout.dir != "" {
+		return "", err
+	}
 	if err != nil {
 		return "", fmt.Errorf("find the access repository: no --repo, and no checkout here; %s", hint)
 	}
 	out, err := exec.CommandContext(ctx, "git", "-C", dir, "remote", "get-url", "origin").Output()
+	if errors.Is(err, exec.ErrNotFound) {
+		return "", fmt.Errorf("find the access repository: git, which knows the origin of %s, is not installed; %s", dir, hint)
+	}
 	if err != nil {
 		return "", fmt.Errorf("find the access repository: %s has no git remote named origin; %s", dir, hint)
 	}
@@ -103,7 +122,7 @@ func parseOrigin(origin string) (host, repo string, ok bool) {
 
 // token comes from the environment or from gh, never from a flag: other users of a machine can read its command lines.
 func token(ctx context.Context, w world, host string) (string, error) {
-	if t := w.env("GITHUB_TOKEN"); t != "" {
+	if t := strings.TrimSpace(w.env("GITHUB_TOKEN")); t != "" {
 		return t, nil
 	}
 	if out, err := exec.CommandContext(ctx, "gh", "auth", "token", "--hostname", host).Output(); err == nil {

@@ -56,7 +56,7 @@ func renderRequest(w world, o renderOptions) error {
 	}
 	decision := preview(tree, path, data)
 	if decision.Outcome != policies.Allowed || decision.Grant == nil {
-		return refused(w, decision)
+		return refused(w, decision, "")
 	}
 	objects, err := render.Render(*decision.Grant)
 	if err != nil {
@@ -72,6 +72,10 @@ func (o renderOptions) find(dir string, files fs.FS) (string, error) {
 		paths, err := o.checkout.inside(dir, []string{o.request})
 		if err != nil {
 			return "", err
+		}
+		if _, ok := requests.SplitPath(paths[0]); !ok {
+			return "", fmt.Errorf("look for the request: %s is none; a request stands at %s/<cluster>/<policy>/<yyyymmdd>-<requester>-<slug>.yaml",
+				paths[0], requests.Folder)
 		}
 		return paths[0], nil
 	}
@@ -99,11 +103,17 @@ func preview(tree policies.Tree, path string, data []byte) policies.Decision {
 	return policies.Preview(tree, path, policies.NewTreeFile("100644", "", data, int64(len(data))))
 }
 
-// refused says why a request cannot be granted.
-func refused(w world, d policies.Decision) error {
-	w.say("%s: %s", d.Code, d.Message)
+// refused says why a request cannot be granted, with the place in the file; unwritten is a file that nobody can look into.
+func refused(w world, d policies.Decision, unwritten string) error {
 	for _, f := range d.Findings {
-		w.say("  %s", f)
+		if f.File == unwritten {
+			w.say("%s: %s", d.Code, f.Message)
+		} else {
+			w.say("%s: %s", d.Code, f)
+		}
+	}
+	if len(d.Findings) == 0 {
+		w.say("%s: %s", d.Code, d.Message)
 	}
 	return verdictOf(d.Outcome)
 }

@@ -26,7 +26,7 @@ func (r *report) to(w io.Writer) error {
 	return nil
 }
 
-// writeReport says what was decided and why: what is asked for first, then each rule and challenge.
+// writeReport says what was decided and why: what is asked for first, then who must act, then each rule.
 func writeReport(w io.Writer, f policies.Facts, d policies.Decision) error {
 	var r report
 	outcome := strings.ToUpper(d.Outcome.String())
@@ -35,8 +35,10 @@ func writeReport(w io.Writer, f policies.Facts, d policies.Decision) error {
 	}
 	r.line("%s: %s", outcome, d.Message)
 	r.line("")
-	r.line("Pull request  %s/%s#%d by %s, head %s", f.Repository.Owner, f.Repository.Name, f.PullRequest.Number,
-		f.PullRequest.Author.Login, short(d.HeadSHA))
+	if f.PullRequest.Number > 0 {
+		r.line("Pull request  %s/%s#%d by %s, head %s", f.Repository.Owner, f.Repository.Name, f.PullRequest.Number,
+			f.PullRequest.Author.Login, short(d.HeadSHA))
+	}
 	if d.Path != "" {
 		r.line("File          %s", d.Path)
 	}
@@ -50,17 +52,17 @@ func writeReport(w io.Writer, f policies.Facts, d policies.Decision) error {
 		r.line("Reason        %s", d.Reason)
 	}
 	r.findings(d.Findings)
-	if len(d.Rules) > 0 {
-		r.title("Rules, each named by its refusal")
-		for _, rule := range d.Rules {
-			r.line("  %-4s  %-21s %s", passed(rule.Passed), rule.Code, rule.Message)
-		}
-	}
 	r.challenges(d.Challenges)
 	if len(d.Ignored) > 0 {
 		r.title("Approvals that do not count")
 		for _, review := range d.Ignored {
-			r.line("  %s (review %d): %s [%s]", review.Login, review.ReviewID, review.Message, review.Code)
+			r.line("  %s [%s]", review.Message, review.Code)
+		}
+	}
+	if len(d.Rules) > 0 {
+		r.title("Rules, each named by its refusal")
+		for _, rule := range d.Rules {
+			r.line("  %-4s  %-21s %s", passed(rule.Passed), rule.Code, rule.Message)
 		}
 	}
 	return r.to(w)

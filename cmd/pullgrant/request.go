@@ -104,19 +104,31 @@ func request(ctx context.Context, w world, o requestOptions) error {
 		return err
 	}
 	asked := o.compose(login, w.now())
-	path := requests.Path(asked.Spec.Cluster, asked.Spec.Policy, asked.Metadata.Name)
+	place := requests.Place{Cluster: o.cluster, Policy: o.policy, Name: asked.Metadata.Name}
+	tree, err := client.Tree(ctx, policies.Wanted(policies.KindRequest, requests.Path(place.Cluster, place.Policy, place.Name)))
+	if err != nil {
+		return err
+	}
+	used, err := client.UsedNames(ctx, tree.Commit, place)
+	if err != nil {
+		return err
+	}
+	if len(used) > 0 && o.slug == "" { // the same ticket, once more on one day
+		asked.Metadata.Name += "-" + timeOfDay(w.now())
+		used = nil
+	}
+	path := requests.Path(o.cluster, o.policy, asked.Metadata.Name)
 	data, err := asked.Marshal()
 	if err != nil {
 		return fmt.Errorf("write the request: %w", err)
 	}
 	data = append([]byte("# yaml-language-server: $schema="+policies.SchemaAddress(requests.KindAccessRequest)+"\n"), data...)
-	tree, err := client.Tree(ctx, policies.Wanted(policies.KindRequest, path))
-	if err != nil {
-		return err
-	}
 	decision := preview(tree, path, data)
+	if decision.Outcome == policies.Allowed && len(used) > 0 {
+		decision = policies.Refuse(policies.RequestIDReused, "the name %s is taken by %s; choose another with --slug", asked.Metadata.Name, used[0])
+	}
 	if decision.Outcome != policies.Allowed || decision.Grant == nil {
-		return refused(w, decision)
+		return refused(w, decision, path)
 	}
 	var r report
 	r.line("%s", path)
@@ -142,10 +154,12 @@ func request(ctx context.Context, w world, o requestOptions) error {
 	return err
 }
 
+func timeOfDay(now time.Time) string { return now.UTC().Format("150405") }
+
 // compose writes the request as its author would.
 func (o requestOptions) compose(login string, now time.Time) requests.AccessRequest {
 	now = now.UTC()
-	slug := cmp.Or(o.slug, ticket(o.reason), "at-"+now.Format("150405"))
+	slug := cmp.Or(o.slug, ticket(o.reason), "at-"+timeOfDay(now))
 	r := requests.AccessRequest{APIVersion: requests.APIVersion, Kind: requests.KindAccessRequest,
 		Metadata: requests.Metadata{Name: now.Format("20060102") + "-" + requests.NamePart(login) + "-" + slug},
 		Spec:     requests.RequestSpec{Cluster: o.cluster, Policy: o.policy, Requester: login, Namespace: o.namespace, Reason: o.reason}}

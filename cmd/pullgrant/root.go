@@ -71,7 +71,7 @@ Exit codes:
 	root.SetIn(w.in)
 	root.SetOut(w.out)
 	root.SetErr(w.err)
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usagef(cmd, "%v", err) })
+	root.SetFlagErrorFunc(flagProblem)
 	root.AddCommand(
 		newInitCommand(w),
 		newRequestCommand(w),
@@ -85,6 +85,7 @@ Exit codes:
 		newActionCommand(w),
 		newVersionCommand(w),
 	)
+	strict(root)
 	name := displayName(arg0)
 	root.Annotations = map[string]string{cobra.CommandDisplayNameAnnotation: name}
 	for _, cmd := range append(root.Commands(), root) {

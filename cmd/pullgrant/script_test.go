@@ -50,7 +50,7 @@ func runScripts(t *testing.T, files ...string) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "forge": startForge, "as": as, "review": review, "get": get,
+			"exits": exits, "forge": startForge, "as": as, "app": asApp, "review": review, "merge": merge, "get": get,
 		},
 	})
 }

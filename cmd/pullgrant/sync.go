@@ -78,7 +78,7 @@ func twins(cmd *cobra.Command, env func(string) string) (err error) {
 		name := "PULLGRANT_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
 		if value := env(name); value != "" && !f.Changed && f.Name != "help" && err == nil {
 			if setErr := cmd.Flags().Set(f.Name, value); setErr != nil {
-				err = usagef(cmd, "%s=%q: %v", name, value, setErr)
+				err = usagef(cmd, "%s: %v", name, flagProblem(cmd, setErr))
 			}
 		}
 	})
@@ -189,6 +189,9 @@ func (o syncOptions) kubernetes() (*rest.Config, error) {
 		return config, nil
 	}
 	config, err := clientcmd.BuildConfigFromFlags("", o.kubeconfig)
+	if clientcmd.IsEmptyConfig(err) {
+		return nil, fmt.Errorf("read the kubeconfig %s: it names no cluster, or no current context", o.kubeconfig)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read the kubeconfig %s: %w", o.kubeconfig, err)
 	}

@@ -9,8 +9,9 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// version is set by releases: -ldflags "-X main.version=v1.2.3".
-var version string
+// Set by make, with -ldflags "-X main.version=v1.2.3": what a build from an archive, or without version control stamps,
+// would not know.
+var version, commit string
 
 // build is what the Go toolchain recorded about this binary.
 type build struct {
@@ -23,7 +24,7 @@ type build struct {
 }
 
 func thisBuild() build {
-	b := build{Version: "(devel)", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
+	b := build{Version: "(devel)", Commit: commit, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return b
@@ -32,7 +33,7 @@ func thisBuild() build {
 	for _, s := range info.Settings {
 		switch s.Key {
 		case "vcs.revision":
-			b.Commit = s.Value
+			b.Commit = cmp.Or(commit, s.Value)
 		case "vcs.time":
 			b.Time = s.Value
 		case "vcs.modified":
