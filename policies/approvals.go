@@ -20,7 +20,7 @@ type opinion struct {
 	blocks bool
 }
 
-// opinions computes the latest opinion of each reviewer (R6 to R10): keyed by account number, ordered by time and
+// opinions computes the latest opinion of each reviewer (R6, R7, R8, R10): keyed by account number, ordered by time and
 // review number; comments change nothing, a dismissal clears and revives nothing; reviews after the merge are no part
 // of it. What an account said that no longer exists stands alone, review by review.
 func opinions(f Facts) []opinion {
@@ -127,6 +127,7 @@ func (j *judge) ownersOf(path string) []Owner {
 	})
 }
 
+// ownerChallenge is met by owners of the matching line, any of them (R33).
 func (j *judge) ownerChallenge(path string, count int) challenge {
 	var reviewers []string
 	var parties []Party
@@ -164,7 +165,8 @@ func (j *judge) approvalSteps() []step {
 	return append(steps, step{InsufficientApprovals, func() string { return j.weigh().unmet }})
 }
 
-// weigh sorts the opinions into those that count and those that do not, once.
+// weigh sorts the opinions into those that count and those that do not, once. One person counts once in a challenge and
+// may meet several (R23).
 func (j *judge) weigh() *approvals {
 	if j.approvals != nil {
 		return j.approvals
@@ -251,7 +253,7 @@ func (j *judge) disqualify(o opinion) (Code, string) {
 	f, head, most := j.facts, j.facts.PullRequest.HeadSHA, j.policy.Spec.limits().MaxApprovalAge // of the merge, or of now (R24)
 	rebased := slices.ContainsFunc(f.BaseChanges, func(t requests.Time) bool { return !t.Before(o.review.SubmittedAt.Time) })
 	switch {
-	case o.review.CommitID != head:
+	case o.review.CommitID != head: // R11, R12
 		return ApprovalStale, fmt.Sprintf("stale, it approved %s and the head is %s", cmp.Or(short(o.review.CommitID), "no commit"), short(head))
 	case rebased:
 		return ApprovalStale, "stale, the base branch was changed after it"
@@ -268,7 +270,7 @@ func (j *judge) disqualify(o opinion) (Code, string) {
 		return ContributorApproval, why
 	}
 	if o.user.isBot() {
-		return BotApproval, "bots do not count"
+		return BotApproval, "bots do not count" // R17
 	}
 	user := f.Users[strings.ToLower(o.user.Login)]
 	identity, known := j.identities.pinned(o.user)
@@ -276,9 +278,9 @@ func (j *judge) disqualify(o opinion) (Code, string) {
 	case known && (identity.GitHubID != o.user.ID || !strings.EqualFold(identity.GitHub, o.user.Login)):
 		return ApproverNotAllowed, fmt.Sprintf("their account is @%s, number %d, but %s has @%s, number %d", o.user.Login, o.user.ID,
 			IdentitiesPath, identity.GitHub, identity.GitHubID)
-	case !j.canWrite(o.user):
+	case !j.canWrite(o.user): // R19
 		return ApproverNotAllowed, fmt.Sprintf("they need write permission and have %q", cmp.Or(user.Permission, "none"))
-	case f.Repository.Organization && !user.Member:
+	case f.Repository.Organization && !user.Member: // R21
 		return ApproverNotAllowed, "they are not a member of the organization"
 	}
 	return "", ""

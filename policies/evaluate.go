@@ -10,7 +10,7 @@ import (
 )
 
 // Evaluate judges one pull request under the policies in tree, normally f.Base. It checks the rules in the fixed order
-// of docs/rules.md and stops at the first refusal; now is the moment of judging.
+// of docs/rules.md and stops at the first refusal; now is the moment of judging. Nothing of an earlier judgement is kept (R39).
 func Evaluate(tree Tree, f Facts, now time.Time) Decision {
 	j := newJudge(tree, f, now)
 	j.run(step{EvaluationError, j.complete}, step{NotARequestPR, j.shape}, step{PullRequestNotMerged, j.open})

@@ -100,7 +100,7 @@ const (
 	GroupsPath     = Folder + "/groups.yaml"
 )
 
-// maxCount bounds the approvals a challenge may ask for; more could never be met and is a slip.
+// maxCount bounds the approvals a challenge may ask for; more could never be met and is a slip (R26).
 const maxCount = 10
 
 // Path is where a policy stands.

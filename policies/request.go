@@ -119,12 +119,16 @@ func (j *judge) author() string {
 	return j.field("spec.requester", RequesterNotAllowed, problem)
 }
 
+// dependabot is GitHub's own. It may propose changes, never requests: unlike github-actions[bot] and other Apps, nobody in
+// the repository can make it push what they like and then approve that (R17).
+var dependabot = User{Login: "dependabot[bot]", ID: 49699333, Type: "Bot"}
+
 // person refuses a pull request without a person behind it: whoever made the bot open it could approve it (R17).
 func (j *judge) person() string {
 	switch author := j.facts.PullRequest.Author; {
 	case author.ID == 0:
 		return "the pull request's author has no account any more"
-	case author.isBot():
+	case author.isBot() && (j.Kind != KindChange || author != dependabot):
 		return "the pull request was opened by the bot @" + author.Login + "; a person must ask"
 	}
 	return ""
@@ -183,6 +187,7 @@ func (j *judge) pullRequestSteps() []step {
 	return []step{{DraftPullRequest, j.draft}, {WrongBase, j.base}, {UnattributableCommit, j.attributable}}
 }
 
+// draft refuses a draft, whatever its reviews say (R38).
 func (j *judge) draft() string {
 	if j.facts.PullRequest.Draft {
 		return "the pull request is a draft; mark it as ready for review"
@@ -190,6 +195,7 @@ func (j *judge) draft() string {
 	return ""
 }
 
+// base refuses every other base than the default branch, and forks (R40, R41).
 func (j *judge) base() string {
 	pr, repository := j.facts.PullRequest, j.facts.Repository
 	switch {
@@ -215,7 +221,8 @@ func (j *judge) attributable() string {
 		}
 	}
 	for _, p := range j.facts.pushes() {
-		if p.Actor.ID == 0 || p.Actor.isBot() {
+		own := j.facts.PullRequest.Author == dependabot && p.Actor == dependabot
+		if p.Actor.ID == 0 || p.Actor.isBot() && !own {
 			return fmt.Sprintf("commit %s was pushed by @%s, which is no person's account; push it as yourself", short(p.After),
 				cmp.Or(p.Actor.Login, "ghost"))
 		}
