@@ -8,7 +8,7 @@ include testdata/kube/kube.mk
 packages := ./... ./testdata/forge ./testdata/kube ./testdata/demo
 tools := $(CURDIR)/.cache/tools
 version := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
-commit := $(shell git rev-parse HEAD 2>/dev/null)
+commit := $(shell git rev-parse HEAD 2>/dev/null || printf '%040d' 0)
 
 # The race detector needs a C compiler. CI always has one; elsewhere the tests run without it and say so.
 cc := $(shell command -v $$(go env CC) 2>/dev/null)
@@ -38,11 +38,13 @@ test: kube build lint ## run every check and every test
 	go test $(race) -shuffle=on -count=1 -timeout 20m $(packages)
 
 .PHONY: lint
-lint: $(tools)/staticcheck $(tools)/actionlint ## check formatting, vet, static analysis, workflows and module files
+lint: $(tools)/staticcheck $(tools)/actionlint ## check formatting, vet, static analysis, workflows (also those of init) and module files
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'run gofmt -w on these files'; exit 1; }
 	go vet $(packages)
 	$(tools)/staticcheck $(packages)
 	$(tools)/actionlint
+	@rm -rf .cache/init && go run ./cmd/pullgrant init .cache/init --action pullgrant/pullgrant@$(commit) >.cache/init.log 2>&1 || { cat .cache/init.log; exit 1; }
+	$(tools)/actionlint .cache/init/.github/workflows/*.yml
 	go mod tidy -diff
 	go mod verify
 

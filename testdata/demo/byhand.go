@@ -11,7 +11,7 @@ import (
 func (s *stage) byHand(ctx context.Context) error {
 	token := s.forge.Token
 	fmt.Printf(`
-Everything is running. In another terminal, from the root of the source tree:
+Everything is running. In another terminal:
 
   export GITHUB_API_URL=%s GITHUB_REPOSITORY=acme/access
 
@@ -22,19 +22,22 @@ Everything is running. In another terminal, from the root of the source tree:
   GITHUB_TOKEN=%s %s request --policy %s --cluster %s --duration 10m --reason "INC-123, checkout is slow"
 
   # bob, a code owner, approves pull request 1; auto-merge does the rest
-  curl -sS -H "Authorization: Bearer %s" -d '{"event": "APPROVE"}' $GITHUB_API_URL/repos/acme/access/pulls/1/reviews
+  curl -fsS -o /dev/null -H "Authorization: Bearer %s" -d '{"event": "APPROVE"}' $GITHUB_API_URL/repos/acme/access/pulls/1/reviews
 
-  # what the agent does, and what alice's RoleBinding looks like
-  tail -f %s
+  # what approvers saw, what the agent did, and what alice's RoleBinding looks like
+  cat %s
+  cat %s
   %s --kubeconfig %s get rolebindings -n %s
 
-  # the access repository, with the ledger
-  git clone %s %s
+  # who had what, and why it ended: from the access repository, once access is over
+  git clone -q %s %s
+  %s audit --dir %s --allowed-signers %s
 
 Ctrl-C ends it all.
 `, s.forge.URL, s.kube.Kubectl, s.path("alice.kubeconfig"), namespace,
 		token("alice"), s.binary, policy, cluster, token("bob"),
-		s.log, s.kube.Kubectl, s.path("agent.kubeconfig"), namespace, s.forge.GitDir(), "access")
+		s.path("summary.md"), s.log, s.kube.Kubectl, s.path("agent.kubeconfig"), namespace,
+		s.forge.GitDir(), s.path("access"), s.binary, s.path("access"), s.path("allowed_signers"))
 	seen := map[int]string{}
 	for {
 		select {
@@ -43,6 +46,9 @@ Ctrl-C ends it all.
 			return nil
 		case err := <-s.agentIs:
 			s.agentIs = nil
+			if ctx.Err() != nil {
+				continue // Ctrl-C ended both
+			}
 			return fmt.Errorf("the agent ended: %w", err)
 		case <-time.After(time.Second):
 		}

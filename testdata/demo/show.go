@@ -119,15 +119,8 @@ func (s *stage) act(ctx context.Context, event, kind string, number int) (result
 	if err := os.WriteFile(s.path("output"), nil, 0o644); err != nil {
 		return result{}, err
 	}
-	r, err := s.pullgrant(ctx, s.forge.AppToken("pullgrant"), []string{"GITHUB_EVENT_NAME=" + event, "GITHUB_EVENT_PATH=" + s.path("event.json"),
+	return s.pullgrant(ctx, s.forge.AppToken("pullgrant"), []string{"GITHUB_EVENT_NAME=" + event, "GITHUB_EVENT_PATH=" + s.path("event.json"),
 		"GITHUB_OUTPUT=" + s.path("output"), "GITHUB_STEP_SUMMARY=" + s.path("summary.md")}, "action")
-	if err != nil {
-		return r, err
-	}
-	if r.code == 3 {
-		return r, fmt.Errorf("pullgrant action: %s%s", r.out, r.err)
-	}
-	return r, nil
 }
 
 func (s *stage) check(want string) error {
