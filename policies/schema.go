@@ -15,7 +15,7 @@ import (
 const KindRevocation = "Revocation"
 
 // Kinds lists the kinds of file that have a JSON Schema.
-var Kinds = []string{requests.KindAccessRequest, KindAccessPolicy, KindIdentityMap, KindGroupMap, KindRevocation}
+var Kinds = []string{requests.KindAccessRequest, KindAccessPolicy, KindIdentityMap, KindGroupMap, KindRoleCatalog, KindRevocation}
 
 // SchemaAddress is where the schema of a kind is published: its $id, and what the yaml-language-server comment at the
 // top of a file names.
@@ -118,6 +118,8 @@ func typeSchema(t reflect.Type, rule, name fieldRule) *schema {
 		of := rule
 		of.min, of.max = 0, 0
 		return &schema{Type: "array", Items: typeSchema(t.Elem(), of, name), MinItems: rule.min, UniqueItems: rule.unique}
+	case reflect.Bool:
+		return &schema{Type: "boolean"}
 	case reflect.Int, reflect.Int64:
 		return &schema{Type: "integer", Minimum: rule.min, Maximum: rule.max}
 	case reflect.String:

@@ -38,6 +38,9 @@ var schemaRoots = map[string]schemaRoot{
 	KindGroupMap: {reflect.TypeFor[GroupMap](), KindGroupMap,
 		"Keeps groups in git, for repositories without GitHub teams. Stands at " + GroupsPath + ".",
 		fieldRule{about: "Name of the map, for example groups."}},
+	KindRoleCatalog: {reflect.TypeFor[RoleCatalog](), KindRoleCatalog,
+		"Shows approvers the rules of a role in a cluster. Written by pullgrant catalog at " + CatalogFolder + "/<cluster>/<role>.yaml, a colon as +.",
+		fieldRule{about: "Name of the role.", pattern: requests.RolePattern}},
 	KindRevocation: {reflect.TypeFor[requests.Revocation](), requests.KindAccessRequest,
 		"The end of a request as the agent records it. Stands at revocations/<cluster>/<yyyymmdd>/<name>.yaml.", requestName},
 }
@@ -119,6 +122,23 @@ var fieldRules = map[string]fieldRule{
 	"GroupSpec.groups": {about: "One entry for each group."},
 	"Group.name":       {about: "Name of the group, as policies say it.", pattern: requests.NamePattern},
 	"Group.members":    {about: "GitHub logins.", pattern: requests.LoginPattern, unique: true},
+
+	"RoleCatalog.apiVersion": aboutVersion,
+	"RoleCatalog.kind":       aboutKind,
+	"RoleCatalog.metadata":   aboutMetadata,
+	"RoleCatalog.spec":       {about: "The role."},
+
+	"RoleCatalogSpec.cluster":    {about: "Cluster the role is in; the folder the file stands in.", pattern: requests.NamePattern},
+	"RoleCatalogSpec.role":       {about: "The role, as policies name it."},
+	"RoleCatalogSpec.aggregated": {about: "Kubernetes puts the rules together from other roles."},
+	"RoleCatalogSpec.hash":       {about: "Digest of the rules, by which the agent knows that the role is still the same.", pattern: HashPattern},
+	"RoleCatalogSpec.rules":      {about: "The rules as they stand in the cluster."},
+
+	"RoleRule.apiGroups":       {about: "API groups; an empty text is the core group.", pattern: "^$|" + RulePattern},
+	"RoleRule.resources":       {about: "Resources, with subresources as in pods/log.", pattern: RulePattern},
+	"RoleRule.resourceNames":   {about: "Names of objects. Default: all.", pattern: RuleTextPattern},
+	"RoleRule.nonResourceURLs": {about: "Paths of the API server, in a rule without resources.", pattern: RuleTextPattern},
+	"RoleRule.verbs":           {about: "Verbs.", pattern: RulePattern, min: 1},
 
 	"Revocation.apiVersion": aboutVersion,
 	"Revocation.kind":       aboutKind,

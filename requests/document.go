@@ -242,6 +242,15 @@ func (d *Document) decode(n *yaml.Node, v reflect.Value, path string) {
 		if d.want(n, yaml.ScalarNode, path, "text") {
 			v.SetString(n.Value)
 		}
+	case reflect.Bool:
+		if !d.want(n, yaml.ScalarNode, path, "true or false") {
+			return
+		}
+		if n.Value != "true" && n.Value != "false" {
+			d.add(p, "wrong-type", "%s is %s; it must be true or false", path, Quote(n.Value))
+			return
+		}
+		v.SetBool(n.Value == "true")
 	case reflect.Int, reflect.Int64:
 		if !d.want(n, yaml.ScalarNode, path, "a whole number") {
 			return
