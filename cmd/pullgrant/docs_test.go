@@ -11,6 +11,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/spf13/pflag"
+	"go.yaml.in/yaml/v3"
 )
 
 const top = "../.."
@@ -73,6 +76,43 @@ func TestLinks(t *testing.T) {
 				t.Errorf("%s: %v", document, err)
 			}
 		}
+	}
+}
+
+// TestSetup holds the agent's setup to the flags that it has, in both directions, and to its environment.
+func TestSetup(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(top, "docs/setup.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	flags := newSyncCommand(world{}).Flags()
+	flags.VisitAll(func(f *pflag.Flag) {
+		if !strings.Contains(string(text), "`--"+f.Name+"`") {
+			t.Errorf("docs/setup.md does not explain --%s", f.Name)
+		}
+	})
+	block := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindSubmatch(text)
+	if block == nil {
+		t.Fatal("docs/setup.md shows no Deployment")
+	}
+	var deployment struct {
+		Spec struct {
+			Template struct {
+				Spec struct {
+					Containers []struct{ Args []string }
+				}
+			}
+		}
+	}
+	if err := yaml.Unmarshal(block[1], &deployment); err != nil {
+		t.Fatal(err)
+	}
+	args := deployment.Spec.Template.Spec.Containers[0].Args
+	if args[0] != "sync" {
+		t.Errorf("the Deployment runs %q", args[0])
+	}
+	if err := flags.Parse(args[1:]); err != nil {
+		t.Error(err)
 	}
 }
 

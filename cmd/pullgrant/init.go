@@ -117,10 +117,15 @@ func initialize(w world, o initOptions) error {
 		return fmt.Errorf("scaffold %s: it holds %s already; nothing was written, choose another folder or move them away",
 			o.dir, strings.Join(present, ", "))
 	}
-	for _, f := range files {
+	for i, f := range files {
 		if err := writeNew(root, f); err != nil {
+			for _, written := range files[:i] {
+				err = errors.Join(err, root.Remove(written.path))
+			}
 			return fmt.Errorf("scaffold %s: %w", o.dir, err)
 		}
+	}
+	for _, f := range files {
 		if _, err := fmt.Fprintln(w.out, filepath.Join(o.dir, f.path)); err != nil {
 			return err
 		}
@@ -171,5 +176,8 @@ func writeNew(root *os.Root, f scaffoldFile) error {
 		return err
 	}
 	_, err = out.Write(f.content)
-	return errors.Join(err, out.Close())
+	if err = errors.Join(err, out.Close()); err != nil {
+		err = errors.Join(err, root.Remove(f.path))
+	}
+	return err
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,10 +42,7 @@ func (r *remote) flags(cmd *cobra.Command) {
 
 // client speaks to the repository as whoever the token belongs to.
 func (r remote) client(ctx context.Context, w world) (*github.Client, string, error) {
-	apiURL := w.env("GITHUB_API_URL")
-	if apiURL == "" {
-		apiURL = github.DefaultAPIURL
-	}
+	apiURL := cmp.Or(w.env("GITHUB_API_URL"), github.DefaultAPIURL)
 	host, err := webHost(apiURL)
 	if err != nil {
 		return nil, "", err

@@ -34,8 +34,8 @@ func writeReport(w io.Writer, f policies.Facts, d policies.Decision) error {
 		outcome += " (" + string(d.Code) + ")"
 	}
 	r.line("%s: %s", outcome, d.Message)
-	r.line("")
 	if f.PullRequest.Number > 0 {
+		r.line("")
 		r.line("Pull request  %s/%s#%d by %s, head %s", f.Repository.Owner, f.Repository.Name, f.PullRequest.Number,
 			f.PullRequest.Author.Login, short(d.HeadSHA))
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -147,10 +148,7 @@ func (o syncOptions) agent(ctx context.Context, w world) (config sync.Config, er
 			return config, err
 		}
 	}
-	apiURL := w.env("GITHUB_API_URL")
-	if apiURL == "" {
-		apiURL = github.DefaultAPIURL
-	}
+	apiURL := cmp.Or(w.env("GITHUB_API_URL"), github.DefaultAPIURL)
 	api, err := webHost(apiURL)
 	if err != nil {
 		return config, err
