@@ -33,7 +33,10 @@ type scenario struct {
 	facts  policies.Facts
 	now    time.Time
 	merged bool
-	path   string // of the file a merged scenario asks about
+	trust  bool              // the pull request is judged as one that changed files that decide
+	tree   policies.Tree     // of a trust scenario: what it is judged under
+	diff   map[string]string // of a trust scenario: what git says the merge changed
+	path   string            // of the file a merged scenario asks about
 	blob   string
 	want   string
 }
@@ -110,6 +113,9 @@ func caseFiles(t testing.TB) []string {
 }
 
 func (c scenario) judge(f policies.Facts) policies.Decision {
+	if c.trust {
+		return policies.EvaluateChange(c.tree, f, "cccccccccccccccc", c.diff, c.now)
+	}
 	if c.merged {
 		return policies.EvaluateMerged(f, c.path, c.blob, c.now)
 	}
@@ -132,7 +138,7 @@ func readScenario(t testing.TB, archive *txtar.Archive) scenario {
 			trees[folder][path] = treeFile(f.Data)
 			continue
 		}
-		if !slices.Contains([]string{"now", "facts.json", "merged", "path", "blob", wantSection}, f.Name) {
+		if !slices.Contains([]string{"now", "facts.json", "merged", "trust", "path", "blob", wantSection}, f.Name) {
 			t.Fatalf("unknown section %s", f.Name)
 		}
 		sections[f.Name] = f.Data
@@ -140,7 +146,8 @@ func readScenario(t testing.TB, archive *txtar.Archive) scenario {
 	first := maps.Clone(trees["base"]) // unless it says otherwise, nothing changed since the merge
 	maps.Copy(first, trees["first"])
 	patch(facts, map[string]any{"base": map[string]any{"files": trees["base"]}, "head": map[string]any{"files": trees["head"]}})
-	if _, c.merged = sections["merged"]; c.merged {
+	_, c.trust = sections["trust"]
+	if _, c.merged = sections["merged"]; c.merged || c.trust {
 		patch(facts, readJSON(t, filepath.Join(casesDir, "base", "merged.json")))
 		patch(facts, map[string]any{"merge": map[string]any{"blob": blobOf(trees["head"], casesPath), "firstParent": map[string]any{"files": first}}})
 	}
@@ -151,6 +158,12 @@ func readScenario(t testing.TB, archive *txtar.Archive) scenario {
 	patch(facts, changes)
 	c.facts = decodeFacts(t, facts)
 	c.blob = c.facts.Head.Files[casesPath].Blob
+	if c.trust {
+		c.tree, c.diff = c.facts.Base, readDiff(t, c.facts, string(sections["trust"]))
+	}
+	if c.trust && c.facts.Merge != nil {
+		c.tree = c.facts.Merge.FirstParent
+	}
 	if path, ok := sections["path"]; ok {
 		c.path = strings.TrimSpace(string(path))
 	}
@@ -163,6 +176,28 @@ func readScenario(t testing.TB, archive *txtar.Archive) scenario {
 	}
 	c.want = string(sections[wantSection])
 	return c
+}
+
+// readDiff is what git says: what the pull request says, unless the lines of the section give a path another blob ("-" for
+// a file that is gone, "same" for one that is as it was).
+func readDiff(t testing.TB, f policies.Facts, section string) map[string]string {
+	diff := map[string]string{}
+	for _, file := range f.Files {
+		if diff[file.Path] = f.Head.Files[file.Path].Blob; file.Status == "renamed" {
+			diff[file.PreviousPath] = ""
+		}
+	}
+	for line := range strings.Lines(section) {
+		switch words := strings.Fields(line); {
+		case len(words) != 2:
+			t.Fatalf("trust: %q is no path and blob", line)
+		case words[1] == "same":
+			delete(diff, words[0])
+		default:
+			diff[words[0]] = strings.TrimPrefix(words[1], "-")
+		}
+	}
+	return diff
 }
 
 func readJSON(t testing.TB, path string) (value map[string]any) {

@@ -74,12 +74,13 @@ const (
 	ExpiredBeforeGrant   Code = "ExpiredBeforeGrant"
 	BindingConflict      Code = "BindingConflict"
 	ClockSkew            Code = "ClockSkew"
+	PolicyUnproven       Code = "PolicyUnproven"
 )
 
 // Outcome is what a refusal with this code means: Pending where a person can still meet the rule.
 func (c Code) Outcome() Outcome {
 	switch c {
-	case EvaluationError:
+	case EvaluationError, ClockSkew:
 		return Failed
 	case DraftPullRequest, ChangesRequested, ApprovalStale, SelfApproval, ContributorApproval, BotApproval,
 		ApproverNotAllowed, InsufficientApprovals:
