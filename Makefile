@@ -5,7 +5,7 @@ SHELL := /bin/sh
 include testdata/kube/kube.mk
 
 # Packages under testdata are not matched by ./...
-packages := ./... ./testdata/forge ./testdata/kube ./testdata/demo
+packages := ./... ./testdata/forge ./testdata/kube ./testdata/demo ./testdata/mutate
 tools := $(CURDIR)/.cache/tools
 version := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 commit := $(shell git rev-parse HEAD 2>/dev/null || printf '%040d' 0)
@@ -69,6 +69,10 @@ fuzz: ## fuzz each parser for $(fuzztime), e.g. make fuzz fuzztime=5m
 			go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(fuzztime) $$package || exit 1; \
 		done; \
 	done
+
+.PHONY: mutate
+mutate: kube ## break each rule of judgement once and see a test fail
+	go run ./testdata/mutate $(rules)
 
 .PHONY: clean
 clean: ## remove what make built

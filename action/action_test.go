@@ -224,6 +224,7 @@ func TestHostileTextAppearsOnlyEscaped(t *testing.T) {
 	}
 }
 
+// TestEventsFindTheirPullRequests, and merge queues are refused (R42).
 func TestEventsFindTheirPullRequests(t *testing.T) {
 	w := newWorld(t)
 	w.open(map[string]string{requestPath: fmt.Sprintf(request, "1h", "INC-123, checkout is slow")})
@@ -247,6 +248,22 @@ func TestEventsFindTheirPullRequests(t *testing.T) {
 		if _, err := w.run(event, map[string]any{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want %q", event, err, want)
 		}
+	}
+}
+
+// A queue waits for the check on a commit of its own, which is in no pull request: it is told why that never turns green.
+func TestMergeQueueGetsARedCheck(t *testing.T) {
+	w := newWorld(t)
+	w.open(map[string]string{requestPath: fmt.Sprintf(request, "1h", "INC-123, checkout is slow")})
+	w.approve("bob")
+	head := w.forge.Branch("ask")
+	result, err := w.run("workflow_run", map[string]any{"workflow_run": map[string]any{"head_sha": head, "event": "merge_group"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.expect(result, policies.Denied, "failure", "Denied: NotARequestPR")
+	if c := w.lastCheck(); c.HeadSHA != head || !strings.Contains(c.Summary, "merge queues are refused") {
+		t.Errorf("check run %+v", c)
 	}
 }
 

@@ -58,6 +58,25 @@ func TestGrantToLedger(t *testing.T) {
 	}
 }
 
+// TestCommitDatesProveNothing: the window follows from GitHub's merge, whatever the commits are dated (R49).
+func TestCommitDatesProveNothing(t *testing.T) {
+	s := newStage(t)
+	_, path, content := s.requestFile("dated")
+	alice := &forge.Identity{Name: "alice", Email: "101+alice@users.noreply.github.com", When: noon.AddDate(50, 0, 0)}
+	_, err := s.Push(forge.Change{User: "alice", Branch: "b", Message: "Ask", Files: map[string]string{path: content}, Author: alice, Committer: alice})
+	s.must(err)
+	number, err := s.Open("alice", "b", "Ask")
+	s.must(err)
+	_, err = s.Review("bob", number, "APPROVE")
+	s.must(err)
+	_, err = s.Merge("root", number)
+	s.must(err)
+	s.once(options{github: true})
+	if b := s.bindings(); len(b) != 1 || b[0].Annotations["pullgrant.dev/expires-at"] != "2026-11-23T13:00:00Z" {
+		t.Errorf("bindings: %+v", b)
+	}
+}
+
 func TestRefused(t *testing.T) {
 	for slug, test := range map[string]struct {
 		do   func(s *stage, path, content string)

@@ -26,7 +26,7 @@ type Account struct {
 	Doubt   string                `json:"doubt,omitempty"` // why it is Unproven
 }
 
-// LedgerProof is how far an account can be trusted.
+// LedgerProof is how far an account can be trusted: by the signature of its commit, never by the author's name (R50).
 type LedgerProof string
 
 // Proofs of an account.

@@ -25,6 +25,7 @@ func ledgerEntry(t *testing.T, cluster, name string) (path, content string) {
 	return requests.RevocationPath(cluster, name), string(data)
 }
 
+// TestHistory: an entry is the agent's by its signature, whoever it says wrote it (R50).
 func TestHistory(t *testing.T) {
 	const asked = "requests/prod-eu/payments-debug/20261122-alice-waits.yaml"
 	signer, _ := newKey(t)

@@ -11,6 +11,7 @@ import (
 	"github.com/pullgrant/pullgrant/testdata/forge"
 )
 
+// TestMergedRequests: merge commits and squash merges are understood (R45).
 func TestMergedRequests(t *testing.T) {
 	for _, method := range []string{"merge", "squash"} {
 		t.Run(method, func(t *testing.T) {
