@@ -55,7 +55,7 @@ type judge struct {
 	facts Facts
 	now   time.Time
 
-	policyFindings []requests.Finding // of the policy, identities.yaml and groups.yaml
+	policyFindings []requests.Finding // of the policy, its roles' catalogue files, identities.yaml and groups.yaml
 	ownerFindings  []requests.Finding
 	policyExists   bool
 	request        requests.AccessRequest
@@ -91,6 +91,10 @@ func (j *judge) loadWorld() {
 		j.policy, findings = parse(j.tree, Path(place.Policy), ParsePolicy)
 		j.policyFindings = append(j.policyFindings, findings...)
 		_, j.policyExists = j.tree.Files[Path(place.Policy)]
+		for _, role := range j.policy.Roles() {
+			_, _, findings := j.tree.Role(place.Cluster, role)
+			j.policyFindings = append(j.policyFindings, findings...)
+		}
 	}
 }
 

@@ -23,7 +23,7 @@ type Facts struct {
 	// Changes tells, for every path of Reviewed, when it last changed before the merge, or before now (R56).
 	Changes []Change `json:"changes,omitempty"`
 
-	// Base is the tip of the default branch when the facts were gathered, not pull.base.sha, which can be old.
+	// Base is the tip of the default branch when the facts were gathered, not pull.base.sha, which can be old (R27).
 	Base Tree `json:"base"`
 	// Head is the head commit's version of the files the pull request adds or changes.
 	Head Tree `json:"head"`
@@ -96,7 +96,7 @@ type Commit struct {
 	CoAuthors []string `json:"coAuthors,omitempty"`
 }
 
-// Review is one submitted review.
+// Review is one submitted review. Its words are not even gathered (R25).
 type Review struct {
 	ID          int64         `json:"id"`
 	User        User          `json:"user"`
@@ -131,9 +131,9 @@ type Merge struct {
 	Introduced []int `json:"introduced"`
 }
 
-// Tree is a commit and those of its files that matter: for a request its policy, identities.yaml, groups.yaml and
-// CODEOWNERS; for any other pull request everything under policies/ and CODEOWNERS. A path that matters and is not in
-// Files does not exist in the commit.
+// Tree is a commit and those of its files that matter: for a request its policy, identities.yaml, groups.yaml, CODEOWNERS
+// and its cluster's role catalogue; for a change everything under policies/ and catalog/, and CODEOWNERS. A path that
+// matters and is not in Files does not exist in the commit.
 type Tree struct {
 	Commit string              `json:"commit"`
 	Files  map[string]TreeFile `json:"files"`

@@ -67,29 +67,41 @@ func isUnder(path, folder string) bool { return path == folder || strings.HasPre
 func Wanted(kind Kind, path string) func(string) bool {
 	wanted := append(slices.Clone(CodeownersPaths), IdentitiesPath, GroupsPath)
 	if kind == KindChange {
-		return func(p string) bool { return isUnder(p, Folder) || slices.Contains(wanted, p) }
+		return func(p string) bool {
+			return isUnder(p, Folder) || isUnder(p, CatalogFolder) || slices.Contains(wanted, p)
+		}
 	}
 	if kind == KindWithdrawal {
 		wanted = append(wanted, path)
 	}
-	if place, ok := requests.SplitPath(path); ok {
+	place, ok := requests.SplitPath(path)
+	if ok {
 		wanted = append(wanted, Path(place.Policy))
 	}
-	return func(p string) bool { return slices.Contains(wanted, p) }
+	catalogued := kind == KindRequest && ok // which roles are asked for, only the policy knows
+	return func(p string) bool {
+		return slices.Contains(wanted, p) || catalogued && isUnder(p, CatalogFolder+"/"+place.Cluster)
+	}
 }
 
 // Reviewed are the files of a tree that the approver of a request at path goes by: an approval given before the last
-// change of one of them is stale (R56).
+// change of one of them is stale (R56). A role's catalogue file is among them even when there is none: taking it away
+// was a change too.
 func (t Tree) Reviewed(path string) []string {
+	place, ok := requests.SplitPath(path)
+	if !ok {
+		return nil
+	}
 	var paths []string
-	if place, ok := requests.SplitPath(path); ok {
+	if _, exists := t.Files[Path(place.Policy)]; exists {
 		paths = append(paths, Path(place.Policy))
 	}
 	if name := t.codeownersPath(); name != "" {
 		paths = append(paths, name)
 	}
-	return slices.DeleteFunc(paths, func(p string) bool {
-		_, exists := t.Files[p]
-		return !exists
-	})
+	policy, _ := parse(t, Path(place.Policy), ParsePolicy)
+	for _, role := range policy.Roles() {
+		paths = append(paths, CatalogPath(place.Cluster, role))
+	}
+	return paths
 }

@@ -103,6 +103,15 @@ const (
 // maxCount bounds the approvals a challenge may ask for; more could never be met and is a slip (R26).
 const maxCount = 10
 
+// Roles are the names of the ClusterRoles that the policy gives, each once, in order.
+func (p AccessPolicy) Roles() []string {
+	var names []string
+	for _, g := range p.Spec.Target.Grants {
+		names = append(names, g.RoleRef.Name)
+	}
+	return sorted(names)
+}
+
 // Path is where a policy stands.
 func Path(name string) string { return Folder + "/" + name + ".yaml" }
 

@@ -19,21 +19,23 @@ const plainFile = "100644"
 // MaxFileSize bounds every file of a Tree, in bytes: GitHub's own limit for CODEOWNERS (R31).
 const MaxFileSize = 3 << 20
 
-// ReadTree reads policies/ and CODEOWNERS of a checkout or any other file system.
+// ReadTree reads policies/, catalog/ and CODEOWNERS of a checkout or any other file system.
 func ReadTree(fsys fs.FS, commit string) (Tree, error) {
 	tree := Tree{Commit: commit, Files: map[string]TreeFile{}}
 	names := slices.Clone(CodeownersPaths)
-	err := fs.WalkDir(fsys, Folder, func(name string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			return err
+	for _, folder := range []string{Folder, CatalogFolder} {
+		err := fs.WalkDir(fsys, folder, func(name string, entry fs.DirEntry, err error) error {
+			if err != nil {
+				return err
+			}
+			if !entry.IsDir() {
+				names = append(names, name)
+			}
+			return nil
+		})
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return tree, fmt.Errorf("read %s/: %w", folder, err)
 		}
-		if !entry.IsDir() {
-			names = append(names, name)
-		}
-		return nil
-	})
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return tree, fmt.Errorf("read %s/: %w", Folder, err)
 	}
 	for _, name := range names {
 		file, err := readFile(fsys, name)
@@ -141,7 +143,8 @@ func (t Tree) overlay(files []File, head Tree) Tree {
 	return result
 }
 
-// Check finds everything wrong with the policies, identities, groups and CODEOWNERS of a tree, each alone and together.
+// Check finds everything wrong with the policies, identities, groups, CODEOWNERS and role catalogue of a tree, each alone
+// and together.
 func (t Tree) Check() []requests.Finding {
 	identities, findings := parse(t, IdentitiesPath, ParseIdentities)
 	groups, more := parse(t, GroupsPath, ParseGroups)
@@ -151,6 +154,8 @@ func (t Tree) Check() []requests.Finding {
 	sound := len(findings) == 0
 	for _, name := range slices.Sorted(maps.Keys(t.Files)) {
 		switch {
+		case isUnder(name, CatalogFolder):
+			findings = append(findings, t.checkCatalog(name)...)
 		case name == IdentitiesPath, name == GroupsPath, !isUnder(name, Folder):
 		case path.Dir(name) != Folder || !strings.HasSuffix(name, ".yaml"):
 			findings = append(findings, requests.Finding{File: name, Line: 1, Column: 1, Rule: "path",
@@ -216,6 +221,9 @@ func (w world) check(name string) []requests.Finding {
 				add("group", "the group %s has no members", requests.Quote(p.Name))
 			}
 		}
+	}
+	for _, problem := range w.hopeless() {
+		add(RuleApprovers, "%s", problem)
 	}
 	for _, g := range w.policy.Spec.Target.Grants {
 		if problem := protectedRole(g.RoleRef.Name); problem != "" {

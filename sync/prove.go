@@ -180,7 +180,7 @@ func (a *Agent) judgeBranch(tip, p, blob string, content []byte, added Commit) p
 // tree reads what a request at p is judged by.
 func (a *Agent) tree(tip, p string) (policies.Tree, error) {
 	tree := policies.Tree{Commit: tip, Files: map[string]policies.TreeFile{}}
-	entries, err := a.repository.Entries(tip, append([]string{policies.Folder}, policies.CodeownersPaths...)...)
+	entries, err := a.repository.Entries(tip, append([]string{policies.Folder, policies.CatalogFolder}, policies.CodeownersPaths...)...)
 	if err != nil {
 		return tree, err
 	}

@@ -170,7 +170,7 @@ func TestWhatApproversGoByIsDated(t *testing.T) {
 		}
 		return found
 	}
-	if found := changes(); len(found) != 2 || found["policies/payments-debug.yaml"] != 0 || found[".github/CODEOWNERS"] != 0 {
+	if found := changes(); len(found) != 3 || found["policies/payments-debug.yaml"] != 0 || found[".github/CODEOWNERS"] != 0 || found[cataloguePath] != 0 {
 		t.Errorf("changes of a repository as it began: %v", found)
 	}
 	policy := w.facts(n).Base.Files["policies/payments-debug.yaml"].Content + "# reviewed\n"
@@ -181,6 +181,16 @@ func TestWhatApproversGoByIsDated(t *testing.T) {
 	w.merge(change)
 	if found := changes(); found["policies/payments-debug.yaml"] != change || found[".github/CODEOWNERS"] != 0 {
 		t.Errorf("changes after #%d: %v", change, found)
+	}
+	for _, content := range []string{catalogued(t, "list"), forge.Removed} { // taking the file away is a change too
+		w.push(forge.Change{Branch: "role", From: "main", Files: map[string]string{cataloguePath: content}})
+		change, err := w.Open("alice", "role", "Catalogue")
+		w.check(err)
+		w.review("bob", change, "APPROVE")
+		w.merge(change)
+		if found := changes(); len(found) != 3 || found[cataloguePath] != change {
+			t.Errorf("changes after #%d: %v", change, found)
+		}
 	}
 	w.review("bob", n, "APPROVE")
 	w.merge(n)

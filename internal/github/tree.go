@@ -11,7 +11,7 @@ import (
 	"github.com/pullgrant/pullgrant/policies"
 )
 
-// Tree reads the wanted files at the tip of the default branch: those in the root, .github/, docs/ and policies/.
+// Tree reads the wanted files at the tip of the default branch: those in the root, .github/, docs/, policies/ and catalog/.
 func (c *Client) Tree(ctx context.Context, wanted func(path string) bool) (policies.Tree, error) {
 	repository, _, err := c.repository(ctx)
 	if err != nil {
@@ -65,8 +65,9 @@ func (c *Client) tree(ctx context.Context, commit, request string, wanted func(s
 		return tree, err
 	}
 	enter := func(folder string) bool {
-		return folder == ".github" || folder == "docs" || folder == policies.Folder ||
-			strings.HasPrefix(folder, policies.Folder+"/") || strings.HasPrefix(request, folder+"/")
+		return folder == ".github" || folder == "docs" || folder == policies.Folder || folder == policies.CatalogFolder ||
+			strings.HasPrefix(folder, policies.Folder+"/") || strings.HasPrefix(request, folder+"/") ||
+			strings.HasPrefix(folder, policies.CatalogFolder+"/") && wanted(folder)
 	}
 	return tree, c.walk(ctx, tree, root.tree, "", enter, wanted)
 }

@@ -203,3 +203,38 @@ func TestTreeAndFiles(t *testing.T) {
 		t.Errorf("files %q, error %v of a folder that is not there", files, err)
 	}
 }
+
+const cataloguePath = "catalog/prod-eu/payments-debug.yaml"
+
+// catalogued is a catalogue file of the role that requests ask for.
+func catalogued(t *testing.T, verbs ...string) string {
+	t.Helper()
+	data, err := policies.NewCatalog("prod-eu", "payments-debug", false,
+		[]policies.RoleRule{{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: verbs}}).Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+func TestARequestIsReadWithItsClustersCatalogue(t *testing.T) {
+	w := newWorld(t)
+	w.push(forge.Change{User: "root", Files: map[string]string{cataloguePath: catalogued(t, "get"),
+		"catalog/staging/logs-reader.yaml": "elsewhere", "catalog/README.md": "beside"}})
+	f := w.facts(w.ask())
+	if role, ok, findings := f.Base.Role("prod-eu", "payments-debug"); !ok || len(findings) != 0 || len(role.Spec.Rules) != 1 {
+		t.Errorf("catalogued %t, findings %v, role %+v", ok, findings, role)
+	}
+	for path := range f.Base.Files {
+		if path == "catalog/staging/logs-reader.yaml" || path == "catalog/README.md" {
+			t.Errorf("a request to prod-eu is judged with %s", path)
+		}
+	}
+	w.push(forge.Change{Branch: "role", From: "main", Files: map[string]string{cataloguePath: catalogued(t, "list")}})
+	change, err := w.Open("alice", "role", "Catalogue")
+	w.check(err)
+	f = w.facts(change)
+	if f.Head.Files[cataloguePath].Content != catalogued(t, "list") || f.Base.Files["catalog/staging/logs-reader.yaml"].Content != "elsewhere" || f.Base.Files["catalog/README.md"].Content == "" {
+		t.Errorf("a change is judged with base %v and head %v", f.Base.Files, f.Head.Files)
+	}
+}
