@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/testdata/forge"
@@ -238,7 +239,7 @@ func TestNothingIsGrantedWithoutApproval(t *testing.T) {
 // rely on that.
 func (a asked) selfApprove() {
 	review := fmt.Sprintf(`[{"id": 9001, "user": {"login": "alice", "id": 101, "type": "User"}, "state": "APPROVED", "commit_id": %q,
-		"submitted_at": "2026-11-22T10:00:00Z"}]`, a.s.forge.Branch(a.branch()))
+		"submitted_at": %q}]`, a.s.forge.Branch(a.branch()), time.Now().UTC().Format(time.RFC3339))
 	a.s.forge.Fail("GET", fmt.Sprintf("/repos/acme/access/pulls/%d/reviews", a.number), -1, 200, review)
 }
 
