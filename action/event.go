@@ -11,6 +11,7 @@ type target struct {
 	number  int
 	headSHA string // to find pull requests by; GitHub sends it with a number too
 	all     bool
+	queue   bool // the commit is a merge queue's
 }
 
 type payload struct {
@@ -22,6 +23,7 @@ type payload struct {
 	} `json:"pull_request"`
 	WorkflowRun struct {
 		HeadSHA string `json:"head_sha"`
+		Event   string `json:"event"`
 	} `json:"workflow_run"`
 }
 
@@ -48,7 +50,7 @@ func parseEvent(name string, data []byte) (target, error) {
 		}
 	case "workflow_run":
 		if p.WorkflowRun.HeadSHA != "" {
-			return target{headSHA: p.WorkflowRun.HeadSHA}, nil
+			return target{headSHA: p.WorkflowRun.HeadSHA, queue: p.WorkflowRun.Event == "merge_group"}, nil
 		}
 	default:
 		return target{}, fmt.Errorf("the event %q is not one of pull_request_target, pull_request, pull_request_review, workflow_run, push", name)

@@ -29,6 +29,11 @@ func (v verdict) name() string {
 // run, so a named one brings along the others. What cannot be found out is a verdict too: EvaluationError. An error means
 // that there is not even a commit to tell it on.
 func (t target) judge(ctx context.Context, client *github.Client, now time.Time) ([]verdict, error) {
+	if t.queue { // the queue waits for a check run on its own commit
+		v := verdict{headSHA: t.headSHA, decision: policies.Refuse(policies.NotARequestPR, "%v", errMergeQueue)}
+		v.decision.HeadSHA = v.headSHA
+		return []verdict{v}, nil
+	}
 	pulls, err := t.pulls(ctx, client)
 	if err != nil && t.headSHA == "" {
 		return nil, err
