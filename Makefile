@@ -5,7 +5,7 @@ SHELL := /bin/sh
 include testdata/kube/kube.mk
 
 # Packages under testdata are not matched by ./...
-packages := ./... ./testdata/forge ./testdata/kube ./testdata/demo ./testdata/mutate
+packages := ./... ./testdata/forge ./testdata/kube ./testdata/demo ./testdata/runner ./testdata/mutate
 tools := $(CURDIR)/.cache/tools
 version := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 commit := $(shell git rev-parse HEAD 2>/dev/null || printf '%040d' 0)
@@ -33,7 +33,7 @@ demo-up: kube build ## leave forge, cluster and agent running until Ctrl-C, to t
 	@go run ./testdata/demo -up
 
 .PHONY: test
-test: kube build lint ## run every check and every test
+test: kube build lint $(tools)/act ## run every check and every test
 	$(if $(race),,@echo 'no C compiler: the tests run without the race detector')
 	go test $(race) -shuffle=on -count=1 -timeout 20m $(packages)
 
@@ -57,6 +57,11 @@ $(tools)/actionlint: testdata/tools/go.mod
 	@mkdir -p $(@D)
 	@echo 'building actionlint (a few seconds)'
 	@cd testdata/tools && go build -o $@ github.com/rhysd/actionlint/cmd/actionlint
+
+$(tools)/act: testdata/runner/build/go.mod
+	@mkdir -p $(@D)
+	@echo 'building act, which runs the workflows (about half a minute the first time)'
+	@cd testdata/runner/build && CGO_ENABLED=0 go build -o $@ github.com/nektos/act
 
 .PHONY: bench
 bench: kube ## measure
