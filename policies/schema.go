@@ -15,7 +15,7 @@ import (
 const KindRevocation = "Revocation"
 
 // Kinds lists the kinds of file that have a JSON Schema.
-var Kinds = []string{requests.KindAccessRequest, KindAccessPolicy, KindIdentityMap, KindGroupMap, KindRoleCatalog, KindRevocation}
+var Kinds = []string{requests.KindAccessRequest, KindAccessPolicy, KindIdentityMap, KindGroupMap, KindRoleCatalog, KindPolicyTest, KindRevocation}
 
 // SchemaAddress is where the schema of a kind is published: its $id, and what the yaml-language-server comment at the
 // top of a file names.
@@ -76,6 +76,7 @@ type schema struct {
 	AllOf []*schema `json:"allOf,omitempty"`
 	If    *schema   `json:"if,omitempty"`
 	Then  *schema   `json:"then,omitempty"`
+	Else  *schema   `json:"else,omitempty"`
 }
 
 // structSchema is the schema of a struct with yaml tags; name is the rule of metadata.name. A field may be left out

@@ -41,6 +41,9 @@ var schemaRoots = map[string]schemaRoot{
 	KindRoleCatalog: {reflect.TypeFor[RoleCatalog](), KindRoleCatalog,
 		"Shows approvers the rules of a role in a cluster. Written by pullgrant catalog at " + CatalogFolder + "/<cluster>/<role>.yaml, a colon as +.",
 		fieldRule{about: "Name of the role.", pattern: requests.RolePattern}},
+	KindPolicyTest: {reflect.TypeFor[PolicyTest](), KindPolicyTest,
+		"Requests, and what must become of them under the policies. Stands at tests/<name>.yaml; pullgrant policy test runs it.",
+		fieldRule{about: "Name of the test; the file's name without .yaml.", pattern: requests.NamePattern}},
 	KindRevocation: {reflect.TypeFor[requests.Revocation](), requests.KindAccessRequest,
 		"The end of a request as the agent records it. Stands at revocations/<cluster>/<yyyymmdd>/<name>.yaml.", requestName},
 }
@@ -140,6 +143,33 @@ var fieldRules = map[string]fieldRule{
 	"RoleRule.nonResourceURLs": {about: "Paths of the API server, in a rule without resources.", pattern: RuleTextPattern},
 	"RoleRule.verbs":           {about: "Verbs.", pattern: RulePattern, min: 1},
 
+	"PolicyTest.apiVersion": aboutVersion,
+	"PolicyTest.kind":       aboutKind,
+	"PolicyTest.metadata":   aboutMetadata,
+	"PolicyTest.spec":       {about: "The world in short, and the cases in it."},
+
+	"PolicyTestSpec.organization": {about: "GitHub organization that owns the access repository. Without it a user owns it, and no GitHub team counts.", pattern: requests.LoginPattern},
+	"PolicyTestSpec.teams":        {about: "Who is in which GitHub team. A team that a case needs to know and that is not here fails the case."},
+	"PolicyTestSpec.permissions":  {about: "Who may do something else in the access repository than write."},
+	"PolicyTestSpec.cases":        {about: "The cases, each judged on its own.", min: 1},
+
+	"TestTeam.name":         {about: "organization/team-slug.", pattern: strings.TrimSuffix(requests.LoginPattern, "$") + "/" + strings.TrimPrefix(TeamPattern, "^")},
+	"TestTeam.members":      {about: "GitHub logins.", pattern: requests.LoginPattern},
+	"TestPerson.login":      {about: "GitHub login.", pattern: requests.LoginPattern},
+	"TestPerson.permission": {about: "What they may do; none also is no member of the organization.", enum: testPermissions},
+
+	"TestCase.name":        {about: "What is tested, in words."},
+	"TestCase.request":     {about: "What is asked for, as the spec of a request says it."},
+	"TestCase.author":      {about: "GitHub login of who opened the pull request. Default: the requester.", pattern: requests.LoginPattern},
+	"TestCase.pullRequest": {about: "State of the pull request. Default: open. A merged one is judged as the agent does.", enum: testPullRequests},
+	"TestCase.approvals":   {about: "Reviews, oldest first."},
+	"TestCase.want":        {about: "What must become of it."},
+	"TestApproval.by":      {about: "GitHub login of the reviewer.", pattern: requests.LoginPattern},
+	"TestApproval.at":      {about: "Commit that was reviewed: the head (default) or an older one.", enum: testCommits},
+	"TestApproval.state":   {about: "What the review says, as GitHub names it. Default: APPROVED.", enum: testReviews},
+	"Wish.decision":        {about: "The outcome.", enum: outcomes[:]},
+	"Wish.code":            {about: "Code of the refusal, as in docs/rules.md. Required unless the outcome is allowed.", pattern: codePattern},
+
 	"Revocation.apiVersion": aboutVersion,
 	"Revocation.kind":       aboutKind,
 	"Revocation.metadata":   aboutMetadata,
@@ -188,6 +218,10 @@ var schemaConditions = map[string][]*schema{
 			{Pattern: requests.NamePattern},
 			{Pattern: strings.TrimSuffix(requests.LoginPattern, "$") + "/" + strings.TrimPrefix(TeamPattern, "^")},
 		}}}}),
+	},
+	"Wish": {
+		{If: &schema{Properties: map[string]*schema{"decision": {Const: Allowed.String()}}},
+			Then: &schema{Not: &schema{Required: []string{"code"}}}, Else: &schema{Required: []string{"code"}}},
 	},
 	"Challenge": {
 		when(PeerReview, &schema{Required: []string{"reviewers"}}),

@@ -97,6 +97,7 @@ var load = map[string]func([]byte) []requests.Finding{
 	"AccessPolicy":  func(data []byte) []requests.Finding { _, f := policies.ParsePolicy("x.yaml", data); return f },
 	"IdentityMap":   func(data []byte) []requests.Finding { _, f := policies.ParseIdentities("x.yaml", data); return f },
 	"GroupMap":      func(data []byte) []requests.Finding { _, f := policies.ParseGroups("x.yaml", data); return f },
+	"PolicyTest":    func(data []byte) []requests.Finding { _, f := policies.ParsePolicyTest("x.yaml", data); return f },
 }
 
 // complete sets every field of each kind.
@@ -115,6 +116,11 @@ var complete = map[string]string{
 		{github: bob, githubID: 102, kubernetes: {username: bob@example.com}}]}}`,
 	"GroupMap": `{apiVersion: pullgrant.dev/v1alpha1, kind: GroupMap, metadata: {name: groups},
 		spec: {groups: [{name: squad-b, members: [bob, carol]}]}}`,
+	"PolicyTest": `{apiVersion: pullgrant.dev/v1alpha1, kind: PolicyTest, metadata: {name: payments-debug},
+		spec: {organization: acme, teams: [{name: acme/squad-b, members: [bob, carol]}], permissions: [{login: eve, permission: read}],
+		cases: [{name: bob approves, request: {cluster: prod-eu, policy: payments-debug, requester: alice,
+		subject: {kind: User, name: alice@example.com}, namespace: payments, duration: 1h, reason: "INC-123, checkout is slow"},
+		author: alice, pullRequest: merged, approvals: [{by: bob, at: head, state: APPROVED}], want: {decision: denied, code: NoPolicy}}]}}`,
 }
 
 // beyondSchema are the loader's rules that compare fields with each other, so a schema cannot know them.

@@ -13,8 +13,8 @@ import (
 )
 
 // Validate checks an access repository offline, as CI does: policies, identities, groups and CODEOWNERS together, each
-// request against them, each ledger entry alone. With paths, only findings in those files or folders are told. files is
-// how many files were looked at. What GitHub alone knows (approvals, teams, the author) is not checked.
+// request against them, each ledger entry and policy test alone. With paths, only findings in those files or folders are
+// told. files is how many files were looked at. What GitHub alone knows (approvals, teams, the author) is not checked.
 func Validate(fsys fs.FS, paths ...string) (findings []requests.Finding, files int, err error) {
 	for _, name := range paths {
 		if _, err := fs.Stat(fsys, name); err != nil {
@@ -38,7 +38,7 @@ func Validate(fsys fs.FS, paths ...string) (findings []requests.Finding, files i
 			findings = append(findings, f)
 		}
 	}
-	for _, folder := range []string{requests.Folder, requests.RevocationsFolder} {
+	for _, folder := range []string{requests.Folder, requests.RevocationsFolder, TestsFolder} {
 		err := fs.WalkDir(fsys, folder, func(name string, entry fs.DirEntry, err error) error {
 			if err != nil || entry.IsDir() || !chosen(name) {
 				return err
@@ -67,6 +67,9 @@ func checkFile(tree Tree, name string, file TreeFile) []requests.Finding {
 			return []requests.Finding{{File: name, Line: 1, Column: 1, Rule: string(d.Code), Message: d.Message}}
 		}
 		return own
+	}
+	if isUnder(name, TestsFolder) {
+		return checkTest(name, file)
 	}
 	if problem := file.problem(); problem != "" {
 		return []requests.Finding{{File: name, Line: 1, Column: 1, Rule: "file", Message: problem}}

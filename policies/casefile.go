@@ -1,0 +1,353 @@
+package policies
+
+import (
+	"cmp"
+	"crypto/sha1"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/pullgrant/pullgrant/requests"
+)
+
+// PolicyTest is tests/<name>.yaml of the access repository: requests and what must become of them under the policies.
+type PolicyTest struct {
+	APIVersion string            `yaml:"apiVersion" json:"apiVersion"`
+	Kind       string            `yaml:"kind" json:"kind"`
+	Metadata   requests.Metadata `yaml:"metadata" json:"metadata"`
+	Spec       PolicyTestSpec    `yaml:"spec" json:"spec"`
+}
+
+// KindPolicyTest is the kind of a policy test, TestsFolder where they stand.
+const (
+	KindPolicyTest = "PolicyTest"
+	TestsFolder    = "tests"
+)
+
+// PolicyTestSpec is the content of a PolicyTest: the world in short, and the cases in it.
+type PolicyTestSpec struct {
+	Organization string       `yaml:"organization,omitempty" json:"organization,omitempty"` // that owns the repository; none: a user
+	Teams        []TestTeam   `yaml:"teams,omitempty" json:"teams,omitempty"`
+	Permissions  []TestPerson `yaml:"permissions,omitempty" json:"permissions,omitempty"`
+	Cases        []TestCase   `yaml:"cases" json:"cases"`
+}
+
+// TestTeam says who is in a GitHub team.
+type TestTeam struct {
+	Name    string   `yaml:"name" json:"name"` // org/team
+	Members []string `yaml:"members" json:"members"`
+}
+
+// TestPerson says what a person may do in the access repository, when it is not to write.
+type TestPerson struct {
+	Login      string `yaml:"login" json:"login"`
+	Permission string `yaml:"permission" json:"permission"` // admin, write, read or none
+}
+
+// TestCase is a request in a pull request with approvals, and the wanted outcome.
+type TestCase struct {
+	Name        string               `yaml:"name" json:"name"`
+	Request     requests.RequestSpec `yaml:"request" json:"request"`
+	Author      string               `yaml:"author,omitempty" json:"author,omitempty"`           // default: the requester
+	PullRequest string               `yaml:"pullRequest,omitempty" json:"pullRequest,omitempty"` // open, draft, merged or closed
+	Approvals   []TestApproval       `yaml:"approvals,omitempty" json:"approvals,omitempty"`
+	Want        Wish                 `yaml:"want" json:"want"`
+}
+
+// TestApproval is one review.
+type TestApproval struct {
+	By    string `yaml:"by" json:"by"`
+	At    string `yaml:"at,omitempty" json:"at,omitempty"`       // head, or old: an earlier commit
+	State string `yaml:"state,omitempty" json:"state,omitempty"` // as GitHub names it; default: APPROVED
+}
+
+// Wish is an outcome with its code.
+type Wish struct {
+	Decision string `yaml:"decision" json:"decision"`             // allowed, pending, denied or error
+	Code     Code   `yaml:"code,omitempty" json:"code,omitempty"` // of the refusal
+}
+
+// String is the outcome as lines of output show it.
+func (w Wish) String() string { return strings.TrimSpace(w.Decision + " " + string(w.Code)) }
+
+// What the words of a PolicyTest may be; the first is the default.
+var (
+	testPullRequests = []string{"open", "draft", "merged", "closed"}
+	testCommits      = []string{"head", "old"}
+	testReviews      = []string{"APPROVED", "CHANGES_REQUESTED", "COMMENTED", "DISMISSED"}
+	testPermissions  = []string{"write", "admin", "read", "none"}
+)
+
+// requestFields may not be left out of a request.
+var requestFields = []string{"cluster", "policy", "requester", "reason"}
+
+const (
+	maxTestSize = 256 << 10
+	codePattern = `^[A-Z][A-Za-z]{0,62}$`
+)
+
+var testCode = regexp.MustCompile(codePattern)
+
+// TestPath is where a policy test stands.
+func TestPath(name string) string { return TestsFolder + "/" + name + ".yaml" }
+
+// ParsePolicyTest reads one policy test strictly. Each request in it must be one that could stand under requests/.
+func ParsePolicyTest(file string, data []byte) (PolicyTest, []requests.Finding) {
+	test, d := readPolicyTest(file, data)
+	return test, d.Findings
+}
+
+func readPolicyTest(file string, data []byte) (PolicyTest, *requests.Document) {
+	test, d := requests.Decode[PolicyTest](file, data, maxTestSize)
+	if len(d.Findings) > 0 {
+		return test, d
+	}
+	d.Header(test.APIVersion, test.Kind, KindPolicyTest)
+	d.Require("spec.cases")
+	d.Check("metadata.name", "name", test.Metadata.Name, requests.CheckName(test.Metadata.Name))
+	if isUnder(file, TestsFolder) && file != TestPath(test.Metadata.Name) {
+		d.Check("metadata.name", "path", test.Metadata.Name, "it must be the file's name without .yaml")
+	}
+	d.Check("spec.organization", "login", test.Spec.Organization, requests.CheckLogin(test.Spec.Organization))
+	notEmpty(d, "spec.cases", len(test.Spec.Cases))
+	for i, team := range test.Spec.Teams {
+		at := fmt.Sprintf("spec.teams[%d]", i)
+		d.Require(at+".name", at+".members")
+		_, problem := Party{PartyGroup, team.Name}.problem()
+		if !strings.Contains(team.Name, "/") {
+			problem = "a GitHub team is organization/team-slug, for example acme/squad-a"
+		}
+		d.Check(at+".name", "party", team.Name, problem)
+		for j, login := range team.Members {
+			d.Check(fmt.Sprintf("%s.members[%d]", at, j), "login", login, requests.CheckLogin(login))
+		}
+	}
+	for i, p := range test.Spec.Permissions {
+		at := fmt.Sprintf("spec.permissions[%d]", i)
+		d.Require(at+".login", at+".permission")
+		d.Check(at+".login", "login", p.Login, requests.CheckLogin(p.Login))
+		oneOf(d, at+".permission", p.Permission, testPermissions)
+	}
+	for i, c := range test.Spec.Cases {
+		checkCase(d, fmt.Sprintf("spec.cases[%d]", i), c)
+	}
+	requests.SortFindings(d.Findings)
+	return test, d
+}
+
+func checkCase(d *requests.Document, at string, c TestCase) {
+	d.Require(at+".name", at+".request", at+".want", at+".want.decision")
+	d.Check(at+".author", "login", c.Author, requests.CheckLogin(c.Author))
+	oneOf(d, at+".pullRequest", c.PullRequest, testPullRequests)
+	for i, a := range c.Approvals {
+		review := fmt.Sprintf("%s.approvals[%d]", at, i)
+		d.Require(review + ".by")
+		d.Check(review+".by", "login", a.By, requests.CheckLogin(a.By))
+		oneOf(d, review+".at", a.At, testCommits)
+		oneOf(d, review+".state", a.State, testReviews)
+	}
+	if code := string(c.Want.Code); !testCode.MatchString(code) {
+		d.Check(at+".want.code", "code", code, "it must be a code of docs/rules.md, such as NoPolicy")
+	}
+	oneOf(d, at+".want.decision", c.Want.Decision, outcomes[:])
+	switch allowed := c.Want.Decision == Allowed.String(); {
+	case allowed && c.Want.Code != "":
+		d.Add(at+".want.code", "code", "what is allowed has no code; remove it")
+	case !allowed:
+		d.Require(at + ".want.code")
+	}
+	for _, field := range requestFields {
+		d.Require(at + ".request." + field)
+	}
+	if slices.ContainsFunc(requestFields, func(field string) bool { return !d.Has(at + ".request." + field) }) {
+		return
+	}
+	if c.Request.Namespace == "" { // written out it would be left out
+		d.Check(at+".request.namespace", "name", "", requests.CheckName(""))
+	}
+	name, content := c.file()
+	_, findings := requests.ParseRequest(name, content)
+	for _, f := range findings {
+		field, _, _ := strings.Cut(f.Message, " ")
+		d.Add(at+".request"+strings.TrimPrefix(field, "spec"), f.Rule, "%s", f.Message)
+	}
+}
+
+func oneOf(d *requests.Document, at, value string, allowed []string) {
+	if !slices.Contains(allowed, value) {
+		d.Check(at, "value", value, "allowed: "+strings.Join(allowed, ", "))
+	}
+}
+
+// testTime is when every case is judged.
+var testTime = time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
+
+// file is the request of a case where it would stand, and its text.
+func (c TestCase) file() (name string, content []byte) {
+	request := requests.AccessRequest{APIVersion: requests.APIVersion, Kind: requests.KindAccessRequest, Spec: c.Request,
+		Metadata: requests.Metadata{Name: testTime.Format("20060102") + "-" + requests.NamePart(c.Request.Requester) + "-test"}}
+	content, err := request.Marshal()
+	if err != nil {
+		panic("policies: write a request: " + err.Error()) // texts and a duration always encode
+	}
+	return requests.Path(c.Request.Cluster, c.Request.Policy, request.Metadata.Name), content
+}
+
+// TestResult is how one case went.
+type TestResult struct {
+	File    string `json:"file"`
+	Line    int    `json:"line"`
+	Column  int    `json:"column"`
+	Name    string `json:"name"`
+	Want    Wish   `json:"want"`
+	Got     Wish   `json:"got"`
+	Message string `json:"message"` // of the decision
+	Passed  bool   `json:"passed"`
+}
+
+// RunTests judges every case of tests/ in fsys under the policies of the tree. A file with findings has no results.
+func (t Tree) RunTests(fsys fs.FS) (results []TestResult, findings []requests.Finding, err error) {
+	err = fs.WalkDir(fsys, TestsFolder, func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		file, err := readFile(fsys, name)
+		if err != nil {
+			return fmt.Errorf("read %s: %w", name, err)
+		}
+		if found := checkTest(name, file); len(found) > 0 {
+			findings = append(findings, found...)
+			return nil
+		}
+		results = append(results, t.runTest(name, []byte(file.Content))...)
+		return nil
+	})
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, err
+	}
+	return results, findings, nil
+}
+
+func (t Tree) runTest(file string, data []byte) []TestResult {
+	test, d := readPolicyTest(file, data)
+	var results []TestResult
+	for i, c := range test.Spec.Cases {
+		decision := t.judgeCase(test.Spec, c)
+		got := Wish{Decision: decision.Outcome.String(), Code: decision.Code}
+		place := *d
+		place.Findings = nil
+		place.Add(fmt.Sprintf("spec.cases[%d]", i), "", "")
+		results = append(results, TestResult{File: file, Line: place.Findings[0].Line, Column: place.Findings[0].Column,
+			Name: c.Name, Want: c.Want, Got: got, Message: decision.Message, Passed: got == c.Want})
+	}
+	return results
+}
+
+// judgeCase makes the facts that GitHub would tell of a case, and judges them as the Action does, or, once merged, as the
+// agent does.
+func (t Tree) judgeCase(spec PolicyTestSpec, c TestCase) Decision {
+	if t.Commit == "" {
+		t.Commit = testCommit("base")
+	}
+	w := t.world(AccessPolicy{})
+	account := func(login string) User {
+		identity, ok := w.identities.find(login)
+		if !ok {
+			identity.GitHubID = testID(login)
+		}
+		return User{Login: login, ID: identity.GitHubID, Type: "User"}
+	}
+	name, content := c.file()
+	head, author := testCommit("head"), account(cmp.Or(c.Author, c.Request.Requester))
+	created := testTime.Add(-30 * time.Second) // within the shortest of limits
+	f := Facts{
+		ObservedAt: requests.At(testTime),
+		Repository: Repository{ID: 1, Owner: cmp.Or(spec.Organization, "owner"), Name: "access", Organization: spec.Organization != "", DefaultBranch: "main"},
+		PullRequest: PullRequest{Number: 1, State: "open", Draft: c.PullRequest == "draft", CreatedAt: requests.At(created), Author: author,
+			BaseRef: "main", BaseRepoID: 1, HeadRef: "request", HeadRepoID: 1, HeadSHA: head},
+		Files:   []File{{Path: name, Status: "added"}},
+		Commits: []Commit{{SHA: head, Author: author, Committer: author}},
+		Pushes:  []Push{{Actor: author, After: head, Time: requests.At(created), Reason: "branch_creation"}},
+		Base:    t,
+		Head:    Tree{Commit: head, Files: map[string]TreeFile{name: NewTreeFile(plainFile, testCommit(string(content)), content, int64(len(content)))}},
+		Users:   map[string]UserFacts{},
+	}
+	for _, reviewed := range t.Reviewed(name) {
+		f.Changes = append(f.Changes, Change{Path: reviewed})
+	}
+	people := []User{author}
+	for i, a := range c.Approvals {
+		by, commit := account(a.By), head
+		if a.At == "old" {
+			commit = testCommit("old")
+		}
+		f.Reviews = append(f.Reviews, Review{ID: int64(i + 1), User: by, State: cmp.Or(a.State, testReviews[0]), CommitID: commit,
+			SubmittedAt: requests.At(created.Add(time.Second))})
+		people = append(people, by)
+	}
+	for _, u := range people {
+		permission := testPermissions[0]
+		for _, p := range spec.Permissions {
+			if strings.EqualFold(p.Login, u.Login) {
+				permission = p.Permission
+			}
+		}
+		f.Users[strings.ToLower(u.Login)] = UserFacts{ID: u.ID, Permission: permission, Member: spec.Organization != "" && permission != "none"}
+	}
+	for _, l := range Lookups(t, f) {
+		i := slices.IndexFunc(spec.Teams, func(team TestTeam) bool { return strings.EqualFold(team.Name, l.Team) })
+		if i < 0 {
+			return Refuse(EvaluationError, "the test does not say who is in the team %s; add it to spec.teams", l.Team)
+		}
+		if f.Teams == nil {
+			f.Teams = map[string]map[string]bool{}
+		}
+		if f.Teams[l.Team] == nil {
+			f.Teams[l.Team] = map[string]bool{}
+		}
+		f.Teams[l.Team][l.User] = has(spec.Teams[i].Members, l.User)
+	}
+	switch c.PullRequest {
+	case "closed":
+		f.PullRequest.State = "closed"
+	case "merged":
+		merged := requests.At(testTime.Add(-time.Second))
+		blob := f.Head.Files[name].Blob
+		f.PullRequest.State, f.PullRequest.Merged, f.PullRequest.MergedAt = "closed", true, &merged
+		f.PullRequest.MergeCommitSHA = testCommit("merge")
+		f.Merge = &Merge{Commit: testCommit("merge"), FirstParent: t, Blob: blob, Introduced: []int{1}}
+		return EvaluateMerged(f, name, blob, testTime)
+	}
+	return Evaluate(t, f, testTime)
+}
+
+// testCommit is a git object name that stands for what.
+func testCommit(what string) string {
+	sum := sha1.Sum([]byte(what))
+	return hex.EncodeToString(sum[:])
+}
+
+// testID is the account number of somebody whom identities.yaml does not know: above all that GitHub has given.
+func testID(login string) int64 {
+	sum := sha1.Sum([]byte(strings.ToLower(login)))
+	return 1<<40 + int64(binary.BigEndian.Uint32(sum[:]))
+}
+
+// checkTest is what Validate says of a file under tests/.
+func checkTest(name string, file TreeFile) []requests.Finding {
+	if problem := file.problem(); problem != "" {
+		return []requests.Finding{{File: name, Line: 1, Column: 1, Rule: "file", Message: problem}}
+	}
+	if path.Dir(name) != TestsFolder || path.Ext(name) != ".yaml" {
+		return []requests.Finding{{File: name, Line: 1, Column: 1, Rule: "path", Message: TestsFolder + "/ holds one <name>.yaml a policy test, nothing else"}}
+	}
+	_, findings := ParsePolicyTest(name, []byte(file.Content))
+	return findings
+}

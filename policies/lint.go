@@ -1,0 +1,351 @@
+package policies
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/pullgrant/pullgrant/requests"
+)
+
+// Severities of a LintFinding. An error stands in the way of every change; a warning is for the reviewer to weigh.
+const (
+	SeverityError   = "error"
+	SeverityWarning = "warning"
+)
+
+// LintFinding is a finding with its severity.
+type LintFinding struct {
+	requests.Finding
+	Severity string `json:"severity"`
+}
+
+// String is the finding as one line: file:line:col: severity: message [rule].
+func (f LintFinding) String() string {
+	f.Message = f.Severity + ": " + f.Message
+	return f.Finding.String()
+}
+
+// Rules of the warnings that Lint gives. docs/lint.md tells of each why it is there and what to do.
+const (
+	RuleApproversShort  = "approvers-short"
+	RuleApproverUnknown = "approver-unknown"
+	RuleGroupUnused     = "group-unused"
+	RuleIdentityMissing = "identity-missing"
+	RuleIdentityUnused  = "identity-unused"
+	RuleOverlap         = "overlap"
+	RulePartyTwice      = "party-twice"
+	RuleRoleBuiltin     = "role-builtin"
+	RuleStrictPath      = "strict-path"
+	// RuleRole and the code of a Risk name the rule about that risk, for example role-reads-secrets.
+	RuleRole = "role-"
+)
+
+// RuleApprovers is the rule of Check about a challenge that no request could ever meet.
+const RuleApprovers = "approvers"
+
+// builtinRoles come with Kubernetes, which puts them together anew whenever it is upgraded or an API is added.
+// https://kubernetes.io/docs/reference/access-authn-authz/rbac/#user-facing-roles
+var builtinRoles = map[string]string{
+	"cluster-admin": "it allows everything, also to keep the access after its end",
+	"admin":         "its holder can bind roles in the namespace that stay after the end",
+	"edit":          "its holder can make tokens of ServiceAccounts and workloads that stay after the end",
+	"view":          "what it shows grows with every API that is added",
+}
+
+// Lint finds in a tree what is valid and yet likely to give more than meant, or never to work. The errors are those of
+// Check; everything else is a warning. Files with errors are not looked into any further.
+func (t Tree) Lint() []LintFinding {
+	errors := t.Check()
+	var warnings []requests.Finding
+	sound := func(name string) bool {
+		return !slices.ContainsFunc(errors, func(f requests.Finding) bool { return f.File == name })
+	}
+	if t.codeownersPath() != "" && sound(IdentitiesPath) && sound(GroupsPath) && sound(t.codeownersPath()) {
+		l := linter{tree: t}
+		for _, name := range t.PolicyNames() {
+			if sound(Path(name)) {
+				policy, _, _ := t.Policy(name)
+				l.policies = append(l.policies, t.world(policy))
+			}
+		}
+		l.everyPolicy = len(l.policies) == len(t.PolicyNames())
+		warnings = l.lint()
+	}
+	var all []LintFinding
+	for _, f := range errors {
+		all = append(all, LintFinding{f, SeverityError})
+	}
+	requests.SortFindings(warnings)
+	for _, f := range warnings {
+		all = append(all, LintFinding{f, SeverityWarning})
+	}
+	return all
+}
+
+// linter looks at the valid policies of a tree together.
+type linter struct {
+	tree        Tree
+	policies    []world
+	everyPolicy bool // none was left out
+	findings    []requests.Finding
+}
+
+func (l *linter) lint() []requests.Finding {
+	identities, inIdentities := document[IdentityMap](l.tree, IdentitiesPath)
+	groups, inGroups := document[GroupMap](l.tree, GroupsPath)
+	asking, named := map[string]bool{}, map[string]bool{} // groups of groups.yaml: those who may ask, those anybody names
+	for _, w := range l.policies {
+		_, d := document[AccessPolicy](l.tree, Path(w.policy.Metadata.Name))
+		l.parties(w, d, asking, named)
+		l.roles(w, d)
+		for i, c := range w.policy.Spec.Challenges {
+			l.challenge(w, d, i, c)
+		}
+		for _, other := range l.policies {
+			l.overlap(w, d, other)
+		}
+		l.findings = append(l.findings, d.Findings...)
+	}
+	for i, g := range groups.Spec.Groups {
+		at := fmt.Sprintf("spec.groups[%d]", i)
+		if !named[g.Name] && l.everyPolicy {
+			inGroups.Add(at+".name", RuleGroupUnused, "no policy names the group %s; remove it", requests.Quote(g.Name))
+		}
+		for j, member := range g.Members {
+			if _, ok := identities.find(member); asking[g.Name] && !ok {
+				inGroups.Add(fmt.Sprintf("%s.members[%d]", at, j), RuleIdentityMissing, noIdentity, member, IdentitiesPath)
+			} else if named[g.Name] && !ok {
+				inGroups.Add(fmt.Sprintf("%s.members[%d]", at, j), RuleApproverUnknown, unpinned, member, IdentitiesPath)
+			}
+		}
+	}
+	l.owners(identities)
+	l.unusedIdentities(identities, inIdentities)
+	return slices.Concat(l.findings, inIdentities.Findings, inGroups.Findings)
+}
+
+const (
+	noIdentity = "@%s may ask, but every request fails because %s does not say who they are in Kubernetes; add them there, or remove them here"
+	unpinned   = "@%s can approve, and %s does not hold their account number: whoever takes over the login could approve too; add them there"
+)
+
+// document reads a file of the tree with the positions of its fields. A file that is not there has no positions.
+func document[T any](t Tree, name string) (T, *requests.Document) {
+	const unbounded = MaxFileSize
+	if file, ok := t.Files[name]; ok {
+		return requests.Decode[T](name, []byte(file.Content), unbounded)
+	}
+	var none T
+	return none, &requests.Document{File: name}
+}
+
+// parties looks at who may ask and who may approve by name.
+func (l *linter) parties(w world, d *requests.Document, asking, named map[string]bool) {
+	list := func(path string, parties []Party, ask bool) {
+		for i, p := range parties {
+			at := fmt.Sprintf("%s[%d]", path, i)
+			if p.Kind == PartyGroup {
+				asking[p.Name] = asking[p.Name] || ask
+				named[p.Name] = true
+				continue
+			}
+			_, known := w.identities.find(p.Name)
+			switch {
+			case !known && ask:
+				d.Add(at, RuleIdentityMissing, noIdentity, p.Name, IdentitiesPath)
+			case !known:
+				d.Add(at, RuleApproverUnknown, unpinned, p.Name, IdentitiesPath)
+			}
+			others := slices.Delete(slices.Clone(parties), i, i+1)
+			for _, other := range others {
+				people, _ := w.resolve([]Party{other})
+				if has(people, p.Name) && (other.Kind == PartyGroup || i > 0 && slices.Contains(parties[:i], other)) {
+					d.Add(at, RulePartyTwice, "@%s is in this list already, through %s; name them once", p.Name, requests.Quote(other.Name))
+				}
+			}
+		}
+	}
+	list("spec.subjects", w.policy.Spec.Subjects, true)
+	for i, c := range w.policy.Spec.Challenges {
+		list(fmt.Sprintf("spec.challenges[%d].reviewers", i), c.Reviewers, false)
+	}
+}
+
+func has(names []string, name string) bool {
+	return slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, name) })
+}
+
+// roles looks at what the policy gives, as far as the catalogue tells.
+func (l *linter) roles(w world, d *requests.Document) {
+	for i, g := range w.policy.Spec.Target.Grants {
+		at := fmt.Sprintf("spec.target.grants[%d].roleRef.name", i)
+		role := g.RoleRef.Name
+		if why, ok := builtinRoles[role]; ok {
+			d.Add(at, RuleRoleBuiltin, "%s is a role of Kubernetes' own, which changes with every upgrade: %s; make a ClusterRole with the rules that are needed", role, why)
+		}
+		for _, cluster := range w.policy.Spec.Clusters {
+			for _, risk := range l.tree.RoleRisks(cluster, role) {
+				d.Add(at, RuleRole+risk.Code, "%s on %s: %s", role, cluster, risk.Text)
+			}
+		}
+	}
+}
+
+// challenge looks for requests that could never be approved while others could.
+func (l *linter) challenge(w world, d *requests.Document, i int, c Challenge) {
+	for _, cluster := range w.policy.Spec.Clusters {
+		a := w.approvals(cluster)[i]
+		who, all := w.short(a)
+		if len(who) == 0 || all {
+			continue
+		}
+		d.Add(fmt.Sprintf("spec.challenges[%d]", i), RuleApproversShort,
+			"a request of @%s could never be approved: %s needs %d of %s besides them; name more", strings.Join(who, ", @"), c.Kind, c.Count, nameAll(a))
+		return // the other clusters say the same, or nearly
+	}
+}
+
+func nameAll(a Approval) string {
+	return "@" + strings.Join(append(slices.Clone(a.Teams), a.People...), ", @")
+}
+
+// short tells for which of those who may ask by name too few others can approve, and whether that is so for all who may
+// ask. Who is in a GitHub team is not known here, so one team is enough to say nothing.
+func (w world) short(a Approval) (who []string, all bool) {
+	if len(a.Teams) > 0 || len(a.People) == 0 {
+		return nil, false
+	}
+	people, teams := w.resolve(w.policy.Spec.Subjects)
+	for _, asker := range people {
+		left := len(a.People)
+		if has(a.People, asker) {
+			left--
+		}
+		if left < a.Count {
+			who = append(who, asker)
+		}
+	}
+	return who, len(who) == len(people) && (len(teams) == 0 || len(a.People) < a.Count)
+}
+
+// hopeless are the challenges that no request could meet, for Check.
+func (w world) hopeless() []string {
+	var problems []string
+	for _, cluster := range w.policy.Spec.Clusters {
+		for _, a := range w.approvals(cluster) {
+			if _, all := w.short(a); all {
+				problems = append(problems, fmt.Sprintf("no request can ever be approved on %s: %s needs %d of %s, and nobody can approve their own; name more",
+					cluster, a.Kind, a.Count, nameAll(a)))
+			}
+		}
+	}
+	return problems
+}
+
+// overlap looks for another policy through which the same people get the same with approvals that w does not ask for.
+func (l *linter) overlap(w world, d *requests.Document, other world) {
+	if w.policy.Metadata.Name == other.policy.Metadata.Name {
+		return
+	}
+	what, cluster := sharedTarget(w.policy, other.policy)
+	who := sharedAskers(w, other)
+	if what == "" || who == "" {
+		return
+	}
+	mine := w.approvals(cluster)
+	for _, theirs := range other.approvals(cluster) {
+		if !slices.ContainsFunc(mine, func(m Approval) bool { return m.implies(theirs) }) {
+			d.Add("spec.challenges", RuleOverlap, "%s gets %s also under the policy %s, which asks for %s %d of %s and this one does not; keep the stricter or part what they give",
+				who, what, other.policy.Metadata.Name, theirs.Kind, theirs.Count, nameAll(theirs))
+			return
+		}
+	}
+}
+
+// implies tells whether whoever met a has also met b.
+func (a Approval) implies(b Approval) bool {
+	within := func(few, many []string) bool {
+		return !slices.ContainsFunc(few, func(name string) bool { return !has(many, name) })
+	}
+	return a.Count >= b.Count && within(a.People, b.People) && within(a.Teams, b.Teams)
+}
+
+func sharedTarget(a, b AccessPolicy) (what, cluster string) {
+	for _, cluster := range a.Spec.Clusters {
+		if !slices.Contains(b.Spec.Clusters, cluster) {
+			continue
+		}
+		for _, x := range a.Spec.Target.Grants {
+			for _, y := range b.Spec.Target.Grants {
+				for _, namespace := range x.AllowedNamespaces {
+					if x.RoleRef == y.RoleRef && slices.Contains(y.AllowedNamespaces, namespace) {
+						return fmt.Sprintf("%s in %s of %s", x.RoleRef.Name, namespace, cluster), cluster
+					}
+				}
+			}
+		}
+	}
+	return "", ""
+}
+
+func sharedAskers(a, b world) string {
+	people, teams := a.resolve(a.policy.Spec.Subjects)
+	otherPeople, otherTeams := b.resolve(b.policy.Spec.Subjects)
+	for _, team := range teams {
+		if has(otherTeams, team) {
+			return "@" + team
+		}
+	}
+	for _, login := range people {
+		if has(otherPeople, login) {
+			return "@" + login
+		}
+	}
+	return ""
+}
+
+// owners looks at CODEOWNERS: people nobody knows, and places that decide and are nobody's.
+func (l *linter) owners(identities IdentityMap) {
+	owners, _ := l.tree.codeowners()
+	add := func(line, column int, rule, format string, args ...any) {
+		l.findings = append(l.findings, requests.Finding{File: owners.File, Line: line, Column: column, Rule: rule, Message: fmt.Sprintf(format, args...)})
+	}
+	for _, r := range owners.Rules {
+		for _, o := range r.Owners {
+			if _, ok := identities.find(o.Name); !o.Team && !ok {
+				add(r.Line, o.Column, RuleApproverUnknown, unpinned, o.Name, IdentitiesPath)
+			}
+		}
+	}
+	for _, p := range unownedStrictPaths(owners) {
+		add(1, 1, RuleStrictPath, "nobody owns /%s, so nobody can approve a change of it; add a line", p)
+	}
+}
+
+// unusedIdentities looks for people whom nothing names. With a GitHub team in a policy anybody may be in it.
+func (l *linter) unusedIdentities(identities IdentityMap, d *requests.Document) {
+	var used []string
+	for _, w := range l.policies {
+		people, teams := w.resolve(w.policy.Spec.Subjects)
+		used = append(used, people...)
+		if len(teams) > 0 || !l.everyPolicy {
+			return
+		}
+		for _, c := range w.policy.Spec.Challenges {
+			people, _ := w.resolve(c.Reviewers)
+			used = append(used, people...)
+		}
+	}
+	owners, _ := l.tree.codeowners()
+	for _, r := range owners.Rules {
+		for _, o := range r.Owners {
+			used = append(used, o.Name)
+		}
+	}
+	for i, u := range identities.Spec.Users {
+		if !has(used, u.GitHub) {
+			d.Add(fmt.Sprintf("spec.users[%d].github", i), RuleIdentityUnused, "no policy, group or line of CODEOWNERS names @%s; remove them if they left", u.GitHub)
+		}
+	}
+}

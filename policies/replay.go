@@ -1,0 +1,159 @@
+package policies
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/pullgrant/pullgrant/requests"
+)
+
+// Past is a request that was made, as the ledger or requests/ tells of it.
+type Past struct {
+	Path      string // where the request stands or stood
+	Spec      requests.RequestSpec
+	Approvers []string // logins whose reviews counted; none: not known
+}
+
+// Replayed is what two versions of the policies say of one past request.
+type Replayed struct {
+	Path      string   `json:"path"`
+	Requester string   `json:"requester"`
+	Before    Standing `json:"before"`
+	After     Standing `json:"after"`
+	Flip      Flip     `json:"flip,omitempty"`
+}
+
+// Standing is what policies say of a past request without asking GitHub.
+type Standing struct {
+	Decision string          `json:"decision"` // allowed or denied, or unknown where a GitHub team decides
+	Code     Code            `json:"code,omitempty"`
+	Message  string          `json:"message,omitempty"`
+	Grant    *requests.Grant `json:"grant,omitempty"` // of an allowed one: what it would give
+}
+
+// Decisions of a Standing.
+const (
+	standsAllowed = "allowed"
+	standsDenied  = "denied"
+	standsUnknown = "unknown"
+)
+
+// Unknown tells whether only GitHub, which knows the teams, could decide.
+func (s Standing) Unknown() bool { return s.Decision == standsUnknown }
+
+// Flip is how two versions of the policies differ about a request.
+type Flip string
+
+// Flips. The empty one is none.
+const (
+	FlipDenied  Flip = "denied"  // was possible and is denied
+	FlipAllowed Flip = "allowed" // was denied and is possible
+	FlipChanged Flip = "changed" // is allowed, and gives something else
+	FlipUnknown Flip = "unknown" // only GitHub, which knows the teams, can tell
+)
+
+// Replay asks two versions of the policies about each past request. It judges what the request says, who asks, and whether
+// those who approved it could: GitHub teams are not known, dates and pull requests are not looked at.
+func Replay(before, after Tree, past []Past) []Replayed {
+	var all []Replayed
+	for _, p := range past {
+		r := Replayed{Path: p.Path, Requester: p.Spec.Requester, Before: before.standing(p), After: after.standing(p)}
+		r.Flip = flip(r.Before, r.After)
+		all = append(all, r)
+	}
+	return all
+}
+
+func flip(before, after Standing) Flip {
+	switch {
+	case before.Decision == standsDenied && after.Decision == standsDenied:
+		return ""
+	case after.Decision == standsDenied:
+		return FlipDenied
+	case before.Decision == standsDenied:
+		return FlipAllowed
+	case before.Decision != after.Decision || before.Message != after.Message:
+		return FlipUnknown
+	case before.Grant.Subject != after.Grant.Subject || before.Grant.Duration != after.Grant.Duration ||
+		!slices.Equal(before.Grant.Bindings, after.Grant.Bindings):
+		return FlipChanged
+	}
+	return ""
+}
+
+func (t Tree) standing(p Past) Standing {
+	place, _ := requests.SplitPath(p.Path)
+	request := requests.AccessRequest{APIVersion: requests.APIVersion, Kind: requests.KindAccessRequest,
+		Metadata: requests.Metadata{Name: place.Name}, Spec: p.Spec}
+	content, err := request.Marshal()
+	if err != nil {
+		panic("policies: write a request: " + err.Error()) // texts and a duration always encode
+	}
+	f := Facts{Head: Tree{Files: map[string]TreeFile{p.Path: NewTreeFile(plainFile, "", content, int64(len(content)))}},
+		Files: []File{{Path: p.Path, Status: "added"}}}
+	j := newJudge(t, f, time.Time{})
+	j.readRequest(f.Head)
+	j.run(j.fileSteps()...)
+	j.run(j.policySteps()...)
+	if j.stopped {
+		return Standing{Decision: standsDenied, Code: j.Code, Message: j.Message}
+	}
+	var unknown []string
+	for _, part := range []Standing{j.mayAsk(), j.mayApprove(p.Approvers)} {
+		switch part.Decision {
+		case standsDenied:
+			return part
+		case standsUnknown:
+			unknown = append(unknown, part.Message)
+		}
+	}
+	if len(unknown) > 0 {
+		return Standing{Decision: standsUnknown, Message: strings.Join(unknown, "; "), Grant: j.Grant}
+	}
+	return Standing{Decision: standsAllowed, Grant: j.Grant}
+}
+
+// mayAsk is whether the requester is one of those who may ask.
+func (j *judge) mayAsk() Standing {
+	login := j.request.Spec.Requester
+	people, teams := j.resolve(j.policy.Spec.Subjects)
+	switch {
+	case has(people, login):
+		return Standing{Decision: standsAllowed}
+	case len(teams) > 0:
+		return Standing{Decision: standsUnknown, Message: fmt.Sprintf("whether @%s is in %s", login, strings.Join(teams, " or "))}
+	}
+	return Standing{Decision: standsDenied, Code: RequesterNotAllowed,
+		Message: fmt.Sprintf("@%s may not ask under the policy %s; it is for %s", login, j.Policy, names(j.policy.Spec.Subjects))}
+}
+
+// mayApprove is whether those who approved meet the challenges of now.
+func (j *judge) mayApprove(approvers []string) Standing {
+	if len(approvers) == 0 {
+		return Standing{Decision: standsAllowed}
+	}
+	approvers = once(slices.Clone(approvers))
+	var unknown []string
+	for _, a := range j.world.approvals(j.request.Spec.Cluster) {
+		sure := 0
+		for _, login := range approvers {
+			if has(a.People, login) {
+				sure++
+			}
+		}
+		switch {
+		case sure >= a.Count:
+		case len(a.Teams) > 0 && len(approvers) >= a.Count:
+			unknown = append(unknown, fmt.Sprintf("whether %d of @%s are in %s", a.Count, strings.Join(approvers, ", @"), strings.Join(a.Teams, " or ")))
+		default:
+			return Standing{Decision: standsDenied, Code: InsufficientApprovals, Message: fmt.Sprintf(
+				"%s needs %d of %s, and @%s approved", a.Kind, a.Count, nameAll(a), strings.Join(approvers, ", @"))}
+		}
+	}
+	if len(unknown) > 0 {
+		return Standing{Decision: standsUnknown, Message: strings.Join(unknown, "; ")}
+	}
+	return Standing{Decision: standsAllowed}
+}
