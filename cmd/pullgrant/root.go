@@ -79,6 +79,8 @@ Exit codes:
 		newEvaluateCommand(w),
 		newFactsCommand(w),
 		newRenderCommand(w),
+		newPolicyCommand(w),
+		newCodeownersCommand(w),
 		newSyncCommand(w),
 		newAuditCommand(w),
 		newSchemaCommand(w),
@@ -88,10 +90,16 @@ Exit codes:
 	strict(root)
 	name := displayName(arg0)
 	root.Annotations = map[string]string{cobra.CommandDisplayNameAnnotation: name}
-	for _, cmd := range append(root.Commands(), root) {
-		cmd.Example = strings.ReplaceAll(cmd.Example, "  "+program+" ", "  "+name+" ")
-	}
+	rename(root, name)
 	return root
+}
+
+// rename lets the examples of a command and of those below it show the name that the user types.
+func rename(cmd *cobra.Command, name string) {
+	cmd.Example = strings.ReplaceAll(cmd.Example, "  "+program+" ", "  "+name+" ")
+	for _, below := range cmd.Commands() {
+		rename(below, name)
+	}
 }
 
 // displayName is what the user typed to get here: kubectl finds its plugins by the name of their file.

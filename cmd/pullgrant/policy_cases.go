@@ -1,0 +1,73 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pullgrant/pullgrant/policies"
+)
+
+type policyTestOptions struct {
+	checkout checkout
+	output   *format
+}
+
+func newPolicyTestCommand(w world) *cobra.Command {
+	var o policyTestOptions
+	cmd := &cobra.Command{
+		Use:   "test",
+		Short: "Judge the cases in tests/ and compare with what they want",
+		Long: `Judge each case of tests/*.yaml under the policies of the same checkout, with the code that the Action and the agent use,
+and compare outcome and code with what the case wants. "pullgrant schema PolicyTest" describes the format.
+
+One line tells of each case. The exit code is 1 when one differs or a file is not valid.`,
+		Example: `  pullgrant policy test
+  pullgrant policy test --dir ../access -o json`,
+		Args: arguments(0, 0),
+		RunE: func(*cobra.Command, []string) error { return policyTest(w, o) },
+	}
+	o.checkout.flag(cmd)
+	o.output = outputFlag(cmd, "text", "json")
+	return cmd
+}
+
+func policyTest(w world, o policyTestOptions) error {
+	tree, files, err := o.checkout.tree()
+	if err != nil {
+		return err
+	}
+	results, findings, err := tree.RunTests(files)
+	if err != nil {
+		return fmt.Errorf("run the policy tests: %w", err)
+	}
+	failed := 0
+	var r report
+	for _, c := range results {
+		if c.Passed {
+			r.line("ok    %s: %s", c.Name, c.Got)
+			continue
+		}
+		failed++
+		r.line("FAIL  %s: wanted %s, got %s: %s (%s:%d:%d)", c.Name, c.Want, c.Got, c.Message, c.File, c.Line, c.Column)
+	}
+	if o.output.value == "json" {
+		if results == nil {
+			results = []policies.TestResult{}
+		}
+		err = writeJSON(w.out, results)
+	} else {
+		err = r.to(w.out)
+	}
+	if err != nil {
+		return err
+	}
+	for _, f := range findings {
+		w.say("%s", f)
+	}
+	w.say("judged %s, %d as wanted, %d not", count(len(results), "case"), len(results)-failed, failed)
+	if failed+len(findings) > 0 {
+		return verdict(exitFindings)
+	}
+	return nil
+}

@@ -1,0 +1,163 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pullgrant/pullgrant/policies"
+)
+
+type policyExplainOptions struct {
+	checkout checkout
+	what     string // a policy or request, by name or file
+}
+
+func newPolicyExplainCommand(w world) *cobra.Command {
+	var o policyExplainOptions
+	cmd := &cobra.Command{
+		Use:   "explain POLICY|REQUEST",
+		Short: "Say in words what a policy or a request amounts to",
+		Long: `Say in words who may ask, for what, for how long and who must approve, with CODEOWNERS and groups.yaml resolved to
+people, and what the role can do as the catalogue has it. Of a request, say what it would give and who can approve it.
+
+POLICY and REQUEST are names or files. The exit code is 1 when there is none or it is not valid.`,
+		Example: `  pullgrant policy explain payments-debug
+  pullgrant policy explain 20261122-alice-inc-123
+  pullgrant policy explain requests/prod-eu/payments-debug/20261122-alice-inc-123.yaml`,
+		Args: arguments(1, 1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			o.what = args[0]
+			return policyExplain(w, o)
+		},
+	}
+	o.checkout.flag(cmd)
+	return cmd
+}
+
+func policyExplain(w world, o policyExplainOptions) error {
+	dir, files, err := o.checkout.open()
+	if err != nil {
+		return err
+	}
+	tree, err := policies.ReadTree(files, "")
+	if err != nil {
+		return fmt.Errorf("read the policies in %s: %w", dir, err)
+	}
+	name := strings.TrimSuffix(filepath.Base(o.what), ".yaml")
+	policy, ok, findings := tree.Policy(name)
+	switch {
+	case len(findings) > 0:
+		for _, f := range findings {
+			w.say("%s", f)
+		}
+		return verdict(exitFindings)
+	case !ok:
+		return explainRequest(w, o, dir, files, tree)
+	}
+	var r report
+	r.policy(tree, policy)
+	return r.to(w.out)
+}
+
+func explainRequest(w world, o policyExplainOptions, dir string, files fs.FS, tree policies.Tree) error {
+	path, err := renderOptions{o.checkout, o.what}.find(dir, files)
+	if err != nil {
+		w.say("%q is no policy of %s; there are: %s", o.what, dir, cmp.Or(strings.Join(tree.PolicyNames(), ", "), "none"))
+		return err
+	}
+	data, err := fs.ReadFile(files, path)
+	if err != nil {
+		return fmt.Errorf("read the request: %w", err)
+	}
+	d := preview(tree, path, data)
+	if d.Outcome != policies.Allowed || d.Grant == nil {
+		return refused(w, d, "")
+	}
+	var r report
+	r.line("File          %s", path)
+	r.line("Policy        %s", d.Policy)
+	r.grant(*d.Grant)
+	r.line("Reason        %s", d.Reason)
+	policy, _, _ := tree.Policy(d.Policy)
+	r.title("Who must approve")
+	for _, a := range tree.Approvals(policy, d.Grant.Cluster) {
+		a.People = slices.DeleteFunc(a.People, func(login string) bool { return strings.EqualFold(login, d.Grant.Requester) })
+		r.approval(a)
+	}
+	for _, role := range policy.Roles() {
+		r.role(tree, d.Grant.Cluster, role)
+	}
+	return r.to(w.out)
+}
+
+// policy says everything about a policy.
+func (r *report) policy(tree policies.Tree, policy policies.AccessPolicy) {
+	r.line("%s", policy.Metadata.Name)
+	if policy.Spec.Description != "" {
+		r.line("%s", policy.Spec.Description)
+	}
+	r.title("Who may ask")
+	people, teams := tree.Askers(policy)
+	for _, team := range teams {
+		r.line("  the GitHub team @%s", team)
+	}
+	for _, login := range people {
+		r.line("  @%s", login)
+	}
+	r.title("For what")
+	for _, g := range policy.Spec.Target.Grants {
+		r.line("  %s %s in namespace %s of cluster %s", g.RoleRef.Kind, g.RoleRef.Name, either(g.AllowedNamespaces), either(policy.Spec.Clusters))
+		if g.DefaultNamespace != "" && len(g.AllowedNamespaces) > 1 {
+			r.line("  in %s when the request does not say", g.DefaultNamespace)
+		}
+	}
+	r.title("For how long")
+	target := policy.Spec.Target
+	r.line("  at most %s", target.MaxDuration)
+	if target.DefaultDuration > 0 {
+		r.line("  %s when the request does not say", target.DefaultDuration)
+	}
+	for _, cluster := range policy.Spec.Clusters {
+		r.title("Who must approve on " + cluster)
+		for _, a := range tree.Approvals(policy, cluster) {
+			r.approval(a)
+		}
+		for _, role := range policy.Roles() {
+			r.role(tree, cluster, role)
+		}
+	}
+}
+
+func either(names []string) string { return strings.Join(names, " or ") }
+
+// approval says who can meet a challenge; nobody approves their own request.
+func (r *report) approval(a policies.Approval) {
+	from := a.Kind
+	if a.Path != "" {
+		from += " of " + a.Path
+	}
+	r.line("  %d of %s (%s)", a.Count, cmp.Or(at(slices.Concat(a.Teams, a.People)), "nobody"), from)
+}
+
+// role says what a role can do, as far as the catalogue has it.
+func (r *report) role(tree policies.Tree, cluster, role string) {
+	r.title(fmt.Sprintf("What %s can do on %s", role, cluster))
+	if catalogued, ok, findings := tree.Role(cluster, role); ok && len(findings) == 0 {
+		for _, p := range policies.Permissions(catalogued.Spec.Rules) {
+			r.line("  %s: %s", p.Does(), p.What())
+		}
+	}
+	for _, risk := range tree.RoleRisks(cluster, role) {
+		mark := "note"
+		if risk.High {
+			mark = "RISK"
+		}
+		r.line("  %s  %s", mark, risk.Text)
+	}
+}

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/requests"
+)
+
+type policyListOptions struct {
+	checkout checkout
+	output   *format
+}
+
+func newPolicyListCommand(w world) *cobra.Command {
+	var o policyListOptions
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the policies: who may ask for what, and who approves",
+		Long: `List the policies of a checkout, one line for each cluster of each. Groups of groups.yaml and CODEOWNERS are resolved to
+people; GitHub teams stay as they are. The exit code is 1 when a policy is not valid, which leaves it out.`,
+		Example: `  pullgrant policy list
+  pullgrant policy list -o name
+  pullgrant policy list -o json | jq '.[] | select(.cluster == "prod-eu")'`,
+		Args: arguments(0, 0),
+		RunE: func(*cobra.Command, []string) error { return policyList(w, o) },
+	}
+	o.checkout.flag(cmd)
+	o.output = outputFlag(cmd, "table", "json", "name")
+	return cmd
+}
+
+// offer is what one policy offers on one cluster.
+type offer struct {
+	Name        string              `json:"name"`
+	Description string              `json:"description,omitempty"`
+	Cluster     string              `json:"cluster"`
+	Askers      []string            `json:"askers"` // logins and org/teams
+	Grants      []grantOffer        `json:"grants"`
+	MaxDuration requests.Duration   `json:"maxDuration"`
+	Approvals   []policies.Approval `json:"approvals"`
+}
+
+type grantOffer struct {
+	Role       string   `json:"role"`
+	Namespaces []string `json:"namespaces"`
+}
+
+func offers(tree policies.Tree, policy policies.AccessPolicy) []offer {
+	people, teams := tree.Askers(policy)
+	var grants []grantOffer
+	for _, g := range policy.Spec.Target.Grants {
+		grants = append(grants, grantOffer{g.RoleRef.Name, g.AllowedNamespaces})
+	}
+	var all []offer
+	for _, cluster := range policy.Spec.Clusters {
+		all = append(all, offer{Name: policy.Metadata.Name, Description: policy.Spec.Description, Cluster: cluster, Askers: slices.Concat(teams, people),
+			Grants: grants, MaxDuration: policy.Spec.Target.MaxDuration, Approvals: tree.Approvals(policy, cluster)})
+	}
+	return all
+}
+
+func policyList(w world, o policyListOptions) error {
+	tree, _, err := o.checkout.tree()
+	if err != nil {
+		return err
+	}
+	all, names := []offer{}, []string{}
+	findings := tree.Check()
+	for _, name := range tree.PolicyNames() {
+		policy, _, broken := tree.Policy(name)
+		if len(broken) == 0 {
+			names = append(names, name)
+			all = append(all, offers(tree, policy)...)
+		}
+	}
+	switch o.output.value {
+	case "json":
+		err = writeJSON(w.out, all)
+	case "name":
+		var r report
+		for _, name := range names {
+			r.line("%s", name)
+		}
+		err = r.to(w.out)
+	default:
+		err = writeOffers(w, all)
+	}
+	if err != nil {
+		return err
+	}
+	for _, f := range findings {
+		w.say("%s", f)
+	}
+	if len(findings) > 0 {
+		return verdict(exitFindings)
+	}
+	return nil
+}
+
+func writeOffers(w world, all []offer) error {
+	table := tabwriter.NewWriter(w.out, 0, 0, 3, ' ', 0)
+	rows := [][]string{{"POLICY", "CLUSTER", "GIVES", "AT MOST", "WHO MAY ASK", "WHO APPROVES"}}
+	for _, o := range all {
+		var gives, approvals []string
+		for _, g := range o.Grants {
+			gives = append(gives, g.Role+" in "+strings.Join(g.Namespaces, ","))
+		}
+		for _, a := range o.Approvals {
+			approvals = append(approvals, fmt.Sprintf("%d of %s", a.Count, cmp.Or(at(slices.Concat(a.Teams, a.People)), "nobody")))
+		}
+		rows = append(rows, []string{o.Name, o.Cluster, strings.Join(gives, "; "), o.MaxDuration.String(), at(o.Askers), strings.Join(approvals, " and ")})
+	}
+	var err error
+	for _, row := range rows {
+		for i := range row {
+			row[i] = cmp.Or(plain(row[i]), "-")
+		}
+		_, writeErr := fmt.Fprintln(table, strings.Join(row, "\t"))
+		err = errors.Join(err, writeErr)
+	}
+	return errors.Join(err, table.Flush())
+}
+
+// at is names as GitHub mentions them.
+func at(names []string) string {
+	var all []string
+	for _, name := range names {
+		all = append(all, "@"+name)
+	}
+	return strings.Join(all, ", ")
+}

@@ -1,0 +1,166 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync"
+)
+
+type policyReplayOptions struct {
+	checkout checkout
+	changed  checkout // --policy-dir
+	against  string
+	output   *format
+}
+
+func newPolicyReplayCommand(w world) *cobra.Command {
+	var o policyReplayOptions
+	cmd := &cobra.Command{
+		Use:   "replay",
+		Short: "Show which past requests a changed policy would decide otherwise",
+		Long: `Ask two versions of the policies about every request in the ledger and under requests/ as they stand at HEAD: those of
+--against, and the files in front of it, committed or not, or those of --policy-dir. What differs is shown:
+
+  denied   it was possible and would be denied
+  allowed  it was denied and would be possible
+  changed  it would give something else: another role, namespace, user or time
+  unknown  a GitHub team decides now, and only GitHub knows who is in it
+
+What the request says is judged, who may ask, and whether those who approved it could. Dates and pull requests are not.
+
+The exit code is 0 when nothing differs, and 1 when something does, like that of diff: a decision that widens is as much
+to look at as one that narrows.`,
+		Example: `  pullgrant policy replay
+  pullgrant policy replay --against origin/main
+  pullgrant policy replay --dir ../access --policy-dir . -o json`,
+		Args: arguments(0, 0),
+		RunE: func(*cobra.Command, []string) error { return policyReplay(w, o) },
+	}
+	o.checkout.flag(cmd)
+	cmd.Flags().StringVar(&o.changed.dir, "policy-dir", "", "checkout with the changed policies (default: that of --dir)")
+	_ = cmd.MarkFlagDirname("policy-dir")
+	cmd.Flags().StringVar(&o.against, "against", "HEAD", "branch, tag or commit with the policies to compare with")
+	o.output = outputFlag(cmd, "table", "json")
+	return cmd
+}
+
+func policyReplay(w world, o policyReplayOptions) error {
+	dir, err := o.checkout.folder()
+	if err != nil {
+		return err
+	}
+	if o.changed.dir == "" {
+		o.changed.dir = dir
+	}
+	after, _, err := o.changed.tree()
+	if err != nil {
+		return err
+	}
+	before, err := sync.TreeAt(dir, o.against)
+	if err != nil {
+		return err
+	}
+	accounts, findings, err := sync.History(dir, nil)
+	if err != nil {
+		return err
+	}
+	past := pastRequests(accounts)
+	replayed := policies.Replay(before, after, past)
+	unknown := 0
+	for _, r := range replayed {
+		if r.After.Unknown() {
+			unknown++
+		}
+	}
+	flips := slices.DeleteFunc(replayed, func(r policies.Replayed) bool { return r.Flip == "" })
+	if o.output.value == "json" {
+		if flips == nil {
+			flips = []policies.Replayed{}
+		}
+		err = writeJSON(w.out, flips)
+	} else if len(flips) > 0 {
+		err = writeFlips(w, flips)
+	}
+	if err != nil {
+		return err
+	}
+	for _, f := range findings {
+		w.say("left out: %s", f)
+	}
+	if unread := len(accounts) - len(past); unread > 0 {
+		w.say("left out: %s that could not be read when it was refused", count(unread, "request"))
+	}
+	if unknown > 0 {
+		w.say("note: %s left open, because GitHub teams are not asked", count(unknown, "decision"))
+	}
+	w.say("replayed %s, %s", count(len(past), "request"), count(len(flips), "difference"))
+	if len(flips) > 0 {
+		return verdict(exitFindings)
+	}
+	return nil
+}
+
+// pastRequests are the accounts of requests that could be read.
+func pastRequests(accounts []sync.Account) []policies.Past {
+	var past []policies.Past
+	for _, a := range accounts {
+		if a.Spec == nil {
+			continue
+		}
+		p := policies.Past{Path: requests.Path(a.Cluster, a.Spec.Policy, a.Name), Spec: *a.Spec}
+		if a.Status != nil {
+			for _, approver := range a.Status.Approvers {
+				p.Approvers = append(p.Approvers, approver.Login)
+			}
+		}
+		past = append(past, p)
+	}
+	return past
+}
+
+func writeFlips(w world, flips []policies.Replayed) error {
+	table := tabwriter.NewWriter(w.out, 0, 0, 3, ' ', 0)
+	rows := [][]string{{"DIFFERS", "REQUEST", "WHO", "BEFORE", "AFTER", "WHY"}}
+	for _, r := range flips {
+		rows = append(rows, []string{string(r.Flip), r.Path, r.Requester, standing(r.Before), standing(r.After), whyFlipped(r)})
+	}
+	var err error
+	for _, row := range rows {
+		for i := range row {
+			row[i] = cmp.Or(plain(row[i]), "-")
+		}
+		_, writeErr := fmt.Fprintln(table, strings.Join(row, "\t"))
+		err = errors.Join(err, writeErr)
+	}
+	return errors.Join(err, table.Flush())
+}
+
+func standing(s policies.Standing) string {
+	return strings.TrimSpace(s.Decision + " " + string(s.Code))
+}
+
+// whyFlipped is the reason on the side that has one, or what is given now instead of before.
+func whyFlipped(r policies.Replayed) string {
+	if r.Flip == policies.FlipChanged {
+		return gives(*r.Before.Grant) + " -> " + gives(*r.After.Grant)
+	}
+	return cmp.Or(r.After.Message, r.Before.Message)
+}
+
+// gives is a grant in few words.
+func gives(g requests.Grant) string {
+	var what []string
+	for _, b := range g.Bindings {
+		what = append(what, b.Role.Name+" in "+b.Namespace)
+	}
+	return fmt.Sprintf("%s to %s for %s", strings.Join(what, ", "), g.Subject.Name, g.Duration)
+}
