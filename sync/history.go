@@ -42,16 +42,11 @@ const (
 // The findings are files that are no ledger entry or request, and ledger entries that somebody removed. An error is a
 // checkout that cannot be read, or whose history is cut off.
 func History(dir string, signers *AllowedSigners) ([]Account, []requests.Finding, error) {
-	local, err := git.PlainOpenWithOptions(dir, &git.PlainOpenOptions{EnableDotGitCommonDir: true})
+	s, head, err := openCheckout(dir)
 	if err != nil {
-		return nil, nil, fmt.Errorf("open the git checkout %s: %w; the history is in git, so clone the access repository and name it", dir, err)
+		return nil, nil, err
 	}
-	head, err := local.Head()
-	if err != nil {
-		return nil, nil, fmt.Errorf("find HEAD of %s: %w", dir, err)
-	}
-	s := &staged{Storage: memory.NewStorage(), below: local.Storer}
-	brought, err := s.brought(head.Hash(), requests.Folder, requests.RevocationsFolder)
+	brought, err := s.brought(head, requests.Folder, requests.RevocationsFolder)
 	if err != nil {
 		return nil, nil, fmt.Errorf("read the history of %s: %w", dir, err)
 	}
@@ -82,6 +77,19 @@ func History(dir string, signers *AllowedSigners) ([]Account, []requests.Finding
 	})
 	requests.SortFindings(findings)
 	return accounts, findings, nil
+}
+
+// openCheckout gives the git objects of a checkout, and the commit at HEAD.
+func openCheckout(dir string) (*staged, plumbing.Hash, error) {
+	local, err := git.PlainOpenWithOptions(dir, &git.PlainOpenOptions{EnableDotGitCommonDir: true})
+	if err != nil {
+		return nil, plumbing.ZeroHash, fmt.Errorf("open the git checkout %s: %w; the history is in git, so clone the access repository and name it", dir, err)
+	}
+	head, err := local.Head()
+	if err != nil {
+		return nil, plumbing.ZeroHash, fmt.Errorf("find HEAD of %s: %w", dir, err)
+	}
+	return &staged{Storage: memory.NewStorage(), below: local.Storer}, head.Hash(), nil
 }
 
 func fault(path, rule, format string, args ...any) requests.Finding {

@@ -40,6 +40,7 @@ file has git's format, with a cluster's name as the principal. The exit code is 
 	o.checkout.flag(cmd)
 	cmd.Flags().StringVar(&o.signers, "allowed-signers", "", "file with the public keys of the agents")
 	o.output = outputFlag(cmd, "table", "json")
+	cmd.AddCommand(newAuditVerifyCommand(w))
 	return cmd
 }
 
@@ -48,15 +49,9 @@ func audit(w world, o auditOptions) error {
 	if err != nil {
 		return err
 	}
-	var signers *sync.AllowedSigners
-	if o.signers != "" {
-		file, err := os.ReadFile(o.signers)
-		if err != nil {
-			return fmt.Errorf("read the allowed signers: %w", err)
-		}
-		if signers, err = sync.ParseAllowedSigners(file); err != nil {
-			return fmt.Errorf("read %s: %w", o.signers, err)
-		}
+	signers, err := readSigners(o.signers)
+	if err != nil {
+		return err
 	}
 	accounts, findings, err := sync.History(dir, signers)
 	if err != nil {
@@ -90,6 +85,22 @@ func audit(w world, o auditOptions) error {
 		return verdict(exitFindings)
 	}
 	return nil
+}
+
+// readSigners reads an allowed_signers file; without a name there are none.
+func readSigners(name string) (*sync.AllowedSigners, error) {
+	if name == "" {
+		return nil, nil
+	}
+	file, err := os.ReadFile(name)
+	if err != nil {
+		return nil, fmt.Errorf("read the allowed signers: %w", err)
+	}
+	signers, err := sync.ParseAllowedSigners(file)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", name, err)
+	}
+	return signers, nil
 }
 
 func writeAccounts(w world, accounts []sync.Account) error {

@@ -1,0 +1,114 @@
+package sync
+
+import (
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/testdata/forge"
+)
+
+// verified is a stage with one grant that was asked for, approved, given, expired and recorded at path.
+func verified(t *testing.T) (s *stage, signers *AllowedSigners, signer *Signer, path string) {
+	t.Helper()
+	signer, _ = newKey(t)
+	s = newStage(t)
+	name, request, content := s.requestFile("verify")
+	s.pull("verify", true, map[string]string{request: content})
+	s.once(options{github: true, signer: signer})
+	s.setClock(noon.Add(time.Hour))
+	s.once(options{github: true, signer: signer})
+	s.over(name, requests.CauseExpired, "")
+	return s, allowed(t, signer.AllowedSigner(s.cluster)), signer, requests.RevocationPath(s.cluster, name)
+}
+
+func (s *stage) clone() string {
+	s.Helper()
+	dir := filepath.Join(s.TempDir(), "access")
+	if out, err := exec.Command("git", "clone", "-q", s.GitDir(), dir).CombinedOutput(); err != nil {
+		s.Fatalf("%v: %s", err, out)
+	}
+	return dir
+}
+
+// rules verifies a fresh clone, and gives the rule of each finding by path.
+func (s *stage) rules(signers *AllowedSigners, now time.Time) string {
+	s.Helper()
+	_, findings, err := Verify(s.Context(), s.clone(), signers, s.agent(options{github: true}).github, now)
+	if err != nil {
+		s.Fatal(err)
+	}
+	var rules []string
+	for _, f := range findings {
+		rules = append(rules, f.Rule)
+	}
+	return strings.Join(rules, " ")
+}
+
+func TestVerify(t *testing.T) {
+	s, signers, signer, path := verified(t)
+	now := noon.Add(2 * time.Hour)
+	if rules := s.rules(signers, now); rules != "" {
+		t.Errorf("a sound ledger: %s", rules)
+	}
+	stored := s.git("show", "main:"+path) + "\n"
+	other, _ := newKey(t)
+	if rules := s.rules(allowed(t, other.AllowedSigner(s.cluster)), now); rules != "unsigned" {
+		t.Errorf("signed by nobody that counts: %s", rules)
+	}
+	// Entries that the agent's own key signed and that tell something else than git and GitHub do.
+	repository := s.agent(options{signer: signer}).repository
+	for _, c := range []struct{ old, new, want string }{
+		{"reviewID: ", "reviewID: 9", "no-approval"},
+		{"requester: alice", "requester: carol", "request-differs"},
+		{"policy: payments-debug", "policy: payments-other", "request-differs"},
+		{"grantedAt: \"2026-11-23T12:00:00Z\"", "grantedAt: \"2026-11-23T11:00:00Z\"", "window"},
+		{"revokedAt: \"2026-11-23T13:00:00Z\"", "revokedAt: \"2026-11-23T13:02:00Z\"", "late"},
+		{"evidence: github", "evidence: branch", "branch-trusted"},
+		{"mergeCommit: ", "mergeCommit: 0000000000000000000000000000000000000000 #", "no-merge not-merged"},
+		{"headSHA: ", "headSHA: 0000000000000000000000000000000000000000 #", "not-merged"},
+	} {
+		changed := strings.Replace(stored, c.old, c.new, 1)
+		if changed == stored {
+			t.Fatalf("the entry has no %q:\n%s", c.old, stored)
+		}
+		s.rewrite(repository, signer, path, changed)
+		if rules := s.rules(signers, now); rules != c.want {
+			t.Errorf("%q: findings %q, want %q", c.new, rules, c.want)
+		}
+	}
+	s.rewrite(repository, signer, path, stored)
+	if rules := s.rules(signers, now); rules != "" {
+		t.Errorf("the entry as it was: %s", rules)
+	}
+}
+
+func (s *stage) rewrite(repository *Repository, signer *Signer, path, content string) {
+	s.Helper()
+	_, err := repository.Fetch(s.Context())
+	s.must(err)
+	_, err = repository.Commit(s.Context(), func(string) (Change, error) {
+		person := Person{Name: "pullgrant", Email: "pullgrant@example.com"}
+		return Change{Put: map[string][]byte{path: []byte(content)}, Message: "Rewrite", Author: person, Committer: person, When: noon, Sign: signer}, nil
+	})
+	s.must(err)
+}
+
+// TestVerifyNamesWhatNeverEnded: no agent took the request up, and its time is over.
+func TestVerifyNamesWhatNeverEnded(t *testing.T) {
+	s := newStage(t)
+	signer, _ := newKey(t)
+	_, path, content := s.requestFile("forgotten")
+	at := &forge.Identity{Name: "alice", Email: "101+alice@users.noreply.github.com", When: noon}
+	_, err := s.Push(forge.Change{User: "alice", Message: "Ask", Files: map[string]string{path: content}, Author: at, Committer: at})
+	s.must(err)
+	signers := allowed(t, signer.AllowedSigner(s.cluster))
+	for after, want := range map[time.Duration]string{time.Hour: "", 24 * time.Hour: "no-revocation"} {
+		if rules := s.rules(signers, noon.Add(after)); rules != want {
+			t.Errorf("after %s: findings %q, want %q", after, rules, want)
+		}
+	}
+}
