@@ -70,6 +70,7 @@ const (
 	NoPullRequest        Code = "NoPullRequest"
 	PullRequestNotMerged Code = "PullRequestNotMerged"
 	BlobMismatch         Code = "BlobMismatch"
+	RoleChanged          Code = "RoleChanged"
 	NonFastForward       Code = "NonFastForward"
 	ExpiredBeforeGrant   Code = "ExpiredBeforeGrant"
 	BindingConflict      Code = "BindingConflict"

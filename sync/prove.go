@@ -130,7 +130,7 @@ func (a *Agent) judge(ctx context.Context, tip, p, blob string) Proof {
 	}
 	proof.Evidence.MergeCommit = added.Hash
 	if a.github == nil {
-		proof.Decision = a.judgeBranch(tip, p, blob, content, added)
+		proof.Decision = a.judgeBranch(ctx, tip, p, blob, content, added)
 	} else {
 		proof.Decision = a.judgeMerged(ctx, tip, p, blob, added, &proof.Evidence)
 	}
@@ -158,11 +158,11 @@ func (a *Agent) judgeMerged(ctx context.Context, tip, p, blob string, added Comm
 		return policies.Refuse(policies.EvaluationError, "%v", err)
 	}
 	e.HeadSHA = facts.PullRequest.HeadSHA
-	return policies.EvaluateMerged(facts, p, blob, a.now())
+	return a.unchanged(ctx, policies.EvaluateMerged(facts, p, blob, a.now()), facts)
 }
 
 // judgeBranch takes the branch at its word.
-func (a *Agent) judgeBranch(tip, p, blob string, content []byte, added Commit) policies.Decision {
+func (a *Agent) judgeBranch(ctx context.Context, tip, p, blob string, content []byte, added Commit) policies.Decision {
 	asked := slices.IndexFunc(added.Changes, func(c PathChange) bool { return c.Path == p })
 	if asked < 0 || added.Changes[asked].After.Hash != blob {
 		return policies.Refuse(policies.BlobMismatch, "the file was changed after commit %s added it", added.Hash)
@@ -174,7 +174,7 @@ func (a *Agent) judgeBranch(tip, p, blob string, content []byte, added Commit) p
 	if err != nil {
 		return policies.Refuse(policies.EvaluationError, "%v", err)
 	}
-	return policies.EvaluateBranch(tree, p, added.Hash, blob, content, added.Committer.When, a.now())
+	return a.unchanged(ctx, policies.EvaluateBranch(tree, p, added.Hash, blob, content, added.Committer.When, a.now()), policies.Facts{Base: tree})
 }
 
 // tree reads what a request at p is judged by.

@@ -1,0 +1,177 @@
+package sync
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/testdata/forge"
+	"github.com/pullgrant/pullgrant/testdata/kube"
+)
+
+// listsPods are the rules of the ClusterRole payments-debug that every stage has.
+var listsPods = []policies.RoleRule{{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"list"}}}
+
+// manage has root approve a change of files that root owns, and lets a minute pass.
+func (s *stage) manage(branch string, files map[string]string) {
+	s.Helper()
+	_, err := s.Push(forge.Change{User: "alice", Branch: branch, From: "main", Message: "Change", Files: files})
+	s.must(err)
+	number, err := s.Open("alice", branch, "Change")
+	s.must(err)
+	_, err = s.Review("root", number, "APPROVE")
+	s.must(err)
+	_, err = s.Merge("root", number)
+	s.must(err)
+	s.setClock(s.clock().Add(time.Minute))
+}
+
+// catalog is the catalogue with one role of this cluster.
+func (s *stage) catalog(role string, aggregated bool, rules []policies.RoleRule) map[string]string {
+	s.Helper()
+	data, err := policies.NewCatalog(s.cluster, role, aggregated, rules).Encode()
+	s.must(err)
+	return map[string]string{policies.CatalogPath(s.cluster, role): string(data)}
+}
+
+// mayRead waits until the agent may read the roles; it returns those that are missing.
+func (s *stage) mayRead(names ...string) (missing []string) {
+	s.Helper()
+	s.until("the agent may read the roles "+strings.Join(names, ", "), func() (done bool) {
+		var err error
+		_, missing, err = LiveRoles(s.Context(), s.agentRest, s.cluster, names)
+		return err == nil
+	})
+	return missing
+}
+
+func TestRoleIsWhatTheCatalogueShows(t *testing.T) {
+	for _, o := range []options{{github: true}, {}} {
+		s := newStage(t)
+		s.mayRead("payments-debug")
+		s.manage("catalog", s.catalog("payments-debug", false, listsPods))
+		_, path, content := s.requestFile("same")
+		s.pull("b", true, map[string]string{path: content})
+		s.once(o)
+		s.allowed(true)
+	}
+}
+
+func TestRoleChanged(t *testing.T) {
+	more := []policies.RoleRule{{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"get", "list"}}}
+	for slug, test := range map[string]struct {
+		before, after func(s *stage) map[string]string // the catalogue before and after the request is merged
+		branch        bool
+	}{
+		"rules":      {before: func(s *stage) map[string]string { return s.catalog("payments-debug", false, more) }},
+		"branch":     {before: func(s *stage) map[string]string { return s.catalog("payments-debug", false, more) }, branch: true},
+		"aggregated": {before: func(s *stage) map[string]string { return s.catalog("payments-debug", true, listsPods) }},
+		// What bob saw counts, though the catalogue has been brought up to date since.
+		"shown": {before: func(s *stage) map[string]string { return s.catalog("payments-debug", false, more) },
+			after: func(s *stage) map[string]string { return s.catalog("payments-debug", false, listsPods) }},
+		"taken": {before: func(s *stage) map[string]string { return s.catalog("payments-debug", false, more) },
+			after: func(s *stage) map[string]string {
+				return map[string]string{policies.CatalogPath(s.cluster, "payments-debug"): forge.Removed}
+			}},
+	} {
+		t.Run(slug, func(t *testing.T) {
+			s := newStage(t)
+			s.mayRead("payments-debug")
+			s.manage("catalog", test.before(s))
+			name, path, content := s.requestFile(slug)
+			s.pull("b", true, map[string]string{path: content})
+			if test.after != nil {
+				s.manage("later", test.after(s))
+			}
+			s.once(options{github: !test.branch})
+			s.over(name, requests.CauseDenied, string(policies.RoleChanged))
+		})
+	}
+}
+
+// TestRoleMissing: a role that is gone can be made again by anybody who may, with any rules.
+func TestRoleMissing(t *testing.T) {
+	s := newStage(t)
+	s.must(kube.ForTest(t).Apply(t.Context(), kube.AgentManifests([]string{s.namespace}, []string{"payments-gone", "payments-debug"})))
+	if missing := s.mayRead("payments-gone", "payments-debug"); !slices.Equal(missing, []string{"payments-gone"}) {
+		t.Errorf("missing: %v", missing)
+	}
+	files := s.catalog("payments-gone", false, listsPods)
+	policy := s.git("show", "main:policies/payments-debug.yaml")
+	files["policies/payments-debug.yaml"] = strings.Replace(policy, "kind: ClusterRole, name: payments-debug", "kind: ClusterRole, name: payments-gone", 1) + "\n"
+	s.manage("gone", files)
+	name, path, content := s.requestFile("gone")
+	s.pull("b", true, map[string]string{path: content})
+	s.once(options{github: true})
+	s.over(name, requests.CauseDenied, string(policies.RoleChanged))
+}
+
+// TestRoleUnreadable: without the right to compare, nothing is granted and nothing is refused for good.
+func TestRoleUnreadable(t *testing.T) {
+	s := newStage(t)
+	s.must(kube.ForTest(t).Apply(t.Context(), kube.AgentManifests([]string{s.namespace}, []string{"payments-other"})))
+	s.until("the agent may not read payments-debug", func() bool {
+		_, _, err := LiveRoles(s.Context(), s.agentRest, s.cluster, []string{"payments-debug"})
+		return err != nil
+	})
+	s.manage("catalog", s.catalog("payments-debug", false, listsPods))
+	_, path, content := s.requestFile("unreadable")
+	s.pull("b", true, map[string]string{path: content})
+	err := s.agent(options{github: true}).Once(t.Context())
+	if err == nil || !strings.Contains(err.Error(), `the role "payments-debug" cannot be compared with the catalogue: reading ClusterRole payments-debug`) {
+		t.Errorf("error: %v", err)
+	}
+	if b := s.bindings(); len(b) != 0 {
+		t.Errorf("granted: %v", b)
+	}
+}
+
+func TestLiveRolesOfAnAggregatedRole(t *testing.T) {
+	s := newStage(t)
+	names := []string{"payments-parts", "payments-part"}
+	for i, role := range []*rbacv1.ClusterRole{
+		{AggregationRule: &rbacv1.AggregationRule{ClusterRoleSelectors: []metav1.LabelSelector{{MatchLabels: map[string]string{"part-of": "payments"}}}}},
+		{Rules: []rbacv1.PolicyRule{{APIGroups: []string{"apps", ""}, Resources: []string{"deployments", "pods"}, Verbs: []string{"list", "get"}, ResourceNames: []string{"api"}},
+			{NonResourceURLs: []string{"/metrics"}, Verbs: []string{"get"}}}},
+	} {
+		role.Name = names[i]
+		if i == 1 {
+			role.Labels = map[string]string{"part-of": "payments"}
+		}
+		_, err := s.admin.RbacV1().ClusterRoles().Create(t.Context(), role, metav1.CreateOptions{})
+		s.must(err)
+		t.Cleanup(func() {
+			if err := s.admin.RbacV1().ClusterRoles().Delete(context.WithoutCancel(t.Context()), role.Name, metav1.DeleteOptions{}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	var found []policies.RoleCatalog
+	s.until("the rules of the part are in the whole", func() bool {
+		var err error
+		var missing []string
+		found, missing, err = LiveRoles(t.Context(), kube.ForTest(t).Admin(), "prod-eu", append(names, "payments-gone"))
+		s.must(err)
+		if !slices.Equal(missing, []string{"payments-gone"}) || len(found) != 2 {
+			t.Fatalf("missing %v, found %v", missing, found)
+		}
+		return len(found[0].Spec.Rules) == 2
+	})
+	if !found[0].Spec.Aggregated || found[1].Spec.Aggregated || found[0].Spec.Hash != found[1].Spec.Hash || found[0].Metadata.Name != names[0] {
+		t.Errorf("found %+v", found)
+	}
+	for _, role := range found {
+		data, err := role.Encode()
+		s.must(err)
+		if _, findings := policies.ParseCatalog(policies.CatalogPath("prod-eu", role.Metadata.Name), data); len(findings) > 0 {
+			t.Errorf("%v\n%s", findings, data)
+		}
+	}
+}
