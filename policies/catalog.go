@@ -143,7 +143,7 @@ func ParseCatalog(path string, data []byte) (RoleCatalog, []requests.Finding) {
 	}
 	d.Check("spec.role.name", "role", c.Spec.Role.Name, requests.CheckRole(c.Spec.Role.Name))
 	if c.Metadata.Name != c.Spec.Role.Name {
-		d.Check("metadata.name", "role", c.Metadata.Name, "it must be the role's name, "+requests.Quote(c.Spec.Role.Name))
+		d.Check("metadata.name", "role-name", c.Metadata.Name, "it must be the role's name, "+requests.Quote(c.Spec.Role.Name))
 	}
 	if want := CatalogPath(c.Spec.Cluster, c.Spec.Role.Name); strings.HasPrefix(path, CatalogFolder+"/") && path != want {
 		d.Check("spec.role.name", "path", c.Spec.Role.Name, "for this role and cluster the file must be "+requests.Quote(want))
@@ -166,14 +166,14 @@ func ParseCatalog(path string, data []byte) (RoleCatalog, []requests.Finding) {
 func checkRule(d *requests.Document, at string, r RoleRule) {
 	d.Require(at + ".verbs")
 	notEmpty(d, at+".verbs", len(r.Verbs))
-	if len(r.NonResourceURLs) > 0 {
-		if len(r.APIGroups)+len(r.Resources)+len(r.ResourceNames) > 0 {
-			d.Add(at, "rule", "%s names resources and nonResourceURLs; Kubernetes allows one of them in a rule", at)
-		}
-	} else {
+	notEmpty(d, at+".apiGroups", len(r.APIGroups))
+	notEmpty(d, at+".resources", len(r.Resources))
+	notEmpty(d, at+".resourceNames", len(r.ResourceNames))
+	notEmpty(d, at+".nonResourceURLs", len(r.NonResourceURLs))
+	if !d.Has(at + ".nonResourceURLs") {
 		d.Require(at+".apiGroups", at+".resources")
-		notEmpty(d, at+".apiGroups", len(r.APIGroups))
-		notEmpty(d, at+".resources", len(r.Resources))
+	} else if d.Has(at+".apiGroups") || d.Has(at+".resources") || d.Has(at+".resourceNames") {
+		d.Add(at, "rule", "%s has resources and nonResourceURLs; Kubernetes allows one of them in a rule", at)
 	}
 	list := func(field string, values []string, pattern *regexp.Regexp, form string) {
 		for i, value := range values {

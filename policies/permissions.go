@@ -184,29 +184,26 @@ func pathInWords(url string) string {
 }
 
 func resourceInWords(group, resource string) string {
-	place := ""
-	switch group {
-	case wildcard:
-		place = " in every API group"
-	case "":
-		place = " of the core group"
-	default:
-		place = " of " + group
-	}
-	sub, ofAll := strings.CutPrefix(resource, "*/")
+	name, sub, hasSub := strings.Cut(resource, "/")
 	switch {
-	case resource == wildcard && group == wildcard:
-		return "every resource"
-	case resource == wildcard:
-		return "every resource" + place
-	case ofAll:
-		return "the subresource " + sub + " of every resource" + place
+	case group == wildcard && name == wildcard:
+		name = "every resource"
+	case name == wildcard && group == "":
+		name = "every resource of the core group"
+	case name == wildcard:
+		name = "every resource of " + group
 	case group == wildcard:
-		return resource + place
-	case group == "":
-		return resource
+		return resource + " in every API group"
+	case group != "":
+		name += "." + group
 	}
-	return resource + "." + group
+	switch {
+	case !hasSub:
+		return name
+	case strings.HasPrefix(resource, "*/"):
+		return "the subresource " + sub + " of " + name
+	}
+	return name + "/" + sub
 }
 
 func quoted(list []string) []string {

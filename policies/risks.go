@@ -98,7 +98,7 @@ func Risks(rules []RoleRule) []Risk {
 	given := rights(rules)
 	if given[right{group: wildcard, resource: wildcard, verb: wildcard}] {
 		return append([]Risk{{Code: "everything", High: true, Text: "can do everything with every resource: read Secrets, act as any ServiceAccount, make access permanent"}},
-			pathRisks(given)...)
+			pathRisks(Permissions(rules))...)
 	}
 	var risks []Risk
 	for _, d := range dangers {
@@ -106,7 +106,8 @@ func Risks(rules []RoleRule) []Risk {
 			risks = append(risks, risk)
 		}
 	}
-	risks = append(append(risks, wildcardRisks(given)...), pathRisks(given)...)
+	risks = append(risks, wildcardRisks(Permissions(rules))...)
+	risks = append(risks, pathRisks(Permissions(rules))...)
 	slices.SortStableFunc(risks, func(a, b Risk) int { return rank(a) - rank(b) })
 	return risks
 }
@@ -158,50 +159,52 @@ func (d danger) matches(r right, group, resource string) bool {
 		(r.resource == wildcard || r.resource == resource || sub != "" && r.resource == "*/"+sub)
 }
 
-// wildcardRisks tells of each place with a wildcard: it also gives what does not exist yet.
-func wildcardRisks(given map[right]bool) []Risk {
-	verbs, resources, groups, status := map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]bool{}
-	for r := range given {
-		what := resourceInWords(r.group, r.resource)
+// wildcardRisks tells of each place with a wildcard, which also gives what does not exist yet, and of false states.
+func wildcardRisks(given []Permission) []Risk {
+	var verbs, resources, groups, status []string
+	for _, p := range given {
+		what := resourceInWords(p.Group, p.Resource)
+		every := slices.Contains(p.Verbs, wildcard)
 		switch {
-		case r.url != "":
+		case p.URL != "":
 			continue
-		case r.resource == wildcard || strings.HasPrefix(r.resource, "*/"):
-			resources[what] = true
-		case r.group == wildcard:
-			groups[what] = true
+		case p.Resource == wildcard || strings.HasPrefix(p.Resource, "*/"):
+			resources = append(resources, what)
+		case p.Group == wildcard:
+			groups = append(groups, what)
 		}
-		if r.verb == wildcard {
-			verbs[what] = true
+		if every {
+			verbs = append(verbs, what)
 		}
-		if of, ok := strings.CutSuffix(r.resource, "/status"); ok && (r.verb == wildcard || slices.Contains(change, r.verb)) {
-			status[resourceInWords(r.group, of)] = true
+		if of, ok := strings.CutSuffix(p.Resource, "/status"); ok && (every || slices.ContainsFunc(p.Verbs, func(v string) bool { return slices.Contains(change, v) })) {
+			status = append(status, resourceInWords(p.Group, of))
 		}
 	}
 	var risks []Risk
-	add := func(code string, found map[string]bool, text string) {
+	add := func(code, text string, found []string) {
 		if len(found) > 0 {
-			risks = append(risks, Risk{Code: code, Text: fmt.Sprintf(text, join(slices.Sorted(maps.Keys(found)), "and"))})
+			risks = append(risks, Risk{Code: code, Text: fmt.Sprintf(text, join(slices.Compact(found), "and"))})
 		}
 	}
-	add("wildcard-verbs", verbs, "can do everything with %s, also what Kubernetes adds later")
-	add("wildcard-resources", resources, "reaches %s, also those added later")
-	add("wildcard-groups", groups, "reaches %s, also those added later")
-	add("writes-status", status, "can make others believe a false state: can write the status of %s")
+	add("wildcard-verbs", "can do everything with %s, also what Kubernetes adds later", verbs)
+	add("wildcard-resources", "reaches %s, also those added later", resources)
+	add("wildcard-groups", "reaches %s, also those added later", groups)
+	add("writes-status", "can make others believe a false state: can write the status of %s", status)
 	return risks
 }
 
 // pathRisks tells of paths of the API server that are no resources.
-func pathRisks(given map[right]bool) []Risk {
-	paths, high := map[string]bool{}, false
-	for r := range given {
-		if r.url != "" {
-			paths[pathInWords(r.url)] = true
-			high = high || r.url == wildcard || r.url == "/*"
+func pathRisks(given []Permission) []Risk {
+	var paths []string
+	high := false
+	for _, p := range given {
+		if p.URL != "" {
+			paths = append(paths, pathInWords(p.URL))
+			high = high || p.URL == wildcard || p.URL == "/*"
 		}
 	}
 	if len(paths) == 0 {
 		return nil
 	}
-	return []Risk{{Code: "calls-paths", High: high, Text: "can call " + join(slices.Sorted(maps.Keys(paths)), "and") + " (if bound for the whole cluster)"}}
+	return []Risk{{Code: "calls-paths", High: high, Text: "can call " + join(slices.Compact(paths), "and") + " (if bound for the whole cluster)"}}
 }

@@ -137,10 +137,10 @@ var fieldRules = map[string]fieldRule{
 	"RoleCatalogSpec.hash":       {about: "Digest of the rules, by which the agent knows that the role is still the same.", pattern: HashPattern},
 	"RoleCatalogSpec.rules":      {about: "The rules as they stand in the cluster."},
 
-	"RoleRule.apiGroups":       {about: "API groups; an empty text is the core group.", pattern: "^$|" + RulePattern},
-	"RoleRule.resources":       {about: "Resources, with subresources as in pods/log.", pattern: RulePattern},
-	"RoleRule.resourceNames":   {about: "Names of objects. Default: all.", pattern: RuleTextPattern},
-	"RoleRule.nonResourceURLs": {about: "Paths of the API server, in a rule without resources.", pattern: RuleTextPattern},
+	"RoleRule.apiGroups":       {about: "API groups; an empty text is the core group.", pattern: "^$|" + RulePattern, min: 1},
+	"RoleRule.resources":       {about: "Resources, with subresources as in pods/log.", pattern: RulePattern, min: 1},
+	"RoleRule.resourceNames":   {about: "Names of objects. Default: all.", pattern: RuleTextPattern, min: 1},
+	"RoleRule.nonResourceURLs": {about: "Paths of the API server, in a rule without resources.", pattern: RuleTextPattern, min: 1},
 	"RoleRule.verbs":           {about: "Verbs.", pattern: RulePattern, min: 1},
 
 	"PolicyTest.apiVersion": aboutVersion,
@@ -222,6 +222,11 @@ var schemaConditions = map[string][]*schema{
 	"Wish": {
 		{If: &schema{Properties: map[string]*schema{"decision": {Const: Allowed.String()}}},
 			Then: &schema{Not: &schema{Required: []string{"code"}}}, Else: &schema{Required: []string{"code"}}},
+	},
+	"RoleRule": {
+		{If: &schema{Required: []string{"nonResourceURLs"}}, Then: &schema{Not: &schema{AnyOf: []*schema{
+			{Required: []string{"apiGroups"}}, {Required: []string{"resources"}}, {Required: []string{"resourceNames"}}}}}},
+		{If: &schema{Not: &schema{Required: []string{"nonResourceURLs"}}}, Then: &schema{Required: []string{"apiGroups", "resources"}}},
 	},
 	"Challenge": {
 		when(PeerReview, &schema{Required: []string{"reviewers"}}),

@@ -97,6 +97,7 @@ var load = map[string]func([]byte) []requests.Finding{
 	"AccessPolicy":  func(data []byte) []requests.Finding { _, f := policies.ParsePolicy("x.yaml", data); return f },
 	"IdentityMap":   func(data []byte) []requests.Finding { _, f := policies.ParseIdentities("x.yaml", data); return f },
 	"GroupMap":      func(data []byte) []requests.Finding { _, f := policies.ParseGroups("x.yaml", data); return f },
+	"RoleCatalog":   func(data []byte) []requests.Finding { _, f := policies.ParseCatalog("x.yaml", data); return f },
 	"PolicyTest":    func(data []byte) []requests.Finding { _, f := policies.ParsePolicyTest("x.yaml", data); return f },
 }
 
@@ -116,6 +117,10 @@ var complete = map[string]string{
 		{github: bob, githubID: 102, kubernetes: {username: bob@example.com}}]}}`,
 	"GroupMap": `{apiVersion: pullgrant.dev/v1alpha1, kind: GroupMap, metadata: {name: groups},
 		spec: {groups: [{name: squad-b, members: [bob, carol]}]}}`,
+	"RoleCatalog": `{apiVersion: pullgrant.dev/v1alpha1, kind: RoleCatalog, metadata: {name: "acme:debug"},
+		spec: {cluster: prod-eu, role: {kind: ClusterRole, name: "acme:debug"}, aggregated: true,
+		hash: "sha256:cd549c064704b1236b03f5c1008c41a68c3e50ab56fba89cd5dc63412387f9fa", rules: [{apiGroups: ["", apps], resources: [pods/log, "*/scale"], resourceNames: [api, "a:b"], verbs: [get, "*"]},
+		{nonResourceURLs: ["/healthz/*"], verbs: [get]}]}}`,
 	"PolicyTest": `{apiVersion: pullgrant.dev/v1alpha1, kind: PolicyTest, metadata: {name: payments-debug},
 		spec: {organization: acme, teams: [{name: acme/squad-b, members: [bob, carol]}], permissions: [{login: eve, permission: read}],
 		cases: [{name: bob approves, request: {cluster: prod-eu, policy: payments-debug, requester: alice,
@@ -124,7 +129,7 @@ var complete = map[string]string{
 }
 
 // beyondSchema are the loader's rules that compare fields with each other, so a schema cannot know them.
-var beyondSchema = []string{"request-name", "duplicate", "duration", "namespace"}
+var beyondSchema = []string{"request-name", "duplicate", "duration", "namespace", "role-name", "hash"}
 
 // Every field of every kind is replaced, removed and extended in turn. What the loader accepts the schema accepts, and
 // what the loader refuses the schema refuses, except by the rules beyond a schema.
