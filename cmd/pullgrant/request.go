@@ -181,8 +181,7 @@ func (o requestOptions) proposal(asked requests.AccessRequest, g requests.Grant,
 	fence := codeFence(facts.String())
 	return github.Proposal{
 		Branch:        program + "/" + g.Name,
-		Path:          g.Path,
-		Content:       data,
+		Files:         map[string][]byte{g.Path: data},
 		Message:       "Request access " + g.Name,
 		Title:         fmt.Sprintf("Access: %s on %s for %s, %s", g.Policy, g.Cluster, g.Requester, g.Duration),
 		Body:          fence + "text\n" + facts.String() + fence + "\n",

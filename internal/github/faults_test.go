@@ -155,7 +155,7 @@ func TestCallsAreTriedAgainOnlyWhenThatIsSafe(t *testing.T) {
 		t.Errorf("%d attempts; want 3", got)
 	}
 	w.Fail("POST", "/repos/acme/access/git/blobs", 1, 502, "")
-	_, err := w.client.Propose(t.Context(), Proposal{Branch: "b", Path: "x", Content: []byte("x"), Message: "m", Title: "t"})
+	_, err := w.client.Propose(t.Context(), Proposal{Branch: "b", Files: map[string][]byte{"x": []byte("x")}, Message: "m", Title: "t"})
 	if err == nil || calls("POST", "/repos/acme/access/git/blobs") != 1 {
 		t.Errorf("error %v after %d attempts to write; want an error after 1", err, calls("POST", "/repos/acme/access/git/blobs"))
 	}

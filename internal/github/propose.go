@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -16,13 +17,12 @@ import (
 	"github.com/pullgrant/pullgrant/requests"
 )
 
-// Proposal is a pull request to open: one file, on a new branch of the repository.
+// Proposal is a pull request to open, on a new branch of the repository.
 type Proposal struct {
-	Branch        string // without refs/heads/
-	Path          string
-	Content       []byte // the file added or replaced; nil removes the file
-	Message       string // of the commit
-	Title, Body   string // of the pull request
+	Branch        string            // without refs/heads/
+	Files         map[string][]byte // by path: the file added or replaced; nil removes the file
+	Message       string            // of the commit
+	Title, Body   string            // of the pull request
 	Reviewers     []string
 	TeamReviewers []string // slugs, without the organization
 	AutoMerge     bool
@@ -97,24 +97,23 @@ func (c *Client) propose(ctx context.Context, repository policies.Repository, p 
 	if err != nil {
 		return "", err
 	}
-	change := &github.TreeEntry{Path: &p.Path, Mode: github.String(plainFile), Type: github.String("blob")} // no SHA: remove
-	if p.Content != nil {
-		blob, _, err := c.api.Git.CreateBlob(ctx, c.owner, c.repo, &github.Blob{
-			Encoding: github.String("base64"), Content: github.String(base64.StdEncoding.EncodeToString(p.Content))})
-		if err != nil {
-			return "", c.explain(err, "Contents: write", "store the file %s", requests.Quote(p.Path))
+	var changes []*github.TreeEntry
+	paths := slices.Sorted(maps.Keys(p.Files))
+	for _, path := range paths {
+		change := &github.TreeEntry{Path: &path, Mode: github.String(plainFile), Type: github.String("blob")} // no SHA: remove
+		if p.Files[path] != nil {
+			if change.SHA, err = c.store(ctx, path, p.Files[path]); err != nil {
+				return "", err
+			}
 		}
-		if blob.GetSHA() != blobName(p.Content) {
-			return "", c.incomplete("the stored file %s", requests.Quote(p.Path))
-		}
-		change.SHA = blob.SHA
+		changes = append(changes, change)
 	}
-	tree, _, err := c.api.Git.CreateTree(ctx, c.owner, c.repo, base.tree, []*github.TreeEntry{change})
+	tree, _, err := c.api.Git.CreateTree(ctx, c.owner, c.repo, base.tree, changes)
 	if err != nil {
-		return "", c.explain(err, "Contents: write", "make the tree with %s", requests.Quote(p.Path))
+		return "", c.explain(err, "Contents: write", "make the tree with %s", requests.Quote(strings.Join(paths, " ")))
 	}
 	if tree.GetSHA() == base.tree {
-		return "", fmt.Errorf("%s is the same on %s already; there is nothing to propose", requests.Quote(p.Path), repository.DefaultBranch)
+		return "", fmt.Errorf("%s is the same on %s already; there is nothing to propose", requests.Quote(strings.Join(paths, " ")), repository.DefaultBranch)
 	}
 	made, _, err := c.api.Git.CreateCommit(ctx, c.owner, c.repo, &github.Commit{Message: &p.Message, Tree: tree,
 		Parents: []*github.Commit{{SHA: &tip}}}, nil)
@@ -125,6 +124,19 @@ func (c *Client) propose(ctx context.Context, repository policies.Repository, p 
 		return "", c.incomplete("the new commit")
 	}
 	return made.GetSHA(), nil
+}
+
+// store makes a blob and returns its name, which must be the one git gives the content.
+func (c *Client) store(ctx context.Context, path string, content []byte) (*string, error) {
+	blob, _, err := c.api.Git.CreateBlob(ctx, c.owner, c.repo, &github.Blob{
+		Encoding: github.String("base64"), Content: github.String(base64.StdEncoding.EncodeToString(content))})
+	if err != nil {
+		return nil, c.explain(err, "Contents: write", "store the file %s", requests.Quote(path))
+	}
+	if blob.GetSHA() != blobName(content) {
+		return nil, c.incomplete("the stored file %s", requests.Quote(path))
+	}
+	return blob.SHA, nil
 }
 
 func (c *Client) openPull(ctx context.Context, base string, p Proposal) (*github.PullRequest, error) {

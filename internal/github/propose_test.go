@@ -13,7 +13,7 @@ import (
 
 // proposal is alice's request as the command line makes it.
 func proposal() Proposal {
-	return Proposal{Branch: "pullgrant/" + requestName, Path: requestPath, Content: []byte(requestFile), Message: "Request access", Title: "Access",
+	return Proposal{Branch: "pullgrant/" + requestName, Files: map[string][]byte{requestPath: []byte(requestFile)}, Message: "Request access", Title: "Access",
 		Body: "Please", Reviewers: []string{"Alice", "bob"}, TeamReviewers: []string{"squad-b"}}
 }
 
@@ -61,11 +61,22 @@ func TestPropose(t *testing.T) {
 func TestProposeRemoves(t *testing.T) {
 	w := newWorld(t).as("alice")
 	w.push(forge.Change{User: "root", Files: map[string]string{requestPath: requestFile}})
-	made, err := w.client.Propose(t.Context(), Proposal{Branch: "drop", Path: requestPath, Message: "Give back", Title: "Give back"})
+	made, err := w.client.Propose(t.Context(), Proposal{Branch: "drop", Files: map[string][]byte{requestPath: nil}, Message: "Give back", Title: "Give back"})
 	w.check(err)
 	w.client = w.clientOf(w.URL, w.AppToken("agent"))
 	if f := w.facts(made.Number); len(f.Files) != 1 || f.Files[0].Status != "removed" {
 		t.Errorf("files %+v", f.Files)
+	}
+}
+
+func TestProposeSeveralFiles(t *testing.T) {
+	w := newWorld(t).as("alice")
+	w.push(forge.Change{User: "root", Files: map[string]string{"old": "x", "same": "y"}})
+	made, err := w.client.Propose(t.Context(), Proposal{Branch: "several", Message: "m", Title: "t",
+		Files: map[string][]byte{"catalog/a.yaml": []byte("a"), "catalog/b.yaml": []byte("b"), "old": nil, "same": []byte("y")}})
+	w.check(err)
+	if got := w.git("diff-tree", "-r", "--name-status", "--no-commit-id", made.HeadSHA); got != "A\tcatalog/a.yaml\nA\tcatalog/b.yaml\nD\told" {
+		t.Errorf("changed:\n%s", got)
 	}
 }
 
@@ -110,7 +121,7 @@ func TestTakingBackABranch(t *testing.T) {
 func TestNothingToPropose(t *testing.T) {
 	w := newWorld(t).as("alice")
 	p := proposal()
-	p.Path, p.Content = policyPath, []byte(repositoryFiles[policyPath])
+	p.Files = map[string][]byte{policyPath: []byte(repositoryFiles[policyPath])}
 	if _, err := w.client.Propose(t.Context(), p); err == nil || !strings.Contains(err.Error(), "nothing to propose") {
 		t.Errorf("error %v", err)
 	}
