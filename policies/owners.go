@@ -131,7 +131,7 @@ const ownersAbout = ` (written by "pullgrant codeowners" from the reviewers in p
 type OwnersFile struct {
 	Path          string
 	Before, After string
-	// Findings are what no generated line can mend; with them After may be Before.
+	// Findings are what no generated line can mend. Where one stands in the way of writing, After is Before.
 	Findings []requests.Finding
 }
 
@@ -155,13 +155,16 @@ func (t Tree) OwnersFile() OwnersFile {
 		add(line, "codeowners-block", "%s", problem)
 		return file
 	}
-	file.After = after
 	owners, findings := ParseCodeowners(file.Path, []byte(after))
-	file.Findings = findings
+	if len(findings) > 0 {
+		add(1, "codeowners-owner", "a reviewer cannot stand in CODEOWNERS, so nothing is written: %s", findings[0].Message)
+		return file
+	}
+	file.After = after
 	for _, want := range wanted {
 		folder, names, _ := strings.Cut(want, "  ")
 		rule, _ := owners.Match(strings.TrimPrefix(folder, "/") + anyRequest)
-		if len(findings) == 0 && (rule.Pattern != folder || ownerNames(rule.Owners) != names) {
+		if rule.Pattern != folder || ownerNames(rule.Owners) != names {
 			add(rule.Line, "codeowners-order", "this line comes after the generated one for %s and takes its place; move it above %q", folder, ownersBegin)
 		}
 	}
@@ -176,11 +179,16 @@ func (t Tree) OwnersFile() OwnersFile {
 var strictPaths = append([]string{".github/workflows/any.yml", "policies/any.yaml", "catalog/any/any.yaml",
 	"revocations/any/20060102/" + anyRequest}, CodeownersPaths...)
 
+// unownedStrictPaths are the folders and files among them that nobody owns.
 func unownedStrictPaths(owners Codeowners) []string {
-	return slices.DeleteFunc(slices.Clone(strictPaths), func(p string) bool {
-		rule, _ := owners.Match(p)
-		return len(rule.Owners) > 0
-	})
+	var folders []string
+	for _, p := range strictPaths {
+		if rule, _ := owners.Match(p); len(rule.Owners) == 0 {
+			folder, _, _ := strings.Cut(p, "any")
+			folders = append(folders, folder)
+		}
+	}
+	return folders
 }
 
 // ownerLines are the generated lines, or what is wrong with the files they are made from.

@@ -1,0 +1,115 @@
+package policies_test
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/pullgrant/pullgrant/policies"
+)
+
+const testHead = "apiVersion: pullgrant.dev/v1alpha1\nkind: PolicyTest\nmetadata: {name: x}\nspec:\n"
+
+// runTest judges the spec of a policy test against the example repository, and tells results and findings in short.
+func runTest(t testing.TB, name, content string) (results, findings []string) {
+	t.Helper()
+	tree, err := policies.ReadTree(os.DirFS(accessrepo), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, found, err := tree.RunTests(fstest.MapFS{name: {Data: []byte(content)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range got {
+		results = append(results, fmt.Sprintf("%d %s: %v, %s (%v)", r.Line, r.Name, r.Passed, r.Got, r.Message))
+	}
+	for _, f := range found {
+		findings = append(findings, f.String())
+	}
+	return results, findings
+}
+
+func TestPolicyTestResults(t *testing.T) {
+	const (
+		teams = "  organization: acme\n  teams: [{name: acme/squad-a, members: [alice]}, {name: ACME/squad-b, members: [Bob, carol, grace]}]\n"
+		asked = "request: {cluster: prod-eu, policy: payments-debug, requester: alice, reason: checkout is slow}"
+	)
+	for name, test := range map[string]struct{ spec, want string }{
+		"as wanted":        {teams + "  cases: [{name: a, " + asked + ", approvals: [{by: bob}], want: {decision: allowed}}]\n", "7 a: true, allowed"},
+		"not as wanted":    {teams + "  cases: [{name: a, " + asked + ", want: {decision: allowed}}]\n", "7 a: false, pending InsufficientApprovals (CodeOwnerReview needs 1"},
+		"another code":     {teams + "  cases: [{name: a, " + asked + ", want: {decision: pending, code: SelfApproval}}]\n", "7 a: false, pending InsufficientApprovals"},
+		"draft":            {teams + "  cases: [{name: a, " + asked + ", pullRequest: draft, want: {decision: pending, code: DraftPullRequest}}]\n", "7 a: true, pending Draft"},
+		"closed":           {teams + "  cases: [{name: a, " + asked + ", pullRequest: closed, want: {decision: denied, code: PullRequestNotMerged}}]\n", "7 a: true"},
+		"merged":           {teams + "  cases: [{name: a, " + asked + ", pullRequest: merged, approvals: [{by: carol}], want: {decision: allowed}}]\n", "7 a: true, allowed"},
+		"merged too early": {teams + "  cases: [{name: a, " + asked + ", pullRequest: merged, want: {decision: denied, code: InsufficientApprovals}}]\n", "7 a: true"},
+		"changes requested": {teams + "  cases: [{name: a, " + asked + ", approvals: [{by: bob}, {by: carol, state: CHANGES_REQUESTED}], want: {decision: pending, code: ChangesRequested}}]\n",
+			"7 a: true"},
+		"dismissed":      {teams + "  cases: [{name: a, " + asked + ", approvals: [{by: bob}, {by: bob, state: DISMISSED}], want: {decision: pending, code: InsufficientApprovals}}]\n", "7 a: true"},
+		"may not write":  {teams + "  permissions: [{login: BOB, permission: read}]\n  cases: [{name: a, " + asked + ", approvals: [{by: bob}], want: {decision: pending, code: ApproverNotAllowed}}]\n", "8 a: true"},
+		"unknown person": {teams + "  cases: [{name: a, " + asked + ", approvals: [{by: grace}], want: {decision: allowed}}]\n", "7 a: true"},
+		"unknown team": {"  organization: acme\n  cases: [{name: a, " + asked + ", want: {decision: allowed}}]\n",
+			"6 a: false, error EvaluationError (the test does not say who is in the team acme/squad-a; add it to spec.teams)"},
+		"no organization": {"  cases: [{name: a, " + asked + ", want: {decision: denied, code: RequesterNotAllowed}}]\n", "5 a: false, error EvaluationError"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			results, findings := runTest(t, "tests/x.yaml", testHead+test.spec)
+			if len(findings) > 0 || len(results) != 1 || !strings.HasPrefix(results[0], test.want) {
+				t.Errorf("%v, %v; want %s", results, findings, test.want)
+			}
+		})
+	}
+}
+
+func TestPolicyTestFindings(t *testing.T) {
+	const good = "  cases: [{name: a, request: {cluster: c, policy: p, requester: alice, reason: checkout is slow}, want: {decision: allowed}}]\n"
+	for name, test := range map[string]struct{ file, content, want string }{
+		"no cases":         {"tests/x.yaml", testHead + "  cases: []\n", "tests/x.yaml:5:10: spec.cases is empty; name at least one [empty-list]"},
+		"another name":     {"tests/y.yaml", testHead + good, "tests/y.yaml:3:18: metadata.name is \"x\"; it must be the file's name without .yaml [path]"},
+		"a folder below":   {"tests/y/x.yaml", testHead + good, "tests/y/x.yaml:1:1: tests/ holds one <name>.yaml a policy test, nothing else [path]"},
+		"no test":          {"tests/README.md", "Hello.", "tests/README.md:1:1: tests/ holds"},
+		"a word":           {"tests/x.yaml", testHead + strings.Replace(good, "allowed", "fine", 1), "tests/x.yaml:5:116: spec.cases[0].want.decision is \"fine\"; allowed: denied, pending, allowed, error [value]"},
+		"no code":          {"tests/x.yaml", testHead + strings.Replace(good, "allowed", "denied", 1), "[missing-field]"},
+		"a code too much":  {"tests/x.yaml", testHead + strings.Replace(good, "allowed", "allowed, code: NoPolicy", 1), "[code]"},
+		"a bad request":    {"tests/x.yaml", testHead + strings.Replace(good, "cluster: c", "cluster: C", 1), "tests/x.yaml:5:40: spec.cluster is \"C\"; it must be 1 to 63"},
+		"an unknown field": {"tests/x.yaml", testHead + strings.Replace(good, "policy: p", "policy: p, until: never", 1), "[unknown-field]"},
+		"a group":          {"tests/x.yaml", testHead + "  teams: [{name: squad-b, members: []}]\n" + good, "tests/x.yaml:5:18: spec.teams[0].name is \"squad-b\"; a GitHub team is organization/team-slug"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			results, findings := runTest(t, test.file, test.content)
+			if len(results) > 0 || len(findings) == 0 || !strings.Contains(strings.Join(findings, "\n"), test.want) {
+				t.Errorf("%v, %v; want %s", results, findings, test.want)
+			}
+			checked, _, err := policies.Validate(fstest.MapFS{test.file: {Data: []byte(test.content)}}, "tests")
+			if err != nil || len(checked) != len(findings) {
+				t.Errorf("validate finds %v, %v", checked, err)
+			}
+		})
+	}
+}
+
+// FuzzParsePolicyTest reads whatever bytes as a policy test: findings lie within the file, and what is accepted is judged.
+func FuzzParsePolicyTest(f *testing.F) {
+	example, err := os.ReadFile(accessrepo + "/tests/payments-debug.yaml")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(example)
+	f.Add([]byte(testHead + "  cases: [{name: a, request: {}, want: {decision: error}}]\n"))
+	tree, err := policies.ReadTree(os.DirFS(accessrepo), "")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		test, findings := policies.ParsePolicyTest(policies.TestPath("payments-debug"), data)
+		if within(t, data, findings); len(findings) > 0 {
+			return
+		}
+		results, _, err := tree.RunTests(fstest.MapFS{"tests/payments-debug.yaml": {Data: data}})
+		if err != nil || len(results) != len(test.Spec.Cases) || len(results) == 0 {
+			t.Fatalf("%d results of %d cases, %v", len(results), len(test.Spec.Cases), err)
+		}
+	})
+}
