@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/go-git/go-git/v5/plumbing"
 	"k8s.io/client-go/rest"
 
 	"github.com/pullgrant/pullgrant/internal/github"
@@ -20,6 +21,7 @@ type Config struct {
 	Cluster    string // name in the access repository
 	Repository *Repository
 	GitHub     *github.Client // nil: --evidence=branch, the branch is trusted and nothing is proved
+	TrustRoot  string         // commit whose policies and owners are taken as given; empty: the repository's first
 	Kubernetes *rest.Config
 	Poll       time.Duration    // between two looks at the branch
 	Clock      func() time.Time // wall clock
@@ -36,14 +38,19 @@ type Agent struct {
 	repository *Repository
 	github     *github.Client
 	poll       time.Duration
-	now        func() time.Time
+	clocks     *clocks
+	now        func() time.Time // of clocks
 	signer     *Signer
 	log        *slog.Logger
+	trustRoot  string
 
 	resumed bool               // the accepted head of earlier runs was read
 	noted   string             // the head that the Lease has
 	seen    string             // the tip whose problems were logged
 	waiting map[string]waiting // by path
+
+	trust     *trust  // nil: what earlier runs proved was not read yet
+	following waiting // trust is behind the branch
 }
 
 // NewAgent prepares an agent; nothing is called yet. Errors are about the configuration.
@@ -51,16 +58,22 @@ func NewAgent(c Config) (*Agent, error) {
 	if problem := requests.CheckName(c.Cluster); problem != "" {
 		return nil, fmt.Errorf("cluster %s: %s", requests.Quote(c.Cluster), problem)
 	}
-	own, err := newCluster(c.Kubernetes, c.Cluster, callTimeout)
+	if c.TrustRoot != "" && !plumbing.IsHash(c.TrustRoot) {
+		return nil, fmt.Errorf("the trust root is %s; name a commit by its 40 hexadecimal digits", requests.Quote(c.TrustRoot))
+	}
+	compared := &clocks{own: c.Clock, github: c.GitHub}
+	config := rest.CopyConfig(c.Kubernetes)
+	config.Wrap(compared.watch)
+	own, err := newCluster(config, c.Cluster, callTimeout)
 	if err != nil {
 		return nil, err
 	}
-	expiring, err := newCluster(c.Kubernetes, c.Cluster, 0)
+	expiring, err := newCluster(config, c.Cluster, 0)
 	if err != nil {
 		return nil, err
 	}
-	return &Agent{cluster: own, expirer: newExpirer(expiring, c.Clock, c.Logger), repository: c.Repository, github: c.GitHub,
-		poll: c.Poll, now: c.Clock, signer: c.Signer, log: c.Logger, waiting: map[string]waiting{}}, nil
+	return &Agent{cluster: own, expirer: newExpirer(expiring, compared.now, c.Logger), repository: c.Repository, github: c.GitHub,
+		poll: c.Poll, clocks: compared, now: compared.now, signer: c.Signer, log: c.Logger, trustRoot: c.TrustRoot, waiting: map[string]waiting{}}, nil
 }
 
 // Run works until ctx ends. Errors are logged and what caused them is tried again; the one it returns is of a watch that
@@ -133,16 +146,23 @@ func (a *Agent) DryRun(ctx context.Context) ([]Step, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := a.follow(ctx, main.Tip, false); err != nil {
+		return nil, err
+	}
 	w.Removers, w.Proofs = a.removers(ctx, w), a.prove(ctx, w)
 	return Plan(a.now(), w), nil
 }
 
 // pass ends what the cluster alone says is over, before anything that waits for a network beyond it; then it fetches the
-// branch, ends and records what that says; then it judges what is new.
+// branch, ends and records what that says; then it judges what is new, policies before requests.
 func (a *Agent) pass(ctx context.Context) error {
 	_, err := a.settle(ctx, nil, nil)
 	if err != nil {
 		err = fmt.Errorf("settling the cluster: %w", err)
+	}
+	defer func() { a.clocks.report(a.log, a.cluster.name) }()
+	if _, hub := a.clocks.skews(); beyond(hub) != 0 { // without a request GitHub tells its time to nobody
+		err = errors.Join(err, a.github.ReadClock(ctx))
 	}
 	main, fetchErr := a.fetch(ctx)
 	if fetchErr != nil {
@@ -156,6 +176,7 @@ func (a *Agent) pass(ctx context.Context) error {
 		return errors.Join(err, fetchErr)
 	}
 	w.Main = main
+	err = errors.Join(err, a.follow(ctx, main.Tip, true))
 	if proofs := a.prove(ctx, w); len(proofs) > 0 {
 		if w, settleErr = a.settle(ctx, main, proofs); settleErr != nil {
 			return errors.Join(err, settleErr)
@@ -210,7 +231,7 @@ func (a *Agent) observe(ctx context.Context, main *Main) (World, error) {
 			}
 		}
 	}
-	w.Main, w.Gone = main, gone
+	w.Main, w.Gone, w.Skewed = main, gone, a.clocks.problem() != ""
 	return w, nil
 }
 
@@ -273,10 +294,10 @@ func (a *Agent) current(main *Main) (*Main, error) {
 }
 
 // accept notes the tip as the head that the next run goes on from. Not while a request waits to be judged: its history
-// is still needed.
+// is still needed. Nor while a policy waits, which the next pass reports.
 func (a *Agent) accept(ctx context.Context) error {
 	tip := a.repository.Tip()
-	if len(a.waiting) > 0 || tip == a.noted {
+	if len(a.waiting) > 0 || tip == a.noted || a.follow(ctx, tip, true) != nil {
 		return nil
 	}
 	if err := a.cluster.setHead(ctx, tip); err != nil {

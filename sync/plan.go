@@ -29,6 +29,7 @@ type World struct {
 	// did; absent, that it is not known yet.
 	Removers map[string]string
 	Proofs   map[string]Proof // by path, of requests on main without a record
+	Skewed   bool             // the clocks are too far apart for any request to be granted or refused (R54)
 }
 
 // Main is what the branch says.
@@ -172,7 +173,7 @@ func (p *planner) follow(r Record) {
 	for _, b := range state.own {
 		p.claimed[b.UID] = true
 	}
-	if r.Phase == Granting && (state.missing == 0 || p.Main != nil && r.Grant.Window.Open(p.now)) {
+	if r.Phase == Granting && (state.missing == 0 || p.Main != nil && !p.Skewed && r.Grant.Window.Open(p.now)) {
 		r.Bindings = state.bindings
 		p.add(Grant, r)
 	}
@@ -311,6 +312,9 @@ func (p *planner) consider(path, blob string) {
 		return
 	} else if taken || p.used(place.Name) {
 		p.add(Discard, Record{Grant: requests.Grant{Name: place.Name, Path: path, Cluster: p.Cluster, Policy: place.Policy}})
+		return
+	}
+	if p.Skewed {
 		return
 	}
 	proof := p.Proofs[path]

@@ -63,7 +63,7 @@ func (a *Agent) prove(ctx context.Context, w World) map[string]Proof {
 	a.settled(w)
 	proofs := map[string]Proof{}
 	for _, p := range slices.Sorted(maps.Keys(w.Main.Requests)) {
-		blob, now := w.Main.Requests[p], a.now()
+		blob, now := w.Main.Requests[p], a.clocks.own()
 		if slices.ContainsFunc(w.Records, func(r Record) bool { return r.Grant.Path == p }) {
 			continue
 		}
@@ -134,6 +134,9 @@ func (a *Agent) judge(ctx context.Context, tip, p, blob string) Proof {
 	} else {
 		proof.Decision = a.judgeMerged(ctx, tip, p, blob, added, &proof.Evidence)
 	}
+	if skew := a.clocks.problem(); skew != "" {
+		proof.Decision = policies.Refuse(policies.ClockSkew, "%s", skew) // whatever was found, a clock may have decided it
+	}
 	proof.Evidence.PolicyCommit, proof.Evidence.Approvers = proof.Decision.PolicyCommit, proof.Decision.Approvers
 	return proof
 }
@@ -158,7 +161,8 @@ func (a *Agent) judgeMerged(ctx context.Context, tip, p, blob string, added Comm
 		return policies.Refuse(policies.EvaluationError, "%v", err)
 	}
 	e.HeadSHA = facts.PullRequest.HeadSHA
-	return a.unchanged(ctx, policies.EvaluateMerged(facts, p, blob, a.now()), facts)
+	d := a.proven(policies.EvaluateMerged(facts, p, blob, a.now()), tip, added, facts)
+	return a.unchanged(ctx, d, facts)
 }
 
 // judgeBranch takes the branch at its word.

@@ -44,8 +44,10 @@ type stage struct {
 	namespace string
 	log       bytes.Buffer
 
-	mu  gosync.Mutex
-	now time.Time
+	mu       gosync.Mutex
+	now      time.Time
+	apiAhead time.Duration // what the API server's clock is ahead of it
+	hubAhead time.Duration // and what GitHub's is
 }
 
 var stages atomic.Int32
@@ -69,12 +71,16 @@ func newStage(t *testing.T) *stage {
 	if !apierrors.IsNotFound(err) {
 		s.must(err)
 	}
+	err = s.admin.CoreV1().ConfigMaps(Namespace).Delete(t.Context(), trustName, metav1.DeleteOptions{})
+	if !apierrors.IsNotFound(err) {
+		s.must(err)
+	}
 	s.agentRest, err = cp.ServiceAccount(t.Context(), Namespace, "pullgrant-agent")
 	s.must(err)
 	s.until("the agent's rights are in force", func() bool {
 		return s.may("system:serviceaccount:pullgrant-system:pullgrant-agent", "rbac.authorization.k8s.io", "create", "rolebindings")
 	})
-	s.Forge, err = forge.Start(t.TempDir(), forge.Options{Contract: true, Now: s.clock})
+	s.Forge, err = forge.Start(t.TempDir(), forge.Options{Contract: true, Now: func() time.Time { return s.clock().Add(s.ahead(&s.hubAhead)) }})
 	s.must(err)
 	t.Cleanup(func() {
 		s.Forge.Close()
@@ -145,6 +151,18 @@ func (s *stage) setClock(at time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.now = at
+}
+
+func (s *stage) ahead(of *time.Duration) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return *of
+}
+
+func (s *stage) setAhead(of *time.Duration, by time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	*of = by
 }
 
 // until waits for what other processes do.
@@ -232,6 +250,7 @@ type options struct {
 	github bool // prove through GitHub; else the branch is the evidence
 	signer *Signer
 	wire   func(http.RoundTripper) http.RoundTripper // around Kubernetes and git
+	root   string                                    // --trust-root
 	poll   time.Duration                             // short when zero
 }
 
@@ -240,24 +259,36 @@ func (s *stage) agent(o options) *Agent {
 	s.Helper()
 	config := rest.CopyConfig(s.agentRest)
 	client := &http.Client{}
+	config.Wrap(s.clusterTime)
 	if o.wire != nil {
-		config.WrapTransport = o.wire
+		config.Wrap(o.wire)
 		client.Transport = o.wire(http.DefaultTransport)
 	}
 	repository, err := NewRepository(s.CloneURL(), "main", func(context.Context) (string, string, error) {
 		return "x-access-token", s.AppToken("agent"), nil
 	}, client)
 	s.must(err)
-	c := Config{Cluster: s.cluster, Repository: repository, Kubernetes: config, Poll: cmp.Or(o.poll, 50*time.Millisecond), Clock: s.clock, Signer: o.signer,
+	c := Config{Cluster: s.cluster, Repository: repository, Kubernetes: config, Poll: cmp.Or(o.poll, 50*time.Millisecond), Clock: s.clock, Signer: o.signer, TrustRoot: o.root,
 		Logger: slog.New(slog.NewJSONHandler(lockedWriter{s}, nil))}
 	if o.github {
 		c.GitHub, err = github.New(github.Config{APIURL: s.URL, Owner: "acme", Repo: "access",
-			Token: func(context.Context) (string, error) { return s.AppToken("agent"), nil }})
+			Token: func(context.Context) (string, error) { return s.AppToken("agent"), nil }, Clock: s.clock})
 		s.must(err)
 	}
 	agent, err := NewAgent(c)
 	s.must(err)
 	return agent
+}
+
+// clusterTime has the API server's answers tell the time of the stage.
+func (s *stage) clusterTime(next http.RoundTripper) http.RoundTripper {
+	return roundTripper(func(r *http.Request) (*http.Response, error) {
+		response, err := next.RoundTrip(r)
+		if err == nil {
+			response.Header.Set("Date", s.clock().Add(s.ahead(&s.apiAhead)).UTC().Format(http.TimeFormat))
+		}
+		return response, err
+	})
 }
 
 type lockedWriter struct{ s *stage }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"regexp"
 	"strings"
 	"time"
 
@@ -30,6 +31,7 @@ type syncOptions struct {
 	appID      int64
 	appInstall int64
 	appKey     string
+	trustRoot  string
 	once       bool
 	dryRun     bool
 }
@@ -68,6 +70,7 @@ twin in the environment: PULLGRANT_REPO_URL for --repo-url, and so on; a flag wi
 	flags.Int64Var(&o.appID, "app-id", 0, "id of the GitHub App")
 	flags.Int64Var(&o.appInstall, "app-installation-id", 0, "id of the App's installation on the access repository")
 	flags.StringVar(&o.appKey, "app-key-file", "", "private key of the App, PEM")
+	flags.StringVar(&o.trustRoot, "trust-root", "", "commit whose policies and owners are taken as given; every later change must be approved (default: the repository's first)")
 	flags.BoolVar(&o.once, "once", false, "take one pass and stop")
 	flags.BoolVar(&o.dryRun, "dry-run", false, "print what a pass would do, and do nothing")
 	return cmd
@@ -86,6 +89,8 @@ func twins(cmd *cobra.Command, env func(string) string) (err error) {
 	return err
 }
 
+var commitPattern = regexp.MustCompile(`^[0-9a-f]{40}$`)
+
 // problem tells what is wrong with the options; empty when nothing is.
 func (o syncOptions) problem() string {
 	app := o.appID != 0 || o.appInstall != 0 || o.appKey != ""
@@ -100,6 +105,10 @@ func (o syncOptions) problem() string {
 		return "--poll must be at least 1s"
 	case app && (o.appID == 0 || o.appInstall == 0 || o.appKey == ""):
 		return "--app-id, --app-installation-id and --app-key-file are needed together"
+	case o.trustRoot != "" && !commitPattern.MatchString(o.trustRoot):
+		return fmt.Sprintf("--trust-root %q: name a commit by its 40 hexadecimal digits", o.trustRoot)
+	case o.trustRoot != "" && o.evidence.value == requests.EvidenceBranch:
+		return "--trust-root is for --evidence " + requests.EvidenceGitHub + "; on the other nothing is proven"
 	case o.once && o.dryRun:
 		return "--dry-run is a single pass already; leave --once out"
 	}
@@ -135,7 +144,7 @@ func runAgent(ctx context.Context, w world, o syncOptions) error {
 }
 
 func (o syncOptions) agent(ctx context.Context, w world) (config sync.Config, err error) {
-	config = sync.Config{Cluster: o.cluster, Poll: o.poll, Clock: w.now, Logger: slog.New(slog.NewJSONHandler(w.err, nil))}
+	config = sync.Config{Cluster: o.cluster, Poll: o.poll, TrustRoot: o.trustRoot, Clock: w.now, Logger: slog.New(slog.NewJSONHandler(w.err, nil))}
 	if config.Kubernetes, err = o.kubernetes(); err != nil {
 		return config, err
 	}
@@ -171,7 +180,7 @@ func (o syncOptions) agent(ctx context.Context, w world) (config sync.Config, er
 	if err != nil {
 		return config, err
 	}
-	if config.GitHub, err = github.New(github.Config{APIURL: apiURL, Owner: owner, Repo: name, Token: token}); err != nil {
+	if config.GitHub, err = github.New(github.Config{APIURL: apiURL, Owner: owner, Repo: name, Token: token, Clock: w.now}); err != nil {
 		return config, err
 	}
 	config.Repository, err = sync.NewRepository(o.repoURL, o.branch, credential(token), nil)

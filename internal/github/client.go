@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/google/go-github/v60/github"
 
@@ -28,6 +29,8 @@ type Config struct {
 	// Token gives the token for the next call. It is asked each time, because an App's tokens live for an hour.
 	Token     func(context.Context) (string, error)
 	UserAgent string // "pullgrant" when empty
+	// Clock is the own clock, which Skew compares with GitHub's; time.Now when nil.
+	Clock func() time.Time
 }
 
 // DefaultAPIURL is the REST API of github.com.
@@ -70,6 +73,9 @@ func New(cfg Config) (*Client, error) {
 		return nil, errors.New("no GitHub token; set GITHUB_TOKEN")
 	}
 	wire := newTransport(base, cfg.Token)
+	if cfg.Clock != nil {
+		wire.clock = cfg.Clock
+	}
 	api := github.NewClient(&http.Client{
 		Transport: wire,
 		// A redirect means that the repository was moved or that the asker is no member: neither is an answer.

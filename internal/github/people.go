@@ -139,6 +139,10 @@ func (c *Client) readTeams(ctx context.Context, f *policies.Facts, _ snapshot) e
 	if f.Merge != nil {
 		lookups = append(lookups, policies.Lookups(f.Merge.FirstParent, *f)...)
 	}
+	return c.askTeams(ctx, f, lookups)
+}
+
+func (c *Client) askTeams(ctx context.Context, f *policies.Facts, lookups []policies.Lookup) error {
 	for _, l := range lookups {
 		team, login := strings.ToLower(l.Team), strings.ToLower(l.User)
 		if _, known := f.Teams[team][login]; known {

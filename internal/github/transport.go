@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 )
 
@@ -27,10 +28,30 @@ type transport struct {
 	token func(context.Context) (string, error)
 	next  http.RoundTripper
 	pause time.Duration // before the second attempt; doubled for the third
+	clock func() time.Time
+
+	mu    sync.Mutex
+	dated bool          // GitHub told its time at least once
+	ahead time.Duration // GitHub's clock, of the own one
 }
 
 func newTransport(base *url.URL, token func(context.Context) (string, error)) *transport {
-	return &transport{base: base, token: token, next: http.DefaultTransport, pause: 500 * time.Millisecond}
+	return &transport{base: base, token: token, next: http.DefaultTransport, pause: 500 * time.Millisecond, clock: time.Now}
+}
+
+// date compares the Date header of an answer that just came with the own clock.
+func (t *transport) date(response *http.Response) {
+	if date, err := http.ParseTime(response.Header.Get("Date")); err == nil {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.dated, t.ahead = true, date.Sub(t.clock())
+	}
+}
+
+func (t *transport) skewed() (ahead time.Duration, known bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.ahead, t.dated
 }
 
 // RoundTrip makes one call, tried again where that is safe and of use.
@@ -74,6 +95,7 @@ func (t *transport) attempt(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	defer response.Body.Close()
+	t.date(response)
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
 	switch success := response.StatusCode >= 200 && response.StatusCode < 300; {
 	case err != nil:
