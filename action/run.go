@@ -142,13 +142,25 @@ func report(ctx context.Context, a *githubactions.Action, client *github.Client,
 	if last.headSHA == "" {
 		return fmt.Errorf("post the check run on %s: the event does not name its head commit", last.name())
 	}
-	_, err := client.PostCheck(ctx, github.Check{HeadSHA: last.headSHA, Name: CheckName, Conclusion: conclusion(last.decision.Outcome),
+	app, err := client.PostCheck(ctx, github.Check{HeadSHA: last.headSHA, Name: CheckName, Conclusion: conclusion(last.decision.Outcome),
 		Title: title(last.decision), Summary: summary, Annotations: remarks})
 	if err != nil {
 		return fmt.Errorf("post the check run on %s: %w", last.name(), err)
 	}
+	for i, v := range verdicts {
+		if v.number == 0 {
+			continue
+		}
+		// The check run is the verdict; a comment that cannot be written takes nothing from it.
+		if _, err := client.Comment(ctx, v.number, app, marker, summaries[i]); err != nil {
+			a.Warningf("the verdict stands, but not in a comment: %v", err)
+		}
+	}
 	return nil
 }
+
+// marker begins the one comment on a pull request that is kept up to date. GitHub shows nothing of it.
+const marker = "<!-- pullgrant: verdict -->"
 
 func logVerdict(a *githubactions.Action, v verdict) {
 	for i, line := range v.decision.Explain() {

@@ -15,7 +15,9 @@ func (v verdict) summary() string {
 	d := v.decision
 	var b strings.Builder
 	fmt.Fprintf(&b, "### %s %s\n\n%s\n\n", v.name(), title(d), code(d.Message))
-	asked(&b, d)
+	v.asked(&b)
+	roles(&b, d)
+	widened(&b, d)
 	if len(d.Challenges) > 0 {
 		b.WriteString("| Approval | State | Approved by | May still approve |\n| --- | --- | --- | --- |\n")
 		for _, c := range d.Challenges {
@@ -54,8 +56,8 @@ func (v verdict) summary() string {
 }
 
 // asked tells what a request is for, as far as it is known.
-func asked(b *strings.Builder, d policies.Decision) {
-	g := d.Grant
+func (v verdict) asked(b *strings.Builder) {
+	d, g := v.decision, v.decision.Grant
 	if g == nil {
 		return
 	}
@@ -68,7 +70,7 @@ func asked(b *strings.Builder, d policies.Decision) {
 		row(b, "Where", "namespace "+code(binding.Namespace)+" of cluster "+code(g.Cluster))
 		row(b, "Role", escape(binding.Role.Kind)+" "+code(binding.Role.Name))
 	}
-	row(b, "How long", howLong(*g))
+	row(b, "How long", v.howLong(*g))
 	row(b, "Policy", code(g.Policy))
 	if d.Reason != "" {
 		row(b, "Reason", code(d.Reason))
@@ -76,14 +78,70 @@ func asked(b *strings.Builder, d policies.Decision) {
 	b.WriteString("\n")
 }
 
-func howLong(g requests.Grant) string {
+func (v verdict) howLong(g requests.Grant) string {
 	switch {
 	case !g.Window.End.IsZero():
-		return code(fmt.Sprintf("%s, until %s", g.Duration, g.Window.End))
+		return fmt.Sprintf("%s, from %s to %s", g.Duration, clock(g.Window.Start), clock(g.Window.End))
 	case g.Duration > 0:
-		return code(g.Duration.String() + " from the merge on")
+		return fmt.Sprintf("%s from the merge on; if that were now, until %s", g.Duration, clock(requests.NewWindow(v.at, g.Duration).End))
 	}
 	return "–"
+}
+
+// clock is a time as people read it.
+func clock(t requests.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
+
+// roles shows what each role allows, the dangerous part first.
+func roles(b *strings.Builder, d policies.Decision) {
+	for _, r := range d.Roles {
+		fmt.Fprintf(b, "#### What %s allows in %s\n\n", code(r.Role), code(r.Namespace))
+		for _, risk := range r.Risks {
+			level := "WARNING"
+			if risk.High {
+				level = "CAUTION"
+			}
+			fmt.Fprintf(b, "> [!%s]\n> %s\n\n", level, code(risk.Text))
+		}
+		if r.Catalogued && len(r.Risks) == 0 {
+			b.WriteString("Nothing in it is known to be dangerous.\n\n")
+		}
+		if len(r.Permissions) > 0 {
+			permissions(b, r)
+		}
+	}
+}
+
+// permissions is a role as a table. When its requester has live access in the namespace, it says what is new.
+func permissions(b *strings.Builder, r policies.RoleView) {
+	head, line := "| On | May |", "| --- | --- |"
+	if r.Holds {
+		head, line = head+" Beyond what they have |", line+" --- |"
+	}
+	b.WriteString(head + "\n" + line + "\n")
+	for _, p := range r.Permissions {
+		cells := []string{code(p.What()), code(p.Does())}
+		if r.Holds {
+			beyond := "nothing"
+			if i := slices.IndexFunc(r.Beyond, func(n policies.Permission) bool { return n.What() == p.What() }); i >= 0 {
+				beyond = code(r.Beyond[i].Does())
+			}
+			cells = append(cells, beyond)
+		}
+		row(b, cells...)
+	}
+	b.WriteString("\n")
+}
+
+// widened shows what a change makes possible.
+func widened(b *strings.Builder, d policies.Decision) {
+	if len(d.Widened) == 0 {
+		return
+	}
+	b.WriteString("#### What becomes possible that was not\n\n")
+	for _, line := range d.Widened {
+		fmt.Fprintf(b, "- %s\n", code(line))
+	}
+	b.WriteString("\n")
 }
 
 // remaining are those whose approval a challenge still waits for.

@@ -25,7 +25,8 @@ func TestEscape(t *testing.T) {
 // TestSummaryTellsWhatApproversNeed holds the layout: who asks, who receives, where, what, how long, why, who may still
 // approve, and why an approval does not count.
 func TestSummaryTellsWhatApproversNeed(t *testing.T) {
-	v := verdict{7, "1111", policies.Decision{
+	at := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
+	v := verdict{number: 7, headSHA: "1111", at: at, decision: policies.Decision{
 		Outcome: policies.Pending, Code: policies.InsufficientApprovals, Message: "one is missing", Kind: policies.KindRequest,
 		HeadSHA: "1111", PolicyCommit: "2222", Reason: "INC 123",
 		Grant: &requests.Grant{Cluster: "prod", Policy: "debug", Requester: "alice", Duration: requests.Duration(time.Hour),
@@ -36,6 +37,14 @@ func TestSummaryTellsWhatApproversNeed(t *testing.T) {
 			{Kind: "PeerReview", Count: 1, Approvers: []string{"bob"}, Reviewers: []string{"bob", "carol"}, Met: true},
 			{Kind: "PeerReview", Count: 1},
 		},
+		Roles: []policies.RoleView{
+			{Role: "logs", Namespace: "shop", Catalogued: true, Holds: true,
+				Permissions: []policies.Permission{{Resource: "pods", Verbs: []string{"get"}}, {Resource: "secrets", Verbs: []string{"get"}}},
+				Beyond:      []policies.Permission{{Resource: "secrets", Verbs: []string{"get"}}},
+				Risks:       []policies.Risk{{Code: "secrets", Text: "can read Secrets", High: true}, {Code: "x", Text: "and more"}}},
+			{Role: "look", Namespace: "shop", Catalogued: true, Permissions: []policies.Permission{{Resource: "pods", Verbs: []string{"*"}}}},
+		},
+		Widened: []string{"policy debug: carol may ask too"},
 		Ignored: []policies.IgnoredReview{{Login: "dave", Code: policies.ApprovalStale, Message: "the approval is old"}},
 	}}
 	const want = `### #7 Pending: InsufficientApprovals
@@ -48,9 +57,34 @@ func TestSummaryTellsWhatApproversNeed(t *testing.T) {
 | Who receives | User <code>Alice</code> |
 | Where | namespace <code>shop</code> of cluster <code>prod</code> |
 | Role | ClusterRole <code>logs</code> |
-| How long | <code>1h from the merge on</code> |
+| How long | 1h from the merge on; if that were now, until 2026-11-22 11:00:00 UTC |
 | Policy | <code>debug</code> |
 | Reason | <code>INC 123</code> |
+
+#### What <code>logs</code> allows in <code>shop</code>
+
+> [!CAUTION]
+> <code>can read Secrets</code>
+
+> [!WARNING]
+> <code>and more</code>
+
+| On | May | Beyond what they have |
+| --- | --- | --- |
+| <code>pods</code> | <code>get</code> | nothing |
+| <code>secrets</code> | <code>get</code> | <code>get</code> |
+
+#### What <code>look</code> allows in <code>shop</code>
+
+Nothing in it is known to be dangerous.
+
+| On | May |
+| --- | --- |
+| <code>pods</code> | <code>everything</code> |
+
+#### What becomes possible that was not
+
+- <code>policy debug&#58; carol may ask too</code>
 
 | Approval | State | Approved by | May still approve |
 | --- | --- | --- | --- |

@@ -15,6 +15,7 @@ type verdict struct {
 	number   int
 	headSHA  string // the commit to tell it on; empty when neither GitHub nor the event named one
 	decision policies.Decision
+	at       time.Time // when it was judged
 }
 
 // name is how the log and summaries call the pull request.
@@ -30,7 +31,7 @@ func (v verdict) name() string {
 // that there is not even a commit to tell it on.
 func (t target) judge(ctx context.Context, client *github.Client, now time.Time) ([]verdict, error) {
 	if t.queue { // the queue waits for a check run on its own commit
-		v := verdict{headSHA: t.headSHA, decision: policies.Refuse(policies.NotARequestPR, "%v", errMergeQueue)}
+		v := verdict{headSHA: t.headSHA, at: now, decision: policies.Refuse(policies.NotARequestPR, "%v", errMergeQueue)}
 		v.decision.HeadSHA = v.headSHA
 		return []verdict{v}, nil
 	}
@@ -39,11 +40,11 @@ func (t target) judge(ctx context.Context, client *github.Client, now time.Time)
 		return nil, err
 	}
 	if err != nil {
-		return []verdict{{t.number, t.headSHA, policies.Refuse(policies.EvaluationError, "find the pull requests to judge: %v", err)}}, nil
+		return []verdict{{t.number, t.headSHA, policies.Refuse(policies.EvaluationError, "find the pull requests to judge: %v", err), now}}, nil
 	}
 	var verdicts []verdict
 	for _, pull := range pulls {
-		v := verdict{number: pull.Number, headSHA: pull.HeadSHA}
+		v := verdict{number: pull.Number, headSHA: pull.HeadSHA, at: now}
 		if facts, err := client.Facts(ctx, pull.Number, now); err != nil {
 			v.decision = policies.Refuse(policies.EvaluationError, "gather the facts of pull request #%d: %v", pull.Number, err)
 		} else {

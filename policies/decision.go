@@ -117,6 +117,8 @@ type Decision struct {
 	Findings   []requests.Finding  `json:"findings,omitempty"`
 	Approvers  []requests.Approver `json:"approvers,omitempty"` // whose reviews counted
 	Grant      *requests.Grant     `json:"grant,omitempty"`     // what is asked for, as far as it is known
+	Roles      []RoleView          `json:"roles,omitempty"`     // what the grant's roles allow
+	Widened    []string            `json:"widened,omitempty"`   // of a change: what becomes possible
 	Reason     string              `json:"reason,omitempty"`    // of the request: free text, escape at every sink
 }
 

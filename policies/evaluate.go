@@ -119,6 +119,10 @@ func (j *judge) refuse(code Code, problem string) {
 }
 
 func (j *judge) finish() Decision {
+	j.Roles = j.views()
+	if j.Kind == KindChange {
+		j.Widened = Widened(j.tree, j.tree.overlay(j.facts.Files, j.facts.Head))
+	}
 	if !j.stopped && j.Kind != "" {
 		j.Outcome = Allowed
 		j.Message = "every rule and every approval is met"

@@ -34,6 +34,8 @@ type Facts struct {
 	CodeownersErrors []string `json:"codeownersErrors,omitempty"`
 	// UsedNames are the paths on the base branch, under requests/ or revocations/, that carry the name of the request.
 	UsedNames []string `json:"usedNames,omitempty"`
+	// Live are the requester's other requests on the base branch in the cluster. They decide nothing: they are shown.
+	Live []Live `json:"live,omitempty"`
 	// Users holds the reviewers with an opinion and the author, as far as they are people. By login in lower case.
 	Users map[string]UserFacts `json:"users"`
 	// Teams answers every Lookup that Lookups asked for, by org/team in lower case, then login in lower case.

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/pullgrant/pullgrant/policies"
@@ -51,6 +52,8 @@ func writeReport(w io.Writer, f policies.Facts, d policies.Decision) error {
 	if d.Reason != "" {
 		r.line("Reason        %s", d.Reason)
 	}
+	r.roles(d.Roles)
+	r.list("What becomes possible that was not", d.Widened)
 	r.findings(d.Findings)
 	r.challenges(d.Challenges)
 	if len(d.Ignored) > 0 {
@@ -86,6 +89,38 @@ func (r *report) grant(g requests.Grant) {
 		r.line("Window        %s to %s (%s)", g.Window.Start, g.Window.End, g.Duration)
 	case g.Duration > 0:
 		r.line("Window        %s from the merge on", g.Duration)
+	}
+}
+
+// roles says what each role allows, the dangerous part first, and what of it its requester does not have yet.
+func (r *report) roles(roles []policies.RoleView) {
+	for _, v := range roles {
+		var lines []string
+		for _, risk := range v.Risks {
+			word := "risk"
+			if risk.High {
+				word = "HIGH RISK"
+			}
+			lines = append(lines, word+": "+risk.Text)
+		}
+		for _, p := range v.Permissions {
+			line := p.What() + ": " + p.Does()
+			if v.Holds && !slices.ContainsFunc(v.Beyond, func(n policies.Permission) bool { return n.What() == p.What() }) {
+				line += " (they have that already)"
+			}
+			lines = append(lines, line)
+		}
+		r.list("What "+v.Role+" allows in "+v.Namespace, lines)
+	}
+}
+
+func (r *report) list(title string, lines []string) {
+	if len(lines) == 0 {
+		return
+	}
+	r.title(title)
+	for _, line := range lines {
+		r.line("  %s", line)
 	}
 }
 

@@ -35,9 +35,9 @@ const (
 	maxAnnotation = 50 // in one call
 )
 
-// PostCheck posts the verdict as a completed check run and returns its page. Annotations beyond what one call takes
+// PostCheck posts the verdict as a completed check run and returns the slug of the App whose check it is. Annotations beyond what one call takes
 // follow in further calls; the conclusion stands from the first on.
-func (c *Client) PostCheck(ctx context.Context, check Check) (url string, err error) {
+func (c *Client) PostCheck(ctx context.Context, check Check) (app string, err error) {
 	const permission = "Checks: write, which only an App or a workflow's token can have"
 	batches := [][]*github.CheckRunAnnotation{nil}
 	for i, a := range check.Annotations {
@@ -62,10 +62,10 @@ func (c *Client) PostCheck(ctx context.Context, check Check) (url string, err er
 	for i := range batches[1:] {
 		if _, _, err := c.api.Checks.UpdateCheckRun(ctx, c.owner, c.repo, run.GetID(),
 			github.UpdateCheckRunOptions{Name: check.Name, Output: output(i + 1)}); err != nil {
-			return run.GetHTMLURL(), c.explain(err, permission, "add annotations to the check run on commit %s", check.HeadSHA)
+			return run.GetApp().GetSlug(), c.explain(err, permission, "add annotations to the check run on commit %s", check.HeadSHA)
 		}
 	}
-	return run.GetHTMLURL(), nil
+	return run.GetApp().GetSlug(), nil
 }
 
 func (a Annotation) convert() *github.CheckRunAnnotation {

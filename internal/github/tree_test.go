@@ -238,3 +238,18 @@ func TestARequestIsReadWithItsClustersCatalogue(t *testing.T) {
 		t.Errorf("a change is judged with base %v and head %v", f.Base.Files, f.Head.Files)
 	}
 }
+
+// TestLiveRequestsAreShown: the requester's other requests of the cluster come with their policies; other people's do not.
+func TestLiveRequestsAreShown(t *testing.T) {
+	w := newWorld(t)
+	file := func(name string) string { return strings.ReplaceAll(requestFile, "20261122-alice-inc-123", name) }
+	const mine, others = "requests/prod-eu/payments-debug/20261121-alice-old.yaml", "requests/prod-eu/payments-debug/20261121-alice2-old.yaml"
+	w.push(forge.Change{User: "root", Files: map[string]string{mine: file("20261121-alice-old"), others: file("20261121-alice2-old"),
+		"requests/prod-eu/gone/20261121-alice-older.yaml": file("20261121-alice-older")}})
+	f := w.facts(w.ask())
+	if len(f.Live) != 1 || f.Live[0].Path != mine || f.Live[0].File.Content != file("20261121-alice-old") ||
+		f.Live[0].Policy.Content != repositoryFiles[policyPath] {
+		t.Errorf("live: %+v", f.Live)
+	}
+	roundTrip(t, f)
+}

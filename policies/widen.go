@@ -1,0 +1,124 @@
+package policies
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/pullgrant/pullgrant/requests"
+)
+
+// Widened tells in sentences what becomes possible under after that was not under before: new policies, and existing
+// ones that let more people ask, for more, for longer, or with fewer approvals. Policies that do not read are left out;
+// whoever judges the change refuses them.
+func Widened(before, after Tree) []string {
+	var all []string
+	for _, name := range slices.Sorted(maps.Keys(after.Files)) {
+		if !isUnder(name, Folder) || name == IdentitiesPath || name == GroupsPath {
+			continue
+		}
+		policy, findings := parse(after, name, ParsePolicy)
+		if len(findings) > 0 {
+			continue
+		}
+		old, findings := parse(before, name, ParsePolicy)
+		if _, existed := before.Files[name]; !existed || len(findings) > 0 {
+			all = append(all, fmt.Sprintf("policy %s is new: %s may ask for %s on %s, for at most %s, with %s", policy.Metadata.Name,
+				names(policy.Spec.Subjects), grants(policy.Spec.Target.Grants), strings.Join(policy.Spec.Clusters, ", "),
+				policy.Spec.Target.MaxDuration, approvalsInWords(policy.Spec.Challenges)))
+			continue
+		}
+		for _, more := range policy.Spec.wider(old.Spec) {
+			all = append(all, "policy "+policy.Metadata.Name+": "+more)
+		}
+	}
+	return append(all, peopleAdded(before, after)...)
+}
+
+func grants(specs []GrantSpec) string {
+	var all []string
+	for _, g := range specs {
+		all = append(all, fmt.Sprintf("the role %s in %s", g.RoleRef.Name, strings.Join(g.AllowedNamespaces, ", ")))
+	}
+	return strings.Join(all, " and ")
+}
+
+func approvalsInWords(challenges []Challenge) string {
+	var all []string
+	for _, c := range challenges {
+		by := "code owners"
+		if c.Kind == PeerReview {
+			by = names(c.Reviewers)
+		}
+		all = append(all, fmt.Sprintf("%d approval(s) by %s", c.Count, by))
+	}
+	return strings.Join(all, " and ")
+}
+
+// wider says what s allows that old did not.
+func (s PolicySpec) wider(old PolicySpec) []string {
+	var all []string
+	add := func(format string, args ...any) { all = append(all, fmt.Sprintf(format, args...)) }
+	for _, p := range s.Subjects {
+		if !slices.Contains(old.Subjects, p) {
+			add("%s may ask too", p.Name)
+		}
+	}
+	for _, cluster := range s.Clusters {
+		if !slices.Contains(old.Clusters, cluster) {
+			add("it holds for the cluster %s too", cluster)
+		}
+	}
+	for _, g := range s.Target.Grants {
+		for _, namespace := range g.AllowedNamespaces {
+			if !slices.ContainsFunc(old.Target.Grants, func(o GrantSpec) bool {
+				return o.RoleRef == g.RoleRef && slices.Contains(o.AllowedNamespaces, namespace)
+			}) {
+				add("it gives the role %s in %s", g.RoleRef.Name, namespace)
+			}
+		}
+	}
+	if s.Target.MaxDuration > old.Target.MaxDuration {
+		add("access may last %s instead of %s", s.Target.MaxDuration, old.Target.MaxDuration)
+	}
+	now, then := s.limits(), old.limits()
+	if now.MaxPending > then.MaxPending || now.MaxApprovalAge > then.MaxApprovalAge {
+		add("requests may wait %s and approvals may be %s old instead of %s and %s", now.MaxPending, now.MaxApprovalAge, then.MaxPending, then.MaxApprovalAge)
+	}
+	for _, c := range old.Challenges {
+		if !slices.ContainsFunc(s.Challenges, func(n Challenge) bool { return n.atLeast(c) }) {
+			add("%s is no longer asked for; now it takes %s", approvalsInWords([]Challenge{c}), approvalsInWords(s.Challenges))
+		}
+	}
+	return all
+}
+
+// atLeast tells whether meeting c always meets old too: as many approvals, by nobody that old would not take.
+func (c Challenge) atLeast(old Challenge) bool {
+	return c.Kind == old.Kind && c.Count >= old.Count &&
+		!slices.ContainsFunc(c.Reviewers, func(p Party) bool { return !slices.Contains(old.Reviewers, p) })
+}
+
+// peopleAdded names who joins a group and whose Kubernetes user changes: both reach every policy that names them.
+func peopleAdded(before, after Tree) []string {
+	var all []string
+	oldGroups, _ := parse(before, GroupsPath, ParseGroups)
+	groups, _ := parse(after, GroupsPath, ParseGroups)
+	for _, g := range groups.Spec.Groups {
+		members, _ := oldGroups.members(g.Name)
+		for _, m := range g.Members {
+			if !slices.ContainsFunc(members, func(o string) bool { return strings.EqualFold(o, m) }) {
+				all = append(all, fmt.Sprintf("%s joins the group %s", m, g.Name))
+			}
+		}
+	}
+	oldPeople, _ := parse(before, IdentitiesPath, ParseIdentities)
+	people, _ := parse(after, IdentitiesPath, ParseIdentities)
+	for _, u := range people.Spec.Users {
+		if old, ok := oldPeople.find(u.GitHub); !ok || old != u {
+			all = append(all, fmt.Sprintf("%s (%d) is the Kubernetes user %s", u.GitHub, u.GitHubID, requests.Quote(u.Kubernetes.Username)))
+		}
+	}
+	return all
+}

@@ -1,0 +1,106 @@
+package policies_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/txtar"
+
+	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/requests"
+)
+
+func exampleTree(t *testing.T) policies.Tree {
+	t.Helper()
+	tree, err := policies.ReadTree(os.DirFS("../testdata/accessrepo"), "commit")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tree
+}
+
+// with is the tree with a text of one file replaced by another, or with a file more.
+func with(t *testing.T, tree policies.Tree, path, old, text string) policies.Tree {
+	t.Helper()
+	files := map[string]policies.TreeFile{}
+	for name, file := range tree.Files {
+		files[name] = file
+	}
+	content := strings.Replace(files[path].Content, old, text, 1)
+	if old != "" && content == files[path].Content {
+		t.Fatalf("%s has no %q", path, old)
+	}
+	files[path] = policies.NewTreeFile("100644", "blob", []byte(content), int64(len(content)))
+	return policies.Tree{Commit: tree.Commit, Files: files}
+}
+
+func TestWidened(t *testing.T) {
+	const path = "policies/payments-debug.yaml"
+	before := exampleTree(t)
+	for _, c := range []struct{ path, old, text, want string }{
+		{path, "maxDuration: 2h", "maxDuration: 4h", "policy payments-debug: access may last 4h instead of 2h"},
+		{path, "maxDuration: 2h", "maxDuration: 1h", ""},
+		{path, "{kind: User, name: alice}", "{kind: User, name: carol}", "policy payments-debug: carol may ask too"},
+		{path, "allowedNamespaces: [payments]", "allowedNamespaces: [payments, shop]", "policy payments-debug: it gives the role payments-debug in shop"},
+		{path, "name: payments-debug}", "name: edit}", "policy payments-debug: it gives the role edit in payments"},
+		{path, "clusters: [prod-eu]", "clusters: [prod-eu, prod-us]", "policy payments-debug: it holds for the cluster prod-us too"},
+		{path, "kind: CodeOwnerReview, count: 1", "kind: PeerReview, reviewers: [{kind: User, name: dave}], count: 1",
+			"policy payments-debug: 1 approval(s) by code owners is no longer asked for; now it takes 1 approval(s) by dave"},
+		{path, "kind: CodeOwnerReview, count: 1", "kind: CodeOwnerReview, count: 2", ""},
+		{path, "  target:", "  limits: {maxPending: 72h}\n  target:",
+			"policy payments-debug: requests may wait 72h and approvals may be 24h old instead of 24h and 24h"},
+		{"policies/groups.yaml", "members: [bob", "members: [erin, bob", "erin joins the group squad-b"},
+		{"policies/identities.yaml", "username: alice@example.com", "username: root@example.com", `alice (101) is the Kubernetes user "root@example.com"`},
+		{"policies/more.yaml", "", "", ""},
+	} {
+		if got := strings.Join(policies.Widened(before, with(t, before, c.path, c.old, c.text)), "\n"); got != c.want {
+			t.Errorf("%s to %s: %q, want %q", c.old, c.text, got, c.want)
+		}
+	}
+	added := policies.Tree{Files: map[string]policies.TreeFile{path: before.Files[path]}}
+	if got := policies.Widened(policies.Tree{}, added); len(got) != 1 || !strings.HasPrefix(got[0], "policy payments-debug is new: acme/squad-a, alice may ask for "+
+		"the role payments-debug in payments on prod-eu, for at most 2h, with 1 approval(s) by code owners") {
+		t.Errorf("a new policy: %q", got)
+	}
+}
+
+// TestRolesAreShownBesideWhatIsHeld: of a role that the requester has in the namespace already, nothing is new.
+func TestRolesAreShownBesideWhatIsHeld(t *testing.T) {
+	tree := exampleTree(t)
+	file := func(name string) policies.TreeFile {
+		text := "apiVersion: " + requests.APIVersion + "\nkind: AccessRequest\nmetadata: {name: " + name + "}\n" +
+			"spec: {cluster: prod-eu, policy: payments-debug, requester: alice, reason: INC-123 is slow}\n"
+		return policies.NewTreeFile("100644", "blob", []byte(text), int64(len(text)))
+	}
+	path := func(name string) string { return requests.Path("prod-eu", "payments-debug", name) }
+	f := policies.Facts{
+		Head:  policies.Tree{Files: map[string]policies.TreeFile{path("20261123-alice-new"): file("20261123-alice-new")}},
+		Files: []policies.File{{Path: path("20261123-alice-new"), Status: "added"}},
+	}
+	d := policies.Preview(tree, path("20261123-alice-new"), f.Head.Files[path("20261123-alice-new")])
+	if len(d.Roles) != 1 || !d.Roles[0].Catalogued || d.Roles[0].Holds || len(d.Roles[0].Permissions) == 0 ||
+		len(d.Roles[0].Beyond) != len(d.Roles[0].Permissions) {
+		t.Errorf("with nothing held: %+v", d.Roles)
+	}
+	f = readScenario(t, &txtar.Archive{}).facts
+	f.Base.Files, f.Head.Files = tree.Files, map[string]policies.TreeFile{casesPath: f.Head.Files[casesPath]}
+	f.Live = []policies.Live{{Path: path("20261122-alice-old"), File: file("20261122-alice-old"), Policy: tree.Files["policies/payments-debug.yaml"]}}
+	judge := func() policies.Decision {
+		f.Changes = nil
+		for _, reviewed := range f.Base.Reviewed(casesPath) {
+			f.Changes = append(f.Changes, policies.Change{Path: reviewed})
+		}
+		return policies.Evaluate(f.Base, f, f.ObservedAt.Add(time.Second))
+	}
+	d = judge()
+	if len(d.Roles) != 1 || !d.Roles[0].Holds || len(d.Roles[0].Beyond) != 0 {
+		t.Errorf("with the same held: %s %s %+v", d.Code, d.Message, d.Roles)
+	}
+	f.Base = with(t, f.Base, "policies/payments-debug.yaml", "name: payments-debug}", "name: unknown}")
+	d = judge()
+	if len(d.Roles) != 1 || d.Roles[0].Catalogued || len(d.Roles[0].Risks) != 1 || !d.Roles[0].Risks[0].High {
+		t.Errorf("without a catalogue: %s %s %+v", d.Code, d.Message, d.Roles)
+	}
+}
