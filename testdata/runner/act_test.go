@@ -21,7 +21,7 @@ const (
 )
 
 // The programs and the copy of this checkout that all tests use.
-var programs struct{ act, actionlint, pullgrant, source string }
+var programs struct{ act, actionlint, pullgrant, source, standins string }
 
 func TestMain(m *testing.M) {
 	os.Exit(func() int {
@@ -51,6 +51,7 @@ func setUp(dir string) error {
 	}
 	programs.act, programs.actionlint = filepath.Join(tools, "act"), filepath.Join(tools, "actionlint")
 	programs.pullgrant, programs.source = filepath.Join(dir, "pullgrant"), filepath.Join(dir, "source")
+	programs.standins = filepath.Join(root, "testdata", "runner", "standins")
 	if err := copyCheckout(root, programs.source); err != nil {
 		return fmt.Errorf("copy the checkout: %w", err)
 	}
@@ -63,9 +64,10 @@ func setUp(dir string) error {
 	return nil
 }
 
-// copyCheckout copies what git knows of the checkout, or would: what GitHub's runner downloads for a `uses:`.
+// copyCheckout copies what git knows of the checkout, or would: what GitHub's runner downloads for a `uses:`. The folder
+// testdata is left out: no build reads it, and act copies the tree several times a run.
 func copyCheckout(root, to string) error {
-	list := exec.Command("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+	list := exec.Command("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", ".", ":!testdata")
 	list.Dir = root
 	out, err := list.Output()
 	if err != nil {
@@ -150,10 +152,10 @@ func (w *world) act(r run) log {
 		"--action-cache-path", filepath.Join(w.dir, "actions"), "--actor", "alice",
 		"--env", "GITHUB_API_URL=" + w.forge.URL, "--env", "GITHUB_REPOSITORY=acme/access",
 		"-s", "GITHUB_TOKEN=" + w.forge.ActionsToken(), "--var", "PULLGRANT_APP_ID=7001",
-		"--local-repository", action + "=" + programs.source}
+		"--local-repository", action + "=" + w.source}
 	for _, uses := range w.standins {
 		name, _, _ := strings.Cut(strings.TrimPrefix(uses, "actions/"), "@")
-		args = append(args, "--local-repository", uses+"="+filepath.Join(programs.source, "testdata", "runner", "standins", name))
+		args = append(args, "--local-repository", uses+"="+filepath.Join(programs.standins, name))
 	}
 	if r.event == "pull_request_review" {
 		args = append(args, "--env", fmt.Sprintf("GITHUB_REF=refs/pull/%d/merge", w.number))
@@ -189,12 +191,13 @@ func (w *world) act(r run) log {
 func (w *world) environment() []string {
 	env := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + w.home(), "ACT_DISABLE_VERSION_CHECK=1",
 		"GOPROXY=off", "GOTOOLCHAIN=local", "GOFLAGS=-mod=readonly"}
-	for _, name := range []string{"GOCACHE", "GOMODCACHE", "GOROOT"} {
-		out, err := exec.CommandContext(w.t.Context(), "go", "env", name).Output()
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		env = append(env, name+"="+strings.TrimSpace(string(out)))
+	names := []string{"GOCACHE", "GOMODCACHE", "GOROOT"}
+	out, err := exec.CommandContext(w.t.Context(), "go", append([]string{"env"}, names...)...).Output()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for i, value := range strings.Split(strings.TrimSpace(string(out)), "\n") {
+		env = append(env, names[i]+"="+value)
 	}
 	return env
 }

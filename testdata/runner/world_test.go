@@ -21,6 +21,7 @@ type world struct {
 	t        *testing.T
 	dir      string
 	forge    *forge.Forge
+	source   string   // the tree that stands for the pinned commit of the action
 	standins []string // actions of GitHub's own that the workflows use, as owner/name@commit
 	number   int      // of the pull request
 	runs     int
@@ -29,7 +30,7 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	needPrograms(t)
-	w := &world{t: t, dir: t.TempDir()}
+	w := &world{t: t, dir: t.TempDir(), source: programs.source}
 	for _, name := range []string{"home", "forge"} {
 		if err := os.Mkdir(filepath.Join(w.dir, name), 0o755); err != nil {
 			t.Fatal(err)
