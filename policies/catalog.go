@@ -7,6 +7,8 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -200,12 +202,28 @@ func (t Tree) checkCatalog(name string) []requests.Finding {
 	return findings
 }
 
+// Roles are the names of the ClusterRoles that the policies for a cluster give, each once, in order. They are complete
+// only when no policy has a finding.
+func (t Tree) Roles(cluster string) (names []string, findings []requests.Finding) {
+	for _, file := range slices.Sorted(maps.Keys(t.Files)) {
+		if path.Dir(file) != Folder || file == IdentitiesPath || file == GroupsPath {
+			continue
+		}
+		policy, more := parse(t, file, ParsePolicy)
+		findings = append(findings, more...)
+		if slices.Contains(policy.Spec.Clusters, cluster) {
+			names = append(names, policy.Roles()...)
+		}
+	}
+	return sorted(names), findings
+}
+
 // Role is the catalogue file of a cluster's role. ok is false when there is none; with findings, the file is there and
 // cannot be trusted.
 func (t Tree) Role(cluster, role string) (c RoleCatalog, ok bool, findings []requests.Finding) {
-	path := CatalogPath(cluster, role)
-	_, ok = t.Files[path]
-	c, findings = parse(t, path, ParseCatalog)
+	file := CatalogPath(cluster, role)
+	_, ok = t.Files[file]
+	c, findings = parse(t, file, ParseCatalog)
 	return c, ok, findings
 }
 

@@ -81,6 +81,7 @@ Exit codes:
 		newRenderCommand(w),
 		newPolicyCommand(w),
 		newCodeownersCommand(w),
+		newCatalogCommand(w),
 		newSyncCommand(w),
 		newAuditCommand(w),
 		newSchemaCommand(w),

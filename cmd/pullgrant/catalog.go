@@ -1,0 +1,248 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/pullgrant/pullgrant/internal/github"
+	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync"
+)
+
+type catalogOptions struct {
+	remote     remote
+	cluster    string
+	kubeconfig string
+	check      bool
+	pr         bool
+}
+
+func newCatalogCommand(w world) *cobra.Command {
+	var o catalogOptions
+	cmd := &cobra.Command{
+		Use:   "catalog",
+		Short: "Show approvers the rules of a cluster's roles",
+		Long: `Read from a cluster every ClusterRole that the policies for it name, and write its rules to catalog/<cluster>/<role>.yaml
+(a colon in the name as +). Approvers are shown the rules from there, and the agent refuses a role that has others.
+
+The files are written to the checkout. With --repo or --pr they are compared with the default branch on GitHub, and what
+differs becomes a pull request. With --check nothing is written: what differs goes to stdout, and the exit code is 1 when
+something does. It is also 1 when a role is missing in the cluster or cannot be shown.
+
+The cluster is the one that kubectl would use, and the right to get those ClusterRoles is all it takes.`,
+		Example: `  pullgrant catalog --cluster prod-eu
+  pullgrant catalog --cluster prod-eu --check
+  pullgrant catalog --cluster prod-eu --repo acme/access --kubeconfig prod-eu.yaml`,
+		Args: arguments(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			switch problem := requests.CheckName(o.cluster); {
+			case o.cluster == "":
+				return usagef(cmd, "--cluster is missing")
+			case problem != "":
+				return usagef(cmd, "--cluster %q: %s", o.cluster, problem)
+			case o.check && o.pr:
+				return usagef(cmd, "--check writes nothing; leave --pr out")
+			}
+			return catalog(cmd.Context(), w, o)
+		},
+	}
+	o.remote.flags(cmd)
+	flags := cmd.Flags()
+	flags.StringVar(&o.cluster, "cluster", "", "name of the cluster in the access repository")
+	flags.StringVar(&o.kubeconfig, "kubeconfig", "", "kubeconfig file (default: $KUBECONFIG, else ~/.kube/config)")
+	flags.BoolVar(&o.check, "check", false, "write nothing; show what differs")
+	flags.BoolVar(&o.pr, "pr", false, "open a pull request instead of writing to the checkout")
+	return cmd
+}
+
+func catalog(ctx context.Context, w world, o catalogOptions) error {
+	dir, client, tree, err := o.tree(ctx, w)
+	if err != nil {
+		return err
+	}
+	names, findings := tree.Roles(o.cluster)
+	if len(findings) > 0 {
+		w.say("the policies are not valid, so which roles they name is not known:")
+		return findingsOf(w, findings)
+	}
+	if len(names) == 0 {
+		return fmt.Errorf("no policy is for the cluster %s", o.cluster)
+	}
+	config, err := o.kubernetes()
+	if err != nil {
+		return err
+	}
+	w.say("reading %s from %s", count(len(names), "role"), config.Host)
+	live, missing, err := sync.LiveRoles(ctx, config, o.cluster, names)
+	if err != nil {
+		return fmt.Errorf("read the roles of the cluster %s: %w", o.cluster, err)
+	}
+	for _, name := range missing {
+		w.say("the cluster has no ClusterRole %s, which a policy gives", name)
+	}
+	files, differences, err := outdated(w, tree, live)
+	if err != nil {
+		return err
+	}
+	o.unnamed(w, tree, names)
+	if o.check {
+		err = differences.to(w.out)
+	} else {
+		err = o.write(ctx, w, dir, client, files, differences)
+	}
+	switch {
+	case err != nil:
+		return err
+	case len(files) == 0 && len(missing) == 0:
+		w.say("the catalogue shows the roles of %s as they are", o.cluster)
+	case len(missing) > 0 || o.check:
+		return verdict(exitFindings)
+	}
+	return nil
+}
+
+// tree reads the policies and the catalogue: from the checkout in dir, or through client from GitHub.
+func (o catalogOptions) tree(ctx context.Context, w world) (dir string, client *github.Client, tree policies.Tree, err error) {
+	if o.pr || o.remote.repo != "" {
+		if client, _, err = o.remote.client(ctx, w); err == nil {
+			tree, err = client.Tree(ctx, policies.Wanted(policies.KindChange, ""))
+		}
+		return "", client, tree, err
+	}
+	if dir, err = o.remote.checkout.folder(); err == nil {
+		tree, _, err = o.remote.checkout.tree()
+	}
+	return dir, nil, tree, err
+}
+
+func (o catalogOptions) kubernetes() (*rest.Config, error) {
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	rules.ExplicitPath = o.kubeconfig
+	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, nil).ClientConfig()
+	if clientcmd.IsEmptyConfig(err) {
+		return nil, fmt.Errorf("find the cluster: no kubeconfig names one; give --kubeconfig")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("find the cluster: %w", err)
+	}
+	return config, nil
+}
+
+// outdated are the files of roles that the catalogue does not show as they are in the cluster, and what has changed.
+func outdated(w world, tree policies.Tree, live []policies.RoleCatalog) (map[string][]byte, *report, error) {
+	files := map[string][]byte{}
+	r := &report{}
+	for _, role := range live {
+		file := policies.CatalogPath(role.Spec.Cluster, role.Spec.Role.Name)
+		data, err := role.Encode()
+		if err != nil {
+			return nil, r, err
+		}
+		if _, findings := policies.ParseCatalog(file, data); len(findings) > 0 {
+			w.say("the rules of %s cannot be shown:", role.Spec.Role.Name)
+			return nil, r, findingsOf(w, findings)
+		}
+		if tree.Files[file].Content == string(data) {
+			continue
+		}
+		files[file] = data
+		r.moved(tree, role, file)
+	}
+	return files, r, nil
+}
+
+// moved says how a role differs from what the catalogue shows.
+func (r *report) moved(tree policies.Tree, live policies.RoleCatalog, file string) {
+	shown, known, findings := tree.Role(live.Spec.Cluster, live.Spec.Role.Name)
+	switch {
+	case !known:
+		r.line("%s: new", file)
+	case len(findings) > 0:
+		r.line("%s: not valid", file)
+	case shown.Spec.Hash == live.Spec.Hash && shown.Spec.Aggregated == live.Spec.Aggregated:
+		r.line("%s: the same rules, written otherwise", file)
+	default:
+		r.line("%s: changed", file)
+	}
+	for _, p := range policies.Beyond(live.Spec.Rules, shown.Spec.Rules) {
+		r.line("  + %s: %s", p.What(), p.Does())
+	}
+	for _, p := range policies.Beyond(shown.Spec.Rules, live.Spec.Rules) {
+		r.line("  - %s: %s", p.What(), p.Does())
+	}
+	if live.Spec.Aggregated != shown.Spec.Aggregated {
+		r.line("  aggregated: %t", live.Spec.Aggregated)
+	}
+}
+
+// unnamed tells of files of the cluster's catalogue that no policy needs any more. Whoever took the role out of the
+// policy may take them away.
+func (o catalogOptions) unnamed(w world, tree policies.Tree, names []string) {
+	for _, file := range slices.Sorted(maps.Keys(tree.Files)) {
+		needed := slices.ContainsFunc(names, func(name string) bool { return policies.CatalogPath(o.cluster, name) == file })
+		if strings.HasPrefix(file, policies.CatalogFolder+"/"+o.cluster+"/") && !needed {
+			w.say("note: %s shows a role that no policy for %s gives; remove it", file, o.cluster)
+		}
+	}
+}
+
+// write puts the files into the checkout, or into a pull request.
+func (o catalogOptions) write(ctx context.Context, w world, dir string, client *github.Client, files map[string][]byte, r *report) error {
+	if len(files) == 0 {
+		return nil
+	}
+	if client != nil {
+		return o.propose(ctx, w, client, files, r)
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return fmt.Errorf("write the catalogue: %w", err)
+	}
+	defer root.Close()
+	for _, file := range slices.Sorted(maps.Keys(files)) {
+		if err := root.MkdirAll(path.Dir(file), 0o755); err != nil {
+			return fmt.Errorf("write %s: %w", file, err)
+		}
+		if err := root.WriteFile(file, files[file], 0o644); err != nil {
+			return fmt.Errorf("write %s: %w", file, err)
+		}
+	}
+	return r.to(w.out)
+}
+
+// propose opens the pull request. Its branch has one name a cluster, so that a second one says where the first is.
+func (o catalogOptions) propose(ctx context.Context, w world, client *github.Client, files map[string][]byte, r *report) error {
+	fence := codeFence(r.String())
+	opened, err := client.Propose(ctx, github.Proposal{
+		Branch:  program + "/catalog-" + o.cluster,
+		Files:   files,
+		Message: "Show the roles of " + o.cluster + " as they are",
+		Title:   fmt.Sprintf("Catalogue: %s of %s", count(len(files), "role"), o.cluster),
+		Body:    fence + "text\n" + r.String() + fence + "\n",
+	})
+	if err != nil {
+		return err
+	}
+	for _, note := range opened.Notes {
+		w.say("note: %s", note)
+	}
+	_, err = fmt.Fprintln(w.out, opened.URL)
+	return err
+}
+
+func findingsOf(w world, findings []requests.Finding) error {
+	if err := writeFindings(w, "text", findings); err != nil {
+		return err
+	}
+	return verdict(exitFindings)
+}
