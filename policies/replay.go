@@ -146,7 +146,7 @@ func (j *judge) mayApprove(approvers []string) Standing {
 		switch {
 		case sure >= a.Count:
 		case len(a.Teams) > 0 && len(approvers) >= a.Count:
-			unknown = append(unknown, fmt.Sprintf("whether %d of @%s are in %s", a.Count, strings.Join(approvers, ", @"), strings.Join(a.Teams, " or ")))
+			unknown = append(unknown, fmt.Sprintf("whether at least %d of @%s is in %s", a.Count, strings.Join(approvers, ", @"), strings.Join(a.Teams, " or ")))
 		default:
 			return Standing{Decision: standsDenied, Code: InsufficientApprovals, Message: fmt.Sprintf(
 				"%s needs %d of %s, and @%s approved", a.Kind, a.Count, nameAll(a), strings.Join(approvers, ", @"))}

@@ -46,7 +46,7 @@ func TestReplay(t *testing.T) {
 		{"no longer for a team", team, subjects("{kind: User, name: eve}"), policies.FlipDenied, "@alice may not ask"},
 		{"another approver", keep, replace(group, "{kind: User, name: dave}"), policies.FlipDenied, "needs 1 of @dave, and @bob approved"},
 		{"two approvers", keep, replace("count: 1", "count: 2"), policies.FlipDenied, "needs 2 of @bob, @carol, and @bob approved"},
-		{"a team approves", keep, replace(group, "{kind: Group, name: acme/squad-b}"), policies.FlipUnknown, "whether 1 of @bob are in acme/squad-b"},
+		{"a team approves", keep, replace(group, "{kind: Group, name: acme/squad-b}"), policies.FlipUnknown, "whether at least 1 of @bob is in acme/squad-b"},
 		{"two of a team approve", keep, replace(group+"], count: 1", "{kind: Group, name: acme/squad-b}], count: 2"), policies.FlipDenied, "needs 2 of @acme/squad-b"},
 		{"another policy name", keep, replace("name: logs}\nspec", "name: other}\nspec"), policies.FlipDenied, "metadata.name"},
 	} {

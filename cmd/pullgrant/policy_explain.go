@@ -26,7 +26,7 @@ func newPolicyExplainCommand(w world) *cobra.Command {
 		Long: `Say in words who may ask, for what, for how long and who must approve, with CODEOWNERS and groups.yaml resolved to
 people, and what the role can do as the catalogue has it. Of a request, say what it would give and who can approve it.
 
-POLICY and REQUEST are names or files. The exit code is 1 when there is none or it is not valid.`,
+POLICY and REQUEST are names or files. The exit code is 1 when the policy is not valid or the request would be denied.`,
 		Example: `  pullgrant policy explain payments-debug
   pullgrant policy explain 20261122-alice-inc-123
   pullgrant policy explain requests/prod-eu/payments-debug/20261122-alice-inc-123.yaml`,
