@@ -35,6 +35,10 @@ func TestHostileTextChangesNothing(t *testing.T) {
 	if !strings.Contains(check.Summary, "GitHubActionsFileCommandDelimeter") || strings.Contains(check.Summary, "</details>") {
 		t.Errorf("the reason is missing or raw in the summary:\n%s", check.Summary)
 	}
+	if comments := w.comments(); len(comments) != 1 || !strings.Contains(comments[0], "GitHubActionsFileCommandDelimeter") ||
+		strings.Contains(comments[0], "</details>") || strings.Contains(comments[0], "@acme/everyone") {
+		t.Errorf("the reason is missing or raw in the comment:\n%q", comments)
+	}
 	w.expectUntouched(l)
 
 	w.review("bob", "APPROVE")

@@ -2,6 +2,7 @@ package runner_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/pullgrant/pullgrant/testdata/forge"
@@ -30,7 +31,11 @@ func TestEveryEventJudgesAgain(t *testing.T) {
 	if _, err := w.forge.Push(forge.Change{User: "dave", Files: map[string]string{policy: forge.Removed}, Message: "Drop a policy"}); err != nil {
 		t.Fatal(err)
 	}
-	w.expect(w.only(w.pushEvent(policy)), "failure", "Denied: NoPolicy")
+	l := w.only(w.pushEvent(policy))
+	w.expect(l, "failure", "Denied: NoPolicy")
+	if comments := w.comments(); len(comments) != 1 || !strings.Contains(comments[0], "NoPolicy") {
+		t.Errorf("comments of the App %q, want one that tells the last verdict\n%s", comments, l)
+	}
 }
 
 // A queue merges commits that nobody reviewed. Its own event runs the file of such a commit, so the one with the key

@@ -55,6 +55,10 @@ func TestWorkflowsHoldLittle(t *testing.T) {
 	if job := judge.Jobs["judge"]; len(judge.Permissions) > 0 || job.Environment != "pullgrant" || !maps.Equal(job.Permissions, map[string]string{"contents": "read"}) {
 		t.Errorf("the judging workflow's rights are %v, %v and its environment is %q", judge.Permissions, job.Permissions, job.Environment)
 	}
+	token := slices.Sorted(slices.Values((&world{t: t}).rights(files[judging])))
+	if want := []string{"checks:write", "contents:read", "members:read", "metadata:read", "pull_requests:write"}; !slices.Equal(token, want) {
+		t.Errorf("the App's token may %s, want %s", token, want)
+	}
 	for name, text := range files {
 		if strings.HasPrefix(name, workflows) && strings.Contains(text, "checkout@") {
 			t.Errorf("%s checks something out", name)

@@ -309,6 +309,22 @@ func (w *world) head() string {
 	return w.pull()["head"].(map[string]any)["sha"].(string)
 }
 
+// comments are the App's on the pull request.
+func (w *world) comments() (bodies []string) {
+	w.t.Helper()
+	var all []struct {
+		Body string
+		User struct{ Login string }
+	}
+	w.do("GET", fmt.Sprintf("/issues/%d/comments", w.number), nil, &all)
+	for _, comment := range all {
+		if comment.User.Login == "pullgrant[bot]" {
+			bodies = append(bodies, comment.Body)
+		}
+	}
+	return bodies
+}
+
 // pullEvent fires pull_request_target; example is the kind of GitHub's example payload, when it has none of this kind.
 func (w *world) pullEvent(kind, example string) log {
 	w.t.Helper()
