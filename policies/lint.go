@@ -311,9 +311,11 @@ func (l *linter) owners(identities IdentityMap) {
 	add := func(line, column int, rule, format string, args ...any) {
 		l.findings = append(l.findings, requests.Finding{File: owners.File, Line: line, Column: column, Rule: rule, Message: fmt.Sprintf(format, args...)})
 	}
+	var told []string
 	for _, r := range owners.Rules {
 		for _, o := range r.Owners {
-			if _, ok := identities.find(o.Name); !o.Team && !ok {
+			if _, ok := identities.find(o.Name); !o.Team && !ok && !has(told, o.Name) {
+				told = append(told, o.Name)
 				add(r.Line, o.Column, RuleApproverUnknown, unpinned, o.Name, IdentitiesPath)
 			}
 		}
