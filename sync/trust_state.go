@@ -1,10 +1,13 @@
 package sync
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -30,7 +33,7 @@ func (c *cluster) trust(ctx context.Context, asked string) (*trust, error) {
 		return t, nil
 	}
 	t.root, t.head = m.Data["root"], m.Data["head"]
-	err = json.Unmarshal([]byte(m.Data["files"]), &t.files)
+	t.files, err = unpackFiles(m.BinaryData["files"])
 	for path, all := range t.files {
 		if len(all) == 0 {
 			err = errors.Join(err, fmt.Errorf("%s has no version", path))
@@ -45,14 +48,15 @@ func (c *cluster) trust(ctx context.Context, asked string) (*trust, error) {
 
 // saveTrust writes it. What somebody else wrote since is a conflict.
 func (c *cluster) saveTrust(ctx context.Context, t *trust) error {
-	files, err := json.Marshal(t.files)
+	files, err := packFiles(t.files)
 	if err != nil {
 		return fmt.Errorf("writing ConfigMap %s/%s: %w", Namespace, trustName, err)
 	}
 	m := &corev1.ConfigMap{
 		ObjectMeta: metav1.ObjectMeta{Namespace: Namespace, Name: trustName, ResourceVersion: t.resource,
 			Labels: map[string]string{render.LabelManagedBy: render.ManagedBy}}, // no cluster: it is no record of a grant
-		Data: map[string]string{"asked": t.asked, "root": t.root, "head": t.head, "files": string(files)},
+		Data:       map[string]string{"asked": t.asked, "root": t.root, "head": t.head},
+		BinaryData: map[string][]byte{"files": files},
 	}
 	maps := c.client.CoreV1().ConfigMaps(Namespace)
 	if t.resource == "" {
@@ -65,4 +69,28 @@ func (c *cluster) saveTrust(ctx context.Context, t *trust) error {
 	}
 	t.resource = m.ResourceVersion
 	return nil
+}
+
+// packFiles compresses: a ConfigMap holds 1 MiB, and there may be thousands of files.
+func packFiles(files map[string][]version) ([]byte, error) {
+	var out bytes.Buffer
+	w := gzip.NewWriter(&out)
+	if err := errors.Join(json.NewEncoder(w).Encode(files), w.Close()); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), nil
+}
+
+func unpackFiles(data []byte) (files map[string][]version, err error) {
+	r, err := gzip.NewReader(bytes.NewReader(data))
+	if err != nil {
+		return nil, err
+	}
+	const most = 64 << 20
+	all, err := io.ReadAll(io.LimitReader(r, most))
+	if err != nil {
+		return nil, err
+	}
+	err = json.Unmarshal(all, &files)
+	return files, err
 }

@@ -97,9 +97,12 @@ func (s *stage) granted(name string) {
 
 func TestApprovedChangeOfPolicyGrants(t *testing.T) {
 	s := newStage(t)
-	s.change("policy", "root", s.longer(3))
+	s.change("policy", "root", map[string]string{
+		"policies/payments-late.yaml": strings.Replace(s.read(policyPath), "name: payments-debug}", "name: payments-late}", 1)})
 	s.change("owners", "root", s.edited(ownersPath, "* @root\n", "* @root\n/README.md @alice\n"))
-	name := s.request("after")
+	name, _, content := s.requestFile("after")
+	s.pull("after", true, map[string]string{
+		requests.Path(s.cluster, "payments-late", name): strings.Replace(content, "policy: payments-debug", "policy: payments-late", 1)})
 	s.once(githubOnly)
 	s.granted(name)
 	if n := strings.Count(s.log.String(), "a change of policies is proven"); n != 2 {
@@ -391,7 +394,8 @@ func TestBrokenTrust(t *testing.T) {
 	s.once(githubOnly)
 	m, err := s.admin.CoreV1().ConfigMaps(Namespace).Get(t.Context(), trustName, metav1.GetOptions{})
 	s.must(err)
-	m.Data["files"] = `{"policies/payments-debug.yaml":[]}`
+	m.BinaryData["files"], err = packFiles(map[string][]version{policyPath: {}})
+	s.must(err)
 	_, err = s.admin.CoreV1().ConfigMaps(Namespace).Update(t.Context(), m, metav1.UpdateOptions{})
 	s.must(err)
 	s.request("one")
