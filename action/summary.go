@@ -95,13 +95,8 @@ func clock(t requests.Time) string { return t.UTC().Format("2006-01-02 15:04:05 
 func roles(b *strings.Builder, d policies.Decision) {
 	for _, r := range d.Roles {
 		fmt.Fprintf(b, "#### What %s allows in %s\n\n", code(r.Role), code(r.Namespace))
-		for _, risk := range r.Risks {
-			level := "WARNING"
-			if risk.High {
-				level = "CAUTION"
-			}
-			fmt.Fprintf(b, "> [!%s]\n> %s\n\n", level, code(risk.Text))
-		}
+		risks(b, "CAUTION", slices.DeleteFunc(slices.Clone(r.Risks), func(risk policies.Risk) bool { return !risk.High }))
+		risks(b, "WARNING", slices.DeleteFunc(slices.Clone(r.Risks), func(risk policies.Risk) bool { return risk.High }))
 		if r.Catalogued && len(r.Risks) == 0 {
 			b.WriteString("Nothing in it is known to be dangerous.\n\n")
 		}
@@ -109,6 +104,18 @@ func roles(b *strings.Builder, d policies.Decision) {
 			permissions(b, r)
 		}
 	}
+}
+
+// risks is one of GitHub's boxes, which has its colours in every theme and its word beside them.
+func risks(b *strings.Builder, level string, all []policies.Risk) {
+	if len(all) == 0 {
+		return
+	}
+	fmt.Fprintf(b, "> [!%s]\n", level)
+	for _, risk := range all {
+		fmt.Fprintf(b, "> - %s\n", escape(risk.Text))
+	}
+	b.WriteString("\n")
 }
 
 // permissions is a role as a table. When its requester has live access in the namespace, it says what is new.

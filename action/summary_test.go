@@ -64,10 +64,10 @@ func TestSummaryTellsWhatApproversNeed(t *testing.T) {
 #### What <code>logs</code> allows in <code>shop</code>
 
 > [!CAUTION]
-> <code>can read Secrets</code>
+> - can read Secrets
 
 > [!WARNING]
-> <code>and more</code>
+> - and more
 
 | On | May | Beyond what they have |
 | --- | --- | --- |
