@@ -164,7 +164,7 @@ func (t Tree) OwnersFile() OwnersFile {
 	for _, want := range wanted {
 		folder, names, _ := strings.Cut(want, "  ")
 		rule, _ := owners.Match(strings.TrimPrefix(folder, "/") + anyRequest)
-		if rule.Pattern != folder || ownerNames(rule.Owners) != names {
+		if ownerNames(rule.Owners) != names {
 			add(rule.Line, "codeowners-order", "this line comes after the generated one for %s and takes its place; move it above %q", folder, ownersBegin)
 		}
 	}
