@@ -41,7 +41,7 @@ func TestRulesAreWhereTheTableSays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rows := regexp.MustCompile("(?m)^\\| (R[0-9]+) \\| (\\S+) \\| (\\S+) \\| .* \\|$").FindAllStringSubmatch(string(rules), -1)
+	rows := regexp.MustCompile(`(?m)^\| (R[0-9]+) \| (\S+) \| (\S+) \| .* \|$`).FindAllStringSubmatch(string(rules), -1)
 	for n, row := range rows {
 		if want := fmt.Sprintf("R%d", n+1); row[1] != want {
 			t.Fatalf("row %d of the table is about %s, want %s", n+1, row[1], want)
