@@ -1,10 +1,12 @@
 package sync
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
 )
 
@@ -85,4 +87,54 @@ func TestOwnClockAhead(t *testing.T) {
 	s.setClock(noon.Add(time.Minute)) // it was set right
 	s.once(githubOnly)
 	s.granted(request)
+}
+
+// TestPlanWithClocksApart: nothing begins, not even what was begun before, and what is over ends.
+func TestPlanWithClocksApart(t *testing.T) {
+	at := time.Date(2026, 11, 22, 10, 30, 0, 0, time.UTC)
+	begun, over, asked := grantOf("begun", 1, 1), grantOf("over", 1, 1), grantOf("asked", 1, 1)
+	over.Window.End = requests.At(at)
+	w := World{Cluster: cluster1, Namespaces: map[string]string{"payments": "ns"}, Removers: map[string]string{},
+		Main: &Main{Tip: "tip", Requests: map[string]string{}, Names: map[string][]string{}},
+		Records: []Record{
+			{Phase: Granting, Grant: begun, Bindings: []Object{{Namespace: "payments", Name: begun.Bindings[0].Name, Content: "own"}}},
+			{Phase: Granted, Grant: over, Bindings: []Object{{Namespace: "payments", Name: over.Bindings[0].Name, UID: "1", Content: "own"}}},
+		},
+		Live:   []Live{{Namespace: "payments", Name: over.Bindings[0].Name, UID: "1", Managed: true, Content: "own"}},
+		Proofs: map[string]Proof{asked.Path: {Blob: "b1", Since: at, Decision: policies.Decision{Outcome: policies.Allowed, Grant: &asked}}},
+	}
+	for _, g := range []requests.Grant{begun, over, asked} {
+		w.Main.Requests[g.Path] = "b1"
+		w.Main.Names[g.Name] = []string{g.Path}
+	}
+	actions := func() (all []string) {
+		for _, step := range Plan(at, w) {
+			all = append(all, string(step.Action)+" "+step.Record.Grant.Name)
+		}
+		return all
+	}
+	ends := []string{"end " + over.Name, "grant " + begun.Name, "grant " + asked.Name, "enter " + over.Name, "forget " + over.Name}
+	if got := actions(); !slices.Equal(got, ends) {
+		t.Errorf("together: %q, want %q", got, ends)
+	}
+	w.Skewed = true
+	if got := actions(); !slices.Equal(got, slices.Delete(ends, 1, 3)) {
+		t.Errorf("apart: %q", got)
+	}
+}
+
+// TestGitHubsClockIsReadAgain: when nobody asks for anything, GitHub tells its time only when it is asked to.
+func TestGitHubsClockIsReadAgain(t *testing.T) {
+	s := newStage(t)
+	agent := s.agent(githubOnly)
+	s.setAhead(&s.hubAhead, time.Hour)
+	s.must(agent.github.ReadClock(t.Context()))
+	s.setAhead(&s.hubAhead, 0)
+	if agent.clocks.problem() == "" {
+		t.Error("no problem with an hour between the clocks")
+	}
+	s.must(agent.Once(t.Context()))
+	if problem := agent.clocks.problem(); problem != "" {
+		t.Error(problem)
+	}
 }

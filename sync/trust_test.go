@@ -203,6 +203,16 @@ func TestUnprovenAtTheMerge(t *testing.T) {
 	s.refused(name, "PolicyUnproven")
 }
 
+// TestUnprovenNow: a policy that was proven when the request was merged, and is not now.
+func TestUnprovenNow(t *testing.T) {
+	s := newStage(t)
+	name := s.request("one")
+	s.pause()
+	s.pushFiles("bob", "Longer", s.longer(4))
+	s.once(githubOnly)
+	s.refused(name, "PolicyUnproven")
+}
+
 func TestTrustRoot(t *testing.T) {
 	s := newStage(t)
 	first := s.Branch("main")
