@@ -38,7 +38,10 @@ func (a *Agent) apply(ctx context.Context, steps []Step) error {
 		slots := make(chan struct{}, workers)
 		for _, s := range steps[begin:end] {
 			path := s.Record.Grant.Path
-			if known, ok := records[path]; ok && path != "" {
+			mu.Lock() // others of this kind are on their way
+			known, ok := records[path]
+			mu.Unlock()
+			if ok && path != "" {
 				if known == nil {
 					continue
 				}
