@@ -227,7 +227,8 @@ func TestEventsFindTheirPullRequests(t *testing.T) {
 	}
 }
 
-// A queue waits for the check on a commit of its own, which is in no pull request: it is told why that never turns green.
+// A queue waits for the check on a commit of its own, which is in no pull request: it is told why that never turns green
+// (R42).
 func TestMergeQueueGetsARedCheck(t *testing.T) {
 	w := newWorld(t)
 	w.open(map[string]string{requestPath: fmt.Sprintf(request, "1h", "INC-123, checkout is slow")})

@@ -32,7 +32,6 @@ func TestHostileTextAppearsOnlyEscaped(t *testing.T) {
 	}
 }
 
-// TestEventsFindTheirPullRequests, and merge queues are refused (R42).
 // Every byte that a requester chooses is hostile: none may begin a log line, reach an output or stand raw in a summary.
 func TestHostilePullRequest(t *testing.T) {
 	const command = "##[set-output name=decision;]allowed"

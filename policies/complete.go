@@ -18,7 +18,7 @@ const (
 // maxFuture is how far a time that GitHub or git tells may lie ahead of the own clock (R54).
 const maxFuture = 30 * time.Second
 
-// complete refuses facts that contradict themselves or miss what a later rule needs.
+// complete refuses facts that contradict themselves or miss what a later rule needs (R1).
 func (j *judge) complete() string {
 	f, pr := j.facts, j.facts.PullRequest
 	switch {

@@ -13,8 +13,8 @@ const maxPast = 24 * time.Hour
 
 // EvaluateMerged judges what stands on the default branch: the file at path with the git blob, brought there by the
 // pull request of f. The policies at the merge's first parent and those of now must both allow it, the same subject and
-// the same bindings, and the shorter window holds (R43 to R47). Nothing is pending after a merge.
-// Allowed decisions carry the Grant with its window and evidence.
+// the same bindings, and the shorter window holds (R43 to R47). Commit dates, names and messages are not asked (R49).
+// Nothing is pending after a merge. Allowed decisions carry the Grant with its window and evidence.
 func EvaluateMerged(f Facts, path, blob string, now time.Time) Decision {
 	pr := f.PullRequest
 	refuse := func(code Code, format string, args ...any) Decision {

@@ -99,7 +99,8 @@ func (c *Client) PullsByHead(ctx context.Context, commit string) ([]OpenPull, er
 	return open, nil
 }
 
-// Introduced finds the merged pull request that brought path onto the default branch, looking back from the commit tip,
+// Introduced finds the pull request, merged or squashed (R45), that brought path onto the default branch, looking back
+// from the commit tip,
 // and its merge commit: the one that has path while its first parent does not. number is 0 when no pull request did, so
 // it was pushed directly; commit is then the last commit that touched path. When one pull request was merged inside
 // another, both claim the path and the older is returned: the facts of either are refused (R46). Whether the merge commit
