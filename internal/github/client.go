@@ -29,7 +29,7 @@ type Config struct {
 	// Token gives the token for the next call. It is asked each time, because an App's tokens live for an hour.
 	Token     func(context.Context) (string, error)
 	UserAgent string // "pullgrant" when empty
-	// Clock is the own clock, which Skew compares with GitHub's; time.Now when nil.
+	// Clock is the own clock, which Skew compares with GitHub's; without it nothing is known of a skew.
 	Clock func() time.Time
 }
 
@@ -73,9 +73,7 @@ func New(cfg Config) (*Client, error) {
 		return nil, errors.New("no GitHub token; set GITHUB_TOKEN")
 	}
 	wire := newTransport(base, cfg.Token)
-	if cfg.Clock != nil {
-		wire.clock = cfg.Clock
-	}
+	wire.clock = cfg.Clock
 	api := github.NewClient(&http.Client{
 		Transport: wire,
 		// A redirect means that the repository was moved or that the asker is no member: neither is an answer.

@@ -27,8 +27,8 @@ type transport struct {
 	base  *url.URL
 	token func(context.Context) (string, error)
 	next  http.RoundTripper
-	pause time.Duration // before the second attempt; doubled for the third
-	clock func() time.Time
+	pause time.Duration    // before the second attempt; doubled for the third
+	clock func() time.Time // the own one; nil when nobody asks for the skew
 
 	mu    sync.Mutex
 	dated bool          // GitHub told its time at least once
@@ -36,12 +36,12 @@ type transport struct {
 }
 
 func newTransport(base *url.URL, token func(context.Context) (string, error)) *transport {
-	return &transport{base: base, token: token, next: http.DefaultTransport, pause: 500 * time.Millisecond, clock: time.Now}
+	return &transport{base: base, token: token, next: http.DefaultTransport, pause: 500 * time.Millisecond}
 }
 
 // date compares the Date header of an answer that just came with the own clock.
 func (t *transport) date(response *http.Response) {
-	if date, err := http.ParseTime(response.Header.Get("Date")); err == nil {
+	if date, err := http.ParseTime(response.Header.Get("Date")); err == nil && t.clock != nil {
 		t.mu.Lock()
 		defer t.mu.Unlock()
 		t.dated, t.ahead = true, date.Sub(t.clock())
