@@ -5,9 +5,8 @@ import (
 	"crypto/sha1"
 	"encoding/binary"
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"io/fs"
+	"maps"
 	"path"
 	"regexp"
 	"slices"
@@ -212,27 +211,19 @@ type TestResult struct {
 	Passed  bool   `json:"passed"`
 }
 
-// RunTests judges every case of tests/ in fsys under the policies of the tree. A file with findings has no results.
-func (t Tree) RunTests(fsys fs.FS) (results []TestResult, findings []requests.Finding, err error) {
-	err = fs.WalkDir(fsys, TestsFolder, func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
+// RunTests judges every case of the tree's tests/ under its policies. A file with findings has no results.
+func (t Tree) RunTests() (results []TestResult, findings []requests.Finding) {
+	for _, name := range slices.Sorted(maps.Keys(t.Files)) {
+		if !isUnder(name, TestsFolder) {
+			continue
 		}
-		file, err := readFile(fsys, name)
-		if err != nil {
-			return fmt.Errorf("read %s: %w", name, err)
-		}
-		if found := checkTest(name, file); len(found) > 0 {
+		if found := checkTest(name, t.Files[name]); len(found) > 0 {
 			findings = append(findings, found...)
-			return nil
+			continue
 		}
-		results = append(results, t.runTest(name, []byte(file.Content))...)
-		return nil
-	})
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, err
+		results = append(results, t.runTest(name, []byte(t.Files[name].Content))...)
 	}
-	return results, findings, nil
+	return results, findings
 }
 
 func (t Tree) runTest(file string, data []byte) []TestResult {

@@ -2,6 +2,7 @@ package policies_test
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"strings"
 	"testing"
@@ -20,10 +21,9 @@ func runTest(t testing.TB, name, content string) (results, findings []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, found, err := tree.RunTests(fstest.MapFS{name: {Data: []byte(content)}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	maps.DeleteFunc(tree.Files, func(path string, _ policies.TreeFile) bool { return strings.HasPrefix(path, policies.TestsFolder+"/") })
+	tree.Files[name] = policies.NewTreeFile("100644", "", []byte(content), int64(len(content)))
+	got, found := tree.RunTests()
 	for _, r := range got {
 		results = append(results, fmt.Sprintf("%d %s: %v, %s (%v)", r.Line, r.Name, r.Passed, r.Got, r.Message))
 	}

@@ -68,7 +68,7 @@ func Wanted(kind Kind, path string) func(string) bool {
 	wanted := append(slices.Clone(CodeownersPaths), IdentitiesPath, GroupsPath)
 	if kind == KindChange {
 		return func(p string) bool {
-			return isUnder(p, Folder) || isUnder(p, CatalogFolder) || slices.Contains(wanted, p)
+			return isUnder(p, Folder) || isUnder(p, CatalogFolder) || isUnder(p, TestsFolder) || slices.Contains(wanted, p)
 		}
 	}
 	if kind == KindWithdrawal {

@@ -23,7 +23,7 @@ const MaxFileSize = 3 << 20
 func ReadTree(fsys fs.FS, commit string) (Tree, error) {
 	tree := Tree{Commit: commit, Files: map[string]TreeFile{}}
 	names := slices.Clone(CodeownersPaths)
-	for _, folder := range []string{Folder, CatalogFolder} {
+	for _, folder := range []string{Folder, CatalogFolder, TestsFolder} {
 		err := fs.WalkDir(fsys, folder, func(name string, entry fs.DirEntry, err error) error {
 			if err != nil {
 				return err
@@ -172,7 +172,20 @@ func (t Tree) Check() []requests.Finding {
 		findings = append(findings, requests.Finding{File: extra, Line: 1, Column: 1, Rule: "codeowners-second",
 			Message: "a second CODEOWNERS file; GitHub reads only the first of " + strings.Join(CodeownersPaths, ", ") + ": remove this one"})
 	}
+	findings = append(findings, t.checkTests(len(findings) == 0)...)
 	requests.SortFindings(findings)
+	return findings
+}
+
+// checkTests finds the policy tests that do not read, and, when the policies do, the cases that end otherwise than wanted.
+func (t Tree) checkTests(sound bool) []requests.Finding {
+	results, findings := t.RunTests()
+	for _, r := range results {
+		if sound && !r.Passed {
+			findings = append(findings, requests.Finding{File: r.File, Line: r.Line, Column: r.Column, Rule: "policy-test",
+				Message: fmt.Sprintf("the case %s wants %s and gets %s: %s", requests.Quote(r.Name), r.Want, r.Got, r.Message)})
+		}
+	}
 	return findings
 }
 

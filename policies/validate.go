@@ -38,7 +38,7 @@ func Validate(fsys fs.FS, paths ...string) (findings []requests.Finding, files i
 			findings = append(findings, f)
 		}
 	}
-	for _, folder := range []string{requests.Folder, requests.RevocationsFolder, TestsFolder} {
+	for _, folder := range []string{requests.Folder, requests.RevocationsFolder} {
 		err := fs.WalkDir(fsys, folder, func(name string, entry fs.DirEntry, err error) error {
 			if err != nil || entry.IsDir() || !chosen(name) {
 				return err
@@ -67,9 +67,6 @@ func checkFile(tree Tree, name string, file TreeFile) []requests.Finding {
 			return []requests.Finding{{File: name, Line: 1, Column: 1, Rule: string(d.Code), Message: d.Message}}
 		}
 		return own
-	}
-	if isUnder(name, TestsFolder) {
-		return checkTest(name, file)
 	}
 	if problem := file.problem(); problem != "" {
 		return []requests.Finding{{File: name, Line: 1, Column: 1, Rule: "file", Message: problem}}

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-
 	"github.com/spf13/cobra"
 
 	"github.com/pullgrant/pullgrant/policies"
@@ -33,14 +31,11 @@ One line tells of each case. The exit code is 1 when one differs or a file is no
 }
 
 func policyTest(w world, o policyTestOptions) error {
-	tree, files, err := o.checkout.tree()
+	tree, _, err := o.checkout.tree()
 	if err != nil {
 		return err
 	}
-	results, findings, err := tree.RunTests(files)
-	if err != nil {
-		return fmt.Errorf("run the policy tests: %w", err)
-	}
+	results, findings := tree.RunTests()
 	failed := 0
 	var r report
 	for _, c := range results {

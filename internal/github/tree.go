@@ -67,7 +67,7 @@ func (c *Client) tree(ctx context.Context, commit, request string, wanted func(s
 	enter := func(folder string) bool {
 		return folder == ".github" || folder == "docs" || folder == policies.Folder || folder == policies.CatalogFolder ||
 			strings.HasPrefix(folder, policies.Folder+"/") || strings.HasPrefix(request, folder+"/") ||
-			strings.HasPrefix(folder, policies.CatalogFolder+"/") && wanted(folder)
+			wanted(folder)
 	}
 	return tree, c.walk(ctx, tree, root.tree, "", enter, wanted)
 }

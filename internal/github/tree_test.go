@@ -74,7 +74,7 @@ func TestAChangeToThePolicies(t *testing.T) {
 	w.push(forge.Change{Branch: "change", Files: map[string]string{"policies/new.yaml": "new", policyPath: forge.Removed, "CODEOWNERS": "* @root\n",
 		"docs/old.md": forge.Removed, "docs/new.md": "some text\nof several\nlines\n"}})
 	f := w.facts(w.open("change"))
-	if got := slices.Sorted(maps.Keys(f.Base.Files)); !slices.Equal(got, []string{".github/CODEOWNERS", "policies/identities.yaml", "policies/more/deep.yaml", policyPath}) {
+	if got := slices.Sorted(maps.Keys(f.Base.Files)); !slices.Equal(got, []string{".github/CODEOWNERS", "policies/identities.yaml", "policies/more/deep.yaml", policyPath, "tests/t.yaml"}) {
 		t.Errorf("base %q", got)
 	}
 	if got := slices.Sorted(maps.Keys(f.Head.Files)); !slices.Equal(got, []string{"CODEOWNERS", "policies/new.yaml"}) {
