@@ -74,6 +74,8 @@ func (s *staged) find(c Commit, path string) (Entry, error) {
 func (r *Repository) deepen(ctx context.Context, depth int) error {
 	r.op.Lock()
 	defer r.op.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, exchangeTimeout)
+	defer cancel()
 	c, err := r.remote.open(ctx)
 	if err != nil {
 		return err

@@ -102,7 +102,7 @@ func (a *Agent) Run(ctx context.Context) error {
 // sleep waits for the next pass: the rest of the poll, or until a binding disappears that is to be recorded, but then at
 // least a moment, so that many in a row are recorded together.
 func (a *Agent) sleep(ctx context.Context, err error, took time.Duration) {
-	timer := time.NewTimer(max(a.poll-took, 0))
+	timer := time.NewTimer(min(max(a.poll-took, 0), a.poll)) // took is negative when a clock was set back meanwhile
 	defer timer.Stop()
 	vanish := a.expirer.vanish
 	if err != nil {

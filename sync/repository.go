@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	gosync "sync"
+	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/storage/memory"
@@ -23,6 +24,8 @@ var ErrTooLarge = errors.New("the file is larger than 1048576 bytes")
 const (
 	maxBlob  = 1 << 20 // bytes of one file; requests and policies have a few KiB
 	maxDepth = 16384   // commits between two tips; more is for a person to look at
+
+	exchangeTimeout = 2 * time.Minute // of one Fetch or Commit, however silent the server is
 )
 
 // limits bound what one fetch may bring, so that a large file somewhere in the repository cannot take the agent down.
@@ -55,8 +58,8 @@ type Repository struct {
 }
 
 // NewRepository prepares the branch of the repository at address: https, or http to loopback, without a credential in it.
-// Nothing is sent yet. cred may be nil (anonymous); client may be nil (Go's default transport). Deadlines come from the
-// contexts given to Fetch and Commit. Redirects are not followed.
+// Nothing is sent yet. cred may be nil (anonymous); client may be nil (Go's default transport). Fetch and
+// Commit end after two minutes, or earlier by their contexts. Redirects are not followed.
 func NewRepository(address, branch string, cred Credential, client *http.Client) (*Repository, error) {
 	m, err := newRemote(address, client, cred)
 	if err != nil {
@@ -103,6 +106,8 @@ func (r *Repository) Tip() string {
 func (r *Repository) Fetch(ctx context.Context) (tip string, err error) {
 	r.op.Lock()
 	defer r.op.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, exchangeTimeout)
+	defer cancel()
 	c, err := r.remote.open(ctx)
 	if err != nil {
 		return "", err

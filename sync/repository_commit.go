@@ -41,6 +41,8 @@ type Change struct {
 func (r *Repository) Commit(ctx context.Context, build func(tip string) (Change, error)) (string, error) {
 	r.op.Lock()
 	defer r.op.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, exchangeTimeout)
+	defer cancel()
 	var sent []plumbing.Hash // commits that may have arrived
 	var last error
 	for try := range maxTries {

@@ -99,6 +99,11 @@ func readRecord(m *corev1.ConfigMap) (Record, error) {
 	default:
 		errs = append(errs, fmt.Errorf("phase %s", requests.Quote(m.Data["phase"])))
 	}
+	for i, b := range r.Bindings { // a name that no call can be made with must not hold up those of others
+		if requests.CheckName(b.Namespace) != "" || b.Name != requests.ObjectName(r.Grant.Name, i) {
+			errs = append(errs, fmt.Errorf("its binding %d has a name that none has", i+1))
+		}
+	}
 	if _, ok := requests.SplitPath(r.Grant.Path); !ok || requests.ObjectName(r.Grant.Name, 0) != m.Name {
 		errs = append(errs, errors.New("the grant is another one's"))
 	}

@@ -1,0 +1,78 @@
+package sync
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/pullgrant/pullgrant/requests"
+)
+
+// TestSilentGitServer: what only needs the cluster goes on although a git server takes a connection and says nothing.
+func TestSilentGitServer(t *testing.T) {
+	s := newStage(t)
+	name := s.ask("silent")
+	calls, unbounded := 0, 0
+	watch := func(next http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(r *http.Request) (*http.Response, error) {
+			if strings.HasPrefix(r.URL.String(), s.URL) {
+				calls++
+				if _, bounded := r.Context().Deadline(); !bounded {
+					unbounded++
+				}
+			}
+			return next.RoundTrip(r)
+		})
+	}
+	s.once(options{wire: watch})
+	s.setClock(noon.Add(time.Hour))
+	s.once(options{wire: watch})
+	s.over(name, requests.CauseExpired, "")
+	if calls == 0 || unbounded > 0 {
+		t.Errorf("%d of %d calls of the git server may take for ever", unbounded, calls)
+	}
+}
+
+// TestSleepAfterClockWentBack: a pass that seems to have taken less than nothing does not make the next one late.
+func TestSleepAfterClockWentBack(t *testing.T) {
+	a := &Agent{poll: time.Millisecond, expirer: newExpirer(nil, nil, nil)}
+	slept := make(chan struct{})
+	go func() {
+		a.sleep(t.Context(), nil, -time.Hour)
+		close(slept)
+	}()
+	select {
+	case <-slept:
+	case <-time.After(10 * time.Second):
+		t.Error("it sleeps longer than the poll")
+	}
+}
+
+// TestRecordWithImpossibleNames: no call can be made for it, and that stops nobody else's revocation.
+func TestRecordWithImpossibleNames(t *testing.T) {
+	for slug, namespace := range map[string]string{"empty": "", "slash": "a/b", "dots": ".."} {
+		t.Run(slug, func(t *testing.T) {
+			s := newStage(t)
+			broken, other := s.ask("broken"), s.ask("other")
+			s.once(options{})
+			record, err := s.admin.CoreV1().ConfigMaps(Namespace).Get(t.Context(), requests.ObjectName(broken, 0), metav1.GetOptions{})
+			s.must(err)
+			for key := range record.Data {
+				record.Data[key] = strings.ReplaceAll(record.Data[key], `"namespace":"`+s.namespace+`"`, `"namespace":"`+namespace+`"`)
+			}
+			_, err = s.admin.CoreV1().ConfigMaps(Namespace).Update(t.Context(), record, metav1.UpdateOptions{})
+			s.must(err)
+			s.pushFiles("root", "Take it", map[string]string{requests.Path(s.cluster, "payments-debug", other): "\x00removed"})
+			if err := s.agent(options{}).Once(t.Context()); err == nil {
+				t.Error("no error")
+			}
+			if b := s.bindings(); len(b) != 0 {
+				t.Errorf("bindings: %v", b)
+			}
+			s.entry(other)
+		})
+	}
+}
