@@ -197,10 +197,12 @@ func (a *Agent) settle(ctx context.Context, main *Main, proofs map[string]Proof)
 		if err != nil {
 			return w, err
 		}
-		if w.Proofs = proofs; main != nil {
-			w.Removers = a.removers(ctx, w)
-		}
+		w.Proofs = proofs
 		steps := Plan(a.now(), w)
+		if main != nil && !slices.ContainsFunc(steps, func(s Step) bool { return s.Action == End || s.Action == Sweep }) {
+			w.Removers = a.removers(ctx, w) // asked of GitHub once nothing waits to be taken away
+			steps = Plan(a.now(), w)
+		}
 		if len(steps) == 0 {
 			return w, nil
 		}

@@ -1,6 +1,7 @@
 package sync
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"testing"
@@ -8,6 +9,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
 )
 
@@ -75,4 +77,21 @@ func TestRecordWithImpossibleNames(t *testing.T) {
 			s.entry(other)
 		})
 	}
+}
+
+// TestProvingIsBounded: requests for which a pass has no time left are the first of the next one.
+func TestProvingIsBounded(t *testing.T) {
+	s := newStage(t)
+	path := requests.Path(s.cluster, "payments-debug", s.ask("late"))
+	agent := s.agent(options{})
+	main, err := agent.fetch(t.Context())
+	s.must(err)
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	proofs := agent.prove(over, World{Main: main})
+	if wait, there := agent.waiting[path]; !there || wait.next.After(noon) || proofs[path].Decision.Outcome != policies.Failed {
+		t.Errorf("waiting %+v, proof %+v", wait, proofs[path])
+	}
+	s.must(agent.Once(t.Context()))
+	s.allowed(true)
 }

@@ -20,7 +20,7 @@ import (
 const (
 	tick          = time.Second     // longest time between two looks at the clock, and between two tries
 	deleteTimeout = 5 * time.Second // of one try
-	deleters      = 32              // deletions at a time
+	deleters      = 32              // first tries at a time, and as many that are tried again
 	goneFor       = 24 * time.Hour  // how long it is remembered that a binding disappeared
 )
 
@@ -42,9 +42,10 @@ type expirer struct {
 
 type deadline struct {
 	Live
-	at    time.Time // when access ends
-	next  time.Time // when to try; later than at after a try that did not work
-	going bool      // a try is on its way
+	at     time.Time // when access ends
+	next   time.Time // when to try; later than at after a try that did not work
+	going  bool      // a try is on its way
+	failed bool      // a try did not work
 }
 
 // newExpirer wants a cluster of its own, so that nothing else the agent does can hold it up.
@@ -65,7 +66,7 @@ func (e *expirer) run(ctx context.Context) error {
 		return fmt.Errorf("watching RoleBindings: %w", err)
 	}
 	_, err = informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
-		AddFunc:    func(object any) { e.see(object) },
+		AddFunc:    func(object any) { e.back(object); e.see(object) },
 		UpdateFunc: func(_, object any) { e.see(object) },
 		DeleteFunc: func(object any) { e.miss(object) },
 	})
@@ -76,14 +77,22 @@ func (e *expirer) run(ctx context.Context) error {
 	defer factory.Shutdown()
 	var tries gosync.WaitGroup
 	defer tries.Wait()
-	slots := make(chan struct{}, deleters)
+	first, again := make(chan struct{}, deleters), make(chan struct{}, deleters)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
 		due, wait := e.due()
 		for _, d := range due {
-			slots <- struct{}{}
+			slots := first
+			if d.failed {
+				slots = again // what cannot be deleted must not hold up what can
+			}
 			tries.Go(func() {
+				select {
+				case <-ctx.Done():
+					return
+				case slots <- struct{}{}:
+				}
 				defer func() { <-slots }()
 				e.expire(ctx, d)
 			})
@@ -146,6 +155,15 @@ func (e *expirer) miss(object any) {
 	}
 }
 
+// back forgets that a binding disappeared: its label was taken off and put on again, and it gave access all the time.
+func (e *expirer) back(object any) {
+	if b, ok := object.(*rbacv1.RoleBinding); ok {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		delete(e.vanished, string(b.UID))
+	}
+}
+
 // note remembers that a binding disappeared, the first time somebody says so. It may only have lost its label; the plan
 // knows better, since it looks for bindings by name.
 func (e *expirer) note(l Live) {
@@ -186,7 +204,7 @@ func (e *expirer) due() (due []*deadline, wait time.Duration) {
 	for _, d := range e.watched {
 		switch left := d.next.Sub(now); {
 		case d.going:
-		case left <= 0:
+		case left <= 0, left > tick && !now.Before(d.at): // the latter: a clock was set back after a try
 			d.going = true
 			due = append(due, d)
 		default:
@@ -208,7 +226,7 @@ func (e *expirer) expire(ctx context.Context, d *deadline) {
 		log.Error("expiring a binding did not work; trying again every second", "event", "expire", "error", err.Error())
 		e.mu.Lock()
 		defer e.mu.Unlock()
-		d.going, d.next = false, e.now().Add(tick)
+		d.going, d.failed, d.next = false, true, e.now().Add(tick)
 		return
 	}
 	if deleted {

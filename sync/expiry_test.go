@@ -2,8 +2,11 @@ package sync
 
 import (
 	"context"
+	"fmt"
+	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -117,4 +120,79 @@ func TestAPIServerDownAtExpiry(t *testing.T) {
 	// The clock stands at the second of the failed try until it moves on.
 	s.setClock(noon.Add(time.Minute + 2*time.Second))
 	s.until("it is gone", func() bool { return len(s.names()) == 0 })
+}
+
+// TestExpirerIsNotHeldUp: bindings that cannot be deleted do not delay the one that can.
+func TestExpirerIsNotHeldUp(t *testing.T) {
+	s := newStage(t)
+	s.managed("good", requests.At(noon.Add(time.Minute)).String())
+	var tried atomic.Int32
+	hang := func(next http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(r *http.Request) (*http.Response, error) {
+			if r.Method == http.MethodDelete && strings.Contains(r.URL.Path, "/hung-") {
+				tried.Add(1)
+				<-r.Context().Done()
+				return nil, r.Context().Err()
+			}
+			return next.RoundTrip(r)
+		})
+	}
+	e := s.agent(options{wire: hang}).expirer
+	for i := range 10 * deleters {
+		name := fmt.Sprintf("hung-%d", i)
+		e.watch(Live{Namespace: s.namespace, Name: name, UID: name}, noon)
+		e.watched[name].failed = true
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- e.run(ctx) }()
+	defer func() {
+		cancel()
+		s.must(<-ended)
+	}()
+	s.until("the others are being tried", func() bool {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		return tried.Load() >= deleters && len(e.watched) == 10*deleters+1
+	})
+	s.setClock(noon.Add(time.Minute))
+	s.until("the good one is gone", func() bool { return len(s.names()) == 0 })
+}
+
+// TestExpirerClockSetBack: a try that did not work while a clock was ahead does not put the next one off.
+func TestExpirerClockSetBack(t *testing.T) {
+	now := noon
+	e := newExpirer(nil, func() time.Time { return now }, nil)
+	e.watch(Live{UID: "a"}, noon)
+	e.watched["a"].next, e.watched["a"].failed = noon.Add(time.Hour), true
+	if due, _ := e.due(); len(due) != 1 {
+		t.Errorf("due: %v", due)
+	}
+}
+
+// TestLabelTakenOffAndPutOn: the time the label was off is not taken for the end of access.
+func TestLabelTakenOffAndPutOn(t *testing.T) {
+	s := newStage(t)
+	e := s.expiring()
+	b := s.managed("relabelled", requests.At(noon.Add(time.Hour)).String())
+	label := func(value string) {
+		_, err := s.admin.RbacV1().RoleBindings(s.namespace).Patch(t.Context(), b.Name, "application/merge-patch+json",
+			[]byte(`{"metadata":{"labels":{"app.kubernetes.io/managed-by":`+value+`}}}`), metav1.PatchOptions{})
+		s.must(err)
+	}
+	watched := func() bool {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		return e.watched[string(b.UID)] != nil
+	}
+	s.until("it is watched", watched)
+	label("null")
+	s.until("it is out of sight", func() bool { return !watched() })
+	label(`"pullgrant"`)
+	s.until("it is watched again", watched)
+	s.setClock(noon.Add(time.Hour))
+	s.until("it ended at its end", func() bool {
+		gone := e.gone()
+		return len(gone) == 1 && gone[0].Expired && gone[0].At.Equal(noon.Add(time.Hour))
+	})
 }

@@ -1,6 +1,7 @@
 package sync
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,7 +16,7 @@ import (
 	"github.com/pullgrant/pullgrant/requests"
 )
 
-// proveTimeout bounds the questions to GitHub about one request.
+// proveTimeout bounds the questions to GitHub about one request, and about all of one pass: revocations wait for the next.
 const proveTimeout = time.Minute
 
 // waiting is a request without a record: it cannot be judged yet, or what its judgement asks for does not work yet.
@@ -61,8 +62,12 @@ func (a *Agent) readMain(tip string) (main *Main, problems []string, err error) 
 // intervals; others are not held up by it.
 func (a *Agent) prove(ctx context.Context, w World) map[string]Proof {
 	a.settled(w)
+	ctx, cancel := context.WithTimeout(ctx, proveTimeout)
+	defer cancel()
 	proofs := map[string]Proof{}
-	for _, p := range slices.Sorted(maps.Keys(w.Main.Requests)) {
+	paths := slices.Sorted(maps.Keys(w.Main.Requests))
+	slices.SortStableFunc(paths, func(p, q string) int { return cmp.Compare(a.waiting[p].pause, a.waiting[q].pause) })
+	for _, p := range paths {
 		blob, now := w.Main.Requests[p], a.clocks.own()
 		if slices.ContainsFunc(w.Records, func(r Record) bool { return r.Grant.Path == p }) {
 			continue
@@ -74,6 +79,12 @@ func (a *Agent) prove(ctx context.Context, w World) map[string]Proof {
 		if now.Before(wait.next) {
 			proofs[p] = Proof{Blob: blob, Since: wait.since,
 				Decision: policies.Refuse(policies.EvaluationError, "it is tried again at %s", requests.At(wait.next))}
+			continue
+		}
+		if ctx.Err() != nil {
+			a.waiting[p] = wait
+			proofs[p] = Proof{Blob: blob, Since: wait.since,
+				Decision: policies.Refuse(policies.EvaluationError, "the requests before it took too long; it is tried again at once")}
 			continue
 		}
 		proof := a.judge(ctx, w.Main.Tip, p, blob)
@@ -214,18 +225,18 @@ func (a *Agent) tree(tip, p string) (policies.Tree, error) {
 // access still lasts: it does not wait for an answer.
 func (a *Agent) removers(ctx context.Context, w World) map[string]string {
 	found := map[string]string{}
+	ctx, cancel := context.WithTimeout(ctx, proveTimeout)
+	defer cancel()
 	for _, r := range w.Records {
 		p := r.Grant.Path
 		if a.github == nil {
 			found[p] = ""
 			continue
 		}
-		if r.Phase != Ended || r.Cause != "" {
+		if r.Phase != Ended || r.Cause != "" || ctx.Err() != nil {
 			continue
 		}
-		ctx, cancel := context.WithTimeout(ctx, proveTimeout)
 		login, _, err := a.github.RemovedBy(ctx, p, w.Main.Tip)
-		cancel()
 		if err != nil {
 			a.log.Error("who removed a request is not known yet", "event", "judge", "request", r.Grant.Name, "cluster", a.cluster.name, "error", err.Error())
 			continue
