@@ -169,8 +169,8 @@ func (a *Agent) pass(ctx context.Context) error {
 		return errors.Join(err, fmt.Errorf("nothing is granted or recorded, expiry goes on: %w", fetchErr))
 	}
 	w, settleErr := a.settle(ctx, main, nil)
-	if err = errors.Join(err, settleErr); settleErr != nil {
-		return err
+	if err = errors.Join(err, settleErr); settleErr != nil && !errors.As(settleErr, new(ungranted)) {
+		return err // a grant that does not work holds up no other
 	}
 	if main, fetchErr = a.current(main); fetchErr != nil {
 		return errors.Join(err, fetchErr)

@@ -2,6 +2,7 @@ package sync
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
@@ -94,4 +95,37 @@ func TestProvingIsBounded(t *testing.T) {
 	}
 	s.must(agent.Once(t.Context()))
 	s.allowed(true)
+}
+
+// TestStuckGrantHoldsUpNoOther: a grant whose binding the API server does not take leaves the others alone.
+func TestStuckGrantHoldsUpNoOther(t *testing.T) {
+	s := newStage(t)
+	stuck := s.ask("stuck")
+	agent := s.agent(options{wire: func(next http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(r *http.Request) (*http.Response, error) {
+			if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/rolebindings") && s.clock().Equal(noon) {
+				return nil, errors.New("this binding is not taken")
+			}
+			return next.RoundTrip(r)
+		})
+	}})
+	if err := agent.Once(t.Context()); err == nil || !strings.Contains(err.Error(), "not taken") || len(s.records()) != 1 {
+		t.Fatalf("error %v, records %v", err, s.records())
+	}
+	good, gone := s.ask("good"), s.ask("gone")
+	if err := agent.Once(t.Context()); err == nil || len(s.records()) != 3 {
+		t.Errorf("error %v, records %v", err, s.records())
+	}
+	s.pushFiles("root", "Take it", map[string]string{requests.Path(s.cluster, "payments-debug", gone): "\x00removed"})
+	for range 2 { // the second one asks who removed it
+		if err := agent.Once(t.Context()); err == nil {
+			t.Error("no error")
+		}
+	}
+	s.entry(gone)
+	s.setClock(noon.Add(time.Minute))
+	s.must(agent.Once(t.Context()))
+	if names := s.names(); len(names) != 2 || names[0] != requests.ObjectName(good, 0) || names[1] != requests.ObjectName(stuck, 0) {
+		t.Errorf("bindings: %v", names)
+	}
 }

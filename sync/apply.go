@@ -16,11 +16,17 @@ import (
 // workers is how many steps of one kind run at a time; more gain nothing.
 const workers = 16
 
+// ungranted is the error of a plan of which everything worked but grants.
+type ungranted struct{ error }
+
+func (e ungranted) Unwrap() error { return e.error }
+
 // apply takes the steps of a plan, kind by kind in its order. A step that does not work leaves the later ones of the same
-// grant undone, and no others; the next plan has it again. The errors of all are returned as one.
+// grant undone, and no others; the next plan has it again. The errors of all are returned as one, ungranted where all of
+// them are about grants.
 func (a *Agent) apply(ctx context.Context, steps []Step) error {
 	var mu gosync.Mutex
-	var errs []error
+	var errs, grants []error
 	records := map[string]*Record{} // by path, as written last; nil after an error
 	for begin := 0; begin < len(steps); {
 		end := begin
@@ -53,16 +59,25 @@ func (a *Agent) apply(ctx context.Context, steps []Step) error {
 				r, err := a.step(ctx, s)
 				mu.Lock()
 				defer mu.Unlock()
-				if records[path] = &r; err != nil {
-					records[path] = nil
+				records[path] = &r
+				switch {
+				case err == nil:
+					return
+				case s.Action == Grant:
+					grants = append(grants, err)
+				default:
 					errs = append(errs, err)
 				}
+				records[path] = nil
 			})
 		}
 		group.Wait()
 		begin = end
 	}
-	return errors.Join(errs...)
+	if len(errs) == 0 && len(grants) > 0 {
+		return ungranted{errors.Join(grants...)}
+	}
+	return errors.Join(append(errs, grants...)...)
 }
 
 // step takes one step in the cluster and returns the record as it is then.
