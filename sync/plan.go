@@ -217,6 +217,9 @@ func (p *planner) examine(r Record) state {
 		case b.UID == "" && p.Live[at].Managed && p.Live[at].Content == b.Content:
 			s.own = append(s.own, p.Live[at])
 			s.bindings[i].UID = p.Live[at].UID
+		case b.UID == "" && slices.ContainsFunc(p.gone(r), func(g Gone) bool { return g.UID == p.Live[at].UID }):
+			s.own = append(s.own, p.Live[at]) // it was seen as it was made, and then without its label
+			s.bindings[i].UID, s.edited = p.Live[at].UID, true
 		default:
 			s.missing++
 			s.foreign = true
