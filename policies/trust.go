@@ -11,7 +11,9 @@ import (
 // IsTrustRoot tells whether a file decides about requests or about other such files, so that the agent goes by it only
 // when it knows who approved it (docs/decisions/0008-provenance.md). Policy tests tell the authors of a change; they
 // decide nothing.
-func IsTrustRoot(path string) bool { return Wanted(KindChange, "")(path) && !isUnder(path, TestsFolder) }
+func IsTrustRoot(path string) bool {
+	return Wanted(KindChange, "")(path) && !isUnder(path, TestsFolder)
+}
 
 // DecidesChanges tells whether a change of policies is judged by the file: CODEOWNERS, identities.yaml and groups.yaml.
 func DecidesChanges(path string) bool { return Wanted("", "")(path) }
