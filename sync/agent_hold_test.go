@@ -129,3 +129,22 @@ func TestStuckGrantHoldsUpNoOther(t *testing.T) {
 		t.Errorf("bindings: %v", names)
 	}
 }
+
+// TestRecordWithForeignCause: what somebody writes into a record becomes no trailer of the ledger (G8).
+func TestRecordWithForeignCause(t *testing.T) {
+	for _, field := range []string{"cause", "code"} {
+		g := grantOf("a", 1, 1)
+		g.Duration = requests.Duration(time.Hour)
+		m, err := Record{Phase: Ended, Grant: g, Cause: requests.CauseDenied, Code: "NoPullRequest", EndedAt: requests.At(noon)}.configMap()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := readRecord(m); err != nil {
+			t.Fatal(err)
+		}
+		m.Data[field] = "Denied\n\nApproved-by: root (1)"
+		if _, err := readRecord(m); err == nil || !strings.Contains(err.Error(), "its cause or code is none") {
+			t.Errorf("%s: error %v", field, err)
+		}
+	}
+}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
+	"unicode"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -96,6 +98,9 @@ func readRecord(m *corev1.ConfigMap) (Record, error) {
 		}
 	case Ended:
 		errs = append(errs, r.EndedAt.UnmarshalText([]byte(m.Data["endedAt"])))
+		if r.Cause != "" && !slices.Contains(requests.Causes, r.Cause) || strings.ContainsFunc(r.Code, func(c rune) bool { return !unicode.IsLetter(c) }) {
+			errs = append(errs, errors.New("its cause or code is none")) // both become lines of a commit message
+		}
 	default:
 		errs = append(errs, fmt.Errorf("phase %s", requests.Quote(m.Data["phase"])))
 	}
