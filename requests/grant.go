@@ -16,7 +16,7 @@ type Grant struct {
 	Policy    string    `json:"policy"`
 	Requester string    `json:"requester"`
 	Subject   Subject   `json:"subject"`
-	Duration  Duration  `json:"duration"`
+	Duration  Duration  `json:"duration,omitzero"`
 	Window    Window    `json:"window"`
 	Bindings  []Binding `json:"bindings"`
 	Evidence  Evidence  `json:"evidence"`

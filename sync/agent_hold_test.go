@@ -148,3 +148,16 @@ func TestRecordWithForeignCause(t *testing.T) {
 		}
 	}
 }
+
+// TestRefusedRecordIsReadAgain: the record of a refusal has no window, and outlives a push that did not work.
+func TestRefusedRecordIsReadAgain(t *testing.T) {
+	g := grantOf("a", 1, 1)
+	m, err := Record{Phase: Ended, Cause: requests.CauseDenied, Code: "NoPullRequest", EndedAt: requests.At(noon),
+		Grant: requests.Grant{Name: g.Name, Path: g.Path, Cluster: g.Cluster, Policy: g.Policy}}.configMap()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := readRecord(m); err != nil {
+		t.Error(err)
+	}
+}
