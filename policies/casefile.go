@@ -192,11 +192,7 @@ var testTime = time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
 func (c TestCase) file() (name string, content []byte) {
 	request := requests.AccessRequest{APIVersion: requests.APIVersion, Kind: requests.KindAccessRequest, Spec: c.Request,
 		Metadata: requests.Metadata{Name: testTime.Format("20060102") + "-" + requests.NamePart(c.Request.Requester) + "-test"}}
-	content, err := request.Marshal()
-	if err != nil {
-		panic("policies: write a request: " + err.Error()) // texts and a duration always encode
-	}
-	return requests.Path(c.Request.Cluster, c.Request.Policy, request.Metadata.Name), content
+	return requests.Path(c.Request.Cluster, c.Request.Policy, request.Metadata.Name), encode(request)
 }
 
 // TestResult is how one case went.
@@ -267,7 +263,7 @@ func (t Tree) judgeCase(spec PolicyTestSpec, c TestCase) Decision {
 		Commits: []Commit{{SHA: head, Author: author, Committer: author}},
 		Pushes:  []Push{{Actor: author, After: head, Time: requests.At(created), Reason: "branch_creation"}},
 		Base:    t,
-		Head:    Tree{Commit: head, Files: map[string]TreeFile{name: NewTreeFile(plainFile, testCommit(string(content)), content, int64(len(content)))}},
+		Head:    Tree{Commit: head, Files: map[string]TreeFile{name: NewTreeFile(PlainFile, testCommit(string(content)), content, int64(len(content)))}},
 		Users:   map[string]UserFacts{},
 	}
 	for _, reviewed := range t.Reviewed(name) {

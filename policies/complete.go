@@ -9,10 +9,10 @@ import (
 	"github.com/pullgrant/pullgrant/requests"
 )
 
-// Limits of what GitHub lists (R2, R3): at the limit the list may be cut.
+// Limits of what GitHub lists of one pull request (R2, R3): at the limit the list may be cut.
 const (
-	maxFiles   = 3000
-	maxCommits = 250
+	MaxFiles   = 3000
+	MaxCommits = 250
 )
 
 // maxFuture is how far a time that GitHub or git tells may lie ahead of the own clock (R54).
@@ -28,10 +28,10 @@ func (j *judge) complete() string {
 		return "the facts hold no commit of the default branch"
 	case f.Head.Commit != pr.HeadSHA:
 		return fmt.Sprintf("the head files are of commit %s but the head is %s; gather the facts again", short(f.Head.Commit), short(pr.HeadSHA))
-	case len(f.Files) >= maxFiles:
-		return fmt.Sprintf("the pull request changes %d files or more, which GitHub does not list in full; split it", maxFiles)
-	case len(f.Commits) >= maxCommits:
-		return fmt.Sprintf("the pull request has %d commits or more, which GitHub does not list in full; squash it", maxCommits)
+	case len(f.Files) >= MaxFiles:
+		return fmt.Sprintf("the pull request changes %d files or more, which GitHub does not list in full; split it", MaxFiles)
+	case len(f.Commits) >= MaxCommits:
+		return fmt.Sprintf("the pull request has %d commits or more, which GitHub does not list in full; squash it", MaxCommits)
 	case !slices.ContainsFunc(f.Commits, func(c Commit) bool { return c.SHA == pr.HeadSHA }):
 		return fmt.Sprintf("the head commit %s is not among the pull request's commits, probably a push just now; try again", short(pr.HeadSHA))
 	case pr.HeadRepoID == f.Repository.ID && !slices.ContainsFunc(f.pushes(), func(p Push) bool { return p.After == pr.HeadSHA }):

@@ -76,8 +76,7 @@ func (d Decision) inTime(now time.Time) Decision {
 // EvaluateBranch judges a file under --evidence=branch: no approval is proved, the branch is trusted, and only what the
 // policy says of the request itself is checked. start is the committer date of the commit that added the file.
 func EvaluateBranch(tree Tree, path, commit, blob string, content []byte, start, now time.Time) Decision {
-	f := Facts{Head: Tree{Commit: commit, Files: map[string]TreeFile{path: NewTreeFile(plainFile, blob, content, int64(len(content)))}},
-		Files: []File{{Path: path, Status: "added"}}}
+	f := factsOf(commit, path, NewTreeFile(PlainFile, blob, content, int64(len(content))))
 	j := newJudge(tree, f, now)
 	j.readRequest(f.Head)
 	j.run(step{EvaluationError, func() string { return j.begun(start) }}, step{ExpiredBeforeGrant, func() string { return j.recent(start) }})

@@ -85,14 +85,9 @@ func flip(before, after Standing) Flip {
 
 func (t Tree) standing(p Past) Standing {
 	place, _ := requests.SplitPath(p.Path)
-	request := requests.AccessRequest{APIVersion: requests.APIVersion, Kind: requests.KindAccessRequest,
-		Metadata: requests.Metadata{Name: place.Name}, Spec: p.Spec}
-	content, err := request.Marshal()
-	if err != nil {
-		panic("policies: write a request: " + err.Error()) // texts and a duration always encode
-	}
-	f := Facts{Head: Tree{Files: map[string]TreeFile{p.Path: NewTreeFile(plainFile, "", content, int64(len(content)))}},
-		Files: []File{{Path: p.Path, Status: "added"}}}
+	content := encode(requests.AccessRequest{APIVersion: requests.APIVersion, Kind: requests.KindAccessRequest,
+		Metadata: requests.Metadata{Name: place.Name}, Spec: p.Spec})
+	f := factsOf("", p.Path, NewTreeFile(PlainFile, "", content, int64(len(content))))
 	j := newJudge(t, f, time.Time{})
 	j.readRequest(f.Head)
 	j.run(j.fileSteps()...)

@@ -13,8 +13,8 @@ import (
 	"github.com/pullgrant/pullgrant/requests"
 )
 
-// plainFile is the git mode of a file that is neither executable, a link nor a submodule (R5).
-const plainFile = "100644"
+// PlainFile is the git mode of a file that is neither executable, a link nor a submodule (R5).
+const PlainFile = "100644"
 
 // MaxFileSize bounds every file of a Tree, in bytes: GitHub's own limit for CODEOWNERS (R31).
 const MaxFileSize = 3 << 20
@@ -59,13 +59,13 @@ func readFile(fsys fs.FS, name string) (TreeFile, error) {
 		return TreeFile{Mode: "120000"}, nil
 	}
 	if info.Size() > MaxFileSize {
-		return NewTreeFile(plainFile, "", nil, info.Size()), nil
+		return NewTreeFile(PlainFile, "", nil, info.Size()), nil
 	}
 	data, err := fs.ReadFile(fsys, name)
 	if err != nil {
 		return TreeFile{}, err
 	}
-	return NewTreeFile(plainFile, "", data, int64(len(data))), nil
+	return NewTreeFile(PlainFile, "", data, int64(len(data))), nil
 }
 
 // NewTreeFile is a tree entry with its content, or with the reason why it has none. size is the blob's; data may be
@@ -73,7 +73,7 @@ func readFile(fsys fs.FS, name string) (TreeFile, error) {
 func NewTreeFile(mode, blob string, data []byte, size int64) TreeFile {
 	file := TreeFile{Mode: mode, Blob: blob}
 	switch {
-	case mode != plainFile:
+	case mode != PlainFile:
 	case size > MaxFileSize:
 		file.Unreadable = fmt.Sprintf("%d bytes; the most allowed is %d", size, MaxFileSize)
 	case !utf8.Valid(data):
@@ -86,8 +86,8 @@ func NewTreeFile(mode, blob string, data []byte, size int64) TreeFile {
 
 // problem says why the entry cannot be read as a plain text file.
 func (f TreeFile) problem() string {
-	if f.Mode != plainFile {
-		return fmt.Sprintf("git mode %s; it must be a plain file, %s", requests.Quote(f.Mode), plainFile)
+	if f.Mode != PlainFile {
+		return fmt.Sprintf("git mode %s; it must be a plain file, %s", requests.Quote(f.Mode), PlainFile)
 	}
 	return f.Unreadable
 }
@@ -251,12 +251,9 @@ func (w world) check(name string) []requests.Finding {
 	return findings
 }
 
-// AgentNamespace is where the agent lives and keeps its state; no request reaches into it.
-const AgentNamespace = "pullgrant-system"
-
 func protectedNamespace(name string) string {
-	if strings.HasPrefix(name, "kube-") || name == AgentNamespace {
-		return "the namespace " + requests.Quote(name) + " is protected: kube-* and " + AgentNamespace + " are never granted into"
+	if strings.HasPrefix(name, "kube-") || name == requests.AgentNamespace {
+		return "the namespace " + requests.Quote(name) + " is protected: kube-* and " + requests.AgentNamespace + " are never granted into"
 	}
 	return ""
 }

@@ -75,10 +75,24 @@ func checkFile(tree Tree, name string, file TreeFile) []requests.Finding {
 	return findings
 }
 
+// factsOf are the facts of a request file that no pull request is known of.
+func factsOf(commit, name string, file TreeFile) Facts {
+	return Facts{Head: Tree{Commit: commit, Files: map[string]TreeFile{name: file}}, Files: []File{{Path: name, Status: "added"}}}
+}
+
+// encode writes a request as its file.
+func encode(request requests.AccessRequest) []byte {
+	content, err := request.Marshal()
+	if err != nil {
+		panic("policies: write a request: " + err.Error()) // texts and a duration always encode
+	}
+	return content
+}
+
 // Preview judges what a request file says against the policies in tree, before there is a pull request: Allowed means
 // that only its author and the approvals remain to be judged. The Grant has no window.
 func Preview(tree Tree, name string, file TreeFile) Decision {
-	f := Facts{Head: Tree{Files: map[string]TreeFile{name: file}}, Files: []File{{Path: name, Status: "added"}}}
+	f := factsOf("", name, file)
 	j := newJudge(tree, f, time.Time{})
 	j.readRequest(f.Head)
 	j.run(j.fileSteps()...)

@@ -14,9 +14,6 @@ import (
 	"github.com/pullgrant/pullgrant/requests"
 )
 
-// agentNamespace is the agent's own. Nobody is granted anything in it, and nothing in kube-*.
-const agentNamespace = "pullgrant-system"
-
 var commitPattern = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
 
 // check refuses a grant that no policy can have produced. Whoever judged it has checked all this; doing so again where
@@ -66,7 +63,7 @@ func checkBinding(b requests.Binding, name string) error {
 		return refuse("name", b.Name, "it must be "+name)
 	case requests.CheckName(b.Namespace) != "":
 		return refuse("namespace", b.Namespace, requests.CheckName(b.Namespace))
-	case strings.HasPrefix(b.Namespace, "kube-") || b.Namespace == agentNamespace:
+	case strings.HasPrefix(b.Namespace, "kube-") || b.Namespace == requests.AgentNamespace:
 		return refuse("namespace", b.Namespace, "it is protected")
 	case b.Role.Kind != requests.KindClusterRole:
 		return refuse("role kind", b.Role.Kind, "allowed: "+requests.KindClusterRole)

@@ -35,6 +35,9 @@ type Role struct {
 	Name string `yaml:"name" json:"name"`
 }
 
+// AgentNamespace is where the agent lives and keeps its state; no grant reaches into it.
+const AgentNamespace = "pullgrant-system"
+
 // KindClusterRole is the only kind of Role.
 const KindClusterRole = "ClusterRole"
 

@@ -11,13 +11,12 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/render"
 	"github.com/pullgrant/pullgrant/requests"
 )
 
 // Namespace is where the agent lives and keeps its state.
-const Namespace = policies.AgentNamespace
+const Namespace = requests.AgentNamespace
 
 // Phase is how far a grant has come.
 type Phase string

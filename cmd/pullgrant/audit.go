@@ -1,13 +1,10 @@
 package main
 
 import (
-	"cmp"
-	"errors"
 	"fmt"
 	"os"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -104,20 +101,11 @@ func readSigners(name string) (*sync.AllowedSigners, error) {
 }
 
 func writeAccounts(w world, accounts []sync.Account) error {
-	table := tabwriter.NewWriter(w.out, 0, 0, 3, ' ', 0)
 	rows := [][]string{{"WHEN", "WHO", "WHAT", "WINDOW", "ENDED", "APPROVED BY", "PR", "PROOF"}}
 	for _, a := range accounts {
 		rows = append(rows, accountRow(a))
 	}
-	var err error
-	for _, row := range rows {
-		for i := range row {
-			row[i] = cmp.Or(plain(row[i]), "-")
-		}
-		_, writeErr := fmt.Fprintln(table, strings.Join(row, "\t"))
-		err = errors.Join(err, writeErr)
-	}
-	return errors.Join(err, table.Flush())
+	return writeTable(w.out, rows)
 }
 
 func accountRow(a sync.Account) []string {

@@ -2,11 +2,14 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
+	"text/tabwriter"
 	"unicode"
 	"unicode/utf16"
 
@@ -80,4 +83,18 @@ func plain(s string) string {
 		}
 	}
 	return b.String()
+}
+
+// writeTable prints rows in columns, the first row as their heads. Every cell is made plain; an empty one is a dash.
+func writeTable(w io.Writer, rows [][]string) error {
+	table := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
+	var err error
+	for _, row := range rows {
+		for i := range row {
+			row[i] = cmp.Or(plain(row[i]), "-")
+		}
+		_, writeErr := fmt.Fprintln(table, strings.Join(row, "\t"))
+		err = errors.Join(err, writeErr)
+	}
+	return errors.Join(err, table.Flush())
 }

@@ -2,11 +2,9 @@ package main
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -106,7 +104,6 @@ func policyList(w world, o policyListOptions) error {
 }
 
 func writeOffers(w world, all []offer) error {
-	table := tabwriter.NewWriter(w.out, 0, 0, 3, ' ', 0)
 	rows := [][]string{{"POLICY", "CLUSTER", "GIVES", "AT MOST", "WHO MAY ASK", "WHO APPROVES"}}
 	for _, o := range all {
 		var gives, approvals []string
@@ -118,15 +115,7 @@ func writeOffers(w world, all []offer) error {
 		}
 		rows = append(rows, []string{o.Name, o.Cluster, strings.Join(gives, "; "), o.MaxDuration.String(), at(o.Askers), strings.Join(approvals, " and ")})
 	}
-	var err error
-	for _, row := range rows {
-		for i := range row {
-			row[i] = cmp.Or(plain(row[i]), "-")
-		}
-		_, writeErr := fmt.Fprintln(table, strings.Join(row, "\t"))
-		err = errors.Join(err, writeErr)
-	}
-	return errors.Join(err, table.Flush())
+	return writeTable(w.out, rows)
 }
 
 // at is names as GitHub mentions them.

@@ -2,11 +2,9 @@ package main
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -128,20 +126,11 @@ func pastRequests(accounts []sync.Account) []policies.Past {
 }
 
 func writeFlips(w world, flips []policies.Replayed) error {
-	table := tabwriter.NewWriter(w.out, 0, 0, 3, ' ', 0)
 	rows := [][]string{{"DIFFERS", "REQUEST", "WHO", "BEFORE", "AFTER", "WHY"}}
 	for _, r := range flips {
 		rows = append(rows, []string{string(r.Flip), r.Path, r.Requester, standing(r.Before), standing(r.After), whyFlipped(r)})
 	}
-	var err error
-	for _, row := range rows {
-		for i := range row {
-			row[i] = cmp.Or(plain(row[i]), "-")
-		}
-		_, writeErr := fmt.Fprintln(table, strings.Join(row, "\t"))
-		err = errors.Join(err, writeErr)
-	}
-	return errors.Join(err, table.Flush())
+	return writeTable(w.out, rows)
 }
 
 func standing(s policies.Standing) string {

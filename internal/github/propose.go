@@ -100,7 +100,7 @@ func (c *Client) propose(ctx context.Context, repository policies.Repository, p 
 	var changes []*github.TreeEntry
 	paths := slices.Sorted(maps.Keys(p.Files))
 	for _, path := range paths {
-		change := &github.TreeEntry{Path: &path, Mode: github.String(plainFile), Type: github.String("blob")} // no SHA: remove
+		change := &github.TreeEntry{Path: &path, Mode: github.String(policies.PlainFile), Type: github.String("blob")} // no SHA: remove
 		if p.Files[path] != nil {
 			if change.SHA, err = c.store(ctx, path, p.Files[path]); err != nil {
 				return "", err

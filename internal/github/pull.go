@@ -29,12 +29,6 @@ func (s snapshot) same(other snapshot) bool {
 		s.Draft == other.Draft && s.Merged == other.Merged && s.State == other.State && s.updatedAt.Equal(other.updatedAt)
 }
 
-// Limits of what GitHub lists of one pull request (R2, R3).
-const (
-	maxFiles   = 3000
-	maxCommits = 250
-)
-
 func (c *Client) pull(ctx context.Context, number int) (snapshot, error) {
 	found, _, err := c.api.PullRequests.Get(ctx, c.owner, c.repo, number)
 	if err != nil {
@@ -61,11 +55,11 @@ func (c *Client) pull(ctx context.Context, number int) (snapshot, error) {
 			return p, c.incomplete("the merge of the pull request")
 		}
 	}
-	if p.files >= maxFiles {
-		return p, fmt.Errorf("it changes %d files and GitHub lists no more than %d; split it", p.files, maxFiles)
+	if p.files >= policies.MaxFiles {
+		return p, fmt.Errorf("it changes %d files and GitHub lists no more than %d; split it", p.files, policies.MaxFiles)
 	}
-	if p.commits >= maxCommits {
-		return p, fmt.Errorf("it has %d commits and GitHub lists no more than %d; squash them", p.commits, maxCommits)
+	if p.commits >= policies.MaxCommits {
+		return p, fmt.Errorf("it has %d commits and GitHub lists no more than %d; squash them", p.commits, policies.MaxCommits)
 	}
 	return p, nil
 }
@@ -99,8 +93,8 @@ func (c *Client) readFiles(ctx context.Context, f *policies.Facts, p snapshot) e
 		}
 		f.Files = append(f.Files, policies.File{Path: file.GetFilename(), PreviousPath: file.GetPreviousFilename(), Status: file.GetStatus()})
 	}
-	if len(f.Files) >= maxFiles {
-		return fmt.Errorf("it changes %d files and GitHub lists no more than %d; split it", len(f.Files), maxFiles)
+	if len(f.Files) >= policies.MaxFiles {
+		return fmt.Errorf("it changes %d files and GitHub lists no more than %d; split it", len(f.Files), policies.MaxFiles)
 	}
 	if len(f.Files) < p.files {
 		return fmt.Errorf("%w: GitHub counts %d changed files and lists %d", errMoved, p.files, len(f.Files))
@@ -150,8 +144,8 @@ func (c *Client) readCommits(ctx context.Context, f *policies.Facts, p snapshot)
 		}
 		f.Commits = append(f.Commits, converted)
 	}
-	if len(f.Commits) >= maxCommits {
-		return fmt.Errorf("it has %d commits and GitHub lists no more than %d; squash them", len(f.Commits), maxCommits)
+	if len(f.Commits) >= policies.MaxCommits {
+		return fmt.Errorf("it has %d commits and GitHub lists no more than %d; squash them", len(f.Commits), policies.MaxCommits)
 	}
 	if len(f.Commits) < p.commits {
 		return fmt.Errorf("%w: GitHub counts %d commits and lists %d", errMoved, p.commits, len(f.Commits))

@@ -47,15 +47,12 @@ func (c *Client) Files(ctx context.Context, commit, folder string) (map[string][
 		return nil, err
 	}
 	for name, file := range tree.Files {
-		if file.Mode == plainFile && file.Unreadable == "" {
+		if file.Mode == policies.PlainFile && file.Unreadable == "" {
 			files[name] = []byte(file.Content)
 		}
 	}
 	return files, nil
 }
-
-// plainFile is the git mode of a file that is neither executable nor a link.
-const plainFile = "100644"
 
 // tree reads the wanted files of a commit. Beside the folders of trust it looks into those above path.
 func (c *Client) tree(ctx context.Context, commit, request string, wanted func(string) bool) (policies.Tree, error) {
@@ -95,7 +92,7 @@ func (c *Client) walk(ctx context.Context, tree policies.Tree, name, at string, 
 
 // file reads one entry. What is not a plain file, or is too large to matter, keeps its mode and name without content.
 func (c *Client) file(ctx context.Context, e entry) (policies.TreeFile, error) {
-	if e.kind != "blob" || e.mode != plainFile || e.size > policies.MaxFileSize {
+	if e.kind != "blob" || e.mode != policies.PlainFile || e.size > policies.MaxFileSize {
 		return policies.NewTreeFile(e.mode, e.name, nil, int64(e.size)), nil
 	}
 	data, err := c.blob(ctx, e.name)

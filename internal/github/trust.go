@@ -42,7 +42,7 @@ func (c *Client) Under(ctx context.Context, f *policies.Facts, instead map[strin
 			continue
 		}
 		var data []byte
-		if file.Mode == plainFile {
+		if file.Mode == policies.PlainFile {
 			var err error
 			if data, err = c.blob(ctx, file.Blob); err != nil {
 				return tree, fmt.Errorf("read %s as it was proven last: %w", path, err)
