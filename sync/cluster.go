@@ -19,6 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/util/retry"
 
 	"github.com/pullgrant/pullgrant/render"
 	"github.com/pullgrant/pullgrant/requests"
@@ -228,16 +229,24 @@ func (c *cluster) head(ctx context.Context) (string, error) {
 	return lease.Annotations[annotationHead], nil
 }
 
+// setHead notes the head. Another agent of the cluster may do so at the same time: then it is noted again, as either head
+// is one to go on from.
 func (c *cluster) setHead(ctx context.Context, commit string) error {
 	leases := c.client.CoordinationV1().Leases(Namespace)
-	lease, err := leases.Get(ctx, leaseName, metav1.GetOptions{})
-	if apierrors.IsNotFound(err) {
-		lease = &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Name: leaseName, Annotations: map[string]string{annotationHead: commit}}}
-		_, err = leases.Create(ctx, lease, metav1.CreateOptions{FieldManager: render.ManagedBy})
-	} else if err == nil {
+	err := retry.RetryOnConflict(retry.DefaultRetry, func() error {
+		lease, err := leases.Get(ctx, leaseName, metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			lease = &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Name: leaseName, Annotations: map[string]string{annotationHead: commit}}}
+			_, err = leases.Create(ctx, lease, metav1.CreateOptions{FieldManager: render.ManagedBy})
+			return err
+		}
+		if err != nil {
+			return err
+		}
 		metav1.SetMetaDataAnnotation(&lease.ObjectMeta, annotationHead, commit)
 		_, err = leases.Update(ctx, lease, metav1.UpdateOptions{FieldManager: render.ManagedBy})
-	}
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("noting the accepted head on Lease %s/%s: %w", Namespace, leaseName, err)
 	}
