@@ -227,9 +227,9 @@ func (a *Agent) observe(ctx context.Context, main *Main) (World, error) {
 		a.log.Error("a record cannot be read", "event", "observe", "cluster", a.cluster.name, "error", err.Error())
 	}
 	for _, r := range w.Records {
-		for _, b := range r.Bindings {
-			if r.Phase != Ended && b.UID != "" {
-				a.expirer.watch(Live{Namespace: b.Namespace, Name: b.Name, UID: b.UID, Content: b.Content}, r.Grant.Window.End.Time)
+		for _, o := range r.Objects {
+			if r.Phase != Ended && o.UID != "" && o.isBinding() {
+				a.expirer.watch(Live{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, UID: o.UID, Content: o.Content}, r.Grant.Window.End.Time)
 			}
 		}
 	}

@@ -29,13 +29,13 @@ func revocation(r Record) requests.Revocation {
 	if g.Subject.Name != "" {
 		entry.Status.Subject = &g.Subject
 	}
-	for _, b := range r.Bindings {
-		if b.UID != "" {
+	for _, o := range r.Objects {
+		if o.UID != "" {
 			entry.Status.GrantRefs = append(entry.Status.GrantRefs, requests.GrantRef{
-				Kind: "RoleBinding", Namespace: b.Namespace, Name: b.Name, UID: b.UID, State: requests.ObjectReclaimed})
+				Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, UID: o.UID, State: requests.ObjectReclaimed})
 		}
 	}
-	if len(entry.Status.GrantRefs) > 0 {
+	if r.granted() {
 		entry.Status.GrantedAt, entry.Status.ExpiresAt = &g.Window.Start, &g.Window.End
 	}
 	return entry
@@ -161,7 +161,7 @@ func sentence(e entry) string {
 
 // granted tells whether any binding ever existed.
 func (r Record) granted() bool {
-	return slices.ContainsFunc(r.Bindings, func(b Object) bool { return b.UID != "" })
+	return slices.ContainsFunc(r.Objects, func(o Object) bool { return o.isBinding() && o.UID != "" })
 }
 
 func (e entry) trailers() []string {

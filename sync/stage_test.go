@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os/exec"
+	"slices"
 	"strings"
 	gosync "sync"
 	"sync/atomic"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -77,7 +79,8 @@ func newStage(t *testing.T) *stage {
 	s.agentRest, err = cp.ServiceAccount(t.Context(), Namespace, "pullgrant-agent")
 	s.must(err)
 	s.until("the agent's rights are in force", func() bool {
-		return s.may("system:serviceaccount:pullgrant-system:pullgrant-agent", "rbac.authorization.k8s.io", "create", "rolebindings")
+		const agent = "system:serviceaccount:pullgrant-system:pullgrant-agent"
+		return s.may(agent, "rbac.authorization.k8s.io", "create", "rolebindings") && s.may(agent, "batch", "create", "jobs")
 	})
 	s.Forge, err = forge.Start(t.TempDir(), forge.Options{Contract: true, Now: func() time.Time { return s.clock().Add(s.ahead(&s.hubAhead)) }})
 	s.must(err)
@@ -312,6 +315,14 @@ func (s *stage) bindings() []rbacv1.RoleBinding {
 	return list.Items
 }
 
+// jobs lists the backstops that are left, but for those that are being deleted.
+func (s *stage) jobs() []batchv1.Job {
+	s.Helper()
+	list, err := s.admin.BatchV1().Jobs(s.namespace).List(s.Context(), metav1.ListOptions{LabelSelector: "app.kubernetes.io/managed-by=pullgrant"})
+	s.must(err)
+	return slices.DeleteFunc(list.Items, func(j batchv1.Job) bool { return j.DeletionTimestamp != nil })
+}
+
 func (s *stage) records() []corev1.ConfigMap {
 	s.Helper()
 	list, err := s.admin.CoreV1().ConfigMaps(Namespace).List(s.Context(), metav1.ListOptions{LabelSelector: "pullgrant.dev/cluster=" + s.cluster})
@@ -352,6 +363,9 @@ func (s *stage) over(name, cause, code string) requests.Revocation {
 	s.allowed(false)
 	if b := s.bindings(); len(b) != 0 {
 		s.Errorf("still there: %v", b)
+	}
+	if j := s.jobs(); len(j) != 0 {
+		s.Errorf("Jobs left: %v", j)
 	}
 	if r := s.records(); len(r) != 0 {
 		s.Errorf("records left: %v", r)
