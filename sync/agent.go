@@ -48,6 +48,7 @@ type Agent struct {
 	noted   string             // the head that the Lease has
 	seen    string             // the tip whose problems were logged
 	waiting map[string]waiting // by path
+	proved  map[string]Proof   // by path, of grants that this process began and has not finished
 
 	trust     *trust  // nil: what earlier runs proved was not read yet
 	following waiting // trust is behind the branch
@@ -73,7 +74,7 @@ func NewAgent(c Config) (*Agent, error) {
 		return nil, err
 	}
 	return &Agent{cluster: own, expirer: newExpirer(expiring, compared.now, c.Logger), repository: c.Repository, github: c.GitHub,
-		poll: c.Poll, clocks: compared, now: compared.now, signer: c.Signer, log: c.Logger, trustRoot: c.TrustRoot, waiting: map[string]waiting{}}, nil
+		poll: c.Poll, clocks: compared, now: compared.now, signer: c.Signer, log: c.Logger, trustRoot: c.TrustRoot, waiting: map[string]waiting{}, proved: map[string]Proof{}}, nil
 }
 
 // Run works until ctx ends. Errors are logged and what caused them is tried again; the one it returns is of a watch that
@@ -198,6 +199,9 @@ func (a *Agent) settle(ctx context.Context, main *Main, proofs map[string]Proof)
 			return w, err
 		}
 		w.Proofs = proofs
+		if main != nil && proofs == nil { // once a pass
+			w.Drift = a.drift(ctx, w)
+		}
 		steps := Plan(a.now(), w)
 		if main != nil && !slices.ContainsFunc(steps, func(s Step) bool { return s.Action == End || s.Action == Sweep }) {
 			w.Removers = a.removers(ctx, w) // asked of GitHub once nothing waits to be taken away

@@ -100,8 +100,11 @@ func TestPlanWithClocksApart(t *testing.T) {
 			{Phase: Granting, Grant: begun, Objects: []Object{{Kind: "RoleBinding", Namespace: "payments", Name: begun.Bindings[0].Name, Content: "own"}}},
 			{Phase: Granted, Grant: over, Objects: []Object{{Kind: "RoleBinding", Namespace: "payments", Name: over.Bindings[0].Name, UID: "1", Content: "own"}}},
 		},
-		Live:   []Live{{Kind: "RoleBinding", Namespace: "payments", Name: over.Bindings[0].Name, UID: "1", Managed: true, Content: "own"}},
-		Proofs: map[string]Proof{asked.Path: {Blob: "b1", Since: at, Decision: policies.Decision{Outcome: policies.Allowed, Grant: &asked}}},
+		Live: []Live{{Kind: "RoleBinding", Namespace: "payments", Name: over.Bindings[0].Name, UID: "1", Managed: true, Content: "own"}},
+		Proofs: map[string]Proof{
+			begun.Path: {Blob: "b1", Since: at, Decision: policies.Decision{Outcome: policies.Allowed, Grant: &begun}},
+			asked.Path: {Blob: "b1", Since: at, Decision: policies.Decision{Outcome: policies.Allowed, Grant: &asked}},
+		},
 	}
 	for _, g := range []requests.Grant{begun, over, asked} {
 		w.Main.Requests[g.Path] = "b1"

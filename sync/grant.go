@@ -28,6 +28,9 @@ func (a *Agent) grant(ctx context.Context, r Record) (Record, error) {
 	fresh := r.version == ""
 	if fresh {
 		r.Objects = objectsOf(r.Grant, true)
+		if r.Roles, err = a.cluster.rules(ctx, r.Grant); err != nil {
+			return r, err
+		}
 	}
 	code, err := a.backstop(ctx, &r, fresh)
 	if code != "" {

@@ -46,6 +46,7 @@ type scenario struct {
 		Expired          bool
 	}
 	Removers map[string]string
+	Drift    map[string]string
 	Proofs   map[string]struct {
 		Outcome policies.Outcome
 		Code    policies.Code
@@ -76,7 +77,7 @@ func grantOf(short string, n, hours int) requests.Grant {
 }
 
 func (s scenario) world() World {
-	w := World{Cluster: cluster1, Namespaces: s.Namespaces, Removers: map[string]string{}, Proofs: map[string]Proof{}}
+	w := World{Cluster: cluster1, Namespaces: s.Namespaces, Removers: map[string]string{}, Drift: map[string]string{}, Proofs: map[string]Proof{}}
 	if w.Namespaces == nil {
 		w.Namespaces = map[string]string{"payments": "ns"}
 	}
@@ -129,6 +130,9 @@ func (s scenario) world() World {
 	}
 	for short, login := range s.Removers {
 		w.Removers[pathOf(short)] = login
+	}
+	for short, cause := range s.Drift {
+		w.Drift[pathOf(short)] = cause
 	}
 	for short, p := range s.Proofs {
 		grant := grantOf(short, 1, max(p.Hours, 1))

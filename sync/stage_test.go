@@ -187,11 +187,12 @@ func (s *stage) makeNamespace() {
 	s.must(err)
 }
 
-func (s *stage) may(user, group, verb, resource string) bool {
+// may asks the API server what a user may do in the namespace, with one object of that name where one is given.
+func (s *stage) may(user, group, verb, resource string, name ...string) bool {
 	s.Helper()
 	review, err := s.admin.AuthorizationV1().SubjectAccessReviews().Create(s.Context(), &authorizationv1.SubjectAccessReview{
 		Spec: authorizationv1.SubjectAccessReviewSpec{User: user, ResourceAttributes: &authorizationv1.ResourceAttributes{
-			Namespace: s.namespace, Group: group, Verb: verb, Resource: resource}},
+			Namespace: s.namespace, Group: group, Verb: verb, Resource: resource, Name: strings.Join(name, "")}},
 	}, metav1.CreateOptions{})
 	s.must(err)
 	return review.Status.Allowed

@@ -33,8 +33,9 @@ const (
 type Record struct {
 	Phase   Phase
 	Grant   requests.Grant
-	Request []byte   // the request file, for the ledger entry; empty when it is no readable request
-	Objects []Object // as objectsOf has them; Jobs come first
+	Request []byte            // the request file, for the ledger entry; empty when it is no readable request
+	Objects []Object          // as objectsOf has them; Jobs come first
+	Roles   map[string]string // by role of the grant, a digest of its rules when it was granted
 
 	Cause   string // of an Ended grant; "" while it is being found out who removed the request
 	Code    string // of a refusal
@@ -85,7 +86,11 @@ func (r Record) configMap() (*corev1.ConfigMap, error) {
 	if err != nil {
 		return nil, fmt.Errorf("write the record of %s: %w", r.Grant.Name, err)
 	}
-	data := map[string]string{"phase": string(r.Phase), "grant": string(grant), "objects": string(objects)}
+	roles, err := json.Marshal(r.Roles)
+	if err != nil {
+		return nil, fmt.Errorf("write the record of %s: %w", r.Grant.Name, err)
+	}
+	data := map[string]string{"phase": string(r.Phase), "grant": string(grant), "objects": string(objects), "roles": string(roles)}
 	if r.Phase == Ended {
 		data["cause"], data["code"], data["endedAt"] = r.Cause, r.Code, r.EndedAt.String()
 	}
@@ -107,7 +112,8 @@ func (r Record) configMap() (*corev1.ConfigMap, error) {
 func readRecord(m *corev1.ConfigMap) (Record, error) {
 	r := Record{Phase: Phase(m.Data["phase"]), Request: m.BinaryData["request"], Cause: m.Data["cause"], Code: m.Data["code"],
 		version: m.ResourceVersion}
-	errs := []error{json.Unmarshal([]byte(m.Data["grant"]), &r.Grant), json.Unmarshal([]byte(m.Data["objects"]), &r.Objects)}
+	errs := []error{json.Unmarshal([]byte(m.Data["grant"]), &r.Grant), json.Unmarshal([]byte(m.Data["objects"]), &r.Objects),
+		json.Unmarshal([]byte(m.Data["roles"]), &r.Roles)}
 	switch r.Phase {
 	case Granting, Granted:
 		if r.Grant.Window.End.IsZero() {
