@@ -51,7 +51,7 @@ type stage struct {
 	hubAhead time.Duration // and what GitHub's is
 }
 
-var stages atomic.Int32
+var stages, replicas atomic.Int32
 
 func newStage(t *testing.T) *stage {
 	t.Helper()
@@ -271,7 +271,7 @@ func (s *stage) agent(o options) *Agent {
 		return "x-access-token", s.AppToken("agent"), nil
 	}, client)
 	s.must(err)
-	c := Config{Cluster: s.cluster, Repository: repository, Kubernetes: config, Poll: cmp.Or(o.poll, 50*time.Millisecond), Clock: s.clock, Signer: o.signer, TrustRoot: o.root,
+	c := Config{Cluster: s.cluster, Identity: fmt.Sprintf("replica-%d", replicas.Add(1)), Repository: repository, Kubernetes: config, Poll: cmp.Or(o.poll, 50*time.Millisecond), Clock: s.clock, Signer: o.signer, TrustRoot: o.root,
 		Logger: slog.New(slog.NewJSONHandler(lockedWriter{s}, nil))}
 	if o.github {
 		c.GitHub, err = github.New(github.Config{APIURL: s.URL, Owner: "acme", Repo: "access",
