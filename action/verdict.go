@@ -65,9 +65,9 @@ func (t target) pulls(ctx context.Context, client *github.Client) (pulls []githu
 			return nil, err
 		}
 	}
-	named := github.OpenPull{Number: t.number, HeadSHA: t.headSHA}
-	if t.number > 0 && !slices.Contains(pulls, named) {
-		pulls = append(pulls, named)
+	named := func(p github.OpenPull) bool { return p.Number == t.number && p.HeadSHA == t.headSHA }
+	if t.number > 0 && !slices.ContainsFunc(pulls, named) {
+		pulls = append(pulls, github.OpenPull{Number: t.number, HeadSHA: t.headSHA})
 	}
 	return pulls, nil
 }

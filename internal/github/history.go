@@ -18,7 +18,7 @@ type listed struct {
 	author              policies.User
 	head, base, mergeAt string // mergeAt: the merge commit; of an open one GitHub's trial merge
 	baseID              int64
-	open                bool
+	draft, open         bool
 	merged              bool
 	mergedAt            requests.Time
 }
@@ -42,28 +42,42 @@ func (c *Client) pullsOf(ctx context.Context, commit string) ([]listed, error) {
 	}
 	var all []listed
 	for _, f := range found {
-		p := listed{number: f.GetNumber(), head: f.GetHead().GetSHA(), base: f.GetBase().GetRef(), mergeAt: f.GetMergeCommitSHA(),
-			baseID: f.GetBase().GetRepo().GetID(), open: f.GetState() == "open", merged: !f.GetMergedAt().IsZero(),
-			mergedAt: requests.At(f.GetMergedAt().Time)}
-		if p.author, err = c.user(f.User, "the author of a pull request"); err != nil {
+		p, err := c.list(f)
+		if err != nil {
 			return nil, err
-		}
-		if p.number == 0 || !isName(p.head) || p.base == "" || p.baseID == 0 || f.GetState() == "" || p.merged && !isName(p.mergeAt) {
-			return nil, c.incomplete("the pull requests of commit %s", commit)
 		}
 		all = append(all, p)
 	}
 	return all, nil
 }
 
+// list converts a pull request of a list, which lacks some of what a single one has.
+func (c *Client) list(f *github.PullRequest) (listed, error) {
+	author, err := c.user(f.User, "the author of a pull request")
+	p := listed{number: f.GetNumber(), author: author, head: f.GetHead().GetSHA(), base: f.GetBase().GetRef(), mergeAt: f.GetMergeCommitSHA(),
+		baseID: f.GetBase().GetRepo().GetID(), draft: f.GetDraft(), open: f.GetState() == "open", merged: !f.GetMergedAt().IsZero(),
+		mergedAt: requests.At(f.GetMergedAt().Time)}
+	if err == nil && (p.number == 0 || !isName(p.head) || p.base == "" || p.baseID == 0 || f.GetState() == "" || p.merged && !isName(p.mergeAt)) {
+		err = c.incomplete("a list of pull requests")
+	}
+	return p, err
+}
+
 // OpenPull is an open pull request as lists show it.
 type OpenPull struct {
 	Number  int
 	HeadSHA string
+	BaseRef string
+	Draft   bool
+	Author  policies.User
 }
 
-// OpenPulls lists all open pull requests, oldest first: what must be judged again when the default branch has moved.
+func (p listed) openPull() OpenPull { return OpenPull{p.number, p.head, p.base, p.draft, p.author} }
+
+// OpenPulls lists all open pull requests, oldest first: what must be judged again when the default branch has moved, and
+// what may withdraw a request. A list that has not changed since the last call costs nothing of the rate limit.
 func (c *Client) OpenPulls(ctx context.Context) ([]OpenPull, error) {
+	ctx = keeping(ctx)
 	found, err := pages(func(o github.ListOptions) ([]*github.PullRequest, *github.Response, error) {
 		return c.api.PullRequests.List(ctx, c.owner, c.repo, &github.PullRequestListOptions{State: "open", Sort: "created", Direction: "asc", ListOptions: o})
 	})
@@ -71,11 +85,12 @@ func (c *Client) OpenPulls(ctx context.Context) ([]OpenPull, error) {
 		return nil, c.explain(err, "Pull requests: read", "list the open pull requests")
 	}
 	var open []OpenPull
-	for _, p := range found {
-		if p.GetNumber() == 0 || !isName(p.GetHead().GetSHA()) {
-			return nil, c.incomplete("the open pull requests")
+	for _, f := range found {
+		p, err := c.list(f)
+		if err != nil {
+			return nil, err
 		}
-		open = append(open, OpenPull{p.GetNumber(), p.GetHead().GetSHA()})
+		open = append(open, p.openPull())
 	}
 	return open, nil
 }
@@ -93,7 +108,7 @@ func (c *Client) PullsByHead(ctx context.Context, commit string) ([]OpenPull, er
 	var open []OpenPull
 	for _, p := range found {
 		if p.open && p.head == commit && p.baseID == repository.ID {
-			open = append(open, OpenPull{p.number, p.head})
+			open = append(open, p.openPull())
 		}
 	}
 	return open, nil

@@ -113,10 +113,12 @@ func TestOpenPullRequests(t *testing.T) {
 		w.open(fmt.Sprint("b", i))
 	}
 	w.check(w.Do(w.Token("alice"), "PATCH", "/repos/acme/access/pulls/2", map[string]any{"state": "closed"}, nil))
-	if got, err := w.client.OpenPulls(t.Context()); err != nil || !slices.Equal(got, []OpenPull{{1, w.Branch("b0")}, {3, w.Branch("b2")}}) {
+	alice := policies.User{Login: "alice", ID: 101, Type: "User"}
+	first, last := OpenPull{1, w.Branch("b0"), "main", false, alice}, OpenPull{3, w.Branch("b2"), "main", false, alice}
+	if got, err := w.client.OpenPulls(t.Context()); err != nil || !slices.Equal(got, []OpenPull{first, last}) {
 		t.Errorf("open %v, error %v", got, err)
 	}
-	if got, err := w.client.PullsByHead(t.Context(), w.Branch("b2")); err != nil || !slices.Equal(got, []OpenPull{{3, w.Branch("b2")}}) {
+	if got, err := w.client.PullsByHead(t.Context(), w.Branch("b2")); err != nil || !slices.Equal(got, []OpenPull{last}) {
 		t.Errorf("by head %v, error %v", got, err)
 	}
 	if got, err := w.client.PullsByHead(t.Context(), w.Branch("main")); err != nil || len(got) != 0 {

@@ -29,6 +29,7 @@ type transport struct {
 	next  http.RoundTripper
 	pause time.Duration    // before the second attempt; doubled for the third
 	clock func() time.Time // the own one; nil when nobody asks for the skew
+	kept  kept
 
 	mu    sync.Mutex
 	dated bool          // GitHub told its time at least once
@@ -68,6 +69,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	req = req.Clone(req.Context())
 	req.Header.Set("Authorization", "Bearer "+token)
+	t.kept.ask(req)
 	for attempt := 1; ; attempt++ {
 		response, err := t.attempt(req)
 		if err != nil {
@@ -97,6 +99,7 @@ func (t *transport) attempt(req *http.Request) (*http.Response, error) {
 	defer response.Body.Close()
 	t.date(response)
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
+	body = t.kept.recall(req, response, body)
 	switch success := response.StatusCode >= 200 && response.StatusCode < 300; {
 	case err != nil:
 		return nil, fmt.Errorf("the answer broke off after %d bytes: %w", len(body), err)
@@ -105,6 +108,7 @@ func (t *transport) attempt(req *http.Request) (*http.Response, error) {
 	case success && response.StatusCode != http.StatusNoContent && (!json.Valid(body) || bytes.Equal(bytes.TrimSpace(body), []byte("null"))):
 		return nil, fmt.Errorf("the answer's %d bytes are no complete JSON", len(body))
 	}
+	t.kept.take(req, response, body)
 	response.Body = io.NopCloser(bytes.NewReader(body))
 	return response, nil
 }
