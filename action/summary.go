@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/pullgrant/pullgrant/internal/github"
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
 )
@@ -14,42 +15,42 @@ import (
 func (v verdict) summary() string {
 	d := v.decision
 	var b strings.Builder
-	fmt.Fprintf(&b, "### %s %s\n\n%s\n\n", v.name(), title(d), code(d.Message))
+	fmt.Fprintf(&b, "### %s %s\n\n%s\n\n", v.name(), title(d), github.Code(d.Message))
 	v.asked(&b)
 	roles(&b, d)
 	widened(&b, d)
 	if len(d.Challenges) > 0 {
 		b.WriteString("| Approval | State | Approved by | May still approve |\n| --- | --- | --- | --- |\n")
 		for _, c := range d.Challenges {
-			name := escape(c.Kind)
+			name := github.Escape(c.Kind)
 			if c.Path != "" && d.Kind != policies.KindRequest {
-				name += " of " + code(c.Path)
+				name += " of " + github.Code(c.Path)
 			}
 			state, left := "missing", remaining(c)
 			if c.Met {
 				state, left = "met", "–"
 			}
-			row(&b, name, fmt.Sprintf("%s, %d of %d", state, len(c.Approvers), c.Count), logins(c.Approvers, "–"), left)
+			github.Row(&b, name, fmt.Sprintf("%s, %d of %d", state, len(c.Approvers), c.Count), logins(c.Approvers, "–"), left)
 		}
 		b.WriteString("\n")
 	}
 	if len(d.Ignored) > 0 {
 		b.WriteString("Approvals that do not count:\n\n")
 		for _, r := range d.Ignored {
-			fmt.Fprintf(&b, "- %s (%s)\n", code(r.Message), r.Code)
+			fmt.Fprintf(&b, "- %s (%s)\n", github.Code(r.Message), r.Code)
 		}
 		b.WriteString("\n")
 	}
 	if len(d.Findings) > 0 {
 		b.WriteString("Problems in files:\n\n")
 		for _, f := range d.Findings {
-			fmt.Fprintf(&b, "- %s\n", code(f.String()))
+			fmt.Fprintf(&b, "- %s\n", github.Code(f.String()))
 		}
 		b.WriteString("\n")
 	}
-	fmt.Fprintf(&b, "Judged head %s", code(d.HeadSHA))
+	fmt.Fprintf(&b, "Judged head %s", github.Code(d.HeadSHA))
 	if d.PolicyCommit != "" {
-		fmt.Fprintf(&b, " under the policies at %s", code(d.PolicyCommit))
+		fmt.Fprintf(&b, " under the policies at %s", github.Code(d.PolicyCommit))
 	}
 	b.WriteString(".\n")
 	return b.String()
@@ -62,18 +63,18 @@ func (v verdict) asked(b *strings.Builder) {
 		return
 	}
 	b.WriteString("| Access | |\n| --- | --- |\n")
-	row(b, "Who asks", code("@"+g.Requester))
+	github.Row(b, "Who asks", github.Code("@"+g.Requester))
 	if g.Subject.Name != "" {
-		row(b, "Who receives", escape(g.Subject.Kind)+" "+code(g.Subject.Name))
+		github.Row(b, "Who receives", github.Escape(g.Subject.Kind)+" "+github.Code(g.Subject.Name))
 	}
 	for _, binding := range g.Bindings {
-		row(b, "Where", "namespace "+code(binding.Namespace)+" of cluster "+code(g.Cluster))
-		row(b, "Role", escape(binding.Role.Kind)+" "+code(binding.Role.Name))
+		github.Row(b, "Where", "namespace "+github.Code(binding.Namespace)+" of cluster "+github.Code(g.Cluster))
+		github.Row(b, "Role", github.Escape(binding.Role.Kind)+" "+github.Code(binding.Role.Name))
 	}
-	row(b, "How long", v.howLong(*g))
-	row(b, "Policy", code(g.Policy))
+	github.Row(b, "How long", v.howLong(*g))
+	github.Row(b, "Policy", github.Code(g.Policy))
 	if d.Reason != "" {
-		row(b, "Reason", code(d.Reason))
+		github.Row(b, "Reason", github.Code(d.Reason))
 	}
 	b.WriteString("\n")
 }
@@ -81,20 +82,17 @@ func (v verdict) asked(b *strings.Builder) {
 func (v verdict) howLong(g requests.Grant) string {
 	switch {
 	case !g.Window.End.IsZero():
-		return fmt.Sprintf("%s, from %s to %s", g.Duration, clock(g.Window.Start), clock(g.Window.End))
+		return fmt.Sprintf("%s, from %s to %s", g.Duration, github.Moment(g.Window.Start), github.Moment(g.Window.End))
 	case g.Duration > 0:
-		return fmt.Sprintf("%s from the merge on; if that were now, until %s", g.Duration, clock(requests.NewWindow(v.at, g.Duration).End))
+		return fmt.Sprintf("%s from the merge on; if that were now, until %s", g.Duration, github.Moment(requests.NewWindow(v.at, g.Duration).End))
 	}
 	return "–"
 }
 
-// clock is a time as people read it.
-func clock(t requests.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
-
 // roles shows what each role allows, the dangerous part first.
 func roles(b *strings.Builder, d policies.Decision) {
 	for _, r := range d.Roles {
-		fmt.Fprintf(b, "#### What %s allows in %s\n\n", code(r.Role), code(r.Namespace))
+		fmt.Fprintf(b, "#### What %s allows in %s\n\n", github.Code(r.Role), github.Code(r.Namespace))
 		risks(b, "CAUTION", slices.DeleteFunc(slices.Clone(r.Risks), func(risk policies.Risk) bool { return !risk.High }))
 		risks(b, "WARNING", slices.DeleteFunc(slices.Clone(r.Risks), func(risk policies.Risk) bool { return risk.High }))
 		if r.Catalogued && len(r.Risks) == 0 {
@@ -113,7 +111,7 @@ func risks(b *strings.Builder, level string, all []policies.Risk) {
 	}
 	fmt.Fprintf(b, "> [!%s]\n", level)
 	for _, risk := range all {
-		fmt.Fprintf(b, "> - %s\n", escape(risk.Text))
+		fmt.Fprintf(b, "> - %s\n", github.Escape(risk.Text))
 	}
 	b.WriteString("\n")
 }
@@ -126,15 +124,15 @@ func permissions(b *strings.Builder, r policies.RoleView) {
 	}
 	b.WriteString(head + "\n" + line + "\n")
 	for _, p := range r.Permissions {
-		cells := []string{code(p.What()), code(p.Does())}
+		cells := []string{github.Code(p.What()), github.Code(p.Does())}
 		if r.Holds {
 			beyond := "nothing"
 			if i := slices.IndexFunc(r.Beyond, func(n policies.Permission) bool { return n.What() == p.What() }); i >= 0 {
-				beyond = code(r.Beyond[i].Does())
+				beyond = github.Code(r.Beyond[i].Does())
 			}
 			cells = append(cells, beyond)
 		}
-		row(b, cells...)
+		github.Row(b, cells...)
 	}
 	b.WriteString("\n")
 }
@@ -146,7 +144,7 @@ func widened(b *strings.Builder, d policies.Decision) {
 	}
 	b.WriteString("#### What becomes possible that was not\n\n")
 	for _, line := range d.Widened {
-		fmt.Fprintf(b, "- %s\n", code(line))
+		fmt.Fprintf(b, "- %s\n", github.Code(line))
 	}
 	b.WriteString("\n")
 }
@@ -159,41 +157,13 @@ func remaining(c policies.ChallengeResult) string {
 	return logins(left, "nobody; the policy or CODEOWNERS must change")
 }
 
-func row(b *strings.Builder, cells ...string) {
-	b.WriteString("| " + strings.Join(cells, " | ") + " |\n")
-}
-
 func logins(names []string, none string) string {
 	var all []string
 	for _, name := range names {
-		all = append(all, code("@"+name))
+		all = append(all, github.Code("@"+name))
 	}
 	if len(all) == 0 {
 		return none
 	}
 	return strings.Join(all, " ")
-}
-
-// code shows text as it is: GitHub finds no mention, link, emoji or Markdown inside a code element.
-func code(text string) string { return "<code>" + escape(text) + "</code>" }
-
-// special are the characters that mean something to HTML, GitHub-flavoured Markdown or a table.
-const special = "<>&\"'" + "\\`*_{}[]()#+-.!|~@:$^=/"
-
-// escape writes text so that Markdown and HTML show it literally, on one line, with what cannot be seen made visible.
-func escape(text string) string {
-	var b strings.Builder
-	for _, r := range text {
-		switch {
-		case r == '\n':
-			b.WriteString("&#32;")
-		case requests.IsHidden(r):
-			fmt.Fprintf(&b, "U&#43;%04X", r)
-		case strings.ContainsRune(special, r):
-			fmt.Fprintf(&b, "&#%d;", r)
-		default:
-			b.WriteRune(r)
-		}
-	}
-	return b.String()
 }
