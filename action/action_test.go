@@ -156,7 +156,7 @@ func (w *world) expect(result action.Result, outcome policies.Outcome, conclusio
 	if result.Outcome != outcome {
 		w.t.Errorf("outcome %s, want %s\n%s", result.Outcome, outcome, w.out.String())
 	}
-	if c := w.lastCheck(); c.Conclusion != conclusion || c.Title != title || c.App != "pullgrant" || c.Name != action.CheckName {
+	if c := w.lastCheck(); c.Conclusion != conclusion || c.Title != title || c.App != "pullgrant" || c.Name != policies.CheckName {
 		w.t.Errorf("check run %+v, want %s %q", c, conclusion, title)
 	}
 	if !strings.Contains(w.files["output"], outcome.String()) {

@@ -17,9 +17,6 @@ import (
 	"github.com/pullgrant/pullgrant/policies"
 )
 
-// CheckName is the check run that the ruleset of an access repository requires.
-const CheckName = "pullgrant"
-
 // Result is what a run came to.
 type Result struct {
 	// Outcome is that of the pull request judged, the worst one when there were several, Allowed when none is open.
@@ -142,7 +139,7 @@ func report(ctx context.Context, a *githubactions.Action, client *github.Client,
 	if last.headSHA == "" {
 		return fmt.Errorf("post the check run on %s: the event does not name its head commit", last.name())
 	}
-	app, err := client.PostCheck(ctx, github.Check{HeadSHA: last.headSHA, Name: CheckName, Conclusion: conclusion(last.decision.Outcome),
+	app, err := client.PostCheck(ctx, github.Check{HeadSHA: last.headSHA, Name: policies.CheckName, Conclusion: conclusion(last.decision.Outcome),
 		Title: title(last.decision), Summary: summary, Annotations: remarks})
 	if err != nil {
 		return fmt.Errorf("post the check run on %s: %w", last.name(), err)
@@ -152,7 +149,7 @@ func report(ctx context.Context, a *githubactions.Action, client *github.Client,
 			continue
 		}
 		// The check run is the verdict; a comment that cannot be written takes nothing from it.
-		if _, err := client.Comment(ctx, v.number, app, marker, summaries[i]); err != nil {
+		if _, err := client.Comment(ctx, v.number, app+"[bot]", marker, summaries[i]); err != nil {
 			a.Warningf("the verdict stands, but not in a comment: %v", err)
 		}
 	}

@@ -10,10 +10,11 @@ import (
 // maxComment bounds a comment, in characters of its UTF-8 form; GitHub refuses longer ones.
 const maxComment = 65536
 
-// Comment writes the one comment on a pull request that begins with marker, in place when it is there already and is the
-// App's own; somebody else's with the same beginning is left alone. It reports whether anything was written: a comment
-// that says the same already is not touched.
-func (c *Client) Comment(ctx context.Context, number int, app, marker, body string) (written bool, err error) {
+// Comment writes the one comment on a pull request that begins with marker, in place when it is there already and is
+// author's; somebody else's with the same beginning is left alone. author is the login of the account behind the token,
+// of an App its slug and [bot]. It reports whether anything was written: a comment that says the same already is not
+// touched.
+func (c *Client) Comment(ctx context.Context, number int, author, marker, body string) (written bool, err error) {
 	const permission = "Pull requests: write"
 	body = cut(marker+"\n"+body, maxComment)
 	found, err := pages(func(o github.ListOptions) ([]*github.IssueComment, *github.Response, error) {
@@ -23,8 +24,7 @@ func (c *Client) Comment(ctx context.Context, number int, app, marker, body stri
 		return false, c.explain(err, "Pull requests: read", "list the comments on #%d", number)
 	}
 	for _, comment := range found {
-		own := app != "" && comment.GetUser().GetLogin() == app+"[bot]" && comment.GetUser().GetType() == "Bot"
-		if !own || !strings.HasPrefix(comment.GetBody(), marker) {
+		if author == "" || comment.GetUser().GetLogin() != author || !strings.HasPrefix(comment.GetBody(), marker) {
 			continue
 		}
 		if comment.GetBody() == body {
@@ -40,4 +40,21 @@ func (c *Client) Comment(ctx context.Context, number int, app, marker, body stri
 		return false, c.explain(err, permission, "comment on #%d", number)
 	}
 	return true, nil
+}
+
+// Self is the login of the account behind the token, of an App with [bot] at its end. Only GraphQL tells it to Apps too.
+func (c *Client) Self(ctx context.Context) (string, error) {
+	var answer struct {
+		Viewer struct {
+			Login string `json:"login"`
+		} `json:"viewer"`
+	}
+	err := c.query(ctx, "query { viewer { login } }", nil, &answer)
+	if err != nil {
+		return "", c.explain(err, "none beside being valid", "read whose token it is")
+	}
+	if answer.Viewer.Login == "" {
+		return "", c.incomplete("whose token it is")
+	}
+	return answer.Viewer.Login, nil
 }

@@ -14,15 +14,16 @@ import (
 	"time"
 
 	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/testdata/forge"
 )
 
-// recording is every answer of one successful gathering, in order.
+// recording is every answer to the calls of something that worked, in order.
 type recording struct {
 	calls   []string // paths with query
 	answers map[string]*httptest.ResponseRecorder
 }
 
-func (w world) record(number int) (recording, policies.Facts) {
+func (w world) record(do func(*Client) error) recording {
 	w.Helper()
 	r := recording{answers: map[string]*httptest.ResponseRecorder{}}
 	client := w.between(func(rw http.ResponseWriter, req *http.Request) bool {
@@ -35,9 +36,8 @@ func (w world) record(number int) (recording, policies.Facts) {
 		_, _ = rw.Write(recorder.Body.Bytes())
 		return true
 	})
-	f, err := client.Facts(w.Context(), number, noon)
-	w.check(err)
-	return r, f
+	w.check(do(client))
+	return r
 }
 
 // fault is one way in which a call can go wrong.
@@ -102,7 +102,11 @@ func TestEveryFailedCallFailsTheGathering(t *testing.T) {
 	n := w.ask()
 	w.review("bob", n, "APPROVE")
 	w.merge(n)
-	r, whole := w.record(n)
+	var whole policies.Facts
+	r := w.record(func(c *Client) (err error) {
+		whole, err = c.Facts(t.Context(), n, noon)
+		return err
+	})
 	if len(r.calls) < 25 || whole.Merge == nil {
 		t.Fatalf("only %d calls: %q", len(r.calls), r.calls)
 	}
@@ -131,6 +135,47 @@ func TestEveryFailedCallFailsTheGathering(t *testing.T) {
 					t.Errorf("error %q holds the token", err)
 				}
 			})
+		}
+	}
+}
+
+// TestEveryFailedCallIsAnError does the same with what the agent asks beside facts: nothing is known then.
+func TestEveryFailedCallIsAnError(t *testing.T) {
+	w := newWorld(t)
+	w.push(forge.Change{User: "root", Files: map[string]string{requestPath: requestFile}})
+	w.push(forge.Change{Branch: "drop", Files: map[string]string{requestPath: forge.Removed}})
+	n := w.open("drop")
+	w.push(forge.Change{Branch: "b", Files: map[string]string{"b": "x"}})
+	w.open("b")
+	w.push(forge.Change{Branch: "c", Files: map[string]string{"c": "x"}})
+	w.open("c")
+	w.Protect(forge.DefaultRules())
+	for name, test := range map[string]struct {
+		calls int
+		ask   func(*Client) (any, error)
+	}{
+		"open pull requests": {2, func(c *Client) (any, error) { return c.OpenPulls(t.Context()) }},
+		"withdrawal":         {4, func(c *Client) (any, error) { return c.Withdrawal(t.Context(), n) }},
+		"rules":              {3, func(c *Client) (any, error) { return c.Rules(t.Context()) }},
+	} {
+		r := w.record(func(c *Client) error {
+			_, err := test.ask(c)
+			return err
+		})
+		if len(r.calls) != test.calls {
+			t.Errorf("%s: calls %q", name, r.calls)
+		}
+		for i, call := range r.calls {
+			for _, f := range faults {
+				t.Run(name+" "+f.name+" "+strconv.Itoa(i), func(t *testing.T) {
+					server := httptest.NewServer(r.replay(i, f))
+					defer server.Close()
+					got, err := test.ask(world{Forge: w.Forge, T: t}.clientOf(server.URL, "secret-token"))
+					if err == nil || !reflect.ValueOf(got).IsNil() || !strings.Contains(err.Error(), f.words) || strings.Contains(err.Error(), "secret-token") {
+						t.Errorf("%s: %v, error %v; want %q", call, got, err, f.words)
+					}
+				})
+			}
 		}
 	}
 }

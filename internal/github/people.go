@@ -2,6 +2,7 @@ package github
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -78,6 +79,22 @@ func (c *Client) call(ctx context.Context, method, url string, in, out any) (*gi
 		return nil, err
 	}
 	return c.api.Do(ctx, request, out)
+}
+
+// query asks GraphQL, which refuses with an answer like any other.
+func (c *Client) query(ctx context.Context, text string, variables map[string]any, data any) error {
+	var answer struct {
+		Data   any `json:"data"`
+		Errors []struct {
+			Message string `json:"message"`
+		} `json:"errors"`
+	}
+	answer.Data = data
+	_, err := c.call(ctx, http.MethodPost, c.graphQL, map[string]any{"query": text, "variables": variables}, &answer)
+	if err == nil && len(answer.Errors) > 0 {
+		err = errors.New(answer.Errors[0].Message)
+	}
+	return err
 }
 
 // readUsers asks what the author and everybody with an opinion may do now (R19, R21). Bots never count, so they are

@@ -196,16 +196,7 @@ func (c *Client) enableAutoMerge(ctx context.Context, p Proposal, pull *github.P
 	if settings.AllowMergeCommit != nil && !settings.GetAllowMergeCommit() {
 		method = "SQUASH"
 	}
-	var answer struct {
-		Errors []struct {
-			Message string `json:"message"`
-		} `json:"errors"`
-	}
-	_, err := c.call(ctx, http.MethodPost, c.graphQL, map[string]any{"query": autoMergeMutation,
-		"variables": map[string]any{"pull": pull.GetNodeID(), "method": method}}, &answer)
-	if err == nil && len(answer.Errors) > 0 {
-		err = errors.New(answer.Errors[0].Message)
-	}
+	err := c.query(ctx, autoMergeMutation, map[string]any{"pull": pull.GetNodeID(), "method": method}, nil)
 	if err != nil {
 		return []string{fmt.Sprintf("auto-merge is off (%v); merge the pull request by hand once its checks are green, or allow auto-merge in the repository's settings", err)}
 	}

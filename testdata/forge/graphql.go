@@ -39,7 +39,8 @@ var (
 	headOID       = regexp.MustCompile(`expectedHeadOid:\s*"([0-9a-f]{40})"`)
 )
 
-// graphQL knows three mutations: enablePullRequestAutoMerge, markPullRequestReadyForReview, convertPullRequestToDraft.
+// graphQL knows the query for the viewer, which an App's installation may ask too, unlike GET /user; and three mutations:
+// enablePullRequestAutoMerge, markPullRequestReadyForReview, convertPullRequestToDraft.
 // Their arguments may be written in the query or come as variables; the answer has every field it knows, selected or not.
 func (f *Forge) graphQL(c *call) answer {
 	var in struct {
@@ -48,6 +49,9 @@ func (f *Forge) graphQL(c *call) answer {
 	}
 	if !c.into(&in) || in.Query == "" {
 		return refuse(400, "Problems parsing JSON")
+	}
+	if strings.Contains(in.Query, "viewer") {
+		return ok(object{"data": object{"viewer": object{"login": c.who.login(), "databaseId": c.who.user.id}}})
 	}
 	text := in.Query + " " + flattenVariables(in.Variables)
 	mutations := map[string]func(*call, *pull, string) string{

@@ -14,15 +14,18 @@ type Rules struct {
 	Off          bool     // no ruleset at all: everyone with write may push to main and merge
 	Approvals    int      // approving reviews by people with write that a merge needs
 	DismissStale bool     // a push to the head dismisses approvals
+	CodeOwners   bool     // the ruleset says that code owners must review; merges here do not wait for them
 	Check        string   // name of the required check run or status; none when empty
 	CheckApp     string   // slug of the App that must report it; any when empty
 	Bypass       []string // logins (SLUG[bot] for Apps) the rules do not hold for
 	BindAdmins   bool     // the rules hold for admins too
 }
 
-// DefaultRules are one approval and the check run "pullgrant" of the App "pullgrant", no bypass but the
-// admins' own.
-func DefaultRules() Rules { return Rules{Approvals: 1, Check: "pullgrant", CheckApp: "pullgrant"} }
+// DefaultRules are what docs/setup.md asks for: one approval that pushes dismiss, review by code owners, and the check run
+// "pullgrant" of the App "pullgrant", which AddApp must make; no bypass but the admins' own.
+func DefaultRules() Rules {
+	return Rules{Approvals: 1, DismissStale: true, CodeOwners: true, Check: "pullgrant", CheckApp: "pullgrant"}
+}
 
 // Protect replaces the rules of main.
 func (f *Forge) Protect(r Rules) {
@@ -100,7 +103,7 @@ func (f *Forge) rulesJSON() []any {
 	rules := []any{
 		object{"type": "deletion"}, object{"type": "non_fast_forward"},
 		object{"type": "pull_request", "parameters": object{"required_approving_review_count": f.rules.Approvals,
-			"dismiss_stale_reviews_on_push": f.rules.DismissStale, "require_code_owner_review": false, "require_last_push_approval": false,
+			"dismiss_stale_reviews_on_push": f.rules.DismissStale, "require_code_owner_review": f.rules.CodeOwners, "require_last_push_approval": false,
 			"required_review_thread_resolution": false, "allowed_merge_methods": []any{"merge", "squash"}}},
 	}
 	if f.rules.Check != "" {

@@ -1,0 +1,59 @@
+package github
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/google/go-github/v60/github"
+
+	"github.com/pullgrant/pullgrant/policies"
+)
+
+// Withdrawal reads an open pull request; it is nil when that does anything but withdraw one request from the default
+// branch. An error is a pull request that could not be read as it was at one moment.
+func (c *Client) Withdrawal(ctx context.Context, number int) (*policies.Withdrawal, error) {
+	withdrawal, err := c.withdrawal(ctx, number)
+	if err != nil {
+		return nil, fmt.Errorf("look at %s/%s#%d: %w", c.owner, c.repo, number, err)
+	}
+	return withdrawal, nil
+}
+
+func (c *Client) withdrawal(ctx context.Context, number int) (*policies.Withdrawal, error) {
+	repository, _, err := c.repository(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p, err := c.pull(ctx, number)
+	if err != nil {
+		return nil, err
+	}
+	var f policies.Facts
+	if err := c.readFiles(ctx, &f, p); err != nil {
+		return nil, err
+	}
+	after, err := c.pull(ctx, number)
+	if err != nil {
+		return nil, err
+	}
+	if !after.same(p) {
+		return nil, errMoved
+	}
+	kind, path, _ := policies.KindOf(f.Files)
+	if kind != policies.KindWithdrawal || p.State != "open" || p.Draft || p.BaseRepoID != repository.ID || p.BaseRef != repository.DefaultBranch {
+		return nil, nil
+	}
+	return &policies.Withdrawal{PullRequest: number, Author: p.Author, Path: path}, nil
+}
+
+// Close closes a pull request without merging it; one that is closed stays so.
+func (c *Client) Close(ctx context.Context, number int) error {
+	closed, _, err := c.api.PullRequests.Edit(ctx, c.owner, c.repo, number, &github.PullRequest{State: github.String("closed")})
+	if err != nil {
+		return c.explain(err, "Pull requests: write", "close #%d", number)
+	}
+	if closed.GetState() != "closed" {
+		return c.incomplete("the closed pull request #%d", number)
+	}
+	return nil
+}
