@@ -77,12 +77,13 @@ const (
 	ClockSkew            Code = "ClockSkew"
 	PolicyUnproven       Code = "PolicyUnproven"
 	NoBackstop           Code = "NoBackstop"
+	RulesetWeakened      Code = "RulesetWeakened"
 )
 
 // Outcome is what a refusal with this code means: Pending where a person can still meet the rule.
 func (c Code) Outcome() Outcome {
 	switch c {
-	case EvaluationError, ClockSkew:
+	case EvaluationError, ClockSkew, RulesetWeakened:
 		return Failed
 	case DraftPullRequest, ChangesRequested, ApprovalStale, SelfApproval, ContributorApproval, BotApproval,
 		ApproverNotAllowed, InsufficientApprovals:

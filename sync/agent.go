@@ -13,6 +13,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/pullgrant/pullgrant/internal/github"
+	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
 )
 
@@ -54,6 +55,12 @@ type Agent struct {
 
 	trust     *trust  // nil: what earlier runs proved was not read yet
 	following waiting // trust is behind the branch
+
+	ruleset     ruleset
+	withdrawals withdrawals
+	stopped     map[policies.Code]bool // what was logged of stops
+	telling     telling
+	notes       *notes
 }
 
 // NewAgent prepares an agent; nothing is called yet. Errors are about the configuration.
@@ -76,7 +83,8 @@ func NewAgent(c Config) (*Agent, error) {
 		return nil, err
 	}
 	return &Agent{cluster: own, expirer: newExpirer(expiring, compared.now, c.Logger), repository: c.Repository, github: c.GitHub,
-		poll: c.Poll, clocks: compared, now: compared.now, signer: c.Signer, log: c.Logger, identity: c.Identity, trustRoot: c.TrustRoot, waiting: map[string]waiting{}, proved: map[string]Proof{}}, nil
+		poll: c.Poll, clocks: compared, now: compared.now, signer: c.Signer, log: c.Logger, identity: c.Identity, trustRoot: c.TrustRoot, waiting: map[string]waiting{}, proved: map[string]Proof{},
+		ruleset: ruleset{problem: "the rules that protect the branch are not known yet"}, notes: newNotes(c)}, nil
 }
 
 // Run works until ctx ends: it expires, and while it holds the Lease it grants and records. Errors are logged and what
@@ -102,7 +110,8 @@ func (a *Agent) Run(ctx context.Context) error {
 
 // passes takes one pass after the other until ctx ends. What other replicas did meanwhile is read anew.
 func (a *Agent) passes(ctx context.Context) {
-	a.resumed, a.noted, a.trust = false, "", nil
+	a.resumed, a.noted, a.trust, a.telling = false, "", nil, telling{}
+	defer a.notes.begin(ctx)()
 	for ctx.Err() == nil {
 		begin := a.now()
 		err := a.pass(ctx)
@@ -138,7 +147,10 @@ func (a *Agent) sleep(ctx context.Context, err error, took time.Duration) {
 // Once takes one full pass. An error means that it is not complete; what could be done was.
 func (a *Agent) Once(ctx context.Context) error {
 	a.start()
-	return a.pass(ctx)
+	err := a.pass(ctx)
+	for a.notes.write(ctx) {
+	}
+	return err
 }
 
 func (a *Agent) start() {
@@ -163,18 +175,23 @@ func (a *Agent) DryRun(ctx context.Context) ([]Step, error) {
 	if err := a.follow(ctx, main.Tip, false); err != nil {
 		return nil, err
 	}
+	if err := a.consult(ctx, w); err != nil {
+		return nil, err
+	}
 	w.Removers, w.Proofs = a.removers(ctx, w), a.prove(ctx, w)
+	w.Withdrawn, w.Stopped = a.withdrawn(w), a.stops()
 	return Plan(a.now(), w), nil
 }
 
 // pass ends what the cluster alone says is over, before anything that waits for a network beyond it; then it fetches the
 // branch, ends and records what that says; then it judges what is new, policies before requests.
 func (a *Agent) pass(ctx context.Context) error {
+	a.withdrawals.open = nil // until they are listed again
 	_, err := a.settle(ctx, nil, nil)
 	if err != nil {
 		err = fmt.Errorf("settling the cluster: %w", err)
 	}
-	defer func() { a.clocks.report(a.log, a.cluster.name) }()
+	defer a.reportStops()
 	if _, hub := a.clocks.skews(); beyond(hub) != 0 { // without a request GitHub tells its time to nobody
 		err = errors.Join(err, a.github.ReadClock(ctx))
 	}
@@ -183,19 +200,27 @@ func (a *Agent) pass(ctx context.Context) error {
 		return errors.Join(err, fmt.Errorf("nothing is granted or recorded, expiry goes on: %w", fetchErr))
 	}
 	w, settleErr := a.settle(ctx, main, nil)
-	if err = errors.Join(err, settleErr); settleErr != nil && !errors.As(settleErr, new(ungranted)) {
+	if err = errors.Join(err, settleErr, a.consult(ctx, w)); a.outdated(w) {
+		w, settleErr = a.settle(ctx, w.Main, nil)
+		err = errors.Join(err, settleErr)
+	}
+	if settleErr != nil && !errors.As(settleErr, new(ungranted)) {
 		return err // a grant that does not work holds up no other
 	}
 	if main, fetchErr = a.current(main); fetchErr != nil {
 		return errors.Join(err, fetchErr)
 	}
 	w.Main = main
+	a.tellGrants(w)
+	a.closeWithdrawals(main)
 	err = errors.Join(err, a.follow(ctx, main.Tip, true))
 	if proofs := a.prove(ctx, w); len(proofs) > 0 {
+		a.keepReasons(proofs)
 		if w, settleErr = a.settle(ctx, main, proofs); settleErr != nil {
 			return errors.Join(err, settleErr)
 		}
 		a.settled(w)
+		a.tellGrants(w)
 		for _, path := range slices.Sorted(maps.Keys(a.waiting)) {
 			err = errors.Join(err, fmt.Errorf("%s waits: %s", path, proofs[path].Decision.Message))
 		}
@@ -215,6 +240,7 @@ func (a *Agent) settle(ctx context.Context, main *Main, proofs map[string]Proof)
 		if main != nil && proofs == nil { // once a pass
 			w.Drift = a.drift(ctx, w)
 		}
+		w.Withdrawn = a.withdrawn(w)
 		steps := Plan(a.now(), w)
 		if main != nil && !slices.ContainsFunc(steps, func(s Step) bool { return s.Action == End || s.Action == Sweep }) {
 			w.Removers = a.removers(ctx, w) // asked of GitHub once nothing waits to be taken away
@@ -250,7 +276,7 @@ func (a *Agent) observe(ctx context.Context, main *Main) (World, error) {
 			}
 		}
 	}
-	w.Main, w.Gone, w.Skewed = main, gone, a.clocks.problem() != ""
+	w.Main, w.Gone, w.Stopped = main, gone, a.stops()
 	return w, nil
 }
 

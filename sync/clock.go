@@ -2,7 +2,6 @@ package sync
 
 import (
 	"fmt"
-	"log/slog"
 	"net/http"
 	gosync "sync"
 	"time"
@@ -20,7 +19,6 @@ type clocks struct {
 
 	mu    gosync.Mutex
 	ahead time.Duration // the API server's clock, of the own one, at its last answer
-	told  string        // the problem that was logged last
 }
 
 // watch reads the time in the API server's answers.
@@ -80,19 +78,4 @@ func (c *clocks) problem() string {
 		}
 	}
 	return ""
-}
-
-// report logs when a problem begins and when it ends.
-func (c *clocks) report(log *slog.Logger, cluster string) {
-	problem := c.problem()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	switch {
-	case (problem == "") == (c.told == ""):
-	case problem != "":
-		log.Error("nothing is granted, and access ends by the later clock", "event", "clock", "cluster", cluster, "code", "ClockSkew", "message", problem)
-	default:
-		log.Info("the clocks agree again", "event", "clock", "cluster", cluster)
-	}
-	c.told = problem
 }

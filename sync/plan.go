@@ -29,9 +29,17 @@ type World struct {
 	// did; absent, that it is not known yet.
 	Removers map[string]string
 	// Drift has, by path, the causes that end grants which the branch or the cluster contradicts by now.
-	Drift  map[string]string
-	Proofs map[string]Proof // by path, of requests on main without a record, or with one that is not granted yet
-	Skewed bool             // the clocks are too far apart for any request to be granted or refused (R54)
+	Drift map[string]string
+	// Withdrawn has, by path, the causes for which a withdrawal that is still open ends a grant, whether it has begun or not.
+	Withdrawn map[string]string
+	Proofs    map[string]Proof // by path, of requests on main without a record, or with one that is not granted yet
+	Stopped   []Stop           // while there is any, no request is granted or refused
+}
+
+// Stop is one thing that keeps the agent from granting, until it has passed.
+type Stop struct {
+	Code    policies.Code
+	Message string // what it is and what to do
 }
 
 // Main is what the branch says.
@@ -174,7 +182,7 @@ func (p *planner) consider(path, blob string) {
 		p.add(Discard, Record{Grant: requests.Grant{Name: place.Name, Path: path, Cluster: p.Cluster, Policy: place.Policy}})
 		return
 	}
-	if p.Skewed {
+	if len(p.Stopped) > 0 {
 		return
 	}
 	proof := p.Proofs[path]
@@ -187,7 +195,7 @@ func (p *planner) consider(path, blob string) {
 	}
 	r := Record{Phase: Granting, Request: proof.Content, Grant: requests.Grant{
 		Name: place.Name, Path: path, Cluster: place.Cluster, Policy: place.Policy, Evidence: proof.Evidence}}
-	code := decision.Code
+	cause, code := requests.CauseDenied, decision.Code
 	if decision.Outcome == policies.Failed {
 		if p.now.Before(proof.Since.Add(maxWait)) {
 			return
@@ -195,8 +203,10 @@ func (p *planner) consider(path, blob string) {
 		code = policies.ExpiredBeforeGrant
 	}
 	if decision.Outcome == policies.Allowed {
-		r.Grant = *decision.Grant
-		switch {
+		r.Grant, code = *decision.Grant, policies.ExpiredBeforeGrant
+		switch withdrawn := p.Withdrawn[path]; {
+		case withdrawn != "":
+			cause, code = withdrawn, ""
 		case r.Grant.Window.Open(p.now):
 			p.taken[place.Name] = path
 			p.add(Grant, r)
@@ -204,10 +214,9 @@ func (p *planner) consider(path, blob string) {
 		case p.now.Before(r.Grant.Window.Start.Time):
 			return
 		}
-		code = policies.ExpiredBeforeGrant
 	}
 	p.taken[place.Name] = path
-	r.Phase, r.Cause, r.Code, r.EndedAt = Ended, requests.CauseDenied, string(code), requests.At(p.now)
+	r.Phase, r.Cause, r.Code, r.EndedAt = Ended, cause, string(code), requests.At(p.now)
 	p.add(Deny, r)
 	p.close(r)
 }

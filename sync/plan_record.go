@@ -38,7 +38,7 @@ func (p *planner) follow(r Record) {
 	for _, l := range state.own {
 		p.claimed[l.UID] = true
 	}
-	if r.Phase == Granting && (state.missing == 0 || p.Main != nil && !p.Skewed && r.Grant.Window.Open(p.now) && p.proven(r)) {
+	if r.Phase == Granting && (state.missing == 0 || p.Main != nil && len(p.Stopped) == 0 && r.Grant.Window.Open(p.now) && p.proven(r)) {
 		r.Objects = state.objects
 		p.add(Grant, r)
 	}
@@ -137,6 +137,8 @@ func (p *planner) verdict(r Record, s state) (cause string, code policies.Code, 
 		return p.removal(r, p.now), "", true
 	case changed:
 		return requests.CauseRevoked, "", true
+	case p.Withdrawn[r.Grant.Path] != "":
+		return p.Withdrawn[r.Grant.Path], "", true
 	case p.Drift[r.Grant.Path] != "":
 		return p.Drift[r.Grant.Path], "", true
 	case s.replaced:

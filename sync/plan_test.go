@@ -45,9 +45,11 @@ type scenario struct {
 		At               time.Time
 		Expired          bool
 	}
-	Removers map[string]string
-	Drift    map[string]string
-	Proofs   map[string]struct {
+	Removers  map[string]string
+	Drift     map[string]string
+	Withdrawn map[string]string // short name to cause
+	Stopped   []policies.Code
+	Proofs    map[string]struct {
 		Outcome policies.Outcome
 		Code    policies.Code
 		Since   time.Time
@@ -77,7 +79,13 @@ func grantOf(short string, n, hours int) requests.Grant {
 }
 
 func (s scenario) world() World {
-	w := World{Cluster: cluster1, Namespaces: s.Namespaces, Removers: map[string]string{}, Drift: map[string]string{}, Proofs: map[string]Proof{}}
+	w := World{Cluster: cluster1, Namespaces: s.Namespaces, Removers: map[string]string{}, Drift: map[string]string{}, Withdrawn: map[string]string{}, Proofs: map[string]Proof{}}
+	for short, cause := range s.Withdrawn {
+		w.Withdrawn[pathOf(short)] = cause
+	}
+	for _, code := range s.Stopped {
+		w.Stopped = append(w.Stopped, Stop{Code: code})
+	}
 	if w.Namespaces == nil {
 		w.Namespaces = map[string]string{"payments": "ns"}
 	}

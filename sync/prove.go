@@ -158,8 +158,8 @@ func (a *Agent) judge(ctx context.Context, tip, p, blob string) Proof {
 	} else {
 		proof.Decision = a.judgeMerged(ctx, tip, p, blob, added, &proof.Evidence)
 	}
-	if skew := a.clocks.problem(); skew != "" {
-		proof.Decision = policies.Refuse(policies.ClockSkew, "%s", skew) // whatever was found, a clock may have decided it
+	if stops := a.stops(); len(stops) > 0 { // whatever was found: a clock may have decided it
+		proof.Decision = policies.Refuse(stops[0].Code, "%s", stops[0].Message)
 	}
 	proof.Evidence.PolicyCommit, proof.Evidence.Approvers = proof.Decision.PolicyCommit, proof.Decision.Approvers
 	return proof

@@ -62,6 +62,7 @@ func (a *Agent) enter(ctx context.Context, entries []entry) error {
 			}
 			a.log.Info("off the branch", "event", string(event), "request", e.record.Grant.Name, "cluster", a.cluster.name,
 				"cause", cause, "code", e.record.Code, "commit", commit)
+			a.tellEnd(e, commit)
 		}
 	}
 	return nil
@@ -154,7 +155,11 @@ func sentence(e entry) string {
 	}
 	text += "; "
 	if !r.granted() {
-		return text + "never granted, refused at " + r.EndedAt.String() + "."
+		verb := "refused"
+		if r.Cause != requests.CauseDenied {
+			verb = "ended"
+		}
+		return text + "never granted, " + verb + " at " + r.EndedAt.String() + "."
 	}
 	return fmt.Sprintf("%sgranted from %s to %s, ended at %s.", text, g.Window.Start, g.Window.End, r.EndedAt)
 }

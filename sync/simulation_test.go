@@ -251,7 +251,7 @@ func (s *simulation) disturb(random *rand.Rand, now time.Time) {
 		s.Main.Requests[path] = blob
 		delete(s.Removers, path)
 	}
-	switch random.IntN(11) {
+	switch random.IntN(13) {
 	case 0, 1, 2:
 		put(path, "b1")
 		grant := grantOf(short, 1+random.IntN(2), 1+random.IntN(2))
@@ -290,6 +290,13 @@ func (s *simulation) disturb(random *rand.Rand, now time.Time) {
 			s.Live = append(slices.Clone(s.Live), made)
 		}
 	case 10:
+		s.Withdrawn = map[string]string{pathOf(short): []string{requests.CauseRelinquished, requests.CauseRevoked}[random.IntN(2)]}
+	case 11:
+		s.Withdrawn, s.Stopped = nil, nil
+		if random.IntN(2) == 0 {
+			s.Stopped = []Stop{{Code: policies.RulesetWeakened}}
+		}
+	case 12:
 		s.Namespaces = map[string]string{"payments": fmt.Sprintf("ns-%d", random.IntN(2))}
 	}
 }

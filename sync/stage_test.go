@@ -103,8 +103,9 @@ func (s *stage) furnish() {
 		s.AddUser(login, int64(101+i), login+"@example.com")
 		s.SetPermission(login, []string{"write", "write", "admin"}[i])
 	}
-	s.AddApp("agent", 7002)
-	s.Protect(forge.Rules{Off: true})
+	s.AddApp("pullgrant", 7001)
+	s.AddApp("agent", 7002, "contents:write", "pull_requests:write", "members:read") // docs/setup.md
+	s.Protect(s.protection())
 	_, err := s.Seed(map[string]string{
 		".github/CODEOWNERS": "* @root\n/requests/ @bob\n",
 		"policies/identities.yaml": `apiVersion: pullgrant.dev/v1alpha1
@@ -134,6 +135,13 @@ spec:
 `, s.cluster, s.namespace),
 	}, "Start", "root")
 	s.must(err)
+}
+
+// protection is what docs/setup.md asks for, which only the agent's App and administrators bypass.
+func (s *stage) protection() forge.Rules {
+	rules := forge.DefaultRules()
+	rules.Bypass = []string{"agent[bot]"}
+	return rules
 }
 
 func (s *stage) must(err error) {

@@ -118,9 +118,7 @@ func (s *stage) startForge() (err error) {
 	s.forge.SetTeamPermission("squad-b", "write")
 	s.forge.AddApp("pullgrant", 7001)
 	s.forge.AddApp("pullgrant-agent", 7002)
-	rules := forge.DefaultRules()
-	rules.Bypass = []string{"pullgrant-agent[bot]"}
-	s.forge.Protect(rules)
+	s.protect()
 	files := map[string]string{}
 	root := os.DirFS("testdata/accessrepo")
 	err = fs.WalkDir(root, ".", func(name string, entry fs.DirEntry, err error) error {
@@ -136,6 +134,13 @@ func (s *stage) startForge() (err error) {
 	}
 	_, err = s.forge.Seed(files, "Start the access repository", "dave")
 	return err
+}
+
+// protect is the ruleset of docs/setup.md.
+func (s *stage) protect() {
+	rules := forge.DefaultRules()
+	rules.Bypass = []string{"pullgrant-agent[bot]"}
+	s.forge.Protect(rules)
 }
 
 // writeKey makes the key that the agent signs its records with, and the list of signers that audits trust.

@@ -1,0 +1,90 @@
+package sync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+	"time"
+
+	"github.com/pullgrant/pullgrant/policies"
+)
+
+// stops lists what keeps the agent from granting now. Nothing of it keeps it from taking access back.
+func (a *Agent) stops() (all []Stop) {
+	if problem := a.clocks.problem(); problem != "" {
+		all = append(all, Stop{policies.ClockSkew, problem + "; access ends by the later clock"})
+	}
+	if problem := a.ruleset.problem; problem != "" && a.github != nil {
+		all = append(all, Stop{policies.RulesetWeakened, problem})
+	}
+	return all
+}
+
+// reportStops logs each thing that keeps the agent from granting when it begins and when it has passed.
+func (a *Agent) reportStops() {
+	stopped := map[policies.Code]bool{}
+	for _, stop := range a.stops() {
+		stopped[stop.Code] = true
+		if !a.stopped[stop.Code] {
+			a.log.Error("nothing is granted", "event", "stop", "cluster", a.cluster.name, "code", string(stop.Code), "message", stop.Message)
+		}
+	}
+	for code := range maps.Keys(a.stopped) {
+		if !stopped[code] {
+			a.log.Info("no longer a reason not to grant", "event", "stop", "cluster", a.cluster.name, "code", string(code))
+		}
+	}
+	a.stopped = stopped
+}
+
+// ruleset is what is known of GitHub's rules on the branch.
+type ruleset struct {
+	problem string    // what they lack, or why they are not known; empty: they are as they should be
+	next    time.Time // when they are read again
+	pause   time.Duration
+}
+
+const rulesFor = time.Hour // how long they are taken as they were read
+
+// readRuleset reads the rules at start and every hour, and sooner while they are weak or cannot be read: nothing is
+// granted until they have been read whole and lack nothing.
+func (a *Agent) readRuleset(ctx context.Context) error {
+	now := a.clocks.own()
+	if wait := a.ruleset.next.Sub(now); wait > 0 && wait <= rulesFor { // longer: the clock was set back
+		return nil
+	}
+	rules, err := a.github.Rules(ctx)
+	weak := policies.Weaknesses(rules)
+	switch {
+	case err != nil:
+		err = fmt.Errorf("the rules that protect the branch are not known: %w", err)
+		a.ruleset.problem = err.Error()
+	case len(weak) > 0:
+		a.ruleset.problem = "the rules no longer protect the branch on GitHub: " + strings.Join(weak, "; ")
+	default:
+		a.ruleset = ruleset{next: now.Add(rulesFor)}
+		return nil
+	}
+	a.ruleset.pause = min(max(2*a.ruleset.pause, firstPause), longPause)
+	a.ruleset.next = now.Add(a.ruleset.pause)
+	return err
+}
+
+// consult asks GitHub for what can change a plan beside the branch: whether its rules still protect that, and which
+// withdrawals are open. It is asked once nothing waits to be taken away. An answer that cannot be had ends and grants
+// nothing; it is asked for again.
+func (a *Agent) consult(ctx context.Context, w World) error {
+	if a.github == nil || w.Main == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, proveTimeout)
+	defer cancel()
+	return errors.Join(a.findWithdrawals(ctx, w), a.readRuleset(ctx))
+}
+
+// outdated tells whether a world was planned for before GitHub told otherwise.
+func (a *Agent) outdated(w World) bool {
+	return w.Main != nil && (!maps.Equal(w.Withdrawn, a.withdrawn(w)) || (len(w.Stopped) == 0) != (len(a.stops()) == 0))
+}
