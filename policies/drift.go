@@ -8,15 +8,28 @@ import (
 	"github.com/pullgrant/pullgrant/requests"
 )
 
-// Drift tells why a grant that was allowed does not go with the policies of tree any more, as a cause of a ledger entry:
-// its policy is gone or gives something else, or its requester is not in identities.yaml or the policy any more. "" says
-// that nothing speaks against it, also where a file does not read: what cannot be judged ends nothing. Membership of
-// GitHub teams is not asked; who may ask by a team keeps what was granted.
-func Drift(tree Tree, g requests.Grant) string {
-	j := newJudge(tree, factsOf(tree.Commit, g.Path, TreeFile{}), time.Time{})
-	if len(j.policyFindings) > 0 {
-		return ""
+// Drift tells why grants of one policy that were allowed do not go with tree any more, as causes of ledger entries by the
+// path of the request: the policy is gone or gives something else, or a requester is not in identities.yaml or the policy
+// any more. A grant that nothing speaks against is not in the result; where a file does not read, none is: what cannot be
+// judged ends nothing. Membership of GitHub teams is not asked; who may ask by a team keeps what was granted.
+func Drift(tree Tree, grants []requests.Grant) map[string]string {
+	found := map[string]string{}
+	if len(grants) == 0 {
+		return found
 	}
+	j := newJudge(tree, factsOf(tree.Commit, grants[0].Path, TreeFile{}), time.Time{})
+	if len(j.policyFindings) > 0 {
+		return found
+	}
+	for _, g := range grants {
+		if cause := j.drift(g); cause != "" {
+			found[g.Path] = cause
+		}
+	}
+	return found
+}
+
+func (j *judge) drift(g requests.Grant) string {
 	spec := j.policy.Spec
 	if !j.policyExists || !slices.Contains(spec.Clusters, g.Cluster) {
 		return requests.CausePolicyChanged

@@ -38,7 +38,7 @@ func TestDrift(t *testing.T) {
 		"named and nobody else":        {noTeam, ""},
 		"may not ask any more":         {with(t, noTeam, path, "{kind: User, name: alice}", "{kind: User, name: dave}"), requests.CauseSubjectRemoved},
 	} {
-		if got := policies.Drift(c.tree, grant); got != c.want {
+		if got := policies.Drift(c.tree, []requests.Grant{grant})[grant.Path]; got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
@@ -16,44 +15,41 @@ import (
 // cannot be read ends a grant; it is logged, and looked at again in the next pass.
 func (a *Agent) drift(ctx context.Context, w World) map[string]string {
 	found := map[string]string{}
-	live := map[string]string{} // digest by role, for each role once
+	byPolicy := map[string][]requests.Grant{} // so that each policy is read once
+	byRole := map[string][]Record{}
 	for _, r := range w.Records {
 		if r.Phase == Ended {
 			continue
 		}
-		cause, err := a.driftOf(ctx, w.Main.Tip, r, live)
+		byPolicy[r.Grant.Policy] = append(byPolicy[r.Grant.Policy], r.Grant)
+		for role := range r.Roles {
+			byRole[role] = append(byRole[role], r)
+		}
+	}
+	unknown := func(what string, err error) {
+		a.log.Error("whether grants still go with "+what+" is not known", "event", "drift", "cluster", a.cluster.name, "error", err.Error())
+	}
+	for role, records := range byRole {
+		now, err := a.cluster.roleDigest(ctx, role)
 		if err != nil {
-			a.log.Error("whether a grant still goes with its policy and role is not known", "event", "drift", "cluster", a.cluster.name,
-				"request", r.Grant.Name, "error", err.Error())
+			unknown("their role", err)
+			continue
 		}
-		if cause != "" {
-			found[r.Grant.Path] = cause
+		for _, r := range records {
+			if now != r.Roles[role] {
+				found[r.Grant.Path] = requests.CauseRoleChanged
+			}
 		}
+	}
+	for _, grants := range byPolicy {
+		tree, err := a.tree(w.Main.Tip, grants[0].Path)
+		if err != nil {
+			unknown("their policy", err)
+			continue
+		}
+		maps.Copy(found, policies.Drift(tree, grants))
 	}
 	return found
-}
-
-func (a *Agent) driftOf(ctx context.Context, tip string, r Record, live map[string]string) (string, error) {
-	tree, err := a.tree(tip, r.Grant.Path)
-	if err != nil {
-		return "", err
-	}
-	if cause := policies.Drift(tree, r.Grant); cause != "" {
-		return cause, nil
-	}
-	for _, role := range slices.Sorted(maps.Keys(r.Roles)) {
-		now, known := live[role]
-		if !known {
-			if now, err = a.cluster.roleDigest(ctx, role); err != nil {
-				return "", err
-			}
-			live[role] = now
-		}
-		if now != r.Roles[role] {
-			return requests.CauseRoleChanged, nil
-		}
-	}
-	return "", nil
 }
 
 // rules are digests of the roles of a grant as they are now.
