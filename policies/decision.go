@@ -78,12 +78,15 @@ const (
 	PolicyUnproven       Code = "PolicyUnproven"
 	NoBackstop           Code = "NoBackstop"
 	RulesetWeakened      Code = "RulesetWeakened"
+	Paused               Code = "Paused"
+	Unfenced             Code = "Unfenced"
+	OverPrivileged       Code = "OverPrivileged"
 )
 
 // Outcome is what a refusal with this code means: Pending where a person can still meet the rule.
 func (c Code) Outcome() Outcome {
 	switch c {
-	case EvaluationError, ClockSkew, RulesetWeakened:
+	case EvaluationError, ClockSkew, RulesetWeakened, Paused, Unfenced, OverPrivileged:
 		return Failed
 	case DraftPullRequest, ChangesRequested, ApprovalStale, SelfApproval, ContributorApproval, BotApproval,
 		ApproverNotAllowed, InsufficientApprovals:

@@ -56,6 +56,7 @@ type Agent struct {
 	trust     *trust  // nil: what earlier runs proved was not read yet
 	following waiting // trust is behind the branch
 
+	paused      string // that a person paused it, and why
 	ruleset     ruleset
 	withdrawals withdrawals
 	stopped     map[policies.Code]bool // what was logged of stops
@@ -175,7 +176,7 @@ func (a *Agent) DryRun(ctx context.Context) ([]Step, error) {
 	if err := a.follow(ctx, main.Tip, false); err != nil {
 		return nil, err
 	}
-	if err := a.consult(ctx, w); err != nil {
+	if err := errors.Join(a.readNotes(ctx), a.consult(ctx, w)); err != nil {
 		return nil, err
 	}
 	w.Removers, w.Proofs = a.removers(ctx, w), a.prove(ctx, w)
@@ -191,6 +192,7 @@ func (a *Agent) pass(ctx context.Context) error {
 	if err != nil {
 		err = fmt.Errorf("settling the cluster: %w", err)
 	}
+	err = errors.Join(err, a.readNotes(ctx))
 	defer a.reportStops()
 	if _, hub := a.clocks.skews(); beyond(hub) != 0 { // without a request GitHub tells its time to nobody
 		err = errors.Join(err, a.github.ReadClock(ctx))
@@ -308,7 +310,8 @@ func (a *Agent) fetch(ctx context.Context) (*Main, error) {
 
 // resume has the repository go on from the head on the Lease when that is not the one noted last.
 func (a *Agent) resume(ctx context.Context) error {
-	head, err := a.cluster.head(ctx)
+	notes, err := a.cluster.notes(ctx)
+	head := notes[annotationHead]
 	if err != nil || head == "" || head == a.noted {
 		return err
 	}
@@ -345,7 +348,7 @@ func (a *Agent) accept(ctx context.Context) error {
 	if len(a.waiting) > 0 || tip == a.noted || a.follow(ctx, tip, true) != nil {
 		return nil
 	}
-	if err := a.cluster.setHead(ctx, tip); err != nil {
+	if err := a.cluster.note(ctx, annotationHead, tip); err != nil {
 		return err
 	}
 	a.noted = tip

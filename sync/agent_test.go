@@ -225,7 +225,7 @@ func TestRewrittenMainStillExpires(t *testing.T) {
 	s.allowed(false)
 	// A person looked and accepts the branch as it is.
 	s.setClock(noon.Add(time.Hour + time.Minute))
-	s.must(running.cluster.setHead(t.Context(), s.Branch("main")))
+	s.must(running.cluster.note(t.Context(), annotationHead, s.Branch("main")))
 	s.must(running.Once(t.Context()))
 	name, _, _ := s.requestFile("one")
 	s.over(name, requests.CauseExpired, "")

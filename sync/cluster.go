@@ -8,7 +8,6 @@ import (
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
-	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -17,16 +16,9 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/util/retry"
 
 	"github.com/pullgrant/pullgrant/render"
 	"github.com/pullgrant/pullgrant/requests"
-)
-
-// The Lease carries the head of the branch that was accepted last.
-const (
-	leaseName      = "pullgrant-agent"
-	annotationHead = "pullgrant.dev/head"
 )
 
 // callTimeout bounds one call to the API server.
@@ -266,42 +258,6 @@ func (c *cluster) forget(ctx context.Context, r Record) error {
 		metav1.DeleteOptions{Preconditions: &metav1.Preconditions{ResourceVersion: &r.version}})
 	if err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("deleting the record %s/%s: %w", Namespace, name, err)
-	}
-	return nil
-}
-
-// head is the commit accepted last, by an earlier run or by a person; "" when there is none yet.
-func (c *cluster) head(ctx context.Context) (string, error) {
-	lease, err := c.client.CoordinationV1().Leases(Namespace).Get(ctx, leaseName, metav1.GetOptions{})
-	if apierrors.IsNotFound(err) {
-		return "", nil
-	}
-	if err != nil {
-		return "", fmt.Errorf("reading Lease %s/%s: %w", Namespace, leaseName, err)
-	}
-	return lease.Annotations[annotationHead], nil
-}
-
-// setHead notes the head. Another agent of the cluster may do so at the same time: then it is noted again, as either head
-// is one to go on from.
-func (c *cluster) setHead(ctx context.Context, commit string) error {
-	leases := c.client.CoordinationV1().Leases(Namespace)
-	err := retry.RetryOnConflict(retry.DefaultRetry, func() error {
-		lease, err := leases.Get(ctx, leaseName, metav1.GetOptions{})
-		if apierrors.IsNotFound(err) {
-			lease = &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Name: leaseName, Annotations: map[string]string{annotationHead: commit}}}
-			_, err = leases.Create(ctx, lease, metav1.CreateOptions{FieldManager: render.ManagedBy})
-			return err
-		}
-		if err != nil {
-			return err
-		}
-		metav1.SetMetaDataAnnotation(&lease.ObjectMeta, annotationHead, commit)
-		_, err = leases.Update(ctx, lease, metav1.UpdateOptions{FieldManager: render.ManagedBy})
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("noting the accepted head on Lease %s/%s: %w", Namespace, leaseName, err)
 	}
 	return nil
 }

@@ -92,6 +92,11 @@ func (a *Agent) prove(ctx context.Context, w World) map[string]Proof {
 				Decision: policies.Refuse(policies.EvaluationError, "the requests before it took too long; it is tried again at once")}
 			continue
 		}
+		if stops := a.stops(); len(stops) > 0 { // it is judged once it can be granted, at once
+			a.waiting[p] = wait
+			proofs[p] = Proof{Blob: blob, Since: wait.since, Decision: policies.Refuse(stops[0].Code, "%s", stops[0].Message)}
+			continue
+		}
 		proof := a.judge(ctx, w.Main.Tip, p, blob)
 		proof.Blob, proof.Since = blob, wait.since
 		proofs[p] = proof

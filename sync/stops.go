@@ -19,6 +19,9 @@ func (a *Agent) stops() (all []Stop) {
 	if problem := a.ruleset.problem; problem != "" && a.github != nil {
 		all = append(all, Stop{policies.RulesetWeakened, problem})
 	}
+	if a.paused != "" {
+		all = append(all, Stop{policies.Paused, a.paused})
+	}
 	return all
 }
 

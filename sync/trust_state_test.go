@@ -90,7 +90,7 @@ func TestBranchRewritten(t *testing.T) {
 	s.pause()
 	name := s.request("one")
 	agent := s.agent(githubOnly)
-	s.must(agent.cluster.setHead(t.Context(), s.Branch("main")))
+	s.must(agent.cluster.note(t.Context(), annotationHead, s.Branch("main")))
 	s.must(agent.Once(t.Context()))
 	s.refused(name, "PolicyUnproven")
 }
