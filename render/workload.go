@@ -81,7 +81,6 @@ func container(f Footprint) corev1.Container {
 	no, yes := false, true
 	env := []corev1.EnvVar{
 		{Name: "GOMEMLIMIT", Value: "460MiB"}, // below the limit, so that the collector works harder before the kernel kills
-		{Name: "POD_NAME", ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{FieldPath: "metadata.name"}}},
 	}
 	if f.GitHubAPI != "" {
 		env = append(env, corev1.EnvVar{Name: "GITHUB_API_URL", Value: f.GitHubAPI})
