@@ -7,8 +7,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"maps"
-	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -205,15 +203,9 @@ func (t Tree) checkCatalog(name string) []requests.Finding {
 // Roles are the names of the ClusterRoles that the policies for a cluster give, each once, in order. They are complete
 // only when no policy has a finding.
 func (t Tree) Roles(cluster string) (names []string, findings []requests.Finding) {
-	for _, file := range slices.Sorted(maps.Keys(t.Files)) {
-		if path.Dir(file) != Folder || file == IdentitiesPath || file == GroupsPath {
-			continue
-		}
-		policy, more := parse(t, file, ParsePolicy)
-		findings = append(findings, more...)
-		if slices.Contains(policy.Spec.Clusters, cluster) {
-			names = append(names, policy.Roles()...)
-		}
+	all, findings := t.policiesFor(cluster)
+	for _, policy := range all {
+		names = append(names, policy.Roles()...)
 	}
 	return sorted(names), findings
 }

@@ -238,17 +238,7 @@ func (w world) check(name string) []requests.Finding {
 	for _, problem := range w.hopeless() {
 		add(RuleApprovers, "%s", problem)
 	}
-	for _, g := range w.policy.Spec.Target.Grants {
-		if problem := protectedRole(g.RoleRef.Name); problem != "" {
-			add("protected", "%s", problem)
-		}
-		for _, namespace := range g.AllowedNamespaces {
-			if problem := protectedNamespace(namespace); problem != "" {
-				add("protected", "%s", problem)
-			}
-		}
-	}
-	return findings
+	return append(findings, w.policy.protected()...)
 }
 
 func protectedNamespace(name string) string {

@@ -8,6 +8,7 @@ import (
 	"go.yaml.in/yaml/v3"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	kjson "sigs.k8s.io/json"
 
 	"github.com/pullgrant/pullgrant/requests"
 )
@@ -47,15 +48,16 @@ func roleBinding(subject requests.Subject, b requests.Binding) rbacv1.RoleBindin
 	}
 }
 
-// YAML writes objects as one YAML stream for people and kubectl: keys sorted, every text that some YAML reader could
-// take for a number or a truth value quoted, and so the same bytes for the same objects.
+// YAML writes objects as one YAML stream for people, kubectl and whatever keeps a cluster in step with git: keys sorted,
+// every text that some YAML reader could take for a number or a truth value quoted, and so the same bytes for the same
+// objects.
 func YAML[T any](objects []T) []byte {
 	var b bytes.Buffer
 	encoder := yaml.NewEncoder(&b)
 	encoder.SetIndent(2)
 	for _, object := range objects {
 		if err := encoder.Encode(generic(object)); err != nil {
-			panic("render: write YAML: " + err.Error()) // a map of maps and strings always encodes
+			panic("render: write YAML: " + err.Error()) // a map of maps, lists and plain values always encodes
 		}
 	}
 	encoder.Close()
@@ -63,11 +65,12 @@ func YAML[T any](objects []T) []byte {
 }
 
 // generic is an object as its JSON tags say; the Kubernetes types have no YAML tags, and without them yaml/v3 would
-// drop fields. The status is the cluster's to write.
+// drop fields. This decoder leaves whole numbers whole, so that none is written as 1e+09. The status is the cluster's to
+// write.
 func generic(object any) (value map[string]any) {
 	data, err := json.Marshal(object)
 	if err == nil {
-		err = json.Unmarshal(data, &value)
+		err = kjson.UnmarshalCaseSensitivePreserveInts(data, &value)
 	}
 	if err != nil {
 		panic("render: write JSON: " + err.Error()) // a Kubernetes object always encodes

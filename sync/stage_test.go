@@ -78,6 +78,7 @@ func newStage(t *testing.T) *stage {
 	}
 	s.agentRest, err = cp.ServiceAccount(t.Context(), Namespace, "pullgrant-agent")
 	s.must(err)
+	s.must(cp.AwaitFence(t.Context()))
 	s.until("the agent's rights are in force", func() bool {
 		const agent = "system:serviceaccount:pullgrant-system:pullgrant-agent"
 		return s.may(agent, "rbac.authorization.k8s.io", "create", "rolebindings") && s.may(agent, "batch", "create", "jobs")

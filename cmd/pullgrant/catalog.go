@@ -59,7 +59,7 @@ The cluster is the one that kubectl would use, and the right to get those Cluste
 	o.remote.flags(cmd)
 	flags := cmd.Flags()
 	flags.StringVar(&o.cluster, "cluster", "", "name of the cluster in the access repository")
-	flags.StringVar(&o.kubeconfig, "kubeconfig", "", "kubeconfig file (default: $KUBECONFIG, else ~/.kube/config)")
+	kubeconfigFlag(cmd, &o.kubeconfig)
 	flags.BoolVar(&o.check, "check", false, "write nothing; show what differs")
 	flags.BoolVar(&o.pr, "pr", false, "open a pull request instead of writing to the checkout")
 	return cmd
@@ -78,7 +78,7 @@ func catalog(ctx context.Context, w world, o catalogOptions) error {
 	if len(names) == 0 {
 		return fmt.Errorf("no policy is for the cluster %s", o.cluster)
 	}
-	config, err := o.kubernetes()
+	config, err := clusterConfig(o.kubeconfig)
 	if err != nil {
 		return err
 	}
@@ -114,9 +114,7 @@ func catalog(ctx context.Context, w world, o catalogOptions) error {
 // tree reads the policies and the catalogue: from the checkout in dir, or through client from GitHub.
 func (o catalogOptions) tree(ctx context.Context, w world) (dir string, client *github.Client, tree policies.Tree, err error) {
 	if o.pr || o.remote.repo != "" {
-		if client, _, err = o.remote.client(ctx, w); err == nil {
-			tree, err = client.Tree(ctx, policies.Wanted(policies.KindChange, ""))
-		}
+		client, tree, err = o.remote.tree(ctx, w)
 		return "", client, tree, err
 	}
 	if dir, err = o.remote.checkout.folder(); err == nil {
@@ -125,9 +123,14 @@ func (o catalogOptions) tree(ctx context.Context, w world) (dir string, client *
 	return dir, nil, tree, err
 }
 
-func (o catalogOptions) kubernetes() (*rest.Config, error) {
+func kubeconfigFlag(cmd *cobra.Command, kubeconfig *string) {
+	cmd.Flags().StringVar(kubeconfig, "kubeconfig", "", "kubeconfig file (default: $KUBECONFIG, else ~/.kube/config)")
+}
+
+// clusterConfig finds a cluster as kubectl does.
+func clusterConfig(kubeconfig string) (*rest.Config, error) {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
-	rules.ExplicitPath = o.kubeconfig
+	rules.ExplicitPath = kubeconfig
 	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, nil).ClientConfig()
 	if clientcmd.IsEmptyConfig(err) {
 		return nil, fmt.Errorf("find the cluster: no kubeconfig names one; give --kubeconfig")

@@ -13,7 +13,6 @@ import (
 	"testing"
 
 	"github.com/spf13/pflag"
-	"go.yaml.in/yaml/v3"
 )
 
 const top = "../.."
@@ -79,39 +78,25 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// TestSetup holds the agent's setup to the flags that it has, in both directions, and to its environment.
+// TestSetup holds the setup of the agent to the flags that it and its installation have.
 func TestSetup(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(top, "docs/setup.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	flags := newSyncCommand(world{}).Flags()
-	flags.VisitAll(func(f *pflag.Flag) {
-		if !strings.Contains(string(text), "`--"+f.Name+"`") {
-			t.Errorf("docs/setup.md does not explain --%s", f.Name)
-		}
-	})
-	block := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindSubmatch(text)
-	if block == nil {
-		t.Fatal("docs/setup.md shows no Deployment")
-	}
-	var deployment struct {
-		Spec struct {
-			Template struct {
-				Spec struct {
-					Containers []struct{ Args []string }
-				}
+	install := newInstallCommand(world{}).Flags()
+	for _, flags := range []*pflag.FlagSet{newSyncCommand(world{}).Flags(), install} {
+		flags.VisitAll(func(f *pflag.Flag) {
+			if !regexp.MustCompile("`?--" + f.Name + "[` ]").Match(text) {
+				t.Errorf("docs/setup.md does not explain --%s", f.Name)
 			}
-		}
+		})
 	}
-	if err := yaml.Unmarshal(block[1], &deployment); err != nil {
-		t.Fatal(err)
+	command := regexp.MustCompile(`(?s)\npullgrant install (.*?) \|`).FindSubmatch(text)
+	if command == nil {
+		t.Fatal("docs/setup.md does not show how to install the agent")
 	}
-	args := deployment.Spec.Template.Spec.Containers[0].Args
-	if args[0] != "sync" {
-		t.Errorf("the Deployment runs %q", args[0])
-	}
-	if err := flags.Parse(args[1:]); err != nil {
+	if err := install.Parse(strings.Fields(strings.ReplaceAll(string(command[1]), "\\\n", " "))); err != nil {
 		t.Error(err)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pullgrant/pullgrant/internal/github"
+	"github.com/pullgrant/pullgrant/policies"
 )
 
 // remote is the access repository on GitHub.
@@ -59,6 +60,14 @@ func (r remote) client(ctx context.Context, w world) (*github.Client, string, er
 	client, err := github.New(github.Config{APIURL: apiURL, Owner: owner, Repo: name,
 		Token: func(context.Context) (string, error) { return token, nil }})
 	return client, repo, err
+}
+
+// tree reads the policies and the catalogue on the default branch.
+func (r remote) tree(ctx context.Context, w world) (client *github.Client, tree policies.Tree, err error) {
+	if client, _, err = r.client(ctx, w); err == nil {
+		tree, err = client.Tree(ctx, policies.Wanted(policies.KindChange, ""))
+	}
+	return client, tree, err
 }
 
 // webHost is the host that serves git for an API: api.github.com and api.TENANT.ghe.com have a host of their own,

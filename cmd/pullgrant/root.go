@@ -83,6 +83,7 @@ Exit codes:
 		newCodeownersCommand(w),
 		newCatalogCommand(w),
 		newSyncCommand(w),
+		newInstallCommand(w),
 		newAuditCommand(w),
 		newSchemaCommand(w),
 		newActionCommand(w),

@@ -37,7 +37,7 @@ type syncOptions struct {
 }
 
 func newSyncCommand(w world) *cobra.Command {
-	o := syncOptions{evidence: &format{requests.EvidenceGitHub, []string{requests.EvidenceGitHub, requests.EvidenceBranch}}}
+	var o syncOptions
 	cmd := &cobra.Command{
 		Use:   "sync",
 		Short: "Run the agent of a cluster",
@@ -59,7 +59,12 @@ twin in the environment: PULLGRANT_REPO_URL for --repo-url, and so on; a flag wi
 			return runAgent(cmd.Context(), w, o)
 		},
 	}
-	flags := cmd.Flags()
+	o.flags(cmd.Flags())
+	return cmd
+}
+
+func (o *syncOptions) flags(flags *pflag.FlagSet) {
+	o.evidence = &format{requests.EvidenceGitHub, []string{requests.EvidenceGitHub, requests.EvidenceBranch}}
 	flags.StringVar(&o.cluster, "cluster", "", "name of this cluster in the access repository")
 	flags.StringVar(&o.repoURL, "repo-url", "", "address of the access repository, as git clones it over https")
 	flags.StringVar(&o.branch, "branch", "main", "branch to follow")
@@ -73,7 +78,6 @@ twin in the environment: PULLGRANT_REPO_URL for --repo-url, and so on; a flag wi
 	flags.StringVar(&o.trustRoot, "trust-root", "", "commit whose policies and owners are taken as given; every later change must be approved (default: the repository's first)")
 	flags.BoolVar(&o.once, "once", false, "take one pass and stop")
 	flags.BoolVar(&o.dryRun, "dry-run", false, "print what a pass would do, and do nothing")
-	return cmd
 }
 
 // twins fills each flag that was not given from its twin in the environment.

@@ -90,6 +90,9 @@ rules:
 	if err := s.kube.Apply(ctx, kube.AgentManifests([]string{namespace}, []string{policy})); err != nil {
 		return err
 	}
+	if err := s.kube.AwaitFence(ctx); err != nil {
+		return err
+	}
 	agent, err := s.kube.ServiceAccount(ctx, "pullgrant-system", "pullgrant-agent")
 	if err != nil {
 		return err

@@ -7,8 +7,6 @@ import (
 	"time"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 )
@@ -61,59 +59,10 @@ func may(ctx context.Context, client *kubernetes.Clientset, verb, group, resourc
 	return review.Status.Allowed, nil
 }
 
-func TestAgentBindsOnlyNamedRoles(t *testing.T) {
-	cp := ForTest(t)
-	agent := agentOf(t, cp)
-	inNamespace := func(namespace string, b *rbacv1.RoleBinding) func(context.Context) error {
-		return func(ctx context.Context) error {
-			_, err := agent.RbacV1().RoleBindings(namespace).Create(ctx, b, metav1.CreateOptions{})
-			return err
-		}
-	}
-	// Kubernetes lets anybody pass on what he holds himself; refusing that takes an admission policy.
-	role := binding("role", "pullgrant-agent", "alice@example.com")
-	role.RoleRef.Kind = "Role"
-	for name, test := range map[string]struct {
-		do      func(context.Context) error
-		refused string // "" when it must work
-	}{
-		"named role":            {inNamespace("payments", binding("named", "payments-debug", "alice@example.com")), ""},
-		"second named role":     {inNamespace("payments", binding("second", "view", "alice@example.com")), ""},
-		"cluster-admin":         {inNamespace("payments", binding("admin", "cluster-admin", "alice@example.com")), "attempting to grant RBAC permissions not currently held"},
-		"what it holds itself":  {inNamespace("payments", role), ""},
-		"another namespace":     {inNamespace("default", binding("other", "payments-debug", "alice@example.com")), `cannot create resource "rolebindings"`},
-		"the agent's namespace": {inNamespace("pullgrant-system", binding("own", "payments-debug", "alice@example.com")), `cannot create resource "rolebindings"`},
-		"cluster-wide": {func(ctx context.Context) error {
-			wide := &rbacv1.ClusterRoleBinding{
-				ObjectMeta: metav1.ObjectMeta{Name: "wide"},
-				RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "payments-debug"},
-				Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: "User", Name: "alice@example.com"}},
-			}
-			_, err := agent.RbacV1().ClusterRoleBindings().Create(ctx, wide, metav1.CreateOptions{})
-			return err
-		}, `cannot create resource "clusterrolebindings"`},
-	} {
-		t.Run(name, func(t *testing.T) {
-			err := test.do(t.Context())
-			switch {
-			case test.refused == "" && err != nil:
-				t.Error(err)
-			case test.refused != "" && (!apierrors.IsForbidden(err) || !strings.Contains(err.Error(), test.refused)):
-				t.Errorf("%v, want forbidden: %s", err, test.refused)
-			}
-		})
-	}
-	for _, name := range []string{"named", "second", "role"} {
-		if err := agent.RbacV1().RoleBindings("payments").Delete(t.Context(), name, metav1.DeleteOptions{}); err != nil {
-			t.Error(err)
-		}
-	}
-}
-
 func TestAgentRights(t *testing.T) {
 	cp := ForTest(t)
 	agent := agentOf(t, cp)
-	const rbac, leases = "rbac.authorization.k8s.io", "coordination.k8s.io"
+	const rbac, leases, admission = "rbac.authorization.k8s.io", "coordination.k8s.io", "admissionregistration.k8s.io"
 	for _, test := range []struct {
 		verbs, group, resource, namespace, name string
 		want                                    bool
@@ -121,6 +70,16 @@ func TestAgentRights(t *testing.T) {
 		{"get list watch delete", rbac, "rolebindings", "", "", true},
 		{"update patch deletecollection", rbac, "rolebindings", "payments", "", false},
 		{"create", rbac, "rolebindings", "", "", false},
+		{"create", rbac, "rolebindings", "payments", "", true},
+		{"get list watch delete", "batch", "jobs", "", "", true},
+		{"update patch deletecollection", "batch", "jobs", "payments", "", false},
+		{"create", "batch", "jobs", "", "", false},
+		{"create", "batch", "jobs", "payments", "", true},
+		{"get", admission, "validatingadmissionpolicies", "", "pullgrant-agent", true},
+		{"get", admission, "validatingadmissionpolicybindings", "", "pullgrant-managed", true},
+		{"get", admission, "validatingadmissionpolicies", "", "another", false},
+		{"create update patch delete list", admission, "validatingadmissionpolicies", "", "", false},
+		{"create update patch delete", admission, "validatingadmissionpolicybindings", "", "pullgrant-agent", false},
 		{"bind", rbac, "clusterroles", "payments", "payments-debug", true},
 		{"update delete escalate", rbac, "clusterroles", "payments", "payments-debug", false},
 		{"get", rbac, "clusterroles", "", "payments-debug", true},
@@ -137,9 +96,11 @@ func TestAgentRights(t *testing.T) {
 		{"create", leases, "leases", "pullgrant-system", "", true},
 		{"get update patch", leases, "leases", "pullgrant-system", "pullgrant-agent", true},
 		{"get update patch delete", leases, "leases", "pullgrant-system", "another", false},
-		{"create", "", "events", "pullgrant-system", "", true},
+		{"create patch", "", "events", "pullgrant-system", "", true},
+		{"create patch", "events.k8s.io", "events", "pullgrant-system", "", true},
 		{"get list", "", "secrets", "pullgrant-system", "", false},
 		{"list create", "", "pods", "payments", "", false},
+		{"create", "", "serviceaccounts/token", "pullgrant-system", "pullgrant-agent", false},
 		{"impersonate", "", "users", "", "", false},
 	} {
 		for verb := range strings.FieldsSeq(test.verbs) {

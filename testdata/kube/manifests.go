@@ -3,12 +3,11 @@ package kube
 import (
 	"bytes"
 	"context"
-	_ "embed"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"text/template"
+	"slices"
 
 	"go.yaml.in/yaml/v3"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -16,40 +15,36 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/restmapper"
+
+	"github.com/pullgrant/pullgrant/render"
 )
 
-//go:embed agent-rbac.yaml
-var agentRBAC string
-
-var agentTemplate = template.Must(template.New("agent-rbac.yaml").Parse(agentRBAC))
-
-// AgentManifests are namespace, ServiceAccount and rights of the agent that may bind those ClusterRoles in those
-// namespaces, as YAML for Apply. The namespaces must exist when it is applied; names are taken as they are. It panics on
-// an empty list: absence must never mean all, and an empty resourceNames does mean that.
+// AgentManifests are namespace, ServiceAccount, rights and fence of the agent that may bind those ClusterRoles in those
+// namespaces, as `pullgrant install` renders them, for Apply. The namespaces must exist when it is applied; what is
+// cluster-wide is replaced by the next call's. The fence is in force a moment later: AwaitFence. It panics on an empty
+// list: absence must never mean all.
 func AgentManifests(namespaces, roles []string) []byte {
 	if len(namespaces) == 0 || len(roles) == 0 {
 		panic("the agent's manifests need at least one namespace and one role")
 	}
-	var out bytes.Buffer
-	err := agentTemplate.Execute(&out, map[string][]string{"Namespaces": namespaces, "Roles": roles})
-	if err != nil {
-		panic(err) // only a broken template can fail
+	grants := map[string][]string{}
+	for _, namespace := range namespaces {
+		grants[namespace] = roles
 	}
-	return out.Bytes()
+	return render.YAML(slices.Concat(render.Fence(), render.Rights(render.Footprint{Grants: grants})))
 }
 
 // Apply creates or updates, as admin and by server-side apply, the objects of a YAML stream in their order. An object
 // without a namespace goes to default.
 func (cp *ControlPlane) Apply(ctx context.Context, manifests []byte) error {
-	groups, err := restmapper.GetAPIGroupResources(cp.client.Discovery())
+	mapper, err := cp.mapper()
 	if err != nil {
-		return fmt.Errorf("asking the API server what it serves: %w", err)
+		return err
 	}
 	client, err := dynamic.NewForConfig(cp.Admin())
 	if err != nil {
 		return fmt.Errorf("making the admin client: %w", err)
 	}
-	mapper := restmapper.NewDiscoveryRESTMapper(groups)
 	decoder := yaml.NewDecoder(bytes.NewReader(manifests))
 	for {
 		var document map[string]any
@@ -67,14 +62,32 @@ func (cp *ControlPlane) Apply(ctx context.Context, manifests []byte) error {
 	}
 }
 
-func apply(ctx context.Context, client dynamic.Interface, mapper meta.RESTMapper, document map[string]any) error {
-	text, err := json.Marshal(document) // through JSON: Kubernetes' own types know its numbers only
+// mapper knows the resource of each kind that the API server serves.
+func (cp *ControlPlane) mapper() (meta.RESTMapper, error) {
+	groups, err := restmapper.GetAPIGroupResources(cp.client.Discovery())
 	if err != nil {
-		return fmt.Errorf("reading manifests: %w", err)
+		return nil, fmt.Errorf("asking the API server what it serves: %w", err)
+	}
+	return restmapper.NewDiscoveryRESTMapper(groups), nil
+}
+
+// toObject goes through JSON, as Kubernetes' own types know its numbers only.
+func toObject(document any) (*unstructured.Unstructured, error) {
+	text, err := json.Marshal(document)
+	if err != nil {
+		return nil, fmt.Errorf("reading manifests: %w", err)
 	}
 	object := &unstructured.Unstructured{}
 	if err := object.UnmarshalJSON(text); err != nil {
-		return fmt.Errorf("reading manifests: %w", err)
+		return nil, fmt.Errorf("reading manifests: %w", err)
+	}
+	return object, nil
+}
+
+func apply(ctx context.Context, client dynamic.Interface, mapper meta.RESTMapper, document map[string]any) error {
+	object, err := toObject(document)
+	if err != nil {
+		return err
 	}
 	kind := object.GroupVersionKind()
 	mapping, err := mapper.RESTMapping(kind.GroupKind(), kind.Version)

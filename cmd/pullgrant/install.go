@@ -1,0 +1,178 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/pullgrant/pullgrant/internal/github"
+	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/render"
+	"github.com/pullgrant/pullgrant/requests"
+)
+
+type installOptions struct {
+	remote     remote
+	agent      syncOptions
+	given      *pflag.FlagSet // the flags of the agent that can be given
+	image      string
+	kustomize  string // folder
+	diff       bool
+	kubeconfig string
+}
+
+// installed are the flags of the agent that its Deployment sets, or that a Deployment has no use for.
+var installed = []string{"app-key-file", "signing-key-file", "listen", "kubeconfig", "once", "dry-run"}
+
+func newInstallCommand(w world) *cobra.Command {
+	o := installOptions{given: pflag.NewFlagSet("", pflag.ContinueOnError)}
+	cmd := &cobra.Command{
+		Use:   "install",
+		Short: "Print everything the agent needs in its cluster",
+		Long: `Print, as one YAML that kubectl or a GitOps tool can apply, everything that the agent of a cluster needs there: its
+namespace, a ServiceAccount with the rights that the policies call for and no others, the admission policies that fence it,
+and a Deployment of two replicas with its network policy. The same policies and flags always give the same bytes.
+
+The namespaces that the policies name must exist, and so must, before the agent can start, the Secret pullgrant-agent in
+pullgrant-system with the keys signing-key (SSH, signs the ledger) and app-key (of the GitHub App, PEM). They are files
+under /secrets in the container. No secret is read or printed.
+
+Run it again when the policies have changed. --diff tells what a cluster has otherwise: what to add and to change, and
+which rights are too much because no policy needs them; the exit code is then 1.
+
+The flags of "pullgrant sync" that say what the agent does are given on to it.`,
+		Example: `  pullgrant install --cluster prod-eu --image registry.example.com/pullgrant@sha256:... \
+    --repo-url https://github.com/acme/access.git --app-id 1234 --app-installation-id 5678 | kubectl apply -f -
+  pullgrant install --cluster prod-eu ... --kustomize prod-eu/base
+  pullgrant install --cluster prod-eu ... --diff`,
+		Args: arguments(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if problem := o.problem(); problem != "" {
+				return usagef(cmd, "%s", problem)
+			}
+			return install(cmd.Context(), w, o)
+		},
+	}
+	o.remote.flags(cmd)
+	kubeconfigFlag(cmd, &o.kubeconfig)
+	flags := cmd.Flags()
+	flags.StringVar(&o.image, "image", "", "image that holds the program, by its digest")
+	flags.StringVar(&o.kustomize, "kustomize", "", "write a kustomize base to this folder, and print nothing")
+	flags.BoolVar(&o.diff, "diff", false, "compare with the cluster, and print what differs")
+	_ = cmd.MarkFlagDirname("kustomize")
+	all := pflag.NewFlagSet("", pflag.ContinueOnError)
+	o.agent.flags(all)
+	all.VisitAll(func(f *pflag.Flag) {
+		if !slices.Contains(installed, f.Name) {
+			o.given.AddFlag(f)
+			flags.AddFlag(f)
+		}
+	})
+	return cmd
+}
+
+// problem tells what is wrong with the options; empty when nothing is.
+func (o installOptions) problem() string {
+	agent := o.agent
+	agent.appID, agent.appInstall = 0, 0
+	if problem := agent.problem(); problem != "" {
+		return problem
+	}
+	address, err := url.Parse(agent.repoURL)
+	switch onGitHub := agent.evidence.value == requests.EvidenceGitHub; {
+	case err == nil && address.User != nil:
+		return "--repo-url may not hold credentials; the agent has its own"
+	case onGitHub && (o.agent.appID == 0 || o.agent.appInstall == 0):
+		return "--app-id and --app-installation-id are missing: the agent speaks to GitHub as an App"
+	case !onGitHub && (o.agent.appID != 0 || o.agent.appInstall != 0):
+		return "--evidence " + agent.evidence.value + " asks GitHub nothing; leave --app-id and --app-installation-id out"
+	case o.image == "":
+		return "--image is missing"
+	case strings.ContainsFunc(o.image, func(r rune) bool { return r <= ' ' || r > '~' }):
+		return fmt.Sprintf("--image %q is no name of an image", o.image)
+	case o.diff && o.kustomize != "":
+		return "--diff writes nothing; leave --kustomize out"
+	case o.kubeconfig != "" && !o.diff:
+		return "--kubeconfig is for --diff"
+	}
+	return ""
+}
+
+func install(ctx context.Context, w world, o installOptions) error {
+	footprint, err := o.footprint(ctx, w)
+	if err != nil {
+		return err
+	}
+	if !strings.Contains(o.image, "@sha256:") {
+		w.say("note: --image names no digest, so another program could run under the same name")
+	}
+	objects := render.Install(footprint)
+	switch {
+	case o.diff:
+		return o.compare(ctx, w, objects)
+	case o.kustomize != "":
+		return o.writeBase(w, objects)
+	}
+	_, err = w.out.Write(render.YAML(objects))
+	return err
+}
+
+func (o installOptions) footprint(ctx context.Context, w world) (f render.Footprint, err error) {
+	var tree policies.Tree
+	if o.remote.repo != "" {
+		_, tree, err = o.remote.tree(ctx, w)
+	} else {
+		tree, _, err = o.remote.checkout.tree()
+	}
+	if err != nil {
+		return f, err
+	}
+	grants, findings := tree.Grantable(o.agent.cluster)
+	if len(findings) > 0 {
+		w.say("the policies are not valid, so which rights the agent needs is not known:")
+		return f, findingsOf(w, findings)
+	}
+	if len(grants) == 0 {
+		return f, fmt.Errorf("no policy is for the cluster %s", o.agent.cluster)
+	}
+	f = render.Footprint{Grants: grants, Image: o.image}
+	o.given.VisitAll(func(flag *pflag.Flag) {
+		if flag.Changed {
+			f.Args = append(f.Args, "--"+flag.Name+"="+flag.Value.String())
+		}
+	})
+	if o.agent.appID != 0 {
+		f.Args = append(f.Args, "--app-key-file="+render.AppKeyFile)
+	}
+	if api := w.env("GITHUB_API_URL"); api != github.DefaultAPIURL {
+		f.GitHubAPI = api
+	}
+	return f, nil
+}
+
+// writeBase writes the objects as a kustomize base. Files of these names are its own, written anew each time.
+func (o installOptions) writeBase(w world, objects []render.Object) error {
+	if err := os.MkdirAll(o.kustomize, 0o755); err != nil {
+		return fmt.Errorf("write the kustomize base: %w", err)
+	}
+	root, err := os.OpenRoot(o.kustomize)
+	if err != nil {
+		return fmt.Errorf("write the kustomize base: %w", err)
+	}
+	defer root.Close()
+	files := render.Kustomization(objects)
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if err := root.WriteFile(name, files[name], 0o644); err != nil {
+			return fmt.Errorf("write the kustomize base: %w", err)
+		}
+	}
+	w.say("wrote %s to %s", count(len(files), "file"), o.kustomize)
+	return nil
+}

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/render"
+	"github.com/pullgrant/pullgrant/sync"
+)
+
+// compare tells how the cluster differs from what the agent needs there.
+func (o installOptions) compare(ctx context.Context, w world, wanted []render.Object) error {
+	config, err := clusterConfig(o.kubeconfig)
+	if err != nil {
+		return err
+	}
+	w.say("comparing with %s", config.Host)
+	live, err := sync.LiveFootprint(ctx, config, wanted)
+	if err != nil {
+		return fmt.Errorf("look at the agent's footprint in the cluster %s: %w", o.agent.cluster, err)
+	}
+	differences := render.Compare(wanted, live)
+	if len(differences) == 0 {
+		w.say("the agent has in %s what it needs, and nothing else", o.agent.cluster)
+		return nil
+	}
+	var r report
+	for _, d := range differences {
+		if err := r.footprint(d); err != nil {
+			return err
+		}
+	}
+	if err := r.to(w.out); err != nil {
+		return err
+	}
+	return verdict(exitFindings)
+}
+
+// footprint says what is to be done about an object, and what that does to the rights of the agent.
+func (r *report) footprint(d render.Difference) error {
+	wanted, err := rulesOf(d.Wanted)
+	if err != nil {
+		return err
+	}
+	live, err := rulesOf(d.Live)
+	if err != nil {
+		return err
+	}
+	switch {
+	case d.Live == nil:
+		r.line("add: %s", d)
+	case d.Wanted == nil:
+		r.line("remove: %s, which gives the agent too much: no policy needs it", d)
+	default:
+		r.line("change: %s: %s", d, strings.Join(d.Fields, ", "))
+	}
+	for _, p := range policies.Beyond(wanted, live) {
+		r.line("  + %s: %s", p.What(), p.Does())
+	}
+	for _, p := range policies.Beyond(live, wanted) {
+		r.line("  - %s: %s, too much: no policy needs it", p.What(), p.Does())
+	}
+	return nil
+}
+
+// rulesOf are the rules of a Role or ClusterRole; other objects have none.
+func rulesOf(object map[string]any) (rules []policies.RoleRule, err error) {
+	data, err := json.Marshal(object["rules"])
+	if err == nil {
+		err = json.Unmarshal(data, &rules)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the rules of %v: %w", object["kind"], err)
+	}
+	return rules, nil
+}

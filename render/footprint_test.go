@@ -1,0 +1,202 @@
+package render_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"path"
+	"reflect"
+	"slices"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+	rbacv1 "k8s.io/api/rbac/v1"
+	kjson "sigs.k8s.io/json"
+	"sigs.k8s.io/kustomize/api/krusty"
+	"sigs.k8s.io/kustomize/kyaml/filesys"
+
+	"github.com/pullgrant/pullgrant/render"
+)
+
+var footprint = render.Footprint{
+	Grants: map[string][]string{"payments": {"payments-debug"}, "checkout": {"logs-reader", "acme:debug", "logs-reader"}, "empty": nil},
+	Image:  "registry.example.com/pullgrant@sha256:0000", Args: []string{"--cluster=prod-eu", "--app-id=1234"},
+}
+
+// documents are the objects of a YAML stream by kind, namespace and name.
+func documents(t *testing.T, stream []byte) map[string]any {
+	t.Helper()
+	all := map[string]any{}
+	for decoder := yaml.NewDecoder(bytes.NewReader(stream)); ; {
+		var document struct {
+			Kind     string
+			Metadata struct{ Namespace, Name string }
+			Rest     map[string]any `yaml:",inline"`
+		}
+		if err := decoder.Decode(&document); errors.Is(err, io.EOF) {
+			return all
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		key := document.Kind + " " + document.Metadata.Namespace + "/" + document.Metadata.Name
+		if all[key] != nil {
+			t.Errorf("two objects are %s", key)
+		}
+		all[key] = document
+	}
+}
+
+func TestInstallIsStable(t *testing.T) {
+	want := render.YAML(render.Install(footprint))
+	for range 20 {
+		if got := render.YAML(render.Install(footprint)); !bytes.Equal(got, want) {
+			t.Fatal("the same footprint gives other bytes")
+		}
+	}
+	for _, not := range []string{"\nstatus:", "creationTimestamp", ": null", "#", "e+"} {
+		if bytes.Contains(want, []byte(not)) {
+			t.Errorf("%q is in\n%s", not, want)
+		}
+	}
+}
+
+func TestKustomizationBuilds(t *testing.T) {
+	objects := render.Install(footprint)
+	files := filesys.MakeFsInMemory()
+	for name, data := range render.Kustomization(objects) {
+		if err := files.WriteFile(path.Join("/base", name), data); err != nil {
+			t.Fatal(err)
+		}
+	}
+	result, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(files, "/base")
+	if err != nil {
+		t.Fatal(err)
+	}
+	built, err := result.AsYaml()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := documents(t, render.YAML(objects))
+	if got := documents(t, built); len(want) != len(objects) || !reflect.DeepEqual(got, want) {
+		t.Errorf("built %d objects\n%s\nwant %d", len(got), built, len(want))
+	}
+}
+
+// TestRightsAreNamed: no names would mean every name.
+func TestRightsAreNamed(t *testing.T) {
+	for _, f := range []render.Footprint{footprint, {}, {Grants: map[string][]string{"payments": {}}}} {
+		in := map[string][]string{}
+		for _, object := range render.Rights(f) {
+			var rules []rbacv1.PolicyRule
+			switch o := object.(type) {
+			case *rbacv1.Role:
+				rules = o.Rules
+			case *rbacv1.ClusterRole:
+				rules = o.Rules
+			}
+			for _, rule := range rules {
+				if slices.Contains(rule.Resources, "clusterroles") {
+					in[object.GetNamespace()] = append(rule.ResourceNames, rule.Verbs...)
+					if len(rule.ResourceNames) == 0 {
+						t.Errorf("%s may %v every ClusterRole", object.GetNamespace(), rule.Verbs)
+					}
+				}
+			}
+		}
+		want := map[string][]string{}
+		if len(f.Grants) > 1 {
+			want = map[string][]string{"": {"acme:debug", "logs-reader", "payments-debug", "get"},
+				"payments": {"payments-debug", "bind"}, "checkout": {"acme:debug", "logs-reader", "bind"}}
+		}
+		if !reflect.DeepEqual(in, want) {
+			t.Errorf("%v, want %v", in, want)
+		}
+	}
+}
+
+// TestCompare changes one thing in what a cluster has, and is told what.
+func TestCompare(t *testing.T) {
+	wanted := render.Install(footprint)
+	live := func() (all []map[string]any) {
+		data, err := json.Marshal(wanted)
+		if err == nil {
+			err = kjson.UnmarshalCaseSensitivePreserveInts(data, &all) // as client-go does
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return all
+	}
+	at := func(all []map[string]any, kind, namespace string) map[string]any {
+		for _, object := range all {
+			metadata := object["metadata"].(map[string]any)
+			if in, _ := metadata["namespace"].(string); object["kind"] == kind && in == namespace {
+				return object
+			}
+		}
+		t.Fatalf("there is no %s in %q", kind, namespace)
+		return nil
+	}
+	for name, test := range map[string]struct {
+		change func(all []map[string]any) []map[string]any
+		want   []string // the object and its fields
+	}{
+		"nothing": {func(all []map[string]any) []map[string]any { return all }, nil},
+		"status and metadata of others": {func(all []map[string]any) []map[string]any {
+			role := at(all, "ClusterRole", "")
+			role["metadata"].(map[string]any)["uid"] = "1"
+			role["metadata"].(map[string]any)["labels"].(map[string]any)["theirs"] = "x"
+			at(all, "ValidatingAdmissionPolicy", "")["status"] = map[string]any{"observedGeneration": 1}
+			return all
+		}, nil},
+		"filled in": {func(all []map[string]any) []map[string]any {
+			at(all, "Deployment", "pullgrant-system")["spec"].(map[string]any)["progressDeadlineSeconds"] = 600
+			return all
+		}, nil},
+		"missing": {func(all []map[string]any) []map[string]any { return all[1:] }, []string{"ValidatingAdmissionPolicy pullgrant-agent"}},
+		"too much": {func(all []map[string]any) []map[string]any {
+			return append(all, map[string]any{"kind": "RoleBinding", "metadata": map[string]any{"namespace": "old", "name": "pullgrant-agent"}})
+		}, []string{"RoleBinding old/pullgrant-agent"}},
+		"label": {func(all []map[string]any) []map[string]any {
+			delete(at(all, "Namespace", "")["metadata"].(map[string]any)["labels"].(map[string]any), "pod-security.kubernetes.io/enforce")
+			return all
+		}, []string{"Namespace pullgrant-system", "metadata.labels.pod-security.kubernetes.io/enforce"}},
+		"verb": {func(all []map[string]any) []map[string]any {
+			rule := at(all, "Role", "payments")["rules"].([]any)[2].(map[string]any)
+			rule["verbs"] = append(rule["verbs"].([]any), "escalate")
+			return all
+		}, []string{"Role payments/pullgrant-agent", "rules[2].verbs"}},
+		"no names": {func(all []map[string]any) []map[string]any {
+			delete(at(all, "Role", "payments")["rules"].([]any)[2].(map[string]any), "resourceNames")
+			return all
+		}, []string{"Role payments/pullgrant-agent", "rules[2].resourceNames"}},
+		"aggregated": {func(all []map[string]any) []map[string]any {
+			at(all, "ClusterRole", "")["aggregationRule"] = map[string]any{"clusterRoleSelectors": []any{}}
+			return all
+		}, []string{"ClusterRole pullgrant-agent", "aggregationRule"}},
+		"audit only": {func(all []map[string]any) []map[string]any {
+			at(all, "ValidatingAdmissionPolicyBinding", "")["spec"].(map[string]any)["validationActions"] = []any{"Audit"}
+			return all
+		}, []string{"ValidatingAdmissionPolicyBinding pullgrant-agent", "spec.validationActions[0]"}},
+		"for some only": {func(all []map[string]any) []map[string]any {
+			at(all, "ValidatingAdmissionPolicyBinding", "")["spec"].(map[string]any)["matchResources"] = map[string]any{"matchPolicy": "Exact"}
+			return all
+		}, []string{"ValidatingAdmissionPolicyBinding pullgrant-agent", "spec.matchResources"}},
+		"image": {func(all []map[string]any) []map[string]any {
+			spec := at(all, "Deployment", "pullgrant-system")["spec"].(map[string]any)["template"].(map[string]any)["spec"].(map[string]any)
+			spec["containers"].([]any)[0].(map[string]any)["image"] = "other"
+			return all
+		}, []string{"Deployment pullgrant-system/pullgrant-agent", "spec.template.spec.containers[0].image"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got []string
+			for _, d := range render.Compare(wanted, test.change(live())) {
+				got = append(append(got, d.String()), d.Fields...)
+			}
+			if !slices.Equal(got, test.want) {
+				t.Errorf("%q, want %q", got, test.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,148 @@
+package kube
+
+import (
+	"fmt"
+	"maps"
+	"testing"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/dynamic"
+
+	"github.com/pullgrant/pullgrant/render"
+	"github.com/pullgrant/pullgrant/requests"
+)
+
+// others are the objects of an attempt that the agent does not make; NAME is new in each attempt.
+var others = map[string]string{
+	"plain binding": `
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: plain-NAME}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: view}
+subjects: [{kind: User, apiGroup: rbac.authorization.k8s.io, name: bob@example.com}]`,
+	"plain job": `
+apiVersion: batch/v1
+kind: Job
+metadata: {name: plain-NAME}
+spec:
+  parallelism: 0
+  template: {spec: {restartPolicy: Never, containers: [{name: c, image: i}]}}`,
+	"cluster binding": `
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: plain-NAME}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: fence-empty}
+subjects: [{kind: User, apiGroup: rbac.authorization.k8s.io, name: bob@example.com}]`,
+	"role": `
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: plain-NAME}`,
+	"cluster role": `
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: plain-NAME}`,
+	"granted role": `
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: payments-debug}`,
+	"rights": `
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: pullgrant-agent}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: pullgrant-agent}
+subjects: [{kind: ServiceAccount, namespace: pullgrant-system, name: pullgrant-agent}]`,
+}
+
+// grantNumber is a grant of an hour that has just begun.
+func grantNumber(n int, namespace string) requests.Grant {
+	name := fmt.Sprintf("20261123-alice-fence-%d", n)
+	return requests.Grant{
+		Name: name, Path: requests.Path("prod-eu", "payments-debug", name), Cluster: "prod-eu", Policy: "payments-debug", Requester: "alice",
+		Subject:  requests.Subject{Kind: requests.KindUser, Name: "alice@example.com"},
+		Duration: requests.Duration(time.Hour),
+		Window:   requests.NewWindow(time.Now(), requests.Duration(time.Hour)),
+		Evidence: requests.Evidence{Source: requests.EvidenceBranch, MergeCommit: "1111111111111111111111111111111111111111"},
+		Bindings: []requests.Binding{{Name: requests.ObjectName(name, 0), Namespace: namespace,
+			Role: requests.Role{Kind: requests.KindClusterRole, Name: "payments-debug"}}},
+	}
+}
+
+// jobOf and bindingOf are the objects of a grant as the agent makes them.
+func jobOf(t *testing.T, g requests.Grant) *unstructured.Unstructured {
+	t.Helper()
+	job, err := render.Backstop(g, g.Bindings[0].Namespace, g.Window.Start.Time)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return toUnstructured(t, job)
+}
+
+func bindingOf(t *testing.T, g requests.Grant, job types.UID) *unstructured.Unstructured {
+	t.Helper()
+	bindings, err := render.Render(g)
+	if err != nil {
+		t.Fatal(err)
+	}
+	render.Own(&bindings[0], requests.ObjectName(g.Name, 0), string(job))
+	return toUnstructured(t, bindings[0])
+}
+
+func toUnstructured(t *testing.T, object any) *unstructured.Unstructured {
+	t.Helper()
+	u, err := toObject(object)
+	if err != nil {
+		t.Fatal(err)
+	}
+	delete(u.Object, "status")
+	return u
+}
+
+// merge applies a JSON merge patch (RFC 7396).
+func merge(base, patch map[string]any) map[string]any {
+	merged := maps.Clone(base)
+	if merged == nil {
+		merged = map[string]any{}
+	}
+	for key, value := range patch {
+		switch value := value.(type) {
+		case nil:
+			delete(merged, key)
+		case map[string]any:
+			below, _ := merged[key].(map[string]any)
+			merged[key] = merge(below, value)
+		default:
+			merged[key] = value
+		}
+	}
+	return merged
+}
+
+// stable is what of an object nobody but a person changes; nil when it is not there.
+func stable(t *testing.T, of dynamic.ResourceInterface, name string) map[string]any {
+	t.Helper()
+	object, err := of.Get(t.Context(), name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range [][]string{{"status"}, {"metadata", "managedFields"}, {"metadata", "resourceVersion"}, {"metadata", "generation"}} {
+		unstructured.RemoveNestedField(object.Object, path...)
+	}
+	return object.Object
+}
+
+func fromYAML(t *testing.T, text string) *unstructured.Unstructured {
+	t.Helper()
+	var document map[string]any
+	if err := yaml.Unmarshal([]byte(text), &document); err != nil {
+		t.Fatal(err)
+	}
+	return toUnstructured(t, document)
+}

@@ -1,0 +1,361 @@
+package kube
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/rest"
+
+	"github.com/pullgrant/pullgrant/render"
+)
+
+const agentUser = "system:serviceaccount:pullgrant-system:pullgrant-agent"
+
+// raiseFence puts the rights of the agent in a namespace and the fence into force, and returns the users of attempts.
+func raiseFence(t *testing.T, cp *ControlPlane, namespace string) map[string]*rest.Config {
+	t.Helper()
+	setting := fmt.Sprintf(`
+apiVersion: v1
+kind: Namespace
+metadata: {name: fence-elsewhere}
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: fence-later}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: payments-debug}
+rules: [{apiGroups: [""], resources: [pods], verbs: [get, list]}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: fence-elsewhere}
+rules: [{apiGroups: [""], resources: [secrets], verbs: [get]}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: fence-empty}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: fence-held}
+rules: [{apiGroups: [rbac.authorization.k8s.io], resources: [rolebindings], verbs: [get]}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: fence-admins}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: cluster-admin}
+subjects: [{kind: Group, apiGroup: rbac.authorization.k8s.io, name: fence-admins}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: admins, namespace: %[1]s}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: admin}
+subjects: [{kind: User, apiGroup: rbac.authorization.k8s.io, name: erin@example.com}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: editors, namespace: %[1]s}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: edit}
+subjects: [{kind: User, apiGroup: rbac.authorization.k8s.io, name: frank@example.com}]
+`, namespace)
+	for _, manifests := range [][]byte{[]byte(setting), AgentManifests([]string{namespace}, []string{"payments-debug"}),
+		AgentManifests([]string{"fence-elsewhere"}, []string{"fence-elsewhere"}), AgentManifests([]string{namespace}, []string{"payments-debug"})} {
+		if err := cp.Apply(t.Context(), manifests); err != nil {
+			t.Fatal(err)
+		}
+	}
+	err := cp.client.RbacV1().RoleBindings("fence-later").Delete(t.Context(), render.Agent, metav1.DeleteOptions{}) // of an earlier run
+	if err != nil && !apierrors.IsNotFound(err) {
+		t.Fatal(err)
+	}
+	if err := cp.AwaitFence(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	agent, err := cp.ServiceAccount(t.Context(), "pullgrant-system", render.Agent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	controller := func(name string) *rest.Config {
+		return cp.User("system:serviceaccount:kube-system:"+name, "fence-admins")
+	}
+	users := map[string]*rest.Config{
+		"agent":                  agent,
+		"agent with every right": cp.User(agentUser, "system:masters"),
+		"masters":                cp.Admin(),
+		"namespace admin":        cp.User("erin@example.com"),
+		"editor":                 cp.User("frank@example.com"),
+		"cluster admin":          cp.User("dave@example.com", "fence-admins"),
+		"controller manager":     cp.User("system:kube-controller-manager", "fence-admins"),
+		"garbage collector":      controller("generic-garbage-collector"),
+		"job controller":         controller("job-controller"),
+		"ttl controller":         controller("ttl-after-finished-controller"),
+		"namespace controller":   controller("namespace-controller"),
+		"cron job controller":    controller("cronjob-controller"),
+	}
+	for _, user := range []string{"agent", "editor", "cluster admin"} {
+		eventually(t, 10*time.Second, user+" has rights", func(ctx context.Context) (bool, error) {
+			return may(ctx, clientFor(t, users[user]), "create", "batch", "jobs", namespace, "")
+		})
+	}
+	return users
+}
+
+// attempt is one line of a file in testdata/fence; its README says what the fields mean.
+type attempt struct {
+	Try              string
+	As               string
+	Create           string
+	Patch            string
+	Status           string
+	Delete           string
+	DeleteCollection string
+	Namespace        string
+	With             map[string]any
+	Options          map[string]any
+	Fence            string
+	RBAC             string
+}
+
+func TestFence(t *testing.T) {
+	files, err := filepath.Glob("../fence/*.yaml")
+	if err != nil || len(files) < 5 {
+		t.Fatalf("found %v: %v", files, err)
+	}
+	n := 0
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".yaml"), func(t *testing.T) {
+			data, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var list struct {
+				As       string
+				Attempts []attempt
+			}
+			decoder := yaml.NewDecoder(bytes.NewReader(data))
+			decoder.KnownFields(true)
+			if err := decoder.Decode(&list); err != nil {
+				t.Fatal(err)
+			}
+			cp := ForTest(t)
+			namespace := newNamespace(t, cp, "fence")
+			users := raiseFence(t, cp, namespace)
+			for _, a := range list.Attempts {
+				if a.As == "" {
+					a.As = list.As
+				}
+				n++
+				number := n
+				t.Run(a.Try, func(t *testing.T) { newTrial(t, cp, users, namespace, number).run(a) })
+			}
+		})
+	}
+}
+
+// trial is the world of one attempt: a namespace with a grant in it.
+type trial struct {
+	*testing.T
+	mapper    meta.RESTMapper
+	users     map[string]*rest.Config
+	namespace string
+	number    int
+	request   string // the name of the grant
+	job       types.UID
+}
+
+func newTrial(t *testing.T, cp *ControlPlane, users map[string]*rest.Config, namespace string, number int) *trial {
+	t.Helper()
+	mapper, err := cp.mapper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &trial{T: t, mapper: mapper, users: users, namespace: namespace, number: number}
+}
+
+// to is the door for an object's kind, as that user.
+func (w *trial) to(user string, object *unstructured.Unstructured, namespace string) dynamic.ResourceInterface {
+	w.Helper()
+	config, ok := w.users[user]
+	if !ok {
+		w.Fatalf("there is no user %q", user)
+	}
+	config = rest.CopyConfig(config)
+	config.WarningHandler = rest.NoWarnings{} // that batch/v1 orphans is what attempts are about
+	client, err := dynamic.NewForConfig(config)
+	if err != nil {
+		w.Fatal(err)
+	}
+	kind := object.GroupVersionKind()
+	mapping, err := w.mapper.RESTMapping(kind.GroupKind(), kind.Version)
+	if err != nil {
+		w.Fatal(err)
+	}
+	if mapping.Scope.Name() != meta.RESTScopeNameNamespace {
+		return client.Resource(mapping.Resource)
+	}
+	return client.Resource(mapping.Resource).Namespace(namespace)
+}
+
+// object is one that an attempt is about, before anything is done.
+func (w *trial) object(name string) *unstructured.Unstructured {
+	w.Helper()
+	grant := grantNumber(w.number, w.namespace)
+	w.request = grant.Name
+	switch name {
+	case "job", "held job":
+		return jobOf(w.T, grant)
+	case "binding", "stripped binding":
+		if w.job == "" {
+			w.job = w.make("agent", jobOf(w.T, grant)).GetUID()
+		}
+		return bindingOf(w.T, grant, w.job)
+	}
+	text, ok := others[name]
+	if !ok {
+		w.Fatalf("there is no object %q", name)
+	}
+	return fromYAML(w.T, strings.ReplaceAll(text, "NAME", fmt.Sprint(w.number)))
+}
+
+func (w *trial) make(user string, object *unstructured.Unstructured) *unstructured.Unstructured {
+	w.Helper()
+	made, err := w.to(user, object, w.namespace).Create(w.Context(), object, metav1.CreateOptions{})
+	if err != nil {
+		w.Fatal(err)
+	}
+	return made
+}
+
+// stand makes the object that an attempt is on, and for a Job of the agent's the binding it owns.
+func (w *trial) stand(name string) *unstructured.Unstructured {
+	w.Helper()
+	object := w.object(name)
+	switch name {
+	case "granted role", "rights": // they are there
+	case "job", "held job":
+		w.job = w.make("agent", object).GetUID()
+		w.make("agent", w.object("binding"))
+	case "binding", "stripped binding":
+		w.make("agent", object)
+	default:
+		w.make("masters", object)
+	}
+	patch := map[string]string{
+		"held job":         `{"metadata": {"finalizers": ["example.com/hold"]}}`,
+		"stripped binding": `{"metadata": {"labels": {"app.kubernetes.io/managed-by": null}}}`,
+	}[name]
+	if patch != "" {
+		if _, err := w.to("masters", object, w.namespace).Patch(w.Context(), object.GetName(), types.MergePatchType, []byte(patch), metav1.PatchOptions{}); err != nil {
+			w.Fatal(err)
+		}
+	}
+	return object
+}
+
+func (w *trial) run(a attempt) {
+	w.Helper()
+	if a.Create != "" {
+		w.create(a)
+		return
+	}
+	on := a.Patch + a.Status + a.Delete + a.DeleteCollection
+	object := w.stand(on)
+	as, admin := w.to(a.As, object, w.namespace), w.to("masters", object, w.namespace)
+	before := stable(w.T, admin, object.GetName())
+	var err error
+	switch {
+	case a.Patch != "":
+		_, err = as.Patch(w.Context(), object.GetName(), types.MergePatchType, w.json(a.With), metav1.PatchOptions{})
+	case a.Status != "":
+		_, err = as.Patch(w.Context(), object.GetName(), types.MergePatchType, w.json(a.With), metav1.PatchOptions{}, "status")
+	case a.Delete != "":
+		err = as.Delete(w.Context(), object.GetName(), w.options(a))
+	default:
+		err = as.DeleteCollection(w.Context(), w.options(a), metav1.ListOptions{LabelSelector: render.LabelRequest + "=" + w.request})
+	}
+	if w.judge(a, err) {
+		if after := stable(w.T, admin, object.GetName()); !reflect.DeepEqual(after, before) {
+			w.Errorf("it was refused, and has changed\nbefore %v\nafter  %v", before, after)
+		}
+		return
+	}
+	if a.Delete+a.DeleteCollection != "" && w.job != "" {
+		binding := w.object("binding")
+		eventually(w.T, 20*time.Second, "the binding is gone", func(context.Context) (bool, error) {
+			return stable(w.T, w.to("masters", binding, w.namespace), binding.GetName()) == nil, nil
+		})
+	}
+}
+
+func (w *trial) create(a attempt) {
+	w.Helper()
+	object := w.object(a.Create)
+	object.Object = merge(object.Object, a.With)
+	namespace := w.namespace
+	if a.Namespace != "" {
+		namespace = a.Namespace
+		object.SetNamespace(namespace)
+	}
+	name := object.GetName()
+	_, err := w.to(a.As, object, namespace).Create(w.Context(), object, metav1.CreateOptions{})
+	if w.judge(a, err) && name != "" && name != render.Agent && stable(w.T, w.to("masters", object, namespace), name) != nil {
+		w.Error("it was refused, and is there")
+	}
+}
+
+// judge tells whether the attempt was refused, after it was found to be so for the right reason.
+func (w *trial) judge(a attempt, err error) bool {
+	w.Helper()
+	policy := render.FenceManaged
+	if strings.HasPrefix(a.As, "agent") {
+		policy = render.FenceAgent
+	}
+	switch want := fmt.Sprintf("ValidatingAdmissionPolicy '%s' with binding '%[1]s' denied request: pullgrant: %s", policy, a.Fence); {
+	case a.Fence == "" && a.RBAC == "":
+		if err != nil {
+			w.Fatal(err)
+		}
+		return false
+	case err == nil:
+		w.Fatal("it worked")
+	case a.Fence != "" && (!apierrors.IsForbidden(err) || !strings.Contains(err.Error(), want)):
+		w.Errorf("%v\nwant %s", err, want)
+	case a.RBAC != "" && (!strings.Contains(err.Error(), a.RBAC) || strings.Contains(err.Error(), "denied request")):
+		w.Errorf("%v\nwant %s", err, a.RBAC)
+	}
+	return true
+}
+
+func (w *trial) json(value any) []byte {
+	w.Helper()
+	data, err := json.Marshal(value)
+	if err != nil {
+		w.Fatal(err)
+	}
+	return data
+}
+
+func (w *trial) options(a attempt) (options metav1.DeleteOptions) {
+	w.Helper()
+	if err := json.Unmarshal(w.json(a.Options), &options); err != nil {
+		w.Fatal(err)
+	}
+	return options
+}
