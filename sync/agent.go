@@ -57,6 +57,7 @@ type Agent struct {
 	following waiting // trust is behind the branch
 
 	paused      string // that a person paused it, and why
+	self        selfTest
 	ruleset     ruleset
 	withdrawals withdrawals
 	stopped     map[policies.Code]bool // what was logged of stops
@@ -85,7 +86,7 @@ func NewAgent(c Config) (*Agent, error) {
 	}
 	return &Agent{cluster: own, expirer: newExpirer(expiring, compared.now, c.Logger), repository: c.Repository, github: c.GitHub,
 		poll: c.Poll, clocks: compared, now: compared.now, signer: c.Signer, log: c.Logger, identity: c.Identity, trustRoot: c.TrustRoot, waiting: map[string]waiting{}, proved: map[string]Proof{},
-		ruleset: ruleset{problem: "the rules that protect the branch are not known yet"}, notes: newNotes(c)}, nil
+		ruleset: ruleset{problem: "the rules that protect the branch are not known yet"}, notes: newNotes(c), self: untested()}, nil
 }
 
 // Run works until ctx ends: it expires, and while it holds the Lease it grants and records. Errors are logged and what
@@ -176,7 +177,7 @@ func (a *Agent) DryRun(ctx context.Context) ([]Step, error) {
 	if err := a.follow(ctx, main.Tip, false); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(a.readNotes(ctx), a.consult(ctx, w)); err != nil {
+	if err := errors.Join(a.readNotes(ctx), a.testSelf(ctx), a.consult(ctx, w)); err != nil {
 		return nil, err
 	}
 	w.Removers, w.Proofs = a.removers(ctx, w), a.prove(ctx, w)
@@ -192,7 +193,7 @@ func (a *Agent) pass(ctx context.Context) error {
 	if err != nil {
 		err = fmt.Errorf("settling the cluster: %w", err)
 	}
-	err = errors.Join(err, a.readNotes(ctx))
+	err = errors.Join(err, a.readNotes(ctx), a.testSelf(ctx))
 	defer a.reportStops()
 	if _, hub := a.clocks.skews(); beyond(hub) != 0 { // without a request GitHub tells its time to nobody
 		err = errors.Join(err, a.github.ReadClock(ctx))

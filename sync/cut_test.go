@@ -31,7 +31,8 @@ var errCut = errors.New("the line is cut")
 
 func (f *cut) wrap(next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(r *http.Request) (*http.Response, error) {
-		reads := r.Method == http.MethodGet || strings.HasSuffix(r.URL.Path, "/git-upload-pack")
+		reads := r.Method == http.MethodGet || strings.HasSuffix(r.URL.Path, "/git-upload-pack") ||
+			strings.HasSuffix(r.URL.Path, "/selfsubjectrulesreviews") || r.URL.Query().Get("dryRun") != ""
 		left := f.left.Load()
 		if !f.writes || !reads {
 			left = f.left.Add(-1)

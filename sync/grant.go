@@ -25,6 +25,11 @@ func (a *Agent) grant(ctx context.Context, r Record) (Record, error) {
 	if err != nil {
 		return r, err
 	}
+	for _, namespace := range r.Grant.Namespaces() {
+		if err := a.fencedIn(ctx, namespace, r); err != nil {
+			return r, err
+		}
+	}
 	fresh := r.version == ""
 	if fresh {
 		r.Objects = objectsOf(r.Grant, true)

@@ -19,6 +19,7 @@ func (a *Agent) stops() (all []Stop) {
 	if problem := a.ruleset.problem; problem != "" && a.github != nil {
 		all = append(all, Stop{policies.RulesetWeakened, problem})
 	}
+	all = append(all, a.self.stops...)
 	if a.paused != "" {
 		all = append(all, Stop{policies.Paused, a.paused})
 	}
