@@ -54,7 +54,7 @@ func (h *history) write(c cases.Scenario) (cases.Scenario, plumbing.Hash, error)
 		merged := maps.Clone(firstFiles)
 		for path, blob := range c.Diff {
 			if delete(merged, path); blob != "" {
-				merged[path] = h.named(blob)
+				put(merged, path, h.named(blob))
 			}
 		}
 		switch {
@@ -185,16 +185,17 @@ func change(base map[string]node, files []policies.File, head map[string]node) m
 		}
 	}
 	for _, f := range files {
-		added, ok := head[f.Path]
-		if !ok || f.Status == "removed" {
-			continue
+		if added, ok := head[f.Path]; ok && f.Status != "removed" {
+			put(after, f.Path, added)
 		}
-		maps.DeleteFunc(after, func(path string, _ node) bool { // a file may stand where a folder was
-			return strings.HasPrefix(path, f.Path+"/")
-		})
-		after[f.Path] = added
 	}
 	return after
+}
+
+// put adds a file, which may stand where a folder was.
+func put(files map[string]node, path string, n node) {
+	maps.DeleteFunc(files, func(other string, _ node) bool { return strings.HasPrefix(other, path+"/") })
+	files[path] = n
 }
 
 // commit writes a commit; an empty name is that of none.

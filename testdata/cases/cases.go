@@ -150,9 +150,12 @@ func readDiff(t testing.TB, f policies.Facts, section string) map[string]string 
 	t.Helper()
 	diff := map[string]string{}
 	for _, file := range f.Files {
-		if diff[file.Path] = f.Head.Files[file.Path].Blob; file.Status == "renamed" {
+		if file.Status == "renamed" {
 			diff[file.PreviousPath] = ""
 		}
+	}
+	for _, file := range f.Files { // after every rename: two files may have changed places
+		diff[file.Path] = f.Head.Files[file.Path].Blob
 	}
 	for line := range strings.Lines(section) {
 		switch words := strings.Fields(line); {
