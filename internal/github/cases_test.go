@@ -44,6 +44,8 @@ func TestFactsOfTheScenarios(t *testing.T) {
 				t.Errorf("judged from what was gathered: %+v\njudged from what is told:      %+v", d, s.Scenario.Judge(told))
 			case c.Wire != "" && same:
 				t.Error("the wire section says the same as want; remove it")
+			case c.Wire != "" && d.Outcome == policies.Allowed:
+				t.Error("facts that cannot be gathered are allowed")
 			}
 		})
 	}

@@ -33,39 +33,26 @@ type node struct {
 	hash plumbing.Hash
 }
 
-// write writes the scenario's commits and returns it with git's names, and the commit that brought its file or changes
-// to the branch. Of a merged one the line is first parent, merge, tip of the default branch; what happened between merge
-// and tip is in the tip.
+// write writes the scenario's commits and returns it with git's names, and the commit that brought its file or its changes
+// to the branch, if one did. The line of the branch is then: first parent, that commit, tip. What happened to other files
+// since the merge is in the tip.
 func (h *history) write(c cases.Scenario) (cases.Scenario, plumbing.Hash, error) {
 	f := &c.Facts
 	base, head, first := f.Base, f.Head, f.Base
 	if f.Merge != nil {
 		first = f.Merge.FirstParent
 	}
-	// Head first: its blobs are the ones that others are compared with.
+	// The head first: what other blobs are compared with is its.
 	headFiles, baseFiles, firstFiles := h.files(&head), h.files(&base), h.files(&first)
-	tip := []plumbing.Hash{}
 	var brought plumbing.Hash
+	var line []plumbing.Hash // the parent of the tip, if any
 	if f.Merge != nil || c.Merged || c.Trust {
-		parents := []plumbing.Hash{}
+		var parents []plumbing.Hash
 		if first.Commit != "" {
 			parents = append(parents, h.commit(first.Commit, firstFiles))
 		}
-		merged := maps.Clone(firstFiles)
-		for path, blob := range c.Diff {
-			if delete(merged, path); blob != "" {
-				put(merged, path, h.named(blob))
-			}
-		}
-		switch {
-		case c.Trust:
-		case f.Merge == nil:
-			merged[c.Path] = h.named(c.Blob)
-		case f.Merge.Blob != "":
-			merged[c.Path] = h.named(f.Merge.Blob)
-		}
-		brought = h.commit(c.Commit, merged, parents...)
-		tip = append(tip, brought)
+		brought = h.commit(c.Commit, h.merged(c, firstFiles), parents...)
+		line = append(line, brought)
 	}
 	for _, path := range f.UsedNames {
 		baseFiles[path] = h.blob("used")
@@ -73,15 +60,32 @@ func (h *history) write(c cases.Scenario) (cases.Scenario, plumbing.Hash, error)
 	if c.Merged {
 		baseFiles[c.Path] = h.named(c.Blob)
 	}
-	from := h.commit(base.Commit, baseFiles, tip...)
-	h.commit(head.Commit, change(baseFiles, f.Files, headFiles), from)
+	tip := h.commit(base.Commit, baseFiles, line...)
+	h.commit(head.Commit, change(baseFiles, f.Files, headFiles), tip)
 
-	f.Base, f.Head = base, head
-	if c.Trust {
+	if f.Base, f.Head = base, head; c.Trust {
 		c.Tree = first
 	}
 	h.rename(&c, first)
 	return c, brought, h.err
+}
+
+// merged is what the merge made of its first parent's files.
+func (h *history) merged(c cases.Scenario, first map[string]node) map[string]node {
+	after := maps.Clone(first)
+	for path, blob := range c.Diff {
+		if delete(after, path); blob != "" {
+			put(after, path, h.named(blob))
+		}
+	}
+	blob := c.Blob
+	if c.Facts.Merge != nil {
+		blob = c.Facts.Merge.Blob
+	}
+	if !c.Trust && blob != "" {
+		put(after, c.Path, h.named(blob))
+	}
+	return after
 }
 
 // rename puts git's names in the place of the scenario's.
@@ -127,6 +131,9 @@ func (h *history) name(scenarios string) string {
 func (h *history) files(tree *policies.Tree) map[string]node {
 	nodes, named := map[string]node{}, map[string]policies.TreeFile{}
 	for path, file := range tree.Files {
+		if file.Blob == "" {
+			h.fail(fmt.Errorf("%s has no blob", path))
+		}
 		n := h.file(file)
 		if _, known := h.blobs[file.Blob]; !known {
 			h.blobs[file.Blob], h.names[file.Blob] = n, n.hash.String()
