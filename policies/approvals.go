@@ -50,7 +50,8 @@ func opinions(f Facts) []opinion {
 	return slices.SortedFunc(maps.Values(latest), func(a, b opinion) int { return cmp.Compare(a.review.ID, b.review.ID) })
 }
 
-func (u User) isBot() bool {
+// IsBot tells whether an account is no person's, by its type or its name: it never counts, and nobody asks what it may do (R17).
+func (u User) IsBot() bool {
 	return u.Type != "User" || strings.HasSuffix(strings.ToLower(u.Login), "[bot]") || strings.EqualFold(u.Login, "copilot")
 }
 
@@ -63,14 +64,14 @@ func Lookups(tree Tree, f Facts) []Lookup {
 			asked[Lookup{Team: strings.ToLower(team), User: strings.ToLower(login)}] = true
 		}
 	}
-	if author := f.PullRequest.Author; j.Kind == KindRequest && !author.isBot() {
+	if author := f.PullRequest.Author; j.Kind == KindRequest && !author.IsBot() {
 		for _, p := range j.policy.Spec.Subjects {
 			ask(p.Name, author.Login)
 		}
 	}
 	all := j.challenges()
 	for _, o := range opinions(f) {
-		if o.user.isBot() {
+		if o.user.IsBot() {
 			continue
 		}
 		for _, c := range all {
@@ -236,7 +237,7 @@ func (j *judge) ignore(o opinion, code Code, why string) {
 // have lost that, still that of whoever may have had it: deleted accounts, the people of identities.yaml and the reviewers
 // who were asked for (R9). Otherwise any reader could stop every request.
 func (j *judge) mayBlock(u User, all []challenge) bool {
-	if u.ID == 0 || u.isBot() {
+	if u.ID == 0 || u.IsBot() {
 		return u.ID == 0
 	}
 	_, known := j.identities.pinned(u)
@@ -245,7 +246,7 @@ func (j *judge) mayBlock(u User, all []challenge) bool {
 
 func (j *judge) canWrite(u User) bool {
 	permission := j.facts.Users[strings.ToLower(u.Login)].Permission
-	return !u.isBot() && (permission == "write" || permission == "admin")
+	return !u.IsBot() && (permission == "write" || permission == "admin")
 }
 
 // disqualify tells why an approval cannot count for any challenge.
@@ -269,7 +270,7 @@ func (j *judge) disqualify(o opinion) (Code, string) {
 	if why := j.contributed(o.user); why != "" {
 		return ContributorApproval, why
 	}
-	if o.user.isBot() {
+	if o.user.IsBot() {
 		return BotApproval, "bots do not count" // R17
 	}
 	user := f.Users[strings.ToLower(o.user.Login)]

@@ -75,7 +75,7 @@ func (j *judge) peopleComplete() string {
 		people = append(people, o.user)
 	}
 	for _, u := range people {
-		if known, ok := j.facts.Users[strings.ToLower(u.Login)]; !u.isBot() && (!ok || known.ID != u.ID) {
+		if known, ok := j.facts.Users[strings.ToLower(u.Login)]; !u.IsBot() && (!ok || known.ID != u.ID) {
 			return "the facts do not tell what @" + u.Login + " may do; gather them again"
 		}
 	}

@@ -2,6 +2,7 @@ package policies_test
 
 import (
 	"encoding/json"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -11,22 +12,16 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rogpeppe/go-internal/txtar"
-
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/testdata/cases"
 )
 
 // scenarios are all cases under testdata/cases by name, so that what holds for every pull request is tried on each.
-func scenarios(t testing.TB) map[string]scenario {
-	all := map[string]scenario{}
-	for _, file := range caseFiles(t) {
-		archive, err := txtar.ParseFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		name, _ := filepath.Rel(casesDir, file)
-		all[strings.TrimSuffix(name, ".txtar")] = readScenario(t, archive)
+func scenarios(t testing.TB) map[string]cases.Scenario {
+	all := map[string]cases.Scenario{}
+	for _, c := range cases.All(t) {
+		all[c.Name] = c
 	}
 	return all
 }
@@ -36,16 +31,16 @@ func isApproval(r policies.Review) bool { return strings.EqualFold(r.State, "APP
 // TestFewerApprovalsNeverAllow takes each approval away, alone, from each scenario that is not allowed.
 func TestFewerApprovalsNeverAllow(t *testing.T) {
 	for name, c := range scenarios(t) {
-		if c.judge(c.facts).Outcome == policies.Allowed {
+		if c.Judge(c.Facts).Outcome == policies.Allowed {
 			continue
 		}
-		for i, r := range c.facts.Reviews {
+		for i, r := range c.Facts.Reviews {
 			if !isApproval(r) {
 				continue
 			}
-			f := c.facts
+			f := c.Facts
 			f.Reviews = slices.Delete(slices.Clone(f.Reviews), i, i+1)
-			if d := c.judge(f); d.Outcome == policies.Allowed {
+			if d := c.Judge(f); d.Outcome == policies.Allowed {
 				t.Errorf("%s: without review %d the decision is allowed", name, r.ID)
 			}
 		}
@@ -55,7 +50,7 @@ func TestFewerApprovalsNeverAllow(t *testing.T) {
 // TestReviewsThatDoNotCountNeverAllow adds to each scenario that is not allowed each kind of review that counts for
 // nothing (R6, R11, R13, R17 to R19, R25).
 func TestReviewsThatDoNotCountNeverAllow(t *testing.T) {
-	now, _ := time.Parse(time.RFC3339, casesNow)
+	now, _ := time.Parse(time.RFC3339, cases.Now)
 	at := requests.At(now.Add(-20 * time.Minute))
 	head := "aaaaaaaaaaaaaaaa"
 	person := func(login string, id int64) policies.User { return policies.User{Login: login, ID: id, Type: "User"} }
@@ -73,25 +68,25 @@ func TestReviewsThatDoNotCountNeverAllow(t *testing.T) {
 		"without a type":  {User: policies.User{Login: "carol", ID: 103}, State: "APPROVED", CommitID: head},
 	}
 	for name, c := range scenarios(t) {
-		if c.judge(c.facts).Outcome == policies.Allowed {
+		if c.Judge(c.Facts).Outcome == policies.Allowed {
 			continue
 		}
 		for kind, r := range worthless {
-			if author := c.facts.PullRequest.Author; kind == "author" {
+			if author := c.Facts.PullRequest.Author; kind == "author" {
 				if author.Login == "" {
 					continue
 				}
 				r.User = author
 			}
 			r.ID, r.SubmittedAt = 1000, at
-			f := c.facts
+			f := c.Facts
 			f.Reviews = append(slices.Clone(f.Reviews), r)
 			// An opinion takes the place of the same person's earlier one; here the block that goes is not the point.
 			f.Reviews = slices.DeleteFunc(f.Reviews, func(old policies.Review) bool {
 				return old.ID != r.ID && old.User.ID == r.User.ID && strings.EqualFold(r.State, "APPROVED")
 			})
-			f.Reviews = append(f.Reviews, blocks(c.facts, r)...)
-			if d := c.judge(f); d.Outcome == policies.Allowed {
+			f.Reviews = append(f.Reviews, blocks(c.Facts, r)...)
+			if d := c.Judge(f); d.Outcome == policies.Allowed {
 				t.Errorf("%s: with a review of the kind %q the decision is allowed", name, kind)
 			}
 		}
@@ -112,14 +107,14 @@ func blocks(f policies.Facts, r policies.Review) (kept []policies.Review) {
 // TestOrderOfListsDoesNotMatter shuffles everything GitHub lists.
 func TestOrderOfListsDoesNotMatter(t *testing.T) {
 	for name, c := range scenarios(t) {
-		want := c.judge(c.facts)
+		want := c.Judge(c.Facts)
 		for seed := range uint64(5) {
-			f := roundTrip(t, c.facts) // deep copy
+			f := cases.Copy(t, c.Facts) // deep copy
 			r := rand.New(rand.NewPCG(seed, 0))
 			r.Shuffle(len(f.Reviews), func(i, j int) { f.Reviews[i], f.Reviews[j] = f.Reviews[j], f.Reviews[i] })
 			r.Shuffle(len(f.Commits), func(i, j int) { f.Commits[i], f.Commits[j] = f.Commits[j], f.Commits[i] })
 			r.Shuffle(len(f.Pushes), func(i, j int) { f.Pushes[i], f.Pushes[j] = f.Pushes[j], f.Pushes[i] })
-			if got := c.judge(f); got.Outcome != want.Outcome || got.Code != want.Code || !reflect.DeepEqual(got.Ignored, want.Ignored) {
+			if got := c.Judge(f); got.Outcome != want.Outcome || got.Code != want.Code || !reflect.DeepEqual(got.Ignored, want.Ignored) {
 				t.Errorf("%s, seed %d: %s %s, in the order of the file %s %s", name, seed, got.Outcome, got.Code, want.Outcome, want.Code)
 			}
 		}
@@ -138,10 +133,10 @@ func TestMissingFactsNeverAllow(t *testing.T) {
 	all := scenarios(t)
 	for _, name := range []string{"request/allow_approved_by_code_owner", "merged/allow_window_from_merge"} {
 		c := all[name]
-		if d := c.judge(c.facts); d.Outcome != policies.Allowed {
+		if d := c.Judge(c.Facts); d.Outcome != policies.Allowed {
 			t.Fatalf("%s: %s %s", name, d.Outcome, d.Message)
 		}
-		data, err := json.Marshal(c.facts)
+		data, err := json.Marshal(c.Facts)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -164,7 +159,7 @@ func TestMissingFactsNeverAllow(t *testing.T) {
 				return // not even facts
 			}
 			tried++
-			if d := c.judge(f); d.Outcome == policies.Allowed && !spare(path) && !(c.merged && path == "|pullRequest|state") {
+			if d := c.Judge(f); d.Outcome == policies.Allowed && !spare(path) && !(c.Merged && path == "|pullRequest|state") {
 				t.Errorf("%s: allowed without %s", name, path)
 			}
 		})
@@ -203,7 +198,7 @@ func without(at any, path string, try func(path string)) {
 
 // TestZeroFactsNeverAllow: nothing is allowed by having been forgotten.
 func TestZeroFactsNeverAllow(t *testing.T) {
-	now, _ := time.Parse(time.RFC3339, casesNow)
+	now, _ := time.Parse(time.RFC3339, cases.Now)
 	if d := policies.Evaluate(policies.Tree{}, policies.Facts{}, now); d.Outcome != policies.Failed {
 		t.Errorf("zero facts: %s", d.Outcome)
 	}
@@ -219,18 +214,18 @@ func TestZeroFactsNeverAllow(t *testing.T) {
 // TestLimitsOfGitHubsLists: at the limit a list may have been cut (R2, R3).
 func TestLimitsOfGitHubsLists(t *testing.T) {
 	base := scenarios(t)["request/allow_approved_by_code_owner"]
-	commits, files := base.facts, base.facts
+	commits, files := base.Facts, base.Facts
 	for len(commits.Commits) < 250 {
 		commits.Commits = append(slices.Clip(commits.Commits), commits.Commits[0])
 	}
 	files.Files = slices.Repeat([]policies.File{{Path: "docs/a.md", Status: "added"}}, 3000)
 	for want, f := range map[string]policies.Facts{"250 commits or more": commits, "3000 files or more": files} {
-		if d := base.judge(f); d.Code != policies.EvaluationError || !strings.Contains(d.Message, want) {
+		if d := base.Judge(f); d.Code != policies.EvaluationError || !strings.Contains(d.Message, want) {
 			t.Errorf("%s %s: %s; want EvaluationError with %q", d.Outcome, d.Code, d.Message, want)
 		}
 	}
 	commits.Commits = commits.Commits[:249]
-	if d := base.judge(commits); d.Outcome != policies.Allowed {
+	if d := base.Judge(commits); d.Outcome != policies.Allowed {
 		t.Errorf("249 commits: %s %s", d.Outcome, d.Message)
 	}
 }
@@ -238,17 +233,17 @@ func TestLimitsOfGitHubsLists(t *testing.T) {
 // TestEvaluateBranch judges the base scenario's request on the branch's word alone.
 func TestEvaluateBranch(t *testing.T) {
 	all := scenarios(t)
-	tree, head := all["request/allow_policy_names_the_user"].facts.Base, all["request/allow_policy_names_the_user"].facts.Head
-	now, _ := time.Parse(time.RFC3339, casesNow)
-	content := []byte(head.Files[casesPath].Content)
+	tree, head := all["request/allow_policy_names_the_user"].Facts.Base, all["request/allow_policy_names_the_user"].Facts.Head
+	now, _ := time.Parse(time.RFC3339, cases.Now)
+	content := []byte(head.Files[cases.Path].Content)
 	judge := func(tree policies.Tree, path string, content []byte, start time.Time) policies.Decision {
 		return policies.EvaluateBranch(tree, path, "cccc", "blob", content, start, now)
 	}
-	d := judge(tree, casesPath, content, now.Add(-15*time.Minute))
+	d := judge(tree, cases.Path, content, now.Add(-15*time.Minute))
 	if d.Outcome != policies.Allowed || d.Grant.Window.End != requests.At(now.Add(45*time.Minute)) || d.Grant.Evidence.Source != requests.EvidenceBranch {
 		t.Errorf("a good request: %s %s %+v", d.Outcome, d.Message, d.Grant)
 	}
-	teams := all["request/allow_approved_by_code_owner"].facts.Base
+	teams := all["request/allow_approved_by_code_owner"].Facts.Base
 	for name, c := range map[string]struct {
 		tree    policies.Tree
 		path    string
@@ -256,17 +251,17 @@ func TestEvaluateBranch(t *testing.T) {
 		start   time.Time
 		want    policies.Code
 	}{
-		"31 s in the future":     {tree, casesPath, string(content), now.Add(31 * time.Second), policies.EvaluationError},
-		"over a day old":         {tree, casesPath, string(content), now.Add(-24*time.Hour - time.Second), policies.ExpiredBeforeGrant},
-		"window over":            {tree, casesPath, string(content), now.Add(-time.Hour), policies.ExpiredBeforeGrant},
-		"no commit date":         {tree, casesPath, string(content), time.Time{}, policies.ExpiredBeforeGrant},
-		"a team may ask":         {teams, casesPath, string(content), now, policies.RequesterNotAllowed},
-		"no policies":            {policies.Tree{}, casesPath, string(content), now, policies.CodeownersInvalid},
+		"31 s in the future":     {tree, cases.Path, string(content), now.Add(31 * time.Second), policies.EvaluationError},
+		"over a day old":         {tree, cases.Path, string(content), now.Add(-24*time.Hour - time.Second), policies.ExpiredBeforeGrant},
+		"window over":            {tree, cases.Path, string(content), now.Add(-time.Hour), policies.ExpiredBeforeGrant},
+		"no commit date":         {tree, cases.Path, string(content), time.Time{}, policies.ExpiredBeforeGrant},
+		"a team may ask":         {teams, cases.Path, string(content), now, policies.RequesterNotAllowed},
+		"no policies":            {policies.Tree{}, cases.Path, string(content), now, policies.CodeownersInvalid},
 		"outside requests/":      {tree, "docs/a.yaml", string(content), now, policies.FileRejected},
-		"nothing":                {tree, casesPath, "", now, policies.ParseError},
-		"not UTF-8":              {tree, casesPath, "\xff", now, policies.FileRejected},
+		"nothing":                {tree, cases.Path, "", now, policies.ParseError},
+		"not UTF-8":              {tree, cases.Path, "\xff", now, policies.FileRejected},
 		"under the ledger":       {tree, "revocations/prod-eu/20261123/20261123-alice-inc-123.yaml", string(content), now, policies.FileRejected},
-		"path of another policy": {tree, strings.Replace(casesPath, "payments-debug", "other", 1), string(content), now, policies.SchemaError},
+		"path of another policy": {tree, strings.Replace(cases.Path, "payments-debug", "other", 1), string(content), now, policies.SchemaError},
 	} {
 		if d := judge(c.tree, c.path, []byte(c.content), c.start); d.Code != c.want {
 			t.Errorf("%s: %s %s %s; want %s", name, d.Outcome, d.Code, d.Message, c.want)
@@ -277,15 +272,18 @@ func TestEvaluateBranch(t *testing.T) {
 // TestValidateTellsOfARequestWhosePolicyIsBroken: asked about the request alone, the answer is still no.
 func TestValidateTellsOfARequestWhosePolicyIsBroken(t *testing.T) {
 	dir := t.TempDir()
-	if err := os.CopyFS(dir, os.DirFS(filepath.Join(casesDir, "base", "tree"))); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.CopyFS(dir, os.DirFS(filepath.Join(casesDir, "base", "head"))); err != nil {
-		t.Fatal(err)
+	for _, part := range []string{"base/tree", "base/head"} {
+		files, err := fs.Sub(cases.Files, part)
+		if err == nil {
+			err = os.CopyFS(dir, files)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 	check := func(want int) {
 		t.Helper()
-		findings, files, err := policies.Validate(os.DirFS(dir), casesPath)
+		findings, files, err := policies.Validate(os.DirFS(dir), cases.Path)
 		if err != nil || files != 1 || len(findings) != want {
 			t.Errorf("%d findings %v in %d files, error %v; want %d in 1", len(findings), findings, files, err, want)
 		}

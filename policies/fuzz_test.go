@@ -9,19 +9,20 @@ import (
 
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/testdata/cases"
 )
 
 // FuzzEvaluate judges whatever facts: it never panics, judges alike twice, allows nothing without an approval of the
 // head or a withdrawal, and gives nothing but what the policy lists.
 func FuzzEvaluate(f *testing.F) {
-	now, _ := time.Parse(time.RFC3339, casesNow)
+	now, _ := time.Parse(time.RFC3339, cases.Now)
 	for _, c := range scenarios(f) {
-		data, err := json.Marshal(c.facts)
+		data, err := json.Marshal(c.Facts)
 		if err != nil {
 			f.Fatal(err)
 		}
 		if len(data) < 8<<10 {
-			f.Add(data, c.merged)
+			f.Add(data, c.Merged)
 		}
 	}
 	f.Add([]byte(`{}`), false)
@@ -30,7 +31,7 @@ func FuzzEvaluate(f *testing.F) {
 		if json.Unmarshal(data, &facts) != nil {
 			return
 		}
-		path, blob := casesPath, facts.Head.Files[casesPath].Blob
+		path, blob := cases.Path, facts.Head.Files[cases.Path].Blob
 		judge := func() policies.Decision {
 			if merged {
 				return policies.EvaluateMerged(facts, path, blob, now)
@@ -68,7 +69,7 @@ func FuzzEvaluate(f *testing.F) {
 // FuzzParsePolicy reads whatever bytes as each of the files under policies/: findings lie within the file, and a policy
 // that is accepted asks for an approval and bounds what it gives.
 func FuzzParsePolicy(f *testing.F) {
-	for _, file := range scenarios(f)["request/allow_approved_by_code_owner"].facts.Base.Files {
+	for _, file := range scenarios(f)["request/allow_approved_by_code_owner"].Facts.Base.Files {
 		f.Add([]byte(file.Content))
 	}
 	f.Add([]byte("{apiVersion: pullgrant.dev/v1alpha1, kind: AccessPolicy, spec: {challenges: [{kind: AnyOf}]}}\n"))

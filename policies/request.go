@@ -129,7 +129,7 @@ func (j *judge) person() string {
 	switch author := j.facts.PullRequest.Author; {
 	case author.ID == 0:
 		return "the pull request's author has no account any more"
-	case author.isBot() && (j.Kind != KindChange || author != dependabot):
+	case author.IsBot() && (j.Kind != KindChange || author != dependabot):
 		return "the pull request was opened by the bot @" + author.Login + "; a person must ask"
 	}
 	return ""
@@ -223,7 +223,7 @@ func (j *judge) attributable() string {
 	}
 	for _, p := range j.facts.pushes() {
 		own := j.facts.PullRequest.Author == dependabot && p.Actor == dependabot
-		if p.Actor.ID == 0 || p.Actor.isBot() && !own {
+		if p.Actor.ID == 0 || p.Actor.IsBot() && !own {
 			return fmt.Sprintf("commit %s was pushed by @%s, which is no person's account; push it as yourself", short(p.After),
 				cmp.Or(p.Actor.Login, "ghost"))
 		}

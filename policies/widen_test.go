@@ -6,10 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rogpeppe/go-internal/txtar"
-
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/testdata/cases"
 )
 
 func exampleTree(t *testing.T) policies.Tree {
@@ -86,12 +85,12 @@ func TestRolesAreShownBesideWhatIsHeld(t *testing.T) {
 		len(d.Roles[0].Beyond) != len(d.Roles[0].Permissions) {
 		t.Errorf("with nothing held: %+v", d.Roles)
 	}
-	f = readScenario(t, &txtar.Archive{}).facts
-	f.Base.Files, f.Head.Files = tree.Files, map[string]policies.TreeFile{casesPath: f.Head.Files[casesPath]}
+	f = cases.Base(t).Facts
+	f.Base.Files, f.Head.Files = tree.Files, map[string]policies.TreeFile{cases.Path: f.Head.Files[cases.Path]}
 	f.Live = []policies.Live{{Path: path("20261122-alice-old"), File: file("20261122-alice-old"), Policy: tree.Files["policies/payments-debug.yaml"]}}
 	judge := func() policies.Decision {
 		f.Changes = nil
-		for _, reviewed := range f.Base.Reviewed(casesPath) {
+		for _, reviewed := range f.Base.Reviewed(cases.Path) {
 			f.Changes = append(f.Changes, policies.Change{Path: reviewed})
 		}
 		return policies.Evaluate(f.Base, f, f.ObservedAt.Add(time.Second))

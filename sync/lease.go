@@ -72,17 +72,20 @@ func Pause(ctx context.Context, config *rest.Config, reason string) error {
 	return c.note(ctx, annotationPaused, reason)
 }
 
-// Resume takes a Pause back, and returns its reason; "" when there was none. It needs the same rights.
-func Resume(ctx context.Context, config *rest.Config) (reason string, err error) {
+// Resume takes a Pause back, and tells whether there was one and what it was for. It needs the same rights.
+func Resume(ctx context.Context, config *rest.Config) (paused bool, reason string, err error) {
 	c, err := newCluster(config, "", callTimeout)
 	if err != nil {
-		return "", err
+		return false, "", err
 	}
 	notes, err := c.notes(ctx)
-	if err != nil || notes[annotationPaused] == "" {
-		return "", err
+	if err != nil {
+		return false, "", err
 	}
-	return notes[annotationPaused], c.note(ctx, annotationPaused, "")
+	if reason, paused = notes[annotationPaused]; paused {
+		err = c.note(ctx, annotationPaused, "")
+	}
+	return paused, reason, err
 }
 
 // readNotes reads whether a person paused the agent. While that cannot be read, what was read last holds.

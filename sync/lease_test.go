@@ -31,15 +31,15 @@ func TestPause(t *testing.T) {
 	s.setClock(noon.Add(time.Hour))
 	_ = agent.Once(t.Context()) // what waits still does
 	s.over(before, requests.CauseExpired, "")
-	reason, err := Resume(t.Context(), admin)
-	if err != nil || reason != "INC-9: looking into it" {
+	paused, reason, err := Resume(t.Context(), admin)
+	if err != nil || !paused || reason != "INC-9: looking into it" {
 		t.Errorf("%q, %v", reason, err)
 	}
 	s.must(agent.Once(t.Context()))
 	if b := s.bindings(); len(b) != 1 || b[0].Name != requests.ObjectName(while, 0) {
 		t.Errorf("bindings: %v", b)
 	}
-	if reason, err := Resume(t.Context(), admin); err != nil || reason != "" {
-		t.Errorf("a second time: %q, %v", reason, err)
+	if paused, _, err := Resume(t.Context(), admin); err != nil || paused {
+		t.Errorf("a second time: %t, %v", paused, err)
 	}
 }

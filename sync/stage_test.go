@@ -271,7 +271,7 @@ func (s *stage) agent(o options) *Agent {
 	s.Helper()
 	config := rest.CopyConfig(s.agentRest)
 	client := &http.Client{}
-	config.Wrap(s.clusterTime)
+	config.Wrap(dated(func() time.Time { return s.clock().Add(s.ahead(&s.apiAhead)) }))
 	if o.wire != nil {
 		config.Wrap(o.wire)
 		client.Transport = o.wire(http.DefaultTransport)
@@ -292,15 +292,17 @@ func (s *stage) agent(o options) *Agent {
 	return agent
 }
 
-// clusterTime has the API server's answers tell the time of the stage.
-func (s *stage) clusterTime(next http.RoundTripper) http.RoundTripper {
-	return roundTripper(func(r *http.Request) (*http.Response, error) {
-		response, err := next.RoundTrip(r)
-		if err == nil {
-			response.Header.Set("Date", s.clock().Add(s.ahead(&s.apiAhead)).UTC().Format(http.TimeFormat))
-		}
-		return response, err
-	})
+// dated has answers tell the time of a clock.
+func dated(clock func() time.Time) func(http.RoundTripper) http.RoundTripper {
+	return func(next http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(r *http.Request) (*http.Response, error) {
+			response, err := next.RoundTrip(r)
+			if err == nil {
+				response.Header.Set("Date", clock().UTC().Format(http.TimeFormat))
+			}
+			return response, err
+		})
+	}
 }
 
 type lockedWriter struct{ s *stage }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"slices"
 	"strings"
 
@@ -65,18 +64,14 @@ func (a *Agent) followTo(ctx context.Context, tip string) error {
 		return err
 	}
 	for _, c := range line {
-		changed := map[string]string{}
-		for _, change := range c.Changes {
-			changed[change.Path] = change.After.Hash
-		}
 		if c.TooMany {
 			return fmt.Errorf("commit %s changes more files than can be compared; look at it, then begin after it with --trust-root", c.Hash)
 		}
-		if !slices.ContainsFunc(slices.Collect(maps.Keys(changed)), policies.IsTrustRoot) {
+		if !slices.ContainsFunc(c.Changes, func(change PathChange) bool { return policies.IsTrustRoot(change.Path) }) {
 			t.head = c.Hash
 			continue
 		}
-		number, d := a.proveChange(ctx, c, changed)
+		number, d := a.proveChange(ctx, c)
 		if d.Outcome == policies.Failed {
 			return fmt.Errorf("commit %s: %s; when that does not pass, look at it and begin after it with --trust-root", c.Hash, d.Message)
 		}
@@ -126,7 +121,7 @@ func (a *Agent) begin(ctx context.Context, tip string) ([]Commit, error) {
 }
 
 // proveChange judges the pull request that was merged as the commit.
-func (a *Agent) proveChange(ctx context.Context, c Commit, changed map[string]string) (number int, d policies.Decision) {
+func (a *Agent) proveChange(ctx context.Context, c Commit) (number int, d policies.Decision) {
 	ctx, cancel := context.WithTimeout(ctx, proveTimeout)
 	defer cancel()
 	number, err := a.github.MergedAs(ctx, c.Hash)
@@ -151,6 +146,10 @@ func (a *Agent) proveChange(ctx context.Context, c Commit, changed map[string]st
 	}
 	if skew := a.clocks.problem(); skew != "" {
 		return number, policies.Refuse(policies.ClockSkew, "%s", skew)
+	}
+	changed := map[string]string{}
+	for _, change := range c.Changes {
+		changed[change.Path] = change.After.Hash
 	}
 	return number, policies.EvaluateChange(tree, facts, c.Hash, changed, a.now())
 }

@@ -83,6 +83,8 @@ Exit codes:
 		newCodeownersCommand(w),
 		newCatalogCommand(w),
 		newSyncCommand(w),
+		newPauseCommand(w),
+		newResumeCommand(w),
 		newInstallCommand(w),
 		newAuditCommand(w),
 		newSchemaCommand(w),

@@ -109,7 +109,7 @@ func (c *Client) readUsers(ctx context.Context, f *policies.Facts, _ snapshot) e
 	}
 	for _, u := range people {
 		key := strings.ToLower(u.Login)
-		if _, done := f.Users[key]; done || u.Type != "User" || strings.HasSuffix(key, "[bot]") {
+		if _, done := f.Users[key]; done || u.IsBot() {
 			continue
 		}
 		facts, err := c.userFacts(ctx, f.Repository, u)

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"github.com/pullgrant/pullgrant/testdata/forge/openapi"
 )
 
 // Options says what kind of GitHub Start makes. The zero value is usable.
@@ -33,7 +35,7 @@ type Forge struct {
 	server   *http.Server
 	mux      *http.ServeMux
 	smart    http.Handler
-	contract *contract
+	contract *openapi.Contract
 
 	mu       sync.Mutex // held by every REST call and every push, so each sees one consistent GitHub
 	lastID   int64
@@ -78,12 +80,12 @@ func Start(dir string, opts Options) (*Forge, error) {
 	if opts.Log == nil {
 		opts.Log = io.Discard
 	}
-	spec, err := loadContract()
+	contract, err := openapi.Load()
 	if err != nil {
 		return nil, err
 	}
 	f := &Forge{
-		opts: opts, root: dir, contract: spec, lastID: 1000,
+		opts: opts, root: dir, contract: contract, lastID: 1000,
 		users: map[string]*user{}, apps: map[string]*app{}, tokens: map[string]identity{},
 		members: map[string]string{}, signed: map[string]bool{}, rules: DefaultRules(),
 	}
@@ -115,6 +117,10 @@ func (f *Forge) Close() { _ = f.server.Close() }
 
 // CloneURL is the address of the repository for git: URL/OWNER/REPO.git. It needs a token as the basic auth password.
 func (f *Forge) CloneURL() string { return f.URL + "/" + f.fullName() + ".git" }
+
+// Violations lists every call so far that GitHub's OpenAPI description does not know or does not allow: requests of the
+// client under test, and answers of the forge itself. Empty unless Options.Contract is set.
+func (f *Forge) Violations() []string { return f.contract.Violations() }
 
 // GitDir is the bare repository's folder, for tests that look at the stored objects themselves.
 func (f *Forge) GitDir() string { return f.git.dir }

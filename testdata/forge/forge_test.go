@@ -3,7 +3,6 @@ package forge
 import (
 	"errors"
 	"io"
-	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -130,12 +129,12 @@ func TestContract(t *testing.T) {
 	if len(violations) != 2 || !strings.Contains(violations[0], `parameter "state"`) || !strings.Contains(violations[1], "not an operation of GitHub's API") {
 		t.Errorf("%q", violations)
 	}
-	route := f.contract.route("GET", "/repos/{owner}/{repo}/pulls/{pull_number}/reviews")
+	route := f.contract.Route("GET", "/repos/{owner}/{repo}/pulls/{pull_number}/reviews")
 	request := httptest.NewRequest("GET", "/repos/acme/access/pulls/1/reviews", nil)
 	request.SetPathValue("owner", "acme")
 	request.SetPathValue("repo", "access")
 	request.SetPathValue("pull_number", "1")
-	f.contract.request(route, request, nil).response(200, http.Header{"Content-Type": {"application/json"}}, []byte(`[{"id":"x"}]`))
+	f.write(httptest.NewRecorder(), request, ok(nil), []byte(`[{"id":"x"}]`), f.contract.Request(route, request, nil))
 	if violations = f.Violations(); len(violations) != 3 || !strings.Contains(violations[2], "response 200") {
 		t.Errorf("%q", violations)
 	}

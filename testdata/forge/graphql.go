@@ -28,7 +28,7 @@ func (f *Forge) autoMerge() {
 		}
 		if f.tryMerge(p); p.test.clean && len(f.unmet(p)) == 0 {
 			if err := f.merge(p, p.auto.by, p.auto.method, "", ""); err != nil {
-				f.contract.violation("auto-merge of %d: %v", p.number, err)
+				f.contract.Violation("auto-merge of %d: %v", p.number, err)
 			}
 		}
 	}

@@ -38,7 +38,7 @@ func (f *Forge) serveGit(w http.ResponseWriter, r *http.Request, who identity) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err := f.receive(w, r, who.user); err != nil {
-		f.contract.violation("push of %s: %v", who.login(), err)
+		f.contract.Violation("push of %s: %v", who.login(), err)
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+
+	"github.com/pullgrant/pullgrant/testdata/forge/openapi"
 )
 
 // routes registers every operation. Paths are written as GitHub's OpenAPI description writes them.
@@ -99,7 +101,7 @@ func (f *Forge) routes() error {
 		{"DELETE", repo + "/issues/{issue_number}/labels/{name}", write("pull_requests"), f.onPull(f.removeLabel)},
 	}
 	for _, o := range operations {
-		route := f.contract.route(o.method, o.path)
+		route := f.contract.Route(o.method, o.path)
 		if route == nil {
 			return fmt.Errorf("%s %s is not in the OpenAPI description", o.method, o.path)
 		}
@@ -107,6 +109,6 @@ func (f *Forge) routes() error {
 	}
 	// Not in the description: GraphQL, and the permanent address of a repository that redirects lead to.
 	f.mux.Handle("POST /graphql", f.operation(need{}, nil, f.graphQL))
-	f.mux.Handle("GET /repositories/{id}", f.operation(metadata, moved(f.contract.route("GET", repo), "/repositories/{id}"), f.getRepositoryByID))
+	f.mux.Handle("GET /repositories/{id}", f.operation(metadata, openapi.Moved(f.contract.Route("GET", repo), "/repositories/{id}"), f.getRepositoryByID))
 	return nil
 }

@@ -1,7 +1,6 @@
 package forge
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -13,15 +12,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/getkin/kin-openapi/routers"
-)
 
-func init() {
-	for _, mime := range []string{"application/vnd.github.v3+json", "application/vnd.github+json"} {
-		openapi3filter.RegisterBodyDecoder(mime, openapi3filter.JSONBodyDecoder)
-	}
-}
+	"github.com/pullgrant/pullgrant/testdata/forge/openapi"
+)
 
 // object is a JSON object on its way out.
 type object = map[string]any
@@ -112,7 +106,7 @@ func (f *Forge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if _, pattern := f.mux.Handler(r); pattern == "" && f.opts.Contract {
-		f.contract.violation("request %s %s: not an operation of GitHub's API that the forge knows", r.Method, r.URL.Path)
+		f.contract.Violation("request %s %s: not an operation of GitHub's API that the forge knows", r.Method, r.URL.Path)
 	}
 	recorder.half = x != nil
 	f.mux.ServeHTTP(recorder, r)
@@ -169,9 +163,9 @@ func (f *Forge) operation(need need, route *routers.Route, handle func(*call) an
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
-		var check *validation
+		var check *openapi.Exchange
 		if f.opts.Contract && route != nil {
-			check = f.contract.request(route, r, body)
+			check = f.contract.Request(route, r, body)
 		}
 		f.mu.Lock()
 		who := f.authenticateLocked(r)
@@ -201,20 +195,10 @@ func (f *Forge) encode(route *routers.Route, a answer) ([]byte, error) {
 	case raw:
 		return []byte(body), nil
 	}
-	data, err := json.Marshal(a.body)
-	if err != nil || route == nil {
-		return data, err
-	}
-	var value any
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	decoder.UseNumber() // ids beyond 2^53 stay exact
-	if err := decoder.Decode(&value); err != nil {
-		return nil, err
-	}
-	return json.Marshal(f.contract.complete(route, a.status, value))
+	return f.contract.Encode(route, a.status, a.body)
 }
 
-func (f *Forge) write(w http.ResponseWriter, r *http.Request, a answer, data []byte, check *validation) {
+func (f *Forge) write(w http.ResponseWriter, r *http.Request, a answer, data []byte, check *openapi.Exchange) {
 	header := w.Header()
 	for key, values := range a.header {
 		header[key] = values
@@ -238,7 +222,9 @@ func (f *Forge) write(w http.ResponseWriter, r *http.Request, a answer, data []b
 		}
 	}
 	if check != nil {
-		check.response(a.status, header, data)
+		if err := check.Response(a.status, header, data); err != nil {
+			f.contract.Violation("%v", err)
+		}
 	}
 	if data != nil {
 		header.Set("Content-Length", strconv.Itoa(len(data)))

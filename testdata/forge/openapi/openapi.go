@@ -1,8 +1,11 @@
-package forge
+// Package openapi holds what servers that stand in for GitHub say and are told against GitHub's own description of its
+// REST API.
+package openapi
 
 import (
 	"bytes"
 	_ "embed"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -15,46 +18,64 @@ import (
 	"github.com/getkin/kin-openapi/routers"
 )
 
-//go:embed openapi/github-openapi-subset.json
-var openAPI []byte
+//go:embed github-openapi-subset.json
+var description []byte
 
-// contract is GitHub's description of its own API, and what was found to differ from it.
-type contract struct {
+func init() {
+	for _, mime := range []string{"application/vnd.github.v3+json", "application/vnd.github+json"} {
+		openapi3filter.RegisterBodyDecoder(mime, openapi3filter.JSONBodyDecoder)
+	}
+}
+
+// Contract is GitHub's description of its own API, and what was found to differ from it.
+type Contract struct {
 	spec *openapi3.T
 
 	mu         sync.Mutex
 	violations []string
 }
 
-// parsedOpenAPI is read once: it takes longer than a whole test.
-var parsedOpenAPI = sync.OnceValues(func() (*openapi3.T, error) {
-	return openapi3.NewLoader().LoadFromData(openAPI)
+// parsed is read once: it takes longer than a whole test.
+var parsed = sync.OnceValues(func() (*openapi3.T, error) {
+	spec, err := openapi3.NewLoader().LoadFromData(description)
+	if err != nil {
+		return nil, err
+	}
+	// GitHub sends null for a fork that is gone; only its description of webhooks says so.
+	for _, pull := range []string{"pull-request", "pull-request-simple"} {
+		head := spec.Components.Schemas[pull].Value.Properties["head"].Value
+		repository := *head.Properties["repo"].Value
+		repository.Nullable = true
+		head.Properties["repo"] = openapi3.NewSchemaRef("", &repository)
+	}
+	return spec, nil
 })
 
-func loadContract() (*contract, error) {
-	spec, err := parsedOpenAPI()
+// Load gives a contract that nothing was held against yet.
+func Load() (*Contract, error) {
+	spec, err := parsed()
 	if err != nil {
 		return nil, fmt.Errorf("read GitHub's OpenAPI description: %w", err)
 	}
-	return &contract{spec: spec}, nil
+	return &Contract{spec: spec}, nil
 }
 
-// Violations lists every call so far that GitHub's OpenAPI description does not know or does not allow: requests of the
-// client under test, and answers of the forge itself. Empty unless Options.Contract is set.
-func (f *Forge) Violations() []string {
-	f.contract.mu.Lock()
-	defer f.contract.mu.Unlock()
-	return slices.Clone(f.contract.violations)
+// Violations lists what was found so far: every request that the description does not allow, and what Violation was told.
+func (c *Contract) Violations() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.violations)
 }
 
-func (c *contract) violation(format string, args ...any) {
+// Violation notes something that GitHub would not take or say.
+func (c *Contract) Violation(format string, args ...any) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.violations = append(c.violations, fmt.Sprintf(format, args...))
 }
 
-// route finds the operation of a path template, or nil for what GitHub offers but does not describe.
-func (c *contract) route(method, path string) *routers.Route {
+// Route finds the operation of a path template, or nil for what GitHub offers but does not describe.
+func (c *Contract) Route(method, path string) *routers.Route {
 	item := c.spec.Paths.Value(path)
 	if item == nil || item.GetOperation(method) == nil {
 		return nil
@@ -62,21 +83,20 @@ func (c *contract) route(method, path string) *routers.Route {
 	return &routers.Route{Spec: c.spec, Path: path, PathItem: item, Method: method, Operation: item.GetOperation(method)}
 }
 
-// moved is a route under another path than the description's: the answer is the same, the parameters are not.
-func moved(route *routers.Route, path string) *routers.Route {
+// Moved is a route under another path than the description's: the answer is the same, the parameters are not.
+func Moved(route *routers.Route, path string) *routers.Route {
 	operation := *route.Operation
 	operation.Parameters = nil
 	return &routers.Route{Spec: route.Spec, Path: path, PathItem: &openapi3.PathItem{}, Method: route.Method, Operation: &operation}
 }
 
-// validation is one call on its way through the contract.
-type validation struct {
-	contract *contract
-	input    *openapi3filter.RequestValidationInput
+// Exchange is one call on its way through the contract.
+type Exchange struct {
+	input *openapi3filter.RequestValidationInput
 }
 
-// request checks what the client sent; body is the whole request body.
-func (c *contract) request(route *routers.Route, r *http.Request, body []byte) *validation {
+// Request checks what the client sent; body is the whole request body.
+func (c *Contract) Request(route *routers.Route, r *http.Request, body []byte) *Exchange {
 	if bytes.HasPrefix(body, []byte("[")) && strings.HasSuffix(route.Path, "/labels") {
 		// "You can also pass an array of labels directly", says the description's text; its schema does not.
 		body = slices.Concat([]byte(`{"labels":`), body, []byte("}"))
@@ -93,34 +113,50 @@ func (c *contract) request(route *routers.Route, r *http.Request, body []byte) *
 			params[name] = r.PathValue(name)
 		}
 	}
-	v := &validation{c, &openapi3filter.RequestValidationInput{
+	x := &Exchange{&openapi3filter.RequestValidationInput{
 		Request: clone, PathParams: params, Route: route,
 		Options: &openapi3filter.Options{MultiError: true, IncludeResponseStatus: true, SkipSettingDefaults: true},
 	}}
-	if err := openapi3filter.ValidateRequest(r.Context(), v.input); err != nil {
-		c.violation("request %s %s: %v", r.Method, r.URL, err)
+	if err := openapi3filter.ValidateRequest(r.Context(), x.input); err != nil {
+		c.Violation("request %s %s: %v", r.Method, r.URL, err)
 	}
-	return v
+	return x
 }
 
-// response checks what the forge answers. Refusals that GitHub gives on any operation without describing them there
-// (wrong token, missing right, rate limit, trouble) are not held against it.
-func (v *validation) response(status int, header http.Header, body []byte) {
-	if status >= 400 && v.input.Route.Operation.Responses.Status(status) == nil {
-		return
+// Response checks what is to be answered; the error says what GitHub would not. Refusals that GitHub gives on any
+// operation without describing them there (wrong token, missing right, rate limit, trouble) are not held against it.
+func (x *Exchange) Response(status int, header http.Header, body []byte) error {
+	if status >= 400 && x.input.Route.Operation.Responses.Status(status) == nil {
+		return nil
 	}
 	input := &openapi3filter.ResponseValidationInput{
-		RequestValidationInput: v.input, Status: status, Header: header, Options: v.input.Options,
+		RequestValidationInput: x.input, Status: status, Header: header, Options: x.input.Options,
 	}
 	input.SetBodyBytes(body)
-	if err := openapi3filter.ValidateResponse(v.input.Request.Context(), input); err != nil {
-		v.contract.violation("response %d of %s %s: %v\n%.2000s", status, v.input.Request.Method, v.input.Request.URL, err, body)
+	if err := openapi3filter.ValidateResponse(x.input.Request.Context(), input); err != nil {
+		return fmt.Errorf("response %d of %s %s: %w\n%.2000s", status, x.input.Request.Method, x.input.Request.URL, err, body)
 	}
+	return nil
 }
 
-// complete adds to value, in place, every field that the description requires of this answer and that the forge has no
-// opinion on. It returns the completed value.
-func (c *contract) complete(route *routers.Route, status int, value any) any {
+// Encode turns an answer into JSON. Of a described operation it is completed with every field that the description
+// requires and that value says nothing of.
+func (c *Contract) Encode(route *routers.Route, status int, value any) ([]byte, error) {
+	data, err := json.Marshal(value)
+	if err != nil || route == nil {
+		return data, err
+	}
+	var whole any
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.UseNumber() // ids beyond 2^53 stay exact
+	if err := decoder.Decode(&whole); err != nil {
+		return nil, err
+	}
+	return json.Marshal(complete(route, status, whole))
+}
+
+// complete adds the missing fields to value, in place, and returns it.
+func complete(route *routers.Route, status int, value any) any {
 	response := route.Operation.Responses.Status(status)
 	if response == nil || response.Value.Content.Get("application/json") == nil {
 		return value

@@ -1,0 +1,175 @@
+package sync
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-git/go-git/v5/plumbing"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+
+	"github.com/pullgrant/pullgrant/internal/github"
+	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/testdata/answers"
+	"github.com/pullgrant/pullgrant/testdata/cases"
+	"github.com/pullgrant/pullgrant/testdata/kube"
+)
+
+// clusterOfScenarios is a cluster with the role that the scenarios ask for, in which no agent has been yet.
+func clusterOfScenarios(t *testing.T) *rest.Config {
+	t.Helper()
+	config := kube.ForTest(t).Admin()
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	roles := client.RbacV1().ClusterRoles()
+	drop := func() {
+		if err := roles.Delete(context.WithoutCancel(t.Context()), "payments-debug", metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
+			t.Error(err)
+		}
+	}
+	drop() // another test's, with other rules than the scenarios' catalogue
+	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "payments-debug"}, Rules: []rbacv1.PolicyRule{
+		{APIGroups: []string{""}, Resources: []string{"events", "pods", "pods/log"}, Verbs: []string{"get", "list", "watch"}}}}
+	if _, err := roles.Create(t.Context(), role, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(drop)
+	if err := client.CoreV1().ConfigMaps(Namespace).Delete(t.Context(), trustName, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
+		t.Fatal(err)
+	}
+	return config
+}
+
+// hear has GitHub tell a scenario, and gives an agent that has fetched the branch: up to the commit that changed what
+// decides, or up to its tip, with all policies given.
+func hear(t *testing.T, cluster *rest.Config, scenario cases.Scenario) (s *answers.Server, agent *Agent, tip string) {
+	t.Helper()
+	repository, err := NewRepository("http://127.0.0.1/access.git", "main", nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s = answers.Start(t, scenario, repository.store)
+	tip, root := s.Scenario.Facts.Base.Commit, s.Scenario.Facts.Base.Commit
+	if scenario.Trust {
+		tip, root = s.Brought, ""
+	}
+	repository.tip = plumbing.NewHash(tip)
+	clock := func() time.Time { return scenario.Now }
+	hub, err := github.New(github.Config{APIURL: s.URL, Owner: s.Scenario.Facts.Repository.Owner, Repo: s.Scenario.Facts.Repository.Name,
+		Token: func(context.Context) (string, error) { return "token", nil }, Clock: clock})
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := rest.CopyConfig(cluster)
+	config.Wrap(dated(clock))
+	agent, err = NewAgent(Config{Cluster: "prod-eu", Repository: repository, GitHub: hub, TrustRoot: root, Kubernetes: config, Clock: clock,
+		Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, agent, tip
+}
+
+// TestAgentJudgesTheScenarios has the agent judge each request that was merged, and each open one as if it had been, from
+// git and from GitHub.
+func TestAgentJudgesTheScenarios(t *testing.T) {
+	each(t, func(c cases.Scenario) bool { return c.Merged }, func(t *testing.T, c cases.Scenario, s *answers.Server, agent *Agent, tip string) {
+		main, problems, err := agent.readMain(tip)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := agent.follow(t.Context(), tip, false); err != nil {
+			t.Fatal(err)
+		}
+		path := s.Scenario.Path
+		blob, isRequest := main.Requests[path]
+		if !isRequest {
+			if got := "left alone: " + strings.Join(problems, "\n"); got != strings.TrimSpace(c.Agent) {
+				t.Errorf("got %s, want %s", got, c.Agent)
+			}
+			return
+		}
+		agrees(t, c, s, agent.judge(t.Context(), tip, path, blob).Decision)
+	})
+}
+
+// TestAgentJudgesTheScenariosOfTrust has the agent find the pull request behind each commit that changed what decides, also
+// where the change was open, and keep what it found.
+func TestAgentJudgesTheScenariosOfTrust(t *testing.T) {
+	each(t, func(c cases.Scenario) bool { return c.Trust },
+		func(t *testing.T, c cases.Scenario, s *answers.Server, agent *Agent, tip string) {
+			_, line, err := agent.repository.line(t.Context(), tip, "")
+			if err != nil || len(line) != 1 {
+				t.Fatalf("%d commits, %v", len(line), err)
+			}
+			agent.trust = &trust{}
+			_, d := agent.proveChange(t.Context(), line[0])
+			agrees(t, c, s, d)
+			agent.trust = nil
+			err = agent.follow(t.Context(), tip, false)
+			if d.Outcome == policies.Failed {
+				if err == nil || !strings.Contains(err.Error(), d.Message) {
+					t.Errorf("followed with the error %v, want %s", err, d.Message)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, change := range line[0].Changes {
+				noted := agent.trust.files[change.Path]
+				forgotten := change.After.Hash == "" && d.Outcome == policies.Allowed
+				if policies.IsTrustRoot(change.Path) && !forgotten && (len(noted) == 0 || noted[0].Commit != tip || noted[0].Code != d.Code) {
+					t.Errorf("%s is noted as %+v, want %s", change.Path, noted, d.Code)
+				}
+			}
+		})
+}
+
+// each judges the scenarios that are of a kind, or would be after a merge, all at once.
+func each(t *testing.T, kind func(cases.Scenario) bool, judge func(*testing.T, cases.Scenario, *answers.Server, *Agent, string)) {
+	t.Helper()
+	cluster := clusterOfScenarios(t)
+	for _, c := range cases.All(t) {
+		if landed, ok := c.Landed(t); ok {
+			c = landed
+		}
+		if !c.Merged && !c.Trust && c.Agent != "" {
+			t.Errorf("%s: the agent does not judge it; remove the agent section", c.Name)
+		}
+		if kind(c) {
+			t.Run(c.Name, func(t *testing.T) {
+				t.Parallel()
+				s, agent, tip := hear(t, cluster, c)
+				judge(t, c, s, agent, tip)
+			})
+		}
+	}
+}
+
+// agrees holds the agent's decision to the scenario: the same to the last word, or what it says of the agent or of the
+// wire.
+func agrees(t *testing.T, c cases.Scenario, s *answers.Server, d policies.Decision) {
+	t.Helper()
+	others := cmp.Or(c.Wire, c.Want)
+	want := cmp.Or(c.Agent, others)
+	if got := s.Describe(d, want); got != want {
+		t.Errorf("got:\n%swant:\n%s", got, want)
+	}
+	if pure := s.Scenario.Judge(s.Scenario.Facts); c.Agent+c.Wire == "" && !reflect.DeepEqual(d, pure) {
+		t.Errorf("the agent judges %+v\nthe facts are      %+v", d, pure)
+	}
+	if c.Agent != "" && s.Describe(d, others) == others {
+		t.Error("the agent says the same as everybody; remove the agent section")
+	}
+}

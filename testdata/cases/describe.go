@@ -1,0 +1,49 @@
+package cases
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/pullgrant/pullgrant/policies"
+)
+
+// Describe tells a decision as want sections do. Of the message, the fragments of want are kept as long as they are part
+// of it, so a decision is as wanted when the result is want.
+func Describe(d policies.Decision, want string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "decision: %s\n", d.Outcome)
+	if d.Code != "" {
+		fmt.Fprintf(&b, "code: %s\n", d.Code)
+	}
+	fragments := 0
+	for line := range strings.Lines(want) {
+		if fragment, ok := strings.CutPrefix(strings.TrimSpace(line), "message: "); ok && strings.Contains(d.Message, fragment) {
+			fmt.Fprintf(&b, "message: %s\n", fragment)
+			fragments++
+		}
+	}
+	if fragments == 0 {
+		fmt.Fprintf(&b, "message: %s\n", d.Message)
+	}
+	for _, f := range d.Findings {
+		fmt.Fprintf(&b, "finding: %s\n", strings.Replace(f.String(), ": "+f.Message+" ", " ", 1))
+	}
+	for _, r := range d.Ignored {
+		fmt.Fprintf(&b, "ignored: review %d by %s, %s\n", r.ReviewID, r.Login, r.Code)
+	}
+	if d.Outcome != policies.Allowed {
+		return b.String()
+	}
+	for _, c := range d.Challenges {
+		fmt.Fprintf(&b, "met: %s %s by %s\n", c.Kind, c.Path, strings.Join(c.Approvers, ", "))
+	}
+	if g := d.Grant; g != nil {
+		for _, binding := range g.Bindings {
+			fmt.Fprintf(&b, "grant: %s to %s in %s for %s\n", binding.Role.Name, g.Subject.Name, binding.Namespace, g.Duration)
+		}
+		if !g.Window.Start.IsZero() {
+			fmt.Fprintf(&b, "window: %s to %s\n", g.Window.Start, g.Window.End)
+		}
+	}
+	return b.String()
+}
