@@ -25,11 +25,6 @@ func (a *Agent) grant(ctx context.Context, r Record) (Record, error) {
 	if err != nil {
 		return r, err
 	}
-	for _, namespace := range r.Grant.Namespaces() {
-		if err := a.fencedIn(ctx, namespace, r); err != nil {
-			return r, err
-		}
-	}
 	fresh := r.version == ""
 	if fresh {
 		r.Objects = objectsOf(r.Grant, true)
@@ -89,6 +84,9 @@ func (a *Agent) backstop(ctx context.Context, r *Record, fresh bool) (policies.C
 		}
 		var err error
 		if o.NamespaceUID, err = a.cluster.namespaceUID(ctx, o.Namespace); err != nil {
+			return "", err
+		}
+		if err := a.fencedIn(ctx, o.Namespace, r.Grant); err != nil {
 			return "", err
 		}
 		if o.isBinding() {

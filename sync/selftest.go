@@ -15,6 +15,7 @@ import (
 
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/render"
+	"github.com/pullgrant/pullgrant/requests"
 )
 
 // selfTest is what the agent found out about its own limits.
@@ -174,7 +175,7 @@ func (c *cluster) may(ctx context.Context, namespace, verb, group, resource stri
 
 // fencedIn makes sure, once an hour, that the agent is limited in a namespace too before anything is granted in it: the
 // API server must refuse, in a dry run, a Job that would run a pod.
-func (a *Agent) fencedIn(ctx context.Context, namespace string, r Record) error {
+func (a *Agent) fencedIn(ctx context.Context, namespace string, g requests.Grant) error {
 	now := a.clocks.own()
 	if until, ok := a.self.fenced.Load(namespace); ok && now.Before(until.(time.Time)) && until.(time.Time).Sub(now) <= testedFor {
 		return nil
@@ -184,9 +185,9 @@ func (a *Agent) fencedIn(ctx context.Context, namespace string, r Record) error 
 		return err
 	}
 	if excess != "" {
-		return fmt.Errorf("granting %s (%s): the agent may %s; take that right from it", r.Grant.Name, policies.OverPrivileged, excess)
+		return fmt.Errorf("granting %s (%s): the agent may %s; take that right from it", g.Name, policies.OverPrivileged, excess)
 	}
-	job, err := render.Backstop(r.Grant, namespace, a.now())
+	job, err := render.Backstop(g, namespace, a.now())
 	if err != nil {
 		return err
 	}
@@ -194,7 +195,7 @@ func (a *Agent) fencedIn(ctx context.Context, namespace string, r Record) error 
 	job.Name, job.Spec.Completions, job.Spec.Parallelism = "pullgrant-probe", &runs, &runs
 	_, err = a.cluster.client.BatchV1().Jobs(namespace).Create(ctx, &job, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 	if err == nil || !strings.Contains(err.Error(), "ValidatingAdmissionPolicy '"+render.FenceAgent+"'") {
-		return fmt.Errorf("granting %s (%s): the fence does not refuse a Job with pods in namespace %s, the answer was: %v", r.Grant.Name, policies.Unfenced, namespace, err)
+		return fmt.Errorf("granting %s (%s): the fence does not refuse a Job with pods in namespace %s, the answer was: %v", g.Name, policies.Unfenced, namespace, err)
 	}
 	a.self.fenced.Store(namespace, now.Add(testedFor))
 	return nil

@@ -99,6 +99,7 @@ func TestHostileBindingsAreTold(t *testing.T) {
 	s.until("the stage's second has begun", func() bool { return !time.Now().Before(s.clock()) })
 	name, path, content := s.requestFile("hostile")
 	number := s.pull("hostile", true, map[string]string{path: content})
+	s.pull("longer", true, s.twoHours("longer")) // the agent's own binding of it is no news
 	agent := s.agent(githubOnly)
 	s.must(agent.Once(t.Context()))
 	s.granted(name)
@@ -111,7 +112,9 @@ func TestHostileBindingsAreTold(t *testing.T) {
 	s.must(err)
 	s.setClock(s.clock().Add(time.Hour))
 	s.must(agent.Once(t.Context()))
-	s.over(name, requests.CauseExpired, "")
+	if r := s.entry(name); r.Status.Cause != requests.CauseExpired {
+		t.Errorf("it ended by %s", r.Status.Cause)
+	}
 	s.says(number, "#### RoleBindings that others made meanwhile", "&#60;img src&#61;x&#62;&#124;&#96;&#64;acme&#96;</code> | ClusterRole <code>payments&#45;debug</code> | User <code>",
 		"everyone</code>, ServiceAccount <code>payments&#45;")
 	said := s.said(number)
@@ -161,11 +164,16 @@ func TestToldAfterARestart(t *testing.T) {
 	s.once(githubOnly)
 	s.Heal()
 	s.setClock(noon.Add(70 * time.Minute))
-	s.once(githubOnly)
+	agent := s.agent(githubOnly)
+	s.must(agent.Once(t.Context()))
 	if said := s.said(one); said != "" {
 		t.Errorf("old news: %s", said)
 	}
 	s.says(two, "### Access until")
+	late := s.pull("late", true, s.twoHours("late"))
+	s.setClock(noon.Add(140 * time.Minute)) // this one is granted late, but it is news
+	s.must(agent.Once(t.Context()))
+	s.says(late, "### Access until")
 }
 
 func (s *stage) twoHours(slug string) map[string]string {

@@ -156,6 +156,35 @@ func TestOpenPullRequestsCostNothing(t *testing.T) {
 	}
 }
 
+// TestSomebodyElsesWithdrawal: one who is known but has nothing to do with the grant waits for a code owner; what they
+// opened is left alone, also when the grant ends otherwise.
+func TestSomebodyElsesWithdrawal(t *testing.T) {
+	s := newStage(t)
+	s.AddUser("carol", 103, "carol@example.com")
+	s.SetPermission("carol", "write")
+	s.change("people", "root", s.edited(identityPath, "    - {github: bob", "    - {github: carol, githubID: 103, kubernetes: {username: carol@example.com}}\n    - {github: bob"))
+	agent, name, path := s.live("kept")
+	other := s.open("carol", "drop-carol", removed(path))
+	s.must(agent.Once(t.Context()))
+	s.granted(name)
+	if len(agent.withdrawals.open) != 1 {
+		t.Errorf("open: %v", agent.withdrawals.open)
+	}
+	s.open("alice", "drop", removed(path))
+	s.must(agent.Once(t.Context()))
+	s.over(name, requests.CauseRelinquished, "")
+	if state := s.pullState(other); state != "open" || s.said(other) != "" {
+		t.Errorf("it is %s, and the agent says %q", state, s.said(other))
+	}
+	// Its head moves on: until that has been looked at, it withdraws nothing.
+	_, err := s.Push(forge.Change{User: "carol", Branch: "drop-carol", Message: "More", Files: map[string]string{"README.md": "hello\n"}})
+	s.must(err)
+	s.must(agent.Once(t.Context()))
+	if len(agent.withdrawals.open) != 0 {
+		t.Errorf("open: %v", agent.withdrawals.open)
+	}
+}
+
 // TestWithdrawnBeforeItWasGranted: what is given back before the agent came to it is never given.
 func TestWithdrawnBeforeItWasGranted(t *testing.T) {
 	s := newStage(t)

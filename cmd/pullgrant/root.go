@@ -83,6 +83,7 @@ Exit codes:
 		newCodeownersCommand(w),
 		newCatalogCommand(w),
 		newSyncCommand(w),
+		newRevokeCommand(w),
 		newPauseCommand(w),
 		newResumeCommand(w),
 		newInstallCommand(w),

@@ -217,6 +217,7 @@ func (f *Forge) write(w http.ResponseWriter, r *http.Request, a answer, data []b
 		etag := `W/"` + base64.RawURLEncoding.EncodeToString(sum[:]) + `"`
 		header.Set("ETag", etag)
 		if match := r.Header.Get("If-None-Match"); match != "" && strings.TrimPrefix(match, "W/") == strings.TrimPrefix(etag, "W/") {
+			header.Del("Link") // no client can count on it in a 304
 			w.WriteHeader(http.StatusNotModified)
 			return
 		}
