@@ -118,7 +118,10 @@ func TestTooMuchInOneNamespace(t *testing.T) {
 		Subjects: []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: Namespace, Name: render.Agent}}}, metav1.CreateOptions{})
 	s.must(err)
 	agent := s.agent(options{})
-	s.until("the right is in force", func() bool { excess, err := agent.cluster.excess(t.Context(), s.namespace); return err == nil && excess != "" })
+	s.until("the right is in force", func() bool {
+		excess, err := agent.cluster.excess(t.Context(), s.namespace)
+		return err == nil && excess != ""
+	})
 	s.ask("narrow")
 	if err := agent.Once(t.Context()); err == nil || !strings.Contains(err.Error(), "(OverPrivileged): the agent may get secrets in namespace "+s.namespace) {
 		t.Errorf("error: %v", err)
