@@ -25,7 +25,7 @@ func (v verdict) summary() string {
 			if c.Path != "" && d.Kind != policies.KindRequest {
 				name += " of " + code(c.Path)
 			}
-			state, left := "missing", remaining(c)
+			state, left := "missing", logins(d.Remaining(c), "nobody; the policy or CODEOWNERS must change")
 			if c.Met {
 				state, left = "met", "–"
 			}
@@ -149,14 +149,6 @@ func widened(b *strings.Builder, d policies.Decision) {
 		fmt.Fprintf(b, "- %s\n", code(line))
 	}
 	b.WriteString("\n")
-}
-
-// remaining are those whose approval a challenge still waits for.
-func remaining(c policies.ChallengeResult) string {
-	left := slices.DeleteFunc(slices.Clone(c.Reviewers), func(name string) bool {
-		return slices.ContainsFunc(c.Approvers, func(login string) bool { return strings.EqualFold(login, name) })
-	})
-	return logins(left, "nobody; the policy or CODEOWNERS must change")
 }
 
 func row(b *strings.Builder, cells ...string) {
