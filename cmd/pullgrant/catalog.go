@@ -115,7 +115,7 @@ func catalog(ctx context.Context, w world, o catalogOptions) error {
 func (o catalogOptions) tree(ctx context.Context, w world) (dir string, client *github.Client, tree policies.Tree, err error) {
 	if o.pr || o.remote.repo != "" {
 		if client, _, err = o.remote.client(ctx, w); err == nil {
-			tree, err = client.Tree(ctx, policies.Wanted(policies.KindChange, ""))
+			tree, err = client.Tree(ctx, "", policies.Wanted(policies.KindChange, ""))
 		}
 		return "", client, tree, err
 	}
