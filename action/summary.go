@@ -19,7 +19,7 @@ func (v verdict) summary() string {
 	roles(&b, d)
 	widened(&b, d)
 	if len(d.Challenges) > 0 {
-		b.WriteString("| Approval | State | Approved by | May still approve |\n| --- | --- | --- | --- |\n")
+		b.WriteString("| Approval | State | Approved by | May still approve |\n| :-- | :-- | :-- | :-- |\n")
 		for _, c := range d.Challenges {
 			name := escape(c.Kind)
 			if c.Path != "" && d.Kind != policies.KindRequest {
@@ -61,10 +61,10 @@ func (v verdict) asked(b *strings.Builder) {
 	if g == nil {
 		return
 	}
-	b.WriteString("| Access | |\n| --- | --- |\n")
+	b.WriteString("| Access | |\n| :-- | :-- |\n")
 	row(b, "Who asks", code("@"+g.Requester))
 	if g.Subject.Name != "" {
-		row(b, "Who receives", escape(g.Subject.Kind)+" "+code(g.Subject.Name))
+		row(b, "Who&nbsp;receives", escape(g.Subject.Kind)+" "+code(g.Subject.Name))
 	}
 	for _, binding := range g.Bindings {
 		row(b, "Where", "namespace "+code(binding.Namespace)+" of cluster "+code(g.Cluster))
@@ -118,23 +118,32 @@ func risks(b *strings.Builder, level string, all []policies.Risk) {
 	b.WriteString("\n")
 }
 
-// permissions is a role as a table. When its requester has live access in the namespace, it says what is new.
+// permissions is a role as a table, one row for all that the same may be done to: a wide role is read at a glance. When
+// its requester has live access in the namespace, it says what is new.
 func permissions(b *strings.Builder, r policies.RoleView) {
-	head, line := "| On | May |", "| --- | --- |"
+	head, line := "| On | May |", "| :-- | :-- |"
 	if r.Holds {
-		head, line = head+" Beyond what they have |", line+" --- |"
+		head, line = head+" Beyond what they have |", line+" :-- |"
 	}
 	b.WriteString(head + "\n" + line + "\n")
+	on := map[string][]string{}
+	var rest []string // of the row, without its first cell, in their order
 	for _, p := range r.Permissions {
-		cells := []string{code(p.What()), code(p.Does())}
+		cells := code(p.Does())
 		if r.Holds {
 			beyond := "nothing"
 			if i := slices.IndexFunc(r.Beyond, func(n policies.Permission) bool { return n.What() == p.What() }); i >= 0 {
 				beyond = code(r.Beyond[i].Does())
 			}
-			cells = append(cells, beyond)
+			cells += " | " + beyond
 		}
-		row(b, cells...)
+		if on[cells] == nil {
+			rest = append(rest, cells)
+		}
+		on[cells] = append(on[cells], code(p.What()))
+	}
+	for _, cells := range rest {
+		row(b, strings.Join(on[cells], " "), cells)
 	}
 	b.WriteString("\n")
 }
@@ -170,9 +179,10 @@ func logins(names []string, none string) string {
 func code(text string) string { return "<code>" + escape(text) + "</code>" }
 
 // special are the characters that mean something to HTML, GitHub-flavoured Markdown or a table.
-const special = "<>&\"'" + "\\`*_{}[]()#+-.!|~@:$^=/"
+const special = "<>&\"'" + "\\`*_{}[]()#+-.!|~:$^=/"
 
 // escape writes text so that Markdown and HTML show it literally, on one line, with what cannot be seen made visible.
+// GitHub makes links of what looks like an address even then, unless the text ends before the @.
 func escape(text string) string {
 	var b strings.Builder
 	for _, r := range text {
@@ -181,6 +191,8 @@ func escape(text string) string {
 			b.WriteString("&#32;")
 		case requests.IsHidden(r):
 			fmt.Fprintf(&b, "U&#43;%04X", r)
+		case r == '@':
+			b.WriteString("<!-- -->&#64;")
 		case strings.ContainsRune(special, r):
 			fmt.Fprintf(&b, "&#%d;", r)
 		default:
