@@ -20,13 +20,13 @@ func (v verdict) summary() string {
 	roles(&b, d)
 	widened(&b, d)
 	if len(d.Challenges) > 0 {
-		b.WriteString("| Approval | State | Approved by | May still approve |\n| --- | --- | --- | --- |\n")
+		b.WriteString("| Approval | State | Approved by | May still approve |\n| :-- | :-- | :-- | :-- |\n")
 		for _, c := range d.Challenges {
 			name := github.Escape(c.Kind)
 			if c.Path != "" && d.Kind != policies.KindRequest {
 				name += " of " + github.Code(c.Path)
 			}
-			state, left := "missing", remaining(c)
+			state, left := "missing", logins(d.Remaining(c), "nobody; the policy or CODEOWNERS must change")
 			if c.Met {
 				state, left = "met", "–"
 			}
@@ -62,10 +62,10 @@ func (v verdict) asked(b *strings.Builder) {
 	if g == nil {
 		return
 	}
-	b.WriteString("| Access | |\n| --- | --- |\n")
+	b.WriteString("| Access | |\n| :-- | :-- |\n")
 	github.Row(b, "Who asks", github.Code("@"+g.Requester))
 	if g.Subject.Name != "" {
-		github.Row(b, "Who receives", github.Escape(g.Subject.Kind)+" "+github.Code(g.Subject.Name))
+		github.Row(b, "Who&nbsp;receives", github.Escape(g.Subject.Kind)+" "+github.Code(g.Subject.Name))
 	}
 	for _, binding := range g.Bindings {
 		github.Row(b, "Where", "namespace "+github.Code(binding.Namespace)+" of cluster "+github.Code(g.Cluster))
@@ -116,23 +116,32 @@ func risks(b *strings.Builder, level string, all []policies.Risk) {
 	b.WriteString("\n")
 }
 
-// permissions is a role as a table. When its requester has live access in the namespace, it says what is new.
+// permissions is a role as a table, one row for all that the same may be done to: a wide role is read at a glance. When
+// its requester has live access in the namespace, it says what is new.
 func permissions(b *strings.Builder, r policies.RoleView) {
-	head, line := "| On | May |", "| --- | --- |"
+	head, line := "| On | May |", "| :-- | :-- |"
 	if r.Holds {
-		head, line = head+" Beyond what they have |", line+" --- |"
+		head, line = head+" Beyond what they have |", line+" :-- |"
 	}
 	b.WriteString(head + "\n" + line + "\n")
+	on := map[string][]string{}
+	var rest []string // of the row, without its first cell, in their order
 	for _, p := range r.Permissions {
-		cells := []string{github.Code(p.What()), github.Code(p.Does())}
+		cells := github.Code(p.Does())
 		if r.Holds {
 			beyond := "nothing"
 			if i := slices.IndexFunc(r.Beyond, func(n policies.Permission) bool { return n.What() == p.What() }); i >= 0 {
 				beyond = github.Code(r.Beyond[i].Does())
 			}
-			cells = append(cells, beyond)
+			cells += " | " + beyond
 		}
-		github.Row(b, cells...)
+		if on[cells] == nil {
+			rest = append(rest, cells)
+		}
+		on[cells] = append(on[cells], github.Code(p.What()))
+	}
+	for _, cells := range rest {
+		github.Row(b, strings.Join(on[cells], " "), cells)
 	}
 	b.WriteString("\n")
 }
@@ -147,14 +156,6 @@ func widened(b *strings.Builder, d policies.Decision) {
 		fmt.Fprintf(b, "- %s\n", github.Code(line))
 	}
 	b.WriteString("\n")
-}
-
-// remaining are those whose approval a challenge still waits for.
-func remaining(c policies.ChallengeResult) string {
-	left := slices.DeleteFunc(slices.Clone(c.Reviewers), func(name string) bool {
-		return slices.ContainsFunc(c.Approvers, func(login string) bool { return strings.EqualFold(login, name) })
-	})
-	return logins(left, "nobody; the policy or CODEOWNERS must change")
 }
 
 func logins(names []string, none string) string {

@@ -28,7 +28,8 @@ func TestSummaryTellsWhatApproversNeed(t *testing.T) {
 				Permissions: []policies.Permission{{Resource: "pods", Verbs: []string{"get"}}, {Resource: "secrets", Verbs: []string{"get"}}},
 				Beyond:      []policies.Permission{{Resource: "secrets", Verbs: []string{"get"}}},
 				Risks:       []policies.Risk{{Code: "secrets", Text: "can read Secrets", High: true}, {Code: "x", Text: "and more"}}},
-			{Role: "look", Namespace: "shop", Catalogued: true, Permissions: []policies.Permission{{Resource: "pods", Verbs: []string{"*"}}}},
+			{Role: "look", Namespace: "shop", Catalogued: true, Permissions: []policies.Permission{{Resource: "pods", Verbs: []string{"*"}},
+				{Resource: "nodes", Verbs: []string{"get"}}, {Resource: "secrets", Verbs: []string{"*"}}}},
 		},
 		Widened: []string{"policy debug: carol may ask too"},
 		Ignored: []policies.IgnoredReview{{Login: "dave", Code: policies.ApprovalStale, Message: "the approval is old"}},
@@ -38,9 +39,9 @@ func TestSummaryTellsWhatApproversNeed(t *testing.T) {
 <code>one is missing</code>
 
 | Access | |
-| --- | --- |
-| Who asks | <code>&#64;alice</code> |
-| Who receives | User <code>Alice</code> |
+| :-- | :-- |
+| Who asks | <code><!-- -->&#64;alice</code> |
+| Who&nbsp;receives | User <code>Alice</code> |
 | Where | namespace <code>shop</code> of cluster <code>prod</code> |
 | Role | ClusterRole <code>logs</code> |
 | How long | 1h from the merge on; if that were now, until 2026-11-22 11:00:00 UTC |
@@ -56,7 +57,7 @@ func TestSummaryTellsWhatApproversNeed(t *testing.T) {
 > - and more
 
 | On | May | Beyond what they have |
-| --- | --- | --- |
+| :-- | :-- | :-- |
 | <code>pods</code> | <code>get</code> | nothing |
 | <code>secrets</code> | <code>get</code> | <code>get</code> |
 
@@ -65,17 +66,18 @@ func TestSummaryTellsWhatApproversNeed(t *testing.T) {
 Nothing in it is known to be dangerous.
 
 | On | May |
-| --- | --- |
-| <code>pods</code> | <code>everything</code> |
+| :-- | :-- |
+| <code>pods</code> <code>secrets</code> | <code>everything</code> |
+| <code>nodes</code> | <code>get</code> |
 
 #### What becomes possible that was not
 
 - <code>policy debug&#58; carol may ask too</code>
 
 | Approval | State | Approved by | May still approve |
-| --- | --- | --- | --- |
-| CodeOwnerReview | missing, 1 of 2 | <code>&#64;bob</code> | <code>&#64;carol</code> |
-| PeerReview | met, 1 of 1 | <code>&#64;bob</code> | – |
+| :-- | :-- | :-- | :-- |
+| CodeOwnerReview | missing, 1 of 2 | <code><!-- -->&#64;bob</code> | <code><!-- -->&#64;carol</code> |
+| PeerReview | met, 1 of 1 | <code><!-- -->&#64;bob</code> | – |
 | PeerReview | missing, 0 of 1 | – | nobody; the policy or CODEOWNERS must change |
 
 Approvals that do not count:

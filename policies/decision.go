@@ -2,6 +2,8 @@ package policies
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/pullgrant/pullgrant/requests"
 )
@@ -142,6 +144,15 @@ type ChallengeResult struct {
 	Approvers []string `json:"approvers"`      // logins that met it
 	Reviewers []string `json:"reviewers"`      // who may meet it: logins and org/teams
 	Met       bool     `json:"met"`
+}
+
+// Remaining are those whose approval may still meet one of the decision's challenges: not whoever has given it, nor the
+// requester, who is never counted.
+func (d Decision) Remaining(c ChallengeResult) []string {
+	return slices.DeleteFunc(slices.Clone(c.Reviewers), func(name string) bool {
+		return d.Grant != nil && strings.EqualFold(name, d.Grant.Requester) ||
+			slices.ContainsFunc(c.Approvers, func(login string) bool { return strings.EqualFold(login, name) })
+	})
 }
 
 // IgnoredReview is an approval that does not count.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -62,7 +63,12 @@ func evaluate(w world, o evaluateOptions, now time.Time) error {
 	if o.output.value == "json" {
 		err = writeJSON(w.out, decision)
 	} else {
-		err = writeReport(w.out, f, decision)
+		var r report
+		r.verdict(strings.ToUpper(decision.Outcome.String()), decision)
+		r.asked(f, decision, now)
+		r.details(decision)
+		r.rules(decision.Rules)
+		err = r.to(w.out)
 	}
 	if err != nil {
 		return err

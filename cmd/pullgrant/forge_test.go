@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -29,13 +30,16 @@ func (s *session) close(t *testing.T) {
 	}
 }
 
-// startForge starts a GitHub on loopback whose repository acme/access holds the files below a folder: forge FOLDER.
-// alice asks, bob and carol review; the script acts as alice until it says otherwise.
+// startForge starts a GitHub on loopback whose repository acme/access holds the files below a folder: forge FOLDER [AGO].
+// alice asks, bob and carol review; the script acts as alice until it says otherwise. With AGO all that happens on GitHub
+// happened so long ago.
 func startForge(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 1 {
-		ts.Fatalf("usage: forge FOLDER")
+	if neg || len(args) < 1 || len(args) > 2 {
+		ts.Fatalf("usage: forge FOLDER [AGO]")
 	}
-	f, err := forge.Start(ts.MkAbs("forge.git"), forge.Options{Contract: true})
+	ago, err := time.ParseDuration(append(args, "0s")[1])
+	ts.Check(err)
+	f, err := forge.Start(ts.MkAbs("forge.git"), forge.Options{Contract: true, Now: func() time.Time { return time.Now().Add(-ago) }})
 	ts.Check(err)
 	of(ts).forge = f
 	for id, login := range map[int64]string{100: "root", 101: "alice", 102: "bob", 103: "carol"} {
@@ -48,8 +52,16 @@ func startForge(ts *testscript.TestScript, neg bool, args []string) {
 	f.AddTeam("squad-b", 501, "", "bob")
 	f.SetTeamPermission("squad-b", "write")
 	f.AddApp("pullgrant", 700)
+	_, err = f.Seed(filesBelow(ts, args[0]), "Start", "root")
+	ts.Check(err)
+	ts.Setenv("GITHUB_API_URL", f.URL)
+	ts.Setenv("GITHUB_REPOSITORY", "acme/access")
+	as(ts, false, []string{"alice"})
+}
+
+func filesBelow(ts *testscript.TestScript, folder string) map[string]string {
 	files := map[string]string{}
-	root := ts.MkAbs(args[0])
+	root := ts.MkAbs(folder)
 	ts.Check(filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
@@ -59,11 +71,25 @@ func startForge(ts *testscript.TestScript, neg bool, args []string) {
 		files[filepath.ToSlash(name)] = string(data)
 		return err
 	}))
-	_, err = f.Seed(files, "Start", "root")
+	return files
+}
+
+// push commits the files below a folder to a branch, past all rules: push LOGIN BRANCH FOLDER.
+func push(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: push LOGIN BRANCH FOLDER")
+	}
+	_, err := of(ts).forge.Push(forge.Change{User: args[0], Branch: args[1], Files: filesBelow(ts, args[2]), Message: "Push"})
 	ts.Check(err)
-	ts.Setenv("GITHUB_API_URL", f.URL)
-	ts.Setenv("GITHUB_REPOSITORY", "acme/access")
-	as(ts, false, []string{"alice"})
+}
+
+// open opens a pull request for a branch: open LOGIN BRANCH.
+func open(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: open LOGIN BRANCH")
+	}
+	_, err := of(ts).forge.Open(args[0], args[1], "Opened by hand")
+	ts.Check(err)
 }
 
 // as makes a user the one the token belongs to: as LOGIN.

@@ -7,11 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 	"text/tabwriter"
 	"unicode"
 	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 )
@@ -84,6 +86,35 @@ func plain(s string) string {
 	}
 	return b.String()
 }
+
+// width is how many columns every terminal has.
+const width = 80
+
+// wordPattern is what wrap keeps in one line, with the spaces behind it: a path or, in backquotes, a command can be copied.
+var wordPattern = regexp.MustCompile("^ +|(`[^`]*`|[^ ])+ *")
+
+// wrap breaks a line at spaces so that it fits into width. What follows the first line is set in like its text, behind its
+// label if it has one: two spaces end a label.
+func wrap(line string) string {
+	const longest = 30 // label
+	body := strings.TrimLeft(line, " ")
+	indent := len(line) - len(body) + 2
+	if label, text, ok := strings.Cut(body, "  "); ok && len(label) < longest {
+		indent = len(line) - len(strings.TrimLeft(text, " "))
+	}
+	var lines []string
+	current := ""
+	for _, next := range wordPattern.FindAllString(line, -1) {
+		if columns(current+strings.TrimRight(next, " ")) > width && columns(current) > indent {
+			lines = append(lines, strings.TrimRight(current, " "))
+			current = strings.Repeat(" ", indent)
+		}
+		current += next
+	}
+	return strings.Join(append(lines, current), "\n")
+}
+
+func columns(text string) int { return utf8.RuneCountInString(text) }
 
 // writeTable prints rows in columns, the first row as their heads. Every cell is made plain; an empty one is a dash.
 func writeTable(w io.Writer, rows [][]string) error {

@@ -46,3 +46,24 @@ func TestTicket(t *testing.T) {
 		}
 	}
 }
+
+func TestWrap(t *testing.T) {
+	words := strings.TrimSuffix(strings.Repeat("four ", 18), " ") // 89 columns
+	for line, want := range map[string]string{
+		"": "", "short": "short",
+		words[:79] + "x":                        words[:79] + "x", // fits
+		words[:79] + "xx":                       words[:74] + "\n  fourxx",
+		words:                                   words[:79] + "\n  four four",
+		"  " + words:                            "  " + words[:74] + "\n    four four four",
+		"Reason        " + words:                "Reason        " + words[:64] + "\n" + strings.Repeat(" ", 14) + "four four four four four",
+		"  MISS  " + words:                      "  MISS  " + words[:69] + "\n        four four four four",
+		words[:40] + "  " + words[:49]:          words[:40] + "  " + words[:34] + "\n  four four four",
+		strings.Repeat("é", 78) + " e":          strings.Repeat("é", 78) + " e",
+		"  " + strings.Repeat("x", 90) + " end": "  " + strings.Repeat("x", 90) + "\n    end",
+		words[:60] + "run `pullgrant audit --dir .`, please": words[:60] + "run\n  `pullgrant audit --dir .`, please",
+	} {
+		if got := wrap(line); got != want {
+			t.Errorf("%q:\n%q, want\n%q", line, got, want)
+		}
+	}
+}

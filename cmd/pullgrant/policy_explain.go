@@ -83,7 +83,7 @@ func explainRequest(w world, o policyExplainOptions, dir string, files fs.FS, tr
 	r.line("File          %s", path)
 	r.line("Policy        %s", d.Policy)
 	r.grant(*d.Grant)
-	r.line("Reason        %s", d.Reason)
+	r.text("Reason        %s", d.Reason)
 	policy, _, _ := tree.Policy(d.Policy)
 	r.title("Who must approve")
 	for _, a := range tree.Approvals(policy, d.Grant.Cluster) {
@@ -100,7 +100,7 @@ func explainRequest(w world, o policyExplainOptions, dir string, files fs.FS, tr
 func (r *report) policy(tree policies.Tree, policy policies.AccessPolicy) {
 	r.line("%s", policy.Metadata.Name)
 	if policy.Spec.Description != "" {
-		r.line("%s", policy.Spec.Description)
+		r.text("%s", policy.Spec.Description)
 	}
 	r.title("Who may ask")
 	people, teams := tree.Askers(policy)
@@ -112,7 +112,7 @@ func (r *report) policy(tree policies.Tree, policy policies.AccessPolicy) {
 	}
 	r.title("For what")
 	for _, g := range policy.Spec.Target.Grants {
-		r.line("  %s %s in namespace %s of cluster %s", g.RoleRef.Kind, g.RoleRef.Name, either(g.AllowedNamespaces), either(policy.Spec.Clusters))
+		r.text("  %s %s in namespace %s of cluster %s", g.RoleRef.Kind, g.RoleRef.Name, either(g.AllowedNamespaces), either(policy.Spec.Clusters))
 		if g.DefaultNamespace != "" && len(g.AllowedNamespaces) > 1 {
 			r.line("  in %s when the request does not say", g.DefaultNamespace)
 		}
@@ -142,22 +142,20 @@ func (r *report) approval(a policies.Approval) {
 	if a.Path != "" {
 		from += " of " + a.Path
 	}
-	r.line("  %d of %s (%s)", a.Count, cmp.Or(at(slices.Concat(a.Teams, a.People)), "nobody"), from)
+	r.text("  %d of %s (%s)", a.Count, cmp.Or(at(slices.Concat(a.Teams, a.People)), "nobody"), from)
 }
 
 // role says what a role can do, as far as the catalogue has it.
 func (r *report) role(tree policies.Tree, cluster, role string) {
 	r.title(fmt.Sprintf("What %s can do on %s", role, cluster))
 	if catalogued, ok, findings := tree.Role(cluster, role); ok && len(findings) == 0 {
-		for _, p := range policies.Permissions(catalogued.Spec.Rules) {
-			r.line("  %s: %s", p.Does(), p.What())
-		}
+		r.permissions("  ", policies.Permissions(catalogued.Spec.Rules))
 	}
 	for _, risk := range tree.RoleRisks(cluster, role) {
 		mark := "note"
 		if risk.High {
 			mark = "RISK"
 		}
-		r.line("  %s  %s", mark, risk.Text)
+		r.text("  %s  %s", mark, risk.Text)
 	}
 }

@@ -65,7 +65,7 @@ func (r remote) client(ctx context.Context, w world) (*github.Client, string, er
 // tree reads the policies and the catalogue on the default branch.
 func (r remote) tree(ctx context.Context, w world) (client *github.Client, tree policies.Tree, err error) {
 	if client, _, err = r.client(ctx, w); err == nil {
-		tree, err = client.Tree(ctx, policies.Wanted(policies.KindChange, ""))
+		tree, err = client.Tree(ctx, "", policies.Wanted(policies.KindChange, ""))
 	}
 	return client, tree, err
 }

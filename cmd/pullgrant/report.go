@@ -1,10 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
+	"time"
 
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
@@ -18,6 +19,12 @@ func (r *report) line(format string, args ...any) {
 	r.WriteByte('\n')
 }
 
+// text is a line that goes on in the next where a terminal may end.
+func (r *report) text(format string, args ...any) {
+	r.WriteString(wrap(plain(strings.TrimRight(fmt.Sprintf(format, args...), " "))))
+	r.WriteByte('\n')
+}
+
 func (r *report) title(text string) { r.line(""); r.line("%s", text) }
 
 func (r *report) to(w io.Writer) error {
@@ -27,90 +34,120 @@ func (r *report) to(w io.Writer) error {
 	return nil
 }
 
-// writeReport says what was decided and why: what is asked for first, then who must act, then each rule.
-func writeReport(w io.Writer, f policies.Facts, d policies.Decision) error {
-	var r report
-	outcome := strings.ToUpper(d.Outcome.String())
+// verdict is the first line: what came out, for a reader who reads no further.
+func (r *report) verdict(word string, d policies.Decision) {
 	if d.Code != "" {
-		outcome += " (" + string(d.Code) + ")"
+		word += " (" + string(d.Code) + ")"
 	}
-	r.line("%s: %s", outcome, d.Message)
-	if f.PullRequest.Number > 0 {
-		r.line("")
-		r.line("Pull request  %s/%s#%d by %s, head %s", f.Repository.Owner, f.Repository.Name, f.PullRequest.Number,
-			f.PullRequest.Author.Login, short(d.HeadSHA))
+	r.text("%s: %s", word, d.Message)
+}
+
+// asked says what is asked for, as far as it is known: by whom, where it stands, who would get what, for how long and why.
+func (r *report) asked(f policies.Facts, d policies.Decision, now time.Time) {
+	r.line("")
+	if pr := f.PullRequest; pr.Number > 0 {
+		r.text("Pull request  %s/%s#%d by %s, head %s", f.Repository.Owner, f.Repository.Name, pr.Number, pr.Author.Login, short(d.HeadSHA))
 	}
 	if d.Path != "" {
-		r.line("File          %s", d.Path)
+		r.text("File          %s", d.Path)
 	}
 	if d.Policy != "" {
-		r.line("Policy        %s at commit %s", d.Policy, short(d.PolicyCommit))
+		r.text("%s", strings.TrimSuffix("Policy        "+d.Policy+" at commit "+short(d.PolicyCommit), " at commit "))
 	}
 	if d.Grant != nil {
 		r.grant(*d.Grant)
+		if g := d.Grant; g.Window.End.IsZero() && g.Duration > 0 {
+			r.text("              merged now, until %s", requests.NewWindow(now, g.Duration).End)
+		}
 	}
 	if d.Reason != "" {
-		r.line("Reason        %s", d.Reason)
+		r.text("Reason        %s", d.Reason)
 	}
-	r.roles(d.Roles)
-	r.list("What becomes possible that was not", d.Widened)
-	r.findings(d.Findings)
-	r.challenges(d.Challenges)
-	if len(d.Ignored) > 0 {
-		r.title("Approvals that do not count")
-		for _, review := range d.Ignored {
-			r.line("  %s [%s]", review.Message, review.Code)
-		}
-	}
-	if len(d.Rules) > 0 {
-		r.title("Rules, each named by its refusal")
-		for _, rule := range d.Rules {
-			r.line("  %-4s  %-21s %s", passed(rule.Passed), rule.Code, rule.Message)
-		}
-	}
-	return r.to(w)
 }
 
 // grant says who would get what, where and for how long.
 func (r *report) grant(g requests.Grant) {
-	r.line("Requester     %s", g.Requester)
+	r.text("Requester     %s", g.Requester)
 	if g.Subject.Name != "" {
-		r.line("Gets access   %s %s", g.Subject.Kind, g.Subject.Name)
+		r.text("Gets access   %s %s", g.Subject.Kind, g.Subject.Name)
 	}
-	for i, b := range g.Bindings {
-		label := "To"
-		if i > 0 {
-			label = ""
-		}
-		r.line("%-13s %s %s in namespace %s of cluster %s", label, b.Role.Kind, b.Role.Name, b.Namespace, g.Cluster)
+	for _, b := range g.Bindings {
+		r.text("Where         namespace %s of cluster %s", b.Namespace, g.Cluster)
+		r.text("Role          %s %s", b.Role.Kind, b.Role.Name)
 	}
 	switch {
 	case !g.Window.End.IsZero():
-		r.line("Window        %s to %s (%s)", g.Window.Start, g.Window.End, g.Duration)
+		r.text("Window        %s to %s (%s)", g.Window.Start, g.Window.End, g.Duration)
 	case g.Duration > 0:
-		r.line("Window        %s from the merge on", g.Duration)
+		r.text("Window        %s from the merge on", g.Duration)
 	}
 }
 
-// roles says what each role allows, the dangerous part first, and what of it its requester does not have yet.
-func (r *report) roles(roles []policies.RoleView) {
-	for _, v := range roles {
-		var lines []string
-		for _, risk := range v.Risks {
-			word := "risk"
-			if risk.High {
-				word = "HIGH RISK"
-			}
-			lines = append(lines, word+": "+risk.Text)
+// details say what the roles allow, then who must act.
+func (r *report) details(d policies.Decision) {
+	for _, v := range d.Roles {
+		r.view(v)
+	}
+	r.list("What becomes possible that was not", d.Widened)
+	r.findings(d.Findings)
+	r.challenges(d)
+	if len(d.Ignored) > 0 {
+		r.title("Approvals that do not count")
+		for _, review := range d.Ignored {
+			r.text("  %s [%s]", review.Message, review.Code)
 		}
-		for _, p := range v.Permissions {
-			line := p.What() + ": " + p.Does()
-			if v.Holds && !slices.ContainsFunc(v.Beyond, func(n policies.Permission) bool { return n.What() == p.What() }) {
-				line += " (they have that already)"
-			}
-			lines = append(lines, line)
+	}
+}
+
+// rules tells how each rule went. What refused is in the verdict.
+func (r *report) rules(rules []policies.Rule) {
+	if len(rules) == 0 {
+		return
+	}
+	r.title("Rules, each named by its refusal")
+	for _, rule := range rules {
+		r.line("  %-4s  %s", passed(rule.Passed), rule.Code)
+	}
+}
+
+// view says what a role allows, the dangerous part first, and what of it its requester does not have yet.
+func (r *report) view(v policies.RoleView) {
+	r.title("What " + v.Role + " allows in " + v.Namespace)
+	for _, risk := range v.Risks {
+		word := "risk"
+		if risk.High {
+			word = "HIGH RISK"
 		}
-		r.list("What "+v.Role+" allows in "+v.Namespace, lines)
+		r.text("  %s: %s", word, risk.Text)
+	}
+	if v.Catalogued && len(v.Risks) == 0 {
+		r.text("  nothing in it is known to be dangerous")
+	}
+	if !v.Holds {
+		r.permissions("  ", v.Permissions)
+		return
+	}
+	r.text("  Beyond what they have already:")
+	if len(v.Beyond) == 0 {
+		r.text("    nothing")
+	}
+	r.permissions("    ", v.Beyond)
+	r.text("  In all:")
+	r.permissions("    ", v.Permissions)
+}
+
+// permissions lists what may be done, and all that it may be done to, in their order.
+func (r *report) permissions(indent string, all []policies.Permission) {
+	on := map[string][]string{}
+	var verbs []string
+	for _, p := range all {
+		if on[p.Does()] == nil {
+			verbs = append(verbs, p.Does())
+		}
+		on[p.Does()] = append(on[p.Does()], p.What())
+	}
+	for _, does := range verbs {
+		r.text("%s%s: %s", indent, does, strings.Join(on[does], ", "))
 	}
 }
 
@@ -120,29 +157,26 @@ func (r *report) list(title string, lines []string) {
 	}
 	r.title(title)
 	for _, line := range lines {
-		r.line("  %s", line)
+		r.text("  %s", line)
 	}
 }
 
-func (r *report) challenges(challenges []policies.ChallengeResult) {
-	if len(challenges) == 0 {
+func (r *report) challenges(d policies.Decision) {
+	if len(d.Challenges) == 0 {
 		return
 	}
-	r.title("Challenges")
-	for _, c := range challenges {
+	r.title("Who must approve")
+	for _, c := range d.Challenges {
 		of := ""
-		if c.Path != "" {
+		if c.Path != "" && d.Kind != policies.KindRequest {
 			of = " of " + c.Path
 		}
-		r.line("  %-4s  %s%s: %d of %d", passed(c.Met), c.Kind, of, len(c.Approvers), c.Count)
+		r.text("  %-4s  %s%s: %d of %d", passed(c.Met), c.Kind, of, len(c.Approvers), c.Count)
 		if len(c.Approvers) > 0 {
-			r.line("        approved by: %s", strings.Join(c.Approvers, ", "))
+			r.text("        approved by: %s", at(c.Approvers))
 		}
-		switch {
-		case len(c.Reviewers) > 0:
-			r.line("        may approve: %s", strings.Join(c.Reviewers, ", "))
-		case !c.Met:
-			r.line("        may approve: nobody; a change to the policy or CODEOWNERS is needed")
+		if !c.Met {
+			r.text("        may approve: %s", cmp.Or(at(d.Remaining(c)), "nobody; the policy or CODEOWNERS must change"))
 		}
 	}
 }

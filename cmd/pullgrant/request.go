@@ -105,7 +105,7 @@ func request(ctx context.Context, w world, o requestOptions) error {
 	}
 	asked := o.compose(login, w.now())
 	place := requests.Place{Cluster: o.cluster, Policy: o.policy, Name: asked.Metadata.Name}
-	tree, err := client.Tree(ctx, policies.Wanted(policies.KindRequest, requests.Path(place.Cluster, place.Policy, place.Name)))
+	tree, err := client.Tree(ctx, "", policies.Wanted(policies.KindRequest, requests.Path(place.Cluster, place.Policy, place.Name)))
 	if err != nil {
 		return err
 	}
@@ -134,7 +134,7 @@ func request(ctx context.Context, w world, o requestOptions) error {
 	r.line("%s", path)
 	r.grant(*decision.Grant)
 	for _, c := range decision.Challenges {
-		r.line("Needs         %s (%s) by %s", count(c.Count, "approval"), c.Kind, strings.Join(c.Reviewers, ", "))
+		r.text("Needs         %s (%s) by %s", count(c.Count, "approval"), c.Kind, strings.Join(c.Reviewers, ", "))
 	}
 	if err := r.to(w.err); err != nil {
 		return err

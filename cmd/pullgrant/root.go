@@ -75,6 +75,7 @@ Exit codes:
 	root.AddCommand(
 		newInitCommand(w),
 		newRequestCommand(w),
+		newShowCommand(w),
 		newValidateCommand(w),
 		newEvaluateCommand(w),
 		newFactsCommand(w),

@@ -95,6 +95,26 @@ func (c *Client) OpenPulls(ctx context.Context) ([]OpenPull, error) {
 	return open, nil
 }
 
+// PullsAdding lists the numbers of the open pull requests that add a file at a wanted path, oldest first. It asks GitHub once
+// for each open pull request: only its files tell what it is about.
+func (c *Client) PullsAdding(ctx context.Context, wanted func(path string) bool) ([]int, error) {
+	open, err := c.OpenPulls(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var numbers []int
+	for _, p := range open {
+		files, err := c.filesOf(ctx, p.Number)
+		if err != nil {
+			return nil, fmt.Errorf("read %s/%s#%d: %w", c.owner, c.repo, p.Number, err)
+		}
+		if slices.ContainsFunc(files, func(f policies.File) bool { return f.Status == "added" && wanted(f.Path) }) {
+			numbers = append(numbers, p.Number)
+		}
+	}
+	return numbers, nil
+}
+
 // PullsByHead lists the open pull requests of this repository whose head is the commit.
 func (c *Client) PullsByHead(ctx context.Context, commit string) ([]OpenPull, error) {
 	repository, _, err := c.repository(ctx)

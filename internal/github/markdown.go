@@ -19,9 +19,10 @@ func Moment(t requests.Time) string { return t.UTC().Format("2006-01-02 15:04:05
 func Code(text string) string { return "<code>" + Escape(text) + "</code>" }
 
 // special are the characters that mean something to HTML, GitHub-flavoured Markdown or a table.
-const special = "<>&\"'" + "\\`*_{}[]()#+-.!|~@:$^=/"
+const special = "<>&\"'" + "\\`*_{}[]()#+-.!|~:$^=/"
 
 // Escape writes text so that Markdown and HTML show it literally, on one line, with what cannot be seen made visible.
+// GitHub makes links of what looks like an address even then, unless the text ends before the @.
 func Escape(text string) string {
 	var b strings.Builder
 	for _, r := range text {
@@ -30,6 +31,8 @@ func Escape(text string) string {
 			b.WriteString("&#32;")
 		case requests.IsHidden(r):
 			fmt.Fprintf(&b, "U&#43;%04X", r)
+		case r == '@':
+			b.WriteString("<!-- -->&#64;")
 		case strings.ContainsRune(special, r):
 			fmt.Fprintf(&b, "&#%d;", r)
 		default:

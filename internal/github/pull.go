@@ -79,19 +79,9 @@ func (c *Client) user(u *github.User, who string) (policies.User, error) {
 	return user, nil
 }
 
-func (c *Client) readFiles(ctx context.Context, f *policies.Facts, p snapshot) error {
-	found, err := pages(func(o github.ListOptions) ([]*github.CommitFile, *github.Response, error) {
-		return c.api.PullRequests.ListFiles(ctx, c.owner, c.repo, p.Number, &o)
-	})
-	if err != nil {
-		return c.explain(err, "Pull requests: read", "list the files of the pull request")
-	}
-	f.Files = []policies.File{}
-	for _, file := range found {
-		if file.GetFilename() == "" || file.GetStatus() == "" || file.GetStatus() == "renamed" && file.GetPreviousFilename() == "" {
-			return c.incomplete("the files of the pull request")
-		}
-		f.Files = append(f.Files, policies.File{Path: file.GetFilename(), PreviousPath: file.GetPreviousFilename(), Status: file.GetStatus()})
+func (c *Client) readFiles(ctx context.Context, f *policies.Facts, p snapshot) (err error) {
+	if f.Files, err = c.filesOf(ctx, p.Number); err != nil {
+		return err
 	}
 	if len(f.Files) >= policies.MaxFiles {
 		return fmt.Errorf("it changes %d files and GitHub lists no more than %d; split it", len(f.Files), policies.MaxFiles)
@@ -100,6 +90,24 @@ func (c *Client) readFiles(ctx context.Context, f *policies.Facts, p snapshot) e
 		return fmt.Errorf("%w: GitHub counts %d changed files and lists %d", errMoved, p.files, len(f.Files))
 	}
 	return nil
+}
+
+// filesOf lists the files of a pull request.
+func (c *Client) filesOf(ctx context.Context, number int) ([]policies.File, error) {
+	found, err := pages(func(o github.ListOptions) ([]*github.CommitFile, *github.Response, error) {
+		return c.api.PullRequests.ListFiles(ctx, c.owner, c.repo, number, &o)
+	})
+	if err != nil {
+		return nil, c.explain(err, "Pull requests: read", "list the files of the pull request")
+	}
+	files := []policies.File{}
+	for _, file := range found {
+		if file.GetFilename() == "" || file.GetStatus() == "" || file.GetStatus() == "renamed" && file.GetPreviousFilename() == "" {
+			return nil, c.incomplete("the files of the pull request")
+		}
+		files = append(files, policies.File{Path: file.GetFilename(), PreviousPath: file.GetPreviousFilename(), Status: file.GetStatus()})
+	}
+	return files, nil
 }
 
 // coAuthor finds Co-authored-by lines anywhere in a message: GitHub honours them in the last paragraph only, but

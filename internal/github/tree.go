@@ -11,30 +11,34 @@ import (
 	"github.com/pullgrant/pullgrant/policies"
 )
 
-// Tree reads the wanted files at the tip of the default branch: those in the root, .github/, docs/, policies/ and catalog/.
-func (c *Client) Tree(ctx context.Context, wanted func(path string) bool) (policies.Tree, error) {
+// Tree reads the wanted files of a commit: those in the root, .github/, docs/, policies/ and catalog/, and below any folder
+// that is wanted itself. commit is a full object name, or empty for the tip of the default branch.
+func (c *Client) Tree(ctx context.Context, commit string, wanted func(path string) bool) (policies.Tree, error) {
+	commit, err := c.orTip(ctx, commit)
+	if err != nil {
+		return policies.Tree{}, err
+	}
+	return c.tree(ctx, commit, "", wanted)
+}
+
+// orTip is commit, or the tip of the default branch when it is empty.
+func (c *Client) orTip(ctx context.Context, commit string) (string, error) {
+	if commit != "" {
+		return commit, nil
+	}
 	repository, _, err := c.repository(ctx)
 	if err != nil {
-		return policies.Tree{}, err
+		return "", err
 	}
-	tip, err := c.tip(ctx, repository.DefaultBranch)
-	if err != nil {
-		return policies.Tree{}, err
-	}
-	return c.tree(ctx, tip, "", wanted)
+	return c.tip(ctx, repository.DefaultBranch)
 }
 
 // Files reads every plain file below a folder, for example requests/ for a list. commit is a full object name, or empty
 // for the tip of the default branch. A folder that does not exist has no files; entries that are no plain text files are left out.
 func (c *Client) Files(ctx context.Context, commit, folder string) (map[string][]byte, error) {
-	if commit == "" {
-		repository, _, err := c.repository(ctx)
-		if err != nil {
-			return nil, err
-		}
-		if commit, err = c.tip(ctx, repository.DefaultBranch); err != nil {
-			return nil, err
-		}
+	commit, err := c.orTip(ctx, commit)
+	if err != nil {
+		return nil, err
 	}
 	files := map[string][]byte{}
 	top, ok, err := c.entry(ctx, commit, folder)

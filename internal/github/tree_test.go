@@ -189,7 +189,7 @@ func TestTreeAndFiles(t *testing.T) {
 	w := newWorld(t)
 	w.push(forge.Change{User: "root", Files: map[string]string{requestPath: requestFile, "requests/link": "x", "requests/a.bin": "\xff"},
 		Modes: map[string]string{"requests/link": "120000"}})
-	tree, err := w.client.Tree(t.Context(), policies.Wanted(policies.KindChange, ""))
+	tree, err := w.client.Tree(t.Context(), "", policies.Wanted(policies.KindChange, ""))
 	w.check(err)
 	if tree.Commit != w.Branch("main") || len(tree.Files) != 3 || len(tree.Check()) != 0 {
 		t.Errorf("tree %v, findings %v", tree, tree.Check())
