@@ -21,7 +21,11 @@ func revocation(r Record) requests.Revocation {
 		Status: requests.Status{
 			State: requests.StateOf(r.Cause), Cause: r.Cause, Code: r.Code, Path: g.Path, Evidence: e.Source, RevokedAt: r.EndedAt,
 			PullRequest: e.PullRequest, HeadSHA: e.HeadSHA, MergeCommit: e.MergeCommit, PolicyCommit: e.PolicyCommit, Approvers: e.Approvers,
+			Challenges: e.Challenges, Ignored: e.Ignored,
 		},
+	}
+	if len(r.Facts) > 0 {
+		entry.Status.Facts = requests.Digest(r.Facts)
 	}
 	if request, findings := requests.ParseRequest(g.Path, r.Request); len(findings) == 0 {
 		entry.Spec = &request.Spec
@@ -30,10 +34,14 @@ func revocation(r Record) requests.Revocation {
 		entry.Status.Subject = &g.Subject
 	}
 	for _, b := range r.Bindings {
-		if b.UID != "" {
-			entry.Status.GrantRefs = append(entry.Status.GrantRefs, requests.GrantRef{
-				Kind: "RoleBinding", Namespace: b.Namespace, Name: b.Name, UID: b.UID, State: requests.ObjectReclaimed})
+		if b.UID == "" {
+			continue
 		}
+		ref := requests.GrantRef{Kind: "RoleBinding", Namespace: b.Namespace, Name: b.Name, UID: b.UID, State: requests.ObjectReclaimed}
+		if i := slices.IndexFunc(g.Bindings, func(g requests.Binding) bool { return g.Namespace == b.Namespace && g.Name == b.Name }); i >= 0 {
+			ref.Role, ref.Rules = g.Bindings[i].Role.Name, g.Bindings[i].Rules
+		}
+		entry.Status.GrantRefs = append(entry.Status.GrantRefs, ref)
 	}
 	if len(entry.Status.GrantRefs) > 0 {
 		entry.Status.GrantedAt, entry.Status.ExpiresAt = &g.Window.Start, &g.Window.End
@@ -76,7 +84,8 @@ func (a *Agent) change(tip string, batch []entry) (Change, error) {
 	for _, e := range batch {
 		g := e.record.Grant
 		path := requests.RevocationPath(a.cluster.name, g.Name)
-		there, err := a.repository.Entries(tip, g.Path, path)
+		facts := requests.FactsPath(path)
+		there, err := a.repository.Entries(tip, g.Path, path, facts)
 		if err != nil {
 			return change, err
 		}
@@ -88,6 +97,12 @@ func (a *Agent) change(tip string, batch []entry) (Change, error) {
 		if !entered {
 			if change.Put[path], err = revocation(e.record).Marshal(); err != nil {
 				return change, err
+			}
+			blocked := slices.ContainsFunc(there, func(f Entry) bool { // by a folder or a link, which no file replaces
+				return f.Path == facts && f.Fault != "" || strings.HasPrefix(f.Path, facts+"/")
+			})
+			if len(e.record.Facts) > 0 && !blocked {
+				change.Put[facts] = e.record.Facts
 			}
 		}
 		if asked || !entered {
