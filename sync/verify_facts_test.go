@@ -173,9 +173,10 @@ func TestVerifyJudgesAgain(t *testing.T) {
 		"the policies of before": {l.signer, forged(`"base":{"commit":"`+base, `"base":{"commit":"`+first), "evidence-differs"},
 		"a commit of nowhere": {l.signer, map[string]string{l.granted: replace(with(entry, elsewhere), "policyCommit: "+base, "policyCommit: "+nowhere),
 			kept: elsewhere}, "evidence-differs"},
-		"the reviewed blob": {l.signer, forged(`"blob":"`+blob+`"}}},"merge"`, `"blob":"`+nowhere+`"}}},"merge"`), "evidence-differs"},
-		"the merged blob":   {l.signer, forged(`"blob":"`+blob+`","introduced"`, `"blob":"`+nowhere+`","introduced"`), "not-allowed"},
-		"another request":   {l.signer, map[string]string{l.granted: with(entry, why), kept: why}, "evidence-differs"},
+		"the reviewed blob":       {l.signer, forged(`"blob":"`+blob+`"}}},"merge"`, `"blob":"`+nowhere+`"}}},"merge"`), "evidence-differs"},
+		"the merged blob":         {l.signer, forged(`"blob":"`+blob+`","introduced"`, `"blob":"`+nowhere+`","introduced"`), "not-allowed"},
+		"another request of hers": {l.signer, forged(`"file":{"mode":"100644","blob":"`, `"file":{"mode":"100755","blob":"`), "evidence-differs"},
+		"another request":         {l.signer, map[string]string{l.granted: with(entry, why), kept: why}, "evidence-differs"},
 		// What the entry makes of it.
 		"not as it is written":      {l.signer, forged(`{"observedAt":`, `{"observedAt": `), "evidence-differs"},
 		"facts that no entry names": {l.signer, map[string]string{l.granted: factsLine.ReplaceAllString(entry, "")}, "evidence-differs"},
@@ -185,6 +186,7 @@ func TestVerifyJudgesAgain(t *testing.T) {
 		"its rules":                 {l.signer, told("rules: "+policies.HashRules(listsPods), "rules: "+policies.HashRules(nil)), "binding-differs"},
 		"another end":               {l.signer, told(`expiresAt: "2026-11-23T13:01:00Z"`, `expiresAt: "2026-11-23T13:00:30Z"`), "window"},
 		"somebody else ignored":     {l.signer, told("- login: carol", "- login: dave"), "approvals-differ"},
+		"other policies":            {l.signer, told("policyCommit: "+base, "policyCommit: "+first), "evidence-differs"},
 		"a challenge":               {l.signer, told("kind: PeerReview", "kind: OnCall"), "approvals-differ"},
 		// A refusal that does not follow, and one that the facts cannot tell of.
 		"a refusal":                 {l.signer, map[string]string{l.refused: replace(refusal, refusedAs, "code: SelfApproval\n  path")}, "refusal-differs"},
