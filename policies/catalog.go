@@ -3,8 +3,6 @@ package policies
 import (
 	"bytes"
 	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"regexp"
@@ -84,15 +82,13 @@ func (c RoleCatalog) Encode() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// HashRules is a digest of rules that does not depend on their order, nor on that of their lists: "sha256:" and 64
-// hexadecimal digits.
+// HashRules is a digest of rules that does not depend on their order, nor on that of their lists.
 func HashRules(rules []RoleRule) string {
 	data, err := json.Marshal(canonical(rules))
 	if err != nil {
 		panic("policies: write JSON: " + err.Error()) // strings always encode
 	}
-	sum := sha256.Sum256(data)
-	return "sha256:" + hex.EncodeToString(sum[:])
+	return requests.Digest(data)
 }
 
 // canonical brings rules and their lists into one order, without repetitions.
@@ -120,10 +116,8 @@ var (
 	textPattern = regexp.MustCompile(RuleTextPattern)
 )
 
-// RulePattern is the form of a group, resource or verb in a rule, RuleTextPattern that of an object's name or a URL,
-// HashPattern that of HashRules.
+// RulePattern is the form of a group, resource or verb in a rule, RuleTextPattern that of an object's name or a URL.
 const (
-	HashPattern     = `^sha256:[0-9a-f]{64}$`
 	RulePattern     = `^[A-Za-z0-9*][A-Za-z0-9*._:/-]{0,252}$`
 	RuleTextPattern = `^[!-~]{1,253}$`
 )

@@ -43,9 +43,7 @@ func Evaluate(tree Tree, f Facts, now time.Time) Decision {
 
 // Refuse is the Decision for a refusal found before the rules could be checked, such as facts that could not be gathered.
 func Refuse(code Code, format string, args ...any) Decision {
-	j := judge{}
-	j.refuse(code, fmt.Sprintf(format, args...))
-	return j.Decision
+	return Decision{}.Refused(code, format, args...)
 }
 
 // judge carries one judgement from rule to rule.

@@ -145,7 +145,7 @@ type Tree struct {
 type TreeFile struct {
 	Mode    string `json:"mode"` // 100644 for a plain file (R5)
 	Blob    string `json:"blob"` // git object name
-	Content string `json:"content"`
+	Content string `json:"content,omitempty"`
 	// Unreadable says why Content is empty although the file is not: not UTF-8, or too large to matter.
 	Unreadable string `json:"unreadable,omitempty"`
 }

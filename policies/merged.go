@@ -52,24 +52,23 @@ func EvaluateMerged(f Facts, path, blob string, now time.Time) Decision {
 	}
 	switch {
 	case then.Grant.Subject != current.Grant.Subject:
-		return refuse(SubjectNotAllowed, "the subject was %s at the merge and is %s now", then.Grant.Subject.Name, current.Grant.Subject.Name)
+		return d.Refused(SubjectNotAllowed, "the subject was %s at the merge and is %s now", then.Grant.Subject.Name, current.Grant.Subject.Name)
 	case !slices.Equal(then.Grant.Bindings, current.Grant.Bindings):
-		return refuse(RoleNotAllowed, "the policy %s gives other roles or namespaces now than at the merge", d.Policy)
+		return d.Refused(RoleNotAllowed, "the policy %s gives other roles or namespaces now than at the merge", d.Policy)
 	}
 	d.Grant.Duration = min(then.Grant.Duration, current.Grant.Duration)
 	d.Grant.BackstopOptional = then.Grant.BackstopOptional && current.Grant.BackstopOptional
 	d.Grant.Window = requests.NewWindow(pr.MergedAt.Time, d.Grant.Duration)
-	d.Grant.Evidence = requests.Evidence{Source: requests.EvidenceGitHub, PullRequest: pr.Number, HeadSHA: pr.HeadSHA,
-		MergeCommit: f.Merge.Commit, PolicyCommit: f.Base.Commit, Blob: blob, Approvers: d.Approvers}
+	d.Grant.Evidence = d.Evidence(requests.Evidence{Source: requests.EvidenceGitHub, PullRequest: pr.Number, HeadSHA: pr.HeadSHA,
+		MergeCommit: f.Merge.Commit, Blob: blob})
+	f.Base.catalogued(d.Grant)
 	return d.inTime(now)
 }
 
 // inTime refuses a grant whose window is over (R51); one that is granted late is as long as it would have been.
 func (d Decision) inTime(now time.Time) Decision {
 	if !now.Before(d.Grant.Window.End.Time) {
-		j := judge{Decision: d}
-		j.refuse(ExpiredBeforeGrant, fmt.Sprintf("the window ended at %s, before access could be given", d.Grant.Window.End))
-		return j.Decision
+		return d.Refused(ExpiredBeforeGrant, "the window ended at %s, before access could be given", d.Grant.Window.End)
 	}
 	return d
 }
@@ -89,7 +88,8 @@ func EvaluateBranch(tree Tree, path, commit, blob string, content []byte, start,
 		return d
 	}
 	d.Grant.Window = requests.NewWindow(start, d.Grant.Duration)
-	d.Grant.Evidence = requests.Evidence{Source: requests.EvidenceBranch, MergeCommit: commit, PolicyCommit: tree.Commit, Blob: blob}
+	d.Grant.Evidence = d.Evidence(requests.Evidence{Source: requests.EvidenceBranch, MergeCommit: commit, Blob: blob})
+	tree.catalogued(d.Grant)
 	return d.inTime(now)
 }
 

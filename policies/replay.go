@@ -14,6 +14,8 @@ type Past struct {
 	Path      string // where the request stands or stood
 	Spec      requests.RequestSpec
 	Approvers []string // logins whose reviews counted; none: not known
+	// Teams are GitHub's answers when the request was judged, as Facts hold them.
+	Teams map[string]map[string]bool
 }
 
 // Replayed is what two versions of the policies say of one past request.
@@ -55,7 +57,7 @@ const (
 )
 
 // Replay asks two versions of the policies about each past request. It judges what the request says, who asks, and whether
-// those who approved it could: GitHub teams are not known, dates and pull requests are not looked at.
+// those who approved it could: of GitHub teams only what was asked then is known, dates and pull requests are not looked at.
 func Replay(before, after Tree, past []Past) []Replayed {
 	var all []Replayed
 	for _, p := range past {
@@ -88,6 +90,7 @@ func (t Tree) standing(p Past) Standing {
 	content := encode(requests.AccessRequest{APIVersion: requests.APIVersion, Kind: requests.KindAccessRequest,
 		Metadata: requests.Metadata{Name: place.Name}, Spec: p.Spec})
 	f := factsOf("", p.Path, NewTreeFile(PlainFile, "", content, int64(len(content))))
+	f.Teams = p.Teams
 	j := newJudge(t, f, time.Time{})
 	j.readRequest(f.Head)
 	j.run(j.fileSteps()...)
@@ -114,14 +117,27 @@ func (t Tree) standing(p Past) Standing {
 func (j *judge) mayAsk() Standing {
 	login := j.request.Spec.Requester
 	people, teams := j.resolve(j.policy.Spec.Subjects)
+	in, open := j.known(login, teams)
 	switch {
-	case has(people, login):
+	case in || has(people, login):
 		return Standing{Decision: standsAllowed}
-	case len(teams) > 0:
-		return Standing{Decision: standsUnknown, Message: fmt.Sprintf("whether @%s is in %s", login, strings.Join(teams, " or "))}
+	case len(open) > 0:
+		return Standing{Decision: standsUnknown, Message: fmt.Sprintf("whether @%s is in %s", login, strings.Join(open, " or "))}
 	}
 	return Standing{Decision: standsDenied, Code: RequesterNotAllowed,
 		Message: fmt.Sprintf("@%s may not ask under the policy %s; it is for %s", login, j.Policy, names(j.policy.Spec.Subjects))}
+}
+
+// known is whether a login was in one of the teams when that was asked, and which of them were not asked about it.
+func (j *judge) known(login string, teams []string) (in bool, open []string) {
+	for _, team := range teams {
+		member, asked := j.facts.isMember(team, login)
+		in = in || member
+		if !asked {
+			open = append(open, team)
+		}
+	}
+	return in, open
 }
 
 // mayApprove is whether those who approved meet the challenges of now.
@@ -132,16 +148,21 @@ func (j *judge) mayApprove(approvers []string) Standing {
 	approvers = once(slices.Clone(approvers))
 	var unknown []string
 	for _, a := range j.world.approvals(j.request.Spec.Cluster) {
-		sure := 0
+		sure, maybe := 0, 0
+		var left []string
 		for _, login := range approvers {
-			if has(a.People, login) {
+			switch in, open := j.known(login, a.Teams); {
+			case in || has(a.People, login):
 				sure++
+			case len(open) > 0:
+				maybe++
+				left = append(left, open...)
 			}
 		}
 		switch {
 		case sure >= a.Count:
-		case len(a.Teams) > 0 && len(approvers) >= a.Count:
-			unknown = append(unknown, fmt.Sprintf("whether at least %d of @%s is in %s", a.Count, strings.Join(approvers, ", @"), strings.Join(a.Teams, " or ")))
+		case sure+maybe >= a.Count:
+			unknown = append(unknown, fmt.Sprintf("whether at least %d of @%s is in %s", a.Count, strings.Join(approvers, ", @"), strings.Join(once(left), " or ")))
 		default:
 			return Standing{Decision: standsDenied, Code: InsufficientApprovals, Message: fmt.Sprintf(
 				"%s needs %d of %s, and @%s approved", a.Kind, a.Count, nameAll(a), strings.Join(approvers, ", @"))}

@@ -74,6 +74,37 @@ func TestReplay(t *testing.T) {
 	}
 }
 
+// TestReplayWithTeams: what GitHub said of teams when a request was judged is known; only what nobody asked is open.
+func TestReplayWithTeams(t *testing.T) {
+	teams := func(subject, reviewers string) policies.Tree {
+		policy := strings.Replace(peers("logs", "{kind: Group, name: "+reviewers+"}"), "{kind: User, name: alice}", "{kind: Group, name: "+subject+"}", 1)
+		return replayTree(t, policy)
+	}
+	before := teams("acme/squad-a", "acme/squad-b")
+	past := policies.Past{Path: "requests/prod-eu/logs/20261122-alice-inc-1.yaml", Approvers: []string{"bob"},
+		Spec:  requests.RequestSpec{Cluster: "prod-eu", Policy: "logs", Requester: "alice", Duration: requests.Duration(time.Hour), Reason: "checkout is slow"},
+		Teams: map[string]map[string]bool{"acme/squad-a": {"alice": true}, "acme/squad-b": {"bob": true}, "acme/squad-c": {"alice": false, "bob": false}}}
+	for _, test := range []struct {
+		subject, reviewers string
+		decision           string
+		code               policies.Code
+		flip               policies.Flip
+		why                string
+	}{
+		{"acme/squad-a", "acme/squad-b", "allowed", "", "", ""},
+		{"acme/squad-c", "acme/squad-b", "denied", policies.RequesterNotAllowed, policies.FlipDenied, "@alice may not ask"},
+		{"acme/squad-a", "acme/squad-c", "denied", policies.InsufficientApprovals, policies.FlipDenied, "needs 1 of @acme/squad-c, and @bob approved"},
+		{"acme/squad-d", "acme/squad-b", "unknown", "", policies.FlipUnknown, "whether @alice is in acme/squad-d"},
+		{"acme/squad-a", "acme/squad-d", "unknown", "", policies.FlipUnknown, "whether at least 1 of @bob is in acme/squad-d"},
+	} {
+		r := policies.Replay(before, teams(test.subject, test.reviewers), []policies.Past{past})[0]
+		if r.Before.Decision != "allowed" || r.After.Decision != test.decision || r.After.Code != test.code || r.Flip != test.flip ||
+			!strings.Contains(r.After.Message, test.why) {
+			t.Errorf("%s, %s: %+v", test.subject, test.reviewers, r)
+		}
+	}
+}
+
 func replayTree(t *testing.T, policy string) policies.Tree {
 	t.Helper()
 	tree, err := policies.ReadTree(fstest.MapFS{

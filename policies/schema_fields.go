@@ -135,7 +135,7 @@ var fieldRules = map[string]fieldRule{
 	"RoleCatalogSpec.cluster":    {about: "Cluster the role is in; the folder the file stands in.", pattern: requests.NamePattern},
 	"RoleCatalogSpec.role":       {about: "The role, as policies name it."},
 	"RoleCatalogSpec.aggregated": {about: "Kubernetes puts the rules together from other roles."},
-	"RoleCatalogSpec.hash":       {about: "Digest of the rules, by which the agent knows that the role is still the same.", pattern: HashPattern},
+	"RoleCatalogSpec.hash":       {about: "Digest of the rules, by which the agent knows that the role is still the same.", pattern: requests.DigestPattern},
 	"RoleCatalogSpec.rules":      {about: "The rules as they stand in the cluster."},
 
 	"RoleRule.apiGroups":       {about: "API groups; an empty text is the core group.", pattern: "^$|" + RulePattern, min: 1},
@@ -191,6 +191,9 @@ var fieldRules = map[string]fieldRule{
 	"Status.mergeCommit":  {about: "Commit that brought the request to main."},
 	"Status.policyCommit": {about: "Commit whose policies judged it last."},
 	"Status.approvers":    {about: "Whose reviews counted."},
+	"Status.challenges":   {about: "Conditions on approvals, as they were found."},
+	"Status.ignored":      {about: "Approvals that did not count, the first 50."},
+	"Status.facts":        {about: "Digest of the file beside this one that keeps what the request was judged by.", pattern: requests.DigestPattern},
 	"Status.grantRefs":    {about: "Objects the grant created."},
 
 	"Approver.login":    {about: "GitHub login.", pattern: requests.LoginPattern},
@@ -198,9 +201,20 @@ var fieldRules = map[string]fieldRule{
 	"Approver.reviewID": {about: "Number of the review.", min: 1},
 	"Approver.time":     {about: "When the review was submitted."},
 
+	"ChallengeStatus.kind":      {about: "Kind of the condition."},
+	"ChallengeStatus.path":      {about: "Of a code owner's review: the file they own."},
+	"ChallengeStatus.count":     {about: "Approvals needed.", min: 1},
+	"ChallengeStatus.approvers": {about: "GitHub logins of those whose approval counted for it."},
+
+	"IgnoredApproval.login":    {about: "GitHub login; ghost when the account was deleted."},
+	"IgnoredApproval.reviewID": {about: "Number of the review.", min: 1},
+	"IgnoredApproval.code":     {about: "Why it did not count, as in docs/rules.md.", pattern: codePattern},
+
 	"GrantRef.kind":      {about: "Kind of the object."},
 	"GrantRef.namespace": {about: "Namespace of the object."},
 	"GrantRef.name":      {about: "Name of the object."},
+	"GrantRef.role":      {about: "ClusterRole that it gave."},
+	"GrantRef.rules":     {about: "Digest of the role's rules as the catalogue showed them to the approvers. Absent when it did not.", pattern: requests.DigestPattern},
 	"GrantRef.uid":       {about: "UID of the object in the cluster."},
 	"GrantRef.state":     {about: "Created, or Reclaimed once it is gone.", enum: []string{requests.ObjectCreated, requests.ObjectReclaimed}},
 }

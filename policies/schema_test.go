@@ -255,9 +255,12 @@ func TestRevocationSchema(t *testing.T) {
 	ended.Status = requests.Status{Cause: requests.CauseExpired, State: requests.StateExpired, Path: denied.Status.Path,
 		Subject: ended.Spec.Subject, Evidence: requests.EvidenceBranch, GrantedAt: &at, ExpiresAt: &at, RevokedAt: at,
 		PullRequest: 7, HeadSHA: strings.Repeat("1", 40), MergeCommit: strings.Repeat("2", 40), PolicyCommit: strings.Repeat("3", 40),
-		Approvers: []requests.Approver{{Login: "bob", ID: 102, ReviewID: 1, Time: at}},
+		Approvers:  []requests.Approver{{Login: "bob", ID: 102, ReviewID: 1, Time: at}},
+		Challenges: []requests.ChallengeStatus{{Kind: policies.CodeOwnerReview, Path: denied.Status.Path, Count: 1, Approvers: []string{"bob"}}},
+		Ignored:    []requests.IgnoredApproval{{Login: "eve", ReviewID: 2, Code: string(policies.ApprovalStale)}},
+		Facts:      requests.Digest([]byte("facts")),
 		GrantRefs: []requests.GrantRef{{Kind: "RoleBinding", Namespace: "payments", Name: "pullgrant-20261122-alice-inc-123",
-			UID: "0c4f3d7e-0000-4000-8000-000000000000", State: requests.ObjectReclaimed}}}
+			Role: "payments-debug", Rules: policies.HashRules(nil), UID: "0c4f3d7e-0000-4000-8000-000000000000", State: requests.ObjectReclaimed}}}
 	document := func(r requests.Revocation) []byte {
 		data, err := r.Marshal()
 		if err != nil {
@@ -282,6 +285,10 @@ func TestRevocationSchema(t *testing.T) {
 		"pullRequest: 7":                        "pullRequest: 0",
 		"state: Reclaimed":                      "state: Gone",
 		"id: 102":                               "id: -1",
+		"count: 1":                              "count: 0",
+		"code: ApprovalStale":                   "code: it was stale",
+		"facts: sha256:":                        "facts: sha512:",
+		"rules: sha256:":                        "rules: ",
 		"kind: AccessRequest":                   "kind: Revocation",
 		"uid: 0c4f3d7e":                         "UID: 0c4f3d7e",
 		"  reason: INC-123, checkout is slow\n": "",

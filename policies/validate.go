@@ -71,6 +71,12 @@ func checkFile(tree Tree, name string, file TreeFile) []requests.Finding {
 	if problem := file.problem(); problem != "" {
 		return []requests.Finding{{File: name, Line: 1, Column: 1, Rule: "file", Message: problem}}
 	}
+	if _, ok := requests.SplitFactsPath(name); ok {
+		if _, err := ParseFacts([]byte(file.Content)); err != nil {
+			return []requests.Finding{{File: name, Line: 1, Column: 1, Rule: "facts", Message: err.Error()}}
+		}
+		return nil
+	}
 	_, findings := requests.ParseRevocation(name, []byte(file.Content))
 	return findings
 }

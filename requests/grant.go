@@ -41,6 +41,7 @@ type Binding struct {
 	Name      string `json:"name"`
 	Namespace string `json:"namespace"`
 	Role      Role   `json:"role"`
+	Rules     string `json:"rules,omitempty"` // hash of the role's rules in the catalogue; empty when it is not there
 }
 
 // Role is the role a binding refers to. The only kind is ClusterRole: whoever administers a namespace can rewrite a Role.
@@ -74,6 +75,9 @@ type Evidence struct {
 	PolicyCommit string     `json:"policyCommit"` // the commit whose policies judged it last
 	Blob         string     `json:"blob"`         // git object name of the request file
 	Approvers    []Approver `json:"approvers,omitempty"`
+
+	Challenges []ChallengeStatus `json:"challenges,omitempty"`
+	Ignored    []IgnoredApproval `json:"ignored,omitempty"`
 }
 
 // Sources of evidence: approvals proved through GitHub, or the branch taken at its word.
@@ -88,6 +92,21 @@ type Approver struct {
 	ID       int64  `yaml:"id" json:"id"`
 	ReviewID int64  `yaml:"reviewID" json:"reviewID"`
 	Time     Time   `yaml:"time" json:"time"`
+}
+
+// ChallengeStatus is one condition on approvals as the judgement found it: met when as many approved as it asks for.
+type ChallengeStatus struct {
+	Kind      string   `yaml:"kind" json:"kind"`
+	Path      string   `yaml:"path,omitempty" json:"path,omitempty"` // of a code owner's review: the file owned
+	Count     int      `yaml:"count" json:"count"`                   // approvals needed
+	Approvers []string `yaml:"approvers,omitempty" json:"approvers,omitempty"`
+}
+
+// IgnoredApproval is an approval that did not count, and the code of the rule that says why.
+type IgnoredApproval struct {
+	Login    string `yaml:"login" json:"login"`
+	ReviewID int64  `yaml:"reviewID" json:"reviewID"`
+	Code     string `yaml:"code" json:"code"`
 }
 
 // ObjectName is the name of the i-th object (from 0) that a request creates in the cluster: pullgrant-<request>, cut

@@ -40,6 +40,20 @@ func RevocationPath(cluster, name string) string {
 	return RevocationsFolder + "/" + cluster + "/" + day + "/" + name + ".yaml"
 }
 
+// factsSuffix takes the place of .yaml in the name of the facts beside a ledger entry.
+const factsSuffix = ".facts.json"
+
+// FactsPath is where the facts stand that the request of a ledger entry was judged by.
+func FactsPath(entry string) string { return strings.TrimSuffix(entry, ".yaml") + factsSuffix }
+
+// SplitFactsPath gives the ledger entry that a file of facts stands beside. ok is false for every other path.
+func SplitFactsPath(path string) (entry string, ok bool) {
+	base, isFacts := strings.CutSuffix(path, factsSuffix)
+	entry = base + ".yaml"
+	_, ok = SplitRevocationPath(entry)
+	return entry, ok && isFacts
+}
+
 func split(path, folder string) (first, second, name string, ok bool) {
 	parts := strings.Split(path, "/")
 	if len(parts) != 4 || parts[0] != folder {

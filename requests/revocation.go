@@ -34,7 +34,11 @@ type Status struct {
 	MergeCommit  string     `yaml:"mergeCommit,omitempty" json:"mergeCommit,omitempty"`
 	PolicyCommit string     `yaml:"policyCommit,omitempty" json:"policyCommit,omitempty"`
 	Approvers    []Approver `yaml:"approvers,omitempty" json:"approvers,omitempty"`
-	GrantRefs    []GrantRef `yaml:"grantRefs,omitempty" json:"grantRefs,omitempty"`
+
+	Challenges []ChallengeStatus `yaml:"challenges,omitempty" json:"challenges,omitempty"`
+	Ignored    []IgnoredApproval `yaml:"ignored,omitempty" json:"ignored,omitempty"`
+	Facts      string            `yaml:"facts,omitempty" json:"facts,omitempty"` // Digest of the file at FactsPath; empty when none is kept
+	GrantRefs  []GrantRef        `yaml:"grantRefs,omitempty" json:"grantRefs,omitempty"`
 }
 
 // GrantRef is one object that a grant created, and whether it is gone.
@@ -42,6 +46,8 @@ type GrantRef struct {
 	Kind      string `yaml:"kind" json:"kind"`
 	Namespace string `yaml:"namespace" json:"namespace"`
 	Name      string `yaml:"name" json:"name"`
+	Role      string `yaml:"role,omitempty" json:"role,omitempty"`   // the ClusterRole it gave
+	Rules     string `yaml:"rules,omitempty" json:"rules,omitempty"` // hash of the role's rules in the catalogue
 	UID       string `yaml:"uid" json:"uid"`
 	State     string `yaml:"state" json:"state"` // Created or Reclaimed
 }

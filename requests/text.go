@@ -1,11 +1,42 @@
 package requests
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"strconv"
+	"strings"
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 )
+
+// DigestPattern is the form of a Digest.
+const DigestPattern = `^sha256:[0-9a-f]{64}$`
+
+// Digest names data by its SHA-256.
+func Digest(data []byte) string {
+	sum := sha256.Sum256(data)
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
+// EscapeJSON escapes in a JSON text every character that a reader may fail to see or a terminal could obey; what the text
+// means stays the same.
+func EscapeJSON(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		switch {
+		case r == '\n' || !IsHidden(r):
+			b.WriteRune(r)
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			fmt.Fprintf(&b, `\u%04x\u%04x`, high, low)
+		default:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		}
+	}
+	return b.String()
+}
 
 // scan refuses bytes that an approver could not see or that readers treat differently: anything but UTF-8, a BOM,
 // carriage returns, tabs, line breaks other than LF, control and format characters.

@@ -176,9 +176,9 @@ func TestGitMustAgreeWithGitHub(t *testing.T) {
 	s.must(err)
 	s.must(agent.follow(t.Context(), main.Tip, false))
 	parents := []string{s.git("rev-parse", "main^1")}
-	var e requests.Evidence
+	var proof Proof
 	for hash, code := range map[string]policies.Code{main.Tip: "", s.git("rev-parse", "main^2"): policies.NoPullRequest} {
-		d := agent.judgeMerged(t.Context(), main.Tip, path, main.Requests[path], Commit{Hash: hash, Parents: parents, Changes: []PathChange{{Path: path}}}, &e)
+		d := agent.judgeMerged(t.Context(), main.Tip, path, main.Requests[path], Commit{Hash: hash, Parents: parents, Changes: []PathChange{{Path: path}}}, &proof)
 		if d.Code != code {
 			t.Errorf("file added by %s: %s %s, want %q", hash, d.Code, d.Message, code)
 		}

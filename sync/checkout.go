@@ -26,25 +26,37 @@ func TreeAt(dir, ref string) (policies.Tree, error) {
 	if err != nil {
 		return policies.Tree{}, fmt.Errorf("read %q of %s: %w", ref, dir, err)
 	}
-	wanted := policies.Wanted(policies.KindChange, "")
-	d := differ{staged: s}
-	if err := d.compare("", plumbing.ZeroHash, plumbing.NewHash(commit.Tree), 0); err != nil {
-		return policies.Tree{}, fmt.Errorf("list commit %s of %s: %w", commit.Hash, dir, err)
-	}
-	tree := policies.Tree{Commit: commit.Hash, Files: map[string]policies.TreeFile{}}
-	for _, f := range d.found {
-		if !wanted(f.Path) {
-			continue
-		}
-		if f.After.Fault != "" {
-			tree.Files[f.Path] = policies.TreeFile{Mode: f.After.Mode, Blob: f.After.Hash, Unreadable: f.After.Fault}
-			continue
-		}
-		content, err := s.bytes(plumbing.BlobObject, plumbing.NewHash(f.After.Hash))
-		if err != nil {
-			return policies.Tree{}, fmt.Errorf("read %s of commit %s: %w", f.Path, commit.Hash, err)
-		}
-		tree.Files[f.Path] = policies.NewTreeFile(f.After.Mode, f.After.Hash, content, int64(len(content)))
+	tree, err := s.policyTree(commit, policies.Wanted(policies.KindChange, ""))
+	if err != nil {
+		return tree, fmt.Errorf("read %q of %s: %w", ref, dir, err)
 	}
 	return tree, nil
+}
+
+// folders are where the files stand that decide.
+var folders = append([]string{policies.Folder, policies.CatalogFolder, policies.TestsFolder}, policies.CodeownersPaths...)
+
+// policyTree reads the wanted files of a commit.
+func (s *staged) policyTree(c Commit, wanted func(string) bool) (policies.Tree, error) {
+	tree := policies.Tree{Commit: c.Hash, Files: map[string]policies.TreeFile{}}
+	d := differ{staged: s, paths: folders}
+	err := d.compare("", plumbing.ZeroHash, plumbing.NewHash(c.Tree), 0)
+	for _, f := range d.found {
+		if err == nil && wanted(f.Path) {
+			tree.Files[f.Path], err = s.file(f.After)
+		}
+	}
+	if err != nil {
+		return tree, fmt.Errorf("commit %s: %w", c.Hash, err)
+	}
+	return tree, nil
+}
+
+// file reads an entry.
+func (s *staged) file(e Entry) (policies.TreeFile, error) {
+	if e.Fault != "" {
+		return policies.TreeFile{Mode: e.Mode, Blob: e.Hash, Unreadable: e.Fault}, nil
+	}
+	content, err := s.bytes(plumbing.BlobObject, plumbing.NewHash(e.Hash))
+	return policies.NewTreeFile(e.Mode, e.Hash, content, int64(len(content))), err
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/storage/memory"
 
+	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
 )
 
@@ -24,6 +25,9 @@ type Account struct {
 	Status  *requests.Status      `json:"status,omitempty"` // nil: it waits for the agent or is live
 	Proof   LedgerProof           `json:"proof"`
 	Doubt   string                `json:"doubt,omitempty"` // why it is Unproven
+
+	facts Entry // beside the ledger entry; zero: there are none
+	store *staged
 }
 
 // LedgerProof is how far an account can be trusted: by the signature of its commit, never by the author's name (R50).
@@ -41,7 +45,8 @@ const (
 // objects only, never the worktree. signers verifies the commit that brought each ledger entry; nil leaves all Unchecked.
 // The findings are files that are no ledger entry or request, and ledger entries that somebody removed. An error is a
 // checkout that cannot be read, or whose history is cut off.
-func History(dir string, signers *AllowedSigners) ([]Account, []requests.Finding, error) {
+func History(dir string, signers *AllowedSigners) (accounts []Account, findings []requests.Finding, err error) {
+	defer func() { err = whole(err) }()
 	s, head, err := openCheckout(dir)
 	if err != nil {
 		return nil, nil, err
@@ -50,12 +55,17 @@ func History(dir string, signers *AllowedSigners) ([]Account, []requests.Finding
 	if err != nil {
 		return nil, nil, fmt.Errorf("read the history of %s: %w", dir, err)
 	}
-	var accounts []Account
-	var findings []requests.Finding
 	for path, b := range brought {
+		entry, isFacts := requests.SplitFactsPath(path)
 		if b.file.Path == "" {
-			if _, ok := requests.SplitRevocationPath(path); ok {
-				findings = append(findings, fault(path, "ledger-removed", "commit %s removed this ledger entry; entries stay for ever", b.commit.Hash))
+			if _, ok := requests.SplitRevocationPath(path); ok || isFacts {
+				findings = append(findings, fault(path, "ledger-removed", "commit %s removed this file of the ledger; they stay for ever", b.commit.Hash))
+			}
+			continue
+		}
+		if isFacts {
+			if brought[entry].file.Path == "" {
+				findings = append(findings, fault(path, "path", "these facts stand beside no ledger entry"))
 			}
 			continue
 		}
@@ -69,6 +79,7 @@ func History(dir string, signers *AllowedSigners) ([]Account, []requests.Finding
 		}
 		account, found := readAccount(path, content, b.commit, signers)
 		if findings = append(findings, found...); len(found) == 0 {
+			account.facts, account.store = brought[requests.FactsPath(path)].file, s
 			accounts = append(accounts, account)
 		}
 	}
@@ -128,6 +139,46 @@ func readAccount(path string, content []byte, commit Commit, signers *AllowedSig
 		}
 	}
 	return a, findings
+}
+
+// Facts reads what the request of a ledger entry was judged by, without the contents of files; nil when the entry names
+// none. The findings are facts that are not those the entry names. An error is a checkout that lacks what its history has.
+func (a Account) Facts() (*policies.Facts, []requests.Finding, error) {
+	if a.Status == nil || a.Status.Facts == "" && a.facts.Path == "" {
+		return nil, nil, nil
+	}
+	path := requests.FactsPath(a.Path)
+	differs := func(format string, args ...any) (*policies.Facts, []requests.Finding, error) {
+		return nil, []requests.Finding{fault(path, "evidence-differs", format, args...)}, nil
+	}
+	switch {
+	case a.facts.Path == "":
+		return differs("the ledger entry names facts that are not here")
+	case a.facts.Fault != "":
+		return differs("%s; it must be a plain file", a.facts.Fault)
+	}
+	data, err := a.store.bytes(plumbing.BlobObject, plumbing.NewHash(a.facts.Hash))
+	if err != nil {
+		return nil, nil, whole(fmt.Errorf("read %s: %w", path, err))
+	}
+	if requests.Digest(data) != a.Status.Facts {
+		return differs("these are not the facts that the ledger entry names")
+	}
+	f, err := policies.ParseFacts(data)
+	if err != nil {
+		return differs("%v", err)
+	}
+	return &f, nil, nil
+}
+
+var errPartial = errors.New("the checkout lacks a part of its history: clone the whole of it, without --depth and --filter")
+
+// whole says what to do about an object that a checkout lacks although its history has it.
+func whole(err error) error {
+	if errors.Is(err, ErrNotInMemory) && !errors.Is(err, errPartial) {
+		return fmt.Errorf("%w; %w", err, errPartial)
+	}
+	return err
 }
 
 // bringing is the last change of a path on the branch.

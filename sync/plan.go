@@ -75,6 +75,7 @@ type Proof struct {
 	Content  []byte // of the file; nil when it could not be read
 	Decision policies.Decision
 	Evidence requests.Evidence // as far as it is known, also of a refusal
+	Facts    []byte            // as the ledger keeps them; nil when there are none
 	Since    time.Time         // when the agent first saw the request
 }
 
@@ -193,7 +194,7 @@ func (p *planner) consider(path, blob string) {
 	} else if proof.Blob != blob {
 		return
 	}
-	r := Record{Phase: Granting, Request: proof.Content, Grant: requests.Grant{
+	r := Record{Phase: Granting, Request: proof.Content, Facts: proof.Facts, Grant: requests.Grant{
 		Name: place.Name, Path: path, Cluster: place.Cluster, Policy: place.Policy, Evidence: proof.Evidence}}
 	cause, code := requests.CauseDenied, decision.Code
 	if decision.Outcome == policies.Failed {

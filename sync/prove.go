@@ -161,18 +161,18 @@ func (a *Agent) judge(ctx context.Context, tip, p, blob string) Proof {
 	if a.github == nil {
 		proof.Decision = a.judgeBranch(ctx, tip, p, blob, content, added)
 	} else {
-		proof.Decision = a.judgeMerged(ctx, tip, p, blob, added, &proof.Evidence)
+		proof.Decision = a.judgeMerged(ctx, tip, p, blob, added, &proof)
 	}
 	if stops := a.stops(); len(stops) > 0 { // whatever was found: a clock may have decided it
 		proof.Decision = policies.Refuse(stops[0].Code, "%s", stops[0].Message)
 	}
-	proof.Evidence.PolicyCommit, proof.Evidence.Approvers = proof.Decision.PolicyCommit, proof.Decision.Approvers
+	proof.Evidence = proof.Decision.Evidence(proof.Evidence)
 	return proof
 }
 
 // judgeMerged goes by the pull request that GitHub says brought the file. The commit must also be the one that git's
-// own history says so of (R44).
-func (a *Agent) judgeMerged(ctx context.Context, tip, p, blob string, added Commit, e *requests.Evidence) policies.Decision {
+// own history says so of (R44). What was found on the way is noted in proof.
+func (a *Agent) judgeMerged(ctx context.Context, tip, p, blob string, added Commit, proof *Proof) policies.Decision {
 	number, commit, err := a.github.Introduced(ctx, p, tip)
 	switch {
 	case err != nil:
@@ -184,14 +184,29 @@ func (a *Agent) judgeMerged(ctx context.Context, tip, p, blob string, added Comm
 	case len(added.Changes) != 1 || added.TooMany:
 		return policies.Refuse(policies.BlobMismatch, "commit %s brought the file together with %d other changes", added.Hash, len(added.Changes)-1)
 	}
-	e.PullRequest = number
+	proof.Evidence.PullRequest = number
 	facts, err := a.github.Facts(ctx, number, a.now())
 	if err != nil {
 		return policies.Refuse(policies.EvaluationError, "%v", err)
 	}
-	e.HeadSHA = facts.PullRequest.HeadSHA
-	d := a.proven(policies.EvaluateMerged(facts, p, blob, a.now()), tip, added, facts)
+	proof.Evidence.HeadSHA, proof.Facts = facts.PullRequest.HeadSHA, a.keep(p, facts)
+	d := a.proven(policies.EvaluateMerged(facts, p, blob, facts.ObservedAt.Time), tip, added, facts) // whoever judges again knows that time
 	return a.unchanged(ctx, d, facts)
+}
+
+// keep is the facts as the ledger keeps them. Facts that are too large are not kept: that holds up no grant and no record,
+// and an audit names the entry.
+func (a *Agent) keep(p string, facts policies.Facts) []byte {
+	data, err := facts.Encode()
+	if err == nil && len(data) > policies.MaxFactsSize {
+		err = fmt.Errorf("they have %d bytes; the most allowed is %d", len(data), policies.MaxFactsSize)
+	}
+	if err != nil {
+		a.log.Warn("the facts of a request are not kept; an audit will name it", "event", "judge", "cluster", a.cluster.name,
+			"request", path.Base(strings.TrimSuffix(p, ".yaml")), "error", err.Error())
+		return nil
+	}
+	return data
 }
 
 // judgeBranch takes the branch at its word.

@@ -21,7 +21,11 @@ func revocation(r Record) requests.Revocation {
 		Status: requests.Status{
 			State: requests.StateOf(r.Cause), Cause: r.Cause, Code: r.Code, Path: g.Path, Evidence: e.Source, RevokedAt: r.EndedAt,
 			PullRequest: e.PullRequest, HeadSHA: e.HeadSHA, MergeCommit: e.MergeCommit, PolicyCommit: e.PolicyCommit, Approvers: e.Approvers,
+			Challenges: e.Challenges, Ignored: e.Ignored,
 		},
+	}
+	if len(r.Facts) > 0 {
+		entry.Status.Facts = requests.Digest(r.Facts)
 	}
 	if request, findings := requests.ParseRequest(g.Path, r.Request); len(findings) == 0 {
 		entry.Spec = &request.Spec
@@ -30,10 +34,16 @@ func revocation(r Record) requests.Revocation {
 		entry.Status.Subject = &g.Subject
 	}
 	for _, o := range r.Objects {
-		if o.UID != "" {
-			entry.Status.GrantRefs = append(entry.Status.GrantRefs, requests.GrantRef{
-				Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, UID: o.UID, State: requests.ObjectReclaimed})
+		if o.UID == "" {
+			continue
 		}
+		ref := requests.GrantRef{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, UID: o.UID, State: requests.ObjectReclaimed}
+		if i := slices.IndexFunc(g.Bindings, func(b requests.Binding) bool {
+			return o.isBinding() && b.Namespace == o.Namespace && b.Name == o.Name
+		}); i >= 0 {
+			ref.Role, ref.Rules = g.Bindings[i].Role.Name, g.Bindings[i].Rules
+		}
+		entry.Status.GrantRefs = append(entry.Status.GrantRefs, ref)
 	}
 	if r.granted() {
 		entry.Status.GrantedAt, entry.Status.ExpiresAt = &g.Window.Start, &g.Window.End
@@ -77,7 +87,8 @@ func (a *Agent) change(tip string, batch []entry) (Change, error) {
 	for _, e := range batch {
 		g := e.record.Grant
 		path := requests.RevocationPath(a.cluster.name, g.Name)
-		there, err := a.repository.Entries(tip, g.Path, path)
+		facts := requests.FactsPath(path)
+		there, err := a.repository.Entries(tip, g.Path, path, facts)
 		if err != nil {
 			return change, err
 		}
@@ -89,6 +100,12 @@ func (a *Agent) change(tip string, batch []entry) (Change, error) {
 		if !entered {
 			if change.Put[path], err = revocation(e.record).Marshal(); err != nil {
 				return change, err
+			}
+			blocked := slices.ContainsFunc(there, func(f Entry) bool { // by a folder or a link, which no file replaces
+				return f.Path == facts && f.Fault != "" || strings.HasPrefix(f.Path, facts+"/")
+			})
+			if len(e.record.Facts) > 0 && !blocked {
+				change.Put[facts] = e.record.Facts
 			}
 		}
 		if asked || !entered {

@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	maxTreeEntries = 200_000 // entries listed or compared at once; a few small trees can stand for billions
+	maxTreeEntries = 400_000 // entries listed or compared at once; a few small trees can stand for billions
 	maxTreeDepth   = 64
 )
 

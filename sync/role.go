@@ -77,10 +77,7 @@ func (a *Agent) unchanged(ctx context.Context, d policies.Decision, f policies.F
 			default:
 				continue
 			}
-			refused := policies.Refuse(code, "the role %s %s", requests.Quote(b.Role.Name), problem)
-			refused.Kind, refused.Path, refused.Policy = d.Kind, d.Path, d.Policy
-			refused.HeadSHA, refused.PolicyCommit, refused.Approvers = d.HeadSHA, d.PolicyCommit, d.Approvers
-			return refused
+			return d.Refused(code, "the role %s %s", requests.Quote(b.Role.Name), problem)
 		}
 	}
 	return d

@@ -34,6 +34,7 @@ type Record struct {
 	Phase   Phase
 	Grant   requests.Grant
 	Request []byte            // the request file, for the ledger entry; empty when it is no readable request
+	Facts   []byte            // what it was judged by, for the ledger; empty when that was not kept
 	Objects []Object          // as objectsOf has them; Jobs come first
 	Roles   map[string]string // by role of the grant, a digest of its rules when it was granted
 
@@ -104,13 +105,13 @@ func (r Record) configMap() (*corev1.ConfigMap, error) {
 			},
 		},
 		Data:       data,
-		BinaryData: map[string][]byte{"request": r.Request},
+		BinaryData: map[string][]byte{"request": r.Request, "facts": r.Facts},
 	}, nil
 }
 
 // readRecord reads what configMap wrote.
 func readRecord(m *corev1.ConfigMap) (Record, error) {
-	r := Record{Phase: Phase(m.Data["phase"]), Request: m.BinaryData["request"], Cause: m.Data["cause"], Code: m.Data["code"],
+	r := Record{Phase: Phase(m.Data["phase"]), Request: m.BinaryData["request"], Facts: m.BinaryData["facts"], Cause: m.Data["cause"], Code: m.Data["code"],
 		version: m.ResourceVersion}
 	errs := []error{json.Unmarshal([]byte(m.Data["grant"]), &r.Grant), json.Unmarshal([]byte(m.Data["objects"]), &r.Objects),
 		json.Unmarshal([]byte(m.Data["roles"]), &r.Roles)}

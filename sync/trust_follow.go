@@ -164,9 +164,7 @@ func (a *Agent) proven(d policies.Decision, tip string, merged Commit, f policie
 	if code == "" {
 		return d
 	}
-	refused := policies.Refuse(code, "%s", problem)
-	refused.PolicyCommit, refused.Approvers = d.PolicyCommit, d.Approvers
-	return refused
+	return d.Refused(code, "%s", problem)
 }
 
 func (a *Agent) unproven(tip, path string, merged Commit, f policies.Facts) (policies.Code, string) {

@@ -35,32 +35,43 @@ func Verify(ctx context.Context, dir string, signers *AllowedSigners, client *gi
 	}
 	for _, a := range accounts {
 		v := verifier{staged: s, line: line, account: a}
-		if a.Status == nil {
-			if err := v.open(head, now); err != nil {
-				return nil, nil, fmt.Errorf("verify %s: %w", a.Path, err)
-			}
-			findings = append(findings, v.findings...)
-			continue
-		}
-		if a.Proof == Unproven {
-			v.add("unsigned", "%s", a.Doubt)
-		}
-		if a.Status.GrantedAt != nil {
-			if err := v.grant(); err != nil {
-				return nil, nil, fmt.Errorf("verify %s: %w", a.Path, err)
-			}
-			if client != nil && a.Status.Evidence == requests.EvidenceGitHub {
-				pull, reviews, err := client.Reviewed(ctx, a.Status.PullRequest)
-				if err != nil {
-					return nil, nil, fmt.Errorf("verify %s: %w", a.Path, err)
-				}
-				v.pullRequest(pull, reviews)
-			}
+		if err := v.check(ctx, head, client, now); err != nil {
+			return nil, nil, fmt.Errorf("verify %s: %w", a.Path, whole(err))
 		}
 		findings = append(findings, v.findings...)
 	}
 	requests.SortFindings(findings)
 	return accounts, findings, nil
+}
+
+// check derives one account again.
+func (v *verifier) check(ctx context.Context, head plumbing.Hash, client *github.Client, now time.Time) error {
+	status := v.account.Status
+	if status == nil {
+		return v.open(head, now)
+	}
+	if v.account.Proof == Unproven {
+		v.add("unsigned", "%s", v.account.Doubt)
+	}
+	facts, found, err := v.account.Facts()
+	if err != nil {
+		return err
+	}
+	v.facts, v.findings = facts, append(v.findings, found...)
+	if status.GrantedAt == nil {
+		return v.refusal()
+	}
+	if status.Evidence == requests.EvidenceGitHub && facts == nil && len(found) == 0 {
+		v.add("no-evidence", "no facts are kept with it, so nobody can judge again what the agent judged")
+	}
+	if err := v.grant(); err != nil || client == nil || status.Evidence != requests.EvidenceGitHub {
+		return err
+	}
+	pull, reviews, err := client.Reviewed(ctx, status.PullRequest)
+	if err == nil {
+		v.pullRequest(pull, reviews)
+	}
+	return err
 }
 
 // line is the first-parent line that ends at tip.
@@ -83,6 +94,7 @@ type verifier struct {
 	*staged
 	line     map[string]bool
 	account  Account
+	facts    *policies.Facts // kept with the account; nil: none
 	findings []requests.Finding
 }
 
@@ -131,26 +143,14 @@ func (v *verifier) grant() error {
 	} else if late := status.RevokedAt.Sub(status.ExpiresAt.Time); late > maxLateness {
 		v.add("late", "access ended %s after its end", late)
 	}
-	if !v.line[status.MergeCommit] {
-		v.add("no-merge", "the commit %s that is said to have brought the request is not on the branch", requests.Quote(status.MergeCommit))
-		return nil
-	}
 	return v.merge()
 }
 
 // merge checks that the merge brought the request the entry tells of, and nothing else.
 func (v *verifier) merge() error {
 	status := v.account.Status
-	merge, err := v.commit(plumbing.NewHash(status.MergeCommit))
-	if err != nil {
-		return err
-	}
-	if len(merge.Parents) == 0 {
-		v.add("no-merge", "commit %s has no parent: it brought everything", merge.Hash)
-		return nil
-	}
-	before, err := v.commit(plumbing.NewHash(merge.Parents[0]))
-	if err != nil {
+	merge, before, err := v.merged()
+	if err != nil || before.Hash == "" {
 		return err
 	}
 	if err := v.compare(&merge, before); err != nil {
@@ -172,7 +172,41 @@ func (v *verifier) merge() error {
 	if asked := request.Spec.Duration; asked > 0 && status.ExpiresAt != nil && status.ExpiresAt.Sub(status.GrantedAt.Time) > time.Duration(asked) {
 		v.add("window", "its window is longer than the %s that were asked for", asked)
 	}
-	return nil
+	return v.decided(merge, before, merge.Changes[0].After)
+}
+
+// refusal checks a request that was never granted, when facts are kept of it.
+func (v *verifier) refusal() error {
+	if v.facts == nil {
+		return nil
+	}
+	merge, before, err := v.merged()
+	if err != nil || before.Hash == "" {
+		return err
+	}
+	asked, err := v.find(merge, v.account.Status.Path)
+	if err != nil {
+		return err
+	}
+	return v.decided(merge, before, asked)
+}
+
+// merged are the commit that brought the request and the one it stands on; zero Commits, and a finding, when there are none.
+func (v *verifier) merged() (merge, before Commit, err error) {
+	name := v.account.Status.MergeCommit
+	if !v.line[name] {
+		v.add("no-merge", "the commit %s that is said to have brought the request is not on the branch", requests.Quote(name))
+		return merge, before, nil
+	}
+	if merge, err = v.commit(plumbing.NewHash(name)); err != nil {
+		return merge, before, err
+	}
+	if len(merge.Parents) == 0 {
+		v.add("no-merge", "commit %s has no parent: it brought everything", merge.Hash)
+		return merge, before, nil
+	}
+	before, err = v.commit(plumbing.NewHash(merge.Parents[0]))
+	return merge, before, err
 }
 
 // pullRequest checks what GitHub says of a grant.

@@ -62,14 +62,14 @@ func TestVerify(t *testing.T) {
 	// Entries that the agent's own key signed and that tell something else than git and GitHub do.
 	repository := s.agent(options{signer: signer}).repository
 	for _, c := range []struct{ old, new, want string }{
-		{"reviewID: ", "reviewID: 9", "no-approval"},
+		{"reviewID: ", "reviewID: 9", "approvals-differ no-approval"},
 		{"requester: alice", "requester: carol", "request-differs"},
 		{"policy: payments-debug", "policy: payments-other", "request-differs"},
-		{"grantedAt: \"2026-11-23T12:00:00Z\"", "grantedAt: \"2026-11-23T11:00:00Z\"", "window"},
+		{"grantedAt: \"2026-11-23T12:00:00Z\"", "grantedAt: \"2026-11-23T11:00:00Z\"", "window window"},
 		{"revokedAt: \"2026-11-23T13:00:00Z\"", "revokedAt: \"2026-11-23T13:02:00Z\"", "late"},
 		{"evidence: github", "evidence: branch", "branch-trusted"},
 		{"mergeCommit: ", "mergeCommit: 0000000000000000000000000000000000000000 #", "no-merge not-merged"},
-		{"headSHA: ", "headSHA: 0000000000000000000000000000000000000000 #", "not-merged"},
+		{"headSHA: ", "headSHA: 0000000000000000000000000000000000000000 #", "evidence-differs not-merged"},
 	} {
 		changed := strings.Replace(stored, c.old, c.new, 1)
 		if changed == stored {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"slices"
@@ -24,7 +25,8 @@ func newAuditCommand(w world) *cobra.Command {
 		Use:   "audit",
 		Short: "Show who had what, when, why it ended and who approved it",
 		Long: `Read the ledger and the open requests of a checkout as they stand at HEAD, from git's objects: files that were changed
-but not committed do not count.
+but not committed do not count. -o wide adds each role that was given with the digest of its rules in the catalogue, what
+had to be approved and by whom it was, approvals that did not count, and the digest of the facts that were judged.
 
 With --allowed-signers, the commit that brought each ledger entry must carry the signature of its cluster's agent. The
 file has git's format, with a cluster's name as the principal. The exit code is 1 when an entry is unproven or broken.`,
@@ -36,7 +38,7 @@ file has git's format, with a cluster's name as the principal. The exit code is 
 	}
 	o.checkout.flag(cmd)
 	cmd.Flags().StringVar(&o.signers, "allowed-signers", "", "file with the public keys of the agents")
-	o.output = outputFlag(cmd, "table", "json")
+	o.output = outputFlag(cmd, "table", "wide", "json")
 	cmd.AddCommand(newAuditVerifyCommand(w))
 	return cmd
 }
@@ -60,7 +62,7 @@ func audit(w world, o auditOptions) error {
 		}
 		err = writeJSON(w.out, accounts)
 	} else {
-		err = writeAccounts(w, accounts)
+		err = writeAccounts(w, accounts, o.output.value == "wide")
 	}
 	if err != nil {
 		return err
@@ -100,13 +102,42 @@ func readSigners(name string) (*sync.AllowedSigners, error) {
 	return signers, nil
 }
 
-func writeAccounts(w world, accounts []sync.Account) error {
+func writeAccounts(w world, accounts []sync.Account, wide bool) error {
 	rows := [][]string{{"WHEN", "WHO", "WHAT", "WINDOW", "ENDED", "APPROVED BY", "PR", "PROOF"}}
 	for _, a := range accounts {
 		rows = append(rows, accountRow(a))
 	}
+	if wide {
+		rows[0] = append(rows[0], "ROLES", "CHALLENGES", "IGNORED", "FACTS")
+		for i, a := range accounts {
+			rows[i+1] = append(rows[i+1], decisionCells(a.Status)...)
+		}
+	}
 	return writeTable(w.out, rows)
 }
+
+// decisionCells are what an entry tells of its decision; s may be nil.
+func decisionCells(s *requests.Status) []string {
+	if s == nil {
+		return make([]string, 4)
+	}
+	var roles, challenges, ignored []string
+	for _, ref := range s.GrantRefs {
+		if ref.Role != "" { // older entries have none
+			roles = append(roles, ref.Role+" "+cmp.Or(shortDigest(ref.Rules), "uncatalogued"))
+		}
+	}
+	for _, c := range s.Challenges {
+		challenges = append(challenges, strings.TrimSpace(fmt.Sprintf("%s %d of %d %s", c.Kind, len(c.Approvers), c.Count, strings.Join(c.Approvers, " "))))
+	}
+	for _, i := range s.Ignored {
+		ignored = append(ignored, i.Login+" "+i.Code)
+	}
+	return []string{strings.Join(roles, ", "), strings.Join(challenges, ", "), strings.Join(ignored, ", "), shortDigest(s.Facts)}
+}
+
+// shortDigest is enough of a digest to compare it by eye; -o json has all of it.
+func shortDigest(d string) string { return d[:min(len(d), len("sha256:")+12)] }
 
 func accountRow(a sync.Account) []string {
 	var who, what string

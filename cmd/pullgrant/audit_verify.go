@@ -21,8 +21,10 @@ func newAuditVerifyCommand(w world) *cobra.Command {
 		Use:   "verify",
 		Short: "Derive every ledger entry again and name what does not follow",
 		Long: `Hold every ledger entry of a checkout against git: the signature of its cluster's agent, the merge that brought the
-request, the request itself, the window. With --repo or GITHUB_TOKEN also against GitHub: was that pull request merged so,
-at that time, and approved by those people? Each grant without a request, an approval or an end is named.
+request, the request itself, the window. The facts kept beside the entry are judged again, with the policies as git has
+them, and must give the same. With --repo or GITHUB_TOKEN also against GitHub: was that pull request merged so, at that
+time, and approved by those people? Each grant without a request, an approval or an end is named. docs/audit.md explains
+every rule. The checkout must have the whole history.
 
 The exit code is 1 when something does not follow, 3 when the check could not be finished.`,
 		Example: `  pullgrant audit verify --dir ../access --allowed-signers agents.pub

@@ -33,7 +33,8 @@ func newPolicyReplayCommand(w world) *cobra.Command {
   changed  it would give something else: another role, namespace, user or time
   unknown  a GitHub team decides now, and only GitHub knows who is in it
 
-What the request says is judged, who may ask, and whether those who approved it could. Dates and pull requests are not.
+What the request says is judged, who may ask, and whether those who approved it could. Who was in a GitHub team is known
+where the ledger keeps that it was asked then. Dates and pull requests are not judged.
 
 The exit code is 0 when nothing differs, and 1 when something does, like that of diff: a decision that widens is as much
 to look at as one that narrows.`,
@@ -71,7 +72,11 @@ func policyReplay(w world, o policyReplayOptions) error {
 	if err != nil {
 		return err
 	}
-	past := pastRequests(accounts)
+	past, more, err := pastRequests(accounts)
+	if err != nil {
+		return err
+	}
+	findings = append(findings, more...)
 	replayed := policies.Replay(before, after, past)
 	unknown := 0
 	for _, r := range replayed {
@@ -107,9 +112,8 @@ func policyReplay(w world, o policyReplayOptions) error {
 	return nil
 }
 
-// pastRequests are the accounts of requests that could be read.
-func pastRequests(accounts []sync.Account) []policies.Past {
-	var past []policies.Past
+// pastRequests are the accounts of requests that could be read. The findings are facts that do not belong to them.
+func pastRequests(accounts []sync.Account) (past []policies.Past, findings []requests.Finding, err error) {
 	for _, a := range accounts {
 		if a.Spec == nil {
 			continue
@@ -120,9 +124,16 @@ func pastRequests(accounts []sync.Account) []policies.Past {
 				p.Approvers = append(p.Approvers, approver.Login)
 			}
 		}
+		facts, found, err := a.Facts()
+		if err != nil {
+			return nil, nil, err
+		}
+		if findings = append(findings, found...); facts != nil {
+			p.Teams = facts.Teams
+		}
 		past = append(past, p)
 	}
-	return past
+	return past, findings, nil
 }
 
 func writeFlips(w world, flips []policies.Replayed) error {

@@ -291,6 +291,11 @@ func (s *stage) record(ctx context.Context, number int) error {
 	if !strings.Contains(r.out, "inc-123") && !strings.Contains(r.out, "alice") {
 		return fmt.Errorf("pullgrant audit does not show the grant of pull request #%d", number)
 	}
+	r, err = s.pullgrant(ctx, s.forge.Token("bob"), nil, "audit", "verify", "--repo", "acme/access", "--dir", s.path("access"), "--allowed-signers", s.path("allowed_signers"))
+	if err != nil || r.code != 0 {
+		return fmt.Errorf("pullgrant audit verify: %w, exit %d: %s%s", err, r.code, r.out, r.err)
+	}
+	fmt.Printf("\npullgrant audit verify judged it again, by the facts in the ledger: %s", r.err)
 	return nil
 }
 

@@ -1,0 +1,104 @@
+package policies
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/pullgrant/pullgrant/requests"
+)
+
+// MaxFactsSize bounds the facts that are kept with a ledger entry, in bytes: a ConfigMap, which holds them until the grant
+// ends, has room for 1 MiB. Those of an ordinary request have two to four thousand.
+const MaxFactsSize = 256 << 10
+
+// Encode writes the facts of a request as the ledger keeps them: JSON on one line, in which files are named by their git
+// blobs and have no content, and roles that are not asked for are left out: that stays in git. Everything else is kept.
+// The same facts always give the same bytes, and so do facts whose files were read again from git.
+func (f Facts) Encode() ([]byte, error) {
+	_, path, _ := KindOf(f.Files)
+	return f.bare(path).marshal()
+}
+
+func (f Facts) marshal() ([]byte, error) {
+	data, err := json.Marshal(f)
+	if err != nil {
+		return nil, fmt.Errorf("write facts: %w", err)
+	}
+	return []byte(requests.EscapeJSON(string(data)) + "\n"), nil
+}
+
+// bare is f without the contents of files; with a request, also without the roles that it does not ask for.
+func (f Facts) bare(request string) Facts {
+	f.Base, f.Head = f.Base.bare(request), f.Head.bare(request)
+	if f.Merge != nil {
+		merge := *f.Merge
+		merge.FirstParent = merge.FirstParent.bare(request)
+		f.Merge = &merge
+	}
+	f.Live = slices.Clone(f.Live)
+	for i, l := range f.Live {
+		f.Live[i].File, f.Live[i].Policy = l.File.bare(), l.Policy.bare()
+	}
+	return f
+}
+
+func (t Tree) bare(request string) Tree {
+	reviewed := t.Reviewed(request)
+	named := Tree{Commit: t.Commit, Files: map[string]TreeFile{}}
+	for name, file := range t.Files {
+		if request == "" || !isUnder(name, CatalogFolder) || slices.Contains(reviewed, name) {
+			named.Files[name] = file.bare()
+		}
+	}
+	return named
+}
+
+func (f TreeFile) bare() TreeFile { return TreeFile{Mode: f.Mode, Blob: f.Blob} }
+
+// ParseFacts reads what Encode writes, and not one byte else. The facts cannot be judged until their files have been read
+// from git.
+func ParseFacts(data []byte) (f Facts, err error) {
+	if len(data) > MaxFactsSize {
+		return f, fmt.Errorf("the facts have %d bytes; the most allowed is %d", len(data), MaxFactsSize)
+	}
+	if err := json.Unmarshal(data, &f); err != nil {
+		return f, errors.New("the file holds no facts of a pull request")
+	}
+	if again, err := f.bare("").marshal(); err != nil || !bytes.Equal(again, data) {
+		return f, errors.New("the facts are not as the agent writes them")
+	}
+	return f, nil
+}
+
+// maxIgnored bounds the approvals without effect that an entry lists: whoever can read the repository can give one.
+const maxIgnored = 50
+
+// Evidence adds to e what a ledger entry tells of how the decision came about.
+func (d Decision) Evidence(e requests.Evidence) requests.Evidence {
+	e.PolicyCommit, e.Approvers, e.Challenges, e.Ignored = d.PolicyCommit, d.Approvers, nil, nil
+	for _, c := range d.Challenges {
+		e.Challenges = append(e.Challenges, requests.ChallengeStatus{Kind: c.Kind, Path: c.Path, Count: c.Count, Approvers: c.Approvers})
+	}
+	for _, r := range d.Ignored[:min(len(d.Ignored), maxIgnored)] {
+		e.Ignored = append(e.Ignored, requests.IgnoredApproval{Login: r.Login, ReviewID: r.ReviewID, Code: string(r.Code)})
+	}
+	return e
+}
+
+// catalogued notes the hash of each role that the catalogue of the tree has.
+func (t Tree) catalogued(g *requests.Grant) {
+	for i, b := range g.Bindings {
+		role, _, _ := t.Role(g.Cluster, b.Role.Name)
+		g.Bindings[i].Rules = role.Spec.Hash
+	}
+}
+
+// Refused is the decision with a refusal that was found after it.
+func (d Decision) Refused(code Code, format string, args ...any) Decision {
+	j := judge{Decision: d}
+	j.refuse(code, fmt.Sprintf(format, args...))
+	return j.Decision
+}

@@ -1,0 +1,169 @@
+package policies_test
+
+import (
+	"bytes"
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/testdata/cases"
+)
+
+// restore puts the files of a checkout into facts that name them, as an audit does.
+func restore(t *testing.T, kept, from policies.Facts) policies.Facts {
+	t.Helper()
+	content := map[string]policies.TreeFile{}
+	add := func(tree policies.Tree) {
+		for _, file := range tree.Files {
+			content[file.Blob] = file
+		}
+	}
+	add(from.Base)
+	add(from.Head)
+	if from.Merge != nil {
+		add(from.Merge.FirstParent)
+	}
+	fill := func(tree policies.Tree) {
+		for name, file := range tree.Files {
+			if file.Content != "" || file.Unreadable != "" {
+				t.Errorf("%s has a content", name)
+			}
+			tree.Files[name] = content[file.Blob]
+		}
+	}
+	fill(kept.Base)
+	fill(kept.Head)
+	if kept.Merge != nil {
+		fill(kept.Merge.FirstParent)
+	}
+	return kept
+}
+
+// TestKeptFacts keeps the facts of every scenario with a request as the ledger does: the same record gives the same bytes,
+// no file's content is in them, and with the files from git again they are judged alike.
+func TestKeptFacts(t *testing.T) {
+	judged := 0
+	for name, c := range scenarios(t) {
+		if kind, _, _ := policies.KindOf(c.Facts.Files); kind != policies.KindRequest || c.Trust {
+			continue
+		}
+		judged++
+		before := cases.Copy(t, c.Facts)
+		data, err := c.Facts.Encode()
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if !reflect.DeepEqual(c.Facts, before) {
+			t.Errorf("%s: writing changed the facts", name)
+		}
+		kept, err := policies.ParseFacts(data)
+		if err != nil {
+			t.Fatalf("%s: %v\n%s", name, err, data)
+		}
+		for _, content := range []string{"apiVersion", "roleRef", "INC-123", "/requests/"} {
+			if bytes.Contains(data, []byte(content)) {
+				t.Errorf("%s: %q is kept\n%s", name, content, data)
+			}
+		}
+		full := restore(t, kept, c.Facts)
+		if again, err := full.Encode(); err != nil || !bytes.Equal(again, data) {
+			t.Errorf("%s: kept again as\n%s\nfirst as\n%s", name, again, data)
+		}
+		if d, want := c.Judge(full), c.Judge(c.Facts); !reflect.DeepEqual(d, want) {
+			t.Errorf("%s: judged again %+v, first %+v", name, d, want)
+		}
+	}
+	if judged < 40 {
+		t.Errorf("only %d scenarios were kept", judged)
+	}
+}
+
+// TestKeptFactsStaySmall: of a large catalogue only the roles are kept that the policy names.
+func TestKeptFactsStaySmall(t *testing.T) {
+	f := scenarios(t)["merged/allow_window_from_merge"].Facts
+	small, err := f.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 1000 {
+		f.Base.Files[policies.CatalogPath("prod-eu", fmt.Sprintf("role-%d", i))] = policies.TreeFile{Mode: policies.PlainFile, Blob: strings.Repeat("e", 40)}
+	}
+	if large, err := f.Encode(); err != nil || !bytes.Equal(small, large) {
+		t.Errorf("%d bytes grew to %d: %v", len(small), len(large), err)
+	}
+	if !bytes.Contains(small, []byte("catalog/prod-eu/payments-debug.yaml")) || len(small) > 4<<10 {
+		t.Errorf("%d bytes:\n%s", len(small), small)
+	}
+}
+
+// TestParseFacts: one text, one meaning. Text that would disguise itself stands in the file as an escape.
+func TestParseFacts(t *testing.T) {
+	f := scenarios(t)["merged/allow_window_from_merge"].Facts
+	f.PullRequest.HeadRef = "a\u202eb\x1b[2J\u009b\U000e0041é"
+	data, err := f.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Contains(data, []byte(`"a\u202eb\u001b[2J\u009b\udb40\udc41é"`)) {
+		t.Errorf("the branch is not escaped:\n%s", data)
+	}
+	if kept, err := policies.ParseFacts(data); err != nil || kept.PullRequest.HeadRef != f.PullRequest.HeadRef {
+		t.Fatalf("read as %q, %v", kept.PullRequest.HeadRef, err)
+	}
+	whole := string(data)
+	for name, other := range map[string]string{
+		"empty":             "",
+		"no line end":       strings.TrimSuffix(whole, "\n"),
+		"more after it":     whole + "{}\n",
+		"a space":           strings.Replace(whole, `":`, `": `, 1),
+		"another case":      strings.Replace(whole, "observedAt", "ObservedAt", 1),
+		"an unknown field":  strings.Replace(whole, "{", `{"extra":1,`, 1),
+		"a field twice":     strings.Replace(whole, "{", `{"observedAt":"2020-01-01T00:00:00Z",`, 1),
+		"another order":     strings.Replace(whole, `"draft":false,"merged":true`, `"merged":true,"draft":false`, 1),
+		"a content":         strings.Replace(whole, `"mode":"100644"`, `"mode":"100644","content":"x"`, 1),
+		"text that hides":   strings.Replace(whole, `\u202e`, "\u202e", 1),
+		"another kind":      "[]\n",
+		"over the bound":    strings.Replace(whole, "é", strings.Repeat("e", policies.MaxFactsSize), 1),
+		"a time of another": strings.Replace(whole, `Z"`, `+01:00"`, 1),
+	} {
+		if other == whole {
+			t.Fatalf("%s changes nothing", name)
+		}
+		if _, err := policies.ParseFacts([]byte(other)); err == nil {
+			t.Errorf("%s is accepted", name)
+		}
+	}
+}
+
+// TestEvidence: what an entry tells of a decision, with the approvals that did not count, as far as there is room.
+func TestEvidence(t *testing.T) {
+	d := policies.Decision{PolicyCommit: "c", Approvers: []requests.Approver{{Login: "bob"}},
+		Challenges: []policies.ChallengeResult{{Kind: policies.PeerReview, Count: 2, Approvers: []string{"bob"}, Reviewers: []string{"bob", "carol"}}}}
+	for i := range 60 {
+		d.Ignored = append(d.Ignored, policies.IgnoredReview{Login: "eve", ReviewID: int64(i + 1), Code: policies.ApprovalStale, Message: "stale"})
+	}
+	e := d.Evidence(requests.Evidence{Source: requests.EvidenceGitHub, PolicyCommit: "old"})
+	want := []requests.ChallengeStatus{{Kind: policies.PeerReview, Count: 2, Approvers: []string{"bob"}}}
+	if e.Source != requests.EvidenceGitHub || e.PolicyCommit != "c" || len(e.Approvers) != 1 || !reflect.DeepEqual(e.Challenges, want) {
+		t.Errorf("%+v", e)
+	}
+	if len(e.Ignored) != 50 || e.Ignored[49] != (requests.IgnoredApproval{Login: "eve", ReviewID: 50, Code: "ApprovalStale"}) {
+		t.Errorf("%d ignored: %+v", len(e.Ignored), e.Ignored)
+	}
+}
+
+// TestMergedGrantNamesItsRules: the hash of a role's rules is that of the catalogue now.
+func TestMergedGrantNamesItsRules(t *testing.T) {
+	c := scenarios(t)["merged/allow_window_from_merge"]
+	d := c.Judge(c.Facts)
+	role, _, _ := c.Facts.Base.Role("prod-eu", "payments-debug")
+	if d.Outcome != policies.Allowed || d.Grant.Bindings[0].Rules != role.Spec.Hash || role.Spec.Hash == "" {
+		t.Errorf("%s, %+v, want %q", d.Outcome, d.Grant, role.Spec.Hash)
+	}
+	if e := d.Grant.Evidence; len(e.Challenges) != 1 || len(e.Challenges[0].Approvers) != 1 {
+		t.Errorf("%+v", e)
+	}
+}

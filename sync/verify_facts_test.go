@@ -1,0 +1,282 @@
+package sync
+
+import (
+	"maps"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/testdata/forge"
+)
+
+// ledger is a stage whose ledger has a grant by teams under a catalogued role, with an approval that does not count, and a
+// refusal; both are signed and have their facts.
+type ledger struct {
+	*stage
+	signer  *Signer
+	signers *AllowedSigners
+	granted string // paths of the entries
+	refused string
+}
+
+func newLedger(t *testing.T) *ledger {
+	t.Helper()
+	signer, _ := newKey(t)
+	s := newStage(t)
+	l := &ledger{stage: s, signer: signer, signers: allowed(t, signer.AllowedSigner(s.cluster))}
+	s.AddUser("carol", 104, "carol@example.com")
+	s.SetPermission("carol", "read")
+	s.AddTeam("squad-a", 11, "", "alice")
+	s.AddTeam("squad-b", 12, "", "bob")
+	s.mayRead("payments-debug")
+	files := s.catalog("payments-debug", false, listsPods)
+	maps.Copy(files, s.edited(policyPath, "subjects: [{kind: User, name: alice}]\n  challenges: [{kind: CodeOwnerReview, count: 1}]",
+		"subjects: [{kind: Group, name: acme/squad-a}]\n  challenges: [{kind: CodeOwnerReview, count: 1}, "+
+			"{kind: PeerReview, reviewers: [{kind: Group, name: acme/squad-b}], count: 1}]"))
+	s.manage("policies", files)
+	s.once(options{github: true, signer: signer}) // the policies are proven before anybody asks
+	granted, refused := l.ask("granted", true), l.ask("refused", false)
+	s.once(options{github: true, signer: signer})
+	s.allowed(true)
+	s.setClock(s.clock().Add(time.Hour))
+	s.once(options{github: true, signer: signer})
+	l.granted, l.refused = requests.RevocationPath(s.cluster, granted), requests.RevocationPath(s.cluster, refused)
+	s.over(granted, requests.CauseExpired, "")
+	s.over(refused, requests.CauseDenied, "ApproverNotAllowed")
+	return l
+}
+
+// ask has carol approve a request of alice's, who may not, and bob when it is to be granted.
+func (l *ledger) ask(slug string, approved bool) (name string) {
+	l.Helper()
+	name, path, content := l.requestFile(slug)
+	_, err := l.Push(forge.Change{User: "alice", Branch: slug, From: "main", Message: "Ask", Files: map[string]string{path: content}})
+	l.must(err)
+	number, err := l.Open("alice", slug, "Ask")
+	l.must(err)
+	for _, login := range []string{"carol", "bob"} {
+		if login == "carol" || approved {
+			_, err = l.Review(login, number, "APPROVE")
+			l.must(err)
+		}
+	}
+	_, err = l.Merge("root", number)
+	l.must(err)
+	return name
+}
+
+// found are the rules of what a fresh clone shows without GitHub.
+func (l *ledger) found() string {
+	l.Helper()
+	_, findings, err := Verify(l.Context(), l.clone(), l.signers, nil, l.clock())
+	l.must(err)
+	var rules []string
+	for _, f := range findings {
+		rules = append(rules, f.Rule)
+	}
+	return strings.Join(rules, " ")
+}
+
+// put writes files into the ledger as by is: the agent, or nil for anybody who can push. An empty content removes one.
+func (l *ledger) put(by *Signer, files map[string]string) {
+	l.Helper()
+	repository := l.agent(options{}).repository
+	_, err := repository.Fetch(l.Context())
+	l.must(err)
+	_, err = repository.Commit(l.Context(), func(string) (Change, error) {
+		person := Person{Name: "pullgrant", Email: "pullgrant@example.com"}
+		c := Change{Put: map[string][]byte{}, Message: "Rewrite", Author: person, Committer: person, When: noon, Sign: by}
+		for path, content := range files {
+			if content == "" {
+				c.Remove = append(c.Remove, path)
+			} else {
+				c.Put[path] = []byte(content)
+			}
+		}
+		return c, nil
+	})
+	l.must(err)
+}
+
+var factsLine = regexp.MustCompile(`(?m)^  facts: .*\n`)
+
+// with is an entry that names other facts.
+func with(entry, facts string) string {
+	return factsLine.ReplaceAllString(entry, "  facts: "+requests.Digest([]byte(facts))+"\n")
+}
+
+// TestVerifyJudgesAgain: whoever has the agent's key can sign what they like, but not make it follow.
+func TestVerifyJudgesAgain(t *testing.T) {
+	l := newLedger(t)
+	if rules := l.found(); rules != "" {
+		t.Fatalf("a sound ledger: %s", rules)
+	}
+	entry, facts := l.read(l.granted), l.read(requests.FactsPath(l.granted))
+	refusal, why := l.read(l.refused), l.read(requests.FactsPath(l.refused))
+	for _, line := range []string{"role: payments-debug", "rules: " + policies.HashRules(listsPods), "kind: PeerReview", "login: carol", "code: ApproverNotAllowed"} {
+		if !strings.Contains(entry, line) {
+			t.Errorf("the entry does not tell %q:\n%s", line, entry)
+		}
+	}
+	const (
+		bob       = `{"login":"bob","id":102,"type":"User"},"state":`
+		refusedAs = "code: ApproverNotAllowed\n  path"
+		nowhere   = "1111111111111111111111111111111111111111"
+	)
+	kept, policy, first := requests.FactsPath(l.granted), l.git("rev-parse", "main:"+policyPath), l.git("rev-list", "--max-parents=0", "main")
+	base := regexp.MustCompile(`policyCommit: (\w+)`).FindStringSubmatch(entry)[1]
+	blob := regexp.MustCompile(`"blob":"(\w+)","introduced"`).FindStringSubmatch(facts)[1]
+	elsewhere := strings.ReplaceAll(facts, base, nowhere)
+	replace := func(in, old, new string) string {
+		t.Helper()
+		if !strings.Contains(in, old) {
+			t.Fatalf("there is no %q in\n%s", old, in)
+		}
+		return strings.Replace(in, old, new, 1)
+	}
+	forged := func(old, new string) map[string]string {
+		t.Helper()
+		other := replace(facts, old, new)
+		return map[string]string{l.granted: with(entry, other), kept: other}
+	}
+	told := func(old, new string) map[string]string {
+		t.Helper()
+		return map[string]string{l.granted: replace(entry, old, new)}
+	}
+	for name, c := range map[string]struct {
+		by    *Signer
+		files map[string]string
+		want  string
+	}{
+		// By somebody who can push, without the agent's key.
+		"facts of nobody":           {nil, map[string]string{kept: replace(facts, `"permission":"read"`, `"permission":"write"`)}, "evidence-differs"},
+		"facts and entry of nobody": {nil, forged(`"permission":"read"`, `"permission":"none"`), "unsigned"},
+		"facts taken away":          {nil, map[string]string{kept: ""}, "evidence-differs ledger-removed"},
+		// What people and GitHub said.
+		"a review that did not count": {l.signer, forged(`"type":"User"},"state":"APPROVED"`, `"type":"User"},"state":"COMMENTED"`), "approvals-differ"},
+		"the review that counted":     {l.signer, forged(bob+`"APPROVED"`, bob+`"COMMENTED"`), "not-allowed"},
+		"another reviewer":            {l.signer, forged(bob, strings.ReplaceAll(bob, "102", "103")), "not-allowed"},
+		"a team's answer":             {l.signer, forged(`"bob":true`, `"bob":false`), "not-allowed"},
+		"the requester's team":        {l.signer, forged(`"acme/squad-a":{"alice":true}`, `"acme/squad-a":{"alice":false}`), "not-allowed"},
+		"a team not asked":            {l.signer, forged(`"acme/squad-a":{"alice":true}`, `"acme/squad-a":{}`), "not-allowed"},
+		"the moment":                  {l.signer, forged(`"observedAt":"2026-11-23T12`, `"observedAt":"2026-11-23T14`), "not-allowed"},
+		// What git has.
+		"a policy's blob":        {l.signer, forged(policy, nowhere), "evidence-differs"},
+		"a policy left out":      {l.signer, forged(`,"`+policyPath+`":{"mode":"100644","blob":"`+policy+`"}`, ""), "evidence-differs"},
+		"the policies of before": {l.signer, forged(`"base":{"commit":"`+base, `"base":{"commit":"`+first), "evidence-differs"},
+		"a commit of nowhere": {l.signer, map[string]string{l.granted: replace(with(entry, elsewhere), "policyCommit: "+base, "policyCommit: "+nowhere),
+			kept: elsewhere}, "evidence-differs"},
+		"the reviewed blob":       {l.signer, forged(`"blob":"`+blob+`"}}},"merge"`, `"blob":"`+nowhere+`"}}},"merge"`), "evidence-differs"},
+		"the merged blob":         {l.signer, forged(`"blob":"`+blob+`","introduced"`, `"blob":"`+nowhere+`","introduced"`), "not-allowed"},
+		"another request of hers": {l.signer, forged(`"file":{"mode":"100644","blob":"`, `"file":{"mode":"100755","blob":"`), "evidence-differs"},
+		"another request":         {l.signer, map[string]string{l.granted: with(entry, why), kept: why}, "evidence-differs"},
+		// What the entry makes of it.
+		"not as it is written":      {l.signer, forged(`{"observedAt":`, `{"observedAt": `), "evidence-differs"},
+		"facts that no entry names": {l.signer, map[string]string{l.granted: factsLine.ReplaceAllString(entry, "")}, "evidence-differs"},
+		"no facts":                  {l.signer, map[string]string{l.granted: factsLine.ReplaceAllString(entry, ""), kept: ""}, "ledger-removed no-evidence"},
+		"a subject":                 {l.signer, told("name: alice@example.com", "name: eve@example.com"), "subject-differs"},
+		"a role":                    {l.signer, told("role: payments-debug", "role: cluster-admin"), "binding-differs"},
+		"its rules":                 {l.signer, told("rules: "+policies.HashRules(listsPods), "rules: "+policies.HashRules(nil)), "binding-differs"},
+		"another end":               {l.signer, told(`expiresAt: "2026-11-23T13:01:00Z"`, `expiresAt: "2026-11-23T13:00:30Z"`), "window"},
+		"somebody else ignored":     {l.signer, told("- login: carol", "- login: dave"), "approvals-differ"},
+		"other policies":            {l.signer, told("policyCommit: "+base, "policyCommit: "+first), "evidence-differs"},
+		"a challenge":               {l.signer, told("kind: PeerReview", "kind: OnCall"), "approvals-differ"},
+		// A refusal that does not follow, and one that the facts cannot tell of.
+		"a refusal":                 {l.signer, map[string]string{l.refused: replace(refusal, refusedAs, "code: SelfApproval\n  path")}, "refusal-differs"},
+		"a refusal found elsewhere": {l.signer, map[string]string{l.refused: replace(refusal, refusedAs, "code: RoleChanged\n  path")}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l.put(c.by, c.files)
+			if rules := l.found(); rules != c.want {
+				t.Errorf("found %q, want %q", rules, c.want)
+			}
+			l.put(l.signer, map[string]string{l.granted: entry, kept: facts, l.refused: refusal})
+		})
+	}
+	if rules := l.found(); rules != "" {
+		t.Errorf("the ledger as it was: %s", rules)
+	}
+	l.put(nil, map[string]string{strings.Replace(kept, "granted", "nobody", 1): facts})
+	if rules := l.found(); rules != "path" {
+		t.Errorf("facts beside no entry: %s", rules)
+	}
+}
+
+// TestVerifyOfPartOfAClone: what the checkout lacks is no fault of the ledger, and the error says what to do.
+func TestVerifyOfPartOfAClone(t *testing.T) {
+	s, signers, _, _ := verified(t)
+	s.git("config", "uploadpack.allowFilter", "true")
+	for _, without := range []string{"--depth=1", "--filter=blob:none", "--filter=tree:0"} {
+		dir := filepath.Join(t.TempDir(), "access")
+		if out, err := exec.Command("git", "clone", "-q", "--no-checkout", without, "file://"+s.GitDir(), dir).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		_, _, err := Verify(t.Context(), dir, signers, nil, s.clock())
+		if err == nil || !strings.Contains(err.Error(), "git fetch --unshallow") && !strings.Contains(err.Error(), "clone the whole of it, without --depth and --filter") {
+			t.Errorf("%s: error %v", without, err)
+		}
+	}
+}
+
+// TestLargeFactsAreNotKept: they hold up neither the grant nor its end, and an audit names the entry.
+func TestLargeFactsAreNotKept(t *testing.T) {
+	s := newStage(t)
+	name, path, content := s.requestFile("large")
+	s.pull("large", true, map[string]string{path: content})
+	a := s.agent(options{github: true})
+	facts, err := a.github.Facts(t.Context(), 1, s.clock())
+	s.must(err)
+	for i := 0; len(facts.Reviews) < 2000; i++ {
+		review := facts.Reviews[0]
+		review.ID += int64(i + 1)
+		facts.Reviews = append(facts.Reviews, review)
+	}
+	if kept := a.keep(path, facts); kept != nil || !strings.Contains(s.log.String(), "the facts of a request are not kept; an audit will name it") {
+		t.Errorf("%d bytes are kept", len(kept))
+	}
+	facts.Reviews = facts.Reviews[:1]
+	s.once(options{github: true})
+	record := s.records()[0]
+	if want := a.keep(path, facts); len(want) == 0 || string(record.BinaryData["facts"]) != string(want) {
+		t.Errorf("the record keeps %s", record.BinaryData["facts"])
+	}
+	delete(record.BinaryData, "facts") // as when they were too large, and as an older agent left it
+	_, err = s.admin.CoreV1().ConfigMaps(Namespace).Update(t.Context(), &record, metav1.UpdateOptions{})
+	s.must(err)
+	signer, _ := newKey(t)
+	s.setClock(noon.Add(time.Hour))
+	s.once(options{github: true, signer: signer})
+	if r := s.over(name, requests.CauseExpired, ""); r.Status.Facts != "" || len(r.Status.Challenges) != 1 {
+		t.Errorf("the entry: %+v", r.Status)
+	}
+	if rules := s.rules(allowed(t, signer.AllowedSigner(s.cluster)), s.clock()); rules != "no-evidence" {
+		t.Errorf("found %q", rules)
+	}
+}
+
+// TestNothingBlocksTheLedger: what somebody put in the place of the facts stops no entry.
+func TestNothingBlocksTheLedger(t *testing.T) {
+	s := newStage(t)
+	signer, _ := newKey(t)
+	signers := allowed(t, signer.AllowedSigner(s.cluster))
+	for slug, below := range map[string]string{"folder": "/x", "file": ""} {
+		name, path, content := s.requestFile(slug)
+		s.pull(slug, true, map[string]string{path: content})
+		facts := requests.FactsPath(requests.RevocationPath(s.cluster, name))
+		s.pushFiles("root", "In the way", map[string]string{facts + below: "{}\n"})
+		s.once(options{github: true, signer: signer})
+		s.setClock(s.clock().Add(time.Hour))
+		s.once(options{github: true, signer: signer})
+		s.over(name, requests.CauseExpired, "")
+	}
+	if rules := s.rules(signers, s.clock()); rules != "evidence-differs path" {
+		t.Errorf("found %q", rules)
+	}
+}
