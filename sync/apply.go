@@ -94,11 +94,17 @@ func (a *Agent) step(ctx context.Context, s Step) (Record, error) {
 		return r, a.cluster.forget(ctx, r)
 	case Deny:
 		log.Info("refused", "code", r.Code)
-		return r, a.cluster.save(ctx, &r)
+		return r, a.save(ctx, &r)
 	}
 	for _, b := range s.Bindings {
-		if _, err := a.cluster.delete(ctx, b); err != nil {
+		deleted, err := a.cluster.delete(ctx, b)
+		switch {
+		case err != nil:
 			return r, err
+		case s.Action == Sweep:
+			a.forged(b)
+		case deleted && r.Cause == requests.CauseExpired:
+			a.metrics.late(a.now().Sub(r.Grant.Window.End.Time))
 		}
 		log.Info("deleted", "namespace", b.Namespace, "binding", b.Name, "cause", r.Cause)
 	}
@@ -109,7 +115,7 @@ func (a *Agent) step(ctx context.Context, s Step) (Record, error) {
 		r.EndedAt = requests.At(a.now())
 	}
 	log.Info("ended", "cause", r.Cause, "code", r.Code)
-	return r, a.cluster.save(ctx, &r)
+	return r, a.save(ctx, &r)
 }
 
 // grant brings an allowed request from nothing, or from wherever an earlier try left it, to Granted.
@@ -154,7 +160,7 @@ func (a *Agent) grant(ctx context.Context, r Record) (Record, error) {
 		log.Info("created", "namespace", objects[i].Namespace, "binding", objects[i].Name)
 	}
 	r.Phase = Granted
-	return r, a.cluster.save(ctx, &r)
+	return r, a.save(ctx, &r)
 }
 
 // conflict ends a grant when something else stands under the name of its binding number at. That is left as it is,
@@ -171,7 +177,7 @@ func (a *Agent) conflict(ctx context.Context, r Record, at int) (Record, error) 
 	r.Phase, r.Cause, r.Code, r.EndedAt = Ended, requests.CauseDenied, string(policies.BindingConflict), requests.At(a.now())
 	a.log.Error("a RoleBinding with the reserved name was there already", "event", string(Deny), "cluster", a.cluster.name,
 		"request", r.Grant.Name, "namespace", r.Bindings[at].Namespace, "binding", r.Bindings[at].Name, "code", r.Code)
-	return r, a.cluster.save(ctx, &r)
+	return r, a.save(ctx, &r)
 }
 
 // applyEntries takes the steps that are commits.
@@ -187,7 +193,7 @@ func (a *Agent) applyEntries(ctx context.Context, steps []Step, records map[stri
 		}
 		entries = append(entries, entry{record: s.Record, discard: s.Action == Discard})
 	}
-	err := a.enter(ctx, entries)
+	err := in(stageLedger, a.enter(ctx, entries))
 	if err != nil {
 		for _, e := range entries {
 			records[e.record.Grant.Path] = nil
