@@ -45,6 +45,7 @@ var homes = map[string][]string{
 	"github.com/google/go-github/":             {"internal/github"},
 	"github.com/sethvargo/go-githubactions":    {"action"},
 	"github.com/go-git/":                       {"sync"},
+	"github.com/prometheus/":                   {"sync"},
 	"k8s.io/client-go/":                        {"sync"},
 	"k8s.io/client-go/rest":                    {"sync", "cmd/pullgrant"},
 	"k8s.io/client-go/tools/clientcmd":         {"sync", "cmd/pullgrant"},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net"
 	"slices"
 	"time"
 
@@ -13,7 +14,6 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/pullgrant/pullgrant/internal/github"
-	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
 )
 
@@ -29,6 +29,10 @@ type Config struct {
 	Clock      func() time.Time // wall clock
 	Signer     *Signer          // of the ledger's commits; nil: unsigned
 	Logger     *slog.Logger
+
+	Version       string       // of this program, for the metrics
+	Listener      net.Listener // where Run answers probes, Prometheus and GitHub, and which it closes; nil: nowhere
+	WebhookSecret []byte       // of GitHub's webhook; empty: there is none
 }
 
 // Agent makes one cluster follow the access repository: it grants what it can prove, ends it on time, and enters what
@@ -56,13 +60,18 @@ type Agent struct {
 	trust     *trust  // nil: what earlier runs proved was not read yet
 	following waiting // trust is behind the branch
 
-	paused      string // that a person paused it, and why
-	self        selfTest
-	ruleset     ruleset
-	withdrawals withdrawals
-	stopped     map[policies.Code]bool // what was logged of stops
-	telling     telling
-	notes       *notes
+	rewritten     bool   // the branch does not continue from the commit accepted last
+	paused        string // that a person paused it, and why
+	self          selfTest
+	ruleset       ruleset
+	withdrawals   withdrawals
+	telling       telling
+	notes         *notes
+	metrics       *metrics
+	events        *events
+	listener      net.Listener  // nil: nobody is answered
+	webhookSecret []byte        // empty: there is no webhook
+	news          chan struct{} // a webhook says that there is something to do
 }
 
 // NewAgent prepares an agent; nothing is called yet. Errors are about the configuration.
@@ -84,9 +93,14 @@ func NewAgent(c Config) (*Agent, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Agent{cluster: own, expirer: newExpirer(expiring, compared.now, c.Logger), repository: c.Repository, github: c.GitHub,
-		poll: c.Poll, clocks: compared, now: compared.now, signer: c.Signer, log: c.Logger, identity: c.Identity, trustRoot: c.TrustRoot, waiting: map[string]waiting{}, proved: map[string]Proof{},
-		ruleset: ruleset{problem: "the rules that protect the branch are not known yet"}, notes: newNotes(c), self: untested()}, nil
+	a := &Agent{cluster: own, expirer: newExpirer(expiring, compared.now, c.Logger), repository: c.Repository, github: c.GitHub,
+		poll: c.Poll, clocks: compared, now: compared.now, signer: c.Signer, log: c.Logger, identity: c.Identity, trustRoot: c.TrustRoot,
+		waiting: map[string]waiting{}, proved: map[string]Proof{}, notes: newNotes(c), self: untested(),
+		ruleset: ruleset{problem: "the rules that protect the branch are not known yet"},
+		events:  newEvents(own, compared.now, c.Logger), listener: c.Listener, webhookSecret: c.WebhookSecret, news: make(chan struct{}, 1)}
+	a.metrics = newMetrics(c.Cluster, c.Version, c.Clock, a.expirer.overdue)
+	a.expirer.metrics = a.metrics
+	return a, nil
 }
 
 // Run works until ctx ends: it expires, and while it holds the Lease it grants and records. Errors are logged and what
@@ -94,6 +108,8 @@ func NewAgent(c Config) (*Agent, error) {
 func (a *Agent) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	defer a.events.sending.Wait()
+	defer a.serve(ctx)()
 	a.start()
 	expiring := make(chan error, 1)
 	go func() {
@@ -112,6 +128,8 @@ func (a *Agent) Run(ctx context.Context) error {
 
 // passes takes one pass after the other until ctx ends. What other replicas did meanwhile is read anew.
 func (a *Agent) passes(ctx context.Context) {
+	a.metrics.lead(true)
+	defer a.metrics.lead(false)
 	a.resumed, a.noted, a.trust, a.telling = false, "", nil, telling{}
 	defer a.notes.begin(ctx)()
 	for ctx.Err() == nil {
@@ -120,34 +138,39 @@ func (a *Agent) passes(ctx context.Context) {
 		if err != nil && ctx.Err() == nil {
 			a.log.Error("the pass is not complete; trying again", "event", "pass", "cluster", a.cluster.name, "error", err.Error())
 		}
+		a.metrics.passed(err, len(a.waiting))
 		a.sleep(ctx, err, a.now().Sub(begin))
 	}
 }
 
-// sleep waits for the next pass: the rest of the poll, or until a binding disappears that is to be recorded, but then at
-// least a moment, so that many in a row are recorded together.
+// sleep waits for the next pass: the rest of the poll, or until a binding disappears that is to be recorded or a webhook
+// has news, but then at least a moment, so that many in a row are one.
 func (a *Agent) sleep(ctx context.Context, err error, took time.Duration) {
 	timer := time.NewTimer(min(max(a.poll-took, 0), a.poll)) // took is negative when a clock was set back meanwhile
 	defer timer.Stop()
+	calm := time.After(min(a.poll, newsGap))
 	vanish := a.expirer.vanish
 	if err != nil {
 		vanish = nil // nothing could be recorded now; the poll is soon enough
 	}
 	select {
 	case <-ctx.Done():
+		return
 	case <-timer.C:
+		return
+	case <-a.news:
 	case <-vanish:
-		moment := time.NewTimer(min(a.poll, 200*time.Millisecond))
-		defer moment.Stop()
-		select {
-		case <-ctx.Done():
-		case <-moment.C:
-		}
+		calm = time.After(min(a.poll, 200*time.Millisecond))
+	}
+	select {
+	case <-ctx.Done():
+	case <-calm:
 	}
 }
 
 // Once takes one full pass. An error means that it is not complete; what could be done was.
 func (a *Agent) Once(ctx context.Context) error {
+	defer a.events.sending.Wait()
 	a.start()
 	err := a.pass(ctx)
 	for a.notes.write(ctx) {
@@ -193,14 +216,17 @@ func (a *Agent) pass(ctx context.Context) error {
 	if err != nil {
 		err = fmt.Errorf("settling the cluster: %w", err)
 	}
-	err = errors.Join(err, a.readNotes(ctx), a.testSelf(ctx))
+	err = errors.Join(err, in(stageRead, a.readNotes(ctx)), in(stageRead, a.testSelf(ctx)))
 	defer a.reportStops()
 	if _, hub := a.clocks.skews(); beyond(hub) != 0 { // without a request GitHub tells its time to nobody
-		err = errors.Join(err, a.github.ReadClock(ctx))
+		err = errors.Join(err, in(stageClock, a.github.ReadClock(ctx)))
 	}
 	main, fetchErr := a.fetch(ctx)
+	if fetchErr == nil || errors.Is(fetchErr, ErrNonFastForward) { // otherwise nobody knows
+		a.rewritten = fetchErr != nil
+	}
 	if fetchErr != nil {
-		return errors.Join(err, fmt.Errorf("nothing is granted or recorded, expiry goes on: %w", fetchErr))
+		return errors.Join(err, fmt.Errorf("nothing is granted or recorded, expiry goes on: %w", in(stageGit, fetchErr)))
 	}
 	w, settleErr := a.settle(ctx, main, nil)
 	if err = errors.Join(err, settleErr, a.consult(ctx, w)); a.outdated(w) {
@@ -211,12 +237,12 @@ func (a *Agent) pass(ctx context.Context) error {
 		return err // a grant that does not work holds up no other
 	}
 	if main, fetchErr = a.current(main); fetchErr != nil {
-		return errors.Join(err, fetchErr)
+		return errors.Join(err, in(stageGit, fetchErr))
 	}
 	w.Main = main
 	a.tellGrants(w)
 	a.closeWithdrawals(main)
-	err = errors.Join(err, a.follow(ctx, main.Tip, true))
+	err = errors.Join(err, in(stagePolicies, a.follow(ctx, main.Tip, true)))
 	if proofs := a.prove(ctx, w); len(proofs) > 0 {
 		a.keepReasons(proofs)
 		if w, settleErr = a.settle(ctx, main, proofs); settleErr != nil {
@@ -225,7 +251,7 @@ func (a *Agent) pass(ctx context.Context) error {
 		a.settled(w)
 		a.tellGrants(w)
 		for _, path := range slices.Sorted(maps.Keys(a.waiting)) {
-			err = errors.Join(err, fmt.Errorf("%s waits: %s", path, proofs[path].Decision.Message))
+			err = errors.Join(err, in(stageRequests, fmt.Errorf("%s waits: %s", path, proofs[path].Decision.Message)))
 		}
 	}
 	return errors.Join(err, a.accept(ctx))
@@ -237,8 +263,9 @@ func (a *Agent) settle(ctx context.Context, main *Main, proofs map[string]Proof)
 	for range most {
 		w, err := a.observe(ctx, main)
 		if err != nil {
-			return w, err
+			return w, in(stageRead, err)
 		}
+		a.metrics.observed(w)
 		w.Proofs = proofs
 		if main != nil && proofs == nil { // once a pass
 			w.Drift = a.drift(ctx, w)

@@ -90,15 +90,22 @@ func (a *Agent) step(ctx context.Context, s Step) (Record, error) {
 		return r, a.cluster.forget(ctx, r)
 	case Deny:
 		log.Info("refused", "code", r.Code)
-		return r, a.cluster.save(ctx, &r)
+		return r, a.save(ctx, &r)
 	}
 	ended := a.now()
 	for _, l := range s.Delete {
-		if _, err := a.cluster.delete(ctx, l); err != nil {
+		deleted, err := a.cluster.delete(ctx, l)
+		if err != nil {
 			return r, err
 		}
 		if l.Kind == render.KindRoleBinding {
 			ended = a.now() // deleting the Jobs takes time, and gave nobody access
+			if deleted && r.Cause == requests.CauseExpired {
+				a.metrics.late(ended.Sub(r.Grant.Window.End.Time))
+			}
+		}
+		if s.Action == Sweep {
+			a.forged(l)
 		}
 		log.Info("deleted", "kind", l.Kind, "namespace", l.Namespace, "name", l.Name, "cause", r.Cause)
 	}
@@ -109,7 +116,7 @@ func (a *Agent) step(ctx context.Context, s Step) (Record, error) {
 		r.EndedAt = requests.At(ended)
 	}
 	log.Info("ended", "cause", r.Cause, "code", r.Code)
-	return r, a.cluster.save(ctx, &r)
+	return r, a.save(ctx, &r)
 }
 
 // applyEntries takes the steps that are commits.
@@ -125,7 +132,7 @@ func (a *Agent) applyEntries(ctx context.Context, steps []Step, records map[stri
 		}
 		entries = append(entries, entry{record: s.Record, discard: s.Action == Discard})
 	}
-	err := a.enter(ctx, entries)
+	err := in(stageLedger, a.enter(ctx, entries))
 	if err != nil {
 		for _, e := range entries {
 			records[e.record.Grant.Path] = nil

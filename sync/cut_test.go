@@ -31,6 +31,9 @@ var errCut = errors.New("the line is cut")
 
 func (f *cut) wrap(next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(r *http.Request) (*http.Response, error) {
+		if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/events") {
+			return next.RoundTrip(r) // sent beside the work, at no time that can be counted on
+		}
 		reads := r.Method == http.MethodGet || strings.HasSuffix(r.URL.Path, "/git-upload-pack") ||
 			strings.HasSuffix(r.URL.Path, "/selfsubjectrulesreviews") || r.URL.Query().Get("dryRun") != ""
 		left := f.left.Load()

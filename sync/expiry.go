@@ -34,6 +34,7 @@ type expirer struct {
 	log     *slog.Logger
 	wake    chan struct{} // a deadline came closer
 	vanish  chan struct{} // a binding disappeared
+	metrics *metrics
 
 	mu       gosync.Mutex
 	until    time.Time            // when the clock is read next
@@ -61,12 +62,13 @@ func (e *expirer) run(ctx context.Context) error {
 		informers.WithTweakListOptions(func(o *metav1.ListOptions) { o.LabelSelector = e.cluster.selector() }))
 	informer := factory.Rbac().V1().RoleBindings().Informer()
 	err := informer.SetWatchErrorHandler(func(_ *cache.Reflector, err error) {
+		e.metrics.failed(stageWatch)
 		e.log.Error("watching RoleBindings does not work; deadlines known so far hold", "event", "watch", "cluster", e.cluster.name, "error", err.Error())
 	})
 	if err != nil {
 		return fmt.Errorf("watching RoleBindings: %w", err)
 	}
-	_, err = informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
+	handler, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
 		AddFunc:    func(object any) { e.back(object); e.see(object) },
 		UpdateFunc: func(_, object any) { e.see(object) },
 		DeleteFunc: func(object any) { e.miss(object) },
@@ -84,6 +86,7 @@ func (e *expirer) run(ctx context.Context) error {
 	defer timer.Stop()
 	for {
 		due, wait := e.due()
+		e.metrics.beat(handler.HasSynced())
 		for _, d := range due {
 			slots := first
 			if d.failed {
@@ -255,6 +258,7 @@ func (e *expirer) expire(ctx context.Context, d *deadline) {
 	deleted, err := e.cluster.delete(ctx, d.Live)
 	log := e.log.With("cluster", e.cluster.name, "namespace", d.Namespace, "binding", d.Name, "expires_at", requests.At(d.at).String())
 	if err != nil {
+		e.metrics.failed(stageExpire)
 		log.Error("expiring a binding did not work; trying again every second", "event", "expire", "error", err.Error())
 		e.mu.Lock()
 		defer e.mu.Unlock()
@@ -263,6 +267,7 @@ func (e *expirer) expire(ctx context.Context, d *deadline) {
 	}
 	if deleted {
 		log.Info("expired", "event", "expire")
+		e.metrics.late(e.now().Sub(d.at))
 		e.note(d.Live)
 		return
 	}

@@ -3,6 +3,7 @@ package sync
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -133,8 +134,13 @@ func (c *conn) refusal(resp *http.Response, text string) error {
 
 // secretless drops an error's chain when its text holds the credential, which a server could echo.
 func (c *conn) secretless(err error) error {
-	if c.password != "" && strings.Contains(err.Error(), c.password) {
-		return errors.New(strings.ReplaceAll(err.Error(), c.password, "***"))
+	if c.password == "" {
+		return err
+	}
+	said := err.Error()
+	sent := base64.StdEncoding.EncodeToString([]byte(c.username + ":" + c.password))
+	if hidden := strings.NewReplacer(c.password, "***", sent, "***").Replace(said); hidden != said {
+		return errors.New(hidden)
 	}
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"os/exec"
 	"slices"
@@ -264,6 +265,8 @@ type options struct {
 	wire   func(http.RoundTripper) http.RoundTripper // around Kubernetes and git
 	root   string                                    // --trust-root
 	poll   time.Duration                             // short when zero
+	listen net.Listener
+	secret string // of the webhook
 }
 
 // agent is a new process, as far as memory goes.
@@ -281,6 +284,7 @@ func (s *stage) agent(o options) *Agent {
 	}, client)
 	s.must(err)
 	c := Config{Cluster: s.cluster, Identity: fmt.Sprintf("replica-%d", replicas.Add(1)), Repository: repository, Kubernetes: config, Poll: cmp.Or(o.poll, 50*time.Millisecond), Clock: s.clock, Signer: o.signer, TrustRoot: o.root,
+		Version: "v1.2.3", Listener: o.listen, WebhookSecret: []byte(o.secret),
 		Logger: slog.New(slog.NewJSONHandler(lockedWriter{s}, nil))}
 	if o.github {
 		c.GitHub, err = github.New(github.Config{APIURL: s.URL, Owner: "acme", Repo: "access",

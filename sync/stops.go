@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/pullgrant/pullgrant/policies"
 )
 
@@ -19,6 +21,9 @@ func (a *Agent) stops() (all []Stop) {
 	if problem := a.ruleset.problem; problem != "" && a.github != nil {
 		all = append(all, Stop{policies.RulesetWeakened, problem})
 	}
+	if a.rewritten {
+		all = append(all, Stop{policies.NonFastForward, "the branch does not continue from the commit accepted last"})
+	}
 	all = append(all, a.self.stops...)
 	if a.paused != "" {
 		all = append(all, Stop{policies.Paused, a.paused})
@@ -26,21 +31,23 @@ func (a *Agent) stops() (all []Stop) {
 	return all
 }
 
-// reportStops logs each thing that keeps the agent from granting when it begins and when it has passed.
+// reportStops tells of each thing that keeps the agent from granting when it begins and when it has passed.
 func (a *Agent) reportStops() {
-	stopped := map[policies.Code]bool{}
+	now := map[policies.Code]string{}
 	for _, stop := range a.stops() {
-		stopped[stop.Code] = true
-		if !a.stopped[stop.Code] {
-			a.log.Error("nothing is granted", "event", "stop", "cluster", a.cluster.name, "code", string(stop.Code), "message", stop.Message)
+		now[stop.Code] = stop.Message
+	}
+	for _, known := range stopping {
+		message, on := now[known.code]
+		log := a.log.With("event", "stop", "cluster", a.cluster.name, "code", string(known.code))
+		switch changed := a.metrics.stop(known.code, on); {
+		case changed && on:
+			log.Error("nothing is granted", "message", message)
+			a.events.tell(corev1.EventTypeWarning, eventStopped, theLease, string(known.code))
+		case changed:
+			log.Info("no longer a reason not to grant")
 		}
 	}
-	for code := range maps.Keys(a.stopped) {
-		if !stopped[code] {
-			a.log.Info("no longer a reason not to grant", "event", "stop", "cluster", a.cluster.name, "code", string(code))
-		}
-	}
-	a.stopped = stopped
 }
 
 // ruleset is what is known of GitHub's rules on the branch.

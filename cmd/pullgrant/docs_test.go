@@ -63,14 +63,14 @@ func TestLinks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	documents = append(slices.Concat(documents, decisions), filepath.Join(top, "README.md"), filepath.Join(top, ".github/CONTRIBUTING.md"),
+	documents = append(slices.Concat(documents, decisions), filepath.Join(top, "docs/monitoring/README.md"), filepath.Join(top, "README.md"), filepath.Join(top, ".github/CONTRIBUTING.md"),
 		filepath.Join(top, ".github/SECURITY.md"))
 	for _, document := range documents {
 		text, err := os.ReadFile(document)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, m := range regexp.MustCompile(`\]\(([^)#:]+)\)`).FindAllStringSubmatch(string(text), -1) {
+		for _, m := range regexp.MustCompile(`\]\(([^)#:]+)(?:#[^)]*)?\)`).FindAllStringSubmatch(string(text), -1) {
 			if _, err := os.Stat(filepath.Join(filepath.Dir(document), m[1])); err != nil {
 				t.Errorf("%s: %v", document, err)
 			}

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"regexp"
 	"strings"
@@ -32,6 +34,8 @@ type syncOptions struct {
 	appInstall int64
 	appKey     string
 	trustRoot  string
+	listen     string
+	webhook    string
 	once       bool
 	dryRun     bool
 }
@@ -45,7 +49,13 @@ func newSyncCommand(w world) *cobra.Command {
 ended into the ledger. It runs until it is stopped; its log goes to stderr as JSON.
 
 It speaks to GitHub as an App (--app-id, --app-installation-id, --app-key-file) or with GITHUB_TOKEN. Each flag has a
-twin in the environment: PULLGRANT_REPO_URL for --repo-url, and so on; a flag wins over its twin.`,
+twin in the environment: PULLGRANT_REPO_URL for --repo-url, and so on; a flag wins over its twin.
+
+With --listen it serves, as long as it runs:
+  GET /healthz    200 while its expiry loop runs, whatever cannot be reached; for the liveness probe
+  GET /readyz     200 when it knows every deadline and has read the branch, else 503, with the reasons; for the readiness probe
+  GET /metrics    for Prometheus
+  POST /webhook   with --webhook-secret-file: a delivery of GitHub has it look at the branch at once`,
 		Example: `  pullgrant sync --cluster prod-eu --repo-url https://github.com/acme/access.git
   pullgrant sync --cluster prod-eu --repo-url https://github.com/acme/access.git --kubeconfig ~/.kube/config --dry-run`,
 		Args: arguments(0, 0),
@@ -76,6 +86,8 @@ func (o *syncOptions) flags(flags *pflag.FlagSet) {
 	flags.Int64Var(&o.appInstall, "app-installation-id", 0, "id of the App's installation on the access repository")
 	flags.StringVar(&o.appKey, "app-key-file", "", "private key of the App, PEM")
 	flags.StringVar(&o.trustRoot, "trust-root", "", "commit whose policies and owners are taken as given; every later change must be approved (default: the repository's first)")
+	flags.StringVar(&o.listen, "listen", "", "address for probes, metrics and the webhook, such as :8080 (default: none)")
+	flags.StringVar(&o.webhook, "webhook-secret-file", "", "secret of GitHub's webhook (default: no webhook)")
 	flags.BoolVar(&o.once, "once", false, "take one pass and stop")
 	flags.BoolVar(&o.dryRun, "dry-run", false, "print what a pass would do, and do nothing")
 }
@@ -113,16 +125,30 @@ func (o syncOptions) problem() string {
 		return fmt.Sprintf("--trust-root %q: name a commit by its 40 hexadecimal digits", o.trustRoot)
 	case o.trustRoot != "" && o.evidence.value == requests.EvidenceBranch:
 		return "--trust-root is for --evidence " + requests.EvidenceGitHub + "; on the other nothing is proven"
+	case o.listen != "" && !isAddress(o.listen):
+		return fmt.Sprintf("--listen %q: write HOST:PORT, or :PORT for every address of this machine", o.listen)
+	case o.webhook != "" && o.listen == "":
+		return "--webhook-secret-file is of no use without --listen"
 	case o.once && o.dryRun:
 		return "--dry-run is a single pass already; leave --once out"
 	}
 	return ""
 }
 
+func isAddress(text string) bool {
+	_, port, err := net.SplitHostPort(text)
+	return err == nil && port != ""
+}
+
 func runAgent(ctx context.Context, w world, o syncOptions) error {
 	config, err := o.agent(ctx, w)
 	if err != nil {
 		return err
+	}
+	if o.listen != "" && !o.once && !o.dryRun {
+		if config.Listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", o.listen); err != nil {
+			return fmt.Errorf("open --listen: %w", err)
+		}
 	}
 	agent, err := sync.NewAgent(config)
 	if err != nil {
@@ -152,7 +178,8 @@ func (o syncOptions) agent(ctx context.Context, w world) (config sync.Config, er
 	if err != nil {
 		return config, fmt.Errorf("find this machine's name: %w", err)
 	}
-	config = sync.Config{Cluster: o.cluster, Identity: fmt.Sprintf("%s_%d", machine, os.Getpid()), Poll: o.poll, TrustRoot: o.trustRoot, Clock: w.now, Logger: slog.New(slog.NewJSONHandler(w.err, nil))}
+	config = sync.Config{Cluster: o.cluster, Identity: fmt.Sprintf("%s_%d", machine, os.Getpid()), Poll: o.poll, TrustRoot: o.trustRoot, Clock: w.now, Version: thisBuild().Version,
+		Logger: slog.New(slog.NewJSONHandler(w.err, nil))}
 	if config.Kubernetes, err = o.kubernetes(); err != nil {
 		return config, err
 	}
@@ -163,6 +190,15 @@ func (o syncOptions) agent(ctx context.Context, w world) (config sync.Config, er
 		}
 		if config.Signer, err = sync.ParseSigner(file); err != nil {
 			return config, err
+		}
+	}
+	if o.webhook != "" {
+		file, err := os.ReadFile(o.webhook)
+		if err != nil {
+			return config, fmt.Errorf("read the webhook's secret: %w", err)
+		}
+		if config.WebhookSecret = bytes.TrimSpace(file); len(config.WebhookSecret) == 0 {
+			return config, fmt.Errorf("read the webhook's secret: %s is empty; without a secret anybody could call it", o.webhook)
 		}
 	}
 	apiURL := cmp.Or(w.env("GITHUB_API_URL"), github.DefaultAPIURL)

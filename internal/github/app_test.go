@@ -1,10 +1,14 @@
 package github
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -111,5 +115,34 @@ func TestAppRefuses(t *testing.T) {
 				t.Errorf("the error tells a secret: %v", err)
 			}
 		})
+	}
+}
+
+// TestNoAnswerEchoesACredential: a server that repeats what it was sent brings neither a token nor the App's assertion
+// into an error.
+func TestNoAnswerEchoesACredential(t *testing.T) {
+	sent := ""
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		sent = strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+		w.WriteHeader(http.StatusUnauthorized)
+		fmt.Fprintf(w, `{"message":"%s is no good"}`, sent)
+	}))
+	defer server.Close()
+	_, file := newAppKey(t)
+	app, err := NewApp(AppConfig{APIURL: server.URL, ID: 7, InstallationID: 8, Repo: "access", Key: file, Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := New(Config{APIURL: server.URL, Owner: "acme", Repo: "access", Token: func(context.Context) (string, error) { return "sekrit", nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, asApp := app.Token(t.Context())
+	assertion := sent
+	_, _, asUser := client.User(t.Context())
+	for secret, err := range map[string]error{assertion: asApp, "sekrit": asUser} {
+		if err == nil || !strings.Contains(err.Error(), "*** is no good") || strings.Contains(err.Error(), secret) {
+			t.Errorf("%v", err)
+		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -107,6 +108,9 @@ func (t *transport) attempt(req *http.Request) (*http.Response, error) {
 		return nil, fmt.Errorf("the answer has more than %d bytes", maxAnswer)
 	case success && response.StatusCode != http.StatusNoContent && (!json.Valid(body) || bytes.Equal(bytes.TrimSpace(body), []byte("null"))):
 		return nil, fmt.Errorf("the answer's %d bytes are no complete JSON", len(body))
+	}
+	if token, ok := strings.CutPrefix(req.Header.Get("Authorization"), "Bearer "); ok { // what is in an answer may end in a log
+		body = bytes.ReplaceAll(body, []byte(token), []byte("***"))
 	}
 	t.kept.take(req, response, body)
 	response.Body = io.NopCloser(bytes.NewReader(body))

@@ -1,0 +1,134 @@
+package sync
+
+import (
+	gosync "sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/requests"
+)
+
+// swept is the cause of a managed binding's end that no grant explains; the others are those of the ledger.
+const swept = "Swept"
+
+// metrics is what the agent shows of itself, to Prometheus and to whoever probes it. docs/monitoring/README.md explains
+// each number. Labels have the words of closed lists, and the cluster's name; no text of a request reaches one.
+type metrics struct {
+	registry *prometheus.Registry
+	own      func() time.Time // wall clock
+
+	grants, outbox, waiting, leader      prometheus.Gauge
+	lateness                             prometheus.Histogram
+	decisions, ended, passes, deliveries *prometheus.CounterVec
+	stopped, errors                      *prometheus.GaugeVec
+
+	mu       gosync.Mutex // never held while waiting for anything
+	beaten   time.Time    // when the expiry loop last looked at the clock
+	synced   bool         // the expiry loop knows every binding
+	leads    bool         // this replica takes the passes
+	reached  bool         // a pass read the cluster, the branch and its policies
+	complete time.Time    // when a pass was complete last; the start before there is one
+	failing  map[stageName]bool
+	stops    map[policies.Code]bool
+}
+
+// newMetrics counts from now on. overdue says how many bindings are past their end.
+func newMetrics(cluster, version string, own func() time.Time, overdue func() int) *metrics {
+	m := &metrics{registry: prometheus.NewRegistry(), own: own, beaten: own(), complete: own(), stops: map[policies.Code]bool{}}
+	in := promauto.With(prometheus.WrapRegistererWith(prometheus.Labels{"cluster": cluster}, m.registry))
+	gauge := func(name, help string) prometheus.Gauge {
+		return in.NewGauge(prometheus.GaugeOpts{Namespace: "pullgrant", Name: name, Help: help})
+	}
+	gauges := func(name, help string, labels ...string) *prometheus.GaugeVec {
+		return in.NewGaugeVec(prometheus.GaugeOpts{Namespace: "pullgrant", Name: name, Help: help}, labels)
+	}
+	counters := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return in.NewCounterVec(prometheus.CounterOpts{Namespace: "pullgrant", Name: name, Help: help}, labels)
+	}
+	look := func(name, help string, value func() float64) {
+		in.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "pullgrant", Name: name, Help: help}, value)
+	}
+	m.grants = gauge("grants_active", "Grants that have not ended.")
+	m.outbox = gauge("outbox_depth", "Ended grants that the ledger does not have yet.")
+	m.waiting = gauge("requests_waiting", "Merged requests that are neither granted nor refused yet.")
+	m.leader = gauge("leader", "1 on the replica that grants and records, 0 on others.")
+	m.lateness = in.NewHistogram(prometheus.HistogramOpts{Namespace: "pullgrant", Name: "expiry_lateness_seconds",
+		Help:    "Time from the end of a grant to the deletion of its binding.",
+		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 900}})
+	m.decisions = counters("decisions_total", "Requests granted or refused, and judgements that could not be made.", "decision", "code")
+	m.ended = counters("bindings_ended_total", "Bindings that ended.", "cause")
+	m.passes = counters("passes_total", "Passes over cluster and branch.", "result")
+	m.deliveries = counters("webhook_deliveries_total", "Calls of the webhook.", "result")
+	m.stopped = gauges("granting_stopped", "1 while nothing is granted for this reason; expiry goes on.", "reason")
+	m.errors = gauges("last_error_timestamp_seconds", "When this part of the work last failed, in Unix time; 0 for never.", "stage")
+	gauges("build_info", "1, with the version of the agent.", "version").WithLabelValues(version).Set(1)
+	look("past_expiry", "Managed bindings that are there after their end.", func() float64 { return float64(overdue()) })
+	look("expiry_heartbeat_timestamp_seconds", "When the expiry loop last looked at the clock, in Unix time.", func() float64 {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		return unix(m.beaten)
+	})
+	look("sync_age_seconds", "Time since a pass was complete, or since the start before there is one.", func() float64 {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		return own().Sub(m.complete).Seconds()
+	})
+	// A series must be there before it first counts something, or its first increase is not seen.
+	for _, cause := range append([]string{swept}, requests.Causes...) {
+		m.ended.WithLabelValues(cause)
+	}
+	for _, s := range stopping {
+		m.stopped.WithLabelValues(string(s.code))
+	}
+	for _, s := range stageNames {
+		m.errors.WithLabelValues(string(s))
+	}
+	for vector, results := range map[*prometheus.CounterVec][]string{
+		m.passes: {passComplete, passIncomplete}, m.deliveries: {deliveryAccepted, deliveryIgnored, deliveryReplayed, deliveryRefused}} {
+		for _, result := range results {
+			vector.WithLabelValues(result)
+		}
+	}
+	return m
+}
+
+func unix(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
+
+// overdue counts the bindings that are past their end.
+func (e *expirer) overdue() (n int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	now := e.now()
+	for _, d := range e.watched {
+		if !now.Before(d.at) {
+			n++
+		}
+	}
+	return n
+}
+
+// late notes that a binding was deleted, and by how much after its end.
+func (m *metrics) late(by time.Duration) { m.lateness.Observe(max(by, 0).Seconds()) }
+
+// observed takes the numbers from what was found in the cluster.
+func (m *metrics) observed(w World) {
+	ended := 0
+	for _, r := range w.Records {
+		if r.Phase == Ended {
+			ended++
+		}
+	}
+	m.grants.Set(float64(len(w.Records) - ended))
+	m.outbox.Set(float64(ended))
+}
+
+// decided counts what came of a request.
+func (m *metrics) decided(o policies.Outcome, code string) {
+	m.decisions.WithLabelValues(o.String(), code).Inc()
+}
+
+// failed notes that a part of the work did not succeed.
+func (m *metrics) failed(s stageName) { m.errors.WithLabelValues(string(s)).Set(unix(m.own())) }
