@@ -220,9 +220,9 @@ func TestMetricsAreExplained(t *testing.T) {
 			}
 		}
 	}
-	for _, s := range stops {
-		if !strings.Contains(page, "`"+string(s.stop)+"`: ") {
-			t.Errorf("the page does not say what to do about %s", s.stop)
+	for _, s := range stopping {
+		if !strings.Contains(page, "`"+string(s.code)+"`: ") {
+			t.Errorf("the page does not say what to do about %s", s.code)
 		}
 	}
 }

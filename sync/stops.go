@@ -73,7 +73,7 @@ func (a *Agent) readRuleset(ctx context.Context) error {
 		err = fmt.Errorf("the rules that protect the branch are not known: %w", err)
 		a.ruleset.problem = err.Error()
 	case len(weak) > 0:
-		a.ruleset.problem = "the rules no longer protect the branch on GitHub: " + strings.Join(weak, "; ")
+		a.ruleset.problem = "GitHub's rules do not protect the branch: " + strings.Join(weak, "; ")
 	default:
 		a.ruleset = ruleset{next: now.Add(rulesFor)}
 		return nil

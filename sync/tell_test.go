@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/testdata/forge"
 )
 
 // said is the agent's comment on a pull request, empty when there is none. It fails when there are several.
@@ -46,6 +47,16 @@ func (s *stage) says(number int, words ...string) {
 			s.Errorf("the comment on #%d does not say %q:\n%s", number, w, said)
 		}
 	}
+}
+
+// open opens a pull request of a user's with the files.
+func (s *stage) open(login, branch string, files map[string]string) (number int) {
+	s.Helper()
+	_, err := s.Push(forge.Change{User: login, Branch: branch, Message: "Change", Files: files})
+	s.must(err)
+	number, err = s.Open(login, branch, "Change")
+	s.must(err)
+	return number
 }
 
 // TestPullRequestIsTold: one comment, changed in place, says until when there is access and how it ended.

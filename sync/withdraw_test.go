@@ -24,16 +24,6 @@ func (s *stage) live(slug string) (agent *Agent, name, path string) {
 	return agent, name, requests.Path(s.cluster, "payments-debug", name)
 }
 
-// open opens a pull request of a user's with the files.
-func (s *stage) open(login, branch string, files map[string]string) (number int) {
-	s.Helper()
-	_, err := s.Push(forge.Change{User: login, Branch: branch, Message: "Change", Files: files})
-	s.must(err)
-	number, err = s.Open(login, branch, "Change")
-	s.must(err)
-	return number
-}
-
 func removed(paths ...string) map[string]string {
 	files := map[string]string{}
 	for _, path := range paths {

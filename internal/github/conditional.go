@@ -21,7 +21,7 @@ type keptAnswer struct {
 	body []byte
 }
 
-const maxKept = 64 // pages of lists
+const maxKept = 16 // pages of lists; one of pull requests has up to 2 MB
 
 type keep struct{}
 

@@ -107,13 +107,19 @@ var accessBehaviours = []behaviour{
 			t.Error(repo, err)
 		}
 	}},
-	{"an installation has the rights it was given, and is no user", docApps, func(t *testing.T, f *Forge) {
+	{"an installation has the rights it was given, and is no user, but GraphQL tells it its login", docApps, func(t *testing.T, f *Forge) {
 		f.AddApp("narrow", 7003, "members:read")
 		c := client(t, f, f.AppToken("narrow"))
 		_, _, err := c.PullRequests.List(t.Context(), "acme", "access", nil)
 		refused(t, err, 403, "Resource not accessible by integration")
 		_, _, err = c.Users.Get(t.Context(), "")
 		refused(t, err, 403, "Resource not accessible by integration")
+		var out struct {
+			Data struct{ Viewer struct{ Login string } }
+		}
+		if err := f.Do(f.AppToken("narrow"), "POST", "/graphql", object{"query": "query { viewer { login } }"}, &out); err != nil || out.Data.Viewer.Login != "narrow[bot]" {
+			t.Error(out, err)
+		}
 		me, _, err := client(t, f, f.Token("alice")).Users.Get(t.Context(), "")
 		if err != nil || me.GetID() != 101 || me.GetType() != "User" {
 			t.Error(me, err)
