@@ -35,8 +35,7 @@ func workload(f Footprint) []Object {
 	selector := map[string]string{"app.kubernetes.io/name": Agent}
 	two, one := int32(2), intstr.FromInt32(1)
 	none := intstr.FromInt32(0)
-	labels := objectMeta("", "").Labels
-	labels["app.kubernetes.io/name"] = Agent
+	labels := map[string]string{"app.kubernetes.io/name": Agent, LabelPartOf: ManagedBy}
 	return []Object{
 		&schedulingv1.PriorityClass{TypeMeta: typeMeta(schedulingv1.SchemeGroupVersion, "PriorityClass"), ObjectMeta: objectMeta("", Agent),
 			Value: 1_000_000_000, Description: "Takes access back on time, so it goes before what users run."},
