@@ -172,8 +172,9 @@ func (c *cluster) finished(ctx context.Context, o Object) (time.Duration, error)
 	for {
 		job, err := c.client.BatchV1().Jobs(o.Namespace).Get(ctx, o.Name, metav1.GetOptions{})
 		switch {
-		case err != nil:
+		case err != nil && ctx.Err() == nil:
 			return 0, fmt.Errorf("reading Job %s/%s: %w", o.Namespace, o.Name, err)
+		case err != nil: // the time is over
 		case string(job.UID) != o.UID || job.DeletionTimestamp != nil:
 			return 0, fmt.Errorf("the backstop, Job %s/%s, is gone", o.Namespace, o.Name)
 		case job.Status.CompletionTime != nil:

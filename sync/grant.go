@@ -121,9 +121,11 @@ func (a *Agent) backstop(ctx context.Context, r *Record, fresh bool) (policies.C
 	return "", nil
 }
 
-// objected tells a refusal by what watches over a namespace (a quota, a policy engine) from a missing right of the agent.
+// objected tells a refusal by what watches over a namespace (a quota, a policy engine) from one by RBAC or the fence, which
+// is about the agent.
 func objected(err error) bool {
-	return (apierrors.IsForbidden(err) || apierrors.IsInvalid(err) || apierrors.IsBadRequest(err)) && !strings.Contains(err.Error(), "cannot create resource")
+	return (apierrors.IsForbidden(err) || apierrors.IsInvalid(err) || apierrors.IsBadRequest(err)) &&
+		!strings.Contains(err.Error(), "cannot create resource") && !byFence(err)
 }
 
 // own ties each binding that is missing to the Job of its namespace, and notes what it will be.

@@ -194,9 +194,14 @@ func (a *Agent) fencedIn(ctx context.Context, namespace string, g requests.Grant
 	runs := int32(1)
 	job.Name, job.Spec.Completions, job.Spec.Parallelism = "pullgrant-probe", &runs, &runs
 	_, err = a.cluster.client.BatchV1().Jobs(namespace).Create(ctx, &job, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
-	if err == nil || !strings.Contains(err.Error(), "ValidatingAdmissionPolicy '"+render.FenceAgent+"'") {
+	if !byFence(err) {
 		return fmt.Errorf("granting %s (%s): the fence does not refuse a Job with pods in namespace %s, the answer was: %v", g.Name, policies.Unfenced, namespace, err)
 	}
 	a.self.fenced.Store(namespace, now.Add(testedFor))
 	return nil
+}
+
+// byFence tells whether a call was refused by the part of the fence that is about the agent.
+func byFence(err error) bool {
+	return err != nil && strings.Contains(err.Error(), "ValidatingAdmissionPolicy '"+render.FenceAgent+"'")
 }

@@ -81,7 +81,7 @@ The flags of "pullgrant sync" that say what the agent does are given on to it.`,
 // problem tells what is wrong with the options; empty when nothing is.
 func (o installOptions) problem() string {
 	agent := o.agent
-	agent.appID, agent.appInstall = 0, 0
+	agent.appID, agent.appInstall, agent.listen = 0, 0, ":8080" // which the Deployment sets
 	if problem := agent.problem(); problem != "" {
 		return problem
 	}
