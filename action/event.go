@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 )
 
 // target is what an event asks to judge: pull requests by number, by their head commit, or every open one.
@@ -30,6 +31,9 @@ type payload struct {
 // errMergeQueue explains why a merge queue cannot work: it tests commits that nobody reviewed (R42).
 var errMergeQueue = errors.New("merge queues are refused: the queue merges commits that no reviewer saw; turn the queue off for this repository")
 
+// isCommit tells whether text is a commit's full name; anything else that a payload calls one goes no further.
+var isCommit = regexp.MustCompile(`^[0-9a-f]{40}$`).MatchString
+
 // parseEvent reads an event's payload. Only the pull request's number, or a commit to find it by, is taken from it:
 // everything that decides is asked of the API again.
 func parseEvent(name string, data []byte) (target, error) {
@@ -45,15 +49,15 @@ func parseEvent(name string, data []byte) (target, error) {
 	}
 	switch name {
 	case "pull_request", "pull_request_target", "pull_request_review":
-		if p.PullRequest.Number > 0 {
-			return target{number: p.PullRequest.Number, headSHA: p.PullRequest.Head.SHA}, nil
+		if sha := p.PullRequest.Head.SHA; p.PullRequest.Number > 0 && (sha == "" || isCommit(sha)) {
+			return target{number: p.PullRequest.Number, headSHA: sha}, nil
 		}
 	case "workflow_run":
-		if p.WorkflowRun.HeadSHA != "" {
+		if isCommit(p.WorkflowRun.HeadSHA) {
 			return target{headSHA: p.WorkflowRun.HeadSHA, queue: p.WorkflowRun.Event == "merge_group"}, nil
 		}
 	default:
 		return target{}, fmt.Errorf("the event %q is not one of pull_request_target, pull_request, pull_request_review, workflow_run, push", name)
 	}
-	return target{}, fmt.Errorf("the payload of the event %q names no pull request", name)
+	return target{}, fmt.Errorf("the payload of the event %q names no pull request or commit", name)
 }

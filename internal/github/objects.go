@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -94,7 +95,7 @@ func (c *Client) folder(ctx context.Context, name string) (map[string]entry, err
 		folder, size := map[string]entry{}, 0
 		for _, e := range tree.Entries {
 			path := e.GetPath()
-			if path == "" || strings.Contains(path, "/") || e.GetMode() == "" || !isName(e.GetSHA()) || e.GetType() == "blob" && e.Size == nil {
+			if slices.Contains([]string{"", ".", ".."}, path) || strings.Contains(path, "/") || e.GetMode() == "" || !isName(e.GetSHA()) || e.GetType() == "blob" && e.Size == nil {
 				return nil, 0, c.incomplete("the git tree %s", name)
 			}
 			if _, twice := folder[path]; twice {

@@ -1,8 +1,12 @@
 package github
 
 import (
+	"bytes"
+	"context"
 	"fmt"
+	"io"
 	"maps"
+	"net/http"
 	"os/exec"
 	"slices"
 	"strings"
@@ -252,4 +256,48 @@ func TestLiveRequestsAreShown(t *testing.T) {
 		t.Errorf("live: %+v", f.Live)
 	}
 	roundTrip(t, f)
+}
+
+// answer is a GitHub that says the same to every call.
+type answer []byte
+
+func (a answer) RoundTrip(req *http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: http.StatusOK, Request: req, Body: io.NopCloser(bytes.NewReader(a))}, nil
+}
+
+// FuzzReadObjects: whatever GitHub answers, a tree has one entry a name and no name leads elsewhere, a blob is what its name
+// says, and a commit has a tree.
+func FuzzReadObjects(f *testing.F) {
+	name := blobName([]byte("hello\n"))
+	f.Add([]byte(`{"sha": "` + name + `", "truncated": false, "tree": [{"path": "a", "mode": "100644", "type": "blob", "size": 1, "sha": "` + name + `"},
+		{"path": "b", "mode": "040000", "type": "tree", "sha": "` + name + `"}]}`))
+	f.Add([]byte(`{"sha": "` + name + `", "truncated": false, "tree": [{"path": "..", "mode": "040000", "type": "tree", "sha": "` + name + `"}]}`))
+	f.Add([]byte(`{"sha": "` + name + `", "encoding": "base64", "size": 6, "content": "aGVs\nbG8K\n"}`))
+	f.Add([]byte(`{"sha": "` + name + `", "tree": {"sha": "` + name + `"}, "parents": [{"sha": "x"}, null]}`))
+	f.Add([]byte(`[null, {"filename": "a", "status": "renamed"}]`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		client, err := New(Config{Owner: "acme", Repo: "access", Token: func(context.Context) (string, error) { return "token", nil }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		client.wire.next = answer(body)
+		if folder, err := client.folder(t.Context(), name); err == nil {
+			for base, e := range folder {
+				if slices.Contains([]string{"", ".", ".."}, base) || strings.Contains(base, "/") || !isName(e.name) || e.mode == "" {
+					t.Errorf("%q is read as %+v", base, e)
+				}
+			}
+		}
+		client.objects = objects{}
+		if data, err := client.blob(t.Context(), name); err == nil && string(data) != "hello\n" {
+			t.Errorf("read %q", data)
+		}
+		client.objects = objects{}
+		if c, err := client.commit(t.Context(), name); err == nil && !isName(c.tree) {
+			t.Errorf("a commit without a tree: %+v", c)
+		}
+		if files, err := client.filesOf(t.Context(), 1); err == nil && slices.ContainsFunc(files, func(f policies.File) bool { return f.Path == "" || f.Status == "" }) {
+			t.Errorf("read %+v", files)
+		}
+	})
 }
