@@ -48,6 +48,8 @@ var homes = map[string][]string{
 	"k8s.io/client-go/":                        {"sync"},
 	"k8s.io/client-go/rest":                    {"sync", "cmd/pullgrant"},
 	"k8s.io/client-go/tools/clientcmd":         {"sync", "cmd/pullgrant"},
+	"k8s.io/klog/v2":                           {"sync"},
+	"github.com/go-logr/logr":                  {"sync"},
 	"sigs.k8s.io/kustomize/":                   {"render"},
 	"github.com/spf13/":                        {"cmd/pullgrant"},
 	"gopkg.in/yaml":                            {},

@@ -76,6 +76,7 @@ const (
 	BindingConflict      Code = "BindingConflict"
 	ClockSkew            Code = "ClockSkew"
 	PolicyUnproven       Code = "PolicyUnproven"
+	NoBackstop           Code = "NoBackstop"
 )
 
 // Outcome is what a refusal with this code means: Pending where a person can still meet the rule.

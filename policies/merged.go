@@ -57,6 +57,7 @@ func EvaluateMerged(f Facts, path, blob string, now time.Time) Decision {
 		return d.Refused(RoleNotAllowed, "the policy %s gives other roles or namespaces now than at the merge", d.Policy)
 	}
 	d.Grant.Duration = min(then.Grant.Duration, current.Grant.Duration)
+	d.Grant.BackstopOptional = then.Grant.BackstopOptional && current.Grant.BackstopOptional
 	d.Grant.Window = requests.NewWindow(pr.MergedAt.Time, d.Grant.Duration)
 	d.Grant.Evidence = d.Evidence(requests.Evidence{Source: requests.EvidenceGitHub, PullRequest: pr.Number, HeadSHA: pr.HeadSHA,
 		MergeCommit: f.Merge.Commit, Blob: blob})

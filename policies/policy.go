@@ -79,8 +79,16 @@ func (s PolicySpec) limits() Limits {
 type Target struct {
 	DefaultDuration requests.Duration `yaml:"defaultDuration,omitempty" json:"defaultDuration,omitzero"`
 	MaxDuration     requests.Duration `yaml:"maxDuration" json:"maxDuration"`
+	Backstop        string            `yaml:"backstop,omitempty" json:"backstop,omitempty"` // "" is BackstopRequired
 	Grants          []GrantSpec       `yaml:"grants" json:"grants"`
 }
+
+// Whether a grant may be made where the cluster takes no Job that ends it when the agent is gone, for example because of
+// a quota (design G3).
+const (
+	BackstopRequired = "required"
+	BackstopOptional = "optional"
+)
 
 // GrantSpec is one binding a policy gives.
 type GrantSpec struct {
@@ -141,6 +149,9 @@ func ParsePolicy(path string, data []byte) (AccessPolicy, []requests.Finding) {
 	if p.Spec.Target.DefaultDuration > p.Spec.Target.MaxDuration {
 		d.Check("spec.target.defaultDuration", "duration", p.Spec.Target.DefaultDuration.String(),
 			"it may not be longer than maxDuration, "+p.Spec.Target.MaxDuration.String())
+	}
+	if !slices.Contains([]string{"", BackstopRequired, BackstopOptional}, p.Spec.Target.Backstop) {
+		d.Check("spec.target.backstop", "backstop", p.Spec.Target.Backstop, "allowed: required, optional")
 	}
 	notEmpty(d, "spec.target.grants", len(p.Spec.Target.Grants))
 	for i, g := range p.Spec.Target.Grants {

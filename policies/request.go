@@ -36,7 +36,8 @@ func (j *judge) policyApplies() string {
 		return j.field("spec.cluster", NoPolicy, fmt.Sprintf("the policy %s is not for the cluster %s; it is for %s",
 			spec.Policy, requests.Quote(spec.Cluster), strings.Join(j.policy.Spec.Clusters, ", ")))
 	}
-	j.Grant = &requests.Grant{Name: j.request.Metadata.Name, Path: j.Path, Cluster: spec.Cluster, Policy: spec.Policy, Requester: spec.Requester}
+	j.Grant = &requests.Grant{Name: j.request.Metadata.Name, Path: j.Path, Cluster: spec.Cluster, Policy: spec.Policy, Requester: spec.Requester,
+		BackstopOptional: j.policy.Spec.Target.Backstop == BackstopOptional}
 	return ""
 }
 

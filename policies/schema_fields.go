@@ -96,6 +96,7 @@ var fieldRules = map[string]fieldRule{
 
 	"Target.defaultDuration": {about: "How long, when the request does not say, for example 60m. Not longer than maxDuration."},
 	"Target.maxDuration":     {about: "The longest a request may ask for, for example 2h."},
+	"Target.backstop":        {about: "Whether access may be given where the cluster takes no Job that ends it when the agent is gone. Default: required.", enum: []string{BackstopRequired, BackstopOptional}},
 	"Target.grants":          {about: "What exists in the cluster while a request is granted.", min: 1},
 
 	"GrantSpec.kind":              {about: "KubernetesRoleBinding: a RoleBinding in one namespace.", enum: []string{KubernetesRoleBinding}},

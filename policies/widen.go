@@ -82,6 +82,9 @@ func (s PolicySpec) wider(old PolicySpec) []string {
 	if s.Target.MaxDuration > old.Target.MaxDuration {
 		add("access may last %s instead of %s", s.Target.MaxDuration, old.Target.MaxDuration)
 	}
+	if s.Target.Backstop == BackstopOptional && old.Target.Backstop != BackstopOptional {
+		add("access may be given where nothing ends it but the agent")
+	}
 	now, then := s.limits(), old.limits()
 	if now.MaxPending > then.MaxPending || now.MaxApprovalAge > then.MaxApprovalAge {
 		add("requests may wait %s and approvals may be %s old instead of %s and %s", now.MaxPending, now.MaxApprovalAge, then.MaxPending, then.MaxApprovalAge)

@@ -51,6 +51,8 @@ func TestWidened(t *testing.T) {
 		{path, "kind: CodeOwnerReview, count: 1", "kind: CodeOwnerReview, count: 2", ""},
 		{path, "  target:", "  limits: {maxPending: 72h}\n  target:",
 			"policy payments-debug: requests may wait 72h and approvals may be 24h old instead of 24h and 24h"},
+		{path, "maxDuration: 2h", "maxDuration: 2h\n    backstop: optional", "policy payments-debug: access may be given where nothing ends it but the agent"},
+		{path, "maxDuration: 2h", "maxDuration: 2h\n    backstop: required", ""},
 		{"policies/groups.yaml", "members: [bob", "members: [erin, bob", "erin joins the group squad-b"},
 		{"policies/identities.yaml", "username: alice@example.com", "username: root@example.com", `alice (101) is the Kubernetes user "root@example.com"`},
 		{"policies/more.yaml", "", "", ""},

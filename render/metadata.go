@@ -8,6 +8,12 @@ import (
 	"github.com/pullgrant/pullgrant/requests"
 )
 
+// Kinds of the objects of a grant.
+const (
+	KindRoleBinding = "RoleBinding"
+	KindJob         = "Job"
+)
+
 // Labels of every object of a grant.
 const (
 	LabelManagedBy = "app.kubernetes.io/managed-by" // always ManagedBy

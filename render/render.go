@@ -40,7 +40,7 @@ func Render(g requests.Grant) ([]rbacv1.RoleBinding, error) {
 // roleBinding is a binding before kustomize adds labels and annotations.
 func roleBinding(subject requests.Subject, b requests.Binding) rbacv1.RoleBinding {
 	return rbacv1.RoleBinding{
-		TypeMeta:   metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "RoleBinding"},
+		TypeMeta:   metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: KindRoleBinding},
 		ObjectMeta: metav1.ObjectMeta{Name: b.Name, Namespace: b.Namespace},
 		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: subject.Kind, Name: subject.Name}},
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: b.Role.Kind, Name: b.Role.Name},
@@ -49,7 +49,7 @@ func roleBinding(subject requests.Subject, b requests.Binding) rbacv1.RoleBindin
 
 // YAML writes objects as one YAML stream for people and kubectl: keys sorted, every text that some YAML reader could
 // take for a number or a truth value quoted, and so the same bytes for the same objects.
-func YAML(objects []rbacv1.RoleBinding) []byte {
+func YAML[T any](objects []T) []byte {
 	var b bytes.Buffer
 	encoder := yaml.NewEncoder(&b)
 	encoder.SetIndent(2)
@@ -63,14 +63,15 @@ func YAML(objects []rbacv1.RoleBinding) []byte {
 }
 
 // generic is an object as its JSON tags say; the Kubernetes types have no YAML tags, and without them yaml/v3 would
-// drop fields.
-func generic(object rbacv1.RoleBinding) (value map[string]any) {
+// drop fields. The status is the cluster's to write.
+func generic(object any) (value map[string]any) {
 	data, err := json.Marshal(object)
 	if err == nil {
 		err = json.Unmarshal(data, &value)
 	}
 	if err != nil {
-		panic("render: write JSON: " + err.Error()) // a RoleBinding always encodes
+		panic("render: write JSON: " + err.Error()) // a Kubernetes object always encodes
 	}
+	delete(value, "status")
 	return value
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"regexp"
+	"slices"
 )
 
 // Grant is an allowed, merged request with its window and everything the policy decided filled in: what should exist in
@@ -20,6 +21,19 @@ type Grant struct {
 	Window    Window    `json:"window"`
 	Bindings  []Binding `json:"bindings"`
 	Evidence  Evidence  `json:"evidence"`
+	// BackstopOptional says that the policy lets access be given without a Job that ends it when the agent is gone.
+	BackstopOptional bool `json:"backstopOptional,omitempty"`
+}
+
+// Namespaces are those of the bindings, each once, in their order.
+func (g Grant) Namespaces() []string {
+	var names []string
+	for _, b := range g.Bindings {
+		if !slices.Contains(names, b.Namespace) {
+			names = append(names, b.Namespace)
+		}
+	}
+	return names
 }
 
 // Binding is one RoleBinding of a grant.

@@ -68,12 +68,16 @@ const (
 	CauseRelinquished      = "Relinquished"
 	CauseRevoked           = "Revoked"
 	CauseBindingDeleted    = "BindingDeleted"
+	CauseSubjectRemoved    = "SubjectRemoved"
+	CausePolicyChanged     = "PolicyChanged"
+	CauseRoleChanged       = "RoleChanged"
 	CauseNamespaceReplaced = "NamespaceReplaced"
 	CauseDenied            = "Denied"
 )
 
 // Causes lists every cause a ledger entry may carry.
-var Causes = []string{CauseExpired, CauseRelinquished, CauseRevoked, CauseBindingDeleted, CauseNamespaceReplaced, CauseDenied}
+var Causes = []string{CauseExpired, CauseRelinquished, CauseRevoked, CauseBindingDeleted, CauseSubjectRemoved, CausePolicyChanged,
+	CauseRoleChanged, CauseNamespaceReplaced, CauseDenied}
 
 // StateOf is the state a person sees for an end by cause.
 func StateOf(cause string) string {

@@ -21,6 +21,7 @@ type Config struct {
 	Cluster    string // name in the access repository
 	Repository *Repository
 	GitHub     *github.Client // nil: --evidence=branch, the branch is trusted and nothing is proved
+	Identity   string         // of this replica, unlike that of any other one
 	TrustRoot  string         // commit whose policies and owners are taken as given; empty: the repository's first
 	Kubernetes *rest.Config
 	Poll       time.Duration    // between two looks at the branch
@@ -42,12 +43,14 @@ type Agent struct {
 	now        func() time.Time // of clocks
 	signer     *Signer
 	log        *slog.Logger
+	identity   string
 	trustRoot  string
 
 	resumed bool               // the accepted head of earlier runs was read
 	noted   string             // the head that the Lease has
 	seen    string             // the tip whose problems were logged
 	waiting map[string]waiting // by path
+	proved  map[string]Proof   // by path, of grants that this process began and has not finished
 
 	trust     *trust  // nil: what earlier runs proved was not read yet
 	following waiting // trust is behind the branch
@@ -73,11 +76,11 @@ func NewAgent(c Config) (*Agent, error) {
 		return nil, err
 	}
 	return &Agent{cluster: own, expirer: newExpirer(expiring, compared.now, c.Logger), repository: c.Repository, github: c.GitHub,
-		poll: c.Poll, clocks: compared, now: compared.now, signer: c.Signer, log: c.Logger, trustRoot: c.TrustRoot, waiting: map[string]waiting{}}, nil
+		poll: c.Poll, clocks: compared, now: compared.now, signer: c.Signer, log: c.Logger, identity: c.Identity, trustRoot: c.TrustRoot, waiting: map[string]waiting{}, proved: map[string]Proof{}}, nil
 }
 
-// Run works until ctx ends. Errors are logged and what caused them is tried again; the one it returns is of a watch that
-// could not even begin.
+// Run works until ctx ends: it expires, and while it holds the Lease it grants and records. Errors are logged and what
+// caused them is tried again; the one it returns is of a watch or an election that could not even begin.
 func (a *Agent) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -88,6 +91,18 @@ func (a *Agent) Run(ctx context.Context) error {
 		expiring <- err
 		cancel(err)
 	}()
+	var err error
+	for ctx.Err() == nil && err == nil {
+		if err = a.lead(ctx, a.passes); err != nil {
+			cancel(err)
+		}
+	}
+	return errors.Join(err, <-expiring)
+}
+
+// passes takes one pass after the other until ctx ends. What other replicas did meanwhile is read anew.
+func (a *Agent) passes(ctx context.Context) {
+	a.resumed, a.noted, a.trust = false, "", nil
 	for ctx.Err() == nil {
 		begin := a.now()
 		err := a.pass(ctx)
@@ -96,7 +111,6 @@ func (a *Agent) Run(ctx context.Context) error {
 		}
 		a.sleep(ctx, err, a.now().Sub(begin))
 	}
-	return <-expiring
 }
 
 // sleep waits for the next pass: the rest of the poll, or until a binding disappears that is to be recorded, but then at
@@ -198,6 +212,9 @@ func (a *Agent) settle(ctx context.Context, main *Main, proofs map[string]Proof)
 			return w, err
 		}
 		w.Proofs = proofs
+		if main != nil && proofs == nil { // once a pass
+			w.Drift = a.drift(ctx, w)
+		}
 		steps := Plan(a.now(), w)
 		if main != nil && !slices.ContainsFunc(steps, func(s Step) bool { return s.Action == End || s.Action == Sweep }) {
 			w.Removers = a.removers(ctx, w) // asked of GitHub once nothing waits to be taken away
@@ -227,9 +244,9 @@ func (a *Agent) observe(ctx context.Context, main *Main) (World, error) {
 		a.log.Error("a record cannot be read", "event", "observe", "cluster", a.cluster.name, "error", err.Error())
 	}
 	for _, r := range w.Records {
-		for _, b := range r.Bindings {
-			if r.Phase != Ended && b.UID != "" {
-				a.expirer.watch(Live{Namespace: b.Namespace, Name: b.Name, UID: b.UID, Content: b.Content}, r.Grant.Window.End.Time)
+		for _, o := range r.Objects {
+			if r.Phase != Ended && o.UID != "" && o.isBinding() {
+				a.expirer.watch(Live{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, UID: o.UID, Content: o.Content}, r.Grant.Window.End.Time)
 			}
 		}
 	}

@@ -91,7 +91,7 @@ func TestEveryCallFailsOnce(t *testing.T) {
 func (s *stage) sameEnd(name string, begin time.Time) {
 	s.Helper()
 	r := s.over(name, requests.CauseExpired, "")
-	if r.Status.RevokedAt.Time != begin.Add(time.Hour) || len(r.Status.GrantRefs) != 1 || s.Failed() {
+	if r.Status.RevokedAt.Time != begin.Add(time.Hour) || len(r.Status.GrantRefs) != 2 || s.Failed() {
 		s.Fatalf("%s: %+v", name, r.Status)
 	}
 }

@@ -36,7 +36,7 @@ func TestGrantToLedger(t *testing.T) {
 	if status.PullRequest != number || status.MergeCommit != merged || len(status.Approvers) != 1 || status.Approvers[0].Login != "bob" ||
 		status.GrantedAt.String() != "2026-11-23T12:00:00Z" || status.ExpiresAt.String() != "2026-11-23T13:00:00Z" ||
 		status.RevokedAt.String() != "2026-11-23T13:00:00Z" || status.State != requests.StateExpired ||
-		len(status.GrantRefs) != 1 || status.GrantRefs[0].UID != string(b[0].UID) || r.Spec == nil || r.Spec.Reason != "INC-123, checkout is slow" {
+		len(status.GrantRefs) != 2 || status.GrantRefs[0].UID != string(b[0].OwnerReferences[0].UID) || status.GrantRefs[1].UID != string(b[0].UID) || r.Spec == nil || r.Spec.Reason != "INC-123, checkout is slow" {
 		t.Errorf("the entry: %+v", r)
 	}
 	message := s.git("log", "-1", "--format=%B", "main")

@@ -3,12 +3,8 @@ package sync
 import (
 	"context"
 	"errors"
-	"fmt"
 	gosync "sync"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-
-	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/render"
 	"github.com/pullgrant/pullgrant/requests"
 )
@@ -96,81 +92,23 @@ func (a *Agent) step(ctx context.Context, s Step) (Record, error) {
 		log.Info("refused", "code", r.Code)
 		return r, a.cluster.save(ctx, &r)
 	}
-	for _, b := range s.Bindings {
-		if _, err := a.cluster.delete(ctx, b); err != nil {
+	ended := a.now()
+	for _, l := range s.Delete {
+		if _, err := a.cluster.delete(ctx, l); err != nil {
 			return r, err
 		}
-		log.Info("deleted", "namespace", b.Namespace, "binding", b.Name, "cause", r.Cause)
+		if l.Kind == render.KindRoleBinding {
+			ended = a.now() // deleting the Jobs takes time, and gave nobody access
+		}
+		log.Info("deleted", "kind", l.Kind, "namespace", l.Namespace, "name", l.Name, "cause", r.Cause)
 	}
 	if s.Action == Sweep {
 		return r, nil
 	}
 	if r.EndedAt.IsZero() {
-		r.EndedAt = requests.At(a.now())
+		r.EndedAt = requests.At(ended)
 	}
 	log.Info("ended", "cause", r.Cause, "code", r.Code)
-	return r, a.cluster.save(ctx, &r)
-}
-
-// grant brings an allowed request from nothing, or from wherever an earlier try left it, to Granted.
-func (a *Agent) grant(ctx context.Context, r Record) (Record, error) {
-	objects, err := render.Render(r.Grant)
-	if err != nil {
-		return r, err
-	}
-	bindings := make([]Object, len(objects))
-	fresh := r.version == ""
-	for i := range objects {
-		o := &objects[i]
-		bindings[i] = Object{Namespace: o.Namespace, Name: o.Name, Content: content(o)}
-		if !fresh && r.Bindings[i].UID != "" {
-			bindings[i] = r.Bindings[i]
-			continue
-		}
-		if bindings[i].NamespaceUID, err = a.cluster.namespaceUID(ctx, o.Namespace); err != nil {
-			return r, err
-		}
-	}
-	r.Bindings = bindings
-	if err := a.cluster.save(ctx, &r); err != nil {
-		return r, err
-	}
-	log := a.log.With("event", string(Grant), "cluster", a.cluster.name, "request", r.Grant.Name, "expires_at", r.Grant.Window.End.String())
-	for i := range objects {
-		if r.Bindings[i].UID != "" {
-			continue
-		}
-		if !a.now().Before(r.Grant.Window.End.Time) {
-			return r, fmt.Errorf("granting %s: its window ended meanwhile", r.Grant.Name)
-		}
-		uid, err := a.cluster.create(ctx, &objects[i])
-		if fresh && apierrors.IsAlreadyExists(err) {
-			return a.conflict(ctx, r, i)
-		}
-		if err != nil {
-			return r, fmt.Errorf("granting %s: %w", r.Grant.Name, err)
-		}
-		r.Bindings[i].UID = uid
-		log.Info("created", "namespace", objects[i].Namespace, "binding", objects[i].Name)
-	}
-	r.Phase = Granted
-	return r, a.cluster.save(ctx, &r)
-}
-
-// conflict ends a grant when something else stands under the name of its binding number at. That is left as it is,
-// whatever it says; what was created of the grant goes.
-func (a *Agent) conflict(ctx context.Context, r Record, at int) (Record, error) {
-	for _, b := range r.Bindings {
-		if b.UID == "" {
-			continue
-		}
-		if _, err := a.cluster.delete(ctx, Live{Namespace: b.Namespace, Name: b.Name, UID: b.UID}); err != nil {
-			return r, err
-		}
-	}
-	r.Phase, r.Cause, r.Code, r.EndedAt = Ended, requests.CauseDenied, string(policies.BindingConflict), requests.At(a.now())
-	a.log.Error("a RoleBinding with the reserved name was there already", "event", string(Deny), "cluster", a.cluster.name,
-		"request", r.Grant.Name, "namespace", r.Bindings[at].Namespace, "binding", r.Bindings[at].Name, "code", r.Code)
 	return r, a.cluster.save(ctx, &r)
 }
 

@@ -2,14 +2,12 @@ package sync
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
 
+	batchv1 "k8s.io/api/batch/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -57,21 +55,31 @@ func (c *cluster) selector() string {
 	return labels.Set{render.LabelManagedBy: render.ManagedBy, render.LabelCluster: requests.LabelValue(c.name)}.String()
 }
 
-// observe reads the cluster's part of the World. Bindings are listed before records, so that a binding that is just
-// being made is never taken for one without a record; and what a record names is looked for by name as well, so that
-// taking the label off a binding does not hide it. Records that cannot be read are left out, each with an error.
+// observe reads the cluster's part of the World. Objects are listed before records, so that one that is just being made
+// is never taken for one without a record; and what a record names is looked for by name as well, so that taking the
+// label off an object does not hide it. Records that cannot be read are left out, each with an error.
 func (c *cluster) observe(ctx context.Context) (World, []error, error) {
 	w := World{Cluster: c.name, Namespaces: map[string]string{}}
-	bindings, err := c.client.RbacV1().RoleBindings("").List(ctx, metav1.ListOptions{LabelSelector: c.selector()})
+	managed := metav1.ListOptions{LabelSelector: c.selector()}
+	bindings, err := c.client.RbacV1().RoleBindings("").List(ctx, managed)
 	if err != nil {
 		return w, nil, fmt.Errorf("listing RoleBindings: %w", err)
 	}
-	present := map[[2]string]bool{}
 	for i := range bindings.Items {
 		w.Live = append(w.Live, c.live(&bindings.Items[i]))
-		present[[2]string{bindings.Items[i].Namespace, bindings.Items[i].Name}] = true
 	}
-	maps, err := c.client.CoreV1().ConfigMaps(Namespace).List(ctx, metav1.ListOptions{LabelSelector: c.selector()})
+	jobs, err := c.client.BatchV1().Jobs("").List(ctx, managed)
+	if err != nil {
+		return w, nil, fmt.Errorf("listing Jobs: %w", err)
+	}
+	for i := range jobs.Items {
+		c.addJob(&w, &jobs.Items[i])
+	}
+	present := map[Object]bool{}
+	for _, l := range w.Live {
+		present[Object{Kind: l.Kind, Namespace: l.Namespace, Name: l.Name}] = true
+	}
+	maps, err := c.client.CoreV1().ConfigMaps(Namespace).List(ctx, managed)
 	if err != nil {
 		return w, nil, fmt.Errorf("listing ConfigMaps in %s: %w", Namespace, err)
 	}
@@ -86,8 +94,8 @@ func (c *cluster) observe(ctx context.Context) (World, []error, error) {
 		if r.Phase == Ended {
 			continue
 		}
-		for _, b := range r.Bindings {
-			if err := c.lookUp(ctx, &w, b, present[[2]string{b.Namespace, b.Name}]); err != nil {
+		for _, o := range r.Objects {
+			if err := c.lookUp(ctx, &w, o, present[Object{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name}]); err != nil {
 				return w, nil, err
 			}
 		}
@@ -95,23 +103,40 @@ func (c *cluster) observe(ctx context.Context) (World, []error, error) {
 	return w, unreadable, nil
 }
 
-// lookUp reads the namespace of a binding, and the binding when the list did not have it.
-func (c *cluster) lookUp(ctx context.Context, w *World, b Object, listed bool) error {
-	if _, known := w.Namespaces[b.Namespace]; !known {
-		uid, err := c.namespaceUID(ctx, b.Namespace)
+// addJob leaves out a Job that is being deleted: it is as good as gone.
+func (c *cluster) addJob(w *World, j *batchv1.Job) {
+	if j.DeletionTimestamp == nil {
+		w.Live = append(w.Live, Live{Kind: render.KindJob, Namespace: j.Namespace, Name: j.Name, UID: string(j.UID),
+			Managed: c.manages(j.Labels), Content: jobContent(j)})
+	}
+}
+
+// lookUp reads the namespace of an object, and the object when the lists did not have it.
+func (c *cluster) lookUp(ctx context.Context, w *World, o Object, listed bool) error {
+	if _, known := w.Namespaces[o.Namespace]; !known {
+		uid, err := c.namespaceUID(ctx, o.Namespace)
 		if err != nil && !apierrors.IsNotFound(err) {
 			return err
 		}
-		w.Namespaces[b.Namespace] = uid
+		w.Namespaces[o.Namespace] = uid
 	}
 	if listed {
 		return nil
 	}
-	binding, err := c.client.RbacV1().RoleBindings(b.Namespace).Get(ctx, b.Name, metav1.GetOptions{})
-	if err == nil {
-		w.Live = append(w.Live, c.live(binding))
-	} else if !apierrors.IsNotFound(err) {
-		return fmt.Errorf("reading RoleBinding %s/%s: %w", b.Namespace, b.Name, err)
+	var err error
+	if o.isBinding() {
+		var binding *rbacv1.RoleBinding
+		if binding, err = c.client.RbacV1().RoleBindings(o.Namespace).Get(ctx, o.Name, metav1.GetOptions{}); err == nil {
+			w.Live = append(w.Live, c.live(binding))
+		}
+	} else {
+		var job *batchv1.Job
+		if job, err = c.client.BatchV1().Jobs(o.Namespace).Get(ctx, o.Name, metav1.GetOptions{}); err == nil {
+			c.addJob(w, job)
+		}
+	}
+	if err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("reading %s %s/%s: %w", o.Kind, o.Namespace, o.Name, err)
 	}
 	return nil
 }
@@ -125,32 +150,11 @@ func (c *cluster) namespaceUID(ctx context.Context, name string) (string, error)
 }
 
 func (c *cluster) live(b *rbacv1.RoleBinding) Live {
-	managed := b.Labels[render.LabelManagedBy] == render.ManagedBy && b.Labels[render.LabelCluster] == requests.LabelValue(c.name)
-	return Live{Namespace: b.Namespace, Name: b.Name, UID: string(b.UID), Managed: managed, Content: content(b)}
+	return Live{Kind: render.KindRoleBinding, Namespace: b.Namespace, Name: b.Name, UID: string(b.UID), Managed: c.manages(b.Labels), Content: content(b)}
 }
 
-// content is a digest of what gives access (subjects, role), what decides over its end (our labels and annotations) and
-// what could delay it (finalizers). What others note on a binding is theirs.
-func content(b *rbacv1.RoleBinding) string {
-	ours := map[string]string{}
-	for _, m := range []map[string]string{b.Labels, b.Annotations} {
-		for key, value := range m {
-			if key == render.LabelManagedBy || strings.HasPrefix(key, "pullgrant.dev/") {
-				ours[key] = value
-			}
-		}
-	}
-	data, err := json.Marshal(struct {
-		Subjects   []rbacv1.Subject
-		RoleRef    rbacv1.RoleRef
-		Ours       map[string]string
-		Finalizers []string `json:",omitempty"`
-	}{b.Subjects, b.RoleRef, ours, b.Finalizers})
-	if err != nil {
-		panic("sync: write JSON: " + err.Error()) // strings always encode
-	}
-	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:])
+func (c *cluster) manages(labels map[string]string) bool {
+	return labels[render.LabelManagedBy] == render.ManagedBy && labels[render.LabelCluster] == requests.LabelValue(c.name)
 }
 
 // create makes a binding and returns its UID.
@@ -162,28 +166,77 @@ func (c *cluster) create(ctx context.Context, b *rbacv1.RoleBinding) (uid string
 	return string(made.UID), nil
 }
 
-// delete removes exactly that binding; one that is gone, or replaced by another, is no error. An object with finalizers
+// createJob makes a backstop and returns its UID.
+func (c *cluster) createJob(ctx context.Context, j *batchv1.Job) (uid string, err error) {
+	made, err := c.client.BatchV1().Jobs(j.Namespace).Create(ctx, j, metav1.CreateOptions{FieldManager: render.ManagedBy})
+	if err != nil {
+		return "", fmt.Errorf("creating Job %s/%s: %w", j.Namespace, j.Name, err)
+	}
+	return string(made.UID), nil
+}
+
+// finished waits until a Job is complete and returns how long after its creation that was, by the cluster's clocks.
+func (c *cluster) finished(ctx context.Context, o Object) (time.Duration, error) {
+	for {
+		job, err := c.client.BatchV1().Jobs(o.Namespace).Get(ctx, o.Name, metav1.GetOptions{})
+		switch {
+		case err != nil:
+			return 0, fmt.Errorf("reading Job %s/%s: %w", o.Namespace, o.Name, err)
+		case string(job.UID) != o.UID || job.DeletionTimestamp != nil:
+			return 0, fmt.Errorf("the backstop, Job %s/%s, is gone", o.Namespace, o.Name)
+		case job.Status.CompletionTime != nil:
+			return job.Status.CompletionTime.Sub(job.CreationTimestamp.Time), nil
+		}
+		select {
+		case <-ctx.Done():
+			return 0, fmt.Errorf("the backstop, Job %s/%s, is not complete yet; does kube-controller-manager run?", o.Namespace, o.Name)
+		case <-time.After(armPoll):
+		}
+	}
+}
+
+// delete removes exactly that object; one that is gone, or replaced by another, is no error. A binding with finalizers
 // outlives its deletion and gives access as before, so that is one; the API server then answers with the object.
 func (c *cluster) delete(ctx context.Context, l Live) (deleted bool, err error) {
-	uid := types.UID(l.UID)
-	answer, err := c.client.RbacV1().RESTClient().Delete().Namespace(l.Namespace).Resource("rolebindings").Name(l.Name).
-		Body(&metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &uid}}).Do(ctx).Get()
+	uid, background := types.UID(l.UID), metav1.DeletePropagationBackground
+	call := c.client.RbacV1().RESTClient().Delete().Resource("rolebindings")
+	if l.Kind == render.KindJob {
+		call = c.client.BatchV1().RESTClient().Delete().Resource("jobs")
+	}
+	answer, err := call.Namespace(l.Namespace).Name(l.Name).
+		Body(&metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &uid}, PropagationPolicy: &background}).Do(ctx).Get()
 	switch left, still := answer.(*rbacv1.RoleBinding); {
 	case apierrors.IsNotFound(err):
 		return false, nil
 	case apierrors.IsConflict(err):
-		now, err := c.client.RbacV1().RoleBindings(l.Namespace).Get(ctx, l.Name, metav1.GetOptions{})
-		if apierrors.IsNotFound(err) || err == nil && now.UID != uid {
+		now, err := c.uidOf(ctx, l)
+		if apierrors.IsNotFound(err) || err == nil && now != uid {
 			return false, nil
 		}
-		return false, errors.Join(fmt.Errorf("deleting RoleBinding %s/%s: it is still there", l.Namespace, l.Name), err)
+		return false, errors.Join(fmt.Errorf("deleting %s: it is still there", l), err)
 	case err != nil:
-		return false, fmt.Errorf("deleting RoleBinding %s/%s: %w", l.Namespace, l.Name, err)
+		return false, fmt.Errorf("deleting %s: %w", l, err)
 	case still:
-		return false, fmt.Errorf("deleting RoleBinding %s/%s: its finalizers %s keep it alive and giving access; remove them",
-			l.Namespace, l.Name, requests.Quote(strings.Join(left.Finalizers, " ")))
+		return false, fmt.Errorf("deleting %s: its finalizers %s keep it alive and giving access; remove them",
+			l, requests.Quote(strings.Join(left.Finalizers, " ")))
 	}
 	return true, nil
+}
+
+// uidOf is the UID of whatever stands where the object did.
+func (c *cluster) uidOf(ctx context.Context, l Live) (types.UID, error) {
+	if l.Kind == render.KindJob {
+		job, err := c.client.BatchV1().Jobs(l.Namespace).Get(ctx, l.Name, metav1.GetOptions{})
+		if err != nil {
+			return "", err
+		}
+		return job.UID, nil
+	}
+	binding, err := c.client.RbacV1().RoleBindings(l.Namespace).Get(ctx, l.Name, metav1.GetOptions{})
+	if err != nil {
+		return "", err
+	}
+	return binding.UID, nil
 }
 
 // save writes a record, for the first time when it has no version. One that somebody else wrote since is a conflict.

@@ -22,6 +22,7 @@ const (
 	deleteTimeout = 5 * time.Second // of one try
 	deleters      = 32              // first tries at a time, and as many that are tried again
 	goneFor       = 24 * time.Hour  // how long it is remembered that a binding disappeared
+	scanEvery     = time.Minute     // between two lists of all bindings, should the watch ever miss one
 )
 
 // expirer deletes managed bindings when they are due. It goes by what the bindings themselves say and by what records
@@ -77,6 +78,7 @@ func (e *expirer) run(ctx context.Context) error {
 	defer factory.Shutdown()
 	var tries gosync.WaitGroup
 	defer tries.Wait()
+	tries.Go(func() { e.scan(ctx) })
 	first, again := make(chan struct{}, deleters), make(chan struct{}, deleters)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -105,6 +107,36 @@ func (e *expirer) run(ctx context.Context) error {
 		case <-e.wake:
 		}
 	}
+}
+
+// scan looks at all bindings from time to time without going by what the watch told.
+func (e *expirer) scan(ctx context.Context) {
+	ticker := time.NewTicker(scanEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		if err := e.look(ctx); err != nil && ctx.Err() == nil {
+			e.log.Error("looking at all RoleBindings does not work; deadlines known so far hold", "event", "watch", "cluster", e.cluster.name, "error", err.Error())
+		}
+	}
+}
+
+// look takes over the deadlines of all bindings there are.
+func (e *expirer) look(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	list, err := e.cluster.client.RbacV1().RoleBindings("").List(ctx, metav1.ListOptions{LabelSelector: e.cluster.selector()})
+	if err != nil {
+		return fmt.Errorf("listing RoleBindings: %w", err)
+	}
+	for i := range list.Items {
+		e.see(&list.Items[i])
+	}
+	return nil
 }
 
 // trim keeps out of memory what nobody reads.

@@ -21,15 +21,17 @@ type World struct {
 	// and nothing recorded, but all that needs only the cluster goes on (G5).
 	Main    *Main
 	Records []Record
-	// Live are the managed bindings, and whatever stands under the name of a binding of a grant that has not ended.
+	// Live are the managed objects, and whatever stands under the name of an object of a grant that has not ended.
 	Live       []Live
 	Namespaces map[string]string // UID by name, of the namespaces that records name; absent: does not exist
 	Gone       []Gone
 	// Removers are, by path, the authors of the pull requests that removed a request file. "" means that no pull request
 	// did; absent, that it is not known yet.
 	Removers map[string]string
-	Proofs   map[string]Proof // by path, of requests on main without a record
-	Skewed   bool             // the clocks are too far apart for any request to be granted or refused (R54)
+	// Drift has, by path, the causes that end grants which the branch or the cluster contradicts by now.
+	Drift  map[string]string
+	Proofs map[string]Proof // by path, of requests on main without a record, or with one that is not granted yet
+	Skewed bool             // the clocks are too far apart for any request to be granted or refused (R54)
 }
 
 // Main is what the branch says.
@@ -40,11 +42,16 @@ type Main struct {
 	Names map[string][]string
 }
 
-// Live is one RoleBinding in the cluster.
+// Live is one RoleBinding, or one Job, in the cluster.
 type Live struct {
-	Namespace, Name, UID string
-	Managed              bool   // carries the labels of a binding of this cluster's agent
-	Content              string // digest of everything about it that gives access or decides over its end
+	Kind, Namespace, Name, UID string
+	Managed                    bool   // carries the labels of an object of this cluster's agent
+	Content                    string // digest of everything about it that gives access or decides over its end
+}
+
+// is tells whether it stands where the object of a grant does.
+func (l Live) is(o Object) bool {
+	return l.Kind == o.Kind && l.Namespace == o.Namespace && l.Name == o.Name
 }
 
 // Gone is a managed binding whose disappearance was seen.
@@ -69,9 +76,9 @@ type Action string
 
 // Actions in the order in which a plan has them: what takes access away comes first.
 const (
-	End     Action = "end"     // delete the grant's bindings, then note cause and time in its record
-	Sweep   Action = "sweep"   // delete managed bindings that no grant explains
-	Grant   Action = "grant"   // note Granting, create the bindings that are missing, note Granted
+	End     Action = "end"     // delete the grant's objects, then note cause and time in its record
+	Sweep   Action = "sweep"   // delete managed objects that no grant explains
+	Grant   Action = "grant"   // note Granting, create the objects that are missing, note Granted
 	Deny    Action = "deny"    // note the refusal of a request
 	Enter   Action = "enter"   // write the ended grant into the ledger and remove the request file, in git
 	Discard Action = "discard" // remove a request file whose name was used before, in git
@@ -80,9 +87,14 @@ const (
 
 // Step is one thing to do. Record is the grant's record as it is to become; Discard has only its Grant's Name and Path.
 type Step struct {
-	Action   Action
-	Record   Record
-	Bindings []Live // to delete
+	Action Action
+	Record Record
+	Delete []Live // in this order: what gives access comes first
+}
+
+// String is the object for people.
+func (l Live) String() string {
+	return fmt.Sprintf("%s %s/%s (%s)", l.Kind, l.Namespace, l.Name, l.UID)
 }
 
 // String is the step for people.
@@ -90,14 +102,14 @@ func (s Step) String() string {
 	g := s.Record.Grant
 	switch s.Action {
 	case Sweep:
-		return fmt.Sprintf("sweep %s/%s (%s): managed, but of no grant", s.Bindings[0].Namespace, s.Bindings[0].Name, s.Bindings[0].UID)
+		return fmt.Sprintf("sweep %s: managed, but of no grant", s.Delete[0])
 	case End, Deny:
 		text := fmt.Sprintf("%s %s: %s", s.Action, g.Name, cmp.Or(s.Record.Cause, "removed from main"))
 		if s.Record.Code != "" {
 			text += " " + s.Record.Code
 		}
-		for _, b := range s.Bindings {
-			text += fmt.Sprintf(", delete %s/%s (%s)", b.Namespace, b.Name, b.UID)
+		for _, l := range s.Delete {
+			text += fmt.Sprintf(", delete %s", l)
 		}
 		return text
 	case Grant:
@@ -138,167 +150,12 @@ type planner struct {
 	World
 	now     time.Time
 	steps   []Step
-	claimed map[string]bool   // UIDs of bindings that a grant explains or an earlier step deletes
+	claimed map[string]bool   // UIDs of objects that a grant explains or an earlier step deletes
 	taken   map[string]string // path by the name of every request that has a record or gets one
 }
 
-func (p *planner) add(action Action, r Record, bindings ...Live) {
-	p.steps = append(p.steps, Step{Action: action, Record: r, Bindings: bindings})
-}
-
-// follow plans for one record.
-func (p *planner) follow(r Record) {
-	if r.Phase == Ended {
-		if r.Cause == "" {
-			if r.Cause = p.removal(r, r.EndedAt.Time); r.Cause == "" {
-				return
-			}
-			p.add(End, r)
-		}
-		p.close(r)
-		return
-	}
-	state := p.examine(r)
-	if cause, code, over := p.verdict(r, state); over {
-		for _, b := range state.own {
-			p.claimed[b.UID] = true
-		}
-		r.Phase, r.Cause, r.Code, r.Bindings = Ended, cause, string(code), state.bindings
-		if len(state.own) == 0 {
-			r.EndedAt = p.lastSeen(r)
-		}
-		p.add(End, r, state.own...)
-		p.close(r)
-		return
-	}
-	for _, b := range state.own {
-		p.claimed[b.UID] = true
-	}
-	if r.Phase == Granting && (state.missing == 0 || p.Main != nil && !p.Skewed && r.Grant.Window.Open(p.now)) {
-		r.Bindings = state.bindings
-		p.add(Grant, r)
-	}
-}
-
-// close plans the ledger entry of an ended grant, and that its record is forgotten once the entry is there.
-func (p *planner) close(r Record) {
-	if p.Main == nil || r.Cause == "" {
-		return
-	}
-	_, asked := p.Main.Requests[r.Grant.Path]
-	if asked || !slices.Contains(p.Main.Names[r.Grant.Name], requests.RevocationPath(p.Cluster, r.Grant.Name)) {
-		p.add(Enter, r)
-	}
-	p.add(Forget, r)
-}
-
-// state is what is left of the bindings of a grant.
-type state struct {
-	bindings []Object // as recorded, with the UIDs of those found for the first time
-	own      []Live   // the grant's own, whatever was done to them
-	missing  int      // not there
-	edited   bool     // there, with other content
-	foreign  bool     // something else stands under the name
-	replaced bool     // the namespace is another one
-	existed  bool     // at least one binding was there at some time
-}
-
-func (p *planner) examine(r Record) state {
-	s := state{bindings: slices.Clone(r.Bindings)}
-	for i, b := range s.bindings {
-		uid, exists := p.Namespaces[b.Namespace]
-		s.replaced = s.replaced || b.NamespaceUID != "" && exists && uid != b.NamespaceUID
-		at := slices.IndexFunc(p.Live, func(l Live) bool { return l.Namespace == b.Namespace && l.Name == b.Name })
-		switch {
-		case at < 0:
-			s.missing++
-		case b.UID == p.Live[at].UID:
-			s.own = append(s.own, p.Live[at])
-			s.edited = s.edited || p.Live[at].Content != b.Content
-		case b.UID == "" && p.Live[at].Managed && p.Live[at].Content == b.Content:
-			s.own = append(s.own, p.Live[at])
-			s.bindings[i].UID = p.Live[at].UID
-		case b.UID == "" && slices.ContainsFunc(p.gone(r), func(g Gone) bool { return g.UID == p.Live[at].UID }):
-			s.own = append(s.own, p.Live[at]) // it was seen as it was made, and then without its label
-			s.bindings[i].UID, s.edited = p.Live[at].UID, true
-		default:
-			s.missing++
-			s.foreign = true
-		}
-		s.existed = s.existed || s.bindings[i].UID != ""
-	}
-	return s
-}
-
-// verdict says whether a grant is over, and why.
-func (p *planner) verdict(r Record, s state) (cause string, code policies.Code, over bool) {
-	end := r.Grant.Window.End.Time
-	left := !p.now.Before(end)
-	seen := p.gone(r)
-	early := len(seen) > 0 && seen[0].At.Before(end)
-	removed, changed := false, false
-	if p.Main != nil {
-		blob, asked := p.Main.Requests[r.Grant.Path]
-		removed, changed = !asked, asked && blob != r.Grant.Evidence.Blob
-	}
-	switch {
-	case len(seen) > 0 && seen[0].Expired:
-		return requests.CauseExpired, "", true
-	case left && !s.existed && len(seen) == 0:
-		return requests.CauseDenied, policies.ExpiredBeforeGrant, true
-	case left && !early:
-		return requests.CauseExpired, "", true
-	case removed:
-		return p.removal(r, p.now), "", true
-	case changed:
-		return requests.CauseRevoked, "", true
-	case s.replaced:
-		return requests.CauseNamespaceReplaced, "", true
-	case s.edited:
-		return requests.CauseRevoked, "", true
-	case s.foreign && r.Phase == Granting && len(seen) == 0:
-		return requests.CauseDenied, policies.BindingConflict, true
-	case s.missing > 0 && (r.Phase == Granted || len(seen) > 0):
-		return requests.CauseBindingDeleted, "", true
-	case left:
-		return requests.CauseExpired, "", true
-	}
-	return "", "", false
-}
-
-// gone are the bindings of the grant that were seen to disappear, the first one first.
-func (p *planner) gone(r Record) []Gone {
-	var seen []Gone
-	for _, g := range p.Gone {
-		if slices.ContainsFunc(r.Bindings, func(b Object) bool {
-			return b.Namespace == g.Namespace && b.Name == g.Name && (b.UID == g.UID || b.UID == "" && b.Content == g.Content)
-		}) {
-			seen = append(seen, g)
-		}
-	}
-	slices.SortFunc(seen, func(a, b Gone) int { return a.At.Compare(b.At) })
-	return seen
-}
-
-// lastSeen is when the last binding of a grant that has none left disappeared; zero when nobody saw it.
-func (p *planner) lastSeen(r Record) (at requests.Time) {
-	if seen := p.gone(r); len(seen) > 0 && len(seen) == len(r.Bindings) {
-		at = requests.At(seen[len(seen)-1].At)
-	}
-	return at
-}
-
-// removal is the cause of a grant whose request file is gone from main: given back by who asked for it, or taken. It is
-// "" while that is not known; access ends without waiting for it.
-func (p *planner) removal(r Record, since time.Time) string {
-	remover, known := p.Removers[r.Grant.Path]
-	switch {
-	case known && remover != "" && requests.NamePart(remover) == requests.NamePart(r.Grant.Requester):
-		return requests.CauseRelinquished
-	case known, !p.now.Before(since.Add(maxWait)):
-		return requests.CauseRevoked
-	}
-	return ""
+func (p *planner) add(action Action, r Record, remove ...Live) {
+	p.steps = append(p.steps, Step{Action: action, Record: r, Delete: remove})
 }
 
 func (p *planner) sweep() {

@@ -2,6 +2,7 @@ package sync
 
 import (
 	"bytes"
+	"cmp"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,11 +13,13 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/render"
 	"github.com/pullgrant/pullgrant/requests"
 )
 
 // scenario is one file of testdata/plan. A short name x stands for the request 20261122-alice-x under the policy
-// payments-debug, whose window is 10:00 to 11:00 and whose bindings are in the namespace payments.
+// payments-debug, whose window is 10:00 to 11:00 and whose bindings, and the Job where it has one, are in the namespace
+// payments.
 type scenario struct {
 	Now  time.Time
 	Main *struct {
@@ -29,11 +32,12 @@ type scenario struct {
 		Name, Phase, Cause string
 		Ended              requests.Time
 		Bindings           []struct{ UID string }
+		Job                *struct{ UID string } // none: the policy let it be made without
 	}
 	Live []struct {
 		Of, UID, Content string
 		Number           int
-		Unmanaged        bool
+		Unmanaged, Job   bool
 	}
 	Namespaces map[string]string
 	Gone       []struct {
@@ -42,6 +46,7 @@ type scenario struct {
 		Expired          bool
 	}
 	Removers map[string]string
+	Drift    map[string]string
 	Proofs   map[string]struct {
 		Outcome policies.Outcome
 		Code    policies.Code
@@ -72,7 +77,7 @@ func grantOf(short string, n, hours int) requests.Grant {
 }
 
 func (s scenario) world() World {
-	w := World{Cluster: cluster1, Namespaces: s.Namespaces, Removers: map[string]string{}, Proofs: map[string]Proof{}}
+	w := World{Cluster: cluster1, Namespaces: s.Namespaces, Removers: map[string]string{}, Drift: map[string]string{}, Proofs: map[string]Proof{}}
 	if w.Namespaces == nil {
 		w.Namespaces = map[string]string{"payments": "ns"}
 	}
@@ -99,26 +104,35 @@ func (s scenario) world() World {
 	}
 	for _, r := range s.Records {
 		record := Record{Phase: Phase(r.Phase), Grant: grantOf(r.Name, len(r.Bindings), 1), Cause: r.Cause, EndedAt: r.Ended, version: "1"}
+		if r.Job != nil {
+			record.Objects = append(record.Objects, Object{Kind: render.KindJob, Namespace: "payments", Name: requests.ObjectName(longName(r.Name), 0),
+				NamespaceUID: "ns", UID: r.Job.UID, Content: "own"})
+		}
 		for i, b := range r.Bindings {
-			record.Bindings = append(record.Bindings, Object{Namespace: "payments", Name: requests.ObjectName(longName(r.Name), i),
+			record.Objects = append(record.Objects, Object{Kind: render.KindRoleBinding, Namespace: "payments", Name: requests.ObjectName(longName(r.Name), i),
 				NamespaceUID: "ns", UID: b.UID, Content: "own"})
 		}
 		w.Records = append(w.Records, record)
 	}
-	live := func(short string, number int, uid, content string, unmanaged bool) Live {
-		if content == "" {
-			content = "own"
-		}
-		return Live{Namespace: "payments", Name: requests.ObjectName(longName(short), number), UID: uid, Content: content, Managed: !unmanaged}
+	live := func(kind, short string, number int, uid, content string, unmanaged bool) Live {
+		return Live{Kind: kind, Namespace: "payments", Name: requests.ObjectName(longName(short), number), UID: uid,
+			Content: cmp.Or(content, "own"), Managed: !unmanaged}
 	}
 	for _, l := range s.Live {
-		w.Live = append(w.Live, live(l.Of, l.Number, l.UID, l.Content, l.Unmanaged))
+		kind := render.KindRoleBinding
+		if l.Job {
+			kind = render.KindJob
+		}
+		w.Live = append(w.Live, live(kind, l.Of, l.Number, l.UID, l.Content, l.Unmanaged))
 	}
 	for _, g := range s.Gone {
-		w.Gone = append(w.Gone, Gone{Live: live(g.Of, 0, g.UID, g.Content, false), At: g.At, Expired: g.Expired})
+		w.Gone = append(w.Gone, Gone{Live: live(render.KindRoleBinding, g.Of, 0, g.UID, g.Content, false), At: g.At, Expired: g.Expired})
 	}
 	for short, login := range s.Removers {
 		w.Removers[pathOf(short)] = login
+	}
+	for short, cause := range s.Drift {
+		w.Drift[pathOf(short)] = cause
 	}
 	for short, p := range s.Proofs {
 		grant := grantOf(short, 1, max(p.Hours, 1))
@@ -160,8 +174,8 @@ func TestPlan(t *testing.T) {
 					}
 				}
 				for short, uids := range s.UIDs {
-					if step.Action == Grant && step.Record.Grant.Name == longName(short) && step.Record.Bindings[0].UID != uids[0] {
-						t.Errorf("%s notes UID %q, want %s", short, step.Record.Bindings[0].UID, uids[0])
+					if step.Action == Grant && step.Record.Grant.Name == longName(short) && step.Record.Objects[0].UID != uids[0] {
+						t.Errorf("%s notes UID %q, want %s", short, step.Record.Objects[0].UID, uids[0])
 					}
 				}
 			}

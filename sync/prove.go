@@ -58,8 +58,8 @@ func (a *Agent) readMain(tip string) (main *Main, problems []string, err error) 
 	return main, problems, nil
 }
 
-// prove judges the requests on main that have no record. Those that keep having none are judged again at growing
-// intervals; others are not held up by it.
+// prove judges the requests on main that have no record, and again those whose grant another process began and did not
+// finish. Those that cannot be judged are tried again at growing intervals; others are not held up by it.
 func (a *Agent) prove(ctx context.Context, w World) map[string]Proof {
 	a.settled(w)
 	ctx, cancel := context.WithTimeout(ctx, proveTimeout)
@@ -69,7 +69,12 @@ func (a *Agent) prove(ctx context.Context, w World) map[string]Proof {
 	slices.SortStableFunc(paths, func(p, q string) int { return cmp.Compare(a.waiting[p].pause, a.waiting[q].pause) })
 	for _, p := range paths {
 		blob, now := w.Main.Requests[p], a.clocks.own()
-		if slices.ContainsFunc(w.Records, func(r Record) bool { return r.Grant.Path == p }) {
+		begun := slices.IndexFunc(w.Records, func(r Record) bool { return r.Grant.Path == p })
+		if begun >= 0 && w.Records[begun].Phase != Granting {
+			continue
+		}
+		if proof, here := a.proved[p]; begun >= 0 && here && proof.Blob == blob {
+			proofs[p] = proof
 			continue
 		}
 		wait, tried := a.waiting[p]
@@ -90,6 +95,9 @@ func (a *Agent) prove(ctx context.Context, w World) map[string]Proof {
 		proof := a.judge(ctx, w.Main.Tip, p, blob)
 		proof.Blob, proof.Since = blob, wait.since
 		proofs[p] = proof
+		if proof.Decision.Outcome == policies.Allowed {
+			a.proved[p] = proof
+		}
 		wait.next, wait.pause = now.Add(wait.pause), min(2*wait.pause, longPause)
 		a.waiting[p] = wait
 		d := proof.Decision
@@ -103,15 +111,20 @@ func (a *Agent) prove(ctx context.Context, w World) map[string]Proof {
 	return proofs
 }
 
-// settled drops from waiting what has a record now, or is off the branch.
+// settled drops from waiting, and from what was proved, what is granted or refused now, or is off the branch.
 func (a *Agent) settled(w World) {
-	for _, r := range w.Records {
-		delete(a.waiting, r.Grant.Path)
+	open := map[string]bool{}
+	for p := range w.Main.Requests {
+		open[p] = true
 	}
-	maps.DeleteFunc(a.waiting, func(p string, _ waiting) bool {
-		_, asked := w.Main.Requests[p]
-		return !asked
-	})
+	for _, r := range w.Records {
+		if _, here := a.proved[r.Grant.Path]; here || r.Phase != Granting {
+			delete(a.waiting, r.Grant.Path)
+		}
+		open[r.Grant.Path] = open[r.Grant.Path] && r.Phase == Granting
+	}
+	maps.DeleteFunc(a.waiting, func(p string, _ waiting) bool { return !open[p] })
+	maps.DeleteFunc(a.proved, func(p string, _ Proof) bool { return !open[p] })
 }
 
 // judge proves one request, or says why it does not stand.

@@ -33,20 +33,24 @@ func revocation(r Record) requests.Revocation {
 	if g.Subject.Name != "" {
 		entry.Status.Subject = &g.Subject
 	}
-	for _, b := range r.Bindings {
-		if b.UID == "" {
-			continue
+	for _, o := range r.Objects {
+		if o.UID != "" {
+			entry.Status.GrantRefs = append(entry.Status.GrantRefs, grantRef(g, o))
 		}
-		ref := requests.GrantRef{Kind: "RoleBinding", Namespace: b.Namespace, Name: b.Name, UID: b.UID, State: requests.ObjectReclaimed}
-		if i := slices.IndexFunc(g.Bindings, func(g requests.Binding) bool { return g.Namespace == b.Namespace && g.Name == b.Name }); i >= 0 {
-			ref.Role, ref.Rules = g.Bindings[i].Role.Name, g.Bindings[i].Rules
-		}
-		entry.Status.GrantRefs = append(entry.Status.GrantRefs, ref)
 	}
-	if len(entry.Status.GrantRefs) > 0 {
+	if r.granted() {
 		entry.Status.GrantedAt, entry.Status.ExpiresAt = &g.Window.Start, &g.Window.End
 	}
 	return entry
+}
+
+// grantRef is an object of a grant that is gone, as an entry tells of it: of a binding, with the role it gave.
+func grantRef(g requests.Grant, o Object) requests.GrantRef {
+	ref := requests.GrantRef{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, UID: o.UID, State: requests.ObjectReclaimed}
+	if i := slices.IndexFunc(g.Bindings, func(b requests.Binding) bool { return b.Namespace == o.Namespace && b.Name == o.Name }); i >= 0 && o.isBinding() {
+		ref.Role, ref.Rules = g.Bindings[i].Role.Name, g.Bindings[i].Rules
+	}
+	return ref
 }
 
 // entry is one request that leaves requests/: into the ledger, or, when its name was used before, for good.
@@ -176,7 +180,7 @@ func sentence(e entry) string {
 
 // granted tells whether any binding ever existed.
 func (r Record) granted() bool {
-	return slices.ContainsFunc(r.Bindings, func(b Object) bool { return b.UID != "" })
+	return slices.ContainsFunc(r.Objects, func(o Object) bool { return o.isBinding() && o.UID != "" })
 }
 
 func (e entry) trailers() []string {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/render"
 	"github.com/pullgrant/pullgrant/requests"
 )
 
@@ -46,9 +47,9 @@ func (s *simulation) part() error {
 
 func (s *simulation) save(r Record) {
 	r.version = "1"
-	for _, b := range r.Bindings {
-		if b.UID != "" {
-			s.created[b.Name] = r.Grant.Name
+	for _, o := range r.Objects {
+		if o.UID != "" {
+			s.created[o.Kind+o.Name] = r.Grant.Name
 		}
 	}
 	i := slices.IndexFunc(s.Records, func(o Record) bool { return o.Grant.Name == r.Grant.Name })
@@ -63,8 +64,8 @@ func (s *simulation) save(r Record) {
 func (s *simulation) apply(now time.Time, steps []Step) error {
 	for _, step := range steps {
 		r := step.Record
-		r.Bindings = slices.Clone(r.Bindings)
-		for _, b := range step.Bindings {
+		r.Objects = slices.Clone(r.Objects)
+		for _, b := range step.Delete {
 			if err := s.part(); err != nil {
 				return err
 			}
@@ -99,19 +100,27 @@ func (s *simulation) apply(now time.Time, steps []Step) error {
 }
 
 func (s *simulation) grant(now time.Time, r Record) error {
-	if len(r.Bindings) == 0 {
-		for _, b := range r.Grant.Bindings {
-			r.Bindings = append(r.Bindings, Object{Namespace: b.Namespace, Name: b.Name, NamespaceUID: s.Namespaces[b.Namespace], Content: "own"})
+	if len(r.Objects) == 0 {
+		r.Objects = objectsOf(r.Grant, true)
+		for i, o := range r.Objects {
+			r.Objects[i].NamespaceUID, r.Objects[i].Content = s.Namespaces[o.Namespace], "own"
 		}
 	}
 	if err := s.part(); err != nil {
 		return err
 	}
-	s.save(Record{Phase: Granting, Grant: r.Grant, Bindings: slices.Clone(r.Bindings)})
+	r.Phase = Granting
+	s.save(Record{Phase: Granting, Grant: r.Grant, Objects: slices.Clone(r.Objects)})
 	s.grants[r.Grant.Name] = r.Grant
-	for i, b := range r.Bindings {
-		if b.UID != "" {
+	for i, o := range r.Objects {
+		if o.UID != "" {
 			continue
+		}
+		if o.isBinding() { // which Job owns it is noted
+			if err := s.part(); err != nil {
+				return err
+			}
+			s.save(Record{Phase: Granting, Grant: r.Grant, Objects: slices.Clone(r.Objects)})
 		}
 		if err := s.part(); err != nil {
 			return err
@@ -119,12 +128,12 @@ func (s *simulation) grant(now time.Time, r Record) error {
 		if !r.Grant.Window.Open(now) {
 			return fmt.Errorf("%s created outside its window", r.Grant.Name)
 		}
-		if who, twice := s.created[b.Name]; twice {
-			return fmt.Errorf("%s created twice, first for %s", b.Name, who)
+		if who, twice := s.created[o.Kind+o.Name]; twice {
+			return fmt.Errorf("%s %s created twice, first for %s", o.Kind, o.Name, who)
 		}
-		if slices.ContainsFunc(s.Live, func(l Live) bool { return l.Name == b.Name }) {
+		if slices.ContainsFunc(s.Live, func(l Live) bool { return l.is(o) }) {
 			s.Live = slices.DeleteFunc(s.Live, func(l Live) bool {
-				return slices.ContainsFunc(r.Bindings, func(b Object) bool { return b.UID == l.UID })
+				return slices.ContainsFunc(r.Objects, func(o Object) bool { return o.UID == l.UID })
 			})
 			r.Phase, r.Cause, r.Code, r.EndedAt = Ended, requests.CauseDenied, string(policies.BindingConflict), requests.At(now)
 			s.save(r)
@@ -132,8 +141,8 @@ func (s *simulation) grant(now time.Time, r Record) error {
 			return nil
 		}
 		s.uids++
-		r.Bindings[i].UID = fmt.Sprintf("made-%d", s.uids)
-		s.Live = append(s.Live, Live{Namespace: b.Namespace, Name: b.Name, UID: r.Bindings[i].UID, Managed: true, Content: "own"})
+		r.Objects[i].UID = fmt.Sprintf("made-%d", s.uids)
+		s.Live = append(s.Live, Live{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, UID: r.Objects[i].UID, Managed: true, Content: "own"})
 	}
 	if err := s.part(); err != nil {
 		return err
@@ -172,7 +181,7 @@ func TestPlanProperties(t *testing.T) {
 			}
 			steps := Plan(now, w)
 			if at := slices.IndexFunc(steps, func(s Step) bool { return s.Action != End && s.Action != Sweep }); at >= 0 {
-				if late := slices.IndexFunc(steps[at:], func(s Step) bool { return len(s.Bindings) > 0 }); late >= 0 {
+				if late := slices.IndexFunc(steps[at:], func(s Step) bool { return len(s.Delete) > 0 }); late >= 0 {
 					t.Fatalf("seed %d, step %d: %q comes after %q", seed, step, steps[at+late], steps[at])
 				}
 			}
@@ -212,13 +221,13 @@ func TestPlanProperties(t *testing.T) {
 func (s *simulation) check(t *testing.T, seed uint64, step int, now time.Time) {
 	t.Helper()
 	for _, l := range s.Live {
-		name, ours := s.created[l.Name]
+		name, ours := s.created[l.Kind+l.Name]
 		if ours && l.Managed && !now.Before(s.grants[name].Window.End.Time) {
 			t.Fatalf("seed %d, step %d: %s lives past %s", seed, step, l.Name, s.grants[name].Window.End)
 		}
 		if l.Managed && !slices.ContainsFunc(s.Records, func(r Record) bool {
-			return r.Phase != Ended && slices.ContainsFunc(r.Bindings, func(b Object) bool {
-				return (b.UID == l.UID || b.UID == "" && b.Name == l.Name) && l.Content == b.Content
+			return r.Phase != Ended && slices.ContainsFunc(r.Objects, func(o Object) bool {
+				return (o.UID == l.UID || o.UID == "" && l.is(o)) && l.Content == o.Content
 			})
 		}) {
 			t.Fatalf("seed %d, step %d: nothing explains %+v", seed, step, l)
@@ -259,10 +268,10 @@ func (s *simulation) disturb(random *rand.Rand, now time.Time) {
 		put(path, "b2")
 	case 6:
 		put(requests.Path(cluster1, "other", name), "b1")
-	case 7: // a binding vanishes, seen or not
+	case 7: // an object vanishes, seen or not; only bindings are watched
 		if len(s.Live) > 0 {
 			i := random.IntN(len(s.Live))
-			if random.IntN(2) == 0 {
+			if random.IntN(2) == 0 && s.Live[i].Kind == render.KindRoleBinding {
 				s.Gone = append(slices.Clone(s.Gone), Gone{Live: s.Live[i], At: now.Add(-time.Minute), Expired: random.IntN(2) == 0})
 			}
 			s.Live = slices.Delete(slices.Clone(s.Live), i, i+1)
@@ -274,11 +283,11 @@ func (s *simulation) disturb(random *rand.Rand, now time.Time) {
 			s.Live[i].Content, s.Live[i].Managed = "other", random.IntN(2) == 0
 		}
 	case 9: // or made by hand
-		object := requests.ObjectName(name, 0)
-		if !slices.ContainsFunc(s.Live, func(l Live) bool { return l.Name == object }) {
+		made := Live{Kind: []string{render.KindJob, render.KindRoleBinding}[random.IntN(2)], Namespace: "payments", Name: requests.ObjectName(name, 0),
+			UID: fmt.Sprintf("hand-%d", s.uids), Managed: random.IntN(2) == 0, Content: []string{"own", "other"}[random.IntN(2)]}
+		if !slices.ContainsFunc(s.Live, func(l Live) bool { return l.Kind == made.Kind && l.Name == made.Name }) {
 			s.uids++
-			s.Live = append(slices.Clone(s.Live), Live{Namespace: "payments", Name: object, UID: fmt.Sprintf("hand-%d", s.uids),
-				Managed: random.IntN(2) == 0, Content: []string{"own", "other"}[random.IntN(2)]})
+			s.Live = append(slices.Clone(s.Live), made)
 		}
 	case 10:
 		s.Namespaces = map[string]string{"payments": fmt.Sprintf("ns-%d", random.IntN(2))}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os/exec"
+	"slices"
 	"strings"
 	gosync "sync"
 	"sync/atomic"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -49,7 +51,7 @@ type stage struct {
 	hubAhead time.Duration // and what GitHub's is
 }
 
-var stages atomic.Int32
+var stages, replicas atomic.Int32
 
 func newStage(t *testing.T) *stage {
 	t.Helper()
@@ -77,7 +79,8 @@ func newStage(t *testing.T) *stage {
 	s.agentRest, err = cp.ServiceAccount(t.Context(), Namespace, "pullgrant-agent")
 	s.must(err)
 	s.until("the agent's rights are in force", func() bool {
-		return s.may("system:serviceaccount:pullgrant-system:pullgrant-agent", "rbac.authorization.k8s.io", "create", "rolebindings")
+		const agent = "system:serviceaccount:pullgrant-system:pullgrant-agent"
+		return s.may(agent, "rbac.authorization.k8s.io", "create", "rolebindings") && s.may(agent, "batch", "create", "jobs")
 	})
 	s.Forge, err = forge.Start(t.TempDir(), forge.Options{Contract: true, Now: func() time.Time { return s.clock().Add(s.ahead(&s.hubAhead)) }})
 	s.must(err)
@@ -184,11 +187,12 @@ func (s *stage) makeNamespace() {
 	s.must(err)
 }
 
-func (s *stage) may(user, group, verb, resource string) bool {
+// may asks the API server what a user may do in the namespace, with one object of that name where one is given.
+func (s *stage) may(user, group, verb, resource string, name ...string) bool {
 	s.Helper()
 	review, err := s.admin.AuthorizationV1().SubjectAccessReviews().Create(s.Context(), &authorizationv1.SubjectAccessReview{
 		Spec: authorizationv1.SubjectAccessReviewSpec{User: user, ResourceAttributes: &authorizationv1.ResourceAttributes{
-			Namespace: s.namespace, Group: group, Verb: verb, Resource: resource}},
+			Namespace: s.namespace, Group: group, Verb: verb, Resource: resource, Name: strings.Join(name, "")}},
 	}, metav1.CreateOptions{})
 	s.must(err)
 	return review.Status.Allowed
@@ -267,7 +271,7 @@ func (s *stage) agent(o options) *Agent {
 		return "x-access-token", s.AppToken("agent"), nil
 	}, client)
 	s.must(err)
-	c := Config{Cluster: s.cluster, Repository: repository, Kubernetes: config, Poll: cmp.Or(o.poll, 50*time.Millisecond), Clock: s.clock, Signer: o.signer, TrustRoot: o.root,
+	c := Config{Cluster: s.cluster, Identity: fmt.Sprintf("replica-%d", replicas.Add(1)), Repository: repository, Kubernetes: config, Poll: cmp.Or(o.poll, 50*time.Millisecond), Clock: s.clock, Signer: o.signer, TrustRoot: o.root,
 		Logger: slog.New(slog.NewJSONHandler(lockedWriter{s}, nil))}
 	if o.github {
 		c.GitHub, err = github.New(github.Config{APIURL: s.URL, Owner: "acme", Repo: "access",
@@ -312,6 +316,14 @@ func (s *stage) bindings() []rbacv1.RoleBinding {
 	return list.Items
 }
 
+// jobs lists the backstops that are left, but for those that are being deleted.
+func (s *stage) jobs() []batchv1.Job {
+	s.Helper()
+	list, err := s.admin.BatchV1().Jobs(s.namespace).List(s.Context(), metav1.ListOptions{LabelSelector: "app.kubernetes.io/managed-by=pullgrant"})
+	s.must(err)
+	return slices.DeleteFunc(list.Items, func(j batchv1.Job) bool { return j.DeletionTimestamp != nil })
+}
+
 func (s *stage) records() []corev1.ConfigMap {
 	s.Helper()
 	list, err := s.admin.CoreV1().ConfigMaps(Namespace).List(s.Context(), metav1.ListOptions{LabelSelector: "pullgrant.dev/cluster=" + s.cluster})
@@ -352,6 +364,9 @@ func (s *stage) over(name, cause, code string) requests.Revocation {
 	s.allowed(false)
 	if b := s.bindings(); len(b) != 0 {
 		s.Errorf("still there: %v", b)
+	}
+	if j := s.jobs(); len(j) != 0 {
+		s.Errorf("Jobs left: %v", j)
 	}
 	if r := s.records(); len(r) != 0 {
 		s.Errorf("records left: %v", r)

@@ -31,11 +31,12 @@ const (
 
 // Record is what the agent remembers of one grant, as a ConfigMap, until the ledger has it.
 type Record struct {
-	Phase    Phase
-	Grant    requests.Grant
-	Request  []byte // the request file, for the ledger entry; empty when it is no readable request
-	Facts    []byte // what it was judged by, for the ledger; empty when that was not kept
-	Bindings []Object
+	Phase   Phase
+	Grant   requests.Grant
+	Request []byte            // the request file, for the ledger entry; empty when it is no readable request
+	Facts   []byte            // what it was judged by, for the ledger; empty when that was not kept
+	Objects []Object          // as objectsOf has them; Jobs come first
+	Roles   map[string]string // by role of the grant, a digest of its rules when it was granted
 
 	Cause   string // of an Ended grant; "" while it is being found out who removed the request
 	Code    string // of a refusal
@@ -44,13 +45,36 @@ type Record struct {
 	version string // the ConfigMap's resource version; "" when it does not exist yet
 }
 
-// Object is one binding of a grant.
+// Object is one object of a grant: a binding, or the Job that is its backstop.
 type Object struct {
+	Kind         string `json:"kind"`
 	Namespace    string `json:"namespace"`
 	Name         string `json:"name"`
-	NamespaceUID string `json:"namespaceUID"` // read before the binding was created
+	NamespaceUID string `json:"namespaceUID"` // read before anything was created
 	UID          string `json:"uid,omitempty"`
-	Content      string `json:"content"` // digest of what was created
+	Content      string `json:"content"` // digest of what was created; of a binding, "" until its Job is there
+}
+
+// isBinding tells what gives access from what only ends it.
+func (o Object) isBinding() bool { return o.Kind == render.KindRoleBinding }
+
+// objectsOf names the objects of a grant in the order in which they are made: the Jobs, one a namespace, then the bindings
+// that they own. Without a backstop, where the policy lets that be, there are bindings only.
+func objectsOf(g requests.Grant, backstop bool) (objects []Object) {
+	if backstop {
+		for _, namespace := range g.Namespaces() {
+			objects = append(objects, Object{Kind: render.KindJob, Namespace: namespace, Name: requests.ObjectName(g.Name, 0)})
+		}
+	}
+	for i, b := range g.Bindings {
+		objects = append(objects, Object{Kind: render.KindRoleBinding, Namespace: b.Namespace, Name: requests.ObjectName(g.Name, i)})
+	}
+	return objects
+}
+
+// of tells whether objects are those, whatever is known of each.
+func of(objects, those []Object) bool {
+	return slices.EqualFunc(objects, those, func(a, b Object) bool { return a.Kind == b.Kind && a.Namespace == b.Namespace && a.Name == b.Name })
 }
 
 // configMap writes the record. The request's bytes go where any bytes may stand.
@@ -59,11 +83,15 @@ func (r Record) configMap() (*corev1.ConfigMap, error) {
 	if err != nil {
 		return nil, fmt.Errorf("write the record of %s: %w", r.Grant.Name, err)
 	}
-	bindings, err := json.Marshal(r.Bindings)
+	objects, err := json.Marshal(r.Objects)
 	if err != nil {
 		return nil, fmt.Errorf("write the record of %s: %w", r.Grant.Name, err)
 	}
-	data := map[string]string{"phase": string(r.Phase), "grant": string(grant), "bindings": string(bindings)}
+	roles, err := json.Marshal(r.Roles)
+	if err != nil {
+		return nil, fmt.Errorf("write the record of %s: %w", r.Grant.Name, err)
+	}
+	data := map[string]string{"phase": string(r.Phase), "grant": string(grant), "objects": string(objects), "roles": string(roles)}
 	if r.Phase == Ended {
 		data["cause"], data["code"], data["endedAt"] = r.Cause, r.Code, r.EndedAt.String()
 	}
@@ -85,16 +113,15 @@ func (r Record) configMap() (*corev1.ConfigMap, error) {
 func readRecord(m *corev1.ConfigMap) (Record, error) {
 	r := Record{Phase: Phase(m.Data["phase"]), Request: m.BinaryData["request"], Facts: m.BinaryData["facts"], Cause: m.Data["cause"], Code: m.Data["code"],
 		version: m.ResourceVersion}
-	errs := []error{json.Unmarshal([]byte(m.Data["grant"]), &r.Grant), json.Unmarshal([]byte(m.Data["bindings"]), &r.Bindings)}
+	errs := []error{json.Unmarshal([]byte(m.Data["grant"]), &r.Grant), json.Unmarshal([]byte(m.Data["objects"]), &r.Objects),
+		json.Unmarshal([]byte(m.Data["roles"]), &r.Roles)}
 	switch r.Phase {
 	case Granting, Granted:
 		if r.Grant.Window.End.IsZero() {
 			errs = append(errs, errors.New("the grant has no end"))
 		}
-		if !slices.EqualFunc(r.Bindings, r.Grant.Bindings, func(o Object, b requests.Binding) bool {
-			return o.Name == b.Name && o.Namespace == b.Namespace
-		}) {
-			errs = append(errs, errors.New("its bindings are not those of the grant"))
+		if !of(r.Objects, objectsOf(r.Grant, true)) && !(r.Grant.BackstopOptional && of(r.Objects, objectsOf(r.Grant, false))) {
+			errs = append(errs, errors.New("its objects are not those of the grant"))
 		}
 	case Ended:
 		errs = append(errs, r.EndedAt.UnmarshalText([]byte(m.Data["endedAt"])))
@@ -104,9 +131,9 @@ func readRecord(m *corev1.ConfigMap) (Record, error) {
 	default:
 		errs = append(errs, fmt.Errorf("phase %s", requests.Quote(m.Data["phase"])))
 	}
-	for i, b := range r.Bindings { // a name that no call can be made with must not hold up those of others
-		if requests.CheckName(b.Namespace) != "" || b.Name != requests.ObjectName(r.Grant.Name, i) {
-			errs = append(errs, fmt.Errorf("its binding %d has a name that none has", i+1))
+	for i, o := range r.Objects { // a name that no call can be made with must not hold up those of others
+		if requests.CheckName(o.Namespace) != "" || !slices.ContainsFunc(objectsOf(r.Grant, true), func(of Object) bool { return of.Kind == o.Kind && of.Name == o.Name }) {
+			errs = append(errs, fmt.Errorf("its object %d is one that none has", i+1))
 		}
 	}
 	if _, ok := requests.SplitPath(r.Grant.Path); !ok || requests.ObjectName(r.Grant.Name, 0) != m.Name {

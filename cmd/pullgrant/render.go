@@ -24,7 +24,8 @@ func newRenderCommand(w world) *cobra.Command {
 		Use:   "render NAME|FILE",
 		Short: "Print the objects a request would create",
 		Long: `Print, as YAML, the objects that the agent would create for a request once it is merged, under the policies of the same
-checkout. What only the merge decides, such as the times, is not in them.`,
+checkout: the Job that ends the access when the agent is gone, and the RoleBindings it will own. What only the merge
+decides, such as the times, is not in them.`,
 		Example: `  pullgrant render 20261122-alice-inc-123
   pullgrant render requests/prod-eu/payments-debug/20261122-alice-inc-123.yaml`,
 		Args: arguments(1, 1),
@@ -58,9 +59,20 @@ func renderRequest(w world, o renderOptions) error {
 	if decision.Outcome != policies.Allowed || decision.Grant == nil {
 		return refused(w, decision, "")
 	}
-	objects, err := render.Render(*decision.Grant)
+	bindings, err := render.Render(*decision.Grant)
 	if err != nil {
 		return err
+	}
+	var objects []any
+	for _, namespace := range decision.Grant.Namespaces() {
+		job, err := render.Backstop(*decision.Grant, namespace, w.now())
+		if err != nil {
+			return err
+		}
+		objects = append(objects, job)
+	}
+	for _, binding := range bindings {
+		objects = append(objects, binding)
 	}
 	_, err = w.out.Write(render.YAML(objects))
 	return err

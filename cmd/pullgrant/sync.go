@@ -144,7 +144,11 @@ func runAgent(ctx context.Context, w world, o syncOptions) error {
 }
 
 func (o syncOptions) agent(ctx context.Context, w world) (config sync.Config, err error) {
-	config = sync.Config{Cluster: o.cluster, Poll: o.poll, TrustRoot: o.trustRoot, Clock: w.now, Logger: slog.New(slog.NewJSONHandler(w.err, nil))}
+	machine, err := os.Hostname()
+	if err != nil {
+		return config, fmt.Errorf("find this machine's name: %w", err)
+	}
+	config = sync.Config{Cluster: o.cluster, Identity: fmt.Sprintf("%s_%d", machine, os.Getpid()), Poll: o.poll, TrustRoot: o.trustRoot, Clock: w.now, Logger: slog.New(slog.NewJSONHandler(w.err, nil))}
 	if config.Kubernetes, err = o.kubernetes(); err != nil {
 		return config, err
 	}

@@ -1,0 +1,182 @@
+package sync
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/render"
+	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/testdata/kube"
+)
+
+// TestBackstopEndsAccessWithoutAnAgent: no agent runs any more, and access ends all the same (G3), also when the
+// controllers that see to it were down in between. The next agent records it.
+func TestBackstopEndsAccessWithoutAnAgent(t *testing.T) {
+	s := newStage(t)
+	name := s.ask("dead")
+	s.setClock(noon.Add(time.Hour - 3*time.Second)) // so that the test takes seconds
+	s.once(options{})
+	s.allowed(true)
+	if ttl := *s.jobs()[0].Spec.TTLSecondsAfterFinished; ttl != 3+int32(render.Grace/time.Second) {
+		t.Errorf("the TTL is %d s", ttl)
+	}
+	manager := kube.ForTest(t).ControllerManager
+	s.must(manager.Kill())
+	s.must(manager.Start(t.Context()))
+	s.until("the binding is gone", func() bool { return len(s.bindings()) == 0 })
+	s.setClock(noon.Add(2 * time.Hour))
+	s.once(options{})
+	s.over(name, requests.CauseExpired, "")
+}
+
+// TestLongGrant: the TTL of a grant of weeks is in seconds as well.
+func TestLongGrant(t *testing.T) {
+	g := grantOf("long", 1, 24*40)
+	job, err := render.Backstop(g, "payments", g.Window.Start.Time)
+	if err != nil || *job.Spec.TTLSecondsAfterFinished != 40*24*3600+int32(render.Grace/time.Second) {
+		t.Errorf("TTL %d, %v", *job.Spec.TTLSecondsAfterFinished, err)
+	}
+}
+
+// TestControllerManagerDown: what cannot be armed is not granted, and is once the controllers are back.
+func TestControllerManagerDown(t *testing.T) {
+	s := newStage(t)
+	name := s.ask("unarmed")
+	manager := kube.ForTest(t).ControllerManager
+	s.must(manager.Kill())
+	agent := s.agent(options{})
+	err := agent.Once(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "is not complete yet; does kube-controller-manager run?") || len(s.bindings()) != 0 {
+		t.Errorf("bindings %v, error %v", s.bindings(), err)
+	}
+	s.must(manager.Start(t.Context()))
+	s.until("it is granted", func() bool { return agent.Once(t.Context()) == nil })
+	if b := s.bindings(); len(b) != 1 || b[0].Name != requests.ObjectName(name, 0) {
+		t.Errorf("bindings: %v", b)
+	}
+}
+
+// TestArmedTooLate: a Job that was complete a minute after it was made would end access a minute too late; another one
+// takes its place.
+func TestArmedTooLate(t *testing.T) {
+	s := newStage(t)
+	s.ask("late")
+	var backdated atomic.Bool
+	older := func(next http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(r *http.Request) (*http.Response, error) {
+			r.Header.Set("Accept", "application/json") // client-go asks for protobuf
+			response, err := next.RoundTrip(r)
+			if err != nil || r.Method != http.MethodGet || !strings.Contains(r.URL.Path, "/jobs/") {
+				return response, err
+			}
+			data, err := io.ReadAll(response.Body)
+			s.must(err)
+			var job batchv1.Job
+			if json.Unmarshal(data, &job) == nil && job.Status.CompletionTime != nil && backdated.CompareAndSwap(false, true) {
+				job.CreationTimestamp = metav1.NewTime(job.Status.CompletionTime.Add(-time.Minute))
+				data, err = json.Marshal(job)
+				s.must(err)
+			}
+			response.Body, response.ContentLength = io.NopCloser(bytes.NewReader(data)), int64(len(data))
+			return response, nil
+		})
+	}
+	agent := s.agent(options{wire: older})
+	if err := agent.Once(t.Context()); err == nil || !strings.Contains(err.Error(), "was complete only after 1m0s") || len(s.bindings()) != 0 {
+		t.Errorf("bindings %v, error %v", s.bindings(), err)
+	}
+	s.must(agent.Once(t.Context()))
+	if j := s.jobs(); len(j) != 1 || len(s.bindings()) != 1 || s.bindings()[0].OwnerReferences[0].UID != j[0].UID {
+		t.Errorf("jobs %v, bindings %v", j, s.bindings())
+	}
+}
+
+// TestQuotaOnJobs: without a backstop nothing is granted, unless the policy lets it be; then the binding says so.
+func TestQuotaOnJobs(t *testing.T) {
+	for slug, optional := range map[string]bool{"required": false, "optional": true} {
+		t.Run(slug, func(t *testing.T) {
+			s := newStage(t)
+			quota := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Name: "no-jobs"},
+				Spec: corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{"count/jobs.batch": resource.MustParse("0")}}}
+			_, err := s.admin.CoreV1().ResourceQuotas(s.namespace).Create(t.Context(), quota, metav1.CreateOptions{})
+			s.must(err)
+			s.until("the quota is known", func() bool {
+				q, err := s.admin.CoreV1().ResourceQuotas(s.namespace).Get(t.Context(), "no-jobs", metav1.GetOptions{})
+				return err == nil && len(q.Status.Hard) == 1
+			})
+			if optional {
+				path := policies.Path("payments-debug")
+				s.pushFiles("root", "Optional", map[string]string{path: strings.Replace(s.git("show", "main:"+path)+"\n",
+					"  target:\n", "  target:\n    backstop: optional\n", 1)})
+			}
+			name := s.ask(slug)
+			s.once(options{})
+			if !optional {
+				s.over(name, requests.CauseDenied, "NoBackstop")
+				return
+			}
+			if b := s.bindings(); len(b) != 1 || b[0].Annotations["pullgrant.dev/backstop"] != "none" || len(b[0].OwnerReferences) != 0 {
+				t.Fatalf("bindings: %v", b)
+			}
+			s.once(options{})
+			s.allowed(true)
+			s.setClock(noon.Add(time.Hour))
+			s.once(options{})
+			s.over(name, requests.CauseExpired, "")
+		})
+	}
+}
+
+// TestJobDeletedByHand ends access early, as deleting the binding does.
+func TestJobDeletedByHand(t *testing.T) {
+	s := newStage(t)
+	name := s.ask("job")
+	agent := s.agent(options{})
+	s.must(agent.Once(t.Context()))
+	background := metav1.DeletePropagationBackground
+	s.must(s.admin.BatchV1().Jobs(s.namespace).Delete(t.Context(), requests.ObjectName(name, 0), metav1.DeleteOptions{PropagationPolicy: &background}))
+	s.must(agent.Once(t.Context()))
+	s.over(name, requests.CauseBindingDeleted, "")
+}
+
+// TestEditedJob: a backstop that was put off ends the grant.
+func TestEditedJob(t *testing.T) {
+	s := newStage(t)
+	name := s.ask("stretched")
+	s.once(options{})
+	s.allowed(true)
+	_, err := s.admin.BatchV1().Jobs(s.namespace).Patch(t.Context(), requests.ObjectName(name, 0), "application/merge-patch+json",
+		[]byte(`{"spec":{"ttlSecondsAfterFinished":86400}}`), metav1.PatchOptions{})
+	s.must(err)
+	s.once(options{})
+	s.over(name, requests.CauseRevoked, "")
+}
+
+// TestJobUnderTheName: a Job that stands under the reserved name is not adopted, and left alone.
+func TestJobUnderTheName(t *testing.T) {
+	s := newStage(t)
+	name := s.ask("taken-job")
+	foreign, err := render.Backstop(grantOf("x", 1, 1), "payments", grantOf("x", 1, 1).Window.Start.Time)
+	s.must(err)
+	foreign.ObjectMeta = metav1.ObjectMeta{Name: requests.ObjectName(name, 0)}
+	_, err = s.admin.BatchV1().Jobs(s.namespace).Create(context.Background(), &foreign, metav1.CreateOptions{})
+	s.must(err)
+	s.once(options{})
+	s.over(name, requests.CauseDenied, "BindingConflict")
+	if _, err := s.admin.BatchV1().Jobs(s.namespace).Get(t.Context(), foreign.Name, metav1.GetOptions{}); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,104 @@
+package sync
+
+import (
+	"strings"
+	"testing"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/testdata/kube"
+)
+
+// TestDrift: a grant whose role, policy or subject is not what it was granted for ends, and the ledger says why.
+func TestDrift(t *testing.T) {
+	const role = "drifting"
+	policy := policies.Path("payments-debug")
+	for cause, change := range map[string]func(s *stage){
+		requests.CauseRoleChanged: func(s *stage) {
+			_, err := s.admin.RbacV1().ClusterRoles().Patch(t.Context(), role, "application/merge-patch+json",
+				[]byte(`{"rules":[{"apiGroups":[""],"resources":["secrets"],"verbs":["get"]}]}`), metav1.PatchOptions{})
+			s.must(err)
+		},
+		requests.CausePolicyChanged: func(s *stage) {
+			s.pushFiles("root", "Remove", map[string]string{policy: "\x00removed"})
+		},
+		requests.CauseSubjectRemoved: func(s *stage) {
+			s.edit(policies.IdentitiesPath, "username: alice@example.com", "username: alice2@example.com")
+		},
+	} {
+		t.Run(cause, func(t *testing.T) {
+			s := newStage(t)
+			s.role(role)
+			s.edit(policy, "kind: ClusterRole, name: payments-debug", "kind: ClusterRole, name: "+role)
+			name := s.ask(strings.ToLower(cause))
+			agent := s.agent(options{})
+			s.must(agent.Once(t.Context()))
+			s.must(agent.Once(t.Context()))
+			s.allowed(true)
+			change(s)
+			s.must(agent.Once(t.Context()))
+			s.over(name, cause, "")
+		})
+	}
+}
+
+// TestWhatCannotBeReadEndsNothing: a policy that broke, and a role that cannot be read, leave what is granted alone.
+func TestWhatCannotBeReadEndsNothing(t *testing.T) {
+	s := newStage(t)
+	s.ask("kept")
+	s.once(options{})
+	s.edit(policies.Path("payments-debug"), "maxDuration: 2h", "maxDuration: soon")
+	s.once(options{})
+	s.allowed(true)
+}
+
+// TestRecordAloneGrantsNothing: whoever can write the agent's records cannot have it grant what nobody approved.
+func TestRecordAloneGrantsNothing(t *testing.T) {
+	s := newStage(t)
+	name, path, content := s.requestFile("forged")
+	s.pull("b", false, map[string]string{path: content})
+	g := requests.Grant{Name: name, Path: path, Cluster: s.cluster, Policy: "payments-debug", Requester: "alice",
+		Subject: requests.Subject{Kind: requests.KindUser, Name: "alice@example.com"}, Window: requests.NewWindow(noon, requests.Duration(2*3600e9)),
+		Bindings: []requests.Binding{{Name: requests.ObjectName(name, 0), Namespace: s.namespace, Role: requests.Role{Kind: requests.KindClusterRole, Name: "payments-debug"}}},
+		Evidence: requests.Evidence{Source: requests.EvidenceGitHub, Blob: s.git("rev-parse", "main:"+path), MergeCommit: s.Branch("main")}}
+	m, err := Record{Phase: Granting, Grant: g, Objects: objectsOf(g, true), Request: []byte(content)}.configMap()
+	s.must(err)
+	_, err = s.admin.CoreV1().ConfigMaps(Namespace).Create(t.Context(), m, metav1.CreateOptions{})
+	s.must(err)
+	s.once(options{github: true})
+	if r := s.over(name, requests.CauseDenied, "InsufficientApprovals"); r.Status.GrantedAt != nil {
+		t.Errorf("the entry: %+v", r)
+	}
+}
+
+// role makes a ClusterRole, and gives the agent what it needs to grant it.
+func (s *stage) role(name string) {
+	s.Helper()
+	err := s.admin.RbacV1().ClusterRoles().Delete(s.Context(), name, metav1.DeleteOptions{})
+	if !apierrors.IsNotFound(err) {
+		s.must(err)
+	}
+	_, err = s.admin.RbacV1().ClusterRoles().Create(s.Context(), &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: name},
+		Rules: []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"list"}}}}, metav1.CreateOptions{})
+	s.must(err)
+	s.must(kube.ForTest(s.T).Apply(s.Context(), kube.AgentManifests([]string{s.namespace}, []string{"payments-debug", name})))
+	s.until("the agent may bind it", func() bool {
+		const agent = "system:serviceaccount:pullgrant-system:pullgrant-agent"
+		return s.may(agent, rbacv1.GroupName, "bind", "clusterroles", name) && s.may(agent, rbacv1.GroupName, "get", "clusterroles", name)
+	})
+}
+
+// edit replaces a text in a file on main by another.
+func (s *stage) edit(path, old, text string) {
+	s.Helper()
+	before := s.git("show", "main:"+path) + "\n"
+	after := strings.Replace(before, old, text, 1)
+	if after == before {
+		s.Fatalf("%s has no %q", path, old)
+	}
+	s.pushFiles("root", "Edit", map[string]string{path: after})
+}

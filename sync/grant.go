@@ -1,0 +1,190 @@
+package sync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/render"
+	"github.com/pullgrant/pullgrant/requests"
+)
+
+// grant brings an allowed request from nothing, or from wherever an earlier try left it, to Granted: first the Jobs that
+// end it when the agent is gone, then, once these are armed, the bindings that they own. Before each of the two the record
+// says what is about to be there.
+func (a *Agent) grant(ctx context.Context, r Record) (Record, error) {
+	bindings, err := render.Render(r.Grant)
+	if err != nil {
+		return r, err
+	}
+	fresh := r.version == ""
+	if fresh {
+		r.Objects = objectsOf(r.Grant, true)
+		if r.Roles, err = a.cluster.rules(ctx, r.Grant); err != nil {
+			return r, err
+		}
+	}
+	code, err := a.backstop(ctx, &r, fresh)
+	if code != "" {
+		return a.refuse(ctx, r, code, err)
+	}
+	if err != nil {
+		return r, err
+	}
+	if err := a.own(ctx, &r, bindings); err != nil {
+		return r, err
+	}
+	if err := a.armed(ctx, &r); err != nil {
+		return r, err
+	}
+	log := a.log.With("event", string(Grant), "cluster", a.cluster.name, "request", r.Grant.Name, "expires_at", r.Grant.Window.End.String())
+	for i := range bindings {
+		o := r.binding(i)
+		if o.UID != "" {
+			continue
+		}
+		if !a.now().Before(r.Grant.Window.End.Time) {
+			return r, fmt.Errorf("granting %s: its window ended meanwhile", r.Grant.Name)
+		}
+		uid, err := a.cluster.create(ctx, &bindings[i])
+		if fresh && apierrors.IsAlreadyExists(err) {
+			return a.refuse(ctx, r, policies.BindingConflict, err)
+		}
+		if err != nil {
+			return r, fmt.Errorf("granting %s: %w", r.Grant.Name, err)
+		}
+		o.UID = uid
+		log.Info("created", "namespace", o.Namespace, "binding", o.Name)
+	}
+	r.Phase = Granted
+	return r, a.cluster.save(ctx, &r)
+}
+
+// binding is the object of the i-th binding of the grant; the Jobs come before it.
+func (r *Record) binding(i int) *Object {
+	return &r.Objects[len(r.Objects)-len(r.Grant.Bindings)+i]
+}
+
+// backstop makes the Jobs that are missing. A code says that the grant cannot have one, and why: refused by the cluster,
+// for example by a quota, where the policy asks for it, or a Job of that name that is not the agent's.
+func (a *Agent) backstop(ctx context.Context, r *Record, fresh bool) (policies.Code, error) {
+	missing := map[*Object]batchv1.Job{}
+	for i := range r.Objects {
+		o := &r.Objects[i]
+		if o.UID != "" {
+			continue
+		}
+		var err error
+		if o.NamespaceUID, err = a.cluster.namespaceUID(ctx, o.Namespace); err != nil {
+			return "", err
+		}
+		if o.isBinding() {
+			continue
+		}
+		job, err := render.Backstop(r.Grant, o.Namespace, a.now())
+		if err != nil {
+			return "", err
+		}
+		o.Content, missing[o] = jobContent(&job), job
+	}
+	if err := a.cluster.save(ctx, r); err != nil {
+		return "", err
+	}
+	for o, job := range missing {
+		var err error
+		switch o.UID, err = a.cluster.createJob(ctx, &job); {
+		case err == nil:
+		case fresh && apierrors.IsAlreadyExists(err):
+			return policies.BindingConflict, err
+		case !objected(err):
+			return "", fmt.Errorf("granting %s: %w", r.Grant.Name, err)
+		case !r.Grant.BackstopOptional:
+			return policies.NoBackstop, err
+		default:
+			a.log.Warn("granting without a backstop, as the policy lets be: only the agent ends this access", "event", string(Grant),
+				"cluster", a.cluster.name, "request", r.Grant.Name, "namespace", o.Namespace, "error", err.Error())
+			r.Objects = slices.DeleteFunc(r.Objects, func(o Object) bool { return !o.isBinding() }) // Jobs that were made are swept
+			return "", nil
+		}
+	}
+	return "", nil
+}
+
+// objected tells a refusal by what watches over a namespace (a quota, a policy engine) from a missing right of the agent.
+func objected(err error) bool {
+	return (apierrors.IsForbidden(err) || apierrors.IsInvalid(err) || apierrors.IsBadRequest(err)) && !strings.Contains(err.Error(), "cannot create resource")
+}
+
+// own ties each binding that is missing to the Job of its namespace, and notes what it will be.
+func (a *Agent) own(ctx context.Context, r *Record, bindings []rbacv1.RoleBinding) error {
+	for i := range bindings {
+		o, uid := r.binding(i), ""
+		for _, job := range r.Objects {
+			if !job.isBinding() && job.Namespace == o.Namespace {
+				uid = job.UID
+			}
+		}
+		render.Own(&bindings[i], requests.ObjectName(r.Grant.Name, 0), uid)
+		if o.UID == "" {
+			o.Content = content(&bindings[i])
+		}
+	}
+	return a.cluster.save(ctx, r)
+}
+
+// A Job that was complete only some time after it was made acts that much later: it is made again.
+const (
+	armTime = 5 * time.Second       // how long a pass waits for a Job to be complete
+	armPoll = 20 * time.Millisecond // between two looks at it
+	armLate = maxSkew               // how much later a backstop may act
+)
+
+// armed waits until the TTL of each Job runs: a backstop that Kubernetes' controllers have not taken note of is none.
+func (a *Agent) armed(ctx context.Context, r *Record) error {
+	waiting, cancel := context.WithTimeout(ctx, armTime)
+	defer cancel()
+	for i := range r.Objects {
+		o := &r.Objects[i]
+		if o.isBinding() {
+			continue
+		}
+		late, err := a.cluster.finished(waiting, *o)
+		if err != nil {
+			return fmt.Errorf("granting %s: %w", r.Grant.Name, err)
+		}
+		if late.Abs() <= armLate {
+			continue
+		}
+		if _, err := a.cluster.delete(ctx, Live{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, UID: o.UID}); err != nil {
+			return err
+		}
+		o.UID = ""
+		return errors.Join(fmt.Errorf("granting %s: Job %s/%s was complete only after %s, so it would end access that much too late; it is made again",
+			r.Grant.Name, o.Namespace, o.Name, late), a.cluster.save(ctx, r))
+	}
+	return nil
+}
+
+// refuse ends a grant that cannot be made, and takes back what was made of it. What stands under the name of one of its
+// objects is left as it is, whatever it says.
+func (a *Agent) refuse(ctx context.Context, r Record, code policies.Code, why error) (Record, error) {
+	for _, o := range slices.Backward(r.Objects) {
+		if o.UID == "" {
+			continue
+		}
+		if _, err := a.cluster.delete(ctx, Live{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, UID: o.UID}); err != nil {
+			return r, err
+		}
+	}
+	r.Phase, r.Cause, r.Code, r.EndedAt = Ended, requests.CauseDenied, string(code), requests.At(a.now())
+	a.log.Error("refused", "event", string(Deny), "cluster", a.cluster.name, "request", r.Grant.Name, "code", r.Code, "error", why.Error())
+	return r, a.cluster.save(ctx, &r)
+}

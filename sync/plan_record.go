@@ -1,0 +1,194 @@
+package sync
+
+import (
+	"slices"
+	"time"
+
+	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/render"
+	"github.com/pullgrant/pullgrant/requests"
+)
+
+// follow plans for one record.
+func (p *planner) follow(r Record) {
+	if r.Phase == Ended {
+		if r.Cause == "" {
+			if r.Cause = p.removal(r, r.EndedAt.Time); r.Cause == "" {
+				return
+			}
+			p.add(End, r)
+		}
+		p.close(r)
+		return
+	}
+	state := p.examine(r)
+	if cause, code, over := p.verdict(r, state); over {
+		for _, l := range state.own {
+			p.claimed[l.UID] = true
+		}
+		if proof := p.Proofs[r.Grant.Path]; code != "" && code == proof.Decision.Code && !state.existed {
+			r.Facts, r.Grant.Evidence = proof.Facts, proof.Evidence // those that it is refused by
+		}
+		r.Phase, r.Cause, r.Code, r.Objects = Ended, cause, string(code), state.objects
+		if !state.gives() {
+			r.EndedAt = p.lastSeen(r)
+		}
+		slices.Reverse(state.own) // bindings before the Jobs that own them
+		p.add(End, r, state.own...)
+		p.close(r)
+		return
+	}
+	for _, l := range state.own {
+		p.claimed[l.UID] = true
+	}
+	if r.Phase == Granting && (state.missing == 0 || p.Main != nil && !p.Skewed && r.Grant.Window.Open(p.now) && p.proven(r)) {
+		r.Objects = state.objects
+		p.add(Grant, r)
+	}
+}
+
+// proven tells whether a grant that an earlier try left unfinished was judged again and is the same: its record alone
+// gives nobody access.
+func (p *planner) proven(r Record) bool {
+	proof := p.Proofs[r.Grant.Path]
+	again := proof.Decision.Grant
+	return proof.Decision.Outcome == policies.Allowed && proof.Blob == r.Grant.Evidence.Blob &&
+		again.Subject == r.Grant.Subject && slices.Equal(again.Bindings, r.Grant.Bindings) && !again.Window.End.Before(r.Grant.Window.End.Time)
+}
+
+// close plans the ledger entry of an ended grant, and that its record is forgotten once the entry is there.
+func (p *planner) close(r Record) {
+	if p.Main == nil || r.Cause == "" {
+		return
+	}
+	_, asked := p.Main.Requests[r.Grant.Path]
+	if asked || !slices.Contains(p.Main.Names[r.Grant.Name], requests.RevocationPath(p.Cluster, r.Grant.Name)) {
+		p.add(Enter, r)
+	}
+	p.add(Forget, r)
+}
+
+// state is what is left of the objects of a grant.
+type state struct {
+	objects  []Object // as recorded, with the UIDs of those found for the first time
+	own      []Live   // the grant's own, whatever was done to them
+	missing  int      // not there
+	lost     bool     // one that is not there was
+	edited   bool     // there, with other content
+	foreign  bool     // something else stands under the name
+	replaced bool     // the namespace is another one
+	existed  bool     // at least one binding was there at some time
+}
+
+// gives tells whether any of the bindings is left.
+func (s state) gives() bool {
+	return slices.ContainsFunc(s.own, func(l Live) bool { return l.Kind == render.KindRoleBinding })
+}
+
+func (p *planner) examine(r Record) state {
+	s := state{objects: slices.Clone(r.Objects)}
+	for i, o := range s.objects {
+		uid, exists := p.Namespaces[o.Namespace]
+		s.replaced = s.replaced || o.NamespaceUID != "" && exists && uid != o.NamespaceUID
+		at := slices.IndexFunc(p.Live, func(l Live) bool { return l.is(o) })
+		switch {
+		case at < 0:
+			s.missing++
+			s.lost = s.lost || o.UID != ""
+		case o.UID == p.Live[at].UID:
+			s.own = append(s.own, p.Live[at])
+			s.edited = s.edited || p.Live[at].Content != o.Content
+		case o.UID == "" && p.Live[at].Managed && p.Live[at].Content == o.Content:
+			s.own = append(s.own, p.Live[at])
+			s.objects[i].UID = p.Live[at].UID
+		case o.UID == "" && slices.ContainsFunc(p.gone(r), func(g Gone) bool { return g.UID == p.Live[at].UID }):
+			s.own = append(s.own, p.Live[at]) // it was seen as it was made, and then without its label
+			s.objects[i].UID, s.edited = p.Live[at].UID, true
+		case o.UID == "" && !o.isBinding() && p.Live[at].Managed:
+			s.missing++ // of a try whose answer never came: its TTL is another, so it is swept and made anew
+		default:
+			s.missing++
+			s.lost = s.lost || o.UID != ""
+			s.foreign = true
+		}
+		s.existed = s.existed || o.isBinding() && s.objects[i].UID != ""
+	}
+	return s
+}
+
+// verdict says whether a grant is over, and why.
+func (p *planner) verdict(r Record, s state) (cause string, code policies.Code, over bool) {
+	end := r.Grant.Window.End.Time
+	left := !p.now.Before(end)
+	seen := p.gone(r)
+	early := len(seen) > 0 && seen[0].At.Before(end)
+	proof := p.Proofs[r.Grant.Path]
+	judged := proof.Blob != "" && proof.Blob == r.Grant.Evidence.Blob
+	removed, changed := false, false
+	if p.Main != nil {
+		blob, asked := p.Main.Requests[r.Grant.Path]
+		removed, changed = !asked, asked && blob != r.Grant.Evidence.Blob
+	}
+	switch {
+	case len(seen) > 0 && seen[0].Expired:
+		return requests.CauseExpired, "", true
+	case left && !s.existed && len(seen) == 0:
+		return requests.CauseDenied, policies.ExpiredBeforeGrant, true
+	case left && !early:
+		return requests.CauseExpired, "", true
+	case removed:
+		return p.removal(r, p.now), "", true
+	case changed:
+		return requests.CauseRevoked, "", true
+	case p.Drift[r.Grant.Path] != "":
+		return p.Drift[r.Grant.Path], "", true
+	case s.replaced:
+		return requests.CauseNamespaceReplaced, "", true
+	case s.edited:
+		return requests.CauseRevoked, "", true
+	case s.foreign && r.Phase == Granting && len(seen) == 0:
+		return requests.CauseDenied, policies.BindingConflict, true
+	case s.lost, s.missing > 0 && len(seen) > 0:
+		return requests.CauseBindingDeleted, "", true
+	case r.Phase == Granting && s.missing > 0 && judged && proof.Decision.Outcome == policies.Denied:
+		return requests.CauseDenied, proof.Decision.Code, true
+	case left:
+		return requests.CauseExpired, "", true
+	}
+	return "", "", false
+}
+
+// gone are the bindings of the grant that were seen to disappear, the first one first.
+func (p *planner) gone(r Record) []Gone {
+	var seen []Gone
+	for _, g := range p.Gone {
+		if slices.ContainsFunc(r.Objects, func(o Object) bool {
+			return g.is(o) && (o.UID == g.UID || o.UID == "" && o.Content == g.Content)
+		}) {
+			seen = append(seen, g)
+		}
+	}
+	slices.SortFunc(seen, func(a, b Gone) int { return a.At.Compare(b.At) })
+	return seen
+}
+
+// lastSeen is when the last binding of a grant that has none left disappeared; zero when nobody saw it.
+func (p *planner) lastSeen(r Record) (at requests.Time) {
+	if seen := p.gone(r); len(seen) > 0 && len(seen) == len(r.Grant.Bindings) {
+		at = requests.At(seen[len(seen)-1].At)
+	}
+	return at
+}
+
+// removal is the cause of a grant whose request file is gone from main: given back by who asked for it, or taken. It is
+// "" while that is not known; access ends without waiting for it.
+func (p *planner) removal(r Record, since time.Time) string {
+	remover, known := p.Removers[r.Grant.Path]
+	switch {
+	case known && remover != "" && requests.NamePart(remover) == requests.NamePart(r.Grant.Requester):
+		return requests.CauseRelinquished
+	case known, !p.now.Before(since.Add(maxWait)):
+		return requests.CauseRevoked
+	}
+	return ""
+}
