@@ -65,7 +65,7 @@ func (a *Agent) grant(ctx context.Context, r Record) (Record, error) {
 		log.Info("created", "namespace", o.Namespace, "binding", o.Name)
 	}
 	r.Phase = Granted
-	return r, a.cluster.save(ctx, &r)
+	return r, a.save(ctx, &r)
 }
 
 // binding is the object of the i-th binding of the grant; the Jobs come before it.
@@ -191,5 +191,5 @@ func (a *Agent) refuse(ctx context.Context, r Record, code policies.Code, why er
 	}
 	r.Phase, r.Cause, r.Code, r.EndedAt = Ended, requests.CauseDenied, string(code), requests.At(a.now())
 	a.log.Error("refused", "event", string(Deny), "cluster", a.cluster.name, "request", r.Grant.Name, "code", r.Code, "error", why.Error())
-	return r, a.cluster.save(ctx, &r)
+	return r, a.save(ctx, &r)
 }

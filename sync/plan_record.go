@@ -26,6 +26,9 @@ func (p *planner) follow(r Record) {
 		for _, l := range state.own {
 			p.claimed[l.UID] = true
 		}
+		if proof := p.Proofs[r.Grant.Path]; code != "" && code == proof.Decision.Code && !state.existed {
+			r.Facts, r.Grant.Evidence = proof.Facts, proof.Evidence // those that it is refused by
+		}
 		r.Phase, r.Cause, r.Code, r.Objects = Ended, cause, string(code), state.objects
 		if !state.gives() {
 			r.EndedAt = p.lastSeen(r)

@@ -34,21 +34,23 @@ func revocation(r Record) requests.Revocation {
 		entry.Status.Subject = &g.Subject
 	}
 	for _, o := range r.Objects {
-		if o.UID == "" {
-			continue
+		if o.UID != "" {
+			entry.Status.GrantRefs = append(entry.Status.GrantRefs, grantRef(g, o))
 		}
-		ref := requests.GrantRef{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, UID: o.UID, State: requests.ObjectReclaimed}
-		if i := slices.IndexFunc(g.Bindings, func(b requests.Binding) bool {
-			return o.isBinding() && b.Namespace == o.Namespace && b.Name == o.Name
-		}); i >= 0 {
-			ref.Role, ref.Rules = g.Bindings[i].Role.Name, g.Bindings[i].Rules
-		}
-		entry.Status.GrantRefs = append(entry.Status.GrantRefs, ref)
 	}
 	if r.granted() {
 		entry.Status.GrantedAt, entry.Status.ExpiresAt = &g.Window.Start, &g.Window.End
 	}
 	return entry
+}
+
+// grantRef is an object of a grant that is gone, as an entry tells of it: of a binding, with the role it gave.
+func grantRef(g requests.Grant, o Object) requests.GrantRef {
+	ref := requests.GrantRef{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, UID: o.UID, State: requests.ObjectReclaimed}
+	if i := slices.IndexFunc(g.Bindings, func(b requests.Binding) bool { return b.Namespace == o.Namespace && b.Name == o.Name }); i >= 0 && o.isBinding() {
+		ref.Role, ref.Rules = g.Bindings[i].Role.Name, g.Bindings[i].Rules
+	}
+	return ref
 }
 
 // entry is one request that leaves requests/: into the ledger, or, when its name was used before, for good.

@@ -69,7 +69,7 @@ func TestPullRequestIsTold(t *testing.T) {
 	s.must(s.Do(s.Token("alice"), http.MethodPost, comments, map[string]string{"body": forged}, nil))
 	agent := s.agent(githubOnly)
 	s.must(agent.Once(t.Context()))
-	s.says(number, "### Access until 2026-11-23 13:00:00 UTC", "<code>&#64;alice</code> as User <code>alice&#64;example&#46;com</code>",
+	s.says(number, "### Access until 2026-11-23 13:00:00 UTC", "<code><!-- -->&#64;alice</code> as User <code>alice<!-- -->&#64;example&#46;com</code>",
 		"ClusterRole <code>payments&#45;debug</code> in namespace <code>", "from 2026-11-23 12:00:00 UTC", "open a pull request that deletes <code>requests&#47;")
 	s.once(githubOnly) // says it again, so nothing is written
 	s.setClock(noon.Add(time.Hour))
@@ -126,7 +126,7 @@ func TestHostileBindingsAreTold(t *testing.T) {
 	if r := s.entry(name); r.Status.Cause != requests.CauseExpired {
 		t.Errorf("it ended by %s", r.Status.Cause)
 	}
-	s.says(number, "#### RoleBindings that others made meanwhile", "&#60;img src&#61;x&#62;&#124;&#96;&#64;acme&#96;</code> | ClusterRole <code>payments&#45;debug</code> | User <code>",
+	s.says(number, "#### RoleBindings that others made meanwhile", "&#60;img src&#61;x&#62;&#124;&#96;<!-- -->&#64;acme&#96;</code> | ClusterRole <code>payments&#45;debug</code> | User <code>",
 		"everyone</code>, ServiceAccount <code>payments&#45;")
 	said := s.said(number)
 	if strings.Contains(said, "before") || strings.Contains(said, "<img") || strings.Contains(said, "](https:") || strings.Contains(said, "pullgrant&#45;") {

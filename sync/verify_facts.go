@@ -14,7 +14,7 @@ import (
 
 // foundLater are the refusals that facts alone do not tell: of the agent's other questions to git and the cluster.
 var foundLater = []policies.Code{policies.BlobMismatch, policies.RequestIDReused, policies.PolicyUnproven, policies.RoleChanged,
-	policies.ExpiredBeforeGrant, policies.BindingConflict}
+	policies.ExpiredBeforeGrant, policies.BindingConflict, policies.NoBackstop}
 
 // decided judges the request of an entry again, by the facts that are kept with it, and compares. merge is the commit that
 // brought asked to the branch, before the one it stands on.
@@ -147,11 +147,15 @@ func (v *verifier) allowed(d policies.Decision) {
 	if !slices.Equal(status.Approvers, e.Approvers) || !slices.Equal(status.Ignored, e.Ignored) || !reflect.DeepEqual(status.Challenges, e.Challenges) {
 		v.add("approvals-differ", "by the facts kept with it, other approvals counted")
 	}
+	var made []requests.GrantRef
+	for _, o := range objectsOf(*g, true) {
+		made = append(made, grantRef(*g, o))
+	}
 	for _, ref := range status.GrantRefs {
-		given := requests.Binding{Name: ref.Name, Namespace: ref.Namespace, Role: requests.Role{Kind: requests.KindClusterRole, Name: ref.Role}, Rules: ref.Rules}
-		if !slices.Contains(g.Bindings, given) {
-			v.add("binding-differs", "by the facts kept with it, %s in %s did not give %s with these rules", requests.Quote(ref.Name),
-				requests.Quote(ref.Namespace), requests.Quote(ref.Role))
+		ref.UID = ""
+		if !slices.Contains(made, ref) {
+			v.add("binding-differs", "by the facts kept with it, there was no %s %s in %s that gave %s with these rules", requests.Quote(ref.Kind),
+				requests.Quote(ref.Name), requests.Quote(ref.Namespace), requests.Quote(ref.Role))
 		}
 	}
 }

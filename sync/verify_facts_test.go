@@ -183,6 +183,7 @@ func TestVerifyJudgesAgain(t *testing.T) {
 		"no facts":                  {l.signer, map[string]string{l.granted: factsLine.ReplaceAllString(entry, ""), kept: ""}, "ledger-removed no-evidence"},
 		"a subject":                 {l.signer, told("name: alice@example.com", "name: eve@example.com"), "subject-differs"},
 		"a role":                    {l.signer, told("role: payments-debug", "role: cluster-admin"), "binding-differs"},
+		"a Job":                     {l.signer, told("kind: Job\n      namespace: ", "kind: Job\n      namespace: x"), "binding-differs"},
 		"its rules":                 {l.signer, told("rules: "+policies.HashRules(listsPods), "rules: "+policies.HashRules(nil)), "binding-differs"},
 		"another end":               {l.signer, told(`expiresAt: "2026-11-23T13:01:00Z"`, `expiresAt: "2026-11-23T13:00:30Z"`), "window"},
 		"somebody else ignored":     {l.signer, told("- login: carol", "- login: dave"), "approvals-differ"},
@@ -258,6 +259,28 @@ func TestLargeFactsAreNotKept(t *testing.T) {
 	}
 	if rules := s.rules(allowed(t, signer.AllowedSigner(s.cluster)), s.clock()); rules != "no-evidence" {
 		t.Errorf("found %q", rules)
+	}
+}
+
+// TestRefusedBySecondJudgement: an unfinished grant that another process finds refused is recorded with what that one
+// judged, unless access was given by the first.
+func TestRefusedBySecondJudgement(t *testing.T) {
+	g := grantOf("resumed", 1, 1)
+	for uid, want := range map[string]string{"": "second", "made": "first"} {
+		r := Record{Phase: Granting, Grant: g, Facts: []byte("first"), Objects: objectsOf(g, true), version: "1"}
+		r.Objects[1].UID = uid
+		w := World{Cluster: cluster1, Records: []Record{r}, Namespaces: map[string]string{"payments": ""},
+			Main: &Main{Requests: map[string]string{g.Path: "b1"}, Names: map[string][]string{g.Name: {g.Path}}},
+			Proofs: map[string]Proof{g.Path: {Blob: "b1", Facts: []byte("second"), Evidence: requests.Evidence{Blob: "b1", HeadSHA: "second"},
+				Decision: policies.Refuse(policies.WrongBase, "it was retargeted")}}}
+		if uid != "" {
+			w.Live = []Live{{Kind: r.Objects[1].Kind, Namespace: "payments", Name: r.Objects[1].Name, UID: uid, Managed: true}}
+		}
+		steps := Plan(g.Window.Start.Add(time.Minute), w)
+		if len(steps) == 0 || steps[0].Action != End || steps[0].Record.Code != "WrongBase" || string(steps[0].Record.Facts) != want ||
+			(steps[0].Record.Grant.Evidence.HeadSHA == "second") != (want == "second") {
+			t.Errorf("%q: %+v", uid, steps)
+		}
 	}
 }
 
