@@ -102,7 +102,7 @@ func query(t *testing.T, families map[string]*dto.MetricFamily, where, expr stri
 func matches(m *dto.Metric, matchers []*labels.Matcher) bool {
 	return !slices.ContainsFunc(matchers, func(want *labels.Matcher) bool {
 		at := slices.IndexFunc(m.Label, func(l *dto.LabelPair) bool { return l.GetName() == want.Name })
-		return want.Name != labels.MetricName && (at < 0 || !want.Matches(m.Label[at].GetValue()))
+		return want.Name != "__name__" && (at < 0 || !want.Matches(m.Label[at].GetValue()))
 	})
 }
 
