@@ -74,7 +74,7 @@ type state struct {
 	edited   bool     // there, with other content
 	foreign  bool     // something else stands under the name
 	replaced bool     // the namespace is another one
-	existed  bool     // at least one binding was there at some time
+	existed  bool     // at least one binding was there at some time, or may have been
 }
 
 // gives tells whether any of the bindings is left.
@@ -108,7 +108,7 @@ func (p *planner) examine(r Record) state {
 			s.lost = s.lost || o.UID != ""
 			s.foreign = true
 		}
-		s.existed = s.existed || o.isBinding() && s.objects[i].UID != ""
+		s.existed = s.existed || o.isBinding() && o.Content != ""
 	}
 	return s
 }

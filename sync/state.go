@@ -51,7 +51,7 @@ type Object struct {
 	Name         string `json:"name"`
 	NamespaceUID string `json:"namespaceUID"` // read before anything was created
 	UID          string `json:"uid,omitempty"`
-	Content      string `json:"content"` // digest of what was created; of a binding, "" until its Job is there
+	Content      string `json:"content"` // digest of what was created; of a binding, "" until it is about to be made
 }
 
 // isBinding tells what gives access from what only ends it.
