@@ -202,6 +202,8 @@ func (a *Agent) armed(ctx context.Context, r *Record) error {
 // refuse ends a grant that cannot be made, and takes back what was made of it. What stands under the name of one of its
 // objects is left as it is, whatever it says.
 func (a *Agent) refuse(ctx context.Context, r Record, code policies.Code, why error) (Record, error) {
+	r.Cause, r.Code = requests.CauseDenied, string(code)
+	a.announce(ctx, &r)
 	for _, o := range slices.Backward(r.Objects) {
 		if o.UID == "" {
 			continue
@@ -210,7 +212,7 @@ func (a *Agent) refuse(ctx context.Context, r Record, code policies.Code, why er
 			return r, err
 		}
 	}
-	r.Phase, r.Cause, r.Code, r.EndedAt = Ended, requests.CauseDenied, string(code), requests.At(a.now())
+	r.Phase, r.EndedAt = Ended, requests.At(a.now())
 	a.log.Error("refused", "event", string(Deny), "cluster", a.cluster.name, "request", r.Grant.Name, "code", r.Code, "error", why.Error())
 	return r, a.cluster.save(ctx, &r)
 }

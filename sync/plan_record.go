@@ -127,6 +127,10 @@ func (p *planner) verdict(r Record, s state) (cause string, code policies.Code, 
 		removed, changed = !asked, asked && blob != r.Grant.Evidence.Blob
 	}
 	switch {
+	case r.Phase == Ending && r.Cause != "":
+		return r.Cause, policies.Code(r.Code), true
+	case r.Phase == Ending:
+		return p.removal(r, p.now), "", true
 	case len(seen) > 0 && seen[0].Expired:
 		return requests.CauseExpired, "", true
 	case left && !s.existed && len(seen) == 0:

@@ -67,6 +67,14 @@ func (s *simulation) apply(now time.Time, steps []Step) error {
 	for _, step := range steps {
 		r := step.Record
 		r.Objects = slices.Clone(r.Objects)
+		if step.Action == End && len(step.Delete) > 0 && r.Cause != requests.CauseExpired {
+			if err := s.part(); err != nil {
+				return err
+			}
+			begun := r
+			begun.Phase, begun.Objects = Ending, slices.Clone(r.Objects)
+			s.save(begun)
+		}
 		for _, b := range step.Delete {
 			if err := s.part(); err != nil {
 				return err
