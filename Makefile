@@ -5,7 +5,7 @@ SHELL := /bin/sh
 include testdata/kube/kube.mk
 
 # Packages under testdata are not matched by ./...
-packages := ./... ./testdata/forge ./testdata/forge/openapi ./testdata/cases ./testdata/answers ./testdata/kube ./testdata/demo ./testdata/runner ./testdata/mutate
+packages := ./... ./testdata/forge ./testdata/forge/openapi ./testdata/cases ./testdata/answers ./testdata/kube ./testdata/pipeline ./testdata/demo ./testdata/runner ./testdata/mutate
 tools := $(CURDIR)/.cache/tools
 version := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 commit := $(shell git rev-parse HEAD 2>/dev/null)

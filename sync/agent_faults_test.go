@@ -57,6 +57,27 @@ func TestKilledAnywhere(t *testing.T) {
 	}
 }
 
+// TestKilledWhileItEnds ends the agent before every single call with which it ends a grant, and wants the cause it had from the
+// agent that comes after.
+func TestKilledWhileItEnds(t *testing.T) {
+	s := newStage(t)
+	for call := int32(1); ; call++ {
+		name := s.ask(fmt.Sprintf("kill-%d", call))
+		s.once(options{})
+		b := s.bindings()[0]
+		b.Subjects[0].Name = "mallory@example.com"
+		_, err := s.admin.RbacV1().RoleBindings(s.namespace).Update(t.Context(), &b, metav1.UpdateOptions{})
+		s.must(err)
+		f := newCut(call, true, true)
+		_ = s.agent(options{wire: f.wrap}).Once(t.Context())
+		s.once(options{})
+		s.over(name, requests.CauseRevoked, "") // BindingDeleted, when somebody else had taken it away
+		if !f.struck() {
+			break
+		}
+	}
+}
+
 // TestEveryCallFailsOnce has the same agent go on after every single call failed once, of those that read as well: what
 // cannot be read is never taken for absent.
 func TestEveryCallFailsOnce(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	gosync "sync"
+	"time"
 
 	"github.com/pullgrant/pullgrant/render"
 	"github.com/pullgrant/pullgrant/requests"
@@ -11,6 +12,9 @@ import (
 
 // workers is how many steps of one kind run at a time; more gain nothing.
 const workers = 16
+
+// announceTime is how long the end of a grant waits for its cause to be noted.
+const announceTime = time.Second
 
 // ungranted is the error of a plan of which everything worked but grants.
 type ungranted struct{ error }
@@ -92,6 +96,9 @@ func (a *Agent) step(ctx context.Context, s Step) (Record, error) {
 		log.Info("refused", "code", r.Code)
 		return r, a.save(ctx, &r)
 	}
+	if s.Action == End && len(s.Delete) > 0 {
+		a.announce(ctx, &r)
+	}
 	ended := a.now()
 	for _, l := range s.Delete {
 		deleted, err := a.cluster.delete(ctx, l)
@@ -117,6 +124,21 @@ func (a *Agent) step(ctx context.Context, s Step) (Record, error) {
 	}
 	log.Info("ended", "cause", r.Cause, "code", r.Code)
 	return r, a.save(ctx, &r)
+}
+
+// announce notes for what cause a grant is about to end, so that a process that finds it half ended says the same. An end by
+// time can be told afterwards. Access does not last because this does not work.
+func (a *Agent) announce(ctx context.Context, r *Record) {
+	if r.Cause == requests.CauseExpired {
+		return
+	}
+	begun := *r
+	begun.Phase = Ending
+	ctx, cancel := context.WithTimeout(ctx, announceTime)
+	defer cancel()
+	if a.cluster.save(ctx, &begun) == nil {
+		r.version = begun.version
+	}
 }
 
 // applyEntries takes the steps that are commits.

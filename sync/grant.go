@@ -39,10 +39,10 @@ func (a *Agent) grant(ctx context.Context, r Record) (Record, error) {
 	if err != nil {
 		return r, err
 	}
-	if err := a.own(ctx, &r, bindings); err != nil {
+	if err := a.armed(ctx, &r); err != nil {
 		return r, err
 	}
-	if err := a.armed(ctx, &r); err != nil {
+	if err := a.own(ctx, &r, bindings); err != nil {
 		return r, err
 	}
 	log := a.log.With("event", string(Grant), "cluster", a.cluster.name, "request", r.Grant.Name, "expires_at", r.Grant.Window.End.String())
@@ -51,21 +51,46 @@ func (a *Agent) grant(ctx context.Context, r Record) (Record, error) {
 		if o.UID != "" {
 			continue
 		}
-		if !a.now().Before(r.Grant.Window.End.Time) {
-			return r, fmt.Errorf("granting %s: its window ended meanwhile", r.Grant.Name)
-		}
-		uid, err := a.cluster.create(ctx, &bindings[i])
+		uid, err := a.create(ctx, &bindings[i], r.Grant.Window.End.Time)
 		if fresh && apierrors.IsAlreadyExists(err) {
 			return a.refuse(ctx, r, policies.BindingConflict, err)
 		}
 		if err != nil {
-			return r, fmt.Errorf("granting %s: %w", r.Grant.Name, err)
+			err = fmt.Errorf("granting %s: %w", r.Grant.Name, err)
+			if !neverMade(err) {
+				return r, err
+			}
+			for j := range bindings {
+				if o := r.binding(j); o.UID == "" {
+					o.Content = ""
+				}
+			}
+			return r, errors.Join(err, a.cluster.save(ctx, &r))
 		}
 		o.UID = uid
 		log.Info("created", "namespace", o.Namespace, "binding", o.Name)
 	}
 	r.Phase = Granted
 	return r, a.save(ctx, &r)
+}
+
+var errTooLate = errors.New("its window ended meanwhile")
+
+// create makes a binding before the end of its window: a call that is held up until then is given up.
+func (a *Agent) create(ctx context.Context, b *rbacv1.RoleBinding, end time.Time) (uid string, err error) {
+	left := end.Sub(a.now())
+	if left <= 0 {
+		return "", errTooLate
+	}
+	ctx, cancel := context.WithTimeout(ctx, left)
+	defer cancel()
+	return a.cluster.create(ctx, b)
+}
+
+// neverMade tells an error after which there is no binding for certain. After others, such as a connection that broke,
+// there may be one.
+func neverMade(err error) bool {
+	return errors.Is(err, errTooLate) || apierrors.IsForbidden(err) || apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) || apierrors.IsNotFound(err)
 }
 
 // binding is the object of the i-th binding of the grant; the Jobs come before it.
@@ -128,7 +153,8 @@ func objected(err error) bool {
 		!strings.Contains(err.Error(), "cannot create resource") && !byFence(err)
 }
 
-// own ties each binding that is missing to the Job of its namespace, and notes what it will be.
+// own ties each binding that is missing to the Job of its namespace, and notes what is about to be made: a binding that ends
+// before the agent learns that it was made is known to the ledger by that.
 func (a *Agent) own(ctx context.Context, r *Record, bindings []rbacv1.RoleBinding) error {
 	for i := range bindings {
 		o, uid := r.binding(i), ""
@@ -181,6 +207,8 @@ func (a *Agent) armed(ctx context.Context, r *Record) error {
 // refuse ends a grant that cannot be made, and takes back what was made of it. What stands under the name of one of its
 // objects is left as it is, whatever it says.
 func (a *Agent) refuse(ctx context.Context, r Record, code policies.Code, why error) (Record, error) {
+	r.Cause, r.Code = requests.CauseDenied, string(code)
+	a.announce(ctx, &r)
 	for _, o := range slices.Backward(r.Objects) {
 		if o.UID == "" {
 			continue
@@ -189,7 +217,7 @@ func (a *Agent) refuse(ctx context.Context, r Record, code policies.Code, why er
 			return r, err
 		}
 	}
-	r.Phase, r.Cause, r.Code, r.EndedAt = Ended, requests.CauseDenied, string(code), requests.At(a.now())
+	r.Phase, r.EndedAt = Ended, requests.At(a.now())
 	a.log.Error("refused", "event", string(Deny), "cluster", a.cluster.name, "request", r.Grant.Name, "code", r.Code, "error", why.Error())
 	return r, a.save(ctx, &r)
 }

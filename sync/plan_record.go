@@ -77,7 +77,7 @@ type state struct {
 	edited   bool     // there, with other content
 	foreign  bool     // something else stands under the name
 	replaced bool     // the namespace is another one
-	existed  bool     // at least one binding was there at some time
+	existed  bool     // at least one binding was there at some time, or may have been
 }
 
 // gives tells whether any of the bindings is left.
@@ -111,7 +111,7 @@ func (p *planner) examine(r Record) state {
 			s.lost = s.lost || o.UID != ""
 			s.foreign = true
 		}
-		s.existed = s.existed || o.isBinding() && s.objects[i].UID != ""
+		s.existed = s.existed || o.isBinding() && o.Content != ""
 	}
 	return s
 }
@@ -130,6 +130,10 @@ func (p *planner) verdict(r Record, s state) (cause string, code policies.Code, 
 		removed, changed = !asked, asked && blob != r.Grant.Evidence.Blob
 	}
 	switch {
+	case r.Phase == Ending && r.Cause != "":
+		return r.Cause, policies.Code(r.Code), true
+	case r.Phase == Ending:
+		return p.removal(r, p.now), "", true
 	case len(seen) > 0 && seen[0].Expired:
 		return requests.CauseExpired, "", true
 	case left && !s.existed && len(seen) == 0:

@@ -31,8 +31,11 @@ type scenario struct {
 	Records []struct {
 		Name, Phase, Cause string
 		Ended              requests.Time
-		Bindings           []struct{ UID string }
-		Job                *struct{ UID string } // none: the policy let it be made without
+		Bindings           []struct {
+			UID     string
+			Planned bool // and not about to be made yet
+		}
+		Job *struct{ UID string } // none: the policy let it be made without
 	}
 	Live []struct {
 		Of, UID, Content string
@@ -117,8 +120,11 @@ func (s scenario) world() World {
 				NamespaceUID: "ns", UID: r.Job.UID, Content: "own"})
 		}
 		for i, b := range r.Bindings {
-			record.Objects = append(record.Objects, Object{Kind: render.KindRoleBinding, Namespace: "payments", Name: requests.ObjectName(longName(r.Name), i),
-				NamespaceUID: "ns", UID: b.UID, Content: "own"})
+			o := Object{Kind: render.KindRoleBinding, Namespace: "payments", Name: requests.ObjectName(longName(r.Name), i), NamespaceUID: "ns", UID: b.UID, Content: "own"}
+			if b.Planned {
+				o.Content = ""
+			}
+			record.Objects = append(record.Objects, o)
 		}
 		w.Records = append(w.Records, record)
 	}

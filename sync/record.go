@@ -183,9 +183,9 @@ func sentence(e entry) string {
 	return fmt.Sprintf("%sgranted from %s to %s, ended at %s.", text, g.Window.Start, g.Window.End, r.EndedAt)
 }
 
-// granted tells whether any binding ever existed.
+// granted tells whether any binding ever existed. One that expired may have done so before its UID was noted.
 func (r Record) granted() bool {
-	return slices.ContainsFunc(r.Objects, func(o Object) bool { return o.isBinding() && o.UID != "" })
+	return r.Cause == requests.CauseExpired || slices.ContainsFunc(r.Objects, func(o Object) bool { return o.isBinding() && o.UID != "" })
 }
 
 func (e entry) trailers() []string {

@@ -20,13 +20,15 @@ type simulation struct {
 	uids    int
 	created map[string]string // request by the name of every binding whose UID was noted, ever
 	entered map[string]int    // ledger entries written, by request
+	made    map[string]bool   // requests that ever had a binding
+	lost    []string          // requests that had, and that the ledger says had none because their time was over
 	grants  map[string]requests.Grant
 
 	conflict bool // something stood under the name of a new binding, which no plan can know
 }
 
 func newSimulation(w World) *simulation {
-	s := &simulation{World: w, budget: -1, created: map[string]string{}, entered: map[string]int{}, grants: map[string]requests.Grant{}}
+	s := &simulation{World: w, budget: -1, created: map[string]string{}, entered: map[string]int{}, made: map[string]bool{}, grants: map[string]requests.Grant{}}
 	s.Records = slices.Clone(w.Records)
 	s.Live = slices.Clone(w.Live)
 	if w.Main != nil {
@@ -65,6 +67,14 @@ func (s *simulation) apply(now time.Time, steps []Step) error {
 	for _, step := range steps {
 		r := step.Record
 		r.Objects = slices.Clone(r.Objects)
+		if step.Action == End && len(step.Delete) > 0 && r.Cause != requests.CauseExpired {
+			if err := s.part(); err != nil {
+				return err
+			}
+			begun := r
+			begun.Phase, begun.Objects = Ending, slices.Clone(r.Objects)
+			s.save(begun)
+		}
 		for _, b := range step.Delete {
 			if err := s.part(); err != nil {
 				return err
@@ -103,7 +113,10 @@ func (s *simulation) grant(now time.Time, r Record) error {
 	if len(r.Objects) == 0 {
 		r.Objects = objectsOf(r.Grant, true)
 		for i, o := range r.Objects {
-			r.Objects[i].NamespaceUID, r.Objects[i].Content = s.Namespaces[o.Namespace], "own"
+			r.Objects[i].NamespaceUID = s.Namespaces[o.Namespace]
+			if !o.isBinding() {
+				r.Objects[i].Content = "own"
+			}
 		}
 	}
 	if err := s.part(); err != nil {
@@ -116,10 +129,11 @@ func (s *simulation) grant(now time.Time, r Record) error {
 		if o.UID != "" {
 			continue
 		}
-		if o.isBinding() { // which Job owns it is noted
+		if o.isBinding() { // that it is about to be made, and which Job owns it, is noted
 			if err := s.part(); err != nil {
 				return err
 			}
+			r.Objects[i].Content = "own"
 			s.save(Record{Phase: Granting, Grant: r.Grant, Objects: slices.Clone(r.Objects)})
 		}
 		if err := s.part(); err != nil {
@@ -143,6 +157,9 @@ func (s *simulation) grant(now time.Time, r Record) error {
 		s.uids++
 		r.Objects[i].UID = fmt.Sprintf("made-%d", s.uids)
 		s.Live = append(s.Live, Live{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, UID: r.Objects[i].UID, Managed: true, Content: "own"})
+		if o.isBinding() {
+			s.made[r.Grant.Name] = true
+		}
 	}
 	if err := s.part(); err != nil {
 		return err
@@ -160,6 +177,9 @@ func (s *simulation) enter(step Step) {
 	if step.Action == Enter && !slices.Contains(names, ledger) {
 		names = append(names, ledger)
 		s.entered[g.Name]++
+		if r := step.Record; s.made[g.Name] && r.Code == string(policies.ExpiredBeforeGrant) {
+			s.lost = append(s.lost, g.Name)
+		}
 	}
 	s.Main.Names[g.Name] = names
 }
@@ -237,6 +257,9 @@ func (s *simulation) check(t *testing.T, seed uint64, step int, now time.Time) {
 		if n > 1 {
 			t.Fatalf("seed %d, step %d: %d ledger entries of %s", seed, step, n, name)
 		}
+	}
+	if len(s.lost) > 0 {
+		t.Fatalf("seed %d, step %d: the ledger does not say that %q were granted", seed, step, s.lost)
 	}
 }
 

@@ -22,10 +22,12 @@ const Namespace = requests.AgentNamespace
 type Phase string
 
 // Phases of a grant. Each is written before what it announces is relied on: Granting before the first binding is created,
-// Granted when the UIDs of all are known, Ended when none is left.
+// Granted when the UIDs of all are known, Ending before one is deleted for a cause that cannot be told afterwards, Ended when
+// none is left.
 const (
 	Granting Phase = "Granting"
 	Granted  Phase = "Granted"
+	Ending   Phase = "Ending"
 	Ended    Phase = "Ended"
 )
 
@@ -38,7 +40,7 @@ type Record struct {
 	Objects []Object          // as objectsOf has them; Jobs come first
 	Roles   map[string]string // by role of the grant, a digest of its rules when it was granted
 
-	Cause   string // of an Ended grant; "" while it is being found out who removed the request
+	Cause   string // of an Ending or Ended grant; "" while it is being found out who removed the request
 	Code    string // of a refusal
 	EndedAt requests.Time
 
@@ -52,7 +54,7 @@ type Object struct {
 	Name         string `json:"name"`
 	NamespaceUID string `json:"namespaceUID"` // read before anything was created
 	UID          string `json:"uid,omitempty"`
-	Content      string `json:"content"` // digest of what was created; of a binding, "" until its Job is there
+	Content      string `json:"content"` // digest of what was created; of a binding, "" until it is about to be made
 }
 
 // isBinding tells what gives access from what only ends it.
@@ -92,8 +94,11 @@ func (r Record) configMap() (*corev1.ConfigMap, error) {
 		return nil, fmt.Errorf("write the record of %s: %w", r.Grant.Name, err)
 	}
 	data := map[string]string{"phase": string(r.Phase), "grant": string(grant), "objects": string(objects), "roles": string(roles)}
+	if r.Phase == Ending || r.Phase == Ended {
+		data["cause"], data["code"] = r.Cause, r.Code
+	}
 	if r.Phase == Ended {
-		data["cause"], data["code"], data["endedAt"] = r.Cause, r.Code, r.EndedAt.String()
+		data["endedAt"] = r.EndedAt.String()
 	}
 	return &corev1.ConfigMap{
 		ObjectMeta: metav1.ObjectMeta{
@@ -116,7 +121,7 @@ func readRecord(m *corev1.ConfigMap) (Record, error) {
 	errs := []error{json.Unmarshal([]byte(m.Data["grant"]), &r.Grant), json.Unmarshal([]byte(m.Data["objects"]), &r.Objects),
 		json.Unmarshal([]byte(m.Data["roles"]), &r.Roles)}
 	switch r.Phase {
-	case Granting, Granted:
+	case Granting, Granted, Ending:
 		if r.Grant.Window.End.IsZero() {
 			errs = append(errs, errors.New("the grant has no end"))
 		}
@@ -125,11 +130,11 @@ func readRecord(m *corev1.ConfigMap) (Record, error) {
 		}
 	case Ended:
 		errs = append(errs, r.EndedAt.UnmarshalText([]byte(m.Data["endedAt"])))
-		if r.Cause != "" && !slices.Contains(requests.Causes, r.Cause) || strings.ContainsFunc(r.Code, func(c rune) bool { return !unicode.IsLetter(c) }) {
-			errs = append(errs, errors.New("its cause or code is none")) // both become lines of a commit message
-		}
 	default:
 		errs = append(errs, fmt.Errorf("phase %s", requests.Quote(m.Data["phase"])))
+	}
+	if r.Cause != "" && !slices.Contains(requests.Causes, r.Cause) || strings.ContainsFunc(r.Code, func(c rune) bool { return !unicode.IsLetter(c) }) {
+		errs = append(errs, errors.New("its cause or code is none")) // both become lines of a commit message
 	}
 	for i, o := range r.Objects { // a name that no call can be made with must not hold up those of others
 		if requests.CheckName(o.Namespace) != "" || !slices.ContainsFunc(objectsOf(r.Grant, true), func(of Object) bool { return of.Kind == o.Kind && of.Name == o.Name }) {

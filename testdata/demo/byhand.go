@@ -44,12 +44,11 @@ Ctrl-C ends it all.
 		case <-ctx.Done():
 			fmt.Println("\nstopping …")
 			return nil
-		case err := <-s.agentIs:
-			s.agentIs = nil
+		case <-s.agent.Exited():
 			if ctx.Err() != nil {
 				continue // Ctrl-C ended both
 			}
-			return fmt.Errorf("the agent ended: %w", err)
+			return fmt.Errorf("the agent ended: %s", s.agent.State())
 		case <-time.After(time.Second):
 		}
 		if err := s.judgeChanged(ctx, seen); err != nil && ctx.Err() == nil {

@@ -39,7 +39,7 @@ func run(ctx context.Context, binary string, up bool) (err error) {
 		}
 		s.stop()
 	}()
-	if err := s.startAgent(ctx); err != nil {
+	if err := s.startAgent(); err != nil {
 		return err
 	}
 	if up {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/testdata/forge"
+	"github.com/pullgrant/pullgrant/testdata/pipeline"
 )
 
 // shared is one stage for all tests of the package; each test uses requests of its own.
@@ -204,7 +205,7 @@ func TestNothingIsGrantedWithoutApproval(t *testing.T) {
 			a.review("bob", "APPROVE")
 			s.forge.Protect(forge.Rules{}) // else GitHub dismisses the approval
 			a.push("alice", fmt.Sprintf(request, a.name)+"# one more line\n")
-			s.protect()
+			pipeline.Protect(s.forge)
 		}},
 		{"ContributorApproval", func(a asked) {
 			a.push("bob", fmt.Sprintf(request, a.name)+"# one more line\n")

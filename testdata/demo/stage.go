@@ -3,43 +3,39 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/ed25519"
-	"crypto/rand"
-	"encoding/pem"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
-	"golang.org/x/crypto/ssh"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/pullgrant/pullgrant/testdata/forge"
 	"github.com/pullgrant/pullgrant/testdata/kube"
+	"github.com/pullgrant/pullgrant/testdata/pipeline"
 )
 
 const (
-	cluster   = "prod-eu"
-	namespace = "payments"
-	policy    = "payments-debug"
-	alice     = "alice@example.com"
+	cluster   = pipeline.Cluster
+	namespace = pipeline.Namespace
+	policy    = pipeline.Policy
+	alice     = pipeline.Alice
 )
 
 // stage is every part of the demo, running.
 type stage struct {
-	dir     string
-	binary  string // bin/pullgrant
-	forge   *forge.Forge
-	kube    *kube.ControlPlane
-	client  kubernetes.Interface // as cluster administrator, to look
-	agent   *exec.Cmd
-	agentIs chan error // carries the agent's end
-	log     string     // the agent's log file
+	dir    string
+	binary string // bin/pullgrant
+	forge  *forge.Forge
+	kube   *kube.ControlPlane
+	client kubernetes.Interface // as cluster administrator, to look
+	agent  *kube.Child
+	log    string // the agent's log file
 }
 
 // start brings everything up but the agent.
@@ -65,35 +61,15 @@ func start(ctx context.Context, binary string) (s *stage, err error) {
 	if err := s.prepareCluster(ctx); err != nil {
 		return s, err
 	}
-	if err := s.startForge(); err != nil {
+	if s.forge, err = pipeline.StartForge(s.path("forge"), forge.Options{}, nil); err != nil {
 		return s, err
 	}
-	return s, s.writeKey()
+	return s, pipeline.WriteKey(s.dir)
 }
 
-// prepareCluster makes the namespace, the role that the policy grants and the agent with its rights.
+// prepareCluster makes what the agent works in, and kubeconfigs for it and for alice.
 func (s *stage) prepareCluster(ctx context.Context) error {
-	manifests := fmt.Sprintf(`
-apiVersion: v1
-kind: Namespace
-metadata: {name: %s}
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata: {name: %s}
-rules:
-- {apiGroups: [""], resources: [pods, pods/log, events], verbs: [get, list, watch]}
-`, namespace, policy)
-	if err := s.kube.Apply(ctx, []byte(manifests)); err != nil {
-		return err
-	}
-	if err := s.kube.Apply(ctx, kube.AgentManifests([]string{namespace}, []string{policy})); err != nil {
-		return err
-	}
-	if err := s.kube.AwaitFence(ctx); err != nil {
-		return err
-	}
-	agent, err := s.kube.ServiceAccount(ctx, "pullgrant-system", "pullgrant-agent")
+	agent, err := pipeline.PrepareCluster(ctx, s.kube)
 	if err != nil {
 		return err
 	}
@@ -101,68 +77,6 @@ rules:
 		return err
 	}
 	return s.kube.Kubeconfig(s.path("alice.kubeconfig"), s.kube.User(alice))
-}
-
-// startForge makes the organisation acme with the access repository acme/access.
-func (s *stage) startForge() (err error) {
-	if err := os.Mkdir(s.path("forge"), 0o755); err != nil {
-		return err
-	}
-	if s.forge, err = forge.Start(s.path("forge"), forge.Options{}); err != nil {
-		return err
-	}
-	for i, login := range []string{"alice", "bob", "carol", "dave", "erin"} {
-		s.forge.AddUser(login, int64(101+i))
-		s.forge.SetPermission(login, "write")
-	}
-	s.forge.SetPermission("dave", "admin")
-	s.forge.AddTeam("squad-a", 1, "", "alice")
-	s.forge.AddTeam("squad-b", 2, "", "bob", "carol")
-	s.forge.SetTeamPermission("squad-b", "write")
-	s.forge.AddApp("pullgrant", 7001)
-	s.forge.AddApp("pullgrant-agent", 7002)
-	s.protect()
-	files := map[string]string{}
-	root := os.DirFS("testdata/accessrepo")
-	err = fs.WalkDir(root, ".", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
-		}
-		data, err := fs.ReadFile(root, name)
-		files[name] = string(data)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	_, err = s.forge.Seed(files, "Start the access repository", "dave")
-	return err
-}
-
-// protect is the ruleset of docs/setup.md.
-func (s *stage) protect() {
-	rules := forge.DefaultRules()
-	rules.Bypass = []string{"pullgrant-agent[bot]"}
-	s.forge.Protect(rules)
-}
-
-// writeKey makes the key that the agent signs its records with, and the list of signers that audits trust.
-func (s *stage) writeKey() error {
-	public, private, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		return err
-	}
-	block, err := ssh.MarshalPrivateKey(private, "pullgrant-agent")
-	if err != nil {
-		return err
-	}
-	key, err := ssh.NewPublicKey(public)
-	if err != nil {
-		return err
-	}
-	signer := cluster + " " + string(ssh.MarshalAuthorizedKey(key))
-	return errors.Join(os.WriteFile(s.path("agent.key"), pem.EncodeToMemory(block), 0o600),
-		os.WriteFile(s.path("allowed_signers"), []byte(signer), 0o644))
 }
 
 // sync is the agent's command line under its own ServiceAccount.
@@ -173,26 +87,20 @@ func (s *stage) sync(flags ...string) (env, args []string) {
 }
 
 // startAgent leaves `pullgrant sync` running.
-func (s *stage) startAgent(ctx context.Context) error {
+func (s *stage) startAgent() error {
 	s.log = s.path("agent.log")
 	log, err := os.Create(s.log)
 	if err != nil {
 		return err
 	}
+	defer log.Close() // the agent has its own
 	env, args := s.sync("--poll", "1s")
-	s.agent = exec.CommandContext(ctx, s.binary, args...)
-	s.agent.Env = append(os.Environ(), env...)
-	s.agent.Stdout, s.agent.Stderr = log, log
-	s.agent.Cancel = func() error { return s.agent.Process.Signal(os.Interrupt) }
-	s.agent.WaitDelay = 10 * time.Second
-	if err := s.agent.Start(); err != nil {
+	agent := exec.Command(s.binary, args...)
+	agent.Env = append(os.Environ(), env...)
+	agent.Stdout, agent.Stderr = log, log
+	if s.agent, err = kube.StartChild(agent); err != nil {
 		return fmt.Errorf("start the agent: %w", err)
 	}
-	s.agentIs = make(chan error, 1)
-	go func() {
-		s.agentIs <- s.agent.Wait()
-		log.Close()
-	}()
 	return nil
 }
 
@@ -200,9 +108,10 @@ func (s *stage) path(name string) string { return filepath.Join(s.dir, name) }
 
 // stop ends every part that was started and removes what they wrote.
 func (s *stage) stop() {
-	if s.agentIs != nil {
-		_ = s.agent.Process.Signal(os.Interrupt)
-		<-s.agentIs
+	if s.agent != nil {
+		if err := s.agent.End(syscall.SIGINT); err != nil {
+			fmt.Fprintln(os.Stderr, "demo:", err)
+		}
 	}
 	if s.forge != nil {
 		s.forge.Close()

@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"runtime"
 	"sync"
 	"syscall"
 	"time"
@@ -23,9 +22,8 @@ type Component struct {
 	log     io.Writer
 	ready   func(context.Context) error // nil once the component does its work
 
-	mu     sync.Mutex // held for the length of a Start, Stop or Kill
-	cmd    *exec.Cmd
-	exited chan struct{} // closed when the process of cmd is gone; nil before the first start
+	mu    sync.Mutex // held for the length of a Start, Stop or Kill
+	child *Child     // nil before the first start
 }
 
 // Start runs the program and returns when it is ready. The error carries the end of its log.
@@ -43,7 +41,7 @@ func (c *Component) Start(ctx context.Context) error {
 	}
 	if err := c.waitReady(ctx); err != nil {
 		tail := c.logTail()
-		return errors.Join(fmt.Errorf("starting %s: %w\n--- end of %s\n%s", c.name, err, c.logFile, tail), c.end(syscall.SIGKILL, 0))
+		return errors.Join(fmt.Errorf("starting %s: %w\n--- end of %s\n%s", c.name, err, c.logFile, tail), c.end(syscall.SIGKILL))
 	}
 	fmt.Fprintf(c.log, "%s started in %.1f s\n", c.name, time.Since(begin).Seconds())
 	return nil
@@ -54,14 +52,14 @@ func (c *Component) Start(ctx context.Context) error {
 func (c *Component) Stop() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.end(syscall.SIGTERM, 10*time.Second)
+	return c.end(syscall.SIGTERM)
 }
 
 // Kill ends the program at once, as a crash would. It is no error when the program does not run.
 func (c *Component) Kill() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.end(syscall.SIGKILL, 0)
+	return c.end(syscall.SIGKILL)
 }
 
 // Running tells whether the program's process exists.
@@ -71,45 +69,21 @@ func (c *Component) Running() bool {
 	return c.running()
 }
 
-func (c *Component) running() bool {
-	if c.exited == nil {
-		return false
-	}
-	select {
-	case <-c.exited:
-		return false
-	default:
-		return true
-	}
-}
+func (c *Component) running() bool { return c.child != nil && c.child.Running() }
 
-// spawn starts the process. Linux sends the parent-death signal when the *thread* that forked ends, and Go ends threads
-// as it likes; so one goroutine keeps its thread from before the fork until the process is gone.
 func (c *Component) spawn() error {
 	file, err := os.OpenFile(c.logFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
+	defer file.Close() // the child has its own
 	cmd := exec.Command(c.path, c.args...)
 	cmd.Stdout, cmd.Stderr = file, file
-	cmd.SysProcAttr = childAttributes()
-	started, exited := make(chan error), make(chan struct{})
-	go func() {
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		defer close(exited)
-		defer file.Close()
-		err := cmd.Start()
-		started <- err
-		if err == nil {
-			_ = cmd.Wait() // how it ended is in its log
-		}
-	}()
-	if err := <-started; err != nil {
-		return err
+	child, err := StartChild(cmd)
+	if err == nil {
+		c.child = child
 	}
-	c.cmd, c.exited = cmd, exited
-	return nil
+	return err
 }
 
 func (c *Component) waitReady(ctx context.Context) error {
@@ -121,8 +95,8 @@ func (c *Component) waitReady(ctx context.Context) error {
 			return nil
 		}
 		select {
-		case <-c.exited:
-			return fmt.Errorf("it ended: %s", c.cmd.ProcessState)
+		case <-c.child.Exited():
+			return fmt.Errorf("it ended: %s", c.child.State())
 		case <-ctx.Done():
 			return fmt.Errorf("it is not ready: %w (%w)", err, context.Cause(ctx))
 		case <-tick.C:
@@ -130,22 +104,13 @@ func (c *Component) waitReady(ctx context.Context) error {
 	}
 }
 
-// end signals the process, and kills it when patience has run out. Zero patience waits without limit: only for SIGKILL.
-func (c *Component) end(signal syscall.Signal, patience time.Duration) error {
+func (c *Component) end(signal syscall.Signal) error {
 	if !c.running() {
 		return nil
 	}
-	if err := c.cmd.Process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	if err := c.child.End(signal); err != nil {
 		return fmt.Errorf("ending %s: %w", c.name, err)
 	}
-	if patience > 0 {
-		select {
-		case <-c.exited:
-		case <-time.After(patience):
-			return c.end(syscall.SIGKILL, 0)
-		}
-	}
-	<-c.exited
 	fmt.Fprintf(c.log, "%s ended (%s)\n", c.name, signal)
 	return nil
 }

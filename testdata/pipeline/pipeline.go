@@ -1,0 +1,126 @@
+// Package pipeline sets up what the demo and the fault tests play on: a GitHub with the access repository of
+// testdata/accessrepo, and a cluster that it is for, with the agent's rights and key. Paths are from the root of the
+// source tree.
+package pipeline
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/crypto/ssh"
+	"k8s.io/client-go/rest"
+
+	"github.com/pullgrant/pullgrant/testdata/forge"
+	"github.com/pullgrant/pullgrant/testdata/kube"
+)
+
+// Names of testdata/accessrepo.
+const (
+	Cluster   = "prod-eu"
+	Namespace = "payments"
+	Policy    = "payments-debug"
+	Alice     = "alice@example.com" // the Kubernetes user of alice
+)
+
+// PrepareCluster makes the namespace, the role that the policy grants and the agent with its rights, and returns the
+// configuration of a client who is the agent.
+func PrepareCluster(ctx context.Context, cp *kube.ControlPlane) (agent *rest.Config, err error) {
+	manifests := fmt.Sprintf(`
+apiVersion: v1
+kind: Namespace
+metadata: {name: %s}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: %s}
+rules:
+- {apiGroups: [""], resources: [pods, pods/log, events], verbs: [get, list, watch]}
+`, Namespace, Policy)
+	if err := cp.Apply(ctx, []byte(manifests)); err != nil {
+		return nil, err
+	}
+	if err := cp.Apply(ctx, kube.AgentManifests([]string{Namespace}, []string{Policy})); err != nil {
+		return nil, err
+	}
+	if err := cp.AwaitFence(ctx); err != nil {
+		return nil, err
+	}
+	return cp.ServiceAccount(ctx, "pullgrant-system", "pullgrant-agent")
+}
+
+// StartForge makes, in the folder dir, the organisation acme with the access repository acme/access; files stand in the
+// place of those of testdata/accessrepo.
+func StartForge(dir string, options forge.Options, files map[string]string) (*forge.Forge, error) {
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return nil, err
+	}
+	f, err := forge.Start(dir, options)
+	if err != nil {
+		return nil, err
+	}
+	for i, login := range []string{"alice", "bob", "carol", "dave", "erin"} {
+		f.AddUser(login, int64(101+i))
+		f.SetPermission(login, "write")
+	}
+	f.SetPermission("dave", "admin")
+	f.AddTeam("squad-a", 1, "", "alice")
+	f.AddTeam("squad-b", 2, "", "bob", "carol")
+	f.SetTeamPermission("squad-b", "write")
+	f.AddApp("pullgrant", 7001)
+	f.AddApp("pullgrant-agent", 7002)
+	Protect(f)
+	all := map[string]string{}
+	root := os.DirFS("testdata/accessrepo")
+	err = fs.WalkDir(root, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		data, err := fs.ReadFile(root, name)
+		all[name] = string(data)
+		return err
+	})
+	maps.Copy(all, files)
+	if err == nil {
+		_, err = f.Seed(all, "Start the access repository", "dave")
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// Protect has the forge hold the ruleset of docs/setup.md.
+func Protect(f *forge.Forge) {
+	rules := forge.DefaultRules()
+	rules.Bypass = []string{"pullgrant-agent[bot]"}
+	f.Protect(rules)
+}
+
+// WriteKey makes, in the folder dir, the key that the agent signs its records with, agent.key, and the list of signers
+// that audits trust, allowed_signers.
+func WriteKey(dir string) error {
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return err
+	}
+	block, err := ssh.MarshalPrivateKey(private, "pullgrant-agent")
+	if err != nil {
+		return err
+	}
+	key, err := ssh.NewPublicKey(public)
+	if err != nil {
+		return err
+	}
+	signer := Cluster + " " + string(ssh.MarshalAuthorizedKey(key))
+	return errors.Join(os.WriteFile(filepath.Join(dir, "agent.key"), pem.EncodeToMemory(block), 0o600),
+		os.WriteFile(filepath.Join(dir, "allowed_signers"), []byte(signer), 0o644))
+}
