@@ -2,6 +2,7 @@ package sync
 
 import (
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -19,8 +20,9 @@ func (s *stage) told() (lines []string) {
 	list, err := s.admin.CoreV1().Events(Namespace).List(s.Context(), metav1.ListOptions{})
 	s.must(err)
 	slices.SortStableFunc(list.Items, func(a, b corev1.Event) int { return a.LastTimestamp.Compare(b.LastTimestamp.Time) })
+	ours := regexp.MustCompile(s.cluster[len("prod"):] + `($|[ :"])`) // not the third try of another stage
 	for _, e := range list.Items {
-		if line := strings.Join([]string{e.Type, e.Reason, e.InvolvedObject.Kind + "/" + e.InvolvedObject.Name, e.Message}, " "); strings.Contains(line, s.cluster[len("prod"):]) {
+		if line := strings.Join([]string{e.Type, e.Reason, e.InvolvedObject.Kind + "/" + e.InvolvedObject.Name, e.Message}, " "); ours.MatchString(line) {
 			lines = append(lines, line)
 		}
 	}
