@@ -92,7 +92,17 @@ func TestMetricsOfRefusals(t *testing.T) {
 	s.shows(a, "decisions_total", `code="EvaluationError",decision="error"`, "1")
 }
 
-// TestLatenessOfAPass: a pass deletes what is due when it is faster than the expiry loop, and says how late that was.
+// TestLateness: the expiry loop says how late it deleted a binding; so does a pass that was faster.
+func TestLateness(t *testing.T) {
+	s := newStage(t)
+	loop := &Agent{metrics: s.expiring().metrics}
+	s.managed("late", requests.At(noon.Add(time.Minute)).String())
+	s.until("the loop has synced", func() bool { ready, _ := loop.metrics.ready(); return ready })
+	s.setClock(noon.Add(time.Minute + 3*time.Second))
+	s.until("the loop says how late", func() bool { return s.series(loop, "expiry_lateness_seconds_sum", "") == "3" })
+	s.shows(loop, "expiry_lateness_seconds_count", "", "1")
+}
+
 func TestLatenessOfAPass(t *testing.T) {
 	s := newStage(t)
 	s.ask("late")
