@@ -318,7 +318,7 @@ func TestFinalizerIsNoWayToKeepAccess(t *testing.T) {
 	s.allowed(true)
 	patch("null")
 	s.once(options{})
-	s.over(name, requests.CauseBindingDeleted, "")
+	s.over(name, requests.CauseRevoked, "")
 }
 
 func TestConflictIsNotAdopted(t *testing.T) {

@@ -268,13 +268,15 @@ func TestRefusedBySecondJudgement(t *testing.T) {
 	g := grantOf("resumed", 1, 1)
 	for uid, want := range map[string]string{"": "second", "made": "first"} {
 		r := Record{Phase: Granting, Grant: g, Facts: []byte("first"), Objects: objectsOf(g, true), version: "1"}
-		r.Objects[1].UID = uid
+		if uid != "" {
+			r.Objects[1].UID, r.Objects[1].Content = uid, "own"
+		}
 		w := World{Cluster: cluster1, Records: []Record{r}, Namespaces: map[string]string{"payments": ""},
 			Main: &Main{Requests: map[string]string{g.Path: "b1"}, Names: map[string][]string{g.Name: {g.Path}}},
 			Proofs: map[string]Proof{g.Path: {Blob: "b1", Facts: []byte("second"), Evidence: requests.Evidence{Blob: "b1", HeadSHA: "second"},
 				Decision: policies.Refuse(policies.WrongBase, "it was retargeted")}}}
 		if uid != "" {
-			w.Live = []Live{{Kind: r.Objects[1].Kind, Namespace: "payments", Name: r.Objects[1].Name, UID: uid, Managed: true}}
+			w.Live = []Live{{Kind: r.Objects[1].Kind, Namespace: "payments", Name: r.Objects[1].Name, UID: uid, Managed: true, Content: "own"}}
 		}
 		steps := Plan(g.Window.Start.Add(time.Minute), w)
 		if len(steps) == 0 || steps[0].Action != End || steps[0].Record.Code != "WrongBase" || string(steps[0].Record.Facts) != want ||
