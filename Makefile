@@ -5,7 +5,7 @@ SHELL := /bin/sh
 include testdata/kube/kube.mk
 
 # Packages under testdata are not matched by ./...
-packages := ./... ./testdata/forge ./testdata/forge/openapi ./testdata/cases ./testdata/answers ./testdata/kube ./testdata/pipeline ./testdata/demo ./testdata/runner ./testdata/mutate
+packages := ./... ./testdata/forge ./testdata/forge/openapi ./testdata/cases ./testdata/answers ./testdata/kube ./testdata/pipeline ./testdata/faults ./testdata/demo ./testdata/runner ./testdata/mutate
 tools := $(CURDIR)/.cache/tools
 version := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 commit := $(shell git rev-parse HEAD 2>/dev/null)
@@ -79,7 +79,7 @@ $(tools)/act: testdata/runner/build/go.mod
 
 .PHONY: bench
 bench: kube ## measure
-	go test -run '^$$' -bench . -benchmem ./...
+	go test -run '^$$' -bench . -benchmem $(packages)
 
 # One build a package and every target from it; go test would link each time. What fuzzing learns stays in $(fuzzcache), what
 # fails goes to testdata/fuzz of its package, to be checked in. Before Go 1.27 the end of the time may pass for a failure, by

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -19,7 +18,8 @@ var shared *stage
 
 func TestMain(m *testing.M) {
 	os.Exit(func() int {
-		if err := setUp(); err != nil {
+		var err error
+		if binary, err = pipeline.Build(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
@@ -33,23 +33,6 @@ func TestMain(m *testing.M) {
 }
 
 var binary string
-
-// setUp builds the program; everything runs from the root of the source tree, as the demo does.
-func setUp() error {
-	dir, err := os.MkdirTemp("", "pullgrant-pipeline-")
-	if err != nil {
-		return err
-	}
-	binary = filepath.Join(dir, "pullgrant")
-	if err := os.Chdir("../.."); err != nil {
-		return err
-	}
-	out, err := exec.Command("go", "build", "-o", binary, "./cmd/pullgrant").CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("build pullgrant: %w\n%s", err, out)
-	}
-	return nil
-}
 
 func stageFor(t *testing.T) *stage {
 	t.Helper()
@@ -159,14 +142,9 @@ func once(t *testing.T, s *stage) result {
 // entry is what the ledger says of a request.
 func (a asked) entry() requests.Revocation {
 	a.t.Helper()
-	path := requests.RevocationPath(cluster, a.name)
-	data, err := exec.Command("git", "-C", a.s.forge.GitDir(), "show", "main:"+path).Output()
+	entry, err := pipeline.Entry(a.s.forge, a.name)
 	if err != nil {
-		a.t.Fatalf("the ledger has no entry %s: %v", path, err)
-	}
-	entry, findings := requests.ParseRevocation(path, data)
-	if len(findings) > 0 {
-		a.t.Fatalf("ledger entry: %v", findings)
+		a.t.Fatal(err)
 	}
 	return entry
 }

@@ -40,6 +40,9 @@ func StartChild(cmd *exec.Cmd) (*Child, error) {
 // Exited is closed when the process is gone.
 func (c *Child) Exited() <-chan struct{} { return c.exited }
 
+// Pid is the number of the process.
+func (c *Child) Pid() int { return c.cmd.Process.Pid }
+
 // State tells how the process ended, once it is gone.
 func (c *Child) State() *os.ProcessState { return c.cmd.ProcessState }
 

@@ -13,11 +13,13 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 
 	"golang.org/x/crypto/ssh"
 	"k8s.io/client-go/rest"
 
+	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/testdata/forge"
 	"github.com/pullgrant/pullgrant/testdata/kube"
 )
@@ -29,6 +31,23 @@ const (
 	Policy    = "payments-debug"
 	Alice     = "alice@example.com" // the Kubernetes user of alice
 )
+
+// Build builds pullgrant for the tests of a package two folders below the root, and makes the root the current folder. The
+// program is alone in a temporary folder, which the caller removes.
+func Build() (binary string, err error) {
+	dir, err := os.MkdirTemp("", "pullgrant-")
+	if err != nil {
+		return "", err
+	}
+	if err := os.Chdir("../.."); err != nil {
+		return "", err
+	}
+	binary = filepath.Join(dir, "pullgrant")
+	if out, err := exec.Command("go", "build", "-o", binary, "./cmd/pullgrant").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build pullgrant: %w\n%s", err, out)
+	}
+	return binary, nil
+}
 
 // PrepareCluster makes the namespace, the role that the policy grants and the agent with its rights, and returns the
 // configuration of a client who is the agent.
@@ -103,6 +122,20 @@ func Protect(f *forge.Forge) {
 	rules := forge.DefaultRules()
 	rules.Bypass = []string{"pullgrant-agent[bot]"}
 	f.Protect(rules)
+}
+
+// Entry is what the ledger on main says of a request.
+func Entry(f *forge.Forge, name string) (entry requests.Revocation, err error) {
+	path := requests.RevocationPath(Cluster, name)
+	data, err := exec.Command("git", "-C", f.GitDir(), "show", "main:"+path).Output()
+	if err != nil {
+		return entry, fmt.Errorf("the ledger has no entry %s: %w", path, err)
+	}
+	entry, findings := requests.ParseRevocation(path, data)
+	if len(findings) > 0 {
+		return entry, fmt.Errorf("the ledger's entry: %v", findings)
+	}
+	return entry, nil
 }
 
 // WriteKey makes, in the folder dir, the key that the agent signs its records with, agent.key, and the list of signers
