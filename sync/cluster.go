@@ -69,7 +69,7 @@ func (c *cluster) observe(ctx context.Context) (World, []error, error) {
 	}
 	present := map[Object]bool{}
 	for _, l := range w.Live {
-		present[Object{Kind: l.Kind, Namespace: l.Namespace, Name: l.Name}] = true
+		present[l.place()] = true
 	}
 	maps, err := c.client.CoreV1().ConfigMaps(Namespace).List(ctx, managed)
 	if err != nil {
@@ -87,7 +87,7 @@ func (c *cluster) observe(ctx context.Context) (World, []error, error) {
 			continue
 		}
 		for _, o := range r.Objects {
-			if err := c.lookUp(ctx, &w, o, present[Object{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name}]); err != nil {
+			if err := c.lookUp(ctx, &w, o, present[o.place()]); err != nil {
 				return w, nil, err
 			}
 		}

@@ -57,10 +57,8 @@ type Live struct {
 	Content                    string // digest of everything about it that gives access or decides over its end
 }
 
-// is tells whether it stands where the object of a grant does.
-func (l Live) is(o Object) bool {
-	return l.Kind == o.Kind && l.Namespace == o.Namespace && l.Name == o.Name
-}
+// place is where it stands: the object of a grant that stands there has the same.
+func (l Live) place() Object { return Object{Kind: l.Kind, Namespace: l.Namespace, Name: l.Name} }
 
 // Gone is a managed binding whose disappearance was seen.
 type Gone struct {
@@ -135,7 +133,13 @@ func (s Step) String() string {
 // Plan says what is to be done, in order. It is a function of its arguments alone; applied in full, planning again gives
 // nothing (G7).
 func Plan(now time.Time, w World) []Step {
-	p := planner{World: w, now: now, claimed: map[string]bool{}, taken: map[string]string{}}
+	p := planner{World: w, now: now, live: map[Object]Live{}, vanished: map[Object][]Gone{}, claimed: map[string]bool{}, taken: map[string]string{}}
+	for _, l := range slices.Backward(w.Live) {
+		p.live[l.place()] = l
+	}
+	for _, g := range w.Gone {
+		p.vanished[g.place()] = append(p.vanished[g.place()], g)
+	}
 	records := slices.SortedFunc(slices.Values(w.Records), func(a, b Record) int { return cmp.Compare(a.Grant.Name, b.Grant.Name) })
 	for _, r := range records {
 		p.taken[r.Grant.Name] = r.Grant.Path
@@ -156,10 +160,12 @@ func Plan(now time.Time, w World) []Step {
 
 type planner struct {
 	World
-	now     time.Time
-	steps   []Step
-	claimed map[string]bool   // UIDs of objects that a grant explains or an earlier step deletes
-	taken   map[string]string // path by the name of every request that has a record or gets one
+	now      time.Time
+	live     map[Object]Live   // by place
+	vanished map[Object][]Gone // by place
+	steps    []Step
+	claimed  map[string]bool   // UIDs of objects that a grant explains or an earlier step deletes
+	taken    map[string]string // path by the name of every request that has a record or gets one
 }
 
 func (p *planner) add(action Action, r Record, remove ...Live) {

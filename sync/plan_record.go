@@ -90,21 +90,21 @@ func (p *planner) examine(r Record) state {
 	for i, o := range s.objects {
 		uid, exists := p.Namespaces[o.Namespace]
 		s.replaced = s.replaced || o.NamespaceUID != "" && exists && uid != o.NamespaceUID
-		at := slices.IndexFunc(p.Live, func(l Live) bool { return l.is(o) })
+		there, found := p.live[o.place()]
 		switch {
-		case at < 0:
+		case !found:
 			s.missing++
 			s.lost = s.lost || o.UID != ""
-		case o.UID == p.Live[at].UID:
-			s.own = append(s.own, p.Live[at])
-			s.edited = s.edited || p.Live[at].Content != o.Content
-		case o.UID == "" && p.Live[at].Managed && p.Live[at].Content == o.Content:
-			s.own = append(s.own, p.Live[at])
-			s.objects[i].UID = p.Live[at].UID
-		case o.UID == "" && slices.ContainsFunc(p.gone(r), func(g Gone) bool { return g.UID == p.Live[at].UID }):
-			s.own = append(s.own, p.Live[at]) // it was seen as it was made, and then without its label
-			s.objects[i].UID, s.edited = p.Live[at].UID, true
-		case o.UID == "" && !o.isBinding() && p.Live[at].Managed:
+		case o.UID == there.UID:
+			s.own = append(s.own, there)
+			s.edited = s.edited || there.Content != o.Content
+		case o.UID == "" && there.Managed && there.Content == o.Content:
+			s.own = append(s.own, there)
+			s.objects[i].UID = there.UID
+		case o.UID == "" && slices.ContainsFunc(p.gone(r), func(g Gone) bool { return g.UID == there.UID }):
+			s.own = append(s.own, there) // it was seen as it was made, and then without its label
+			s.objects[i].UID, s.edited = there.UID, true
+		case o.UID == "" && !o.isBinding() && there.Managed:
 			s.missing++ // of a try whose answer never came: its TTL is another, so it is swept and made anew
 		default:
 			s.missing++
@@ -167,11 +167,11 @@ func (p *planner) verdict(r Record, s state) (cause string, code policies.Code, 
 // gone are the bindings of the grant that were seen to disappear, the first one first.
 func (p *planner) gone(r Record) []Gone {
 	var seen []Gone
-	for _, g := range p.Gone {
-		if slices.ContainsFunc(r.Objects, func(o Object) bool {
-			return g.is(o) && (o.UID == g.UID || o.UID == "" && o.Content == g.Content)
-		}) {
-			seen = append(seen, g)
+	for _, o := range r.Objects {
+		for _, g := range p.vanished[o.place()] {
+			if o.UID == g.UID || o.UID == "" && o.Content == g.Content {
+				seen = append(seen, g)
+			}
 		}
 	}
 	slices.SortFunc(seen, func(a, b Gone) int { return a.At.Compare(b.At) })

@@ -64,16 +64,20 @@ func (a *Agent) prove(ctx context.Context, w World) map[string]Proof {
 	a.settled(w)
 	ctx, cancel := context.WithTimeout(ctx, proveTimeout)
 	defer cancel()
+	phases := map[string]Phase{} // by path
+	for _, r := range w.Records {
+		phases[r.Grant.Path] = r.Phase
+	}
 	proofs := map[string]Proof{}
 	paths := slices.Sorted(maps.Keys(w.Main.Requests))
 	slices.SortStableFunc(paths, func(p, q string) int { return cmp.Compare(a.waiting[p].pause, a.waiting[q].pause) })
 	for _, p := range paths {
 		blob, now := w.Main.Requests[p], a.clocks.own()
-		begun := slices.IndexFunc(w.Records, func(r Record) bool { return r.Grant.Path == p })
-		if begun >= 0 && w.Records[begun].Phase != Granting {
+		phase, begun := phases[p]
+		if begun && phase != Granting {
 			continue
 		}
-		if proof, here := a.proved[p]; begun >= 0 && here && proof.Blob == blob {
+		if proof, here := a.proved[p]; begun && here && proof.Blob == blob {
 			proofs[p] = proof
 			continue
 		}

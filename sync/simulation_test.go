@@ -145,7 +145,7 @@ func (s *simulation) grant(now time.Time, r Record) error {
 		if who, twice := s.created[o.Kind+o.Name]; twice {
 			return fmt.Errorf("%s %s created twice, first for %s", o.Kind, o.Name, who)
 		}
-		if slices.ContainsFunc(s.Live, func(l Live) bool { return l.is(o) }) {
+		if slices.ContainsFunc(s.Live, func(l Live) bool { return l.place() == o.place() }) {
 			s.Live = slices.DeleteFunc(s.Live, func(l Live) bool {
 				return slices.ContainsFunc(r.Objects, func(o Object) bool { return o.UID == l.UID })
 			})
@@ -247,7 +247,7 @@ func (s *simulation) check(t *testing.T, seed uint64, step int, now time.Time) {
 		}
 		if l.Managed && !slices.ContainsFunc(s.Records, func(r Record) bool {
 			return r.Phase != Ended && slices.ContainsFunc(r.Objects, func(o Object) bool {
-				return (o.UID == l.UID || o.UID == "" && l.is(o)) && l.Content == o.Content
+				return (o.UID == l.UID || o.UID == "" && l.place() == o.place()) && l.Content == o.Content
 			})
 		}) {
 			t.Fatalf("seed %d, step %d: nothing explains %+v", seed, step, l)

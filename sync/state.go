@@ -57,6 +57,9 @@ type Object struct {
 	Content      string `json:"content"` // digest of what was created; of a binding, "" until it is about to be made
 }
 
+// place is where it stands, and nothing else of it.
+func (o Object) place() Object { return Object{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name} }
+
 // isBinding tells what gives access from what only ends it.
 func (o Object) isBinding() bool { return o.Kind == render.KindRoleBinding }
 
@@ -76,7 +79,7 @@ func objectsOf(g requests.Grant, backstop bool) (objects []Object) {
 
 // of tells whether objects are those, whatever is known of each.
 func of(objects, those []Object) bool {
-	return slices.EqualFunc(objects, those, func(a, b Object) bool { return a.Kind == b.Kind && a.Namespace == b.Namespace && a.Name == b.Name })
+	return slices.EqualFunc(objects, those, func(a, b Object) bool { return a.place() == b.place() })
 }
 
 // configMap writes the record. The request's bytes go where any bytes may stand.
