@@ -78,8 +78,8 @@ $(tools)/act: testdata/runner/build/go.mod
 	@cd testdata/runner/build && CGO_ENABLED=0 go build -o $@ github.com/nektos/act
 
 .PHONY: bench
-bench: kube ## measure
-	go test -run '^$$' -bench . -benchmem $(packages)
+bench: kube ## measure, half an hour
+	go test -run '^$$' -bench . -benchmem -timeout 60m $(packages)
 
 # One build a package and every target from it; go test would link each time. What fuzzing learns stays in $(fuzzcache), what
 # fails goes to testdata/fuzz of its package, to be checked in. Before Go 1.27 the end of the time may pass for a failure, by

@@ -25,7 +25,7 @@ func TestEveryRowIsATest(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, body := range regexp.MustCompile(`(?ms)^func ((?:Test|Benchmark)\w+)\(.*?^}`).FindAllStringSubmatch(string(source), -1) {
-			prints[body[1]] = strings.Contains(body[0], "s.row(")
+			prints[body[1]] = strings.Contains(body[0], "\ts.row(")
 		}
 	}
 	named := map[string]bool{}
