@@ -19,17 +19,19 @@ const module = "github.com/pullgrant/pullgrant"
 
 // rooms are the packages and which of the others each may import: one way only. Tests may also import testdata's.
 var rooms = map[string][]string{
-	"requests":        {},
-	"policies":        {"requests"},
-	"render":          {"requests"},
-	"internal/github": {"requests", "policies"},
-	"action":          {"requests", "policies", "render", "internal/github"},
-	"sync":            {"requests", "policies", "render", "internal/github"},
-	"cmd/pullgrant":   {"requests", "policies", "render", "internal/github", "action", "sync"},
+	"requests":            {},
+	"policies/codeowners": {"requests"},
+	"policies/rbac":       {"requests"},
+	"policies":            {"requests", "policies/codeowners", "policies/rbac"},
+	"render":              {"requests"},
+	"internal/github":     {"requests", "policies", "policies/codeowners", "policies/rbac"},
+	"action":              {"requests", "policies", "policies/rbac", "render", "internal/github"},
+	"sync":                {"requests", "policies", "policies/codeowners", "policies/rbac", "render", "internal/github"},
+	"cmd/pullgrant":       {"requests", "policies", "policies/rbac", "render", "internal/github", "action", "sync"},
 }
 
 // pure rooms take time, files and randomness as arguments, so that what they decide can be decided again.
-var pure = []string{"requests", "policies", "render"}
+var pure = []string{"requests", "policies", "policies/codeowners", "policies/rbac", "render"}
 
 var impure = regexp.MustCompile(`^(os|net|math/rand|crypto/rand|syscall|log|unsafe|plugin)(/.*)?$`)
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/pullgrant/pullgrant/internal/github"
 	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/policies/rbac"
 	"github.com/pullgrant/pullgrant/requests"
 )
 
@@ -93,8 +94,8 @@ func (v verdict) howLong(g requests.Grant) string {
 func roles(b *strings.Builder, d policies.Decision) {
 	for _, r := range d.Roles {
 		fmt.Fprintf(b, "#### What %s allows in %s\n\n", github.Code(r.Role), github.Code(r.Namespace))
-		risks(b, "CAUTION", slices.DeleteFunc(slices.Clone(r.Risks), func(risk policies.Risk) bool { return !risk.High }))
-		risks(b, "WARNING", slices.DeleteFunc(slices.Clone(r.Risks), func(risk policies.Risk) bool { return risk.High }))
+		risks(b, "CAUTION", slices.DeleteFunc(slices.Clone(r.Risks), func(risk rbac.Risk) bool { return !risk.High }))
+		risks(b, "WARNING", slices.DeleteFunc(slices.Clone(r.Risks), func(risk rbac.Risk) bool { return risk.High }))
 		if r.Catalogued && len(r.Risks) == 0 {
 			b.WriteString("Nothing in it is known to be dangerous.\n\n")
 		}
@@ -105,7 +106,7 @@ func roles(b *strings.Builder, d policies.Decision) {
 }
 
 // risks is one of GitHub's boxes, which has its colours in every theme and its word beside them.
-func risks(b *strings.Builder, level string, all []policies.Risk) {
+func risks(b *strings.Builder, level string, all []rbac.Risk) {
 	if len(all) == 0 {
 		return
 	}
@@ -130,7 +131,7 @@ func permissions(b *strings.Builder, r policies.RoleView) {
 		cells := github.Code(p.Does())
 		if r.Holds {
 			beyond := "nothing"
-			if i := slices.IndexFunc(r.Beyond, func(n policies.Permission) bool { return n.What() == p.What() }); i >= 0 {
+			if i := slices.IndexFunc(r.Beyond, func(n rbac.Permission) bool { return n.What() == p.What() }); i >= 0 {
 				beyond = github.Code(r.Beyond[i].Does())
 			}
 			cells += " | " + beyond

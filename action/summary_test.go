@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/policies/rbac"
 	"github.com/pullgrant/pullgrant/requests"
 )
 
@@ -25,10 +26,10 @@ func TestSummaryTellsWhatApproversNeed(t *testing.T) {
 		},
 		Roles: []policies.RoleView{
 			{Role: "logs", Namespace: "shop", Catalogued: true, Holds: true,
-				Permissions: []policies.Permission{{Resource: "pods", Verbs: []string{"get"}}, {Resource: "secrets", Verbs: []string{"get"}}},
-				Beyond:      []policies.Permission{{Resource: "secrets", Verbs: []string{"get"}}},
-				Risks:       []policies.Risk{{Code: "secrets", Text: "can read Secrets", High: true}, {Code: "x", Text: "and more"}}},
-			{Role: "look", Namespace: "shop", Catalogued: true, Permissions: []policies.Permission{{Resource: "pods", Verbs: []string{"*"}},
+				Permissions: []rbac.Permission{{Resource: "pods", Verbs: []string{"get"}}, {Resource: "secrets", Verbs: []string{"get"}}},
+				Beyond:      []rbac.Permission{{Resource: "secrets", Verbs: []string{"get"}}},
+				Risks:       []rbac.Risk{{Code: "secrets", Text: "can read Secrets", High: true}, {Code: "x", Text: "and more"}}},
+			{Role: "look", Namespace: "shop", Catalogued: true, Permissions: []rbac.Permission{{Resource: "pods", Verbs: []string{"*"}},
 				{Resource: "nodes", Verbs: []string{"get"}}, {Resource: "secrets", Verbs: []string{"*"}}}},
 		},
 		Widened: []string{"policy debug: carol may ask too"},

@@ -40,7 +40,7 @@ func TestExampleRepositoryNamesItsSchemas(t *testing.T) {
 		if err := yaml.Unmarshal(data, &header); err != nil {
 			return err
 		}
-		want := "# yaml-language-server: $schema=" + policies.SchemaAddress(header.Kind)
+		want := "# yaml-language-server: $schema=" + requests.SchemaAddress(header.Kind)
 		if first, _, _ := strings.Cut(string(data), "\n"); first != want {
 			t.Errorf("%s begins with %q, not %q", name, first, want)
 		}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pullgrant/pullgrant/policies/codeowners"
 	"github.com/pullgrant/pullgrant/requests"
 )
 
@@ -120,9 +121,9 @@ func (j *judge) challenges() []challenge {
 }
 
 // ownersOf are the owners of a path whom GitHub would ask: a team of another organization is none of them (R32).
-func (j *judge) ownersOf(path string) []Owner {
+func (j *judge) ownersOf(path string) []codeowners.Owner {
 	rule, _ := j.owners.Match(path)
-	return slices.DeleteFunc(slices.Clone(rule.Owners), func(o Owner) bool {
+	return slices.DeleteFunc(slices.Clone(rule.Owners), func(o codeowners.Owner) bool {
 		organization, _, _ := strings.Cut(o.Name, "/")
 		return o.Team && j.facts.Repository.Owner != "" && !strings.EqualFold(organization, j.facts.Repository.Owner)
 	})

@@ -115,7 +115,7 @@ func readPolicyTest(file string, data []byte) (PolicyTest, *requests.Document) {
 		d.Check("metadata.name", "path", test.Metadata.Name, "it must be the file's name without .yaml")
 	}
 	d.Check("spec.organization", "login", test.Spec.Organization, requests.CheckLogin(test.Spec.Organization))
-	notEmpty(d, "spec.cases", len(test.Spec.Cases))
+	d.NotEmpty("spec.cases", len(test.Spec.Cases))
 	for i, team := range test.Spec.Teams {
 		at := fmt.Sprintf("spec.teams[%d]", i)
 		d.Require(at+".name", at+".members")

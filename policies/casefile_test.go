@@ -10,6 +10,7 @@ import (
 
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/testdata/findings"
 )
 
 const testHead = "apiVersion: pullgrant.dev/v1alpha1\nkind: PolicyTest\nmetadata: {name: x}\nspec:\n"
@@ -98,8 +99,8 @@ func FuzzParsePolicyTest(f *testing.F) {
 	f.Add([]byte(head + "request: {cluster: c, policy: p, requester: bob, reason: ten letters}, want: {decision: allowed}}]}}"))
 	f.Add([]byte(testHead + "  cases: [{name: a, request: {}, want: {decision: error}}]\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		test, findings := policies.ParsePolicyTest(policies.TestPath("payments-debug"), data)
-		if within(t, data, findings); len(findings) > 0 {
+		test, found := policies.ParsePolicyTest(policies.TestPath("payments-debug"), data)
+		if findings.Within(t, data, found); len(found) > 0 {
 			return
 		}
 		if test.Metadata.Name != "payments-debug" || len(test.Spec.Cases) == 0 {

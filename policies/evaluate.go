@@ -214,7 +214,7 @@ func (j *judge) codeowners() string {
 	}
 	for _, path := range j.changedPaths() {
 		if len(j.ownersOf(path)) == 0 {
-			return fmt.Sprintf("nobody owns %s in %s, so nobody can approve it; add a line for it", requests.Quote(path), j.owners.File)
+			return fmt.Sprintf("nobody owns %s in %s, so nobody can approve it; add a line for it", requests.Quote(path), j.owners.Path)
 		}
 	}
 	return ""

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/pullgrant/pullgrant/policies/rbac"
 	"github.com/pullgrant/pullgrant/requests"
 )
 
@@ -49,7 +50,7 @@ func (t Tree) bare(request string) Tree {
 	reviewed := t.Reviewed(request)
 	named := Tree{Commit: t.Commit, Files: map[string]TreeFile{}}
 	for name, file := range t.Files {
-		if request == "" || !isUnder(name, CatalogFolder) || slices.Contains(reviewed, name) {
+		if request == "" || !isUnder(name, rbac.CatalogFolder) || slices.Contains(reviewed, name) {
 			named.Files[name] = file.bare()
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/policies/rbac"
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/testdata/cases"
 )
@@ -89,7 +90,7 @@ func TestKeptFactsStaySmall(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range 1000 {
-		f.Base.Files[policies.CatalogPath("prod-eu", fmt.Sprintf("role-%d", i))] = policies.TreeFile{Mode: policies.PlainFile, Blob: strings.Repeat("e", 40)}
+		f.Base.Files[rbac.CatalogPath("prod-eu", fmt.Sprintf("role-%d", i))] = policies.TreeFile{Mode: policies.PlainFile, Blob: strings.Repeat("e", 40)}
 	}
 	if large, err := f.Encode(); err != nil || !bytes.Equal(small, large) {
 		t.Errorf("%d bytes grew to %d: %v", len(small), len(large), err)

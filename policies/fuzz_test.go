@@ -6,13 +6,13 @@ import (
 	"maps"
 	"reflect"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/testdata/cases"
+	"github.com/pullgrant/pullgrant/testdata/findings"
 )
 
 // FuzzEvaluate judges whatever facts: it never panics, judges alike twice, allows nothing without an approval of the
@@ -81,12 +81,12 @@ func FuzzParsePolicy(f *testing.F) {
 	}
 	f.Add([]byte("{apiVersion: pullgrant.dev/v1alpha1, kind: AccessPolicy, spec: {challenges: [{kind: AnyOf}]}}\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		_, findings := policies.ParseIdentities(policies.IdentitiesPath, data)
-		within(t, data, findings)
-		_, findings = policies.ParseGroups(policies.GroupsPath, data)
-		within(t, data, findings)
-		p, findings := policies.ParsePolicy(policies.Path("payments-debug"), data)
-		if within(t, data, findings); len(findings) > 0 {
+		_, found := policies.ParseIdentities(policies.IdentitiesPath, data)
+		findings.Within(t, data, found)
+		_, found = policies.ParseGroups(policies.GroupsPath, data)
+		findings.Within(t, data, found)
+		p, found := policies.ParsePolicy(policies.Path("payments-debug"), data)
+		if findings.Within(t, data, found); len(found) > 0 {
 			return
 		}
 		if p.Metadata.Name != "payments-debug" || len(p.Spec.Clusters) == 0 || len(p.Spec.Subjects) == 0 || len(p.Spec.Challenges) == 0 ||
@@ -104,14 +104,4 @@ func FuzzParsePolicy(f *testing.F) {
 			}
 		}
 	})
-}
-
-// within fails for a finding that stands nowhere in the file or says nothing.
-func within(t *testing.T, data []byte, findings []requests.Finding) {
-	lines := strings.Split(string(data), "\n")
-	for _, f := range findings {
-		if f.Line < 1 || f.Line > len(lines) || f.Column < 1 || f.Column > len([]rune(lines[f.Line-1]))+1 || f.Rule == "" || f.Message == "" {
-			t.Fatalf("finding outside a file of %d lines: %+v", len(lines), f)
-		}
-	}
 }

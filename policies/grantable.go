@@ -54,3 +54,5 @@ func (p AccessPolicy) protected() (findings []requests.Finding) {
 	}
 	return findings
 }
+
+func sorted(list []string) []string { return slices.Compact(slices.Sorted(slices.Values(list))) }

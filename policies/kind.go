@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/pullgrant/pullgrant/policies/codeowners"
+	"github.com/pullgrant/pullgrant/policies/rbac"
 	"github.com/pullgrant/pullgrant/requests"
 )
 
@@ -65,10 +67,10 @@ func isUnder(path, folder string) bool { return path == folder || strings.HasPre
 
 // Wanted tells which paths a Tree must hold to judge a pull request of this kind.
 func Wanted(kind Kind, path string) func(string) bool {
-	wanted := append(slices.Clone(CodeownersPaths), IdentitiesPath, GroupsPath)
+	wanted := append(slices.Clone(codeowners.Paths), IdentitiesPath, GroupsPath)
 	if kind == KindChange {
 		return func(p string) bool {
-			return isUnder(p, Folder) || isUnder(p, CatalogFolder) || isUnder(p, TestsFolder) || slices.Contains(wanted, p)
+			return isUnder(p, Folder) || isUnder(p, rbac.CatalogFolder) || isUnder(p, TestsFolder) || slices.Contains(wanted, p)
 		}
 	}
 	if kind == KindWithdrawal {
@@ -80,7 +82,7 @@ func Wanted(kind Kind, path string) func(string) bool {
 	}
 	catalogued := kind == KindRequest && ok // which roles are asked for, only the policy knows
 	return func(p string) bool {
-		return slices.Contains(wanted, p) || catalogued && isUnder(p, CatalogFolder+"/"+place.Cluster)
+		return slices.Contains(wanted, p) || catalogued && isUnder(p, rbac.CatalogFolder+"/"+place.Cluster)
 	}
 }
 
@@ -101,7 +103,7 @@ func (t Tree) Reviewed(path string) []string {
 	}
 	policy, _ := parse(t, Path(place.Policy), ParsePolicy)
 	for _, role := range policy.Roles() {
-		paths = append(paths, CatalogPath(place.Cluster, role))
+		paths = append(paths, rbac.CatalogPath(place.Cluster, role))
 	}
 	return paths
 }

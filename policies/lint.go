@@ -309,7 +309,7 @@ func sharedAskers(a, b world) string {
 func (l *linter) owners(identities IdentityMap) {
 	owners, _ := l.tree.codeowners()
 	add := func(line, column int, rule, format string, args ...any) {
-		l.findings = append(l.findings, requests.Finding{File: owners.File, Line: line, Column: column, Rule: rule, Message: fmt.Sprintf(format, args...)})
+		l.findings = append(l.findings, requests.Finding{File: owners.Path, Line: line, Column: column, Rule: rule, Message: fmt.Sprintf(format, args...)})
 	}
 	var told []string
 	for _, r := range owners.Rules {

@@ -79,16 +79,17 @@ func lintRules(t *testing.T) []string {
 	t.Helper()
 	rules := map[string]bool{}
 	for file, pattern := range map[string]string{
-		"lint.go":    `Rule[A-Z][A-Za-z]+ += "([a-z-]+[a-z])"`,
-		"risks.go":   `(?:[cC]ode: |add\()"([a-z-]+)"`,
-		"catalog.go": `Risk\{+Code: "([a-z-]+)"`,
+		"lint.go":           `Rule[A-Z][A-Za-z]+ += "([a-z-]+[a-z])"`,
+		"rbac/risks.go":     `(?:[cC]ode: |add\()"([a-z-]+)"`,
+		"catalogue.go":      `Risk\{+Code: "([a-z-]+)"`,
+		"rbac/catalogue.go": `Risk\{+Code: "([a-z-]+)"`,
 	} {
 		source, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
 		found := regexp.MustCompile(pattern).FindAllStringSubmatch(string(source), -1)
-		if len(found) < 2 {
+		if len(found) < 1 {
 			t.Fatalf("%s: %d rules; the pattern does not find them", file, len(found))
 		}
 		for _, m := range found {

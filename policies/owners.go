@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/pullgrant/pullgrant/policies/codeowners"
 	"github.com/pullgrant/pullgrant/requests"
 )
 
@@ -139,14 +140,14 @@ type OwnersFile struct {
 // are, groups of groups.yaml as their members. So GitHub asks for a review those whose approval counts. A policy with a
 // CodeOwnerReview gets no line: there CODEOWNERS is the rule and people write it.
 func (t Tree) OwnersFile() OwnersFile {
-	file := OwnersFile{Path: cmp.Or(t.codeownersPath(), CodeownersPaths[0])}
+	file := OwnersFile{Path: cmp.Or(t.codeownersPath(), codeowners.Paths[0])}
 	file.Before = t.Files[file.Path].Content
 	file.After = file.Before
 	add := func(line int, rule, format string, args ...any) {
 		file.Findings = append(file.Findings, requests.Finding{File: file.Path, Line: line, Column: 1, Rule: rule, Message: fmt.Sprintf(format, args...)})
 	}
 	wanted, findings := t.ownerLines()
-	if _, broken := parse(t, file.Path, ParseCodeowners); len(findings)+len(broken) > 0 {
+	if _, broken := parse(t, file.Path, codeowners.Parse); len(findings)+len(broken) > 0 {
 		file.Findings = append(findings, broken...)
 		return file
 	}
@@ -155,7 +156,7 @@ func (t Tree) OwnersFile() OwnersFile {
 		add(line, "codeowners-block", "%s", problem)
 		return file
 	}
-	owners, findings := ParseCodeowners(file.Path, []byte(after))
+	owners, findings := codeowners.Parse(file.Path, []byte(after))
 	if len(findings) > 0 {
 		add(1, "codeowners-owner", "a reviewer cannot stand in CODEOWNERS, so nothing is written: %s", findings[0].Message)
 		return file
@@ -177,10 +178,10 @@ func (t Tree) OwnersFile() OwnersFile {
 
 // strictPaths are files that decide who gets access, or tell who had it, one for each place (R28, R29).
 var strictPaths = append([]string{".github/workflows/any.yml", "policies/any.yaml", "catalog/any/any.yaml",
-	"revocations/any/20060102/" + anyRequest}, CodeownersPaths...)
+	"revocations/any/20060102/" + anyRequest}, codeowners.Paths...)
 
 // unownedStrictPaths are the folders and files among them that nobody owns.
-func unownedStrictPaths(owners Codeowners) []string {
+func unownedStrictPaths(owners codeowners.File) []string {
 	var folders []string
 	for _, p := range strictPaths {
 		if rule, _ := owners.Match(p); len(rule.Owners) == 0 {
@@ -218,7 +219,7 @@ func (t Tree) ownerLines() (lines []string, findings []requests.Finding) {
 	return lines, findings
 }
 
-func ownerNames(owners []Owner) string {
+func ownerNames(owners []codeowners.Owner) string {
 	var all []string
 	for _, o := range owners {
 		all = append(all, "@"+o.Name)

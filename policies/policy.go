@@ -139,10 +139,10 @@ func ParsePolicy(path string, data []byte) (AccessPolicy, []requests.Finding) {
 	for i, cluster := range p.Spec.Clusters {
 		d.Check(fmt.Sprintf("spec.clusters[%d]", i), "name", cluster, requests.CheckName(cluster))
 	}
-	notEmpty(d, "spec.clusters", len(p.Spec.Clusters))
-	notEmpty(d, "spec.subjects", len(p.Spec.Subjects))
+	d.NotEmpty("spec.clusters", len(p.Spec.Clusters))
+	d.NotEmpty("spec.subjects", len(p.Spec.Subjects))
 	checkParties(d, "spec.subjects", p.Spec.Subjects)
-	notEmpty(d, "spec.challenges", len(p.Spec.Challenges))
+	d.NotEmpty("spec.challenges", len(p.Spec.Challenges))
 	for i, c := range p.Spec.Challenges {
 		checkChallenge(d, fmt.Sprintf("spec.challenges[%d]", i), c)
 	}
@@ -153,18 +153,12 @@ func ParsePolicy(path string, data []byte) (AccessPolicy, []requests.Finding) {
 	if !slices.Contains([]string{"", BackstopRequired, BackstopOptional}, p.Spec.Target.Backstop) {
 		d.Check("spec.target.backstop", "backstop", p.Spec.Target.Backstop, "allowed: required, optional")
 	}
-	notEmpty(d, "spec.target.grants", len(p.Spec.Target.Grants))
+	d.NotEmpty("spec.target.grants", len(p.Spec.Target.Grants))
 	for i, g := range p.Spec.Target.Grants {
 		checkGrant(d, fmt.Sprintf("spec.target.grants[%d]", i), g)
 	}
 	requests.SortFindings(d.Findings)
 	return p, d.Findings
-}
-
-func notEmpty(d *requests.Document, path string, n int) {
-	if n == 0 && d.Has(path) {
-		d.Add(path, "empty-list", "%s is empty; name at least one", path)
-	}
 }
 
 func checkParties(d *requests.Document, path string, parties []Party) {
@@ -208,7 +202,7 @@ func checkChallenge(d *requests.Document, at string, c Challenge) {
 		}
 	case PeerReview:
 		d.Require(at + ".reviewers")
-		notEmpty(d, at+".reviewers", len(c.Reviewers))
+		d.NotEmpty(at+".reviewers", len(c.Reviewers))
 		checkParties(d, at+".reviewers", c.Reviewers)
 	default:
 		d.Check(at+".kind", "challenge", c.Kind, "allowed: CodeOwnerReview, PeerReview")
@@ -223,7 +217,7 @@ func checkGrant(d *requests.Document, at string, g GrantSpec) {
 	if g.Kind != KubernetesRoleBinding {
 		d.Check(at+".kind", "grant", g.Kind, "allowed: KubernetesRoleBinding")
 	}
-	notEmpty(d, at+".allowedNamespaces", len(g.AllowedNamespaces))
+	d.NotEmpty(at+".allowedNamespaces", len(g.AllowedNamespaces))
 	for i, namespace := range g.AllowedNamespaces {
 		d.Check(fmt.Sprintf("%s.allowedNamespaces[%d]", at, i), "name", namespace, requests.CheckName(namespace))
 	}

@@ -3,6 +3,7 @@ package policies
 import (
 	"slices"
 
+	"github.com/pullgrant/pullgrant/policies/rbac"
 	"github.com/pullgrant/pullgrant/requests"
 )
 
@@ -21,10 +22,10 @@ type RoleView struct {
 	Catalogued bool   `json:"catalogued"` // its rules are known
 	// Permissions is what the role allows; Beyond is the part that the requester's live grants in the namespace do not
 	// give already, and Holds says that there are any.
-	Permissions []Permission `json:"permissions,omitempty"`
-	Beyond      []Permission `json:"beyond,omitempty"`
-	Holds       bool         `json:"holds,omitempty"`
-	Risks       []Risk       `json:"risks,omitempty"`
+	Permissions []rbac.Permission `json:"permissions,omitempty"`
+	Beyond      []rbac.Permission `json:"beyond,omitempty"`
+	Holds       bool              `json:"holds,omitempty"`
+	Risks       []rbac.Risk       `json:"risks,omitempty"`
 }
 
 // views describes every role of the grant, as far as the catalogue knows it.
@@ -37,22 +38,22 @@ func (j *judge) views() []RoleView {
 		v := RoleView{Role: b.Role.Name, Namespace: b.Namespace, Risks: j.tree.RoleRisks(j.Grant.Cluster, b.Role.Name)}
 		if rules, ok := j.rules(b.Role.Name); ok {
 			held := j.held(b.Namespace)
-			v.Catalogued, v.Permissions, v.Beyond, v.Holds = true, Permissions(rules), Beyond(rules, held), len(held) > 0
+			v.Catalogued, v.Permissions, v.Beyond, v.Holds = true, rbac.Permissions(rules), rbac.Beyond(rules, held), len(held) > 0
 		}
 		all = append(all, v)
 	}
 	return all
 }
 
-func (j *judge) rules(role string) ([]RoleRule, bool) {
+func (j *judge) rules(role string) ([]rbac.RoleRule, bool) {
 	c, ok, findings := j.tree.Role(j.Grant.Cluster, role)
 	return c.Spec.Rules, ok && len(findings) == 0
 }
 
 // held are the rules that the requester's live requests give in a namespace. What cannot be read gives nothing here, so
 // that more is shown as new rather than less.
-func (j *judge) held(namespace string) []RoleRule {
-	var rules []RoleRule
+func (j *judge) held(namespace string) []rbac.RoleRule {
+	var rules []rbac.RoleRule
 	for _, l := range j.facts.Live {
 		place, ok := requests.SplitPath(l.Path)
 		if !ok || place.Cluster != j.Grant.Cluster || l.File.problem() != "" || l.Policy.problem() != "" {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/pullgrant/pullgrant/policies/rbac"
 	"github.com/pullgrant/pullgrant/requests"
 )
 
@@ -15,13 +16,7 @@ import (
 const KindRevocation = "Revocation"
 
 // Kinds lists the kinds of file that have a JSON Schema.
-var Kinds = []string{requests.KindAccessRequest, KindAccessPolicy, KindIdentityMap, KindGroupMap, KindRoleCatalog, KindPolicyTest, KindRevocation}
-
-// SchemaAddress is where the schema of a kind is published: its $id, and what the yaml-language-server comment at the
-// top of a file names.
-func SchemaAddress(kind string) string {
-	return "https://raw.githubusercontent.com/pullgrant/pullgrant/main/policies/schemas/" + strings.ToLower(kind) + ".json"
-}
+var Kinds = []string{requests.KindAccessRequest, KindAccessPolicy, KindIdentityMap, KindGroupMap, rbac.KindRoleCatalog, KindPolicyTest, KindRevocation}
 
 // Schema is the JSON Schema (draft 7, which editors know best) of one of Kinds, compared without regard to case. It is
 // made from the Go types that the loader fills, with the patterns and bounds that the loader checks. It knows less than
@@ -33,7 +28,7 @@ func Schema(kind string) ([]byte, error) {
 	}
 	root := schemaRoots[Kinds[i]]
 	s := structSchema(root.format, root.name)
-	s.Schema, s.ID, s.Title = "http://json-schema.org/draft-07/schema#", SchemaAddress(Kinds[i]), Kinds[i]
+	s.Schema, s.ID, s.Title = "http://json-schema.org/draft-07/schema#", requests.SchemaAddress(Kinds[i]), Kinds[i]
 	s.Description = root.about
 	s.Properties["apiVersion"].Const = requests.APIVersion
 	s.Properties["kind"].Const = root.kind

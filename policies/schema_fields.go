@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/pullgrant/pullgrant/policies/rbac"
 	"github.com/pullgrant/pullgrant/requests"
 )
 
@@ -38,8 +39,8 @@ var schemaRoots = map[string]schemaRoot{
 	KindGroupMap: {reflect.TypeFor[GroupMap](), KindGroupMap,
 		"Keeps groups in git, for repositories without GitHub teams. Stands at " + GroupsPath + ".",
 		fieldRule{about: "Name of the map, for example groups."}},
-	KindRoleCatalog: {reflect.TypeFor[RoleCatalog](), KindRoleCatalog,
-		"Shows approvers the rules of a role in a cluster. Written by pullgrant catalog at " + CatalogFolder + "/<cluster>/<role>.yaml, a colon as +.",
+	rbac.KindRoleCatalog: {reflect.TypeFor[rbac.RoleCatalog](), rbac.KindRoleCatalog,
+		"Shows approvers the rules of a role in a cluster. Written by pullgrant catalog at " + rbac.CatalogFolder + "/<cluster>/<role>.yaml, a colon as +.",
 		fieldRule{about: "Name of the role.", pattern: requests.RolePattern}},
 	KindPolicyTest: {reflect.TypeFor[PolicyTest](), KindPolicyTest,
 		"Requests, and what must become of them under the policies. Stands at tests/<name>.yaml; pullgrant policy test runs it.",
@@ -138,11 +139,11 @@ var fieldRules = map[string]fieldRule{
 	"RoleCatalogSpec.hash":       {about: "Digest of the rules, by which the agent knows that the role is still the same.", pattern: requests.DigestPattern},
 	"RoleCatalogSpec.rules":      {about: "The rules as they stand in the cluster."},
 
-	"RoleRule.apiGroups":       {about: "API groups; an empty text is the core group.", pattern: "^$|" + RulePattern, min: 1},
-	"RoleRule.resources":       {about: "Resources, with subresources as in pods/log.", pattern: RulePattern, min: 1},
-	"RoleRule.resourceNames":   {about: "Names of objects. Default: all.", pattern: RuleTextPattern, min: 1},
-	"RoleRule.nonResourceURLs": {about: "Paths of the API server, in a rule without resources.", pattern: RuleTextPattern, min: 1},
-	"RoleRule.verbs":           {about: "Verbs.", pattern: RulePattern, min: 1},
+	"RoleRule.apiGroups":       {about: "API groups; an empty text is the core group.", pattern: "^$|" + rbac.RulePattern, min: 1},
+	"RoleRule.resources":       {about: "Resources, with subresources as in pods/log.", pattern: rbac.RulePattern, min: 1},
+	"RoleRule.resourceNames":   {about: "Names of objects. Default: all.", pattern: rbac.RuleTextPattern, min: 1},
+	"RoleRule.nonResourceURLs": {about: "Paths of the API server, in a rule without resources.", pattern: rbac.RuleTextPattern, min: 1},
+	"RoleRule.verbs":           {about: "Verbs.", pattern: rbac.RulePattern, min: 1},
 
 	"PolicyTest.apiVersion": aboutVersion,
 	"PolicyTest.kind":       aboutKind,

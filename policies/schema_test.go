@@ -16,6 +16,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/policies/rbac"
 	"github.com/pullgrant/pullgrant/requests"
 )
 
@@ -63,10 +64,10 @@ func compile(t *testing.T, kind string) *jsonschema.Schema {
 		t.Fatal(err)
 	}
 	compiler := jsonschema.NewCompiler()
-	if err := compiler.AddResource(policies.SchemaAddress(kind), document); err != nil {
+	if err := compiler.AddResource(requests.SchemaAddress(kind), document); err != nil {
 		t.Fatal(err)
 	}
-	compiled, err := compiler.Compile(policies.SchemaAddress(kind))
+	compiled, err := compiler.Compile(requests.SchemaAddress(kind))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +98,7 @@ var load = map[string]func([]byte) []requests.Finding{
 	"AccessPolicy":  func(data []byte) []requests.Finding { _, f := policies.ParsePolicy("x.yaml", data); return f },
 	"IdentityMap":   func(data []byte) []requests.Finding { _, f := policies.ParseIdentities("x.yaml", data); return f },
 	"GroupMap":      func(data []byte) []requests.Finding { _, f := policies.ParseGroups("x.yaml", data); return f },
-	"RoleCatalog":   func(data []byte) []requests.Finding { _, f := policies.ParseCatalog("x.yaml", data); return f },
+	"RoleCatalog":   func(data []byte) []requests.Finding { _, f := rbac.ParseCatalog("x.yaml", data); return f },
 	"PolicyTest":    func(data []byte) []requests.Finding { _, f := policies.ParsePolicyTest("x.yaml", data); return f },
 }
 
@@ -260,7 +261,7 @@ func TestRevocationSchema(t *testing.T) {
 		Ignored:    []requests.IgnoredApproval{{Login: "eve", ReviewID: 2, Code: string(policies.ApprovalStale)}},
 		Facts:      requests.Digest([]byte("facts")),
 		GrantRefs: []requests.GrantRef{{Kind: "RoleBinding", Namespace: "payments", Name: "pullgrant-20261122-alice-inc-123",
-			Role: "payments-debug", Rules: policies.HashRules(nil), UID: "0c4f3d7e-0000-4000-8000-000000000000", State: requests.ObjectReclaimed}}}
+			Role: "payments-debug", Rules: rbac.HashRules(nil), UID: "0c4f3d7e-0000-4000-8000-000000000000", State: requests.ObjectReclaimed}}}
 	document := func(r requests.Revocation) []byte {
 		data, err := r.Marshal()
 		if err != nil {

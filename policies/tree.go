@@ -10,6 +10,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/pullgrant/pullgrant/policies/codeowners"
+	"github.com/pullgrant/pullgrant/policies/rbac"
 	"github.com/pullgrant/pullgrant/requests"
 )
 
@@ -22,8 +24,8 @@ const MaxFileSize = 3 << 20
 // ReadTree reads policies/, catalog/ and CODEOWNERS of a checkout or any other file system.
 func ReadTree(fsys fs.FS, commit string) (Tree, error) {
 	tree := Tree{Commit: commit, Files: map[string]TreeFile{}}
-	names := slices.Clone(CodeownersPaths)
-	for _, folder := range []string{Folder, CatalogFolder, TestsFolder} {
+	names := slices.Clone(codeowners.Paths)
+	for _, folder := range []string{Folder, rbac.CatalogFolder, TestsFolder} {
 		err := fs.WalkDir(fsys, folder, func(name string, entry fs.DirEntry, err error) error {
 			if err != nil {
 				return err
@@ -105,9 +107,9 @@ func parse[T any](t Tree, name string, read func(string, []byte) (T, []requests.
 	return read(name, []byte(file.Content))
 }
 
-// codeownersPath is the file GitHub would use: the first of CodeownersPaths that exists, even when empty (R28).
+// codeownersPath is the file GitHub would use: the first of codeowners.Paths that exists, even when empty (R28).
 func (t Tree) codeownersPath() string {
-	for _, name := range CodeownersPaths {
+	for _, name := range codeowners.Paths {
 		if _, ok := t.Files[name]; ok {
 			return name
 		}
@@ -115,11 +117,11 @@ func (t Tree) codeownersPath() string {
 	return ""
 }
 
-func (t Tree) codeowners() (Codeowners, []requests.Finding) {
+func (t Tree) codeowners() (codeowners.File, []requests.Finding) {
 	if name := t.codeownersPath(); name != "" {
-		return parse(t, name, ParseCodeowners)
+		return parse(t, name, codeowners.Parse)
 	}
-	return Codeowners{}, []requests.Finding{{File: CodeownersPaths[0], Line: 1, Column: 1, Rule: "codeowners-missing",
+	return codeowners.File{}, []requests.Finding{{File: codeowners.Paths[0], Line: 1, Column: 1, Rule: "codeowners-missing",
 		Message: "there is no CODEOWNERS file, so nobody can approve; create it"}}
 }
 
@@ -154,7 +156,7 @@ func (t Tree) Check() []requests.Finding {
 	sound := len(findings) == 0
 	for _, name := range slices.Sorted(maps.Keys(t.Files)) {
 		switch {
-		case isUnder(name, CatalogFolder):
+		case isUnder(name, rbac.CatalogFolder):
 			findings = append(findings, t.checkCatalog(name)...)
 		case name == IdentitiesPath, name == GroupsPath, !isUnder(name, Folder):
 		case path.Dir(name) != Folder || !strings.HasSuffix(name, ".yaml"):
@@ -170,7 +172,7 @@ func (t Tree) Check() []requests.Finding {
 	}
 	if extra := t.extraCodeowners(); extra != "" {
 		findings = append(findings, requests.Finding{File: extra, Line: 1, Column: 1, Rule: "codeowners-second",
-			Message: "a second CODEOWNERS file; GitHub reads only the first of " + strings.Join(CodeownersPaths, ", ") + ": remove this one"})
+			Message: "a second CODEOWNERS file; GitHub reads only the first of " + strings.Join(codeowners.Paths, ", ") + ": remove this one"})
 	}
 	findings = append(findings, t.checkTests(len(findings) == 0)...)
 	requests.SortFindings(findings)
@@ -190,7 +192,7 @@ func (t Tree) checkTests(sound bool) []requests.Finding {
 }
 
 func (t Tree) extraCodeowners() string {
-	found := slices.DeleteFunc(slices.Clone(CodeownersPaths), func(name string) bool {
+	found := slices.DeleteFunc(slices.Clone(codeowners.Paths), func(name string) bool {
 		_, ok := t.Files[name]
 		return !ok
 	})
@@ -205,7 +207,7 @@ type world struct {
 	policy     AccessPolicy
 	identities IdentityMap
 	groups     GroupMap
-	owners     Codeowners
+	owners     codeowners.File
 }
 
 // check finds what no single file shows: groups that do not exist, paths nobody owns, protected roles and namespaces.

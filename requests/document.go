@@ -93,6 +93,13 @@ func (d *Document) Require(paths ...string) {
 	}
 }
 
+// NotEmpty records a finding when the file sets the list and there is nothing in it; n is how many items it has.
+func (d *Document) NotEmpty(path string, n int) {
+	if n == 0 && d.Has(path) {
+		d.Add(path, "empty-list", "%s is empty; name at least one", path)
+	}
+}
+
 func (d *Document) add(p position, rule, format string, args ...any) {
 	if len(d.Findings) == maxFindings {
 		return

@@ -3,11 +3,11 @@ package requests_test
 import (
 	"encoding/json"
 	"reflect"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/testdata/findings"
 )
 
 const (
@@ -37,17 +37,17 @@ func FuzzParseRequest(f *testing.F) {
 		f.Add([]byte(fuzzRequest + odd))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		request, findings := requests.ParseRequest(fuzzPath, data)
-		if within(t, data, findings); len(findings) > 0 {
+		request, found := requests.ParseRequest(fuzzPath, data)
+		if findings.Within(t, data, found); len(found) > 0 {
 			return
 		}
 		text, err := request.Marshal()
 		if err != nil {
 			t.Fatal(err)
 		}
-		again, findings := requests.ParseRequest(fuzzPath, text)
-		if len(findings) > 0 || !reflect.DeepEqual(again, request) {
-			t.Fatalf("%+v was written as\n%s\nand read as %+v, %v", request, text, again, findings)
+		again, found := requests.ParseRequest(fuzzPath, text)
+		if len(found) > 0 || !reflect.DeepEqual(again, request) {
+			t.Fatalf("%+v was written as\n%s\nand read as %+v, %v", request, text, again, found)
 		}
 		text, err = json.Marshal(request)
 		if err != nil {
@@ -107,34 +107,21 @@ func FuzzParseRevocation(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	if _, findings := requests.ParseRevocation(path, text); len(findings) > 0 {
-		f.Fatalf("the seed has findings: %v", findings)
+	if _, found := requests.ParseRevocation(path, text); len(found) > 0 {
+		f.Fatalf("the seed has found: %v", found)
 	}
 	f.Add(text)
 	f.Fuzz(func(t *testing.T, data []byte) {
-		r, findings := requests.ParseRevocation(path, data)
-		if within(t, data, findings); len(findings) > 0 {
+		r, found := requests.ParseRevocation(path, data)
+		if findings.Within(t, data, found); len(found) > 0 {
 			return
 		}
 		text, err := r.Marshal()
 		if err != nil {
 			t.Fatal(err)
 		}
-		if again, findings := requests.ParseRevocation(path, text); len(findings) > 0 || !reflect.DeepEqual(again, r) {
-			t.Fatalf("%+v was written as\n%s\nand read as %+v, %v", r, text, again, findings)
+		if again, found := requests.ParseRevocation(path, text); len(found) > 0 || !reflect.DeepEqual(again, r) {
+			t.Fatalf("%+v was written as\n%s\nand read as %+v, %v", r, text, again, found)
 		}
 	})
-}
-
-// within fails for a finding that stands nowhere in the file, says nothing, or says it on two lines.
-func within(t *testing.T, data []byte, findings []requests.Finding) {
-	lines := strings.Split(string(data), "\n")
-	for _, f := range findings {
-		if f.Line < 1 || f.Line > len(lines) || f.Column < 1 || f.Column > len([]rune(lines[f.Line-1]))+1 || f.Rule == "" || f.Message == "" {
-			t.Fatalf("finding outside a file of %d lines: %+v", len(lines), f)
-		}
-		if strings.Contains(f.String(), "\n") {
-			t.Fatalf("a finding of two lines: %q", f)
-		}
-	}
 }

@@ -15,6 +15,12 @@ const APIVersion = "pullgrant.dev/v1alpha1"
 // KindAccessRequest is the kind of a request, and of the ledger entry it becomes.
 const KindAccessRequest = "AccessRequest"
 
+// SchemaAddress is where the schema of a kind is published: its $id, and what the yaml-language-server comment at the
+// top of a file names.
+func SchemaAddress(kind string) string {
+	return "https://raw.githubusercontent.com/pullgrant/pullgrant/main/policies/schemas/" + strings.ToLower(kind) + ".json"
+}
+
 // maxRequestSize bounds a request file, in bytes.
 const maxRequestSize = 16 << 10
 

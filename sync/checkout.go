@@ -8,6 +8,8 @@ import (
 	"github.com/go-git/go-git/v5/storage/memory"
 
 	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/policies/codeowners"
+	"github.com/pullgrant/pullgrant/policies/rbac"
 )
 
 // TreeAt reads the policies of the checkout in dir as they stand at ref: a branch, a tag, a commit or HEAD. It reads the
@@ -34,7 +36,7 @@ func TreeAt(dir, ref string) (policies.Tree, error) {
 }
 
 // folders are where the files stand that decide.
-var folders = append([]string{policies.Folder, policies.CatalogFolder, policies.TestsFolder}, policies.CodeownersPaths...)
+var folders = append([]string{policies.Folder, rbac.CatalogFolder, policies.TestsFolder}, codeowners.Paths...)
 
 // policyTree reads the wanted files of a commit.
 func (s *staged) policyTree(c Commit, wanted func(string) bool) (policies.Tree, error) {

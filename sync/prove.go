@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/policies/codeowners"
+	"github.com/pullgrant/pullgrant/policies/rbac"
 	"github.com/pullgrant/pullgrant/requests"
 )
 
@@ -233,7 +235,7 @@ func (a *Agent) judgeBranch(ctx context.Context, tip, p, blob string, content []
 // tree reads what a request at p is judged by.
 func (a *Agent) tree(tip, p string) (policies.Tree, error) {
 	tree := policies.Tree{Commit: tip, Files: map[string]policies.TreeFile{}}
-	entries, err := a.repository.Entries(tip, append([]string{policies.Folder, policies.CatalogFolder}, policies.CodeownersPaths...)...)
+	entries, err := a.repository.Entries(tip, append([]string{policies.Folder, rbac.CatalogFolder}, codeowners.Paths...)...)
 	if err != nil {
 		return tree, err
 	}

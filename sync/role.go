@@ -9,12 +9,13 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/policies/rbac"
 	"github.com/pullgrant/pullgrant/requests"
 )
 
 // LiveRoles reads ClusterRoles as the catalogue describes them, in the order of names. missing are those the cluster
 // does not have. Reading them needs the right to get each of them.
-func LiveRoles(ctx context.Context, config *rest.Config, cluster string, names []string) (found []policies.RoleCatalog, missing []string, err error) {
+func LiveRoles(ctx context.Context, config *rest.Config, cluster string, names []string) (found []rbac.RoleCatalog, missing []string, err error) {
 	c, err := newCluster(config, cluster, callTimeout)
 	if err != nil {
 		return nil, nil, err
@@ -34,17 +35,17 @@ func LiveRoles(ctx context.Context, config *rest.Config, cluster string, names [
 }
 
 // role reads a ClusterRole.
-func (c *cluster) role(ctx context.Context, name string) (policies.RoleCatalog, error) {
+func (c *cluster) role(ctx context.Context, name string) (rbac.RoleCatalog, error) {
 	live, err := c.client.RbacV1().ClusterRoles().Get(ctx, name, metav1.GetOptions{})
 	if err != nil {
-		return policies.RoleCatalog{}, fmt.Errorf("reading ClusterRole %s: %w", name, err)
+		return rbac.RoleCatalog{}, fmt.Errorf("reading ClusterRole %s: %w", name, err)
 	}
-	var rules []policies.RoleRule
+	var rules []rbac.RoleRule
 	for _, r := range live.Rules {
-		rules = append(rules, policies.RoleRule{APIGroups: r.APIGroups, Resources: r.Resources, ResourceNames: r.ResourceNames,
+		rules = append(rules, rbac.RoleRule{APIGroups: r.APIGroups, Resources: r.Resources, ResourceNames: r.ResourceNames,
 			NonResourceURLs: r.NonResourceURLs, Verbs: r.Verbs})
 	}
-	return policies.NewCatalog(c.name, name, live.AggregationRule != nil, rules), nil
+	return rbac.NewCatalog(c.name, name, live.AggregationRule != nil, rules), nil
 }
 
 // unchanged refuses what is allowed when a role it gives is another in the cluster than the catalogue shows, now or at
@@ -73,7 +74,7 @@ func (a *Agent) unchanged(ctx context.Context, d policies.Decision, f policies.F
 				problem, code = fmt.Sprintf("cannot be compared with the catalogue: %v", err), policies.EvaluationError
 			case live.Spec.Hash != shown.Spec.Hash || live.Spec.Aggregated != shown.Spec.Aggregated:
 				problem = fmt.Sprintf("does not have the rules that %s shows; run `pullgrant catalog --cluster %s` and ask again",
-					policies.CatalogPath(d.Grant.Cluster, b.Role.Name), d.Grant.Cluster)
+					rbac.CatalogPath(d.Grant.Cluster, b.Role.Name), d.Grant.Cluster)
 			default:
 				continue
 			}

@@ -11,13 +11,14 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/policies/rbac"
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/testdata/forge"
 	"github.com/pullgrant/pullgrant/testdata/kube"
 )
 
 // listsPods are the rules of the ClusterRole payments-debug that every stage has.
-var listsPods = []policies.RoleRule{{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"list"}}}
+var listsPods = []rbac.RoleRule{{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"list"}}}
 
 // manage has root approve a change of files that root owns, and lets a minute pass.
 func (s *stage) manage(branch string, files map[string]string) {
@@ -34,11 +35,11 @@ func (s *stage) manage(branch string, files map[string]string) {
 }
 
 // catalog is the catalogue with one role of this cluster.
-func (s *stage) catalog(role string, aggregated bool, rules []policies.RoleRule) map[string]string {
+func (s *stage) catalog(role string, aggregated bool, rules []rbac.RoleRule) map[string]string {
 	s.Helper()
-	data, err := policies.NewCatalog(s.cluster, role, aggregated, rules).Encode()
+	data, err := rbac.NewCatalog(s.cluster, role, aggregated, rules).Encode()
 	s.must(err)
-	return map[string]string{policies.CatalogPath(s.cluster, role): string(data)}
+	return map[string]string{rbac.CatalogPath(s.cluster, role): string(data)}
 }
 
 // mayRead waits until the agent may read the roles; it returns those that are missing.
@@ -65,7 +66,7 @@ func TestRoleIsWhatTheCatalogueShows(t *testing.T) {
 }
 
 func TestRoleChanged(t *testing.T) {
-	more := []policies.RoleRule{{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"get", "list"}}}
+	more := []rbac.RoleRule{{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"get", "list"}}}
 	for slug, test := range map[string]struct {
 		before, after func(s *stage) map[string]string // the catalogue before and after the request is merged
 		branch        bool
@@ -78,7 +79,7 @@ func TestRoleChanged(t *testing.T) {
 			after: func(s *stage) map[string]string { return s.catalog("payments-debug", false, listsPods) }},
 		"taken": {before: func(s *stage) map[string]string { return s.catalog("payments-debug", false, more) },
 			after: func(s *stage) map[string]string {
-				return map[string]string{policies.CatalogPath(s.cluster, "payments-debug"): forge.Removed}
+				return map[string]string{rbac.CatalogPath(s.cluster, "payments-debug"): forge.Removed}
 			}},
 	} {
 		t.Run(slug, func(t *testing.T) {
@@ -153,7 +154,7 @@ func TestLiveRolesOfAnAggregatedRole(t *testing.T) {
 			}
 		})
 	}
-	var found []policies.RoleCatalog
+	var found []rbac.RoleCatalog
 	s.until("the rules of the part are in the whole", func() bool {
 		var err error
 		var missing []string
@@ -170,7 +171,7 @@ func TestLiveRolesOfAnAggregatedRole(t *testing.T) {
 	for _, role := range found {
 		data, err := role.Encode()
 		s.must(err)
-		if _, findings := policies.ParseCatalog(policies.CatalogPath("prod-eu", role.Metadata.Name), data); len(findings) > 0 {
+		if _, findings := rbac.ParseCatalog(rbac.CatalogPath("prod-eu", role.Metadata.Name), data); len(findings) > 0 {
 			t.Errorf("%v\n%s", findings, data)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/go-git/go-git/v5/plumbing"
 
 	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/policies/rbac"
 	"github.com/pullgrant/pullgrant/requests"
 )
 
@@ -105,7 +106,7 @@ func (v *verifier) fromGit(merge, before Commit, asked Entry) (f policies.Facts,
 // names.
 func (v *verifier) judgedBy(c Commit, path string) (policies.Tree, error) {
 	wanted := policies.Wanted(policies.KindRequest, path)
-	tree, err := v.policyTree(c, func(name string) bool { return wanted(name) && !strings.HasPrefix(name, policies.CatalogFolder+"/") })
+	tree, err := v.policyTree(c, func(name string) bool { return wanted(name) && !strings.HasPrefix(name, rbac.CatalogFolder+"/") })
 	if err != nil {
 		return tree, err
 	}

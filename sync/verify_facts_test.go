@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/policies/rbac"
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/testdata/forge"
 )
@@ -120,7 +121,7 @@ func TestVerifyJudgesAgain(t *testing.T) {
 	}
 	entry, facts := l.read(l.granted), l.read(requests.FactsPath(l.granted))
 	refusal, why := l.read(l.refused), l.read(requests.FactsPath(l.refused))
-	for _, line := range []string{"role: payments-debug", "rules: " + policies.HashRules(listsPods), "kind: PeerReview", "login: carol", "code: ApproverNotAllowed"} {
+	for _, line := range []string{"role: payments-debug", "rules: " + rbac.HashRules(listsPods), "kind: PeerReview", "login: carol", "code: ApproverNotAllowed"} {
 		if !strings.Contains(entry, line) {
 			t.Errorf("the entry does not tell %q:\n%s", line, entry)
 		}
@@ -184,7 +185,7 @@ func TestVerifyJudgesAgain(t *testing.T) {
 		"a subject":                 {l.signer, told("name: alice@example.com", "name: eve@example.com"), "subject-differs"},
 		"a role":                    {l.signer, told("role: payments-debug", "role: cluster-admin"), "binding-differs"},
 		"a Job":                     {l.signer, told("kind: Job\n      namespace: ", "kind: Job\n      namespace: x"), "binding-differs"},
-		"its rules":                 {l.signer, told("rules: "+policies.HashRules(listsPods), "rules: "+policies.HashRules(nil)), "binding-differs"},
+		"its rules":                 {l.signer, told("rules: "+rbac.HashRules(listsPods), "rules: "+rbac.HashRules(nil)), "binding-differs"},
 		"another end":               {l.signer, told(`expiresAt: "2026-11-23T13:01:00Z"`, `expiresAt: "2026-11-23T13:00:30Z"`), "window"},
 		"somebody else ignored":     {l.signer, told("- login: carol", "- login: dave"), "approvals-differ"},
 		"other policies":            {l.signer, told("policyCommit: "+base, "policyCommit: "+first), "evidence-differs"},

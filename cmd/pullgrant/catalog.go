@@ -15,6 +15,7 @@ import (
 
 	"github.com/pullgrant/pullgrant/internal/github"
 	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/policies/rbac"
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync"
 )
@@ -142,16 +143,16 @@ func clusterConfig(kubeconfig string) (*rest.Config, error) {
 }
 
 // outdated are the files of roles that the catalogue does not show as they are in the cluster, and what has changed.
-func outdated(w world, tree policies.Tree, live []policies.RoleCatalog) (map[string][]byte, *report, error) {
+func outdated(w world, tree policies.Tree, live []rbac.RoleCatalog) (map[string][]byte, *report, error) {
 	files := map[string][]byte{}
 	r := &report{}
 	for _, role := range live {
-		file := policies.CatalogPath(role.Spec.Cluster, role.Spec.Role.Name)
+		file := rbac.CatalogPath(role.Spec.Cluster, role.Spec.Role.Name)
 		data, err := role.Encode()
 		if err != nil {
 			return nil, r, err
 		}
-		if _, findings := policies.ParseCatalog(file, data); len(findings) > 0 {
+		if _, findings := rbac.ParseCatalog(file, data); len(findings) > 0 {
 			w.say("the rules of %s cannot be shown:", role.Spec.Role.Name)
 			return nil, r, findingsOf(w, findings)
 		}
@@ -165,7 +166,7 @@ func outdated(w world, tree policies.Tree, live []policies.RoleCatalog) (map[str
 }
 
 // moved says how a role differs from what the catalogue shows.
-func (r *report) moved(tree policies.Tree, live policies.RoleCatalog, file string) {
+func (r *report) moved(tree policies.Tree, live rbac.RoleCatalog, file string) {
 	shown, known, findings := tree.Role(live.Spec.Cluster, live.Spec.Role.Name)
 	switch {
 	case !known:
@@ -177,10 +178,10 @@ func (r *report) moved(tree policies.Tree, live policies.RoleCatalog, file strin
 	default:
 		r.line("%s: changed", file)
 	}
-	for _, p := range policies.Beyond(live.Spec.Rules, shown.Spec.Rules) {
+	for _, p := range rbac.Beyond(live.Spec.Rules, shown.Spec.Rules) {
 		r.line("  + %s: %s", p.What(), p.Does())
 	}
-	for _, p := range policies.Beyond(shown.Spec.Rules, live.Spec.Rules) {
+	for _, p := range rbac.Beyond(shown.Spec.Rules, live.Spec.Rules) {
 		r.line("  - %s: %s", p.What(), p.Does())
 	}
 	if live.Spec.Aggregated != shown.Spec.Aggregated {
@@ -192,8 +193,8 @@ func (r *report) moved(tree policies.Tree, live policies.RoleCatalog, file strin
 // policy may take them away.
 func (o catalogOptions) unnamed(w world, tree policies.Tree, names []string) {
 	for _, file := range slices.Sorted(maps.Keys(tree.Files)) {
-		needed := slices.ContainsFunc(names, func(name string) bool { return policies.CatalogPath(o.cluster, name) == file })
-		if strings.HasPrefix(file, policies.CatalogFolder+"/"+o.cluster+"/") && !needed {
+		needed := slices.ContainsFunc(names, func(name string) bool { return rbac.CatalogPath(o.cluster, name) == file })
+		if strings.HasPrefix(file, rbac.CatalogFolder+"/"+o.cluster+"/") && !needed {
 			w.say("note: %s shows a role that no policy for %s gives; remove it", file, o.cluster)
 		}
 	}

@@ -15,7 +15,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
 )
 
@@ -149,7 +148,7 @@ func (o initOptions) render() ([]scaffoldFile, error) {
 		if err != nil {
 			return err
 		}
-		t, err := template.New(p).Delims("[[", "]]").Funcs(template.FuncMap{"schema": policies.SchemaAddress}).Parse(string(text))
+		t, err := template.New(p).Delims("[[", "]]").Funcs(template.FuncMap{"schema": requests.SchemaAddress}).Parse(string(text))
 		if err != nil {
 			return err
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/policies/rbac"
 )
 
 type policyExplainOptions struct {
@@ -149,7 +150,7 @@ func (r *report) approval(a policies.Approval) {
 func (r *report) role(tree policies.Tree, cluster, role string) {
 	r.title(fmt.Sprintf("What %s can do on %s", role, cluster))
 	if catalogued, ok, findings := tree.Role(cluster, role); ok && len(findings) == 0 {
-		r.permissions("  ", policies.Permissions(catalogued.Spec.Rules))
+		r.permissions("  ", rbac.Permissions(catalogued.Spec.Rules))
 	}
 	for _, risk := range tree.RoleRisks(cluster, role) {
 		mark := "note"

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/policies/rbac"
 	"github.com/pullgrant/pullgrant/requests"
 )
 
@@ -137,7 +138,7 @@ func (r *report) view(v policies.RoleView) {
 }
 
 // permissions lists what may be done, and all that it may be done to, in their order.
-func (r *report) permissions(indent string, all []policies.Permission) {
+func (r *report) permissions(indent string, all []rbac.Permission) {
 	on := map[string][]string{}
 	var verbs []string
 	for _, p := range all {

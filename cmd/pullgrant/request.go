@@ -122,7 +122,7 @@ func request(ctx context.Context, w world, o requestOptions) error {
 	if err != nil {
 		return fmt.Errorf("write the request: %w", err)
 	}
-	data = append([]byte("# yaml-language-server: $schema="+policies.SchemaAddress(requests.KindAccessRequest)+"\n"), data...)
+	data = append([]byte("# yaml-language-server: $schema="+requests.SchemaAddress(requests.KindAccessRequest)+"\n"), data...)
 	decision := preview(tree, path, data)
 	if decision.Outcome == policies.Allowed && len(used) > 0 {
 		decision = policies.Refuse(policies.RequestIDReused, "the name %s is taken by %s; choose another with --slug", asked.Metadata.Name, used[0])

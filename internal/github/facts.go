@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-github/v60/github"
 
 	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/policies/codeowners"
 	"github.com/pullgrant/pullgrant/requests"
 )
 
@@ -182,7 +183,7 @@ func (c *Client) UsedNames(ctx context.Context, commit string, place requests.Pl
 func (c *Client) readCodeownersErrors(ctx context.Context, f *policies.Facts, _ snapshot) error {
 	found, _, err := c.api.Repositories.GetCodeownersErrors(ctx, c.owner, c.repo, &github.GetCodeownersErrorsOptions{Ref: f.Base.Commit})
 	exists := false
-	for _, path := range policies.CodeownersPaths {
+	for _, path := range codeowners.Paths {
 		_, ok := f.Base.Files[path]
 		exists = exists || ok
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/policies/rbac"
 )
 
 // Tree reads the wanted files of a commit: those in the root, .github/, docs/, policies/ and catalog/, and below any folder
@@ -66,7 +67,7 @@ func (c *Client) tree(ctx context.Context, commit, request string, wanted func(s
 		return tree, err
 	}
 	enter := func(folder string) bool {
-		return folder == ".github" || folder == "docs" || folder == policies.Folder || folder == policies.CatalogFolder ||
+		return folder == ".github" || folder == "docs" || folder == policies.Folder || folder == rbac.CatalogFolder ||
 			strings.HasPrefix(folder, policies.Folder+"/") || strings.HasPrefix(request, folder+"/") ||
 			wanted(folder)
 	}

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/policies/rbac"
 	"github.com/pullgrant/pullgrant/testdata/forge"
 )
 
@@ -213,8 +214,8 @@ const cataloguePath = "catalog/prod-eu/payments-debug.yaml"
 // catalogued is a catalogue file of the role that requests ask for.
 func catalogued(t *testing.T, verbs ...string) string {
 	t.Helper()
-	data, err := policies.NewCatalog("prod-eu", "payments-debug", false,
-		[]policies.RoleRule{{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: verbs}}).Encode()
+	data, err := rbac.NewCatalog("prod-eu", "payments-debug", false,
+		[]rbac.RoleRule{{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: verbs}}).Encode()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package policies_test
+package codeowners_test
 
 import (
 	"fmt"
@@ -12,7 +12,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/policies/codeowners"
 )
 
 // patternMatches tells whether a file with the single rule matches path. The pattern must be a valid one.
@@ -22,9 +22,9 @@ func patternMatches(t *testing.T, pattern, path string) bool {
 	return matched
 }
 
-func patternRule(t *testing.T, pattern string) policies.Codeowners {
+func patternRule(t *testing.T, pattern string) codeowners.File {
 	t.Helper()
-	c, findings := policies.ParseCodeowners("CODEOWNERS", []byte(pattern+" @owner\n"))
+	c, findings := codeowners.Parse("CODEOWNERS", []byte(pattern+" @owner\n"))
 	if len(findings) > 0 || len(c.Rules) != 1 || c.Rules[0].Pattern != pattern {
 		t.Fatalf("pattern %q: rules %v, findings %v", pattern, c.Rules, findings)
 	}
@@ -247,7 +247,7 @@ func TestCodeownersMatchDoesNotBacktrackExponentially(t *testing.T) {
 
 func BenchmarkCodeownersMatchHostile(b *testing.B) {
 	for pattern, path := range hostilePatterns() {
-		c, _ := policies.ParseCodeowners("CODEOWNERS", []byte(pattern+" @owner\n"))
+		c, _ := codeowners.Parse("CODEOWNERS", []byte(pattern+" @owner\n"))
 		b.Run(pattern[:6], func(b *testing.B) {
 			for b.Loop() {
 				c.Match(path)
@@ -266,7 +266,7 @@ func FuzzMatch(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, pattern, path string) {
-		c, findings := policies.ParseCodeowners("CODEOWNERS", []byte(pattern+" @owner\n"))
+		c, findings := codeowners.Parse("CODEOWNERS", []byte(pattern+" @owner\n"))
 		if len(findings) > 0 || len(c.Rules) != 1 || c.Rules[0].Pattern != pattern {
 			return // no pattern, or more than one
 		}

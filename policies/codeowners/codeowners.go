@@ -1,4 +1,4 @@
-package policies
+package codeowners
 
 import (
 	"fmt"
@@ -9,33 +9,33 @@ import (
 	"github.com/pullgrant/pullgrant/requests"
 )
 
-// Rules of the findings that ParseCodeowners reports.
+// Rules of the findings that Parse reports.
 const (
-	RuleCodeownersSize     = "codeowners-size"     // GitHub would not load the file
-	RuleCodeownersEncoding = "codeowners-encoding" // bytes or characters a reviewer cannot see
-	RuleCodeownersSyntax   = "codeowners-syntax"   // a pattern that does not work, or not the way it looks
-	RuleCodeownersOwner    = "codeowners-owner"    // an owner that is no @login and no @org/team
+	RuleSize     = "codeowners-size"     // GitHub would not load the file
+	RuleEncoding = "codeowners-encoding" // bytes or characters a reviewer cannot see
+	RuleSyntax   = "codeowners-syntax"   // a pattern that does not work, or not the way it looks
+	RuleOwner    = "codeowners-owner"    // an owner that is no @login and no @org/team
 )
 
-// codeownersMaxSize is in bytes. GitHub loads files "under 3 MB" and ignores larger ones without a word; the smaller of
+// maxSize is in bytes. GitHub loads files "under 3 MB" and ignores larger ones without a word; the smaller of
 // the two meanings of MB is on the safe side.
-const codeownersMaxSize = 3_000_000
+const maxSize = 3_000_000
 
-// codeownersMaxFindings bounds the output for a hostile file: one finding refuses the file, a hundred are enough to mend it.
-const codeownersMaxFindings = 100
+// maxFindings bounds the output for a hostile file: one finding refuses the file, a hundred are enough to mend it.
+const maxFindings = 100
 
-// CodeownersPaths are the places GitHub looks for the file, in its order: the first that exists is used, even when it is
+// Paths are the places GitHub looks for the file, in its order: the first that exists is used, even when it is
 // empty (R28). GitHub reads no other place.
-var CodeownersPaths = []string{".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS"}
+var Paths = []string{".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS"}
 
-// Codeowners is a parsed CODEOWNERS file. The zero value owns nothing.
-type Codeowners struct {
-	File  string      // path as given to ParseCodeowners, for messages
-	Rules []OwnerRule // in the file's order: later rules win
+// File is a parsed CODEOWNERS file. The zero value owns nothing.
+type File struct {
+	Path  string // path as given to Parse, for messages
+	Rules []Rule // in the file's order: later rules win
 }
 
-// OwnerRule is one line: a pattern and who owns the paths that match it. Only rules made by ParseCodeowners match paths.
-type OwnerRule struct {
+// Rule is one line: a pattern and who owns the paths that match it. Only rules made by Parse match paths.
+type Rule struct {
 	Line    int     // counted from 1
 	Pattern string  // as written
 	Owners  []Owner // empty: matching paths have no owner, whatever earlier rules say
@@ -50,23 +50,23 @@ type Owner struct {
 	Column int // of the @, in characters, counted from 1
 }
 
-// ParseCodeowners reads a CODEOWNERS file (R29–R32). GitHub skips lines it cannot read, which hands their paths to an
+// Parse reads a CODEOWNERS file (R29–R32). GitHub skips lines it cannot read, which hands their paths to an
 // earlier and often weaker rule; so here any doubt is a finding, and with findings there are no rules: nothing is owned,
 // and nobody's approval counts. file is used in findings only. The syntax is that of GitHub's page "About code owners":
 // gitignore patterns without negation, character ranges and \#. Of what that page leaves open, the parser refuses what
 // readers of the format disagree on, and e-mail owners, which cannot be tied to one account (R32).
-func ParseCodeowners(file string, data []byte) (Codeowners, []requests.Finding) {
-	if len(data) >= codeownersMaxSize {
-		return Codeowners{File: file}, []requests.Finding{{File: file, Line: 1, Column: 1, Rule: RuleCodeownersSize,
+func Parse(file string, data []byte) (File, []requests.Finding) {
+	if len(data) >= maxSize {
+		return File{Path: file}, []requests.Finding{{File: file, Line: 1, Column: 1, Rule: RuleSize,
 			Message: fmt.Sprintf("%d bytes: GitHub ignores a CODEOWNERS file of 3 MB or more, so keep it under %d bytes",
-				len(data), codeownersMaxSize)}}
+				len(data), maxSize)}}
 	}
-	c := Codeowners{File: file}
+	c := File{Path: file}
 	var findings []requests.Finding
 	line := 0
 	for text := range strings.SplitSeq(string(data), "\n") {
 		line++
-		if len(findings) >= codeownersMaxFindings {
+		if len(findings) >= maxFindings {
 			break
 		}
 		rule, ok, problem := parseOwnerLine(text)
@@ -93,27 +93,27 @@ type lineProblem struct {
 }
 
 // parseOwnerLine reads one line without its line feed; ok is false for blank lines and comments.
-func parseOwnerLine(text string) (rule OwnerRule, ok bool, problem *lineProblem) {
+func parseOwnerLine(text string) (rule Rule, ok bool, problem *lineProblem) {
 	if problem := checkCharacters(text); problem != nil {
-		return OwnerRule{}, false, problem
+		return Rule{}, false, problem
 	}
 	fields := splitOwnerLine(text)
 	if len(fields) == 0 {
-		return OwnerRule{}, false, nil
+		return Rule{}, false, nil
 	}
 	pattern := fields[0]
 	if pattern.offset > 0 {
-		return OwnerRule{}, false, &lineProblem{0, RuleCodeownersSyntax,
+		return Rule{}, false, &lineProblem{0, RuleSyntax,
 			"the line starts with a space or tab, which gitignore counts to the pattern: start it with the pattern"}
 	}
 	if problem := checkPattern(pattern.text); problem != nil {
-		return OwnerRule{}, false, problem
+		return Rule{}, false, problem
 	}
-	rule = OwnerRule{Pattern: pattern.text, segments: compilePattern(pattern.text)}
+	rule = Rule{Pattern: pattern.text, segments: compilePattern(pattern.text)}
 	for _, f := range fields[1:] {
 		owner, message := parseOwner(f.text)
 		if message != "" {
-			return OwnerRule{}, false, &lineProblem{f.offset, RuleCodeownersOwner, message}
+			return Rule{}, false, &lineProblem{f.offset, RuleOwner, message}
 		}
 		owner.Column = 1 + utf8.RuneCountInString(text[:f.offset])
 		rule.Owners = append(rule.Owners, owner)
@@ -168,7 +168,7 @@ func checkCharacters(text string) *lineProblem {
 		default:
 			continue
 		}
-		return &lineProblem{i, RuleCodeownersEncoding, message}
+		return &lineProblem{i, RuleEncoding, message}
 	}
 	return nil
 }
@@ -189,7 +189,7 @@ var patternHints = map[byte]string{
 // of gitignore patterns understand in different ways.
 func checkPattern(pattern string) *lineProblem {
 	refuse := func(offset int, why string) *lineProblem {
-		return &lineProblem{offset, RuleCodeownersSyntax, fmt.Sprintf("pattern %s: %s", clip(pattern), why)}
+		return &lineProblem{offset, RuleSyntax, fmt.Sprintf("pattern %s: %s", clip(pattern), why)}
 	}
 	for i := 0; i < len(pattern); i++ {
 		if strings.HasPrefix(pattern[i:], `\ `) {

@@ -1,4 +1,4 @@
-package policies_test
+package rbac_test
 
 import (
 	"bytes"
@@ -6,19 +6,19 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/fstest"
 
-	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/policies/rbac"
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/testdata/findings"
 )
 
-var debugRules = []policies.RoleRule{
+var debugRules = []rbac.RoleRule{
 	{APIGroups: []string{""}, Resources: []string{"pods", "pods/log", "events"}, Verbs: []string{"watch", "get", "list"}},
 	{APIGroups: []string{"apps"}, Resources: []string{"deployments"}, ResourceNames: []string{"api"}, Verbs: []string{"get"}},
 	{NonResourceURLs: []string{"/healthz/*"}, Verbs: []string{"get"}},
 }
 
-func encode(t testing.TB, c policies.RoleCatalog) string {
+func encode(t testing.TB, c rbac.RoleCatalog) string {
 	t.Helper()
 	data, err := c.Encode()
 	if err != nil {
@@ -29,13 +29,13 @@ func encode(t testing.TB, c policies.RoleCatalog) string {
 
 func TestCatalogFileReadsBack(t *testing.T) {
 	for _, role := range []string{"payments-debug", "acme:payments:debug", "a.b_c"} {
-		for _, rules := range [][]policies.RoleRule{debugRules, nil} {
-			c := policies.NewCatalog("prod-eu", role, true, rules)
+		for _, rules := range [][]rbac.RoleRule{debugRules, nil} {
+			c := rbac.NewCatalog("prod-eu", role, true, rules)
 			file := encode(t, c)
-			if again := encode(t, policies.NewCatalog("prod-eu", role, true, shuffled(rules, 3))); again != file {
+			if again := encode(t, rbac.NewCatalog("prod-eu", role, true, shuffled(rules, 3))); again != file {
 				t.Errorf("rules in another order give another file:\n%s%s", again, file)
 			}
-			read, findings := policies.ParseCatalog(policies.CatalogPath("prod-eu", role), []byte(file))
+			read, findings := rbac.ParseCatalog(rbac.CatalogPath("prod-eu", role), []byte(file))
 			if len(findings) > 0 || encode(t, read) != file {
 				t.Errorf("%s: %v in\n%s", role, findings, file)
 			}
@@ -50,7 +50,7 @@ func TestCatalogPathsAreOneToOne(t *testing.T) {
 		if problem := requests.CheckRole(role); problem != "" {
 			t.Fatal(problem)
 		}
-		path := policies.CatalogPath("prod-eu", role)
+		path := rbac.CatalogPath("prod-eu", role)
 		if seen[path] != "" || strings.Contains(path, ":") || strings.Count(path, "/") != 2 {
 			t.Errorf("%s of %s, and of %q", path, role, seen[path])
 		}
@@ -62,11 +62,11 @@ func TestCatalogPathsAreOneToOne(t *testing.T) {
 }
 
 func TestHashRules(t *testing.T) {
-	if got := policies.HashRules(nil); got != policies.HashRules([]policies.RoleRule{}) || len(got) != 71 {
+	if got := rbac.HashRules(nil); got != rbac.HashRules([]rbac.RoleRule{}) || len(got) != 71 {
 		t.Errorf("hash of no rules: %s", got)
 	}
 	rule := debugRules[1]
-	for what, other := range map[string][]policies.RoleRule{
+	for what, other := range map[string][]rbac.RoleRule{
 		"no rule":         nil,
 		"another group":   {{APIGroups: []string{""}, Resources: rule.Resources, ResourceNames: rule.ResourceNames, Verbs: rule.Verbs}},
 		"all names":       {{APIGroups: rule.APIGroups, Resources: rule.Resources, Verbs: rule.Verbs}},
@@ -74,20 +74,20 @@ func TestHashRules(t *testing.T) {
 		"one rule more":   {rule, debugRules[0]},
 		"a name as a URL": {{APIGroups: rule.APIGroups, Resources: rule.Resources, NonResourceURLs: rule.ResourceNames, Verbs: rule.Verbs}},
 	} {
-		if policies.HashRules(other) == policies.HashRules([]policies.RoleRule{rule}) {
+		if rbac.HashRules(other) == rbac.HashRules([]rbac.RoleRule{rule}) {
 			t.Errorf("%s: the same hash", what)
 		}
 	}
-	if policies.HashRules([]policies.RoleRule{rule, rule}) != policies.HashRules([]policies.RoleRule{rule}) {
+	if rbac.HashRules([]rbac.RoleRule{rule, rule}) != rbac.HashRules([]rbac.RoleRule{rule}) {
 		t.Error("a rule that is repeated gives another hash")
 	}
 }
 
 // The mistakes of catalogue files, each with where it is told.
 func TestCatalogFindings(t *testing.T) {
-	path := policies.CatalogPath("prod-eu", "acme:debug")
-	file := encode(t, policies.NewCatalog("prod-eu", "acme:debug", false, debugRules))
-	if _, findings := policies.ParseCatalog(path, []byte(file)); len(findings) > 0 {
+	path := rbac.CatalogPath("prod-eu", "acme:debug")
+	file := encode(t, rbac.NewCatalog("prod-eu", "acme:debug", false, debugRules))
+	if _, findings := rbac.ParseCatalog(path, []byte(file)); len(findings) > 0 {
 		t.Fatal(findings)
 	}
 	for _, test := range []struct{ what, path, old, new, want string }{
@@ -105,7 +105,7 @@ func TestCatalogFindings(t *testing.T) {
 		{"a group is missing", path, "apiGroups:\n        - apps\n      resources", "resources", `.apiGroups is required [missing-field]`},
 	} {
 		data := strings.Replace(file, test.old, test.new, 1)
-		_, findings := policies.ParseCatalog(test.path, []byte(data))
+		_, findings := rbac.ParseCatalog(test.path, []byte(data))
 		if !slices.ContainsFunc(findings, func(f requests.Finding) bool { return strings.Contains(f.String(), test.want) }) {
 			t.Errorf("%s: %v, want %s in\n%s", test.what, findings, test.want, data)
 		}
@@ -114,70 +114,42 @@ func TestCatalogFindings(t *testing.T) {
 
 // TestCatalogOfMillionsOfRights: a short file could keep whoever reads it busy for ever.
 func TestCatalogOfMillionsOfRights(t *testing.T) {
-	rule := policies.RoleRule{APIGroups: []string{""}}
+	rule := rbac.RoleRule{APIGroups: []string{""}}
 	for i := range 1000 {
 		word := "w" + strings.Repeat("x", i%50) + string(rune('a'+i%26))
 		rule.Resources, rule.ResourceNames, rule.Verbs = append(rule.Resources, word), append(rule.ResourceNames, word), append(rule.Verbs, word)
 	}
-	file := encode(t, policies.NewCatalog("prod-eu", "wide", false, []policies.RoleRule{rule}))
-	_, findings := policies.ParseCatalog(policies.CatalogPath("prod-eu", "wide"), []byte(file))
+	file := encode(t, rbac.NewCatalog("prod-eu", "wide", false, []rbac.RoleRule{rule}))
+	_, findings := rbac.ParseCatalog(rbac.CatalogPath("prod-eu", "wide"), []byte(file))
 	if len(findings) != 1 || findings[0].Rule != "file-size" || !strings.Contains(findings[0].Message, "the most allowed is 50000") {
 		t.Errorf("findings %v", findings)
-	}
-}
-
-func TestRoleRisksOfTheCatalogue(t *testing.T) {
-	tree := func(files map[string]string) policies.Tree {
-		fsys := fstest.MapFS{}
-		for name, content := range files {
-			fsys[name] = &fstest.MapFile{Data: []byte(content), Mode: 0o644}
-		}
-		tree, err := policies.ReadTree(fsys, "")
-		if err != nil {
-			t.Fatal(err)
-		}
-		return tree
-	}
-	path := policies.CatalogPath("prod-eu", "debug")
-	whole := encode(t, policies.NewCatalog("prod-eu", "debug", true, debugRules[:1]))
-	for what, test := range map[string]struct {
-		files map[string]string
-		want  policies.Risk
-	}{
-		"none":       {nil, policies.Risk{Code: "uncatalogued", High: true, Text: "the role's rules are not in the catalogue; run `pullgrant catalog --cluster prod-eu`"}},
-		"broken":     {map[string]string{path: strings.Replace(whole, "- get", "- create", 1)}, policies.Risk{Code: "uncatalogued", High: true, Text: "the role's catalogue file is not valid: catalog/prod-eu/debug.yaml:13:9: spec.hash is not that of the rules below; write the file again with `pullgrant catalog` [hash]"}},
-		"aggregated": {map[string]string{path: whole}, policies.Risk{Code: "aggregated", Text: "is put together from other roles, so what it allows can change without anybody changing it"}},
-	} {
-		if got := tree(test.files).RoleRisks("prod-eu", "debug"); len(got) != 1 || got[0] != test.want {
-			t.Errorf("%s: %+v", what, got)
-		}
 	}
 }
 
 // FuzzParseCatalog: findings lie within the file, and what is accepted can be told and written again.
 func FuzzParseCatalog(f *testing.F) {
 	for _, file := range []string{"prod-eu/payments-debug", "staging/logs-reader"} {
-		data, err := os.ReadFile(accessrepo + "/catalog/" + file + ".yaml")
+		data, err := os.ReadFile("../../testdata/accessrepo" + "/catalog/" + file + ".yaml")
 		if err != nil {
 			f.Fatal(err)
 		}
 		f.Add(data)
 	}
-	f.Add([]byte(encode(f, policies.NewCatalog("prod-eu", "a:b", true, debugRules))))
+	f.Add([]byte(encode(f, rbac.NewCatalog("prod-eu", "a:b", true, debugRules))))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		c, findings := policies.ParseCatalog("x.yaml", data)
-		if within(t, data, findings); len(findings) > 0 {
+		c, found := rbac.ParseCatalog("x.yaml", data)
+		if findings.Within(t, data, found); len(found) > 0 {
 			return
 		}
-		again, findings := policies.ParseCatalog(policies.CatalogPath(c.Spec.Cluster, c.Spec.Role.Name), []byte(encode(t, c)))
-		if len(findings) > 0 || policies.HashRules(again.Spec.Rules) != c.Spec.Hash {
-			t.Fatalf("written again: %v", findings)
+		again, found := rbac.ParseCatalog(rbac.CatalogPath(c.Spec.Cluster, c.Spec.Role.Name), []byte(encode(t, c)))
+		if len(found) > 0 || rbac.HashRules(again.Spec.Rules) != c.Spec.Hash {
+			t.Fatalf("written again: %v", found)
 		}
-		written := encode(t, policies.NewCatalog(c.Spec.Cluster, c.Spec.Role.Name, c.Spec.Aggregated, c.Spec.Rules))
-		if normal, _ := policies.ParseCatalog("x.yaml", []byte(written)); !bytes.Equal([]byte(tell(normal.Spec.Rules, nil)), []byte(tell(c.Spec.Rules, nil))) {
+		written := encode(t, rbac.NewCatalog(c.Spec.Cluster, c.Spec.Role.Name, c.Spec.Aggregated, c.Spec.Rules))
+		if normal, _ := rbac.ParseCatalog("x.yaml", []byte(written)); !bytes.Equal([]byte(tell(normal.Spec.Rules, nil)), []byte(tell(c.Spec.Rules, nil))) {
 			t.Fatalf("the order of the rules matters: %s", written)
 		}
-		if beyond := policies.Beyond(c.Spec.Rules, c.Spec.Rules); len(beyond) > 0 {
+		if beyond := rbac.Beyond(c.Spec.Rules, c.Spec.Rules); len(beyond) > 0 {
 			t.Fatalf("beyond itself: %+v", beyond)
 		}
 	})

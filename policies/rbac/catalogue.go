@@ -1,4 +1,4 @@
-package policies
+package rbac
 
 import (
 	"bytes"
@@ -73,7 +73,7 @@ func NewCatalog(cluster, role string, aggregated bool, rules []RoleRule) RoleCat
 func (c RoleCatalog) Encode() ([]byte, error) {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "# yaml-language-server: $schema=%s\n# Written by `pullgrant catalog` from the cluster: change the role there, not here.\n",
-		SchemaAddress(KindRoleCatalog))
+		requests.SchemaAddress(KindRoleCatalog))
 	encoder := yaml.NewEncoder(&b)
 	encoder.SetIndent(2)
 	if err := encoder.Encode(c); err != nil {
@@ -159,11 +159,11 @@ func ParseCatalog(path string, data []byte) (RoleCatalog, []requests.Finding) {
 
 func checkRule(d *requests.Document, at string, r RoleRule) {
 	d.Require(at + ".verbs")
-	notEmpty(d, at+".verbs", len(r.Verbs))
-	notEmpty(d, at+".apiGroups", len(r.APIGroups))
-	notEmpty(d, at+".resources", len(r.Resources))
-	notEmpty(d, at+".resourceNames", len(r.ResourceNames))
-	notEmpty(d, at+".nonResourceURLs", len(r.NonResourceURLs))
+	d.NotEmpty(at+".verbs", len(r.Verbs))
+	d.NotEmpty(at+".apiGroups", len(r.APIGroups))
+	d.NotEmpty(at+".resources", len(r.Resources))
+	d.NotEmpty(at+".resourceNames", len(r.ResourceNames))
+	d.NotEmpty(at+".nonResourceURLs", len(r.NonResourceURLs))
 	if !d.Has(at + ".nonResourceURLs") {
 		d.Require(at+".apiGroups", at+".resources")
 	} else if d.Has(at+".apiGroups") || d.Has(at+".resources") || d.Has(at+".resourceNames") {
@@ -184,35 +184,6 @@ func checkRule(d *requests.Document, at string, r RoleRule) {
 	list(".nonResourceURLs", r.NonResourceURLs, textPattern, text)
 }
 
-// checkCatalog finds what is wrong with a file under catalog/.
-func (t Tree) checkCatalog(name string) []requests.Finding {
-	if strings.Count(name, "/") != 2 || !strings.HasSuffix(name, ".yaml") {
-		return []requests.Finding{{File: name, Line: 1, Column: 1, Rule: "path",
-			Message: CatalogFolder + "/ holds <cluster>/<role>.yaml, as `pullgrant catalog` writes them, nothing else"}}
-	}
-	_, findings := parse(t, name, ParseCatalog)
-	return findings
-}
-
-// Roles are the names of the ClusterRoles that the policies for a cluster give, each once, in order. They are complete
-// only when no policy has a finding.
-func (t Tree) Roles(cluster string) (names []string, findings []requests.Finding) {
-	all, findings := t.policiesFor(cluster)
-	for _, policy := range all {
-		names = append(names, policy.Roles()...)
-	}
-	return sorted(names), findings
-}
-
-// Role is the catalogue file of a cluster's role. ok is false when there is none; with findings, the file is there and
-// cannot be trusted.
-func (t Tree) Role(cluster, role string) (c RoleCatalog, ok bool, findings []requests.Finding) {
-	file := CatalogPath(cluster, role)
-	_, ok = t.Files[file]
-	c, findings = parse(t, file, ParseCatalog)
-	return c, ok, findings
-}
-
 // Risks is what a reviewer must know about a catalogued role: Risks of its rules, and that it is aggregated.
 func (c RoleCatalog) Risks() []Risk {
 	risks := Risks(c.Spec.Rules)
@@ -220,17 +191,4 @@ func (c RoleCatalog) Risks() []Risk {
 		risks = append(risks, Risk{Code: "aggregated", Text: "is put together from other roles, so what it allows can change without anybody changing it"})
 	}
 	return risks
-}
-
-// RoleRisks is what a reviewer must know about a cluster's role as far as the catalogue tells; a role without a readable
-// file is a high risk.
-func (t Tree) RoleRisks(cluster, role string) []Risk {
-	c, ok, findings := t.Role(cluster, role)
-	switch {
-	case !ok:
-		return []Risk{{Code: "uncatalogued", High: true, Text: fmt.Sprintf("the role's rules are not in the catalogue; run `pullgrant catalog --cluster %s`", cluster)}}
-	case len(findings) > 0:
-		return []Risk{{Code: "uncatalogued", High: true, Text: "the role's catalogue file is not valid: " + findings[0].String()}}
-	}
-	return c.Risks()
 }

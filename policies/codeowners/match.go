@@ -1,4 +1,4 @@
-package policies
+package codeowners
 
 import (
 	"slices"
@@ -10,17 +10,17 @@ import (
 // rule without owners means that the path has no owner. Neither is an approval by anybody. path is as git names it: from
 // the top of the repository, with slashes, exact case; anything else (a leading slash, .., bytes that are not UTF-8)
 // matches nothing.
-func (c Codeowners) Match(path string) (OwnerRule, bool) {
+func (c File) Match(path string) (Rule, bool) {
 	names := strings.Split(path, "/")
 	if !utf8.ValidString(path) || slices.ContainsFunc(names, func(n string) bool { return n == "" || n == "." || n == ".." }) {
-		return OwnerRule{}, false
+		return Rule{}, false
 	}
 	for _, rule := range slices.Backward(c.Rules) {
 		if len(rule.segments) > 0 && matchSegments(rule.segments, names) {
 			return rule, true
 		}
 	}
-	return OwnerRule{}, false
+	return Rule{}, false
 }
 
 // compilePattern turns a pattern that checkPattern accepts into one list with two wildcards, ** for any number of whole

@@ -1,6 +1,7 @@
-package policies_test
+package rbac_test
 
 import (
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -13,10 +14,12 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 	"go.yaml.in/yaml/v3"
 
-	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/policies/rbac"
 )
 
-const permissionsDir = "../testdata/permissions"
+var update = flag.Bool("update", false, "write what is said of each role")
+
+const permissionsDir = "../../testdata/permissions"
 
 // TestPermissions reads each file's rules and compares what is said of them with its last section. -update writes it.
 func TestPermissions(t *testing.T) {
@@ -24,7 +27,7 @@ func TestPermissions(t *testing.T) {
 	for name, archive := range permissionFiles(t) {
 		t.Run(name, func(t *testing.T) {
 			rules, held, want := sections(t, archive)
-			for _, r := range policies.Risks(rules) {
+			for _, r := range rbac.Risks(rules) {
 				codes[r.Code] = true
 				if r.High && strings.HasPrefix(name, "low_") {
 					t.Errorf("a role of low risk is said to be able to: %s", r.Text)
@@ -43,11 +46,11 @@ func TestPermissions(t *testing.T) {
 				if again := tell(shuffled(rules, seed), shuffled(held, seed)); again != got {
 					t.Errorf("in another order:\n%sfirst:\n%s", again, got)
 				}
-				if policies.HashRules(shuffled(rules, seed)) != policies.HashRules(rules) {
+				if rbac.HashRules(shuffled(rules, seed)) != rbac.HashRules(rules) {
 					t.Error("the hash depends on the order")
 				}
 			}
-			if more := policies.Beyond(rules, rules); len(more) > 0 {
+			if more := rbac.Beyond(rules, rules); len(more) > 0 {
 				t.Errorf("beyond itself: %+v", more)
 			}
 		})
@@ -80,7 +83,7 @@ func permissionFiles(t testing.TB) map[string]*txtar.Archive {
 	return archives
 }
 
-func sections(t testing.TB, archive *txtar.Archive) (rules, held []policies.RoleRule, want string) {
+func sections(t testing.TB, archive *txtar.Archive) (rules, held []rbac.RoleRule, want string) {
 	t.Helper()
 	for _, f := range archive.Files {
 		var err error
@@ -88,9 +91,9 @@ func sections(t testing.TB, archive *txtar.Archive) (rules, held []policies.Role
 		case "rules":
 			err = yaml.Unmarshal(f.Data, &rules)
 		case "held":
-			held = []policies.RoleRule{}
+			held = []rbac.RoleRule{}
 			err = yaml.Unmarshal(f.Data, &held)
-		case wantSection:
+		case "want":
 			want = string(f.Data)
 		default:
 			t.Fatalf("unknown section %s", f.Name)
@@ -103,28 +106,28 @@ func sections(t testing.TB, archive *txtar.Archive) (rules, held []policies.Role
 }
 
 // tell is what people are told of rules.
-func tell(rules, held []policies.RoleRule) string {
+func tell(rules, held []rbac.RoleRule) string {
 	var b strings.Builder
-	for _, p := range policies.Permissions(rules) {
+	for _, p := range rbac.Permissions(rules) {
 		fmt.Fprintf(&b, "%s: %s\n", p.What(), p.Does())
 	}
 	if held != nil {
-		for _, p := range policies.Beyond(rules, held) {
+		for _, p := range rbac.Beyond(rules, held) {
 			fmt.Fprintf(&b, "beyond: %s: %s\n", p.What(), p.Does())
 		}
 	}
-	for _, r := range policies.Risks(rules) {
+	for _, r := range rbac.Risks(rules) {
 		fmt.Fprintf(&b, "%s %s: %s\n", map[bool]string{true: "HIGH", false: "low"}[r.High], r.Code, r.Text)
 	}
 	return b.String()
 }
 
-func shuffled(rules []policies.RoleRule, seed uint64) []policies.RoleRule {
+func shuffled(rules []rbac.RoleRule, seed uint64) []rbac.RoleRule {
 	random := rand.New(rand.NewPCG(seed, 0))
 	if rules == nil {
 		return nil
 	}
-	again := []policies.RoleRule{}
+	again := []rbac.RoleRule{}
 	for _, i := range random.Perm(len(rules)) {
 		r := rules[i]
 		for _, list := range []*[]string{&r.APIGroups, &r.Resources, &r.ResourceNames, &r.NonResourceURLs, &r.Verbs} {
@@ -145,9 +148,9 @@ func TestPermissionsGiveWhatTheRulesGive(t *testing.T) {
 		return slices.Clone(words[:1+random.IntN(2)])
 	}
 	for range 500 {
-		make := func() (rules []policies.RoleRule) {
+		make := func() (rules []rbac.RoleRule) {
 			for range 1 + random.IntN(4) {
-				r := policies.RoleRule{APIGroups: some("", "apps", "*"), Resources: some("a", "b", "a/x", "*/x", "*"), Verbs: some("get", "list", "*")}
+				r := rbac.RoleRule{APIGroups: some("", "apps", "*"), Resources: some("a", "b", "a/x", "*/x", "*"), Verbs: some("get", "list", "*")}
 				if random.IntN(2) == 0 {
 					r.ResourceNames = some("n", "m", "o")
 				}
@@ -156,8 +159,8 @@ func TestPermissionsGiveWhatTheRulesGive(t *testing.T) {
 			return rules
 		}
 		rules, held := make(), make()
-		told := asRules(policies.Permissions(rules))
-		more := asRules(policies.Beyond(rules, held))
+		told := asRules(rbac.Permissions(rules))
+		more := asRules(rbac.Beyond(rules, held))
 		for _, group := range []string{"", "apps", "else"} {
 			for _, resource := range []string{"a", "b", "c", "a/x", "c/x", "c/y"} {
 				for _, verb := range []string{"get", "list", "delete"} {
@@ -176,35 +179,35 @@ func TestPermissionsGiveWhatTheRulesGive(t *testing.T) {
 	}
 }
 
-func asRules(permissions []policies.Permission) (rules []policies.RoleRule) {
+func asRules(permissions []rbac.Permission) (rules []rbac.RoleRule) {
 	for _, p := range permissions {
-		rules = append(rules, policies.RoleRule{APIGroups: []string{p.Group}, Resources: []string{p.Resource}, ResourceNames: p.Names, Verbs: p.Verbs})
+		rules = append(rules, rbac.RoleRule{APIGroups: []string{p.Group}, Resources: []string{p.Resource}, ResourceNames: p.Names, Verbs: p.Verbs})
 	}
 	return rules
 }
 
 // allow is https://pkg.go.dev/k8s.io/component-helpers/auth/rbac/validation in one function.
-func allow(rules []policies.RoleRule, group, resource, verb, name string) bool {
+func allow(rules []rbac.RoleRule, group, resource, verb, name string) bool {
 	_, sub, _ := strings.Cut(resource, "/")
 	has := func(list []string, words ...string) bool {
 		return slices.ContainsFunc(words, func(w string) bool { return slices.Contains(list, w) })
 	}
-	return slices.ContainsFunc(rules, func(r policies.RoleRule) bool {
+	return slices.ContainsFunc(rules, func(r rbac.RoleRule) bool {
 		return has(r.Verbs, verb, "*") && has(r.APIGroups, group, "*") && (len(r.ResourceNames) == 0 || has(r.ResourceNames, name)) &&
 			(has(r.Resources, resource, "*") || sub != "" && has(r.Resources, "*/"+sub))
 	})
 }
 
 func TestManyNamesAreCut(t *testing.T) {
-	rule := policies.RoleRule{APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: []string{"get"}}
+	rule := rbac.RoleRule{APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: []string{"get"}}
 	for i := range 100 {
 		rule.ResourceNames = append(rule.ResourceNames, fmt.Sprintf("secret-%02d", i))
 	}
-	risks := policies.Risks([]policies.RoleRule{rule})
+	risks := rbac.Risks([]rbac.RoleRule{rule})
 	if len(risks) != 1 || len(risks[0].Text) > 200 || !strings.HasSuffix(risks[0].Text, `"secret-06", …`) {
 		t.Errorf("risks %+v", risks)
 	}
-	if p := policies.Permissions([]policies.RoleRule{rule}); len(p) != 1 || len(p[0].Names) != 100 || !reflect.DeepEqual(p[0].Verbs, rule.Verbs) {
+	if p := rbac.Permissions([]rbac.RoleRule{rule}); len(p) != 1 || len(p[0].Names) != 100 || !reflect.DeepEqual(p[0].Verbs, rule.Verbs) {
 		t.Errorf("permissions %+v", p)
 	}
 }

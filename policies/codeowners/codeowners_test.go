@@ -1,4 +1,4 @@
-package policies_test
+package codeowners_test
 
 import (
 	"bytes"
@@ -11,10 +11,10 @@ import (
 
 	"github.com/rogpeppe/go-internal/txtar"
 
-	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/policies/codeowners"
 )
 
-const codeownersTestdata = "../testdata/codeowners"
+const codeownersTestdata = "../../testdata/codeowners"
 
 // TestCodeownersCases runs testdata/codeowners/cases: a CODEOWNERS file (or CODEOWNERS.quoted, a Go string a line, for
 // bytes that an editor would not keep), the findings it must have, and who owns some paths: the rule's line and owners,
@@ -50,7 +50,7 @@ func TestCodeownersCases(t *testing.T) {
 					t.Fatalf("unknown section %s", f.Name)
 				}
 			}
-			c, findings := policies.ParseCodeowners("CODEOWNERS", input)
+			c, findings := codeowners.Parse("CODEOWNERS", input)
 			var got strings.Builder
 			for _, f := range findings {
 				fmt.Fprintln(&got, f)
@@ -71,7 +71,7 @@ func TestCodeownersCases(t *testing.T) {
 	}
 }
 
-func describeOwners(c policies.Codeowners, path string) string {
+func describeOwners(c codeowners.File, path string) string {
 	rule, ok := c.Match(path)
 	if !ok {
 		return "-"
@@ -92,18 +92,18 @@ func TestCodeownersSizeIsRefusedFromThreeMegabytes(t *testing.T) {
 	fill := func(size int) []byte {
 		return append(append([]byte("#"), bytes.Repeat([]byte("x"), size-len(rule)-2)...), "\n"+rule...)
 	}
-	c, findings := policies.ParseCodeowners("CODEOWNERS", fill(2_999_999))
+	c, findings := codeowners.Parse("CODEOWNERS", fill(2_999_999))
 	if rule, ok := c.Match("requests/a"); len(findings) > 0 || !ok || rule.Line != 2 {
 		t.Errorf("a rule after a comment of almost 3 MB: %v, %t, %v", rule, ok, findings)
 	}
-	c, findings = policies.ParseCodeowners("CODEOWNERS", fill(3_000_000))
-	if len(findings) != 1 || findings[0].Rule != policies.RuleCodeownersSize || len(c.Rules) > 0 {
+	c, findings = codeowners.Parse("CODEOWNERS", fill(3_000_000))
+	if len(findings) != 1 || findings[0].Rule != codeowners.RuleSize || len(c.Rules) > 0 {
 		t.Errorf("3,000,000 bytes: %v, rules %v", findings, c.Rules)
 	}
 }
 
 func TestCodeownersFindingsAreBounded(t *testing.T) {
-	_, findings := policies.ParseCodeowners("CODEOWNERS", bytes.Repeat([]byte("!\n"), 1_000_000))
+	_, findings := codeowners.Parse("CODEOWNERS", bytes.Repeat([]byte("!\n"), 1_000_000))
 	if len(findings) != 100 {
 		t.Errorf("got %d findings, want the first 100", len(findings))
 	}
@@ -117,7 +117,7 @@ func FuzzParseCodeowners(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		c, findings := policies.ParseCodeowners("CODEOWNERS", data)
+		c, findings := codeowners.Parse("CODEOWNERS", data)
 		lines := strings.Split(string(data), "\n")
 		for _, finding := range findings {
 			if finding.Line < 1 || finding.Line > len(lines) || finding.Column < 1 || finding.File != "CODEOWNERS" ||
@@ -129,7 +129,7 @@ func FuzzParseCodeowners(f *testing.F) {
 		if len(findings) > 0 && len(c.Rules) > 0 {
 			t.Errorf("findings and rules: %v", findings)
 		}
-		again, findings := policies.ParseCodeowners("CODEOWNERS", []byte(formatCodeowners(c)))
+		again, findings := codeowners.Parse("CODEOWNERS", []byte(formatCodeowners(c)))
 		if len(findings) > 0 || formatCodeowners(again) != formatCodeowners(c) {
 			t.Errorf("formatted rules read differently: %v\n%s\n%s", findings, formatCodeowners(c), formatCodeowners(again))
 		}
@@ -144,7 +144,7 @@ func FuzzParseCodeowners(f *testing.F) {
 	})
 }
 
-func formatCodeowners(c policies.Codeowners) string {
+func formatCodeowners(c codeowners.File) string {
 	var out strings.Builder
 	for _, rule := range c.Rules {
 		out.WriteString(rule.Pattern)
