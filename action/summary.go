@@ -68,7 +68,7 @@ func (v verdict) asked(b *strings.Builder) {
 	if g.Subject.Name != "" {
 		github.Row(b, "Who&nbsp;receives", github.Escape(g.Subject.Kind)+" "+github.Code(g.Subject.Name))
 	}
-	for _, binding := range g.Bindings {
+	for _, binding := range g.Items {
 		github.Row(b, "Where", "namespace "+github.Code(binding.Namespace)+" of cluster "+github.Code(g.Cluster))
 		github.Row(b, "Role", github.Escape(binding.Role.Kind)+" "+github.Code(binding.Role.Name))
 	}

@@ -17,8 +17,8 @@ func TestSummaryTellsWhatApproversNeed(t *testing.T) {
 		Outcome: policies.Pending, Code: policies.InsufficientApprovals, Message: "one is missing", Kind: policies.KindRequest,
 		HeadSHA: "1111", PolicyCommit: "2222", Reason: "INC 123",
 		Grant: &requests.Grant{Cluster: "prod", Policy: "debug", Requester: "alice", Duration: requests.Duration(time.Hour),
-			Subject:  requests.Subject{Kind: "User", Name: "Alice"},
-			Bindings: []requests.Binding{{Namespace: "shop", Role: requests.Role{Kind: "ClusterRole", Name: "logs"}}}},
+			Subject: requests.Subject{Kind: "User", Name: "Alice"},
+			Items:   []requests.Item{{Kind: requests.KubernetesRoleBinding, Namespace: "shop", Role: requests.Role{Kind: "ClusterRole", Name: "logs"}}}},
 		Challenges: []policies.ChallengeResult{
 			{Kind: "CodeOwnerReview", Path: "requests", Count: 2, Approvers: []string{"bob"}, Reviewers: []string{"bob", "carol"}},
 			{Kind: "PeerReview", Count: 1, Approvers: []string{"bob"}, Reviewers: []string{"bob", "carol"}, Met: true},

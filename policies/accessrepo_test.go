@@ -69,10 +69,10 @@ func TestExampleRepositoryTakesRequests(t *testing.T) {
 		content := fmt.Sprintf("apiVersion: pullgrant.dev/v1alpha1\nkind: AccessRequest\nmetadata: {name: %s}\n"+
 			"spec: {cluster: %s, policy: %s, requester: alice, reason: checkout is slow}\n", name, want.cluster, want.policy)
 		d := policies.Preview(tree, path, policies.TreeFile{Mode: "100644", Content: content})
-		if d.Outcome != policies.Allowed || d.Grant == nil || len(d.Grant.Bindings) != 1 || len(d.Challenges) != 1 {
+		if d.Outcome != policies.Allowed || d.Grant == nil || len(d.Grant.Items) != 1 || len(d.Challenges) != 1 {
 			t.Fatalf("%s: %+v", path, d)
 		}
-		b, c := d.Grant.Bindings[0], d.Challenges[0]
+		b, c := d.Grant.Items[0], d.Challenges[0]
 		if got := fmt.Sprintf("%s %s in %s for %s", d.Grant.Subject.Name, b.Role.Name, b.Namespace, d.Grant.Duration); got != want.grant {
 			t.Errorf("%s gives %s, not %s", path, got, want.grant)
 		}

@@ -288,18 +288,13 @@ func (t Tree) judgeCase(spec PolicyTestSpec, c TestCase) Decision {
 		}
 		f.Users[strings.ToLower(u.Login)] = UserFacts{ID: u.ID, Permission: permission, Member: spec.Organization != "" && permission != "none"}
 	}
-	for _, l := range Lookups(t, f) {
-		i := slices.IndexFunc(spec.Teams, func(team TestTeam) bool { return strings.EqualFold(team.Name, l.Team) })
+	f.Answers = Answers{}
+	for _, q := range Questions(t, f) {
+		i := slices.IndexFunc(spec.Teams, func(team TestTeam) bool { return strings.EqualFold(team.Name, q.Team) })
 		if i < 0 {
-			return Refuse(EvaluationError, "the test does not say who is in the team %s; add it to spec.teams", l.Team)
+			return Refuse(EvaluationError, "the test does not say who is in the team %s; add it to spec.teams", q.Team)
 		}
-		if f.Teams == nil {
-			f.Teams = map[string]map[string]bool{}
-		}
-		if f.Teams[l.Team] == nil {
-			f.Teams[l.Team] = map[string]bool{}
-		}
-		f.Teams[l.Team][l.User] = has(spec.Teams[i].Members, l.User)
+		f.Answers[q] = has(spec.Teams[i].Members, q.User)
 	}
 	switch c.PullRequest {
 	case "closed":

@@ -44,8 +44,8 @@ func (j *judge) complete() string {
 	if problem := j.reviewsComplete(); problem != "" {
 		return problem
 	}
-	if j.Kind == KindRequest {
-		for _, path := range j.tree.Reviewed(j.Path) {
+	if j.decision.Kind == KindRequest {
+		for _, path := range j.tree.Reviewed(j.decision.Path) {
 			if !slices.ContainsFunc(f.Changes, func(c Change) bool { return c.Path == path && (c.PullRequest == 0) == (c.MergedAt == nil) }) {
 				return fmt.Sprintf("the facts do not tell when %s last changed; gather them again", requests.Quote(path))
 			}
@@ -79,15 +79,10 @@ func (j *judge) peopleComplete() string {
 			return "the facts do not tell what @" + u.Login + " may do; gather them again"
 		}
 	}
-	for _, l := range Lookups(j.tree, j.facts) {
-		if _, ok := j.facts.isMember(l.Team, l.User); !ok {
-			return fmt.Sprintf("the facts do not tell whether @%s is in the team %s; gather them again", l.User, l.Team)
+	for _, q := range Questions(j.tree, j.facts) {
+		if _, ok := j.facts.Answers[q]; !ok {
+			return fmt.Sprintf("the facts do not tell whether @%s is in the team %s; gather them again", q.User, q.Team)
 		}
 	}
 	return ""
-}
-
-func (f Facts) isMember(team, login string) (member, known bool) {
-	member, known = f.Teams[strings.ToLower(team)][strings.ToLower(login)]
-	return member, known
 }

@@ -30,21 +30,19 @@ func Drift(tree Tree, grants []requests.Grant) map[string]string {
 }
 
 func (j *judge) drift(g requests.Grant) string {
-	spec := j.policy.Spec
+	spec := j.world.policy.Spec
 	if !j.policyExists || !slices.Contains(spec.Clusters, g.Cluster) {
 		return requests.CausePolicyChanged
 	}
-	for _, b := range g.Bindings {
-		if !slices.ContainsFunc(spec.Target.Grants, func(s GrantSpec) bool {
-			return s.RoleRef == b.Role && slices.Contains(s.AllowedNamespaces, b.Namespace)
-		}) {
+	for _, item := range g.Items {
+		if !spec.covers(item) {
 			return requests.CausePolicyChanged
 		}
 	}
-	identity, known := j.identities.find(g.Requester)
+	identity, known := j.world.identities.find(g.Requester)
 	isTeam := func(p Party) bool { return p.Kind == PartyGroup && strings.Contains(p.Name, "/") }
 	if !known || identity.Kubernetes.Username != g.Subject.Name ||
-		!j.isParty(spec.Subjects, g.Requester) && !slices.ContainsFunc(spec.Subjects, isTeam) {
+		!j.world.isParty(j.facts, spec.Subjects, g.Requester) && !slices.ContainsFunc(spec.Subjects, isTeam) {
 		return requests.CauseSubjectRemoved
 	}
 	return ""

@@ -13,7 +13,7 @@ func TestDrift(t *testing.T) {
 	tree := exampleTree(t)
 	grant := requests.Grant{Name: "20261123-alice-inc-123", Path: requests.Path("prod-eu", "payments-debug", "20261123-alice-inc-123"),
 		Cluster: "prod-eu", Policy: "payments-debug", Requester: "alice", Subject: requests.Subject{Kind: requests.KindUser, Name: "alice@example.com"},
-		Bindings: []requests.Binding{{Namespace: "payments", Role: requests.Role{Kind: requests.KindClusterRole, Name: "payments-debug"}}}}
+		Items: []requests.Item{{Kind: requests.KubernetesRoleBinding, Namespace: "payments", Role: requests.Role{Kind: requests.KindClusterRole, Name: "payments-debug"}}}}
 	noTeam := with(t, tree, path, "{kind: Group, name: acme/squad-a}", "{kind: User, name: carol}")
 	without := func(tree policies.Tree, path string) policies.Tree {
 		files := maps.Clone(tree.Files)

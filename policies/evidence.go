@@ -91,15 +91,16 @@ func (d Decision) Evidence(e requests.Evidence) requests.Evidence {
 
 // catalogued notes the hash of each role that the catalogue of the tree has.
 func (t Tree) catalogued(g *requests.Grant) {
-	for i, b := range g.Bindings {
-		role, _, _ := t.Role(g.Cluster, b.Role.Name)
-		g.Bindings[i].Rules = role.Spec.Hash
+	for i, item := range g.Items {
+		role, _, _ := t.Role(g.Cluster, item.Role.Name)
+		g.Items[i].Rules = role.Spec.Hash
 	}
 }
 
 // Refused is the decision with a refusal that was found after it.
 func (d Decision) Refused(code Code, format string, args ...any) Decision {
-	j := judge{Decision: d}
-	j.refuse(code, fmt.Sprintf(format, args...))
-	return j.Decision
+	message := fmt.Sprintf(format, args...)
+	d.Outcome, d.Code, d.Message = code.Outcome(), code, message
+	d.Rules = append(slices.Clone(d.Rules), Rule{Code: code, Message: message})
+	return d
 }

@@ -161,7 +161,7 @@ func TestMergedGrantNamesItsRules(t *testing.T) {
 	c := scenarios(t)["merged/allow_window_from_merge"]
 	d := c.Judge(c.Facts)
 	role, _, _ := c.Facts.Base.Role("prod-eu", "payments-debug")
-	if d.Outcome != policies.Allowed || d.Grant.Bindings[0].Rules != role.Spec.Hash || role.Spec.Hash == "" {
+	if d.Outcome != policies.Allowed || d.Grant.Items[0].Rules != role.Spec.Hash || role.Spec.Hash == "" {
 		t.Errorf("%s, %+v, want %q", d.Outcome, d.Grant, role.Spec.Hash)
 	}
 	if e := d.Grant.Evidence; len(e.Challenges) != 1 || len(e.Challenges[0].Approvers) != 1 {

@@ -38,8 +38,8 @@ type Facts struct {
 	Live []Live `json:"live,omitempty"`
 	// Users holds the reviewers with an opinion and the author, as far as they are people. By login in lower case.
 	Users map[string]UserFacts `json:"users"`
-	// Teams answers every Lookup that Lookups asked for, by org/team in lower case, then login in lower case.
-	Teams map[string]map[string]bool `json:"teams,omitempty"`
+	// Answers hold an answer to each of Questions, under the name of the first kind of question.
+	Answers Answers `json:"teams,omitempty"`
 }
 
 // Repository is the access repository.
@@ -139,6 +139,8 @@ type Merge struct {
 type Tree struct {
 	Commit string              `json:"commit"`
 	Files  map[string]TreeFile `json:"files"`
+	// Owner of the repository, an organization or a user, where whoever reads the tree knows it without facts.
+	Owner string `json:"-"`
 }
 
 // TreeFile is one entry of a git tree with its content.
@@ -148,12 +150,6 @@ type TreeFile struct {
 	Content string `json:"content,omitempty"`
 	// Unreadable says why Content is empty although the file is not: not UTF-8, or too large to matter.
 	Unreadable string `json:"unreadable,omitempty"`
-}
-
-// Lookup is one question about a team: is the user an active member?
-type Lookup struct {
-	Team string // org/team
-	User string // login
 }
 
 // pushes are the movements of the head branch that made the head what it is: none of them is the deletion of the branch,

@@ -64,7 +64,7 @@ func FuzzEvaluate(f *testing.F) {
 				t.Fatalf("the approval of %+v counted for the pull request of %+v", a, facts.PullRequest.Author)
 			}
 		}
-		if d.Kind == policies.KindRequest && (d.Grant == nil || len(d.Grant.Bindings) == 0 || d.Grant.Duration <= 0 || d.Grant.Subject.Name == "") {
+		if d.Kind == policies.KindRequest && (d.Grant == nil || len(d.Grant.Items) == 0 || d.Grant.Duration <= 0 || d.Grant.Subject.Name == "") {
 			t.Fatalf("allowed without a whole grant: %+v", d.Grant)
 		}
 		if merged && !d.Grant.Window.Open(now) && !now.Before(d.Grant.Window.Start.Time) {

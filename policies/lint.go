@@ -179,14 +179,16 @@ func has(names []string, name string) bool {
 // roles looks at what the policy gives, as far as the catalogue tells.
 func (l *linter) roles(w world, d *requests.Document) {
 	for i, g := range w.policy.Spec.Target.Grants {
-		at := fmt.Sprintf("spec.target.grants[%d].roleRef.name", i)
-		role := g.RoleRef.Name
-		if why, ok := builtinRoles[role]; ok {
-			d.Add(at, RuleRoleBuiltin, "%s is a role of Kubernetes' own, which changes with every upgrade: %s; make a ClusterRole with the rules that are needed", role, why)
-		}
-		for _, cluster := range w.policy.Spec.Clusters {
-			for _, risk := range l.tree.RoleRisks(cluster, role) {
-				d.Add(at, RuleRole+risk.Code, "%s on %s: %s", role, cluster, risk.Text)
+		for _, named := range g.roles() {
+			at := fmt.Sprintf("spec.target.grants[%d]%s", i, named.field)
+			if why, ok := builtinRoles[named.role]; ok {
+				d.Add(at, RuleRoleBuiltin, "%s is a role of Kubernetes' own, which changes with every upgrade: %s; "+
+					"make a ClusterRole with the rules that are needed", named.role, why)
+			}
+			for _, cluster := range w.policy.Spec.Clusters {
+				for _, risk := range l.tree.RoleRisks(cluster, named.role) {
+					d.Add(at, RuleRole+risk.Code, "%s on %s: %s", named.role, cluster, risk.Text)
+				}
 			}
 		}
 	}
@@ -276,13 +278,9 @@ func sharedTarget(a, b AccessPolicy) (what, cluster string) {
 		if !slices.Contains(b.Spec.Clusters, cluster) {
 			continue
 		}
-		for _, x := range a.Spec.Target.Grants {
-			for _, y := range b.Spec.Target.Grants {
-				for _, namespace := range x.AllowedNamespaces {
-					if x.RoleRef == y.RoleRef && slices.Contains(y.AllowedNamespaces, namespace) {
-						return fmt.Sprintf("%s in %s of %s", x.RoleRef.Name, namespace, cluster), cluster
-					}
-				}
+		for _, item := range a.Offers() {
+			if b.Spec.covers(item) {
+				return fmt.Sprintf("%s on %s", item, cluster), cluster
 			}
 		}
 	}
@@ -320,7 +318,7 @@ func (l *linter) owners(identities IdentityMap) {
 			}
 		}
 	}
-	for _, p := range unownedStrictPaths(owners) {
+	for _, p := range (world{owner: l.tree.Owner, owners: owners}).unownedStrictPaths() {
 		add(1, 1, RuleStrictPath, "nobody owns /%s, so nobody can approve a change of it; add a line", p)
 	}
 }

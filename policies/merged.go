@@ -53,7 +53,7 @@ func EvaluateMerged(f Facts, path, blob string, now time.Time) Decision {
 	switch {
 	case then.Grant.Subject != current.Grant.Subject:
 		return d.Refused(SubjectNotAllowed, "the subject was %s at the merge and is %s now", then.Grant.Subject.Name, current.Grant.Subject.Name)
-	case !slices.Equal(then.Grant.Bindings, current.Grant.Bindings):
+	case !requests.EqualItems(then.Grant.Items, current.Grant.Items):
 		return d.Refused(RoleNotAllowed, "the policy %s gives other roles or namespaces now than at the merge", d.Policy)
 	}
 	d.Grant.Duration = min(then.Grant.Duration, current.Grant.Duration)
@@ -110,9 +110,9 @@ func (j *judge) recent(start time.Time) string {
 // asker is author without a pull request: GitHub teams cannot be asked, so only logins and groups.yaml count.
 func (j *judge) asker() string {
 	login := j.request.Spec.Requester
-	if j.isParty(j.policy.Spec.Subjects, login) {
+	if j.world.isParty(j.facts, j.world.policy.Spec.Subjects, login) {
 		return ""
 	}
 	return j.field("spec.requester", RequesterNotAllowed, fmt.Sprintf("@%s may not ask under the policy %s; it is for %s (GitHub teams cannot be looked up on this evidence)",
-		login, j.Policy, names(j.policy.Spec.Subjects)))
+		login, j.decision.Policy, names(j.world.policy.Spec.Subjects)))
 }

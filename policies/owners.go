@@ -11,15 +11,6 @@ import (
 	"github.com/pullgrant/pullgrant/requests"
 )
 
-// Approval is one challenge of a policy on one cluster, with those who can meet it as far as the repository tells.
-type Approval struct {
-	Kind   string   `json:"kind"`
-	Count  int      `json:"count"`
-	Path   string   `json:"path,omitempty"` // of a code owner's review: the folder of the requests
-	People []string `json:"people"`         // logins: users by name and members of groups.yaml
-	Teams  []string `json:"teams"`          // GitHub teams; only GitHub knows who is in them
-}
-
 // PolicyNames are the names of the policy files, in order, whether they are valid or not.
 func (t Tree) PolicyNames() []string {
 	var all []string
@@ -43,37 +34,17 @@ func (t Tree) Policy(name string) (policy AccessPolicy, ok bool, findings []requ
 	return policy, ok, findings
 }
 
-// Approvals are the challenges of a policy for requests on one cluster. It is meant for a tree without findings.
-func (t Tree) Approvals(policy AccessPolicy, cluster string) []Approval {
-	return t.world(policy).approvals(cluster)
-}
-
 // Askers are those who may ask under a policy: logins by name and from groups.yaml, and GitHub teams.
 func (t Tree) Askers(policy AccessPolicy) (people, teams []string) {
 	return t.world(policy).resolve(policy.Spec.Subjects)
 }
 
 func (t Tree) world(policy AccessPolicy) world {
-	w := world{policy: policy}
+	w := world{policy: policy, owner: t.Owner}
 	w.identities, _ = parse(t, IdentitiesPath, ParseIdentities)
 	w.groups, _ = parse(t, GroupsPath, ParseGroups)
 	w.owners, _ = t.codeowners()
 	return w
-}
-
-func (w world) approvals(cluster string) []Approval {
-	var all []Approval
-	for _, c := range w.policy.Spec.Challenges {
-		a := Approval{Kind: c.Kind, Count: c.Count}
-		parties := c.Reviewers
-		if c.Kind == CodeOwnerReview {
-			a.Path = requestFolder(cluster, w.policy.Metadata.Name)
-			parties = w.ownersAt(a.Path + anyRequest)
-		}
-		a.People, a.Teams = w.resolve(parties)
-		all = append(all, a)
-	}
-	return all
 }
 
 // anyRequest is the file name of a request, to ask CODEOWNERS about the folder it would stand in.
@@ -83,17 +54,36 @@ func requestFolder(cluster, policy string) string {
 	return requests.Folder + "/" + cluster + "/" + policy + "/"
 }
 
-func (w world) ownersAt(name string) []Party {
-	rule, _ := w.owners.Match(name)
+// ownersOf are the owners of a path whom GitHub would ask: a team of another organization is none of them (R32). Where
+// nobody knows whose the repository is, as in a folder without a remote, every team is taken for one of its own.
+func (w world) ownersOf(path string) []Party {
+	rule, _ := w.owners.Match(path)
 	var parties []Party
 	for _, o := range rule.Owners {
-		kind := PartyUser
-		if o.Team {
-			kind = PartyGroup
+		organization, _, _ := strings.Cut(o.Name, "/")
+		switch {
+		case !o.Team:
+			parties = append(parties, Party{Kind: PartyUser, Name: o.Name})
+		case w.owner == "" || strings.EqualFold(organization, w.owner):
+			parties = append(parties, Party{Kind: PartyGroup, Name: o.Name})
 		}
-		parties = append(parties, Party{Kind: kind, Name: o.Name})
 	}
 	return parties
+}
+
+// isParty tells whether a login is one of parties, or a member of one.
+func (w world) isParty(f Facts, parties []Party, login string) bool {
+	return slices.ContainsFunc(parties, func(p Party) bool {
+		switch {
+		case p.Kind == PartyUser:
+			return strings.EqualFold(p.Name, login)
+		case strings.Contains(p.Name, "/"):
+			member, _ := f.isMember(p.Name, login)
+			return member
+		}
+		members, _ := w.groups.members(p.Name)
+		return has(members, login)
+	})
 }
 
 // resolve names the people and GitHub teams that parties stand for, each once, in order. Names differ by more than case.
@@ -169,7 +159,7 @@ func (t Tree) OwnersFile() OwnersFile {
 			add(rule.Line, "codeowners-order", "this line comes after the generated one for %s and takes its place; move it above %q", folder, ownersBegin)
 		}
 	}
-	for _, p := range unownedStrictPaths(owners) {
+	for _, p := range (world{owner: t.Owner, owners: owners}).unownedStrictPaths() {
 		add(1, "codeowners-strict", "nobody owns /%s, so nobody can approve a change of it; add a line", p)
 	}
 	requests.SortFindings(file.Findings)
@@ -181,10 +171,10 @@ var strictPaths = append([]string{".github/workflows/any.yml", "policies/any.yam
 	"revocations/any/20060102/" + anyRequest}, codeowners.Paths...)
 
 // unownedStrictPaths are the folders and files among them that nobody owns.
-func unownedStrictPaths(owners codeowners.File) []string {
+func (w world) unownedStrictPaths() []string {
 	var folders []string
 	for _, p := range strictPaths {
-		if rule, _ := owners.Match(p); len(rule.Owners) == 0 {
+		if len(w.ownersOf(p)) == 0 {
 			folder, _, _ := strings.Cut(p, "any")
 			folders = append(folders, folder)
 		}

@@ -90,16 +90,13 @@ const (
 	BackstopOptional = "optional"
 )
 
-// GrantSpec is one binding a policy gives.
+// GrantSpec is one of the things that a policy gives; its kind says which fields it has.
 type GrantSpec struct {
 	Kind              string        `yaml:"kind" json:"kind"`
 	DefaultNamespace  string        `yaml:"defaultNamespace,omitempty" json:"defaultNamespace,omitempty"`
 	AllowedNamespaces []string      `yaml:"allowedNamespaces" json:"allowedNamespaces"`
 	RoleRef           requests.Role `yaml:"roleRef" json:"roleRef"`
 }
-
-// KubernetesRoleBinding is the only kind of GrantSpec.
-const KubernetesRoleBinding = "KubernetesRoleBinding"
 
 // Folder holds the policies of the access repository, with these two beside them.
 const (
@@ -110,15 +107,6 @@ const (
 
 // maxCount bounds the approvals a challenge may ask for; more could never be met and is a slip (R26).
 const maxCount = 10
-
-// Roles are the names of the ClusterRoles that the policy gives, each once, in order.
-func (p AccessPolicy) Roles() []string {
-	var names []string
-	for _, g := range p.Spec.Target.Grants {
-		names = append(names, g.RoleRef.Name)
-	}
-	return sorted(names)
-}
 
 // Path is where a policy stands.
 func Path(name string) string { return Folder + "/" + name + ".yaml" }
@@ -144,7 +132,12 @@ func ParsePolicy(path string, data []byte) (AccessPolicy, []requests.Finding) {
 	checkParties(d, "spec.subjects", p.Spec.Subjects)
 	d.NotEmpty("spec.challenges", len(p.Spec.Challenges))
 	for i, c := range p.Spec.Challenges {
-		checkChallenge(d, fmt.Sprintf("spec.challenges[%d]", i), c)
+		at := fmt.Sprintf("spec.challenges[%d]", i)
+		d.Require(at+".kind", at+".count")
+		if c.Count < 1 || c.Count > maxCount {
+			d.Check(at+".count", "count", fmt.Sprint(c.Count), fmt.Sprintf("it must be 1 to %d", maxCount))
+		}
+		checkChallenge(d, at, c)
 	}
 	if p.Spec.Target.DefaultDuration > p.Spec.Target.MaxDuration {
 		d.Check("spec.target.defaultDuration", "duration", p.Spec.Target.DefaultDuration.String(),
@@ -155,7 +148,18 @@ func ParsePolicy(path string, data []byte) (AccessPolicy, []requests.Finding) {
 	}
 	d.NotEmpty("spec.target.grants", len(p.Spec.Target.Grants))
 	for i, g := range p.Spec.Target.Grants {
-		checkGrant(d, fmt.Sprintf("spec.target.grants[%d]", i), g)
+		at := fmt.Sprintf("spec.target.grants[%d]", i)
+		d.Require(at+".kind", at+".allowedNamespaces", at+".roleRef.kind", at+".roleRef.name")
+		d.NotEmpty(at+".allowedNamespaces", len(g.AllowedNamespaces))
+		for i, namespace := range g.AllowedNamespaces {
+			d.Check(fmt.Sprintf("%s.allowedNamespaces[%d]", at, i), "name", namespace, requests.CheckName(namespace))
+		}
+		if g.RoleRef.Kind != requests.KindClusterRole {
+			d.Check(at+".roleRef.kind", "role", g.RoleRef.Kind,
+				"allowed: ClusterRole (whoever administers a namespace can rewrite a Role in it)")
+		}
+		d.Check(at+".roleRef.name", "role", g.RoleRef.Name, requests.CheckRole(g.RoleRef.Name))
+		checkGrant(d, at, g)
 	}
 	requests.SortFindings(d.Findings)
 	return p, d.Findings
@@ -193,40 +197,11 @@ func (p Party) problem() (field, problem string) {
 	return "kind", "allowed: User, Group"
 }
 
-func checkChallenge(d *requests.Document, at string, c Challenge) {
-	d.Require(at+".kind", at+".count")
-	switch c.Kind {
-	case CodeOwnerReview:
-		if d.Has(at + ".reviewers") {
-			d.Add(at+".reviewers", "challenge", "CodeOwnerReview takes its reviewers from CODEOWNERS; remove the field or use PeerReview")
-		}
-	case PeerReview:
-		d.Require(at + ".reviewers")
-		d.NotEmpty(at+".reviewers", len(c.Reviewers))
-		checkParties(d, at+".reviewers", c.Reviewers)
-	default:
-		d.Check(at+".kind", "challenge", c.Kind, "allowed: CodeOwnerReview, PeerReview")
+func partyNames(parties []Party) (all []string) {
+	for _, p := range parties {
+		all = append(all, p.Name)
 	}
-	if c.Count < 1 || c.Count > maxCount {
-		d.Check(at+".count", "count", fmt.Sprint(c.Count), fmt.Sprintf("it must be 1 to %d", maxCount))
-	}
+	return all
 }
 
-func checkGrant(d *requests.Document, at string, g GrantSpec) {
-	d.Require(at+".kind", at+".allowedNamespaces", at+".roleRef.kind", at+".roleRef.name")
-	if g.Kind != KubernetesRoleBinding {
-		d.Check(at+".kind", "grant", g.Kind, "allowed: KubernetesRoleBinding")
-	}
-	d.NotEmpty(at+".allowedNamespaces", len(g.AllowedNamespaces))
-	for i, namespace := range g.AllowedNamespaces {
-		d.Check(fmt.Sprintf("%s.allowedNamespaces[%d]", at, i), "name", namespace, requests.CheckName(namespace))
-	}
-	if !slices.Contains(g.AllowedNamespaces, g.DefaultNamespace) {
-		d.Check(at+".defaultNamespace", "namespace", g.DefaultNamespace, "it must be one of allowedNamespaces")
-	}
-	if g.RoleRef.Kind != requests.KindClusterRole {
-		d.Check(at+".roleRef.kind", "role", g.RoleRef.Kind,
-			"allowed: ClusterRole (whoever administers a namespace can rewrite a Role in it)")
-	}
-	d.Check(at+".roleRef.name", "role", g.RoleRef.Name, requests.CheckRole(g.RoleRef.Name))
-}
+func names(parties []Party) string { return strings.Join(partyNames(parties), ", ") }

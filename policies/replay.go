@@ -14,8 +14,8 @@ type Past struct {
 	Path      string // where the request stands or stood
 	Spec      requests.RequestSpec
 	Approvers []string // logins whose reviews counted; none: not known
-	// Teams are GitHub's answers when the request was judged, as Facts hold them.
-	Teams map[string]map[string]bool
+	// Answers are GitHub's when the request was judged.
+	Answers Answers
 }
 
 // Replayed is what two versions of the policies say of one past request.
@@ -79,7 +79,7 @@ func flip(before, after Standing) Flip {
 	case before.Decision != after.Decision || before.Message != after.Message:
 		return FlipUnknown
 	case before.Grant.Subject != after.Grant.Subject || before.Grant.Duration != after.Grant.Duration ||
-		!slices.Equal(before.Grant.Bindings, after.Grant.Bindings):
+		!requests.EqualItems(before.Grant.Items, after.Grant.Items):
 		return FlipChanged
 	}
 	return ""
@@ -90,13 +90,13 @@ func (t Tree) standing(p Past) Standing {
 	content := encode(requests.AccessRequest{APIVersion: requests.APIVersion, Kind: requests.KindAccessRequest,
 		Metadata: requests.Metadata{Name: place.Name}, Spec: p.Spec})
 	f := factsOf("", p.Path, NewTreeFile(PlainFile, "", content, int64(len(content))))
-	f.Teams = p.Teams
+	f.Answers = p.Answers
 	j := newJudge(t, f, time.Time{})
 	j.readRequest(f.Head)
 	j.run(j.fileSteps()...)
 	j.run(j.policySteps()...)
 	if j.stopped {
-		return Standing{Decision: standsDenied, Code: j.Code, Message: j.Message}
+		return Standing{Decision: standsDenied, Code: j.decision.Code, Message: j.decision.Message}
 	}
 	var unknown []string
 	for _, part := range []Standing{j.mayAsk(), j.mayApprove(p.Approvers)} {
@@ -108,15 +108,15 @@ func (t Tree) standing(p Past) Standing {
 		}
 	}
 	if len(unknown) > 0 {
-		return Standing{Decision: standsUnknown, Message: strings.Join(unknown, "; "), Grant: j.Grant}
+		return Standing{Decision: standsUnknown, Message: strings.Join(unknown, "; "), Grant: j.decision.Grant}
 	}
-	return Standing{Decision: standsAllowed, Grant: j.Grant}
+	return Standing{Decision: standsAllowed, Grant: j.decision.Grant}
 }
 
 // mayAsk is whether the requester is one of those who may ask.
 func (j *judge) mayAsk() Standing {
 	login := j.request.Spec.Requester
-	people, teams := j.resolve(j.policy.Spec.Subjects)
+	people, teams := j.world.resolve(j.world.policy.Spec.Subjects)
 	in, open := j.known(login, teams)
 	switch {
 	case in || has(people, login):
@@ -125,7 +125,7 @@ func (j *judge) mayAsk() Standing {
 		return Standing{Decision: standsUnknown, Message: fmt.Sprintf("whether @%s is in %s", login, strings.Join(open, " or "))}
 	}
 	return Standing{Decision: standsDenied, Code: RequesterNotAllowed,
-		Message: fmt.Sprintf("@%s may not ask under the policy %s; it is for %s", login, j.Policy, names(j.policy.Spec.Subjects))}
+		Message: fmt.Sprintf("@%s may not ask under the policy %s; it is for %s", login, j.decision.Policy, names(j.world.policy.Spec.Subjects))}
 }
 
 // known is whether a login was in one of the teams when that was asked, and which of them were not asked about it.

@@ -82,8 +82,9 @@ func TestReplayWithTeams(t *testing.T) {
 	}
 	before := teams("acme/squad-a", "acme/squad-b")
 	past := policies.Past{Path: "requests/prod-eu/logs/20261122-alice-inc-1.yaml", Approvers: []string{"bob"},
-		Spec:  requests.RequestSpec{Cluster: "prod-eu", Policy: "logs", Requester: "alice", Duration: requests.Duration(time.Hour), Reason: "checkout is slow"},
-		Teams: map[string]map[string]bool{"acme/squad-a": {"alice": true}, "acme/squad-b": {"bob": true}, "acme/squad-c": {"alice": false, "bob": false}}}
+		Spec: requests.RequestSpec{Cluster: "prod-eu", Policy: "logs", Requester: "alice", Duration: requests.Duration(time.Hour), Reason: "checkout is slow"},
+		Answers: policies.Answers{{Team: "acme/squad-a", User: "alice"}: true, {Team: "acme/squad-b", User: "bob"}: true,
+			{Team: "acme/squad-c", User: "alice"}: false, {Team: "acme/squad-c", User: "bob"}: false}}
 	for _, test := range []struct {
 		subject, reviewers string
 		decision           string

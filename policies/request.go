@@ -14,7 +14,8 @@ import (
 func (j *judge) policySteps() []step {
 	return []step{
 		{PolicyInvalid, j.policyValid}, {CodeownersInvalid, j.codeowners}, {NoPolicy, j.policyApplies},
-		{RoleNotAllowed, j.roles}, {NamespaceNotAllowed, j.namespaces}, {SubjectNotAllowed, j.subjectOf},
+		{RoleNotAllowed, j.refusedFor(RoleNotAllowed)},
+		{NamespaceNotAllowed, j.refusedFor(NamespaceNotAllowed)}, {SubjectNotAllowed, j.subjectOf},
 		{DurationOutOfRange, j.duration},
 	}
 }
@@ -23,7 +24,7 @@ func (j *judge) policyValid() string {
 	if len(j.policyFindings) == 0 {
 		return ""
 	}
-	j.Findings = append(j.Findings, j.policyFindings...)
+	j.decision.Findings = append(j.decision.Findings, j.policyFindings...)
 	return "fix it on the default branch first: " + j.policyFindings[0].String()
 }
 
@@ -32,49 +33,18 @@ func (j *judge) policyApplies() string {
 	if !j.policyExists {
 		return j.field("spec.policy", NoPolicy, fmt.Sprintf("there is no policy %s; it would be %s", requests.Quote(spec.Policy), Path(spec.Policy)))
 	}
-	if !slices.Contains(j.policy.Spec.Clusters, spec.Cluster) {
+	if !slices.Contains(j.world.policy.Spec.Clusters, spec.Cluster) {
 		return j.field("spec.cluster", NoPolicy, fmt.Sprintf("the policy %s is not for the cluster %s; it is for %s",
-			spec.Policy, requests.Quote(spec.Cluster), strings.Join(j.policy.Spec.Clusters, ", ")))
+			spec.Policy, requests.Quote(spec.Cluster), strings.Join(j.world.policy.Spec.Clusters, ", ")))
 	}
-	j.Grant = &requests.Grant{Name: j.request.Metadata.Name, Path: j.Path, Cluster: spec.Cluster, Policy: spec.Policy, Requester: spec.Requester,
-		BackstopOptional: j.policy.Spec.Target.Backstop == BackstopOptional}
-	return ""
-}
-
-func (j *judge) roles() string {
-	for _, g := range j.policy.Spec.Target.Grants {
-		if problem := protectedRole(g.RoleRef.Name); problem != "" {
-			return j.field("spec.policy", RoleNotAllowed, problem)
-		}
-	}
-	return ""
-}
-
-func (j *judge) namespaces() string {
-	for i, g := range j.policy.Spec.Target.Grants {
-		namespace, problem := j.request.Spec.Namespace, ""
-		if namespace == "" {
-			namespace = g.DefaultNamespace
-		}
-		switch {
-		case namespace == "":
-			problem = "the policy has no default namespace; name one of " + strings.Join(g.AllowedNamespaces, ", ")
-		case protectedNamespace(namespace) != "":
-			problem = protectedNamespace(namespace)
-		case !slices.Contains(g.AllowedNamespaces, namespace):
-			problem = fmt.Sprintf("the namespace %s is not in the policy; allowed: %s", requests.Quote(namespace), strings.Join(g.AllowedNamespaces, ", "))
-		}
-		if problem != "" {
-			return j.field("spec.namespace", NamespaceNotAllowed, problem)
-		}
-		j.Grant.Bindings = append(j.Grant.Bindings, requests.Binding{Name: requests.ObjectName(j.Grant.Name, i), Namespace: namespace, Role: g.RoleRef})
-	}
+	j.decision.Grant = &requests.Grant{Name: j.request.Metadata.Name, Path: j.decision.Path, Cluster: spec.Cluster, Policy: spec.Policy, Requester: spec.Requester,
+		BackstopOptional: j.world.policy.Spec.Target.Backstop == BackstopOptional}
 	return ""
 }
 
 func (j *judge) subjectOf() string {
 	login := j.request.Spec.Requester
-	identity, ok := j.identities.find(login)
+	identity, ok := j.world.identities.find(login)
 	if !ok {
 		return j.field("spec.requester", SubjectNotAllowed, fmt.Sprintf("@%s is not in %s, so no Kubernetes user is known for them", login, IdentitiesPath))
 	}
@@ -82,12 +52,12 @@ func (j *judge) subjectOf() string {
 	if asked := j.request.Spec.Subject; asked != nil && *asked != j.subject {
 		return j.field("spec.subject", SubjectNotAllowed, fmt.Sprintf("the subject %s is not the requester's own, %s", requests.Quote(asked.Name), j.subject.Name))
 	}
-	j.Grant.Subject = j.subject
+	j.decision.Grant.Subject = j.subject
 	return ""
 }
 
 func (j *judge) duration() string {
-	target, asked := j.policy.Spec.Target, j.request.Spec.Duration
+	target, asked := j.world.policy.Spec.Target, j.request.Spec.Duration
 	if asked == 0 {
 		asked = target.DefaultDuration
 	}
@@ -97,14 +67,14 @@ func (j *judge) duration() string {
 	if asked > target.MaxDuration {
 		return j.field("spec.duration", DurationOutOfRange, fmt.Sprintf("the duration %s is over the policy's maximum of %s", asked, target.MaxDuration))
 	}
-	j.Grant.Duration = asked
+	j.decision.Grant.Duration = asked
 	return ""
 }
 
 // author checks that the pull request's author is the requester, a person, and one of those who may ask (R13, R14, R17).
 func (j *judge) author() string {
 	author, spec := j.facts.PullRequest.Author, j.request.Spec
-	identity, _ := j.identities.find(spec.Requester)
+	identity, _ := j.world.identities.find(spec.Requester)
 	problem := j.person()
 	switch {
 	case problem != "":
@@ -114,8 +84,8 @@ func (j *judge) author() string {
 		problem = fmt.Sprintf("the account number of @%s is %d but %s has %d", author.Login, author.ID, IdentitiesPath, identity.GitHubID)
 	case !j.canWrite(author):
 		problem = fmt.Sprintf("@%s has no write permission in the access repository any more", author.Login)
-	case !j.isParty(j.policy.Spec.Subjects, author.Login):
-		problem = fmt.Sprintf("@%s may not ask under the policy %s; it is for %s", author.Login, spec.Policy, names(j.policy.Spec.Subjects))
+	case !j.world.isParty(j.facts, j.world.policy.Spec.Subjects, author.Login):
+		problem = fmt.Sprintf("@%s may not ask under the policy %s; it is for %s", author.Login, spec.Policy, names(j.world.policy.Spec.Subjects))
 	}
 	return j.field("spec.requester", RequesterNotAllowed, problem)
 }
@@ -129,39 +99,16 @@ func (j *judge) person() string {
 	switch author := j.facts.PullRequest.Author; {
 	case author.ID == 0:
 		return "the pull request's author has no account any more"
-	case author.IsBot() && (j.Kind != KindChange || author != dependabot):
+	case author.IsBot() && (j.decision.Kind != KindChange || author != dependabot):
 		return "the pull request was opened by the bot @" + author.Login + "; a person must ask"
 	}
 	return ""
 }
 
-// isParty tells whether a login is one of parties, or a member of one.
-func (j *judge) isParty(parties []Party, login string) bool {
-	return slices.ContainsFunc(parties, func(p Party) bool {
-		switch {
-		case p.Kind == PartyUser:
-			return strings.EqualFold(p.Name, login)
-		case strings.Contains(p.Name, "/"):
-			member, _ := j.facts.isMember(p.Name, login)
-			return member
-		}
-		members, _ := j.groups.members(p.Name)
-		return slices.ContainsFunc(members, func(m string) bool { return strings.EqualFold(m, login) })
-	})
-}
-
-func names(parties []Party) string {
-	var all []string
-	for _, p := range parties {
-		all = append(all, p.Name)
-	}
-	return strings.Join(all, ", ")
-}
-
 // reused refuses a name that was used before, also by a request that has ended (R48, G4).
 func (j *judge) reused() string {
 	for _, path := range j.facts.UsedNames {
-		if !j.facts.PullRequest.Merged || path != j.Path {
+		if !j.facts.PullRequest.Merged || path != j.decision.Path {
 			return j.field("metadata.name", RequestIDReused, fmt.Sprintf("the name is taken by %s; choose another", requests.Quote(path)))
 		}
 	}
@@ -177,7 +124,7 @@ func (j *judge) waitedTooLong() string {
 			first = p.Time.Time
 		}
 	}
-	if most := j.policy.Spec.limits().MaxPending; j.facts.judgedAt(j.now).Sub(first) > time.Duration(most) {
+	if most := j.world.policy.Spec.limits().MaxPending; j.facts.judgedAt(j.now).Sub(first) > time.Duration(most) {
 		return fmt.Sprintf("the request has waited since %s, longer than %s; ask again", requests.At(first), most)
 	}
 	return ""

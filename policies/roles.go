@@ -1,8 +1,6 @@
 package policies
 
 import (
-	"slices"
-
 	"github.com/pullgrant/pullgrant/policies/rbac"
 	"github.com/pullgrant/pullgrant/requests"
 )
@@ -28,35 +26,33 @@ type RoleView struct {
 	Risks       []rbac.Risk       `json:"risks,omitempty"`
 }
 
-// views describes every role of the grant, as far as the catalogue knows it.
+// views describes what each item of the grant allows, as far as the catalogue knows it.
 func (j *judge) views() []RoleView {
-	if j.Grant == nil {
+	g := j.decision.Grant
+	if g == nil {
 		return nil
 	}
 	var all []RoleView
-	for _, b := range j.Grant.Bindings {
-		v := RoleView{Role: b.Role.Name, Namespace: b.Namespace, Risks: j.tree.RoleRisks(j.Grant.Cluster, b.Role.Name)}
-		if rules, ok := j.rules(b.Role.Name); ok {
-			held := j.held(b.Namespace)
-			v.Catalogued, v.Permissions, v.Beyond, v.Holds = true, rbac.Permissions(rules), rbac.Beyond(rules, held), len(held) > 0
+	for _, item := range g.Items {
+		v := RoleView{Role: item.Role.Name, Namespace: item.Namespace, Risks: j.tree.RoleRisks(g.Cluster, item.Role.Name)}
+		if rules, ok := grantKindOf(item.Kind).gives(j.tree, g.Cluster, item); ok {
+			held := j.held(item.Namespace)
+			v.Catalogued, v.Permissions, v.Beyond = true, rbac.Permissions(rules), rbac.Beyond(rules, held)
+			v.Holds = len(held) > 0
 		}
 		all = append(all, v)
 	}
 	return all
 }
 
-func (j *judge) rules(role string) ([]rbac.RoleRule, bool) {
-	c, ok, findings := j.tree.Role(j.Grant.Cluster, role)
-	return c.Spec.Rules, ok && len(findings) == 0
-}
-
 // held are the rules that the requester's live requests give in a namespace. What cannot be read gives nothing here, so
 // that more is shown as new rather than less.
 func (j *judge) held(namespace string) []rbac.RoleRule {
 	var rules []rbac.RoleRule
+	cluster := j.decision.Grant.Cluster
 	for _, l := range j.facts.Live {
 		place, ok := requests.SplitPath(l.Path)
-		if !ok || place.Cluster != j.Grant.Cluster || l.File.problem() != "" || l.Policy.problem() != "" {
+		if !ok || place.Cluster != cluster || l.File.problem() != "" || l.Policy.problem() != "" {
 			continue
 		}
 		request, findings := requests.ParseRequest(l.Path, []byte(l.File.Content))
@@ -65,12 +61,8 @@ func (j *judge) held(namespace string) []rbac.RoleRule {
 			continue
 		}
 		for _, g := range policy.Spec.Target.Grants {
-			where := request.Spec.Namespace
-			if where == "" {
-				where = g.DefaultNamespace
-			}
-			if where == namespace && slices.Contains(g.AllowedNamespaces, where) {
-				more, _ := j.rules(g.RoleRef.Name)
+			if item, refused := g.kind().resolve(request.Spec, g); refused.problem == "" && item.Namespace == namespace {
+				more, _ := g.kind().gives(j.tree, cluster, item)
 				rules = append(rules, more...)
 			}
 		}

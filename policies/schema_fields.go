@@ -91,7 +91,7 @@ var fieldRules = map[string]fieldRule{
 	"Party.name": {about: "Of a User: the GitHub login. Of a Group: organization/team-slug, or without a slash the name of a group in groups.yaml."},
 
 	"Challenge.kind": {about: "CodeOwnerReview: owners of the request's path approve. PeerReview: the named reviewers approve.",
-		enum: []string{CodeOwnerReview, PeerReview}},
+		enum: challengeKindNames()},
 	"Challenge.reviewers": {about: "Whose approval counts for a PeerReview.", min: 1, unique: true},
 	"Challenge.count":     {about: "How many approvals are needed.", min: 1, max: maxCount},
 
@@ -100,7 +100,7 @@ var fieldRules = map[string]fieldRule{
 	"Target.backstop":        {about: "Whether access may be given where the cluster takes no Job that ends it when the agent is gone. Default: required.", enum: []string{BackstopRequired, BackstopOptional}},
 	"Target.grants":          {about: "What exists in the cluster while a request is granted.", min: 1},
 
-	"GrantSpec.kind":              {about: "KubernetesRoleBinding: a RoleBinding in one namespace.", enum: []string{KubernetesRoleBinding}},
+	"GrantSpec.kind":              {about: "KubernetesRoleBinding: a RoleBinding in one namespace.", enum: grantKindNames()},
 	"GrantSpec.defaultNamespace":  {about: "Namespace, when the request names none. One of allowedNamespaces.", pattern: requests.NamePattern},
 	"GrantSpec.allowedNamespaces": {about: "Namespaces a request may name, by exact name.", pattern: requests.NamePattern, min: 1},
 	"GrantSpec.roleRef":           {about: "The role the binding refers to."},

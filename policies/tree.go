@@ -166,7 +166,8 @@ func (t Tree) Check() []requests.Finding {
 			policy, more := parse(t, name, ParsePolicy)
 			findings = append(findings, more...)
 			if len(more) == 0 && sound {
-				findings = append(findings, world{policy, identities, groups, owners}.check(name)...)
+				w := world{policy, identities, groups, owners, t.Owner}
+				findings = append(findings, w.check(name)...)
 			}
 		}
 	}
@@ -208,6 +209,7 @@ type world struct {
 	identities IdentityMap
 	groups     GroupMap
 	owners     codeowners.File
+	owner      string // of the repository; empty where nobody knows
 }
 
 // check finds what no single file shows: groups that do not exist, paths nobody owns, protected roles and namespaces.
@@ -222,7 +224,7 @@ func (w world) check(name string) []requests.Finding {
 		if c.Kind == CodeOwnerReview {
 			for _, cluster := range w.policy.Spec.Clusters {
 				path := requests.Path(cluster, w.policy.Metadata.Name, "20060102-a-b")
-				if rule, ok := w.owners.Match(path); !ok || len(rule.Owners) == 0 {
+				if len(w.ownersOf(path)) == 0 {
 					add("owner", "nobody owns %s in CODEOWNERS, so no request can be approved; add a line for it", requests.Quote(path))
 				}
 			}
@@ -241,18 +243,4 @@ func (w world) check(name string) []requests.Finding {
 		add(RuleApprovers, "%s", problem)
 	}
 	return append(findings, w.policy.protected()...)
-}
-
-func protectedNamespace(name string) string {
-	if strings.HasPrefix(name, "kube-") || name == requests.AgentNamespace {
-		return "the namespace " + requests.Quote(name) + " is protected: kube-* and " + requests.AgentNamespace + " are never granted into"
-	}
-	return ""
-}
-
-func protectedRole(name string) string {
-	if strings.HasPrefix(name, "system:") {
-		return "the role " + requests.Quote(name) + " is protected: roles under system: are never granted"
-	}
-	return ""
 }

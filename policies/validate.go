@@ -103,8 +103,10 @@ func Preview(tree Tree, name string, file TreeFile) Decision {
 	j.readRequest(f.Head)
 	j.run(j.fileSteps()...)
 	j.run(j.policySteps()...)
-	for _, c := range j.challenges() {
-		j.Challenges = append(j.Challenges, ChallengeResult{Kind: c.kind, Path: c.path, Count: c.count, Reviewers: c.reviewers})
+	for _, c := range j.conditions() {
+		if kind, ok := c.kind(); ok {
+			j.decision.Challenges = append(j.decision.Challenges, kind.met(j.world, j.facts, c, tally{}))
+		}
 	}
 	return j.finish()
 }
@@ -116,7 +118,7 @@ func (d Decision) Explain() []string {
 		lines[0] = fmt.Sprintf("%s %s: %s", strings.ToUpper(d.Outcome.String()), d.Code, d.Message)
 	}
 	if g := d.Grant; g != nil {
-		for _, b := range g.Bindings {
+		for _, b := range g.Items {
 			lines = append(lines, fmt.Sprintf("  %s gets %s %s in %s/%s for %s", g.Subject.Name, b.Role.Kind, b.Role.Name, g.Cluster, b.Namespace, g.Duration))
 		}
 	}

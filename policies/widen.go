@@ -25,7 +25,7 @@ func Widened(before, after Tree) []string {
 		old, findings := parse(before, name, ParsePolicy)
 		if _, existed := before.Files[name]; !existed || len(findings) > 0 {
 			all = append(all, fmt.Sprintf("policy %s is new: %s may ask for %s on %s, for at most %s, with %s", policy.Metadata.Name,
-				names(policy.Spec.Subjects), grants(policy.Spec.Target.Grants), strings.Join(policy.Spec.Clusters, ", "),
+				names(policy.Spec.Subjects), inWords(policy.Spec.Target.Grants), strings.Join(policy.Spec.Clusters, ", "),
 				policy.Spec.Target.MaxDuration, approvalsInWords(policy.Spec.Challenges)))
 			continue
 		}
@@ -36,22 +36,10 @@ func Widened(before, after Tree) []string {
 	return append(all, peopleAdded(before, after)...)
 }
 
-func grants(specs []GrantSpec) string {
+func inWords(grants []GrantSpec) string {
 	var all []string
-	for _, g := range specs {
-		all = append(all, fmt.Sprintf("the role %s in %s", g.RoleRef.Name, strings.Join(g.AllowedNamespaces, ", ")))
-	}
-	return strings.Join(all, " and ")
-}
-
-func approvalsInWords(challenges []Challenge) string {
-	var all []string
-	for _, c := range challenges {
-		by := "code owners"
-		if c.Kind == PeerReview {
-			by = names(c.Reviewers)
-		}
-		all = append(all, fmt.Sprintf("%d approval(s) by %s", c.Count, by))
+	for _, g := range grants {
+		all = append(all, g.String())
 	}
 	return strings.Join(all, " and ")
 }
@@ -71,11 +59,9 @@ func (s PolicySpec) wider(old PolicySpec) []string {
 		}
 	}
 	for _, g := range s.Target.Grants {
-		for _, namespace := range g.AllowedNamespaces {
-			if !slices.ContainsFunc(old.Target.Grants, func(o GrantSpec) bool {
-				return o.RoleRef == g.RoleRef && slices.Contains(o.AllowedNamespaces, namespace)
-			}) {
-				add("it gives the role %s in %s", g.RoleRef.Name, namespace)
+		for _, item := range g.kind().offers(g) {
+			if !old.covers(item) {
+				add("it gives %s", item)
 			}
 		}
 	}

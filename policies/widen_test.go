@@ -42,8 +42,8 @@ func TestWidened(t *testing.T) {
 		{path, "maxDuration: 2h", "maxDuration: 4h", "policy payments-debug: access may last 4h instead of 2h"},
 		{path, "maxDuration: 2h", "maxDuration: 1h", ""},
 		{path, "{kind: User, name: alice}", "{kind: User, name: carol}", "policy payments-debug: carol may ask too"},
-		{path, "allowedNamespaces: [payments]", "allowedNamespaces: [payments, shop]", "policy payments-debug: it gives the role payments-debug in shop"},
-		{path, "name: payments-debug}", "name: edit}", "policy payments-debug: it gives the role edit in payments"},
+		{path, "allowedNamespaces: [payments]", "allowedNamespaces: [payments, shop]", "policy payments-debug: it gives ClusterRole payments-debug in namespace shop"},
+		{path, "name: payments-debug}", "name: edit}", "policy payments-debug: it gives ClusterRole edit in namespace payments"},
 		{path, "clusters: [prod-eu]", "clusters: [prod-eu, prod-us]", "policy payments-debug: it holds for the cluster prod-us too"},
 		{path, "kind: CodeOwnerReview, count: 1", "kind: PeerReview, reviewers: [{kind: User, name: dave}], count: 1",
 			"policy payments-debug: 1 approval(s) by code owners is no longer asked for; now it takes 1 approval(s) by dave"},
@@ -62,7 +62,7 @@ func TestWidened(t *testing.T) {
 	}
 	added := policies.Tree{Files: map[string]policies.TreeFile{path: before.Files[path]}}
 	if got := policies.Widened(policies.Tree{}, added); len(got) != 1 || !strings.HasPrefix(got[0], "policy payments-debug is new: acme/squad-a, alice may ask for "+
-		"the role payments-debug in payments on prod-eu, for at most 2h, with 1 approval(s) by code owners") {
+		"ClusterRole payments-debug in namespace payments on prod-eu, for at most 2h, with 1 approval(s) by code owners") {
 		t.Errorf("a new policy: %q", got)
 	}
 }

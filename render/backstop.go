@@ -2,11 +2,11 @@ package render
 
 import (
 	"fmt"
+	"maps"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -69,12 +69,15 @@ func noPod() corev1.PodTemplateSpec {
 	}}
 }
 
-// Own has a binding end with its backstop, the Job of that name and UID; without a UID the binding says that nothing but
+// Own has an object end with its backstop, the Job of that name and UID; without a UID the object says that nothing but
 // the agent ends it.
-func Own(b *rbacv1.RoleBinding, job, uid string) {
+func Own(o Object, job, uid string) {
 	if uid == "" {
-		metav1.SetMetaDataAnnotation(&b.ObjectMeta, AnnotationBackstop, NoBackstop)
+		annotations := map[string]string{AnnotationBackstop: NoBackstop}
+		maps.Copy(annotations, o.GetAnnotations())
+		o.SetAnnotations(annotations)
 		return
 	}
-	b.OwnerReferences = []metav1.OwnerReference{{APIVersion: batchv1.SchemeGroupVersion.String(), Kind: KindJob, Name: job, UID: types.UID(uid)}}
+	o.SetOwnerReferences([]metav1.OwnerReference{{APIVersion: batchv1.SchemeGroupVersion.String(), Kind: KindJob,
+		Name: job, UID: types.UID(uid)}})
 }

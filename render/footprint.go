@@ -22,9 +22,9 @@ const LabelPartOf = "app.kubernetes.io/part-of"
 
 // Footprint is what the agent of one cluster needs there.
 type Footprint struct {
-	Grants map[string][]string // ClusterRoles that may be bound, by namespace; one without roles gets nothing
-	Image  string              // that holds the program
-	Args   []string            // of `pullgrant sync`, but for its secrets and its port
+	Grants []requests.Item // all that the policies let people ask for
+	Image  string          // that holds the program
+	Args   []string        // of `pullgrant sync`, but for its secrets and its port
 	// GitHubAPI is the address of the API of a GitHub Enterprise; empty for github.com.
 	GitHubAPI string
 }
@@ -57,14 +57,17 @@ func Fence() (objects []Object) {
 // everywhere, so that no change of a policy strands one, and create them, for the given roles only, in the given
 // namespaces only.
 func Rights(f Footprint) []Object {
-	roles := slices.Concat(slices.Collect(maps.Values(f.Grants))...)
-	everywhere := []rbacv1.PolicyRule{
-		allow(rbacv1.GroupName, "rolebindings", "get", "list", "watch", "delete"),
+	roles := rolesOf(f.Grants)
+	var everywhere []rbacv1.PolicyRule
+	for _, k := range kinds {
+		everywhere = append(everywhere, allow(rbacv1.GroupName, k.resource, "get", "list", "watch", "delete"))
+	}
+	everywhere = append(everywhere,
 		allow("batch", "jobs", "get", "list", "watch", "delete"),
 		allow("", "namespaces", "get", "list", "watch"), // a namespace that was replaced has another UID
 		named(allow("admissionregistration.k8s.io", "validatingadmissionpolicies", "get"), FenceAgent, FenceManaged),
 		named(allow("admissionregistration.k8s.io", "validatingadmissionpolicybindings", "get"), FenceAgent, FenceManaged),
-	}
+	)
 	if len(roles) > 0 { // no names would mean every name
 		everywhere = append(everywhere, named(allow(rbacv1.GroupName, "clusterroles", "get"), roles...))
 	}
@@ -82,13 +85,19 @@ func Rights(f Footprint) []Object {
 		named(allow("coordination.k8s.io", "leases", "get", "update", "patch"), Agent),
 		allow("", "events", "create", "patch"),
 		allow("events.k8s.io", "events", "create", "patch"))...)
-	for _, in := range slices.Sorted(maps.Keys(f.Grants)) {
-		if len(f.Grants[in]) > 0 {
-			objects = append(objects, rightsIn(in,
-				allow(rbacv1.GroupName, "rolebindings", "create"),
-				allow("batch", "jobs", "create"),
-				named(allow(rbacv1.GroupName, "clusterroles", "bind"), f.Grants[in]...))...)
+	byNamespace := map[string][]requests.Item{}
+	for _, i := range f.Grants {
+		byNamespace[i.Namespace] = append(byNamespace[i.Namespace], i)
+	}
+	for _, in := range slices.Sorted(maps.Keys(byNamespace)) {
+		var rules []rbacv1.PolicyRule
+		for _, k := range kinds {
+			here := slices.DeleteFunc(slices.Clone(byNamespace[in]), func(i requests.Item) bool { return i.Kind != k.name })
+			if len(here) > 0 {
+				rules = append(rules, k.rights(here)...)
+			}
 		}
+		objects = append(objects, rightsIn(in, rules...)...)
 	}
 	return objects
 }

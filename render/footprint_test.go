@@ -17,11 +17,18 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 
 	"github.com/pullgrant/pullgrant/render"
+	"github.com/pullgrant/pullgrant/requests"
 )
 
 var footprint = render.Footprint{
-	Grants: map[string][]string{"payments": {"payments-debug"}, "checkout": {"logs-reader", "acme:debug", "logs-reader"}, "empty": nil},
-	Image:  "registry.example.com/pullgrant@sha256:0000", Args: []string{"--cluster=prod-eu", "--app-id=1234"},
+	Grants: []requests.Item{gives("payments", "payments-debug"), gives("checkout", "logs-reader"), gives("checkout", "acme:debug"),
+		gives("checkout", "logs-reader")},
+	Image: "registry.example.com/pullgrant@sha256:0000", Args: []string{"--cluster=prod-eu", "--app-id=1234"},
+}
+
+func gives(namespace, role string) requests.Item {
+	return requests.Item{Kind: requests.KubernetesRoleBinding, Namespace: namespace,
+		Role: requests.Role{Kind: requests.KindClusterRole, Name: role}}
 }
 
 // documents are the objects of a YAML stream by kind, namespace and name.
@@ -85,7 +92,7 @@ func TestKustomizationBuilds(t *testing.T) {
 
 // TestRightsAreNamed: no names would mean every name.
 func TestRightsAreNamed(t *testing.T) {
-	for _, f := range []render.Footprint{footprint, {}, {Grants: map[string][]string{"payments": {}}}} {
+	for _, f := range []render.Footprint{footprint, {}, {Grants: []requests.Item{}}} {
 		in := map[string][]string{}
 		for _, object := range render.Rights(f) {
 			var rules []rbacv1.PolicyRule

@@ -19,10 +19,10 @@ func grant() requests.Grant {
 		Requester: "alice", Subject: requests.Subject{Kind: requests.KindUser, Name: "alice@example.com"},
 		Duration: requests.Duration(time.Hour),
 		Window:   requests.NewWindow(time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC), requests.Duration(time.Hour)),
-		Bindings: []requests.Binding{
-			{Name: requests.ObjectName(name, 0), Namespace: "payments",
+		Items: []requests.Item{
+			{Kind: requests.KubernetesRoleBinding, Name: requests.ObjectName(name, 0), Namespace: "payments",
 				Role: requests.Role{Kind: requests.KindClusterRole, Name: "payments-debug"}},
-			{Name: requests.ObjectName(name, 1), Namespace: "payments",
+			{Kind: requests.KubernetesRoleBinding, Name: requests.ObjectName(name, 1), Namespace: "payments",
 				Role: requests.Role{Kind: requests.KindClusterRole, Name: "logs-reader"}},
 		},
 		Evidence: requests.Evidence{Source: requests.EvidenceGitHub, PullRequest: 7, MergeCommit: commit},
@@ -171,19 +171,20 @@ func TestGuardRefusesProtected(t *testing.T) {
 		change func(*requests.Grant)
 		reason string
 	}{
-		"kube-system":       {func(g *requests.Grant) { g.Bindings[1].Namespace = "kube-system" }, "it is protected"},
-		"agent's namespace": {func(g *requests.Grant) { g.Bindings[0].Namespace = "pullgrant-system" }, "it is protected"},
-		"system role":       {func(g *requests.Grant) { g.Bindings[0].Role.Name = "system:node" }, "it is protected"},
+		"kube-system":       {func(g *requests.Grant) { g.Items[1].Namespace = "kube-system" }, "it is protected"},
+		"agent's namespace": {func(g *requests.Grant) { g.Items[0].Namespace = "pullgrant-system" }, "it is protected"},
+		"system role":       {func(g *requests.Grant) { g.Items[0].Role.Name = "system:node" }, "it is protected"},
 		"system subject":    {func(g *requests.Grant) { g.Subject.Name = "system:admin" }, "belong to Kubernetes"},
 		"group":             {func(g *requests.Grant) { g.Subject.Kind = "Group" }, "allowed: User"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := grant()
 			test.change(&g)
-			objects := make([]map[string]any, len(g.Bindings))
-			for i, b := range g.Bindings {
-				object := roleBinding(g.Subject, b)
-				object.Labels, object.Annotations = labels(g), annotations(g)
+			plain, _ := plainObjects(g)
+			objects := make([]map[string]any, len(plain))
+			for i, object := range plain {
+				object.SetLabels(labels(g))
+				object.SetAnnotations(annotations(g))
 				objects[i] = generic(object)
 			}
 			if _, err := guard(g, encode(t, objects)); err == nil || !strings.Contains(err.Error(), test.reason) {

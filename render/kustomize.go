@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"path"
 
-	rbacv1 "k8s.io/api/rbac/v1"
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/api/types"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
@@ -20,7 +19,7 @@ const root = "/grant"
 // kustomize fetches URLs and runs git for some entries of a kustomization, and its transformers can move a subject to
 // another namespace. So the kustomization is made here from nothing but the two maps, and lists only files made here.
 // Everything is written as JSON, which YAML readers take as it is: no text can become a number, a truth value or a key.
-func build(objects []rbacv1.RoleBinding, labels, annotations map[string]string) ([][]byte, error) {
+func build(objects []Object, labels, annotations map[string]string) ([][]byte, error) {
 	files := filesys.MakeFsInMemory()
 	kustomization := types.Kustomization{
 		TypeMeta:          types.TypeMeta{APIVersion: types.KustomizationVersion, Kind: types.KustomizationKind},

@@ -82,17 +82,17 @@ func liveGrant(login, namespace, role, subject string, bindings int) requests.Gr
 		Evidence: requests.Evidence{Source: requests.EvidenceGitHub, PullRequest: 7, MergeCommit: strings.Repeat("1", 38) + "e9"},
 	}
 	for i := range bindings {
-		g.Bindings = append(g.Bindings, requests.Binding{Name: requests.ObjectName(name, i), Namespace: namespace,
+		g.Items = append(g.Items, requests.Item{Kind: requests.KubernetesRoleBinding, Name: requests.ObjectName(name, i), Namespace: namespace,
 			Role: requests.Role{Kind: requests.KindClusterRole, Name: role}})
 	}
 	return g
 }
 
 // typed spells out the objects of a liveGrant.
-func typed(g requests.Grant) []rbacv1.RoleBinding {
-	var objects []rbacv1.RoleBinding
-	for _, b := range g.Bindings {
-		objects = append(objects, rbacv1.RoleBinding{
+func typed(g requests.Grant) []render.Object {
+	var objects []render.Object
+	for _, b := range g.Items {
+		objects = append(objects, &rbacv1.RoleBinding{
 			TypeMeta: metav1.TypeMeta{APIVersion: "rbac.authorization.k8s.io/v1", Kind: "RoleBinding"},
 			ObjectMeta: metav1.ObjectMeta{Name: b.Name, Namespace: b.Namespace,
 				Labels: map[string]string{
@@ -137,7 +137,7 @@ func sameAsTyped(t testing.TB, g requests.Grant) {
 			t.Fatal(err)
 		}
 		var read rbacv1.RoleBinding
-		if err := json.Unmarshal(data, &read); err != nil || !reflect.DeepEqual(read, want[i]) {
+		if err := json.Unmarshal(data, &read); err != nil || !reflect.DeepEqual(&read, want[i]) {
 			t.Fatalf("YAML reads back as %+v, %v", read, err)
 		}
 	}

@@ -11,37 +11,29 @@ import (
 // Grant is an allowed, merged request with its window and everything the policy decided filled in: what should exist in
 // the cluster. A Grant with an empty window is what a request would give once merged.
 type Grant struct {
-	Name      string    `json:"name"` // of the request
-	Path      string    `json:"path"` // of the request
-	Cluster   string    `json:"cluster"`
-	Policy    string    `json:"policy"`
-	Requester string    `json:"requester"`
-	Subject   Subject   `json:"subject"`
-	Duration  Duration  `json:"duration,omitzero"`
-	Window    Window    `json:"window"`
-	Bindings  []Binding `json:"bindings"`
-	Evidence  Evidence  `json:"evidence"`
+	Name      string   `json:"name"` // of the request
+	Path      string   `json:"path"` // of the request
+	Cluster   string   `json:"cluster"`
+	Policy    string   `json:"policy"`
+	Requester string   `json:"requester"`
+	Subject   Subject  `json:"subject"`
+	Duration  Duration `json:"duration,omitzero"`
+	Window    Window   `json:"window"`
+	Items     []Item   `json:"bindings"` // the name is that of the first kind
+	Evidence  Evidence `json:"evidence"`
 	// BackstopOptional says that the policy lets access be given without a Job that ends it when the agent is gone.
 	BackstopOptional bool `json:"backstopOptional,omitempty"`
 }
 
-// Namespaces are those of the bindings, each once, in their order.
+// Namespaces are those of the items, each once, in their order.
 func (g Grant) Namespaces() []string {
 	var names []string
-	for _, b := range g.Bindings {
-		if !slices.Contains(names, b.Namespace) {
-			names = append(names, b.Namespace)
+	for _, i := range g.Items {
+		if !slices.Contains(names, i.Namespace) {
+			names = append(names, i.Namespace)
 		}
 	}
 	return names
-}
-
-// Binding is one RoleBinding of a grant.
-type Binding struct {
-	Name      string `json:"name"`
-	Namespace string `json:"namespace"`
-	Role      Role   `json:"role"`
-	Rules     string `json:"rules,omitempty"` // hash of the role's rules in the catalogue; empty when it is not there
 }
 
 // Role is the role a binding refers to. The only kind is ClusterRole: whoever administers a namespace can rewrite a Role.

@@ -97,10 +97,10 @@ func TestPlanWithClocksApart(t *testing.T) {
 	w := World{Cluster: cluster1, Namespaces: map[string]string{"payments": "ns"}, Removers: map[string]string{},
 		Main: &Main{Tip: "tip", Requests: map[string]string{}, Names: map[string][]string{}},
 		Records: []Record{
-			{Phase: Granting, Grant: begun, Objects: []Object{{Kind: "RoleBinding", Namespace: "payments", Name: begun.Bindings[0].Name, Content: "own"}}},
-			{Phase: Granted, Grant: over, Objects: []Object{{Kind: "RoleBinding", Namespace: "payments", Name: over.Bindings[0].Name, UID: "1", Content: "own"}}},
+			{Phase: Granting, Grant: begun, Objects: []Object{{Kind: "RoleBinding", Namespace: "payments", Name: begun.Items[0].Name, Content: "own"}}},
+			{Phase: Granted, Grant: over, Objects: []Object{{Kind: "RoleBinding", Namespace: "payments", Name: over.Items[0].Name, UID: "1", Content: "own"}}},
 		},
-		Live: []Live{{Kind: "RoleBinding", Namespace: "payments", Name: over.Bindings[0].Name, UID: "1", Managed: true, Content: "own"}},
+		Live: []Live{{Kind: "RoleBinding", Namespace: "payments", Name: over.Items[0].Name, UID: "1", Managed: true, Content: "own"}},
 		Proofs: map[string]Proof{
 			begun.Path: {Blob: "b1", Since: at, Decision: policies.Decision{Outcome: policies.Allowed, Grant: &begun}},
 			asked.Path: {Blob: "b1", Since: at, Decision: policies.Decision{Outcome: policies.Allowed, Grant: &asked}},

@@ -15,7 +15,7 @@ func grantedText(g requests.Grant) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "### Access until %s\n\n| Access | |\n| --- | --- |\n", github.Moment(g.Window.End))
 	github.Row(&b, "Who", github.Code("@"+g.Requester)+" as "+github.Escape(g.Subject.Kind)+" "+github.Code(g.Subject.Name))
-	for _, binding := range g.Bindings {
+	for _, binding := range g.Items {
 		github.Row(&b, "What", github.Escape(binding.Role.Kind)+" "+github.Code(binding.Role.Name)+" in namespace "+github.Code(binding.Namespace)+
 			" of cluster "+github.Code(g.Cluster))
 	}

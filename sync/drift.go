@@ -55,7 +55,7 @@ func (a *Agent) drift(ctx context.Context, w World) map[string]string {
 // rules are digests of the roles of a grant as they are now.
 func (c *cluster) rules(ctx context.Context, g requests.Grant) (map[string]string, error) {
 	rules := map[string]string{}
-	for _, b := range g.Bindings {
+	for _, b := range g.Items {
 		digest, err := c.roleDigest(ctx, b.Role.Name)
 		if err != nil {
 			return nil, err

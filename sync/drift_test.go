@@ -63,7 +63,7 @@ func TestRecordAloneGrantsNothing(t *testing.T) {
 	s.pull("b", false, map[string]string{path: content})
 	g := requests.Grant{Name: name, Path: path, Cluster: s.cluster, Policy: "payments-debug", Requester: "alice",
 		Subject: requests.Subject{Kind: requests.KindUser, Name: "alice@example.com"}, Window: requests.NewWindow(noon, requests.Duration(2*3600e9)),
-		Bindings: []requests.Binding{{Name: requests.ObjectName(name, 0), Namespace: s.namespace, Role: requests.Role{Kind: requests.KindClusterRole, Name: "payments-debug"}}},
+		Items:    []requests.Item{{Kind: requests.KubernetesRoleBinding, Name: requests.ObjectName(name, 0), Namespace: s.namespace, Role: requests.Role{Kind: requests.KindClusterRole, Name: "payments-debug"}}},
 		Evidence: requests.Evidence{Source: requests.EvidenceGitHub, Blob: s.git("rev-parse", "main:"+path), MergeCommit: s.Branch("main")}}
 	m, err := Record{Phase: Granting, Grant: g, Objects: objectsOf(g, true), Request: []byte(content)}.configMap()
 	s.must(err)

@@ -51,7 +51,7 @@ func (a *Agent) grant(ctx context.Context, r Record) (Record, error) {
 		if o.UID != "" {
 			continue
 		}
-		uid, err := a.create(ctx, &bindings[i], r.Grant.Window.End.Time)
+		uid, err := a.create(ctx, bindings[i].(*rbacv1.RoleBinding), r.Grant.Window.End.Time)
 		if fresh && apierrors.IsAlreadyExists(err) {
 			return a.refuse(ctx, r, policies.BindingConflict, err)
 		}
@@ -95,7 +95,7 @@ func neverMade(err error) bool {
 
 // binding is the object of the i-th binding of the grant; the Jobs come before it.
 func (r *Record) binding(i int) *Object {
-	return &r.Objects[len(r.Objects)-len(r.Grant.Bindings)+i]
+	return &r.Objects[len(r.Objects)-len(r.Grant.Items)+i]
 }
 
 // backstop makes the Jobs that are missing. A code says that the grant cannot have one, and why: refused by the cluster,
@@ -155,7 +155,7 @@ func objected(err error) bool {
 
 // own ties each binding that is missing to the Job of its namespace, and notes what is about to be made: a binding that ends
 // before the agent learns that it was made is known to the ledger by that.
-func (a *Agent) own(ctx context.Context, r *Record, bindings []rbacv1.RoleBinding) error {
+func (a *Agent) own(ctx context.Context, r *Record, bindings []render.Object) error {
 	for i := range bindings {
 		o, uid := r.binding(i), ""
 		for _, job := range r.Objects {
@@ -163,9 +163,9 @@ func (a *Agent) own(ctx context.Context, r *Record, bindings []rbacv1.RoleBindin
 				uid = job.UID
 			}
 		}
-		render.Own(&bindings[i], requests.ObjectName(r.Grant.Name, 0), uid)
+		render.Own(bindings[i], requests.ObjectName(r.Grant.Name, 0), uid)
 		if o.UID == "" {
-			o.Content = content(&bindings[i])
+			o.Content = content(bindings[i].(*rbacv1.RoleBinding))
 		}
 	}
 	return a.cluster.save(ctx, r)

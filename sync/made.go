@@ -15,7 +15,7 @@ import (
 func (c *cluster) madeMeanwhile(ctx context.Context, r Record) ([]rbacv1.RoleBinding, error) {
 	var all []rbacv1.RoleBinding
 	var seen []string
-	for _, b := range r.Grant.Bindings {
+	for _, b := range r.Grant.Items {
 		if slices.Contains(seen, b.Namespace) {
 			continue
 		}

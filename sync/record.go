@@ -47,8 +47,8 @@ func revocation(r Record) requests.Revocation {
 // grantRef is an object of a grant that is gone, as an entry tells of it: of a binding, with the role it gave.
 func grantRef(g requests.Grant, o Object) requests.GrantRef {
 	ref := requests.GrantRef{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, UID: o.UID, State: requests.ObjectReclaimed}
-	if i := slices.IndexFunc(g.Bindings, func(b requests.Binding) bool { return b.Namespace == o.Namespace && b.Name == o.Name }); i >= 0 && o.isBinding() {
-		ref.Role, ref.Rules = g.Bindings[i].Role.Name, g.Bindings[i].Rules
+	if i := slices.IndexFunc(g.Items, func(b requests.Item) bool { return b.Namespace == o.Namespace && b.Name == o.Name }); i >= 0 && o.isBinding() {
+		ref.Role, ref.Rules = g.Items[i].Role.Name, g.Items[i].Rules
 	}
 	return ref
 }

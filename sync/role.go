@@ -59,7 +59,7 @@ func (a *Agent) unchanged(ctx context.Context, d policies.Decision, f policies.F
 	if f.Merge != nil {
 		trees = append(trees, f.Merge.FirstParent)
 	}
-	for _, b := range d.Grant.Bindings {
+	for _, b := range d.Grant.Items {
 		for _, t := range trees {
 			shown, catalogued, _ := t.Role(d.Grant.Cluster, b.Role.Name)
 			if !catalogued {

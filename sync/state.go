@@ -71,7 +71,7 @@ func objectsOf(g requests.Grant, backstop bool) (objects []Object) {
 			objects = append(objects, Object{Kind: render.KindJob, Namespace: namespace, Name: requests.ObjectName(g.Name, 0)})
 		}
 	}
-	for i, b := range g.Bindings {
+	for i, b := range g.Items {
 		objects = append(objects, Object{Kind: render.KindRoleBinding, Namespace: b.Namespace, Name: requests.ObjectName(g.Name, i)})
 	}
 	return objects

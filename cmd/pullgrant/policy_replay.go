@@ -129,7 +129,7 @@ func pastRequests(accounts []sync.Account) (past []policies.Past, findings []req
 			return nil, nil, err
 		}
 		if findings = append(findings, found...); facts != nil {
-			p.Teams = facts.Teams
+			p.Answers = facts.Answers
 		}
 		past = append(past, p)
 	}
@@ -159,7 +159,7 @@ func whyFlipped(r policies.Replayed) string {
 // gives is a grant in few words.
 func gives(g requests.Grant) string {
 	var what []string
-	for _, b := range g.Bindings {
+	for _, b := range g.Items {
 		what = append(what, b.Role.Name+" in "+b.Namespace)
 	}
 	return fmt.Sprintf("%s to %s for %s", strings.Join(what, ", "), g.Subject.Name, g.Duration)

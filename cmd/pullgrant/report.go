@@ -72,7 +72,7 @@ func (r *report) grant(g requests.Grant) {
 	if g.Subject.Name != "" {
 		r.text("Gets access   %s %s", g.Subject.Kind, g.Subject.Name)
 	}
-	for _, b := range g.Bindings {
+	for _, b := range g.Items {
 		r.text("Where         namespace %s of cluster %s", b.Namespace, g.Cluster)
 		r.text("Role          %s %s", b.Role.Kind, b.Role.Name)
 	}

@@ -174,7 +174,7 @@ func (o requestOptions) compose(login string, now time.Time) requests.AccessRequ
 func (o requestOptions) proposal(asked requests.AccessRequest, g requests.Grant, data []byte, ask reviewerList) github.Proposal {
 	var facts strings.Builder
 	fmt.Fprintf(&facts, "requester: %s\ngets access as: %s %s\n", g.Requester, g.Subject.Kind, g.Subject.Name)
-	for _, b := range g.Bindings {
+	for _, b := range g.Items {
 		fmt.Fprintf(&facts, "to: %s %s in namespace %s of cluster %s\n", b.Role.Kind, b.Role.Name, b.Namespace, g.Cluster)
 	}
 	fmt.Fprintf(&facts, "for: %s from the merge on\npolicy: %s\nreason: %s\n", g.Duration, g.Policy, asked.Spec.Reason)

@@ -225,7 +225,7 @@ func ended(a sync.Account, treeAt func(commit string) (policies.Tree, error)) (s
 			return shown{}, err
 		}
 		if d.Roles = then.Roles; then.Grant != nil {
-			grant.Bindings = then.Grant.Bindings
+			grant.Items = then.Grant.Items
 		}
 	}
 	if status.Subject != nil {

@@ -60,7 +60,7 @@ func (c *Client) facts(ctx context.Context, number int, now time.Time) (policies
 	f.PullRequest = before.PullRequest
 	for _, read := range []func(context.Context, *policies.Facts, snapshot) error{
 		c.readFiles, c.readCommits, c.readReviews, c.readBaseChanges, c.readPushes,
-		c.readTrees, c.readMerge, c.readChanges, c.readNames, c.readLive, c.readCodeownersErrors, c.readUsers, c.readTeams,
+		c.readTrees, c.readMerge, c.readChanges, c.readNames, c.readLive, c.readCodeownersErrors, c.readUsers, c.readAnswers,
 	} {
 		if err := read(ctx, &f, before); err != nil {
 			return f, err

@@ -35,8 +35,8 @@ func TestFactsOfAnApprovedRequest(t *testing.T) {
 	if !reflect.DeepEqual(f.Users, want) {
 		t.Errorf("users %v", f.Users)
 	}
-	if !reflect.DeepEqual(f.Teams, map[string]map[string]bool{"acme/squad-a": {"alice": true}, "acme/squad-b": {"bob": true}}) {
-		t.Errorf("teams %v", f.Teams)
+	if !reflect.DeepEqual(f.Answers, policies.Answers{policies.AboutMember("acme/squad-a", "alice"): true, policies.AboutMember("acme/squad-b", "bob"): true}) {
+		t.Errorf("teams %v", f.Answers)
 	}
 	if len(f.Pushes) != 1 || f.Pushes[0].Actor.Login != "alice" || f.Pushes[0].After != f.PullRequest.HeadSHA {
 		t.Errorf("pushes %+v", f.Pushes)

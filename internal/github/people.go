@@ -149,36 +149,40 @@ func (c *Client) userFacts(ctx context.Context, repository policies.Repository, 
 	return facts, nil
 }
 
-// readTeams answers the team questions that judging will ask, under the policies now and, once merged, under those
-// before the merge (R20).
-func (c *Client) readTeams(ctx context.Context, f *policies.Facts, _ snapshot) error {
-	lookups := policies.Lookups(f.Base, *f)
+// readAnswers answers the questions that judging will ask, under the policies now and, once merged, under those before
+// the merge (R20).
+func (c *Client) readAnswers(ctx context.Context, f *policies.Facts, _ snapshot) error {
+	questions := policies.Questions(f.Base, *f)
 	if f.Merge != nil {
-		lookups = append(lookups, policies.Lookups(f.Merge.FirstParent, *f)...)
+		questions = append(questions, policies.Questions(f.Merge.FirstParent, *f)...)
 	}
-	return c.askTeams(ctx, f, lookups)
+	return c.answer(ctx, f, questions)
 }
 
-func (c *Client) askTeams(ctx context.Context, f *policies.Facts, lookups []policies.Lookup) error {
-	for _, l := range lookups {
-		team, login := strings.ToLower(l.Team), strings.ToLower(l.User)
-		if _, known := f.Teams[team][login]; known {
+// answer asks what the facts do not hold an answer to yet.
+func (c *Client) answer(ctx context.Context, f *policies.Facts, questions []policies.Question) error {
+	if f.Answers == nil {
+		f.Answers = policies.Answers{}
+	}
+	checked := map[string]bool{}
+	for q := range f.Answers {
+		checked[q.Team] = true
+	}
+	for _, q := range questions {
+		if _, known := f.Answers[q]; known {
 			continue
 		}
-		if f.Teams[team] == nil {
-			if err := c.checkTeam(ctx, team); err != nil {
+		if !checked[q.Team] {
+			if err := c.checkTeam(ctx, q.Team); err != nil {
 				return err
 			}
-			if f.Teams == nil {
-				f.Teams = map[string]map[string]bool{}
-			}
-			f.Teams[team] = map[string]bool{}
+			checked[q.Team] = true
 		}
-		member, err := c.isTeamMember(ctx, team, login)
+		member, err := c.isTeamMember(ctx, q.Team, q.User)
 		if err != nil {
 			return err
 		}
-		f.Teams[team][login] = member
+		f.Answers[q] = member
 	}
 	return nil
 }

@@ -63,7 +63,7 @@ func TestPermissionAndMembershipAreThoseOfNow(t *testing.T) {
 	if got := f.Users["bob"]; got.Member || got.Permission != "write" {
 		t.Errorf("bob %+v; want no member", got)
 	}
-	if member, known := f.Teams["acme/squad-b"]["bob"]; member || !known {
+	if member, known := f.Answers[policies.AboutMember("acme/squad-b", "bob")]; member || !known {
 		t.Errorf("a pending invitation: member %v, known %v", member, known)
 	}
 }
@@ -115,9 +115,10 @@ func TestTeamsOfBothPolicies(t *testing.T) {
 	w.AddTeam("squad-c", 203, "", "carol")
 	w.push(forge.Change{User: "root", Files: map[string]string{policyPath: strings.ReplaceAll(repositoryFiles[policyPath], "acme/squad-a", "acme/squad-c")}})
 	f := w.facts(n)
-	want := map[string]map[string]bool{"acme/squad-a": {"alice": true}, "acme/squad-b": {"bob": true}, "acme/squad-c": {"alice": false}}
-	if !reflect.DeepEqual(f.Teams, want) {
-		t.Errorf("teams %v", f.Teams)
+	want := policies.Answers{policies.AboutMember("acme/squad-a", "alice"): true,
+		policies.AboutMember("acme/squad-b", "bob"): true, policies.AboutMember("acme/squad-c", "alice"): false}
+	if !reflect.DeepEqual(f.Answers, want) {
+		t.Errorf("teams %v", f.Answers)
 	}
 }
 

@@ -50,7 +50,7 @@ func (c *Client) Under(ctx context.Context, f *policies.Facts, instead map[strin
 		}
 		tree.Files[path] = policies.NewTreeFile(file.Mode, file.Blob, data, int64(len(data)))
 	}
-	return tree, c.askTeams(ctx, f, policies.Lookups(tree, *f))
+	return tree, c.answer(ctx, f, policies.Questions(tree, *f))
 }
 
 // Skew is how much GitHub's clock was ahead of the own one at its last answer, from the Date header; known is false

@@ -47,16 +47,16 @@ func TestUnder(t *testing.T) {
 	const path = ".github/CODEOWNERS"
 	f, err := w.client.Facts(t.Context(), w.reviewedChange(), noon)
 	w.check(err)
-	if f.Teams["acme/squad-b"] != nil {
-		t.Fatalf("teams already: %v", f.Teams)
+	if _, asked := f.Answers[policies.AboutMember("acme/squad-b", "bob")]; asked {
+		t.Fatalf("teams already: %v", f.Answers)
 	}
 	old := []byte("* @acme/squad-b\n")
 	_, err = w.Push(forge.Change{User: "root", Branch: "old", Message: "Old", Files: map[string]string{path: string(old)}})
 	w.check(err)
 	tree, err := w.client.Under(t.Context(), &f, map[string]policies.TreeFile{path: {Mode: "100644", Blob: blobName(old)}, "policies/identities.yaml": {}})
 	w.check(err)
-	if tree.Files[path].Content != string(old) || !f.Teams["acme/squad-b"]["bob"] || tree.Commit != f.Merge.FirstParent.Commit {
-		t.Errorf("tree %+v, teams %v", tree.Files[path], f.Teams)
+	if tree.Files[path].Content != string(old) || !f.Answers[policies.AboutMember("acme/squad-b", "bob")] || tree.Commit != f.Merge.FirstParent.Commit {
+		t.Errorf("tree %+v, teams %v", tree.Files[path], f.Answers)
 	}
 	if _, still := tree.Files["policies/identities.yaml"]; still || f.Merge.FirstParent.Files[path].Content == string(old) ||
 		f.Merge.FirstParent.Files["policies/identities.yaml"].Blob == "" {

@@ -38,7 +38,7 @@ func Describe(d policies.Decision, want string) string {
 		fmt.Fprintf(&b, "met: %s %s by %s\n", c.Kind, c.Path, strings.Join(c.Approvers, ", "))
 	}
 	if g := d.Grant; g != nil {
-		for _, binding := range g.Bindings {
+		for _, binding := range g.Items {
 			fmt.Fprintf(&b, "grant: %s to %s in %s for %s\n", binding.Role.Name, g.Subject.Name, binding.Namespace, g.Duration)
 		}
 		if !g.Window.Start.IsZero() {

@@ -67,7 +67,7 @@ func grantNumber(n int, namespace string) requests.Grant {
 		Duration: requests.Duration(time.Hour),
 		Window:   requests.NewWindow(time.Now(), requests.Duration(time.Hour)),
 		Evidence: requests.Evidence{Source: requests.EvidenceBranch, MergeCommit: "1111111111111111111111111111111111111111"},
-		Bindings: []requests.Binding{{Name: requests.ObjectName(name, 0), Namespace: namespace,
+		Items: []requests.Item{{Kind: requests.KubernetesRoleBinding, Name: requests.ObjectName(name, 0), Namespace: namespace,
 			Role: requests.Role{Kind: requests.KindClusterRole, Name: "payments-debug"}}},
 	}
 }
@@ -75,7 +75,7 @@ func grantNumber(n int, namespace string) requests.Grant {
 // jobOf and bindingOf are the objects of a grant as the agent makes them.
 func jobOf(t *testing.T, g requests.Grant) *unstructured.Unstructured {
 	t.Helper()
-	job, err := render.Backstop(g, g.Bindings[0].Namespace, g.Window.Start.Time)
+	job, err := render.Backstop(g, g.Items[0].Namespace, g.Window.Start.Time)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +88,7 @@ func bindingOf(t *testing.T, g requests.Grant, job types.UID) *unstructured.Unst
 	if err != nil {
 		t.Fatal(err)
 	}
-	render.Own(&bindings[0], requests.ObjectName(g.Name, 0), string(job))
+	render.Own(bindings[0], requests.ObjectName(g.Name, 0), string(job))
 	return toUnstructured(t, bindings[0])
 }
 

@@ -17,6 +17,7 @@ import (
 	"k8s.io/client-go/restmapper"
 
 	"github.com/pullgrant/pullgrant/render"
+	"github.com/pullgrant/pullgrant/requests"
 )
 
 // AgentManifests are namespace, ServiceAccount, rights and fence of the agent that may bind those ClusterRoles in those
@@ -27,9 +28,12 @@ func AgentManifests(namespaces, roles []string) []byte {
 	if len(namespaces) == 0 || len(roles) == 0 {
 		panic("the agent's manifests need at least one namespace and one role")
 	}
-	grants := map[string][]string{}
+	var grants []requests.Item
 	for _, namespace := range namespaces {
-		grants[namespace] = roles
+		for _, role := range roles {
+			grants = append(grants, requests.Item{Kind: requests.KubernetesRoleBinding, Namespace: namespace,
+				Role: requests.Role{Kind: requests.KindClusterRole, Name: role}})
+		}
 	}
 	return render.YAML(slices.Concat(render.Fence(), render.Rights(render.Footprint{Grants: grants})))
 }
