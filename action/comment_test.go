@@ -44,7 +44,7 @@ func TestOneCommentIsKeptUpToDate(t *testing.T) {
 		if len(all) != 2 || all[0].Body != forged["body"] || all[1].User.Login != "pullgrant[bot]" {
 			t.Fatalf("comments %+v", all)
 		}
-		for _, words := range []string{step.want, "What <code>payments&#45;debug</code> allows in", "INC&#45;123"} {
+		for _, words := range []string{step.want, "What <code>ClusterRole payments&#45;debug in namespace payments</code> allows", "INC&#45;123"} {
 			if !strings.Contains(all[1].Body, words) {
 				t.Errorf("the comment does not say %q:\n%s", words, all[1].Body)
 			}

@@ -22,8 +22,8 @@ func (v verdict) summary() string {
 	widened(&b, d)
 	if len(d.Challenges) > 0 {
 		b.WriteString("| Approval | State | Approved by | May still approve |\n| :-- | :-- | :-- | :-- |\n")
-		for _, c := range d.Challenges {
-			name := github.Escape(c.Kind)
+		for depth, c := range d.AllChallenges() {
+			name := strings.Repeat("↳ ", depth) + github.Escape(c.Kind)
 			if c.Path != "" && d.Kind != policies.KindRequest {
 				name += " of " + github.Code(c.Path)
 			}
@@ -68,9 +68,8 @@ func (v verdict) asked(b *strings.Builder) {
 	if g.Subject.Name != "" {
 		github.Row(b, "Who&nbsp;receives", github.Escape(g.Subject.Kind)+" "+github.Code(g.Subject.Name))
 	}
-	for _, binding := range g.Items {
-		github.Row(b, "Where", "namespace "+github.Code(binding.Namespace)+" of cluster "+github.Code(g.Cluster))
-		github.Row(b, "Role", github.Escape(binding.Role.Kind)+" "+github.Code(binding.Role.Name))
+	for _, given := range g.Gives() {
+		github.Row(b, "What", github.Code(given))
 	}
 	github.Row(b, "How long", v.howLong(*g))
 	github.Row(b, "Policy", github.Code(g.Policy))
@@ -93,7 +92,7 @@ func (v verdict) howLong(g requests.Grant) string {
 // roles shows what each role allows, the dangerous part first.
 func roles(b *strings.Builder, d policies.Decision) {
 	for _, r := range d.Roles {
-		fmt.Fprintf(b, "#### What %s allows in %s\n\n", github.Code(r.Role), github.Code(r.Namespace))
+		fmt.Fprintf(b, "#### What %s allows\n\n", github.Code(r.Item.String()))
 		risks(b, "CAUTION", slices.DeleteFunc(slices.Clone(r.Risks), func(risk rbac.Risk) bool { return !risk.High }))
 		risks(b, "WARNING", slices.DeleteFunc(slices.Clone(r.Risks), func(risk rbac.Risk) bool { return risk.High }))
 		if r.Catalogued && len(r.Risks) == 0 {

@@ -84,7 +84,7 @@ func TestPolicyTestFindings(t *testing.T) {
 			if len(results) > 0 || len(findings) == 0 || !strings.Contains(strings.Join(findings, "\n"), test.want) {
 				t.Errorf("%v, %v; want %s", results, findings, test.want)
 			}
-			checked, _, err := policies.Validate(fstest.MapFS{test.file: {Data: []byte(test.content)}}, "tests")
+			checked, _, err := policies.Validate(fstest.MapFS{test.file: {Data: []byte(test.content)}}, "", "tests")
 			if err != nil || len(checked) != len(findings) {
 				t.Errorf("validate finds %v, %v", checked, err)
 			}

@@ -202,6 +202,17 @@ func (d Decision) Remaining(c ChallengeResult) []string {
 	})
 }
 
+// AllChallenges walks the challenges and what they are made of, each with how deep it stands.
+func (d Decision) AllChallenges() iter.Seq2[int, ChallengeResult] {
+	return func(yield func(int, ChallengeResult) bool) {
+		for _, c := range d.Challenges {
+			if !c.walk(0, yield) {
+				return
+			}
+		}
+	}
+}
+
 // IgnoredReview is an approval that does not count.
 type IgnoredReview struct {
 	Login    string `json:"login"`

@@ -214,7 +214,8 @@ func (j *judge) codeowners() string {
 	}
 	for _, path := range j.changedPaths() {
 		if len(j.world.ownersOf(path)) == 0 {
-			return fmt.Sprintf("nobody owns %s in %s, so nobody can approve it; add a line for it", requests.Quote(path), j.world.owners.Path)
+			return fmt.Sprintf("nobody owns %s in %s, so nobody can approve it; %s",
+				requests.Quote(path), j.world.owners.Path, j.world.unowned(path))
 		}
 	}
 	return ""

@@ -71,6 +71,14 @@ func (w world) ownersOf(path string) []Party {
 	return parties
 }
 
+// unowned says what to do about a path that nobody owns whom GitHub would ask.
+func (w world) unowned(path string) string {
+	if rule, _ := w.owners.Match(path); len(rule.Owners) > 0 {
+		return "its line names only teams of other organizations than " + w.owner
+	}
+	return "add a line for it"
+}
+
 // isParty tells whether a login is one of parties, or a member of one.
 func (w world) isParty(f Facts, parties []Party, login string) bool {
 	return slices.ContainsFunc(parties, func(p Party) bool {

@@ -15,9 +15,10 @@ type Live struct {
 
 // RoleView is a role of a request as its approvers must see it.
 type RoleView struct {
-	Role       string `json:"role"`
-	Namespace  string `json:"namespace"`
-	Catalogued bool   `json:"catalogued"` // its rules are known
+	Item       requests.Item `json:"-"`
+	Role       string        `json:"role"`
+	Namespace  string        `json:"namespace"`
+	Catalogued bool          `json:"catalogued"` // its rules are known
 	// Permissions is what the role allows; Beyond is the part that the requester's live grants in the namespace do not
 	// give already, and Holds says that there are any.
 	Permissions []rbac.Permission `json:"permissions,omitempty"`
@@ -34,7 +35,7 @@ func (j *judge) views() []RoleView {
 	}
 	var all []RoleView
 	for _, item := range g.Items {
-		v := RoleView{Role: item.Role.Name, Namespace: item.Namespace, Risks: j.tree.RoleRisks(g.Cluster, item.Role.Name)}
+		v := RoleView{Item: item, Role: item.Role.Name, Namespace: item.Namespace, Risks: j.tree.RoleRisks(g.Cluster, item.Role.Name)}
 		if rules, ok := grantKindOf(item.Kind).gives(j.tree, g.Cluster, item); ok {
 			held := j.held(item.Namespace)
 			v.Catalogued, v.Permissions, v.Beyond = true, rbac.Permissions(rules), rbac.Beyond(rules, held)

@@ -21,9 +21,10 @@ const PlainFile = "100644"
 // MaxFileSize bounds every file of a Tree, in bytes: GitHub's own limit for CODEOWNERS (R31).
 const MaxFileSize = 3 << 20
 
-// ReadTree reads policies/, catalog/ and CODEOWNERS of a checkout or any other file system.
-func ReadTree(fsys fs.FS, commit string) (Tree, error) {
-	tree := Tree{Commit: commit, Files: map[string]TreeFile{}}
+// ReadTree reads policies/, catalog/ and CODEOWNERS of a checkout or any other file system. owner is whose the repository
+// is, empty where nobody knows.
+func ReadTree(fsys fs.FS, owner string) (Tree, error) {
+	tree := Tree{Owner: owner, Files: map[string]TreeFile{}}
 	names := slices.Clone(codeowners.Paths)
 	for _, folder := range []string{Folder, rbac.CatalogFolder, TestsFolder} {
 		err := fs.WalkDir(fsys, folder, func(name string, entry fs.DirEntry, err error) error {
@@ -225,7 +226,8 @@ func (w world) check(name string) []requests.Finding {
 			for _, cluster := range w.policy.Spec.Clusters {
 				path := requests.Path(cluster, w.policy.Metadata.Name, "20060102-a-b")
 				if len(w.ownersOf(path)) == 0 {
-					add("owner", "nobody owns %s in CODEOWNERS, so no request can be approved; add a line for it", requests.Quote(path))
+					add("owner", "nobody owns %s in CODEOWNERS, so no request can be approved; %s",
+						requests.Quote(path), w.unowned(path))
 				}
 			}
 		}

@@ -14,8 +14,8 @@ import (
 
 // Validate checks an access repository offline, as CI does: policies, identities, groups and CODEOWNERS together, each
 // request against them, each ledger entry and policy test alone. With paths, only findings in those files or folders are
-// told. files is how many files were looked at. What GitHub alone knows (approvals, teams, the author) is not checked.
-func Validate(fsys fs.FS, paths ...string) (findings []requests.Finding, files int, err error) {
+// told. owner is whose the repository is, empty where nobody knows. files is how many files were looked at. What GitHub alone knows (approvals, teams, the author) is not checked.
+func Validate(fsys fs.FS, owner string, paths ...string) (findings []requests.Finding, files int, err error) {
 	for _, name := range paths {
 		if _, err := fs.Stat(fsys, name); err != nil {
 			return nil, 0, fmt.Errorf("validate %s: %w", requests.Quote(name), err)
@@ -24,7 +24,7 @@ func Validate(fsys fs.FS, paths ...string) (findings []requests.Finding, files i
 	chosen := func(name string) bool {
 		return len(paths) == 0 || slices.ContainsFunc(paths, func(p string) bool { return isUnder(name, path.Clean(p)) || path.Clean(p) == "." })
 	}
-	tree, err := ReadTree(fsys, "")
+	tree, err := ReadTree(fsys, owner)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -118,16 +118,17 @@ func (d Decision) Explain() []string {
 		lines[0] = fmt.Sprintf("%s %s: %s", strings.ToUpper(d.Outcome.String()), d.Code, d.Message)
 	}
 	if g := d.Grant; g != nil {
-		for _, b := range g.Items {
-			lines = append(lines, fmt.Sprintf("  %s gets %s %s in %s/%s for %s", g.Subject.Name, b.Role.Kind, b.Role.Name, g.Cluster, b.Namespace, g.Duration))
+		for _, given := range g.Gives() {
+			lines = append(lines, fmt.Sprintf("  %s gets %s for %s", g.Subject.Name, given, g.Duration))
 		}
 	}
-	for _, c := range d.Challenges {
+	for depth, c := range d.AllChallenges() {
 		mark := "missing"
 		if c.Met {
 			mark = "met"
 		}
-		lines = append(lines, fmt.Sprintf("  %s %s: %d of %d, approved by [%s], may approve [%s]", c.Kind, mark, len(c.Approvers), c.Count,
+		lines = append(lines, fmt.Sprintf("  %s%s %s: %d of %d, approved by [%s], may approve [%s]",
+			strings.Repeat("  ", depth), c.Kind, mark, len(c.Approvers), c.Count,
 			strings.Join(c.Approvers, ", "), strings.Join(c.Reviewers, ", ")))
 	}
 	for _, r := range d.Ignored {

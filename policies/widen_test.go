@@ -13,10 +13,11 @@ import (
 
 func exampleTree(t *testing.T) policies.Tree {
 	t.Helper()
-	tree, err := policies.ReadTree(os.DirFS("../testdata/accessrepo"), "commit")
+	tree, err := policies.ReadTree(os.DirFS("../testdata/accessrepo"), "")
 	if err != nil {
 		t.Fatal(err)
 	}
+	tree.Commit = "commit"
 	return tree
 }
 

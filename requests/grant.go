@@ -36,6 +36,15 @@ func (g Grant) Namespaces() []string {
 	return names
 }
 
+// Gives is what the grant gives, one text for each item: the wording of every place that shows it.
+func (g Grant) Gives() []string {
+	var all []string
+	for _, i := range g.Items {
+		all = append(all, i.String()+" on "+g.Cluster)
+	}
+	return all
+}
+
 // Role is the role a binding refers to. The only kind is ClusterRole: whoever administers a namespace can rewrite a Role.
 type Role struct {
 	Kind string `yaml:"kind" json:"kind"`

@@ -24,7 +24,7 @@ func (i Item) Equal(other Item) bool { return i == other }
 // EqualItems tells whether two grants give the same, in the same order.
 func EqualItems(a, b []Item) bool { return slices.EqualFunc(a, b, Item.Equal) }
 
-// String is the one wording of what is given; whoever shows it says beside it in which cluster, to whom and how long.
+// String is the one wording of what is given. Grant.Gives adds the cluster; whoever shows it adds to whom and how long.
 // Names in it have been checked and hold nothing that a sink must escape but what it always does.
 func (i Item) String() string {
 	return fmt.Sprintf("%s %s in namespace %s", i.Role.Kind, i.Role.Name, i.Namespace)

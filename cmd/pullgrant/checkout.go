@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -86,4 +88,19 @@ func (c checkout) inside(dir string, paths []string) ([]string, error) {
 		result = append(result, relative)
 	}
 	return result, nil
+}
+
+// ownerOf is whose the repository in dir is, by its remote origin; empty where it has none. A folder inside another
+// repository has no origin of its own.
+func ownerOf(dir string) string {
+	if _, err := os.Lstat(filepath.Join(dir, ".git")); err != nil {
+		return ""
+	}
+	out, err := exec.Command("git", "-C", dir, "remote", "get-url", "origin").Output()
+	if err != nil {
+		return "" // nothing is refused for want of git; GitHub's own answer decides
+	}
+	_, repo, _ := parseOrigin(strings.TrimSpace(string(out)))
+	owner, _, _ := strings.Cut(repo, "/")
+	return owner
 }

@@ -45,7 +45,7 @@ func codeowners(w world, o codeownersOptions) error {
 	if err != nil {
 		return err
 	}
-	tree, err := policies.ReadTree(files, "")
+	tree, err := policies.ReadTree(files, ownerOf(dir))
 	if err != nil {
 		return fmt.Errorf("read the policies in %s: %w", dir, err)
 	}

@@ -84,6 +84,10 @@ func (o *initOptions) complete() string {
 	if requests.CheckLogin(o.Approver) != "" && !teamPattern.MatchString(o.Approver) {
 		return fmt.Sprintf("--approver %q: it must be a GitHub login or a team such as acme/platform", o.Approver)
 	}
+	if org, _, isTeam := strings.Cut(o.Approver, "/"); isTeam && !strings.EqualFold(org, o.Org) {
+		return fmt.Sprintf("--approver %q: GitHub asks no team of another organization than %s, which owns the repository",
+			o.Approver, o.Org)
+	}
 	if o.Action == "" {
 		return "--action is missing: this build does not know its own commit; give pullgrant/pullgrant@ and the 40 digits of a release's commit"
 	}

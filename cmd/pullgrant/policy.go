@@ -36,7 +36,7 @@ func (c checkout) tree() (policies.Tree, fs.FS, error) {
 	if err != nil {
 		return policies.Tree{}, nil, err
 	}
-	tree, err := policies.ReadTree(files, "")
+	tree, err := policies.ReadTree(files, ownerOf(dir))
 	if err != nil {
 		return tree, nil, fmt.Errorf("read the policies in %s: %w", dir, err)
 	}

@@ -46,7 +46,7 @@ func policyExplain(w world, o policyExplainOptions) error {
 	if err != nil {
 		return err
 	}
-	tree, err := policies.ReadTree(files, "")
+	tree, err := policies.ReadTree(files, ownerOf(dir))
 	if err != nil {
 		return fmt.Errorf("read the policies in %s: %w", dir, err)
 	}
@@ -113,7 +113,7 @@ func (r *report) policy(tree policies.Tree, policy policies.AccessPolicy) {
 	}
 	r.title("For what")
 	for _, g := range policy.Spec.Target.Grants {
-		r.text("  %s %s in namespace %s of cluster %s", g.RoleRef.Kind, g.RoleRef.Name, either(g.AllowedNamespaces), either(policy.Spec.Clusters))
+		r.text("  %s on %s", g, either(policy.Spec.Clusters))
 		if g.DefaultNamespace != "" && len(g.AllowedNamespaces) > 1 {
 			r.line("  in %s when the request does not say", g.DefaultNamespace)
 		}

@@ -47,6 +47,7 @@ type offer struct {
 }
 
 type grantOffer struct {
+	Gives      string   `json:"gives"` // in words
 	Role       string   `json:"role"`
 	Namespaces []string `json:"namespaces"`
 }
@@ -55,7 +56,7 @@ func offers(tree policies.Tree, policy policies.AccessPolicy) []offer {
 	people, teams := tree.Askers(policy)
 	var grants []grantOffer
 	for _, g := range policy.Spec.Target.Grants {
-		grants = append(grants, grantOffer{g.RoleRef.Name, g.AllowedNamespaces})
+		grants = append(grants, grantOffer{g.String(), g.RoleRef.Name, g.AllowedNamespaces})
 	}
 	var all []offer
 	for _, cluster := range policy.Spec.Clusters {
@@ -108,7 +109,7 @@ func writeOffers(w world, all []offer) error {
 	for _, o := range all {
 		var gives, approvals []string
 		for _, g := range o.Grants {
-			gives = append(gives, g.Role+" in "+strings.Join(g.Namespaces, ","))
+			gives = append(gives, g.Gives)
 		}
 		for _, a := range o.Approvals {
 			approvals = append(approvals, fmt.Sprintf("%d of %s", a.Count, cmp.Or(at(slices.Concat(a.Teams, a.People)), "nobody")))

@@ -158,9 +158,5 @@ func whyFlipped(r policies.Replayed) string {
 
 // gives is a grant in few words.
 func gives(g requests.Grant) string {
-	var what []string
-	for _, b := range g.Items {
-		what = append(what, b.Role.Name+" in "+b.Namespace)
-	}
-	return fmt.Sprintf("%s to %s for %s", strings.Join(what, ", "), g.Subject.Name, g.Duration)
+	return fmt.Sprintf("%s to %s for %s", strings.Join(g.Gives(), ", "), g.Subject.Name, g.Duration)
 }

@@ -42,7 +42,8 @@ func TestReviewers(t *testing.T) {
 	file := func(content string) policies.TreeFile {
 		return policies.NewTreeFile("100644", "", []byte(content), int64(len(content)))
 	}
-	tree := policies.Tree{Files: map[string]policies.TreeFile{
+	tree := policies.Tree{Owner: "acme", Files: map[string]policies.TreeFile{
+		".github/CODEOWNERS": file("/requests/prod-eu/ @erin @acme/owners @elsewhere/owners @alice\n"),
 		policies.Path("debug"): file(`apiVersion: pullgrant.dev/v1alpha1
 kind: AccessPolicy
 metadata: {name: debug}
@@ -61,12 +62,12 @@ metadata: {name: groups}
 spec: {groups: [{name: bob, members: [Alice, dave]}]}
 `),
 	}}
-	decision := policies.Decision{Policy: "debug", Challenges: []policies.ChallengeResult{
-		{Kind: policies.CodeOwnerReview, Reviewers: []string{"erin", "acme/owners", "elsewhere/owners", "alice"}},
-		{Kind: policies.PeerReview, Reviewers: []string{"bob", "Carol", "acme/squad-b"}},
-	}}
-	got := reviewers(tree, decision, "ALICE", "acme/access")
-	if want := []string{"erin", "dave", "Carol"}; !slices.Equal(got.users, want) {
+	policy, _, findings := tree.Policy("debug")
+	if len(findings) > 0 {
+		t.Fatal(findings)
+	}
+	got := reviewers(tree, policy, "prod-eu", "ALICE")
+	if want := []string{"erin", "Carol", "dave"}; !slices.Equal(got.users, want) {
 		t.Errorf("users %q, want %q", got.users, want)
 	}
 	if want := []string{"owners", "squad-b"}; !slices.Equal(got.teams, want) {

@@ -51,7 +51,7 @@ func renderRequest(w world, o renderOptions) error {
 	if err != nil {
 		return fmt.Errorf("read the request: %w", err)
 	}
-	tree, err := policies.ReadTree(files, "")
+	tree, err := policies.ReadTree(files, ownerOf(dir))
 	if err != nil {
 		return fmt.Errorf("read the policies in %s: %w", dir, err)
 	}

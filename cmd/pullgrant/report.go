@@ -72,9 +72,8 @@ func (r *report) grant(g requests.Grant) {
 	if g.Subject.Name != "" {
 		r.text("Gets access   %s %s", g.Subject.Kind, g.Subject.Name)
 	}
-	for _, b := range g.Items {
-		r.text("Where         namespace %s of cluster %s", b.Namespace, g.Cluster)
-		r.text("Role          %s %s", b.Role.Kind, b.Role.Name)
+	for _, given := range g.Gives() {
+		r.text("What          %s", given)
 	}
 	switch {
 	case !g.Window.End.IsZero():
@@ -113,7 +112,7 @@ func (r *report) rules(rules []policies.Rule) {
 
 // view says what a role allows, the dangerous part first, and what of it its requester does not have yet.
 func (r *report) view(v policies.RoleView) {
-	r.title("What " + v.Role + " allows in " + v.Namespace)
+	r.title("What " + v.Item.String() + " allows")
 	for _, risk := range v.Risks {
 		word := "risk"
 		if risk.High {
@@ -167,17 +166,17 @@ func (r *report) challenges(d policies.Decision) {
 		return
 	}
 	r.title("Who must approve")
-	for _, c := range d.Challenges {
-		of := ""
+	for depth, c := range d.AllChallenges() {
+		indent, of := strings.Repeat("  ", depth), ""
 		if c.Path != "" && d.Kind != policies.KindRequest {
 			of = " of " + c.Path
 		}
-		r.text("  %-4s  %s%s: %d of %d", passed(c.Met), c.Kind, of, len(c.Approvers), c.Count)
+		r.text("%s  %-4s  %s%s: %d of %d", indent, passed(c.Met), c.Kind, of, len(c.Approvers), c.Count)
 		if len(c.Approvers) > 0 {
-			r.text("        approved by: %s", at(c.Approvers))
+			r.text("%s        approved by: %s", indent, at(c.Approvers))
 		}
 		if !c.Met {
-			r.text("        may approve: %s", cmp.Or(at(d.Remaining(c)), "nobody; the policy or CODEOWNERS must change"))
+			r.text("%s        may approve: %s", indent, cmp.Or(at(d.Remaining(c)), "nobody; the policy or CODEOWNERS must change"))
 		}
 	}
 }

@@ -95,7 +95,7 @@ func (o *requestOptions) complete(cmd *cobra.Command, w world) error {
 }
 
 func request(ctx context.Context, w world, o requestOptions) error {
-	client, repo, err := o.remote.client(ctx, w)
+	client, _, err := o.remote.client(ctx, w)
 	if err != nil {
 		return err
 	}
@@ -143,7 +143,8 @@ func request(ctx context.Context, w world, o requestOptions) error {
 		_, err := w.out.Write(data)
 		return err
 	}
-	opened, err := client.Propose(ctx, o.proposal(asked, *decision.Grant, data, reviewers(tree, decision, login, repo)))
+	policy, _, _ := tree.Policy(o.policy) // without findings, else the request was refused
+	opened, err := client.Propose(ctx, o.proposal(asked, *decision.Grant, data, reviewers(tree, policy, o.cluster, login)))
 	if err != nil {
 		return err
 	}
@@ -174,8 +175,8 @@ func (o requestOptions) compose(login string, now time.Time) requests.AccessRequ
 func (o requestOptions) proposal(asked requests.AccessRequest, g requests.Grant, data []byte, ask reviewerList) github.Proposal {
 	var facts strings.Builder
 	fmt.Fprintf(&facts, "requester: %s\ngets access as: %s %s\n", g.Requester, g.Subject.Kind, g.Subject.Name)
-	for _, b := range g.Items {
-		fmt.Fprintf(&facts, "to: %s %s in namespace %s of cluster %s\n", b.Role.Kind, b.Role.Name, b.Namespace, g.Cluster)
+	for _, given := range g.Gives() {
+		fmt.Fprintf(&facts, "to: %s\n", given)
 	}
 	fmt.Fprintf(&facts, "for: %s from the merge on\npolicy: %s\nreason: %s\n", g.Duration, g.Policy, asked.Spec.Reason)
 	fence := codeFence(facts.String())

@@ -48,7 +48,7 @@ func validate(w world, o validateOptions) error {
 	if err != nil {
 		return err
 	}
-	findings, checked, err := policies.Validate(files, paths...)
+	findings, checked, err := policies.Validate(files, ownerOf(dir), paths...)
 	if err != nil {
 		return fmt.Errorf("validate the access repository %s: %w", dir, err)
 	}

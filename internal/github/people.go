@@ -161,9 +161,6 @@ func (c *Client) readAnswers(ctx context.Context, f *policies.Facts, _ snapshot)
 
 // answer asks what the facts do not hold an answer to yet.
 func (c *Client) answer(ctx context.Context, f *policies.Facts, questions []policies.Question) error {
-	if f.Answers == nil {
-		f.Answers = policies.Answers{}
-	}
 	checked := map[string]bool{}
 	for q := range f.Answers {
 		checked[q.Team] = true
@@ -181,6 +178,9 @@ func (c *Client) answer(ctx context.Context, f *policies.Facts, questions []poli
 		member, err := c.isTeamMember(ctx, q.Team, q.User)
 		if err != nil {
 			return err
+		}
+		if f.Answers == nil {
+			f.Answers = policies.Answers{}
 		}
 		f.Answers[q] = member
 	}

@@ -19,7 +19,9 @@ func (c *Client) Tree(ctx context.Context, commit string, wanted func(path strin
 	if err != nil {
 		return policies.Tree{}, err
 	}
-	return c.tree(ctx, commit, "", wanted)
+	tree, err := c.tree(ctx, commit, "", wanted)
+	tree.Owner = c.owner
+	return tree, err
 }
 
 // orTip is commit, or the tip of the default branch when it is empty.
