@@ -75,7 +75,7 @@ func TestPolicyTestFindings(t *testing.T) {
 		"a word":           {"tests/x.yaml", testHead + strings.Replace(good, "allowed", "fine", 1), "tests/x.yaml:5:116: spec.cases[0].want.decision is \"fine\"; allowed: denied, pending, allowed, error [value]"},
 		"no code":          {"tests/x.yaml", testHead + strings.Replace(good, "allowed", "denied", 1), "[missing-field]"},
 		"a code too much":  {"tests/x.yaml", testHead + strings.Replace(good, "allowed", "allowed, code: NoPolicy", 1), "[code]"},
-		"a bad request":    {"tests/x.yaml", testHead + strings.Replace(good, "cluster: c", "cluster: C", 1), "tests/x.yaml:5:40: spec.cluster is \"C\"; it must be 1 to 63"},
+		"a bad request":    {"tests/x.yaml", testHead + strings.Replace(good, "cluster: c", "cluster: C", 1), "tests/x.yaml:5:40: spec.cases[0].request.cluster is \"C\"; it must be 1 to 63"},
 		"an unknown field": {"tests/x.yaml", testHead + strings.Replace(good, "policy: p", "policy: p, until: never", 1), "[unknown-field]"},
 		"a group":          {"tests/x.yaml", testHead + "  teams: [{name: squad-b, members: []}]\n" + good, "tests/x.yaml:5:18: spec.teams[0].name is \"squad-b\"; a GitHub team is organization/team-slug"},
 	} {

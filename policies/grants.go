@@ -113,12 +113,12 @@ func (p AccessPolicy) protected() (findings []requests.Finding) {
 
 // checkGrant finds what is wrong with one grant of a policy file.
 func checkGrant(d *requests.Document, at string, g GrantSpec) {
-	if !slices.Contains(grantKindNames(), g.Kind) {
-		d.Check(at+".kind", "grant", g.Kind, "allowed: "+strings.Join(grantKindNames(), ", "))
-		return
+	if slices.Contains(grantKindNames(), g.Kind) { // else the kind itself is a finding
+		g.kind().check(d, at, g)
 	}
-	g.kind().check(d, at, g)
 }
+
+func (k grantKind) sentence() string { return k.about }
 
 // resolve makes of every grant of the policy what the request asks for. All of them are asked, so that the rules can be
 // told in their order, whichever grant meets one.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pullgrant/pullgrant/policies/rbac"
 	"github.com/pullgrant/pullgrant/requests"
 )
 
@@ -111,6 +112,57 @@ const maxCount = 10
 // Path is where a policy stands.
 func Path(name string) string { return Folder + "/" + name + ".yaml" }
 
+// PolicyFormat is the format of a policy.
+var PolicyFormat = requests.Format{
+	Kind:   KindAccessPolicy,
+	About:  "Says who may ask for what, for how long, after which challenges. Stands at policies/<name>.yaml.",
+	Name:   requests.Field{About: "Name of the policy; the file's name without .yaml.", Form: requests.FormName},
+	Fields: policyFields.With(rbac.RoleFields),
+}
+
+var policyFields = requests.HeaderFields("AccessPolicy", "What the policy allows. Absence never means all.").With(requests.Fields{
+	"PolicySpec.description": {About: "One sentence for people."},
+	"PolicySpec.clusters":    {About: "Clusters the policy holds for, by exact name.", Form: requests.FormName, Min: 1},
+	"PolicySpec.subjects":    {About: "Who may ask.", Min: 1, Unique: true},
+	"PolicySpec.challenges":  {About: "What must be met before a request is allowed: all of them.", Min: 1},
+	"PolicySpec.limits":      {About: "How long a request may take on its way."},
+	"PolicySpec.target":      {About: "What the policy gives."},
+
+	"Limits.maxPending":     {About: "Longest time from the push of a request to its merge, for example 24h, the default."},
+	"Limits.maxApprovalAge": {About: "Longest time from an approval to the merge, for example 8h. Default: 24h."},
+
+	"Party.kind": {About: "User: a GitHub login. Group: a GitHub team or a group of groups.yaml.",
+		Form: requests.Form{Enum: []string{PartyUser, PartyGroup}}},
+	"Party.name": {About: "Of a User: the GitHub login. Of a Group: organization/team-slug, " +
+		"or without a slash the name of a group in groups.yaml."},
+
+	"Challenge.kind":      {About: about(challengeKinds()), Form: requests.OneOf("challenge", challengeKindNames()...)},
+	"Challenge.reviewers": {About: "Whose approval counts for a PeerReview.", Min: 1, Unique: true},
+	"Challenge.count": {About: "How many approvals are needed.", Min: 1, Max: maxCount, Rule: "count",
+		Says: fmt.Sprintf("it must be 1 to %d", maxCount)},
+
+	"Target.defaultDuration": {About: "How long, when the request does not say, for example 60m. Not longer than maxDuration."},
+	"Target.maxDuration":     {About: "The longest a request may ask for, for example 2h."},
+	"Target.backstop": {About: "Whether access may be given where the cluster takes no Job that ends it when the agent is gone. " +
+		"Default: required.", Form: requests.OneOf("backstop", BackstopRequired, BackstopOptional)},
+	"Target.grants": {About: "What exists in the cluster while a request is granted.", Min: 1},
+
+	"GrantSpec.kind": {About: about(grantKinds()), Form: requests.OneOf("grant", grantKindNames()...)},
+	"GrantSpec.defaultNamespace": {About: "Namespace, when the request names none. One of allowedNamespaces.",
+		Form: requests.FormName},
+	"GrantSpec.allowedNamespaces": {About: "Namespaces a request may name, by exact name.", Form: requests.FormName, Min: 1},
+	"GrantSpec.roleRef":           {About: "The role the binding refers to."},
+})
+
+// about is a sentence for each kind of a table.
+func about[K interface{ sentence() string }](kinds []K) string {
+	var all []string
+	for _, k := range kinds {
+		all = append(all, k.sentence())
+	}
+	return strings.Join(all, " ")
+}
+
 // ParsePolicy reads one policy file strictly.
 func ParsePolicy(path string, data []byte) (AccessPolicy, []requests.Finding) {
 	const maxSize = 256 << 10
@@ -118,48 +170,20 @@ func ParsePolicy(path string, data []byte) (AccessPolicy, []requests.Finding) {
 	if len(d.Findings) > 0 {
 		return p, d.Findings
 	}
-	d.Header(p.APIVersion, p.Kind, KindAccessPolicy)
-	d.Require("spec.clusters", "spec.subjects", "spec.challenges", "spec.target", "spec.target.maxDuration", "spec.target.grants")
-	d.Check("metadata.name", "name", p.Metadata.Name, requests.CheckName(p.Metadata.Name))
+	d.Conform(PolicyFormat, p)
 	if strings.HasPrefix(path, Folder+"/") && path != Path(p.Metadata.Name) {
 		d.Check("metadata.name", "path", p.Metadata.Name, "it must be the file's name without .yaml")
 	}
-	for i, cluster := range p.Spec.Clusters {
-		d.Check(fmt.Sprintf("spec.clusters[%d]", i), "name", cluster, requests.CheckName(cluster))
-	}
-	d.NotEmpty("spec.clusters", len(p.Spec.Clusters))
-	d.NotEmpty("spec.subjects", len(p.Spec.Subjects))
 	checkParties(d, "spec.subjects", p.Spec.Subjects)
-	d.NotEmpty("spec.challenges", len(p.Spec.Challenges))
 	for i, c := range p.Spec.Challenges {
-		at := fmt.Sprintf("spec.challenges[%d]", i)
-		d.Require(at+".kind", at+".count")
-		if c.Count < 1 || c.Count > maxCount {
-			d.Check(at+".count", "count", fmt.Sprint(c.Count), fmt.Sprintf("it must be 1 to %d", maxCount))
-		}
-		checkChallenge(d, at, c)
+		checkChallenge(d, fmt.Sprintf("spec.challenges[%d]", i), c)
 	}
 	if p.Spec.Target.DefaultDuration > p.Spec.Target.MaxDuration {
 		d.Check("spec.target.defaultDuration", "duration", p.Spec.Target.DefaultDuration.String(),
 			"it may not be longer than maxDuration, "+p.Spec.Target.MaxDuration.String())
 	}
-	if !slices.Contains([]string{"", BackstopRequired, BackstopOptional}, p.Spec.Target.Backstop) {
-		d.Check("spec.target.backstop", "backstop", p.Spec.Target.Backstop, "allowed: required, optional")
-	}
-	d.NotEmpty("spec.target.grants", len(p.Spec.Target.Grants))
 	for i, g := range p.Spec.Target.Grants {
-		at := fmt.Sprintf("spec.target.grants[%d]", i)
-		d.Require(at+".kind", at+".allowedNamespaces", at+".roleRef.kind", at+".roleRef.name")
-		d.NotEmpty(at+".allowedNamespaces", len(g.AllowedNamespaces))
-		for i, namespace := range g.AllowedNamespaces {
-			d.Check(fmt.Sprintf("%s.allowedNamespaces[%d]", at, i), "name", namespace, requests.CheckName(namespace))
-		}
-		if g.RoleRef.Kind != requests.KindClusterRole {
-			d.Check(at+".roleRef.kind", "role", g.RoleRef.Kind,
-				"allowed: ClusterRole (whoever administers a namespace can rewrite a Role in it)")
-		}
-		d.Check(at+".roleRef.name", "role", g.RoleRef.Name, requests.CheckRole(g.RoleRef.Name))
-		checkGrant(d, at, g)
+		checkGrant(d, fmt.Sprintf("spec.target.grants[%d]", i), g)
 	}
 	requests.SortFindings(d.Findings)
 	return p, d.Findings
@@ -168,7 +192,6 @@ func ParsePolicy(path string, data []byte) (AccessPolicy, []requests.Finding) {
 func checkParties(d *requests.Document, path string, parties []Party) {
 	for i, p := range parties {
 		at := fmt.Sprintf("%s[%d]", path, i)
-		d.Require(at+".kind", at+".name")
 		if d.Has(at+".kind") && d.Has(at+".name") {
 			field, problem := p.problem()
 			d.Check(at+"."+field, "party", map[string]string{"kind": p.Kind, "name": p.Name}[field], problem)
@@ -185,16 +208,20 @@ func (p Party) problem() (field, problem string) {
 	case PartyUser:
 		return "name", requests.CheckLogin(p.Name)
 	case PartyGroup:
-		org, team, isTeam := strings.Cut(p.Name, "/")
-		if !isTeam {
+		if !strings.Contains(p.Name, "/") {
 			return "name", requests.CheckName(p.Name)
 		}
-		if requests.CheckLogin(org) != "" || !teamPattern.MatchString(team) {
-			return "name", "a GitHub team is organization/team-slug, for example acme/squad-a"
-		}
-		return "name", ""
+		return "name", teamProblem(p.Name)
 	}
 	return "kind", "allowed: User, Group"
+}
+
+// teamProblem tells what is wrong with the name of a GitHub team; empty when nothing is.
+func teamProblem(name string) string {
+	if orgTeam.MatchString(name) {
+		return ""
+	}
+	return "a GitHub team is organization/team-slug, for example acme/squad-a"
 }
 
 func partyNames(parties []Party) (all []string) {

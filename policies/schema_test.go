@@ -132,33 +132,42 @@ var complete = map[string]string{
 // beyondSchema are the loader's rules that compare fields with each other, so a schema cannot know them.
 var beyondSchema = []string{"request-name", "duplicate", "duration", "namespace", "role-name", "hash"}
 
+// agreement counts how often loader and schema said the same, and fails where they do not.
+type agreement struct {
+	kind              string
+	schema            *jsonschema.Schema
+	accepted, refused int
+}
+
+func (a *agreement) judge(t *testing.T, what string, document []byte) {
+	t.Helper()
+	findings, err := load[a.kind](document), validate(t, a.schema, document)
+	switch {
+	case len(findings) == 0 && err != nil:
+		t.Errorf("%s: the loader accepts what the schema refuses: %v", what, err)
+	case len(findings) == 0:
+		a.accepted++
+	case err != nil:
+		a.refused++
+	case slices.ContainsFunc(findings, func(f requests.Finding) bool { return !slices.Contains(beyondSchema, f.Rule) }):
+		t.Errorf("%s: the schema accepts what the loader refuses: %v", what, findings)
+	}
+}
+
 // Every field of every kind is replaced, removed and extended in turn. What the loader accepts the schema accepts, and
 // what the loader refuses the schema refuses, except by the rules beyond a schema.
 func TestSchemaAgreesWithLoader(t *testing.T) {
 	for kind, text := range complete {
 		t.Run(kind, func(t *testing.T) {
-			s, accepted, refused := compile(t, kind), 0, 0
-			judge := func(what string, document []byte) {
-				findings, err := load[kind](document), validate(t, s, document)
-				switch {
-				case len(findings) == 0 && err != nil:
-					t.Errorf("%s: the loader accepts what the schema refuses: %v", what, err)
-				case len(findings) == 0:
-					accepted++
-				case err != nil:
-					refused++
-				case slices.ContainsFunc(findings, func(f requests.Finding) bool { return !slices.Contains(beyondSchema, f.Rule) }):
-					t.Errorf("%s: the schema accepts what the loader refuses: %v", what, findings)
-				}
-			}
+			a := agreement{kind: kind, schema: compile(t, kind)}
 			text = strings.ReplaceAll(text, "\t", " ")
-			judge("unchanged", []byte(text))
-			if accepted != 1 {
+			a.judge(t, "unchanged", []byte(text))
+			if a.accepted != 1 {
 				t.Fatalf("the complete example is refused: %v", load[kind]([]byte(text)))
 			}
-			mutate(t, text, judge)
-			if accepted < 10 || refused < 50 {
-				t.Errorf("%d changes accepted, %d refused by both; the test has lost its teeth", accepted, refused)
+			mutate(t, text, func(what string, document []byte) { a.judge(t, what, document) })
+			if a.accepted < 10 || a.refused < 50 {
+				t.Errorf("%d changes accepted, %d refused by both; the test has lost its teeth", a.accepted, a.refused)
 			}
 		})
 	}
@@ -204,6 +213,8 @@ func mutate(t *testing.T, text string, judge func(what string, document []byte))
 			}
 			*n = scalar("!!float", "1.5")
 			try("%s is 1.5", path)
+			*n = yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: old.Value, Style: yaml.DoubleQuotedStyle}
+			try("%s is %q", path, old.Value) // a quoted number is text to every reader of YAML
 		case old.Kind == yaml.ScalarNode:
 			for _, value := range texts {
 				*n = scalar("!!str", value)

@@ -253,7 +253,7 @@ func (d *Document) decode(n *yaml.Node, v reflect.Value, path string) {
 		if !d.want(n, yaml.ScalarNode, path, "true or false") {
 			return
 		}
-		if n.Value != "true" && n.Value != "false" {
+		if isQuoted(n) || n.Value != "true" && n.Value != "false" {
 			d.add(p, "wrong-type", "%s is %s; it must be true or false", path, Quote(n.Value))
 			return
 		}
@@ -263,7 +263,7 @@ func (d *Document) decode(n *yaml.Node, v reflect.Value, path string) {
 			return
 		}
 		number, err := strconv.ParseInt(n.Value, 10, 64)
-		if err != nil || strconv.FormatInt(number, 10) != n.Value {
+		if isQuoted(n) || err != nil || strconv.FormatInt(number, 10) != n.Value {
 			d.add(p, "wrong-type", "%s is %s; it must be a whole number such as 1", path, Quote(n.Value))
 			return
 		}
@@ -271,6 +271,11 @@ func (d *Document) decode(n *yaml.Node, v reflect.Value, path string) {
 	default:
 		panic("requests: a format has a field of unsupported type " + v.Type().String())
 	}
+}
+
+// isQuoted tells whether a value is written as text, which is no number to any other reader of YAML.
+func isQuoted(n *yaml.Node) bool {
+	return n.Style&(yaml.DoubleQuotedStyle|yaml.SingleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle) != 0
 }
 
 func (d *Document) want(n *yaml.Node, kind yaml.Kind, path, name string) bool {

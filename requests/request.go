@@ -32,6 +32,47 @@ type AccessRequest struct {
 	Spec       RequestSpec `yaml:"spec" json:"spec"`
 }
 
+// RequestFormat is the format of a request.
+var RequestFormat = Format{
+	Kind:   KindAccessRequest,
+	About:  "Asks for access for a limited time. Stands at requests/<cluster>/<policy>/<name>.yaml.",
+	Name:   requestName,
+	Fields: requestFields,
+}
+
+var requestName = Field{About: "<yyyymmdd>-<requester>-<slug>, the file's name without .yaml. Unique for ever.",
+	Form: Form{Pattern: RequestPattern, Max: MaxRequestName}}
+
+var requestFields = HeaderFields("AccessRequest", "What is asked for.").With(SpecFields)
+
+// HeaderFields are the fields that the type of every kind of file begins with; about is what its spec holds.
+func HeaderFields(kind, about string) Fields {
+	return Fields{
+		kind + ".apiVersion": {About: "Version of the format."},
+		kind + ".kind":       {About: "What the file is."},
+		kind + ".metadata":   {About: "Names the file's content."},
+		kind + ".spec":       {About: about},
+	}
+}
+
+// SpecFields are those of what is asked for.
+var SpecFields = Fields{
+	"RequestSpec.cluster":   {About: "Cluster to get access to; the folder the file stands in.", Form: FormName},
+	"RequestSpec.policy":    {About: "Policy to ask under; the folder the file stands in.", Form: FormName},
+	"RequestSpec.requester": {About: "GitHub login of who asks: the author of the pull request.", Form: FormLogin},
+	"RequestSpec.subject": {About: "Who receives access, when it is not the requester as identities.yaml says. " +
+		"Only if the policy allows it."},
+	"RequestSpec.namespace": {About: "Namespace to get access in. Default: the policy's.", Form: FormName},
+	"RequestSpec.duration":  {About: "How long, in whole minutes or hours, for example 30m or 2h. Default: the policy's."},
+	"RequestSpec.reason": {About: "Why, in one line, for the people who approve and who read the ledger. " +
+		"It is kept for ever: no secrets.",
+		Form: Form{Rule: "reason", Pattern: ReasonPattern, Min: MinReason, Max: MaxReason, Check: CheckReason}},
+
+	"Subject.kind": {About: "Only users receive access.", Form: OneOf("subject", KindUser)},
+	"Subject.name": {About: "Name of the user in Kubernetes, exactly as the cluster's authentication gives it.",
+		Form: FormSubject},
+}
+
 // Metadata names a file's content.
 type Metadata struct {
 	Name string `yaml:"name" json:"name"`
@@ -128,8 +169,8 @@ func ReadRequest(path string, data []byte) (AccessRequest, *Document) {
 	if len(d.Findings) > 0 {
 		return request, d
 	}
-	d.Header(request.APIVersion, request.Kind, KindAccessRequest)
-	d.checkRequest(request)
+	d.Conform(RequestFormat, request)
+	d.Check("metadata.name", "request-name", request.Metadata.Name, CheckRequestName(request.Metadata.Name, request.Spec.Requester))
 	if place, ok := SplitPath(path); ok {
 		d.agree("metadata.name", request.Metadata.Name, "file name", place.Name)
 		d.agree("spec.cluster", request.Spec.Cluster, "cluster folder", place.Cluster)
@@ -139,17 +180,6 @@ func ReadRequest(path string, data []byte) (AccessRequest, *Document) {
 	}
 	SortFindings(d.Findings)
 	return request, d
-}
-
-// Header checks the two fields every kind begins with.
-func (d *Document) Header(apiVersion, kind, want string) {
-	d.Require("apiVersion", "kind", "metadata.name", "spec")
-	if apiVersion != APIVersion && d.Has("apiVersion") {
-		d.Add("apiVersion", "api-version", "apiVersion is %s; allowed: %s", Quote(apiVersion), APIVersion)
-	}
-	if kind != want && d.Has("kind") {
-		d.Add("kind", "kind", "kind is %s; here it must be %s", Quote(kind), want)
-	}
 }
 
 // Check records problem, if there is one, against the field and the value found.
@@ -162,23 +192,6 @@ func (d *Document) Check(path, rule, value, problem string) {
 func (d *Document) agree(path, value, where, want string) {
 	if value != want && d.Has(path) {
 		d.Add(path, "path", "%s is %s but the %s is %s; they must be the same", path, Quote(value), where, Quote(want))
-	}
-}
-
-func (d *Document) checkRequest(r AccessRequest) {
-	d.Require("spec.cluster", "spec.policy", "spec.requester", "spec.reason")
-	d.Check("spec.cluster", "name", r.Spec.Cluster, CheckName(r.Spec.Cluster))
-	d.Check("spec.policy", "name", r.Spec.Policy, CheckName(r.Spec.Policy))
-	d.Check("spec.requester", "login", r.Spec.Requester, CheckLogin(r.Spec.Requester))
-	d.Check("spec.namespace", "name", r.Spec.Namespace, CheckName(r.Spec.Namespace))
-	d.Check("spec.reason", "reason", r.Spec.Reason, CheckReason(r.Spec.Reason))
-	d.Check("metadata.name", "request-name", r.Metadata.Name, CheckRequestName(r.Metadata.Name, r.Spec.Requester))
-	if s := r.Spec.Subject; s != nil {
-		d.Require("spec.subject.kind", "spec.subject.name")
-		if s.Kind != KindUser {
-			d.Check("spec.subject.kind", "subject", s.Kind, "allowed: "+KindUser)
-		}
-		d.Check("spec.subject.name", "subject", s.Name, CheckSubject(s.Name))
 	}
 }
 

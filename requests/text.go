@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"unicode"
@@ -13,6 +14,8 @@ import (
 
 // DigestPattern is the form of a Digest.
 const DigestPattern = `^sha256:[0-9a-f]{64}$`
+
+var digestPattern = regexp.MustCompile(DigestPattern)
 
 // Digest names data by its SHA-256.
 func Digest(data []byte) string {

@@ -110,17 +110,72 @@ func canonical(rules []RoleRule) []RoleRule {
 
 func sorted(list []string) []string { return slices.Compact(slices.Sorted(slices.Values(list))) }
 
-// What Kubernetes itself leaves open, bounded so that every text of a rule can be shown.
-var (
-	rulePattern = regexp.MustCompile(RulePattern)
-	textPattern = regexp.MustCompile(RuleTextPattern)
-)
-
-// RulePattern is the form of a group, resource or verb in a rule, RuleTextPattern that of an object's name or a URL.
+// RulePattern is the form of a group, resource or verb in a rule, RuleTextPattern that of an object's name or a URL: what Kubernetes leaves
+// open, bounded so that every text of a rule can be shown.
 const (
 	RulePattern     = `^[A-Za-z0-9*][A-Za-z0-9*._:/-]{0,252}$`
 	RuleTextPattern = `^[!-~]{1,253}$`
 )
+
+// CatalogFormat is the format of a catalogue file.
+var CatalogFormat = requests.Format{
+	Kind: KindRoleCatalog,
+	About: "Shows approvers the rules of a role in a cluster. Written by pullgrant catalog at " + CatalogFolder +
+		"/<cluster>/<role>.yaml, a colon as +.",
+	Name: requests.Field{About: "Name of the role.", Form: requests.Form{Pattern: requests.RolePattern}},
+	Fields: catalogFields.With(RoleFields, requests.Fields{
+		"Role.kind": {About: RoleFields["Role.kind"].About, Form: requests.OneOf("role", requests.KindClusterRole)},
+	}),
+}
+
+var catalogFields = requests.HeaderFields("RoleCatalog", "The role.").With(requests.Fields{
+	"RoleCatalogSpec.cluster":    {About: "Cluster the role is in; the folder the file stands in.", Form: requests.FormName},
+	"RoleCatalogSpec.role":       {About: "The role, as policies name it."},
+	"RoleCatalogSpec.aggregated": {About: "Kubernetes puts the rules together from other roles."},
+	"RoleCatalogSpec.hash": {About: "Digest of the rules, by which the agent knows that the role is still the same.",
+		Form: requests.FormDigest},
+	"RoleCatalogSpec.rules": {About: "The rules as they stand in the cluster."},
+
+	"RoleRule.apiGroups":       {About: "API groups; an empty text is the core group.", Form: orEmpty(formWord), Min: 1},
+	"RoleRule.resources":       {About: "Resources, with subresources as in pods/log.", Form: formWord, Min: 1},
+	"RoleRule.resourceNames":   {About: "Names of objects. Default: all.", Form: formText, Min: 1},
+	"RoleRule.nonResourceURLs": {About: "Paths of the API server, in a rule without resources.", Form: formText, Min: 1},
+	"RoleRule.verbs":           {About: "Verbs.", Form: formWord, Min: 1},
+})
+
+// RoleFields are those of the name of a role.
+var RoleFields = requests.Fields{
+	"Role.kind": {About: "Only ClusterRoles: whoever administers a namespace can rewrite a Role in it.",
+		Form: requests.OneOfBecause("role", "whoever administers a namespace can rewrite a Role in it", requests.KindClusterRole)},
+	"Role.name": {About: "Exact name of the ClusterRole.", Form: requests.FormRole},
+}
+
+var (
+	formWord = form(RulePattern, "letters, digits and * . _ : / - inside")
+	formText = form(RuleTextPattern, "1 to 253 printable ASCII characters without spaces")
+)
+
+func form(pattern, words string) requests.Form {
+	matches := regexp.MustCompile(pattern)
+	return requests.Form{Rule: "rule", Pattern: pattern, Check: func(s string) string {
+		if matches.MatchString(s) {
+			return ""
+		}
+		return "it must be " + words
+	}}
+}
+
+func orEmpty(f requests.Form) requests.Form {
+	check := f.Check
+	f.Pattern = "^$|" + f.Pattern
+	f.Check = func(s string) string {
+		if s == "" {
+			return ""
+		}
+		return check(s)
+	}
+	return f
+}
 
 // ParseCatalog reads one catalogue file strictly. path is where it stands; under catalog/ it must be CatalogPath of the
 // cluster and the role that the file names.
@@ -129,13 +184,7 @@ func ParseCatalog(path string, data []byte) (RoleCatalog, []requests.Finding) {
 	if len(d.Findings) > 0 {
 		return c, d.Findings
 	}
-	d.Header(c.APIVersion, c.Kind, KindRoleCatalog)
-	d.Require("spec.cluster", "spec.role.kind", "spec.role.name", "spec.hash", "spec.rules")
-	d.Check("spec.cluster", "name", c.Spec.Cluster, requests.CheckName(c.Spec.Cluster))
-	if c.Spec.Role.Kind != requests.KindClusterRole {
-		d.Check("spec.role.kind", "role", c.Spec.Role.Kind, "allowed: "+requests.KindClusterRole)
-	}
-	d.Check("spec.role.name", "role", c.Spec.Role.Name, requests.CheckRole(c.Spec.Role.Name))
+	d.Conform(CatalogFormat, c)
 	if c.Metadata.Name != c.Spec.Role.Name {
 		d.Check("metadata.name", "role-name", c.Metadata.Name, "it must be the role's name, "+requests.Quote(c.Spec.Role.Name))
 	}
@@ -157,31 +206,13 @@ func ParseCatalog(path string, data []byte) (RoleCatalog, []requests.Finding) {
 	return c, d.Findings
 }
 
+// checkRule finds what no field of a rule tells alone: it is about resources or about paths.
 func checkRule(d *requests.Document, at string, r RoleRule) {
-	d.Require(at + ".verbs")
-	d.NotEmpty(at+".verbs", len(r.Verbs))
-	d.NotEmpty(at+".apiGroups", len(r.APIGroups))
-	d.NotEmpty(at+".resources", len(r.Resources))
-	d.NotEmpty(at+".resourceNames", len(r.ResourceNames))
-	d.NotEmpty(at+".nonResourceURLs", len(r.NonResourceURLs))
 	if !d.Has(at + ".nonResourceURLs") {
 		d.Require(at+".apiGroups", at+".resources")
 	} else if d.Has(at+".apiGroups") || d.Has(at+".resources") || d.Has(at+".resourceNames") {
 		d.Add(at, "rule", "%s has resources and nonResourceURLs; Kubernetes allows one of them in a rule", at)
 	}
-	list := func(field string, values []string, pattern *regexp.Regexp, form string) {
-		for i, value := range values {
-			if !pattern.MatchString(value) && (value != "" || field != ".apiGroups") {
-				d.Check(fmt.Sprintf("%s%s[%d]", at, field, i), "rule", value, "it must be "+form)
-			}
-		}
-	}
-	const word, text = "letters, digits and * . _ : / - inside", "1 to 253 printable ASCII characters without spaces"
-	list(".apiGroups", r.APIGroups, rulePattern, word)
-	list(".resources", r.Resources, rulePattern, word)
-	list(".verbs", r.Verbs, rulePattern, word)
-	list(".resourceNames", r.ResourceNames, textPattern, text)
-	list(".nonResourceURLs", r.NonResourceURLs, textPattern, text)
 }
 
 // Risks is what a reviewer must know about a catalogued role: Risks of its rules, and that it is aggregated.
