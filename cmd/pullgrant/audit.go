@@ -57,19 +57,14 @@ func audit(w world, o auditOptions) error {
 		return err
 	}
 	if o.output.value == "json" {
-		if accounts == nil {
-			accounts = []sync.Account{}
-		}
-		err = writeJSON(w.out, accounts)
+		err = writeJSONList(w.out, accounts)
 	} else {
 		err = writeAccounts(w, accounts, o.output.value == "wide")
 	}
 	if err != nil {
 		return err
 	}
-	for _, f := range findings {
-		w.say("%s", f)
-	}
+	sayFindings(w, findings)
 	unproven := 0
 	for _, a := range accounts {
 		if a.Proof == sync.Unproven {

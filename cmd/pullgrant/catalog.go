@@ -5,13 +5,10 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"path"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/pullgrant/pullgrant/internal/github"
 	"github.com/pullgrant/pullgrant/policies"
@@ -74,7 +71,7 @@ func catalog(ctx context.Context, w world, o catalogOptions) error {
 	names, findings := tree.Roles(o.cluster)
 	if len(findings) > 0 {
 		w.say("the policies are not valid, so which roles they name is not known:")
-		return findingsOf(w, findings)
+		return endWithFindings(w, findings)
 	}
 	if len(names) == 0 {
 		return fmt.Errorf("no policy is for the cluster %s", o.cluster)
@@ -119,27 +116,9 @@ func (o catalogOptions) tree(ctx context.Context, w world) (dir string, client *
 		return "", client, tree, err
 	}
 	if dir, err = o.remote.checkout.folder(); err == nil {
-		tree, _, err = o.remote.checkout.tree()
+		tree, err = o.remote.checkout.tree()
 	}
 	return dir, nil, tree, err
-}
-
-func kubeconfigFlag(cmd *cobra.Command, kubeconfig *string) {
-	cmd.Flags().StringVar(kubeconfig, "kubeconfig", "", "kubeconfig file (default: $KUBECONFIG, else ~/.kube/config)")
-}
-
-// clusterConfig finds a cluster as kubectl does.
-func clusterConfig(kubeconfig string) (*rest.Config, error) {
-	rules := clientcmd.NewDefaultClientConfigLoadingRules()
-	rules.ExplicitPath = kubeconfig
-	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, nil).ClientConfig()
-	if clientcmd.IsEmptyConfig(err) {
-		return nil, fmt.Errorf("find the cluster: no kubeconfig names one; give --kubeconfig")
-	}
-	if err != nil {
-		return nil, fmt.Errorf("find the cluster: %w", err)
-	}
-	return config, nil
 }
 
 // outdated are the files of roles that the catalogue does not show as they are in the cluster, and what has changed.
@@ -154,7 +133,7 @@ func outdated(w world, tree policies.Tree, live []rbac.RoleCatalog) (map[string]
 		}
 		if _, findings := rbac.ParseCatalog(file, data); len(findings) > 0 {
 			w.say("the rules of %s cannot be shown:", role.Spec.Role.Name)
-			return nil, r, findingsOf(w, findings)
+			return nil, r, endWithFindings(w, findings)
 		}
 		if tree.Files[file].Content == string(data) {
 			continue
@@ -214,11 +193,8 @@ func (o catalogOptions) write(ctx context.Context, w world, dir string, client *
 	}
 	defer root.Close()
 	for _, file := range slices.Sorted(maps.Keys(files)) {
-		if err := root.MkdirAll(path.Dir(file), 0o755); err != nil {
-			return fmt.Errorf("write %s: %w", file, err)
-		}
-		if err := root.WriteFile(file, files[file], 0o644); err != nil {
-			return fmt.Errorf("write %s: %w", file, err)
+		if err := writeFile(root, file, files[file]); err != nil {
+			return err
 		}
 	}
 	return r.to(w.out)
@@ -227,26 +203,11 @@ func (o catalogOptions) write(ctx context.Context, w world, dir string, client *
 // propose opens the pull request. Its branch has one name a cluster, so that a second one says where the first is.
 func (o catalogOptions) propose(ctx context.Context, w world, client *github.Client, files map[string][]byte, r *report) error {
 	fence := codeFence(r.String())
-	opened, err := client.Propose(ctx, github.Proposal{
+	return propose(ctx, w, client, github.Proposal{
 		Branch:  program + "/catalog-" + o.cluster,
 		Files:   files,
 		Message: "Show the roles of " + o.cluster + " as they are",
 		Title:   fmt.Sprintf("Catalogue: %s of %s", count(len(files), "role"), o.cluster),
 		Body:    fence + "text\n" + r.String() + fence + "\n",
 	})
-	if err != nil {
-		return err
-	}
-	for _, note := range opened.Notes {
-		w.say("note: %s", note)
-	}
-	_, err = fmt.Fprintln(w.out, opened.URL)
-	return err
-}
-
-func findingsOf(w world, findings []requests.Finding) error {
-	if err := writeFindings(w, "text", findings); err != nil {
-		return err
-	}
-	return verdict(exitFindings)
 }

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"strings"
 
@@ -36,7 +37,8 @@ func (c checkout) open() (string, fs.FS, error) {
 	return dir, root.FS(), nil
 }
 
-// folder finds the nearest folder, from the current one up, that is a git checkout or holds policies.
+// folder finds the nearest folder, from the current one up, that is a git checkout or holds
+// policies.
 func (c checkout) folder() (string, error) {
 	if c.dir != "" {
 		if info, err := os.Stat(c.dir); err != nil {
@@ -62,8 +64,8 @@ func (c checkout) folder() (string, error) {
 	}
 }
 
-// inside turns paths a person typed into paths of the repository in dir: relative to the current folder, or to --dir
-// where that was given.
+// inside turns paths a person typed into paths of the repository in dir: relative to the current
+// folder, or to --dir where that was given.
 func (c checkout) inside(dir string, paths []string) ([]string, error) {
 	result := make([]string, 0, len(paths))
 	for _, path := range paths {
@@ -103,4 +105,29 @@ func ownerOf(dir string) string {
 	_, repo, _ := parseOrigin(strings.TrimSpace(string(out)))
 	owner, _, _ := strings.Cut(repo, "/")
 	return owner
+}
+
+// tree reads the policies of the checkout, as they stand in its folder.
+func (c checkout) tree() (policies.Tree, error) {
+	dir, files, err := c.open()
+	if err != nil {
+		return policies.Tree{}, err
+	}
+	tree, err := policies.ReadTree(files, ownerOf(dir))
+	if err != nil {
+		return tree, fmt.Errorf("read the policies in %s: %w", dir, err)
+	}
+	return tree, nil
+}
+
+// writeFile writes a file of the repository in place, in a folder that may be new.
+func writeFile(root *os.Root, name string, data []byte) error {
+	err := root.MkdirAll(path.Dir(name), 0o755)
+	if err == nil {
+		err = root.WriteFile(name, data, 0o644)
+	}
+	if err != nil {
+		return fmt.Errorf("write %s: %w", name, err)
+	}
+	return nil
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"os"
-	"path"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -85,13 +84,7 @@ func writeOwners(dir string, file policies.OwnersFile) error {
 		return fmt.Errorf("write %s: %w", file.Path, err)
 	}
 	defer root.Close()
-	if err := root.MkdirAll(path.Dir(file.Path), 0o755); err != nil {
-		return fmt.Errorf("write %s: %w", file.Path, err)
-	}
-	if err := root.WriteFile(file.Path, []byte(file.After), 0o644); err != nil {
-		return fmt.Errorf("write %s: %w", file.Path, err)
-	}
-	return nil
+	return writeFile(root, file.Path, []byte(file.After))
 }
 
 // difference is a unified diff of one hunk, from the first line that differs to the last.

@@ -129,7 +129,7 @@ func (o installOptions) footprint(ctx context.Context, w world) (f render.Footpr
 	if o.remote.repo != "" {
 		_, tree, err = o.remote.tree(ctx, w)
 	} else {
-		tree, _, err = o.remote.checkout.tree()
+		tree, err = o.remote.checkout.tree()
 	}
 	if err != nil {
 		return f, err
@@ -137,7 +137,7 @@ func (o installOptions) footprint(ctx context.Context, w world) (f render.Footpr
 	grants, findings := tree.Grantable(o.agent.cluster)
 	if len(findings) > 0 {
 		w.say("the policies are not valid, so which rights the agent needs is not known:")
-		return f, findingsOf(w, findings)
+		return f, endWithFindings(w, findings)
 	}
 	if len(grants) == 0 {
 		return f, fmt.Errorf("no policy is for the cluster %s", o.agent.cluster)

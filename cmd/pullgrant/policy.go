@@ -1,12 +1,7 @@
 package main
 
 import (
-	"fmt"
-	"io/fs"
-
 	"github.com/spf13/cobra"
-
-	"github.com/pullgrant/pullgrant/policies"
 )
 
 func newPolicyCommand(w world) *cobra.Command {
@@ -28,17 +23,4 @@ func newPolicyCommand(w world) *cobra.Command {
 		newPolicyReplayCommand(w),
 	)
 	return cmd
-}
-
-// tree reads the policies of the checkout, as they stand in its folder.
-func (c checkout) tree() (policies.Tree, fs.FS, error) {
-	dir, files, err := c.open()
-	if err != nil {
-		return policies.Tree{}, nil, err
-	}
-	tree, err := policies.ReadTree(files, ownerOf(dir))
-	if err != nil {
-		return tree, nil, fmt.Errorf("read the policies in %s: %w", dir, err)
-	}
-	return tree, files, nil
 }

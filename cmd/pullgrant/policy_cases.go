@@ -2,8 +2,6 @@ package main
 
 import (
 	"github.com/spf13/cobra"
-
-	"github.com/pullgrant/pullgrant/policies"
 )
 
 type policyTestOptions struct {
@@ -31,7 +29,7 @@ One line tells of each case. The exit code is 1 when one differs or a file is no
 }
 
 func policyTest(w world, o policyTestOptions) error {
-	tree, _, err := o.checkout.tree()
+	tree, err := o.checkout.tree()
 	if err != nil {
 		return err
 	}
@@ -47,19 +45,14 @@ func policyTest(w world, o policyTestOptions) error {
 		r.line("FAIL  %s: wanted %s, got %s: %s (%s:%d:%d)", c.Name, c.Want, c.Got, c.Message, c.File, c.Line, c.Column)
 	}
 	if o.output.value == "json" {
-		if results == nil {
-			results = []policies.TestResult{}
-		}
-		err = writeJSON(w.out, results)
+		err = writeJSONList(w.out, results)
 	} else {
 		err = r.to(w.out)
 	}
 	if err != nil {
 		return err
 	}
-	for _, f := range findings {
-		w.say("%s", f)
-	}
+	sayFindings(w, findings)
 	w.say("judged %s, %d as wanted, %d not", count(len(results), "case"), len(results)-failed, failed)
 	if failed+len(findings) > 0 {
 		return verdict(exitFindings)

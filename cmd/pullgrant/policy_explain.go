@@ -67,7 +67,7 @@ func policyExplain(w world, o policyExplainOptions) error {
 }
 
 func explainRequest(w world, o policyExplainOptions, dir string, files fs.FS, tree policies.Tree) error {
-	path, err := renderOptions{o.checkout, o.what}.find(dir, files)
+	path, err := o.checkout.find(dir, files, o.what)
 	if err != nil {
 		w.say("%q is no policy of %s; there are: %s", o.what, dir, cmp.Or(strings.Join(tree.PolicyNames(), ", "), "none"))
 		return err

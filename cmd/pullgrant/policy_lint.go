@@ -34,7 +34,7 @@ docs/lint.md explains each rule. The exit code is 1 when there are errors, with 
 }
 
 func policyLint(w world, o policyLintOptions) error {
-	tree, _, err := o.checkout.tree()
+	tree, err := o.checkout.tree()
 	if err != nil {
 		return err
 	}
@@ -48,10 +48,7 @@ func policyLint(w world, o policyLintOptions) error {
 		}
 	}
 	if o.output.value == "json" {
-		if findings == nil {
-			findings = []policies.LintFinding{}
-		}
-		err = writeJSON(w.out, findings)
+		err = writeJSONList(w.out, findings)
 	} else {
 		var r report
 		for _, f := range findings {

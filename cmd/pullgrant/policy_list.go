@@ -67,7 +67,7 @@ func offers(tree policies.Tree, policy policies.AccessPolicy) []offer {
 }
 
 func policyList(w world, o policyListOptions) error {
-	tree, _, err := o.checkout.tree()
+	tree, err := o.checkout.tree()
 	if err != nil {
 		return err
 	}
@@ -95,9 +95,7 @@ func policyList(w world, o policyListOptions) error {
 	if err != nil {
 		return err
 	}
-	for _, f := range findings {
-		w.say("%s", f)
-	}
+	sayFindings(w, findings)
 	if len(findings) > 0 {
 		return verdict(exitFindings)
 	}
@@ -117,13 +115,4 @@ func writeOffers(w world, all []offer) error {
 		rows = append(rows, []string{o.Name, o.Cluster, strings.Join(gives, "; "), o.MaxDuration.String(), at(o.Askers), strings.Join(approvals, " and ")})
 	}
 	return writeTable(w.out, rows)
-}
-
-// at is names as GitHub mentions them.
-func at(names []string) string {
-	var all []string
-	for _, name := range names {
-		all = append(all, "@"+name)
-	}
-	return strings.Join(all, ", ")
 }

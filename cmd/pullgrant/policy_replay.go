@@ -60,7 +60,7 @@ func policyReplay(w world, o policyReplayOptions) error {
 	if o.changed.dir == "" {
 		o.changed.dir = dir
 	}
-	after, _, err := o.changed.tree()
+	after, err := o.changed.tree()
 	if err != nil {
 		return err
 	}

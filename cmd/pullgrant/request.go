@@ -203,12 +203,3 @@ func ticket(reason string) string {
 	}
 	return ""
 }
-
-// codeFence is a fence that text cannot close.
-func codeFence(text string) string {
-	longest := 0
-	for run := range strings.FieldsFuncSeq(text, func(r rune) bool { return r != '`' }) {
-		longest = max(longest, len(run))
-	}
-	return strings.Repeat("`", max(3, longest+1))
-}

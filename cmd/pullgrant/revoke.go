@@ -128,7 +128,7 @@ func (o revokeOptions) means(path string, content []byte, people policies.Identi
 // withdraw opens the pull request that removes a request. Its texts are made of checked names only.
 func withdraw(ctx context.Context, w world, client *github.Client, path string) error {
 	place, _ := requests.SplitPath(path)
-	opened, err := client.Propose(ctx, github.Proposal{
+	return propose(ctx, w, client, github.Proposal{
 		Branch:    program + "/revoke-" + place.Name,
 		Files:     map[string][]byte{path: nil},
 		Message:   "Revoke " + place.Name,
@@ -136,12 +136,4 @@ func withdraw(ctx context.Context, w world, client *github.Client, path string) 
 		Body:      "Ends the access of `" + path + "` before its time.\n",
 		AutoMerge: true,
 	})
-	if err != nil {
-		return err
-	}
-	for _, note := range opened.Notes {
-		w.say("note: %s", note)
-	}
-	_, err = fmt.Fprintln(w.out, opened.URL)
-	return err
 }

@@ -2,30 +2,13 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"io"
 	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
 )
-
-// world is everything a command takes from outside.
-type world struct {
-	in  io.Reader
-	out io.Writer // data
-	err io.Writer // talk
-	env func(string) string
-	now func() time.Time
-}
-
-// say writes one line of talk. Its text may come from a pull request or a server, so it is made plain.
-func (w world) say(format string, args ...any) {
-	fmt.Fprintln(w.err, plain(fmt.Sprintf(format, args...)))
-}
 
 const program = "pullgrant"
 
@@ -114,28 +97,4 @@ func displayName(arg0 string) string {
 		return "kubectl " + program
 	}
 	return program
-}
-
-func noSuchCommand(cmd *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return nil
-	}
-	hint := ""
-	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-		hint = fmt.Sprintf(" (did you mean %s?)", strings.Join(near, " or "))
-	}
-	return usagef(cmd, "unknown command %q%s", args[0], hint)
-}
-
-// arguments is how many a command takes; a wrong number is a usage error.
-func arguments(least, most int) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		switch {
-		case len(args) < least:
-			return usagef(cmd, "an argument is missing: %s", cmd.UseLine())
-		case most >= 0 && len(args) > most:
-			return usagef(cmd, "unexpected argument %q", args[most])
-		}
-		return nil
-	}
 }

@@ -14,8 +14,6 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/pullgrant/pullgrant/internal/github"
 	"github.com/pullgrant/pullgrant/requests"
@@ -180,7 +178,7 @@ func (o syncOptions) agent(ctx context.Context, w world) (config sync.Config, er
 	}
 	config = sync.Config{Cluster: o.cluster, Identity: fmt.Sprintf("%s_%d", machine, os.Getpid()), Poll: o.poll, TrustRoot: o.trustRoot, Clock: w.now, Version: thisBuild().Version,
 		Logger: slog.New(slog.NewJSONHandler(w.err, nil))}
-	if config.Kubernetes, err = o.kubernetes(); err != nil {
+	if config.Kubernetes, err = ownCluster(o.kubeconfig); err != nil {
 		return config, err
 	}
 	if o.signingKey != "" {
@@ -229,24 +227,6 @@ func (o syncOptions) agent(ctx context.Context, w world) (config sync.Config, er
 	}
 	config.Repository, err = sync.NewRepository(o.repoURL, o.branch, credential(token), nil)
 	return config, err
-}
-
-func (o syncOptions) kubernetes() (*rest.Config, error) {
-	if o.kubeconfig == "" {
-		config, err := rest.InClusterConfig()
-		if err != nil {
-			return nil, fmt.Errorf("find the cluster: %w; outside of one, give --kubeconfig", err)
-		}
-		return config, nil
-	}
-	config, err := clientcmd.BuildConfigFromFlags("", o.kubeconfig)
-	if clientcmd.IsEmptyConfig(err) {
-		return nil, fmt.Errorf("read the kubeconfig %s: it names no cluster, or no current context", o.kubeconfig)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read the kubeconfig %s: %w", o.kubeconfig, err)
-	}
-	return config, nil
 }
 
 // token is where the agent's tokens come from: its App, else the environment.

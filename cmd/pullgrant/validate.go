@@ -6,7 +6,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pullgrant/pullgrant/policies"
-	"github.com/pullgrant/pullgrant/requests"
 )
 
 type validateOptions struct {
@@ -60,30 +59,4 @@ func validate(w world, o validateOptions) error {
 		return verdict(exitFindings)
 	}
 	return nil
-}
-
-func writeFindings(w world, output string, findings []requests.Finding) error {
-	if output == "json" {
-		if findings == nil {
-			findings = []requests.Finding{}
-		}
-		return writeJSON(w.out, findings)
-	}
-	for _, f := range findings {
-		if _, err := fmt.Fprintln(w.out, plain(f.String())); err != nil {
-			return fmt.Errorf("write findings: %w", err)
-		}
-	}
-	return nil
-}
-
-// count is "no findings", "1 finding", "2 findings".
-func count(n int, noun string) string {
-	switch n {
-	case 0:
-		return "no " + noun + "s"
-	case 1:
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }

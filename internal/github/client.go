@@ -147,33 +147,3 @@ func (c *Client) User(ctx context.Context) (login string, id int64, err error) {
 	}
 	return user.GetLogin(), user.GetID(), nil
 }
-
-// pages reads a list to its end, a hundred items at a time.
-func pages[T any](read func(github.ListOptions) ([]T, *github.Response, error)) ([]T, error) {
-	all := []T{}
-	options := github.ListOptions{PerPage: 100}
-	for {
-		items, response, err := read(options)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, items...)
-		if response.NextPage == 0 {
-			return all, checkLastPage(response)
-		}
-		if response.NextPage <= options.Page {
-			return nil, errors.New("the list of pages runs in a circle")
-		}
-		options.Page = response.NextPage
-	}
-}
-
-var nextPage = regexp.MustCompile(`(?i);\s*rel\s*=\s*"?\s*next\b`)
-
-// checkLastPage guards against a Link header that names a next page in a form the client library passes over.
-func checkLastPage(response *github.Response) error {
-	if nextPage.MatchString(strings.Join(response.Header["Link"], ",")) {
-		return errors.New("the answer names a next page in an unknown way")
-	}
-	return nil
-}

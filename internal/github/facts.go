@@ -19,13 +19,14 @@ import (
 // errMoved says that the pull request changed while it was read.
 var errMoved = errors.New("the pull request changed while it was read")
 
-// maxReadings bounds how often a pull request that keeps changing is read from the start (R12), after pauses like those
-// between two tries of a call: GitHub's lists follow a push by a moment.
+// maxReadings bounds how often a pull request that keeps changing is read from the start (R12),
+// after pauses like those between two tries of a call: GitHub's lists follow a push by a moment.
 const maxReadings = 3
 
-// Facts gathers everything pull request number is judged by, as it is now: one consistent reading of the pull request,
-// the policies at the tip of the default branch, and what its people may do at this moment. now becomes ObservedAt.
-// Facts are never partial; whatever could not be read in full is an error, which a judgement reports as EvaluationError.
+// Facts gathers everything pull request number is judged by, as it is now: one consistent reading
+// of the pull request, the policies at the tip of the default branch, and what its people may do
+// at this moment. now becomes ObservedAt. Facts are never partial; whatever could not be read in
+// full is an error, which a judgement reports as EvaluationError.
 func (c *Client) Facts(ctx context.Context, number int, now time.Time) (policies.Facts, error) {
 	for reading := 1; ; reading++ {
 		facts, err := c.facts(ctx, number, now)
@@ -37,16 +38,15 @@ func (c *Client) Facts(ctx context.Context, number int, now time.Time) (policies
 		case reading == maxReadings:
 			return policies.Facts{}, fmt.Errorf("gather the facts of %s/%s#%d: %w, %d times; try again", c.owner, c.repo, number, err, reading)
 		}
-		select {
-		case <-time.After(c.wire.pause << (reading - 1)):
-		case <-ctx.Done():
-			return policies.Facts{}, fmt.Errorf("gather the facts of %s/%s#%d: %w", c.owner, c.repo, number, ctx.Err())
+		if err := sleep(ctx, c.wire.pauseAfter(reading)); err != nil {
+			return policies.Facts{}, fmt.Errorf("gather the facts of %s/%s#%d: %w",
+				c.owner, c.repo, number, err)
 		}
 	}
 }
 
-// facts is one reading. The pull request is read first and last; a difference means that what lies between may belong
-// to two different heads.
+// facts is one reading. The pull request is read first and last; a difference means that what
+// lies between may belong to two different heads.
 func (c *Client) facts(ctx context.Context, number int, now time.Time) (policies.Facts, error) {
 	f := policies.Facts{ObservedAt: requests.At(now)}
 	var err error
@@ -76,7 +76,8 @@ func (c *Client) facts(ctx context.Context, number int, now time.Time) (policies
 	return f, nil
 }
 
-// readTrees reads the policies at the tip of the default branch and the pull request's own version of what it changes.
+// readTrees reads the policies at the tip of the default branch and the pull request's own
+// version of what it changes.
 func (c *Client) readTrees(ctx context.Context, f *policies.Facts, _ snapshot) error {
 	tip, err := c.tip(ctx, f.Repository.DefaultBranch)
 	if err != nil {
@@ -97,8 +98,8 @@ func (c *Client) readTrees(ctx context.Context, f *policies.Facts, _ snapshot) e
 	return err
 }
 
-// readMerge reads where a merged pull request entered the default branch: the policies just before, and the request
-// file just after.
+// readMerge reads where a merged pull request entered the default branch: the policies just
+// before, and the request file just after.
 func (c *Client) readMerge(ctx context.Context, f *policies.Facts, _ snapshot) error {
 	if !f.PullRequest.Merged {
 		return nil
@@ -148,8 +149,8 @@ func (c *Client) readNames(ctx context.Context, f *policies.Facts, _ snapshot) (
 	return err
 }
 
-// UsedNames lists where the name of a request stands in a commit: under any policy of its cluster, or in the cluster's
-// ledger.
+// UsedNames lists where the name of a request stands in a commit: under any policy of its
+// cluster, or in the cluster's ledger.
 func (c *Client) UsedNames(ctx context.Context, commit string, place requests.Place) ([]string, error) {
 	cluster, ok, err := c.entry(ctx, commit, requests.Folder+"/"+place.Cluster)
 	if err != nil {
@@ -179,7 +180,8 @@ func (c *Client) UsedNames(ctx context.Context, commit string, place requests.Pl
 	return used, nil
 }
 
-// readCodeownersErrors asks GitHub what it makes of CODEOWNERS (R30). It knows none where there is none.
+// readCodeownersErrors asks GitHub what it makes of CODEOWNERS (R30). It knows none where there
+// is none.
 func (c *Client) readCodeownersErrors(ctx context.Context, f *policies.Facts, _ snapshot) error {
 	found, _, err := c.api.Repositories.GetCodeownersErrors(ctx, c.owner, c.repo, &github.GetCodeownersErrorsOptions{Ref: f.Base.Commit})
 	exists := false

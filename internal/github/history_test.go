@@ -106,29 +106,6 @@ func TestRemovedBy(t *testing.T) {
 	}
 }
 
-func TestOpenPullRequests(t *testing.T) {
-	w := newWorld(t)
-	for i := range 3 {
-		w.push(forge.Change{Branch: fmt.Sprint("b", i), Files: map[string]string{fmt.Sprint(i): "x"}})
-		w.open(fmt.Sprint("b", i))
-	}
-	w.check(w.Do(w.Token("alice"), "PATCH", "/repos/acme/access/pulls/2", map[string]any{"state": "closed"}, nil))
-	alice := policies.User{Login: "alice", ID: 101, Type: "User"}
-	first, last := OpenPull{1, w.Branch("b0"), "main", false, alice}, OpenPull{3, w.Branch("b2"), "main", false, alice}
-	if got, err := w.client.OpenPulls(t.Context()); err != nil || !slices.Equal(got, []OpenPull{first, last}) {
-		t.Errorf("open %v, error %v", got, err)
-	}
-	if got, err := w.client.PullsByHead(t.Context(), w.Branch("b2")); err != nil || !slices.Equal(got, []OpenPull{last}) {
-		t.Errorf("by head %v, error %v", got, err)
-	}
-	if got, err := w.client.PullsByHead(t.Context(), w.Branch("main")); err != nil || len(got) != 0 {
-		t.Errorf("by main's tip %v, error %v", got, err)
-	}
-	if _, err := w.client.PullsByHead(t.Context(), "main"); err == nil {
-		t.Error("a branch was taken for a commit")
-	}
-}
-
 // What reached the default branch through another branch was brought there by that branch's pull request.
 func TestAPullRequestIntoAnotherBranch(t *testing.T) {
 	w := newWorld(t)
@@ -200,4 +177,37 @@ func TestWhatApproversGoByIsDated(t *testing.T) {
 	if found := changes(); found["policies/payments-debug.yaml"] != change {
 		t.Errorf("changes before the merge of #%d: %v", n, found)
 	}
+}
+
+func TestMergedAs(t *testing.T) {
+	w := newWorld(t)
+	number, head := w.merged("a", map[string]string{"README.md": "1\n"})
+	merge := w.Branch("main")
+	direct, err := w.Push(forge.Change{User: "root", Message: "Push", Files: map[string]string{"README.md": "2\n"}})
+	w.check(err)
+	for commit, want := range map[string]int{merge: number, head: 0, direct: 0} {
+		got, err := w.client.MergedAs(t.Context(), commit)
+		if err != nil || got != want {
+			t.Errorf("merged as %s: %d, %v; want %d", commit, got, err, want)
+		}
+	}
+	if _, err := w.client.MergedAs(t.Context(), "main"); err == nil {
+		t.Error("no error for what is no commit's name")
+	}
+	w.Fail("GET", "/repos/acme/access/commits/.*/pulls", -1, 403, `{"message":"Resource not accessible by integration"}`)
+	if got, err := w.client.MergedAs(t.Context(), direct); err == nil {
+		t.Errorf("no answer is taken for %d", got)
+	}
+}
+
+// merged opens a pull request of alice's and merges it; head is the commit that it was made of.
+func (w world) merged(branch string, files map[string]string) (number int, head string) {
+	w.Helper()
+	head, err := w.Push(forge.Change{User: "alice", Branch: branch, Message: "Change", Files: files})
+	w.check(err)
+	number, err = w.Open("alice", branch, "Change")
+	w.check(err)
+	_, err = w.Merge("root", number)
+	w.check(err)
+	return number, head
 }

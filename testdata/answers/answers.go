@@ -15,7 +15,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/getkin/kin-openapi/routers"
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/storer"
 
@@ -106,7 +105,9 @@ type fields = map[string]any
 const silence = http.StatusInternalServerError
 
 // serve gives an answer, completed with what GitHub always sends.
-func (s *Server) serve(route *routers.Route, answer func(*http.Request) (int, any)) http.HandlerFunc {
+func (s *Server) serve(
+	route *openapi.Route, answer func(*http.Request) (int, any),
+) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {

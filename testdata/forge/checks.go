@@ -193,21 +193,24 @@ func (f *Forge) Checks() []Check {
 
 // commitStatus is a commit status: anyone who can write may set it.
 type commitStatus struct {
-	id                                    int64
-	sha, context, state, description, url string
-	creator                               *user
-	when                                  time.Time
+	id                               int64
+	sha, context, state, description string
+	target                           *string // an address; nil when none was given
+	creator                          *user
+	when                             time.Time
 }
 
 func (f *Forge) statusJSON(s *commitStatus) any {
-	return object{"id": s.id, "node_id": fmt.Sprintf("SC_%d", s.id), "state": s.state, "context": s.context, "description": s.description, "target_url": s.url,
-		"created_at": stamp(s.when), "updated_at": stamp(s.when), "creator": f.userJSON(s.creator), "url": f.repoURL("/statuses/" + s.sha)}
+	return object{"id": s.id, "node_id": fmt.Sprintf("SC_%d", s.id),
+		"state": s.state, "context": s.context, "description": s.description,
+		"target_url": s.target, "url": f.repoURL("/statuses/" + s.sha),
+		"creator": f.userJSON(s.creator), "created_at": stamp(s.when), "updated_at": stamp(s.when)}
 }
 
 func (f *Forge) createStatus(c *call) answer {
 	var in struct {
 		State, Context, Description string
-		TargetURL                   string `json:"target_url"`
+		TargetURL                   *string `json:"target_url"`
 	}
 	sha, err := f.git.resolve(c.PathValue("sha"), "commit")
 	if err != nil || !c.into(&in) {
@@ -216,7 +219,8 @@ func (f *Forge) createStatus(c *call) answer {
 	if in.Context == "" {
 		in.Context = "default"
 	}
-	s := &commitStatus{f.nextID(), sha, in.Context, in.State, in.Description, in.TargetURL, c.who.user, f.now()}
+	s := &commitStatus{f.nextID(), sha, in.Context, in.State, in.Description, in.TargetURL,
+		c.who.user, f.now()}
 	f.statuses = append(f.statuses, s)
 	return created(f.statusJSON(s))
 }

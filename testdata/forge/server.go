@@ -12,8 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/getkin/kin-openapi/routers"
-
 	"github.com/pullgrant/pullgrant/testdata/forge/openapi"
 )
 
@@ -156,7 +154,9 @@ func (s *statusRecorder) Write(p []byte) (int, error) {
 func (s *statusRecorder) Unwrap() http.ResponseWriter { return s.ResponseWriter }
 
 // operation serves one route: authenticate, authorise, run under the lock, complete, check, write.
-func (f *Forge) operation(need need, route *routers.Route, handle func(*call) answer) http.HandlerFunc {
+func (f *Forge) operation(
+	need need, route *openapi.Route, handle func(*call) answer,
+) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 64<<20))
 		if err != nil {
@@ -188,7 +188,7 @@ func (f *Forge) operation(need need, route *routers.Route, handle func(*call) an
 }
 
 // encode turns an answer into JSON, completed with the fields GitHub always sends.
-func (f *Forge) encode(route *routers.Route, a answer) ([]byte, error) {
+func (f *Forge) encode(route *openapi.Route, a answer) ([]byte, error) {
 	switch body := a.body.(type) {
 	case nil:
 		return nil, nil

@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// kept holds answers that will be asked for again. GitHub is then told which one is known, and an answer that has not
-// changed since costs nothing of the rate limit
+// kept holds answers that will be asked for again. GitHub is then told which one is known, and an
+// answer that has not changed since costs nothing of the rate limit
 // (https://docs.github.com/rest/using-the-rest-api/best-practices-for-using-the-rest-api#use-conditional-requests-if-appropriate).
 // When full it starts again empty. The zero value is ready.
 type kept struct {
@@ -25,7 +25,8 @@ const maxKept = 16 // pages of lists; one of pull requests has up to 2 MB
 
 type keep struct{}
 
-// keeping marks calls whose answers are kept. They are complete either way: whoever calls does not see the difference.
+// keeping marks calls whose answers are kept. They are complete either way: whoever calls does
+// not see the difference.
 func keeping(ctx context.Context) context.Context { return context.WithValue(ctx, keep{}, true) }
 
 // ask tells GitHub which answer is known.
