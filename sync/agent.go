@@ -10,7 +10,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/go-git/go-git/v5/plumbing"
 	"k8s.io/client-go/rest"
 
 	"github.com/pullgrant/pullgrant/internal/github"
@@ -79,7 +78,7 @@ func NewAgent(c Config) (*Agent, error) {
 	if problem := requests.CheckName(c.Cluster); problem != "" {
 		return nil, fmt.Errorf("cluster %s: %s", requests.Quote(c.Cluster), problem)
 	}
-	if c.TrustRoot != "" && !plumbing.IsHash(c.TrustRoot) {
+	if c.TrustRoot != "" && !IsHash(c.TrustRoot) {
 		return nil, fmt.Errorf("the trust root is %s; name a commit by its 40 hexadecimal digits", requests.Quote(c.TrustRoot))
 	}
 	compared := &clocks{own: c.Clock, github: c.GitHub}

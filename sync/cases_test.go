@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/storage/memory"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -54,16 +54,18 @@ func clusterOfScenarios(t *testing.T) *rest.Config {
 // decides, or up to its tip, with all policies given.
 func hear(t *testing.T, cluster *rest.Config, scenario cases.Scenario) (s *answers.Server, agent *Agent, tip string) {
 	t.Helper()
-	repository, err := NewRepository("http://127.0.0.1/access.git", "main", nil, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s = answers.Start(t, scenario, repository.store)
+	s = answers.Start(t, scenario, memory.NewStorage())
 	tip, root := s.Scenario.Facts.Base.Commit, s.Scenario.Facts.Base.Commit
 	if scenario.Trust {
 		tip, root = s.Brought, ""
 	}
-	repository.tip = plumbing.NewHash(tip)
+	repository, err := NewRepository(s.CloneURL(t, tip), "main", nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := repository.Fetch(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	clock := func() time.Time { return scenario.Now }
 	hub, err := github.New(github.Config{APIURL: s.URL, Owner: s.Scenario.Facts.Repository.Owner, Repo: s.Scenario.Facts.Repository.Name,
 		Token: func(context.Context) (string, error) { return "token", nil }, Clock: clock})
@@ -109,7 +111,7 @@ func TestAgentJudgesTheScenarios(t *testing.T) {
 func TestAgentJudgesTheScenariosOfTrust(t *testing.T) {
 	each(t, func(c cases.Scenario) bool { return c.Trust },
 		func(t *testing.T, c cases.Scenario, s *answers.Server, agent *Agent, tip string) {
-			_, line, err := agent.repository.line(t.Context(), tip, "")
+			_, line, err := agent.repository.History(t.Context(), tip, "")
 			if err != nil || len(line) != 1 {
 				t.Fatalf("%d commits, %v", len(line), err)
 			}

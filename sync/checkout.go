@@ -3,30 +3,25 @@ package sync
 import (
 	"fmt"
 
-	"github.com/go-git/go-git/v5"
-	"github.com/go-git/go-git/v5/plumbing"
-	"github.com/go-git/go-git/v5/storage/memory"
-
 	"github.com/pullgrant/pullgrant/policies"
 )
 
 // TreeAt reads the policies of the checkout in dir as they stand at ref: a branch, a tag, a commit or HEAD. It reads the
 // git objects only, never the worktree.
 func TreeAt(dir, ref string) (policies.Tree, error) {
-	local, err := git.PlainOpenWithOptions(dir, &git.PlainOpenOptions{EnableDotGitCommonDir: true})
+	local, err := OpenCheckout(dir)
 	if err != nil {
-		return policies.Tree{}, fmt.Errorf("open the git checkout %s: %w; policies of another commit are in git, so clone the access repository and name it", dir, err)
+		return policies.Tree{}, fmt.Errorf("%w; policies of another commit are in git, so clone the access repository and name it", err)
 	}
-	at, err := local.ResolveRevision(plumbing.Revision(ref))
+	at, err := local.Resolve(ref)
 	if err != nil {
 		return policies.Tree{}, fmt.Errorf("find the commit %q in %s: %w", ref, dir, err)
 	}
-	s := &staged{Storage: memory.NewStorage(), below: local.Storer}
-	commit, err := s.commit(*at)
+	commit, err := local.Commit(at)
 	if err != nil {
 		return policies.Tree{}, fmt.Errorf("read %q of %s: %w", ref, dir, err)
 	}
-	tree, err := s.policyTree(commit, policies.Wanted(policies.KindChange, ""))
+	tree, err := policyTree(local, commit, policies.Wanted(policies.KindChange, ""))
 	if err != nil {
 		return tree, fmt.Errorf("read %q of %s: %w", ref, dir, err)
 	}
@@ -37,13 +32,12 @@ func TreeAt(dir, ref string) (policies.Tree, error) {
 var folders = append([]string{policies.Folder, policies.CatalogFolder, policies.TestsFolder}, policies.CodeownersPaths...)
 
 // policyTree reads the wanted files of a commit.
-func (s *staged) policyTree(c Commit, wanted func(string) bool) (policies.Tree, error) {
+func policyTree(local *Checkout, c Commit, wanted func(string) bool) (policies.Tree, error) {
 	tree := policies.Tree{Commit: c.Hash, Files: map[string]policies.TreeFile{}}
-	d := differ{staged: s, paths: folders}
-	err := d.compare("", plumbing.ZeroHash, plumbing.NewHash(c.Tree), 0)
-	for _, f := range d.found {
+	found, err := local.Changes(Commit{}, c, folders...)
+	for _, f := range found {
 		if err == nil && wanted(f.Path) {
-			tree.Files[f.Path], err = s.file(f.After)
+			tree.Files[f.Path], err = treeFile(local, f.After)
 		}
 	}
 	if err != nil {
@@ -52,11 +46,11 @@ func (s *staged) policyTree(c Commit, wanted func(string) bool) (policies.Tree, 
 	return tree, nil
 }
 
-// file reads an entry.
-func (s *staged) file(e Entry) (policies.TreeFile, error) {
+// treeFile reads an entry.
+func treeFile(local *Checkout, e Entry) (policies.TreeFile, error) {
 	if e.Fault != "" {
 		return policies.TreeFile{Mode: e.Mode, Blob: e.Hash, Unreadable: e.Fault}, nil
 	}
-	content, err := s.bytes(plumbing.BlobObject, plumbing.NewHash(e.Hash))
+	content, err := local.Blob(e.Hash)
 	return policies.NewTreeFile(e.Mode, e.Hash, content, int64(len(content))), err
 }

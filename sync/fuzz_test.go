@@ -23,7 +23,7 @@ func FuzzUnpack(f *testing.F) {
 			return // packOf writes shorter offsets only
 		}
 		l := limits{pack: 1 << 14, object: 1 << 13, total: 1 << 14, objects: 2}
-		s := &staged{Storage: memory.NewStorage(), below: memory.NewStorage()}
+		s := &objects{Storage: memory.NewStorage(), below: memory.NewStorage()}
 		if s.unpack(packOf(t, blob, delta), l) != nil {
 			return
 		}
@@ -54,7 +54,7 @@ func FuzzCompare(f *testing.F) {
 	f.Add([]byte("40000 ..\x00"+string(dir[:])+"120000 link\x00"+string(dir[:])), []byte("160000 .git\x00"+strings.Repeat("h", 20)), []byte(inner))
 	f.Add([]byte("40000 requests\x00"+string(dir[:])), []byte("100644 \x1b\xff\x00"+strings.Repeat("h", 20)), []byte(inner))
 	f.Fuzz(func(t *testing.T, one, two, below []byte) {
-		s := &staged{Storage: memory.NewStorage(), below: memory.NewStorage()}
+		s := &objects{Storage: memory.NewStorage(), below: memory.NewStorage()}
 		var names []plumbing.Hash
 		for _, raw := range [][]byte{one, two, below} {
 			name, err := s.add(plumbing.TreeObject, raw)
@@ -64,7 +64,7 @@ func FuzzCompare(f *testing.F) {
 			names = append(names, name)
 		}
 		compare := func(before, after plumbing.Hash) ([]PathChange, error) {
-			d := differ{staged: s}
+			d := differ{objects: s}
 			err := d.compare("", before, after, 0)
 			return d.found, err
 		}

@@ -6,10 +6,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/go-git/go-git/v5"
-	"github.com/go-git/go-git/v5/plumbing"
-	"github.com/go-git/go-git/v5/storage/memory"
-
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
 )
@@ -26,8 +22,8 @@ type Account struct {
 	Proof   LedgerProof           `json:"proof"`
 	Doubt   string                `json:"doubt,omitempty"` // why it is Unproven
 
-	facts Entry // beside the ledger entry; zero: there are none
-	store *staged
+	checkout *Checkout
+	facts    Entry // beside the ledger entry; zero: there are none
 }
 
 // LedgerProof is how far an account can be trusted: by the signature of its commit, never by the author's name (R50).
@@ -51,7 +47,7 @@ func History(dir string, signers *AllowedSigners) (accounts []Account, findings 
 	if err != nil {
 		return nil, nil, err
 	}
-	brought, err := s.brought(head, requests.Folder, requests.RevocationsFolder)
+	brought, err := bringers(s, head, requests.Folder, requests.RevocationsFolder)
 	if err != nil {
 		return nil, nil, fmt.Errorf("read the history of %s: %w", dir, err)
 	}
@@ -73,13 +69,13 @@ func History(dir string, signers *AllowedSigners) (accounts []Account, findings 
 			findings = append(findings, fault(path, "file", "%s; it must be a plain file", b.file.Fault))
 			continue
 		}
-		content, err := s.bytes(plumbing.BlobObject, plumbing.NewHash(b.file.Hash))
+		content, err := s.Blob(b.file.Hash)
 		if err != nil {
 			return nil, nil, fmt.Errorf("read %s of %s: %w", requests.Quote(path), dir, err)
 		}
 		account, found := readAccount(path, content, b.commit, signers)
 		if findings = append(findings, found...); len(found) == 0 {
-			account.facts, account.store = brought[requests.FactsPath(path)].file, s
+			account.checkout, account.facts = s, brought[requests.FactsPath(path)].file
 			accounts = append(accounts, account)
 		}
 	}
@@ -90,17 +86,15 @@ func History(dir string, signers *AllowedSigners) (accounts []Account, findings 
 	return accounts, findings, nil
 }
 
-// openCheckout gives the git objects of a checkout, and the commit at HEAD.
-func openCheckout(dir string) (*staged, plumbing.Hash, error) {
-	local, err := git.PlainOpenWithOptions(dir, &git.PlainOpenOptions{EnableDotGitCommonDir: true})
-	if err != nil {
-		return nil, plumbing.ZeroHash, fmt.Errorf("open the git checkout %s: %w; the history is in git, so clone the access repository and name it", dir, err)
+// openCheckout opens a checkout, and gives the commit at HEAD.
+func openCheckout(dir string) (local *Checkout, head string, err error) {
+	if local, err = OpenCheckout(dir); err != nil {
+		return nil, "", fmt.Errorf("%w; the history is in git, so clone the access repository and name it", err)
 	}
-	head, err := local.Head()
-	if err != nil {
-		return nil, plumbing.ZeroHash, fmt.Errorf("find HEAD of %s: %w", dir, err)
+	if head, err = local.Head(); err != nil {
+		return nil, "", fmt.Errorf("find HEAD of %s: %w", dir, err)
 	}
-	return &staged{Storage: memory.NewStorage(), below: local.Storer}, head.Hash(), nil
+	return local, head, nil
 }
 
 func fault(path, rule, format string, args ...any) requests.Finding {
@@ -157,7 +151,7 @@ func (a Account) Facts() (*policies.Facts, []requests.Finding, error) {
 	case a.facts.Fault != "":
 		return differs("%s; it must be a plain file", a.facts.Fault)
 	}
-	data, err := a.store.bytes(plumbing.BlobObject, plumbing.NewHash(a.facts.Hash))
+	data, err := a.checkout.Blob(a.facts.Hash)
 	if err != nil {
 		return nil, nil, whole(fmt.Errorf("read %s: %w", path, err))
 	}
@@ -187,36 +181,34 @@ type bringing struct {
 	file   Entry // zero: the commit removed it
 }
 
-// brought finds, for each path that ever stood below the folders, the newest commit of the first-parent line that changed
-// it. What a merge brought is the merge's: its second parent's line was never the branch.
-func (s *staged) brought(tip plumbing.Hash, folders ...string) (map[string]bringing, error) {
+// bringers finds, for each path that ever stood below the folders, the newest commit of the first-parent line that changed
+// it.
+func bringers(local *Checkout, tip string, folders ...string) (map[string]bringing, error) {
 	found := map[string]bringing{}
-	for at, more := tip, true; more; {
-		c, err := s.commit(at)
+	take := func(c, before Commit) error {
+		changes, err := local.Changes(before, c, folders...)
 		if err != nil {
-			return nil, err
+			return fmt.Errorf("commit %s: %w", c.Hash, err)
 		}
-		before := plumbing.ZeroHash
-		if more = len(c.Parents) > 0; more {
-			at = plumbing.NewHash(c.Parents[0])
-			parent, err := s.commit(at)
-			if errors.Is(err, ErrNotInMemory) {
-				return nil, fmt.Errorf("it is cut off before commit %s; get the rest with git fetch --unshallow", c.Hash)
-			}
-			if err != nil {
-				return nil, err
-			}
-			before = plumbing.NewHash(parent.Tree)
-		}
-		d := differ{staged: s, paths: folders}
-		if err := d.compare("", before, plumbing.NewHash(c.Tree), 0); err != nil {
-			return nil, fmt.Errorf("commit %s: %w", c.Hash, err)
-		}
-		for _, change := range d.found {
+		for _, change := range changes {
 			if _, newer := found[change.Path]; !newer {
 				found[change.Path] = bringing{c, change.After}
 			}
 		}
+		return nil
 	}
-	return found, nil
+	var child Commit
+	for c, err := range local.FirstParents(tip) {
+		switch {
+		case errors.Is(err, ErrNotInMemory) && child.Hash != "":
+			return nil, fmt.Errorf("it is cut off before commit %s; get the rest with git fetch --unshallow", child.Hash)
+		case err == nil && child.Hash != "":
+			err = take(child, c)
+		}
+		if err != nil {
+			return nil, err
+		}
+		child = c
+	}
+	return found, take(child, Commit{})
 }

@@ -157,7 +157,7 @@ func (a *Agent) judge(ctx context.Context, tip, p, blob string) Proof {
 	if a.github == nil {
 		since = a.now().Add(-maxWait) // what is older is refused anyway
 	}
-	added, err := a.repository.added(ctx, tip, p, since)
+	added, err := a.repository.Added(ctx, tip, p, since)
 	if err != nil {
 		proof.Decision = policies.Refuse(policies.EvaluationError, "%v", err)
 		return proof

@@ -21,10 +21,11 @@ var ErrNonFastForward = errors.New("the branch does not continue from the last a
 // ErrTooLarge says that a blob is larger than the 1 MiB that Blob gives out.
 var ErrTooLarge = errors.New("the file is larger than 1048576 bytes")
 
-const (
-	maxBlob  = 1 << 20 // bytes of one file; requests and policies have a few KiB
-	maxDepth = 16384   // commits between two tips; more is for a person to look at
+// MaxDepth bounds the commits between two tips; more is for a person to look at.
+const MaxDepth = 16384
 
+const (
+	maxBlob         = 1 << 20         // bytes of one file; requests and policies have a few KiB
 	exchangeTimeout = 2 * time.Minute // of one Fetch or Commit, however silent the server is
 )
 
@@ -169,12 +170,12 @@ func (r *Repository) clone(ctx context.Context, c *conn, commit, tip plumbing.Ha
 // of an old branch brings the whole history before it; and must say that it is shallow, or a server with reachability
 // bitmaps leaves out files that were reverted to older content. So the depth grows until the old tip is in the answer.
 func (r *Repository) advance(ctx context.Context, c *conn, tip plumbing.Hash) error {
-	for depth := 4; depth <= maxDepth; depth *= 8 {
+	for depth := 4; depth <= MaxDepth; depth *= 8 {
 		s, err := r.download(ctx, c, tip, r.tip, depth)
 		if err != nil {
 			return err
 		}
-		line, whole, err := s.firstParents(tip, r.tip, depth)
+		line, whole, err := s.between(r.tip, tip, depth)
 		if err != nil {
 			return err
 		}
@@ -186,7 +187,7 @@ func (r *Repository) advance(ctx context.Context, c *conn, tip plumbing.Hash) er
 		}
 	}
 	return r.reject(tip, fmt.Errorf("%w: %s was expected among the %d commits before %s",
-		ErrNonFastForward, r.tip, maxDepth, tip))
+		ErrNonFastForward, r.tip, MaxDepth, tip))
 }
 
 func (r *Repository) reject(tip plumbing.Hash, why error) error {
@@ -195,7 +196,7 @@ func (r *Repository) reject(tip plumbing.Hash, why error) error {
 }
 
 // accept makes what was fetched part of the store and line[0], the newest commit, the tip, once all of it is there.
-func (r *Repository) accept(s *staged, line []plumbing.Hash) error {
+func (r *Repository) accept(s *objects, line []plumbing.Hash) error {
 	for _, commit := range line {
 		if err := s.complete(commit, r.caps.filter); err != nil {
 			return fmt.Errorf("checking commit %s from %s: %w", commit, r.remote.url, err)
@@ -225,8 +226,8 @@ func (r *Repository) Forget(before string) error {
 	if len(r.store.Objects) < 2*r.kept {
 		return nil
 	}
-	view := &staged{Storage: r.store, below: r.store}
-	line, _, err := view.firstParents(r.tip, plumbing.NewHash(before), maxDepth)
+	view := r.view()
+	line, _, err := view.between(plumbing.NewHash(before), r.tip, MaxDepth)
 	if err != nil {
 		return err
 	}

@@ -61,7 +61,7 @@ func (r *Repository) Commit(ctx context.Context, build func(tip string) (Change,
 				last = err
 				continue
 			}
-			line, _, err := r.view().firstParents(r.tip, old, maxDepth)
+			line, _, err := r.view().between(old, r.tip, MaxDepth)
 			if err != nil {
 				return "", err
 			}
@@ -92,7 +92,7 @@ func (r *Repository) Commit(ctx context.Context, build func(tip string) (Change,
 }
 
 // adopt makes the agent's own commit the tip.
-func (r *Repository) adopt(s *staged, commit plumbing.Hash) error {
+func (r *Repository) adopt(s *objects, commit plumbing.Hash) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err := s.copyTo(r.store, commit); err != nil {
@@ -118,7 +118,7 @@ func pause(ctx context.Context, try int) error {
 }
 
 // stage makes the objects of a change on the tip. A zero hash means that it changes nothing.
-func (r *Repository) stage(change Change) (*staged, plumbing.Hash, error) {
+func (r *Repository) stage(change Change) (*objects, plumbing.Hash, error) {
 	none := plumbing.ZeroHash
 	edits := map[string][]byte{} // nil: remove
 	for path, content := range change.Put {
@@ -139,7 +139,7 @@ func (r *Repository) stage(change Change) (*staged, plumbing.Hash, error) {
 	if len(edits) == 0 {
 		return nil, none, nil
 	}
-	s := &staged{Storage: memory.NewStorage(), below: r.store}
+	s := &objects{Storage: memory.NewStorage(), below: r.store}
 	tip, err := s.commit(r.tip)
 	if err != nil {
 		return nil, none, err
@@ -179,7 +179,7 @@ func checkPath(path string) error {
 
 // edit writes the tree of a folder again with the edits below it, and returns zero when nothing is left in it: git has
 // no empty folders. Everything else in the tree stays byte for byte as it is.
-func (s *staged) edit(folder string, tree plumbing.Hash, edits map[string][]byte) (plumbing.Hash, error) {
+func (s *objects) edit(folder string, tree plumbing.Hash, edits map[string][]byte) (plumbing.Hash, error) {
 	var entries []treeEntry
 	if !tree.IsZero() {
 		var err error
@@ -225,7 +225,7 @@ func (s *staged) edit(folder string, tree plumbing.Hash, edits map[string][]byte
 }
 
 // replace makes the new entry of one name; with a zero hash the name goes.
-func (s *staged) replace(path string, old treeEntry, edits map[string][]byte) (treeEntry, error) {
+func (s *objects) replace(path string, old treeEntry, edits map[string][]byte) (treeEntry, error) {
 	content, itself := edits[""]
 	switch {
 	case itself && len(edits) > 1:
@@ -252,7 +252,7 @@ func (s *staged) replace(path string, old treeEntry, edits map[string][]byte) (t
 }
 
 // add makes an object; one that is there already is not sent again.
-func (s *staged) add(t plumbing.ObjectType, content []byte) (plumbing.Hash, error) {
+func (s *objects) add(t plumbing.ObjectType, content []byte) (plumbing.Hash, error) {
 	if h := plumbing.ComputeHash(t, content); s.below.HasEncodedObject(h) == nil {
 		return h, nil
 	}

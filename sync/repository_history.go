@@ -41,7 +41,7 @@ func (r *Repository) Commits(old, new string, paths ...string) ([]Commit, error)
 	defer r.mu.RUnlock()
 	s := r.view()
 	from, to := plumbing.NewHash(old), plumbing.NewHash(new)
-	line, _, err := s.firstParents(to, from, maxDepth)
+	line, _, err := s.between(from, to, MaxDepth)
 	if err != nil {
 		return nil, fmt.Errorf("following %s: %w", clean(new), err)
 	}
@@ -69,8 +69,8 @@ func (r *Repository) Commits(old, new string, paths ...string) ([]Commit, error)
 }
 
 // compare fills in what a commit changed below the paths, none meaning everything.
-func (s *staged) compare(c *Commit, before Commit, paths ...string) error {
-	d := differ{staged: s, paths: paths}
+func (s *objects) compare(c *Commit, before Commit, paths ...string) error {
+	d := differ{objects: s, paths: paths}
 	err := d.compare("", plumbing.NewHash(before.Tree), plumbing.NewHash(c.Tree), 0)
 	if err != nil && !errors.Is(err, errTooManyEntries) {
 		return fmt.Errorf("comparing %s with %s: %w", c.Hash, before.Hash, err)
@@ -80,7 +80,7 @@ func (s *staged) compare(c *Commit, before Commit, paths ...string) error {
 }
 
 // commit reads one commit in memory, without its Changes.
-func (s *staged) commit(h plumbing.Hash) (Commit, error) {
+func (s *objects) commit(h plumbing.Hash) (Commit, error) {
 	raw, err := s.bytes(plumbing.CommitObject, h)
 	if err != nil {
 		return Commit{}, err

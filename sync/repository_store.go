@@ -17,14 +17,14 @@ import (
 // ErrNotInMemory says that an object is not in memory: it is older than what was fetched, or was forgotten.
 var ErrNotInMemory = errors.New("not among the commits in memory")
 
-// staged is what one fetch or one commit adds: new objects over those that are there already.
-type staged struct {
+// objects are git objects: what one fetch or one commit adds, over those that are there already.
+type objects struct {
 	*memory.Storage
 	below storer.EncodedObjectStorer
 }
 
 // EncodedObject looks at the new objects, then at the old ones, which deltas of a thin pack build on.
-func (s *staged) EncodedObject(t plumbing.ObjectType, h plumbing.Hash) (plumbing.EncodedObject, error) {
+func (s *objects) EncodedObject(t plumbing.ObjectType, h plumbing.Hash) (plumbing.EncodedObject, error) {
 	if o, err := s.Storage.EncodedObject(t, h); err == nil {
 		return o, nil
 	}
@@ -32,7 +32,7 @@ func (s *staged) EncodedObject(t plumbing.ObjectType, h plumbing.Hash) (plumbing
 }
 
 // download fetches commit and what it needs beyond have, unpacked beside the store.
-func (r *Repository) download(ctx context.Context, c *conn, commit, have plumbing.Hash, depth int) (*staged, error) {
+func (r *Repository) download(ctx context.Context, c *conn, commit, have plumbing.Hash, depth int) (*objects, error) {
 	f := fetchRequest{want: commit, have: have, depth: depth, thin: !have.IsZero()}
 	if r.caps.filter {
 		f.filter = maxBlob + 1 // git leaves out what is as large as the limit
@@ -42,7 +42,7 @@ func (r *Repository) download(ctx context.Context, c *conn, commit, have plumbin
 		if err != nil {
 			return nil, err
 		}
-		s := &staged{Storage: memory.NewStorage(), below: r.store}
+		s := &objects{Storage: memory.NewStorage(), below: r.store}
 		err = s.unpack(pack, r.limits)
 		if err == nil {
 			return s, nil
@@ -57,7 +57,7 @@ func (r *Repository) download(ctx context.Context, c *conn, commit, have plumbin
 }
 
 // unpack adds a pack's objects; the parser computes the hash of each from its content.
-func (s *staged) unpack(pack []byte, l limits) error {
+func (s *objects) unpack(pack []byte, l limits) error {
 	if err := measure(pack, l); err != nil {
 		return err
 	}
@@ -141,7 +141,7 @@ func (p *prefix) deltaSize() (int64, error) {
 }
 
 // bytes gives the content of an object of type t.
-func (s *staged) bytes(t plumbing.ObjectType, h plumbing.Hash) ([]byte, error) {
+func (s *objects) bytes(t plumbing.ObjectType, h plumbing.Hash) ([]byte, error) {
 	o, err := s.EncodedObject(t, h)
 	if err != nil {
 		return nil, fmt.Errorf("%s %s: %w", t, h, ErrNotInMemory)
@@ -158,32 +158,9 @@ func (s *staged) bytes(t plumbing.ObjectType, h plumbing.Hash) ([]byte, error) {
 	return out, nil
 }
 
-// firstParents lists the commits from tip back to old, without old, newest first. nil means that old was not met: whole
-// is true when the line ended at a commit without parents, false when depth commits were not enough.
-func (s *staged) firstParents(tip, old plumbing.Hash, depth int) (line []plumbing.Hash, whole bool, err error) {
-	for at := tip; at != old; {
-		if len(line) >= depth {
-			return nil, false, nil
-		}
-		c, err := s.commit(at)
-		if errors.Is(err, ErrNotInMemory) && at != tip {
-			return nil, false, nil
-		}
-		if err != nil {
-			return nil, false, err
-		}
-		line = append(line, at)
-		if len(c.Parents) == 0 {
-			return nil, true, nil
-		}
-		at = plumbing.NewHash(c.Parents[0])
-	}
-	return line, false, nil
-}
-
 // complete checks that a new commit's tree is there to its last blob. What was there before the fetch was checked then,
 // so only new trees are walked. Large blobs may be missing when the server was asked to leave them out.
-func (s *staged) complete(commit plumbing.Hash, filtered bool) error {
+func (s *objects) complete(commit plumbing.Hash, filtered bool) error {
 	return s.walk(commit, func(h plumbing.Hash, kind plumbing.ObjectType) (bool, error) {
 		if s.below.HasEncodedObject(h) == nil {
 			return false, nil
@@ -197,7 +174,7 @@ func (s *staged) complete(commit plumbing.Hash, filtered bool) error {
 
 // copyTo copies a commit and its whole tree, as far as they are not there yet. Nothing else of an answer is kept, so what
 // is in the store is always complete.
-func (s *staged) copyTo(to *memory.Storage, commit plumbing.Hash) error {
+func (s *objects) copyTo(to *memory.Storage, commit plumbing.Hash) error {
 	return s.walk(commit, func(h plumbing.Hash, kind plumbing.ObjectType) (bool, error) {
 		if to.HasEncodedObject(h) == nil {
 			return false, nil
@@ -216,7 +193,7 @@ func (s *staged) copyTo(to *memory.Storage, commit plumbing.Hash) error {
 
 // walk visits a commit, its trees and its blobs, each once and trees before their content; visit says whether to go in.
 // It keeps its own stack, as a hostile tree can be deeper than is good for Go's.
-func (s *staged) walk(commit plumbing.Hash, visit func(plumbing.Hash, plumbing.ObjectType) (bool, error)) error {
+func (s *objects) walk(commit plumbing.Hash, visit func(plumbing.Hash, plumbing.ObjectType) (bool, error)) error {
 	if in, err := visit(commit, plumbing.CommitObject); err != nil || !in {
 		return err
 	}

@@ -139,7 +139,7 @@ func TestDeltaBomb(t *testing.T) {
 		delta = append(delta, 0x80|0x10|0x20, 0xff, 0xff)
 	}
 	l := limits{pack: 1 << 20, object: 1 << 20, total: 1 << 21, objects: 10}
-	s := &staged{Storage: memory.NewStorage(), below: memory.NewStorage()}
+	s := &objects{Storage: memory.NewStorage(), below: memory.NewStorage()}
 	if err := s.unpack(packOf(t, base, delta), l); err == nil || !strings.Contains(err.Error(), "object of 65535000 bytes") {
 		t.Errorf("%v, want the size refused", err)
 	}

@@ -19,6 +19,9 @@ const (
 	maxTreeDepth   = 64
 )
 
+// IsHash tells whether text is the full hash of a commit or blob in hex.
+func IsHash(text string) bool { return plumbing.IsHash(text) }
+
 // Entry is one file of a commit's tree, or what stands where a file should.
 type Entry struct {
 	Path string // from the root, with slashes; as stored, so it may hold any byte when Fault is set
@@ -111,7 +114,7 @@ func encodeTree(entries []treeEntry) []byte {
 	return out.Bytes()
 }
 
-func (s *staged) tree(h plumbing.Hash) ([]treeEntry, error) {
+func (s *objects) tree(h plumbing.Hash) ([]treeEntry, error) {
 	raw, err := s.bytes(plumbing.TreeObject, h)
 	if err != nil {
 		return nil, err
@@ -123,8 +126,8 @@ func (s *staged) tree(h plumbing.Hash) ([]treeEntry, error) {
 	return entries, nil
 }
 
-// view is the store as a staged without anything new; mu must be held.
-func (r *Repository) view() *staged { return &staged{Storage: r.store, below: r.store} }
+// view is the store as objects without anything new; mu must be held.
+func (r *Repository) view() *objects { return &objects{Storage: r.store, below: r.store} }
 
 // Entries lists the files of a commit below the given paths (files or folders, with slashes; none: everything), by
 // name within each folder. A path that is not there gives nothing. Entries with a Fault are listed too, and never followed.
@@ -136,7 +139,7 @@ func (r *Repository) Entries(commit string, paths ...string) ([]Entry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listing commit %s: %w", clean(commit), err)
 	}
-	d := differ{staged: s, paths: paths}
+	d := differ{objects: s, paths: paths}
 	if err := d.compare("", plumbing.ZeroHash, plumbing.NewHash(c.Tree), 0); err != nil {
 		return nil, fmt.Errorf("listing commit %s: %w", commit, err)
 	}
@@ -172,7 +175,7 @@ var errTooManyEntries = fmt.Errorf("more than %d entries", maxTreeEntries)
 
 // differ compares two trees below some paths; against the zero hash it lists one.
 type differ struct {
-	*staged
+	*objects
 	paths   []string
 	found   []PathChange
 	visited int
@@ -273,4 +276,17 @@ func (d *differ) changed(folder string, was, is []treeEntry, depth int) error {
 		return d.compare(path+"/", oldDir, newDir, depth+1)
 	}
 	return nil
+}
+
+// find gives a commit's entry at path; the zero Entry when there is none.
+func (s *objects) find(c Commit, path string) (Entry, error) {
+	d := differ{objects: s, paths: []string{path}}
+	if err := d.compare("", plumbing.ZeroHash, plumbing.NewHash(c.Tree), 0); err != nil {
+		return Entry{}, fmt.Errorf("looking for %s in commit %s: %w", path, c.Hash, err)
+	}
+	at := slices.IndexFunc(d.found, func(f PathChange) bool { return f.Path == path })
+	if at < 0 {
+		return Entry{}, nil
+	}
+	return d.found[at].After, nil
 }

@@ -53,11 +53,11 @@ func (a *Agent) follow(ctx context.Context, tip string, save bool) error {
 func (a *Agent) followTo(ctx context.Context, tip string) error {
 	t := a.trust
 	var line []Commit
-	err := errNotOnLine
+	err := ErrNotOnLine
 	if t.head != "" {
-		_, line, err = a.repository.line(ctx, tip, t.head)
+		_, line, err = a.repository.History(ctx, tip, t.head)
 	}
-	if errors.Is(err, errNotOnLine) { // the first time, or the branch was rewritten and a person accepted that
+	if errors.Is(err, ErrNotOnLine) { // the first time, or the branch was rewritten and a person accepted that
 		line, err = a.begin(ctx, tip)
 	}
 	if err != nil {
@@ -100,12 +100,12 @@ func (a *Agent) followTo(ctx context.Context, tip string) error {
 
 // begin takes the files of the root as given, and returns the commits after it.
 func (a *Agent) begin(ctx context.Context, tip string) ([]Commit, error) {
-	root, line, err := a.repository.line(ctx, tip, a.trustRoot)
-	if errors.Is(err, errNotOnLine) {
+	root, line, err := a.repository.History(ctx, tip, a.trustRoot)
+	if errors.Is(err, ErrNotOnLine) {
 		return nil, fmt.Errorf("the commit %s of --trust-root is not on the branch's first-parent line; name one that is", a.trustRoot)
 	}
 	if errors.Is(err, ErrNotInMemory) {
-		return nil, fmt.Errorf("the branch has more than %d commits; begin later, with --trust-root: %w", maxDepth, err)
+		return nil, fmt.Errorf("the branch has more than %d commits; begin later, with --trust-root: %w", MaxDepth, err)
 	}
 	if err != nil {
 		return nil, err
@@ -178,7 +178,7 @@ func (a *Agent) unproven(tip, path string, merged Commit, f policies.Facts) (pol
 	if len(merged.Parents) == 0 || f.Merge.FirstParent.Commit != merged.Parents[0] {
 		return policies.EvaluationError, fmt.Sprintf("GitHub has another parent of commit %s than git", merged.Hash)
 	}
-	later, err := a.repository.after(tip, merged.Parents[0])
+	later, err := a.repository.After(tip, merged.Parents[0])
 	if err != nil {
 		return policies.EvaluationError, err.Error()
 	}

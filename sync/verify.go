@@ -6,8 +6,6 @@ import (
 	"reflect"
 	"time"
 
-	"github.com/go-git/go-git/v5/plumbing"
-
 	"github.com/pullgrant/pullgrant/internal/github"
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
@@ -29,12 +27,12 @@ func Verify(ctx context.Context, dir string, signers *AllowedSigners, client *gi
 	if err != nil {
 		return nil, nil, err
 	}
-	line, err := s.line(head)
+	line, err := onBranch(s, head)
 	if err != nil {
 		return nil, nil, fmt.Errorf("read the history of %s: %w", dir, err)
 	}
 	for _, a := range accounts {
-		v := verifier{staged: s, line: line, account: a}
+		v := verifier{Checkout: s, onBranch: line, account: a}
 		if err := v.check(ctx, head, client, now); err != nil {
 			return nil, nil, fmt.Errorf("verify %s: %w", a.Path, whole(err))
 		}
@@ -45,7 +43,7 @@ func Verify(ctx context.Context, dir string, signers *AllowedSigners, client *gi
 }
 
 // check derives one account again.
-func (v *verifier) check(ctx context.Context, head plumbing.Hash, client *github.Client, now time.Time) error {
+func (v *verifier) check(ctx context.Context, head string, client *github.Client, now time.Time) error {
 	status := v.account.Status
 	if status == nil {
 		return v.open(head, now)
@@ -74,25 +72,22 @@ func (v *verifier) check(ctx context.Context, head plumbing.Hash, client *github
 	return err
 }
 
-// line is the first-parent line that ends at tip.
-func (s *staged) line(tip plumbing.Hash) (map[string]bool, error) {
-	line := map[string]bool{}
-	for at := tip; ; {
-		c, err := s.commit(at)
+// onBranch are the commits of the first-parent line that ends at tip.
+func onBranch(local *Checkout, tip string) (map[string]bool, error) {
+	commits := map[string]bool{}
+	for c, err := range local.FirstParents(tip) {
 		if err != nil {
 			return nil, err
 		}
-		line[c.Hash] = true
-		if len(c.Parents) == 0 {
-			return line, nil
-		}
-		at = plumbing.NewHash(c.Parents[0])
+		commits[c.Hash] = true
 	}
+	return commits, nil
 }
 
+// verifier derives one account again.
 type verifier struct {
-	*staged
-	line     map[string]bool
+	*Checkout
+	onBranch map[string]bool
 	account  Account
 	facts    *policies.Facts // kept with the account; nil: none
 	findings []requests.Finding
@@ -104,19 +99,19 @@ func (v *verifier) add(rule, format string, args ...any) {
 
 // open names a request that should have ended and has no entry: the longest it can last is what it asks for, else what
 // its policy gives at most.
-func (v *verifier) open(head plumbing.Hash, now time.Time) error {
+func (v *verifier) open(head string, now time.Time) error {
 	longest := v.account.Spec.Duration
 	if longest == 0 {
-		at, err := v.commit(head)
+		at, err := v.Commit(head)
 		if err != nil {
 			return err
 		}
 		path := policies.Path(v.account.Spec.Policy)
-		file, err := v.find(at, path)
+		file, err := v.Find(at, path)
 		if err != nil || file.Path == "" || file.Fault != "" {
 			return err
 		}
-		content, err := v.bytes(plumbing.BlobObject, plumbing.NewHash(file.Hash))
+		content, err := v.Blob(file.Hash)
 		if err != nil {
 			return err
 		}
@@ -153,7 +148,7 @@ func (v *verifier) merge() error {
 	if err != nil || before.Hash == "" {
 		return err
 	}
-	if err := v.compare(&merge, before); err != nil {
+	if err := v.Compare(&merge, before); err != nil {
 		return err
 	}
 	if len(merge.Changes) != 1 || merge.TooMany || merge.Changes[0].Path != status.Path || merge.Changes[0].Before.Path != "" ||
@@ -161,7 +156,7 @@ func (v *verifier) merge() error {
 		v.add("no-request", "commit %s does not add %s and nothing else", merge.Hash, requests.Quote(status.Path))
 		return nil
 	}
-	content, err := v.bytes(plumbing.BlobObject, plumbing.NewHash(merge.Changes[0].After.Hash))
+	content, err := v.Blob(merge.Changes[0].After.Hash)
 	if err != nil {
 		return err
 	}
@@ -184,7 +179,7 @@ func (v *verifier) refusal() error {
 	if err != nil || before.Hash == "" {
 		return err
 	}
-	asked, err := v.find(merge, v.account.Status.Path)
+	asked, err := v.Find(merge, v.account.Status.Path)
 	if err != nil {
 		return err
 	}
@@ -194,18 +189,18 @@ func (v *verifier) refusal() error {
 // merged are the commit that brought the request and the one it stands on; zero Commits, and a finding, when there are none.
 func (v *verifier) merged() (merge, before Commit, err error) {
 	name := v.account.Status.MergeCommit
-	if !v.line[name] {
+	if !v.onBranch[name] {
 		v.add("no-merge", "the commit %s that is said to have brought the request is not on the branch", requests.Quote(name))
 		return merge, before, nil
 	}
-	if merge, err = v.commit(plumbing.NewHash(name)); err != nil {
+	if merge, err = v.Commit(name); err != nil {
 		return merge, before, err
 	}
 	if len(merge.Parents) == 0 {
 		v.add("no-merge", "commit %s has no parent: it brought everything", merge.Hash)
 		return merge, before, nil
 	}
-	before, err = v.commit(plumbing.NewHash(merge.Parents[0]))
+	before, err = v.Commit(merge.Parents[0])
 	return merge, before, err
 }
 

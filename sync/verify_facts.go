@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/go-git/go-git/v5/plumbing"
-
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
 )
@@ -63,10 +61,10 @@ func (v *verifier) fromGit(merge, before Commit, asked Entry) (f policies.Facts,
 		return f, "another commit brought it", nil
 	case status.GrantedAt != nil && f.Base.Commit != status.PolicyCommit:
 		return f, "it was judged under the policies of another commit", nil
-	case !v.line[f.Base.Commit]:
+	case !v.onBranch[f.Base.Commit]:
 		return f, fmt.Sprintf("it was judged under the policies of commit %s, which is not on the branch", requests.Quote(f.Base.Commit)), nil
 	}
-	base, err := v.commit(plumbing.NewHash(f.Base.Commit))
+	base, err := v.Commit(f.Base.Commit)
 	if err != nil {
 		return f, "", err
 	}
@@ -78,7 +76,7 @@ func (v *verifier) fromGit(merge, before Commit, asked Entry) (f policies.Facts,
 	if f.Merge.FirstParent, err = v.judgedBy(before, status.Path); err != nil {
 		return f, "", err
 	}
-	reviewed, err := v.file(asked)
+	reviewed, err := treeFile(v.Checkout, asked)
 	if err != nil {
 		return f, "", err
 	}
@@ -105,7 +103,7 @@ func (v *verifier) fromGit(merge, before Commit, asked Entry) (f policies.Facts,
 // names.
 func (v *verifier) judgedBy(c Commit, path string) (policies.Tree, error) {
 	wanted := policies.Wanted(policies.KindRequest, path)
-	tree, err := v.policyTree(c, func(name string) bool { return wanted(name) && !strings.HasPrefix(name, policies.CatalogFolder+"/") })
+	tree, err := policyTree(v.Checkout, c, func(name string) bool { return wanted(name) && !strings.HasPrefix(name, policies.CatalogFolder+"/") })
 	if err != nil {
 		return tree, err
 	}
@@ -123,11 +121,11 @@ func (v *verifier) judgedBy(c Commit, path string) (policies.Tree, error) {
 
 // fileAt reads what a commit has at path; the zero TreeFile when there is nothing.
 func (v *verifier) fileAt(c Commit, path string) (policies.TreeFile, error) {
-	e, err := v.find(c, path)
+	e, err := v.Find(c, path)
 	if err != nil || e.Path == "" {
 		return policies.TreeFile{}, err
 	}
-	return v.file(e)
+	return treeFile(v.Checkout, e)
 }
 
 // allowed compares a grant with what its facts give when they are judged again.
