@@ -24,8 +24,9 @@ var rooms = map[string][]string{
 	"render":          {"requests"},
 	"internal/github": {"requests", "policies"},
 	"action":          {"requests", "policies", "render", "internal/github"},
-	"sync":            {"requests", "policies", "render", "internal/github"},
-	"cmd/pullgrant":   {"requests", "policies", "render", "internal/github", "action", "sync"},
+	"sync/git":        {},
+	"sync":            {"requests", "policies", "render", "internal/github", "sync/git"},
+	"cmd/pullgrant":   {"requests", "policies", "render", "internal/github", "action", "sync", "sync/git"},
 }
 
 // pure rooms take time, files and randomness as arguments, so that what they decide can be decided again.
@@ -44,7 +45,7 @@ var (
 var homes = map[string][]string{
 	"github.com/google/go-github/":             {"internal/github"},
 	"github.com/sethvargo/go-githubactions":    {"action"},
-	"github.com/go-git/":                       {"sync"},
+	"github.com/go-git/":                       {"sync/git"},
 	"github.com/prometheus/":                   {"sync"},
 	"k8s.io/client-go/":                        {"sync"},
 	"k8s.io/client-go/rest":                    {"sync", "cmd/pullgrant"},
@@ -58,7 +59,8 @@ var homes = map[string][]string{
 	"github.com/goccy/go-yaml":                 {},
 	"go.yaml.in/yaml/v2":                       {},
 	"github.com/hmarr/codeowners":              {},
-	"github.com/hiddeco/sshsig":                {"sync"},
+	"github.com/hiddeco/sshsig":                {"sync/git"},
+	"golang.org/x/crypto/ssh":                  {"sync/git"},
 	"github.com/santhosh-tekuri/jsonschema/v6": {},
 }
 

@@ -14,19 +14,20 @@ import (
 
 	"github.com/pullgrant/pullgrant/internal/github"
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/git"
 )
 
 // Config is what an agent needs.
 type Config struct {
 	Cluster    string // name in the access repository
-	Repository *Repository
+	Repository *git.Repository
 	GitHub     *github.Client // nil: --evidence=branch, the branch is trusted and nothing is proved
 	Identity   string         // of this replica, unlike that of any other one
 	TrustRoot  string         // commit whose policies and owners are taken as given; empty: the repository's first
 	Kubernetes *rest.Config
 	Poll       time.Duration    // between two looks at the branch
 	Clock      func() time.Time // wall clock
-	Signer     *Signer          // of the ledger's commits; nil: unsigned
+	Signer     *git.Signer      // of the ledger's commits; nil: unsigned
 	Logger     *slog.Logger
 
 	Version       string       // of this program, for the metrics
@@ -40,12 +41,12 @@ type Config struct {
 type Agent struct {
 	cluster    *cluster
 	expirer    *expirer
-	repository *Repository
+	repository *git.Repository
 	github     *github.Client
 	poll       time.Duration
 	clocks     *clocks
 	now        func() time.Time // of clocks
-	signer     *Signer
+	signer     *git.Signer
 	log        *slog.Logger
 	identity   string
 	trustRoot  string
@@ -78,7 +79,7 @@ func NewAgent(c Config) (*Agent, error) {
 	if problem := requests.CheckName(c.Cluster); problem != "" {
 		return nil, fmt.Errorf("cluster %s: %s", requests.Quote(c.Cluster), problem)
 	}
-	if c.TrustRoot != "" && !IsHash(c.TrustRoot) {
+	if c.TrustRoot != "" && !git.IsHash(c.TrustRoot) {
 		return nil, fmt.Errorf("the trust root is %s; name a commit by its 40 hexadecimal digits", requests.Quote(c.TrustRoot))
 	}
 	compared := &clocks{own: c.Clock, github: c.GitHub}
@@ -221,7 +222,7 @@ func (a *Agent) pass(ctx context.Context) error {
 		err = errors.Join(err, in(stageClock, a.github.ReadClock(ctx)))
 	}
 	main, fetchErr := a.fetch(ctx)
-	if fetchErr == nil || errors.Is(fetchErr, ErrNonFastForward) { // otherwise nobody knows
+	if fetchErr == nil || errors.Is(fetchErr, git.ErrNonFastForward) { // otherwise nobody knows
 		a.rewritten = fetchErr != nil
 	}
 	if fetchErr != nil {
@@ -319,13 +320,13 @@ func (a *Agent) fetch(ctx context.Context) (*Main, error) {
 		a.resumed = true
 	}
 	_, err := a.repository.Fetch(ctx)
-	if errors.Is(err, ErrNonFastForward) {
+	if errors.Is(err, git.ErrNonFastForward) {
 		if err := a.resume(ctx); err != nil {
 			return nil, err
 		}
 		_, err = a.repository.Fetch(ctx)
 	}
-	if errors.Is(err, ErrNonFastForward) {
+	if errors.Is(err, git.ErrNonFastForward) {
 		return nil, fmt.Errorf("%w; look at what happened to it, then accept a commit that is on it now: "+
 			"kubectl -n %s annotate --overwrite lease %s %s=COMMIT", err, Namespace, leaseName, annotationHead)
 	}

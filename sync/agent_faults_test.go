@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/git"
 )
 
 func (s *stage) foreignBinding(name string) *rbacv1.RoleBinding {
@@ -315,11 +316,11 @@ func TestUnreadableRecord(t *testing.T) {
 func TestSignedLedger(t *testing.T) {
 	s := newStage(t)
 	name := s.ask("signed")
-	signer, _ := newKey(t)
+	signer := newSigner(t)
 	s.once(options{signer: signer})
 	s.setClock(noon.Add(time.Hour))
 	s.once(options{signer: signer})
 	s.over(name, requests.CauseExpired, "")
 	raw := s.git("cat-file", "commit", "main") + "\n"
-	s.must(VerifyCommit([]byte(raw), allowed(t, signer.AllowedSigner(s.cluster)), s.cluster))
+	s.must(git.VerifyCommit([]byte(raw), signersOf(t, signer.AllowedSigner(s.cluster)), s.cluster))
 }

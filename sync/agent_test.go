@@ -9,6 +9,7 @@ import (
 
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/git"
 	"github.com/pullgrant/pullgrant/testdata/forge"
 )
 
@@ -178,7 +179,7 @@ func TestGitMustAgreeWithGitHub(t *testing.T) {
 	parents := []string{s.git("rev-parse", "main^1")}
 	var proof Proof
 	for hash, code := range map[string]policies.Code{main.Tip: "", s.git("rev-parse", "main^2"): policies.NoPullRequest} {
-		d := agent.judgeMerged(t.Context(), main.Tip, path, main.Requests[path], Commit{Hash: hash, Parents: parents, Changes: []PathChange{{Path: path}}}, &proof)
+		d := agent.judgeMerged(t.Context(), main.Tip, path, main.Requests[path], git.Commit{Hash: hash, Parents: parents, Changes: []git.PathChange{{Path: path}}}, &proof)
 		if d.Code != code {
 			t.Errorf("file added by %s: %s %s, want %q", hash, d.Code, d.Message, code)
 		}

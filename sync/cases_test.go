@@ -18,6 +18,7 @@ import (
 
 	"github.com/pullgrant/pullgrant/internal/github"
 	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/sync/git"
 	"github.com/pullgrant/pullgrant/testdata/answers"
 	"github.com/pullgrant/pullgrant/testdata/cases"
 	"github.com/pullgrant/pullgrant/testdata/kube"
@@ -59,7 +60,7 @@ func hear(t *testing.T, cluster *rest.Config, scenario cases.Scenario) (s *answe
 	if scenario.Trust {
 		tip, root = s.Brought, ""
 	}
-	repository, err := NewRepository(s.CloneURL(t, tip), "main", nil, nil)
+	repository, err := git.NewRepository(s.CloneURL(t, tip), "main", nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

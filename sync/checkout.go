@@ -4,12 +4,13 @@ import (
 	"fmt"
 
 	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/sync/git"
 )
 
 // TreeAt reads the policies of the checkout in dir as they stand at ref: a branch, a tag, a commit or HEAD. It reads the
 // git objects only, never the worktree.
 func TreeAt(dir, ref string) (policies.Tree, error) {
-	local, err := OpenCheckout(dir)
+	local, err := git.OpenCheckout(dir)
 	if err != nil {
 		return policies.Tree{}, fmt.Errorf("%w; policies of another commit are in git, so clone the access repository and name it", err)
 	}
@@ -32,9 +33,9 @@ func TreeAt(dir, ref string) (policies.Tree, error) {
 var folders = append([]string{policies.Folder, policies.CatalogFolder, policies.TestsFolder}, policies.CodeownersPaths...)
 
 // policyTree reads the wanted files of a commit.
-func policyTree(local *Checkout, c Commit, wanted func(string) bool) (policies.Tree, error) {
+func policyTree(local *git.Checkout, c git.Commit, wanted func(string) bool) (policies.Tree, error) {
 	tree := policies.Tree{Commit: c.Hash, Files: map[string]policies.TreeFile{}}
-	found, err := local.Changes(Commit{}, c, folders...)
+	found, err := local.Changes(git.Commit{}, c, folders...)
 	for _, f := range found {
 		if err == nil && wanted(f.Path) {
 			tree.Files[f.Path], err = treeFile(local, f.After)
@@ -47,7 +48,7 @@ func policyTree(local *Checkout, c Commit, wanted func(string) bool) (policies.T
 }
 
 // treeFile reads an entry.
-func treeFile(local *Checkout, e Entry) (policies.TreeFile, error) {
+func treeFile(local *git.Checkout, e git.Entry) (policies.TreeFile, error) {
 	if e.Fault != "" {
 		return policies.TreeFile{Mode: e.Mode, Blob: e.Hash, Unreadable: e.Fault}, nil
 	}

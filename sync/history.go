@@ -8,6 +8,7 @@ import (
 
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/git"
 )
 
 // Account is what a checkout tells about one request: what was asked and, once it ended, what came of it.
@@ -22,8 +23,8 @@ type Account struct {
 	Proof   LedgerProof           `json:"proof"`
 	Doubt   string                `json:"doubt,omitempty"` // why it is Unproven
 
-	checkout *Checkout
-	facts    Entry // beside the ledger entry; zero: there are none
+	checkout *git.Checkout
+	facts    git.Entry // beside the ledger entry; zero: there are none
 }
 
 // LedgerProof is how far an account can be trusted: by the signature of its commit, never by the author's name (R50).
@@ -41,7 +42,7 @@ const (
 // objects only, never the worktree. signers verifies the commit that brought each ledger entry; nil leaves all Unchecked.
 // The findings are files that are no ledger entry or request, and ledger entries that somebody removed. An error is a
 // checkout that cannot be read, or whose history is cut off.
-func History(dir string, signers *AllowedSigners) (accounts []Account, findings []requests.Finding, err error) {
+func History(dir string, signers *git.AllowedSigners) (accounts []Account, findings []requests.Finding, err error) {
 	defer func() { err = whole(err) }()
 	s, head, err := openCheckout(dir)
 	if err != nil {
@@ -87,8 +88,8 @@ func History(dir string, signers *AllowedSigners) (accounts []Account, findings 
 }
 
 // openCheckout opens a checkout, and gives the commit at HEAD.
-func openCheckout(dir string) (local *Checkout, head string, err error) {
-	if local, err = OpenCheckout(dir); err != nil {
+func openCheckout(dir string) (local *git.Checkout, head string, err error) {
+	if local, err = git.OpenCheckout(dir); err != nil {
 		return nil, "", fmt.Errorf("%w; the history is in git, so clone the access repository and name it", err)
 	}
 	if head, err = local.Head(); err != nil {
@@ -113,7 +114,7 @@ func (a Account) began() requests.Time {
 }
 
 // readAccount reads one file of the ledger or of requests/ that commit brought to the branch.
-func readAccount(path string, content []byte, commit Commit, signers *AllowedSigners) (Account, []requests.Finding) {
+func readAccount(path string, content []byte, commit git.Commit, signers *git.AllowedSigners) (Account, []requests.Finding) {
 	a := Account{Path: path, Commit: commit.Hash, Entered: requests.At(commit.Committer.When)}
 	if place, ok := requests.SplitPath(path); ok {
 		request, findings := requests.ParseRequest(path, content)
@@ -128,7 +129,7 @@ func readAccount(path string, content []byte, commit Commit, signers *AllowedSig
 	a.Name, a.Cluster, a.Spec, a.Status, a.Proof = place.Name, place.Cluster, r.Spec, &r.Status, Unchecked
 	if signers != nil {
 		a.Proof = Signed
-		if err := VerifyCommit(commit.Raw, signers, place.Cluster); err != nil {
+		if err := git.VerifyCommit(commit.Raw, signers, place.Cluster); err != nil {
 			a.Proof, a.Doubt = Unproven, err.Error()
 		}
 	}
@@ -169,7 +170,7 @@ var errPartial = errors.New("the checkout lacks a part of its history: clone the
 
 // whole says what to do about an object that a checkout lacks although its history has it.
 func whole(err error) error {
-	if errors.Is(err, ErrNotInMemory) && !errors.Is(err, errPartial) {
+	if errors.Is(err, git.ErrNotInMemory) && !errors.Is(err, errPartial) {
 		return fmt.Errorf("%w; %w", err, errPartial)
 	}
 	return err
@@ -177,15 +178,15 @@ func whole(err error) error {
 
 // bringing is the last change of a path on the branch.
 type bringing struct {
-	commit Commit
-	file   Entry // zero: the commit removed it
+	commit git.Commit
+	file   git.Entry // zero: the commit removed it
 }
 
 // bringers finds, for each path that ever stood below the folders, the newest commit of the first-parent line that changed
 // it.
-func bringers(local *Checkout, tip string, folders ...string) (map[string]bringing, error) {
+func bringers(local *git.Checkout, tip string, folders ...string) (map[string]bringing, error) {
 	found := map[string]bringing{}
-	take := func(c, before Commit) error {
+	take := func(c, before git.Commit) error {
 		changes, err := local.Changes(before, c, folders...)
 		if err != nil {
 			return fmt.Errorf("commit %s: %w", c.Hash, err)
@@ -197,10 +198,10 @@ func bringers(local *Checkout, tip string, folders ...string) (map[string]bringi
 		}
 		return nil
 	}
-	var child Commit
+	var child git.Commit
 	for c, err := range local.FirstParents(tip) {
 		switch {
-		case errors.Is(err, ErrNotInMemory) && child.Hash != "":
+		case errors.Is(err, git.ErrNotInMemory) && child.Hash != "":
 			return nil, fmt.Errorf("it is cut off before commit %s; get the rest with git fetch --unshallow", child.Hash)
 		case err == nil && child.Hash != "":
 			err = take(child, c)
@@ -210,5 +211,5 @@ func bringers(local *Checkout, tip string, folders ...string) (map[string]bringi
 		}
 		child = c
 	}
-	return found, take(child, Commit{})
+	return found, take(child, git.Commit{})
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/git"
+	"github.com/pullgrant/pullgrant/testdata/gitserver"
 )
 
 func ledgerEntry(t *testing.T, cluster, name string) (path, content string) {
@@ -28,45 +30,49 @@ func ledgerEntry(t *testing.T, cluster, name string) (path, content string) {
 // TestHistory: an entry is the agent's by its signature, whoever it says wrote it (R50).
 func TestHistory(t *testing.T) {
 	const asked = "requests/prod-eu/payments-debug/20261122-alice-waits.yaml"
-	signer, _ := newKey(t)
-	other, _ := newKey(t)
-	s := newGitServer(t)
-	s.commit("start", "README.md", "hello")
-	s.commit("ask", asked, `apiVersion: pullgrant.dev/v1alpha1
+	signer := newSigner(t)
+	other := newSigner(t)
+	s := gitserver.New(t)
+	s.Commit("start", "README.md", "hello")
+	s.Commit("ask", asked, `apiVersion: pullgrant.dev/v1alpha1
 kind: AccessRequest
 metadata: {name: 20261122-alice-waits}
 spec: {cluster: prod-eu, policy: payments-debug, requester: alice, reason: "INC-123, checkout is slow"}
 `)
-	sign := func(by *Signer, path, content string) {
+	sign := func(by *git.Signer, path, content string) {
 		t.Helper()
-		_, err := s.open().Commit(t.Context(), func(tip string) (Change, error) {
-			c, err := put(path, content)(tip)
-			c.Sign = by
-			return c, err
+		repository, err := git.NewRepository(s.URL, "main", nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = repository.Commit(t.Context(), func(string) (git.Change, error) {
+			agent := git.Person{Name: "pullgrant", Email: "agent@example.com"}
+			return git.Change{Put: map[string][]byte{path: []byte(content)}, Message: "Record what happened", Author: agent, Committer: agent,
+				When: time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC), Sign: by}, nil
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.work("pull", "-q", "origin", "main")
+		s.Work("pull", "-q", "origin", "main")
 	}
-	for name, by := range map[string]*Signer{"20261122-alice-good": signer, "20261122-alice-changed": signer,
+	for name, by := range map[string]*git.Signer{"20261122-alice-good": signer, "20261122-alice-changed": signer,
 		"20261122-alice-other": other, "20261122-alice-removed": signer} {
 		path, content := ledgerEntry(t, "prod-eu", name)
 		sign(by, path, content)
 	}
 	forgedPath, forged := ledgerEntry(t, "prod-eu", "20261122-alice-forged")
-	s.commit("forge", forgedPath, forged)
+	s.Commit("forge", forgedPath, forged)
 	changedPath, changed := ledgerEntry(t, "prod-eu", "20261122-alice-changed")
-	s.commit("rewrite the past", changedPath, strings.Replace(changed, "requester: alice", "requester: bob", 1))
+	s.Commit("rewrite the past", changedPath, strings.Replace(changed, "requester: alice", "requester: bob", 1))
 	removedPath, _ := ledgerEntry(t, "prod-eu", "20261122-alice-removed")
-	s.work("rm", "-q", removedPath)
-	remover := s.commit("forget")
+	s.Work("rm", "-q", removedPath)
+	remover := s.Commit("forget")
 	// A signed commit on top of what others wrote does not vouch for it.
 	path, content := ledgerEntry(t, "prod-eu", "20261122-alice-later")
 	sign(signer, path, content)
 
-	signers := allowed(t, signer.AllowedSigner("prod-eu")+"\n"+other.AllowedSigner("prod-us")+"\n")
-	accounts, findings, err := History(s.wc, signers)
+	signers := signersOf(t, signer.AllowedSigner("prod-eu")+"\n"+other.AllowedSigner("prod-us")+"\n")
+	accounts, findings, err := History(s.WorkDir, signers)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +103,7 @@ spec: {cluster: prod-eu, policy: payments-debug, requester: alice, reason: "INC-
 		t.Errorf("findings %q", rules)
 	}
 
-	unchecked, _, err := History(s.wc, nil)
+	unchecked, _, err := History(s.WorkDir, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,27 +115,27 @@ spec: {cluster: prod-eu, policy: payments-debug, requester: alice, reason: "INC-
 }
 
 func TestHistoryNeverReadsTheWorktree(t *testing.T) {
-	s := newGitServer(t)
+	s := gitserver.New(t)
 	path, content := ledgerEntry(t, "prod-eu", "20261122-alice-good")
-	s.commit("start", path, content)
-	s.write(path, "changed")
-	s.write("docs/CON.yaml", "a name that stops a worktree of go-git")
-	if err := os.Remove(filepath.Join(s.wc, ".git", "index")); err != nil {
+	s.Commit("start", path, content)
+	s.Write(path, "changed")
+	s.Write("docs/CON.yaml", "a name that stops a worktree of go-git")
+	if err := os.Remove(filepath.Join(s.WorkDir, ".git", "index")); err != nil {
 		t.Fatal(err)
 	}
-	accounts, findings, err := History(s.wc, nil)
+	accounts, findings, err := History(s.WorkDir, nil)
 	if err != nil || len(findings) > 0 || len(accounts) != 1 {
 		t.Fatalf("%v, %v, %v", accounts, findings, err)
 	}
 }
 
 func TestHistoryOfAShallowCheckout(t *testing.T) {
-	s := newGitServer(t)
+	s := gitserver.New(t)
 	path, content := ledgerEntry(t, "prod-eu", "20261122-alice-good")
-	s.commit("start", path, content)
-	s.commit("more", "README.md", "hello")
+	s.Commit("start", path, content)
+	s.Commit("more", "README.md", "hello")
 	shallow := filepath.Join(t.TempDir(), "shallow")
-	s.run(t.TempDir(), "clone", "-q", "--depth", "1", "file://"+s.bare, shallow)
+	s.Run(t.TempDir(), "clone", "-q", "--depth", "1", "file://"+s.Bare, shallow)
 	if _, _, err := History(shallow, nil); err == nil || !strings.Contains(err.Error(), "git fetch --unshallow") {
 		t.Fatalf("error %v, want one that says how to get the rest", err)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/git"
 )
 
 // proveTimeout bounds the questions to GitHub about one request, and about all of one pass: revocations wait for the next.
@@ -146,7 +147,7 @@ func (a *Agent) judge(ctx context.Context, tip, p, blob string) Proof {
 		proof.Evidence.Source = requests.EvidenceGitHub
 	}
 	content, err := a.repository.Blob(blob)
-	if err != nil && !errors.Is(err, ErrTooLarge) {
+	if err != nil && !errors.Is(err, git.ErrTooLarge) {
 		proof.Decision = policies.Refuse(policies.EvaluationError, "%v", err)
 		return proof
 	}
@@ -177,7 +178,7 @@ func (a *Agent) judge(ctx context.Context, tip, p, blob string) Proof {
 
 // judgeMerged goes by the pull request that GitHub says brought the file. The commit must also be the one that git's
 // own history says so of (R44). What was found on the way is noted in proof.
-func (a *Agent) judgeMerged(ctx context.Context, tip, p, blob string, added Commit, proof *Proof) policies.Decision {
+func (a *Agent) judgeMerged(ctx context.Context, tip, p, blob string, added git.Commit, proof *Proof) policies.Decision {
 	number, commit, err := a.github.Introduced(ctx, p, tip)
 	switch {
 	case err != nil:
@@ -215,8 +216,8 @@ func (a *Agent) keep(p string, facts policies.Facts) []byte {
 }
 
 // judgeBranch takes the branch at its word.
-func (a *Agent) judgeBranch(ctx context.Context, tip, p, blob string, content []byte, added Commit) policies.Decision {
-	asked := slices.IndexFunc(added.Changes, func(c PathChange) bool { return c.Path == p })
+func (a *Agent) judgeBranch(ctx context.Context, tip, p, blob string, content []byte, added git.Commit) policies.Decision {
+	asked := slices.IndexFunc(added.Changes, func(c git.PathChange) bool { return c.Path == p })
 	if asked < 0 || added.Changes[asked].After.Hash != blob {
 		return policies.Refuse(policies.BlobMismatch, "the file was changed after commit %s added it", added.Hash)
 	}
@@ -246,7 +247,7 @@ func (a *Agent) tree(tip, p string) (policies.Tree, error) {
 		size := int64(0)
 		if e.Fault == "" {
 			data, err = a.repository.Blob(e.Hash)
-			if errors.Is(err, ErrTooLarge) {
+			if errors.Is(err, git.ErrTooLarge) {
 				size = policies.MaxFileSize + 1
 			} else if err != nil {
 				return tree, err

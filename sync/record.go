@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/git"
 )
 
 // maxBatch bounds the grants that one commit enters into the ledger, so that its message stays readable.
@@ -63,7 +64,7 @@ type entry struct {
 // What is done already is left alone, so that it may be repeated, by anybody.
 func (a *Agent) enter(ctx context.Context, entries []entry) error {
 	for batch := range slices.Chunk(entries, maxBatch) {
-		commit, err := a.repository.Commit(ctx, func(tip string) (Change, error) { return a.change(tip, batch) })
+		commit, err := a.repository.Commit(ctx, func(tip string) (git.Change, error) { return a.change(tip, batch) })
 		if err != nil {
 			return fmt.Errorf("writing the ledger: %w", err)
 		}
@@ -81,10 +82,10 @@ func (a *Agent) enter(ctx context.Context, entries []entry) error {
 }
 
 // change is what is left to be done on a tip.
-func (a *Agent) change(tip string, batch []entry) (Change, error) {
+func (a *Agent) change(tip string, batch []entry) (git.Change, error) {
 	at := a.now()
-	person := Person{Name: "pullgrant", Email: "pullgrant@" + a.cluster.name + ".invalid"}
-	change := Change{Put: map[string][]byte{}, Author: person, Committer: person, When: at, Sign: a.signer}
+	person := git.Person{Name: "pullgrant", Email: "pullgrant@" + a.cluster.name + ".invalid"}
+	change := git.Change{Put: map[string][]byte{}, Author: person, Committer: person, When: at, Sign: a.signer}
 	var left []entry
 	for _, e := range batch {
 		g := e.record.Grant
@@ -94,8 +95,8 @@ func (a *Agent) change(tip string, batch []entry) (Change, error) {
 		if err != nil {
 			return change, err
 		}
-		asked := slices.ContainsFunc(there, func(f Entry) bool { return f.Path == g.Path && f.Fault == "" })
-		entered := e.discard || slices.ContainsFunc(there, func(f Entry) bool { return f.Path == path })
+		asked := slices.ContainsFunc(there, func(f git.Entry) bool { return f.Path == g.Path && f.Fault == "" })
+		entered := e.discard || slices.ContainsFunc(there, func(f git.Entry) bool { return f.Path == path })
 		if asked {
 			change.Remove = append(change.Remove, g.Path)
 		}
@@ -103,7 +104,7 @@ func (a *Agent) change(tip string, batch []entry) (Change, error) {
 			if change.Put[path], err = revocation(e.record).Marshal(); err != nil {
 				return change, err
 			}
-			blocked := slices.ContainsFunc(there, func(f Entry) bool { // by a folder or a link, which no file replaces
+			blocked := slices.ContainsFunc(there, func(f git.Entry) bool { // by a folder or a link, which no file replaces
 				return f.Path == facts && f.Fault != "" || strings.HasPrefix(f.Path, facts+"/")
 			})
 			if len(e.record.Facts) > 0 && !blocked {

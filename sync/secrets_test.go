@@ -16,7 +16,7 @@ func TestNothingTellsASecret(t *testing.T) {
 	s := newStage(t)
 	token := s.AppToken("agent")
 	basic := base64.StdEncoding.EncodeToString([]byte("x-access-token:" + token))
-	signer, _ := newKey(t)
+	signer := newSigner(t)
 	a := s.agent(options{github: true, signer: signer, secret: hookSecret})
 	echo := "you sent Bearer " + token + " and Basic " + basic
 	asJSON := `{"message":"you sent Bearer ` + token + `"}`

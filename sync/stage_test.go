@@ -27,6 +27,7 @@ import (
 
 	"github.com/pullgrant/pullgrant/internal/github"
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/git"
 	"github.com/pullgrant/pullgrant/testdata/forge"
 	"github.com/pullgrant/pullgrant/testdata/kube"
 )
@@ -261,7 +262,7 @@ func (s *stage) pull(branch string, approved bool, files map[string]string) (num
 // options of one agent.
 type options struct {
 	github bool // prove through GitHub; else the branch is the evidence
-	signer *Signer
+	signer *git.Signer
 	wire   func(http.RoundTripper) http.RoundTripper // around Kubernetes and git
 	root   string                                    // --trust-root
 	poll   time.Duration                             // short when zero
@@ -279,7 +280,7 @@ func (s *stage) agent(o options) *Agent {
 		config.Wrap(o.wire)
 		client.Transport = o.wire(http.DefaultTransport)
 	}
-	repository, err := NewRepository(s.CloneURL(), "main", func(context.Context) (string, string, error) {
+	repository, err := git.NewRepository(s.CloneURL(), "main", func(context.Context) (string, string, error) {
 		return "x-access-token", s.AppToken("agent"), nil
 	}, client)
 	s.must(err)

@@ -9,6 +9,7 @@ import (
 	"github.com/pullgrant/pullgrant/internal/github"
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/git"
 )
 
 // maxLateness is how long after its end a grant may have ended before an audit names it.
@@ -18,7 +19,7 @@ const maxLateness = time.Minute
 // and whether the merge it names stands on the branch and brought the request it tells of; from GitHub, when client is
 // not nil, whether that pull request was merged so and approved by those people. A request whose time is over and that
 // has no entry is named too. accounts is what was checked. An error means that the check could not be finished.
-func Verify(ctx context.Context, dir string, signers *AllowedSigners, client *github.Client, now time.Time) (accounts []Account, findings []requests.Finding, err error) {
+func Verify(ctx context.Context, dir string, signers *git.AllowedSigners, client *github.Client, now time.Time) (accounts []Account, findings []requests.Finding, err error) {
 	accounts, findings, err = History(dir, signers)
 	if err != nil {
 		return nil, nil, err
@@ -73,7 +74,7 @@ func (v *verifier) check(ctx context.Context, head string, client *github.Client
 }
 
 // onBranch are the commits of the first-parent line that ends at tip.
-func onBranch(local *Checkout, tip string) (map[string]bool, error) {
+func onBranch(local *git.Checkout, tip string) (map[string]bool, error) {
 	commits := map[string]bool{}
 	for c, err := range local.FirstParents(tip) {
 		if err != nil {
@@ -86,7 +87,7 @@ func onBranch(local *Checkout, tip string) (map[string]bool, error) {
 
 // verifier derives one account again.
 type verifier struct {
-	*Checkout
+	*git.Checkout
 	onBranch map[string]bool
 	account  Account
 	facts    *policies.Facts // kept with the account; nil: none
@@ -187,7 +188,7 @@ func (v *verifier) refusal() error {
 }
 
 // merged are the commit that brought the request and the one it stands on; zero Commits, and a finding, when there are none.
-func (v *verifier) merged() (merge, before Commit, err error) {
+func (v *verifier) merged() (merge, before git.Commit, err error) {
 	name := v.account.Status.MergeCommit
 	if !v.onBranch[name] {
 		v.add("no-merge", "the commit %s that is said to have brought the request is not on the branch", requests.Quote(name))

@@ -8,6 +8,7 @@ import (
 
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/git"
 )
 
 // foundLater are the refusals that facts alone do not tell: of the agent's other questions to git and the cluster.
@@ -16,7 +17,7 @@ var foundLater = []policies.Code{policies.BlobMismatch, policies.RequestIDReused
 
 // decided judges the request of an entry again, by the facts that are kept with it, and compares. merge is the commit that
 // brought asked to the branch, before the one it stands on.
-func (v *verifier) decided(merge, before Commit, asked Entry) error {
+func (v *verifier) decided(merge, before git.Commit, asked git.Entry) error {
 	if v.facts == nil {
 		return nil
 	}
@@ -52,7 +53,7 @@ func verdict(d policies.Decision) string {
 
 // fromGit is the kept facts with the files that git has at their commits. problem says where they tell of something else
 // than the entry and git do.
-func (v *verifier) fromGit(merge, before Commit, asked Entry) (f policies.Facts, problem string, err error) {
+func (v *verifier) fromGit(merge, before git.Commit, asked git.Entry) (f policies.Facts, problem string, err error) {
 	f, status := *v.facts, v.account.Status
 	switch {
 	case f.PullRequest.Number != status.PullRequest || f.PullRequest.HeadSHA != status.HeadSHA:
@@ -101,7 +102,7 @@ func (v *verifier) fromGit(merge, before Commit, asked Entry) (f policies.Facts,
 
 // judgedBy reads the files of a commit that a request is judged by: of the catalogue, which can be large, what its policy
 // names.
-func (v *verifier) judgedBy(c Commit, path string) (policies.Tree, error) {
+func (v *verifier) judgedBy(c git.Commit, path string) (policies.Tree, error) {
 	wanted := policies.Wanted(policies.KindRequest, path)
 	tree, err := policyTree(v.Checkout, c, func(name string) bool { return wanted(name) && !strings.HasPrefix(name, policies.CatalogFolder+"/") })
 	if err != nil {
@@ -120,7 +121,7 @@ func (v *verifier) judgedBy(c Commit, path string) (policies.Tree, error) {
 }
 
 // fileAt reads what a commit has at path; the zero TreeFile when there is nothing.
-func (v *verifier) fileAt(c Commit, path string) (policies.TreeFile, error) {
+func (v *verifier) fileAt(c git.Commit, path string) (policies.TreeFile, error) {
 	e, err := v.Find(c, path)
 	if err != nil || e.Path == "" {
 		return policies.TreeFile{}, err

@@ -13,6 +13,7 @@ import (
 
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/git"
 	"github.com/pullgrant/pullgrant/testdata/forge"
 )
 
@@ -20,17 +21,17 @@ import (
 // refusal; both are signed and have their facts.
 type ledger struct {
 	*stage
-	signer  *Signer
-	signers *AllowedSigners
+	signer  *git.Signer
+	signers *git.AllowedSigners
 	granted string // paths of the entries
 	refused string
 }
 
 func newLedger(t *testing.T) *ledger {
 	t.Helper()
-	signer, _ := newKey(t)
+	signer := newSigner(t)
 	s := newStage(t)
-	l := &ledger{stage: s, signer: signer, signers: allowed(t, signer.AllowedSigner(s.cluster))}
+	l := &ledger{stage: s, signer: signer, signers: signersOf(t, signer.AllowedSigner(s.cluster))}
 	s.AddUser("carol", 104, "carol@example.com")
 	s.SetPermission("carol", "read")
 	s.AddTeam("squad-a", 11, "", "alice")
@@ -85,14 +86,14 @@ func (l *ledger) found() string {
 }
 
 // put writes files into the ledger as by is: the agent, or nil for anybody who can push. An empty content removes one.
-func (l *ledger) put(by *Signer, files map[string]string) {
+func (l *ledger) put(by *git.Signer, files map[string]string) {
 	l.Helper()
 	repository := l.agent(options{}).repository
 	_, err := repository.Fetch(l.Context())
 	l.must(err)
-	_, err = repository.Commit(l.Context(), func(string) (Change, error) {
-		person := Person{Name: "pullgrant", Email: "pullgrant@example.com"}
-		c := Change{Put: map[string][]byte{}, Message: "Rewrite", Author: person, Committer: person, When: noon, Sign: by}
+	_, err = repository.Commit(l.Context(), func(string) (git.Change, error) {
+		person := git.Person{Name: "pullgrant", Email: "pullgrant@example.com"}
+		c := git.Change{Put: map[string][]byte{}, Message: "Rewrite", Author: person, Committer: person, When: noon, Sign: by}
 		for path, content := range files {
 			if content == "" {
 				c.Remove = append(c.Remove, path)
@@ -151,7 +152,7 @@ func TestVerifyJudgesAgain(t *testing.T) {
 		return map[string]string{l.granted: replace(entry, old, new)}
 	}
 	for name, c := range map[string]struct {
-		by    *Signer
+		by    *git.Signer
 		files map[string]string
 		want  string
 	}{
@@ -251,13 +252,13 @@ func TestLargeFactsAreNotKept(t *testing.T) {
 	delete(record.BinaryData, "facts") // as when they were too large, and as an older agent left it
 	_, err = s.admin.CoreV1().ConfigMaps(Namespace).Update(t.Context(), &record, metav1.UpdateOptions{})
 	s.must(err)
-	signer, _ := newKey(t)
+	signer := newSigner(t)
 	s.setClock(noon.Add(time.Hour))
 	s.once(options{github: true, signer: signer})
 	if r := s.over(name, requests.CauseExpired, ""); r.Status.Facts != "" || len(r.Status.Challenges) != 1 {
 		t.Errorf("the entry: %+v", r.Status)
 	}
-	if rules := s.rules(allowed(t, signer.AllowedSigner(s.cluster)), s.clock()); rules != "no-evidence" {
+	if rules := s.rules(signersOf(t, signer.AllowedSigner(s.cluster)), s.clock()); rules != "no-evidence" {
 		t.Errorf("found %q", rules)
 	}
 }
@@ -289,8 +290,8 @@ func TestRefusedBySecondJudgement(t *testing.T) {
 // TestNothingBlocksTheLedger: what somebody put in the place of the facts stops no entry.
 func TestNothingBlocksTheLedger(t *testing.T) {
 	s := newStage(t)
-	signer, _ := newKey(t)
-	signers := allowed(t, signer.AllowedSigner(s.cluster))
+	signer := newSigner(t)
+	signers := signersOf(t, signer.AllowedSigner(s.cluster))
 	for slug, below := range map[string]string{"folder": "/x", "file": ""} {
 		name, path, content := s.requestFile(slug)
 		s.pull(slug, true, map[string]string{path: content})

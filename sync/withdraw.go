@@ -10,6 +10,7 @@ import (
 	"github.com/pullgrant/pullgrant/internal/github"
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/git"
 )
 
 // withdrawals is what is known of open pull requests that may end a grant before they are merged.
@@ -90,7 +91,7 @@ func (a *Agent) people(w World) (map[int64]bool, error) {
 // file reads a plain file of a commit; nil when there is none.
 func (a *Agent) file(commit, path string) ([]byte, error) {
 	entries, err := a.repository.Entries(commit, path)
-	at := slices.IndexFunc(entries, func(e Entry) bool { return e.Path == path && e.Fault == "" })
+	at := slices.IndexFunc(entries, func(e git.Entry) bool { return e.Path == path && e.Fault == "" })
 	if err != nil || at < 0 {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync"
+	"github.com/pullgrant/pullgrant/sync/git"
 )
 
 type auditOptions struct {
@@ -87,7 +88,7 @@ func audit(w world, o auditOptions) error {
 }
 
 // readSigners reads an allowed_signers file; without a name there are none.
-func readSigners(name string) (*sync.AllowedSigners, error) {
+func readSigners(name string) (*git.AllowedSigners, error) {
 	if name == "" {
 		return nil, nil
 	}
@@ -95,7 +96,7 @@ func readSigners(name string) (*sync.AllowedSigners, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the allowed signers: %w", err)
 	}
-	signers, err := sync.ParseAllowedSigners(file)
+	signers, err := git.ParseAllowedSigners(file)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}

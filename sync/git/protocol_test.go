@@ -1,4 +1,4 @@
-package sync
+package git
 
 import (
 	"bytes"
@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/go-git/go-git/v5/plumbing"
+
+	"github.com/pullgrant/pullgrant/testdata/gitserver"
 )
 
 func TestNewRepositoryChecksTheAddress(t *testing.T) {
@@ -94,9 +96,9 @@ func TestFetchAgainstBadServers(t *testing.T) {
 		{"an error packet", "the server said: go ?[1m away", advert(pktLine("ERR go \x1b[1m\r\n away\n"))},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s := newGitServer(t)
-			s.intercept(func(w http.ResponseWriter, r *http.Request, _ http.Handler) { c.handler(w, r) })
-			_, err := s.open().Fetch(t.Context())
+			s := gitserver.New(t)
+			s.Intercept(func(w http.ResponseWriter, r *http.Request, _ http.Handler) { c.handler(w, r) })
+			_, err := open(t, s).Fetch(t.Context())
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Fatalf("%v, want %q", err, c.want)
 			}
@@ -110,11 +112,11 @@ func TestFetchAgainstBadServers(t *testing.T) {
 func pktLine(s string) string { return fmt.Sprintf("%04x%s", len(s)+4, s) }
 
 func TestFetchWhenTheServerIsDown(t *testing.T) {
-	s := newGitServer(t)
-	tip := s.commit("one", "a", "1")
-	r := s.open()
+	s := gitserver.New(t)
+	tip := s.Commit("one", "a", "1")
+	r := open(t, s)
 	mustFetch(t, r)
-	s.intercept(func(http.ResponseWriter, *http.Request, http.Handler) { panic(http.ErrAbortHandler) })
+	s.Intercept(func(http.ResponseWriter, *http.Request, http.Handler) { panic(http.ErrAbortHandler) })
 	if _, err := r.Fetch(t.Context()); err == nil {
 		t.Error("no error though the connection was cut")
 	}
@@ -122,7 +124,7 @@ func TestFetchWhenTheServerIsDown(t *testing.T) {
 		t.Error("the old tip is gone")
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	s.intercept(func(_ http.ResponseWriter, r *http.Request, _ http.Handler) {
+	s.Intercept(func(_ http.ResponseWriter, r *http.Request, _ http.Handler) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		cancel()
 		<-r.Context().Done()
@@ -133,17 +135,17 @@ func TestFetchWhenTheServerIsDown(t *testing.T) {
 }
 
 func TestCredential(t *testing.T) {
-	s := newGitServer(t)
-	tip := s.commit("one", "a", "1")
+	s := gitserver.New(t)
+	tip := s.Commit("one", "a", "1")
 	var seen []string
-	s.intercept(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+	s.Intercept(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 		user, password, _ := r.BasicAuth()
 		seen = append(seen, user+":"+password)
 		next.ServeHTTP(w, r)
 	})
 	calls := 0
 	broken := errors.New("the key file is gone")
-	r, err := NewRepository(s.url, "main", func(context.Context) (string, string, error) {
+	r, err := NewRepository(s.URL, "main", func(context.Context) (string, string, error) {
 		if calls++; calls == 3 {
 			return "", "", broken
 		}
@@ -168,14 +170,14 @@ func TestCredential(t *testing.T) {
 
 // Every answer that ends too early is an error and leaves the old tip.
 func TestFetchOfTruncatedAnswers(t *testing.T) {
-	s := newGitServer(t)
-	old := s.commit("one", "a", "1")
-	r := s.open()
+	s := gitserver.New(t)
+	old := s.Commit("one", "a", "1")
+	r := open(t, s)
 	mustFetch(t, r)
-	tip := s.commit("two", "a", "2", "b", "2")
+	tip := s.Commit("two", "a", "2", "b", "2")
 	for cut := 0; ; cut += 41 {
 		whole := true
-		s.intercept(func(w http.ResponseWriter, req *http.Request, next http.Handler) {
+		s.Intercept(func(w http.ResponseWriter, req *http.Request, next http.Handler) {
 			rec := httptest.NewRecorder()
 			next.ServeHTTP(rec, req)
 			body := rec.Body.Bytes()
@@ -203,11 +205,11 @@ func TestFetchOfTruncatedAnswers(t *testing.T) {
 }
 
 func TestFetchOfAMissingBranch(t *testing.T) {
-	s := newGitServer(t)
-	s.commit("one", "a", "1")
-	s.git("branch", "main2", "main")
-	s.git("update-ref", "-d", "refs/heads/main")
-	if _, err := s.open().Fetch(t.Context()); err == nil || !strings.Contains(err.Error(), "has no branch main") {
+	s := gitserver.New(t)
+	s.Commit("one", "a", "1")
+	s.Git("branch", "main2", "main")
+	s.Git("update-ref", "-d", "refs/heads/main")
+	if _, err := open(t, s).Fetch(t.Context()); err == nil || !strings.Contains(err.Error(), "has no branch main") {
 		t.Errorf("%v, want that main is missing", err)
 	}
 }

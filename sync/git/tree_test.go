@@ -1,4 +1,4 @@
-package sync
+package git
 
 import (
 	"bytes"
@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/go-git/go-git/v5/plumbing"
+
+	"github.com/pullgrant/pullgrant/testdata/gitserver"
 )
 
 func lsTree(mode, hash, name string) string {
@@ -20,31 +22,31 @@ func lsTree(mode, hash, name string) string {
 }
 
 // rawTree stores a tree that git mktree would not make.
-func (s *gitServer) rawTree(entries ...treeEntry) string {
-	s.t.Helper()
-	out, err := s.try(s.bare, bytes.NewReader(encodeTree(entries)), "hash-object", "-t", "tree", "-w", "--literally", "--stdin")
+func rawTree(t *testing.T, s *gitserver.Server, entries ...treeEntry) string {
+	t.Helper()
+	out, err := s.Try(s.Bare, bytes.NewReader(encodeTree(entries)), "hash-object", "-t", "tree", "-w", "--literally", "--stdin")
 	if err != nil {
-		s.t.Fatal(out)
+		t.Fatal(out)
 	}
 	return out
 }
 
 func TestEntriesAreNeverFollowed(t *testing.T) {
-	s := newGitServer(t)
-	tip := s.commit("one", "requests/a.yaml", "content")
-	blob := s.git("rev-parse", "main:requests/a.yaml")
-	tree := s.git("rev-parse", "main:requests")
-	s.git("config", "receive.fsckObjects", "false")
+	s := gitserver.New(t)
+	tip := s.Commit("one", "requests/a.yaml", "content")
+	blob := s.Git("rev-parse", "main:requests/a.yaml")
+	tree := s.Git("rev-parse", "main:requests")
+	s.Git("config", "receive.fsckObjects", "false")
 	h, d := plumbing.NewHash(blob), plumbing.NewHash(tree)
-	requests := s.rawTree(
+	requests := rawTree(t, s,
 		treeEntry{"100644", "a.yaml", h}, treeEntry{"120000", "link", h}, treeEntry{"160000", "module", plumbing.NewHash(tip)},
 		treeEntry{"100755", "run", h}, treeEntry{"100664", "old", h}, treeEntry{"100644", "twice", h}, treeEntry{"100644", "twice", h},
 		treeEntry{"100644", "name", h}, treeEntry{"40000", "name", d}, treeEntry{"100644", "sla/sh", h}, treeEntry{"40000", "..", d},
 		treeEntry{"100644", "ctl\n\x1b", h}, treeEntry{"100644", "\xff", h}, treeEntry{"100644", "bidi\u202e", h}, treeEntry{"040000", "dir", d},
 		treeEntry{"100644", "CON.yaml", h}, treeEntry{"100644", "git~1", h}, treeEntry{"100644", "nul.txt", h}, treeEntry{"40000", ".Git", d})
-	root := s.rawTree(treeEntry{"40000", "requests", plumbing.NewHash(requests)})
-	tip = s.commitTree(root)
-	r := s.open()
+	root := rawTree(t, s, treeEntry{"40000", "requests", plumbing.NewHash(requests)})
+	tip = s.CommitTree(root)
+	r := open(t, s)
 	mustFetch(t, r)
 	entries, err := r.Entries(tip, "requests")
 	if err != nil {
@@ -74,13 +76,13 @@ func TestEntriesAreNeverFollowed(t *testing.T) {
 	if _, err := r.Commit(t.Context(), put("revocations/x", "1")); err != nil {
 		t.Fatal(err)
 	}
-	if got := s.git("rev-parse", "main:requests"); got != requests {
+	if got := s.Git("rev-parse", "main:requests"); got != requests {
 		t.Errorf("requests became %s", got)
 	}
 	if _, err := r.Commit(t.Context(), put("requests/z", "1")); err != nil {
 		t.Fatal(err)
 	}
-	if raw := s.git("cat-file", "tree", "main:requests"); !strings.Contains(raw, "100664 old\x00") || !strings.Contains(raw, "100644 z\x00") {
+	if raw := s.Git("cat-file", "tree", "main:requests"); !strings.Contains(raw, "100664 old\x00") || !strings.Contains(raw, "100644 z\x00") {
 		t.Errorf("requests: %q", raw)
 	}
 	for path, want := range map[string]string{"requests/twice": "stands twice", "requests/link": "not a regular file", "requests/module/x": "not a folder"} {
@@ -92,11 +94,11 @@ func TestEntriesAreNeverFollowed(t *testing.T) {
 
 // A folder that is asked for and is none is said, not passed over.
 func TestEntriesOfAFolderThatIsALink(t *testing.T) {
-	s := newGitServer(t)
-	s.commit("one", "real/a.yaml", "real")
-	blob := s.git("rev-parse", "main:real/a.yaml")
-	tip := s.raw(lsTree("120000", blob, "requests"))
-	r := s.open()
+	s := gitserver.New(t)
+	s.Commit("one", "real/a.yaml", "real")
+	blob := s.Git("rev-parse", "main:real/a.yaml")
+	tip := s.Raw(lsTree("120000", blob, "requests"))
+	r := open(t, s)
 	mustFetch(t, r)
 	entries, err := r.Entries(tip, "requests/prod-eu")
 	if err != nil || len(entries) != 1 || entries[0].Fault != "a symbolic link" {
@@ -106,24 +108,24 @@ func TestEntriesOfAFolderThatIsALink(t *testing.T) {
 
 // Eleven small trees stand for 10^10 files.
 func TestTreeBomb(t *testing.T) {
-	s := newGitServer(t)
-	old := s.commit("one", "requests/a", "1")
-	s.git("config", "receive.fsckObjects", "false")
-	tree, mode := s.git("rev-parse", "main:requests/a"), "100644"
+	s := gitserver.New(t)
+	old := s.Commit("one", "requests/a", "1")
+	s.Git("config", "receive.fsckObjects", "false")
+	tree, mode := s.Git("rev-parse", "main:requests/a"), "100644"
 	for range 10 {
 		var lines string
 		for i := range 10 {
 			lines += lsTree(mode, tree, fmt.Sprint("f", i))
 		}
-		out, err := s.try(s.bare, strings.NewReader(lines), "mktree")
+		out, err := s.Try(s.Bare, strings.NewReader(lines), "mktree")
 		if err != nil {
 			t.Fatal(out)
 		}
 		tree, mode = out, "040000"
 	}
-	r := s.open()
+	r := open(t, s)
 	mustFetch(t, r)
-	tip := s.raw(lsTree("040000", s.git("rev-parse", "main:requests"), "requests") + lsTree("040000", tree, "zbomb"))
+	tip := s.Raw(lsTree("040000", s.Git("rev-parse", "main:requests"), "requests") + lsTree("040000", tree, "zbomb"))
 	if got := mustFetch(t, r); got != tip {
 		t.Fatalf("tip %s, want %s", got, tip)
 	}
@@ -143,11 +145,11 @@ func TestTreeBomb(t *testing.T) {
 }
 
 func TestChangesOfACommit(t *testing.T) {
-	s := newGitServer(t)
-	old := s.commit("one", "requests/a/p/x", "1", "requests/a/p/y", "1", "policies/p", "1", "swap", "file", "docs/readme", "1")
-	s.work("rm", "-q", "-r", "requests/a/p/x", "swap")
-	tip := s.commit("two", "requests/b/q/z", "2", "policies/p", "2", "swap/inner", "1", "docs/readme", "2")
-	r := s.open()
+	s := gitserver.New(t)
+	old := s.Commit("one", "requests/a/p/x", "1", "requests/a/p/y", "1", "policies/p", "1", "swap", "file", "docs/readme", "1")
+	s.Work("rm", "-q", "-r", "requests/a/p/x", "swap")
+	tip := s.Commit("two", "requests/b/q/z", "2", "policies/p", "2", "swap/inner", "1", "docs/readme", "2")
+	r := open(t, s)
 	if err := r.Resume(old); err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package sync
+package git
 
 import (
 	"errors"
@@ -6,13 +6,15 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/pullgrant/pullgrant/testdata/gitserver"
 )
 
 func TestFetchReadsTheTip(t *testing.T) {
-	s := newGitServer(t)
-	s.commit("old", "requests/a/p/one.yaml", "1")
-	tip := s.commit("new", "requests/a/p/two.yaml", "2", "requests-archive/x", "no", "policies/p.yaml", "policy", "README", "r")
-	r := s.open()
+	s := gitserver.New(t)
+	s.Commit("old", "requests/a/p/one.yaml", "1")
+	tip := s.Commit("new", "requests/a/p/two.yaml", "2", "requests-archive/x", "no", "policies/p.yaml", "policy", "README", "r")
+	r := open(t, s)
 	if got := r.Tip(); got != "" {
 		t.Errorf("tip before the first fetch: %q", got)
 	}
@@ -41,26 +43,26 @@ func TestFetchReadsTheTip(t *testing.T) {
 }
 
 func TestFetchOfAnUnchangedTipIsOneRequest(t *testing.T) {
-	s := newGitServer(t)
-	s.commit("one", "a", "1")
-	r := s.open()
+	s := gitserver.New(t)
+	s.Commit("one", "a", "1")
+	r := open(t, s)
 	mustFetch(t, r)
-	before := s.requests.Load()
+	before := s.Seen.Load()
 	mustFetch(t, r)
-	if got := s.requests.Load() - before; got != 1 {
+	if got := s.Seen.Load() - before; got != 1 {
 		t.Errorf("%d requests for an unchanged tip, want 1", got)
 	}
 }
 
 func TestFetchFollowsTheBranch(t *testing.T) {
-	s := newGitServer(t)
-	r := s.open()
-	old := s.commit("zero", "f", "0")
+	s := gitserver.New(t)
+	r := open(t, s)
+	old := s.Commit("zero", "f", "0")
 	mustFetch(t, r)
 	for _, steps := range []int{1, 2, 3, 4, 5, 40} {
 		var last string
 		for i := range steps {
-			last = s.commit(fmt.Sprint("step ", i), fmt.Sprintf("d/%d/%d", steps, i), "x", "f", fmt.Sprint(steps, i))
+			last = s.Commit(fmt.Sprint("step ", i), fmt.Sprintf("d/%d/%d", steps, i), "x", "f", fmt.Sprint(steps, i))
 		}
 		if got := mustFetch(t, r); got != last {
 			t.Fatalf("%d steps: tip %s, want %s", steps, got, last)
@@ -69,7 +71,7 @@ func TestFetchFollowsTheBranch(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := strings.Fields(s.git("rev-list", "--first-parent", "--reverse", old+".."+last))
+		want := strings.Fields(s.Git("rev-list", "--first-parent", "--reverse", old+".."+last))
 		var got []string
 		for _, c := range commits {
 			got = append(got, c.Hash)
@@ -87,24 +89,24 @@ func TestFetchFollowsTheBranch(t *testing.T) {
 // A pull request that was opened long ago ends on a commit before what the agent has. Its merge must not bring the
 // history before that again.
 func TestFetchOfAnOldBranchBringsNoHistory(t *testing.T) {
-	s := newGitServer(t)
-	s.commit("root", "f", "0")
-	s.work("branch", "feature")
+	s := gitserver.New(t)
+	s.Commit("root", "f", "0")
+	s.Work("branch", "feature")
 	for i := range 60 {
-		s.write("f", fmt.Sprint("step ", i))
-		s.work("commit", "-q", "-am", "step")
+		s.Write("f", fmt.Sprint("step ", i))
+		s.Work("commit", "-q", "-am", "step")
 	}
-	old := s.push()
-	r := s.open()
+	old := s.Push()
+	r := open(t, s)
 	mustFetch(t, r)
 	before := len(r.store.Objects)
-	s.work("checkout", "-q", "feature")
-	s.write("g", "new")
-	s.work("add", "-A")
-	s.work("commit", "-q", "-m", "feature")
-	s.work("checkout", "-q", "main")
-	s.work("merge", "-q", "--no-ff", "-m", "Merge feature", "feature")
-	tip := s.push()
+	s.Work("checkout", "-q", "feature")
+	s.Write("g", "new")
+	s.Work("add", "-A")
+	s.Work("commit", "-q", "-m", "feature")
+	s.Work("checkout", "-q", "main")
+	s.Work("merge", "-q", "--no-ff", "-m", "Merge feature", "feature")
+	tip := s.Push()
 	var received int64
 	r.remote.client.Transport = counting{&received}
 	if got := mustFetch(t, r); got != tip {
@@ -127,13 +129,13 @@ func TestFetchOfAnOldBranchBringsNoHistory(t *testing.T) {
 
 // With reachability bitmaps a server believes that a client with a commit also has the content of all older ones.
 func TestFetchOfARevertFromAServerWithBitmaps(t *testing.T) {
-	s := newGitServer(t)
-	s.commit("first", "dir/f", "first content\n", "dir/g", "g\n")
-	old := s.commit("second", "dir/f", "second content\n")
-	s.git("repack", "-adb")
-	r := s.open()
+	s := gitserver.New(t)
+	s.Commit("first", "dir/f", "first content\n", "dir/g", "g\n")
+	old := s.Commit("second", "dir/f", "second content\n")
+	s.Git("repack", "-adb")
+	r := open(t, s)
 	mustFetch(t, r)
-	tip := s.commit("revert", "dir/f", "first content\n")
+	tip := s.Commit("revert", "dir/f", "first content\n")
 	if got := mustFetch(t, r); got != tip {
 		t.Fatalf("tip %s, want %s", got, tip)
 	}
@@ -148,50 +150,50 @@ func TestFetchOfARevertFromAServerWithBitmaps(t *testing.T) {
 func TestFetchDetectsRewrittenHistory(t *testing.T) {
 	for _, c := range []struct {
 		name string
-		move func(s *gitServer)
+		move func(s *gitserver.Server)
 	}{
-		{"reset to an older commit", func(s *gitServer) { s.work("reset", "-q", "--hard", "HEAD~1") }},
-		{"amended", func(s *gitServer) { s.work("commit", "-q", "--amend", "-m", "other") }},
-		{"unrelated", func(s *gitServer) {
-			s.work("checkout", "-q", "--orphan", "new")
-			s.work("commit", "-q", "-m", "unrelated")
-			s.work("branch", "-M", "new", "main")
+		{"reset to an older commit", func(s *gitserver.Server) { s.Work("reset", "-q", "--hard", "HEAD~1") }},
+		{"amended", func(s *gitserver.Server) { s.Work("commit", "-q", "--amend", "-m", "other") }},
+		{"unrelated", func(s *gitserver.Server) {
+			s.Work("checkout", "-q", "--orphan", "new")
+			s.Work("commit", "-q", "-m", "unrelated")
+			s.Work("branch", "-M", "new", "main")
 		}},
-		{"merged the wrong way round", func(s *gitServer) { // the old tip becomes the second parent
-			s.work("checkout", "-q", "-b", "side", "HEAD~1")
-			s.work("commit", "-q", "--allow-empty", "-m", "side")
-			s.work("merge", "-q", "--no-ff", "-m", "foxtrot", "main")
-			s.work("branch", "-f", "main", "side")
-			s.work("checkout", "-q", "main")
+		{"merged the wrong way round", func(s *gitserver.Server) { // the old tip becomes the second parent
+			s.Work("checkout", "-q", "-b", "side", "HEAD~1")
+			s.Work("commit", "-q", "--allow-empty", "-m", "side")
+			s.Work("merge", "-q", "--no-ff", "-m", "foxtrot", "main")
+			s.Work("branch", "-f", "main", "side")
+			s.Work("checkout", "-q", "main")
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s := newGitServer(t)
-			s.commit("one", "a", "1")
-			s.commit("two", "a", "2")
-			old := s.commit("three", "a", "3")
-			r := s.open()
+			s := gitserver.New(t)
+			s.Commit("one", "a", "1")
+			s.Commit("two", "a", "2")
+			old := s.Commit("three", "a", "3")
+			r := open(t, s)
 			mustFetch(t, r)
 			c.move(s)
-			s.work("push", "-q", "--force", "origin", "main")
+			s.Work("push", "-q", "--force", "origin", "main")
 			if _, err := r.Fetch(t.Context()); !errors.Is(err, ErrNonFastForward) || !strings.Contains(err.Error(), old) {
 				t.Fatalf("error %v, want ErrNonFastForward with the old tip", err)
 			}
 			if r.Tip() != old || readFile(t, r, old, "a") != "3" {
 				t.Errorf("tip %s: the old one is not kept", r.Tip())
 			}
-			before := s.requests.Load()
-			if _, err := r.Fetch(t.Context()); !errors.Is(err, ErrNonFastForward) || s.requests.Load() != before+1 {
-				t.Errorf("again: %v after %d requests, want the same error after one", err, s.requests.Load()-before)
+			before := s.Seen.Load()
+			if _, err := r.Fetch(t.Context()); !errors.Is(err, ErrNonFastForward) || s.Seen.Load() != before+1 {
+				t.Errorf("again: %v after %d requests, want the same error after one", err, s.Seen.Load()-before)
 			}
 			if _, err := r.Commit(t.Context(), put("b", "x")); !errors.Is(err, ErrNonFastForward) {
 				t.Errorf("commit on a rewritten branch: %v", err)
 			}
 			// A person has looked and accepts the new head.
-			if err := r.Resume(s.work("rev-parse", "HEAD")); err != nil {
+			if err := r.Resume(s.Work("rev-parse", "HEAD")); err != nil {
 				t.Fatal(err)
 			}
-			if got := mustFetch(t, r); got != s.work("rev-parse", "HEAD") {
+			if got := mustFetch(t, r); got != s.Work("rev-parse", "HEAD") {
 				t.Errorf("after Resume: tip %s", got)
 			}
 		})
@@ -199,14 +201,14 @@ func TestFetchDetectsRewrittenHistory(t *testing.T) {
 }
 
 func TestResume(t *testing.T) {
-	s := newGitServer(t)
-	s.commit("one", "a", "1")
-	saved := s.commit("two", "a", "2")
+	s := gitserver.New(t)
+	s.Commit("one", "a", "1")
+	saved := s.Commit("two", "a", "2")
 	for i := range 9 {
-		s.commit("more", "a", fmt.Sprint("more ", i))
+		s.Commit("more", "a", fmt.Sprint("more ", i))
 	}
-	tip := s.work("rev-parse", "HEAD")
-	r := s.open()
+	tip := s.Work("rev-parse", "HEAD")
+	r := open(t, s)
 	if err := r.Resume(saved); err != nil {
 		t.Fatal(err)
 	}
@@ -229,13 +231,13 @@ func TestResume(t *testing.T) {
 }
 
 func TestForgetKeepsWhatIsAsked(t *testing.T) {
-	s := newGitServer(t)
-	first := s.commit("zero", "f", "0", "big", strings.Repeat("x", 100))
-	r := s.open()
+	s := gitserver.New(t)
+	first := s.Commit("zero", "f", "0", "big", strings.Repeat("x", 100))
+	r := open(t, s)
 	mustFetch(t, r)
 	var hashes []string
 	for i := range 20 {
-		hashes = append(hashes, s.commit("step", "f", fmt.Sprint(i)))
+		hashes = append(hashes, s.Commit("step", "f", fmt.Sprint(i)))
 	}
 	tip := mustFetch(t, r)
 	grown := len(r.store.Objects)
@@ -254,7 +256,7 @@ func TestForgetKeepsWhatIsAsked(t *testing.T) {
 	if got := readFile(t, r, tip, "big"); len(got) != 100 {
 		t.Errorf("big: %q", got)
 	}
-	next := s.commit("after", "f", "0") // content that was forgotten
+	next := s.Commit("after", "f", "0") // content that was forgotten
 	if got := mustFetch(t, r); got != next || readFile(t, r, next, "f") != "0" {
 		t.Errorf("tip %s after forgetting, want %s", got, next)
 	}

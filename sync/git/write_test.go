@@ -1,4 +1,4 @@
-package sync
+package git
 
 import (
 	"context"
@@ -12,12 +12,14 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/pullgrant/pullgrant/testdata/gitserver"
 )
 
 func TestCommitIsWhatGitReads(t *testing.T) {
-	s := newGitServer(t)
-	old := s.commit("one", "requests/a/p/one.yaml", "1", "requests/a/p/two.yaml", "2", "requests/a.b", "x", "z", "z")
-	r := s.open()
+	s := gitserver.New(t)
+	old := s.Commit("one", "requests/a/p/one.yaml", "1", "requests/a/p/two.yaml", "2", "requests/a.b", "x", "z", "z")
+	r := open(t, s)
 	mustFetch(t, r)
 	hash, err := r.Commit(t.Context(), func(tip string) (Change, error) {
 		if tip != old {
@@ -31,18 +33,18 @@ func TestCommitIsWhatGitReads(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := s.git("rev-parse", "main"); got != hash || r.Tip() != hash {
+	if got := s.Git("rev-parse", "main"); got != hash || r.Tip() != hash {
 		t.Fatalf("main is at %s, Tip %s, want %s", got, r.Tip(), hash)
 	}
-	s.fsck()
+	s.Fsck()
 	want := "requests/a-b\nrequests/a.b\nrequests/a/p/two.yaml\nrevocations/a/20261122/one.yaml\nz"
-	if got := s.git("ls-tree", "-r", "--name-only", hash); got != want {
+	if got := s.Git("ls-tree", "-r", "--name-only", hash); got != want {
 		t.Errorf("files:\n%s\nwant:\n%s", got, want)
 	}
-	if got := s.git("show", hash+":revocations/a/20261122/one.yaml"); got != "status" {
+	if got := s.Git("show", hash+":revocations/a/20261122/one.yaml"); got != "status" {
 		t.Errorf("content %q", got)
 	}
-	if got := s.git("log", "-1", "--format=%P|%an <%ae>|%cI|%s|%(trailers:key=Pullgrant-Cause,valueonly)", hash); got !=
+	if got := s.Git("log", "-1", "--format=%P|%an <%ae>|%cI|%s|%(trailers:key=Pullgrant-Cause,valueonly)", hash); got !=
 		old+"|pullgrant <agent@example.com>|2026-11-22T10:00:00+00:00|Record what happened|Expired" {
 		t.Errorf("log: %s", got)
 	}
@@ -62,37 +64,37 @@ func TestCommitIsWhatGitReads(t *testing.T) {
 		slices.Sorted(slices.Values(changed)), want) {
 		t.Errorf("changed %q, want %q", changed, want)
 	}
-	s.work("pull", "-q", "origin", "main")
-	next := s.commit("after", "q", "1")
+	s.Work("pull", "-q", "origin", "main")
+	next := s.Commit("after", "q", "1")
 	if got := mustFetch(t, r); got != next {
 		t.Errorf("after our commit: tip %s, want %s", got, next)
 	}
 }
 
 func TestCommitRemovesEmptyFolders(t *testing.T) {
-	s := newGitServer(t)
-	s.commit("one", "requests/a/p/one.yaml", "1")
-	r := s.open()
+	s := gitserver.New(t)
+	s.Commit("one", "requests/a/p/one.yaml", "1")
+	r := open(t, s)
 	hash, err := r.Commit(t.Context(), func(string) (Change, error) { // fetches by itself the first time
 		return change(Change{Remove: []string{"requests/a/p/one.yaml"}}), nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := s.git("ls-tree", "-r", "-t", hash); got != "" {
+	if got := s.Git("ls-tree", "-r", "-t", hash); got != "" {
 		t.Errorf("left: %s", got)
 	}
-	s.fsck()
+	s.Fsck()
 	if _, err := r.Commit(t.Context(), put("new", "1")); err != nil {
 		t.Errorf("a file into the empty tree: %v", err)
 	}
-	s.fsck()
+	s.Fsck()
 }
 
 func TestCommitWithNothingToDo(t *testing.T) {
-	s := newGitServer(t)
-	tip := s.commit("one", "a", "1")
-	r := s.open()
+	s := gitserver.New(t)
+	tip := s.Commit("one", "a", "1")
+	r := open(t, s)
 	for name, c := range map[string]Change{
 		"empty":        {},
 		"same content": change(Change{Put: map[string][]byte{"a": []byte("1")}}),
@@ -101,15 +103,15 @@ func TestCommitWithNothingToDo(t *testing.T) {
 			t.Errorf("%s: %q, %v; want no commit", name, got, err)
 		}
 	}
-	if got := s.git("rev-parse", "main"); got != tip {
+	if got := s.Git("rev-parse", "main"); got != tip {
 		t.Errorf("main moved to %s", got)
 	}
 }
 
 func TestCommitRefusesWhatItCannotDo(t *testing.T) {
-	s := newGitServer(t)
-	tip := s.commit("one", "a", "1", "dir/b", "2")
-	r := s.open()
+	s := gitserver.New(t)
+	tip := s.Commit("one", "a", "1", "dir/b", "2")
+	r := open(t, s)
 	author := func(p Person) func(*Change) { return func(c *Change) { c.Author = p } }
 	for _, c := range []struct {
 		name, want string
@@ -153,14 +155,14 @@ func TestCommitRefusesWhatItCannotDo(t *testing.T) {
 	if _, err := r.Commit(t.Context(), func(string) (Change, error) { return Change{}, broken }); err != broken {
 		t.Errorf("error of build: %v", err)
 	}
-	if got := s.git("rev-parse", "main"); got != tip {
+	if got := s.Git("rev-parse", "main"); got != tip {
 		t.Errorf("main moved to %s", got)
 	}
 }
 
-// receivePack runs f when a push arrives, before the server sees it.
-func (s *gitServer) receivePack(f func(w http.ResponseWriter, r *http.Request, next http.Handler)) {
-	s.intercept(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+// onPush runs f when a push arrives, before the server sees it.
+func onPush(s *gitserver.Server, f func(w http.ResponseWriter, r *http.Request, next http.Handler)) {
+	s.Intercept(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 		if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/git-receive-pack") {
 			f(w, r, next)
 			return
@@ -170,15 +172,15 @@ func (s *gitServer) receivePack(f func(w http.ResponseWriter, r *http.Request, n
 }
 
 func TestCommitLosesARaceAndBuildsAgain(t *testing.T) {
-	s := newGitServer(t)
-	s.commit("one", "requests/x", "1", "requests/y", "1")
-	r := s.open()
+	s := gitserver.New(t)
+	s.Commit("one", "requests/x", "1", "requests/y", "1")
+	r := open(t, s)
 	mustFetch(t, r)
 	var winner string
-	s.receivePack(func(w http.ResponseWriter, req *http.Request, next http.Handler) {
+	onPush(s, func(w http.ResponseWriter, req *http.Request, next http.Handler) {
 		if winner == "" {
-			s.work("rm", "-q", "requests/x")
-			winner = s.commit("somebody else was faster")
+			s.Work("rm", "-q", "requests/x")
+			winner = s.Commit("somebody else was faster")
 		}
 		next.ServeHTTP(w, req)
 	})
@@ -198,20 +200,20 @@ func TestCommitLosesARaceAndBuildsAgain(t *testing.T) {
 	if len(tips) != 2 || tips[1] != winner {
 		t.Errorf("built on %q, want twice, then on %s", tips, winner)
 	}
-	if got := s.git("log", "--format=%H", "--first-parent", "-2", "main"); got != hash+"\n"+winner {
+	if got := s.Git("log", "--format=%H", "--first-parent", "-2", "main"); got != hash+"\n"+winner {
 		t.Errorf("main: %s", got)
 	}
-	s.fsck()
+	s.Fsck()
 }
 
 func TestCommitLosesARaceToTheSameWork(t *testing.T) {
-	s := newGitServer(t)
-	s.commit("one", "requests/x", "1", "keep", "1")
-	r := s.open()
+	s := gitserver.New(t)
+	s.Commit("one", "requests/x", "1", "keep", "1")
+	r := open(t, s)
 	mustFetch(t, r)
 	var once gosync.Once
-	s.receivePack(func(w http.ResponseWriter, req *http.Request, next http.Handler) {
-		once.Do(func() { s.work("rm", "-q", "requests/x"); s.commit("the other replica did it") })
+	onPush(s, func(w http.ResponseWriter, req *http.Request, next http.Handler) {
+		once.Do(func() { s.Work("rm", "-q", "requests/x"); s.Commit("the other replica did it") })
 		next.ServeHTTP(w, req)
 	})
 	hash, err := r.Commit(t.Context(), func(tip string) (Change, error) {
@@ -223,7 +225,7 @@ func TestCommitLosesARaceToTheSameWork(t *testing.T) {
 	if hash != "" || err != nil {
 		t.Errorf("%q, %v; want nothing left to do", hash, err)
 	}
-	if got := r.Tip(); got != s.git("rev-parse", "main") {
+	if got := r.Tip(); got != s.Git("rev-parse", "main") {
 		t.Errorf("tip %s is not main", got)
 	}
 }
@@ -232,17 +234,17 @@ func TestCommitLosesARaceToTheSameWork(t *testing.T) {
 func TestCommitWhoseAnswerIsLost(t *testing.T) {
 	for name, foreign := range map[string]bool{"alone": false, "with another commit on top": true} {
 		t.Run(name, func(t *testing.T) {
-			s := newGitServer(t)
-			s.commit("one", "a", "1")
-			r := s.open()
+			s := gitserver.New(t)
+			s.Commit("one", "a", "1")
+			r := open(t, s)
 			mustFetch(t, r)
 			pushes := 0
-			s.receivePack(func(w http.ResponseWriter, req *http.Request, next http.Handler) {
+			onPush(s, func(w http.ResponseWriter, req *http.Request, next http.Handler) {
 				pushes++
 				next.ServeHTTP(&lostWriter{header: http.Header{}}, req)
 				if foreign {
-					s.work("pull", "-q", "origin", "main")
-					s.commit("on top", "c", "1")
+					s.Work("pull", "-q", "origin", "main")
+					s.Commit("on top", "c", "1")
 				}
 				panic(http.ErrAbortHandler)
 			})
@@ -251,7 +253,7 @@ func TestCommitWhoseAnswerIsLost(t *testing.T) {
 			if err != nil || pushes != 1 || calls != 1 {
 				t.Fatalf("%v after %d pushes and %d builds, want the first to count", err, pushes, calls)
 			}
-			if got := s.git("log", "--format=%H", "-1", "--", "b"); got != hash {
+			if got := s.Git("log", "--format=%H", "-1", "--", "b"); got != hash {
 				t.Errorf("main has %s, Commit said %s", got, hash)
 			}
 		})
@@ -266,14 +268,14 @@ func (w *lostWriter) Write(b []byte) (int, error) { return len(b), nil }
 func (w *lostWriter) WriteHeader(int)             {}
 
 func TestCommitGivesUp(t *testing.T) {
-	s := newGitServer(t)
-	tip := s.commit("one", "a", "1")
-	r := s.open()
+	s := gitserver.New(t)
+	tip := s.Commit("one", "a", "1")
+	r := open(t, s)
 	mustFetch(t, r)
-	hook := s.bare + "/hooks/pre-receive"
+	hook := s.Bare + "/hooks/pre-receive"
 	writeHook(t, hook, "#!/bin/sh\nprintf 'GH006: Protected branch \\033[31mupdate failed\\n' >&2\nexit 1\n")
 	pushes := 0
-	s.receivePack(func(w http.ResponseWriter, req *http.Request, next http.Handler) { pushes++; next.ServeHTTP(w, req) })
+	onPush(s, func(w http.ResponseWriter, req *http.Request, next http.Handler) { pushes++; next.ServeHTTP(w, req) })
 	_, err := r.Commit(t.Context(), put("b", "2"))
 	if err == nil || !errors.Is(err, errRefused) || !strings.Contains(err.Error(), "GH006: Protected branch ?[31mupdate failed") {
 		t.Errorf("error %q, want the server's words without control characters", err)
@@ -281,7 +283,7 @@ func TestCommitGivesUp(t *testing.T) {
 	if pushes != maxTries {
 		t.Errorf("%d pushes, want %d", pushes, maxTries)
 	}
-	if got := s.git("rev-parse", "main"); got != tip || r.Tip() != tip {
+	if got := s.Git("rev-parse", "main"); got != tip || r.Tip() != tip {
 		t.Errorf("main %s, Tip %s: something moved", got, r.Tip())
 	}
 	if n := len(r.store.Commits); n != 1 {
@@ -290,13 +292,13 @@ func TestCommitGivesUp(t *testing.T) {
 }
 
 func TestCommitStopsWithItsContext(t *testing.T) {
-	s := newGitServer(t)
-	s.commit("one", "a", "1")
-	r := s.open()
+	s := gitserver.New(t)
+	s.Commit("one", "a", "1")
+	r := open(t, s)
 	mustFetch(t, r)
 	ctx, cancel := context.WithCancel(t.Context())
 	pushes := 0
-	s.receivePack(func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+	onPush(s, func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
 		pushes++
 		cancel()
 		http.Error(w, "down", http.StatusServiceUnavailable)
@@ -308,12 +310,12 @@ func TestCommitStopsWithItsContext(t *testing.T) {
 }
 
 func TestCommitsOfManyAgentsAllArrive(t *testing.T) {
-	s := newGitServer(t)
-	s.commit("one", "a", "1")
+	s := gitserver.New(t)
+	s.Commit("one", "a", "1")
 	var calls atomic.Int32
 	var wg gosync.WaitGroup
 	for i := range 3 {
-		r := s.open()
+		r := open(t, s)
 		wg.Go(func() {
 			for n := range 2 {
 				if _, err := r.Commit(t.Context(), func(tip string) (Change, error) {
@@ -326,17 +328,17 @@ func TestCommitsOfManyAgentsAllArrive(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if got := len(strings.Fields(s.git("ls-tree", "-r", "--name-only", "main", "revocations"))); got != 6 {
+	if got := len(strings.Fields(s.Git("ls-tree", "-r", "--name-only", "main", "revocations"))); got != 6 {
 		t.Errorf("%d records on main after %d builds, want 6", got, calls.Load())
 	}
-	s.fsck()
+	s.Fsck()
 }
 
 // Readers go on while the branch is fetched, written and tidied up.
 func TestReadingBesideWriting(t *testing.T) {
-	s := newGitServer(t)
-	s.commit("one", "requests/a", "1")
-	r := s.open()
+	s := gitserver.New(t)
+	s.Commit("one", "requests/a", "1")
+	r := open(t, s)
 	first := mustFetch(t, r)
 	ctx, stop := context.WithCancel(t.Context())
 	var readers gosync.WaitGroup

@@ -1,4 +1,6 @@
-package sync
+// Package git is the access repository as the agent and an audit read it: one branch in memory over git's smart HTTP, or
+// the objects of a clone, with first-parent walks, commits that are pushed by compare-and-swap, and SSH signatures.
+package git
 
 import (
 	"context"

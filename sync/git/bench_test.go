@@ -1,32 +1,34 @@
-package sync
+package git
 
 import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/pullgrant/pullgrant/testdata/gitserver"
 )
 
 // benchServer has a branch with n request files of 500 bytes in folders of a hundred.
-func benchServer(b *testing.B, n int) *gitServer {
-	s := newGitServer(b)
+func benchServer(b *testing.B, n int) *gitserver.Server {
+	s := gitserver.New(b)
 	for i := range n {
-		s.write(fmt.Sprintf("requests/prod-eu/p%d/r%d.yaml", i/100, i), strings.Repeat(fmt.Sprintf("%09d\n", i), 50))
+		s.Write(fmt.Sprintf("requests/prod-eu/p%d/r%d.yaml", i/100, i), strings.Repeat(fmt.Sprintf("%09d\n", i), 50))
 	}
-	s.commit("files")
-	s.git("repack", "-adbq")
+	s.Commit("files")
+	s.Git("repack", "-adbq")
 	return s
 }
 
 func BenchmarkFetchFirst(b *testing.B) {
 	s := benchServer(b, 2000)
 	for b.Loop() {
-		mustFetch(b, s.open())
+		mustFetch(b, open(b, s))
 	}
 }
 
 func BenchmarkFetchUnchanged(b *testing.B) {
 	s := benchServer(b, 2000)
-	r := s.open()
+	r := open(b, s)
 	mustFetch(b, r)
 	for b.Loop() {
 		mustFetch(b, r)
@@ -35,13 +37,13 @@ func BenchmarkFetchUnchanged(b *testing.B) {
 
 func BenchmarkFetchOneCommit(b *testing.B) {
 	s := benchServer(b, 2000)
-	r := s.open()
+	r := open(b, s)
 	mustFetch(b, r)
 	i := 0
 	for b.Loop() {
 		b.StopTimer()
 		i++
-		s.commit("one more", "requests/prod-eu/p1/new.yaml", fmt.Sprint(i))
+		s.Commit("one more", "requests/prod-eu/p1/new.yaml", fmt.Sprint(i))
 		b.StartTimer()
 		mustFetch(b, r)
 	}
@@ -49,7 +51,7 @@ func BenchmarkFetchOneCommit(b *testing.B) {
 
 func BenchmarkCommit(b *testing.B) {
 	s := benchServer(b, 2000)
-	r := s.open()
+	r := open(b, s)
 	mustFetch(b, r)
 	i := 0
 	for b.Loop() {
@@ -62,7 +64,7 @@ func BenchmarkCommit(b *testing.B) {
 
 func BenchmarkEntries(b *testing.B) {
 	s := benchServer(b, 2000)
-	r := s.open()
+	r := open(b, s)
 	tip := mustFetch(b, r)
 	for b.Loop() {
 		if _, err := r.Entries(tip, "requests"); err != nil {

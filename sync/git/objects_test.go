@@ -1,4 +1,4 @@
-package sync
+package git
 
 import (
 	"bytes"
@@ -13,16 +13,18 @@ import (
 	"testing"
 
 	"github.com/go-git/go-git/v5/storage/memory"
+
+	"github.com/pullgrant/pullgrant/testdata/gitserver"
 )
 
 const allowFilter = "GIT_CONFIG_COUNT=2,GIT_CONFIG_KEY_1=uploadpack.allowFilter,GIT_CONFIG_VALUE_1=true"
 
 func TestLargeFilesAreLeftOut(t *testing.T) {
-	s := newGitServer(t, strings.Split(allowFilter, ",")...)
+	s := gitserver.New(t, strings.Split(allowFilter, ",")...)
 	noise := make([]byte, maxBlob+1000)
 	_, _ = rand.Read(noise)
-	s.commit("one", "big", string(noise), "exact", string(noise[:maxBlob]), "requests/a", "1")
-	r := s.open()
+	s.Commit("one", "big", string(noise), "exact", string(noise[:maxBlob]), "requests/a", "1")
+	r := open(t, s)
 	var received int64
 	r.remote.client.Transport = counting{&received}
 	tip := mustFetch(t, r)
@@ -40,20 +42,20 @@ func TestLargeFilesAreLeftOut(t *testing.T) {
 		t.Errorf("exact: %d bytes, %v", len(b), err)
 	}
 	// The server may send the next version as a delta on the one that was left out.
-	next := s.commit("two", "big", string(noise[:maxBlob-1000]))
+	next := s.Commit("two", "big", string(noise[:maxBlob-1000]))
 	if got := mustFetch(t, r); got != next || readFile(t, r, next, "big") != string(noise[:maxBlob-1000]) {
 		t.Errorf("tip %s, want %s with a smaller big", got, next)
 	}
 	if _, err := r.Commit(t.Context(), put("requests/b", "2")); err != nil {
 		t.Errorf("commit beside files that are not there: %v", err)
 	}
-	s.fsck()
+	s.Fsck()
 }
 
 func TestLargeFilesOfAServerWithoutFilter(t *testing.T) {
-	s := newGitServer(t)
-	tip := s.commit("one", "big", strings.Repeat("x", maxBlob+1), "small", "1")
-	r := s.open()
+	s := gitserver.New(t)
+	tip := s.Commit("one", "big", strings.Repeat("x", maxBlob+1), "small", "1")
+	r := open(t, s)
 	mustFetch(t, r)
 	entries, err := r.Entries(tip, "big")
 	if err != nil || len(entries) != 1 {
@@ -78,9 +80,9 @@ func TestFetchStaysInItsLimits(t *testing.T) {
 		{"all objects", "unpacks to more than 5000 bytes", func(l *limits) { l.total = 5000 }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s := newGitServer(t)
-			s.commit("one", "a", strings.Repeat("x", 5000), "b", "1")
-			r := s.open()
+			s := gitserver.New(t)
+			s.Commit("one", "a", strings.Repeat("x", 5000), "b", "1")
+			r := open(t, s)
 			c.set(&r.limits)
 			if _, err := r.Fetch(t.Context()); err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%v, want %q", err, c.want)
@@ -161,14 +163,14 @@ func TestDeltaBomb(t *testing.T) {
 func TestFetchOfAnIncompleteAnswer(t *testing.T) {
 	for filter, want := range map[string]string{"blob:none": "lacks blob", "tree:0": "lacks tree"} {
 		t.Run(filter, func(t *testing.T) {
-			s := newGitServer(t, strings.Split(allowFilter, ",")...)
-			old := s.commit("one", "a", "1")
-			r := s.open()
+			s := gitserver.New(t, strings.Split(allowFilter, ",")...)
+			old := s.Commit("one", "a", "1")
+			r := open(t, s)
 			mustFetch(t, r)
 			r.caps.filter = false // it did not ask for less
-			s.commit("two", "a", "2", "d/b", "3")
+			s.Commit("two", "a", "2", "d/b", "3")
 			done := pktLine("done\n")
-			s.intercept(func(w http.ResponseWriter, req *http.Request, next http.Handler) {
+			s.Intercept(func(w http.ResponseWriter, req *http.Request, next http.Handler) {
 				body, _ := io.ReadAll(req.Body)
 				body = bytes.Replace(body, []byte(done), []byte(pktLine("filter "+filter+"\n")+done), 1)
 				req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))

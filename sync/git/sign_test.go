@@ -1,4 +1,4 @@
-package sync
+package git
 
 import (
 	"fmt"
@@ -9,32 +9,20 @@ import (
 	"testing"
 
 	"github.com/go-git/go-git/v5/plumbing"
+
+	"github.com/pullgrant/pullgrant/testdata/gitserver"
+	"github.com/pullgrant/pullgrant/testdata/sshkey"
 )
 
-// newKey makes a key with ssh-keygen: the signer and the public line.
+// newKey makes a key: the signer and the public line.
 func newKey(t testing.TB, args ...string) (*Signer, string) {
 	t.Helper()
-	file := filepath.Join(t.TempDir(), "key")
-	if len(args) == 0 {
-		args = []string{"-t", "ed25519"}
-	}
-	args = append([]string{"-q", "-N", "", "-C", "agent", "-f", file}, args...)
-	if out, err := exec.Command("ssh-keygen", args...).CombinedOutput(); err != nil {
-		t.Skipf("ssh-keygen: %v %s", err, out)
-	}
-	private, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	public, err := os.ReadFile(file + ".pub")
-	if err != nil {
-		t.Fatal(err)
-	}
+	private, public := sshkey.New(t, args...)
 	s, err := ParseSigner(private)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s, strings.TrimSpace(string(public))
+	return s, public
 }
 
 func allowed(t testing.TB, file string) *AllowedSigners {
@@ -60,9 +48,9 @@ func TestSignedCommitsVerifyWithGit(t *testing.T) {
 	for _, args := range [][]string{{"-t", "ed25519"}, {"-t", "ecdsa", "-b", "256"}, {"-t", "rsa", "-b", "2048"}} {
 		t.Run(args[1], func(t *testing.T) {
 			signer, _ := newKey(t, args...)
-			s := newGitServer(t)
-			old := s.commit("one", "a", "1")
-			r := s.open()
+			s := gitserver.New(t)
+			old := s.Commit("one", "a", "1")
+			r := open(t, s)
 			hash, err := r.Commit(t.Context(), func(tip string) (Change, error) {
 				c, err := put("b", "2")(tip)
 				c.Sign = signer
@@ -71,13 +59,13 @@ func TestSignedCommitsVerifyWithGit(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s.fsck()
+			s.Fsck()
 			line := signer.AllowedSigner("prod-eu") + "\n"
 			file := filepath.Join(t.TempDir(), "allowed")
 			if err := os.WriteFile(file, []byte(line), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			out, err := s.try(s.bare, nil, "-c", "gpg.format=ssh", "-c", "gpg.ssh.allowedSignersFile="+file, "verify-commit", hash)
+			out, err := s.Try(s.Bare, nil, "-c", "gpg.format=ssh", "-c", "gpg.ssh.allowedSignersFile="+file, "verify-commit", hash)
 			if err != nil || !strings.Contains(out, `Good "git" signature for prod-eu`) {
 				t.Errorf("git verify-commit: %v\n%s", err, out)
 			}
@@ -94,7 +82,7 @@ func TestSignedCommitsVerifyWithGit(t *testing.T) {
 
 func TestVerifyCommitOfGit(t *testing.T) {
 	_, public := newKey(t)
-	s := newGitServer(t)
+	s := gitserver.New(t)
 	key := filepath.Join(t.TempDir(), "key")
 	if out, err := exec.Command("ssh-keygen", "-q", "-N", "", "-t", "ed25519", "-f", key).CombinedOutput(); err != nil {
 		t.Skipf("ssh-keygen: %v %s", err, out)
@@ -103,11 +91,11 @@ func TestVerifyCommitOfGit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	old := s.commit("one", "a", "1")
-	s.write("a", "2")
-	s.work("-c", "gpg.format=ssh", "-c", "user.signingKey="+key, "commit", "-q", "-S", "-am", "Subject\n\nBody\n\nwith gaps")
-	tip := s.push()
-	r := s.open()
+	old := s.Commit("one", "a", "1")
+	s.Write("a", "2")
+	s.Work("-c", "gpg.format=ssh", "-c", "user.signingKey="+key, "commit", "-q", "-S", "-am", "Subject\n\nBody\n\nwith gaps")
+	tip := s.Push()
+	r := open(t, s)
 	if err := r.Resume(old); err != nil {
 		t.Fatal(err)
 	}
