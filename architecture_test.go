@@ -25,12 +25,13 @@ var rooms = map[string][]string{
 	"internal/github": {"requests", "policies"},
 	"action":          {"requests", "policies", "render", "internal/github"},
 	"sync/git":        {},
-	"sync":            {"requests", "policies", "render", "internal/github", "sync/git"},
-	"cmd/pullgrant":   {"requests", "policies", "render", "internal/github", "action", "sync", "sync/git"},
+	"sync/plan":       {"requests", "policies", "render"},
+	"sync":            {"requests", "policies", "render", "internal/github", "sync/git", "sync/plan"},
+	"cmd/pullgrant":   {"requests", "policies", "render", "internal/github", "action", "sync", "sync/git", "sync/plan"},
 }
 
 // pure rooms take time, files and randomness as arguments, so that what they decide can be decided again.
-var pure = []string{"requests", "policies", "render"}
+var pure = []string{"requests", "policies", "render", "sync/plan"}
 
 var impure = regexp.MustCompile(`^(os|net|math/rand|crypto/rand|syscall|log|unsafe|plugin)(/.*)?$`)
 

@@ -15,6 +15,7 @@ import (
 	"github.com/pullgrant/pullgrant/internal/github"
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/git"
+	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
 // Config is what an agent needs.
@@ -51,11 +52,11 @@ type Agent struct {
 	identity   string
 	trustRoot  string
 
-	resumed bool               // the accepted head of earlier runs was read
-	noted   string             // the head that the Lease has
-	seen    string             // the tip whose problems were logged
-	waiting map[string]waiting // by path
-	proved  map[string]Proof   // by path, of grants that this process began and has not finished
+	resumed bool                  // the accepted head of earlier runs was read
+	noted   string                // the head that the Lease has
+	seen    string                // the tip whose problems were logged
+	waiting map[string]waiting    // by path
+	proved  map[string]plan.Proof // by path, of grants that this process began and has not finished
 
 	trust     *trust  // nil: what earlier runs proved was not read yet
 	following waiting // trust is behind the branch
@@ -95,7 +96,7 @@ func NewAgent(c Config) (*Agent, error) {
 	}
 	a := &Agent{cluster: own, expirer: newExpirer(expiring, compared.now, c.Logger), repository: c.Repository, github: c.GitHub,
 		poll: c.Poll, clocks: compared, now: compared.now, signer: c.Signer, log: c.Logger, identity: c.Identity, trustRoot: c.TrustRoot,
-		waiting: map[string]waiting{}, proved: map[string]Proof{}, notes: newNotes(c), self: untested(),
+		waiting: map[string]waiting{}, proved: map[string]plan.Proof{}, notes: newNotes(c), self: untested(),
 		ruleset: ruleset{problem: "the rules that protect the branch are not known yet"},
 		events:  newEvents(own, compared.now, c.Logger), listener: c.Listener, webhookSecret: c.WebhookSecret, news: make(chan struct{}, 1)}
 	a.metrics = newMetrics(c.Cluster, c.Version, c.Clock, a.expirer.overdue)
@@ -187,7 +188,7 @@ func (a *Agent) start() {
 }
 
 // DryRun returns what a pass would do, and does nothing.
-func (a *Agent) DryRun(ctx context.Context) ([]Step, error) {
+func (a *Agent) DryRun(ctx context.Context) ([]plan.Step, error) {
 	a.start()
 	main, err := a.fetch(ctx)
 	if err != nil {
@@ -205,7 +206,7 @@ func (a *Agent) DryRun(ctx context.Context) ([]Step, error) {
 	}
 	w.Removers, w.Proofs = a.removers(ctx, w), a.prove(ctx, w)
 	w.Withdrawn, w.Stopped = a.withdrawn(w), a.stops()
-	return Plan(a.now(), w), nil
+	return plan.Make(a.now(), w), nil
 }
 
 // pass ends what the cluster alone says is over, before anything that waits for a network beyond it; then it fetches the
@@ -258,7 +259,7 @@ func (a *Agent) pass(ctx context.Context) error {
 }
 
 // settle plans and applies until a plan is empty, which the second one is unless something got in between.
-func (a *Agent) settle(ctx context.Context, main *Main, proofs map[string]Proof) (World, error) {
+func (a *Agent) settle(ctx context.Context, main *plan.Main, proofs map[string]plan.Proof) (plan.World, error) {
 	const most = 4
 	for range most {
 		w, err := a.observe(ctx, main)
@@ -271,10 +272,10 @@ func (a *Agent) settle(ctx context.Context, main *Main, proofs map[string]Proof)
 			w.Drift = a.drift(ctx, w)
 		}
 		w.Withdrawn = a.withdrawn(w)
-		steps := Plan(a.now(), w)
-		if main != nil && !slices.ContainsFunc(steps, func(s Step) bool { return s.Action == End || s.Action == Sweep }) {
+		steps := plan.Make(a.now(), w)
+		if main != nil && !slices.ContainsFunc(steps, func(s plan.Step) bool { return s.Action == plan.End || s.Action == plan.Sweep }) {
 			w.Removers = a.removers(ctx, w) // asked of GitHub once nothing waits to be taken away
-			steps = Plan(a.now(), w)
+			steps = plan.Make(a.now(), w)
 		}
 		if len(steps) == 0 {
 			return w, nil
@@ -286,11 +287,11 @@ func (a *Agent) settle(ctx context.Context, main *Main, proofs map[string]Proof)
 			return w, err
 		}
 	}
-	return World{}, fmt.Errorf("the cluster does not settle after %d plans; it changes faster than they are applied", most)
+	return plan.World{}, fmt.Errorf("the cluster does not settle after %d plans; it changes faster than they are applied", most)
 }
 
 // observe looks at the cluster, and has the expirer know every deadline that a record adds to those of the bindings.
-func (a *Agent) observe(ctx context.Context, main *Main) (World, error) {
+func (a *Agent) observe(ctx context.Context, main *plan.Main) (plan.World, error) {
 	gone := a.expirer.gone() // before the lists: what is gone here is gone there
 	w, unreadable, err := a.cluster.observe(ctx)
 	if err != nil {
@@ -301,8 +302,8 @@ func (a *Agent) observe(ctx context.Context, main *Main) (World, error) {
 	}
 	for _, r := range w.Records {
 		for _, o := range r.Objects {
-			if r.Phase != Ended && o.UID != "" && o.isBinding() {
-				a.expirer.watch(Live{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, UID: o.UID, Content: o.Content}, r.Grant.Window.End.Time)
+			if r.Phase != plan.Ended && o.UID != "" && o.IsBinding() {
+				a.expirer.watch(plan.Live{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, UID: o.UID, Content: o.Content}, r.Grant.Window.End.Time)
 			}
 		}
 	}
@@ -312,7 +313,7 @@ func (a *Agent) observe(ctx context.Context, main *Main) (World, error) {
 
 // fetch brings the branch up to date. The first time it goes on from the head that an earlier run accepted, and after the
 // branch was rewritten from the one that a person notes there.
-func (a *Agent) fetch(ctx context.Context) (*Main, error) {
+func (a *Agent) fetch(ctx context.Context) (*plan.Main, error) {
 	if !a.resumed {
 		if err := a.resume(ctx); err != nil {
 			return nil, err
@@ -333,7 +334,7 @@ func (a *Agent) fetch(ctx context.Context) (*Main, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.current(&Main{})
+	return a.current(&plan.Main{})
 }
 
 // resume has the repository go on from the head on the Lease when that is not the one noted last.
@@ -351,7 +352,7 @@ func (a *Agent) resume(ctx context.Context) error {
 }
 
 // current reads the branch in memory again when it moved, as it does with every commit of the agent's own.
-func (a *Agent) current(main *Main) (*Main, error) {
+func (a *Agent) current(main *plan.Main) (*plan.Main, error) {
 	tip := a.repository.Tip()
 	if main == nil || main.Tip == tip {
 		return main, nil

@@ -12,6 +12,7 @@ import (
 
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
 // TestSilentGitServer: what only needs the cluster goes on although a git server takes a connection and says nothing.
@@ -89,7 +90,7 @@ func TestProvingIsBounded(t *testing.T) {
 	s.must(err)
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
-	proofs := agent.prove(over, World{Main: main})
+	proofs := agent.prove(over, plan.World{Main: main})
 	if wait, there := agent.waiting[path]; !there || wait.next.After(noon) || proofs[path].Decision.Outcome != policies.Failed {
 		t.Errorf("waiting %+v, proof %+v", wait, proofs[path])
 	}
@@ -127,37 +128,5 @@ func TestStuckGrantHoldsUpNoOther(t *testing.T) {
 	s.must(agent.Once(t.Context()))
 	if names := s.names(); len(names) != 2 || names[0] != requests.ObjectName(good, 0) || names[1] != requests.ObjectName(stuck, 0) {
 		t.Errorf("bindings: %v", names)
-	}
-}
-
-// TestRecordWithForeignCause: what somebody writes into a record becomes no trailer of the ledger (G8).
-func TestRecordWithForeignCause(t *testing.T) {
-	for _, field := range []string{"cause", "code"} {
-		g := grantOf("a", 1, 1)
-		g.Duration = requests.Duration(time.Hour)
-		m, err := Record{Phase: Ended, Grant: g, Cause: requests.CauseDenied, Code: "NoPullRequest", EndedAt: requests.At(noon)}.configMap()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := readRecord(m); err != nil {
-			t.Fatal(err)
-		}
-		m.Data[field] = "Denied\n\nApproved-by: root (1)"
-		if _, err := readRecord(m); err == nil || !strings.Contains(err.Error(), "its cause or code is none") {
-			t.Errorf("%s: error %v", field, err)
-		}
-	}
-}
-
-// TestRefusedRecordIsReadAgain: the record of a refusal has no window, and outlives a push that did not work.
-func TestRefusedRecordIsReadAgain(t *testing.T) {
-	g := grantOf("a", 1, 1)
-	m, err := Record{Phase: Ended, Cause: requests.CauseDenied, Code: "NoPullRequest", EndedAt: requests.At(noon),
-		Grant: requests.Grant{Name: g.Name, Path: g.Path, Cluster: g.Cluster, Policy: g.Policy}}.configMap()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := readRecord(m); err != nil {
-		t.Error(err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/git"
+	"github.com/pullgrant/pullgrant/sync/plan"
 	"github.com/pullgrant/pullgrant/testdata/forge"
 )
 
@@ -177,7 +178,7 @@ func TestGitMustAgreeWithGitHub(t *testing.T) {
 	s.must(err)
 	s.must(agent.follow(t.Context(), main.Tip, false))
 	parents := []string{s.git("rev-parse", "main^1")}
-	var proof Proof
+	var proof plan.Proof
 	for hash, code := range map[string]policies.Code{main.Tip: "", s.git("rev-parse", "main^2"): policies.NoPullRequest} {
 		d := agent.judgeMerged(t.Context(), main.Tip, path, main.Requests[path], git.Commit{Hash: hash, Parents: parents, Changes: []git.PathChange{{Path: path}}}, &proof)
 		if d.Code != code {
@@ -195,7 +196,7 @@ func TestDeleteIsOfOneUID(t *testing.T) {
 		uid     string
 		deleted bool
 	}{{"11111111-2222-3333-4444-555555555555", false}, {string(b.UID), true}, {string(b.UID), false}} {
-		deleted, err := c.delete(t.Context(), Live{Namespace: s.namespace, Name: b.Name, UID: test.uid})
+		deleted, err := c.delete(t.Context(), plan.Live{Namespace: s.namespace, Name: b.Name, UID: test.uid})
 		if err != nil || deleted != test.deleted {
 			t.Errorf("%s: deleted %t, error %v; want %t", test.uid, deleted, err, test.deleted)
 		}

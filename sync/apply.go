@@ -8,6 +8,7 @@ import (
 
 	"github.com/pullgrant/pullgrant/render"
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
 // workers is how many steps of one kind run at a time; more gain nothing.
@@ -24,16 +25,16 @@ func (e ungranted) Unwrap() error { return e.error }
 // apply takes the steps of a plan, kind by kind in its order. A step that does not work leaves the later ones of the same
 // grant undone, and no others; the next plan has it again. The errors of all are returned as one, ungranted where all of
 // them are about grants.
-func (a *Agent) apply(ctx context.Context, steps []Step) error {
+func (a *Agent) apply(ctx context.Context, steps []plan.Step) error {
 	var mu gosync.Mutex
 	var errs, grants []error
-	records := map[string]*Record{} // by path, as written last; nil after an error
+	records := map[string]*plan.Record{} // by path, as written last; nil after an error
 	for begin := 0; begin < len(steps); {
 		end := begin
 		for end < len(steps) && steps[end].Action == steps[begin].Action {
 			end++
 		}
-		if action := steps[begin].Action; action == Enter || action == Discard {
+		if action := steps[begin].Action; action == plan.Enter || action == plan.Discard {
 			if err := a.applyEntries(ctx, steps[begin:end], records); err != nil {
 				errs = append(errs, err)
 			}
@@ -63,7 +64,7 @@ func (a *Agent) apply(ctx context.Context, steps []Step) error {
 				switch {
 				case err == nil:
 					return
-				case s.Action == Grant:
+				case s.Action == plan.Grant:
 					grants = append(grants, err)
 				default:
 					errs = append(errs, err)
@@ -81,22 +82,22 @@ func (a *Agent) apply(ctx context.Context, steps []Step) error {
 }
 
 // step takes one step in the cluster and returns the record as it is then.
-func (a *Agent) step(ctx context.Context, s Step) (Record, error) {
+func (a *Agent) step(ctx context.Context, s plan.Step) (plan.Record, error) {
 	if err := ctx.Err(); err != nil {
 		return s.Record, err
 	}
 	r := s.Record
 	log := a.log.With("event", string(s.Action), "cluster", a.cluster.name, "request", r.Grant.Name)
 	switch s.Action {
-	case Grant:
+	case plan.Grant:
 		return a.grant(ctx, r)
-	case Forget:
+	case plan.Forget:
 		return r, a.cluster.forget(ctx, r)
-	case Deny:
+	case plan.Deny:
 		log.Info("refused", "code", r.Code)
 		return r, a.save(ctx, &r)
 	}
-	if s.Action == End && len(s.Delete) > 0 {
+	if s.Action == plan.End && len(s.Delete) > 0 {
 		a.announce(ctx, &r)
 	}
 	ended := a.now()
@@ -111,12 +112,12 @@ func (a *Agent) step(ctx context.Context, s Step) (Record, error) {
 				a.metrics.late(ended.Sub(r.Grant.Window.End.Time))
 			}
 		}
-		if s.Action == Sweep {
+		if s.Action == plan.Sweep {
 			a.forged(l)
 		}
 		log.Info("deleted", "kind", l.Kind, "namespace", l.Namespace, "name", l.Name, "cause", r.Cause)
 	}
-	if s.Action == Sweep {
+	if s.Action == plan.Sweep {
 		return r, nil
 	}
 	if r.EndedAt.IsZero() {
@@ -128,21 +129,21 @@ func (a *Agent) step(ctx context.Context, s Step) (Record, error) {
 
 // announce notes for what cause a grant is about to end, so that a process that finds it half ended says the same. An end by
 // time can be told afterwards. Access does not last because this does not work.
-func (a *Agent) announce(ctx context.Context, r *Record) {
+func (a *Agent) announce(ctx context.Context, r *plan.Record) {
 	if r.Cause == requests.CauseExpired {
 		return
 	}
 	begun := *r
-	begun.Phase = Ending
+	begun.Phase = plan.Ending
 	ctx, cancel := context.WithTimeout(ctx, announceTime)
 	defer cancel()
 	if a.cluster.save(ctx, &begun) == nil {
-		r.version = begun.version
+		r.Version = begun.Version
 	}
 }
 
 // applyEntries takes the steps that are commits.
-func (a *Agent) applyEntries(ctx context.Context, steps []Step, records map[string]*Record) error {
+func (a *Agent) applyEntries(ctx context.Context, steps []plan.Step, records map[string]*plan.Record) error {
 	var entries []entry
 	for _, s := range steps {
 		known, ok := records[s.Record.Grant.Path]
@@ -152,7 +153,7 @@ func (a *Agent) applyEntries(ctx context.Context, steps []Step, records map[stri
 		if ok {
 			s.Record = *known
 		}
-		entries = append(entries, entry{record: s.Record, discard: s.Action == Discard})
+		entries = append(entries, entry{record: s.Record, discard: s.Action == plan.Discard})
 	}
 	err := in(stageLedger, a.enter(ctx, entries))
 	if err != nil {

@@ -19,6 +19,7 @@ import (
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/render"
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/testdata/grants"
 	"github.com/pullgrant/pullgrant/testdata/kube"
 )
 
@@ -44,7 +45,7 @@ func TestBackstopEndsAccessWithoutAnAgent(t *testing.T) {
 
 // TestLongGrant: the TTL of a grant of weeks is in seconds as well.
 func TestLongGrant(t *testing.T) {
-	g := grantOf("long", 1, 24*40)
+	g := grants.Of("long", 1, 24*40)
 	job, err := render.Backstop(g, "payments", g.Window.Start.Time)
 	if err != nil || *job.Spec.TTLSecondsAfterFinished != 40*24*3600+int32(render.Grace/time.Second) {
 		t.Errorf("TTL %d, %v", *job.Spec.TTLSecondsAfterFinished, err)
@@ -169,7 +170,7 @@ func TestEditedJob(t *testing.T) {
 func TestJobUnderTheName(t *testing.T) {
 	s := newStage(t)
 	name := s.ask("taken-job")
-	foreign, err := render.Backstop(grantOf("x", 1, 1), "payments", grantOf("x", 1, 1).Window.Start.Time)
+	foreign, err := render.Backstop(grants.Of("x", 1, 1), "payments", grants.Of("x", 1, 1).Window.Start.Time)
 	s.must(err)
 	foreign.ObjectMeta = metav1.ObjectMeta{Name: requests.ObjectName(name, 0)}
 	_, err = s.admin.BatchV1().Jobs(s.namespace).Create(context.Background(), &foreign, metav1.CreateOptions{})

@@ -8,6 +8,8 @@ import (
 
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/plan"
+	"github.com/pullgrant/pullgrant/testdata/grants"
 )
 
 // TestClocksApart: with a clock that nobody can trust nothing is granted and nothing refused for good; when the clocks
@@ -92,16 +94,16 @@ func TestOwnClockAhead(t *testing.T) {
 // TestPlanWithClocksApart: nothing begins, not even what was begun before, and what is over ends.
 func TestPlanWithClocksApart(t *testing.T) {
 	at := time.Date(2026, 11, 22, 10, 30, 0, 0, time.UTC)
-	begun, over, asked := grantOf("begun", 1, 1), grantOf("over", 1, 1), grantOf("asked", 1, 1)
+	begun, over, asked := grants.Of("begun", 1, 1), grants.Of("over", 1, 1), grants.Of("asked", 1, 1)
 	over.Window.End = requests.At(at)
-	w := World{Cluster: cluster1, Namespaces: map[string]string{"payments": "ns"}, Removers: map[string]string{},
-		Main: &Main{Tip: "tip", Requests: map[string]string{}, Names: map[string][]string{}},
-		Records: []Record{
-			{Phase: Granting, Grant: begun, Objects: []Object{{Kind: "RoleBinding", Namespace: "payments", Name: begun.Bindings[0].Name, Content: "own"}}},
-			{Phase: Granted, Grant: over, Objects: []Object{{Kind: "RoleBinding", Namespace: "payments", Name: over.Bindings[0].Name, UID: "1", Content: "own"}}},
+	w := plan.World{Cluster: grants.Cluster, Namespaces: map[string]string{"payments": "ns"}, Removers: map[string]string{},
+		Main: &plan.Main{Tip: "tip", Requests: map[string]string{}, Names: map[string][]string{}},
+		Records: []plan.Record{
+			{Phase: plan.Granting, Grant: begun, Objects: []plan.Object{{Kind: "RoleBinding", Namespace: "payments", Name: begun.Bindings[0].Name, Content: "own"}}},
+			{Phase: plan.Granted, Grant: over, Objects: []plan.Object{{Kind: "RoleBinding", Namespace: "payments", Name: over.Bindings[0].Name, UID: "1", Content: "own"}}},
 		},
-		Live: []Live{{Kind: "RoleBinding", Namespace: "payments", Name: over.Bindings[0].Name, UID: "1", Managed: true, Content: "own"}},
-		Proofs: map[string]Proof{
+		Live: []plan.Live{{Kind: "RoleBinding", Namespace: "payments", Name: over.Bindings[0].Name, UID: "1", Managed: true, Content: "own"}},
+		Proofs: map[string]plan.Proof{
 			begun.Path: {Blob: "b1", Since: at, Decision: policies.Decision{Outcome: policies.Allowed, Grant: &begun}},
 			asked.Path: {Blob: "b1", Since: at, Decision: policies.Decision{Outcome: policies.Allowed, Grant: &asked}},
 		},
@@ -111,7 +113,7 @@ func TestPlanWithClocksApart(t *testing.T) {
 		w.Main.Names[g.Name] = []string{g.Path}
 	}
 	actions := func() (all []string) {
-		for _, step := range Plan(at, w) {
+		for _, step := range plan.Make(at, w) {
 			all = append(all, string(step.Action)+" "+step.Record.Grant.Name)
 		}
 		return all
@@ -120,7 +122,7 @@ func TestPlanWithClocksApart(t *testing.T) {
 	if got := actions(); !slices.Equal(got, ends) {
 		t.Errorf("together: %q, want %q", got, ends)
 	}
-	w.Stopped = []Stop{{Code: policies.ClockSkew}}
+	w.Stopped = []plan.Stop{{Code: policies.ClockSkew}}
 	if got := actions(); !slices.Equal(got, slices.Delete(ends, 1, 3)) {
 		t.Errorf("apart: %q", got)
 	}

@@ -19,6 +19,7 @@ import (
 
 	"github.com/pullgrant/pullgrant/render"
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
 // callTimeout bounds one call to the API server.
@@ -50,8 +51,8 @@ func (c *cluster) selector() string {
 // observe reads the cluster's part of the World. Objects are listed before records, so that one that is just being made
 // is never taken for one without a record; and what a record names is looked for by name as well, so that taking the
 // label off an object does not hide it. Records that cannot be read are left out, each with an error.
-func (c *cluster) observe(ctx context.Context) (World, []error, error) {
-	w := World{Cluster: c.name, Namespaces: map[string]string{}}
+func (c *cluster) observe(ctx context.Context) (plan.World, []error, error) {
+	w := plan.World{Cluster: c.name, Namespaces: map[string]string{}}
 	managed := metav1.ListOptions{LabelSelector: c.selector()}
 	bindings, err := c.client.RbacV1().RoleBindings("").List(ctx, managed)
 	if err != nil {
@@ -67,9 +68,9 @@ func (c *cluster) observe(ctx context.Context) (World, []error, error) {
 	for i := range jobs.Items {
 		c.addJob(&w, &jobs.Items[i])
 	}
-	present := map[Object]bool{}
+	present := map[plan.Object]bool{}
 	for _, l := range w.Live {
-		present[l.place()] = true
+		present[l.Place()] = true
 	}
 	maps, err := c.client.CoreV1().ConfigMaps(Namespace).List(ctx, managed)
 	if err != nil {
@@ -83,11 +84,11 @@ func (c *cluster) observe(ctx context.Context) (World, []error, error) {
 			continue
 		}
 		w.Records = append(w.Records, r)
-		if r.Phase == Ended {
+		if r.Phase == plan.Ended {
 			continue
 		}
 		for _, o := range r.Objects {
-			if err := c.lookUp(ctx, &w, o, present[o.place()]); err != nil {
+			if err := c.lookUp(ctx, &w, o, present[o.Place()]); err != nil {
 				return w, nil, err
 			}
 		}
@@ -96,15 +97,15 @@ func (c *cluster) observe(ctx context.Context) (World, []error, error) {
 }
 
 // addJob leaves out a Job that is being deleted: it is as good as gone.
-func (c *cluster) addJob(w *World, j *batchv1.Job) {
+func (c *cluster) addJob(w *plan.World, j *batchv1.Job) {
 	if j.DeletionTimestamp == nil {
-		w.Live = append(w.Live, Live{Kind: render.KindJob, Namespace: j.Namespace, Name: j.Name, UID: string(j.UID),
+		w.Live = append(w.Live, plan.Live{Kind: render.KindJob, Namespace: j.Namespace, Name: j.Name, UID: string(j.UID),
 			Managed: c.manages(j.Labels), Content: jobContent(j)})
 	}
 }
 
 // lookUp reads the namespace of an object, and the object when the lists did not have it.
-func (c *cluster) lookUp(ctx context.Context, w *World, o Object, listed bool) error {
+func (c *cluster) lookUp(ctx context.Context, w *plan.World, o plan.Object, listed bool) error {
 	if _, known := w.Namespaces[o.Namespace]; !known {
 		uid, err := c.namespaceUID(ctx, o.Namespace)
 		if err != nil && !apierrors.IsNotFound(err) {
@@ -116,7 +117,7 @@ func (c *cluster) lookUp(ctx context.Context, w *World, o Object, listed bool) e
 		return nil
 	}
 	var err error
-	if o.isBinding() {
+	if o.IsBinding() {
 		var binding *rbacv1.RoleBinding
 		if binding, err = c.client.RbacV1().RoleBindings(o.Namespace).Get(ctx, o.Name, metav1.GetOptions{}); err == nil {
 			w.Live = append(w.Live, c.live(binding))
@@ -141,8 +142,8 @@ func (c *cluster) namespaceUID(ctx context.Context, name string) (string, error)
 	return string(namespace.UID), nil
 }
 
-func (c *cluster) live(b *rbacv1.RoleBinding) Live {
-	return Live{Kind: render.KindRoleBinding, Namespace: b.Namespace, Name: b.Name, UID: string(b.UID), Managed: c.manages(b.Labels), Content: content(b)}
+func (c *cluster) live(b *rbacv1.RoleBinding) plan.Live {
+	return plan.Live{Kind: render.KindRoleBinding, Namespace: b.Namespace, Name: b.Name, UID: string(b.UID), Managed: c.manages(b.Labels), Content: content(b)}
 }
 
 func (c *cluster) manages(labels map[string]string) bool {
@@ -168,7 +169,7 @@ func (c *cluster) createJob(ctx context.Context, j *batchv1.Job) (uid string, er
 }
 
 // finished waits until a Job is complete and returns how long after its creation that was, by the cluster's clocks.
-func (c *cluster) finished(ctx context.Context, o Object) (time.Duration, error) {
+func (c *cluster) finished(ctx context.Context, o plan.Object) (time.Duration, error) {
 	for {
 		job, err := c.client.BatchV1().Jobs(o.Namespace).Get(ctx, o.Name, metav1.GetOptions{})
 		switch {
@@ -190,7 +191,7 @@ func (c *cluster) finished(ctx context.Context, o Object) (time.Duration, error)
 
 // delete removes exactly that object; one that is gone, or replaced by another, is no error. A binding with finalizers
 // outlives its deletion and gives access as before, so that is one; the API server then answers with the object.
-func (c *cluster) delete(ctx context.Context, l Live) (deleted bool, err error) {
+func (c *cluster) delete(ctx context.Context, l plan.Live) (deleted bool, err error) {
 	uid, background := types.UID(l.UID), metav1.DeletePropagationBackground
 	call := c.client.RbacV1().RESTClient().Delete().Resource("rolebindings")
 	if l.Kind == render.KindJob {
@@ -217,7 +218,7 @@ func (c *cluster) delete(ctx context.Context, l Live) (deleted bool, err error) 
 }
 
 // uidOf is the UID of whatever stands where the object did.
-func (c *cluster) uidOf(ctx context.Context, l Live) (types.UID, error) {
+func (c *cluster) uidOf(ctx context.Context, l plan.Live) (types.UID, error) {
 	if l.Kind == render.KindJob {
 		job, err := c.client.BatchV1().Jobs(l.Namespace).Get(ctx, l.Name, metav1.GetOptions{})
 		if err != nil {
@@ -233,14 +234,14 @@ func (c *cluster) uidOf(ctx context.Context, l Live) (types.UID, error) {
 }
 
 // save writes a record, for the first time when it has no version. One that somebody else wrote since is a conflict.
-func (c *cluster) save(ctx context.Context, r *Record) error {
-	m, err := r.configMap()
+func (c *cluster) save(ctx context.Context, r *plan.Record) error {
+	m, err := configMapOf(*r)
 	if err != nil {
 		return err
 	}
 	maps := c.client.CoreV1().ConfigMaps(Namespace)
 	var saved *corev1.ConfigMap
-	if r.version == "" {
+	if r.Version == "" {
 		saved, err = maps.Create(ctx, m, metav1.CreateOptions{FieldManager: render.ManagedBy})
 	} else {
 		saved, err = maps.Update(ctx, m, metav1.UpdateOptions{FieldManager: render.ManagedBy})
@@ -248,15 +249,15 @@ func (c *cluster) save(ctx context.Context, r *Record) error {
 	if err != nil {
 		return fmt.Errorf("writing the record %s/%s: %w", Namespace, m.Name, err)
 	}
-	r.version = saved.ResourceVersion
+	r.Version = saved.ResourceVersion
 	return nil
 }
 
 // forget deletes a record as it was read.
-func (c *cluster) forget(ctx context.Context, r Record) error {
+func (c *cluster) forget(ctx context.Context, r plan.Record) error {
 	name := requests.ObjectName(r.Grant.Name, 0)
 	err := c.client.CoreV1().ConfigMaps(Namespace).Delete(ctx, name,
-		metav1.DeleteOptions{Preconditions: &metav1.Preconditions{ResourceVersion: &r.version}})
+		metav1.DeleteOptions{Preconditions: &metav1.Preconditions{ResourceVersion: &r.Version}})
 	if err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("deleting the record %s/%s: %w", Namespace, name, err)
 	}

@@ -9,16 +9,17 @@ import (
 
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
 // drift finds the grants that the branch or the cluster contradicts by now, with the cause that ends each. Nothing that
 // cannot be read ends a grant; it is logged, and looked at again in the next pass.
-func (a *Agent) drift(ctx context.Context, w World) map[string]string {
+func (a *Agent) drift(ctx context.Context, w plan.World) map[string]string {
 	found := map[string]string{}
 	byPolicy := map[string][]requests.Grant{} // so that each policy is read once
-	byRole := map[string][]Record{}
+	byRole := map[string][]plan.Record{}
 	for _, r := range w.Records {
-		if r.Phase == Ended {
+		if r.Phase == plan.Ended {
 			continue
 		}
 		byPolicy[r.Grant.Policy] = append(byPolicy[r.Grant.Policy], r.Grant)

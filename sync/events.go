@@ -14,6 +14,7 @@ import (
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/render"
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
 // Reasons of the Kubernetes Events, which stand in the agent's namespace: of a grant's record, except for the last two,
@@ -72,14 +73,14 @@ func (e *events) tell(kind, reason string, about corev1.ObjectReference, message
 var theLease = corev1.ObjectReference{APIVersion: "coordination.k8s.io/v1", Kind: "Lease", Name: leaseName}
 
 // save writes a record that says what came of a request, and tells so.
-func (a *Agent) save(ctx context.Context, r *Record) error {
+func (a *Agent) save(ctx context.Context, r *plan.Record) error {
 	if err := a.cluster.save(ctx, r); err != nil {
 		return err
 	}
 	g := r.Grant
 	about := corev1.ObjectReference{APIVersion: "v1", Kind: "ConfigMap", Name: requests.ObjectName(g.Name, 0)}
 	switch {
-	case r.Phase == Granted:
+	case r.Phase == plan.Granted:
 		a.metrics.decided(policies.Allowed, "")
 		a.events.tell(corev1.EventTypeNormal, eventGranted, about, fmt.Sprintf("%s: %s until %s", g.Name, g.Policy, g.Window.End))
 	case r.Cause == requests.CauseDenied:
@@ -92,7 +93,7 @@ func (a *Agent) save(ctx context.Context, r *Record) error {
 	}
 	if r.Cause != "" {
 		for _, o := range r.Objects {
-			if o.isBinding() && o.UID != "" {
+			if o.IsBinding() && o.UID != "" {
 				a.metrics.ended.WithLabelValues(r.Cause).Inc()
 			}
 		}
@@ -101,7 +102,7 @@ func (a *Agent) save(ctx context.Context, r *Record) error {
 }
 
 // forged tells of a managed object that no grant explained.
-func (a *Agent) forged(l Live) {
+func (a *Agent) forged(l plan.Live) {
 	a.metrics.ended.WithLabelValues(swept).Inc()
 	a.events.tell(corev1.EventTypeWarning, eventForged, theLease,
 		fmt.Sprintf("%s %s in %s was no grant's and is deleted", l.Kind, requests.Quote(l.Name), l.Namespace))

@@ -15,6 +15,7 @@ import (
 
 	"github.com/pullgrant/pullgrant/render"
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
 const (
@@ -39,11 +40,11 @@ type expirer struct {
 	mu       gosync.Mutex
 	until    time.Time            // when the clock is read next
 	watched  map[string]*deadline // by UID
-	vanished map[string]Gone      // by UID
+	vanished map[string]plan.Gone // by UID
 }
 
 type deadline struct {
-	Live
+	plan.Live
 	at     time.Time // when access ends
 	next   time.Time // when to try; later than at after a try that did not work
 	going  bool      // a try is on its way
@@ -53,7 +54,7 @@ type deadline struct {
 // newExpirer wants a cluster of its own, so that nothing else the agent does can hold it up.
 func newExpirer(c *cluster, now func() time.Time, log *slog.Logger) *expirer {
 	return &expirer{cluster: c, now: now, log: log, wake: make(chan struct{}, 1), vanish: make(chan struct{}, 1),
-		watched: map[string]*deadline{}, vanished: map[string]Gone{}}
+		watched: map[string]*deadline{}, vanished: map[string]plan.Gone{}}
 }
 
 // run works until ctx ends, and then waits for the deletions that are on their way.
@@ -164,7 +165,7 @@ func (e *expirer) see(object any) {
 }
 
 // watch has a binding deleted at the given time, or earlier when that was said before: expiry never moves later (G2).
-func (e *expirer) watch(l Live, at time.Time) {
+func (e *expirer) watch(l plan.Live, at time.Time) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	d, known := e.watched[l.UID]
@@ -201,23 +202,23 @@ func (e *expirer) back(object any) {
 
 // note remembers that a binding disappeared, the first time somebody says so. It may only have lost its label; the plan
 // knows better, since it looks for bindings by name.
-func (e *expirer) note(l Live) {
+func (e *expirer) note(l plan.Live) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	now := e.now()
 	if _, known := e.vanished[l.UID]; !known {
 		d := e.watched[l.UID]
-		e.vanished[l.UID] = Gone{Live: l, At: now, Expired: d != nil && !now.Before(d.at)}
+		e.vanished[l.UID] = plan.Gone{Live: l, At: now, Expired: d != nil && !now.Before(d.at)}
 		signal(e.vanish)
 	}
 	delete(e.watched, l.UID)
 }
 
 // gone lists what disappeared lately.
-func (e *expirer) gone() []Gone {
+func (e *expirer) gone() []plan.Gone {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	var all []Gone
+	var all []plan.Gone
 	for uid, g := range e.vanished {
 		if e.now().Sub(g.At) > goneFor {
 			delete(e.vanished, uid)
@@ -225,7 +226,7 @@ func (e *expirer) gone() []Gone {
 		}
 		all = append(all, g)
 	}
-	slices.SortFunc(all, func(a, b Gone) int { return a.At.Compare(b.At) })
+	slices.SortFunc(all, func(a, b plan.Gone) int { return a.At.Compare(b.At) })
 	return all
 }
 

@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/plan"
 	"github.com/pullgrant/pullgrant/testdata/kube"
 )
 
@@ -92,13 +93,13 @@ func TestExpirer(t *testing.T) {
 	s.setClock(noon.Add(10 * time.Minute))
 	s.until("expiry does not move later", func() bool { return slices.Equal(s.names(), []string{"due-later"}) })
 	s.until("it tells what it took", func() bool {
-		return slices.ContainsFunc(e.gone(), func(g Gone) bool {
+		return slices.ContainsFunc(e.gone(), func(g plan.Gone) bool {
 			return g.UID == string(moved.UID) && g.Expired && g.At.Equal(noon.Add(10*time.Minute))
 		})
 	})
 	s.must(s.admin.RbacV1().RoleBindings(s.namespace).Delete(t.Context(), "due-later", metav1.DeleteOptions{}))
 	s.until("it tells what somebody else took", func() bool {
-		return slices.ContainsFunc(e.gone(), func(g Gone) bool { return g.Name == "due-later" && !g.Expired })
+		return slices.ContainsFunc(e.gone(), func(g plan.Gone) bool { return g.Name == "due-later" && !g.Expired })
 	})
 }
 
@@ -140,7 +141,7 @@ func TestExpirerIsNotHeldUp(t *testing.T) {
 	e := s.agent(options{wire: hang}).expirer
 	for i := range 10 * deleters {
 		name := fmt.Sprintf("hung-%d", i)
-		e.watch(Live{Namespace: s.namespace, Name: name, UID: name}, noon)
+		e.watch(plan.Live{Namespace: s.namespace, Name: name, UID: name}, noon)
 		e.watched[name].failed = true
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -163,7 +164,7 @@ func TestExpirerIsNotHeldUp(t *testing.T) {
 func TestExpirerClockSetBack(t *testing.T) {
 	now := noon
 	e := newExpirer(nil, func() time.Time { return now }, nil)
-	e.watch(Live{UID: "a"}, noon)
+	e.watch(plan.Live{UID: "a"}, noon)
 	e.watched["a"].next, e.watched["a"].failed = noon.Add(time.Hour), true
 	if due, _ := e.due(); len(due) != 1 {
 		t.Errorf("due: %v", due)

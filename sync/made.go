@@ -9,10 +9,12 @@ import (
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
 // madeMeanwhile lists the RoleBindings that appeared in the namespaces of a grant while it lasted and are still there.
-func (c *cluster) madeMeanwhile(ctx context.Context, r Record) ([]rbacv1.RoleBinding, error) {
+func (c *cluster) madeMeanwhile(ctx context.Context, r plan.Record) ([]rbacv1.RoleBinding, error) {
 	var all []rbacv1.RoleBinding
 	var seen []string
 	for _, b := range r.Grant.Bindings {

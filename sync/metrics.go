@@ -9,6 +9,7 @@ import (
 
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
 // swept is the cause of a managed binding's end that no grant explains; the others are those of the ledger.
@@ -114,10 +115,10 @@ func (e *expirer) overdue() (n int) {
 func (m *metrics) late(by time.Duration) { m.lateness.Observe(max(by, 0).Seconds()) }
 
 // observed takes the numbers from what was found in the cluster.
-func (m *metrics) observed(w World) {
+func (m *metrics) observed(w plan.World) {
 	ended := 0
 	for _, r := range w.Records {
-		if r.Phase == Ended {
+		if r.Phase == plan.Ended {
 			ended++
 		}
 	}

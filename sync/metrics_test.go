@@ -16,6 +16,7 @@ import (
 
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
 // TestMetrics follows one grant from its request to the ledger, with everything that can go wrong on the way.
@@ -202,14 +203,14 @@ func TestMetricNames(t *testing.T) {
 func TestOverdue(t *testing.T) {
 	now := noon
 	e := newExpirer(nil, func() time.Time { return now }, nil)
-	e.watch(Live{UID: "a"}, noon.Add(time.Second))
+	e.watch(plan.Live{UID: "a"}, noon.Add(time.Second))
 	for _, want := range []int{0, 1} {
 		if n := e.overdue(); n != want {
 			t.Errorf("%d overdue, want %d", n, want)
 		}
 		now = now.Add(time.Second)
 	}
-	e.note(Live{UID: "a"})
+	e.note(plan.Live{UID: "a"})
 	if n := e.overdue(); n != 0 {
 		t.Errorf("%d overdue of none", n)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/git"
+	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
 // proveTimeout bounds the questions to GitHub about one request, and about all of one pass: revocations wait for the next.
@@ -35,12 +36,12 @@ const (
 
 // readMain reads the tip's requests of this cluster and the names in use. problems are files that stand where a request
 // of this cluster would and are none: they are left alone and grant nothing.
-func (a *Agent) readMain(tip string) (main *Main, problems []string, err error) {
+func (a *Agent) readMain(tip string) (main *plan.Main, problems []string, err error) {
 	entries, err := a.repository.Entries(tip, requests.Folder, requests.RevocationsFolder)
 	if err != nil {
 		return nil, nil, err
 	}
-	main = &Main{Tip: tip, Requests: map[string]string{}, Names: map[string][]string{}}
+	main = &plan.Main{Tip: tip, Requests: map[string]string{}, Names: map[string][]string{}}
 	folder := requests.Folder + "/" + a.cluster.name + "/"
 	for _, e := range entries {
 		name := strings.TrimSuffix(path.Base(e.Path), ".yaml")
@@ -61,21 +62,21 @@ func (a *Agent) readMain(tip string) (main *Main, problems []string, err error) 
 
 // prove judges the requests on main that have no record, and again those whose grant another process began and did not
 // finish. Those that cannot be judged are tried again at growing intervals; others are not held up by it.
-func (a *Agent) prove(ctx context.Context, w World) map[string]Proof {
+func (a *Agent) prove(ctx context.Context, w plan.World) map[string]plan.Proof {
 	a.settled(w)
 	ctx, cancel := context.WithTimeout(ctx, proveTimeout)
 	defer cancel()
-	phases := map[string]Phase{} // by path
+	phases := map[string]plan.Phase{} // by path
 	for _, r := range w.Records {
 		phases[r.Grant.Path] = r.Phase
 	}
-	proofs := map[string]Proof{}
+	proofs := map[string]plan.Proof{}
 	paths := slices.Sorted(maps.Keys(w.Main.Requests))
 	slices.SortStableFunc(paths, func(p, q string) int { return cmp.Compare(a.waiting[p].pause, a.waiting[q].pause) })
 	for _, p := range paths {
 		blob, now := w.Main.Requests[p], a.clocks.own()
 		phase, begun := phases[p]
-		if begun && phase != Granting {
+		if begun && phase != plan.Granting {
 			continue
 		}
 		if proof, here := a.proved[p]; begun && here && proof.Blob == blob {
@@ -87,19 +88,19 @@ func (a *Agent) prove(ctx context.Context, w World) map[string]Proof {
 			wait = waiting{blob: blob, since: now, next: now, pause: firstPause}
 		}
 		if now.Before(wait.next) {
-			proofs[p] = Proof{Blob: blob, Since: wait.since,
+			proofs[p] = plan.Proof{Blob: blob, Since: wait.since,
 				Decision: policies.Refuse(policies.EvaluationError, "it is tried again at %s", requests.At(wait.next))}
 			continue
 		}
 		if ctx.Err() != nil {
 			a.waiting[p] = wait
-			proofs[p] = Proof{Blob: blob, Since: wait.since,
+			proofs[p] = plan.Proof{Blob: blob, Since: wait.since,
 				Decision: policies.Refuse(policies.EvaluationError, "the requests before it took too long; it is tried again at once")}
 			continue
 		}
 		if stops := a.stops(); len(stops) > 0 { // it is judged once it can be granted, at once
 			a.waiting[p] = wait
-			proofs[p] = Proof{Blob: blob, Since: wait.since, Decision: policies.Refuse(stops[0].Code, "%s", stops[0].Message)}
+			proofs[p] = plan.Proof{Blob: blob, Since: wait.since, Decision: policies.Refuse(stops[0].Code, "%s", stops[0].Message)}
 			continue
 		}
 		proof := a.judge(ctx, w.Main.Tip, p, blob)
@@ -123,26 +124,26 @@ func (a *Agent) prove(ctx context.Context, w World) map[string]Proof {
 }
 
 // settled drops from waiting, and from what was proved, what is granted or refused now, or is off the branch.
-func (a *Agent) settled(w World) {
+func (a *Agent) settled(w plan.World) {
 	open := map[string]bool{}
 	for p := range w.Main.Requests {
 		open[p] = true
 	}
 	for _, r := range w.Records {
-		if _, here := a.proved[r.Grant.Path]; here || r.Phase != Granting {
+		if _, here := a.proved[r.Grant.Path]; here || r.Phase != plan.Granting {
 			delete(a.waiting, r.Grant.Path)
 		}
-		open[r.Grant.Path] = open[r.Grant.Path] && r.Phase == Granting
+		open[r.Grant.Path] = open[r.Grant.Path] && r.Phase == plan.Granting
 	}
 	maps.DeleteFunc(a.waiting, func(p string, _ waiting) bool { return !open[p] })
-	maps.DeleteFunc(a.proved, func(p string, _ Proof) bool { return !open[p] })
+	maps.DeleteFunc(a.proved, func(p string, _ plan.Proof) bool { return !open[p] })
 }
 
 // judge proves one request, or says why it does not stand.
-func (a *Agent) judge(ctx context.Context, tip, p, blob string) Proof {
+func (a *Agent) judge(ctx context.Context, tip, p, blob string) plan.Proof {
 	ctx, cancel := context.WithTimeout(ctx, proveTimeout)
 	defer cancel()
-	proof := Proof{Evidence: requests.Evidence{Source: requests.EvidenceBranch, Blob: blob}}
+	proof := plan.Proof{Evidence: requests.Evidence{Source: requests.EvidenceBranch, Blob: blob}}
 	if a.github != nil {
 		proof.Evidence.Source = requests.EvidenceGitHub
 	}
@@ -156,7 +157,7 @@ func (a *Agent) judge(ctx context.Context, tip, p, blob string) Proof {
 	}
 	since := time.Time{}
 	if a.github == nil {
-		since = a.now().Add(-maxWait) // what is older is refused anyway
+		since = a.now().Add(-plan.MaxWait) // what is older is refused anyway
 	}
 	added, err := a.repository.Added(ctx, tip, p, since)
 	if err != nil {
@@ -178,7 +179,7 @@ func (a *Agent) judge(ctx context.Context, tip, p, blob string) Proof {
 
 // judgeMerged goes by the pull request that GitHub says brought the file. The commit must also be the one that git's
 // own history says so of (R44). What was found on the way is noted in proof.
-func (a *Agent) judgeMerged(ctx context.Context, tip, p, blob string, added git.Commit, proof *Proof) policies.Decision {
+func (a *Agent) judgeMerged(ctx context.Context, tip, p, blob string, added git.Commit, proof *plan.Proof) policies.Decision {
 	number, commit, err := a.github.Introduced(ctx, p, tip)
 	switch {
 	case err != nil:
@@ -262,7 +263,7 @@ func (a *Agent) tree(tip, p string) (policies.Tree, error) {
 
 // removers finds out who removed the request files of grants that ended because theirs is gone. Nothing is asked while
 // access still lasts: it does not wait for an answer.
-func (a *Agent) removers(ctx context.Context, w World) map[string]string {
+func (a *Agent) removers(ctx context.Context, w plan.World) map[string]string {
 	found := map[string]string{}
 	ctx, cancel := context.WithTimeout(ctx, proveTimeout)
 	defer cancel()
@@ -272,7 +273,7 @@ func (a *Agent) removers(ctx context.Context, w World) map[string]string {
 			found[p] = ""
 			continue
 		}
-		if r.Phase != Ended || r.Cause != "" || ctx.Err() != nil {
+		if r.Phase != plan.Ended || r.Cause != "" || ctx.Err() != nil {
 			continue
 		}
 		login, _, err := a.github.RemovedBy(ctx, p, w.Main.Tip)

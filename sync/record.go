@@ -9,13 +9,14 @@ import (
 
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/git"
+	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
 // maxBatch bounds the grants that one commit enters into the ledger, so that its message stays readable.
 const maxBatch = 100
 
 // revocation is the ledger entry of an ended grant. The same record always gives the same entry.
-func revocation(r Record) requests.Revocation {
+func revocation(r plan.Record) requests.Revocation {
 	g, e := r.Grant, r.Grant.Evidence
 	entry := requests.Revocation{
 		APIVersion: requests.APIVersion, Kind: "AccessRequest", Metadata: requests.Metadata{Name: g.Name},
@@ -39,16 +40,16 @@ func revocation(r Record) requests.Revocation {
 			entry.Status.GrantRefs = append(entry.Status.GrantRefs, grantRef(g, o))
 		}
 	}
-	if r.granted() {
+	if r.EverGranted() {
 		entry.Status.GrantedAt, entry.Status.ExpiresAt = &g.Window.Start, &g.Window.End
 	}
 	return entry
 }
 
 // grantRef is an object of a grant that is gone, as an entry tells of it: of a binding, with the role it gave.
-func grantRef(g requests.Grant, o Object) requests.GrantRef {
+func grantRef(g requests.Grant, o plan.Object) requests.GrantRef {
 	ref := requests.GrantRef{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, UID: o.UID, State: requests.ObjectReclaimed}
-	if i := slices.IndexFunc(g.Bindings, func(b requests.Binding) bool { return b.Namespace == o.Namespace && b.Name == o.Name }); i >= 0 && o.isBinding() {
+	if i := slices.IndexFunc(g.Bindings, func(b requests.Binding) bool { return b.Namespace == o.Namespace && b.Name == o.Name }); i >= 0 && o.IsBinding() {
 		ref.Role, ref.Rules = g.Bindings[i].Role.Name, g.Bindings[i].Rules
 	}
 	return ref
@@ -56,7 +57,7 @@ func grantRef(g requests.Grant, o Object) requests.GrantRef {
 
 // entry is one request that leaves requests/: into the ledger, or, when its name was used before, for good.
 type entry struct {
-	record  Record
+	record  plan.Record
 	discard bool
 }
 
@@ -69,9 +70,9 @@ func (a *Agent) enter(ctx context.Context, entries []entry) error {
 			return fmt.Errorf("writing the ledger: %w", err)
 		}
 		for _, e := range batch {
-			event, cause := Enter, e.record.Cause
+			event, cause := plan.Enter, e.record.Cause
 			if e.discard {
-				event, cause = Discard, requests.CauseDenied
+				event, cause = plan.Discard, requests.CauseDenied
 			}
 			a.log.Info("off the branch", "event", string(event), "request", e.record.Grant.Name, "cluster", a.cluster.name,
 				"cause", cause, "code", e.record.Code, "commit", commit)
@@ -174,7 +175,7 @@ func sentence(e entry) string {
 		text += " as far as is known, for the branch was trusted"
 	}
 	text += "; "
-	if !r.granted() {
+	if !r.EverGranted() {
 		verb := "refused"
 		if r.Cause != requests.CauseDenied {
 			verb = "ended"
@@ -182,11 +183,6 @@ func sentence(e entry) string {
 		return text + "never granted, " + verb + " at " + r.EndedAt.String() + "."
 	}
 	return fmt.Sprintf("%sgranted from %s to %s, ended at %s.", text, g.Window.Start, g.Window.End, r.EndedAt)
-}
-
-// granted tells whether any binding ever existed. One that expired may have done so before its UID was noted.
-func (r Record) granted() bool {
-	return r.Cause == requests.CauseExpired || slices.ContainsFunc(r.Objects, func(o Object) bool { return o.isBinding() && o.UID != "" })
 }
 
 func (e entry) trailers() []string {
@@ -198,7 +194,7 @@ func (e entry) trailers() []string {
 	if g.Evidence.MergeCommit != "" {
 		out = append(out, "Pullgrant-Merge-Commit: "+g.Evidence.MergeCommit)
 	}
-	if r.granted() {
+	if r.EverGranted() {
 		out = append(out, "Pullgrant-Granted-At: "+g.Window.Start.String(), "Pullgrant-Expires-At: "+g.Window.End.String())
 	}
 	if !e.discard {

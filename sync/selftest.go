@@ -16,11 +16,12 @@ import (
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/render"
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
 // selfTest is what the agent found out about its own limits.
 type selfTest struct {
-	stops  []Stop
+	stops  []plan.Stop
 	next   time.Time // when it is repeated
 	pause  time.Duration
 	fenced *gosync.Map // by namespace, until when the fence is taken to hold there
@@ -29,7 +30,7 @@ type selfTest struct {
 const testedFor = time.Hour // how long the limits are taken as they were found
 
 func untested() selfTest {
-	return selfTest{stops: []Stop{{policies.Unfenced, "whether the fence stands is not known yet"}}, fenced: &gosync.Map{}}
+	return selfTest{stops: []plan.Stop{{Code: policies.Unfenced, Message: "whether the fence stands is not known yet"}}, fenced: &gosync.Map{}}
 }
 
 // testSelf finds out, at start and every hour, whether the API server still limits the agent as it should: the fence is
@@ -43,7 +44,7 @@ func (a *Agent) testSelf(ctx context.Context) error {
 	stops, err := a.cluster.limits(ctx)
 	if err != nil {
 		err = fmt.Errorf("testing the agent's limits: %w", err)
-		stops = []Stop{{policies.Unfenced, err.Error()}}
+		stops = []plan.Stop{{Code: policies.Unfenced, Message: err.Error()}}
 	}
 	a.self.stops = stops
 	a.self.fenced.Clear()
@@ -57,17 +58,17 @@ func (a *Agent) testSelf(ctx context.Context) error {
 }
 
 // limits tells what is wrong with the fence, and what the agent may do beyond what it needs.
-func (c *cluster) limits(ctx context.Context) (stops []Stop, err error) {
+func (c *cluster) limits(ctx context.Context) (stops []plan.Stop, err error) {
 	problem, err := c.fenceProblem(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if problem != "" {
-		stops = append(stops, Stop{policies.Unfenced, problem + "; apply what pullgrant install prints"})
+		stops = append(stops, plan.Stop{Code: policies.Unfenced, Message: problem + "; apply what pullgrant install prints"})
 	}
 	excess, err := c.excess(ctx, Namespace)
 	if excess != "" && err == nil {
-		stops = append(stops, Stop{policies.OverPrivileged, "the agent may " + excess + "; take that right from it, pullgrant install --diff shows what is too much"})
+		stops = append(stops, plan.Stop{Code: policies.OverPrivileged, Message: "the agent may " + excess + "; take that right from it, pullgrant install --diff shows what is too much"})
 	}
 	return stops, err
 }

@@ -11,22 +11,23 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
 // stops lists what keeps the agent from granting now. Nothing of it keeps it from taking access back.
-func (a *Agent) stops() (all []Stop) {
+func (a *Agent) stops() (all []plan.Stop) {
 	if problem := a.clocks.problem(); problem != "" {
-		all = append(all, Stop{policies.ClockSkew, problem + "; access ends by the later clock"})
+		all = append(all, plan.Stop{Code: policies.ClockSkew, Message: problem + "; access ends by the later clock"})
 	}
 	if problem := a.ruleset.problem; problem != "" && a.github != nil {
-		all = append(all, Stop{policies.RulesetWeakened, problem})
+		all = append(all, plan.Stop{Code: policies.RulesetWeakened, Message: problem})
 	}
 	if a.rewritten {
-		all = append(all, Stop{policies.NonFastForward, "the branch does not continue from the commit accepted last"})
+		all = append(all, plan.Stop{Code: policies.NonFastForward, Message: "the branch does not continue from the commit accepted last"})
 	}
 	all = append(all, a.self.stops...)
 	if a.paused != "" {
-		all = append(all, Stop{policies.Paused, a.paused})
+		all = append(all, plan.Stop{Code: policies.Paused, Message: a.paused})
 	}
 	return all
 }
@@ -86,7 +87,7 @@ func (a *Agent) readRuleset(ctx context.Context) error {
 // consult asks GitHub for what can change a plan beside the branch: whether its rules still protect that, and which
 // withdrawals are open. It is asked once nothing waits to be taken away. An answer that cannot be had ends and grants
 // nothing; it is asked for again.
-func (a *Agent) consult(ctx context.Context, w World) error {
+func (a *Agent) consult(ctx context.Context, w plan.World) error {
 	if a.github == nil || w.Main == nil {
 		return nil
 	}
@@ -96,6 +97,6 @@ func (a *Agent) consult(ctx context.Context, w World) error {
 }
 
 // outdated tells whether a world was planned for before GitHub told otherwise.
-func (a *Agent) outdated(w World) bool {
+func (a *Agent) outdated(w plan.World) bool {
 	return w.Main != nil && (!maps.Equal(w.Withdrawn, a.withdrawn(w)) || (len(w.Stopped) == 0) != (len(a.stops()) == 0))
 }

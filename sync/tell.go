@@ -5,6 +5,7 @@ import (
 
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
 // telling is what the agent remembers in order to tell people what became of their requests.
@@ -20,12 +21,12 @@ type reason struct {
 
 // tellGrants has the pull requests of new grants told. What was granted before this run is told again as long as it is
 // new: an earlier run may not have come to it, and a comment that says so already is left as it is.
-func (a *Agent) tellGrants(w World) {
+func (a *Agent) tellGrants(w plan.World) {
 	first := a.telling.granted == nil
 	granted := map[string]bool{}
 	for _, r := range w.Records {
 		path := r.Grant.Path
-		if r.Phase != Granted {
+		if r.Phase != plan.Granted {
 			continue
 		}
 		granted[path] = true
@@ -38,7 +39,7 @@ func (a *Agent) tellGrants(w World) {
 }
 
 // keepReasons remembers why requests are refused until they are in the ledger, which has room for the code only.
-func (a *Agent) keepReasons(proofs map[string]Proof) {
+func (a *Agent) keepReasons(proofs map[string]plan.Proof) {
 	for path, proof := range proofs {
 		if proof.Decision.Outcome == policies.Denied {
 			if a.telling.reasons == nil {
@@ -65,7 +66,7 @@ func (a *Agent) tellEnd(e entry, commit string) {
 	}
 	t := note{number: r.Grant.Evidence.PullRequest, what: "ended"}
 	ledger := inLedger(requests.RevocationPath(a.cluster.name, r.Grant.Name), commit)
-	if r.granted() {
+	if r.EverGranted() {
 		t.compose = func(ctx context.Context) (string, error) {
 			made, err := a.cluster.madeMeanwhile(ctx, r)
 			return endedText(r, ledger, made), err

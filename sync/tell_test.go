@@ -13,7 +13,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/plan"
 	"github.com/pullgrant/pullgrant/testdata/forge"
+	"github.com/pullgrant/pullgrant/testdata/grants"
 )
 
 // said is the agent's comment on a pull request, empty when there is none. It fails when there are several.
@@ -248,7 +250,7 @@ func TestManyBindings(t *testing.T) {
 	if len(made) != 25 || made[0].Name != "b25" || made[24].Name != "b01" {
 		t.Fatalf("%d bindings: %v", len(made), made)
 	}
-	text := endedText(Record{Grant: grantOf("a", 1, 1), Cause: requests.CauseExpired, EndedAt: requests.At(noon)}, "", made)
+	text := endedText(plan.Record{Grant: grants.Of("a", 1, 1), Cause: requests.CauseExpired, EndedAt: requests.At(noon)}, "", made)
 	if rows := strings.Count(text, "<code>shop&#47;b"); rows != 20 || !strings.Contains(text, "\nand 5 more\n") || strings.Count(text, "and 2 more |") != 20 {
 		t.Errorf("%d rows:\n%s", rows, text)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/git"
+	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
 // foundLater are the refusals that facts alone do not tell: of the agent's other questions to git and the cluster.
@@ -147,7 +148,7 @@ func (v *verifier) allowed(d policies.Decision) {
 		v.add("approvals-differ", "by the facts kept with it, other approvals counted")
 	}
 	var made []requests.GrantRef
-	for _, o := range objectsOf(*g, true) {
+	for _, o := range plan.ObjectsOf(*g, true) {
 		made = append(made, grantRef(*g, o))
 	}
 	for _, ref := range status.GrantRefs {

@@ -14,7 +14,9 @@ import (
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/git"
+	"github.com/pullgrant/pullgrant/sync/plan"
 	"github.com/pullgrant/pullgrant/testdata/forge"
+	"github.com/pullgrant/pullgrant/testdata/grants"
 )
 
 // ledger is a stage whose ledger has a grant by teams under a catalogued role, with an approval that does not count, and a
@@ -266,21 +268,21 @@ func TestLargeFactsAreNotKept(t *testing.T) {
 // TestRefusedBySecondJudgement: an unfinished grant that another process finds refused is recorded with what that one
 // judged, unless access was given by the first.
 func TestRefusedBySecondJudgement(t *testing.T) {
-	g := grantOf("resumed", 1, 1)
+	g := grants.Of("resumed", 1, 1)
 	for uid, want := range map[string]string{"": "second", "made": "first"} {
-		r := Record{Phase: Granting, Grant: g, Facts: []byte("first"), Objects: objectsOf(g, true), version: "1"}
+		r := plan.Record{Phase: plan.Granting, Grant: g, Facts: []byte("first"), Objects: plan.ObjectsOf(g, true), Version: "1"}
 		if uid != "" {
 			r.Objects[1].UID, r.Objects[1].Content = uid, "own"
 		}
-		w := World{Cluster: cluster1, Records: []Record{r}, Namespaces: map[string]string{"payments": ""},
-			Main: &Main{Requests: map[string]string{g.Path: "b1"}, Names: map[string][]string{g.Name: {g.Path}}},
-			Proofs: map[string]Proof{g.Path: {Blob: "b1", Facts: []byte("second"), Evidence: requests.Evidence{Blob: "b1", HeadSHA: "second"},
+		w := plan.World{Cluster: grants.Cluster, Records: []plan.Record{r}, Namespaces: map[string]string{"payments": ""},
+			Main: &plan.Main{Requests: map[string]string{g.Path: "b1"}, Names: map[string][]string{g.Name: {g.Path}}},
+			Proofs: map[string]plan.Proof{g.Path: {Blob: "b1", Facts: []byte("second"), Evidence: requests.Evidence{Blob: "b1", HeadSHA: "second"},
 				Decision: policies.Refuse(policies.WrongBase, "it was retargeted")}}}
 		if uid != "" {
-			w.Live = []Live{{Kind: r.Objects[1].Kind, Namespace: "payments", Name: r.Objects[1].Name, UID: uid, Managed: true, Content: "own"}}
+			w.Live = []plan.Live{{Kind: r.Objects[1].Kind, Namespace: "payments", Name: r.Objects[1].Name, UID: uid, Managed: true, Content: "own"}}
 		}
-		steps := Plan(g.Window.Start.Add(time.Minute), w)
-		if len(steps) == 0 || steps[0].Action != End || steps[0].Record.Code != "WrongBase" || string(steps[0].Record.Facts) != want ||
+		steps := plan.Make(g.Window.Start.Add(time.Minute), w)
+		if len(steps) == 0 || steps[0].Action != plan.End || steps[0].Record.Code != "WrongBase" || string(steps[0].Record.Facts) != want ||
 			(steps[0].Record.Grant.Evidence.HeadSHA == "second") != (want == "second") {
 			t.Errorf("%q: %+v", uid, steps)
 		}

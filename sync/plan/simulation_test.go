@@ -1,4 +1,4 @@
-package sync
+package plan
 
 import (
 	"fmt"
@@ -11,6 +11,7 @@ import (
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/render"
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/testdata/grants"
 )
 
 // simulation is a world that steps are applied to, in the smallest parts the real agent can be killed between.
@@ -48,7 +49,7 @@ func (s *simulation) part() error {
 }
 
 func (s *simulation) save(r Record) {
-	r.version = "1"
+	r.Version = "1"
 	for _, o := range r.Objects {
 		if o.UID != "" {
 			s.created[o.Kind+o.Name] = r.Grant.Name
@@ -111,10 +112,10 @@ func (s *simulation) apply(now time.Time, steps []Step) error {
 
 func (s *simulation) grant(now time.Time, r Record) error {
 	if len(r.Objects) == 0 {
-		r.Objects = objectsOf(r.Grant, true)
+		r.Objects = ObjectsOf(r.Grant, true)
 		for i, o := range r.Objects {
 			r.Objects[i].NamespaceUID = s.Namespaces[o.Namespace]
-			if !o.isBinding() {
+			if !o.IsBinding() {
 				r.Objects[i].Content = "own"
 			}
 		}
@@ -129,7 +130,7 @@ func (s *simulation) grant(now time.Time, r Record) error {
 		if o.UID != "" {
 			continue
 		}
-		if o.isBinding() { // that it is about to be made, and which Job owns it, is noted
+		if o.IsBinding() { // that it is about to be made, and which Job owns it, is noted
 			if err := s.part(); err != nil {
 				return err
 			}
@@ -145,7 +146,7 @@ func (s *simulation) grant(now time.Time, r Record) error {
 		if who, twice := s.created[o.Kind+o.Name]; twice {
 			return fmt.Errorf("%s %s created twice, first for %s", o.Kind, o.Name, who)
 		}
-		if slices.ContainsFunc(s.Live, func(l Live) bool { return l.place() == o.place() }) {
+		if slices.ContainsFunc(s.Live, func(l Live) bool { return l.Place() == o.Place() }) {
 			s.Live = slices.DeleteFunc(s.Live, func(l Live) bool {
 				return slices.ContainsFunc(r.Objects, func(o Object) bool { return o.UID == l.UID })
 			})
@@ -157,7 +158,7 @@ func (s *simulation) grant(now time.Time, r Record) error {
 		s.uids++
 		r.Objects[i].UID = fmt.Sprintf("made-%d", s.uids)
 		s.Live = append(s.Live, Live{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, UID: r.Objects[i].UID, Managed: true, Content: "own"})
-		if o.isBinding() {
+		if o.IsBinding() {
 			s.made[r.Grant.Name] = true
 		}
 	}
@@ -173,7 +174,7 @@ func (s *simulation) enter(step Step) {
 	g := step.Record.Grant
 	delete(s.Main.Requests, g.Path)
 	names := slices.DeleteFunc(slices.Clone(s.Main.Names[g.Name]), func(p string) bool { return p == g.Path })
-	ledger := requests.RevocationPath(cluster1, g.Name)
+	ledger := requests.RevocationPath(grants.Cluster, g.Name)
 	if step.Action == Enter && !slices.Contains(names, ledger) {
 		names = append(names, ledger)
 		s.entered[g.Name]++
@@ -189,7 +190,7 @@ func (s *simulation) enter(step Step) {
 func TestPlanProperties(t *testing.T) {
 	for seed := range uint64(3000) {
 		random := rand.New(rand.NewPCG(seed, 1))
-		s := newSimulation(World{Cluster: cluster1, Main: &Main{Requests: map[string]string{}, Names: map[string][]string{}},
+		s := newSimulation(World{Cluster: grants.Cluster, Main: &Main{Requests: map[string]string{}, Names: map[string][]string{}},
 			Namespaces: map[string]string{"payments": "ns"}, Removers: map[string]string{}, Proofs: map[string]Proof{}})
 		now := time.Date(2026, 11, 22, 9, 50, 0, 0, time.UTC)
 		for step := range 40 {
@@ -199,7 +200,7 @@ func TestPlanProperties(t *testing.T) {
 			if random.IntN(4) == 0 {
 				w.Main = nil
 			}
-			steps := Plan(now, w)
+			steps := Make(now, w)
 			if at := slices.IndexFunc(steps, func(s Step) bool { return s.Action != End && s.Action != Sweep }); at >= 0 {
 				if late := slices.IndexFunc(steps[at:], func(s Step) bool { return len(s.Delete) > 0 }); late >= 0 {
 					t.Fatalf("seed %d, step %d: %q comes after %q", seed, step, steps[at+late], steps[at])
@@ -224,12 +225,12 @@ func TestPlanProperties(t *testing.T) {
 			}
 			if w.Records, w.Live = s.Records, s.Live; s.conflict {
 				s.budget = -1
-				if err := s.apply(now, Plan(now, w)); err != nil {
+				if err := s.apply(now, Make(now, w)); err != nil {
 					t.Fatalf("seed %d, step %d: %v", seed, step, err)
 				}
 				w.Records, w.Live = s.Records, s.Live
 			}
-			if again := Plan(now, w); len(again) > 0 {
+			if again := Make(now, w); len(again) > 0 {
 				t.Fatalf("seed %d, step %d: after %q it plans %q", seed, step, steps, again)
 			}
 			s.check(t, seed, step, now)
@@ -247,7 +248,7 @@ func (s *simulation) check(t *testing.T, seed uint64, step int, now time.Time) {
 		}
 		if l.Managed && !slices.ContainsFunc(s.Records, func(r Record) bool {
 			return r.Phase != Ended && slices.ContainsFunc(r.Objects, func(o Object) bool {
-				return (o.UID == l.UID || o.UID == "" && l.place() == o.place()) && l.Content == o.Content
+				return (o.UID == l.UID || o.UID == "" && l.Place() == o.Place()) && l.Content == o.Content
 			})
 		}) {
 			t.Fatalf("seed %d, step %d: nothing explains %+v", seed, step, l)
@@ -266,7 +267,7 @@ func (s *simulation) check(t *testing.T, seed uint64, step int, now time.Time) {
 // disturb does what people, GitHub and the network may do.
 func (s *simulation) disturb(random *rand.Rand, now time.Time) {
 	short := string(rune('a' + random.IntN(4)))
-	name, path := longName(short), pathOf(short)
+	name, path := grants.Name(short), grants.Path(short)
 	put := func(path, blob string) {
 		if _, there := s.Main.Requests[path]; !there {
 			s.Main.Names[name] = append(slices.Clone(s.Main.Names[name]), path)
@@ -277,7 +278,7 @@ func (s *simulation) disturb(random *rand.Rand, now time.Time) {
 	switch random.IntN(13) {
 	case 0, 1, 2:
 		put(path, "b1")
-		grant := grantOf(short, 1+random.IntN(2), 1+random.IntN(2))
+		grant := grants.Of(short, 1+random.IntN(2), 1+random.IntN(2))
 		outcomes := []policies.Outcome{policies.Allowed, policies.Allowed, policies.Allowed, policies.Denied, policies.Failed}
 		s.Proofs[path] = Proof{Blob: "b1", Since: now, Decision: policies.Decision{Outcome: outcomes[random.IntN(len(outcomes))], Grant: &grant}}
 	case 3:
@@ -290,7 +291,7 @@ func (s *simulation) disturb(random *rand.Rand, now time.Time) {
 	case 5:
 		put(path, "b2")
 	case 6:
-		put(requests.Path(cluster1, "other", name), "b1")
+		put(requests.Path(grants.Cluster, "other", name), "b1")
 	case 7: // an object vanishes, seen or not; only bindings are watched
 		if len(s.Live) > 0 {
 			i := random.IntN(len(s.Live))
@@ -313,7 +314,7 @@ func (s *simulation) disturb(random *rand.Rand, now time.Time) {
 			s.Live = append(slices.Clone(s.Live), made)
 		}
 	case 10:
-		s.Withdrawn = map[string]string{pathOf(short): []string{requests.CauseRelinquished, requests.CauseRevoked}[random.IntN(2)]}
+		s.Withdrawn = map[string]string{grants.Path(short): []string{requests.CauseRelinquished, requests.CauseRevoked}[random.IntN(2)]}
 	case 11:
 		s.Withdrawn, s.Stopped = nil, nil
 		if random.IntN(2) == 0 {

@@ -1,4 +1,4 @@
-package sync
+package plan
 
 import (
 	"bytes"
@@ -15,6 +15,7 @@ import (
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/render"
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/testdata/grants"
 )
 
 // scenario is one file of testdata/plan. A short name x stands for the request 20261122-alice-x under the policy
@@ -63,28 +64,10 @@ type scenario struct {
 	UIDs  map[string][]string      // that a step notes
 }
 
-const cluster1 = "prod-eu"
-
-func longName(short string) string { return "20261122-alice-" + short }
-func pathOf(short string) string   { return requests.Path(cluster1, "payments-debug", longName(short)) }
-
-// grantOf is a grant of hours from 10:00 with n bindings.
-func grantOf(short string, n, hours int) requests.Grant {
-	g := requests.Grant{Name: longName(short), Path: pathOf(short), Cluster: cluster1, Policy: "payments-debug", Requester: "alice",
-		Subject:  requests.Subject{Kind: requests.KindUser, Name: "alice@example.com"},
-		Window:   requests.NewWindow(time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC), requests.Duration(time.Duration(hours)*time.Hour)),
-		Evidence: requests.Evidence{Source: requests.EvidenceGitHub, Blob: "b1", MergeCommit: strings.Repeat("a", 40)}}
-	for i := range n {
-		g.Bindings = append(g.Bindings, requests.Binding{Name: requests.ObjectName(g.Name, i), Namespace: "payments",
-			Role: requests.Role{Kind: requests.KindClusterRole, Name: "payments-debug"}})
-	}
-	return g
-}
-
 func (s scenario) world() World {
-	w := World{Cluster: cluster1, Namespaces: s.Namespaces, Removers: map[string]string{}, Drift: map[string]string{}, Withdrawn: map[string]string{}, Proofs: map[string]Proof{}}
+	w := World{Cluster: grants.Cluster, Namespaces: s.Namespaces, Removers: map[string]string{}, Drift: map[string]string{}, Withdrawn: map[string]string{}, Proofs: map[string]Proof{}}
 	for short, cause := range s.Withdrawn {
-		w.Withdrawn[pathOf(short)] = cause
+		w.Withdrawn[grants.Path(short)] = cause
 	}
 	for _, code := range s.Stopped {
 		w.Stopped = append(w.Stopped, Stop{Code: code})
@@ -99,28 +82,28 @@ func (s scenario) world() World {
 			w.Main.Names[base] = append(w.Main.Names[base], path)
 		}
 		for short, blob := range s.Main.Requests {
-			w.Main.Requests[pathOf(short)] = blob
-			name(pathOf(short))
+			w.Main.Requests[grants.Path(short)] = blob
+			name(grants.Path(short))
 		}
 		for path, blob := range s.Main.More {
 			w.Main.Requests[path] = blob
 			name(path)
 		}
 		for _, short := range s.Main.Ledger {
-			name(requests.RevocationPath(cluster1, longName(short)))
+			name(requests.RevocationPath(grants.Cluster, grants.Name(short)))
 		}
 		for _, path := range s.Main.Other {
 			name(path)
 		}
 	}
 	for _, r := range s.Records {
-		record := Record{Phase: Phase(r.Phase), Grant: grantOf(r.Name, len(r.Bindings), 1), Cause: r.Cause, EndedAt: r.Ended, version: "1"}
+		record := Record{Phase: Phase(r.Phase), Grant: grants.Of(r.Name, len(r.Bindings), 1), Cause: r.Cause, EndedAt: r.Ended, Version: "1"}
 		if r.Job != nil {
-			record.Objects = append(record.Objects, Object{Kind: render.KindJob, Namespace: "payments", Name: requests.ObjectName(longName(r.Name), 0),
+			record.Objects = append(record.Objects, Object{Kind: render.KindJob, Namespace: "payments", Name: requests.ObjectName(grants.Name(r.Name), 0),
 				NamespaceUID: "ns", UID: r.Job.UID, Content: "own"})
 		}
 		for i, b := range r.Bindings {
-			o := Object{Kind: render.KindRoleBinding, Namespace: "payments", Name: requests.ObjectName(longName(r.Name), i), NamespaceUID: "ns", UID: b.UID, Content: "own"}
+			o := Object{Kind: render.KindRoleBinding, Namespace: "payments", Name: requests.ObjectName(grants.Name(r.Name), i), NamespaceUID: "ns", UID: b.UID, Content: "own"}
 			if b.Planned {
 				o.Content = ""
 			}
@@ -129,7 +112,7 @@ func (s scenario) world() World {
 		w.Records = append(w.Records, record)
 	}
 	live := func(kind, short string, number int, uid, content string, unmanaged bool) Live {
-		return Live{Kind: kind, Namespace: "payments", Name: requests.ObjectName(longName(short), number), UID: uid,
+		return Live{Kind: kind, Namespace: "payments", Name: requests.ObjectName(grants.Name(short), number), UID: uid,
 			Content: cmp.Or(content, "own"), Managed: !unmanaged}
 	}
 	for _, l := range s.Live {
@@ -143,20 +126,20 @@ func (s scenario) world() World {
 		w.Gone = append(w.Gone, Gone{Live: live(render.KindRoleBinding, g.Of, 0, g.UID, g.Content, false), At: g.At, Expired: g.Expired})
 	}
 	for short, login := range s.Removers {
-		w.Removers[pathOf(short)] = login
+		w.Removers[grants.Path(short)] = login
 	}
 	for short, cause := range s.Drift {
-		w.Drift[pathOf(short)] = cause
+		w.Drift[grants.Path(short)] = cause
 	}
 	for short, p := range s.Proofs {
-		grant := grantOf(short, 1, max(p.Hours, 1))
-		w.Proofs[pathOf(short)] = Proof{Blob: "b1", Since: p.Since, Decision: policies.Decision{Outcome: p.Outcome, Code: p.Code, Grant: &grant}}
+		grant := grants.Of(short, 1, max(p.Hours, 1))
+		w.Proofs[grants.Path(short)] = Proof{Blob: "b1", Since: p.Since, Decision: policies.Decision{Outcome: p.Outcome, Code: p.Code, Grant: &grant}}
 	}
 	return w
 }
 
 func TestPlan(t *testing.T) {
-	files, err := filepath.Glob("../testdata/plan/*.yaml")
+	files, err := filepath.Glob("../../testdata/plan/*.yaml")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no scenarios: %v", err)
 	}
@@ -173,7 +156,7 @@ func TestPlan(t *testing.T) {
 				t.Fatal(err)
 			}
 			w := s.world()
-			steps := Plan(s.Now, w)
+			steps := Make(s.Now, w)
 			var got []string
 			for _, step := range steps {
 				got = append(got, step.String())
@@ -183,18 +166,18 @@ func TestPlan(t *testing.T) {
 			}
 			for _, step := range steps {
 				for short, at := range s.Ended {
-					if step.Action == End && step.Record.Grant.Name == longName(short) && !step.Record.EndedAt.Equal(at.Time) {
+					if step.Action == End && step.Record.Grant.Name == grants.Name(short) && !step.Record.EndedAt.Equal(at.Time) {
 						t.Errorf("%s ended at %s, want %s", short, step.Record.EndedAt, at)
 					}
 				}
 				for short, uids := range s.UIDs {
-					if step.Action == Grant && step.Record.Grant.Name == longName(short) && step.Record.Objects[0].UID != uids[0] {
+					if step.Action == Grant && step.Record.Grant.Name == grants.Name(short) && step.Record.Objects[0].UID != uids[0] {
 						t.Errorf("%s notes UID %q, want %s", short, step.Record.Objects[0].UID, uids[0])
 					}
 				}
 			}
-			if sim := newSimulation(w); sim.apply(s.Now, steps) != nil || len(Plan(s.Now, sim.World)) != 0 {
-				t.Errorf("planning again gives %v", Plan(s.Now, sim.World))
+			if sim := newSimulation(w); sim.apply(s.Now, steps) != nil || len(Make(s.Now, sim.World)) != 0 {
+				t.Errorf("planning again gives %v", Make(s.Now, sim.World))
 			}
 		})
 	}

@@ -1,4 +1,4 @@
-package sync
+package plan
 
 import (
 	"slices"
@@ -23,7 +23,7 @@ func (p *planner) follow(r Record) {
 	}
 	state := p.examine(r)
 	if cause, code, over := p.verdict(r, state); over {
-		for _, l := range state.own {
+		for _, l := range state.found {
 			p.claimed[l.UID] = true
 		}
 		if proof := p.Proofs[r.Grant.Path]; code != "" && code == proof.Decision.Code && !state.existed {
@@ -33,23 +33,23 @@ func (p *planner) follow(r Record) {
 		if !state.gives() {
 			r.EndedAt = p.lastSeen(r)
 		}
-		slices.Reverse(state.own) // bindings before the Jobs that own them
-		p.add(End, r, state.own...)
+		slices.Reverse(state.found) // bindings before the Jobs that own them
+		p.add(End, r, state.found...)
 		p.close(r)
 		return
 	}
-	for _, l := range state.own {
+	for _, l := range state.found {
 		p.claimed[l.UID] = true
 	}
-	if r.Phase == Granting && (state.missing == 0 || p.Main != nil && len(p.Stopped) == 0 && r.Grant.Window.Open(p.now) && p.proven(r)) {
+	if r.Phase == Granting && (state.missing == 0 || p.Main != nil && len(p.Stopped) == 0 && r.Grant.Window.Open(p.now) && p.provenAgain(r)) {
 		r.Objects = state.objects
 		p.add(Grant, r)
 	}
 }
 
-// proven tells whether a grant that an earlier try left unfinished was judged again and is the same: its record alone
+// provenAgain tells whether a grant that an earlier try left unfinished was judged again and is the same: its record alone
 // gives nobody access.
-func (p *planner) proven(r Record) bool {
+func (p *planner) provenAgain(r Record) bool {
 	proof := p.Proofs[r.Grant.Path]
 	again := proof.Decision.Grant
 	return proof.Decision.Outcome == policies.Allowed && proof.Blob == r.Grant.Evidence.Blob &&
@@ -68,10 +68,10 @@ func (p *planner) close(r Record) {
 	p.add(Forget, r)
 }
 
-// state is what is left of the objects of a grant.
-type state struct {
+// remains is what is left of the objects of a grant.
+type remains struct {
 	objects  []Object // as recorded, with the UIDs of those found for the first time
-	own      []Live   // the grant's own, whatever was done to them
+	found    []Live   // the grant's own, whatever was done to them
 	missing  int      // not there
 	lost     bool     // one that is not there was
 	edited   bool     // there, with other content
@@ -81,45 +81,45 @@ type state struct {
 }
 
 // gives tells whether any of the bindings is left.
-func (s state) gives() bool {
-	return slices.ContainsFunc(s.own, func(l Live) bool { return l.Kind == render.KindRoleBinding })
+func (s remains) gives() bool {
+	return slices.ContainsFunc(s.found, func(l Live) bool { return l.Kind == render.KindRoleBinding })
 }
 
-func (p *planner) examine(r Record) state {
-	s := state{objects: slices.Clone(r.Objects)}
+func (p *planner) examine(r Record) remains {
+	s := remains{objects: slices.Clone(r.Objects)}
 	for i, o := range s.objects {
 		uid, exists := p.Namespaces[o.Namespace]
 		s.replaced = s.replaced || o.NamespaceUID != "" && exists && uid != o.NamespaceUID
-		there, found := p.live[o.place()]
+		there, found := p.live[o.Place()]
 		switch {
 		case !found:
 			s.missing++
 			s.lost = s.lost || o.UID != ""
 		case o.UID == there.UID:
-			s.own = append(s.own, there)
+			s.found = append(s.found, there)
 			s.edited = s.edited || there.Content != o.Content
 		case o.UID == "" && there.Managed && there.Content == o.Content:
-			s.own = append(s.own, there)
+			s.found = append(s.found, there)
 			s.objects[i].UID = there.UID
 		case o.UID == "" && slices.ContainsFunc(p.gone(r), func(g Gone) bool { return g.UID == there.UID }):
-			s.own = append(s.own, there) // it was seen as it was made, and then without its label
+			s.found = append(s.found, there) // it was seen as it was made, and then without its label
 			s.objects[i].UID, s.edited = there.UID, true
-		case o.UID == "" && !o.isBinding() && there.Managed:
+		case o.UID == "" && !o.IsBinding() && there.Managed:
 			s.missing++ // of a try whose answer never came: its TTL is another, so it is swept and made anew
 		default:
 			s.missing++
 			s.lost = s.lost || o.UID != ""
 			s.foreign = true
 		}
-		s.existed = s.existed || o.isBinding() && o.Content != ""
+		s.existed = s.existed || o.IsBinding() && o.Content != ""
 	}
 	return s
 }
 
 // verdict says whether a grant is over, and why.
-func (p *planner) verdict(r Record, s state) (cause string, code policies.Code, over bool) {
+func (p *planner) verdict(r Record, s remains) (cause string, code policies.Code, over bool) {
 	end := r.Grant.Window.End.Time
-	left := !p.now.Before(end)
+	due := !p.now.Before(end)
 	seen := p.gone(r)
 	early := len(seen) > 0 && seen[0].At.Before(end)
 	proof := p.Proofs[r.Grant.Path]
@@ -136,9 +136,9 @@ func (p *planner) verdict(r Record, s state) (cause string, code policies.Code, 
 		return p.removal(r, p.now), "", true
 	case len(seen) > 0 && seen[0].Expired:
 		return requests.CauseExpired, "", true
-	case left && !s.existed && len(seen) == 0:
+	case due && !s.existed && len(seen) == 0:
 		return requests.CauseDenied, policies.ExpiredBeforeGrant, true
-	case left && !early:
+	case due && !early:
 		return requests.CauseExpired, "", true
 	case removed:
 		return p.removal(r, p.now), "", true
@@ -158,7 +158,7 @@ func (p *planner) verdict(r Record, s state) (cause string, code policies.Code, 
 		return requests.CauseBindingDeleted, "", true
 	case r.Phase == Granting && s.missing > 0 && judged && proof.Decision.Outcome == policies.Denied:
 		return requests.CauseDenied, proof.Decision.Code, true
-	case left:
+	case due:
 		return requests.CauseExpired, "", true
 	}
 	return "", "", false
@@ -168,7 +168,7 @@ func (p *planner) verdict(r Record, s state) (cause string, code policies.Code, 
 func (p *planner) gone(r Record) []Gone {
 	var seen []Gone
 	for _, o := range r.Objects {
-		for _, g := range p.vanished[o.place()] {
+		for _, g := range p.vanished[o.Place()] {
 			if o.UID == g.UID || o.UID == "" && o.Content == g.Content {
 				seen = append(seen, g)
 			}
@@ -193,7 +193,7 @@ func (p *planner) removal(r Record, since time.Time) string {
 	switch {
 	case known && remover != "" && requests.NamePart(remover) == requests.NamePart(r.Grant.Requester):
 		return requests.CauseRelinquished
-	case known, !p.now.Before(since.Add(maxWait)):
+	case known, !p.now.Before(since.Add(MaxWait)):
 		return requests.CauseRevoked
 	}
 	return ""
