@@ -26,8 +26,9 @@ var rooms = map[string][]string{
 	"action":          {"requests", "policies", "render", "internal/github"},
 	"sync/git":        {},
 	"sync/plan":       {"requests", "policies", "render"},
-	"sync":            {"requests", "policies", "render", "internal/github", "sync/git", "sync/plan"},
-	"cmd/pullgrant":   {"requests", "policies", "render", "internal/github", "action", "sync", "sync/git", "sync/plan"},
+	"sync/ledger":     {"requests", "policies", "internal/github", "sync/git", "sync/plan"},
+	"sync":            {"requests", "policies", "render", "internal/github", "sync/git", "sync/plan", "sync/ledger"},
+	"cmd/pullgrant":   {"requests", "policies", "render", "internal/github", "action", "sync", "sync/git", "sync/plan", "sync/ledger"},
 }
 
 // pure rooms take time, files and randomness as arguments, so that what they decide can be decided again.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/pullgrant/pullgrant/render"
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/ledger"
 	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
@@ -144,7 +145,7 @@ func (a *Agent) announce(ctx context.Context, r *plan.Record) {
 
 // applyEntries takes the steps that are commits.
 func (a *Agent) applyEntries(ctx context.Context, steps []plan.Step, records map[string]*plan.Record) error {
-	var entries []entry
+	var entries []ledger.Entry
 	for _, s := range steps {
 		known, ok := records[s.Record.Grant.Path]
 		if ok && known == nil {
@@ -153,12 +154,12 @@ func (a *Agent) applyEntries(ctx context.Context, steps []plan.Step, records map
 		if ok {
 			s.Record = *known
 		}
-		entries = append(entries, entry{record: s.Record, discard: s.Action == plan.Discard})
+		entries = append(entries, ledger.Entry{Record: s.Record, Discard: s.Action == plan.Discard})
 	}
 	err := in(stageLedger, a.enter(ctx, entries))
 	if err != nil {
 		for _, e := range entries {
-			records[e.record.Grant.Path] = nil
+			records[e.Record.Grant.Path] = nil
 		}
 	}
 	return err

@@ -5,6 +5,7 @@ import (
 
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/ledger"
 	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
@@ -51,12 +52,12 @@ func (a *Agent) keepReasons(proofs map[string]plan.Proof) {
 }
 
 // tellEnd has the pull request of a request that is off the branch told what became of it.
-func (a *Agent) tellEnd(e entry, commit string) {
-	r := e.record
+func (a *Agent) tellEnd(e ledger.Entry, commit string) {
+	r := e.Record
 	path := r.Grant.Path
 	why := a.telling.reasons[path]
 	delete(a.telling.reasons, path)
-	if e.discard {
+	if e.Discard {
 		return
 	}
 	for _, open := range a.withdrawals.open {

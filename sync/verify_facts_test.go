@@ -14,14 +14,15 @@ import (
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/git"
+	"github.com/pullgrant/pullgrant/sync/ledger"
 	"github.com/pullgrant/pullgrant/sync/plan"
 	"github.com/pullgrant/pullgrant/testdata/forge"
 	"github.com/pullgrant/pullgrant/testdata/grants"
 )
 
-// ledger is a stage whose ledger has a grant by teams under a catalogued role, with an approval that does not count, and a
+// ledgerStage is a stage whose ledger has a grant by teams under a catalogued role, with an approval that does not count, and a
 // refusal; both are signed and have their facts.
-type ledger struct {
+type ledgerStage struct {
 	*stage
 	signer  *git.Signer
 	signers *git.AllowedSigners
@@ -29,11 +30,11 @@ type ledger struct {
 	refused string
 }
 
-func newLedger(t *testing.T) *ledger {
+func newLedger(t *testing.T) *ledgerStage {
 	t.Helper()
 	signer := newSigner(t)
 	s := newStage(t)
-	l := &ledger{stage: s, signer: signer, signers: signersOf(t, signer.AllowedSigner(s.cluster))}
+	l := &ledgerStage{stage: s, signer: signer, signers: signersOf(t, signer.AllowedSigner(s.cluster))}
 	s.AddUser("carol", 104, "carol@example.com")
 	s.SetPermission("carol", "read")
 	s.AddTeam("squad-a", 11, "", "alice")
@@ -57,7 +58,7 @@ func newLedger(t *testing.T) *ledger {
 }
 
 // ask has carol approve a request of alice's, who may not, and bob when it is to be granted.
-func (l *ledger) ask(slug string, approved bool) (name string) {
+func (l *ledgerStage) ask(slug string, approved bool) (name string) {
 	l.Helper()
 	name, path, content := l.requestFile(slug)
 	_, err := l.Push(forge.Change{User: "alice", Branch: slug, From: "main", Message: "Ask", Files: map[string]string{path: content}})
@@ -76,9 +77,9 @@ func (l *ledger) ask(slug string, approved bool) (name string) {
 }
 
 // found are the rules of what a fresh clone shows without GitHub.
-func (l *ledger) found() string {
+func (l *ledgerStage) found() string {
 	l.Helper()
-	_, findings, err := Verify(l.Context(), l.clone(), l.signers, nil, l.clock())
+	_, findings, err := ledger.Verify(l.Context(), l.clone(), l.signers, nil, l.clock())
 	l.must(err)
 	var rules []string
 	for _, f := range findings {
@@ -88,7 +89,7 @@ func (l *ledger) found() string {
 }
 
 // put writes files into the ledger as by is: the agent, or nil for anybody who can push. An empty content removes one.
-func (l *ledger) put(by *git.Signer, files map[string]string) {
+func (l *ledgerStage) put(by *git.Signer, files map[string]string) {
 	l.Helper()
 	repository := l.agent(options{}).repository
 	_, err := repository.Fetch(l.Context())
@@ -222,7 +223,7 @@ func TestVerifyOfPartOfAClone(t *testing.T) {
 		if out, err := exec.Command("git", "clone", "-q", "--no-checkout", without, "file://"+s.GitDir(), dir).CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, out)
 		}
-		_, _, err := Verify(t.Context(), dir, signers, nil, s.clock())
+		_, _, err := ledger.Verify(t.Context(), dir, signers, nil, s.clock())
 		if err == nil || !strings.Contains(err.Error(), "git fetch --unshallow") && !strings.Contains(err.Error(), "clone the whole of it, without --depth and --filter") {
 			t.Errorf("%s: error %v", without, err)
 		}

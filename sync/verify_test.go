@@ -9,6 +9,7 @@ import (
 
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/git"
+	"github.com/pullgrant/pullgrant/sync/ledger"
 	"github.com/pullgrant/pullgrant/testdata/forge"
 )
 
@@ -38,7 +39,7 @@ func (s *stage) clone() string {
 // rules verifies a fresh clone, and gives the rule of each finding by path.
 func (s *stage) rules(signers *git.AllowedSigners, now time.Time) string {
 	s.Helper()
-	_, findings, err := Verify(s.Context(), s.clone(), signers, s.agent(options{github: true}).github, now)
+	_, findings, err := ledger.Verify(s.Context(), s.clone(), signers, s.agent(options{github: true}).github, now)
 	if err != nil {
 		s.Fatal(err)
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/pullgrant/pullgrant/internal/github"
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
-	"github.com/pullgrant/pullgrant/sync"
+	"github.com/pullgrant/pullgrant/sync/ledger"
 )
 
 // onGitHub looks for the request on the default branch, then among the open pull requests.
@@ -93,7 +93,7 @@ func onBranch(ctx context.Context, w world, client *github.Client, tree policies
 		if len(findings) > 0 {
 			return shown{}, broken(w, findings)
 		}
-		a := sync.Account{Name: place.Name, Cluster: place.Cluster, Path: path, Spec: r.Spec, Status: &r.Status}
+		a := ledger.Account{Name: place.Name, Cluster: place.Cluster, Path: path, Spec: r.Spec, Status: &r.Status}
 		return ended(a, func(commit string) (policies.Tree, error) {
 			return client.Tree(ctx, commit, policies.Wanted(policies.KindRequest, r.Status.Path))
 		})
@@ -125,7 +125,7 @@ func onBranch(ctx context.Context, w world, client *github.Client, tree policies
 // inCheckout looks for the request in git's objects. Only its policy is judged: approvals are not in git.
 func (o showOptions) inCheckout(_ context.Context, w world) (shown, error) {
 	dir := o.remote.checkout.dir
-	accounts, findings, err := sync.History(dir, nil)
+	accounts, findings, err := ledger.History(dir, nil)
 	if err != nil {
 		return shown{}, err
 	}
@@ -146,7 +146,7 @@ func (o showOptions) inCheckout(_ context.Context, w world) (shown, error) {
 		return shown{}, fmt.Errorf("look for the request %s: HEAD of %s has it neither under %s/ nor in the ledger; for open pull requests leave out --dir",
 			o.target.name, dir, requests.Folder)
 	}
-	a, treeAt := accounts[i], func(ref string) (policies.Tree, error) { return sync.TreeAt(dir, ref) }
+	a, treeAt := accounts[i], func(ref string) (policies.Tree, error) { return ledger.TreeAt(dir, ref) }
 	if a.Status != nil {
 		return ended(a, treeAt)
 	}
@@ -179,7 +179,7 @@ func refuse(d *policies.Decision, code policies.Code, format string, args ...any
 }
 
 // previewAccount judges the request that an account tells of, as if it stood at path.
-func previewAccount(tree policies.Tree, path string, a sync.Account) (policies.Decision, error) {
+func previewAccount(tree policies.Tree, path string, a ledger.Account) (policies.Decision, error) {
 	request := requests.AccessRequest{APIVersion: requests.APIVersion, Kind: requests.KindAccessRequest, Metadata: requests.Metadata{Name: a.Name}, Spec: *a.Spec}
 	data, err := request.Marshal()
 	if err != nil {
@@ -208,7 +208,7 @@ func stands(f policies.Facts, d policies.Decision, now time.Time) shown {
 
 // ended is a request that the ledger tells of. What its roles allowed is what the policies and the catalogue said at the
 // commit that it was judged by last; treeAt reads them.
-func ended(a sync.Account, treeAt func(commit string) (policies.Tree, error)) (shown, error) {
+func ended(a ledger.Account, treeAt func(commit string) (policies.Tree, error)) (shown, error) {
 	status, grant := *a.Status, requests.Grant{Name: a.Name, Path: a.Status.Path, Cluster: a.Cluster}
 	d := policies.Decision{Kind: policies.KindRequest, Path: a.Path, HeadSHA: status.HeadSHA, PolicyCommit: status.PolicyCommit,
 		Approvers: status.Approvers, Grant: &grant}

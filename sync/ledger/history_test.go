@@ -1,4 +1,4 @@
-package sync
+package ledger
 
 import (
 	"os"
@@ -10,7 +10,28 @@ import (
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/git"
 	"github.com/pullgrant/pullgrant/testdata/gitserver"
+	"github.com/pullgrant/pullgrant/testdata/sshkey"
 )
+
+// newSigner makes a key for the ledger.
+func newSigner(t *testing.T) *git.Signer {
+	t.Helper()
+	private, _ := sshkey.New(t)
+	signer, err := git.ParseSigner(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signer
+}
+
+func signersOf(t *testing.T, file string) *git.AllowedSigners {
+	t.Helper()
+	signers, err := git.ParseAllowedSigners([]byte(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signers
+}
 
 func ledgerEntry(t *testing.T, cluster, name string) (path, content string) {
 	t.Helper()

@@ -1,4 +1,4 @@
-package sync
+package ledger
 
 import (
 	"context"
@@ -24,16 +24,16 @@ func Verify(ctx context.Context, dir string, signers *git.AllowedSigners, client
 	if err != nil {
 		return nil, nil, err
 	}
-	s, head, err := openCheckout(dir)
+	local, head, err := openCheckout(dir)
 	if err != nil {
 		return nil, nil, err
 	}
-	line, err := onBranch(s, head)
+	line, err := onBranch(local, head)
 	if err != nil {
 		return nil, nil, fmt.Errorf("read the history of %s: %w", dir, err)
 	}
 	for _, a := range accounts {
-		v := verifier{Checkout: s, onBranch: line, account: a}
+		v := verifier{Checkout: local, onBranch: line, account: a}
 		if err := v.check(ctx, head, client, now); err != nil {
 			return nil, nil, fmt.Errorf("verify %s: %w", a.Path, whole(err))
 		}
@@ -47,7 +47,7 @@ func Verify(ctx context.Context, dir string, signers *git.AllowedSigners, client
 func (v *verifier) check(ctx context.Context, head string, client *github.Client, now time.Time) error {
 	status := v.account.Status
 	if status == nil {
-		return v.open(head, now)
+		return v.checkOpen(head, now)
 	}
 	if v.account.Proof == Unproven {
 		v.add("unsigned", "%s", v.account.Doubt)
@@ -58,17 +58,17 @@ func (v *verifier) check(ctx context.Context, head string, client *github.Client
 	}
 	v.facts, v.findings = facts, append(v.findings, found...)
 	if status.GrantedAt == nil {
-		return v.refusal()
+		return v.checkRefusal()
 	}
 	if status.Evidence == requests.EvidenceGitHub && facts == nil && len(found) == 0 {
 		v.add("no-evidence", "no facts are kept with it, so nobody can judge again what the agent judged")
 	}
-	if err := v.grant(); err != nil || client == nil || status.Evidence != requests.EvidenceGitHub {
+	if err := v.checkGrant(); err != nil || client == nil || status.Evidence != requests.EvidenceGitHub {
 		return err
 	}
 	pull, reviews, err := client.Reviewed(ctx, status.PullRequest)
 	if err == nil {
-		v.pullRequest(pull, reviews)
+		v.checkPullRequest(pull, reviews)
 	}
 	return err
 }
@@ -98,9 +98,9 @@ func (v *verifier) add(rule, format string, args ...any) {
 	v.findings = append(v.findings, fault(v.account.Path, rule, format, args...))
 }
 
-// open names a request that should have ended and has no entry: the longest it can last is what it asks for, else what
+// checkOpen names a request that should have ended and has no entry: the longest it can last is what it asks for, else what
 // its policy gives at most.
-func (v *verifier) open(head string, now time.Time) error {
+func (v *verifier) checkOpen(head string, now time.Time) error {
 	longest := v.account.Spec.Duration
 	if longest == 0 {
 		at, err := v.Commit(head)
@@ -125,8 +125,8 @@ func (v *verifier) open(head string, now time.Time) error {
 	return nil
 }
 
-// grant checks what git alone tells of a grant.
-func (v *verifier) grant() error {
+// checkGrant checks what git alone tells of a grant.
+func (v *verifier) checkGrant() error {
 	status := v.account.Status
 	switch {
 	case status.Evidence != requests.EvidenceGitHub:
@@ -139,11 +139,11 @@ func (v *verifier) grant() error {
 	} else if late := status.RevokedAt.Sub(status.ExpiresAt.Time); late > maxLateness {
 		v.add("late", "access ended %s after its end", late)
 	}
-	return v.merge()
+	return v.checkMerge()
 }
 
-// merge checks that the merge brought the request the entry tells of, and nothing else.
-func (v *verifier) merge() error {
+// checkMerge checks that the merge brought the request the entry tells of, and nothing else.
+func (v *verifier) checkMerge() error {
 	status := v.account.Status
 	merge, before, err := v.merged()
 	if err != nil || before.Hash == "" {
@@ -168,11 +168,11 @@ func (v *verifier) merge() error {
 	if asked := request.Spec.Duration; asked > 0 && status.ExpiresAt != nil && status.ExpiresAt.Sub(status.GrantedAt.Time) > time.Duration(asked) {
 		v.add("window", "its window is longer than the %s that were asked for", asked)
 	}
-	return v.decided(merge, before, merge.Changes[0].After)
+	return v.judgeAgain(merge, before, merge.Changes[0].After)
 }
 
-// refusal checks a request that was never granted, when facts are kept of it.
-func (v *verifier) refusal() error {
+// checkRefusal checks a request that was never granted, when facts are kept of it.
+func (v *verifier) checkRefusal() error {
 	if v.facts == nil {
 		return nil
 	}
@@ -184,7 +184,7 @@ func (v *verifier) refusal() error {
 	if err != nil {
 		return err
 	}
-	return v.decided(merge, before, asked)
+	return v.judgeAgain(merge, before, asked)
 }
 
 // merged are the commit that brought the request and the one it stands on; zero Commits, and a finding, when there are none.
@@ -205,8 +205,8 @@ func (v *verifier) merged() (merge, before git.Commit, err error) {
 	return merge, before, err
 }
 
-// pullRequest checks what GitHub says of a grant.
-func (v *verifier) pullRequest(pull policies.PullRequest, reviews []policies.Review) {
+// checkPullRequest checks what GitHub says of a grant.
+func (v *verifier) checkPullRequest(pull policies.PullRequest, reviews []policies.Review) {
 	status := v.account.Status
 	switch {
 	case !pull.Merged:

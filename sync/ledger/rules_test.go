@@ -1,4 +1,4 @@
-package sync
+package ledger
 
 import (
 	"maps"
@@ -10,12 +10,12 @@ import (
 
 // TestAuditPage holds docs/audit.md to the rules of the ledger: each is explained once, and nothing else is.
 func TestAuditPage(t *testing.T) {
-	page, err := os.ReadFile("../docs/audit.md")
+	page, err := os.ReadFile("../../docs/audit.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	rules := map[string]bool{}
-	for _, file := range []string{"history.go", "verify.go", "verify_facts.go"} {
+	for _, file := range []string{"history.go", "account.go", "verify.go", "verify_facts.go"} {
 		source, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)

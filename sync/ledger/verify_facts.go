@@ -1,4 +1,4 @@
-package sync
+package ledger
 
 import (
 	"fmt"
@@ -16,9 +16,9 @@ import (
 var foundLater = []policies.Code{policies.BlobMismatch, policies.RequestIDReused, policies.PolicyUnproven, policies.RoleChanged,
 	policies.ExpiredBeforeGrant, policies.BindingConflict, policies.NoBackstop}
 
-// decided judges the request of an entry again, by the facts that are kept with it, and compares. merge is the commit that
+// judgeAgain judges the request of an entry again, by the facts that are kept with it, and compares. merge is the commit that
 // brought asked to the branch, before the one it stands on.
-func (v *verifier) decided(merge, before git.Commit, asked git.Entry) error {
+func (v *verifier) judgeAgain(merge, before git.Commit, asked git.Entry) error {
 	if v.facts == nil {
 		return nil
 	}
@@ -38,14 +38,14 @@ func (v *verifier) decided(merge, before git.Commit, asked git.Entry) error {
 	d := policies.EvaluateMerged(f, status.Path, asked.Hash, f.ObservedAt.Time)
 	switch code := policies.Code(status.Code); {
 	case granted:
-		v.allowed(d)
+		v.checkAllowed(d)
 	case status.Cause == requests.CauseDenied && d.Code != code && !slices.Contains(foundLater, code):
-		v.add("refusal-differs", "it was refused as %s, and judged again by the facts kept with it, it is %s", requests.Quote(status.Code), verdict(d))
+		v.add("refusal-differs", "it was refused as %s, and judged again by the facts kept with it, it is %s", requests.Quote(status.Code), describe(d))
 	}
 	return nil
 }
 
-func verdict(d policies.Decision) string {
+func describe(d policies.Decision) string {
 	if d.Code == "" {
 		return d.Outcome.String()
 	}
@@ -130,11 +130,11 @@ func (v *verifier) fileAt(c git.Commit, path string) (policies.TreeFile, error) 
 	return treeFile(v.Checkout, e)
 }
 
-// allowed compares a grant with what its facts give when they are judged again.
-func (v *verifier) allowed(d policies.Decision) {
+// checkAllowed compares a grant with what its facts give when they are judged again.
+func (v *verifier) checkAllowed(d policies.Decision) {
 	status := v.account.Status
 	if d.Outcome != policies.Allowed {
-		v.add("not-allowed", "judged again by the facts kept with it, it is %s", verdict(d))
+		v.add("not-allowed", "judged again by the facts kept with it, it is %s", describe(d))
 		return
 	}
 	g, e := d.Grant, d.Grant.Evidence
