@@ -27,8 +27,9 @@ var rooms = map[string][]string{
 	"sync/git":        {},
 	"sync/plan":       {"requests", "policies", "render"},
 	"sync/ledger":     {"requests", "policies", "internal/github", "sync/git", "sync/plan"},
-	"sync":            {"requests", "policies", "render", "internal/github", "sync/git", "sync/plan", "sync/ledger"},
-	"cmd/pullgrant":   {"requests", "policies", "render", "internal/github", "action", "sync", "sync/git", "sync/plan", "sync/ledger"},
+	"sync/kube":       {"requests", "policies", "render", "sync/plan"},
+	"sync":            {"requests", "policies", "render", "internal/github", "sync/git", "sync/plan", "sync/ledger", "sync/kube"},
+	"cmd/pullgrant":   {"requests", "policies", "render", "internal/github", "action", "sync", "sync/git", "sync/plan", "sync/ledger", "sync/kube"},
 }
 
 // pure rooms take time, files and randomness as arguments, so that what they decide can be decided again.
@@ -49,11 +50,11 @@ var homes = map[string][]string{
 	"github.com/sethvargo/go-githubactions":    {"action"},
 	"github.com/go-git/":                       {"sync/git"},
 	"github.com/prometheus/":                   {"sync"},
-	"k8s.io/client-go/":                        {"sync"},
-	"k8s.io/client-go/rest":                    {"sync", "cmd/pullgrant"},
-	"k8s.io/client-go/tools/clientcmd":         {"sync", "cmd/pullgrant"},
-	"k8s.io/klog/v2":                           {"sync"},
-	"github.com/go-logr/logr":                  {"sync"},
+	"k8s.io/client-go/":                        {"sync/kube", "sync"},
+	"k8s.io/client-go/rest":                    {"sync/kube", "cmd/pullgrant"},
+	"k8s.io/client-go/tools/clientcmd":         {"sync/kube", "cmd/pullgrant"},
+	"k8s.io/klog/v2":                           {"sync/kube"},
+	"github.com/go-logr/logr":                  {"sync/kube"},
 	"sigs.k8s.io/kustomize/":                   {"render"},
 	"github.com/spf13/":                        {"cmd/pullgrant"},
 	"gopkg.in/yaml":                            {},

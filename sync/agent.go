@@ -10,11 +10,10 @@ import (
 	"slices"
 	"time"
 
-	"k8s.io/client-go/rest"
-
 	"github.com/pullgrant/pullgrant/internal/github"
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/git"
+	"github.com/pullgrant/pullgrant/sync/kube"
 	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
@@ -25,7 +24,7 @@ type Config struct {
 	GitHub     *github.Client // nil: --evidence=branch, the branch is trusted and nothing is proved
 	Identity   string         // of this replica, unlike that of any other one
 	TrustRoot  string         // commit whose policies and owners are taken as given; empty: the repository's first
-	Kubernetes *rest.Config
+	Kubernetes *kube.Config
 	Poll       time.Duration    // between two looks at the branch
 	Clock      func() time.Time // wall clock
 	Signer     *git.Signer      // of the ledger's commits; nil: unsigned
@@ -40,7 +39,7 @@ type Config struct {
 // ended into the ledger. It keeps nothing on disk; what it must remember is in the cluster. Run, Once and DryRun may not
 // be called at the same time.
 type Agent struct {
-	cluster    *cluster
+	cluster    *kube.Cluster
 	expirer    *expirer
 	repository *git.Repository
 	github     *github.Client
@@ -69,7 +68,7 @@ type Agent struct {
 	telling       telling
 	notes         *notes
 	metrics       *metrics
-	events        *events
+	events        *kube.Events
 	listener      net.Listener  // nil: nobody is answered
 	webhookSecret []byte        // empty: there is no webhook
 	news          chan struct{} // a webhook says that there is something to do
@@ -84,13 +83,11 @@ func NewAgent(c Config) (*Agent, error) {
 		return nil, fmt.Errorf("the trust root is %s; name a commit by its 40 hexadecimal digits", requests.Quote(c.TrustRoot))
 	}
 	compared := &clocks{own: c.Clock, github: c.GitHub}
-	config := rest.CopyConfig(c.Kubernetes)
-	config.Wrap(compared.watch)
-	own, err := newCluster(config, c.Cluster, callTimeout)
+	own, err := kube.NewCluster(c.Kubernetes, c.Cluster, kube.CallTimeout, compared.watch)
 	if err != nil {
 		return nil, err
 	}
-	expiring, err := newCluster(config, c.Cluster, 0)
+	expiring, err := kube.NewCluster(c.Kubernetes, c.Cluster, 0, compared.watch)
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +95,7 @@ func NewAgent(c Config) (*Agent, error) {
 		poll: c.Poll, clocks: compared, now: compared.now, signer: c.Signer, log: c.Logger, identity: c.Identity, trustRoot: c.TrustRoot,
 		waiting: map[string]waiting{}, proved: map[string]plan.Proof{}, notes: newNotes(c), self: untested(),
 		ruleset: ruleset{problem: "the rules that protect the branch are not known yet"},
-		events:  newEvents(own, compared.now, c.Logger), listener: c.Listener, webhookSecret: c.WebhookSecret, news: make(chan struct{}, 1)}
+		events:  kube.NewEvents(own, compared.now, c.Logger), listener: c.Listener, webhookSecret: c.WebhookSecret, news: make(chan struct{}, 1)}
 	a.metrics = newMetrics(c.Cluster, c.Version, c.Clock, a.expirer.overdue)
 	a.expirer.metrics = a.metrics
 	return a, nil
@@ -109,7 +106,7 @@ func NewAgent(c Config) (*Agent, error) {
 func (a *Agent) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	defer a.events.sending.Wait()
+	defer a.events.Wait()
 	defer a.serve(ctx)()
 	a.start()
 	expiring := make(chan error, 1)
@@ -120,7 +117,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	}()
 	var err error
 	for ctx.Err() == nil && err == nil {
-		if err = a.lead(ctx, a.passes); err != nil {
+		if err = a.cluster.Lead(ctx, a.identity, a.log, a.passes); err != nil {
 			cancel(err)
 		}
 	}
@@ -137,7 +134,7 @@ func (a *Agent) passes(ctx context.Context) {
 		begin := a.now()
 		err := a.pass(ctx)
 		if err != nil && ctx.Err() == nil {
-			a.log.Error("the pass is not complete; trying again", "event", "pass", "cluster", a.cluster.name, "error", err.Error())
+			a.log.Error("the pass is not complete; trying again", "event", "pass", "cluster", a.cluster.Name, "error", err.Error())
 		}
 		a.metrics.passed(err, len(a.waiting))
 		a.sleep(ctx, err, a.now().Sub(begin))
@@ -171,7 +168,7 @@ func (a *Agent) sleep(ctx context.Context, err error, took time.Duration) {
 
 // Once takes one full pass. An error means that it is not complete; what could be done was.
 func (a *Agent) Once(ctx context.Context) error {
-	defer a.events.sending.Wait()
+	defer a.events.Wait()
 	a.start()
 	err := a.pass(ctx)
 	for a.notes.write(ctx) {
@@ -180,10 +177,10 @@ func (a *Agent) Once(ctx context.Context) error {
 }
 
 func (a *Agent) start() {
-	a.log.Info("starting", "event", "start", "cluster", a.cluster.name)
+	a.log.Info("starting", "event", "start", "cluster", a.cluster.Name)
 	if a.github == nil {
 		a.log.Warn("EVIDENCE IS THE BRANCH: whoever can push to it grants access; no approval is checked", "event", "start",
-			"cluster", a.cluster.name)
+			"cluster", a.cluster.Name)
 	}
 }
 
@@ -293,12 +290,12 @@ func (a *Agent) settle(ctx context.Context, main *plan.Main, proofs map[string]p
 // observe looks at the cluster, and has the expirer know every deadline that a record adds to those of the bindings.
 func (a *Agent) observe(ctx context.Context, main *plan.Main) (plan.World, error) {
 	gone := a.expirer.gone() // before the lists: what is gone here is gone there
-	w, unreadable, err := a.cluster.observe(ctx)
+	w, unreadable, err := a.cluster.Observe(ctx)
 	if err != nil {
 		return w, err
 	}
 	for _, err := range unreadable {
-		a.log.Error("a record cannot be read", "event", "observe", "cluster", a.cluster.name, "error", err.Error())
+		a.log.Error("a record cannot be read", "event", "observe", "cluster", a.cluster.Name, "error", err.Error())
 	}
 	for _, r := range w.Records {
 		for _, o := range r.Objects {
@@ -329,7 +326,7 @@ func (a *Agent) fetch(ctx context.Context) (*plan.Main, error) {
 	}
 	if errors.Is(err, git.ErrNonFastForward) {
 		return nil, fmt.Errorf("%w; look at what happened to it, then accept a commit that is on it now: "+
-			"kubectl -n %s annotate --overwrite lease %s %s=COMMIT", err, Namespace, leaseName, annotationHead)
+			"kubectl -n %s annotate --overwrite lease %s %s=COMMIT", err, kube.Namespace, kube.LeaseName, kube.AnnotationHead)
 	}
 	if err != nil {
 		return nil, err
@@ -339,13 +336,13 @@ func (a *Agent) fetch(ctx context.Context) (*plan.Main, error) {
 
 // resume has the repository go on from the head on the Lease when that is not the one noted last.
 func (a *Agent) resume(ctx context.Context) error {
-	notes, err := a.cluster.notes(ctx)
-	head := notes[annotationHead]
+	notes, err := a.cluster.Notes(ctx)
+	head := notes[kube.AnnotationHead]
 	if err != nil || head == "" || head == a.noted {
 		return err
 	}
 	if err := a.repository.Resume(head); err != nil {
-		return fmt.Errorf("the accepted head on Lease %s/%s: %w", Namespace, leaseName, err)
+		return fmt.Errorf("the accepted head on Lease %s/%s: %w", kube.Namespace, kube.LeaseName, err)
 	}
 	a.noted = head
 	return nil
@@ -363,7 +360,7 @@ func (a *Agent) current(main *plan.Main) (*plan.Main, error) {
 	}
 	if a.seen != tip {
 		for _, problem := range problems {
-			a.log.Warn("left alone, and grants nothing", "event", "read", "cluster", a.cluster.name, "commit", tip, "problem", problem)
+			a.log.Warn("left alone, and grants nothing", "event", "read", "cluster", a.cluster.Name, "commit", tip, "problem", problem)
 		}
 		a.seen = tip
 	}
@@ -377,7 +374,7 @@ func (a *Agent) accept(ctx context.Context) error {
 	if len(a.waiting) > 0 || tip == a.noted || a.follow(ctx, tip, true) != nil {
 		return nil
 	}
-	if err := a.cluster.note(ctx, annotationHead, tip); err != nil {
+	if err := a.cluster.Note(ctx, kube.AnnotationHead, tip); err != nil {
 		return err
 	}
 	a.noted = tip

@@ -14,6 +14,7 @@ import (
 
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/git"
+	"github.com/pullgrant/pullgrant/sync/kube"
 )
 
 func (s *stage) foreignBinding(name string) *rbacv1.RoleBinding {
@@ -301,7 +302,7 @@ func TestUnreadableRecord(t *testing.T) {
 	s.once(options{})
 	record := s.records()[0]
 	record.Data["grant"] = `{"name":"other"}`
-	_, err := s.admin.CoreV1().ConfigMaps(Namespace).Update(t.Context(), &record, metav1.UpdateOptions{})
+	_, err := s.admin.CoreV1().ConfigMaps(kube.Namespace).Update(t.Context(), &record, metav1.UpdateOptions{})
 	s.must(err)
 	if err := s.agent(options{}).Once(t.Context()); err == nil {
 		t.Error("no error")

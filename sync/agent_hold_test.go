@@ -12,6 +12,7 @@ import (
 
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/kube"
 	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
@@ -62,12 +63,12 @@ func TestRecordWithImpossibleNames(t *testing.T) {
 			s := newStage(t)
 			broken, other := s.ask("broken"), s.ask("other")
 			s.once(options{})
-			record, err := s.admin.CoreV1().ConfigMaps(Namespace).Get(t.Context(), requests.ObjectName(broken, 0), metav1.GetOptions{})
+			record, err := s.admin.CoreV1().ConfigMaps(kube.Namespace).Get(t.Context(), requests.ObjectName(broken, 0), metav1.GetOptions{})
 			s.must(err)
 			for key := range record.Data {
 				record.Data[key] = strings.ReplaceAll(record.Data[key], `"namespace":"`+s.namespace+`"`, `"namespace":"`+namespace+`"`)
 			}
-			_, err = s.admin.CoreV1().ConfigMaps(Namespace).Update(t.Context(), record, metav1.UpdateOptions{})
+			_, err = s.admin.CoreV1().ConfigMaps(kube.Namespace).Update(t.Context(), record, metav1.UpdateOptions{})
 			s.must(err)
 			s.pushFiles("root", "Take it", map[string]string{requests.Path(s.cluster, "payments-debug", other): "\x00removed"})
 			if err := s.agent(options{}).Once(t.Context()); err == nil {

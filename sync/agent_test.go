@@ -10,6 +10,7 @@ import (
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/git"
+	"github.com/pullgrant/pullgrant/sync/kube"
 	"github.com/pullgrant/pullgrant/sync/plan"
 	"github.com/pullgrant/pullgrant/testdata/forge"
 )
@@ -196,7 +197,7 @@ func TestDeleteIsOfOneUID(t *testing.T) {
 		uid     string
 		deleted bool
 	}{{"11111111-2222-3333-4444-555555555555", false}, {string(b.UID), true}, {string(b.UID), false}} {
-		deleted, err := c.delete(t.Context(), plan.Live{Namespace: s.namespace, Name: b.Name, UID: test.uid})
+		deleted, err := c.Delete(t.Context(), plan.Live{Namespace: s.namespace, Name: b.Name, UID: test.uid})
 		if err != nil || deleted != test.deleted {
 			t.Errorf("%s: deleted %t, error %v; want %t", test.uid, deleted, err, test.deleted)
 		}
@@ -227,7 +228,7 @@ func TestRewrittenMainStillExpires(t *testing.T) {
 	s.allowed(false)
 	// A person looked and accepts the branch as it is.
 	s.setClock(noon.Add(time.Hour + time.Minute))
-	s.must(running.cluster.note(t.Context(), annotationHead, s.Branch("main")))
+	s.must(running.cluster.Note(t.Context(), kube.AnnotationHead, s.Branch("main")))
 	s.must(running.Once(t.Context()))
 	name, _, _ := s.requestFile("one")
 	s.over(name, requests.CauseExpired, "")
@@ -370,7 +371,7 @@ func TestDryRunChangesNothing(t *testing.T) {
 	if len(steps) != 1 || steps[0].String() != "grant "+name+" to alice@example.com until 2026-11-23T13:00:00Z, payments-debug in "+s.namespace {
 		t.Errorf("steps: %v", steps)
 	}
-	if _, err := s.admin.CoordinationV1().Leases(Namespace).Get(t.Context(), leaseName, metav1.GetOptions{}); err == nil ||
+	if _, err := s.admin.CoordinationV1().Leases(kube.Namespace).Get(t.Context(), kube.LeaseName, metav1.GetOptions{}); err == nil ||
 		len(s.bindings())+len(s.records()) > 0 || s.Branch("main") != tip {
 		t.Error("a dry run changed something")
 	}

@@ -88,12 +88,12 @@ func (a *Agent) step(ctx context.Context, s plan.Step) (plan.Record, error) {
 		return s.Record, err
 	}
 	r := s.Record
-	log := a.log.With("event", string(s.Action), "cluster", a.cluster.name, "request", r.Grant.Name)
+	log := a.log.With("event", string(s.Action), "cluster", a.cluster.Name, "request", r.Grant.Name)
 	switch s.Action {
 	case plan.Grant:
 		return a.grant(ctx, r)
 	case plan.Forget:
-		return r, a.cluster.forget(ctx, r)
+		return r, a.cluster.Forget(ctx, r)
 	case plan.Deny:
 		log.Info("refused", "code", r.Code)
 		return r, a.save(ctx, &r)
@@ -103,7 +103,7 @@ func (a *Agent) step(ctx context.Context, s plan.Step) (plan.Record, error) {
 	}
 	ended := a.now()
 	for _, l := range s.Delete {
-		deleted, err := a.cluster.delete(ctx, l)
+		deleted, err := a.cluster.Delete(ctx, l)
 		if err != nil {
 			return r, err
 		}
@@ -138,7 +138,7 @@ func (a *Agent) announce(ctx context.Context, r *plan.Record) {
 	begun.Phase = plan.Ending
 	ctx, cancel := context.WithTimeout(ctx, announceTime)
 	defer cancel()
-	if a.cluster.save(ctx, &begun) == nil {
+	if a.cluster.Save(ctx, &begun) == nil {
 		r.Version = begun.Version
 	}
 }

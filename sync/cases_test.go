@@ -19,15 +19,16 @@ import (
 	"github.com/pullgrant/pullgrant/internal/github"
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/sync/git"
+	"github.com/pullgrant/pullgrant/sync/kube"
 	"github.com/pullgrant/pullgrant/testdata/answers"
 	"github.com/pullgrant/pullgrant/testdata/cases"
-	"github.com/pullgrant/pullgrant/testdata/kube"
+	controlplane "github.com/pullgrant/pullgrant/testdata/kube"
 )
 
 // clusterOfScenarios is a cluster with the role that the scenarios ask for, in which no agent has been yet.
 func clusterOfScenarios(t *testing.T) *rest.Config {
 	t.Helper()
-	config := kube.ForTest(t).Admin()
+	config := controlplane.ForTest(t).Admin()
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		t.Fatal(err)
@@ -45,7 +46,7 @@ func clusterOfScenarios(t *testing.T) *rest.Config {
 		t.Fatal(err)
 	}
 	t.Cleanup(drop)
-	if err := client.CoreV1().ConfigMaps(Namespace).Delete(t.Context(), trustName, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
+	if err := client.CoreV1().ConfigMaps(kube.Namespace).Delete(t.Context(), kube.TrustName, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
 		t.Fatal(err)
 	}
 	return config

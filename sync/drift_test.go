@@ -66,7 +66,7 @@ func TestRecordAloneGrantsNothing(t *testing.T) {
 		Subject: requests.Subject{Kind: requests.KindUser, Name: "alice@example.com"}, Window: requests.NewWindow(noon, requests.Duration(2*3600e9)),
 		Bindings: []requests.Binding{{Name: requests.ObjectName(name, 0), Namespace: s.namespace, Role: requests.Role{Kind: requests.KindClusterRole, Name: "payments-debug"}}},
 		Evidence: requests.Evidence{Source: requests.EvidenceGitHub, Blob: s.git("rev-parse", "main:"+path), MergeCommit: s.Branch("main")}}
-	s.must(s.agent(options{}).cluster.save(t.Context(), &plan.Record{Phase: plan.Granting, Grant: g, Objects: plan.ObjectsOf(g, true), Request: []byte(content)}))
+	s.must(s.agent(options{}).cluster.Save(t.Context(), &plan.Record{Phase: plan.Granting, Grant: g, Objects: plan.ObjectsOf(g, true), Request: []byte(content)}))
 	s.once(options{github: true})
 	if r := s.over(name, requests.CauseDenied, "InsufficientApprovals"); r.Status.GrantedAt != nil {
 		t.Errorf("the entry: %+v", r)

@@ -28,7 +28,7 @@ func (a *Agent) enter(ctx context.Context, entries []ledger.Entry) error {
 			if e.Discard {
 				event, cause = plan.Discard, requests.CauseDenied
 			}
-			a.log.Info("off the branch", "event", string(event), "request", e.Record.Grant.Name, "cluster", a.cluster.name,
+			a.log.Info("off the branch", "event", string(event), "request", e.Record.Grant.Name, "cluster", a.cluster.Name,
 				"cause", cause, "code", e.Record.Code, "commit", commit)
 			a.tellEnd(e, commit)
 		}
@@ -39,12 +39,12 @@ func (a *Agent) enter(ctx context.Context, entries []ledger.Entry) error {
 // change is what is left to be done on a tip.
 func (a *Agent) change(tip string, batch []ledger.Entry) (git.Change, error) {
 	at := a.now()
-	person := git.Person{Name: "pullgrant", Email: "pullgrant@" + a.cluster.name + ".invalid"}
+	person := git.Person{Name: "pullgrant", Email: "pullgrant@" + a.cluster.Name + ".invalid"}
 	change := git.Change{Put: map[string][]byte{}, Author: person, Committer: person, When: at, Sign: a.signer}
 	var left []ledger.Entry
 	for _, e := range batch {
 		g := e.Record.Grant
-		path := requests.RevocationPath(a.cluster.name, g.Name)
+		path := requests.RevocationPath(a.cluster.Name, g.Name)
 		facts := requests.FactsPath(path)
 		there, err := a.repository.Entries(tip, g.Path, path, facts)
 		if err != nil {
@@ -70,6 +70,6 @@ func (a *Agent) change(tip string, batch []ledger.Entry) (git.Change, error) {
 			left = append(left, e)
 		}
 	}
-	change.Message = ledger.Message(a.cluster.name, left)
+	change.Message = ledger.Message(a.cluster.Name, left)
 	return change, nil
 }

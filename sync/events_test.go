@@ -12,12 +12,13 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/kube"
 )
 
 // told lists the events as kubectl would, oldest first; of this test's cluster, whose number all its names have.
 func (s *stage) told() (lines []string) {
 	s.Helper()
-	list, err := s.admin.CoreV1().Events(Namespace).List(s.Context(), metav1.ListOptions{})
+	list, err := s.admin.CoreV1().Events(kube.Namespace).List(s.Context(), metav1.ListOptions{})
 	s.must(err)
 	slices.SortStableFunc(list.Items, func(a, b corev1.Event) int { return a.LastTimestamp.Compare(b.LastTimestamp.Time) })
 	ours := regexp.MustCompile(s.cluster[len("prod"):] + `($|[ :"])`) // not the third try of another stage
@@ -108,14 +109,15 @@ func TestEventsDoNotMatter(t *testing.T) {
 	if n := strings.Count(s.log.String(), `"an event is lost"`); n != 2 {
 		t.Errorf("%d events lost", n)
 	}
-	for range 10 * eventsAtOnce {
+	const atOnce = 100 // that are sent
+	for range 10 * atOnce {
 		a.paused = "for a test"
 		a.reportStops()
 		a.paused = ""
 		a.reportStops()
 	}
-	a.events.sending.Wait()
-	if n := strings.Count(s.log.String(), `"an event is lost"`); n > 5*eventsAtOnce {
+	a.events.Wait()
+	if n := strings.Count(s.log.String(), `"an event is lost"`); n > 5*atOnce {
 		t.Errorf("%d events were sent", n)
 	}
 }

@@ -9,28 +9,28 @@ import (
 	"time"
 
 	rbacv1 "k8s.io/api/rbac/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/informers"
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/pullgrant/pullgrant/render"
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/kube"
 	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
 const (
 	tick          = time.Second     // longest time between two looks at the clock, and between two tries
 	deleteTimeout = 5 * time.Second // of one try
-	deleters      = 32              // first tries at a time, and as many that are tried again
-	goneFor       = 24 * time.Hour  // how long it is remembered that a binding disappeared
-	scanEvery     = time.Minute     // between two lists of all bindings, should the watch ever miss one
+	listTimeout   = 30 * time.Second
+	deleters      = 32             // first tries at a time, and as many that are tried again
+	goneFor       = 24 * time.Hour // how long it is remembered that a binding disappeared
+	scanEvery     = time.Minute    // between two lists of all bindings, should the watch ever miss one
 )
 
 // expirer deletes managed bindings when they are due. It goes by what the bindings themselves say and by what records
 // add, and needs neither git nor GitHub nor the rest of the agent. It writes no records: whoever plans learns from gone
 // what disappeared and when.
 type expirer struct {
-	cluster *cluster
+	cluster *kube.Cluster
 	now     func() time.Time
 	log     *slog.Logger
 	wake    chan struct{} // a deadline came closer
@@ -52,19 +52,20 @@ type deadline struct {
 }
 
 // newExpirer wants a cluster of its own, so that nothing else the agent does can hold it up.
-func newExpirer(c *cluster, now func() time.Time, log *slog.Logger) *expirer {
+func newExpirer(c *kube.Cluster, now func() time.Time, log *slog.Logger) *expirer {
 	return &expirer{cluster: c, now: now, log: log, wake: make(chan struct{}, 1), vanish: make(chan struct{}, 1),
 		watched: map[string]*deadline{}, vanished: map[string]plan.Gone{}}
 }
 
 // run works until ctx ends, and then waits for the deletions that are on their way.
 func (e *expirer) run(ctx context.Context) error {
-	factory := informers.NewSharedInformerFactoryWithOptions(e.cluster.client, 0, informers.WithTransform(trim),
-		informers.WithTweakListOptions(func(o *metav1.ListOptions) { o.LabelSelector = e.cluster.selector() }))
-	informer := factory.Rbac().V1().RoleBindings().Informer()
+	informer := cache.NewSharedIndexInformer(e.cluster.Bindings(), &rbacv1.RoleBinding{}, 0, cache.Indexers{})
+	if err := informer.SetTransform(trim); err != nil {
+		return fmt.Errorf("watching RoleBindings: %w", err)
+	}
 	err := informer.SetWatchErrorHandler(func(_ *cache.Reflector, err error) {
 		e.metrics.failed(stageWatch)
-		e.log.Error("watching RoleBindings does not work; deadlines known so far hold", "event", "watch", "cluster", e.cluster.name, "error", err.Error())
+		e.log.Error("watching RoleBindings does not work; deadlines known so far hold", "event", "watch", "cluster", e.cluster.Name, "error", err.Error())
 	})
 	if err != nil {
 		return fmt.Errorf("watching RoleBindings: %w", err)
@@ -77,10 +78,9 @@ func (e *expirer) run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("watching RoleBindings: %w", err)
 	}
-	factory.StartWithContext(ctx)
-	defer factory.Shutdown()
 	var tries gosync.WaitGroup
 	defer tries.Wait()
+	tries.Go(func() { informer.RunWithContext(ctx) })
 	tries.Go(func() { e.scan(ctx) })
 	first, again := make(chan struct{}, deleters), make(chan struct{}, deleters)
 	timer := time.NewTimer(0)
@@ -124,21 +124,21 @@ func (e *expirer) scan(ctx context.Context) {
 		case <-ticker.C:
 		}
 		if err := e.look(ctx); err != nil && ctx.Err() == nil {
-			e.log.Error("looking at all RoleBindings does not work; deadlines known so far hold", "event", "watch", "cluster", e.cluster.name, "error", err.Error())
+			e.log.Error("looking at all RoleBindings does not work; deadlines known so far hold", "event", "watch", "cluster", e.cluster.Name, "error", err.Error())
 		}
 	}
 }
 
 // look takes over the deadlines of all bindings there are.
 func (e *expirer) look(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	ctx, cancel := context.WithTimeout(ctx, listTimeout)
 	defer cancel()
-	list, err := e.cluster.client.RbacV1().RoleBindings("").List(ctx, metav1.ListOptions{LabelSelector: e.cluster.selector()})
+	list, err := e.cluster.ListBindings(ctx)
 	if err != nil {
-		return fmt.Errorf("listing RoleBindings: %w", err)
+		return err
 	}
-	for i := range list.Items {
-		e.see(&list.Items[i])
+	for i := range list {
+		e.see(&list[i])
 	}
 	return nil
 }
@@ -161,7 +161,7 @@ func (e *expirer) see(object any) {
 	if err := end.UnmarshalText([]byte(b.Annotations[render.AnnotationExpiresAt])); err != nil {
 		end = requests.At(e.now())
 	}
-	e.watch(e.cluster.live(b), end.Time)
+	e.watch(e.cluster.Live(b), end.Time)
 }
 
 // watch has a binding deleted at the given time, or earlier when that was said before: expiry never moves later (G2).
@@ -187,7 +187,7 @@ func (e *expirer) miss(object any) {
 		object = last.Obj
 	}
 	if b, ok := object.(*rbacv1.RoleBinding); ok {
-		e.note(e.cluster.live(b))
+		e.note(e.cluster.Live(b))
 	}
 }
 
@@ -256,8 +256,8 @@ func (e *expirer) due() (due []*deadline, wait time.Duration) {
 func (e *expirer) expire(ctx context.Context, d *deadline) {
 	ctx, cancel := context.WithTimeout(ctx, deleteTimeout)
 	defer cancel()
-	deleted, err := e.cluster.delete(ctx, d.Live)
-	log := e.log.With("cluster", e.cluster.name, "namespace", d.Namespace, "binding", d.Name, "expires_at", requests.At(d.at).String())
+	deleted, err := e.cluster.Delete(ctx, d.Live)
+	log := e.log.With("cluster", e.cluster.Name, "namespace", d.Namespace, "binding", d.Name, "expires_at", requests.At(d.at).String())
 	if err != nil {
 		e.metrics.failed(stageExpire)
 		log.Error("expiring a binding did not work; trying again every second", "event", "expire", "error", err.Error())

@@ -15,6 +15,7 @@ import (
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/render"
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/kube"
 	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
@@ -29,7 +30,7 @@ func (a *Agent) grant(ctx context.Context, r plan.Record) (plan.Record, error) {
 	fresh := r.Version == ""
 	if fresh {
 		r.Objects = plan.ObjectsOf(r.Grant, true)
-		if r.Roles, err = a.cluster.rules(ctx, r.Grant); err != nil {
+		if r.Roles, err = a.cluster.RoleDigests(ctx, r.Grant); err != nil {
 			return r, err
 		}
 	}
@@ -46,7 +47,7 @@ func (a *Agent) grant(ctx context.Context, r plan.Record) (plan.Record, error) {
 	if err := a.own(ctx, &r, bindings); err != nil {
 		return r, err
 	}
-	log := a.log.With("event", string(plan.Grant), "cluster", a.cluster.name, "request", r.Grant.Name, "expires_at", r.Grant.Window.End.String())
+	log := a.log.With("event", string(plan.Grant), "cluster", a.cluster.Name, "request", r.Grant.Name, "expires_at", r.Grant.Window.End.String())
 	for i := range bindings {
 		o := r.Binding(i)
 		if o.UID != "" {
@@ -66,7 +67,7 @@ func (a *Agent) grant(ctx context.Context, r plan.Record) (plan.Record, error) {
 					o.Content = ""
 				}
 			}
-			return r, errors.Join(err, a.cluster.save(ctx, &r))
+			return r, errors.Join(err, a.cluster.Save(ctx, &r))
 		}
 		o.UID = uid
 		log.Info("created", "namespace", o.Namespace, "binding", o.Name)
@@ -85,7 +86,7 @@ func (a *Agent) create(ctx context.Context, b *rbacv1.RoleBinding, end time.Time
 	}
 	ctx, cancel := context.WithTimeout(ctx, left)
 	defer cancel()
-	return a.cluster.create(ctx, b)
+	return a.cluster.Create(ctx, b)
 }
 
 // neverMade tells an error after which there is no binding for certain. After others, such as a connection that broke,
@@ -104,7 +105,7 @@ func (a *Agent) backstop(ctx context.Context, r *plan.Record, fresh bool) (polic
 			continue
 		}
 		var err error
-		if o.NamespaceUID, err = a.cluster.namespaceUID(ctx, o.Namespace); err != nil {
+		if o.NamespaceUID, err = a.cluster.NamespaceUID(ctx, o.Namespace); err != nil {
 			return "", err
 		}
 		if err := a.fencedIn(ctx, o.Namespace, r.Grant); err != nil {
@@ -117,14 +118,14 @@ func (a *Agent) backstop(ctx context.Context, r *plan.Record, fresh bool) (polic
 		if err != nil {
 			return "", err
 		}
-		o.Content, missing[o] = jobContent(&job), job
+		o.Content, missing[o] = kube.JobContent(&job), job
 	}
-	if err := a.cluster.save(ctx, r); err != nil {
+	if err := a.cluster.Save(ctx, r); err != nil {
 		return "", err
 	}
 	for o, job := range missing {
 		var err error
-		switch o.UID, err = a.cluster.createJob(ctx, &job); {
+		switch o.UID, err = a.cluster.CreateJob(ctx, &job); {
 		case err == nil:
 		case fresh && apierrors.IsAlreadyExists(err):
 			return policies.BindingConflict, err
@@ -134,7 +135,7 @@ func (a *Agent) backstop(ctx context.Context, r *plan.Record, fresh bool) (polic
 			return policies.NoBackstop, err
 		default:
 			a.log.Warn("granting without a backstop, as the policy lets be: only the agent ends this access", "event", string(plan.Grant),
-				"cluster", a.cluster.name, "request", r.Grant.Name, "namespace", o.Namespace, "error", err.Error())
+				"cluster", a.cluster.Name, "request", r.Grant.Name, "namespace", o.Namespace, "error", err.Error())
 			r.Objects = slices.DeleteFunc(r.Objects, func(o plan.Object) bool { return !o.IsBinding() }) // Jobs that were made are swept
 			return "", nil
 		}
@@ -146,7 +147,7 @@ func (a *Agent) backstop(ctx context.Context, r *plan.Record, fresh bool) (polic
 // is about the agent.
 func objected(err error) bool {
 	return (apierrors.IsForbidden(err) || apierrors.IsInvalid(err) || apierrors.IsBadRequest(err)) &&
-		!strings.Contains(err.Error(), "cannot create resource") && !byFence(err)
+		!strings.Contains(err.Error(), "cannot create resource") && !kube.RefusedByFence(err)
 }
 
 // own ties each binding that is missing to the Job of its namespace, and notes what is about to be made: a binding that ends
@@ -161,17 +162,16 @@ func (a *Agent) own(ctx context.Context, r *plan.Record, bindings []rbacv1.RoleB
 		}
 		render.Own(&bindings[i], requests.ObjectName(r.Grant.Name, 0), uid)
 		if o.UID == "" {
-			o.Content = content(&bindings[i])
+			o.Content = kube.BindingContent(&bindings[i])
 		}
 	}
-	return a.cluster.save(ctx, r)
+	return a.cluster.Save(ctx, r)
 }
 
 // A Job that was complete only some time after it was made acts that much later: it is made again.
 const (
-	armTime = 5 * time.Second       // how long a pass waits for a Job to be complete
-	armPoll = 20 * time.Millisecond // between two looks at it
-	armLate = maxSkew               // how much later a backstop may act
+	armTime = 5 * time.Second // how long a pass waits for a Job to be complete
+	armLate = maxSkew         // how much later a backstop may act
 )
 
 // armed waits until the TTL of each Job runs: a backstop that Kubernetes' controllers have not taken note of is none.
@@ -183,19 +183,19 @@ func (a *Agent) armed(ctx context.Context, r *plan.Record) error {
 		if o.IsBinding() {
 			continue
 		}
-		late, err := a.cluster.finished(waiting, *o)
+		late, err := a.cluster.Finished(waiting, *o)
 		if err != nil {
 			return fmt.Errorf("granting %s: %w", r.Grant.Name, err)
 		}
 		if late.Abs() <= armLate {
 			continue
 		}
-		if _, err := a.cluster.delete(ctx, plan.Live{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, UID: o.UID}); err != nil {
+		if _, err := a.cluster.Delete(ctx, plan.Live{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, UID: o.UID}); err != nil {
 			return err
 		}
 		o.UID = ""
 		return errors.Join(fmt.Errorf("granting %s: Job %s/%s was complete only after %s, so it would end access that much too late; it is made again",
-			r.Grant.Name, o.Namespace, o.Name, late), a.cluster.save(ctx, r))
+			r.Grant.Name, o.Namespace, o.Name, late), a.cluster.Save(ctx, r))
 	}
 	return nil
 }
@@ -209,11 +209,11 @@ func (a *Agent) refuse(ctx context.Context, r plan.Record, code policies.Code, w
 		if o.UID == "" {
 			continue
 		}
-		if _, err := a.cluster.delete(ctx, plan.Live{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, UID: o.UID}); err != nil {
+		if _, err := a.cluster.Delete(ctx, plan.Live{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, UID: o.UID}); err != nil {
 			return r, err
 		}
 	}
 	r.Phase, r.EndedAt = plan.Ended, requests.At(a.now())
-	a.log.Error("refused", "event", string(plan.Deny), "cluster", a.cluster.name, "request", r.Grant.Name, "code", r.Code, "error", why.Error())
+	a.log.Error("refused", "event", string(plan.Deny), "cluster", a.cluster.Name, "request", r.Grant.Name, "code", r.Code, "error", why.Error())
 	return r, a.save(ctx, &r)
 }

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/kube"
 )
 
 // run runs an agent until the returned function is called, or the test ends.
@@ -33,7 +34,7 @@ func (s *stage) run(o options) (stop func()) {
 
 func (s *stage) leader() string {
 	s.Helper()
-	lease, err := s.admin.CoordinationV1().Leases(Namespace).Get(s.Context(), leaseName, metav1.GetOptions{})
+	lease, err := s.admin.CoordinationV1().Leases(kube.Namespace).Get(s.Context(), kube.LeaseName, metav1.GetOptions{})
 	if err != nil || lease.Spec.HolderIdentity == nil {
 		return ""
 	}

@@ -7,7 +7,8 @@ import (
 
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
-	"github.com/pullgrant/pullgrant/testdata/kube"
+	"github.com/pullgrant/pullgrant/sync/kube"
+	controlplane "github.com/pullgrant/pullgrant/testdata/kube"
 )
 
 // TestPause: what is asked for waits, what was given still ends on time and is recorded, and nothing is lost.
@@ -16,8 +17,8 @@ func TestPause(t *testing.T) {
 	before := s.ask("before")
 	s.once(options{})
 	s.allowed(true)
-	admin := kube.ForTest(t).Admin()
-	s.must(Pause(t.Context(), admin, "INC-9: looking into it"))
+	admin := controlplane.ForTest(t).Admin()
+	s.must(kube.Pause(t.Context(), admin, "INC-9: looking into it"))
 	s.setClock(noon.Add(30 * time.Minute))
 	while := s.ask("while")
 	agent := s.agent(options{})
@@ -31,7 +32,7 @@ func TestPause(t *testing.T) {
 	s.setClock(noon.Add(time.Hour))
 	_ = agent.Once(t.Context()) // what waits still does
 	s.over(before, requests.CauseExpired, "")
-	paused, reason, err := Resume(t.Context(), admin)
+	paused, reason, err := kube.Resume(t.Context(), admin)
 	if err != nil || !paused || reason != "INC-9: looking into it" {
 		t.Errorf("%q, %v", reason, err)
 	}
@@ -39,7 +40,7 @@ func TestPause(t *testing.T) {
 	if b := s.bindings(); len(b) != 1 || b[0].Name != requests.ObjectName(while, 0) {
 		t.Errorf("bindings: %v", b)
 	}
-	if paused, _, err := Resume(t.Context(), admin); err != nil || paused {
+	if paused, _, err := kube.Resume(t.Context(), admin); err != nil || paused {
 		t.Errorf("a second time: %t, %v", paused, err)
 	}
 }

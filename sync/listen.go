@@ -31,7 +31,7 @@ func (a *Agent) serve(ctx context.Context) (wait func()) {
 	if a.listener == nil {
 		return parts.Wait
 	}
-	log := a.log.With("event", "listen", "cluster", a.cluster.name, "address", a.listener.Addr().String())
+	log := a.log.With("event", "listen", "cluster", a.cluster.Name, "address", a.listener.Addr().String())
 	server := &http.Server{
 		Handler: a.handler(), ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn), MaxHeaderBytes: maxHeader,
 		ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/pullgrant/pullgrant/sync/kube"
 )
 
 // running has an agent run until the test ends, or until stop is called.
@@ -165,7 +167,7 @@ func TestReadyThoughNothingIsGranted(t *testing.T) {
 	s.shows(a, "granting_stopped", `reason="ClockSkew"`, "1")
 	s.shows(a, "granting_stopped", `reason="NonFastForward"`, "1")
 	s.setAhead(&s.apiAhead, 0)
-	s.must(a.cluster.note(t.Context(), annotationHead, s.Branch("main")))
+	s.must(a.cluster.Note(t.Context(), kube.AnnotationHead, s.Branch("main")))
 	s.until("neither is told", func() bool { _, text := get(a, "/readyz"); return !strings.Contains(text, "nothing is granted") })
 	s.shows(a, "granting_stopped", `reason="NonFastForward"`, "0")
 }

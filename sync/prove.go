@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/git"
@@ -42,7 +44,7 @@ func (a *Agent) readMain(tip string) (main *plan.Main, problems []string, err er
 		return nil, nil, err
 	}
 	main = &plan.Main{Tip: tip, Requests: map[string]string{}, Names: map[string][]string{}}
-	folder := requests.Folder + "/" + a.cluster.name + "/"
+	folder := requests.Folder + "/" + a.cluster.Name + "/"
 	for _, e := range entries {
 		name := strings.TrimSuffix(path.Base(e.Path), ".yaml")
 		main.Names[name] = append(main.Names[name], e.Path)
@@ -51,7 +53,7 @@ func (a *Agent) readMain(tip string) (main *plan.Main, problems []string, err er
 		case !strings.HasPrefix(e.Path, folder):
 		case e.Fault != "":
 			problems = append(problems, fmt.Sprintf("%s is %s; a request is a plain file", requests.Quote(e.Path), e.Fault))
-		case !ok || place.Cluster != a.cluster.name:
+		case !ok || place.Cluster != a.cluster.Name:
 			problems = append(problems, fmt.Sprintf("%s is not requests/<cluster>/<policy>/<yyyymmdd>-<requester>-<slug>.yaml", requests.Quote(e.Path)))
 		default:
 			main.Requests[e.Path] = e.Hash
@@ -117,7 +119,7 @@ func (a *Agent) prove(ctx context.Context, w plan.World) map[string]plan.Proof {
 			level = slog.LevelError
 			a.metrics.decided(d.Outcome, string(d.Code))
 		}
-		a.log.Log(ctx, level, "judged", "event", "judge", "request", path.Base(strings.TrimSuffix(p, ".yaml")), "cluster", a.cluster.name,
+		a.log.Log(ctx, level, "judged", "event", "judge", "request", path.Base(strings.TrimSuffix(p, ".yaml")), "cluster", a.cluster.Name,
 			"commit", w.Main.Tip, "decision", d.Outcome.String(), "code", string(d.Code), "message", d.Message)
 	}
 	return proofs
@@ -209,7 +211,7 @@ func (a *Agent) keep(p string, facts policies.Facts) []byte {
 		err = fmt.Errorf("they have %d bytes; the most allowed is %d", len(data), policies.MaxFactsSize)
 	}
 	if err != nil {
-		a.log.Warn("the facts of a request are not kept; an audit will name it", "event", "judge", "cluster", a.cluster.name,
+		a.log.Warn("the facts of a request are not kept; an audit will name it", "event", "judge", "cluster", a.cluster.Name,
 			"request", path.Base(strings.TrimSuffix(p, ".yaml")), "error", err.Error())
 		return nil
 	}
@@ -278,10 +280,46 @@ func (a *Agent) removers(ctx context.Context, w plan.World) map[string]string {
 		}
 		login, _, err := a.github.RemovedBy(ctx, p, w.Main.Tip)
 		if err != nil {
-			a.log.Error("who removed a request is not known yet", "event", "judge", "request", r.Grant.Name, "cluster", a.cluster.name, "error", err.Error())
+			a.log.Error("who removed a request is not known yet", "event", "judge", "request", r.Grant.Name, "cluster", a.cluster.Name, "error", err.Error())
 			continue
 		}
 		found[p] = login
 	}
 	return found
+}
+
+// unchanged refuses what is allowed when a role it gives is another in the cluster than the catalogue shows, now or at
+// the merge: then its approvers saw something else. A role without a catalogue file is not compared, as its approvers
+// were told.
+func (a *Agent) unchanged(ctx context.Context, d policies.Decision, f policies.Facts) policies.Decision {
+	if d.Outcome != policies.Allowed {
+		return d
+	}
+	trees := []policies.Tree{f.Base}
+	if f.Merge != nil {
+		trees = append(trees, f.Merge.FirstParent)
+	}
+	for _, b := range d.Grant.Bindings {
+		for _, t := range trees {
+			shown, catalogued, _ := t.Role(d.Grant.Cluster, b.Role.Name)
+			if !catalogued {
+				continue
+			}
+			live, err := a.cluster.Role(ctx, b.Role.Name)
+			problem, code := "", policies.RoleChanged
+			switch {
+			case apierrors.IsNotFound(err):
+				problem = "is not in the cluster any more"
+			case err != nil:
+				problem, code = fmt.Sprintf("cannot be compared with the catalogue: %v", err), policies.EvaluationError
+			case live.Spec.Hash != shown.Spec.Hash || live.Spec.Aggregated != shown.Spec.Aggregated:
+				problem = fmt.Sprintf("does not have the rules that %s shows; run `pullgrant catalog --cluster %s` and ask again",
+					policies.CatalogPath(d.Grant.Cluster, b.Role.Name), d.Grant.Cluster)
+			default:
+				continue
+			}
+			return d.Refused(code, "the role %s %s", requests.Quote(b.Role.Name), problem)
+		}
+	}
+	return d
 }

@@ -12,8 +12,9 @@ import (
 
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/kube"
 	"github.com/pullgrant/pullgrant/testdata/forge"
-	"github.com/pullgrant/pullgrant/testdata/kube"
+	controlplane "github.com/pullgrant/pullgrant/testdata/kube"
 )
 
 // listsPods are the rules of the ClusterRole payments-debug that every stage has.
@@ -46,7 +47,7 @@ func (s *stage) mayRead(names ...string) (missing []string) {
 	s.Helper()
 	s.until("the agent may read the roles "+strings.Join(names, ", "), func() (done bool) {
 		var err error
-		_, missing, err = LiveRoles(s.Context(), s.agentRest, s.cluster, names)
+		_, missing, err = kube.LiveRoles(s.Context(), s.agentRest, s.cluster, names)
 		return err == nil
 	})
 	return missing
@@ -99,7 +100,7 @@ func TestRoleChanged(t *testing.T) {
 // TestRoleMissing: a role that is gone can be made again by anybody who may, with any rules.
 func TestRoleMissing(t *testing.T) {
 	s := newStage(t)
-	s.must(kube.ForTest(t).Apply(t.Context(), kube.AgentManifests([]string{s.namespace}, []string{"payments-gone", "payments-debug"})))
+	s.must(controlplane.ForTest(t).Apply(t.Context(), controlplane.AgentManifests([]string{s.namespace}, []string{"payments-gone", "payments-debug"})))
 	if missing := s.mayRead("payments-gone", "payments-debug"); !slices.Equal(missing, []string{"payments-gone"}) {
 		t.Errorf("missing: %v", missing)
 	}
@@ -116,9 +117,9 @@ func TestRoleMissing(t *testing.T) {
 // TestRoleUnreadable: without the right to compare, nothing is granted and nothing is refused for good.
 func TestRoleUnreadable(t *testing.T) {
 	s := newStage(t)
-	s.must(kube.ForTest(t).Apply(t.Context(), kube.AgentManifests([]string{s.namespace}, []string{"payments-other"})))
+	s.must(controlplane.ForTest(t).Apply(t.Context(), controlplane.AgentManifests([]string{s.namespace}, []string{"payments-other"})))
 	s.until("the agent may not read payments-debug", func() bool {
-		_, _, err := LiveRoles(s.Context(), s.agentRest, s.cluster, []string{"payments-debug"})
+		_, _, err := kube.LiveRoles(s.Context(), s.agentRest, s.cluster, []string{"payments-debug"})
 		return err != nil
 	})
 	s.manage("catalog", s.catalog("payments-debug", false, listsPods))
@@ -157,7 +158,7 @@ func TestLiveRolesOfAnAggregatedRole(t *testing.T) {
 	s.until("the rules of the part are in the whole", func() bool {
 		var err error
 		var missing []string
-		found, missing, err = LiveRoles(t.Context(), kube.ForTest(t).Admin(), "prod-eu", append(names, "payments-gone"))
+		found, missing, err = kube.LiveRoles(t.Context(), controlplane.ForTest(t).Admin(), "prod-eu", append(names, "payments-gone"))
 		s.must(err)
 		if !slices.Equal(missing, []string{"payments-gone"}) || len(found) != 2 {
 			t.Fatalf("missing %v, found %v", missing, found)

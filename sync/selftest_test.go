@@ -11,7 +11,8 @@ import (
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/render"
 	"github.com/pullgrant/pullgrant/requests"
-	"github.com/pullgrant/pullgrant/testdata/kube"
+	"github.com/pullgrant/pullgrant/sync/kube"
+	controlplane "github.com/pullgrant/pullgrant/testdata/kube"
 )
 
 // TestUnfenced: with the fence missing or weakened nothing is granted, everything still ends, and all goes on once it is back.
@@ -47,8 +48,8 @@ func TestUnfenced(t *testing.T) {
 					_ = s.admin.AdmissionregistrationV1().ValidatingAdmissionPolicyBindings().Delete(t.Context(), name, metav1.DeleteOptions{})
 					_ = s.admin.AdmissionregistrationV1().ValidatingAdmissionPolicies().Delete(t.Context(), name, metav1.DeleteOptions{})
 				}
-				s.must(kube.ForTest(t).Apply(t.Context(), kube.AgentManifests([]string{s.namespace}, []string{"payments-debug"})))
-				s.must(kube.ForTest(t).AwaitFence(t.Context()))
+				s.must(controlplane.ForTest(t).Apply(t.Context(), controlplane.AgentManifests([]string{s.namespace}, []string{"payments-debug"})))
+				s.must(controlplane.ForTest(t).AwaitFence(t.Context()))
 			}
 			s.must(weaken(s))
 			defer repair()
@@ -72,13 +73,13 @@ func TestOverPrivileged(t *testing.T) {
 			s.must(err)
 			_, err = s.admin.RbacV1().ClusterRoleBindings().Create(t.Context(), &rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: name},
 				RoleRef:  rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: name},
-				Subjects: []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: Namespace, Name: render.Agent}}}, metav1.CreateOptions{})
+				Subjects: []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: kube.Namespace, Name: render.Agent}}}, metav1.CreateOptions{})
 			s.must(err)
 			c := s.agent(options{}).cluster
-			s.until("the right is in force", func() bool { excess, err := c.excess(t.Context(), Namespace); return err == nil && excess != "" })
+			s.until("the right is in force", func() bool { excess, err := c.Excess(t.Context(), kube.Namespace); return err == nil && excess != "" })
 			repair := func() {
 				_ = s.admin.RbacV1().ClusterRoleBindings().Delete(t.Context(), name, metav1.DeleteOptions{})
-				s.until("the right is gone", func() bool { excess, err := c.excess(t.Context(), Namespace); return err == nil && excess == "" })
+				s.until("the right is gone", func() bool { excess, err := c.Excess(t.Context(), kube.Namespace); return err == nil && excess == "" })
 			}
 			defer repair()
 			s.refusesToGrant(policies.OverPrivileged, "take that right from it", repair)
@@ -115,11 +116,11 @@ func TestTooMuchInOneNamespace(t *testing.T) {
 	s := newStage(t)
 	_, err := s.admin.RbacV1().RoleBindings(s.namespace).Create(t.Context(), &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Name: "too-much"},
 		RoleRef:  rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "edit"},
-		Subjects: []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: Namespace, Name: render.Agent}}}, metav1.CreateOptions{})
+		Subjects: []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: kube.Namespace, Name: render.Agent}}}, metav1.CreateOptions{})
 	s.must(err)
 	agent := s.agent(options{})
 	s.until("the right is in force", func() bool {
-		excess, err := agent.cluster.excess(t.Context(), s.namespace)
+		excess, err := agent.cluster.Excess(t.Context(), s.namespace)
 		return err == nil && excess != ""
 	})
 	s.ask("narrow")
@@ -128,19 +129,5 @@ func TestTooMuchInOneNamespace(t *testing.T) {
 	}
 	if len(s.bindings()) != 0 {
 		t.Errorf("bindings: %v", s.bindings())
-	}
-}
-
-// TestAskedOneByOne: an authorizer that cannot list rights, as webhooks cannot, is asked for each.
-func TestAskedOneByOne(t *testing.T) {
-	s := newStage(t)
-	c := s.agent(options{}).cluster
-	may, err := c.may(t.Context(), s.namespace, "create", "batch", "jobs")
-	if err != nil || !may {
-		t.Errorf("jobs: %t, %v", may, err)
-	}
-	may, err = c.may(t.Context(), s.namespace, "create", "", "serviceaccounts/token")
-	if err != nil || may {
-		t.Errorf("tokens: %t, %v", may, err)
 	}
 }

@@ -28,11 +28,12 @@ import (
 	"github.com/pullgrant/pullgrant/internal/github"
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/git"
+	"github.com/pullgrant/pullgrant/sync/kube"
 	"github.com/pullgrant/pullgrant/testdata/forge"
-	"github.com/pullgrant/pullgrant/testdata/kube"
+	controlplane "github.com/pullgrant/pullgrant/testdata/kube"
 )
 
-func TestMain(m *testing.M) { kube.Main(m) }
+func TestMain(m *testing.M) { controlplane.Main(m) }
 
 // noon is when these tests begin; nothing in them waits for a real clock.
 var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
@@ -57,7 +58,7 @@ var stages, replicas atomic.Int32
 
 func newStage(t *testing.T) *stage {
 	t.Helper()
-	cp := kube.ForTest(t)
+	cp := controlplane.ForTest(t)
 	n := stages.Add(1)
 	s := &stage{T: t, now: noon, cluster: fmt.Sprintf("prod-%d", n), namespace: fmt.Sprintf("payments-%d", n)}
 	var err error
@@ -69,16 +70,16 @@ func newStage(t *testing.T) *stage {
 	if _, err := s.admin.RbacV1().ClusterRoles().Create(t.Context(), role, metav1.CreateOptions{}); !apierrors.IsAlreadyExists(err) {
 		s.must(err)
 	}
-	s.must(cp.Apply(t.Context(), kube.AgentManifests([]string{s.namespace}, []string{"payments-debug"})))
-	err = s.admin.CoordinationV1().Leases(Namespace).Delete(t.Context(), leaseName, metav1.DeleteOptions{})
+	s.must(cp.Apply(t.Context(), controlplane.AgentManifests([]string{s.namespace}, []string{"payments-debug"})))
+	err = s.admin.CoordinationV1().Leases(kube.Namespace).Delete(t.Context(), kube.LeaseName, metav1.DeleteOptions{})
 	if !apierrors.IsNotFound(err) {
 		s.must(err)
 	}
-	err = s.admin.CoreV1().ConfigMaps(Namespace).Delete(t.Context(), trustName, metav1.DeleteOptions{})
+	err = s.admin.CoreV1().ConfigMaps(kube.Namespace).Delete(t.Context(), kube.TrustName, metav1.DeleteOptions{})
 	if !apierrors.IsNotFound(err) {
 		s.must(err)
 	}
-	s.agentRest, err = cp.ServiceAccount(t.Context(), Namespace, "pullgrant-agent")
+	s.agentRest, err = cp.ServiceAccount(t.Context(), kube.Namespace, "pullgrant-agent")
 	s.must(err)
 	s.must(cp.AwaitFence(t.Context()))
 	s.until("the agent's rights are in force", func() bool {
@@ -342,7 +343,7 @@ func (s *stage) jobs() []batchv1.Job {
 
 func (s *stage) records() []corev1.ConfigMap {
 	s.Helper()
-	list, err := s.admin.CoreV1().ConfigMaps(Namespace).List(s.Context(), metav1.ListOptions{LabelSelector: "pullgrant.dev/cluster=" + s.cluster})
+	list, err := s.admin.CoreV1().ConfigMaps(kube.Namespace).List(s.Context(), metav1.ListOptions{LabelSelector: "pullgrant.dev/cluster=" + s.cluster})
 	s.must(err)
 	return list.Items
 }

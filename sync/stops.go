@@ -11,8 +11,23 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/kube"
 	"github.com/pullgrant/pullgrant/sync/plan"
 )
+
+// readNotes reads whether a person paused the agent. While that cannot be read, what was read last holds.
+func (a *Agent) readNotes(ctx context.Context) error {
+	notes, err := a.cluster.Notes(ctx)
+	if err != nil {
+		return err
+	}
+	a.paused = ""
+	if reason, paused := notes[kube.AnnotationPaused]; paused {
+		a.paused = fmt.Sprintf("somebody paused the agent: %s; pullgrant resume has it go on", requests.Quote(reason))
+	}
+	return nil
+}
 
 // stops lists what keeps the agent from granting now. Nothing of it keeps it from taking access back.
 func (a *Agent) stops() (all []plan.Stop) {
@@ -40,11 +55,11 @@ func (a *Agent) reportStops() {
 	}
 	for _, known := range stopping {
 		message, on := now[known.code]
-		log := a.log.With("event", "stop", "cluster", a.cluster.name, "code", string(known.code))
+		log := a.log.With("event", "stop", "cluster", a.cluster.Name, "code", string(known.code))
 		switch changed := a.metrics.stop(known.code, on); {
 		case changed && on:
 			log.Error("nothing is granted", "message", message)
-			a.events.tell(corev1.EventTypeWarning, eventStopped, theLease, string(known.code))
+			a.events.Send(corev1.EventTypeWarning, eventStopped, kube.LeaseReference, string(known.code))
 		case changed:
 			log.Info("no longer a reason not to grant")
 		}

@@ -2,12 +2,63 @@ package sync
 
 import (
 	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/kube"
 	"github.com/pullgrant/pullgrant/sync/ledger"
 	"github.com/pullgrant/pullgrant/sync/plan"
 )
+
+// Reasons of the Kubernetes Events, which stand in the agent's namespace: of a grant's record, except for the last two,
+// which are of the Lease.
+const (
+	eventGranted = "Granted"
+	eventExpired = "Expired"
+	eventEnded   = "Ended"   // before its time
+	eventRefused = "Refused" // a merged request
+	eventForged  = "Forged"  // a managed object that no grant explains was taken away
+	eventStopped = "GrantingStopped"
+)
+
+// save writes a record that says what came of a request, and tells so.
+func (a *Agent) save(ctx context.Context, r *plan.Record) error {
+	if err := a.cluster.Save(ctx, r); err != nil {
+		return err
+	}
+	g := r.Grant
+	about := kube.RecordReference(g.Name)
+	switch {
+	case r.Phase == plan.Granted:
+		a.metrics.decided(policies.Allowed, "")
+		a.events.Send(corev1.EventTypeNormal, eventGranted, about, fmt.Sprintf("%s: %s until %s", g.Name, g.Policy, g.Window.End))
+	case r.Cause == requests.CauseDenied:
+		a.metrics.decided(policies.Denied, r.Code)
+		a.events.Send(corev1.EventTypeWarning, eventRefused, about, fmt.Sprintf("%s: %s", g.Name, r.Code))
+	case r.Cause == requests.CauseExpired:
+		a.events.Send(corev1.EventTypeNormal, eventExpired, about, g.Name)
+	case r.Cause != "":
+		a.events.Send(corev1.EventTypeNormal, eventEnded, about, fmt.Sprintf("%s: %s", g.Name, r.Cause))
+	}
+	if r.Cause != "" {
+		for _, o := range r.Objects {
+			if o.IsBinding() && o.UID != "" {
+				a.metrics.ended.WithLabelValues(r.Cause).Inc()
+			}
+		}
+	}
+	return nil
+}
+
+// forged tells of a managed object that no grant explained.
+func (a *Agent) forged(l plan.Live) {
+	a.metrics.ended.WithLabelValues(swept).Inc()
+	a.events.Send(corev1.EventTypeWarning, eventForged, kube.LeaseReference,
+		fmt.Sprintf("%s %s in %s was no grant's and is deleted", l.Kind, requests.Quote(l.Name), l.Namespace))
+}
 
 // telling is what the agent remembers in order to tell people what became of their requests.
 type telling struct {
@@ -66,10 +117,10 @@ func (a *Agent) tellEnd(e ledger.Entry, commit string) {
 		}
 	}
 	t := note{number: r.Grant.Evidence.PullRequest, what: "ended"}
-	ledger := inLedger(requests.RevocationPath(a.cluster.name, r.Grant.Name), commit)
+	ledger := inLedger(requests.RevocationPath(a.cluster.Name, r.Grant.Name), commit)
 	if r.EverGranted() {
 		t.compose = func(ctx context.Context) (string, error) {
-			made, err := a.cluster.madeMeanwhile(ctx, r)
+			made, err := a.cluster.MadeMeanwhile(ctx, r)
 			return endedText(r, ledger, made), err
 		}
 	} else {

@@ -238,20 +238,17 @@ func TestRunTells(t *testing.T) {
 	s.must(<-ended)
 }
 
-// TestManyBindings: a comment names twenty, the oldest first, and counts the others.
+// TestManyBindings: a comment names twenty and counts the others.
 func TestManyBindings(t *testing.T) {
-	var all []rbacv1.RoleBinding
-	for i := range 27 {
-		all = append(all, rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: fmt.Sprintf("b%02d", i),
-			CreationTimestamp: metav1.NewTime(noon.Add(time.Duration(26-i) * time.Minute))},
+	var made []rbacv1.RoleBinding
+	for i := range 25 {
+		made = append(made, rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: fmt.Sprintf("b%02d", i),
+			CreationTimestamp: metav1.NewTime(noon.Add(time.Duration(i) * time.Minute))},
 			Subjects: make([]rbacv1.Subject, 7)})
 	}
-	made := within(all, noon.Add(time.Minute), noon.Add(25*time.Minute))
-	if len(made) != 25 || made[0].Name != "b25" || made[24].Name != "b01" {
-		t.Fatalf("%d bindings: %v", len(made), made)
-	}
 	text := endedText(plan.Record{Grant: grants.Of("a", 1, 1), Cause: requests.CauseExpired, EndedAt: requests.At(noon)}, "", made)
-	if rows := strings.Count(text, "<code>shop&#47;b"); rows != 20 || !strings.Contains(text, "\nand 5 more\n") || strings.Count(text, "and 2 more |") != 20 {
+	if rows := strings.Count(text, "<code>shop&#47;b"); rows != 20 || !strings.Contains(text, "\nand 5 more\n") ||
+		strings.Count(text, "and 2 more |") != 20 || !strings.Contains(text, "b19") || strings.Contains(text, "b20") {
 		t.Errorf("%d rows:\n%s", rows, text)
 	}
 }

@@ -21,7 +21,7 @@ func (a *Agent) follow(ctx context.Context, tip string, save bool) error {
 		return nil // nothing is proven on this evidence
 	}
 	if a.trust == nil {
-		known, err := a.cluster.trust(ctx, a.trustRoot)
+		known, err := readTrust(ctx, a.cluster, a.trustRoot)
 		if err != nil {
 			return err
 		}
@@ -36,7 +36,7 @@ func (a *Agent) follow(ctx context.Context, tip string, save bool) error {
 	before := a.trust.head
 	err := a.followTo(ctx, tip)
 	if save && a.trust.head != before {
-		if saveErr := a.cluster.saveTrust(ctx, a.trust); saveErr != nil {
+		if saveErr := a.trust.save(ctx, a.cluster); saveErr != nil {
 			a.trust = nil // somebody else may have written it
 			return errors.Join(err, saveErr)
 		}
@@ -93,7 +93,7 @@ func (a *Agent) followTo(ctx context.Context, tip string) error {
 		if !v.proven() {
 			level, message = slog.LevelError, "a change of policies is not proven; every request judged with it is refused"
 		}
-		a.log.Log(ctx, level, message, "event", "trust", "cluster", a.cluster.name, "commit", c.Hash, "pull_request", number,
+		a.log.Log(ctx, level, message, "event", "trust", "cluster", a.cluster.Name, "commit", c.Hash, "pull_request", number,
 			"files", strings.Join(paths, " "), "code", string(v.Code), "message", v.Problem)
 	}
 	return nil
@@ -117,7 +117,7 @@ func (a *Agent) begin(ctx context.Context, tip string) ([]git.Commit, error) {
 	}
 	a.trust.root, a.trust.head = root, root
 	a.trust.give(entries)
-	a.log.Info("the policies of this commit are taken as given", "event", "trust", "cluster", a.cluster.name, "commit", root)
+	a.log.Info("the policies of this commit are taken as given", "event", "trust", "cluster", a.cluster.Name, "commit", root)
 	return line, nil
 }
 

@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/sync/kube"
 )
 
 // TestTrustIsBounded: however often a file changes, few versions are kept, the one proven last among them.
@@ -90,7 +91,7 @@ func TestBranchRewritten(t *testing.T) {
 	s.pause()
 	name := s.request("one")
 	agent := s.agent(githubOnly)
-	s.must(agent.cluster.note(t.Context(), annotationHead, s.Branch("main")))
+	s.must(agent.cluster.Note(t.Context(), kube.AnnotationHead, s.Branch("main")))
 	s.must(agent.Once(t.Context()))
 	s.refused(name, "PolicyUnproven")
 }
@@ -112,11 +113,11 @@ func TestLongHistory(t *testing.T) {
 func TestBrokenTrust(t *testing.T) {
 	s := newStage(t)
 	s.once(githubOnly)
-	m, err := s.admin.CoreV1().ConfigMaps(Namespace).Get(t.Context(), trustName, metav1.GetOptions{})
+	m, err := s.admin.CoreV1().ConfigMaps(kube.Namespace).Get(t.Context(), kube.TrustName, metav1.GetOptions{})
 	s.must(err)
 	m.BinaryData["files"], err = packFiles(map[string][]version{policyPath: {}})
 	s.must(err)
-	_, err = s.admin.CoreV1().ConfigMaps(Namespace).Update(t.Context(), m, metav1.UpdateOptions{})
+	_, err = s.admin.CoreV1().ConfigMaps(kube.Namespace).Update(t.Context(), m, metav1.UpdateOptions{})
 	s.must(err)
 	s.request("one")
 	if err := s.agent(githubOnly).Once(t.Context()); err == nil || !strings.Contains(err.Error(), "delete it to have everything proven again") {

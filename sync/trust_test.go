@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/kube"
 	"github.com/pullgrant/pullgrant/testdata/forge"
 )
 
@@ -259,7 +260,7 @@ func TestRestartRemembersProofs(t *testing.T) {
 		}
 	}
 	// Without its memory it finds out that carol may not approve, now.
-	s.must(s.admin.CoreV1().ConfigMaps(Namespace).Delete(t.Context(), trustName, metav1.DeleteOptions{}))
+	s.must(s.admin.CoreV1().ConfigMaps(kube.Namespace).Delete(t.Context(), kube.TrustName, metav1.DeleteOptions{}))
 	s.pause()
 	two := s.request("two")
 	s.once(githubOnly)
@@ -295,7 +296,7 @@ func TestBranchEvidenceProvesNothing(t *testing.T) {
 	name := s.ask("one")
 	s.once(options{})
 	s.granted(name)
-	if _, err := s.admin.CoreV1().ConfigMaps(Namespace).Get(t.Context(), trustName, metav1.GetOptions{}); !apierrors.IsNotFound(err) {
+	if _, err := s.admin.CoreV1().ConfigMaps(kube.Namespace).Get(t.Context(), kube.TrustName, metav1.GetOptions{}); !apierrors.IsNotFound(err) {
 		t.Errorf("ConfigMap: %v", err)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/git"
+	"github.com/pullgrant/pullgrant/sync/kube"
 	"github.com/pullgrant/pullgrant/sync/ledger"
 	"github.com/pullgrant/pullgrant/sync/plan"
 	"github.com/pullgrant/pullgrant/testdata/forge"
@@ -253,7 +254,7 @@ func TestLargeFactsAreNotKept(t *testing.T) {
 		t.Errorf("the record keeps %s", record.BinaryData["facts"])
 	}
 	delete(record.BinaryData, "facts") // as when they were too large, and as an older agent left it
-	_, err = s.admin.CoreV1().ConfigMaps(Namespace).Update(t.Context(), &record, metav1.UpdateOptions{})
+	_, err = s.admin.CoreV1().ConfigMaps(kube.Namespace).Update(t.Context(), &record, metav1.UpdateOptions{})
 	s.must(err)
 	signer := newSigner(t)
 	s.setClock(noon.Add(time.Hour))

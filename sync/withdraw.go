@@ -128,13 +128,13 @@ func (a *Agent) withdrawn(w plan.World) map[string]string {
 func (a *Agent) closeWithdrawals(main *plan.Main) {
 	for _, open := range a.withdrawals.open {
 		place, ok := requests.SplitPath(open.Path)
-		ledger := requests.RevocationPath(a.cluster.name, place.Name)
-		if !ok || place.Cluster != a.cluster.name || slices.Contains(main.Names[place.Name], open.Path) || !slices.Contains(main.Names[place.Name], ledger) {
+		ledger := requests.RevocationPath(a.cluster.Name, place.Name)
+		if !ok || place.Cluster != a.cluster.Name || slices.Contains(main.Names[place.Name], open.Path) || !slices.Contains(main.Names[place.Name], ledger) {
 			continue
 		}
 		content, err := a.file(main.Tip, ledger)
 		if err != nil {
-			a.log.Error("a withdrawal is done, but stays open", "event", "withdraw", "cluster", a.cluster.name, "request", place.Name, "error", err.Error())
+			a.log.Error("a withdrawal is done, but stays open", "event", "withdraw", "cluster", a.cluster.Name, "request", place.Name, "error", err.Error())
 			continue
 		}
 		entry, findings := requests.ParseRevocation(ledger, content)

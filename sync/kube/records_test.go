@@ -1,4 +1,4 @@
-package sync
+package kube
 
 import (
 	"encoding/json"
@@ -18,7 +18,7 @@ import (
 // recorded is the ConfigMap of a grant in a phase, as an agent wrote it on 27 November 2026.
 func recorded(t *testing.T, phase plan.Phase) *corev1.ConfigMap {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join("..", "testdata", "records", string(phase)+".json"))
+	data, err := os.ReadFile(filepath.Join("..", "..", "testdata", "records", string(phase)+".json"))
 	if err != nil {
 		t.Fatal(err)
 	}

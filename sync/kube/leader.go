@@ -1,8 +1,9 @@
-package sync
+package kube
 
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -20,15 +21,15 @@ const (
 	retryPeriod   = 2 * time.Second
 )
 
-// lead waits until this replica holds the Lease, and has it work until it loses the Lease or ctx ends. It returns once
+// Lead waits until this replica holds the Lease, and has it work until it loses the Lease or ctx ends. It returns once
 // the work has stopped. Expiry does not need the Lease: every replica expires.
-func (a *Agent) lead(ctx context.Context, work func(context.Context)) error {
-	log := a.log.With("event", "lead", "cluster", a.cluster.name)
+func (c *Cluster) Lead(ctx context.Context, identity string, log *slog.Logger, work func(context.Context)) error {
+	log = log.With("event", "lead", "cluster", c.Name)
 	terms, over := make(chan context.Context), make(chan struct{})
 	elector, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
-		Lock: &resourcelock.LeaseLock{LeaseMeta: metav1.ObjectMeta{Namespace: Namespace, Name: leaseName},
-			Client: a.cluster.client.CoordinationV1(), LockConfig: resourcelock.ResourceLockConfig{Identity: a.identity}},
-		LeaseDuration: leaseDuration, RenewDeadline: renewDeadline, RetryPeriod: retryPeriod, ReleaseOnCancel: true, Name: leaseName,
+		Lock: &resourcelock.LeaseLock{LeaseMeta: metav1.ObjectMeta{Namespace: Namespace, Name: LeaseName},
+			Client: c.client.CoordinationV1(), LockConfig: resourcelock.ResourceLockConfig{Identity: identity}},
+		LeaseDuration: leaseDuration, RenewDeadline: renewDeadline, RetryPeriod: retryPeriod, ReleaseOnCancel: true, Name: LeaseName,
 		Callbacks: leaderelection.LeaderCallbacks{
 			OnStartedLeading: func(term context.Context) {
 				select {
@@ -40,7 +41,7 @@ func (a *Agent) lead(ctx context.Context, work func(context.Context)) error {
 		},
 	})
 	if err != nil {
-		return fmt.Errorf("electing a leader by Lease %s/%s: %w", Namespace, leaseName, err)
+		return fmt.Errorf("electing a leader by Lease %s/%s: %w", Namespace, LeaseName, err)
 	}
 	go func() {
 		defer close(over)

@@ -1,6 +1,7 @@
-package sync
+package kube
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"unicode"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/pullgrant/pullgrant/render"
@@ -16,8 +18,36 @@ import (
 	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
-// Namespace is where the agent lives and keeps its state.
-const Namespace = requests.AgentNamespace
+// Save writes a record, for the first time when it has no version. One that somebody else wrote since is a conflict.
+func (c *Cluster) Save(ctx context.Context, r *plan.Record) error {
+	m, err := configMapOf(*r)
+	if err != nil {
+		return err
+	}
+	maps := c.client.CoreV1().ConfigMaps(Namespace)
+	var saved *corev1.ConfigMap
+	if r.Version == "" {
+		saved, err = maps.Create(ctx, m, metav1.CreateOptions{FieldManager: render.ManagedBy})
+	} else {
+		saved, err = maps.Update(ctx, m, metav1.UpdateOptions{FieldManager: render.ManagedBy})
+	}
+	if err != nil {
+		return fmt.Errorf("writing the record %s/%s: %w", Namespace, m.Name, err)
+	}
+	r.Version = saved.ResourceVersion
+	return nil
+}
+
+// Forget deletes a record as it was read.
+func (c *Cluster) Forget(ctx context.Context, r plan.Record) error {
+	name := requests.ObjectName(r.Grant.Name, 0)
+	err := c.client.CoreV1().ConfigMaps(Namespace).Delete(ctx, name,
+		metav1.DeleteOptions{Preconditions: &metav1.Preconditions{ResourceVersion: &r.Version}})
+	if err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("deleting the record %s/%s: %w", Namespace, name, err)
+	}
+	return nil
+}
 
 // configMapOf writes a record. The request's bytes go where any bytes may stand.
 func configMapOf(r plan.Record) (*corev1.ConfigMap, error) {

@@ -1,4 +1,4 @@
-package sync
+package kube
 
 import (
 	"crypto/sha256"
@@ -13,14 +13,14 @@ import (
 	"github.com/pullgrant/pullgrant/render"
 )
 
-// content is a digest of what gives access (subjects, role), what decides over its end (our labels and annotations, the
+// BindingContent is a digest of what gives access (subjects, role), what decides over its end (our labels and annotations, the
 // owner) and what could delay it (finalizers). What others note on a binding is theirs.
-func content(b *rbacv1.RoleBinding) string {
+func BindingContent(b *rbacv1.RoleBinding) string {
 	return digest(b.ObjectMeta, b.Subjects, b.RoleRef)
 }
 
-// jobContent is a digest of what decides when a backstop acts.
-func jobContent(j *batchv1.Job) string {
+// JobContent is a digest of what decides when a backstop acts.
+func JobContent(j *batchv1.Job) string {
 	suspended := j.Spec.Suspend != nil && *j.Spec.Suspend
 	return digest(j.ObjectMeta, j.Spec.Completions, j.Spec.Parallelism, j.Spec.TTLSecondsAfterFinished, suspended)
 }

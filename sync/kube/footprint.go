@@ -1,4 +1,4 @@
-package sync
+package kube
 
 import (
 	"context"
@@ -22,7 +22,7 @@ import (
 // are not wanted show too. It takes the right to get and list all of these.
 func LiveFootprint(ctx context.Context, config *rest.Config, wanted []render.Object) (live []map[string]any, err error) {
 	own := rest.CopyConfig(config)
-	own.QPS, own.UserAgent, own.Timeout = -1, "pullgrant", callTimeout
+	own.QPS, own.UserAgent, own.Timeout = -1, "pullgrant", CallTimeout
 	client, err := dynamic.NewForConfig(own)
 	if err != nil {
 		return nil, fmt.Errorf("preparing the Kubernetes client: %w", err)

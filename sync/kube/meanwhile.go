@@ -1,4 +1,4 @@
-package sync
+package kube
 
 import (
 	"cmp"
@@ -13,8 +13,8 @@ import (
 	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
-// madeMeanwhile lists the RoleBindings that appeared in the namespaces of a grant while it lasted and are still there.
-func (c *cluster) madeMeanwhile(ctx context.Context, r plan.Record) ([]rbacv1.RoleBinding, error) {
+// MadeMeanwhile lists the RoleBindings that appeared in the namespaces of a grant while it lasted and are still there.
+func (c *Cluster) MadeMeanwhile(ctx context.Context, r plan.Record) ([]rbacv1.RoleBinding, error) {
 	var all []rbacv1.RoleBinding
 	var seen []string
 	for _, b := range r.Grant.Bindings {
@@ -26,7 +26,7 @@ func (c *cluster) madeMeanwhile(ctx context.Context, r plan.Record) ([]rbacv1.Ro
 		if err != nil {
 			return nil, fmt.Errorf("listing RoleBindings in %s: %w", b.Namespace, err)
 		}
-		all = append(all, slices.DeleteFunc(list.Items, func(b rbacv1.RoleBinding) bool { return c.live(&b).Managed })...)
+		all = append(all, slices.DeleteFunc(list.Items, func(b rbacv1.RoleBinding) bool { return c.Live(&b).Managed })...)
 	}
 	return within(all, r.Grant.Window.Start.Time, r.EndedAt.Time), nil
 }
