@@ -28,8 +28,12 @@ var rooms = map[string][]string{
 	"sync/plan":       {"requests", "policies", "render"},
 	"sync/ledger":     {"requests", "policies", "internal/github", "sync/git", "sync/plan"},
 	"sync/kube":       {"requests", "policies", "render", "sync/plan"},
-	"sync":            {"requests", "policies", "render", "internal/github", "sync/git", "sync/plan", "sync/ledger", "sync/kube"},
-	"cmd/pullgrant":   {"requests", "policies", "render", "internal/github", "action", "sync", "sync/git", "sync/plan", "sync/ledger", "sync/kube"},
+	"sync/monitor":    {"requests", "policies", "sync/plan"},
+	"sync/expiry":     {"sync/plan", "sync/kube", "sync/monitor"},
+	"sync": {"requests", "policies", "render", "internal/github",
+		"sync/git", "sync/plan", "sync/ledger", "sync/kube", "sync/monitor", "sync/expiry"},
+	"cmd/pullgrant": {"requests", "policies", "render", "internal/github", "action",
+		"sync", "sync/git", "sync/ledger", "sync/kube"},
 }
 
 // pure rooms take time, files and randomness as arguments, so that what they decide can be decided again.
@@ -49,10 +53,10 @@ var homes = map[string][]string{
 	"github.com/google/go-github/":             {"internal/github"},
 	"github.com/sethvargo/go-githubactions":    {"action"},
 	"github.com/go-git/":                       {"sync/git"},
-	"github.com/prometheus/":                   {"sync"},
-	"k8s.io/client-go/":                        {"sync/kube", "sync"},
+	"github.com/prometheus/":                   {"sync/monitor"},
+	"k8s.io/client-go/":                        {"sync/kube", "sync/expiry"},
 	"k8s.io/client-go/rest":                    {"sync/kube", "cmd/pullgrant"},
-	"k8s.io/client-go/tools/clientcmd":         {"sync/kube", "cmd/pullgrant"},
+	"k8s.io/client-go/tools/clientcmd":         {"cmd/pullgrant"},
 	"k8s.io/klog/v2":                           {"sync/kube"},
 	"github.com/go-logr/logr":                  {"sync/kube"},
 	"sigs.k8s.io/kustomize/":                   {"render"},

@@ -12,8 +12,10 @@ import (
 
 	"github.com/pullgrant/pullgrant/internal/github"
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/expiry"
 	"github.com/pullgrant/pullgrant/sync/git"
 	"github.com/pullgrant/pullgrant/sync/kube"
+	"github.com/pullgrant/pullgrant/sync/monitor"
 	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
@@ -40,7 +42,7 @@ type Config struct {
 // be called at the same time.
 type Agent struct {
 	cluster    *kube.Cluster
-	expirer    *expirer
+	expirer    *expiry.Expirer
 	repository *git.Repository
 	github     *github.Client
 	poll       time.Duration
@@ -60,18 +62,17 @@ type Agent struct {
 	trust     *trust  // nil: what earlier runs proved was not read yet
 	following waiting // trust is behind the branch
 
-	rewritten     bool   // the branch does not continue from the commit accepted last
-	paused        string // that a person paused it, and why
-	self          selfTest
-	ruleset       ruleset
-	withdrawals   withdrawals
-	telling       telling
-	notes         *notes
-	metrics       *metrics
-	events        *kube.Events
-	listener      net.Listener  // nil: nobody is answered
-	webhookSecret []byte        // empty: there is no webhook
-	news          chan struct{} // a webhook says that there is something to do
+	rewritten   bool   // the branch does not continue from the commit accepted last
+	paused      string // that a person paused it, and why
+	self        selfTest
+	ruleset     ruleset
+	withdrawals withdrawals
+	telling     telling
+	notes       *notes
+	metrics     *monitor.Metrics
+	events      *kube.Events
+	server      *monitor.Server
+	wake        chan struct{} // the next pass is to begin early
 }
 
 // NewAgent prepares an agent; nothing is called yet. Errors are about the configuration.
@@ -91,13 +92,13 @@ func NewAgent(c Config) (*Agent, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Agent{cluster: own, expirer: newExpirer(expiring, compared.now, c.Logger), repository: c.Repository, github: c.GitHub,
+	numbers := monitor.NewMetrics(c.Cluster, c.Version, c.Clock)
+	a := &Agent{cluster: own, expirer: expiry.New(expiring, compared.now, numbers, c.Logger), metrics: numbers, repository: c.Repository, github: c.GitHub,
 		poll: c.Poll, clocks: compared, now: compared.now, signer: c.Signer, log: c.Logger, identity: c.Identity, trustRoot: c.TrustRoot,
 		waiting: map[string]waiting{}, proved: map[string]plan.Proof{}, notes: newNotes(c), self: untested(),
 		ruleset: ruleset{problem: "the rules that protect the branch are not known yet"},
-		events:  kube.NewEvents(own, compared.now, c.Logger), listener: c.Listener, webhookSecret: c.WebhookSecret, news: make(chan struct{}, 1)}
-	a.metrics = newMetrics(c.Cluster, c.Version, c.Clock, a.expirer.overdue)
-	a.expirer.metrics = a.metrics
+		events:  kube.NewEvents(own, compared.now, c.Logger), wake: make(chan struct{}, 1)}
+	a.server = &monitor.Server{Listener: c.Listener, Secret: c.WebhookSecret, Metrics: numbers, Wake: a.early, Log: c.Logger.With("cluster", c.Cluster)}
 	return a, nil
 }
 
@@ -107,11 +108,11 @@ func (a *Agent) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer a.events.Wait()
-	defer a.serve(ctx)()
+	defer a.server.Serve(ctx)()
 	a.start()
 	expiring := make(chan error, 1)
 	go func() {
-		err := a.expirer.run(ctx)
+		err := a.expirer.Run(ctx)
 		expiring <- err
 		cancel(err)
 	}()
@@ -126,8 +127,8 @@ func (a *Agent) Run(ctx context.Context) error {
 
 // passes takes one pass after the other until ctx ends. What other replicas did meanwhile is read anew.
 func (a *Agent) passes(ctx context.Context) {
-	a.metrics.lead(true)
-	defer a.metrics.lead(false)
+	a.metrics.Lead(true)
+	defer a.metrics.Lead(false)
 	a.resumed, a.noted, a.trust, a.telling = false, "", nil, telling{}
 	defer a.notes.begin(ctx)()
 	for ctx.Err() == nil {
@@ -136,18 +137,18 @@ func (a *Agent) passes(ctx context.Context) {
 		if err != nil && ctx.Err() == nil {
 			a.log.Error("the pass is not complete; trying again", "event", "pass", "cluster", a.cluster.Name, "error", err.Error())
 		}
-		a.metrics.passed(err, len(a.waiting))
+		a.metrics.Passed(stagesOf(err), len(a.waiting))
 		a.sleep(ctx, err, a.now().Sub(begin))
 	}
 }
 
 // sleep waits for the next pass: the rest of the poll, or until a binding disappears that is to be recorded or a webhook
-// has news, but then at least a moment, so that many in a row are one.
+// wakes it, but then at least a moment, so that many in a row are one.
 func (a *Agent) sleep(ctx context.Context, err error, took time.Duration) {
 	timer := time.NewTimer(min(max(a.poll-took, 0), a.poll)) // took is negative when a clock was set back meanwhile
 	defer timer.Stop()
-	calm := time.After(min(a.poll, newsGap))
-	vanish := a.expirer.vanish
+	calm := time.After(min(a.poll, wakeGap))
+	vanish := a.expirer.Vanished
 	if err != nil {
 		vanish = nil // nothing could be recorded now; the poll is soon enough
 	}
@@ -156,7 +157,7 @@ func (a *Agent) sleep(ctx context.Context, err error, took time.Duration) {
 		return
 	case <-timer.C:
 		return
-	case <-a.news:
+	case <-a.wake:
 	case <-vanish:
 		calm = time.After(min(a.poll, 200*time.Millisecond))
 	}
@@ -165,6 +166,17 @@ func (a *Agent) sleep(ctx context.Context, err error, took time.Duration) {
 	case <-calm:
 	}
 }
+
+// early has the next pass begin soon.
+func (a *Agent) early() {
+	select {
+	case a.wake <- struct{}{}:
+	default: // it will
+	}
+}
+
+// wakeGap is the least time between the end of a pass and the next one that a webhook brings.
+const wakeGap = time.Second
 
 // Once takes one full pass. An error means that it is not complete; what could be done was.
 func (a *Agent) Once(ctx context.Context) error {
@@ -214,17 +226,17 @@ func (a *Agent) pass(ctx context.Context) error {
 	if err != nil {
 		err = fmt.Errorf("settling the cluster: %w", err)
 	}
-	err = errors.Join(err, in(stageRead, a.readNotes(ctx)), in(stageRead, a.testSelf(ctx)))
+	err = errors.Join(err, in(monitor.StageRead, a.readNotes(ctx)), in(monitor.StageRead, a.testSelf(ctx)))
 	defer a.reportStops()
 	if _, hub := a.clocks.skews(); beyond(hub) != 0 { // without a request GitHub tells its time to nobody
-		err = errors.Join(err, in(stageClock, a.github.ReadClock(ctx)))
+		err = errors.Join(err, in(monitor.StageClock, a.github.ReadClock(ctx)))
 	}
 	main, fetchErr := a.fetch(ctx)
 	if fetchErr == nil || errors.Is(fetchErr, git.ErrNonFastForward) { // otherwise nobody knows
 		a.rewritten = fetchErr != nil
 	}
 	if fetchErr != nil {
-		return errors.Join(err, fmt.Errorf("nothing is granted or recorded, expiry goes on: %w", in(stageGit, fetchErr)))
+		return errors.Join(err, fmt.Errorf("nothing is granted or recorded, expiry goes on: %w", in(monitor.StageGit, fetchErr)))
 	}
 	w, settleErr := a.settle(ctx, main, nil)
 	if err = errors.Join(err, settleErr, a.consult(ctx, w)); a.outdated(w) {
@@ -235,12 +247,12 @@ func (a *Agent) pass(ctx context.Context) error {
 		return err // a grant that does not work holds up no other
 	}
 	if main, fetchErr = a.current(main); fetchErr != nil {
-		return errors.Join(err, in(stageGit, fetchErr))
+		return errors.Join(err, in(monitor.StageGit, fetchErr))
 	}
 	w.Main = main
 	a.tellGrants(w)
 	a.closeWithdrawals(main)
-	err = errors.Join(err, in(stagePolicies, a.follow(ctx, main.Tip, true)))
+	err = errors.Join(err, in(monitor.StagePolicies, a.follow(ctx, main.Tip, true)))
 	if proofs := a.prove(ctx, w); len(proofs) > 0 {
 		a.keepReasons(proofs)
 		if w, settleErr = a.settle(ctx, main, proofs); settleErr != nil {
@@ -249,7 +261,7 @@ func (a *Agent) pass(ctx context.Context) error {
 		a.settled(w)
 		a.tellGrants(w)
 		for _, path := range slices.Sorted(maps.Keys(a.waiting)) {
-			err = errors.Join(err, in(stageRequests, fmt.Errorf("%s waits: %s", path, proofs[path].Decision.Message)))
+			err = errors.Join(err, in(monitor.StageRequests, fmt.Errorf("%s waits: %s", path, proofs[path].Decision.Message)))
 		}
 	}
 	return errors.Join(err, a.accept(ctx))
@@ -261,9 +273,9 @@ func (a *Agent) settle(ctx context.Context, main *plan.Main, proofs map[string]p
 	for range most {
 		w, err := a.observe(ctx, main)
 		if err != nil {
-			return w, in(stageRead, err)
+			return w, in(monitor.StageRead, err)
 		}
-		a.metrics.observed(w)
+		a.metrics.Observed(w)
 		w.Proofs = proofs
 		if main != nil && proofs == nil { // once a pass
 			w.Drift = a.drift(ctx, w)
@@ -289,7 +301,7 @@ func (a *Agent) settle(ctx context.Context, main *plan.Main, proofs map[string]p
 
 // observe looks at the cluster, and has the expirer know every deadline that a record adds to those of the bindings.
 func (a *Agent) observe(ctx context.Context, main *plan.Main) (plan.World, error) {
-	gone := a.expirer.gone() // before the lists: what is gone here is gone there
+	gone := a.expirer.Gone() // before the lists: what is gone here is gone there
 	w, unreadable, err := a.cluster.Observe(ctx)
 	if err != nil {
 		return w, err
@@ -300,7 +312,7 @@ func (a *Agent) observe(ctx context.Context, main *plan.Main) (plan.World, error
 	for _, r := range w.Records {
 		for _, o := range r.Objects {
 			if r.Phase != plan.Ended && o.UID != "" && o.IsBinding() {
-				a.expirer.watch(plan.Live{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, UID: o.UID, Content: o.Content}, r.Grant.Window.End.Time)
+				a.expirer.Watch(plan.Live{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, UID: o.UID, Content: o.Content}, r.Grant.Window.End.Time)
 			}
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/pullgrant/pullgrant/render"
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/ledger"
+	"github.com/pullgrant/pullgrant/sync/monitor"
 	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
@@ -110,7 +111,7 @@ func (a *Agent) step(ctx context.Context, s plan.Step) (plan.Record, error) {
 		if l.Kind == render.KindRoleBinding {
 			ended = a.now() // deleting the Jobs takes time, and gave nobody access
 			if deleted && r.Cause == requests.CauseExpired {
-				a.metrics.late(ended.Sub(r.Grant.Window.End.Time))
+				a.metrics.Late(ended.Sub(r.Grant.Window.End.Time))
 			}
 		}
 		if s.Action == plan.Sweep {
@@ -156,7 +157,7 @@ func (a *Agent) applyEntries(ctx context.Context, steps []plan.Step, records map
 		}
 		entries = append(entries, ledger.Entry{Record: s.Record, Discard: s.Action == plan.Discard})
 	}
-	err := in(stageLedger, a.enter(ctx, entries))
+	err := in(monitor.StageLedger, a.enter(ctx, entries))
 	if err != nil {
 		for _, e := range entries {
 			records[e.Record.Grant.Path] = nil

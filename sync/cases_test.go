@@ -23,6 +23,7 @@ import (
 	"github.com/pullgrant/pullgrant/testdata/answers"
 	"github.com/pullgrant/pullgrant/testdata/cases"
 	controlplane "github.com/pullgrant/pullgrant/testdata/kube"
+	"github.com/pullgrant/pullgrant/testdata/scene"
 )
 
 // clusterOfScenarios is a cluster with the role that the scenarios ask for, in which no agent has been yet.
@@ -75,7 +76,7 @@ func hear(t *testing.T, cluster *rest.Config, scenario cases.Scenario) (s *answe
 		t.Fatal(err)
 	}
 	config := rest.CopyConfig(cluster)
-	config.Wrap(dated(clock))
+	config.Wrap(scene.Dated(clock))
 	agent, err = NewAgent(Config{Cluster: "prod-eu", Repository: repository, GitHub: hub, TrustRoot: root, Kubernetes: config, Clock: clock,
 		Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {

@@ -117,7 +117,7 @@ func (a *Agent) prove(ctx context.Context, w plan.World) map[string]plan.Proof {
 		level := slog.LevelInfo
 		if d.Outcome == policies.Failed {
 			level = slog.LevelError
-			a.metrics.decided(d.Outcome, string(d.Code))
+			a.metrics.Decided(d.Outcome, string(d.Code))
 		}
 		a.log.Log(ctx, level, "judged", "event", "judge", "request", path.Base(strings.TrimSuffix(p, ".yaml")), "cluster", a.cluster.Name,
 			"commit", w.Main.Tip, "decision", d.Outcome.String(), "code", string(d.Code), "message", d.Message)

@@ -13,6 +13,7 @@ import (
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/kube"
+	"github.com/pullgrant/pullgrant/sync/monitor"
 	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
@@ -53,13 +54,13 @@ func (a *Agent) reportStops() {
 	for _, stop := range a.stops() {
 		now[stop.Code] = stop.Message
 	}
-	for _, known := range stopping {
-		message, on := now[known.code]
-		log := a.log.With("event", "stop", "cluster", a.cluster.Name, "code", string(known.code))
-		switch changed := a.metrics.stop(known.code, on); {
+	for _, known := range monitor.Stopping {
+		message, on := now[known.Code]
+		log := a.log.With("event", "stop", "cluster", a.cluster.Name, "code", string(known.Code))
+		switch changed := a.metrics.Stop(known.Code, on); {
 		case changed && on:
 			log.Error("nothing is granted", "message", message)
-			a.events.Send(corev1.EventTypeWarning, eventStopped, kube.LeaseReference, string(known.code))
+			a.events.Send(corev1.EventTypeWarning, eventStopped, kube.LeaseReference, string(known.Code))
 		case changed:
 			log.Info("no longer a reason not to grant")
 		}

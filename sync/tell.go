@@ -10,6 +10,7 @@ import (
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/kube"
 	"github.com/pullgrant/pullgrant/sync/ledger"
+	"github.com/pullgrant/pullgrant/sync/monitor"
 	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
@@ -33,10 +34,10 @@ func (a *Agent) save(ctx context.Context, r *plan.Record) error {
 	about := kube.RecordReference(g.Name)
 	switch {
 	case r.Phase == plan.Granted:
-		a.metrics.decided(policies.Allowed, "")
+		a.metrics.Decided(policies.Allowed, "")
 		a.events.Send(corev1.EventTypeNormal, eventGranted, about, fmt.Sprintf("%s: %s until %s", g.Name, g.Policy, g.Window.End))
 	case r.Cause == requests.CauseDenied:
-		a.metrics.decided(policies.Denied, r.Code)
+		a.metrics.Decided(policies.Denied, r.Code)
 		a.events.Send(corev1.EventTypeWarning, eventRefused, about, fmt.Sprintf("%s: %s", g.Name, r.Code))
 	case r.Cause == requests.CauseExpired:
 		a.events.Send(corev1.EventTypeNormal, eventExpired, about, g.Name)
@@ -46,7 +47,7 @@ func (a *Agent) save(ctx context.Context, r *plan.Record) error {
 	if r.Cause != "" {
 		for _, o := range r.Objects {
 			if o.IsBinding() && o.UID != "" {
-				a.metrics.ended.WithLabelValues(r.Cause).Inc()
+				a.metrics.Ended(r.Cause)
 			}
 		}
 	}
@@ -55,7 +56,7 @@ func (a *Agent) save(ctx context.Context, r *plan.Record) error {
 
 // forged tells of a managed object that no grant explained.
 func (a *Agent) forged(l plan.Live) {
-	a.metrics.ended.WithLabelValues(swept).Inc()
+	a.metrics.Ended(monitor.Swept)
 	a.events.Send(corev1.EventTypeWarning, eventForged, kube.LeaseReference,
 		fmt.Sprintf("%s %s in %s was no grant's and is deleted", l.Kind, requests.Quote(l.Name), l.Namespace))
 }

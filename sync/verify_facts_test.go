@@ -35,7 +35,7 @@ func newLedger(t *testing.T) *ledgerStage {
 	t.Helper()
 	signer := newSigner(t)
 	s := newStage(t)
-	l := &ledgerStage{stage: s, signer: signer, signers: signersOf(t, signer.AllowedSigner(s.cluster))}
+	l := &ledgerStage{stage: s, signer: signer, signers: signersOf(t, signer.AllowedSigner(s.Cluster))}
 	s.AddUser("carol", 104, "carol@example.com")
 	s.SetPermission("carol", "read")
 	s.AddTeam("squad-a", 11, "", "alice")
@@ -50,9 +50,9 @@ func newLedger(t *testing.T) *ledgerStage {
 	granted, refused := l.ask("granted", true), l.ask("refused", false)
 	s.once(options{github: true, signer: signer})
 	s.allowed(true)
-	s.setClock(s.clock().Add(time.Hour))
+	s.SetClock(s.Clock().Add(time.Hour))
 	s.once(options{github: true, signer: signer})
-	l.granted, l.refused = requests.RevocationPath(s.cluster, granted), requests.RevocationPath(s.cluster, refused)
+	l.granted, l.refused = requests.RevocationPath(s.Cluster, granted), requests.RevocationPath(s.Cluster, refused)
 	s.over(granted, requests.CauseExpired, "")
 	s.over(refused, requests.CauseDenied, "ApproverNotAllowed")
 	return l
@@ -63,25 +63,25 @@ func (l *ledgerStage) ask(slug string, approved bool) (name string) {
 	l.Helper()
 	name, path, content := l.requestFile(slug)
 	_, err := l.Push(forge.Change{User: "alice", Branch: slug, From: "main", Message: "Ask", Files: map[string]string{path: content}})
-	l.must(err)
+	l.Must(err)
 	number, err := l.Open("alice", slug, "Ask")
-	l.must(err)
+	l.Must(err)
 	for _, login := range []string{"carol", "bob"} {
 		if login == "carol" || approved {
 			_, err = l.Review(login, number, "APPROVE")
-			l.must(err)
+			l.Must(err)
 		}
 	}
 	_, err = l.Merge("root", number)
-	l.must(err)
+	l.Must(err)
 	return name
 }
 
 // found are the rules of what a fresh clone shows without GitHub.
 func (l *ledgerStage) found() string {
 	l.Helper()
-	_, findings, err := ledger.Verify(l.Context(), l.clone(), l.signers, nil, l.clock())
-	l.must(err)
+	_, findings, err := ledger.Verify(l.Context(), l.clone(), l.signers, nil, l.Clock())
+	l.Must(err)
 	var rules []string
 	for _, f := range findings {
 		rules = append(rules, f.Rule)
@@ -94,7 +94,7 @@ func (l *ledgerStage) put(by *git.Signer, files map[string]string) {
 	l.Helper()
 	repository := l.agent(options{}).repository
 	_, err := repository.Fetch(l.Context())
-	l.must(err)
+	l.Must(err)
 	_, err = repository.Commit(l.Context(), func(string) (git.Change, error) {
 		person := git.Person{Name: "pullgrant", Email: "pullgrant@example.com"}
 		c := git.Change{Put: map[string][]byte{}, Message: "Rewrite", Author: person, Committer: person, When: noon, Sign: by}
@@ -107,7 +107,7 @@ func (l *ledgerStage) put(by *git.Signer, files map[string]string) {
 		}
 		return c, nil
 	})
-	l.must(err)
+	l.Must(err)
 }
 
 var factsLine = regexp.MustCompile(`(?m)^  facts: .*\n`)
@@ -224,7 +224,7 @@ func TestVerifyOfPartOfAClone(t *testing.T) {
 		if out, err := exec.Command("git", "clone", "-q", "--no-checkout", without, "file://"+s.GitDir(), dir).CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, out)
 		}
-		_, _, err := ledger.Verify(t.Context(), dir, signers, nil, s.clock())
+		_, _, err := ledger.Verify(t.Context(), dir, signers, nil, s.Clock())
 		if err == nil || !strings.Contains(err.Error(), "git fetch --unshallow") && !strings.Contains(err.Error(), "clone the whole of it, without --depth and --filter") {
 			t.Errorf("%s: error %v", without, err)
 		}
@@ -237,32 +237,32 @@ func TestLargeFactsAreNotKept(t *testing.T) {
 	name, path, content := s.requestFile("large")
 	s.pull("large", true, map[string]string{path: content})
 	a := s.agent(options{github: true})
-	facts, err := a.github.Facts(t.Context(), 1, s.clock())
-	s.must(err)
+	facts, err := a.github.Facts(t.Context(), 1, s.Clock())
+	s.Must(err)
 	for i := 0; len(facts.Reviews) < 2000; i++ {
 		review := facts.Reviews[0]
 		review.ID += int64(i + 1)
 		facts.Reviews = append(facts.Reviews, review)
 	}
-	if kept := a.keep(path, facts); kept != nil || !strings.Contains(s.log.String(), "the facts of a request are not kept; an audit will name it") {
+	if kept := a.keep(path, facts); kept != nil || !strings.Contains(s.Log.String(), "the facts of a request are not kept; an audit will name it") {
 		t.Errorf("%d bytes are kept", len(kept))
 	}
 	facts.Reviews = facts.Reviews[:1]
 	s.once(options{github: true})
-	record := s.records()[0]
+	record := s.Records()[0]
 	if want := a.keep(path, facts); len(want) == 0 || string(record.BinaryData["facts"]) != string(want) {
 		t.Errorf("the record keeps %s", record.BinaryData["facts"])
 	}
 	delete(record.BinaryData, "facts") // as when they were too large, and as an older agent left it
-	_, err = s.admin.CoreV1().ConfigMaps(kube.Namespace).Update(t.Context(), &record, metav1.UpdateOptions{})
-	s.must(err)
+	_, err = s.Admin.CoreV1().ConfigMaps(kube.Namespace).Update(t.Context(), &record, metav1.UpdateOptions{})
+	s.Must(err)
 	signer := newSigner(t)
-	s.setClock(noon.Add(time.Hour))
+	s.SetClock(noon.Add(time.Hour))
 	s.once(options{github: true, signer: signer})
 	if r := s.over(name, requests.CauseExpired, ""); r.Status.Facts != "" || len(r.Status.Challenges) != 1 {
 		t.Errorf("the entry: %+v", r.Status)
 	}
-	if rules := s.rules(signersOf(t, signer.AllowedSigner(s.cluster)), s.clock()); rules != "no-evidence" {
+	if rules := s.rules(signersOf(t, signer.AllowedSigner(s.Cluster)), s.Clock()); rules != "no-evidence" {
 		t.Errorf("found %q", rules)
 	}
 }
@@ -295,18 +295,18 @@ func TestRefusedBySecondJudgement(t *testing.T) {
 func TestNothingBlocksTheLedger(t *testing.T) {
 	s := newStage(t)
 	signer := newSigner(t)
-	signers := signersOf(t, signer.AllowedSigner(s.cluster))
+	signers := signersOf(t, signer.AllowedSigner(s.Cluster))
 	for slug, below := range map[string]string{"folder": "/x", "file": ""} {
 		name, path, content := s.requestFile(slug)
 		s.pull(slug, true, map[string]string{path: content})
-		facts := requests.FactsPath(requests.RevocationPath(s.cluster, name))
+		facts := requests.FactsPath(requests.RevocationPath(s.Cluster, name))
 		s.pushFiles("root", "In the way", map[string]string{facts + below: "{}\n"})
 		s.once(options{github: true, signer: signer})
-		s.setClock(s.clock().Add(time.Hour))
+		s.SetClock(s.Clock().Add(time.Hour))
 		s.once(options{github: true, signer: signer})
 		s.over(name, requests.CauseExpired, "")
 	}
-	if rules := s.rules(signers, s.clock()); rules != "evidence-differs path" {
+	if rules := s.rules(signers, s.Clock()); rules != "evidence-differs path" {
 		t.Errorf("found %q", rules)
 	}
 }

@@ -21,10 +21,10 @@ func verified(t *testing.T) (s *stage, signers *git.AllowedSigners, signer *git.
 	name, request, content := s.requestFile("verify")
 	s.pull("verify", true, map[string]string{request: content})
 	s.once(options{github: true, signer: signer})
-	s.setClock(noon.Add(time.Hour))
+	s.SetClock(noon.Add(time.Hour))
 	s.once(options{github: true, signer: signer})
 	s.over(name, requests.CauseExpired, "")
-	return s, signersOf(t, signer.AllowedSigner(s.cluster)), signer, requests.RevocationPath(s.cluster, name)
+	return s, signersOf(t, signer.AllowedSigner(s.Cluster)), signer, requests.RevocationPath(s.Cluster, name)
 }
 
 func (s *stage) clone() string {
@@ -58,7 +58,7 @@ func TestVerify(t *testing.T) {
 	}
 	stored := s.git("show", "main:"+path) + "\n"
 	other := newSigner(t)
-	if rules := s.rules(signersOf(t, other.AllowedSigner(s.cluster)), now); rules != "unsigned" {
+	if rules := s.rules(signersOf(t, other.AllowedSigner(s.Cluster)), now); rules != "unsigned" {
 		t.Errorf("signed by nobody that counts: %s", rules)
 	}
 	// Entries that the agent's own key signed and that tell something else than git and GitHub do.
@@ -91,12 +91,12 @@ func TestVerify(t *testing.T) {
 func (s *stage) rewrite(repository *git.Repository, signer *git.Signer, path, content string) {
 	s.Helper()
 	_, err := repository.Fetch(s.Context())
-	s.must(err)
+	s.Must(err)
 	_, err = repository.Commit(s.Context(), func(string) (git.Change, error) {
 		person := git.Person{Name: "pullgrant", Email: "pullgrant@example.com"}
 		return git.Change{Put: map[string][]byte{path: []byte(content)}, Message: "Rewrite", Author: person, Committer: person, When: noon, Sign: signer}, nil
 	})
-	s.must(err)
+	s.Must(err)
 }
 
 // TestVerifyNamesWhatNeverEnded: no agent took the request up, and its time is over.
@@ -106,8 +106,8 @@ func TestVerifyNamesWhatNeverEnded(t *testing.T) {
 	_, path, content := s.requestFile("forgotten")
 	at := &forge.Identity{Name: "alice", Email: "101+alice@users.noreply.github.com", When: noon}
 	_, err := s.Push(forge.Change{User: "alice", Message: "Ask", Files: map[string]string{path: content}, Author: at, Committer: at})
-	s.must(err)
-	signers := signersOf(t, signer.AllowedSigner(s.cluster))
+	s.Must(err)
+	signers := signersOf(t, signer.AllowedSigner(s.Cluster))
 	for after, want := range map[time.Duration]string{time.Hour: "", 24 * time.Hour: "no-revocation"} {
 		if rules := s.rules(signers, noon.Add(after)); rules != want {
 			t.Errorf("after %s: findings %q, want %q", after, rules, want)

@@ -3,6 +3,7 @@ package kube
 import (
 	"context"
 	"fmt"
+	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -139,6 +140,13 @@ func (c *Cluster) NamespaceUID(ctx context.Context, name string) (string, error)
 // Live is a binding as the plan sees it.
 func (c *Cluster) Live(b *rbacv1.RoleBinding) plan.Live {
 	return plan.Live{Kind: render.KindRoleBinding, Namespace: b.Namespace, Name: b.Name, UID: string(b.UID), Managed: c.manages(b.Labels), Content: BindingContent(b)}
+}
+
+// EndOf is when a binding says that it ends, or an error where nobody can tell.
+func EndOf(b *rbacv1.RoleBinding) (time.Time, error) {
+	var end requests.Time
+	err := end.UnmarshalText([]byte(b.Annotations[render.AnnotationExpiresAt]))
+	return end.Time, err
 }
 
 func (c *Cluster) manages(labels map[string]string) bool {

@@ -1,4 +1,4 @@
-package sync
+package monitor
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	gosync "sync"
 	"time"
@@ -24,21 +25,30 @@ const (
 	maxScrapes    = 4               // at a time
 )
 
-// serve answers whoever asks for the agent's health and numbers, or has news for it, until ctx ends. wait returns when
-// nobody is answered any more. A server that breaks does not end the agent: the probes notice.
-func (a *Agent) serve(ctx context.Context) (wait func()) {
+// Server answers whoever asks for the agent's health and numbers, or has news for it.
+type Server struct {
+	Listener net.Listener // which it closes; nil: nobody is answered
+	Secret   []byte       // of GitHub's webhook; empty: there is none
+	Metrics  *Metrics
+	Wake     func() // called when a webhook says that there is something to do
+	Log      *slog.Logger
+}
+
+// Serve answers until ctx ends. wait returns when nobody is answered any more. A server that breaks does not end the
+// agent: the probes notice.
+func (s *Server) Serve(ctx context.Context) (wait func()) {
 	var parts gosync.WaitGroup
-	if a.listener == nil {
+	if s.Listener == nil {
 		return parts.Wait
 	}
-	log := a.log.With("event", "listen", "cluster", a.cluster.Name, "address", a.listener.Addr().String())
+	log := s.Log.With("event", "listen", "address", s.Listener.Addr().String())
 	server := &http.Server{
-		Handler: a.handler(), ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn), MaxHeaderBytes: maxHeader,
+		Handler: s.Handler(), ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn), MaxHeaderBytes: maxHeader,
 		ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
 	}
-	log.Info("listening", "webhook", len(a.webhookSecret) > 0)
+	log.Info("listening", "webhook", len(s.Secret) > 0)
 	parts.Go(func() {
-		if err := server.Serve(a.listener); !errors.Is(err, http.ErrServerClosed) {
+		if err := server.Serve(s.Listener); !errors.Is(err, http.ErrServerClosed) {
 			log.Error("nobody is answered any more", "error", err.Error())
 		}
 	})
@@ -53,30 +63,30 @@ func (a *Agent) serve(ctx context.Context) (wait func()) {
 	return parts.Wait
 }
 
-// handler is everything that is served.
-func (a *Agent) handler() http.Handler {
+// Handler is everything that is served.
+func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(a.metrics.registry, promhttp.HandlerOpts{MaxRequestsInFlight: maxScrapes}))
-	mux.HandleFunc("GET /healthz", a.healthz)
-	mux.HandleFunc("GET /readyz", a.readyz)
-	if len(a.webhookSecret) > 0 {
-		mux.Handle("POST /webhook", newWebhook(a.webhookSecret, a.news, a.metrics.deliveries))
+	mux.Handle("GET /metrics", promhttp.HandlerFor(s.Metrics.registry, promhttp.HandlerOpts{MaxRequestsInFlight: maxScrapes}))
+	mux.HandleFunc("GET /healthz", s.healthz)
+	mux.HandleFunc("GET /readyz", s.readyz)
+	if len(s.Secret) > 0 {
+		mux.Handle("POST /webhook", newWebhook(s.Secret, s.Wake, s.Metrics.deliveries))
 	}
 	return mux
 }
 
 // healthz fails when only a restart helps: the expiry loop has stopped. What the agent cannot reach has no part in it, for
 // a restart would bring nothing but late revocations.
-func (a *Agent) healthz(w http.ResponseWriter, _ *http.Request) {
-	if silent := a.metrics.silent(); silent > stuck {
+func (s *Server) healthz(w http.ResponseWriter, _ *http.Request) {
+	if silent := s.Metrics.silent(); silent > stuck {
 		answer(w, http.StatusServiceUnavailable, fmt.Sprintf("the expiry loop has not looked at the clock for %s", silent.Round(time.Second)))
 		return
 	}
 	answer(w, http.StatusOK, "the expiry loop is running")
 }
 
-func (a *Agent) readyz(w http.ResponseWriter, _ *http.Request) {
-	ready, lines := a.metrics.ready()
+func (s *Server) readyz(w http.ResponseWriter, _ *http.Request) {
+	ready, lines := s.Metrics.ready()
 	status := http.StatusOK
 	if !ready {
 		status = http.StatusServiceUnavailable

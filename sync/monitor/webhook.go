@@ -1,4 +1,4 @@
-package sync
+package monitor
 
 import (
 	"crypto/hmac"
@@ -11,15 +11,13 @@ import (
 	"slices"
 	"strings"
 	gosync "sync"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
 
 const (
-	maxDelivery   = 1 << 20     // bytes; of a larger one the next poll finds the news
-	maxDeliveries = 1024        // that are remembered
-	newsGap       = time.Second // between the end of a pass and the next one that a webhook brings
+	maxDelivery   = 1 << 20 // bytes; of a larger one the next poll finds the news
+	maxDeliveries = 1024    // that are remembered
 )
 
 // Results of a delivery.
@@ -38,7 +36,7 @@ var newsEvents = []string{"push", "pull_request", "pull_request_review"}
 // a secret, none at all.
 type webhook struct {
 	secret  []byte
-	news    chan struct{}
+	wake    func()
 	counter *prometheus.CounterVec // by result
 
 	mu   gosync.Mutex
@@ -46,16 +44,16 @@ type webhook struct {
 	next int      // in seen
 }
 
-// newWebhook wants a secret that is not empty. news is signalled.
-func newWebhook(secret []byte, news chan struct{}, counter *prometheus.CounterVec) *webhook {
-	return &webhook{secret: secret, news: news, counter: counter, seen: make([]string, maxDeliveries)}
+// newWebhook wants a secret that is not empty. wake is called after a delivery that is news.
+func newWebhook(secret []byte, wake func(), counter *prometheus.CounterVec) *webhook {
+	return &webhook{secret: secret, wake: wake, counter: counter, seen: make([]string, maxDeliveries)}
 }
 
 func (h *webhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	status, result, text := h.receive(w, r)
 	h.counter.WithLabelValues(result).Inc()
 	if result == deliveryAccepted {
-		signal(h.news)
+		h.wake()
 	}
 	answer(w, status, text)
 }

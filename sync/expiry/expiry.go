@@ -1,4 +1,5 @@
-package sync
+// Package expiry ends access on time. It needs Kubernetes and a clock, and nothing else has a part in it.
+package expiry
 
 import (
 	"context"
@@ -11,31 +12,29 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/client-go/tools/cache"
 
-	"github.com/pullgrant/pullgrant/render"
-	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/kube"
+	"github.com/pullgrant/pullgrant/sync/monitor"
 	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
 const (
-	tick          = time.Second     // longest time between two looks at the clock, and between two tries
-	deleteTimeout = 5 * time.Second // of one try
-	listTimeout   = 30 * time.Second
-	deleters      = 32             // first tries at a time, and as many that are tried again
-	goneFor       = 24 * time.Hour // how long it is remembered that a binding disappeared
-	scanEvery     = time.Minute    // between two lists of all bindings, should the watch ever miss one
+	deleteTimeout = 5 * time.Second  // of one try
+	listTimeout   = 30 * time.Second // of one list of all bindings
+	deleters      = 32               // first tries at a time, and as many that are tried again
+	goneFor       = 24 * time.Hour   // how long it is remembered that a binding disappeared
+	scanEvery     = time.Minute      // between two lists of all bindings, should the watch ever miss one
 )
 
-// expirer deletes managed bindings when they are due. It goes by what the bindings themselves say and by what records
-// add, and needs neither git nor GitHub nor the rest of the agent. It writes no records: whoever plans learns from gone
+// Expirer deletes managed bindings when they are due. It goes by what the bindings themselves say and by what records
+// add, and needs neither git nor GitHub nor the rest of the agent. It writes no records: whoever plans learns from Gone
 // what disappeared and when.
-type expirer struct {
-	cluster *kube.Cluster
-	now     func() time.Time
-	log     *slog.Logger
-	wake    chan struct{} // a deadline came closer
-	vanish  chan struct{} // a binding disappeared
-	metrics *metrics
+type Expirer struct {
+	cluster  *kube.Cluster
+	now      func() time.Time
+	log      *slog.Logger
+	wake     chan struct{} // a deadline came closer
+	Vanished chan struct{} // has an element when a binding disappeared lately
+	metrics  *monitor.Metrics
 
 	mu       gosync.Mutex
 	until    time.Time            // when the clock is read next
@@ -43,6 +42,7 @@ type expirer struct {
 	vanished map[string]plan.Gone // by UID
 }
 
+// deadline is when one binding ends.
 type deadline struct {
 	plan.Live
 	at     time.Time // when access ends
@@ -51,29 +51,31 @@ type deadline struct {
 	failed bool      // a try did not work
 }
 
-// newExpirer wants a cluster of its own, so that nothing else the agent does can hold it up.
-func newExpirer(c *kube.Cluster, now func() time.Time, log *slog.Logger) *expirer {
-	return &expirer{cluster: c, now: now, log: log, wake: make(chan struct{}, 1), vanish: make(chan struct{}, 1),
+// New wants a cluster of its own, so that nothing else the agent does can hold it up.
+func New(c *kube.Cluster, now func() time.Time, numbers *monitor.Metrics, log *slog.Logger) *Expirer {
+	e := &Expirer{cluster: c, now: now, metrics: numbers, log: log, wake: make(chan struct{}, 1), Vanished: make(chan struct{}, 1),
 		watched: map[string]*deadline{}, vanished: map[string]plan.Gone{}}
+	numbers.WatchOverdue(e.overdue)
+	return e
 }
 
-// run works until ctx ends, and then waits for the deletions that are on their way.
-func (e *expirer) run(ctx context.Context) error {
+// Run works until ctx ends, and then waits for the deletions that are on their way.
+func (e *Expirer) Run(ctx context.Context) error {
 	informer := cache.NewSharedIndexInformer(e.cluster.Bindings(), &rbacv1.RoleBinding{}, 0, cache.Indexers{})
 	if err := informer.SetTransform(trim); err != nil {
 		return fmt.Errorf("watching RoleBindings: %w", err)
 	}
 	err := informer.SetWatchErrorHandler(func(_ *cache.Reflector, err error) {
-		e.metrics.failed(stageWatch)
+		e.metrics.Failed(monitor.StageWatch)
 		e.log.Error("watching RoleBindings does not work; deadlines known so far hold", "event", "watch", "cluster", e.cluster.Name, "error", err.Error())
 	})
 	if err != nil {
 		return fmt.Errorf("watching RoleBindings: %w", err)
 	}
 	handler, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
-		AddFunc:    func(object any) { e.back(object); e.see(object) },
-		UpdateFunc: func(_, object any) { e.see(object) },
-		DeleteFunc: func(object any) { e.miss(object) },
+		AddFunc:    func(object any) { e.back(object); e.seen(object) },
+		UpdateFunc: func(_, object any) { e.seen(object) },
+		DeleteFunc: func(object any) { e.missed(object) },
 	})
 	if err != nil {
 		return fmt.Errorf("watching RoleBindings: %w", err)
@@ -87,7 +89,7 @@ func (e *expirer) run(ctx context.Context) error {
 	defer timer.Stop()
 	for {
 		due, wait := e.due()
-		e.metrics.beat(handler.HasSynced())
+		e.metrics.Beat(handler.HasSynced())
 		for _, d := range due {
 			slots := first
 			if d.failed {
@@ -114,7 +116,7 @@ func (e *expirer) run(ctx context.Context) error {
 }
 
 // scan looks at all bindings from time to time without going by what the watch told.
-func (e *expirer) scan(ctx context.Context) {
+func (e *Expirer) scan(ctx context.Context) {
 	ticker := time.NewTicker(scanEvery)
 	defer ticker.Stop()
 	for {
@@ -130,7 +132,7 @@ func (e *expirer) scan(ctx context.Context) {
 }
 
 // look takes over the deadlines of all bindings there are.
-func (e *expirer) look(ctx context.Context) error {
+func (e *Expirer) look(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, listTimeout)
 	defer cancel()
 	list, err := e.cluster.ListBindings(ctx)
@@ -138,7 +140,7 @@ func (e *expirer) look(ctx context.Context) error {
 		return err
 	}
 	for i := range list {
-		e.see(&list[i])
+		e.seen(&list[i])
 	}
 	return nil
 }
@@ -151,21 +153,21 @@ func trim(object any) (any, error) {
 	return object, nil
 }
 
-// see takes over a binding's own deadline. One that cannot be read is due now: such a binding is not the agent's work.
-func (e *expirer) see(object any) {
+// seen takes over a binding's own deadline. One that cannot be read is due now: such a binding is not the agent's work.
+func (e *Expirer) seen(object any) {
 	b, ok := object.(*rbacv1.RoleBinding)
 	if !ok {
 		return
 	}
-	var end requests.Time
-	if err := end.UnmarshalText([]byte(b.Annotations[render.AnnotationExpiresAt])); err != nil {
-		end = requests.At(e.now())
+	end, err := kube.EndOf(b)
+	if err != nil {
+		end = e.now().Truncate(time.Second)
 	}
-	e.watch(e.cluster.Live(b), end.Time)
+	e.Watch(e.cluster.Live(b), end)
 }
 
-// watch has a binding deleted at the given time, or earlier when that was said before: expiry never moves later (G2).
-func (e *expirer) watch(l plan.Live, at time.Time) {
+// Watch has a binding deleted at the given time, or earlier when that was said before: expiry never moves later (G2).
+func (e *Expirer) Watch(l plan.Live, at time.Time) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	d, known := e.watched[l.UID]
@@ -182,17 +184,17 @@ func (e *expirer) watch(l plan.Live, at time.Time) {
 	}
 }
 
-func (e *expirer) miss(object any) {
+func (e *Expirer) missed(object any) {
 	if last, ok := object.(cache.DeletedFinalStateUnknown); ok {
 		object = last.Obj
 	}
 	if b, ok := object.(*rbacv1.RoleBinding); ok {
-		e.note(e.cluster.Live(b))
+		e.disappeared(e.cluster.Live(b))
 	}
 }
 
 // back forgets that a binding disappeared: its label was taken off and put on again, and it gave access all the time.
-func (e *expirer) back(object any) {
+func (e *Expirer) back(object any) {
 	if b, ok := object.(*rbacv1.RoleBinding); ok {
 		e.mu.Lock()
 		defer e.mu.Unlock()
@@ -200,22 +202,22 @@ func (e *expirer) back(object any) {
 	}
 }
 
-// note remembers that a binding disappeared, the first time somebody says so. It may only have lost its label; the plan
+// disappeared remembers that a binding disappeared, the first time somebody says so. It may only have lost its label; the plan
 // knows better, since it looks for bindings by name.
-func (e *expirer) note(l plan.Live) {
+func (e *Expirer) disappeared(l plan.Live) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	now := e.now()
 	if _, known := e.vanished[l.UID]; !known {
 		d := e.watched[l.UID]
 		e.vanished[l.UID] = plan.Gone{Live: l, At: now, Expired: d != nil && !now.Before(d.at)}
-		signal(e.vanish)
+		signal(e.Vanished)
 	}
 	delete(e.watched, l.UID)
 }
 
-// gone lists what disappeared lately.
-func (e *expirer) gone() []plan.Gone {
+// Gone lists what disappeared lately.
+func (e *Expirer) Gone() []plan.Gone {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	var all []plan.Gone
@@ -232,15 +234,15 @@ func (e *expirer) gone() []plan.Gone {
 
 // due takes what is to be tried now, most overdue first, and says how long to sleep: the clock is read again at least
 // every second, since timers do not notice that it was set or that the machine slept.
-func (e *expirer) due() (due []*deadline, wait time.Duration) {
+func (e *Expirer) due() (due []*deadline, wait time.Duration) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	now := e.now()
-	wait = tick
+	wait = monitor.Tick
 	for _, d := range e.watched {
 		switch left := d.next.Sub(now); {
 		case d.going:
-		case left <= 0, left > tick && !now.Before(d.at): // the latter: a clock was set back after a try
+		case left <= 0, left > monitor.Tick && !now.Before(d.at): // the latter: a clock was set back after a try
 			d.going = true
 			due = append(due, d)
 		default:
@@ -253,23 +255,23 @@ func (e *expirer) due() (due []*deadline, wait time.Duration) {
 }
 
 // expire tries once to delete a binding.
-func (e *expirer) expire(ctx context.Context, d *deadline) {
+func (e *Expirer) expire(ctx context.Context, d *deadline) {
 	ctx, cancel := context.WithTimeout(ctx, deleteTimeout)
 	defer cancel()
 	deleted, err := e.cluster.Delete(ctx, d.Live)
-	log := e.log.With("cluster", e.cluster.Name, "namespace", d.Namespace, "binding", d.Name, "expires_at", requests.At(d.at).String())
+	log := e.log.With("cluster", e.cluster.Name, "namespace", d.Namespace, "binding", d.Name, "expires_at", d.at.UTC().Format(time.RFC3339))
 	if err != nil {
-		e.metrics.failed(stageExpire)
+		e.metrics.Failed(monitor.StageExpire)
 		log.Error("expiring a binding did not work; trying again every second", "event", "expire", "error", err.Error())
 		e.mu.Lock()
 		defer e.mu.Unlock()
-		d.going, d.failed, d.next = false, true, e.now().Add(tick)
+		d.going, d.failed, d.next = false, true, e.now().Add(monitor.Tick)
 		return
 	}
 	if deleted {
 		log.Info("expired", "event", "expire")
-		e.metrics.late(e.now().Sub(d.at))
-		e.note(d.Live)
+		e.metrics.Late(e.now().Sub(d.at))
+		e.disappeared(d.Live)
 		return
 	}
 	e.mu.Lock()
@@ -282,4 +284,17 @@ func signal(c chan struct{}) {
 	case c <- struct{}{}:
 	default:
 	}
+}
+
+// overdue counts the bindings that are past their end.
+func (e *Expirer) overdue() (n int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	now := e.now()
+	for _, d := range e.watched {
+		if !now.Before(d.at) {
+			n++
+		}
+	}
+	return n
 }

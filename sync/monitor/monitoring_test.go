@@ -1,4 +1,4 @@
-package sync
+package monitor
 
 import (
 	"encoding/json"
@@ -20,13 +20,14 @@ import (
 	"github.com/pullgrant/pullgrant/policies"
 )
 
-const monitoring = "../docs/monitoring/"
+const monitoring = "../../docs/monitoring/"
 
 // exported are the families of metrics by name, of an agent that has counted everything once.
 func exported(t *testing.T) map[string]*dto.MetricFamily {
 	t.Helper()
-	m := newMetrics("prod-eu", "v1", func() time.Time { return noon }, func() int { return 0 })
-	m.decided(policies.Denied, string(policies.NoPolicy))
+	m := NewMetrics("prod-eu", "v1", func() time.Time { return noon })
+	m.WatchOverdue(func() int { return 0 })
+	m.Decided(policies.Denied, string(policies.NoPolicy))
 	families, err := m.registry.Gather()
 	if err != nil || len(families) < 10 {
 		t.Fatalf("%d families, %v", len(families), err)
@@ -220,9 +221,9 @@ func TestMetricsAreExplained(t *testing.T) {
 			}
 		}
 	}
-	for _, s := range stopping {
-		if !strings.Contains(page, "`"+string(s.code)+"`: ") {
-			t.Errorf("the page does not say what to do about %s", s.code)
+	for _, s := range Stopping {
+		if !strings.Contains(page, "`"+string(s.Code)+"`: ") {
+			t.Errorf("the page does not say what to do about %s", s.Code)
 		}
 	}
 }
