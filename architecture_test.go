@@ -26,12 +26,21 @@ var rooms = map[string][]string{
 	"render":              {"requests"},
 	"internal/github":     {"requests", "policies", "policies/codeowners", "policies/rbac"},
 	"action":              {"requests", "policies", "policies/rbac", "render", "internal/github"},
-	"sync":                {"requests", "policies", "policies/codeowners", "policies/rbac", "render", "internal/github"},
-	"cmd/pullgrant":       {"requests", "policies", "policies/rbac", "render", "internal/github", "action", "sync"},
+	"sync/git":            {},
+	"sync/plan":           {"requests", "policies", "render"},
+	"sync/ledger": {"requests", "policies", "policies/codeowners", "policies/rbac", "internal/github",
+		"sync/git", "sync/plan"},
+	"sync/kube":    {"requests", "policies", "policies/rbac", "render", "sync/plan"},
+	"sync/monitor": {"requests", "policies", "sync/plan"},
+	"sync/expiry":  {"sync/plan", "sync/kube", "sync/monitor"},
+	"sync": {"requests", "policies", "policies/codeowners", "policies/rbac", "render", "internal/github",
+		"sync/git", "sync/plan", "sync/ledger", "sync/kube", "sync/monitor", "sync/expiry"},
+	"cmd/pullgrant": {"requests", "policies", "policies/rbac", "render", "internal/github", "action",
+		"sync", "sync/git", "sync/ledger", "sync/kube"},
 }
 
 // pure rooms take time, files and randomness as arguments, so that what they decide can be decided again.
-var pure = []string{"requests", "policies", "policies/codeowners", "policies/rbac", "render"}
+var pure = []string{"requests", "policies", "policies/codeowners", "policies/rbac", "render", "sync/plan"}
 
 var impure = regexp.MustCompile(`^(os|net|math/rand|crypto/rand|syscall|log|unsafe|plugin)(/.*)?$`)
 
@@ -46,13 +55,13 @@ var (
 var homes = map[string][]string{
 	"github.com/google/go-github/":             {"internal/github"},
 	"github.com/sethvargo/go-githubactions":    {"action"},
-	"github.com/go-git/":                       {"sync"},
-	"github.com/prometheus/":                   {"sync"},
-	"k8s.io/client-go/":                        {"sync"},
-	"k8s.io/client-go/rest":                    {"sync", "cmd/pullgrant"},
-	"k8s.io/client-go/tools/clientcmd":         {"sync", "cmd/pullgrant"},
-	"k8s.io/klog/v2":                           {"sync"},
-	"github.com/go-logr/logr":                  {"sync"},
+	"github.com/go-git/":                       {"sync/git"},
+	"github.com/prometheus/":                   {"sync/monitor"},
+	"k8s.io/client-go/":                        {"sync/kube", "sync/expiry"},
+	"k8s.io/client-go/rest":                    {"sync/kube", "cmd/pullgrant"},
+	"k8s.io/client-go/tools/clientcmd":         {"cmd/pullgrant"},
+	"k8s.io/klog/v2":                           {"sync/kube"},
+	"github.com/go-logr/logr":                  {"sync/kube"},
 	"sigs.k8s.io/kustomize/":                   {"render"},
 	"github.com/spf13/":                        {"cmd/pullgrant"},
 	"gopkg.in/yaml":                            {},
@@ -60,7 +69,8 @@ var homes = map[string][]string{
 	"github.com/goccy/go-yaml":                 {},
 	"go.yaml.in/yaml/v2":                       {},
 	"github.com/hmarr/codeowners":              {},
-	"github.com/hiddeco/sshsig":                {"sync"},
+	"github.com/hiddeco/sshsig":                {"sync/git"},
+	"golang.org/x/crypto/ssh":                  {"sync/git"},
 	"github.com/santhosh-tekuri/jsonschema/v6": {},
 }
 

@@ -10,24 +10,26 @@ import (
 	"slices"
 	"time"
 
-	"github.com/go-git/go-git/v5/plumbing"
-	"k8s.io/client-go/rest"
-
 	"github.com/pullgrant/pullgrant/internal/github"
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/expiry"
+	"github.com/pullgrant/pullgrant/sync/git"
+	"github.com/pullgrant/pullgrant/sync/kube"
+	"github.com/pullgrant/pullgrant/sync/monitor"
+	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
 // Config is what an agent needs.
 type Config struct {
 	Cluster    string // name in the access repository
-	Repository *Repository
+	Repository *git.Repository
 	GitHub     *github.Client // nil: --evidence=branch, the branch is trusted and nothing is proved
 	Identity   string         // of this replica, unlike that of any other one
 	TrustRoot  string         // commit whose policies and owners are taken as given; empty: the repository's first
-	Kubernetes *rest.Config
+	Kubernetes *kube.Config
 	Poll       time.Duration    // between two looks at the branch
 	Clock      func() time.Time // wall clock
-	Signer     *Signer          // of the ledger's commits; nil: unsigned
+	Signer     *git.Signer      // of the ledger's commits; nil: unsigned
 	Logger     *slog.Logger
 
 	Version       string       // of this program, for the metrics
@@ -39,39 +41,38 @@ type Config struct {
 // ended into the ledger. It keeps nothing on disk; what it must remember is in the cluster. Run, Once and DryRun may not
 // be called at the same time.
 type Agent struct {
-	cluster    *cluster
-	expirer    *expirer
-	repository *Repository
+	cluster    *kube.Cluster
+	expirer    *expiry.Expirer
+	repository *git.Repository
 	github     *github.Client
 	poll       time.Duration
 	clocks     *clocks
 	now        func() time.Time // of clocks
-	signer     *Signer
+	signer     *git.Signer
 	log        *slog.Logger
 	identity   string
 	trustRoot  string
 
-	resumed bool               // the accepted head of earlier runs was read
-	noted   string             // the head that the Lease has
-	seen    string             // the tip whose problems were logged
-	waiting map[string]waiting // by path
-	proved  map[string]Proof   // by path, of grants that this process began and has not finished
+	resumed bool                  // the accepted head of earlier runs was read
+	noted   string                // the head that the Lease has
+	seen    string                // the tip whose problems were logged
+	waiting map[string]waiting    // by path
+	proved  map[string]plan.Proof // by path, of grants that this process began and has not finished
 
 	trust     *trust  // nil: what earlier runs proved was not read yet
 	following waiting // trust is behind the branch
 
-	rewritten     bool   // the branch does not continue from the commit accepted last
-	paused        string // that a person paused it, and why
-	self          selfTest
-	ruleset       ruleset
-	withdrawals   withdrawals
-	telling       telling
-	notes         *notes
-	metrics       *metrics
-	events        *events
-	listener      net.Listener  // nil: nobody is answered
-	webhookSecret []byte        // empty: there is no webhook
-	news          chan struct{} // a webhook says that there is something to do
+	rewritten   bool   // the branch does not continue from the commit accepted last
+	paused      string // that a person paused it, and why
+	self        selfTest
+	ruleset     ruleset
+	withdrawals withdrawals
+	telling     telling
+	notes       *notes
+	metrics     *monitor.Metrics
+	events      *kube.Events
+	server      *monitor.Server
+	wake        chan struct{} // the next pass is to begin early
 }
 
 // NewAgent prepares an agent; nothing is called yet. Errors are about the configuration.
@@ -79,27 +80,25 @@ func NewAgent(c Config) (*Agent, error) {
 	if problem := requests.CheckName(c.Cluster); problem != "" {
 		return nil, fmt.Errorf("cluster %s: %s", requests.Quote(c.Cluster), problem)
 	}
-	if c.TrustRoot != "" && !plumbing.IsHash(c.TrustRoot) {
+	if c.TrustRoot != "" && !git.IsHash(c.TrustRoot) {
 		return nil, fmt.Errorf("the trust root is %s; name a commit by its 40 hexadecimal digits", requests.Quote(c.TrustRoot))
 	}
 	compared := &clocks{own: c.Clock, github: c.GitHub}
-	config := rest.CopyConfig(c.Kubernetes)
-	config.Wrap(compared.watch)
-	own, err := newCluster(config, c.Cluster, callTimeout)
+	own, err := kube.NewCluster(c.Kubernetes, c.Cluster, kube.CallTimeout, compared.watch)
 	if err != nil {
 		return nil, err
 	}
-	expiring, err := newCluster(config, c.Cluster, 0)
+	expiring, err := kube.NewCluster(c.Kubernetes, c.Cluster, 0, compared.watch)
 	if err != nil {
 		return nil, err
 	}
-	a := &Agent{cluster: own, expirer: newExpirer(expiring, compared.now, c.Logger), repository: c.Repository, github: c.GitHub,
+	numbers := monitor.NewMetrics(c.Cluster, c.Version, c.Clock)
+	a := &Agent{cluster: own, expirer: expiry.New(expiring, compared.now, numbers, c.Logger), metrics: numbers, repository: c.Repository, github: c.GitHub,
 		poll: c.Poll, clocks: compared, now: compared.now, signer: c.Signer, log: c.Logger, identity: c.Identity, trustRoot: c.TrustRoot,
-		waiting: map[string]waiting{}, proved: map[string]Proof{}, notes: newNotes(c), self: untested(),
+		waiting: map[string]waiting{}, proved: map[string]plan.Proof{}, notes: newNotes(c), self: untested(),
 		ruleset: ruleset{problem: "the rules that protect the branch are not known yet"},
-		events:  newEvents(own, compared.now, c.Logger), listener: c.Listener, webhookSecret: c.WebhookSecret, news: make(chan struct{}, 1)}
-	a.metrics = newMetrics(c.Cluster, c.Version, c.Clock, a.expirer.overdue)
-	a.expirer.metrics = a.metrics
+		events:  kube.NewEvents(own, compared.now, c.Logger), wake: make(chan struct{}, 1)}
+	a.server = &monitor.Server{Listener: c.Listener, Secret: c.WebhookSecret, Metrics: numbers, Wake: a.early, Log: c.Logger.With("cluster", c.Cluster)}
 	return a, nil
 }
 
@@ -108,18 +107,18 @@ func NewAgent(c Config) (*Agent, error) {
 func (a *Agent) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	defer a.events.sending.Wait()
-	defer a.serve(ctx)()
+	defer a.events.Wait()
+	defer a.server.Serve(ctx)()
 	a.start()
 	expiring := make(chan error, 1)
 	go func() {
-		err := a.expirer.run(ctx)
+		err := a.expirer.Run(ctx)
 		expiring <- err
 		cancel(err)
 	}()
 	var err error
 	for ctx.Err() == nil && err == nil {
-		if err = a.lead(ctx, a.passes); err != nil {
+		if err = a.cluster.Lead(ctx, a.identity, a.log, a.passes); err != nil {
 			cancel(err)
 		}
 	}
@@ -128,28 +127,28 @@ func (a *Agent) Run(ctx context.Context) error {
 
 // passes takes one pass after the other until ctx ends. What other replicas did meanwhile is read anew.
 func (a *Agent) passes(ctx context.Context) {
-	a.metrics.lead(true)
-	defer a.metrics.lead(false)
+	a.metrics.Lead(true)
+	defer a.metrics.Lead(false)
 	a.resumed, a.noted, a.trust, a.telling = false, "", nil, telling{}
 	defer a.notes.begin(ctx)()
 	for ctx.Err() == nil {
 		begin := a.now()
 		err := a.pass(ctx)
 		if err != nil && ctx.Err() == nil {
-			a.log.Error("the pass is not complete; trying again", "event", "pass", "cluster", a.cluster.name, "error", err.Error())
+			a.log.Error("the pass is not complete; trying again", "event", "pass", "cluster", a.cluster.Name, "error", err.Error())
 		}
-		a.metrics.passed(err, len(a.waiting))
+		a.metrics.Passed(stagesOf(err), len(a.waiting))
 		a.sleep(ctx, err, a.now().Sub(begin))
 	}
 }
 
 // sleep waits for the next pass: the rest of the poll, or until a binding disappears that is to be recorded or a webhook
-// has news, but then at least a moment, so that many in a row are one.
+// wakes it, but then at least a moment, so that many in a row are one.
 func (a *Agent) sleep(ctx context.Context, err error, took time.Duration) {
 	timer := time.NewTimer(min(max(a.poll-took, 0), a.poll)) // took is negative when a clock was set back meanwhile
 	defer timer.Stop()
-	calm := time.After(min(a.poll, newsGap))
-	vanish := a.expirer.vanish
+	calm := time.After(min(a.poll, wakeGap))
+	vanish := a.expirer.Vanished
 	if err != nil {
 		vanish = nil // nothing could be recorded now; the poll is soon enough
 	}
@@ -158,7 +157,7 @@ func (a *Agent) sleep(ctx context.Context, err error, took time.Duration) {
 		return
 	case <-timer.C:
 		return
-	case <-a.news:
+	case <-a.wake:
 	case <-vanish:
 		calm = time.After(min(a.poll, 200*time.Millisecond))
 	}
@@ -168,9 +167,20 @@ func (a *Agent) sleep(ctx context.Context, err error, took time.Duration) {
 	}
 }
 
+// early has the next pass begin soon.
+func (a *Agent) early() {
+	select {
+	case a.wake <- struct{}{}:
+	default: // it will
+	}
+}
+
+// wakeGap is the least time between the end of a pass and the next one that a webhook brings.
+const wakeGap = time.Second
+
 // Once takes one full pass. An error means that it is not complete; what could be done was.
 func (a *Agent) Once(ctx context.Context) error {
-	defer a.events.sending.Wait()
+	defer a.events.Wait()
 	a.start()
 	err := a.pass(ctx)
 	for a.notes.write(ctx) {
@@ -179,15 +189,15 @@ func (a *Agent) Once(ctx context.Context) error {
 }
 
 func (a *Agent) start() {
-	a.log.Info("starting", "event", "start", "cluster", a.cluster.name)
+	a.log.Info("starting", "event", "start", "cluster", a.cluster.Name)
 	if a.github == nil {
 		a.log.Warn("EVIDENCE IS THE BRANCH: whoever can push to it grants access; no approval is checked", "event", "start",
-			"cluster", a.cluster.name)
+			"cluster", a.cluster.Name)
 	}
 }
 
 // DryRun returns what a pass would do, and does nothing.
-func (a *Agent) DryRun(ctx context.Context) ([]Step, error) {
+func (a *Agent) DryRun(ctx context.Context) ([]plan.Step, error) {
 	a.start()
 	main, err := a.fetch(ctx)
 	if err != nil {
@@ -205,7 +215,7 @@ func (a *Agent) DryRun(ctx context.Context) ([]Step, error) {
 	}
 	w.Removers, w.Proofs = a.removers(ctx, w), a.prove(ctx, w)
 	w.Withdrawn, w.Stopped = a.withdrawn(w), a.stops()
-	return Plan(a.now(), w), nil
+	return plan.Make(a.now(), w), nil
 }
 
 // pass ends what the cluster alone says is over, before anything that waits for a network beyond it; then it fetches the
@@ -216,17 +226,17 @@ func (a *Agent) pass(ctx context.Context) error {
 	if err != nil {
 		err = fmt.Errorf("settling the cluster: %w", err)
 	}
-	err = errors.Join(err, in(stageRead, a.readNotes(ctx)), in(stageRead, a.testSelf(ctx)))
+	err = errors.Join(err, in(monitor.StageRead, a.readNotes(ctx)), in(monitor.StageRead, a.testSelf(ctx)))
 	defer a.reportStops()
 	if _, hub := a.clocks.skews(); beyond(hub) != 0 { // without a request GitHub tells its time to nobody
-		err = errors.Join(err, in(stageClock, a.github.ReadClock(ctx)))
+		err = errors.Join(err, in(monitor.StageClock, a.github.ReadClock(ctx)))
 	}
 	main, fetchErr := a.fetch(ctx)
-	if fetchErr == nil || errors.Is(fetchErr, ErrNonFastForward) { // otherwise nobody knows
+	if fetchErr == nil || errors.Is(fetchErr, git.ErrNonFastForward) { // otherwise nobody knows
 		a.rewritten = fetchErr != nil
 	}
 	if fetchErr != nil {
-		return errors.Join(err, fmt.Errorf("nothing is granted or recorded, expiry goes on: %w", in(stageGit, fetchErr)))
+		return errors.Join(err, fmt.Errorf("nothing is granted or recorded, expiry goes on: %w", in(monitor.StageGit, fetchErr)))
 	}
 	w, settleErr := a.settle(ctx, main, nil)
 	if err = errors.Join(err, settleErr, a.consult(ctx, w)); a.outdated(w) {
@@ -237,12 +247,12 @@ func (a *Agent) pass(ctx context.Context) error {
 		return err // a grant that does not work holds up no other
 	}
 	if main, fetchErr = a.current(main); fetchErr != nil {
-		return errors.Join(err, in(stageGit, fetchErr))
+		return errors.Join(err, in(monitor.StageGit, fetchErr))
 	}
 	w.Main = main
 	a.tellGrants(w)
 	a.closeWithdrawals(main)
-	err = errors.Join(err, in(stagePolicies, a.follow(ctx, main.Tip, true)))
+	err = errors.Join(err, in(monitor.StagePolicies, a.follow(ctx, main.Tip, true)))
 	if proofs := a.prove(ctx, w); len(proofs) > 0 {
 		a.keepReasons(proofs)
 		if w, settleErr = a.settle(ctx, main, proofs); settleErr != nil {
@@ -251,30 +261,30 @@ func (a *Agent) pass(ctx context.Context) error {
 		a.settled(w)
 		a.tellGrants(w)
 		for _, path := range slices.Sorted(maps.Keys(a.waiting)) {
-			err = errors.Join(err, in(stageRequests, fmt.Errorf("%s waits: %s", path, proofs[path].Decision.Message)))
+			err = errors.Join(err, in(monitor.StageRequests, fmt.Errorf("%s waits: %s", path, proofs[path].Decision.Message)))
 		}
 	}
 	return errors.Join(err, a.accept(ctx))
 }
 
 // settle plans and applies until a plan is empty, which the second one is unless something got in between.
-func (a *Agent) settle(ctx context.Context, main *Main, proofs map[string]Proof) (World, error) {
+func (a *Agent) settle(ctx context.Context, main *plan.Main, proofs map[string]plan.Proof) (plan.World, error) {
 	const most = 4
 	for range most {
 		w, err := a.observe(ctx, main)
 		if err != nil {
-			return w, in(stageRead, err)
+			return w, in(monitor.StageRead, err)
 		}
-		a.metrics.observed(w)
+		a.metrics.Observed(w)
 		w.Proofs = proofs
 		if main != nil && proofs == nil { // once a pass
 			w.Drift = a.drift(ctx, w)
 		}
 		w.Withdrawn = a.withdrawn(w)
-		steps := Plan(a.now(), w)
-		if main != nil && !slices.ContainsFunc(steps, func(s Step) bool { return s.Action == End || s.Action == Sweep }) {
+		steps := plan.Make(a.now(), w)
+		if main != nil && !slices.ContainsFunc(steps, func(s plan.Step) bool { return s.Action == plan.End || s.Action == plan.Sweep }) {
 			w.Removers = a.removers(ctx, w) // asked of GitHub once nothing waits to be taken away
-			steps = Plan(a.now(), w)
+			steps = plan.Make(a.now(), w)
 		}
 		if len(steps) == 0 {
 			return w, nil
@@ -286,23 +296,23 @@ func (a *Agent) settle(ctx context.Context, main *Main, proofs map[string]Proof)
 			return w, err
 		}
 	}
-	return World{}, fmt.Errorf("the cluster does not settle after %d plans; it changes faster than they are applied", most)
+	return plan.World{}, fmt.Errorf("the cluster does not settle after %d plans; it changes faster than they are applied", most)
 }
 
 // observe looks at the cluster, and has the expirer know every deadline that a record adds to those of the bindings.
-func (a *Agent) observe(ctx context.Context, main *Main) (World, error) {
-	gone := a.expirer.gone() // before the lists: what is gone here is gone there
-	w, unreadable, err := a.cluster.observe(ctx)
+func (a *Agent) observe(ctx context.Context, main *plan.Main) (plan.World, error) {
+	gone := a.expirer.Gone() // before the lists: what is gone here is gone there
+	w, unreadable, err := a.cluster.Observe(ctx)
 	if err != nil {
 		return w, err
 	}
 	for _, err := range unreadable {
-		a.log.Error("a record cannot be read", "event", "observe", "cluster", a.cluster.name, "error", err.Error())
+		a.log.Error("a record cannot be read", "event", "observe", "cluster", a.cluster.Name, "error", err.Error())
 	}
 	for _, r := range w.Records {
 		for _, o := range r.Objects {
-			if r.Phase != Ended && o.UID != "" && o.isBinding() {
-				a.expirer.watch(Live{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, UID: o.UID, Content: o.Content}, r.Grant.Window.End.Time)
+			if r.Phase != plan.Ended && o.UID != "" && o.IsBinding() {
+				a.expirer.Watch(plan.Live{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, UID: o.UID, Content: o.Content}, r.Grant.Window.End.Time)
 			}
 		}
 	}
@@ -312,7 +322,7 @@ func (a *Agent) observe(ctx context.Context, main *Main) (World, error) {
 
 // fetch brings the branch up to date. The first time it goes on from the head that an earlier run accepted, and after the
 // branch was rewritten from the one that a person notes there.
-func (a *Agent) fetch(ctx context.Context) (*Main, error) {
+func (a *Agent) fetch(ctx context.Context) (*plan.Main, error) {
 	if !a.resumed {
 		if err := a.resume(ctx); err != nil {
 			return nil, err
@@ -320,38 +330,38 @@ func (a *Agent) fetch(ctx context.Context) (*Main, error) {
 		a.resumed = true
 	}
 	_, err := a.repository.Fetch(ctx)
-	if errors.Is(err, ErrNonFastForward) {
+	if errors.Is(err, git.ErrNonFastForward) {
 		if err := a.resume(ctx); err != nil {
 			return nil, err
 		}
 		_, err = a.repository.Fetch(ctx)
 	}
-	if errors.Is(err, ErrNonFastForward) {
+	if errors.Is(err, git.ErrNonFastForward) {
 		return nil, fmt.Errorf("%w; look at what happened to it, then accept a commit that is on it now: "+
-			"kubectl -n %s annotate --overwrite lease %s %s=COMMIT", err, Namespace, leaseName, annotationHead)
+			"kubectl -n %s annotate --overwrite lease %s %s=COMMIT", err, kube.Namespace, kube.LeaseName, kube.AnnotationHead)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return a.current(&Main{})
+	return a.current(&plan.Main{})
 }
 
 // resume has the repository go on from the head on the Lease when that is not the one noted last.
 func (a *Agent) resume(ctx context.Context) error {
-	notes, err := a.cluster.notes(ctx)
-	head := notes[annotationHead]
+	notes, err := a.cluster.Notes(ctx)
+	head := notes[kube.AnnotationHead]
 	if err != nil || head == "" || head == a.noted {
 		return err
 	}
 	if err := a.repository.Resume(head); err != nil {
-		return fmt.Errorf("the accepted head on Lease %s/%s: %w", Namespace, leaseName, err)
+		return fmt.Errorf("the accepted head on Lease %s/%s: %w", kube.Namespace, kube.LeaseName, err)
 	}
 	a.noted = head
 	return nil
 }
 
 // current reads the branch in memory again when it moved, as it does with every commit of the agent's own.
-func (a *Agent) current(main *Main) (*Main, error) {
+func (a *Agent) current(main *plan.Main) (*plan.Main, error) {
 	tip := a.repository.Tip()
 	if main == nil || main.Tip == tip {
 		return main, nil
@@ -362,7 +372,7 @@ func (a *Agent) current(main *Main) (*Main, error) {
 	}
 	if a.seen != tip {
 		for _, problem := range problems {
-			a.log.Warn("left alone, and grants nothing", "event", "read", "cluster", a.cluster.name, "commit", tip, "problem", problem)
+			a.log.Warn("left alone, and grants nothing", "event", "read", "cluster", a.cluster.Name, "commit", tip, "problem", problem)
 		}
 		a.seen = tip
 	}
@@ -376,7 +386,7 @@ func (a *Agent) accept(ctx context.Context) error {
 	if len(a.waiting) > 0 || tip == a.noted || a.follow(ctx, tip, true) != nil {
 		return nil
 	}
-	if err := a.cluster.note(ctx, annotationHead, tip); err != nil {
+	if err := a.cluster.Note(ctx, kube.AnnotationHead, tip); err != nil {
 		return err
 	}
 	a.noted = tip

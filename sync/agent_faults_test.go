@@ -9,29 +9,20 @@ import (
 	"testing"
 	"time"
 
-	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/git"
+	"github.com/pullgrant/pullgrant/sync/kube"
+	"github.com/pullgrant/pullgrant/testdata/scene"
 )
-
-func (s *stage) foreignBinding(name string) *rbacv1.RoleBinding {
-	s.Helper()
-	b, err := s.admin.RbacV1().RoleBindings(s.namespace).Create(s.Context(), &rbacv1.RoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: name},
-		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "payments-debug"},
-		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: "User", Name: "carol@example.com"}},
-	}, metav1.CreateOptions{})
-	s.must(err)
-	return b
-}
 
 // TestKilledAnywhere ends the agent before every single call that changes something, while it grants and while it
 // expires, and wants the same end from the agents that come after.
 func TestKilledAnywhere(t *testing.T) {
 	s := newStage(t)
 	for call := int32(1); ; call++ {
-		begin := s.clock()
+		begin := s.Clock()
 		name := s.ask(fmt.Sprintf("kill-%d", call))
 		granting, expiring := newCut(call, true, true), newCut(call, true, true)
 		for _, f := range []*cut{granting, expiring} {
@@ -41,10 +32,10 @@ func TestKilledAnywhere(t *testing.T) {
 			}
 			s.once(options{})
 			if f == granting {
-				if b := s.bindings(); len(b) != 1 || b[0].Name != requests.ObjectName(name, 0) {
+				if b := s.Bindings(); len(b) != 1 || b[0].Name != requests.ObjectName(name, 0) {
 					t.Fatalf("call %d: bindings %v", call, b)
 				}
-				s.setClock(begin.Add(time.Hour))
+				s.SetClock(begin.Add(time.Hour))
 			}
 		}
 		s.sameEnd(name, begin)
@@ -64,10 +55,10 @@ func TestKilledWhileItEnds(t *testing.T) {
 	for call := int32(1); ; call++ {
 		name := s.ask(fmt.Sprintf("kill-%d", call))
 		s.once(options{})
-		b := s.bindings()[0]
+		b := s.Bindings()[0]
 		b.Subjects[0].Name = "mallory@example.com"
-		_, err := s.admin.RbacV1().RoleBindings(s.namespace).Update(t.Context(), &b, metav1.UpdateOptions{})
-		s.must(err)
+		_, err := s.Admin.RbacV1().RoleBindings(s.Namespace).Update(t.Context(), &b, metav1.UpdateOptions{})
+		s.Must(err)
 		f := newCut(call, true, true)
 		_ = s.agent(options{wire: f.wrap}).Once(t.Context())
 		s.once(options{})
@@ -83,22 +74,22 @@ func TestKilledWhileItEnds(t *testing.T) {
 func TestEveryCallFailsOnce(t *testing.T) {
 	s := newStage(t)
 	for call := int32(1); ; call++ {
-		begin := s.clock()
+		begin := s.Clock()
 		name := s.ask(fmt.Sprintf("fail-%d", call))
 		granting, expiring := newCut(call, false, false), newCut(call, false, false)
 		agent := s.agent(options{wire: granting.wrap})
 		_ = agent.Once(t.Context()) // some calls are tried again at once
 		struck := granting.spare()
-		s.setClock(begin.Add(time.Minute))
-		s.must(agent.Once(t.Context()))
-		if b := s.bindings(); len(b) != 1 || b[0].Name != requests.ObjectName(name, 0) {
+		s.SetClock(begin.Add(time.Minute))
+		s.Must(agent.Once(t.Context()))
+		if b := s.Bindings(); len(b) != 1 || b[0].Name != requests.ObjectName(name, 0) {
 			t.Fatalf("call %d: bindings %v", call, b)
 		}
-		s.setClock(begin.Add(time.Hour))
+		s.SetClock(begin.Add(time.Hour))
 		agent = s.agent(options{wire: expiring.wrap})
 		_ = agent.Once(t.Context())
 		struck = expiring.spare() || struck
-		s.must(agent.Once(t.Context()))
+		s.Must(agent.Once(t.Context()))
 		s.sameEnd(name, begin)
 		if !struck {
 			if call < 15 {
@@ -123,9 +114,9 @@ func TestDownAtExpiry(t *testing.T) {
 	name := s.ask("down")
 	s.once(options{})
 	s.allowed(true)
-	s.setClock(noon.Add(3 * time.Hour))
+	s.SetClock(noon.Add(3 * time.Hour))
 	gitDown := func(next http.RoundTripper) http.RoundTripper {
-		return roundTripper(func(r *http.Request) (*http.Response, error) {
+		return scene.RoundTripper(func(r *http.Request) (*http.Response, error) {
 			if strings.HasPrefix(r.URL.String(), s.URL) {
 				return nil, errors.New("git is down")
 			}
@@ -137,7 +128,7 @@ func TestDownAtExpiry(t *testing.T) {
 		t.Errorf("error: %v", err)
 	}
 	s.allowed(false)
-	s.setClock(noon.Add(4 * time.Hour))
+	s.SetClock(noon.Add(4 * time.Hour))
 	s.once(options{})
 	if r := s.over(name, requests.CauseExpired, ""); r.Status.RevokedAt.String() != "2026-11-23T15:00:00Z" {
 		t.Errorf("revoked at %s", r.Status.RevokedAt)
@@ -150,10 +141,10 @@ func TestPushRace(t *testing.T) {
 	s := newStage(t)
 	name := s.ask("race")
 	s.once(options{})
-	s.setClock(noon.Add(time.Hour))
+	s.SetClock(noon.Add(time.Hour))
 	var other string
 	s.BeforeReceive(func() {
-		if b := s.bindings(); len(b) != 0 {
+		if b := s.Bindings(); len(b) != 0 {
 			t.Errorf("recorded before it was deleted: %v", b)
 		}
 		other = s.pushFiles("root", "Meanwhile", map[string]string{"README.md": "hello\n"})
@@ -170,7 +161,7 @@ func TestTwoAgentsOneLedger(t *testing.T) {
 	s := newStage(t)
 	name := s.ask("two")
 	s.once(options{})
-	s.setClock(noon.Add(time.Hour))
+	s.SetClock(noon.Add(time.Hour))
 	done := make(chan error, 2)
 	for range 2 {
 		agent := s.agent(options{})
@@ -189,11 +180,11 @@ func TestBatch(t *testing.T) {
 	s := newStage(t)
 	names := []string{s.ask("one"), s.ask("two"), s.ask("three")}
 	s.once(options{})
-	if b := s.bindings(); len(b) != 3 {
+	if b := s.Bindings(); len(b) != 3 {
 		t.Fatalf("bindings: %v", b)
 	}
 	before := s.Branch("main")
-	s.setClock(noon.Add(time.Hour))
+	s.SetClock(noon.Add(time.Hour))
 	s.once(options{})
 	for _, name := range names {
 		s.over(name, requests.CauseExpired, "")
@@ -215,19 +206,19 @@ func TestRun(t *testing.T) {
 	go func() { ended <- agent.Run(ctx) }()
 	defer func() {
 		cancel()
-		s.must(<-ended)
+		s.Must(<-ended)
 	}()
 	name := s.ask("run")
 	s.allowed(true)
 	s.Fail("POST", "/acme/access.git/git-upload-pack", -1, 500, "down")
-	s.setClock(noon.Add(time.Hour))
+	s.SetClock(noon.Add(time.Hour))
 	s.allowed(false)
-	s.setClock(noon.Add(time.Hour + time.Minute))
+	s.SetClock(noon.Add(time.Hour + time.Minute))
 	s.Heal()
-	s.until("the entry is on main", func() bool {
-		return strings.Contains(s.git("ls-tree", "-r", "--name-only", "main"), requests.RevocationPath(s.cluster, name))
+	s.Until("the entry is on main", func() bool {
+		return strings.Contains(s.git("ls-tree", "-r", "--name-only", "main"), requests.RevocationPath(s.Cluster, name))
 	})
-	s.until("the record is gone", func() bool { return len(s.records()) == 0 })
+	s.Until("the record is gone", func() bool { return len(s.Records()) == 0 })
 	if r := s.over(name, requests.CauseExpired, ""); r.Status.RevokedAt.String() != "2026-11-23T13:00:00Z" {
 		t.Errorf("revoked at %s", r.Status.RevokedAt)
 	}
@@ -242,14 +233,14 @@ func TestRunRecordsAtOnce(t *testing.T) {
 	go func() { ended <- s.agent(options{poll: time.Hour}).Run(ctx) }()
 	defer func() {
 		cancel()
-		s.must(<-ended)
+		s.Must(<-ended)
 	}()
-	s.until("the binding is there", func() bool { return len(s.bindings()) == 1 })
-	s.setClock(noon.Add(time.Hour))
-	s.until("the entry is on main", func() bool {
-		return strings.Contains(s.git("ls-tree", "-r", "--name-only", "main"), requests.RevocationPath(s.cluster, name))
+	s.Until("the binding is there", func() bool { return len(s.Bindings()) == 1 })
+	s.SetClock(noon.Add(time.Hour))
+	s.Until("the entry is on main", func() bool {
+		return strings.Contains(s.git("ls-tree", "-r", "--name-only", "main"), requests.RevocationPath(s.Cluster, name))
 	})
-	s.until("the record is gone", func() bool { return len(s.records()) == 0 })
+	s.Until("the record is gone", func() bool { return len(s.Records()) == 0 })
 	s.over(name, requests.CauseExpired, "")
 }
 
@@ -257,39 +248,39 @@ func TestRunRecordsAtOnce(t *testing.T) {
 func TestNotARequest(t *testing.T) {
 	s := newStage(t)
 	s.pushFiles("alice", "Odd files", map[string]string{
-		"requests/" + s.cluster + "/README.md":                   "hello\n",
-		"requests/" + s.cluster + "/payments-debug/Alice.yaml":   "kind: AccessRequest\n",
-		"requests/" + s.cluster + "/payments-debug/a/b/c/d.yaml": "kind: AccessRequest\n",
+		"requests/" + s.Cluster + "/README.md":                   "hello\n",
+		"requests/" + s.Cluster + "/payments-debug/Alice.yaml":   "kind: AccessRequest\n",
+		"requests/" + s.Cluster + "/payments-debug/a/b/c/d.yaml": "kind: AccessRequest\n",
 	})
 	s.ask("good")
 	tip := s.Branch("main")
 	s.once(options{})
-	if len(s.bindings()) != 1 || s.Branch("main") != tip {
-		t.Errorf("bindings %v", s.bindings())
+	if len(s.Bindings()) != 1 || s.Branch("main") != tip {
+		t.Errorf("bindings %v", s.Bindings())
 	}
-	if n := strings.Count(s.log.String(), "left alone, and grants nothing"); n != 3 {
-		t.Errorf("%d files reported:\n%s", n, s.log.String())
+	if n := strings.Count(s.Log.String(), "left alone, and grants nothing"); n != 3 {
+		t.Errorf("%d files reported:\n%s", n, s.Log.String())
 	}
 }
 
 // TestNamespaceMissing: what cannot be granted is tried again, ever more seldom, and refused when its window is over.
 func TestNamespaceMissing(t *testing.T) {
 	s := newStage(t)
-	s.must(s.admin.CoreV1().Namespaces().Delete(t.Context(), s.namespace, metav1.DeleteOptions{}))
-	s.until("the namespace is gone", func() bool {
-		_, err := s.admin.CoreV1().Namespaces().Get(t.Context(), s.namespace, metav1.GetOptions{})
+	s.Must(s.Admin.CoreV1().Namespaces().Delete(t.Context(), s.Namespace, metav1.DeleteOptions{}))
+	s.Until("the namespace is gone", func() bool {
+		_, err := s.Admin.CoreV1().Namespaces().Get(t.Context(), s.Namespace, metav1.GetOptions{})
 		return err != nil
 	})
 	name := s.ask("nowhere")
 	agent := s.agent(options{})
-	if err := agent.Once(t.Context()); err == nil || !strings.Contains(err.Error(), `namespaces "`+s.namespace+`" not found`) {
+	if err := agent.Once(t.Context()); err == nil || !strings.Contains(err.Error(), `namespaces "`+s.Namespace+`" not found`) {
 		t.Errorf("error: %v", err)
 	}
 	if err := agent.Once(t.Context()); err == nil || !strings.Contains(err.Error(), "it is tried again at 2026-11-23T12:00:05Z") {
 		t.Errorf("error: %v", err)
 	}
-	s.setClock(noon.Add(time.Hour))
-	s.must(agent.Once(t.Context()))
+	s.SetClock(noon.Add(time.Hour))
+	s.Must(agent.Once(t.Context()))
 	s.over(name, requests.CauseDenied, "ExpiredBeforeGrant")
 }
 
@@ -298,16 +289,16 @@ func TestUnreadableRecord(t *testing.T) {
 	s := newStage(t)
 	s.ask("broken")
 	s.once(options{})
-	record := s.records()[0]
+	record := s.Records()[0]
 	record.Data["grant"] = `{"name":"other"}`
-	_, err := s.admin.CoreV1().ConfigMaps(Namespace).Update(t.Context(), &record, metav1.UpdateOptions{})
-	s.must(err)
+	_, err := s.Admin.CoreV1().ConfigMaps(kube.Namespace).Update(t.Context(), &record, metav1.UpdateOptions{})
+	s.Must(err)
 	if err := s.agent(options{}).Once(t.Context()); err == nil {
 		t.Error("no error")
 	}
 	s.allowed(false)
-	if len(s.bindings()) != 0 || !strings.Contains(s.log.String(), "the grant is another one's") {
-		t.Errorf("bindings %v\n%s", s.bindings(), s.log.String())
+	if len(s.Bindings()) != 0 || !strings.Contains(s.Log.String(), "the grant is another one's") {
+		t.Errorf("bindings %v\n%s", s.Bindings(), s.Log.String())
 	}
 }
 
@@ -315,11 +306,11 @@ func TestUnreadableRecord(t *testing.T) {
 func TestSignedLedger(t *testing.T) {
 	s := newStage(t)
 	name := s.ask("signed")
-	signer, _ := newKey(t)
+	signer := newSigner(t)
 	s.once(options{signer: signer})
-	s.setClock(noon.Add(time.Hour))
+	s.SetClock(noon.Add(time.Hour))
 	s.once(options{signer: signer})
 	s.over(name, requests.CauseExpired, "")
 	raw := s.git("cat-file", "commit", "main") + "\n"
-	s.must(VerifyCommit([]byte(raw), allowed(t, signer.AllowedSigner(s.cluster)), s.cluster))
+	s.Must(git.VerifyCommit([]byte(raw), signersOf(t, signer.AllowedSigner(s.Cluster)), s.Cluster))
 }

@@ -12,6 +12,11 @@ import (
 
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/expiry"
+	"github.com/pullgrant/pullgrant/sync/kube"
+	"github.com/pullgrant/pullgrant/sync/monitor"
+	"github.com/pullgrant/pullgrant/sync/plan"
+	"github.com/pullgrant/pullgrant/testdata/scene"
 )
 
 // TestSilentGitServer: what only needs the cluster goes on although a git server takes a connection and says nothing.
@@ -20,7 +25,7 @@ func TestSilentGitServer(t *testing.T) {
 	name := s.ask("silent")
 	calls, unbounded := 0, 0
 	watch := func(next http.RoundTripper) http.RoundTripper {
-		return roundTripper(func(r *http.Request) (*http.Response, error) {
+		return scene.RoundTripper(func(r *http.Request) (*http.Response, error) {
 			if strings.HasPrefix(r.URL.String(), s.URL) {
 				calls++
 				if _, bounded := r.Context().Deadline(); !bounded {
@@ -31,7 +36,7 @@ func TestSilentGitServer(t *testing.T) {
 		})
 	}
 	s.once(options{wire: watch})
-	s.setClock(noon.Add(time.Hour))
+	s.SetClock(noon.Add(time.Hour))
 	s.once(options{wire: watch})
 	s.over(name, requests.CauseExpired, "")
 	if calls == 0 || unbounded > 0 {
@@ -41,7 +46,7 @@ func TestSilentGitServer(t *testing.T) {
 
 // TestSleepAfterClockWentBack: a pass that seems to have taken less than nothing does not make the next one late.
 func TestSleepAfterClockWentBack(t *testing.T) {
-	a := &Agent{poll: time.Millisecond, expirer: newExpirer(nil, nil, nil)}
+	a := &Agent{poll: time.Millisecond, expirer: expiry.New(nil, nil, monitor.NewMetrics("prod", "", func() time.Time { return noon }), nil)}
 	slept := make(chan struct{})
 	go func() {
 		a.sleep(t.Context(), nil, -time.Hour)
@@ -61,18 +66,18 @@ func TestRecordWithImpossibleNames(t *testing.T) {
 			s := newStage(t)
 			broken, other := s.ask("broken"), s.ask("other")
 			s.once(options{})
-			record, err := s.admin.CoreV1().ConfigMaps(Namespace).Get(t.Context(), requests.ObjectName(broken, 0), metav1.GetOptions{})
-			s.must(err)
+			record, err := s.Admin.CoreV1().ConfigMaps(kube.Namespace).Get(t.Context(), requests.ObjectName(broken, 0), metav1.GetOptions{})
+			s.Must(err)
 			for key := range record.Data {
-				record.Data[key] = strings.ReplaceAll(record.Data[key], `"namespace":"`+s.namespace+`"`, `"namespace":"`+namespace+`"`)
+				record.Data[key] = strings.ReplaceAll(record.Data[key], `"namespace":"`+s.Namespace+`"`, `"namespace":"`+namespace+`"`)
 			}
-			_, err = s.admin.CoreV1().ConfigMaps(Namespace).Update(t.Context(), record, metav1.UpdateOptions{})
-			s.must(err)
-			s.pushFiles("root", "Take it", map[string]string{requests.Path(s.cluster, "payments-debug", other): "\x00removed"})
+			_, err = s.Admin.CoreV1().ConfigMaps(kube.Namespace).Update(t.Context(), record, metav1.UpdateOptions{})
+			s.Must(err)
+			s.pushFiles("root", "Take it", map[string]string{requests.Path(s.Cluster, "payments-debug", other): "\x00removed"})
 			if err := s.agent(options{}).Once(t.Context()); err == nil {
 				t.Error("no error")
 			}
-			if b := s.bindings(); len(b) != 0 {
+			if b := s.Bindings(); len(b) != 0 {
 				t.Errorf("bindings: %v", b)
 			}
 			s.entry(other)
@@ -83,17 +88,17 @@ func TestRecordWithImpossibleNames(t *testing.T) {
 // TestProvingIsBounded: requests for which a pass has no time left are the first of the next one.
 func TestProvingIsBounded(t *testing.T) {
 	s := newStage(t)
-	path := requests.Path(s.cluster, "payments-debug", s.ask("late"))
+	path := requests.Path(s.Cluster, "payments-debug", s.ask("late"))
 	agent := s.agent(options{})
 	main, err := agent.fetch(t.Context())
-	s.must(err)
+	s.Must(err)
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
-	proofs := agent.prove(over, World{Main: main})
+	proofs := agent.prove(over, plan.World{Main: main})
 	if wait, there := agent.waiting[path]; !there || wait.next.After(noon) || proofs[path].Decision.Outcome != policies.Failed {
 		t.Errorf("waiting %+v, proof %+v", wait, proofs[path])
 	}
-	s.must(agent.Once(t.Context()))
+	s.Must(agent.Once(t.Context()))
 	s.allowed(true)
 }
 
@@ -102,62 +107,30 @@ func TestStuckGrantHoldsUpNoOther(t *testing.T) {
 	s := newStage(t)
 	stuck := s.ask("stuck")
 	agent := s.agent(options{wire: func(next http.RoundTripper) http.RoundTripper {
-		return roundTripper(func(r *http.Request) (*http.Response, error) {
-			if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/rolebindings") && s.clock().Equal(noon) {
+		return scene.RoundTripper(func(r *http.Request) (*http.Response, error) {
+			if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/rolebindings") && s.Clock().Equal(noon) {
 				return nil, errors.New("this binding is not taken")
 			}
 			return next.RoundTrip(r)
 		})
 	}})
-	if err := agent.Once(t.Context()); err == nil || !strings.Contains(err.Error(), "not taken") || len(s.records()) != 1 {
-		t.Fatalf("error %v, records %v", err, s.records())
+	if err := agent.Once(t.Context()); err == nil || !strings.Contains(err.Error(), "not taken") || len(s.Records()) != 1 {
+		t.Fatalf("error %v, records %v", err, s.Records())
 	}
 	good, gone := s.ask("good"), s.ask("gone")
-	if err := agent.Once(t.Context()); err == nil || len(s.records()) != 3 {
-		t.Errorf("error %v, records %v", err, s.records())
+	if err := agent.Once(t.Context()); err == nil || len(s.Records()) != 3 {
+		t.Errorf("error %v, records %v", err, s.Records())
 	}
-	s.pushFiles("root", "Take it", map[string]string{requests.Path(s.cluster, "payments-debug", gone): "\x00removed"})
+	s.pushFiles("root", "Take it", map[string]string{requests.Path(s.Cluster, "payments-debug", gone): "\x00removed"})
 	for range 2 { // the second one asks who removed it
 		if err := agent.Once(t.Context()); err == nil {
 			t.Error("no error")
 		}
 	}
 	s.entry(gone)
-	s.setClock(noon.Add(time.Minute))
-	s.must(agent.Once(t.Context()))
-	if names := s.names(); len(names) != 2 || names[0] != requests.ObjectName(good, 0) || names[1] != requests.ObjectName(stuck, 0) {
+	s.SetClock(noon.Add(time.Minute))
+	s.Must(agent.Once(t.Context()))
+	if names := s.Names(); len(names) != 2 || names[0] != requests.ObjectName(good, 0) || names[1] != requests.ObjectName(stuck, 0) {
 		t.Errorf("bindings: %v", names)
-	}
-}
-
-// TestRecordWithForeignCause: what somebody writes into a record becomes no trailer of the ledger (G8).
-func TestRecordWithForeignCause(t *testing.T) {
-	for _, field := range []string{"cause", "code"} {
-		g := grantOf("a", 1, 1)
-		g.Duration = requests.Duration(time.Hour)
-		m, err := Record{Phase: Ended, Grant: g, Cause: requests.CauseDenied, Code: "NoPullRequest", EndedAt: requests.At(noon)}.configMap()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := readRecord(m); err != nil {
-			t.Fatal(err)
-		}
-		m.Data[field] = "Denied\n\nApproved-by: root (1)"
-		if _, err := readRecord(m); err == nil || !strings.Contains(err.Error(), "its cause or code is none") {
-			t.Errorf("%s: error %v", field, err)
-		}
-	}
-}
-
-// TestRefusedRecordIsReadAgain: the record of a refusal has no window, and outlives a push that did not work.
-func TestRefusedRecordIsReadAgain(t *testing.T) {
-	g := grantOf("a", 1, 1)
-	m, err := Record{Phase: Ended, Cause: requests.CauseDenied, Code: "NoPullRequest", EndedAt: requests.At(noon),
-		Grant: requests.Grant{Name: g.Name, Path: g.Path, Cluster: g.Cluster, Policy: g.Policy}}.configMap()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := readRecord(m); err != nil {
-		t.Error(err)
 	}
 }

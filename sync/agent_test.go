@@ -9,6 +9,9 @@ import (
 
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/git"
+	"github.com/pullgrant/pullgrant/sync/kube"
+	"github.com/pullgrant/pullgrant/sync/plan"
 	"github.com/pullgrant/pullgrant/testdata/forge"
 )
 
@@ -18,18 +21,18 @@ func TestGrantToLedger(t *testing.T) {
 	name, path, content := s.requestFile("way")
 	number := s.pull("way", true, map[string]string{path: content})
 	merged := s.Branch("main")
-	s.setClock(noon.Add(10 * time.Second))
+	s.SetClock(noon.Add(10 * time.Second))
 	s.allowed(false)
 	s.once(options{github: true})
 	s.allowed(true)
-	b := s.bindings()
+	b := s.Bindings()
 	if len(b) != 1 || b[0].Annotations["pullgrant.dev/expires-at"] != "2026-11-23T13:00:00Z" || b[0].Annotations["pullgrant.dev/commit"] != merged {
 		t.Fatalf("bindings: %+v", b)
 	}
-	s.setClock(noon.Add(time.Hour - time.Second))
+	s.SetClock(noon.Add(time.Hour - time.Second))
 	s.once(options{github: true})
 	s.allowed(true)
-	s.setClock(noon.Add(time.Hour))
+	s.SetClock(noon.Add(time.Hour))
 	s.once(options{github: true})
 	r := s.over(name, requests.CauseExpired, "")
 	status := r.Status
@@ -64,15 +67,15 @@ func TestCommitDatesProveNothing(t *testing.T) {
 	_, path, content := s.requestFile("dated")
 	alice := &forge.Identity{Name: "alice", Email: "101+alice@users.noreply.github.com", When: noon.AddDate(50, 0, 0)}
 	_, err := s.Push(forge.Change{User: "alice", Branch: "b", Message: "Ask", Files: map[string]string{path: content}, Author: alice, Committer: alice})
-	s.must(err)
+	s.Must(err)
 	number, err := s.Open("alice", "b", "Ask")
-	s.must(err)
+	s.Must(err)
 	_, err = s.Review("bob", number, "APPROVE")
-	s.must(err)
+	s.Must(err)
 	_, err = s.Merge("root", number)
-	s.must(err)
+	s.Must(err)
 	s.once(options{github: true})
-	if b := s.bindings(); len(b) != 1 || b[0].Annotations["pullgrant.dev/expires-at"] != "2026-11-23T13:00:00Z" {
+	if b := s.Bindings(); len(b) != 1 || b[0].Annotations["pullgrant.dev/expires-at"] != "2026-11-23T13:00:00Z" {
 		t.Errorf("bindings: %+v", b)
 	}
 }
@@ -90,13 +93,13 @@ func TestRefused(t *testing.T) {
 		// A merge made by hand that brings more than was approved (R44).
 		"smuggled": {func(s *stage, path, content string) {
 			head, err := s.Push(forge.Change{User: "alice", Branch: "b", Message: "Ask", Files: map[string]string{path: content}})
-			s.must(err)
+			s.Must(err)
 			number, err := s.Open("alice", "b", "Ask")
-			s.must(err)
+			s.Must(err)
 			_, err = s.Review("bob", number, "APPROVE")
-			s.must(err)
+			s.Must(err)
 			_, err = s.Push(forge.Change{User: "root", Message: "Merge", Parents: []string{head}, Files: map[string]string{path: content, "more": "1"}})
-			s.must(err)
+			s.Must(err)
 		}, "BlobMismatch"},
 	} {
 		t.Run(slug, func(t *testing.T) {
@@ -122,7 +125,7 @@ func TestRevertOfTheRevocationGrantsNothing(t *testing.T) {
 	s.once(options{})
 	s.allowed(true)
 	before := s.Branch("main")
-	s.setClock(noon.Add(time.Hour))
+	s.SetClock(noon.Add(time.Hour))
 	s.once(options{})
 	if r := s.over(name, requests.CauseExpired, ""); r.Status.Evidence != requests.EvidenceBranch {
 		t.Errorf("evidence %s", r.Status.Evidence)
@@ -138,12 +141,12 @@ func TestRevertOfTheRevocationGrantsNothing(t *testing.T) {
 		t.Errorf("the last commit is %q", subject)
 	}
 	// Main set back to before the revocation: history was rewritten, and nothing is granted.
-	s.must(s.SetBranch("root", "main", before))
+	s.Must(s.SetBranch("root", "main", before))
 	err := s.agent(options{}).Once(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "kubectl -n pullgrant-system annotate --overwrite lease pullgrant-agent pullgrant.dev/head=COMMIT") {
 		t.Errorf("error: %v", err)
 	}
-	if len(s.bindings()) != 0 {
+	if len(s.Bindings()) != 0 {
 		t.Error("granted on a branch that was rewritten")
 	}
 }
@@ -154,8 +157,8 @@ func TestNameUsedInAnotherCluster(t *testing.T) {
 	name, path, content := s.requestFile("elsewhere")
 	s.pushFiles("alice", "Ask", map[string]string{path: content, requests.RevocationPath("prod-other", name): "used\n"})
 	s.once(options{})
-	if len(s.bindings()) != 0 {
-		t.Errorf("granted: %v", s.bindings())
+	if len(s.Bindings()) != 0 {
+		t.Errorf("granted: %v", s.Bindings())
 	}
 	if files := s.git("diff", "--name-only", "main~1", "main"); files != path {
 		t.Errorf("the agent changed %s", files)
@@ -173,12 +176,12 @@ func TestGitMustAgreeWithGitHub(t *testing.T) {
 	s.pull("b", true, map[string]string{path: content})
 	agent := s.agent(options{github: true})
 	main, err := agent.fetch(t.Context())
-	s.must(err)
-	s.must(agent.follow(t.Context(), main.Tip, false))
+	s.Must(err)
+	s.Must(agent.follow(t.Context(), main.Tip, false))
 	parents := []string{s.git("rev-parse", "main^1")}
-	var proof Proof
+	var proof plan.Proof
 	for hash, code := range map[string]policies.Code{main.Tip: "", s.git("rev-parse", "main^2"): policies.NoPullRequest} {
-		d := agent.judgeMerged(t.Context(), main.Tip, path, main.Requests[path], Commit{Hash: hash, Parents: parents, Changes: []PathChange{{Path: path}}}, &proof)
+		d := agent.judgeMerged(t.Context(), main.Tip, path, main.Requests[path], git.Commit{Hash: hash, Parents: parents, Changes: []git.PathChange{{Path: path}}}, &proof)
 		if d.Code != code {
 			t.Errorf("file added by %s: %s %s, want %q", hash, d.Code, d.Message, code)
 		}
@@ -189,12 +192,12 @@ func TestGitMustAgreeWithGitHub(t *testing.T) {
 func TestDeleteIsOfOneUID(t *testing.T) {
 	s := newStage(t)
 	c := s.agent(options{}).cluster
-	b := s.foreignBinding("pullgrant-uid")
+	b := s.Foreign("pullgrant-uid")
 	for _, test := range []struct {
 		uid     string
 		deleted bool
 	}{{"11111111-2222-3333-4444-555555555555", false}, {string(b.UID), true}, {string(b.UID), false}} {
-		deleted, err := c.delete(t.Context(), Live{Namespace: s.namespace, Name: b.Name, UID: test.uid})
+		deleted, err := c.Delete(t.Context(), plan.Live{Namespace: s.Namespace, Name: b.Name, UID: test.uid})
 		if err != nil || deleted != test.deleted {
 			t.Errorf("%s: deleted %t, error %v; want %t", test.uid, deleted, err, test.deleted)
 		}
@@ -205,28 +208,28 @@ func TestRewrittenMainStillExpires(t *testing.T) {
 	s := newStage(t)
 	s.ask("one")
 	running := s.agent(options{})
-	s.must(running.Once(t.Context()))
+	s.Must(running.Once(t.Context()))
 	s.allowed(true)
 	root := s.git("rev-list", "--max-parents=0", "main")
-	s.must(s.SetBranch("root", "main", root))
+	s.Must(s.SetBranch("root", "main", root))
 	s.ask("two")
 	for name, agent := range map[string]*Agent{"running": running, "cold": s.agent(options{})} {
 		if err := agent.Once(t.Context()); err == nil || !strings.Contains(err.Error(), "nothing is granted or recorded") {
 			t.Errorf("%s agent: %v", name, err)
 		}
 	}
-	if len(s.bindings()) != 1 {
-		t.Errorf("bindings: %v", s.bindings())
+	if len(s.Bindings()) != 1 {
+		t.Errorf("bindings: %v", s.Bindings())
 	}
-	s.setClock(noon.Add(time.Hour))
+	s.SetClock(noon.Add(time.Hour))
 	if err := running.Once(t.Context()); err == nil {
 		t.Error("no error on a rewritten branch")
 	}
 	s.allowed(false)
 	// A person looked and accepts the branch as it is.
-	s.setClock(noon.Add(time.Hour + time.Minute))
-	s.must(running.cluster.note(t.Context(), annotationHead, s.Branch("main")))
-	s.must(running.Once(t.Context()))
+	s.SetClock(noon.Add(time.Hour + time.Minute))
+	s.Must(running.cluster.Note(t.Context(), kube.AnnotationHead, s.Branch("main")))
+	s.Must(running.Once(t.Context()))
 	name, _, _ := s.requestFile("one")
 	s.over(name, requests.CauseExpired, "")
 }
@@ -238,9 +241,9 @@ func TestWithdrawnByTheRequester(t *testing.T) {
 			name, path, content := s.requestFile(slug)
 			s.pull("b", true, map[string]string{path: content})
 			agent := s.agent(options{github: true})
-			s.must(agent.Once(t.Context()))
+			s.Must(agent.Once(t.Context()))
 			s.allowed(true)
-			s.setClock(noon.Add(5 * time.Minute))
+			s.SetClock(noon.Add(5 * time.Minute))
 			cause := requests.CauseRevoked
 			if relinquished {
 				cause = requests.CauseRelinquished
@@ -250,13 +253,13 @@ func TestWithdrawnByTheRequester(t *testing.T) {
 			}
 			// GitHub cannot say who it was: access ends at once all the same, the entry waits.
 			s.Fail("GET", "/repos/acme/access/commits", -1, 403, `{"message":"Resource not accessible by integration"}`)
-			s.must(agent.Once(t.Context()))
+			s.Must(agent.Once(t.Context()))
 			s.allowed(false)
-			if len(s.records()) != 1 {
-				t.Errorf("records: %v", s.records())
+			if len(s.Records()) != 1 {
+				t.Errorf("records: %v", s.Records())
 			}
 			s.Heal()
-			s.setClock(noon.Add(6 * time.Minute))
+			s.SetClock(noon.Add(6 * time.Minute))
 			s.once(options{github: true})
 			if at := s.over(name, cause, "").Status.RevokedAt.String(); at != "2026-11-23T12:05:00Z" {
 				t.Errorf("revoked at %s", at)
@@ -269,10 +272,10 @@ func TestDeletedByHandNeverComesBack(t *testing.T) {
 	s := newStage(t)
 	name := s.ask("hand")
 	agent := s.agent(options{})
-	s.must(agent.Once(t.Context()))
+	s.Must(agent.Once(t.Context()))
 	s.allowed(true)
-	s.must(s.admin.RbacV1().RoleBindings(s.namespace).Delete(t.Context(), requests.ObjectName(name, 0), metav1.DeleteOptions{}))
-	s.must(agent.Once(t.Context()))
+	s.Must(s.Admin.RbacV1().RoleBindings(s.Namespace).Delete(t.Context(), requests.ObjectName(name, 0), metav1.DeleteOptions{}))
+	s.Must(agent.Once(t.Context()))
 	s.over(name, requests.CauseBindingDeleted, "")
 	s.once(options{})
 	s.over(name, requests.CauseBindingDeleted, "")
@@ -289,12 +292,12 @@ func TestEditedBinding(t *testing.T) {
 			name := s.ask(slug)
 			s.once(options{})
 			s.allowed(true)
-			_, err := s.admin.RbacV1().RoleBindings(s.namespace).Patch(t.Context(), requests.ObjectName(name, 0),
+			_, err := s.Admin.RbacV1().RoleBindings(s.Namespace).Patch(t.Context(), requests.ObjectName(name, 0),
 				"application/merge-patch+json", []byte(patch), metav1.PatchOptions{})
-			s.must(err)
+			s.Must(err)
 			s.once(options{})
 			s.over(name, requests.CauseRevoked, "")
-			if left, err := s.admin.RbacV1().RoleBindings(s.namespace).List(t.Context(), metav1.ListOptions{}); err != nil || len(left.Items) != 1 {
+			if left, err := s.Admin.RbacV1().RoleBindings(s.Namespace).List(t.Context(), metav1.ListOptions{}); err != nil || len(left.Items) != 1 {
 				t.Errorf("only the agent's own binding should be left: %v %v", left.Items, err)
 			}
 		})
@@ -307,9 +310,9 @@ func TestFinalizerIsNoWayToKeepAccess(t *testing.T) {
 	name := s.ask("keep")
 	s.once(options{})
 	patch := func(finalizers string) {
-		_, err := s.admin.RbacV1().RoleBindings(s.namespace).Patch(t.Context(), requests.ObjectName(name, 0),
+		_, err := s.Admin.RbacV1().RoleBindings(s.Namespace).Patch(t.Context(), requests.ObjectName(name, 0),
 			"application/merge-patch+json", []byte(`{"metadata":{"finalizers":`+finalizers+`}}`), metav1.PatchOptions{})
-		s.must(err)
+		s.Must(err)
 	}
 	patch(`["example.com/keep"]`)
 	if err := s.agent(options{}).Once(t.Context()); err == nil || !strings.Contains(err.Error(), `its finalizers "example.com/keep" keep it alive`) {
@@ -324,10 +327,10 @@ func TestFinalizerIsNoWayToKeepAccess(t *testing.T) {
 func TestConflictIsNotAdopted(t *testing.T) {
 	s := newStage(t)
 	name := s.ask("taken")
-	foreign := s.foreignBinding(requests.ObjectName(name, 0))
+	foreign := s.Foreign(requests.ObjectName(name, 0))
 	s.once(options{})
 	s.over(name, requests.CauseDenied, "BindingConflict")
-	left, err := s.admin.RbacV1().RoleBindings(s.namespace).Get(t.Context(), requests.ObjectName(name, 0), metav1.GetOptions{})
+	left, err := s.Admin.RbacV1().RoleBindings(s.Namespace).Get(t.Context(), requests.ObjectName(name, 0), metav1.GetOptions{})
 	if err != nil || left.UID != foreign.UID {
 		t.Errorf("the other binding is not as it was: %v %v", left, err)
 	}
@@ -335,13 +338,13 @@ func TestConflictIsNotAdopted(t *testing.T) {
 
 func TestStraySwept(t *testing.T) {
 	s := newStage(t)
-	stray := s.foreignBinding("pullgrant-stray")
-	stray.Labels = map[string]string{"app.kubernetes.io/managed-by": "pullgrant", "pullgrant.dev/cluster": s.cluster}
-	_, err := s.admin.RbacV1().RoleBindings(s.namespace).Update(t.Context(), stray, metav1.UpdateOptions{})
-	s.must(err)
+	stray := s.Foreign("pullgrant-stray")
+	stray.Labels = map[string]string{"app.kubernetes.io/managed-by": "pullgrant", "pullgrant.dev/cluster": s.Cluster}
+	_, err := s.Admin.RbacV1().RoleBindings(s.Namespace).Update(t.Context(), stray, metav1.UpdateOptions{})
+	s.Must(err)
 	s.once(options{})
-	if len(s.bindings()) != 0 {
-		t.Errorf("left: %v", s.bindings())
+	if len(s.Bindings()) != 0 {
+		t.Errorf("left: %v", s.Bindings())
 	}
 }
 
@@ -349,12 +352,12 @@ func TestNamespaceReplaced(t *testing.T) {
 	s := newStage(t)
 	name := s.ask("new-ns")
 	s.once(options{})
-	s.must(s.admin.CoreV1().Namespaces().Delete(t.Context(), s.namespace, metav1.DeleteOptions{}))
-	s.until("the namespace is gone", func() bool {
-		_, err := s.admin.CoreV1().Namespaces().Get(t.Context(), s.namespace, metav1.GetOptions{})
+	s.Must(s.Admin.CoreV1().Namespaces().Delete(t.Context(), s.Namespace, metav1.DeleteOptions{}))
+	s.Until("the namespace is gone", func() bool {
+		_, err := s.Admin.CoreV1().Namespaces().Get(t.Context(), s.Namespace, metav1.GetOptions{})
 		return err != nil
 	})
-	s.makeNamespace()
+	s.MakeNamespace()
 	s.once(options{})
 	s.over(name, requests.CauseNamespaceReplaced, "")
 }
@@ -364,12 +367,12 @@ func TestDryRunChangesNothing(t *testing.T) {
 	name := s.ask("dry")
 	tip := s.Branch("main")
 	steps, err := s.agent(options{}).DryRun(t.Context())
-	s.must(err)
-	if len(steps) != 1 || steps[0].String() != "grant "+name+" to alice@example.com until 2026-11-23T13:00:00Z, payments-debug in "+s.namespace {
+	s.Must(err)
+	if len(steps) != 1 || steps[0].String() != "grant "+name+" to alice@example.com until 2026-11-23T13:00:00Z, payments-debug in "+s.Namespace {
 		t.Errorf("steps: %v", steps)
 	}
-	if _, err := s.admin.CoordinationV1().Leases(Namespace).Get(t.Context(), leaseName, metav1.GetOptions{}); err == nil ||
-		len(s.bindings())+len(s.records()) > 0 || s.Branch("main") != tip {
+	if _, err := s.Admin.CoordinationV1().Leases(kube.Namespace).Get(t.Context(), kube.LeaseName, metav1.GetOptions{}); err == nil ||
+		len(s.Bindings())+len(s.Records()) > 0 || s.Branch("main") != tip {
 		t.Error("a dry run changed something")
 	}
 }

@@ -19,7 +19,9 @@ import (
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/render"
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/testdata/grants"
 	"github.com/pullgrant/pullgrant/testdata/kube"
+	"github.com/pullgrant/pullgrant/testdata/scene"
 )
 
 // TestBackstopEndsAccessWithoutAnAgent: no agent runs any more, and access ends all the same (G3), also when the
@@ -27,24 +29,24 @@ import (
 func TestBackstopEndsAccessWithoutAnAgent(t *testing.T) {
 	s := newStage(t)
 	name := s.ask("dead")
-	s.setClock(noon.Add(time.Hour - 3*time.Second)) // so that the test takes seconds
+	s.SetClock(noon.Add(time.Hour - 3*time.Second)) // so that the test takes seconds
 	s.once(options{})
 	s.allowed(true)
-	if ttl := *s.jobs()[0].Spec.TTLSecondsAfterFinished; ttl != 3+int32(render.Grace/time.Second) {
+	if ttl := *s.Jobs()[0].Spec.TTLSecondsAfterFinished; ttl != 3+int32(render.Grace/time.Second) {
 		t.Errorf("the TTL is %d s", ttl)
 	}
 	manager := kube.ForTest(t).ControllerManager
-	s.must(manager.Kill())
-	s.must(manager.Start(t.Context()))
-	s.until("the binding is gone", func() bool { return len(s.bindings()) == 0 })
-	s.setClock(noon.Add(2 * time.Hour))
+	s.Must(manager.Kill())
+	s.Must(manager.Start(t.Context()))
+	s.Until("the binding is gone", func() bool { return len(s.Bindings()) == 0 })
+	s.SetClock(noon.Add(2 * time.Hour))
 	s.once(options{})
 	s.over(name, requests.CauseExpired, "")
 }
 
 // TestLongGrant: the TTL of a grant of weeks is in seconds as well.
 func TestLongGrant(t *testing.T) {
-	g := grantOf("long", 1, 24*40)
+	g := grants.Of("long", 1, 24*40)
 	job, err := render.Backstop(g, "payments", g.Window.Start.Time)
 	if err != nil || *job.Spec.TTLSecondsAfterFinished != 40*24*3600+int32(render.Grace/time.Second) {
 		t.Errorf("TTL %d, %v", *job.Spec.TTLSecondsAfterFinished, err)
@@ -56,15 +58,15 @@ func TestControllerManagerDown(t *testing.T) {
 	s := newStage(t)
 	name := s.ask("unarmed")
 	manager := kube.ForTest(t).ControllerManager
-	s.must(manager.Kill())
+	s.Must(manager.Kill())
 	agent := s.agent(options{})
 	err := agent.Once(t.Context())
-	if err == nil || !strings.Contains(err.Error(), "is not complete yet; does kube-controller-manager run?") || len(s.bindings()) != 0 {
-		t.Errorf("bindings %v, error %v", s.bindings(), err)
+	if err == nil || !strings.Contains(err.Error(), "is not complete yet; does kube-controller-manager run?") || len(s.Bindings()) != 0 {
+		t.Errorf("bindings %v, error %v", s.Bindings(), err)
 	}
-	s.must(manager.Start(t.Context()))
-	s.until("it is granted", func() bool { return agent.Once(t.Context()) == nil })
-	if b := s.bindings(); len(b) != 1 || b[0].Name != requests.ObjectName(name, 0) {
+	s.Must(manager.Start(t.Context()))
+	s.Until("it is granted", func() bool { return agent.Once(t.Context()) == nil })
+	if b := s.Bindings(); len(b) != 1 || b[0].Name != requests.ObjectName(name, 0) {
 		t.Errorf("bindings: %v", b)
 	}
 }
@@ -76,31 +78,31 @@ func TestArmedTooLate(t *testing.T) {
 	s.ask("late")
 	var backdated atomic.Bool
 	older := func(next http.RoundTripper) http.RoundTripper {
-		return roundTripper(func(r *http.Request) (*http.Response, error) {
+		return scene.RoundTripper(func(r *http.Request) (*http.Response, error) {
 			r.Header.Set("Accept", "application/json") // client-go asks for protobuf
 			response, err := next.RoundTrip(r)
 			if err != nil || r.Method != http.MethodGet || !strings.Contains(r.URL.Path, "/jobs/") {
 				return response, err
 			}
 			data, err := io.ReadAll(response.Body)
-			s.must(err)
+			s.Must(err)
 			var job batchv1.Job
 			if json.Unmarshal(data, &job) == nil && job.Status.CompletionTime != nil && backdated.CompareAndSwap(false, true) {
 				job.CreationTimestamp = metav1.NewTime(job.Status.CompletionTime.Add(-time.Minute))
 				data, err = json.Marshal(job)
-				s.must(err)
+				s.Must(err)
 			}
 			response.Body, response.ContentLength = io.NopCloser(bytes.NewReader(data)), int64(len(data))
 			return response, nil
 		})
 	}
 	agent := s.agent(options{wire: older})
-	if err := agent.Once(t.Context()); err == nil || !strings.Contains(err.Error(), "was complete only after 1m0s") || len(s.bindings()) != 0 {
-		t.Errorf("bindings %v, error %v", s.bindings(), err)
+	if err := agent.Once(t.Context()); err == nil || !strings.Contains(err.Error(), "was complete only after 1m0s") || len(s.Bindings()) != 0 {
+		t.Errorf("bindings %v, error %v", s.Bindings(), err)
 	}
-	s.must(agent.Once(t.Context()))
-	if j := s.jobs(); len(j) != 1 || len(s.bindings()) != 1 || s.bindings()[0].OwnerReferences[0].UID != j[0].UID {
-		t.Errorf("jobs %v, bindings %v", j, s.bindings())
+	s.Must(agent.Once(t.Context()))
+	if j := s.Jobs(); len(j) != 1 || len(s.Bindings()) != 1 || s.Bindings()[0].OwnerReferences[0].UID != j[0].UID {
+		t.Errorf("jobs %v, bindings %v", j, s.Bindings())
 	}
 }
 
@@ -111,10 +113,10 @@ func TestQuotaOnJobs(t *testing.T) {
 			s := newStage(t)
 			quota := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Name: "no-jobs"},
 				Spec: corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{"count/jobs.batch": resource.MustParse("0")}}}
-			_, err := s.admin.CoreV1().ResourceQuotas(s.namespace).Create(t.Context(), quota, metav1.CreateOptions{})
-			s.must(err)
-			s.until("the quota is known", func() bool {
-				q, err := s.admin.CoreV1().ResourceQuotas(s.namespace).Get(t.Context(), "no-jobs", metav1.GetOptions{})
+			_, err := s.Admin.CoreV1().ResourceQuotas(s.Namespace).Create(t.Context(), quota, metav1.CreateOptions{})
+			s.Must(err)
+			s.Until("the quota is known", func() bool {
+				q, err := s.Admin.CoreV1().ResourceQuotas(s.Namespace).Get(t.Context(), "no-jobs", metav1.GetOptions{})
 				return err == nil && len(q.Status.Hard) == 1
 			})
 			if optional {
@@ -128,12 +130,12 @@ func TestQuotaOnJobs(t *testing.T) {
 				s.over(name, requests.CauseDenied, "NoBackstop")
 				return
 			}
-			if b := s.bindings(); len(b) != 1 || b[0].Annotations["pullgrant.dev/backstop"] != "none" || len(b[0].OwnerReferences) != 0 {
+			if b := s.Bindings(); len(b) != 1 || b[0].Annotations["pullgrant.dev/backstop"] != "none" || len(b[0].OwnerReferences) != 0 {
 				t.Fatalf("bindings: %v", b)
 			}
 			s.once(options{})
 			s.allowed(true)
-			s.setClock(noon.Add(time.Hour))
+			s.SetClock(noon.Add(time.Hour))
 			s.once(options{})
 			s.over(name, requests.CauseExpired, "")
 		})
@@ -145,10 +147,10 @@ func TestJobDeletedByHand(t *testing.T) {
 	s := newStage(t)
 	name := s.ask("job")
 	agent := s.agent(options{})
-	s.must(agent.Once(t.Context()))
+	s.Must(agent.Once(t.Context()))
 	background := metav1.DeletePropagationBackground
-	s.must(s.admin.BatchV1().Jobs(s.namespace).Delete(t.Context(), requests.ObjectName(name, 0), metav1.DeleteOptions{PropagationPolicy: &background}))
-	s.must(agent.Once(t.Context()))
+	s.Must(s.Admin.BatchV1().Jobs(s.Namespace).Delete(t.Context(), requests.ObjectName(name, 0), metav1.DeleteOptions{PropagationPolicy: &background}))
+	s.Must(agent.Once(t.Context()))
 	s.over(name, requests.CauseBindingDeleted, "")
 }
 
@@ -158,9 +160,9 @@ func TestEditedJob(t *testing.T) {
 	name := s.ask("stretched")
 	s.once(options{})
 	s.allowed(true)
-	_, err := s.admin.BatchV1().Jobs(s.namespace).Patch(t.Context(), requests.ObjectName(name, 0), "application/merge-patch+json",
+	_, err := s.Admin.BatchV1().Jobs(s.Namespace).Patch(t.Context(), requests.ObjectName(name, 0), "application/merge-patch+json",
 		[]byte(`{"spec":{"ttlSecondsAfterFinished":86400}}`), metav1.PatchOptions{})
-	s.must(err)
+	s.Must(err)
 	s.once(options{})
 	s.over(name, requests.CauseRevoked, "")
 }
@@ -169,14 +171,14 @@ func TestEditedJob(t *testing.T) {
 func TestJobUnderTheName(t *testing.T) {
 	s := newStage(t)
 	name := s.ask("taken-job")
-	foreign, err := render.Backstop(grantOf("x", 1, 1), "payments", grantOf("x", 1, 1).Window.Start.Time)
-	s.must(err)
+	foreign, err := render.Backstop(grants.Of("x", 1, 1), "payments", grants.Of("x", 1, 1).Window.Start.Time)
+	s.Must(err)
 	foreign.ObjectMeta = metav1.ObjectMeta{Name: requests.ObjectName(name, 0)}
-	_, err = s.admin.BatchV1().Jobs(s.namespace).Create(context.Background(), &foreign, metav1.CreateOptions{})
-	s.must(err)
+	_, err = s.Admin.BatchV1().Jobs(s.Namespace).Create(context.Background(), &foreign, metav1.CreateOptions{})
+	s.Must(err)
 	s.once(options{})
 	s.over(name, requests.CauseDenied, "BindingConflict")
-	if _, err := s.admin.BatchV1().Jobs(s.namespace).Get(t.Context(), foreign.Name, metav1.GetOptions{}); err != nil {
+	if _, err := s.Admin.BatchV1().Jobs(s.Namespace).Get(t.Context(), foreign.Name, metav1.GetOptions{}); err != nil {
 		t.Error(err)
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/storage/memory"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -18,15 +18,18 @@ import (
 
 	"github.com/pullgrant/pullgrant/internal/github"
 	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/sync/git"
+	"github.com/pullgrant/pullgrant/sync/kube"
 	"github.com/pullgrant/pullgrant/testdata/answers"
 	"github.com/pullgrant/pullgrant/testdata/cases"
-	"github.com/pullgrant/pullgrant/testdata/kube"
+	controlplane "github.com/pullgrant/pullgrant/testdata/kube"
+	"github.com/pullgrant/pullgrant/testdata/scene"
 )
 
 // clusterOfScenarios is a cluster with the role that the scenarios ask for, in which no agent has been yet.
 func clusterOfScenarios(t *testing.T) *rest.Config {
 	t.Helper()
-	config := kube.ForTest(t).Admin()
+	config := controlplane.ForTest(t).Admin()
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		t.Fatal(err)
@@ -44,7 +47,7 @@ func clusterOfScenarios(t *testing.T) *rest.Config {
 		t.Fatal(err)
 	}
 	t.Cleanup(drop)
-	if err := client.CoreV1().ConfigMaps(Namespace).Delete(t.Context(), trustName, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
+	if err := client.CoreV1().ConfigMaps(kube.Namespace).Delete(t.Context(), kube.TrustName, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
 		t.Fatal(err)
 	}
 	return config
@@ -54,16 +57,18 @@ func clusterOfScenarios(t *testing.T) *rest.Config {
 // decides, or up to its tip, with all policies given.
 func hear(t *testing.T, cluster *rest.Config, scenario cases.Scenario) (s *answers.Server, agent *Agent, tip string) {
 	t.Helper()
-	repository, err := NewRepository("http://127.0.0.1/access.git", "main", nil, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s = answers.Start(t, scenario, repository.store)
+	s = answers.Start(t, scenario, memory.NewStorage())
 	tip, root := s.Scenario.Facts.Base.Commit, s.Scenario.Facts.Base.Commit
 	if scenario.Trust {
 		tip, root = s.Brought, ""
 	}
-	repository.tip = plumbing.NewHash(tip)
+	repository, err := git.NewRepository(s.CloneURL(t, tip), "main", nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := repository.Fetch(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	clock := func() time.Time { return scenario.Now }
 	hub, err := github.New(github.Config{APIURL: s.URL, Owner: s.Scenario.Facts.Repository.Owner, Repo: s.Scenario.Facts.Repository.Name,
 		Token: func(context.Context) (string, error) { return "token", nil }, Clock: clock})
@@ -71,7 +76,7 @@ func hear(t *testing.T, cluster *rest.Config, scenario cases.Scenario) (s *answe
 		t.Fatal(err)
 	}
 	config := rest.CopyConfig(cluster)
-	config.Wrap(dated(clock))
+	config.Wrap(scene.Dated(clock))
 	agent, err = NewAgent(Config{Cluster: "prod-eu", Repository: repository, GitHub: hub, TrustRoot: root, Kubernetes: config, Clock: clock,
 		Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
@@ -109,7 +114,7 @@ func TestAgentJudgesTheScenarios(t *testing.T) {
 func TestAgentJudgesTheScenariosOfTrust(t *testing.T) {
 	each(t, func(c cases.Scenario) bool { return c.Trust },
 		func(t *testing.T, c cases.Scenario, s *answers.Server, agent *Agent, tip string) {
-			_, line, err := agent.repository.line(t.Context(), tip, "")
+			_, line, err := agent.repository.History(t.Context(), tip, "")
 			if err != nil || len(line) != 1 {
 				t.Fatalf("%d commits, %v", len(line), err)
 			}

@@ -8,34 +8,36 @@ import (
 
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/plan"
+	"github.com/pullgrant/pullgrant/testdata/grants"
 )
 
 // TestClocksApart: with a clock that nobody can trust nothing is granted and nothing refused for good; when the clocks
 // agree again it goes on (R54).
 func TestClocksApart(t *testing.T) {
-	for name, which := range map[string]func(*stage) *time.Duration{
-		"cluster": func(s *stage) *time.Duration { return &s.apiAhead },
-		"github":  func(s *stage) *time.Duration { return &s.hubAhead },
+	for name, setAhead := range map[string]func(*stage, time.Duration){
+		"cluster": func(s *stage, by time.Duration) { s.SetClusterAhead(by) },
+		"github":  (*stage).setGitHubAhead,
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStage(t)
 			request := s.request("one")
 			agent := s.agent(githubOnly)
 			for _, apart := range []time.Duration{31 * time.Second, -32 * time.Second, 2 * time.Hour} {
-				s.setAhead(which(s), apart)
+				setAhead(s, apart)
 				if err := agent.Once(t.Context()); err == nil || !strings.Contains(err.Error(), "apart, more than 30s") && !strings.Contains(err.Error(), "tried again") {
 					t.Errorf("%s: error %v", apart, err)
 				}
-				if len(s.bindings()) != 0 || len(s.records()) != 0 {
-					t.Errorf("%s: bindings %v, records %v", apart, s.bindings(), s.records())
+				if len(s.Bindings()) != 0 || len(s.Records()) != 0 {
+					t.Errorf("%s: bindings %v, records %v", apart, s.Bindings(), s.Records())
 				}
 				s.pause()
 			}
-			s.setAhead(which(s), 29*time.Second)
-			s.must(agent.Once(t.Context()))
+			setAhead(s, 29*time.Second)
+			s.Must(agent.Once(t.Context()))
 			s.granted(request)
 			for _, told := range []string{`"msg":"nothing is granted"`, `"msg":"no longer a reason not to grant"`} {
-				if n := strings.Count(s.log.String(), told); n != 1 {
+				if n := strings.Count(s.Log.String(), told); n != 1 {
 					t.Errorf("%d times in the log: %s", n, told)
 				}
 			}
@@ -45,24 +47,24 @@ func TestClocksApart(t *testing.T) {
 
 // TestLaterClockEnds: when the clocks are apart, access ends by the one that is ahead.
 func TestLaterClockEnds(t *testing.T) {
-	for name, which := range map[string]func(*stage) *time.Duration{
-		"cluster": func(s *stage) *time.Duration { return &s.apiAhead },
-		"github":  func(s *stage) *time.Duration { return &s.hubAhead },
+	for name, setAhead := range map[string]func(*stage, time.Duration){
+		"cluster": func(s *stage, by time.Duration) { s.SetClusterAhead(by) },
+		"github":  (*stage).setGitHubAhead,
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStage(t)
 			request := s.request("one")
 			agent := s.agent(githubOnly)
-			s.must(agent.Once(t.Context()))
-			s.setClock(noon.Add(58 * time.Minute))
-			s.setAhead(which(s), 29*time.Second)
-			s.must(agent.github.ReadClock(t.Context()))
-			s.must(agent.Once(t.Context()))
+			s.Must(agent.Once(t.Context()))
+			s.SetClock(noon.Add(58 * time.Minute))
+			setAhead(s, 29*time.Second)
+			s.Must(agent.github.ReadClock(t.Context()))
+			s.Must(agent.Once(t.Context()))
 			s.granted(request)
-			s.setAhead(which(s), 2*time.Minute)
-			s.must(agent.github.ReadClock(t.Context())) // else it speaks to GitHub only when there is something to ask
-			s.must(agent.Once(t.Context()))
-			s.must(agent.Once(t.Context())) // the API server tells its time with the answers of the first
+			setAhead(s, 2*time.Minute)
+			s.Must(agent.github.ReadClock(t.Context())) // else it speaks to GitHub only when there is something to ask
+			s.Must(agent.Once(t.Context()))
+			s.Must(agent.Once(t.Context())) // the API server tells its time with the answers of the first
 			s.over(request, requests.CauseExpired, "")
 		})
 	}
@@ -72,19 +74,19 @@ func TestLaterClockEnds(t *testing.T) {
 func TestOwnClockAhead(t *testing.T) {
 	s := newStage(t)
 	request := s.request("one")
-	s.setAhead(&s.apiAhead, -2*time.Hour)
-	s.setAhead(&s.hubAhead, -2*time.Hour)
-	s.setClock(noon.Add(2 * time.Hour)) // noon it is elsewhere
+	s.SetClusterAhead(-2 * time.Hour)
+	s.setGitHubAhead(-2 * time.Hour)
+	s.SetClock(noon.Add(2 * time.Hour)) // noon it is elsewhere
 	agent := s.agent(githubOnly)
 	if err := agent.Once(t.Context()); err == nil {
 		t.Error("no error")
 	}
-	if len(s.bindings()) != 0 || len(s.records()) != 0 {
-		t.Errorf("bindings %v, records %v", s.bindings(), s.records())
+	if len(s.Bindings()) != 0 || len(s.Records()) != 0 {
+		t.Errorf("bindings %v, records %v", s.Bindings(), s.Records())
 	}
-	s.setAhead(&s.apiAhead, 0)
-	s.setAhead(&s.hubAhead, 0)
-	s.setClock(noon.Add(time.Minute)) // it was set right
+	s.SetClusterAhead(0)
+	s.setGitHubAhead(0)
+	s.SetClock(noon.Add(time.Minute)) // it was set right
 	s.once(githubOnly)
 	s.granted(request)
 }
@@ -92,16 +94,16 @@ func TestOwnClockAhead(t *testing.T) {
 // TestPlanWithClocksApart: nothing begins, not even what was begun before, and what is over ends.
 func TestPlanWithClocksApart(t *testing.T) {
 	at := time.Date(2026, 11, 22, 10, 30, 0, 0, time.UTC)
-	begun, over, asked := grantOf("begun", 1, 1), grantOf("over", 1, 1), grantOf("asked", 1, 1)
+	begun, over, asked := grants.Of("begun", 1, 1), grants.Of("over", 1, 1), grants.Of("asked", 1, 1)
 	over.Window.End = requests.At(at)
-	w := World{Cluster: cluster1, Namespaces: map[string]string{"payments": "ns"}, Removers: map[string]string{},
-		Main: &Main{Tip: "tip", Requests: map[string]string{}, Names: map[string][]string{}},
-		Records: []Record{
-			{Phase: Granting, Grant: begun, Objects: []Object{{Kind: "RoleBinding", Namespace: "payments", Name: begun.Items[0].Name, Content: "own"}}},
-			{Phase: Granted, Grant: over, Objects: []Object{{Kind: "RoleBinding", Namespace: "payments", Name: over.Items[0].Name, UID: "1", Content: "own"}}},
+	w := plan.World{Cluster: grants.Cluster, Namespaces: map[string]string{"payments": "ns"}, Removers: map[string]string{},
+		Main: &plan.Main{Tip: "tip", Requests: map[string]string{}, Names: map[string][]string{}},
+		Records: []plan.Record{
+			{Phase: plan.Granting, Grant: begun, Objects: []plan.Object{{Kind: "RoleBinding", Namespace: "payments", Name: begun.Items[0].Name, Content: "own"}}},
+			{Phase: plan.Granted, Grant: over, Objects: []plan.Object{{Kind: "RoleBinding", Namespace: "payments", Name: over.Items[0].Name, UID: "1", Content: "own"}}},
 		},
-		Live: []Live{{Kind: "RoleBinding", Namespace: "payments", Name: over.Items[0].Name, UID: "1", Managed: true, Content: "own"}},
-		Proofs: map[string]Proof{
+		Live: []plan.Live{{Kind: "RoleBinding", Namespace: "payments", Name: over.Items[0].Name, UID: "1", Managed: true, Content: "own"}},
+		Proofs: map[string]plan.Proof{
 			begun.Path: {Blob: "b1", Since: at, Decision: policies.Decision{Outcome: policies.Allowed, Grant: &begun}},
 			asked.Path: {Blob: "b1", Since: at, Decision: policies.Decision{Outcome: policies.Allowed, Grant: &asked}},
 		},
@@ -111,7 +113,7 @@ func TestPlanWithClocksApart(t *testing.T) {
 		w.Main.Names[g.Name] = []string{g.Path}
 	}
 	actions := func() (all []string) {
-		for _, step := range Plan(at, w) {
+		for _, step := range plan.Make(at, w) {
 			all = append(all, string(step.Action)+" "+step.Record.Grant.Name)
 		}
 		return all
@@ -120,7 +122,7 @@ func TestPlanWithClocksApart(t *testing.T) {
 	if got := actions(); !slices.Equal(got, ends) {
 		t.Errorf("together: %q, want %q", got, ends)
 	}
-	w.Stopped = []Stop{{Code: policies.ClockSkew}}
+	w.Stopped = []plan.Stop{{Code: policies.ClockSkew}}
 	if got := actions(); !slices.Equal(got, slices.Delete(ends, 1, 3)) {
 		t.Errorf("apart: %q", got)
 	}
@@ -130,13 +132,13 @@ func TestPlanWithClocksApart(t *testing.T) {
 func TestGitHubsClockIsReadAgain(t *testing.T) {
 	s := newStage(t)
 	agent := s.agent(githubOnly)
-	s.setAhead(&s.hubAhead, time.Hour)
-	s.must(agent.github.ReadClock(t.Context()))
-	s.setAhead(&s.hubAhead, 0)
+	s.setGitHubAhead(time.Hour)
+	s.Must(agent.github.ReadClock(t.Context()))
+	s.setGitHubAhead(0)
 	if agent.clocks.problem() == "" {
 		t.Error("no problem with an hour between the clocks")
 	}
-	s.must(agent.Once(t.Context()))
+	s.Must(agent.Once(t.Context()))
 	if problem := agent.clocks.problem(); problem != "" {
 		t.Error(problem)
 	}

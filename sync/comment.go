@@ -8,6 +8,7 @@ import (
 
 	"github.com/pullgrant/pullgrant/internal/github"
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
 // grantedText tells that access is given, until when, and how it is given back.
@@ -27,7 +28,7 @@ func grantedText(g requests.Grant) string {
 
 // endedText tells that access is over, why, where that is recorded, and what else was bound in its namespaces while it
 // lasted.
-func endedText(r Record, ledger string, made []rbacv1.RoleBinding) string {
+func endedText(r plan.Record, ledger string, made []rbacv1.RoleBinding) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "### Access ended: %s\n\nIt was given from %s to %s and ended at %s.\n%s",
 		r.Cause, github.Moment(r.Grant.Window.Start), github.Moment(r.Grant.Window.End), github.Moment(r.EndedAt), ledger)
@@ -68,7 +69,7 @@ func subjects(all []rbacv1.Subject) string {
 }
 
 // refusedText tells why a request never became access. message may be empty.
-func refusedText(r Record, message string) string {
+func refusedText(r plan.Record, message string) string {
 	if r.Cause != requests.CauseDenied {
 		return fmt.Sprintf("### Never granted: %s\n\nIt was withdrawn before access began, at %s.\n", r.Cause, github.Moment(r.EndedAt))
 	}

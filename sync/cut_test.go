@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strings"
 	"sync/atomic"
+
+	"github.com/pullgrant/pullgrant/testdata/scene"
 )
 
 // cut makes one call fail before it is sent: the nth of those that count. When deadly, all later calls fail too: the
@@ -30,7 +32,7 @@ func (f *cut) spare() bool { return f.left.Swap(1<<30) <= 0 }
 var errCut = errors.New("the line is cut")
 
 func (f *cut) wrap(next http.RoundTripper) http.RoundTripper {
-	return roundTripper(func(r *http.Request) (*http.Response, error) {
+	return scene.RoundTripper(func(r *http.Request) (*http.Response, error) {
 		if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/events") {
 			return next.RoundTrip(r) // sent beside the work, at no time that can be counted on
 		}
@@ -49,7 +51,3 @@ func (f *cut) wrap(next http.RoundTripper) http.RoundTripper {
 		return next.RoundTrip(r)
 	})
 }
-
-type roundTripper func(*http.Request) (*http.Response, error)
-
-func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

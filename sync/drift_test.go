@@ -10,6 +10,7 @@ import (
 
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/plan"
 	"github.com/pullgrant/pullgrant/testdata/kube"
 )
 
@@ -19,9 +20,9 @@ func TestDrift(t *testing.T) {
 	policy := policies.Path("payments-debug")
 	for cause, change := range map[string]func(s *stage){
 		requests.CauseRoleChanged: func(s *stage) {
-			_, err := s.admin.RbacV1().ClusterRoles().Patch(t.Context(), role, "application/merge-patch+json",
+			_, err := s.Admin.RbacV1().ClusterRoles().Patch(t.Context(), role, "application/merge-patch+json",
 				[]byte(`{"rules":[{"apiGroups":[""],"resources":["secrets"],"verbs":["get"]}]}`), metav1.PatchOptions{})
-			s.must(err)
+			s.Must(err)
 		},
 		requests.CausePolicyChanged: func(s *stage) {
 			s.pushFiles("root", "Remove", map[string]string{policy: "\x00removed"})
@@ -36,11 +37,11 @@ func TestDrift(t *testing.T) {
 			s.edit(policy, "kind: ClusterRole, name: payments-debug", "kind: ClusterRole, name: "+role)
 			name := s.ask(strings.ToLower(cause))
 			agent := s.agent(options{})
-			s.must(agent.Once(t.Context()))
-			s.must(agent.Once(t.Context()))
+			s.Must(agent.Once(t.Context()))
+			s.Must(agent.Once(t.Context()))
 			s.allowed(true)
 			change(s)
-			s.must(agent.Once(t.Context()))
+			s.Must(agent.Once(t.Context()))
 			s.over(name, cause, "")
 		})
 	}
@@ -61,14 +62,11 @@ func TestRecordAloneGrantsNothing(t *testing.T) {
 	s := newStage(t)
 	name, path, content := s.requestFile("forged")
 	s.pull("b", false, map[string]string{path: content})
-	g := requests.Grant{Name: name, Path: path, Cluster: s.cluster, Policy: "payments-debug", Requester: "alice",
+	g := requests.Grant{Name: name, Path: path, Cluster: s.Cluster, Policy: "payments-debug", Requester: "alice",
 		Subject: requests.Subject{Kind: requests.KindUser, Name: "alice@example.com"}, Window: requests.NewWindow(noon, requests.Duration(2*3600e9)),
-		Items:    []requests.Item{{Kind: requests.KubernetesRoleBinding, Name: requests.ObjectName(name, 0), Namespace: s.namespace, Role: requests.Role{Kind: requests.KindClusterRole, Name: "payments-debug"}}},
+		Items:    []requests.Item{{Kind: requests.KubernetesRoleBinding, Name: requests.ObjectName(name, 0), Namespace: s.Namespace, Role: requests.Role{Kind: requests.KindClusterRole, Name: "payments-debug"}}},
 		Evidence: requests.Evidence{Source: requests.EvidenceGitHub, Blob: s.git("rev-parse", "main:"+path), MergeCommit: s.Branch("main")}}
-	m, err := Record{Phase: Granting, Grant: g, Objects: objectsOf(g, true), Request: []byte(content)}.configMap()
-	s.must(err)
-	_, err = s.admin.CoreV1().ConfigMaps(Namespace).Create(t.Context(), m, metav1.CreateOptions{})
-	s.must(err)
+	s.Must(s.agent(options{}).cluster.Save(t.Context(), &plan.Record{Phase: plan.Granting, Grant: g, Objects: plan.ObjectsOf(g, true), Request: []byte(content)}))
 	s.once(options{github: true})
 	if r := s.over(name, requests.CauseDenied, "InsufficientApprovals"); r.Status.GrantedAt != nil {
 		t.Errorf("the entry: %+v", r)
@@ -78,17 +76,17 @@ func TestRecordAloneGrantsNothing(t *testing.T) {
 // role makes a ClusterRole, and gives the agent what it needs to grant it.
 func (s *stage) role(name string) {
 	s.Helper()
-	err := s.admin.RbacV1().ClusterRoles().Delete(s.Context(), name, metav1.DeleteOptions{})
+	err := s.Admin.RbacV1().ClusterRoles().Delete(s.Context(), name, metav1.DeleteOptions{})
 	if !apierrors.IsNotFound(err) {
-		s.must(err)
+		s.Must(err)
 	}
-	_, err = s.admin.RbacV1().ClusterRoles().Create(s.Context(), &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: name},
+	_, err = s.Admin.RbacV1().ClusterRoles().Create(s.Context(), &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: name},
 		Rules: []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"list"}}}}, metav1.CreateOptions{})
-	s.must(err)
-	s.must(kube.ForTest(s.T).Apply(s.Context(), kube.AgentManifests([]string{s.namespace}, []string{"payments-debug", name})))
-	s.until("the agent may bind it", func() bool {
+	s.Must(err)
+	s.Must(kube.ForTest(s.T).Apply(s.Context(), kube.AgentManifests([]string{s.Namespace}, []string{"payments-debug", name})))
+	s.Until("the agent may bind it", func() bool {
 		const agent = "system:serviceaccount:pullgrant-system:pullgrant-agent"
-		return s.may(agent, rbacv1.GroupName, "bind", "clusterroles", name) && s.may(agent, rbacv1.GroupName, "get", "clusterroles", name)
+		return s.May(agent, rbacv1.GroupName, "bind", "clusterroles", name) && s.May(agent, rbacv1.GroupName, "get", "clusterroles", name)
 	})
 }
 

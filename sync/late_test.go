@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/testdata/scene"
 )
 
 // TestKilledAndBackAfterTheEnd kills the agent before each call with which it grants. What it made ends by its backstop, and
@@ -20,17 +21,17 @@ import (
 func TestKilledAndBackAfterTheEnd(t *testing.T) {
 	s := newStage(t)
 	for call := int32(1); ; call++ {
-		begin := s.clock()
+		begin := s.Clock()
 		name := s.ask(fmt.Sprintf("kill-%d", call))
 		f := newCut(call, true, true)
 		_ = s.agent(options{wire: f.wrap}).Once(t.Context())
-		made := s.bindings()
+		made := s.Bindings()
 		background := metav1.DeletePropagationBackground
-		for _, j := range s.jobs() {
-			s.must(s.admin.BatchV1().Jobs(s.namespace).Delete(t.Context(), j.Name, metav1.DeleteOptions{PropagationPolicy: &background}))
+		for _, j := range s.Jobs() {
+			s.Must(s.Admin.BatchV1().Jobs(s.Namespace).Delete(t.Context(), j.Name, metav1.DeleteOptions{PropagationPolicy: &background}))
 		}
-		s.until("the backstop ended it", func() bool { return len(s.bindings()) == 0 })
-		s.setClock(begin.Add(time.Hour))
+		s.Until("the backstop ended it", func() bool { return len(s.Bindings()) == 0 })
+		s.SetClock(begin.Add(time.Hour))
 		s.once(options{})
 		status := s.entry(name).Status
 		if len(made) > 0 && (status.Cause != requests.CauseExpired || status.GrantedAt == nil) {
@@ -46,17 +47,17 @@ func TestKilledAndBackAfterTheEnd(t *testing.T) {
 func TestRefusedUntilTheEnd(t *testing.T) {
 	s := newStage(t)
 	const agent = "system:serviceaccount:pullgrant-system:pullgrant-agent"
-	_, err := s.admin.RbacV1().Roles(s.namespace).Patch(t.Context(), "pullgrant-agent", types.JSONPatchType,
+	_, err := s.Admin.RbacV1().Roles(s.Namespace).Patch(t.Context(), "pullgrant-agent", types.JSONPatchType,
 		[]byte(`[{"op": "remove", "path": "/rules/2"}]`), metav1.PatchOptions{})
-	s.must(err)
-	s.until("the agent may not bind", func() bool {
-		return !s.may(agent, "rbac.authorization.k8s.io", "bind", "clusterroles", "payments-debug")
+	s.Must(err)
+	s.Until("the agent may not bind", func() bool {
+		return !s.May(agent, "rbac.authorization.k8s.io", "bind", "clusterroles", "payments-debug")
 	})
 	name := s.ask("unbindable")
 	if err := s.agent(options{}).Once(t.Context()); err == nil || !strings.Contains(err.Error(), "attempting to grant RBAC permissions not currently held") {
 		t.Fatalf("error: %v", err)
 	}
-	s.setClock(noon.Add(time.Hour))
+	s.SetClock(noon.Add(time.Hour))
 	s.once(options{})
 	if r := s.over(name, requests.CauseDenied, "ExpiredBeforeGrant"); r.Status.GrantedAt != nil {
 		t.Errorf("the entry: %+v", r.Status)
@@ -67,9 +68,9 @@ func TestRefusedUntilTheEnd(t *testing.T) {
 func TestHeldUpUntilTheEnd(t *testing.T) {
 	s := newStage(t)
 	s.ask("held")
-	s.setClock(noon.Add(time.Hour - time.Second))
+	s.SetClock(noon.Add(time.Hour - time.Second))
 	agent := s.agent(options{wire: func(next http.RoundTripper) http.RoundTripper {
-		return roundTripper(func(r *http.Request) (*http.Response, error) {
+		return scene.RoundTripper(func(r *http.Request) (*http.Response, error) {
 			if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/rolebindings") {
 				if deadline, ok := r.Context().Deadline(); !ok || time.Until(deadline) > time.Second {
 					t.Errorf("the call has until %s", deadline)
@@ -80,7 +81,7 @@ func TestHeldUpUntilTheEnd(t *testing.T) {
 			return next.RoundTrip(r)
 		})
 	}})
-	if err := agent.Once(t.Context()); !errors.Is(err, context.DeadlineExceeded) || len(s.bindings()) != 0 {
-		t.Errorf("bindings %v, error %v", s.bindings(), err)
+	if err := agent.Once(t.Context()); !errors.Is(err, context.DeadlineExceeded) || len(s.Bindings()) != 0 {
+		t.Errorf("bindings %v, error %v", s.Bindings(), err)
 	}
 }

@@ -11,6 +11,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/kube"
+	"github.com/pullgrant/pullgrant/testdata/scene"
 )
 
 // run runs an agent until the returned function is called, or the test ends.
@@ -24,7 +26,7 @@ func (s *stage) run(o options) (stop func()) {
 	stop = func() {
 		cancel()
 		if once.CompareAndSwap(false, true) {
-			s.must(<-ended)
+			s.Must(<-ended)
 		}
 	}
 	s.Cleanup(stop)
@@ -33,7 +35,7 @@ func (s *stage) run(o options) (stop func()) {
 
 func (s *stage) leader() string {
 	s.Helper()
-	lease, err := s.admin.CoordinationV1().Leases(Namespace).Get(s.Context(), leaseName, metav1.GetOptions{})
+	lease, err := s.Admin.CoordinationV1().Leases(kube.Namespace).Get(s.Context(), kube.LeaseName, metav1.GetOptions{})
 	if err != nil || lease.Spec.HolderIdentity == nil {
 		return ""
 	}
@@ -42,14 +44,14 @@ func (s *stage) leader() string {
 
 func (s *stage) entered(name string) bool {
 	s.Helper()
-	return strings.Contains(s.git("ls-tree", "-r", "--name-only", "main"), requests.RevocationPath(s.cluster, name))
+	return strings.Contains(s.git("ls-tree", "-r", "--name-only", "main"), requests.RevocationPath(s.Cluster, name))
 }
 
 // TestReplicaTakesOver: one replica grants; when it stops, another goes on where it was.
 func TestReplicaTakesOver(t *testing.T) {
 	s := newStage(t)
 	stop := s.run(options{})
-	s.until("there is a leader", func() bool { return s.leader() != "" })
+	s.Until("there is a leader", func() bool { return s.leader() != "" })
 	first := s.leader()
 	s.run(options{})
 	one := s.ask("one")
@@ -58,11 +60,11 @@ func TestReplicaTakesOver(t *testing.T) {
 		t.Errorf("%s leads, want %s", now, first)
 	}
 	stop()
-	s.until("another one leads", func() bool { return s.leader() != "" && s.leader() != first })
+	s.Until("another one leads", func() bool { return s.leader() != "" && s.leader() != first })
 	two := s.ask("two")
-	s.until("both are granted", func() bool { return len(s.bindings()) == 2 })
-	s.setClock(noon.Add(time.Hour))
-	s.until("both are in the ledger", func() bool { return s.entered(one) && s.entered(two) })
+	s.Until("both are granted", func() bool { return len(s.Bindings()) == 2 })
+	s.SetClock(noon.Add(time.Hour))
+	s.Until("both are in the ledger", func() bool { return s.entered(one) && s.entered(two) })
 	if head := s.git("log", "--format=%s", "main"); strings.Count(head, "Expired")+strings.Count(head, "Revoke 2 grants") == 0 {
 		t.Errorf("the history: %s", head)
 	}
@@ -72,33 +74,22 @@ func TestReplicaTakesOver(t *testing.T) {
 func TestEveryReplicaExpires(t *testing.T) {
 	s := newStage(t)
 	s.run(options{wire: func(next http.RoundTripper) http.RoundTripper {
-		return roundTripper(func(r *http.Request) (*http.Response, error) {
+		return scene.RoundTripper(func(r *http.Request) (*http.Response, error) {
 			if r.Method == http.MethodDelete && strings.Contains(r.URL.Path, "/rolebindings/") {
 				return nil, errCut
 			}
 			return next.RoundTrip(r)
 		})
 	}})
-	s.until("it leads", func() bool { return s.leader() != "" })
+	s.Until("it leads", func() bool { return s.leader() != "" })
 	leader := s.leader()
 	s.run(options{})
 	name := s.ask("both")
 	s.allowed(true)
-	s.setClock(noon.Add(time.Hour))
+	s.SetClock(noon.Add(time.Hour))
 	s.allowed(false)
-	s.until("the leader records it", func() bool { return s.entered(name) })
+	s.Until("the leader records it", func() bool { return s.entered(name) })
 	if r := s.entry(name); r.Status.RevokedAt.String() != "2026-11-23T13:00:00Z" || r.Status.Cause != requests.CauseExpired || s.leader() != leader {
 		t.Errorf("%s leads, the entry: %+v", s.leader(), r.Status)
-	}
-}
-
-// TestLook: a deadline that no watch told of is known after all bindings were listed.
-func TestLook(t *testing.T) {
-	s := newStage(t)
-	b := s.managed("unseen", requests.At(noon.Add(time.Hour)).String())
-	e := s.agent(options{}).expirer
-	s.must(e.look(t.Context()))
-	if d := e.watched[string(b.UID)]; d == nil || !d.at.Equal(noon.Add(time.Hour)) {
-		t.Errorf("watched: %v", e.watched)
 	}
 }

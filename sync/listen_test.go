@@ -14,6 +14,9 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/pullgrant/pullgrant/sync/kube"
+	"github.com/pullgrant/pullgrant/testdata/scene"
 )
 
 // running has an agent run until the test ends, or until stop is called.
@@ -26,7 +29,7 @@ func (s *stage) running(a *Agent) (stop func()) {
 	stop = func() {
 		if cancel(); !done {
 			done = true
-			s.must(<-ended)
+			s.Must(<-ended)
 		}
 	}
 	s.Cleanup(stop)
@@ -36,7 +39,7 @@ func (s *stage) running(a *Agent) (stop func()) {
 // get asks what the agent serves.
 func get(a *Agent, path string) (status int, text string) {
 	w := httptest.NewRecorder()
-	a.handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+	a.server.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
 	return w.Code, w.Body.String()
 }
 
@@ -47,7 +50,7 @@ func (s *stage) series(a *Agent, name, labels string) string {
 	for line := range strings.Lines(text) {
 		series, value, _ := strings.Cut(strings.TrimSpace(line), " ")
 		found, _, _ := strings.Cut(series, "{")
-		series = strings.NewReplacer(`,cluster="`+s.cluster+`"`, "", `cluster="`+s.cluster+`",`, "", `{cluster="`+s.cluster+`"}`, "").Replace(series)
+		series = strings.NewReplacer(`,cluster="`+s.Cluster+`"`, "", `cluster="`+s.Cluster+`",`, "", `{cluster="`+s.Cluster+`"}`, "").Replace(series)
 		if want := "pullgrant_" + name; found == want && (series == want && labels == "" || series == want+"{"+labels+"}") {
 			return value
 		}
@@ -68,7 +71,7 @@ type broken struct{ cluster, git atomic.Bool }
 var errBroken = errors.New("the line is broken")
 
 func (b *broken) wrap(next http.RoundTripper) http.RoundTripper {
-	return roundTripper(func(r *http.Request) (*http.Response, error) {
+	return scene.RoundTripper(func(r *http.Request) (*http.Response, error) {
 		git := strings.Contains(r.URL.Path, ".git/")
 		if git && b.git.Load() || !git && b.cluster.Load() {
 			return nil, errBroken
@@ -85,22 +88,14 @@ func TestHealth(t *testing.T) {
 	a := s.agent(options{wire: line.wrap})
 	s.running(a)
 	health := func() int { status, _ := get(a, "/healthz"); return status }
-	s.until("a pass did not work", func() bool { return s.series(a, "passes_total", `result="incomplete"`) != "0" })
+	s.Until("a pass did not work", func() bool { return s.series(a, "passes_total", `result="incomplete"`) != "0" })
 	if health() != http.StatusOK {
 		t.Error("dead without git")
 	}
 	line.cluster.Store(true)
-	s.until("the cluster is missed", func() bool { return s.series(a, "last_error_timestamp_seconds", `stage="read"`) != "0" })
-	s.setClock(noon.Add(time.Hour))
-	s.until("the loop goes on", func() bool { return health() == http.StatusOK })
-	a.expirer.mu.Lock()
-	s.setClock(noon.Add(2 * time.Hour))
-	status, text := get(a, "/healthz")
-	a.expirer.mu.Unlock()
-	if status != http.StatusServiceUnavailable || text != "the expiry loop has not looked at the clock for 1h0m0s\n" {
-		t.Errorf("%d %s", status, text)
-	}
-	s.until("the loop goes on again", func() bool { return health() == http.StatusOK })
+	s.Until("the cluster is missed", func() bool { return s.series(a, "last_error_timestamp_seconds", `stage="read"`) != "0" })
+	s.SetClock(noon.Add(time.Hour))
+	s.Until("the loop goes on", func() bool { return health() == http.StatusOK })
 }
 
 // TestReadyOnceTheBranchWasRead: an agent that never reached the branch is not ready, one that lost it is.
@@ -119,54 +114,54 @@ func TestReadyOnceTheBranchWasRead(t *testing.T) {
 		t.Errorf("before it runs: %d %s", status, text)
 	}
 	s.running(a)
-	s.until("not ready without the branch", is(http.StatusServiceUnavailable, "every deadline is known",
+	s.Until("not ready without the branch", is(http.StatusServiceUnavailable, "every deadline is known",
 		"not ready: no pass has read the cluster, the branch and its policies yet; the last one had trouble with [git]"))
 	line.git.Store(false)
-	s.until("ready with the branch", is(http.StatusOK, "every deadline is known", "the last pass had no trouble"))
+	s.Until("ready with the branch", is(http.StatusOK, "every deadline is known", "the last pass had no trouble"))
 	line.git.Store(true)
-	s.until("ready when git is lost", is(http.StatusOK, "every deadline is known", "the last pass had trouble with [git]"))
+	s.Until("ready when git is lost", is(http.StatusOK, "every deadline is known", "the last pass had trouble with [git]"))
 	line.git.Store(false)
 	line.cluster.Store(true)
-	s.until("not ready when the cluster is lost", is(http.StatusServiceUnavailable, "every deadline is known",
+	s.Until("not ready when the cluster is lost", is(http.StatusServiceUnavailable, "every deadline is known",
 		"not ready: the last pass had trouble with [read] and could not read the cluster"))
 	line.cluster.Store(false)
-	s.until("ready again", is(http.StatusOK, "every deadline is known", "the last pass had no trouble"))
-	a.metrics.lead(false)
-	s.until("ready without passes", is(http.StatusOK, "every deadline is known", "another replica grants and records"))
+	s.Until("ready again", is(http.StatusOK, "every deadline is known", "the last pass had no trouble"))
+	a.metrics.Lead(false)
+	s.Until("ready without passes", is(http.StatusOK, "every deadline is known", "another replica grants and records"))
 	s.shows(a, "leader", "", "0")
 }
 
 // TestReadyThoughNothingIsGranted: why nothing is granted is told, and a request that does not work counts for nothing.
 func TestReadyThoughNothingIsGranted(t *testing.T) {
 	s := newStage(t)
-	s.must(s.admin.CoreV1().Namespaces().Delete(t.Context(), s.namespace, metav1.DeleteOptions{}))
-	s.until("the namespace is gone", func() bool {
-		_, err := s.admin.CoreV1().Namespaces().Get(t.Context(), s.namespace, metav1.GetOptions{})
+	s.Must(s.Admin.CoreV1().Namespaces().Delete(t.Context(), s.Namespace, metav1.DeleteOptions{}))
+	s.Until("the namespace is gone", func() bool {
+		_, err := s.Admin.CoreV1().Namespaces().Get(t.Context(), s.Namespace, metav1.GetOptions{})
 		return err != nil
 	})
 	s.ask("nowhere")
 	a := s.agent(options{})
 	s.running(a)
-	s.until("a request waits", func() bool { return s.series(a, "requests_waiting", "") == "1" })
-	s.until("it is ready all the same", func() bool {
+	s.Until("a request waits", func() bool { return s.series(a, "requests_waiting", "") == "1" })
+	s.Until("it is ready all the same", func() bool {
 		status, text := get(a, "/readyz")
 		return status == http.StatusOK && text == "every deadline is known\nthe last pass had trouble with [requests]\n"
 	})
 	s.shows(a, "passes_total", `result="incomplete"`, "0")
-	s.setAhead(&s.apiAhead, time.Hour)
+	s.SetClusterAhead(time.Hour)
 	s.git("update-ref", "refs/heads/main", s.git("commit-tree", "-m", "Rewritten", "main^{tree}"))
 	told := "nothing is granted, ClockSkew: its clock is too far from GitHub's or the API server's; set the wrong one\n" +
 		"nothing is granted, NonFastForward: the branch does not continue from the commit accepted last; look at what happened to it, " +
 		"then accept a commit as the log says\n"
-	s.until("both reasons are told", func() bool {
+	s.Until("both reasons are told", func() bool {
 		status, text := get(a, "/readyz")
 		return status == http.StatusOK && strings.HasSuffix(text, told)
 	})
 	s.shows(a, "granting_stopped", `reason="ClockSkew"`, "1")
 	s.shows(a, "granting_stopped", `reason="NonFastForward"`, "1")
-	s.setAhead(&s.apiAhead, 0)
-	s.must(a.cluster.note(t.Context(), annotationHead, s.Branch("main")))
-	s.until("neither is told", func() bool { _, text := get(a, "/readyz"); return !strings.Contains(text, "nothing is granted") })
+	s.SetClusterAhead(0)
+	s.Must(a.cluster.Note(t.Context(), kube.AnnotationHead, s.Branch("main")))
+	s.Until("neither is told", func() bool { _, text := get(a, "/readyz"); return !strings.Contains(text, "nothing is granted") })
 	s.shows(a, "granting_stopped", `reason="NonFastForward"`, "0")
 }
 
@@ -174,18 +169,18 @@ func TestReadyThoughNothingIsGranted(t *testing.T) {
 func TestServe(t *testing.T) {
 	s := newStage(t)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	s.must(err)
+	s.Must(err)
 	stop := s.running(s.agent(options{listen: listener}))
 	url := "http://" + listener.Addr().String()
 	ask := func(method, path string, header http.Header) (int, string) {
 		request, err := http.NewRequestWithContext(t.Context(), method, url+path, nil)
-		s.must(err)
+		s.Must(err)
 		request.Header = header
 		response, err := http.DefaultClient.Do(request)
-		s.must(err)
+		s.Must(err)
 		defer response.Body.Close()
 		body, err := io.ReadAll(response.Body)
-		s.must(err)
+		s.Must(err)
 		return response.StatusCode, string(body)
 	}
 	for _, c := range []struct {
@@ -200,13 +195,13 @@ func TestServe(t *testing.T) {
 		{"GET", "/", nil, 404},
 		{"POST", "/webhook", nil, 404}, // there is no secret
 		{"GET", "/debug/pprof/", nil, 404},
-		{"GET", "/healthz", http.Header{"X-Long": {strings.Repeat("a", 2*maxHeader)}}, 431},
+		{"GET", "/healthz", http.Header{"X-Long": {strings.Repeat("a", 2*16<<10)}}, 431},
 	} {
 		if got, text := ask(c.method, c.path, c.header); got != c.want {
 			t.Errorf("%s %s: %d %s", c.method, c.path, got, text)
 		}
 	}
-	if _, text := ask("GET", "/metrics", nil); !strings.Contains(text, fmt.Sprintf(`pullgrant_build_info{cluster="%s",version="v1.2.3"} 1`, s.cluster)) {
+	if _, text := ask("GET", "/metrics", nil); !strings.Contains(text, fmt.Sprintf(`pullgrant_build_info{cluster="%s",version="v1.2.3"} 1`, s.Cluster)) {
 		t.Errorf("no build_info in\n%s", text)
 	}
 	stop()

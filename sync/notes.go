@@ -10,8 +10,9 @@ import (
 )
 
 const (
-	notesFor = time.Hour // how long it is tried to write a note; longer, it is of no use to anybody
-	maxNotes = 5000      // that wait to be written
+	notesFor  = time.Hour // how long it is tried to write a note; longer, it is of no use to anybody
+	maxNotes  = 5000      // that wait to be written
+	notePause = time.Second
 )
 
 // marker begins the agent's one comment on a pull request. GitHub shows nothing of it.
@@ -78,7 +79,7 @@ func (n *notes) begin(ctx context.Context) (wait func()) {
 // run writes notes until ctx ends, one at a time with a second between them, as GitHub asks of whoever writes much
 // (https://docs.github.com/rest/using-the-rest-api/best-practices-for-using-the-rest-api#pause-between-mutative-requests).
 func (n *notes) run(ctx context.Context) {
-	ticker := time.NewTicker(tick)
+	ticker := time.NewTicker(notePause)
 	defer ticker.Stop()
 	for {
 		select {

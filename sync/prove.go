@@ -12,10 +12,14 @@ import (
 	"strings"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/policies/codeowners"
 	"github.com/pullgrant/pullgrant/policies/rbac"
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/git"
+	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
 // proveTimeout bounds the questions to GitHub about one request, and about all of one pass: revocations wait for the next.
@@ -36,13 +40,13 @@ const (
 
 // readMain reads the tip's requests of this cluster and the names in use. problems are files that stand where a request
 // of this cluster would and are none: they are left alone and grant nothing.
-func (a *Agent) readMain(tip string) (main *Main, problems []string, err error) {
+func (a *Agent) readMain(tip string) (main *plan.Main, problems []string, err error) {
 	entries, err := a.repository.Entries(tip, requests.Folder, requests.RevocationsFolder)
 	if err != nil {
 		return nil, nil, err
 	}
-	main = &Main{Tip: tip, Requests: map[string]string{}, Names: map[string][]string{}}
-	folder := requests.Folder + "/" + a.cluster.name + "/"
+	main = &plan.Main{Tip: tip, Requests: map[string]string{}, Names: map[string][]string{}}
+	folder := requests.Folder + "/" + a.cluster.Name + "/"
 	for _, e := range entries {
 		name := strings.TrimSuffix(path.Base(e.Path), ".yaml")
 		main.Names[name] = append(main.Names[name], e.Path)
@@ -51,7 +55,7 @@ func (a *Agent) readMain(tip string) (main *Main, problems []string, err error) 
 		case !strings.HasPrefix(e.Path, folder):
 		case e.Fault != "":
 			problems = append(problems, fmt.Sprintf("%s is %s; a request is a plain file", requests.Quote(e.Path), e.Fault))
-		case !ok || place.Cluster != a.cluster.name:
+		case !ok || place.Cluster != a.cluster.Name:
 			problems = append(problems, fmt.Sprintf("%s is not requests/<cluster>/<policy>/<yyyymmdd>-<requester>-<slug>.yaml", requests.Quote(e.Path)))
 		default:
 			main.Requests[e.Path] = e.Hash
@@ -62,21 +66,21 @@ func (a *Agent) readMain(tip string) (main *Main, problems []string, err error) 
 
 // prove judges the requests on main that have no record, and again those whose grant another process began and did not
 // finish. Those that cannot be judged are tried again at growing intervals; others are not held up by it.
-func (a *Agent) prove(ctx context.Context, w World) map[string]Proof {
+func (a *Agent) prove(ctx context.Context, w plan.World) map[string]plan.Proof {
 	a.settled(w)
 	ctx, cancel := context.WithTimeout(ctx, proveTimeout)
 	defer cancel()
-	phases := map[string]Phase{} // by path
+	phases := map[string]plan.Phase{} // by path
 	for _, r := range w.Records {
 		phases[r.Grant.Path] = r.Phase
 	}
-	proofs := map[string]Proof{}
+	proofs := map[string]plan.Proof{}
 	paths := slices.Sorted(maps.Keys(w.Main.Requests))
 	slices.SortStableFunc(paths, func(p, q string) int { return cmp.Compare(a.waiting[p].pause, a.waiting[q].pause) })
 	for _, p := range paths {
 		blob, now := w.Main.Requests[p], a.clocks.own()
 		phase, begun := phases[p]
-		if begun && phase != Granting {
+		if begun && phase != plan.Granting {
 			continue
 		}
 		if proof, here := a.proved[p]; begun && here && proof.Blob == blob {
@@ -88,19 +92,19 @@ func (a *Agent) prove(ctx context.Context, w World) map[string]Proof {
 			wait = waiting{blob: blob, since: now, next: now, pause: firstPause}
 		}
 		if now.Before(wait.next) {
-			proofs[p] = Proof{Blob: blob, Since: wait.since,
+			proofs[p] = plan.Proof{Blob: blob, Since: wait.since,
 				Decision: policies.Refuse(policies.EvaluationError, "it is tried again at %s", requests.At(wait.next))}
 			continue
 		}
 		if ctx.Err() != nil {
 			a.waiting[p] = wait
-			proofs[p] = Proof{Blob: blob, Since: wait.since,
+			proofs[p] = plan.Proof{Blob: blob, Since: wait.since,
 				Decision: policies.Refuse(policies.EvaluationError, "the requests before it took too long; it is tried again at once")}
 			continue
 		}
 		if stops := a.stops(); len(stops) > 0 { // it is judged once it can be granted, at once
 			a.waiting[p] = wait
-			proofs[p] = Proof{Blob: blob, Since: wait.since, Decision: policies.Refuse(stops[0].Code, "%s", stops[0].Message)}
+			proofs[p] = plan.Proof{Blob: blob, Since: wait.since, Decision: policies.Refuse(stops[0].Code, "%s", stops[0].Message)}
 			continue
 		}
 		proof := a.judge(ctx, w.Main.Tip, p, blob)
@@ -115,40 +119,40 @@ func (a *Agent) prove(ctx context.Context, w World) map[string]Proof {
 		level := slog.LevelInfo
 		if d.Outcome == policies.Failed {
 			level = slog.LevelError
-			a.metrics.decided(d.Outcome, string(d.Code))
+			a.metrics.Decided(d.Outcome, string(d.Code))
 		}
-		a.log.Log(ctx, level, "judged", "event", "judge", "request", path.Base(strings.TrimSuffix(p, ".yaml")), "cluster", a.cluster.name,
+		a.log.Log(ctx, level, "judged", "event", "judge", "request", path.Base(strings.TrimSuffix(p, ".yaml")), "cluster", a.cluster.Name,
 			"commit", w.Main.Tip, "decision", d.Outcome.String(), "code", string(d.Code), "message", d.Message)
 	}
 	return proofs
 }
 
 // settled drops from waiting, and from what was proved, what is granted or refused now, or is off the branch.
-func (a *Agent) settled(w World) {
+func (a *Agent) settled(w plan.World) {
 	open := map[string]bool{}
 	for p := range w.Main.Requests {
 		open[p] = true
 	}
 	for _, r := range w.Records {
-		if _, here := a.proved[r.Grant.Path]; here || r.Phase != Granting {
+		if _, here := a.proved[r.Grant.Path]; here || r.Phase != plan.Granting {
 			delete(a.waiting, r.Grant.Path)
 		}
-		open[r.Grant.Path] = open[r.Grant.Path] && r.Phase == Granting
+		open[r.Grant.Path] = open[r.Grant.Path] && r.Phase == plan.Granting
 	}
 	maps.DeleteFunc(a.waiting, func(p string, _ waiting) bool { return !open[p] })
-	maps.DeleteFunc(a.proved, func(p string, _ Proof) bool { return !open[p] })
+	maps.DeleteFunc(a.proved, func(p string, _ plan.Proof) bool { return !open[p] })
 }
 
 // judge proves one request, or says why it does not stand.
-func (a *Agent) judge(ctx context.Context, tip, p, blob string) Proof {
+func (a *Agent) judge(ctx context.Context, tip, p, blob string) plan.Proof {
 	ctx, cancel := context.WithTimeout(ctx, proveTimeout)
 	defer cancel()
-	proof := Proof{Evidence: requests.Evidence{Source: requests.EvidenceBranch, Blob: blob}}
+	proof := plan.Proof{Evidence: requests.Evidence{Source: requests.EvidenceBranch, Blob: blob}}
 	if a.github != nil {
 		proof.Evidence.Source = requests.EvidenceGitHub
 	}
 	content, err := a.repository.Blob(blob)
-	if err != nil && !errors.Is(err, ErrTooLarge) {
+	if err != nil && !errors.Is(err, git.ErrTooLarge) {
 		proof.Decision = policies.Refuse(policies.EvaluationError, "%v", err)
 		return proof
 	}
@@ -157,9 +161,9 @@ func (a *Agent) judge(ctx context.Context, tip, p, blob string) Proof {
 	}
 	since := time.Time{}
 	if a.github == nil {
-		since = a.now().Add(-maxWait) // what is older is refused anyway
+		since = a.now().Add(-plan.MaxWait) // what is older is refused anyway
 	}
-	added, err := a.repository.added(ctx, tip, p, since)
+	added, err := a.repository.Added(ctx, tip, p, since)
 	if err != nil {
 		proof.Decision = policies.Refuse(policies.EvaluationError, "%v", err)
 		return proof
@@ -179,7 +183,7 @@ func (a *Agent) judge(ctx context.Context, tip, p, blob string) Proof {
 
 // judgeMerged goes by the pull request that GitHub says brought the file. The commit must also be the one that git's
 // own history says so of (R44). What was found on the way is noted in proof.
-func (a *Agent) judgeMerged(ctx context.Context, tip, p, blob string, added Commit, proof *Proof) policies.Decision {
+func (a *Agent) judgeMerged(ctx context.Context, tip, p, blob string, added git.Commit, proof *plan.Proof) policies.Decision {
 	number, commit, err := a.github.Introduced(ctx, p, tip)
 	switch {
 	case err != nil:
@@ -209,7 +213,7 @@ func (a *Agent) keep(p string, facts policies.Facts) []byte {
 		err = fmt.Errorf("they have %d bytes; the most allowed is %d", len(data), policies.MaxFactsSize)
 	}
 	if err != nil {
-		a.log.Warn("the facts of a request are not kept; an audit will name it", "event", "judge", "cluster", a.cluster.name,
+		a.log.Warn("the facts of a request are not kept; an audit will name it", "event", "judge", "cluster", a.cluster.Name,
 			"request", path.Base(strings.TrimSuffix(p, ".yaml")), "error", err.Error())
 		return nil
 	}
@@ -217,8 +221,8 @@ func (a *Agent) keep(p string, facts policies.Facts) []byte {
 }
 
 // judgeBranch takes the branch at its word.
-func (a *Agent) judgeBranch(ctx context.Context, tip, p, blob string, content []byte, added Commit) policies.Decision {
-	asked := slices.IndexFunc(added.Changes, func(c PathChange) bool { return c.Path == p })
+func (a *Agent) judgeBranch(ctx context.Context, tip, p, blob string, content []byte, added git.Commit) policies.Decision {
+	asked := slices.IndexFunc(added.Changes, func(c git.PathChange) bool { return c.Path == p })
 	if asked < 0 || added.Changes[asked].After.Hash != blob {
 		return policies.Refuse(policies.BlobMismatch, "the file was changed after commit %s added it", added.Hash)
 	}
@@ -248,7 +252,7 @@ func (a *Agent) tree(tip, p string) (policies.Tree, error) {
 		size := int64(0)
 		if e.Fault == "" {
 			data, err = a.repository.Blob(e.Hash)
-			if errors.Is(err, ErrTooLarge) {
+			if errors.Is(err, git.ErrTooLarge) {
 				size = policies.MaxFileSize + 1
 			} else if err != nil {
 				return tree, err
@@ -263,7 +267,7 @@ func (a *Agent) tree(tip, p string) (policies.Tree, error) {
 
 // removers finds out who removed the request files of grants that ended because theirs is gone. Nothing is asked while
 // access still lasts: it does not wait for an answer.
-func (a *Agent) removers(ctx context.Context, w World) map[string]string {
+func (a *Agent) removers(ctx context.Context, w plan.World) map[string]string {
 	found := map[string]string{}
 	ctx, cancel := context.WithTimeout(ctx, proveTimeout)
 	defer cancel()
@@ -273,15 +277,51 @@ func (a *Agent) removers(ctx context.Context, w World) map[string]string {
 			found[p] = ""
 			continue
 		}
-		if r.Phase != Ended || r.Cause != "" || ctx.Err() != nil {
+		if r.Phase != plan.Ended || r.Cause != "" || ctx.Err() != nil {
 			continue
 		}
 		login, _, err := a.github.RemovedBy(ctx, p, w.Main.Tip)
 		if err != nil {
-			a.log.Error("who removed a request is not known yet", "event", "judge", "request", r.Grant.Name, "cluster", a.cluster.name, "error", err.Error())
+			a.log.Error("who removed a request is not known yet", "event", "judge", "request", r.Grant.Name, "cluster", a.cluster.Name, "error", err.Error())
 			continue
 		}
 		found[p] = login
 	}
 	return found
+}
+
+// unchanged refuses what is allowed when a role it gives is another in the cluster than the catalogue shows, now or at
+// the merge: then its approvers saw something else. A role without a catalogue file is not compared, as its approvers
+// were told.
+func (a *Agent) unchanged(ctx context.Context, d policies.Decision, f policies.Facts) policies.Decision {
+	if d.Outcome != policies.Allowed {
+		return d
+	}
+	trees := []policies.Tree{f.Base}
+	if f.Merge != nil {
+		trees = append(trees, f.Merge.FirstParent)
+	}
+	for _, b := range d.Grant.Items {
+		for _, t := range trees {
+			shown, catalogued, _ := t.Role(d.Grant.Cluster, b.Role.Name)
+			if !catalogued {
+				continue
+			}
+			live, err := a.cluster.Role(ctx, b.Role.Name)
+			problem, code := "", policies.RoleChanged
+			switch {
+			case apierrors.IsNotFound(err):
+				problem = "is not in the cluster any more"
+			case err != nil:
+				problem, code = fmt.Sprintf("cannot be compared with the catalogue: %v", err), policies.EvaluationError
+			case live.Spec.Hash != shown.Spec.Hash || live.Spec.Aggregated != shown.Spec.Aggregated:
+				problem = fmt.Sprintf("does not have the rules that %s shows; run `pullgrant catalog --cluster %s` and ask again",
+					rbac.CatalogPath(d.Grant.Cluster, b.Role.Name), d.Grant.Cluster)
+			default:
+				continue
+			}
+			return d.Refused(code, "the role %s %s", requests.Quote(b.Role.Name), problem)
+		}
+	}
+	return d
 }

@@ -13,8 +13,9 @@ import (
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/policies/rbac"
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/kube"
 	"github.com/pullgrant/pullgrant/testdata/forge"
-	"github.com/pullgrant/pullgrant/testdata/kube"
+	controlplane "github.com/pullgrant/pullgrant/testdata/kube"
 )
 
 // listsPods are the rules of the ClusterRole payments-debug that every stage has.
@@ -24,30 +25,30 @@ var listsPods = []rbac.RoleRule{{APIGroups: []string{""}, Resources: []string{"p
 func (s *stage) manage(branch string, files map[string]string) {
 	s.Helper()
 	_, err := s.Push(forge.Change{User: "alice", Branch: branch, From: "main", Message: "Change", Files: files})
-	s.must(err)
+	s.Must(err)
 	number, err := s.Open("alice", branch, "Change")
-	s.must(err)
+	s.Must(err)
 	_, err = s.Review("root", number, "APPROVE")
-	s.must(err)
+	s.Must(err)
 	_, err = s.Merge("root", number)
-	s.must(err)
-	s.setClock(s.clock().Add(time.Minute))
+	s.Must(err)
+	s.SetClock(s.Clock().Add(time.Minute))
 }
 
 // catalog is the catalogue with one role of this cluster.
 func (s *stage) catalog(role string, aggregated bool, rules []rbac.RoleRule) map[string]string {
 	s.Helper()
-	data, err := rbac.NewCatalog(s.cluster, role, aggregated, rules).Encode()
-	s.must(err)
-	return map[string]string{rbac.CatalogPath(s.cluster, role): string(data)}
+	data, err := rbac.NewCatalog(s.Cluster, role, aggregated, rules).Encode()
+	s.Must(err)
+	return map[string]string{rbac.CatalogPath(s.Cluster, role): string(data)}
 }
 
 // mayRead waits until the agent may read the roles; it returns those that are missing.
 func (s *stage) mayRead(names ...string) (missing []string) {
 	s.Helper()
-	s.until("the agent may read the roles "+strings.Join(names, ", "), func() (done bool) {
+	s.Until("the agent may read the roles "+strings.Join(names, ", "), func() (done bool) {
 		var err error
-		_, missing, err = LiveRoles(s.Context(), s.agentRest, s.cluster, names)
+		_, missing, err = kube.LiveRoles(s.Context(), s.Agent, s.Cluster, names)
 		return err == nil
 	})
 	return missing
@@ -79,7 +80,7 @@ func TestRoleChanged(t *testing.T) {
 			after: func(s *stage) map[string]string { return s.catalog("payments-debug", false, listsPods) }},
 		"taken": {before: func(s *stage) map[string]string { return s.catalog("payments-debug", false, more) },
 			after: func(s *stage) map[string]string {
-				return map[string]string{rbac.CatalogPath(s.cluster, "payments-debug"): forge.Removed}
+				return map[string]string{rbac.CatalogPath(s.Cluster, "payments-debug"): forge.Removed}
 			}},
 	} {
 		t.Run(slug, func(t *testing.T) {
@@ -100,7 +101,7 @@ func TestRoleChanged(t *testing.T) {
 // TestRoleMissing: a role that is gone can be made again by anybody who may, with any rules.
 func TestRoleMissing(t *testing.T) {
 	s := newStage(t)
-	s.must(kube.ForTest(t).Apply(t.Context(), kube.AgentManifests([]string{s.namespace}, []string{"payments-gone", "payments-debug"})))
+	s.Must(controlplane.ForTest(t).Apply(t.Context(), controlplane.AgentManifests([]string{s.Namespace}, []string{"payments-gone", "payments-debug"})))
 	if missing := s.mayRead("payments-gone", "payments-debug"); !slices.Equal(missing, []string{"payments-gone"}) {
 		t.Errorf("missing: %v", missing)
 	}
@@ -117,9 +118,9 @@ func TestRoleMissing(t *testing.T) {
 // TestRoleUnreadable: without the right to compare, nothing is granted and nothing is refused for good.
 func TestRoleUnreadable(t *testing.T) {
 	s := newStage(t)
-	s.must(kube.ForTest(t).Apply(t.Context(), kube.AgentManifests([]string{s.namespace}, []string{"payments-other"})))
-	s.until("the agent may not read payments-debug", func() bool {
-		_, _, err := LiveRoles(s.Context(), s.agentRest, s.cluster, []string{"payments-debug"})
+	s.Must(controlplane.ForTest(t).Apply(t.Context(), controlplane.AgentManifests([]string{s.Namespace}, []string{"payments-other"})))
+	s.Until("the agent may not read payments-debug", func() bool {
+		_, _, err := kube.LiveRoles(s.Context(), s.Agent, s.Cluster, []string{"payments-debug"})
 		return err != nil
 	})
 	s.manage("catalog", s.catalog("payments-debug", false, listsPods))
@@ -129,7 +130,7 @@ func TestRoleUnreadable(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), `the role "payments-debug" cannot be compared with the catalogue: reading ClusterRole payments-debug`) {
 		t.Errorf("error: %v", err)
 	}
-	if b := s.bindings(); len(b) != 0 {
+	if b := s.Bindings(); len(b) != 0 {
 		t.Errorf("granted: %v", b)
 	}
 }
@@ -146,20 +147,20 @@ func TestLiveRolesOfAnAggregatedRole(t *testing.T) {
 		if i == 1 {
 			role.Labels = map[string]string{"part-of": "payments"}
 		}
-		_, err := s.admin.RbacV1().ClusterRoles().Create(t.Context(), role, metav1.CreateOptions{})
-		s.must(err)
+		_, err := s.Admin.RbacV1().ClusterRoles().Create(t.Context(), role, metav1.CreateOptions{})
+		s.Must(err)
 		t.Cleanup(func() {
-			if err := s.admin.RbacV1().ClusterRoles().Delete(context.WithoutCancel(t.Context()), role.Name, metav1.DeleteOptions{}); err != nil {
+			if err := s.Admin.RbacV1().ClusterRoles().Delete(context.WithoutCancel(t.Context()), role.Name, metav1.DeleteOptions{}); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	var found []rbac.RoleCatalog
-	s.until("the rules of the part are in the whole", func() bool {
+	s.Until("the rules of the part are in the whole", func() bool {
 		var err error
 		var missing []string
-		found, missing, err = LiveRoles(t.Context(), kube.ForTest(t).Admin(), "prod-eu", append(names, "payments-gone"))
-		s.must(err)
+		found, missing, err = kube.LiveRoles(t.Context(), controlplane.ForTest(t).Admin(), "prod-eu", append(names, "payments-gone"))
+		s.Must(err)
 		if !slices.Equal(missing, []string{"payments-gone"}) || len(found) != 2 {
 			t.Fatalf("missing %v, found %v", missing, found)
 		}
@@ -170,7 +171,7 @@ func TestLiveRolesOfAnAggregatedRole(t *testing.T) {
 	}
 	for _, role := range found {
 		data, err := role.Encode()
-		s.must(err)
+		s.Must(err)
 		if _, findings := rbac.ParseCatalog(rbac.CatalogPath("prod-eu", role.Metadata.Name), data); len(findings) > 0 {
 			t.Errorf("%v\n%s", findings, data)
 		}

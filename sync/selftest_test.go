@@ -11,7 +11,8 @@ import (
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/render"
 	"github.com/pullgrant/pullgrant/requests"
-	"github.com/pullgrant/pullgrant/testdata/kube"
+	"github.com/pullgrant/pullgrant/sync/kube"
+	controlplane "github.com/pullgrant/pullgrant/testdata/kube"
 )
 
 // TestUnfenced: with the fence missing or weakened nothing is granted, everything still ends, and all goes on once it is back.
@@ -19,23 +20,23 @@ func TestUnfenced(t *testing.T) {
 	const patch = "application/merge-patch+json"
 	for slug, weaken := range map[string]func(s *stage) error{
 		"no-policy": func(s *stage) error {
-			return s.admin.AdmissionregistrationV1().ValidatingAdmissionPolicies().Delete(t.Context(), render.FenceManaged, metav1.DeleteOptions{})
+			return s.Admin.AdmissionregistrationV1().ValidatingAdmissionPolicies().Delete(t.Context(), render.FenceManaged, metav1.DeleteOptions{})
 		},
 		"no-binding": func(s *stage) error {
-			return s.admin.AdmissionregistrationV1().ValidatingAdmissionPolicyBindings().Delete(t.Context(), render.FenceAgent, metav1.DeleteOptions{})
+			return s.Admin.AdmissionregistrationV1().ValidatingAdmissionPolicyBindings().Delete(t.Context(), render.FenceAgent, metav1.DeleteOptions{})
 		},
 		"ignores-failures": func(s *stage) error {
-			_, err := s.admin.AdmissionregistrationV1().ValidatingAdmissionPolicies().Patch(t.Context(), render.FenceAgent, patch,
+			_, err := s.Admin.AdmissionregistrationV1().ValidatingAdmissionPolicies().Patch(t.Context(), render.FenceAgent, patch,
 				[]byte(`{"spec":{"failurePolicy":"Ignore"}}`), metav1.PatchOptions{})
 			return err
 		},
 		"only-audits": func(s *stage) error {
-			_, err := s.admin.AdmissionregistrationV1().ValidatingAdmissionPolicyBindings().Patch(t.Context(), render.FenceManaged, patch,
+			_, err := s.Admin.AdmissionregistrationV1().ValidatingAdmissionPolicyBindings().Patch(t.Context(), render.FenceManaged, patch,
 				[]byte(`{"spec":{"validationActions":["Audit"]}}`), metav1.PatchOptions{})
 			return err
 		},
 		"not-in-this-namespace": func(s *stage) error {
-			_, err := s.admin.AdmissionregistrationV1().ValidatingAdmissionPolicyBindings().Patch(t.Context(), render.FenceAgent, patch,
+			_, err := s.Admin.AdmissionregistrationV1().ValidatingAdmissionPolicyBindings().Patch(t.Context(), render.FenceAgent, patch,
 				[]byte(`{"spec":{"matchResources":{"namespaceSelector":{"matchLabels":{"fenced":"yes"}}}}}`), metav1.PatchOptions{})
 			return err
 		},
@@ -44,13 +45,13 @@ func TestUnfenced(t *testing.T) {
 			s := newStage(t)
 			repair := func() { // made anew: applying leaves what others added
 				for _, name := range []string{render.FenceAgent, render.FenceManaged} {
-					_ = s.admin.AdmissionregistrationV1().ValidatingAdmissionPolicyBindings().Delete(t.Context(), name, metav1.DeleteOptions{})
-					_ = s.admin.AdmissionregistrationV1().ValidatingAdmissionPolicies().Delete(t.Context(), name, metav1.DeleteOptions{})
+					_ = s.Admin.AdmissionregistrationV1().ValidatingAdmissionPolicyBindings().Delete(t.Context(), name, metav1.DeleteOptions{})
+					_ = s.Admin.AdmissionregistrationV1().ValidatingAdmissionPolicies().Delete(t.Context(), name, metav1.DeleteOptions{})
 				}
-				s.must(kube.ForTest(t).Apply(t.Context(), kube.AgentManifests([]string{s.namespace}, []string{"payments-debug"})))
-				s.must(kube.ForTest(t).AwaitFence(t.Context()))
+				s.Must(controlplane.ForTest(t).Apply(t.Context(), controlplane.AgentManifests([]string{s.Namespace}, []string{"payments-debug"})))
+				s.Must(controlplane.ForTest(t).AwaitFence(t.Context()))
 			}
-			s.must(weaken(s))
+			s.Must(weaken(s))
 			defer repair()
 			s.refusesToGrant(policies.Unfenced, "missing or another than this program's; apply what pullgrant install prints", repair)
 		})
@@ -68,17 +69,17 @@ func TestOverPrivileged(t *testing.T) {
 		t.Run(slug, func(t *testing.T) {
 			s := newStage(t)
 			name := "too-much-" + slug
-			_, err := s.admin.RbacV1().ClusterRoles().Create(t.Context(), &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: name}, Rules: []rbacv1.PolicyRule{rule}}, metav1.CreateOptions{})
-			s.must(err)
-			_, err = s.admin.RbacV1().ClusterRoleBindings().Create(t.Context(), &rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: name},
+			_, err := s.Admin.RbacV1().ClusterRoles().Create(t.Context(), &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: name}, Rules: []rbacv1.PolicyRule{rule}}, metav1.CreateOptions{})
+			s.Must(err)
+			_, err = s.Admin.RbacV1().ClusterRoleBindings().Create(t.Context(), &rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: name},
 				RoleRef:  rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: name},
-				Subjects: []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: Namespace, Name: render.Agent}}}, metav1.CreateOptions{})
-			s.must(err)
+				Subjects: []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: kube.Namespace, Name: render.Agent}}}, metav1.CreateOptions{})
+			s.Must(err)
 			c := s.agent(options{}).cluster
-			s.until("the right is in force", func() bool { excess, err := c.excess(t.Context(), Namespace); return err == nil && excess != "" })
+			s.Until("the right is in force", func() bool { excess, err := c.Excess(t.Context(), kube.Namespace); return err == nil && excess != "" })
 			repair := func() {
-				_ = s.admin.RbacV1().ClusterRoleBindings().Delete(t.Context(), name, metav1.DeleteOptions{})
-				s.until("the right is gone", func() bool { excess, err := c.excess(t.Context(), Namespace); return err == nil && excess == "" })
+				_ = s.Admin.RbacV1().ClusterRoleBindings().Delete(t.Context(), name, metav1.DeleteOptions{})
+				s.Until("the right is gone", func() bool { excess, err := c.Excess(t.Context(), kube.Namespace); return err == nil && excess == "" })
 			}
 			defer repair()
 			s.refusesToGrant(policies.OverPrivileged, "take that right from it", repair)
@@ -90,7 +91,7 @@ func TestOverPrivileged(t *testing.T) {
 // after the repair.
 func (s *stage) refusesToGrant(code policies.Code, message string, repair func()) {
 	s.Helper()
-	s.managed("pullgrant-lives", requests.At(noon.Add(time.Minute)).String())
+	s.Managed("pullgrant-lives", requests.At(noon.Add(time.Minute)).String())
 	name := s.ask("waits")
 	agent := s.agent(options{})
 	if err := agent.Once(s.Context()); err == nil || !strings.Contains(err.Error(), message) {
@@ -99,13 +100,13 @@ func (s *stage) refusesToGrant(code policies.Code, message string, repair func()
 	if stops := agent.stops(); len(stops) != 1 || stops[0].Code != code || s.entered(name) {
 		s.Errorf("stops: %v", stops)
 	}
-	if b := s.names(); len(b) != 0 { // what no grant explains was swept, and nothing was made
+	if b := s.Names(); len(b) != 0 { // what no grant explains was swept, and nothing was made
 		s.Errorf("bindings: %v", b)
 	}
 	repair()
-	s.setClock(noon.Add(2 * time.Minute))
-	s.must(agent.Once(s.Context()))
-	if b := s.names(); len(b) != 1 || b[0] != requests.ObjectName(name, 0) {
+	s.SetClock(noon.Add(2 * time.Minute))
+	s.Must(agent.Once(s.Context()))
+	if b := s.Names(); len(b) != 1 || b[0] != requests.ObjectName(name, 0) {
 		s.Errorf("after the repair: %v", b)
 	}
 }
@@ -113,34 +114,20 @@ func (s *stage) refusesToGrant(code policies.Code, message string, repair func()
 // TestTooMuchInOneNamespace: a right that the agent has only where it is to grant is too much as well.
 func TestTooMuchInOneNamespace(t *testing.T) {
 	s := newStage(t)
-	_, err := s.admin.RbacV1().RoleBindings(s.namespace).Create(t.Context(), &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Name: "too-much"},
+	_, err := s.Admin.RbacV1().RoleBindings(s.Namespace).Create(t.Context(), &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Name: "too-much"},
 		RoleRef:  rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "edit"},
-		Subjects: []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: Namespace, Name: render.Agent}}}, metav1.CreateOptions{})
-	s.must(err)
+		Subjects: []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: kube.Namespace, Name: render.Agent}}}, metav1.CreateOptions{})
+	s.Must(err)
 	agent := s.agent(options{})
-	s.until("the right is in force", func() bool {
-		excess, err := agent.cluster.excess(t.Context(), s.namespace)
+	s.Until("the right is in force", func() bool {
+		excess, err := agent.cluster.Excess(t.Context(), s.Namespace)
 		return err == nil && excess != ""
 	})
 	s.ask("narrow")
-	if err := agent.Once(t.Context()); err == nil || !strings.Contains(err.Error(), "(OverPrivileged): the agent may get secrets in namespace "+s.namespace) {
+	if err := agent.Once(t.Context()); err == nil || !strings.Contains(err.Error(), "(OverPrivileged): the agent may get secrets in namespace "+s.Namespace) {
 		t.Errorf("error: %v", err)
 	}
-	if len(s.bindings()) != 0 {
-		t.Errorf("bindings: %v", s.bindings())
-	}
-}
-
-// TestAskedOneByOne: an authorizer that cannot list rights, as webhooks cannot, is asked for each.
-func TestAskedOneByOne(t *testing.T) {
-	s := newStage(t)
-	c := s.agent(options{}).cluster
-	may, err := c.may(t.Context(), s.namespace, "create", "batch", "jobs")
-	if err != nil || !may {
-		t.Errorf("jobs: %t, %v", may, err)
-	}
-	may, err = c.may(t.Context(), s.namespace, "create", "", "serviceaccounts/token")
-	if err != nil || may {
-		t.Errorf("tokens: %t, %v", may, err)
+	if len(s.Bindings()) != 0 {
+		t.Errorf("bindings: %v", s.Bindings())
 	}
 }

@@ -11,22 +11,39 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/kube"
+	"github.com/pullgrant/pullgrant/sync/monitor"
+	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
+// readNotes reads whether a person paused the agent. While that cannot be read, what was read last holds.
+func (a *Agent) readNotes(ctx context.Context) error {
+	notes, err := a.cluster.Notes(ctx)
+	if err != nil {
+		return err
+	}
+	a.paused = ""
+	if reason, paused := notes[kube.AnnotationPaused]; paused {
+		a.paused = fmt.Sprintf("somebody paused the agent: %s; pullgrant resume has it go on", requests.Quote(reason))
+	}
+	return nil
+}
+
 // stops lists what keeps the agent from granting now. Nothing of it keeps it from taking access back.
-func (a *Agent) stops() (all []Stop) {
+func (a *Agent) stops() (all []plan.Stop) {
 	if problem := a.clocks.problem(); problem != "" {
-		all = append(all, Stop{policies.ClockSkew, problem + "; access ends by the later clock"})
+		all = append(all, plan.Stop{Code: policies.ClockSkew, Message: problem + "; access ends by the later clock"})
 	}
 	if problem := a.ruleset.problem; problem != "" && a.github != nil {
-		all = append(all, Stop{policies.RulesetWeakened, problem})
+		all = append(all, plan.Stop{Code: policies.RulesetWeakened, Message: problem})
 	}
 	if a.rewritten {
-		all = append(all, Stop{policies.NonFastForward, "the branch does not continue from the commit accepted last"})
+		all = append(all, plan.Stop{Code: policies.NonFastForward, Message: "the branch does not continue from the commit accepted last"})
 	}
 	all = append(all, a.self.stops...)
 	if a.paused != "" {
-		all = append(all, Stop{policies.Paused, a.paused})
+		all = append(all, plan.Stop{Code: policies.Paused, Message: a.paused})
 	}
 	return all
 }
@@ -37,13 +54,13 @@ func (a *Agent) reportStops() {
 	for _, stop := range a.stops() {
 		now[stop.Code] = stop.Message
 	}
-	for _, known := range stopping {
-		message, on := now[known.code]
-		log := a.log.With("event", "stop", "cluster", a.cluster.name, "code", string(known.code))
-		switch changed := a.metrics.stop(known.code, on); {
+	for _, known := range monitor.Stopping {
+		message, on := now[known.Code]
+		log := a.log.With("event", "stop", "cluster", a.cluster.Name, "code", string(known.Code))
+		switch changed := a.metrics.Stop(known.Code, on); {
 		case changed && on:
 			log.Error("nothing is granted", "message", message)
-			a.events.tell(corev1.EventTypeWarning, eventStopped, theLease, string(known.code))
+			a.events.Send(corev1.EventTypeWarning, eventStopped, kube.LeaseReference, string(known.Code))
 		case changed:
 			log.Info("no longer a reason not to grant")
 		}
@@ -86,7 +103,7 @@ func (a *Agent) readRuleset(ctx context.Context) error {
 // consult asks GitHub for what can change a plan beside the branch: whether its rules still protect that, and which
 // withdrawals are open. It is asked once nothing waits to be taken away. An answer that cannot be had ends and grants
 // nothing; it is asked for again.
-func (a *Agent) consult(ctx context.Context, w World) error {
+func (a *Agent) consult(ctx context.Context, w plan.World) error {
 	if a.github == nil || w.Main == nil {
 		return nil
 	}
@@ -96,6 +113,6 @@ func (a *Agent) consult(ctx context.Context, w World) error {
 }
 
 // outdated tells whether a world was planned for before GitHub told otherwise.
-func (a *Agent) outdated(w World) bool {
+func (a *Agent) outdated(w plan.World) bool {
 	return w.Main != nil && (!maps.Equal(w.Withdrawn, a.withdrawn(w)) || (len(w.Stopped) == 0) != (len(a.stops()) == 0))
 }

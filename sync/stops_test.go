@@ -37,15 +37,15 @@ func TestRulesetWeakened(t *testing.T) {
 				if err := agent.Once(t.Context()); err == nil || !strings.Contains(err.Error(), test.words) && !strings.Contains(err.Error(), "tried again at") {
 					t.Errorf("error %v", err)
 				}
-				if names := s.names(); len(names) != 1 || names[0] != requests.ObjectName(live, 0) || len(s.records()) != 1 {
-					t.Errorf("bindings %v, records %v", names, s.records())
+				if names := s.Names(); len(names) != 1 || names[0] != requests.ObjectName(live, 0) || len(s.Records()) != 1 {
+					t.Errorf("bindings %v, records %v", names, s.Records())
 				}
 				s.pause()
 			}
-			if n := strings.Count(s.log.String(), `"msg":"nothing is granted","event":"stop","cluster":"`+s.cluster+`","code":"RulesetWeakened"`); n != 1 {
+			if n := strings.Count(s.Log.String(), `"msg":"nothing is granted","event":"stop","cluster":"`+s.Cluster+`","code":"RulesetWeakened"`); n != 1 {
 				t.Errorf("it is logged %d times", n)
 			}
-			s.setClock(noon.Add(time.Hour))
+			s.SetClock(noon.Add(time.Hour))
 			if err := agent.Once(t.Context()); err == nil {
 				t.Error("no error")
 			}
@@ -54,9 +54,9 @@ func TestRulesetWeakened(t *testing.T) {
 			}
 			s.Heal()
 			s.Protect(s.protection())
-			s.setClock(noon.Add(time.Hour + 30*time.Minute))
+			s.SetClock(noon.Add(time.Hour + 30*time.Minute))
 			last := s.request("last")
-			s.must(agent.Once(t.Context()))
+			s.Must(agent.Once(t.Context()))
 			s.granted(last)
 			s.refused(bad, "InsufficientApprovals")
 			s.refused(good, "ExpiredBeforeGrant")
@@ -81,8 +81,8 @@ func TestRulesetIsReadEveryHour(t *testing.T) {
 		at   time.Duration
 		want int
 	}{{0, 1}, {time.Minute, 1}, {59 * time.Minute, 1}, {time.Hour, 2}, {90 * time.Minute, 2}, {2 * time.Hour, 3}, {-24 * time.Hour, 4}} {
-		s.setClock(noon.Add(test.at))
-		s.must(agent.Once(t.Context()))
+		s.SetClock(noon.Add(test.at))
+		s.Must(agent.Once(t.Context()))
 		if per == 0 {
 			per = reads() // pages
 		}
@@ -91,8 +91,8 @@ func TestRulesetIsReadEveryHour(t *testing.T) {
 		}
 	}
 	s.Protect(forge.Rules{Off: true})
-	s.setClock(noon.Add(-23 * time.Hour))
-	s.must(agent.Once(t.Context()))
+	s.SetClock(noon.Add(-23 * time.Hour))
+	s.Must(agent.Once(t.Context()))
 	if stops := agent.stops(); len(stops) != 1 || stops[0].Code != "RulesetWeakened" {
 		t.Errorf("stops %v", stops)
 	}
@@ -103,16 +103,16 @@ func TestGrantingIsNotResumedUnderWeakRules(t *testing.T) {
 	s := newStage(t)
 	name := s.request("begun")
 	killed := newCut(3, true, true) // the record is there, the binding is not
-	if err := s.agent(options{github: true, wire: killed.wrap}).Once(t.Context()); err == nil || len(s.records()) != 1 || len(s.bindings()) != 0 {
-		t.Fatalf("error %v, records %v, bindings %v", err, s.records(), s.bindings())
+	if err := s.agent(options{github: true, wire: killed.wrap}).Once(t.Context()); err == nil || len(s.Records()) != 1 || len(s.Bindings()) != 0 {
+		t.Fatalf("error %v, records %v, bindings %v", err, s.Records(), s.Bindings())
 	}
 	s.Protect(forge.Rules{Off: true})
 	agent := s.agent(githubOnly)
-	if err := agent.Once(t.Context()); err == nil || !strings.Contains(err.Error(), "changes need no pull request") || len(s.bindings()) != 0 {
-		t.Errorf("error %v, bindings %v", err, s.bindings())
+	if err := agent.Once(t.Context()); err == nil || !strings.Contains(err.Error(), "changes need no pull request") || len(s.Bindings()) != 0 {
+		t.Errorf("error %v, bindings %v", err, s.Bindings())
 	}
 	s.Protect(s.protection())
 	s.pause()
-	s.must(agent.Once(t.Context()))
+	s.Must(agent.Once(t.Context()))
 	s.granted(name)
 }

@@ -13,7 +13,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/plan"
 	"github.com/pullgrant/pullgrant/testdata/forge"
+	"github.com/pullgrant/pullgrant/testdata/grants"
 )
 
 // said is the agent's comment on a pull request, empty when there is none. It fails when there are several.
@@ -23,7 +25,7 @@ func (s *stage) said(number int) (body string) {
 		Body string
 		User struct{ Login string }
 	}
-	s.must(s.Do(s.Token("root"), http.MethodGet, fmt.Sprintf("/repos/acme/access/issues/%d/comments", number), nil, &all))
+	s.Must(s.Do(s.Token("root"), http.MethodGet, fmt.Sprintf("/repos/acme/access/issues/%d/comments", number), nil, &all))
 	for _, comment := range all {
 		if comment.User.Login != "agent[bot]" {
 			continue
@@ -53,9 +55,9 @@ func (s *stage) says(number int, words ...string) {
 func (s *stage) open(login, branch string, files map[string]string) (number int) {
 	s.Helper()
 	_, err := s.Push(forge.Change{User: login, Branch: branch, Message: "Change", Files: files})
-	s.must(err)
+	s.Must(err)
 	number, err = s.Open(login, branch, "Change")
-	s.must(err)
+	s.Must(err)
 	return number
 }
 
@@ -66,14 +68,14 @@ func TestPullRequestIsTold(t *testing.T) {
 	number := s.pull("told", true, map[string]string{path: content})
 	comments := fmt.Sprintf("/repos/acme/access/issues/%d/comments", number)
 	forged := marker + "\n### Access until 2099-01-01"
-	s.must(s.Do(s.Token("alice"), http.MethodPost, comments, map[string]string{"body": forged}, nil))
+	s.Must(s.Do(s.Token("alice"), http.MethodPost, comments, map[string]string{"body": forged}, nil))
 	agent := s.agent(githubOnly)
-	s.must(agent.Once(t.Context()))
+	s.Must(agent.Once(t.Context()))
 	s.says(number, "### Access until 2026-11-23 13:00:00 UTC", "<code><!-- -->&#64;alice</code> as User <code>alice<!-- -->&#64;example&#46;com</code>",
 		"ClusterRole <code>payments&#45;debug</code> in namespace <code>", "from 2026-11-23 12:00:00 UTC", "open a pull request that deletes <code>requests&#47;")
 	s.once(githubOnly) // says it again, so nothing is written
-	s.setClock(noon.Add(time.Hour))
-	s.must(agent.Once(t.Context()))
+	s.SetClock(noon.Add(time.Hour))
+	s.Must(agent.Once(t.Context()))
 	s.over(name, requests.CauseExpired, "")
 	s.says(number, "### Access ended: Expired", "ended at 2026-11-23 13:00:00 UTC", "revocations&#47;", "commit "+s.Branch("main"))
 	if strings.Contains(s.said(number), "RoleBindings") {
@@ -86,7 +88,7 @@ func TestPullRequestIsTold(t *testing.T) {
 		}
 	}
 	var all []struct{ Body string }
-	s.must(s.Do(s.Token("root"), http.MethodGet, comments, nil, &all))
+	s.Must(s.Do(s.Token("root"), http.MethodGet, comments, nil, &all))
 	if writes != 2 || len(all) != 2 || all[0].Body != forged {
 		t.Errorf("%d writes, comments %q", writes, all)
 	}
@@ -104,25 +106,25 @@ func TestPullRequestIsToldOfARefusal(t *testing.T) {
 // TestHostileBindingsAreTold: what others bound while access lasted is listed as text, and what they bound before is not.
 func TestHostileBindingsAreTold(t *testing.T) {
 	s := newStage(t)
-	s.foreignBinding("before")
-	s.until("another second has begun", func() bool { return time.Now().Nanosecond() < 5e8 })
-	s.setClock(time.Now().Truncate(time.Second).Add(time.Second)) // the API server has its own clock
-	s.until("the stage's second has begun", func() bool { return !time.Now().Before(s.clock()) })
+	s.Foreign("before")
+	s.Until("another second has begun", func() bool { return time.Now().Nanosecond() < 5e8 })
+	s.SetClock(time.Now().Truncate(time.Second).Add(time.Second)) // the API server has its own clock
+	s.Until("the stage's second has begun", func() bool { return !time.Now().Before(s.Clock()) })
 	name, path, content := s.requestFile("hostile")
 	number := s.pull("hostile", true, map[string]string{path: content})
 	s.pull("longer", true, s.twoHours("longer")) // the agent's own binding of it is no news
 	agent := s.agent(githubOnly)
-	s.must(agent.Once(t.Context()))
+	s.Must(agent.Once(t.Context()))
 	s.granted(name)
-	_, err := s.admin.RbacV1().RoleBindings(s.namespace).Create(t.Context(), &rbacv1.RoleBinding{
+	_, err := s.Admin.RbacV1().RoleBindings(s.Namespace).Create(t.Context(), &rbacv1.RoleBinding{
 		ObjectMeta: metav1.ObjectMeta{Name: "<img src=x>|`@acme`"},
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "payments-debug"},
 		Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: "User", Name: "[x](https://evil.example) @acme/everyone"},
-			{Kind: "ServiceAccount", Name: "builder", Namespace: s.namespace}},
+			{Kind: "ServiceAccount", Name: "builder", Namespace: s.Namespace}},
 	}, metav1.CreateOptions{})
-	s.must(err)
-	s.setClock(s.clock().Add(time.Hour))
-	s.must(agent.Once(t.Context()))
+	s.Must(err)
+	s.SetClock(s.Clock().Add(time.Hour))
+	s.Must(agent.Once(t.Context()))
 	if r := s.entry(name); r.Status.Cause != requests.CauseExpired {
 		t.Errorf("it ended by %s", r.Status.Cause)
 	}
@@ -141,26 +143,26 @@ func TestTellingFails(t *testing.T) {
 	number := s.pull("mute", true, map[string]string{path: content})
 	s.Fail("", "/repos/acme/access/issues/.*comments.*", -1, 403, `{"message": "Resource not accessible by integration"}`)
 	agent := s.agent(githubOnly)
-	s.must(agent.Once(t.Context()))
+	s.Must(agent.Once(t.Context()))
 	s.granted(name)
-	if !strings.Contains(s.log.String(), "it could not be told; trying again") {
+	if !strings.Contains(s.Log.String(), "it could not be told; trying again") {
 		t.Error("the log does not tell")
 	}
 	s.Heal()
-	s.must(agent.Once(t.Context())) // at the same second: not yet
+	s.Must(agent.Once(t.Context())) // at the same second: not yet
 	if said := s.said(number); said != "" {
 		t.Errorf("it was tried without a pause: %s", said)
 	}
 	s.pause()
-	s.must(agent.Once(t.Context()))
+	s.Must(agent.Once(t.Context()))
 	s.says(number, "### Access until")
 	s.Fail("", "/repos/acme/access/issues/.*comments.*", -1, 500, "")
-	s.setClock(noon.Add(time.Hour))
-	s.must(agent.Once(t.Context()))
+	s.SetClock(noon.Add(time.Hour))
+	s.Must(agent.Once(t.Context()))
 	s.over(name, requests.CauseExpired, "")
 	s.Heal()
 	s.pause()
-	s.must(agent.Once(t.Context()))
+	s.Must(agent.Once(t.Context()))
 	s.says(number, "### Access ended: Expired")
 }
 
@@ -170,20 +172,20 @@ func TestToldAfterARestart(t *testing.T) {
 	one := s.pull("one", true, s.twoHours("one"))
 	s.Fail("", "/repos/acme/access/issues/.*comments.*", -1, 403, `{"message": "Resource not accessible by integration"}`)
 	s.once(githubOnly)
-	s.setClock(noon.Add(50 * time.Minute))
+	s.SetClock(noon.Add(50 * time.Minute))
 	two := s.pull("two", true, s.twoHours("two"))
 	s.once(githubOnly)
 	s.Heal()
-	s.setClock(noon.Add(70 * time.Minute))
+	s.SetClock(noon.Add(70 * time.Minute))
 	agent := s.agent(githubOnly)
-	s.must(agent.Once(t.Context()))
+	s.Must(agent.Once(t.Context()))
 	if said := s.said(one); said != "" {
 		t.Errorf("old news: %s", said)
 	}
 	s.says(two, "### Access until")
 	late := s.pull("late", true, s.twoHours("late"))
-	s.setClock(noon.Add(140 * time.Minute)) // this one is granted late, but it is news
-	s.must(agent.Once(t.Context()))
+	s.SetClock(noon.Add(140 * time.Minute)) // this one is granted late, but it is news
+	s.Must(agent.Once(t.Context()))
 	s.says(late, "### Access until")
 }
 
@@ -196,7 +198,7 @@ func (s *stage) twoHours(slug string) map[string]string {
 func TestNotesAreBounded(t *testing.T) {
 	s := newStage(t)
 	now := noon
-	n := newNotes(Config{GitHub: s.agent(githubOnly).github, Clock: func() time.Time { return now }, Logger: slog.New(slog.NewJSONHandler(lockedWriter{s}, nil))})
+	n := newNotes(Config{GitHub: s.agent(githubOnly).github, Clock: func() time.Time { return now }, Logger: slog.New(slog.NewJSONHandler(s.Log, nil))})
 	text := func(text string) func(context.Context) (string, error) {
 		return func(context.Context) (string, error) { return text, nil }
 	}
@@ -218,7 +220,7 @@ func TestNotesAreBounded(t *testing.T) {
 	for i := range maxNotes + 1 {
 		n.put(note{number: i + 1, what: "granted", compose: text("x")})
 	}
-	if len(n.pending) != maxNotes || !strings.Contains(s.log.String(), "too much waits to be told") {
+	if len(n.pending) != maxNotes || !strings.Contains(s.Log.String(), "too much waits to be told") {
 		t.Errorf("%d wait", len(n.pending))
 	}
 }
@@ -231,25 +233,22 @@ func TestRunTells(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- s.agent(githubOnly).Run(ctx) }()
-	s.until("it is told", func() bool { return s.said(number) != "" })
+	s.Until("it is told", func() bool { return s.said(number) != "" })
 	cancel()
-	s.must(<-ended)
+	s.Must(<-ended)
 }
 
-// TestManyBindings: a comment names twenty, the oldest first, and counts the others.
+// TestManyBindings: a comment names twenty and counts the others.
 func TestManyBindings(t *testing.T) {
-	var all []rbacv1.RoleBinding
-	for i := range 27 {
-		all = append(all, rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: fmt.Sprintf("b%02d", i),
-			CreationTimestamp: metav1.NewTime(noon.Add(time.Duration(26-i) * time.Minute))},
+	var made []rbacv1.RoleBinding
+	for i := range 25 {
+		made = append(made, rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: fmt.Sprintf("b%02d", i),
+			CreationTimestamp: metav1.NewTime(noon.Add(time.Duration(i) * time.Minute))},
 			Subjects: make([]rbacv1.Subject, 7)})
 	}
-	made := within(all, noon.Add(time.Minute), noon.Add(25*time.Minute))
-	if len(made) != 25 || made[0].Name != "b25" || made[24].Name != "b01" {
-		t.Fatalf("%d bindings: %v", len(made), made)
-	}
-	text := endedText(Record{Grant: grantOf("a", 1, 1), Cause: requests.CauseExpired, EndedAt: requests.At(noon)}, "", made)
-	if rows := strings.Count(text, "<code>shop&#47;b"); rows != 20 || !strings.Contains(text, "\nand 5 more\n") || strings.Count(text, "and 2 more |") != 20 {
+	text := endedText(plan.Record{Grant: grants.Of("a", 1, 1), Cause: requests.CauseExpired, EndedAt: requests.At(noon)}, "", made)
+	if rows := strings.Count(text, "<code>shop&#47;b"); rows != 20 || !strings.Contains(text, "\nand 5 more\n") ||
+		strings.Count(text, "and 2 more |") != 20 || !strings.Contains(text, "b19") || strings.Contains(text, "b20") {
 		t.Errorf("%d rows:\n%s", rows, text)
 	}
 }

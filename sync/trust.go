@@ -8,6 +8,7 @@ import (
 
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/git"
 )
 
 // trust is what is known of the files that decide, from a commit whose files are taken as given up to another one
@@ -36,7 +37,7 @@ type version struct {
 const maxVersions = 4
 
 // give takes the files of the root as they are.
-func (t *trust) give(entries []Entry) {
+func (t *trust) give(entries []git.Entry) {
 	t.files = map[string][]version{}
 	for _, e := range entries {
 		if policies.IsTrustRoot(e.Path) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/git"
 )
 
 // follow proves every change of a file that decides, commit by commit up to the tip, as soon as it is there: then those
@@ -20,7 +21,7 @@ func (a *Agent) follow(ctx context.Context, tip string, save bool) error {
 		return nil // nothing is proven on this evidence
 	}
 	if a.trust == nil {
-		known, err := a.cluster.trust(ctx, a.trustRoot)
+		known, err := readTrust(ctx, a.cluster, a.trustRoot)
 		if err != nil {
 			return err
 		}
@@ -35,7 +36,7 @@ func (a *Agent) follow(ctx context.Context, tip string, save bool) error {
 	before := a.trust.head
 	err := a.followTo(ctx, tip)
 	if save && a.trust.head != before {
-		if saveErr := a.cluster.saveTrust(ctx, a.trust); saveErr != nil {
+		if saveErr := a.trust.save(ctx, a.cluster); saveErr != nil {
 			a.trust = nil // somebody else may have written it
 			return errors.Join(err, saveErr)
 		}
@@ -52,12 +53,12 @@ func (a *Agent) follow(ctx context.Context, tip string, save bool) error {
 // followTo advances trust as far as it can.
 func (a *Agent) followTo(ctx context.Context, tip string) error {
 	t := a.trust
-	var line []Commit
-	err := errNotOnLine
+	var line []git.Commit
+	err := git.ErrNotOnLine
 	if t.head != "" {
-		_, line, err = a.repository.line(ctx, tip, t.head)
+		_, line, err = a.repository.History(ctx, tip, t.head)
 	}
-	if errors.Is(err, errNotOnLine) { // the first time, or the branch was rewritten and a person accepted that
+	if errors.Is(err, git.ErrNotOnLine) { // the first time, or the branch was rewritten and a person accepted that
 		line, err = a.begin(ctx, tip)
 	}
 	if err != nil {
@@ -67,7 +68,7 @@ func (a *Agent) followTo(ctx context.Context, tip string) error {
 		if c.TooMany {
 			return fmt.Errorf("commit %s changes more files than can be compared; look at it, then begin after it with --trust-root", c.Hash)
 		}
-		if !slices.ContainsFunc(c.Changes, func(change PathChange) bool { return policies.IsTrustRoot(change.Path) }) {
+		if !slices.ContainsFunc(c.Changes, func(change git.PathChange) bool { return policies.IsTrustRoot(change.Path) }) {
 			t.head = c.Hash
 			continue
 		}
@@ -92,20 +93,20 @@ func (a *Agent) followTo(ctx context.Context, tip string) error {
 		if !v.proven() {
 			level, message = slog.LevelError, "a change of policies is not proven; every request judged with it is refused"
 		}
-		a.log.Log(ctx, level, message, "event", "trust", "cluster", a.cluster.name, "commit", c.Hash, "pull_request", number,
+		a.log.Log(ctx, level, message, "event", "trust", "cluster", a.cluster.Name, "commit", c.Hash, "pull_request", number,
 			"files", strings.Join(paths, " "), "code", string(v.Code), "message", v.Problem)
 	}
 	return nil
 }
 
 // begin takes the files of the root as given, and returns the commits after it.
-func (a *Agent) begin(ctx context.Context, tip string) ([]Commit, error) {
-	root, line, err := a.repository.line(ctx, tip, a.trustRoot)
-	if errors.Is(err, errNotOnLine) {
+func (a *Agent) begin(ctx context.Context, tip string) ([]git.Commit, error) {
+	root, line, err := a.repository.History(ctx, tip, a.trustRoot)
+	if errors.Is(err, git.ErrNotOnLine) {
 		return nil, fmt.Errorf("the commit %s of --trust-root is not on the branch's first-parent line; name one that is", a.trustRoot)
 	}
-	if errors.Is(err, ErrNotInMemory) {
-		return nil, fmt.Errorf("the branch has more than %d commits; begin later, with --trust-root: %w", maxDepth, err)
+	if errors.Is(err, git.ErrNotInMemory) {
+		return nil, fmt.Errorf("the branch has more than %d commits; begin later, with --trust-root: %w", git.MaxDepth, err)
 	}
 	if err != nil {
 		return nil, err
@@ -116,12 +117,12 @@ func (a *Agent) begin(ctx context.Context, tip string) ([]Commit, error) {
 	}
 	a.trust.root, a.trust.head = root, root
 	a.trust.give(entries)
-	a.log.Info("the policies of this commit are taken as given", "event", "trust", "cluster", a.cluster.name, "commit", root)
+	a.log.Info("the policies of this commit are taken as given", "event", "trust", "cluster", a.cluster.Name, "commit", root)
 	return line, nil
 }
 
 // proveChange judges the pull request that was merged as the commit.
-func (a *Agent) proveChange(ctx context.Context, c Commit) (number int, d policies.Decision) {
+func (a *Agent) proveChange(ctx context.Context, c git.Commit) (number int, d policies.Decision) {
 	ctx, cancel := context.WithTimeout(ctx, proveTimeout)
 	defer cancel()
 	number, err := a.github.MergedAs(ctx, c.Hash)
@@ -156,7 +157,7 @@ func (a *Agent) proveChange(ctx context.Context, c Commit) (number int, d polici
 
 // proven refuses a request that is allowed when what it was judged with, at its merge or now, is not proven. merged is the
 // commit that brought it.
-func (a *Agent) proven(d policies.Decision, tip string, merged Commit, f policies.Facts) policies.Decision {
+func (a *Agent) proven(d policies.Decision, tip string, merged git.Commit, f policies.Facts) policies.Decision {
 	if d.Outcome != policies.Allowed {
 		return d
 	}
@@ -167,7 +168,7 @@ func (a *Agent) proven(d policies.Decision, tip string, merged Commit, f policie
 	return d.Refused(code, "%s", problem)
 }
 
-func (a *Agent) unproven(tip, path string, merged Commit, f policies.Facts) (policies.Code, string) {
+func (a *Agent) unproven(tip, path string, merged git.Commit, f policies.Facts) (policies.Code, string) {
 	if a.trust == nil || a.trust.head != tip {
 		return policies.EvaluationError, "who approved the policies is not known yet"
 	}
@@ -178,7 +179,7 @@ func (a *Agent) unproven(tip, path string, merged Commit, f policies.Facts) (pol
 	if len(merged.Parents) == 0 || f.Merge.FirstParent.Commit != merged.Parents[0] {
 		return policies.EvaluationError, fmt.Sprintf("GitHub has another parent of commit %s than git", merged.Hash)
 	}
-	later, err := a.repository.after(tip, merged.Parents[0])
+	later, err := a.repository.After(tip, merged.Parents[0])
 	if err != nil {
 		return policies.EvaluationError, err.Error()
 	}

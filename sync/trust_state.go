@@ -9,31 +9,21 @@ import (
 	"fmt"
 	"io"
 
-	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
-	"github.com/pullgrant/pullgrant/render"
+	"github.com/pullgrant/pullgrant/sync/kube"
 )
 
-// trustName is the ConfigMap that keeps what was proven of the files that decide.
-const trustName = "pullgrant-trust"
-
-// trust reads what an earlier run proved; nothing when it went by another root, or proved nothing yet.
-func (c *cluster) trust(ctx context.Context, asked string) (*trust, error) {
-	m, err := c.client.CoreV1().ConfigMaps(Namespace).Get(ctx, trustName, metav1.GetOptions{})
-	if apierrors.IsNotFound(err) {
-		return &trust{asked: asked}, nil
-	}
+// readTrust reads what an earlier run proved; nothing when it went by another root, or proved nothing yet.
+func readTrust(ctx context.Context, c *kube.Cluster, asked string) (*trust, error) {
+	m, err := c.ReadTrust(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("reading ConfigMap %s/%s: %w", Namespace, trustName, err)
+		return nil, err
 	}
-	t := &trust{asked: asked, resource: m.ResourceVersion}
-	if m.Data["asked"] != asked {
+	t := &trust{asked: asked, resource: m.Version}
+	if m.Version == "" || m.Asked != asked {
 		return t, nil
 	}
-	t.root, t.head = m.Data["root"], m.Data["head"]
-	t.files, err = unpackFiles(m.BinaryData["files"])
+	t.root, t.head = m.Root, m.Head
+	t.files, err = unpackFiles(m.Files)
 	for path, all := range t.files {
 		if len(all) == 0 {
 			err = errors.Join(err, fmt.Errorf("%s has no version", path))
@@ -41,34 +31,22 @@ func (c *cluster) trust(ctx context.Context, asked string) (*trust, error) {
 	}
 	if err != nil || t.root == "" || t.head == "" || t.files == nil {
 		return nil, fmt.Errorf("reading ConfigMap %s/%s: %w; delete it to have everything proven again",
-			Namespace, trustName, errors.Join(errors.New("somebody broke it"), err))
+			kube.Namespace, kube.TrustName, errors.Join(errors.New("somebody broke it"), err))
 	}
 	return t, nil
 }
 
-// saveTrust writes it. What somebody else wrote since is a conflict.
-func (c *cluster) saveTrust(ctx context.Context, t *trust) error {
+// save writes it for the next run. What somebody else wrote since is a conflict.
+func (t *trust) save(ctx context.Context, c *kube.Cluster) error {
 	files, err := packFiles(t.files)
 	if err != nil {
-		return fmt.Errorf("writing ConfigMap %s/%s: %w", Namespace, trustName, err)
+		return fmt.Errorf("writing ConfigMap %s/%s: %w", kube.Namespace, kube.TrustName, err)
 	}
-	m := &corev1.ConfigMap{
-		ObjectMeta: metav1.ObjectMeta{Namespace: Namespace, Name: trustName, ResourceVersion: t.resource,
-			Labels: map[string]string{render.LabelManagedBy: render.ManagedBy}}, // no cluster: it is no record of a grant
-		Data:       map[string]string{"asked": t.asked, "root": t.root, "head": t.head},
-		BinaryData: map[string][]byte{"files": files},
+	version, err := c.WriteTrust(ctx, kube.Trust{Asked: t.asked, Root: t.root, Head: t.head, Files: files, Version: t.resource})
+	if err == nil {
+		t.resource = version
 	}
-	maps := c.client.CoreV1().ConfigMaps(Namespace)
-	if t.resource == "" {
-		m, err = maps.Create(ctx, m, metav1.CreateOptions{FieldManager: render.ManagedBy})
-	} else {
-		m, err = maps.Update(ctx, m, metav1.UpdateOptions{FieldManager: render.ManagedBy})
-	}
-	if err != nil {
-		return fmt.Errorf("writing ConfigMap %s/%s: %w", Namespace, trustName, err)
-	}
-	t.resource = m.ResourceVersion
-	return nil
+	return err
 }
 
 // packFiles compresses: a ConfigMap holds 1 MiB, and there may be thousands of files.

@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/sync/kube"
 )
 
 // TestTrustIsBounded: however often a file changes, few versions are kept, the one proven last among them.
@@ -85,13 +86,13 @@ func TestBranchRewritten(t *testing.T) {
 	first := s.Branch("main")
 	s.change("policy", "root", s.longer(3))
 	s.once(githubOnly)
-	s.must(s.SetBranch("root", "main", first))
+	s.Must(s.SetBranch("root", "main", first))
 	s.pushFiles("bob", "Other history", s.longer(4))
 	s.pause()
 	name := s.request("one")
 	agent := s.agent(githubOnly)
-	s.must(agent.cluster.note(t.Context(), annotationHead, s.Branch("main")))
-	s.must(agent.Once(t.Context()))
+	s.Must(agent.cluster.Note(t.Context(), kube.AnnotationHead, s.Branch("main")))
+	s.Must(agent.Once(t.Context()))
 	s.refused(name, "PolicyUnproven")
 }
 
@@ -112,17 +113,17 @@ func TestLongHistory(t *testing.T) {
 func TestBrokenTrust(t *testing.T) {
 	s := newStage(t)
 	s.once(githubOnly)
-	m, err := s.admin.CoreV1().ConfigMaps(Namespace).Get(t.Context(), trustName, metav1.GetOptions{})
-	s.must(err)
+	m, err := s.Admin.CoreV1().ConfigMaps(kube.Namespace).Get(t.Context(), kube.TrustName, metav1.GetOptions{})
+	s.Must(err)
 	m.BinaryData["files"], err = packFiles(map[string][]version{policyPath: {}})
-	s.must(err)
-	_, err = s.admin.CoreV1().ConfigMaps(Namespace).Update(t.Context(), m, metav1.UpdateOptions{})
-	s.must(err)
+	s.Must(err)
+	_, err = s.Admin.CoreV1().ConfigMaps(kube.Namespace).Update(t.Context(), m, metav1.UpdateOptions{})
+	s.Must(err)
 	s.request("one")
 	if err := s.agent(githubOnly).Once(t.Context()); err == nil || !strings.Contains(err.Error(), "delete it to have everything proven again") {
 		t.Errorf("error: %v", err)
 	}
-	if len(s.bindings()) != 0 {
+	if len(s.Bindings()) != 0 {
 		t.Error("granted")
 	}
 }

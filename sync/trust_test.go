@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/kube"
 	"github.com/pullgrant/pullgrant/testdata/forge"
 )
 
@@ -52,20 +53,20 @@ func (s *stage) longer(hours int) map[string]string {
 func (s *stage) change(branch, by string, files map[string]string) (number int) {
 	s.Helper()
 	_, err := s.Push(forge.Change{User: "alice", Branch: branch, Message: "Change", Files: files})
-	s.must(err)
+	s.Must(err)
 	number, err = s.Open("alice", branch, "Change")
-	s.must(err)
+	s.Must(err)
 	if by != "" {
 		_, err = s.Review(by, number, "APPROVE")
-		s.must(err)
+		s.Must(err)
 	}
 	_, err = s.Merge("root", number)
-	s.must(err)
+	s.Must(err)
 	s.pause()
 	return number
 }
 
-func (s *stage) pause() { s.setClock(s.clock().Add(time.Minute)) }
+func (s *stage) pause() { s.SetClock(s.Clock().Add(time.Minute)) }
 
 // request merges an approved request of alice's.
 func (s *stage) request(slug string) (name string) {
@@ -86,7 +87,7 @@ func (s *stage) refused(name, code string) {
 // granted tells whether a request has its binding.
 func (s *stage) granted(name string) {
 	s.Helper()
-	for _, b := range s.bindings() {
+	for _, b := range s.Bindings() {
 		if b.Name == requests.ObjectName(name, 0) {
 			return
 		}
@@ -101,10 +102,10 @@ func TestApprovedChangeOfPolicyGrants(t *testing.T) {
 	s.change("owners", "root", s.edited(ownersPath, "* @root\n", "* @root\n/README.md @alice\n"))
 	name, _, content := s.requestFile("after")
 	s.pull("after", true, map[string]string{
-		requests.Path(s.cluster, "payments-late", name): strings.Replace(content, "policy: payments-debug", "policy: payments-late", 1)})
+		requests.Path(s.Cluster, "payments-late", name): strings.Replace(content, "policy: payments-debug", "policy: payments-late", 1)})
 	s.once(githubOnly)
 	s.granted(name)
-	if n := strings.Count(s.log.String(), "a change of policies is proven"); n != 2 {
+	if n := strings.Count(s.Log.String(), "a change of policies is proven"); n != 2 {
 		t.Errorf("%d changes proven", n)
 	}
 }
@@ -114,21 +115,21 @@ func TestPolicyPushedDirectly(t *testing.T) {
 	s := newStage(t)
 	live := s.request("live")
 	agent := s.agent(githubOnly)
-	s.must(agent.Once(t.Context()))
+	s.Must(agent.Once(t.Context()))
 	s.granted(live)
 	s.pause()
 	s.pushFiles("root", "Longer", s.longer(4))
 	s.pause()
 	one, two := s.request("one"), s.request("two")
-	s.must(agent.Once(t.Context()))
+	s.Must(agent.Once(t.Context()))
 	s.refused(one, "PolicyUnproven")
 	s.refused(two, "PolicyUnproven")
 	s.granted(live)
-	if !strings.Contains(s.log.String(), "it was pushed without a pull request") {
+	if !strings.Contains(s.Log.String(), "it was pushed without a pull request") {
 		t.Error("the log does not tell why")
 	}
-	s.setClock(noon.Add(time.Hour))
-	s.must(agent.Once(t.Context()))
+	s.SetClock(noon.Add(time.Hour))
+	s.Must(agent.Once(t.Context()))
 	s.over(live, requests.CauseExpired, "")
 }
 
@@ -219,12 +220,12 @@ func TestTrustRoot(t *testing.T) {
 	root := s.Branch("main")
 	s.pause()
 	one := s.request("one")
-	s.must(s.agent(options{github: true, root: root}).Once(t.Context()))
+	s.Must(s.agent(options{github: true, root: root}).Once(t.Context()))
 	s.granted(one)
 	// Back to the first commit: what was given is so no more.
 	s.pause()
 	two := s.request("two")
-	s.must(s.agent(options{github: true, root: first}).Once(t.Context()))
+	s.Must(s.agent(options{github: true, root: first}).Once(t.Context()))
 	s.refused(two, "PolicyUnproven")
 	s.granted(one)
 	// A commit beside the branch's first-parent line is no root.
@@ -234,7 +235,7 @@ func TestTrustRoot(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "of --trust-root is not on the branch's first-parent line") {
 		t.Errorf("error: %v", err)
 	}
-	if slices.ContainsFunc(s.bindings(), func(b rbacv1.RoleBinding) bool { return b.Name == requests.ObjectName(three, 0) }) {
+	if slices.ContainsFunc(s.Bindings(), func(b rbacv1.RoleBinding) bool { return b.Name == requests.ObjectName(three, 0) }) {
 		t.Error("granted without a root")
 	}
 }
@@ -259,7 +260,7 @@ func TestRestartRemembersProofs(t *testing.T) {
 		}
 	}
 	// Without its memory it finds out that carol may not approve, now.
-	s.must(s.admin.CoreV1().ConfigMaps(Namespace).Delete(t.Context(), trustName, metav1.DeleteOptions{}))
+	s.Must(s.Admin.CoreV1().ConfigMaps(kube.Namespace).Delete(t.Context(), kube.TrustName, metav1.DeleteOptions{}))
 	s.pause()
 	two := s.request("two")
 	s.once(githubOnly)
@@ -276,15 +277,15 @@ func TestProofNotToBeHad(t *testing.T) {
 	if err := agent.Once(t.Context()); err == nil || !strings.Contains(err.Error(), "who approved the policies is not known") {
 		t.Errorf("error: %v", err)
 	}
-	if len(s.bindings()) != 0 {
-		t.Errorf("granted: %v", s.bindings())
+	if len(s.Bindings()) != 0 {
+		t.Errorf("granted: %v", s.Bindings())
 	}
 	s.Heal()
 	if err := agent.Once(t.Context()); err == nil || !strings.Contains(err.Error(), "it is tried again at 2026-11-23T12:01:05Z") {
 		t.Errorf("error: %v", err)
 	}
 	s.pause()
-	s.must(agent.Once(t.Context()))
+	s.Must(agent.Once(t.Context()))
 	s.granted(name)
 }
 
@@ -295,7 +296,7 @@ func TestBranchEvidenceProvesNothing(t *testing.T) {
 	name := s.ask("one")
 	s.once(options{})
 	s.granted(name)
-	if _, err := s.admin.CoreV1().ConfigMaps(Namespace).Get(t.Context(), trustName, metav1.GetOptions{}); !apierrors.IsNotFound(err) {
+	if _, err := s.Admin.CoreV1().ConfigMaps(kube.Namespace).Get(t.Context(), kube.TrustName, metav1.GetOptions{}); !apierrors.IsNotFound(err) {
 		t.Errorf("ConfigMap: %v", err)
 	}
 }

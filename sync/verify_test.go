@@ -8,21 +8,23 @@ import (
 	"time"
 
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/git"
+	"github.com/pullgrant/pullgrant/sync/ledger"
 	"github.com/pullgrant/pullgrant/testdata/forge"
 )
 
 // verified is a stage with one grant that was asked for, approved, given, expired and recorded at path.
-func verified(t *testing.T) (s *stage, signers *AllowedSigners, signer *Signer, path string) {
+func verified(t *testing.T) (s *stage, signers *git.AllowedSigners, signer *git.Signer, path string) {
 	t.Helper()
-	signer, _ = newKey(t)
+	signer = newSigner(t)
 	s = newStage(t)
 	name, request, content := s.requestFile("verify")
 	s.pull("verify", true, map[string]string{request: content})
 	s.once(options{github: true, signer: signer})
-	s.setClock(noon.Add(time.Hour))
+	s.SetClock(noon.Add(time.Hour))
 	s.once(options{github: true, signer: signer})
 	s.over(name, requests.CauseExpired, "")
-	return s, allowed(t, signer.AllowedSigner(s.cluster)), signer, requests.RevocationPath(s.cluster, name)
+	return s, signersOf(t, signer.AllowedSigner(s.Cluster)), signer, requests.RevocationPath(s.Cluster, name)
 }
 
 func (s *stage) clone() string {
@@ -35,9 +37,9 @@ func (s *stage) clone() string {
 }
 
 // rules verifies a fresh clone, and gives the rule of each finding by path.
-func (s *stage) rules(signers *AllowedSigners, now time.Time) string {
+func (s *stage) rules(signers *git.AllowedSigners, now time.Time) string {
 	s.Helper()
-	_, findings, err := Verify(s.Context(), s.clone(), signers, s.agent(options{github: true}).github, now)
+	_, findings, err := ledger.Verify(s.Context(), s.clone(), signers, s.agent(options{github: true}).github, now)
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -55,8 +57,8 @@ func TestVerify(t *testing.T) {
 		t.Errorf("a sound ledger: %s", rules)
 	}
 	stored := s.git("show", "main:"+path) + "\n"
-	other, _ := newKey(t)
-	if rules := s.rules(allowed(t, other.AllowedSigner(s.cluster)), now); rules != "unsigned" {
+	other := newSigner(t)
+	if rules := s.rules(signersOf(t, other.AllowedSigner(s.Cluster)), now); rules != "unsigned" {
 		t.Errorf("signed by nobody that counts: %s", rules)
 	}
 	// Entries that the agent's own key signed and that tell something else than git and GitHub do.
@@ -86,26 +88,26 @@ func TestVerify(t *testing.T) {
 	}
 }
 
-func (s *stage) rewrite(repository *Repository, signer *Signer, path, content string) {
+func (s *stage) rewrite(repository *git.Repository, signer *git.Signer, path, content string) {
 	s.Helper()
 	_, err := repository.Fetch(s.Context())
-	s.must(err)
-	_, err = repository.Commit(s.Context(), func(string) (Change, error) {
-		person := Person{Name: "pullgrant", Email: "pullgrant@example.com"}
-		return Change{Put: map[string][]byte{path: []byte(content)}, Message: "Rewrite", Author: person, Committer: person, When: noon, Sign: signer}, nil
+	s.Must(err)
+	_, err = repository.Commit(s.Context(), func(string) (git.Change, error) {
+		person := git.Person{Name: "pullgrant", Email: "pullgrant@example.com"}
+		return git.Change{Put: map[string][]byte{path: []byte(content)}, Message: "Rewrite", Author: person, Committer: person, When: noon, Sign: signer}, nil
 	})
-	s.must(err)
+	s.Must(err)
 }
 
 // TestVerifyNamesWhatNeverEnded: no agent took the request up, and its time is over.
 func TestVerifyNamesWhatNeverEnded(t *testing.T) {
 	s := newStage(t)
-	signer, _ := newKey(t)
+	signer := newSigner(t)
 	_, path, content := s.requestFile("forgotten")
 	at := &forge.Identity{Name: "alice", Email: "101+alice@users.noreply.github.com", When: noon}
 	_, err := s.Push(forge.Change{User: "alice", Message: "Ask", Files: map[string]string{path: content}, Author: at, Committer: at})
-	s.must(err)
-	signers := allowed(t, signer.AllowedSigner(s.cluster))
+	s.Must(err)
+	signers := signersOf(t, signer.AllowedSigner(s.Cluster))
 	for after, want := range map[time.Duration]string{time.Hour: "", 24 * time.Hour: "no-revocation"} {
 		if rules := s.rules(signers, noon.Add(after)); rules != want {
 			t.Errorf("after %s: findings %q, want %q", after, rules, want)

@@ -10,6 +10,8 @@ import (
 	"github.com/pullgrant/pullgrant/internal/github"
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/git"
+	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
 // withdrawals is what is known of open pull requests that may end a grant before they are merged.
@@ -32,7 +34,7 @@ type look struct {
 // findWithdrawals lists the open pull requests, which costs nothing while the list does not change, and looks at those
 // that are new, or moved, by people who could end a grant: what anybody else opens costs no calls. One that cannot be
 // read holds up no other.
-func (a *Agent) findWithdrawals(ctx context.Context, w World) error {
+func (a *Agent) findWithdrawals(ctx context.Context, w plan.World) error {
 	pulls, err := a.github.OpenPulls(ctx)
 	if err != nil {
 		return fmt.Errorf("whether access is withdrawn is not known: %w", err)
@@ -66,7 +68,7 @@ func (a *Agent) findWithdrawals(ctx context.Context, w World) error {
 
 // people are the accounts, by number, of everybody in identities.yaml and of those who approved what is recorded. The
 // former are remembered for withdrawn.
-func (a *Agent) people(w World) (map[int64]bool, error) {
+func (a *Agent) people(w plan.World) (map[int64]bool, error) {
 	a.withdrawals.identities = policies.IdentityMap{}
 	content, err := a.file(w.Main.Tip, policies.IdentitiesPath)
 	if err != nil {
@@ -90,7 +92,7 @@ func (a *Agent) people(w World) (map[int64]bool, error) {
 // file reads a plain file of a commit; nil when there is none.
 func (a *Agent) file(commit, path string) ([]byte, error) {
 	entries, err := a.repository.Entries(commit, path)
-	at := slices.IndexFunc(entries, func(e Entry) bool { return e.Path == path && e.Fault == "" })
+	at := slices.IndexFunc(entries, func(e git.Entry) bool { return e.Path == path && e.Fault == "" })
 	if err != nil || at < 0 {
 		return nil, err
 	}
@@ -98,7 +100,7 @@ func (a *Agent) file(commit, path string) ([]byte, error) {
 }
 
 // withdrawn tells, by path, why open withdrawals end the grants of a world, those that are still to begin among them.
-func (a *Agent) withdrawn(w World) map[string]string {
+func (a *Agent) withdrawn(w plan.World) map[string]string {
 	causes := map[string]string{}
 	if len(a.withdrawals.open) == 0 {
 		return causes
@@ -123,16 +125,16 @@ func (a *Agent) withdrawn(w World) map[string]string {
 
 // closeWithdrawals closes the withdrawals that were done: those whose file is gone and whose grant the ledger says was
 // ended by somebody. It goes by the branch, so it is also done for what an earlier run left.
-func (a *Agent) closeWithdrawals(main *Main) {
+func (a *Agent) closeWithdrawals(main *plan.Main) {
 	for _, open := range a.withdrawals.open {
 		place, ok := requests.SplitPath(open.Path)
-		ledger := requests.RevocationPath(a.cluster.name, place.Name)
-		if !ok || place.Cluster != a.cluster.name || slices.Contains(main.Names[place.Name], open.Path) || !slices.Contains(main.Names[place.Name], ledger) {
+		ledger := requests.RevocationPath(a.cluster.Name, place.Name)
+		if !ok || place.Cluster != a.cluster.Name || slices.Contains(main.Names[place.Name], open.Path) || !slices.Contains(main.Names[place.Name], ledger) {
 			continue
 		}
 		content, err := a.file(main.Tip, ledger)
 		if err != nil {
-			a.log.Error("a withdrawal is done, but stays open", "event", "withdraw", "cluster", a.cluster.name, "request", place.Name, "error", err.Error())
+			a.log.Error("a withdrawal is done, but stays open", "event", "withdraw", "cluster", a.cluster.Name, "request", place.Name, "error", err.Error())
 			continue
 		}
 		entry, findings := requests.ParseRevocation(ledger, content)

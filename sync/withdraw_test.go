@@ -18,10 +18,10 @@ func (s *stage) live(slug string) (agent *Agent, name, path string) {
 	s.Helper()
 	name = s.request(slug)
 	agent = s.agent(githubOnly)
-	s.must(agent.Once(s.Context()))
+	s.Must(agent.Once(s.Context()))
 	s.granted(name)
 	s.pause()
-	return agent, name, requests.Path(s.cluster, "payments-debug", name)
+	return agent, name, requests.Path(s.Cluster, "payments-debug", name)
 }
 
 func removed(paths ...string) map[string]string {
@@ -39,7 +39,7 @@ func (s *stage) pullState(number int) string {
 		State  string
 		Merged bool
 	}
-	s.must(s.Do(s.Token("root"), http.MethodGet, fmt.Sprintf("/repos/acme/access/pulls/%d", number), nil, &pull))
+	s.Must(s.Do(s.Token("root"), http.MethodGet, fmt.Sprintf("/repos/acme/access/pulls/%d", number), nil, &pull))
 	if pull.Merged {
 		return "merged"
 	}
@@ -58,7 +58,7 @@ func TestWithdrawnWhileOpen(t *testing.T) {
 			s := newStage(t)
 			agent, name, path := s.live(slug)
 			number := s.open(test.login, test.branch, removed(path))
-			s.must(agent.Once(t.Context()))
+			s.Must(agent.Once(t.Context()))
 			if r := s.over(name, test.cause, ""); r.Status.RevokedAt.String() != "2026-11-23T12:01:00Z" {
 				t.Errorf("revoked at %s", r.Status.RevokedAt)
 			}
@@ -72,7 +72,7 @@ func TestWithdrawnWhileOpen(t *testing.T) {
 				}
 			}
 			tip := s.Branch("main")
-			s.must(agent.Once(t.Context()))
+			s.Must(agent.Once(t.Context()))
 			if s.Branch("main") != tip || s.said(number) != said {
 				t.Error("a pass with nothing to do did something")
 			}
@@ -87,19 +87,19 @@ func TestNoWithdrawal(t *testing.T) {
 	s.SetPermission("carol", "write")
 	agent, name, path := s.live("kept")
 	other := s.ask("other")
-	s.must(s.SetBranch("root", "stable", s.Branch("main")))
+	s.Must(s.SetBranch("root", "stable", s.Branch("main")))
 	stranger := s.open("carol", "drop-carol", removed(path))
 	pulls := []int{stranger, s.open("root", "drop-root", removed(path)),
-		s.open("alice", "two", removed(path, requests.Path(s.cluster, "payments-debug", other))),
+		s.open("alice", "two", removed(path, requests.Path(s.Cluster, "payments-debug", other))),
 		s.open("alice", "more", map[string]string{path: forge.Removed, "README.md": "hello\n"}),
 		s.open("alice", "edit", map[string]string{path: s.read(path) + "# longer\n"})}
 	draft, elsewhere, shut := s.open("alice", "draft", removed(path)), s.open("alice", "elsewhere", removed(path)), s.open("alice", "shut", removed(path))
-	s.must(s.Do(s.Token("alice"), http.MethodPost, "/graphql", map[string]any{"query": fmt.Sprintf(
+	s.Must(s.Do(s.Token("alice"), http.MethodPost, "/graphql", map[string]any{"query": fmt.Sprintf(
 		`mutation { convertPullRequestToDraft(input: {pullRequestId: "PR_%d"}) { pullRequest { id } } }`, draft)}, nil))
-	s.must(s.Do(s.Token("alice"), http.MethodPatch, fmt.Sprintf("/repos/acme/access/pulls/%d", elsewhere), map[string]any{"base": "stable"}, nil))
-	s.must(s.Do(s.Token("alice"), http.MethodPatch, fmt.Sprintf("/repos/acme/access/pulls/%d", shut), map[string]any{"state": "closed"}, nil))
+	s.Must(s.Do(s.Token("alice"), http.MethodPatch, fmt.Sprintf("/repos/acme/access/pulls/%d", elsewhere), map[string]any{"base": "stable"}, nil))
+	s.Must(s.Do(s.Token("alice"), http.MethodPatch, fmt.Sprintf("/repos/acme/access/pulls/%d", shut), map[string]any{"state": "closed"}, nil))
 	before := len(s.Requests())
-	s.must(agent.Once(t.Context()))
+	s.Must(agent.Once(t.Context()))
 	s.granted(name)
 	for _, number := range append(pulls, draft, elsewhere) {
 		if state := s.pullState(number); state != "open" || s.said(number) != "" {
@@ -113,10 +113,10 @@ func TestNoWithdrawal(t *testing.T) {
 	}
 
 	// Ready for review, the draft is a withdrawal like any other.
-	s.must(s.Do(s.Token("alice"), http.MethodPost, "/graphql", map[string]any{"query": fmt.Sprintf(
+	s.Must(s.Do(s.Token("alice"), http.MethodPost, "/graphql", map[string]any{"query": fmt.Sprintf(
 		`mutation { markPullRequestReadyForReview(input: {pullRequestId: "PR_%d"}) { pullRequest { id } } }`, draft)}, nil))
 	s.pause()
-	s.must(agent.Once(t.Context()))
+	s.Must(agent.Once(t.Context()))
 	s.over(name, requests.CauseRelinquished, "")
 }
 
@@ -126,11 +126,11 @@ func TestOpenPullRequestsCostNothing(t *testing.T) {
 	agent, name, path := s.live("quiet")
 	number := s.open("alice", "readme", map[string]string{"README.md": "hello\n"})
 	for range 2 { // looking at it has GitHub try the merge, which changes the list
-		s.must(agent.Once(t.Context()))
+		s.Must(agent.Once(t.Context()))
 	}
 	before := len(s.Requests())
 	s.pause()
-	s.must(agent.Once(t.Context()))
+	s.Must(agent.Once(t.Context()))
 	for _, r := range s.Requests()[before:] {
 		if !strings.HasPrefix(r.Path, "/acme/access.git") && r.Status != http.StatusNotModified {
 			t.Errorf("%s %s: %d", r.Method, r.Path, r.Status)
@@ -138,8 +138,8 @@ func TestOpenPullRequestsCostNothing(t *testing.T) {
 	}
 	// The same pull request moves to another head, which is a withdrawal.
 	_, err := s.Push(forge.Change{User: "alice", Branch: "readme", From: "main", Message: "Drop", Files: removed(path)})
-	s.must(err)
-	s.must(agent.Once(t.Context()))
+	s.Must(err)
+	s.Must(agent.Once(t.Context()))
 	s.over(name, requests.CauseRelinquished, "")
 	if state := s.pullState(number); state != "closed" {
 		t.Errorf("the withdrawal is %s", state)
@@ -155,21 +155,21 @@ func TestSomebodyElsesWithdrawal(t *testing.T) {
 	s.change("people", "root", s.edited(identityPath, "    - {github: bob", "    - {github: carol, githubID: 103, kubernetes: {username: carol@example.com}}\n    - {github: bob"))
 	agent, name, path := s.live("kept")
 	other := s.open("carol", "drop-carol", removed(path))
-	s.must(agent.Once(t.Context()))
+	s.Must(agent.Once(t.Context()))
 	s.granted(name)
 	if len(agent.withdrawals.open) != 1 {
 		t.Errorf("open: %v", agent.withdrawals.open)
 	}
 	s.open("alice", "drop", removed(path))
-	s.must(agent.Once(t.Context()))
+	s.Must(agent.Once(t.Context()))
 	s.over(name, requests.CauseRelinquished, "")
 	if state := s.pullState(other); state != "open" || s.said(other) != "" {
 		t.Errorf("it is %s, and the agent says %q", state, s.said(other))
 	}
 	// Its head moves on: until that has been looked at, it withdraws nothing.
 	_, err := s.Push(forge.Change{User: "carol", Branch: "drop-carol", Message: "More", Files: map[string]string{"README.md": "hello\n"}})
-	s.must(err)
-	s.must(agent.Once(t.Context()))
+	s.Must(err)
+	s.Must(agent.Once(t.Context()))
 	if len(agent.withdrawals.open) != 0 {
 		t.Errorf("open: %v", agent.withdrawals.open)
 	}
@@ -179,9 +179,9 @@ func TestSomebodyElsesWithdrawal(t *testing.T) {
 func TestWithdrawnBeforeItWasGranted(t *testing.T) {
 	s := newStage(t)
 	name := s.request("early")
-	number := s.open("alice", "drop", removed(requests.Path(s.cluster, "payments-debug", name)))
+	number := s.open("alice", "drop", removed(requests.Path(s.Cluster, "payments-debug", name)))
 	agent := s.agent(githubOnly)
-	s.must(agent.Once(t.Context()))
+	s.Must(agent.Once(t.Context()))
 	if r := s.over(name, requests.CauseRelinquished, ""); r.Status.GrantedAt != nil || len(r.Status.GrantRefs) != 0 {
 		t.Errorf("the entry: %+v", r)
 	}
@@ -191,7 +191,7 @@ func TestWithdrawnBeforeItWasGranted(t *testing.T) {
 	if message := s.git("log", "-1", "--format=%B", "main"); !strings.Contains(message, "never granted, ended at 2026-11-23T12:00:00Z") {
 		t.Errorf("message %s", message)
 	}
-	s.must(agent.Once(t.Context()))
+	s.Must(agent.Once(t.Context()))
 	if state := s.pullState(number); state != "closed" {
 		t.Errorf("the withdrawal is %s", state)
 	}
@@ -253,11 +253,11 @@ func TestGitHubDown(t *testing.T) {
 			t.Error("no error")
 		}
 		s.granted(name)
-		if b := s.bindings(); len(b) != 1 {
+		if b := s.Bindings(); len(b) != 1 {
 			t.Errorf("bindings %v", b)
 		}
 	}
-	s.setClock(noon.Add(time.Hour))
+	s.SetClock(noon.Add(time.Hour))
 	if err := agent.Once(t.Context()); err == nil {
 		t.Error("no error")
 	}
@@ -265,11 +265,11 @@ func TestGitHubDown(t *testing.T) {
 		t.Errorf("it ended by %s", r.Status.Cause)
 	}
 	s.Heal()
-	s.setClock(noon.Add(time.Hour + 2*time.Minute))
+	s.SetClock(noon.Add(time.Hour + 2*time.Minute))
 	if err := agent.Once(t.Context()); err != nil && !strings.Contains(err.Error(), "tried again at") {
 		t.Error(err)
 	}
-	if b := s.bindings(); len(b) > 1 {
+	if b := s.Bindings(); len(b) > 1 {
 		t.Errorf("bindings %v; %s may wait, no other", b, waits)
 	}
 }

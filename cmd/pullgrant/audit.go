@@ -10,7 +10,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pullgrant/pullgrant/requests"
-	"github.com/pullgrant/pullgrant/sync"
+	"github.com/pullgrant/pullgrant/sync/git"
+	"github.com/pullgrant/pullgrant/sync/ledger"
 )
 
 type auditOptions struct {
@@ -52,7 +53,7 @@ func audit(w world, o auditOptions) error {
 	if err != nil {
 		return err
 	}
-	accounts, findings, err := sync.History(dir, signers)
+	accounts, findings, err := ledger.History(dir, signers)
 	if err != nil {
 		return err
 	}
@@ -67,12 +68,12 @@ func audit(w world, o auditOptions) error {
 	sayFindings(w, findings)
 	unproven := 0
 	for _, a := range accounts {
-		if a.Proof == sync.Unproven {
+		if a.Proof == ledger.Unproven {
 			unproven++
 			w.say("%s:1:1: %s [unproven]", a.Path, a.Doubt)
 		}
 	}
-	if signers == nil && slices.ContainsFunc(accounts, func(a sync.Account) bool { return a.Proof == sync.Unchecked }) {
+	if signers == nil && slices.ContainsFunc(accounts, func(a ledger.Account) bool { return a.Proof == ledger.Unchecked }) {
 		w.say("signatures were not checked; give --allowed-signers to check them")
 	}
 	if len(findings)+unproven > 0 {
@@ -82,7 +83,7 @@ func audit(w world, o auditOptions) error {
 }
 
 // readSigners reads an allowed_signers file; without a name there are none.
-func readSigners(name string) (*sync.AllowedSigners, error) {
+func readSigners(name string) (*git.AllowedSigners, error) {
 	if name == "" {
 		return nil, nil
 	}
@@ -90,14 +91,14 @@ func readSigners(name string) (*sync.AllowedSigners, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the allowed signers: %w", err)
 	}
-	signers, err := sync.ParseAllowedSigners(file)
+	signers, err := git.ParseAllowedSigners(file)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
 	return signers, nil
 }
 
-func writeAccounts(w world, accounts []sync.Account, wide bool) error {
+func writeAccounts(w world, accounts []ledger.Account, wide bool) error {
 	rows := [][]string{{"WHEN", "WHO", "WHAT", "WINDOW", "ENDED", "APPROVED BY", "PR", "PROOF"}}
 	for _, a := range accounts {
 		rows = append(rows, accountRow(a))
@@ -134,7 +135,7 @@ func decisionCells(s *requests.Status) []string {
 // shortDigest is enough of a digest to compare it by eye; -o json has all of it.
 func shortDigest(d string) string { return d[:min(len(d), len("sha256:")+12)] }
 
-func accountRow(a sync.Account) []string {
+func accountRow(a ledger.Account) []string {
 	var who, what string
 	if a.Spec != nil {
 		who, what = a.Spec.Requester, strings.TrimSuffix(a.Cluster+"/"+a.Spec.Namespace, "/")+" "+a.Spec.Policy

@@ -6,7 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pullgrant/pullgrant/internal/github"
-	"github.com/pullgrant/pullgrant/sync"
+	"github.com/pullgrant/pullgrant/sync/ledger"
 )
 
 type auditVerifyOptions struct {
@@ -60,7 +60,7 @@ func auditVerify(ctx context.Context, w world, o auditVerifyOptions) error {
 	} else {
 		w.say("GitHub was not asked; give --repo or GITHUB_TOKEN to check merges and approvals too")
 	}
-	accounts, findings, err := sync.Verify(ctx, dir, signers, client, w.now())
+	accounts, findings, err := ledger.Verify(ctx, dir, signers, client, w.now())
 	if err != nil {
 		return err
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/policies/rbac"
 	"github.com/pullgrant/pullgrant/requests"
-	"github.com/pullgrant/pullgrant/sync"
+	"github.com/pullgrant/pullgrant/sync/kube"
 )
 
 type catalogOptions struct {
@@ -81,7 +81,7 @@ func catalog(ctx context.Context, w world, o catalogOptions) error {
 		return err
 	}
 	w.say("reading %s from %s", count(len(names), "role"), config.Host)
-	live, missing, err := sync.LiveRoles(ctx, config, o.cluster, names)
+	live, missing, err := kube.LiveRoles(ctx, config, o.cluster, names)
 	if err != nil {
 		return fmt.Errorf("read the roles of the cluster %s: %w", o.cluster, err)
 	}

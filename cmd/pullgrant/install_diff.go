@@ -8,7 +8,7 @@ import (
 
 	"github.com/pullgrant/pullgrant/policies/rbac"
 	"github.com/pullgrant/pullgrant/render"
-	"github.com/pullgrant/pullgrant/sync"
+	"github.com/pullgrant/pullgrant/sync/kube"
 )
 
 // compare tells how the cluster differs from what the agent needs there.
@@ -18,7 +18,7 @@ func (o installOptions) compare(ctx context.Context, w world, wanted []render.Ob
 		return err
 	}
 	w.say("comparing with %s", config.Host)
-	live, err := sync.LiveFootprint(ctx, config, wanted)
+	live, err := kube.LiveFootprint(ctx, config, wanted)
 	if err != nil {
 		return fmt.Errorf("look at the agent's footprint in the cluster %s: %w", o.agent.cluster, err)
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pullgrant/pullgrant/requests"
-	"github.com/pullgrant/pullgrant/sync"
+	"github.com/pullgrant/pullgrant/sync/kube"
 )
 
 type pauseOptions struct {
@@ -48,7 +48,7 @@ It writes the reason to an annotation of the agent's Lease, so this does the sam
 func pause(ctx context.Context, w world, o pauseOptions) error {
 	config, err := clusterConfig(o.kubeconfig)
 	if err == nil {
-		err = sync.Pause(ctx, config, o.reason)
+		err = kube.Pause(ctx, config, o.reason)
 	}
 	if err != nil {
 		return fmt.Errorf("pause the agent: %w", err)
@@ -70,7 +70,7 @@ func newResumeCommand(w world) *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("resume the agent: %w", err)
 			}
-			paused, reason, err := sync.Resume(cmd.Context(), config)
+			paused, reason, err := kube.Resume(cmd.Context(), config)
 			switch {
 			case err != nil:
 				return fmt.Errorf("resume the agent: %w", err)

@@ -10,7 +10,7 @@ import (
 
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
-	"github.com/pullgrant/pullgrant/sync"
+	"github.com/pullgrant/pullgrant/sync/ledger"
 )
 
 type policyReplayOptions struct {
@@ -64,11 +64,11 @@ func policyReplay(w world, o policyReplayOptions) error {
 	if err != nil {
 		return err
 	}
-	before, err := sync.TreeAt(dir, o.against)
+	before, err := ledger.TreeAt(dir, o.against)
 	if err != nil {
 		return err
 	}
-	accounts, findings, err := sync.History(dir, nil)
+	accounts, findings, err := ledger.History(dir, nil)
 	if err != nil {
 		return err
 	}
@@ -113,7 +113,7 @@ func policyReplay(w world, o policyReplayOptions) error {
 }
 
 // pastRequests are the accounts of requests that could be read. The findings are facts that do not belong to them.
-func pastRequests(accounts []sync.Account) (past []policies.Past, findings []requests.Finding, err error) {
+func pastRequests(accounts []ledger.Account) (past []policies.Past, findings []requests.Finding, err error) {
 	for _, a := range accounts {
 		if a.Spec == nil {
 			continue

@@ -10,7 +10,7 @@ import (
 	"github.com/pullgrant/pullgrant/internal/github"
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
-	"github.com/pullgrant/pullgrant/sync"
+	"github.com/pullgrant/pullgrant/sync/ledger"
 )
 
 // onGitHub looks for the request on the default branch, then among the open pull requests.
@@ -93,7 +93,7 @@ func onBranch(ctx context.Context, w world, client *github.Client, tree policies
 			sayFindings(w, findings)
 			return shown{}, verdict(exitFindings)
 		}
-		a := sync.Account{Name: place.Name, Cluster: place.Cluster, Path: path, Spec: r.Spec, Status: &r.Status}
+		a := ledger.Account{Name: place.Name, Cluster: place.Cluster, Path: path, Spec: r.Spec, Status: &r.Status}
 		return ended(a, func(commit string) (policies.Tree, error) {
 			return client.Tree(ctx, commit, policies.Wanted(policies.KindRequest, r.Status.Path))
 		})
@@ -125,7 +125,7 @@ func onBranch(ctx context.Context, w world, client *github.Client, tree policies
 // inCheckout looks for the request in git's objects. Only its policy is judged: approvals are not in git.
 func (o showOptions) inCheckout(_ context.Context, w world) (shown, error) {
 	dir := o.remote.checkout.dir
-	accounts, findings, err := sync.History(dir, nil)
+	accounts, findings, err := ledger.History(dir, nil)
 	if err != nil {
 		return shown{}, err
 	}
@@ -147,7 +147,7 @@ func (o showOptions) inCheckout(_ context.Context, w world) (shown, error) {
 		return shown{}, fmt.Errorf("look for the request %s: HEAD of %s has it neither under %s/ nor in the ledger; for open pull requests leave out --dir",
 			o.target.name, dir, requests.Folder)
 	}
-	a, treeAt := accounts[i], func(ref string) (policies.Tree, error) { return sync.TreeAt(dir, ref) }
+	a, treeAt := accounts[i], func(ref string) (policies.Tree, error) { return ledger.TreeAt(dir, ref) }
 	if a.Status != nil {
 		return ended(a, treeAt)
 	}

@@ -6,7 +6,7 @@ import (
 
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
-	"github.com/pullgrant/pullgrant/sync"
+	"github.com/pullgrant/pullgrant/sync/ledger"
 )
 
 var states = map[policies.Outcome]string{
@@ -34,7 +34,7 @@ func stands(f policies.Facts, d policies.Decision, now time.Time) shown {
 
 // ended is a request that the ledger tells of. What its roles allowed is what the policies and
 // the catalogue said at the commit that it was judged by last; treeAt reads them.
-func ended(a sync.Account, treeAt func(commit string) (policies.Tree, error)) (shown, error) {
+func ended(a ledger.Account, treeAt func(commit string) (policies.Tree, error)) (shown, error) {
 	status := *a.Status
 	grant := requests.Grant{Name: a.Name, Path: status.Path, Cluster: a.Cluster}
 	d := policies.Decision{Kind: policies.KindRequest, Path: a.Path, HeadSHA: status.HeadSHA,
@@ -84,7 +84,7 @@ func refuse(d *policies.Decision, code policies.Code, format string, args ...any
 }
 
 // previewAccount judges the request that an account tells of, as if it stood at path.
-func previewAccount(tree policies.Tree, path string, a sync.Account) (policies.Decision, error) {
+func previewAccount(tree policies.Tree, path string, a ledger.Account) (policies.Decision, error) {
 	request := requests.AccessRequest{APIVersion: requests.APIVersion, Kind: requests.KindAccessRequest,
 		Metadata: requests.Metadata{Name: a.Name}, Spec: *a.Spec}
 	data, err := request.Marshal()

@@ -18,6 +18,7 @@ import (
 	"github.com/pullgrant/pullgrant/internal/github"
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync"
+	"github.com/pullgrant/pullgrant/sync/git"
 )
 
 type syncOptions struct {
@@ -186,7 +187,7 @@ func (o syncOptions) agent(ctx context.Context, w world) (config sync.Config, er
 		if err != nil {
 			return config, fmt.Errorf("read the signing key: %w", err)
 		}
-		if config.Signer, err = sync.ParseSigner(file); err != nil {
+		if config.Signer, err = git.ParseSigner(file); err != nil {
 			return config, err
 		}
 	}
@@ -211,7 +212,7 @@ func (o syncOptions) agent(ctx context.Context, w world) (config sync.Config, er
 			return config, fmt.Errorf("follow the access repository: it is on GitHub (%s), where approvals can be verified; use --evidence %s",
 				host, requests.EvidenceGitHub)
 		}
-		config.Repository, err = sync.NewRepository(o.repoURL, o.branch, branchCredential(w), nil)
+		config.Repository, err = git.NewRepository(o.repoURL, o.branch, branchCredential(w), nil)
 		return config, err
 	}
 	if !ok || !strings.EqualFold(host, api) {
@@ -225,7 +226,7 @@ func (o syncOptions) agent(ctx context.Context, w world) (config sync.Config, er
 	if config.GitHub, err = github.New(github.Config{APIURL: apiURL, Owner: owner, Repo: name, Token: token, Clock: w.now}); err != nil {
 		return config, err
 	}
-	config.Repository, err = sync.NewRepository(o.repoURL, o.branch, credential(token), nil)
+	config.Repository, err = git.NewRepository(o.repoURL, o.branch, credential(token), nil)
 	return config, err
 }
 
@@ -247,7 +248,7 @@ func (o syncOptions) token(ctx context.Context, w world, apiURL, host, repo stri
 }
 
 // credential is how GitHub's git takes a token.
-func credential(token func(context.Context) (string, error)) sync.Credential {
+func credential(token func(context.Context) (string, error)) git.Credential {
 	return func(ctx context.Context) (string, string, error) {
 		t, err := token(ctx)
 		return "x-access-token", t, err
@@ -255,7 +256,7 @@ func credential(token func(context.Context) (string, error)) sync.Credential {
 }
 
 // branchCredential is for a git server that is not GitHub: the token where one is set for it, else nobody.
-func branchCredential(w world) sync.Credential {
+func branchCredential(w world) git.Credential {
 	t := w.env("GITHUB_TOKEN")
 	if t == "" {
 		return nil

@@ -16,7 +16,7 @@ import (
 	"testing"
 
 	"github.com/go-git/go-git/v5/plumbing"
-	"github.com/go-git/go-git/v5/plumbing/storer"
+	"github.com/go-git/go-git/v5/storage/memory"
 
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/testdata/cases"
@@ -30,7 +30,7 @@ type Server struct {
 	Brought  string         // the commit that brought a merged scenario's changes to the default branch
 
 	contract *openapi.Contract
-	store    storer.EncodedObjectStorer
+	store    *memory.Storage
 	names    map[string]string
 
 	mu     sync.Mutex
@@ -46,7 +46,7 @@ type Check struct {
 
 // Start writes the scenario's commits and files into store and serves until the test ends, which fails for a request that
 // GitHub would not take. Every token is good.
-func Start(t testing.TB, c cases.Scenario, store storer.EncodedObjectStorer) *Server {
+func Start(t testing.TB, c cases.Scenario, store *memory.Storage) *Server {
 	t.Helper()
 	h := &history{store: store, names: map[string]string{}, blobs: map[string]node{}}
 	c.Facts, c.Diff = cases.Copy(t, c.Facts), maps.Clone(c.Diff)

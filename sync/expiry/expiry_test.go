@@ -1,0 +1,216 @@
+package expiry
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/pullgrant/pullgrant/sync/kube"
+	"github.com/pullgrant/pullgrant/sync/monitor"
+	"github.com/pullgrant/pullgrant/sync/plan"
+	controlplane "github.com/pullgrant/pullgrant/testdata/kube"
+	"github.com/pullgrant/pullgrant/testdata/scene"
+)
+
+func TestMain(m *testing.M) { controlplane.Main(m) }
+
+var noon = scene.Noon
+
+// stamp is a time as an annotation says it.
+func stamp(at time.Time) string { return at.Format(time.RFC3339) }
+
+// expirerOf is one that nobody runs, with wire around its calls unless that is nil.
+func expirerOf(s *scene.Scene, wire func(http.RoundTripper) http.RoundTripper) *Expirer {
+	s.Helper()
+	cluster, err := kube.NewCluster(s.Agent, s.Cluster, 0, wire)
+	s.Must(err)
+	return New(cluster, s.Clock, monitor.NewMetrics(s.Cluster, "", s.Clock), slog.New(slog.NewJSONHandler(s.Log, nil)))
+}
+
+// running runs it until the test ends.
+func running(s *scene.Scene, e *Expirer) *Expirer {
+	s.Helper()
+	ctx, cancel := context.WithCancel(s.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- e.Run(ctx) }()
+	s.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			s.Error(err)
+		}
+	})
+	return e
+}
+
+func TestExpirer(t *testing.T) {
+	s := scene.New(t)
+	e := running(s, expirerOf(s, nil))
+	at := func(d time.Duration) string { return stamp(noon.Add(d)) }
+	s.Managed("due-later", at(time.Hour))
+	moved := s.Managed("moved-later", at(10*time.Minute))
+	s.Managed("moved-earlier", at(time.Hour))
+	s.Managed("no-time", "tomorrow")
+	s.Until("what has no deadline is gone", func() bool {
+		return slices.Equal(s.Names(), []string{"due-later", "moved-earlier", "moved-later"})
+	})
+	annotate := func(name, expires string) {
+		_, err := s.Admin.RbacV1().RoleBindings(s.Namespace).Patch(t.Context(), name, "application/merge-patch+json",
+			[]byte(`{"metadata":{"annotations":{"pullgrant.dev/expires-at":"`+expires+`"}}}`), metav1.PatchOptions{})
+		s.Must(err)
+	}
+	s.Until("the expirer has seen all", func() bool {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		return len(e.watched) == 3
+	})
+	annotate("moved-later", at(24*time.Hour))
+	annotate("moved-earlier", at(5*time.Minute))
+	s.Until("the expirer has seen the changes", func() bool {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		return slices.ContainsFunc([]string{"moved-earlier"}, func(name string) bool {
+			for _, d := range e.watched {
+				if d.Name == name {
+					return d.at.Equal(noon.Add(5 * time.Minute))
+				}
+			}
+			return false
+		})
+	})
+	s.SetClock(noon.Add(10*time.Minute - time.Second))
+	s.Until("the earlier time counts", func() bool { return slices.Equal(s.Names(), []string{"due-later", "moved-later"}) })
+	s.SetClock(noon.Add(10 * time.Minute))
+	s.Until("expiry does not move later", func() bool { return slices.Equal(s.Names(), []string{"due-later"}) })
+	s.Until("it tells what it took", func() bool {
+		return slices.ContainsFunc(e.Gone(), func(g plan.Gone) bool {
+			return g.UID == string(moved.UID) && g.Expired && g.At.Equal(noon.Add(10*time.Minute))
+		})
+	})
+	s.Must(s.Admin.RbacV1().RoleBindings(s.Namespace).Delete(t.Context(), "due-later", metav1.DeleteOptions{}))
+	s.Until("it tells what somebody else took", func() bool {
+		return slices.ContainsFunc(e.Gone(), func(g plan.Gone) bool { return g.Name == "due-later" && !g.Expired })
+	})
+}
+
+// TestAPIServerDownAtExpiry: tries go on every second, and the first one that can work does.
+func TestAPIServerDownAtExpiry(t *testing.T) {
+	s := scene.New(t)
+	running(s, expirerOf(s, nil))
+	s.Managed("due", stamp(noon.Add(time.Minute)))
+	s.Until("it is there", func() bool { return len(s.Names()) == 1 })
+	cp := controlplane.ForTest(t)
+	s.Must(cp.APIServer.Stop())
+	s.SetClock(noon.Add(time.Minute))
+	s.Until("a try did not work", func() bool {
+		return strings.Contains(s.Log.String(), "expiring a binding did not work")
+	})
+	s.Must(cp.APIServer.Start(t.Context()))
+	// The clock stands at the second of the failed try until it moves on.
+	s.SetClock(noon.Add(time.Minute + 2*time.Second))
+	s.Until("it is gone", func() bool { return len(s.Names()) == 0 })
+}
+
+// TestExpirerIsNotHeldUp: bindings that cannot be deleted do not delay the one that can.
+func TestExpirerIsNotHeldUp(t *testing.T) {
+	s := scene.New(t)
+	s.Managed("good", stamp(noon.Add(time.Minute)))
+	var tried atomic.Int32
+	hang := func(next http.RoundTripper) http.RoundTripper {
+		return scene.RoundTripper(func(r *http.Request) (*http.Response, error) {
+			if r.Method == http.MethodDelete && strings.Contains(r.URL.Path, "/hung-") {
+				tried.Add(1)
+				<-r.Context().Done()
+				return nil, r.Context().Err()
+			}
+			return next.RoundTrip(r)
+		})
+	}
+	e := expirerOf(s, hang)
+	for i := range 10 * deleters {
+		name := fmt.Sprintf("hung-%d", i)
+		e.Watch(plan.Live{Namespace: s.Namespace, Name: name, UID: name}, noon)
+		e.watched[name].failed = true
+	}
+	running(s, e)
+	s.Until("the others are being tried", func() bool {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		return tried.Load() >= deleters && len(e.watched) == 10*deleters+1
+	})
+	s.SetClock(noon.Add(time.Minute))
+	s.Until("the good one is gone", func() bool { return len(s.Names()) == 0 })
+}
+
+// TestExpirerClockSetBack: a try that did not work while a clock was ahead does not put the next one off.
+func TestExpirerClockSetBack(t *testing.T) {
+	now := noon
+	e := New(nil, func() time.Time { return now }, monitor.NewMetrics("prod", "", func() time.Time { return now }), nil)
+	e.Watch(plan.Live{UID: "a"}, noon)
+	e.watched["a"].next, e.watched["a"].failed = noon.Add(time.Hour), true
+	if due, _ := e.due(); len(due) != 1 {
+		t.Errorf("due: %v", due)
+	}
+}
+
+// TestLabelTakenOffAndPutOn: the time the label was off is not taken for the end of access.
+func TestLabelTakenOffAndPutOn(t *testing.T) {
+	s := scene.New(t)
+	e := running(s, expirerOf(s, nil))
+	b := s.Managed("relabelled", stamp(noon.Add(time.Hour)))
+	label := func(value string) {
+		_, err := s.Admin.RbacV1().RoleBindings(s.Namespace).Patch(t.Context(), b.Name, "application/merge-patch+json",
+			[]byte(`{"metadata":{"labels":{"app.kubernetes.io/managed-by":`+value+`}}}`), metav1.PatchOptions{})
+		s.Must(err)
+	}
+	watched := func() bool {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		return e.watched[string(b.UID)] != nil
+	}
+	s.Until("it is watched", watched)
+	label("null")
+	s.Until("it is out of sight", func() bool { return !watched() })
+	label(`"pullgrant"`)
+	s.Until("it is watched again", watched)
+	s.SetClock(noon.Add(time.Hour))
+	s.Until("it ended at its end", func() bool {
+		gone := e.Gone()
+		return len(gone) == 1 && gone[0].Expired && gone[0].At.Equal(noon.Add(time.Hour))
+	})
+}
+
+// TestOverdue: a deadline counts from its very second on, and no longer than the binding is there.
+func TestOverdue(t *testing.T) {
+	now := noon
+	e := New(nil, func() time.Time { return now }, monitor.NewMetrics("prod", "", func() time.Time { return now }), nil)
+	e.Watch(plan.Live{UID: "a"}, noon.Add(time.Second))
+	for _, want := range []int{0, 1} {
+		if n := e.overdue(); n != want {
+			t.Errorf("%d overdue, want %d", n, want)
+		}
+		now = now.Add(time.Second)
+	}
+	e.disappeared(plan.Live{UID: "a"})
+	if n := e.overdue(); n != 0 {
+		t.Errorf("%d overdue of none", n)
+	}
+}
+
+// TestLook: a deadline that no watch told of is known after all bindings were listed.
+func TestLook(t *testing.T) {
+	s := scene.New(t)
+	b := s.Managed("unseen", stamp(noon.Add(time.Hour)))
+	e := expirerOf(s, nil)
+	s.Must(e.look(t.Context()))
+	if d := e.watched[string(b.UID)]; d == nil || !d.at.Equal(noon.Add(time.Hour)) {
+		t.Errorf("watched: %v", e.watched)
+	}
+}

@@ -1,0 +1,249 @@
+// Package git is the access repository as the agent and an audit read it: one branch in memory over git's smart HTTP, or
+// the objects of a clone, with first-parent walks, commits that are pushed by compare-and-swap, and SSH signatures.
+package git
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	gosync "sync"
+	"time"
+
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/storage/memory"
+)
+
+// ErrNonFastForward says that the branch does not continue from the commit known last: its history was rewritten, or
+// that commit is no longer on the branch's first-parent line (rule R44). The old tip stays the tip until a person
+// has looked and Resume names another commit.
+var ErrNonFastForward = errors.New("the branch does not continue from the last accepted commit")
+
+// ErrTooLarge says that a blob is larger than the 1 MiB that Blob gives out.
+var ErrTooLarge = errors.New("the file is larger than 1048576 bytes")
+
+// MaxDepth bounds the commits between two tips; more is for a person to look at.
+const MaxDepth = 16384
+
+const (
+	maxBlob         = 1 << 20         // bytes of one file; requests and policies have a few KiB
+	exchangeTimeout = 2 * time.Minute // of one Fetch or Commit, however silent the server is
+)
+
+// limits bound what one fetch may bring, so that a large file somewhere in the repository cannot take the agent down.
+type limits struct {
+	pack    int64 // bytes of the pack as sent
+	object  int64 // bytes of one object, unpacked
+	total   int64 // bytes of all objects of a pack, unpacked
+	objects uint32
+}
+
+// Repository is the access repository as the agent sees it: one branch, in memory, from its last accepted commit on.
+// There is no worktree, no index and nothing on disk, so names and links in the repository reach no filesystem.
+// Methods may be called from several goroutines. Commits and blobs are named by their full hash in hex.
+type Repository struct {
+	remote *remote
+	branch plumbing.ReferenceName
+	limits limits
+
+	op       gosync.Mutex // held by Fetch, Commit, Forget and Resume from begin to end; guards the next four
+	caps     *capabilities
+	resume   plumbing.Hash // where the first fetch starts; zero: at the tip
+	rejected plumbing.Hash // the tip that is ErrNonFastForward, so that it is not fetched again at every poll
+	why      error
+
+	mu    gosync.RWMutex // guards the rest, never held while waiting for the network
+	store *memory.Storage
+	tip   plumbing.Hash
+	kept  int  // objects in store after the last Forget
+	omits bool // the server left large blobs out
+}
+
+// NewRepository prepares the branch of the repository at address: https, or http to loopback, without a credential in it.
+// Nothing is sent yet. cred may be nil (anonymous); client may be nil (Go's default transport). Fetch and
+// Commit end after two minutes, or earlier by their contexts. Redirects are not followed.
+func NewRepository(address, branch string, cred Credential, client *http.Client) (*Repository, error) {
+	m, err := newRemote(address, client, cred)
+	if err != nil {
+		return nil, err
+	}
+	ref := plumbing.NewBranchReferenceName(branch)
+	if branch == "" || strings.ContainsFunc(branch, isControl) || ref.Validate() != nil {
+		return nil, fmt.Errorf("branch %q is no branch name", clean(branch))
+	}
+	return &Repository{
+		remote: m, branch: ref, store: memory.NewStorage(),
+		limits: limits{pack: 512 << 20, object: 128 << 20, total: 1 << 30, objects: 10_000_000},
+	}, nil
+}
+
+// Resume makes the next Fetch start at commit, the head accepted last by an earlier run or by a person, so that
+// Commits(commit, tip) can tell what happened since. What is in memory is dropped.
+func (r *Repository) Resume(commit string) error {
+	if !plumbing.IsHash(commit) {
+		return fmt.Errorf("resuming at %q: not a full commit hash", clean(commit))
+	}
+	r.op.Lock()
+	defer r.op.Unlock()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.resume, r.rejected, r.why = plumbing.NewHash(commit), plumbing.ZeroHash, nil
+	r.store, r.tip, r.kept = memory.NewStorage(), plumbing.ZeroHash, 0
+	return nil
+}
+
+// Tip is the branch's last accepted commit, empty before the first Fetch that worked.
+func (r *Repository) Tip() string {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if r.tip.IsZero() {
+		return ""
+	}
+	return r.tip.String()
+}
+
+// Fetch asks the server for the branch and returns its tip. An unchanged tip costs one small request. The first time it
+// takes the tip's tree alone, or everything from the commit given to Resume; later the commits since the last tip. A tip
+// that does not continue from the last one is ErrNonFastForward. On any error the old tip stays.
+func (r *Repository) Fetch(ctx context.Context) (tip string, err error) {
+	r.op.Lock()
+	defer r.op.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, exchangeTimeout)
+	defer cancel()
+	c, err := r.remote.open(ctx)
+	if err != nil {
+		return "", err
+	}
+	if err := r.fetch(ctx, c); err != nil {
+		return "", err
+	}
+	return r.Tip(), nil
+}
+
+// fetch is Fetch with op held.
+func (r *Repository) fetch(ctx context.Context, c *conn) error {
+	if r.caps == nil {
+		caps, err := c.capabilities(ctx)
+		if err != nil {
+			return err
+		}
+		r.caps = &caps
+	}
+	tip, err := c.tip(ctx, r.branch)
+	switch {
+	case err != nil:
+		return err
+	case tip.IsZero():
+		return fmt.Errorf("%s has no branch %s: push a first commit, or name another branch", c.url, r.branch.Short())
+	case tip == r.tip:
+		return nil
+	case tip == r.rejected:
+		return r.why
+	}
+	if r.tip.IsZero() {
+		from := r.resume
+		if from.IsZero() {
+			from = tip
+		}
+		if err := r.clone(ctx, c, from, tip); err != nil {
+			return err
+		}
+	}
+	if r.tip == tip {
+		return nil
+	}
+	return r.advance(ctx, c, tip)
+}
+
+// clone takes one commit and its tree into the empty store.
+func (r *Repository) clone(ctx context.Context, c *conn, commit, tip plumbing.Hash) error {
+	s, err := r.download(ctx, c, commit, plumbing.ZeroHash, 1)
+	if err != nil && commit != tip && strings.Contains(err.Error(), "not our ref") {
+		return r.reject(tip, fmt.Errorf("%w: %s is gone from the server", ErrNonFastForward, commit))
+	}
+	if err != nil {
+		return err
+	}
+	return r.accept(s, []plumbing.Hash{commit})
+}
+
+// advance takes what is between the tip and a new one. A shallow client must say how deep it wants to go, or a merge
+// of an old branch brings the whole history before it; and must say that it is shallow, or a server with reachability
+// bitmaps leaves out files that were reverted to older content. So the depth grows until the old tip is in the answer.
+func (r *Repository) advance(ctx context.Context, c *conn, tip plumbing.Hash) error {
+	for depth := 4; depth <= MaxDepth; depth *= 8 {
+		s, err := r.download(ctx, c, tip, r.tip, depth)
+		if err != nil {
+			return err
+		}
+		line, whole, err := s.between(r.tip, tip, depth)
+		if err != nil {
+			return err
+		}
+		if line != nil {
+			return r.accept(s, line)
+		}
+		if whole {
+			break
+		}
+	}
+	return r.reject(tip, fmt.Errorf("%w: %s was expected among the %d commits before %s",
+		ErrNonFastForward, r.tip, MaxDepth, tip))
+}
+
+func (r *Repository) reject(tip plumbing.Hash, why error) error {
+	r.rejected, r.why = tip, why
+	return why
+}
+
+// accept makes what was fetched part of the store and line[0], the newest commit, the tip, once all of it is there.
+func (r *Repository) accept(s *objects, line []plumbing.Hash) error {
+	for _, commit := range line {
+		if err := s.complete(commit, r.caps.filter); err != nil {
+			return fmt.Errorf("checking commit %s from %s: %w", commit, r.remote.url, err)
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, commit := range line {
+		if err := s.copyTo(r.store, commit); err != nil {
+			return fmt.Errorf("keeping commit %s: %w", commit, err)
+		}
+	}
+	r.tip, r.omits = line[0], r.caps.filter
+	if r.kept == 0 {
+		r.kept = len(r.store.Objects)
+	}
+	return nil
+}
+
+// Forget drops from memory what only commits before the given one need; it and the commits after it stay. It does
+// nothing before memory has grown to twice its size, so it can be called after every accepted tip.
+func (r *Repository) Forget(before string) error {
+	r.op.Lock()
+	defer r.op.Unlock()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.store.Objects) < 2*r.kept {
+		return nil
+	}
+	view := r.view()
+	line, _, err := view.between(plumbing.NewHash(before), r.tip, MaxDepth)
+	if err != nil {
+		return err
+	}
+	if line == nil && r.tip != plumbing.NewHash(before) {
+		return fmt.Errorf("forgetting what is before %s: %w", clean(before), ErrNotInMemory)
+	}
+	fresh := memory.NewStorage()
+	for _, commit := range append(line, plumbing.NewHash(before)) {
+		if err := view.copyTo(fresh, commit); err != nil {
+			return fmt.Errorf("forgetting what is before %s: %w", before, err)
+		}
+	}
+	r.store, r.kept = fresh, len(fresh.Objects)
+	return nil
+}
+
+func isControl(c rune) bool { return c < ' ' || c == 0x7f }

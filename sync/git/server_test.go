@@ -1,0 +1,99 @@
+package git
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/pullgrant/pullgrant/testdata/gitserver"
+)
+
+func open(t testing.TB, s *gitserver.Server) *Repository {
+	t.Helper()
+	r, err := NewRepository(s.URL, "main", func(context.Context) (string, string, error) {
+		return "x-access-token", "s3cret-token", nil
+	}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func mustFetch(t testing.TB, r *Repository) string {
+	t.Helper()
+	tip, err := r.Fetch(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tip
+}
+
+func readFile(t testing.TB, r *Repository, commit, path string) string {
+	t.Helper()
+	entries, err := r.Entries(commit, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(entries) != 1 || entries[0].Fault != "" {
+		t.Fatalf("%s in %s: %+v, want one plain file", path, commit, entries)
+	}
+	b, err := r.Blob(entries[0].Hash)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func paths(entries []Entry) []string {
+	var out []string
+	for _, e := range entries {
+		out = append(out, e.Path)
+	}
+	return out
+}
+
+func put(path, content string) func(string) (Change, error) {
+	return func(string) (Change, error) {
+		return change(Change{Put: map[string][]byte{path: []byte(content)}}), nil
+	}
+}
+
+func change(c Change) Change {
+	c.Message = cmp.Or(c.Message, "Record what happened\n\nPullgrant-Event: revoked\nPullgrant-Cause: Expired\n")
+	c.Author = Person{Name: "pullgrant", Email: "agent@example.com"}
+	c.Committer = c.Author
+	c.When = time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
+	return c
+}
+
+func writeHook(t testing.TB, path, script string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// counting counts the bytes of the answers.
+type counting struct{ n *int64 }
+
+func (c counting) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := http.DefaultTransport.RoundTrip(r)
+	if err == nil {
+		b, err := io.ReadAll(resp.Body)
+		if err != nil {
+			return nil, err
+		}
+		*c.n += int64(len(b))
+		resp.Body = io.NopCloser(bytes.NewReader(b))
+	}
+	return resp, err
+}

@@ -1,0 +1,292 @@
+package git
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/go-git/go-git/v5/plumbing"
+)
+
+const (
+	maxTreeEntries = 400_000 // entries listed or compared at once; a few small trees can stand for billions
+	maxTreeDepth   = 64
+)
+
+// IsHash tells whether text is the full hash of a commit or blob in hex.
+func IsHash(text string) bool { return plumbing.IsHash(text) }
+
+// Entry is one file of a commit's tree, or what stands where a file should.
+type Entry struct {
+	Path string // from the root, with slashes; as stored, so it may hold any byte when Fault is set
+	Mode string // six octal digits as git ls-tree prints them: 100644 for a regular file
+	Hash string // of the blob
+	// Fault says why this must not be read as a file, empty for a plain regular file: a symbolic link, submodule or
+	// executable, a name that stands twice in its folder, a name that no file can have. A folder at fault is listed
+	// itself, without what is in it.
+	Fault string
+}
+
+// treeEntry is one line of a tree object. Its mode stays as stored, so that a tree that is written again with one change
+// differs in nothing else.
+type treeEntry struct {
+	mode string
+	name string
+	hash plumbing.Hash
+}
+
+func (e treeEntry) kind() uint64 {
+	m, err := strconv.ParseUint(e.mode, 8, 32)
+	if err != nil {
+		return 0
+	}
+	return m & 0o170000
+}
+
+func (e treeEntry) isDir() bool  { return e.kind() == 0o040000 }
+func (e treeEntry) isBlob() bool { return e.kind() == 0o100000 || e.kind() == 0o120000 }
+
+func (e treeEntry) listed(path, fault string) Entry {
+	mode := e.mode
+	if len(mode) < 6 {
+		mode = strings.Repeat("0", 6-len(mode)) + mode
+	}
+	return Entry{Path: path, Mode: mode, Hash: e.hash.String(), Fault: fault}
+}
+
+// sortName is what git compares trees by: folders as if their name ended with a slash.
+func (e treeEntry) sortName() string {
+	if e.isDir() {
+		return e.name + "/"
+	}
+	return e.name
+}
+
+func (e treeEntry) fault() string {
+	bad := func(c rune) bool { return c == '/' || c == '\\' || c == utf8.RuneError || !unicode.IsPrint(c) }
+	switch {
+	case e.name == "." || e.name == ".." || strings.EqualFold(e.name, ".git"):
+		return "a name that no file can have"
+	case strings.ContainsFunc(e.name, bad):
+		return "a name with characters that are not allowed"
+	case e.isDir() || e.mode == "100644":
+		return ""
+	case e.kind() == 0o120000:
+		return "a symbolic link"
+	case e.kind() == 0o160000:
+		return "a submodule"
+	default:
+		return "not a regular file"
+	}
+}
+
+// parseTree splits a tree object: mode, space, name, NUL, 20 bytes of hash, again and again.
+func parseTree(raw []byte) ([]treeEntry, error) {
+	var out []treeEntry
+	for len(raw) > 0 {
+		mode, rest, ok := bytes.Cut(raw, []byte{' '})
+		name, rest, ok2 := bytes.Cut(rest, []byte{0})
+		if !ok || !ok2 || len(mode) == 0 || len(mode) > 6 || len(name) == 0 || len(rest) < 20 {
+			return nil, errors.New("the tree object is malformed")
+		}
+		e := treeEntry{mode: string(mode), name: string(name), hash: plumbing.Hash(rest[:20])}
+		if e.kind() == 0 {
+			return nil, errors.New("the tree object has an entry without a kind")
+		}
+		out = append(out, e)
+		raw = rest[20:]
+	}
+	return out, nil
+}
+
+func encodeTree(entries []treeEntry) []byte {
+	var out bytes.Buffer
+	for _, e := range entries {
+		fmt.Fprintf(&out, "%s %s\x00", e.mode, e.name)
+		out.Write(e.hash[:])
+	}
+	return out.Bytes()
+}
+
+func (s *objects) tree(h plumbing.Hash) ([]treeEntry, error) {
+	raw, err := s.bytes(plumbing.TreeObject, h)
+	if err != nil {
+		return nil, err
+	}
+	entries, err := parseTree(raw)
+	if err != nil {
+		return nil, fmt.Errorf("tree %s: %w", h, err)
+	}
+	return entries, nil
+}
+
+// view is the store as objects without anything new; mu must be held.
+func (r *Repository) view() *objects { return &objects{Storage: r.store, below: r.store} }
+
+// Entries lists the files of a commit below the given paths (files or folders, with slashes; none: everything), by
+// name within each folder. A path that is not there gives nothing. Entries with a Fault are listed too, and never followed.
+func (r *Repository) Entries(commit string, paths ...string) ([]Entry, error) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	s := r.view()
+	c, err := s.commit(plumbing.NewHash(commit))
+	if err != nil {
+		return nil, fmt.Errorf("listing commit %s: %w", clean(commit), err)
+	}
+	d := differ{objects: s, paths: paths}
+	if err := d.compare("", plumbing.ZeroHash, plumbing.NewHash(c.Tree), 0); err != nil {
+		return nil, fmt.Errorf("listing commit %s: %w", commit, err)
+	}
+	out := make([]Entry, 0, len(d.found))
+	for _, f := range d.found {
+		out = append(out, f.After)
+	}
+	return out, nil
+}
+
+// Blob gives a file's content by its hash; one above 1 MiB is ErrTooLarge.
+func (r *Repository) Blob(hash string) ([]byte, error) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	h := plumbing.NewHash(hash)
+	o, err := r.store.EncodedObject(plumbing.BlobObject, h)
+	if err != nil && r.omits {
+		return nil, fmt.Errorf("blob %s: %w, or it is %w", clean(hash), ErrTooLarge, ErrNotInMemory)
+	}
+	if err == nil && o.Size() > maxBlob {
+		return nil, fmt.Errorf("blob %s: %w", hash, ErrTooLarge)
+	}
+	return r.view().bytes(plumbing.BlobObject, h)
+}
+
+// PathChange is one path that differs between two commits. The Entry of a side without the path is the zero value.
+type PathChange struct {
+	Path          string
+	Before, After Entry
+}
+
+var errTooManyEntries = fmt.Errorf("more than %d entries", maxTreeEntries)
+
+// differ compares two trees below some paths; against the zero hash it lists one.
+type differ struct {
+	*objects
+	paths   []string
+	found   []PathChange
+	visited int
+}
+
+// wants says whether a path is asked for: it is one of paths or below one, or a folder on the way to one.
+func (d *differ) wants(path string, dir bool) bool {
+	return len(d.paths) == 0 || slices.ContainsFunc(d.paths, func(p string) bool {
+		return path == p || strings.HasPrefix(path, p+"/") || dir && strings.HasPrefix(p, path+"/")
+	})
+}
+
+func (d *differ) compare(folder string, before, after plumbing.Hash, depth int) error {
+	old, err := d.names(before)
+	if err != nil {
+		return err
+	}
+	new, err := d.names(after)
+	if err != nil {
+		return err
+	}
+	for len(old) > 0 || len(new) > 0 {
+		order := 0
+		switch {
+		case len(old) == 0:
+			order = 1
+		case len(new) == 0:
+			order = -1
+		default:
+			order = cmp.Compare(old[0][0].name, new[0][0].name)
+		}
+		var was, is []treeEntry
+		if order <= 0 {
+			was, old = old[0], old[1:]
+		}
+		if order >= 0 {
+			is, new = new[0], new[1:]
+		}
+		if slices.Equal(was, is) {
+			continue
+		}
+		if err := d.changed(folder, was, is, depth); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// names groups a tree's entries by name, in the order of names; more than one entry of a name is a fault of the tree.
+func (d *differ) names(tree plumbing.Hash) ([][]treeEntry, error) {
+	if tree.IsZero() {
+		return nil, nil
+	}
+	entries, err := d.tree(tree)
+	if err != nil {
+		return nil, err
+	}
+	if d.visited += len(entries); d.visited > maxTreeEntries {
+		return nil, errTooManyEntries
+	}
+	slices.SortStableFunc(entries, func(a, b treeEntry) int { return cmp.Compare(a.name, b.name) })
+	var out [][]treeEntry
+	for i, e := range entries {
+		if i > 0 && entries[i-1].name == e.name {
+			out[len(out)-1] = append(out[len(out)-1], e)
+		} else {
+			out = append(out, []treeEntry{e})
+		}
+	}
+	return out, nil
+}
+
+// changed records how one name of a folder differs, or goes into the folders of that name.
+func (d *differ) changed(folder string, was, is []treeEntry, depth int) error {
+	side := func(entries []treeEntry) (e Entry, dir plumbing.Hash) {
+		if len(entries) == 0 {
+			return
+		}
+		first := entries[0]
+		fault := first.fault()
+		if len(entries) > 1 {
+			fault = "a name that stands twice in its folder"
+		} else if depth >= maxTreeDepth {
+			fault = "too deep"
+		}
+		if fault == "" && first.isDir() {
+			return e, first.hash
+		}
+		return first.listed(folder+first.name, fault), plumbing.ZeroHash
+	}
+	before, oldDir := side(was)
+	after, newDir := side(is)
+	path := folder + slices.Concat(was, is)[0].name
+	if (before.Path != "" || after.Path != "") && d.wants(path, before.Fault+after.Fault != "") {
+		d.found = append(d.found, PathChange{Path: path, Before: before, After: after})
+	}
+	if (!oldDir.IsZero() || !newDir.IsZero()) && d.wants(path, true) {
+		return d.compare(path+"/", oldDir, newDir, depth+1)
+	}
+	return nil
+}
+
+// find gives a commit's entry at path; the zero Entry when there is none.
+func (s *objects) find(c Commit, path string) (Entry, error) {
+	d := differ{objects: s, paths: []string{path}}
+	if err := d.compare("", plumbing.ZeroHash, plumbing.NewHash(c.Tree), 0); err != nil {
+		return Entry{}, fmt.Errorf("looking for %s in commit %s: %w", path, c.Hash, err)
+	}
+	at := slices.IndexFunc(d.found, func(f PathChange) bool { return f.Path == path })
+	if at < 0 {
+		return Entry{}, nil
+	}
+	return d.found[at].After, nil
+}

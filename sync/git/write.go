@@ -1,0 +1,294 @@
+package git
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/format/packfile"
+	"github.com/go-git/go-git/v5/storage/memory"
+)
+
+// maxTries is how often one Commit pushes before it gives up; measured contention of ten writers needed five.
+const maxTries = 8
+
+// Change is what one commit does to the tip. Without Put and Remove there is nothing to do, and no commit is made.
+type Change struct {
+	Put       map[string][]byte // path to content, of regular files that are new or replaced
+	Remove    []string          // paths of files that must be there
+	Message   string            // subject, empty line, body, trailers; a final line end is added when missing
+	Author    Person            // When is not used
+	Committer Person            // When is not used
+	When      time.Time         // of both, to the second
+	Sign      *Signer           // nil: unsigned
+}
+
+// Commit adds one commit to the branch and returns its hash, or "" when there was nothing to do. build is called with the
+// tip that the commit will stand on, and may read it (Entries, Blob, Commits), but not call Fetch or Commit. The push is a
+// compare-and-swap, never forced: when somebody else moved the branch, or the push failed in any other way, the branch is
+// fetched and build is asked again, with growing pauses, at most eight times and as long as ctx allows. build may then
+// find that nothing is left to do. A push whose answer was lost is recognised by its commit being on the branch.
+// An error of build, a path that cannot be put or removed, and ErrNonFastForward end it at once.
+func (r *Repository) Commit(ctx context.Context, build func(tip string) (Change, error)) (string, error) {
+	r.op.Lock()
+	defer r.op.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, exchangeTimeout)
+	defer cancel()
+	var sent []plumbing.Hash // commits that may have arrived
+	var last error
+	for try := range maxTries {
+		if err := pause(ctx, try); err != nil {
+			return "", errors.Join(err, last)
+		}
+		c, err := r.remote.open(ctx)
+		if err != nil {
+			return "", err
+		}
+		if try > 0 || r.tip.IsZero() {
+			old := r.tip
+			if err := r.fetch(ctx, c); errors.Is(err, ErrNonFastForward) {
+				return "", err
+			} else if err != nil {
+				last = err
+				continue
+			}
+			line, _, err := r.view().between(old, r.tip, MaxDepth)
+			if err != nil {
+				return "", err
+			}
+			for _, h := range line {
+				if slices.Contains(sent, h) {
+					return h.String(), nil
+				}
+			}
+		}
+		change, err := build(r.tip.String())
+		if err != nil {
+			return "", err
+		}
+		s, commit, err := r.stage(change)
+		if err != nil || commit.IsZero() {
+			return "", err
+		}
+		var pack bytes.Buffer
+		if _, err := packfile.NewEncoder(&pack, s.Storage, false).Encode(slices.Collect(maps.Keys(s.Objects)), 0); err != nil {
+			return "", fmt.Errorf("packing commit %s: %w", commit, err)
+		}
+		sent = append(sent, commit)
+		if last = c.push(ctx, r.branch, r.tip, commit, pack.Bytes()); last == nil {
+			return commit.String(), r.adopt(s, commit)
+		}
+	}
+	return "", fmt.Errorf("giving up after %d tries: %w", maxTries, last)
+}
+
+// adopt makes the agent's own commit the tip.
+func (r *Repository) adopt(s *objects, commit plumbing.Hash) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err := s.copyTo(r.store, commit); err != nil {
+		return fmt.Errorf("keeping commit %s: %w", commit, err)
+	}
+	r.tip = commit
+	return nil
+}
+
+// pause waits before a try: not at all before the first, then about 50 ms, doubling to 2 s, with half of it random so
+// that agents that collided do not collide again.
+func pause(ctx context.Context, try int) error {
+	if try > 0 {
+		d := min(50*time.Millisecond<<(try-1), 2*time.Second)
+		timer := time.NewTimer(d/2 + rand.N(d/2))
+		defer timer.Stop()
+		select {
+		case <-ctx.Done():
+		case <-timer.C:
+		}
+	}
+	return ctx.Err()
+}
+
+// stage makes the objects of a change on the tip. A zero hash means that it changes nothing.
+func (r *Repository) stage(change Change) (*objects, plumbing.Hash, error) {
+	none := plumbing.ZeroHash
+	edits := map[string][]byte{} // nil: remove
+	for path, content := range change.Put {
+		if err := checkPath(path); err != nil {
+			return nil, none, err
+		}
+		edits[path] = append([]byte{}, content...)
+	}
+	for _, path := range change.Remove {
+		if err := checkPath(path); err != nil {
+			return nil, none, err
+		}
+		if _, both := edits[path]; both {
+			return nil, none, fmt.Errorf("%s is both put and removed, or removed twice", path)
+		}
+		edits[path] = nil
+	}
+	if len(edits) == 0 {
+		return nil, none, nil
+	}
+	s := &objects{Storage: memory.NewStorage(), below: r.store}
+	tip, err := s.commit(r.tip)
+	if err != nil {
+		return nil, none, err
+	}
+	tree, err := s.edit("", plumbing.NewHash(tip.Tree), edits)
+	if err != nil {
+		return nil, none, err
+	}
+	if tree.IsZero() { // the last file is gone; only the root may be empty
+		if tree, err = s.add(plumbing.TreeObject, nil); err != nil {
+			return nil, none, err
+		}
+	}
+	if tree.String() == tip.Tree {
+		return nil, none, nil
+	}
+	raw, err := encodeCommit(tree, r.tip, change)
+	if err != nil {
+		return nil, none, err
+	}
+	commit, err := s.add(plumbing.CommitObject, raw)
+	return s, commit, err
+}
+
+// checkPath refuses paths that some filesystem or git itself would not take.
+func checkPath(path string) error {
+	if !fs.ValidPath(path) || path == "." {
+		return fmt.Errorf("path %q is not a file's path from the root", clean(path))
+	}
+	for name := range strings.SplitSeq(path, "/") {
+		if fault := (treeEntry{mode: "100644", name: name}).fault(); fault != "" {
+			return fmt.Errorf("path %q has %s", clean(path), fault)
+		}
+	}
+	return nil
+}
+
+// edit writes the tree of a folder again with the edits below it, and returns zero when nothing is left in it: git has
+// no empty folders. Everything else in the tree stays byte for byte as it is.
+func (s *objects) edit(folder string, tree plumbing.Hash, edits map[string][]byte) (plumbing.Hash, error) {
+	var entries []treeEntry
+	if !tree.IsZero() {
+		var err error
+		if entries, err = s.tree(tree); err != nil {
+			return tree, err
+		}
+	}
+	below := map[string]map[string][]byte{} // name to edits inside it; the path "" is the name itself
+	for path, content := range edits {
+		name, rest, _ := strings.Cut(path, "/")
+		if below[name] == nil {
+			below[name] = map[string][]byte{}
+		}
+		below[name][rest] = content
+	}
+	for _, name := range slices.Sorted(maps.Keys(below)) {
+		old := treeEntry{name: name}
+		at := slices.IndexFunc(entries, func(e treeEntry) bool { return e.name == name })
+		if at >= 0 {
+			old = entries[at]
+			entries = slices.Delete(entries, at, at+1)
+		}
+		if slices.ContainsFunc(entries, func(e treeEntry) bool { return e.name == name }) {
+			return tree, fmt.Errorf("%s%s stands twice in its folder", folder, name)
+		}
+		new, err := s.replace(folder+name, old, below[name])
+		if err != nil {
+			return tree, err
+		}
+		if new.hash.IsZero() {
+			continue
+		}
+		to := slices.IndexFunc(entries, func(e treeEntry) bool { return e.sortName() > new.sortName() })
+		if to < 0 {
+			to = len(entries)
+		}
+		entries = slices.Insert(entries, to, new)
+	}
+	if len(entries) == 0 {
+		return plumbing.ZeroHash, nil
+	}
+	return s.add(plumbing.TreeObject, encodeTree(entries))
+}
+
+// replace makes the new entry of one name; with a zero hash the name goes.
+func (s *objects) replace(path string, old treeEntry, edits map[string][]byte) (treeEntry, error) {
+	content, itself := edits[""]
+	switch {
+	case itself && len(edits) > 1:
+		return old, fmt.Errorf("%s would be both a file and a folder", path)
+	case !itself && old.mode != "" && !old.isDir():
+		return old, fmt.Errorf("%s is not a folder", path)
+	case !itself:
+		hash, err := s.edit(path+"/", old.hash, edits)
+		if old.mode == "" {
+			old.mode = "40000"
+		}
+		old.hash = hash
+		return old, err
+	case old.mode == "" && content == nil:
+		return old, fmt.Errorf("removing %s: %w", path, fs.ErrNotExist)
+	case old.mode != "" && old.mode != "100644":
+		return old, fmt.Errorf("%s is not a regular file", path)
+	case content == nil:
+		old.hash = plumbing.ZeroHash
+		return old, nil
+	}
+	hash, err := s.add(plumbing.BlobObject, content)
+	return treeEntry{mode: "100644", name: old.name, hash: hash}, err
+}
+
+// add makes an object; one that is there already is not sent again.
+func (s *objects) add(t plumbing.ObjectType, content []byte) (plumbing.Hash, error) {
+	if h := plumbing.ComputeHash(t, content); s.below.HasEncodedObject(h) == nil {
+		return h, nil
+	}
+	o := &plumbing.MemoryObject{}
+	o.SetType(t)
+	if _, err := o.Write(content); err != nil {
+		return plumbing.ZeroHash, err
+	}
+	return s.SetEncodedObject(o)
+}
+
+func encodeCommit(tree, parent plumbing.Hash, change Change) ([]byte, error) {
+	for _, p := range []Person{change.Author, change.Committer} {
+		for _, s := range []string{p.Name, p.Email} {
+			if s == "" || strings.ContainsAny(s, "<>") || strings.ContainsFunc(s, isControl) {
+				return nil, fmt.Errorf("%q cannot stand for a commit's author or committer", clean(s))
+			}
+		}
+	}
+	if change.Message == "" || strings.ContainsRune(change.Message, 0) || !utf8.ValidString(change.Message) {
+		return nil, errors.New("a commit needs a message in UTF-8 without NUL")
+	}
+	if change.When.IsZero() {
+		return nil, errors.New("a commit needs a time")
+	}
+	var head bytes.Buffer
+	fmt.Fprintf(&head, "tree %s\nparent %s\n", tree, parent)
+	fmt.Fprintf(&head, "author %s <%s> %d +0000\n", change.Author.Name, change.Author.Email, change.When.Unix())
+	fmt.Fprintf(&head, "committer %s <%s> %d +0000\n", change.Committer.Name, change.Committer.Email, change.When.Unix())
+	body := "\n" + strings.TrimSuffix(change.Message, "\n") + "\n"
+	if change.Sign != nil {
+		signature, err := change.Sign.signCommit([]byte(head.String() + body))
+		if err != nil {
+			return nil, err
+		}
+		head.WriteString("gpgsig " + strings.ReplaceAll(strings.TrimSuffix(signature, "\n"), "\n", "\n ") + "\n")
+	}
+	return []byte(head.String() + body), nil
+}

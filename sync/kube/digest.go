@@ -1,0 +1,43 @@
+package kube
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"strings"
+
+	batchv1 "k8s.io/api/batch/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/pullgrant/pullgrant/render"
+)
+
+// BindingContent is a digest of what gives access (subjects, role), what decides over its end (our labels and annotations, the
+// owner) and what could delay it (finalizers). What others note on a binding is theirs.
+func BindingContent(b *rbacv1.RoleBinding) string {
+	return digest(b.ObjectMeta, b.Subjects, b.RoleRef)
+}
+
+// JobContent is a digest of what decides when a backstop acts.
+func JobContent(j *batchv1.Job) string {
+	suspended := j.Spec.Suspend != nil && *j.Spec.Suspend
+	return digest(j.ObjectMeta, j.Spec.Completions, j.Spec.Parallelism, j.Spec.TTLSecondsAfterFinished, suspended)
+}
+
+func digest(meta metav1.ObjectMeta, fields ...any) string {
+	ours := map[string]string{}
+	for _, m := range []map[string]string{meta.Labels, meta.Annotations} {
+		for key, value := range m {
+			if key == render.LabelManagedBy || strings.HasPrefix(key, "pullgrant.dev/") {
+				ours[key] = value
+			}
+		}
+	}
+	data, err := json.Marshal(append(fields, ours, meta.OwnerReferences, meta.Finalizers))
+	if err != nil {
+		panic("sync: write JSON: " + err.Error()) // strings and numbers always encode
+	}
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
+}

@@ -1,0 +1,88 @@
+package kube
+
+import (
+	"context"
+	"fmt"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/util/retry"
+
+	"github.com/pullgrant/pullgrant/render"
+)
+
+// The Lease says which replica leads. Its annotations carry what agents and people note for all replicas.
+const (
+	LeaseName        = "pullgrant-agent"
+	AnnotationHead   = "pullgrant.dev/head"   // the commit of the branch that was accepted last
+	AnnotationPaused = "pullgrant.dev/paused" // why nothing is to be granted; absent: it is
+)
+
+// Notes are the annotations of the Lease; none when there is no Lease yet.
+func (c *Cluster) Notes(ctx context.Context) (map[string]string, error) {
+	lease, err := c.client.CoordinationV1().Leases(Namespace).Get(ctx, LeaseName, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading Lease %s/%s: %w", Namespace, LeaseName, err)
+	}
+	return lease.Annotations, nil
+}
+
+// Note writes one annotation, or takes it away when value is empty. Somebody else may change the Lease at the same time,
+// as the leader does every other second: then it is written again.
+func (c *Cluster) Note(ctx context.Context, annotation, value string) error {
+	leases := c.client.CoordinationV1().Leases(Namespace)
+	err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+		lease, err := leases.Get(ctx, LeaseName, metav1.GetOptions{})
+		missing := apierrors.IsNotFound(err)
+		if missing {
+			lease = &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Name: LeaseName}}
+		} else if err != nil {
+			return err
+		}
+		metav1.SetMetaDataAnnotation(&lease.ObjectMeta, annotation, value)
+		if value == "" {
+			delete(lease.Annotations, annotation)
+		}
+		if missing {
+			_, err = leases.Create(ctx, lease, metav1.CreateOptions{FieldManager: render.ManagedBy})
+		} else {
+			_, err = leases.Update(ctx, lease, metav1.UpdateOptions{FieldManager: render.ManagedBy})
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("noting %s on Lease %s/%s: %w", annotation, Namespace, LeaseName, err)
+	}
+	return nil
+}
+
+// Pause has the agent of a cluster grant nothing, for a reason it repeats, until Resume. Access that was given runs to its
+// end all the same. It needs the right to get and update the Lease pullgrant-agent in pullgrant-system.
+func Pause(ctx context.Context, config *rest.Config, reason string) error {
+	c, err := NewCluster(config, "", CallTimeout, nil)
+	if err != nil {
+		return err
+	}
+	return c.Note(ctx, AnnotationPaused, reason)
+}
+
+// Resume takes a Pause back, and tells whether there was one and what it was for. It needs the same rights.
+func Resume(ctx context.Context, config *rest.Config) (paused bool, reason string, err error) {
+	c, err := NewCluster(config, "", CallTimeout, nil)
+	if err != nil {
+		return false, "", err
+	}
+	notes, err := c.Notes(ctx)
+	if err != nil {
+		return false, "", err
+	}
+	if reason, paused = notes[AnnotationPaused]; paused {
+		err = c.Note(ctx, AnnotationPaused, "")
+	}
+	return paused, reason, err
+}

@@ -1,0 +1,154 @@
+package kube
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/tools/cache"
+
+	"github.com/pullgrant/pullgrant/render"
+	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/plan"
+)
+
+// Observe reads the cluster's part of the World. Objects are listed before records, so that one that is just being made
+// is never taken for one without a record; and what a record names is looked for by name as well, so that taking the
+// label off an object does not hide it. Records that cannot be read are left out, each with an error.
+func (c *Cluster) Observe(ctx context.Context) (plan.World, []error, error) {
+	w := plan.World{Cluster: c.Name, Namespaces: map[string]string{}}
+	bindings, err := c.ListBindings(ctx)
+	if err != nil {
+		return w, nil, err
+	}
+	for i := range bindings {
+		w.Live = append(w.Live, c.Live(&bindings[i]))
+	}
+	managed := metav1.ListOptions{LabelSelector: c.selector()}
+	jobs, err := c.client.BatchV1().Jobs("").List(ctx, managed)
+	if err != nil {
+		return w, nil, fmt.Errorf("listing Jobs: %w", err)
+	}
+	for i := range jobs.Items {
+		c.addJob(&w, &jobs.Items[i])
+	}
+	present := map[plan.Object]bool{}
+	for _, l := range w.Live {
+		present[l.Place()] = true
+	}
+	maps, err := c.client.CoreV1().ConfigMaps(Namespace).List(ctx, managed)
+	if err != nil {
+		return w, nil, fmt.Errorf("listing ConfigMaps in %s: %w", Namespace, err)
+	}
+	var unreadable []error
+	for i := range maps.Items {
+		r, err := readRecord(&maps.Items[i])
+		if err != nil {
+			unreadable = append(unreadable, err)
+			continue
+		}
+		w.Records = append(w.Records, r)
+		if r.Phase == plan.Ended {
+			continue
+		}
+		for _, o := range r.Objects {
+			if err := c.lookUp(ctx, &w, o, present[o.Place()]); err != nil {
+				return w, nil, err
+			}
+		}
+	}
+	return w, unreadable, nil
+}
+
+// ListBindings are the bindings that this cluster's agent made.
+func (c *Cluster) ListBindings(ctx context.Context) ([]rbacv1.RoleBinding, error) {
+	list, err := c.client.RbacV1().RoleBindings("").List(ctx, metav1.ListOptions{LabelSelector: c.selector()})
+	if err != nil {
+		return nil, fmt.Errorf("listing RoleBindings: %w", err)
+	}
+	return list.Items, nil
+}
+
+// Bindings lists and watches them.
+func (c *Cluster) Bindings() cache.ListerWatcher {
+	all := c.client.RbacV1().RoleBindings("")
+	return &cache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+			o.LabelSelector = c.selector()
+			return all.List(ctx, o)
+		},
+		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+			o.LabelSelector = c.selector()
+			return all.Watch(ctx, o)
+		},
+	}
+}
+
+// addJob leaves out a Job that is being deleted: it is as good as gone.
+func (c *Cluster) addJob(w *plan.World, j *batchv1.Job) {
+	if j.DeletionTimestamp == nil {
+		w.Live = append(w.Live, plan.Live{Kind: render.KindJob, Namespace: j.Namespace, Name: j.Name, UID: string(j.UID),
+			Managed: c.manages(j.Labels), Content: JobContent(j)})
+	}
+}
+
+// lookUp reads the namespace of an object, and the object when the lists did not have it.
+func (c *Cluster) lookUp(ctx context.Context, w *plan.World, o plan.Object, listed bool) error {
+	if _, known := w.Namespaces[o.Namespace]; !known {
+		uid, err := c.NamespaceUID(ctx, o.Namespace)
+		if err != nil && !apierrors.IsNotFound(err) {
+			return err
+		}
+		w.Namespaces[o.Namespace] = uid
+	}
+	if listed {
+		return nil
+	}
+	var err error
+	if o.IsBinding() {
+		var binding *rbacv1.RoleBinding
+		if binding, err = c.client.RbacV1().RoleBindings(o.Namespace).Get(ctx, o.Name, metav1.GetOptions{}); err == nil {
+			w.Live = append(w.Live, c.Live(binding))
+		}
+	} else {
+		var job *batchv1.Job
+		if job, err = c.client.BatchV1().Jobs(o.Namespace).Get(ctx, o.Name, metav1.GetOptions{}); err == nil {
+			c.addJob(w, job)
+		}
+	}
+	if err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("reading %s %s/%s: %w", o.Kind, o.Namespace, o.Name, err)
+	}
+	return nil
+}
+
+// NamespaceUID reads the UID of a namespace.
+func (c *Cluster) NamespaceUID(ctx context.Context, name string) (string, error) {
+	namespace, err := c.client.CoreV1().Namespaces().Get(ctx, name, metav1.GetOptions{})
+	if err != nil {
+		return "", fmt.Errorf("reading namespace %s: %w", name, err)
+	}
+	return string(namespace.UID), nil
+}
+
+// Live is a binding as the plan sees it.
+func (c *Cluster) Live(b *rbacv1.RoleBinding) plan.Live {
+	return plan.Live{Kind: render.KindRoleBinding, Namespace: b.Namespace, Name: b.Name, UID: string(b.UID), Managed: c.manages(b.Labels), Content: BindingContent(b)}
+}
+
+// EndOf is when a binding says that it ends, or an error where nobody can tell.
+func EndOf(b *rbacv1.RoleBinding) (time.Time, error) {
+	var end requests.Time
+	err := end.UnmarshalText([]byte(b.Annotations[render.AnnotationExpiresAt]))
+	return end.Time, err
+}
+
+func (c *Cluster) manages(labels map[string]string) bool {
+	return labels[render.LabelManagedBy] == render.ManagedBy && labels[render.LabelCluster] == requests.LabelValue(c.Name)
+}

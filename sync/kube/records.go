@@ -1,0 +1,122 @@
+package kube
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/pullgrant/pullgrant/render"
+	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/plan"
+)
+
+// Save writes a record, for the first time when it has no version. One that somebody else wrote since is a conflict.
+func (c *Cluster) Save(ctx context.Context, r *plan.Record) error {
+	m, err := configMapOf(*r)
+	if err != nil {
+		return err
+	}
+	maps := c.client.CoreV1().ConfigMaps(Namespace)
+	var saved *corev1.ConfigMap
+	if r.Version == "" {
+		saved, err = maps.Create(ctx, m, metav1.CreateOptions{FieldManager: render.ManagedBy})
+	} else {
+		saved, err = maps.Update(ctx, m, metav1.UpdateOptions{FieldManager: render.ManagedBy})
+	}
+	if err != nil {
+		return fmt.Errorf("writing the record %s/%s: %w", Namespace, m.Name, err)
+	}
+	r.Version = saved.ResourceVersion
+	return nil
+}
+
+// Forget deletes a record as it was read.
+func (c *Cluster) Forget(ctx context.Context, r plan.Record) error {
+	name := requests.ObjectName(r.Grant.Name, 0)
+	err := c.client.CoreV1().ConfigMaps(Namespace).Delete(ctx, name,
+		metav1.DeleteOptions{Preconditions: &metav1.Preconditions{ResourceVersion: &r.Version}})
+	if err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("deleting the record %s/%s: %w", Namespace, name, err)
+	}
+	return nil
+}
+
+// configMapOf writes a record. The request's bytes go where any bytes may stand.
+func configMapOf(r plan.Record) (*corev1.ConfigMap, error) {
+	grant, err := json.Marshal(r.Grant)
+	if err != nil {
+		return nil, fmt.Errorf("write the record of %s: %w", r.Grant.Name, err)
+	}
+	objects, err := json.Marshal(r.Objects)
+	if err != nil {
+		return nil, fmt.Errorf("write the record of %s: %w", r.Grant.Name, err)
+	}
+	roles, err := json.Marshal(r.Roles)
+	if err != nil {
+		return nil, fmt.Errorf("write the record of %s: %w", r.Grant.Name, err)
+	}
+	data := map[string]string{"phase": string(r.Phase), "grant": string(grant), "objects": string(objects), "roles": string(roles)}
+	if r.Phase == plan.Ending || r.Phase == plan.Ended {
+		data["cause"], data["code"] = r.Cause, r.Code
+	}
+	if r.Phase == plan.Ended {
+		data["endedAt"] = r.EndedAt.String()
+	}
+	return &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: Namespace, Name: requests.ObjectName(r.Grant.Name, 0), ResourceVersion: r.Version,
+			Labels: map[string]string{
+				render.LabelManagedBy: render.ManagedBy,
+				render.LabelRequest:   requests.LabelValue(r.Grant.Name),
+				render.LabelCluster:   requests.LabelValue(r.Grant.Cluster),
+			},
+		},
+		Data:       data,
+		BinaryData: map[string][]byte{"request": r.Request, "facts": r.Facts},
+	}, nil
+}
+
+// readRecord reads what configMapOf wrote.
+func readRecord(m *corev1.ConfigMap) (plan.Record, error) {
+	r := plan.Record{Phase: plan.Phase(m.Data["phase"]), Request: m.BinaryData["request"], Facts: m.BinaryData["facts"], Cause: m.Data["cause"], Code: m.Data["code"],
+		Version: m.ResourceVersion}
+	errs := []error{json.Unmarshal([]byte(m.Data["grant"]), &r.Grant), json.Unmarshal([]byte(m.Data["objects"]), &r.Objects),
+		json.Unmarshal([]byte(m.Data["roles"]), &r.Roles)}
+	switch r.Phase {
+	case plan.Granting, plan.Granted, plan.Ending:
+		if r.Grant.Window.End.IsZero() {
+			errs = append(errs, errors.New("the grant has no end"))
+		}
+		if !plan.SameObjects(r.Objects, plan.ObjectsOf(r.Grant, true)) && !(r.Grant.BackstopOptional && plan.SameObjects(r.Objects, plan.ObjectsOf(r.Grant, false))) {
+			errs = append(errs, errors.New("its objects are not those of the grant"))
+		}
+	case plan.Ended:
+		errs = append(errs, r.EndedAt.UnmarshalText([]byte(m.Data["endedAt"])))
+	default:
+		errs = append(errs, fmt.Errorf("phase %s", requests.Quote(m.Data["phase"])))
+	}
+	if r.Cause != "" && !slices.Contains(requests.Causes, r.Cause) || strings.ContainsFunc(r.Code, func(c rune) bool { return !unicode.IsLetter(c) }) {
+		errs = append(errs, errors.New("its cause or code is none")) // both become lines of a commit message
+	}
+	for i, o := range r.Objects { // a name that no call can be made with must not hold up those of others
+		if requests.CheckName(o.Namespace) != "" || !slices.ContainsFunc(plan.ObjectsOf(r.Grant, true), func(of plan.Object) bool { return of.Kind == o.Kind && of.Name == o.Name }) {
+			errs = append(errs, fmt.Errorf("its object %d is one that none has", i+1))
+		}
+	}
+	if _, ok := requests.SplitPath(r.Grant.Path); !ok || requests.ObjectName(r.Grant.Name, 0) != m.Name {
+		errs = append(errs, errors.New("the grant is another one's"))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return r, fmt.Errorf("read ConfigMap %s/%s: %w; its bindings are taken back; delete it to have the request judged again",
+			m.Namespace, m.Name, err)
+	}
+	return r, nil
+}

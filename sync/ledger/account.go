@@ -1,0 +1,100 @@
+package ledger
+
+import (
+	"fmt"
+
+	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/git"
+)
+
+// Account is what a checkout tells about one request: what was asked and, once it ended, what came of it.
+type Account struct {
+	Name    string                `json:"name"`
+	Cluster string                `json:"cluster"`
+	Path    string                `json:"path"`             // of the file: under requests/ until it ended, then under revocations/
+	Commit  string                `json:"commit"`           // that brought the file to the branch as it is
+	Entered requests.Time         `json:"entered"`          // the commit's own time, which its author chose
+	Spec    *requests.RequestSpec `json:"spec,omitempty"`   // nil: the request could not be read
+	Status  *requests.Status      `json:"status,omitempty"` // nil: it waits for the agent or is live
+	Proof   Proof                 `json:"proof"`
+	Doubt   string                `json:"doubt,omitempty"` // why it is Unproven
+
+	checkout *git.Checkout
+	facts    git.Entry // beside the ledger entry; zero: there are none
+}
+
+// Proof is how far an account can be trusted: by the signature of its commit, never by the author's name (R50).
+type Proof string
+
+// Proofs of an account.
+const (
+	NotEnded  Proof = "none"      // a request: nothing is claimed yet that a signature could prove
+	Unchecked Proof = "unchecked" // no signers were given
+	Signed    Proof = "signed"    // the commit carries the signature of the cluster's agent
+	Unproven  Proof = "unproven"  // it does not: anybody could have written it
+)
+
+// began is when access began, else when it ended or the file came to the branch.
+func (a Account) began() requests.Time {
+	switch {
+	case a.Status == nil:
+		return a.Entered
+	case a.Status.GrantedAt == nil:
+		return a.Status.RevokedAt
+	}
+	return *a.Status.GrantedAt
+}
+
+// readAccount reads one file of the ledger or of requests/ that commit brought to the branch.
+func readAccount(path string, content []byte, commit git.Commit, signers *git.AllowedSigners) (Account, []requests.Finding) {
+	a := Account{Path: path, Commit: commit.Hash, Entered: requests.At(commit.Committer.When)}
+	if place, ok := requests.SplitPath(path); ok {
+		request, findings := requests.ParseRequest(path, content)
+		a.Name, a.Cluster, a.Spec, a.Proof = place.Name, place.Cluster, &request.Spec, NotEnded
+		return a, findings
+	}
+	place, ok := requests.SplitRevocationPath(path)
+	if !ok {
+		return a, []requests.Finding{fault(path, "path", "it is neither a request nor a ledger entry, by its path")}
+	}
+	r, findings := requests.ParseRevocation(path, content)
+	a.Name, a.Cluster, a.Spec, a.Status, a.Proof = place.Name, place.Cluster, r.Spec, &r.Status, Unchecked
+	if signers != nil {
+		a.Proof = Signed
+		if err := git.VerifyCommit(commit.Raw, signers, place.Cluster); err != nil {
+			a.Proof, a.Doubt = Unproven, err.Error()
+		}
+	}
+	return a, findings
+}
+
+// Facts reads what the request of a ledger entry was judged by, without the contents of files; nil when the entry names
+// none. The findings are facts that are not those the entry names. An error is a checkout that lacks what its history has.
+func (a Account) Facts() (*policies.Facts, []requests.Finding, error) {
+	if a.Status == nil || a.Status.Facts == "" && a.facts.Path == "" {
+		return nil, nil, nil
+	}
+	path := requests.FactsPath(a.Path)
+	differs := func(format string, args ...any) (*policies.Facts, []requests.Finding, error) {
+		return nil, []requests.Finding{fault(path, "evidence-differs", format, args...)}, nil
+	}
+	switch {
+	case a.facts.Path == "":
+		return differs("the ledger entry names facts that are not here")
+	case a.facts.Fault != "":
+		return differs("%s; it must be a plain file", a.facts.Fault)
+	}
+	data, err := a.checkout.Blob(a.facts.Hash)
+	if err != nil {
+		return nil, nil, whole(fmt.Errorf("read %s: %w", path, err))
+	}
+	if requests.Digest(data) != a.Status.Facts {
+		return differs("these are not the facts that the ledger entry names")
+	}
+	f, err := policies.ParseFacts(data)
+	if err != nil {
+		return differs("%v", err)
+	}
+	return &f, nil, nil
+}

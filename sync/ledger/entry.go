@@ -1,0 +1,56 @@
+// Package ledger is the record of ended grants in the access repository: what an entry and its commit say, who it was that
+// said so, and whether it follows from git and GitHub. `pullgrant audit` is made of it.
+package ledger
+
+import (
+	"slices"
+
+	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/plan"
+)
+
+// Revocation is the ledger entry of an ended grant. The same record always gives the same entry.
+func Revocation(r plan.Record) requests.Revocation {
+	g, e := r.Grant, r.Grant.Evidence
+	entry := requests.Revocation{
+		APIVersion: requests.APIVersion, Kind: "AccessRequest", Metadata: requests.Metadata{Name: g.Name},
+		Status: requests.Status{
+			State: requests.StateOf(r.Cause), Cause: r.Cause, Code: r.Code, Path: g.Path, Evidence: e.Source, RevokedAt: r.EndedAt,
+			PullRequest: e.PullRequest, HeadSHA: e.HeadSHA, MergeCommit: e.MergeCommit, PolicyCommit: e.PolicyCommit, Approvers: e.Approvers,
+			Challenges: e.Challenges, Ignored: e.Ignored,
+		},
+	}
+	if len(r.Facts) > 0 {
+		entry.Status.Facts = requests.Digest(r.Facts)
+	}
+	if request, findings := requests.ParseRequest(g.Path, r.Request); len(findings) == 0 {
+		entry.Spec = &request.Spec
+	}
+	if g.Subject.Name != "" {
+		entry.Status.Subject = &g.Subject
+	}
+	for _, o := range r.Objects {
+		if o.UID != "" {
+			entry.Status.GrantRefs = append(entry.Status.GrantRefs, grantRef(g, o))
+		}
+	}
+	if r.EverGranted() {
+		entry.Status.GrantedAt, entry.Status.ExpiresAt = &g.Window.Start, &g.Window.End
+	}
+	return entry
+}
+
+// grantRef is an object of a grant that is gone, as an entry tells of it: of a binding, with the role it gave.
+func grantRef(g requests.Grant, o plan.Object) requests.GrantRef {
+	ref := requests.GrantRef{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, UID: o.UID, State: requests.ObjectReclaimed}
+	if i := slices.IndexFunc(g.Items, func(b requests.Item) bool { return b.Namespace == o.Namespace && b.Name == o.Name }); i >= 0 && o.IsBinding() {
+		ref.Role, ref.Rules = g.Items[i].Role.Name, g.Items[i].Rules
+	}
+	return ref
+}
+
+// Entry is one request that leaves requests/: into the ledger, or, when its name was used before, for good.
+type Entry struct {
+	Record  plan.Record
+	Discard bool
+}

@@ -1,0 +1,95 @@
+package ledger
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+
+	"github.com/pullgrant/pullgrant/requests"
+)
+
+// Message tells what happened in words of a fixed vocabulary: names, logins and times, never the reason or any other text
+// somebody wrote (G8). The trailers stand together at its end, those of one grant after those of another, each group
+// beginning with Pullgrant-Event, which is what git interpret-trailers reads.
+func Message(cluster string, entries []Entry) string {
+	if len(entries) == 0 {
+		return ""
+	}
+	var subject string
+	var lines, trailers []string
+	for _, e := range entries {
+		subject = title(e)
+		lines = append(lines, sentence(e))
+		trailers = append(trailers, e.trailers()...)
+	}
+	if len(entries) > 1 {
+		subject = fmt.Sprintf("Revoke %d grants of %s", len(entries), cluster)
+		for i, e := range entries {
+			lines[i] = title(e) + "\n  " + lines[i]
+		}
+	}
+	return subject + "\n\n" + strings.Join(lines, "\n") + "\n\n" + strings.Join(trailers, "\n") + "\n"
+}
+
+func title(e Entry) string {
+	g := e.Record.Grant
+	switch {
+	case e.Discard:
+		return "Discard " + g.Path + ": the name is used"
+	case e.Record.Cause == requests.CauseDenied:
+		return "Refuse " + g.Name + ": " + e.Record.Code
+	}
+	return "Revoke " + g.Name + ": " + e.Record.Cause
+}
+
+func sentence(e Entry) string {
+	g, r := e.Record.Grant, e.Record
+	if e.Discard {
+		return "A request is granted at most once; ask again under a new name."
+	}
+	text := "Asked for under policy " + g.Policy
+	if requests.CheckLogin(g.Requester) == "" {
+		text = "@" + g.Requester + " asked under policy " + g.Policy
+	}
+	if g.Evidence.PullRequest != 0 {
+		text += fmt.Sprintf(" in #%d", g.Evidence.PullRequest)
+	}
+	var approvers []string
+	for _, a := range g.Evidence.Approvers {
+		approvers = append(approvers, "@"+a.Login)
+	}
+	text += ", approved by " + cmp.Or(strings.Join(approvers, ", "), "nobody")
+	if g.Evidence.Source == requests.EvidenceBranch {
+		text += " as far as is known, for the branch was trusted"
+	}
+	text += "; "
+	if !r.EverGranted() {
+		verb := "refused"
+		if r.Cause != requests.CauseDenied {
+			verb = "ended"
+		}
+		return text + "never granted, " + verb + " at " + r.EndedAt.String() + "."
+	}
+	return fmt.Sprintf("%sgranted from %s to %s, ended at %s.", text, g.Window.Start, g.Window.End, r.EndedAt)
+}
+
+func (e Entry) trailers() []string {
+	g, r := e.Record.Grant, e.Record
+	out := []string{"Pullgrant-Event: revoked", "Pullgrant-Cause: " + cmp.Or(r.Cause, requests.CauseDenied), "Pullgrant-Request: " + g.Path}
+	if g.Evidence.PullRequest != 0 {
+		out = append(out, fmt.Sprintf("Pullgrant-Pull-Request: %d", g.Evidence.PullRequest))
+	}
+	if g.Evidence.MergeCommit != "" {
+		out = append(out, "Pullgrant-Merge-Commit: "+g.Evidence.MergeCommit)
+	}
+	if r.EverGranted() {
+		out = append(out, "Pullgrant-Granted-At: "+g.Window.Start.String(), "Pullgrant-Expires-At: "+g.Window.End.String())
+	}
+	if !e.Discard {
+		out = append(out, "Pullgrant-Revoked-At: "+r.EndedAt.String())
+	}
+	for _, a := range g.Evidence.Approvers {
+		out = append(out, fmt.Sprintf("Approved-by: %s (%d)", a.Login, a.ID))
+	}
+	return out
+}

@@ -1,0 +1,238 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"time"
+
+	"github.com/pullgrant/pullgrant/internal/github"
+	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/git"
+)
+
+// maxLateness is how long after its end a grant may have ended before an audit names it.
+const maxLateness = time.Minute
+
+// Verify derives each entry of the ledger again and names what does not follow: from git, whether the agent signed it,
+// and whether the merge it names stands on the branch and brought the request it tells of; from GitHub, when client is
+// not nil, whether that pull request was merged so and approved by those people. A request whose time is over and that
+// has no entry is named too. accounts is what was checked. An error means that the check could not be finished.
+func Verify(ctx context.Context, dir string, signers *git.AllowedSigners, client *github.Client, now time.Time) (accounts []Account, findings []requests.Finding, err error) {
+	accounts, findings, err = History(dir, signers)
+	if err != nil {
+		return nil, nil, err
+	}
+	local, head, err := openCheckout(dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	line, err := onBranch(local, head)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read the history of %s: %w", dir, err)
+	}
+	for _, a := range accounts {
+		v := verifier{Checkout: local, onBranch: line, account: a}
+		if err := v.check(ctx, head, client, now); err != nil {
+			return nil, nil, fmt.Errorf("verify %s: %w", a.Path, whole(err))
+		}
+		findings = append(findings, v.findings...)
+	}
+	requests.SortFindings(findings)
+	return accounts, findings, nil
+}
+
+// check derives one account again.
+func (v *verifier) check(ctx context.Context, head string, client *github.Client, now time.Time) error {
+	status := v.account.Status
+	if status == nil {
+		return v.checkOpen(head, now)
+	}
+	if v.account.Proof == Unproven {
+		v.add("unsigned", "%s", v.account.Doubt)
+	}
+	facts, found, err := v.account.Facts()
+	if err != nil {
+		return err
+	}
+	v.facts, v.findings = facts, append(v.findings, found...)
+	if status.GrantedAt == nil {
+		return v.checkRefusal()
+	}
+	if status.Evidence == requests.EvidenceGitHub && facts == nil && len(found) == 0 {
+		v.add("no-evidence", "no facts are kept with it, so nobody can judge again what the agent judged")
+	}
+	if err := v.checkGrant(); err != nil || client == nil || status.Evidence != requests.EvidenceGitHub {
+		return err
+	}
+	pull, reviews, err := client.Reviewed(ctx, status.PullRequest)
+	if err == nil {
+		v.checkPullRequest(pull, reviews)
+	}
+	return err
+}
+
+// onBranch are the commits of the first-parent line that ends at tip.
+func onBranch(local *git.Checkout, tip string) (map[string]bool, error) {
+	commits := map[string]bool{}
+	for c, err := range local.FirstParents(tip) {
+		if err != nil {
+			return nil, err
+		}
+		commits[c.Hash] = true
+	}
+	return commits, nil
+}
+
+// verifier derives one account again.
+type verifier struct {
+	*git.Checkout
+	onBranch map[string]bool
+	account  Account
+	facts    *policies.Facts // kept with the account; nil: none
+	findings []requests.Finding
+}
+
+func (v *verifier) add(rule, format string, args ...any) {
+	v.findings = append(v.findings, fault(v.account.Path, rule, format, args...))
+}
+
+// checkOpen names a request that should have ended and has no entry: the longest it can last is what it asks for, else what
+// its policy gives at most.
+func (v *verifier) checkOpen(head string, now time.Time) error {
+	longest := v.account.Spec.Duration
+	if longest == 0 {
+		at, err := v.Commit(head)
+		if err != nil {
+			return err
+		}
+		path := policies.Path(v.account.Spec.Policy)
+		file, err := v.Find(at, path)
+		if err != nil || file.Path == "" || file.Fault != "" {
+			return err
+		}
+		content, err := v.Blob(file.Hash)
+		if err != nil {
+			return err
+		}
+		policy, _ := policies.ParsePolicy(path, content)
+		longest = policy.Spec.Target.MaxDuration
+	}
+	if end := v.account.Entered.Add(time.Duration(longest)); longest > 0 && now.Sub(end) > maxLateness {
+		v.add("no-revocation", "its time was over at %s at the latest, and there is no ledger entry: is the agent of %s running?", requests.At(end), v.account.Cluster)
+	}
+	return nil
+}
+
+// checkGrant checks what git alone tells of a grant.
+func (v *verifier) checkGrant() error {
+	status := v.account.Status
+	switch {
+	case status.Evidence != requests.EvidenceGitHub:
+		v.add("branch-trusted", "the branch was trusted: no approval was ever checked")
+	case len(status.Approvers) == 0 || status.PullRequest == 0:
+		v.add("no-approval", "it names no pull request with an approval")
+	}
+	if status.ExpiresAt == nil || !status.GrantedAt.Before(status.ExpiresAt.Time) {
+		v.add("window", "its window has no end after its start")
+	} else if late := status.RevokedAt.Sub(status.ExpiresAt.Time); late > maxLateness {
+		v.add("late", "access ended %s after its end", late)
+	}
+	return v.checkMerge()
+}
+
+// checkMerge checks that the merge brought the request the entry tells of, and nothing else.
+func (v *verifier) checkMerge() error {
+	status := v.account.Status
+	merge, before, err := v.merged()
+	if err != nil || before.Hash == "" {
+		return err
+	}
+	if err := v.Compare(&merge, before); err != nil {
+		return err
+	}
+	if len(merge.Changes) != 1 || merge.TooMany || merge.Changes[0].Path != status.Path || merge.Changes[0].Before.Path != "" ||
+		merge.Changes[0].After.Fault != "" {
+		v.add("no-request", "commit %s does not add %s and nothing else", merge.Hash, requests.Quote(status.Path))
+		return nil
+	}
+	content, err := v.Blob(merge.Changes[0].After.Hash)
+	if err != nil {
+		return err
+	}
+	request, found := requests.ParseRequest(status.Path, content)
+	if len(found) > 0 || v.account.Spec == nil || !reflect.DeepEqual(request.Spec, *v.account.Spec) {
+		v.add("request-differs", "the entry tells of another request than commit %s brought", merge.Hash)
+	}
+	if asked := request.Spec.Duration; asked > 0 && status.ExpiresAt != nil && status.ExpiresAt.Sub(status.GrantedAt.Time) > time.Duration(asked) {
+		v.add("window", "its window is longer than the %s that were asked for", asked)
+	}
+	return v.judgeAgain(merge, before, merge.Changes[0].After)
+}
+
+// checkRefusal checks a request that was never granted, when facts are kept of it.
+func (v *verifier) checkRefusal() error {
+	if v.facts == nil {
+		return nil
+	}
+	merge, before, err := v.merged()
+	if err != nil || before.Hash == "" {
+		return err
+	}
+	asked, err := v.Find(merge, v.account.Status.Path)
+	if err != nil {
+		return err
+	}
+	return v.judgeAgain(merge, before, asked)
+}
+
+// merged are the commit that brought the request and the one it stands on; zero Commits, and a finding, when there are none.
+func (v *verifier) merged() (merge, before git.Commit, err error) {
+	name := v.account.Status.MergeCommit
+	if !v.onBranch[name] {
+		v.add("no-merge", "the commit %s that is said to have brought the request is not on the branch", requests.Quote(name))
+		return merge, before, nil
+	}
+	if merge, err = v.Commit(name); err != nil {
+		return merge, before, err
+	}
+	if len(merge.Parents) == 0 {
+		v.add("no-merge", "commit %s has no parent: it brought everything", merge.Hash)
+		return merge, before, nil
+	}
+	before, err = v.Commit(merge.Parents[0])
+	return merge, before, err
+}
+
+// checkPullRequest checks what GitHub says of a grant.
+func (v *verifier) checkPullRequest(pull policies.PullRequest, reviews []policies.Review) {
+	status := v.account.Status
+	switch {
+	case !pull.Merged:
+		v.add("not-merged", "pull request #%d is not merged", pull.Number)
+		return
+	case pull.MergeCommitSHA != status.MergeCommit || pull.HeadSHA != status.HeadSHA:
+		v.add("not-merged", "pull request #%d was merged as %s from %s, not as %s from %s", pull.Number, pull.MergeCommitSHA, pull.HeadSHA,
+			requests.Quote(status.MergeCommit), requests.Quote(status.HeadSHA))
+	case !pull.MergedAt.Equal(status.GrantedAt.Time):
+		v.add("window", "pull request #%d was merged at %s, and the window begins at %s", pull.Number, pull.MergedAt, status.GrantedAt)
+	}
+	for _, approver := range status.Approvers {
+		if !approvedBy(approver, pull, reviews) {
+			v.add("no-approval", "pull request #%d has no review %d by %s (%d) that approves its head", pull.Number, approver.ReviewID,
+				requests.Quote(approver.Login), approver.ID)
+		}
+	}
+}
+
+// approvedBy finds the review of an approver. One that was dismissed after the merge was an approval then.
+func approvedBy(approver requests.Approver, pull policies.PullRequest, reviews []policies.Review) bool {
+	for _, r := range reviews {
+		if r.ID == approver.ReviewID {
+			return (r.State == "APPROVED" || r.State == "DISMISSED") && r.User.ID == approver.ID && r.CommitID == pull.HeadSHA &&
+				r.SubmittedAt.Equal(approver.Time.Time) && !r.SubmittedAt.After(pull.MergedAt.Time)
+		}
+	}
+	return false
+}

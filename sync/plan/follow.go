@@ -1,0 +1,200 @@
+package plan
+
+import (
+	"slices"
+	"time"
+
+	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/render"
+	"github.com/pullgrant/pullgrant/requests"
+)
+
+// follow plans for one record.
+func (p *planner) follow(r Record) {
+	if r.Phase == Ended {
+		if r.Cause == "" {
+			if r.Cause = p.removal(r, r.EndedAt.Time); r.Cause == "" {
+				return
+			}
+			p.add(End, r)
+		}
+		p.close(r)
+		return
+	}
+	state := p.examine(r)
+	if cause, code, over := p.verdict(r, state); over {
+		for _, l := range state.found {
+			p.claimed[l.UID] = true
+		}
+		if proof := p.Proofs[r.Grant.Path]; code != "" && code == proof.Decision.Code && !state.existed {
+			r.Facts, r.Grant.Evidence = proof.Facts, proof.Evidence // those that it is refused by
+		}
+		r.Phase, r.Cause, r.Code, r.Objects = Ended, cause, string(code), state.objects
+		if !state.gives() {
+			r.EndedAt = p.lastSeen(r)
+		}
+		slices.Reverse(state.found) // bindings before the Jobs that own them
+		p.add(End, r, state.found...)
+		p.close(r)
+		return
+	}
+	for _, l := range state.found {
+		p.claimed[l.UID] = true
+	}
+	if r.Phase == Granting && (state.missing == 0 || p.Main != nil && len(p.Stopped) == 0 && r.Grant.Window.Open(p.now) && p.provenAgain(r)) {
+		r.Objects = state.objects
+		p.add(Grant, r)
+	}
+}
+
+// provenAgain tells whether a grant that an earlier try left unfinished was judged again and is the same: its record alone
+// gives nobody access.
+func (p *planner) provenAgain(r Record) bool {
+	proof := p.Proofs[r.Grant.Path]
+	again := proof.Decision.Grant
+	return proof.Decision.Outcome == policies.Allowed && proof.Blob == r.Grant.Evidence.Blob &&
+		again.Subject == r.Grant.Subject && requests.EqualItems(again.Items, r.Grant.Items) && !again.Window.End.Before(r.Grant.Window.End.Time)
+}
+
+// close plans the ledger entry of an ended grant, and that its record is forgotten once the entry is there.
+func (p *planner) close(r Record) {
+	if p.Main == nil || r.Cause == "" {
+		return
+	}
+	_, asked := p.Main.Requests[r.Grant.Path]
+	if asked || !slices.Contains(p.Main.Names[r.Grant.Name], requests.RevocationPath(p.Cluster, r.Grant.Name)) {
+		p.add(Enter, r)
+	}
+	p.add(Forget, r)
+}
+
+// remains is what is left of the objects of a grant.
+type remains struct {
+	objects  []Object // as recorded, with the UIDs of those found for the first time
+	found    []Live   // the grant's own, whatever was done to them
+	missing  int      // not there
+	lost     bool     // one that is not there was
+	edited   bool     // there, with other content
+	foreign  bool     // something else stands under the name
+	replaced bool     // the namespace is another one
+	existed  bool     // at least one binding was there at some time, or may have been
+}
+
+// gives tells whether any of the bindings is left.
+func (s remains) gives() bool {
+	return slices.ContainsFunc(s.found, func(l Live) bool { return l.Kind == render.KindRoleBinding })
+}
+
+func (p *planner) examine(r Record) remains {
+	s := remains{objects: slices.Clone(r.Objects)}
+	for i, o := range s.objects {
+		uid, exists := p.Namespaces[o.Namespace]
+		s.replaced = s.replaced || o.NamespaceUID != "" && exists && uid != o.NamespaceUID
+		there, found := p.live[o.Place()]
+		switch {
+		case !found:
+			s.missing++
+			s.lost = s.lost || o.UID != ""
+		case o.UID == there.UID:
+			s.found = append(s.found, there)
+			s.edited = s.edited || there.Content != o.Content
+		case o.UID == "" && there.Managed && there.Content == o.Content:
+			s.found = append(s.found, there)
+			s.objects[i].UID = there.UID
+		case o.UID == "" && slices.ContainsFunc(p.gone(r), func(g Gone) bool { return g.UID == there.UID }):
+			s.found = append(s.found, there) // it was seen as it was made, and then without its label
+			s.objects[i].UID, s.edited = there.UID, true
+		case o.UID == "" && !o.IsBinding() && there.Managed:
+			s.missing++ // of a try whose answer never came: its TTL is another, so it is swept and made anew
+		default:
+			s.missing++
+			s.lost = s.lost || o.UID != ""
+			s.foreign = true
+		}
+		s.existed = s.existed || o.IsBinding() && o.Content != ""
+	}
+	return s
+}
+
+// verdict says whether a grant is over, and why.
+func (p *planner) verdict(r Record, s remains) (cause string, code policies.Code, over bool) {
+	end := r.Grant.Window.End.Time
+	due := !p.now.Before(end)
+	seen := p.gone(r)
+	early := len(seen) > 0 && seen[0].At.Before(end)
+	proof := p.Proofs[r.Grant.Path]
+	judged := proof.Blob != "" && proof.Blob == r.Grant.Evidence.Blob
+	removed, changed := false, false
+	if p.Main != nil {
+		blob, asked := p.Main.Requests[r.Grant.Path]
+		removed, changed = !asked, asked && blob != r.Grant.Evidence.Blob
+	}
+	switch {
+	case r.Phase == Ending && r.Cause != "":
+		return r.Cause, policies.Code(r.Code), true
+	case r.Phase == Ending:
+		return p.removal(r, p.now), "", true
+	case len(seen) > 0 && seen[0].Expired:
+		return requests.CauseExpired, "", true
+	case due && !s.existed && len(seen) == 0:
+		return requests.CauseDenied, policies.ExpiredBeforeGrant, true
+	case due && !early:
+		return requests.CauseExpired, "", true
+	case removed:
+		return p.removal(r, p.now), "", true
+	case changed:
+		return requests.CauseRevoked, "", true
+	case p.Withdrawn[r.Grant.Path] != "":
+		return p.Withdrawn[r.Grant.Path], "", true
+	case p.Drift[r.Grant.Path] != "":
+		return p.Drift[r.Grant.Path], "", true
+	case s.replaced:
+		return requests.CauseNamespaceReplaced, "", true
+	case s.edited:
+		return requests.CauseRevoked, "", true
+	case s.foreign && r.Phase == Granting && len(seen) == 0:
+		return requests.CauseDenied, policies.BindingConflict, true
+	case s.lost, s.missing > 0 && len(seen) > 0:
+		return requests.CauseBindingDeleted, "", true
+	case r.Phase == Granting && s.missing > 0 && judged && proof.Decision.Outcome == policies.Denied:
+		return requests.CauseDenied, proof.Decision.Code, true
+	case due:
+		return requests.CauseExpired, "", true
+	}
+	return "", "", false
+}
+
+// gone are the bindings of the grant that were seen to disappear, the first one first.
+func (p *planner) gone(r Record) []Gone {
+	var seen []Gone
+	for _, o := range r.Objects {
+		for _, g := range p.vanished[o.Place()] {
+			if o.UID == g.UID || o.UID == "" && o.Content == g.Content {
+				seen = append(seen, g)
+			}
+		}
+	}
+	slices.SortFunc(seen, func(a, b Gone) int { return a.At.Compare(b.At) })
+	return seen
+}
+
+// lastSeen is when the last binding of a grant that has none left disappeared; zero when nobody saw it.
+func (p *planner) lastSeen(r Record) (at requests.Time) {
+	if seen := p.gone(r); len(seen) > 0 && len(seen) == len(r.Grant.Items) {
+		at = requests.At(seen[len(seen)-1].At)
+	}
+	return at
+}
+
+// removal is the cause of a grant whose request file is gone from main: given back by who asked for it, or taken. It is
+// "" while that is not known; access ends without waiting for it.
+func (p *planner) removal(r Record, since time.Time) string {
+	remover, known := p.Removers[r.Grant.Path]
+	switch {
+	case known && remover != "" && requests.NamePart(remover) == requests.NamePart(r.Grant.Requester):
+		return requests.CauseRelinquished
+	case known, !p.now.Before(since.Add(MaxWait)):
+		return requests.CauseRevoked
+	}
+	return ""
+}

@@ -1,0 +1,122 @@
+// Package plan says what an agent is to do next, from the branch, the cluster and what it remembers of each grant. It is
+// pure: the same world gives the same steps, so that what was planned can be planned again.
+package plan
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/requests"
+)
+
+// MaxWait is how long a request or a question about it may stay undecided because facts cannot be had.
+const MaxWait = 24 * time.Hour
+
+// Make says what is to be done, in order. It is a function of its arguments alone; applied in full, planning again gives
+// nothing (G7).
+func Make(now time.Time, w World) []Step {
+	p := planner{World: w, now: now, live: map[Object]Live{}, vanished: map[Object][]Gone{}, claimed: map[string]bool{}, taken: map[string]string{}}
+	for _, l := range slices.Backward(w.Live) {
+		p.live[l.Place()] = l
+	}
+	for _, g := range w.Gone {
+		p.vanished[g.Place()] = append(p.vanished[g.Place()], g)
+	}
+	records := slices.SortedFunc(slices.Values(w.Records), func(a, b Record) int { return cmp.Compare(a.Grant.Name, b.Grant.Name) })
+	for _, r := range records {
+		p.taken[r.Grant.Name] = r.Grant.Path
+		p.follow(r)
+	}
+	p.sweep()
+	if w.Main != nil {
+		for _, path := range slices.Sorted(maps.Keys(w.Main.Requests)) {
+			p.consider(path, w.Main.Requests[path])
+		}
+	}
+	order := []Action{End, Sweep, Grant, Deny, Enter, Discard, Forget}
+	slices.SortStableFunc(p.steps, func(a, b Step) int {
+		return cmp.Compare(slices.Index(order, a.Action), slices.Index(order, b.Action))
+	})
+	return p.steps
+}
+
+type planner struct {
+	World
+	now      time.Time
+	live     map[Object]Live   // by place
+	vanished map[Object][]Gone // by place
+	steps    []Step
+	claimed  map[string]bool   // UIDs of objects that a grant explains or an earlier step deletes
+	taken    map[string]string // path by the name of every request that has a record or gets one
+}
+
+func (p *planner) add(action Action, r Record, remove ...Live) {
+	p.steps = append(p.steps, Step{Action: action, Record: r, Delete: remove})
+}
+
+func (p *planner) sweep() {
+	for _, l := range p.Live {
+		if l.Managed && !p.claimed[l.UID] {
+			p.add(Sweep, Record{}, l)
+		}
+	}
+}
+
+// consider plans for one request on main.
+func (p *planner) consider(path, blob string) {
+	place, ok := requests.SplitPath(path)
+	if owner, taken := p.taken[place.Name]; !ok || taken && owner == path {
+		return
+	} else if taken || p.used(place.Name) {
+		p.add(Discard, Record{Grant: requests.Grant{Name: place.Name, Path: path, Cluster: p.Cluster, Policy: place.Policy}})
+		return
+	}
+	if len(p.Stopped) > 0 {
+		return
+	}
+	proof := p.Proofs[path]
+	decision := proof.Decision
+	if len(p.Main.Names[place.Name]) > 1 {
+		decision = policies.Refuse(policies.RequestIDReused, "another request has the name %s", place.Name)
+		proof.Evidence.Blob = blob
+	} else if proof.Blob != blob {
+		return
+	}
+	r := Record{Phase: Granting, Request: proof.Content, Facts: proof.Facts, Grant: requests.Grant{
+		Name: place.Name, Path: path, Cluster: place.Cluster, Policy: place.Policy, Evidence: proof.Evidence}}
+	cause, code := requests.CauseDenied, decision.Code
+	if decision.Outcome == policies.Failed {
+		if p.now.Before(proof.Since.Add(MaxWait)) {
+			return
+		}
+		code = policies.ExpiredBeforeGrant
+	}
+	if decision.Outcome == policies.Allowed {
+		r.Grant, code = *decision.Grant, policies.ExpiredBeforeGrant
+		switch withdrawn := p.Withdrawn[path]; {
+		case withdrawn != "":
+			cause, code = withdrawn, ""
+		case r.Grant.Window.Open(p.now):
+			p.taken[place.Name] = path
+			p.add(Grant, r)
+			return
+		case p.now.Before(r.Grant.Window.Start.Time):
+			return
+		}
+	}
+	p.taken[place.Name] = path
+	r.Phase, r.Cause, r.Code, r.EndedAt = Ended, cause, string(code), requests.At(p.now)
+	p.add(Deny, r)
+	p.close(r)
+}
+
+// used tells whether the ledger of any cluster has the name (G4).
+func (p *planner) used(name string) bool {
+	return slices.ContainsFunc(p.Main.Names[name], func(path string) bool {
+		_, asked := requests.SplitPath(path)
+		return !asked
+	})
+}

@@ -1,0 +1,54 @@
+package plan
+
+import (
+	"cmp"
+	"fmt"
+)
+
+// Action is what a Step does.
+type Action string
+
+// Actions in the order in which a plan has them: what takes access away comes first.
+const (
+	End     Action = "end"     // delete the grant's objects, then note cause and time in its record
+	Sweep   Action = "sweep"   // delete managed objects that no grant explains
+	Grant   Action = "grant"   // note Granting, create the objects that are missing, note Granted
+	Deny    Action = "deny"    // note the refusal of a request
+	Enter   Action = "enter"   // write the ended grant into the ledger and remove the request file, in git
+	Discard Action = "discard" // remove a request file whose name was used before, in git
+	Forget  Action = "forget"  // delete the record of a grant that is in the ledger
+)
+
+// Step is one thing to do. Record is the grant's record as it is to become; Discard has only its Grant's Name and Path.
+type Step struct {
+	Action Action
+	Record Record
+	Delete []Live // in this order: what gives access comes first
+}
+
+// String is the step for people.
+func (s Step) String() string {
+	g := s.Record.Grant
+	switch s.Action {
+	case Sweep:
+		return fmt.Sprintf("sweep %s: managed, but of no grant", s.Delete[0])
+	case End, Deny:
+		text := fmt.Sprintf("%s %s: %s", s.Action, g.Name, cmp.Or(s.Record.Cause, "removed from main"))
+		if s.Record.Code != "" {
+			text += " " + s.Record.Code
+		}
+		for _, l := range s.Delete {
+			text += fmt.Sprintf(", delete %s", l)
+		}
+		return text
+	case Grant:
+		text := fmt.Sprintf("grant %s to %s until %s", g.Name, g.Subject.Name, g.Window.End)
+		for _, b := range g.Items {
+			text += fmt.Sprintf(", %s in %s", b.Role.Name, b.Namespace)
+		}
+		return text
+	case Discard:
+		return fmt.Sprintf("discard %s: the name is used", g.Path)
+	}
+	return fmt.Sprintf("%s %s", s.Action, g.Name)
+}

@@ -1,0 +1,77 @@
+package plan
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/requests"
+)
+
+// World is everything a plan follows from.
+type World struct {
+	Cluster string
+	// Main is the branch; nil when it cannot be had or does not continue from what was accepted. Then nothing is granted
+	// and nothing recorded, but all that needs only the cluster goes on (G5).
+	Main    *Main
+	Records []Record
+	// Live are the managed objects, and whatever stands under the name of an object of a grant that has not ended.
+	Live       []Live
+	Namespaces map[string]string // UID by name, of the namespaces that records name; absent: does not exist
+	Gone       []Gone
+	// Removers are, by path, the authors of the pull requests that removed a request file. "" means that no pull request
+	// did; absent, that it is not known yet.
+	Removers map[string]string
+	// Drift has, by path, the causes that end grants which the branch or the cluster contradicts by now.
+	Drift map[string]string
+	// Withdrawn has, by path, the causes for which a withdrawal that is still open ends a grant, whether it has begun or not.
+	Withdrawn map[string]string
+	Proofs    map[string]Proof // by path, of requests on main without a record, or with one that is not granted yet
+	Stopped   []Stop           // while there is any, no request is granted or refused
+}
+
+// Stop is one thing that keeps the agent from granting, until it has passed.
+type Stop struct {
+	Code    policies.Code
+	Message string // what it is and what to do
+}
+
+// Main is what the branch says.
+type Main struct {
+	Tip      string
+	Requests map[string]string // paths of this cluster's requests that are plain files in the right place, to the blob
+	// Names are, by request name, all paths below requests/ and revocations/ of any cluster whose file has that name.
+	Names map[string][]string
+}
+
+// Live is one RoleBinding, or one Job, in the cluster.
+type Live struct {
+	Kind, Namespace, Name, UID string
+	Managed                    bool   // carries the labels of an object of this cluster's agent
+	Content                    string // digest of everything about it that gives access or decides over its end
+}
+
+// Place is where it stands: the object of a grant that stands there has the same.
+func (l Live) Place() Object { return Object{Kind: l.Kind, Namespace: l.Namespace, Name: l.Name} }
+
+// Gone is a managed binding whose disappearance was seen.
+type Gone struct {
+	Live
+	At      time.Time
+	Expired bool // it was due when the agent took it away
+}
+
+// Proof is the judgement of a request that is on main.
+type Proof struct {
+	Blob     string
+	Content  []byte // of the file; nil when it could not be read
+	Decision policies.Decision
+	Evidence requests.Evidence // as far as it is known, also of a refusal
+	Facts    []byte            // as the ledger keeps them; nil when there are none
+	Since    time.Time         // when the agent first saw the request
+}
+
+// String is the object for people.
+func (l Live) String() string {
+	return fmt.Sprintf("%s %s/%s (%s)", l.Kind, l.Namespace, l.Name, l.UID)
+}
