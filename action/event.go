@@ -33,7 +33,8 @@ type payload struct {
 
 // errMergeQueue explains why a merge queue cannot work: it tests commits that nobody reviewed
 // (R42).
-var errMergeQueue = errors.New("merge queues are refused: the queue merges commits that no reviewer saw; turn the queue off for this repository")
+var errMergeQueue = errors.New("merge queues are refused: the queue merges commits that no " +
+	"reviewer saw; turn the queue off for this repository")
 
 // isCommit tells whether text is a commit's full name; anything else that a payload calls one
 // goes no further.
@@ -59,10 +60,13 @@ func parseEvent(name string, data []byte) (target, error) {
 		}
 	case "workflow_run":
 		if isCommit(p.WorkflowRun.HeadSHA) {
-			return target{headSHA: p.WorkflowRun.HeadSHA, queue: p.WorkflowRun.Event == "merge_group"}, nil
+			return target{headSHA: p.WorkflowRun.HeadSHA,
+					queue: p.WorkflowRun.Event == "merge_group"},
+				nil
 		}
 	default:
-		return target{}, fmt.Errorf("the event %q is not one of pull_request_target, pull_request, pull_request_review, workflow_run, push", name)
+		return target{}, fmt.Errorf("the event %q is not one of pull_request_target, "+
+			"pull_request, pull_request_review, workflow_run, push", name)
 	}
 	return target{}, fmt.Errorf("the payload of the event %q names no pull request or commit", name)
 }

@@ -17,22 +17,27 @@ import (
 
 // Result is what a run came to.
 type Result struct {
-	// Outcome is that of the pull request judged, the worst one when there were several, Allowed when none is open.
+	// Outcome is that of the pull request judged, the worst one when there were several, Allowed
+	// when none is open.
 	Outcome policies.Outcome
-	// Reported is set by `exit-code: reported`: the check run carries the verdict, the step only tells that it was posted.
+	// Reported is set by `exit-code: reported`: the check run carries the verdict, the step only
+	// tells that it was posted.
 	Reported bool
 }
 
-// Run judges the pull requests that the current event is about and reports each verdict. getenv gives GITHUB_* and
-// INPUT_* variables, out takes log lines and workflow commands, now is the moment of judging. An error means that no
-// verdict, or not every one, could be reported; it has been logged, escaped, and the output decision is error.
-func Run(ctx context.Context, getenv func(string) string, out io.Writer, now time.Time) (Result, error) {
+// Run judges the pull requests that the current event is about and reports each verdict. getenv
+// gives GITHUB_* and INPUT_* variables, out takes log lines and workflow commands, now is the
+// moment of judging. An error means that no verdict, or not every one, could be reported; it has
+// been logged, escaped, and the output decision is error.
+func Run(ctx context.Context, getenv func(string) string, out io.Writer, now time.Time) (Result,
+	error) {
 	a := githubactions.New(githubactions.WithGetenv(getenv), githubactions.WithWriter(out))
 	result, err := run(ctx, a, now)
 	if err != nil {
 		result.Outcome = policies.Failed
 		setOutputs(a, policies.Decision{Outcome: policies.Failed, Code: policies.EvaluationError})
-		// The runner obeys commands in any line of a step, on stderr too, and an error can quote a file's name.
+		// The runner obeys commands in any line of a step, on stderr too, and an error can quote a
+		// file's name.
 		a.Errorf("%v", err)
 	}
 	return result, err
@@ -79,11 +84,13 @@ func run(ctx context.Context, a *githubactions.Action, now time.Time) (Result, e
 func newClient(a *githubactions.Action) (*github.Client, error) {
 	owner, name, ok := strings.Cut(a.Getenv("GITHUB_REPOSITORY"), "/")
 	if !ok {
-		return nil, errors.New("GITHUB_REPOSITORY is not set to owner/name; run this as a GitHub Action")
+		return nil, errors.New("GITHUB_REPOSITORY is not set to owner/name; run this as a " +
+			"GitHub Action")
 	}
 	token := strings.TrimSpace(cmp.Or(a.GetInput("token"), a.Getenv("GITHUB_TOKEN")))
 	if token == "" {
-		return nil, errors.New("no token: set the input token to one of a GitHub App that may read members and write checks")
+		return nil, errors.New("no token: set the input token to one of a GitHub App that may " +
+			"read members and write checks")
 	}
 	if a.Getenv("GITHUB_ACTIONS") == "true" { // elsewhere nobody swallows the line
 		a.AddMask(token)

@@ -9,8 +9,8 @@ import (
 	"github.com/pullgrant/pullgrant/requests"
 )
 
-// TestSummaryTellsWhatApproversNeed holds the layout: who asks, who receives, where, what, how long, why, who may still
-// approve, and why an approval does not count.
+// TestSummaryTellsWhatApproversNeed holds the layout: who asks, who receives, where, what, how
+// long, why, who may still approve, and why an approval does not count.
 func TestSummaryTellsWhatApproversNeed(t *testing.T) {
 	at := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
 	binding := func(role string) requests.Item {
@@ -19,26 +19,35 @@ func TestSummaryTellsWhatApproversNeed(t *testing.T) {
 	}
 	logs, look := binding("logs"), binding("look")
 	v := verdict{number: 7, headSHA: "1111", at: at, decision: policies.Decision{
-		Outcome: policies.Pending, Code: policies.InsufficientApprovals, Message: "one is missing", Kind: policies.KindRequest,
+		Outcome: policies.Pending, Code: policies.InsufficientApprovals, Message: "one is missing",
+		Kind:    policies.KindRequest,
 		HeadSHA: "1111", PolicyCommit: "2222", Reason: "INC 123",
-		Grant: &requests.Grant{Cluster: "prod", Policy: "debug", Requester: "alice", Duration: requests.Duration(time.Hour),
-			Subject: requests.Subject{Kind: "User", Name: "Alice"},
-			Items:   []requests.Item{logs}},
+		Grant: &requests.Grant{Cluster: "prod", Policy: "debug", Requester: "alice",
+			Duration: requests.Duration(time.Hour),
+			Subject:  requests.Subject{Kind: "User", Name: "Alice"},
+			Items:    []requests.Item{logs}},
 		Challenges: []policies.ChallengeResult{
-			{Kind: "CodeOwnerReview", Path: "requests", Count: 2, Approvers: []string{"bob"}, Reviewers: []string{"bob", "carol"}},
-			{Kind: "PeerReview", Count: 1, Approvers: []string{"bob"}, Reviewers: []string{"bob", "carol"}, Met: true},
+			{Kind: "CodeOwnerReview", Path: "requests", Count: 2, Approvers: []string{"bob"},
+				Reviewers: []string{"bob", "carol"}},
+			{Kind: "PeerReview", Count: 1, Approvers: []string{"bob"}, Reviewers: []string{"bob",
+				"carol"}, Met: true},
 			{Kind: "PeerReview", Count: 1},
 		},
 		Roles: []policies.RoleView{
 			{Item: logs, Catalogued: true, Holds: true,
-				Permissions: []rbac.Permission{{Resource: "pods", Verbs: []string{"get"}}, {Resource: "secrets", Verbs: []string{"get"}}},
-				Beyond:      []rbac.Permission{{Resource: "secrets", Verbs: []string{"get"}}},
-				Risks:       []rbac.Risk{{Code: "secrets", Text: "can read Secrets", High: true}, {Code: "x", Text: "and more"}}},
-			{Item: look, Catalogued: true, Permissions: []rbac.Permission{{Resource: "pods", Verbs: []string{"*"}},
-				{Resource: "nodes", Verbs: []string{"get"}}, {Resource: "secrets", Verbs: []string{"*"}}}},
+				Permissions: []rbac.Permission{{Resource: "pods", Verbs: []string{"get"}},
+					{Resource: "secrets", Verbs: []string{"get"}}},
+				Beyond: []rbac.Permission{{Resource: "secrets", Verbs: []string{"get"}}},
+				Risks: []rbac.Risk{{Code: "secrets", Text: "can read Secrets", High: true},
+					{Code: "x", Text: "and more"}}},
+			{Item: look, Catalogued: true, Permissions: []rbac.Permission{{Resource: "pods",
+				Verbs: []string{"*"}},
+				{Resource: "nodes", Verbs: []string{"get"}}, {Resource: "secrets",
+					Verbs: []string{"*"}}}},
 		},
 		Widened: []string{"policy debug: carol may ask too"},
-		Ignored: []policies.IgnoredReview{{Login: "dave", Code: policies.ApprovalStale, Message: "the approval is old"}},
+		Ignored: []policies.IgnoredReview{{Login: "dave", Code: policies.ApprovalStale,
+			Message: "the approval is old"}},
 	}}
 	const want = `### #7 Pending: InsufficientApprovals
 

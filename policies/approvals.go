@@ -20,9 +20,10 @@ type opinion struct {
 	blocks bool
 }
 
-// opinions computes the latest opinion of each reviewer (R6, R7, R8, R10): keyed by account number, ordered by time and
-// review number; comments change nothing, a dismissal clears and revives nothing; reviews after the merge are no part
-// of it. What an account said that no longer exists stands alone, review by review.
+// opinions computes the latest opinion of each reviewer (R6, R7, R8, R10): keyed by account number,
+// ordered by time and review number; comments change nothing, a dismissal clears and revives
+// nothing; reviews after the merge are no part of it. What an account said that no longer exists
+// stands alone, review by review.
 func opinions(f Facts) []opinion {
 	reviews := slices.Clone(f.Reviews)
 	slices.SortStableFunc(reviews, func(a, b Review) int {
@@ -47,12 +48,17 @@ func opinions(f Facts) []opinion {
 			delete(latest, key)
 		}
 	}
-	return slices.SortedFunc(maps.Values(latest), func(a, b opinion) int { return cmp.Compare(a.review.ID, b.review.ID) })
+	return slices.SortedFunc(maps.Values(latest), func(a, b opinion) int {
+		return cmp.Compare(
+			a.review.ID, b.review.ID)
+	})
 }
 
-// IsBot tells whether an account is no person's, by its type or its name: it never counts, and nobody asks what it may do (R17).
+// IsBot tells whether an account is no person's, by its type or its name: it never counts, and
+// nobody asks what it may do (R17).
 func (u User) IsBot() bool {
-	return u.Type != "User" || strings.HasSuffix(strings.ToLower(u.Login), "[bot]") || strings.EqualFold(u.Login, "copilot")
+	return u.Type != "User" || strings.HasSuffix(strings.ToLower(u.Login), "[bot]") ||
+		strings.EqualFold(u.Login, "copilot")
 }
 
 // tally is what the reviews of a pull request come to before any challenge is asked.
@@ -73,7 +79,8 @@ func (j *judge) tally(conditions []condition) tally {
 		}
 		switch {
 		case o.blocks && j.mayBlock(o.user, conditions):
-			t.blocked = fmt.Sprintf("@%s requested changes; they must approve, or the review must be dismissed",
+			t.blocked = fmt.Sprintf("@%s requested changes; they must approve, or the review "+
+				"must be dismissed",
 				cmp.Or(o.user.Login, "ghost"))
 		case o.blocks:
 		case code != "":
@@ -85,8 +92,8 @@ func (j *judge) tally(conditions []condition) tally {
 	return t
 }
 
-// approve asks every challenge and checks the rules about approvals. When approvals are missing, the refusal is the first
-// reason, in the fixed order, for which one that was given does not count.
+// approve asks every challenge and checks the rules about approvals. When approvals are missing,
+// the refusal is the first reason, in the fixed order, for which one that was given does not count.
 func (j *judge) approve() {
 	if j.stopped {
 		return
@@ -110,14 +117,21 @@ func (j *judge) approve() {
 		unmet = "no challenge is defined, so nothing can be approved"
 	}
 	for _, o := range t.counting {
-		if !slices.ContainsFunc(d.Challenges, func(c ChallengeResult) bool { return c.counted(o.user.Login) }) {
-			t.ignored = append(t.ignored, ignore(o, ApproverNotAllowed, "not one of "+reviewersOf(d.Challenges...)))
+		if !slices.ContainsFunc(d.Challenges, func(c ChallengeResult) bool {
+			return c.counted(
+				o.user.Login)
+		}) {
+			t.ignored = append(t.ignored, ignore(o, ApproverNotAllowed, "not one of "+
+				reviewersOf(d.Challenges...)))
 			continue
 		}
 		d.Approvers = append(d.Approvers, requests.Approver{Login: o.user.Login, ID: o.user.ID,
 			ReviewID: o.review.ID, Time: o.review.SubmittedAt})
 	}
-	slices.SortStableFunc(t.ignored, func(a, b IgnoredReview) int { return cmp.Compare(a.ReviewID, b.ReviewID) })
+	slices.SortStableFunc(t.ignored, func(a, b IgnoredReview) int {
+		return cmp.Compare(a.ReviewID,
+			b.ReviewID)
+	})
 	d.Ignored = t.ignored
 	j.run(approvalSteps(t, unmet)...)
 }
@@ -125,7 +139,8 @@ func (j *judge) approve() {
 // approvalSteps check what the reviews came to.
 func approvalSteps(t tally, unmet string) []step {
 	steps := []step{{ChangesRequested, func() string { return t.blocked }}}
-	for _, code := range []Code{ApprovalStale, SelfApproval, ContributorApproval, BotApproval, ApproverNotAllowed} {
+	for _, code := range []Code{ApprovalStale, SelfApproval, ContributorApproval, BotApproval,
+		ApproverNotAllowed} {
 		steps = append(steps, step{code, func() string {
 			i := slices.IndexFunc(t.ignored, func(r IgnoredReview) bool { return r.Code == code })
 			if unmet == "" || i < 0 {
@@ -143,9 +158,10 @@ func ignore(o opinion, code Code, why string) IgnoredReview {
 		Message: fmt.Sprintf("the approval by @%s does not count: %s", login, why)}
 }
 
-// mayBlock tells whether a request for changes holds the pull request up: that of anyone who can write, and, when they
-// have lost that, still that of whoever may have had it: deleted accounts, the people of identities.yaml and the reviewers
-// who were asked for (R9). Otherwise any reader could stop every request.
+// mayBlock tells whether a request for changes holds the pull request up: that of anyone who can
+// write, and, when they have lost that, still that of whoever may have had it: deleted accounts,
+// the people of identities.yaml and the reviewers who were asked for (R9). Otherwise any reader
+// could stop every request.
 func (j *judge) mayBlock(u User, conditions []condition) bool {
 	if u.ID == 0 || u.IsBot() {
 		return u.ID == 0
@@ -163,16 +179,23 @@ func (j *judge) canWrite(u User) bool {
 
 // disqualify tells why an approval cannot count for any challenge.
 func (j *judge) disqualify(o opinion) (Code, string) {
-	f, head, most := j.facts, j.facts.PullRequest.HeadSHA, j.world.policy.Spec.limits().MaxApprovalAge // of the merge, or of now (R24)
-	rebased := slices.ContainsFunc(f.BaseChanges, func(t requests.Time) bool { return !t.Before(o.review.SubmittedAt.Time) })
+	// of the merge, or of now (R24)
+	f, head, most := j.facts, j.facts.PullRequest.HeadSHA,
+		j.world.policy.Spec.limits().MaxApprovalAge
+	rebased := slices.ContainsFunc(f.BaseChanges, func(t requests.Time) bool {
+		return !t.Before(
+			o.review.SubmittedAt.Time)
+	})
 	switch {
 	case o.review.CommitID != head: // R11, R12
-		return ApprovalStale, fmt.Sprintf("stale, it approved %s and the head is %s", cmp.Or(short(o.review.CommitID), "no commit"), short(head))
+		return ApprovalStale, fmt.Sprintf("stale, it approved %s and the head is %s",
+			cmp.Or(short(o.review.CommitID), "no commit"), short(head))
 	case rebased:
 		return ApprovalStale, "stale, the base branch was changed after it"
 	case j.overtaken(o) != nil:
 		change := j.overtaken(o)
-		return ApprovalStale, fmt.Sprintf("stale, pull request #%d changed %s after it", change.PullRequest, requests.Quote(change.Path))
+		return ApprovalStale, fmt.Sprintf("stale, pull request #%d changed %s after it",
+			change.PullRequest, requests.Quote(change.Path))
 	case f.judgedAt(j.now).Sub(o.review.SubmittedAt.Time) > time.Duration(most):
 		return ApprovalStale, fmt.Sprintf("stale, it is older than %s", most)
 	}
@@ -188,11 +211,13 @@ func (j *judge) disqualify(o opinion) (Code, string) {
 	user := f.Users[strings.ToLower(o.user.Login)]
 	identity, known := j.world.identities.pinned(o.user)
 	switch {
-	case known && (identity.GitHubID != o.user.ID || !strings.EqualFold(identity.GitHub, o.user.Login)):
-		return ApproverNotAllowed, fmt.Sprintf("their account is @%s, number %d, but %s has @%s, number %d", o.user.Login, o.user.ID,
+	case known && !identity.is(o.user):
+		return ApproverNotAllowed, fmt.Sprintf("their account is @%s, number %d, but %s has "+
+			"@%s, number %d", o.user.Login, o.user.ID,
 			IdentitiesPath, identity.GitHub, identity.GitHubID)
 	case !j.canWrite(o.user): // R19
-		return ApproverNotAllowed, fmt.Sprintf("they need write permission and have %q", cmp.Or(user.Permission, "none"))
+		return ApproverNotAllowed, fmt.Sprintf("they need write permission and have %q",
+			cmp.Or(user.Permission, "none"))
 	case f.Repository.Organization && !user.Member: // R21
 		return ApproverNotAllowed, "they are not a member of the organization"
 	}
@@ -210,7 +235,8 @@ func (j *judge) overtaken(o opinion) *Change {
 	return &j.facts.Changes[i]
 }
 
-// isSelf tells whether a reviewer is the author, the requester or the subject under any account (R13, R14).
+// isSelf tells whether a reviewer is the author, the requester or the subject under any account
+// (R13, R14).
 func (j *judge) isSelf(u User) string {
 	if u.ID == j.facts.PullRequest.Author.ID {
 		return "they opened the pull request"
@@ -237,7 +263,8 @@ func (j *judge) contributed(u User) string {
 			return "they wrote commit " + short(c.SHA)
 		}
 		for _, address := range c.CoAuthors {
-			if account, _ := accountOf(address); account.ID == u.ID || strings.EqualFold(account.Login, u.Login) {
+			if account, _ := accountOf(address); account.ID == u.ID ||
+				strings.EqualFold(account.Login, u.Login) {
 				return "they are a co-author of commit " + short(c.SHA)
 			}
 		}
@@ -252,7 +279,8 @@ func (j *judge) contributed(u User) string {
 
 var noreply = regexp.MustCompile(`^(?:([0-9]{1,18})\+)?([A-Za-z0-9_-]+(?:\[bot\])?)@users\.noreply\.[a-z0-9.-]+$`)
 
-// accountOf reads GitHub's noreply addresses: ID+login@users.noreply.github.com, or without the ID on old accounts.
+// accountOf reads GitHub's noreply addresses: ID+login@users.noreply.github.com, or without the ID
+// on old accounts.
 func accountOf(address string) (User, bool) {
 	m := noreply.FindStringSubmatch(address)
 	if m == nil {

@@ -23,7 +23,8 @@ func TestRoleRisksOfTheCatalogue(t *testing.T) {
 	}
 	path := rbac.CatalogPath("prod-eu", "debug")
 	data, err := rbac.NewCatalog("prod-eu", "debug", true, []rbac.RoleRule{{APIGroups: []string{""},
-		Resources: []string{"pods", "pods/log", "events"}, Verbs: []string{"watch", "get", "list"}}}).Encode()
+		Resources: []string{"pods", "pods/log", "events"}, Verbs: []string{"watch", "get",
+			"list"}}}).Encode()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,11 +33,18 @@ func TestRoleRisksOfTheCatalogue(t *testing.T) {
 		files map[string]string
 		want  rbac.Risk
 	}{
-		"none":       {nil, rbac.Risk{Code: "uncatalogued", High: true, Text: "the role's rules are not in the catalogue; run `pullgrant catalog --cluster prod-eu`"}},
-		"broken":     {map[string]string{path: strings.Replace(whole, "- get", "- create", 1)}, rbac.Risk{Code: "uncatalogued", High: true, Text: "the role's catalogue file is not valid: catalog/prod-eu/debug.yaml:13:9: spec.hash is not that of the rules below; write the file again with `pullgrant catalog` [hash]"}},
-		"aggregated": {map[string]string{path: whole}, rbac.Risk{Code: "aggregated", Text: "is put together from other roles, so what it allows can change without anybody changing it"}},
+		"none": {nil, rbac.Risk{Code: "uncatalogued", High: true, Text: "the role's rules " +
+			"are not in the catalogue; run `pullgrant catalog --cluster prod-eu`"}},
+		"broken": {map[string]string{path: strings.Replace(whole, "- get", "- create", 1)},
+			rbac.Risk{Code: "uncatalogued", High: true, Text: "the role's catalogue file is not " +
+				"valid: catalog/prod-eu/debug.yaml:13:9: spec.hash is not that of the rules " +
+				"below; write the file again with `pullgrant catalog` [hash]"}},
+		"aggregated": {map[string]string{path: whole}, rbac.Risk{Code: "aggregated",
+			Text: "is put together from other roles, so what it allows can change without " +
+				"anybody changing it"}},
 	} {
-		if got := tree(test.files).RoleRisks("prod-eu", "debug"); len(got) != 1 || got[0] != test.want {
+		if got := tree(test.files).RoleRisks("prod-eu", "debug"); len(got) != 1 ||
+			got[0] != test.want {
 			t.Errorf("%s: %+v", what, got)
 		}
 	}

@@ -4,14 +4,16 @@ import (
 	"github.com/pullgrant/pullgrant/requests"
 )
 
-// codeOwnerChallenge is met by owners of the request's path: any of those in the line of CODEOWNERS that matches (R33).
+// codeOwnerChallenge is met by owners of the request's path: any of those in the line of CODEOWNERS
+// that matches (R33).
 func codeOwnerChallenge() challengeKind {
 	return challengeKind{
 		name:  CodeOwnerReview,
 		about: "CodeOwnerReview: owners of the request's path approve.",
 		check: func(d *requests.Document, at string, _ Challenge) {
 			if d.Has(at + ".reviewers") {
-				d.Add(at+".reviewers", "challenge", "CodeOwnerReview takes its reviewers from CODEOWNERS; "+
+				d.Add(at+".reviewers", "challenge", "CodeOwnerReview takes its reviewers from "+
+					"CODEOWNERS; "+
 					"remove the field or use PeerReview")
 			}
 		},

@@ -8,15 +8,17 @@ import (
 	"github.com/pullgrant/pullgrant/requests"
 )
 
-// challengeKind is all that policies know of one kind of challenge. A new kind is a file challenge_<kind>.go and a row in
-// challengeKinds (docs/new-kind.md).
+// challengeKind is all that policies know of one kind of challenge. A new kind is a file
+// challenge_<kind>.go and a row in challengeKinds (docs/new-kind.md).
 type challengeKind struct {
 	name string // of Challenge.Kind
 	// about is one sentence for the schema.
 	about string
-	// check finds what is wrong with a challenge of a policy file beyond the rules of its fields; at is where it stands.
+	// check finds what is wrong with a challenge of a policy file beyond the rules of its fields;
+	// at is where it stands.
 	check func(d *requests.Document, at string, c Challenge)
-	// who is the one answer to who may meet it: judging, lint, explain, replay and the list of reviewers go by it.
+	// who is the one answer to who may meet it: judging, lint, explain, replay and the list of
+	// reviewers go by it.
 	who func(w world, c condition) []Party
 	// asks are the questions that met needs answered about those who said yes.
 	asks func(w world, c condition, t tally) []Question
@@ -32,10 +34,15 @@ type condition struct {
 	path string // of the changed file, whose owners a CodeOwnerReview asks
 }
 
-// challengeKinds is the closed list of the kinds. It is a function because kinds may hold other kinds.
-func challengeKinds() []challengeKind { return []challengeKind{codeOwnerChallenge(), peerChallenge()} }
+// challengeKinds is the closed list of the kinds. It is a function because kinds may hold other
+// kinds.
+func challengeKinds() []challengeKind {
+	return []challengeKind{codeOwnerChallenge(),
+		peerChallenge()}
+}
 
-// kind is the row of the challenge's kind. A kind without one has refused its file before anybody asks.
+// kind is the row of the challenge's kind. A kind without one has refused its file before anybody
+// asks.
 func (c Challenge) kind() (challengeKind, bool) {
 	kinds := challengeKinds()
 	i := slices.IndexFunc(kinds, func(k challengeKind) bool { return k.name == c.Kind })
@@ -61,8 +68,8 @@ func checkChallenge(d *requests.Document, at string, c Challenge) {
 
 func (k challengeKind) sentence() string { return k.about }
 
-// conditions are what must be met before a pull request is allowed: the policy's challenges for a request, otherwise one
-// owner of each path (R33).
+// conditions are what must be met before a pull request is allowed: the policy's challenges for a
+// request, otherwise one owner of each path (R33).
 func (j *judge) conditions() (all []condition) {
 	if j.decision.Kind == KindRequest {
 		for _, c := range j.world.policy.Spec.Challenges {
@@ -85,8 +92,8 @@ func (w world) who(c condition) []Party {
 	return kind.who(w, c)
 }
 
-// reviewed is how a challenge stands that asks for the approvals of some people: one person counts once in it, and may
-// meet several (R23).
+// reviewed is how a challenge stands that asks for the approvals of some people: one person counts
+// once in it, and may meet several (R23).
 func reviewed(w world, f Facts, c condition, t tally) ChallengeResult {
 	parties := w.who(c)
 	result := ChallengeResult{Kind: c.Kind, Count: c.Count, Reviewers: partyNames(parties)}
@@ -99,7 +106,8 @@ func reviewed(w world, f Facts, c condition, t tally) ChallengeResult {
 	return result
 }
 
-// askedOfTeams are the questions of reviewed: of each who said something, whether they are in the teams that are asked.
+// askedOfTeams are the questions of reviewed: of each who said something, whether they are in the
+// teams that are asked.
 func askedOfTeams(w world, c condition, t tally) (all []Question) {
 	for _, o := range t.opinions {
 		all = append(all, teamQuestions(w.who(c), o.user)...)
@@ -113,7 +121,8 @@ func checkReviewers(d *requests.Document, at string, c Challenge) {
 	checkParties(d, at+".reviewers", c.Reviewers)
 }
 
-// Approval is one challenge of a policy on one cluster, with those who can meet it as far as the repository tells.
+// Approval is one challenge of a policy on one cluster, with those who can meet it as far as the
+// repository tells.
 type Approval struct {
 	Kind   string   `json:"kind"`
 	Count  int      `json:"count"`
@@ -122,7 +131,8 @@ type Approval struct {
 	Teams  []string `json:"teams"`          // GitHub teams; only GitHub knows who is in them
 }
 
-// Approvals are the challenges of a policy for requests on one cluster. It is meant for a tree without findings.
+// Approvals are the challenges of a policy for requests on one cluster. It is meant for a tree
+// without findings.
 func (t Tree) Approvals(policy AccessPolicy, cluster string) []Approval {
 	return t.world(policy).approvals(cluster)
 }

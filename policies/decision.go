@@ -20,7 +20,8 @@ const (
 	Failed                 // the facts do not suffice to decide: EvaluationError
 )
 
-var outcomes = [...]string{Denied: "denied", Pending: "pending", Allowed: "allowed", Failed: "error"}
+var outcomes = [...]string{Denied: "denied", Pending: "pending", Allowed: "allowed",
+	Failed: "error"}
 
 // String is the outcome as outputs and JSON hold it.
 func (o Outcome) String() string { return outcomes[o] }
@@ -91,7 +92,8 @@ func (c Code) Outcome() Outcome {
 	switch c {
 	case EvaluationError, ClockSkew, RulesetWeakened, Paused, Unfenced, OverPrivileged:
 		return Failed
-	case DraftPullRequest, ChangesRequested, ApprovalStale, SelfApproval, ContributorApproval, BotApproval,
+	case DraftPullRequest, ChangesRequested, ApprovalStale, SelfApproval, ContributorApproval,
+		BotApproval,
 		ApproverNotAllowed, InsufficientApprovals:
 		return Pending
 	}
@@ -177,7 +179,8 @@ func (c ChallengeResult) counted(login string) bool {
 
 // missing says what is needed and what there is.
 func (c ChallengeResult) missing() string {
-	return fmt.Sprintf("%s needs %d approval(s) by %s and has %d", c.Kind, c.Count, reviewersOf(c), len(c.Approvers))
+	return fmt.Sprintf("%s needs %d approval(s) by %s and has %d", c.Kind, c.Count, reviewersOf(c),
+		len(c.Approvers))
 }
 
 // reviewersOf are all who may meet one of the challenges, or a part of it.
@@ -193,12 +196,15 @@ func reviewersOf(all ...ChallengeResult) string {
 	return strings.Join(sorted(names), ", ")
 }
 
-// Remaining are those whose approval may still meet one of the decision's challenges: not whoever has given it, nor the
-// requester, who is never counted.
+// Remaining are those whose approval may still meet one of the decision's challenges: not whoever
+// has given it, nor the requester, who is never counted.
 func (d Decision) Remaining(c ChallengeResult) []string {
 	return slices.DeleteFunc(slices.Clone(c.Reviewers), func(name string) bool {
 		return d.Grant != nil && strings.EqualFold(name, d.Grant.Requester) ||
-			slices.ContainsFunc(c.Approvers, func(login string) bool { return strings.EqualFold(login, name) })
+			slices.ContainsFunc(c.Approvers, func(login string) bool {
+				return strings.EqualFold(
+					login, name)
+			})
 	})
 }
 

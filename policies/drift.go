@@ -8,10 +8,11 @@ import (
 	"github.com/pullgrant/pullgrant/requests"
 )
 
-// Drift tells why grants of one policy that were allowed do not go with tree any more, as causes of ledger entries by the
-// path of the request: the policy is gone or gives something else, or a requester is not in identities.yaml or the policy
-// any more. A grant that nothing speaks against is not in the result; where a file does not read, none is: what cannot be
-// judged ends nothing. Membership of GitHub teams is not asked; who may ask by a team keeps what was granted.
+// Drift tells why grants of one policy that were allowed do not go with tree any more, as causes of
+// ledger entries by the path of the request: the policy is gone or gives something else, or a
+// requester is not in identities.yaml or the policy any more. A grant that nothing speaks against
+// is not in the result; where a file does not read, none is: what cannot be judged ends nothing.
+// Membership of GitHub teams is not asked; who may ask by a team keeps what was granted.
 func Drift(tree Tree, grants []requests.Grant) map[string]string {
 	found := map[string]string{}
 	if len(grants) == 0 {
@@ -42,7 +43,8 @@ func (j *judge) drift(g requests.Grant) string {
 	identity, known := j.world.identities.find(g.Requester)
 	isTeam := func(p Party) bool { return p.Kind == PartyGroup && strings.Contains(p.Name, "/") }
 	if !known || identity.Kubernetes.Username != g.Subject.Name ||
-		!j.world.isParty(j.facts, spec.Subjects, g.Requester) && !slices.ContainsFunc(spec.Subjects, isTeam) {
+		!j.world.isParty(j.facts, spec.Subjects, g.Requester) && !slices.ContainsFunc(spec.Subjects,
+			isTeam) {
 		return requests.CauseSubjectRemoved
 	}
 	return ""

@@ -11,17 +11,20 @@ import (
 	"github.com/pullgrant/pullgrant/requests"
 )
 
-// Evaluate judges one pull request under the policies in tree, normally f.Base. It checks the rules in the fixed order
-// of docs/rules.md and stops at the first refusal; now is the moment of judging. Nothing of an earlier judgement is kept (R39).
+// Evaluate judges one pull request under the policies in tree, normally f.Base. It checks the rules
+// in the fixed order of docs/rules.md and stops at the first refusal; now is the moment of judging.
+// Nothing of an earlier judgement is kept (R39).
 func Evaluate(tree Tree, f Facts, now time.Time) Decision {
 	j := newJudge(tree, f, now)
-	j.run(step{EvaluationError, j.complete}, step{NotARequestPR, j.shape}, step{PullRequestNotMerged, j.open})
+	j.run(step{EvaluationError, j.complete}, step{NotARequestPR, j.shape},
+		step{PullRequestNotMerged, j.open})
 	switch j.decision.Kind {
 	case KindRequest:
 		j.readRequest(f.Head)
 		j.run(j.fileSteps()...)
 		j.run(j.policySteps()...)
-		j.run(step{RequesterNotAllowed, j.author}, step{RequestIDReused, j.reused}, step{ExpiredBeforeGrant, j.waitedTooLong})
+		j.run(step{RequesterNotAllowed, j.author}, step{RequestIDReused, j.reused},
+			step{ExpiredBeforeGrant, j.waitedTooLong})
 		j.run(j.pullRequestSteps()...)
 		j.approve()
 	case KindWithdrawal:
@@ -34,7 +37,8 @@ func Evaluate(tree Tree, f Facts, now time.Time) Decision {
 		j.run(j.pullRequestSteps()...)
 		j.approve()
 	case KindChange:
-		j.run(step{FileRejected, j.changedFiles}, step{PolicyInvalid, j.resultingTree}, step{CodeownersInvalid, j.codeowners},
+		j.run(step{FileRejected, j.changedFiles}, step{PolicyInvalid, j.resultingTree},
+			step{CodeownersInvalid, j.codeowners},
 			step{RequesterNotAllowed, j.person})
 		j.run(j.pullRequestSteps()...)
 		j.approve()
@@ -42,7 +46,8 @@ func Evaluate(tree Tree, f Facts, now time.Time) Decision {
 	return j.finish()
 }
 
-// Refuse is the Decision for a refusal found before the rules could be checked, such as facts that could not be gathered.
+// Refuse is the Decision for a refusal found before the rules could be checked, such as facts that
+// could not be gathered.
 func Refuse(code Code, format string, args ...any) Decision {
 	return Decision{}.Refused(code, format, args...)
 }
@@ -141,7 +146,8 @@ func (j *judge) open() string {
 	return ""
 }
 
-// readRequest parses the request file in the given tree; what is wrong with it is told by fileSteps.
+// readRequest parses the request file in the given tree; what is wrong with it is told by
+// fileSteps.
 func (j *judge) readRequest(tree Tree) {
 	file, ok := tree.Files[j.decision.Path]
 	if !ok || file.problem() != "" {
@@ -160,7 +166,9 @@ func (j *judge) fileSteps() []step {
 
 func (j *judge) file() string {
 	if _, ok := requests.SplitPath(j.decision.Path); !ok {
-		return fmt.Sprintf("%s: a request stands at requests/<cluster>/<policy>/<yyyymmdd>-<requester>-<slug>.yaml", requests.Quote(j.decision.Path))
+		return fmt.Sprintf("%s: a request stands at "+
+			"requests/<cluster>/<policy>/<yyyymmdd>-<requester>-<slug>.yaml",
+			requests.Quote(j.decision.Path))
 	}
 	file, ok := j.facts.Head.Files[j.decision.Path]
 	if !ok {
@@ -210,7 +218,8 @@ func (j *judge) codeowners() string {
 		return j.ownerFindings[0].String()
 	}
 	if len(j.facts.CodeownersErrors) > 0 {
-		return "GitHub reports an error in CODEOWNERS: " + requests.Quote(j.facts.CodeownersErrors[0])
+		return "GitHub reports an error in CODEOWNERS: " +
+			requests.Quote(j.facts.CodeownersErrors[0])
 	}
 	for _, path := range j.changedPaths() {
 		if len(j.world.ownersOf(path)) == 0 {
@@ -251,7 +260,10 @@ func (j *judge) changedFiles() string {
 func (j *judge) resultingTree() string {
 	after := j.tree.overlay(j.facts.Files, j.facts.Head)
 	if j.facts.PullRequest.Merged { // its tests have told its authors what they had to tell
-		maps.DeleteFunc(after.Files, func(name string, _ TreeFile) bool { return isUnder(name, TestsFolder) })
+		maps.DeleteFunc(after.Files, func(name string, _ TreeFile) bool {
+			return isUnder(name,
+				TestsFolder)
+		})
 	}
 	findings := after.Check()
 	if len(findings) == 0 {
@@ -261,14 +273,16 @@ func (j *judge) resultingTree() string {
 	return fmt.Sprintf("after the merge the policies would not be valid: %s", findings[0])
 }
 
-// ownWithdrawal tells whether the author gives back access of their own, which needs nobody's approval (R37).
+// ownWithdrawal tells whether the author gives back access of their own, which needs nobody's
+// approval (R37).
 func (j *judge) ownWithdrawal() bool {
 	if j.document == nil || len(j.document.Findings) > 0 {
 		return false
 	}
 	author := j.facts.PullRequest.Author
 	identity, ok := j.world.identities.find(j.request.Spec.Requester)
-	return author.ID != 0 && strings.EqualFold(author.Login, j.request.Spec.Requester) && ok && identity.GitHubID == author.ID
+	return author.ID != 0 && strings.EqualFold(author.Login, j.request.Spec.Requester) && ok &&
+		identity.GitHubID == author.ID
 }
 
 func short(sha string) string { return sha[:min(7, len(sha))] }

@@ -11,13 +11,15 @@ import (
 	"github.com/pullgrant/pullgrant/requests"
 )
 
-// MaxFactsSize bounds the facts that are kept with a ledger entry, in bytes: a ConfigMap, which holds them until the grant
-// ends, has room for 1 MiB. Those of an ordinary request have two to four thousand.
+// MaxFactsSize bounds the facts that are kept with a ledger entry, in bytes: a ConfigMap, which
+// holds them until the grant ends, has room for 1 MiB. Those of an ordinary request have two to
+// four thousand.
 const MaxFactsSize = 256 << 10
 
-// Encode writes the facts of a request as the ledger keeps them: JSON on one line, in which files are named by their git
-// blobs and have no content, and roles that are not asked for are left out: that stays in git. Everything else is kept.
-// The same facts always give the same bytes, and so do facts whose files were read again from git.
+// Encode writes the facts of a request as the ledger keeps them: JSON on one line, in which files
+// are named by their git blobs and have no content, and roles that are not asked for are left out:
+// that stays in git. Everything else is kept. The same facts always give the same bytes, and so do
+// facts whose files were read again from git.
 func (f Facts) Encode() ([]byte, error) {
 	_, path, _ := KindOf(f.Files)
 	return f.bare(path).marshal()
@@ -31,7 +33,8 @@ func (f Facts) marshal() ([]byte, error) {
 	return []byte(requests.EscapeJSON(string(data)) + "\n"), nil
 }
 
-// bare is f without the contents of files; with a request, also without the roles that it does not ask for.
+// bare is f without the contents of files; with a request, also without the roles that it does not
+// ask for.
 func (f Facts) bare(request string) Facts {
 	f.Base, f.Head = f.Base.bare(request), f.Head.bare(request)
 	if f.Merge != nil {
@@ -59,11 +62,12 @@ func (t Tree) bare(request string) Tree {
 
 func (f TreeFile) bare() TreeFile { return TreeFile{Mode: f.Mode, Blob: f.Blob} }
 
-// ParseFacts reads what Encode writes, and not one byte else. The facts cannot be judged until their files have been read
-// from git.
+// ParseFacts reads what Encode writes, and not one byte else. The facts cannot be judged until
+// their files have been read from git.
 func ParseFacts(data []byte) (f Facts, err error) {
 	if len(data) > MaxFactsSize {
-		return f, fmt.Errorf("the facts have %d bytes; the most allowed is %d", len(data), MaxFactsSize)
+		return f, fmt.Errorf("the facts have %d bytes; the most allowed is %d", len(data),
+			MaxFactsSize)
 	}
 	if err := json.Unmarshal(data, &f); err != nil {
 		return f, errors.New("the file holds no facts of a pull request")
@@ -74,17 +78,20 @@ func ParseFacts(data []byte) (f Facts, err error) {
 	return f, nil
 }
 
-// maxIgnored bounds the approvals without effect that an entry lists: whoever can read the repository can give one.
+// maxIgnored bounds the approvals without effect that an entry lists: whoever can read the
+// repository can give one.
 const maxIgnored = 50
 
 // Evidence adds to e what a ledger entry tells of how the decision came about.
 func (d Decision) Evidence(e requests.Evidence) requests.Evidence {
 	e.PolicyCommit, e.Approvers, e.Challenges, e.Ignored = d.PolicyCommit, d.Approvers, nil, nil
 	for _, c := range d.Challenges {
-		e.Challenges = append(e.Challenges, requests.ChallengeStatus{Kind: c.Kind, Path: c.Path, Count: c.Count, Approvers: c.Approvers})
+		e.Challenges = append(e.Challenges, requests.ChallengeStatus{Kind: c.Kind, Path: c.Path,
+			Count: c.Count, Approvers: c.Approvers})
 	}
 	for _, r := range d.Ignored[:min(len(d.Ignored), maxIgnored)] {
-		e.Ignored = append(e.Ignored, requests.IgnoredApproval{Login: r.Login, ReviewID: r.ReviewID, Code: string(r.Code)})
+		e.Ignored = append(e.Ignored, requests.IgnoredApproval{Login: r.Login, ReviewID: r.ReviewID,
+			Code: string(r.Code)})
 	}
 	return e
 }

@@ -15,8 +15,8 @@ import (
 	"github.com/pullgrant/pullgrant/testdata/findings"
 )
 
-// FuzzEvaluate judges whatever facts: it never panics, judges alike twice, allows nothing without an approval of the
-// head or a withdrawal, and gives nothing but what the policy lists.
+// FuzzEvaluate judges whatever facts: it never panics, judges alike twice, allows nothing without
+// an approval of the head or a withdrawal, and gives nothing but what the policy lists.
 func FuzzEvaluate(f *testing.F) {
 	now, _ := time.Parse(time.RFC3339, cases.Now)
 	all, seen := scenarios(f), map[string]bool{}
@@ -61,10 +61,12 @@ func FuzzEvaluate(f *testing.F) {
 		}
 		for _, a := range d.Approvers {
 			if a.ID == 0 || a.ID == facts.PullRequest.Author.ID {
-				t.Fatalf("the approval of %+v counted for the pull request of %+v", a, facts.PullRequest.Author)
+				t.Fatalf("the approval of %+v counted for the pull request of %+v", a,
+					facts.PullRequest.Author)
 			}
 		}
-		if d.Kind == policies.KindRequest && (d.Grant == nil || len(d.Grant.Items) == 0 || d.Grant.Duration <= 0 || d.Grant.Subject.Name == "") {
+		if d.Kind == policies.KindRequest && (d.Grant == nil || len(d.Grant.Items) == 0 ||
+			d.Grant.Duration <= 0 || d.Grant.Subject.Name == "") {
 			t.Fatalf("allowed without a whole grant: %+v", d.Grant)
 		}
 		if merged && !d.Grant.Window.Open(now) && !now.Before(d.Grant.Window.Start.Time) {
@@ -73,13 +75,14 @@ func FuzzEvaluate(f *testing.F) {
 	})
 }
 
-// FuzzParsePolicy reads whatever bytes as each of the files under policies/: findings lie within the file, and a policy
-// that is accepted asks for an approval and bounds what it gives.
+// FuzzParsePolicy reads whatever bytes as each of the files under policies/: findings lie within
+// the file, and a policy that is accepted asks for an approval and bounds what it gives.
 func FuzzParsePolicy(f *testing.F) {
 	for _, file := range scenarios(f)["request/allow_approved_by_code_owner"].Facts.Base.Files {
 		f.Add([]byte(file.Content))
 	}
-	f.Add([]byte("{apiVersion: pullgrant.dev/v1alpha1, kind: AccessPolicy, spec: {challenges: [{kind: AnyOf}]}}\n"))
+	f.Add([]byte("{apiVersion: pullgrant.dev/v1alpha1, kind: AccessPolicy, spec: {challenges: " +
+		"[{kind: AnyOf}]}}\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		_, found := policies.ParseIdentities(policies.IdentitiesPath, data)
 		findings.Within(t, data, found)
@@ -89,8 +92,11 @@ func FuzzParsePolicy(f *testing.F) {
 		if findings.Within(t, data, found); len(found) > 0 {
 			return
 		}
-		if p.Metadata.Name != "payments-debug" || len(p.Spec.Clusters) == 0 || len(p.Spec.Subjects) == 0 || len(p.Spec.Challenges) == 0 ||
-			p.Spec.Target.MaxDuration <= 0 || p.Spec.Target.DefaultDuration > p.Spec.Target.MaxDuration || len(p.Spec.Target.Grants) == 0 {
+		if p.Metadata.Name != "payments-debug" || len(p.Spec.Clusters) == 0 ||
+			len(p.Spec.Subjects) == 0 || len(p.Spec.Challenges) == 0 ||
+			p.Spec.Target.MaxDuration <= 0 ||
+			p.Spec.Target.DefaultDuration > p.Spec.Target.MaxDuration ||
+			len(p.Spec.Target.Grants) == 0 {
 			t.Fatalf("accepted: %+v", p)
 		}
 		for _, c := range p.Spec.Challenges {
@@ -99,7 +105,8 @@ func FuzzParsePolicy(f *testing.F) {
 			}
 		}
 		for _, g := range p.Spec.Target.Grants {
-			if len(g.AllowedNamespaces) == 0 || g.RoleRef.Name == "" || g.RoleRef.Kind != requests.KindClusterRole {
+			if len(g.AllowedNamespaces) == 0 || g.RoleRef.Name == "" ||
+				g.RoleRef.Kind != requests.KindClusterRole {
 				t.Fatalf("accepted the grant %+v", g)
 			}
 		}

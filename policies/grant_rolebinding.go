@@ -15,7 +15,8 @@ var roleBindingGrant = grantKind{
 	about: "KubernetesRoleBinding: a RoleBinding in one namespace.",
 	check: func(d *requests.Document, at string, g GrantSpec) {
 		if !slices.Contains(g.AllowedNamespaces, g.DefaultNamespace) {
-			d.Check(at+".defaultNamespace", "namespace", g.DefaultNamespace, "it must be one of allowedNamespaces")
+			d.Check(at+".defaultNamespace", "namespace", g.DefaultNamespace,
+				"it must be one of allowedNamespaces")
 		}
 	},
 	protected: func(g GrantSpec) (problems []string) {
@@ -34,7 +35,8 @@ var roleBindingGrant = grantKind{
 		if problem := protectedRole(g.RoleRef.Name); problem != "" {
 			return item, refusal{RoleNotAllowed, "spec.policy", problem}
 		}
-		return item, refusal{NamespaceNotAllowed, "spec.namespace", namespaceProblem(item.Namespace, g.AllowedNamespaces)}
+		return item, refusal{NamespaceNotAllowed, "spec.namespace", namespaceProblem(item.Namespace,
+			g.AllowedNamespaces)}
 	},
 	offers: func(g GrantSpec) (all []requests.Item) {
 		for _, namespace := range g.AllowedNamespaces {
@@ -50,11 +52,15 @@ var roleBindingGrant = grantKind{
 		c, ok, findings := t.Role(cluster, i.Role.Name)
 		return c.Spec.Rules, ok && len(findings) == 0
 	},
-	words: func(g GrantSpec) string { return bindingOf(g, strings.Join(g.AllowedNamespaces, " or ")).String() },
+	words: func(g GrantSpec) string {
+		return bindingOf(g, strings.Join(g.AllowedNamespaces,
+			" or ")).String()
+	},
 }
 
 func bindingOf(g GrantSpec, namespace string) requests.Item {
-	return requests.Item{Kind: requests.KubernetesRoleBinding, Namespace: namespace, Role: g.RoleRef}
+	return requests.Item{Kind: requests.KubernetesRoleBinding, Namespace: namespace,
+		Role: g.RoleRef}
 }
 
 func protectedIn(g GrantSpec) (problems []string) {
@@ -72,7 +78,8 @@ func namespaceProblem(namespace string, allowed []string) string {
 	case protectedNamespace(namespace) != "":
 		return protectedNamespace(namespace)
 	case !slices.Contains(allowed, namespace):
-		return fmt.Sprintf("the namespace %s is not in the policy; allowed: %s", requests.Quote(namespace),
+		return fmt.Sprintf("the namespace %s is not in the policy; allowed: %s",
+			requests.Quote(namespace),
 			strings.Join(allowed, ", "))
 	}
 	return ""

@@ -6,8 +6,9 @@ import (
 	"github.com/pullgrant/pullgrant/requests"
 )
 
-// Grantable is everything that the policies for a cluster let somebody ask for, in the order of the policies. It is what
-// the agent of the cluster needs rights for, and complete only when there are no findings. What is protected is a finding.
+// Grantable is everything that the policies for a cluster let somebody ask for, in the order of the
+// policies. It is what the agent of the cluster needs rights for, and complete only when there are
+// no findings. What is protected is a finding.
 func (t Tree) Grantable(cluster string) (items []requests.Item, findings []requests.Finding) {
 	all, findings := t.policiesFor(cluster)
 	for _, policy := range all {
@@ -20,8 +21,8 @@ func (t Tree) Grantable(cluster string) (items []requests.Item, findings []reque
 	return items, findings
 }
 
-// policiesFor reads the policies that a cluster is named in. findings are those of every policy: one that cannot be read
-// could be for the cluster too.
+// policiesFor reads the policies that a cluster is named in. findings are those of every policy:
+// one that cannot be read could be for the cluster too.
 func (t Tree) policiesFor(cluster string) (all []AccessPolicy, findings []requests.Finding) {
 	for _, name := range t.PolicyNames() {
 		policy, _, more := t.Policy(name)

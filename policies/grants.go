@@ -9,17 +9,19 @@ import (
 	"github.com/pullgrant/pullgrant/requests"
 )
 
-// grantKind is all that policies know of one kind of grant. A new kind is a file grant_<kind>.go and a row in grantKinds
-// (docs/new-kind.md).
+// grantKind is all that policies know of one kind of grant. A new kind is a file grant_<kind>.go
+// and a row in grantKinds (docs/new-kind.md).
 type grantKind struct {
 	name string // of GrantSpec.Kind and of requests.Item.Kind
 	// about is one sentence for the schema.
 	about string
-	// check finds what is wrong with a grant of a policy file beyond the rules of its fields; at is where it stands.
+	// check finds what is wrong with a grant of a policy file beyond the rules of its fields; at is
+	// where it stands.
 	check func(d *requests.Document, at string, g GrantSpec)
 	// protected tells what of a grant is never given, whatever a policy says.
 	protected func(g GrantSpec) []string
-	// resolve makes of a grant what a request asks for, but for its Name, or says why the request cannot have it.
+	// resolve makes of a grant what a request asks for, but for its Name, or says why the request
+	// cannot have it.
 	resolve func(r requests.RequestSpec, g GrantSpec) (requests.Item, refusal)
 	// offers is everything that a request can get by a grant.
 	offers func(g GrantSpec) []requests.Item
@@ -36,13 +38,15 @@ type grantKind struct {
 // roleField is the name of a ClusterRole in a field of a grant.
 type roleField struct{ field, role string }
 
-// refusal is a reason not to allow a request: the code of a rule and the field of the request that meets it.
+// refusal is a reason not to allow a request: the code of a rule and the field of the request that
+// meets it.
 type refusal struct {
 	code           Code
 	field, problem string
 }
 
-// grantKinds is the closed list of the kinds. It is a function because kinds may ask for other kinds.
+// grantKinds is the closed list of the kinds. It is a function because kinds may ask for other
+// kinds.
 func grantKinds() []grantKind { return []grantKind{roleBindingGrant} }
 
 // kind is the row of the grant's kind. A kind without one has refused its file before anybody asks.
@@ -104,7 +108,8 @@ func (g GrantSpec) roles() []roleField {
 func (p AccessPolicy) protected() (findings []requests.Finding) {
 	for _, g := range p.Spec.Target.Grants {
 		for _, problem := range g.kind().protected(g) {
-			findings = append(findings, requests.Finding{File: Path(p.Metadata.Name), Line: 1, Column: 1,
+			findings = append(findings, requests.Finding{File: Path(p.Metadata.Name),
+				Line: 1, Column: 1,
 				Rule: "protected", Message: problem})
 		}
 	}
@@ -120,8 +125,8 @@ func checkGrant(d *requests.Document, at string, g GrantSpec) {
 
 func (k grantKind) sentence() string { return k.about }
 
-// resolve makes of every grant of the policy what the request asks for. All of them are asked, so that the rules can be
-// told in their order, whichever grant meets one.
+// resolve makes of every grant of the policy what the request asks for. All of them are asked, so
+// that the rules can be told in their order, whichever grant meets one.
 func (j *judge) resolve() (items []requests.Item, refused []refusal) {
 	for n, g := range j.world.policy.Spec.Target.Grants {
 		item, no := g.kind().resolve(j.request.Spec, g)
@@ -159,7 +164,8 @@ func protectedNamespace(name string) string {
 
 func protectedRole(name string) string {
 	if strings.HasPrefix(name, "system:") {
-		return "the role " + requests.Quote(name) + " is protected: roles under system: are never granted"
+		return "the role " + requests.Quote(name) + " is protected: roles under system: are " +
+			"never granted"
 	}
 	return ""
 }

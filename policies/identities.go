@@ -23,8 +23,9 @@ const TeamPattern = `^[a-z0-9]([a-z0-9_.-]{0,99})$`
 
 // orgTeamPattern is the form of a team with its organization.
 var (
-	orgTeamPattern = strings.TrimSuffix(requests.LoginPattern, "$") + "/" + strings.TrimPrefix(TeamPattern, "^")
-	orgTeam        = regexp.MustCompile(orgTeamPattern)
+	orgTeamPattern = strings.TrimSuffix(requests.LoginPattern, "$") + "/" +
+		strings.TrimPrefix(TeamPattern, "^")
+	orgTeam = regexp.MustCompile(orgTeamPattern)
 )
 
 // IdentityMap ties GitHub accounts to Kubernetes users.
@@ -47,7 +48,8 @@ type Identity struct {
 	Kubernetes KubernetesIdentity `yaml:"kubernetes" json:"kubernetes"`
 }
 
-// KubernetesIdentity is the name the cluster's authentication gives the person; Kubernetes compares it case-sensitively.
+// KubernetesIdentity is the name the cluster's authentication gives the person; Kubernetes compares
+// it case-sensitively.
 type KubernetesIdentity struct {
 	Username string `yaml:"username" json:"username"`
 }
@@ -80,21 +82,24 @@ var (
 		Fields: identityFields,
 	}
 	GroupFormat = requests.Format{
-		Kind:   KindGroupMap,
-		About:  "Keeps groups in git, for repositories without GitHub teams. Stands at " + GroupsPath + ".",
+		Kind: KindGroupMap,
+		About: "Keeps groups in git, for repositories without GitHub teams. Stands at " +
+			GroupsPath + ".",
 		Name:   requests.Field{About: "Name of the map, for example groups."},
 		Fields: groupFields,
 	}
 )
 
 var identityFields = requests.HeaderFields("IdentityMap", "The people.").With(requests.Fields{
-	"IdentitySpec.users": {About: "One entry for each person; a login, number or user name stands once."},
-	"Identity.github":    {About: "GitHub login.", Form: requests.FormLogin},
+	"IdentitySpec.users": {About: "One entry for each person; a login, number or user name " +
+		"stands once."},
+	"Identity.github": {About: "GitHub login.", Form: requests.FormLogin},
 	"Identity.githubID": {About: "Number of the GitHub account, which GitHub never reuses: " +
 		"the id at https://api.github.com/users/<login>.", Min: 1, Rule: "githubID",
 		Says: "it is a number from 1 up; see https://api.github.com/users/<login>"},
 	"Identity.kubernetes": {About: "The person in Kubernetes."},
-	"KubernetesIdentity.username": {About: "Name of the user, exactly as the cluster's authentication gives it.",
+	"KubernetesIdentity.username": {About: "Name of the user, exactly as the cluster's " +
+		"authentication gives it.",
 		Form: requests.FormSubject},
 })
 
@@ -104,7 +109,8 @@ var groupFields = requests.HeaderFields("GroupMap", "The groups.").With(requests
 	"Group.members":    {About: "GitHub logins.", Form: requests.FormLogin, Unique: true},
 })
 
-// ParseIdentities reads policies/identities.yaml strictly. A login, account number or user name may stand once only.
+// ParseIdentities reads policies/identities.yaml strictly. A login, account number or user name may
+// stand once only.
 func ParseIdentities(path string, data []byte) (IdentityMap, []requests.Finding) {
 	m, d := requests.Decode[IdentityMap](path, data, maxMapSize)
 	if len(d.Findings) > 0 {
@@ -156,8 +162,8 @@ func ParseGroups(path string, data []byte) (GroupMap, []requests.Finding) {
 	return m, d.Findings
 }
 
-// pinned returns the identity that an account number or login stands in: for a renamed account, or one that took over
-// an old login, these are not both the same as the account's.
+// pinned returns the identity that an account number or login stands in: for a renamed account, or
+// one that took over an old login, these are not both the same as the account's.
 func (m IdentityMap) pinned(u User) (Identity, bool) {
 	if identity, ok := m.find(u.Login); ok {
 		return identity, true
@@ -167,6 +173,11 @@ func (m IdentityMap) pinned(u User) (Identity, bool) {
 		return Identity{}, false
 	}
 	return m.Spec.Users[i], true
+}
+
+// is tells whether an account is the one that the identity pins, by number and by login (R22).
+func (i Identity) is(u User) bool {
+	return i.GitHubID == u.ID && strings.EqualFold(i.GitHub, u.Login)
 }
 
 // find returns the identity of a GitHub login, compared as GitHub does, without regard to case.

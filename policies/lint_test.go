@@ -40,8 +40,8 @@ func lintTree(t testing.TB, archive *txtar.Archive) (policies.Tree, string) {
 	return tree, want
 }
 
-// TestLint holds each repository under testdata/lint to the findings at its end; the file's name says the rule that one
-// of them has.
+// TestLint holds each repository under testdata/lint to the findings at its end; the file's name
+// says the rule that one of them has.
 func TestLint(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(lintDir, "*.txtar"))
 	if err != nil || len(files) < 10 {
@@ -110,7 +110,8 @@ func TestLintPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	var explained []string
-	for _, row := range regexp.MustCompile("(?m)^\\| `([a-z-]+)` \\| (.+) \\| (.+) \\|$").FindAllStringSubmatch(string(page), -1) {
+	for _, row := range regexp.MustCompile(
+		"(?m)^\\| `([a-z-]+)` \\| (.+) \\| (.+) \\|$").FindAllStringSubmatch(string(page), -1) {
 		explained = append(explained, row[1])
 	}
 	slices.Sort(explained)

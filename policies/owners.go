@@ -24,7 +24,8 @@ func (t Tree) PolicyNames() []string {
 }
 
 func isPolicyPath(name string) bool {
-	return path.Dir(name) == Folder && strings.HasSuffix(name, ".yaml") && name != IdentitiesPath && name != GroupsPath
+	return path.Dir(name) == Folder && strings.HasSuffix(name, ".yaml") && name != IdentitiesPath &&
+		name != GroupsPath
 }
 
 // Policy reads one policy of the tree; ok is false when there is no such file.
@@ -34,7 +35,8 @@ func (t Tree) Policy(name string) (policy AccessPolicy, ok bool, findings []requ
 	return policy, ok, findings
 }
 
-// Askers are those who may ask under a policy: logins by name and from groups.yaml, and GitHub teams.
+// Askers are those who may ask under a policy: logins by name and from groups.yaml, and GitHub
+// teams.
 func (t Tree) Askers(policy AccessPolicy) (people, teams []string) {
 	return t.world(policy).resolve(policy.Spec.Subjects)
 }
@@ -54,8 +56,9 @@ func requestFolder(cluster, policy string) string {
 	return requests.Folder + "/" + cluster + "/" + policy + "/"
 }
 
-// ownersOf are the owners of a path whom GitHub would ask: a team of another organization is none of them (R32). Where
-// nobody knows whose the repository is, as in a folder without a remote, every team is taken for one of its own.
+// ownersOf are the owners of a path whom GitHub would ask: a team of another organization is none
+// of them (R32). Where nobody knows whose the repository is, as in a folder without a remote, every
+// team is taken for one of its own.
 func (w world) ownersOf(path string) []Party {
 	rule, _ := w.owners.Match(path)
 	var parties []Party
@@ -94,7 +97,8 @@ func (w world) isParty(f Facts, parties []Party, login string) bool {
 	})
 }
 
-// resolve names the people and GitHub teams that parties stand for, each once, in order. Names differ by more than case.
+// resolve names the people and GitHub teams that parties stand for, each once, in order. Names
+// differ by more than case.
 func (w world) resolve(parties []Party) (people, teams []string) {
 	people, teams = []string{}, []string{}
 	for _, p := range parties {
@@ -118,7 +122,8 @@ func once(names []string) []string {
 	return slices.CompactFunc(names, strings.EqualFold)
 }
 
-// The lines of CODEOWNERS between these two are written by the program; all others are left as they are.
+// The lines of CODEOWNERS between these two are written by the program; all others are left as they
+// are.
 const (
 	ownersBegin = "# pullgrant: begin"
 	ownersEnd   = "# pullgrant: end"
@@ -130,19 +135,22 @@ const ownersAbout = ` (written by "pullgrant codeowners" from the reviewers in p
 type OwnersFile struct {
 	Path          string
 	Before, After string
-	// Findings are what no generated line can mend. Where one stands in the way of writing, After is Before.
+	// Findings are what no generated line can mend. Where one stands in the way of writing, After
+	// is Before.
 	Findings []requests.Finding
 }
 
-// OwnersFile writes the owners of each policy's request folders from the reviewers of its peer reviews: teams as they
-// are, groups of groups.yaml as their members. So GitHub asks for a review those whose approval counts. A policy with a
-// CodeOwnerReview gets no line: there CODEOWNERS is the rule and people write it.
+// OwnersFile writes the owners of each policy's request folders from the reviewers of its peer
+// reviews: teams as they are, groups of groups.yaml as their members. So GitHub asks for a review
+// those whose approval counts. A policy with a CodeOwnerReview gets no line: there CODEOWNERS is
+// the rule and people write it.
 func (t Tree) OwnersFile() OwnersFile {
 	file := OwnersFile{Path: cmp.Or(t.codeownersPath(), codeowners.Paths[0])}
 	file.Before = t.Files[file.Path].Content
 	file.After = file.Before
 	add := func(line int, rule, format string, args ...any) {
-		file.Findings = append(file.Findings, requests.Finding{File: file.Path, Line: line, Column: 1, Rule: rule, Message: fmt.Sprintf(format, args...)})
+		file.Findings = append(file.Findings, requests.Finding{File: file.Path, Line: line,
+			Column: 1, Rule: rule, Message: fmt.Sprintf(format, args...)})
 	}
 	wanted, findings := t.ownerLines()
 	if _, broken := parse(t, file.Path, codeowners.Parse); len(findings)+len(broken) > 0 {
@@ -156,7 +164,9 @@ func (t Tree) OwnersFile() OwnersFile {
 	}
 	owners, findings := codeowners.Parse(file.Path, []byte(after))
 	if len(findings) > 0 {
-		add(1, "codeowners-owner", "a reviewer cannot stand in CODEOWNERS, so nothing is written: %s", findings[0].Message)
+		add(1, "codeowners-owner", "a reviewer cannot stand in CODEOWNERS, so nothing is "+
+			"written: %s",
+			findings[0].Message)
 		return file
 	}
 	file.After = after
@@ -164,18 +174,23 @@ func (t Tree) OwnersFile() OwnersFile {
 		folder, names, _ := strings.Cut(want, "  ")
 		rule, _ := owners.Match(strings.TrimPrefix(folder, "/") + anyRequest)
 		if ownerNames(rule.Owners) != names {
-			add(rule.Line, "codeowners-order", "this line comes after the generated one for %s and takes its place; move it above %q", folder, ownersBegin)
+			add(rule.Line, "codeowners-order", "this line comes after the generated one for %s "+
+				"and takes its place; move it above %q", folder, ownersBegin)
 		}
 	}
 	for _, p := range (world{owner: t.Owner, owners: owners}).unownedStrictPaths() {
-		add(1, "codeowners-strict", "nobody owns /%s, so nobody can approve a change of it; add a line", p)
+		add(1, "codeowners-strict",
+			"nobody owns /%s, so nobody can approve a change of it; add a line",
+			p)
 	}
 	requests.SortFindings(file.Findings)
 	return file
 }
 
-// strictPaths are files that decide who gets access, or tell who had it, one for each place (R28, R29).
-var strictPaths = append([]string{".github/workflows/any.yml", "policies/any.yaml", "catalog/any/any.yaml",
+// strictPaths are files that decide who gets access, or tell who had it, one for each place (R28,
+// R29).
+var strictPaths = append([]string{".github/workflows/any.yml", "policies/any.yaml",
+	"catalog/any/any.yaml",
 	"revocations/any/20060102/" + anyRequest}, codeowners.Paths...)
 
 // unownedStrictPaths are the folders and files among them that nobody owns.
@@ -210,7 +225,8 @@ func (t Tree) ownerLines() (lines []string, findings []requests.Finding) {
 			continue
 		}
 		for _, cluster := range policy.Spec.Clusters {
-			lines = append(lines, "/"+requestFolder(cluster, name)+"  @"+strings.Join(append(slices.Clone(teams), people...), " @"))
+			lines = append(lines, "/"+requestFolder(cluster, name)+"  @"+
+				strings.Join(append(slices.Clone(teams), people...), " @"))
 		}
 	}
 	slices.Sort(lines)
@@ -225,7 +241,8 @@ func ownerNames(owners []codeowners.Owner) string {
 	return strings.Join(all, " ")
 }
 
-// replaceBlock puts lines between the marks of a CODEOWNERS file, or at its end when it has no marks yet.
+// replaceBlock puts lines between the marks of a CODEOWNERS file, or at its end when it has no
+// marks yet.
 func replaceBlock(before string, lines []string) (after string, at int, problem string) {
 	block := append([]string{ownersBegin + ownersAbout}, lines...)
 	block = append(block, ownersEnd)
@@ -248,7 +265,8 @@ func replaceBlock(before string, lines []string) (after string, at int, problem 
 	}
 	switch {
 	case begin > 0 && end == 0:
-		return "", begin, fmt.Sprintf("no %q follows; write it after the generated lines", ownersEnd)
+		return "", begin, fmt.Sprintf("no %q follows; write it after the generated lines",
+			ownersEnd)
 	case begin == 0 && len(lines) == 0:
 		return before, 0, ""
 	case begin == 0 && before == "":

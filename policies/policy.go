@@ -22,7 +22,8 @@ type AccessPolicy struct {
 // KindAccessPolicy is the kind of a policy file.
 const KindAccessPolicy = "AccessPolicy"
 
-// PolicySpec is the content of an AccessPolicy. Absence never means "all": each list must name what it allows.
+// PolicySpec is the content of an AccessPolicy. Absence never means "all": each list must name what
+// it allows.
 type PolicySpec struct {
 	Description string      `yaml:"description,omitempty" json:"description,omitempty"`
 	Clusters    []string    `yaml:"clusters" json:"clusters"`
@@ -57,11 +58,13 @@ const (
 	PeerReview      = "PeerReview"
 )
 
-// Limits bound how long a request may take on its way. What is not set is 24 hours, so that an old approval buys nothing
-// at a convenient moment (R24, R52).
+// Limits bound how long a request may take on its way. What is not set is 24 hours, so that an old
+// approval buys nothing at a convenient moment (R24, R52).
 type Limits struct {
-	MaxPending     requests.Duration `yaml:"maxPending,omitempty" json:"maxPending,omitzero"`         // from the push of the head commit to the merge
-	MaxApprovalAge requests.Duration `yaml:"maxApprovalAge,omitempty" json:"maxApprovalAge,omitzero"` // from an approval to the merge
+	// from the push of the head commit to the merge
+	MaxPending requests.Duration `yaml:"maxPending,omitempty" json:"maxPending,omitzero"`
+	// from an approval to the merge
+	MaxApprovalAge requests.Duration `yaml:"maxApprovalAge,omitempty" json:"maxApprovalAge,omitzero"`
 }
 
 // defaultLimit is both of Limits when a policy does not say.
@@ -80,12 +83,13 @@ func (s PolicySpec) limits() Limits {
 type Target struct {
 	DefaultDuration requests.Duration `yaml:"defaultDuration,omitempty" json:"defaultDuration,omitzero"`
 	MaxDuration     requests.Duration `yaml:"maxDuration" json:"maxDuration"`
-	Backstop        string            `yaml:"backstop,omitempty" json:"backstop,omitempty"` // "" is BackstopRequired
-	Grants          []GrantSpec       `yaml:"grants" json:"grants"`
+	// "" is BackstopRequired
+	Backstop string      `yaml:"backstop,omitempty" json:"backstop,omitempty"`
+	Grants   []GrantSpec `yaml:"grants" json:"grants"`
 }
 
-// Whether a grant may be made where the cluster takes no Job that ends it when the agent is gone, for example because of
-// a quota (design G3).
+// Whether a grant may be made where the cluster takes no Job that ends it when the agent is gone,
+// for example because of a quota (design G3).
 const (
 	BackstopRequired = "required"
 	BackstopOptional = "optional"
@@ -106,7 +110,8 @@ const (
 	GroupsPath     = Folder + "/groups.yaml"
 )
 
-// maxCount bounds the approvals a challenge may ask for; more could never be met and is a slip (R26).
+// maxCount bounds the approvals a challenge may ask for; more could never be met and is a slip
+// (R26).
 const maxCount = 10
 
 // Path is where a policy stands.
@@ -114,44 +119,58 @@ func Path(name string) string { return Folder + "/" + name + ".yaml" }
 
 // PolicyFormat is the format of a policy.
 var PolicyFormat = requests.Format{
-	Kind:   KindAccessPolicy,
-	About:  "Says who may ask for what, for how long, after which challenges. Stands at policies/<name>.yaml.",
-	Name:   requests.Field{About: "Name of the policy; the file's name without .yaml.", Form: requests.FormName},
+	Kind: KindAccessPolicy,
+	About: "Says who may ask for what, for how long, after which challenges. Stands at " +
+		"policies/<name>.yaml.",
+	Name: requests.Field{About: "Name of the policy; the file's name without .yaml.",
+		Form: requests.FormName},
 	Fields: policyFields.With(rbac.RoleFields),
 }
 
-var policyFields = requests.HeaderFields("AccessPolicy", "What the policy allows. Absence never means all.").With(requests.Fields{
+var policyFields = requests.HeaderFields("AccessPolicy",
+	"What the policy allows. Absence never means all.").With(requests.Fields{
 	"PolicySpec.description": {About: "One sentence for people."},
-	"PolicySpec.clusters":    {About: "Clusters the policy holds for, by exact name.", Form: requests.FormName, Min: 1},
-	"PolicySpec.subjects":    {About: "Who may ask.", Min: 1, Unique: true},
-	"PolicySpec.challenges":  {About: "What must be met before a request is allowed: all of them.", Min: 1},
-	"PolicySpec.limits":      {About: "How long a request may take on its way."},
-	"PolicySpec.target":      {About: "What the policy gives."},
+	"PolicySpec.clusters": {About: "Clusters the policy holds for, by exact name.",
+		Form: requests.FormName, Min: 1},
+	"PolicySpec.subjects": {About: "Who may ask.", Min: 1, Unique: true},
+	"PolicySpec.challenges": {About: "What must be met before a request is allowed: all of them.",
+		Min: 1},
+	"PolicySpec.limits": {About: "How long a request may take on its way."},
+	"PolicySpec.target": {About: "What the policy gives."},
 
-	"Limits.maxPending":     {About: "Longest time from the push of a request to its merge, for example 24h, the default."},
-	"Limits.maxApprovalAge": {About: "Longest time from an approval to the merge, for example 8h. Default: 24h."},
+	"Limits.maxPending": {About: "Longest time from the push of a request to its merge, for " +
+		"example 24h, the default."},
+	"Limits.maxApprovalAge": {About: "Longest time from an approval to the merge, for example " +
+		"8h. Default: 24h."},
 
 	"Party.kind": {About: "User: a GitHub login. Group: a GitHub team or a group of groups.yaml.",
 		Form: requests.Form{Enum: []string{PartyUser, PartyGroup}}},
 	"Party.name": {About: "Of a User: the GitHub login. Of a Group: organization/team-slug, " +
 		"or without a slash the name of a group in groups.yaml."},
 
-	"Challenge.kind":      {About: about(challengeKinds()), Form: requests.OneOf("challenge", challengeKindNames()...)},
+	"Challenge.kind": {About: about(challengeKinds()), Form: requests.OneOf("challenge",
+		challengeKindNames()...)},
 	"Challenge.reviewers": {About: "Whose approval counts for a PeerReview.", Min: 1, Unique: true},
-	"Challenge.count": {About: "How many approvals are needed.", Min: 1, Max: maxCount, Rule: "count",
+	"Challenge.count": {About: "How many approvals are needed.", Min: 1, Max: maxCount,
+		Rule: "count",
 		Says: fmt.Sprintf("it must be 1 to %d", maxCount)},
 
-	"Target.defaultDuration": {About: "How long, when the request does not say, for example 60m. Not longer than maxDuration."},
-	"Target.maxDuration":     {About: "The longest a request may ask for, for example 2h."},
-	"Target.backstop": {About: "Whether access may be given where the cluster takes no Job that ends it when the agent is gone. " +
+	"Target.defaultDuration": {About: "How long, when the request does not say, for example " +
+		"60m. Not longer than maxDuration."},
+	"Target.maxDuration": {About: "The longest a request may ask for, for example 2h."},
+	"Target.backstop": {About: "Whether access may be given where the cluster takes no Job that " +
+		"ends it when the agent is gone. " +
 		"Default: required.", Form: requests.OneOf("backstop", BackstopRequired, BackstopOptional)},
 	"Target.grants": {About: "What exists in the cluster while a request is granted.", Min: 1},
 
-	"GrantSpec.kind": {About: about(grantKinds()), Form: requests.OneOf("grant", grantKindNames()...)},
-	"GrantSpec.defaultNamespace": {About: "Namespace, when the request names none. One of allowedNamespaces.",
+	"GrantSpec.kind": {About: about(grantKinds()), Form: requests.OneOf("grant",
+		grantKindNames()...)},
+	"GrantSpec.defaultNamespace": {About: "Namespace, when the request names none. One of " +
+		"allowedNamespaces.",
 		Form: requests.FormName},
-	"GrantSpec.allowedNamespaces": {About: "Namespaces a request may name, by exact name.", Form: requests.FormName, Min: 1},
-	"GrantSpec.roleRef":           {About: "The role the binding refers to."},
+	"GrantSpec.allowedNamespaces": {About: "Namespaces a request may name, by exact name.",
+		Form: requests.FormName, Min: 1},
+	"GrantSpec.roleRef": {About: "The role the binding refers to."},
 })
 
 // about is a sentence for each kind of a table.
@@ -172,7 +191,8 @@ func ParsePolicy(path string, data []byte) (AccessPolicy, []requests.Finding) {
 	}
 	d.Conform(PolicyFormat, p)
 	if strings.HasPrefix(path, Folder+"/") && path != Path(p.Metadata.Name) {
-		d.Check("metadata.name", "path", p.Metadata.Name, "it must be the file's name without .yaml")
+		d.Check("metadata.name", "path", p.Metadata.Name,
+			"it must be the file's name without .yaml")
 	}
 	checkParties(d, "spec.subjects", p.Spec.Subjects)
 	for i, c := range p.Spec.Challenges {
@@ -194,7 +214,8 @@ func checkParties(d *requests.Document, path string, parties []Party) {
 		at := fmt.Sprintf("%s[%d]", path, i)
 		if d.Has(at+".kind") && d.Has(at+".name") {
 			field, problem := p.problem()
-			d.Check(at+"."+field, "party", map[string]string{"kind": p.Kind, "name": p.Name}[field], problem)
+			d.Check(at+"."+field, "party", map[string]string{"kind": p.Kind, "name": p.Name}[field],
+				problem)
 		}
 		if slices.Contains(parties[:i], p) {
 			d.Check(at, "duplicate", p.Name, "it stands in this list twice")

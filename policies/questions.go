@@ -8,14 +8,16 @@ import (
 	"strings"
 )
 
-// Question is one thing that a judgement needs to know and that neither the repository nor the pull request tells: is the
-// user an active member of the team? The pure part asks, whoever gathers facts answers all of it or fails (R1).
+// Question is one thing that a judgement needs to know and that neither the repository nor the pull
+// request tells: is the user an active member of the team? The pure part asks, whoever gathers
+// facts answers all of it or fails (R1).
 type Question struct {
 	Team string // org/team in lower case
 	User string // login in lower case
 }
 
-// Answers hold what was answered. A question that is not among them was never answered, which is no "no".
+// Answers hold what was answered. A question that is not among them was never answered, which is no
+// "no".
 type Answers map[Question]bool
 
 // AboutMember is the question whether a user is in a team; case does not matter.
@@ -23,8 +25,8 @@ func AboutMember(team, login string) Question {
 	return Question{Team: strings.ToLower(team), User: strings.ToLower(login)}
 }
 
-// Questions lists what judging f under tree asks, each once, in order; f.Answers must hold an answer to every one.
-// Answers itself is not read.
+// Questions lists what judging f under tree asks, each once, in order; f.Answers must hold an
+// answer to every one. Answers itself is not read.
 func Questions(tree Tree, f Facts) []Question {
 	j := newJudge(tree, f, f.ObservedAt.Time)
 	asked := map[Question]bool{}
@@ -46,8 +48,8 @@ func Questions(tree Tree, f Facts) []Question {
 	})
 }
 
-// teamQuestions are the questions whether a user is one of parties. Nobody asks about a bot or a deleted account: neither
-// ever counts (R17, R18).
+// teamQuestions are the questions whether a user is one of parties. Nobody asks about a bot or a
+// deleted account: neither ever counts (R17, R18).
 func teamQuestions(parties []Party, u User) (all []Question) {
 	if u.IsBot() || u.Login == "" {
 		return nil

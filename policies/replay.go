@@ -56,12 +56,14 @@ const (
 	FlipUnknown Flip = "unknown" // only GitHub, which knows the teams, can tell
 )
 
-// Replay asks two versions of the policies about each past request. It judges what the request says, who asks, and whether
-// those who approved it could: of GitHub teams only what was asked then is known, dates and pull requests are not looked at.
+// Replay asks two versions of the policies about each past request. It judges what the request
+// says, who asks, and whether those who approved it could: of GitHub teams only what was asked then
+// is known, dates and pull requests are not looked at.
 func Replay(before, after Tree, past []Past) []Replayed {
 	var all []Replayed
 	for _, p := range past {
-		r := Replayed{Path: p.Path, Requester: p.Spec.Requester, Before: before.standing(p), After: after.standing(p)}
+		r := Replayed{Path: p.Path, Requester: p.Spec.Requester, Before: before.standing(p),
+			After: after.standing(p)}
 		r.Flip = flip(r.Before, r.After)
 		all = append(all, r)
 	}
@@ -78,7 +80,8 @@ func flip(before, after Standing) Flip {
 		return FlipAllowed
 	case before.Decision != after.Decision || before.Message != after.Message:
 		return FlipUnknown
-	case before.Grant.Subject != after.Grant.Subject || before.Grant.Duration != after.Grant.Duration ||
+	case before.Grant.Subject != after.Grant.Subject ||
+		before.Grant.Duration != after.Grant.Duration ||
 		!requests.EqualItems(before.Grant.Items, after.Grant.Items):
 		return FlipChanged
 	}
@@ -87,7 +90,8 @@ func flip(before, after Standing) Flip {
 
 func (t Tree) standing(p Past) Standing {
 	place, _ := requests.SplitPath(p.Path)
-	content := encode(requests.AccessRequest{APIVersion: requests.APIVersion, Kind: requests.KindAccessRequest,
+	content := encode(requests.AccessRequest{APIVersion: requests.APIVersion,
+		Kind:     requests.KindAccessRequest,
 		Metadata: requests.Metadata{Name: place.Name}, Spec: p.Spec})
 	f := factsOf("", p.Path, NewTreeFile(PlainFile, "", content, int64(len(content))))
 	f.Answers = p.Answers
@@ -108,7 +112,8 @@ func (t Tree) standing(p Past) Standing {
 		}
 	}
 	if len(unknown) > 0 {
-		return Standing{Decision: standsUnknown, Message: strings.Join(unknown, "; "), Grant: j.decision.Grant}
+		return Standing{Decision: standsUnknown, Message: strings.Join(unknown, "; "),
+			Grant: j.decision.Grant}
 	}
 	return Standing{Decision: standsAllowed, Grant: j.decision.Grant}
 }
@@ -122,13 +127,16 @@ func (j *judge) mayAsk() Standing {
 	case in || has(people, login):
 		return Standing{Decision: standsAllowed}
 	case len(open) > 0:
-		return Standing{Decision: standsUnknown, Message: fmt.Sprintf("whether @%s is in %s", login, strings.Join(open, " or "))}
+		return Standing{Decision: standsUnknown, Message: fmt.Sprintf("whether @%s is in %s", login,
+			strings.Join(open, " or "))}
 	}
 	return Standing{Decision: standsDenied, Code: RequesterNotAllowed,
-		Message: fmt.Sprintf("@%s may not ask under the policy %s; it is for %s", login, j.decision.Policy, names(j.world.policy.Spec.Subjects))}
+		Message: fmt.Sprintf("@%s may not ask under the policy %s; it is for %s", login,
+			j.decision.Policy, names(j.world.policy.Spec.Subjects))}
 }
 
-// known is whether a login was in one of the teams when that was asked, and which of them were not asked about it.
+// known is whether a login was in one of the teams when that was asked, and which of them were not
+// asked about it.
 func (j *judge) known(login string, teams []string) (in bool, open []string) {
 	for _, team := range teams {
 		member, asked := j.facts.isMember(team, login)
@@ -162,10 +170,13 @@ func (j *judge) mayApprove(approvers []string) Standing {
 		switch {
 		case sure >= a.Count:
 		case sure+maybe >= a.Count:
-			unknown = append(unknown, fmt.Sprintf("whether at least %d of @%s is in %s", a.Count, strings.Join(approvers, ", @"), strings.Join(once(left), " or ")))
+			unknown = append(unknown, fmt.Sprintf("whether at least %d of @%s is in %s", a.Count,
+				strings.Join(approvers, ", @"), strings.Join(once(left), " or ")))
 		default:
-			return Standing{Decision: standsDenied, Code: InsufficientApprovals, Message: fmt.Sprintf(
-				"%s needs %d of %s, and @%s approved", a.Kind, a.Count, nameAll(a), strings.Join(approvers, ", @"))}
+			return Standing{Decision: standsDenied, Code: InsufficientApprovals,
+				Message: fmt.Sprintf(
+					"%s needs %d of %s, and @%s approved", a.Kind, a.Count, nameAll(a),
+					strings.Join(approvers, ", @"))}
 		}
 	}
 	if len(unknown) > 0 {

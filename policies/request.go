@@ -13,7 +13,8 @@ import (
 // policySteps check what is asked for against the policy, and fill in the grant on the way.
 func (j *judge) policySteps() []step {
 	return []step{
-		{PolicyInvalid, j.policyValid}, {CodeownersInvalid, j.codeowners}, {NoPolicy, j.policyApplies},
+		{PolicyInvalid, j.policyValid}, {CodeownersInvalid, j.codeowners}, {NoPolicy,
+			j.policyApplies},
 		{RoleNotAllowed, j.refusedFor(RoleNotAllowed)},
 		{NamespaceNotAllowed, j.refusedFor(NamespaceNotAllowed)}, {SubjectNotAllowed, j.subjectOf},
 		{DurationOutOfRange, j.duration},
@@ -31,13 +32,17 @@ func (j *judge) policyValid() string {
 func (j *judge) policyApplies() string {
 	spec := j.request.Spec
 	if !j.policyExists {
-		return j.field("spec.policy", NoPolicy, fmt.Sprintf("there is no policy %s; it would be %s", requests.Quote(spec.Policy), Path(spec.Policy)))
+		return j.field("spec.policy", NoPolicy, fmt.Sprintf("there is no policy %s; it would be %s",
+			requests.Quote(spec.Policy), Path(spec.Policy)))
 	}
 	if !slices.Contains(j.world.policy.Spec.Clusters, spec.Cluster) {
-		return j.field("spec.cluster", NoPolicy, fmt.Sprintf("the policy %s is not for the cluster %s; it is for %s",
-			spec.Policy, requests.Quote(spec.Cluster), strings.Join(j.world.policy.Spec.Clusters, ", ")))
+		return j.field("spec.cluster", NoPolicy, fmt.Sprintf("the policy %s is not for the "+
+			"cluster %s; it is for %s",
+			spec.Policy, requests.Quote(spec.Cluster), strings.Join(j.world.policy.Spec.Clusters,
+				", ")))
 	}
-	j.decision.Grant = &requests.Grant{Name: j.request.Metadata.Name, Path: j.decision.Path, Cluster: spec.Cluster, Policy: spec.Policy, Requester: spec.Requester,
+	j.decision.Grant = &requests.Grant{Name: j.request.Metadata.Name, Path: j.decision.Path,
+		Cluster: spec.Cluster, Policy: spec.Policy, Requester: spec.Requester,
 		BackstopOptional: j.world.policy.Spec.Target.Backstop == BackstopOptional}
 	return ""
 }
@@ -46,11 +51,13 @@ func (j *judge) subjectOf() string {
 	login := j.request.Spec.Requester
 	identity, ok := j.world.identities.find(login)
 	if !ok {
-		return j.field("spec.requester", SubjectNotAllowed, fmt.Sprintf("@%s is not in %s, so no Kubernetes user is known for them", login, IdentitiesPath))
+		return j.field("spec.requester", SubjectNotAllowed, fmt.Sprintf("@%s is not in %s, so "+
+			"no Kubernetes user is known for them", login, IdentitiesPath))
 	}
 	j.subject = requests.Subject{Kind: requests.KindUser, Name: identity.Kubernetes.Username}
 	if asked := j.request.Spec.Subject; asked != nil && *asked != j.subject {
-		return j.field("spec.subject", SubjectNotAllowed, fmt.Sprintf("the subject %s is not the requester's own, %s", requests.Quote(asked.Name), j.subject.Name))
+		return j.field("spec.subject", SubjectNotAllowed, fmt.Sprintf("the subject %s is not "+
+			"the requester's own, %s", requests.Quote(asked.Name), j.subject.Name))
 	}
 	j.decision.Grant.Subject = j.subject
 	return ""
@@ -62,16 +69,19 @@ func (j *judge) duration() string {
 		asked = target.DefaultDuration
 	}
 	if asked == 0 {
-		return j.field("spec.duration", DurationOutOfRange, "the policy has no default duration; ask for one up to "+target.MaxDuration.String())
+		return j.field("spec.duration", DurationOutOfRange, "the policy has no default "+
+			"duration; ask for one up to "+target.MaxDuration.String())
 	}
 	if asked > target.MaxDuration {
-		return j.field("spec.duration", DurationOutOfRange, fmt.Sprintf("the duration %s is over the policy's maximum of %s", asked, target.MaxDuration))
+		return j.field("spec.duration", DurationOutOfRange, fmt.Sprintf("the duration %s is "+
+			"over the policy's maximum of %s", asked, target.MaxDuration))
 	}
 	j.decision.Grant.Duration = asked
 	return ""
 }
 
-// author checks that the pull request's author is the requester, a person, and one of those who may ask (R13, R14, R17).
+// author checks that the pull request's author is the requester, a person, and one of those who may
+// ask (R13, R14, R17).
 func (j *judge) author() string {
 	author, spec := j.facts.PullRequest.Author, j.request.Spec
 	identity, _ := j.world.identities.find(spec.Requester)
@@ -79,22 +89,28 @@ func (j *judge) author() string {
 	switch {
 	case problem != "":
 	case !strings.EqualFold(author.Login, spec.Requester):
-		problem = fmt.Sprintf("the requester is @%s but the pull request is by @%s", spec.Requester, author.Login)
+		problem = fmt.Sprintf("the requester is @%s but the pull request is by @%s", spec.Requester,
+			author.Login)
 	case identity.GitHubID != author.ID:
-		problem = fmt.Sprintf("the account number of @%s is %d but %s has %d", author.Login, author.ID, IdentitiesPath, identity.GitHubID)
+		problem = fmt.Sprintf("the account number of @%s is %d but %s has %d", author.Login,
+			author.ID, IdentitiesPath, identity.GitHubID)
 	case !j.canWrite(author):
-		problem = fmt.Sprintf("@%s has no write permission in the access repository any more", author.Login)
+		problem = fmt.Sprintf("@%s has no write permission in the access repository any more",
+			author.Login)
 	case !j.world.isParty(j.facts, j.world.policy.Spec.Subjects, author.Login):
-		problem = fmt.Sprintf("@%s may not ask under the policy %s; it is for %s", author.Login, spec.Policy, names(j.world.policy.Spec.Subjects))
+		problem = fmt.Sprintf("@%s may not ask under the policy %s; it is for %s", author.Login,
+			spec.Policy, names(j.world.policy.Spec.Subjects))
 	}
 	return j.field("spec.requester", RequesterNotAllowed, problem)
 }
 
-// dependabot is GitHub's own. It may propose changes, never requests: unlike github-actions[bot] and other Apps, nobody in
-// the repository can make it push what they like and then approve that (R17).
+// dependabot is GitHub's own. It may propose changes, never requests: unlike github-actions[bot]
+// and other Apps, nobody in the repository can make it push what they like and then approve that
+// (R17).
 var dependabot = User{Login: "dependabot[bot]", ID: 49699333, Type: "Bot"}
 
-// person refuses a pull request without a person behind it: whoever made the bot open it could approve it (R17).
+// person refuses a pull request without a person behind it: whoever made the bot open it could
+// approve it (R17).
 func (j *judge) person() string {
 	switch author := j.facts.PullRequest.Author; {
 	case author.ID == 0:
@@ -109,14 +125,15 @@ func (j *judge) person() string {
 func (j *judge) reused() string {
 	for _, path := range j.facts.UsedNames {
 		if !j.facts.PullRequest.Merged || path != j.decision.Path {
-			return j.field("metadata.name", RequestIDReused, fmt.Sprintf("the name is taken by %s; choose another", requests.Quote(path)))
+			return j.field("metadata.name", RequestIDReused, fmt.Sprintf("the name is taken by "+
+				"%s; choose another", requests.Quote(path)))
 		}
 	}
 	return ""
 }
 
-// waitedTooLong refuses a request that lay open so long that nobody may mean it any more (R52). The first push of the
-// head commit counts: what was pushed later is another request.
+// waitedTooLong refuses a request that lay open so long that nobody may mean it any more (R52). The
+// first push of the head commit counts: what was pushed later is another request.
 func (j *judge) waitedTooLong() string {
 	first := j.facts.judgedAt(j.now)
 	for _, p := range j.facts.pushes() {
@@ -124,15 +141,18 @@ func (j *judge) waitedTooLong() string {
 			first = p.Time.Time
 		}
 	}
-	if most := j.world.policy.Spec.limits().MaxPending; j.facts.judgedAt(j.now).Sub(first) > time.Duration(most) {
-		return fmt.Sprintf("the request has waited since %s, longer than %s; ask again", requests.At(first), most)
+	waited := j.facts.judgedAt(j.now).Sub(first)
+	if most := j.world.policy.Spec.limits().MaxPending; waited > time.Duration(most) {
+		return fmt.Sprintf("the request has waited since %s, longer than %s; ask again",
+			requests.At(first), most)
 	}
 	return ""
 }
 
 // pullRequestSteps check the pull request itself.
 func (j *judge) pullRequestSteps() []step {
-	return []step{{DraftPullRequest, j.draft}, {WrongBase, j.base}, {UnattributableCommit, j.attributable}}
+	return []step{{DraftPullRequest, j.draft}, {WrongBase, j.base}, {UnattributableCommit,
+		j.attributable}}
 }
 
 // draft refuses a draft, whatever its reviews say (R38).
@@ -148,22 +168,26 @@ func (j *judge) base() string {
 	pr, repository := j.facts.PullRequest, j.facts.Repository
 	switch {
 	case pr.BaseRepoID != repository.ID || pr.BaseRef != repository.DefaultBranch:
-		return fmt.Sprintf("the pull request goes to %s; only the default branch, %s, counts", requests.Quote(pr.BaseRef), repository.DefaultBranch)
+		return fmt.Sprintf("the pull request goes to %s; only the default branch, %s, counts",
+			requests.Quote(pr.BaseRef), repository.DefaultBranch)
 	case pr.HeadRepoID != repository.ID:
 		return "the pull request comes from a fork; push its branch to the access repository"
 	}
 	return ""
 }
 
-// attributable refuses commits and pushes that cannot be tied to a person: whoever made them could approve them (R15).
+// attributable refuses commits and pushes that cannot be tied to a person: whoever made them could
+// approve them (R15).
 func (j *judge) attributable() string {
 	for _, c := range j.facts.Commits {
 		if c.Author.ID == 0 || c.Committer.ID == 0 {
-			return fmt.Sprintf("commit %s has an author or committer without a GitHub account; set your commit e-mail to one GitHub knows", short(c.SHA))
+			return fmt.Sprintf("commit %s has an author or committer without a GitHub account; "+
+				"set your commit e-mail to one GitHub knows", short(c.SHA))
 		}
 		for _, address := range c.CoAuthors {
 			if _, ok := accountOf(address); !ok {
-				return fmt.Sprintf("commit %s names the co-author %s, whom no GitHub account can be tied to; use their noreply address",
+				return fmt.Sprintf("commit %s names the co-author %s, whom no GitHub account "+
+					"can be tied to; use their noreply address",
 					short(c.SHA), requests.Quote(address))
 			}
 		}
@@ -171,7 +195,8 @@ func (j *judge) attributable() string {
 	for _, p := range j.facts.pushes() {
 		own := j.facts.PullRequest.Author == dependabot && p.Actor == dependabot
 		if p.Actor.ID == 0 || p.Actor.IsBot() && !own {
-			return fmt.Sprintf("commit %s was pushed by @%s, which is no person's account; push it as yourself", short(p.After),
+			return fmt.Sprintf("commit %s was pushed by @%s, which is no person's account; push "+
+				"it as yourself", short(p.After),
 				cmp.Or(p.Actor.Login, "ghost"))
 		}
 	}

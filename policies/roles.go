@@ -5,8 +5,8 @@ import (
 	"github.com/pullgrant/pullgrant/requests"
 )
 
-// Live is another request of the same requester that stands on the default branch, with its policy: what they have, or
-// are about to have, already.
+// Live is another request of the same requester that stands on the default branch, with its policy:
+// what they have, or are about to have, already.
 type Live struct {
 	Path   string   `json:"path"`
 	File   TreeFile `json:"file"`
@@ -19,8 +19,8 @@ type RoleView struct {
 	Role       string        `json:"role"`
 	Namespace  string        `json:"namespace"`
 	Catalogued bool          `json:"catalogued"` // its rules are known
-	// Permissions is what the role allows; Beyond is the part that the requester's live grants in the namespace do not
-	// give already, and Holds says that there are any.
+	// Permissions is what the role allows; Beyond is the part that the requester's live grants in
+	// the namespace do not give already, and Holds says that there are any.
 	Permissions []rbac.Permission `json:"permissions,omitempty"`
 	Beyond      []rbac.Permission `json:"beyond,omitempty"`
 	Holds       bool              `json:"holds,omitempty"`
@@ -35,10 +35,12 @@ func (j *judge) views() []RoleView {
 	}
 	var all []RoleView
 	for _, item := range g.Items {
-		v := RoleView{Item: item, Role: item.Role.Name, Namespace: item.Namespace, Risks: j.tree.RoleRisks(g.Cluster, item.Role.Name)}
+		v := RoleView{Item: item, Role: item.Role.Name, Namespace: item.Namespace,
+			Risks: j.tree.RoleRisks(g.Cluster, item.Role.Name)}
 		if rules, ok := grantKindOf(item.Kind).gives(j.tree, g.Cluster, item); ok {
 			held := j.held(item.Namespace)
-			v.Catalogued, v.Permissions, v.Beyond = true, rbac.Permissions(rules), rbac.Beyond(rules, held)
+			v.Catalogued, v.Permissions, v.Beyond = true, rbac.Permissions(rules),
+				rbac.Beyond(rules, held)
 			v.Holds = len(held) > 0
 		}
 		all = append(all, v)
@@ -46,8 +48,8 @@ func (j *judge) views() []RoleView {
 	return all
 }
 
-// held are the rules that the requester's live requests give in a namespace. What cannot be read gives nothing here, so
-// that more is shown as new rather than less.
+// held are the rules that the requester's live requests give in a namespace. What cannot be read
+// gives nothing here, so that more is shown as new rather than less.
 func (j *judge) held(namespace string) []rbac.RoleRule {
 	var rules []rbac.RoleRule
 	cluster := j.decision.Grant.Cluster
@@ -62,7 +64,8 @@ func (j *judge) held(namespace string) []rbac.RoleRule {
 			continue
 		}
 		for _, g := range policy.Spec.Target.Grants {
-			if item, refused := g.kind().resolve(request.Spec, g); refused.problem == "" && item.Namespace == namespace {
+			if item, refused := g.kind().resolve(request.Spec, g); refused.problem == "" &&
+				item.Namespace == namespace {
 				more, _ := g.kind().gives(j.tree, cluster, item)
 				rules = append(rules, more...)
 			}

@@ -12,23 +12,28 @@ import (
 	"github.com/pullgrant/pullgrant/requests"
 )
 
-// KindRevocation names the schema of a ledger entry, a request with a status. The file itself says AccessRequest.
+// KindRevocation names the schema of a ledger entry, a request with a status. The file itself says
+// AccessRequest.
 const KindRevocation = "Revocation"
 
 // Kinds lists the kinds of file that have a JSON Schema.
-var Kinds = []string{requests.KindAccessRequest, KindAccessPolicy, KindIdentityMap, KindGroupMap, rbac.KindRoleCatalog, KindPolicyTest, KindRevocation}
+var Kinds = []string{requests.KindAccessRequest, KindAccessPolicy, KindIdentityMap, KindGroupMap,
+	rbac.KindRoleCatalog, KindPolicyTest, KindRevocation}
 
-// Schema is the JSON Schema (draft 7, which editors know best) of one of Kinds, compared without regard to case. It is
-// made from the Go types that the loader fills, with the patterns and bounds that the loader checks. It knows less than
-// the loader, which also compares fields and files with each other. The same kind always gives the same bytes.
+// Schema is the JSON Schema (draft 7, which editors know best) of one of Kinds, compared without
+// regard to case. It is made from the Go types that the loader fills, with the patterns and bounds
+// that the loader checks. It knows less than the loader, which also compares fields and files with
+// each other. The same kind always gives the same bytes.
 func Schema(kind string) ([]byte, error) {
 	i := slices.IndexFunc(Kinds, func(k string) bool { return strings.EqualFold(k, kind) })
 	if i < 0 {
-		return nil, fmt.Errorf("no schema for kind %s; kinds: %s", requests.Quote(kind), strings.Join(Kinds, ", "))
+		return nil, fmt.Errorf("no schema for kind %s; kinds: %s", requests.Quote(kind),
+			strings.Join(Kinds, ", "))
 	}
 	root := formats[Kinds[i]]
 	s := structSchema(root.file, root.format)
-	s.Schema, s.ID, s.Title = "http://json-schema.org/draft-07/schema#", requests.SchemaAddress(Kinds[i]), Kinds[i]
+	s.Schema, s.ID, s.Title = "http://json-schema.org/draft-07/schema#",
+		requests.SchemaAddress(Kinds[i]), Kinds[i]
 	s.Description = root.format.About
 	s.Properties["apiVersion"].Const = requests.APIVersion
 	s.Properties["kind"].Const = root.format.Kind
@@ -88,9 +93,11 @@ var formats = map[string]struct {
 	KindRevocation:             {reflect.TypeFor[requests.Revocation](), requests.RevocationFormat},
 }
 
-// structSchema is the schema of a struct with yaml tags. A field may be left out exactly when its tag says omitempty.
+// structSchema is the schema of a struct with yaml tags. A field may be left out exactly when its
+// tag says omitempty.
 func structSchema(t reflect.Type, f requests.Format) *schema {
-	s := &schema{Type: "object", AdditionalProperties: new(bool), Properties: map[string]*schema{}, AllOf: conditions(t.Name())}
+	s := &schema{Type: "object", AdditionalProperties: new(bool), Properties: map[string]*schema{},
+		AllOf: conditions(t.Name())}
 	for i := range t.NumField() {
 		tag, options, _ := strings.Cut(t.Field(i).Tag.Get("yaml"), ",")
 		rule, ok := f.Fields[t.Name()+"."+tag]
@@ -126,14 +133,16 @@ func typeSchema(t reflect.Type, rule requests.Field, f requests.Format) *schema 
 	case reflect.Slice:
 		of := rule
 		of.Min, of.Max = 0, 0
-		return &schema{Type: "array", Items: typeSchema(t.Elem(), of, f), MinItems: rule.Min, UniqueItems: rule.Unique}
+		return &schema{Type: "array", Items: typeSchema(t.Elem(), of, f), MinItems: rule.Min,
+			UniqueItems: rule.Unique}
 	case reflect.Bool:
 		return &schema{Type: "boolean"}
 	case reflect.Int, reflect.Int64:
 		return &schema{Type: "integer", Minimum: rule.Min, Maximum: rule.Max}
 	case reflect.String:
 		form := rule.Form
-		s := &schema{Type: "string", Enum: form.Enum, Pattern: form.Pattern, MinLength: form.Min, MaxLength: form.Max}
+		s := &schema{Type: "string", Enum: form.Enum, Pattern: form.Pattern, MinLength: form.Min,
+			MaxLength: form.Max}
 		if form.Not != "" {
 			s.Not = &schema{Pattern: form.Not}
 		}
@@ -155,12 +164,15 @@ func conditions(typeName string) []*schema {
 	case "Wish":
 		return []*schema{{
 			If:   &schema{Properties: map[string]*schema{"decision": {Const: Allowed.String()}}},
-			Then: &schema{Not: &schema{Required: []string{"code"}}}, Else: &schema{Required: []string{"code"}},
+			Then: &schema{Not: &schema{Required: []string{"code"}}},
+			Else: &schema{Required: []string{"code"}},
 		}}
 	case "RoleRule":
 		return []*schema{
-			{If: &schema{Required: []string{"nonResourceURLs"}}, Then: &schema{Not: &schema{AnyOf: []*schema{
-				{Required: []string{"apiGroups"}}, {Required: []string{"resources"}}, {Required: []string{"resourceNames"}}}}}},
+			{If: &schema{Required: []string{"nonResourceURLs"}},
+				Then: &schema{Not: &schema{AnyOf: []*schema{
+					{Required: []string{"apiGroups"}}, {Required: []string{"resources"}},
+					{Required: []string{"resourceNames"}}}}}},
 			{If: &schema{Not: &schema{Required: []string{"nonResourceURLs"}}},
 				Then: &schema{Required: []string{"apiGroups", "resources"}}},
 		}
@@ -174,5 +186,6 @@ func conditions(typeName string) []*schema {
 }
 
 func when(kind string, then *schema) *schema {
-	return &schema{If: &schema{Required: []string{"kind"}, Properties: map[string]*schema{"kind": {Const: kind}}}, Then: then}
+	return &schema{If: &schema{Required: []string{"kind"}, Properties: map[string]*schema{
+		"kind": {Const: kind}}}, Then: then}
 }

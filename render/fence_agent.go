@@ -8,10 +8,12 @@ import (
 )
 
 var agentOnly = []admissionv1.MatchCondition{
-	{Name: "agent", Expression: "request.userInfo.username == 'system:serviceaccount:pullgrant-system:pullgrant-agent'"},
+	{Name: "agent", Expression: "request.userInfo.username == " +
+		"'system:serviceaccount:pullgrant-system:pullgrant-agent'"},
 }
 
-// agentVariables are what the rules speak of; those of the kinds, which say what is created, stand in the middle.
+// agentVariables are what the rules speak of; those of the kinds, which say what is created, stand
+// in the middle.
 var agentVariables = slices.Concat([]admissionv1.Variable{
 	{Name: "object", Expression: "dyn(request.operation == 'DELETE' ? oldObject : object)"},
 	{Name: "managed", Expression: carriesLabel("variables.object")},
@@ -45,7 +47,8 @@ var creation = func() string {
 // writesOnly is the first rule: what is none of the agent's resources needs no other.
 func writesOnly() rule {
 	list, words := written()
-	return rule{must: "request.resource.resource in " + list, message: "the agent may write " + words + " only"}
+	return rule{must: "request.resource.resource in " + list, message: "the agent may write " +
+		words + " only"}
 }
 
 func kindRules() (rules []rule) {
@@ -61,14 +64,16 @@ func written() (list, words string) {
 	for _, k := range kinds {
 		resources, plurals = append(resources, "'"+k.resource+"'"), append(plurals, k.plural)
 	}
-	return "[" + strings.Join(append(resources, "'jobs'"), ", ") + "]", strings.Join(plurals, ", ") + " and Jobs"
+	return "[" + strings.Join(append(resources, "'jobs'"), ", ") + "]", strings.Join(plurals,
+		", ") + " and Jobs"
 }
 
 // agentRules are what the agent may do, told in this order.
 var agentRules = slices.Concat([]rule{writesOnly()}, commonRules, kindRules(), jobRules)
 
-// commonRules hold for whatever the agent writes. A deletion is only asked whether it is the agent's to delete: one that
-// is refused would be a revocation that fails. So it may also delete what has lost its label and is known by its name.
+// commonRules hold for whatever the agent writes. A deletion is only asked whether it is the
+// agent's to delete: one that is refused would be a revocation that fails. So it may also delete
+// what has lost its label and is known by its name.
 var commonRules = []rule{{
 	must:    "request.operation != 'UPDATE'",
 	message: "the agent may not change objects; it deletes and creates them",
@@ -81,18 +86,21 @@ var commonRules = []rule{{
 	must:    deletesAlong,
 	message: mustDeleteAlong,
 }, {
-	when:    creation,
-	must:    "variables.managed && variables.reserved",
-	message: "what the agent creates must be labelled app.kubernetes.io/managed-by=pullgrant and named pullgrant-*",
+	when: creation,
+	must: "variables.managed && variables.reserved",
+	message: "what the agent creates must be labelled app.kubernetes.io/managed-by=pullgrant " +
+		"and named pullgrant-*",
 }, {
 	when:    creation,
 	must:    "!request.namespace.startsWith('kube-') && request.namespace != 'pullgrant-system'",
 	message: "the agent may not grant in kube-* or pullgrant-system",
 }, {
 	when: creation,
-	must: all("[variables.grantedAt, variables.expiresAt].all(t, t.matches('^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$'))",
+	must: all("[variables.grantedAt, variables.expiresAt].all(t, "+
+		"t.matches('^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$'))",
 		"timestamp(variables.grantedAt) < timestamp(variables.expiresAt)"),
-	message: "pullgrant.dev/granted-at and pullgrant.dev/expires-at must be times such as 2026-11-23T08:00:00Z, the first before the second",
+	message: "pullgrant.dev/granted-at and pullgrant.dev/expires-at must be times such as " +
+		"2026-11-23T08:00:00Z, the first before the second",
 }, {
 	when:    creation,
 	must:    "!has(variables.object.metadata.finalizers)",
@@ -106,19 +114,24 @@ var jobRules = []rule{
 		must:    "variables.owners.size() == 0",
 		message: "nothing may own a Job of the agent",
 	}, {
-		// Anything that would run pods, take over those of others, or keep the Job from ending at once.
+		// Anything that would run pods, take over those of others, or keep the Job from ending at
+		// once.
 		when: "variables.job",
-		must: all("variables.object.spec.?completions.orValue(1) == 0", "variables.object.spec.?parallelism.orValue(1) == 0",
+		must: all("variables.object.spec.?completions.orValue(1) == 0",
+			"variables.object.spec.?parallelism.orValue(1) == 0",
 			"!variables.object.spec.?suspend.orValue(false)",
 			"!variables.object.spec.?manualSelector.orValue(false)",
 			"variables.object.spec.?completionMode.orValue('NonIndexed') == 'NonIndexed'",
-			"variables.object.spec.?managedBy.orValue('kubernetes.io/job-controller') == 'kubernetes.io/job-controller'"),
-		message: "a Job of the agent must have completions and parallelism 0 and be left to Kubernetes: " +
+			"variables.object.spec.?managedBy.orValue('kubernetes.io/job-controller') == "+
+				"'kubernetes.io/job-controller'"),
+		message: "a Job of the agent must have completions and parallelism 0 and be left to " +
+			"Kubernetes: " +
 			"not suspended, no selector of its own, not Indexed, no managedBy",
 	}, {
 		when: "variables.job",
 		must: all("has(variables.object.spec.ttlSecondsAfterFinished)",
-			"variables.object.spec.ttlSecondsAfterFinished <= (timestamp(variables.expiresAt) - timestamp(variables.grantedAt)).getSeconds() + 300"),
+			"variables.object.spec.ttlSecondsAfterFinished <= (timestamp(variables.expiresAt) - "+
+				"timestamp(variables.grantedAt)).getSeconds() + 300"),
 		message: "ttlSecondsAfterFinished of a Job must be set, to at most its window and 300 seconds",
 	},
 }

@@ -13,8 +13,9 @@ import (
 
 var commitPattern = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
 
-// check refuses a grant that no policy can have produced. Whoever judged it has checked all this; doing so again where
-// objects are made means that one slip elsewhere is not enough to hand out a protected role.
+// check refuses a grant that no policy can have produced. Whoever judged it has checked all this;
+// doing so again where objects are made means that one slip elsewhere is not enough to hand out a
+// protected role.
 func check(g requests.Grant) error {
 	switch {
 	case requests.CheckLogin(g.Requester) != "":
@@ -43,12 +44,14 @@ func check(g requests.Grant) error {
 			return errors.New("it has a window but no merge commit")
 		}
 		if !g.Window.Start.Before(g.Window.End.Time) || g.Window.Start.IsZero() {
-			return fmt.Errorf("its window from %s to %s is never open", g.Window.Start, g.Window.End)
+			return fmt.Errorf("its window from %s to %s is never open", g.Window.Start,
+				g.Window.End)
 		}
 	}
 	for i, item := range g.Items {
 		if !known(item.Kind) {
-			return fmt.Errorf("binding %d: %w", i+1, refuse("kind", item.Kind, "no such thing is ever made"))
+			return fmt.Errorf("binding %d: %w", i+1, refuse("kind", item.Kind,
+				"no such thing is ever made"))
 		}
 		if err := kindOf(item).check(item, requests.ObjectName(g.Name, i)); err != nil {
 			return fmt.Errorf("binding %d: %w", i+1, err)
@@ -61,20 +64,23 @@ func refuse(what, value, problem string) error {
 	return fmt.Errorf("%s is %s; %s", what, requests.Quote(value), problem)
 }
 
-// guard reads the objects that a build gave, as JSON, and refuses anything that differs from the grant: more, fewer or
-// other objects, another order, any field with another value, any field beyond those the grant sets.
+// guard reads the objects that a build gave, as JSON, and refuses anything that differs from the
+// grant: more, fewer or other objects, another order, any field with another value, any field
+// beyond those the grant sets.
 func guard(g requests.Grant, output [][]byte) ([]Object, error) {
 	if err := check(g); err != nil {
 		return nil, err
 	}
 	wanted, of := plainObjects(g)
 	if len(output) != len(wanted) {
-		return nil, fmt.Errorf("the build gave %d objects for %d bindings", len(output), len(wanted))
+		return nil, fmt.Errorf("the build gave %d objects for %d bindings", len(output),
+			len(wanted))
 	}
 	objects := make([]Object, len(output))
 	for i, data := range output {
 		objects[i] = reflect.New(reflect.TypeOf(wanted[i]).Elem()).Interface().(Object)
-		// Unlike encoding/json, this decoder tells keys of another case apart and reports repeated ones.
+		// Unlike encoding/json, this decoder tells keys of another case apart and reports repeated
+		// ones.
 		unknown, err := json.UnmarshalStrict(data, objects[i])
 		if err == nil {
 			err = errors.Join(unknown...)
@@ -83,23 +89,26 @@ func guard(g requests.Grant, output [][]byte) ([]Object, error) {
 			err = same(g, of[i], objects[i])
 		}
 		if err != nil {
-			return nil, fmt.Errorf("object %d of the build is not what the grant says: %w", i+1, err)
+			return nil, fmt.Errorf("object %d of the build is not what the grant says: %w", i+1,
+				err)
 		}
 	}
 	return objects, nil
 }
 
-// same compares an object, field by field, with what the grant says; the first difference is an error, and so is anything
-// that the object sets beyond that.
+// same compares an object, field by field, with what the grant says; the first difference is an
+// error, and so is anything that the object sets beyond that.
 func same(g requests.Grant, i requests.Item, object Object) error {
 	if err := kindOf(i).same(g, i, object); err != nil {
 		return err
 	}
 	if key := difference(object.GetLabels(), labels(g)); key != "" {
-		return fmt.Errorf("its label %q is %q, not %q", key, object.GetLabels()[key], labels(g)[key])
+		return fmt.Errorf("its label %q is %q, not %q", key, object.GetLabels()[key],
+			labels(g)[key])
 	}
 	if key := difference(object.GetAnnotations(), annotations(g)); key != "" {
-		return fmt.Errorf("its annotation %q is %q, not %q", key, object.GetAnnotations()[key], annotations(g)[key])
+		return fmt.Errorf("its annotation %q is %q, not %q", key, object.GetAnnotations()[key],
+			annotations(g)[key])
 	}
 	return nil
 }

@@ -13,8 +13,9 @@ import (
 	"github.com/pullgrant/pullgrant/requests"
 )
 
-// roleBindings are RoleBindings to ClusterRoles. The agent needs bind on each role by name, and the fence asks RBAC for
-// it again, because RBAC does not ask when the role is empty or its rules are held anyway.
+// roleBindings are RoleBindings to ClusterRoles. The agent needs bind on each role by name, and the
+// fence asks RBAC for it again, because RBAC does not ask when the role is empty or its rules are
+// held anyway.
 var roleBindings = kind{
 	name:  requests.KubernetesRoleBinding,
 	check: checkRoleBinding,
@@ -22,8 +23,10 @@ var roleBindings = kind{
 		return []Object{&rbacv1.RoleBinding{
 			TypeMeta:   typeMeta(rbacv1.SchemeGroupVersion, KindRoleBinding),
 			ObjectMeta: metav1.ObjectMeta{Name: i.Name, Namespace: i.Namespace},
-			Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: g.Subject.Kind, Name: g.Subject.Name}},
-			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: i.Role.Kind, Name: i.Role.Name},
+			Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: g.Subject.Kind,
+				Name: g.Subject.Name}},
+			RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: i.Role.Kind,
+				Name: i.Role.Name},
 		}}
 	},
 	same:     sameRoleBinding,
@@ -68,11 +71,14 @@ func checkRoleBinding(b requests.Item, name string) error {
 	return nil
 }
 
-// sameRoleBinding takes away from a binding, field by field, what the grant says; anything left in the end is an error.
+// sameRoleBinding takes away from a binding, field by field, what the grant says; anything left in
+// the end is an error.
 func sameRoleBinding(g requests.Grant, i requests.Item, got Object) error {
 	object := *got.(*rbacv1.RoleBinding)
-	subject := rbacv1.Subject{Kind: "User", APIGroup: "rbac.authorization.k8s.io", Name: g.Subject.Name}
-	role := rbacv1.RoleRef{Kind: "ClusterRole", APIGroup: "rbac.authorization.k8s.io", Name: i.Role.Name}
+	subject := rbacv1.Subject{Kind: "User", APIGroup: "rbac.authorization.k8s.io",
+		Name: g.Subject.Name}
+	role := rbacv1.RoleRef{Kind: "ClusterRole", APIGroup: "rbac.authorization.k8s.io",
+		Name: i.Role.Name}
 	switch {
 	case object.APIVersion != "rbac.authorization.k8s.io/v1" || object.Kind != "RoleBinding":
 		return fmt.Errorf("it is a %q of %q", object.Kind, object.APIVersion)
@@ -101,8 +107,10 @@ var roleBindingRules = []rule{
 	{
 		when: "variables.binding",
 		must: all("variables.subjects.size() == 1",
-			"variables.subjects.all(s, s.kind == 'User' && s.name.matches('^[!-~]{1,253}$') && !s.name.startsWith('system:'))"),
-		message: "a binding must have one subject, a User of 1 to 253 printable characters that is not under system:",
+			"variables.subjects.all(s, s.kind == 'User' && s.name.matches('^[!-~]{1,253}$') && "+
+				"!s.name.startsWith('system:'))"),
+		message: "a binding must have one subject, a User of 1 to 253 printable characters that " +
+			"is not under system:",
 	}, {
 		when: "variables.binding",
 		must: all("variables.object.roleRef.kind == 'ClusterRole'",
@@ -114,13 +122,17 @@ var roleBindingRules = []rule{
 		when: "variables.binding",
 		must: "authorizer.group('rbac.authorization.k8s.io').resource('clusterroles').namespace(request.namespace)" +
 			".name(variables.object.roleRef.name).check('bind').allowed()",
-		message: "the agent may not bind this ClusterRole in this namespace; run pullgrant install when the policies have changed",
+		message: "the agent may not bind this ClusterRole in this namespace; run pullgrant " +
+			"install when the policies have changed",
 	}, {
 		when: "variables.binding",
-		must: "variables.backstop == 'none' ? variables.owners.size() == 0 : " + all("variables.owners.size() == 1",
-			"variables.owners.all(o, o.apiVersion == 'batch/v1' && o.kind == 'Job' && o.name.startsWith('pullgrant-') &&"+
-				" !o.?controller.orValue(false) && !o.?blockOwnerDeletion.orValue(false))"),
-		message: "a binding must be owned by its Job pullgrant-* alone, without controller and blockOwnerDeletion; " +
+		must: "variables.backstop == 'none' ? variables.owners.size() == 0 : " +
+			all("variables.owners.size() == 1",
+				"variables.owners.all(o, o.apiVersion == 'batch/v1' && o.kind == 'Job' && "+
+					"o.name.startsWith('pullgrant-') &&"+
+					" !o.?controller.orValue(false) && !o.?blockOwnerDeletion.orValue(false))"),
+		message: "a binding must be owned by its Job pullgrant-* alone, without controller and " +
+			"blockOwnerDeletion; " +
 			"with the annotation pullgrant.dev/backstop=none, by nothing",
 	},
 }

@@ -16,8 +16,9 @@ type Format struct {
 	Fields Fields
 }
 
-// Fields hold one Field for each field of a format, by Go type and YAML name, as in RequestSpec.cluster. Every field has
-// one; which must be set is in its tag: those without omitempty.
+// Fields hold one Field for each field of a format, by Go type and YAML name, as in
+// RequestSpec.cluster. Every field has one; which must be set is in its tag: those without
+// omitempty.
 type Fields map[string]Field
 
 // With is these fields and those of other types.
@@ -40,7 +41,8 @@ type Field struct {
 	Unique     bool // no item of a list stands twice; the loader compares as the thing named does
 }
 
-// Form is the form of a text: a check for the loader, and for the schema the same as a pattern or a list of values.
+// Form is the form of a text: a check for the loader, and for the schema the same as a pattern or a
+// list of values.
 type Form struct {
 	Rule  string              // of the finding
 	Check func(string) string // what is wrong with a text, or nothing; nil where only the whole file tells
@@ -55,7 +57,10 @@ type Form struct {
 func OneOf(rule string, values ...string) Form { return oneOf(rule, "", values) }
 
 // OneOfBecause is OneOf with the reason why there are so few.
-func OneOfBecause(rule, why string, values ...string) Form { return oneOf(rule, " ("+why+")", values) }
+func OneOfBecause(rule, why string, values ...string) Form {
+	return oneOf(rule, " ("+why+
+		")", values)
+}
 
 func oneOf(rule, why string, values []string) Form {
 	return Form{Rule: rule, Enum: values, Check: func(s string) string {
@@ -70,9 +75,10 @@ func oneOf(rule, why string, values []string) Form {
 var (
 	FormName    = Form{Rule: "name", Pattern: NamePattern, Check: CheckName}
 	FormLogin   = Form{Rule: "login", Pattern: LoginPattern, Check: CheckLogin}
-	FormSubject = Form{Rule: "subject", Pattern: SubjectPattern, Not: "^system:", Check: CheckSubject}
-	FormRole    = Form{Rule: "role", Pattern: RolePattern, Check: CheckRole}
-	FormDigest  = Form{Rule: "digest", Pattern: DigestPattern, Check: func(s string) string {
+	FormSubject = Form{Rule: "subject", Pattern: SubjectPattern, Not: "^system:",
+		Check: CheckSubject}
+	FormRole   = Form{Rule: "role", Pattern: RolePattern, Check: CheckRole}
+	FormDigest = Form{Rule: "digest", Pattern: DigestPattern, Check: func(s string) string {
 		return mustMatch(digestPattern, s, "sha256: and 64 hexadecimal digits")
 	}}
 )
@@ -83,10 +89,12 @@ func (d *Document) Conform(f Format, value any) {
 	if d.Has("apiVersion") {
 		version := reflect.ValueOf(value).FieldByName("APIVersion").String()
 		if version != APIVersion {
-			d.Add("apiVersion", "api-version", "apiVersion is %s; allowed: %s", Quote(version), APIVersion)
+			d.Add("apiVersion", "api-version", "apiVersion is %s; allowed: %s", Quote(version),
+				APIVersion)
 		}
 	}
-	if kind := reflect.ValueOf(value).FieldByName("Kind").String(); kind != f.Kind && d.Has("kind") {
+	if kind := reflect.ValueOf(value).FieldByName("Kind").String(); kind != f.Kind &&
+		d.Has("kind") {
 		d.Add("kind", "kind", "kind is %s; here it must be %s", Quote(kind), f.Kind)
 	}
 }
@@ -109,7 +117,8 @@ func (d *Document) conform(f Format, v reflect.Value, at string) {
 	}
 }
 
-// missing records that a field must be set, and with a mapping also what must be in it. Of metadata only that is of use.
+// missing records that a field must be set, and with a mapping also what must be in it. Of metadata
+// only that is of use.
 func (d *Document) missing(f Format, t reflect.Type, path string, optional bool) {
 	if optional {
 		return

@@ -8,8 +8,9 @@ import (
 	"slices"
 )
 
-// Grant is an allowed, merged request with its window and everything the policy decided filled in: what should exist in
-// the cluster. A Grant with an empty window is what a request would give once merged.
+// Grant is an allowed, merged request with its window and everything the policy decided filled in:
+// what should exist in the cluster. A Grant with an empty window is what a request would give once
+// merged.
 type Grant struct {
 	Name      string   `json:"name"` // of the request
 	Path      string   `json:"path"` // of the request
@@ -21,7 +22,8 @@ type Grant struct {
 	Window    Window   `json:"window"`
 	Items     []Item   `json:"bindings"` // the name is that of the first kind
 	Evidence  Evidence `json:"evidence"`
-	// BackstopOptional says that the policy lets access be given without a Job that ends it when the agent is gone.
+	// BackstopOptional says that the policy lets access be given without a Job that ends it when
+	// the agent is gone.
 	BackstopOptional bool `json:"backstopOptional,omitempty"`
 }
 
@@ -45,7 +47,8 @@ func (g Grant) Gives() []string {
 	return all
 }
 
-// Role is the role a binding refers to. The only kind is ClusterRole: whoever administers a namespace can rewrite a Role.
+// Role is the role a binding refers to. The only kind is ClusterRole: whoever administers a
+// namespace can rewrite a Role.
 type Role struct {
 	Kind string `yaml:"kind" json:"kind"`
 	Name string `yaml:"name" json:"name"`
@@ -64,7 +67,8 @@ var rolePattern = regexp.MustCompile(RolePattern)
 
 // CheckRole tells what is wrong with a ClusterRole's name; empty when nothing is.
 func CheckRole(name string) string {
-	return mustMatch(rolePattern, name, "the exact name of a ClusterRole: lower-case letters, digits, and : . - _ inside")
+	return mustMatch(rolePattern, name, "the exact name of a ClusterRole: lower-case letters, "+
+		"digits, and : . - _ inside")
 }
 
 // Evidence is what a grant rests on.
@@ -95,7 +99,8 @@ type Approver struct {
 	Time     Time   `yaml:"time" json:"time"`
 }
 
-// ChallengeStatus is one condition on approvals as the judgement found it: met when as many approved as it asks for.
+// ChallengeStatus is one condition on approvals as the judgement found it: met when as many
+// approved as it asks for.
 type ChallengeStatus struct {
 	Kind      string   `yaml:"kind" json:"kind"`
 	Path      string   `yaml:"path,omitempty" json:"path,omitempty"` // of a code owner's review: the file owned
@@ -110,9 +115,9 @@ type IgnoredApproval struct {
 	Code     string `yaml:"code" json:"code"`
 }
 
-// ObjectName is the name of the i-th object (from 0) that a request creates in the cluster: pullgrant-<request>, cut
-// with a hash at 63 characters, the limit of label values and of a Job's name. A dot separates the counter because no
-// request name holds one.
+// ObjectName is the name of the i-th object (from 0) that a request creates in the cluster:
+// pullgrant-<request>, cut with a hash at 63 characters, the limit of label values and of a Job's
+// name. A dot separates the counter because no request name holds one.
 func ObjectName(request string, i int) string {
 	suffix := ""
 	if i > 0 {

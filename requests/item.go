@@ -18,14 +18,16 @@ type Item struct {
 // KubernetesRoleBinding is the kind of an Item that is a RoleBinding in one namespace.
 const KubernetesRoleBinding = "KubernetesRoleBinding"
 
-// Equal tells whether two items are the same in everything. It takes the place of ==, which a kind with a list has not.
+// Equal tells whether two items are the same in everything. It takes the place of ==, which a kind
+// with a list has not.
 func (i Item) Equal(other Item) bool { return i == other }
 
 // EqualItems tells whether two grants give the same, in the same order.
 func EqualItems(a, b []Item) bool { return slices.EqualFunc(a, b, Item.Equal) }
 
-// String is the one wording of what is given. Grant.Gives adds the cluster; whoever shows it adds to whom and how long.
-// Names in it have been checked and hold nothing that a sink must escape but what it always does.
+// String is the one wording of what is given. Grant.Gives adds the cluster; whoever shows it adds
+// to whom and how long. Names in it have been checked and hold nothing that a sink must escape but
+// what it always does.
 func (i Item) String() string {
 	return fmt.Sprintf("%s %s in namespace %s", i.Role.Kind, i.Role.Name, i.Namespace)
 }

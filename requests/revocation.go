@@ -9,8 +9,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Revocation is the end of a grant as the ledger keeps it: the request with the status the agent wrote. A request that
-// could not be read has no spec.
+// Revocation is the end of a grant as the ledger keeps it: the request with the status the agent
+// wrote. A request that could not be read has no spec.
 type Revocation struct {
 	APIVersion string       `yaml:"apiVersion" json:"apiVersion"`
 	Kind       string       `yaml:"kind" json:"kind"`
@@ -38,8 +38,9 @@ type Status struct {
 
 	Challenges []ChallengeStatus `yaml:"challenges,omitempty" json:"challenges,omitempty"`
 	Ignored    []IgnoredApproval `yaml:"ignored,omitempty" json:"ignored,omitempty"`
-	Facts      string            `yaml:"facts,omitempty" json:"facts,omitempty"` // Digest of the file at FactsPath; empty when none is kept
-	GrantRefs  []GrantRef        `yaml:"grantRefs,omitempty" json:"grantRefs,omitempty"`
+	// Digest of the file at FactsPath; empty when none is kept
+	Facts     string     `yaml:"facts,omitempty" json:"facts,omitempty"`
+	GrantRefs []GrantRef `yaml:"grantRefs,omitempty" json:"grantRefs,omitempty"`
 }
 
 // GrantRef is one object that a grant created, and whether it is gone.
@@ -77,7 +78,8 @@ const (
 )
 
 // Causes lists every cause a ledger entry may carry.
-var Causes = []string{CauseExpired, CauseRelinquished, CauseRevoked, CauseBindingDeleted, CauseSubjectRemoved, CausePolicyChanged,
+var Causes = []string{CauseExpired, CauseRelinquished, CauseRevoked, CauseBindingDeleted,
+	CauseSubjectRemoved, CausePolicyChanged,
 	CauseRoleChanged, CauseNamespaceReplaced, CauseDenied}
 
 // StateOf is the state a person sees for an end by cause.
@@ -95,8 +97,9 @@ func StateOf(cause string) string {
 
 // RevocationFormat is the format of a ledger entry.
 var RevocationFormat = Format{
-	Kind:   KindAccessRequest,
-	About:  "The end of a request as the agent records it. Stands at revocations/<cluster>/<yyyymmdd>/<name>.yaml.",
+	Kind: KindAccessRequest,
+	About: "The end of a request as the agent records it. Stands at " +
+		"revocations/<cluster>/<yyyymmdd>/<name>.yaml.",
 	Name:   requestName,
 	Fields: revocationFields.With(SpecFields),
 }
@@ -106,15 +109,17 @@ var (
 	formEvidence = OneOf("evidence", EvidenceGitHub, EvidenceBranch)
 )
 
-var revocationFields = HeaderFields("Revocation", "The request. Absent when it could not be read.").With(Fields{
+var revocationFields = HeaderFields("Revocation",
+	"The request. Absent when it could not be read.").With(Fields{
 	"Revocation.status": {About: "What became of the request. Written by the agent."},
 
-	"Status.state":        {About: "How the request ended.", Form: OneOf("state", endStates()...)},
-	"Status.cause":        {About: "Why it ended.", Form: OneOf("cause", Causes...)},
-	"Status.code":         {About: "Of a refusal: the rule that refused."},
-	"Status.path":         {About: "Where the request stood."},
-	"Status.subject":      {About: "Who received access."},
-	"Status.evidence":     {About: "What the grant rests on: approvals proved through GitHub, or the branch taken at its word.", Form: formEvidence},
+	"Status.state":   {About: "How the request ended.", Form: OneOf("state", endStates()...)},
+	"Status.cause":   {About: "Why it ended.", Form: OneOf("cause", Causes...)},
+	"Status.code":    {About: "Of a refusal: the rule that refused."},
+	"Status.path":    {About: "Where the request stood."},
+	"Status.subject": {About: "Who received access."},
+	"Status.evidence": {About: "What the grant rests on: approvals proved through GitHub, " +
+		"or the branch taken at its word.", Form: formEvidence},
 	"Status.grantedAt":    {About: "Start of the window."},
 	"Status.expiresAt":    {About: "End of the window."},
 	"Status.revokedAt":    {About: "When it ended."},
@@ -125,8 +130,9 @@ var revocationFields = HeaderFields("Revocation", "The request. Absent when it c
 	"Status.approvers":    {About: "Whose reviews counted."},
 	"Status.challenges":   {About: "Conditions on approvals, as they were found."},
 	"Status.ignored":      {About: "Approvals that did not count, the first 50."},
-	"Status.facts":        {About: "Digest of the file beside this one that keeps what the request was judged by.", Form: FormDigest},
-	"Status.grantRefs":    {About: "Objects the grant created."},
+	"Status.facts": {About: "Digest of the file beside this one that keeps what the " +
+		"request was judged by.", Form: FormDigest},
+	"Status.grantRefs": {About: "Objects the grant created."},
 
 	"Approver.login":    {About: "GitHub login.", Form: FormLogin},
 	"Approver.id":       number("Number of the GitHub account."),
@@ -140,15 +146,18 @@ var revocationFields = HeaderFields("Revocation", "The request. Absent when it c
 
 	"IgnoredApproval.login":    {About: "GitHub login; ghost when the account was deleted."},
 	"IgnoredApproval.reviewID": number("Number of the review."),
-	"IgnoredApproval.code":     {About: "Why it did not count, as in docs/rules.md.", Form: formCode},
+	"IgnoredApproval.code": {About: "Why it did not count, as in docs/rules.md.",
+		Form: formCode},
 
 	"GrantRef.kind":      {About: "Kind of the object."},
 	"GrantRef.namespace": {About: "Namespace of the object."},
 	"GrantRef.name":      {About: "Name of the object."},
 	"GrantRef.role":      {About: "ClusterRole that it gave."},
-	"GrantRef.rules":     {About: "Digest of the role's rules as the catalogue showed them to the approvers. Absent when it did not.", Form: FormDigest},
-	"GrantRef.uid":       {About: "UID of the object in the cluster."},
-	"GrantRef.state":     {About: "Created, or Reclaimed once it is gone.", Form: OneOf("state", ObjectCreated, ObjectReclaimed)},
+	"GrantRef.rules": {About: "Digest of the role's rules as the catalogue showed them to " +
+		"the approvers. Absent when it did not.", Form: FormDigest},
+	"GrantRef.uid": {About: "UID of the object in the cluster."},
+	"GrantRef.state": {About: "Created, or Reclaimed once it is gone.", Form: OneOf("state",
+		ObjectCreated, ObjectReclaimed)},
 })
 
 // number is a field that counts from 1.
@@ -186,11 +195,13 @@ func ParseRevocation(path string, data []byte) (Revocation, []Finding) {
 		return r, d.Findings
 	}
 	d.Conform(RevocationFormat, r)
-	if want := StateOf(r.Status.Cause); slices.Contains(Causes, r.Status.Cause) && r.Status.State != want {
+	if want := StateOf(r.Status.Cause); slices.Contains(Causes, r.Status.Cause) &&
+		r.Status.State != want {
 		d.Check("status.state", "state", r.Status.State, "with this cause it is "+want)
 	}
 	if place, ok := SplitRevocationPath(path); !ok {
-		d.Add("", "path", "a ledger entry stands at %s/<cluster>/<yyyymmdd>/<name>.yaml", RevocationsFolder)
+		d.Add("", "path", "a ledger entry stands at %s/<cluster>/<yyyymmdd>/<name>.yaml",
+			RevocationsFolder)
 	} else {
 		d.agree("metadata.name", r.Metadata.Name, "file name", place.Name)
 		if r.Spec != nil {
@@ -201,7 +212,8 @@ func ParseRevocation(path string, data []byte) (Revocation, []Finding) {
 	return r, d.Findings
 }
 
-// Marshal writes the ledger file. The same revocation always gives the same bytes, so two writers make the same blob.
+// Marshal writes the ledger file. The same revocation always gives the same bytes, so two writers
+// make the same blob.
 func (r Revocation) Marshal() ([]byte, error) { return marshal(r) }
 
 // Marshal writes the request file, without comments.

@@ -30,14 +30,17 @@ func newCatalogCommand(w world) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "catalog",
 		Short: "Show approvers the rules of a cluster's roles",
-		Long: `Read from a cluster every ClusterRole that the policies for it name, and write its rules to catalog/<cluster>/<role>.yaml
-(a colon in the name as +). Approvers are shown the rules from there, and the agent refuses a role that has others.
+		Long: `Read from a cluster every ClusterRole that the policies for it name, and write its
+rules to catalog/<cluster>/<role>.yaml (a colon in the name as +). Approvers are shown the rules
+from there, and the agent refuses a role that has others.
 
-The files are written to the checkout. With --repo or --pr they are compared with the default branch on GitHub, and what
-differs becomes a pull request. With --check nothing is written: what differs goes to stdout, and the exit code is 1 when
-something does. It is also 1 when a role is missing in the cluster or cannot be shown.
+The files are written to the checkout. With --repo or --pr they are compared with the default branch
+on GitHub, and what differs becomes a pull request. With --check nothing is written: what differs
+goes to stdout, and the exit code is 1 when something does. It is also 1 when a role is missing in
+the cluster or cannot be shown.
 
-The cluster is the one that kubectl would use, and the right to get those ClusterRoles is all it takes.`,
+The cluster is the one that kubectl would use, and the right to get those ClusterRoles is all it
+takes.`,
 		Example: `  pullgrant catalog --cluster prod-eu
   pullgrant catalog --cluster prod-eu --check
   pullgrant catalog --cluster prod-eu --repo acme/access --kubeconfig prod-eu.yaml`,
@@ -109,8 +112,10 @@ func catalog(ctx context.Context, w world, o catalogOptions) error {
 	return nil
 }
 
-// tree reads the policies and the catalogue: from the checkout in dir, or through client from GitHub.
-func (o catalogOptions) tree(ctx context.Context, w world) (dir string, client *github.Client, tree policies.Tree, err error) {
+// tree reads the policies and the catalogue: from the checkout in dir, or through client from
+// GitHub.
+func (o catalogOptions) tree(ctx context.Context, w world) (dir string, client *github.Client,
+	tree policies.Tree, err error) {
 	if o.pr || o.remote.repo != "" {
 		client, tree, err = o.remote.tree(ctx, w)
 		return "", client, tree, err
@@ -121,8 +126,10 @@ func (o catalogOptions) tree(ctx context.Context, w world) (dir string, client *
 	return dir, nil, tree, err
 }
 
-// outdated are the files of roles that the catalogue does not show as they are in the cluster, and what has changed.
-func outdated(w world, tree policies.Tree, live []rbac.RoleCatalog) (map[string][]byte, *report, error) {
+// outdated are the files of roles that the catalogue does not show as they are in the cluster, and
+// what has changed.
+func outdated(w world, tree policies.Tree, live []rbac.RoleCatalog) (map[string][]byte,
+	*report, error) {
 	files := map[string][]byte{}
 	r := &report{}
 	for _, role := range live {
@@ -168,11 +175,14 @@ func (r *report) moved(tree policies.Tree, live rbac.RoleCatalog, file string) {
 	}
 }
 
-// unnamed tells of files of the cluster's catalogue that no policy needs any more. Whoever took the role out of the
-// policy may take them away.
+// unnamed tells of files of the cluster's catalogue that no policy needs any more. Whoever took the
+// role out of the policy may take them away.
 func (o catalogOptions) unnamed(w world, tree policies.Tree, names []string) {
 	for _, file := range slices.Sorted(maps.Keys(tree.Files)) {
-		needed := slices.ContainsFunc(names, func(name string) bool { return rbac.CatalogPath(o.cluster, name) == file })
+		needed := slices.ContainsFunc(names, func(name string) bool {
+			return rbac.CatalogPath(
+				o.cluster, name) == file
+		})
 		if strings.HasPrefix(file, rbac.CatalogFolder+"/"+o.cluster+"/") && !needed {
 			w.say("note: %s shows a role that no policy for %s gives; remove it", file, o.cluster)
 		}
@@ -180,7 +190,8 @@ func (o catalogOptions) unnamed(w world, tree policies.Tree, names []string) {
 }
 
 // write puts the files into the checkout, or into a pull request.
-func (o catalogOptions) write(ctx context.Context, w world, dir string, client *github.Client, files map[string][]byte, r *report) error {
+func (o catalogOptions) write(ctx context.Context, w world, dir string, client *github.Client,
+	files map[string][]byte, r *report) error {
 	if len(files) == 0 {
 		return nil
 	}
@@ -200,8 +211,10 @@ func (o catalogOptions) write(ctx context.Context, w world, dir string, client *
 	return r.to(w.out)
 }
 
-// propose opens the pull request. Its branch has one name a cluster, so that a second one says where the first is.
-func (o catalogOptions) propose(ctx context.Context, w world, client *github.Client, files map[string][]byte, r *report) error {
+// propose opens the pull request. Its branch has one name a cluster, so that a second one says
+// where the first is.
+func (o catalogOptions) propose(ctx context.Context, w world, client *github.Client,
+	files map[string][]byte, r *report) error {
 	fence := codeFence(r.String())
 	return propose(ctx, w, client, github.Proposal{
 		Branch:  program + "/catalog-" + o.cluster,

@@ -20,7 +20,8 @@ type checkout struct {
 }
 
 func (c *checkout) flag(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&c.dir, "dir", "", "checkout of the access repository (default: the one around the current folder)")
+	cmd.Flags().StringVar(&c.dir, "dir", "", "checkout of the access repository (default: the "+
+		"one around the current folder)")
 	_ = cmd.MarkFlagDirname("dir")
 }
 
@@ -59,7 +60,8 @@ func (c checkout) folder() (string, error) {
 			}
 		}
 		if dir == filepath.Dir(dir) {
-			return "", fmt.Errorf("find the access repository: %s is not in one; go into a checkout, or name one with --dir", start)
+			return "", fmt.Errorf("find the access repository: %s is not in one; go into a "+
+				"checkout, or name one with --dir", start)
 		}
 	}
 }
@@ -92,8 +94,8 @@ func (c checkout) inside(dir string, paths []string) ([]string, error) {
 	return result, nil
 }
 
-// ownerOf is whose the repository in dir is, by its remote origin; empty where it has none. A folder inside another
-// repository has no origin of its own.
+// ownerOf is whose the repository in dir is, by its remote origin; empty where it has none. A
+// folder inside another repository has no origin of its own.
 func ownerOf(dir string) string {
 	if _, err := os.Lstat(filepath.Join(dir, ".git")); err != nil {
 		return ""

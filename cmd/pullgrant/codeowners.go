@@ -20,15 +20,18 @@ func newCodeownersCommand(w world) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "codeowners",
 		Short: "Write the owners of each policy's requests into CODEOWNERS",
-		Long: `Write, for each policy that asks for a PeerReview, its reviewers as owners of the folder its requests stand in, so that
-GitHub asks those for a review whose approval counts. Groups of groups.yaml are written as their members. A policy with a
-CodeOwnerReview gets no line: there CODEOWNERS itself is the rule, written by people.
+		Long: `Write, for each policy that asks for a PeerReview, its reviewers as owners of the
+folder its requests stand in, so that GitHub asks those for a review whose approval counts. Groups
+of groups.yaml are written as their members. A policy with a CodeOwnerReview gets no line: there
+CODEOWNERS itself is the rule, written by people.
 
-Only the lines between "# pullgrant: begin" and "# pullgrant: end" are written; without these two they go to the end. What
-no generated line can mend is told as a finding: a later line that takes the place of one, or a place that decides who
-gets access and has no owner (policies/, .github/, catalog/, revocations/).
+Only the lines between "# pullgrant: begin" and "# pullgrant: end" are written; without these two
+they go to the end. What no generated line can mend is told as a finding: a later line that takes
+the place of one, or a place that decides who gets access and has no owner (policies/, .github/,
+catalog/, revocations/).
 
-With --check nothing is written: the difference goes to stdout. The exit code is 1 when there is one, or a finding.`,
+With --check nothing is written: the difference goes to stdout. The exit code is 1 when there is
+one, or a finding.`,
 		Example: `  pullgrant codeowners
   pullgrant codeowners --check`,
 		Args: arguments(0, 0),
@@ -95,7 +98,8 @@ func (r *report) difference(file policies.OwnersFile) {
 		same++
 	}
 	tail := 0
-	for tail < len(before)-same && tail < len(after)-same && before[len(before)-1-tail] == after[len(after)-1-tail] {
+	for tail < len(before)-same && tail < len(after)-same &&
+		before[len(before)-1-tail] == after[len(after)-1-tail] {
 		tail++
 	}
 	removed, added := before[same:len(before)-tail], after[same:len(after)-tail]
@@ -110,7 +114,8 @@ func (r *report) difference(file policies.OwnersFile) {
 	}
 }
 
-// hunk is where lines stand in a file, as diff counts: an empty piece stands behind the line before it.
+// hunk is where lines stand in a file, as diff counts: an empty piece stands behind the line before
+// it.
 func hunk(same, n int) string {
 	if n > 0 {
 		same++

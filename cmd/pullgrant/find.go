@@ -20,7 +20,8 @@ func (c checkout) find(dir string, files fs.FS, request string) (string, error) 
 		}
 		if _, ok := requests.SplitPath(paths[0]); !ok {
 			return "", fmt.Errorf("look for the request: %s is none; a request stands at "+
-				"%s/<cluster>/<policy>/<yyyymmdd>-<requester>-<slug>.yaml", paths[0], requests.Folder)
+				"%s/<cluster>/<policy>/<yyyymmdd>-<requester>-<slug>.yaml", paths[0],
+				requests.Folder)
 		}
 		return paths[0], nil
 	}

@@ -20,7 +20,8 @@ func (o installOptions) compare(ctx context.Context, w world, wanted []render.Ob
 	w.say("comparing with %s", config.Host)
 	live, err := kube.LiveFootprint(ctx, config, wanted)
 	if err != nil {
-		return fmt.Errorf("look at the agent's footprint in the cluster %s: %w", o.agent.cluster, err)
+		return fmt.Errorf("look at the agent's footprint in the cluster %s: %w",
+			o.agent.cluster, err)
 	}
 	differences := render.Compare(wanted, live)
 	if len(differences) == 0 {

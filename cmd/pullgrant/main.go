@@ -10,5 +10,6 @@ import (
 )
 
 func main() {
-	os.Exit(Main(os.Args, world{in: os.Stdin, out: os.Stdout, err: os.Stderr, env: os.Getenv, now: time.Now}))
+	os.Exit(Main(os.Args, world{in: os.Stdin, out: os.Stdout, err: os.Stderr, env: os.Getenv,
+		now: time.Now}))
 }

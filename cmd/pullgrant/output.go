@@ -29,7 +29,8 @@ type format struct {
 func outputFlag(cmd *cobra.Command, formats ...string) *format {
 	f := &format{formats[0], formats}
 	cmd.Flags().VarP(f, "output", "o", "output format: "+strings.Join(formats, ", "))
-	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats,
+		cobra.ShellCompDirectiveNoFileComp))
 	return f
 }
 

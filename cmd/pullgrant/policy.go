@@ -8,7 +8,8 @@ func newPolicyCommand(w world) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "policy",
 		Short: "Work on policies: list, explain, lint, test, replay",
-		Long:  "Work on the policies of an access repository, offline. Each command reads the files in front of it, committed or not.",
+		Long: "Work on the policies of an access repository, offline. Each command reads the " +
+			"files in front of it, committed or not.",
 		Example: `  pullgrant policy list
   pullgrant policy explain payments-debug
   pullgrant policy lint --strict`,

@@ -22,8 +22,9 @@ func newPolicyListCommand(w world) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the policies: who may ask for what, and who approves",
-		Long: `List the policies of a checkout, one line for each cluster of each. Groups of groups.yaml and CODEOWNERS are resolved to
-people; GitHub teams stay as they are. The exit code is 1 when a policy is not valid, which leaves it out.`,
+		Long: `List the policies of a checkout, one line for each cluster of each. Groups of
+groups.yaml and CODEOWNERS are resolved to people; GitHub teams stay as they are. The exit code is 1
+when a policy is not valid, which leaves it out.`,
 		Example: `  pullgrant policy list
   pullgrant policy list -o name
   pullgrant policy list -o json | jq '.[] | select(.cluster == "prod-eu")'`,
@@ -60,8 +61,10 @@ func offers(tree policies.Tree, policy policies.AccessPolicy) []offer {
 	}
 	var all []offer
 	for _, cluster := range policy.Spec.Clusters {
-		all = append(all, offer{Name: policy.Metadata.Name, Description: policy.Spec.Description, Cluster: cluster, Askers: slices.Concat(teams, people),
-			Grants: grants, MaxDuration: policy.Spec.Target.MaxDuration, Approvals: tree.Approvals(policy, cluster)})
+		all = append(all, offer{Name: policy.Metadata.Name, Description: policy.Spec.Description,
+			Cluster: cluster, Askers: slices.Concat(teams, people),
+			Grants: grants, MaxDuration: policy.Spec.Target.MaxDuration,
+			Approvals: tree.Approvals(policy, cluster)})
 	}
 	return all
 }
@@ -110,9 +113,11 @@ func writeOffers(w world, all []offer) error {
 			gives = append(gives, g.Gives)
 		}
 		for _, a := range o.Approvals {
-			approvals = append(approvals, fmt.Sprintf("%d of %s", a.Count, cmp.Or(at(slices.Concat(a.Teams, a.People)), "nobody")))
+			approvals = append(approvals, fmt.Sprintf("%d of %s", a.Count,
+				cmp.Or(at(slices.Concat(a.Teams, a.People)), "nobody")))
 		}
-		rows = append(rows, []string{o.Name, o.Cluster, strings.Join(gives, "; "), o.MaxDuration.String(), at(o.Askers), strings.Join(approvals, " and ")})
+		rows = append(rows, []string{o.Name, o.Cluster, strings.Join(gives, "; "),
+			o.MaxDuration.String(), at(o.Askers), strings.Join(approvals, " and ")})
 	}
 	return writeTable(w.out, rows)
 }

@@ -21,7 +21,9 @@ func TestParseOrigin(t *testing.T) {
 			t.Errorf("%s: %q, %q, %t; want %q", origin, host, repo, ok, want)
 		}
 	}
-	for _, origin := range []string{"", "/srv/git/access.git", "../access", "file:///srv/access.git", "https://github.com/access",
+	for _, origin := range []string{"", "/srv/git/access.git", "../access",
+		"file:///srv/access.git",
+		"https://github.com/access",
 		"https://github.com/a/b/c", "git@github.com:/srv/access.git", "C:\\access"} {
 		if host, repo, ok := parseOrigin(origin); ok {
 			t.Errorf("%q was taken for %s on %s", origin, repo, host)
@@ -30,8 +32,10 @@ func TestParseOrigin(t *testing.T) {
 }
 
 func TestWebHost(t *testing.T) {
-	for api, want := range map[string]string{"https://api.github.com": "github.com", "https://api.acme.ghe.com/": "acme.ghe.com",
-		"https://github.acme.example/api/v3": "github.acme.example", "http://127.0.0.1:80": "127.0.0.1:80"} {
+	for api, want := range map[string]string{"https://api.github.com": "github.com",
+		"https://api.acme.ghe.com/":          "acme.ghe.com",
+		"https://github.acme.example/api/v3": "github.acme.example",
+		"http://127.0.0.1:80":                "127.0.0.1:80"} {
 		if got, err := webHost(api); err != nil || got != want {
 			t.Errorf("%s: %q, %v; want %q", api, got, err, want)
 		}
@@ -52,8 +56,10 @@ spec:
   subjects: [{kind: User, name: alice}]
   challenges:
     - {kind: CodeOwnerReview, count: 1}
-    - {kind: PeerReview, reviewers: [{kind: Group, name: bob}, {kind: User, name: Carol}, {kind: Group, name: acme/squad-b}], count: 1}
-  target: {maxDuration: 1h, grants: [{kind: KubernetesRoleBinding, allowedNamespaces: [a], roleRef: {kind: ClusterRole, name: r}}]}
+    - {kind: PeerReview, reviewers: [{kind: Group, name: bob}, {kind: User, name: Carol},
+        {kind: Group, name: acme/squad-b}], count: 1}
+  target: {maxDuration: 1h, grants: [
+    {kind: KubernetesRoleBinding, allowedNamespaces: [a], roleRef: {kind: ClusterRole, name: r}}]}
 `),
 		// The name of this group is also somebody's login, who was never asked.
 		policies.GroupsPath: file(`apiVersion: pullgrant.dev/v1alpha1

@@ -12,7 +12,8 @@ import (
 	"github.com/pullgrant/pullgrant/requests"
 )
 
-// report is text for a terminal, collected so that there is one write to check. Every line is made plain.
+// report is text for a terminal, collected so that there is one write to check. Every line is made
+// plain.
 type report struct{ strings.Builder }
 
 func (r *report) line(format string, args ...any) {
@@ -43,17 +44,21 @@ func (r *report) verdict(word string, d policies.Decision) {
 	r.text("%s: %s", word, d.Message)
 }
 
-// asked says what is asked for, as far as it is known: by whom, where it stands, who would get what, for how long and why.
+// asked says what is asked for, as far as it is known: by whom, where it stands, who would get
+// what, for how long and why.
 func (r *report) asked(f policies.Facts, d policies.Decision, now time.Time) {
 	r.line("")
 	if pr := f.PullRequest; pr.Number > 0 {
-		r.text("Pull request  %s/%s#%d by %s, head %s", f.Repository.Owner, f.Repository.Name, pr.Number, pr.Author.Login, short(d.HeadSHA))
+		r.text("Pull request  %s/%s#%d by %s, head %s", f.Repository.Owner, f.Repository.Name,
+			pr.Number, pr.Author.Login, short(d.HeadSHA))
 	}
 	if d.Path != "" {
 		r.text("File          %s", d.Path)
 	}
 	if d.Policy != "" {
-		r.text("%s", strings.TrimSuffix("Policy        "+d.Policy+" at commit "+short(d.PolicyCommit), " at commit "))
+		r.text("%s", strings.TrimSuffix("Policy        "+d.Policy+" at commit "+
+			short(d.PolicyCommit),
+			" at commit "))
 	}
 	if d.Grant != nil {
 		r.grant(*d.Grant)
@@ -110,7 +115,8 @@ func (r *report) rules(rules []policies.Rule) {
 	}
 }
 
-// view says what a role allows, the dangerous part first, and what of it its requester does not have yet.
+// view says what a role allows, the dangerous part first, and what of it its requester does not
+// have yet.
 func (r *report) view(v policies.RoleView) {
 	r.title("What " + v.Item.String() + " allows")
 	for _, risk := range v.Risks {
@@ -171,12 +177,14 @@ func (r *report) challenges(d policies.Decision) {
 		if c.Path != "" && d.Kind != policies.KindRequest {
 			of = " of " + c.Path
 		}
-		r.text("%s  %-4s  %s%s: %d of %d", indent, passed(c.Met), c.Kind, of, len(c.Approvers), c.Count)
+		r.text("%s  %-4s  %s%s: %d of %d", indent, passed(c.Met), c.Kind, of,
+			len(c.Approvers), c.Count)
 		if len(c.Approvers) > 0 {
 			r.text("%s        approved by: %s", indent, at(c.Approvers))
 		}
 		if !c.Met {
-			r.text("%s        may approve: %s", indent, cmp.Or(at(d.Remaining(c)), "nobody; the policy or CODEOWNERS must change"))
+			r.text("%s        may approve: %s", indent, cmp.Or(at(d.Remaining(c)),
+				"nobody; the policy or CODEOWNERS must change"))
 		}
 	}
 }

@@ -12,7 +12,8 @@ import (
 
 const program = "pullgrant"
 
-// Main runs the command line in args, where args[0] is the program's name, and returns its exit code.
+// Main runs the command line in args, where args[0] is the program's name, and returns its exit
+// code.
 func Main(args []string, w world) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
@@ -31,10 +32,12 @@ func newRoot(w world, arg0 string) *cobra.Command {
 	root := &cobra.Command{
 		Use:   program,
 		Short: "Time-bounded Kubernetes access through pull requests",
-		Long: `pullgrant gives people Kubernetes access for a limited time: asked for in a pull request, approved by code owners,
-applied and taken back by an agent in the cluster, recorded in git.
+		Long: `pullgrant gives people Kubernetes access for a limited time: asked for in a pull
+request, approved by code owners, applied and taken back by an agent in the cluster, recorded in
+git.
 
-Data goes to stdout, talk to stderr. The GitHub token comes from GITHUB_TOKEN or from "gh auth token".
+Data goes to stdout, talk to stderr. The GitHub token comes from GITHUB_TOKEN or from "gh auth
+token".
 
 Exit codes:
   0  done, clean, allowed
@@ -91,7 +94,8 @@ func rename(cmd *cobra.Command, name string) {
 	}
 }
 
-// displayName is what the user typed to get here: kubectl finds its plugins by the name of their file.
+// displayName is what the user typed to get here: kubectl finds its plugins by the name of their
+// file.
 func displayName(arg0 string) string {
 	if strings.TrimSuffix(filepath.Base(arg0), ".exe") == "kubectl-"+program {
 		return "kubectl " + program

@@ -38,7 +38,8 @@ func (o showOptions) onGitHub(ctx context.Context, w world) (shown, error) {
 	case path != "":
 		return onBranch(ctx, w, client, tree, path)
 	case t.number > 0:
-		return shown{}, fmt.Errorf("look for the request %s: pull request #%d brought it, but it is neither live nor in the ledger; "+
+		return shown{}, fmt.Errorf("look for the request %s: pull request #%d brought it, but "+
+			"it is neither live nor in the ledger; "+
 			"is the agent running, which ends what was taken off the branch?", t.name, t.number)
 	}
 	numbers, err := client.PullsAdding(ctx, t.is)
@@ -46,9 +47,11 @@ func (o showOptions) onGitHub(ctx context.Context, w world) (shown, error) {
 	case err != nil:
 		return shown{}, err
 	case len(numbers) == 0:
-		return shown{}, fmt.Errorf("look for the request %s: %s has it neither on its default branch nor in an open pull request", t.name, repo)
+		return shown{}, fmt.Errorf("look for the request %s: %s has it neither on its default "+
+			"branch nor in an open pull request", t.name, repo)
 	case len(numbers) > 1:
-		return shown{}, fmt.Errorf("look for the request %s: the pull requests %v all add it; give one of these numbers", t.name, numbers)
+		return shown{}, fmt.Errorf("look for the request %s: the pull requests %v all add it; "+
+			"give one of these numbers", t.name, numbers)
 	}
 	return judged(ctx, w, client, numbers[0])
 }
@@ -69,23 +72,27 @@ func judged(ctx context.Context, w world, client *github.Client, number int) (sh
 	return s, nil
 }
 
-// pick finds the one file that tells what became of the request, empty when none does: its ledger entry before a file
-// under requests/, which gives nothing when the name was used before.
+// pick finds the one file that tells what became of the request, empty when none does: its ledger
+// entry before a file under requests/, which gives nothing when the name was used before.
 func (t target) pick(paths []string) (string, error) {
-	paths = slices.DeleteFunc(slices.Sorted(slices.Values(paths)), func(path string) bool { return !t.is(path) })
+	paths = slices.DeleteFunc(slices.Sorted(slices.Values(paths)),
+		func(path string) bool { return !t.is(path) })
 	if len(paths) == 0 {
 		return "", nil
 	}
 	last := paths[len(paths)-1]
 	place, _ := placeOf(last)
 	if first, _ := placeOf(paths[0]); first.Cluster != place.Cluster {
-		return "", fmt.Errorf("look for the request %s: it stands at %s; give one of these files", t.name, strings.Join(paths, " and "))
+		return "", fmt.Errorf("look for the request %s: it stands at %s; give one of these files",
+			t.name, strings.Join(paths, " and "))
 	}
 	return last, nil
 }
 
-// onBranch tells of the file at path, which is in tree: a request that waits for its agent or is live, or one that has ended.
-func onBranch(ctx context.Context, w world, client *github.Client, tree policies.Tree, path string) (shown, error) {
+// onBranch tells of the file at path, which is in tree: a request that waits for its agent or is
+// live, or one that has ended.
+func onBranch(ctx context.Context, w world, client *github.Client, tree policies.Tree,
+	path string) (shown, error) {
 	file := tree.Files[path]
 	if place, ok := requests.SplitRevocationPath(path); ok {
 		r, findings := requests.ParseRevocation(path, []byte(file.Content))
@@ -93,7 +100,8 @@ func onBranch(ctx context.Context, w world, client *github.Client, tree policies
 			sayFindings(w, findings)
 			return shown{}, verdict(exitFindings)
 		}
-		a := ledger.Account{Name: place.Name, Cluster: place.Cluster, Path: path, Spec: r.Spec, Status: &r.Status}
+		a := ledger.Account{Name: place.Name, Cluster: place.Cluster, Path: path, Spec: r.Spec,
+			Status: &r.Status}
 		return ended(a, func(commit string) (policies.Tree, error) {
 			return client.Tree(ctx, commit, policies.Wanted(policies.KindRequest, r.Status.Path))
 		})
@@ -108,7 +116,8 @@ func onBranch(ctx context.Context, w world, client *github.Client, tree policies
 			return shown{}, err
 		}
 		d := policies.Preview(base, path, file)
-		refuse(&d, policies.NoPullRequest, "commit %s brought it without a pull request, so it gives nothing", short(commit))
+		refuse(&d, policies.NoPullRequest, "commit %s brought it without a pull request, so it "+
+			"gives nothing", short(commit))
 		return stands(policies.Facts{}, d, w.now()), nil
 	}
 	f, err := client.Facts(ctx, number, w.now())
@@ -122,14 +131,17 @@ func onBranch(ctx context.Context, w world, client *github.Client, tree policies
 	return stands(f, d, w.now()), nil
 }
 
-// inCheckout looks for the request in git's objects. Only its policy is judged: approvals are not in git.
+// inCheckout looks for the request in git's objects. Only its policy is judged: approvals are not
+// in git.
 func (o showOptions) inCheckout(_ context.Context, w world) (shown, error) {
 	dir := o.remote.checkout.dir
 	accounts, findings, err := ledger.History(dir, nil)
 	if err != nil {
 		return shown{}, err
 	}
-	findings = slices.DeleteFunc(findings, func(f requests.Finding) bool { return !o.target.is(f.File) })
+	findings = slices.DeleteFunc(findings, func(f requests.Finding) bool {
+		return !o.target.is(f.File)
+	})
 	if len(findings) > 0 {
 		sayFindings(w, findings)
 		return shown{}, verdict(exitFindings)
@@ -144,10 +156,14 @@ func (o showOptions) inCheckout(_ context.Context, w world) (shown, error) {
 	}
 	i := slices.Index(paths, path)
 	if i < 0 {
-		return shown{}, fmt.Errorf("look for the request %s: HEAD of %s has it neither under %s/ nor in the ledger; for open pull requests leave out --dir",
+		return shown{}, fmt.Errorf("look for the request %s: HEAD of %s has it neither under "+
+			"%s/ nor in the ledger; for open pull requests leave out --dir",
 			o.target.name, dir, requests.Folder)
 	}
-	a, treeAt := accounts[i], func(ref string) (policies.Tree, error) { return ledger.TreeAt(dir, ref) }
+	a, treeAt := accounts[i], func(ref string) (policies.Tree, error) {
+		return ledger.TreeAt(dir,
+			ref)
+	}
 	if a.Status != nil {
 		return ended(a, treeAt)
 	}

@@ -85,7 +85,8 @@ func refuse(d *policies.Decision, code policies.Code, format string, args ...any
 
 // previewAccount judges the request that an account tells of, as if it stood at path.
 func previewAccount(tree policies.Tree, path string, a ledger.Account) (policies.Decision, error) {
-	request := requests.AccessRequest{APIVersion: requests.APIVersion, Kind: requests.KindAccessRequest,
+	request := requests.AccessRequest{APIVersion: requests.APIVersion,
+		Kind:     requests.KindAccessRequest,
 		Metadata: requests.Metadata{Name: a.Name}, Spec: *a.Spec}
 	data, err := request.Marshal()
 	if err != nil {

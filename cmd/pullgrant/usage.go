@@ -58,7 +58,8 @@ func strict(root *cobra.Command) {
 func help(cmd *cobra.Command, args []string) error {
 	about, rest, err := cmd.Root().Find(args)
 	if err != nil || len(rest) > 0 {
-		return usagef(cmd.Root(), "no help for %q: there is no such command", strings.Join(args, " "))
+		return usagef(cmd.Root(), "no help for %q: there is no such command",
+			strings.Join(args, " "))
 	}
 	return about.Help()
 }

@@ -19,11 +19,13 @@ func newValidateCommand(w world) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "validate [PATH...]",
 		Short: "Check the files of an access repository, offline",
-		Long: `Check policies, identities, groups, CODEOWNERS, requests and the ledger with the code that the Action and the agent use.
-It checks what is in front of it, which need not be what is on the main branch. Paths are relative to the current
-folder, or to --dir where it is given; without a path the whole repository is checked.
+		Long: `Check policies, identities, groups, CODEOWNERS, requests and the ledger with the code
+that the Action and the agent use. It checks what is in front of it, which need not be what is on
+the main branch. Paths are relative to the current folder, or to --dir where it is given; without a
+path the whole repository is checked.
 
-Each finding is one line: file:line:column: message [rule]. The exit code is 1 when there are findings.`,
+Each finding is one line: file:line:column: message [rule]. The exit code is 1 when there are
+findings.`,
 		Example: `  pullgrant validate
   pullgrant validate policies/payments-debug.yaml
   pullgrant validate --dir ../access -o json`,

@@ -34,9 +34,12 @@ func (c *Client) Facts(ctx context.Context, number int, now time.Time) (policies
 		case err == nil:
 			return facts, nil
 		case !errors.Is(err, errMoved):
-			return policies.Facts{}, fmt.Errorf("gather the facts of %s/%s#%d: %w", c.owner, c.repo, number, err)
+			return policies.Facts{}, fmt.Errorf("gather the facts of %s/%s#%d: %w", c.owner, c.repo,
+				number, err)
 		case reading == maxReadings:
-			return policies.Facts{}, fmt.Errorf("gather the facts of %s/%s#%d: %w, %d times; try again", c.owner, c.repo, number, err, reading)
+			return policies.Facts{},
+				fmt.Errorf("gather the facts of %s/%s#%d: %w, %d times; try again",
+					c.owner, c.repo, number, err, reading)
 		}
 		if err := sleep(ctx, c.wire.pauseAfter(reading)); err != nil {
 			return policies.Facts{}, fmt.Errorf("gather the facts of %s/%s#%d: %w",
@@ -60,7 +63,8 @@ func (c *Client) facts(ctx context.Context, number int, now time.Time) (policies
 	f.PullRequest = before.PullRequest
 	for _, read := range []func(context.Context, *policies.Facts, snapshot) error{
 		c.readFiles, c.readCommits, c.readReviews, c.readBaseChanges, c.readPushes,
-		c.readTrees, c.readMerge, c.readChanges, c.readNames, c.readLive, c.readCodeownersErrors, c.readUsers, c.readAnswers,
+		c.readTrees, c.readMerge, c.readChanges, c.readNames, c.readLive, c.readCodeownersErrors,
+		c.readUsers, c.readAnswers,
 	} {
 		if err := read(ctx, &f, before); err != nil {
 			return f, err
@@ -90,7 +94,9 @@ func (c *Client) readTrees(ctx context.Context, f *policies.Facts, _ snapshot) e
 	}
 	var changed []string
 	for _, file := range f.Files {
-		if file.Status != "removed" && (kind == policies.KindRequest || kind == policies.KindChange && wanted(file.Path)) {
+		if file.Status != "removed" && (kind == policies.KindRequest ||
+			kind == policies.KindChange &&
+				wanted(file.Path)) {
 			changed = append(changed, file.Path)
 		}
 	}
@@ -110,11 +116,13 @@ func (c *Client) readMerge(ctx context.Context, f *policies.Facts, _ snapshot) e
 		return err
 	}
 	if len(merged.parents) == 0 {
-		return fmt.Errorf("the merge commit %s has no parent, so no policy was in force before it", name)
+		return fmt.Errorf("the merge commit %s has no parent, so no policy was in force before it",
+			name)
 	}
 	merge := policies.Merge{Commit: name}
 	kind, path, _ := policies.KindOf(f.Files)
-	if merge.FirstParent, err = c.tree(ctx, merged.parents[0], path, policies.Wanted(kind, path)); err != nil {
+	if merge.FirstParent, err = c.tree(ctx, merged.parents[0], path, policies.Wanted(kind,
+		path)); err != nil {
 		return err
 	}
 	if kind == policies.KindRequest {
@@ -151,7 +159,8 @@ func (c *Client) readNames(ctx context.Context, f *policies.Facts, _ snapshot) (
 
 // UsedNames lists where the name of a request stands in a commit: under any policy of its
 // cluster, or in the cluster's ledger.
-func (c *Client) UsedNames(ctx context.Context, commit string, place requests.Place) ([]string, error) {
+func (c *Client) UsedNames(ctx context.Context, commit string, place requests.Place) ([]string,
+	error) {
 	cluster, ok, err := c.entry(ctx, commit, requests.Folder+"/"+place.Cluster)
 	if err != nil {
 		return nil, err
@@ -183,7 +192,8 @@ func (c *Client) UsedNames(ctx context.Context, commit string, place requests.Pl
 // readCodeownersErrors asks GitHub what it makes of CODEOWNERS (R30). It knows none where there
 // is none.
 func (c *Client) readCodeownersErrors(ctx context.Context, f *policies.Facts, _ snapshot) error {
-	found, _, err := c.api.Repositories.GetCodeownersErrors(ctx, c.owner, c.repo, &github.GetCodeownersErrorsOptions{Ref: f.Base.Commit})
+	found, _, err := c.api.Repositories.GetCodeownersErrors(ctx, c.owner, c.repo,
+		&github.GetCodeownersErrorsOptions{Ref: f.Base.Commit})
 	exists := false
 	for _, path := range codeowners.Paths {
 		_, ok := f.Base.Files[path]
@@ -199,7 +209,8 @@ func (c *Client) readCodeownersErrors(ctx context.Context, f *policies.Facts, _ 
 		return c.incomplete("the errors in CODEOWNERS")
 	}
 	for _, e := range found.Errors {
-		f.CodeownersErrors = append(f.CodeownersErrors, fmt.Sprintf("%s:%d:%d: %s", e.Path, e.Line, e.Column, strings.TrimSpace(e.Kind)))
+		f.CodeownersErrors = append(f.CodeownersErrors, fmt.Sprintf("%s:%d:%d: %s", e.Path, e.Line,
+			e.Column, strings.TrimSpace(e.Kind)))
 	}
 	return nil
 }

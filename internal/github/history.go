@@ -19,7 +19,8 @@ import (
 // both claim the path and the older is returned: the facts of either are refused (R46). Whether
 // the merge commit lies on the first-parent chain of the branch is for the caller, who has its
 // history.
-func (c *Client) Introduced(ctx context.Context, path, tip string) (number int, commit string, err error) {
+func (c *Client) Introduced(ctx context.Context, path, tip string) (number int, commit string,
+	err error) {
 	p, commit, err := c.changedBy(ctx, path, tip, true)
 	return p.number, commit, err
 }
@@ -27,13 +28,15 @@ func (c *Client) Introduced(ctx context.Context, path, tip string) (number int, 
 // RemovedBy finds the pull request whose merge removed path from the default branch, and its
 // author; an author without an account is empty. Both are zero when path was removed by a direct
 // push.
-func (c *Client) RemovedBy(ctx context.Context, path, tip string) (login string, number int, err error) {
+func (c *Client) RemovedBy(ctx context.Context, path, tip string) (login string, number int,
+	err error) {
 	p, _, err := c.changedBy(ctx, path, tip, false)
 	return p.author.Login, p.number, err
 }
 
 // changedBy finds the pull request whose merge made path appear, or disappear.
-func (c *Client) changedBy(ctx context.Context, path, tip string, appears bool) (listed, string, error) {
+func (c *Client) changedBy(ctx context.Context, path, tip string, appears bool) (listed,
+	string, error) {
 	repository, _, err := c.repository(ctx)
 	if err != nil {
 		return listed{}, "", err
@@ -43,7 +46,8 @@ func (c *Client) changedBy(ctx context.Context, path, tip string, appears bool) 
 		return listed{}, "", err
 	}
 	if last == "" {
-		return listed{}, "", fmt.Errorf("find the last commit that touched %s: none did before %s; try again", requests.Quote(path), tip)
+		return listed{}, "", fmt.Errorf("find the last commit that touched %s: none did before "+
+			"%s; try again", requests.Quote(path), tip)
 	}
 	pulls, err := c.pullsOf(ctx, last)
 	if err != nil {
@@ -70,9 +74,11 @@ func (c *Client) changedBy(ctx context.Context, path, tip string, appears bool) 
 // that was merged.
 func (c *Client) lastTouched(ctx context.Context, path, tip string) (string, error) {
 	found, _, err := c.api.Repositories.ListCommits(ctx, c.owner, c.repo,
-		&github.CommitsListOptions{SHA: tip, Path: path, ListOptions: github.ListOptions{PerPage: 1}})
+		&github.CommitsListOptions{SHA: tip, Path: path, ListOptions: github.ListOptions{
+			PerPage: 1}})
 	if err != nil {
-		return "", c.explain(err, "Contents: read", "find the last commit that touched %s", requests.Quote(path))
+		return "", c.explain(err, "Contents: read", "find the last commit that touched %s",
+			requests.Quote(path))
 	}
 	if len(found) == 0 {
 		return "", nil
@@ -92,7 +98,8 @@ func (c *Client) readChanges(ctx context.Context, f *policies.Facts, _ snapshot)
 	}
 	tip, paths := f.Base.Commit, f.Base.Reviewed(path)
 	if f.Merge != nil {
-		tip, paths = f.Merge.FirstParent.Commit, append(paths, f.Merge.FirstParent.Reviewed(path)...)
+		tip, paths = f.Merge.FirstParent.Commit, append(paths,
+			f.Merge.FirstParent.Reviewed(path)...)
 	}
 	slices.Sort(paths)
 	for _, path := range slices.Compact(paths) {
@@ -108,7 +115,8 @@ func (c *Client) readChanges(ctx context.Context, f *policies.Facts, _ snapshot)
 			}
 		}
 		for _, p := range pulls {
-			if p.mergedInto(f.Repository) && (change.MergedAt == nil || change.MergedAt.Before(p.mergedAt.Time)) {
+			if p.mergedInto(f.Repository) && (change.MergedAt == nil ||
+				change.MergedAt.Before(p.mergedAt.Time)) {
 				change.PullRequest, change.MergedAt = p.number, &p.mergedAt
 			}
 		}

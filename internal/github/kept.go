@@ -43,7 +43,8 @@ func (k *kept) recall(req *http.Request, response *http.Response, body []byte) [
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	known, ok := k.answers[req.URL.String()]
-	if response.StatusCode != http.StatusNotModified || !ok || req.Header.Get("If-None-Match") != known.etag {
+	if response.StatusCode != http.StatusNotModified || !ok ||
+		req.Header.Get("If-None-Match") != known.etag {
 		return body
 	}
 	response.StatusCode, response.Status = http.StatusOK, "200 OK"

@@ -19,12 +19,13 @@ func (w world) statuses(path string) (all []int) {
 	return all
 }
 
-// TestUnchangedListCostsNothing: GitHub says 304, which does not count, for every page of a list that is as it was; the
-// caller sees the whole list all the same, and a change at once.
+// TestUnchangedListCostsNothing: GitHub says 304, which does not count, for every page of a list
+// that is as it was; the caller sees the whole list all the same, and a change at once.
 func TestUnchangedListCostsNothing(t *testing.T) {
 	w := newWorld(t)
 	open := func(i int) {
-		w.push(forge.Change{Branch: fmt.Sprint("b", i), Files: map[string]string{fmt.Sprint(i): "x"}})
+		w.push(forge.Change{Branch: fmt.Sprint("b", i),
+			Files: map[string]string{fmt.Sprint(i): "x"}})
 		w.open(fmt.Sprint("b", i))
 	}
 	list := func() []OpenPull {
@@ -46,7 +47,8 @@ func TestUnchangedListCostsNothing(t *testing.T) {
 	}
 	w.push(forge.Change{Branch: "b2", Files: map[string]string{"2": "y"}})
 	open(3)
-	if moved := list(); len(moved) != 4 || moved[2].HeadSHA != w.Branch("b2") || !slices.Equal(moved[:2], first[:2]) {
+	if moved := list(); len(moved) != 4 || moved[2].HeadSHA != w.Branch("b2") ||
+		!slices.Equal(moved[:2], first[:2]) {
 		t.Errorf("after a push and another pull request: %v", moved)
 	}
 	if got := w.statuses(path)[4:]; !slices.Equal(got, []int{304, 200}) {
@@ -58,7 +60,8 @@ func TestUnchangedListCostsNothing(t *testing.T) {
 	}
 }
 
-// TestKeptAnswerIsWhole: what was cut short is not kept, and a 304 that nobody asked for is no answer.
+// TestKeptAnswerIsWhole: what was cut short is not kept, and a 304 that nobody asked for is no
+// answer.
 func TestKeptAnswerIsWhole(t *testing.T) {
 	w := newWorld(t)
 	w.push(forge.Change{Branch: "b", Files: map[string]string{"b": "x"}})

@@ -12,13 +12,14 @@ import (
 	"github.com/pullgrant/pullgrant/requests"
 )
 
-// readUsers asks what the author and everybody with an opinion may do now (R19, R21). Bots never count, so they are
-// not asked about.
+// readUsers asks what the author and everybody with an opinion may do now (R19, R21). Bots never
+// count, so they are not asked about.
 func (c *Client) readUsers(ctx context.Context, f *policies.Facts, _ snapshot) error {
 	f.Users = map[string]policies.UserFacts{}
 	people := []policies.User{f.PullRequest.Author}
 	for _, r := range f.Reviews {
-		if strings.EqualFold(r.State, "APPROVED") || strings.EqualFold(r.State, "CHANGES_REQUESTED") {
+		if strings.EqualFold(r.State, "APPROVED") || strings.EqualFold(r.State,
+			"CHANGES_REQUESTED") {
 			people = append(people, r.User)
 		}
 	}
@@ -36,25 +37,31 @@ func (c *Client) readUsers(ctx context.Context, f *policies.Facts, _ snapshot) e
 	return nil
 }
 
-func (c *Client) userFacts(ctx context.Context, repository policies.Repository, u policies.User) (policies.UserFacts, error) {
+func (c *Client) userFacts(ctx context.Context, repository policies.Repository,
+	u policies.User) (policies.UserFacts, error) {
 	if problem := requests.CheckLogin(u.Login); problem != "" {
-		return policies.UserFacts{}, fmt.Errorf("the login %s: %s", requests.Quote(u.Login), problem)
+		return policies.UserFacts{}, fmt.Errorf("the login %s: %s", requests.Quote(u.Login),
+			problem)
 	}
 	level, _, err := c.api.Repositories.GetPermissionLevel(ctx, c.owner, c.repo, u.Login)
 	if err != nil {
-		return policies.UserFacts{}, c.explain(err, "Metadata: read", "read the permission of @%s", u.Login)
+		return policies.UserFacts{}, c.explain(err, "Metadata: read", "read the permission of @%s",
+			u.Login)
 	}
 	facts := policies.UserFacts{ID: level.GetUser().GetID(), Permission: level.GetPermission()}
 	if facts.ID != u.ID {
-		return facts, fmt.Errorf("%w: the login @%s belongs to account %d here and to %d there", errMoved, u.Login, u.ID, facts.ID)
+		return facts, fmt.Errorf("%w: the login @%s belongs to account %d here and to %d there",
+			errMoved, u.Login, u.ID, facts.ID)
 	}
 	if !slices.Contains([]string{"admin", "write", "read", "none"}, facts.Permission) {
-		return facts, fmt.Errorf("read the permission of @%s: it is the unknown %s", u.Login, requests.Quote(facts.Permission))
+		return facts, fmt.Errorf("read the permission of @%s: it is the unknown %s", u.Login,
+			requests.Quote(facts.Permission))
 	}
 	if repository.Organization {
 		member, response, err := c.api.Organizations.IsMember(ctx, repository.Owner, u.Login)
 		if err != nil {
-			return facts, c.explain(err, "organization permission Members: read", "ask whether @%s is a member of %s", u.Login, repository.Owner)
+			return facts, c.explain(err, "organization permission Members: read",
+				"ask whether @%s is a member of %s", u.Login, repository.Owner)
 		}
 		if member && response.StatusCode != http.StatusNoContent {
 			return facts, c.incomplete("the membership of @%s in %s", u.Login, repository.Owner)
@@ -64,8 +71,8 @@ func (c *Client) userFacts(ctx context.Context, repository policies.Repository, 
 	return facts, nil
 }
 
-// readAnswers answers the questions that judging will ask, under the policies now and, once merged, under those before
-// the merge (R20).
+// readAnswers answers the questions that judging will ask, under the policies now and, once merged,
+// under those before the merge (R20).
 func (c *Client) readAnswers(ctx context.Context, f *policies.Facts, _ snapshot) error {
 	questions := policies.Questions(f.Base, *f)
 	if f.Merge != nil {
@@ -75,7 +82,8 @@ func (c *Client) readAnswers(ctx context.Context, f *policies.Facts, _ snapshot)
 }
 
 // answer asks what the facts do not hold an answer to yet.
-func (c *Client) answer(ctx context.Context, f *policies.Facts, questions []policies.Question) error {
+func (c *Client) answer(ctx context.Context, f *policies.Facts,
+	questions []policies.Question) error {
 	checked := map[string]bool{}
 	for q := range f.Answers {
 		checked[q.Team] = true
@@ -102,16 +110,18 @@ func (c *Client) answer(ctx context.Context, f *policies.Facts, questions []poli
 	return nil
 }
 
-const teamPermission = "organization permission Members: read (a workflow's own token never has it), and membership of the team if it is secret"
+const teamPermission = "organization permission Members: read (a workflow's own token never has " +
+	"it), and membership of the team if it is secret"
 
 var teamPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]*/[a-z0-9][a-z0-9_.-]*$`)
 
-// checkTeam makes sure that the team is there to be asked about: without that, no answer of its members would mean
-// that they are none.
+// checkTeam makes sure that the team is there to be asked about: without that, no answer of its
+// members would mean that they are none.
 func (c *Client) checkTeam(ctx context.Context, team string) error {
 	org, slug, _ := strings.Cut(team, "/")
 	if !teamPattern.MatchString(team) {
-		return fmt.Errorf("the team %s is not written as GitHub names teams, org/team; correct the policy or CODEOWNERS", requests.Quote(team))
+		return fmt.Errorf("the team %s is not written as GitHub names teams, org/team; correct "+
+			"the policy or CODEOWNERS", requests.Quote(team))
 	}
 	found, _, err := c.api.Teams.GetTeamBySlug(ctx, org, slug)
 	if err != nil {
@@ -133,7 +143,8 @@ func (c *Client) isTeamMember(ctx context.Context, team, login string) (bool, er
 	case is(err, http.StatusNotFound):
 		return false, nil
 	case err != nil:
-		return false, c.explain(err, teamPermission, "ask whether @%s is in the team %s", login, team)
+		return false, c.explain(err, teamPermission, "ask whether @%s is in the team %s",
+			login, team)
 	case membership.GetState() == "active":
 		return true, nil
 	case membership.GetState() == "pending":

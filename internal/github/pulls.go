@@ -34,11 +34,13 @@ func (c *Client) pullsOf(ctx context.Context, commit string) ([]listed, error) {
 		return nil, fmt.Errorf("list the pull requests of commit %s: it must be 40 hexadecimal digits",
 			requests.Quote(commit))
 	}
-	found, err := pages(func(o github.ListOptions) ([]*github.PullRequest, *github.Response, error) {
+	found, err := pages(func(o github.ListOptions) ([]*github.PullRequest,
+		*github.Response, error) {
 		return c.api.PullRequests.ListPullRequestsWithCommit(ctx, c.owner, c.repo, commit, &o)
 	})
 	if err != nil {
-		return nil, c.explain(err, "Pull requests: read", "list the pull requests of commit %s", commit)
+		return nil, c.explain(err, "Pull requests: read", "list the pull requests of commit %s",
+			commit)
 	}
 	var all []listed
 	for _, f := range found {
@@ -85,7 +87,8 @@ func (p listed) openPull() OpenPull { return OpenPull{p.number, p.head, p.base, 
 func (c *Client) OpenPulls(ctx context.Context) ([]OpenPull, error) {
 	ctx = keeping(ctx)
 	oldestFirst := github.PullRequestListOptions{State: "open", Sort: "created", Direction: "asc"}
-	found, err := pages(func(o github.ListOptions) ([]*github.PullRequest, *github.Response, error) {
+	found, err := pages(func(o github.ListOptions) ([]*github.PullRequest,
+		*github.Response, error) {
 		oldestFirst.ListOptions = o
 		return c.api.PullRequests.List(ctx, c.owner, c.repo, &oldestFirst)
 	})

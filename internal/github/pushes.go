@@ -42,7 +42,8 @@ func (c *Client) readPushes(ctx context.Context, f *policies.Facts, p snapshot) 
 		address := fmt.Sprintf("repos/%s/%s/activity?%s", c.owner, c.repo, query.Encode())
 		response, err := c.call(ctx, http.MethodGet, address, nil, &found)
 		if err != nil {
-			return c.explain(err, "Contents: read", "list the pushes to %s", requests.Quote(p.HeadRef))
+			return c.explain(err, "Contents: read", "list the pushes to %s",
+				requests.Quote(p.HeadRef))
 		}
 		for _, a := range found {
 			if a.Ref != ref || a.After == "" || a.Type == "" ||
@@ -52,7 +53,8 @@ func (c *Client) readPushes(ctx context.Context, f *policies.Facts, p snapshot) 
 			if a.Type == "branch_deletion" {
 				continue
 			}
-			push := policies.Push{After: a.After, Time: requests.At(a.Timestamp.Time), Reason: a.Type}
+			push := policies.Push{After: a.After, Time: requests.At(a.Timestamp.Time),
+				Reason: a.Type}
 			if push.Actor, err = c.user(a.Actor, "who pushed "+a.After); err != nil {
 				return err
 			}
@@ -61,7 +63,8 @@ func (c *Client) readPushes(ctx context.Context, f *policies.Facts, p snapshot) 
 		if response.After == "" {
 			brought := func(push policies.Push) bool { return push.After == p.HeadSHA }
 			if !slices.ContainsFunc(f.Pushes, brought) {
-				return fmt.Errorf("%w: GitHub does not list yet who pushed its head %s", errMoved, p.HeadSHA)
+				return fmt.Errorf("%w: GitHub does not list yet who pushed its head %s",
+					errMoved, p.HeadSHA)
 			}
 			return checkLastPage(response)
 		}

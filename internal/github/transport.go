@@ -38,7 +38,8 @@ type transport struct {
 }
 
 func newTransport(base *url.URL, token func(context.Context) (string, error)) *transport {
-	return &transport{base: base, token: token, next: http.DefaultTransport, pause: 500 * time.Millisecond}
+	return &transport{base: base, token: token, next: http.DefaultTransport,
+		pause: 500 * time.Millisecond}
 }
 
 // RoundTrip makes one call, tried again where that is safe and of use.
@@ -89,10 +90,12 @@ func (t *transport) attempt(req *http.Request) (*http.Response, error) {
 		return nil, fmt.Errorf("the answer broke off after %d bytes: %w", len(body), err)
 	case len(body) > maxAnswer:
 		return nil, fmt.Errorf("the answer has more than %d bytes", maxAnswer)
-	case success && response.StatusCode != http.StatusNoContent && (!json.Valid(body) || bytes.Equal(bytes.TrimSpace(body), []byte("null"))):
+	case success && response.StatusCode != http.StatusNoContent && (!json.Valid(body) ||
+		bytes.Equal(bytes.TrimSpace(body), []byte("null"))):
 		return nil, fmt.Errorf("the answer's %d bytes are no complete JSON", len(body))
 	}
-	if token, ok := strings.CutPrefix(req.Header.Get("Authorization"), "Bearer "); ok { // what is in an answer may end in a log
+	// what is in an answer may end in a log
+	if token, ok := strings.CutPrefix(req.Header.Get("Authorization"), "Bearer "); ok {
 		body = bytes.ReplaceAll(body, []byte(token), []byte("***"))
 	}
 	t.kept.take(req, response, body)
@@ -103,9 +106,12 @@ func (t *transport) attempt(req *http.Request) (*http.Response, error) {
 // retry tells whether another attempt may help and when. A refusal for calling too often without
 // a Retry-After asks for a minute or more: too long to hold up whoever waits.
 func (t *transport) retry(response *http.Response, attempt int) (wait time.Duration, again bool) {
-	trouble := slices.Contains([]int{http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout}, response.StatusCode)
-	limited := response.StatusCode == http.StatusTooManyRequests || response.StatusCode == http.StatusForbidden
-	if seconds, err := strconv.Atoi(response.Header.Get("Retry-After")); err == nil && seconds >= 0 && (trouble || limited) {
+	trouble := slices.Contains([]int{http.StatusBadGateway, http.StatusServiceUnavailable,
+		http.StatusGatewayTimeout}, response.StatusCode)
+	limited := response.StatusCode == http.StatusTooManyRequests ||
+		response.StatusCode == http.StatusForbidden
+	if seconds, err := strconv.Atoi(response.Header.Get("Retry-After")); err == nil &&
+		seconds >= 0 && (trouble || limited) {
 		wait = time.Duration(seconds) * time.Second
 		return wait, wait <= longestWait
 	}

@@ -17,15 +17,16 @@ const (
 	RuleOwner    = "codeowners-owner"    // an owner that is no @login and no @org/team
 )
 
-// maxSize is in bytes. GitHub loads files "under 3 MB" and ignores larger ones without a word; the smaller of
-// the two meanings of MB is on the safe side.
+// maxSize is in bytes. GitHub loads files "under 3 MB" and ignores larger ones without a word; the
+// smaller of the two meanings of MB is on the safe side.
 const maxSize = 3_000_000
 
-// maxFindings bounds the output for a hostile file: one finding refuses the file, a hundred are enough to mend it.
+// maxFindings bounds the output for a hostile file: one finding refuses the file, a hundred are
+// enough to mend it.
 const maxFindings = 100
 
-// Paths are the places GitHub looks for the file, in its order: the first that exists is used, even when it is
-// empty (R28). GitHub reads no other place.
+// Paths are the places GitHub looks for the file, in its order: the first that exists is used, even
+// when it is empty (R28). GitHub reads no other place.
 var Paths = []string{".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS"}
 
 // File is a parsed CODEOWNERS file. The zero value owns nothing.
@@ -34,7 +35,8 @@ type File struct {
 	Rules []Rule // in the file's order: later rules win
 }
 
-// Rule is one line: a pattern and who owns the paths that match it. Only rules made by Parse match paths.
+// Rule is one line: a pattern and who owns the paths that match it. Only rules made by Parse match
+// paths.
 type Rule struct {
 	Line    int     // counted from 1
 	Pattern string  // as written
@@ -43,22 +45,25 @@ type Rule struct {
 	segments []string // what Pattern means, see compilePattern
 }
 
-// Owner is a user or a team. GitHub's names do not depend on case: compare them with strings.EqualFold.
+// Owner is a user or a team. GitHub's names do not depend on case: compare them with
+// strings.EqualFold.
 type Owner struct {
 	Name   string // login without @, or "org/team"; ASCII letters, digits, - and _ only
 	Team   bool
 	Column int // of the @, in characters, counted from 1
 }
 
-// Parse reads a CODEOWNERS file (R29–R32). GitHub skips lines it cannot read, which hands their paths to an
-// earlier and often weaker rule; so here any doubt is a finding, and with findings there are no rules: nothing is owned,
-// and nobody's approval counts. file is used in findings only. The syntax is that of GitHub's page "About code owners":
-// gitignore patterns without negation, character ranges and \#. Of what that page leaves open, the parser refuses what
-// readers of the format disagree on, and e-mail owners, which cannot be tied to one account (R32).
+// Parse reads a CODEOWNERS file (R29–R32). GitHub skips lines it cannot read, which hands their
+// paths to an earlier and often weaker rule; so here any doubt is a finding, and with findings
+// there are no rules: nothing is owned, and nobody's approval counts. file is used in findings
+// only. The syntax is that of GitHub's page "About code owners": gitignore patterns without
+// negation, character ranges and \#. Of what that page leaves open, the parser refuses what readers
+// of the format disagree on, and e-mail owners, which cannot be tied to one account (R32).
 func Parse(file string, data []byte) (File, []requests.Finding) {
 	if len(data) >= maxSize {
 		return File{Path: file}, []requests.Finding{{File: file, Line: 1, Column: 1, Rule: RuleSize,
-			Message: fmt.Sprintf("%d bytes: GitHub ignores a CODEOWNERS file of 3 MB or more, so keep it under %d bytes",
+			Message: fmt.Sprintf("%d bytes: GitHub ignores a CODEOWNERS file of 3 MB or more, "+
+				"so keep it under %d bytes",
 				len(data), maxSize)}}
 	}
 	c := File{Path: file}
@@ -73,7 +78,8 @@ func Parse(file string, data []byte) (File, []requests.Finding) {
 		switch {
 		case problem != nil:
 			findings = append(findings, requests.Finding{File: file, Line: line,
-				Column: 1 + utf8.RuneCountInString(text[:problem.offset]), Rule: problem.rule, Message: problem.message})
+				Column: 1 + utf8.RuneCountInString(text[:problem.offset]), Rule: problem.rule,
+				Message: problem.message})
 		case ok:
 			rule.Line = line
 			c.Rules = append(c.Rules, rule)
@@ -104,7 +110,8 @@ func parseOwnerLine(text string) (rule Rule, ok bool, problem *lineProblem) {
 	pattern := fields[0]
 	if pattern.offset > 0 {
 		return Rule{}, false, &lineProblem{0, RuleSyntax,
-			"the line starts with a space or tab, which gitignore counts to the pattern: start it with the pattern"}
+			"the line starts with a space or tab, which gitignore counts to the pattern: start " +
+				"it with the pattern"}
 	}
 	if problem := checkPattern(pattern.text); problem != nil {
 		return Rule{}, false, problem
@@ -151,8 +158,8 @@ func splitOwnerLine(text string) []field {
 	return fields
 }
 
-// checkCharacters reports the first byte or character of a line that a reader of the diff might not see, comments
-// included: some programs take a few of these for the end of a line.
+// checkCharacters reports the first byte or character of a line that a reader of the diff might not
+// see, comments included: some programs take a few of these for the end of a line.
 func checkCharacters(text string) *lineProblem {
 	for i, r := range text {
 		message := ""
@@ -185,8 +192,8 @@ var patternHints = map[byte]string{
 	'\\': `the only escape is "\ " for a space`,
 }
 
-// checkPattern reports the first thing in a pattern that GitHub does not support, that can never match, or that readers
-// of gitignore patterns understand in different ways.
+// checkPattern reports the first thing in a pattern that GitHub does not support, that can never
+// match, or that readers of gitignore patterns understand in different ways.
 func checkPattern(pattern string) *lineProblem {
 	refuse := func(offset int, why string) *lineProblem {
 		return &lineProblem{offset, RuleSyntax, fmt.Sprintf("pattern %s: %s", clip(pattern), why)}
@@ -199,7 +206,8 @@ func checkPattern(pattern string) *lineProblem {
 		}
 	}
 	if pattern == "/" {
-		return refuse(0, "it matches no file: write * for every file, or /* for the files of the top folder")
+		return refuse(0, "it matches no file: write * for every file, or /* for the files of "+
+			"the top folder")
 	}
 	offset := 0
 	for segment := range strings.SplitSeq(pattern, "/") {
@@ -208,30 +216,37 @@ func checkPattern(pattern string) *lineProblem {
 		case segment == "" && offset > 0 && end < len(pattern):
 			return refuse(offset, "two slashes in a row match no file: write one")
 		case segment == "." || segment == "..":
-			return refuse(offset, "the paths of a repository have no . or .. in them, so it matches no file")
+			return refuse(offset, "the paths of a repository have no . or .. in them, so it "+
+				"matches no file")
 		case segment == "**" && pattern[end:] == "/":
-			return refuse(offset, "** before the last slash is understood in two ways: end it with / or with /**")
+			return refuse(offset, "** before the last slash is understood in two ways: end it "+
+				"with / or with /**")
 		case segment != "**" && strings.Contains(segment, "**"):
-			return refuse(offset+strings.Index(segment, "**"), "** must stand alone between slashes: write * within a name")
+			return refuse(offset+strings.Index(segment, "**"), "** must stand alone between "+
+				"slashes: write * within a name")
 		}
 		offset = end + 1
 	}
 	return nil
 }
 
-// parseOwner reads @login or @org/team, or says what is wrong. Logins are up to 39 letters, digits and hyphens, with an
-// underscore in those that an enterprise manages; that also is the alphabet of a team's slug.
+// parseOwner reads @login or @org/team, or says what is wrong. Logins are up to 39 letters, digits
+// and hyphens, with an underscore in those that an enterprise manages; that also is the alphabet of
+// a team's slug.
 func parseOwner(text string) (Owner, string) {
 	name, ok := strings.CutPrefix(text, "@")
 	switch {
 	case !ok && strings.Contains(text, "@"):
-		return Owner{}, fmt.Sprintf("owner %s: an e-mail address does not name one account for sure: write @login or @org/team", clip(text))
+		return Owner{}, fmt.Sprintf("owner %s: an e-mail address does not name one account for "+
+			"sure: write @login or @org/team", clip(text))
 	case !ok:
-		return Owner{}, fmt.Sprintf(`owner %s: write @login or @org/team, and "\ " for a space in a path`, clip(text))
+		return Owner{}, fmt.Sprintf(`owner %s: write @login or @org/team, and "\ " for a space in a path`,
+			clip(text))
 	}
 	account, slug, team := strings.Cut(name, "/")
 	if !ownerName(account) || len(account) > 39 || team && !ownerName(slug) {
-		return Owner{}, fmt.Sprintf("owner %s: no such name can exist on GitHub: write @login or @org/team, and a space before a comment", clip(text))
+		return Owner{}, fmt.Sprintf("owner %s: no such name can exist on GitHub: write @login "+
+			"or @org/team, and a space before a comment", clip(text))
 	}
 	return Owner{Name: name, Team: team}, ""
 }

@@ -16,9 +16,9 @@ import (
 
 const codeownersTestdata = "../../testdata/codeowners"
 
-// TestCodeownersCases runs testdata/codeowners/cases: a CODEOWNERS file (or CODEOWNERS.quoted, a Go string a line, for
-// bytes that an editor would not keep), the findings it must have, and who owns some paths: the rule's line and owners,
-// or - when no rule matches.
+// TestCodeownersCases runs testdata/codeowners/cases: a CODEOWNERS file (or CODEOWNERS.quoted, a Go
+// string a line, for bytes that an editor would not keep), the findings it must have, and who owns
+// some paths: the rule's line and owners, or - when no rule matches.
 func TestCodeownersCases(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(codeownersTestdata, "cases", "*.txtar"))
 	if err != nil || len(files) == 0 {
@@ -90,7 +90,8 @@ func describeOwners(c codeowners.File, path string) string {
 func TestCodeownersSizeIsRefusedFromThreeMegabytes(t *testing.T) {
 	rule := "/requests/ @org/security\n"
 	fill := func(size int) []byte {
-		return append(append([]byte("#"), bytes.Repeat([]byte("x"), size-len(rule)-2)...), "\n"+rule...)
+		return append(append([]byte("#"), bytes.Repeat([]byte("x"), size-len(rule)-2)...),
+			"\n"+rule...)
 	}
 	c, findings := codeowners.Parse("CODEOWNERS", fill(2_999_999))
 	if rule, ok := c.Match("requests/a"); len(findings) > 0 || !ok || rule.Line != 2 {
@@ -111,8 +112,10 @@ func TestCodeownersFindingsAreBounded(t *testing.T) {
 
 func FuzzParseCodeowners(f *testing.F) {
 	for _, seed := range []string{
-		"", "# comment\n\n*  @a\n", "/requests/prod/ @org/security @bob # both\n/apps/github\n", "a\\ b @a", "\\#a @b", "/ @x",
-		"!a @b", "[x] @b", "* a@example.com", "\ufeff* @a", "* @a\r\n", "*\x00 @a", "\xff", "# \u2028* @a", "/a/@b", "**/ @a",
+		"", "# comment\n\n*  @a\n", "/requests/prod/ @org/security @bob # both\n/apps/github\n",
+		"a\\ b @a", "\\#a @b", "/ @x",
+		"!a @b", "[x] @b", "* a@example.com", "\ufeff* @a", "* @a\r\n", "*\x00 @a", "\xff",
+		"# \u2028* @a", "/a/@b", "**/ @a",
 	} {
 		f.Add([]byte(seed))
 	}
@@ -120,8 +123,10 @@ func FuzzParseCodeowners(f *testing.F) {
 		c, findings := codeowners.Parse("CODEOWNERS", data)
 		lines := strings.Split(string(data), "\n")
 		for _, finding := range findings {
-			if finding.Line < 1 || finding.Line > len(lines) || finding.Column < 1 || finding.File != "CODEOWNERS" ||
-				finding.Column > utf8.RuneCountInString(lines[finding.Line-1])+1 || finding.Rule == "" || finding.Message == "" ||
+			if finding.Line < 1 || finding.Line > len(lines) || finding.Column < 1 ||
+				finding.File != "CODEOWNERS" ||
+				finding.Column > utf8.RuneCountInString(lines[finding.Line-1])+1 ||
+				finding.Rule == "" || finding.Message == "" ||
 				!utf8.ValidString(finding.Message) {
 				t.Errorf("finding outside the file, or empty: %v", finding)
 			}
@@ -131,12 +136,14 @@ func FuzzParseCodeowners(f *testing.F) {
 		}
 		again, findings := codeowners.Parse("CODEOWNERS", []byte(formatCodeowners(c)))
 		if len(findings) > 0 || formatCodeowners(again) != formatCodeowners(c) {
-			t.Errorf("formatted rules read differently: %v\n%s\n%s", findings, formatCodeowners(c), formatCodeowners(again))
+			t.Errorf("formatted rules read differently: %v\n%s\n%s", findings, formatCodeowners(c),
+				formatCodeowners(again))
 		}
 		for _, rule := range c.Rules {
 			for _, owner := range rule.Owners {
 				at := []rune(lines[rule.Line-1])[owner.Column-1:]
-				if !strings.HasPrefix(string(at), "@"+owner.Name) || owner.Team != strings.Contains(owner.Name, "/") {
+				if !strings.HasPrefix(string(at), "@"+owner.Name) ||
+					owner.Team != strings.Contains(owner.Name, "/") {
 					t.Errorf("owner %+v is not at its position: %q", owner, string(at))
 				}
 			}

@@ -15,7 +15,8 @@ import (
 	"github.com/pullgrant/pullgrant/policies/codeowners"
 )
 
-// patternMatches tells whether a file with the single rule matches path. The pattern must be a valid one.
+// patternMatches tells whether a file with the single rule matches path. The pattern must be a
+// valid one.
 func patternMatches(t *testing.T, pattern, path string) bool {
 	t.Helper()
 	_, matched := patternRule(t, pattern).Match(path)
@@ -62,13 +63,14 @@ func readPatternCases(t *testing.T) []patternCase {
 func TestCodeownersPatterns(t *testing.T) {
 	for _, c := range readPatternCases(t) {
 		if got := patternMatches(t, c.pattern, c.path); got != c.match {
-			t.Errorf("patterns.txt:%d: %s on %s: got %t, want %t", c.line, c.pattern, c.path, got, c.match)
+			t.Errorf("patterns.txt:%d: %s on %s: got %t, want %t", c.line, c.pattern, c.path,
+				got, c.match)
 		}
 	}
 }
 
-// reference says what a valid pattern means as a regular expression, read off the manuals character by character and not
-// by way of segments.
+// reference says what a valid pattern means as a regular expression, read off the manuals character
+// by character and not by way of segments.
 func reference(pattern string) *regexp.Regexp {
 	var re strings.Builder
 	re.WriteString(`(?s)^`)
@@ -109,15 +111,17 @@ func reference(pattern string) *regexp.Regexp {
 func TestCodeownersReferenceReadsTheTable(t *testing.T) {
 	for _, c := range readPatternCases(t) {
 		if got := cleanPath(c.path) && reference(c.pattern).MatchString(c.path); got != c.match {
-			t.Errorf("patterns.txt:%d: the test's own reference is wrong on %s and %s", c.line, c.pattern, c.path)
+			t.Errorf("patterns.txt:%d: the test's own reference is wrong on %s and %s", c.line,
+				c.pattern, c.path)
 		}
 	}
 }
 
 func cleanPath(path string) bool {
-	return utf8.ValidString(path) && !slices.ContainsFunc(strings.Split(path, "/"), func(name string) bool {
-		return name == "" || name == "." || name == ".."
-	})
+	return utf8.ValidString(path) && !slices.ContainsFunc(strings.Split(path, "/"),
+		func(name string) bool {
+			return name == "" || name == "." || name == ".."
+		})
 }
 
 func randomPattern(r *rand.Rand) string {
@@ -165,8 +169,9 @@ func TestCodeownersMatchAgreesWithReference(t *testing.T) {
 	}
 }
 
-// TestCodeownersMatchAgreesWithGit asks git itself, which documents the patterns. Each pattern is the .gitignore of its own
-// folder. Two differences are left out: GitHub's last * is one level only, and git's ? is a byte and not a character.
+// TestCodeownersMatchAgreesWithGit asks git itself, which documents the patterns. Each pattern is
+// the .gitignore of its own folder. Two differences are left out: GitHub's last * is one level
+// only, and git's ? is a byte and not a character.
 func TestCodeownersMatchAgreesWithGit(t *testing.T) {
 	type pair struct{ pattern, path string }
 	var pairs []pair
@@ -206,26 +211,30 @@ func TestCodeownersMatchAgreesWithGit(t *testing.T) {
 			if err := os.Mkdir(folder, 0o700); err != nil {
 				t.Fatal(err)
 			}
-			if err := os.WriteFile(filepath.Join(folder, ".gitignore"), []byte(p.pattern+"\n"), 0o600); err != nil {
+			if err := os.WriteFile(filepath.Join(folder, ".gitignore"), []byte(p.pattern+"\n"),
+				0o600); err != nil {
 				t.Fatal(err)
 			}
 		}
 		stdin.WriteString(folders[p.pattern] + "/" + p.path + "\x00")
 	}
 	ignored := map[string]bool{}
-	for path := range strings.SplitSeq(git(stdin.String(), "check-ignore", "--no-index", "-z", "--stdin"), "\x00") {
+	for path := range strings.SplitSeq(git(stdin.String(), "check-ignore", "--no-index", "-z",
+		"--stdin"), "\x00") {
 		ignored[path] = true
 	}
 	for _, p := range pairs {
 		if folder := folders[p.pattern]; folder != "" {
-			if got, want := patternMatches(t, p.pattern, p.path), ignored[folder+"/"+p.path]; got != want {
+			if got, want := patternMatches(t, p.pattern, p.path), ignored[folder+"/"+
+				p.path]; got != want {
 				t.Errorf("pattern %s on %s: got %t, git says %t", p.pattern, p.path, got, want)
 			}
 		}
 	}
 }
 
-// hostilePatterns take a backtracking matcher longer than the age of the universe; for ours each is a moment.
+// hostilePatterns take a backtracking matcher longer than the age of the universe; for ours each is
+// a moment.
 func hostilePatterns() map[string]string {
 	path := strings.Repeat(strings.Repeat("a", 200)+"/", 20) + "b"
 	return map[string]string{
@@ -260,8 +269,10 @@ func FuzzMatch(f *testing.F) {
 	for pattern, path := range hostilePatterns() {
 		f.Add(pattern, path)
 	}
-	for _, seed := range []string{"*", "/docs/*", "apps/", "a/**/b", "**/a", "a/**", "f?o", `a\ b`, "/*/", "*å?"} {
-		for _, path := range []string{"a", "docs/x", "docs/x/y", "x/apps/y", "a/x/b", "foo", "a b", "å/xåy", "a//b", "\xff"} {
+	for _, seed := range []string{"*", "/docs/*", "apps/", "a/**/b", "**/a", "a/**", "f?o", `a\ b`,
+		"/*/", "*å?"} {
+		for _, path := range []string{"a", "docs/x", "docs/x/y", "x/apps/y", "a/x/b", "foo", "a b",
+			"å/xåy", "a//b", "\xff"} {
 			f.Add(seed, path)
 		}
 	}

@@ -9,8 +9,8 @@ import (
 	"github.com/pullgrant/pullgrant/requests"
 )
 
-// Permission is one resource with the verbs on it, or one path of the API server that is no resource. The wildcard is
-// kept as "*"; What and Does say it in words.
+// Permission is one resource with the verbs on it, or one path of the API server that is no
+// resource. The wildcard is kept as "*"; What and Does say it in words.
 type Permission struct {
 	Group    string   `json:"group,omitempty"`    // empty: the core group
 	Resource string   `json:"resource,omitempty"` // with its subresource, as in pods/log
@@ -25,8 +25,8 @@ const wildcard = "*"
 // right is one verb on one object, or on all of them when name is empty.
 type right struct{ group, resource, name, url, verb string }
 
-// Permissions is what rules give, one entry for each resource: verbs are united, and what a wider rule gives as well is
-// left out. The order does not depend on that of the rules.
+// Permissions is what rules give, one entry for each resource: verbs are united, and what a wider
+// rule gives as well is left out. The order does not depend on that of the rules.
 func Permissions(rules []RoleRule) []Permission {
 	given := rights(rules)
 	return permissions(given, func(r right) bool {
@@ -42,7 +42,8 @@ func Beyond(rules, held []RoleRule) []Permission {
 	})
 }
 
-// rights takes rules apart. An empty name in a rule matches requests that name no object, such as list, and is taken for all.
+// rights takes rules apart. An empty name in a rule matches requests that name no object, such as
+// list, and is taken for all.
 func rights(rules []RoleRule) map[right]bool {
 	set := map[right]bool{}
 	for _, rule := range rules {
@@ -68,11 +69,13 @@ func rights(rules []RoleRule) map[right]bool {
 
 // count is how many rights a rule has, before repetitions are left out.
 func (r RoleRule) count() int {
-	return len(r.Verbs) * (len(r.NonResourceURLs) + len(r.APIGroups)*len(r.Resources)*max(len(r.ResourceNames), 1))
+	return len(r.Verbs) * (len(r.NonResourceURLs) + len(r.APIGroups)*len(r.Resources)*max(
+		len(r.ResourceNames), 1))
 }
 
-// wider tells whether one of the rights that include r, r itself among them, is in a set. The forms are those of
-// Kubernetes' own matching: https://kubernetes.io/docs/reference/access-authn-authz/rbac/#referring-to-resources.
+// wider tells whether one of the rights that include r, r itself among them, is in a set. The forms
+// are those of Kubernetes' own matching:
+// https://kubernetes.io/docs/reference/access-authn-authz/rbac/#referring-to-resources.
 func wider(r right, in func(right) bool) bool {
 	verbs := []string{r.verb, wildcard}
 	if r.url != "" {
@@ -135,12 +138,14 @@ func permissions(set map[right]bool, leaveOut func(right) bool) []Permission {
 		merged[r] = p
 	}
 	return slices.SortedFunc(maps.Values(merged), func(a, b Permission) int {
-		return cmp.Or(cmp.Compare(a.URL, b.URL), cmp.Compare(a.Group, b.Group), cmp.Compare(a.Resource, b.Resource), slices.Compare(a.Names, b.Names))
+		return cmp.Or(cmp.Compare(a.URL, b.URL), cmp.Compare(a.Group, b.Group),
+			cmp.Compare(a.Resource, b.Resource), slices.Compare(a.Names, b.Names))
 	})
 }
 
 // usualVerbs are the verbs that most rules have, in the order people know.
-var usualVerbs = []string{wildcard, "get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"}
+var usualVerbs = []string{wildcard, "get", "list", "watch", "create", "update", "patch", "delete",
+	"deletecollection"}
 
 func compareVerbs(a, b string) int {
 	place := func(verb string) int {
@@ -152,8 +157,8 @@ func compareVerbs(a, b string) int {
 	return cmp.Or(cmp.Compare(place(a), place(b)), cmp.Compare(a, b))
 }
 
-// What is the object of a permission in words, for example: pods/log, deployments.apps, every resource of apps,
-// secrets "a" and "b", the path /metrics.
+// What is the object of a permission in words, for example: pods/log, deployments.apps, every
+// resource of apps, secrets "a" and "b", the path /metrics.
 func (p Permission) What() string {
 	if p.URL != "" {
 		return pathInWords(p.URL)

@@ -21,7 +21,8 @@ var update = flag.Bool("update", false, "write what is said of each role")
 
 const permissionsDir = "../../testdata/permissions"
 
-// TestPermissions reads each file's rules and compares what is said of them with its last section. -update writes it.
+// TestPermissions reads each file's rules and compares what is said of them with its last section.
+// -update writes it.
 func TestPermissions(t *testing.T) {
 	codes := map[string]bool{}
 	for name, archive := range permissionFiles(t) {
@@ -36,7 +37,8 @@ func TestPermissions(t *testing.T) {
 			got := tell(rules, held)
 			if *update {
 				archive.Files[len(archive.Files)-1].Data = []byte(got)
-				if err := os.WriteFile(filepath.Join(permissionsDir, name+".txtar"), txtar.Format(archive), 0o644); err != nil {
+				if err := os.WriteFile(filepath.Join(permissionsDir, name+".txtar"),
+					txtar.Format(archive), 0o644); err != nil {
 					t.Fatal(err)
 				}
 			} else if got != want {
@@ -55,10 +57,15 @@ func TestPermissions(t *testing.T) {
 			}
 		})
 	}
-	for _, code := range []string{"everything", "escalate", "bind", "writes-rbac", "writes-cluster-rbac", "makes-tokens", "impersonates-accounts",
-		"impersonates-users", "reads-secrets", "writes-secrets", "creates-pods", "changes-workloads", "changes-pods", "adds-containers", "executes",
-		"attaches", "nodes-proxy", "approves-certificates", "writes-webhooks", "writes-admission", "writes-apis", "writes-volumes",
-		"changes-namespace", "deletes-namespace", "deletes-rbac", "forwards-ports", "proxies", "wildcard-verbs", "wildcard-resources",
+	for _, code := range []string{"everything", "escalate", "bind", "writes-rbac",
+		"writes-cluster-rbac", "makes-tokens", "impersonates-accounts",
+		"impersonates-users", "reads-secrets", "writes-secrets", "creates-pods",
+		"changes-workloads",
+		"changes-pods", "adds-containers", "executes",
+		"attaches", "nodes-proxy", "approves-certificates", "writes-webhooks", "writes-admission",
+		"writes-apis", "writes-volumes",
+		"changes-namespace", "deletes-namespace", "deletes-rbac", "forwards-ports", "proxies",
+		"wildcard-verbs", "wildcard-resources",
 		"wildcard-groups", "writes-status", "calls-paths"} {
 		if !codes[code] {
 			t.Errorf("no file under %s shows the risk %s", permissionsDir, code)
@@ -117,7 +124,8 @@ func tell(rules, held []rbac.RoleRule) string {
 		}
 	}
 	for _, r := range rbac.Risks(rules) {
-		fmt.Fprintf(&b, "%s %s: %s\n", map[bool]string{true: "HIGH", false: "low"}[r.High], r.Code, r.Text)
+		fmt.Fprintf(&b, "%s %s: %s\n", map[bool]string{true: "HIGH", false: "low"}[r.High],
+			r.Code, r.Text)
 	}
 	return b.String()
 }
@@ -130,17 +138,22 @@ func shuffled(rules []rbac.RoleRule, seed uint64) []rbac.RoleRule {
 	again := []rbac.RoleRule{}
 	for _, i := range random.Perm(len(rules)) {
 		r := rules[i]
-		for _, list := range []*[]string{&r.APIGroups, &r.Resources, &r.ResourceNames, &r.NonResourceURLs, &r.Verbs} {
+		for _, list := range []*[]string{&r.APIGroups, &r.Resources, &r.ResourceNames,
+			&r.NonResourceURLs, &r.Verbs} {
 			*list = slices.Clone(*list)
-			random.Shuffle(len(*list), func(i, j int) { (*list)[i], (*list)[j] = (*list)[j], (*list)[i] })
+			random.Shuffle(len(*list), func(i, j int) {
+				(*list)[i], (*list)[j] = (*list)[j],
+					(*list)[i]
+			})
 		}
 		again = append(again, r)
 	}
 	return again
 }
 
-// TestPermissionsGiveWhatTheRulesGive compares with Kubernetes' own way of reading a rule, written out, for every
-// request that some rules of few words can be about: leaving out what is told already takes nothing away.
+// TestPermissionsGiveWhatTheRulesGive compares with Kubernetes' own way of reading a rule, written
+// out, for every request that some rules of few words can be about: leaving out what is told
+// already takes nothing away.
 func TestPermissionsGiveWhatTheRulesGive(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 0))
 	some := func(words ...string) []string {
@@ -150,7 +163,8 @@ func TestPermissionsGiveWhatTheRulesGive(t *testing.T) {
 	for range 500 {
 		make := func() (rules []rbac.RoleRule) {
 			for range 1 + random.IntN(4) {
-				r := rbac.RoleRule{APIGroups: some("", "apps", "*"), Resources: some("a", "b", "a/x", "*/x", "*"), Verbs: some("get", "list", "*")}
+				r := rbac.RoleRule{APIGroups: some("", "apps", "*"), Resources: some("a", "b",
+					"a/x", "*/x", "*"), Verbs: some("get", "list", "*")}
 				if random.IntN(2) == 0 {
 					r.ResourceNames = some("n", "m", "o")
 				}
@@ -167,10 +181,13 @@ func TestPermissionsGiveWhatTheRulesGive(t *testing.T) {
 					for _, name := range []string{"n", "m", "other"} {
 						given := allow(rules, group, resource, verb, name)
 						if given != allow(told, group, resource, verb, name) {
-							t.Fatalf("%s %s/%s %s: the rules %+v say %t, the permissions %+v do not", verb, group, resource, name, rules, given, told)
+							t.Fatalf("%s %s/%s %s: the rules %+v say %t, the permissions %+v do not",
+								verb, group, resource, name, rules, given, told)
 						}
-						if given && !allow(held, group, resource, verb, name) && !allow(more, group, resource, verb, name) {
-							t.Fatalf("%s %s/%s %s is beyond %+v, but %+v does not say so", verb, group, resource, name, held, more)
+						if given && !allow(held, group, resource, verb, name) && !allow(more, group,
+							resource, verb, name) {
+							t.Fatalf("%s %s/%s %s is beyond %+v, but %+v does not say so", verb,
+								group, resource, name, held, more)
 						}
 					}
 				}
@@ -181,7 +198,8 @@ func TestPermissionsGiveWhatTheRulesGive(t *testing.T) {
 
 func asRules(permissions []rbac.Permission) (rules []rbac.RoleRule) {
 	for _, p := range permissions {
-		rules = append(rules, rbac.RoleRule{APIGroups: []string{p.Group}, Resources: []string{p.Resource}, ResourceNames: p.Names, Verbs: p.Verbs})
+		rules = append(rules, rbac.RoleRule{APIGroups: []string{p.Group},
+			Resources: []string{p.Resource}, ResourceNames: p.Names, Verbs: p.Verbs})
 	}
 	return rules
 }
@@ -193,21 +211,25 @@ func allow(rules []rbac.RoleRule, group, resource, verb, name string) bool {
 		return slices.ContainsFunc(words, func(w string) bool { return slices.Contains(list, w) })
 	}
 	return slices.ContainsFunc(rules, func(r rbac.RoleRule) bool {
-		return has(r.Verbs, verb, "*") && has(r.APIGroups, group, "*") && (len(r.ResourceNames) == 0 || has(r.ResourceNames, name)) &&
+		return has(r.Verbs, verb, "*") && has(r.APIGroups, group, "*") &&
+			(len(r.ResourceNames) == 0 || has(r.ResourceNames, name)) &&
 			(has(r.Resources, resource, "*") || sub != "" && has(r.Resources, "*/"+sub))
 	})
 }
 
 func TestManyNamesAreCut(t *testing.T) {
-	rule := rbac.RoleRule{APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: []string{"get"}}
+	rule := rbac.RoleRule{APIGroups: []string{""}, Resources: []string{"secrets"},
+		Verbs: []string{"get"}}
 	for i := range 100 {
 		rule.ResourceNames = append(rule.ResourceNames, fmt.Sprintf("secret-%02d", i))
 	}
 	risks := rbac.Risks([]rbac.RoleRule{rule})
-	if len(risks) != 1 || len(risks[0].Text) > 200 || !strings.HasSuffix(risks[0].Text, `"secret-06", …`) {
+	if len(risks) != 1 || len(risks[0].Text) > 200 || !strings.HasSuffix(risks[0].Text,
+		`"secret-06", …`) {
 		t.Errorf("risks %+v", risks)
 	}
-	if p := rbac.Permissions([]rbac.RoleRule{rule}); len(p) != 1 || len(p[0].Names) != 100 || !reflect.DeepEqual(p[0].Verbs, rule.Verbs) {
+	if p := rbac.Permissions([]rbac.RoleRule{rule}); len(p) != 1 || len(p[0].Names) != 100 ||
+		!reflect.DeepEqual(p[0].Verbs, rule.Verbs) {
 		t.Errorf("permissions %+v", p)
 	}
 }

@@ -13,7 +13,8 @@ func (s *Server) repository(*http.Request) (int, any) {
 	if r.Organization {
 		owner["type"] = "Organization"
 	}
-	return http.StatusOK, fields{"id": r.ID, "name": r.Name, "full_name": r.Owner + "/" + r.Name, "owner": owner, "default_branch": r.DefaultBranch}
+	return http.StatusOK, fields{"id": r.ID, "name": r.Name, "full_name": r.Owner + "/" + r.Name,
+		"owner": owner, "default_branch": r.DefaultBranch}
 }
 
 func (s *Server) permission(r *http.Request) (int, any) {
@@ -44,11 +45,13 @@ func (s *Server) team(r *http.Request) (int, any) {
 	if !known {
 		return missing()
 	}
-	return http.StatusOK, fields{"id": 1, "name": r.PathValue("team_slug"), "slug": r.PathValue("team_slug")}
+	return http.StatusOK, fields{"id": 1, "name": r.PathValue("team_slug"),
+		"slug": r.PathValue("team_slug")}
 }
 
 func (s *Server) membership(r *http.Request) (int, any) {
-	member, known := s.Scenario.Facts.Answers[policies.AboutMember(teamOf(r), r.PathValue("username"))]
+	member, known := s.Scenario.Facts.Answers[policies.AboutMember(teamOf(r),
+		r.PathValue("username"))]
 	switch {
 	case !known:
 		return untold()

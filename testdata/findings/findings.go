@@ -8,7 +8,8 @@ import (
 	"github.com/pullgrant/pullgrant/requests"
 )
 
-// Within fails for a finding that stands nowhere in the file, says nothing, or says it on two lines.
+// Within fails for a finding that stands nowhere in the file, says nothing, or says it on two
+// lines.
 func Within(t *testing.T, data []byte, all []requests.Finding) {
 	t.Helper()
 	lines := strings.Split(string(data), "\n")

@@ -62,12 +62,16 @@ subjects: [{kind: ServiceAccount, namespace: pullgrant-system, name: pullgrant-a
 func grantNumber(n int, namespace string) requests.Grant {
 	name := fmt.Sprintf("20261123-alice-fence-%d", n)
 	return requests.Grant{
-		Name: name, Path: requests.Path("prod-eu", "payments-debug", name), Cluster: "prod-eu", Policy: "payments-debug", Requester: "alice",
+		Name: name, Path: requests.Path("prod-eu", "payments-debug", name), Cluster: "prod-eu",
+		Policy: "payments-debug", Requester: "alice",
 		Subject:  requests.Subject{Kind: requests.KindUser, Name: "alice@example.com"},
 		Duration: requests.Duration(time.Hour),
 		Window:   requests.NewWindow(time.Now(), requests.Duration(time.Hour)),
-		Evidence: requests.Evidence{Source: requests.EvidenceBranch, MergeCommit: "1111111111111111111111111111111111111111"},
-		Items: []requests.Item{{Kind: requests.KubernetesRoleBinding, Name: requests.ObjectName(name, 0), Namespace: namespace,
+		Evidence: requests.Evidence{Source: requests.EvidenceBranch,
+			MergeCommit: "1111111111111111111111111111111111111111"},
+		Items: []requests.Item{{Kind: requests.KubernetesRoleBinding,
+			Name: requests.ObjectName(name,
+				0), Namespace: namespace,
 			Role: requests.Role{Kind: requests.KindClusterRole, Name: "payments-debug"}}},
 	}
 }
@@ -132,7 +136,8 @@ func stable(t *testing.T, of dynamic.ResourceInterface, name string) map[string]
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range [][]string{{"status"}, {"metadata", "managedFields"}, {"metadata", "resourceVersion"}, {"metadata", "generation"}} {
+	for _, path := range [][]string{{"status"}, {"metadata", "managedFields"}, {"metadata",
+		"resourceVersion"}, {"metadata", "generation"}} {
 		unstructured.RemoveNestedField(object.Object, path...)
 	}
 	return object.Object
