@@ -171,7 +171,7 @@ func TestVerifyJudgesAgain(t *testing.T) {
 		"another reviewer":            {l.signer, forged(bob, strings.ReplaceAll(bob, "102", "103")), "not-allowed"},
 		"a team's answer":             {l.signer, forged(`"bob":true`, `"bob":false`), "not-allowed"},
 		"the requester's team":        {l.signer, forged(`"acme/squad-a":{"alice":true}`, `"acme/squad-a":{"alice":false}`), "not-allowed"},
-		"a team not asked":            {l.signer, forged(`"acme/squad-a":{"alice":true}`, `"acme/squad-a":{}`), "not-allowed"},
+		"a team not asked":            {l.signer, forged(`"acme/squad-a":{"alice":true}`, `"acme/squad-a":{"zoe":true}`), "not-allowed"},
 		"the moment":                  {l.signer, forged(`"observedAt":"2026-11-23T12`, `"observedAt":"2026-11-23T14`), "not-allowed"},
 		// What git has.
 		"a policy's blob":        {l.signer, forged(policy, nowhere), "evidence-differs"},
