@@ -97,7 +97,7 @@ func (s *stage) refusesToGrant(code policies.Code, message string, repair func()
 	if err := agent.Once(s.Context()); err == nil || !strings.Contains(err.Error(), message) {
 		s.Errorf("error: %v", err)
 	}
-	if stops := agent.stops(); len(stops) != 1 || stops[0].Code != code || s.entered(name) {
+	if stops := agent.gate.stops(); len(stops) != 1 || stops[0].Code != code || s.entered(name) {
 		s.Errorf("stops: %v", stops)
 	}
 	if b := s.Names(); len(b) != 0 { // what no grant explains was swept, and nothing was made
