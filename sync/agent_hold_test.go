@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -90,16 +91,54 @@ func TestProvingIsBounded(t *testing.T) {
 	s := newStage(t)
 	path := requests.Path(s.Cluster, "payments-debug", s.ask("late"))
 	agent := s.agent(options{})
-	main, err := agent.fetch(t.Context())
+	main, err := agent.branch.fetch(t.Context())
 	s.Must(err)
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
-	proofs := agent.prove(over, plan.World{Main: main})
-	if wait, there := agent.waiting[path]; !there || wait.next.After(noon) || proofs[path].Decision.Outcome != policies.Failed {
+	proofs := agent.prover.prove(over, plan.World{Main: main})
+	if wait, there := agent.prover.waiting[path]; !there || wait.again.next.After(noon) || proofs[path].Decision.Outcome != policies.Failed {
 		t.Errorf("waiting %+v, proof %+v", wait, proofs[path])
 	}
 	s.Must(agent.Once(t.Context()))
 	s.allowed(true)
+}
+
+// TestWhatCannotEndHoldsUpNoOther: while one binding cannot be deleted and no entry can be written, others are judged and
+// granted, and what waits is done once it can be.
+func TestWhatCannotEndHoldsUpNoOther(t *testing.T) {
+	s := newStage(t)
+	kept, ended := s.ask("kept"), s.ask("ended")
+	agent := s.agent(options{})
+	s.Must(agent.Once(t.Context()))
+	keep := func(finalizers string) {
+		_, err := s.Admin.RbacV1().RoleBindings(s.Namespace).Patch(t.Context(), requests.ObjectName(kept, 0),
+			"application/merge-patch+json", []byte(`{"metadata":{"finalizers":`+finalizers+`}}`), metav1.PatchOptions{})
+		s.Must(err)
+	}
+	keep(`["example.com/keep"]`)
+	s.Fail("POST", "/acme/access.git/git-receive-pack", -1, 500, "down")
+	s.SetClock(noon.Add(time.Hour))
+	other := s.ask("other")
+	err := agent.Once(t.Context())
+	if err == nil || !strings.Contains(err.Error(), `its finalizers "example.com/keep" keep it alive`) ||
+		!strings.Contains(err.Error(), "writing the ledger") {
+		t.Errorf("error: %v", err)
+	}
+	want := []string{requests.ObjectName(kept, 0), requests.ObjectName(other, 0)}
+	if got := s.Names(); !slices.Equal(got, want) {
+		t.Errorf("bindings %v, want %v", got, want)
+	}
+	s.Heal()
+	keep("null")
+	s.Must(agent.Once(t.Context()))
+	for _, name := range []string{kept, ended} {
+		if r := s.entry(name); r.Status.State != requests.StateRevoked && r.Status.State != requests.StateExpired {
+			t.Errorf("the entry of %s: %+v", name, r.Status)
+		}
+	}
+	if got := s.Names(); !slices.Equal(got, want[1:]) {
+		t.Errorf("bindings %v, want %v", got, want[1:])
+	}
 }
 
 // TestStuckGrantHoldsUpNoOther: a grant whose binding the API server does not take leaves the others alone.

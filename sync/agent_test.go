@@ -175,13 +175,13 @@ func TestGitMustAgreeWithGitHub(t *testing.T) {
 	_, path, content := s.requestFile("agree")
 	s.pull("b", true, map[string]string{path: content})
 	agent := s.agent(options{github: true})
-	main, err := agent.fetch(t.Context())
+	main, err := agent.branch.fetch(t.Context())
 	s.Must(err)
-	s.Must(agent.follow(t.Context(), main.Tip, false))
+	s.Must(agent.prover.follow(t.Context(), main.Tip, false))
 	parents := []string{s.git("rev-parse", "main^1")}
 	var proof plan.Proof
 	for hash, code := range map[string]policies.Code{main.Tip: "", s.git("rev-parse", "main^2"): policies.NoPullRequest} {
-		d := agent.judgeMerged(t.Context(), main.Tip, path, main.Requests[path], git.Commit{Hash: hash, Parents: parents, Changes: []git.PathChange{{Path: path}}}, &proof)
+		d := agent.prover.judgeMerged(t.Context(), main.Tip, path, main.Requests[path], git.Commit{Hash: hash, Parents: parents, Changes: []git.PathChange{{Path: path}}}, &proof)
 		if d.Code != code {
 			t.Errorf("file added by %s: %s %s, want %q", hash, d.Code, d.Message, code)
 		}

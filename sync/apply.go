@@ -2,7 +2,7 @@ package sync
 
 import (
 	"context"
-	"errors"
+	"slices"
 	gosync "sync"
 	"time"
 
@@ -19,68 +19,67 @@ const workers = 16
 // announceTime is how long the end of a grant waits for its cause to be noted.
 const announceTime = time.Second
 
-// ungranted is the error of a plan of which everything worked but grants.
-type ungranted struct{ error }
-
-func (e ungranted) Unwrap() error { return e.error }
-
 // apply takes the steps of a plan, kind by kind in its order. A step that does not work leaves the later ones of the same
-// grant undone, and no others; the next plan has it again. The errors of all are returned as one, ungranted where all of
-// them are about grants.
-func (a *Agent) apply(ctx context.Context, steps []plan.Step) error {
-	var mu gosync.Mutex
-	var errs, grants []error
-	records := map[string]*plan.Record{} // by path, as written last; nil after an error
-	for begin := 0; begin < len(steps); {
-		end := begin
-		for end < len(steps) && steps[end].Action == steps[begin].Action {
-			end++
+// grant undone, and no others; its error is kept, and what it is about is stuck.
+func (p *pass) apply(ctx context.Context, steps []plan.Step) {
+	records := map[string]plan.Record{} // by path, as written last
+	for len(steps) > 0 {
+		action := steps[0].Action
+		n := slices.IndexFunc(steps, func(s plan.Step) bool { return s.Action != action })
+		if n < 0 {
+			n = len(steps)
 		}
-		if action := steps[begin].Action; action == plan.Enter || action == plan.Discard {
-			if err := a.applyEntries(ctx, steps[begin:end], records); err != nil {
-				errs = append(errs, err)
+		kind := slices.DeleteFunc(slices.Clone(steps[:n]), func(s plan.Step) bool { return p.stuck[subject(s)] })
+		steps = steps[n:]
+		for i := range kind {
+			if r, written := records[kind[i].Record.Grant.Path]; written && action != plan.Sweep {
+				kind[i].Record = r
 			}
-			begin = end
+		}
+		if action == plan.Enter || action == plan.Discard {
+			p.applyEntries(ctx, kind)
 			continue
 		}
-		var group gosync.WaitGroup
-		slots := make(chan struct{}, workers)
-		for _, s := range steps[begin:end] {
-			path := s.Record.Grant.Path
-			mu.Lock() // others of this kind are on their way
-			known, ok := records[path]
-			mu.Unlock()
-			if ok && path != "" {
-				if known == nil {
-					continue
-				}
-				s.Record = *known
-			}
-			slots <- struct{}{}
-			group.Go(func() {
-				defer func() { <-slots }()
-				r, err := a.step(ctx, s)
-				mu.Lock()
-				defer mu.Unlock()
-				records[path] = &r
-				switch {
-				case err == nil:
-					return
-				case s.Action == plan.Grant:
-					grants = append(grants, err)
-				default:
-					errs = append(errs, err)
-				}
-				records[path] = nil
-			})
+		for path, r := range p.applyEach(ctx, kind) {
+			records[path] = r
 		}
-		group.Wait()
-		begin = end
 	}
-	if len(errs) == 0 && len(grants) > 0 {
-		return ungranted{errors.Join(grants...)}
+}
+
+// applyEach takes steps of one kind, several at a time, and returns the records of those that worked as they are then.
+func (p *pass) applyEach(ctx context.Context, steps []plan.Step) map[string]plan.Record {
+	var mu gosync.Mutex
+	var group gosync.WaitGroup
+	records := map[string]plan.Record{}
+	slots := make(chan struct{}, workers)
+	for _, s := range steps {
+		slots <- struct{}{}
+		group.Go(func() {
+			defer func() { <-slots }()
+			r, err := p.step(ctx, s)
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case err == nil:
+				records[s.Record.Grant.Path] = r
+			case s.Action == plan.Grant:
+				p.fail(monitor.StageRequests, s, err)
+			default:
+				p.fail(monitor.StageApply, s, err)
+			}
+		})
 	}
-	return errors.Join(append(errs, grants...)...)
+	group.Wait()
+	return records
+}
+
+// fail keeps the error of a step.
+func (p *pass) fail(stage monitor.Stage, s plan.Step, err error) {
+	p.failed.add(stage, err)
+	if p.stuck == nil {
+		p.stuck = map[string]bool{}
+	}
+	p.stuck[subject(s)] = true
 }
 
 // step takes one step in the cluster and returns the record as it is then.
@@ -102,20 +101,20 @@ func (a *Agent) step(ctx context.Context, s plan.Step) (plan.Record, error) {
 	if s.Action == plan.End && len(s.Delete) > 0 {
 		a.announce(ctx, &r)
 	}
-	ended := a.now()
+	ended := a.clocks.now()
 	for _, l := range s.Delete {
 		deleted, err := a.cluster.Delete(ctx, l)
 		if err != nil {
 			return r, err
 		}
 		if l.Kind == render.KindRoleBinding {
-			ended = a.now() // deleting the Jobs takes time, and gave nobody access
+			ended = a.clocks.now() // deleting the Jobs takes time, and gave nobody access
 			if deleted && r.Cause == requests.CauseExpired {
 				a.metrics.Late(ended.Sub(r.Grant.Window.End.Time))
 			}
 		}
 		if s.Action == plan.Sweep {
-			a.forged(l)
+			a.tell.forged(l)
 		}
 		log.Info("deleted", "kind", l.Kind, "namespace", l.Namespace, "name", l.Name, "cause", r.Cause)
 	}
@@ -144,24 +143,25 @@ func (a *Agent) announce(ctx context.Context, r *plan.Record) {
 	}
 }
 
-// applyEntries takes the steps that are commits.
-func (a *Agent) applyEntries(ctx context.Context, steps []plan.Step, records map[string]*plan.Record) error {
+// applyEntries takes the steps that are commits. They stand or fall together.
+func (p *pass) applyEntries(ctx context.Context, steps []plan.Step) {
 	var entries []ledger.Entry
 	for _, s := range steps {
-		known, ok := records[s.Record.Grant.Path]
-		if ok && known == nil {
-			continue
-		}
-		if ok {
-			s.Record = *known
-		}
 		entries = append(entries, ledger.Entry{Record: s.Record, Discard: s.Action == plan.Discard})
 	}
-	err := in(monitor.StageLedger, a.enter(ctx, entries))
-	if err != nil {
-		for _, e := range entries {
-			records[e.Record.Grant.Path] = nil
+	if err := p.enter(ctx, entries); err != nil {
+		p.failed.add(monitor.StageLedger, err)
+		for _, s := range steps {
+			p.fail(monitor.StageLedger, s, nil)
 		}
 	}
-	return err
+}
+
+// save writes a record that says what came of a request, and tells so.
+func (a *Agent) save(ctx context.Context, r *plan.Record) error {
+	if err := a.cluster.Save(ctx, r); err != nil {
+		return err
+	}
+	a.tell.record(*r)
+	return nil
 }

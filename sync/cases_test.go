@@ -82,7 +82,7 @@ func hear(t *testing.T, cluster *rest.Config, scenario cases.Scenario) (s *answe
 	if err != nil {
 		t.Fatal(err)
 	}
-	agent.ruleset, agent.self = ruleset{}, selfTest{} // nothing else keeps it from granting
+	agent.gate.rules, agent.gate.limits = "", nil // nothing else keeps it from granting
 	return s, agent, tip
 }
 
@@ -90,11 +90,11 @@ func hear(t *testing.T, cluster *rest.Config, scenario cases.Scenario) (s *answe
 // git and from GitHub.
 func TestAgentJudgesTheScenarios(t *testing.T) {
 	each(t, func(c cases.Scenario) bool { return c.Merged }, func(t *testing.T, c cases.Scenario, s *answers.Server, agent *Agent, tip string) {
-		main, problems, err := agent.readMain(tip)
+		main, problems, err := agent.branch.read(tip)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := agent.follow(t.Context(), tip, false); err != nil {
+		if err := agent.prover.follow(t.Context(), tip, false); err != nil {
 			t.Fatal(err)
 		}
 		path := s.Scenario.Path
@@ -105,7 +105,7 @@ func TestAgentJudgesTheScenarios(t *testing.T) {
 			}
 			return
 		}
-		agrees(t, c, s, agent.judge(t.Context(), tip, path, blob).Decision)
+		agrees(t, c, s, agent.prover.judge(t.Context(), tip, path, blob).Decision)
 	})
 }
 
@@ -114,15 +114,15 @@ func TestAgentJudgesTheScenarios(t *testing.T) {
 func TestAgentJudgesTheScenariosOfTrust(t *testing.T) {
 	each(t, func(c cases.Scenario) bool { return c.Trust },
 		func(t *testing.T, c cases.Scenario, s *answers.Server, agent *Agent, tip string) {
-			_, line, err := agent.repository.History(t.Context(), tip, "")
+			_, line, err := agent.branch.repository.History(t.Context(), tip, "")
 			if err != nil || len(line) != 1 {
 				t.Fatalf("%d commits, %v", len(line), err)
 			}
-			agent.trust = &trust{}
-			_, d := agent.proveChange(t.Context(), line[0])
+			agent.prover.trust = &trust{}
+			_, d := agent.prover.proveChange(t.Context(), line[0])
 			agrees(t, c, s, d)
-			agent.trust = nil
-			err = agent.follow(t.Context(), tip, false)
+			agent.prover.trust = nil
+			err = agent.prover.follow(t.Context(), tip, false)
 			if d.Outcome == policies.Failed {
 				if err == nil || !strings.Contains(err.Error(), d.Message) {
 					t.Errorf("followed with the error %v, want %s", err, d.Message)
@@ -133,7 +133,7 @@ func TestAgentJudgesTheScenariosOfTrust(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, change := range line[0].Changes {
-				noted := agent.trust.files[change.Path]
+				noted := agent.prover.trust.files[change.Path]
 				forgotten := change.After.Hash == "" && d.Outcome == policies.Allowed
 				if policies.IsTrustRoot(change.Path) && !forgotten && (len(noted) == 0 || noted[0].Commit != tip || noted[0].Code != d.Code) {
 					t.Errorf("%s is noted as %+v, want %s", change.Path, noted, d.Code)

@@ -14,8 +14,8 @@ const maxSkew = 30 * time.Second
 
 // clocks compares the own clock with those of GitHub and of the API server, which tell theirs with every answer.
 type clocks struct {
-	own    func() time.Time
-	github *github.Client // nil: there is none to compare with
+	wall   func() time.Time // of this machine
+	github *github.Client   // nil: there is none to compare with
 
 	mu    gosync.Mutex
 	ahead time.Duration // the API server's clock, of the own one, at its last answer
@@ -31,7 +31,7 @@ func (c *clocks) watch(next http.RoundTripper) http.RoundTripper {
 		if date, err := http.ParseTime(response.Header.Get("Date")); err == nil {
 			c.mu.Lock()
 			defer c.mu.Unlock()
-			c.ahead = date.Sub(c.own())
+			c.ahead = date.Sub(c.wall())
 		}
 		return response, nil
 	})
@@ -44,7 +44,7 @@ func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f
 // now is the own clock, or another one that is ahead of it by more than is tolerated: access ends by the later one.
 func (c *clocks) now() time.Time {
 	cluster, hub := c.skews()
-	return c.own().Add(max(beyond(cluster), beyond(hub), 0))
+	return c.wall().Add(max(beyond(cluster), beyond(hub), 0))
 }
 
 // skews are how far the clocks of the API server and of GitHub are ahead of the own one.

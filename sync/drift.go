@@ -40,7 +40,7 @@ func (a *Agent) drift(ctx context.Context, w plan.World) map[string]string {
 		}
 	}
 	for _, grants := range byPolicy {
-		tree, err := a.tree(w.Main.Tip, grants[0].Path)
+		tree, err := a.branch.tree(w.Main.Tip, grants[0].Path)
 		if err != nil {
 			unknown("their policy", err)
 			continue

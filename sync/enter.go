@@ -19,7 +19,7 @@ const maxBatch = 100
 // What is done already is left alone, so that it may be repeated, by anybody.
 func (a *Agent) enter(ctx context.Context, entries []ledger.Entry) error {
 	for batch := range slices.Chunk(entries, maxBatch) {
-		commit, err := a.repository.Commit(ctx, func(tip string) (git.Change, error) { return a.change(tip, batch) })
+		commit, err := a.branch.repository.Commit(ctx, func(tip string) (git.Change, error) { return a.change(tip, batch) })
 		if err != nil {
 			return fmt.Errorf("writing the ledger: %w", err)
 		}
@@ -30,7 +30,10 @@ func (a *Agent) enter(ctx context.Context, entries []ledger.Entry) error {
 			}
 			a.log.Info("off the branch", "event", string(event), "request", e.Record.Grant.Name, "cluster", a.cluster.Name,
 				"cause", cause, "code", e.Record.Code, "commit", commit)
-			a.tellEnd(e, commit)
+			a.tell.end(e, commit)
+			if !e.Discard {
+				a.withdrawals.done(e.Record.Grant.Path, commit)
+			}
 		}
 	}
 	return nil
@@ -38,7 +41,7 @@ func (a *Agent) enter(ctx context.Context, entries []ledger.Entry) error {
 
 // change is what is left to be done on a tip.
 func (a *Agent) change(tip string, batch []ledger.Entry) (git.Change, error) {
-	at := a.now()
+	at := a.clocks.now()
 	person := git.Person{Name: "pullgrant", Email: "pullgrant@" + a.cluster.Name + ".invalid"}
 	change := git.Change{Put: map[string][]byte{}, Author: person, Committer: person, When: at, Sign: a.signer}
 	var left []ledger.Entry
@@ -46,7 +49,7 @@ func (a *Agent) change(tip string, batch []ledger.Entry) (git.Change, error) {
 		g := e.Record.Grant
 		path := requests.RevocationPath(a.cluster.Name, g.Name)
 		facts := requests.FactsPath(path)
-		there, err := a.repository.Entries(tip, g.Path, path, facts)
+		there, err := a.branch.repository.Entries(tip, g.Path, path, facts)
 		if err != nil {
 			return change, err
 		}

@@ -114,12 +114,12 @@ func TestEventsDoNotMatter(t *testing.T) {
 	}
 	const atOnce = 100 // that are sent
 	for range 10 * atOnce {
-		a.paused = "for a test"
-		a.reportStops()
-		a.paused = ""
-		a.reportStops()
+		a.gate.paused = "for a test"
+		a.tell.stops(a.gate.stops())
+		a.gate.paused = ""
+		a.tell.stops(a.gate.stops())
 	}
-	a.events.Wait()
+	a.tell.events.Wait()
 	if n := strings.Count(s.Log.String(), `"an event is lost"`); n > 5*atOnce {
 		t.Errorf("%d events were sent", n)
 	}

@@ -36,7 +36,7 @@ func (a *Agent) grant(ctx context.Context, r plan.Record) (plan.Record, error) {
 	}
 	code, err := a.backstop(ctx, &r, fresh)
 	if code != "" {
-		return a.refuse(ctx, r, code, err)
+		return a.giveUp(ctx, r, code, err)
 	}
 	if err != nil {
 		return r, err
@@ -44,7 +44,7 @@ func (a *Agent) grant(ctx context.Context, r plan.Record) (plan.Record, error) {
 	if err := a.armed(ctx, &r); err != nil {
 		return r, err
 	}
-	if err := a.own(ctx, &r, bindings); err != nil {
+	if err := a.tie(ctx, &r, bindings); err != nil {
 		return r, err
 	}
 	log := a.log.With("event", string(plan.Grant), "cluster", a.cluster.Name, "request", r.Grant.Name, "expires_at", r.Grant.Window.End.String())
@@ -55,7 +55,7 @@ func (a *Agent) grant(ctx context.Context, r plan.Record) (plan.Record, error) {
 		}
 		uid, err := a.create(ctx, bindings[i].(*rbacv1.RoleBinding), r.Grant.Window.End.Time)
 		if fresh && apierrors.IsAlreadyExists(err) {
-			return a.refuse(ctx, r, policies.BindingConflict, err)
+			return a.giveUp(ctx, r, policies.BindingConflict, err)
 		}
 		if err != nil {
 			err = fmt.Errorf("granting %s: %w", r.Grant.Name, err)
@@ -80,7 +80,7 @@ var errTooLate = errors.New("its window ended meanwhile")
 
 // create makes a binding before the end of its window: a call that is held up until then is given up.
 func (a *Agent) create(ctx context.Context, b *rbacv1.RoleBinding, end time.Time) (uid string, err error) {
-	left := end.Sub(a.now())
+	left := end.Sub(a.clocks.now())
 	if left <= 0 {
 		return "", errTooLate
 	}
@@ -108,13 +108,13 @@ func (a *Agent) backstop(ctx context.Context, r *plan.Record, fresh bool) (polic
 		if o.NamespaceUID, err = a.cluster.NamespaceUID(ctx, o.Namespace); err != nil {
 			return "", err
 		}
-		if err := a.fencedIn(ctx, o.Namespace, r.Grant); err != nil {
+		if err := a.gate.fencedIn(ctx, o.Namespace, r.Grant); err != nil {
 			return "", err
 		}
 		if o.IsBinding() {
 			continue
 		}
-		job, err := render.Backstop(r.Grant, o.Namespace, a.now())
+		job, err := render.Backstop(r.Grant, o.Namespace, a.clocks.now())
 		if err != nil {
 			return "", err
 		}
@@ -150,9 +150,9 @@ func objected(err error) bool {
 		!strings.Contains(err.Error(), "cannot create resource") && !kube.RefusedByFence(err)
 }
 
-// own ties each binding that is missing to the Job of its namespace, and notes what is about to be made: a binding that ends
+// tie ties each binding that is missing to the Job of its namespace, and notes what is about to be made: a binding that ends
 // before the agent learns that it was made is known to the ledger by that.
-func (a *Agent) own(ctx context.Context, r *plan.Record, bindings []render.Object) error {
+func (a *Agent) tie(ctx context.Context, r *plan.Record, bindings []render.Object) error {
 	for i := range bindings {
 		o, uid := r.Binding(i), ""
 		for _, job := range r.Objects {
@@ -200,9 +200,9 @@ func (a *Agent) armed(ctx context.Context, r *plan.Record) error {
 	return nil
 }
 
-// refuse ends a grant that cannot be made, and takes back what was made of it. What stands under the name of one of its
+// giveUp ends a grant that cannot be made, and takes back what was made of it. What stands under the name of one of its
 // objects is left as it is, whatever it says.
-func (a *Agent) refuse(ctx context.Context, r plan.Record, code policies.Code, why error) (plan.Record, error) {
+func (a *Agent) giveUp(ctx context.Context, r plan.Record, code policies.Code, why error) (plan.Record, error) {
 	r.Cause, r.Code = requests.CauseDenied, string(code)
 	a.announce(ctx, &r)
 	for _, o := range slices.Backward(r.Objects) {
@@ -213,7 +213,7 @@ func (a *Agent) refuse(ctx context.Context, r plan.Record, code policies.Code, w
 			return r, err
 		}
 	}
-	r.Phase, r.EndedAt = plan.Ended, requests.At(a.now())
+	r.Phase, r.EndedAt = plan.Ended, requests.At(a.clocks.now())
 	a.log.Error("refused", "event", string(plan.Deny), "cluster", a.cluster.Name, "request", r.Grant.Name, "code", r.Code, "error", why.Error())
 	return r, a.save(ctx, &r)
 }

@@ -25,9 +25,9 @@ func TestPause(t *testing.T) {
 	if err := agent.Once(t.Context()); err == nil || !strings.Contains(err.Error(), "waits: somebody paused the agent") {
 		t.Errorf("error: %v", err)
 	}
-	if len(s.Bindings()) != 1 || len(agent.stops()) != 1 || agent.stops()[0].Code != policies.Paused ||
-		!strings.Contains(agent.stops()[0].Message, `"INC-9: looking into it"; pullgrant resume`) {
-		t.Errorf("bindings %v, stops %v", s.Bindings(), agent.stops())
+	if len(s.Bindings()) != 1 || len(agent.gate.stops()) != 1 || agent.gate.stops()[0].Code != policies.Paused ||
+		!strings.Contains(agent.gate.stops()[0].Message, `"INC-9: looking into it"; pullgrant resume`) {
+		t.Errorf("bindings %v, stops %v", s.Bindings(), agent.gate.stops())
 	}
 	s.SetClock(noon.Add(time.Hour))
 	_ = agent.Once(t.Context()) // what waits still does

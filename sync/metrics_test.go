@@ -121,22 +121,22 @@ func TestLatenessOfAPass(t *testing.T) {
 	s.shows(a, "expiry_lateness_seconds_sum", "", "2")
 }
 
-// TestStagesOfErrors: however errors are joined and wrapped, they are counted for what they are about.
-func TestStagesOfErrors(t *testing.T) {
-	plain := errors.New("plain")
-	for name, c := range map[string]struct {
-		err  error
-		want []monitor.Stage
-	}{
-		"none":      {nil, nil},
-		"unmarked":  {fmt.Errorf("settling: %w", plain), []monitor.Stage{monitor.StageApply}},
-		"wrapped":   {fmt.Errorf("nothing is granted: %w", in(monitor.StageGit, plain)), []monitor.Stage{monitor.StageGit}},
-		"joined":    {errors.Join(in(monitor.StageGit, plain), fmt.Errorf("settling: %w", ungranted{plain})), []monitor.Stage{monitor.StageGit, monitor.StageRequests}},
-		"of nobody": {errors.Join(in(monitor.StageRequests, plain), plain), []monitor.Stage{monitor.StageApply, monitor.StageRequests}},
-	} {
-		if got := slices.Sorted(maps.Keys(stagesOf(c.err))); !slices.Equal(got, c.want) {
-			t.Errorf("%s: %v", name, got)
-		}
+// TestFailuresByStage: each error counts for the stage it is of, no error for none, and all of them are told in order.
+func TestFailuresByStage(t *testing.T) {
+	var failed failures
+	failed.add(monitor.StageGit, nil)
+	if failed.err() != nil || len(failed.stages()) != 0 {
+		t.Errorf("of no error: %v %v", failed.err(), failed.stages())
+	}
+	failed.add(monitor.StageRequests, errors.New("one"))
+	failed.add(monitor.StageApply, fmt.Errorf("two: %w", errBroken))
+	failed.add(monitor.StageRequests, errors.New("three"))
+	want := []monitor.Stage{monitor.StageApply, monitor.StageRequests}
+	if got := slices.Sorted(maps.Keys(failed.stages())); !slices.Equal(got, want) {
+		t.Errorf("stages %v, want %v", got, want)
+	}
+	if err := failed.err(); !errors.Is(err, errBroken) || err.Error() != "one\ntwo: the line is broken\nthree" {
+		t.Errorf("all of them: %v", err)
 	}
 }
 

@@ -115,7 +115,7 @@ func (s *stage) refusesToGrant(code policies.Code, message string, weaken, repai
 	if err := agent.Once(s.Context()); err == nil || !strings.Contains(err.Error(), message) {
 		s.Errorf("error: %v", err)
 	}
-	if stops := agent.stops(); len(stops) != 1 || stops[0].Code != code || s.entered(name) {
+	if stops := agent.gate.stops(); len(stops) != 1 || stops[0].Code != code || s.entered(name) {
 		s.Errorf("stops: %v", stops)
 	}
 	// What no grant explains was swept, and nothing was made.

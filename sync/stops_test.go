@@ -93,7 +93,7 @@ func TestRulesetIsReadEveryHour(t *testing.T) {
 	s.Protect(forge.Rules{Off: true})
 	s.SetClock(noon.Add(-23 * time.Hour))
 	s.Must(agent.Once(t.Context()))
-	if stops := agent.stops(); len(stops) != 1 || stops[0].Code != "RulesetWeakened" {
+	if stops := agent.gate.stops(); len(stops) != 1 || stops[0].Code != "RulesetWeakened" {
 		t.Errorf("stops %v", stops)
 	}
 }

@@ -3,6 +3,8 @@ package sync
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -25,57 +27,84 @@ const (
 	eventStopped = "GrantingStopped"
 )
 
-// save writes a record that says what came of a request, and tells so.
-func (a *Agent) save(ctx context.Context, r *plan.Record) error {
-	if err := a.cluster.Save(ctx, r); err != nil {
-		return err
-	}
-	g := r.Grant
-	about := kube.RecordReference(g.Name)
-	switch {
-	case r.Phase == plan.Granted:
-		a.metrics.Decided(policies.Allowed, "")
-		a.events.Send(corev1.EventTypeNormal, eventGranted, about, fmt.Sprintf("%s: %s until %s", g.Name, g.Policy, g.Window.End))
-	case r.Cause == requests.CauseDenied:
-		a.metrics.Decided(policies.Denied, r.Code)
-		a.events.Send(corev1.EventTypeWarning, eventRefused, about, fmt.Sprintf("%s: %s", g.Name, r.Code))
-	case r.Cause == requests.CauseExpired:
-		a.events.Send(corev1.EventTypeNormal, eventExpired, about, g.Name)
-	case r.Cause != "":
-		a.events.Send(corev1.EventTypeNormal, eventEnded, about, fmt.Sprintf("%s: %s", g.Name, r.Cause))
-	}
-	if r.Cause != "" {
-		for _, o := range r.Objects {
-			if o.IsBinding() && o.UID != "" {
-				a.metrics.Ended(r.Cause)
-			}
-		}
-	}
-	return nil
-}
+// teller has people told what becomes of their requests: in comments, in events of the cluster, and in numbers.
+type teller struct {
+	cluster  *kube.Cluster
+	wall     func() time.Time
+	comments *comments
+	events   *kube.Events
+	metrics  *monitor.Metrics
+	log      *slog.Logger
 
-// forged tells of a managed object that no grant explained.
-func (a *Agent) forged(l plan.Live) {
-	a.metrics.Ended(monitor.Swept)
-	a.events.Send(corev1.EventTypeWarning, eventForged, kube.LeaseReference,
-		fmt.Sprintf("%s %s in %s was no grant's and is deleted", l.Kind, requests.Quote(l.Name), l.Namespace))
-}
-
-// telling is what the agent remembers in order to tell people what became of their requests.
-type telling struct {
 	granted map[string]bool   // paths of grants that their pull requests were told of; nil before the first pass
 	reasons map[string]reason // by path, of refusals that are not in the ledger yet
 }
 
+// restart forgets what an earlier term told, which by now another replica may have told otherwise.
+func (t *teller) restart() { t.granted, t.reasons = nil, nil }
+
+// record tells what a record that was written says came of a request.
+func (t *teller) record(r plan.Record) {
+	g := r.Grant
+	about := kube.RecordReference(g.Name)
+	switch {
+	case r.Phase == plan.Granted:
+		t.metrics.Decided(policies.Allowed, "")
+		t.events.Send(corev1.EventTypeNormal, eventGranted, about, fmt.Sprintf("%s: %s until %s", g.Name, g.Policy, g.Window.End))
+	case r.Cause == requests.CauseDenied:
+		t.metrics.Decided(policies.Denied, r.Code)
+		t.events.Send(corev1.EventTypeWarning, eventRefused, about, fmt.Sprintf("%s: %s", g.Name, r.Code))
+	case r.Cause == requests.CauseExpired:
+		t.events.Send(corev1.EventTypeNormal, eventExpired, about, g.Name)
+	case r.Cause != "":
+		t.events.Send(corev1.EventTypeNormal, eventEnded, about, fmt.Sprintf("%s: %s", g.Name, r.Cause))
+	}
+	if r.Cause == "" {
+		return
+	}
+	for _, o := range r.Objects {
+		if o.IsBinding() && o.UID != "" {
+			t.metrics.Ended(r.Cause)
+		}
+	}
+}
+
+// forged tells of a managed object that no grant explained.
+func (t *teller) forged(l plan.Live) {
+	t.metrics.Ended(monitor.Swept)
+	t.events.Send(corev1.EventTypeWarning, eventForged, kube.LeaseReference,
+		fmt.Sprintf("%s %s in %s was no grant's and is deleted", l.Kind, requests.Quote(l.Name), l.Namespace))
+}
+
+// stops tells of each thing that keeps the agent from granting when it begins and when it has passed.
+func (t *teller) stops(all []plan.Stop) {
+	now := map[policies.Code]string{}
+	for _, stop := range all {
+		now[stop.Code] = stop.Message
+	}
+	for _, known := range monitor.Stopping {
+		message, on := now[known.Code]
+		log := t.log.With("event", "stop", "cluster", t.cluster.Name, "code", string(known.Code))
+		switch changed := t.metrics.Stop(known.Code, on); {
+		case changed && on:
+			log.Error("nothing is granted", "message", message)
+			t.events.Send(corev1.EventTypeWarning, eventStopped, kube.LeaseReference, string(known.Code))
+		case changed:
+			log.Info("no longer a reason not to grant")
+		}
+	}
+}
+
+// reason is why a request is refused.
 type reason struct {
 	code    policies.Code
 	message string
 }
 
-// tellGrants has the pull requests of new grants told. What was granted before this run is told again as long as it is
+// grants has the pull requests of new grants told. What was granted before this run is told again as long as it is
 // new: an earlier run may not have come to it, and a comment that says so already is left as it is.
-func (a *Agent) tellGrants(w plan.World) {
-	first := a.telling.granted == nil
+func (t *teller) grants(w plan.World) {
+	first := t.granted == nil
 	granted := map[string]bool{}
 	for _, r := range w.Records {
 		path := r.Grant.Path
@@ -83,52 +112,47 @@ func (a *Agent) tellGrants(w plan.World) {
 			continue
 		}
 		granted[path] = true
-		if old := first && a.clocks.own().Sub(r.Grant.Window.Start.Time) > notesFor; !old && !a.telling.granted[path] {
-			a.notes.put(note{number: r.Grant.Evidence.PullRequest, what: "granted",
+		if old := first && t.wall().Sub(r.Grant.Window.Start.Time) > tellFor; !old && !t.granted[path] {
+			t.comments.put(comment{number: r.Grant.Evidence.PullRequest, what: "granted",
 				compose: func(context.Context) (string, error) { return grantedText(r.Grant), nil }})
 		}
 	}
-	a.telling.granted = granted
+	t.granted = granted
 }
 
 // keepReasons remembers why requests are refused until they are in the ledger, which has room for the code only.
-func (a *Agent) keepReasons(proofs map[string]plan.Proof) {
+func (t *teller) keepReasons(proofs map[string]plan.Proof) {
 	for path, proof := range proofs {
 		if proof.Decision.Outcome == policies.Denied {
-			if a.telling.reasons == nil {
-				a.telling.reasons = map[string]reason{}
+			if t.reasons == nil {
+				t.reasons = map[string]reason{}
 			}
-			a.telling.reasons[path] = reason{proof.Decision.Code, proof.Decision.Message}
+			t.reasons[path] = reason{proof.Decision.Code, proof.Decision.Message}
 		}
 	}
 }
 
-// tellEnd has the pull request of a request that is off the branch told what became of it.
-func (a *Agent) tellEnd(e ledger.Entry, commit string) {
+// end has the pull request of a request that is off the branch told what became of it.
+func (t *teller) end(e ledger.Entry, commit string) {
 	r := e.Record
 	path := r.Grant.Path
-	why := a.telling.reasons[path]
-	delete(a.telling.reasons, path)
+	why := t.reasons[path]
+	delete(t.reasons, path)
 	if e.Discard {
 		return
 	}
-	for _, open := range a.withdrawals.open {
-		if open.Path == path {
-			a.withdrawals.commits[path] = commit
-		}
-	}
-	t := note{number: r.Grant.Evidence.PullRequest, what: "ended"}
-	ledger := inLedger(requests.RevocationPath(a.cluster.Name, r.Grant.Name), commit)
+	c := comment{number: r.Grant.Evidence.PullRequest, what: "ended"}
+	where := inLedger(requests.RevocationPath(t.cluster.Name, r.Grant.Name), commit)
 	if r.EverGranted() {
-		t.compose = func(ctx context.Context) (string, error) {
-			made, err := a.cluster.MadeMeanwhile(ctx, r)
-			return endedText(r, ledger, made), err
+		c.compose = func(ctx context.Context) (string, error) {
+			made, err := t.cluster.MadeMeanwhile(ctx, r)
+			return endedText(r, where, made), err
 		}
 	} else {
 		if string(why.code) != r.Code {
 			why.message = ""
 		}
-		t.compose = func(context.Context) (string, error) { return refusedText(r, why.message) + ledger, nil }
+		c.compose = func(context.Context) (string, error) { return refusedText(r, why.message) + where, nil }
 	}
-	a.notes.put(t)
+	t.comments.put(c)
 }

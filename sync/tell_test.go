@@ -198,18 +198,18 @@ func (s *stage) twoHours(slug string) map[string]string {
 func TestNotesAreBounded(t *testing.T) {
 	s := newStage(t)
 	now := noon
-	n := newNotes(Config{GitHub: s.agent(githubOnly).github, Clock: func() time.Time { return now }, Logger: slog.New(slog.NewJSONHandler(s.Log, nil))})
+	n := newComments(Config{GitHub: s.agent(githubOnly).github, Clock: func() time.Time { return now }, Logger: slog.New(slog.NewJSONHandler(s.Log, nil))})
 	text := func(text string) func(context.Context) (string, error) {
 		return func(context.Context) (string, error) { return text, nil }
 	}
 	number := s.open("alice", "b", map[string]string{"b": "x"})
-	n.put(note{number: 0, what: "granted", compose: text("nowhere")})
-	n.put(note{number: 99, what: "granted", compose: text("gone")}) // there is no such pull request
-	n.put(note{number: number, what: "granted", compose: text("first")})
-	n.put(note{number: number, what: "granted", compose: text("the same again")})
-	n.put(note{number: number, what: "ended", compose: text("last")})
+	n.put(comment{number: 0, what: "granted", compose: text("nowhere")})
+	n.put(comment{number: 99, what: "granted", compose: text("gone")}) // there is no such pull request
+	n.put(comment{number: number, what: "granted", compose: text("first")})
+	n.put(comment{number: number, what: "granted", compose: text("the same again")})
+	n.put(comment{number: number, what: "ended", compose: text("last")})
 	tries := 0
-	for end := noon.Add(2 * notesFor); now.Before(end); now = now.Add(time.Second) {
+	for end := noon.Add(2 * tellFor); now.Before(end); now = now.Add(time.Second) {
 		for n.write(t.Context()) {
 			tries++
 		}
@@ -217,10 +217,10 @@ func TestNotesAreBounded(t *testing.T) {
 	if len(n.pending) != 0 || tries < 10 || tries > 30 || s.said(number) != marker+"\nlast" {
 		t.Errorf("%d wait after %d tries; the comment is %q", len(n.pending), tries, s.said(number))
 	}
-	for i := range maxNotes + 1 {
-		n.put(note{number: i + 1, what: "granted", compose: text("x")})
+	for i := range maxComments + 1 {
+		n.put(comment{number: i + 1, what: "granted", compose: text("x")})
 	}
-	if len(n.pending) != maxNotes || !strings.Contains(s.Log.String(), "too much waits to be told") {
+	if len(n.pending) != maxComments || !strings.Contains(s.Log.String(), "too much waits to be told") {
 		t.Errorf("%d wait", len(n.pending))
 	}
 }

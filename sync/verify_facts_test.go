@@ -93,7 +93,7 @@ func (l *ledgerStage) found() string {
 // put writes files into the ledger as by is: the agent, or nil for anybody who can push. An empty content removes one.
 func (l *ledgerStage) put(by *git.Signer, files map[string]string) {
 	l.Helper()
-	repository := l.agent(options{}).repository
+	repository := l.agent(options{}).branch.repository
 	_, err := repository.Fetch(l.Context())
 	l.Must(err)
 	_, err = repository.Commit(l.Context(), func(string) (git.Change, error) {
@@ -245,13 +245,13 @@ func TestLargeFactsAreNotKept(t *testing.T) {
 		review.ID += int64(i + 1)
 		facts.Reviews = append(facts.Reviews, review)
 	}
-	if kept := a.keep(path, facts); kept != nil || !strings.Contains(s.Log.String(), "the facts of a request are not kept; an audit will name it") {
+	if kept := a.prover.keep(path, facts); kept != nil || !strings.Contains(s.Log.String(), "the facts of a request are not kept; an audit will name it") {
 		t.Errorf("%d bytes are kept", len(kept))
 	}
 	facts.Reviews = facts.Reviews[:1]
 	s.once(options{github: true})
 	record := s.Records()[0]
-	if want := a.keep(path, facts); len(want) == 0 || string(record.BinaryData["facts"]) != string(want) {
+	if want := a.prover.keep(path, facts); len(want) == 0 || string(record.BinaryData["facts"]) != string(want) {
 		t.Errorf("the record keeps %s", record.BinaryData["facts"])
 	}
 	delete(record.BinaryData, "facts") // as when they were too large, and as an older agent left it

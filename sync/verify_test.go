@@ -62,7 +62,7 @@ func TestVerify(t *testing.T) {
 		t.Errorf("signed by nobody that counts: %s", rules)
 	}
 	// Entries that the agent's own key signed and that tell something else than git and GitHub do.
-	repository := s.agent(options{signer: signer}).repository
+	repository := s.agent(options{signer: signer}).branch.repository
 	for _, c := range []struct{ old, new, want string }{
 		{"reviewID: ", "reviewID: 9", "approvals-differ no-approval"},
 		{"requester: alice", "requester: carol", "request-differs"},

@@ -4,18 +4,25 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"time"
 
 	"github.com/pullgrant/pullgrant/internal/github"
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
-	"github.com/pullgrant/pullgrant/sync/git"
 	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
 // withdrawals is what is known of open pull requests that may end a grant before they are merged.
 type withdrawals struct {
+	cluster  string
+	github   *github.Client // nil: there are no pull requests
+	branch   *branch
+	wall     func() time.Time
+	comments *comments
+	log      *slog.Logger
+
 	looks      map[int]look          // by number
 	identities policies.IdentityMap  // of the branch
 	open       []policies.Withdrawal // in this pass
@@ -27,58 +34,57 @@ type look struct {
 	pull  github.OpenPull      // as it was when it was looked at
 	found *policies.Withdrawal // nil: it withdraws nothing
 	known bool                 // false: it could not be read
-	next  time.Time            // when it is looked at again, should that be needed
-	pause time.Duration
+	again retry                // should that be needed
 }
 
-// findWithdrawals lists the open pull requests, which costs nothing while the list does not change, and looks at those
+// find lists the open pull requests, which costs nothing while the list does not change, and looks at those
 // that are new, or moved, by people who could end a grant: what anybody else opens costs no calls. One that cannot be
 // read holds up no other.
-func (a *Agent) findWithdrawals(ctx context.Context, w plan.World) error {
-	pulls, err := a.github.OpenPulls(ctx)
+func (x *withdrawals) find(ctx context.Context, w plan.World) error {
+	pulls, err := x.github.OpenPulls(ctx)
 	if err != nil {
 		return fmt.Errorf("whether access is withdrawn is not known: %w", err)
 	}
-	known, err := a.people(w)
+	known, err := x.people(w)
 	if err != nil {
 		return err
 	}
-	looks, commits, now := map[int]look{}, map[string]string{}, a.clocks.own()
+	looks, commits, now := map[int]look{}, map[string]string{}, x.wall()
 	var errs []error
 	for _, p := range pulls {
-		l := a.withdrawals.looks[p.Number]
-		if stale := l.pull != p || !l.known; stale && known[p.Author.ID] && !now.Before(l.next) {
-			l.pull, l.pause = p, min(max(2*l.pause, firstPause), longPause)
-			l.next = now.Add(l.pause)
-			l.found, err = a.github.Withdrawal(ctx, p.Number)
+		l := x.looks[p.Number]
+		if stale := l.pull != p || !l.known; stale && known[p.Author.ID] && l.again.due(now) {
+			l.pull = p
+			l.again.later(now)
+			l.found, err = x.github.Withdrawal(ctx, p.Number)
 			l.known = err == nil
 			errs = append(errs, err)
 		}
 		looks[p.Number] = l
 		if l.pull == p && l.found != nil {
-			a.withdrawals.open = append(a.withdrawals.open, *l.found)
-			if commit, ok := a.withdrawals.commits[l.found.Path]; ok {
+			x.open = append(x.open, *l.found)
+			if commit, ok := x.commits[l.found.Path]; ok {
 				commits[l.found.Path] = commit
 			}
 		}
 	}
-	a.withdrawals.looks, a.withdrawals.commits = looks, commits
+	x.looks, x.commits = looks, commits
 	return errors.Join(errs...)
 }
 
 // people are the accounts, by number, of everybody in identities.yaml and of those who approved what is recorded. The
-// former are remembered for withdrawn.
-func (a *Agent) people(w plan.World) (map[int64]bool, error) {
-	a.withdrawals.identities = policies.IdentityMap{}
-	content, err := a.file(w.Main.Tip, policies.IdentitiesPath)
+// former are remembered for causes.
+func (x *withdrawals) people(w plan.World) (map[int64]bool, error) {
+	x.identities = policies.IdentityMap{}
+	content, err := x.branch.file(w.Main.Tip, policies.IdentitiesPath)
 	if err != nil {
 		return nil, err
 	}
 	if identities, findings := policies.ParseIdentities(policies.IdentitiesPath, content); len(findings) == 0 {
-		a.withdrawals.identities = identities
+		x.identities = identities
 	}
 	known := map[int64]bool{}
-	for _, u := range a.withdrawals.identities.Spec.Users {
+	for _, u := range x.identities.Spec.Users {
 		known[u.GitHubID] = true
 	}
 	for _, r := range w.Records {
@@ -89,25 +95,15 @@ func (a *Agent) people(w plan.World) (map[int64]bool, error) {
 	return known, nil
 }
 
-// file reads a plain file of a commit; nil when there is none.
-func (a *Agent) file(commit, path string) ([]byte, error) {
-	entries, err := a.repository.Entries(commit, path)
-	at := slices.IndexFunc(entries, func(e git.Entry) bool { return e.Path == path && e.Fault == "" })
-	if err != nil || at < 0 {
-		return nil, err
-	}
-	return a.repository.Blob(entries[at].Hash)
-}
-
-// withdrawn tells, by path, why open withdrawals end the grants of a world, those that are still to begin among them.
-func (a *Agent) withdrawn(w plan.World) map[string]string {
+// causes tells, by path, why open withdrawals end the grants of a world, those that are still to begin among them.
+func (x *withdrawals) causes(w plan.World) map[string]string {
 	causes := map[string]string{}
-	if len(a.withdrawals.open) == 0 {
+	if len(x.open) == 0 {
 		return causes
 	}
 	end := func(g requests.Grant) {
-		for _, open := range a.withdrawals.open {
-			if cause := open.Ends(g, a.withdrawals.identities); cause != "" && causes[g.Path] == "" {
+		for _, open := range x.open {
+			if cause := open.Ends(g, x.identities); cause != "" && causes[g.Path] == "" {
 				causes[g.Path] = cause
 			}
 		}
@@ -123,31 +119,40 @@ func (a *Agent) withdrawn(w plan.World) map[string]string {
 	return causes
 }
 
-// closeWithdrawals closes the withdrawals that were done: those whose file is gone and whose grant the ledger says was
+// closeDone closes the withdrawals that were done: those whose file is gone and whose grant the ledger says was
 // ended by somebody. It goes by the branch, so it is also done for what an earlier run left.
-func (a *Agent) closeWithdrawals(main *plan.Main) {
-	for _, open := range a.withdrawals.open {
+func (x *withdrawals) closeDone(main *plan.Main) {
+	for _, open := range x.open {
 		place, ok := requests.SplitPath(open.Path)
-		ledger := requests.RevocationPath(a.cluster.Name, place.Name)
-		if !ok || place.Cluster != a.cluster.Name || slices.Contains(main.Names[place.Name], open.Path) || !slices.Contains(main.Names[place.Name], ledger) {
+		entered := requests.RevocationPath(x.cluster, place.Name)
+		if !ok || place.Cluster != x.cluster || slices.Contains(main.Names[place.Name], open.Path) || !slices.Contains(main.Names[place.Name], entered) {
 			continue
 		}
-		content, err := a.file(main.Tip, ledger)
+		content, err := x.branch.file(main.Tip, entered)
 		if err != nil {
-			a.log.Error("a withdrawal is done, but stays open", "event", "withdraw", "cluster", a.cluster.Name, "request", place.Name, "error", err.Error())
+			x.log.Error("a withdrawal is done, but stays open", "event", "withdraw", "cluster", x.cluster, "request", place.Name, "error", err.Error())
 			continue
 		}
-		entry, findings := requests.ParseRevocation(ledger, content)
+		entry, findings := requests.ParseRevocation(entered, content)
 		g := requests.Grant{Path: entry.Status.Path, Evidence: requests.Evidence{Approvers: entry.Status.Approvers}}
 		if entry.Spec != nil && entry.Status.Subject != nil {
 			g.Requester, g.Subject = entry.Spec.Requester, *entry.Status.Subject
 		}
 		byHand := entry.Status.Cause == requests.CauseRelinquished || entry.Status.Cause == requests.CauseRevoked
-		if len(findings) > 0 || !byHand || open.Ends(g, a.withdrawals.identities) == "" {
+		if len(findings) > 0 || !byHand || open.Ends(g, x.identities) == "" {
 			continue
 		}
-		text := withdrawnText(entry, ledger, a.withdrawals.commits[open.Path])
-		a.notes.put(note{number: open.PullRequest, what: "withdrawn", close: true,
+		text := withdrawnText(entry, entered, x.commits[open.Path])
+		x.comments.put(comment{number: open.PullRequest, what: "withdrawn", close: true,
 			compose: func(context.Context) (string, error) { return text, nil }})
+	}
+}
+
+// done remembers the agent's commit that did what a withdrawal of a request asks for.
+func (x *withdrawals) done(path, commit string) {
+	for _, open := range x.open {
+		if open.Path == path {
+			x.commits[path] = commit
+		}
 	}
 }

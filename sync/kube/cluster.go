@@ -3,12 +3,18 @@
 package kube
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
 
 	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/client-go/kubernetes"
+	admissionv1 "k8s.io/client-go/kubernetes/typed/admissionregistration/v1"
+	authorizationv1 "k8s.io/client-go/kubernetes/typed/authorization/v1"
+	batchv1 "k8s.io/client-go/kubernetes/typed/batch/v1"
+	coordinationv1 "k8s.io/client-go/kubernetes/typed/coordination/v1"
+	corev1 "k8s.io/client-go/kubernetes/typed/core/v1"
+	rbacv1 "k8s.io/client-go/kubernetes/typed/rbac/v1"
 	"k8s.io/client-go/rest"
 
 	"github.com/pullgrant/pullgrant/render"
@@ -26,8 +32,14 @@ type Config = rest.Config
 
 // Cluster is Kubernetes as the agent uses it. Bindings are created and deleted, never changed.
 type Cluster struct {
-	client *kubernetes.Clientset
-	Name   string // of the cluster in the access repository
+	Name string // of the cluster in the access repository
+
+	core          corev1.CoreV1Interface
+	rbac          rbacv1.RbacV1Interface
+	batch         batchv1.BatchV1Interface
+	coordination  coordinationv1.CoordinationV1Interface
+	authorization authorizationv1.AuthorizationV1Interface
+	admission     admissionv1.AdmissionregistrationV1Interface
 }
 
 // NewCluster leaves rate limits to the API server: client-go's own default is five requests a second. timeout bounds
@@ -38,11 +50,22 @@ func NewCluster(config *rest.Config, name string, timeout time.Duration, wrap fu
 	if wrap != nil {
 		config.Wrap(wrap)
 	}
-	client, err := kubernetes.NewForConfig(config)
+	client, err := rest.HTTPClientFor(config)
 	if err != nil {
 		return nil, fmt.Errorf("preparing the Kubernetes client: %w", err)
 	}
-	return &Cluster{client: client, Name: name}, nil
+	c := &Cluster{Name: name}
+	var errs [6]error // one of each API; those of all others would be half of the program
+	c.core, errs[0] = corev1.NewForConfigAndClient(config, client)
+	c.rbac, errs[1] = rbacv1.NewForConfigAndClient(config, client)
+	c.batch, errs[2] = batchv1.NewForConfigAndClient(config, client)
+	c.coordination, errs[3] = coordinationv1.NewForConfigAndClient(config, client)
+	c.authorization, errs[4] = authorizationv1.NewForConfigAndClient(config, client)
+	c.admission, errs[5] = admissionv1.NewForConfigAndClient(config, client)
+	if err := errors.Join(errs[:]...); err != nil {
+		return nil, fmt.Errorf("preparing the Kubernetes client: %w", err)
+	}
+	return c, nil
 }
 
 // selector finds what this cluster's agent made.

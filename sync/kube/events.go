@@ -52,7 +52,7 @@ func (e *Events) Send(kind, reason string, about corev1.ObjectReference, message
 	e.sending.Go(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), eventTimeout)
 		defer cancel()
-		_, err := e.cluster.client.CoreV1().Events(Namespace).Create(ctx, event, metav1.CreateOptions{FieldManager: render.ManagedBy})
+		_, err := e.cluster.core.Events(Namespace).Create(ctx, event, metav1.CreateOptions{FieldManager: render.ManagedBy})
 		if err != nil {
 			e.log.Warn("an event is lost", "event", "event", "cluster", e.cluster.Name, "reason", reason, "error", err.Error())
 		}

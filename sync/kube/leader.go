@@ -28,7 +28,7 @@ func (c *Cluster) Lead(ctx context.Context, identity string, log *slog.Logger, w
 	terms, over := make(chan context.Context), make(chan struct{})
 	elector, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
 		Lock: &resourcelock.LeaseLock{LeaseMeta: metav1.ObjectMeta{Namespace: Namespace, Name: LeaseName},
-			Client: c.client.CoordinationV1(), LockConfig: resourcelock.ResourceLockConfig{Identity: identity}},
+			Client: c.coordination, LockConfig: resourcelock.ResourceLockConfig{Identity: identity}},
 		LeaseDuration: leaseDuration, RenewDeadline: renewDeadline, RetryPeriod: retryPeriod, ReleaseOnCancel: true, Name: LeaseName,
 		Callbacks: leaderelection.LeaderCallbacks{
 			OnStartedLeading: func(term context.Context) {

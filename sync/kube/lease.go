@@ -22,7 +22,7 @@ const (
 
 // Notes are the annotations of the Lease; none when there is no Lease yet.
 func (c *Cluster) Notes(ctx context.Context) (map[string]string, error) {
-	lease, err := c.client.CoordinationV1().Leases(Namespace).Get(ctx, LeaseName, metav1.GetOptions{})
+	lease, err := c.coordination.Leases(Namespace).Get(ctx, LeaseName, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		return nil, nil
 	}
@@ -35,7 +35,7 @@ func (c *Cluster) Notes(ctx context.Context) (map[string]string, error) {
 // Note writes one annotation, or takes it away when value is empty. Somebody else may change the Lease at the same time,
 // as the leader does every other second: then it is written again.
 func (c *Cluster) Note(ctx context.Context, annotation, value string) error {
-	leases := c.client.CoordinationV1().Leases(Namespace)
+	leases := c.coordination.Leases(Namespace)
 	err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
 		lease, err := leases.Get(ctx, LeaseName, metav1.GetOptions{})
 		missing := apierrors.IsNotFound(err)

@@ -34,7 +34,7 @@ func (c *Cluster) Limits(ctx context.Context) (stops []plan.Stop, err error) {
 
 // fenceProblem compares the live fence with the one that this program renders.
 func (c *Cluster) fenceProblem(ctx context.Context) (string, error) {
-	api := c.client.AdmissionregistrationV1()
+	api := c.admission
 	for _, want := range render.FencePolicies() {
 		live, err := api.ValidatingAdmissionPolicies().Get(ctx, want.Name, metav1.GetOptions{})
 		if apierrors.IsNotFound(err) || err == nil && !equality.Semantic.DeepEqual(live.Spec, want.Spec) {
@@ -93,7 +93,7 @@ var tooMuch = []right{
 // Excess names the first of these rights that the agent has in a namespace, of its own or for all namespaces; empty when it
 // has none. The API server lists the rights; an authorizer that cannot is asked for one after the other.
 func (c *Cluster) Excess(ctx context.Context, namespace string) (string, error) {
-	review, err := c.client.AuthorizationV1().SelfSubjectRulesReviews().Create(ctx, &authorizationv1.SelfSubjectRulesReview{
+	review, err := c.authorization.SelfSubjectRulesReviews().Create(ctx, &authorizationv1.SelfSubjectRulesReview{
 		Spec: authorizationv1.SelfSubjectRulesReviewSpec{Namespace: namespace}}, metav1.CreateOptions{})
 	if err != nil {
 		return "", fmt.Errorf("asking what the agent may do in namespace %s: %w", namespace, err)
@@ -124,7 +124,7 @@ func (r right) in(rule authorizationv1.ResourceRule, verb string) bool {
 
 func (c *Cluster) may(ctx context.Context, namespace, verb, group, resource string) (bool, error) {
 	name, sub, _ := strings.Cut(resource, "/")
-	review, err := c.client.AuthorizationV1().SelfSubjectAccessReviews().Create(ctx, &authorizationv1.SelfSubjectAccessReview{
+	review, err := c.authorization.SelfSubjectAccessReviews().Create(ctx, &authorizationv1.SelfSubjectAccessReview{
 		Spec: authorizationv1.SelfSubjectAccessReviewSpec{ResourceAttributes: &authorizationv1.ResourceAttributes{
 			Namespace: namespace, Verb: verb, Group: group, Resource: name, Subresource: sub}}}, metav1.CreateOptions{})
 	if err != nil {

@@ -22,7 +22,7 @@ func (c *Cluster) MadeMeanwhile(ctx context.Context, r plan.Record) ([]rbacv1.Ro
 			continue
 		}
 		seen = append(seen, b.Namespace)
-		list, err := c.client.RbacV1().RoleBindings(b.Namespace).List(ctx, metav1.ListOptions{})
+		list, err := c.rbac.RoleBindings(b.Namespace).List(ctx, metav1.ListOptions{})
 		if err != nil {
 			return nil, fmt.Errorf("listing RoleBindings in %s: %w", b.Namespace, err)
 		}

@@ -20,7 +20,7 @@ import (
 
 // Create makes a binding and returns its UID.
 func (c *Cluster) Create(ctx context.Context, b *rbacv1.RoleBinding) (uid string, err error) {
-	made, err := c.client.RbacV1().RoleBindings(b.Namespace).Create(ctx, b, metav1.CreateOptions{FieldManager: render.ManagedBy})
+	made, err := c.rbac.RoleBindings(b.Namespace).Create(ctx, b, metav1.CreateOptions{FieldManager: render.ManagedBy})
 	if err != nil {
 		return "", fmt.Errorf("creating RoleBinding %s/%s: %w", b.Namespace, b.Name, err)
 	}
@@ -29,7 +29,7 @@ func (c *Cluster) Create(ctx context.Context, b *rbacv1.RoleBinding) (uid string
 
 // CreateJob makes a backstop and returns its UID.
 func (c *Cluster) CreateJob(ctx context.Context, j *batchv1.Job) (uid string, err error) {
-	made, err := c.client.BatchV1().Jobs(j.Namespace).Create(ctx, j, metav1.CreateOptions{FieldManager: render.ManagedBy})
+	made, err := c.batch.Jobs(j.Namespace).Create(ctx, j, metav1.CreateOptions{FieldManager: render.ManagedBy})
 	if err != nil {
 		return "", fmt.Errorf("creating Job %s/%s: %w", j.Namespace, j.Name, err)
 	}
@@ -42,7 +42,7 @@ const finishedPoll = 20 * time.Millisecond
 // Finished waits until a Job is complete and returns how long after its creation that was, by the cluster's clocks.
 func (c *Cluster) Finished(ctx context.Context, o plan.Object) (time.Duration, error) {
 	for {
-		job, err := c.client.BatchV1().Jobs(o.Namespace).Get(ctx, o.Name, metav1.GetOptions{})
+		job, err := c.batch.Jobs(o.Namespace).Get(ctx, o.Name, metav1.GetOptions{})
 		switch {
 		case err != nil && ctx.Err() == nil:
 			return 0, fmt.Errorf("reading Job %s/%s: %w", o.Namespace, o.Name, err)
@@ -64,9 +64,9 @@ func (c *Cluster) Finished(ctx context.Context, o plan.Object) (time.Duration, e
 // outlives its deletion and gives access as before, so that is one; the API server then answers with the object.
 func (c *Cluster) Delete(ctx context.Context, l plan.Live) (deleted bool, err error) {
 	uid, background := types.UID(l.UID), metav1.DeletePropagationBackground
-	call := c.client.RbacV1().RESTClient().Delete().Resource("rolebindings")
+	call := c.rbac.RESTClient().Delete().Resource("rolebindings")
 	if l.Kind == render.KindJob {
-		call = c.client.BatchV1().RESTClient().Delete().Resource("jobs")
+		call = c.batch.RESTClient().Delete().Resource("jobs")
 	}
 	answer, err := call.Namespace(l.Namespace).Name(l.Name).
 		Body(&metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &uid}, PropagationPolicy: &background}).Do(ctx).Get()
@@ -91,13 +91,13 @@ func (c *Cluster) Delete(ctx context.Context, l plan.Live) (deleted bool, err er
 // uidOf is the UID of whatever stands where the object did.
 func (c *Cluster) uidOf(ctx context.Context, l plan.Live) (types.UID, error) {
 	if l.Kind == render.KindJob {
-		job, err := c.client.BatchV1().Jobs(l.Namespace).Get(ctx, l.Name, metav1.GetOptions{})
+		job, err := c.batch.Jobs(l.Namespace).Get(ctx, l.Name, metav1.GetOptions{})
 		if err != nil {
 			return "", err
 		}
 		return job.UID, nil
 	}
-	binding, err := c.client.RbacV1().RoleBindings(l.Namespace).Get(ctx, l.Name, metav1.GetOptions{})
+	binding, err := c.rbac.RoleBindings(l.Namespace).Get(ctx, l.Name, metav1.GetOptions{})
 	if err != nil {
 		return "", err
 	}
@@ -106,6 +106,6 @@ func (c *Cluster) uidOf(ctx context.Context, l plan.Live) (types.UID, error) {
 
 // TryJob asks the API server whether it would take a Job.
 func (c *Cluster) TryJob(ctx context.Context, j *batchv1.Job) error {
-	_, err := c.client.BatchV1().Jobs(j.Namespace).Create(ctx, j, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+	_, err := c.batch.Jobs(j.Namespace).Create(ctx, j, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 	return err
 }

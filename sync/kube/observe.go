@@ -31,7 +31,7 @@ func (c *Cluster) Observe(ctx context.Context) (plan.World, []error, error) {
 		w.Live = append(w.Live, c.Live(&bindings[i]))
 	}
 	managed := metav1.ListOptions{LabelSelector: c.selector()}
-	jobs, err := c.client.BatchV1().Jobs("").List(ctx, managed)
+	jobs, err := c.batch.Jobs("").List(ctx, managed)
 	if err != nil {
 		return w, nil, fmt.Errorf("listing Jobs: %w", err)
 	}
@@ -42,7 +42,7 @@ func (c *Cluster) Observe(ctx context.Context) (plan.World, []error, error) {
 	for _, l := range w.Live {
 		present[l.Place()] = true
 	}
-	maps, err := c.client.CoreV1().ConfigMaps(Namespace).List(ctx, managed)
+	maps, err := c.core.ConfigMaps(Namespace).List(ctx, managed)
 	if err != nil {
 		return w, nil, fmt.Errorf("listing ConfigMaps in %s: %w", Namespace, err)
 	}
@@ -68,7 +68,7 @@ func (c *Cluster) Observe(ctx context.Context) (plan.World, []error, error) {
 
 // ListBindings are the bindings that this cluster's agent made.
 func (c *Cluster) ListBindings(ctx context.Context) ([]rbacv1.RoleBinding, error) {
-	list, err := c.client.RbacV1().RoleBindings("").List(ctx, metav1.ListOptions{LabelSelector: c.selector()})
+	list, err := c.rbac.RoleBindings("").List(ctx, metav1.ListOptions{LabelSelector: c.selector()})
 	if err != nil {
 		return nil, fmt.Errorf("listing RoleBindings: %w", err)
 	}
@@ -77,7 +77,7 @@ func (c *Cluster) ListBindings(ctx context.Context) ([]rbacv1.RoleBinding, error
 
 // Bindings lists and watches them.
 func (c *Cluster) Bindings() cache.ListerWatcher {
-	all := c.client.RbacV1().RoleBindings("")
+	all := c.rbac.RoleBindings("")
 	return &cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
 			o.LabelSelector = c.selector()
@@ -113,12 +113,12 @@ func (c *Cluster) lookUp(ctx context.Context, w *plan.World, o plan.Object, list
 	var err error
 	if o.IsBinding() {
 		var binding *rbacv1.RoleBinding
-		if binding, err = c.client.RbacV1().RoleBindings(o.Namespace).Get(ctx, o.Name, metav1.GetOptions{}); err == nil {
+		if binding, err = c.rbac.RoleBindings(o.Namespace).Get(ctx, o.Name, metav1.GetOptions{}); err == nil {
 			w.Live = append(w.Live, c.Live(binding))
 		}
 	} else {
 		var job *batchv1.Job
-		if job, err = c.client.BatchV1().Jobs(o.Namespace).Get(ctx, o.Name, metav1.GetOptions{}); err == nil {
+		if job, err = c.batch.Jobs(o.Namespace).Get(ctx, o.Name, metav1.GetOptions{}); err == nil {
 			c.addJob(w, job)
 		}
 	}
@@ -130,7 +130,7 @@ func (c *Cluster) lookUp(ctx context.Context, w *plan.World, o plan.Object, list
 
 // NamespaceUID reads the UID of a namespace.
 func (c *Cluster) NamespaceUID(ctx context.Context, name string) (string, error) {
-	namespace, err := c.client.CoreV1().Namespaces().Get(ctx, name, metav1.GetOptions{})
+	namespace, err := c.core.Namespaces().Get(ctx, name, metav1.GetOptions{})
 	if err != nil {
 		return "", fmt.Errorf("reading namespace %s: %w", name, err)
 	}

@@ -24,7 +24,7 @@ func (c *Cluster) Save(ctx context.Context, r *plan.Record) error {
 	if err != nil {
 		return err
 	}
-	maps := c.client.CoreV1().ConfigMaps(Namespace)
+	maps := c.core.ConfigMaps(Namespace)
 	var saved *corev1.ConfigMap
 	if r.Version == "" {
 		saved, err = maps.Create(ctx, m, metav1.CreateOptions{FieldManager: render.ManagedBy})
@@ -41,7 +41,7 @@ func (c *Cluster) Save(ctx context.Context, r *plan.Record) error {
 // Forget deletes a record as it was read.
 func (c *Cluster) Forget(ctx context.Context, r plan.Record) error {
 	name := requests.ObjectName(r.Grant.Name, 0)
-	err := c.client.CoreV1().ConfigMaps(Namespace).Delete(ctx, name,
+	err := c.core.ConfigMaps(Namespace).Delete(ctx, name,
 		metav1.DeleteOptions{Preconditions: &metav1.Preconditions{ResourceVersion: &r.Version}})
 	if err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("deleting the record %s/%s: %w", Namespace, name, err)

@@ -60,7 +60,7 @@ func LiveRoles(ctx context.Context, config *rest.Config, cluster string, names [
 
 // Role reads a ClusterRole.
 func (c *Cluster) Role(ctx context.Context, name string) (rbac.RoleCatalog, error) {
-	live, err := c.client.RbacV1().ClusterRoles().Get(ctx, name, metav1.GetOptions{})
+	live, err := c.rbac.ClusterRoles().Get(ctx, name, metav1.GetOptions{})
 	if err != nil {
 		return rbac.RoleCatalog{}, fmt.Errorf("reading ClusterRole %s: %w", name, err)
 	}

@@ -26,7 +26,7 @@ type Trust struct {
 
 // ReadTrust reads it; the zero TrustMap when there is none.
 func (c *Cluster) ReadTrust(ctx context.Context) (Trust, error) {
-	m, err := c.client.CoreV1().ConfigMaps(Namespace).Get(ctx, TrustName, metav1.GetOptions{})
+	m, err := c.core.ConfigMaps(Namespace).Get(ctx, TrustName, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		return Trust{}, nil
 	}
@@ -44,7 +44,7 @@ func (c *Cluster) WriteTrust(ctx context.Context, t Trust) (version string, err 
 		Data:       map[string]string{"asked": t.Asked, "root": t.Root, "head": t.Head},
 		BinaryData: map[string][]byte{"files": t.Files},
 	}
-	maps := c.client.CoreV1().ConfigMaps(Namespace)
+	maps := c.core.ConfigMaps(Namespace)
 	if t.Version == "" {
 		m, err = maps.Create(ctx, m, metav1.CreateOptions{FieldManager: render.ManagedBy})
 	} else {

@@ -1,6 +1,7 @@
 package sync
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	gosync "sync"
@@ -10,64 +11,64 @@ import (
 )
 
 const (
-	notesFor  = time.Hour // how long it is tried to write a note; longer, it is of no use to anybody
-	maxNotes  = 5000      // that wait to be written
-	notePause = time.Second
+	tellFor      = time.Hour // how long it is tried to write a comment; longer, it is of no use to anybody
+	maxComments  = 5000      // that wait to be written
+	commentPause = time.Second
 )
 
 // marker begins the agent's one comment on a pull request. GitHub shows nothing of it.
 const marker = "<!-- pullgrant: access -->"
 
-// note is what the agent's comment on a pull request is to say.
-type note struct {
+// comment is what the agent's comment on a pull request is to say.
+type comment struct {
 	number  int    // of the pull request; 0: there is none to tell
-	what    string // one word for the log; a newer note of another word takes the place of an older one
+	what    string // one word for the log; a newer comment of another word takes the place of an older one
 	compose func(context.Context) (string, error)
 	close   bool // the pull request, when it is written
 
-	until, next time.Time
-	pause       time.Duration
+	until time.Time // it is tried
+	again retry
 }
 
-// notes writes notes beside everything else the agent does, so that none holds up a grant, an end or a record. They are
+// comments writes comments beside everything else the agent does, so that none holds up a grant, an end or a record. They are
 // in memory only: what matters is in the ledger.
-type notes struct {
+type comments struct {
 	github *github.Client // nil: there are no pull requests
 	now    func() time.Time
 	log    *slog.Logger
 	self   string // whose comments are the agent's own; empty until it is known
 
 	mu      gosync.Mutex
-	pending map[int]*note // by number of the pull request
+	pending map[int]*comment // by number of the pull request
 }
 
-func newNotes(c Config) *notes {
-	return &notes{github: c.GitHub, now: c.Clock, log: c.Logger.With("event", "note", "cluster", c.Cluster), pending: map[int]*note{}}
+func newComments(c Config) *comments {
+	return &comments{github: c.GitHub, now: c.Clock, log: c.Logger.With("event", "note", "cluster", c.Cluster), pending: map[int]*comment{}}
 }
 
-// put has a note written soon.
-func (n *notes) put(t note) {
+// put has a comment written soon.
+func (n *comments) put(t comment) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	before := n.pending[t.number]
 	switch {
 	case n.github == nil, t.number == 0, before != nil && before.what == t.what:
 		return
-	case before == nil && len(n.pending) >= maxNotes:
+	case before == nil && len(n.pending) >= maxComments:
 		n.log.Error("too much waits to be told; it is in the ledger only", "pull_request", t.number, "what", t.what)
 		return
 	}
-	t.next = n.now()
-	t.until = t.next.Add(notesFor)
+	t.until = n.now().Add(tellFor)
+	t.again.done(n.now())
 	n.pending[t.number] = &t
 }
 
-// begin forgets what an earlier term left, which by now another replica may have told otherwise, and writes notes until ctx
+// begin forgets what an earlier term left, which by now another replica may have told otherwise, and writes comments until ctx
 // ends. What it returns waits for that.
-func (n *notes) begin(ctx context.Context) (wait func()) {
+func (n *comments) begin(ctx context.Context) (wait func()) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.pending = map[int]*note{}
+	n.pending = map[int]*comment{}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -76,10 +77,10 @@ func (n *notes) begin(ctx context.Context) (wait func()) {
 	return func() { <-done }
 }
 
-// run writes notes until ctx ends, one at a time with a second between them, as GitHub asks of whoever writes much
+// run writes comments until ctx ends, one at a time with a second between them, as GitHub asks of whoever writes much
 // (https://docs.github.com/rest/using-the-rest-api/best-practices-for-using-the-rest-api#pause-between-mutative-requests).
-func (n *notes) run(ctx context.Context) {
-	ticker := time.NewTicker(notePause)
+func (n *comments) run(ctx context.Context) {
+	ticker := time.NewTicker(commentPause)
 	defer ticker.Stop()
 	for {
 		select {
@@ -91,8 +92,8 @@ func (n *notes) run(ctx context.Context) {
 	}
 }
 
-// write tries the note that has been due longest. It reports whether there was one.
-func (n *notes) write(ctx context.Context) bool {
+// write tries the comment that has been due longest. It reports whether there was one.
+func (n *comments) write(ctx context.Context) bool {
 	t := n.due()
 	if t == nil || ctx.Err() != nil {
 		return false
@@ -108,8 +109,7 @@ func (n *notes) write(ctx context.Context) bool {
 	case err == nil:
 		log.Info("told")
 	case now.Before(t.until):
-		t.pause = min(max(2*t.pause, firstPause), longPause)
-		t.next = now.Add(t.pause)
+		t.again.later(now)
 		log.Error("it could not be told; trying again", "error", err.Error())
 		return true
 	default:
@@ -121,19 +121,25 @@ func (n *notes) write(ctx context.Context) bool {
 	return true
 }
 
-func (n *notes) due() (first *note) {
+// before orders comments by how long they have been due.
+func (t *comment) before(other *comment) bool {
+	return cmp.Or(t.again.next.Compare(other.again.next), cmp.Compare(t.number, other.number)) < 0
+}
+
+// due is the comment that has been due longest; nil when none is.
+func (n *comments) due() (first *comment) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	now := n.now()
 	for _, t := range n.pending {
-		if !now.Before(t.next) && (first == nil || t.next.Before(first.next) || t.next.Equal(first.next) && t.number < first.number) {
+		if t.again.due(now) && (first == nil || t.before(first)) {
 			first = t
 		}
 	}
 	return first
 }
 
-func (n *notes) say(ctx context.Context, t *note) (err error) {
+func (n *comments) say(ctx context.Context, t *comment) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, proveTimeout)
 	defer cancel()
 	if n.self == "" {

@@ -1,0 +1,132 @@
+package sync
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/pullgrant/pullgrant/internal/github"
+	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/kube"
+	"github.com/pullgrant/pullgrant/sync/monitor"
+	"github.com/pullgrant/pullgrant/sync/plan"
+)
+
+// proveTimeout bounds the questions to GitHub about one request, and about all of one pass: revocations wait for the next.
+const proveTimeout = time.Minute
+
+// waiting is a request without a record: it cannot be judged yet, or what its judgement asks for does not work yet.
+type waiting struct {
+	blob  string
+	since time.Time // when it was first tried
+	again retry
+}
+
+// prover judges what is on the branch, policies before the requests that they decide, from git, GitHub and the cluster.
+type prover struct {
+	cluster *kube.Cluster
+	branch  *branch
+	github  *github.Client // nil: the branch is the evidence
+	clocks  *clocks
+	gate    *gate
+	metrics *monitor.Metrics
+	log     *slog.Logger
+	root    string // of --trust-root
+
+	waiting   map[string]waiting    // by path
+	proved    map[string]plan.Proof // by path, of grants that this process began and has not finished
+	trust     *trust                // nil: what earlier runs proved was not read yet
+	following retry                 // trust, which is behind the branch
+}
+
+// prove judges the requests on main that have no record, and again those whose grant another process began and did not
+// finish. Those that cannot be judged are tried again at growing intervals; others are not held up by it.
+func (v *prover) prove(ctx context.Context, w plan.World) map[string]plan.Proof {
+	v.release(w)
+	ctx, cancel := context.WithTimeout(ctx, proveTimeout)
+	defer cancel()
+	phases := map[string]plan.Phase{} // by path
+	for _, r := range w.Records {
+		phases[r.Grant.Path] = r.Phase
+	}
+	proofs := map[string]plan.Proof{}
+	paths := slices.Sorted(maps.Keys(w.Main.Requests))
+	slices.SortStableFunc(paths, func(p, q string) int { return cmp.Compare(v.patience(p), v.patience(q)) })
+	for _, p := range paths {
+		blob, now := w.Main.Requests[p], v.clocks.wall()
+		phase, begun := phases[p]
+		if begun && phase != plan.Granting {
+			continue
+		}
+		if proof, here := v.proved[p]; begun && here && proof.Blob == blob {
+			proofs[p] = proof
+			continue
+		}
+		wait, tried := v.waiting[p]
+		if !tried || wait.blob != blob {
+			wait = waiting{blob: blob, since: now}
+		}
+		if !wait.again.due(now) {
+			proofs[p] = plan.Proof{Blob: blob, Since: wait.since,
+				Decision: policies.Refuse(policies.EvaluationError, "it is tried again at %s", requests.At(wait.again.next))}
+			continue
+		}
+		if ctx.Err() != nil {
+			v.waiting[p] = wait
+			proofs[p] = plan.Proof{Blob: blob, Since: wait.since,
+				Decision: policies.Refuse(policies.EvaluationError, "the requests before it took too long; it is tried again at once")}
+			continue
+		}
+		if stops := v.gate.stops(); len(stops) > 0 { // it is judged once it can be granted, at once
+			v.waiting[p] = wait
+			proofs[p] = plan.Proof{Blob: blob, Since: wait.since, Decision: policies.Refuse(stops[0].Code, "%s", stops[0].Message)}
+			continue
+		}
+		proof := v.judge(ctx, w.Main.Tip, p, blob)
+		proof.Blob, proof.Since = blob, wait.since
+		proofs[p] = proof
+		if proof.Decision.Outcome == policies.Allowed {
+			v.proved[p] = proof
+		}
+		wait.again.later(now)
+		v.waiting[p] = wait
+		d := proof.Decision
+		level := slog.LevelInfo
+		if d.Outcome == policies.Failed {
+			level = slog.LevelError
+			v.metrics.Decided(d.Outcome, string(d.Code))
+		}
+		v.log.Log(ctx, level, "judged", "event", "judge", "request", nameOf(p), "cluster", v.cluster.Name,
+			"commit", w.Main.Tip, "decision", d.Outcome.String(), "code", string(d.Code), "message", d.Message)
+	}
+	return proofs
+}
+
+// patience is how long a request can wait: those that were not tried yet cannot at all, and come first.
+func (v *prover) patience(p string) time.Duration {
+	wait, known := v.waiting[p]
+	if !known {
+		return -1
+	}
+	return wait.again.pause
+}
+
+// release drops from waiting, and from what was proved, what is granted or refused now, or is off the branch.
+func (v *prover) release(w plan.World) {
+	open := map[string]bool{}
+	for p := range w.Main.Requests {
+		open[p] = true
+	}
+	for _, r := range w.Records {
+		if _, here := v.proved[r.Grant.Path]; here || r.Phase != plan.Granting {
+			delete(v.waiting, r.Grant.Path)
+		}
+		open[r.Grant.Path] = open[r.Grant.Path] && r.Phase == plan.Granting
+	}
+	maps.DeleteFunc(v.waiting, func(p string, _ waiting) bool { return !open[p] })
+	maps.DeleteFunc(v.proved, func(p string, _ plan.Proof) bool { return !open[p] })
+}
