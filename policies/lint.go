@@ -29,6 +29,7 @@ func (f LintFinding) String() string {
 
 // Rules of the warnings that Lint gives. docs/lint.md tells of each why it is there and what to do.
 const (
+	RuleAttributes      = "attributes"
 	RuleApproversShort  = "approvers-short"
 	RuleApproverUnknown = "approver-unknown"
 	RuleGroupUnused     = "group-unused"
@@ -131,6 +132,7 @@ func (l *linter) lint() []requests.Finding {
 		}
 	}
 	l.owners(identities)
+	l.attributes()
 	l.unusedIdentities(identities, inIdentities)
 	return slices.Concat(l.findings, inIdentities.Findings, inGroups.Findings)
 }

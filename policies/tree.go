@@ -21,11 +21,11 @@ const PlainFile = "100644"
 // MaxFileSize bounds every file of a Tree, in bytes: GitHub's own limit for CODEOWNERS (R31).
 const MaxFileSize = 3 << 20
 
-// ReadTree reads policies/, catalog/ and CODEOWNERS of a checkout or any other file system. owner
-// is whose the repository is, empty where nobody knows.
+// ReadTree reads policies/, catalog/, tests/, CODEOWNERS and .gitattributes of a checkout or any
+// other file system. owner is whose the repository is, empty where nobody knows.
 func ReadTree(fsys fs.FS, owner string) (Tree, error) {
 	tree := Tree{Owner: owner, Files: map[string]TreeFile{}}
-	var names []string
+	names := []string{AttributesPath}
 	for _, name := range codeowners.Paths {
 		// What stands behind a link is not in the commit at this path.
 		if info, err := fs.Lstat(fsys, path.Dir(name)); err != nil || info.IsDir() {
@@ -177,7 +177,9 @@ func (t Tree) overlay(files []File, head Tree) Tree {
 
 // Check finds everything wrong with the policies, identities, groups, CODEOWNERS and role catalogue
 // of a tree, each alone and together.
-func (t Tree) Check() []requests.Finding {
+func (t Tree) Check() []requests.Finding { return oneForLineEnds(t.check()) }
+
+func (t Tree) check() []requests.Finding {
 	identities, findings := parse(t, IdentitiesPath, ParseIdentities)
 	groups, more := parse(t, GroupsPath, ParseGroups)
 	findings = append(findings, more...)

@@ -31,11 +31,11 @@ func Validate(fsys fs.FS, owner string, paths ...string) (findings []requests.Fi
 		return nil, 0, err
 	}
 	for name := range tree.Files {
-		if chosen(name) {
+		if name != AttributesPath && chosen(name) {
 			files++
 		}
 	}
-	for _, f := range tree.Check() {
+	for _, f := range tree.check() {
 		if chosen(f.File) {
 			findings = append(findings, f)
 		}
@@ -59,8 +59,33 @@ func Validate(fsys fs.FS, owner string, paths ...string) (findings []requests.Fi
 		}
 		findings = append(findings, checkFile(tree, name, file, usedBeside(name, names))...)
 	}
+	findings = oneForLineEnds(findings)
 	requests.SortFindings(findings)
 	return findings, files, nil
+}
+
+// oneForLineEnds puts one finding in the place of those about carriage returns, where several files
+// have them: then git has put them there, and not those who wrote the files.
+func oneForLineEnds(findings []requests.Finding) []requests.Finding {
+	var others, ends []requests.Finding
+	files := map[string]bool{}
+	for _, f := range findings {
+		if strings.HasPrefix(f.Message, "carriage return") {
+			ends = append(ends, f)
+			files[f.File] = true
+		} else {
+			others = append(others, f)
+		}
+	}
+	if len(files) < 2 {
+		return findings
+	}
+	one := ends[0]
+	one.Rule = "line-ends"
+	one.Message = fmt.Sprintf("this file and %d more have CRLF line ends, as git writes them with "+
+		"core.autocrlf; turn that off, or add the line \"* -text\" to .gitattributes, and check out "+
+		"again", len(files)-1)
+	return append(others, one)
 }
 
 // usedBeside lists where the name of the request at path is used already: by another request of its
