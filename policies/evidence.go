@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/pullgrant/pullgrant/policies/rbac"
 	"github.com/pullgrant/pullgrant/requests"
@@ -23,6 +24,53 @@ const MaxFactsSize = 256 << 10
 func (f Facts) Encode() ([]byte, error) {
 	_, path, _ := KindOf(f.Files)
 	return f.bare(path).marshal()
+}
+
+// Fit is f where the ledger has room for it, else what is left of it after leaving out what can
+// allow nothing, of which anybody who may read the repository can make any amount. Whoever keeps
+// facts judges these, so that judging what was kept gives the same decision:
+//   - of the reviews, those that are not their author's last opinion, and approvals by accounts
+//     without write permission beyond the first that an entry lists;
+//   - of the pushes, an account's later ones of the head commit, and of the commits before it;
+//   - of the accounts and answers, those about people whose reviews are left out.
+func (f Facts) Fit() Facts {
+	if data, err := f.Encode(); err == nil && len(data) > MaxFactsSize {
+		return f.cut()
+	}
+	return f
+}
+
+func (f Facts) cut() Facts {
+	readers := 0
+	kept := map[string]bool{strings.ToLower(f.PullRequest.Author.Login): true}
+	all := opinions(f)
+	f.Reviews = nil
+	for _, o := range all {
+		user := f.Users[strings.ToLower(o.user.Login)]
+		if !o.blocks && user.Permission != "write" && user.Permission != "admin" {
+			if readers++; readers > maxIgnored {
+				continue
+			}
+		}
+		f.Reviews = append(f.Reviews, o.review)
+		kept[strings.ToLower(o.user.Login)] = true
+	}
+	f.Pushes = f.decidingPushes()
+	users, answers := map[string]UserFacts{}, Answers{}
+	for login, user := range f.Users {
+		if kept[login] {
+			users[login] = user
+		}
+	}
+	for q, answer := range f.Answers {
+		if kept[q.User] {
+			answers[q] = answer
+		}
+	}
+	if f.Users, f.Answers = users, answers; len(answers) == 0 {
+		f.Answers = nil
+	}
+	return f
 }
 
 func (f Facts) marshal() ([]byte, error) {
@@ -47,6 +95,30 @@ func (f Facts) bare(request string) Facts {
 		f.Live[i].File, f.Live[i].Policy = l.File.bare(), l.Policy.bare()
 	}
 	return f
+}
+
+// decidingPushes are an account's first push of the head commit and of any other, and the earliest
+// of the head, in their order: they tell all that is asked of pushes.
+func (f Facts) decidingPushes() []Push {
+	type key struct {
+		actor int64
+		head  bool
+	}
+	all, seen, earliest := f.pushes(), map[key]bool{}, -1
+	isHead := func(p Push) bool { return p.After == f.PullRequest.HeadSHA }
+	for i, p := range all {
+		if isHead(p) && (earliest < 0 || p.Time.Before(all[earliest].Time.Time)) {
+			earliest = i
+		}
+	}
+	deciding := []Push{}
+	for i, p := range all {
+		if k := (key{p.Actor.ID, isHead(p)}); !seen[k] || i == earliest {
+			seen[k] = true
+			deciding = append(deciding, p)
+		}
+	}
+	return deciding
 }
 
 func (t Tree) bare(request string) Tree {

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/policies/rbac"
@@ -99,6 +101,61 @@ func TestKeptFactsStaySmall(t *testing.T) {
 	}
 	if !bytes.Contains(small, []byte("catalog/prod-eu/payments-debug.yaml")) || len(small) > 4<<10 {
 		t.Errorf("%d bytes:\n%s", len(small), small)
+	}
+}
+
+// TestLargeFactsAreCut: whoever may read the repository can make reviews and pushes without end,
+// and what is kept is still judged alike.
+func TestLargeFactsAreCut(t *testing.T) {
+	for name, c := range scenarios(t) {
+		if !c.Merged {
+			continue
+		}
+		want := c.Judge(c.Facts)
+		if small := c.Facts.Fit(); !reflect.DeepEqual(small, c.Facts) {
+			t.Errorf("%s: facts that fit were cut", name)
+		}
+		f := cases.Copy(t, c.Facts)
+		if f.PullRequest.MergedAt == nil || f.Merge == nil || f.Users == nil {
+			continue
+		}
+		before := requests.At(f.PullRequest.MergedAt.Add(-time.Minute))
+		for i := range int64(900) {
+			reader := policies.User{Login: fmt.Sprintf("reader-%d", i), ID: 50000 + i, Type: "User"}
+			f.Users[reader.Login] = policies.UserFacts{ID: reader.ID, Permission: "read"}
+			f.Reviews = append(f.Reviews,
+				policies.Review{ID: 90000 + 2*i, User: reader, State: "COMMENTED",
+					SubmittedAt: before},
+				policies.Review{ID: 90001 + 2*i, User: reader, State: "APPROVED",
+					CommitID: f.PullRequest.HeadSHA, SubmittedAt: before})
+			f.Pushes = append(f.Pushes, policies.Push{Actor: f.PullRequest.Author, After: "older",
+				Time: before, Reason: "push"})
+		}
+		for _, tree := range []policies.Tree{f.Base, f.Merge.FirstParent} {
+			for _, q := range policies.Questions(tree, f) {
+				if strings.HasPrefix(q.User, "reader-") {
+					f.Answers[q] = false
+				}
+			}
+		}
+		fit := f.Fit()
+		data, err := fit.Encode()
+		if err != nil || len(data) > policies.MaxFactsSize {
+			t.Errorf("%s: %d bytes, %v", name, len(data), err)
+		}
+		kept, err := policies.ParseFacts(data)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		got := c.Judge(fit)
+		if again := c.Judge(restore(t, kept, c.Facts)); !reflect.DeepEqual(got, again) {
+			t.Errorf("%s: judged again %+v, first %+v", name, again, got)
+		}
+		if got.Outcome != want.Outcome || !slices.Equal(got.Approvers, want.Approvers) ||
+			got.Outcome == policies.Allowed && got.Code != want.Code {
+			t.Errorf("%s: %s %s %s, without the readers %s %s %s", name, got.Outcome, got.Code,
+				got.Message, want.Outcome, want.Code, want.Message)
+		}
 	}
 }
 

@@ -29,6 +29,7 @@ func (f LintFinding) String() string {
 
 // Rules of the warnings that Lint gives. docs/lint.md tells of each why it is there and what to do.
 const (
+	RuleAttributes      = "attributes"
 	RuleApproversShort  = "approvers-short"
 	RuleApproverUnknown = "approver-unknown"
 	RuleGroupUnused     = "group-unused"
@@ -131,6 +132,7 @@ func (l *linter) lint() []requests.Finding {
 		}
 	}
 	l.owners(identities)
+	l.attributes()
 	l.unusedIdentities(identities, inIdentities)
 	return slices.Concat(l.findings, inIdentities.Findings, inGroups.Findings)
 }
@@ -239,15 +241,19 @@ func (w world) short(a Approval) (who []string, all bool) {
 	}
 	people, teams := w.resolve(w.policy.Spec.Subjects)
 	for _, asker := range people {
-		left := len(a.People)
-		if has(a.People, asker) {
-			left--
-		}
-		if left < a.Count {
+		if a.without(asker) < a.Count {
 			who = append(who, asker)
 		}
 	}
 	return who, len(who) == len(people) && (len(teams) == 0 || len(a.People) < a.Count)
+}
+
+// without is how many people can meet it beside one of them.
+func (a Approval) without(login string) int {
+	if has(a.People, login) {
+		return len(a.People) - 1
+	}
+	return len(a.People)
 }
 
 // hopeless are the challenges that no request could meet, for Check.

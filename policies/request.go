@@ -84,24 +84,39 @@ func (j *judge) duration() string {
 // ask (R13, R14, R17).
 func (j *judge) author() string {
 	author, spec := j.facts.PullRequest.Author, j.request.Spec
-	identity, _ := j.world.identities.find(spec.Requester)
-	problem := j.person()
+	problem := j.isRequester()
 	switch {
 	case problem != "":
-	case !strings.EqualFold(author.Login, spec.Requester):
-		problem = fmt.Sprintf("the requester is @%s but the pull request is by @%s", spec.Requester,
-			author.Login)
-	case identity.GitHubID != author.ID:
-		problem = fmt.Sprintf("the account number of @%s is %d but %s has %d", author.Login,
-			author.ID, IdentitiesPath, identity.GitHubID)
 	case !j.canWrite(author):
-		problem = fmt.Sprintf("@%s has no write permission in the access repository any more",
-			author.Login)
+		problem = noWrite(author)
 	case !j.world.isParty(j.facts, j.world.policy.Spec.Subjects, author.Login):
 		problem = fmt.Sprintf("@%s may not ask under the policy %s; it is for %s", author.Login,
 			spec.Policy, names(j.world.policy.Spec.Subjects))
 	}
 	return j.field("spec.requester", RequesterNotAllowed, problem)
+}
+
+// isRequester tells why the author is not the person that the request says is asking.
+func (j *judge) isRequester() string {
+	author, spec := j.facts.PullRequest.Author, j.request.Spec
+	identity, _ := j.world.identities.find(spec.Requester)
+	problem := j.person()
+	switch {
+	case problem != "":
+		return problem
+	case !strings.EqualFold(author.Login, spec.Requester):
+		return fmt.Sprintf("the requester is @%s but the pull request is by @%s", spec.Requester,
+			author.Login)
+	case identity.GitHubID != author.ID:
+		return fmt.Sprintf("the account number of @%s is %d but %s has %d", author.Login,
+			author.ID, IdentitiesPath, identity.GitHubID)
+	}
+	return ""
+}
+
+func noWrite(author User) string {
+	return fmt.Sprintf("@%s has no write permission in the access repository any more",
+		author.Login)
 }
 
 // dependabot is GitHub's own. It may propose changes, never requests: unlike github-actions[bot]

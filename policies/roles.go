@@ -1,6 +1,8 @@
 package policies
 
 import (
+	"strings"
+
 	"github.com/pullgrant/pullgrant/policies/rbac"
 	"github.com/pullgrant/pullgrant/requests"
 )
@@ -11,6 +13,9 @@ type Live struct {
 	Path   string   `json:"path"`
 	File   TreeFile `json:"file"`
 	Policy TreeFile `json:"policy"`
+	// Ungranted is why it gives nothing, as a rule's code: it was judged when the facts were
+	// gathered. Older facts do not tell.
+	Ungranted Code `json:"ungranted,omitempty"`
 }
 
 // RoleView is a role of a request as its approvers must see it.
@@ -48,19 +53,21 @@ func (j *judge) views() []RoleView {
 	return all
 }
 
-// held are the rules that the requester's live requests give in a namespace. What cannot be read
-// gives nothing here, so that more is shown as new rather than less.
+// held are the rules that what was granted to the requester gives them in a namespace. What cannot
+// be read, or is another person's, gives nothing here, so that more is shown as new rather than
+// less. Whose a request is stands in the file: the beginning of its name is no person's alone.
 func (j *judge) held(namespace string) []rbac.RoleRule {
 	var rules []rbac.RoleRule
 	cluster := j.decision.Grant.Cluster
 	for _, l := range j.facts.Live {
 		place, ok := requests.SplitPath(l.Path)
-		if !ok || place.Cluster != cluster || l.File.problem() != "" || l.Policy.problem() != "" {
+		if !ok || place.Cluster != cluster || l.Ungranted != "" || l.File.problem() != "" ||
+			l.Policy.problem() != "" {
 			continue
 		}
 		request, findings := requests.ParseRequest(l.Path, []byte(l.File.Content))
 		policy, more := ParsePolicy(Path(place.Policy), []byte(l.Policy.Content))
-		if len(findings) > 0 || len(more) > 0 {
+		if len(findings) > 0 || len(more) > 0 || !j.isTheirs(request.Spec) {
 			continue
 		}
 		for _, g := range policy.Spec.Target.Grants {
@@ -72,4 +79,11 @@ func (j *judge) held(namespace string) []rbac.RoleRule {
 		}
 	}
 	return rules
+}
+
+// isTheirs tells whether a request gives access to the one that this request gives it to.
+func (j *judge) isTheirs(r requests.RequestSpec) bool {
+	g := j.decision.Grant
+	return strings.EqualFold(r.Requester, g.Requester) &&
+		(r.Subject == nil || *r.Subject == g.Subject)
 }

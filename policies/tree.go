@@ -21,24 +21,23 @@ const PlainFile = "100644"
 // MaxFileSize bounds every file of a Tree, in bytes: GitHub's own limit for CODEOWNERS (R31).
 const MaxFileSize = 3 << 20
 
-// ReadTree reads policies/, catalog/ and CODEOWNERS of a checkout or any other file system. owner
-// is whose the repository is, empty where nobody knows.
+// ReadTree reads policies/, catalog/, tests/, CODEOWNERS and .gitattributes of a checkout or any
+// other file system. owner is whose the repository is, empty where nobody knows.
 func ReadTree(fsys fs.FS, owner string) (Tree, error) {
 	tree := Tree{Owner: owner, Files: map[string]TreeFile{}}
-	names := slices.Clone(codeowners.Paths)
+	names := []string{AttributesPath}
+	for _, name := range codeowners.Paths {
+		// What stands behind a link is not in the commit at this path.
+		if info, err := fs.Lstat(fsys, path.Dir(name)); err != nil || info.IsDir() {
+			names = append(names, name)
+		}
+	}
 	for _, folder := range []string{Folder, rbac.CatalogFolder, TestsFolder} {
-		err := fs.WalkDir(fsys, folder, func(name string, entry fs.DirEntry, err error) error {
-			if err != nil {
-				return err
-			}
-			if !entry.IsDir() {
-				names = append(names, name)
-			}
-			return nil
-		})
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		below, err := filesBelow(fsys, folder)
+		if err != nil {
 			return tree, fmt.Errorf("read %s/: %w", folder, err)
 		}
+		names = append(names, below...)
 	}
 	for _, name := range names {
 		file, err := readFile(fsys, name)
@@ -53,6 +52,27 @@ func ReadTree(fsys fs.FS, owner string) (Tree, error) {
 	return tree, nil
 }
 
+// filesBelow lists what is no folder below a folder, or the folder itself where it is a link: git
+// has no files behind one. There may be none.
+func filesBelow(fsys fs.FS, folder string) (names []string, err error) {
+	switch info, err := fs.Lstat(fsys, folder); {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case !info.IsDir():
+		return []string{folder}, nil
+	}
+	err = fs.WalkDir(fsys, folder, func(name string, entry fs.DirEntry, err error) error {
+		if err == nil && !entry.IsDir() {
+			names = append(names, name)
+		}
+		return err
+	})
+	return names, err
+}
+
+// readFile reads a file as a commit of it would hold it.
 func readFile(fsys fs.FS, name string) (TreeFile, error) {
 	info, err := fs.Lstat(fsys, name)
 	if err != nil {
@@ -60,6 +80,9 @@ func readFile(fsys fs.FS, name string) (TreeFile, error) {
 	}
 	if !info.Mode().IsRegular() {
 		return TreeFile{Mode: "120000"}, nil
+	}
+	if info.Mode()&0o100 != 0 {
+		return TreeFile{Mode: "100755"}, nil
 	}
 	if info.Size() > MaxFileSize {
 		return NewTreeFile(PlainFile, "", nil, info.Size()), nil
@@ -154,7 +177,9 @@ func (t Tree) overlay(files []File, head Tree) Tree {
 
 // Check finds everything wrong with the policies, identities, groups, CODEOWNERS and role catalogue
 // of a tree, each alone and together.
-func (t Tree) Check() []requests.Finding {
+func (t Tree) Check() []requests.Finding { return oneForLineEnds(t.check()) }
+
+func (t Tree) check() []requests.Finding {
 	identities, findings := parse(t, IdentitiesPath, ParseIdentities)
 	groups, more := parse(t, GroupsPath, ParseGroups)
 	findings = append(findings, more...)
@@ -237,14 +262,12 @@ func (w world) check(name string) []requests.Finding {
 	parties := slices.Clone(w.policy.Spec.Subjects)
 	for _, c := range w.policy.Spec.Challenges {
 		parties = append(parties, c.Reviewers...)
-		if c.Kind == CodeOwnerReview {
-			for _, cluster := range w.policy.Spec.Clusters {
-				path := requests.Path(cluster, w.policy.Metadata.Name, "20060102-a-b")
-				if len(w.ownersOf(path)) == 0 {
-					add("owner", "nobody owns %s in CODEOWNERS, so no request can be approved; %s",
-						requests.Quote(path), w.unowned(path))
-				}
-			}
+	}
+	for _, cluster := range w.policy.Spec.Clusters { // whatever the challenges, as in a judgement
+		path := requests.Path(cluster, w.policy.Metadata.Name, "20060102-a-b")
+		if len(w.ownersOf(path)) == 0 {
+			add("owner", "nobody owns %s in CODEOWNERS, so no request can be approved; %s",
+				requests.Quote(path), w.unowned(path))
 		}
 	}
 	for _, p := range parties {

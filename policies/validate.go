@@ -1,13 +1,11 @@
 package policies
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"path"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/pullgrant/pullgrant/requests"
 )
@@ -33,39 +31,81 @@ func Validate(fsys fs.FS, owner string, paths ...string) (findings []requests.Fi
 		return nil, 0, err
 	}
 	for name := range tree.Files {
-		if chosen(name) {
+		if name != AttributesPath && chosen(name) {
 			files++
 		}
 	}
-	for _, f := range tree.Check() {
+	for _, f := range tree.check() {
 		if chosen(f.File) {
 			findings = append(findings, f)
 		}
 	}
+	var names []string
 	for _, folder := range []string{requests.Folder, requests.RevocationsFolder} {
-		err := fs.WalkDir(fsys, folder, func(name string, entry fs.DirEntry, err error) error {
-			if err != nil || entry.IsDir() || !chosen(name) {
-				return err
-			}
-			files++
-			file, err := readFile(fsys, name)
-			if err != nil {
-				return fmt.Errorf("read %s: %w", name, err)
-			}
-			findings = append(findings, checkFile(tree, name, file)...)
-			return nil
-		})
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, 0, err
+		below, err := filesBelow(fsys, folder)
+		if err != nil {
+			return nil, 0, fmt.Errorf("read %s/: %w", folder, err)
 		}
+		names = append(names, below...)
 	}
+	for _, name := range names {
+		if !chosen(name) {
+			continue
+		}
+		files++
+		file, err := readFile(fsys, name)
+		if err != nil {
+			return nil, 0, fmt.Errorf("read %s: %w", name, err)
+		}
+		findings = append(findings, checkFile(tree, name, file, usedBeside(name, names))...)
+	}
+	findings = oneForLineEnds(findings)
 	requests.SortFindings(findings)
 	return findings, files, nil
 }
 
-func checkFile(tree Tree, name string, file TreeFile) []requests.Finding {
+// oneForLineEnds puts one finding in the place of those about carriage returns, where several files
+// have them: then git has put them there, and not those who wrote the files.
+func oneForLineEnds(findings []requests.Finding) []requests.Finding {
+	var others, ends []requests.Finding
+	files := map[string]bool{}
+	for _, f := range findings {
+		if strings.HasPrefix(f.Message, "carriage return") {
+			ends = append(ends, f)
+			files[f.File] = true
+		} else {
+			others = append(others, f)
+		}
+	}
+	if len(files) < 2 {
+		return findings
+	}
+	one := ends[0]
+	one.Rule = "line-ends"
+	one.Message = fmt.Sprintf("this file and %d more have CRLF line ends, as git writes them with "+
+		"core.autocrlf; turn that off, or add the line \"* -text\" to .gitattributes, and check out "+
+		"again", len(files)-1)
+	return append(others, one)
+}
+
+// usedBeside lists where the name of the request at path is used already: by another request of its
+// cluster, or by one of any cluster that has ended, as the agent looks it up (R48).
+func usedBeside(path string, names []string) (used []string) {
+	place, ok := requests.SplitPath(path)
+	for _, name := range names {
+		other, isRequest := requests.SplitPath(name)
+		ended, isEnd := requests.SplitRevocationPath(name)
+		if ok && name != path && (isEnd && ended.Name == place.Name ||
+			isRequest && other.Name == place.Name && other.Cluster == place.Cluster) {
+			used = append(used, name)
+		}
+	}
+	return used
+}
+
+func checkFile(tree Tree, name string, file TreeFile, used []string) []requests.Finding {
 	if isUnder(name, requests.Folder) {
-		d := Preview(tree, name, file)
+		d := preview(tree, name, file, Facts{UsedNames: used})
 		own := slices.DeleteFunc(d.Findings, func(f requests.Finding) bool {
 			return f.File != name
 		})
@@ -87,39 +127,6 @@ func checkFile(tree Tree, name string, file TreeFile) []requests.Finding {
 	}
 	_, findings := requests.ParseRevocation(name, []byte(file.Content))
 	return findings
-}
-
-// factsOf are the facts of a request file that no pull request is known of.
-func factsOf(commit, name string, file TreeFile) Facts {
-	return Facts{Head: Tree{Commit: commit, Files: map[string]TreeFile{name: file}},
-		Files: []File{{Path: name, Status: "added"}}}
-}
-
-// encode writes a request as its file.
-func encode(request requests.AccessRequest) []byte {
-	content, err := request.Marshal()
-	if err != nil {
-		panic("policies: write a request: " + err.Error()) // texts and a duration always encode
-	}
-	return content
-}
-
-// Preview judges what a request file says against the policies in tree, before there is a pull
-// request: Allowed means that only its author and the approvals remain to be judged. The Grant has
-// no window.
-func Preview(tree Tree, name string, file TreeFile) Decision {
-	f := factsOf("", name, file)
-	j := newJudge(tree, f, time.Time{})
-	j.readRequest(f.Head)
-	j.run(j.fileSteps()...)
-	j.run(j.policySteps()...)
-	for _, c := range j.conditions() {
-		if kind, ok := c.kind(); ok {
-			j.decision.Challenges = append(j.decision.Challenges, kind.met(j.world, j.facts,
-				c, tally{}))
-		}
-	}
-	return j.finish()
 }
 
 // Explain is the decision in lines for people: the outcome first, then what to do. Everything from

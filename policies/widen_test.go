@@ -121,6 +121,29 @@ func TestRolesAreShownBesideWhatIsHeld(t *testing.T) {
 	if len(d.Roles) != 1 || !d.Roles[0].Holds || len(d.Roles[0].Beyond) != 0 {
 		t.Errorf("with the same held: %s %s %+v", d.Code, d.Message, d.Roles)
 	}
+	// alice-sre's requests begin as alice's do, and what is merged is not yet granted.
+	held := f.Live[0]
+	other := path("20261122-alice-sre-old")
+	content := strings.ReplaceAll(held.File.Content, "alice-old", "alice-sre-old")
+	ungranted := held
+	ungranted.Ungranted = policies.InsufficientApprovals
+	for name, live := range map[string]policies.Live{
+		"of another person": {Path: other, Policy: held.Policy, File: policies.NewTreeFile("100644",
+			"blob", []byte(strings.Replace(content, "requester: alice", "requester: alice-sre", 1)),
+			1)},
+		"for another subject": {Path: held.Path, Policy: held.Policy,
+			File: policies.NewTreeFile("100644", "blob", []byte(strings.Replace(held.File.Content,
+				"requester: alice",
+				"requester: alice, subject: {kind: User, name: root@example.com}", 1)), 1)},
+		"not granted": ungranted,
+	} {
+		f.Live[0] = live
+		if d = judge(); len(d.Roles) != 1 || d.Roles[0].Holds ||
+			len(d.Roles[0].Beyond) != len(d.Roles[0].Permissions) {
+			t.Errorf("with the same held %s: %s %s %+v", name, d.Code, d.Message, d.Roles)
+		}
+	}
+	f.Live[0] = held
 	f.Base = with(t, f.Base, "policies/payments-debug.yaml", "name: payments-debug}",
 		"name: unknown}")
 	d = judge()

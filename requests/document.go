@@ -29,6 +29,9 @@ type Document struct {
 	Findings []Finding
 
 	positions map[string]position // by field path such as spec.grants[0].roleRef
+	comments  map[string]string   // after an unquoted value, on its line: by field path
+	joined    []joinedRune
+	reason    *yaml.Node // the value of a reason
 	lines     [][]rune
 }
 
@@ -41,7 +44,7 @@ type position struct{ line, column int }
 // value is complete only when there are none.
 func Decode[T any](file string, data []byte, limit int) (T, *Document) {
 	var value T
-	d := &Document{File: file, positions: map[string]position{}}
+	d := &Document{File: file, positions: map[string]position{}, comments: map[string]string{}}
 	if len(data) > limit {
 		d.add(position{1, 1}, "file-size", "the file has %d bytes; the most allowed is %d",
 			len(data), limit)
@@ -61,6 +64,7 @@ func Decode[T any](file string, data []byte, limit int) (T, *Document) {
 	if len(d.Findings) == 0 {
 		d.decode(root, reflect.ValueOf(&value).Elem(), "")
 	}
+	d.inReason()
 	SortFindings(d.Findings)
 	return value, d
 }
@@ -184,9 +188,7 @@ func (d *Document) walk(n *yaml.Node, depth int) {
 		d.add(p, "yaml-tag", "tag %s; write the plain value", Quote(n.Tag))
 	}
 	if n.Kind == yaml.ScalarNode {
-		if r, ok := hiddenRune(n.Value); ok {
-			d.add(p, "hidden-character", "the value holds the hidden character %U", r)
-		}
+		d.checkHidden(n)
 	}
 	if n.Kind == yaml.MappingNode {
 		seen := map[string]int{}
@@ -204,6 +206,9 @@ func (d *Document) walk(n *yaml.Node, depth int) {
 			default:
 				seen[key.Value] = key.Line
 			}
+			if key.Value == "reason" {
+				d.reason = n.Content[i+1]
+			}
 		}
 	}
 	for _, child := range n.Content {
@@ -218,6 +223,24 @@ func (d *Document) startsWithTag(p position) bool {
 		d.lines[p.line-1][p.column-1] == '!'
 }
 
+// checkHidden refuses what is written as an escape, or in a value that is folded.
+func (d *Document) checkHidden(n *yaml.Node) {
+	p := position{n.Line, n.Column}
+	if n == d.reason {
+		if r, where, ok := hiddenRune(n.Value); ok {
+			d.add(p, "hidden-character", "the value holds the hidden character %U%s", r, where)
+		}
+		return
+	}
+	for _, r := range n.Value {
+		if r != '\n' && IsHidden(r) && !slices.ContainsFunc(d.joined,
+			func(j joinedRune) bool { return j.rune == r && j.line == n.Line }) {
+			d.add(p, "hidden-character", "the value holds the hidden character %U", r)
+			return
+		}
+	}
+}
+
 type textUnmarshaler interface{ UnmarshalText([]byte) error }
 
 // decode fills v from n and remembers where each field stands.
@@ -225,6 +248,9 @@ func (d *Document) decode(n *yaml.Node, v reflect.Value, path string) {
 	p := position{n.Line, n.Column}
 	if path != "" {
 		d.positions[path] = p
+		if n.Kind == yaml.ScalarNode && !isQuoted(n) && n.LineComment != "" {
+			d.comments[path] = n.LineComment
+		}
 	}
 	if v.Kind() == reflect.Pointer {
 		v.Set(reflect.New(v.Type().Elem()))

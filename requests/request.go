@@ -187,6 +187,11 @@ func ReadRequest(path string, data []byte) (AccessRequest, *Document) {
 		return request, d
 	}
 	d.Conform(RequestFormat, request)
+	if lost, ok := d.comments["spec.reason"]; ok {
+		d.Add("spec.reason", "reason",
+			"YAML takes %s for a comment, so the reason ends before it; "+
+				"put the reason in quotes, or the comment on a line of its own", Quote(lost))
+	}
 	d.Check("metadata.name", "request-name", request.Metadata.Name,
 		CheckRequestName(request.Metadata.Name, request.Spec.Requester))
 	if place, ok := SplitPath(path); ok {
@@ -217,6 +222,9 @@ func (d *Document) agree(path, value, where, want string) {
 // CheckReason tells what is wrong with a reason; empty when nothing is: one line of 10 to 500
 // visible characters.
 func CheckReason(s string) string {
+	if r, where, ok := hiddenRune(s); ok {
+		return fmt.Sprintf("it holds the hidden character %U%s; remove it", r, where)
+	}
 	switch n := utf8.RuneCountInString(s); {
 	case strings.ContainsRune(s, '\n'):
 		return "it must be one line"

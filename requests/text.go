@@ -45,7 +45,8 @@ func EscapeJSON(text string) string {
 // UTF-8, a BOM, carriage returns, tabs, line breaks other than LF, control and format characters.
 func (d *Document) scan(data []byte) {
 	line, column := 1, 1
-	for rest := data; len(rest) > 0; {
+	text := []rune(string(data)) // a byte that is not UTF-8 is one rune too
+	for rest, i := data, 0; len(rest) > 0; i++ {
 		r, size := utf8.DecodeRune(rest)
 		p := position{line, column}
 		switch {
@@ -61,14 +62,20 @@ func (d *Document) scan(data []byte) {
 			d.add(p, "hidden-character", "tab U+0009; indent with spaces")
 		case r == '%' && column == 1:
 			d.add(p, "yaml-directive", "a line may not start with %%: YAML directives are refused")
+		case r != '\n' && IsHidden(r) && !hiddenAt(text, i):
+			d.joined = append(d.joined, joinedRune{p, r})
 		case r != '\n' && IsHidden(r):
-			d.add(p, "hidden-character", "hidden character %U; remove it", r)
+			d.hidden(p, r)
 		}
 		if column++; r == '\n' {
 			line, column = line+1, 1
 		}
 		rest = rest[size:]
 	}
+}
+
+func (d *Document) hidden(p position, r rune) {
+	d.add(p, "hidden-character", "hidden character %U; remove it", r)
 }
 
 // IsHidden tells whether a reader may fail to see r: control, format, private, unassigned and
@@ -78,15 +85,6 @@ func IsHidden(r rune) bool {
 	const brailleBlank, nullNotehead = '\u2800', '\U0001D159'
 	return !unicode.IsGraphic(r) || r == brailleBlank || r == nullNotehead ||
 		unicode.In(r, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point)
-}
-
-func hiddenRune(s string) (rune, bool) {
-	for _, r := range s {
-		if r != '\n' && IsHidden(r) {
-			return r, true
-		}
-	}
-	return 0, false
 }
 
 // Quote renders text from a file for a message: quoted, escaped to ASCII where it is not plain, at

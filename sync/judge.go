@@ -73,6 +73,7 @@ func (v *prover) judgeMerged(ctx context.Context, tip, p, blob string, added git
 	if err != nil {
 		return policies.Refuse(policies.EvaluationError, "%v", err)
 	}
+	facts = facts.Fit() // what is judged is what is kept
 	proof.Evidence.HeadSHA, proof.Facts = facts.PullRequest.HeadSHA, v.keep(p, facts)
 	d := v.refuseUnproven(policies.EvaluateMerged(facts, p, blob, facts.ObservedAt.Time), tip, added, facts) // whoever judges again knows that time
 	return v.unchanged(ctx, d, facts)

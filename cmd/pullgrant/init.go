@@ -10,6 +10,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"text/template"
 
@@ -29,6 +30,7 @@ type initOptions struct {
 	Cluster  string
 	Approver string // login or org/team, without @
 	Action   string // owner/name@commit
+	Branch   string // the default branch
 	dir      string
 }
 
@@ -60,6 +62,7 @@ exists, none is written.`,
 	flags.StringVar(&o.Cluster, "cluster", "prod-eu", "name of the first cluster")
 	flags.StringVar(&o.Approver, "approver", "", "team (org/team) or login that approves "+
 		"(default: <org>/platform)")
+	flags.StringVar(&o.Branch, "branch", "main", "default branch of the repository")
 	flags.StringVar(&o.Action, "action", "", "the pullgrant action as owner/name@commit "+
 		"(default: the commit of this build)")
 	return cmd
@@ -81,6 +84,9 @@ func (o *initOptions) complete() string {
 	}
 	if problem := requests.CheckLogin(o.Org); problem != "" {
 		return fmt.Sprintf("--org %q: %s", o.Org, problem)
+	}
+	if !isBranch(o.Branch) {
+		return fmt.Sprintf("--branch %q: name a branch, such as main", o.Branch)
 	}
 	if problem := requests.CheckName(o.Cluster); problem != "" {
 		return fmt.Sprintf("--cluster %q: %s", o.Cluster, problem)
@@ -104,6 +110,18 @@ func (o *initOptions) complete() string {
 			"because a tag can be moved", o.Action)
 	}
 	return ""
+}
+
+var branchPattern = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_./+-]{0,200}$`)
+
+// isBranch tells whether git takes a name for a branch, and YAML for a word.
+// https://git-scm.com/docs/git-check-ref-format
+func isBranch(name string) bool {
+	return branchPattern.MatchString(name) && !strings.Contains(name, "..") &&
+		!strings.Contains(name, "//") && !strings.Contains(name, "/.") &&
+		!strings.HasSuffix(name, "/") && !strings.HasSuffix(name, ".") &&
+		!slices.ContainsFunc(strings.Split(name, "/"),
+			func(part string) bool { return strings.HasSuffix(part, ".lock") })
 }
 
 func initialize(w world, o initOptions) error {

@@ -134,7 +134,15 @@ func request(ctx context.Context, w world, o requestOptions) error {
 	}
 	data = append([]byte("# yaml-language-server: $schema="+
 		requests.SchemaAddress(requests.KindAccessRequest)+"\n"), data...)
-	decision := preview(tree, path, data)
+	known, notes, err := client.Asker(ctx, tree, path)
+	if err != nil {
+		return err
+	}
+	for _, note := range notes {
+		w.say("note: %s", note)
+	}
+	file := policies.NewTreeFile(policies.PlainFile, "", data, int64(len(data)))
+	decision := policies.Ask(tree, path, file, known)
 	if decision.Outcome == policies.Allowed && len(used) > 0 {
 		decision = policies.Refuse(policies.RequestIDReused, "the name %s is taken by %s; "+
 			"choose another with --slug", asked.Metadata.Name, used[0])

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -128,6 +129,8 @@ func (o syncOptions) problem() string {
 		return fmt.Sprintf("--cluster %q: %s", o.cluster, requests.CheckName(o.cluster))
 	case o.repoURL == "":
 		return "--repo-url is missing"
+	case !isBranch(o.branch):
+		return fmt.Sprintf("--branch %q: name a branch, such as main", o.branch)
 	case o.poll < time.Second:
 		return "--poll must be at least 1s"
 	case app && (o.appID == 0 || o.appInstall == 0 || o.appKey == ""):
@@ -223,10 +226,8 @@ func (o syncOptions) agent(ctx context.Context, w world) (config sync.Config, er
 		return config, err
 	}
 	host, repo, ok := parseOrigin(o.repoURL)
-	onGitHub := strings.EqualFold(host, api) || strings.EqualFold(host, "github.com") ||
-		strings.HasSuffix(strings.ToLower(host), ".ghe.com")
 	if o.evidence.value == requests.EvidenceBranch {
-		if onGitHub {
+		if isGitHub(host, api) {
 			return config, fmt.Errorf("follow the access repository: it is on GitHub (%s), "+
 				"where approvals can be verified; use --evidence %s",
 				host, requests.EvidenceGitHub)
@@ -249,6 +250,28 @@ func (o syncOptions) agent(ctx context.Context, w world) (config sync.Config, er
 	}
 	config.Repository, err = git.NewRepository(o.repoURL, o.branch, credential(token), nil)
 	return config, err
+}
+
+// isGitHub tells whether git would reach GitHub by a host, however it is spelled: api is the host
+// that serves git for the API in use. A name with other letters than ASCII's is taken for GitHub's:
+// some of them are turned into ASCII on the way.
+func isGitHub(host, api string) bool {
+	bare := func(host string) string {
+		if name, _, err := net.SplitHostPort(host); err == nil {
+			host = name
+		}
+		return strings.TrimRight(strings.ToLower(host), ".")
+	}
+	name := bare(host)
+	if strings.ContainsFunc(name, func(r rune) bool { return r > unicode.MaxASCII }) {
+		return true
+	}
+	for _, known := range []string{bare(api), "github.com", "ghe.com", "githubusercontent.com"} {
+		if name == known || strings.HasSuffix(name, "."+known) && net.ParseIP(known) == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // token is where the agent's tokens come from: its App, else the environment.

@@ -30,6 +30,9 @@ const maxReadings = 3
 func (c *Client) Facts(ctx context.Context, number int, now time.Time) (policies.Facts, error) {
 	for reading := 1; ; reading++ {
 		facts, err := c.facts(ctx, number, now)
+		if err == nil {
+			err = c.readLive(ctx, &facts, now)
+		}
 		switch {
 		case err == nil:
 			return facts, nil
@@ -48,7 +51,7 @@ func (c *Client) Facts(ctx context.Context, number int, now time.Time) (policies
 	}
 }
 
-// facts is one reading. The pull request is read first and last; a difference means that what
+// facts is one reading, but for Live. The pull request is read first and last; a difference means that what
 // lies between may belong to two different heads.
 func (c *Client) facts(ctx context.Context, number int, now time.Time) (policies.Facts, error) {
 	f := policies.Facts{ObservedAt: requests.At(now)}
@@ -63,7 +66,7 @@ func (c *Client) facts(ctx context.Context, number int, now time.Time) (policies
 	f.PullRequest = before.PullRequest
 	for _, read := range []func(context.Context, *policies.Facts, snapshot) error{
 		c.readFiles, c.readCommits, c.readReviews, c.readBaseChanges, c.readPushes,
-		c.readTrees, c.readMerge, c.readChanges, c.readNames, c.readLive, c.readCodeownersErrors,
+		c.readTrees, c.readMerge, c.readChanges, c.readNames, c.readCodeownersErrors,
 		c.readUsers, c.readAnswers,
 	} {
 		if err := read(ctx, &f, before); err != nil {

@@ -5,18 +5,19 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
 )
 
-// maxLive bounds how many other requests of one person are read; beyond it more is shown as new
-// than is.
-const maxLive = 20
+// maxLive bounds how many other requests of one person are read, and judged, which takes as many
+// calls as the request itself; beyond it more is shown as new than is.
+const maxLive = 5
 
-// readLive reads the author's other requests on the base branch, with their policies, so that
-// approvers can be shown what a request adds.
-func (c *Client) readLive(ctx context.Context, f *policies.Facts, _ snapshot) error {
+// readLive reads the author's other requests on the base branch, with their policies and whether
+// they were granted, so that approvers can be shown what a request adds.
+func (c *Client) readLive(ctx context.Context, f *policies.Facts, now time.Time) error {
 	kind, path, _ := policies.KindOf(f.Files)
 	place, ok := requests.SplitPath(path)
 	if kind != policies.KindRequest || !ok {
@@ -46,7 +47,7 @@ func (c *Client) readLive(ctx context.Context, f *policies.Facts, _ snapshot) er
 				!isOf(at.Name, f.PullRequest.Author) {
 				continue
 			}
-			if err := c.readOne(ctx, f, other, policies.Path(policy)); err != nil {
+			if err := c.readOne(ctx, f, other, policies.Path(policy), now); err != nil {
 				return err
 			}
 		}
@@ -54,13 +55,14 @@ func (c *Client) readLive(ctx context.Context, f *policies.Facts, _ snapshot) er
 	return nil
 }
 
-// isOf tells by its name whether a request is somebody's.
+// isOf tells by its name whether a request may be somebody's: alice-sre's begin as alice's do.
 func isOf(name string, u policies.User) bool {
 	_, rest, _ := strings.Cut(name, "-")
 	return u.Login != "" && strings.HasPrefix(rest, requests.NamePart(u.Login)+"-")
 }
 
-func (c *Client) readOne(ctx context.Context, f *policies.Facts, path, policy string) error {
+func (c *Client) readOne(ctx context.Context, f *policies.Facts, path, policy string,
+	now time.Time) error {
 	if _, ok, err := c.entry(ctx, f.Base.Commit, policy); err != nil || !ok {
 		return err // a request whose policy is gone gives nothing
 	}
@@ -68,7 +70,43 @@ func (c *Client) readOne(ctx context.Context, f *policies.Facts, path, policy st
 	if err != nil {
 		return err
 	}
-	f.Live = append(f.Live, policies.Live{Path: path, File: tree.Files[path],
-		Policy: tree.Files[policy]})
+	live := policies.Live{Path: path, File: tree.Files[path], Policy: tree.Files[policy]}
+	request, findings := requests.ParseRequest(path, []byte(live.File.Content))
+	switch {
+	case len(findings) > 0:
+		live.Ungranted = policies.SchemaError
+	case !strings.EqualFold(request.Spec.Requester, f.PullRequest.Author.Login):
+		return nil
+	default:
+		live.Ungranted, err = c.ungranted(ctx, path, live.File.Blob, f.Base.Commit, now)
+		if err != nil {
+			return err
+		}
+	}
+	f.Live = append(f.Live, live)
 	return nil
+}
+
+// ungranted judges a request that stands on the base branch as the agent does. It decides nothing
+// about the pull request that is judged, so that what cannot be gathered is not granted, and no
+// error.
+func (c *Client) ungranted(ctx context.Context, path, blob, tip string,
+	now time.Time) (policies.Code, error) {
+	number, _, err := c.Introduced(ctx, path, tip)
+	switch {
+	case ctx.Err() != nil:
+		return "", ctx.Err()
+	case err != nil:
+		return policies.EvaluationError, nil
+	case number == 0:
+		return policies.NoPullRequest, nil
+	}
+	f, err := c.facts(ctx, number, now)
+	switch {
+	case ctx.Err() != nil:
+		return "", ctx.Err()
+	case err != nil:
+		return policies.EvaluationError, nil
+	}
+	return policies.EvaluateMerged(f, path, blob, now).Code, nil
 }

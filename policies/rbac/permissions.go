@@ -42,8 +42,8 @@ func Beyond(rules, held []RoleRule) []Permission {
 	})
 }
 
-// rights takes rules apart. An empty name in a rule matches requests that name no object, such as
-// list, and is taken for all.
+// rights takes rules apart, without what Kubernetes lets nobody do by them. An empty name in a rule
+// matches requests that name no object, such as list, and is taken for all.
 func rights(rules []RoleRule) map[right]bool {
 	set := map[right]bool{}
 	for _, rule := range rules {
@@ -58,13 +58,27 @@ func rights(rules []RoleRule) map[right]bool {
 			for _, group := range rule.APIGroups {
 				for _, resource := range rule.Resources {
 					for _, name := range names {
-						set[right{group: group, resource: resource, name: name, verb: verb}] = true
+						r := right{group: group, resource: resource, name: name, verb: verb}
+						if !r.isVoid() {
+							set[r] = true
+						}
 					}
 				}
 			}
 		}
 	}
 	return set
+}
+
+// isVoid tells whether a right is never matched: a wildcard is a whole resource or everything before
+// a subresource, never a subresource or a part of a word, and whoever makes an object, or deletes all,
+// does not name it. https://kubernetes.io/docs/reference/access-authn-authz/rbac/#referring-to-resources
+func (r right) isVoid() bool {
+	part := func(word string) bool { return word != wildcard && strings.Contains(word, wildcard) }
+	_, sub, isSub := strings.Cut(r.resource, "/")
+	of, _, _ := strings.Cut(r.resource, "/")
+	return part(r.verb) || part(r.group) || part(of) || strings.Contains(sub, wildcard) ||
+		r.name != "" && (r.verb == "deletecollection" || r.verb == "create" && !isSub)
 }
 
 // count is how many rights a rule has, before repetitions are left out.

@@ -1,0 +1,95 @@
+package policies
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/pullgrant/pullgrant/requests"
+)
+
+// factsOf are the facts of a request file that no pull request is known of.
+func factsOf(commit, name string, file TreeFile) Facts {
+	return Facts{Head: Tree{Commit: commit, Files: map[string]TreeFile{name: file}},
+		Files: []File{{Path: name, Status: "added"}}}
+}
+
+// encode writes a request as its file.
+func encode(request requests.AccessRequest) []byte {
+	content, err := request.Marshal()
+	if err != nil {
+		panic("policies: write a request: " + err.Error()) // texts and a duration always encode
+	}
+	return content
+}
+
+// Preview judges what a request file says against the policies in tree, before there is a pull
+// request: Allowed means that nothing that the files tell speaks against it. The Grant has no
+// window.
+func Preview(tree Tree, name string, file TreeFile) Decision {
+	return preview(tree, name, file, Facts{})
+}
+
+// Ask is Preview by the one who is about to open the pull request, known's author. It goes by what
+// GitHub told: what known does not hold of permissions and teams is not judged. Allowed means that
+// only approvals can be missing, and that somebody can give them.
+func Ask(tree Tree, name string, file TreeFile, known Facts) Decision {
+	return preview(tree, name, file, known)
+}
+
+func preview(tree Tree, name string, file TreeFile, known Facts) Decision {
+	f := factsOf("", name, file)
+	f.PullRequest.Author, f.Repository = known.PullRequest.Author, known.Repository
+	f.Users, f.Answers, f.UsedNames = known.Users, known.Answers, known.UsedNames
+	f.CodeownersErrors = known.CodeownersErrors
+	j := newJudge(tree, f, time.Time{})
+	j.readRequest(f.Head)
+	j.run(j.fileSteps()...)
+	j.run(j.policySteps()...)
+	j.run(step{RequesterNotAllowed, j.asks}, step{RequestIDReused, j.reused},
+		step{InsufficientApprovals, j.approvable})
+	if j.decision.Outcome == Pending {
+		j.decision.Outcome = Denied // waiting mends nothing
+	}
+	for _, c := range j.conditions() {
+		if kind, ok := c.kind(); ok {
+			j.decision.Challenges = append(j.decision.Challenges, kind.met(j.world, j.facts,
+				c, tally{}))
+		}
+	}
+	return j.finish()
+}
+
+// asks is author as far as it is known before there is a pull request.
+func (j *judge) asks() string {
+	author := j.facts.PullRequest.Author
+	if author != (User{}) {
+		if problem := j.isRequester(); problem != "" {
+			return j.field("spec.requester", RequesterNotAllowed, problem)
+		}
+		if _, told := j.facts.Users[strings.ToLower(author.Login)]; told && !j.canWrite(author) {
+			return j.field("spec.requester", RequesterNotAllowed, noWrite(author))
+		}
+	}
+	s := j.mayAsk()
+	if s.Decision == standsDenied {
+		return j.field("spec.requester", s.Code, s.Message)
+	}
+	return ""
+}
+
+// approvable refuses a request that nobody could approve, before its author waits for that: its
+// requester is one of too few. Who is in a GitHub team is not known here.
+func (j *judge) approvable() string {
+	if j.facts.PullRequest.Author == (User{}) {
+		return ""
+	}
+	login := j.request.Spec.Requester
+	for _, a := range j.world.approvals(j.request.Spec.Cluster) {
+		if len(a.Teams) == 0 && a.without(login) < a.Count {
+			return fmt.Sprintf("a request of @%s could never be approved: %s needs %d of %s "+
+				"besides them; ask for others to be named", login, a.Kind, a.Count, nameAll(a))
+		}
+	}
+	return ""
+}
