@@ -82,26 +82,31 @@ type OpenPull struct {
 func (p listed) openPull() OpenPull { return OpenPull{p.number, p.head, p.base, p.draft, p.author} }
 
 // OpenPulls lists all open pull requests, oldest first: what must be judged again when the
-// default branch has moved, and what may withdraw a request. A list that has not changed since
-// the last call costs nothing of the rate limit.
+// default branch has moved, and what may withdraw a request. GitHub is asked for the newest first:
+// one that is opened is then on the first page, and comes twice, not never, when others move on
+// while the list is read. A list that has not changed since the last call costs nothing of the rate
+// limit.
 func (c *Client) OpenPulls(ctx context.Context) ([]OpenPull, error) {
 	ctx = keeping(ctx)
-	oldestFirst := github.PullRequestListOptions{State: "open", Sort: "created", Direction: "asc"}
+	newestFirst := github.PullRequestListOptions{State: "open", Sort: "created",
+		Direction: "desc"}
 	found, err := pages(func(o github.ListOptions) ([]*github.PullRequest,
 		*github.Response, error) {
-		oldestFirst.ListOptions = o
-		return c.api.PullRequests.List(ctx, c.owner, c.repo, &oldestFirst)
+		newestFirst.ListOptions = o
+		return c.api.PullRequests.List(ctx, c.owner, c.repo, &newestFirst)
 	})
 	if err != nil {
 		return nil, c.explain(err, "Pull requests: read", "list the open pull requests")
 	}
 	var open []OpenPull
-	for _, f := range found {
+	for _, f := range slices.Backward(found) {
 		p, err := c.list(f)
 		if err != nil {
 			return nil, err
 		}
-		open = append(open, p.openPull())
+		if n := len(open); n == 0 || open[n-1].Number != p.number {
+			open = append(open, p.openPull())
+		}
 	}
 	return open, nil
 }

@@ -131,8 +131,8 @@ func (f *Forge) listPulls(c *call) answer {
 		state = "open"
 	}
 	found := slices.Clone(f.pulls)
+	fork, branch, _ := f.headOf(query.Get("head"))
 	found = slices.DeleteFunc(found, func(p *pull) bool {
-		fork, branch, _ := f.headOf(query.Get("head"))
 		return state != "all" && p.state != state || query.Get("base") != "" &&
 			p.baseRef != query.Get("base") ||
 			query.Get("head") != "" && (p.headRef != branch || p.fork != fork)
