@@ -81,6 +81,7 @@ func TestMetricsOfRefusals(t *testing.T) {
 	_, path, content := s.requestFile("direct")
 	s.pushFiles("alice", "Ask", map[string]string{path: content})
 	s.Managed("swept", requests.At(noon.Add(time.Hour)).String())
+	s.outlast(a)
 	s.Must(a.Once(t.Context()))
 	s.shows(a, "decisions_total", `code="NoPullRequest",decision="denied"`, "1")
 	s.shows(a, "bindings_ended_total", `cause="Swept"`, "1")

@@ -119,9 +119,9 @@ func (c *Client) readMerge(ctx context.Context, f *policies.Facts, _ snapshot) e
 		return fmt.Errorf("the merge commit %s has no parent, so no policy was in force before it",
 			name)
 	}
-	merge := policies.Merge{Commit: name}
+	made := policies.Merge{Commit: name}
 	kind, path, _ := policies.KindOf(f.Files)
-	if merge.FirstParent, err = c.tree(ctx, merged.parents[0], path, policies.Wanted(kind,
+	if made.FirstParent, err = c.tree(ctx, merged.parents[0], path, policies.Wanted(kind,
 		path)); err != nil {
 		return err
 	}
@@ -131,20 +131,22 @@ func (c *Client) readMerge(ctx context.Context, f *policies.Facts, _ snapshot) e
 			return err
 		}
 		if file.kind == "blob" {
-			merge.Blob = file.name
+			made.Blob = file.name
 		}
 	}
-	pulls, err := c.pullsOf(ctx, name)
+	pulls, err := c.mergesOf(ctx, f.Repository, name)
+	if err == nil && len(pulls) == 0 {
+		pulls, err = c.mergedLately(ctx, f.Repository,
+			func(m merge) bool { return m.commit == name })
+	}
 	if err != nil {
 		return err
 	}
-	merge.Introduced = []int{}
+	made.Introduced = []int{}
 	for _, p := range pulls {
-		if p.mergedInto(f.Repository) {
-			merge.Introduced = append(merge.Introduced, p.number)
-		}
+		made.Introduced = append(made.Introduced, p.number)
 	}
-	f.Merge = &merge
+	f.Merge = &made
 	return nil
 }
 

@@ -15,7 +15,7 @@ import (
 type listed struct {
 	number              int
 	author              policies.User
-	head, base, mergeAt string // mergeAt: the merge commit; of an open one GitHub's trial merge
+	head, base, mergeAt string // mergeAt: the merge commit, of a merged one
 	baseID              int64
 	draft, open         bool
 	merged              bool
@@ -44,7 +44,7 @@ func (c *Client) pullsOf(ctx context.Context, commit string) ([]listed, error) {
 	}
 	var all []listed
 	for _, f := range found {
-		p, err := c.list(f)
+		p, err := c.list(ctx, f)
 		if err != nil {
 			return nil, err
 		}
@@ -54,19 +54,22 @@ func (c *Client) pullsOf(ctx context.Context, commit string) ([]listed, error) {
 }
 
 // list converts a pull request of a list, which lacks some of what a single one has.
-func (c *Client) list(f *github.PullRequest) (listed, error) {
+func (c *Client) list(ctx context.Context, f *github.PullRequest) (listed, error) {
 	author, err := c.user(f.User, "the author of a pull request")
+	if err != nil {
+		return listed{}, err
+	}
 	p := listed{
 		number: f.GetNumber(), author: author,
-		head: f.GetHead().GetSHA(), base: f.GetBase().GetRef(), mergeAt: f.GetMergeCommitSHA(),
+		head: f.GetHead().GetSHA(), base: f.GetBase().GetRef(),
 		baseID: f.GetBase().GetRepo().GetID(),
 		draft:  f.GetDraft(), open: f.GetState() == "open",
 		merged: !f.GetMergedAt().IsZero(), mergedAt: requests.At(f.GetMergedAt().Time),
 	}
-	if err == nil && (p.number == 0 || !isName(p.head) || p.base == "" || p.baseID == 0 ||
-		f.GetState() == "" || p.merged && !isName(p.mergeAt)) {
-		err = c.incomplete("a list of pull requests")
+	if p.number == 0 || !isName(p.head) || p.base == "" || p.baseID == 0 || f.GetState() == "" {
+		return p, c.incomplete("a list of pull requests")
 	}
+	p.mergeAt, err = c.mergeCommit(ctx, f)
 	return p, err
 }
 
@@ -100,7 +103,7 @@ func (c *Client) OpenPulls(ctx context.Context) ([]OpenPull, error) {
 	}
 	var open []OpenPull
 	for _, f := range slices.Backward(found) {
-		p, err := c.list(f)
+		p, err := c.list(ctx, f)
 		if err != nil {
 			return nil, err
 		}
@@ -133,7 +136,9 @@ func (c *Client) PullsAdding(ctx context.Context, wanted func(path string) bool)
 	return numbers, nil
 }
 
-// PullsByHead lists the open pull requests of this repository whose head is the commit.
+// PullsByHead lists the open pull requests of this repository whose head is the commit: those that
+// GitHub ties to it and those in the list of all, either of which can be late. None may be one that
+// is not told yet.
 func (c *Client) PullsByHead(ctx context.Context, commit string) ([]OpenPull, error) {
 	repository, _, err := c.repository(ctx)
 	if err != nil {
@@ -143,10 +148,15 @@ func (c *Client) PullsByHead(ctx context.Context, commit string) ([]OpenPull, er
 	if err != nil {
 		return nil, err
 	}
-	var open []OpenPull
+	open, err := c.OpenPulls(ctx)
+	if err != nil {
+		return nil, err
+	}
+	open = slices.DeleteFunc(open, func(p OpenPull) bool { return p.HeadSHA != commit })
 	for _, p := range found {
-		if p.open && p.head == commit && p.baseID == repository.ID {
-			open = append(open, p.openPull())
+		one := p.openPull()
+		if p.open && p.head == commit && p.baseID == repository.ID && !slices.Contains(open, one) {
+			open = append(open, one)
 		}
 	}
 	return open, nil

@@ -117,8 +117,8 @@ func (f *Forge) rulesJSON() []any {
 				"dismiss_stale_reviews_on_push":     f.rules.DismissStale,
 				"require_code_owner_review":         f.rules.CodeOwners,
 				"require_last_push_approval":        false,
-				"required_review_thread_resolution": false, "allowed_merge_methods": []any{"merge",
-					"squash"}}},
+				"required_review_thread_resolution": false,
+				"allowed_merge_methods":             f.mergeMethods()}},
 	}
 	if f.rules.Check != "" {
 		check := object{"context": f.rules.Check}
@@ -129,6 +129,13 @@ func (f *Forge) rulesJSON() []any {
 			"strict_required_status_checks_policy": false, "required_status_checks": []any{check}}})
 	}
 	return rules
+}
+
+func (f *Forge) mergeMethods() []any {
+	if f.manners.Rebase {
+		return []any{"merge", "squash", "rebase"}
+	}
+	return []any{"merge", "squash"}
 }
 
 // listBranchRules answers the active rules of a branch.
