@@ -19,6 +19,9 @@ import (
 // errMoved says that the pull request changed while it was read.
 var errMoved = errors.New("the pull request changed while it was read")
 
+// errLate says that what GitHub lists is behind what it says elsewhere, as it can be for seconds.
+var errLate = fmt.Errorf("%w", errMoved)
+
 // maxReadings bounds how often a pull request that keeps changing is read from the start (R12),
 // after pauses like those between two tries of a call: GitHub's lists follow a push by a moment.
 const maxReadings = 3
@@ -41,7 +44,11 @@ func (c *Client) Facts(ctx context.Context, number int, now time.Time) (policies
 				fmt.Errorf("gather the facts of %s/%s#%d: %w, %d times; try again",
 					c.owner, c.repo, number, err, reading)
 		}
-		if err := sleep(ctx, c.wire.pauseAfter(reading)); err != nil {
+		pause := c.wire.pauseAfter(reading)
+		if errors.Is(err, errLate) {
+			pause *= 4
+		}
+		if err := sleep(ctx, pause); err != nil {
 			return policies.Facts{}, fmt.Errorf("gather the facts of %s/%s#%d: %w",
 				c.owner, c.repo, number, err)
 		}

@@ -145,8 +145,7 @@ func (f *Forge) rebase(p *pull, by *user) (string, error) {
 		if len(c.Parents) != 1 {
 			continue
 		}
-		tree, err := f.git.line("merge-tree", "--write-tree", "--merge-base="+c.Parents[0], tip,
-			sha)
+		tree, err := f.git.replay(c.Parents[0], sha, tip)
 		if err != nil {
 			return "", err
 		}
