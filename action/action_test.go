@@ -220,6 +220,7 @@ func TestEventsFindTheirPullRequests(t *testing.T) {
 		{"pull_request", map[string]any{"pull_request": map[string]any{"number": w.number}}},
 		{"pull_request_review", map[string]any{"pull_request": map[string]any{"number": w.number}}},
 		{"workflow_run", map[string]any{"workflow_run": map[string]any{"head_sha": head}}},
+		{"workflow_run", reviewed(head, w.number)},
 		{"push", map[string]any{"ref": "refs/heads/main"}},
 	} {
 		before := len(w.forge.Checks())
@@ -316,33 +317,6 @@ func TestPullRequestsWithOneHeadShareTheWorstVerdict(t *testing.T) {
 		if s := w.lastCheck().Summary; !strings.Contains(s, "### #1 ") || !strings.Contains(s,
 			"### #2 Denied") {
 			t.Errorf("%s: the summary does not tell both:\n%s", event, s)
-		}
-	}
-}
-
-// A review of a pull request that is closed by now, or of a fork's commit, leaves nothing to judge.
-func TestNothingToJudge(t *testing.T) {
-	w := newWorld(t)
-	w.open(map[string]string{requestPath: fmt.Sprintf(request, "1h", "INC-123, checkout is slow")})
-	head := w.forge.Branch("ask")
-	if err := w.forge.Do(w.forge.Token("alice"), "PATCH", "/repos/acme/access/pulls/1",
-		map[string]any{"state": "closed"}, nil); err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range []struct {
-		event   string
-		payload any
-	}{
-		{"workflow_run", map[string]any{"workflow_run": map[string]any{"head_sha": head}}},
-		{"push", map[string]any{}},
-	} {
-		result, err := w.run(c.event, c.payload)
-		if err != nil || result.Outcome != policies.Allowed ||
-			w.out.String() != "::notice::no open pull request to judge\n" {
-			t.Errorf("%s: %v, %v, log %q", c.event, result, err, w.out.String())
-		}
-		if len(w.forge.Checks()) != 0 || w.files["output"] != "" {
-			t.Errorf("%s: check runs %v, outputs %q", c.event, w.forge.Checks(), w.files["output"])
 		}
 	}
 }

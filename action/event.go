@@ -13,7 +13,7 @@ import (
 // open one.
 type target struct {
 	number  int
-	headSHA string // to find pull requests by; GitHub sends it with a number too
+	headSHA string // to find pull requests by; GitHub may send it with a number too
 	all     bool
 	queue   bool // the commit is a merge queue's
 }
@@ -28,7 +28,31 @@ type payload struct {
 	WorkflowRun struct {
 		HeadSHA string `json:"head_sha"`
 		Event   string `json:"event"`
+		// PullRequests are those of branches of this repository; GitHub sends none for a fork's.
+		PullRequests []struct {
+			Number int `json:"number"`
+			Base   struct {
+				Repo repository `json:"repo"`
+			} `json:"base"`
+		} `json:"pull_requests"`
 	} `json:"workflow_run"`
+	Repository repository `json:"repository"`
+}
+
+type repository struct {
+	ID int64 `json:"id"`
+}
+
+// number is that of the first pull request of a workflow run into this repository, and not into one
+// that it is a fork of; 0 when the payload names none.
+func (p payload) number() int {
+	for _, pull := range p.WorkflowRun.PullRequests {
+		into := pull.Base.Repo.ID
+		if pull.Number > 0 && (into == 0 || p.Repository.ID == 0 || into == p.Repository.ID) {
+			return pull.Number
+		}
+	}
+	return 0
 }
 
 // errMergeQueue explains why a merge queue cannot work: it tests commits that nobody reviewed
@@ -60,9 +84,8 @@ func parseEvent(name string, data []byte) (target, error) {
 		}
 	case "workflow_run":
 		if isCommit(p.WorkflowRun.HeadSHA) {
-			return target{headSHA: p.WorkflowRun.HeadSHA,
-					queue: p.WorkflowRun.Event == "merge_group"},
-				nil
+			return target{number: p.number(), headSHA: p.WorkflowRun.HeadSHA,
+				queue: p.WorkflowRun.Event == "merge_group"}, nil
 		}
 	default:
 		return target{}, fmt.Errorf("the event %q is not one of pull_request_target, "+

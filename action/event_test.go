@@ -27,6 +27,8 @@ func FuzzParseEvent(f *testing.F) {
 	f.Add("pull_request_target", []byte(`{"pull_request": {"number": 7}}`))
 	f.Add("pull_request_target", []byte(`{"pull_request": {"number": -1, "head": {"sha": "::error::"}}}`))
 	f.Add("workflow_run", []byte(`{"workflow_run": {"head_sha": "\\n::error::", "event": "merge_group"}}`))
+	f.Add("workflow_run", []byte(`{"workflow_run": {"head_sha": "`+strings.Repeat("a", 40)+
+		`", "pull_requests": [{"number": -1}, {"number": 7}]}}`))
 	f.Add("workflow_run\n::error::", []byte("{\x1b"))
 	f.Fuzz(func(t *testing.T, event string, data []byte) {
 		got, err := parseEvent(event, data)
@@ -42,7 +44,7 @@ func FuzzParseEvent(f *testing.F) {
 				t.Errorf("a push is %+v", got)
 			}
 		case "workflow_run":
-			if got.number != 0 || got.all || !isCommit(got.headSHA) {
+			if got.number < 0 || got.all || !isCommit(got.headSHA) {
 				t.Errorf("a workflow run is %+v", got)
 			}
 		case "pull_request", "pull_request_target", "pull_request_review":

@@ -2,6 +2,7 @@ package action
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -38,6 +39,10 @@ func (t target) judge(ctx context.Context, client *github.Client, now time.Time)
 		return []verdict{v}, nil
 	}
 	pulls, err := t.pulls(ctx, client)
+	if err == nil && len(pulls) == 0 && !t.all {
+		err = errors.New("no open pull request has this head commit as far as GitHub tells now; " +
+			"run the job again if there is one")
+	}
 	if err != nil && t.headSHA == "" {
 		return nil, err
 	}

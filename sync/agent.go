@@ -124,7 +124,7 @@ func (a *Agent) passes(ctx context.Context) {
 	a.metrics.Lead(true)
 	defer a.metrics.Lead(false)
 	a.branch.restart()
-	a.prover.trust = nil
+	a.prover.trust, a.prover.silent = nil, silences{}
 	a.tell.restart()
 	defer a.tell.comments.begin(ctx)()
 	for ctx.Err() == nil {

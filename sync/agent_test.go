@@ -106,6 +106,9 @@ func TestRefused(t *testing.T) {
 			s := newStage(t)
 			name, path, content := s.requestFile(slug)
 			test.do(s, path, content)
+			if test.code == "NoPullRequest" {
+				s.outlast(s.agent(githubOnly))
+			}
 			s.once(options{github: true})
 			r := s.over(name, requests.CauseDenied, test.code)
 			if r.Status.GrantedAt != nil || len(r.Status.GrantRefs) != 0 || (r.Spec == nil) != (slug == "malformed") {

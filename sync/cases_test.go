@@ -122,6 +122,8 @@ func TestAgentJudgesTheScenariosOfTrust(t *testing.T) {
 			_, d := agent.prover.proveChange(t.Context(), line[0])
 			agrees(t, c, s, d)
 			agent.prover.trust = nil
+			agent.prover.silent.since = map[string]time.Time{
+				line[0].Hash: c.Now.Add(-patience)}
 			err = agent.prover.follow(t.Context(), tip, false)
 			if d.Outcome == policies.Failed {
 				if err == nil || !strings.Contains(err.Error(), d.Message) {

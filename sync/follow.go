@@ -64,15 +64,19 @@ func (v *prover) followTo(ctx context.Context, tip string) error {
 	if err != nil {
 		return err
 	}
-	for _, c := range line {
+	for i, c := range line {
 		if c.TooMany {
 			return fmt.Errorf("commit %s changes more files than can be compared; look at it, then begin after it with --trust-root", c.Hash)
 		}
-		if !slices.ContainsFunc(c.Changes, func(change git.PathChange) bool { return policies.IsTrustRoot(change.Path) }) {
+		if !decides(c) {
 			t.head = c.Hash
 			continue
 		}
 		number, d := v.proveChange(ctx, c)
+		missing := d.Code == policies.NoPullRequest
+		if d = v.bear(ctx, c.Hash, d); missing && d.Outcome == policies.Failed {
+			v.lookAhead(ctx, line[i+1:])
+		}
 		if d.Outcome == policies.Failed {
 			return fmt.Errorf("commit %s: %s; when that does not pass, look at it and begin after it with --trust-root", c.Hash, d.Message)
 		}
@@ -97,6 +101,34 @@ func (v *prover) followTo(ctx context.Context, tip string) error {
 			"files", strings.Join(paths, " "), "code", string(found.Code), "message", found.Problem)
 	}
 	return nil
+}
+
+// decides tells whether a commit changes a file that decides.
+func decides(c git.Commit) bool {
+	return slices.ContainsFunc(c.Changes,
+		func(change git.PathChange) bool { return policies.IsTrustRoot(change.Path) })
+}
+
+// lookAhead has the commits after one that waits for GitHub to know of its pull request begin to wait
+// too: otherwise each that was pushed without one would add ten minutes.
+func (v *prover) lookAhead(ctx context.Context, line []git.Commit) {
+	if v.silent.since == nil {
+		return // what earlier runs were told is not known
+	}
+	ctx, cancel := context.WithTimeout(ctx, proveTimeout)
+	defer cancel()
+	for _, c := range line {
+		if _, waits := v.silent.since[c.Hash]; waits || !decides(c) {
+			continue
+		}
+		number, err := v.github.MergedAs(ctx, c.Hash)
+		if err != nil {
+			return // it is asked for again when its turn comes
+		}
+		if number == 0 {
+			v.silent.begin(c.Hash, v.clocks.wall())
+		}
+	}
 }
 
 // begin takes the files of the root as given, and returns the commits after it.

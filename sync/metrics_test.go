@@ -81,6 +81,8 @@ func TestMetricsOfRefusals(t *testing.T) {
 	_, path, content := s.requestFile("direct")
 	s.pushFiles("alice", "Ask", map[string]string{path: content})
 	s.Managed("swept", requests.At(noon.Add(time.Hour)).String())
+	s.outlast(a)
+	s.shows(a, "decisions_total", `code="EvaluationError",decision="error"`, "1") // it waits
 	s.Must(a.Once(t.Context()))
 	s.shows(a, "decisions_total", `code="NoPullRequest",decision="denied"`, "1")
 	s.shows(a, "bindings_ended_total", `cause="Swept"`, "1")
@@ -90,7 +92,7 @@ func TestMetricsOfRefusals(t *testing.T) {
 	if err := a.Once(t.Context()); err == nil {
 		t.Error("no error")
 	}
-	s.shows(a, "decisions_total", `code="EvaluationError",decision="error"`, "1")
+	s.shows(a, "decisions_total", `code="EvaluationError",decision="error"`, "2")
 }
 
 // TestLateness: the expiry loop says how late it deleted a binding; so does a pass that was faster.

@@ -49,6 +49,7 @@ func (a *Agent) pass(ctx context.Context) failures {
 			break
 		}
 	}
+	p.failed.add(monitor.StageApply, a.prover.silent.save(ctx, a.cluster, a.clocks.wall()))
 	a.tell.stops(a.gate.stops())
 	return p.failed
 }

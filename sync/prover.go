@@ -41,6 +41,7 @@ type prover struct {
 	proved    map[string]plan.Proof // by path, of grants that this process began and has not finished
 	trust     *trust                // nil: what earlier runs proved was not read yet
 	following retry                 // trust, which is behind the branch
+	silent    silences              // what GitHub knows of no pull request for
 }
 
 // prove judges the requests on main that have no record, and again those whose grant another process began and did not
@@ -87,6 +88,7 @@ func (v *prover) prove(ctx context.Context, w plan.World) map[string]plan.Proof 
 			continue
 		}
 		proof := v.judge(ctx, w.Main.Tip, p, blob)
+		proof.Decision = v.bear(ctx, proof.Evidence.MergeCommit+" "+p, proof.Decision)
 		proof.Blob, proof.Since = blob, wait.since
 		proofs[p] = proof
 		if proof.Decision.Outcome == policies.Allowed {

@@ -208,6 +208,14 @@ func (s *stage) once(o options) {
 	s.Must(s.agent(o).Once(s.Context()))
 }
 
+// outlast has GitHub say for ten minutes that it knows of no pull request behind what was pushed: only
+// then is that taken for an answer.
+func (s *stage) outlast(a *Agent) {
+	s.Helper()
+	_ = a.Once(s.Context()) // an error says what waits
+	s.SetClock(s.Clock().Add(patience))
+}
+
 // git runs git in the bare repository.
 func (s *stage) git(args ...string) string {
 	s.Helper()

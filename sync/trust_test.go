@@ -121,6 +121,7 @@ func TestPolicyPushedDirectly(t *testing.T) {
 	s.pushFiles("root", "Longer", s.longer(4))
 	s.pause()
 	one, two := s.request("one"), s.request("two")
+	s.outlast(agent)
 	s.Must(agent.Once(t.Context()))
 	s.refused(one, "PolicyUnproven")
 	s.refused(two, "PolicyUnproven")
@@ -155,6 +156,7 @@ func TestOwnersOfTheirOwnMaking(t *testing.T) {
 	s.pause()
 	s.change("policy", "bob", s.longer(4))
 	one := s.request("one")
+	s.outlast(s.agent(githubOnly))
 	s.once(githubOnly)
 	s.refused(one, "PolicyUnproven")
 	s.pause()
@@ -174,6 +176,7 @@ func TestIdentitiesPushedDirectly(t *testing.T) {
 	s.pushFiles("bob", "Be alice", s.edited(identityPath, "username: bob@", "username: robert@"))
 	s.pause()
 	name := s.request("one")
+	s.outlast(s.agent(githubOnly))
 	s.once(githubOnly)
 	s.refused(name, "PolicyUnproven")
 }
@@ -187,6 +190,7 @@ func TestOldPolicyPutBack(t *testing.T) {
 	s.pushFiles("bob", "As before", old)
 	s.pause()
 	name := s.request("one")
+	s.outlast(s.agent(githubOnly))
 	s.once(githubOnly)
 	s.refused(name, "PolicyUnproven")
 }
@@ -199,6 +203,7 @@ func TestUnprovenAtTheMerge(t *testing.T) {
 	name := s.request("one")
 	s.pause()
 	s.change("right", "root", s.longer(2))
+	s.outlast(s.agent(githubOnly))
 	s.once(githubOnly)
 	s.refused(name, "PolicyUnproven")
 }
@@ -209,6 +214,7 @@ func TestUnprovenNow(t *testing.T) {
 	name := s.request("one")
 	s.pause()
 	s.pushFiles("bob", "Longer", s.longer(4))
+	s.outlast(s.agent(githubOnly))
 	s.once(githubOnly)
 	s.refused(name, "PolicyUnproven")
 }
@@ -225,6 +231,7 @@ func TestTrustRoot(t *testing.T) {
 	// Back to the first commit: what was given is so no more.
 	s.pause()
 	two := s.request("two")
+	s.outlast(s.agent(options{github: true, root: first}))
 	s.Must(s.agent(options{github: true, root: first}).Once(t.Context()))
 	s.refused(two, "PolicyUnproven")
 	s.granted(one)

@@ -273,3 +273,23 @@ func TestGitHubDown(t *testing.T) {
 		t.Errorf("bindings %v; %s may wait, no other", b, waits)
 	}
 }
+
+// TestWithdrawnHoweverManyAreOpen: the next pass finds it, also when the last page of the list before
+// was exactly full; the forge serves pages of two.
+func TestWithdrawnHoweverManyAreOpen(t *testing.T) {
+	for _, others := range []int{1, 2, 3, 4} {
+		t.Run(fmt.Sprint(others), func(t *testing.T) {
+			s := newStage(t)
+			agent, name, path := s.live("drop")
+			for i := range others {
+				file := fmt.Sprintf("docs/%d.md", i)
+				s.open("root", fmt.Sprint("b", i), map[string]string{file: "x\n"})
+			}
+			s.Must(agent.Once(t.Context()))
+			s.granted(name)
+			s.open("alice", "drop", removed(path))
+			s.Must(agent.Once(t.Context()))
+			s.over(name, requests.CauseRelinquished, "")
+		})
+	}
+}

@@ -40,7 +40,8 @@ func (c *Client) query(
 	return err
 }
 
-// pages reads a list to its end, a hundred items at a time.
+// pages reads a list to its end, a hundred items at a time. A page that is as it was does not tell
+// that it is the last; the one after it is asked for until there is nothing on it.
 func pages[T any](read func(github.ListOptions) ([]T, *github.Response, error)) ([]T, error) {
 	all := []T{}
 	options := github.ListOptions{PerPage: 100}
@@ -50,6 +51,9 @@ func pages[T any](read func(github.ListOptions) ([]T, *github.Response, error)) 
 			return nil, err
 		}
 		all = append(all, items...)
+		if response.Header.Get(unmodified) != "" && len(items) > 0 {
+			response.NextPage = max(options.Page, 1) + 1
+		}
 		if response.NextPage == 0 {
 			return all, checkLastPage(response)
 		}

@@ -57,7 +57,7 @@ func (c *Client) Self(ctx context.Context) (string, error) {
 			Login string `json:"login"`
 		} `json:"viewer"`
 	}
-	err := c.query(ctx, "query { viewer { login } }", nil, &answer)
+	err := c.query(reading(ctx), "query { viewer { login } }", nil, &answer)
 	if err != nil {
 		return "", c.explain(err, "none beside being valid", "read whose token it is")
 	}

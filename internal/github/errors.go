@@ -37,9 +37,11 @@ func advise(err error, permission string) string {
 		return ""
 	case errors.As(err, &limit):
 		return resets(limit.Rate.Reset.Time)
+	case errors.Is(err, errCalm):
+		return lessOften
 	case errors.As(err, &abuse):
 		if abuse.RetryAfter == nil {
-			return "GitHub asks to be called less often; try again in a minute"
+			return lessOften
 		}
 		return fmt.Sprintf("GitHub asks to be called less often; try again in %s",
 			*abuse.RetryAfter)
@@ -52,8 +54,9 @@ func advise(err error, permission string) string {
 		status == http.StatusTooManyRequests):
 		seconds, _ := strconv.ParseInt(header.Get("X-RateLimit-Reset"), 10, 64)
 		return resets(time.Unix(seconds, 0))
-	case status == http.StatusTooManyRequests || header.Get("Retry-After") != "":
-		return "GitHub asks to be called less often; try again in a minute"
+	case status == http.StatusTooManyRequests || header.Get("Retry-After") != "" ||
+		status == http.StatusForbidden && secondaryLimit.MatchString(refused.Message):
+		return lessOften
 	case status == http.StatusUnauthorized:
 		return "the token is wrong or has expired; get a new one"
 	case status == http.StatusForbidden || status == http.StatusNotFound:
@@ -65,6 +68,8 @@ func advise(err error, permission string) string {
 	}
 	return ""
 }
+
+const lessOften = "GitHub asks to be called less often (its secondary rate limit); try again in a minute"
 
 func resets(at time.Time) string {
 	return "GitHub's rate limit is used up; it resets at " + at.UTC().Format(time.RFC3339)

@@ -19,6 +19,9 @@ import (
 // errMoved says that the pull request changed while it was read.
 var errMoved = errors.New("the pull request changed while it was read")
 
+// errLate says that what GitHub lists is behind what it says elsewhere, as it can be for seconds.
+var errLate = fmt.Errorf("%w", errMoved)
+
 // maxReadings bounds how often a pull request that keeps changing is read from the start (R12),
 // after pauses like those between two tries of a call: GitHub's lists follow a push by a moment.
 const maxReadings = 3
@@ -44,7 +47,11 @@ func (c *Client) Facts(ctx context.Context, number int, now time.Time) (policies
 				fmt.Errorf("gather the facts of %s/%s#%d: %w, %d times; try again",
 					c.owner, c.repo, number, err, reading)
 		}
-		if err := sleep(ctx, c.wire.pauseAfter(reading)); err != nil {
+		pause := c.wire.pauseAfter(reading)
+		if errors.Is(err, errLate) {
+			pause *= 4
+		}
+		if err := sleep(ctx, pause); err != nil {
 			return policies.Facts{}, fmt.Errorf("gather the facts of %s/%s#%d: %w",
 				c.owner, c.repo, number, err)
 		}
@@ -122,9 +129,9 @@ func (c *Client) readMerge(ctx context.Context, f *policies.Facts, _ snapshot) e
 		return fmt.Errorf("the merge commit %s has no parent, so no policy was in force before it",
 			name)
 	}
-	merge := policies.Merge{Commit: name}
+	made := policies.Merge{Commit: name}
 	kind, path, _ := policies.KindOf(f.Files)
-	if merge.FirstParent, err = c.tree(ctx, merged.parents[0], path, policies.Wanted(kind,
+	if made.FirstParent, err = c.tree(ctx, merged.parents[0], path, policies.Wanted(kind,
 		path)); err != nil {
 		return err
 	}
@@ -134,20 +141,22 @@ func (c *Client) readMerge(ctx context.Context, f *policies.Facts, _ snapshot) e
 			return err
 		}
 		if file.kind == "blob" {
-			merge.Blob = file.name
+			made.Blob = file.name
 		}
 	}
-	pulls, err := c.pullsOf(ctx, name)
+	pulls, err := c.mergesOf(ctx, f.Repository, name)
+	if err == nil && len(pulls) == 0 {
+		pulls, err = c.mergedLately(ctx, f.Repository,
+			func(m merge) bool { return m.commit == name })
+	}
 	if err != nil {
 		return err
 	}
-	merge.Introduced = []int{}
+	made.Introduced = []int{}
 	for _, p := range pulls {
-		if p.mergedInto(f.Repository) {
-			merge.Introduced = append(merge.Introduced, p.number)
-		}
+		made.Introduced = append(made.Introduced, p.number)
 	}
-	f.Merge = &merge
+	f.Merge = &made
 	return nil
 }
 

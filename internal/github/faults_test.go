@@ -63,6 +63,9 @@ var faults = []fault{
 		"resets at 2026-11-23T12:00:00Z"},
 	{"secondary limit", 429, http.Header{"Retry-After": {"3600"}}, message("You have exceeded a " +
 		"secondary rate limit"), "called less often"},
+	{"secondary limit without a time", 403, nil, message("You have exceeded a secondary rate " +
+		"limit. Please wait a few minutes before you try again."), "called less often"},
+	{"trouble", 500, nil, message("Server Error"), "GitHub is in trouble"},
 	{"bad gateway", 502, nil, func(string) string { return "<html>" }, "GitHub is in trouble"},
 	{"moved", 301, http.Header{"Location": {"/repositories/1"}}, message("Moved Permanently"),
 		"moved"},
@@ -211,18 +214,71 @@ func TestCallsAreTriedAgainOnlyWhenThatIsSafe(t *testing.T) {
 		return count
 	}
 	path := fmt.Sprintf("/repos/acme/access/pulls/%d/reviews", n)
-	w.Fail("GET", path, 1, 502, "")
-	w.Fail("GET", path, 1, 429, "", "Retry-After", "0")
-	w.facts(n)
-	if got := calls("GET", path); got != 3 {
-		t.Errorf("%d attempts; want 3", got)
+	for _, status := range []int{500, 502, 503, 504, 0} { // 0: the connection breaks
+		before := calls("GET", path)
+		w.Fail("GET", path, 1, status, "")
+		w.Fail("GET", path, 1, 429, "", "Retry-After", "0")
+		w.facts(n)
+		if got := calls("GET", path) - before; got != 3 {
+			t.Errorf("%d attempts after %d; want 3", got, status)
+		}
+		before = calls("POST", "/graphql")
+		w.Fail("POST", "/graphql", 1, status, "")
+		_, err := w.client.Self(t.Context())
+		w.check(err)
+		if got := calls("POST", "/graphql") - before; got != 2 {
+			t.Errorf("%d attempts to read by POST after %d; want 2", got, status)
+		}
+		before = calls("POST", "/repos/acme/access/git/blobs")
+		w.Fail("POST", "/repos/acme/access/git/blobs", 1, status, "")
+		_, err = w.client.Propose(t.Context(), Proposal{Branch: "b",
+			Files: map[string][]byte{"x": []byte("x")}, Message: "m", Title: "t"})
+		if got := calls("POST", "/repos/acme/access/git/blobs") - before; err == nil || got != 1 {
+			t.Errorf("error %v after %d attempts to write, the first with %d; want an error after 1",
+				err, got, status)
+		}
 	}
-	w.Fail("POST", "/repos/acme/access/git/blobs", 1, 502, "")
-	_, err := w.client.Propose(t.Context(), Proposal{Branch: "b",
-		Files: map[string][]byte{"x": []byte("x")}, Message: "m", Title: "t"})
-	if err == nil || calls("POST", "/repos/acme/access/git/blobs") != 1 {
-		t.Errorf("error %v after %d attempts to write; want an error after 1", err, calls("POST",
-			"/repos/acme/access/git/blobs"))
+}
+
+// TestSecondaryLimitIsWaitedFor: nobody calls before the minute is over that GitHub asks for, and
+// whoever has no minute is told so at once.
+func TestSecondaryLimitIsWaitedFor(t *testing.T) {
+	w := newWorld(t)
+	n := w.ask()
+	w.client.wire.pause = 5 * time.Millisecond // so that a minute is 600 ms
+	path := fmt.Sprintf("/repos/acme/access/pulls/%d", n)
+	refuse := func() {
+		w.Fail("GET", path, 1, 403, `{"message": "You have exceeded a secondary rate limit"}`)
+	}
+	refuse()
+	begin := time.Now()
+	w.facts(n)
+	if took := time.Since(begin); took < 600*time.Millisecond {
+		t.Errorf("GitHub was called again after %s", took)
+	}
+	refuse()
+	w.client.wire.pause = time.Second
+	before := len(w.Requests())
+	for range 2 {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		_, err := w.client.Facts(ctx, n, noon)
+		cancel()
+		if err == nil || !strings.Contains(err.Error(), "called less often") ||
+			strings.Contains(err.Error(), "permission") {
+			t.Errorf("error %v", err)
+		}
+	}
+	if calls := w.Requests()[before:]; len(calls) != 2 { // the repository, the pull request
+		t.Errorf("called all the same: %v", calls)
+	}
+}
+
+// TestConnectionsAreNobodyElses: a test server that closes takes the idle connections of
+// http.DefaultTransport with it, as any library of a program may.
+func TestConnectionsAreNobodyElses(t *testing.T) {
+	a, b := newTransport(nil, nil), newTransport(nil, nil)
+	if a.next == http.DefaultTransport || a.next == b.next {
+		t.Error("clients share a transport")
 	}
 }
 
@@ -252,6 +308,6 @@ func TestWaitingEndsWithTheContext(t *testing.T) {
 func TestTheConnectionBreaks(t *testing.T) {
 	w := newWorld(t)
 	n := w.ask()
-	w.Fail("GET", fmt.Sprintf("/repos/acme/access/pulls/%d/files", n), 1, 0, "")
+	w.Fail("GET", fmt.Sprintf("/repos/acme/access/pulls/%d/files", n), attempts, 0, "")
 	w.refused(n, "list the files of the pull request", "the answer broke off", "check the network")
 }

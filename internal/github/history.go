@@ -1,7 +1,6 @@
 package github
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -49,24 +48,36 @@ func (c *Client) changedBy(ctx context.Context, path, tip string, appears bool) 
 		return listed{}, "", fmt.Errorf("find the last commit that touched %s: none did before "+
 			"%s; try again", requests.Quote(path), tip)
 	}
-	pulls, err := c.pullsOf(ctx, last)
+	pulls, err := c.mergesOf(ctx, repository, last)
 	if err != nil {
 		return listed{}, "", err
 	}
-	slices.SortFunc(pulls, func(a, b listed) int { return cmp.Compare(a.number, b.number) })
+	p, err := c.didMerge(ctx, pulls, path, appears)
+	if err == nil && p.number == 0 {
+		pulls, err = c.mergedLately(ctx, repository, func(m merge) bool {
+			return m.commit == last || m.touches(path)
+		})
+	}
+	if err == nil && p.number == 0 {
+		p, err = c.didMerge(ctx, pulls, path, appears)
+	}
+	if err != nil || p.number == 0 {
+		return listed{}, last, err
+	}
+	return p, p.mergeAt, nil
+}
+
+// didMerge is the first of the pull requests whose merge made path appear, or disappear; the zero
+// one when none did.
+func (c *Client) didMerge(ctx context.Context, pulls []listed, path string, appears bool) (listed,
+	error) {
 	for _, p := range pulls {
-		if !p.mergedInto(repository) {
-			continue
-		}
 		did, err := c.merged(ctx, p.mergeAt, path, appears)
-		if err != nil {
-			return listed{}, "", err
-		}
-		if did {
-			return p, p.mergeAt, nil
+		if err != nil || did {
+			return p, err
 		}
 	}
-	return listed{}, last, nil
+	return listed{}, nil
 }
 
 // lastTouched is the last commit before tip that touched path, empty when none did. GitHub walks
@@ -108,21 +119,40 @@ func (c *Client) readChanges(ctx context.Context, f *policies.Facts, _ snapshot)
 		if err != nil {
 			return err
 		}
-		var pulls []listed
-		if last != "" {
-			if pulls, err = c.pullsOf(ctx, last); err != nil {
-				return err
-			}
+		pulls, err := c.changing(ctx, f, last, path)
+		if err != nil {
+			return err
 		}
 		for _, p := range pulls {
-			if p.mergedInto(f.Repository) && (change.MergedAt == nil ||
-				change.MergedAt.Before(p.mergedAt.Time)) {
+			if change.MergedAt == nil || change.MergedAt.Before(p.mergedAt.Time) {
 				change.PullRequest, change.MergedAt = p.number, &p.mergedAt
 			}
 		}
 		f.Changes = append(f.Changes, change)
 	}
 	return nil
+}
+
+// changing lists the merged pull requests behind the last change of path, as far as it was made
+// before the merge of f. None are behind a commit without parents, and behind no commit.
+func (c *Client) changing(ctx context.Context, f *policies.Facts, last, path string) ([]listed,
+	error) {
+	if last == "" {
+		return nil, nil
+	}
+	pulls, err := c.mergesOf(ctx, f.Repository, last)
+	if err != nil || len(pulls) > 0 {
+		return pulls, err
+	}
+	if commit, err := c.commit(ctx, last); err != nil || len(commit.parents) == 0 {
+		return nil, err
+	}
+	pulls, err = c.mergedLately(ctx, f.Repository, func(m merge) bool {
+		return m.commit == last || m.touches(path)
+	})
+	return slices.DeleteFunc(pulls, func(p listed) bool {
+		return f.Merge != nil && p.mergedAt.After(f.PullRequest.MergedAt.Time)
+	}), err
 }
 
 // merged tells whether path appears, or disappears, between a merge commit's first parent and the
@@ -148,14 +178,9 @@ func (c *Client) MergedAs(ctx context.Context, commit string) (number int, err e
 	if err != nil {
 		return 0, err
 	}
-	pulls, err := c.pullsOf(ctx, commit)
-	if err != nil {
+	pulls, err := c.mergedAs(ctx, repository, commit)
+	if err != nil || len(pulls) == 0 {
 		return 0, err
 	}
-	for _, p := range pulls {
-		if p.mergedInto(repository) && p.mergeAt == commit && (number == 0 || p.number < number) {
-			number = p.number
-		}
-	}
-	return number, nil
+	return pulls[0].number, nil
 }

@@ -9,19 +9,25 @@ import (
 // kept holds answers that will be asked for again. GitHub is then told which one is known, and an
 // answer that has not changed since costs nothing of the rate limit
 // (https://docs.github.com/rest/using-the-rest-api/best-practices-for-using-the-rest-api#use-conditional-requests-if-appropriate).
-// When full it starts again empty. The zero value is ready.
+// When full it takes no address that is new: a list is read from its first page to its last, so
+// whatever a new page replaced would be the one that is asked for next. The zero value is ready.
 type kept struct {
 	mu      sync.Mutex
 	answers map[string]keptAnswer // by address
+	size    int                   // of the bodies, in bytes
 }
 
 type keptAnswer struct {
 	etag string
-	link []string // the Link header: how the pages go on
 	body []byte
 }
 
-const maxKept = 16 // pages of lists; one of pull requests has up to 2 MB
+const maxKept = 64 << 20 // bytes; a page of a hundred pull requests has up to 2 MB
+
+// unmodified is set in the header of an answer that was known. GitHub vouches for its body, and for
+// nothing else that came with it: not for the Link header, which may have said that no page follows
+// when there was none yet.
+const unmodified = "Pullgrant-Unmodified"
 
 type keep struct{}
 
@@ -48,7 +54,8 @@ func (k *kept) recall(req *http.Request, response *http.Response, body []byte) [
 		return body
 	}
 	response.StatusCode, response.Status = http.StatusOK, "200 OK"
-	response.Header["Link"] = known.link
+	response.Header.Del("Link")
+	response.Header.Set(unmodified, "true")
 	return known.body
 }
 
@@ -60,8 +67,13 @@ func (k *kept) take(req *http.Request, response *http.Response, body []byte) {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.answers == nil || len(k.answers) >= maxKept {
+	address := req.URL.String()
+	size := k.size - len(k.answers[address].body) + len(body)
+	if size > maxKept {
+		return
+	}
+	if k.answers == nil {
 		k.answers = map[string]keptAnswer{}
 	}
-	k.answers[req.URL.String()] = keptAnswer{etag, response.Header["Link"], body}
+	k.answers[address], k.size = keptAnswer{etag, body}, size
 }

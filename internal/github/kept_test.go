@@ -20,7 +20,8 @@ func (w world) statuses(path string) (all []int) {
 }
 
 // TestUnchangedListCostsNothing: GitHub says 304, which does not count, for every page of a list
-// that is as it was; the caller sees the whole list all the same, and a change at once.
+// that is as it was, and for the empty one after it, which shows that it ends there; the caller
+// sees the whole list all the same, and a change at once.
 func TestUnchangedListCostsNothing(t *testing.T) {
 	w := newWorld(t)
 	open := func(i int) {
@@ -41,8 +42,9 @@ func TestUnchangedListCostsNothing(t *testing.T) {
 	if again := list(); len(first) != 3 || !slices.Equal(first, again) {
 		t.Errorf("first %v, then %v", first, again)
 	}
+	list()
 	const path = "/repos/acme/access/pulls"
-	if got := w.statuses(path); !slices.Equal(got, []int{200, 200, 304, 304}) {
+	if got := w.statuses(path); !slices.Equal(got, []int{200, 200, 304, 304, 200, 304, 304, 304}) {
 		t.Errorf("statuses %v", got)
 	}
 	w.push(forge.Change{Branch: "b2", Files: map[string]string{"2": "y"}})
@@ -51,7 +53,7 @@ func TestUnchangedListCostsNothing(t *testing.T) {
 		!slices.Equal(moved[:2], first[:2]) {
 		t.Errorf("after a push and another pull request: %v", moved)
 	}
-	if got := w.statuses(path)[4:]; !slices.Equal(got, []int{304, 200}) {
+	if got := w.statuses(path)[8:]; !slices.Equal(got, []int{200, 200}) {
 		t.Errorf("statuses %v", got)
 	}
 	w.facts(1)
@@ -76,5 +78,33 @@ func TestKeptAnswerIsWhole(t *testing.T) {
 	}
 	if pulls, err := w.client.OpenPulls(t.Context()); err != nil || len(pulls) != 1 {
 		t.Errorf("open %v, error %v", pulls, err)
+	}
+}
+
+// TestFullMemoryKeepsWhatItHas: a list that is longer than what is kept costs the calls for the
+// rest of it, and no more.
+func TestFullMemoryKeepsWhatItHas(t *testing.T) {
+	w := newWorld(t)
+	for i := range 5 {
+		w.check(w.SetBranch("alice", fmt.Sprint("b", i), w.push(forge.Change{Branch: "b",
+			Files: map[string]string{"b": fmt.Sprint(i)}})))
+		w.open(fmt.Sprint("b", i))
+	}
+	_, err := w.client.OpenPulls(t.Context())
+	w.check(err)
+	for i := range 3 { // as if the third page, and the empty one, had found no place
+		delete(w.client.wire.kept.answers, fmt.Sprintf("%s/repos/acme/access/pulls?direction=desc&"+
+			"page=%d&per_page=100&sort=created&state=open", w.URL, 3+i))
+	}
+	w.client.wire.kept.size = maxKept
+	for range 2 {
+		before := len(w.statuses("/repos/acme/access/pulls"))
+		if pulls, err := w.client.OpenPulls(t.Context()); err != nil || len(pulls) != 5 {
+			t.Errorf("open %v, error %v", pulls, err)
+		}
+		if got := w.statuses("/repos/acme/access/pulls")[before:]; !slices.Equal(got,
+			[]int{304, 304, 200}) {
+			t.Errorf("statuses %v", got)
+		}
 	}
 }

@@ -58,9 +58,12 @@ func (c *Client) pull(ctx context.Context, number int) (snapshot, error) {
 	}
 	if p.Merged {
 		merged := requests.At(found.GetMergedAt().Time)
-		p.MergedAt, p.MergeCommitSHA = &merged, found.GetMergeCommitSHA()
-		if found.GetMergedAt().IsZero() || !isName(p.MergeCommitSHA) {
+		if found.GetMergedAt().IsZero() {
 			return p, c.incomplete("the merge of the pull request")
+		}
+		p.MergedAt = &merged
+		if p.MergeCommitSHA, err = c.mergeCommit(ctx, found); err != nil {
+			return p, err
 		}
 	}
 	if p.files >= policies.MaxFiles {

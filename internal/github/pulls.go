@@ -15,7 +15,7 @@ import (
 type listed struct {
 	number              int
 	author              policies.User
-	head, base, mergeAt string // mergeAt: the merge commit; of an open one GitHub's trial merge
+	head, base, mergeAt string // mergeAt: the merge commit, of a merged one
 	baseID              int64
 	draft, open         bool
 	merged              bool
@@ -44,7 +44,7 @@ func (c *Client) pullsOf(ctx context.Context, commit string) ([]listed, error) {
 	}
 	var all []listed
 	for _, f := range found {
-		p, err := c.list(f)
+		p, err := c.list(ctx, f)
 		if err != nil {
 			return nil, err
 		}
@@ -54,19 +54,22 @@ func (c *Client) pullsOf(ctx context.Context, commit string) ([]listed, error) {
 }
 
 // list converts a pull request of a list, which lacks some of what a single one has.
-func (c *Client) list(f *github.PullRequest) (listed, error) {
+func (c *Client) list(ctx context.Context, f *github.PullRequest) (listed, error) {
 	author, err := c.user(f.User, "the author of a pull request")
+	if err != nil {
+		return listed{}, err
+	}
 	p := listed{
 		number: f.GetNumber(), author: author,
-		head: f.GetHead().GetSHA(), base: f.GetBase().GetRef(), mergeAt: f.GetMergeCommitSHA(),
+		head: f.GetHead().GetSHA(), base: f.GetBase().GetRef(),
 		baseID: f.GetBase().GetRepo().GetID(),
 		draft:  f.GetDraft(), open: f.GetState() == "open",
 		merged: !f.GetMergedAt().IsZero(), mergedAt: requests.At(f.GetMergedAt().Time),
 	}
-	if err == nil && (p.number == 0 || !isName(p.head) || p.base == "" || p.baseID == 0 ||
-		f.GetState() == "" || p.merged && !isName(p.mergeAt)) {
-		err = c.incomplete("a list of pull requests")
+	if p.number == 0 || !isName(p.head) || p.base == "" || p.baseID == 0 || f.GetState() == "" {
+		return p, c.incomplete("a list of pull requests")
 	}
+	p.mergeAt, err = c.mergeCommit(ctx, f)
 	return p, err
 }
 
@@ -82,26 +85,31 @@ type OpenPull struct {
 func (p listed) openPull() OpenPull { return OpenPull{p.number, p.head, p.base, p.draft, p.author} }
 
 // OpenPulls lists all open pull requests, oldest first: what must be judged again when the
-// default branch has moved, and what may withdraw a request. A list that has not changed since
-// the last call costs nothing of the rate limit.
+// default branch has moved, and what may withdraw a request. GitHub is asked for the newest first:
+// one that is opened is then on the first page, and comes twice, not never, when others move on
+// while the list is read. A list that has not changed since the last call costs nothing of the rate
+// limit.
 func (c *Client) OpenPulls(ctx context.Context) ([]OpenPull, error) {
 	ctx = keeping(ctx)
-	oldestFirst := github.PullRequestListOptions{State: "open", Sort: "created", Direction: "asc"}
+	newestFirst := github.PullRequestListOptions{State: "open", Sort: "created",
+		Direction: "desc"}
 	found, err := pages(func(o github.ListOptions) ([]*github.PullRequest,
 		*github.Response, error) {
-		oldestFirst.ListOptions = o
-		return c.api.PullRequests.List(ctx, c.owner, c.repo, &oldestFirst)
+		newestFirst.ListOptions = o
+		return c.api.PullRequests.List(ctx, c.owner, c.repo, &newestFirst)
 	})
 	if err != nil {
 		return nil, c.explain(err, "Pull requests: read", "list the open pull requests")
 	}
 	var open []OpenPull
-	for _, f := range found {
-		p, err := c.list(f)
+	for _, f := range slices.Backward(found) {
+		p, err := c.list(ctx, f)
 		if err != nil {
 			return nil, err
 		}
-		open = append(open, p.openPull())
+		if n := len(open); n == 0 || open[n-1].Number != p.number {
+			open = append(open, p.openPull())
+		}
 	}
 	return open, nil
 }
@@ -128,7 +136,9 @@ func (c *Client) PullsAdding(ctx context.Context, wanted func(path string) bool)
 	return numbers, nil
 }
 
-// PullsByHead lists the open pull requests of this repository whose head is the commit.
+// PullsByHead lists the open pull requests of this repository whose head is the commit: those that
+// GitHub ties to it and those in the list of all, either of which can be late. None may be one that
+// is not told yet.
 func (c *Client) PullsByHead(ctx context.Context, commit string) ([]OpenPull, error) {
 	repository, _, err := c.repository(ctx)
 	if err != nil {
@@ -138,10 +148,15 @@ func (c *Client) PullsByHead(ctx context.Context, commit string) ([]OpenPull, er
 	if err != nil {
 		return nil, err
 	}
-	var open []OpenPull
+	open, err := c.OpenPulls(ctx)
+	if err != nil {
+		return nil, err
+	}
+	open = slices.DeleteFunc(open, func(p OpenPull) bool { return p.HeadSHA != commit })
 	for _, p := range found {
-		if p.open && p.head == commit && p.baseID == repository.ID {
-			open = append(open, p.openPull())
+		one := p.openPull()
+		if p.open && p.head == commit && p.baseID == repository.ID && !slices.Contains(open, one) {
+			open = append(open, one)
 		}
 	}
 	return open, nil

@@ -37,3 +37,50 @@ func TestOpenPullRequests(t *testing.T) {
 		t.Error("a branch was taken for a commit")
 	}
 }
+
+// TestWhatIsOpenIsSeenAtOnce: after a list was read, whatever is opened, closed or opened again is
+// on the next one, also when the pages were exactly full: a page that GitHub says is as it was does
+// not tell that none follows.
+func TestWhatIsOpenIsSeenAtOnce(t *testing.T) {
+	w := newWorld(t) // whose forge serves pages of two
+	head := w.push(forge.Change{Branch: "b", Files: map[string]string{"b": "x"}})
+	open := 0
+	expect := func(what string, want int) {
+		t.Helper()
+		pulls, err := w.client.OpenPulls(t.Context())
+		w.check(err)
+		numbers := map[int]bool{}
+		for _, p := range pulls {
+			numbers[p.Number] = true
+		}
+		if len(pulls) != want || len(numbers) != want {
+			t.Errorf("%d open, %s: %d are seen, %d of them once", open, what, len(pulls),
+				len(numbers))
+		}
+	}
+	set := func(number int, state string) {
+		t.Helper()
+		w.check(w.Do(w.Token("alice"), "PATCH", fmt.Sprintf("/repos/acme/access/pulls/%d", number),
+			map[string]any{"state": state}, nil))
+	}
+	for _, most := range []int{1, 2, 3, 4, 99, 100, 101} {
+		for ; open < most; open++ {
+			if open >= most-1 {
+				expect("before", open)
+			}
+			branch := fmt.Sprint("b", open)
+			w.check(w.SetBranch("alice", branch, head))
+			w.open(branch)
+		}
+		expect("opened", most)
+		set(1, "closed")
+		expect("the oldest closed", most-1)
+		expect("nothing more", most-1)
+		set(1, "open")
+		expect("the oldest open again", most)
+		set(most, "closed")
+		expect("the newest closed", most-1)
+		set(most, "open")
+		expect("the newest open again", most)
+	}
+}

@@ -23,18 +23,47 @@ type activity struct {
 	Actor     *github.User      `json:"actor"`
 }
 
-// readPushes finds who moved the head branch (R15). A branch of another repository has no
-// activity here. Deleting the branch is left out: it brings no commit, and GitHub lets it follow
-// from a merge, in the name of whoever merged.
-func (c *Client) readPushes(ctx context.Context, f *policies.Facts, p snapshot) error {
+// maxActivity bounds how much of a repository's activity is read for one branch, in pages.
+const maxActivity = 50
+
+// readPushes finds who moved the head branch (R15). A branch of another repository has no activity
+// here. GitHub promises no activity of a branch that is gone, as it mostly is after a merge: what
+// is not told by its name is looked for among everything that happened.
+func (c *Client) readPushes(ctx context.Context, f *policies.Facts, p snapshot) (err error) {
 	f.Pushes = []policies.Push{}
 	if p.HeadRepoID != f.Repository.ID {
 		return nil
 	}
-	ref := "refs/heads/" + p.HeadRef
+	brought := func(push policies.Push) bool { return push.After == p.HeadSHA }
+	if f.Pushes, err = c.pushesTo(ctx, p.HeadRef, true); err != nil ||
+		slices.ContainsFunc(f.Pushes, brought) {
+		return err
+	}
+	if p.State == "open" {
+		return fmt.Errorf("%w: GitHub does not list yet who pushed its head %s", errLate, p.HeadSHA)
+	}
+	if f.Pushes, err = c.pushesTo(ctx, p.HeadRef, false); err == nil &&
+		!slices.ContainsFunc(f.Pushes, brought) {
+		err = fmt.Errorf("%w: GitHub lists nowhere who pushed its head %s, neither in the activity "+
+			"of its branch %s nor in that of the repository", errLate, p.HeadSHA,
+			requests.Quote(p.HeadRef))
+	}
+	return err
+}
+
+// pushesTo lists the pushes to a branch, found by its name or among all of the repository. Deleting
+// the branch is left out: it brings no commit, and GitHub lets it follow from a merge, in the name
+// of whoever merged.
+func (c *Client) pushesTo(ctx context.Context, branch string, byName bool) ([]policies.Push,
+	error) {
+	ref := "refs/heads/" + branch
+	pushes := []policies.Push{}
 	seen := map[string]bool{}
 	for cursor := ""; ; {
-		query := url.Values{"ref": {ref}, "per_page": {"100"}}
+		query := url.Values{"per_page": {"100"}}
+		if byName {
+			query.Set("ref", ref)
+		}
 		if cursor != "" {
 			query.Set("after", cursor)
 		}
@@ -42,37 +71,36 @@ func (c *Client) readPushes(ctx context.Context, f *policies.Facts, p snapshot) 
 		address := fmt.Sprintf("repos/%s/%s/activity?%s", c.owner, c.repo, query.Encode())
 		response, err := c.call(ctx, http.MethodGet, address, nil, &found)
 		if err != nil {
-			return c.explain(err, "Contents: read", "list the pushes to %s",
-				requests.Quote(p.HeadRef))
+			return nil, c.explain(err, "Contents: read", "list the pushes to %s",
+				requests.Quote(branch))
 		}
 		for _, a := range found {
-			if a.Ref != ref || a.After == "" || a.Type == "" ||
+			if a.Ref == "" || byName && a.Ref != ref || a.After == "" || a.Type == "" ||
 				a.Timestamp == nil || a.Timestamp.IsZero() {
-				return c.incomplete("the pushes to %s", requests.Quote(p.HeadRef))
+				return nil, c.incomplete("the pushes to %s", requests.Quote(branch))
 			}
-			if a.Type == "branch_deletion" {
+			if a.Ref != ref || a.Type == "branch_deletion" {
 				continue
 			}
 			push := policies.Push{After: a.After, Time: requests.At(a.Timestamp.Time),
 				Reason: a.Type}
 			if push.Actor, err = c.user(a.Actor, "who pushed "+a.After); err != nil {
-				return err
+				return nil, err
 			}
-			f.Pushes = append(f.Pushes, push)
-		}
-		if response.After == "" {
-			brought := func(push policies.Push) bool { return push.After == p.HeadSHA }
-			if !slices.ContainsFunc(f.Pushes, brought) {
-				return fmt.Errorf("%w: GitHub does not list yet who pushed its head %s",
-					errMoved, p.HeadSHA)
-			}
-			return checkLastPage(response)
-		}
-		if seen[response.After] {
-			return fmt.Errorf("list the pushes to %s: the list of pages runs in a circle",
-				requests.Quote(p.HeadRef))
+			pushes = append(pushes, push)
 		}
 		cursor = response.After
+		switch {
+		case cursor == "":
+			return pushes, checkLastPage(response)
+		case seen[cursor]:
+			return nil, fmt.Errorf("list the pushes to %s: the list of pages runs in a circle",
+				requests.Quote(branch))
+		case len(seen) >= maxActivity && !byName:
+			return nil, fmt.Errorf("list the pushes to %s: GitHub does not tell them by the name of "+
+				"the branch, and the repository has more than %d pages of activity",
+				requests.Quote(branch), maxActivity)
+		}
 		seen[cursor] = true
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,9 +18,10 @@ import (
 )
 
 const (
-	attempts    = 3                // of a GET that GitHub could not answer just now
+	attempts    = 3                // of a call that may be repeated and got no answer, or trouble
 	callTimeout = 30 * time.Second // of one attempt, body included
 	longestWait = 30 * time.Second // that a Retry-After may ask for; a longer one is an error at once
+	calmPauses  = 120              // pauses in a minute, as GitHub asks to wait when it names no time
 	maxAnswer   = 32 << 20         // bytes of one answer; a blob of policies.MaxFileSize needs 4 MiB as base64
 )
 
@@ -33,12 +35,15 @@ type transport struct {
 	kept  kept
 
 	mu    sync.Mutex
-	dated bool          // GitHub told its time at least once
-	ahead time.Duration // GitHub's clock, of the own one
+	dated bool            // GitHub told its time at least once
+	ahead time.Duration   // GitHub's clock, of the own one
+	calm  context.Context // ends when GitHub may be called again; nil: it may
 }
 
+// newTransport has connections of its own: http.DefaultTransport's can be closed by anybody.
 func newTransport(base *url.URL, token func(context.Context) (string, error)) *transport {
-	return &transport{base: base, token: token, next: http.DefaultTransport,
+	return &transport{base: base, token: token,
+		next:  http.DefaultTransport.(*http.Transport).Clone(),
 		pause: 500 * time.Millisecond}
 }
 
@@ -58,19 +63,69 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	req.Header.Set("Authorization", "Bearer "+token)
 	t.kept.ask(req)
 	for attempt := 1; ; attempt++ {
-		response, err := t.attempt(req)
-		if err != nil {
+		if err := t.quiet(req.Context()); err != nil {
 			return nil, err
 		}
-		wait, again := t.retry(response, attempt)
-		if !again || req.Method != http.MethodGet || attempt == attempts {
-			return response, nil
+		response, err := t.attempt(req)
+		wait, again := t.retry(response, err, attempt)
+		if !again || !repeatable(req) || attempt == attempts || !fits(req.Context(), wait) {
+			return response, err
 		}
 		if err := sleep(req.Context(), wait); err != nil {
 			return nil, err
 		}
+		if req.GetBody != nil {
+			if req.Body, err = req.GetBody(); err != nil {
+				return nil, err
+			}
+		}
 	}
 }
+
+type read struct{}
+
+// reading marks calls of POST that change nothing.
+func reading(ctx context.Context) context.Context { return context.WithValue(ctx, read{}, true) }
+
+// repeatable tells whether doing a call twice is the same as doing it once. Nobody knows how far
+// one came that got no answer.
+func repeatable(req *http.Request) bool {
+	return req.Method == http.MethodGet || req.Context().Value(read{}) != nil
+}
+
+// errCalm says that GitHub asked to be left alone for a while that whoever asks does not have.
+var errCalm = errors.New("GitHub refused an earlier call for a secondary rate limit")
+
+// quiet waits until GitHub may be called again; an error comes at once when ctx ends before.
+func (t *transport) quiet(ctx context.Context) error {
+	t.mu.Lock()
+	calm := t.calm
+	t.mu.Unlock()
+	if calm == nil || calm.Err() != nil {
+		return nil
+	}
+	until, _ := calm.Deadline()
+	if most, ok := ctx.Deadline(); ok && most.Before(until) {
+		return errCalm
+	}
+	select {
+	case <-calm.Done():
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// fits tells whether there is time for a wait.
+func fits(ctx context.Context, wait time.Duration) bool {
+	most, bounded := ctx.Deadline()
+	waiting, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	until, _ := waiting.Deadline()
+	return !bounded || until.Before(most)
+}
+
+var errBroken = errors.New("no whole answer came")
 
 // attempt makes the call once and reads the whole answer. go-github takes an empty body for an
 // empty list, so what is not JSON is refused here.
@@ -79,7 +134,7 @@ func (t *transport) attempt(req *http.Request) (*http.Response, error) {
 	defer cancel()
 	response, err := t.next.RoundTrip(req.WithContext(ctx))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", errBroken, err)
 	}
 	defer response.Body.Close()
 	t.date(response)
@@ -87,7 +142,8 @@ func (t *transport) attempt(req *http.Request) (*http.Response, error) {
 	body = t.kept.recall(req, response, body)
 	switch success := response.StatusCode >= 200 && response.StatusCode < 300; {
 	case err != nil:
-		return nil, fmt.Errorf("the answer broke off after %d bytes: %w", len(body), err)
+		return nil, fmt.Errorf("%w: the answer broke off after %d bytes: %w", errBroken,
+			len(body), err)
 	case len(body) > maxAnswer:
 		return nil, fmt.Errorf("the answer has more than %d bytes", maxAnswer)
 	case success && response.StatusCode != http.StatusNoContent && (!json.Valid(body) ||
@@ -103,11 +159,16 @@ func (t *transport) attempt(req *http.Request) (*http.Response, error) {
 	return response, nil
 }
 
-// retry tells whether another attempt may help and when. A refusal for calling too often without
-// a Retry-After asks for a minute or more: too long to hold up whoever waits.
-func (t *transport) retry(response *http.Response, attempt int) (wait time.Duration, again bool) {
-	trouble := slices.Contains([]int{http.StatusBadGateway, http.StatusServiceUnavailable,
-		http.StatusGatewayTimeout}, response.StatusCode)
+// retry tells whether another attempt may help and when. A refusal for calling too often that names
+// no time has every call wait for a minute
+// (https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api#exceeding-the-rate-limit).
+func (t *transport) retry(response *http.Response, err error, attempt int) (wait time.Duration,
+	again bool) {
+	if err != nil {
+		return t.pauseAfter(attempt), errors.Is(err, errBroken)
+	}
+	trouble := slices.Contains([]int{http.StatusInternalServerError, http.StatusBadGateway,
+		http.StatusServiceUnavailable, http.StatusGatewayTimeout}, response.StatusCode)
 	limited := response.StatusCode == http.StatusTooManyRequests ||
 		response.StatusCode == http.StatusForbidden
 	if seconds, err := strconv.Atoi(response.Header.Get("Retry-After")); err == nil &&
@@ -115,7 +176,37 @@ func (t *transport) retry(response *http.Response, attempt int) (wait time.Durat
 		wait = time.Duration(seconds) * time.Second
 		return wait, wait <= longestWait
 	}
+	if isSecondary(response) {
+		wait = calmPauses * t.pause
+		t.rest(wait)
+		return wait, true
+	}
 	return t.pauseAfter(attempt), trouble
+}
+
+var secondaryLimit = regexp.MustCompile(`(?i)secondary rate limit|abuse detection`)
+
+// isSecondary tells whether a refusal is for calling too often, as opposed to the limit an hour,
+// which comes with a time of its own.
+func isSecondary(response *http.Response) bool {
+	switch {
+	case response.StatusCode == http.StatusTooManyRequests:
+		return response.Header.Get("X-RateLimit-Remaining") != "0"
+	case response.StatusCode != http.StatusForbidden:
+		return false
+	}
+	body, err := io.ReadAll(response.Body)
+	response.Body = io.NopCloser(bytes.NewReader(body))
+	return err == nil && secondaryLimit.Match(body)
+}
+
+// rest has no call made for a while.
+func (t *transport) rest(wait time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	calm, cancel := context.WithTimeout(context.Background(), wait)
+	t.calm = calm
+	context.AfterFunc(calm, cancel)
 }
 
 // pauseAfter is the pause after a try that was of no use, counted from 1: each is twice as long

@@ -20,6 +20,7 @@ import (
 
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/testdata/cases"
+	"github.com/pullgrant/pullgrant/testdata/forge/graphql"
 	"github.com/pullgrant/pullgrant/testdata/forge/openapi"
 )
 
@@ -70,6 +71,7 @@ func Start(t testing.TB, c cases.Scenario, store *memory.Storage) *Server {
 		mux.Handle(o.method+" "+strings.ReplaceAll(o.path, ":.+}", "...}"),
 			s.serve(route, o.answer))
 	}
+	mux.HandleFunc("POST /graphql", s.graphQL)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		contract.Violation("request %s %s: nobody was expected to ask", r.Method, r.URL)
 		http.NotFound(w, r)
@@ -100,6 +102,30 @@ func (s *Server) Checks() []Check {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.checks)
+}
+
+// graphQL has no merged pull request beside those that a commit's list tells of.
+func (s *Server) graphQL(w http.ResponseWriter, r *http.Request) {
+	var in struct {
+		Query     string
+		Variables fields
+	}
+	err := json.NewDecoder(r.Body).Decode(&in)
+	var asked *graphql.Operation
+	if err == nil {
+		asked, err = graphql.Parse(in.Query, in.Variables)
+	}
+	var data fields
+	if err == nil {
+		data, err = asked.Answer(fields{"repository": fields{"pullRequests": fields{
+			"nodes": []any{}}}})
+	}
+	if err != nil {
+		s.contract.Violation("GraphQL: %v", err)
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.Header().Set("Date", s.Scenario.Now.UTC().Format(http.TimeFormat))
+	_ = json.NewEncoder(w).Encode(fields{"data": data})
 }
 
 type fields = map[string]any
@@ -154,6 +180,7 @@ func (s *Server) operations() []operation {
 		{"GET", "/orgs/{org}/teams/{team_slug}", s.team},
 		{"GET", "/orgs/{org}/teams/{team_slug}/memberships/{username}", s.membership},
 
+		{"GET", repo + "/pulls", s.openPulls},
 		{"GET", pull, s.one(s.pull)},
 		{"GET", pull + "/files", s.one(s.files)},
 		{"GET", pull + "/commits", s.one(s.commits)},

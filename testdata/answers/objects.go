@@ -25,6 +25,12 @@ func (s *Server) ref(r *http.Request) (int, any) {
 }
 
 func (s *Server) commit(r *http.Request) (int, any) {
+	for _, change := range s.Scenario.Facts.Changes {
+		if sha := changing(change.Path); sha == r.PathValue("commit_sha") {
+			return http.StatusOK, fields{"sha": sha, "message": "Change", "parents": []fields{},
+				"tree": fields{"sha": sha}}
+		}
+	}
 	c, err := object.GetCommit(s.store, hash(r, "commit_sha"))
 	if err != nil {
 		return missing()

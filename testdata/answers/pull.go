@@ -42,6 +42,14 @@ func (s *Server) listed() fields {
 	return listed
 }
 
+// openPulls lists the one pull request there is while it is open.
+func (s *Server) openPulls(*http.Request) (int, any) {
+	if s.Scenario.Facts.PullRequest.State != "open" {
+		return http.StatusOK, []fields{}
+	}
+	return http.StatusOK, []fields{s.listed()}
+}
+
 // another is a pull request of which the facts tell no more than that it was merged as a commit.
 func (s *Server) another(number int, at requests.Time, commit string) fields {
 	r := s.Scenario.Facts.Repository

@@ -12,7 +12,13 @@ import (
 	"os/signal"
 	"path/filepath"
 	"syscall"
+	"time"
+
+	"github.com/pullgrant/pullgrant/testdata/forge"
 )
+
+// lag is how late this GitHub is to tell what happened, as the real one can be.
+const lag = 3 * time.Second
 
 func main() {
 	up := flag.Bool("up", false, "leave forge, cluster and agent running until Ctrl-C")
@@ -30,7 +36,7 @@ func main() {
 }
 
 func run(ctx context.Context, binary string, up bool) (err error) {
-	s, err := start(ctx, binary)
+	s, err := start(ctx, binary, forge.Lagging(lag))
 	if err != nil {
 		return err
 	}

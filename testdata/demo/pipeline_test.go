@@ -1,12 +1,15 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/testdata/forge"
@@ -37,7 +40,7 @@ var binary string
 func stageFor(t *testing.T) *stage {
 	t.Helper()
 	if shared == nil {
-		s, err := start(t.Context(), binary)
+		s, err := start(t.Context(), binary, forge.Manners{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -239,9 +242,42 @@ func TestFilePushedStraightToMainGrantsNothing(t *testing.T) {
 		Message: "Ask"}); err != nil {
 		t.Fatal(err)
 	}
+	env, args := a.s.sync("--once")
+	r, err := a.s.command(t.Context(), env, a.s.binary, args...)
+	if err != nil || r.code == 0 || !strings.Contains(r.err, "GitHub can be late to know") {
+		t.Errorf("exit %d, %v\n%s", r.code, err, r.err)
+	}
+	expectNothingGranted(t, a.s)
+	a.s.age(t, 10*time.Minute)
 	once(t, a.s)
 	a.expectDenied("NoPullRequest")
 	expectNothingGranted(t, a.s)
+}
+
+// age has the agent believe that GitHub has known of no pull request for longer than it did.
+func (s *stage) age(t *testing.T, by time.Duration) {
+	t.Helper()
+	const annotation = "pullgrant.dev/no-pull-request"
+	leases := s.client.CoordinationV1().Leases(requests.AgentNamespace)
+	lease, err := leases.Get(t.Context(), "pullgrant-agent", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	since := map[string]time.Time{}
+	if err := json.Unmarshal([]byte(lease.Annotations[annotation]), &since); err != nil {
+		t.Fatal(err)
+	}
+	for what, at := range since {
+		since[what] = at.Add(-by)
+	}
+	data, err := json.Marshal(since)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lease.Annotations[annotation] = string(data)
+	if _, err = leases.Update(t.Context(), lease, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // TestBadFilesAreRefusedEverywhere gives the same broken files to validate, the Action and the

@@ -38,8 +38,8 @@ type stage struct {
 	log    string // the agent's log file
 }
 
-// start brings everything up but the agent.
-func start(ctx context.Context, binary string) (s *stage, err error) {
+// start brings everything up but the agent, with a GitHub of these manners.
+func start(ctx context.Context, binary string, manners forge.Manners) (s *stage, err error) {
 	s = &stage{binary: binary}
 	defer func() {
 		if err != nil {
@@ -61,7 +61,8 @@ func start(ctx context.Context, binary string) (s *stage, err error) {
 	if err := s.prepareCluster(ctx); err != nil {
 		return s, err
 	}
-	if s.forge, err = pipeline.StartForge(s.path("forge"), forge.Options{}, nil); err != nil {
+	if s.forge, err = pipeline.StartForge(s.path("forge"), forge.Options{Manners: manners},
+		nil); err != nil {
 		return s, err
 	}
 	return s, pipeline.WriteKey(s.dir)

@@ -104,7 +104,8 @@ func (f *Forge) listActivity(c *call) answer {
 	query := c.URL.Query()
 	var entries []*activity
 	for _, a := range f.activity {
-		if hidden(a.ref) || !matchesRef(query.Get("ref"), a.ref) ||
+		if hidden(a.ref) || f.late(a.when, f.manners.ActivityLag) ||
+			f.forgotten(a.ref, query.Get("ref") != "") || !matchesRef(query.Get("ref"), a.ref) ||
 			query.Get("activity_type") != "" &&
 				query.Get("activity_type") != a.kind {
 			continue

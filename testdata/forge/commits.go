@@ -134,8 +134,11 @@ func (f *Forge) listCommitPulls(c *call) answer {
 	onMain := f.git.contains(f.git.ref("refs/heads/main"), sha)
 	var found []*pull
 	for _, p := range f.pulls {
+		if p.merged && f.late(p.mergedAt, f.manners.AssociationLag) {
+			continue
+		}
 		if (p.merged || p.state == "open" && !onMain) && (p.mergeSHA == sha && !p.within ||
-			slices.Contains(f.pullCommits(p), sha)) {
+			slices.Contains(p.rebased, sha) || slices.Contains(f.pullCommits(p), sha)) {
 			found = append(found, p)
 		}
 	}

@@ -22,7 +22,8 @@ type Options struct {
 	Log      io.Writer        // one line a call; nothing when nil
 	Contract bool             // check every call against GitHub's OpenAPI description; see Forge.Violations
 
-	NoAutoMerge bool // the repository setting "Allow auto-merge" is off
+	NoAutoMerge bool    // the repository setting "Allow auto-merge" is off
+	Manners     Manners // what it does beside its promises
 }
 
 // Forge is a running GitHub with one organisation and one private repository.
@@ -51,6 +52,7 @@ type Forge struct {
 	activity []*activity
 	rules    Rules
 	signed   map[string]bool // commits GitHub itself made and signed
+	manners  Manners
 
 	logMu      sync.Mutex
 	requests   []Request
@@ -89,6 +91,7 @@ func Start(dir string, opts Options) (*Forge, error) {
 		opts: opts, root: dir, contract: contract, lastID: 1000,
 		users: map[string]*user{}, apps: map[string]*app{}, tokens: map[string]identity{},
 		members: map[string]string{}, signed: map[string]bool{}, rules: DefaultRules(),
+		manners: opts.Manners,
 	}
 	f.addBuiltinAccounts()
 	if err := os.MkdirAll(filepath.Join(dir, opts.Owner), 0o755); err != nil {

@@ -1,9 +1,16 @@
 package forge
 
 import (
+	"bytes"
+	"encoding/json"
+	"fmt"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
+
+	"github.com/pullgrant/pullgrant/testdata/forge/graphql"
 )
 
 // autoMerge is a pull request's wish to be merged as soon as the rules allow it.
@@ -42,20 +49,32 @@ var (
 )
 
 // graphQL knows the query for the viewer, which an App's installation may ask too, unlike GET
-// /user; and three mutations: enablePullRequestAutoMerge, markPullRequestReadyForReview,
-// convertPullRequestToDraft. Their arguments may be written in the query or come as variables; the
-// answer has every field it knows, selected or not.
+// /user; one for pull requests of the repository; and three mutations: enablePullRequestAutoMerge,
+// markPullRequestReadyForReview, convertPullRequestToDraft. Their arguments may be written in the
+// query or come as variables. Whatever GitHub's schema does not have is refused.
 func (f *Forge) graphQL(c *call) answer {
 	var in struct {
 		Query     string
 		Variables object
 	}
-	if !c.into(&in) || in.Query == "" {
+	decoder := json.NewDecoder(bytes.NewReader(c.body))
+	decoder.UseNumber()
+	if decoder.Decode(&in) != nil || in.Query == "" {
 		return refuse(400, "Problems parsing JSON")
 	}
-	if strings.Contains(in.Query, "viewer") {
-		return ok(object{"data": object{"viewer": object{"login": c.who.login(),
-			"databaseId": c.who.user.id}}})
+	o, err := graphql.Parse(in.Query, in.Variables)
+	if err != nil {
+		return ok(object{"errors": []any{object{"message": err.Error()}}})
+	}
+	if fields := o.Fields(); slices.Contains(fields, "viewer") {
+		return f.graph(o, object{"viewer": object{"login": c.who.login(),
+			"databaseId": c.who.user.id}})
+	} else if slices.Contains(fields, "repository") {
+		read := need{right: "pull_requests:read", role: "read"}
+		if a := f.authorise(c.who, read, c.Request); a.status != 0 {
+			return graphQLError("repository", "FORBIDDEN", "Resource not accessible by integration")
+		}
+		return f.graph(o, object{"repository": f.repositoryGraph(o)})
 	}
 	text := in.Query + " " + flattenVariables(in.Variables)
 	mutations := map[string]func(*call, *pull, string) string{
@@ -74,8 +93,8 @@ func (f *Forge) graphQL(c *call) answer {
 			if problem := mutate(c, p, text); problem != "" {
 				return graphQLError(name, "UNPROCESSABLE", problem)
 			}
-			return ok(object{"data": object{name: object{"clientMutationId": nil,
-				"pullRequest": f.pullGraph(p)}}})
+			return f.graph(o, object{name: object{"clientMutationId": nil,
+				"pullRequest": f.pullGraph(p, false)}})
 		}
 		return graphQLError(name, "NOT_FOUND",
 			"Could not resolve to a node with the global id of '"+
@@ -105,11 +124,56 @@ func graphQLError(path, kind, message string) answer {
 		"path": []any{path}, "message": message}}})
 }
 
-func (f *Forge) pullGraph(p *pull) object {
+// graph answers what an operation asks for.
+func (f *Forge) graph(o *graphql.Operation, value object) answer {
+	data, err := o.Answer(value)
+	if err != nil {
+		f.contract.Violation("GraphQL: %v", err)
+		return fault(err)
+	}
+	return ok(object{"data": data})
+}
+
+// repositoryGraph has the pull requests that were merged, latest update first, and any one by
+// number.
+func (f *Forge) repositoryGraph(o *graphql.Operation) any {
+	if o.Argument("owner", "repository") != f.opts.Owner ||
+		o.Argument("name", "repository") != f.opts.Repo {
+		return nil
+	}
+	withFiles := o.Argument("first", "repository", "pullRequests", "nodes", "files") != nil
+	merged := slices.DeleteFunc(slices.Clone(f.pulls), func(p *pull) bool { return !p.merged })
+	slices.SortStableFunc(merged, func(a, b *pull) int { return b.updated.Compare(a.updated) })
+	nodes := []any{}
+	for _, p := range merged[:min(len(merged), 100)] {
+		nodes = append(nodes, f.pullGraph(p, withFiles))
+	}
+	one := any(nil)
+	number := fmt.Sprint(o.Argument("number", "repository", "pullRequest"))
+	for _, p := range f.pulls {
+		if number == strconv.Itoa(p.number) {
+			one = f.pullGraph(p, false)
+		}
+	}
+	return object{"pullRequests": object{"nodes": nodes, "totalCount": len(merged)},
+		"pullRequest": one}
+}
+
+func (f *Forge) pullGraph(p *pull, withFiles bool) object {
 	graph := object{"id": p.nodeID(), "number": p.number, "isDraft": p.draft, "url": p.htmlURL(f),
-		"state": strings.ToUpper(p.state), "autoMergeRequest": nil}
+		"state": strings.ToUpper(p.state), "autoMergeRequest": nil, "mergeCommit": nil}
 	if p.merged {
-		graph["state"] = "MERGED"
+		graph["state"], graph["mergeCommit"] = "MERGED", object{"oid": p.mergeSHA}
+	}
+	if withFiles {
+		files := []any{}
+		changes, err := f.git.diff(f.diffBase(p), p.headSHA)
+		for _, change := range changes {
+			files = append(files, object{"path": change.Path})
+		}
+		if err == nil {
+			graph["files"] = object{"totalCount": len(files), "nodes": files[:min(len(files), 100)]}
+		}
 	}
 	if p.auto != nil {
 		graph["autoMergeRequest"] = object{"enabledAt": stamp(p.auto.when),

@@ -77,7 +77,7 @@ func (f *Forge) mergePull(c *call, p *pull) answer {
 			"Head branch was modified. Review and try the merge again.")
 	case p.draft:
 		return refuse(http.StatusMethodNotAllowed, "Pull Request is still a draft")
-	case in.Method == "rebase":
+	case in.Method == "rebase" && !f.manners.Rebase:
 		return refuse(http.StatusMethodNotAllowed, "Rebase merges are not allowed on this "+
 			"repository.")
 	case !p.test.clean:
@@ -115,6 +115,9 @@ func (f *Forge) merge(p *pull, by *user, method, title, message string) error {
 		title += "\n\n" + message
 	}
 	sha, err := f.mergeCommit(p, method, title, f.identity(author))
+	if method == "rebase" {
+		sha, err = f.rebase(p, by)
+	}
 	if err != nil {
 		return err
 	}
@@ -128,6 +131,31 @@ func (f *Forge) merge(p *pull, by *user, method, title, message string) error {
 	}
 	f.event(p, "head_ref_deleted", by, nil)
 	return f.moveRef(by, p.headFullRef(), "", "")
+}
+
+// rebase stores copies of the pull request's commits on top of its base, and returns the last:
+// GitHub keeps their authors, and whoever merges is the committer. Merges among them are left out.
+func (f *Forge) rebase(p *pull, by *user) (string, error) {
+	tip := f.git.ref("refs/heads/" + p.baseRef)
+	for _, sha := range f.pullCommits(p) {
+		c, err := f.git.commit(sha)
+		if err != nil {
+			return "", err
+		}
+		if len(c.Parents) != 1 {
+			continue
+		}
+		tree, err := f.git.replay(c.Parents[0], sha, tip)
+		if err != nil {
+			return "", err
+		}
+		if tip, err = f.git.writeCommit(commitObject{Tree: tree, Parents: []string{tip},
+			Author: c.Author, Committer: f.identity(by), Message: c.Message}); err != nil {
+			return "", err
+		}
+		p.rebased = append(p.rebased, tip)
+	}
+	return tip, nil
 }
 
 // merged records that a pull request became part of its base, whose tip was before.

@@ -24,7 +24,8 @@ type pull struct {
 
 	merged, within bool // within: merged by another pull request's merge
 	mergedBy       *user
-	mergeSHA       string // commit on the base branch that brought it in
+	mergeSHA       string   // commit on the base branch that brought it in
+	rebased        []string // the commits that a rebase merge made
 	test           testMerge
 	auto           *autoMerge
 
@@ -131,10 +132,11 @@ func (f *Forge) listPulls(c *call) answer {
 		state = "open"
 	}
 	found := slices.Clone(f.pulls)
+	fork, branch, _ := f.headOf(query.Get("head"))
 	found = slices.DeleteFunc(found, func(p *pull) bool {
-		fork, branch, _ := f.headOf(query.Get("head"))
-		return state != "all" && p.state != state || query.Get("base") != "" &&
-			p.baseRef != query.Get("base") ||
+		return f.late(p.created, f.manners.ListLag) || state != "all" && p.state != state ||
+			query.Get("base") != "" &&
+				p.baseRef != query.Get("base") ||
 			query.Get("head") != "" && (p.headRef != branch || p.fork != fork)
 	})
 	descending := query.Get("direction") == "desc" || query.Get("direction") == "" &&

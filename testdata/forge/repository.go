@@ -205,6 +205,25 @@ func (g repository) writeTree(base string, entries []entry) (string, error) {
 	return strings.TrimSpace(out), err
 }
 
+// replay stores the tree of onto with the files that changed between two commits as they are after.
+func (g repository) replay(before, after, onto string) (string, error) {
+	out, err := g.run("", "diff-tree", "-r", "-z", "--no-renames", before, after)
+	if err != nil {
+		return "", err
+	}
+	var entries []entry
+	parts := strings.Split(out, "\x00") // of each file: ":mode mode object object status", path
+	for i := 0; i+1 < len(parts); i += 2 {
+		fields := strings.Fields(parts[i])
+		e := entry{Mode: fields[1], Type: "blob", SHA: fields[3], Path: parts[i+1]}
+		if e.SHA == zeroSHA {
+			e.SHA = ""
+		}
+		entries = append(entries, e)
+	}
+	return g.writeTree(onto, entries)
+}
+
 // writeBlob stores bytes.
 func (g repository) writeBlob(content string) (string, error) {
 	out, err := g.run(content, "hash-object", "-w", "--stdin")

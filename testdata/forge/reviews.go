@@ -167,20 +167,28 @@ func (f *Forge) dismiss(p *pull, r *review, by *user, message string) {
 // opinions are the latest states per reviewer that count for GitHub's own rule: COMMENTED changes
 // nothing, and only reviewers with write access count.
 func (f *Forge) opinions(p *pull) (approvals int, blocked bool) {
+	for u, state := range latestReviews(p) {
+		blocked = blocked || state == "CHANGES_REQUESTED" && atLeast(f.role(u), "write")
+	}
+	return len(f.approvers(p)), blocked
+}
+
+// approvers are those whose latest opinion is an approval that counts.
+func (f *Forge) approvers(p *pull) (people []*user) {
+	for u, state := range latestReviews(p) {
+		if state == "APPROVED" && atLeast(f.role(u), "write") {
+			people = append(people, u)
+		}
+	}
+	return people
+}
+
+func latestReviews(p *pull) map[*user]string {
 	latest := map[*user]string{}
 	for _, r := range p.reviews {
 		if r.state != "COMMENTED" && r.state != "PENDING" {
 			latest[r.author] = r.state
 		}
 	}
-	for u, state := range latest {
-		if !atLeast(f.role(u), "write") {
-			continue
-		}
-		if state == "APPROVED" {
-			approvals++
-		}
-		blocked = blocked || state == "CHANGES_REQUESTED"
-	}
-	return approvals, blocked
+	return latest
 }

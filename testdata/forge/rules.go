@@ -15,7 +15,7 @@ type Rules struct {
 	Off          bool     // no ruleset at all: everyone with write may push to main and merge
 	Approvals    int      // approving reviews by people with write that a merge needs
 	DismissStale bool     // a push to the head dismisses approvals
-	CodeOwners   bool     // the ruleset says that code owners must review; merges here do not wait for them
+	CodeOwners   bool     // an owner of each path that has any must approve
 	Check        string   // name of the required check run or status; none when empty
 	CheckApp     string   // slug of the App that must report it; any when empty
 	Bypass       []string // logins (SLUG[bot] for Apps) the rules do not hold for
@@ -71,6 +71,9 @@ func (f *Forge) unmet(p *pull) []string {
 	if blocked && f.rules.Approvals > 0 {
 		unmet = append(unmet, "Changes have been requested.")
 	}
+	if f.rules.CodeOwners && f.unowned(p) != "" {
+		unmet = append(unmet, "Waiting on code owner review.")
+	}
 	if f.rules.Check != "" && !f.checkPassed(p.headSHA) {
 		unmet = append(unmet, `Required status check "`+f.rules.Check+`" is expected.`)
 	}
@@ -117,8 +120,8 @@ func (f *Forge) rulesJSON() []any {
 				"dismiss_stale_reviews_on_push":     f.rules.DismissStale,
 				"require_code_owner_review":         f.rules.CodeOwners,
 				"require_last_push_approval":        false,
-				"required_review_thread_resolution": false, "allowed_merge_methods": []any{"merge",
-					"squash"}}},
+				"required_review_thread_resolution": false,
+				"allowed_merge_methods":             f.mergeMethods()}},
 	}
 	if f.rules.Check != "" {
 		check := object{"context": f.rules.Check}
@@ -129,6 +132,13 @@ func (f *Forge) rulesJSON() []any {
 			"strict_required_status_checks_policy": false, "required_status_checks": []any{check}}})
 	}
 	return rules
+}
+
+func (f *Forge) mergeMethods() []any {
+	if f.manners.Rebase {
+		return []any{"merge", "squash", "rebase"}
+	}
+	return []any{"merge", "squash"}
 }
 
 // listBranchRules answers the active rules of a branch.

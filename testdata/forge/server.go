@@ -221,6 +221,14 @@ func (f *Forge) write(w http.ResponseWriter, r *http.Request, a answer, data []b
 	} else if data != nil {
 		header.Set("Content-Type", "application/json; charset=utf-8")
 	}
+	if check != nil {
+		if err := check.Response(a.status, header, data); err != nil {
+			f.contract.Violation("%v", err)
+		}
+	}
+	if f.in2026() {
+		data = in2026(data)
+	}
 	if a.status == http.StatusOK && r.Method == http.MethodGet {
 		sum := sha256.Sum256(data)
 		etag := `W/"` + base64.RawURLEncoding.EncodeToString(sum[:]) + `"`
@@ -230,11 +238,6 @@ func (f *Forge) write(w http.ResponseWriter, r *http.Request, a answer, data []b
 			header.Del("Link") // no client can count on it in a 304
 			w.WriteHeader(http.StatusNotModified)
 			return
-		}
-	}
-	if check != nil {
-		if err := check.Response(a.status, header, data); err != nil {
-			f.contract.Violation("%v", err)
 		}
 	}
 	if data != nil {
