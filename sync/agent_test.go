@@ -200,7 +200,7 @@ func TestDeleteIsOfOneUID(t *testing.T) {
 		uid     string
 		deleted bool
 	}{{"11111111-2222-3333-4444-555555555555", false}, {string(b.UID), true}, {string(b.UID), false}} {
-		deleted, err := c.Delete(t.Context(), plan.Live{Namespace: s.Namespace, Name: b.Name, UID: test.uid})
+		deleted, err := c.Delete(t.Context(), plan.Live{Kind: "RoleBinding", Namespace: s.Namespace, Name: b.Name, UID: test.uid})
 		if err != nil || deleted != test.deleted {
 			t.Errorf("%s: deleted %t, error %v; want %t", test.uid, deleted, err, test.deleted)
 		}

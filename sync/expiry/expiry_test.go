@@ -136,7 +136,7 @@ func TestExpirerIsNotHeldUp(t *testing.T) {
 	e := expirerOf(s, hang)
 	for i := range 10 * deleters {
 		name := fmt.Sprintf("hung-%d", i)
-		e.Watch(plan.Live{Namespace: s.Namespace, Name: name, UID: name}, noon)
+		e.Watch(plan.Live{Kind: "RoleBinding", Namespace: s.Namespace, Name: name, UID: name}, noon)
 		e.watched[name].failed = true
 	}
 	running(s, e)
