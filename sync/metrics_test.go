@@ -149,6 +149,7 @@ func TestLabelsAreBounded(t *testing.T) {
 	_, path, content := s.requestFile("direct")
 	s.pushFiles("alice", "Ask", map[string]string{path: strings.Replace(content, "alice\n", "\"al}{ice\\\"\"\n", 1)})
 	s.Managed("swept", "never")
+	s.outlast(a)
 	if err := a.Once(t.Context()); err != nil {
 		t.Log(err)
 	}

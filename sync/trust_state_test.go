@@ -92,6 +92,7 @@ func TestBranchRewritten(t *testing.T) {
 	name := s.request("one")
 	agent := s.agent(githubOnly)
 	s.Must(agent.cluster.Note(t.Context(), kube.AnnotationHead, s.Branch("main")))
+	s.outlast(agent)
 	s.Must(agent.Once(t.Context()))
 	s.refused(name, "PolicyUnproven")
 }
@@ -105,6 +106,7 @@ func TestLongHistory(t *testing.T) {
 	}
 	s.pause()
 	name := s.request("one")
+	s.outlast(s.agent(githubOnly))
 	s.once(githubOnly)
 	s.refused(name, "PolicyUnproven")
 }

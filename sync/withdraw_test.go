@@ -87,6 +87,7 @@ func TestNoWithdrawal(t *testing.T) {
 	s.SetPermission("carol", "write")
 	agent, name, path := s.live("kept")
 	other := s.ask("other")
+	s.outlast(agent)
 	s.Must(s.SetBranch("root", "stable", s.Branch("main")))
 	stranger := s.open("carol", "drop-carol", removed(path))
 	pulls := []int{stranger, s.open("root", "drop-root", removed(path)),
@@ -125,7 +126,7 @@ func TestOpenPullRequestsCostNothing(t *testing.T) {
 	s := newStage(t)
 	agent, name, path := s.live("quiet")
 	number := s.open("alice", "readme", map[string]string{"README.md": "hello\n"})
-	for range 2 { // looking at it has GitHub try the merge, which changes the list
+	for range 3 { // looking at it has GitHub try the merge, which changes the list; then where it ends is asked
 		s.Must(agent.Once(t.Context()))
 	}
 	before := len(s.Requests())

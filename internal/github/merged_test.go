@@ -163,6 +163,6 @@ func TestPushesToABranchThatIsGone(t *testing.T) {
 		t.Errorf("pushes %+v, want %+v", got, want)
 	}
 	w.SetManners(forge.Manners{NoActivityOfDeletedRef: true})
-	w.refused(n, "GitHub lists nowhere who pushed its head",
-		`neither in the activity of its branch "ask" nor in that of the repository`)
+	w.refused(n, `asked for the activity of its branch "ask", and for all that the repository has`,
+		"GitHub does not list yet who pushed its head", "try again")
 }

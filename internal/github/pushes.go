@@ -44,9 +44,9 @@ func (c *Client) readPushes(ctx context.Context, f *policies.Facts, p snapshot) 
 	}
 	if f.Pushes, err = c.pushesTo(ctx, p.HeadRef, false); err == nil &&
 		!slices.ContainsFunc(f.Pushes, brought) {
-		err = fmt.Errorf("%w: GitHub lists nowhere who pushed its head %s, neither in the activity "+
-			"of its branch %s nor in that of the repository", errLate, p.HeadSHA,
-			requests.Quote(p.HeadRef))
+		err = fmt.Errorf("%w: asked for the activity of its branch %s, and for all that the "+
+			"repository has, GitHub does not list yet who pushed its head %s", errLate,
+			requests.Quote(p.HeadRef), p.HeadSHA)
 	}
 	return err
 }

@@ -108,7 +108,7 @@ func (s *Server) events() (int, any) {
 // activity is newest first, as GitHub lists it.
 func (s *Server) activity(r *http.Request) (int, any) {
 	f := s.Scenario.Facts
-	if r.URL.Query().Get("ref") != "refs/heads/"+f.PullRequest.HeadRef {
+	if ref := r.URL.Query().Get("ref"); ref != "" && ref != "refs/heads/"+f.PullRequest.HeadRef {
 		return untold()
 	}
 	all := []fields{}

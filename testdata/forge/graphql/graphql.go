@@ -13,6 +13,7 @@ import (
 	"github.com/vektah/gqlparser/v2"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/validator"
+	"github.com/vektah/gqlparser/v2/validator/rules"
 )
 
 //go:embed github-schema.graphql
@@ -39,7 +40,7 @@ func Parse(document string, variables map[string]any) (*Operation, error) {
 	if err != nil {
 		return nil, err
 	}
-	query, problems := gqlparser.LoadQuery(s, document)
+	query, problems := gqlparser.LoadQueryWithRules(s, document, rules.NewDefaultRules())
 	if len(problems) > 0 {
 		return nil, problems
 	}
