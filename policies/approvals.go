@@ -196,6 +196,8 @@ func (j *judge) disqualify(o opinion) (Code, string) {
 		change := j.overtaken(o)
 		return ApprovalStale, fmt.Sprintf("stale, pull request #%d changed %s after it",
 			change.PullRequest, requests.Quote(change.Path))
+	case j.outdated(o) != "":
+		return ApprovalStale, "stale, " + j.outdated(o)
 	case f.judgedAt(j.now).Sub(o.review.SubmittedAt.Time) > time.Duration(most):
 		return ApprovalStale, fmt.Sprintf("stale, it is older than %s", most)
 	}

@@ -118,6 +118,7 @@ type Decision struct {
 	Kind         Kind    `json:"kind,omitempty"`
 	Path         string  `json:"path,omitempty"` // of the request
 	Policy       string  `json:"policy,omitempty"`
+	Author       string  `json:"author,omitempty"` // of the pull request
 	HeadSHA      string  `json:"headSHA,omitempty"`
 	PolicyCommit string  `json:"policyCommit,omitempty"`
 
@@ -197,10 +198,10 @@ func reviewersOf(all ...ChallengeResult) string {
 }
 
 // Remaining are those whose approval may still meet one of the decision's challenges: not whoever
-// has given it, nor the requester, who is never counted.
+// has given it, nor the requester and the pull request's author, who are never counted.
 func (d Decision) Remaining(c ChallengeResult) []string {
 	return slices.DeleteFunc(slices.Clone(c.Reviewers), func(name string) bool {
-		return d.Grant != nil && strings.EqualFold(name, d.Grant.Requester) ||
+		return d.Author != "" && strings.EqualFold(name, d.Author) || d.Grant != nil && strings.EqualFold(name, d.Grant.Requester) ||
 			slices.ContainsFunc(c.Approvers, func(login string) bool {
 				return strings.EqualFold(
 					login, name)

@@ -78,6 +78,7 @@ type step struct {
 func newJudge(tree Tree, f Facts, now time.Time) *judge {
 	j := &judge{tree: tree, facts: f, now: now}
 	j.decision.HeadSHA, j.decision.PolicyCommit = f.PullRequest.HeadSHA, tree.Commit
+	j.decision.Author = f.PullRequest.Author.Login
 	j.decision.Kind, j.decision.Path, _ = KindOf(f.Files)
 	j.loadWorld()
 	j.world.owner = cmp.Or(f.Repository.Owner, tree.Owner)

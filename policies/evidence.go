@@ -90,6 +90,10 @@ func (f Facts) bare(request string) Facts {
 		merge.FirstParent = merge.FirstParent.bare(request)
 		f.Merge = &merge
 	}
+	f.Stood = slices.Clone(f.Stood)
+	for i, s := range f.Stood {
+		f.Stood[i].Tree = s.Tree.bare(request)
+	}
 	f.Live = slices.Clone(f.Live)
 	for i, l := range f.Live {
 		f.Live[i].File, f.Live[i].Policy = l.File.bare(), l.Policy.bare()

@@ -25,6 +25,10 @@ type Facts struct {
 	// now (R56).
 	Changes []Change `json:"changes,omitempty"`
 
+	// Stood tells how the files that decide stood on the default branch from the earliest approval
+	// of the head on until now, newest first (R56). Facts of older agents do not.
+	Stood []Stood `json:"stood,omitempty"`
+
 	// Base is the tip of the default branch when the facts were gathered, not pull.base.sha, which
 	// can be old (R27).
 	Base Tree `json:"base"`
@@ -130,6 +134,19 @@ type Change struct {
 	Path        string         `json:"path"`
 	PullRequest int            `json:"pullRequest,omitempty"`
 	MergedAt    *requests.Time `json:"mergedAt,omitempty"`
+}
+
+// Stood is how the files that decide stood at one commit of the default branch's first-parent line,
+// and at those before it up to the next older one.
+type Stood struct {
+	Tree
+	// Since is a time at which the branch stood so already: of the merge that GitHub tells of, else
+	// the commit's own.
+	Since requests.Time `json:"since"`
+	// Merged tells that the request was merged already.
+	Merged bool `json:"merged,omitempty"`
+	// First tells that the branch began with it.
+	First bool `json:"first,omitempty"`
 }
 
 // Merge is how a pull request entered the default branch.

@@ -216,11 +216,12 @@ func (o catalogOptions) write(ctx context.Context, w world, dir string, client *
 func (o catalogOptions) propose(ctx context.Context, w world, client *github.Client,
 	files map[string][]byte, r *report) error {
 	fence := codeFence(r.String())
-	return propose(ctx, w, client, github.Proposal{
+	_, err := propose(ctx, w, client, github.Proposal{
 		Branch:  program + "/catalog-" + o.cluster,
 		Files:   files,
 		Message: "Show the roles of " + o.cluster + " as they are",
 		Title:   fmt.Sprintf("Catalogue: %s of %s", count(len(files), "role"), o.cluster),
 		Body:    fence + "text\n" + r.String() + fence + "\n",
 	})
+	return err
 }

@@ -43,7 +43,8 @@ func startForge(ts *testscript.TestScript, neg bool, args []string) {
 		Now: func() time.Time { return time.Now().Add(-ago) }})
 	ts.Check(err)
 	of(ts).forge = f
-	for id, login := range map[int64]string{100: "root", 101: "alice", 102: "bob", 103: "carol"} {
+	for id, login := range map[int64]string{100: "root", 101: "alice", 102: "bob", 103: "carol",
+		104: "dave"} {
 		f.AddUser(login, id)
 		f.SetPermission(login, "write")
 	}

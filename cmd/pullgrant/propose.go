@@ -10,16 +10,17 @@ import (
 
 // propose opens a pull request and writes its address. What GitHub would not do beside that is
 // told: the pull request is open all the same.
-func propose(ctx context.Context, w world, client *github.Client, p github.Proposal) error {
+func propose(ctx context.Context, w world, client *github.Client,
+	p github.Proposal) (number int, err error) {
 	opened, err := client.Propose(ctx, p)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	for _, note := range opened.Notes {
 		w.say("note: %s", note)
 	}
 	_, err = fmt.Fprintln(w.out, opened.URL)
-	return err
+	return opened.Number, err
 }
 
 // codeFence is a fence for a block of code that text, which stands in it, cannot close.

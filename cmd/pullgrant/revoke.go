@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/pullgrant/pullgrant/internal/github"
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
 )
@@ -78,8 +77,14 @@ func revoke(ctx context.Context, w world, o revokeOptions) error {
 	if err != nil {
 		return err
 	}
-	tree, err := client.Tree(ctx, "",
-		func(path string) bool { return path == policies.IdentitiesPath })
+	wanted := policies.Wanted(policies.KindChange, "")
+	tree, err := client.Tree(ctx, "", func(path string) bool {
+		return wanted(path) || path == requests.Folder || strings.HasPrefix(path, requests.Folder+"/")
+	})
+	if err != nil {
+		return err
+	}
+	login, id, err := client.User(ctx)
 	if err != nil {
 		return err
 	}
@@ -96,13 +101,15 @@ func revoke(ctx context.Context, w world, o revokeOptions) error {
 		return verdict(exitFindings)
 	}
 	for _, path := range meant {
-		if o.dryRun {
+		e := ending{client: client, path: path, by: policies.User{Login: login, ID: id, Type: "User"}}
+		e.find(ctx, w, tree, people)
+		if w.say("%s", e); o.dryRun {
 			if _, err := fmt.Fprintln(w.out, plain(path)); err != nil {
 				return err
 			}
 			continue
 		}
-		if err := withdraw(ctx, w, client, path); err != nil {
+		if err := e.withdraw(ctx, w); err != nil {
 			return fmt.Errorf("revoke %s: %w", path, err)
 		}
 	}
@@ -131,17 +138,4 @@ func (o revokeOptions) means(path string, content []byte, people policies.Identi
 			})
 	}
 	return o.all
-}
-
-// withdraw opens the pull request that removes a request. Its texts are made of checked names only.
-func withdraw(ctx context.Context, w world, client *github.Client, path string) error {
-	place, _ := requests.SplitPath(path)
-	return propose(ctx, w, client, github.Proposal{
-		Branch:    program + "/revoke-" + place.Name,
-		Files:     map[string][]byte{path: nil},
-		Message:   "Revoke " + place.Name,
-		Title:     fmt.Sprintf("Revoke: %s on %s", place.Name, place.Cluster),
-		Body:      "Ends the access of `" + path + "` before its time.\n",
-		AutoMerge: true,
-	})
 }

@@ -58,8 +58,8 @@ func (c *Client) Facts(ctx context.Context, number int, now time.Time) (policies
 	}
 }
 
-// facts is one reading, but for Live. The pull request is read first and last; a difference means that what
-// lies between may belong to two different heads.
+// facts is one reading, but for Live. The pull request is read first and last; a difference means
+// that what lies between may belong to two different heads.
 func (c *Client) facts(ctx context.Context, number int, now time.Time) (policies.Facts, error) {
 	f := policies.Facts{ObservedAt: requests.At(now)}
 	var err error
@@ -73,7 +73,7 @@ func (c *Client) facts(ctx context.Context, number int, now time.Time) (policies
 	f.PullRequest = before.PullRequest
 	for _, read := range []func(context.Context, *policies.Facts, snapshot) error{
 		c.readFiles, c.readCommits, c.readReviews, c.readBaseChanges, c.readPushes,
-		c.readTrees, c.readMerge, c.readChanges, c.readNames, c.readCodeownersErrors,
+		c.readTrees, c.readMerge, c.readChanges, c.readStood, c.readNames, c.readCodeownersErrors,
 		c.readUsers, c.readAnswers,
 	} {
 		if err := read(ctx, &f, before); err != nil {

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/pullgrant/pullgrant/requests"
 )
 
 // objects remembers git objects by name: a name stands for the same content for ever, and an agent
@@ -45,10 +47,11 @@ func remembered[T any](o *objects, name string, load func() (T, int, error)) (T,
 	return value, nil
 }
 
-// commit is a git commit: its tree and its parents.
+// commit is a git commit: its tree, its parents and when it claims to be made.
 type commit struct {
-	tree    string
-	parents []string
+	tree      string
+	parents   []string
+	committed requests.Time
 }
 
 // entry is one entry of a git tree.
@@ -70,7 +73,8 @@ func (c *Client) commit(ctx context.Context, name string) (commit, error) {
 		if err != nil {
 			return commit{}, 0, c.explain(err, "Contents: read", "read the commit %s", name)
 		}
-		result := commit{tree: found.GetTree().GetSHA()}
+		result := commit{tree: found.GetTree().GetSHA(),
+			committed: requests.At(found.GetCommitter().GetDate().Time)}
 		for _, parent := range found.Parents {
 			result.parents = append(result.parents, parent.GetSHA())
 		}

@@ -75,8 +75,13 @@ type world struct {
 
 func newWorld(t *testing.T) world {
 	t.Helper()
-	f, err := forge.Start(t.TempDir(), forge.Options{Contract: true,
-		Now: func() time.Time { return noon }})
+	return newWorldAt(t, func() time.Time { return noon })
+}
+
+// newWorldAt is newWorld with a clock.
+func newWorldAt(t *testing.T, now func() time.Time) world {
+	t.Helper()
+	f, err := forge.Start(t.TempDir(), forge.Options{Contract: true, Now: now})
 	if err != nil {
 		t.Fatal(err)
 	}

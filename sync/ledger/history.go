@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/git"
@@ -61,7 +62,11 @@ func History(dir string, signers *git.AllowedSigners) (accounts []Account, findi
 
 // openCheckout opens a checkout, and gives the commit at HEAD.
 func openCheckout(dir string) (local *git.Checkout, head string, err error) {
-	if local, err = git.OpenCheckout(dir); err != nil {
+	if local, err = git.OpenCheckout(dir); err != nil && strings.Contains(err.Error(), "objectformat") {
+		return nil, "", fmt.Errorf("open the git checkout %s: it names its objects by SHA-256, and only those that are named by SHA-1 can be read; "+
+			"clone the access repository as GitHub serves it", dir)
+	}
+	if err != nil {
 		return nil, "", fmt.Errorf("%w; the history is in git, so clone the access repository and name it", err)
 	}
 	if head, err = local.Head(); err != nil {

@@ -84,6 +84,19 @@ func (v *verifier) fromGit(merge, before git.Commit, asked git.Entry) (f policie
 		return f, "", err
 	}
 	f.Head.Files = map[string]policies.TreeFile{status.Path: reviewed}
+	f.Stood = slices.Clone(f.Stood)
+	for i, stood := range f.Stood {
+		if !v.onBranch[stood.Commit] {
+			return f, fmt.Sprintf("it was approved under the files of commit %s, which is not on the branch", requests.Quote(stood.Commit)), nil
+		}
+		at, err := v.Commit(stood.Commit)
+		if err != nil {
+			return f, "", err
+		}
+		if f.Stood[i].Tree, err = v.judgedBy(at, status.Path); err != nil {
+			return f, "", err
+		}
+	}
 	f.Live = nil
 	for _, l := range v.facts.Live {
 		place, _ := requests.SplitPath(l.Path)

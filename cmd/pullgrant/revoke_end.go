@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/pullgrant/pullgrant/internal/github"
+	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/requests"
+)
+
+// ending is access that somebody is about to end.
+type ending struct {
+	client *github.Client
+	path   string        // of the request
+	by     policies.User // who ends it
+
+	decision policies.Decision // on the request, as its agent judges it
+	now      bool              // its agent needs nobody's approval to end it
+}
+
+// find judges the request to be ended. What GitHub does not tell this person is not known of it:
+// that keeps nobody from ending access.
+func (e *ending) find(ctx context.Context, w world, tree policies.Tree, people policies.IdentityMap) {
+	file := tree.Files[e.path]
+	e.decision = policies.Preview(tree, e.path, file)
+	number, _, err := e.client.Introduced(ctx, e.path, tree.Commit)
+	if err == nil && number > 0 {
+		var f policies.Facts
+		if f, err = e.client.Facts(ctx, number, w.now()); err == nil {
+			e.decision = policies.EvaluateMerged(f, e.path, file.Blob, w.now())
+		}
+	}
+	if err != nil {
+		w.say("note: whether %s was granted could not be told: %v", e.path, err)
+	}
+	if g := e.decision.Grant; g != nil {
+		e.now = policies.Withdrawal{Author: e.by, Path: e.path}.Ends(*g, people) != ""
+	}
+}
+
+// String says what ends: whose access, to what, and until when it lasts otherwise.
+func (e ending) String() string {
+	place, _ := requests.SplitPath(e.path)
+	g := e.decision.Grant
+	if g == nil {
+		return fmt.Sprintf("%s: it gives nothing that could be told (%s)", place.Name,
+			e.decision.Message)
+	}
+	text := fmt.Sprintf("%s: @%s as %s %s, %s", place.Name, g.Requester, g.Subject.Kind,
+		g.Subject.Name, strings.Join(g.Gives(), " and "))
+	if e.decision.Outcome == policies.Allowed && !g.Window.End.IsZero() {
+		return text + ", until " + g.Window.End.String()
+	}
+	return text + ", not granted as far as GitHub tells"
+}
+
+// withdraw opens the pull request that removes the request, and says whether access ends with that.
+func (e ending) withdraw(ctx context.Context, w world) error {
+	place, _ := requests.SplitPath(e.path)
+	text := fmt.Sprintf("ends: %s\n%s\n", e.path, e)
+	fence := codeFence(text)
+	number, err := propose(ctx, w, e.client, github.Proposal{
+		Branch:    program + "/revoke-" + place.Name,
+		Files:     map[string][]byte{e.path: nil},
+		Message:   "Revoke " + place.Name,
+		Title:     fmt.Sprintf("Revoke: %s on %s", place.Name, place.Cluster),
+		Body:      fence + "text\n" + text + fence + "\n",
+		AutoMerge: true,
+	})
+	if err != nil {
+		return err
+	}
+	if e.now {
+		w.say("%s: access ends as soon as its agent sees the pull request", place.Name)
+		return nil
+	}
+	waits := "a code owner's approval and the merge"
+	if f, err := e.client.Facts(ctx, number, w.now()); err == nil {
+		d := policies.Evaluate(f.Base, f, w.now())
+		for _, c := range d.Challenges {
+			if left := d.Remaining(c); !c.Met && len(left) > 0 {
+				waits = "an approval by " + at(left) + ", and the merge"
+			}
+		}
+	}
+	lasts := ""
+	if g := e.decision.Grant; g != nil && !g.Window.End.IsZero() {
+		lasts = "; until then access lasts, at the longest until " + g.Window.End.String()
+	}
+	w.say("%s: it waits for %s%s", place.Name, waits, lasts)
+	return nil
+}
