@@ -37,7 +37,9 @@ When that takes too long, or GitHub is down, whoever may delete RoleBindings end
 and it never comes back:
 
   kubectl delete rolebinding -A -l app.kubernetes.io/managed-by=pullgrant                          everything
-  kubectl delete rolebinding -A -l app.kubernetes.io/managed-by=pullgrant,pullgrant.dev/request=NAME  one request`,
+  kubectl delete rolebinding -A -l app.kubernetes.io/managed-by=pullgrant,pullgrant.dev/request=NAME  one request
+
+A label has room for 63 characters: for a longer NAME --dry-run says what stands in its place.`,
 		Example: `  pullgrant revoke 20261122-alice-inc-123
   pullgrant revoke --subject alice --dry-run
   pullgrant revoke --all --cluster prod-eu`,

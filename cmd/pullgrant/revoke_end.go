@@ -43,12 +43,14 @@ func (e *ending) find(ctx context.Context, w world, tree policies.Tree, people p
 // String says what ends: whose access, to what, and until when it lasts otherwise.
 func (e ending) String() string {
 	place, _ := requests.SplitPath(e.path)
-	g := e.decision.Grant
-	if g == nil {
-		return fmt.Sprintf("%s: it gives nothing that could be told (%s)", place.Name,
-			e.decision.Message)
+	g, name := e.decision.Grant, place.Name
+	if label := requests.LabelValue(name); label != name {
+		name += " (label " + label + ")"
 	}
-	text := fmt.Sprintf("%s: @%s as %s %s, %s", place.Name, g.Requester, g.Subject.Kind,
+	if g == nil {
+		return fmt.Sprintf("%s: it gives nothing that could be told (%s)", name, e.decision.Message)
+	}
+	text := fmt.Sprintf("%s: @%s as %s %s, %s", name, g.Requester, g.Subject.Kind,
 		g.Subject.Name, strings.Join(g.Gives(), " and "))
 	if e.decision.Outcome == policies.Allowed && !g.Window.End.IsZero() {
 		return text + ", until " + g.Window.End.String()
