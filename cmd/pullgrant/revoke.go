@@ -81,7 +81,8 @@ func revoke(ctx context.Context, w world, o revokeOptions) error {
 	}
 	wanted := policies.Wanted(policies.KindChange, "")
 	tree, err := client.Tree(ctx, "", func(path string) bool {
-		return wanted(path) || path == requests.Folder || strings.HasPrefix(path, requests.Folder+"/")
+		return wanted(path) || path == requests.Folder || strings.HasPrefix(path,
+			requests.Folder+"/")
 	})
 	if err != nil {
 		return err
@@ -103,7 +104,8 @@ func revoke(ctx context.Context, w world, o revokeOptions) error {
 		return verdict(exitFindings)
 	}
 	for _, path := range meant {
-		e := ending{client: client, path: path, by: policies.User{Login: login, ID: id, Type: "User"}}
+		e := ending{client: client, path: path, by: policies.User{Login: login, ID: id,
+			Type: "User"}}
 		e.find(ctx, w, tree, people)
 		if w.say("%s", e); o.dryRun {
 			if _, err := fmt.Fprintln(w.out, plain(path)); err != nil {

@@ -22,7 +22,8 @@ type ending struct {
 
 // find judges the request to be ended. What GitHub does not tell this person is not known of it:
 // that keeps nobody from ending access.
-func (e *ending) find(ctx context.Context, w world, tree policies.Tree, people policies.IdentityMap) {
+func (e *ending) find(ctx context.Context, w world, tree policies.Tree,
+	people policies.IdentityMap) {
 	file := tree.Files[e.path]
 	e.decision = policies.Preview(tree, e.path, file)
 	number, _, err := e.client.Introduced(ctx, e.path, tree.Commit)
