@@ -188,8 +188,8 @@ func (j *judge) disqualify(o opinion) (Code, string) {
 	})
 	switch {
 	case o.review.CommitID != head: // R11, R12
-		return ApprovalStale, fmt.Sprintf("stale, it approved %s and the head is %s",
-			cmp.Or(short(o.review.CommitID), "no commit"), short(head))
+		return ApprovalStale, fmt.Sprintf("stale, it approved %s and the head is %s%s",
+			cmp.Or(short(o.review.CommitID), "no commit"), short(head), j.updated())
 	case rebased:
 		return ApprovalStale, "stale, the base branch was changed after it"
 	case j.overtaken(o) != nil:
@@ -262,6 +262,11 @@ func (j *judge) isSelf(u User) string {
 func (j *judge) contributed(u User) string {
 	for _, c := range j.facts.Commits {
 		if c.Author.ID == u.ID || c.Committer.ID == u.ID {
+			if c.Merges {
+				return "they made the merge " + short(c.SHA) +
+					", as \"Update branch\" does, which " +
+					"a pull request here never needs; somebody else must approve"
+			}
 			return "they wrote commit " + short(c.SHA)
 		}
 		for _, address := range c.CoAuthors {
@@ -277,6 +282,18 @@ func (j *judge) contributed(u User) string {
 		}
 	}
 	return ""
+}
+
+// updated explains a head that merges another branch, most often by the button beside GitHub's
+// remark that the branch is out of date.
+func (j *judge) updated() string {
+	if !slices.ContainsFunc(j.facts.Commits, func(c Commit) bool {
+		return c.Merges && c.SHA == j.facts.PullRequest.HeadSHA
+	}) {
+		return ""
+	}
+	return ", a merge, as \"Update branch\" makes one; a pull request here need not be up to date, so " +
+		"leave that button alone and ask for another approval"
 }
 
 var noreply = regexp.MustCompile(`^(?:([0-9]{1,18})\+)?([A-Za-z0-9_-]+(?:\[bot\])?)@users\.noreply\.[a-z0-9.-]+$`)

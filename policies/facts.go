@@ -108,6 +108,8 @@ type Commit struct {
 	Committer User   `json:"committer"`
 	// CoAuthors are the addresses of the Co-authored-by trailers.
 	CoAuthors []string `json:"coAuthors,omitempty"`
+	// Merges tells that it has several parents, as the button "Update branch" makes one.
+	Merges bool `json:"merges,omitempty"`
 }
 
 // Review is one submitted review. Its words are not even gathered (R25).

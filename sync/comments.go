@@ -16,8 +16,7 @@ const (
 	commentPause = time.Second
 )
 
-// marker begins the agent's one comment on a pull request. GitHub shows nothing of it.
-const marker = "<!-- pullgrant: access -->"
+const marker = github.AgentMarker
 
 // comment is what the agent's comment on a pull request is to say.
 type comment struct {

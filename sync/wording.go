@@ -20,8 +20,8 @@ func grantedText(g requests.Grant) string {
 		github.Row(&b, "What", github.Code(given))
 	}
 	github.Row(&b, "When", fmt.Sprintf("from %s to %s, %s", github.Moment(g.Window.Start), github.Moment(g.Window.End), g.Duration))
-	fmt.Fprintf(&b, "\nTo give it back earlier, open a pull request that deletes %s and nothing else. It ends access as soon as it is open, "+
-		"when the one who asked, the one who receives access or one who approved it opens it.\n", github.Code(g.Path))
+	fmt.Fprintf(&b, "\nTo give it back earlier, run %s, or open a pull request that deletes %s and nothing else. It ends access as soon as it is open, "+
+		"when the one who asked, the one who receives access or one who approved it opens it.\n", github.Code("pullgrant revoke "+g.Name), github.Code(g.Path))
 	return b.String()
 }
 

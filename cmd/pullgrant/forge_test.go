@@ -54,6 +54,7 @@ func startForge(ts *testscript.TestScript, neg bool, args []string) {
 	f.AddTeam("squad-b", 501, "", "bob")
 	f.SetTeamPermission("squad-b", "write")
 	f.AddApp("pullgrant", 700)
+	f.AddApp("agent", 701)
 	_, err = f.Seed(filesBelow(ts, args[0]), "Start", "root")
 	ts.Check(err)
 	ts.Setenv("GITHUB_API_URL", f.URL)
@@ -144,4 +145,20 @@ func get(ts *testscript.TestScript, neg bool, args []string) {
 	data, err := json.MarshalIndent(answer, "", " ")
 	ts.Check(err)
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), data, 0o644))
+}
+
+// comment comments on a pull request, as a user or as an App: comment WHO NUMBER FILE.
+func comment(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: comment WHO NUMBER FILE")
+	}
+	f := of(ts).forge
+	token := ""
+	if args[0] == "agent" || args[0] == "pullgrant" {
+		token = f.AppToken(args[0])
+	} else {
+		token = f.Token(args[0])
+	}
+	ts.Check(f.Do(token, "POST", "/repos/acme/access/issues/"+args[1]+"/comments",
+		map[string]any{"body": ts.ReadFile(args[2])}, nil))
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
@@ -62,7 +63,7 @@ func TestREADME(t *testing.T) {
 	runScripts(t, file)
 }
 
-// TestREADMEPolicy holds the policy that README shows to the loader.
+// TestREADMEPolicy holds the policy that README shows to the loader, and to what init writes.
 func TestREADMEPolicy(t *testing.T) {
 	readme, err := os.ReadFile("../../README.md")
 	if err != nil {
@@ -72,9 +73,22 @@ func TestREADMEPolicy(t *testing.T) {
 	if len(blocks) != 1 {
 		t.Fatalf("README shows %d policies, want 1", len(blocks))
 	}
-	if _, findings := policies.ParsePolicy(policies.Path("payments-debug"),
-		[]byte(blocks[0][1])); len(findings) > 0 {
+	path := policies.Path("payments-debug")
+	shown, findings := policies.ParsePolicy(path, []byte(blocks[0][1]))
+	if len(findings) > 0 {
 		t.Error(findings)
+	}
+	files, err := initOptions{Org: "acme", Cluster: "prod-eu", Approver: "bob"}.render()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		if f.path != path {
+			continue
+		}
+		if written, _ := policies.ParsePolicy(path, f.content); !reflect.DeepEqual(shown, written) {
+			t.Errorf("README shows %+v and init writes %+v", shown, written)
+		}
 	}
 }
 

@@ -37,7 +37,9 @@ When that takes too long, or GitHub is down, whoever may delete RoleBindings end
 and it never comes back:
 
   kubectl delete rolebinding -A -l app.kubernetes.io/managed-by=pullgrant                          everything
-  kubectl delete rolebinding -A -l app.kubernetes.io/managed-by=pullgrant,pullgrant.dev/request=NAME  one request`,
+  kubectl delete rolebinding -A -l app.kubernetes.io/managed-by=pullgrant,pullgrant.dev/request=NAME  one request
+
+A label has room for 63 characters: for a longer NAME --dry-run says what stands in its place.`,
 		Example: `  pullgrant revoke 20261122-alice-inc-123
   pullgrant revoke --subject alice --dry-run
   pullgrant revoke --all --cluster prod-eu`,
@@ -79,7 +81,8 @@ func revoke(ctx context.Context, w world, o revokeOptions) error {
 	}
 	wanted := policies.Wanted(policies.KindChange, "")
 	tree, err := client.Tree(ctx, "", func(path string) bool {
-		return wanted(path) || path == requests.Folder || strings.HasPrefix(path, requests.Folder+"/")
+		return wanted(path) || path == requests.Folder || strings.HasPrefix(path,
+			requests.Folder+"/")
 	})
 	if err != nil {
 		return err
@@ -101,7 +104,8 @@ func revoke(ctx context.Context, w world, o revokeOptions) error {
 		return verdict(exitFindings)
 	}
 	for _, path := range meant {
-		e := ending{client: client, path: path, by: policies.User{Login: login, ID: id, Type: "User"}}
+		e := ending{client: client, path: path, by: policies.User{Login: login, ID: id,
+			Type: "User"}}
 		e.find(ctx, w, tree, people)
 		if w.say("%s", e); o.dryRun {
 			if _, err := fmt.Fprintln(w.out, plain(path)); err != nil {

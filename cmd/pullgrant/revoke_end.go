@@ -22,7 +22,8 @@ type ending struct {
 
 // find judges the request to be ended. What GitHub does not tell this person is not known of it:
 // that keeps nobody from ending access.
-func (e *ending) find(ctx context.Context, w world, tree policies.Tree, people policies.IdentityMap) {
+func (e *ending) find(ctx context.Context, w world, tree policies.Tree,
+	people policies.IdentityMap) {
 	file := tree.Files[e.path]
 	e.decision = policies.Preview(tree, e.path, file)
 	number, _, err := e.client.Introduced(ctx, e.path, tree.Commit)
@@ -43,12 +44,14 @@ func (e *ending) find(ctx context.Context, w world, tree policies.Tree, people p
 // String says what ends: whose access, to what, and until when it lasts otherwise.
 func (e ending) String() string {
 	place, _ := requests.SplitPath(e.path)
-	g := e.decision.Grant
-	if g == nil {
-		return fmt.Sprintf("%s: it gives nothing that could be told (%s)", place.Name,
-			e.decision.Message)
+	g, name := e.decision.Grant, place.Name
+	if label := requests.LabelValue(name); label != name {
+		name += " (label " + label + ")"
 	}
-	text := fmt.Sprintf("%s: @%s as %s %s, %s", place.Name, g.Requester, g.Subject.Kind,
+	if g == nil {
+		return fmt.Sprintf("%s: it gives nothing that could be told (%s)", name, e.decision.Message)
+	}
+	text := fmt.Sprintf("%s: @%s as %s %s, %s", name, g.Requester, g.Subject.Kind,
 		g.Subject.Name, strings.Join(g.Gives(), " and "))
 	if e.decision.Outcome == policies.Allowed && !g.Window.End.IsZero() {
 		return text + ", until " + g.Window.End.String()

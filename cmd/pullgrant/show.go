@@ -14,6 +14,7 @@ import (
 type showOptions struct {
 	remote remote
 	target target
+	agent  int64 // number of the App whose comments are the agent's; 0: not known
 	output *format
 }
 
@@ -24,8 +25,9 @@ func newShowCommand(w world) *cobra.Command {
 		Short: "Show one request: what it gives, to whom, until when, and who must act",
 		Long: `Show how far a request has come and what it gives: while its pull request is open,
 while it is live, and after it ended. NAME is the request's name or file, NUMBER its pull request's.
-It is judged now, by the code of the Action and the agent; what an agent knows of its cluster alone,
-such as a changed role, is seen once the agent has acted.
+It is judged now, by the code of the Action and the agent. Whether its agent has given access is what
+the agent says on the pull request: --agent-app-id says whose comments are the agent's, nobody else
+is believed.
 
 GitHub is asked, and by name once for each open pull request: a number is faster. With --dir a
 checkout is read instead, as it stands at HEAD: it holds what is live and what has ended, but no
@@ -38,6 +40,12 @@ are missing; 1 when it is denied, or over without a ledger entry; 3 when it cann
   pullgrant show 20261122-alice-inc-123 --dir ../access -o json | jq .state`,
 		Args: arguments(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if id := w.env("PULLGRANT_AGENT_APP_ID"); id != "" &&
+				!cmd.Flags().Changed("agent-app-id") {
+				if err := cmd.Flags().Set("agent-app-id", id); err != nil {
+					return usagef(cmd, "PULLGRANT_AGENT_APP_ID: %q is no number", id)
+				}
+			}
 			var ok bool
 			switch o.target, ok = parseTarget(args[0]); {
 			case !ok:
@@ -53,6 +61,9 @@ are missing; 1 when it is denied, or over without a ledger entry; 3 when it cann
 		},
 	}
 	o.remote.flags(cmd)
+	cmd.Flags().Int64Var(&o.agent, "agent-app-id", 0,
+		"id of the agent's GitHub App, whose comment "+
+			"says whether access was given (default: $PULLGRANT_AGENT_APP_ID)")
 	o.output = outputFlag(cmd, "text", "json")
 	return cmd
 }

@@ -36,7 +36,7 @@ func (o showOptions) onGitHub(ctx context.Context, w world) (shown, error) {
 	case err != nil:
 		return shown{}, err
 	case path != "":
-		return onBranch(ctx, w, client, tree, path)
+		return o.onBranch(ctx, w, client, tree, path)
 	case t.number > 0:
 		return shown{}, fmt.Errorf("look for the request %s: pull request #%d brought it, but "+
 			"it is neither live nor in the ledger; "+
@@ -91,8 +91,8 @@ func (t target) pick(paths []string) (string, error) {
 
 // onBranch tells of the file at path, which is in tree: a request that waits for its agent or is
 // live, or one that has ended.
-func onBranch(ctx context.Context, w world, client *github.Client, tree policies.Tree,
-	path string) (shown, error) {
+func (o showOptions) onBranch(ctx context.Context, w world, client *github.Client,
+	tree policies.Tree, path string) (shown, error) {
 	file := tree.Files[path]
 	if place, ok := requests.SplitRevocationPath(path); ok {
 		r, findings := requests.ParseRevocation(path, []byte(file.Content))
@@ -118,17 +118,21 @@ func onBranch(ctx context.Context, w world, client *github.Client, tree policies
 		d := policies.Preview(base, path, file)
 		refuse(&d, policies.NoPullRequest, "commit %s brought it without a pull request, so it "+
 			"gives nothing", short(commit))
-		return stands(policies.Facts{}, d, w.now()), nil
+		return stands(policies.Facts{}, d, w.now(), ""), nil
 	}
 	f, err := client.Facts(ctx, number, w.now())
 	if err != nil {
 		return shown{}, err
 	}
 	d := policies.EvaluateMerged(f, path, file.Blob, w.now())
+	said := ""
 	if d.Outcome == policies.Allowed {
 		d.Message = "merged and approved"
+		if said, err = client.AgentSaid(ctx, number, o.agent); err != nil {
+			return shown{}, err
+		}
 	}
-	return stands(f, d, w.now()), nil
+	return stands(f, d, w.now(), said), nil
 }
 
 // inCheckout looks for the request in git's objects. Only its policy is judged: approvals are not
@@ -179,5 +183,5 @@ func (o showOptions) inCheckout(_ context.Context, w world) (shown, error) {
 		d.Grant.Window = requests.NewWindow(a.Entered.Time, d.Grant.Duration)
 		d.Message = "if its approvals hold, which a checkout cannot tell"
 	}
-	return stands(policies.Facts{}, d, w.now()), nil
+	return stands(policies.Facts{}, d, w.now(), ""), nil
 }

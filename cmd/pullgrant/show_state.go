@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/pullgrant/pullgrant/policies"
@@ -15,15 +16,26 @@ var states = map[policies.Outcome]string{
 	policies.Denied:  requests.StateDenied,
 }
 
-// stands is a request on the branch that has not ended yet, as far as the ledger tells.
-func stands(f policies.Facts, d policies.Decision, now time.Time) shown {
+// stands is a request on the branch that has not ended yet, as far as the ledger tells. said is
+// what its agent says of it: without that nobody knows that access was given.
+func stands(f policies.Facts, d policies.Decision, now time.Time, said string) shown {
 	s := shown{State: states[d.Outcome], PullRequest: f.PullRequest.Number, Decision: d, facts: f}
 	if d.Grant == nil || d.Grant.Window.End.IsZero() {
 		return s
 	}
 	end := d.Grant.Window.End
 	if left := end.Sub(now).Truncate(time.Second); left > 0 {
-		s.Message += fmt.Sprintf("; access lasts until %s, %s more", end, left)
+		switch {
+		case strings.HasPrefix(said, "Access until "):
+			s.Message += fmt.Sprintf("; its agent gave access until %s, %s more", end, left)
+		case said != "":
+			s.Message += fmt.Sprintf("; its agent says: %s; its window is open until %s, %s more",
+				said,
+				end, left)
+		default:
+			s.Message += fmt.Sprintf("; its window is open until %s, %s more, and nobody says that "+
+				"access was given", end, left)
+		}
 		return s
 	}
 	s.State = requests.StateExpired

@@ -160,7 +160,7 @@ func (c *Client) readCommits(ctx context.Context, f *policies.Facts, p snapshot)
 	}
 	f.Commits = []policies.Commit{}
 	for _, commit := range found {
-		converted := policies.Commit{SHA: commit.GetSHA(),
+		converted := policies.Commit{SHA: commit.GetSHA(), Merges: len(commit.Parents) > 1,
 			CoAuthors: coAuthors(commit.GetCommit().GetMessage())}
 		if !isName(converted.SHA) || commit.GetCommit() == nil ||
 			commit.GetCommit().Message == nil {

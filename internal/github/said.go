@@ -1,0 +1,44 @@
+package github
+
+import (
+	"context"
+	"fmt"
+	"html"
+	"net/http"
+	"strings"
+
+	"github.com/google/go-github/v60/github"
+)
+
+// AgentMarker begins the agent's one comment on a pull request. GitHub shows nothing of it.
+const AgentMarker = "<!-- pullgrant: access -->"
+
+// AgentSaid is the heading of what the agent says on a pull request, empty when it says nothing:
+// such as "Access until …". Only a comment that was made by the App with the number app is the
+// agent's: anybody can write one that looks like it, and a login can be taken over.
+func (c *Client) AgentSaid(ctx context.Context, number int, app int64) (string, error) {
+	type comment struct {
+		Body string `json:"body"`
+		App  struct {
+			ID int64 `json:"id"`
+		} `json:"performed_via_github_app"`
+	}
+	all, err := pages(func(o github.ListOptions) (page []comment, _ *github.Response, _ error) {
+		response, err := c.call(ctx, http.MethodGet, fmt.Sprintf(
+			"repos/%s/%s/issues/%d/comments?per_page=%d&page=%d", c.owner, c.repo,
+			number, o.PerPage,
+			max(o.Page, 1)), nil, &page)
+		return page, response, err
+	})
+	if err != nil {
+		return "", c.explain(err, "Pull requests: read", "list the comments on #%d", number)
+	}
+	for _, found := range all {
+		rest, ok := strings.CutPrefix(found.Body, AgentMarker)
+		if ok && app != 0 && found.App.ID == app {
+			heading, _, _ := strings.Cut(strings.TrimLeft(rest, "\r\n"), "\n")
+			return html.UnescapeString(strings.TrimSpace(strings.TrimLeft(heading, "# "))), nil
+		}
+	}
+	return "", nil
+}
