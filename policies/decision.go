@@ -83,6 +83,7 @@ const (
 	NoBackstop           Code = "NoBackstop"
 	RulesetWeakened      Code = "RulesetWeakened"
 	Paused               Code = "Paused"
+	PushRefused          Code = "PushRefused"
 	Unfenced             Code = "Unfenced"
 	OverPrivileged       Code = "OverPrivileged"
 )
@@ -90,7 +91,8 @@ const (
 // Outcome is what a refusal with this code means: Pending where a person can still meet the rule.
 func (c Code) Outcome() Outcome {
 	switch c {
-	case EvaluationError, ClockSkew, RulesetWeakened, Paused, Unfenced, OverPrivileged:
+	case EvaluationError, ClockSkew, RulesetWeakened, Paused, PushRefused, Unfenced,
+		OverPrivileged:
 		return Failed
 	case DraftPullRequest, ChangesRequested, ApprovalStale, SelfApproval, ContributorApproval,
 		BotApproval,

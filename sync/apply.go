@@ -19,8 +19,9 @@ const workers = 16
 // announceTime is how long the end of a grant waits for its cause to be noted.
 const announceTime = time.Second
 
-// apply takes the steps of a plan, kind by kind in its order. A step that does not work leaves the later ones of the same
-// grant undone, and no others; its error is kept, and what it is about is stuck.
+// apply takes the steps of a plan, kind by kind in its order. A step that does not work leaves the
+// later ones of the same grant undone, and no others; its error is kept, and what it is about is
+// stuck.
 func (p *pass) apply(ctx context.Context, steps []plan.Step) {
 	records := map[string]plan.Record{} // by path, as written last
 	for len(steps) > 0 {
@@ -29,14 +30,15 @@ func (p *pass) apply(ctx context.Context, steps []plan.Step) {
 		if n < 0 {
 			n = len(steps)
 		}
-		kind := slices.DeleteFunc(slices.Clone(steps[:n]), func(s plan.Step) bool { return p.stuck[subject(s)] })
+		kind := slices.DeleteFunc(slices.Clone(steps[:n]),
+			func(s plan.Step) bool { return p.stuck[subject(s)] })
 		steps = steps[n:]
 		for i := range kind {
 			if r, written := records[kind[i].Record.Grant.Path]; written && action != plan.Sweep {
 				kind[i].Record = r
 			}
 		}
-		if action == plan.Enter || action == plan.Discard {
+		if isEntry(plan.Step{Action: action}) {
 			p.applyEntries(ctx, kind)
 			continue
 		}
@@ -46,7 +48,8 @@ func (p *pass) apply(ctx context.Context, steps []plan.Step) {
 	}
 }
 
-// applyEach takes steps of one kind, several at a time, and returns the records of those that worked as they are then.
+// applyEach takes steps of one kind, several at a time, and returns the records of those that
+// worked as they are then.
 func (p *pass) applyEach(ctx context.Context, steps []plan.Step) map[string]plan.Record {
 	var mu gosync.Mutex
 	var group gosync.WaitGroup
@@ -116,7 +119,8 @@ func (a *Agent) step(ctx context.Context, s plan.Step) (plan.Record, error) {
 		if s.Action == plan.Sweep {
 			a.tell.forged(l)
 		}
-		log.Info("deleted", "kind", l.Kind, "namespace", l.Namespace, "name", l.Name, "cause", r.Cause)
+		log.Info("deleted", "kind", l.Kind, "namespace", l.Namespace, "name", l.Name,
+			"cause", r.Cause)
 	}
 	if s.Action == plan.Sweep {
 		return r, nil
@@ -128,8 +132,9 @@ func (a *Agent) step(ctx context.Context, s plan.Step) (plan.Record, error) {
 	return r, a.save(ctx, &r)
 }
 
-// announce notes for what cause a grant is about to end, so that a process that finds it half ended says the same. An end by
-// time can be told afterwards. Access does not last because this does not work.
+// announce notes for what cause a grant is about to end, so that a process that finds it half ended
+// says the same. An end by time can be told afterwards. Access does not last because this does not
+// work.
 func (a *Agent) announce(ctx context.Context, r *plan.Record) {
 	if r.Cause == requests.CauseExpired {
 		return
@@ -143,16 +148,22 @@ func (a *Agent) announce(ctx context.Context, r *plan.Record) {
 	}
 }
 
-// applyEntries takes the steps that are commits. They stand or fall together.
+// applyEntries takes the steps that are commits. One that cannot be done holds up no other.
 func (p *pass) applyEntries(ctx context.Context, steps []plan.Step) {
 	var entries []ledger.Entry
 	for _, s := range steps {
 		entries = append(entries, ledger.Entry{Record: s.Record, Discard: s.Action == plan.Discard})
 	}
-	if err := p.enter(ctx, entries); err != nil {
-		p.failed.add(monitor.StageLedger, err)
-		for _, s := range steps {
-			p.fail(monitor.StageLedger, s, nil)
+	failed := p.enter(ctx, entries)
+	told := map[string]bool{} // a batch fails as one
+	for _, s := range steps {
+		if err := failed[s.Record.Grant.Path]; err != nil {
+			if told[err.Error()] {
+				err = nil
+			} else {
+				told[err.Error()] = true
+			}
+			p.fail(monitor.StageLedger, s, err)
 		}
 	}
 }

@@ -15,25 +15,43 @@ import (
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/git"
 	"github.com/pullgrant/pullgrant/sync/kube"
+	"github.com/pullgrant/pullgrant/sync/monitor"
 	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
-// branch is the access repository's branch as the agent goes along it, from the head that was accepted last.
+// branch is the access repository's branch as the agent goes along it, from the head that was
+// accepted last.
 type branch struct {
 	repository *git.Repository
 	cluster    *kube.Cluster
+	metrics    *monitor.Metrics
 	log        *slog.Logger
 
 	resumed  bool   // the accepted head of earlier runs was read
 	accepted string // the head that the Lease has
 	reported string // the tip whose problems were logged
+	whole    string // why whole commits are fetched, as it was told last
+}
+
+// trustRoots are the folders and files that decide over requests.
+var trustRoots = append([]string{policies.Folder, rbac.CatalogFolder}, codeowners.Paths...)
+
+// newBranch has of the repository in memory what is read of it. The ledger's entries are not: they
+// are many, and hardly one is ever read.
+func newBranch(c Config, cluster *kube.Cluster, metrics *monitor.Metrics) *branch {
+	c.Repository.Narrow(append([]string{requests.Folder, requests.RevocationsFolder},
+		trustRoots...),
+		append([]string{requests.Folder + "/" + c.Cluster}, trustRoots...))
+	return &branch{repository: c.Repository, cluster: cluster, metrics: metrics, log: c.Logger}
 }
 
 // restart has the accepted head read anew: another replica may have moved it.
 func (b *branch) restart() { b.resumed, b.accepted = false, "" }
 
-// fetch brings the branch up to date. The first time it goes on from the head that an earlier run accepted, and after the
-// branch was rewritten from the one that a person notes there.
+// fetch brings the branch up to date. The first time it goes on from the head that an earlier run
+// accepted, and after the branch was rewritten, or has what there is no memory for, from the one
+// that a person notes there. A tip that there is no memory for is an error beside the branch as it
+// was before.
 func (b *branch) fetch(ctx context.Context) (*plan.Main, error) {
 	if !b.resumed {
 		if err := b.resume(ctx); err != nil {
@@ -42,20 +60,39 @@ func (b *branch) fetch(ctx context.Context) (*plan.Main, error) {
 		b.resumed = true
 	}
 	_, err := b.repository.Fetch(ctx)
-	if errors.Is(err, git.ErrNonFastForward) {
+	if needsPerson(err) {
 		if err := b.resume(ctx); err != nil {
 			return nil, err
 		}
 		_, err = b.repository.Fetch(ctx)
 	}
-	if errors.Is(err, git.ErrNonFastForward) {
-		return nil, fmt.Errorf("%w; look at what happened to it, then accept a commit that is on it now: "+
-			"kubectl -n %s annotate --overwrite lease %s %s=COMMIT", err, kube.Namespace, kube.LeaseName, kube.AnnotationHead)
+	b.tellWhole()
+	if needsPerson(err) {
+		err = fmt.Errorf("%w; look at what happened to it, then accept a commit that is on it now: "+
+			"kubectl -n %s annotate --overwrite lease %s %s=COMMIT", err, kube.Namespace,
+			kube.LeaseName, kube.AnnotationHead)
 	}
-	if err != nil {
+	if err != nil && (!errors.Is(err, git.ErrLimit) || b.repository.Tip() == "") {
 		return nil, err
 	}
-	return b.current(&plan.Main{})
+	main, readErr := b.current(ctx, &plan.Main{})
+	return main, errors.Join(err, readErr)
+}
+
+// needsPerson tells whether the branch may stay where it is until a person has it go on.
+func needsPerson(err error) bool {
+	return errors.Is(err, git.ErrNonFastForward) || errors.Is(err, git.ErrLimit)
+}
+
+// tellWhole tells when the git server can be asked for whole commits only.
+func (b *branch) tellWhole() {
+	whole := b.repository.Whole()
+	if whole != b.whole && whole != "" {
+		b.log.Warn("whole commits are fetched, with files that nobody reads", "event", "fetch",
+			"cluster", b.cluster.Name, "problem", whole)
+	}
+	b.whole = whole
+	b.metrics.Whole(whole)
 }
 
 // resume has the repository go on from the head on the Lease when that is not the one noted last.
@@ -66,25 +103,28 @@ func (b *branch) resume(ctx context.Context) error {
 		return err
 	}
 	if err := b.repository.Resume(head); err != nil {
-		return fmt.Errorf("the accepted head on Lease %s/%s: %w", kube.Namespace, kube.LeaseName, err)
+		return fmt.Errorf("the accepted head on Lease %s/%s: %w", kube.Namespace,
+			kube.LeaseName, err)
 	}
 	b.accepted = head
 	return nil
 }
 
-// current reads the branch in memory again when it moved, as it does with every commit of the agent's own.
-func (b *branch) current(main *plan.Main) (*plan.Main, error) {
+// current reads the branch in memory again when it moved, as it does with every commit of the
+// agent's own.
+func (b *branch) current(ctx context.Context, main *plan.Main) (*plan.Main, error) {
 	tip := b.repository.Tip()
 	if main == nil || main.Tip == tip {
 		return main, nil
 	}
-	main, problems, err := b.read(tip)
+	main, problems, err := b.read(ctx, tip)
 	if err != nil {
 		return nil, err
 	}
 	if b.reported != tip {
 		for _, problem := range problems {
-			b.log.Warn("left alone, and grants nothing", "event", "read", "cluster", b.cluster.Name, "commit", tip, "problem", problem)
+			b.log.Warn("left alone, and grants nothing", "event", "read", "cluster", b.cluster.Name,
+				"commit", tip, "problem", problem)
 		}
 		b.reported = tip
 	}
@@ -103,10 +143,11 @@ func (b *branch) accept(ctx context.Context, tip string) error {
 	return b.repository.Forget(tip)
 }
 
-// read reads the tip's requests of this cluster and the names in use. problems are files that stand where a request of
-// this cluster would and are none: they are left alone and grant nothing.
-func (b *branch) read(tip string) (main *plan.Main, problems []string, err error) {
-	entries, err := b.repository.Entries(tip, requests.Folder, requests.RevocationsFolder)
+// read reads the tip's requests of this cluster and the names in use. problems are files that stand
+// where a request of this cluster would and are none: they are left alone and grant nothing.
+func (b *branch) read(ctx context.Context, tip string) (main *plan.Main, problems []string,
+	err error) {
+	entries, err := b.repository.Entries(ctx, tip, requests.Folder, requests.RevocationsFolder)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -119,10 +160,12 @@ func (b *branch) read(tip string) (main *plan.Main, problems []string, err error
 		switch {
 		case !strings.HasPrefix(e.Path, folder):
 		case e.Fault != "":
-			problems = append(problems, fmt.Sprintf("%s is %s; a request is a plain file", requests.Quote(e.Path), e.Fault))
+			problems = append(problems, fmt.Sprintf("%s is %s; a request is a plain file",
+				requests.Quote(e.Path), e.Fault))
 		case !ok || place.Cluster != b.cluster.Name:
 			problems = append(problems,
-				fmt.Sprintf("%s is not requests/<cluster>/<policy>/<yyyymmdd>-<requester>-<slug>.yaml", requests.Quote(e.Path)))
+				fmt.Sprintf("%s is not requests/<cluster>/<policy>/<yyyymmdd>-<requester>-<slug>.yaml",
+					requests.Quote(e.Path)))
 		default:
 			main.Requests[e.Path] = e.Hash
 		}
@@ -134,20 +177,22 @@ func (b *branch) read(tip string) (main *plan.Main, problems []string, err error
 func nameOf(file string) string { return strings.TrimSuffix(path.Base(file), ".yaml") }
 
 // file reads a plain file of a commit; nil when there is none.
-func (b *branch) file(commit, path string) ([]byte, error) {
-	entries, err := b.repository.Entries(commit, path)
-	at := slices.IndexFunc(entries, func(e git.Entry) bool { return e.Path == path && e.Fault == "" })
+func (b *branch) file(ctx context.Context, commit, path string) ([]byte, error) {
+	entries, err := b.repository.Entries(ctx, commit, path)
+	at := slices.IndexFunc(entries, func(e git.Entry) bool {
+		return e.Path == path &&
+			e.Fault == ""
+	})
 	if err != nil || at < 0 {
 		return nil, err
 	}
-	return b.repository.Blob(entries[at].Hash)
+	return b.repository.Blob(ctx, entries[at].Hash)
 }
 
 // tree reads what a request at file is judged by.
-func (b *branch) tree(tip, file string) (policies.Tree, error) {
+func (b *branch) tree(ctx context.Context, tip, file string) (policies.Tree, error) {
 	tree := policies.Tree{Commit: tip, Files: map[string]policies.TreeFile{}}
-	folders := append([]string{policies.Folder, rbac.CatalogFolder}, codeowners.Paths...)
-	entries, err := b.repository.Entries(tip, folders...)
+	entries, err := b.repository.Entries(ctx, tip, trustRoots...)
 	if err != nil {
 		return tree, err
 	}
@@ -159,7 +204,7 @@ func (b *branch) tree(tip, file string) (policies.Tree, error) {
 		var data []byte
 		size := int64(0)
 		if e.Fault == "" {
-			data, err = b.repository.Blob(e.Hash)
+			data, err = b.repository.Blob(ctx, e.Hash)
 			if errors.Is(err, git.ErrTooLarge) {
 				size = policies.MaxFileSize + 1
 			} else if err != nil {

@@ -2,6 +2,7 @@ package sync
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,57 +13,143 @@ import (
 	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
-// maxBatch bounds the grants that one commit enters into the ledger, so that its message stays readable.
+// maxBatch bounds the grants that one commit enters into the ledger, so that its message stays
+// readable.
 const maxBatch = 100
 
-// enter writes ended grants into the ledger and takes their request files off the branch, in one commit for each batch.
-// What is done already is left alone, so that it may be repeated, by anybody.
-func (a *Agent) enter(ctx context.Context, entries []ledger.Entry) error {
-	for batch := range slices.Chunk(entries, maxBatch) {
-		commit, err := a.branch.repository.Commit(ctx, func(tip string) (git.Change, error) { return a.change(tip, batch) })
-		if err != nil {
-			return fmt.Errorf("writing the ledger: %w", err)
-		}
-		for _, e := range batch {
-			event, cause := plan.Enter, e.Record.Cause
-			if e.Discard {
-				event, cause = plan.Discard, requests.CauseDenied
-			}
-			a.log.Info("off the branch", "event", string(event), "request", e.Record.Grant.Name, "cluster", a.cluster.Name,
-				"cause", cause, "code", e.Record.Code, "commit", commit)
-			a.tell.end(e, commit)
-			if !e.Discard {
-				a.withdrawals.done(e.Record.Grant.Path, commit)
-			}
+// waitingEntry is an ended grant that the ledger could not be given.
+type waitingEntry struct {
+	again retry
+	own   bool // others were entered since, so that it is this one that cannot be
+}
+
+// enter writes ended grants into the ledger and takes their request files off the branch, in one
+// commit for each batch. What is done already is left alone, so that it may be repeated, by
+// anybody. It returns, by path, why some were not entered: one that cannot be holds up no other,
+// and is tried again with growing pauses. While the server refuses pushes, one grant alone is tried
+// at a time.
+func (a *Agent) enter(ctx context.Context, entries []ledger.Entry) map[string]error {
+	failed := map[string]error{}
+	now := a.clocks.wall()
+	var due []ledger.Entry
+	for _, e := range entries {
+		path := e.Record.Grant.Path
+		if again := a.entering[path].again; again.due(now) {
+			due = append(due, e)
+		} else {
+			failed[path] = fmt.Errorf("writing the ledger: %s could not be entered; it is tried "+
+				"again at %s",
+				e.Record.Grant.Name, requests.At(again.next))
 		}
 	}
-	return nil
+	size := maxBatch
+	if a.gate.refused != "" {
+		size = 1
+	}
+	for batch := range slices.Chunk(due, size) {
+		a.enterBatch(ctx, batch, failed)
+	}
+	return failed
+}
+
+// enterBatch enters a batch, or what of it can be.
+func (a *Agent) enterBatch(ctx context.Context, batch []ledger.Entry, failed map[string]error) {
+	now := a.clocks.wall()
+	var commit string
+	err := fmt.Errorf("the server refuses pushes; it is tried again at %s",
+		requests.At(a.gate.push.next))
+	tried := a.gate.push.due(now)
+	if tried {
+		commit, err = a.branch.repository.Commit(ctx, func(tip string) (git.Change, error) {
+			return a.change(ctx, tip, batch)
+		})
+	}
+	alone := len(batch) == 1
+	switch {
+	case err == nil:
+		a.entered(batch, commit)
+		return
+	case !alone && errors.Is(err, git.ErrChange):
+		a.enterBatch(ctx, batch[:len(batch)/2], failed)
+		a.enterBatch(ctx, batch[len(batch)/2:], failed)
+		return
+	}
+	for _, e := range batch {
+		failed[e.Record.Grant.Path] = fmt.Errorf("writing the ledger: %w", err)
+	}
+	if !tried {
+		return
+	}
+	first := batch[0].Record.Grant.Path
+	wait := a.entering[first]
+	if !alone || !wait.own {
+		a.gate.pushed(err)
+	}
+	if alone && (errors.Is(err, git.ErrChange) || wait.own) {
+		if wait.again.pause == 0 {
+			a.tell.unentered(batch[0], err)
+		}
+		wait.own = true
+	}
+	if alone && (wait.own || errors.Is(err, git.ErrRefused)) {
+		wait.again.later(now)
+		a.entering[first] = wait
+	}
+}
+
+// entered tells of a batch that is in the ledger.
+func (a *Agent) entered(batch []ledger.Entry, commit string) {
+	a.gate.pushed(nil)
+	for _, e := range batch {
+		delete(a.entering, e.Record.Grant.Path)
+		event, cause := plan.Enter, e.Record.Cause
+		if e.Discard {
+			event, cause = plan.Discard, requests.CauseDenied
+		}
+		a.log.Info("off the branch", "event", string(event), "request", e.Record.Grant.Name,
+			"cluster", a.cluster.Name,
+			"cause", cause, "code", e.Record.Code, "commit", commit)
+		a.tell.end(e, commit)
+		if !e.Discard {
+			a.withdrawals.done(e.Record.Grant.Path, commit)
+		}
+	}
+	for path, wait := range a.entering {
+		wait.own = true
+		a.entering[path] = wait
+	}
 }
 
 // change is what is left to be done on a tip.
-func (a *Agent) change(tip string, batch []ledger.Entry) (git.Change, error) {
+func (a *Agent) change(ctx context.Context, tip string, batch []ledger.Entry) (git.Change, error) {
 	at := a.clocks.now()
 	person := git.Person{Name: "pullgrant", Email: "pullgrant@" + a.cluster.Name + ".invalid"}
-	change := git.Change{Put: map[string][]byte{}, Author: person, Committer: person, When: at, Sign: a.signer}
+	change := git.Change{Put: map[string][]byte{}, Author: person, Committer: person, When: at,
+		Sign: a.signer}
 	var left []ledger.Entry
 	for _, e := range batch {
 		g := e.Record.Grant
 		path := requests.RevocationPath(a.cluster.Name, g.Name)
 		facts := requests.FactsPath(path)
-		there, err := a.branch.repository.Entries(tip, g.Path, path, facts)
+		there, err := a.branch.repository.Entries(ctx, tip, g.Path, path, facts)
 		if err != nil {
 			return change, err
 		}
-		asked := slices.ContainsFunc(there, func(f git.Entry) bool { return f.Path == g.Path && f.Fault == "" })
-		entered := e.Discard || slices.ContainsFunc(there, func(f git.Entry) bool { return f.Path == path })
+		asked := slices.ContainsFunc(there, func(f git.Entry) bool {
+			return f.Path == g.Path &&
+				f.Fault == ""
+		})
+		entered := e.Discard || slices.ContainsFunc(there,
+			func(f git.Entry) bool { return f.Path == path })
 		if asked {
 			change.Remove = append(change.Remove, g.Path)
 		}
 		if !entered {
 			if change.Put[path], err = ledger.Revocation(e.Record).Marshal(); err != nil {
-				return change, err
+				return change, fmt.Errorf("%w: %s: %w", git.ErrChange, path, err)
 			}
-			blocked := slices.ContainsFunc(there, func(f git.Entry) bool { // by a folder or a link, which no file replaces
+			// by a folder or a link, which no file replaces
+			blocked := slices.ContainsFunc(there, func(f git.Entry) bool {
 				return f.Path == facts && f.Fault != "" || strings.HasPrefix(f.Path, facts+"/")
 			})
 			if len(e.Record.Facts) > 0 && !blocked {

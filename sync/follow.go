@@ -14,9 +14,9 @@ import (
 	"github.com/pullgrant/pullgrant/sync/git"
 )
 
-// follow proves every change of a file that decides, commit by commit up to the tip, as soon as it is there: then those
-// who approved it can still be asked about. What cannot be had from GitHub is tried again, and nothing is granted until
-// then. save keeps what was found.
+// follow proves every change of a file that decides, commit by commit up to the tip, as soon as it
+// is there: then those who approved it can still be asked about. What cannot be had from GitHub is
+// tried again, and nothing is granted until then. save keeps what was found.
 func (v *prover) follow(ctx context.Context, tip string, save bool) error {
 	if v.github == nil {
 		return nil // nothing is proven on this evidence
@@ -32,7 +32,8 @@ func (v *prover) follow(ctx context.Context, tip string, save bool) error {
 		return nil
 	}
 	if !v.following.due(v.clocks.wall()) {
-		return fmt.Errorf("who approved the policies is not known yet; it is tried again at %s", requests.At(v.following.next))
+		return fmt.Errorf("who approved the policies is not known yet; it is tried again at %s",
+			requests.At(v.following.next))
 	}
 	before := v.trust.head
 	err := v.followTo(ctx, tip)
@@ -56,7 +57,7 @@ func (v *prover) followTo(ctx context.Context, tip string) error {
 	var line []git.Commit
 	err := git.ErrNotOnLine
 	if t.head != "" {
-		_, line, err = v.branch.repository.History(ctx, tip, t.head)
+		_, line, err = v.branch.repository.History(ctx, tip, t.head, trustRoots...)
 	}
 	if errors.Is(err, git.ErrNotOnLine) { // the first time, or the branch was rewritten and a person accepted that
 		line, err = v.begin(ctx, tip)
@@ -65,20 +66,26 @@ func (v *prover) followTo(ctx context.Context, tip string) error {
 		return err
 	}
 	for i, c := range line {
-		if c.TooMany {
-			return fmt.Errorf("commit %s changes more files than can be compared; look at it, then begin after it with --trust-root", c.Hash)
+		if c.TooMany { // what it did to them is a part of what the next commit did
+			continue
 		}
 		if !decides(c) {
 			t.head = c.Hash
 			continue
 		}
-		number, d := v.proveChange(ctx, c)
+		whole, err := v.branch.repository.Complete(ctx, c)
+		if err != nil {
+			return err
+		}
+		whole.Changes = append(whole.Changes, c.Changes...)
+		number, d := v.proveChange(ctx, whole)
 		missing := d.Code == policies.NoPullRequest
 		if d = v.bear(ctx, c.Hash, d); missing && d.Outcome == policies.Failed {
 			v.lookAhead(ctx, line[i+1:])
 		}
 		if d.Outcome == policies.Failed {
-			return fmt.Errorf("commit %s: %s; when that does not pass, look at it and begin after it with --trust-root", c.Hash, d.Message)
+			return fmt.Errorf("commit %s: %s; when that does not pass, look at it and begin "+
+				"after it with --trust-root", c.Hash, d.Message)
 		}
 		found := version{Commit: c.Hash, Pull: number}
 		if d.Outcome != policies.Allowed {
@@ -95,10 +102,17 @@ func (v *prover) followTo(ctx context.Context, tip string) error {
 		t.head = c.Hash
 		level, message := slog.LevelInfo, "a change of policies is proven"
 		if !found.proven() {
-			level, message = slog.LevelError, "a change of policies is not proven; every request judged with it is refused"
+			level, message = slog.LevelError, "a change of policies is not proven; every "+
+				"request judged with it is refused"
 		}
-		v.log.Log(ctx, level, message, "event", "trust", "cluster", v.cluster.Name, "commit", c.Hash, "pull_request", number,
+		v.log.Log(ctx, level, message, "event", "trust", "cluster", v.cluster.Name, "commit",
+			c.Hash, "pull_request", number,
 			"files", strings.Join(paths, " "), "code", string(found.Code), "message", found.Problem)
+	}
+	if n := len(line); n > 0 && t.head != line[n-1].Hash {
+		return fmt.Errorf("commit %s changes more policies than can be compared; look at it, "+
+			"then begin after it with --trust-root",
+			line[n-1].Hash)
 	}
 	return nil
 }
@@ -133,23 +147,26 @@ func (v *prover) lookAhead(ctx context.Context, line []git.Commit) {
 
 // begin takes the files of the root as given, and returns the commits after it.
 func (v *prover) begin(ctx context.Context, tip string) ([]git.Commit, error) {
-	root, line, err := v.branch.repository.History(ctx, tip, v.root)
+	root, line, err := v.branch.repository.History(ctx, tip, v.root, trustRoots...)
 	if errors.Is(err, git.ErrNotOnLine) {
-		return nil, fmt.Errorf("the commit %s of --trust-root is not on the branch's first-parent line; name one that is", v.root)
+		return nil, fmt.Errorf("the commit %s of --trust-root is not on the branch's "+
+			"first-parent line; name one that is", v.root)
 	}
 	if errors.Is(err, git.ErrNotInMemory) {
-		return nil, fmt.Errorf("the branch has more than %d commits; begin later, with --trust-root: %w", git.MaxDepth, err)
+		return nil, fmt.Errorf("the branch has more than %d commits; begin later, with "+
+			"--trust-root: %w", git.MaxDepth, err)
 	}
 	if err != nil {
 		return nil, err
 	}
-	entries, err := v.branch.repository.Entries(root)
+	entries, err := v.branch.repository.Entries(ctx, root, trustRoots...)
 	if err != nil {
 		return nil, err
 	}
 	v.trust.root, v.trust.head = root, root
 	v.trust.give(entries)
-	v.log.Info("the policies of this commit are taken as given", "event", "trust", "cluster", v.cluster.Name, "commit", root)
+	v.log.Info("the policies of this commit are taken as given", "event", "trust", "cluster",
+		v.cluster.Name, "commit", root)
 	return line, nil
 }
 
@@ -157,6 +174,10 @@ func (v *prover) begin(ctx context.Context, tip string) ([]git.Commit, error) {
 func (v *prover) proveChange(ctx context.Context, c git.Commit) (number int, d policies.Decision) {
 	ctx, cancel := context.WithTimeout(ctx, proveTimeout)
 	defer cancel()
+	if c.TooMany {
+		return 0, policies.Refuse(policies.PolicyUnproven,
+			"it changes more files than can be compared")
+	}
 	number, err := v.github.MergedAs(ctx, c.Hash)
 	if err != nil {
 		return 0, policies.Refuse(policies.EvaluationError, "%v", err)
@@ -169,7 +190,8 @@ func (v *prover) proveChange(ctx context.Context, c git.Commit) (number int, d p
 		return number, policies.Refuse(policies.EvaluationError, "%v", err)
 	}
 	if facts.Merge == nil {
-		return number, policies.Refuse(policies.EvaluationError, "pull request #%d is merged, and then it is not", number)
+		return number, policies.Refuse(policies.EvaluationError, "pull request #%d is merged, "+
+			"and then it is not", number)
 	}
 	tree := facts.Merge.FirstParent
 	if instead := v.trust.instead(); len(instead) > 0 {
@@ -187,9 +209,10 @@ func (v *prover) proveChange(ctx context.Context, c git.Commit) (number int, d p
 	return number, policies.EvaluateChange(tree, facts, c.Hash, changed, v.clocks.now())
 }
 
-// refuseUnproven refuses a request that is allowed when what it was judged with, at its merge or now, is not proven. merged is the
-// commit that brought it.
-func (v *prover) refuseUnproven(d policies.Decision, tip string, merged git.Commit, f policies.Facts) policies.Decision {
+// refuseUnproven refuses a request that is allowed when what it was judged with, at its merge or
+// now, is not proven. merged is the commit that brought it.
+func (v *prover) refuseUnproven(d policies.Decision, tip string, merged git.Commit,
+	f policies.Facts) policies.Decision {
 	if d.Outcome != policies.Allowed {
 		return d
 	}
@@ -200,7 +223,8 @@ func (v *prover) refuseUnproven(d policies.Decision, tip string, merged git.Comm
 	return d.Refused(code, "%s", problem)
 }
 
-func (v *prover) unproven(tip, path string, merged git.Commit, f policies.Facts) (policies.Code, string) {
+func (v *prover) unproven(tip, path string, merged git.Commit, f policies.Facts) (policies.Code,
+	string) {
 	if v.trust == nil || v.trust.head != tip {
 		return policies.EvaluationError, "who approved the policies is not known yet"
 	}
@@ -209,7 +233,9 @@ func (v *prover) unproven(tip, path string, merged git.Commit, f policies.Facts)
 		return code, problem
 	}
 	if len(merged.Parents) == 0 || f.Merge.FirstParent.Commit != merged.Parents[0] {
-		return policies.EvaluationError, fmt.Sprintf("GitHub has another parent of commit %s than git", merged.Hash)
+		return policies.EvaluationError,
+			fmt.Sprintf("GitHub has another parent of commit %s than git",
+				merged.Hash)
 	}
 	later, err := v.branch.repository.After(tip, merged.Parents[0])
 	if err != nil {

@@ -12,37 +12,55 @@ import (
 	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
+// need is what of the branch a stage goes by.
+type need int
+
+const (
+	nothing need = iota
+	anyTip       // as it was when it was read last: that ends and records, and grants nothing
+	theTip
+)
+
 // pass is one look at cluster and branch, and what follows from it.
 type pass struct {
 	*Agent
 	main   *plan.Main      // nil until it was fetched
+	knows  need            // of the branch
 	world  plan.World      // as it was looked at last
 	stuck  map[string]bool // what a step did not work for: it is left alone until the next pass
 	failed failures
 }
 
-// pass takes one, and returns what did not work. It ends what the cluster alone says is over before anything that waits
-// for a network beyond it; then it fetches the branch, ends and records what that says; then it judges what is new,
-// policies before requests. A stage does what it can, and the next ones follow, unless they would go by what is not known.
+// pass takes one, and returns what did not work. It ends what the cluster alone says is over before
+// anything that waits for a network beyond it; then it fetches the branch, ends and records what
+// that says; then it judges what is new, policies before requests. A stage does what it can, and
+// the next ones follow, unless they would go by what is not known.
 func (a *Agent) pass(ctx context.Context) failures {
 	p := &pass{Agent: a}
 	for _, s := range []struct {
 		stage monitor.Stage
+		needs need
 		vital bool // without it nothing that comes after can be done
 		do    func(context.Context) error
 	}{
-		{monitor.StageRead, false, p.endDue},
-		{monitor.StageRead, false, a.gate.readPaused},
-		{monitor.StageRead, false, a.gate.testLimits},
-		{monitor.StageClock, false, p.readClock},
-		{monitor.StageGit, true, p.fetch},
-		{monitor.StageRead, true, p.endAndRecord},
-		{monitor.StageApply, false, func(ctx context.Context) error { return a.askGitHub(ctx, p.world) }},
-		{monitor.StageRead, true, p.endWithdrawn},
-		{monitor.StagePolicies, false, p.provePolicies},
-		{monitor.StageRead, true, p.judge},
-		{monitor.StageApply, false, p.accept},
+		{monitor.StageRead, nothing, false, p.endDue},
+		{monitor.StageRead, nothing, false, a.gate.readPaused},
+		{monitor.StageRead, nothing, false, a.gate.testLimits},
+		{monitor.StageClock, nothing, false, p.readClock},
+		{monitor.StageGit, nothing, false, p.fetch},
+		{monitor.StageRead, anyTip, true, p.endAndRecord},
+		{monitor.StageApply, anyTip, false, func(ctx context.Context) error {
+			return a.askGitHub(ctx,
+				p.world)
+		}},
+		{monitor.StageRead, anyTip, true, p.endWithdrawn},
+		{monitor.StagePolicies, theTip, false, p.provePolicies},
+		{monitor.StageRead, theTip, true, p.judge},
+		{monitor.StageApply, theTip, false, p.accept},
 	} {
+		if s.needs > p.knows {
+			break
+		}
 		err := s.do(ctx)
 		p.failed.add(s.stage, err)
 		if err != nil && s.vital {
@@ -64,7 +82,8 @@ func (p *pass) endDue(ctx context.Context) error {
 	return nil
 }
 
-// readClock asks GitHub for its time while that was too far off: without a request it tells it to nobody.
+// readClock asks GitHub for its time while that was too far off: without a request it tells it to
+// nobody.
 func (p *pass) readClock(ctx context.Context) error {
 	if _, hub := p.clocks.skews(); beyond(hub) == 0 {
 		return nil
@@ -77,21 +96,28 @@ func (p *pass) fetch(ctx context.Context) (err error) {
 	if err == nil || errors.Is(err, git.ErrNonFastForward) { // otherwise nobody knows
 		p.gate.rewritten = err != nil
 	}
-	if err != nil {
+	switch {
+	case err == nil:
+		p.knows = theTip
+	case p.main != nil:
+		p.knows = anyTip
+		return fmt.Errorf("the branch is taken as it was, nothing is granted: %w", err)
+	default:
 		return fmt.Errorf("nothing is granted or recorded, expiry goes on: %w", err)
 	}
 	return nil
 }
 
-// endAndRecord ends and records what the branch says. What could not be ended a moment ago is tried again.
+// endAndRecord ends and records what the branch says. What could not be ended a moment ago is tried
+// again.
 func (p *pass) endAndRecord(ctx context.Context) error {
 	p.stuck = nil
 	return p.converge(ctx, nil)
 }
 
-// askGitHub asks for what can change a plan beside the branch: whether GitHub's rules still protect that, and which
-// withdrawals are open. It is asked once nothing waits to be taken away. An answer that cannot be had ends and grants
-// nothing; it is asked for again.
+// askGitHub asks for what can change a plan beside the branch: whether GitHub's rules still protect
+// that, and which withdrawals are open. It is asked once nothing waits to be taken away. An answer
+// that cannot be had ends and grants nothing; it is asked for again.
 func (a *Agent) askGitHub(ctx context.Context, w plan.World) error {
 	if a.github == nil {
 		return nil
@@ -101,16 +127,18 @@ func (a *Agent) askGitHub(ctx context.Context, w plan.World) error {
 	return errors.Join(a.withdrawals.find(ctx, w), a.gate.readRules(ctx))
 }
 
-// endWithdrawn plans again when GitHub told otherwise than was planned for, and tells what came of it.
+// endWithdrawn plans again when GitHub told otherwise than was planned for, and tells what came of
+// it.
 func (p *pass) endWithdrawn(ctx context.Context) error {
 	w := p.world
-	if !maps.Equal(w.Withdrawn, p.withdrawals.causes(w)) || (len(w.Stopped) == 0) != (len(p.gate.stops()) == 0) {
+	if !maps.Equal(w.Withdrawn, p.withdrawals.causes(w)) ||
+		(len(w.Stopped) == 0) != (len(p.gate.stops()) == 0) {
 		if err := p.converge(ctx, nil); err != nil {
 			return err
 		}
 	}
 	p.tell.grants(p.world)
-	p.withdrawals.closeDone(p.main)
+	p.withdrawals.closeDone(ctx, p.main)
 	return nil
 }
 
@@ -132,22 +160,25 @@ func (p *pass) judge(ctx context.Context) error {
 	p.prover.release(p.world)
 	p.tell.grants(p.world)
 	for _, path := range slices.Sorted(maps.Keys(p.prover.waiting)) {
-		p.failed.add(monitor.StageRequests, fmt.Errorf("%s waits: %s", path, proofs[path].Decision.Message))
+		p.failed.add(monitor.StageRequests, fmt.Errorf("%s waits: %s", path,
+			proofs[path].Decision.Message))
 	}
 	return nil
 }
 
-// accept has the next run go on from the tip. Not while a request waits to be judged: its history is still needed. Nor
-// while a policy waits, which the next pass reports.
+// accept has the next run go on from the tip. Not while a request waits to be judged: its history
+// is still needed. Nor while a policy waits, which the next pass reports.
 func (p *pass) accept(ctx context.Context) error {
-	if tip := p.branch.repository.Tip(); len(p.prover.waiting) == 0 && p.prover.follow(ctx, tip, true) == nil {
+	if tip := p.branch.repository.Tip(); len(p.prover.waiting) == 0 && p.prover.follow(ctx, tip,
+		true) == nil {
 		return p.branch.accept(ctx, tip)
 	}
 	return nil
 }
 
-// converge plans and applies until a plan is empty, which the second one is unless something got in between. What a step
-// did not work for is kept among the failures and left alone from then on. An error says that the world is not known.
+// converge plans and applies until a plan is empty, which the second one is unless something got in
+// between. What a step did not work for is kept among the failures and left alone from then on. An
+// error says that the world is not known.
 func (p *pass) converge(ctx context.Context, proofs map[string]plan.Proof) (err error) {
 	const most = 4
 	for range most {
@@ -169,12 +200,13 @@ func (p *pass) converge(ctx context.Context, proofs map[string]plan.Proof) (err 
 			return nil
 		}
 		p.apply(ctx, steps)
-		if p.main, err = p.branch.current(p.main); err != nil {
+		if p.main, err = p.branch.current(ctx, p.main); err != nil {
 			return err
 		}
 	}
 	p.failed.add(monitor.StageApply,
-		fmt.Errorf("the cluster does not settle after %d plans; it changes faster than they are applied", most))
+		fmt.Errorf("the cluster does not settle after %d plans; it changes faster than they are applied",
+			most))
 	p.world.Main = p.main
 	return nil
 }
@@ -183,8 +215,15 @@ func takesAway(s plan.Step) bool { return s.Action == plan.End || s.Action == pl
 
 // steps are those of a plan, but for what is stuck.
 func (p *pass) steps() []plan.Step {
-	return slices.DeleteFunc(plan.Make(p.clocks.now(), p.world), func(s plan.Step) bool { return p.stuck[subject(s)] })
+	all := plan.Make(p.clocks.now(), p.world)
+	if p.main != nil && !slices.ContainsFunc(all, isEntry) {
+		p.gate.pushed(nil)
+		clear(p.entering)
+	}
+	return slices.DeleteFunc(all, func(s plan.Step) bool { return p.stuck[subject(s)] })
 }
+
+func isEntry(s plan.Step) bool { return s.Action == plan.Enter || s.Action == plan.Discard }
 
 // subject is what a step is about: the path of a request or, of what no grant explains, the UID.
 func subject(s plan.Step) string {
@@ -194,7 +233,8 @@ func subject(s plan.Step) string {
 	return s.Record.Grant.Path
 }
 
-// observe looks at the cluster, and has the expirer know every deadline that a record adds to those of the bindings.
+// observe looks at the cluster, and has the expirer know every deadline that a record adds to those
+// of the bindings.
 func (a *Agent) observe(ctx context.Context, main *plan.Main) (plan.World, error) {
 	gone := a.expirer.Gone() // before the lists: what is gone here is gone there
 	w, unreadable, err := a.cluster.Observe(ctx)
@@ -202,12 +242,14 @@ func (a *Agent) observe(ctx context.Context, main *plan.Main) (plan.World, error
 		return w, err
 	}
 	for _, err := range unreadable {
-		a.log.Error("a record cannot be read", "event", "observe", "cluster", a.cluster.Name, "error", err.Error())
+		a.log.Error("a record cannot be read", "event", "observe", "cluster", a.cluster.Name,
+			"error", err.Error())
 	}
 	for _, r := range w.Records {
 		for _, o := range r.Objects {
 			if r.Phase != plan.Ended && o.UID != "" && o.IsBinding() {
-				l := plan.Live{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, UID: o.UID, Content: o.Content}
+				l := plan.Live{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, UID: o.UID,
+					Content: o.Content}
 				a.expirer.Watch(l, r.Grant.Window.End.Time)
 			}
 		}

@@ -2,6 +2,7 @@ package git
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -12,13 +13,15 @@ import (
 	"github.com/go-git/go-git/v5/plumbing"
 )
 
-// Person is who a commit names as its author or committer. Both are claims: anybody can write anything there.
+// Person is who a commit names as its author or committer. Both are claims: anybody can write
+// anything there.
 type Person struct {
 	Name, Email string
 	When        time.Time // UTC, to the second; zero when the commit's own cannot be read
 }
 
-// Commit is one commit of the branch's first-parent line, with what it changed against its first parent.
+// Commit is one commit of the branch's first-parent line, with what it changed against its first
+// parent.
 type Commit struct {
 	Hash      string
 	Tree      string
@@ -29,43 +32,71 @@ type Commit struct {
 	Raw       []byte // the object as stored, which is what signatures cover
 	// Changes are the paths that differ from the first parent, in order of path within each folder.
 	Changes []PathChange
-	// TooMany says that more differs than can be listed, and Changes is cut: nothing may be concluded from it but refusal.
+	// TooMany says that more differs than can be listed, or than there is memory for, and Changes
+	// is cut: nothing may be concluded from it but refusal.
 	TooMany bool
 }
 
-// Commits lists the first-parent line from old (exclusive) to new, oldest first (rule R44), each with the changes below
-// the given paths (none: every path). Both commits must be in memory: between the commit of Resume, or the first tip, and
-// the tip; else the error is ErrNotInMemory.
-func (r *Repository) Commits(old, new string, paths ...string) ([]Commit, error) {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	s := r.view()
+// Commits lists the first-parent line from old (exclusive) to new, oldest first (rule R44), each
+// with the changes below the given paths (none: every path). Both commits must be in memory:
+// between the commit of Resume, or the first tip, and the tip; else the error is ErrNotInMemory.
+// Their trees are fetched where they are not. One that has TooMany is passed over: the next one has
+// the changes since the one before it.
+func (r *Repository) Commits(ctx context.Context, old, new string, paths ...string) ([]Commit,
+	error) {
 	from, to := plumbing.NewHash(old), plumbing.NewHash(new)
-	line, _, err := s.between(from, to, MaxDepth)
+	r.mu.RLock()
+	line, _, err := r.view().between(from, to, MaxDepth)
+	r.mu.RUnlock()
 	if err != nil {
 		return nil, fmt.Errorf("following %s: %w", clean(new), err)
 	}
 	if line == nil && from != to {
-		return nil, fmt.Errorf("following %s back to %s: %w", clean(new), clean(old), ErrNotInMemory)
+		return nil, fmt.Errorf("following %s back to %s: %w", clean(new), clean(old),
+			ErrNotInMemory)
 	}
-	before, err := s.commit(from)
+	before, err := r.commit(r.over(), from)
 	if err != nil {
 		return nil, fmt.Errorf("following %s back to %s: %w", new, clean(old), err)
 	}
 	slices.Reverse(line)
 	out := make([]Commit, 0, len(line))
-	for _, h := range line {
-		c, err := s.commit(h)
-		if err != nil {
+	for part := range slices.Chunk(line, atOnce) {
+		s := r.over()
+		wants := append(part, plumbing.NewHash(before.Hash))
+		if _, err := r.trees(ctx, nil, s, onlyTrees, to, wants...); err != nil {
 			return nil, err
 		}
-		if err := s.compare(&c, before, paths...); err != nil {
-			return nil, err
+		for _, h := range part {
+			c, err := r.commit(s, h)
+			if err != nil {
+				return nil, err
+			}
+			if err := r.compare(ctx, s, &c, before, paths...); err != nil {
+				return nil, err
+			}
+			out = append(out, c)
+			if !c.TooMany {
+				before = c
+			}
 		}
-		out = append(out, c)
-		before = c
 	}
 	return out, nil
+}
+
+// Complete gives a commit that is in memory, and its first parent too, with all its changes.
+func (r *Repository) Complete(ctx context.Context, c Commit) (Commit, error) {
+	s := r.over()
+	before, err := r.commit(s, plumbing.NewHash(c.Parents[0]))
+	if err != nil {
+		return c, err
+	}
+	_, err = r.trees(ctx, nil, s, onlyTrees, plumbing.NewHash(r.Tip()),
+		hashes([]Commit{before, c})...)
+	if err != nil {
+		return c, err
+	}
+	return c, r.compare(ctx, s, &c, before)
 }
 
 // compare fills in what a commit changed below the paths, none meaning everything.
@@ -93,8 +124,9 @@ func (s *objects) commit(h plumbing.Hash) (Commit, error) {
 	return c, nil
 }
 
-// parseCommit reads a commit object in the one order of headers that git writes. go-git also takes others, and two
-// readers that disagree about a commit's tree or parents are what CVE-2026-45022 and CVE-2026-44309 are about.
+// parseCommit reads a commit object in the one order of headers that git writes. go-git also takes
+// others, and two readers that disagree about a commit's tree or parents are what CVE-2026-45022
+// and CVE-2026-44309 are about.
 func parseCommit(raw []byte) (Commit, error) {
 	malformed := func(what string) (Commit, error) {
 		return Commit{}, fmt.Errorf("the commit object is malformed: %s", what)
@@ -149,7 +181,8 @@ func parseCommit(raw []byte) (Commit, error) {
 	return c, nil
 }
 
-// parsePerson reads "Name <email> seconds zone". What cannot be read stays empty, as git itself is lenient here.
+// parsePerson reads "Name <email> seconds zone". What cannot be read stays empty, as git itself is
+// lenient here.
 func parsePerson(s string) Person {
 	s = strings.ToValidUTF8(s, "\uFFFD")
 	var p Person

@@ -2,7 +2,6 @@ package git
 
 import (
 	"bytes"
-	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -14,7 +13,8 @@ import (
 	"github.com/go-git/go-git/v5/storage/memory"
 )
 
-// ErrNotInMemory says that an object is not in memory: it is older than what was fetched, or was forgotten.
+// ErrNotInMemory says that an object is not in memory: it is older than what was fetched, or was
+// forgotten.
 var ErrNotInMemory = errors.New("not among the commits in memory")
 
 // objects are git objects: what one fetch or one commit adds, over those that are there already.
@@ -23,37 +23,14 @@ type objects struct {
 	below storer.EncodedObjectStorer
 }
 
-// EncodedObject looks at the new objects, then at the old ones, which deltas of a thin pack build on.
-func (s *objects) EncodedObject(t plumbing.ObjectType, h plumbing.Hash) (plumbing.EncodedObject, error) {
+// EncodedObject looks at the new objects, then at the old ones, which deltas of a thin pack build
+// on.
+func (s *objects) EncodedObject(t plumbing.ObjectType, h plumbing.Hash) (plumbing.EncodedObject,
+	error) {
 	if o, err := s.Storage.EncodedObject(t, h); err == nil {
 		return o, nil
 	}
 	return s.below.EncodedObject(t, h)
-}
-
-// download fetches commit and what it needs beyond have, unpacked beside the store.
-func (r *Repository) download(ctx context.Context, c *conn, commit, have plumbing.Hash, depth int) (*objects, error) {
-	f := fetchRequest{want: commit, have: have, depth: depth, thin: !have.IsZero()}
-	if r.caps.filter {
-		f.filter = maxBlob + 1 // git leaves out what is as large as the limit
-	}
-	for {
-		pack, err := c.fetch(ctx, f, r.limits.pack)
-		if err != nil {
-			return nil, err
-		}
-		s := &objects{Storage: memory.NewStorage(), below: r.store}
-		err = s.unpack(pack, r.limits)
-		if err == nil {
-			return s, nil
-		}
-		// The server does not know that an earlier answer left a large blob out, and may build a delta on it.
-		if f.thin && (errors.Is(err, plumbing.ErrObjectNotFound) || errors.Is(err, packfile.ErrReferenceDeltaNotFound)) {
-			f.thin = false
-			continue
-		}
-		return nil, fmt.Errorf("unpacking %s from %s: %w", commit, c.url, err)
-	}
 }
 
 // unpack adds a pack's objects; the parser computes the hash of each from its content.
@@ -69,8 +46,9 @@ func (s *objects) unpack(pack []byte, l limits) error {
 	return err
 }
 
-// measure reads through a pack before any of it is built, and refuses one that would grow beyond the limits: a few bytes
-// of delta can stand for gigabytes. It also refuses a pack without its checksum, which the parser lets pass.
+// measure reads through a pack before any of it is built, and refuses one that would grow beyond
+// the limits: a few bytes of delta can stand for gigabytes. It also refuses a pack without its
+// checksum, which the parser lets pass.
 func measure(pack []byte, l limits) error {
 	scan := packfile.NewScanner(bytes.NewReader(pack))
 	_, count, err := scan.Header()
@@ -78,9 +56,9 @@ func measure(pack []byte, l limits) error {
 		return fmt.Errorf("reading the pack: %w", err)
 	}
 	if count > l.objects {
-		return fmt.Errorf("the pack has %d objects, more than %d", count, l.objects)
+		return tooMany("the pack has %d objects, more than %d", count, l.objects)
 	}
-	total := int64(0)
+	total := l.taken
 	for range count {
 		h, err := scan.NextObjectHeader()
 		if err != nil {
@@ -103,7 +81,7 @@ func measure(pack []byte, l limits) error {
 			return tooBig(size, l.object)
 		}
 		if total += size; total > l.total {
-			return fmt.Errorf("the pack unpacks to more than %d bytes", l.total)
+			return tooMany("the pack unpacks to more than %d bytes", l.total)
 		}
 	}
 	if _, err := scan.Checksum(); err != nil {
@@ -113,11 +91,11 @@ func measure(pack []byte, l limits) error {
 }
 
 func tooBig(size, limit int64) error {
-	return fmt.Errorf("the pack has an object of %d bytes, more than %d", size, limit)
+	return tooMany("the pack has an object of %d bytes, more than %d", size, limit)
 }
 
-// prefix keeps the first bytes written to it: a delta begins with the sizes of its source and of its result, in git's
-// gitformat-pack as little-endian groups of seven bits.
+// prefix keeps the first bytes written to it: a delta begins with the sizes of its source and of
+// its result, in git's gitformat-pack as little-endian groups of seven bits.
 type prefix struct {
 	b [2 * binary.MaxVarintLen64]byte
 	n int
@@ -158,30 +136,33 @@ func (s *objects) bytes(t plumbing.ObjectType, h plumbing.Hash) ([]byte, error) 
 	return out, nil
 }
 
-// complete checks that a new commit's tree is there to its last blob. What was there before the fetch was checked then,
-// so only new trees are walked. Large blobs may be missing when the server was asked to leave them out.
-func (s *objects) complete(commit plumbing.Hash, filtered bool) error {
-	return s.walk(commit, func(h plumbing.Hash, kind plumbing.ObjectType) (bool, error) {
-		if s.below.HasEncodedObject(h) == nil {
-			return false, nil
+// take moves all objects of another store here.
+func (s *objects) take(from *objects) error {
+	for _, o := range from.Objects {
+		if _, err := s.SetEncodedObject(o); err != nil {
+			return err
 		}
-		if s.Storage.HasEncodedObject(h) != nil && (!filtered || kind != plumbing.BlobObject) {
-			return false, fmt.Errorf("the server's answer lacks %s %s", kind, h)
-		}
-		return true, nil
-	})
+	}
+	return nil
 }
 
-// copyTo copies a commit and its whole tree, as far as they are not there yet. Nothing else of an answer is kept, so what
-// is in the store is always complete.
+// size is how many bytes the new objects are.
+func (s *objects) size() (total int64) {
+	for _, o := range s.Objects {
+		total += o.Size()
+	}
+	return total
+}
+
+// copyTo copies a commit and what there is of its tree, as far as it is not there yet.
 func (s *objects) copyTo(to *memory.Storage, commit plumbing.Hash) error {
 	return s.walk(commit, func(h plumbing.Hash, kind plumbing.ObjectType) (bool, error) {
 		if to.HasEncodedObject(h) == nil {
 			return false, nil
 		}
 		o, err := s.EncodedObject(kind, h)
-		if err != nil && kind == plumbing.BlobObject {
-			return false, nil // was left out as too large
+		if err != nil && kind != plumbing.CommitObject {
+			return false, nil // nobody asked for it
 		}
 		if err != nil {
 			return false, fmt.Errorf("%s %s: %w", kind, h, ErrNotInMemory)
@@ -191,9 +172,11 @@ func (s *objects) copyTo(to *memory.Storage, commit plumbing.Hash) error {
 	})
 }
 
-// walk visits a commit, its trees and its blobs, each once and trees before their content; visit says whether to go in.
-// It keeps its own stack, as a hostile tree can be deeper than is good for Go's.
-func (s *objects) walk(commit plumbing.Hash, visit func(plumbing.Hash, plumbing.ObjectType) (bool, error)) error {
+// walk visits a commit, its trees and its blobs, each once and trees before their content; visit
+// says whether to go in. It keeps its own stack, as a hostile tree can be deeper than is good for
+// Go's.
+func (s *objects) walk(commit plumbing.Hash, visit func(plumbing.Hash, plumbing.ObjectType) (bool,
+	error)) error {
 	if in, err := visit(commit, plumbing.CommitObject); err != nil || !in {
 		return err
 	}

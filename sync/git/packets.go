@@ -18,10 +18,19 @@ import (
 // maxTalk bounds, in bytes, every answer that carries no pack.
 const maxTalk = 1 << 20
 
-// errRefused marks a push that the server answered with no.
-var errRefused = errors.New("refused")
+// ErrRefused says that the server will not have a push, by a rule, a hook or a permission: to try
+// again soon is of no use.
+var ErrRefused = errors.New("the push is refused")
 
-// packet is the kind of one pkt-line; protocol version 2 has delimiters, which go-git's scanner does not know.
+// errRefused marks a push that the server answered with no, for whatever reason; errSaid another
+// answer of its own words.
+var (
+	errRefused = errors.New("refused")
+	errSaid    = errors.New("the server said")
+)
+
+// packet is the kind of one pkt-line; protocol version 2 has delimiters, which go-git's scanner
+// does not know.
 type packet int
 
 const (
@@ -36,8 +45,8 @@ type packets struct {
 	line [pktline.OversizePayloadMax]byte
 }
 
-// next gives the next pkt-line without its line end. An "ERR" line and the end of the stream are errors: every answer of
-// this protocol ends with a flush.
+// next gives the next pkt-line without its line end. An "ERR" line and the end of the stream are
+// errors: every answer of this protocol ends with a flush.
 func (p *packets) next() (string, packet, error) {
 	var head [4]byte
 	if _, err := io.ReadFull(p.r, head[:]); err != nil {
@@ -58,7 +67,7 @@ func (p *packets) next() (string, packet, error) {
 	}
 	text := strings.TrimSuffix(string(line), "\n")
 	if said, ok := strings.CutPrefix(text, "ERR "); ok {
-		return "", 0, fmt.Errorf("the server said: %s", clean(said))
+		return "", 0, fmt.Errorf("%w: %s", errSaid, clean(said))
 	}
 	return text, packetData, nil
 }
@@ -109,12 +118,14 @@ func readCapabilities(r io.Reader) (capabilities, error) {
 			}
 		case "object-format":
 			if value != "sha1" {
-				return caps, fmt.Errorf("the repository's object format is %s: only sha1 is supported", clean(value))
+				return caps, fmt.Errorf("the repository's object format is %s: only sha1 is supported",
+					clean(value))
 			}
 		}
 	}
 	if !fetch {
-		return caps, errors.New("the server does not offer shallow fetches: use git 2.18 or later there")
+		return caps, errors.New("the server does not offer shallow fetches: use git 2.18 or " +
+			"later there")
 	}
 	return caps, nil
 }
@@ -136,7 +147,8 @@ func readRefs(r io.Reader, ref plumbing.ReferenceName) (plumbing.Hash, error) {
 			continue // the request's prefix also matches longer names
 		}
 		if !plumbing.IsHash(id) || !found.IsZero() {
-			return plumbing.ZeroHash, fmt.Errorf("%q is no answer to a question for one ref", clean(line))
+			return plumbing.ZeroHash, fmt.Errorf("%q is no answer to a question for one ref",
+				clean(line))
 		}
 		found = plumbing.NewHash(id)
 	}
@@ -144,24 +156,38 @@ func readRefs(r io.Reader, ref plumbing.ReferenceName) (plumbing.Hash, error) {
 
 // fetchRequest is one question to git-upload-pack.
 type fetchRequest struct {
-	want   plumbing.Hash
-	have   plumbing.Hash // zero: nothing. What is had is declared shallow, as its history is not had
-	depth  int           // commits deep, counting want as one
-	filter int64         // leave out blobs above this size in bytes; 0: send all
-	thin   bool          // deltas may refer to objects of have
+	wants  []plumbing.Hash // commits, trees or blobs
+	have   plumbing.Hash   // zero: nothing. It is declared shallow, as its history is not had
+	depth  int             // commits deep, counting those wanted as one; 0 where none is wanted
+	filter string          // what to leave out, but for what is wanted itself; empty: nothing
+	thin   bool            // deltas may refer to objects of have
 }
 
+// Filters of gitprotocol-v2's fetch, by what they leave.
+const (
+	onlyCommits = "tree:0"
+	onlyTrees   = "blob:none" // and commits
+)
+
+// onlySmall leaves out large files: git leaves out what is as large as the limit.
+var onlySmall = fmt.Sprintf("blob:limit=%d", maxBlob+1)
+
 func (f fetchRequest) encode() []byte {
-	lines := []string{"no-progress", "ofs-delta", "want " + f.want.String()}
+	lines := []string{"no-progress", "ofs-delta"}
+	for _, h := range f.wants {
+		lines = append(lines, "want "+h.String())
+	}
 	if f.thin {
 		lines = append(lines, "thin-pack")
 	}
 	if !f.have.IsZero() {
 		lines = append(lines, "shallow "+f.have.String(), "have "+f.have.String())
 	}
-	lines = append(lines, fmt.Sprintf("deepen %d", f.depth))
-	if f.filter > 0 {
-		lines = append(lines, fmt.Sprintf("filter blob:limit=%d", f.filter))
+	if f.depth > 0 {
+		lines = append(lines, fmt.Sprintf("deepen %d", f.depth))
+	}
+	if f.filter != "" {
+		lines = append(lines, "filter "+f.filter)
 	}
 	return request("fetch", append(lines, "done")...)
 }
@@ -213,7 +239,7 @@ func demux(r io.Reader, limit int64) (data []byte, said string, err error) {
 		}
 		return nil, heard.String(), err
 	case int64(len(data)) > limit:
-		return nil, heard.String(), fmt.Errorf("the answer is larger than %d bytes", limit)
+		return nil, heard.String(), tooMany("the answer is larger than %d bytes", limit)
 	}
 	return data, heard.String(), nil
 }
@@ -251,7 +277,8 @@ func readReport(r io.Reader, ref plumbing.ReferenceName) error {
 	return fmt.Errorf("the server's report does not mention the ref: %s", said)
 }
 
-// clean makes text from outside fit for one line of a log: printable, single spaces, at most 300 characters.
+// clean makes text from outside fit for one line of a log: printable, single spaces, at most 300
+// characters.
 func clean(s string) string {
 	var out strings.Builder
 	for i, word := range strings.Fields(strings.ToValidUTF8(s[:min(len(s), 4096)], "?")) {

@@ -1,5 +1,6 @@
-// Package git is the access repository as the agent and an audit read it: one branch in memory over git's smart HTTP, or
-// the objects of a clone, with first-parent walks, commits that are pushed by compare-and-swap, and SSH signatures.
+// Package git is the access repository as the agent and an audit read it: one branch in memory over
+// git's smart HTTP, or the objects of a clone, with first-parent walks, commits that are pushed by
+// compare-and-swap, and SSH signatures.
 package git
 
 import (
@@ -15,9 +16,9 @@ import (
 	"github.com/go-git/go-git/v5/storage/memory"
 )
 
-// ErrNonFastForward says that the branch does not continue from the commit known last: its history was rewritten, or
-// that commit is no longer on the branch's first-parent line (rule R44). The old tip stays the tip until a person
-// has looked and Resume names another commit.
+// ErrNonFastForward says that the branch does not continue from the commit known last: its history
+// was rewritten, or that commit is no longer on the branch's first-parent line (rule R44). The old
+// tip stays the tip until a person has looked and Resume names another commit.
 var ErrNonFastForward = errors.New("the branch does not continue from the last accepted commit")
 
 // ErrTooLarge says that a blob is larger than the 1 MiB that Blob gives out.
@@ -31,39 +32,37 @@ const (
 	exchangeTimeout = 2 * time.Minute // of one Fetch or Commit, however silent the server is
 )
 
-// limits bound what one fetch may bring, so that a large file somewhere in the repository cannot take the agent down.
-type limits struct {
-	pack    int64 // bytes of the pack as sent
-	object  int64 // bytes of one object, unpacked
-	total   int64 // bytes of all objects of a pack, unpacked
-	objects uint32
-}
-
-// Repository is the access repository as the agent sees it: one branch, in memory, from its last accepted commit on.
-// There is no worktree, no index and nothing on disk, so names and links in the repository reach no filesystem.
-// Methods may be called from several goroutines. Commits and blobs are named by their full hash in hex.
+// Repository is the access repository as the agent sees it: one branch, in memory, from its last
+// accepted commit on. There is no worktree, no index and nothing on disk, so names and links in the
+// repository reach no filesystem. Methods may be called from several goroutines. Commits and blobs
+// are named by their full hash in hex.
 type Repository struct {
 	remote *remote
 	branch plumbing.ReferenceName
 	limits limits
 
-	op       gosync.Mutex // held by Fetch, Commit, Forget and Resume from begin to end; guards the next four
-	caps     *capabilities
+	listed []string // folders whose trees each tip has in memory; none: all
+	read   []string // folders whose files it has; none: all
+
+	op       gosync.Mutex  // held by Fetch, Commit, Forget and Resume from begin to end; guards the next three
 	resume   plumbing.Hash // where the first fetch starts; zero: at the tip
 	rejected plumbing.Hash // the tip that is ErrNonFastForward, so that it is not fetched again at every poll
 	why      error
 
 	mu    gosync.RWMutex // guards the rest, never held while waiting for the network
+	mode  *mode          // nil: the server was not asked yet. Only holders of op change it
 	store *memory.Storage
 	tip   plumbing.Hash
-	kept  int  // objects in store after the last Forget
-	omits bool // the server left large blobs out
+	kept  int                    // objects in store after the last Forget
+	large map[plumbing.Hash]bool // files of the tip that are too large. Only holders of op change it
 }
 
-// NewRepository prepares the branch of the repository at address: https, or http to loopback, without a credential in it.
-// Nothing is sent yet. cred may be nil (anonymous); client may be nil (Go's default transport). Fetch and
-// Commit end after two minutes, or earlier by their contexts. Redirects are not followed.
-func NewRepository(address, branch string, cred Credential, client *http.Client) (*Repository, error) {
+// NewRepository prepares the branch of the repository at address: https, or http to loopback,
+// without a credential in it. Nothing is sent yet. cred may be nil (anonymous); client may be nil
+// (Go's default transport). Fetch and Commit end after two minutes, or earlier by their contexts.
+// Redirects are not followed.
+func NewRepository(address, branch string, cred Credential, client *http.Client) (*Repository,
+	error) {
 	m, err := newRemote(address, client, cred)
 	if err != nil {
 		return nil, err
@@ -74,12 +73,17 @@ func NewRepository(address, branch string, cred Credential, client *http.Client)
 	}
 	return &Repository{
 		remote: m, branch: ref, store: memory.NewStorage(),
-		limits: limits{pack: 512 << 20, object: 128 << 20, total: 1 << 30, objects: 10_000_000},
+		limits: limitsOf(available()), large: map[plumbing.Hash]bool{},
 	}, nil
 }
 
-// Resume makes the next Fetch start at commit, the head accepted last by an earlier run or by a person, so that
-// Commits(commit, tip) can tell what happened since. What is in memory is dropped.
+// Narrow says what of each tip is to be in memory: the trees below the folders (or files) that are
+// listed, and the files below those that are read. It is called before the first Fetch; without it,
+// that is everything.
+func (r *Repository) Narrow(listed, read []string) { r.listed, r.read = listed, read }
+
+// Resume makes the next Fetch start at commit, the head accepted last by an earlier run or by a
+// person, so that Commits(commit, tip) can tell what happened since. What is in memory is dropped.
 func (r *Repository) Resume(commit string) error {
 	if !plumbing.IsHash(commit) {
 		return fmt.Errorf("resuming at %q: not a full commit hash", clean(commit))
@@ -89,8 +93,14 @@ func (r *Repository) Resume(commit string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.resume, r.rejected, r.why = plumbing.NewHash(commit), plumbing.ZeroHash, nil
-	r.store, r.tip, r.kept = memory.NewStorage(), plumbing.ZeroHash, 0
+	r.empty()
 	return nil
+}
+
+// empty drops what is in memory; mu must be held.
+func (r *Repository) empty() {
+	r.store, r.tip, r.kept = memory.NewStorage(), plumbing.ZeroHash, 0
+	r.large = map[plumbing.Hash]bool{}
 }
 
 // Tip is the branch's last accepted commit, empty before the first Fetch that worked.
@@ -103,9 +113,10 @@ func (r *Repository) Tip() string {
 	return r.tip.String()
 }
 
-// Fetch asks the server for the branch and returns its tip. An unchanged tip costs one small request. The first time it
-// takes the tip's tree alone, or everything from the commit given to Resume; later the commits since the last tip. A tip
-// that does not continue from the last one is ErrNonFastForward. On any error the old tip stays.
+// Fetch asks the server for the branch and returns its tip. An unchanged tip costs one small
+// request. The first time it takes the tip's tree alone, or everything from the commit given to
+// Resume; later the commits since the last tip. A tip that does not continue from the last one is
+// ErrNonFastForward; one that does not fit into memory is ErrLimit. On any error the old tip stays.
 func (r *Repository) Fetch(ctx context.Context) (tip string, err error) {
 	r.op.Lock()
 	defer r.op.Unlock()
@@ -123,24 +134,58 @@ func (r *Repository) Fetch(ctx context.Context) (tip string, err error) {
 
 // fetch is Fetch with op held.
 func (r *Repository) fetch(ctx context.Context, c *conn) error {
-	if r.caps == nil {
+	if r.mode == nil {
 		caps, err := c.capabilities(ctx)
 		if err != nil {
 			return err
 		}
-		r.caps = &caps
+		m := mode{filter: caps.filter}
+		if !caps.filter {
+			m.whole = "the git server offers no filters"
+		}
+		r.ask(m)
 	}
-	tip, err := c.tip(ctx, r.branch)
-	switch {
-	case err != nil:
-		return err
-	case tip.IsZero():
-		return fmt.Errorf("%s has no branch %s: push a first commit, or name another branch", c.url, r.branch.Short())
-	case tip == r.tip:
-		return nil
-	case tip == r.rejected:
-		return r.why
+	for {
+		tip, err := c.tip(ctx, r.branch)
+		switch {
+		case err != nil:
+			return err
+		case tip.IsZero():
+			return fmt.Errorf("%s has no branch %s: push a first commit, or name another branch",
+				c.url,
+				r.branch.Short())
+		case tip == r.tip:
+			return nil
+		case tip == r.rejected:
+			return r.why
+		}
+		err = r.follow(ctx, c, tip)
+		var less *lesser
+		switch {
+		case errors.As(err, &less) && r.mode.whole == "":
+			r.ask(less.mode)
+		case errors.Is(err, ErrLimit):
+			return r.reject(tip, err)
+		default:
+			return err
+		}
 	}
+}
+
+// ask has the server asked in another way from now on. What is in memory may lack what that way
+// takes to be there, so it begins anew at the last tip.
+func (r *Repository) ask(m mode) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.mode = &m
+	if !r.tip.IsZero() {
+		r.resume = r.tip
+		r.empty()
+	}
+}
+
+// follow takes the new tip, and what is before it as far as it is not in memory.
+func (r *Repository) follow(ctx context.Context, c *conn, tip plumbing.Hash) error {
 	if r.tip.IsZero() {
 		from := r.resume
 		if from.IsZero() {
@@ -158,31 +203,52 @@ func (r *Repository) fetch(ctx context.Context, c *conn) error {
 
 // clone takes one commit and its tree into the empty store.
 func (r *Repository) clone(ctx context.Context, c *conn, commit, tip plumbing.Hash) error {
-	s, err := r.download(ctx, c, commit, plumbing.ZeroHash, 1)
+	s, err := r.download(ctx, c, r.newest(plumbing.ZeroHash, commit), 0)
 	if err != nil && commit != tip && strings.Contains(err.Error(), "not our ref") {
-		return r.reject(tip, fmt.Errorf("%w: %s is gone from the server", ErrNonFastForward, commit))
+		return r.reject(tip, fmt.Errorf("%w: %s is gone from the server",
+			ErrNonFastForward, commit))
 	}
 	if err != nil {
 		return err
 	}
-	return r.accept(s, []plumbing.Hash{commit})
+	if r.byID() {
+		if err := r.tryIDs(ctx, c, s, commit); err != nil {
+			return err
+		}
+	}
+	return r.accept(ctx, c, s, []plumbing.Hash{commit})
 }
 
-// advance takes what is between the tip and a new one. A shallow client must say how deep it wants to go, or a merge
-// of an old branch brings the whole history before it; and must say that it is shallow, or a server with reachability
-// bitmaps leaves out files that were reverted to older content. So the depth grows until the old tip is in the answer.
+// advance takes what is between the tip and a new one. A shallow client must say how deep it wants
+// to go, or a merge of an old branch brings the whole history before it; and must say that it is
+// shallow, or a server with reachability bitmaps leaves out files that were reverted to older
+// content. So the depth grows until the old tip is in the answer, from the new tip alone, which is
+// mostly enough and brings nothing of the branch that it merged, in small steps, as a merge that is
+// a few commits back may have brought too much.
 func (r *Repository) advance(ctx context.Context, c *conn, tip plumbing.Hash) error {
-	for depth := 4; depth <= MaxDepth; depth *= 8 {
-		s, err := r.download(ctx, c, tip, r.tip, depth)
+	for _, depth := range []int{1, 2, 3, 4, 8, 32, 256, 2048, MaxDepth} {
+		f := r.commits(r.tip, depth, tip)
+		if depth == 1 {
+			f = r.newest(r.tip, tip)
+		}
+		s, err := r.download(ctx, c, f, 0)
+		if errors.Is(err, ErrLimit) && depth > 1 {
+			s = r.over()
+			if problem := r.step(ctx, c, s, tip, MaxDepth); problem == nil {
+				err = nil
+			} else {
+				err = errors.Join(err, problem)
+			}
+		}
 		if err != nil {
 			return err
 		}
-		line, whole, err := s.between(r.tip, tip, depth)
+		line, whole, err := s.between(r.tip, tip, MaxDepth)
 		if err != nil {
 			return err
 		}
 		if line != nil {
-			return r.accept(s, line)
+			return r.accept(ctx, c, s, line)
 		}
 		if whole {
 			break
@@ -192,17 +258,42 @@ func (r *Repository) advance(ctx context.Context, c *conn, tip plumbing.Hash) er
 		ErrNonFastForward, r.tip, MaxDepth, tip))
 }
 
+// step takes commits of the first-parent line into s, from one back to one that is in memory or to
+// the first of all, at most as many as depth says: each by itself, so that what was merged with
+// them does not come along.
+func (r *Repository) step(ctx context.Context, c *conn, s *objects, from plumbing.Hash,
+	depth int) error {
+	for range depth {
+		got, err := r.download(ctx, c, r.commits(r.tip, 1, from), s.size())
+		if err == nil {
+			err = s.take(got)
+		}
+		if err != nil {
+			return err
+		}
+		commit, err := s.commit(from)
+		if err != nil || len(commit.Parents) == 0 {
+			return err
+		}
+		from = plumbing.NewHash(commit.Parents[0])
+		if s.below.HasEncodedObject(from) == nil {
+			return nil
+		}
+	}
+	return nil
+}
+
 func (r *Repository) reject(tip plumbing.Hash, why error) error {
 	r.rejected, r.why = tip, why
 	return why
 }
 
-// accept makes what was fetched part of the store and line[0], the newest commit, the tip, once all of it is there.
-func (r *Repository) accept(s *objects, line []plumbing.Hash) error {
-	for _, commit := range line {
-		if err := s.complete(commit, r.caps.filter); err != nil {
-			return fmt.Errorf("checking commit %s from %s: %w", commit, r.remote.url, err)
-		}
+// accept makes what was fetched part of the store and line[0], the newest commit, the tip, once all
+// that is read of it is there.
+func (r *Repository) accept(ctx context.Context, c *conn, s *objects, line []plumbing.Hash) error {
+	large, err := r.fill(ctx, c, s, r.tip, line[0])
+	if err != nil {
+		return fmt.Errorf("checking commit %s from %s: %w", line[0], r.remote.url, err)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -211,15 +302,24 @@ func (r *Repository) accept(s *objects, line []plumbing.Hash) error {
 			return fmt.Errorf("keeping commit %s: %w", commit, err)
 		}
 	}
-	r.tip, r.omits = line[0], r.caps.filter
+	for _, o := range s.Blobs { // a file may be new below a folder that is not
+		if _, err := r.store.SetEncodedObject(o); err != nil {
+			return fmt.Errorf("keeping what commit %s has: %w", line[0], err)
+		}
+	}
+	for _, h := range large {
+		r.large[h] = true
+	}
+	r.tip = line[0]
 	if r.kept == 0 {
 		r.kept = len(r.store.Objects)
 	}
 	return nil
 }
 
-// Forget drops from memory what only commits before the given one need; it and the commits after it stay. It does
-// nothing before memory has grown to twice its size, so it can be called after every accepted tip.
+// Forget drops from memory what only commits before the given one need; it and the commits after it
+// stay. It does nothing before memory has grown to twice its size, so it can be called after every
+// accepted tip.
 func (r *Repository) Forget(before string) error {
 	r.op.Lock()
 	defer r.op.Unlock()

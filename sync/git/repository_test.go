@@ -13,7 +13,8 @@ import (
 func TestFetchReadsTheTip(t *testing.T) {
 	s := gitserver.New(t)
 	s.Commit("old", "requests/a/p/one.yaml", "1")
-	tip := s.Commit("new", "requests/a/p/two.yaml", "2", "requests-archive/x", "no", "policies/p.yaml", "policy", "README", "r")
+	tip := s.Commit("new", "requests/a/p/two.yaml", "2", "requests-archive/x", "no",
+		"policies/p.yaml", "policy", "README", "r")
 	r := open(t, s)
 	if got := r.Tip(); got != "" {
 		t.Errorf("tip before the first fetch: %q", got)
@@ -21,7 +22,7 @@ func TestFetchReadsTheTip(t *testing.T) {
 	if got := mustFetch(t, r); got != tip || r.Tip() != tip {
 		t.Fatalf("tip %s, want %s", got, tip)
 	}
-	entries, err := r.Entries(tip, "requests", "policies/p.yaml", "nowhere")
+	entries, err := r.Entries(t.Context(), tip, "requests", "policies/p.yaml", "nowhere")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +35,7 @@ func TestFetchReadsTheTip(t *testing.T) {
 			t.Errorf("%+v: want a plain file", e)
 		}
 	}
-	if all, _ := r.Entries(tip); len(all) != 5 {
+	if all, _ := r.Entries(t.Context(), tip); len(all) != 5 {
 		t.Errorf("all entries: %q", paths(all))
 	}
 	if got := readFile(t, r, tip, "requests/a/p/two.yaml"); got != "2" {
@@ -62,12 +63,13 @@ func TestFetchFollowsTheBranch(t *testing.T) {
 	for _, steps := range []int{1, 2, 3, 4, 5, 40} {
 		var last string
 		for i := range steps {
-			last = s.Commit(fmt.Sprint("step ", i), fmt.Sprintf("d/%d/%d", steps, i), "x", "f", fmt.Sprint(steps, i))
+			last = s.Commit(fmt.Sprint("step ", i), fmt.Sprintf("d/%d/%d", steps, i), "x", "f",
+				fmt.Sprint(steps, i))
 		}
 		if got := mustFetch(t, r); got != last {
 			t.Fatalf("%d steps: tip %s, want %s", steps, got, last)
 		}
-		commits, err := r.Commits(old, last)
+		commits, err := r.Commits(t.Context(), old, last)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -86,8 +88,8 @@ func TestFetchFollowsTheBranch(t *testing.T) {
 	}
 }
 
-// A pull request that was opened long ago ends on a commit before what the agent has. Its merge must not bring the
-// history before that again.
+// A pull request that was opened long ago ends on a commit before what the agent has. Its merge
+// must not bring the history before that again.
 func TestFetchOfAnOldBranchBringsNoHistory(t *testing.T) {
 	s := gitserver.New(t)
 	s.Commit("root", "f", "0")
@@ -112,11 +114,12 @@ func TestFetchOfAnOldBranchBringsNoHistory(t *testing.T) {
 	if got := mustFetch(t, r); got != tip {
 		t.Fatalf("tip %s, want %s", got, tip)
 	}
-	commits, err := r.Commits(old, tip)
+	commits, err := r.Commits(t.Context(), old, tip)
 	if err != nil || len(commits) != 1 || len(commits[0].Parents) != 2 {
 		t.Fatalf("commits %+v, %v; want one merge", commits, err)
 	}
-	if c := commits[0].Changes; len(c) != 1 || c[0].Path != "g" || c[0].Before != (Entry{}) || c[0].After.Mode != "100644" {
+	if c := commits[0].Changes; len(c) != 1 || c[0].Path != "g" || c[0].Before != (Entry{}) ||
+		c[0].After.Mode != "100644" {
 		t.Errorf("changes %+v, want g added", c)
 	}
 	if got := len(r.store.Objects) - before; got != 3 { // the merge, its root tree, g
@@ -127,7 +130,8 @@ func TestFetchOfAnOldBranchBringsNoHistory(t *testing.T) {
 	}
 }
 
-// With reachability bitmaps a server believes that a client with a commit also has the content of all older ones.
+// With reachability bitmaps a server believes that a client with a commit also has the content of
+// all older ones.
 func TestFetchOfARevertFromAServerWithBitmaps(t *testing.T) {
 	s := gitserver.New(t)
 	s.Commit("first", "dir/f", "first content\n", "dir/g", "g\n")
@@ -152,7 +156,10 @@ func TestFetchDetectsRewrittenHistory(t *testing.T) {
 		name string
 		move func(s *gitserver.Server)
 	}{
-		{"reset to an older commit", func(s *gitserver.Server) { s.Work("reset", "-q", "--hard", "HEAD~1") }},
+		{"reset to an older commit", func(s *gitserver.Server) {
+			s.Work("reset", "-q", "--hard",
+				"HEAD~1")
+		}},
 		{"amended", func(s *gitserver.Server) { s.Work("commit", "-q", "--amend", "-m", "other") }},
 		{"unrelated", func(s *gitserver.Server) {
 			s.Work("checkout", "-q", "--orphan", "new")
@@ -176,15 +183,18 @@ func TestFetchDetectsRewrittenHistory(t *testing.T) {
 			mustFetch(t, r)
 			c.move(s)
 			s.Work("push", "-q", "--force", "origin", "main")
-			if _, err := r.Fetch(t.Context()); !errors.Is(err, ErrNonFastForward) || !strings.Contains(err.Error(), old) {
+			if _, err := r.Fetch(t.Context()); !errors.Is(err, ErrNonFastForward) ||
+				!strings.Contains(err.Error(), old) {
 				t.Fatalf("error %v, want ErrNonFastForward with the old tip", err)
 			}
 			if r.Tip() != old || readFile(t, r, old, "a") != "3" {
 				t.Errorf("tip %s: the old one is not kept", r.Tip())
 			}
 			before := s.Seen.Load()
-			if _, err := r.Fetch(t.Context()); !errors.Is(err, ErrNonFastForward) || s.Seen.Load() != before+1 {
-				t.Errorf("again: %v after %d requests, want the same error after one", err, s.Seen.Load()-before)
+			if _, err := r.Fetch(t.Context()); !errors.Is(err, ErrNonFastForward) ||
+				s.Seen.Load() != before+1 {
+				t.Errorf("again: %v after %d requests, want the same error after one", err,
+					s.Seen.Load()-before)
 			}
 			if _, err := r.Commit(t.Context(), put("b", "x")); !errors.Is(err, ErrNonFastForward) {
 				t.Errorf("commit on a rewritten branch: %v", err)
@@ -215,11 +225,12 @@ func TestResume(t *testing.T) {
 	if got := mustFetch(t, r); got != tip {
 		t.Fatalf("tip %s, want %s", got, tip)
 	}
-	commits, err := r.Commits(saved, tip)
+	commits, err := r.Commits(t.Context(), saved, tip)
 	if err != nil || len(commits) != 9 {
 		t.Fatalf("%d commits, %v; want 9", len(commits), err)
 	}
-	if err := r.Resume("main"); err == nil || !strings.Contains(err.Error(), "not a full commit hash") {
+	if err := r.Resume("main"); err == nil || !strings.Contains(err.Error(),
+		"not a full commit hash") {
 		t.Errorf("resume at a name: %v", err)
 	}
 	if err := r.Resume(strings.Repeat("ab", 20)); err != nil {
@@ -247,10 +258,10 @@ func TestForgetKeepsWhatIsAsked(t *testing.T) {
 	if got := len(r.store.Objects); got >= grown/2 {
 		t.Errorf("%d objects of %d are left", got, grown)
 	}
-	if c, err := r.Commits(hashes[15], tip); err != nil || len(c) != 4 {
+	if c, err := r.Commits(t.Context(), hashes[15], tip); err != nil || len(c) != 4 {
 		t.Errorf("%d commits, %v; want 4", len(c), err)
 	}
-	if _, err := r.Commits(first, tip); !errors.Is(err, ErrNotInMemory) {
+	if _, err := r.Commits(t.Context(), first, tip); !errors.Is(err, ErrNotInMemory) {
 		t.Errorf("forgotten commits: %v, want ErrNotInMemory", err)
 	}
 	if got := readFile(t, r, tip, "big"); len(got) != 100 {

@@ -36,14 +36,14 @@ func mustFetch(t testing.TB, r *Repository) string {
 
 func readFile(t testing.TB, r *Repository, commit, path string) string {
 	t.Helper()
-	entries, err := r.Entries(commit, path)
+	entries, err := r.Entries(t.Context(), commit, path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(entries) != 1 || entries[0].Fault != "" {
 		t.Fatalf("%s in %s: %+v, want one plain file", path, commit, entries)
 	}
-	b, err := r.Blob(entries[0].Hash)
+	b, err := r.Blob(t.Context(), entries[0].Hash)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +65,8 @@ func put(path, content string) func(string) (Change, error) {
 }
 
 func change(c Change) Change {
-	c.Message = cmp.Or(c.Message, "Record what happened\n\nPullgrant-Event: revoked\nPullgrant-Cause: Expired\n")
+	c.Message = cmp.Or(c.Message, "Record what happened\n\nPullgrant-Event: "+
+		"revoked\nPullgrant-Cause: Expired\n")
 	c.Author = Person{Name: "pullgrant", Email: "agent@example.com"}
 	c.Committer = c.Author
 	c.When = time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)

@@ -3,6 +3,7 @@ package git
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -27,14 +28,14 @@ type Entry struct {
 	Path string // from the root, with slashes; as stored, so it may hold any byte when Fault is set
 	Mode string // six octal digits as git ls-tree prints them: 100644 for a regular file
 	Hash string // of the blob
-	// Fault says why this must not be read as a file, empty for a plain regular file: a symbolic link, submodule or
-	// executable, a name that stands twice in its folder, a name that no file can have. A folder at fault is listed
-	// itself, without what is in it.
+	// Fault says why this must not be read as a file, empty for a plain regular file: a symbolic
+	// link, submodule or executable, a name that stands twice in its folder, a name that no file
+	// can have. A folder at fault is listed itself, without what is in it.
 	Fault string
 }
 
-// treeEntry is one line of a tree object. Its mode stays as stored, so that a tree that is written again with one change
-// differs in nothing else.
+// treeEntry is one line of a tree object. Its mode stays as stored, so that a tree that is written
+// again with one change differs in nothing else.
 type treeEntry struct {
 	mode string
 	name string
@@ -69,7 +70,10 @@ func (e treeEntry) sortName() string {
 }
 
 func (e treeEntry) fault() string {
-	bad := func(c rune) bool { return c == '/' || c == '\\' || c == utf8.RuneError || !unicode.IsPrint(c) }
+	bad := func(c rune) bool {
+		return c == '/' || c == '\\' || c == utf8.RuneError ||
+			!unicode.IsPrint(c)
+	}
 	switch {
 	case e.name == "." || e.name == ".." || strings.EqualFold(e.name, ".git"):
 		return "a name that no file can have"
@@ -129,43 +133,64 @@ func (s *objects) tree(h plumbing.Hash) ([]treeEntry, error) {
 // view is the store as objects without anything new; mu must be held.
 func (r *Repository) view() *objects { return &objects{Storage: r.store, below: r.store} }
 
-// Entries lists the files of a commit below the given paths (files or folders, with slashes; none: everything), by
-// name within each folder. A path that is not there gives nothing. Entries with a Fault are listed too, and never followed.
-func (r *Repository) Entries(commit string, paths ...string) ([]Entry, error) {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	s := r.view()
-	c, err := s.commit(plumbing.NewHash(commit))
+// Entries lists the files of a commit below the given paths (files or folders, with slashes; none:
+// everything), by name within each folder. A path that is not there gives nothing. Entries with a
+// Fault are listed too, and never followed. Folders that are not in memory are fetched.
+func (r *Repository) Entries(ctx context.Context, commit string, paths ...string) ([]Entry, error) {
+	s := r.over()
+	c, err := r.commit(s, plumbing.NewHash(commit))
 	if err != nil {
 		return nil, fmt.Errorf("listing commit %s: %w", clean(commit), err)
 	}
-	d := differ{objects: s, paths: paths}
-	if err := d.compare("", plumbing.ZeroHash, plumbing.NewHash(c.Tree), 0); err != nil {
+	found, err := r.changes(ctx, nil, s, Commit{}, c, paths...)
+	if err != nil {
 		return nil, fmt.Errorf("listing commit %s: %w", commit, err)
 	}
-	out := make([]Entry, 0, len(d.found))
-	for _, f := range d.found {
+	out := make([]Entry, 0, len(found))
+	for _, f := range found {
 		out = append(out, f.After)
 	}
 	return out, nil
 }
 
-// Blob gives a file's content by its hash; one above 1 MiB is ErrTooLarge.
-func (r *Repository) Blob(hash string) ([]byte, error) {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
+// Blob gives a file's content by its hash; one above 1 MiB is ErrTooLarge. One that is not in
+// memory is fetched, and not kept.
+func (r *Repository) Blob(ctx context.Context, hash string) ([]byte, error) {
 	h := plumbing.NewHash(hash)
+	r.mu.RLock()
 	o, err := r.store.EncodedObject(plumbing.BlobObject, h)
-	if err != nil && r.omits {
+	large, byID, omits := r.large[h], r.byID(), r.mode != nil && r.mode.filter
+	r.mu.RUnlock()
+	s := r.over()
+	switch {
+	case large || err == nil && o.Size() > maxBlob:
+		return nil, fmt.Errorf("blob %s: %w", hash, ErrTooLarge)
+	case err == nil:
+	case byID:
+		c, err := r.remote.open(ctx)
+		if err != nil {
+			return nil, err
+		}
+		refused, err := r.bring(ctx, c, s, blobs(h))
+		if errors.Is(err, errSaid) {
+			return nil, fmt.Errorf("blob %s: %w", hash, errors.Join(ErrNotInMemory, err))
+		}
+		if err != nil {
+			return nil, err
+		}
+		if len(refused) > 0 {
+			return nil, fmt.Errorf("blob %s: %w", hash, ErrTooLarge)
+		}
+	case omits:
 		return nil, fmt.Errorf("blob %s: %w, or it is %w", clean(hash), ErrTooLarge, ErrNotInMemory)
 	}
-	if err == nil && o.Size() > maxBlob {
-		return nil, fmt.Errorf("blob %s: %w", hash, ErrTooLarge)
-	}
-	return r.view().bytes(plumbing.BlobObject, h)
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return s.bytes(plumbing.BlobObject, h)
 }
 
-// PathChange is one path that differs between two commits. The Entry of a side without the path is the zero value.
+// PathChange is one path that differs between two commits. The Entry of a side without the path is
+// the zero value.
 type PathChange struct {
 	Path          string
 	Before, After Entry
@@ -179,11 +204,15 @@ type differ struct {
 	paths   []string
 	found   []PathChange
 	visited int
+	missing map[plumbing.Hash]bool // nil: a tree that is not there is an error; else they are noted
 }
 
-// wants says whether a path is asked for: it is one of paths or below one, or a folder on the way to one.
-func (d *differ) wants(path string, dir bool) bool {
-	return len(d.paths) == 0 || slices.ContainsFunc(d.paths, func(p string) bool {
+// wants says whether a path is asked for: it is one of paths or below one, or a folder on the way
+// to one.
+func (d *differ) wants(path string, dir bool) bool { return isBelow(path, dir, d.paths) }
+
+func isBelow(path string, dir bool, paths []string) bool {
+	return len(paths) == 0 || slices.ContainsFunc(paths, func(p string) bool {
 		return path == p || strings.HasPrefix(path, p+"/") || dir && strings.HasPrefix(p, path+"/")
 	})
 }
@@ -224,12 +253,17 @@ func (d *differ) compare(folder string, before, after plumbing.Hash, depth int) 
 	return nil
 }
 
-// names groups a tree's entries by name, in the order of names; more than one entry of a name is a fault of the tree.
+// names groups a tree's entries by name, in the order of names; more than one entry of a name is a
+// fault of the tree.
 func (d *differ) names(tree plumbing.Hash) ([][]treeEntry, error) {
 	if tree.IsZero() {
 		return nil, nil
 	}
 	entries, err := d.tree(tree)
+	if d.missing != nil && errors.Is(err, ErrNotInMemory) {
+		d.missing[tree] = true
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
@@ -13,9 +14,9 @@ import (
 // ErrNotOnLine says that a commit is not on the branch's first-parent line.
 var ErrNotOnLine = errors.New("not on the branch's first-parent line")
 
-// firstParents are the commits of the first-parent line that ends at tip, newest first, down to the one without parents.
-// What a merge brought is the merge's: the line of its second parent was never the branch. An error is the last thing it
-// gives, with a Commit that has nothing but the Hash.
+// firstParents are the commits of the first-parent line that ends at tip, newest first, down to the
+// one without parents. What a merge brought is the merge's: the line of its second parent was never
+// the branch. An error is the last thing it gives, with a Commit that has nothing but the Hash.
 func (s *objects) firstParents(tip plumbing.Hash) iter.Seq2[Commit, error] {
 	return func(yield func(Commit, error) bool) {
 		for at := tip; ; {
@@ -32,9 +33,11 @@ func (s *objects) firstParents(tip plumbing.Hash) iter.Seq2[Commit, error] {
 	}
 }
 
-// between lists the commits from tip back to old, without old, newest first. nil means that old was not met: whole is true
-// when the line ended at a commit without parents, false when depth commits, or those in memory, were not enough.
-func (s *objects) between(old, tip plumbing.Hash, depth int) (line []plumbing.Hash, whole bool, err error) {
+// between lists the commits from tip back to old, without old, newest first. nil means that old was
+// not met: whole is true when the line ended at a commit without parents, false when depth commits,
+// or those in memory, were not enough.
+func (s *objects) between(old, tip plumbing.Hash, depth int) (line []plumbing.Hash, whole bool,
+	err error) {
 	if old == tip {
 		return nil, false, nil
 	}
@@ -57,13 +60,16 @@ func (s *objects) between(old, tip plumbing.Hash, depth int) (line []plumbing.Ha
 	return nil, true, nil
 }
 
-// History lists the first-parent line from a commit (exclusive) to the tip, oldest first, each commit with all its
-// changes. An empty from means the branch's first commit; first is the one that it begins after. History that is not in
-// memory is fetched. The errors are ErrNotOnLine, and ErrNotInMemory for what lies deeper than MaxDepth.
-func (r *Repository) History(ctx context.Context, tip, from string) (first string, commits []Commit, err error) {
+// History lists the first-parent line from a commit (exclusive) to the tip, oldest first, each
+// commit with its changes below the paths (none: all). An empty from means the branch's first
+// commit; first is the one that it begins after. History that is not in memory is fetched. The
+// errors are ErrNotOnLine, and ErrNotInMemory for what lies deeper than MaxDepth.
+func (r *Repository) History(ctx context.Context, tip, from string, paths ...string) (first string,
+	commits []Commit,
+	err error) {
 	for depth := 64; ; depth *= 4 {
 		if first, err = r.reach(tip, from); err == nil {
-			commits, err = r.Commits(first, tip)
+			commits, err = r.Commits(ctx, first, tip, paths...)
 			return first, commits, err
 		}
 		if !errors.Is(err, ErrNotInMemory) || depth > MaxDepth {
@@ -105,13 +111,14 @@ func (r *Repository) After(tip, commit string) (map[string]bool, error) {
 	return all, err
 }
 
-// Added finds the commit that added the file at path, which the tip has: the newest on the branch's first-parent line
-// that has it while its parent has not. Its Changes are complete. The search does not go beyond the first commit dated
-// before since, unless that is zero: that one is returned, as if it had added the file and nothing else. History that is
-// not in memory is fetched, so this may take a while; nothing else of the repository changes.
+// Added finds the commit that added the file at path, which the tip has: the newest on the branch's
+// first-parent line that has it while its parent has not. Its Changes are complete. The search does
+// not go beyond the first commit dated before since, unless that is zero: that one is returned, as
+// if it had added the file and nothing else. History that is not in memory is fetched, so this may
+// take a while; nothing else of the repository changes.
 func (r *Repository) Added(ctx context.Context, tip, path string, since time.Time) (Commit, error) {
 	for depth := 64; ; depth *= 4 {
-		c, err := r.addedHere(tip, path, since)
+		c, err := r.addedHere(ctx, tip, path, since)
 		if !errors.Is(err, ErrNotInMemory) || depth > MaxDepth {
 			return c, err
 		}
@@ -121,40 +128,99 @@ func (r *Repository) Added(ctx context.Context, tip, path string, since time.Tim
 	}
 }
 
-// addedHere is Added as far as memory goes.
-func (r *Repository) addedHere(tip, path string, since time.Time) (Commit, error) {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	s := r.view()
+// addedHere is Added as far as the commits in memory go.
+func (r *Repository) addedHere(ctx context.Context, tip, path string, since time.Time) (Commit,
+	error) {
+	line, err := r.line(tip)
+	if err != nil {
+		return Commit{}, err
+	}
 	var child Commit // the one looked at before, which has the file
-	looked := 0
-	for c, err := range s.firstParents(plumbing.NewHash(tip)) {
-		if err != nil && child.Hash != "" {
-			err = fmt.Errorf("looking for the commit that added %s: %w", path, err)
+	var s *objects
+	for i, c := range line {
+		if i%atOnce == 0 {
+			s = r.over()
+			part := hashes(line[max(i-1, 0):min(i+atOnce, len(line))])
+			if _, err := r.trees(ctx, nil, s, onlyTrees, plumbing.NewHash(tip),
+				part...); err != nil {
+				return child, err
+			}
 		}
-		if err != nil {
-			return child, err
-		}
-		is, err := s.find(c, path)
+		is, err := r.find(ctx, s, c, path)
 		switch {
+		case errors.Is(err, ErrLimit): // whether it has the file is not known, and its child is told to be too much
+			child.TooMany = true
+			continue
 		case err != nil:
 			return child, err
 		case is.Path == "" && child.Hash != "":
-			return child, s.compare(&child, c)
+			return child, r.compare(ctx, s, &child, c)
 		}
 		c.Changes = []PathChange{{Path: path, After: is}}
 		if len(c.Parents) == 0 || !c.Committer.When.IsZero() && c.Committer.When.Before(since) {
 			return c, nil
 		}
 		child = c
-		if looked++; looked == MaxDepth {
-			break
-		}
 	}
-	return child, fmt.Errorf("looking for the commit that added %s: it is not among the last %d", path, MaxDepth)
+	if len(line) >= MaxDepth {
+		return child, fmt.Errorf("looking for the commit that added %s: it is not among the last %d",
+			path, MaxDepth)
+	}
+	return child, fmt.Errorf("looking for the commit that added %s: %w", path, ErrNotInMemory)
 }
 
-// deepen takes the last commits of the branch's first-parent line into memory, as many as depth says.
+// atOnce is how many commits are looked at with their trees in memory together.
+const atOnce = 32
+
+func hashes(commits []Commit) (all []plumbing.Hash) {
+	for _, c := range commits {
+		all = append(all, plumbing.NewHash(c.Hash))
+	}
+	return all
+}
+
+// line is the first-parent line that ends at tip as far as it is in memory, newest first, of at
+// most MaxDepth commits.
+func (r *Repository) line(tip string) (line []Commit, err error) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	for c, err := range r.view().firstParents(plumbing.NewHash(tip)) {
+		switch {
+		case errors.Is(err, ErrNotInMemory) && len(line) > 0 || len(line) == MaxDepth:
+			return line, nil
+		case err != nil:
+			return nil, err
+		}
+		line = append(line, c)
+	}
+	return line, nil
+}
+
+// find gives a commit's entry at path; the zero Entry when there is none.
+func (r *Repository) find(ctx context.Context, s *objects, c Commit, path string) (Entry, error) {
+	found, err := r.changes(ctx, nil, s, Commit{}, c, path)
+	at := slices.IndexFunc(found, func(f PathChange) bool { return f.Path == path })
+	if err != nil || at < 0 {
+		return Entry{}, err
+	}
+	return found[at].After, nil
+}
+
+// compare fills in what a commit changed below the paths, none meaning everything.
+func (r *Repository) compare(ctx context.Context, s *objects, c *Commit, before Commit,
+	paths ...string) (err error) {
+	c.Changes, err = r.changes(ctx, nil, s, before, *c, paths...)
+	if errors.Is(err, ErrLimit) || errors.Is(err, errTooManyEntries) {
+		c.TooMany, err = true, nil
+	}
+	if err != nil {
+		return fmt.Errorf("comparing %s with %s: %w", c.Hash, before.Hash, err)
+	}
+	return nil
+}
+
+// deepen takes the last commits of the branch's first-parent line into memory, as many as depth
+// says.
 func (r *Repository) deepen(ctx context.Context, depth int) error {
 	r.op.Lock()
 	defer r.op.Unlock()
@@ -164,7 +230,15 @@ func (r *Repository) deepen(ctx context.Context, depth int) error {
 	if err != nil {
 		return err
 	}
-	s, err := r.download(ctx, c, r.tip, plumbing.ZeroHash, depth)
+	s, err := r.download(ctx, c, r.commits(plumbing.ZeroHash, depth, r.tip), 0)
+	if errors.Is(err, ErrLimit) {
+		s = r.over()
+		if problem := r.stepBack(ctx, c, s, depth); problem == nil {
+			err = nil
+		} else {
+			err = errors.Join(err, problem)
+		}
+	}
 	if err != nil {
 		return err
 	}
@@ -186,4 +260,17 @@ func (r *Repository) deepen(ctx context.Context, depth int) error {
 		}
 	}
 	return nil
+}
+
+// stepBack takes the commits before those in memory into s, each by itself.
+func (r *Repository) stepBack(ctx context.Context, c *conn, s *objects, depth int) error {
+	line, err := r.line(r.tip.String())
+	if err != nil {
+		return err
+	}
+	last := line[len(line)-1]
+	if len(line) >= depth || len(last.Parents) == 0 {
+		return nil
+	}
+	return r.step(ctx, c, s, plumbing.NewHash(last.Parents[0]), depth-len(line))
 }

@@ -3,6 +3,8 @@ package monitor
 import (
 	"net/http"
 	"net/http/httptest"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -19,7 +21,8 @@ func TestMetricNames(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if problems, err := promlint.NewWithMetricFamilies(families).Lint(); err != nil || len(problems) > 0 {
+	if problems, err := promlint.NewWithMetricFamilies(families).Lint(); err != nil ||
+		len(problems) > 0 {
 		t.Error(problems, err)
 	}
 }
@@ -34,7 +37,8 @@ func TestPassed(t *testing.T) {
 	for _, c := range []struct {
 		failing map[Stage]bool
 		at      time.Time
-	}{{map[Stage]bool{StageGit: true}, begin}, {map[Stage]bool{StageRequests: true, StageApply: true}, begin},
+	}{{map[Stage]bool{StageGit: true}, begin}, {map[Stage]bool{StageRequests: true,
+		StageApply: true}, begin},
 		{map[Stage]bool{StageRequests: true}, now}} {
 		if m.Passed(c.failing, 0); !m.complete.Equal(c.at) {
 			t.Errorf("%v: complete at %s", c.failing, m.complete)
@@ -42,7 +46,8 @@ func TestPassed(t *testing.T) {
 	}
 }
 
-// TestDeadWhenTheLoopStandsStill: only silence of the expiry loop makes the agent dead, and a look at the clock revives it.
+// TestDeadWhenTheLoopStandsStill: only silence of the expiry loop makes the agent dead, and a look
+// at the clock revives it.
 func TestDeadWhenTheLoopStandsStill(t *testing.T) {
 	now := noon
 	s := &Server{Metrics: NewMetrics("prod", "", func() time.Time { return now })}
@@ -53,8 +58,10 @@ func TestDeadWhenTheLoopStandsStill(t *testing.T) {
 		text  string
 	}{
 		{10 * time.Second, false, http.StatusOK, "the expiry loop is running\n"},
-		{time.Second, false, http.StatusServiceUnavailable, "the expiry loop has not looked at the clock for 11s\n"},
-		{time.Hour, false, http.StatusServiceUnavailable, "the expiry loop has not looked at the clock for 1h0m11s\n"},
+		{time.Second, false, http.StatusServiceUnavailable, "the expiry loop has not looked at " +
+			"the clock for 11s\n"},
+		{time.Hour, false, http.StatusServiceUnavailable, "the expiry loop has not looked at " +
+			"the clock for 1h0m11s\n"},
 		{0, true, http.StatusOK, "the expiry loop is running\n"},
 	} {
 		now = now.Add(c.after)
@@ -66,5 +73,19 @@ func TestDeadWhenTheLoopStandsStill(t *testing.T) {
 		if w.Code != c.want || w.Body.String() != c.text {
 			t.Errorf("after %s: %d %s, want %d %s", c.after, w.Code, w.Body, c.want, c.text)
 		}
+	}
+}
+
+// TestWholeCommitsAreTold: that the git server can do less is told, and leaves the agent ready.
+func TestWholeCommitsAreTold(t *testing.T) {
+	m := NewMetrics("prod-eu", "v1", func() time.Time { return noon })
+	m.Beat(true)
+	before, _ := m.ready()
+	m.Whole("the git server offers no filters")
+	ready, lines := m.ready()
+	if ready != before || !slices.ContainsFunc(lines, func(line string) bool {
+		return strings.Contains(line, "the git server offers no filters")
+	}) {
+		t.Errorf("ready %t before, %t now: %q", before, ready, lines)
 	}
 }

@@ -42,6 +42,7 @@ type stage struct {
 	agentRest *rest.Config
 	evidence  string
 	window    time.Duration // of each request
+	from      string        // the commit that the branches of requests begin at; empty: the tip of main
 	dir       string
 	bindings  *watcher
 	log       *log // of all replicas
@@ -204,7 +205,7 @@ spec:
 	}
 	s.setHubTime(func() time.Time { return start })
 	defer s.setHubTime(time.Now)
-	change.Branch = slugs[0]
+	change.Branch, change.From = slugs[0], s.from
 	_, err := s.forge.Push(change)
 	s.must(err)
 	number, err := s.forge.Open("alice", change.Branch, "Ask")
