@@ -44,6 +44,7 @@ type Agent struct {
 	cluster  *kube.Cluster
 	expirer  *expiry.Expirer
 	branch   *branch
+	latest   *latest
 	github   *github.Client // nil: the branch is the evidence
 	clocks   *clocks
 	poll     time.Duration
@@ -51,10 +52,12 @@ type Agent struct {
 	identity string
 	log      *slog.Logger
 
-	gate        *gate        // what keeps it from granting
-	prover      *prover      // what it judges
-	withdrawals *withdrawals // what ends grants though it is not on the branch yet
-	tell        *teller      // whom it tells
+	gate        *gate               // what keeps it from granting
+	prover      *prover             // what it judges
+	withdrawals *withdrawals        // what ends grants though it is not on the branch yet
+	tell        *teller             // whom it tells
+	number      int                 // of passes so far
+	ends        map[string]*lasting // by subject, what could not be ended
 	metrics     *monitor.Metrics
 	server      *monitor.Server
 	wake        chan struct{} // has an element when the next pass is to begin early
@@ -83,6 +86,8 @@ func NewAgent(c Config) (*Agent, error) {
 		github: c.GitHub, clocks: clocks, poll: c.Poll, signer: c.Signer, identity: c.Identity,
 		log: c.Logger, metrics: metrics, wake: make(chan struct{}, 1)}
 	a.branch = &branch{repository: c.Repository, cluster: cluster, log: c.Logger}
+	a.latest = &latest{branch: a.branch}
+	a.ends = map[string]*lasting{}
 	a.gate = newGate(cluster, c.GitHub, clocks)
 	a.prover = &prover{cluster: cluster, branch: a.branch, github: c.GitHub, clocks: clocks,
 		gate: a.gate, metrics: metrics, log: c.Logger, root: c.TrustRoot,
@@ -135,6 +140,7 @@ func (a *Agent) passes(ctx context.Context) {
 			a.log.Error("the pass is not complete; trying again", "event", "pass", "cluster", a.cluster.Name, "error", err.Error())
 		}
 		a.metrics.Passed(failed.stages(), len(a.prover.waiting))
+		a.metrics.Lasting(len(a.ends))
 		a.sleep(ctx, err, a.clocks.now().Sub(begin))
 	}
 }
@@ -176,11 +182,19 @@ func (a *Agent) early() {
 // wakeGap is the least time between the end of a pass and the next one that a webhook brings.
 const wakeGap = time.Second
 
-// Once takes one full pass. An error means that it is not complete; what could be done was.
+// Once takes one full pass, unless a replica that runs holds the Lease. An error means that it is not complete; what could be done was.
 func (a *Agent) Once(ctx context.Context) error {
 	defer a.tell.events.Wait()
 	a.start()
-	err := a.pass(ctx).err()
+	holder, err := a.cluster.Leader(ctx, a.clocks.wall())
+	if err != nil {
+		return err
+	}
+	if holder != "" {
+		return fmt.Errorf("%s holds Lease %s/%s, so it grants and records; nothing was done",
+			requests.Quote(holder), kube.Namespace, kube.LeaseName)
+	}
+	err = a.pass(ctx).err()
 	for a.tell.comments.write(ctx) {
 	}
 	return err

@@ -19,8 +19,9 @@ const workers = 16
 // announceTime is how long the end of a grant waits for its cause to be noted.
 const announceTime = time.Second
 
-// apply takes the steps of a plan, kind by kind in its order. A step that does not work leaves the later ones of the same
-// grant undone, and no others; its error is kept, and what it is about is stuck.
+// apply takes the steps of a plan, kind by kind in its order. A step that does not work leaves the
+// later ones of the same grant undone, and no others; its error is kept, and what it is about is
+// stuck.
 func (p *pass) apply(ctx context.Context, steps []plan.Step) {
 	records := map[string]plan.Record{} // by path, as written last
 	for len(steps) > 0 {
@@ -29,7 +30,8 @@ func (p *pass) apply(ctx context.Context, steps []plan.Step) {
 		if n < 0 {
 			n = len(steps)
 		}
-		kind := slices.DeleteFunc(slices.Clone(steps[:n]), func(s plan.Step) bool { return p.stuck[subject(s)] })
+		kind := slices.DeleteFunc(slices.Clone(steps[:n]),
+			func(s plan.Step) bool { return p.stuck[subject(s)] })
 		steps = steps[n:]
 		for i := range kind {
 			if r, written := records[kind[i].Record.Grant.Path]; written && action != plan.Sweep {
@@ -46,7 +48,8 @@ func (p *pass) apply(ctx context.Context, steps []plan.Step) {
 	}
 }
 
-// applyEach takes steps of one kind, several at a time, and returns the records of those that worked as they are then.
+// applyEach takes steps of one kind, several at a time, and returns the records of those that
+// worked as they are then.
 func (p *pass) applyEach(ctx context.Context, steps []plan.Step) map[string]plan.Record {
 	var mu gosync.Mutex
 	var group gosync.WaitGroup
@@ -64,6 +67,9 @@ func (p *pass) applyEach(ctx context.Context, steps []plan.Step) map[string]plan
 				records[s.Record.Grant.Path] = r
 			case s.Action == plan.Grant:
 				p.fail(monitor.StageRequests, s, err)
+			case takesAway(s):
+				p.fail(monitor.StageApply, s, err)
+				p.endLater(s, err)
 			default:
 				p.fail(monitor.StageApply, s, err)
 			}
@@ -80,6 +86,35 @@ func (p *pass) fail(stage monitor.Stage, s plan.Step, err error) {
 		p.stuck = map[string]bool{}
 	}
 	p.stuck[subject(s)] = true
+}
+
+// lasting is what could not be ended. Its pauses are counted in passes, which are what it would hold
+// up: the next one tries again, and then ever fewer do. The expiry loop goes on trying what is past
+// its end.
+type lasting struct {
+	last  int   // pass that tried
+	pause int   // passes that do not, after it
+	err   error // of the last try
+}
+
+// longestPause is in passes: some minutes, as they come without a webhook.
+const longestPause = 30
+
+// due tells whether a pass is to try. What one could not end it tries once more.
+func (l *lasting) due(pass int) bool { return l == nil || pass == l.last || pass > l.last+l.pause }
+
+// endLater puts off an end that did not work, and tells once it is not done at the second try.
+func (p *pass) endLater(s plan.Step, err error) {
+	l := p.ends[subject(s)]
+	if l == nil {
+		p.ends[subject(s)] = &lasting{last: p.number, err: err}
+		return
+	}
+	l.err = err
+	if l.last != p.number {
+		l.last, l.pause = p.number, min(max(2*l.pause, 1), longestPause)
+	}
+	p.tell.lasts(s, err)
 }
 
 // step takes one step in the cluster and returns the record as it is then.
@@ -113,10 +148,14 @@ func (a *Agent) step(ctx context.Context, s plan.Step) (plan.Record, error) {
 				a.metrics.Late(ended.Sub(r.Grant.Window.End.Time))
 			}
 		}
+		if !deleted {
+			continue // somebody else was faster, and tells
+		}
 		if s.Action == plan.Sweep {
 			a.tell.forged(l)
 		}
-		log.Info("deleted", "kind", l.Kind, "namespace", l.Namespace, "name", l.Name, "cause", r.Cause)
+		log.Info("deleted", "kind", l.Kind, "namespace", l.Namespace, "name", l.Name,
+			"cause", r.Cause)
 	}
 	if s.Action == plan.Sweep {
 		return r, nil
@@ -128,8 +167,9 @@ func (a *Agent) step(ctx context.Context, s plan.Step) (plan.Record, error) {
 	return r, a.save(ctx, &r)
 }
 
-// announce notes for what cause a grant is about to end, so that a process that finds it half ended says the same. An end by
-// time can be told afterwards. Access does not last because this does not work.
+// announce notes for what cause a grant is about to end, so that a process that finds it half ended
+// says the same. An end by time can be told afterwards. Access does not last because this does not
+// work.
 func (a *Agent) announce(ctx context.Context, r *plan.Record) {
 	if r.Cause == requests.CauseExpired {
 		return

@@ -3,9 +3,12 @@ package sync
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	gosync "sync"
 	"time"
+
+	rbacv1 "k8s.io/api/rbac/v1"
 
 	"github.com/pullgrant/pullgrant/internal/github"
 	"github.com/pullgrant/pullgrant/policies"
@@ -15,7 +18,8 @@ import (
 	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
-// gate is what keeps the agent from granting. Nothing of it keeps access from being taken back (G5).
+// gate is what keeps the agent from granting. Nothing of it keeps access from being taken back
+// (G5).
 type gate struct {
 	cluster *kube.Cluster
 	github  *github.Client // nil: there are no rules of GitHub's to go by
@@ -36,14 +40,16 @@ const checkedFor = time.Hour
 // newGate is shut until everything has been looked at.
 func newGate(c *kube.Cluster, hub *github.Client, clocks *clocks) *gate {
 	return &gate{cluster: c, github: hub, clocks: clocks,
-		limits: []plan.Stop{{Code: policies.Unfenced, Message: "whether the fence stands is not known yet"}},
-		rules:  "the rules that protect the branch are not known yet"}
+		limits: []plan.Stop{{Code: policies.Unfenced,
+			Message: "whether the fence stands is not known yet"}},
+		rules: "the rules that protect the branch are not known yet"}
 }
 
 // stops lists what keeps the agent from granting now.
 func (g *gate) stops() (all []plan.Stop) {
 	if problem := g.clocks.problem(); problem != "" {
-		all = append(all, plan.Stop{Code: policies.ClockSkew, Message: problem + "; access ends by the later clock"})
+		all = append(all, plan.Stop{Code: policies.ClockSkew, Message: problem +
+			"; access ends by the later clock"})
 	}
 	if g.rules != "" && g.github != nil {
 		all = append(all, plan.Stop{Code: policies.RulesetWeakened, Message: g.rules})
@@ -59,7 +65,8 @@ func (g *gate) stops() (all []plan.Stop) {
 	return all
 }
 
-// readPaused reads whether a person paused the agent. While that cannot be read, what was read last holds.
+// readPaused reads whether a person paused the agent. While that cannot be read, what was read last
+// holds.
 func (g *gate) readPaused(ctx context.Context) error {
 	notes, err := g.cluster.Notes(ctx)
 	if err != nil {
@@ -67,14 +74,16 @@ func (g *gate) readPaused(ctx context.Context) error {
 	}
 	g.paused = ""
 	if reason, paused := notes[kube.AnnotationPaused]; paused {
-		g.paused = fmt.Sprintf("somebody paused the agent: %s; pullgrant resume has it go on", requests.Quote(reason))
+		g.paused = fmt.Sprintf("somebody paused the agent: %s; pullgrant resume has it go on",
+			requests.Quote(reason))
 	}
 	return nil
 }
 
-// testLimits finds out, at start and every hour, whether the API server still limits the agent as it should: the fence is
-// the one that this program renders, and the agent may do nothing that would make up for a fence. While something is
-// wrong, or cannot be found out, it is repeated sooner.
+// testLimits finds out, at start and every hour, whether the API server still limits the agent as
+// it should: the fence is the one that this program renders, and the agent may do nothing that
+// would make up for a fence. While something is wrong, or cannot be found out, it is repeated
+// sooner.
 func (g *gate) testLimits(ctx context.Context) error {
 	now := g.clocks.wall()
 	if !g.tested.dueWithin(now, checkedFor) {
@@ -95,8 +104,8 @@ func (g *gate) testLimits(ctx context.Context) error {
 	return err
 }
 
-// readRules reads GitHub's rules on the branch at start and every hour, and sooner while they are weak or cannot be read:
-// nothing is granted until they have been read whole and lack nothing.
+// readRules reads GitHub's rules on the branch at start and every hour, and sooner while they are
+// weak or cannot be read: nothing is granted until they have been read whole and lack nothing.
 func (g *gate) readRules(ctx context.Context) error {
 	now := g.clocks.wall()
 	if !g.read.dueWithin(now, checkedFor) {
@@ -119,11 +128,16 @@ func (g *gate) readRules(ctx context.Context) error {
 	return err
 }
 
-// fencedIn makes sure, once an hour, that the agent is limited in a namespace too before anything is granted in it: the
-// API server must refuse, in a dry run, a Job that would run a pod.
-func (g *gate) fencedIn(ctx context.Context, namespace string, grant requests.Grant) error {
+// fencedIn makes sure, once an hour, that the agent is limited in a namespace too before anything
+// is granted in it: the fence must refuse, in a dry run, a Job that would run a pod. Where
+// something else refuses that first, so that nobody knows what the fence would have said, it must
+// refuse a binding without labels. An error that the cluster objects to both is no stop of the
+// agent's.
+func (g *gate) fencedIn(ctx context.Context, namespace string, grant requests.Grant,
+	bindings []render.Object) error {
 	now := g.clocks.wall()
-	if until, ok := g.fenced.Load(namespace); ok && now.Before(until.(time.Time)) && until.(time.Time).Sub(now) <= checkedFor {
+	if until, ok := g.fenced.Load(namespace); ok && now.Before(until.(time.Time)) &&
+		until.(time.Time).Sub(now) <= checkedFor {
 		return nil
 	}
 	excess, err := g.cluster.Excess(ctx, namespace)
@@ -131,18 +145,42 @@ func (g *gate) fencedIn(ctx context.Context, namespace string, grant requests.Gr
 		return err
 	}
 	if excess != "" {
-		return fmt.Errorf("granting %s (%s): the agent may %s; take that right from it", grant.Name, policies.OverPrivileged, excess)
+		return &unlimited{policies.OverPrivileged,
+			"the agent may " + excess + "; take that right from it"}
 	}
 	job, err := render.Backstop(grant, namespace, g.clocks.now())
 	if err != nil {
 		return err
 	}
 	runs := int32(1)
-	job.Name, job.Spec.Completions, job.Spec.Parallelism = "pullgrant-probe", &runs, &runs
-	if err = g.cluster.TryJob(ctx, &job); !kube.RefusedByFence(err) {
-		return fmt.Errorf("granting %s (%s): the fence does not refuse a Job with pods in namespace %s, the answer was: %v",
-			grant.Name, policies.Unfenced, namespace, err)
+	job.Name, job.Spec.Completions, job.Spec.Parallelism = probeName, &runs, &runs
+	answer := g.cluster.TryJob(ctx, &job)
+	fenced := kube.RefusedByFence(answer)
+	if kube.Objected(answer) {
+		at := slices.IndexFunc(bindings,
+			func(o render.Object) bool { return o.GetNamespace() == namespace })
+		bare := bindings[at].(*rbacv1.RoleBinding).DeepCopy()
+		bare.Name, bare.Labels, bare.Annotations = probeName, nil, nil
+		other := g.cluster.TryBinding(ctx, bare)
+		if fenced = kube.RefusedByFence(other); !fenced && kube.Objected(other) {
+			return answer
+		}
+	}
+	if !fenced {
+		return &unlimited{policies.Unfenced, fmt.Sprintf("the fence does not refuse a Job with pods "+
+			"in namespace %s, the answer was: %v", namespace, answer)}
 	}
 	g.fenced.Store(namespace, now.Add(checkedFor))
 	return nil
 }
+
+// probeName is that of what is only tried.
+const probeName = "pullgrant-probe"
+
+// unlimited says that a limit of the agent's is missing in one namespace.
+type unlimited struct {
+	code    policies.Code
+	message string
+}
+
+func (u *unlimited) Error() string { return u.message }
