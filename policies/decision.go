@@ -81,6 +81,8 @@ const (
 	ClockSkew            Code = "ClockSkew"
 	PolicyUnproven       Code = "PolicyUnproven"
 	NoBackstop           Code = "NoBackstop"
+	ChangedByCluster     Code = "ChangedByCluster"
+	RefusedByCluster     Code = "RefusedByCluster"
 	RulesetWeakened      Code = "RulesetWeakened"
 	Paused               Code = "Paused"
 	PushRefused          Code = "PushRefused"

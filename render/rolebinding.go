@@ -123,8 +123,7 @@ var roleBindingRules = []rule{
 		when: "variables.binding",
 		must: "authorizer.group('rbac.authorization.k8s.io').resource('clusterroles').namespace(request.namespace)" +
 			".name(variables.object.roleRef.name).check('bind').allowed()",
-		message: "the agent may not bind this ClusterRole in this namespace; run pullgrant " +
-			"install when the policies have changed",
+		message: MayNotBind,
 	}, {
 		when: "variables.binding",
 		must: "variables.backstop == 'none' ? variables.owners.size() == 0 : " +
@@ -137,3 +136,7 @@ var roleBindingRules = []rule{
 			"with the annotation pullgrant.dev/backstop=none, by nothing",
 	},
 }
+
+// MayNotBind is what the fence says where the agent lacks a right.
+const MayNotBind = "the agent may not bind this ClusterRole in this namespace; run pullgrant " +
+	"install when the policies have changed"

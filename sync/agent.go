@@ -46,6 +46,7 @@ type Agent struct {
 	cluster  *kube.Cluster
 	expirer  *expiry.Expirer
 	branch   *branch
+	latest   *latest
 	github   *github.Client // nil: the branch is the evidence
 	clocks   *clocks
 	poll     time.Duration
@@ -53,10 +54,12 @@ type Agent struct {
 	identity string
 	log      *slog.Logger
 
-	gate        *gate        // what keeps it from granting
-	prover      *prover      // what it judges
-	withdrawals *withdrawals // what ends grants though it is not on the branch yet
-	tell        *teller      // whom it tells
+	gate        *gate               // what keeps it from granting
+	prover      *prover             // what it judges
+	withdrawals *withdrawals        // what ends grants though it is not on the branch yet
+	tell        *teller             // whom it tells
+	number      int                 // of passes so far
+	ends        map[string]*lasting // by subject, what could not be ended
 	metrics     *monitor.Metrics
 	entering    map[string]waitingEntry // by path
 	server      *monitor.Server
@@ -86,8 +89,9 @@ func NewAgent(c Config) (*Agent, error) {
 	a := &Agent{cluster: cluster, expirer: expiry.New(expiring, clocks.now, metrics, c.Logger),
 		github: c.GitHub, clocks: clocks, poll: c.Poll, signer: c.Signer, identity: c.Identity,
 		log: c.Logger, metrics: metrics, wake: make(chan struct{}, 1),
-		entering: map[string]waitingEntry{}}
+		entering: map[string]waitingEntry{}, ends: map[string]*lasting{}}
 	a.branch = newBranch(c, cluster, metrics)
+	a.latest = &latest{branch: a.branch}
 	a.gate = newGate(cluster, c.GitHub, clocks)
 	a.prover = &prover{cluster: cluster, branch: a.branch, github: c.GitHub, clocks: clocks,
 		gate: a.gate, metrics: metrics, log: c.Logger, root: c.TrustRoot,
@@ -143,6 +147,7 @@ func (a *Agent) passes(ctx context.Context) {
 				a.cluster.Name, "error", err.Error())
 		}
 		a.metrics.Passed(failed.stages(), len(a.prover.waiting))
+		a.metrics.Lasting(len(a.ends))
 		a.sleep(ctx, err, a.clocks.now().Sub(begin))
 	}
 }
@@ -184,11 +189,19 @@ func (a *Agent) early() {
 // wakeGap is the least time between the end of a pass and the next one that a webhook brings.
 const wakeGap = time.Second
 
-// Once takes one full pass. An error means that it is not complete; what could be done was.
+// Once takes one full pass, unless a replica that runs holds the Lease. An error means that it is not complete; what could be done was.
 func (a *Agent) Once(ctx context.Context) error {
 	defer a.tell.events.Wait()
 	a.start()
-	err := a.pass(ctx).err()
+	holder, err := a.cluster.Leader(ctx, a.clocks.wall())
+	if err != nil {
+		return err
+	}
+	if holder != "" {
+		return fmt.Errorf("%s holds Lease %s/%s, so it grants and records; nothing was done",
+			requests.Quote(holder), kube.Namespace, kube.LeaseName)
+	}
+	err = a.pass(ctx).err()
 	for a.tell.comments.write(ctx) {
 	}
 	return err

@@ -67,6 +67,9 @@ func (p *pass) applyEach(ctx context.Context, steps []plan.Step) map[string]plan
 				records[s.Record.Grant.Path] = r
 			case s.Action == plan.Grant:
 				p.fail(monitor.StageRequests, s, err)
+			case takesAway(s):
+				p.fail(monitor.StageApply, s, err)
+				p.endLater(s, err)
 			default:
 				p.fail(monitor.StageApply, s, err)
 			}
@@ -83,6 +86,35 @@ func (p *pass) fail(stage monitor.Stage, s plan.Step, err error) {
 		p.stuck = map[string]bool{}
 	}
 	p.stuck[subject(s)] = true
+}
+
+// lasting is what could not be ended. Its pauses are counted in passes, which are what it would hold
+// up: the next one tries again, and then ever fewer do. The expiry loop goes on trying what is past
+// its end.
+type lasting struct {
+	last  int   // pass that tried
+	pause int   // passes that do not, after it
+	err   error // of the last try
+}
+
+// longestPause is in passes: some minutes, as they come without a webhook.
+const longestPause = 30
+
+// due tells whether a pass is to try. What one could not end it tries once more.
+func (l *lasting) due(pass int) bool { return l == nil || pass == l.last || pass > l.last+l.pause }
+
+// endLater puts off an end that did not work, and tells once it is not done at the second try.
+func (p *pass) endLater(s plan.Step, err error) {
+	l := p.ends[subject(s)]
+	if l == nil {
+		p.ends[subject(s)] = &lasting{last: p.number, err: err}
+		return
+	}
+	l.err = err
+	if l.last != p.number {
+		l.last, l.pause = p.number, min(max(2*l.pause, 1), longestPause)
+	}
+	p.tell.lasts(s, err)
 }
 
 // step takes one step in the cluster and returns the record as it is then.
@@ -115,6 +147,9 @@ func (a *Agent) step(ctx context.Context, s plan.Step) (plan.Record, error) {
 			if deleted && r.Cause == requests.CauseExpired {
 				a.metrics.Late(ended.Sub(r.Grant.Window.End.Time))
 			}
+		}
+		if !deleted {
+			continue // somebody else was faster, and tells
 		}
 		if s.Action == plan.Sweep {
 			a.tell.forged(l)

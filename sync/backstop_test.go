@@ -106,7 +106,8 @@ func TestArmedTooLate(t *testing.T) {
 	}
 }
 
-// TestQuotaOnJobs: without a backstop nothing is granted, unless the policy lets it be; then the binding says so.
+// TestQuotaOnJobs: without a backstop nothing is granted, and after a while it is refused, unless the
+// policy lets it be; then the binding says so.
 func TestQuotaOnJobs(t *testing.T) {
 	for slug, optional := range map[string]bool{"required": false, "optional": true} {
 		t.Run(slug, func(t *testing.T) {
@@ -125,11 +126,16 @@ func TestQuotaOnJobs(t *testing.T) {
 					"  target:\n", "  target:\n    backstop: optional\n", 1)})
 			}
 			name := s.ask(slug)
-			s.once(options{})
 			if !optional {
+				if s.agent(options{}).Once(t.Context()) == nil {
+					t.Error("no error")
+				}
+				s.SetClock(noon.Add(5 * time.Minute))
+				s.once(options{})
 				s.over(name, requests.CauseDenied, "NoBackstop")
 				return
 			}
+			s.once(options{})
 			if b := s.Bindings(); len(b) != 1 || b[0].Annotations["pullgrant.dev/backstop"] != "none" || len(b[0].OwnerReferences) != 0 {
 				t.Fatalf("bindings: %v", b)
 			}

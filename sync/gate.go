@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	gosync "sync"
 	"time"
+
+	rbacv1 "k8s.io/api/rbac/v1"
 
 	"github.com/pullgrant/pullgrant/internal/github"
 	"github.com/pullgrant/pullgrant/policies"
@@ -148,8 +151,12 @@ func (g *gate) readRules(ctx context.Context) error {
 }
 
 // fencedIn makes sure, once an hour, that the agent is limited in a namespace too before anything
-// is granted in it: the API server must refuse, in a dry run, a Job that would run a pod.
-func (g *gate) fencedIn(ctx context.Context, namespace string, grant requests.Grant) error {
+// is granted in it: the fence must refuse, in a dry run, a Job that would run a pod. Where
+// something else refuses that first, so that nobody knows what the fence would have said, it must
+// refuse a binding without labels. An error that the cluster objects to both is no stop of the
+// agent's.
+func (g *gate) fencedIn(ctx context.Context, namespace string, grant requests.Grant,
+	bindings []render.Object) error {
 	now := g.clocks.wall()
 	if until, ok := g.fenced.Load(namespace); ok && now.Before(until.(time.Time)) &&
 		until.(time.Time).Sub(now) <= checkedFor {
@@ -160,20 +167,42 @@ func (g *gate) fencedIn(ctx context.Context, namespace string, grant requests.Gr
 		return err
 	}
 	if excess != "" {
-		return fmt.Errorf("granting %s (%s): the agent may %s; take that right from it", grant.Name,
-			policies.OverPrivileged, excess)
+		return &unlimited{policies.OverPrivileged,
+			"the agent may " + excess + "; take that right from it"}
 	}
 	job, err := render.Backstop(grant, namespace, g.clocks.now())
 	if err != nil {
 		return err
 	}
 	runs := int32(1)
-	job.Name, job.Spec.Completions, job.Spec.Parallelism = "pullgrant-probe", &runs, &runs
-	if err = g.cluster.TryJob(ctx, &job); !kube.RefusedByFence(err) {
-		return fmt.Errorf("granting %s (%s): the fence does not refuse a Job with pods in "+
-			"namespace %s, the answer was: %v",
-			grant.Name, policies.Unfenced, namespace, err)
+	job.Name, job.Spec.Completions, job.Spec.Parallelism = probeName, &runs, &runs
+	answer := g.cluster.TryJob(ctx, &job)
+	fenced := kube.RefusedByFence(answer)
+	if kube.Objected(answer) {
+		at := slices.IndexFunc(bindings,
+			func(o render.Object) bool { return o.GetNamespace() == namespace })
+		bare := bindings[at].(*rbacv1.RoleBinding).DeepCopy()
+		bare.Name, bare.Labels, bare.Annotations = probeName, nil, nil
+		other := g.cluster.TryBinding(ctx, bare)
+		if fenced = kube.RefusedByFence(other); !fenced && kube.Objected(other) {
+			return answer
+		}
+	}
+	if !fenced {
+		return &unlimited{policies.Unfenced, fmt.Sprintf("the fence does not refuse a Job with pods "+
+			"in namespace %s, the answer was: %v", namespace, answer)}
 	}
 	g.fenced.Store(namespace, now.Add(checkedFor))
 	return nil
 }
+
+// probeName is that of what is only tried.
+const probeName = "pullgrant-probe"
+
+// unlimited says that a limit of the agent's is missing in one namespace.
+type unlimited struct {
+	code    policies.Code
+	message string
+}
+
+func (u *unlimited) Error() string { return u.message }

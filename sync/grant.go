@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
@@ -19,67 +19,139 @@ import (
 	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
-// grant brings an allowed request from nothing, or from wherever an earlier try left it, to Granted: first the Jobs that
-// end it when the agent is gone, then, once these are armed, the bindings that they own. Before each of the two the record
-// says what is about to be there.
+// grant brings an allowed request from nothing, or from wherever an earlier try left it, to
+// Granted. What the cluster refuses is tried again for a while, and refused then.
 func (a *Agent) grant(ctx context.Context, r plan.Record) (plan.Record, error) {
+	if !r.Complete() && !a.prover.holds(r.Grant.Path) {
+		return r, fmt.Errorf("granting %s: its judgement is from too long ago; it is judged again",
+			r.Grant.Name)
+	}
+	err := a.make(ctx, &r)
+	if no, refused := errors.AsType[*refusal](err); refused {
+		return a.refused(ctx, r, no)
+	}
+	if u, is := errors.AsType[*unlimited](err); is {
+		return r, fmt.Errorf("granting %s (%s): %w", r.Grant.Name, u.code, err)
+	}
+	if err != nil {
+		return r, fmt.Errorf("granting %s: %w", r.Grant.Name, err)
+	}
+	r.Phase, r.Refused = plan.Granted, nil
+	return r, a.save(ctx, &r)
+}
+
+// make makes what is missing of a grant: first the Jobs that end it when the agent is gone, then,
+// once these are armed, the bindings that they own. Before each of the two the record says what is
+// about to be there.
+func (a *Agent) make(ctx context.Context, r *plan.Record) (err error) {
 	bindings, err := render.Render(r.Grant)
 	if err != nil {
-		return r, err
+		return err
 	}
 	fresh := r.Version == ""
 	if fresh {
 		r.Objects = plan.ObjectsOf(r.Grant, true)
 		if r.Roles, err = a.cluster.RoleDigests(ctx, r.Grant); err != nil {
-			return r, err
+			return err
 		}
 	}
-	code, err := a.backstop(ctx, &r, fresh)
-	if code != "" {
-		return a.giveUp(ctx, r, code, err)
+	if err := a.backstop(ctx, r, bindings, fresh); err != nil {
+		return err
 	}
-	if err != nil {
-		return r, err
+	if err := a.armed(ctx, r); err != nil {
+		return err
 	}
-	if err := a.armed(ctx, &r); err != nil {
-		return r, err
+	before := slices.Clone(r.Objects)
+	if err := a.tie(ctx, r, bindings); err != nil {
+		return err
 	}
-	if err := a.tie(ctx, &r, bindings); err != nil {
-		return r, err
-	}
-	log := a.log.With("event", string(plan.Grant), "cluster", a.cluster.Name, "request", r.Grant.Name, "expires_at", r.Grant.Window.End.String())
+	log := a.log.With("event", string(plan.Grant), "cluster", a.cluster.Name,
+		"request", r.Grant.Name, "expires_at", r.Grant.Window.End.String())
 	for i := range bindings {
 		o := r.Binding(i)
 		if o.UID != "" {
 			continue
 		}
-		uid, err := a.create(ctx, bindings[i].(*rbacv1.RoleBinding), r.Grant.Window.End.Time)
-		if fresh && apierrors.IsAlreadyExists(err) {
-			return a.giveUp(ctx, r, policies.BindingConflict, err)
+		o.UID, err = a.create(ctx, bindings[i].(*rbacv1.RoleBinding), r.Grant.Window.End.Time)
+		if changed, is := errors.AsType[*kube.ChangedError](err); is {
+			o.UID = changed.UID
+			return &refusal{policies.ChangedByCluster, true, err}
+		}
+		if fresh && errors.Is(err, kube.ErrTaken) {
+			return &refusal{policies.BindingConflict, true, err}
+		}
+		if err != nil && neverMade(err) {
+			return a.takeBack(ctx, r, before, err)
 		}
 		if err != nil {
-			err = fmt.Errorf("granting %s: %w", r.Grant.Name, err)
-			if !neverMade(err) {
-				return r, err
-			}
-			for j := range bindings {
-				if o := r.Binding(j); o.UID == "" {
-					o.Content = ""
-				}
-			}
-			return r, errors.Join(err, a.cluster.Save(ctx, &r))
+			return err
 		}
-		o.UID = uid
 		log.Info("created", "namespace", o.Namespace, "binding", o.Name)
 	}
-	r.Phase = plan.Granted
-	return r, a.save(ctx, &r)
+	return nil
+}
+
+// takeBack has the record no longer say that bindings are about to be made which were not, for
+// certain. What an earlier try announced stays: nobody knows what came of that.
+func (a *Agent) takeBack(ctx context.Context, r *plan.Record, before []plan.Object,
+	why error) error {
+	for i, o := range before {
+		if o.IsBinding() && r.Objects[i].UID == "" {
+			r.Objects[i].Content = o.Content
+		}
+	}
+	if kube.Objected(why) {
+		return &refusal{policies.RefusedByCluster, false, why} // which is noted with the record
+	}
+	return errors.Join(why, a.cluster.Save(ctx, r))
+}
+
+// refusal says that a grant cannot be made, by what stands in the cluster or watches over it.
+type refusal struct {
+	code  policies.Code
+	final bool // it is no use to try again
+	why   error
+}
+
+func (n *refusal) Error() string { return n.why.Error() }
+
+// objection is an error as a refusal, when the cluster's words are one that may pass.
+func objection(code policies.Code, err error) error {
+	switch {
+	case !kube.Objected(err):
+		return err
+	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
+		code = policies.RefusedByCluster // whatever was asked for
+	}
+	return &refusal{code, false, err}
+}
+
+// refusedFor is how long a grant that the cluster refuses is tried.
+const refusedFor = 5 * time.Minute
+
+// refused notes since when the cluster refuses a grant, so that whoever tries next knows, and tells
+// the one who asked. After a while, or at once where that is no use, the request is refused.
+func (a *Agent) refused(ctx context.Context, r plan.Record, no *refusal) (plan.Record, error) {
+	now := requests.At(a.clocks.now())
+	if r.Refused == nil {
+		r.Refused = &plan.Refusal{Since: now}
+	}
+	r.Refused = &plan.Refusal{Code: string(no.code), Message: kube.Words(no.why),
+		Since: r.Refused.Since}
+	if no.final || !now.Before(r.Refused.Since.Add(refusedFor)) {
+		return a.giveUp(ctx, r)
+	}
+	a.tell.waits(r)
+	return r, errors.Join(fmt.Errorf("granting %s: %w", r.Grant.Name, no.why),
+		a.cluster.Save(ctx, &r))
 }
 
 var errTooLate = errors.New("its window ended meanwhile")
 
-// create makes a binding before the end of its window: a call that is held up until then is given up.
-func (a *Agent) create(ctx context.Context, b *rbacv1.RoleBinding, end time.Time) (uid string, err error) {
+// create makes a binding before the end of its window: a call that is held up until then is given
+// up.
+func (a *Agent) create(ctx context.Context, b *rbacv1.RoleBinding, end time.Time) (uid string,
+	err error) {
 	left := end.Sub(a.clocks.now())
 	if left <= 0 {
 		return "", errTooLate
@@ -89,69 +161,107 @@ func (a *Agent) create(ctx context.Context, b *rbacv1.RoleBinding, end time.Time
 	return a.cluster.Create(ctx, b)
 }
 
-// neverMade tells an error after which there is no binding for certain. After others, such as a connection that broke,
-// there may be one.
+// neverMade tells an error after which there is no binding for certain. After others, such as a
+// connection that broke, there may be one.
 func neverMade(err error) bool {
-	return errors.Is(err, errTooLate) || apierrors.IsForbidden(err) || apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) || apierrors.IsNotFound(err)
+	return errors.Is(err, errTooLate) || kube.Objected(err) || apierrors.IsForbidden(err) ||
+		apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) || apierrors.IsNotFound(err)
 }
 
-// backstop makes the Jobs that are missing. A code says that the grant cannot have one, and why: refused by the cluster,
-// for example by a quota, where the policy asks for it, or a Job of that name that is not the agent's.
-func (a *Agent) backstop(ctx context.Context, r *plan.Record, fresh bool) (policies.Code, error) {
+// backstop makes the Jobs that are missing. Where the cluster does not take one, or changes it, the
+// policy may have said that the grant can do without.
+func (a *Agent) backstop(ctx context.Context, r *plan.Record, bindings []render.Object,
+	fresh bool) error {
 	missing := map[*plan.Object]batchv1.Job{}
+	begun := false
 	for i := range r.Objects {
 		o := &r.Objects[i]
 		if o.UID != "" {
 			continue
 		}
-		var err error
-		if o.NamespaceUID, err = a.cluster.NamespaceUID(ctx, o.Namespace); err != nil {
-			return "", err
+		begun = true
+		uid, ending, err := a.cluster.NamespaceState(ctx, o.Namespace)
+		if err != nil {
+			return err
 		}
-		if err := a.gate.fencedIn(ctx, o.Namespace, r.Grant); err != nil {
-			return "", err
+		if ending {
+			return &refusal{policies.RefusedByCluster, false,
+				fmt.Errorf("namespace %s is being terminated", o.Namespace)}
+		}
+		o.NamespaceUID = uid
+		if err := a.gate.fencedIn(ctx, o.Namespace, r.Grant, bindings); err != nil {
+			code := policies.NoBackstop // what is only tried tells of both kinds
+			if r.Grant.BackstopOptional {
+				code = policies.RefusedByCluster
+			}
+			return objection(code, err)
 		}
 		if o.IsBinding() {
 			continue
 		}
 		job, err := render.Backstop(r.Grant, o.Namespace, a.clocks.now())
 		if err != nil {
-			return "", err
+			return err
 		}
 		o.Content, missing[o] = kube.JobContent(&job), job
 	}
 	if err := a.cluster.Save(ctx, r); err != nil {
-		return "", err
+		return err
 	}
-	for o, job := range missing {
-		var err error
-		switch o.UID, err = a.cluster.CreateJob(ctx, &job); {
-		case err == nil:
-		case fresh && apierrors.IsAlreadyExists(err):
-			return policies.BindingConflict, err
-		case !objected(err):
-			return "", fmt.Errorf("granting %s: %w", r.Grant.Name, err)
-		case !r.Grant.BackstopOptional:
-			return policies.NoBackstop, err
-		default:
-			a.log.Warn("granting without a backstop, as the policy lets be: only the agent ends this access", "event", string(plan.Grant),
-				"cluster", a.cluster.Name, "request", r.Grant.Name, "namespace", o.Namespace, "error", err.Error())
-			r.Objects = slices.DeleteFunc(r.Objects, func(o plan.Object) bool { return !o.IsBinding() }) // Jobs that were made are swept
-			return "", nil
+	if begun {
+		if err := a.latest.has(ctx, r.Grant); err != nil {
+			return err
 		}
 	}
-	return "", nil
+	for o, job := range missing {
+		uid, err := a.cluster.CreateJob(ctx, &job)
+		o.UID = uid
+		changed, is := errors.AsType[*kube.ChangedError](err)
+		if is {
+			o.UID = changed.UID
+		}
+		switch {
+		case err == nil:
+			continue
+		case fresh && errors.Is(err, kube.ErrTaken):
+			return &refusal{policies.BindingConflict, true, err}
+		case !is && !kube.Objected(err):
+			return err
+		case r.Grant.BackstopOptional:
+			return a.withoutBackstop(ctx, r, err)
+		case is:
+			return &refusal{policies.ChangedByCluster, true, err}
+		}
+		return objection(policies.NoBackstop, err)
+	}
+	return nil
 }
 
-// objected tells a refusal by what watches over a namespace (a quota, a policy engine) from one by RBAC or the fence, which
-// is about the agent.
-func objected(err error) bool {
-	return (apierrors.IsForbidden(err) || apierrors.IsInvalid(err) || apierrors.IsBadRequest(err)) &&
-		!strings.Contains(err.Error(), "cannot create resource") && !kube.RefusedByFence(err)
+// withoutBackstop has a grant go on without Jobs, and deletes those that were made.
+func (a *Agent) withoutBackstop(ctx context.Context, r *plan.Record, why error) error {
+	a.log.Warn("granting without a backstop, as the policy lets be: only the agent ends this access",
+		"event", string(plan.Grant), "cluster", a.cluster.Name, "request", r.Grant.Name,
+		"error", why.Error())
+	for _, o := range r.Objects {
+		if o.IsBinding() || o.UID == "" {
+			continue
+		}
+		if _, err := a.cluster.Delete(ctx, liveOf(o)); err != nil {
+			return err
+		}
+	}
+	r.Objects = slices.DeleteFunc(r.Objects, func(o plan.Object) bool { return !o.IsBinding() })
+	return nil
 }
 
-// tie ties each binding that is missing to the Job of its namespace, and notes what is about to be made: a binding that ends
-// before the agent learns that it was made is known to the ledger by that.
+// liveOf is an object as Delete takes it.
+func liveOf(o plan.Object) plan.Live {
+	return plan.Live{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, UID: o.UID}
+}
+
+// tie ties each binding that is missing to the Job of its namespace, and notes what is about to be
+// made: a binding that ends before the agent learns that it was made is known to the ledger by
+// that.
 func (a *Agent) tie(ctx context.Context, r *plan.Record, bindings []render.Object) error {
 	for i := range bindings {
 		o, uid := r.Binding(i), ""
@@ -174,7 +284,8 @@ const (
 	armLate = maxSkew         // how much later a backstop may act
 )
 
-// armed waits until the TTL of each Job runs: a backstop that Kubernetes' controllers have not taken note of is none.
+// armed waits until the TTL of each Job runs: a backstop that Kubernetes' controllers have not
+// taken note of is none.
 func (a *Agent) armed(ctx context.Context, r *plan.Record) error {
 	waiting, cancel := context.WithTimeout(ctx, armTime)
 	defer cancel()
@@ -185,35 +296,37 @@ func (a *Agent) armed(ctx context.Context, r *plan.Record) error {
 		}
 		late, err := a.cluster.Finished(waiting, *o)
 		if err != nil {
-			return fmt.Errorf("granting %s: %w", r.Grant.Name, err)
+			return err
 		}
 		if late.Abs() <= armLate {
 			continue
 		}
-		if _, err := a.cluster.Delete(ctx, plan.Live{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, UID: o.UID}); err != nil {
+		if _, err := a.cluster.Delete(ctx, liveOf(*o)); err != nil {
 			return err
 		}
 		o.UID = ""
-		return errors.Join(fmt.Errorf("granting %s: Job %s/%s was complete only after %s, so it would end access that much too late; it is made again",
-			r.Grant.Name, o.Namespace, o.Name, late), a.cluster.Save(ctx, r))
+		return errors.Join(fmt.Errorf("Job %s/%s was complete only after %s, so it would end "+
+			"access that much too late; "+
+			"it is made again", o.Namespace, o.Name, late), a.cluster.Save(ctx, r))
 	}
 	return nil
 }
 
-// giveUp ends a grant that cannot be made, and takes back what was made of it. What stands under the name of one of its
-// objects is left as it is, whatever it says.
-func (a *Agent) giveUp(ctx context.Context, r plan.Record, code policies.Code, why error) (plan.Record, error) {
-	r.Cause, r.Code = requests.CauseDenied, string(code)
+// giveUp ends a grant that cannot be made, and takes back what was made of it. What stands under
+// the name of one of its objects is left as it is, whatever it says.
+func (a *Agent) giveUp(ctx context.Context, r plan.Record) (plan.Record, error) {
+	r.Cause, r.Code = requests.CauseDenied, r.Refused.Code
 	a.announce(ctx, &r)
 	for _, o := range slices.Backward(r.Objects) {
 		if o.UID == "" {
 			continue
 		}
-		if _, err := a.cluster.Delete(ctx, plan.Live{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, UID: o.UID}); err != nil {
+		if _, err := a.cluster.Delete(ctx, liveOf(o)); err != nil {
 			return r, err
 		}
 	}
 	r.Phase, r.EndedAt = plan.Ended, requests.At(a.clocks.now())
-	a.log.Error("refused", "event", string(plan.Deny), "cluster", a.cluster.Name, "request", r.Grant.Name, "code", r.Code, "error", why.Error())
+	a.log.Error("refused", "event", string(plan.Deny), "cluster", a.cluster.Name,
+		"request", r.Grant.Name, "code", r.Code, "error", r.Refused.Message)
 	return r, a.save(ctx, &r)
 }

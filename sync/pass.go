@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/sync/git"
 	"github.com/pullgrant/pullgrant/sync/monitor"
 	"github.com/pullgrant/pullgrant/sync/plan"
@@ -27,6 +28,7 @@ type pass struct {
 	main   *plan.Main      // nil until it was fetched
 	knows  need            // of the branch
 	world  plan.World      // as it was looked at last
+	judged *plan.Main      // the branch whose requests were judged
 	stuck  map[string]bool // what a step did not work for: it is left alone until the next pass
 	failed failures
 }
@@ -36,6 +38,7 @@ type pass struct {
 // that says; then it judges what is new, policies before requests. A stage does what it can, and
 // the next ones follow, unless they would go by what is not known.
 func (a *Agent) pass(ctx context.Context) failures {
+	a.number++
 	p := &pass{Agent: a}
 	for _, s := range []struct {
 		stage monitor.Stage
@@ -68,6 +71,7 @@ func (a *Agent) pass(ctx context.Context) failures {
 		}
 	}
 	p.failed.add(monitor.StageApply, a.prover.silent.save(ctx, a.cluster, a.clocks.wall()))
+	p.lastingEnds()
 	a.tell.stops(a.gate.stops())
 	return p.failed
 }
@@ -150,6 +154,7 @@ func (p *pass) provePolicies(ctx context.Context) error {
 // judge judges the requests that are new, and grants or refuses them.
 func (p *pass) judge(ctx context.Context) error {
 	proofs := p.prover.prove(ctx, p.world)
+	p.judged = p.world.Main
 	if len(proofs) == 0 {
 		return nil
 	}
@@ -160,6 +165,9 @@ func (p *pass) judge(ctx context.Context) error {
 	p.prover.release(p.world)
 	p.tell.grants(p.world)
 	for _, path := range slices.Sorted(maps.Keys(p.prover.waiting)) {
+		if proofs[path].Decision.Outcome == policies.Allowed {
+			continue // what its grant lacks is known by another error
+		}
 		p.failed.add(monitor.StageRequests, fmt.Errorf("%s waits: %s", path,
 			proofs[path].Decision.Message))
 	}
@@ -169,8 +177,12 @@ func (p *pass) judge(ctx context.Context) error {
 // accept has the next run go on from the tip. Not while a request waits to be judged: its history
 // is still needed. Nor while a policy waits, which the next pass reports.
 func (p *pass) accept(ctx context.Context) error {
-	if tip := p.branch.repository.Tip(); len(p.prover.waiting) == 0 && p.prover.follow(ctx, tip,
-		true) == nil {
+	for path := range p.main.Requests { // what came meanwhile is judged in the next pass
+		if _, judged := p.judged.Requests[path]; !judged {
+			return nil
+		}
+	}
+	if tip := p.main.Tip; len(p.prover.waiting) == 0 && p.prover.follow(ctx, tip, true) == nil {
 		return p.branch.accept(ctx, tip)
 	}
 	return nil
@@ -186,6 +198,7 @@ func (p *pass) converge(ctx context.Context, proofs map[string]plan.Proof) (err 
 			return err
 		}
 		p.metrics.Observed(p.world)
+		p.forgetEnds()
 		p.world.Proofs = proofs
 		if p.main != nil && proofs == nil { // once a pass
 			p.world.Drift = p.drift(ctx, p.world)
@@ -220,7 +233,30 @@ func (p *pass) steps() []plan.Step {
 		p.gate.pushed(nil)
 		clear(p.entering)
 	}
-	return slices.DeleteFunc(all, func(s plan.Step) bool { return p.stuck[subject(s)] })
+	return slices.DeleteFunc(all, func(s plan.Step) bool {
+		return p.stuck[subject(s)] || !p.ends[subject(s)].due(p.number)
+	})
+}
+
+// lastingEnds keeps the errors of ends that were not tried again in this pass.
+func (p *pass) lastingEnds() {
+	for _, subject := range slices.Sorted(maps.Keys(p.ends)) {
+		if l := p.ends[subject]; l.last != p.number {
+			p.failed.add(monitor.StageApply, fmt.Errorf("not tried in this pass: %w", l.err))
+		}
+	}
+}
+
+// forgetEnds drops what is over by now from what could not be ended.
+func (p *pass) forgetEnds() {
+	there := map[string]bool{}
+	for _, r := range p.world.Records {
+		there[r.Grant.Path] = r.Phase != plan.Ended
+	}
+	for _, l := range p.world.Live {
+		there[l.UID] = true
+	}
+	maps.DeleteFunc(p.ends, func(subject string, _ *lasting) bool { return !there[subject] })
 }
 
 func isEntry(s plan.Step) bool { return s.Action == plan.Enter || s.Action == plan.Discard }

@@ -16,17 +16,26 @@ import (
 	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
-// proveTimeout bounds the questions to GitHub about one request, and about all of one pass: revocations wait for the next.
+// proveTimeout bounds the questions to GitHub about one request, and about all of one pass:
+// revocations wait for the next.
 const proveTimeout = time.Minute
 
-// waiting is a request without a record: it cannot be judged yet, or what its judgement asks for does not work yet.
+// A judgement is for now: what it rests on, such as who may approve, can change at any time.
+const (
+	proofFor = 30 * time.Second // from a judgement to the try that rests on it
+	atOnce   = 5 * time.Second  // to another try that follows it, because the first did not work
+)
+
+// waiting is a request without a record: it cannot be judged yet, or what its judgement asks for
+// does not work yet.
 type waiting struct {
 	blob  string
 	since time.Time // when it was first tried
 	again retry
 }
 
-// prover judges what is on the branch, policies before the requests that they decide, from git, GitHub and the cluster.
+// prover judges what is on the branch, policies before the requests that they decide, from git,
+// GitHub and the cluster.
 type prover struct {
 	cluster *kube.Cluster
 	branch  *branch
@@ -37,33 +46,39 @@ type prover struct {
 	log     *slog.Logger
 	root    string // of --trust-root
 
-	waiting   map[string]waiting    // by path
-	proved    map[string]plan.Proof // by path, of grants that this process began and has not finished
+	waiting   map[string]waiting    // by path, of what is neither granted nor refused
+	proved    map[string]plan.Proof // by path, of those that are allowed
 	trust     *trust                // nil: what earlier runs proved was not read yet
 	following retry                 // trust, which is behind the branch
 	silent    silences              // what GitHub knows of no pull request for
 }
 
-// prove judges the requests on main that have no record, and again those whose grant another process began and did not
-// finish. Those that cannot be judged are tried again at growing intervals; others are not held up by it.
+// prove judges the requests on main that have no record, and again those whose grant was begun and
+// is not finished, before each try. Those that cannot be judged are tried again at growing
+// intervals; others are not held up by it.
 func (v *prover) prove(ctx context.Context, w plan.World) map[string]plan.Proof {
 	v.release(w)
 	ctx, cancel := context.WithTimeout(ctx, proveTimeout)
 	defer cancel()
-	phases := map[string]plan.Phase{} // by path
+	records := map[string]plan.Record{} // by path
 	for _, r := range w.Records {
-		phases[r.Grant.Path] = r.Phase
+		records[r.Grant.Path] = r
 	}
+	begin := v.clocks.wall()
 	proofs := map[string]plan.Proof{}
 	paths := slices.Sorted(maps.Keys(w.Main.Requests))
-	slices.SortStableFunc(paths, func(p, q string) int { return cmp.Compare(v.patience(p), v.patience(q)) })
+	slices.SortStableFunc(paths, func(p, q string) int {
+		return cmp.Compare(v.patience(p),
+			v.patience(q))
+	})
 	for _, p := range paths {
 		blob, now := w.Main.Requests[p], v.clocks.wall()
-		phase, begun := phases[p]
-		if begun && phase != plan.Granting {
+		r, begun := records[p]
+		if begun && r.Phase != plan.Granting {
 			continue
 		}
-		if proof, here := v.proved[p]; begun && here && proof.Blob == blob {
+		if proof, here := v.proved[p]; begun && here && proof.Blob == blob && within(proof.At,
+			now, atOnce) {
 			proofs[p] = proof
 			continue
 		}
@@ -71,26 +86,31 @@ func (v *prover) prove(ctx context.Context, w plan.World) map[string]plan.Proof 
 		if !tried || wait.blob != blob {
 			wait = waiting{blob: blob, since: now}
 		}
-		if !wait.again.due(now) {
+		last := r.Refused != nil && !now.Before(r.Refused.Since.Add(refusedFor))
+		if !wait.again.due(now) && !last {
 			proofs[p] = plan.Proof{Blob: blob, Since: wait.since,
-				Decision: policies.Refuse(policies.EvaluationError, "it is tried again at %s", requests.At(wait.again.next))}
+				Decision: policies.Refuse(policies.EvaluationError, "it is tried again at %s",
+					requests.At(wait.again.next))}
 			continue
 		}
-		if ctx.Err() != nil {
+		if ctx.Err() != nil || !within(begin, now, proofFor/2) {
 			v.waiting[p] = wait
 			proofs[p] = plan.Proof{Blob: blob, Since: wait.since,
-				Decision: policies.Refuse(policies.EvaluationError, "the requests before it took too long; it is tried again at once")}
+				Decision: policies.Refuse(policies.EvaluationError, "the requests before it "+
+					"took too long; it is tried again at once")}
 			continue
 		}
 		if stops := v.gate.stops(); len(stops) > 0 { // it is judged once it can be granted, at once
 			v.waiting[p] = wait
-			proofs[p] = plan.Proof{Blob: blob, Since: wait.since, Decision: policies.Refuse(stops[0].Code, "%s", stops[0].Message)}
+			proofs[p] = plan.Proof{Blob: blob, Since: wait.since,
+				Decision: policies.Refuse(stops[0].Code, "%s", stops[0].Message)}
 			continue
 		}
 		proof := v.judge(ctx, w.Main.Tip, p, blob)
 		proof.Decision = v.bear(ctx, proof.Evidence.MergeCommit+" "+p, proof.Decision)
-		proof.Blob, proof.Since = blob, wait.since
+		proof.Blob, proof.Since, proof.At = blob, wait.since, v.clocks.wall()
 		proofs[p] = proof
+		delete(v.proved, p)
 		if proof.Decision.Outcome == policies.Allowed {
 			v.proved[p] = proof
 		}
@@ -102,13 +122,16 @@ func (v *prover) prove(ctx context.Context, w plan.World) map[string]plan.Proof 
 			level = slog.LevelError
 			v.metrics.Decided(d.Outcome, string(d.Code))
 		}
-		v.log.Log(ctx, level, "judged", "event", "judge", "request", nameOf(p), "cluster", v.cluster.Name,
-			"commit", w.Main.Tip, "decision", d.Outcome.String(), "code", string(d.Code), "message", d.Message)
+		v.log.Log(ctx, level, "judged", "event", "judge", "request", nameOf(p), "cluster",
+			v.cluster.Name,
+			"commit", w.Main.Tip, "decision", d.Outcome.String(), "code", string(d.Code),
+			"message", d.Message)
 	}
 	return proofs
 }
 
-// patience is how long a request can wait: those that were not tried yet cannot at all, and come first.
+// patience is how long a request can wait: those that were not tried yet cannot at all, and come
+// first.
 func (v *prover) patience(p string) time.Duration {
 	wait, known := v.waiting[p]
 	if !known {
@@ -117,16 +140,27 @@ func (v *prover) patience(p string) time.Duration {
 	return wait.again.pause
 }
 
-// release drops from waiting, and from what was proved, what is granted or refused now, or is off the branch.
+// within tells whether a moment is no longer ago than some time; one in the future says that the
+// clock was set back.
+func within(at, now time.Time, most time.Duration) bool {
+	ago := now.Sub(at)
+	return ago >= 0 && ago <= most
+}
+
+// holds tells whether a request was found to be allowed just now.
+func (v *prover) holds(p string) bool {
+	proof, here := v.proved[p]
+	return here && within(proof.At, v.clocks.wall(), proofFor)
+}
+
+// release drops from waiting, and from what was proved, what is granted or refused now, or is off
+// the branch.
 func (v *prover) release(w plan.World) {
 	open := map[string]bool{}
 	for p := range w.Main.Requests {
 		open[p] = true
 	}
 	for _, r := range w.Records {
-		if _, here := v.proved[r.Grant.Path]; here || r.Phase != plan.Granting {
-			delete(v.waiting, r.Grant.Path)
-		}
 		open[r.Grant.Path] = open[r.Grant.Path] && r.Phase == plan.Granting
 	}
 	maps.DeleteFunc(v.waiting, func(p string, _ waiting) bool { return !open[p] })

@@ -132,6 +132,18 @@ func (t *teller) grants(w plan.World) {
 	t.granted = granted
 }
 
+// waits has the pull request of a grant that the cluster refuses told, and why.
+func (t *teller) waits(r plan.Record) {
+	t.comments.put(comment{number: r.Grant.Evidence.PullRequest, what: "waiting",
+		compose: func(context.Context) (string, error) { return waitingText(r), nil }})
+}
+
+// lasts has the pull request of a grant that cannot be ended told, and why.
+func (t *teller) lasts(s plan.Step, err error) {
+	t.comments.put(comment{number: s.Record.Grant.Evidence.PullRequest, what: "lasting",
+		compose: func(context.Context) (string, error) { return lastingText(s.Record, err), nil }})
+}
+
 // keepReasons remembers why requests are refused until they are in the ledger, which has room for
 // the code only.
 func (t *teller) keepReasons(proofs map[string]plan.Proof) {
@@ -166,7 +178,7 @@ func (t *teller) end(e ledger.Entry, commit string) {
 	}
 	c := comment{number: r.Grant.Evidence.PullRequest, what: "ended"}
 	where := inLedger(requests.RevocationPath(t.cluster.Name, r.Grant.Name), commit)
-	if r.EverGranted() {
+	if r.EverGranted() && r.Cause != requests.CauseDenied {
 		c.compose = func(ctx context.Context) (string, error) {
 			made, err := t.cluster.MadeMeanwhile(ctx, r)
 			return endedText(r, where, made), err
@@ -174,6 +186,9 @@ func (t *teller) end(e ledger.Entry, commit string) {
 	} else {
 		if string(why.code) != r.Code {
 			why.message = ""
+		}
+		if r.Refused != nil && r.Refused.Code == r.Code {
+			why.message = r.Refused.Message
 		}
 		c.compose = func(context.Context) (string, error) {
 			return refusedText(r, why.message) +

@@ -1,6 +1,7 @@
 package sync
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -8,6 +9,7 @@ import (
 
 	"github.com/pullgrant/pullgrant/internal/github"
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/kube"
 	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
@@ -23,6 +25,23 @@ func grantedText(g requests.Grant) string {
 	fmt.Fprintf(&b, "\nTo give it back earlier, run %s, or open a pull request that deletes %s and nothing else. It ends access as soon as it is open, "+
 		"when the one who asked, the one who receives access or one who approved it opens it.\n", github.Code("pullgrant revoke "+g.Name), github.Code(g.Path))
 	return b.String()
+}
+
+// waitingText tells that a request is merged and that the cluster refuses what would give access.
+func waitingText(r plan.Record) string {
+	no := r.Refused
+	return fmt.Sprintf("### Merged, not granted yet\n\nSince %s the cluster refuses it:\n\n%s\n\n"+
+		"It is tried again until %s, and then refused.\n", github.Moment(no.Since),
+		github.Code(no.Message), github.Moment(requests.At(no.Since.Add(refusedFor))))
+}
+
+// lastingText tells that access which is to be over is not.
+func lastingText(r plan.Record, why error) string {
+	return fmt.Sprintf("### Access should be over, and is not\n\nIt is to end (%s), and the "+
+		"cluster does not "+
+		"let it:\n\n%s\n\nIt is tried again until it works. Whoever looks after the cluster can see what "+
+		"is in the way.\n", cmp.Or(r.Cause, "its request is off the branch"),
+		github.Code(kube.Words(why)))
 }
 
 // endedText tells that access is over, why, where that is recorded, and what else was bound in its

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"maps"
 	"strings"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -26,18 +27,23 @@ func JobContent(j *batchv1.Job) string {
 }
 
 func digest(meta metav1.ObjectMeta, fields ...any) string {
-	ours := map[string]string{}
-	for _, m := range []map[string]string{meta.Labels, meta.Annotations} {
-		for key, value := range m {
-			if key == render.LabelManagedBy || strings.HasPrefix(key, "pullgrant.dev/") {
-				ours[key] = value
-			}
-		}
-	}
-	data, err := json.Marshal(append(fields, ours, meta.OwnerReferences, meta.Finalizers))
+	notes := ours(meta.Labels)
+	maps.Copy(notes, ours(meta.Annotations))
+	data, err := json.Marshal(append(fields, notes, meta.OwnerReferences, meta.Finalizers))
 	if err != nil {
 		panic("sync: write JSON: " + err.Error()) // strings and numbers always encode
 	}
 	sum := sha256.Sum256(data)
 	return hex.EncodeToString(sum[:])
+}
+
+// ours are the labels or annotations that the agent's work goes by.
+func ours(all map[string]string) map[string]string {
+	notes := map[string]string{}
+	for key, value := range all {
+		if key == render.LabelManagedBy || strings.HasPrefix(key, "pullgrant.dev/") {
+			notes[key] = value
+		}
+	}
+	return notes
 }

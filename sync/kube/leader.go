@@ -7,29 +7,52 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/leaderelection"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	"k8s.io/klog/v2"
 )
 
-// How the replicas of an agent agree on the one that grants and records. One that cannot renew stops before another may
-// take over.
+// How the replicas of an agent agree on the one that grants and records. One that cannot renew
+// stops before another may take over.
 const (
 	leaseDuration = 15 * time.Second
 	renewDeadline = 10 * time.Second
 	retryPeriod   = 2 * time.Second
 )
 
-// Lead waits until this replica holds the Lease, and has it work until it loses the Lease or ctx ends. It returns once
-// the work has stopped. Expiry does not need the Lease: every replica expires.
-func (c *Cluster) Lead(ctx context.Context, identity string, log *slog.Logger, work func(context.Context)) error {
+// Leader is the replica that holds the Lease at a time, by the holder's clock; "" when none does.
+func (c *Cluster) Leader(ctx context.Context, now time.Time) (identity string, err error) {
+	lease, err := c.coordination.Leases(Namespace).Get(ctx, LeaseName, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("reading Lease %s/%s: %w", Namespace, LeaseName, err)
+	}
+	held := lease.Spec
+	if held.HolderIdentity == nil || held.RenewTime == nil || held.LeaseDurationSeconds == nil ||
+		!now.Before(held.RenewTime.Add(time.Duration(*held.LeaseDurationSeconds)*time.Second)) {
+		return "", nil
+	}
+	return *held.HolderIdentity, nil
+}
+
+// Lead waits until this replica holds the Lease, and has it work until it loses the Lease or ctx
+// ends. It returns once the work has stopped. Expiry does not need the Lease: every replica
+// expires.
+func (c *Cluster) Lead(ctx context.Context, identity string, log *slog.Logger,
+	work func(context.Context)) error {
 	log = log.With("event", "lead", "cluster", c.Name)
 	terms, over := make(chan context.Context), make(chan struct{})
 	elector, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
-		Lock: &resourcelock.LeaseLock{LeaseMeta: metav1.ObjectMeta{Namespace: Namespace, Name: LeaseName},
-			Client: c.coordination, LockConfig: resourcelock.ResourceLockConfig{Identity: identity}},
-		LeaseDuration: leaseDuration, RenewDeadline: renewDeadline, RetryPeriod: retryPeriod, ReleaseOnCancel: true, Name: LeaseName,
+		Lock: &resourcelock.LeaseLock{LeaseMeta: metav1.ObjectMeta{Namespace: Namespace,
+			Name: LeaseName},
+			Client: c.coordination, LockConfig: resourcelock.ResourceLockConfig{
+				Identity: identity}},
+		LeaseDuration: leaseDuration, RenewDeadline: renewDeadline, RetryPeriod: retryPeriod,
+		ReleaseOnCancel: true, Name: LeaseName,
 		Callbacks: leaderelection.LeaderCallbacks{
 			OnStartedLeading: func(term context.Context) {
 				select {

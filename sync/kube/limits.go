@@ -132,8 +132,3 @@ func (c *Cluster) may(ctx context.Context, namespace, verb, group, resource stri
 	}
 	return review.Status.Allowed, nil
 }
-
-// RefusedByFence tells whether a call was refused by the part of the fence that is about the agent.
-func RefusedByFence(err error) bool {
-	return err != nil && strings.Contains(err.Error(), "ValidatingAdmissionPolicy '"+render.FenceAgent+"'")
-}

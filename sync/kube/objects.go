@@ -18,20 +18,62 @@ import (
 	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
-// Create makes a binding and returns its UID.
+// ErrTaken says that what stands under the name of an object is not the agent's.
+var ErrTaken = errors.New("something else stands under its name")
+
+// Create makes a binding and returns its UID. One that is there already just as it was asked for is
+// that of a call that was repeated, by client-go or by an earlier try, and is as good as made.
+// Another one of that name is an AlreadyExists, and ErrTaken when it is not the agent's; one that
+// the cluster made otherwise is a ChangedError.
 func (c *Cluster) Create(ctx context.Context, b *rbacv1.RoleBinding) (uid string, err error) {
-	made, err := c.rbac.RoleBindings(b.Namespace).Create(ctx, b, metav1.CreateOptions{FieldManager: render.ManagedBy})
+	all := c.rbac.RoleBindings(b.Namespace)
+	what := fmt.Sprintf("RoleBinding %s/%s", b.Namespace, b.Name)
+	made, err := all.Create(ctx, b, metav1.CreateOptions{FieldManager: render.ManagedBy})
+	if apierrors.IsAlreadyExists(err) {
+		there, getErr := all.Get(ctx, b.Name, metav1.GetOptions{})
+		switch {
+		case getErr != nil:
+		case !c.manages(there.Labels):
+			err = errors.Join(ErrTaken, err)
+		case there.DeletionTimestamp == nil && changedBinding(b, there) == "":
+			return string(there.UID), nil
+		}
+	}
+	if RefusedByFence(err) && !RefusedByRights(err) {
+		return "", changedAndRefused(what, err)
+	}
 	if err != nil {
-		return "", fmt.Errorf("creating RoleBinding %s/%s: %w", b.Namespace, b.Name, err)
+		return "", fmt.Errorf("creating %s: %w", what, err)
+	}
+	if field := changedBinding(b, made); field != "" {
+		return "", &ChangedError{UID: string(made.UID), Object: what, Field: field}
 	}
 	return string(made.UID), nil
 }
 
-// CreateJob makes a backstop and returns its UID.
+// CreateJob makes a backstop, as Create does a binding.
 func (c *Cluster) CreateJob(ctx context.Context, j *batchv1.Job) (uid string, err error) {
-	made, err := c.batch.Jobs(j.Namespace).Create(ctx, j, metav1.CreateOptions{FieldManager: render.ManagedBy})
+	all := c.batch.Jobs(j.Namespace)
+	what := fmt.Sprintf("Job %s/%s", j.Namespace, j.Name)
+	made, err := all.Create(ctx, j, metav1.CreateOptions{FieldManager: render.ManagedBy})
+	if apierrors.IsAlreadyExists(err) {
+		there, getErr := all.Get(ctx, j.Name, metav1.GetOptions{})
+		switch {
+		case getErr != nil:
+		case !c.manages(there.Labels):
+			err = errors.Join(ErrTaken, err)
+		case there.DeletionTimestamp == nil && changedJob(j, there) == "":
+			return string(there.UID), nil
+		}
+	}
+	if RefusedByFence(err) && !RefusedByRights(err) {
+		return "", changedAndRefused(what, err)
+	}
 	if err != nil {
-		return "", fmt.Errorf("creating Job %s/%s: %w", j.Namespace, j.Name, err)
+		return "", fmt.Errorf("creating %s: %w", what, err)
+	}
+	if field := changedJob(j, made); field != "" {
+		return "", &ChangedError{UID: string(made.UID), Object: what, Field: field}
 	}
 	return string(made.UID), nil
 }
@@ -39,7 +81,8 @@ func (c *Cluster) CreateJob(ctx context.Context, j *batchv1.Job) (uid string, er
 // finishedPoll is the time between two looks at a Job.
 const finishedPoll = 20 * time.Millisecond
 
-// Finished waits until a Job is complete and returns how long after its creation that was, by the cluster's clocks.
+// Finished waits until a Job is complete and returns how long after its creation that was, by the
+// cluster's clocks.
 func (c *Cluster) Finished(ctx context.Context, o plan.Object) (time.Duration, error) {
 	for {
 		job, err := c.batch.Jobs(o.Namespace).Get(ctx, o.Name, metav1.GetOptions{})
@@ -54,19 +97,22 @@ func (c *Cluster) Finished(ctx context.Context, o plan.Object) (time.Duration, e
 		}
 		select {
 		case <-ctx.Done():
-			return 0, fmt.Errorf("the backstop, Job %s/%s, is not complete yet; does kube-controller-manager run?", o.Namespace, o.Name)
+			return 0, fmt.Errorf("the backstop, Job %s/%s, is not complete yet; does "+
+				"kube-controller-manager run?", o.Namespace, o.Name)
 		case <-time.After(finishedPoll):
 		}
 	}
 }
 
-// Delete removes exactly that object; one that is gone, or replaced by another, is no error. A binding with finalizers
-// outlives its deletion and gives access as before, so that is one; the API server then answers with the object.
+// Delete removes exactly that object; one that is gone, or replaced by another, is no error. A
+// binding with finalizers outlives its deletion and gives access as before, so that is one; the API
+// server then answers with the object.
 func (c *Cluster) Delete(ctx context.Context, l plan.Live) (deleted bool, err error) {
 	uid, background := types.UID(l.UID), metav1.DeletePropagationBackground
 	k := kindOf(l.Kind)
 	answer, err := k.client(c).Delete().Resource(k.resource).Namespace(l.Namespace).Name(l.Name).
-		Body(&metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &uid}, PropagationPolicy: &background}).Do(ctx).Get()
+		Body(&metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &uid},
+			PropagationPolicy: &background}).Do(ctx).Get()
 	switch left, still := answer.(*rbacv1.RoleBinding); {
 	case apierrors.IsNotFound(err):
 		return false, nil
@@ -79,7 +125,8 @@ func (c *Cluster) Delete(ctx context.Context, l plan.Live) (deleted bool, err er
 	case err != nil:
 		return false, fmt.Errorf("deleting %s: %w", l, err)
 	case still:
-		return false, fmt.Errorf("deleting %s: its finalizers %s keep it alive and giving access; remove them",
+		return false, fmt.Errorf("deleting %s: its finalizers %s keep it alive and giving "+
+			"access; remove them",
 			l, requests.Quote(strings.Join(left.Finalizers, " ")))
 	}
 	return true, nil
@@ -96,6 +143,14 @@ func (c *Cluster) uidOf(ctx context.Context, l plan.Live) (types.UID, error) {
 
 // TryJob asks the API server whether it would take a Job.
 func (c *Cluster) TryJob(ctx context.Context, j *batchv1.Job) error {
-	_, err := c.batch.Jobs(j.Namespace).Create(ctx, j, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+	_, err := c.batch.Jobs(j.Namespace).Create(ctx, j,
+		metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+	return err
+}
+
+// TryBinding asks the API server whether it would take a binding.
+func (c *Cluster) TryBinding(ctx context.Context, b *rbacv1.RoleBinding) error {
+	_, err := c.rbac.RoleBindings(b.Namespace).Create(ctx, b,
+		metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 	return err
 }

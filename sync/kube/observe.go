@@ -115,11 +115,18 @@ func (c *Cluster) lookUp(ctx context.Context, w *plan.World, o plan.Object, list
 
 // NamespaceUID reads the UID of a namespace.
 func (c *Cluster) NamespaceUID(ctx context.Context, name string) (string, error) {
+	uid, _, err := c.NamespaceState(ctx, name)
+	return uid, err
+}
+
+// NamespaceState reads the UID of a namespace, and whether it is on its way out. Then it takes
+// nothing new, and what gave rights in it, to the agent too, goes one after the other.
+func (c *Cluster) NamespaceState(ctx context.Context, name string) (uid string, ending bool, err error) {
 	namespace, err := c.core.Namespaces().Get(ctx, name, metav1.GetOptions{})
 	if err != nil {
-		return "", fmt.Errorf("reading namespace %s: %w", name, err)
+		return "", false, fmt.Errorf("reading namespace %s: %w", name, err)
 	}
-	return string(namespace.UID), nil
+	return string(namespace.UID), namespace.DeletionTimestamp != nil, nil
 }
 
 // Live is a binding as the plan sees it.

@@ -64,6 +64,13 @@ func configMapOf(r plan.Record) (*corev1.ConfigMap, error) {
 		return nil, fmt.Errorf("write the record of %s: %w", r.Grant.Name, err)
 	}
 	data := map[string]string{"phase": string(r.Phase), "grant": string(grant), "objects": string(objects), "roles": string(roles)}
+	if r.Refused != nil {
+		refused, err := json.Marshal(r.Refused)
+		if err != nil {
+			return nil, fmt.Errorf("write the record of %s: %w", r.Grant.Name, err)
+		}
+		data["refused"] = string(refused)
+	}
 	if r.Phase == plan.Ending || r.Phase == plan.Ended {
 		data["cause"], data["code"] = r.Cause, r.Code
 	}
@@ -90,6 +97,9 @@ func readRecord(m *corev1.ConfigMap) (plan.Record, error) {
 		Version: m.ResourceVersion}
 	errs := []error{json.Unmarshal([]byte(m.Data["grant"]), &r.Grant), json.Unmarshal([]byte(m.Data["objects"]), &r.Objects),
 		json.Unmarshal([]byte(m.Data["roles"]), &r.Roles)}
+	if refused, noted := m.Data["refused"]; noted {
+		errs = append(errs, json.Unmarshal([]byte(refused), &r.Refused))
+	}
 	switch r.Phase {
 	case plan.Granting, plan.Granted, plan.Ending:
 		if r.Grant.Window.End.IsZero() {

@@ -15,7 +15,8 @@ import (
 
 // foundLater are the refusals that facts alone do not tell: of the agent's other questions to git and the cluster.
 var foundLater = []policies.Code{policies.BlobMismatch, policies.RequestIDReused, policies.PolicyUnproven, policies.RoleChanged,
-	policies.ExpiredBeforeGrant, policies.BindingConflict, policies.NoBackstop}
+	policies.ExpiredBeforeGrant, policies.BindingConflict, policies.NoBackstop,
+	policies.ChangedByCluster, policies.RefusedByCluster}
 
 // judgeAgain judges the request of an entry again, by the facts that are kept with it, and compares. merge is the commit that
 // brought asked to the branch, before the one it stands on.

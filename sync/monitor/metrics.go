@@ -26,10 +26,10 @@ type Metrics struct {
 	factory  promauto.Factory
 	wall     func() time.Time
 
-	grants, outbox, waiting, leader        prometheus.Gauge
-	lateness                               prometheus.Histogram
-	decisions, endings, passes, deliveries *prometheus.CounterVec
-	stopped, errors                        *prometheus.GaugeVec
+	grants, outbox, waiting, lasting, leader prometheus.Gauge
+	lateness                                 prometheus.Histogram
+	decisions, endings, passes, deliveries   *prometheus.CounterVec
+	stopped, errors                          *prometheus.GaugeVec
 
 	mu       gosync.Mutex // never held while waiting for anything
 	beaten   time.Time    // when the expiry loop last looked at the clock
@@ -63,10 +63,12 @@ func NewMetrics(cluster, version string, wall func() time.Time) *Metrics {
 	look := func(name, help string, value func() float64) {
 		in.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "pullgrant", Name: name, Help: help}, value)
 	}
-	m.grants = gauge("grants_active", "Grants that have not ended.")
+	m.grants = gauge("grants_active", "Bindings of grants that exist.")
 	m.outbox = gauge("outbox_depth", "Ended grants that the ledger does not have yet.")
 	m.waiting = gauge("requests_waiting",
 		"Merged requests that are neither granted nor refused yet.")
+	m.lasting = gauge("ends_failing",
+		"Grants, and objects that are no grant's, whose end does not work.")
 	m.leader = gauge("leader", "1 on the replica that grants and records, 0 on others.")
 	m.lateness = in.NewHistogram(prometheus.HistogramOpts{Namespace: "pullgrant",
 		Name: "expiry_lateness_seconds",
@@ -130,13 +132,18 @@ func (m *Metrics) Late(by time.Duration) { m.lateness.Observe(max(by, 0).Seconds
 
 // Observed takes the numbers from what was found in the cluster.
 func (m *Metrics) Observed(w plan.World) {
-	ended := 0
+	bindings, ended := 0, 0
+	for _, l := range w.Live {
+		if l.Managed && l.Place().IsBinding() {
+			bindings++
+		}
+	}
 	for _, r := range w.Records {
 		if r.Phase == plan.Ended {
 			ended++
 		}
 	}
-	m.grants.Set(float64(len(w.Records) - ended))
+	m.grants.Set(float64(bindings))
 	m.outbox.Set(float64(ended))
 }
 

@@ -29,7 +29,7 @@ func (p *planner) follow(r Record) {
 		if proof := p.Proofs[r.Grant.Path]; code != "" && code == proof.Decision.Code && !state.existed {
 			r.Facts, r.Grant.Evidence = proof.Facts, proof.Evidence // those that it is refused by
 		}
-		r.Phase, r.Cause, r.Code, r.Objects = Ended, cause, string(code), state.objects
+		r.Phase, r.Cause, r.Code, r.Objects = Ended, cause, string(code), p.known(state.objects)
 		if !state.gives() {
 			r.EndedAt = p.lastSeen(r)
 		}
@@ -62,7 +62,7 @@ func (p *planner) close(r Record) {
 		return
 	}
 	_, asked := p.Main.Requests[r.Grant.Path]
-	if asked || !slices.Contains(p.Main.Names[r.Grant.Name], requests.RevocationPath(p.Cluster, r.Grant.Name)) {
+	if asked || !p.entered(r.Grant.Name) {
 		p.add(Enter, r)
 	}
 	p.add(Forget, r)
@@ -130,6 +130,8 @@ func (p *planner) verdict(r Record, s remains) (cause string, code policies.Code
 		removed, changed = !asked, asked && blob != r.Grant.Evidence.Blob
 	}
 	switch {
+	case p.entered(r.Grant.Name): // the record was restored, or is of a process that came late
+		return requests.CauseRevoked, "", true
 	case r.Phase == Ending && r.Cause != "":
 		return r.Cause, policies.Code(r.Code), true
 	case r.Phase == Ending:
@@ -176,6 +178,19 @@ func (p *planner) gone(r Record) []Gone {
 	}
 	slices.SortFunc(seen, func(a, b Gone) int { return a.At.Compare(b.At) })
 	return seen
+}
+
+// known are the objects with the UIDs of those bindings that were seen to go before anybody noted
+// that they were made.
+func (p *planner) known(objects []Object) []Object {
+	for i, o := range objects {
+		for _, g := range p.vanished[o.Place()] {
+			if objects[i].UID == "" && o.Content == g.Content {
+				objects[i].UID = g.UID
+			}
+		}
+	}
+	return objects
 }
 
 // lastSeen is when the last binding of a grant that has none left disappeared; zero when nobody saw it.

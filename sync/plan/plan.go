@@ -113,6 +113,13 @@ func (p *planner) consider(path, blob string) {
 	p.close(r)
 }
 
+// entered tells whether the ledger of this cluster has the name: then it is over, whatever a record
+// says. That of another cluster ends nothing here.
+func (p *planner) entered(name string) bool {
+	return p.Main != nil &&
+		slices.Contains(p.Main.Names[name], requests.RevocationPath(p.Cluster, name))
+}
+
 // used tells whether the ledger of any cluster has the name (G4).
 func (p *planner) used(name string) bool {
 	return slices.ContainsFunc(p.Main.Names[name], func(path string) bool {

@@ -29,6 +29,8 @@ type Record struct {
 	Objects []Object          // as ObjectsOf has them; Jobs come first
 	Roles   map[string]string // by role of the grant, a digest of its rules when it was granted
 
+	Refused *Refusal // what the cluster objects to; nil: to nothing, as far as it was asked
+
 	Cause   string // of an Ending or Ended grant; "" while it is being found out who removed the request
 	Code    string // of a refusal
 	EndedAt requests.Time
@@ -41,9 +43,26 @@ func (r *Record) Binding(i int) *Object {
 	return &r.Objects[len(r.Objects)-len(render.Made(r.Grant))+i]
 }
 
-// EverGranted tells whether any binding ever existed. One that expired may have done so before its UID was noted.
+// Refusal is an objection of the cluster to an object of a grant.
+type Refusal struct {
+	Code    string        `json:"code"`    // that the request is refused with when it stays so
+	Message string        `json:"message"` // the API server's words
+	Since   requests.Time `json:"since"`
+}
+
+// EverGranted tells whether any binding existed, or may have: one may be gone before its UID is
+// noted, but none is made that was not announced. What was refused for certain is announced by
+// nothing any more, and what was refused later on may only have been announced.
 func (r Record) EverGranted() bool {
-	return r.Cause == requests.CauseExpired || slices.ContainsFunc(r.Objects, func(o Object) bool { return o.IsBinding() && o.UID != "" })
+	return r.Cause == requests.CauseExpired || slices.ContainsFunc(r.Objects, func(o Object) bool {
+		return o.IsBinding() && (o.UID != "" || o.Content != "" && r.Cause != requests.CauseDenied)
+	})
+}
+
+// Complete tells whether everything of the grant was made.
+func (r Record) Complete() bool {
+	return len(r.Objects) > 0 &&
+		!slices.ContainsFunc(r.Objects, func(o Object) bool { return o.UID == "" })
 }
 
 // Object is one object of a grant: a binding, or the Job that is its backstop.

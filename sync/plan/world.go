@@ -69,6 +69,7 @@ type Proof struct {
 	Evidence requests.Evidence // as far as it is known, also of a refusal
 	Facts    []byte            // as the ledger keeps them; nil when there are none
 	Since    time.Time         // when the agent first saw the request
+	At       time.Time         // when it was judged
 }
 
 // String is the object for people.

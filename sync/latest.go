@@ -1,0 +1,61 @@
+package sync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	gosync "sync"
+	"sync/atomic"
+
+	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/git"
+)
+
+// latest looks at the branch once more for whoever is about to make what gives access: the branch
+// that its plan followed from may be from before another replica granted, ended and recorded it.
+// One look serves all who asked before it began.
+type latest struct {
+	branch *branch
+	asked  atomic.Int64
+
+	mu   gosync.Mutex // held while it looks
+	upTo int64        // who asked before the last look began
+	err  error        // of that look
+}
+
+var errMovedOn = errors.New("the branch moved on meanwhile: the request is off it, or over")
+
+// has makes sure that a request is on the branch as it was judged, and not in the ledger. It is
+// called once the record says that the grant is being made, so that whoever ends it from then on
+// finds the record, and whoever ended it before has left its entry.
+func (l *latest) has(ctx context.Context, g requests.Grant) error {
+	number := l.asked.Add(1)
+	if err := l.look(ctx, number); err != nil {
+		return fmt.Errorf("looking at the branch again: %w", err)
+	}
+	entry := requests.RevocationPath(g.Cluster, g.Name)
+	repository := l.branch.repository
+	there, err := repository.Entries(ctx, repository.Tip(), g.Path, entry)
+	if err != nil {
+		return fmt.Errorf("looking at the branch again: %w", err)
+	}
+	entered := slices.ContainsFunc(there, func(e git.Entry) bool { return e.Path == entry })
+	asked := slices.ContainsFunc(there, func(e git.Entry) bool {
+		return e.Path == g.Path && e.Fault == "" && e.Hash == g.Evidence.Blob
+	})
+	if entered || !asked {
+		return errMovedOn
+	}
+	return nil
+}
+
+func (l *latest) look(ctx context.Context, number int64) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.upTo < number {
+		l.upTo = l.asked.Load()
+		_, l.err = l.branch.repository.Fetch(ctx)
+	}
+	return l.err
+}
