@@ -45,7 +45,8 @@ func family(families map[string]*dto.MetricFamily, name string) *dto.MetricFamil
 		return f
 	}
 	for _, suffix := range []string{"_bucket", "_sum", "_count"} {
-		if f := families[strings.TrimSuffix(name, suffix)]; f != nil && f.GetType() == dto.MetricType_HISTOGRAM {
+		if f := families[strings.TrimSuffix(name, suffix)]; f != nil &&
+			f.GetType() == dto.MetricType_HISTOGRAM {
 			return f
 		}
 	}
@@ -61,10 +62,12 @@ func text(t *testing.T, file string) []byte {
 	return data
 }
 
-// query holds an expression to what is exported: its metrics, their labels and the words that it asks for.
+// query holds an expression to what is exported: its metrics, their labels and the words that it
+// asks for.
 func query(t *testing.T, families map[string]*dto.MetricFamily, where, expr string) {
 	t.Helper()
-	parsed, err := parser.ParseExpr(strings.NewReplacer("$cluster", ".*", "$__rate_interval", "1m").Replace(expr))
+	parsed, err := parser.ParseExpr(
+		strings.NewReplacer("$cluster", ".*", "$__rate_interval", "1m").Replace(expr))
 	if err != nil {
 		t.Errorf("%s: %v", where, err)
 		return
@@ -89,7 +92,8 @@ func query(t *testing.T, families map[string]*dto.MetricFamily, where, expr stri
 			f := family(families, n.Name)
 			if f == nil {
 				t.Errorf("%s asks for %s, which is not exported", where, n.Name)
-			} else if !slices.ContainsFunc(f.Metric, func(m *dto.Metric) bool { return matches(m, n.LabelMatchers) }) {
+			} else if !slices.ContainsFunc(f.Metric,
+				func(m *dto.Metric) bool { return matches(m, n.LabelMatchers) }) {
 				t.Errorf("%s asks for %s, which no series is", where, n)
 			}
 		}
@@ -102,12 +106,14 @@ func query(t *testing.T, families map[string]*dto.MetricFamily, where, expr stri
 
 func matches(m *dto.Metric, matchers []*labels.Matcher) bool {
 	return !slices.ContainsFunc(matchers, func(want *labels.Matcher) bool {
-		at := slices.IndexFunc(m.Label, func(l *dto.LabelPair) bool { return l.GetName() == want.Name })
+		at := slices.IndexFunc(m.Label,
+			func(l *dto.LabelPair) bool { return l.GetName() == want.Name })
 		return want.Name != "__name__" && (at < 0 || !want.Matches(m.Label[at].GetValue()))
 	})
 }
 
-// TestAlerts holds the rules to Prometheus' form, to what is exported and to the page that says what to do.
+// TestAlerts holds the rules to Prometheus' form, to what is exported and to the page that says
+// what to do.
 func TestAlerts(t *testing.T) {
 	var file struct {
 		Groups []struct {
@@ -133,19 +139,24 @@ func TestAlerts(t *testing.T) {
 		if _, err := model.ParseDuration(rule.For); rule.For != "" && err != nil {
 			t.Errorf("%s: %v", rule.Alert, err)
 		}
-		severities[rule.Alert] = map[string]string{"page": "pages.", "ticket": "is a ticket"}[rule.Labels["severity"]]
+		severities[rule.Alert] = map[string]string{"page": "pages.",
+			"ticket": "is a ticket"}[rule.Labels["severity"]]
 		var said strings.Builder
-		summary, err := template.New(rule.Alert).Funcs(template.FuncMap{"humanizeDuration": func(v float64) string { return "3s" }}).
+		summary, err := template.New(rule.Alert).Funcs(
+			template.FuncMap{"humanizeDuration": func(v float64) string { return "3s" }}).
 			Parse(`{{$labels := .Labels}}{{$value := .Value}}` + rule.Annotations["summary"])
 		if err == nil {
-			err = summary.Execute(&said, map[string]any{"Labels": map[string]string{"cluster": "prod-eu", "reason": "ClockSkew"}, "Value": 3.0})
+			err = summary.Execute(&said,
+				map[string]any{"Labels": map[string]string{"cluster": "prod-eu", "reason": "ClockSkew"}, "Value": 3.0})
 		}
 		if err != nil || !strings.Contains(said.String(), "prod-eu") {
 			t.Errorf("%s says %q, %v", rule.Alert, said.String(), err)
 		}
 	}
 	explained := map[string]string{}
-	for _, m := range regexp.MustCompile(`(?m)^\*\*(Pullgrant\w+)\*\* (pages\.|is a ticket)`).FindAllStringSubmatch(string(text(t, "README.md")), -1) {
+	for _, m := range regexp.MustCompile(
+		`(?m)^\*\*(Pullgrant\w+)\*\* (pages\.|is a ticket)`).FindAllStringSubmatch(
+		string(text(t, "README.md")), -1) {
 		explained[m[1]] = m[2]
 	}
 	if !maps.Equal(severities, explained) || len(severities) < 5 {
@@ -171,7 +182,8 @@ func TestDashboard(t *testing.T) {
 		}
 	}
 	data := text(t, "dashboard.json")
-	if err := json.Unmarshal(data, &board); err != nil || board.UID == "" || board.Templating.List[0].Name != "datasource" {
+	if err := json.Unmarshal(data, &board); err != nil || board.UID == "" ||
+		board.Templating.List[0].Name != "datasource" {
 		t.Fatalf("%+v %v", board, err)
 	}
 	families := exported(t)
@@ -192,22 +204,25 @@ func TestDashboard(t *testing.T) {
 	}
 }
 
-// TestMetricsAreExplained holds the page to the metrics, with their labels and the words of the closed lists, and the
-// metrics to the page.
+// TestMetricsAreExplained holds the page to the metrics, with their labels and the words of the
+// closed lists, and the metrics to the page.
 func TestMetricsAreExplained(t *testing.T) {
 	families := exported(t)
 	rows := map[string]string{}
 	page := string(text(t, "README.md"))
-	for _, m := range regexp.MustCompile("(?m)^\\| `(pullgrant_\\w+)` (\\|.*)$").FindAllStringSubmatch(page, -1) {
+	for _, m := range regexp.MustCompile(
+		"(?m)^\\| `(pullgrant_\\w+)` (\\|.*)$").FindAllStringSubmatch(page, -1) {
 		rows[m[1]] = m[2]
 		if families[m[1]] == nil {
 			t.Errorf("the page explains %s, which is not exported", m[1])
 		}
 	}
-	elsewhere := map[string]bool{"code": true, "cause": true, "version": true, "cluster": true} // whose words stand in other lists
+	// whose words stand in other lists
+	elsewhere := map[string]bool{"code": true, "cause": true, "version": true, "cluster": true}
 	for name, f := range families {
 		row, ok := rows[name]
-		if kind := strings.ToLower(f.GetType().String()); !ok || !strings.HasPrefix(row, "| "+kind+", ") {
+		if kind := strings.ToLower(f.GetType().String()); !ok ||
+			!strings.HasPrefix(row, "| "+kind+", ") {
 			t.Errorf("the page has for %s, a %s: %q", name, kind, row)
 		}
 		for _, m := range f.Metric {

@@ -25,7 +25,8 @@ type testHook struct {
 }
 
 func newHook() *testHook {
-	counter := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "deliveries"}, []string{"result"})
+	counter := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "deliveries"},
+		[]string{"result"})
 	h := &testHook{}
 	h.webhook = newWebhook([]byte(hook.Secret), func() { h.woke = true }, counter)
 	return h
@@ -63,31 +64,57 @@ func TestWebhook(t *testing.T) {
 		text   string
 		news   bool
 	}{
-		"push":                   {"push", nil, 202, "the branch is looked at", true},
-		"pull request":           {"pull_request", nil, 202, "the branch is looked at", true},
-		"review":                 {"pull_request_review", nil, 202, "the branch is looked at", true},
-		"type with a charset":    {"push", header("Content-Type", "application/json; charset=utf-8"), 202, "the branch is looked at", true},
-		"chunked":                {"push", chunked("{}"), 202, "the branch is looked at", true},
-		"as large as may be":     {"push", chunked(strings.Repeat(" ", maxDelivery)), 202, "the branch is looked at", true},
-		"ping":                   {"ping", nil, 202, "no news", false},
-		"another event":          {"star", nil, 202, "no news", false},
-		"no event":               {"", nil, 202, "no news", false},
-		"no signature":           {"push", header("X-Hub-Signature-256"), 401, "missing or malformed", false},
-		"an empty signature":     {"push", header("X-Hub-Signature-256", "sha256="), 401, "missing or malformed", false},
-		"a short signature":      {"push", header("X-Hub-Signature-256", "sha256=00"), 401, "missing or malformed", false},
-		"a longer signature":     {"push", header("X-Hub-Signature-256", hook.Sign(hook.Secret, "{}")+"00"), 401, "missing or malformed", false},
-		"a bare signature":       {"push", header("X-Hub-Signature-256", hook.Sign(hook.Secret, "{}")[7:]), 401, "missing or malformed", false},
-		"SHA-1 only":             {"push", func(r *http.Request) { header("X-Hub-Signature-256")(r); header("X-Hub-Signature", sha1Signature)(r) }, 401, "missing or malformed", false},
-		"SHA-1 in its place":     {"push", header("X-Hub-Signature-256", sha1Signature), 401, "missing or malformed", false},
-		"a wrong signature":      {"push", header("X-Hub-Signature-256", hook.Sign(hook.Secret, "{ }")), 401, "the signature is wrong", false},
-		"another secret":         {"push", header("X-Hub-Signature-256", hook.Sign("Hello", "{}")), 401, "the signature is wrong", false},
-		"no secret":              {"push", header("X-Hub-Signature-256", hook.Sign("", "{}")), 401, "the signature is wrong", false},
-		"the right one second":   {"push", header("X-Hub-Signature-256", hook.Sign("Hello", "{}"), hook.Sign(hook.Secret, "{}")), 401, "the signature is wrong", false},
-		"an empty body":          {"push", chunked(""), 400, "the delivery is empty", false},
-		"a body that breaks off": {"push", func(r *http.Request) { r.Body = io.NopCloser(io.MultiReader(strings.NewReader("{"), broke{})) }, 400, "cut short", false},
-		"too large":              {"push", chunked(strings.Repeat(" ", maxDelivery+1)), 413, "too large", false},
-		"a form":                 {"push", header("Content-Type", "application/x-www-form-urlencoded"), 415, "application/json", false},
-		"no type":                {"push", header("Content-Type"), 415, "application/json", false},
+		"push":         {"push", nil, 202, "the branch is looked at", true},
+		"pull request": {"pull_request", nil, 202, "the branch is looked at", true},
+		"review": {"pull_request_review", nil, 202,
+			"the branch is looked at", true},
+		"type with a charset": {"push",
+			header("Content-Type", "application/json; charset=utf-8"), 202,
+			"the branch is looked at", true},
+		"chunked": {"push", chunked("{}"), 202, "the branch is looked at", true},
+		"as large as may be": {"push", chunked(strings.Repeat(" ", maxDelivery)), 202,
+			"the branch is looked at", true},
+		"ping":          {"ping", nil, 202, "no news", false},
+		"another event": {"star", nil, 202, "no news", false},
+		"no event":      {"", nil, 202, "no news", false},
+		"no signature": {"push", header("X-Hub-Signature-256"), 401,
+			"missing or malformed", false},
+		"an empty signature": {"push", header("X-Hub-Signature-256", "sha256="), 401,
+			"missing or malformed", false},
+		"a short signature": {"push", header("X-Hub-Signature-256", "sha256=00"), 401,
+			"missing or malformed", false},
+		"a longer signature": {"push", header("X-Hub-Signature-256",
+			hook.Sign(hook.Secret, "{}")+"00"), 401, "missing or malformed", false},
+		"a bare signature": {"push", header("X-Hub-Signature-256",
+			hook.Sign(hook.Secret, "{}")[7:]), 401, "missing or malformed", false},
+		"SHA-1 only": {"push",
+			func(r *http.Request) {
+				header("X-Hub-Signature-256")(r)
+				header("X-Hub-Signature",
+					sha1Signature)(r)
+			}, 401, "missing or malformed", false},
+		"SHA-1 in its place": {"push", header("X-Hub-Signature-256", sha1Signature), 401,
+			"missing or malformed", false},
+		"a wrong signature": {"push", header("X-Hub-Signature-256",
+			hook.Sign(hook.Secret, "{ }")), 401, "the signature is wrong", false},
+		"another secret": {"push", header("X-Hub-Signature-256", hook.Sign("Hello", "{}")),
+			401, "the signature is wrong", false},
+		"no secret": {"push", header("X-Hub-Signature-256", hook.Sign("", "{}")), 401,
+			"the signature is wrong", false},
+		"the right one second": {"push", header("X-Hub-Signature-256", hook.Sign("Hello", "{}"),
+			hook.Sign(hook.Secret, "{}")), 401, "the signature is wrong", false},
+		"an empty body": {"push", chunked(""), 400, "the delivery is empty", false},
+		"a body that breaks off": {"push",
+			func(r *http.Request) {
+				r.Body = io.NopCloser(io.MultiReader(strings.NewReader("{"),
+					broke{}))
+			}, 400, "cut short", false},
+		"too large": {"push", chunked(strings.Repeat(" ", maxDelivery+1)), 413,
+			"too large", false},
+		"a form": {"push",
+			header("Content-Type", "application/x-www-form-urlencoded"), 415,
+			"application/json", false},
+		"no type": {"push", header("Content-Type"), 415, "application/json", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHook()
@@ -111,7 +138,8 @@ type broke struct{}
 
 func (broke) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
-// TestWebhookReplay: what came before does nothing, whatever its headers say now; and only so much is remembered.
+// TestWebhookReplay: what came before does nothing, whatever its headers say now; and only so much
+// is remembered.
 func TestWebhookReplay(t *testing.T) {
 	h := newHook()
 	deliver := func(body, id string) (news bool, text string) {
@@ -148,10 +176,12 @@ func FuzzWebhook(f *testing.F) {
 	f.Fuzz(func(t *testing.T, event, kind, signature string, body []byte) {
 		h := newHook()
 		r := httptest.NewRequest(http.MethodPost, "/webhook", bytes.NewReader(body))
-		r.Header = http.Header{"Content-Type": {kind}, "X-Github-Event": {event}, "X-Hub-Signature-256": {signature}}
+		r.Header = http.Header{"Content-Type": {kind}, "X-Github-Event": {event},
+			"X-Hub-Signature-256": {signature}}
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, r)
-		if h.newsCame() && (!strings.EqualFold(signature, hook.Sign(hook.Secret, string(body))) || !slices.Contains(newsEvents, event)) {
+		if h.newsCame() && (!strings.EqualFold(signature, hook.Sign(hook.Secret, string(body))) ||
+			!slices.Contains(newsEvents, event)) {
 			t.Errorf("news by %q %q", event, signature)
 		}
 		if !slices.Contains([]int{202, 400, 401, 413, 415}, w.Code) {

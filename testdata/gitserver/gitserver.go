@@ -1,4 +1,5 @@
-// Package gitserver is one bare repository behind git's own HTTP backend, and a working copy that other people push from.
+// Package gitserver is one bare repository behind git's own HTTP backend, and a working copy that
+// other people push from.
 package gitserver
 
 import (
@@ -30,7 +31,8 @@ type Server struct {
 func New(t testing.TB, env ...string) *Server {
 	t.Helper()
 	root := t.TempDir()
-	s := &Server{t: t, Bare: filepath.Join(root, "access.git"), WorkDir: filepath.Join(t.TempDir(), "wc")}
+	s := &Server{t: t, Bare: filepath.Join(root, "access.git"),
+		WorkDir: filepath.Join(t.TempDir(), "wc")}
 	s.Run(root, "init", "-q", "--bare", "-b", "main", s.Bare)
 	s.Git("config", "receive.fsckObjects", "true")
 	s.Run(root, "init", "-q", "-b", "main", s.WorkDir)
@@ -72,8 +74,10 @@ func (s *Server) Try(dir string, stdin io.Reader, args ...string) (string, error
 	cmd := exec.Command("git", args...)
 	cmd.Dir, cmd.Stdin = dir, stdin
 	cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_SYSTEM=/dev/null",
-		"GIT_AUTHOR_NAME=alice", "GIT_AUTHOR_EMAIL=alice@example.com", "GIT_AUTHOR_DATE=2026-11-22T10:00:00Z",
-		"GIT_COMMITTER_NAME=alice", "GIT_COMMITTER_EMAIL=alice@example.com", "GIT_COMMITTER_DATE=2026-11-22T10:00:00Z")
+		"GIT_AUTHOR_NAME=alice", "GIT_AUTHOR_EMAIL=alice@example.com",
+		"GIT_AUTHOR_DATE=2026-11-22T10:00:00Z",
+		"GIT_COMMITTER_NAME=alice", "GIT_COMMITTER_EMAIL=alice@example.com",
+		"GIT_COMMITTER_DATE=2026-11-22T10:00:00Z")
 	out, err := cmd.CombinedOutput()
 	return strings.TrimSpace(string(out)), err
 }
@@ -136,7 +140,8 @@ func (s *Server) CommitTree(tree string) string {
 // Fsck has git check the bare repository.
 func (s *Server) Fsck() {
 	s.t.Helper()
-	if out, err := s.Try(s.Bare, nil, "fsck", "--strict", "--full"); err != nil || strings.Contains(out, "error") || strings.Contains(out, "warning") {
+	if out, err := s.Try(s.Bare, nil, "fsck", "--strict", "--full"); err != nil ||
+		strings.Contains(out, "error") || strings.Contains(out, "warning") {
 		s.t.Errorf("git fsck: %v\n%s", err, out)
 	}
 }

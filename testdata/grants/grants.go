@@ -1,5 +1,5 @@
-// Package grants makes the grants that tests plan for. A short name x stands for the request 20261122-alice-x under the
-// policy payments-debug.
+// Package grants makes the grants that tests plan for. A short name x stands for the request
+// 20261122-alice-x under the policy payments-debug.
 package grants
 
 import (
@@ -20,13 +20,16 @@ func Path(short string) string { return requests.Path(Cluster, "payments-debug",
 
 // Of is a grant of hours from 10:00 with n bindings in the namespace payments.
 func Of(short string, n, hours int) requests.Grant {
-	g := requests.Grant{Name: Name(short), Path: Path(short), Cluster: Cluster, Policy: "payments-debug", Requester: "alice",
-		Subject:  requests.Subject{Kind: requests.KindUser, Name: "alice@example.com"},
-		Window:   requests.NewWindow(time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC), requests.Duration(time.Duration(hours)*time.Hour)),
+	g := requests.Grant{Name: Name(short), Path: Path(short), Cluster: Cluster,
+		Policy: "payments-debug", Requester: "alice",
+		Subject: requests.Subject{Kind: requests.KindUser, Name: "alice@example.com"},
+		Window: requests.NewWindow(time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC),
+			requests.Duration(time.Duration(hours)*time.Hour)),
 		Evidence: requests.Evidence{Source: requests.EvidenceGitHub, Blob: "b1", MergeCommit: strings.Repeat("a", 40)}}
 	for i := range n {
-		g.Bindings = append(g.Bindings, requests.Binding{Name: requests.ObjectName(g.Name, i), Namespace: "payments",
-			Role: requests.Role{Kind: requests.KindClusterRole, Name: "payments-debug"}})
+		g.Bindings = append(g.Bindings,
+			requests.Binding{Name: requests.ObjectName(g.Name, i), Namespace: "payments",
+				Role: requests.Role{Kind: requests.KindClusterRole, Name: "payments-debug"}})
 	}
 	return g
 }

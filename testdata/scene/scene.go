@@ -1,5 +1,5 @@
-// Package scene is a namespace in a real cluster, with the rights that an agent has there, and a clock that stands until it
-// is set: nothing in the tests that play there waits for a real one.
+// Package scene is a namespace in a real cluster, with the rights that an agent has there, and a
+// clock that stands until it is set: nothing in the tests that play there waits for a real one.
 package scene
 
 import (
@@ -29,7 +29,8 @@ import (
 // Noon is what the clock shows first.
 var Noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
-// Scene is one of them, of a test. Its methods fail the test when the cluster does not do what they are for.
+// Scene is one of them, of a test. Its methods fail the test when the cluster does not do what they
+// are for.
 type Scene struct {
 	*testing.T
 	Admin     *kubernetes.Clientset
@@ -50,7 +51,8 @@ func New(t *testing.T) *Scene {
 	t.Helper()
 	cp := kube.ForTest(t)
 	n := scenes.Add(1)
-	s := &Scene{T: t, now: Noon, Cluster: fmt.Sprintf("prod-%d", n), Namespace: fmt.Sprintf("payments-%d", n), Log: &Log{}}
+	s := &Scene{T: t, now: Noon, Cluster: fmt.Sprintf("prod-%d", n),
+		Namespace: fmt.Sprintf("payments-%d", n), Log: &Log{}}
 	var err error
 	s.Admin, err = kubernetes.NewForConfig(cp.Admin())
 	s.Must(err)
@@ -62,11 +64,13 @@ func New(t *testing.T) *Scene {
 		s.Must(err)
 	}
 	s.Must(cp.Apply(t.Context(), kube.AgentManifests([]string{s.Namespace}, []string{"payments-debug"})))
-	err = s.Admin.CoordinationV1().Leases(requests.AgentNamespace).Delete(t.Context(), "pullgrant-agent", metav1.DeleteOptions{})
+	err = s.Admin.CoordinationV1().Leases(requests.AgentNamespace).Delete(t.Context(),
+		"pullgrant-agent", metav1.DeleteOptions{})
 	if !apierrors.IsNotFound(err) {
 		s.Must(err)
 	}
-	err = s.Admin.CoreV1().ConfigMaps(requests.AgentNamespace).Delete(t.Context(), "pullgrant-trust", metav1.DeleteOptions{})
+	err = s.Admin.CoreV1().ConfigMaps(requests.AgentNamespace).Delete(t.Context(),
+		"pullgrant-trust", metav1.DeleteOptions{})
 	if !apierrors.IsNotFound(err) {
 		s.Must(err)
 	}
@@ -76,7 +80,8 @@ func New(t *testing.T) *Scene {
 	s.Must(cp.AwaitFence(t.Context()))
 	s.Until("the agent's rights are in force", func() bool {
 		const agent = "system:serviceaccount:pullgrant-system:pullgrant-agent"
-		return s.May(agent, "rbac.authorization.k8s.io", "create", "rolebindings") && s.May(agent, "batch", "create", "jobs")
+		return s.May(agent, "rbac.authorization.k8s.io", "create", "rolebindings") &&
+			s.May(agent, "batch", "create", "jobs")
 	})
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -139,18 +144,23 @@ func (s *Scene) Until(what string, done func() bool) {
 // MakeNamespace makes the namespace, which New does.
 func (s *Scene) MakeNamespace() {
 	s.Helper()
-	_, err := s.Admin.CoreV1().Namespaces().Create(s.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.Namespace}},
+	_, err := s.Admin.CoreV1().Namespaces().Create(s.Context(),
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.Namespace}},
 		metav1.CreateOptions{})
 	s.Must(err)
 }
 
-// May asks the API server what a user may do in the namespace, with one object of that name where one is given.
+// May asks the API server what a user may do in the namespace, with one object of that name where
+// one is given.
 func (s *Scene) May(user, group, verb, resource string, name ...string) bool {
 	s.Helper()
-	review, err := s.Admin.AuthorizationV1().SubjectAccessReviews().Create(s.Context(), &authorizationv1.SubjectAccessReview{
-		Spec: authorizationv1.SubjectAccessReviewSpec{User: user, ResourceAttributes: &authorizationv1.ResourceAttributes{
-			Namespace: s.Namespace, Group: group, Verb: verb, Resource: resource, Name: strings.Join(name, "")}},
-	}, metav1.CreateOptions{})
+	review, err := s.Admin.AuthorizationV1().SubjectAccessReviews().Create(s.Context(),
+		&authorizationv1.SubjectAccessReview{
+			Spec: authorizationv1.SubjectAccessReviewSpec{User: user,
+				ResourceAttributes: &authorizationv1.ResourceAttributes{
+					Namespace: s.Namespace, Group: group, Verb: verb, Resource: resource,
+					Name: strings.Join(name, "")}},
+		}, metav1.CreateOptions{})
 	s.Must(err)
 	return review.Status.Allowed
 }
@@ -160,8 +170,9 @@ func (s *Scene) Foreign(name string) *rbacv1.RoleBinding {
 	s.Helper()
 	b, err := s.Admin.RbacV1().RoleBindings(s.Namespace).Create(s.Context(), &rbacv1.RoleBinding{
 		ObjectMeta: metav1.ObjectMeta{Name: name},
-		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "payments-debug"},
-		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: "User", Name: "carol@example.com"}},
+		RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole",
+			Name: "payments-debug"},
+		Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: "User", Name: "carol@example.com"}},
 	}, metav1.CreateOptions{})
 	s.Must(err)
 	return b
@@ -171,9 +182,11 @@ func (s *Scene) Foreign(name string) *rbacv1.RoleBinding {
 func (s *Scene) Managed(name, expires string) *rbacv1.RoleBinding {
 	s.Helper()
 	b := s.Foreign(name)
-	b.Labels = map[string]string{"app.kubernetes.io/managed-by": "pullgrant", "pullgrant.dev/cluster": s.Cluster}
+	b.Labels = map[string]string{"app.kubernetes.io/managed-by": "pullgrant",
+		"pullgrant.dev/cluster": s.Cluster}
 	b.Annotations = map[string]string{"pullgrant.dev/expires-at": expires}
-	b, err := s.Admin.RbacV1().RoleBindings(s.Namespace).Update(s.Context(), b, metav1.UpdateOptions{})
+	b, err := s.Admin.RbacV1().RoleBindings(s.Namespace).Update(s.Context(), b,
+		metav1.UpdateOptions{})
 	s.Must(err)
 	return b
 }
@@ -203,7 +216,8 @@ func (s *Scene) Jobs() []batchv1.Job {
 	list, err := s.Admin.BatchV1().Jobs(s.Namespace).List(s.Context(),
 		metav1.ListOptions{LabelSelector: "app.kubernetes.io/managed-by=pullgrant"})
 	s.Must(err)
-	return slices.DeleteFunc(list.Items, func(j batchv1.Job) bool { return j.DeletionTimestamp != nil })
+	return slices.DeleteFunc(list.Items,
+		func(j batchv1.Job) bool { return j.DeletionTimestamp != nil })
 }
 
 // Records lists what the agent remembers.

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// New makes a key without a passphrase, of ed25519 unless args of ssh-keygen say otherwise: the private key's file and the
-// line of the public one. Without ssh-keygen the test is skipped.
+// New makes a key without a passphrase, of ed25519 unless args of ssh-keygen say otherwise: the
+// private key's file and the line of the public one. Without ssh-keygen the test is skipped.
 func New(t testing.TB, args ...string) (private []byte, public string) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "key")
