@@ -137,6 +137,9 @@ func (p *pass) judge(ctx context.Context) error {
 	p.prover.release(p.world)
 	p.tell.grants(p.world)
 	for _, path := range slices.Sorted(maps.Keys(p.prover.waiting)) {
+		if p.stuck[path] {
+			continue // why is among the failures
+		}
 		p.failed.add(monitor.StageRequests,
 			fmt.Errorf("%s waits: %s", path, proofs[path].Decision.Message))
 	}

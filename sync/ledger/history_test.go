@@ -51,6 +51,25 @@ func ledgerEntry(t *testing.T, cluster, name string) (path, content string) {
 	return requests.RevocationPath(cluster, name), string(data)
 }
 
+// commitAs puts a file on the branch as an agent does, signed by a key.
+func commitAs(t *testing.T, s *gitserver.Server, by *git.Signer, path, content string) {
+	t.Helper()
+	repository, err := git.NewRepository(s.URL, "main", nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = repository.Commit(t.Context(), func(string) (git.Change, error) {
+		agent := git.Person{Name: "pullgrant", Email: "agent@example.com"}
+		return git.Change{Put: map[string][]byte{path: []byte(content)},
+			Message: "Record what happened", Author: agent, Committer: agent,
+			When: time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC), Sign: by}, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Work("pull", "-q", "origin", "main")
+}
+
 // TestHistory: an entry is the agent's by its signature, whoever it says wrote it (R50).
 func TestHistory(t *testing.T) {
 	const asked = "requests/prod-eu/payments-debug/20261122-alice-waits.yaml"
@@ -63,28 +82,11 @@ kind: AccessRequest
 metadata: {name: 20261122-alice-waits}
 spec: {cluster: prod-eu, policy: payments-debug, requester: alice, reason: "INC-123, checkout is slow"}
 `)
-	sign := func(by *git.Signer, path, content string) {
-		t.Helper()
-		repository, err := git.NewRepository(s.URL, "main", nil, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, err = repository.Commit(t.Context(), func(string) (git.Change, error) {
-			agent := git.Person{Name: "pullgrant", Email: "agent@example.com"}
-			return git.Change{Put: map[string][]byte{path: []byte(content)},
-				Message: "Record what happened", Author: agent, Committer: agent,
-				When: time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC), Sign: by}, nil
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		s.Work("pull", "-q", "origin", "main")
-	}
 	for name, by := range map[string]*git.Signer{"20261122-alice-good": signer,
 		"20261122-alice-changed": signer,
 		"20261122-alice-other":   other, "20261122-alice-removed": signer} {
 		path, content := ledgerEntry(t, "prod-eu", name)
-		sign(by, path, content)
+		commitAs(t, s, by, path, content)
 	}
 	forgedPath, forged := ledgerEntry(t, "prod-eu", "20261122-alice-forged")
 	s.Commit("forge", forgedPath, forged)
@@ -96,7 +98,7 @@ spec: {cluster: prod-eu, policy: payments-debug, requester: alice, reason: "INC-
 	remover := s.Commit("forget")
 	// A signed commit on top of what others wrote does not vouch for it.
 	path, content := ledgerEntry(t, "prod-eu", "20261122-alice-later")
-	sign(signer, path, content)
+	commitAs(t, s, signer, path, content)
 
 	signers := signersOf(t, signer.AllowedSigner("prod-eu")+"\n"+
 		other.AllowedSigner("prod-us")+"\n")

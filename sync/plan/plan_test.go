@@ -77,25 +77,7 @@ func (s scenario) world() World {
 		w.Namespaces = map[string]string{"payments": "ns"}
 	}
 	if s.Main != nil {
-		w.Main = &Main{Tip: "tip", Requests: map[string]string{}, Names: map[string][]string{}}
-		name := func(path string) {
-			base := strings.TrimSuffix(filepath.Base(path), ".yaml")
-			w.Main.Names[base] = append(w.Main.Names[base], path)
-		}
-		for short, blob := range s.Main.Requests {
-			w.Main.Requests[grants.Path(short)] = blob
-			name(grants.Path(short))
-		}
-		for path, blob := range s.Main.More {
-			w.Main.Requests[path] = blob
-			name(path)
-		}
-		for _, short := range s.Main.Ledger {
-			name(requests.RevocationPath(grants.Cluster, grants.Name(short)))
-		}
-		for _, path := range s.Main.Other {
-			name(path)
-		}
+		w.Main = s.main()
 	}
 	for _, r := range s.Records {
 		record := Record{Phase: Phase(r.Phase), Grant: grants.Of(r.Name, len(r.Bindings), 1),
@@ -144,6 +126,30 @@ func (s scenario) world() World {
 			Decision: policies.Decision{Outcome: p.Outcome, Code: p.Code, Grant: &grant}}
 	}
 	return w
+}
+
+// main is the branch of a scenario that has one.
+func (s scenario) main() *Main {
+	main := &Main{Tip: "tip", Requests: map[string]string{}, Names: map[string][]string{}}
+	name := func(path string) {
+		base := strings.TrimSuffix(filepath.Base(path), ".yaml")
+		main.Names[base] = append(main.Names[base], path)
+	}
+	for short, blob := range s.Main.Requests {
+		main.Requests[grants.Path(short)] = blob
+		name(grants.Path(short))
+	}
+	for path, blob := range s.Main.More {
+		main.Requests[path] = blob
+		name(path)
+	}
+	for _, short := range s.Main.Ledger {
+		name(requests.RevocationPath(grants.Cluster, grants.Name(short)))
+	}
+	for _, path := range s.Main.Other {
+		name(path)
+	}
+	return main
 }
 
 func TestPlan(t *testing.T) {
