@@ -6,6 +6,8 @@ include testdata/kube/kube.mk
 
 # Packages under testdata are not matched by ./...
 packages := ./... ./testdata/forge ./testdata/forge/openapi ./testdata/cases ./testdata/answers ./testdata/kube ./testdata/pipeline ./testdata/faults ./testdata/demo ./testdata/runner ./testdata/mutate
+# What is heavy and only tests need is in modules of its own, so that go.mod lists what the product is made of.
+modules := testdata/monitoring
 tools := $(CURDIR)/.cache/tools
 version := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 commit := $(shell git rev-parse HEAD 2>/dev/null)
@@ -51,6 +53,7 @@ demo-up: kube build ## leave forge, cluster and agent running until Ctrl-C, to t
 test: kube build lint $(tools)/act ## run every check and every test
 	$(if $(race),,@echo 'no C compiler: the tests run without the race detector')
 	go test $(race) -shuffle=on -count=1 -timeout 20m $(packages)
+	@for module in $(modules); do (cd $$module && go test $(race) -shuffle=on -count=1 ./...) || exit 1; done
 	@$(MAKE) fuzz fuzztime=2s
 
 .PHONY: lint
@@ -61,6 +64,9 @@ lint: $(tools)/staticcheck $(tools)/actionlint ## check formatting, vet, static 
 	$(tools)/actionlint
 	go mod tidy -diff
 	go mod verify
+	@for module in $(modules); do \
+		(cd $$module && go vet ./... && $(tools)/staticcheck ./... && go mod tidy -diff) || exit 1; \
+	done
 
 $(tools)/staticcheck: testdata/tools/go.mod
 	@mkdir -p $(@D)

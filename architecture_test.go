@@ -13,42 +13,53 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 const module = "github.com/pullgrant/pullgrant"
 
-// rooms are the packages and which of the others each may import: one way only. Tests may also import testdata's.
+// rooms are the packages and which of the others each may import: one way only. Tests may also
+// import testdata's.
 var rooms = map[string][]string{
-	"requests":        {},
-	"policies":        {"requests"},
-	"render":          {"requests"},
-	"internal/github": {"requests", "policies"},
-	"action":          {"requests", "policies", "render", "internal/github"},
-	"sync/git":        {},
-	"sync/plan":       {"requests", "policies", "render"},
-	"sync/ledger":     {"requests", "policies", "internal/github", "sync/git", "sync/plan"},
-	"sync/kube":       {"requests", "policies", "render", "sync/plan"},
-	"sync/monitor":    {"requests", "policies", "sync/plan"},
-	"sync/expiry":     {"sync/plan", "sync/kube", "sync/monitor"},
-	"sync": {"requests", "policies", "render", "internal/github",
+	"requests":            {},
+	"policies/codeowners": {"requests"},
+	"policies/rbac":       {"requests"},
+	"policies":            {"requests", "policies/codeowners", "policies/rbac"},
+	"render":              {"requests"},
+	"internal/github":     {"requests", "policies", "policies/codeowners", "policies/rbac"},
+	"action":              {"requests", "policies", "policies/rbac", "render", "internal/github"},
+	"sync/git":            {},
+	"sync/plan":           {"requests", "policies", "render"},
+	"sync/ledger": {"requests", "policies", "policies/codeowners", "policies/rbac",
+		"internal/github",
+		"sync/git", "sync/plan"},
+	"sync/kube":    {"requests", "policies", "policies/rbac", "render", "sync/plan"},
+	"sync/monitor": {"requests", "policies", "sync/plan"},
+	"sync/expiry":  {"sync/plan", "sync/kube", "sync/monitor"},
+	"sync": {"requests", "policies", "policies/codeowners", "policies/rbac", "render",
+		"internal/github",
 		"sync/git", "sync/plan", "sync/ledger", "sync/kube", "sync/monitor", "sync/expiry"},
-	"cmd/pullgrant": {"requests", "policies", "render", "internal/github", "action",
+	"cmd/pullgrant": {"requests", "policies", "policies/rbac", "render",
+		"internal/github", "action",
 		"sync", "sync/git", "sync/ledger", "sync/kube"},
 }
 
-// pure rooms take time, files and randomness as arguments, so that what they decide can be decided again.
-var pure = []string{"requests", "policies", "render", "sync/plan"}
+// pure rooms take time, files and randomness as arguments, so that what they decide can be decided
+// again.
+var pure = []string{"requests", "policies", "policies/codeowners", "policies/rbac", "render",
+	"sync/plan"}
 
 var impure = regexp.MustCompile(`^(os|net|math/rand|crypto/rand|syscall|log|unsafe|plugin)(/.*)?$`)
 
-// Of the package time, pure rooms use none that reads the clock or waits. The others are told what time it is by cmd,
-// but may wait.
+// Of the package time, pure rooms use none that reads the clock or waits. The others are told what
+// time it is by cmd, but may wait.
 var (
 	clock  = []string{"Now", "Since", "Until", "Sleep"}
 	timers = []string{"After", "AfterFunc", "NewTimer", "NewTicker", "Tick"}
 )
 
-// homes says where each library lives. cmd only turns --kubeconfig into the configuration that sync is given.
+// homes says where each library lives. cmd only turns --kubeconfig into the configuration that sync
+// is given.
 var homes = map[string][]string{
 	"github.com/google/go-github/":             {"internal/github"},
 	"github.com/sethvargo/go-githubactions":    {"action"},
@@ -96,7 +107,8 @@ func goFiles(t *testing.T) (files []file) {
 			return err
 		}
 		syntax, err := parser.ParseFile(token.NewFileSet(), name, data, parser.SkipObjectResolution)
-		files = append(files, file{path: name, room: path.Dir(name), test: strings.HasSuffix(name, "_test.go"), syntax: syntax, data: data})
+		files = append(files, file{path: name, room: path.Dir(name), test: strings.HasSuffix(name,
+			"_test.go"), syntax: syntax, data: data})
 		return err
 	})
 	if err != nil || len(files) < 50 {
@@ -108,7 +120,8 @@ func goFiles(t *testing.T) (files []file) {
 // skip leaves out what is not ours to look at: git, caches, built programs.
 func skip(name string, entry fs.DirEntry) bool {
 	base := path.Base(name)
-	return entry.IsDir() && name != "." && (strings.HasPrefix(base, ".") && base != ".github" && base != ".ci" || name == "bin")
+	return entry.IsDir() && name != "." && (strings.HasPrefix(base, ".") && base != ".github" &&
+		base != ".ci" || name == "bin")
 }
 
 func or(err, otherwise error) error {
@@ -166,7 +179,8 @@ func TestPureRooms(t *testing.T) {
 		}
 		ast.Inspect(f.syntax, func(n ast.Node) bool {
 			if s, ok := n.(*ast.SelectorExpr); ok {
-				if x, ok := s.X.(*ast.Ident); ok && x.Name == "time" && slices.Contains(forbidden, s.Sel.Name) {
+				if x, ok := s.X.(*ast.Ident); ok && x.Name == "time" && slices.Contains(forbidden,
+					s.Sel.Name) {
 					t.Errorf("%s uses time.%s; only cmd reads the clock", f.path, s.Sel.Name)
 				}
 			}
@@ -201,14 +215,40 @@ func TestFilesAreShort(t *testing.T) {
 			t.Errorf("%s has %d lines; files have fewer than %d", f.path, n, most)
 		}
 		for _, folder := range strings.Split(f.room, "/") {
-			if slices.Contains([]string{"pkg", "util", "utils", "common", "helpers", "misc", "shared"}, folder) {
+			if slices.Contains([]string{"pkg", "util", "utils", "common", "helpers", "misc",
+				"shared"}, folder) {
 				t.Errorf("%s: the folder %s says nothing of what is in it", f.path, folder)
 			}
 		}
 	}
 }
 
-// TestNothingIsLeftForLater looks into every text file: what is to be done is done, or stands in an issue.
+// TestLinesAreNarrow counts a tab as four columns. What has no place to break, such as an address, may
+// be longer than any other line.
+func TestLinesAreNarrow(t *testing.T) {
+	const most, wide, share = 120, 100, 0.033 // of all lines may be wide
+	unbreakable := regexp.MustCompile(`\S{80,}`)
+	lines, over := 0, 0
+	for _, f := range goFiles(t) {
+		number := 0
+		for line := range bytes.Lines(f.data) {
+			number, lines = number+1, lines+1
+			text := strings.TrimRight(strings.ReplaceAll(string(line), "\t", "    "), "\n")
+			switch columns := utf8.RuneCountInString(text); {
+			case columns > most && !unbreakable.MatchString(text):
+				t.Errorf("%s:%d has %d columns; the most is %d", f.path, number, columns, most)
+			case columns > wide:
+				over++
+			}
+		}
+	}
+	if float64(over) > share*float64(lines) {
+		t.Errorf("%d of %d lines have more than %d columns", over, lines, wide)
+	}
+}
+
+// TestNothingIsLeftForLater looks into every text file: what is to be done is done, or stands in an
+// issue.
 func TestNothingIsLeftForLater(t *testing.T) {
 	later := regexp.MustCompile(`\b(TO` + `DO|FIX` + `ME)\b`)
 	err := fs.WalkDir(os.DirFS("."), ".", func(name string, entry fs.DirEntry, err error) error {
@@ -220,8 +260,10 @@ func TestNothingIsLeftForLater(t *testing.T) {
 			return err
 		}
 		data, err := os.ReadFile(name)
-		if at := later.FindIndex(data); err == nil && at != nil && !bytes.ContainsRune(data[:min(len(data), 8000)], 0) {
-			t.Errorf("%s:%d: %s", name, 1+bytes.Count(data[:at[0]], []byte("\n")), data[at[0]:at[1]])
+		if at := later.FindIndex(data); err == nil && at != nil &&
+			!bytes.ContainsRune(data[:min(len(data), 8000)], 0) {
+			t.Errorf("%s:%d: %s", name, 1+bytes.Count(data[:at[0]], []byte("\n")),
+				data[at[0]:at[1]])
 		}
 		return err
 	})

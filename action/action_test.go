@@ -41,7 +41,8 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{t: t, now: time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)}
-	f, err := forge.Start(t.TempDir(), forge.Options{Contract: true, Now: func() time.Time { return w.now }})
+	f, err := forge.Start(t.TempDir(), forge.Options{Contract: true,
+		Now: func() time.Time { return w.now }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +87,8 @@ func accessRepository(t *testing.T) map[string]string {
 
 func (w *world) open(files map[string]string) {
 	w.t.Helper()
-	if _, err := w.forge.Push(forge.Change{User: "alice", Branch: "ask", Files: files, Message: "Ask"}); err != nil {
+	if _, err := w.forge.Push(forge.Change{User: "alice", Branch: "ask", Files: files,
+		Message: "Ask"}); err != nil {
 		w.t.Fatal(err)
 	}
 	number, err := w.forge.Open("alice", "ask", "Access")
@@ -117,15 +119,18 @@ func (w *world) run(event string, payload any, inputs ...string) (action.Result,
 		}
 	}
 	env := map[string]string{
-		"GITHUB_EVENT_NAME": event, "GITHUB_EVENT_PATH": filepath.Join(dir, "event"), "GITHUB_REPOSITORY": "acme/access",
-		"GITHUB_OUTPUT": filepath.Join(dir, "output"), "GITHUB_STEP_SUMMARY": filepath.Join(dir, "summary"),
+		"GITHUB_EVENT_NAME": event, "GITHUB_EVENT_PATH": filepath.Join(dir, "event"),
+		"GITHUB_REPOSITORY": "acme/access",
+		"GITHUB_OUTPUT":     filepath.Join(dir, "output"), "GITHUB_STEP_SUMMARY": filepath.Join(dir,
+			"summary"),
 		"GITHUB_API_URL": w.forge.URL, "INPUT_TOKEN": w.forge.AppToken("pullgrant"),
 	}
 	for i := 0; i+1 < len(inputs); i += 2 {
 		env[inputs[i]] = inputs[i+1]
 	}
 	w.out.Reset()
-	result, err := action.Run(w.t.Context(), func(name string) string { return env[name] }, &w.out, w.now)
+	result, err := action.Run(w.t.Context(), func(name string) string { return env[name] },
+		&w.out, w.now)
 	w.files = map[string]string{}
 	for _, name := range []string{"output", "summary"} {
 		content, readErr := os.ReadFile(filepath.Join(dir, name))
@@ -139,7 +144,8 @@ func (w *world) run(event string, payload any, inputs ...string) (action.Result,
 
 func (w *world) judge(inputs ...string) (action.Result, error) {
 	w.t.Helper()
-	return w.run("pull_request_target", map[string]any{"action": "opened", "pull_request": map[string]any{"number": w.number}}, inputs...)
+	return w.run("pull_request_target", map[string]any{"action": "opened",
+		"pull_request": map[string]any{"number": w.number}}, inputs...)
 }
 
 func (w *world) lastCheck() forge.Check {
@@ -156,7 +162,8 @@ func (w *world) expect(result action.Result, outcome policies.Outcome, conclusio
 	if result.Outcome != outcome {
 		w.t.Errorf("outcome %s, want %s\n%s", result.Outcome, outcome, w.out.String())
 	}
-	if c := w.lastCheck(); c.Conclusion != conclusion || c.Title != title || c.App != "pullgrant" || c.Name != policies.CheckName {
+	if c := w.lastCheck(); c.Conclusion != conclusion || c.Title != title || c.App != "pullgrant" ||
+		c.Name != policies.CheckName {
 		w.t.Errorf("check run %+v, want %s %q", c, conclusion, title)
 	}
 	if !strings.Contains(w.files["output"], outcome.String()) {
@@ -196,7 +203,8 @@ func TestBadFileIsAnnotatedWhereItIsWrong(t *testing.T) {
 	}
 	w.expect(result, policies.Denied, "failure", "Denied: SchemaError")
 	found := w.lastCheck().Annotations
-	if len(found) != 1 || found[0].Path != requestPath || found[0].StartLine != 8 || !strings.Contains(found[0].Message, "-1h") {
+	if len(found) != 1 || found[0].Path != requestPath || found[0].StartLine != 8 ||
+		!strings.Contains(found[0].Message, "-1h") {
 		t.Errorf("annotations %+v", found)
 	}
 }
@@ -217,29 +225,35 @@ func TestEventsFindTheirPullRequests(t *testing.T) {
 		before := len(w.forge.Checks())
 		result, err := w.run(c.event, c.payload)
 		if err != nil || result.Outcome != policies.Pending || len(w.forge.Checks()) != before+1 {
-			t.Errorf("%s: %v, %v, %d checks more", c.event, result, err, len(w.forge.Checks())-before)
+			t.Errorf("%s: %v, %v, %d checks more", c.event, result, err,
+				len(w.forge.Checks())-before)
 		}
 	}
-	for event, want := range map[string]string{"merge_group": "merge queues are refused", "issues": "not one of", "pull_request": "names no pull request"} {
-		if _, err := w.run(event, map[string]any{}); err == nil || !strings.Contains(err.Error(), want) {
+	for event, want := range map[string]string{"merge_group": "merge queues are refused",
+		"issues": "not one of", "pull_request": "names no pull request"} {
+		if _, err := w.run(event, map[string]any{}); err == nil ||
+			!strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want %q", event, err, want)
 		}
 	}
 }
 
-// A queue waits for the check on a commit of its own, which is in no pull request: it is told why that never turns green
-// (R42).
+// A queue waits for the check on a commit of its own, which is in no pull request: it is told why
+// that never turns green (R42).
 func TestMergeQueueGetsARedCheck(t *testing.T) {
 	w := newWorld(t)
 	w.open(map[string]string{requestPath: fmt.Sprintf(request, "1h", "INC-123, checkout is slow")})
 	w.approve("bob")
 	head := w.forge.Branch("ask")
-	result, err := w.run("workflow_run", map[string]any{"workflow_run": map[string]any{"head_sha": head, "event": "merge_group"}})
+	result, err := w.run("workflow_run", map[string]any{"workflow_run": map[string]any{
+		"head_sha": head,
+		"event":    "merge_group"}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.expect(result, policies.Denied, "failure", "Denied: NotARequestPR")
-	if c := w.lastCheck(); c.HeadSHA != head || !strings.Contains(c.Summary, "merge queues are refused") {
+	if c := w.lastCheck(); c.HeadSHA != head || !strings.Contains(c.Summary,
+		"merge queues are refused") {
 		t.Errorf("check run %+v", c)
 	}
 }
@@ -249,7 +263,8 @@ func TestFactsThatCannotBeHadAreARedCheck(t *testing.T) {
 	w.open(map[string]string{requestPath: fmt.Sprintf(request, "1h", "INC-123, checkout is slow")})
 	w.approve("bob")
 	w.forge.Fail("GET", ".*/reviews", -1, 403, `{"message": "Forbidden"}`)
-	payload := map[string]any{"pull_request": map[string]any{"number": w.number, "head": map[string]any{"sha": w.forge.Branch("ask")}}}
+	payload := map[string]any{"pull_request": map[string]any{"number": w.number,
+		"head": map[string]any{"sha": w.forge.Branch("ask")}}}
 	result, err := w.run("pull_request_target", payload)
 	if err != nil {
 		t.Fatal(err)
@@ -257,7 +272,8 @@ func TestFactsThatCannotBeHadAreARedCheck(t *testing.T) {
 	w.expect(result, policies.Failed, "failure", "Error: EvaluationError")
 }
 
-// A push names no pull request: their heads come from the list, so that an old green check does not outlive the error.
+// A push names no pull request: their heads come from the list, so that an old green check does not
+// outlive the error.
 func TestFactsThatCannotBeHadAfterAPushAreARedCheck(t *testing.T) {
 	w := newWorld(t)
 	w.open(map[string]string{requestPath: fmt.Sprintf(request, "1h", "INC-123, checkout is slow")})
@@ -272,7 +288,8 @@ func TestFactsThatCannotBeHadAfterAPushAreARedCheck(t *testing.T) {
 	}
 }
 
-// A check run belongs to a commit, so pull requests with the same head must not turn each other green.
+// A check run belongs to a commit, so pull requests with the same head must not turn each other
+// green.
 func TestPullRequestsWithOneHeadShareTheWorstVerdict(t *testing.T) {
 	w := newWorld(t)
 	w.open(map[string]string{requestPath: fmt.Sprintf(request, "1h", "INC-123, checkout is slow")})
@@ -285,9 +302,10 @@ func TestPullRequestsWithOneHeadShareTheWorstVerdict(t *testing.T) {
 		t.Fatal(err)
 	}
 	for event, payload := range map[string]any{
-		"pull_request_target": map[string]any{"pull_request": map[string]any{"number": w.number, "head": map[string]any{"sha": head}}},
-		"workflow_run":        map[string]any{"workflow_run": map[string]any{"head_sha": head}},
-		"push":                map[string]any{},
+		"pull_request_target": map[string]any{"pull_request": map[string]any{"number": w.number,
+			"head": map[string]any{"sha": head}}},
+		"workflow_run": map[string]any{"workflow_run": map[string]any{"head_sha": head}},
+		"push":         map[string]any{},
 	} {
 		before := len(w.forge.Checks())
 		result, err := w.run(event, payload)
@@ -295,7 +313,8 @@ func TestPullRequestsWithOneHeadShareTheWorstVerdict(t *testing.T) {
 			t.Errorf("%s: %v, %d check runs more", event, err, len(w.forge.Checks())-before)
 		}
 		w.expect(result, policies.Denied, "failure", "Denied: RequesterNotAllowed")
-		if s := w.lastCheck().Summary; !strings.Contains(s, "### #1 ") || !strings.Contains(s, "### #2 Denied") {
+		if s := w.lastCheck().Summary; !strings.Contains(s, "### #1 ") || !strings.Contains(s,
+			"### #2 Denied") {
 			t.Errorf("%s: the summary does not tell both:\n%s", event, s)
 		}
 	}
@@ -306,7 +325,8 @@ func TestNothingToJudge(t *testing.T) {
 	w := newWorld(t)
 	w.open(map[string]string{requestPath: fmt.Sprintf(request, "1h", "INC-123, checkout is slow")})
 	head := w.forge.Branch("ask")
-	if err := w.forge.Do(w.forge.Token("alice"), "PATCH", "/repos/acme/access/pulls/1", map[string]any{"state": "closed"}, nil); err != nil {
+	if err := w.forge.Do(w.forge.Token("alice"), "PATCH", "/repos/acme/access/pulls/1",
+		map[string]any{"state": "closed"}, nil); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
@@ -317,7 +337,8 @@ func TestNothingToJudge(t *testing.T) {
 		{"push", map[string]any{}},
 	} {
 		result, err := w.run(c.event, c.payload)
-		if err != nil || result.Outcome != policies.Allowed || w.out.String() != "::notice::no open pull request to judge\n" {
+		if err != nil || result.Outcome != policies.Allowed ||
+			w.out.String() != "::notice::no open pull request to judge\n" {
 			t.Errorf("%s: %v, %v, log %q", c.event, result, err, w.out.String())
 		}
 		if len(w.forge.Checks()) != 0 || w.files["output"] != "" {
@@ -336,10 +357,12 @@ func TestReportedModeAndBadInputs(t *testing.T) {
 	if _, err := w.judge("INPUT_EXIT-CODE", "maybe"); err == nil {
 		t.Error("an unknown exit-code was accepted")
 	}
-	if _, err := w.judge("INPUT_TOKEN", ""); err == nil || !strings.Contains(err.Error(), "no token") {
+	if _, err := w.judge("INPUT_TOKEN", ""); err == nil || !strings.Contains(err.Error(),
+		"no token") {
 		t.Errorf("without a token: %v", err)
 	}
-	w.forge.Fail("POST", ".*/check-runs", -1, 403, `{"message": "Resource not accessible by integration"}`)
+	w.forge.Fail("POST", ".*/check-runs", -1, 403,
+		`{"message": "Resource not accessible by integration"}`)
 	if _, err := w.judge(); err == nil || !strings.Contains(err.Error(), "Checks") {
 		t.Errorf("a check run that could not be posted: %v", err)
 	}

@@ -17,8 +17,8 @@ import (
 	"github.com/pullgrant/pullgrant/testdata/cases"
 )
 
-// TestActionJudgesTheScenarios runs the Action on each scenario of a pull request that it judges, told by GitHub: the
-// check run, the step summary and the outputs say what is to be decided.
+// TestActionJudgesTheScenarios runs the Action on each scenario of a pull request that it judges,
+// told by GitHub: the check run, the step summary and the outputs say what is to be decided.
 func TestActionJudgesTheScenarios(t *testing.T) {
 	for _, c := range cases.All(t) {
 		if c.Merged || c.Trust {
@@ -40,16 +40,20 @@ func TestActionJudgesTheScenarios(t *testing.T) {
 					t.Errorf("the summary does not say %q:\n%s", message, checks[0].Output.Summary)
 				}
 				d.Outcome, d.Code, d.Policy = policies.Failed, policies.EvaluationError, ""
-			} else if want := (verdict{s.Scenario.Facts.PullRequest.Number, d.HeadSHA, d, c.Now}).summary(); checks[0].Output.Summary != want {
+			} else if want := (verdict{s.Scenario.Facts.PullRequest.Number, d.HeadSHA, d,
+				c.Now}).summary(); checks[0].Output.Summary != want {
 				t.Errorf("got:\n%s\nwant:\n%s", checks[0].Output.Summary, want)
 			}
-			if checks[0].Conclusion != conclusion(d.Outcome) || checks[0].Output.Title != title(d) || checks[0].HeadSHA != d.HeadSHA {
+			if checks[0].Conclusion != conclusion(d.Outcome) ||
+				checks[0].Output.Title != title(d) ||
+				checks[0].HeadSHA != d.HeadSHA {
 				t.Errorf("check run %+v; want that of %s %s", checks[0], d.Outcome, d.Code)
 			}
 			if files["summary"] != checks[0].Output.Summary+"\n" {
 				t.Errorf("the step summary is\n%s", files["summary"])
 			}
-			want := "decision=" + d.Outcome.String() + " code=" + string(d.Code) + " policy=" + d.Policy + " head-sha=" + d.HeadSHA
+			want := "decision=" + d.Outcome.String() + " code=" + string(d.Code) + " policy=" +
+				d.Policy + " head-sha=" + d.HeadSHA
 			if got := outputs(files["output"]); got != want {
 				t.Errorf("the outputs are %s, want %s", got, want)
 			}
@@ -70,7 +74,8 @@ func runOn(t *testing.T, s *answers.Server) (log string, files map[string]string
 	}
 	f := s.Scenario.Facts
 	pull := event["pull_request"].(map[string]any)
-	event["number"], pull["number"], pull["head"].(map[string]any)["sha"] = f.PullRequest.Number, f.PullRequest.Number, f.PullRequest.HeadSHA
+	event["number"], pull["number"], pull["head"].(map[string]any)["sha"] = f.PullRequest.Number,
+		f.PullRequest.Number, f.PullRequest.HeadSHA
 	payload, err := json.Marshal(event)
 	if err != nil {
 		t.Fatal(err)
@@ -82,12 +87,16 @@ func runOn(t *testing.T, s *answers.Server) (log string, files map[string]string
 		}
 	}
 	env := map[string]string{
-		"GITHUB_EVENT_NAME": "pull_request_target", "GITHUB_EVENT_PATH": filepath.Join(dir, "event"), "GITHUB_API_URL": s.URL,
+		"GITHUB_EVENT_NAME": "pull_request_target", "GITHUB_EVENT_PATH": filepath.Join(dir,
+			"event"),
+		"GITHUB_API_URL":    s.URL,
 		"GITHUB_REPOSITORY": f.Repository.Owner + "/" + f.Repository.Name, "INPUT_TOKEN": "token",
-		"GITHUB_OUTPUT": filepath.Join(dir, "output"), "GITHUB_STEP_SUMMARY": filepath.Join(dir, "summary"),
+		"GITHUB_OUTPUT": filepath.Join(dir, "output"), "GITHUB_STEP_SUMMARY": filepath.Join(dir,
+			"summary"),
 	}
 	var out bytes.Buffer
-	if _, err := Run(t.Context(), func(name string) string { return env[name] }, &out, s.Scenario.Now); err != nil {
+	if _, err := Run(t.Context(), func(name string) string { return env[name] }, &out,
+		s.Scenario.Now); err != nil {
 		t.Fatalf("%v\n%s", err, out.String())
 	}
 	files = map[string]string{}
@@ -104,7 +113,8 @@ func runOn(t *testing.T, s *answers.Server) (log string, files map[string]string
 // outputs are the four outputs of the file, in the order of the README.
 func outputs(file string) string {
 	found := map[string]string{}
-	for _, m := range regexp.MustCompile(`(?m)^(\S+)<<\S+\n(.*)\n\S+$`).FindAllStringSubmatch(file, -1) {
+	for _, m := range regexp.MustCompile(`(?m)^(\S+)<<\S+\n(.*)\n\S+$`).FindAllStringSubmatch(file,
+		-1) {
 		found[m[1]] = m[2]
 	}
 	var all []string

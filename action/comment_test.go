@@ -44,7 +44,8 @@ func TestOneCommentIsKeptUpToDate(t *testing.T) {
 		if len(all) != 2 || all[0].Body != forged["body"] || all[1].User.Login != "pullgrant[bot]" {
 			t.Fatalf("comments %+v", all)
 		}
-		for _, words := range []string{step.want, "What <code>payments&#45;debug</code> allows in", "INC&#45;123"} {
+		for _, words := range []string{step.want, "What <code>ClusterRole payments&#45;debug in " +
+			"namespace payments</code> allows", "INC&#45;123"} {
 			if !strings.Contains(all[1].Body, words) {
 				t.Errorf("the comment does not say %q:\n%s", words, all[1].Body)
 			}
@@ -64,11 +65,13 @@ func TestOneCommentIsKeptUpToDate(t *testing.T) {
 func TestVerdictStandsWithoutItsComment(t *testing.T) {
 	w := newWorld(t)
 	w.open(map[string]string{requestPath: fmt.Sprintf(request, "1h", "INC-123, checkout is slow")})
-	w.forge.Fail("POST", ".*/comments", -1, 403, `{"message": "Resource not accessible by integration"}`)
+	w.forge.Fail("POST", ".*/comments", -1, 403,
+		`{"message": "Resource not accessible by integration"}`)
 	if _, err := w.judge(); err != nil {
 		t.Fatal(err)
 	}
-	if w.lastCheck().Conclusion != "action_required" || !strings.Contains(w.out.String(), "Pull requests: write") {
+	if w.lastCheck().Conclusion != "action_required" || !strings.Contains(w.out.String(),
+		"Pull requests: write") {
 		t.Errorf("check run %+v, log\n%s", w.lastCheck(), w.out.String())
 	}
 }

@@ -4,10 +4,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"regexp"
 )
 
-// target is what an event asks to judge: pull requests by number, by their head commit, or every open one.
+// target is what an event asks to judge: pull requests by number, by their head commit, or every
+// open one.
 type target struct {
 	number  int
 	headSHA string // to find pull requests by; GitHub sends it with a number too
@@ -28,14 +31,17 @@ type payload struct {
 	} `json:"workflow_run"`
 }
 
-// errMergeQueue explains why a merge queue cannot work: it tests commits that nobody reviewed (R42).
-var errMergeQueue = errors.New("merge queues are refused: the queue merges commits that no reviewer saw; turn the queue off for this repository")
+// errMergeQueue explains why a merge queue cannot work: it tests commits that nobody reviewed
+// (R42).
+var errMergeQueue = errors.New("merge queues are refused: the queue merges commits that no " +
+	"reviewer saw; turn the queue off for this repository")
 
-// isCommit tells whether text is a commit's full name; anything else that a payload calls one goes no further.
+// isCommit tells whether text is a commit's full name; anything else that a payload calls one
+// goes no further.
 var isCommit = regexp.MustCompile(`^[0-9a-f]{40}$`).MatchString
 
-// parseEvent reads an event's payload. Only the pull request's number, or a commit to find it by, is taken from it:
-// everything that decides is asked of the API again.
+// parseEvent reads an event's payload. Only the pull request's number, or a commit to find it by,
+// is taken from it: everything that decides is asked of the API again.
 func parseEvent(name string, data []byte) (target, error) {
 	if name == "merge_group" {
 		return target{}, errMergeQueue
@@ -54,10 +60,29 @@ func parseEvent(name string, data []byte) (target, error) {
 		}
 	case "workflow_run":
 		if isCommit(p.WorkflowRun.HeadSHA) {
-			return target{headSHA: p.WorkflowRun.HeadSHA, queue: p.WorkflowRun.Event == "merge_group"}, nil
+			return target{headSHA: p.WorkflowRun.HeadSHA,
+					queue: p.WorkflowRun.Event == "merge_group"},
+				nil
 		}
 	default:
-		return target{}, fmt.Errorf("the event %q is not one of pull_request_target, pull_request, pull_request_review, workflow_run, push", name)
+		return target{}, fmt.Errorf("the event %q is not one of pull_request_target, "+
+			"pull_request, pull_request_review, workflow_run, push", name)
 	}
 	return target{}, fmt.Errorf("the payload of the event %q names no pull request or commit", name)
+}
+
+// maxPayload bounds an event's payload, in bytes; GitHub's own limit for webhooks is 25 MB.
+const maxPayload = 32 << 20
+
+func readEvent(getenv func(string) string) (target, error) {
+	file, err := os.Open(getenv("GITHUB_EVENT_PATH"))
+	if err != nil {
+		return target{}, fmt.Errorf("open the event's payload (GITHUB_EVENT_PATH): %w", err)
+	}
+	defer file.Close()
+	data, err := io.ReadAll(io.LimitReader(file, maxPayload))
+	if err != nil {
+		return target{}, fmt.Errorf("read the event's payload: %w", err)
+	}
+	return parseEvent(getenv("GITHUB_EVENT_NAME"), data)
 }

@@ -8,8 +8,9 @@ import (
 	"unicode"
 )
 
-// FuzzParseEvent reads whatever payload, from GitHub's own examples on: what comes out is a number, a commit or every pull
-// request, never a bit of each event, and an error is one line that a log can hold.
+// FuzzParseEvent reads whatever payload, from GitHub's own examples on: what comes out is a number,
+// a commit or every pull request, never a bit of each event, and an error is one line that a log
+// can hold.
 func FuzzParseEvent(f *testing.F) {
 	examples, err := filepath.Glob("../testdata/runner/payloads/*.json")
 	if err != nil || len(examples) < 9 {
@@ -45,7 +46,8 @@ func FuzzParseEvent(f *testing.F) {
 				t.Errorf("a workflow run is %+v", got)
 			}
 		case "pull_request", "pull_request_target", "pull_request_review":
-			if got.number < 1 || got.all || got.queue || got.headSHA != "" && !isCommit(got.headSHA) {
+			if got.number < 1 || got.all || got.queue || got.headSHA != "" &&
+				!isCommit(got.headSHA) {
 				t.Errorf("a pull request is %+v", got)
 			}
 		default:

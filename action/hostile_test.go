@@ -10,7 +10,8 @@ import (
 )
 
 func TestHostileTextAppearsOnlyEscaped(t *testing.T) {
-	reason := "_GitHubActionsFileCommandDelimeter_ ::add-mask::x</details>| @acme/everyone `x` <img src=x>"
+	reason := "_GitHubActionsFileCommandDelimeter_ ::add-mask::x</details>| @acme/everyone `x` " +
+		"<img src=x>"
 	w := newWorld(t)
 	w.open(map[string]string{requestPath: fmt.Sprintf(request, "1h", reason)})
 	if _, err := w.judge(); err != nil {
@@ -32,15 +33,20 @@ func TestHostileTextAppearsOnlyEscaped(t *testing.T) {
 	}
 }
 
-// Every byte that a requester chooses is hostile: none may begin a log line, reach an output or stand raw in a summary.
+// Every byte that a requester chooses is hostile: none may begin a log line, reach an output or
+// stand raw in a summary.
 func TestHostilePullRequest(t *testing.T) {
 	const command = "##[set-output name=decision;]allowed"
 	w := newWorld(t)
 	name := "requests/<img src=x>|`$(id)`\u202e::x " + command + ".yaml"
-	if _, err := w.forge.Push(forge.Change{User: "alice", Branch: "a;$(id)&&<b>|`id`", Files: map[string]string{name: "kind: ["}, Message: command + "\n\n::error::x"}); err != nil {
+	if _, err := w.forge.Push(forge.Change{User: "alice", Branch: "a;$(id)&&<b>|`id`",
+		Files: map[string]string{name: "kind: ["}, Message: command +
+			"\n\n::error::x"}); err != nil {
 		t.Fatal(err)
 	}
-	number, err := w.forge.Open("alice", "a;$(id)&&<b>|`id`", "::set-output name=decision::allowed "+command)
+	number, err := w.forge.Open("alice", "a;$(id)&&<b>|`id`",
+		"::set-output name=decision::allowed "+
+			command)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +61,8 @@ func TestHostilePullRequest(t *testing.T) {
 		t.Errorf("outputs:\n%s", w.files["output"])
 	}
 	for _, text := range []string{w.files["summary"], w.lastCheck().Summary} {
-		if strings.Contains(text, "<img") || strings.Contains(text, "$(id)") || strings.Contains(text, "\u202e") || !strings.Contains(text, "img") {
+		if strings.Contains(text, "<img") || strings.Contains(text, "$(id)") ||
+			strings.Contains(text, "\u202e") || !strings.Contains(text, "img") {
 			t.Errorf("the summary has a raw name, or none:\n%s", text)
 		}
 	}
@@ -66,7 +73,8 @@ func TestHostilePullRequest(t *testing.T) {
 		t.Errorf("%+v, %v", result, err)
 	}
 	w.expectCommands()
-	if !strings.Contains(w.out.String(), "::error::post the check run on #1: ") || !strings.Contains(w.files["output"], "\nerror\n") {
+	if !strings.Contains(w.out.String(), "::error::post the check run on #1: ") ||
+		!strings.Contains(w.files["output"], "\nerror\n") {
 		t.Errorf("log:\n%s\noutputs:\n%s", w.out.String(), w.files["output"])
 	}
 }
@@ -75,7 +83,8 @@ func TestHostilePullRequest(t *testing.T) {
 func (w *world) expectCommands() {
 	w.t.Helper()
 	for line := range strings.Lines(w.out.String()) {
-		if !strings.HasPrefix(line, "::notice::") && !strings.HasPrefix(line, "::warning::") && !strings.HasPrefix(line, "::error::") {
+		if !strings.HasPrefix(line, "::notice::") && !strings.HasPrefix(line, "::warning::") &&
+			!strings.HasPrefix(line, "::error::") {
 			w.t.Errorf("raw log line %q", line)
 		}
 	}
@@ -88,7 +97,8 @@ func TestTokenIsMaskedOnlyWhereTheRunnerSwallowsIt(t *testing.T) {
 	if _, err := w.judge(); err != nil || strings.Contains(w.out.String(), token) {
 		t.Errorf("%v, log:\n%s", err, w.out.String())
 	}
-	if _, err := w.judge("GITHUB_ACTIONS", "true", "INPUT_TOKEN", token+"\n"); err != nil || !strings.HasPrefix(w.out.String(), "::add-mask::"+token+"\n") {
+	if _, err := w.judge("GITHUB_ACTIONS", "true", "INPUT_TOKEN", token+"\n"); err != nil ||
+		!strings.HasPrefix(w.out.String(), "::add-mask::"+token+"\n") {
 		t.Errorf("%v, log:\n%s", err, w.out.String())
 	}
 }

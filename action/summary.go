@@ -7,11 +7,12 @@ import (
 
 	"github.com/pullgrant/pullgrant/internal/github"
 	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/policies/rbac"
 	"github.com/pullgrant/pullgrant/requests"
 )
 
-// summary is the verdict as GitHub-flavoured Markdown, for check runs and step summaries: what is asked for, who must
-// still approve, why an approval does not count.
+// summary is the verdict as GitHub-flavoured Markdown, for check runs and step summaries: what is
+// asked for, who must still approve, why an approval does not count.
 func (v verdict) summary() string {
 	d := v.decision
 	var b strings.Builder
@@ -20,17 +21,20 @@ func (v verdict) summary() string {
 	roles(&b, d)
 	widened(&b, d)
 	if len(d.Challenges) > 0 {
-		b.WriteString("| Approval | State | Approved by | May still approve |\n| :-- | :-- | :-- | :-- |\n")
-		for _, c := range d.Challenges {
-			name := github.Escape(c.Kind)
+		b.WriteString("| Approval | State | Approved by | May still approve |\n| :-- | :-- | " +
+			":-- | :-- |\n")
+		for depth, c := range d.AllChallenges() {
+			name := strings.Repeat("↳ ", depth) + github.Escape(c.Kind)
 			if c.Path != "" && d.Kind != policies.KindRequest {
 				name += " of " + github.Code(c.Path)
 			}
-			state, left := "missing", logins(d.Remaining(c), "nobody; the policy or CODEOWNERS must change")
+			state, left := "missing", logins(d.Remaining(c), "nobody; the policy or CODEOWNERS "+
+				"must change")
 			if c.Met {
 				state, left = "met", "–"
 			}
-			github.Row(&b, name, fmt.Sprintf("%s, %d of %d", state, len(c.Approvers), c.Count), logins(c.Approvers, "–"), left)
+			github.Row(&b, name, fmt.Sprintf("%s, %d of %d", state, len(c.Approvers), c.Count),
+				logins(c.Approvers, "–"), left)
 		}
 		b.WriteString("\n")
 	}
@@ -65,11 +69,11 @@ func (v verdict) asked(b *strings.Builder) {
 	b.WriteString("| Access | |\n| :-- | :-- |\n")
 	github.Row(b, "Who asks", github.Code("@"+g.Requester))
 	if g.Subject.Name != "" {
-		github.Row(b, "Who&nbsp;receives", github.Escape(g.Subject.Kind)+" "+github.Code(g.Subject.Name))
+		github.Row(b, "Who&nbsp;receives", github.Escape(g.Subject.Kind)+" "+
+			github.Code(g.Subject.Name))
 	}
-	for _, binding := range g.Bindings {
-		github.Row(b, "Where", "namespace "+github.Code(binding.Namespace)+" of cluster "+github.Code(g.Cluster))
-		github.Row(b, "Role", github.Escape(binding.Role.Kind)+" "+github.Code(binding.Role.Name))
+	for _, given := range g.Gives() {
+		github.Row(b, "What", github.Code(given))
 	}
 	github.Row(b, "How long", v.howLong(*g))
 	github.Row(b, "Policy", github.Code(g.Policy))
@@ -82,9 +86,11 @@ func (v verdict) asked(b *strings.Builder) {
 func (v verdict) howLong(g requests.Grant) string {
 	switch {
 	case !g.Window.End.IsZero():
-		return fmt.Sprintf("%s, from %s to %s", g.Duration, github.Moment(g.Window.Start), github.Moment(g.Window.End))
+		return fmt.Sprintf("%s, from %s to %s", g.Duration, github.Moment(g.Window.Start),
+			github.Moment(g.Window.End))
 	case g.Duration > 0:
-		return fmt.Sprintf("%s from the merge on; if that were now, until %s", g.Duration, github.Moment(requests.NewWindow(v.at, g.Duration).End))
+		return fmt.Sprintf("%s from the merge on; if that were now, until %s", g.Duration,
+			github.Moment(requests.NewWindow(v.at, g.Duration).End))
 	}
 	return "–"
 }
@@ -92,9 +98,11 @@ func (v verdict) howLong(g requests.Grant) string {
 // roles shows what each role allows, the dangerous part first.
 func roles(b *strings.Builder, d policies.Decision) {
 	for _, r := range d.Roles {
-		fmt.Fprintf(b, "#### What %s allows in %s\n\n", github.Code(r.Role), github.Code(r.Namespace))
-		risks(b, "CAUTION", slices.DeleteFunc(slices.Clone(r.Risks), func(risk policies.Risk) bool { return !risk.High }))
-		risks(b, "WARNING", slices.DeleteFunc(slices.Clone(r.Risks), func(risk policies.Risk) bool { return risk.High }))
+		fmt.Fprintf(b, "#### What %s allows\n\n", github.Code(r.Item.String()))
+		risks(b, "CAUTION", slices.DeleteFunc(slices.Clone(r.Risks),
+			func(risk rbac.Risk) bool { return !risk.High }))
+		risks(b, "WARNING", slices.DeleteFunc(slices.Clone(r.Risks),
+			func(risk rbac.Risk) bool { return risk.High }))
 		if r.Catalogued && len(r.Risks) == 0 {
 			b.WriteString("Nothing in it is known to be dangerous.\n\n")
 		}
@@ -105,7 +113,7 @@ func roles(b *strings.Builder, d policies.Decision) {
 }
 
 // risks is one of GitHub's boxes, which has its colours in every theme and its word beside them.
-func risks(b *strings.Builder, level string, all []policies.Risk) {
+func risks(b *strings.Builder, level string, all []rbac.Risk) {
 	if len(all) == 0 {
 		return
 	}
@@ -116,8 +124,8 @@ func risks(b *strings.Builder, level string, all []policies.Risk) {
 	b.WriteString("\n")
 }
 
-// permissions is a role as a table, one row for all that the same may be done to: a wide role is read at a glance. When
-// its requester has live access in the namespace, it says what is new.
+// permissions is a role as a table, one row for all that the same may be done to: a wide role is
+// read at a glance. When its requester has live access in the namespace, it says what is new.
 func permissions(b *strings.Builder, r policies.RoleView) {
 	head, line := "| On | May |", "| :-- | :-- |"
 	if r.Holds {
@@ -130,7 +138,8 @@ func permissions(b *strings.Builder, r policies.RoleView) {
 		cells := github.Code(p.Does())
 		if r.Holds {
 			beyond := "nothing"
-			if i := slices.IndexFunc(r.Beyond, func(n policies.Permission) bool { return n.What() == p.What() }); i >= 0 {
+			if i := slices.IndexFunc(r.Beyond,
+				func(n rbac.Permission) bool { return n.What() == p.What() }); i >= 0 {
 				beyond = github.Code(r.Beyond[i].Does())
 			}
 			cells += " | " + beyond

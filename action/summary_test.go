@@ -5,34 +5,49 @@ import (
 	"time"
 
 	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/policies/rbac"
 	"github.com/pullgrant/pullgrant/requests"
 )
 
-// TestSummaryTellsWhatApproversNeed holds the layout: who asks, who receives, where, what, how long, why, who may still
-// approve, and why an approval does not count.
+// TestSummaryTellsWhatApproversNeed holds the layout: who asks, who receives, where, what, how
+// long, why, who may still approve, and why an approval does not count.
 func TestSummaryTellsWhatApproversNeed(t *testing.T) {
 	at := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
+	binding := func(role string) requests.Item {
+		return requests.Item{Kind: requests.KubernetesRoleBinding, Namespace: "shop",
+			Role: requests.Role{Kind: requests.KindClusterRole, Name: role}}
+	}
+	logs, look := binding("logs"), binding("look")
 	v := verdict{number: 7, headSHA: "1111", at: at, decision: policies.Decision{
-		Outcome: policies.Pending, Code: policies.InsufficientApprovals, Message: "one is missing", Kind: policies.KindRequest,
+		Outcome: policies.Pending, Code: policies.InsufficientApprovals, Message: "one is missing",
+		Kind:    policies.KindRequest,
 		HeadSHA: "1111", PolicyCommit: "2222", Reason: "INC 123",
-		Grant: &requests.Grant{Cluster: "prod", Policy: "debug", Requester: "alice", Duration: requests.Duration(time.Hour),
+		Grant: &requests.Grant{Cluster: "prod", Policy: "debug", Requester: "alice",
+			Duration: requests.Duration(time.Hour),
 			Subject:  requests.Subject{Kind: "User", Name: "Alice"},
-			Bindings: []requests.Binding{{Namespace: "shop", Role: requests.Role{Kind: "ClusterRole", Name: "logs"}}}},
+			Items:    []requests.Item{logs}},
 		Challenges: []policies.ChallengeResult{
-			{Kind: "CodeOwnerReview", Path: "requests", Count: 2, Approvers: []string{"bob"}, Reviewers: []string{"bob", "carol"}},
-			{Kind: "PeerReview", Count: 1, Approvers: []string{"bob"}, Reviewers: []string{"bob", "carol"}, Met: true},
+			{Kind: "CodeOwnerReview", Path: "requests", Count: 2, Approvers: []string{"bob"},
+				Reviewers: []string{"bob", "carol"}},
+			{Kind: "PeerReview", Count: 1, Approvers: []string{"bob"}, Reviewers: []string{"bob",
+				"carol"}, Met: true},
 			{Kind: "PeerReview", Count: 1},
 		},
 		Roles: []policies.RoleView{
-			{Role: "logs", Namespace: "shop", Catalogued: true, Holds: true,
-				Permissions: []policies.Permission{{Resource: "pods", Verbs: []string{"get"}}, {Resource: "secrets", Verbs: []string{"get"}}},
-				Beyond:      []policies.Permission{{Resource: "secrets", Verbs: []string{"get"}}},
-				Risks:       []policies.Risk{{Code: "secrets", Text: "can read Secrets", High: true}, {Code: "x", Text: "and more"}}},
-			{Role: "look", Namespace: "shop", Catalogued: true, Permissions: []policies.Permission{{Resource: "pods", Verbs: []string{"*"}},
-				{Resource: "nodes", Verbs: []string{"get"}}, {Resource: "secrets", Verbs: []string{"*"}}}},
+			{Item: logs, Catalogued: true, Holds: true,
+				Permissions: []rbac.Permission{{Resource: "pods", Verbs: []string{"get"}},
+					{Resource: "secrets", Verbs: []string{"get"}}},
+				Beyond: []rbac.Permission{{Resource: "secrets", Verbs: []string{"get"}}},
+				Risks: []rbac.Risk{{Code: "secrets", Text: "can read Secrets", High: true},
+					{Code: "x", Text: "and more"}}},
+			{Item: look, Catalogued: true, Permissions: []rbac.Permission{{Resource: "pods",
+				Verbs: []string{"*"}},
+				{Resource: "nodes", Verbs: []string{"get"}}, {Resource: "secrets",
+					Verbs: []string{"*"}}}},
 		},
 		Widened: []string{"policy debug: carol may ask too"},
-		Ignored: []policies.IgnoredReview{{Login: "dave", Code: policies.ApprovalStale, Message: "the approval is old"}},
+		Ignored: []policies.IgnoredReview{{Login: "dave", Code: policies.ApprovalStale,
+			Message: "the approval is old"}},
 	}}
 	const want = `### #7 Pending: InsufficientApprovals
 
@@ -42,13 +57,12 @@ func TestSummaryTellsWhatApproversNeed(t *testing.T) {
 | :-- | :-- |
 | Who asks | <code><!-- -->&#64;alice</code> |
 | Who&nbsp;receives | User <code>Alice</code> |
-| Where | namespace <code>shop</code> of cluster <code>prod</code> |
-| Role | ClusterRole <code>logs</code> |
+| What | <code>ClusterRole logs in namespace shop on prod</code> |
 | How long | 1h from the merge on; if that were now, until 2026-11-22 11:00:00 UTC |
 | Policy | <code>debug</code> |
 | Reason | <code>INC 123</code> |
 
-#### What <code>logs</code> allows in <code>shop</code>
+#### What <code>ClusterRole logs in namespace shop</code> allows
 
 > [!CAUTION]
 > - can read Secrets
@@ -61,7 +75,7 @@ func TestSummaryTellsWhatApproversNeed(t *testing.T) {
 | <code>pods</code> | <code>get</code> | nothing |
 | <code>secrets</code> | <code>get</code> | <code>get</code> |
 
-#### What <code>look</code> allows in <code>shop</code>
+#### What <code>ClusterRole look in namespace shop</code> allows
 
 Nothing in it is known to be dangerous.
 

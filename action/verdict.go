@@ -26,12 +26,14 @@ func (v verdict) name() string {
 	return fmt.Sprintf("#%d", v.number)
 }
 
-// judge gathers and evaluates every pull request of the event. Pull requests with the same head commit share its check
-// run, so a named one brings along the others. What cannot be found out is a verdict too: EvaluationError. An error means
-// that there is not even a commit to tell it on.
-func (t target) judge(ctx context.Context, client *github.Client, now time.Time) ([]verdict, error) {
+// judge gathers and evaluates every pull request of the event. Pull requests with the same head
+// commit share its check run, so a named one brings along the others. What cannot be found out is a
+// verdict too: EvaluationError. An error means that there is not even a commit to tell it on.
+func (t target) judge(ctx context.Context, client *github.Client, now time.Time) ([]verdict,
+	error) {
 	if t.queue { // the queue waits for a check run on its own commit
-		v := verdict{headSHA: t.headSHA, at: now, decision: policies.Refuse(policies.NotARequestPR, "%v", errMergeQueue)}
+		v := verdict{headSHA: t.headSHA, at: now, decision: policies.Refuse(policies.NotARequestPR,
+			"%v", errMergeQueue)}
 		v.decision.HeadSHA = v.headSHA
 		return []verdict{v}, nil
 	}
@@ -40,15 +42,18 @@ func (t target) judge(ctx context.Context, client *github.Client, now time.Time)
 		return nil, err
 	}
 	if err != nil {
-		return []verdict{{t.number, t.headSHA, policies.Refuse(policies.EvaluationError, "find the pull requests to judge: %v", err), now}}, nil
+		return []verdict{{t.number, t.headSHA, policies.Refuse(policies.EvaluationError,
+			"find the pull requests to judge: %v", err), now}}, nil
 	}
 	var verdicts []verdict
 	for _, pull := range pulls {
 		v := verdict{number: pull.Number, headSHA: pull.HeadSHA, at: now}
 		if facts, err := client.Facts(ctx, pull.Number, now); err != nil {
-			v.decision = policies.Refuse(policies.EvaluationError, "gather the facts of pull request #%d: %v", pull.Number, err)
+			v.decision = policies.Refuse(policies.EvaluationError, "gather the facts of pull "+
+				"request #%d: %v", pull.Number, err)
 		} else {
-			v.decision, v.headSHA = policies.Evaluate(facts.Base, facts, now), facts.PullRequest.HeadSHA
+			v.decision, v.headSHA = policies.Evaluate(facts.Base, facts, now),
+				facts.PullRequest.HeadSHA
 		}
 		v.decision.HeadSHA = v.headSHA
 		verdicts = append(verdicts, v)
@@ -56,7 +61,8 @@ func (t target) judge(ctx context.Context, client *github.Client, now time.Time)
 	return verdicts, nil
 }
 
-func (t target) pulls(ctx context.Context, client *github.Client) (pulls []github.OpenPull, err error) {
+func (t target) pulls(ctx context.Context, client *github.Client) (pulls []github.OpenPull,
+	err error) {
 	switch {
 	case t.all:
 		return client.OpenPulls(ctx)
@@ -76,7 +82,8 @@ func (t target) pulls(ctx context.Context, client *github.Client) (pulls []githu
 func byHead(verdicts []verdict) [][]verdict {
 	var groups [][]verdict
 	for _, v := range verdicts {
-		i := slices.IndexFunc(groups, func(group []verdict) bool { return group[0].headSHA == v.headSHA })
+		i := slices.IndexFunc(groups,
+			func(group []verdict) bool { return group[0].headSHA == v.headSHA })
 		if i < 0 {
 			groups = append(groups, []verdict{v})
 		} else {
@@ -88,6 +95,8 @@ func byHead(verdicts []verdict) [][]verdict {
 
 // worst is the verdict that must be told loudest: error, denied, pending, allowed.
 func worst(verdicts []verdict) verdict {
-	rank := [...]int{policies.Allowed: 0, policies.Pending: 1, policies.Denied: 2, policies.Failed: 3}
-	return slices.MaxFunc(verdicts, func(a, b verdict) int { return rank[a.decision.Outcome] - rank[b.decision.Outcome] })
+	rank := [...]int{policies.Allowed: 0, policies.Pending: 1, policies.Denied: 2,
+		policies.Failed: 3}
+	return slices.MaxFunc(verdicts,
+		func(a, b verdict) int { return rank[a.decision.Outcome] - rank[b.decision.Outcome] })
 }

@@ -40,8 +40,8 @@ func readComposite(t *testing.T) composite {
 	return c
 }
 
-// An expression in a script is text that a pull request could choose becoming code; expressions belong into env, and only
-// those that no pull request can choose.
+// An expression in a script is text that a pull request could choose becoming code; expressions
+// belong into env, and only those that no pull request can choose.
 func TestActionExpressionsStayOutOfScripts(t *testing.T) {
 	c := readComposite(t)
 	expression := regexp.MustCompile(`\$\{\{\s*(.*?)\s*\}\}`)
@@ -50,7 +50,8 @@ func TestActionExpressionsStayOutOfScripts(t *testing.T) {
 		if strings.Contains(step.Run, "${{") {
 			t.Errorf("the script of %q holds an expression:\n%s", step.Name, step.Run)
 		}
-		if step.Uses != "" && !regexp.MustCompile(`^[\w./-]+@[0-9a-f]{40}$`).MatchString(step.Uses) {
+		if step.Uses != "" && !regexp.MustCompile(`^[\w./-]+@[0-9a-f]{40}$`).MatchString(
+			step.Uses) {
 			t.Errorf("%s is not pinned by its commit", step.Uses)
 		}
 		for _, values := range []map[string]string{step.Env, step.With} {
@@ -75,10 +76,12 @@ func TestActionHandsItsInputsToTheProgram(t *testing.T) {
 	step := c.Runs.Steps[len(c.Runs.Steps)-1]
 	// In bash too: other shells keep such a name from what they start.
 	program := t.TempDir() + "/program with a space"
-	if err := os.WriteFile(program, []byte("#!"+bash+"\necho \"$@\"\nenv\nexit 8\n"), 0o755); err != nil {
+	if err := os.WriteFile(program, []byte("#!"+bash+"\necho \"$@\"\nenv\nexit 8\n"),
+		0o755); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), bash, "--noprofile", "--norc", "-e", "-o", "pipefail", "-c", step.Run)
+	cmd := exec.CommandContext(t.Context(), bash, "--noprofile", "--norc", "-e", "-o", "pipefail",
+		"-c", step.Run)
 	for name := range step.Env {
 		cmd.Env = append(cmd.Env, name+"=$(id)")
 	}

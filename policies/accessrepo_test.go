@@ -16,7 +16,7 @@ import (
 const accessrepo = "../testdata/accessrepo"
 
 func TestExampleRepositoryIsValid(t *testing.T) {
-	findings, files, err := policies.Validate(os.DirFS(accessrepo))
+	findings, files, err := policies.Validate(os.DirFS(accessrepo), "acme")
 	if err != nil || len(findings) > 0 || files < 5 {
 		t.Fatalf("%d files, %v, %v", files, findings, err)
 	}
@@ -25,7 +25,8 @@ func TestExampleRepositoryIsValid(t *testing.T) {
 // Each file names the schema of its kind in its first line, and is valid under it.
 func TestExampleRepositoryNamesItsSchemas(t *testing.T) {
 	count := 0
-	err := fs.WalkDir(os.DirFS(accessrepo), ".", func(name string, entry fs.DirEntry, err error) error {
+	err := fs.WalkDir(os.DirFS(accessrepo), ".", func(name string, entry fs.DirEntry,
+		err error) error {
 		if err != nil || entry.IsDir() || !strings.HasSuffix(name, ".yaml") {
 			return err
 		}
@@ -40,7 +41,7 @@ func TestExampleRepositoryNamesItsSchemas(t *testing.T) {
 		if err := yaml.Unmarshal(data, &header); err != nil {
 			return err
 		}
-		want := "# yaml-language-server: $schema=" + policies.SchemaAddress(header.Kind)
+		want := "# yaml-language-server: $schema=" + requests.SchemaAddress(header.Kind)
 		if first, _, _ := strings.Cut(string(data), "\n"); first != want {
 			t.Errorf("%s begins with %q, not %q", name, first, want)
 		}
@@ -61,19 +62,25 @@ func TestExampleRepositoryTakesRequests(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []struct{ cluster, policy, grant, challenge string }{
-		{"prod-eu", "payments-debug", "alice@example.com payments-debug in payments for 1h", "CodeOwnerReview 1 of [acme/squad-b bob]"},
-		{"staging", "staging-logs", "alice@example.com logs-reader in payments for 4h", "PeerReview 1 of [squad-b]"},
+		{"prod-eu", "payments-debug", "alice@example.com payments-debug in payments for 1h",
+			"CodeOwnerReview 1 of [acme/squad-b bob]"},
+		{"staging", "staging-logs", "alice@example.com logs-reader in payments for 4h",
+			"PeerReview 1 of [squad-b]"},
 	} {
 		const name = "20261122-alice-inc-123"
 		path := requests.Path(want.cluster, want.policy, name)
-		content := fmt.Sprintf("apiVersion: pullgrant.dev/v1alpha1\nkind: AccessRequest\nmetadata: {name: %s}\n"+
-			"spec: {cluster: %s, policy: %s, requester: alice, reason: checkout is slow}\n", name, want.cluster, want.policy)
+		content := fmt.Sprintf("apiVersion: pullgrant.dev/v1alpha1\nkind: "+
+			"AccessRequest\nmetadata: {name: %s}\n"+
+			"spec: {cluster: %s, policy: %s, requester: alice, reason: checkout is slow}\n", name,
+			want.cluster, want.policy)
 		d := policies.Preview(tree, path, policies.TreeFile{Mode: "100644", Content: content})
-		if d.Outcome != policies.Allowed || d.Grant == nil || len(d.Grant.Bindings) != 1 || len(d.Challenges) != 1 {
+		if d.Outcome != policies.Allowed || d.Grant == nil || len(d.Grant.Items) != 1 ||
+			len(d.Challenges) != 1 {
 			t.Fatalf("%s: %+v", path, d)
 		}
-		b, c := d.Grant.Bindings[0], d.Challenges[0]
-		if got := fmt.Sprintf("%s %s in %s for %s", d.Grant.Subject.Name, b.Role.Name, b.Namespace, d.Grant.Duration); got != want.grant {
+		b, c := d.Grant.Items[0], d.Challenges[0]
+		if got := fmt.Sprintf("%s %s in %s for %s", d.Grant.Subject.Name, b.Role.Name, b.Namespace,
+			d.Grant.Duration); got != want.grant {
 			t.Errorf("%s gives %s, not %s", path, got, want.grant)
 		}
 		if got := fmt.Sprintf("%s %d of %v", c.Kind, c.Count, c.Reviewers); got != want.challenge {

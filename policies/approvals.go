@@ -20,9 +20,10 @@ type opinion struct {
 	blocks bool
 }
 
-// opinions computes the latest opinion of each reviewer (R6, R7, R8, R10): keyed by account number, ordered by time and
-// review number; comments change nothing, a dismissal clears and revives nothing; reviews after the merge are no part
-// of it. What an account said that no longer exists stands alone, review by review.
+// opinions computes the latest opinion of each reviewer (R6, R7, R8, R10): keyed by account number,
+// ordered by time and review number; comments change nothing, a dismissal clears and revives
+// nothing; reviews after the merge are no part of it. What an account said that no longer exists
+// stands alone, review by review.
 func opinions(f Facts) []opinion {
 	reviews := slices.Clone(f.Reviews)
 	slices.SortStableFunc(reviews, func(a, b Review) int {
@@ -47,201 +48,128 @@ func opinions(f Facts) []opinion {
 			delete(latest, key)
 		}
 	}
-	return slices.SortedFunc(maps.Values(latest), func(a, b opinion) int { return cmp.Compare(a.review.ID, b.review.ID) })
+	return slices.SortedFunc(maps.Values(latest), func(a, b opinion) int {
+		return cmp.Compare(
+			a.review.ID, b.review.ID)
+	})
 }
 
-// IsBot tells whether an account is no person's, by its type or its name: it never counts, and nobody asks what it may do (R17).
+// IsBot tells whether an account is no person's, by its type or its name: it never counts, and
+// nobody asks what it may do (R17).
 func (u User) IsBot() bool {
-	return u.Type != "User" || strings.HasSuffix(strings.ToLower(u.Login), "[bot]") || strings.EqualFold(u.Login, "copilot")
+	return u.Type != "User" || strings.HasSuffix(strings.ToLower(u.Login), "[bot]") ||
+		strings.EqualFold(u.Login, "copilot")
 }
 
-// Lookups lists the team questions that judging f under tree asks; f.Teams must answer every one. Teams itself is not read.
-func Lookups(tree Tree, f Facts) []Lookup {
-	j := newJudge(tree, f, f.ObservedAt.Time)
-	asked := map[Lookup]bool{}
-	ask := func(team, login string) {
-		if strings.Contains(team, "/") && login != "" {
-			asked[Lookup{Team: strings.ToLower(team), User: strings.ToLower(login)}] = true
+// tally is what the reviews of a pull request come to before any challenge is asked.
+type tally struct {
+	opinions []opinion
+	counting []opinion       // approvals that can meet a challenge
+	ignored  []IgnoredReview // approvals that cannot, and why
+	blocked  string          // who stands against it
+}
+
+// tally sorts the opinions into those that count and those that do not.
+func (j *judge) tally(conditions []condition) tally {
+	t := tally{opinions: opinions(j.facts)}
+	for _, o := range t.opinions {
+		code, why := ApproverNotAllowed, "the account was deleted"
+		if o.user.ID != 0 {
+			code, why = j.disqualify(o)
+		}
+		switch {
+		case o.blocks && j.mayBlock(o.user, conditions):
+			t.blocked = fmt.Sprintf("@%s requested changes; they must approve, or the review "+
+				"must be dismissed",
+				cmp.Or(o.user.Login, "ghost"))
+		case o.blocks:
+		case code != "":
+			t.ignored = append(t.ignored, ignore(o, code, why))
+		default:
+			t.counting = append(t.counting, o)
 		}
 	}
-	if author := f.PullRequest.Author; j.Kind == KindRequest && !author.IsBot() {
-		for _, p := range j.policy.Spec.Subjects {
-			ask(p.Name, author.Login)
-		}
+	return t
+}
+
+// approve asks every challenge and checks the rules about approvals. When approvals are missing,
+// the refusal is the first reason, in the fixed order, for which one that was given does not count.
+func (j *judge) approve() {
+	if j.stopped {
+		return
 	}
-	all := j.challenges()
-	for _, o := range opinions(f) {
-		if o.user.IsBot() {
+	d, conditions := &j.decision, j.conditions()
+	t := j.tally(conditions)
+	unmet := ""
+	for _, c := range conditions {
+		kind, ok := c.kind()
+		if !ok {
+			unmet = "no evaluator for the challenge " + requests.Quote(c.Kind)
 			continue
 		}
-		for _, c := range all {
-			for _, reviewer := range c.reviewers {
-				ask(reviewer, o.user.Login)
-			}
+		result := kind.met(j.world, j.facts, c, t)
+		d.Challenges = append(d.Challenges, result)
+		if !result.Met {
+			unmet = cmp.Or(unmet, result.missing())
 		}
 	}
-	return slices.SortedFunc(maps.Keys(asked), func(a, b Lookup) int {
-		return cmp.Or(cmp.Compare(a.Team, b.Team), cmp.Compare(a.User, b.User))
+	if len(conditions) == 0 {
+		unmet = "no challenge is defined, so nothing can be approved"
+	}
+	for _, o := range t.counting {
+		if !slices.ContainsFunc(d.Challenges, func(c ChallengeResult) bool {
+			return c.counted(
+				o.user.Login)
+		}) {
+			t.ignored = append(t.ignored, ignore(o, ApproverNotAllowed, "not one of "+
+				reviewersOf(d.Challenges...)))
+			continue
+		}
+		d.Approvers = append(d.Approvers, requests.Approver{Login: o.user.Login, ID: o.user.ID,
+			ReviewID: o.review.ID, Time: o.review.SubmittedAt})
+	}
+	slices.SortStableFunc(t.ignored, func(a, b IgnoredReview) int {
+		return cmp.Compare(a.ReviewID,
+			b.ReviewID)
 	})
+	d.Ignored = t.ignored
+	j.run(approvalSteps(t, unmet)...)
 }
 
-// challenge is one condition on approvals, ready to be checked.
-type challenge struct {
-	kind, path string
-	count      int
-	reviewers  []string // logins, org/teams and groups, as messages show them
-	accepts    func(login string) bool
-}
-
-// challenges are the conditions for this pull request: the policy's for a request, one code owner a path otherwise.
-func (j *judge) challenges() []challenge {
-	if j.Kind != KindRequest {
-		var all []challenge
-		for _, path := range j.changedPaths() {
-			all = append(all, j.ownerChallenge(path, 1))
-		}
-		return all
-	}
-	var all []challenge
-	for _, c := range j.policy.Spec.Challenges {
-		switch c.Kind {
-		case CodeOwnerReview:
-			all = append(all, j.ownerChallenge(j.Path, c.Count))
-		case PeerReview:
-			var reviewers []string
-			for _, p := range c.Reviewers {
-				reviewers = append(reviewers, p.Name)
-			}
-			all = append(all, challenge{kind: c.Kind, count: c.Count, reviewers: reviewers,
-				accepts: func(login string) bool { return j.isParty(c.Reviewers, login) }})
-		}
-	}
-	return all
-}
-
-// ownersOf are the owners of a path whom GitHub would ask: a team of another organization is none of them (R32).
-func (j *judge) ownersOf(path string) []Owner {
-	rule, _ := j.owners.Match(path)
-	return slices.DeleteFunc(slices.Clone(rule.Owners), func(o Owner) bool {
-		organization, _, _ := strings.Cut(o.Name, "/")
-		return o.Team && j.facts.Repository.Owner != "" && !strings.EqualFold(organization, j.facts.Repository.Owner)
-	})
-}
-
-// ownerChallenge is met by owners of the matching line, any of them (R33).
-func (j *judge) ownerChallenge(path string, count int) challenge {
-	var reviewers []string
-	var parties []Party
-	for _, owner := range j.ownersOf(path) {
-		reviewers = append(reviewers, owner.Name)
-		kind := PartyUser
-		if owner.Team {
-			kind = PartyGroup
-		}
-		parties = append(parties, Party{Kind: kind, Name: owner.Name})
-	}
-	return challenge{kind: CodeOwnerReview, path: path, count: count, reviewers: reviewers,
-		accepts: func(login string) bool { return j.isParty(parties, login) }}
-}
-
-// approvals is what the reviews amount to.
-type approvals struct {
-	blocked string
-	unmet   string
-}
-
-// approvalSteps check the reviews. When approvals are missing, the refusal is the first reason, in the fixed order, for
-// which one that was given does not count.
-func (j *judge) approvalSteps() []step {
-	steps := []step{{ChangesRequested, func() string { return j.weigh().blocked }}}
-	for _, code := range []Code{ApprovalStale, SelfApproval, ContributorApproval, BotApproval, ApproverNotAllowed} {
+// approvalSteps check what the reviews came to.
+func approvalSteps(t tally, unmet string) []step {
+	steps := []step{{ChangesRequested, func() string { return t.blocked }}}
+	for _, code := range []Code{ApprovalStale, SelfApproval, ContributorApproval, BotApproval,
+		ApproverNotAllowed} {
 		steps = append(steps, step{code, func() string {
-			i := slices.IndexFunc(j.Ignored, func(r IgnoredReview) bool { return r.Code == code })
-			if j.weigh().unmet == "" || i < 0 {
+			i := slices.IndexFunc(t.ignored, func(r IgnoredReview) bool { return r.Code == code })
+			if unmet == "" || i < 0 {
 				return ""
 			}
-			return j.Ignored[i].Message + "; " + j.weigh().unmet
+			return t.ignored[i].Message + "; " + unmet
 		}})
 	}
-	return append(steps, step{InsufficientApprovals, func() string { return j.weigh().unmet }})
+	return append(steps, step{InsufficientApprovals, func() string { return unmet }})
 }
 
-// weigh sorts the opinions into those that count and those that do not, once. One person counts once in a challenge and
-// may meet several (R23).
-func (j *judge) weigh() *approvals {
-	if j.approvals != nil {
-		return j.approvals
-	}
-	j.approvals = &approvals{}
-	all := j.challenges()
-	met := make([][]string, len(all))
-	for _, o := range opinions(j.facts) {
-		if o.blocks {
-			if j.mayBlock(o.user, all) {
-				j.approvals.blocked = fmt.Sprintf("@%s requested changes; they must approve, or the review must be dismissed", cmp.Or(o.user.Login, "ghost"))
-			}
-			continue
-		}
-		if o.user.ID == 0 {
-			j.ignore(o, ApproverNotAllowed, "the account was deleted")
-			continue
-		}
-		if code, why := j.disqualify(o); code != "" {
-			j.ignore(o, code, why)
-			continue
-		}
-		counted := false
-		for i, c := range all {
-			if c.accepts(o.user.Login) {
-				met[i] = append(met[i], o.user.Login)
-				counted = true
-			}
-		}
-		if !counted {
-			j.ignore(o, ApproverNotAllowed, "not one of "+reviewersOf(all))
-			continue
-		}
-		j.Approvers = append(j.Approvers, requests.Approver{Login: o.user.Login, ID: o.user.ID, ReviewID: o.review.ID, Time: o.review.SubmittedAt})
-	}
-	for i, c := range all {
-		result := ChallengeResult{Kind: c.kind, Path: c.path, Count: c.count, Approvers: met[i], Reviewers: c.reviewers, Met: c.count > 0 && len(met[i]) >= c.count}
-		j.Challenges = append(j.Challenges, result)
-		if !result.Met && j.approvals.unmet == "" {
-			j.approvals.unmet = fmt.Sprintf("%s needs %d approval(s) by %s and has %d", c.kind, c.count, reviewersOf([]challenge{c}), len(met[i]))
-		}
-	}
-	if len(all) == 0 {
-		j.approvals.unmet = "no challenge is defined, so nothing can be approved"
-	}
-	return j.approvals
-}
-
-func reviewersOf(all []challenge) string {
-	var names []string
-	for _, c := range all {
-		for _, r := range c.reviewers {
-			names = append(names, "@"+r)
-		}
-	}
-	slices.Sort(names)
-	return strings.Join(slices.Compact(names), ", ")
-}
-
-func (j *judge) ignore(o opinion, code Code, why string) {
+func ignore(o opinion, code Code, why string) IgnoredReview {
 	login := cmp.Or(o.user.Login, "ghost")
-	j.Ignored = append(j.Ignored, IgnoredReview{Login: login, ReviewID: o.review.ID, Code: code,
-		Message: fmt.Sprintf("the approval by @%s does not count: %s", login, why)})
+	return IgnoredReview{Login: login, ReviewID: o.review.ID, Code: code,
+		Message: fmt.Sprintf("the approval by @%s does not count: %s", login, why)}
 }
 
-// mayBlock tells whether a request for changes holds the pull request up: that of anyone who can write, and, when they
-// have lost that, still that of whoever may have had it: deleted accounts, the people of identities.yaml and the reviewers
-// who were asked for (R9). Otherwise any reader could stop every request.
-func (j *judge) mayBlock(u User, all []challenge) bool {
+// mayBlock tells whether a request for changes holds the pull request up: that of anyone who can
+// write, and, when they have lost that, still that of whoever may have had it: deleted accounts,
+// the people of identities.yaml and the reviewers who were asked for (R9). Otherwise any reader
+// could stop every request.
+func (j *judge) mayBlock(u User, conditions []condition) bool {
 	if u.ID == 0 || u.IsBot() {
 		return u.ID == 0
 	}
-	_, known := j.identities.pinned(u)
-	return known || j.canWrite(u) || slices.ContainsFunc(all, func(c challenge) bool { return c.accepts(u.Login) })
+	_, known := j.world.identities.pinned(u)
+	return known || j.canWrite(u) || slices.ContainsFunc(conditions, func(c condition) bool {
+		return j.world.isParty(j.facts, j.world.who(c), u.Login)
+	})
 }
 
 func (j *judge) canWrite(u User) bool {
@@ -251,16 +179,23 @@ func (j *judge) canWrite(u User) bool {
 
 // disqualify tells why an approval cannot count for any challenge.
 func (j *judge) disqualify(o opinion) (Code, string) {
-	f, head, most := j.facts, j.facts.PullRequest.HeadSHA, j.policy.Spec.limits().MaxApprovalAge // of the merge, or of now (R24)
-	rebased := slices.ContainsFunc(f.BaseChanges, func(t requests.Time) bool { return !t.Before(o.review.SubmittedAt.Time) })
+	// of the merge, or of now (R24)
+	f, head, most := j.facts, j.facts.PullRequest.HeadSHA,
+		j.world.policy.Spec.limits().MaxApprovalAge
+	rebased := slices.ContainsFunc(f.BaseChanges, func(t requests.Time) bool {
+		return !t.Before(
+			o.review.SubmittedAt.Time)
+	})
 	switch {
 	case o.review.CommitID != head: // R11, R12
-		return ApprovalStale, fmt.Sprintf("stale, it approved %s and the head is %s", cmp.Or(short(o.review.CommitID), "no commit"), short(head))
+		return ApprovalStale, fmt.Sprintf("stale, it approved %s and the head is %s",
+			cmp.Or(short(o.review.CommitID), "no commit"), short(head))
 	case rebased:
 		return ApprovalStale, "stale, the base branch was changed after it"
 	case j.overtaken(o) != nil:
 		change := j.overtaken(o)
-		return ApprovalStale, fmt.Sprintf("stale, pull request #%d changed %s after it", change.PullRequest, requests.Quote(change.Path))
+		return ApprovalStale, fmt.Sprintf("stale, pull request #%d changed %s after it",
+			change.PullRequest, requests.Quote(change.Path))
 	case f.judgedAt(j.now).Sub(o.review.SubmittedAt.Time) > time.Duration(most):
 		return ApprovalStale, fmt.Sprintf("stale, it is older than %s", most)
 	}
@@ -274,13 +209,15 @@ func (j *judge) disqualify(o opinion) (Code, string) {
 		return BotApproval, "bots do not count" // R17
 	}
 	user := f.Users[strings.ToLower(o.user.Login)]
-	identity, known := j.identities.pinned(o.user)
+	identity, known := j.world.identities.pinned(o.user)
 	switch {
-	case known && (identity.GitHubID != o.user.ID || !strings.EqualFold(identity.GitHub, o.user.Login)):
-		return ApproverNotAllowed, fmt.Sprintf("their account is @%s, number %d, but %s has @%s, number %d", o.user.Login, o.user.ID,
+	case known && !identity.is(o.user):
+		return ApproverNotAllowed, fmt.Sprintf("their account is @%s, number %d, but %s has "+
+			"@%s, number %d", o.user.Login, o.user.ID,
 			IdentitiesPath, identity.GitHub, identity.GitHubID)
 	case !j.canWrite(o.user): // R19
-		return ApproverNotAllowed, fmt.Sprintf("they need write permission and have %q", cmp.Or(user.Permission, "none"))
+		return ApproverNotAllowed, fmt.Sprintf("they need write permission and have %q",
+			cmp.Or(user.Permission, "none"))
 	case f.Repository.Organization && !user.Member: // R21
 		return ApproverNotAllowed, "they are not a member of the organization"
 	}
@@ -292,24 +229,25 @@ func (j *judge) overtaken(o opinion) *Change {
 	i := slices.IndexFunc(j.facts.Changes, func(c Change) bool {
 		return c.MergedAt != nil && !c.MergedAt.Before(o.review.SubmittedAt.Time)
 	})
-	if j.Kind != KindRequest || i < 0 {
+	if j.decision.Kind != KindRequest || i < 0 {
 		return nil
 	}
 	return &j.facts.Changes[i]
 }
 
-// isSelf tells whether a reviewer is the author, the requester or the subject under any account (R13, R14).
+// isSelf tells whether a reviewer is the author, the requester or the subject under any account
+// (R13, R14).
 func (j *judge) isSelf(u User) string {
 	if u.ID == j.facts.PullRequest.Author.ID {
 		return "they opened the pull request"
 	}
-	if j.Kind == KindChange {
+	if j.decision.Kind == KindChange {
 		return ""
 	}
 	if strings.EqualFold(u.Login, j.request.Spec.Requester) {
 		return "they are the requester"
 	}
-	for _, identity := range j.identities.Spec.Users {
+	for _, identity := range j.world.identities.Spec.Users {
 		same := identity.GitHubID == u.ID || strings.EqualFold(identity.GitHub, u.Login)
 		if same && identity.Kubernetes.Username == j.subject.Name {
 			return "they are the subject"
@@ -325,7 +263,8 @@ func (j *judge) contributed(u User) string {
 			return "they wrote commit " + short(c.SHA)
 		}
 		for _, address := range c.CoAuthors {
-			if account, _ := accountOf(address); account.ID == u.ID || strings.EqualFold(account.Login, u.Login) {
+			if account, _ := accountOf(address); account.ID == u.ID ||
+				strings.EqualFold(account.Login, u.Login) {
 				return "they are a co-author of commit " + short(c.SHA)
 			}
 		}
@@ -340,7 +279,8 @@ func (j *judge) contributed(u User) string {
 
 var noreply = regexp.MustCompile(`^(?:([0-9]{1,18})\+)?([A-Za-z0-9_-]+(?:\[bot\])?)@users\.noreply\.[a-z0-9.-]+$`)
 
-// accountOf reads GitHub's noreply addresses: ID+login@users.noreply.github.com, or without the ID on old accounts.
+// accountOf reads GitHub's noreply addresses: ID+login@users.noreply.github.com, or without the ID
+// on old accounts.
 func accountOf(address string) (User, bool) {
 	m := noreply.FindStringSubmatch(address)
 	if m == nil {

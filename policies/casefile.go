@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"maps"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -16,7 +15,8 @@ import (
 	"github.com/pullgrant/pullgrant/requests"
 )
 
-// PolicyTest is tests/<name>.yaml of the access repository: requests and what must become of them under the policies.
+// PolicyTest is tests/<name>.yaml of the access repository: requests and what must become of them
+// under the policies.
 type PolicyTest struct {
 	APIVersion string            `yaml:"apiVersion" json:"apiVersion"`
 	Kind       string            `yaml:"kind" json:"kind"`
@@ -32,7 +32,8 @@ const (
 
 // PolicyTestSpec is the content of a PolicyTest: the world in short, and the cases in it.
 type PolicyTestSpec struct {
-	Organization string       `yaml:"organization,omitempty" json:"organization,omitempty"` // that owns the repository; none: a user
+	// that owns the repository; none: a user
+	Organization string       `yaml:"organization,omitempty" json:"organization,omitempty"`
 	Teams        []TestTeam   `yaml:"teams,omitempty" json:"teams,omitempty"`
 	Permissions  []TestPerson `yaml:"permissions,omitempty" json:"permissions,omitempty"`
 	Cases        []TestCase   `yaml:"cases" json:"cases"`
@@ -52,12 +53,14 @@ type TestPerson struct {
 
 // TestCase is a request in a pull request with approvals, and the wanted outcome.
 type TestCase struct {
-	Name        string               `yaml:"name" json:"name"`
-	Request     requests.RequestSpec `yaml:"request" json:"request"`
-	Author      string               `yaml:"author,omitempty" json:"author,omitempty"`           // default: the requester
-	PullRequest string               `yaml:"pullRequest,omitempty" json:"pullRequest,omitempty"` // open, draft, merged or closed
-	Approvals   []TestApproval       `yaml:"approvals,omitempty" json:"approvals,omitempty"`
-	Want        Wish                 `yaml:"want" json:"want"`
+	Name    string               `yaml:"name" json:"name"`
+	Request requests.RequestSpec `yaml:"request" json:"request"`
+	// default: the requester
+	Author string `yaml:"author,omitempty" json:"author,omitempty"`
+	// open, draft, merged or closed
+	PullRequest string         `yaml:"pullRequest,omitempty" json:"pullRequest,omitempty"`
+	Approvals   []TestApproval `yaml:"approvals,omitempty" json:"approvals,omitempty"`
+	Want        Wish           `yaml:"want" json:"want"`
 }
 
 // TestApproval is one review.
@@ -84,20 +87,13 @@ var (
 	testPermissions  = []string{"write", "admin", "read", "none"}
 )
 
-// requestFields may not be left out of a request.
-var requestFields = []string{"cluster", "policy", "requester", "reason"}
-
-const (
-	maxTestSize = 256 << 10
-	codePattern = `^[A-Z][A-Za-z]{0,62}$`
-)
-
-var testCode = regexp.MustCompile(codePattern)
+const maxTestSize = 256 << 10
 
 // TestPath is where a policy test stands.
 func TestPath(name string) string { return TestsFolder + "/" + name + ".yaml" }
 
-// ParsePolicyTest reads one policy test strictly. Each request in it must be one that could stand under requests/.
+// ParsePolicyTest reads one policy test strictly. Each request in it must be one that could stand
+// under requests/.
 func ParsePolicyTest(file string, data []byte) (PolicyTest, []requests.Finding) {
 	test, d := readPolicyTest(file, data)
 	return test, d.Findings
@@ -108,31 +104,10 @@ func readPolicyTest(file string, data []byte) (PolicyTest, *requests.Document) {
 	if len(d.Findings) > 0 {
 		return test, d
 	}
-	d.Header(test.APIVersion, test.Kind, KindPolicyTest)
-	d.Require("spec.cases")
-	d.Check("metadata.name", "name", test.Metadata.Name, requests.CheckName(test.Metadata.Name))
+	d.Conform(TestFormat, test)
 	if isUnder(file, TestsFolder) && file != TestPath(test.Metadata.Name) {
-		d.Check("metadata.name", "path", test.Metadata.Name, "it must be the file's name without .yaml")
-	}
-	d.Check("spec.organization", "login", test.Spec.Organization, requests.CheckLogin(test.Spec.Organization))
-	notEmpty(d, "spec.cases", len(test.Spec.Cases))
-	for i, team := range test.Spec.Teams {
-		at := fmt.Sprintf("spec.teams[%d]", i)
-		d.Require(at+".name", at+".members")
-		_, problem := Party{PartyGroup, team.Name}.problem()
-		if !strings.Contains(team.Name, "/") {
-			problem = "a GitHub team is organization/team-slug, for example acme/squad-a"
-		}
-		d.Check(at+".name", "party", team.Name, problem)
-		for j, login := range team.Members {
-			d.Check(fmt.Sprintf("%s.members[%d]", at, j), "login", login, requests.CheckLogin(login))
-		}
-	}
-	for i, p := range test.Spec.Permissions {
-		at := fmt.Sprintf("spec.permissions[%d]", i)
-		d.Require(at+".login", at+".permission")
-		d.Check(at+".login", "login", p.Login, requests.CheckLogin(p.Login))
-		oneOf(d, at+".permission", p.Permission, testPermissions)
+		d.Check("metadata.name", "path", test.Metadata.Name, "it must be the file's name "+
+			"without .yaml")
 	}
 	for i, c := range test.Spec.Cases {
 		checkCase(d, fmt.Sprintf("spec.cases[%d]", i), c)
@@ -142,46 +117,11 @@ func readPolicyTest(file string, data []byte) (PolicyTest, *requests.Document) {
 }
 
 func checkCase(d *requests.Document, at string, c TestCase) {
-	d.Require(at+".name", at+".request", at+".want", at+".want.decision")
-	d.Check(at+".author", "login", c.Author, requests.CheckLogin(c.Author))
-	oneOf(d, at+".pullRequest", c.PullRequest, testPullRequests)
-	for i, a := range c.Approvals {
-		review := fmt.Sprintf("%s.approvals[%d]", at, i)
-		d.Require(review + ".by")
-		d.Check(review+".by", "login", a.By, requests.CheckLogin(a.By))
-		oneOf(d, review+".at", a.At, testCommits)
-		oneOf(d, review+".state", a.State, testReviews)
-	}
-	if code := string(c.Want.Code); !testCode.MatchString(code) {
-		d.Check(at+".want.code", "code", code, "it must be a code of docs/rules.md, such as NoPolicy")
-	}
-	oneOf(d, at+".want.decision", c.Want.Decision, outcomes[:])
 	switch allowed := c.Want.Decision == Allowed.String(); {
 	case allowed && c.Want.Code != "":
 		d.Add(at+".want.code", "code", "what is allowed has no code; remove it")
 	case !allowed:
 		d.Require(at + ".want.code")
-	}
-	for _, field := range requestFields {
-		d.Require(at + ".request." + field)
-	}
-	if slices.ContainsFunc(requestFields, func(field string) bool { return !d.Has(at + ".request." + field) }) {
-		return
-	}
-	if c.Request.Namespace == "" { // written out it would be left out
-		d.Check(at+".request.namespace", "name", "", requests.CheckName(""))
-	}
-	name, content := c.file()
-	_, findings := requests.ParseRequest(name, content)
-	for _, f := range findings {
-		field, _, _ := strings.Cut(f.Message, " ")
-		d.Add(at+".request"+strings.TrimPrefix(field, "spec"), f.Rule, "%s", f.Message)
-	}
-}
-
-func oneOf(d *requests.Document, at, value string, allowed []string) {
-	if !slices.Contains(allowed, value) {
-		d.Check(at, "value", value, "allowed: "+strings.Join(allowed, ", "))
 	}
 }
 
@@ -190,9 +130,12 @@ var testTime = time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
 
 // file is the request of a case where it would stand, and its text.
 func (c TestCase) file() (name string, content []byte) {
-	request := requests.AccessRequest{APIVersion: requests.APIVersion, Kind: requests.KindAccessRequest, Spec: c.Request,
-		Metadata: requests.Metadata{Name: testTime.Format("20060102") + "-" + requests.NamePart(c.Request.Requester) + "-test"}}
-	return requests.Path(c.Request.Cluster, c.Request.Policy, request.Metadata.Name), encode(request)
+	request := requests.AccessRequest{APIVersion: requests.APIVersion,
+		Kind: requests.KindAccessRequest, Spec: c.Request,
+		Metadata: requests.Metadata{Name: testTime.Format("20060102") + "-" +
+			requests.NamePart(c.Request.Requester) + "-test"}}
+	return requests.Path(c.Request.Cluster, c.Request.Policy, request.Metadata.Name),
+		encode(request)
 }
 
 // TestResult is how one case went.
@@ -207,7 +150,8 @@ type TestResult struct {
 	Passed  bool   `json:"passed"`
 }
 
-// RunTests judges every case of the tree's tests/ under its policies. A file with findings has no results.
+// RunTests judges every case of the tree's tests/ under its policies. A file with findings has no
+// results.
 func (t Tree) RunTests() (results []TestResult, findings []requests.Finding) {
 	for _, name := range slices.Sorted(maps.Keys(t.Files)) {
 		if !isUnder(name, TestsFolder) {
@@ -231,14 +175,16 @@ func (t Tree) runTest(file string, data []byte) []TestResult {
 		place := *d
 		place.Findings = nil
 		place.Add(fmt.Sprintf("spec.cases[%d]", i), "", "")
-		results = append(results, TestResult{File: file, Line: place.Findings[0].Line, Column: place.Findings[0].Column,
-			Name: c.Name, Want: c.Want, Got: got, Message: decision.Message, Passed: got == c.Want})
+		results = append(results, TestResult{File: file, Line: place.Findings[0].Line,
+			Column: place.Findings[0].Column,
+			Name:   c.Name, Want: c.Want, Got: got, Message: decision.Message,
+			Passed: got == c.Want})
 	}
 	return results
 }
 
-// judgeCase makes the facts that GitHub would tell of a case, and judges them as the Action does, or, once merged, as the
-// agent does.
+// judgeCase makes the facts that GitHub would tell of a case, and judges them as the Action does,
+// or, once merged, as the agent does.
 func (t Tree) judgeCase(spec PolicyTestSpec, c TestCase) Decision {
 	if t.Commit == "" {
 		t.Commit = testCommit("base")
@@ -256,15 +202,19 @@ func (t Tree) judgeCase(spec PolicyTestSpec, c TestCase) Decision {
 	created := testTime.Add(-30 * time.Second) // within the shortest of limits
 	f := Facts{
 		ObservedAt: requests.At(testTime),
-		Repository: Repository{ID: 1, Owner: cmp.Or(spec.Organization, "owner"), Name: "access", Organization: spec.Organization != "", DefaultBranch: "main"},
-		PullRequest: PullRequest{Number: 1, State: "open", Draft: c.PullRequest == "draft", CreatedAt: requests.At(created), Author: author,
+		Repository: Repository{ID: 1, Owner: cmp.Or(spec.Organization, "owner"), Name: "access",
+			Organization: spec.Organization != "", DefaultBranch: "main"},
+		PullRequest: PullRequest{Number: 1, State: "open", Draft: c.PullRequest == "draft",
+			CreatedAt: requests.At(created), Author: author,
 			BaseRef: "main", BaseRepoID: 1, HeadRef: "request", HeadRepoID: 1, HeadSHA: head},
 		Files:   []File{{Path: name, Status: "added"}},
 		Commits: []Commit{{SHA: head, Author: author, Committer: author}},
-		Pushes:  []Push{{Actor: author, After: head, Time: requests.At(created), Reason: "branch_creation"}},
-		Base:    t,
-		Head:    Tree{Commit: head, Files: map[string]TreeFile{name: NewTreeFile(PlainFile, testCommit(string(content)), content, int64(len(content)))}},
-		Users:   map[string]UserFacts{},
+		Pushes: []Push{{Actor: author, After: head, Time: requests.At(created),
+			Reason: "branch_creation"}},
+		Base: t,
+		Head: Tree{Commit: head, Files: map[string]TreeFile{name: NewTreeFile(PlainFile,
+			testCommit(string(content)), content, int64(len(content)))}},
+		Users: map[string]UserFacts{},
 	}
 	for _, reviewed := range t.Reviewed(name) {
 		f.Changes = append(f.Changes, Change{Path: reviewed})
@@ -275,7 +225,8 @@ func (t Tree) judgeCase(spec PolicyTestSpec, c TestCase) Decision {
 		if a.At == "old" {
 			commit = testCommit("old")
 		}
-		f.Reviews = append(f.Reviews, Review{ID: int64(i + 1), User: by, State: cmp.Or(a.State, testReviews[0]), CommitID: commit,
+		f.Reviews = append(f.Reviews, Review{ID: int64(i + 1), User: by, State: cmp.Or(a.State,
+			testReviews[0]), CommitID: commit,
 			SubmittedAt: requests.At(created.Add(time.Second))})
 		people = append(people, by)
 	}
@@ -286,20 +237,20 @@ func (t Tree) judgeCase(spec PolicyTestSpec, c TestCase) Decision {
 				permission = p.Permission
 			}
 		}
-		f.Users[strings.ToLower(u.Login)] = UserFacts{ID: u.ID, Permission: permission, Member: spec.Organization != "" && permission != "none"}
+		f.Users[strings.ToLower(u.Login)] = UserFacts{ID: u.ID, Permission: permission,
+			Member: spec.Organization != "" && permission != "none"}
 	}
-	for _, l := range Lookups(t, f) {
-		i := slices.IndexFunc(spec.Teams, func(team TestTeam) bool { return strings.EqualFold(team.Name, l.Team) })
+	f.Answers = Answers{}
+	for _, q := range Questions(t, f) {
+		i := slices.IndexFunc(spec.Teams, func(team TestTeam) bool {
+			return strings.EqualFold(
+				team.Name, q.Team)
+		})
 		if i < 0 {
-			return Refuse(EvaluationError, "the test does not say who is in the team %s; add it to spec.teams", l.Team)
+			return Refuse(EvaluationError, "the test does not say who is in the team %s; add it "+
+				"to spec.teams", q.Team)
 		}
-		if f.Teams == nil {
-			f.Teams = map[string]map[string]bool{}
-		}
-		if f.Teams[l.Team] == nil {
-			f.Teams[l.Team] = map[string]bool{}
-		}
-		f.Teams[l.Team][l.User] = has(spec.Teams[i].Members, l.User)
+		f.Answers[q] = has(spec.Teams[i].Members, q.User)
 	}
 	switch c.PullRequest {
 	case "closed":
@@ -309,7 +260,8 @@ func (t Tree) judgeCase(spec PolicyTestSpec, c TestCase) Decision {
 		blob := f.Head.Files[name].Blob
 		f.PullRequest.State, f.PullRequest.Merged, f.PullRequest.MergedAt = "closed", true, &merged
 		f.PullRequest.MergeCommitSHA = testCommit("merge")
-		f.Merge = &Merge{Commit: testCommit("merge"), FirstParent: t, Blob: blob, Introduced: []int{1}}
+		f.Merge = &Merge{Commit: testCommit("merge"), FirstParent: t, Blob: blob,
+			Introduced: []int{1}}
 		return EvaluateMerged(f, name, blob, testTime)
 	}
 	return Evaluate(t, f, testTime)
@@ -321,7 +273,8 @@ func testCommit(what string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// testID is the account number of somebody whom identities.yaml does not know: above all that GitHub has given.
+// testID is the account number of somebody whom identities.yaml does not know: above all that
+// GitHub has given.
 func testID(login string) int64 {
 	sum := sha1.Sum([]byte(strings.ToLower(login)))
 	return 1<<40 + int64(binary.BigEndian.Uint32(sum[:]))
@@ -333,7 +286,8 @@ func checkTest(name string, file TreeFile) []requests.Finding {
 		return []requests.Finding{{File: name, Line: 1, Column: 1, Rule: "file", Message: problem}}
 	}
 	if path.Dir(name) != TestsFolder || path.Ext(name) != ".yaml" {
-		return []requests.Finding{{File: name, Line: 1, Column: 1, Rule: "path", Message: TestsFolder + "/ holds one <name>.yaml a policy test, nothing else"}}
+		return []requests.Finding{{File: name, Line: 1, Column: 1, Rule: "path",
+			Message: TestsFolder + "/ holds one <name>.yaml a policy test, nothing else"}}
 	}
 	_, findings := ParsePolicyTest(name, []byte(file.Content))
 	return findings

@@ -15,7 +15,8 @@ import (
 	"github.com/pullgrant/pullgrant/testdata/cases"
 )
 
-// TestCases judges every scenario and compares everything the decision says with the scenario's want section.
+// TestCases judges every scenario and compares everything the decision says with the scenario's
+// want section.
 func TestCases(t *testing.T) {
 	codes := map[policies.Code]bool{}
 	for _, c := range cases.All(t) {
@@ -29,10 +30,12 @@ func TestCases(t *testing.T) {
 				t.Errorf("got:\n%swant:\n%s", got, c.Want)
 			}
 			if !strings.HasPrefix(path.Base(c.Name), prefixOf(d.Outcome)) {
-				t.Errorf("the outcome is %s, so the file's name must start with %s", d.Outcome, prefixOf(d.Outcome))
+				t.Errorf("the outcome is %s, so the file's name must start with %s", d.Outcome,
+					prefixOf(d.Outcome))
 			}
 			if again := c.Judge(cases.Copy(t, c.Facts)); !reflect.DeepEqual(again, d) {
-				t.Errorf("after a round trip through JSON the decision is %+v, before it was %+v", again, d)
+				t.Errorf("after a round trip through JSON the decision is %+v, before it was %+v",
+					again, d)
 			}
 		})
 	}
@@ -44,12 +47,19 @@ func TestCases(t *testing.T) {
 // checkCoverage fails for a code that judging can give and no scenario shows.
 func checkCoverage(t *testing.T, seen map[policies.Code]bool) {
 	for _, code := range []policies.Code{
-		policies.EvaluationError, policies.NotARequestPR, policies.FileRejected, policies.ParseError, policies.SchemaError,
-		policies.PolicyInvalid, policies.CodeownersInvalid, policies.NoPolicy, policies.RoleNotAllowed, policies.NamespaceNotAllowed,
-		policies.SubjectNotAllowed, policies.DurationOutOfRange, policies.RequesterNotAllowed, policies.RequestIDReused,
-		policies.DraftPullRequest, policies.WrongBase, policies.UnattributableCommit, policies.ChangesRequested,
-		policies.ApprovalStale, policies.SelfApproval, policies.ContributorApproval, policies.BotApproval,
-		policies.ApproverNotAllowed, policies.InsufficientApprovals, policies.NoPullRequest, policies.PullRequestNotMerged,
+		policies.EvaluationError, policies.NotARequestPR, policies.FileRejected,
+		policies.ParseError,
+		policies.SchemaError,
+		policies.PolicyInvalid, policies.CodeownersInvalid, policies.NoPolicy,
+		policies.RoleNotAllowed, policies.NamespaceNotAllowed,
+		policies.SubjectNotAllowed, policies.DurationOutOfRange, policies.RequesterNotAllowed,
+		policies.RequestIDReused,
+		policies.DraftPullRequest, policies.WrongBase, policies.UnattributableCommit,
+		policies.ChangesRequested,
+		policies.ApprovalStale, policies.SelfApproval, policies.ContributorApproval,
+		policies.BotApproval,
+		policies.ApproverNotAllowed, policies.InsufficientApprovals, policies.NoPullRequest,
+		policies.PullRequestNotMerged,
 		policies.BlobMismatch, policies.ExpiredBeforeGrant,
 	} {
 		if !seen[code] {
@@ -62,7 +72,8 @@ func checkCoverage(t *testing.T, seen map[policies.Code]bool) {
 const wantSection = "want"
 
 func writeWant(t *testing.T, file string, archive *txtar.Archive, got string) {
-	archive.Files = slices.DeleteFunc(archive.Files, func(f txtar.File) bool { return f.Name == wantSection })
+	archive.Files = slices.DeleteFunc(archive.Files,
+		func(f txtar.File) bool { return f.Name == wantSection })
 	archive.Files = append(archive.Files, txtar.File{Name: wantSection, Data: []byte(got)})
 	if err := os.WriteFile(file, txtar.Format(archive), 0o644); err != nil {
 		t.Fatal(err)
@@ -70,5 +81,6 @@ func writeWant(t *testing.T, file string, archive *txtar.Archive, got string) {
 }
 
 func prefixOf(o policies.Outcome) string {
-	return map[policies.Outcome]string{policies.Allowed: "allow_", policies.Pending: "pending_", policies.Denied: "deny_", policies.Failed: "error_"}[o]
+	return map[policies.Outcome]string{policies.Allowed: "allow_", policies.Pending: "pending_",
+		policies.Denied: "deny_", policies.Failed: "error_"}[o]
 }

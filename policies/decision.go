@@ -2,6 +2,7 @@ package policies
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
@@ -19,7 +20,8 @@ const (
 	Failed                 // the facts do not suffice to decide: EvaluationError
 )
 
-var outcomes = [...]string{Denied: "denied", Pending: "pending", Allowed: "allowed", Failed: "error"}
+var outcomes = [...]string{Denied: "denied", Pending: "pending", Allowed: "allowed",
+	Failed: "error"}
 
 // String is the outcome as outputs and JSON hold it.
 func (o Outcome) String() string { return outcomes[o] }
@@ -90,7 +92,8 @@ func (c Code) Outcome() Outcome {
 	switch c {
 	case EvaluationError, ClockSkew, RulesetWeakened, Paused, Unfenced, OverPrivileged:
 		return Failed
-	case DraftPullRequest, ChangesRequested, ApprovalStale, SelfApproval, ContributorApproval, BotApproval,
+	case DraftPullRequest, ChangesRequested, ApprovalStale, SelfApproval, ContributorApproval,
+		BotApproval,
 		ApproverNotAllowed, InsufficientApprovals:
 		return Pending
 	}
@@ -136,23 +139,84 @@ type Rule struct {
 	Message string `json:"message"`
 }
 
-// ChallengeResult is one condition on approvals.
+// ChallengeResult is how one challenge stands, with those that it is made of.
 type ChallengeResult struct {
-	Kind      string   `json:"kind"`
-	Path      string   `json:"path,omitempty"` // of a code owner's review: the file owned
-	Count     int      `json:"count"`          // approvals needed
-	Approvers []string `json:"approvers"`      // logins that met it
-	Reviewers []string `json:"reviewers"`      // who may meet it: logins and org/teams
-	Met       bool     `json:"met"`
+	Kind      string            `json:"kind"`
+	Path      string            `json:"path,omitempty"` // of a code owner's review: the file owned
+	Count     int               `json:"count"`          // approvals needed
+	Approvers []string          `json:"approvers"`      // logins that met it
+	Reviewers []string          `json:"reviewers"`      // who may meet it: logins, org/teams and groups
+	Met       bool              `json:"met"`
+	Children  []ChallengeResult `json:"children,omitempty"`
 }
 
-// Remaining are those whose approval may still meet one of the decision's challenges: not whoever has given it, nor the
-// requester, who is never counted.
+// All walks a result and what it is made of, each with how deep it stands.
+func (c ChallengeResult) All() iter.Seq2[int, ChallengeResult] {
+	return func(yield func(int, ChallengeResult) bool) { c.walk(0, yield) }
+}
+
+func (c ChallengeResult) walk(depth int, yield func(int, ChallengeResult) bool) bool {
+	if !yield(depth, c) {
+		return false
+	}
+	for _, child := range c.Children {
+		if !child.walk(depth+1, yield) {
+			return false
+		}
+	}
+	return true
+}
+
+// counted tells whether an approval counted for it, or for a part of it.
+func (c ChallengeResult) counted(login string) bool {
+	for _, part := range c.All() {
+		if slices.Contains(part.Approvers, login) {
+			return true
+		}
+	}
+	return false
+}
+
+// missing says what is needed and what there is.
+func (c ChallengeResult) missing() string {
+	return fmt.Sprintf("%s needs %d approval(s) by %s and has %d", c.Kind, c.Count, reviewersOf(c),
+		len(c.Approvers))
+}
+
+// reviewersOf are all who may meet one of the challenges, or a part of it.
+func reviewersOf(all ...ChallengeResult) string {
+	var names []string
+	for _, c := range all {
+		for _, part := range c.All() {
+			for _, r := range part.Reviewers {
+				names = append(names, "@"+r)
+			}
+		}
+	}
+	return strings.Join(sorted(names), ", ")
+}
+
+// Remaining are those whose approval may still meet one of the decision's challenges: not whoever
+// has given it, nor the requester, who is never counted.
 func (d Decision) Remaining(c ChallengeResult) []string {
 	return slices.DeleteFunc(slices.Clone(c.Reviewers), func(name string) bool {
 		return d.Grant != nil && strings.EqualFold(name, d.Grant.Requester) ||
-			slices.ContainsFunc(c.Approvers, func(login string) bool { return strings.EqualFold(login, name) })
+			slices.ContainsFunc(c.Approvers, func(login string) bool {
+				return strings.EqualFold(
+					login, name)
+			})
 	})
+}
+
+// AllChallenges walks the challenges and what they are made of, each with how deep it stands.
+func (d Decision) AllChallenges() iter.Seq2[int, ChallengeResult] {
+	return func(yield func(int, ChallengeResult) bool) {
+		for _, c := range d.Challenges {
+			if !c.walk(0, yield) {
+				return
+			}
+		}
+	}
 }
 
 // IgnoredReview is an approval that does not count.

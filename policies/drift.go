@@ -8,10 +8,11 @@ import (
 	"github.com/pullgrant/pullgrant/requests"
 )
 
-// Drift tells why grants of one policy that were allowed do not go with tree any more, as causes of ledger entries by the
-// path of the request: the policy is gone or gives something else, or a requester is not in identities.yaml or the policy
-// any more. A grant that nothing speaks against is not in the result; where a file does not read, none is: what cannot be
-// judged ends nothing. Membership of GitHub teams is not asked; who may ask by a team keeps what was granted.
+// Drift tells why grants of one policy that were allowed do not go with tree any more, as causes of
+// ledger entries by the path of the request: the policy is gone or gives something else, or a
+// requester is not in identities.yaml or the policy any more. A grant that nothing speaks against
+// is not in the result; where a file does not read, none is: what cannot be judged ends nothing.
+// Membership of GitHub teams is not asked; who may ask by a team keeps what was granted.
 func Drift(tree Tree, grants []requests.Grant) map[string]string {
 	found := map[string]string{}
 	if len(grants) == 0 {
@@ -30,21 +31,20 @@ func Drift(tree Tree, grants []requests.Grant) map[string]string {
 }
 
 func (j *judge) drift(g requests.Grant) string {
-	spec := j.policy.Spec
+	spec := j.world.policy.Spec
 	if !j.policyExists || !slices.Contains(spec.Clusters, g.Cluster) {
 		return requests.CausePolicyChanged
 	}
-	for _, b := range g.Bindings {
-		if !slices.ContainsFunc(spec.Target.Grants, func(s GrantSpec) bool {
-			return s.RoleRef == b.Role && slices.Contains(s.AllowedNamespaces, b.Namespace)
-		}) {
+	for _, item := range g.Items {
+		if !spec.covers(item) {
 			return requests.CausePolicyChanged
 		}
 	}
-	identity, known := j.identities.find(g.Requester)
+	identity, known := j.world.identities.find(g.Requester)
 	isTeam := func(p Party) bool { return p.Kind == PartyGroup && strings.Contains(p.Name, "/") }
 	if !known || identity.Kubernetes.Username != g.Subject.Name ||
-		!j.isParty(spec.Subjects, g.Requester) && !slices.ContainsFunc(spec.Subjects, isTeam) {
+		!j.world.isParty(j.facts, spec.Subjects, g.Requester) && !slices.ContainsFunc(spec.Subjects,
+			isTeam) {
 		return requests.CauseSubjectRemoved
 	}
 	return ""

@@ -11,9 +11,12 @@ import (
 func TestDrift(t *testing.T) {
 	const path = "policies/payments-debug.yaml"
 	tree := exampleTree(t)
-	grant := requests.Grant{Name: "20261123-alice-inc-123", Path: requests.Path("prod-eu", "payments-debug", "20261123-alice-inc-123"),
-		Cluster: "prod-eu", Policy: "payments-debug", Requester: "alice", Subject: requests.Subject{Kind: requests.KindUser, Name: "alice@example.com"},
-		Bindings: []requests.Binding{{Namespace: "payments", Role: requests.Role{Kind: requests.KindClusterRole, Name: "payments-debug"}}}}
+	grant := requests.Grant{Name: "20261123-alice-inc-123", Path: requests.Path("prod-eu",
+		"payments-debug", "20261123-alice-inc-123"),
+		Cluster: "prod-eu", Policy: "payments-debug", Requester: "alice",
+		Subject: requests.Subject{Kind: requests.KindUser, Name: "alice@example.com"},
+		Items: []requests.Item{{Kind: requests.KubernetesRoleBinding, Namespace: "payments",
+			Role: requests.Role{Kind: requests.KindClusterRole, Name: "payments-debug"}}}}
 	noTeam := with(t, tree, path, "{kind: Group, name: acme/squad-a}", "{kind: User, name: carol}")
 	without := func(tree policies.Tree, path string) policies.Tree {
 		files := maps.Clone(tree.Files)
@@ -24,19 +27,31 @@ func TestDrift(t *testing.T) {
 		tree policies.Tree
 		want string
 	}{
-		"as it was":                    {tree, ""},
-		"policy gone":                  {without(tree, path), requests.CausePolicyChanged},
-		"policy of another cluster":    {with(t, tree, path, "clusters: [prod-eu]", "clusters: [prod-us]"), requests.CausePolicyChanged},
-		"policy gives another role":    {with(t, tree, path, "name: payments-debug}", "name: view}"), requests.CausePolicyChanged},
-		"role in another namespace":    {with(t, tree, path, "defaultNamespace: payments\n        allowedNamespaces: [payments]", "defaultNamespace: shop\n        allowedNamespaces: [shop]"), requests.CausePolicyChanged},
-		"shorter maximum":              {with(t, tree, path, "maxDuration: 2h", "maxDuration: 60m"), ""},
-		"policy that does not read":    {with(t, tree, path, "maxDuration: 2h", "maxDuration: soon"), ""},
-		"identities that do not read":  {with(t, tree, "policies/identities.yaml", "kind: IdentityMap", "kind: Other"), ""},
-		"not in identities":            {with(t, tree, "policies/identities.yaml", "github: alice", "github: alicia"), requests.CauseSubjectRemoved},
-		"another user":                 {with(t, tree, "policies/identities.yaml", "username: alice@example.com", "username: al@example.com"), requests.CauseSubjectRemoved},
-		"a team may ask, who is asked": {with(t, tree, path, "{kind: User, name: alice}", "{kind: User, name: carol}"), ""},
-		"named and nobody else":        {noTeam, ""},
-		"may not ask any more":         {with(t, noTeam, path, "{kind: User, name: alice}", "{kind: User, name: dave}"), requests.CauseSubjectRemoved},
+		"as it was":   {tree, ""},
+		"policy gone": {without(tree, path), requests.CausePolicyChanged},
+		"policy of another cluster": {with(t, tree, path, "clusters: [prod-eu]",
+			"clusters: [prod-us]"), requests.CausePolicyChanged},
+		"policy gives another role": {with(t, tree, path, "name: payments-debug}", "name: view}"),
+			requests.CausePolicyChanged},
+		"role in another namespace": {with(t, tree, path, "defaultNamespace: payments\n      "+
+			"  allowedNamespaces: [payments]", "defaultNamespace: shop\n        "+
+			"allowedNamespaces: [shop]"), requests.CausePolicyChanged},
+		"shorter maximum": {with(t, tree, path, "maxDuration: 2h", "maxDuration: 60m"),
+			""},
+		"policy that does not read": {with(t, tree, path, "maxDuration: 2h", "maxDuration: soon"),
+			""},
+		"identities that do not read": {with(t, tree, "policies/identities.yaml",
+			"kind: IdentityMap", "kind: Other"), ""},
+		"not in identities": {with(t, tree, "policies/identities.yaml", "github: alice",
+			"github: alicia"), requests.CauseSubjectRemoved},
+		"another user": {with(t, tree, "policies/identities.yaml",
+			"username: alice@example.com", "username: al@example.com"),
+			requests.CauseSubjectRemoved},
+		"a team may ask, who is asked": {with(t, tree, path, "{kind: User, name: alice}",
+			"{kind: User, name: carol}"), ""},
+		"named and nobody else": {noTeam, ""},
+		"may not ask any more": {with(t, noTeam, path, "{kind: User, name: alice}",
+			"{kind: User, name: dave}"), requests.CauseSubjectRemoved},
 	} {
 		if got := policies.Drift(c.tree, []requests.Grant{grant})[grant.Path]; got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)

@@ -1,6 +1,7 @@
 package policies
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -10,19 +11,22 @@ import (
 	"github.com/pullgrant/pullgrant/requests"
 )
 
-// Evaluate judges one pull request under the policies in tree, normally f.Base. It checks the rules in the fixed order
-// of docs/rules.md and stops at the first refusal; now is the moment of judging. Nothing of an earlier judgement is kept (R39).
+// Evaluate judges one pull request under the policies in tree, normally f.Base. It checks the rules
+// in the fixed order of docs/rules.md and stops at the first refusal; now is the moment of judging.
+// Nothing of an earlier judgement is kept (R39).
 func Evaluate(tree Tree, f Facts, now time.Time) Decision {
 	j := newJudge(tree, f, now)
-	j.run(step{EvaluationError, j.complete}, step{NotARequestPR, j.shape}, step{PullRequestNotMerged, j.open})
-	switch j.Kind {
+	j.run(step{EvaluationError, j.complete}, step{NotARequestPR, j.shape},
+		step{PullRequestNotMerged, j.open})
+	switch j.decision.Kind {
 	case KindRequest:
 		j.readRequest(f.Head)
 		j.run(j.fileSteps()...)
 		j.run(j.policySteps()...)
-		j.run(step{RequesterNotAllowed, j.author}, step{RequestIDReused, j.reused}, step{ExpiredBeforeGrant, j.waitedTooLong})
+		j.run(step{RequesterNotAllowed, j.author}, step{RequestIDReused, j.reused},
+			step{ExpiredBeforeGrant, j.waitedTooLong})
 		j.run(j.pullRequestSteps()...)
-		j.run(j.approvalSteps()...)
+		j.approve()
 	case KindWithdrawal:
 		j.readRequest(f.Base)
 		if j.ownWithdrawal() {
@@ -31,28 +35,30 @@ func Evaluate(tree Tree, f Facts, now time.Time) Decision {
 		}
 		j.run(step{CodeownersInvalid, j.codeowners}, step{RequesterNotAllowed, j.person})
 		j.run(j.pullRequestSteps()...)
-		j.run(j.approvalSteps()...)
+		j.approve()
 	case KindChange:
-		j.run(step{FileRejected, j.changedFiles}, step{PolicyInvalid, j.resultingTree}, step{CodeownersInvalid, j.codeowners},
+		j.run(step{FileRejected, j.changedFiles}, step{PolicyInvalid, j.resultingTree},
+			step{CodeownersInvalid, j.codeowners},
 			step{RequesterNotAllowed, j.person})
 		j.run(j.pullRequestSteps()...)
-		j.run(j.approvalSteps()...)
+		j.approve()
 	}
 	return j.finish()
 }
 
-// Refuse is the Decision for a refusal found before the rules could be checked, such as facts that could not be gathered.
+// Refuse is the Decision for a refusal found before the rules could be checked, such as facts that
+// could not be gathered.
 func Refuse(code Code, format string, args ...any) Decision {
 	return Decision{}.Refused(code, format, args...)
 }
 
 // judge carries one judgement from rule to rule.
 type judge struct {
-	Decision
-	world
-	tree  Tree
-	facts Facts
-	now   time.Time
+	decision Decision // as far as it has come
+	world    world
+	tree     Tree
+	facts    Facts
+	now      time.Time
 
 	policyFindings []requests.Finding // of the policy, its roles' catalogue files, identities.yaml and groups.yaml
 	ownerFindings  []requests.Finding
@@ -60,7 +66,6 @@ type judge struct {
 	request        requests.AccessRequest
 	document       *requests.Document
 	subject        requests.Subject
-	approvals      *approvals
 	stopped        bool
 }
 
@@ -72,25 +77,26 @@ type step struct {
 
 func newJudge(tree Tree, f Facts, now time.Time) *judge {
 	j := &judge{tree: tree, facts: f, now: now}
-	j.HeadSHA, j.PolicyCommit = f.PullRequest.HeadSHA, tree.Commit
-	j.Kind, j.Path, _ = KindOf(f.Files)
+	j.decision.HeadSHA, j.decision.PolicyCommit = f.PullRequest.HeadSHA, tree.Commit
+	j.decision.Kind, j.decision.Path, _ = KindOf(f.Files)
 	j.loadWorld()
+	j.world.owner = cmp.Or(f.Repository.Owner, tree.Owner)
 	return j
 }
 
 func (j *judge) loadWorld() {
 	var groupFindings []requests.Finding
-	j.identities, j.policyFindings = parse(j.tree, IdentitiesPath, ParseIdentities)
-	j.groups, groupFindings = parse(j.tree, GroupsPath, ParseGroups)
+	j.world.identities, j.policyFindings = parse(j.tree, IdentitiesPath, ParseIdentities)
+	j.world.groups, groupFindings = parse(j.tree, GroupsPath, ParseGroups)
 	j.policyFindings = append(j.policyFindings, groupFindings...)
-	j.owners, j.ownerFindings = j.tree.codeowners()
-	if place, ok := requests.SplitPath(j.Path); ok {
-		j.Policy = place.Policy
+	j.world.owners, j.ownerFindings = j.tree.codeowners()
+	if place, ok := requests.SplitPath(j.decision.Path); ok {
+		j.decision.Policy = place.Policy
 		var findings []requests.Finding
-		j.policy, findings = parse(j.tree, Path(place.Policy), ParsePolicy)
+		j.world.policy, findings = parse(j.tree, Path(place.Policy), ParsePolicy)
 		j.policyFindings = append(j.policyFindings, findings...)
 		_, j.policyExists = j.tree.Files[Path(place.Policy)]
-		for _, role := range j.policy.Roles() {
+		for _, role := range j.world.policy.Roles() {
 			_, _, findings := j.tree.Role(place.Cluster, role)
 			j.policyFindings = append(j.policyFindings, findings...)
 		}
@@ -107,26 +113,25 @@ func (j *judge) run(steps ...step) {
 			j.refuse(s.code, problem)
 			return
 		}
-		j.Rules = append(j.Rules, Rule{Code: s.code, Passed: true})
+		j.decision.Rules = append(j.decision.Rules, Rule{Code: s.code, Passed: true})
 	}
 }
 
 func (j *judge) refuse(code Code, problem string) {
 	j.stopped = true
-	j.Outcome, j.Code, j.Message = code.Outcome(), code, problem
-	j.Rules = append(j.Rules, Rule{Code: code, Message: problem})
+	j.decision = j.decision.Refused(code, "%s", problem)
 }
 
 func (j *judge) finish() Decision {
-	j.Roles = j.views()
-	if j.Kind == KindChange {
-		j.Widened = Widened(j.tree, j.tree.overlay(j.facts.Files, j.facts.Head))
+	j.decision.Roles = j.views()
+	if j.decision.Kind == KindChange {
+		j.decision.Widened = Widened(j.tree, j.tree.overlay(j.facts.Files, j.facts.Head))
 	}
-	if !j.stopped && j.Kind != "" {
-		j.Outcome = Allowed
-		j.Message = "every rule and every approval is met"
+	if !j.stopped && j.decision.Kind != "" {
+		j.decision.Outcome = Allowed
+		j.decision.Message = "every rule and every approval is met"
 	}
-	return j.Decision
+	return j.decision
 }
 
 func (j *judge) shape() string {
@@ -141,15 +146,16 @@ func (j *judge) open() string {
 	return ""
 }
 
-// readRequest parses the request file in the given tree; what is wrong with it is told by fileSteps.
+// readRequest parses the request file in the given tree; what is wrong with it is told by
+// fileSteps.
 func (j *judge) readRequest(tree Tree) {
-	file, ok := tree.Files[j.Path]
+	file, ok := tree.Files[j.decision.Path]
 	if !ok || file.problem() != "" {
 		return
 	}
-	j.request, j.document = requests.ReadRequest(j.Path, []byte(file.Content))
+	j.request, j.document = requests.ReadRequest(j.decision.Path, []byte(file.Content))
 	if len(j.document.Findings) == 0 {
-		j.Reason = j.request.Spec.Reason
+		j.decision.Reason = j.request.Spec.Reason
 	}
 }
 
@@ -159,15 +165,17 @@ func (j *judge) fileSteps() []step {
 }
 
 func (j *judge) file() string {
-	if _, ok := requests.SplitPath(j.Path); !ok {
-		return fmt.Sprintf("%s: a request stands at requests/<cluster>/<policy>/<yyyymmdd>-<requester>-<slug>.yaml", requests.Quote(j.Path))
+	if _, ok := requests.SplitPath(j.decision.Path); !ok {
+		return fmt.Sprintf("%s: a request stands at "+
+			"requests/<cluster>/<policy>/<yyyymmdd>-<requester>-<slug>.yaml",
+			requests.Quote(j.decision.Path))
 	}
-	file, ok := j.facts.Head.Files[j.Path]
+	file, ok := j.facts.Head.Files[j.decision.Path]
 	if !ok {
-		return fmt.Sprintf("%s is not in the head commit", requests.Quote(j.Path))
+		return fmt.Sprintf("%s is not in the head commit", requests.Quote(j.decision.Path))
 	}
 	if problem := file.problem(); problem != "" {
-		return fmt.Sprintf("%s: %s", requests.Quote(j.Path), problem)
+		return fmt.Sprintf("%s: %s", requests.Quote(j.decision.Path), problem)
 	}
 	return j.findingsOf(isFileRule)
 }
@@ -191,7 +199,7 @@ func (j *judge) findingsOf(class func(rule string) bool) string {
 	if i < 0 {
 		return ""
 	}
-	j.Findings = findings
+	j.decision.Findings = findings
 	return findings[i].String()
 }
 
@@ -199,22 +207,24 @@ func (j *judge) findingsOf(class func(rule string) bool) string {
 func (j *judge) field(path string, code Code, problem string) string {
 	if problem != "" && j.document != nil {
 		j.document.Add(path, string(code), "%s", problem)
-		j.Findings = j.document.Findings
+		j.decision.Findings = j.document.Findings
 	}
 	return problem
 }
 
 func (j *judge) codeowners() string {
 	if len(j.ownerFindings) > 0 {
-		j.Findings = append(j.Findings, j.ownerFindings...)
+		j.decision.Findings = append(j.decision.Findings, j.ownerFindings...)
 		return j.ownerFindings[0].String()
 	}
 	if len(j.facts.CodeownersErrors) > 0 {
-		return "GitHub reports an error in CODEOWNERS: " + requests.Quote(j.facts.CodeownersErrors[0])
+		return "GitHub reports an error in CODEOWNERS: " +
+			requests.Quote(j.facts.CodeownersErrors[0])
 	}
 	for _, path := range j.changedPaths() {
-		if len(j.ownersOf(path)) == 0 {
-			return fmt.Sprintf("nobody owns %s in %s, so nobody can approve it; add a line for it", requests.Quote(path), j.owners.File)
+		if len(j.world.ownersOf(path)) == 0 {
+			return fmt.Sprintf("nobody owns %s in %s, so nobody can approve it; %s",
+				requests.Quote(path), j.world.owners.Path, j.world.unowned(path))
 		}
 	}
 	return ""
@@ -250,24 +260,29 @@ func (j *judge) changedFiles() string {
 func (j *judge) resultingTree() string {
 	after := j.tree.overlay(j.facts.Files, j.facts.Head)
 	if j.facts.PullRequest.Merged { // its tests have told its authors what they had to tell
-		maps.DeleteFunc(after.Files, func(name string, _ TreeFile) bool { return isUnder(name, TestsFolder) })
+		maps.DeleteFunc(after.Files, func(name string, _ TreeFile) bool {
+			return isUnder(name,
+				TestsFolder)
+		})
 	}
 	findings := after.Check()
 	if len(findings) == 0 {
 		return ""
 	}
-	j.Findings = findings
+	j.decision.Findings = findings
 	return fmt.Sprintf("after the merge the policies would not be valid: %s", findings[0])
 }
 
-// ownWithdrawal tells whether the author gives back access of their own, which needs nobody's approval (R37).
+// ownWithdrawal tells whether the author gives back access of their own, which needs nobody's
+// approval (R37).
 func (j *judge) ownWithdrawal() bool {
 	if j.document == nil || len(j.document.Findings) > 0 {
 		return false
 	}
 	author := j.facts.PullRequest.Author
-	identity, ok := j.identities.find(j.request.Spec.Requester)
-	return author.ID != 0 && strings.EqualFold(author.Login, j.request.Spec.Requester) && ok && identity.GitHubID == author.ID
+	identity, ok := j.world.identities.find(j.request.Spec.Requester)
+	return author.ID != 0 && strings.EqualFold(author.Login, j.request.Spec.Requester) && ok &&
+		identity.GitHubID == author.ID
 }
 
 func short(sha string) string { return sha[:min(7, len(sha))] }

@@ -17,7 +17,8 @@ import (
 	"github.com/pullgrant/pullgrant/testdata/cases"
 )
 
-// scenarios are all cases under testdata/cases by name, so that what holds for every pull request is tried on each.
+// scenarios are all cases under testdata/cases by name, so that what holds for every pull request
+// is tried on each.
 func scenarios(t testing.TB) map[string]cases.Scenario {
 	all := map[string]cases.Scenario{}
 	for _, c := range cases.All(t) {
@@ -28,7 +29,8 @@ func scenarios(t testing.TB) map[string]cases.Scenario {
 
 func isApproval(r policies.Review) bool { return strings.EqualFold(r.State, "APPROVED") }
 
-// TestFewerApprovalsNeverAllow takes each approval away, alone, from each scenario that is not allowed.
+// TestFewerApprovalsNeverAllow takes each approval away, alone, from each scenario that is not
+// allowed.
 func TestFewerApprovalsNeverAllow(t *testing.T) {
 	for name, c := range scenarios(t) {
 		if c.Judge(c.Facts).Outcome == policies.Allowed {
@@ -47,25 +49,32 @@ func TestFewerApprovalsNeverAllow(t *testing.T) {
 	}
 }
 
-// TestReviewsThatDoNotCountNeverAllow adds to each scenario that is not allowed each kind of review that counts for
-// nothing (R6, R11, R13, R17 to R19, R25).
+// TestReviewsThatDoNotCountNeverAllow adds to each scenario that is not allowed each kind of review
+// that counts for nothing (R6, R11, R13, R17 to R19, R25).
 func TestReviewsThatDoNotCountNeverAllow(t *testing.T) {
 	now, _ := time.Parse(time.RFC3339, cases.Now)
 	at := requests.At(now.Add(-20 * time.Minute))
 	head := "aaaaaaaaaaaaaaaa"
-	person := func(login string, id int64) policies.User { return policies.User{Login: login, ID: id, Type: "User"} }
+	person := func(login string, id int64) policies.User {
+		return policies.User{Login: login,
+			ID: id, Type: "User"}
+	}
 	worthless := map[string]policies.Review{
-		"comment":         {User: person("bob", 102), State: "COMMENTED", CommitID: head},
-		"pending":         {User: person("bob", 102), State: "PENDING", CommitID: head},
-		"unknown state":   {User: person("bob", 102), State: "LGTM", CommitID: head},
-		"old commit":      {User: person("carol", 103), State: "APPROVED", CommitID: "0000000000000000"},
-		"no commit":       {User: person("carol", 103), State: "APPROVED"},
-		"author":          {User: person("alice", 101), State: "APPROVED", CommitID: head},
-		"reader":          {User: person("dave", 104), State: "APPROVED", CommitID: head},
-		"bot":             {User: policies.User{Login: "helper[bot]", ID: 5, Type: "Bot"}, State: "APPROVED", CommitID: head},
-		"deleted":         {State: "APPROVED", CommitID: head},
-		"without a login": {User: policies.User{ID: 55, Type: "User"}, State: "APPROVED", CommitID: head},
-		"without a type":  {User: policies.User{Login: "carol", ID: 103}, State: "APPROVED", CommitID: head},
+		"comment":       {User: person("bob", 102), State: "COMMENTED", CommitID: head},
+		"pending":       {User: person("bob", 102), State: "PENDING", CommitID: head},
+		"unknown state": {User: person("bob", 102), State: "LGTM", CommitID: head},
+		"old commit": {User: person("carol", 103), State: "APPROVED",
+			CommitID: "0000000000000000"},
+		"no commit": {User: person("carol", 103), State: "APPROVED"},
+		"author":    {User: person("alice", 101), State: "APPROVED", CommitID: head},
+		"reader":    {User: person("dave", 104), State: "APPROVED", CommitID: head},
+		"bot": {User: policies.User{Login: "helper[bot]", ID: 5, Type: "Bot"},
+			State: "APPROVED", CommitID: head},
+		"deleted": {State: "APPROVED", CommitID: head},
+		"without a login": {User: policies.User{ID: 55, Type: "User"}, State: "APPROVED",
+			CommitID: head},
+		"without a type": {User: policies.User{Login: "carol", ID: 103}, State: "APPROVED",
+			CommitID: head},
 	}
 	for name, c := range scenarios(t) {
 		if c.Judge(c.Facts).Outcome == policies.Allowed {
@@ -81,9 +90,11 @@ func TestReviewsThatDoNotCountNeverAllow(t *testing.T) {
 			r.ID, r.SubmittedAt = 1000, at
 			f := c.Facts
 			f.Reviews = append(slices.Clone(f.Reviews), r)
-			// An opinion takes the place of the same person's earlier one; here the block that goes is not the point.
+			// An opinion takes the place of the same person's earlier one; here the block that goes
+			// is not the point.
 			f.Reviews = slices.DeleteFunc(f.Reviews, func(old policies.Review) bool {
-				return old.ID != r.ID && old.User.ID == r.User.ID && strings.EqualFold(r.State, "APPROVED")
+				return old.ID != r.ID && old.User.ID == r.User.ID && strings.EqualFold(r.State,
+					"APPROVED")
 			})
 			f.Reviews = append(f.Reviews, blocks(c.Facts, r)...)
 			if d := c.Judge(f); d.Outcome == policies.Allowed {
@@ -96,7 +107,8 @@ func TestReviewsThatDoNotCountNeverAllow(t *testing.T) {
 // blocks are the requests for changes that replacing a person's opinions by r took out.
 func blocks(f policies.Facts, r policies.Review) (kept []policies.Review) {
 	for _, old := range f.Reviews {
-		if old.User.ID == r.User.ID && isApproval(r) && strings.EqualFold(old.State, "CHANGES_REQUESTED") {
+		if old.User.ID == r.User.ID && isApproval(r) && strings.EqualFold(old.State,
+			"CHANGES_REQUESTED") {
 			old.SubmittedAt = requests.At(r.SubmittedAt.Add(time.Second))
 			kept = append(kept, old)
 		}
@@ -111,27 +123,43 @@ func TestOrderOfListsDoesNotMatter(t *testing.T) {
 		for seed := range uint64(5) {
 			f := cases.Copy(t, c.Facts) // deep copy
 			r := rand.New(rand.NewPCG(seed, 0))
-			r.Shuffle(len(f.Reviews), func(i, j int) { f.Reviews[i], f.Reviews[j] = f.Reviews[j], f.Reviews[i] })
-			r.Shuffle(len(f.Commits), func(i, j int) { f.Commits[i], f.Commits[j] = f.Commits[j], f.Commits[i] })
-			r.Shuffle(len(f.Pushes), func(i, j int) { f.Pushes[i], f.Pushes[j] = f.Pushes[j], f.Pushes[i] })
-			if got := c.Judge(f); got.Outcome != want.Outcome || got.Code != want.Code || !reflect.DeepEqual(got.Ignored, want.Ignored) {
-				t.Errorf("%s, seed %d: %s %s, in the order of the file %s %s", name, seed, got.Outcome, got.Code, want.Outcome, want.Code)
+			r.Shuffle(len(f.Reviews), func(i, j int) {
+				f.Reviews[i], f.Reviews[j] = f.Reviews[j],
+					f.Reviews[i]
+			})
+			r.Shuffle(len(f.Commits), func(i, j int) {
+				f.Commits[i], f.Commits[j] = f.Commits[j],
+					f.Commits[i]
+			})
+			r.Shuffle(len(f.Pushes), func(i, j int) {
+				f.Pushes[i], f.Pushes[j] = f.Pushes[j],
+					f.Pushes[i]
+			})
+			if got := c.Judge(f); got.Outcome != want.Outcome || got.Code != want.Code ||
+				!reflect.DeepEqual(got.Ignored, want.Ignored) {
+				t.Errorf("%s, seed %d: %s %s, in the order of the file %s %s", name, seed,
+					got.Outcome, got.Code, want.Outcome, want.Code)
 			}
 		}
 	}
 }
 
-// optional are the facts whose absence is a statement of its own: none of these things exist or happened, or the
-// repository belongs to a person. Whoever gathers facts fails rather than leave one out.
-var optional = []string{"baseChanges", "codeownersErrors", "usedNames", "coAuthors", "createdAt", "draft", "unreadable",
-	"organization", "previousPath", "name", "headRef", "blob", "reason", "merged", "policies/groups.yaml",
+// optional are the facts whose absence is a statement of its own: none of these things exist or
+// happened, or the repository belongs to a person. Whoever gathers facts fails rather than leave
+// one out.
+var optional = []string{"baseChanges", "codeownersErrors", "usedNames", "coAuthors", "createdAt",
+	"draft", "unreadable",
+	"organization", "previousPath", "name", "headRef", "blob", "reason", "merged",
+	"policies/groups.yaml",
 	"catalog/prod-eu/payments-debug.yaml"}
 
-// TestMissingFactsNeverAllow leaves out every single value of the facts of two allowed pull requests, wherever it
-// stands: without it the decision is not allowed, unless its absence says something (R1, I6).
+// TestMissingFactsNeverAllow leaves out every single value of the facts of two allowed pull
+// requests, wherever it stands: without it the decision is not allowed, unless its absence says
+// something (R1, I6).
 func TestMissingFactsNeverAllow(t *testing.T) {
 	all := scenarios(t)
-	for _, name := range []string{"request/allow_approved_by_code_owner", "merged/allow_window_from_merge"} {
+	for _, name := range []string{"request/allow_approved_by_code_owner",
+		"merged/allow_window_from_merge"} {
 		c := all[name]
 		if d := c.Judge(c.Facts); d.Outcome != policies.Allowed {
 			t.Fatalf("%s: %s %s", name, d.Outcome, d.Message)
@@ -159,7 +187,8 @@ func TestMissingFactsNeverAllow(t *testing.T) {
 				return // not even facts
 			}
 			tried++
-			if d := c.Judge(f); d.Outcome == policies.Allowed && !spare(path) && !(c.Merged && path == "|pullRequest|state") {
+			if d := c.Judge(f); d.Outcome == policies.Allowed && !spare(path) && !(c.Merged &&
+				path == "|pullRequest|state") {
 				t.Errorf("%s: allowed without %s", name, path)
 			}
 		})
@@ -169,12 +198,14 @@ func TestMissingFactsNeverAllow(t *testing.T) {
 	}
 }
 
-// spare tells of facts that this pull request does not turn on: people and teams it does not concern, whether the
-// requester is a member (a policy may name an outside collaborator), when the branch was pushed to before the merge,
-// and the state of a merged pull request.
+// spare tells of facts that this pull request does not turn on: people and teams it does not
+// concern, whether the requester is a member (a policy may name an outside collaborator), when the
+// branch was pushed to before the merge, and the state of a merged pull request.
 func spare(path string) bool {
-	return slices.ContainsFunc([]string{"|users|carol", "|users|dave", "|users|alice|member", "|carol", "|dave", "|acme/platform",
-		"acme/squad-a|bob", "acme/squad-b|alice", "|login", "|committer|type", "|author|type", "|pushes|[]|time"}, func(spared string) bool {
+	return slices.ContainsFunc([]string{"|users|carol", "|users|dave", "|users|alice|member",
+		"|carol", "|dave", "|acme/platform",
+		"acme/squad-a|bob", "acme/squad-b|alice", "|login", "|committer|type", "|author|type",
+		"|pushes|[]|time"}, func(spared string) bool {
 		return strings.HasSuffix(path, spared) || strings.Contains(path, spared+"|")
 	}) && !strings.HasPrefix(path, "|pullRequest|author") && !strings.HasPrefix(path, "|reviews")
 }
@@ -199,7 +230,8 @@ func without(at any, path string, try func(path string)) {
 // TestZeroFactsNeverAllow: nothing is allowed by having been forgotten.
 func TestZeroFactsNeverAllow(t *testing.T) {
 	now, _ := time.Parse(time.RFC3339, cases.Now)
-	if d := policies.Evaluate(policies.Tree{}, policies.Facts{}, now); d.Outcome != policies.Failed {
+	if d := policies.Evaluate(policies.Tree{}, policies.Facts{},
+		now); d.Outcome != policies.Failed {
 		t.Errorf("zero facts: %s", d.Outcome)
 	}
 	if d := policies.EvaluateMerged(policies.Facts{}, "", "", now); d.Outcome != policies.Failed {
@@ -219,8 +251,10 @@ func TestLimitsOfGitHubsLists(t *testing.T) {
 		commits.Commits = append(slices.Clip(commits.Commits), commits.Commits[0])
 	}
 	files.Files = slices.Repeat([]policies.File{{Path: "docs/a.md", Status: "added"}}, 3000)
-	for want, f := range map[string]policies.Facts{"250 commits or more": commits, "3000 files or more": files} {
-		if d := base.Judge(f); d.Code != policies.EvaluationError || !strings.Contains(d.Message, want) {
+	for want, f := range map[string]policies.Facts{"250 commits or more": commits,
+		"3000 files or more": files} {
+		if d := base.Judge(f); d.Code != policies.EvaluationError ||
+			!strings.Contains(d.Message, want) {
 			t.Errorf("%s %s: %s; want EvaluationError with %q", d.Outcome, d.Code, d.Message, want)
 		}
 	}
@@ -233,14 +267,18 @@ func TestLimitsOfGitHubsLists(t *testing.T) {
 // TestEvaluateBranch judges the base scenario's request on the branch's word alone.
 func TestEvaluateBranch(t *testing.T) {
 	all := scenarios(t)
-	tree, head := all["request/allow_policy_names_the_user"].Facts.Base, all["request/allow_policy_names_the_user"].Facts.Head
+	tree, head := all["request/allow_policy_names_the_user"].Facts.Base,
+		all["request/allow_policy_names_the_user"].Facts.Head
 	now, _ := time.Parse(time.RFC3339, cases.Now)
 	content := []byte(head.Files[cases.Path].Content)
-	judge := func(tree policies.Tree, path string, content []byte, start time.Time) policies.Decision {
+	judge := func(tree policies.Tree, path string, content []byte,
+		start time.Time) policies.Decision {
 		return policies.EvaluateBranch(tree, path, "cccc", "blob", content, start, now)
 	}
 	d := judge(tree, cases.Path, content, now.Add(-15*time.Minute))
-	if d.Outcome != policies.Allowed || d.Grant.Window.End != requests.At(now.Add(45*time.Minute)) || d.Grant.Evidence.Source != requests.EvidenceBranch {
+	if d.Outcome != policies.Allowed ||
+		d.Grant.Window.End != requests.At(now.Add(45*time.Minute)) ||
+		d.Grant.Evidence.Source != requests.EvidenceBranch {
 		t.Errorf("a good request: %s %s %+v", d.Outcome, d.Message, d.Grant)
 	}
 	teams := all["request/allow_approved_by_code_owner"].Facts.Base
@@ -251,17 +289,26 @@ func TestEvaluateBranch(t *testing.T) {
 		start   time.Time
 		want    policies.Code
 	}{
-		"31 s in the future":     {tree, cases.Path, string(content), now.Add(31 * time.Second), policies.EvaluationError},
-		"over a day old":         {tree, cases.Path, string(content), now.Add(-24*time.Hour - time.Second), policies.ExpiredBeforeGrant},
-		"window over":            {tree, cases.Path, string(content), now.Add(-time.Hour), policies.ExpiredBeforeGrant},
-		"no commit date":         {tree, cases.Path, string(content), time.Time{}, policies.ExpiredBeforeGrant},
-		"a team may ask":         {teams, cases.Path, string(content), now, policies.RequesterNotAllowed},
-		"no policies":            {policies.Tree{}, cases.Path, string(content), now, policies.CodeownersInvalid},
-		"outside requests/":      {tree, "docs/a.yaml", string(content), now, policies.FileRejected},
-		"nothing":                {tree, cases.Path, "", now, policies.ParseError},
-		"not UTF-8":              {tree, cases.Path, "\xff", now, policies.FileRejected},
-		"under the ledger":       {tree, "revocations/prod-eu/20261123/20261123-alice-inc-123.yaml", string(content), now, policies.FileRejected},
-		"path of another policy": {tree, strings.Replace(cases.Path, "payments-debug", "other", 1), string(content), now, policies.SchemaError},
+		"31 s in the future": {tree, cases.Path, string(content), now.Add(31 * time.Second),
+			policies.EvaluationError},
+		"over a day old": {tree, cases.Path, string(content),
+			now.Add(-24*time.Hour - time.Second), policies.ExpiredBeforeGrant},
+		"window over": {tree, cases.Path, string(content), now.Add(-time.Hour),
+			policies.ExpiredBeforeGrant},
+		"no commit date": {tree, cases.Path, string(content), time.Time{},
+			policies.ExpiredBeforeGrant},
+		"a team may ask": {teams, cases.Path, string(content), now,
+			policies.RequesterNotAllowed},
+		"no policies": {policies.Tree{}, cases.Path, string(content), now,
+			policies.CodeownersInvalid},
+		"outside requests/": {tree, "docs/a.yaml", string(content), now,
+			policies.FileRejected},
+		"nothing":   {tree, cases.Path, "", now, policies.ParseError},
+		"not UTF-8": {tree, cases.Path, "\xff", now, policies.FileRejected},
+		"under the ledger": {tree, "revocations/prod-eu/20261123/20261123-alice-inc-123.yaml",
+			string(content), now, policies.FileRejected},
+		"path of another policy": {tree, strings.Replace(cases.Path, "payments-debug", "other", 1),
+			string(content), now, policies.SchemaError},
 	} {
 		if d := judge(c.tree, c.path, []byte(c.content), c.start); d.Code != c.want {
 			t.Errorf("%s: %s %s %s; want %s", name, d.Outcome, d.Code, d.Message, c.want)
@@ -269,7 +316,8 @@ func TestEvaluateBranch(t *testing.T) {
 	}
 }
 
-// TestValidateTellsOfARequestWhosePolicyIsBroken: asked about the request alone, the answer is still no.
+// TestValidateTellsOfARequestWhosePolicyIsBroken: asked about the request alone, the answer is
+// still no.
 func TestValidateTellsOfARequestWhosePolicyIsBroken(t *testing.T) {
 	dir := t.TempDir()
 	for _, part := range []string{"base/tree", "base/head"} {
@@ -283,16 +331,18 @@ func TestValidateTellsOfARequestWhosePolicyIsBroken(t *testing.T) {
 	}
 	check := func(want int) {
 		t.Helper()
-		findings, files, err := policies.Validate(os.DirFS(dir), cases.Path)
+		findings, files, err := policies.Validate(os.DirFS(dir), "", cases.Path)
 		if err != nil || files != 1 || len(findings) != want {
-			t.Errorf("%d findings %v in %d files, error %v; want %d in 1", len(findings), findings, files, err, want)
+			t.Errorf("%d findings %v in %d files, error %v; want %d in 1", len(findings), findings,
+				files, err, want)
 		}
 	}
 	check(0)
 	policy := filepath.Join(dir, "policies", "payments-debug.yaml")
 	data, err := os.ReadFile(policy)
 	if err == nil {
-		err = os.WriteFile(policy, []byte(strings.Replace(string(data), "count: 1", "count: 0", 1)), 0o644)
+		err = os.WriteFile(policy, []byte(strings.Replace(string(data), "count: 1", "count: 0", 1)),
+			0o644)
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -7,16 +7,19 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/pullgrant/pullgrant/policies/rbac"
 	"github.com/pullgrant/pullgrant/requests"
 )
 
-// MaxFactsSize bounds the facts that are kept with a ledger entry, in bytes: a ConfigMap, which holds them until the grant
-// ends, has room for 1 MiB. Those of an ordinary request have two to four thousand.
+// MaxFactsSize bounds the facts that are kept with a ledger entry, in bytes: a ConfigMap, which
+// holds them until the grant ends, has room for 1 MiB. Those of an ordinary request have two to
+// four thousand.
 const MaxFactsSize = 256 << 10
 
-// Encode writes the facts of a request as the ledger keeps them: JSON on one line, in which files are named by their git
-// blobs and have no content, and roles that are not asked for are left out: that stays in git. Everything else is kept.
-// The same facts always give the same bytes, and so do facts whose files were read again from git.
+// Encode writes the facts of a request as the ledger keeps them: JSON on one line, in which files
+// are named by their git blobs and have no content, and roles that are not asked for are left out:
+// that stays in git. Everything else is kept. The same facts always give the same bytes, and so do
+// facts whose files were read again from git.
 func (f Facts) Encode() ([]byte, error) {
 	_, path, _ := KindOf(f.Files)
 	return f.bare(path).marshal()
@@ -30,7 +33,8 @@ func (f Facts) marshal() ([]byte, error) {
 	return []byte(requests.EscapeJSON(string(data)) + "\n"), nil
 }
 
-// bare is f without the contents of files; with a request, also without the roles that it does not ask for.
+// bare is f without the contents of files; with a request, also without the roles that it does not
+// ask for.
 func (f Facts) bare(request string) Facts {
 	f.Base, f.Head = f.Base.bare(request), f.Head.bare(request)
 	if f.Merge != nil {
@@ -49,7 +53,7 @@ func (t Tree) bare(request string) Tree {
 	reviewed := t.Reviewed(request)
 	named := Tree{Commit: t.Commit, Files: map[string]TreeFile{}}
 	for name, file := range t.Files {
-		if request == "" || !isUnder(name, CatalogFolder) || slices.Contains(reviewed, name) {
+		if request == "" || !isUnder(name, rbac.CatalogFolder) || slices.Contains(reviewed, name) {
 			named.Files[name] = file.bare()
 		}
 	}
@@ -58,11 +62,12 @@ func (t Tree) bare(request string) Tree {
 
 func (f TreeFile) bare() TreeFile { return TreeFile{Mode: f.Mode, Blob: f.Blob} }
 
-// ParseFacts reads what Encode writes, and not one byte else. The facts cannot be judged until their files have been read
-// from git.
+// ParseFacts reads what Encode writes, and not one byte else. The facts cannot be judged until
+// their files have been read from git.
 func ParseFacts(data []byte) (f Facts, err error) {
 	if len(data) > MaxFactsSize {
-		return f, fmt.Errorf("the facts have %d bytes; the most allowed is %d", len(data), MaxFactsSize)
+		return f, fmt.Errorf("the facts have %d bytes; the most allowed is %d", len(data),
+			MaxFactsSize)
 	}
 	if err := json.Unmarshal(data, &f); err != nil {
 		return f, errors.New("the file holds no facts of a pull request")
@@ -73,32 +78,36 @@ func ParseFacts(data []byte) (f Facts, err error) {
 	return f, nil
 }
 
-// maxIgnored bounds the approvals without effect that an entry lists: whoever can read the repository can give one.
+// maxIgnored bounds the approvals without effect that an entry lists: whoever can read the
+// repository can give one.
 const maxIgnored = 50
 
 // Evidence adds to e what a ledger entry tells of how the decision came about.
 func (d Decision) Evidence(e requests.Evidence) requests.Evidence {
 	e.PolicyCommit, e.Approvers, e.Challenges, e.Ignored = d.PolicyCommit, d.Approvers, nil, nil
 	for _, c := range d.Challenges {
-		e.Challenges = append(e.Challenges, requests.ChallengeStatus{Kind: c.Kind, Path: c.Path, Count: c.Count, Approvers: c.Approvers})
+		e.Challenges = append(e.Challenges, requests.ChallengeStatus{Kind: c.Kind, Path: c.Path,
+			Count: c.Count, Approvers: c.Approvers})
 	}
 	for _, r := range d.Ignored[:min(len(d.Ignored), maxIgnored)] {
-		e.Ignored = append(e.Ignored, requests.IgnoredApproval{Login: r.Login, ReviewID: r.ReviewID, Code: string(r.Code)})
+		e.Ignored = append(e.Ignored, requests.IgnoredApproval{Login: r.Login, ReviewID: r.ReviewID,
+			Code: string(r.Code)})
 	}
 	return e
 }
 
 // catalogued notes the hash of each role that the catalogue of the tree has.
 func (t Tree) catalogued(g *requests.Grant) {
-	for i, b := range g.Bindings {
-		role, _, _ := t.Role(g.Cluster, b.Role.Name)
-		g.Bindings[i].Rules = role.Spec.Hash
+	for i, item := range g.Items {
+		role, _, _ := t.Role(g.Cluster, item.Role.Name)
+		g.Items[i].Rules = role.Spec.Hash
 	}
 }
 
 // Refused is the decision with a refusal that was found after it.
 func (d Decision) Refused(code Code, format string, args ...any) Decision {
-	j := judge{Decision: d}
-	j.refuse(code, fmt.Sprintf(format, args...))
-	return j.Decision
+	message := fmt.Sprintf(format, args...)
+	d.Outcome, d.Code, d.Message = code.Outcome(), code, message
+	d.Rules = append(slices.Clone(d.Rules), Rule{Code: code, Message: message})
+	return d
 }

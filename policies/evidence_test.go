@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/policies/rbac"
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/testdata/cases"
 )
@@ -42,8 +43,9 @@ func restore(t *testing.T, kept, from policies.Facts) policies.Facts {
 	return kept
 }
 
-// TestKeptFacts keeps the facts of every scenario with a request as the ledger does: the same record gives the same bytes,
-// no file's content is in them, and with the files from git again they are judged alike.
+// TestKeptFacts keeps the facts of every scenario with a request as the ledger does: the same
+// record gives the same bytes, no file's content is in them, and with the files from git again they
+// are judged alike.
 func TestKeptFacts(t *testing.T) {
 	judged := 0
 	for name, c := range scenarios(t) {
@@ -89,7 +91,8 @@ func TestKeptFactsStaySmall(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range 1000 {
-		f.Base.Files[policies.CatalogPath("prod-eu", fmt.Sprintf("role-%d", i))] = policies.TreeFile{Mode: policies.PlainFile, Blob: strings.Repeat("e", 40)}
+		f.Base.Files[rbac.CatalogPath("prod-eu", fmt.Sprintf("role-%d", i))] = policies.TreeFile{
+			Mode: policies.PlainFile, Blob: strings.Repeat("e", 40)}
 	}
 	if large, err := f.Encode(); err != nil || !bytes.Equal(small, large) {
 		t.Errorf("%d bytes grew to %d: %v", len(small), len(large), err)
@@ -99,7 +102,8 @@ func TestKeptFactsStaySmall(t *testing.T) {
 	}
 }
 
-// TestParseFacts: one text, one meaning. Text that would disguise itself stands in the file as an escape.
+// TestParseFacts: one text, one meaning. Text that would disguise itself stands in the file as an
+// escape.
 func TestParseFacts(t *testing.T) {
 	f := scenarios(t)["merged/allow_window_from_merge"].Facts
 	f.PullRequest.HeadRef = "a\u202eb\x1b[2J\u009b\U000e0041é"
@@ -110,23 +114,28 @@ func TestParseFacts(t *testing.T) {
 	if !bytes.Contains(data, []byte(`"a\u202eb\u001b[2J\u009b\udb40\udc41é"`)) {
 		t.Errorf("the branch is not escaped:\n%s", data)
 	}
-	if kept, err := policies.ParseFacts(data); err != nil || kept.PullRequest.HeadRef != f.PullRequest.HeadRef {
+	if kept, err := policies.ParseFacts(data); err != nil ||
+		kept.PullRequest.HeadRef != f.PullRequest.HeadRef {
 		t.Fatalf("read as %q, %v", kept.PullRequest.HeadRef, err)
 	}
 	whole := string(data)
 	for name, other := range map[string]string{
-		"empty":             "",
-		"no line end":       strings.TrimSuffix(whole, "\n"),
-		"more after it":     whole + "{}\n",
-		"a space":           strings.Replace(whole, `":`, `": `, 1),
-		"another case":      strings.Replace(whole, "observedAt", "ObservedAt", 1),
-		"an unknown field":  strings.Replace(whole, "{", `{"extra":1,`, 1),
-		"a field twice":     strings.Replace(whole, "{", `{"observedAt":"2020-01-01T00:00:00Z",`, 1),
-		"another order":     strings.Replace(whole, `"draft":false,"merged":true`, `"merged":true,"draft":false`, 1),
-		"a content":         strings.Replace(whole, `"mode":"100644"`, `"mode":"100644","content":"x"`, 1),
-		"text that hides":   strings.Replace(whole, `\u202e`, "\u202e", 1),
-		"another kind":      "[]\n",
-		"over the bound":    strings.Replace(whole, "é", strings.Repeat("e", policies.MaxFactsSize), 1),
+		"empty":            "",
+		"no line end":      strings.TrimSuffix(whole, "\n"),
+		"more after it":    whole + "{}\n",
+		"a space":          strings.Replace(whole, `":`, `": `, 1),
+		"another case":     strings.Replace(whole, "observedAt", "ObservedAt", 1),
+		"an unknown field": strings.Replace(whole, "{", `{"extra":1,`, 1),
+		"a field twice": strings.Replace(whole, "{", `{"observedAt":"2020-01-01T00:00:00Z",`,
+			1),
+		"another order": strings.Replace(whole, `"draft":false,"merged":true`,
+			`"merged":true,"draft":false`, 1),
+		"a content": strings.Replace(whole, `"mode":"100644"`,
+			`"mode":"100644","content":"x"`, 1),
+		"text that hides": strings.Replace(whole, `\u202e`, "\u202e", 1),
+		"another kind":    "[]\n",
+		"over the bound": strings.Replace(whole, "é", strings.Repeat("e", policies.MaxFactsSize),
+			1),
 		"a time of another": strings.Replace(whole, `Z"`, `+01:00"`, 1),
 	} {
 		if other == whole {
@@ -138,19 +147,26 @@ func TestParseFacts(t *testing.T) {
 	}
 }
 
-// TestEvidence: what an entry tells of a decision, with the approvals that did not count, as far as there is room.
+// TestEvidence: what an entry tells of a decision, with the approvals that did not count, as far as
+// there is room.
 func TestEvidence(t *testing.T) {
 	d := policies.Decision{PolicyCommit: "c", Approvers: []requests.Approver{{Login: "bob"}},
-		Challenges: []policies.ChallengeResult{{Kind: policies.PeerReview, Count: 2, Approvers: []string{"bob"}, Reviewers: []string{"bob", "carol"}}}}
+		Challenges: []policies.ChallengeResult{{Kind: policies.PeerReview, Count: 2,
+			Approvers: []string{"bob"}, Reviewers: []string{"bob", "carol"}}}}
 	for i := range 60 {
-		d.Ignored = append(d.Ignored, policies.IgnoredReview{Login: "eve", ReviewID: int64(i + 1), Code: policies.ApprovalStale, Message: "stale"})
+		d.Ignored = append(d.Ignored, policies.IgnoredReview{Login: "eve", ReviewID: int64(i + 1),
+			Code: policies.ApprovalStale, Message: "stale"})
 	}
 	e := d.Evidence(requests.Evidence{Source: requests.EvidenceGitHub, PolicyCommit: "old"})
-	want := []requests.ChallengeStatus{{Kind: policies.PeerReview, Count: 2, Approvers: []string{"bob"}}}
-	if e.Source != requests.EvidenceGitHub || e.PolicyCommit != "c" || len(e.Approvers) != 1 || !reflect.DeepEqual(e.Challenges, want) {
+	want := []requests.ChallengeStatus{{Kind: policies.PeerReview, Count: 2,
+		Approvers: []string{"bob"}}}
+	if e.Source != requests.EvidenceGitHub || e.PolicyCommit != "c" || len(e.Approvers) != 1 ||
+		!reflect.DeepEqual(e.Challenges, want) {
 		t.Errorf("%+v", e)
 	}
-	if len(e.Ignored) != 50 || e.Ignored[49] != (requests.IgnoredApproval{Login: "eve", ReviewID: 50, Code: "ApprovalStale"}) {
+	if len(e.Ignored) != 50 || e.Ignored[49] != (requests.IgnoredApproval{Login: "eve",
+		ReviewID: 50,
+		Code:     "ApprovalStale"}) {
 		t.Errorf("%d ignored: %+v", len(e.Ignored), e.Ignored)
 	}
 }
@@ -160,7 +176,8 @@ func TestMergedGrantNamesItsRules(t *testing.T) {
 	c := scenarios(t)["merged/allow_window_from_merge"]
 	d := c.Judge(c.Facts)
 	role, _, _ := c.Facts.Base.Role("prod-eu", "payments-debug")
-	if d.Outcome != policies.Allowed || d.Grant.Bindings[0].Rules != role.Spec.Hash || role.Spec.Hash == "" {
+	if d.Outcome != policies.Allowed || d.Grant.Items[0].Rules != role.Spec.Hash ||
+		role.Spec.Hash == "" {
 		t.Errorf("%s, %+v, want %q", d.Outcome, d.Grant, role.Spec.Hash)
 	}
 	if e := d.Grant.Evidence; len(e.Challenges) != 1 || len(e.Challenges[0].Approvers) != 1 {

@@ -7,8 +7,9 @@ import (
 	"github.com/pullgrant/pullgrant/requests"
 )
 
-// Facts is what GitHub said about one pull request, complete enough to be saved as JSON and judged again. Whoever
-// gathers them returns an error rather than facts with a page, a team or a file missing (R1).
+// Facts is what GitHub said about one pull request, complete enough to be saved as JSON and judged
+// again. Whoever gathers them returns an error rather than facts with a page, a team or a file
+// missing (R1).
 type Facts struct {
 	ObservedAt  requests.Time `json:"observedAt"`
 	Repository  Repository    `json:"repository"`
@@ -20,10 +21,12 @@ type Facts struct {
 	// BaseChanges are the times at which the pull request was pointed at another base branch (R40).
 	BaseChanges []requests.Time `json:"baseChanges,omitempty"`
 
-	// Changes tells, for every path of Reviewed, when it last changed before the merge, or before now (R56).
+	// Changes tells, for every path of Reviewed, when it last changed before the merge, or before
+	// now (R56).
 	Changes []Change `json:"changes,omitempty"`
 
-	// Base is the tip of the default branch when the facts were gathered, not pull.base.sha, which can be old (R27).
+	// Base is the tip of the default branch when the facts were gathered, not pull.base.sha, which
+	// can be old (R27).
 	Base Tree `json:"base"`
 	// Head is the head commit's version of the files the pull request adds or changes.
 	Head Tree `json:"head"`
@@ -32,14 +35,17 @@ type Facts struct {
 
 	// CodeownersErrors is what GitHub says is wrong with CODEOWNERS on the base branch.
 	CodeownersErrors []string `json:"codeownersErrors,omitempty"`
-	// UsedNames are the paths on the base branch, under requests/ or revocations/, that carry the name of the request.
+	// UsedNames are the paths on the base branch, under requests/ or revocations/, that carry the
+	// name of the request.
 	UsedNames []string `json:"usedNames,omitempty"`
-	// Live are the requester's other requests on the base branch in the cluster. They decide nothing: they are shown.
+	// Live are the requester's other requests on the base branch in the cluster. They decide
+	// nothing: they are shown.
 	Live []Live `json:"live,omitempty"`
-	// Users holds the reviewers with an opinion and the author, as far as they are people. By login in lower case.
+	// Users holds the reviewers with an opinion and the author, as far as they are people. By login
+	// in lower case.
 	Users map[string]UserFacts `json:"users"`
-	// Teams answers every Lookup that Lookups asked for, by org/team in lower case, then login in lower case.
-	Teams map[string]map[string]bool `json:"teams,omitempty"`
+	// Answers hold an answer to each of Questions, under the name of the first kind of question.
+	Answers Answers `json:"teams,omitempty"`
 }
 
 // Repository is the access repository.
@@ -68,7 +74,8 @@ type PullRequest struct {
 	HeadSHA        string         `json:"headSHA"`
 }
 
-// User is a GitHub account. The zero User is a deleted one ("ghost") or none at all, and never counts (R18).
+// User is a GitHub account. The zero User is a deleted one ("ghost") or none at all, and never
+// counts (R18).
 type User struct {
 	Login string `json:"login"`
 	ID    int64  `json:"id"`
@@ -89,7 +96,8 @@ type File struct {
 	Status       string `json:"status"` // added, removed, modified, renamed, copied, changed, unchanged
 }
 
-// Commit is one commit of a pull request. Author and Committer are the accounts GitHub ties it to, zero when none.
+// Commit is one commit of a pull request. Author and Committer are the accounts GitHub ties it to,
+// zero when none.
 type Commit struct {
 	SHA       string `json:"sha"`
 	Author    User   `json:"author"`
@@ -115,8 +123,9 @@ type Push struct {
 	Reason string        `json:"reason"` // push, force_push, branch_creation, ...
 }
 
-// Change is the last time a file of the default branch changed. Without a pull request, because it was pushed directly or
-// never changed since the repository began, there is no time that GitHub vouches for.
+// Change is the last time a file of the default branch changed. Without a pull request, because it
+// was pushed directly or never changed since the repository began, there is no time that GitHub
+// vouches for.
 type Change struct {
 	Path        string         `json:"path"`
 	PullRequest int            `json:"pullRequest,omitempty"`
@@ -127,18 +136,24 @@ type Change struct {
 type Merge struct {
 	Commit      string `json:"commit"`
 	FirstParent Tree   `json:"firstParent"` // the policies in force just before
-	// Blob is the git object name of the request file in the merge commit; empty when the commit has no such file.
+	// Blob is the git object name of the request file in the merge commit; empty when the commit
+	// has no such file.
 	Blob string `json:"blob"`
-	// Introduced are the numbers of the merged pull requests that GitHub says introduced the commit (R44).
+	// Introduced are the numbers of the merged pull requests that GitHub says introduced the commit
+	// (R44).
 	Introduced []int `json:"introduced"`
 }
 
-// Tree is a commit and those of its files that matter: for a request its policy, identities.yaml, groups.yaml, CODEOWNERS
-// and its cluster's role catalogue; for a change everything under policies/ and catalog/, and CODEOWNERS. A path that
-// matters and is not in Files does not exist in the commit.
+// Tree is a commit and those of its files that matter: for a request its policy, identities.yaml,
+// groups.yaml, CODEOWNERS and its cluster's role catalogue; for a change everything under policies/
+// and catalog/, and CODEOWNERS. A path that matters and is not in Files does not exist in the
+// commit.
 type Tree struct {
 	Commit string              `json:"commit"`
 	Files  map[string]TreeFile `json:"files"`
+	// Owner of the repository, an organization or a user, where whoever reads the tree knows it
+	// without facts.
+	Owner string `json:"-"`
 }
 
 // TreeFile is one entry of a git tree with its content.
@@ -146,18 +161,13 @@ type TreeFile struct {
 	Mode    string `json:"mode"` // 100644 for a plain file (R5)
 	Blob    string `json:"blob"` // git object name
 	Content string `json:"content,omitempty"`
-	// Unreadable says why Content is empty although the file is not: not UTF-8, or too large to matter.
+	// Unreadable says why Content is empty although the file is not: not UTF-8, or too large to
+	// matter.
 	Unreadable string `json:"unreadable,omitempty"`
 }
 
-// Lookup is one question about a team: is the user an active member?
-type Lookup struct {
-	Team string // org/team
-	User string // login
-}
-
-// pushes are the movements of the head branch that made the head what it is: none of them is the deletion of the branch,
-// nor anything after the merge.
+// pushes are the movements of the head branch that made the head what it is: none of them is the
+// deletion of the branch, nor anything after the merge.
 func (f Facts) pushes() []Push {
 	return slices.DeleteFunc(slices.Clone(f.Pushes), func(p Push) bool {
 		merged := f.PullRequest.MergedAt
@@ -165,7 +175,8 @@ func (f Facts) pushes() []Push {
 	})
 }
 
-// judgedAt is the moment a pull request is judged at: its merge, when there was one, for everything that must have held then.
+// judgedAt is the moment a pull request is judged at: its merge, when there was one, for everything
+// that must have held then.
 func (f Facts) judgedAt(now time.Time) time.Time {
 	if f.PullRequest.MergedAt != nil {
 		return f.PullRequest.MergedAt.Time

@@ -6,17 +6,17 @@ import (
 	"maps"
 	"reflect"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/testdata/cases"
+	"github.com/pullgrant/pullgrant/testdata/findings"
 )
 
-// FuzzEvaluate judges whatever facts: it never panics, judges alike twice, allows nothing without an approval of the
-// head or a withdrawal, and gives nothing but what the policy lists.
+// FuzzEvaluate judges whatever facts: it never panics, judges alike twice, allows nothing without
+// an approval of the head or a withdrawal, and gives nothing but what the policy lists.
 func FuzzEvaluate(f *testing.F) {
 	now, _ := time.Parse(time.RFC3339, cases.Now)
 	all, seen := scenarios(f), map[string]bool{}
@@ -61,10 +61,12 @@ func FuzzEvaluate(f *testing.F) {
 		}
 		for _, a := range d.Approvers {
 			if a.ID == 0 || a.ID == facts.PullRequest.Author.ID {
-				t.Fatalf("the approval of %+v counted for the pull request of %+v", a, facts.PullRequest.Author)
+				t.Fatalf("the approval of %+v counted for the pull request of %+v", a,
+					facts.PullRequest.Author)
 			}
 		}
-		if d.Kind == policies.KindRequest && (d.Grant == nil || len(d.Grant.Bindings) == 0 || d.Grant.Duration <= 0 || d.Grant.Subject.Name == "") {
+		if d.Kind == policies.KindRequest && (d.Grant == nil || len(d.Grant.Items) == 0 ||
+			d.Grant.Duration <= 0 || d.Grant.Subject.Name == "") {
 			t.Fatalf("allowed without a whole grant: %+v", d.Grant)
 		}
 		if merged && !d.Grant.Window.Open(now) && !now.Before(d.Grant.Window.Start.Time) {
@@ -73,24 +75,28 @@ func FuzzEvaluate(f *testing.F) {
 	})
 }
 
-// FuzzParsePolicy reads whatever bytes as each of the files under policies/: findings lie within the file, and a policy
-// that is accepted asks for an approval and bounds what it gives.
+// FuzzParsePolicy reads whatever bytes as each of the files under policies/: findings lie within
+// the file, and a policy that is accepted asks for an approval and bounds what it gives.
 func FuzzParsePolicy(f *testing.F) {
 	for _, file := range scenarios(f)["request/allow_approved_by_code_owner"].Facts.Base.Files {
 		f.Add([]byte(file.Content))
 	}
-	f.Add([]byte("{apiVersion: pullgrant.dev/v1alpha1, kind: AccessPolicy, spec: {challenges: [{kind: AnyOf}]}}\n"))
+	f.Add([]byte("{apiVersion: pullgrant.dev/v1alpha1, kind: AccessPolicy, spec: {challenges: " +
+		"[{kind: AnyOf}]}}\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		_, findings := policies.ParseIdentities(policies.IdentitiesPath, data)
-		within(t, data, findings)
-		_, findings = policies.ParseGroups(policies.GroupsPath, data)
-		within(t, data, findings)
-		p, findings := policies.ParsePolicy(policies.Path("payments-debug"), data)
-		if within(t, data, findings); len(findings) > 0 {
+		_, found := policies.ParseIdentities(policies.IdentitiesPath, data)
+		findings.Within(t, data, found)
+		_, found = policies.ParseGroups(policies.GroupsPath, data)
+		findings.Within(t, data, found)
+		p, found := policies.ParsePolicy(policies.Path("payments-debug"), data)
+		if findings.Within(t, data, found); len(found) > 0 {
 			return
 		}
-		if p.Metadata.Name != "payments-debug" || len(p.Spec.Clusters) == 0 || len(p.Spec.Subjects) == 0 || len(p.Spec.Challenges) == 0 ||
-			p.Spec.Target.MaxDuration <= 0 || p.Spec.Target.DefaultDuration > p.Spec.Target.MaxDuration || len(p.Spec.Target.Grants) == 0 {
+		if p.Metadata.Name != "payments-debug" || len(p.Spec.Clusters) == 0 ||
+			len(p.Spec.Subjects) == 0 || len(p.Spec.Challenges) == 0 ||
+			p.Spec.Target.MaxDuration <= 0 ||
+			p.Spec.Target.DefaultDuration > p.Spec.Target.MaxDuration ||
+			len(p.Spec.Target.Grants) == 0 {
 			t.Fatalf("accepted: %+v", p)
 		}
 		for _, c := range p.Spec.Challenges {
@@ -99,19 +105,10 @@ func FuzzParsePolicy(f *testing.F) {
 			}
 		}
 		for _, g := range p.Spec.Target.Grants {
-			if len(g.AllowedNamespaces) == 0 || g.RoleRef.Name == "" || g.RoleRef.Kind != requests.KindClusterRole {
+			if len(g.AllowedNamespaces) == 0 || g.RoleRef.Name == "" ||
+				g.RoleRef.Kind != requests.KindClusterRole {
 				t.Fatalf("accepted the grant %+v", g)
 			}
 		}
 	})
-}
-
-// within fails for a finding that stands nowhere in the file or says nothing.
-func within(t *testing.T, data []byte, findings []requests.Finding) {
-	lines := strings.Split(string(data), "\n")
-	for _, f := range findings {
-		if f.Line < 1 || f.Line > len(lines) || f.Column < 1 || f.Column > len([]rune(lines[f.Line-1]))+1 || f.Rule == "" || f.Message == "" {
-			t.Fatalf("finding outside a file of %d lines: %+v", len(lines), f)
-		}
-	}
 }

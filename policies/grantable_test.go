@@ -3,6 +3,7 @@ package policies_test
 import (
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -16,23 +17,38 @@ func TestGrantable(t *testing.T) {
 	}
 	add := func(name, change, to string) {
 		content := tree.Files[policies.Path("payments-debug")].Content
-		content = strings.ReplaceAll(strings.Replace(content, "name: payments-debug", "name: "+name, 1), change, to)
-		tree.Files[policies.Path(name)] = policies.NewTreeFile(policies.PlainFile, "", []byte(content), int64(len(content)))
+		content = strings.ReplaceAll(strings.Replace(content, "name: payments-debug", "name: "+name,
+			1), change, to)
+		tree.Files[policies.Path(name)] = policies.NewTreeFile(policies.PlainFile, "",
+			[]byte(content), int64(len(content)))
 	}
-	add("payments-admin", "kind: ClusterRole, name: payments-debug", "kind: ClusterRole, name: payments-admin")
+	add("payments-admin", "kind: ClusterRole, name: payments-debug", "kind: ClusterRole, name: "+
+		"payments-admin")
 	add("again", "allowedNamespaces: [payments]", "allowedNamespaces: [payments, checkout]")
 	for cluster, want := range map[string]map[string][]string{
-		"prod-eu": {"payments": {"payments-admin", "payments-debug"}, "checkout": {"payments-debug"}},
+		"prod-eu": {"payments": {"payments-admin", "payments-debug"},
+			"checkout": {"payments-debug"}},
 		"staging": {"payments": {"logs-reader"}, "checkout": {"logs-reader"}},
 		"prod-us": {},
 	} {
-		if got, findings := tree.Grantable(cluster); !reflect.DeepEqual(got, want) || len(findings) > 0 {
+		items, findings := tree.Grantable(cluster)
+		got := map[string][]string{}
+		for _, i := range items {
+			got[i.Namespace] = append(got[i.Namespace], i.Role.Name)
+		}
+		for namespace, roles := range got {
+			slices.Sort(roles)
+			got[namespace] = slices.Compact(roles)
+		}
+		if !reflect.DeepEqual(got, want) || len(findings) > 0 {
 			t.Errorf("%s: %v, %v, want %v", cluster, got, findings, want)
 		}
 	}
 
-	add("system", "defaultNamespace: payments\n        allowedNamespaces: [payments]", "defaultNamespace: kube-system\n        allowedNamespaces: [kube-system]")
-	if _, findings := tree.Grantable("prod-eu"); len(findings) != 1 || findings[0].Rule != "protected" || findings[0].File != "policies/system.yaml" {
+	add("system", "defaultNamespace: payments\n        allowedNamespaces: [payments]",
+		"defaultNamespace: kube-system\n        allowedNamespaces: [kube-system]")
+	if _, findings := tree.Grantable("prod-eu"); len(findings) != 1 ||
+		findings[0].Rule != "protected" || findings[0].File != "policies/system.yaml" {
 		t.Errorf("a policy for kube-system: %v", findings)
 	}
 	add("system", "spec:", "spec: [")

@@ -21,7 +21,12 @@ const (
 // TeamPattern is the form of a GitHub team's slug.
 const TeamPattern = `^[a-z0-9]([a-z0-9_.-]{0,99})$`
 
-var teamPattern = regexp.MustCompile(TeamPattern)
+// orgTeamPattern is the form of a team with its organization.
+var (
+	orgTeamPattern = strings.TrimSuffix(requests.LoginPattern, "$") + "/" +
+		strings.TrimPrefix(TeamPattern, "^")
+	orgTeam = regexp.MustCompile(orgTeamPattern)
+)
 
 // IdentityMap ties GitHub accounts to Kubernetes users.
 type IdentityMap struct {
@@ -43,7 +48,8 @@ type Identity struct {
 	Kubernetes KubernetesIdentity `yaml:"kubernetes" json:"kubernetes"`
 }
 
-// KubernetesIdentity is the name the cluster's authentication gives the person; Kubernetes compares it case-sensitively.
+// KubernetesIdentity is the name the cluster's authentication gives the person; Kubernetes compares
+// it case-sensitively.
 type KubernetesIdentity struct {
 	Username string `yaml:"username" json:"username"`
 }
@@ -67,14 +73,50 @@ type Group struct {
 	Members []string `yaml:"members" json:"members"`
 }
 
-// ParseIdentities reads policies/identities.yaml strictly. A login, account number or user name may stand once only.
+// IdentityFormat is the format of identities.yaml, GroupFormat that of groups.yaml.
+var (
+	IdentityFormat = requests.Format{
+		Kind:   KindIdentityMap,
+		About:  "Ties GitHub accounts to Kubernetes users. Stands at " + IdentitiesPath + ".",
+		Name:   requests.Field{About: "Name of the map, for example identities."},
+		Fields: identityFields,
+	}
+	GroupFormat = requests.Format{
+		Kind: KindGroupMap,
+		About: "Keeps groups in git, for repositories without GitHub teams. Stands at " +
+			GroupsPath + ".",
+		Name:   requests.Field{About: "Name of the map, for example groups."},
+		Fields: groupFields,
+	}
+)
+
+var identityFields = requests.HeaderFields("IdentityMap", "The people.").With(requests.Fields{
+	"IdentitySpec.users": {About: "One entry for each person; a login, number or user name " +
+		"stands once."},
+	"Identity.github": {About: "GitHub login.", Form: requests.FormLogin},
+	"Identity.githubID": {About: "Number of the GitHub account, which GitHub never reuses: " +
+		"the id at https://api.github.com/users/<login>.", Min: 1, Rule: "githubID",
+		Says: "it is a number from 1 up; see https://api.github.com/users/<login>"},
+	"Identity.kubernetes": {About: "The person in Kubernetes."},
+	"KubernetesIdentity.username": {About: "Name of the user, exactly as the cluster's " +
+		"authentication gives it.",
+		Form: requests.FormSubject},
+})
+
+var groupFields = requests.HeaderFields("GroupMap", "The groups.").With(requests.Fields{
+	"GroupSpec.groups": {About: "One entry for each group."},
+	"Group.name":       {About: "Name of the group, as policies say it.", Form: requests.FormName},
+	"Group.members":    {About: "GitHub logins.", Form: requests.FormLogin, Unique: true},
+})
+
+// ParseIdentities reads policies/identities.yaml strictly. A login, account number or user name may
+// stand once only.
 func ParseIdentities(path string, data []byte) (IdentityMap, []requests.Finding) {
 	m, d := requests.Decode[IdentityMap](path, data, maxMapSize)
 	if len(d.Findings) > 0 {
 		return m, d.Findings
 	}
-	d.Header(m.APIVersion, m.Kind, KindIdentityMap)
-	d.Require("spec.users")
+	d.Conform(IdentityFormat, m)
 	seen := map[string]bool{}
 	once := func(at, value string) {
 		key := at[strings.LastIndex(at, "]"):] + value
@@ -85,12 +127,6 @@ func ParseIdentities(path string, data []byte) (IdentityMap, []requests.Finding)
 	}
 	for i, u := range m.Spec.Users {
 		at := fmt.Sprintf("spec.users[%d]", i)
-		d.Require(at+".github", at+".githubID", at+".kubernetes.username")
-		d.Check(at+".github", "login", u.GitHub, requests.CheckLogin(u.GitHub))
-		d.Check(at+".kubernetes.username", "subject", u.Kubernetes.Username, requests.CheckSubject(u.Kubernetes.Username))
-		if u.GitHubID < 1 {
-			d.Check(at+".githubID", "githubID", fmt.Sprint(u.GitHubID), "it is a number from 1 up; see https://api.github.com/users/<login>")
-		}
 		once(at+".github", strings.ToLower(u.GitHub))
 		once(at+".githubID", fmt.Sprint(u.GitHubID))
 		once(at+".kubernetes.username", u.Kubernetes.Username)
@@ -105,13 +141,10 @@ func ParseGroups(path string, data []byte) (GroupMap, []requests.Finding) {
 	if len(d.Findings) > 0 {
 		return m, d.Findings
 	}
-	d.Header(m.APIVersion, m.Kind, KindGroupMap)
-	d.Require("spec.groups")
+	d.Conform(GroupFormat, m)
 	names := map[string]bool{}
 	for i, g := range m.Spec.Groups {
 		at := fmt.Sprintf("spec.groups[%d]", i)
-		d.Require(at+".name", at+".members")
-		d.Check(at+".name", "name", g.Name, requests.CheckName(g.Name))
 		if names[g.Name] {
 			d.Check(at+".name", "duplicate", g.Name, "it stands in this file twice")
 		}
@@ -119,7 +152,6 @@ func ParseGroups(path string, data []byte) (GroupMap, []requests.Finding) {
 		logins := map[string]bool{}
 		for j, member := range g.Members {
 			path := fmt.Sprintf("%s.members[%d]", at, j)
-			d.Check(path, "login", member, requests.CheckLogin(member))
 			if logins[strings.ToLower(member)] {
 				d.Check(path, "duplicate", member, "it stands in this group twice")
 			}
@@ -130,8 +162,8 @@ func ParseGroups(path string, data []byte) (GroupMap, []requests.Finding) {
 	return m, d.Findings
 }
 
-// pinned returns the identity that an account number or login stands in: for a renamed account, or one that took over
-// an old login, these are not both the same as the account's.
+// pinned returns the identity that an account number or login stands in: for a renamed account, or
+// one that took over an old login, these are not both the same as the account's.
 func (m IdentityMap) pinned(u User) (Identity, bool) {
 	if identity, ok := m.find(u.Login); ok {
 		return identity, true
@@ -141,6 +173,11 @@ func (m IdentityMap) pinned(u User) (Identity, bool) {
 		return Identity{}, false
 	}
 	return m.Spec.Users[i], true
+}
+
+// is tells whether an account is the one that the identity pins, by number and by login (R22).
+func (i Identity) is(u User) bool {
+	return i.GitHubID == u.ID && strings.EqualFold(i.GitHub, u.Login)
 }
 
 // find returns the identity of a GitHub login, compared as GitHub does, without regard to case.

@@ -5,11 +5,14 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/pullgrant/pullgrant/policies/codeowners"
+	"github.com/pullgrant/pullgrant/policies/rbac"
 	"github.com/pullgrant/pullgrant/requests"
 )
 
-// KindOf decides what a pull request is from the paths it changes (docs/rules.md; R4, R36 and R37). path is
-// the file under requests/ of a request or a withdrawal. problem says why the pull request is of no kind.
+// KindOf decides what a pull request is from the paths it changes (docs/rules.md; R4, R36 and R37).
+// path is the file under requests/ of a request or a withdrawal. problem says why the pull request
+// is of no kind.
 func KindOf(files []File) (kind Kind, path, problem string) {
 	if len(files) == 0 {
 		return "", "", "it changes no file"
@@ -17,22 +20,29 @@ func KindOf(files []File) (kind Kind, path, problem string) {
 	if touched := slices.IndexFunc(files, isReserved); touched >= 0 {
 		f := files[touched]
 		if len(files) > 1 {
-			return "", "", fmt.Sprintf("it touches %s and %d more; a request adds exactly one file under requests/ and a withdrawal "+
-				"removes exactly one, with nothing else beside it", requests.Quote(f.Path), len(files)-1)
+			return "", "", fmt.Sprintf("it touches %s and %d more; a request adds exactly one "+
+				"file under requests/ and a withdrawal "+
+				"removes exactly one, with nothing else beside it", requests.Quote(f.Path),
+				len(files)-1)
 		}
 		return kindOfOne(f)
 	}
 	for _, f := range files {
-		if !slices.Contains([]string{"added", "removed", "modified", "renamed", "copied", "changed"}, f.Status) {
-			return "", "", fmt.Sprintf("%s has the unknown status %s", requests.Quote(f.Path), requests.Quote(f.Status))
+		if !slices.Contains([]string{"added", "removed", "modified", "renamed", "copied",
+			"changed"},
+			f.Status) {
+			return "", "", fmt.Sprintf("%s has the unknown status %s", requests.Quote(f.Path),
+				requests.Quote(f.Status))
 		}
 	}
 	return KindChange, "", ""
 }
 
 func kindOfOne(f File) (kind Kind, path, problem string) {
-	if isUnder(f.Path, requests.RevocationsFolder) || isUnder(f.PreviousPath, requests.RevocationsFolder) {
-		return "", "", "it touches " + requests.Quote(f.Path) + "; only the agent writes under " + requests.RevocationsFolder + "/"
+	if isUnder(f.Path, requests.RevocationsFolder) || isUnder(f.PreviousPath,
+		requests.RevocationsFolder) {
+		return "", "", "it touches " + requests.Quote(f.Path) + "; only the agent writes under " +
+			requests.RevocationsFolder + "/"
 	}
 	switch f.Status {
 	case "added":
@@ -40,7 +50,8 @@ func kindOfOne(f File) (kind Kind, path, problem string) {
 	case "removed":
 		return KindWithdrawal, f.Path, ""
 	}
-	return "", "", fmt.Sprintf("%s is %s; a request may be added or removed, never changed: open a new one",
+	return "", "", fmt.Sprintf("%s is %s; a request may be added or removed, never changed: "+
+		"open a new one",
 		requests.Quote(f.Path), requests.Quote(f.Status))
 }
 
@@ -53,7 +64,8 @@ func isReserved(f File) bool {
 	return false
 }
 
-// paths are the path and, for a rename or copy, where it came from: owners of both must approve (R34).
+// paths are the path and, for a rename or copy, where it came from: owners of both must approve
+// (R34).
 func (f File) paths() []string {
 	if f.PreviousPath == "" || f.PreviousPath == f.Path {
 		return []string{f.Path}
@@ -61,14 +73,19 @@ func (f File) paths() []string {
 	return []string{f.Path, f.PreviousPath}
 }
 
-func isUnder(path, folder string) bool { return path == folder || strings.HasPrefix(path, folder+"/") }
+func isUnder(path, folder string) bool {
+	return path == folder || strings.HasPrefix(path,
+		folder+"/")
+}
 
 // Wanted tells which paths a Tree must hold to judge a pull request of this kind.
 func Wanted(kind Kind, path string) func(string) bool {
-	wanted := append(slices.Clone(CodeownersPaths), IdentitiesPath, GroupsPath)
+	wanted := append(slices.Clone(codeowners.Paths), IdentitiesPath, GroupsPath)
 	if kind == KindChange {
 		return func(p string) bool {
-			return isUnder(p, Folder) || isUnder(p, CatalogFolder) || isUnder(p, TestsFolder) || slices.Contains(wanted, p)
+			return isUnder(p, Folder) || isUnder(p, rbac.CatalogFolder) ||
+				isUnder(p, TestsFolder) ||
+				slices.Contains(wanted, p)
 		}
 	}
 	if kind == KindWithdrawal {
@@ -80,13 +97,14 @@ func Wanted(kind Kind, path string) func(string) bool {
 	}
 	catalogued := kind == KindRequest && ok // which roles are asked for, only the policy knows
 	return func(p string) bool {
-		return slices.Contains(wanted, p) || catalogued && isUnder(p, CatalogFolder+"/"+place.Cluster)
+		return slices.Contains(wanted, p) || catalogued && isUnder(p, rbac.CatalogFolder+"/"+
+			place.Cluster)
 	}
 }
 
-// Reviewed are the files of a tree that the approver of a request at path goes by: an approval given before the last
-// change of one of them is stale (R56). A role's catalogue file is among them even when there is none: taking it away
-// was a change too.
+// Reviewed are the files of a tree that the approver of a request at path goes by: an approval
+// given before the last change of one of them is stale (R56). A role's catalogue file is among them
+// even when there is none: taking it away was a change too.
 func (t Tree) Reviewed(path string) []string {
 	place, ok := requests.SplitPath(path)
 	if !ok {
@@ -101,7 +119,7 @@ func (t Tree) Reviewed(path string) []string {
 	}
 	policy, _ := parse(t, Path(place.Policy), ParsePolicy)
 	for _, role := range policy.Roles() {
-		paths = append(paths, CatalogPath(place.Cluster, role))
+		paths = append(paths, rbac.CatalogPath(place.Cluster, role))
 	}
 	return paths
 }

@@ -8,7 +8,8 @@ import (
 	"github.com/pullgrant/pullgrant/requests"
 )
 
-// Severities of a LintFinding. An error stands in the way of every change; a warning is for the reviewer to weigh.
+// Severities of a LintFinding. An error stands in the way of every change; a warning is for the
+// reviewer to weigh.
 const (
 	SeverityError   = "error"
 	SeverityWarning = "warning"
@@ -37,31 +38,36 @@ const (
 	RulePartyTwice      = "party-twice"
 	RuleRoleBuiltin     = "role-builtin"
 	RuleStrictPath      = "strict-path"
-	// RuleRole and the code of a Risk name the rule about that risk, for example role-reads-secrets.
+	// RuleRole and the code of a Risk name the rule about that risk, for example
+	// role-reads-secrets.
 	RuleRole = "role-"
 )
 
 // RuleApprovers is the rule of Check about a challenge that no request could ever meet.
 const RuleApprovers = "approvers"
 
-// builtinRoles come with Kubernetes, which puts them together anew whenever it is upgraded or an API is added.
+// builtinRoles come with Kubernetes, which puts them together anew whenever it is upgraded or an
+// API is added.
 // https://kubernetes.io/docs/reference/access-authn-authz/rbac/#user-facing-roles
 var builtinRoles = map[string]string{
 	"cluster-admin": "it allows everything, also to keep the access after its end",
 	"admin":         "its holder can bind roles in the namespace that stay after the end",
-	"edit":          "its holder can make tokens of ServiceAccounts and workloads that stay after the end",
-	"view":          "what it shows grows with every API that is added",
+	"edit": "its holder can make tokens of ServiceAccounts and workloads that stay " +
+		"after the end",
+	"view": "what it shows grows with every API that is added",
 }
 
-// Lint finds in a tree what is valid and yet likely to give more than meant, or never to work. The errors are those of
-// Check; everything else is a warning. Files with errors are not looked into any further.
+// Lint finds in a tree what is valid and yet likely to give more than meant, or never to work. The
+// errors are those of Check; everything else is a warning. Files with errors are not looked into
+// any further.
 func (t Tree) Lint() []LintFinding {
 	errors := t.Check()
 	var warnings []requests.Finding
 	sound := func(name string) bool {
 		return !slices.ContainsFunc(errors, func(f requests.Finding) bool { return f.File == name })
 	}
-	if t.codeownersPath() != "" && sound(IdentitiesPath) && sound(GroupsPath) && sound(t.codeownersPath()) {
+	if t.codeownersPath() != "" && sound(IdentitiesPath) && sound(GroupsPath) &&
+		sound(t.codeownersPath()) {
 		l := linter{tree: t}
 		for _, name := range t.PolicyNames() {
 			if sound(Path(name)) {
@@ -94,7 +100,8 @@ type linter struct {
 func (l *linter) lint() []requests.Finding {
 	identities, inIdentities := document[IdentityMap](l.tree, IdentitiesPath)
 	groups, inGroups := document[GroupMap](l.tree, GroupsPath)
-	asking, named := map[string]bool{}, map[string]bool{} // groups of groups.yaml: those who may ask, those anybody names
+	// groups of groups.yaml: those who may ask, those anybody names
+	asking, named := map[string]bool{}, map[string]bool{}
 	for _, w := range l.policies {
 		_, d := document[AccessPolicy](l.tree, Path(w.policy.Metadata.Name))
 		l.parties(w, d, asking, named)
@@ -110,13 +117,16 @@ func (l *linter) lint() []requests.Finding {
 	for i, g := range groups.Spec.Groups {
 		at := fmt.Sprintf("spec.groups[%d]", i)
 		if !named[g.Name] && l.everyPolicy {
-			inGroups.Add(at+".name", RuleGroupUnused, "no policy names the group %s; remove it", requests.Quote(g.Name))
+			inGroups.Add(at+".name", RuleGroupUnused, "no policy names the group %s; remove it",
+				requests.Quote(g.Name))
 		}
 		for j, member := range g.Members {
 			if _, ok := identities.find(member); asking[g.Name] && !ok {
-				inGroups.Add(fmt.Sprintf("%s.members[%d]", at, j), RuleIdentityMissing, noIdentity, member, IdentitiesPath)
+				inGroups.Add(fmt.Sprintf("%s.members[%d]", at, j), RuleIdentityMissing, noIdentity,
+					member, IdentitiesPath)
 			} else if named[g.Name] && !ok {
-				inGroups.Add(fmt.Sprintf("%s.members[%d]", at, j), RuleApproverUnknown, unpinned, member, IdentitiesPath)
+				inGroups.Add(fmt.Sprintf("%s.members[%d]", at, j), RuleApproverUnknown, unpinned,
+					member, IdentitiesPath)
 			}
 		}
 	}
@@ -126,11 +136,14 @@ func (l *linter) lint() []requests.Finding {
 }
 
 const (
-	noIdentity = "@%s may ask, but every request fails because %s does not say who they are in Kubernetes; add them there, or remove them here"
-	unpinned   = "@%s can approve, and %s does not hold their account number: whoever takes over the login could approve too; add them there"
+	noIdentity = "@%s may ask, but every request fails because %s does not say who they are in " +
+		"Kubernetes; add them there, or remove them here"
+	unpinned = "@%s can approve, and %s does not hold their account number: whoever takes " +
+		"over the login could approve too; add them there"
 )
 
-// document reads a file of the tree with the positions of its fields. A file that is not there has no positions.
+// document reads a file of the tree with the positions of its fields. A file that is not there has
+// no positions.
 func document[T any](t Tree, name string) (T, *requests.Document) {
 	const unbounded = MaxFileSize
 	if file, ok := t.Files[name]; ok {
@@ -160,8 +173,11 @@ func (l *linter) parties(w world, d *requests.Document, asking, named map[string
 			others := slices.Delete(slices.Clone(parties), i, i+1)
 			for _, other := range others {
 				people, _ := w.resolve([]Party{other})
-				if has(people, p.Name) && (other.Kind == PartyGroup || i > 0 && slices.Contains(parties[:i], other)) {
-					d.Add(at, RulePartyTwice, "@%s is in this list already, through %s; name them once", p.Name, requests.Quote(other.Name))
+				if has(people, p.Name) && (other.Kind == PartyGroup || i > 0 &&
+					slices.Contains(parties[:i], other)) {
+					d.Add(at, RulePartyTwice,
+						"@%s is in this list already, through %s; name them once",
+						p.Name, requests.Quote(other.Name))
 				}
 			}
 		}
@@ -179,14 +195,17 @@ func has(names []string, name string) bool {
 // roles looks at what the policy gives, as far as the catalogue tells.
 func (l *linter) roles(w world, d *requests.Document) {
 	for i, g := range w.policy.Spec.Target.Grants {
-		at := fmt.Sprintf("spec.target.grants[%d].roleRef.name", i)
-		role := g.RoleRef.Name
-		if why, ok := builtinRoles[role]; ok {
-			d.Add(at, RuleRoleBuiltin, "%s is a role of Kubernetes' own, which changes with every upgrade: %s; make a ClusterRole with the rules that are needed", role, why)
-		}
-		for _, cluster := range w.policy.Spec.Clusters {
-			for _, risk := range l.tree.RoleRisks(cluster, role) {
-				d.Add(at, RuleRole+risk.Code, "%s on %s: %s", role, cluster, risk.Text)
+		for _, named := range g.roles() {
+			at := fmt.Sprintf("spec.target.grants[%d]%s", i, named.field)
+			if why, ok := builtinRoles[named.role]; ok {
+				d.Add(at, RuleRoleBuiltin, "%s is a role of Kubernetes' own, which changes with "+
+					"every upgrade: %s; "+
+					"make a ClusterRole with the rules that are needed", named.role, why)
+			}
+			for _, cluster := range w.policy.Spec.Clusters {
+				for _, risk := range l.tree.RoleRisks(cluster, named.role) {
+					d.Add(at, RuleRole+risk.Code, "%s on %s: %s", named.role, cluster, risk.Text)
+				}
 			}
 		}
 	}
@@ -201,7 +220,8 @@ func (l *linter) challenge(w world, d *requests.Document, i int, c Challenge) {
 			continue
 		}
 		d.Add(fmt.Sprintf("spec.challenges[%d]", i), RuleApproversShort,
-			"a request of @%s could never be approved: %s needs %d of %s besides them; name more", strings.Join(who, ", @"), c.Kind, c.Count, nameAll(a))
+			"a request of @%s could never be approved: %s needs %d of %s besides them; name more",
+			strings.Join(who, ", @"), c.Kind, c.Count, nameAll(a))
 		return // the other clusters say the same, or nearly
 	}
 }
@@ -210,8 +230,9 @@ func nameAll(a Approval) string {
 	return "@" + strings.Join(append(slices.Clone(a.Teams), a.People...), ", @")
 }
 
-// short tells for which of those who may ask by name too few others can approve, and whether that is so for all who may
-// ask. Who is in a GitHub team is not known here, so one team is enough to say nothing.
+// short tells for which of those who may ask by name too few others can approve, and whether that
+// is so for all who may ask. Who is in a GitHub team is not known here, so one team is enough to
+// say nothing.
 func (w world) short(a Approval) (who []string, all bool) {
 	if len(a.Teams) > 0 || len(a.People) == 0 {
 		return nil, false
@@ -235,7 +256,8 @@ func (w world) hopeless() []string {
 	for _, cluster := range w.policy.Spec.Clusters {
 		for _, a := range w.approvals(cluster) {
 			if _, all := w.short(a); all {
-				problems = append(problems, fmt.Sprintf("no request can ever be approved on %s: %s needs %d of %s, and nobody can approve their own; name more",
+				problems = append(problems, fmt.Sprintf("no request can ever be approved on %s: "+
+					"%s needs %d of %s, and nobody can approve their own; name more",
 					cluster, a.Kind, a.Count, nameAll(a)))
 			}
 		}
@@ -243,7 +265,8 @@ func (w world) hopeless() []string {
 	return problems
 }
 
-// overlap looks for another policy through which the same people get the same with approvals that w does not ask for.
+// overlap looks for another policy through which the same people get the same with approvals that w
+// does not ask for.
 func (l *linter) overlap(w world, d *requests.Document, other world) {
 	if w.policy.Metadata.Name == other.policy.Metadata.Name {
 		return
@@ -256,7 +279,8 @@ func (l *linter) overlap(w world, d *requests.Document, other world) {
 	mine := w.approvals(cluster)
 	for _, theirs := range other.approvals(cluster) {
 		if !slices.ContainsFunc(mine, func(m Approval) bool { return m.implies(theirs) }) {
-			d.Add("spec.challenges", RuleOverlap, "%s gets %s also under the policy %s, which asks for %s %d of %s and this one does not; keep the stricter or part what they give",
+			d.Add("spec.challenges", RuleOverlap, "%s gets %s also under the policy %s, which "+
+				"asks for %s %d of %s and this one does not; keep the stricter or part what they give",
 				who, what, other.policy.Metadata.Name, theirs.Kind, theirs.Count, nameAll(theirs))
 			return
 		}
@@ -276,13 +300,9 @@ func sharedTarget(a, b AccessPolicy) (what, cluster string) {
 		if !slices.Contains(b.Spec.Clusters, cluster) {
 			continue
 		}
-		for _, x := range a.Spec.Target.Grants {
-			for _, y := range b.Spec.Target.Grants {
-				for _, namespace := range x.AllowedNamespaces {
-					if x.RoleRef == y.RoleRef && slices.Contains(y.AllowedNamespaces, namespace) {
-						return fmt.Sprintf("%s in %s of %s", x.RoleRef.Name, namespace, cluster), cluster
-					}
-				}
+		for _, item := range a.Offers() {
+			if b.Spec.covers(item) {
+				return fmt.Sprintf("%s on %s", item, cluster), cluster
 			}
 		}
 	}
@@ -309,7 +329,8 @@ func sharedAskers(a, b world) string {
 func (l *linter) owners(identities IdentityMap) {
 	owners, _ := l.tree.codeowners()
 	add := func(line, column int, rule, format string, args ...any) {
-		l.findings = append(l.findings, requests.Finding{File: owners.File, Line: line, Column: column, Rule: rule, Message: fmt.Sprintf(format, args...)})
+		l.findings = append(l.findings, requests.Finding{File: owners.Path, Line: line,
+			Column: column, Rule: rule, Message: fmt.Sprintf(format, args...)})
 	}
 	var told []string
 	for _, r := range owners.Rules {
@@ -320,12 +341,14 @@ func (l *linter) owners(identities IdentityMap) {
 			}
 		}
 	}
-	for _, p := range unownedStrictPaths(owners) {
-		add(1, 1, RuleStrictPath, "nobody owns /%s, so nobody can approve a change of it; add a line", p)
+	for _, p := range (world{owner: l.tree.Owner, owners: owners}).unownedStrictPaths() {
+		add(1, 1, RuleStrictPath, "nobody owns /%s, so nobody can approve a change of it; add a line",
+			p)
 	}
 }
 
-// unusedIdentities looks for people whom nothing names. With a GitHub team in a policy anybody may be in it.
+// unusedIdentities looks for people whom nothing names. With a GitHub team in a policy anybody may
+// be in it.
 func (l *linter) unusedIdentities(identities IdentityMap, d *requests.Document) {
 	var used []string
 	for _, w := range l.policies {
@@ -347,7 +370,9 @@ func (l *linter) unusedIdentities(identities IdentityMap, d *requests.Document) 
 	}
 	for i, u := range identities.Spec.Users {
 		if !has(used, u.GitHub) {
-			d.Add(fmt.Sprintf("spec.users[%d].github", i), RuleIdentityUnused, "no policy, group or line of CODEOWNERS names @%s; remove them if they left", u.GitHub)
+			d.Add(fmt.Sprintf("spec.users[%d].github", i), RuleIdentityUnused,
+				"no policy, group or line of CODEOWNERS names @%s; remove them if they left",
+				u.GitHub)
 		}
 	}
 }

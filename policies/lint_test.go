@@ -40,8 +40,8 @@ func lintTree(t testing.TB, archive *txtar.Archive) (policies.Tree, string) {
 	return tree, want
 }
 
-// TestLint holds each repository under testdata/lint to the findings at its end; the file's name says the rule that one
-// of them has.
+// TestLint holds each repository under testdata/lint to the findings at its end; the file's name
+// says the rule that one of them has.
 func TestLint(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(lintDir, "*.txtar"))
 	if err != nil || len(files) < 10 {
@@ -79,16 +79,17 @@ func lintRules(t *testing.T) []string {
 	t.Helper()
 	rules := map[string]bool{}
 	for file, pattern := range map[string]string{
-		"lint.go":    `Rule[A-Z][A-Za-z]+ += "([a-z-]+[a-z])"`,
-		"risks.go":   `(?:[cC]ode: |add\()"([a-z-]+)"`,
-		"catalog.go": `Risk\{+Code: "([a-z-]+)"`,
+		"lint.go":           `Rule[A-Z][A-Za-z]+ += "([a-z-]+[a-z])"`,
+		"rbac/risks.go":     `(?:[cC]ode: |add\()"([a-z-]+)"`,
+		"catalogue.go":      `Risk\{+Code: "([a-z-]+)"`,
+		"rbac/catalogue.go": `Risk\{+Code: "([a-z-]+)"`,
 	} {
 		source, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
 		found := regexp.MustCompile(pattern).FindAllStringSubmatch(string(source), -1)
-		if len(found) < 2 {
+		if len(found) < 1 {
 			t.Fatalf("%s: %d rules; the pattern does not find them", file, len(found))
 		}
 		for _, m := range found {
@@ -109,7 +110,8 @@ func TestLintPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	var explained []string
-	for _, row := range regexp.MustCompile("(?m)^\\| `([a-z-]+)` \\| (.+) \\| (.+) \\|$").FindAllStringSubmatch(string(page), -1) {
+	for _, row := range regexp.MustCompile(
+		"(?m)^\\| `([a-z-]+)` \\| (.+) \\| (.+) \\|$").FindAllStringSubmatch(string(page), -1) {
 		explained = append(explained, row[1])
 	}
 	slices.Sort(explained)

@@ -8,13 +8,15 @@ import (
 	"github.com/pullgrant/pullgrant/requests"
 )
 
-// maxPast is how old a commit may be that --evidence=branch starts a window at; maxFuture is the other bound.
+// maxPast is how old a commit may be that --evidence=branch starts a window at; maxFuture is the
+// other bound.
 const maxPast = 24 * time.Hour
 
-// EvaluateMerged judges what stands on the default branch: the file at path with the git blob, brought there by the
-// pull request of f. The policies at the merge's first parent and those of now must both allow it, the same subject and
-// the same bindings, and the shorter window holds (R43 to R47). Commit dates, names and messages are not asked (R49).
-// Nothing is pending after a merge. Allowed decisions carry the Grant with its window and evidence.
+// EvaluateMerged judges what stands on the default branch: the file at path with the git blob,
+// brought there by the pull request of f. The policies at the merge's first parent and those of now
+// must both allow it, the same subject and the same bindings, and the shorter window holds (R43 to
+// R47). Commit dates, names and messages are not asked (R49). Nothing is pending after a merge.
+// Allowed decisions carry the Grant with its window and evidence.
 func EvaluateMerged(f Facts, path, blob string, now time.Time) Decision {
 	pr := f.PullRequest
 	refuse := func(code Code, format string, args ...any) Decision {
@@ -29,14 +31,18 @@ func EvaluateMerged(f Facts, path, blob string, now time.Time) Decision {
 	case !pr.Merged:
 		return refuse(PullRequestNotMerged, "pull request #%d is not merged", pr.Number)
 	case f.Merge.Commit == "" || f.Merge.Commit != pr.MergeCommitSHA:
-		return refuse(NoPullRequest, "pull request #%d was merged as %s, not as %s", pr.Number, short(pr.MergeCommitSHA), short(f.Merge.Commit))
+		return refuse(NoPullRequest, "pull request #%d was merged as %s, not as %s", pr.Number,
+			short(pr.MergeCommitSHA), short(f.Merge.Commit))
 	case !slices.Equal(f.Merge.Introduced, []int{pr.Number}):
-		return refuse(NoPullRequest, "the merge commit %s was introduced by the pull requests %v, not by #%d alone",
+		return refuse(NoPullRequest, "the merge commit %s was introduced by the pull requests "+
+			"%v, not by #%d alone",
 			short(f.Merge.Commit), f.Merge.Introduced, pr.Number)
 	case kind != KindRequest || asked != path:
-		return refuse(NotARequestPR, "pull request #%d does not add %s alone", pr.Number, requests.Quote(path))
+		return refuse(NotARequestPR, "pull request #%d does not add %s alone", pr.Number,
+			requests.Quote(path))
 	case f.Head.Files[path].Blob != blob || f.Merge.Blob != blob || blob == "":
-		return refuse(BlobMismatch, "the file on the branch (%s) is not the one that was reviewed (%s) and merged (%s)",
+		return refuse(BlobMismatch, "the file on the branch (%s) is not the one that was "+
+			"reviewed (%s) and merged (%s)",
 			short(blob), short(f.Head.Files[path].Blob), short(f.Merge.Blob))
 	}
 	then, current := Evaluate(f.Merge.FirstParent, f, now), Evaluate(f.Base, f, now)
@@ -52,34 +58,42 @@ func EvaluateMerged(f Facts, path, blob string, now time.Time) Decision {
 	}
 	switch {
 	case then.Grant.Subject != current.Grant.Subject:
-		return d.Refused(SubjectNotAllowed, "the subject was %s at the merge and is %s now", then.Grant.Subject.Name, current.Grant.Subject.Name)
-	case !slices.Equal(then.Grant.Bindings, current.Grant.Bindings):
-		return d.Refused(RoleNotAllowed, "the policy %s gives other roles or namespaces now than at the merge", d.Policy)
+		return d.Refused(SubjectNotAllowed, "the subject was %s at the merge and is %s now",
+			then.Grant.Subject.Name, current.Grant.Subject.Name)
+	case !requests.EqualItems(then.Grant.Items, current.Grant.Items):
+		return d.Refused(RoleNotAllowed, "the policy %s gives other roles or namespaces now "+
+			"than at the merge", d.Policy)
 	}
 	d.Grant.Duration = min(then.Grant.Duration, current.Grant.Duration)
 	d.Grant.BackstopOptional = then.Grant.BackstopOptional && current.Grant.BackstopOptional
 	d.Grant.Window = requests.NewWindow(pr.MergedAt.Time, d.Grant.Duration)
-	d.Grant.Evidence = d.Evidence(requests.Evidence{Source: requests.EvidenceGitHub, PullRequest: pr.Number, HeadSHA: pr.HeadSHA,
+	d.Grant.Evidence = d.Evidence(requests.Evidence{Source: requests.EvidenceGitHub,
+		PullRequest: pr.Number, HeadSHA: pr.HeadSHA,
 		MergeCommit: f.Merge.Commit, Blob: blob})
 	f.Base.catalogued(d.Grant)
 	return d.inTime(now)
 }
 
-// inTime refuses a grant whose window is over (R51); one that is granted late is as long as it would have been.
+// inTime refuses a grant whose window is over (R51); one that is granted late is as long as it
+// would have been.
 func (d Decision) inTime(now time.Time) Decision {
 	if !now.Before(d.Grant.Window.End.Time) {
-		return d.Refused(ExpiredBeforeGrant, "the window ended at %s, before access could be given", d.Grant.Window.End)
+		return d.Refused(ExpiredBeforeGrant, "the window ended at %s, before access could be given",
+			d.Grant.Window.End)
 	}
 	return d
 }
 
-// EvaluateBranch judges a file under --evidence=branch: no approval is proved, the branch is trusted, and only what the
-// policy says of the request itself is checked. start is the committer date of the commit that added the file.
-func EvaluateBranch(tree Tree, path, commit, blob string, content []byte, start, now time.Time) Decision {
+// EvaluateBranch judges a file under --evidence=branch: no approval is proved, the branch is
+// trusted, and only what the policy says of the request itself is checked. start is the committer
+// date of the commit that added the file.
+func EvaluateBranch(tree Tree, path, commit, blob string, content []byte, start,
+	now time.Time) Decision {
 	f := factsOf(commit, path, NewTreeFile(PlainFile, blob, content, int64(len(content))))
 	j := newJudge(tree, f, now)
 	j.readRequest(f.Head)
-	j.run(step{EvaluationError, func() string { return j.begun(start) }}, step{ExpiredBeforeGrant, func() string { return j.recent(start) }})
+	j.run(step{EvaluationError, func() string { return j.begun(start) }}, step{ExpiredBeforeGrant,
+		func() string { return j.recent(start) }})
 	j.run(j.fileSteps()...)
 	j.run(j.policySteps()...)
 	j.run(step{RequesterNotAllowed, j.asker})
@@ -88,31 +102,37 @@ func EvaluateBranch(tree Tree, path, commit, blob string, content []byte, start,
 		return d
 	}
 	d.Grant.Window = requests.NewWindow(start, d.Grant.Duration)
-	d.Grant.Evidence = d.Evidence(requests.Evidence{Source: requests.EvidenceBranch, MergeCommit: commit, Blob: blob})
+	d.Grant.Evidence = d.Evidence(requests.Evidence{Source: requests.EvidenceBranch,
+		MergeCommit: commit, Blob: blob})
 	tree.catalogued(d.Grant)
 	return d.inTime(now)
 }
 
 func (j *judge) begun(start time.Time) string {
 	if start.Sub(j.now) > maxFuture {
-		return fmt.Sprintf("the commit is dated %s, in the future; correct the clock of whoever commits", requests.At(start))
+		return fmt.Sprintf("the commit is dated %s, in the future; correct the clock of whoever commits",
+			requests.At(start))
 	}
 	return ""
 }
 
 func (j *judge) recent(start time.Time) string {
 	if j.now.Sub(start) > maxPast {
-		return fmt.Sprintf("the commit is dated %s, more than %s ago; ask again", requests.At(start), requests.Duration(maxPast))
+		return fmt.Sprintf("the commit is dated %s, more than %s ago; ask again",
+			requests.At(start),
+			requests.Duration(maxPast))
 	}
 	return ""
 }
 
-// asker is author without a pull request: GitHub teams cannot be asked, so only logins and groups.yaml count.
+// asker is author without a pull request: GitHub teams cannot be asked, so only logins and
+// groups.yaml count.
 func (j *judge) asker() string {
 	login := j.request.Spec.Requester
-	if j.isParty(j.policy.Spec.Subjects, login) {
+	if j.world.isParty(j.facts, j.world.policy.Spec.Subjects, login) {
 		return ""
 	}
-	return j.field("spec.requester", RequesterNotAllowed, fmt.Sprintf("@%s may not ask under the policy %s; it is for %s (GitHub teams cannot be looked up on this evidence)",
-		login, j.Policy, names(j.policy.Spec.Subjects)))
+	return j.field("spec.requester", RequesterNotAllowed, fmt.Sprintf("@%s may not ask under "+
+		"the policy %s; it is for %s (GitHub teams cannot be looked up on this evidence)",
+		login, j.decision.Policy, names(j.world.policy.Spec.Subjects)))
 }

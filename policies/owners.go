@@ -7,17 +7,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/pullgrant/pullgrant/policies/codeowners"
 	"github.com/pullgrant/pullgrant/requests"
 )
-
-// Approval is one challenge of a policy on one cluster, with those who can meet it as far as the repository tells.
-type Approval struct {
-	Kind   string   `json:"kind"`
-	Count  int      `json:"count"`
-	Path   string   `json:"path,omitempty"` // of a code owner's review: the folder of the requests
-	People []string `json:"people"`         // logins: users by name and members of groups.yaml
-	Teams  []string `json:"teams"`          // GitHub teams; only GitHub knows who is in them
-}
 
 // PolicyNames are the names of the policy files, in order, whether they are valid or not.
 func (t Tree) PolicyNames() []string {
@@ -32,7 +24,8 @@ func (t Tree) PolicyNames() []string {
 }
 
 func isPolicyPath(name string) bool {
-	return path.Dir(name) == Folder && strings.HasSuffix(name, ".yaml") && name != IdentitiesPath && name != GroupsPath
+	return path.Dir(name) == Folder && strings.HasSuffix(name, ".yaml") && name != IdentitiesPath &&
+		name != GroupsPath
 }
 
 // Policy reads one policy of the tree; ok is false when there is no such file.
@@ -42,37 +35,18 @@ func (t Tree) Policy(name string) (policy AccessPolicy, ok bool, findings []requ
 	return policy, ok, findings
 }
 
-// Approvals are the challenges of a policy for requests on one cluster. It is meant for a tree without findings.
-func (t Tree) Approvals(policy AccessPolicy, cluster string) []Approval {
-	return t.world(policy).approvals(cluster)
-}
-
-// Askers are those who may ask under a policy: logins by name and from groups.yaml, and GitHub teams.
+// Askers are those who may ask under a policy: logins by name and from groups.yaml, and GitHub
+// teams.
 func (t Tree) Askers(policy AccessPolicy) (people, teams []string) {
 	return t.world(policy).resolve(policy.Spec.Subjects)
 }
 
 func (t Tree) world(policy AccessPolicy) world {
-	w := world{policy: policy}
+	w := world{policy: policy, owner: t.Owner}
 	w.identities, _ = parse(t, IdentitiesPath, ParseIdentities)
 	w.groups, _ = parse(t, GroupsPath, ParseGroups)
 	w.owners, _ = t.codeowners()
 	return w
-}
-
-func (w world) approvals(cluster string) []Approval {
-	var all []Approval
-	for _, c := range w.policy.Spec.Challenges {
-		a := Approval{Kind: c.Kind, Count: c.Count}
-		parties := c.Reviewers
-		if c.Kind == CodeOwnerReview {
-			a.Path = requestFolder(cluster, w.policy.Metadata.Name)
-			parties = w.ownersAt(a.Path + anyRequest)
-		}
-		a.People, a.Teams = w.resolve(parties)
-		all = append(all, a)
-	}
-	return all
 }
 
 // anyRequest is the file name of a request, to ask CODEOWNERS about the folder it would stand in.
@@ -82,20 +56,49 @@ func requestFolder(cluster, policy string) string {
 	return requests.Folder + "/" + cluster + "/" + policy + "/"
 }
 
-func (w world) ownersAt(name string) []Party {
-	rule, _ := w.owners.Match(name)
+// ownersOf are the owners of a path whom GitHub would ask: a team of another organization is none
+// of them (R32). Where nobody knows whose the repository is, as in a folder without a remote, every
+// team is taken for one of its own.
+func (w world) ownersOf(path string) []Party {
+	rule, _ := w.owners.Match(path)
 	var parties []Party
 	for _, o := range rule.Owners {
-		kind := PartyUser
-		if o.Team {
-			kind = PartyGroup
+		organization, _, _ := strings.Cut(o.Name, "/")
+		switch {
+		case !o.Team:
+			parties = append(parties, Party{Kind: PartyUser, Name: o.Name})
+		case w.owner == "" || strings.EqualFold(organization, w.owner):
+			parties = append(parties, Party{Kind: PartyGroup, Name: o.Name})
 		}
-		parties = append(parties, Party{Kind: kind, Name: o.Name})
 	}
 	return parties
 }
 
-// resolve names the people and GitHub teams that parties stand for, each once, in order. Names differ by more than case.
+// unowned says what to do about a path that nobody owns whom GitHub would ask.
+func (w world) unowned(path string) string {
+	if rule, _ := w.owners.Match(path); len(rule.Owners) > 0 {
+		return "its line names only teams of other organizations than " + w.owner
+	}
+	return "add a line for it"
+}
+
+// isParty tells whether a login is one of parties, or a member of one.
+func (w world) isParty(f Facts, parties []Party, login string) bool {
+	return slices.ContainsFunc(parties, func(p Party) bool {
+		switch {
+		case p.Kind == PartyUser:
+			return strings.EqualFold(p.Name, login)
+		case strings.Contains(p.Name, "/"):
+			member, _ := f.isMember(p.Name, login)
+			return member
+		}
+		members, _ := w.groups.members(p.Name)
+		return has(members, login)
+	})
+}
+
+// resolve names the people and GitHub teams that parties stand for, each once, in order. Names
+// differ by more than case.
 func (w world) resolve(parties []Party) (people, teams []string) {
 	people, teams = []string{}, []string{}
 	for _, p := range parties {
@@ -119,7 +122,8 @@ func once(names []string) []string {
 	return slices.CompactFunc(names, strings.EqualFold)
 }
 
-// The lines of CODEOWNERS between these two are written by the program; all others are left as they are.
+// The lines of CODEOWNERS between these two are written by the program; all others are left as they
+// are.
 const (
 	ownersBegin = "# pullgrant: begin"
 	ownersEnd   = "# pullgrant: end"
@@ -131,22 +135,25 @@ const ownersAbout = ` (written by "pullgrant codeowners" from the reviewers in p
 type OwnersFile struct {
 	Path          string
 	Before, After string
-	// Findings are what no generated line can mend. Where one stands in the way of writing, After is Before.
+	// Findings are what no generated line can mend. Where one stands in the way of writing, After
+	// is Before.
 	Findings []requests.Finding
 }
 
-// OwnersFile writes the owners of each policy's request folders from the reviewers of its peer reviews: teams as they
-// are, groups of groups.yaml as their members. So GitHub asks for a review those whose approval counts. A policy with a
-// CodeOwnerReview gets no line: there CODEOWNERS is the rule and people write it.
+// OwnersFile writes the owners of each policy's request folders from the reviewers of its peer
+// reviews: teams as they are, groups of groups.yaml as their members. So GitHub asks for a review
+// those whose approval counts. A policy with a CodeOwnerReview gets no line: there CODEOWNERS is
+// the rule and people write it.
 func (t Tree) OwnersFile() OwnersFile {
-	file := OwnersFile{Path: cmp.Or(t.codeownersPath(), CodeownersPaths[0])}
+	file := OwnersFile{Path: cmp.Or(t.codeownersPath(), codeowners.Paths[0])}
 	file.Before = t.Files[file.Path].Content
 	file.After = file.Before
 	add := func(line int, rule, format string, args ...any) {
-		file.Findings = append(file.Findings, requests.Finding{File: file.Path, Line: line, Column: 1, Rule: rule, Message: fmt.Sprintf(format, args...)})
+		file.Findings = append(file.Findings, requests.Finding{File: file.Path, Line: line,
+			Column: 1, Rule: rule, Message: fmt.Sprintf(format, args...)})
 	}
 	wanted, findings := t.ownerLines()
-	if _, broken := parse(t, file.Path, ParseCodeowners); len(findings)+len(broken) > 0 {
+	if _, broken := parse(t, file.Path, codeowners.Parse); len(findings)+len(broken) > 0 {
 		file.Findings = append(findings, broken...)
 		return file
 	}
@@ -155,9 +162,11 @@ func (t Tree) OwnersFile() OwnersFile {
 		add(line, "codeowners-block", "%s", problem)
 		return file
 	}
-	owners, findings := ParseCodeowners(file.Path, []byte(after))
+	owners, findings := codeowners.Parse(file.Path, []byte(after))
 	if len(findings) > 0 {
-		add(1, "codeowners-owner", "a reviewer cannot stand in CODEOWNERS, so nothing is written: %s", findings[0].Message)
+		add(1, "codeowners-owner", "a reviewer cannot stand in CODEOWNERS, so nothing is "+
+			"written: %s",
+			findings[0].Message)
 		return file
 	}
 	file.After = after
@@ -165,25 +174,30 @@ func (t Tree) OwnersFile() OwnersFile {
 		folder, names, _ := strings.Cut(want, "  ")
 		rule, _ := owners.Match(strings.TrimPrefix(folder, "/") + anyRequest)
 		if ownerNames(rule.Owners) != names {
-			add(rule.Line, "codeowners-order", "this line comes after the generated one for %s and takes its place; move it above %q", folder, ownersBegin)
+			add(rule.Line, "codeowners-order", "this line comes after the generated one for %s "+
+				"and takes its place; move it above %q", folder, ownersBegin)
 		}
 	}
-	for _, p := range unownedStrictPaths(owners) {
-		add(1, "codeowners-strict", "nobody owns /%s, so nobody can approve a change of it; add a line", p)
+	for _, p := range (world{owner: t.Owner, owners: owners}).unownedStrictPaths() {
+		add(1, "codeowners-strict",
+			"nobody owns /%s, so nobody can approve a change of it; add a line",
+			p)
 	}
 	requests.SortFindings(file.Findings)
 	return file
 }
 
-// strictPaths are files that decide who gets access, or tell who had it, one for each place (R28, R29).
-var strictPaths = append([]string{".github/workflows/any.yml", "policies/any.yaml", "catalog/any/any.yaml",
-	"revocations/any/20060102/" + anyRequest}, CodeownersPaths...)
+// strictPaths are files that decide who gets access, or tell who had it, one for each place (R28,
+// R29).
+var strictPaths = append([]string{".github/workflows/any.yml", "policies/any.yaml",
+	"catalog/any/any.yaml",
+	"revocations/any/20060102/" + anyRequest}, codeowners.Paths...)
 
 // unownedStrictPaths are the folders and files among them that nobody owns.
-func unownedStrictPaths(owners Codeowners) []string {
+func (w world) unownedStrictPaths() []string {
 	var folders []string
 	for _, p := range strictPaths {
-		if rule, _ := owners.Match(p); len(rule.Owners) == 0 {
+		if len(w.ownersOf(p)) == 0 {
 			folder, _, _ := strings.Cut(p, "any")
 			folders = append(folders, folder)
 		}
@@ -211,14 +225,15 @@ func (t Tree) ownerLines() (lines []string, findings []requests.Finding) {
 			continue
 		}
 		for _, cluster := range policy.Spec.Clusters {
-			lines = append(lines, "/"+requestFolder(cluster, name)+"  @"+strings.Join(append(slices.Clone(teams), people...), " @"))
+			lines = append(lines, "/"+requestFolder(cluster, name)+"  @"+
+				strings.Join(append(slices.Clone(teams), people...), " @"))
 		}
 	}
 	slices.Sort(lines)
 	return lines, findings
 }
 
-func ownerNames(owners []Owner) string {
+func ownerNames(owners []codeowners.Owner) string {
 	var all []string
 	for _, o := range owners {
 		all = append(all, "@"+o.Name)
@@ -226,7 +241,8 @@ func ownerNames(owners []Owner) string {
 	return strings.Join(all, " ")
 }
 
-// replaceBlock puts lines between the marks of a CODEOWNERS file, or at its end when it has no marks yet.
+// replaceBlock puts lines between the marks of a CODEOWNERS file, or at its end when it has no
+// marks yet.
 func replaceBlock(before string, lines []string) (after string, at int, problem string) {
 	block := append([]string{ownersBegin + ownersAbout}, lines...)
 	block = append(block, ownersEnd)
@@ -249,7 +265,8 @@ func replaceBlock(before string, lines []string) (after string, at int, problem 
 	}
 	switch {
 	case begin > 0 && end == 0:
-		return "", begin, fmt.Sprintf("no %q follows; write it after the generated lines", ownersEnd)
+		return "", begin, fmt.Sprintf("no %q follows; write it after the generated lines",
+			ownersEnd)
 	case begin == 0 && len(lines) == 0:
 		return before, 0, ""
 	case begin == 0 && before == "":

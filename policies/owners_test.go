@@ -14,22 +14,27 @@ func peers(name, reviewers string) string {
 }
 
 func challenged(name, challenges string) string {
-	return "apiVersion: pullgrant.dev/v1alpha1\nkind: AccessPolicy\nmetadata: {name: " + name + "}\nspec:\n  clusters: [prod-eu, staging]\n" +
-		"  subjects: [{kind: User, name: alice}]\n  challenges: [" + challenges + "]\n  target:\n    maxDuration: 2h\n    grants:\n" +
-		"      - {kind: KubernetesRoleBinding, defaultNamespace: payments, allowedNamespaces: [payments], roleRef: {kind: ClusterRole, name: logs}}\n"
+	return "apiVersion: pullgrant.dev/v1alpha1\nkind: AccessPolicy\nmetadata: {name: " + name +
+		"}\nspec:\n  clusters: [prod-eu, staging]\n" +
+		"  subjects: [{kind: User, name: alice}]\n  challenges: [" + challenges +
+		"]\n  target:\n    maxDuration: 2h\n    grants:\n" +
+		"      - {kind: KubernetesRoleBinding, defaultNamespace: payments, allowedNamespaces: " +
+		"[payments], roleRef: {kind: ClusterRole, name: logs}}\n"
 }
 
 const (
 	peerGroup = "{kind: Group, name: platform}"
 	peerTeam  = "{kind: Group, name: acme/squad-b}"
 	begin     = `# pullgrant: begin (written by "pullgrant codeowners" from the reviewers in policies/)` + "\n"
-	ofBoth    = "/requests/prod-eu/logs/  @acme/squad-b @bob @carol\n/requests/staging/logs/  @acme/squad-b @bob @carol\n"
-	end       = "# pullgrant: end\n"
+	ofBoth    = "/requests/prod-eu/logs/  @acme/squad-b @bob @carol\n/requests/staging/logs/  " +
+		"@acme/squad-b @bob @carol\n"
+	end = "# pullgrant: end\n"
 )
 
 func ownersFile(t *testing.T, codeowners string, files map[string]string) policies.OwnersFile {
 	t.Helper()
-	fsys := fstest.MapFS{policies.GroupsPath: {Data: []byte("apiVersion: pullgrant.dev/v1alpha1\nkind: GroupMap\nmetadata: {name: groups}\n" +
+	fsys := fstest.MapFS{policies.GroupsPath: {Data: []byte("apiVersion: " +
+		"pullgrant.dev/v1alpha1\nkind: GroupMap\nmetadata: {name: groups}\n" +
 		"spec: {groups: [{name: platform, members: [carol, bob]}]}\n")}}
 	if codeowners != "" {
 		fsys["CODEOWNERS"] = &fstest.MapFile{Data: []byte(codeowners)}
@@ -45,7 +50,8 @@ func ownersFile(t *testing.T, codeowners string, files map[string]string) polici
 }
 
 func TestOwnersFile(t *testing.T) {
-	both := map[string]string{"logs": peers("logs", peerGroup+", "+peerTeam+", {kind: User, name: bob}")}
+	both := map[string]string{"logs": peers("logs", peerGroup+", "+peerTeam+
+		", {kind: User, name: bob}")}
 	for _, test := range []struct {
 		name, before string
 		policies     map[string]string
@@ -55,24 +61,37 @@ func TestOwnersFile(t *testing.T) {
 		{"no block yet", "* @dave\n", both, "* @dave\n\n" + begin + ofBoth + end, ""},
 		{"no line feed at the end", "* @dave", both, "* @dave\n\n" + begin + ofBoth + end, ""},
 		{"block is current", "* @dave\n" + begin + ofBoth + end + "# more\n", both, "", ""},
-		{"block is old", "* @dave\n# pullgrant: begin\n/requests/old/ @eve\n# pullgrant: end\n\n/docs/ @eve\n", both, "* @dave\n" + begin + ofBoth + end + "\n/docs/ @eve\n", ""},
+		{"block is old", "* @dave\n# pullgrant: begin\n/requests/old/ @eve\n# pullgrant: " +
+			"end\n\n/docs/ @eve\n", both, "* @dave\n" + begin + ofBoth + end + "\n/docs/ @eve\n",
+			""},
 		{"two peer reviews make one line", "* @dave\n", map[string]string{"logs": challenged("logs",
-			"{kind: PeerReview, reviewers: ["+peerTeam+"], count: 1}, {kind: PeerReview, reviewers: ["+peerGroup+"], count: 1}")},
+			"{kind: PeerReview, reviewers: ["+peerTeam+"], count: 1}, {kind: PeerReview, "+
+				"reviewers: ["+peerGroup+"], count: 1}")},
 			"* @dave\n\n" + begin + ofBoth + end, ""},
-		{"code owners are written by people", "* @dave\n", map[string]string{"logs": challenged("logs",
-			"{kind: PeerReview, reviewers: ["+peerTeam+"], count: 1}, {kind: CodeOwnerReview, count: 1}")}, "", ""},
-		{"a block that nothing is left for", "* @dave\n# pullgrant: begin\n/requests/old/ @eve\n# pullgrant: end\n", nil, "* @dave\n" + begin + end, ""},
-		{"a later line takes the place", "* @dave\n" + begin + ofBoth + end + "/requests/ @dave\n", both, "", "codeowners-order:6 codeowners-order:6"},
-		{"a second beginning", "* @dave\n# pullgrant: begin\n# pullgrant: begin\n# pullgrant: end\n", both, "", "codeowners-block:3"},
-		{"a beginning without an end", "* @dave\n# pullgrant: begin\n/docs/ @eve\n", both, "", "codeowners-block:2"},
-		{"an end without a beginning", "* @dave\n# pullgrant: end\n", both, "", "codeowners-block:2"},
-		{"a second end", "* @dave\n# pullgrant: begin\n# pullgrant: end\n# pullgrant: end\n", both, "", "codeowners-block:4"},
+		{"code owners are written by people", "* @dave\n",
+			map[string]string{"logs": challenged("logs",
+				"{kind: PeerReview, reviewers: ["+peerTeam+
+					"], count: 1}, {kind: CodeOwnerReview, count: 1}")}, "", ""},
+		{"a block that nothing is left for", "* @dave\n# pullgrant: begin\n/requests/old/ " +
+			"@eve\n# pullgrant: end\n", nil, "* @dave\n" + begin + end, ""},
+		{"a later line takes the place", "* @dave\n" + begin + ofBoth + end + "/requests/ @dave\n",
+			both, "", "codeowners-order:6 codeowners-order:6"},
+		{"a second beginning", "* @dave\n# pullgrant: begin\n# pullgrant: begin\n# pullgrant: end\n",
+			both, "", "codeowners-block:3"},
+		{"a beginning without an end", "* @dave\n# pullgrant: begin\n/docs/ @eve\n", both, "",
+			"codeowners-block:2"},
+		{"an end without a beginning", "* @dave\n# pullgrant: end\n", both, "",
+			"codeowners-block:2"},
+		{"a second end", "* @dave\n# pullgrant: begin\n# pullgrant: end\n# pullgrant: end\n", both,
+			"", "codeowners-block:4"},
 		{"a comment that begins like a mark", "* @dave\n# pullgrant: beginning\n", nil, "", ""},
 		{"the file is broken", "* dave\n", both, "", "codeowners-owner:1"},
 		{"a policy is broken", "* @dave\n", map[string]string{"logs": "x"}, "", "yaml-document:1"},
-		{"no owner of the rules", "/docs/ @dave\n", both, "/docs/ @dave\n\n" + begin + ofBoth + end, "codeowners-strict:1 codeowners-strict:1 " +
-			"codeowners-strict:1 codeowners-strict:1 codeowners-strict:1 codeowners-strict:1"},
-		{"a team whose name CODEOWNERS cannot hold", "* @dave\n", map[string]string{"logs": peers("logs", "{kind: Group, name: acme/squad.b}")},
+		{"no owner of the rules", "/docs/ @dave\n", both, "/docs/ @dave\n\n" + begin + ofBoth + end,
+			"codeowners-strict:1 codeowners-strict:1 " +
+				"codeowners-strict:1 codeowners-strict:1 codeowners-strict:1 codeowners-strict:1"},
+		{"a team whose name CODEOWNERS cannot hold", "* @dave\n",
+			map[string]string{"logs": peers("logs", "{kind: Group, name: acme/squad.b}")},
 			"", "codeowners-owner:1"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -87,7 +106,8 @@ func TestOwnersFile(t *testing.T) {
 			if file.Before != test.before || file.After != test.after || file.Path != "CODEOWNERS" {
 				t.Errorf("got\n%s\nwant\n%s", file.After, test.after)
 			}
-			if got := strings.Join(findings, " "); !strings.HasPrefix(got, test.findings) || test.findings == "" && got != "" {
+			if got := strings.Join(findings, " "); !strings.HasPrefix(got, test.findings) ||
+				test.findings == "" && got != "" {
 				t.Errorf("findings %v, want %s", file.Findings, test.findings)
 			}
 			if again := ownersFile(t, file.After, test.policies); again.After != file.After {
@@ -100,7 +120,8 @@ func TestOwnersFile(t *testing.T) {
 // Without a CODEOWNERS file one is made where GitHub looks first.
 func TestOwnersFileIsMade(t *testing.T) {
 	file := ownersFile(t, "", map[string]string{"logs": peers("logs", peerGroup+", "+peerTeam)})
-	if file.Path != ".github/CODEOWNERS" || file.After != begin+ofBoth+end || len(file.Findings) == 0 || file.Findings[0].Rule != "codeowners-strict" {
+	if file.Path != ".github/CODEOWNERS" || file.After != begin+ofBoth+end ||
+		len(file.Findings) == 0 || file.Findings[0].Rule != "codeowners-strict" {
 		t.Errorf("%+v", file)
 	}
 }

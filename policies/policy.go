@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pullgrant/pullgrant/policies/rbac"
 	"github.com/pullgrant/pullgrant/requests"
 )
 
@@ -21,7 +22,8 @@ type AccessPolicy struct {
 // KindAccessPolicy is the kind of a policy file.
 const KindAccessPolicy = "AccessPolicy"
 
-// PolicySpec is the content of an AccessPolicy. Absence never means "all": each list must name what it allows.
+// PolicySpec is the content of an AccessPolicy. Absence never means "all": each list must name what
+// it allows.
 type PolicySpec struct {
 	Description string      `yaml:"description,omitempty" json:"description,omitempty"`
 	Clusters    []string    `yaml:"clusters" json:"clusters"`
@@ -56,11 +58,13 @@ const (
 	PeerReview      = "PeerReview"
 )
 
-// Limits bound how long a request may take on its way. What is not set is 24 hours, so that an old approval buys nothing
-// at a convenient moment (R24, R52).
+// Limits bound how long a request may take on its way. What is not set is 24 hours, so that an old
+// approval buys nothing at a convenient moment (R24, R52).
 type Limits struct {
-	MaxPending     requests.Duration `yaml:"maxPending,omitempty" json:"maxPending,omitzero"`         // from the push of the head commit to the merge
-	MaxApprovalAge requests.Duration `yaml:"maxApprovalAge,omitempty" json:"maxApprovalAge,omitzero"` // from an approval to the merge
+	// from the push of the head commit to the merge
+	MaxPending requests.Duration `yaml:"maxPending,omitempty" json:"maxPending,omitzero"`
+	// from an approval to the merge
+	MaxApprovalAge requests.Duration `yaml:"maxApprovalAge,omitempty" json:"maxApprovalAge,omitzero"`
 }
 
 // defaultLimit is both of Limits when a policy does not say.
@@ -79,27 +83,25 @@ func (s PolicySpec) limits() Limits {
 type Target struct {
 	DefaultDuration requests.Duration `yaml:"defaultDuration,omitempty" json:"defaultDuration,omitzero"`
 	MaxDuration     requests.Duration `yaml:"maxDuration" json:"maxDuration"`
-	Backstop        string            `yaml:"backstop,omitempty" json:"backstop,omitempty"` // "" is BackstopRequired
-	Grants          []GrantSpec       `yaml:"grants" json:"grants"`
+	// "" is BackstopRequired
+	Backstop string      `yaml:"backstop,omitempty" json:"backstop,omitempty"`
+	Grants   []GrantSpec `yaml:"grants" json:"grants"`
 }
 
-// Whether a grant may be made where the cluster takes no Job that ends it when the agent is gone, for example because of
-// a quota (design G3).
+// Whether a grant may be made where the cluster takes no Job that ends it when the agent is gone,
+// for example because of a quota (design G3).
 const (
 	BackstopRequired = "required"
 	BackstopOptional = "optional"
 )
 
-// GrantSpec is one binding a policy gives.
+// GrantSpec is one of the things that a policy gives; its kind says which fields it has.
 type GrantSpec struct {
 	Kind              string        `yaml:"kind" json:"kind"`
 	DefaultNamespace  string        `yaml:"defaultNamespace,omitempty" json:"defaultNamespace,omitempty"`
 	AllowedNamespaces []string      `yaml:"allowedNamespaces" json:"allowedNamespaces"`
 	RoleRef           requests.Role `yaml:"roleRef" json:"roleRef"`
 }
-
-// KubernetesRoleBinding is the only kind of GrantSpec.
-const KubernetesRoleBinding = "KubernetesRoleBinding"
 
 // Folder holds the policies of the access repository, with these two beside them.
 const (
@@ -108,20 +110,77 @@ const (
 	GroupsPath     = Folder + "/groups.yaml"
 )
 
-// maxCount bounds the approvals a challenge may ask for; more could never be met and is a slip (R26).
+// maxCount bounds the approvals a challenge may ask for; more could never be met and is a slip
+// (R26).
 const maxCount = 10
-
-// Roles are the names of the ClusterRoles that the policy gives, each once, in order.
-func (p AccessPolicy) Roles() []string {
-	var names []string
-	for _, g := range p.Spec.Target.Grants {
-		names = append(names, g.RoleRef.Name)
-	}
-	return sorted(names)
-}
 
 // Path is where a policy stands.
 func Path(name string) string { return Folder + "/" + name + ".yaml" }
+
+// PolicyFormat is the format of a policy.
+var PolicyFormat = requests.Format{
+	Kind: KindAccessPolicy,
+	About: "Says who may ask for what, for how long, after which challenges. Stands at " +
+		"policies/<name>.yaml.",
+	Name: requests.Field{About: "Name of the policy; the file's name without .yaml.",
+		Form: requests.FormName},
+	Fields: policyFields.With(rbac.RoleFields),
+}
+
+var policyFields = requests.HeaderFields("AccessPolicy",
+	"What the policy allows. Absence never means all.").With(requests.Fields{
+	"PolicySpec.description": {About: "One sentence for people."},
+	"PolicySpec.clusters": {About: "Clusters the policy holds for, by exact name.",
+		Form: requests.FormName, Min: 1},
+	"PolicySpec.subjects": {About: "Who may ask.", Min: 1, Unique: true},
+	"PolicySpec.challenges": {About: "What must be met before a request is allowed: all of them.",
+		Min: 1},
+	"PolicySpec.limits": {About: "How long a request may take on its way."},
+	"PolicySpec.target": {About: "What the policy gives."},
+
+	"Limits.maxPending": {About: "Longest time from the push of a request to its merge, for " +
+		"example 24h, the default."},
+	"Limits.maxApprovalAge": {About: "Longest time from an approval to the merge, for example " +
+		"8h. Default: 24h."},
+
+	"Party.kind": {About: "User: a GitHub login. Group: a GitHub team or a group of groups.yaml.",
+		Form: requests.Form{Enum: []string{PartyUser, PartyGroup}}},
+	"Party.name": {About: "Of a User: the GitHub login. Of a Group: organization/team-slug, " +
+		"or without a slash the name of a group in groups.yaml."},
+
+	"Challenge.kind": {About: about(challengeKinds()), Form: requests.OneOf("challenge",
+		challengeKindNames()...)},
+	"Challenge.reviewers": {About: "Whose approval counts for a PeerReview.", Min: 1, Unique: true},
+	"Challenge.count": {About: "How many approvals are needed.", Min: 1, Max: maxCount,
+		Rule: "count",
+		Says: fmt.Sprintf("it must be 1 to %d", maxCount)},
+
+	"Target.defaultDuration": {About: "How long, when the request does not say, for example " +
+		"60m. Not longer than maxDuration."},
+	"Target.maxDuration": {About: "The longest a request may ask for, for example 2h."},
+	"Target.backstop": {About: "Whether access may be given where the cluster takes no Job that " +
+		"ends it when the agent is gone. " +
+		"Default: required.", Form: requests.OneOf("backstop", BackstopRequired, BackstopOptional)},
+	"Target.grants": {About: "What exists in the cluster while a request is granted.", Min: 1},
+
+	"GrantSpec.kind": {About: about(grantKinds()), Form: requests.OneOf("grant",
+		grantKindNames()...)},
+	"GrantSpec.defaultNamespace": {About: "Namespace, when the request names none. One of " +
+		"allowedNamespaces.",
+		Form: requests.FormName},
+	"GrantSpec.allowedNamespaces": {About: "Namespaces a request may name, by exact name.",
+		Form: requests.FormName, Min: 1},
+	"GrantSpec.roleRef": {About: "The role the binding refers to."},
+})
+
+// about is a sentence for each kind of a table.
+func about[K interface{ sentence() string }](kinds []K) string {
+	var all []string
+	for _, k := range kinds {
+		all = append(all, k.sentence())
+	}
+	return strings.Join(all, " ")
+}
 
 // ParsePolicy reads one policy file strictly.
 func ParsePolicy(path string, data []byte) (AccessPolicy, []requests.Finding) {
@@ -130,19 +189,12 @@ func ParsePolicy(path string, data []byte) (AccessPolicy, []requests.Finding) {
 	if len(d.Findings) > 0 {
 		return p, d.Findings
 	}
-	d.Header(p.APIVersion, p.Kind, KindAccessPolicy)
-	d.Require("spec.clusters", "spec.subjects", "spec.challenges", "spec.target", "spec.target.maxDuration", "spec.target.grants")
-	d.Check("metadata.name", "name", p.Metadata.Name, requests.CheckName(p.Metadata.Name))
+	d.Conform(PolicyFormat, p)
 	if strings.HasPrefix(path, Folder+"/") && path != Path(p.Metadata.Name) {
-		d.Check("metadata.name", "path", p.Metadata.Name, "it must be the file's name without .yaml")
+		d.Check("metadata.name", "path", p.Metadata.Name,
+			"it must be the file's name without .yaml")
 	}
-	for i, cluster := range p.Spec.Clusters {
-		d.Check(fmt.Sprintf("spec.clusters[%d]", i), "name", cluster, requests.CheckName(cluster))
-	}
-	notEmpty(d, "spec.clusters", len(p.Spec.Clusters))
-	notEmpty(d, "spec.subjects", len(p.Spec.Subjects))
 	checkParties(d, "spec.subjects", p.Spec.Subjects)
-	notEmpty(d, "spec.challenges", len(p.Spec.Challenges))
 	for i, c := range p.Spec.Challenges {
 		checkChallenge(d, fmt.Sprintf("spec.challenges[%d]", i), c)
 	}
@@ -150,10 +202,6 @@ func ParsePolicy(path string, data []byte) (AccessPolicy, []requests.Finding) {
 		d.Check("spec.target.defaultDuration", "duration", p.Spec.Target.DefaultDuration.String(),
 			"it may not be longer than maxDuration, "+p.Spec.Target.MaxDuration.String())
 	}
-	if !slices.Contains([]string{"", BackstopRequired, BackstopOptional}, p.Spec.Target.Backstop) {
-		d.Check("spec.target.backstop", "backstop", p.Spec.Target.Backstop, "allowed: required, optional")
-	}
-	notEmpty(d, "spec.target.grants", len(p.Spec.Target.Grants))
 	for i, g := range p.Spec.Target.Grants {
 		checkGrant(d, fmt.Sprintf("spec.target.grants[%d]", i), g)
 	}
@@ -161,19 +209,13 @@ func ParsePolicy(path string, data []byte) (AccessPolicy, []requests.Finding) {
 	return p, d.Findings
 }
 
-func notEmpty(d *requests.Document, path string, n int) {
-	if n == 0 && d.Has(path) {
-		d.Add(path, "empty-list", "%s is empty; name at least one", path)
-	}
-}
-
 func checkParties(d *requests.Document, path string, parties []Party) {
 	for i, p := range parties {
 		at := fmt.Sprintf("%s[%d]", path, i)
-		d.Require(at+".kind", at+".name")
 		if d.Has(at+".kind") && d.Has(at+".name") {
 			field, problem := p.problem()
-			d.Check(at+"."+field, "party", map[string]string{"kind": p.Kind, "name": p.Name}[field], problem)
+			d.Check(at+"."+field, "party", map[string]string{"kind": p.Kind, "name": p.Name}[field],
+				problem)
 		}
 		if slices.Contains(parties[:i], p) {
 			d.Check(at, "duplicate", p.Name, "it stands in this list twice")
@@ -187,52 +229,27 @@ func (p Party) problem() (field, problem string) {
 	case PartyUser:
 		return "name", requests.CheckLogin(p.Name)
 	case PartyGroup:
-		org, team, isTeam := strings.Cut(p.Name, "/")
-		if !isTeam {
+		if !strings.Contains(p.Name, "/") {
 			return "name", requests.CheckName(p.Name)
 		}
-		if requests.CheckLogin(org) != "" || !teamPattern.MatchString(team) {
-			return "name", "a GitHub team is organization/team-slug, for example acme/squad-a"
-		}
-		return "name", ""
+		return "name", teamProblem(p.Name)
 	}
 	return "kind", "allowed: User, Group"
 }
 
-func checkChallenge(d *requests.Document, at string, c Challenge) {
-	d.Require(at+".kind", at+".count")
-	switch c.Kind {
-	case CodeOwnerReview:
-		if d.Has(at + ".reviewers") {
-			d.Add(at+".reviewers", "challenge", "CodeOwnerReview takes its reviewers from CODEOWNERS; remove the field or use PeerReview")
-		}
-	case PeerReview:
-		d.Require(at + ".reviewers")
-		notEmpty(d, at+".reviewers", len(c.Reviewers))
-		checkParties(d, at+".reviewers", c.Reviewers)
-	default:
-		d.Check(at+".kind", "challenge", c.Kind, "allowed: CodeOwnerReview, PeerReview")
+// teamProblem tells what is wrong with the name of a GitHub team; empty when nothing is.
+func teamProblem(name string) string {
+	if orgTeam.MatchString(name) {
+		return ""
 	}
-	if c.Count < 1 || c.Count > maxCount {
-		d.Check(at+".count", "count", fmt.Sprint(c.Count), fmt.Sprintf("it must be 1 to %d", maxCount))
-	}
+	return "a GitHub team is organization/team-slug, for example acme/squad-a"
 }
 
-func checkGrant(d *requests.Document, at string, g GrantSpec) {
-	d.Require(at+".kind", at+".allowedNamespaces", at+".roleRef.kind", at+".roleRef.name")
-	if g.Kind != KubernetesRoleBinding {
-		d.Check(at+".kind", "grant", g.Kind, "allowed: KubernetesRoleBinding")
+func partyNames(parties []Party) (all []string) {
+	for _, p := range parties {
+		all = append(all, p.Name)
 	}
-	notEmpty(d, at+".allowedNamespaces", len(g.AllowedNamespaces))
-	for i, namespace := range g.AllowedNamespaces {
-		d.Check(fmt.Sprintf("%s.allowedNamespaces[%d]", at, i), "name", namespace, requests.CheckName(namespace))
-	}
-	if !slices.Contains(g.AllowedNamespaces, g.DefaultNamespace) {
-		d.Check(at+".defaultNamespace", "namespace", g.DefaultNamespace, "it must be one of allowedNamespaces")
-	}
-	if g.RoleRef.Kind != requests.KindClusterRole {
-		d.Check(at+".roleRef.kind", "role", g.RoleRef.Kind,
-			"allowed: ClusterRole (whoever administers a namespace can rewrite a Role in it)")
-	}
-	d.Check(at+".roleRef.name", "role", g.RoleRef.Name, requests.CheckRole(g.RoleRef.Name))
+	return all
 }
+
+func names(parties []Party) string { return strings.Join(partyNames(parties), ", ") }

@@ -14,8 +14,8 @@ type Past struct {
 	Path      string // where the request stands or stood
 	Spec      requests.RequestSpec
 	Approvers []string // logins whose reviews counted; none: not known
-	// Teams are GitHub's answers when the request was judged, as Facts hold them.
-	Teams map[string]map[string]bool
+	// Answers are GitHub's when the request was judged.
+	Answers Answers
 }
 
 // Replayed is what two versions of the policies say of one past request.
@@ -56,12 +56,14 @@ const (
 	FlipUnknown Flip = "unknown" // only GitHub, which knows the teams, can tell
 )
 
-// Replay asks two versions of the policies about each past request. It judges what the request says, who asks, and whether
-// those who approved it could: of GitHub teams only what was asked then is known, dates and pull requests are not looked at.
+// Replay asks two versions of the policies about each past request. It judges what the request
+// says, who asks, and whether those who approved it could: of GitHub teams only what was asked then
+// is known, dates and pull requests are not looked at.
 func Replay(before, after Tree, past []Past) []Replayed {
 	var all []Replayed
 	for _, p := range past {
-		r := Replayed{Path: p.Path, Requester: p.Spec.Requester, Before: before.standing(p), After: after.standing(p)}
+		r := Replayed{Path: p.Path, Requester: p.Spec.Requester, Before: before.standing(p),
+			After: after.standing(p)}
 		r.Flip = flip(r.Before, r.After)
 		all = append(all, r)
 	}
@@ -78,8 +80,9 @@ func flip(before, after Standing) Flip {
 		return FlipAllowed
 	case before.Decision != after.Decision || before.Message != after.Message:
 		return FlipUnknown
-	case before.Grant.Subject != after.Grant.Subject || before.Grant.Duration != after.Grant.Duration ||
-		!slices.Equal(before.Grant.Bindings, after.Grant.Bindings):
+	case before.Grant.Subject != after.Grant.Subject ||
+		before.Grant.Duration != after.Grant.Duration ||
+		!requests.EqualItems(before.Grant.Items, after.Grant.Items):
 		return FlipChanged
 	}
 	return ""
@@ -87,16 +90,17 @@ func flip(before, after Standing) Flip {
 
 func (t Tree) standing(p Past) Standing {
 	place, _ := requests.SplitPath(p.Path)
-	content := encode(requests.AccessRequest{APIVersion: requests.APIVersion, Kind: requests.KindAccessRequest,
+	content := encode(requests.AccessRequest{APIVersion: requests.APIVersion,
+		Kind:     requests.KindAccessRequest,
 		Metadata: requests.Metadata{Name: place.Name}, Spec: p.Spec})
 	f := factsOf("", p.Path, NewTreeFile(PlainFile, "", content, int64(len(content))))
-	f.Teams = p.Teams
+	f.Answers = p.Answers
 	j := newJudge(t, f, time.Time{})
 	j.readRequest(f.Head)
 	j.run(j.fileSteps()...)
 	j.run(j.policySteps()...)
 	if j.stopped {
-		return Standing{Decision: standsDenied, Code: j.Code, Message: j.Message}
+		return Standing{Decision: standsDenied, Code: j.decision.Code, Message: j.decision.Message}
 	}
 	var unknown []string
 	for _, part := range []Standing{j.mayAsk(), j.mayApprove(p.Approvers)} {
@@ -108,27 +112,31 @@ func (t Tree) standing(p Past) Standing {
 		}
 	}
 	if len(unknown) > 0 {
-		return Standing{Decision: standsUnknown, Message: strings.Join(unknown, "; "), Grant: j.Grant}
+		return Standing{Decision: standsUnknown, Message: strings.Join(unknown, "; "),
+			Grant: j.decision.Grant}
 	}
-	return Standing{Decision: standsAllowed, Grant: j.Grant}
+	return Standing{Decision: standsAllowed, Grant: j.decision.Grant}
 }
 
 // mayAsk is whether the requester is one of those who may ask.
 func (j *judge) mayAsk() Standing {
 	login := j.request.Spec.Requester
-	people, teams := j.resolve(j.policy.Spec.Subjects)
+	people, teams := j.world.resolve(j.world.policy.Spec.Subjects)
 	in, open := j.known(login, teams)
 	switch {
 	case in || has(people, login):
 		return Standing{Decision: standsAllowed}
 	case len(open) > 0:
-		return Standing{Decision: standsUnknown, Message: fmt.Sprintf("whether @%s is in %s", login, strings.Join(open, " or "))}
+		return Standing{Decision: standsUnknown, Message: fmt.Sprintf("whether @%s is in %s", login,
+			strings.Join(open, " or "))}
 	}
 	return Standing{Decision: standsDenied, Code: RequesterNotAllowed,
-		Message: fmt.Sprintf("@%s may not ask under the policy %s; it is for %s", login, j.Policy, names(j.policy.Spec.Subjects))}
+		Message: fmt.Sprintf("@%s may not ask under the policy %s; it is for %s", login,
+			j.decision.Policy, names(j.world.policy.Spec.Subjects))}
 }
 
-// known is whether a login was in one of the teams when that was asked, and which of them were not asked about it.
+// known is whether a login was in one of the teams when that was asked, and which of them were not
+// asked about it.
 func (j *judge) known(login string, teams []string) (in bool, open []string) {
 	for _, team := range teams {
 		member, asked := j.facts.isMember(team, login)
@@ -162,10 +170,13 @@ func (j *judge) mayApprove(approvers []string) Standing {
 		switch {
 		case sure >= a.Count:
 		case sure+maybe >= a.Count:
-			unknown = append(unknown, fmt.Sprintf("whether at least %d of @%s is in %s", a.Count, strings.Join(approvers, ", @"), strings.Join(once(left), " or ")))
+			unknown = append(unknown, fmt.Sprintf("whether at least %d of @%s is in %s", a.Count,
+				strings.Join(approvers, ", @"), strings.Join(once(left), " or ")))
 		default:
-			return Standing{Decision: standsDenied, Code: InsufficientApprovals, Message: fmt.Sprintf(
-				"%s needs %d of %s, and @%s approved", a.Kind, a.Count, nameAll(a), strings.Join(approvers, ", @"))}
+			return Standing{Decision: standsDenied, Code: InsufficientApprovals,
+				Message: fmt.Sprintf(
+					"%s needs %d of %s, and @%s approved", a.Kind, a.Count, nameAll(a),
+					strings.Join(approvers, ", @"))}
 		}
 	}
 	if len(unknown) > 0 {

@@ -14,7 +14,10 @@ import (
 func TestReplay(t *testing.T) {
 	const group = "{kind: Group, name: platform}"
 	subjects := func(s string) func(string) string {
-		return func(policy string) string { return strings.Replace(policy, "{kind: User, name: alice}", s, 1) }
+		return func(policy string) string {
+			return strings.Replace(policy,
+				"{kind: User, name: alice}", s, 1)
+		}
 	}
 	replace := func(old, new string) func(string) string {
 		return func(policy string) string {
@@ -33,28 +36,45 @@ func TestReplay(t *testing.T) {
 		why           string // in the message of after, or of before where after has none
 	}{
 		{"nothing", keep, keep, "", ""},
-		{"both refuse", replace("prod-eu", "prod-us"), subjects("{kind: User, name: eve}"), "", "may not ask"},
-		{"another cluster", keep, replace("prod-eu, ", ""), policies.FlipDenied, "not for the cluster"},
-		{"shorter", keep, replace("2h", "30m"), policies.FlipDenied, "over the policy's maximum of 30m"},
-		{"longer", replace("2h", "30m"), keep, policies.FlipAllowed, "over the policy's maximum of 30m"},
-		{"another namespace", keep, replace("allowedNamespaces: [payments]", "allowedNamespaces: [payments, x]"), "", ""},
-		{"another role", keep, replace("ClusterRole, name: logs}", "ClusterRole, name: shell}"), policies.FlipChanged, ""},
-		{"not for alice", keep, subjects("{kind: User, name: eve}"), policies.FlipDenied, "@alice may not ask"},
+		{"both refuse", replace("prod-eu", "prod-us"), subjects("{kind: User, name: eve}"), "",
+			"may not ask"},
+		{"another cluster", keep, replace("prod-eu, ", ""), policies.FlipDenied,
+			"not for the cluster"},
+		{"shorter", keep, replace("2h", "30m"), policies.FlipDenied,
+			"over the policy's maximum of 30m"},
+		{"longer", replace("2h", "30m"), keep, policies.FlipAllowed,
+			"over the policy's maximum of 30m"},
+		{"another namespace", keep, replace("allowedNamespaces: [payments]",
+			"allowedNamespaces: [payments, x]"), "", ""},
+		{"another role", keep, replace("ClusterRole, name: logs}", "ClusterRole, name: shell}"),
+			policies.FlipChanged, ""},
+		{"not for alice", keep, subjects("{kind: User, name: eve}"), policies.FlipDenied,
+			"@alice may not ask"},
 		{"for a team", keep, team, policies.FlipUnknown, "whether @alice is in acme/squad-a"},
 		{"for the same team", team, team, "", "whether @alice is in acme/squad-a"},
-		{"for another team", team, subjects("{kind: Group, name: acme/squad-z}"), policies.FlipUnknown, "whether @alice is in acme/squad-z"},
-		{"no longer for a team", team, subjects("{kind: User, name: eve}"), policies.FlipDenied, "@alice may not ask"},
-		{"another approver", keep, replace(group, "{kind: User, name: dave}"), policies.FlipDenied, "needs 1 of @dave, and @bob approved"},
-		{"two approvers", keep, replace("count: 1", "count: 2"), policies.FlipDenied, "needs 2 of @bob, @carol, and @bob approved"},
-		{"a team approves", keep, replace(group, "{kind: Group, name: acme/squad-b}"), policies.FlipUnknown, "whether at least 1 of @bob is in acme/squad-b"},
-		{"two of a team approve", keep, replace(group+"], count: 1", "{kind: Group, name: acme/squad-b}], count: 2"), policies.FlipDenied, "needs 2 of @acme/squad-b"},
-		{"another policy name", keep, replace("name: logs}\nspec", "name: other}\nspec"), policies.FlipDenied, "metadata.name"},
+		{"for another team", team, subjects("{kind: Group, name: acme/squad-z}"),
+			policies.FlipUnknown, "whether @alice is in acme/squad-z"},
+		{"no longer for a team", team, subjects("{kind: User, name: eve}"), policies.FlipDenied,
+			"@alice may not ask"},
+		{"another approver", keep, replace(group, "{kind: User, name: dave}"), policies.FlipDenied,
+			"needs 1 of @dave, and @bob approved"},
+		{"two approvers", keep, replace("count: 1", "count: 2"), policies.FlipDenied,
+			"needs 2 of @bob, @carol, and @bob approved"},
+		{"a team approves", keep, replace(group, "{kind: Group, name: acme/squad-b}"),
+			policies.FlipUnknown, "whether at least 1 of @bob is in acme/squad-b"},
+		{"two of a team approve", keep, replace(group+"], count: 1", "{kind: Group, name: "+
+			"acme/squad-b}], count: 2"), policies.FlipDenied, "needs 2 of @acme/squad-b"},
+		{"another policy name", keep, replace("name: logs}\nspec", "name: other}\nspec"),
+			policies.FlipDenied, "metadata.name"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			policy := peers("logs", group)
-			past := policies.Past{Path: "requests/prod-eu/logs/20261122-alice-inc-1.yaml", Approvers: []string{"bob"},
-				Spec: requests.RequestSpec{Cluster: "prod-eu", Policy: "logs", Requester: "alice", Duration: requests.Duration(time.Hour), Reason: "checkout is slow"}}
-			got := policies.Replay(replayTree(t, test.before(policy)), replayTree(t, test.after(policy)), []policies.Past{past})
+			past := policies.Past{Path: "requests/prod-eu/logs/20261122-alice-inc-1.yaml",
+				Approvers: []string{"bob"},
+				Spec: requests.RequestSpec{Cluster: "prod-eu", Policy: "logs", Requester: "alice",
+					Duration: requests.Duration(time.Hour), Reason: "checkout is slow"}}
+			got := policies.Replay(replayTree(t, test.before(policy)), replayTree(t,
+				test.after(policy)), []policies.Past{past})
 			if len(got) != 1 || got[0].Flip != test.flip {
 				t.Fatalf("%+v, want %q", got, test.flip)
 			}
@@ -66,24 +86,34 @@ func TestReplay(t *testing.T) {
 				t.Errorf("because %q, want %q", why, test.why)
 			}
 			past.Approvers = nil // not known, so nothing is said of them
-			got = policies.Replay(replayTree(t, test.before(policy)), replayTree(t, test.after(policy)), []policies.Past{past})
-			if approval := strings.Contains(test.why, "needs") || strings.Contains(test.why, "bob"); approval && got[0].Flip != "" {
+			got = policies.Replay(replayTree(t, test.before(policy)), replayTree(t,
+				test.after(policy)), []policies.Past{past})
+			if approval := strings.Contains(test.why, "needs") || strings.Contains(test.why,
+				"bob"); approval && got[0].Flip != "" {
 				t.Errorf("without approvers: %+v", got[0])
 			}
 		})
 	}
 }
 
-// TestReplayWithTeams: what GitHub said of teams when a request was judged is known; only what nobody asked is open.
+// TestReplayWithTeams: what GitHub said of teams when a request was judged is known; only what
+// nobody asked is open.
 func TestReplayWithTeams(t *testing.T) {
 	teams := func(subject, reviewers string) policies.Tree {
-		policy := strings.Replace(peers("logs", "{kind: Group, name: "+reviewers+"}"), "{kind: User, name: alice}", "{kind: Group, name: "+subject+"}", 1)
+		policy := strings.Replace(peers("logs", "{kind: Group, name: "+reviewers+"}"),
+			"{kind: User, name: alice}", "{kind: Group, name: "+subject+"}", 1)
 		return replayTree(t, policy)
 	}
 	before := teams("acme/squad-a", "acme/squad-b")
-	past := policies.Past{Path: "requests/prod-eu/logs/20261122-alice-inc-1.yaml", Approvers: []string{"bob"},
-		Spec:  requests.RequestSpec{Cluster: "prod-eu", Policy: "logs", Requester: "alice", Duration: requests.Duration(time.Hour), Reason: "checkout is slow"},
-		Teams: map[string]map[string]bool{"acme/squad-a": {"alice": true}, "acme/squad-b": {"bob": true}, "acme/squad-c": {"alice": false, "bob": false}}}
+	past := policies.Past{Path: "requests/prod-eu/logs/20261122-alice-inc-1.yaml",
+		Approvers: []string{"bob"},
+		Spec: requests.RequestSpec{Cluster: "prod-eu", Policy: "logs", Requester: "alice",
+			Duration: requests.Duration(time.Hour), Reason: "checkout is slow"},
+		Answers: policies.Answers{{Team: "acme/squad-a", User: "alice"}: true,
+			{Team: "acme/squad-b",
+				User: "bob"}: true,
+			{Team: "acme/squad-c", User: "alice"}: false, {Team: "acme/squad-c",
+				User: "bob"}: false}}
 	for _, test := range []struct {
 		subject, reviewers string
 		decision           string
@@ -92,13 +122,19 @@ func TestReplayWithTeams(t *testing.T) {
 		why                string
 	}{
 		{"acme/squad-a", "acme/squad-b", "allowed", "", "", ""},
-		{"acme/squad-c", "acme/squad-b", "denied", policies.RequesterNotAllowed, policies.FlipDenied, "@alice may not ask"},
-		{"acme/squad-a", "acme/squad-c", "denied", policies.InsufficientApprovals, policies.FlipDenied, "needs 1 of @acme/squad-c, and @bob approved"},
-		{"acme/squad-d", "acme/squad-b", "unknown", "", policies.FlipUnknown, "whether @alice is in acme/squad-d"},
-		{"acme/squad-a", "acme/squad-d", "unknown", "", policies.FlipUnknown, "whether at least 1 of @bob is in acme/squad-d"},
+		{"acme/squad-c", "acme/squad-b", "denied", policies.RequesterNotAllowed,
+			policies.FlipDenied,
+			"@alice may not ask"},
+		{"acme/squad-a", "acme/squad-c", "denied", policies.InsufficientApprovals,
+			policies.FlipDenied, "needs 1 of @acme/squad-c, and @bob approved"},
+		{"acme/squad-d", "acme/squad-b", "unknown", "", policies.FlipUnknown,
+			"whether @alice is in acme/squad-d"},
+		{"acme/squad-a", "acme/squad-d", "unknown", "", policies.FlipUnknown, "whether at least " +
+			"1 of @bob is in acme/squad-d"},
 	} {
 		r := policies.Replay(before, teams(test.subject, test.reviewers), []policies.Past{past})[0]
-		if r.Before.Decision != "allowed" || r.After.Decision != test.decision || r.After.Code != test.code || r.Flip != test.flip ||
+		if r.Before.Decision != "allowed" || r.After.Decision != test.decision ||
+			r.After.Code != test.code || r.Flip != test.flip ||
 			!strings.Contains(r.After.Message, test.why) {
 			t.Errorf("%s, %s: %+v", test.subject, test.reviewers, r)
 		}
@@ -109,9 +145,12 @@ func replayTree(t *testing.T, policy string) policies.Tree {
 	t.Helper()
 	tree, err := policies.ReadTree(fstest.MapFS{
 		"CODEOWNERS": {Data: []byte("* @dave\n")},
-		policies.IdentitiesPath: {Data: []byte("apiVersion: pullgrant.dev/v1alpha1\nkind: IdentityMap\nmetadata: {name: identities}\n" +
-			"spec: {users: [{github: alice, githubID: 101, kubernetes: {username: alice@example.com}}]}\n")},
-		policies.GroupsPath: {Data: []byte("apiVersion: pullgrant.dev/v1alpha1\nkind: GroupMap\nmetadata: {name: groups}\n" +
+		policies.IdentitiesPath: {Data: []byte("apiVersion: pullgrant.dev/v1alpha1\nkind: " +
+			"IdentityMap\nmetadata: {name: identities}\n" +
+			"spec: {users: [{github: alice, githubID: 101, kubernetes: {username: " +
+			"alice@example.com}}]}\n")},
+		policies.GroupsPath: {Data: []byte("apiVersion: pullgrant.dev/v1alpha1\nkind: " +
+			"GroupMap\nmetadata: {name: groups}\n" +
 			"spec: {groups: [{name: platform, members: [carol, bob]}]}\n")},
 		policies.Path("logs"): {Data: []byte(policy)},
 	}, "")

@@ -13,8 +13,10 @@ import (
 // policySteps check what is asked for against the policy, and fill in the grant on the way.
 func (j *judge) policySteps() []step {
 	return []step{
-		{PolicyInvalid, j.policyValid}, {CodeownersInvalid, j.codeowners}, {NoPolicy, j.policyApplies},
-		{RoleNotAllowed, j.roles}, {NamespaceNotAllowed, j.namespaces}, {SubjectNotAllowed, j.subjectOf},
+		{PolicyInvalid, j.policyValid}, {CodeownersInvalid, j.codeowners}, {NoPolicy,
+			j.policyApplies},
+		{RoleNotAllowed, j.refusedFor(RoleNotAllowed)},
+		{NamespaceNotAllowed, j.refusedFor(NamespaceNotAllowed)}, {SubjectNotAllowed, j.subjectOf},
 		{DurationOutOfRange, j.duration},
 	}
 }
@@ -23,153 +25,115 @@ func (j *judge) policyValid() string {
 	if len(j.policyFindings) == 0 {
 		return ""
 	}
-	j.Findings = append(j.Findings, j.policyFindings...)
+	j.decision.Findings = append(j.decision.Findings, j.policyFindings...)
 	return "fix it on the default branch first: " + j.policyFindings[0].String()
 }
 
 func (j *judge) policyApplies() string {
 	spec := j.request.Spec
 	if !j.policyExists {
-		return j.field("spec.policy", NoPolicy, fmt.Sprintf("there is no policy %s; it would be %s", requests.Quote(spec.Policy), Path(spec.Policy)))
+		return j.field("spec.policy", NoPolicy, fmt.Sprintf("there is no policy %s; it would be %s",
+			requests.Quote(spec.Policy), Path(spec.Policy)))
 	}
-	if !slices.Contains(j.policy.Spec.Clusters, spec.Cluster) {
-		return j.field("spec.cluster", NoPolicy, fmt.Sprintf("the policy %s is not for the cluster %s; it is for %s",
-			spec.Policy, requests.Quote(spec.Cluster), strings.Join(j.policy.Spec.Clusters, ", ")))
+	if !slices.Contains(j.world.policy.Spec.Clusters, spec.Cluster) {
+		return j.field("spec.cluster", NoPolicy, fmt.Sprintf("the policy %s is not for the "+
+			"cluster %s; it is for %s",
+			spec.Policy, requests.Quote(spec.Cluster), strings.Join(j.world.policy.Spec.Clusters,
+				", ")))
 	}
-	j.Grant = &requests.Grant{Name: j.request.Metadata.Name, Path: j.Path, Cluster: spec.Cluster, Policy: spec.Policy, Requester: spec.Requester,
-		BackstopOptional: j.policy.Spec.Target.Backstop == BackstopOptional}
-	return ""
-}
-
-func (j *judge) roles() string {
-	for _, g := range j.policy.Spec.Target.Grants {
-		if problem := protectedRole(g.RoleRef.Name); problem != "" {
-			return j.field("spec.policy", RoleNotAllowed, problem)
-		}
-	}
-	return ""
-}
-
-func (j *judge) namespaces() string {
-	for i, g := range j.policy.Spec.Target.Grants {
-		namespace, problem := j.request.Spec.Namespace, ""
-		if namespace == "" {
-			namespace = g.DefaultNamespace
-		}
-		switch {
-		case namespace == "":
-			problem = "the policy has no default namespace; name one of " + strings.Join(g.AllowedNamespaces, ", ")
-		case protectedNamespace(namespace) != "":
-			problem = protectedNamespace(namespace)
-		case !slices.Contains(g.AllowedNamespaces, namespace):
-			problem = fmt.Sprintf("the namespace %s is not in the policy; allowed: %s", requests.Quote(namespace), strings.Join(g.AllowedNamespaces, ", "))
-		}
-		if problem != "" {
-			return j.field("spec.namespace", NamespaceNotAllowed, problem)
-		}
-		j.Grant.Bindings = append(j.Grant.Bindings, requests.Binding{Name: requests.ObjectName(j.Grant.Name, i), Namespace: namespace, Role: g.RoleRef})
-	}
+	j.decision.Grant = &requests.Grant{Name: j.request.Metadata.Name, Path: j.decision.Path,
+		Cluster: spec.Cluster, Policy: spec.Policy, Requester: spec.Requester,
+		BackstopOptional: j.world.policy.Spec.Target.Backstop == BackstopOptional}
 	return ""
 }
 
 func (j *judge) subjectOf() string {
 	login := j.request.Spec.Requester
-	identity, ok := j.identities.find(login)
+	identity, ok := j.world.identities.find(login)
 	if !ok {
-		return j.field("spec.requester", SubjectNotAllowed, fmt.Sprintf("@%s is not in %s, so no Kubernetes user is known for them", login, IdentitiesPath))
+		return j.field("spec.requester", SubjectNotAllowed, fmt.Sprintf("@%s is not in %s, so "+
+			"no Kubernetes user is known for them", login, IdentitiesPath))
 	}
 	j.subject = requests.Subject{Kind: requests.KindUser, Name: identity.Kubernetes.Username}
 	if asked := j.request.Spec.Subject; asked != nil && *asked != j.subject {
-		return j.field("spec.subject", SubjectNotAllowed, fmt.Sprintf("the subject %s is not the requester's own, %s", requests.Quote(asked.Name), j.subject.Name))
+		return j.field("spec.subject", SubjectNotAllowed, fmt.Sprintf("the subject %s is not "+
+			"the requester's own, %s", requests.Quote(asked.Name), j.subject.Name))
 	}
-	j.Grant.Subject = j.subject
+	j.decision.Grant.Subject = j.subject
 	return ""
 }
 
 func (j *judge) duration() string {
-	target, asked := j.policy.Spec.Target, j.request.Spec.Duration
+	target, asked := j.world.policy.Spec.Target, j.request.Spec.Duration
 	if asked == 0 {
 		asked = target.DefaultDuration
 	}
 	if asked == 0 {
-		return j.field("spec.duration", DurationOutOfRange, "the policy has no default duration; ask for one up to "+target.MaxDuration.String())
+		return j.field("spec.duration", DurationOutOfRange, "the policy has no default "+
+			"duration; ask for one up to "+target.MaxDuration.String())
 	}
 	if asked > target.MaxDuration {
-		return j.field("spec.duration", DurationOutOfRange, fmt.Sprintf("the duration %s is over the policy's maximum of %s", asked, target.MaxDuration))
+		return j.field("spec.duration", DurationOutOfRange, fmt.Sprintf("the duration %s is "+
+			"over the policy's maximum of %s", asked, target.MaxDuration))
 	}
-	j.Grant.Duration = asked
+	j.decision.Grant.Duration = asked
 	return ""
 }
 
-// author checks that the pull request's author is the requester, a person, and one of those who may ask (R13, R14, R17).
+// author checks that the pull request's author is the requester, a person, and one of those who may
+// ask (R13, R14, R17).
 func (j *judge) author() string {
 	author, spec := j.facts.PullRequest.Author, j.request.Spec
-	identity, _ := j.identities.find(spec.Requester)
+	identity, _ := j.world.identities.find(spec.Requester)
 	problem := j.person()
 	switch {
 	case problem != "":
 	case !strings.EqualFold(author.Login, spec.Requester):
-		problem = fmt.Sprintf("the requester is @%s but the pull request is by @%s", spec.Requester, author.Login)
+		problem = fmt.Sprintf("the requester is @%s but the pull request is by @%s", spec.Requester,
+			author.Login)
 	case identity.GitHubID != author.ID:
-		problem = fmt.Sprintf("the account number of @%s is %d but %s has %d", author.Login, author.ID, IdentitiesPath, identity.GitHubID)
+		problem = fmt.Sprintf("the account number of @%s is %d but %s has %d", author.Login,
+			author.ID, IdentitiesPath, identity.GitHubID)
 	case !j.canWrite(author):
-		problem = fmt.Sprintf("@%s has no write permission in the access repository any more", author.Login)
-	case !j.isParty(j.policy.Spec.Subjects, author.Login):
-		problem = fmt.Sprintf("@%s may not ask under the policy %s; it is for %s", author.Login, spec.Policy, names(j.policy.Spec.Subjects))
+		problem = fmt.Sprintf("@%s has no write permission in the access repository any more",
+			author.Login)
+	case !j.world.isParty(j.facts, j.world.policy.Spec.Subjects, author.Login):
+		problem = fmt.Sprintf("@%s may not ask under the policy %s; it is for %s", author.Login,
+			spec.Policy, names(j.world.policy.Spec.Subjects))
 	}
 	return j.field("spec.requester", RequesterNotAllowed, problem)
 }
 
-// dependabot is GitHub's own. It may propose changes, never requests: unlike github-actions[bot] and other Apps, nobody in
-// the repository can make it push what they like and then approve that (R17).
+// dependabot is GitHub's own. It may propose changes, never requests: unlike github-actions[bot]
+// and other Apps, nobody in the repository can make it push what they like and then approve that
+// (R17).
 var dependabot = User{Login: "dependabot[bot]", ID: 49699333, Type: "Bot"}
 
-// person refuses a pull request without a person behind it: whoever made the bot open it could approve it (R17).
+// person refuses a pull request without a person behind it: whoever made the bot open it could
+// approve it (R17).
 func (j *judge) person() string {
 	switch author := j.facts.PullRequest.Author; {
 	case author.ID == 0:
 		return "the pull request's author has no account any more"
-	case author.IsBot() && (j.Kind != KindChange || author != dependabot):
+	case author.IsBot() && (j.decision.Kind != KindChange || author != dependabot):
 		return "the pull request was opened by the bot @" + author.Login + "; a person must ask"
 	}
 	return ""
 }
 
-// isParty tells whether a login is one of parties, or a member of one.
-func (j *judge) isParty(parties []Party, login string) bool {
-	return slices.ContainsFunc(parties, func(p Party) bool {
-		switch {
-		case p.Kind == PartyUser:
-			return strings.EqualFold(p.Name, login)
-		case strings.Contains(p.Name, "/"):
-			member, _ := j.facts.isMember(p.Name, login)
-			return member
-		}
-		members, _ := j.groups.members(p.Name)
-		return slices.ContainsFunc(members, func(m string) bool { return strings.EqualFold(m, login) })
-	})
-}
-
-func names(parties []Party) string {
-	var all []string
-	for _, p := range parties {
-		all = append(all, p.Name)
-	}
-	return strings.Join(all, ", ")
-}
-
 // reused refuses a name that was used before, also by a request that has ended (R48, G4).
 func (j *judge) reused() string {
 	for _, path := range j.facts.UsedNames {
-		if !j.facts.PullRequest.Merged || path != j.Path {
-			return j.field("metadata.name", RequestIDReused, fmt.Sprintf("the name is taken by %s; choose another", requests.Quote(path)))
+		if !j.facts.PullRequest.Merged || path != j.decision.Path {
+			return j.field("metadata.name", RequestIDReused, fmt.Sprintf("the name is taken by "+
+				"%s; choose another", requests.Quote(path)))
 		}
 	}
 	return ""
 }
 
-// waitedTooLong refuses a request that lay open so long that nobody may mean it any more (R52). The first push of the
-// head commit counts: what was pushed later is another request.
+// waitedTooLong refuses a request that lay open so long that nobody may mean it any more (R52). The
+// first push of the head commit counts: what was pushed later is another request.
 func (j *judge) waitedTooLong() string {
 	first := j.facts.judgedAt(j.now)
 	for _, p := range j.facts.pushes() {
@@ -177,15 +141,18 @@ func (j *judge) waitedTooLong() string {
 			first = p.Time.Time
 		}
 	}
-	if most := j.policy.Spec.limits().MaxPending; j.facts.judgedAt(j.now).Sub(first) > time.Duration(most) {
-		return fmt.Sprintf("the request has waited since %s, longer than %s; ask again", requests.At(first), most)
+	waited := j.facts.judgedAt(j.now).Sub(first)
+	if most := j.world.policy.Spec.limits().MaxPending; waited > time.Duration(most) {
+		return fmt.Sprintf("the request has waited since %s, longer than %s; ask again",
+			requests.At(first), most)
 	}
 	return ""
 }
 
 // pullRequestSteps check the pull request itself.
 func (j *judge) pullRequestSteps() []step {
-	return []step{{DraftPullRequest, j.draft}, {WrongBase, j.base}, {UnattributableCommit, j.attributable}}
+	return []step{{DraftPullRequest, j.draft}, {WrongBase, j.base}, {UnattributableCommit,
+		j.attributable}}
 }
 
 // draft refuses a draft, whatever its reviews say (R38).
@@ -201,22 +168,26 @@ func (j *judge) base() string {
 	pr, repository := j.facts.PullRequest, j.facts.Repository
 	switch {
 	case pr.BaseRepoID != repository.ID || pr.BaseRef != repository.DefaultBranch:
-		return fmt.Sprintf("the pull request goes to %s; only the default branch, %s, counts", requests.Quote(pr.BaseRef), repository.DefaultBranch)
+		return fmt.Sprintf("the pull request goes to %s; only the default branch, %s, counts",
+			requests.Quote(pr.BaseRef), repository.DefaultBranch)
 	case pr.HeadRepoID != repository.ID:
 		return "the pull request comes from a fork; push its branch to the access repository"
 	}
 	return ""
 }
 
-// attributable refuses commits and pushes that cannot be tied to a person: whoever made them could approve them (R15).
+// attributable refuses commits and pushes that cannot be tied to a person: whoever made them could
+// approve them (R15).
 func (j *judge) attributable() string {
 	for _, c := range j.facts.Commits {
 		if c.Author.ID == 0 || c.Committer.ID == 0 {
-			return fmt.Sprintf("commit %s has an author or committer without a GitHub account; set your commit e-mail to one GitHub knows", short(c.SHA))
+			return fmt.Sprintf("commit %s has an author or committer without a GitHub account; "+
+				"set your commit e-mail to one GitHub knows", short(c.SHA))
 		}
 		for _, address := range c.CoAuthors {
 			if _, ok := accountOf(address); !ok {
-				return fmt.Sprintf("commit %s names the co-author %s, whom no GitHub account can be tied to; use their noreply address",
+				return fmt.Sprintf("commit %s names the co-author %s, whom no GitHub account "+
+					"can be tied to; use their noreply address",
 					short(c.SHA), requests.Quote(address))
 			}
 		}
@@ -224,7 +195,8 @@ func (j *judge) attributable() string {
 	for _, p := range j.facts.pushes() {
 		own := j.facts.PullRequest.Author == dependabot && p.Actor == dependabot
 		if p.Actor.ID == 0 || p.Actor.IsBot() && !own {
-			return fmt.Sprintf("commit %s was pushed by @%s, which is no person's account; push it as yourself", short(p.After),
+			return fmt.Sprintf("commit %s was pushed by @%s, which is no person's account; push "+
+				"it as yourself", short(p.After),
 				cmp.Or(p.Actor.Login, "ghost"))
 		}
 	}

@@ -1,13 +1,12 @@
 package policies
 
 import (
-	"slices"
-
+	"github.com/pullgrant/pullgrant/policies/rbac"
 	"github.com/pullgrant/pullgrant/requests"
 )
 
-// Live is another request of the same requester that stands on the default branch, with its policy: what they have, or
-// are about to have, already.
+// Live is another request of the same requester that stands on the default branch, with its policy:
+// what they have, or are about to have, already.
 type Live struct {
 	Path   string   `json:"path"`
 	File   TreeFile `json:"file"`
@@ -16,46 +15,47 @@ type Live struct {
 
 // RoleView is a role of a request as its approvers must see it.
 type RoleView struct {
-	Role       string `json:"role"`
-	Namespace  string `json:"namespace"`
-	Catalogued bool   `json:"catalogued"` // its rules are known
-	// Permissions is what the role allows; Beyond is the part that the requester's live grants in the namespace do not
-	// give already, and Holds says that there are any.
-	Permissions []Permission `json:"permissions,omitempty"`
-	Beyond      []Permission `json:"beyond,omitempty"`
-	Holds       bool         `json:"holds,omitempty"`
-	Risks       []Risk       `json:"risks,omitempty"`
+	Item       requests.Item `json:"-"`
+	Role       string        `json:"role"`
+	Namespace  string        `json:"namespace"`
+	Catalogued bool          `json:"catalogued"` // its rules are known
+	// Permissions is what the role allows; Beyond is the part that the requester's live grants in
+	// the namespace do not give already, and Holds says that there are any.
+	Permissions []rbac.Permission `json:"permissions,omitempty"`
+	Beyond      []rbac.Permission `json:"beyond,omitempty"`
+	Holds       bool              `json:"holds,omitempty"`
+	Risks       []rbac.Risk       `json:"risks,omitempty"`
 }
 
-// views describes every role of the grant, as far as the catalogue knows it.
+// views describes what each item of the grant allows, as far as the catalogue knows it.
 func (j *judge) views() []RoleView {
-	if j.Grant == nil {
+	g := j.decision.Grant
+	if g == nil {
 		return nil
 	}
 	var all []RoleView
-	for _, b := range j.Grant.Bindings {
-		v := RoleView{Role: b.Role.Name, Namespace: b.Namespace, Risks: j.tree.RoleRisks(j.Grant.Cluster, b.Role.Name)}
-		if rules, ok := j.rules(b.Role.Name); ok {
-			held := j.held(b.Namespace)
-			v.Catalogued, v.Permissions, v.Beyond, v.Holds = true, Permissions(rules), Beyond(rules, held), len(held) > 0
+	for _, item := range g.Items {
+		v := RoleView{Item: item, Role: item.Role.Name, Namespace: item.Namespace,
+			Risks: j.tree.RoleRisks(g.Cluster, item.Role.Name)}
+		if rules, ok := grantKindOf(item.Kind).gives(j.tree, g.Cluster, item); ok {
+			held := j.held(item.Namespace)
+			v.Catalogued, v.Permissions, v.Beyond = true, rbac.Permissions(rules),
+				rbac.Beyond(rules, held)
+			v.Holds = len(held) > 0
 		}
 		all = append(all, v)
 	}
 	return all
 }
 
-func (j *judge) rules(role string) ([]RoleRule, bool) {
-	c, ok, findings := j.tree.Role(j.Grant.Cluster, role)
-	return c.Spec.Rules, ok && len(findings) == 0
-}
-
-// held are the rules that the requester's live requests give in a namespace. What cannot be read gives nothing here, so
-// that more is shown as new rather than less.
-func (j *judge) held(namespace string) []RoleRule {
-	var rules []RoleRule
+// held are the rules that the requester's live requests give in a namespace. What cannot be read
+// gives nothing here, so that more is shown as new rather than less.
+func (j *judge) held(namespace string) []rbac.RoleRule {
+	var rules []rbac.RoleRule
+	cluster := j.decision.Grant.Cluster
 	for _, l := range j.facts.Live {
 		place, ok := requests.SplitPath(l.Path)
-		if !ok || place.Cluster != j.Grant.Cluster || l.File.problem() != "" || l.Policy.problem() != "" {
+		if !ok || place.Cluster != cluster || l.File.problem() != "" || l.Policy.problem() != "" {
 			continue
 		}
 		request, findings := requests.ParseRequest(l.Path, []byte(l.File.Content))
@@ -64,12 +64,9 @@ func (j *judge) held(namespace string) []RoleRule {
 			continue
 		}
 		for _, g := range policy.Spec.Target.Grants {
-			where := request.Spec.Namespace
-			if where == "" {
-				where = g.DefaultNamespace
-			}
-			if where == namespace && slices.Contains(g.AllowedNamespaces, where) {
-				more, _ := j.rules(g.RoleRef.Name)
+			if item, refused := g.kind().resolve(request.Spec, g); refused.problem == "" &&
+				item.Namespace == namespace {
+				more, _ := g.kind().gives(j.tree, cluster, item)
 				rules = append(rules, more...)
 			}
 		}

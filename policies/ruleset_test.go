@@ -11,7 +11,8 @@ import (
 	"github.com/pullgrant/pullgrant/policies"
 )
 
-// TestWeaknesses reads each file's rules as GitHub lists them and compares what they lack with its last section.
+// TestWeaknesses reads each file's rules as GitHub lists them and compares what they lack with its
+// last section.
 func TestWeaknesses(t *testing.T) {
 	files, err := filepath.Glob("../testdata/ruleset/*.txtar")
 	if err != nil || len(files) < 10 {

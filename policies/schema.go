@@ -8,35 +8,35 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/pullgrant/pullgrant/policies/rbac"
 	"github.com/pullgrant/pullgrant/requests"
 )
 
-// KindRevocation names the schema of a ledger entry, a request with a status. The file itself says AccessRequest.
+// KindRevocation names the schema of a ledger entry, a request with a status. The file itself says
+// AccessRequest.
 const KindRevocation = "Revocation"
 
 // Kinds lists the kinds of file that have a JSON Schema.
-var Kinds = []string{requests.KindAccessRequest, KindAccessPolicy, KindIdentityMap, KindGroupMap, KindRoleCatalog, KindPolicyTest, KindRevocation}
+var Kinds = []string{requests.KindAccessRequest, KindAccessPolicy, KindIdentityMap, KindGroupMap,
+	rbac.KindRoleCatalog, KindPolicyTest, KindRevocation}
 
-// SchemaAddress is where the schema of a kind is published: its $id, and what the yaml-language-server comment at the
-// top of a file names.
-func SchemaAddress(kind string) string {
-	return "https://raw.githubusercontent.com/pullgrant/pullgrant/main/policies/schemas/" + strings.ToLower(kind) + ".json"
-}
-
-// Schema is the JSON Schema (draft 7, which editors know best) of one of Kinds, compared without regard to case. It is
-// made from the Go types that the loader fills, with the patterns and bounds that the loader checks. It knows less than
-// the loader, which also compares fields and files with each other. The same kind always gives the same bytes.
+// Schema is the JSON Schema (draft 7, which editors know best) of one of Kinds, compared without
+// regard to case. It is made from the Go types that the loader fills, with the patterns and bounds
+// that the loader checks. It knows less than the loader, which also compares fields and files with
+// each other. The same kind always gives the same bytes.
 func Schema(kind string) ([]byte, error) {
 	i := slices.IndexFunc(Kinds, func(k string) bool { return strings.EqualFold(k, kind) })
 	if i < 0 {
-		return nil, fmt.Errorf("no schema for kind %s; kinds: %s", requests.Quote(kind), strings.Join(Kinds, ", "))
+		return nil, fmt.Errorf("no schema for kind %s; kinds: %s", requests.Quote(kind),
+			strings.Join(Kinds, ", "))
 	}
-	root := schemaRoots[Kinds[i]]
-	s := structSchema(root.format, root.name)
-	s.Schema, s.ID, s.Title = "http://json-schema.org/draft-07/schema#", SchemaAddress(Kinds[i]), Kinds[i]
-	s.Description = root.about
+	root := formats[Kinds[i]]
+	s := structSchema(root.file, root.format)
+	s.Schema, s.ID, s.Title = "http://json-schema.org/draft-07/schema#",
+		requests.SchemaAddress(Kinds[i]), Kinds[i]
+	s.Description = root.format.About
 	s.Properties["apiVersion"].Const = requests.APIVersion
-	s.Properties["kind"].Const = root.kind
+	s.Properties["kind"].Const = root.format.Kind
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)
 	encoder.SetEscapeHTML(false)
@@ -79,21 +79,36 @@ type schema struct {
 	Else  *schema   `json:"else,omitempty"`
 }
 
-// structSchema is the schema of a struct with yaml tags; name is the rule of metadata.name. A field may be left out
-// exactly when its tag says omitempty.
-func structSchema(t reflect.Type, name fieldRule) *schema {
-	s := &schema{Type: "object", AdditionalProperties: new(bool), Properties: map[string]*schema{}, AllOf: schemaConditions[t.Name()]}
+// formats are the formats by kind, each with the Go type that the loader fills.
+var formats = map[string]struct {
+	file   reflect.Type
+	format requests.Format
+}{
+	requests.KindAccessRequest: {reflect.TypeFor[requests.AccessRequest](), requests.RequestFormat},
+	KindAccessPolicy:           {reflect.TypeFor[AccessPolicy](), PolicyFormat},
+	KindIdentityMap:            {reflect.TypeFor[IdentityMap](), IdentityFormat},
+	KindGroupMap:               {reflect.TypeFor[GroupMap](), GroupFormat},
+	rbac.KindRoleCatalog:       {reflect.TypeFor[rbac.RoleCatalog](), rbac.CatalogFormat},
+	KindPolicyTest:             {reflect.TypeFor[PolicyTest](), TestFormat},
+	KindRevocation:             {reflect.TypeFor[requests.Revocation](), requests.RevocationFormat},
+}
+
+// structSchema is the schema of a struct with yaml tags. A field may be left out exactly when its
+// tag says omitempty.
+func structSchema(t reflect.Type, f requests.Format) *schema {
+	s := &schema{Type: "object", AdditionalProperties: new(bool), Properties: map[string]*schema{},
+		AllOf: conditions(t.Name())}
 	for i := range t.NumField() {
 		tag, options, _ := strings.Cut(t.Field(i).Tag.Get("yaml"), ",")
-		rule, ok := fieldRules[t.Name()+"."+tag]
+		rule, ok := f.Fields[t.Name()+"."+tag]
 		if t == reflect.TypeFor[requests.Metadata]() {
-			rule, ok = name, true
+			rule, ok = f.Name, true
 		}
 		if !ok {
-			panic("policies: fieldRules has nothing about " + t.Name() + "." + tag)
+			panic("policies: no format says anything about " + t.Name() + "." + tag)
 		}
-		field := typeSchema(t.Field(i).Type, rule, name)
-		field.Description = rule.about
+		field := typeSchema(t.Field(i).Type, rule, f)
+		field.Description = rule.About
 		s.Properties[tag] = field
 		if options != "omitempty" {
 			s.Required = append(s.Required, tag)
@@ -102,8 +117,8 @@ func structSchema(t reflect.Type, name fieldRule) *schema {
 	return s
 }
 
-// typeSchema is the schema of a value of type t under a rule.
-func typeSchema(t reflect.Type, rule, name fieldRule) *schema {
+// typeSchema is the schema of a value of type t under what its format says of the field.
+func typeSchema(t reflect.Type, rule requests.Field, f requests.Format) *schema {
 	switch {
 	case t == reflect.TypeFor[requests.Duration]():
 		return &schema{Type: "string", Pattern: requests.DurationPattern}
@@ -112,23 +127,65 @@ func typeSchema(t reflect.Type, rule, name fieldRule) *schema {
 	}
 	switch t.Kind() {
 	case reflect.Pointer:
-		return typeSchema(t.Elem(), rule, name)
+		return typeSchema(t.Elem(), rule, f)
 	case reflect.Struct:
-		return structSchema(t, name)
+		return structSchema(t, f)
 	case reflect.Slice:
 		of := rule
-		of.min, of.max = 0, 0
-		return &schema{Type: "array", Items: typeSchema(t.Elem(), of, name), MinItems: rule.min, UniqueItems: rule.unique}
+		of.Min, of.Max = 0, 0
+		return &schema{Type: "array", Items: typeSchema(t.Elem(), of, f), MinItems: rule.Min,
+			UniqueItems: rule.Unique}
 	case reflect.Bool:
 		return &schema{Type: "boolean"}
 	case reflect.Int, reflect.Int64:
-		return &schema{Type: "integer", Minimum: rule.min, Maximum: rule.max}
+		return &schema{Type: "integer", Minimum: rule.Min, Maximum: rule.Max}
 	case reflect.String:
-		s := &schema{Type: "string", Enum: rule.enum, Pattern: rule.pattern, MinLength: rule.min, MaxLength: rule.max}
-		if rule.not != "" {
-			s.Not = &schema{Pattern: rule.not}
+		form := rule.Form
+		s := &schema{Type: "string", Enum: form.Enum, Pattern: form.Pattern, MinLength: form.Min,
+			MaxLength: form.Max}
+		if form.Not != "" {
+			s.Not = &schema{Pattern: form.Not}
 		}
 		return s
 	}
 	panic("policies: a format has a field of unsupported type " + t.String())
+}
+
+// conditions are the rules between fields of one type, which the loader has in code, by Go type.
+func conditions(typeName string) []*schema {
+	switch typeName {
+	case "Party":
+		return []*schema{
+			when(PartyUser, &schema{Properties: map[string]*schema{"name": {Pattern: requests.LoginPattern}}}),
+			when(PartyGroup, &schema{Properties: map[string]*schema{"name": {AnyOf: []*schema{
+				{Pattern: requests.NamePattern}, {Pattern: orgTeamPattern},
+			}}}}),
+		}
+	case "Wish":
+		return []*schema{{
+			If:   &schema{Properties: map[string]*schema{"decision": {Const: Allowed.String()}}},
+			Then: &schema{Not: &schema{Required: []string{"code"}}},
+			Else: &schema{Required: []string{"code"}},
+		}}
+	case "RoleRule":
+		return []*schema{
+			{If: &schema{Required: []string{"nonResourceURLs"}},
+				Then: &schema{Not: &schema{AnyOf: []*schema{
+					{Required: []string{"apiGroups"}}, {Required: []string{"resources"}},
+					{Required: []string{"resourceNames"}}}}}},
+			{If: &schema{Not: &schema{Required: []string{"nonResourceURLs"}}},
+				Then: &schema{Required: []string{"apiGroups", "resources"}}},
+		}
+	case "Challenge":
+		return []*schema{
+			when(PeerReview, &schema{Required: []string{"reviewers"}}),
+			when(CodeOwnerReview, &schema{Not: &schema{Required: []string{"reviewers"}}}),
+		}
+	}
+	return nil
+}
+
+func when(kind string, then *schema) *schema {
+	return &schema{If: &schema{Required: []string{"kind"}, Properties: map[string]*schema{
+		"kind": {Const: kind}}}, Then: then}
 }

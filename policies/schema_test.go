@@ -16,6 +16,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/policies/rbac"
 	"github.com/pullgrant/pullgrant/requests"
 )
 
@@ -34,7 +35,8 @@ func TestSchemasAreCurrent(t *testing.T) {
 			}
 		}
 		if got, err := os.ReadFile(file); err != nil || !bytes.Equal(got, want) {
-			t.Errorf("%s is not what the types say (%v); run go test ./policies -run Schemas -update", file, err)
+			t.Errorf("%s is not what the types say (%v); run go test ./policies -run Schemas -update",
+				file, err)
 		}
 	}
 	if files, err := os.ReadDir("schemas"); err != nil || len(files) != len(policies.Kinds) {
@@ -43,7 +45,8 @@ func TestSchemasAreCurrent(t *testing.T) {
 }
 
 func TestSchemaOfUnknownKind(t *testing.T) {
-	if _, err := policies.Schema("Secret"); err == nil || !strings.Contains(err.Error(), `"Secret"; kinds: AccessRequest, AccessPolicy`) {
+	if _, err := policies.Schema("Secret"); err == nil || !strings.Contains(err.Error(),
+		`"Secret"; kinds: AccessRequest, AccessPolicy`) {
 		t.Errorf("got %v", err)
 	}
 	lower, err := policies.Schema("accesspolicy")
@@ -63,10 +66,10 @@ func compile(t *testing.T, kind string) *jsonschema.Schema {
 		t.Fatal(err)
 	}
 	compiler := jsonschema.NewCompiler()
-	if err := compiler.AddResource(policies.SchemaAddress(kind), document); err != nil {
+	if err := compiler.AddResource(requests.SchemaAddress(kind), document); err != nil {
 		t.Fatal(err)
 	}
-	compiled, err := compiler.Compile(policies.SchemaAddress(kind))
+	compiled, err := compiler.Compile(requests.SchemaAddress(kind))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,24 +96,52 @@ func validate(t *testing.T, s *jsonschema.Schema, document []byte) error {
 
 // load is the loader of each kind, on a path that says nothing about the content.
 var load = map[string]func([]byte) []requests.Finding{
-	"AccessRequest": func(data []byte) []requests.Finding { _, f := requests.ParseRequest("x.yaml", data); return f },
-	"AccessPolicy":  func(data []byte) []requests.Finding { _, f := policies.ParsePolicy("x.yaml", data); return f },
-	"IdentityMap":   func(data []byte) []requests.Finding { _, f := policies.ParseIdentities("x.yaml", data); return f },
-	"GroupMap":      func(data []byte) []requests.Finding { _, f := policies.ParseGroups("x.yaml", data); return f },
-	"RoleCatalog":   func(data []byte) []requests.Finding { _, f := policies.ParseCatalog("x.yaml", data); return f },
-	"PolicyTest":    func(data []byte) []requests.Finding { _, f := policies.ParsePolicyTest("x.yaml", data); return f },
+	"AccessRequest": func(data []byte) []requests.Finding {
+		_, f := requests.ParseRequest("x.yaml",
+			data)
+		return f
+	},
+	"AccessPolicy": func(data []byte) []requests.Finding {
+		_, f := policies.ParsePolicy("x.yaml",
+			data)
+		return f
+	},
+	"IdentityMap": func(data []byte) []requests.Finding {
+		_, f := policies.ParseIdentities("x.yaml",
+			data)
+		return f
+	},
+	"GroupMap": func(data []byte) []requests.Finding {
+		_, f := policies.ParseGroups("x.yaml",
+			data)
+		return f
+	},
+	"RoleCatalog": func(data []byte) []requests.Finding {
+		_, f := rbac.ParseCatalog("x.yaml",
+			data)
+		return f
+	},
+	"PolicyTest": func(data []byte) []requests.Finding {
+		_, f := policies.ParsePolicyTest("x.yaml",
+			data)
+		return f
+	},
 }
 
 // complete sets every field of each kind.
 var complete = map[string]string{
-	"AccessRequest": `{apiVersion: pullgrant.dev/v1alpha1, kind: AccessRequest, metadata: {name: 20261122-alice-inc-123},
-		spec: {cluster: prod-eu, policy: payments-debug, requester: alice, subject: {kind: User, name: alice@example.com},
+	"AccessRequest": `{apiVersion: pullgrant.dev/v1alpha1, kind: AccessRequest,
+		metadata: {name: 20261122-alice-inc-123},
+		spec: {cluster: prod-eu, policy: payments-debug, requester: alice,
+		subject: {kind: User, name: alice@example.com},
 		namespace: payments, duration: 1h, reason: "INC-123, checkout is slow"}}`,
 	"AccessPolicy": `{apiVersion: pullgrant.dev/v1alpha1, kind: AccessPolicy, metadata: {name: payments-debug},
 		spec: {description: Debug the payments service, clusters: [prod-eu],
 		subjects: [{kind: Group, name: acme/squad-a}, {kind: Group, name: squad-b}, {kind: User, name: alice}],
-		challenges: [{kind: CodeOwnerReview, count: 1}, {kind: PeerReview, reviewers: [{kind: User, name: bob}], count: 2}],
-		target: {defaultDuration: 1h, maxDuration: 9999h, grants: [{kind: KubernetesRoleBinding, defaultNamespace: payments,
+		challenges: [{kind: CodeOwnerReview, count: 1}, 
+		{kind: PeerReview, reviewers: [{kind: User, name: bob}], count: 2}],
+		target: {defaultDuration: 1h, maxDuration: 9999h,
+		grants: [{kind: KubernetesRoleBinding, defaultNamespace: payments,
 		allowedNamespaces: [payments, billing], roleRef: {kind: ClusterRole, name: payments-debug}}]}}}`,
 	"IdentityMap": `{apiVersion: pullgrant.dev/v1alpha1, kind: IdentityMap, metadata: {name: identities},
 		spec: {users: [{github: alice, githubID: 101, kubernetes: {username: alice@example.com}},
@@ -119,58 +150,85 @@ var complete = map[string]string{
 		spec: {groups: [{name: squad-b, members: [bob, carol]}]}}`,
 	"RoleCatalog": `{apiVersion: pullgrant.dev/v1alpha1, kind: RoleCatalog, metadata: {name: "acme:debug"},
 		spec: {cluster: prod-eu, role: {kind: ClusterRole, name: "acme:debug"}, aggregated: true,
-		hash: "sha256:cd549c064704b1236b03f5c1008c41a68c3e50ab56fba89cd5dc63412387f9fa", rules: [{apiGroups: ["", apps], resources: [pods/log, "*/scale"], resourceNames: [api, "a:b"], verbs: [get, "*"]},
+		hash: "sha256:cd549c064704b1236b03f5c1008c41a68c3e50ab56fba89cd5dc63412387f9fa",
+		rules: [{apiGroups: ["", apps], resources: [pods/log, "*/scale"], resourceNames: [api, "a:b"],
+		verbs: [get, "*"]},
 		{nonResourceURLs: ["/healthz/*"], verbs: [get]}]}}`,
 	"PolicyTest": `{apiVersion: pullgrant.dev/v1alpha1, kind: PolicyTest, metadata: {name: payments-debug},
-		spec: {organization: acme, teams: [{name: acme/squad-b, members: [bob, carol]}], permissions: [{login: eve, permission: read}],
+		spec: {organization: acme, teams: [{name: acme/squad-b, members: [bob, carol]}],
+		permissions: [{login: eve, permission: read}],
 		cases: [{name: bob approves, request: {cluster: prod-eu, policy: payments-debug, requester: alice,
-		subject: {kind: User, name: alice@example.com}, namespace: payments, duration: 1h, reason: "INC-123, checkout is slow"},
-		author: alice, pullRequest: merged, approvals: [{by: bob, at: head, state: APPROVED}], want: {decision: denied, code: NoPolicy}}]}}`,
+		subject: {kind: User, name: alice@example.com}, namespace: payments, duration: 1h,
+		reason: "INC-123, checkout is slow"},
+		author: alice, pullRequest: merged, approvals: [{by: bob, at: head, state: APPROVED}],
+		want: {decision: denied, code: NoPolicy}}]}}`,
 }
 
-// beyondSchema are the loader's rules that compare fields with each other, so a schema cannot know them.
-var beyondSchema = []string{"request-name", "duplicate", "duration", "namespace", "role-name", "hash"}
+// beyondSchema are the loader's rules that compare fields with each other, so a schema cannot know
+// them.
+var beyondSchema = []string{"request-name", "duplicate", "duration", "namespace",
+	"role-name", "hash"}
 
-// Every field of every kind is replaced, removed and extended in turn. What the loader accepts the schema accepts, and
-// what the loader refuses the schema refuses, except by the rules beyond a schema.
+// agreement counts how often loader and schema said the same, and fails where they do not.
+type agreement struct {
+	kind              string
+	schema            *jsonschema.Schema
+	accepted, refused int
+}
+
+func (a *agreement) judge(t *testing.T, what string, document []byte) {
+	t.Helper()
+	findings, err := load[a.kind](document), validate(t, a.schema, document)
+	switch {
+	case len(findings) == 0 && err != nil:
+		t.Errorf("%s: the loader accepts what the schema refuses: %v", what, err)
+	case len(findings) == 0:
+		a.accepted++
+	case err != nil:
+		a.refused++
+	case slices.ContainsFunc(findings, func(f requests.Finding) bool {
+		return !slices.Contains(
+			beyondSchema, f.Rule)
+	}):
+		t.Errorf("%s: the schema accepts what the loader refuses: %v", what, findings)
+	}
+}
+
+// Every field of every kind is replaced, removed and extended in turn. What the loader accepts the
+// schema accepts, and what the loader refuses the schema refuses, except by the rules beyond a
+// schema.
 func TestSchemaAgreesWithLoader(t *testing.T) {
 	for kind, text := range complete {
 		t.Run(kind, func(t *testing.T) {
-			s, accepted, refused := compile(t, kind), 0, 0
-			judge := func(what string, document []byte) {
-				findings, err := load[kind](document), validate(t, s, document)
-				switch {
-				case len(findings) == 0 && err != nil:
-					t.Errorf("%s: the loader accepts what the schema refuses: %v", what, err)
-				case len(findings) == 0:
-					accepted++
-				case err != nil:
-					refused++
-				case slices.ContainsFunc(findings, func(f requests.Finding) bool { return !slices.Contains(beyondSchema, f.Rule) }):
-					t.Errorf("%s: the schema accepts what the loader refuses: %v", what, findings)
-				}
-			}
+			a := agreement{kind: kind, schema: compile(t, kind)}
 			text = strings.ReplaceAll(text, "\t", " ")
-			judge("unchanged", []byte(text))
-			if accepted != 1 {
+			a.judge(t, "unchanged", []byte(text))
+			if a.accepted != 1 {
 				t.Fatalf("the complete example is refused: %v", load[kind]([]byte(text)))
 			}
-			mutate(t, text, judge)
-			if accepted < 10 || refused < 50 {
-				t.Errorf("%d changes accepted, %d refused by both; the test has lost its teeth", accepted, refused)
+			mutate(t, text, func(what string, document []byte) { a.judge(t, what, document) })
+			if a.accepted < 10 || a.refused < 50 {
+				t.Errorf("%d changes accepted, %d refused by both; the test has lost its teeth",
+					a.accepted, a.refused)
 			}
 		})
 	}
 }
 
-// texts are tried in place of every text. None looks like a number: the loader takes an unquoted 7 for text, where a
-// schema sees a number.
-var texts = []string{"", "x", "bob", "dev", "Payments", "a_b", "a-", "-a", "a--b", "a.b", "a:b", "*", "pay*", "acme/squad-b", "acme/", "/squad",
-	"a/b/c", "acme/Squad", "system:admin", "oidc:alice", "a b", " padded reason ", "a reason of one line", "ein Grund für später",
-	"two\nlines of a reason", "30m", "2h", "0h", "-1h", "1h30m", "99999h", "User", "user", "Group", "Role", "ClusterRole",
-	"CodeOwnerReview", "PeerReview", "OnCall", "AccessRequest", "AccessPolicy", "KubernetesRoleBinding", "pullgrant.dev/v1",
-	"20261122-alice-other", "20261122-alice-", "2026-alice-x", "20261122-Alice-x", strings.Repeat("a", 39), strings.Repeat("a", 40),
-	strings.Repeat("a", 63), strings.Repeat("a", 64), strings.Repeat("a", 253), strings.Repeat("a", 254), strings.Repeat("a", 501),
+// texts are tried in place of every text. None looks like a number: the loader takes an unquoted 7
+// for text, where a schema sees a number.
+var texts = []string{"", "x", "bob", "dev", "Payments", "a_b", "a-", "-a", "a--b", "a.b", "a:b",
+	"*", "pay*", "acme/squad-b", "acme/", "/squad",
+	"a/b/c", "acme/Squad", "system:admin", "oidc:alice", "a b", " padded reason ",
+	"a reason of one line", "ein Grund für später",
+	"two\nlines of a reason", "30m", "2h", "0h", "-1h", "1h30m", "99999h", "User", "user", "Group",
+	"Role", "ClusterRole",
+	"CodeOwnerReview", "PeerReview", "OnCall", "AccessRequest", "AccessPolicy",
+	"KubernetesRoleBinding", "pullgrant.dev/v1",
+	"20261122-alice-other", "20261122-alice-", "2026-alice-x", "20261122-Alice-x",
+	strings.Repeat("a", 39), strings.Repeat("a", 40),
+	strings.Repeat("a", 63), strings.Repeat("a", 64), strings.Repeat("a", 253), strings.Repeat("a",
+		254), strings.Repeat("a", 501),
 	"20261122-alice-" + strings.Repeat("a", 85), "20261122-alice-" + strings.Repeat("a", 86)}
 
 // mutate calls judge with each change of the document.
@@ -187,11 +245,15 @@ func mutate(t *testing.T, text string, judge func(what string, document []byte))
 		}
 		judge(fmt.Sprintf(format, args...), data)
 	}
-	scalar := func(tag, value string) yaml.Node { return yaml.Node{Kind: yaml.ScalarNode, Tag: tag, Value: value} }
+	scalar := func(tag, value string) yaml.Node {
+		return yaml.Node{Kind: yaml.ScalarNode, Tag: tag,
+			Value: value}
+	}
 	var visit func(n *yaml.Node, path string)
 	visit = func(n *yaml.Node, path string) {
 		old := *n
-		for _, other := range []yaml.Node{{Kind: yaml.MappingNode}, {Kind: yaml.SequenceNode}, scalar("!!null", "null")} {
+		for _, other := range []yaml.Node{{Kind: yaml.MappingNode}, {Kind: yaml.SequenceNode},
+			scalar("!!null", "null")} {
 			*n = other
 			try("%s is an empty value of kind %d", path, other.Kind)
 		}
@@ -203,6 +265,9 @@ func mutate(t *testing.T, text string, judge func(what string, document []byte))
 			}
 			*n = scalar("!!float", "1.5")
 			try("%s is 1.5", path)
+			*n = yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: old.Value,
+				Style: yaml.DoubleQuotedStyle}
+			try("%s is %q", path, old.Value) // a quoted number is text to every reader of YAML
 		case old.Kind == yaml.ScalarNode:
 			for _, value := range texts {
 				*n = scalar("!!str", value)
@@ -246,27 +311,39 @@ func TestRevocationSchema(t *testing.T) {
 	at := requests.At(time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC))
 	denied := requests.Revocation{APIVersion: requests.APIVersion, Kind: requests.KindAccessRequest,
 		Metadata: requests.Metadata{Name: "20261122-alice-inc-123"},
-		Status: requests.Status{State: requests.StateDenied, Cause: requests.CauseDenied, Code: string(policies.NoPullRequest),
-			Path: "requests/prod-eu/payments-debug/20261122-alice-inc-123.yaml", Evidence: requests.EvidenceGitHub, RevokedAt: at}}
+		Status: requests.Status{State: requests.StateDenied, Cause: requests.CauseDenied,
+			Code:     string(policies.NoPullRequest),
+			Path:     "requests/prod-eu/payments-debug/20261122-alice-inc-123.yaml",
+			Evidence: requests.EvidenceGitHub, RevokedAt: at}}
 	ended := denied
-	ended.Spec = &requests.RequestSpec{Cluster: "prod-eu", Policy: "payments-debug", Requester: "alice",
-		Subject: &requests.Subject{Kind: requests.KindUser, Name: "alice@example.com"}, Namespace: "payments",
-		Duration: requests.Duration(time.Hour), Reason: "INC-123, checkout is slow"}
-	ended.Status = requests.Status{Cause: requests.CauseExpired, State: requests.StateExpired, Path: denied.Status.Path,
-		Subject: ended.Spec.Subject, Evidence: requests.EvidenceBranch, GrantedAt: &at, ExpiresAt: &at, RevokedAt: at,
-		PullRequest: 7, HeadSHA: strings.Repeat("1", 40), MergeCommit: strings.Repeat("2", 40), PolicyCommit: strings.Repeat("3", 40),
-		Approvers:  []requests.Approver{{Login: "bob", ID: 102, ReviewID: 1, Time: at}},
-		Challenges: []requests.ChallengeStatus{{Kind: policies.CodeOwnerReview, Path: denied.Status.Path, Count: 1, Approvers: []string{"bob"}}},
-		Ignored:    []requests.IgnoredApproval{{Login: "eve", ReviewID: 2, Code: string(policies.ApprovalStale)}},
-		Facts:      requests.Digest([]byte("facts")),
-		GrantRefs: []requests.GrantRef{{Kind: "RoleBinding", Namespace: "payments", Name: "pullgrant-20261122-alice-inc-123",
-			Role: "payments-debug", Rules: policies.HashRules(nil), UID: "0c4f3d7e-0000-4000-8000-000000000000", State: requests.ObjectReclaimed}}}
+	ended.Spec = &requests.RequestSpec{Cluster: "prod-eu", Policy: "payments-debug",
+		Requester: "alice",
+		Subject:   &requests.Subject{Kind: requests.KindUser, Name: "alice@example.com"},
+		Namespace: "payments",
+		Duration:  requests.Duration(time.Hour), Reason: "INC-123, checkout is slow"}
+	ended.Status = requests.Status{Cause: requests.CauseExpired, State: requests.StateExpired,
+		Path:    denied.Status.Path,
+		Subject: ended.Spec.Subject, Evidence: requests.EvidenceBranch, GrantedAt: &at,
+		ExpiresAt: &at, RevokedAt: at,
+		PullRequest: 7, HeadSHA: strings.Repeat("1", 40), MergeCommit: strings.Repeat("2", 40),
+		PolicyCommit: strings.Repeat("3", 40),
+		Approvers:    []requests.Approver{{Login: "bob", ID: 102, ReviewID: 1, Time: at}},
+		Challenges: []requests.ChallengeStatus{{Kind: policies.CodeOwnerReview,
+			Path: denied.Status.Path, Count: 1, Approvers: []string{"bob"}}},
+		Ignored: []requests.IgnoredApproval{{Login: "eve", ReviewID: 2,
+			Code: string(policies.ApprovalStale)}},
+		Facts: requests.Digest([]byte("facts")),
+		GrantRefs: []requests.GrantRef{{Kind: "RoleBinding", Namespace: "payments",
+			Name: "pullgrant-20261122-alice-inc-123",
+			Role: "payments-debug", Rules: rbac.HashRules(nil),
+			UID: "0c4f3d7e-0000-4000-8000-000000000000", State: requests.ObjectReclaimed}}}
 	document := func(r requests.Revocation) []byte {
 		data, err := r.Marshal()
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, findings := requests.ParseRevocation("revocations/prod-eu/20261122/20261122-alice-inc-123.yaml", data); len(findings) > 0 {
+		if _, findings := requests.ParseRevocation(
+			"revocations/prod-eu/20261122/20261122-alice-inc-123.yaml", data); len(findings) > 0 {
 			t.Fatal(findings)
 		}
 		return data

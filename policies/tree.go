@@ -10,6 +10,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/pullgrant/pullgrant/policies/codeowners"
+	"github.com/pullgrant/pullgrant/policies/rbac"
 	"github.com/pullgrant/pullgrant/requests"
 )
 
@@ -19,11 +21,12 @@ const PlainFile = "100644"
 // MaxFileSize bounds every file of a Tree, in bytes: GitHub's own limit for CODEOWNERS (R31).
 const MaxFileSize = 3 << 20
 
-// ReadTree reads policies/, catalog/ and CODEOWNERS of a checkout or any other file system.
-func ReadTree(fsys fs.FS, commit string) (Tree, error) {
-	tree := Tree{Commit: commit, Files: map[string]TreeFile{}}
-	names := slices.Clone(CodeownersPaths)
-	for _, folder := range []string{Folder, CatalogFolder, TestsFolder} {
+// ReadTree reads policies/, catalog/ and CODEOWNERS of a checkout or any other file system. owner
+// is whose the repository is, empty where nobody knows.
+func ReadTree(fsys fs.FS, owner string) (Tree, error) {
+	tree := Tree{Owner: owner, Files: map[string]TreeFile{}}
+	names := slices.Clone(codeowners.Paths)
+	for _, folder := range []string{Folder, rbac.CatalogFolder, TestsFolder} {
 		err := fs.WalkDir(fsys, folder, func(name string, entry fs.DirEntry, err error) error {
 			if err != nil {
 				return err
@@ -68,8 +71,8 @@ func readFile(fsys fs.FS, name string) (TreeFile, error) {
 	return NewTreeFile(PlainFile, "", data, int64(len(data))), nil
 }
 
-// NewTreeFile is a tree entry with its content, or with the reason why it has none. size is the blob's; data may be
-// missing when size is over MaxFileSize or mode is not that of a plain file.
+// NewTreeFile is a tree entry with its content, or with the reason why it has none. size is the
+// blob's; data may be missing when size is over MaxFileSize or mode is not that of a plain file.
 func NewTreeFile(mode, blob string, data []byte, size int64) TreeFile {
 	file := TreeFile{Mode: mode, Blob: blob}
 	switch {
@@ -87,27 +90,31 @@ func NewTreeFile(mode, blob string, data []byte, size int64) TreeFile {
 // problem says why the entry cannot be read as a plain text file.
 func (f TreeFile) problem() string {
 	if f.Mode != PlainFile {
-		return fmt.Sprintf("git mode %s; it must be a plain file, %s", requests.Quote(f.Mode), PlainFile)
+		return fmt.Sprintf("git mode %s; it must be a plain file, %s", requests.Quote(f.Mode),
+			PlainFile)
 	}
 	return f.Unreadable
 }
 
 // parse reads one file of the tree. A file that does not exist gives the zero value and no finding.
-func parse[T any](t Tree, name string, read func(string, []byte) (T, []requests.Finding)) (T, []requests.Finding) {
+func parse[T any](t Tree, name string, read func(string, []byte) (T, []requests.Finding)) (T,
+	[]requests.Finding) {
 	var zero T
 	file, ok := t.Files[name]
 	if !ok {
 		return zero, nil
 	}
 	if problem := file.problem(); problem != "" {
-		return zero, []requests.Finding{{File: name, Line: 1, Column: 1, Rule: "file", Message: problem}}
+		return zero, []requests.Finding{{File: name, Line: 1, Column: 1, Rule: "file",
+			Message: problem}}
 	}
 	return read(name, []byte(file.Content))
 }
 
-// codeownersPath is the file GitHub would use: the first of CodeownersPaths that exists, even when empty (R28).
+// codeownersPath is the file GitHub would use: the first of codeowners.Paths that exists, even when
+// empty (R28).
 func (t Tree) codeownersPath() string {
-	for _, name := range CodeownersPaths {
+	for _, name := range codeowners.Paths {
 		if _, ok := t.Files[name]; ok {
 			return name
 		}
@@ -115,15 +122,17 @@ func (t Tree) codeownersPath() string {
 	return ""
 }
 
-func (t Tree) codeowners() (Codeowners, []requests.Finding) {
+func (t Tree) codeowners() (codeowners.File, []requests.Finding) {
 	if name := t.codeownersPath(); name != "" {
-		return parse(t, name, ParseCodeowners)
+		return parse(t, name, codeowners.Parse)
 	}
-	return Codeowners{}, []requests.Finding{{File: CodeownersPaths[0], Line: 1, Column: 1, Rule: "codeowners-missing",
+	return codeowners.File{}, []requests.Finding{{File: codeowners.Paths[0], Line: 1, Column: 1,
+		Rule:    "codeowners-missing",
 		Message: "there is no CODEOWNERS file, so nobody can approve; create it"}}
 }
 
-// overlay is t with the files of a pull request applied: what the default branch holds after the merge.
+// overlay is t with the files of a pull request applied: what the default branch holds after the
+// merge.
 func (t Tree) overlay(files []File, head Tree) Tree {
 	result := Tree{Commit: head.Commit, Files: maps.Clone(t.Files)}
 	if result.Files == nil {
@@ -143,8 +152,8 @@ func (t Tree) overlay(files []File, head Tree) Tree {
 	return result
 }
 
-// Check finds everything wrong with the policies, identities, groups, CODEOWNERS and role catalogue of a tree, each alone
-// and together.
+// Check finds everything wrong with the policies, identities, groups, CODEOWNERS and role catalogue
+// of a tree, each alone and together.
 func (t Tree) Check() []requests.Finding {
 	identities, findings := parse(t, IdentitiesPath, ParseIdentities)
 	groups, more := parse(t, GroupsPath, ParseGroups)
@@ -154,43 +163,51 @@ func (t Tree) Check() []requests.Finding {
 	sound := len(findings) == 0
 	for _, name := range slices.Sorted(maps.Keys(t.Files)) {
 		switch {
-		case isUnder(name, CatalogFolder):
+		case isUnder(name, rbac.CatalogFolder):
 			findings = append(findings, t.checkCatalog(name)...)
 		case name == IdentitiesPath, name == GroupsPath, !isUnder(name, Folder):
 		case path.Dir(name) != Folder || !strings.HasSuffix(name, ".yaml"):
-			findings = append(findings, requests.Finding{File: name, Line: 1, Column: 1, Rule: "path",
-				Message: Folder + "/ holds one <policy>.yaml a policy, identities.yaml and groups.yaml, nothing else"})
+			findings = append(findings, requests.Finding{File: name, Line: 1, Column: 1,
+				Rule: "path",
+				Message: Folder + "/ holds one <policy>.yaml a policy, identities.yaml and " +
+					"groups.yaml, nothing else"})
 		default:
 			policy, more := parse(t, name, ParsePolicy)
 			findings = append(findings, more...)
 			if len(more) == 0 && sound {
-				findings = append(findings, world{policy, identities, groups, owners}.check(name)...)
+				w := world{policy, identities, groups, owners, t.Owner}
+				findings = append(findings, w.check(name)...)
 			}
 		}
 	}
 	if extra := t.extraCodeowners(); extra != "" {
-		findings = append(findings, requests.Finding{File: extra, Line: 1, Column: 1, Rule: "codeowners-second",
-			Message: "a second CODEOWNERS file; GitHub reads only the first of " + strings.Join(CodeownersPaths, ", ") + ": remove this one"})
+		findings = append(findings, requests.Finding{File: extra, Line: 1, Column: 1,
+			Rule: "codeowners-second",
+			Message: "a second CODEOWNERS file; GitHub reads only the first of " +
+				strings.Join(codeowners.Paths, ", ") + ": remove this one"})
 	}
 	findings = append(findings, t.checkTests(len(findings) == 0)...)
 	requests.SortFindings(findings)
 	return findings
 }
 
-// checkTests finds the policy tests that do not read, and, when the policies do, the cases that end otherwise than wanted.
+// checkTests finds the policy tests that do not read, and, when the policies do, the cases that end
+// otherwise than wanted.
 func (t Tree) checkTests(sound bool) []requests.Finding {
 	results, findings := t.RunTests()
 	for _, r := range results {
 		if sound && !r.Passed {
-			findings = append(findings, requests.Finding{File: r.File, Line: r.Line, Column: r.Column, Rule: "policy-test",
-				Message: fmt.Sprintf("the case %s wants %s and gets %s: %s", requests.Quote(r.Name), r.Want, r.Got, r.Message)})
+			findings = append(findings, requests.Finding{File: r.File, Line: r.Line,
+				Column: r.Column, Rule: "policy-test",
+				Message: fmt.Sprintf("the case %s wants %s and gets %s: %s", requests.Quote(r.Name),
+					r.Want, r.Got, r.Message)})
 		}
 	}
 	return findings
 }
 
 func (t Tree) extraCodeowners() string {
-	found := slices.DeleteFunc(slices.Clone(CodeownersPaths), func(name string) bool {
+	found := slices.DeleteFunc(slices.Clone(codeowners.Paths), func(name string) bool {
 		_, ok := t.Files[name]
 		return !ok
 	})
@@ -205,14 +222,17 @@ type world struct {
 	policy     AccessPolicy
 	identities IdentityMap
 	groups     GroupMap
-	owners     Codeowners
+	owners     codeowners.File
+	owner      string // of the repository; empty where nobody knows
 }
 
-// check finds what no single file shows: groups that do not exist, paths nobody owns, protected roles and namespaces.
+// check finds what no single file shows: groups that do not exist, paths nobody owns, protected
+// roles and namespaces.
 func (w world) check(name string) []requests.Finding {
 	var findings []requests.Finding
 	add := func(rule, format string, args ...any) {
-		findings = append(findings, requests.Finding{File: name, Line: 1, Column: 1, Rule: rule, Message: fmt.Sprintf(format, args...)})
+		findings = append(findings, requests.Finding{File: name, Line: 1, Column: 1, Rule: rule,
+			Message: fmt.Sprintf(format, args...)})
 	}
 	parties := slices.Clone(w.policy.Spec.Subjects)
 	for _, c := range w.policy.Spec.Challenges {
@@ -220,8 +240,9 @@ func (w world) check(name string) []requests.Finding {
 		if c.Kind == CodeOwnerReview {
 			for _, cluster := range w.policy.Spec.Clusters {
 				path := requests.Path(cluster, w.policy.Metadata.Name, "20060102-a-b")
-				if rule, ok := w.owners.Match(path); !ok || len(rule.Owners) == 0 {
-					add("owner", "nobody owns %s in CODEOWNERS, so no request can be approved; add a line for it", requests.Quote(path))
+				if len(w.ownersOf(path)) == 0 {
+					add("owner", "nobody owns %s in CODEOWNERS, so no request can be approved; %s",
+						requests.Quote(path), w.unowned(path))
 				}
 			}
 		}
@@ -229,7 +250,8 @@ func (w world) check(name string) []requests.Finding {
 	for _, p := range parties {
 		if p.Kind == PartyGroup && !strings.Contains(p.Name, "/") {
 			if members, ok := w.groups.members(p.Name); !ok {
-				add("group", "the group %s is not in %s; a GitHub team is written org/team", requests.Quote(p.Name), GroupsPath)
+				add("group", "the group %s is not in %s; a GitHub team is written org/team",
+					requests.Quote(p.Name), GroupsPath)
 			} else if len(members) == 0 {
 				add("group", "the group %s has no members", requests.Quote(p.Name))
 			}
@@ -239,18 +261,4 @@ func (w world) check(name string) []requests.Finding {
 		add(RuleApprovers, "%s", problem)
 	}
 	return append(findings, w.policy.protected()...)
-}
-
-func protectedNamespace(name string) string {
-	if strings.HasPrefix(name, "kube-") || name == requests.AgentNamespace {
-		return "the namespace " + requests.Quote(name) + " is protected: kube-* and " + requests.AgentNamespace + " are never granted into"
-	}
-	return ""
-}
-
-func protectedRole(name string) string {
-	if strings.HasPrefix(name, "system:") {
-		return "the role " + requests.Quote(name) + " is protected: roles under system: are never granted"
-	}
-	return ""
 }

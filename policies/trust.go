@@ -8,22 +8,25 @@ import (
 	"github.com/pullgrant/pullgrant/requests"
 )
 
-// IsTrustRoot tells whether a file decides about requests or about other such files, so that the agent goes by it only
-// when it knows who approved it (docs/decisions/0008-provenance.md). Policy tests tell the authors of a change; they
-// decide nothing.
+// IsTrustRoot tells whether a file decides about requests or about other such files, so that the
+// agent goes by it only when it knows who approved it (docs/decisions/0008-provenance.md). Policy
+// tests tell the authors of a change; they decide nothing.
 func IsTrustRoot(path string) bool {
 	return Wanted(KindChange, "")(path) && !isUnder(path, TestsFolder)
 }
 
-// DecidesChanges tells whether a change of policies is judged by the file: CODEOWNERS, identities.yaml and groups.yaml.
+// DecidesChanges tells whether a change of policies is judged by the file: CODEOWNERS,
+// identities.yaml and groups.yaml.
 func DecidesChanges(path string) bool { return Wanted("", "")(path) }
 
-// EvaluateChange judges what a commit of the default branch's first-parent line did to files that decide: it must be the
-// merge of the pull request of f, which is a change that was allowed when it was merged, and must have brought nothing
-// but what was reviewed (R44, R46, R47). changed are the paths that git says differ from the first parent, with the blob
-// they have after it, empty where the file is gone. tree is what the change is judged under: the files of the merge's
-// first parent that are proven themselves. Nothing is pending after a merge.
-func EvaluateChange(tree Tree, f Facts, commit string, changed map[string]string, now time.Time) Decision {
+// EvaluateChange judges what a commit of the default branch's first-parent line did to files that
+// decide: it must be the merge of the pull request of f, which is a change that was allowed when it
+// was merged, and must have brought nothing but what was reviewed (R44, R46, R47). changed are the
+// paths that git says differ from the first parent, with the blob they have after it, empty where
+// the file is gone. tree is what the change is judged under: the files of the merge's first parent
+// that are proven themselves. Nothing is pending after a merge.
+func EvaluateChange(tree Tree, f Facts, commit string, changed map[string]string,
+	now time.Time) Decision {
 	pr := f.PullRequest
 	refuse := func(code Code, format string, args ...any) Decision {
 		d := Refuse(code, format, args...)
@@ -38,9 +41,11 @@ func EvaluateChange(tree Tree, f Facts, commit string, changed map[string]string
 	case !pr.Merged:
 		return refuse(PullRequestNotMerged, "pull request #%d is not merged", pr.Number)
 	case f.Merge.Commit != commit || pr.MergeCommitSHA != commit || commit == "":
-		return refuse(NoPullRequest, "pull request #%d was merged as %s, not as %s", pr.Number, short(pr.MergeCommitSHA), short(commit))
+		return refuse(NoPullRequest, "pull request #%d was merged as %s, not as %s", pr.Number,
+			short(pr.MergeCommitSHA), short(commit))
 	case !slices.Equal(f.Merge.Introduced, []int{pr.Number}):
-		return refuse(NoPullRequest, "the merge commit %s was introduced by the pull requests %v, not by #%d alone",
+		return refuse(NoPullRequest, "the merge commit %s was introduced by the pull requests "+
+			"%v, not by #%d alone",
 			short(commit), f.Merge.Introduced, pr.Number)
 	case kind != KindChange:
 		return refuse(NotARequestPR, "pull request #%d is no change of policies", pr.Number)
@@ -49,10 +54,12 @@ func EvaluateChange(tree Tree, f Facts, commit string, changed map[string]string
 	for _, path := range slices.Sorted(maps.Keys(changed)) {
 		blob, listed := reviewed[path]
 		if !listed || IsTrustRoot(path) && blob != changed[path] {
-			return refuse(BlobMismatch, "the merge changed %s otherwise than pull request #%d says", requests.Quote(path), pr.Number)
+			return refuse(BlobMismatch, "the merge changed %s otherwise than pull request #%d says",
+				requests.Quote(path), pr.Number)
 		}
 	}
-	if !sameFile(f.Base, tree, f.Base.codeownersPath()) || !sameFile(f.Base, tree, tree.codeownersPath()) {
+	if !sameFile(f.Base, tree, f.Base.codeownersPath()) || !sameFile(f.Base, tree,
+		tree.codeownersPath()) {
 		f.CodeownersErrors = nil // they are about another version
 	}
 	d := Evaluate(tree, f, now)
@@ -62,8 +69,8 @@ func EvaluateChange(tree Tree, f Facts, commit string, changed map[string]string
 	return d
 }
 
-// reviewed are the paths that a pull request changes, with the blob of those that decide in its head: empty where it
-// removes the file.
+// reviewed are the paths that a pull request changes, with the blob of those that decide in its
+// head: empty where it removes the file.
 func (f Facts) reviewed() map[string]string {
 	all := map[string]string{}
 	for _, file := range f.Files {

@@ -12,19 +12,23 @@ import (
 	"github.com/pullgrant/pullgrant/requests"
 )
 
-// Validate checks an access repository offline, as CI does: policies, identities, groups and CODEOWNERS together, each
-// request against them, each ledger entry and policy test alone. With paths, only findings in those files or folders are
-// told. files is how many files were looked at. What GitHub alone knows (approvals, teams, the author) is not checked.
-func Validate(fsys fs.FS, paths ...string) (findings []requests.Finding, files int, err error) {
+// Validate checks an access repository offline, as CI does: policies, identities, groups and
+// CODEOWNERS together, each request against them, each ledger entry and policy test alone. With
+// paths, only findings in those files or folders are told. owner is whose the repository is, empty
+// where nobody knows. files is how many files were looked at. What GitHub alone knows (approvals,
+// teams, the author) is not checked.
+func Validate(fsys fs.FS, owner string, paths ...string) (findings []requests.Finding, files int,
+	err error) {
 	for _, name := range paths {
 		if _, err := fs.Stat(fsys, name); err != nil {
 			return nil, 0, fmt.Errorf("validate %s: %w", requests.Quote(name), err)
 		}
 	}
 	chosen := func(name string) bool {
-		return len(paths) == 0 || slices.ContainsFunc(paths, func(p string) bool { return isUnder(name, path.Clean(p)) || path.Clean(p) == "." })
+		return len(paths) == 0 || slices.ContainsFunc(paths,
+			func(p string) bool { return isUnder(name, path.Clean(p)) || path.Clean(p) == "." })
 	}
-	tree, err := ReadTree(fsys, "")
+	tree, err := ReadTree(fsys, owner)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -62,9 +66,12 @@ func Validate(fsys fs.FS, paths ...string) (findings []requests.Finding, files i
 func checkFile(tree Tree, name string, file TreeFile) []requests.Finding {
 	if isUnder(name, requests.Folder) {
 		d := Preview(tree, name, file)
-		own := slices.DeleteFunc(d.Findings, func(f requests.Finding) bool { return f.File != name })
+		own := slices.DeleteFunc(d.Findings, func(f requests.Finding) bool {
+			return f.File != name
+		})
 		if d.Outcome != Allowed && len(own) == 0 { // what is wrong lies elsewhere, and the request fails with it
-			return []requests.Finding{{File: name, Line: 1, Column: 1, Rule: string(d.Code), Message: d.Message}}
+			return []requests.Finding{{File: name, Line: 1, Column: 1, Rule: string(d.Code),
+				Message: d.Message}}
 		}
 		return own
 	}
@@ -73,7 +80,8 @@ func checkFile(tree Tree, name string, file TreeFile) []requests.Finding {
 	}
 	if _, ok := requests.SplitFactsPath(name); ok {
 		if _, err := ParseFacts([]byte(file.Content)); err != nil {
-			return []requests.Finding{{File: name, Line: 1, Column: 1, Rule: "facts", Message: err.Error()}}
+			return []requests.Finding{{File: name, Line: 1, Column: 1, Rule: "facts",
+				Message: err.Error()}}
 		}
 		return nil
 	}
@@ -83,7 +91,8 @@ func checkFile(tree Tree, name string, file TreeFile) []requests.Finding {
 
 // factsOf are the facts of a request file that no pull request is known of.
 func factsOf(commit, name string, file TreeFile) Facts {
-	return Facts{Head: Tree{Commit: commit, Files: map[string]TreeFile{name: file}}, Files: []File{{Path: name, Status: "added"}}}
+	return Facts{Head: Tree{Commit: commit, Files: map[string]TreeFile{name: file}},
+		Files: []File{{Path: name, Status: "added"}}}
 }
 
 // encode writes a request as its file.
@@ -95,37 +104,44 @@ func encode(request requests.AccessRequest) []byte {
 	return content
 }
 
-// Preview judges what a request file says against the policies in tree, before there is a pull request: Allowed means
-// that only its author and the approvals remain to be judged. The Grant has no window.
+// Preview judges what a request file says against the policies in tree, before there is a pull
+// request: Allowed means that only its author and the approvals remain to be judged. The Grant has
+// no window.
 func Preview(tree Tree, name string, file TreeFile) Decision {
 	f := factsOf("", name, file)
 	j := newJudge(tree, f, time.Time{})
 	j.readRequest(f.Head)
 	j.run(j.fileSteps()...)
 	j.run(j.policySteps()...)
-	for _, c := range j.challenges() {
-		j.Challenges = append(j.Challenges, ChallengeResult{Kind: c.kind, Path: c.path, Count: c.count, Reviewers: c.reviewers})
+	for _, c := range j.conditions() {
+		if kind, ok := c.kind(); ok {
+			j.decision.Challenges = append(j.decision.Challenges, kind.met(j.world, j.facts,
+				c, tally{}))
+		}
 	}
 	return j.finish()
 }
 
-// Explain is the decision in lines for people: the outcome first, then what to do. Everything from files is quoted.
+// Explain is the decision in lines for people: the outcome first, then what to do. Everything from
+// files is quoted.
 func (d Decision) Explain() []string {
 	lines := []string{fmt.Sprintf("%s: %s", strings.ToUpper(d.Outcome.String()), d.Message)}
 	if d.Code != "" {
 		lines[0] = fmt.Sprintf("%s %s: %s", strings.ToUpper(d.Outcome.String()), d.Code, d.Message)
 	}
 	if g := d.Grant; g != nil {
-		for _, b := range g.Bindings {
-			lines = append(lines, fmt.Sprintf("  %s gets %s %s in %s/%s for %s", g.Subject.Name, b.Role.Kind, b.Role.Name, g.Cluster, b.Namespace, g.Duration))
+		for _, given := range g.Gives() {
+			lines = append(lines, fmt.Sprintf("  %s gets %s for %s", g.Subject.Name, given,
+				g.Duration))
 		}
 	}
-	for _, c := range d.Challenges {
+	for depth, c := range d.AllChallenges() {
 		mark := "missing"
 		if c.Met {
 			mark = "met"
 		}
-		lines = append(lines, fmt.Sprintf("  %s %s: %d of %d, approved by [%s], may approve [%s]", c.Kind, mark, len(c.Approvers), c.Count,
+		lines = append(lines, fmt.Sprintf("  %s%s %s: %d of %d, approved by [%s], may approve [%s]",
+			strings.Repeat("  ", depth), c.Kind, mark, len(c.Approvers), c.Count,
 			strings.Join(c.Approvers, ", "), strings.Join(c.Reviewers, ", ")))
 	}
 	for _, r := range d.Ignored {

@@ -9,9 +9,9 @@ import (
 	"github.com/pullgrant/pullgrant/requests"
 )
 
-// Widened tells in sentences what becomes possible under after that was not under before: new policies, and existing
-// ones that let more people ask, for more, for longer, or with fewer approvals. Policies that do not read are left out;
-// whoever judges the change refuses them.
+// Widened tells in sentences what becomes possible under after that was not under before: new
+// policies, and existing ones that let more people ask, for more, for longer, or with fewer
+// approvals. Policies that do not read are left out; whoever judges the change refuses them.
 func Widened(before, after Tree) []string {
 	var all []string
 	for _, name := range slices.Sorted(maps.Keys(after.Files)) {
@@ -24,8 +24,10 @@ func Widened(before, after Tree) []string {
 		}
 		old, findings := parse(before, name, ParsePolicy)
 		if _, existed := before.Files[name]; !existed || len(findings) > 0 {
-			all = append(all, fmt.Sprintf("policy %s is new: %s may ask for %s on %s, for at most %s, with %s", policy.Metadata.Name,
-				names(policy.Spec.Subjects), grants(policy.Spec.Target.Grants), strings.Join(policy.Spec.Clusters, ", "),
+			all = append(all, fmt.Sprintf("policy %s is new: %s may ask for %s on %s, for at "+
+				"most %s, with %s", policy.Metadata.Name,
+				names(policy.Spec.Subjects), inWords(policy.Spec.Target.Grants),
+				strings.Join(policy.Spec.Clusters, ", "),
 				policy.Spec.Target.MaxDuration, approvalsInWords(policy.Spec.Challenges)))
 			continue
 		}
@@ -36,22 +38,10 @@ func Widened(before, after Tree) []string {
 	return append(all, peopleAdded(before, after)...)
 }
 
-func grants(specs []GrantSpec) string {
+func inWords(grants []GrantSpec) string {
 	var all []string
-	for _, g := range specs {
-		all = append(all, fmt.Sprintf("the role %s in %s", g.RoleRef.Name, strings.Join(g.AllowedNamespaces, ", ")))
-	}
-	return strings.Join(all, " and ")
-}
-
-func approvalsInWords(challenges []Challenge) string {
-	var all []string
-	for _, c := range challenges {
-		by := "code owners"
-		if c.Kind == PeerReview {
-			by = names(c.Reviewers)
-		}
-		all = append(all, fmt.Sprintf("%d approval(s) by %s", c.Count, by))
+	for _, g := range grants {
+		all = append(all, g.String())
 	}
 	return strings.Join(all, " and ")
 }
@@ -71,11 +61,9 @@ func (s PolicySpec) wider(old PolicySpec) []string {
 		}
 	}
 	for _, g := range s.Target.Grants {
-		for _, namespace := range g.AllowedNamespaces {
-			if !slices.ContainsFunc(old.Target.Grants, func(o GrantSpec) bool {
-				return o.RoleRef == g.RoleRef && slices.Contains(o.AllowedNamespaces, namespace)
-			}) {
-				add("it gives the role %s in %s", g.RoleRef.Name, namespace)
+		for _, item := range g.kind().offers(g) {
+			if !old.covers(item) {
+				add("it gives %s", item)
 			}
 		}
 	}
@@ -87,23 +75,30 @@ func (s PolicySpec) wider(old PolicySpec) []string {
 	}
 	now, then := s.limits(), old.limits()
 	if now.MaxPending > then.MaxPending || now.MaxApprovalAge > then.MaxApprovalAge {
-		add("requests may wait %s and approvals may be %s old instead of %s and %s", now.MaxPending, now.MaxApprovalAge, then.MaxPending, then.MaxApprovalAge)
+		add("requests may wait %s and approvals may be %s old instead of %s and %s", now.MaxPending,
+			now.MaxApprovalAge, then.MaxPending, then.MaxApprovalAge)
 	}
 	for _, c := range old.Challenges {
 		if !slices.ContainsFunc(s.Challenges, func(n Challenge) bool { return n.atLeast(c) }) {
-			add("%s is no longer asked for; now it takes %s", approvalsInWords([]Challenge{c}), approvalsInWords(s.Challenges))
+			add("%s is no longer asked for; now it takes %s", approvalsInWords([]Challenge{c}),
+				approvalsInWords(s.Challenges))
 		}
 	}
 	return all
 }
 
-// atLeast tells whether meeting c always meets old too: as many approvals, by nobody that old would not take.
+// atLeast tells whether meeting c always meets old too: as many approvals, by nobody that old would
+// not take.
 func (c Challenge) atLeast(old Challenge) bool {
 	return c.Kind == old.Kind && c.Count >= old.Count &&
-		!slices.ContainsFunc(c.Reviewers, func(p Party) bool { return !slices.Contains(old.Reviewers, p) })
+		!slices.ContainsFunc(c.Reviewers, func(p Party) bool {
+			return !slices.Contains(old.Reviewers,
+				p)
+		})
 }
 
-// peopleAdded names who joins a group and whose Kubernetes user changes: both reach every policy that names them.
+// peopleAdded names who joins a group and whose Kubernetes user changes: both reach every policy
+// that names them.
 func peopleAdded(before, after Tree) []string {
 	var all []string
 	oldGroups, _ := parse(before, GroupsPath, ParseGroups)
@@ -111,7 +106,10 @@ func peopleAdded(before, after Tree) []string {
 	for _, g := range groups.Spec.Groups {
 		members, _ := oldGroups.members(g.Name)
 		for _, m := range g.Members {
-			if !slices.ContainsFunc(members, func(o string) bool { return strings.EqualFold(o, m) }) {
+			if !slices.ContainsFunc(members, func(o string) bool {
+				return strings.EqualFold(o,
+					m)
+			}) {
 				all = append(all, fmt.Sprintf("%s joins the group %s", m, g.Name))
 			}
 		}
@@ -120,7 +118,8 @@ func peopleAdded(before, after Tree) []string {
 	people, _ := parse(after, IdentitiesPath, ParseIdentities)
 	for _, u := range people.Spec.Users {
 		if old, ok := oldPeople.find(u.GitHub); !ok || old != u {
-			all = append(all, fmt.Sprintf("%s (%d) is the Kubernetes user %s", u.GitHub, u.GitHubID, requests.Quote(u.Kubernetes.Username)))
+			all = append(all, fmt.Sprintf("%s (%d) is the Kubernetes user %s", u.GitHub, u.GitHubID,
+				requests.Quote(u.Kubernetes.Username)))
 		}
 	}
 	return all

@@ -13,10 +13,11 @@ import (
 
 func exampleTree(t *testing.T) policies.Tree {
 	t.Helper()
-	tree, err := policies.ReadTree(os.DirFS("../testdata/accessrepo"), "commit")
+	tree, err := policies.ReadTree(os.DirFS("../testdata/accessrepo"), "")
 	if err != nil {
 		t.Fatal(err)
 	}
+	tree.Commit = "commit"
 	return tree
 }
 
@@ -39,55 +40,76 @@ func TestWidened(t *testing.T) {
 	const path = "policies/payments-debug.yaml"
 	before := exampleTree(t)
 	for _, c := range []struct{ path, old, text, want string }{
-		{path, "maxDuration: 2h", "maxDuration: 4h", "policy payments-debug: access may last 4h instead of 2h"},
+		{path, "maxDuration: 2h", "maxDuration: 4h", "policy payments-debug: access may last 4h " +
+			"instead of 2h"},
 		{path, "maxDuration: 2h", "maxDuration: 1h", ""},
-		{path, "{kind: User, name: alice}", "{kind: User, name: carol}", "policy payments-debug: carol may ask too"},
-		{path, "allowedNamespaces: [payments]", "allowedNamespaces: [payments, shop]", "policy payments-debug: it gives the role payments-debug in shop"},
-		{path, "name: payments-debug}", "name: edit}", "policy payments-debug: it gives the role edit in payments"},
-		{path, "clusters: [prod-eu]", "clusters: [prod-eu, prod-us]", "policy payments-debug: it holds for the cluster prod-us too"},
-		{path, "kind: CodeOwnerReview, count: 1", "kind: PeerReview, reviewers: [{kind: User, name: dave}], count: 1",
-			"policy payments-debug: 1 approval(s) by code owners is no longer asked for; now it takes 1 approval(s) by dave"},
+		{path, "{kind: User, name: alice}", "{kind: User, name: carol}",
+			"policy payments-debug: carol may ask too"},
+		{path, "allowedNamespaces: [payments]", "allowedNamespaces: [payments, shop]",
+			"policy payments-debug: it gives ClusterRole payments-debug in namespace shop"},
+		{path, "name: payments-debug}", "name: edit}", "policy payments-debug: it gives " +
+			"ClusterRole edit in namespace payments"},
+		{path, "clusters: [prod-eu]", "clusters: [prod-eu, prod-us]", "policy payments-debug: " +
+			"it holds for the cluster prod-us too"},
+		{path, "kind: CodeOwnerReview, count: 1", "kind: PeerReview, reviewers: [{kind: User, " +
+			"name: dave}], count: 1",
+			"policy payments-debug: 1 approval(s) by code owners is no longer asked for; now it " +
+				"takes 1 approval(s) by dave"},
 		{path, "kind: CodeOwnerReview, count: 1", "kind: CodeOwnerReview, count: 2", ""},
 		{path, "  target:", "  limits: {maxPending: 72h}\n  target:",
-			"policy payments-debug: requests may wait 72h and approvals may be 24h old instead of 24h and 24h"},
-		{path, "maxDuration: 2h", "maxDuration: 2h\n    backstop: optional", "policy payments-debug: access may be given where nothing ends it but the agent"},
+			"policy payments-debug: requests may wait 72h and approvals may be 24h old instead " +
+				"of 24h and 24h"},
+		{path, "maxDuration: 2h", "maxDuration: 2h\n    backstop: optional",
+			"policy payments-debug: access may be given where nothing ends it but the agent"},
 		{path, "maxDuration: 2h", "maxDuration: 2h\n    backstop: required", ""},
-		{"policies/groups.yaml", "members: [bob", "members: [erin, bob", "erin joins the group squad-b"},
-		{"policies/identities.yaml", "username: alice@example.com", "username: root@example.com", `alice (101) is the Kubernetes user "root@example.com"`},
+		{"policies/groups.yaml", "members: [bob", "members: [erin, bob",
+			"erin joins the group squad-b"},
+		{"policies/identities.yaml", "username: alice@example.com", "username: root@example.com",
+			`alice (101) is the Kubernetes user "root@example.com"`},
 		{"policies/more.yaml", "", "", ""},
 	} {
-		if got := strings.Join(policies.Widened(before, with(t, before, c.path, c.old, c.text)), "\n"); got != c.want {
+		if got := strings.Join(policies.Widened(before, with(t, before, c.path, c.old, c.text)),
+			"\n"); got != c.want {
 			t.Errorf("%s to %s: %q, want %q", c.old, c.text, got, c.want)
 		}
 	}
 	added := policies.Tree{Files: map[string]policies.TreeFile{path: before.Files[path]}}
-	if got := policies.Widened(policies.Tree{}, added); len(got) != 1 || !strings.HasPrefix(got[0], "policy payments-debug is new: acme/squad-a, alice may ask for "+
-		"the role payments-debug in payments on prod-eu, for at most 2h, with 1 approval(s) by code owners") {
+	if got := policies.Widened(policies.Tree{}, added); len(got) != 1 || !strings.HasPrefix(got[0],
+		"policy payments-debug is new: acme/squad-a, alice may ask for "+
+			"ClusterRole payments-debug in namespace payments on prod-eu, for at most 2h, with 1 "+
+			"approval(s) by code owners") {
 		t.Errorf("a new policy: %q", got)
 	}
 }
 
-// TestRolesAreShownBesideWhatIsHeld: of a role that the requester has in the namespace already, nothing is new.
+// TestRolesAreShownBesideWhatIsHeld: of a role that the requester has in the namespace already,
+// nothing is new.
 func TestRolesAreShownBesideWhatIsHeld(t *testing.T) {
 	tree := exampleTree(t)
 	file := func(name string) policies.TreeFile {
-		text := "apiVersion: " + requests.APIVersion + "\nkind: AccessRequest\nmetadata: {name: " + name + "}\n" +
+		text := "apiVersion: " + requests.APIVersion + "\nkind: AccessRequest\nmetadata: {name: " +
+			name + "}\n" +
 			"spec: {cluster: prod-eu, policy: payments-debug, requester: alice, reason: INC-123 is slow}\n"
 		return policies.NewTreeFile("100644", "blob", []byte(text), int64(len(text)))
 	}
 	path := func(name string) string { return requests.Path("prod-eu", "payments-debug", name) }
 	f := policies.Facts{
-		Head:  policies.Tree{Files: map[string]policies.TreeFile{path("20261123-alice-new"): file("20261123-alice-new")}},
+		Head: policies.Tree{Files: map[string]policies.TreeFile{path("20261123-alice-new"): file(
+			"20261123-alice-new")}},
 		Files: []policies.File{{Path: path("20261123-alice-new"), Status: "added"}},
 	}
-	d := policies.Preview(tree, path("20261123-alice-new"), f.Head.Files[path("20261123-alice-new")])
-	if len(d.Roles) != 1 || !d.Roles[0].Catalogued || d.Roles[0].Holds || len(d.Roles[0].Permissions) == 0 ||
+	d := policies.Preview(tree, path("20261123-alice-new"),
+		f.Head.Files[path("20261123-alice-new")])
+	if len(d.Roles) != 1 || !d.Roles[0].Catalogued || d.Roles[0].Holds ||
+		len(d.Roles[0].Permissions) == 0 ||
 		len(d.Roles[0].Beyond) != len(d.Roles[0].Permissions) {
 		t.Errorf("with nothing held: %+v", d.Roles)
 	}
 	f = cases.Base(t).Facts
-	f.Base.Files, f.Head.Files = tree.Files, map[string]policies.TreeFile{cases.Path: f.Head.Files[cases.Path]}
-	f.Live = []policies.Live{{Path: path("20261122-alice-old"), File: file("20261122-alice-old"), Policy: tree.Files["policies/payments-debug.yaml"]}}
+	f.Base.Files, f.Head.Files = tree.Files,
+		map[string]policies.TreeFile{cases.Path: f.Head.Files[cases.Path]}
+	f.Live = []policies.Live{{Path: path("20261122-alice-old"), File: file("20261122-alice-old"),
+		Policy: tree.Files["policies/payments-debug.yaml"]}}
 	judge := func() policies.Decision {
 		f.Changes = nil
 		for _, reviewed := range f.Base.Reviewed(cases.Path) {
@@ -99,9 +121,11 @@ func TestRolesAreShownBesideWhatIsHeld(t *testing.T) {
 	if len(d.Roles) != 1 || !d.Roles[0].Holds || len(d.Roles[0].Beyond) != 0 {
 		t.Errorf("with the same held: %s %s %+v", d.Code, d.Message, d.Roles)
 	}
-	f.Base = with(t, f.Base, "policies/payments-debug.yaml", "name: payments-debug}", "name: unknown}")
+	f.Base = with(t, f.Base, "policies/payments-debug.yaml", "name: payments-debug}",
+		"name: unknown}")
 	d = judge()
-	if len(d.Roles) != 1 || d.Roles[0].Catalogued || len(d.Roles[0].Risks) != 1 || !d.Roles[0].Risks[0].High {
+	if len(d.Roles) != 1 || d.Roles[0].Catalogued || len(d.Roles[0].Risks) != 1 ||
+		!d.Roles[0].Risks[0].High {
 		t.Errorf("without a catalogue: %s %s %+v", d.Code, d.Message, d.Roles)
 	}
 }

@@ -2,11 +2,11 @@ package render
 
 import (
 	"fmt"
+	"maps"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -14,19 +14,23 @@ import (
 	"github.com/pullgrant/pullgrant/requests"
 )
 
-// Grace is how long after the end of a window the backstop acts. The agent is that much faster while it lives.
+// Grace is how long after the end of a window the backstop acts. The agent is that much faster
+// while it lives.
 const Grace = 10 * time.Second
 
-// AnnotationBackstop is NoBackstop on a binding that no Job owns; bindings with a Job do not have it.
+// AnnotationBackstop is NoBackstop on a binding that no Job owns; bindings with a Job do not have
+// it.
 const (
 	AnnotationBackstop = "pullgrant.dev/backstop"
 	NoBackstop         = "none"
 )
 
-// Backstop gives the Job that ends a grant in one of its namespaces when no agent is left to (G3). It runs no pod and is
-// complete at once; when its TTL is over, Kubernetes' TTL controller deletes it, and the garbage collector the bindings
-// that it owns (https://kubernetes.io/docs/concepts/workloads/controllers/ttlafterfinished/). The TTL is what is left of
-// the window at now, rounded up to a second, and Grace; of a request that is not merged yet, its whole duration.
+// Backstop gives the Job that ends a grant in one of its namespaces when no agent is left to (G3).
+// It runs no pod and is complete at once; when its TTL is over, Kubernetes' TTL controller deletes
+// it, and the garbage collector the bindings that it owns
+// (https://kubernetes.io/docs/concepts/workloads/controllers/ttlafterfinished/). The TTL is what is
+// left of the window at now, rounded up to a second, and Grace; of a request that is not merged
+// yet, its whole duration.
 //
 // An error means that the grant is not one that may exist, or that its window is not open.
 func Backstop(g requests.Grant, namespace string, now time.Time) (batchv1.Job, error) {
@@ -45,18 +49,22 @@ func Backstop(g requests.Grant, namespace string, now time.Time) (batchv1.Job, e
 	left := time.Duration(g.Duration)
 	if g.Window != (requests.Window{}) {
 		if left = g.Window.End.Sub(now); !g.Window.Open(now) {
-			return job, fmt.Errorf("render the backstop of grant %s: its window from %s to %s is not open at %s", g.Name, g.Window.Start, g.Window.End, requests.At(now))
+			return job, fmt.Errorf("render the backstop of grant %s: its window from %s to %s "+
+				"is not open at %s", g.Name, g.Window.Start, g.Window.End, requests.At(now))
 		}
 	}
-	ttl := int32((left + Grace + time.Second - 1) / time.Second) //nolint:gosec // durations have four digits of hours at most
+	// Durations have four digits of hours at most.
+	ttl := int32((left + Grace + time.Second - 1) / time.Second) //nolint:gosec
 	job.Spec.TTLSecondsAfterFinished = &ttl
 	return job, nil
 }
 
-// noPod is a template that is never used. It asks for nothing that a policy engine in the namespace could object to.
+// noPod is a template that is never used. It asks for nothing that a policy engine in the namespace
+// could object to.
 func noPod() corev1.PodTemplateSpec {
 	no, yes := false, true
-	none := corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1m"), corev1.ResourceMemory: resource.MustParse("1Mi")}
+	none := corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1m"),
+		corev1.ResourceMemory: resource.MustParse("1Mi")}
 	return corev1.PodTemplateSpec{Spec: corev1.PodSpec{
 		RestartPolicy:                corev1.RestartPolicyNever,
 		AutomountServiceAccountToken: &no,
@@ -64,17 +72,22 @@ func noPod() corev1.PodTemplateSpec {
 			SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault}},
 		Containers: []corev1.Container{{Name: "none", Image: "none.invalid/none:none",
 			Resources: corev1.ResourceRequirements{Requests: none, Limits: none},
-			SecurityContext: &corev1.SecurityContext{AllowPrivilegeEscalation: &no, ReadOnlyRootFilesystem: &yes,
-				Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}}}}},
+			SecurityContext: &corev1.SecurityContext{AllowPrivilegeEscalation: &no,
+				ReadOnlyRootFilesystem: &yes,
+				Capabilities:           &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}}}}},
 	}}
 }
 
-// Own has a binding end with its backstop, the Job of that name and UID; without a UID the binding says that nothing but
-// the agent ends it.
-func Own(b *rbacv1.RoleBinding, job, uid string) {
+// Own has an object end with its backstop, the Job of that name and UID; without a UID the object
+// says that nothing but the agent ends it.
+func Own(o Object, job, uid string) {
 	if uid == "" {
-		metav1.SetMetaDataAnnotation(&b.ObjectMeta, AnnotationBackstop, NoBackstop)
+		annotations := map[string]string{AnnotationBackstop: NoBackstop}
+		maps.Copy(annotations, o.GetAnnotations())
+		o.SetAnnotations(annotations)
 		return
 	}
-	b.OwnerReferences = []metav1.OwnerReference{{APIVersion: batchv1.SchemeGroupVersion.String(), Kind: KindJob, Name: job, UID: types.UID(uid)}}
+	o.SetOwnerReferences([]metav1.OwnerReference{{APIVersion: batchv1.SchemeGroupVersion.String(),
+		Kind: KindJob,
+		Name: job, UID: types.UID(uid)}})
 }

@@ -21,9 +21,10 @@ func (d Difference) String() string {
 	return d.Kind + " " + strings.TrimPrefix(d.Namespace+"/"+d.Name, "/")
 }
 
-// Compare tells how live objects, as their API server writes them, differ from the wanted ones, in order of kind, namespace
-// and name. Of rights and of the fence every field counts. Of other objects only the fields that are wanted do: the rest
-// is filled in by the API server, or set by others for reasons of their own.
+// Compare tells how live objects, as their API server writes them, differ from the wanted ones, in
+// order of kind, namespace and name. Of rights and of the fence every field counts. Of other
+// objects only the fields that are wanted do: the rest is filled in by the API server, or set by
+// others for reasons of their own.
 func Compare(wanted []Object, live []map[string]any) (differences []Difference) {
 	left := map[string]Difference{}
 	for _, l := range live {
@@ -45,7 +46,8 @@ func Compare(wanted []Object, live []map[string]any) (differences []Difference) 
 	}
 	differences = slices.AppendSeq(differences, maps.Values(left))
 	slices.SortFunc(differences, func(a, b Difference) int {
-		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Namespace, b.Namespace),
+			cmp.Compare(a.Name, b.Name))
 	})
 	return differences
 }
@@ -53,13 +55,15 @@ func Compare(wanted []Object, live []map[string]any) (differences []Difference) 
 func differenceOf(object map[string]any) Difference {
 	text := func(from map[string]any, key string) string { s, _ := from[key].(string); return s }
 	metadata, _ := object["metadata"].(map[string]any)
-	return Difference{Kind: text(object, "kind"), Namespace: text(metadata, "namespace"), Name: text(metadata, "name")}
+	return Difference{Kind: text(object, "kind"), Namespace: text(metadata, "namespace"),
+		Name: text(metadata, "name")}
 }
 
 // changed are the fields that are not as wanted. Of the metadata, labels are ours.
 func (d Difference) changed() []string {
 	version, _ := d.Wanted["apiVersion"].(string)
-	exact := strings.HasPrefix(version, "rbac.authorization.k8s.io/") || strings.HasPrefix(version, "admissionregistration.k8s.io/")
+	exact := strings.HasPrefix(version, "rbac.authorization.k8s.io/") || strings.HasPrefix(version,
+		"admissionregistration.k8s.io/")
 	rest := func(object map[string]any) (labels any, rest map[string]any) {
 		metadata, _ := object["metadata"].(map[string]any)
 		rest = maps.Clone(object)
@@ -69,7 +73,8 @@ func (d Difference) changed() []string {
 	}
 	labels, want := rest(d.Wanted)
 	liveLabels, live := rest(d.Live)
-	return append(differ("metadata.labels", labels, liveLabels, false), differ("", want, live, exact)...)
+	return append(differ("metadata.labels", labels, liveLabels, false), differ("", want,
+		live, exact)...)
 }
 
 // differ names the fields, by their paths, in which live is not as wanted.
@@ -85,7 +90,8 @@ func differ(path string, want, live any, exact bool) (fields []string) {
 			keys = slices.AppendSeq(keys, maps.Keys(live))
 		}
 		for _, key := range slices.Compact(slices.Sorted(slices.Values(keys))) {
-			fields = append(fields, differ(strings.TrimPrefix(path+"."+key, "."), want[key], live[key], exact)...)
+			fields = append(fields, differ(strings.TrimPrefix(path+"."+key, "."), want[key],
+				live[key], exact)...)
 		}
 		return fields
 	case []any:
@@ -94,7 +100,8 @@ func differ(path string, want, live any, exact bool) (fields []string) {
 			return []string{path}
 		}
 		for i := range want {
-			fields = append(fields, differ(fmt.Sprintf("%s[%d]", path, i), want[i], live[i], exact)...)
+			fields = append(fields, differ(fmt.Sprintf("%s[%d]", path, i), want[i],
+				live[i], exact)...)
 		}
 		return fields
 	}

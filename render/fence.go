@@ -13,17 +13,19 @@ const (
 	FenceManaged = "pullgrant-managed" // what everyone else may do to what the agent made
 )
 
-// FencePolicies are the two policies by which the API server itself limits the agent and guards what it made. They hold
-// nothing of the access repository's policies: which role may be bound where is RBAC's, so they change with the program
-// only, and a live policy can be compared with these. Every field that the API server would fill in is filled in.
+// FencePolicies are the two policies by which the API server itself limits the agent and guards
+// what it made. They hold nothing of the access repository's policies: which role may be bound
+// where is RBAC's, so they change with the program only, and a live policy can be compared with
+// these. Every field that the API server would fill in is filled in.
 //
-// RBAC alone has gaps. It lets anybody bind a role without rules, or one whose rules he holds already, limits neither
-// subjects nor names, and cannot tell one object of a namespace from another. docs/decisions/0012-fence.md says why the
-// fence has this shape.
+// RBAC alone has gaps. It lets anybody bind a role without rules, or one whose rules he holds
+// already, limits neither subjects nor names, and cannot tell one object of a namespace from
+// another. docs/decisions/0012-fence.md says why the fence has this shape.
 func FencePolicies() []admissionv1.ValidatingAdmissionPolicy {
 	return []admissionv1.ValidatingAdmissionPolicy{
 		fencePolicy(FenceAgent, []admissionv1.NamedRuleWithOperations{
-			on("rbac.authorization.k8s.io", "rolebindings", "clusterrolebindings", "roles", "clusterroles"),
+			on("rbac.authorization.k8s.io", "rolebindings", "clusterrolebindings", "roles",
+				"clusterroles"),
 			on("batch", "jobs", "jobs/*"),
 		}, agentOnly, agentVariables, agentRules),
 		fencePolicy(FenceManaged, []admissionv1.NamedRuleWithOperations{
@@ -38,7 +40,8 @@ func FenceBindings() []admissionv1.ValidatingAdmissionPolicyBinding {
 	var bindings []admissionv1.ValidatingAdmissionPolicyBinding
 	for _, name := range []string{FenceAgent, FenceManaged} {
 		bindings = append(bindings, admissionv1.ValidatingAdmissionPolicyBinding{
-			TypeMeta:   typeMeta(admissionv1.SchemeGroupVersion, "ValidatingAdmissionPolicyBinding"),
+			TypeMeta: typeMeta(admissionv1.SchemeGroupVersion,
+				"ValidatingAdmissionPolicyBinding"),
 			ObjectMeta: objectMeta("", name),
 			Spec: admissionv1.ValidatingAdmissionPolicyBindingSpec{PolicyName: name,
 				ValidationActions: []admissionv1.ValidationAction{admissionv1.Deny}},
@@ -54,16 +57,19 @@ type rule struct {
 	message string
 }
 
-func fencePolicy(name string, rules []admissionv1.NamedRuleWithOperations, conditions []admissionv1.MatchCondition,
+func fencePolicy(name string, rules []admissionv1.NamedRuleWithOperations,
+	conditions []admissionv1.MatchCondition,
 	variables []admissionv1.Variable, must []rule) admissionv1.ValidatingAdmissionPolicy {
-	fail, equivalent, forbidden := admissionv1.Fail, admissionv1.Equivalent, metav1.StatusReasonForbidden
+	fail, equivalent, forbidden := admissionv1.Fail, admissionv1.Equivalent,
+		metav1.StatusReasonForbidden
 	policy := admissionv1.ValidatingAdmissionPolicy{
 		TypeMeta:   typeMeta(admissionv1.SchemeGroupVersion, "ValidatingAdmissionPolicy"),
 		ObjectMeta: objectMeta("", name),
 		Spec: admissionv1.ValidatingAdmissionPolicySpec{
 			FailurePolicy: &fail,
-			MatchConstraints: &admissionv1.MatchResources{MatchPolicy: &equivalent, NamespaceSelector: &metav1.LabelSelector{},
-				ObjectSelector: &metav1.LabelSelector{}, ResourceRules: rules},
+			MatchConstraints: &admissionv1.MatchResources{MatchPolicy: &equivalent,
+				NamespaceSelector: &metav1.LabelSelector{},
+				ObjectSelector:    &metav1.LabelSelector{}, ResourceRules: rules},
 			MatchConditions: conditions,
 			Variables:       variables,
 		},
@@ -73,8 +79,9 @@ func fencePolicy(name string, rules []admissionv1.NamedRuleWithOperations, condi
 		if r.when != "" {
 			expression = "!(" + r.when + ") || (" + r.must + ")"
 		}
-		policy.Spec.Validations = append(policy.Spec.Validations, admissionv1.Validation{Expression: expression,
-			Message: "pullgrant: " + r.message, Reason: &forbidden})
+		policy.Spec.Validations = append(policy.Spec.Validations,
+			admissionv1.Validation{Expression: expression,
+				Message: "pullgrant: " + r.message, Reason: &forbidden})
 	}
 	return policy
 }
@@ -83,30 +90,37 @@ func fencePolicy(name string, rules []admissionv1.NamedRuleWithOperations, condi
 func on(group string, resources ...string) admissionv1.NamedRuleWithOperations {
 	everywhere := admissionv1.AllScopes
 	return admissionv1.NamedRuleWithOperations{RuleWithOperations: admissionv1.RuleWithOperations{
-		Operations: []admissionv1.OperationType{admissionv1.Create, admissionv1.Update, admissionv1.Delete},
-		Rule:       admissionv1.Rule{APIGroups: []string{group}, APIVersions: []string{"v1"}, Resources: resources, Scope: &everywhere},
+		Operations: []admissionv1.OperationType{admissionv1.Create, admissionv1.Update,
+			admissionv1.Delete},
+		Rule: admissionv1.Rule{APIGroups: []string{group}, APIVersions: []string{"v1"},
+			Resources: resources, Scope: &everywhere},
 	}}
 }
 
 // all are conditions that must hold together, one a line.
 func all(conditions ...string) string { return strings.Join(conditions, " &&\n") }
 
-// carriesLabel and isReserved are conditions on an object; propagation is what a deletion does with what the object owns.
-// A dyn() keeps the API server's type check from comparing each expression with the fields of every kind.
+// carriesLabel and isReserved are conditions on an object; propagation is what a deletion does with
+// what the object owns. A dyn() keeps the API server's type check from comparing each expression
+// with the fields of every kind.
 func carriesLabel(object string) string {
 	return object + ".metadata.?labels[?'app.kubernetes.io/managed-by'].orValue('') == 'pullgrant'"
 }
 
-// isReserved leaves out the name of the agent's own rights, which an administrator or a GitOps tool must be able to make.
+// isReserved leaves out the name of the agent's own rights, which an administrator or a GitOps tool
+// must be able to make.
 func isReserved(object string) string {
-	return object + ".metadata.name.startsWith('pullgrant-') && " + object + ".metadata.name != 'pullgrant-agent'"
+	return object + ".metadata.name.startsWith('pullgrant-') && " + object +
+		".metadata.name != 'pullgrant-agent'"
 }
 
-const propagation = "request.options.?orphanDependents.orValue(false) ? 'Orphan' : request.options.?propagationPolicy.orValue(" +
+const propagation = "request.options.?orphanDependents.orValue(false) ? 'Orphan' : " +
+	"request.options.?propagationPolicy.orValue(" +
 	"has(request.options.orphanDependents) ? 'Background' : '')"
 
 // deletesAlong: the API server orphans what a batch/v1 Job owns unless a deletion says otherwise.
 const (
 	deletesAlong    = "variables.propagation in ['Background', 'Foreground']"
-	mustDeleteAlong = "deleting this Job must delete its binding too; use --cascade=background, or propagationPolicy Background"
+	mustDeleteAlong = "deleting this Job must delete its binding too; use --cascade=background, " +
+		"or propagationPolicy Background"
 )

@@ -13,18 +13,19 @@ import (
 	"github.com/pullgrant/pullgrant/requests"
 )
 
-// Agent is the name of the agent's ServiceAccount and of everything else that is there once and only for it.
+// Agent is the name of the agent's ServiceAccount and of everything else that is there once and
+// only for it.
 const Agent = "pullgrant-agent"
 
-// LabelPartOf is on every object of the footprint, with the value ManagedBy. Objects of grants have LabelManagedBy
-// instead, by which the fence knows them.
+// LabelPartOf is on every object of the footprint, with the value ManagedBy. Objects of grants have
+// LabelManagedBy instead, by which the fence knows them.
 const LabelPartOf = "app.kubernetes.io/part-of"
 
 // Footprint is what the agent of one cluster needs there.
 type Footprint struct {
-	Grants map[string][]string // ClusterRoles that may be bound, by namespace; one without roles gets nothing
-	Image  string              // that holds the program
-	Args   []string            // of `pullgrant sync`, but for its secrets and its port
+	Grants []requests.Item // all that the policies let people ask for
+	Image  string          // that holds the program
+	Args   []string        // of `pullgrant sync`, but for its secrets and its port
 	// GitHubAPI is the address of the API of a GitHub Enterprise; empty for github.com.
 	GitHubAPI string
 }
@@ -35,9 +36,10 @@ type Object interface {
 	runtime.Object
 }
 
-// Install is everything the agent needs in its cluster, in the order in which it can be created: the fence stands before
-// there are rights to fence, and the agent starts last. The same footprint always gives the same objects. The
-// namespaces that are granted in and the Secret pullgrant-agent are not among them.
+// Install is everything the agent needs in its cluster, in the order in which it can be created:
+// the fence stands before there are rights to fence, and the agent starts last. The same footprint
+// always gives the same objects. The namespaces that are granted in and the Secret pullgrant-agent
+// are not among them.
 func Install(f Footprint) []Object {
 	return slices.Concat(Fence(), Rights(f), workload(f))
 }
@@ -53,51 +55,72 @@ func Fence() (objects []Object) {
 	return objects
 }
 
-// Rights is the agent's namespace and ServiceAccount, and all it may do by RBAC: read and delete bindings and Jobs
-// everywhere, so that no change of a policy strands one, and create them, for the given roles only, in the given
-// namespaces only.
+// Rights is the agent's namespace and ServiceAccount, and all it may do by RBAC: read and delete
+// bindings and Jobs everywhere, so that no change of a policy strands one, and create them, for the
+// given roles only, in the given namespaces only.
 func Rights(f Footprint) []Object {
-	roles := slices.Concat(slices.Collect(maps.Values(f.Grants))...)
-	everywhere := []rbacv1.PolicyRule{
-		allow(rbacv1.GroupName, "rolebindings", "get", "list", "watch", "delete"),
+	roles := rolesOf(f.Grants)
+	var everywhere []rbacv1.PolicyRule
+	for _, k := range kinds {
+		everywhere = append(everywhere, allow(rbacv1.GroupName, k.resource, "get", "list",
+			"watch", "delete"))
+	}
+	everywhere = append(everywhere,
 		allow("batch", "jobs", "get", "list", "watch", "delete"),
 		allow("", "namespaces", "get", "list", "watch"), // a namespace that was replaced has another UID
-		named(allow("admissionregistration.k8s.io", "validatingadmissionpolicies", "get"), FenceAgent, FenceManaged),
-		named(allow("admissionregistration.k8s.io", "validatingadmissionpolicybindings", "get"), FenceAgent, FenceManaged),
-	}
+		named(allow("admissionregistration.k8s.io", "validatingadmissionpolicies", "get"),
+			FenceAgent, FenceManaged),
+		named(allow("admissionregistration.k8s.io", "validatingadmissionpolicybindings", "get"),
+			FenceAgent, FenceManaged),
+	)
 	if len(roles) > 0 { // no names would mean every name
-		everywhere = append(everywhere, named(allow(rbacv1.GroupName, "clusterroles", "get"), roles...))
+		everywhere = append(everywhere, named(allow(rbacv1.GroupName, "clusterroles",
+			"get"), roles...))
 	}
 	objects := []Object{
 		namespace(),
 		&corev1.ServiceAccount{TypeMeta: typeMeta(corev1.SchemeGroupVersion, "ServiceAccount"),
-			ObjectMeta: objectMeta(requests.AgentNamespace, Agent), AutomountServiceAccountToken: new(bool)},
-		&rbacv1.ClusterRole{TypeMeta: typeMeta(rbacv1.SchemeGroupVersion, "ClusterRole"), ObjectMeta: objectMeta("", Agent), Rules: everywhere},
-		&rbacv1.ClusterRoleBinding{TypeMeta: typeMeta(rbacv1.SchemeGroupVersion, "ClusterRoleBinding"), ObjectMeta: objectMeta("", Agent),
-			RoleRef: agentRole("ClusterRole"), Subjects: toAgent()},
+			ObjectMeta:                   objectMeta(requests.AgentNamespace, Agent),
+			AutomountServiceAccountToken: new(bool)},
+		&rbacv1.ClusterRole{TypeMeta: typeMeta(rbacv1.SchemeGroupVersion, "ClusterRole"),
+			ObjectMeta: objectMeta("", Agent), Rules: everywhere},
+		&rbacv1.ClusterRoleBinding{TypeMeta: typeMeta(rbacv1.SchemeGroupVersion,
+			"ClusterRoleBinding"),
+			ObjectMeta: objectMeta("", Agent),
+			RoleRef:    agentRole("ClusterRole"), Subjects: toAgent()},
 	}
 	objects = append(objects, rightsIn(requests.AgentNamespace,
 		allow("", "configmaps", "get", "list", "watch", "create", "update", "delete"), // one for each grant
-		allow("coordination.k8s.io", "leases", "create"),                              // which cannot be limited to a name
+		// which cannot be limited to a name
+		allow("coordination.k8s.io", "leases", "create"),
 		named(allow("coordination.k8s.io", "leases", "get", "update", "patch"), Agent),
 		allow("", "events", "create", "patch"),
 		allow("events.k8s.io", "events", "create", "patch"))...)
-	for _, in := range slices.Sorted(maps.Keys(f.Grants)) {
-		if len(f.Grants[in]) > 0 {
-			objects = append(objects, rightsIn(in,
-				allow(rbacv1.GroupName, "rolebindings", "create"),
-				allow("batch", "jobs", "create"),
-				named(allow(rbacv1.GroupName, "clusterroles", "bind"), f.Grants[in]...))...)
+	byNamespace := map[string][]requests.Item{}
+	for _, i := range f.Grants {
+		byNamespace[i.Namespace] = append(byNamespace[i.Namespace], i)
+	}
+	for _, in := range slices.Sorted(maps.Keys(byNamespace)) {
+		var rules []rbacv1.PolicyRule
+		for _, k := range kinds {
+			here := slices.DeleteFunc(slices.Clone(byNamespace[in]),
+				func(i requests.Item) bool { return i.Kind != k.name })
+			if len(here) > 0 {
+				rules = append(rules, k.rights(here)...)
+			}
 		}
+		objects = append(objects, rightsIn(in, rules...)...)
 	}
 	return objects
 }
 
 func rightsIn(namespace string, rules ...rbacv1.PolicyRule) []Object {
 	return []Object{
-		&rbacv1.Role{TypeMeta: typeMeta(rbacv1.SchemeGroupVersion, "Role"), ObjectMeta: objectMeta(namespace, Agent), Rules: rules},
-		&rbacv1.RoleBinding{TypeMeta: typeMeta(rbacv1.SchemeGroupVersion, "RoleBinding"), ObjectMeta: objectMeta(namespace, Agent),
-			RoleRef: agentRole("Role"), Subjects: toAgent()},
+		&rbacv1.Role{TypeMeta: typeMeta(rbacv1.SchemeGroupVersion, "Role"),
+			ObjectMeta: objectMeta(namespace, Agent), Rules: rules},
+		&rbacv1.RoleBinding{TypeMeta: typeMeta(rbacv1.SchemeGroupVersion, "RoleBinding"),
+			ObjectMeta: objectMeta(namespace, Agent),
+			RoleRef:    agentRole("Role"), Subjects: toAgent()},
 	}
 }
 
@@ -106,11 +129,13 @@ func agentRole(kind string) rbacv1.RoleRef {
 }
 
 func toAgent() []rbacv1.Subject {
-	return []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: requests.AgentNamespace, Name: Agent}}
+	return []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: requests.AgentNamespace,
+		Name: Agent}}
 }
 
 func allow(group, resource string, verbs ...string) rbacv1.PolicyRule {
-	return rbacv1.PolicyRule{APIGroups: []string{group}, Resources: []string{resource}, Verbs: verbs}
+	return rbacv1.PolicyRule{APIGroups: []string{group}, Resources: []string{resource},
+		Verbs: verbs}
 }
 
 func named(rule rbacv1.PolicyRule, names ...string) rbacv1.PolicyRule {
@@ -123,7 +148,8 @@ func namespace() Object {
 	for _, mode := range []string{"enforce", "audit", "warn"} {
 		meta.Labels["pod-security.kubernetes.io/"+mode] = "restricted"
 	}
-	return &corev1.Namespace{TypeMeta: typeMeta(corev1.SchemeGroupVersion, "Namespace"), ObjectMeta: meta}
+	return &corev1.Namespace{TypeMeta: typeMeta(corev1.SchemeGroupVersion, "Namespace"),
+		ObjectMeta: meta}
 }
 
 func typeMeta(version schema.GroupVersion, kind string) metav1.TypeMeta {
@@ -131,5 +157,6 @@ func typeMeta(version schema.GroupVersion, kind string) metav1.TypeMeta {
 }
 
 func objectMeta(namespace, name string) metav1.ObjectMeta {
-	return metav1.ObjectMeta{Namespace: namespace, Name: name, Labels: map[string]string{LabelPartOf: ManagedBy}}
+	return metav1.ObjectMeta{Namespace: namespace, Name: name,
+		Labels: map[string]string{LabelPartOf: ManagedBy}}
 }

@@ -17,11 +17,20 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 
 	"github.com/pullgrant/pullgrant/render"
+	"github.com/pullgrant/pullgrant/requests"
 )
 
 var footprint = render.Footprint{
-	Grants: map[string][]string{"payments": {"payments-debug"}, "checkout": {"logs-reader", "acme:debug", "logs-reader"}, "empty": nil},
-	Image:  "registry.example.com/pullgrant@sha256:0000", Args: []string{"--cluster=prod-eu", "--app-id=1234"},
+	Grants: []requests.Item{gives("payments", "payments-debug"), gives("checkout", "logs-reader"),
+		gives("checkout", "acme:debug"),
+		gives("checkout", "logs-reader")},
+	Image: "registry.example.com/pullgrant@sha256:0000", Args: []string{"--cluster=prod-eu",
+		"--app-id=1234"},
+}
+
+func gives(namespace, role string) requests.Item {
+	return requests.Item{Kind: requests.KubernetesRoleBinding, Namespace: namespace,
+		Role: requests.Role{Kind: requests.KindClusterRole, Name: role}}
 }
 
 // documents are the objects of a YAML stream by kind, namespace and name.
@@ -85,7 +94,7 @@ func TestKustomizationBuilds(t *testing.T) {
 
 // TestRightsAreNamed: no names would mean every name.
 func TestRightsAreNamed(t *testing.T) {
-	for _, f := range []render.Footprint{footprint, {}, {Grants: map[string][]string{"payments": {}}}} {
+	for _, f := range []render.Footprint{footprint, {}, {Grants: []requests.Item{}}} {
 		in := map[string][]string{}
 		for _, object := range render.Rights(f) {
 			var rules []rbacv1.PolicyRule
@@ -107,7 +116,8 @@ func TestRightsAreNamed(t *testing.T) {
 		want := map[string][]string{}
 		if len(f.Grants) > 1 {
 			want = map[string][]string{"": {"acme:debug", "logs-reader", "payments-debug", "get"},
-				"payments": {"payments-debug", "bind"}, "checkout": {"acme:debug", "logs-reader", "bind"}}
+				"payments": {"payments-debug", "bind"}, "checkout": {"acme:debug",
+					"logs-reader", "bind"}}
 		}
 		if !reflect.DeepEqual(in, want) {
 			t.Errorf("%v, want %v", in, want)
@@ -147,47 +157,60 @@ func TestCompare(t *testing.T) {
 			role := at(all, "ClusterRole", "")
 			role["metadata"].(map[string]any)["uid"] = "1"
 			role["metadata"].(map[string]any)["labels"].(map[string]any)["theirs"] = "x"
-			at(all, "ValidatingAdmissionPolicy", "")["status"] = map[string]any{"observedGeneration": 1}
+			at(all, "ValidatingAdmissionPolicy", "")["status"] = map[string]any{
+				"observedGeneration": 1}
 			return all
 		}, nil},
 		"filled in": {func(all []map[string]any) []map[string]any {
 			at(all, "Deployment", "pullgrant-system")["spec"].(map[string]any)["progressDeadlineSeconds"] = 600
 			return all
 		}, nil},
-		"missing": {func(all []map[string]any) []map[string]any { return all[1:] }, []string{"ValidatingAdmissionPolicy pullgrant-agent"}},
+		"missing": {func(all []map[string]any) []map[string]any { return all[1:] },
+			[]string{"ValidatingAdmissionPolicy pullgrant-agent"}},
 		"too much": {func(all []map[string]any) []map[string]any {
-			return append(all, map[string]any{"kind": "RoleBinding", "metadata": map[string]any{"namespace": "old", "name": "pullgrant-agent"}})
+			return append(all, map[string]any{"kind": "RoleBinding",
+				"metadata": map[string]any{"namespace": "old", "name": "pullgrant-agent"}})
 		}, []string{"RoleBinding old/pullgrant-agent"}},
 		"label": {func(all []map[string]any) []map[string]any {
-			delete(at(all, "Namespace", "")["metadata"].(map[string]any)["labels"].(map[string]any), "pod-security.kubernetes.io/enforce")
+			delete(at(all, "Namespace", "")["metadata"].(map[string]any)["labels"].(map[string]any),
+				"pod-security.kubernetes.io/enforce")
 			return all
-		}, []string{"Namespace pullgrant-system", "metadata.labels.pod-security.kubernetes.io/enforce"}},
+		}, []string{"Namespace pullgrant-system",
+			"metadata.labels.pod-security.kubernetes.io/enforce"}},
 		"verb": {func(all []map[string]any) []map[string]any {
 			rule := at(all, "Role", "payments")["rules"].([]any)[2].(map[string]any)
 			rule["verbs"] = append(rule["verbs"].([]any), "escalate")
 			return all
 		}, []string{"Role payments/pullgrant-agent", "rules[2].verbs"}},
 		"no names": {func(all []map[string]any) []map[string]any {
-			delete(at(all, "Role", "payments")["rules"].([]any)[2].(map[string]any), "resourceNames")
+			delete(at(all, "Role", "payments")["rules"].([]any)[2].(map[string]any),
+				"resourceNames")
 			return all
 		}, []string{"Role payments/pullgrant-agent", "rules[2].resourceNames"}},
 		"aggregated": {func(all []map[string]any) []map[string]any {
-			at(all, "ClusterRole", "")["aggregationRule"] = map[string]any{"clusterRoleSelectors": []any{}}
+			at(all, "ClusterRole", "")["aggregationRule"] = map[string]any{
+				"clusterRoleSelectors": []any{}}
 			return all
 		}, []string{"ClusterRole pullgrant-agent", "aggregationRule"}},
 		"audit only": {func(all []map[string]any) []map[string]any {
-			at(all, "ValidatingAdmissionPolicyBinding", "")["spec"].(map[string]any)["validationActions"] = []any{"Audit"}
+			at(all, "ValidatingAdmissionPolicyBinding",
+				"")["spec"].(map[string]any)["validationActions"] = []any{"Audit"}
 			return all
-		}, []string{"ValidatingAdmissionPolicyBinding pullgrant-agent", "spec.validationActions[0]"}},
+		}, []string{"ValidatingAdmissionPolicyBinding pullgrant-agent",
+			"spec.validationActions[0]"}},
 		"for some only": {func(all []map[string]any) []map[string]any {
-			at(all, "ValidatingAdmissionPolicyBinding", "")["spec"].(map[string]any)["matchResources"] = map[string]any{"matchPolicy": "Exact"}
+			at(all, "ValidatingAdmissionPolicyBinding",
+				"")["spec"].(map[string]any)["matchResources"] = map[string]any{
+				"matchPolicy": "Exact"}
 			return all
 		}, []string{"ValidatingAdmissionPolicyBinding pullgrant-agent", "spec.matchResources"}},
 		"image": {func(all []map[string]any) []map[string]any {
-			spec := at(all, "Deployment", "pullgrant-system")["spec"].(map[string]any)["template"].(map[string]any)["spec"].(map[string]any)
+			deployment := at(all, "Deployment", "pullgrant-system")["spec"].(map[string]any)
+			spec := deployment["template"].(map[string]any)["spec"].(map[string]any)
 			spec["containers"].([]any)[0].(map[string]any)["image"] = "other"
 			return all
-		}, []string{"Deployment pullgrant-system/pullgrant-agent", "spec.template.spec.containers[0].image"}},
+		}, []string{"Deployment pullgrant-system/pullgrant-agent",
+			"spec.template.spec.containers[0].image"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got []string

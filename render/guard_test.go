@@ -15,17 +15,23 @@ const commit = "0123456789abcdef0123456789abcdef01234567"
 func grant() requests.Grant {
 	const name = "20261122-alice-inc-123"
 	return requests.Grant{
-		Name: name, Path: requests.Path("prod-eu", "payments-debug", name), Cluster: "prod-eu", Policy: "payments-debug",
-		Requester: "alice", Subject: requests.Subject{Kind: requests.KindUser, Name: "alice@example.com"},
+		Name: name, Path: requests.Path("prod-eu", "payments-debug", name), Cluster: "prod-eu",
+		Policy:    "payments-debug",
+		Requester: "alice", Subject: requests.Subject{Kind: requests.KindUser,
+			Name: "alice@example.com"},
 		Duration: requests.Duration(time.Hour),
-		Window:   requests.NewWindow(time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC), requests.Duration(time.Hour)),
-		Bindings: []requests.Binding{
-			{Name: requests.ObjectName(name, 0), Namespace: "payments",
-				Role: requests.Role{Kind: requests.KindClusterRole, Name: "payments-debug"}},
-			{Name: requests.ObjectName(name, 1), Namespace: "payments",
-				Role: requests.Role{Kind: requests.KindClusterRole, Name: "logs-reader"}},
+		Window: requests.NewWindow(time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC),
+			requests.Duration(time.Hour)),
+		Items: []requests.Item{
+			{Kind: requests.KubernetesRoleBinding, Name: requests.ObjectName(name, 0),
+				Namespace: "payments",
+				Role:      requests.Role{Kind: requests.KindClusterRole, Name: "payments-debug"}},
+			{Kind: requests.KubernetesRoleBinding, Name: requests.ObjectName(name, 1),
+				Namespace: "payments",
+				Role:      requests.Role{Kind: requests.KindClusterRole, Name: "logs-reader"}},
 		},
-		Evidence: requests.Evidence{Source: requests.EvidenceGitHub, PullRequest: 7, MergeCommit: commit},
+		Evidence: requests.Evidence{Source: requests.EvidenceGitHub, PullRequest: 7,
+			MergeCommit: commit},
 	}
 }
 
@@ -89,22 +95,31 @@ func TestGuardRefusesTampering(t *testing.T) {
 		tamper func(objects) objects
 		reason string
 	}{
-		"no object":              {func(objects) objects { return nil }, "0 objects for 2 bindings"},
-		"one object less":        {func(o objects) objects { return o[:1] }, "1 objects for 2 bindings"},
-		"one object more":        {func(o objects) objects { return append(o, o[0]) }, "3 objects for 2 bindings"},
-		"another order":          {func(o objects) objects { return objects{o[1], o[0]} }, "its name is"},
-		"the same twice":         {func(o objects) objects { return objects{o[0], o[0]} }, "object 2 of the build"},
-		"kind":                   {set("ClusterRoleBinding", "kind"), `it is a "ClusterRoleBinding"`},
-		"kind missing":           {set(nil, "kind"), `it is a ""`},
-		"apiVersion":             {set("rbac.authorization.k8s.io/v1beta1", "apiVersion"), `of "rbac.authorization.k8s.io/v1beta1"`},
-		"name":                   {set("pullgrant-other", "metadata", "name"), "its name is"},
-		"namespace":              {set("billing", "metadata", "namespace"), "its namespace is"},
-		"namespace missing":      {set(nil, "metadata", "namespace"), "its namespace is"},
-		"role":                   {set("cluster-admin", "roleRef", "name"), "its roleRef is"},
-		"role kind":              {set("Role", "roleRef", "kind"), "its roleRef is"},
-		"role group":             {set("", "roleRef", "apiGroup"), "its roleRef is"},
-		"subject":                {set("mallory@example.com", "subjects", 0, "name"), "its subject is"},
-		"subject in other case":  {set("Alice@example.com", "subjects", 0, "name"), "its subject is"},
+		"no object": {func(objects) objects { return nil },
+			"0 objects for 2 bindings"},
+		"one object less": {func(o objects) objects { return o[:1] },
+			"1 objects for 2 bindings"},
+		"one object more": {func(o objects) objects { return append(o, o[0]) },
+			"3 objects for 2 bindings"},
+		"another order": {func(o objects) objects { return objects{o[1], o[0]} },
+			"its name is"},
+		"the same twice": {func(o objects) objects { return objects{o[0], o[0]} },
+			"object 2 of the build"},
+		"kind": {set("ClusterRoleBinding", "kind"),
+			`it is a "ClusterRoleBinding"`},
+		"kind missing": {set(nil, "kind"), `it is a ""`},
+		"apiVersion": {set("rbac.authorization.k8s.io/v1beta1", "apiVersion"),
+			`of "rbac.authorization.k8s.io/v1beta1"`},
+		"name":              {set("pullgrant-other", "metadata", "name"), "its name is"},
+		"namespace":         {set("billing", "metadata", "namespace"), "its namespace is"},
+		"namespace missing": {set(nil, "metadata", "namespace"), "its namespace is"},
+		"role":              {set("cluster-admin", "roleRef", "name"), "its roleRef is"},
+		"role kind":         {set("Role", "roleRef", "kind"), "its roleRef is"},
+		"role group":        {set("", "roleRef", "apiGroup"), "its roleRef is"},
+		"subject": {set("mallory@example.com", "subjects", 0, "name"),
+			"its subject is"},
+		"subject in other case": {set("Alice@example.com", "subjects", 0, "name"),
+			"its subject is"},
 		"subject kind":           {set("Group", "subjects", 0, "kind"), "its subject is"},
 		"subject group":          {set("", "subjects", 0, "apiGroup"), "its subject is"},
 		"subject with namespace": {set("payments", "subjects", 0, "namespace"), "its subject is"},
@@ -113,35 +128,52 @@ func TestGuardRefusesTampering(t *testing.T) {
 			at(o[0], append(o[0]["subjects"].([]any), o[0]["subjects"].([]any)[0]), "subjects")
 			return o
 		}, "it has 2 subjects"},
-		"label changed":         {set("helm", "metadata", "labels", LabelManagedBy), `its label "app.kubernetes.io/managed-by"`},
-		"label missing":         {set(nil, "metadata", "labels", LabelRequest), `its label "pullgrant.dev/request"`},
-		"cluster label changed": {set("staging", "metadata", "labels", LabelCluster), `its label "pullgrant.dev/cluster"`},
+		"label changed": {set("helm", "metadata", "labels", LabelManagedBy),
+			`its label "app.kubernetes.io/managed-by"`},
+		"label missing": {set(nil, "metadata", "labels", LabelRequest),
+			`its label "pullgrant.dev/request"`},
+		"cluster label changed": {set("staging", "metadata", "labels", LabelCluster),
+			`its label "pullgrant.dev/cluster"`},
 		"label added": {set("true", "metadata", "labels", "rbac.example.com/aggregate"),
 			`its label "rbac.example.com/aggregate"`},
-		"empty label added":      {set("", "metadata", "labels", "x"), `its label "x"`},
-		"labels missing":         {set(nil, "metadata", "labels"), "its label"},
-		"granted-at changed":     {set("2026-11-22T09:00:00Z", "metadata", "annotations", AnnotationGrantedAt), "granted-at"},
-		"expires-at changed":     {set("2027-11-22T09:00:00Z", "metadata", "annotations", AnnotationExpiresAt), "expires-at"},
-		"expires-at missing":     {set(nil, "metadata", "annotations", AnnotationExpiresAt), "expires-at"},
-		"commit changed":         {set(strings.Repeat("0", 40), "metadata", "annotations", AnnotationCommit), "commit"},
-		"path changed":           {set("requests/prod-eu/other/x.yaml", "metadata", "annotations", AnnotationPath), "path"},
-		"pull-request changed":   {set("8", "metadata", "annotations", AnnotationPullRequest), "pull-request"},
-		"requester changed":      {set("bob", "metadata", "annotations", AnnotationRequester), "requester"},
-		"annotation added":       {set("INC-123", "metadata", "annotations", "pullgrant.dev/reason"), "pullgrant.dev/reason"},
-		"annotations missing":    {set(nil, "metadata", "annotations"), "its annotation"},
-		"generateName":           {set("x-", "metadata", "generateName"), "fields that no grant sets"},
-		"finalizer":              {set([]any{"x.example.com/keep"}, "metadata", "finalizers"), "fields that no grant sets"},
-		"empty finalizers":       {set([]any{}, "metadata", "finalizers"), "fields that no grant sets"},
-		"uid":                    {set("u", "metadata", "uid"), "fields that no grant sets"},
-		"owner":                  {set([]any{map[string]any{"kind": "Job"}}, "metadata", "ownerReferences"), "fields that no grant sets"},
-		"unknown field":          {set([]any{}, "rules"), `unknown field "rules"`},
-		"unknown inner field":    {set("x", "roleRef", "namespace"), `unknown field "roleRef.namespace"`},
+		"empty label added": {set("", "metadata", "labels", "x"), `its label "x"`},
+		"labels missing":    {set(nil, "metadata", "labels"), "its label"},
+		"granted-at changed": {set("2026-11-22T09:00:00Z", "metadata", "annotations",
+			AnnotationGrantedAt), "granted-at"},
+		"expires-at changed": {set("2027-11-22T09:00:00Z", "metadata", "annotations",
+			AnnotationExpiresAt), "expires-at"},
+		"expires-at missing": {set(nil, "metadata", "annotations", AnnotationExpiresAt),
+			"expires-at"},
+		"commit changed": {set(strings.Repeat("0", 40), "metadata", "annotations",
+			AnnotationCommit), "commit"},
+		"path changed": {set("requests/prod-eu/other/x.yaml", "metadata", "annotations",
+			AnnotationPath), "path"},
+		"pull-request changed": {set("8", "metadata", "annotations", AnnotationPullRequest),
+			"pull-request"},
+		"requester changed": {set("bob", "metadata", "annotations", AnnotationRequester),
+			"requester"},
+		"annotation added": {set("INC-123", "metadata", "annotations", "pullgrant.dev/reason"),
+			"pullgrant.dev/reason"},
+		"annotations missing": {set(nil, "metadata", "annotations"), "its annotation"},
+		"generateName": {set("x-", "metadata", "generateName"),
+			"fields that no grant sets"},
+		"finalizer": {set([]any{"x.example.com/keep"}, "metadata", "finalizers"),
+			"fields that no grant sets"},
+		"empty finalizers": {set([]any{}, "metadata", "finalizers"),
+			"fields that no grant sets"},
+		"uid": {set("u", "metadata", "uid"), "fields that no grant sets"},
+		"owner": {set([]any{map[string]any{"kind": "Job"}}, "metadata",
+			"ownerReferences"), "fields that no grant sets"},
+		"unknown field": {set([]any{}, "rules"), `unknown field "rules"`},
+		"unknown inner field": {set("x", "roleRef", "namespace"),
+			`unknown field "roleRef.namespace"`},
 		"key in another case":    {set([]any{}, "Subjects"), `unknown field "Subjects"`},
 		"key folding to subject": {set([]any{}, "ſubjects"), "unknown field"},
 		"text where a list is":   {set("x", "subjects"), "cannot unmarshal"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if _, err := guard(grant(), encode(t, test.tamper(output(t, grant())))); err == nil || !strings.Contains(err.Error(), test.reason) {
+			if _, err := guard(grant(), encode(t, test.tamper(output(t, grant())))); err == nil ||
+				!strings.Contains(err.Error(), test.reason) {
 				t.Fatalf("got %v, want an error with %q", err, test.reason)
 			}
 		})
@@ -151,42 +183,53 @@ func TestGuardRefusesTampering(t *testing.T) {
 func TestGuardReadsStrictly(t *testing.T) {
 	good := encode(t, output(t, grant()))
 	for name, test := range map[string]struct{ data, reason string }{
-		"empty":        {"", "end of JSON"},
-		"two values":   {string(good[0]) + "{}", "after top-level value"},
-		"key twice":    {strings.Replace(string(good[0]), `"kind"`, `"roleRef":{},"kind"`, 1), "duplicate field"},
-		"null":         {"null", `it is a ""`},
-		"subject null": {strings.Replace(string(good[0]), `"subjects":[`, `"subjects":[null,`, 1), "it has 2 subjects"},
+		"empty":      {"", "end of JSON"},
+		"two values": {string(good[0]) + "{}", "after top-level value"},
+		"key twice": {strings.Replace(string(good[0]), `"kind"`, `"roleRef":{},"kind"`, 1),
+			"duplicate field"},
+		"null": {"null", `it is a ""`},
+		"subject null": {strings.Replace(string(good[0]), `"subjects":[`, `"subjects":[null,`, 1),
+			"it has 2 subjects"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if _, err := guard(grant(), [][]byte{[]byte(test.data), good[1]}); err == nil || !strings.Contains(err.Error(), test.reason) {
+			if _, err := guard(grant(), [][]byte{[]byte(test.data), good[1]}); err == nil ||
+				!strings.Contains(err.Error(), test.reason) {
 				t.Fatalf("got %v, want an error with %q", err, test.reason)
 			}
 		})
 	}
 }
 
-// The guard does not trust the grant either: what may never be granted is refused even when output and grant agree.
+// The guard does not trust the grant either: what may never be granted is refused even when output
+// and grant agree.
 func TestGuardRefusesProtected(t *testing.T) {
 	for name, test := range map[string]struct {
 		change func(*requests.Grant)
 		reason string
 	}{
-		"kube-system":       {func(g *requests.Grant) { g.Bindings[1].Namespace = "kube-system" }, "it is protected"},
-		"agent's namespace": {func(g *requests.Grant) { g.Bindings[0].Namespace = "pullgrant-system" }, "it is protected"},
-		"system role":       {func(g *requests.Grant) { g.Bindings[0].Role.Name = "system:node" }, "it is protected"},
-		"system subject":    {func(g *requests.Grant) { g.Subject.Name = "system:admin" }, "belong to Kubernetes"},
-		"group":             {func(g *requests.Grant) { g.Subject.Kind = "Group" }, "allowed: User"},
+		"kube-system": {func(g *requests.Grant) { g.Items[1].Namespace = "kube-system" },
+			"it is protected"},
+		"agent's namespace": {func(g *requests.Grant) { g.Items[0].Namespace = "pullgrant-system" },
+			"it is protected"},
+		"system role": {func(g *requests.Grant) { g.Items[0].Role.Name = "system:node" },
+			"it is protected"},
+		"system subject": {func(g *requests.Grant) { g.Subject.Name = "system:admin" },
+			"belong to Kubernetes"},
+		"group": {func(g *requests.Grant) { g.Subject.Kind = "Group" },
+			"allowed: User"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := grant()
 			test.change(&g)
-			objects := make([]map[string]any, len(g.Bindings))
-			for i, b := range g.Bindings {
-				object := roleBinding(g.Subject, b)
-				object.Labels, object.Annotations = labels(g), annotations(g)
+			plain, _ := plainObjects(g)
+			objects := make([]map[string]any, len(plain))
+			for i, object := range plain {
+				object.SetLabels(labels(g))
+				object.SetAnnotations(annotations(g))
 				objects[i] = generic(object)
 			}
-			if _, err := guard(g, encode(t, objects)); err == nil || !strings.Contains(err.Error(), test.reason) {
+			if _, err := guard(g, encode(t, objects)); err == nil || !strings.Contains(err.Error(),
+				test.reason) {
 				t.Fatalf("got %v, want an error with %q", err, test.reason)
 			}
 		})

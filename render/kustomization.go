@@ -7,9 +7,11 @@ import (
 	"sigs.k8s.io/kustomize/api/types"
 )
 
-// Kustomization writes objects as a kustomize base: each file by its name, kustomization.yaml and one a kind.
+// Kustomization writes objects as a kustomize base: each file by its name, kustomization.yaml and
+// one a kind.
 func Kustomization(objects []Object) map[string][]byte {
-	base := types.Kustomization{TypeMeta: types.TypeMeta{APIVersion: types.KustomizationVersion, Kind: types.KustomizationKind}}
+	base := types.Kustomization{TypeMeta: types.TypeMeta{APIVersion: types.KustomizationVersion,
+		Kind: types.KustomizationKind}}
 	kinds := map[string][]Object{}
 	for _, object := range objects {
 		file := strings.ToLower(object.GetObjectKind().GroupVersionKind().Kind) + ".yaml"

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"path"
 
-	rbacv1 "k8s.io/api/rbac/v1"
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/api/types"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
@@ -14,16 +13,19 @@ import (
 // root is the folder of a build. It exists in memory only.
 const root = "/grant"
 
-// build runs one kustomize build over the objects of one grant, adds labels and annotations, and gives each resulting
-// object as JSON in the order of its input. One build a grant, because kustomize's time is quadratic in resources.
+// build runs one kustomize build over the objects of one grant, adds labels and annotations, and
+// gives each resulting object as JSON in the order of its input. One build a grant, because
+// kustomize's time is quadratic in resources.
 //
-// kustomize fetches URLs and runs git for some entries of a kustomization, and its transformers can move a subject to
-// another namespace. So the kustomization is made here from nothing but the two maps, and lists only files made here.
-// Everything is written as JSON, which YAML readers take as it is: no text can become a number, a truth value or a key.
-func build(objects []rbacv1.RoleBinding, labels, annotations map[string]string) ([][]byte, error) {
+// kustomize fetches URLs and runs git for some entries of a kustomization, and its transformers can
+// move a subject to another namespace. So the kustomization is made here from nothing but the two
+// maps, and lists only files made here. Everything is written as JSON, which YAML readers take as
+// it is: no text can become a number, a truth value or a key.
+func build(objects []Object, labels, annotations map[string]string) ([][]byte, error) {
 	files := filesys.MakeFsInMemory()
 	kustomization := types.Kustomization{
-		TypeMeta:          types.TypeMeta{APIVersion: types.KustomizationVersion, Kind: types.KustomizationKind},
+		TypeMeta: types.TypeMeta{APIVersion: types.KustomizationVersion,
+			Kind: types.KustomizationKind},
 		Labels:            []types.Label{{Pairs: labels}},
 		CommonAnnotations: annotations,
 	}

@@ -24,8 +24,8 @@ const (
 // ManagedBy is the value of LabelManagedBy, and the field manager.
 const ManagedBy = "pullgrant"
 
-// Annotations of every object of a grant. They tell people where the object comes from, and the agent when to take it
-// back. None holds free text of a request.
+// Annotations of every object of a grant. They tell people where the object comes from, and the
+// agent when to take it back. None holds free text of a request.
 const (
 	AnnotationGrantedAt   = "pullgrant.dev/granted-at"   // start of the window, as requests.Time writes it
 	AnnotationExpiresAt   = "pullgrant.dev/expires-at"   // end of the window
@@ -43,7 +43,8 @@ func labels(g requests.Grant) map[string]string {
 	}
 }
 
-// annotations leaves out what is not known yet: a request that is not merged has no window, commit or pull request.
+// annotations leaves out what is not known yet: a request that is not merged has no window, commit
+// or pull request.
 func annotations(g requests.Grant) map[string]string {
 	a := map[string]string{AnnotationPath: g.Path, AnnotationRequester: g.Requester}
 	if g.Window != (requests.Window{}) {
@@ -59,7 +60,8 @@ func annotations(g requests.Grant) map[string]string {
 	return a
 }
 
-// difference names the first key, in order, under which two maps differ; empty when they are the same.
+// difference names the first key, in order, under which two maps differ; empty when they are the
+// same.
 func difference(got, want map[string]string) string {
 	for _, key := range slices.Sorted(maps.Keys(got)) {
 		if value, ok := want[key]; !ok || value != got[key] {

@@ -6,27 +6,24 @@ import (
 	"fmt"
 
 	"go.yaml.in/yaml/v3"
-	rbacv1 "k8s.io/api/rbac/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	kjson "sigs.k8s.io/json"
 
 	"github.com/pullgrant/pullgrant/requests"
 )
 
-// Render gives the objects of a grant, one RoleBinding for each of its Bindings and in their order, ready to be created:
-// with kind and apiVersion, labels and annotations. The same grant always gives the same objects. A grant without a
-// window, of a request that is not merged yet, renders without the annotations that are not known.
+// Render gives the objects of a grant, those of its items in their order, ready to be created: with
+// kind and apiVersion, labels and annotations. The same grant always gives the same objects. A
+// grant without a window, of a request that is not merged yet, renders without the annotations that
+// are not known.
 //
-// An error means that the grant is not one that may exist (a name out of form, a protected namespace, role or subject)
-// or that kustomize made something else of it. Nothing may be applied then. Render may be called concurrently.
-func Render(g requests.Grant) ([]rbacv1.RoleBinding, error) {
+// An error means that the grant is not one that may exist (a name out of form, a protected
+// namespace, role or subject) or that kustomize made something else of it. Nothing may be applied
+// then. Render may be called concurrently.
+func Render(g requests.Grant) ([]Object, error) {
 	if err := check(g); err != nil {
 		return nil, fmt.Errorf("render grant %s: %w", requests.Quote(g.Name), err)
 	}
-	plain := make([]rbacv1.RoleBinding, len(g.Bindings))
-	for i, b := range g.Bindings {
-		plain[i] = roleBinding(g.Subject, b)
-	}
+	plain, _ := plainObjects(g)
 	output, err := build(plain, labels(g), annotations(g))
 	if err != nil {
 		return nil, fmt.Errorf("render grant %s: %w", g.Name, err)
@@ -38,19 +35,20 @@ func Render(g requests.Grant) ([]rbacv1.RoleBinding, error) {
 	return objects, nil
 }
 
-// roleBinding is a binding before kustomize adds labels and annotations.
-func roleBinding(subject requests.Subject, b requests.Binding) rbacv1.RoleBinding {
-	return rbacv1.RoleBinding{
-		TypeMeta:   metav1.TypeMeta{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: KindRoleBinding},
-		ObjectMeta: metav1.ObjectMeta{Name: b.Name, Namespace: b.Namespace},
-		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: subject.Kind, Name: subject.Name}},
-		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: b.Role.Kind, Name: b.Role.Name},
+// plainObjects are the objects of a grant before kustomize adds labels and annotations, each with
+// the item it is of.
+func plainObjects(g requests.Grant) (objects []Object, of []requests.Item) {
+	for _, item := range g.Items {
+		for _, object := range kindOf(item).objects(g, item) {
+			objects, of = append(objects, object), append(of, item)
+		}
 	}
+	return objects, of
 }
 
-// YAML writes objects as one YAML stream for people, kubectl and whatever keeps a cluster in step with git: keys sorted,
-// every text that some YAML reader could take for a number or a truth value quoted, and so the same bytes for the same
-// objects.
+// YAML writes objects as one YAML stream for people, kubectl and whatever keeps a cluster in step
+// with git: keys sorted, every text that some YAML reader could take for a number or a truth value
+// quoted, and so the same bytes for the same objects.
 func YAML[T any](objects []T) []byte {
 	var b bytes.Buffer
 	encoder := yaml.NewEncoder(&b)
@@ -64,9 +62,9 @@ func YAML[T any](objects []T) []byte {
 	return b.Bytes()
 }
 
-// generic is an object as its JSON tags say; the Kubernetes types have no YAML tags, and without them yaml/v3 would
-// drop fields. This decoder leaves whole numbers whole, so that none is written as 1e+09. The status is the cluster's to
-// write.
+// generic is an object as its JSON tags say; the Kubernetes types have no YAML tags, and without
+// them yaml/v3 would drop fields. This decoder leaves whole numbers whole, so that none is written
+// as 1e+09. The status is the cluster's to write.
 func generic(object any) (value map[string]any) {
 	data, err := json.Marshal(object)
 	if err == nil {

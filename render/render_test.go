@@ -28,7 +28,8 @@ var update = flag.Bool("update", false, "write the results into the scenario fil
 // Each scenario is a grant and the YAML it renders to, or the error.
 func TestScenarios(t *testing.T) {
 	count := 0
-	err := filepath.WalkDir("../testdata/render", func(file string, entry fs.DirEntry, err error) error {
+	err := filepath.WalkDir("../testdata/render", func(file string, entry fs.DirEntry,
+		err error) error {
 		if err != nil || entry.IsDir() {
 			return err
 		}
@@ -44,7 +45,8 @@ func TestScenarios(t *testing.T) {
 func scenario(t *testing.T, file string) {
 	archive, err := txtar.ParseFile(file)
 	if err != nil || len(archive.Files) != 2 || archive.Files[0].Name != "grant.json" {
-		t.Fatalf("%s holds %d files, %v; want grant.json and objects.yaml or error", file, len(archive.Files), err)
+		t.Fatalf("%s holds %d files, %v; want grant.json and objects.yaml or error", file,
+			len(archive.Files), err)
 	}
 	var grant requests.Grant
 	decoder := json.NewDecoder(bytes.NewReader(archive.Files[0].Data))
@@ -75,25 +77,30 @@ func scenario(t *testing.T, file string) {
 func liveGrant(login, namespace, role, subject string, bindings int) requests.Grant {
 	name := "20261122-" + requests.NamePart(login) + "-inc-1"
 	g := requests.Grant{
-		Name: name, Path: requests.Path(namespace, namespace, name), Cluster: namespace, Policy: namespace, Requester: login,
+		Name: name, Path: requests.Path(namespace, namespace, name), Cluster: namespace,
+		Policy: namespace, Requester: login,
 		Subject:  requests.Subject{Kind: requests.KindUser, Name: subject},
 		Duration: requests.Duration(time.Hour),
-		Window:   requests.NewWindow(time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC), requests.Duration(time.Hour)),
-		Evidence: requests.Evidence{Source: requests.EvidenceGitHub, PullRequest: 7, MergeCommit: strings.Repeat("1", 38) + "e9"},
+		Window: requests.NewWindow(time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC),
+			requests.Duration(time.Hour)),
+		Evidence: requests.Evidence{Source: requests.EvidenceGitHub, PullRequest: 7,
+			MergeCommit: strings.Repeat("1", 38) + "e9"},
 	}
 	for i := range bindings {
-		g.Bindings = append(g.Bindings, requests.Binding{Name: requests.ObjectName(name, i), Namespace: namespace,
+		g.Items = append(g.Items, requests.Item{Kind: requests.KubernetesRoleBinding,
+			Name: requests.ObjectName(name, i), Namespace: namespace,
 			Role: requests.Role{Kind: requests.KindClusterRole, Name: role}})
 	}
 	return g
 }
 
 // typed spells out the objects of a liveGrant.
-func typed(g requests.Grant) []rbacv1.RoleBinding {
-	var objects []rbacv1.RoleBinding
-	for _, b := range g.Bindings {
-		objects = append(objects, rbacv1.RoleBinding{
-			TypeMeta: metav1.TypeMeta{APIVersion: "rbac.authorization.k8s.io/v1", Kind: "RoleBinding"},
+func typed(g requests.Grant) []render.Object {
+	var objects []render.Object
+	for _, b := range g.Items {
+		objects = append(objects, &rbacv1.RoleBinding{
+			TypeMeta: metav1.TypeMeta{APIVersion: "rbac.authorization.k8s.io/v1",
+				Kind: "RoleBinding"},
 			ObjectMeta: metav1.ObjectMeta{Name: b.Name, Namespace: b.Namespace,
 				Labels: map[string]string{
 					"app.kubernetes.io/managed-by": "pullgrant",
@@ -108,14 +115,17 @@ func typed(g requests.Grant) []rbacv1.RoleBinding {
 					"pullgrant.dev/pull-request": "7",
 					"pullgrant.dev/requester":    g.Requester,
 				}},
-			Subjects: []rbacv1.Subject{{APIGroup: "rbac.authorization.k8s.io", Kind: "User", Name: g.Subject.Name}},
-			RoleRef:  rbacv1.RoleRef{APIGroup: "rbac.authorization.k8s.io", Kind: "ClusterRole", Name: b.Role.Name},
+			Subjects: []rbacv1.Subject{{APIGroup: "rbac.authorization.k8s.io", Kind: "User",
+				Name: g.Subject.Name}},
+			RoleRef: rbacv1.RoleRef{APIGroup: "rbac.authorization.k8s.io", Kind: "ClusterRole",
+				Name: b.Role.Name},
 		})
 	}
 	return objects
 }
 
-// sameAsTyped renders g, compares with the typed objects, and reads the YAML back with the same comparison.
+// sameAsTyped renders g, compares with the typed objects, and reads the YAML back with the same
+// comparison.
 func sameAsTyped(t testing.TB, g requests.Grant) {
 	t.Helper()
 	objects, err := render.Render(g)
@@ -137,23 +147,30 @@ func sameAsTyped(t testing.TB, g requests.Grant) {
 			t.Fatal(err)
 		}
 		var read rbacv1.RoleBinding
-		if err := json.Unmarshal(data, &read); err != nil || !reflect.DeepEqual(read, want[i]) {
+		if err := json.Unmarshal(data, &read); err != nil || !reflect.DeepEqual(&read, want[i]) {
 			t.Fatalf("YAML reads back as %+v, %v", read, err)
 		}
 	}
 }
 
-// words are names that YAML 1.1 or 1.2 readers take for truth values, nothing, numbers or times when they are not quoted.
-var words = []string{"n", "y", "on", "off", "no", "yes", "true", "false", "null", "1e3", "0x1f", "0b1", "0o7", "123",
+// words are names that YAML 1.1 or 1.2 readers take for truth values, nothing, numbers or times
+// when they are not quoted.
+var words = []string{"n", "y", "on", "off", "no", "yes", "true", "false", "null", "1e3", "0x1f",
+	"0b1", "0o7", "123",
 	"2026-11-22", "1-1", "0", "inf", "nan"}
 
 func TestWordsStayText(t *testing.T) {
 	for _, word := range words {
 		t.Run(word, func(t *testing.T) { sameAsTyped(t, liveGrant(word, word, word, word, 1)) })
 	}
-	for _, subject := range append([]string{"~", "NULL", "Yes", "0X1F", ".inf", ".NaN", "=", "<<", "-", "?", "|", ">", "!!str", "&a",
-		"*a", "{}", "[]", "#", "a#b", "a:", ":", "'", `"`, `\`, `\n`, "%YAML", "@", "`", "$(x)", "{{.}}", "1:30", "1_000"}, words...) {
-		t.Run("subject "+subject, func(t *testing.T) { sameAsTyped(t, liveGrant("alice", "payments", "debug", subject, 1)) })
+	for _, subject := range append([]string{"~", "NULL", "Yes", "0X1F", ".inf", ".NaN", "=", "<<",
+		"-", "?", "|", ">", "!!str", "&a",
+		"*a", "{}", "[]", "#", "a#b", "a:", ":", "'", `"`, `\`, `\n`, "%YAML", "@", "`", "$(x)",
+		"{{.}}", "1:30", "1_000"}, words...) {
+		t.Run("subject "+subject, func(t *testing.T) {
+			sameAsTyped(t, liveGrant("alice", "payments",
+				"debug", subject, 1))
+		})
 	}
 }
 
@@ -180,7 +197,8 @@ func TestRenderConcurrently(t *testing.T) {
 				if _, err := render.Render(liveGrant(word, word, word, word, 1)); err != nil {
 					t.Error(err)
 				}
-				objects, err := render.Render(liveGrant("alice", "payments", "debug", "alice@example.com", 3))
+				objects, err := render.Render(liveGrant("alice", "payments", "debug",
+					"alice@example.com", 3))
 				if err != nil || !bytes.Equal(render.YAML(objects), want) {
 					t.Errorf("another result: %v\n%s", err, render.YAML(objects))
 				}
@@ -198,12 +216,14 @@ func FuzzRender(f *testing.F) {
 	}
 	f.Add("A_b", "x", "a:b.c_d", "oidc:alice#*&{}%", 12)
 	f.Fuzz(func(t *testing.T, login, namespace, role, subject string, bindings int) {
-		if requests.CheckLogin(login) != "" || requests.CheckName(namespace) != "" || requests.CheckRole(role) != "" ||
+		if requests.CheckLogin(login) != "" || requests.CheckName(namespace) != "" ||
+			requests.CheckRole(role) != "" ||
 			requests.CheckSubject(subject) != "" || bindings < 1 || bindings > 20 {
 			t.Skip()
 		}
 		g := liveGrant(login, namespace, role, subject, bindings)
-		if requests.CheckRequestName(g.Name, login) != "" || strings.HasPrefix(namespace, "kube-") ||
+		if requests.CheckRequestName(g.Name, login) != "" || strings.HasPrefix(namespace,
+			"kube-") ||
 			namespace == "pullgrant-system" || strings.HasPrefix(role, "system:") {
 			if _, err := render.Render(g); err == nil {
 				t.Fatalf("rendered %+v", g)

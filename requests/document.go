@@ -19,7 +19,8 @@ import (
 // maxDepth bounds nesting; no format of ours is deeper than eight.
 const maxDepth = 20
 
-// maxFindings bounds what is told of a hostile file: one finding refuses it, a hundred are enough to mend it.
+// maxFindings bounds what is told of a hostile file: one finding refuses it, a hundred are enough
+// to mend it.
 const maxFindings = 100
 
 // Document is one strict YAML file: where each field stands and everything that is wrong with it.
@@ -33,15 +34,17 @@ type Document struct {
 
 type position struct{ line, column int }
 
-// Decode reads data as exactly one YAML document into a T, a struct with yaml tags. It refuses what two readers could
-// see differently (docs/decisions/0003-own-yaml-loader.md): a second document, anchors, aliases, tags, merge keys, directives,
-// duplicate or unknown keys, keys in another case, hidden characters, anything over limit bytes. All problems are in
-// the Document's findings; the value is complete only when there are none.
+// Decode reads data as exactly one YAML document into a T, a struct with yaml tags. It refuses what
+// two readers could see differently (docs/decisions/0003-own-yaml-loader.md): a second document,
+// anchors, aliases, tags, merge keys, directives, duplicate or unknown keys, keys in another case,
+// hidden characters, anything over limit bytes. All problems are in the Document's findings; the
+// value is complete only when there are none.
 func Decode[T any](file string, data []byte, limit int) (T, *Document) {
 	var value T
 	d := &Document{File: file, positions: map[string]position{}}
 	if len(data) > limit {
-		d.add(position{1, 1}, "file-size", "the file has %d bytes; the most allowed is %d", len(data), limit)
+		d.add(position{1, 1}, "file-size", "the file has %d bytes; the most allowed is %d",
+			len(data), limit)
 		return value, d
 	}
 	if d.scan(data); len(d.Findings) > 0 {
@@ -62,7 +65,8 @@ func Decode[T any](file string, data []byte, limit int) (T, *Document) {
 	return value, d
 }
 
-// Add records a finding at the position of a field, or of the nearest field around it that is in the file.
+// Add records a finding at the position of a field, or of the nearest field around it that is in
+// the file.
 func (d *Document) Add(path, rule, format string, args ...any) {
 	for {
 		if p, ok := d.positions[path]; ok {
@@ -93,11 +97,20 @@ func (d *Document) Require(paths ...string) {
 	}
 }
 
+// NotEmpty records a finding when the file sets the list and there is nothing in it; n is how many
+// items it has.
+func (d *Document) NotEmpty(path string, n int) {
+	if n == 0 && d.Has(path) {
+		d.Add(path, "empty-list", "%s is empty; name at least one", path)
+	}
+}
+
 func (d *Document) add(p position, rule, format string, args ...any) {
 	if len(d.Findings) == maxFindings {
 		return
 	}
-	d.Findings = append(d.Findings, Finding{File: d.File, Line: p.line, Column: p.column, Rule: rule,
+	d.Findings = append(d.Findings, Finding{File: d.File, Line: p.line, Column: p.column,
+		Rule:    rule,
 		Message: fmt.Sprintf(format, args...)})
 }
 
@@ -165,7 +178,8 @@ func (d *Document) walk(n *yaml.Node, depth int) {
 		d.add(p, "yaml-alias", "alias *%s; write the value out", Quote(n.Value))
 		return
 	case n.Anchor != "":
-		d.add(p, "yaml-anchor", "anchor &%s; write the value out where it is needed", Quote(n.Anchor))
+		d.add(p, "yaml-anchor", "anchor &%s; write the value out where it is needed",
+			Quote(n.Anchor))
 	case n.Style&yaml.TaggedStyle != 0 || d.startsWithTag(p):
 		d.add(p, "yaml-tag", "tag %s; write the plain value", Quote(n.Tag))
 	}
@@ -182,9 +196,11 @@ func (d *Document) walk(n *yaml.Node, depth int) {
 			case key.Kind != yaml.ScalarNode:
 				d.add(position{key.Line, key.Column}, "yaml-key", "a key must be a plain word")
 			case key.Tag == "!!merge":
-				d.add(position{key.Line, key.Column}, "yaml-merge", "merge key <<; write the fields out")
+				d.add(position{key.Line, key.Column}, "yaml-merge",
+					"merge key <<; write the fields out")
 			case again:
-				d.add(position{key.Line, key.Column}, "duplicate-key", "%s stands here again, first on line %d", Quote(key.Value), first)
+				d.add(position{key.Line, key.Column}, "duplicate-key", "%s stands here again, "+
+					"first on line %d", Quote(key.Value), first)
 			default:
 				seen[key.Value] = key.Line
 			}
@@ -195,9 +211,11 @@ func (d *Document) walk(n *yaml.Node, depth int) {
 	}
 }
 
-// startsWithTag finds the tag without a name, which the YAML library reads and forgets: no plain value begins with !.
+// startsWithTag finds the tag without a name, which the YAML library reads and forgets: no plain
+// value begins with !.
 func (d *Document) startsWithTag(p position) bool {
-	return p.line <= len(d.lines) && p.column <= len(d.lines[p.line-1]) && d.lines[p.line-1][p.column-1] == '!'
+	return p.line <= len(d.lines) && p.column <= len(d.lines[p.line-1]) &&
+		d.lines[p.line-1][p.column-1] == '!'
 }
 
 type textUnmarshaler interface{ UnmarshalText([]byte) error }
@@ -246,7 +264,7 @@ func (d *Document) decode(n *yaml.Node, v reflect.Value, path string) {
 		if !d.want(n, yaml.ScalarNode, path, "true or false") {
 			return
 		}
-		if n.Value != "true" && n.Value != "false" {
+		if isQuoted(n) || n.Value != "true" && n.Value != "false" {
 			d.add(p, "wrong-type", "%s is %s; it must be true or false", path, Quote(n.Value))
 			return
 		}
@@ -256,14 +274,21 @@ func (d *Document) decode(n *yaml.Node, v reflect.Value, path string) {
 			return
 		}
 		number, err := strconv.ParseInt(n.Value, 10, 64)
-		if err != nil || strconv.FormatInt(number, 10) != n.Value {
-			d.add(p, "wrong-type", "%s is %s; it must be a whole number such as 1", path, Quote(n.Value))
+		if isQuoted(n) || err != nil || strconv.FormatInt(number, 10) != n.Value {
+			d.add(p, "wrong-type", "%s is %s; it must be a whole number such as 1", path,
+				Quote(n.Value))
 			return
 		}
 		v.SetInt(number)
 	default:
 		panic("requests: a format has a field of unsupported type " + v.Type().String())
 	}
+}
+
+// isQuoted tells whether a value is written as text, which is no number to any other reader of
+// YAML.
+func isQuoted(n *yaml.Node) bool {
+	return n.Style&(yaml.DoubleQuotedStyle|yaml.SingleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle) != 0
 }
 
 func (d *Document) want(n *yaml.Node, kind yaml.Kind, path, name string) bool {
@@ -284,7 +309,9 @@ func (d *Document) decodeStruct(n *yaml.Node, v reflect.Value, path string) {
 		key, value := n.Content[i], n.Content[i+1]
 		field, known := fields[key.Value]
 		if !known {
-			d.add(position{key.Line, key.Column}, "unknown-field", "unknown field %s%s; known here: %s", Quote(key.Value),
+			d.add(position{key.Line, key.Column}, "unknown-field",
+				"unknown field %s%s; known here: %s",
+				Quote(key.Value),
 				didYouMean(key.Value, fields), strings.Join(slices.Sorted(maps.Keys(fields)), ", "))
 			continue
 		}

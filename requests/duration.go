@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Duration is a length of time in whole minutes or hours, written 30m or 2h (R53: Go's own grammar also
-// takes negative, fractional and repeated parts).
+// Duration is a length of time in whole minutes or hours, written 30m or 2h (R53: Go's own grammar
+// also takes negative, fractional and repeated parts).
 type Duration time.Duration
 
 // DurationPattern is the form ParseDuration reads.
@@ -96,7 +96,8 @@ func (t Time) MarshalYAML() (any, error) { return t.String(), nil }
 // String is the instant as files and trailers hold it.
 func (t Time) String() string { return t.UTC().Format(timeLayout) }
 
-// Window is when a grant holds: from Start on, and no longer at End (G2: now == End is already over).
+// Window is when a grant holds: from Start on, and no longer at End (G2: now == End is already
+// over).
 type Window struct {
 	Start Time `json:"start" yaml:"start"`
 	End   Time `json:"end" yaml:"end"`
@@ -109,4 +110,7 @@ func NewWindow(start time.Time, d Duration) Window {
 }
 
 // Open tells whether now lies in the window.
-func (w Window) Open(now time.Time) bool { return !now.Before(w.Start.Time) && now.Before(w.End.Time) }
+func (w Window) Open(now time.Time) bool {
+	return !now.Before(w.Start.Time) &&
+		now.Before(w.End.Time)
+}

@@ -10,11 +10,15 @@ import (
 // TestTimesAreUTC: no file holds local time, an offset, a fraction or a leap second (R53, R55).
 func TestTimesAreUTC(t *testing.T) {
 	var at requests.Time
-	if err := at.UnmarshalText([]byte("2026-11-23T08:00:00Z")); err != nil || at.String() != "2026-11-23T08:00:00Z" {
+	if err := at.UnmarshalText([]byte("2026-11-23T08:00:00Z")); err != nil ||
+		at.String() != "2026-11-23T08:00:00Z" {
 		t.Errorf("%s, %v", at, err)
 	}
-	for _, text := range []string{"", "2026-11-23", "2026-11-23T08:00:00", "2026-11-23T08:00:00+02:00", "2026-11-23T08:00:00+00:00",
-		"2026-11-23T08:00:00.5Z", "2026-11-23T08:00:00,5Z", "2026-11-23t08:00:00z", "2026-11-23T24:00:00Z", "2026-11-23T08:00:60Z",
+	for _, text := range []string{"", "2026-11-23", "2026-11-23T08:00:00",
+		"2026-11-23T08:00:00+02:00",
+		"2026-11-23T08:00:00+00:00",
+		"2026-11-23T08:00:00.5Z", "2026-11-23T08:00:00,5Z", "2026-11-23t08:00:00z",
+		"2026-11-23T24:00:00Z", "2026-11-23T08:00:60Z",
 		"2026-11-23 08:00:00Z", "2026-02-30T08:00:00Z", " 2026-11-23T08:00:00Z"} {
 		if err := at.UnmarshalText([]byte(text)); err == nil {
 			t.Errorf("%q was read as %s", text, at)
@@ -29,7 +33,8 @@ func TestWindow(t *testing.T) {
 	if w.Start.String() != "2026-11-23T07:00:00Z" || w.End.String() != "2026-11-23T08:00:00Z" {
 		t.Errorf("window %v", w)
 	}
-	for at, open := range map[time.Time]bool{w.Start.Add(-1): false, w.Start.Time: true, w.End.Add(-1): true, w.End.Time: false} {
+	for at, open := range map[time.Time]bool{w.Start.Add(-1): false, w.Start.Time: true,
+		w.End.Add(-1): true, w.End.Time: false} {
 		if w.Open(at) != open {
 			t.Errorf("open at %s: %t, want %t", at, !open, open)
 		}

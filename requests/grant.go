@@ -8,43 +8,47 @@ import (
 	"slices"
 )
 
-// Grant is an allowed, merged request with its window and everything the policy decided filled in: what should exist in
-// the cluster. A Grant with an empty window is what a request would give once merged.
+// Grant is an allowed, merged request with its window and everything the policy decided filled in:
+// what should exist in the cluster. A Grant with an empty window is what a request would give once
+// merged.
 type Grant struct {
-	Name      string    `json:"name"` // of the request
-	Path      string    `json:"path"` // of the request
-	Cluster   string    `json:"cluster"`
-	Policy    string    `json:"policy"`
-	Requester string    `json:"requester"`
-	Subject   Subject   `json:"subject"`
-	Duration  Duration  `json:"duration,omitzero"`
-	Window    Window    `json:"window"`
-	Bindings  []Binding `json:"bindings"`
-	Evidence  Evidence  `json:"evidence"`
-	// BackstopOptional says that the policy lets access be given without a Job that ends it when the agent is gone.
+	Name      string   `json:"name"` // of the request
+	Path      string   `json:"path"` // of the request
+	Cluster   string   `json:"cluster"`
+	Policy    string   `json:"policy"`
+	Requester string   `json:"requester"`
+	Subject   Subject  `json:"subject"`
+	Duration  Duration `json:"duration,omitzero"`
+	Window    Window   `json:"window"`
+	Items     []Item   `json:"bindings"` // the name is that of the first kind
+	Evidence  Evidence `json:"evidence"`
+	// BackstopOptional says that the policy lets access be given without a Job that ends it when
+	// the agent is gone.
 	BackstopOptional bool `json:"backstopOptional,omitempty"`
 }
 
-// Namespaces are those of the bindings, each once, in their order.
+// Namespaces are those of the items, each once, in their order.
 func (g Grant) Namespaces() []string {
 	var names []string
-	for _, b := range g.Bindings {
-		if !slices.Contains(names, b.Namespace) {
-			names = append(names, b.Namespace)
+	for _, i := range g.Items {
+		if !slices.Contains(names, i.Namespace) {
+			names = append(names, i.Namespace)
 		}
 	}
 	return names
 }
 
-// Binding is one RoleBinding of a grant.
-type Binding struct {
-	Name      string `json:"name"`
-	Namespace string `json:"namespace"`
-	Role      Role   `json:"role"`
-	Rules     string `json:"rules,omitempty"` // hash of the role's rules in the catalogue; empty when it is not there
+// Gives is what the grant gives, one text for each item: the wording of every place that shows it.
+func (g Grant) Gives() []string {
+	var all []string
+	for _, i := range g.Items {
+		all = append(all, i.String()+" on "+g.Cluster)
+	}
+	return all
 }
 
-// Role is the role a binding refers to. The only kind is ClusterRole: whoever administers a namespace can rewrite a Role.
+// Role is the role a binding refers to. The only kind is ClusterRole: whoever administers a
+// namespace can rewrite a Role.
 type Role struct {
 	Kind string `yaml:"kind" json:"kind"`
 	Name string `yaml:"name" json:"name"`
@@ -63,7 +67,8 @@ var rolePattern = regexp.MustCompile(RolePattern)
 
 // CheckRole tells what is wrong with a ClusterRole's name; empty when nothing is.
 func CheckRole(name string) string {
-	return mustMatch(rolePattern, name, "the exact name of a ClusterRole: lower-case letters, digits, and : . - _ inside")
+	return mustMatch(rolePattern, name, "the exact name of a ClusterRole: lower-case letters, "+
+		"digits, and : . - _ inside")
 }
 
 // Evidence is what a grant rests on.
@@ -94,7 +99,8 @@ type Approver struct {
 	Time     Time   `yaml:"time" json:"time"`
 }
 
-// ChallengeStatus is one condition on approvals as the judgement found it: met when as many approved as it asks for.
+// ChallengeStatus is one condition on approvals as the judgement found it: met when as many
+// approved as it asks for.
 type ChallengeStatus struct {
 	Kind      string   `yaml:"kind" json:"kind"`
 	Path      string   `yaml:"path,omitempty" json:"path,omitempty"` // of a code owner's review: the file owned
@@ -109,9 +115,9 @@ type IgnoredApproval struct {
 	Code     string `yaml:"code" json:"code"`
 }
 
-// ObjectName is the name of the i-th object (from 0) that a request creates in the cluster: pullgrant-<request>, cut
-// with a hash at 63 characters, the limit of label values and of a Job's name. A dot separates the counter because no
-// request name holds one.
+// ObjectName is the name of the i-th object (from 0) that a request creates in the cluster:
+// pullgrant-<request>, cut with a hash at 63 characters, the limit of label values and of a Job's
+// name. A dot separates the counter because no request name holds one.
 func ObjectName(request string, i int) string {
 	suffix := ""
 	if i > 0 {

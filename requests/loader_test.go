@@ -20,15 +20,16 @@ var update = flag.Bool("update", false, "write the findings into testdata/loader
 
 const loaderDir = "../testdata/loader"
 
-// TestLoader reads the documents in testdata/loader and compares their findings, file:line:col and all. A document is a
-// section whose name begins with
+// TestLoader reads the documents in testdata/loader and compares their findings, file:line:col and
+// all. A document is a section whose name begins with
 //
 //	file    the document
 //	add     lines after those of testdata/loader/request.yaml, a request without findings
 //
-// or the same with -quoted: each line is a Go string, for bytes that an editor would not keep. A section path before it
-// says where the document stands, if not where the base request does. The section findings after it holds what is found;
-// when that is nothing, the request was read, and is the same after it was written and read again.
+// or the same with -quoted: each line is a Go string, for bytes that an editor would not keep. A
+// section path before it says where the document stands, if not where the base request does. The
+// section findings after it holds what is found; when that is nothing, the request was read, and is
+// the same after it was written and read again.
 func TestLoader(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(loaderDir, "*.txtar"))
 	if err != nil || len(files) < 5 {
@@ -99,7 +100,8 @@ func load(t *testing.T, path string, document []byte) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again, findings := requests.ParseRequest(path, text); len(findings) > 0 || !reflect.DeepEqual(again, request) {
+	if again, findings := requests.ParseRequest(path, text); len(findings) > 0 ||
+		!reflect.DeepEqual(again, request) {
 		t.Errorf("written and read again: %v, %v; before: %v", again, findings, request)
 	}
 	return ""
@@ -134,12 +136,14 @@ func TestSizeAndBombs(t *testing.T) {
 		document []byte
 		rule     string
 	}{
-		"at the limit":     {fill(most), ""},
-		"over the limit":   {fill(most + 1), "file-size"},
-		"alias bomb":       {[]byte(aliases), "yaml-anchor"},
-		"flow depth":       {[]byte("spec: " + strings.Repeat("[", most/2)), "yaml-syntax"},
-		"closed depth":     {[]byte("spec: " + strings.Repeat("[", 4000) + strings.Repeat("]", 4000) + "\n"), "yaml-depth"},
-		"mapping depth":    {[]byte("spec: " + strings.Repeat("{a: ", 3000) + strings.Repeat("}", 3000) + "\n"), "yaml-depth"},
+		"at the limit":   {fill(most), ""},
+		"over the limit": {fill(most + 1), "file-size"},
+		"alias bomb":     {[]byte(aliases), "yaml-anchor"},
+		"flow depth":     {[]byte("spec: " + strings.Repeat("[", most/2)), "yaml-syntax"},
+		"closed depth": {[]byte("spec: " + strings.Repeat("[", 4000) + strings.Repeat("]",
+			4000) + "\n"), "yaml-depth"},
+		"mapping depth": {[]byte("spec: " + strings.Repeat("{a: ", 3000) + strings.Repeat("}",
+			3000) + "\n"), "yaml-depth"},
 		"too deep to read": {[]byte("spec: " + strings.Repeat("- ", 8000) + "x\n"), "yaml-syntax"},
 		"tab after tab":    {bytes.Repeat([]byte("\t"), most), "hidden-character"},
 		"key after key":    {bytes.Repeat([]byte("a: b\n"), most/5), "duplicate-key"},
@@ -151,14 +155,17 @@ func TestSizeAndBombs(t *testing.T) {
 		case c.rule == "" && len(findings) > 0:
 			t.Errorf("%s: %v", name, findings[0])
 		case c.rule != "" && (len(findings) == 0 || findings[0].Rule != c.rule):
-			t.Errorf("%s: %d findings, the first %v; want %s", name, len(findings), append(findings, requests.Finding{})[0], c.rule)
+			t.Errorf("%s: %d findings, the first %v; want %s", name, len(findings), append(findings,
+				requests.Finding{})[0], c.rule)
 		}
 	}
 }
 
 func TestFindingQuotesOddFileNames(t *testing.T) {
-	f := requests.Finding{File: "requests/a\n::error::b\x1b[31m.yaml", Line: 1, Column: 2, Rule: "path", Message: "no"}
-	if got, want := f.String(), `"requests/a\n::error::b\x1b[31m.yaml":1:2: no [path]`; got != want {
+	f := requests.Finding{File: "requests/a\n::error::b\x1b[31m.yaml", Line: 1, Column: 2,
+		Rule: "path", Message: "no"}
+	if got, want := f.String(),
+		`"requests/a\n::error::b\x1b[31m.yaml":1:2: no [path]`; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 	f.File = "requests/prod-eu/é.yaml"
@@ -169,13 +176,16 @@ func TestFindingQuotesOddFileNames(t *testing.T) {
 
 func TestNames(t *testing.T) {
 	long := strings.Repeat("a", 80)
-	if a, b := requests.ObjectName("20261123-x-"+long+"a", 0), requests.ObjectName("20261123-x-"+long+"b", 0); a == b || len(a) != 63 || len(b) != 63 {
+	if a, b := requests.ObjectName("20261123-x-"+long+"a", 0), requests.ObjectName("20261123-x-"+
+		long+"b", 0); a == b || len(a) != 63 || len(b) != 63 {
 		t.Errorf("two long requests have the object names %s and %s", a, b)
 	}
-	if a, b := requests.ObjectName("20261123-x-"+long, 0), requests.ObjectName("20261123-x-"+long, 11); a == b || len(b) > 63 {
+	if a, b := requests.ObjectName("20261123-x-"+long, 0), requests.ObjectName("20261123-x-"+long,
+		11); a == b || len(b) > 63 {
 		t.Errorf("two objects of a request have the names %s and %s", a, b)
 	}
-	if got := requests.ObjectName("20261123-alice-inc-123", 1); got != "pullgrant-20261123-alice-inc-123.2" {
+	if got := requests.ObjectName("20261123-alice-inc-123",
+		1); got != "pullgrant-20261123-alice-inc-123.2" {
 		t.Error(got)
 	}
 	if got := requests.LabelValue("20261123-alice-inc-123"); got != "20261123-alice-inc-123" {

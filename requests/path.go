@@ -22,10 +22,12 @@ func SplitPath(path string) (place Place, ok bool) {
 	return Place{Cluster: cluster, Policy: policy, Name: name}, ok
 }
 
-// SplitRevocationPath reads revocations/<cluster>/<yyyymmdd>/<name>.yaml, where the day is the name's own.
+// SplitRevocationPath reads revocations/<cluster>/<yyyymmdd>/<name>.yaml, where the day is the
+// name's own.
 func SplitRevocationPath(path string) (place Place, ok bool) {
 	cluster, day, name, ok := split(path, RevocationsFolder)
-	return Place{Cluster: cluster, Day: day, Name: name}, ok && strings.HasPrefix(name, day+"-") && len(day) == 8
+	return Place{Cluster: cluster, Day: day, Name: name}, ok && strings.HasPrefix(name, day+"-") &&
+		len(day) == 8
 }
 
 // Path is where a request stands.
@@ -33,8 +35,8 @@ func Path(cluster, policy, name string) string {
 	return Folder + "/" + cluster + "/" + policy + "/" + name + ".yaml"
 }
 
-// RevocationPath is where the ledger entry of a request stands. name must have passed CheckRequestName or come from
-// SplitPath with a dated name.
+// RevocationPath is where the ledger entry of a request stands. name must have passed
+// CheckRequestName or come from SplitPath with a dated name.
 func RevocationPath(cluster, name string) string {
 	day, _, _ := strings.Cut(name, "-")
 	return RevocationsFolder + "/" + cluster + "/" + day + "/" + name + ".yaml"
@@ -46,7 +48,8 @@ const factsSuffix = ".facts.json"
 // FactsPath is where the facts stand that the request of a ledger entry was judged by.
 func FactsPath(entry string) string { return strings.TrimSuffix(entry, ".yaml") + factsSuffix }
 
-// SplitFactsPath gives the ledger entry that a file of facts stands beside. ok is false for every other path.
+// SplitFactsPath gives the ledger entry that a file of facts stands beside. ok is false for every
+// other path.
 func SplitFactsPath(path string) (entry string, ok bool) {
 	base, isFacts := strings.CutSuffix(path, factsSuffix)
 	entry = base + ".yaml"

@@ -19,9 +19,12 @@ func TestFactsPath(t *testing.T) {
 	if _, ok := requests.SplitRevocationPath(facts); ok {
 		t.Errorf("%s is taken for an entry", facts)
 	}
-	for _, path := range []string{"", ".facts.json", entry, "revocations/prod-eu/20261122/20261122-alice-inc-123.facts.yaml",
-		"revocations/prod-eu/20261123/20261122-alice-inc-123.facts.json", "revocations/prod-eu/20261122/20261122-alice-inc-123.facts.json.facts.json",
-		"revocations/prod-eu/20261122/x/20261122-alice-inc-123.facts.json", "requests/prod-eu/payments-debug/20261122-alice-inc-123.facts.json"} {
+	for _, path := range []string{"", ".facts.json", entry,
+		"revocations/prod-eu/20261122/20261122-alice-inc-123.facts.yaml",
+		"revocations/prod-eu/20261123/20261122-alice-inc-123.facts.json",
+		"revocations/prod-eu/20261122/20261122-alice-inc-123.facts.json.facts.json",
+		"revocations/prod-eu/20261122/x/20261122-alice-inc-123.facts.json",
+		"requests/prod-eu/payments-debug/20261122-alice-inc-123.facts.json"} {
 		if entry, ok := requests.SplitFactsPath(path); ok {
 			t.Errorf("%s is taken for the facts of %s", path, entry)
 		}

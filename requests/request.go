@@ -15,6 +15,13 @@ const APIVersion = "pullgrant.dev/v1alpha1"
 // KindAccessRequest is the kind of a request, and of the ledger entry it becomes.
 const KindAccessRequest = "AccessRequest"
 
+// SchemaAddress is where the schema of a kind is published: its $id, and what the
+// yaml-language-server comment at the top of a file names.
+func SchemaAddress(kind string) string {
+	return "https://raw.githubusercontent.com/pullgrant/pullgrant/main/policies/schemas/" +
+		strings.ToLower(kind) + ".json"
+}
+
 // maxRequestSize bounds a request file, in bytes.
 const maxRequestSize = 16 << 10
 
@@ -24,6 +31,58 @@ type AccessRequest struct {
 	Kind       string      `yaml:"kind" json:"kind"`
 	Metadata   Metadata    `yaml:"metadata" json:"metadata"`
 	Spec       RequestSpec `yaml:"spec" json:"spec"`
+}
+
+// RequestFormat is the format of a request.
+var RequestFormat = Format{
+	Kind:   KindAccessRequest,
+	About:  "Asks for access for a limited time. Stands at requests/<cluster>/<policy>/<name>.yaml.",
+	Name:   requestName,
+	Fields: requestFields,
+}
+
+var requestName = Field{About: "<yyyymmdd>-<requester>-<slug>, the file's name without .yaml. " +
+	"Unique for ever.",
+	Form: Form{Pattern: RequestPattern, Max: MaxRequestName}}
+
+var requestFields = HeaderFields("AccessRequest", "What is asked for.").With(SpecFields)
+
+// HeaderFields are the fields that the type of every kind of file begins with; about is what its
+// spec holds.
+func HeaderFields(kind, about string) Fields {
+	return Fields{
+		kind + ".apiVersion": {About: "Version of the format."},
+		kind + ".kind":       {About: "What the file is."},
+		kind + ".metadata":   {About: "Names the file's content."},
+		kind + ".spec":       {About: about},
+	}
+}
+
+// SpecFields are those of what is asked for.
+var SpecFields = Fields{
+	"RequestSpec.cluster": {About: "Cluster to get access to; the folder the file stands in.",
+		Form: FormName},
+	"RequestSpec.policy": {About: "Policy to ask under; the folder the file stands in.",
+		Form: FormName},
+	"RequestSpec.requester": {About: "GitHub login of who asks: the author of the pull request.",
+		Form: FormLogin},
+	"RequestSpec.subject": {About: "Who receives access, when it is not the requester as " +
+		"identities.yaml says. " +
+		"Only if the policy allows it."},
+	"RequestSpec.namespace": {About: "Namespace to get access in. Default: the policy's.",
+		Form: FormName},
+	"RequestSpec.duration": {About: "How long, in whole minutes or hours, for example 30m or " +
+		"2h. Default: the policy's."},
+	"RequestSpec.reason": {About: "Why, in one line, for the people who approve and who read " +
+		"the ledger. " +
+		"It is kept for ever: no secrets.",
+		Form: Form{Rule: "reason", Pattern: ReasonPattern, Min: MinReason, Max: MaxReason,
+			Check: CheckReason}},
+
+	"Subject.kind": {About: "Only users receive access.", Form: OneOf("subject", KindUser)},
+	"Subject.name": {About: "Name of the user in Kubernetes, exactly as the cluster's " +
+		"authentication gives it.",
+		Form: FormSubject},
 }
 
 // Metadata names a file's content.
@@ -54,18 +113,20 @@ const KindUser = "User"
 // NamePattern is the form of cluster, policy, group and namespace names: a Kubernetes DNS label.
 const NamePattern = `^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`
 
-// LoginPattern is the form of a GitHub login; Enterprise Managed Users carry an underscore before their short code.
+// LoginPattern is the form of a GitHub login; Enterprise Managed Users carry an underscore before
+// their short code.
 const LoginPattern = `^[A-Za-z0-9]([A-Za-z0-9_-]{0,38})$`
 
-// SubjectPattern is the form of a Kubernetes user name: 1 to 253 printable characters without spaces. The ASCII range
-// keeps two names from looking alike.
+// SubjectPattern is the form of a Kubernetes user name: 1 to 253 printable characters without
+// spaces. The ASCII range keeps two names from looking alike.
 const SubjectPattern = `^[!-~]{1,253}$`
 
-// RequestPattern is the form of a request's name, <yyyymmdd>-<requester>-<slug>, as far as a pattern can tell.
+// RequestPattern is the form of a request's name, <yyyymmdd>-<requester>-<slug>, as far as a
+// pattern can tell.
 const RequestPattern = `^([0-9]{8})-([a-z0-9-]+)$`
 
-// MaxRequestName bounds a request's name, in bytes, to keep paths, branches and object names within every limit of git
-// and Kubernetes.
+// MaxRequestName bounds a request's name, in bytes, to keep paths, branches and object names within
+// every limit of git and Kubernetes.
 const MaxRequestName = 100
 
 // A reason is one line of so many characters that neither begins nor ends with a space.
@@ -83,9 +144,11 @@ var (
 	reasonPattern  = regexp.MustCompile(ReasonPattern)
 )
 
-// CheckName tells what is wrong with a cluster, policy, group or namespace name; empty when nothing is.
+// CheckName tells what is wrong with a cluster, policy, group or namespace name; empty when nothing
+// is.
 func CheckName(s string) string {
-	return mustMatch(namePattern, s, "1 to 63 lower-case letters, digits and dashes, starting and ending with a letter or digit")
+	return mustMatch(namePattern, s, "1 to 63 lower-case letters, digits and dashes, starting "+
+		"and ending with a letter or digit")
 }
 
 // CheckLogin tells what is wrong with a GitHub login; empty when nothing is.
@@ -93,8 +156,8 @@ func CheckLogin(s string) string {
 	return mustMatch(loginPattern, s, "a GitHub login: up to 39 letters, digits and dashes")
 }
 
-// CheckSubject tells what is wrong with a Kubernetes user name; empty when nothing is. Names under system: belong to
-// the cluster itself.
+// CheckSubject tells what is wrong with a Kubernetes user name; empty when nothing is. Names under
+// system: belong to the cluster itself.
 func CheckSubject(s string) string {
 	if strings.HasPrefix(s, "system:") {
 		return "names starting with system: belong to Kubernetes itself"
@@ -109,8 +172,9 @@ func mustMatch(pattern *regexp.Regexp, s, form string) string {
 	return "it must be " + form
 }
 
-// ParseRequest reads one request file strictly. path is where it stands in the access repository; when it lies under
-// requests/, path and content must agree, because CODEOWNERS picks the approvers by path.
+// ParseRequest reads one request file strictly. path is where it stands in the access repository;
+// when it lies under requests/, path and content must agree, because CODEOWNERS picks the approvers
+// by path.
 func ParseRequest(path string, data []byte) (AccessRequest, []Finding) {
 	request, d := ReadRequest(path, data)
 	return request, d.Findings
@@ -122,8 +186,9 @@ func ReadRequest(path string, data []byte) (AccessRequest, *Document) {
 	if len(d.Findings) > 0 {
 		return request, d
 	}
-	d.Header(request.APIVersion, request.Kind, KindAccessRequest)
-	d.checkRequest(request)
+	d.Conform(RequestFormat, request)
+	d.Check("metadata.name", "request-name", request.Metadata.Name,
+		CheckRequestName(request.Metadata.Name, request.Spec.Requester))
 	if place, ok := SplitPath(path); ok {
 		d.agree("metadata.name", request.Metadata.Name, "file name", place.Name)
 		d.agree("spec.cluster", request.Spec.Cluster, "cluster folder", place.Cluster)
@@ -135,17 +200,6 @@ func ReadRequest(path string, data []byte) (AccessRequest, *Document) {
 	return request, d
 }
 
-// Header checks the two fields every kind begins with.
-func (d *Document) Header(apiVersion, kind, want string) {
-	d.Require("apiVersion", "kind", "metadata.name", "spec")
-	if apiVersion != APIVersion && d.Has("apiVersion") {
-		d.Add("apiVersion", "api-version", "apiVersion is %s; allowed: %s", Quote(apiVersion), APIVersion)
-	}
-	if kind != want && d.Has("kind") {
-		d.Add("kind", "kind", "kind is %s; here it must be %s", Quote(kind), want)
-	}
-}
-
 // Check records problem, if there is one, against the field and the value found.
 func (d *Document) Check(path, rule, value, problem string) {
 	if problem != "" && d.Has(path) {
@@ -155,28 +209,13 @@ func (d *Document) Check(path, rule, value, problem string) {
 
 func (d *Document) agree(path, value, where, want string) {
 	if value != want && d.Has(path) {
-		d.Add(path, "path", "%s is %s but the %s is %s; they must be the same", path, Quote(value), where, Quote(want))
+		d.Add(path, "path", "%s is %s but the %s is %s; they must be the same", path, Quote(value),
+			where, Quote(want))
 	}
 }
 
-func (d *Document) checkRequest(r AccessRequest) {
-	d.Require("spec.cluster", "spec.policy", "spec.requester", "spec.reason")
-	d.Check("spec.cluster", "name", r.Spec.Cluster, CheckName(r.Spec.Cluster))
-	d.Check("spec.policy", "name", r.Spec.Policy, CheckName(r.Spec.Policy))
-	d.Check("spec.requester", "login", r.Spec.Requester, CheckLogin(r.Spec.Requester))
-	d.Check("spec.namespace", "name", r.Spec.Namespace, CheckName(r.Spec.Namespace))
-	d.Check("spec.reason", "reason", r.Spec.Reason, CheckReason(r.Spec.Reason))
-	d.Check("metadata.name", "request-name", r.Metadata.Name, CheckRequestName(r.Metadata.Name, r.Spec.Requester))
-	if s := r.Spec.Subject; s != nil {
-		d.Require("spec.subject.kind", "spec.subject.name")
-		if s.Kind != KindUser {
-			d.Check("spec.subject.kind", "subject", s.Kind, "allowed: "+KindUser)
-		}
-		d.Check("spec.subject.name", "subject", s.Name, CheckSubject(s.Name))
-	}
-}
-
-// CheckReason tells what is wrong with a reason; empty when nothing is: one line of 10 to 500 visible characters.
+// CheckReason tells what is wrong with a reason; empty when nothing is: one line of 10 to 500
+// visible characters.
 func CheckReason(s string) string {
 	switch n := utf8.RuneCountInString(s); {
 	case strings.ContainsRune(s, '\n'):
@@ -194,11 +233,13 @@ func CheckReason(s string) string {
 func CheckRequestName(name, requester string) string {
 	form := "the form is <yyyymmdd>-<requester>-<slug>, for example 20261122-alice-inc-123"
 	if CheckLogin(requester) == "" {
-		form = fmt.Sprintf("the form is <yyyymmdd>-%s-<slug>, for example 20261122-%[1]s-inc-123", NamePart(requester))
+		form = fmt.Sprintf("the form is <yyyymmdd>-%s-<slug>, for example 20261122-%[1]s-inc-123",
+			NamePart(requester))
 	}
 	m := requestPattern.FindStringSubmatch(name)
 	if m == nil || len(name) > MaxRequestName {
-		return form + fmt.Sprintf(", at most %d lower-case letters, digits and dashes", MaxRequestName)
+		return form + fmt.Sprintf(", at most %d lower-case letters, digits and dashes",
+			MaxRequestName)
 	}
 	if _, err := time.Parse("20060102", m[1]); err != nil {
 		return fmt.Sprintf("%s is no day; %s", m[1], form)

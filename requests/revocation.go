@@ -3,13 +3,14 @@ package requests
 import (
 	"bytes"
 	"fmt"
+	"regexp"
 	"slices"
 
 	"go.yaml.in/yaml/v3"
 )
 
-// Revocation is the end of a grant as the ledger keeps it: the request with the status the agent wrote. A request that
-// could not be read has no spec.
+// Revocation is the end of a grant as the ledger keeps it: the request with the status the agent
+// wrote. A request that could not be read has no spec.
 type Revocation struct {
 	APIVersion string       `yaml:"apiVersion" json:"apiVersion"`
 	Kind       string       `yaml:"kind" json:"kind"`
@@ -37,8 +38,9 @@ type Status struct {
 
 	Challenges []ChallengeStatus `yaml:"challenges,omitempty" json:"challenges,omitempty"`
 	Ignored    []IgnoredApproval `yaml:"ignored,omitempty" json:"ignored,omitempty"`
-	Facts      string            `yaml:"facts,omitempty" json:"facts,omitempty"` // Digest of the file at FactsPath; empty when none is kept
-	GrantRefs  []GrantRef        `yaml:"grantRefs,omitempty" json:"grantRefs,omitempty"`
+	// Digest of the file at FactsPath; empty when none is kept
+	Facts     string     `yaml:"facts,omitempty" json:"facts,omitempty"`
+	GrantRefs []GrantRef `yaml:"grantRefs,omitempty" json:"grantRefs,omitempty"`
 }
 
 // GrantRef is one object that a grant created, and whether it is gone.
@@ -76,7 +78,8 @@ const (
 )
 
 // Causes lists every cause a ledger entry may carry.
-var Causes = []string{CauseExpired, CauseRelinquished, CauseRevoked, CauseBindingDeleted, CauseSubjectRemoved, CausePolicyChanged,
+var Causes = []string{CauseExpired, CauseRelinquished, CauseRevoked, CauseBindingDeleted,
+	CauseSubjectRemoved, CausePolicyChanged,
 	CauseRoleChanged, CauseNamespaceReplaced, CauseDenied}
 
 // StateOf is the state a person sees for an end by cause.
@@ -92,6 +95,98 @@ func StateOf(cause string) string {
 	return StateRevoked
 }
 
+// RevocationFormat is the format of a ledger entry.
+var RevocationFormat = Format{
+	Kind: KindAccessRequest,
+	About: "The end of a request as the agent records it. Stands at " +
+		"revocations/<cluster>/<yyyymmdd>/<name>.yaml.",
+	Name:   requestName,
+	Fields: revocationFields.With(SpecFields),
+}
+
+var (
+	formCode     = Form{Rule: "code", Pattern: CodePattern, Check: CheckCode}
+	formEvidence = OneOf("evidence", EvidenceGitHub, EvidenceBranch)
+)
+
+var revocationFields = HeaderFields("Revocation",
+	"The request. Absent when it could not be read.").With(Fields{
+	"Revocation.status": {About: "What became of the request. Written by the agent."},
+
+	"Status.state":   {About: "How the request ended.", Form: OneOf("state", endStates()...)},
+	"Status.cause":   {About: "Why it ended.", Form: OneOf("cause", Causes...)},
+	"Status.code":    {About: "Of a refusal: the rule that refused."},
+	"Status.path":    {About: "Where the request stood."},
+	"Status.subject": {About: "Who received access."},
+	"Status.evidence": {About: "What the grant rests on: approvals proved through GitHub, " +
+		"or the branch taken at its word.", Form: formEvidence},
+	"Status.grantedAt":    {About: "Start of the window."},
+	"Status.expiresAt":    {About: "End of the window."},
+	"Status.revokedAt":    {About: "When it ended."},
+	"Status.pullRequest":  number("Number of the pull request."),
+	"Status.headSHA":      {About: "Head commit that was reviewed."},
+	"Status.mergeCommit":  {About: "Commit that brought the request to main."},
+	"Status.policyCommit": {About: "Commit whose policies judged it last."},
+	"Status.approvers":    {About: "Whose reviews counted."},
+	"Status.challenges":   {About: "Conditions on approvals, as they were found."},
+	"Status.ignored":      {About: "Approvals that did not count, the first 50."},
+	"Status.facts": {About: "Digest of the file beside this one that keeps what the " +
+		"request was judged by.", Form: FormDigest},
+	"Status.grantRefs": {About: "Objects the grant created."},
+
+	"Approver.login":    {About: "GitHub login.", Form: FormLogin},
+	"Approver.id":       number("Number of the GitHub account."),
+	"Approver.reviewID": number("Number of the review."),
+	"Approver.time":     {About: "When the review was submitted."},
+
+	"ChallengeStatus.kind":      {About: "Kind of the condition."},
+	"ChallengeStatus.path":      {About: "Of a code owner's review: the file they own."},
+	"ChallengeStatus.count":     number("Approvals needed."),
+	"ChallengeStatus.approvers": {About: "GitHub logins of those whose approval counted for it."},
+
+	"IgnoredApproval.login":    {About: "GitHub login; ghost when the account was deleted."},
+	"IgnoredApproval.reviewID": number("Number of the review."),
+	"IgnoredApproval.code": {About: "Why it did not count, as in docs/rules.md.",
+		Form: formCode},
+
+	"GrantRef.kind":      {About: "Kind of the object."},
+	"GrantRef.namespace": {About: "Namespace of the object."},
+	"GrantRef.name":      {About: "Name of the object."},
+	"GrantRef.role":      {About: "ClusterRole that it gave."},
+	"GrantRef.rules": {About: "Digest of the role's rules as the catalogue showed them to " +
+		"the approvers. Absent when it did not.", Form: FormDigest},
+	"GrantRef.uid": {About: "UID of the object in the cluster."},
+	"GrantRef.state": {About: "Created, or Reclaimed once it is gone.", Form: OneOf("state",
+		ObjectCreated, ObjectReclaimed)},
+})
+
+// number is a field that counts from 1.
+func number(about string) Field {
+	return Field{About: about, Min: 1, Rule: "number", Says: "it must be 1 or more"}
+}
+
+// endStates are the states that some cause leads to.
+func endStates() []string {
+	var states []string
+	for _, cause := range Causes {
+		states = append(states, StateOf(cause))
+	}
+	return slices.Compact(slices.Sorted(slices.Values(states)))
+}
+
+// CodePattern is the form of a rule's code, CheckCode tells what is wrong with one.
+const CodePattern = `^[A-Z][A-Za-z]{0,62}$`
+
+var codePattern = regexp.MustCompile(CodePattern)
+
+// CheckCode tells what is wrong with a rule's code; empty when nothing is.
+func CheckCode(s string) string {
+	if codePattern.MatchString(s) {
+		return ""
+	}
+	return "it must be a code of docs/rules.md, such as NoPolicy"
+}
+
 // ParseRevocation reads one ledger file strictly.
 func ParseRevocation(path string, data []byte) (Revocation, []Finding) {
 	const maxSize = 64 << 10
@@ -99,20 +194,14 @@ func ParseRevocation(path string, data []byte) (Revocation, []Finding) {
 	if len(d.Findings) > 0 {
 		return r, d.Findings
 	}
-	d.Require("apiVersion", "kind", "metadata.name", "status.state", "status.cause", "status.path", "status.revokedAt")
-	if r.APIVersion != APIVersion {
-		d.Check("apiVersion", "api-version", r.APIVersion, "allowed: "+APIVersion)
-	}
-	if r.Kind != KindAccessRequest {
-		d.Check("kind", "kind", r.Kind, "here it must be "+KindAccessRequest)
-	}
-	if !slices.Contains(Causes, r.Status.Cause) {
-		d.Check("status.cause", "cause", r.Status.Cause, fmt.Sprintf("allowed: %v", Causes))
-	} else if want := StateOf(r.Status.Cause); r.Status.State != want {
+	d.Conform(RevocationFormat, r)
+	if want := StateOf(r.Status.Cause); slices.Contains(Causes, r.Status.Cause) &&
+		r.Status.State != want {
 		d.Check("status.state", "state", r.Status.State, "with this cause it is "+want)
 	}
 	if place, ok := SplitRevocationPath(path); !ok {
-		d.Add("", "path", "a ledger entry stands at %s/<cluster>/<yyyymmdd>/<name>.yaml", RevocationsFolder)
+		d.Add("", "path", "a ledger entry stands at %s/<cluster>/<yyyymmdd>/<name>.yaml",
+			RevocationsFolder)
 	} else {
 		d.agree("metadata.name", r.Metadata.Name, "file name", place.Name)
 		if r.Spec != nil {
@@ -123,7 +212,8 @@ func ParseRevocation(path string, data []byte) (Revocation, []Finding) {
 	return r, d.Findings
 }
 
-// Marshal writes the ledger file. The same revocation always gives the same bytes, so two writers make the same blob.
+// Marshal writes the ledger file. The same revocation always gives the same bytes, so two writers
+// make the same blob.
 func (r Revocation) Marshal() ([]byte, error) { return marshal(r) }
 
 // Marshal writes the request file, without comments.

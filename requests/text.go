@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"unicode"
@@ -14,14 +15,16 @@ import (
 // DigestPattern is the form of a Digest.
 const DigestPattern = `^sha256:[0-9a-f]{64}$`
 
+var digestPattern = regexp.MustCompile(DigestPattern)
+
 // Digest names data by its SHA-256.
 func Digest(data []byte) string {
 	sum := sha256.Sum256(data)
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
-// EscapeJSON escapes in a JSON text every character that a reader may fail to see or a terminal could obey; what the text
-// means stays the same.
+// EscapeJSON escapes in a JSON text every character that a reader may fail to see or a terminal
+// could obey; what the text means stays the same.
 func EscapeJSON(text string) string {
 	var b strings.Builder
 	for _, r := range text {
@@ -38,8 +41,8 @@ func EscapeJSON(text string) string {
 	return b.String()
 }
 
-// scan refuses bytes that an approver could not see or that readers treat differently: anything but UTF-8, a BOM,
-// carriage returns, tabs, line breaks other than LF, control and format characters.
+// scan refuses bytes that an approver could not see or that readers treat differently: anything but
+// UTF-8, a BOM, carriage returns, tabs, line breaks other than LF, control and format characters.
 func (d *Document) scan(data []byte) {
 	line, column := 1, 1
 	for rest := data; len(rest) > 0; {
@@ -68,9 +71,9 @@ func (d *Document) scan(data []byte) {
 	}
 }
 
-// IsHidden tells whether a reader may fail to see r: control, format, private, unassigned and separator characters,
-// variation selectors, the letters that Unicode says to draw as nothing, and two symbols that are drawn empty. Spaces
-// are not hidden.
+// IsHidden tells whether a reader may fail to see r: control, format, private, unassigned and
+// separator characters, variation selectors, the letters that Unicode says to draw as nothing, and
+// two symbols that are drawn empty. Spaces are not hidden.
 func IsHidden(r rune) bool {
 	const brailleBlank, nullNotehead = '\u2800', '\U0001D159'
 	return !unicode.IsGraphic(r) || r == brailleBlank || r == nullNotehead ||
@@ -86,7 +89,8 @@ func hiddenRune(s string) (rune, bool) {
 	return 0, false
 }
 
-// Quote renders text from a file for a message: quoted, escaped to ASCII where it is not plain, at most 64 bytes of it.
+// Quote renders text from a file for a message: quoted, escaped to ASCII where it is not plain, at
+// most 64 bytes of it.
 func Quote(s string) string {
 	const most = 64
 	if len(s) <= most {

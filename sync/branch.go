@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/policies/codeowners"
+	"github.com/pullgrant/pullgrant/policies/rbac"
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/git"
 	"github.com/pullgrant/pullgrant/sync/kube"
@@ -153,8 +155,7 @@ func (b *branch) file(commit, path string) ([]byte, error) {
 // tree reads what a request at file is judged by.
 func (b *branch) tree(tip, file string) (policies.Tree, error) {
 	tree := policies.Tree{Commit: tip, Files: map[string]policies.TreeFile{}}
-	folders := append([]string{policies.Folder, policies.CatalogFolder},
-		policies.CodeownersPaths...)
+	folders := append([]string{policies.Folder, rbac.CatalogFolder}, codeowners.Paths...)
 	entries, err := b.repository.Entries(tip, folders...)
 	if err != nil {
 		return tree, err

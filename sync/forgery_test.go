@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/policies/rbac"
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/git"
 )
@@ -85,7 +85,7 @@ func (f *forger) ofPeople() map[string]forgery {
 		"a team's answer": {f.signer, f.forged(`"bob":true`, `"bob":false`), "not-allowed"},
 		"the requester's team": {f.signer,
 			f.forged(squad, `"acme/squad-a":{"alice":false}`), "not-allowed"},
-		"a team not asked": {f.signer, f.forged(squad, `"acme/squad-a":{}`), "not-allowed"},
+		"a team not asked": {f.signer, f.forged(squad, `"acme/squad-a":{"zoe":true}`), "not-allowed"},
 		"the moment": {f.signer, f.forged(`"observedAt":"2026-11-23T12`, `"observedAt":"2026-11-23T14`),
 			"not-allowed"},
 	}
@@ -138,8 +138,8 @@ func (f *forger) ofEntry() map[string]forgery {
 			"evidence-differs"},
 		"a challenge": {f.signer, f.told("kind: PeerReview", "kind: OnCall"),
 			"approvals-differ"},
-		"its rules": {f.signer, f.told("rules: "+policies.HashRules(listsPods),
-			"rules: "+policies.HashRules(nil)), "binding-differs"},
+		"its rules": {f.signer, f.told("rules: "+rbac.HashRules(listsPods),
+			"rules: "+rbac.HashRules(nil)), "binding-differs"},
 		"another end": {f.signer, f.told(`expiresAt: "2026-11-23T13:01:00Z"`,
 			`expiresAt: "2026-11-23T13:00:30Z"`), "window"},
 		"a refusal": {f.signer, map[string]string{f.refused: f.replace(f.refusal, refusedAs,
@@ -158,7 +158,7 @@ func TestVerifyJudgesAgain(t *testing.T) {
 		t.Fatalf("a sound ledger: %s", rules)
 	}
 	f := newForger(l)
-	for _, line := range []string{"role: payments-debug", "rules: " + policies.HashRules(listsPods),
+	for _, line := range []string{"role: payments-debug", "rules: " + rbac.HashRules(listsPods),
 		"kind: PeerReview", "login: carol", "code: ApproverNotAllowed"} {
 		if !strings.Contains(f.entry, line) {
 			t.Errorf("the entry does not tell %q:\n%s", line, f.entry)

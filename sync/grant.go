@@ -54,7 +54,7 @@ func (a *Agent) grant(ctx context.Context, r plan.Record) (plan.Record, error) {
 		if o.UID != "" {
 			continue
 		}
-		uid, err := a.create(ctx, &bindings[i], r.Grant.Window.End.Time)
+		uid, err := a.create(ctx, bindings[i].(*rbacv1.RoleBinding), r.Grant.Window.End.Time)
 		if fresh && apierrors.IsAlreadyExists(err) {
 			return a.giveUp(ctx, r, policies.BindingConflict, err)
 		}
@@ -162,7 +162,7 @@ func objected(err error) bool {
 // tie ties each binding that is missing to the Job of its namespace, and notes what is about to be
 // made: a binding that ends before the agent learns that it was made is known to the ledger by
 // that.
-func (a *Agent) tie(ctx context.Context, r *plan.Record, bindings []rbacv1.RoleBinding) error {
+func (a *Agent) tie(ctx context.Context, r *plan.Record, bindings []render.Object) error {
 	for i := range bindings {
 		o, uid := r.Binding(i), ""
 		for _, job := range r.Objects {
@@ -170,9 +170,9 @@ func (a *Agent) tie(ctx context.Context, r *plan.Record, bindings []rbacv1.RoleB
 				uid = job.UID
 			}
 		}
-		render.Own(&bindings[i], requests.ObjectName(r.Grant.Name, 0), uid)
+		render.Own(bindings[i], requests.ObjectName(r.Grant.Name, 0), uid)
 		if o.UID == "" {
-			o.Content = kube.BindingContent(&bindings[i])
+			o.Content = kube.BindingContent(bindings[i].(*rbacv1.RoleBinding))
 		}
 	}
 	return a.cluster.Save(ctx, r)

@@ -10,6 +10,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/policies/rbac"
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/git"
 	"github.com/pullgrant/pullgrant/sync/plan"
@@ -160,7 +161,7 @@ func (v *prover) unchanged(ctx context.Context, d policies.Decision,
 	if f.Merge != nil {
 		trees = append(trees, f.Merge.FirstParent)
 	}
-	for _, b := range d.Grant.Bindings {
+	for _, b := range d.Grant.Items {
 		for _, t := range trees {
 			shown, catalogued, _ := t.Role(d.Grant.Cluster, b.Role.Name)
 			if !catalogued {
@@ -177,7 +178,7 @@ func (v *prover) unchanged(ctx context.Context, d policies.Decision,
 			case live.Spec.Hash != shown.Spec.Hash || live.Spec.Aggregated != shown.Spec.Aggregated:
 				problem = fmt.Sprintf(
 					"does not have the rules that %s shows; run `pullgrant catalog --cluster %s` and ask again",
-					policies.CatalogPath(d.Grant.Cluster, b.Role.Name), d.Grant.Cluster)
+					rbac.CatalogPath(d.Grant.Cluster, b.Role.Name), d.Grant.Cluster)
 			default:
 				continue
 			}

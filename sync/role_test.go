@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/policies/rbac"
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/kube"
 	"github.com/pullgrant/pullgrant/testdata/forge"
@@ -18,7 +19,7 @@ import (
 )
 
 // listsPods are the rules of the ClusterRole payments-debug that every stage has.
-var listsPods = []policies.RoleRule{{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"list"}}}
+var listsPods = []rbac.RoleRule{{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"list"}}}
 
 // manage has root approve a change of files that root owns, and lets a minute pass.
 func (s *stage) manage(branch string, files map[string]string) {
@@ -35,11 +36,11 @@ func (s *stage) manage(branch string, files map[string]string) {
 }
 
 // catalog is the catalogue with one role of this cluster.
-func (s *stage) catalog(role string, aggregated bool, rules []policies.RoleRule) map[string]string {
+func (s *stage) catalog(role string, aggregated bool, rules []rbac.RoleRule) map[string]string {
 	s.Helper()
-	data, err := policies.NewCatalog(s.Cluster, role, aggregated, rules).Encode()
+	data, err := rbac.NewCatalog(s.Cluster, role, aggregated, rules).Encode()
 	s.Must(err)
-	return map[string]string{policies.CatalogPath(s.Cluster, role): string(data)}
+	return map[string]string{rbac.CatalogPath(s.Cluster, role): string(data)}
 }
 
 // mayRead waits until the agent may read the roles; it returns those that are missing.
@@ -66,15 +67,15 @@ func TestRoleIsWhatTheCatalogueShows(t *testing.T) {
 }
 
 func TestRoleChanged(t *testing.T) {
-	more := []policies.RoleRule{{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"get", "list"}}}
+	more := []rbac.RoleRule{{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"get", "list"}}}
 	for slug, test := range map[string]struct {
 		before, after func(s *stage) map[string]string // the catalogue before and after the request is merged
 		branch        bool
 	}{
 		"rules": {before: func(s *stage) map[string]string { return s.catalog("payments-debug", false, more) }},
 		"branch": {before: func(s *stage) map[string]string {
-			return s.catalog("payments-debug",
-				false, more)
+			return s.catalog("payments-debug", false,
+				more)
 		}, branch: true},
 		"aggregated": {before: func(s *stage) map[string]string {
 			return s.catalog("payments-debug",
@@ -85,7 +86,7 @@ func TestRoleChanged(t *testing.T) {
 			after: func(s *stage) map[string]string { return s.catalog("payments-debug", false, listsPods) }},
 		"taken": {before: func(s *stage) map[string]string { return s.catalog("payments-debug", false, more) },
 			after: func(s *stage) map[string]string {
-				return map[string]string{policies.CatalogPath(s.Cluster, "payments-debug"): forge.Removed}
+				return map[string]string{rbac.CatalogPath(s.Cluster, "payments-debug"): forge.Removed}
 			}},
 	} {
 		t.Run(slug, func(t *testing.T) {
@@ -106,16 +107,15 @@ func TestRoleChanged(t *testing.T) {
 // TestRoleMissing: a role that is gone can be made again by anybody who may, with any rules.
 func TestRoleMissing(t *testing.T) {
 	s := newStage(t)
-	s.Must(controlplane.ForTest(t).Apply(t.Context(),
-		controlplane.AgentManifests([]string{s.Namespace}, []string{"payments-gone", "payments-debug"})))
+	s.Must(controlplane.ForTest(t).Apply(t.Context(), controlplane.AgentManifests([]string{s.Namespace},
+		[]string{"payments-gone", "payments-debug"})))
 	if missing := s.mayRead("payments-gone", "payments-debug"); !slices.Equal(missing,
 		[]string{"payments-gone"}) {
 		t.Errorf("missing: %v", missing)
 	}
 	files := s.catalog("payments-gone", false, listsPods)
 	policy := s.git("show", "main:policies/payments-debug.yaml")
-	files["policies/payments-debug.yaml"] = strings.Replace(policy,
-		"kind: ClusterRole, name: payments-debug",
+	files["policies/payments-debug.yaml"] = strings.Replace(policy, "kind: ClusterRole, name: payments-debug",
 		"kind: ClusterRole, name: payments-gone", 1) + "\n"
 	s.manage("gone", files)
 	name, path, content := s.requestFile("gone")
@@ -128,8 +128,8 @@ func TestRoleMissing(t *testing.T) {
 // good.
 func TestRoleUnreadable(t *testing.T) {
 	s := newStage(t)
-	s.Must(controlplane.ForTest(t).Apply(t.Context(),
-		controlplane.AgentManifests([]string{s.Namespace}, []string{"payments-other"})))
+	s.Must(controlplane.ForTest(t).Apply(t.Context(), controlplane.AgentManifests([]string{s.Namespace},
+		[]string{"payments-other"})))
 	s.Until("the agent may not read payments-debug", func() bool {
 		_, _, err := kube.LiveRoles(s.Context(), s.Agent, s.Cluster, []string{"payments-debug"})
 		return err != nil
@@ -153,9 +153,8 @@ func TestLiveRolesOfAnAggregatedRole(t *testing.T) {
 	for i, role := range []*rbacv1.ClusterRole{
 		{AggregationRule: &rbacv1.AggregationRule{ClusterRoleSelectors: []metav1.LabelSelector{
 			{MatchLabels: map[string]string{"part-of": "payments"}}}}},
-		{Rules: []rbacv1.PolicyRule{{APIGroups: []string{"apps", ""},
-			Resources: []string{"deployments", "pods"}, Verbs: []string{"list", "get"},
-			ResourceNames: []string{"api"}},
+		{Rules: []rbacv1.PolicyRule{{APIGroups: []string{"apps", ""}, Resources: []string{"deployments",
+			"pods"}, Verbs: []string{"list", "get"}, ResourceNames: []string{"api"}},
 			{NonResourceURLs: []string{"/metrics"}, Verbs: []string{"get"}}}},
 	} {
 		role.Name = names[i]
@@ -171,27 +170,27 @@ func TestLiveRolesOfAnAggregatedRole(t *testing.T) {
 			}
 		})
 	}
-	var found []policies.RoleCatalog
+	var found []rbac.RoleCatalog
 	s.Until("the rules of the part are in the whole", func() bool {
 		var err error
 		var missing []string
-		found, missing, err = kube.LiveRoles(t.Context(), controlplane.ForTest(t).Admin(),
-			"prod-eu", append(names, "payments-gone"))
+		found, missing, err = kube.LiveRoles(t.Context(), controlplane.ForTest(t).Admin(), "prod-eu",
+			append(names, "payments-gone"))
 		s.Must(err)
 		if !slices.Equal(missing, []string{"payments-gone"}) || len(found) != 2 {
 			t.Fatalf("missing %v, found %v", missing, found)
 		}
 		return len(found[0].Spec.Rules) == 2
 	})
-	if !found[0].Spec.Aggregated || found[1].Spec.Aggregated ||
-		found[0].Spec.Hash != found[1].Spec.Hash || found[0].Metadata.Name != names[0] {
+	if !found[0].Spec.Aggregated || found[1].Spec.Aggregated || found[0].Spec.Hash != found[1].Spec.Hash ||
+		found[0].Metadata.Name != names[0] {
 		t.Errorf("found %+v", found)
 	}
 	for _, role := range found {
 		data, err := role.Encode()
 		s.Must(err)
-		if _, findings := policies.ParseCatalog(
-			policies.CatalogPath("prod-eu", role.Metadata.Name), data); len(findings) > 0 {
+		if _, findings := rbac.ParseCatalog(
+			rbac.CatalogPath("prod-eu", role.Metadata.Name), data); len(findings) > 0 {
 			t.Errorf("%v\n%s", findings, data)
 		}
 	}

@@ -21,28 +21,28 @@ func TestUnfenced(t *testing.T) {
 	const patch = "application/merge-patch+json"
 	for slug, weaken := range map[string]func(s *stage) error{
 		"no-policy": func(s *stage) error {
-			return s.Admin.AdmissionregistrationV1().ValidatingAdmissionPolicies().Delete(
-				t.Context(), render.FenceManaged, metav1.DeleteOptions{})
+			return s.Admin.AdmissionregistrationV1().ValidatingAdmissionPolicies().Delete(t.Context(),
+				render.FenceManaged, metav1.DeleteOptions{})
 		},
 		"no-binding": func(s *stage) error {
-			return s.Admin.AdmissionregistrationV1().ValidatingAdmissionPolicyBindings().Delete(
-				t.Context(), render.FenceAgent, metav1.DeleteOptions{})
+			return s.Admin.AdmissionregistrationV1().ValidatingAdmissionPolicyBindings().Delete(t.Context(),
+				render.FenceAgent, metav1.DeleteOptions{})
 		},
 		"ignores-failures": func(s *stage) error {
-			_, err := s.Admin.AdmissionregistrationV1().ValidatingAdmissionPolicies().Patch(
-				t.Context(), render.FenceAgent, patch,
+			_, err := s.Admin.AdmissionregistrationV1().ValidatingAdmissionPolicies().Patch(t.Context(),
+				render.FenceAgent, patch,
 				[]byte(`{"spec":{"failurePolicy":"Ignore"}}`), metav1.PatchOptions{})
 			return err
 		},
 		"only-audits": func(s *stage) error {
-			_, err := s.Admin.AdmissionregistrationV1().ValidatingAdmissionPolicyBindings().Patch(
-				t.Context(), render.FenceManaged, patch,
+			_, err := s.Admin.AdmissionregistrationV1().ValidatingAdmissionPolicyBindings().Patch(t.Context(),
+				render.FenceManaged, patch,
 				[]byte(`{"spec":{"validationActions":["Audit"]}}`), metav1.PatchOptions{})
 			return err
 		},
 		"not-in-this-namespace": func(s *stage) error {
-			_, err := s.Admin.AdmissionregistrationV1().ValidatingAdmissionPolicyBindings().Patch(
-				t.Context(), render.FenceAgent, patch,
+			_, err := s.Admin.AdmissionregistrationV1().ValidatingAdmissionPolicyBindings().Patch(t.Context(),
+				render.FenceAgent, patch,
 				[]byte(`{"spec":{"matchResources":{"namespaceSelector":{"matchLabels":{"fenced":"yes"}}}}}`),
 				metav1.PatchOptions{})
 			return err
@@ -52,19 +52,19 @@ func TestUnfenced(t *testing.T) {
 			s := newStage(t)
 			repair := func() { // made anew: applying leaves what others added
 				for _, name := range []string{render.FenceAgent, render.FenceManaged} {
-					_ = s.Admin.AdmissionregistrationV1().ValidatingAdmissionPolicyBindings().Delete(t.Context(), name,
-						metav1.DeleteOptions{})
-					_ = s.Admin.AdmissionregistrationV1().ValidatingAdmissionPolicies().Delete(
+					_ = s.Admin.AdmissionregistrationV1().ValidatingAdmissionPolicyBindings().Delete(
 						t.Context(), name, metav1.DeleteOptions{})
+					_ = s.Admin.AdmissionregistrationV1().ValidatingAdmissionPolicies().Delete(t.Context(),
+						name, metav1.DeleteOptions{})
 				}
 				s.Must(controlplane.ForTest(t).Apply(t.Context(),
 					controlplane.AgentManifests([]string{s.Namespace}, []string{"payments-debug"})))
 				s.Must(controlplane.ForTest(t).AwaitFence(t.Context()))
 			}
-			s.Must(weaken(s))
 			defer repair()
 			s.refusesToGrant(policies.Unfenced,
-				"missing or another than this program's; apply what pullgrant install prints", repair)
+				"missing or another than this program's; apply what pullgrant install prints",
+				func() { s.Must(weaken(s)) }, repair)
 		})
 	}
 }
@@ -72,34 +72,37 @@ func TestUnfenced(t *testing.T) {
 // TestOverPrivileged: with a right that makes up for a fence nothing is granted.
 func TestOverPrivileged(t *testing.T) {
 	for slug, rule := range map[string]rbacv1.PolicyRule{
-		"secrets": {APIGroups: []string{""}, Resources: []string{"secrets"},
-			Verbs: []string{"list"}},
+		"secrets": {APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: []string{"list"}},
 		"escalate": {APIGroups: []string{rbacv1.GroupName}, Resources: []string{"clusterroles"},
 			Verbs: []string{"escalate"}},
-		"exec": {APIGroups: []string{""}, Resources: []string{"*/exec"},
-			Verbs: []string{"create"}},
+		"exec":  {APIGroups: []string{""}, Resources: []string{"*/exec"}, Verbs: []string{"create"}},
 		"admin": {APIGroups: []string{"*"}, Resources: []string{"*"}, Verbs: []string{"*"}},
 	} {
 		t.Run(slug, func(t *testing.T) {
 			s := newStage(t)
 			name := "too-much-" + slug
-			_, err := s.Admin.RbacV1().ClusterRoles().Create(t.Context(),
-				&rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: name},
-					Rules: []rbacv1.PolicyRule{rule}}, metav1.CreateOptions{})
-			s.Must(err)
-			_, err = s.Admin.RbacV1().ClusterRoleBindings().Create(t.Context(),
-				&rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: name},
+			c := s.agent(options{}).cluster
+			weaken := func() {
+				meta := metav1.ObjectMeta{Name: name}
+				role := &rbacv1.ClusterRole{ObjectMeta: meta, Rules: []rbacv1.PolicyRule{rule}}
+				binding := &rbacv1.ClusterRoleBinding{ObjectMeta: meta,
 					RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName,
 						Kind: "ClusterRole", Name: name},
 					Subjects: []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind,
-						Namespace: kube.Namespace, Name: render.Agent}}}, metav1.CreateOptions{})
-			s.Must(err)
-			c := s.agent(options{}).cluster
-			s.Until("the right is in force",
-				func() bool { excess, err := c.Excess(t.Context(), kube.Namespace); return err == nil && excess != "" })
+						Namespace: kube.Namespace, Name: render.Agent}}}
+				rbac := s.Admin.RbacV1()
+				_, err := rbac.ClusterRoles().Create(t.Context(), role, metav1.CreateOptions{})
+				s.Must(err)
+				_, err = rbac.ClusterRoleBindings().Create(t.Context(), binding,
+					metav1.CreateOptions{})
+				s.Must(err)
+				s.Until("the right is in force", func() bool {
+					excess, err := c.Excess(t.Context(), kube.Namespace)
+					return err == nil && excess != ""
+				})
+			}
 			repair := func() {
-				_ = s.Admin.RbacV1().ClusterRoleBindings().Delete(t.Context(), name,
-					metav1.DeleteOptions{})
+				_ = s.Admin.RbacV1().ClusterRoleBindings().Delete(t.Context(), name, metav1.DeleteOptions{})
 				s.Until("the right is gone",
 					func() bool {
 						excess,
@@ -108,16 +111,21 @@ func TestOverPrivileged(t *testing.T) {
 					})
 			}
 			defer repair()
-			s.refusesToGrant(policies.OverPrivileged, "take that right from it", repair)
+			s.refusesToGrant(policies.OverPrivileged, "take that right from it", weaken, repair)
 		})
 	}
 }
 
-// refusesToGrant wants nothing granted for that reason, what lives to end all the same, and what
-// waited to be granted after the repair.
-func (s *stage) refusesToGrant(code policies.Code, message string, repair func()) {
+// refusesToGrant wants nothing granted for that reason once the protection is weakened, what lives
+// to end all the same, and what waited to be granted after the repair.
+func (s *stage) refusesToGrant(code policies.Code, message string, weaken, repair func()) {
 	s.Helper()
-	s.Managed("pullgrant-lives", requests.At(noon.Add(time.Minute)).String())
+	lives := s.ask("lives")
+	s.once(options{})
+	s.allowed(true)
+	weaken()
+	s.SetClock(noon.Add(30 * time.Minute))
+	s.Managed("pullgrant-stray", requests.At(noon.Add(time.Hour)).String())
 	name := s.ask("waits")
 	agent := s.agent(options{})
 	if err := agent.Once(s.Context()); err == nil || !strings.Contains(err.Error(), message) {
@@ -126,11 +134,17 @@ func (s *stage) refusesToGrant(code policies.Code, message string, repair func()
 	if stops := agent.gate.stops(); len(stops) != 1 || stops[0].Code != code || s.entered(name) {
 		s.Errorf("stops: %v", stops)
 	}
-	if b := s.Names(); len(b) != 0 { // what no grant explains was swept, and nothing was made
+	// What no grant explains was swept, and nothing was made.
+	if b := s.Names(); len(b) != 1 || b[0] != requests.ObjectName(lives, 0) {
 		s.Errorf("bindings: %v", b)
 	}
+	s.SetClock(noon.Add(time.Hour))
+	if err := agent.Once(s.Context()); err == nil {
+		s.Error("no error")
+	}
+	s.over(lives, requests.CauseExpired, "")
 	repair()
-	s.SetClock(noon.Add(2 * time.Minute))
+	s.SetClock(noon.Add(time.Hour + 2*time.Minute))
 	s.Must(agent.Once(s.Context()))
 	if b := s.Names(); len(b) != 1 || b[0] != requests.ObjectName(name, 0) {
 		s.Errorf("after the repair: %v", b)

@@ -236,7 +236,8 @@ func (s *stage) entry(name string) requests.Revocation {
 	if len(findings) > 0 {
 		s.Fatal(findings)
 	}
-	if left := s.git("ls-tree", "-r", "--name-only", "main", "requests/"+s.Cluster); strings.Contains(left, name) {
+	if left := s.git("ls-tree", "-r", "--name-only", "main", "requests/"+s.Cluster); strings.Contains(left,
+		name) {
 		s.Errorf("still on main: %s", left)
 	}
 	if n := s.git("rev-list", "--count", "main", "--", path); n != "1" {

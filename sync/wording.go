@@ -18,7 +18,7 @@ func grantedText(g requests.Grant) string {
 		github.Moment(g.Window.End))
 	github.Row(&b, "Who", github.Code("@"+g.Requester)+" as "+github.Escape(g.Subject.Kind)+" "+
 		github.Code(g.Subject.Name))
-	for _, binding := range g.Bindings {
+	for _, binding := range g.Items {
 		github.Row(&b, "What", github.Escape(binding.Role.Kind)+" "+github.Code(binding.Role.Name)+
 			" in namespace "+github.Code(binding.Namespace)+
 			" of cluster "+github.Code(g.Cluster))

@@ -25,12 +25,14 @@ func newAuditCommand(w world) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "audit",
 		Short: "Show who had what, when, why it ended and who approved it",
-		Long: `Read the ledger and the open requests of a checkout as they stand at HEAD, from git's objects: files that were changed
-but not committed do not count. -o wide adds each role that was given with the digest of its rules in the catalogue, what
-had to be approved and by whom it was, approvals that did not count, and the digest of the facts that were judged.
+		Long: `Read the ledger and the open requests of a checkout as they stand at HEAD, from git's
+objects: files that were changed but not committed do not count. -o wide adds each role that was
+given with the digest of its rules in the catalogue, what had to be approved and by whom it was,
+approvals that did not count, and the digest of the facts that were judged.
 
-With --allowed-signers, the commit that brought each ledger entry must carry the signature of its cluster's agent. The
-file has git's format, with a cluster's name as the principal. The exit code is 1 when an entry is unproven or broken.`,
+With --allowed-signers, the commit that brought each ledger entry must carry the signature of its
+cluster's agent. The file has git's format, with a cluster's name as the principal. The exit code is
+1 when an entry is unproven or broken.`,
 		Example: `  pullgrant audit
   pullgrant audit --dir ../access --allowed-signers agents.pub
   pullgrant audit -o json | jq '.[] | select(.spec.requester == "alice")'`,
@@ -38,7 +40,8 @@ file has git's format, with a cluster's name as the principal. The exit code is 
 		RunE: func(*cobra.Command, []string) error { return audit(w, o) },
 	}
 	o.checkout.flag(cmd)
-	cmd.Flags().StringVar(&o.signers, "allowed-signers", "", "file with the public keys of the agents")
+	cmd.Flags().StringVar(&o.signers, "allowed-signers", "",
+		"file with the public keys of the agents")
 	o.output = outputFlag(cmd, "table", "wide", "json")
 	cmd.AddCommand(newAuditVerifyCommand(w))
 	return cmd
@@ -58,19 +61,14 @@ func audit(w world, o auditOptions) error {
 		return err
 	}
 	if o.output.value == "json" {
-		if accounts == nil {
-			accounts = []ledger.Account{}
-		}
-		err = writeJSON(w.out, accounts)
+		err = writeJSONList(w.out, accounts)
 	} else {
 		err = writeAccounts(w, accounts, o.output.value == "wide")
 	}
 	if err != nil {
 		return err
 	}
-	for _, f := range findings {
-		w.say("%s", f)
-	}
+	sayFindings(w, findings)
 	unproven := 0
 	for _, a := range accounts {
 		if a.Proof == ledger.Unproven {
@@ -78,7 +76,8 @@ func audit(w world, o auditOptions) error {
 			w.say("%s:1:1: %s [unproven]", a.Path, a.Doubt)
 		}
 	}
-	if signers == nil && slices.ContainsFunc(accounts, func(a ledger.Account) bool { return a.Proof == ledger.Unchecked }) {
+	if signers == nil && slices.ContainsFunc(accounts,
+		func(a ledger.Account) bool { return a.Proof == ledger.Unchecked }) {
 		w.say("signatures were not checked; give --allowed-signers to check them")
 	}
 	if len(findings)+unproven > 0 {
@@ -129,12 +128,14 @@ func decisionCells(s *requests.Status) []string {
 		}
 	}
 	for _, c := range s.Challenges {
-		challenges = append(challenges, strings.TrimSpace(fmt.Sprintf("%s %d of %d %s", c.Kind, len(c.Approvers), c.Count, strings.Join(c.Approvers, " "))))
+		challenges = append(challenges, strings.TrimSpace(fmt.Sprintf("%s %d of %d %s", c.Kind,
+			len(c.Approvers), c.Count, strings.Join(c.Approvers, " "))))
 	}
 	for _, i := range s.Ignored {
 		ignored = append(ignored, i.Login+" "+i.Code)
 	}
-	return []string{strings.Join(roles, ", "), strings.Join(challenges, ", "), strings.Join(ignored, ", "), shortDigest(s.Facts)}
+	return []string{strings.Join(roles, ", "), strings.Join(challenges, ", "), strings.Join(ignored,
+		", "), shortDigest(s.Facts)}
 }
 
 // shortDigest is enough of a digest to compare it by eye; -o json has all of it.
@@ -143,7 +144,8 @@ func shortDigest(d string) string { return d[:min(len(d), len("sha256:")+12)] }
 func accountRow(a ledger.Account) []string {
 	var who, what string
 	if a.Spec != nil {
-		who, what = a.Spec.Requester, strings.TrimSuffix(a.Cluster+"/"+a.Spec.Namespace, "/")+" "+a.Spec.Policy
+		who, what = a.Spec.Requester, strings.TrimSuffix(a.Cluster+"/"+a.Spec.Namespace, "/")+" "+
+			a.Spec.Policy
 	}
 	if a.Status == nil {
 		window := "from the merge on"
@@ -186,5 +188,6 @@ func accountRow(a ledger.Account) []string {
 	if s.Evidence == requests.EvidenceBranch {
 		proof += ", approvals never checked"
 	}
-	return []string{when.String(), who, what, window, ended, strings.Join(approvers, ", "), pr, proof}
+	return []string{when.String(), who, what, window, ended, strings.Join(approvers,
+		", "), pr, proof}
 }

@@ -20,10 +20,11 @@ func newAuditVerifyCommand(w world) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "verify",
 		Short: "Derive every ledger entry again and name what does not follow",
-		Long: `Hold every ledger entry of a checkout against git: the signature of its cluster's agent, the merge that brought the
-request, the request itself, the window. The facts kept beside the entry are judged again, with the policies as git has
-them, and must give the same. With --repo or GITHUB_TOKEN also against GitHub: was that pull request merged so, at that
-time, and approved by those people? Each grant without a request, an approval or an end is named. docs/audit.md explains
+		Long: `Hold every ledger entry of a checkout against git: the signature of its cluster's
+agent, the merge that brought the request, the request itself, the window. The facts kept beside the
+entry are judged again, with the policies as git has them, and must give the same. With --repo or
+GITHUB_TOKEN also against GitHub: was that pull request merged so, at that time, and approved by
+those people? Each grant without a request, an approval or an end is named. docs/audit.md explains
 every rule. The checkout must have the whole history.
 
 The exit code is 1 when something does not follow, 3 when the check could not be finished.`,
@@ -32,13 +33,15 @@ The exit code is 1 when something does not follow, 3 when the check could not be
 		Args: arguments(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if o.signers == "" {
-				return usagef(cmd, "--allowed-signers is missing: without the agents' keys nothing can be verified")
+				return usagef(cmd, "--allowed-signers is missing: without the agents' keys "+
+					"nothing can be verified")
 			}
 			return auditVerify(cmd.Context(), w, o)
 		},
 	}
 	o.remote.flags(cmd)
-	cmd.Flags().StringVar(&o.signers, "allowed-signers", "", "file with the public keys of the agents")
+	cmd.Flags().StringVar(&o.signers, "allowed-signers", "",
+		"file with the public keys of the agents")
 	o.output = outputFlag(cmd, "text", "json")
 	return cmd
 }
@@ -73,7 +76,8 @@ func auditVerify(ctx context.Context, w world, o auditVerifyOptions) error {
 			entries++
 		}
 	}
-	w.say("verified %s and %s, %s", count(entries, "ledger file"), count(len(accounts)-entries, "open request"), count(len(findings), "finding"))
+	w.say("verified %s and %s, %s", count(entries, "ledger file"), count(len(accounts)-entries,
+		"open request"), count(len(findings), "finding"))
 	if len(findings) > 0 {
 		return verdict(exitFindings)
 	}

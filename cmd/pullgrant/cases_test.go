@@ -12,9 +12,11 @@ import (
 	"github.com/pullgrant/pullgrant/testdata/cases"
 )
 
-// TestEvaluateJudgesTheScenarios judges each scenario of a pull request as the Action does, from a file with its facts.
+// TestEvaluateJudgesTheScenarios judges each scenario of a pull request as the Action does, from a
+// file with its facts.
 func TestEvaluateJudgesTheScenarios(t *testing.T) {
-	exits := map[policies.Outcome]int{policies.Allowed: 0, policies.Denied: 1, policies.Failed: 3, policies.Pending: 8}
+	exits := map[policies.Outcome]int{policies.Allowed: 0, policies.Denied: 1, policies.Failed: 3,
+		policies.Pending: 8}
 	for _, c := range cases.All(t) {
 		if c.Merged || c.Trust {
 			continue // the agent judges these
@@ -30,7 +32,8 @@ func TestEvaluateJudgesTheScenarios(t *testing.T) {
 			}
 			var out, talk bytes.Buffer
 			exit := Main([]string{"pullgrant", "evaluate", "--facts", file, "-o", "json"},
-				world{out: &out, err: &talk, env: func(string) string { return "" }, now: func() time.Time { return c.Now }})
+				world{out: &out, err: &talk, env: func(string) string { return "" },
+					now: func() time.Time { return c.Now }})
 			var d policies.Decision
 			if err := json.Unmarshal(out.Bytes(), &d); err != nil {
 				t.Fatalf("%v\n%s%s", err, out.String(), talk.String())

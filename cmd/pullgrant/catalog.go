@@ -5,16 +5,14 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"path"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/pullgrant/pullgrant/internal/github"
 	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/policies/rbac"
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/kube"
 )
@@ -32,14 +30,17 @@ func newCatalogCommand(w world) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "catalog",
 		Short: "Show approvers the rules of a cluster's roles",
-		Long: `Read from a cluster every ClusterRole that the policies for it name, and write its rules to catalog/<cluster>/<role>.yaml
-(a colon in the name as +). Approvers are shown the rules from there, and the agent refuses a role that has others.
+		Long: `Read from a cluster every ClusterRole that the policies for it name, and write its
+rules to catalog/<cluster>/<role>.yaml (a colon in the name as +). Approvers are shown the rules
+from there, and the agent refuses a role that has others.
 
-The files are written to the checkout. With --repo or --pr they are compared with the default branch on GitHub, and what
-differs becomes a pull request. With --check nothing is written: what differs goes to stdout, and the exit code is 1 when
-something does. It is also 1 when a role is missing in the cluster or cannot be shown.
+The files are written to the checkout. With --repo or --pr they are compared with the default branch
+on GitHub, and what differs becomes a pull request. With --check nothing is written: what differs
+goes to stdout, and the exit code is 1 when something does. It is also 1 when a role is missing in
+the cluster or cannot be shown.
 
-The cluster is the one that kubectl would use, and the right to get those ClusterRoles is all it takes.`,
+The cluster is the one that kubectl would use, and the right to get those ClusterRoles is all it
+takes.`,
 		Example: `  pullgrant catalog --cluster prod-eu
   pullgrant catalog --cluster prod-eu --check
   pullgrant catalog --cluster prod-eu --repo acme/access --kubeconfig prod-eu.yaml`,
@@ -73,7 +74,7 @@ func catalog(ctx context.Context, w world, o catalogOptions) error {
 	names, findings := tree.Roles(o.cluster)
 	if len(findings) > 0 {
 		w.say("the policies are not valid, so which roles they name is not known:")
-		return findingsOf(w, findings)
+		return endWithFindings(w, findings)
 	}
 	if len(names) == 0 {
 		return fmt.Errorf("no policy is for the cluster %s", o.cluster)
@@ -111,49 +112,35 @@ func catalog(ctx context.Context, w world, o catalogOptions) error {
 	return nil
 }
 
-// tree reads the policies and the catalogue: from the checkout in dir, or through client from GitHub.
-func (o catalogOptions) tree(ctx context.Context, w world) (dir string, client *github.Client, tree policies.Tree, err error) {
+// tree reads the policies and the catalogue: from the checkout in dir, or through client from
+// GitHub.
+func (o catalogOptions) tree(ctx context.Context, w world) (dir string, client *github.Client,
+	tree policies.Tree, err error) {
 	if o.pr || o.remote.repo != "" {
 		client, tree, err = o.remote.tree(ctx, w)
 		return "", client, tree, err
 	}
 	if dir, err = o.remote.checkout.folder(); err == nil {
-		tree, _, err = o.remote.checkout.tree()
+		tree, err = o.remote.checkout.tree()
 	}
 	return dir, nil, tree, err
 }
 
-func kubeconfigFlag(cmd *cobra.Command, kubeconfig *string) {
-	cmd.Flags().StringVar(kubeconfig, "kubeconfig", "", "kubeconfig file (default: $KUBECONFIG, else ~/.kube/config)")
-}
-
-// clusterConfig finds a cluster as kubectl does.
-func clusterConfig(kubeconfig string) (*rest.Config, error) {
-	rules := clientcmd.NewDefaultClientConfigLoadingRules()
-	rules.ExplicitPath = kubeconfig
-	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, nil).ClientConfig()
-	if clientcmd.IsEmptyConfig(err) {
-		return nil, fmt.Errorf("find the cluster: no kubeconfig names one; give --kubeconfig")
-	}
-	if err != nil {
-		return nil, fmt.Errorf("find the cluster: %w", err)
-	}
-	return config, nil
-}
-
-// outdated are the files of roles that the catalogue does not show as they are in the cluster, and what has changed.
-func outdated(w world, tree policies.Tree, live []policies.RoleCatalog) (map[string][]byte, *report, error) {
+// outdated are the files of roles that the catalogue does not show as they are in the cluster, and
+// what has changed.
+func outdated(w world, tree policies.Tree, live []rbac.RoleCatalog) (map[string][]byte,
+	*report, error) {
 	files := map[string][]byte{}
 	r := &report{}
 	for _, role := range live {
-		file := policies.CatalogPath(role.Spec.Cluster, role.Spec.Role.Name)
+		file := rbac.CatalogPath(role.Spec.Cluster, role.Spec.Role.Name)
 		data, err := role.Encode()
 		if err != nil {
 			return nil, r, err
 		}
-		if _, findings := policies.ParseCatalog(file, data); len(findings) > 0 {
+		if _, findings := rbac.ParseCatalog(file, data); len(findings) > 0 {
 			w.say("the rules of %s cannot be shown:", role.Spec.Role.Name)
-			return nil, r, findingsOf(w, findings)
+			return nil, r, endWithFindings(w, findings)
 		}
 		if tree.Files[file].Content == string(data) {
 			continue
@@ -165,7 +152,7 @@ func outdated(w world, tree policies.Tree, live []policies.RoleCatalog) (map[str
 }
 
 // moved says how a role differs from what the catalogue shows.
-func (r *report) moved(tree policies.Tree, live policies.RoleCatalog, file string) {
+func (r *report) moved(tree policies.Tree, live rbac.RoleCatalog, file string) {
 	shown, known, findings := tree.Role(live.Spec.Cluster, live.Spec.Role.Name)
 	switch {
 	case !known:
@@ -177,10 +164,10 @@ func (r *report) moved(tree policies.Tree, live policies.RoleCatalog, file strin
 	default:
 		r.line("%s: changed", file)
 	}
-	for _, p := range policies.Beyond(live.Spec.Rules, shown.Spec.Rules) {
+	for _, p := range rbac.Beyond(live.Spec.Rules, shown.Spec.Rules) {
 		r.line("  + %s: %s", p.What(), p.Does())
 	}
-	for _, p := range policies.Beyond(shown.Spec.Rules, live.Spec.Rules) {
+	for _, p := range rbac.Beyond(shown.Spec.Rules, live.Spec.Rules) {
 		r.line("  - %s: %s", p.What(), p.Does())
 	}
 	if live.Spec.Aggregated != shown.Spec.Aggregated {
@@ -188,19 +175,23 @@ func (r *report) moved(tree policies.Tree, live policies.RoleCatalog, file strin
 	}
 }
 
-// unnamed tells of files of the cluster's catalogue that no policy needs any more. Whoever took the role out of the
-// policy may take them away.
+// unnamed tells of files of the cluster's catalogue that no policy needs any more. Whoever took the
+// role out of the policy may take them away.
 func (o catalogOptions) unnamed(w world, tree policies.Tree, names []string) {
 	for _, file := range slices.Sorted(maps.Keys(tree.Files)) {
-		needed := slices.ContainsFunc(names, func(name string) bool { return policies.CatalogPath(o.cluster, name) == file })
-		if strings.HasPrefix(file, policies.CatalogFolder+"/"+o.cluster+"/") && !needed {
+		needed := slices.ContainsFunc(names, func(name string) bool {
+			return rbac.CatalogPath(
+				o.cluster, name) == file
+		})
+		if strings.HasPrefix(file, rbac.CatalogFolder+"/"+o.cluster+"/") && !needed {
 			w.say("note: %s shows a role that no policy for %s gives; remove it", file, o.cluster)
 		}
 	}
 }
 
 // write puts the files into the checkout, or into a pull request.
-func (o catalogOptions) write(ctx context.Context, w world, dir string, client *github.Client, files map[string][]byte, r *report) error {
+func (o catalogOptions) write(ctx context.Context, w world, dir string, client *github.Client,
+	files map[string][]byte, r *report) error {
 	if len(files) == 0 {
 		return nil
 	}
@@ -213,39 +204,23 @@ func (o catalogOptions) write(ctx context.Context, w world, dir string, client *
 	}
 	defer root.Close()
 	for _, file := range slices.Sorted(maps.Keys(files)) {
-		if err := root.MkdirAll(path.Dir(file), 0o755); err != nil {
-			return fmt.Errorf("write %s: %w", file, err)
-		}
-		if err := root.WriteFile(file, files[file], 0o644); err != nil {
-			return fmt.Errorf("write %s: %w", file, err)
+		if err := writeFile(root, file, files[file]); err != nil {
+			return err
 		}
 	}
 	return r.to(w.out)
 }
 
-// propose opens the pull request. Its branch has one name a cluster, so that a second one says where the first is.
-func (o catalogOptions) propose(ctx context.Context, w world, client *github.Client, files map[string][]byte, r *report) error {
+// propose opens the pull request. Its branch has one name a cluster, so that a second one says
+// where the first is.
+func (o catalogOptions) propose(ctx context.Context, w world, client *github.Client,
+	files map[string][]byte, r *report) error {
 	fence := codeFence(r.String())
-	opened, err := client.Propose(ctx, github.Proposal{
+	return propose(ctx, w, client, github.Proposal{
 		Branch:  program + "/catalog-" + o.cluster,
 		Files:   files,
 		Message: "Show the roles of " + o.cluster + " as they are",
 		Title:   fmt.Sprintf("Catalogue: %s of %s", count(len(files), "role"), o.cluster),
 		Body:    fence + "text\n" + r.String() + fence + "\n",
 	})
-	if err != nil {
-		return err
-	}
-	for _, note := range opened.Notes {
-		w.say("note: %s", note)
-	}
-	_, err = fmt.Fprintln(w.out, opened.URL)
-	return err
-}
-
-func findingsOf(w world, findings []requests.Finding) error {
-	if err := writeFindings(w, "text", findings); err != nil {
-		return err
-	}
-	return verdict(exitFindings)
 }

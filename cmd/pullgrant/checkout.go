@@ -4,7 +4,10 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
+	"path"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -17,7 +20,8 @@ type checkout struct {
 }
 
 func (c *checkout) flag(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&c.dir, "dir", "", "checkout of the access repository (default: the one around the current folder)")
+	cmd.Flags().StringVar(&c.dir, "dir", "", "checkout of the access repository (default: the "+
+		"one around the current folder)")
 	_ = cmd.MarkFlagDirname("dir")
 }
 
@@ -34,7 +38,8 @@ func (c checkout) open() (string, fs.FS, error) {
 	return dir, root.FS(), nil
 }
 
-// folder finds the nearest folder, from the current one up, that is a git checkout or holds policies.
+// folder finds the nearest folder, from the current one up, that is a git checkout or holds
+// policies.
 func (c checkout) folder() (string, error) {
 	if c.dir != "" {
 		if info, err := os.Stat(c.dir); err != nil {
@@ -55,13 +60,14 @@ func (c checkout) folder() (string, error) {
 			}
 		}
 		if dir == filepath.Dir(dir) {
-			return "", fmt.Errorf("find the access repository: %s is not in one; go into a checkout, or name one with --dir", start)
+			return "", fmt.Errorf("find the access repository: %s is not in one; go into a "+
+				"checkout, or name one with --dir", start)
 		}
 	}
 }
 
-// inside turns paths a person typed into paths of the repository in dir: relative to the current folder, or to --dir
-// where that was given.
+// inside turns paths a person typed into paths of the repository in dir: relative to the current
+// folder, or to --dir where that was given.
 func (c checkout) inside(dir string, paths []string) ([]string, error) {
 	result := make([]string, 0, len(paths))
 	for _, path := range paths {
@@ -86,4 +92,44 @@ func (c checkout) inside(dir string, paths []string) ([]string, error) {
 		result = append(result, relative)
 	}
 	return result, nil
+}
+
+// ownerOf is whose the repository in dir is, by its remote origin; empty where it has none. A
+// folder inside another repository has no origin of its own.
+func ownerOf(dir string) string {
+	if _, err := os.Lstat(filepath.Join(dir, ".git")); err != nil {
+		return ""
+	}
+	out, err := exec.Command("git", "-C", dir, "remote", "get-url", "origin").Output()
+	if err != nil {
+		return "" // nothing is refused for want of git; GitHub's own answer decides
+	}
+	_, repo, _ := parseOrigin(strings.TrimSpace(string(out)))
+	owner, _, _ := strings.Cut(repo, "/")
+	return owner
+}
+
+// tree reads the policies of the checkout, as they stand in its folder.
+func (c checkout) tree() (policies.Tree, error) {
+	dir, files, err := c.open()
+	if err != nil {
+		return policies.Tree{}, err
+	}
+	tree, err := policies.ReadTree(files, ownerOf(dir))
+	if err != nil {
+		return tree, fmt.Errorf("read the policies in %s: %w", dir, err)
+	}
+	return tree, nil
+}
+
+// writeFile writes a file of the repository in place, in a folder that may be new.
+func writeFile(root *os.Root, name string, data []byte) error {
+	err := root.MkdirAll(path.Dir(name), 0o755)
+	if err == nil {
+		err = root.WriteFile(name, data, 0o644)
+	}
+	if err != nil {
+		return fmt.Errorf("write %s: %w", name, err)
+	}
+	return nil
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"os"
-	"path"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -21,15 +20,18 @@ func newCodeownersCommand(w world) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "codeowners",
 		Short: "Write the owners of each policy's requests into CODEOWNERS",
-		Long: `Write, for each policy that asks for a PeerReview, its reviewers as owners of the folder its requests stand in, so that
-GitHub asks those for a review whose approval counts. Groups of groups.yaml are written as their members. A policy with a
-CodeOwnerReview gets no line: there CODEOWNERS itself is the rule, written by people.
+		Long: `Write, for each policy that asks for a PeerReview, its reviewers as owners of the
+folder its requests stand in, so that GitHub asks those for a review whose approval counts. Groups
+of groups.yaml are written as their members. A policy with a CodeOwnerReview gets no line: there
+CODEOWNERS itself is the rule, written by people.
 
-Only the lines between "# pullgrant: begin" and "# pullgrant: end" are written; without these two they go to the end. What
-no generated line can mend is told as a finding: a later line that takes the place of one, or a place that decides who
-gets access and has no owner (policies/, .github/, catalog/, revocations/).
+Only the lines between "# pullgrant: begin" and "# pullgrant: end" are written; without these two
+they go to the end. What no generated line can mend is told as a finding: a later line that takes
+the place of one, or a place that decides who gets access and has no owner (policies/, .github/,
+catalog/, revocations/).
 
-With --check nothing is written: the difference goes to stdout. The exit code is 1 when there is one, or a finding.`,
+With --check nothing is written: the difference goes to stdout. The exit code is 1 when there is
+one, or a finding.`,
 		Example: `  pullgrant codeowners
   pullgrant codeowners --check`,
 		Args: arguments(0, 0),
@@ -45,7 +47,7 @@ func codeowners(w world, o codeownersOptions) error {
 	if err != nil {
 		return err
 	}
-	tree, err := policies.ReadTree(files, "")
+	tree, err := policies.ReadTree(files, ownerOf(dir))
 	if err != nil {
 		return fmt.Errorf("read the policies in %s: %w", dir, err)
 	}
@@ -85,13 +87,7 @@ func writeOwners(dir string, file policies.OwnersFile) error {
 		return fmt.Errorf("write %s: %w", file.Path, err)
 	}
 	defer root.Close()
-	if err := root.MkdirAll(path.Dir(file.Path), 0o755); err != nil {
-		return fmt.Errorf("write %s: %w", file.Path, err)
-	}
-	if err := root.WriteFile(file.Path, []byte(file.After), 0o644); err != nil {
-		return fmt.Errorf("write %s: %w", file.Path, err)
-	}
-	return nil
+	return writeFile(root, file.Path, []byte(file.After))
 }
 
 // difference is a unified diff of one hunk, from the first line that differs to the last.
@@ -102,7 +98,8 @@ func (r *report) difference(file policies.OwnersFile) {
 		same++
 	}
 	tail := 0
-	for tail < len(before)-same && tail < len(after)-same && before[len(before)-1-tail] == after[len(after)-1-tail] {
+	for tail < len(before)-same && tail < len(after)-same &&
+		before[len(before)-1-tail] == after[len(after)-1-tail] {
 		tail++
 	}
 	removed, added := before[same:len(before)-tail], after[same:len(after)-tail]
@@ -117,7 +114,8 @@ func (r *report) difference(file policies.OwnersFile) {
 	}
 }
 
-// hunk is where lines stand in a file, as diff counts: an empty piece stands behind the line before it.
+// hunk is where lines stand in a file, as diff counts: an empty piece stands behind the line before
+// it.
 func hunk(same, n int) string {
 	if n > 0 {
 		same++

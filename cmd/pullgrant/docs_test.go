@@ -17,10 +17,12 @@ import (
 
 const top = "../.."
 
-var rooms = map[string]string{"requests": "requests", "policies": "policies", "render": "render", "sync": "sync",
+var rooms = map[string]string{"requests": "requests", "policies": "policies", "render": "render",
+	"sync":   "sync",
 	"action": "action", "github": "internal/github"}
 
-// TestMap holds that every file, folder, link and name of Go code that docs/map.md sends a newcomer to exists.
+// TestMap holds that every file, folder, link and name of Go code that docs/map.md sends a newcomer
+// to exists.
 func TestMap(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(top, "docs/map.md"))
 	if err != nil {
@@ -63,14 +65,17 @@ func TestLinks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	documents = append(slices.Concat(documents, decisions), filepath.Join(top, "docs/monitoring/README.md"), filepath.Join(top, "README.md"), filepath.Join(top, ".github/CONTRIBUTING.md"),
+	documents = append(slices.Concat(documents, decisions), filepath.Join(top,
+		"docs/monitoring/README.md"), filepath.Join(top, "README.md"), filepath.Join(top,
+		".github/CONTRIBUTING.md"),
 		filepath.Join(top, ".github/SECURITY.md"))
 	for _, document := range documents {
 		text, err := os.ReadFile(document)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, m := range regexp.MustCompile(`\]\(([^)#:]+)(?:#[^)]*)?\)`).FindAllStringSubmatch(string(text), -1) {
+		for _, m := range regexp.MustCompile(`\]\(([^)#:]+)(?:#[^)]*)?\)`).FindAllStringSubmatch(
+			string(text), -1) {
 			if _, err := os.Stat(filepath.Join(filepath.Dir(document), m[1])); err != nil {
 				t.Errorf("%s: %v", document, err)
 			}
@@ -96,7 +101,8 @@ func TestSetup(t *testing.T) {
 	if command == nil {
 		t.Fatal("docs/setup.md does not show how to install the agent")
 	}
-	if err := install.Parse(strings.Fields(strings.ReplaceAll(string(command[1]), "\\\n", " "))); err != nil {
+	if err := install.Parse(strings.Fields(strings.ReplaceAll(string(command[1]), "\\\n",
+		" "))); err != nil {
 		t.Error(err)
 	}
 }
@@ -110,7 +116,8 @@ func declared(t *testing.T, folder string) []string {
 	}
 	var names []string
 	for _, file := range files {
-		parsed, err := parser.ParseFile(gotoken.NewFileSet(), file, nil, parser.SkipObjectResolution)
+		parsed, err := parser.ParseFile(gotoken.NewFileSet(), file, nil,
+			parser.SkipObjectResolution)
 		if err != nil {
 			t.Fatal(err)
 		}

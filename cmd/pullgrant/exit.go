@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/spf13/cobra"
-
 	"github.com/pullgrant/pullgrant/policies"
 )
 
@@ -18,15 +16,6 @@ const (
 	exitFailed   = 3 // network, API, files
 	exitPending  = 8
 )
-
-// usageError is a command line that cannot be understood.
-type usageError struct{ message, command string }
-
-func (e usageError) Error() string { return e.message }
-
-func usagef(cmd *cobra.Command, format string, args ...any) error {
-	return usageError{fmt.Sprintf(format, args...), cmd.CommandPath()}
-}
 
 // verdict ends a command that did its work and has already said what it found.
 type verdict int

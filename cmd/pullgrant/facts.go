@@ -16,9 +16,10 @@ func newFactsCommand(w world) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "facts --pr N",
 		Short: "Gather what GitHub says about a pull request",
-		Long: `Print, as JSON, everything a pull request is judged by: its files, commits, reviews and pushes, who may do what, and the
-policies on the default branch now. Save it and judge it again with "pullgrant evaluate". The token must be allowed to
-read the members of the organization's teams.`,
+		Long: `Print, as JSON, everything a pull request is judged by: its files, commits, reviews
+and pushes, who may do what, and the policies on the default branch now. Save it and judge it again
+with "pullgrant evaluate". The token must be allowed to read the members of the organization's
+teams.`,
 		Example: `  pullgrant facts --pr 7 > facts.json
   pullgrant facts --pr 7 --repo acme/access | pullgrant evaluate --facts -`,
 		Args: arguments(0, 0),

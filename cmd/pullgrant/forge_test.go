@@ -30,16 +30,17 @@ func (s *session) close(t *testing.T) {
 	}
 }
 
-// startForge starts a GitHub on loopback whose repository acme/access holds the files below a folder: forge FOLDER [AGO].
-// alice asks, bob and carol review; the script acts as alice until it says otherwise. With AGO all that happens on GitHub
-// happened so long ago.
+// startForge starts a GitHub on loopback whose repository acme/access holds the files below a
+// folder: forge FOLDER [AGO]. alice asks, bob and carol review; the script acts as alice until it
+// says otherwise. With AGO all that happens on GitHub happened so long ago.
 func startForge(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 1 || len(args) > 2 {
 		ts.Fatalf("usage: forge FOLDER [AGO]")
 	}
 	ago, err := time.ParseDuration(append(args, "0s")[1])
 	ts.Check(err)
-	f, err := forge.Start(ts.MkAbs("forge.git"), forge.Options{Contract: true, Now: func() time.Time { return time.Now().Add(-ago) }})
+	f, err := forge.Start(ts.MkAbs("forge.git"), forge.Options{Contract: true,
+		Now: func() time.Time { return time.Now().Add(-ago) }})
 	ts.Check(err)
 	of(ts).forge = f
 	for id, login := range map[int64]string{100: "root", 101: "alice", 102: "bob", 103: "carol"} {
@@ -79,7 +80,8 @@ func push(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 3 {
 		ts.Fatalf("usage: push LOGIN BRANCH FOLDER")
 	}
-	_, err := of(ts).forge.Push(forge.Change{User: args[0], Branch: args[1], Files: filesBelow(ts, args[2]), Message: "Push"})
+	_, err := of(ts).forge.Push(forge.Change{User: args[0], Branch: args[1], Files: filesBelow(ts,
+		args[2]), Message: "Push"})
 	ts.Check(err)
 }
 

@@ -15,12 +15,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
 )
 
-// scaffold holds the files of a new access repository as templates, at the paths they get. The delimiters are [[ and ]]:
-// workflows use {{ }} themselves.
+// scaffold holds the files of a new access repository as templates, at the paths they get. The
+// delimiters are [[ and ]]: workflows use {{ }} themselves.
 //
 //go:embed all:init
 var scaffold embed.FS
@@ -38,8 +37,9 @@ func newInitCommand(w world) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "init [DIR]",
 		Short: "Scaffold an access repository",
-		Long: `Write an example policy, identities, groups, CODEOWNERS and the workflows of an access repository into DIR (default: the
-current folder). Nothing is overwritten: where one of the files exists, none is written.`,
+		Long: `Write an example policy, identities, groups, CODEOWNERS and the workflows of an access
+repository into DIR (default: the current folder). Nothing is overwritten: where one of the files
+exists, none is written.`,
 		Example: `  pullgrant init my-access-repository --org acme --cluster prod-eu
   pullgrant init --org acme --cluster staging --approver acme/platform`,
 		Args: arguments(0, 1),
@@ -55,10 +55,13 @@ current folder). Nothing is overwritten: where one of the files exists, none is 
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&o.Org, "org", "acme", "GitHub organization, or account, that owns the repository")
+	flags.StringVar(&o.Org, "org", "acme",
+		"GitHub organization, or account, that owns the repository")
 	flags.StringVar(&o.Cluster, "cluster", "prod-eu", "name of the first cluster")
-	flags.StringVar(&o.Approver, "approver", "", "team (org/team) or login that approves (default: <org>/platform)")
-	flags.StringVar(&o.Action, "action", "", "the pullgrant action as owner/name@commit (default: the commit of this build)")
+	flags.StringVar(&o.Approver, "approver", "", "team (org/team) or login that approves "+
+		"(default: <org>/platform)")
+	flags.StringVar(&o.Action, "action", "", "the pullgrant action as owner/name@commit "+
+		"(default: the commit of this build)")
 	return cmd
 }
 
@@ -83,13 +86,22 @@ func (o *initOptions) complete() string {
 		return fmt.Sprintf("--cluster %q: %s", o.Cluster, problem)
 	}
 	if requests.CheckLogin(o.Approver) != "" && !teamPattern.MatchString(o.Approver) {
-		return fmt.Sprintf("--approver %q: it must be a GitHub login or a team such as acme/platform", o.Approver)
+		return fmt.Sprintf("--approver %q: it must be a GitHub login or a team such as "+
+			"acme/platform",
+			o.Approver)
+	}
+	if org, _, isTeam := strings.Cut(o.Approver, "/"); isTeam && !strings.EqualFold(org, o.Org) {
+		return fmt.Sprintf("--approver %q: GitHub asks no team of another organization than %s, "+
+			"which owns the repository",
+			o.Approver, o.Org)
 	}
 	if o.Action == "" {
-		return "--action is missing: this build does not know its own commit; give pullgrant/pullgrant@ and the 40 digits of a release's commit"
+		return "--action is missing: this build does not know its own commit; give " +
+			"pullgrant/pullgrant@ and the 40 digits of a release's commit"
 	}
 	if !actionPattern.MatchString(o.Action) {
-		return fmt.Sprintf("--action %q: it must be owner/name@ and the 40 digits of a commit, because a tag can be moved", o.Action)
+		return fmt.Sprintf("--action %q: it must be owner/name@ and the 40 digits of a commit, "+
+			"because a tag can be moved", o.Action)
 	}
 	return ""
 }
@@ -114,7 +126,8 @@ func initialize(w world, o initOptions) error {
 		}
 	}
 	if len(present) > 0 {
-		return fmt.Errorf("scaffold %s: it holds %s already; nothing was written, choose another folder or move them away",
+		return fmt.Errorf("scaffold %s: it holds %s already; nothing was written, choose "+
+			"another folder or move them away",
 			o.dir, strings.Join(present, ", "))
 	}
 	for i, f := range files {
@@ -130,7 +143,8 @@ func initialize(w world, o initOptions) error {
 			return err
 		}
 	}
-	w.say("Next: put your people into policies/identities.yaml, adapt the policy and .github/CODEOWNERS, run \"%s validate\".", program)
+	w.say("Next: put your people into policies/identities.yaml, adapt the policy and "+
+		".github/CODEOWNERS, run \"%s validate\".", program)
 	return nil
 }
 
@@ -149,7 +163,8 @@ func (o initOptions) render() ([]scaffoldFile, error) {
 		if err != nil {
 			return err
 		}
-		t, err := template.New(p).Delims("[[", "]]").Funcs(template.FuncMap{"schema": policies.SchemaAddress}).Parse(string(text))
+		t, err := template.New(p).Delims("[[",
+			"]]").Funcs(template.FuncMap{"schema": requests.SchemaAddress}).Parse(string(text))
 		if err != nil {
 			return err
 		}

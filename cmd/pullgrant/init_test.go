@@ -9,7 +9,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// TestInitWorkflowFitsTheAction holds the workflow that init writes to the inputs that action.yml has.
+// TestInitWorkflowFitsTheAction holds the workflow that init writes to the inputs that action.yml
+// has.
 func TestInitWorkflowFitsTheAction(t *testing.T) {
 	var action struct {
 		Inputs map[string]struct{ Required bool }
@@ -21,7 +22,8 @@ func TestInitWorkflowFitsTheAction(t *testing.T) {
 	if err != nil || len(action.Inputs) == 0 {
 		t.Fatalf("action.yml: %d inputs, %v", len(action.Inputs), err)
 	}
-	o := initOptions{Org: "acme", Cluster: "prod-eu", Approver: "bob", Action: "pullgrant/pullgrant@" + strings.Repeat("0", 40)}
+	o := initOptions{Org: "acme", Cluster: "prod-eu", Approver: "bob",
+		Action: "pullgrant/pullgrant@" + strings.Repeat("0", 40)}
 	files, err := o.render()
 	if err != nil {
 		t.Fatal(err)
@@ -50,7 +52,8 @@ func TestInitWorkflowFitsTheAction(t *testing.T) {
 				found++
 				for name := range step.With {
 					if _, ok := action.Inputs[name]; !ok {
-						t.Errorf("%s gives the action %q, which is none of its inputs", f.path, name)
+						t.Errorf("%s gives the action %q, which is none of its inputs",
+							f.path, name)
 					}
 				}
 				for name, input := range action.Inputs {

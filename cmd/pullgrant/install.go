@@ -28,24 +28,28 @@ type installOptions struct {
 	kubeconfig string
 }
 
-// installed are the flags of the agent that its Deployment sets, or that a Deployment has no use for.
-var installed = []string{"app-key-file", "signing-key-file", "listen", "kubeconfig", "once", "dry-run"}
+// installed are the flags of the agent that its Deployment sets, or that a Deployment has no use
+// for.
+var installed = []string{"app-key-file", "signing-key-file", "listen", "kubeconfig",
+	"once", "dry-run"}
 
 func newInstallCommand(w world) *cobra.Command {
 	o := installOptions{given: pflag.NewFlagSet("", pflag.ContinueOnError)}
 	cmd := &cobra.Command{
 		Use:   "install",
 		Short: "Print everything the agent needs in its cluster",
-		Long: `Print, as one YAML that kubectl or a GitOps tool can apply, everything that the agent of a cluster needs there: its
-namespace, a ServiceAccount with the rights that the policies call for and no others, the admission policies that fence it,
-and a Deployment of two replicas with its network policy. The same policies and flags always give the same bytes.
+		Long: `Print, as one YAML that kubectl or a GitOps tool can apply, everything that the agent
+of a cluster needs there: its namespace, a ServiceAccount with the rights that the policies call for
+and no others, the admission policies that fence it, and a Deployment of two replicas with its
+network policy. The same policies and flags always give the same bytes.
 
-The namespaces that the policies name must exist, and so must, before the agent can start, the Secret pullgrant-agent in
-pullgrant-system with the keys signing-key (SSH, signs the ledger) and app-key (of the GitHub App, PEM). They are files
-under /secrets in the container. No secret is read or printed.
+The namespaces that the policies name must exist, and so must, before the agent can start, the
+Secret pullgrant-agent in pullgrant-system with the keys signing-key (SSH, signs the ledger) and
+app-key (of the GitHub App, PEM). They are files under /secrets in the container. No secret is read
+or printed.
 
-Run it again when the policies have changed. --diff tells what a cluster has otherwise: what to add and to change, and
-which rights are too much because no policy needs them; the exit code is then 1.
+Run it again when the policies have changed. --diff tells what a cluster has otherwise: what to add
+and to change, and which rights are too much because no policy needs them; the exit code is then 1.
 
 The flags of "pullgrant sync" that say what the agent does are given on to it.`,
 		Example: `  pullgrant install --cluster prod-eu --image registry.example.com/pullgrant@sha256:... \
@@ -64,7 +68,8 @@ The flags of "pullgrant sync" that say what the agent does are given on to it.`,
 	kubeconfigFlag(cmd, &o.kubeconfig)
 	flags := cmd.Flags()
 	flags.StringVar(&o.image, "image", "", "image that holds the program, by its digest")
-	flags.StringVar(&o.kustomize, "kustomize", "", "write a kustomize base to this folder, and print nothing")
+	flags.StringVar(&o.kustomize, "kustomize", "", "write a kustomize base to this folder, and "+
+		"print nothing")
 	flags.BoolVar(&o.diff, "diff", false, "compare with the cluster, and print what differs")
 	_ = cmd.MarkFlagDirname("kustomize")
 	all := pflag.NewFlagSet("", pflag.ContinueOnError)
@@ -92,7 +97,8 @@ func (o installOptions) problem() string {
 	case onGitHub && (o.agent.appID == 0 || o.agent.appInstall == 0):
 		return "--app-id and --app-installation-id are missing: the agent speaks to GitHub as an App"
 	case !onGitHub && (o.agent.appID != 0 || o.agent.appInstall != 0):
-		return "--evidence " + agent.evidence.value + " asks GitHub nothing; leave --app-id and --app-installation-id out"
+		return "--evidence " + agent.evidence.value + " asks GitHub nothing; leave --app-id and " +
+			"--app-installation-id out"
 	case o.image == "":
 		return "--image is missing"
 	case strings.ContainsFunc(o.image, func(r rune) bool { return r <= ' ' || r > '~' }):
@@ -129,7 +135,7 @@ func (o installOptions) footprint(ctx context.Context, w world) (f render.Footpr
 	if o.remote.repo != "" {
 		_, tree, err = o.remote.tree(ctx, w)
 	} else {
-		tree, _, err = o.remote.checkout.tree()
+		tree, err = o.remote.checkout.tree()
 	}
 	if err != nil {
 		return f, err
@@ -137,7 +143,7 @@ func (o installOptions) footprint(ctx context.Context, w world) (f render.Footpr
 	grants, findings := tree.Grantable(o.agent.cluster)
 	if len(findings) > 0 {
 		w.say("the policies are not valid, so which rights the agent needs is not known:")
-		return f, findingsOf(w, findings)
+		return f, endWithFindings(w, findings)
 	}
 	if len(grants) == 0 {
 		return f, fmt.Errorf("no policy is for the cluster %s", o.agent.cluster)
@@ -157,7 +163,8 @@ func (o installOptions) footprint(ctx context.Context, w world) (f render.Footpr
 	return f, nil
 }
 
-// writeBase writes the objects as a kustomize base. Files of these names are its own, written anew each time.
+// writeBase writes the objects as a kustomize base. Files of these names are its own, written anew
+// each time.
 func (o installOptions) writeBase(w world, objects []render.Object) error {
 	if err := os.MkdirAll(o.kustomize, 0o755); err != nil {
 		return fmt.Errorf("write the kustomize base: %w", err)

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/policies/rbac"
 	"github.com/pullgrant/pullgrant/render"
 	"github.com/pullgrant/pullgrant/sync/kube"
 )
@@ -20,7 +20,8 @@ func (o installOptions) compare(ctx context.Context, w world, wanted []render.Ob
 	w.say("comparing with %s", config.Host)
 	live, err := kube.LiveFootprint(ctx, config, wanted)
 	if err != nil {
-		return fmt.Errorf("look at the agent's footprint in the cluster %s: %w", o.agent.cluster, err)
+		return fmt.Errorf("look at the agent's footprint in the cluster %s: %w",
+			o.agent.cluster, err)
 	}
 	differences := render.Compare(wanted, live)
 	if len(differences) == 0 {
@@ -57,17 +58,17 @@ func (r *report) footprint(d render.Difference) error {
 	default:
 		r.line("change: %s: %s", d, strings.Join(d.Fields, ", "))
 	}
-	for _, p := range policies.Beyond(wanted, live) {
+	for _, p := range rbac.Beyond(wanted, live) {
 		r.line("  + %s: %s", p.What(), p.Does())
 	}
-	for _, p := range policies.Beyond(live, wanted) {
+	for _, p := range rbac.Beyond(live, wanted) {
 		r.line("  - %s: %s, too much: no policy needs it", p.What(), p.Does())
 	}
 	return nil
 }
 
 // rulesOf are the rules of a Role or ClusterRole; other objects have none.
-func rulesOf(object map[string]any) (rules []policies.RoleRule, err error) {
+func rulesOf(object map[string]any) (rules []rbac.RoleRule, err error) {
 	data, err := json.Marshal(object["rules"])
 	if err == nil {
 		err = json.Unmarshal(data, &rules)

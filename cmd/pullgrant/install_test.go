@@ -17,14 +17,17 @@ import (
 	"github.com/pullgrant/pullgrant/testdata/forge"
 )
 
-var installFlags = []string{"install", "--cluster", "prod-eu", "--image", "registry.example.com/pullgrant@sha256:0123",
-	"--repo-url", "https://github.com/acme/access.git", "--app-id", "1234", "--app-installation-id", "5678"}
+var installFlags = []string{"install", "--cluster", "prod-eu", "--image",
+	"registry.example.com/pullgrant@sha256:0123",
+	"--repo-url", "https://github.com/acme/access.git", "--app-id", "1234", "--app-installation-id",
+	"5678"}
 
-// TestInstall installs the agent as somebody bound to cluster-admin, and compares after each of the things that happen to
-// a cluster and its policies.
+// TestInstall installs the agent as somebody bound to cluster-admin, and compares after each of the
+// things that happen to a cluster and its policies.
 func TestInstall(t *testing.T) {
 	s := newCatalogStage(t)
-	s.apply("{apiVersion: v1, kind: Namespace, metadata: {name: payments}}\n---\n{apiVersion: v1, kind: Namespace, metadata: {name: checkout}}")
+	s.apply("{apiVersion: v1, kind: Namespace, metadata: {name: payments}}\n---\n{apiVersion: " +
+		"v1, kind: Namespace, metadata: {name: checkout}}")
 	s.apply(`{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: admins},
 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: cluster-admin},
 subjects: [{kind: User, apiGroup: rbac.authorization.k8s.io, name: dave@example.com}]}`)
@@ -33,16 +36,20 @@ subjects: [{kind: User, apiGroup: rbac.authorization.k8s.io, name: dave@example.
 	install := func(from ...string) {
 		t.Helper()
 		manifests, _ := s.run(exitDone, append(slices.Clone(installFlags), from...)...)
-		kubectl := exec.CommandContext(t.Context(), s.cluster.Kubectl, "--kubeconfig", admin, "apply", "-f", "-")
+		kubectl := exec.CommandContext(t.Context(), s.cluster.Kubectl, "--kubeconfig", admin,
+			"apply", "-f", "-")
 		kubectl.Stdin = strings.NewReader(manifests)
-		if out, err := kubectl.CombinedOutput(); err != nil || bytes.Contains(out, []byte("Warning")) {
+		if out, err := kubectl.CombinedOutput(); err != nil || bytes.Contains(out,
+			[]byte("Warning")) {
 			t.Fatalf("%v\n%s", err, out)
 		}
 	}
 	diff := func(code int, from ...string) string {
 		t.Helper()
-		out, talk := s.run(code, slices.Concat(installFlags, []string{"--diff", "--kubeconfig", admin}, from)...)
-		if code == exitDone && !strings.Contains(talk, "the agent has in prod-eu what it needs, and nothing else\n") {
+		out, talk := s.run(code, slices.Concat(installFlags, []string{"--diff", "--kubeconfig",
+			admin}, from)...)
+		if code == exitDone && !strings.Contains(talk, "the agent has in prod-eu what it needs, "+
+			"and nothing else\n") {
 			t.Errorf("it says %s", talk)
 		}
 		return out
@@ -50,8 +57,10 @@ subjects: [{kind: User, apiGroup: rbac.authorization.k8s.io, name: dave@example.
 	here := []string{"--dir", s.dir}
 
 	first := diff(exitFindings, here...)
-	for _, line := range []string{"add: Namespace pullgrant-system\n", "add: ValidatingAdmissionPolicy pullgrant-managed\n",
-		"add: Role payments/pullgrant-agent\n  + jobs.batch: create\n  + clusterroles.rbac.authorization.k8s.io named \"payments-debug\": bind\n"} {
+	for _, line := range []string{"add: Namespace pullgrant-system\n",
+		"add: ValidatingAdmissionPolicy pullgrant-managed\n",
+		"add: Role payments/pullgrant-agent\n  + jobs.batch: create\n  + " +
+			"clusterroles.rbac.authorization.k8s.io named \"payments-debug\": bind\n"} {
 		if !strings.Contains(first, line) {
 			t.Errorf("no %q in\n%s", line, first)
 		}
@@ -64,7 +73,8 @@ subjects: [{kind: User, apiGroup: rbac.authorization.k8s.io, name: dave@example.
 	s.admitted()
 
 	// The policies change: another role, another namespace. They are on GitHub.
-	s.setPolicy("[payments]", "[checkout]", ": payments\n", ": checkout\n", "name: payments-debug", "name: checkout-debug")
+	s.setPolicy("[payments]", "[checkout]", ": payments\n", ": checkout\n", "name: payments-debug",
+		"name: checkout-debug")
 	there := []string{"--repo", "acme/access"}
 	want := `change: ClusterRole pullgrant-agent: rules[5].resourceNames[0]
   + clusterroles.rbac.authorization.k8s.io named "checkout-debug": get
@@ -84,7 +94,8 @@ remove: RoleBinding payments/pullgrant-agent, which gives the agent too much: no
 		t.Errorf("after the policies changed:\n%s\nwant\n%s", got, want)
 	}
 	install(there...)
-	if got := diff(exitFindings, there...); strings.Contains(got, "add") || !strings.Contains(got, "remove: Role payments/pullgrant-agent") {
+	if got := diff(exitFindings, there...); strings.Contains(got, "add") || !strings.Contains(got,
+		"remove: Role payments/pullgrant-agent") {
 		t.Errorf("after they were installed: %s", got)
 	}
 	install(here...)
@@ -92,11 +103,14 @@ remove: RoleBinding payments/pullgrant-agent, which gives the agent too much: no
 	// Somebody gives the agent more, and weakens its fence.
 	s.apply(`{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: oops},
 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: cluster-admin},
-subjects: [{kind: User, apiGroup: rbac.authorization.k8s.io, name: "system:serviceaccount:pullgrant-system:pullgrant-agent"}]}`)
-	s.apply(`{apiVersion: admissionregistration.k8s.io/v1, kind: ValidatingAdmissionPolicyBinding, metadata: {name: pullgrant-agent},
+subjects: [{kind: User, apiGroup: rbac.authorization.k8s.io,
+		name: "system:serviceaccount:pullgrant-system:pullgrant-agent"}]}`)
+	s.apply(`{apiVersion: admissionregistration.k8s.io/v1,
+		kind: ValidatingAdmissionPolicyBinding, metadata: {name: pullgrant-agent},
 spec: {policyName: pullgrant-agent, matchResources: {namespaceSelector: {matchLabels: {fenced: "yes"}}}}}`)
 	got := diff(exitFindings, here...)
-	for _, line := range []string{"remove: ClusterRoleBinding oops, which gives the agent too much: no policy needs it\n",
+	for _, line := range []string{"remove: ClusterRoleBinding oops, which gives the agent too " +
+		"much: no policy needs it\n",
 		"change: ValidatingAdmissionPolicyBinding pullgrant-agent: spec.matchResources\n"} {
 		if !strings.Contains(got, line) {
 			t.Errorf("no %q in\n%s", line, got)
@@ -105,7 +119,8 @@ spec: {policyName: pullgrant-agent, matchResources: {namespaceSelector: {matchLa
 
 	// Who may not look is told so, and not that all is well.
 	s.must(s.cluster.Kubeconfig(admin, s.cluster.User("alice@example.com")))
-	if _, talk := s.run(exitFailed, append(slices.Clone(installFlags), "--diff", "--kubeconfig", admin, "--dir", s.dir)...); !strings.Contains(talk, "forbidden") {
+	if _, talk := s.run(exitFailed, append(slices.Clone(installFlags), "--diff", "--kubeconfig",
+		admin, "--dir", s.dir)...); !strings.Contains(talk, "forbidden") {
 		t.Errorf("it says %s", talk)
 	}
 }
@@ -121,19 +136,25 @@ func (s *catalogStage) setPolicy(words ...string) {
 	policy := s.read("policies/payments-debug.yaml")
 	target := strings.Index(policy, "target:")
 	policy = policy[:target] + strings.NewReplacer(words...).Replace(policy[target:])
-	_, err := s.Push(forge.Change{User: "root", Message: "Other", Files: map[string]string{"policies/payments-debug.yaml": policy}})
+	_, err := s.Push(forge.Change{User: "root", Message: "Other",
+		Files: map[string]string{"policies/payments-debug.yaml": policy}})
 	s.must(err)
 }
 
-// admitted holds the Deployment's pods to the Pod Security of the agent's namespace, and its arguments to the agent.
+// admitted holds the Deployment's pods to the Pod Security of the agent's namespace, and its
+// arguments to the agent.
 func (s *catalogStage) admitted() {
 	s.Helper()
 	client, err := kubernetes.NewForConfig(s.cluster.Admin())
 	s.must(err)
-	deployment, err := client.AppsV1().Deployments("pullgrant-system").Get(s.Context(), render.Agent, metav1.GetOptions{})
+	deployment, err := client.AppsV1().Deployments("pullgrant-system").Get(s.Context(),
+		render.Agent,
+		metav1.GetOptions{})
 	s.must(err)
-	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "agent"}, Spec: deployment.Spec.Template.Spec}
-	made, err := client.CoreV1().Pods("pullgrant-system").Create(s.Context(), pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "agent"},
+		Spec: deployment.Spec.Template.Spec}
+	made, err := client.CoreV1().Pods("pullgrant-system").Create(s.Context(), pod,
+		metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 	s.must(err)
 	if made.Spec.Priority == nil || *made.Spec.Priority < 1_000_000 || len(made.Spec.Volumes) != 2 {
 		s.Errorf("priority %v, volumes %v", made.Spec.Priority, made.Spec.Volumes)
@@ -143,7 +164,8 @@ func (s *catalogStage) admitted() {
 	o.flags(flags)
 	args := pod.Spec.Containers[0].Args
 	s.must(flags.Parse(args[1:]))
-	if problem := o.problem(); args[0] != "sync" || problem != "" || o.cluster != "prod-eu" || o.signingKey != render.SigningKeyFile {
+	if problem := o.problem(); args[0] != "sync" || problem != "" || o.cluster != "prod-eu" ||
+		o.signingKey != render.SigningKeyFile {
 		s.Errorf("the Deployment runs %q: %s", args, problem)
 	}
 }

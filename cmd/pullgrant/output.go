@@ -29,7 +29,8 @@ type format struct {
 func outputFlag(cmd *cobra.Command, formats ...string) *format {
 	f := &format{formats[0], formats}
 	cmd.Flags().VarP(f, "output", "o", "output format: "+strings.Join(formats, ", "))
-	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats,
+		cobra.ShellCompDirectiveNoFileComp))
 	return f
 }
 
@@ -56,7 +57,13 @@ func writeJSON(w io.Writer, value any) error {
 	return err
 }
 
-// plain makes text one harmless line: characters a terminal could obey, and line breaks, become visible escapes.
+// writeJSONList writes a list as writeJSON does, one without items as [] and never as null.
+func writeJSONList[T any](w io.Writer, list []T) error {
+	return writeJSON(w, append([]T{}, list...))
+}
+
+// plain makes text one harmless line: characters a terminal could obey, and line breaks, become
+// visible escapes.
 func plain(s string) string {
 	var b strings.Builder
 	for _, r := range s {
@@ -75,11 +82,12 @@ func plain(s string) string {
 // width is how many columns every terminal has.
 const width = 80
 
-// wordPattern is what wrap keeps in one line, with the spaces behind it: a path or, in backquotes, a command can be copied.
+// wordPattern is what wrap keeps in one line, with the spaces behind it: a path or, in
+// backquotes, a command can be copied.
 var wordPattern = regexp.MustCompile("^ +|(`[^`]*`|[^ ])+ *")
 
-// wrap breaks a line at spaces so that it fits into width. What follows the first line is set in like its text, behind its
-// label if it has one: two spaces end a label.
+// wrap breaks a line at spaces so that it fits into width. What follows the first line is set in
+// like its text, behind its label if it has one: two spaces end a label.
 func wrap(line string) string {
 	const longest = 30 // label
 	body := strings.TrimLeft(line, " ")
@@ -101,7 +109,8 @@ func wrap(line string) string {
 
 func columns(text string) int { return utf8.RuneCountInString(text) }
 
-// writeTable prints rows in columns, the first row as their heads. Every cell is made plain; an empty one is a dash.
+// writeTable prints rows in columns, the first row as their heads. Every cell is made plain; an
+// empty one is a dash.
 func writeTable(w io.Writer, rows [][]string) error {
 	table := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
 	var err error
@@ -113,4 +122,24 @@ func writeTable(w io.Writer, rows [][]string) error {
 		err = errors.Join(err, writeErr)
 	}
 	return errors.Join(err, table.Flush())
+}
+
+// count is "no findings", "1 finding", "2 findings".
+func count(n int, noun string) string {
+	switch n {
+	case 0:
+		return "no " + noun + "s"
+	case 1:
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// at is names as GitHub mentions them.
+func at(names []string) string {
+	var all []string
+	for _, name := range names {
+		all = append(all, "@"+name)
+	}
+	return strings.Join(all, ", ")
 }

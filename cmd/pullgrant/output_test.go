@@ -9,7 +9,8 @@ import (
 const hostile = "a\x1b[2Jb\rc\nd\u202ee\u0085f\U000e0041g\tÅ日"
 
 func TestPlain(t *testing.T) {
-	if got, want := plain(hostile), `a\u{1b}[2Jb\u{d}c\nd\u{202e}e\u{85}f\u{e0041}g\u{9}Å日`; got != want {
+	if got, want := plain(hostile),
+		`a\u{1b}[2Jb\u{d}c\nd\u{202e}e\u{85}f\u{e0041}g\u{9}Å日`; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
@@ -29,7 +30,8 @@ func TestWriteJSON(t *testing.T) {
 }
 
 func TestCodeFence(t *testing.T) {
-	for text, want := range map[string]string{"plain": "```", "`x`": "```", "a ``` b": "````", "`````": "``````"} {
+	for text, want := range map[string]string{"plain": "```", "`x`": "```", "a ``` b": "````",
+		"`````": "``````"} {
 		if got := codeFence(text); got != want {
 			t.Errorf("%q: %s, want %s", text, got, want)
 		}
@@ -38,7 +40,8 @@ func TestCodeFence(t *testing.T) {
 
 func TestTicket(t *testing.T) {
 	for reason, want := range map[string]string{
-		"INC-123, checkout is slow": "inc-123", "fix for (see) OPS2-7: now": "ops2-7", "checkout is slow": "",
+		"INC-123, checkout is slow": "inc-123", "fix for (see) OPS2-7: now": "ops2-7",
+		"checkout is slow":   "",
 		"well-known trouble": "", "3-4 pods are down": "", "INC-12345678901 is long": "",
 	} {
 		if got := ticket(reason); got != want {
@@ -51,16 +54,20 @@ func TestWrap(t *testing.T) {
 	words := strings.TrimSuffix(strings.Repeat("four ", 18), " ") // 89 columns
 	for line, want := range map[string]string{
 		"": "", "short": "short",
-		words[:79] + "x":                        words[:79] + "x", // fits
-		words[:79] + "xx":                       words[:74] + "\n  fourxx",
-		words:                                   words[:79] + "\n  four four",
-		"  " + words:                            "  " + words[:74] + "\n    four four four",
-		"Reason        " + words:                "Reason        " + words[:64] + "\n" + strings.Repeat(" ", 14) + "four four four four four",
-		"  MISS  " + words:                      "  MISS  " + words[:69] + "\n        four four four four",
-		words[:40] + "  " + words[:49]:          words[:40] + "  " + words[:34] + "\n  four four four",
+		words[:79] + "x":  words[:79] + "x", // fits
+		words[:79] + "xx": words[:74] + "\n  fourxx",
+		words:             words[:79] + "\n  four four",
+		"  " + words:      "  " + words[:74] + "\n    four four four",
+		"Reason        " + words: "Reason        " + words[:64] + "\n" +
+			strings.Repeat(" ", 14) + "four four four four four",
+		"  MISS  " + words: "  MISS  " + words[:69] +
+			"\n        four four four four",
+		words[:40] + "  " + words[:49]: words[:40] + "  " + words[:34] +
+			"\n  four four four",
 		strings.Repeat("é", 78) + " e":          strings.Repeat("é", 78) + " e",
 		"  " + strings.Repeat("x", 90) + " end": "  " + strings.Repeat("x", 90) + "\n    end",
-		words[:60] + "run `pullgrant audit --dir .`, please": words[:60] + "run\n  `pullgrant audit --dir .`, please",
+		words[:60] + "run `pullgrant audit --dir .`, please": words[:60] + "run\n  `pullgrant " +
+			"audit --dir .`, please",
 	} {
 		if got := wrap(line); got != want {
 			t.Errorf("%q:\n%q, want\n%q", line, got, want)

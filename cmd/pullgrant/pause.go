@@ -21,8 +21,9 @@ func newPauseCommand(w world) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "pause --reason TEXT",
 		Short: "Have the agent of a cluster grant nothing until it is told to go on",
-		Long: `Have the agent of the cluster that kubectl would use grant nothing from its next pass on. Requests that are merged wait.
-Access that was given runs to its end, and what ends is recorded as always. "pullgrant resume" takes it back.
+		Long: `Have the agent of the cluster that kubectl would use grant nothing from its next pass
+on. Requests that are merged wait. Access that was given runs to its end, and what ends is recorded
+as always. "pullgrant resume" takes it back.
 
 It writes the reason to an annotation of the agent's Lease, so this does the same without pullgrant:
 
@@ -33,7 +34,8 @@ It writes the reason to an annotation of the agent's Lease, so this does the sam
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			switch {
 			case strings.TrimSpace(o.reason) == "":
-				return usagef(cmd, "--reason is missing: whoever finds the agent paused wants to know why")
+				return usagef(cmd, "--reason is missing: whoever finds the agent paused wants "+
+					"to know why")
 			case strings.ContainsFunc(o.reason, requests.IsHidden):
 				return usagef(cmd, "--reason is one line without hidden characters")
 			}
@@ -60,9 +62,10 @@ func pause(ctx context.Context, w world, o pauseOptions) error {
 func newResumeCommand(w world) *cobra.Command {
 	var o pauseOptions
 	cmd := &cobra.Command{
-		Use:     "resume",
-		Short:   "Have a paused agent go on",
-		Long:    `Have the agent of the cluster that kubectl would use go on after "pullgrant pause". What waited is judged in its next pass.`,
+		Use:   "resume",
+		Short: "Have a paused agent go on",
+		Long: `Have the agent of the cluster that kubectl would use go on after "pullgrant pause".
+What waited is judged in its next pass.`,
 		Example: `  pullgrant resume`,
 		Args:    arguments(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -2,8 +2,6 @@ package main
 
 import (
 	"github.com/spf13/cobra"
-
-	"github.com/pullgrant/pullgrant/policies"
 )
 
 type policyTestOptions struct {
@@ -16,8 +14,9 @@ func newPolicyTestCommand(w world) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "test",
 		Short: "Judge the cases in tests/ and compare with what they want",
-		Long: `Judge each case of tests/*.yaml under the policies of the same checkout, with the code that the Action and the agent use,
-and compare outcome and code with what the case wants. "pullgrant schema PolicyTest" describes the format.
+		Long: `Judge each case of tests/*.yaml under the policies of the same checkout, with the code
+that the Action and the agent use, and compare outcome and code with what the case wants. "pullgrant
+schema PolicyTest" describes the format.
 
 One line tells of each case. The exit code is 1 when one differs or a file is not valid.`,
 		Example: `  pullgrant policy test
@@ -31,7 +30,7 @@ One line tells of each case. The exit code is 1 when one differs or a file is no
 }
 
 func policyTest(w world, o policyTestOptions) error {
-	tree, _, err := o.checkout.tree()
+	tree, err := o.checkout.tree()
 	if err != nil {
 		return err
 	}
@@ -44,23 +43,20 @@ func policyTest(w world, o policyTestOptions) error {
 			continue
 		}
 		failed++
-		r.line("FAIL  %s: wanted %s, got %s: %s (%s:%d:%d)", c.Name, c.Want, c.Got, c.Message, c.File, c.Line, c.Column)
+		r.line("FAIL  %s: wanted %s, got %s: %s (%s:%d:%d)", c.Name, c.Want, c.Got, c.Message,
+			c.File, c.Line, c.Column)
 	}
 	if o.output.value == "json" {
-		if results == nil {
-			results = []policies.TestResult{}
-		}
-		err = writeJSON(w.out, results)
+		err = writeJSONList(w.out, results)
 	} else {
 		err = r.to(w.out)
 	}
 	if err != nil {
 		return err
 	}
-	for _, f := range findings {
-		w.say("%s", f)
-	}
-	w.say("judged %s, %d as wanted, %d not", count(len(results), "case"), len(results)-failed, failed)
+	sayFindings(w, findings)
+	w.say("judged %s, %d as wanted, %d not", count(len(results), "case"), len(results)-failed,
+		failed)
 	if failed+len(findings) > 0 {
 		return verdict(exitFindings)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/policies/rbac"
 )
 
 type policyExplainOptions struct {
@@ -23,10 +24,12 @@ func newPolicyExplainCommand(w world) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "explain POLICY|REQUEST",
 		Short: "Say in words what a policy or a request amounts to",
-		Long: `Say in words who may ask, for what, for how long and who must approve, with CODEOWNERS and groups.yaml resolved to
-people, and what the role can do as the catalogue has it. Of a request, say what it would give and who can approve it.
+		Long: `Say in words who may ask, for what, for how long and who must approve, with CODEOWNERS
+and groups.yaml resolved to people, and what the role can do as the catalogue has it. Of a request,
+say what it would give and who can approve it.
 
-POLICY and REQUEST are names or files. The exit code is 1 when the policy is not valid or the request would be denied.`,
+POLICY and REQUEST are names or files. The exit code is 1 when the policy is not valid or the
+request would be denied.`,
 		Example: `  pullgrant policy explain payments-debug
   pullgrant policy explain 20261122-alice-inc-123
   pullgrant policy explain requests/prod-eu/payments-debug/20261122-alice-inc-123.yaml`,
@@ -45,7 +48,7 @@ func policyExplain(w world, o policyExplainOptions) error {
 	if err != nil {
 		return err
 	}
-	tree, err := policies.ReadTree(files, "")
+	tree, err := policies.ReadTree(files, ownerOf(dir))
 	if err != nil {
 		return fmt.Errorf("read the policies in %s: %w", dir, err)
 	}
@@ -65,10 +68,12 @@ func policyExplain(w world, o policyExplainOptions) error {
 	return r.to(w.out)
 }
 
-func explainRequest(w world, o policyExplainOptions, dir string, files fs.FS, tree policies.Tree) error {
-	path, err := renderOptions{o.checkout, o.what}.find(dir, files)
+func explainRequest(w world, o policyExplainOptions, dir string, files fs.FS,
+	tree policies.Tree) error {
+	path, err := o.checkout.find(dir, files, o.what)
 	if err != nil {
-		w.say("%q is no policy of %s; there are: %s", o.what, dir, cmp.Or(strings.Join(tree.PolicyNames(), ", "), "none"))
+		w.say("%q is no policy of %s; there are: %s", o.what, dir,
+			cmp.Or(strings.Join(tree.PolicyNames(), ", "), "none"))
 		return err
 	}
 	data, err := fs.ReadFile(files, path)
@@ -87,7 +92,10 @@ func explainRequest(w world, o policyExplainOptions, dir string, files fs.FS, tr
 	policy, _, _ := tree.Policy(d.Policy)
 	r.title("Who must approve")
 	for _, a := range tree.Approvals(policy, d.Grant.Cluster) {
-		a.People = slices.DeleteFunc(a.People, func(login string) bool { return strings.EqualFold(login, d.Grant.Requester) })
+		a.People = slices.DeleteFunc(a.People, func(login string) bool {
+			return strings.EqualFold(
+				login, d.Grant.Requester)
+		})
 		r.approval(a)
 	}
 	for _, role := range policy.Roles() {
@@ -112,7 +120,7 @@ func (r *report) policy(tree policies.Tree, policy policies.AccessPolicy) {
 	}
 	r.title("For what")
 	for _, g := range policy.Spec.Target.Grants {
-		r.text("  %s %s in namespace %s of cluster %s", g.RoleRef.Kind, g.RoleRef.Name, either(g.AllowedNamespaces), either(policy.Spec.Clusters))
+		r.text("  %s on %s", g, either(policy.Spec.Clusters))
 		if g.DefaultNamespace != "" && len(g.AllowedNamespaces) > 1 {
 			r.line("  in %s when the request does not say", g.DefaultNamespace)
 		}
@@ -149,7 +157,7 @@ func (r *report) approval(a policies.Approval) {
 func (r *report) role(tree policies.Tree, cluster, role string) {
 	r.title(fmt.Sprintf("What %s can do on %s", role, cluster))
 	if catalogued, ok, findings := tree.Role(cluster, role); ok && len(findings) == 0 {
-		r.permissions("  ", policies.Permissions(catalogued.Spec.Rules))
+		r.permissions("  ", rbac.Permissions(catalogued.Spec.Rules))
 	}
 	for _, risk := range tree.RoleRisks(cluster, role) {
 		mark := "note"

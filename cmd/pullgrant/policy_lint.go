@@ -17,11 +17,13 @@ func newPolicyLintCommand(w world) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "lint",
 		Short: "Find policies that give more than meant, or can never work",
-		Long: `Look through policies, identities, groups, CODEOWNERS and the role catalogue for what is valid and yet likely to be a
-mistake: roles with which one can keep access, approvals that nobody can give, policies that undercut each other.
+		Long: `Look through policies, identities, groups, CODEOWNERS and the role catalogue for what
+is valid and yet likely to be a mistake: roles with which one can keep access, approvals that nobody
+can give, policies that undercut each other.
 
-Errors are what "pullgrant validate" finds in these files too; everything else is a warning, for the reviewer to weigh.
-docs/lint.md explains each rule. The exit code is 1 when there are errors, with --strict also when there are warnings.`,
+Errors are what "pullgrant validate" finds in these files too; everything else is a warning, for the
+reviewer to weigh. docs/lint.md explains each rule. The exit code is 1 when there are errors, with
+--strict also when there are warnings.`,
 		Example: `  pullgrant policy lint
   pullgrant policy lint --dir ../access --strict -o json`,
 		Args: arguments(0, 0),
@@ -34,7 +36,7 @@ docs/lint.md explains each rule. The exit code is 1 when there are errors, with 
 }
 
 func policyLint(w world, o policyLintOptions) error {
-	tree, _, err := o.checkout.tree()
+	tree, err := o.checkout.tree()
 	if err != nil {
 		return err
 	}
@@ -48,10 +50,7 @@ func policyLint(w world, o policyLintOptions) error {
 		}
 	}
 	if o.output.value == "json" {
-		if findings == nil {
-			findings = []policies.LintFinding{}
-		}
-		err = writeJSON(w.out, findings)
+		err = writeJSONList(w.out, findings)
 	} else {
 		var r report
 		for _, f := range findings {
@@ -62,7 +61,8 @@ func policyLint(w world, o policyLintOptions) error {
 	if err != nil {
 		return err
 	}
-	w.say("looked at %s, found %s, %s", count(len(tree.Files), "file"), count(errors, "error"), count(warnings, "warning"))
+	w.say("looked at %s, found %s, %s", count(len(tree.Files), "file"), count(errors, "error"),
+		count(warnings, "warning"))
 	if errors > 0 || o.strict && warnings > 0 {
 		return verdict(exitFindings)
 	}

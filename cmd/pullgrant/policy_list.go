@@ -22,8 +22,9 @@ func newPolicyListCommand(w world) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the policies: who may ask for what, and who approves",
-		Long: `List the policies of a checkout, one line for each cluster of each. Groups of groups.yaml and CODEOWNERS are resolved to
-people; GitHub teams stay as they are. The exit code is 1 when a policy is not valid, which leaves it out.`,
+		Long: `List the policies of a checkout, one line for each cluster of each. Groups of
+groups.yaml and CODEOWNERS are resolved to people; GitHub teams stay as they are. The exit code is 1
+when a policy is not valid, which leaves it out.`,
 		Example: `  pullgrant policy list
   pullgrant policy list -o name
   pullgrant policy list -o json | jq '.[] | select(.cluster == "prod-eu")'`,
@@ -47,6 +48,7 @@ type offer struct {
 }
 
 type grantOffer struct {
+	Gives      string   `json:"gives"` // in words
 	Role       string   `json:"role"`
 	Namespaces []string `json:"namespaces"`
 }
@@ -55,18 +57,20 @@ func offers(tree policies.Tree, policy policies.AccessPolicy) []offer {
 	people, teams := tree.Askers(policy)
 	var grants []grantOffer
 	for _, g := range policy.Spec.Target.Grants {
-		grants = append(grants, grantOffer{g.RoleRef.Name, g.AllowedNamespaces})
+		grants = append(grants, grantOffer{g.String(), g.RoleRef.Name, g.AllowedNamespaces})
 	}
 	var all []offer
 	for _, cluster := range policy.Spec.Clusters {
-		all = append(all, offer{Name: policy.Metadata.Name, Description: policy.Spec.Description, Cluster: cluster, Askers: slices.Concat(teams, people),
-			Grants: grants, MaxDuration: policy.Spec.Target.MaxDuration, Approvals: tree.Approvals(policy, cluster)})
+		all = append(all, offer{Name: policy.Metadata.Name, Description: policy.Spec.Description,
+			Cluster: cluster, Askers: slices.Concat(teams, people),
+			Grants: grants, MaxDuration: policy.Spec.Target.MaxDuration,
+			Approvals: tree.Approvals(policy, cluster)})
 	}
 	return all
 }
 
 func policyList(w world, o policyListOptions) error {
-	tree, _, err := o.checkout.tree()
+	tree, err := o.checkout.tree()
 	if err != nil {
 		return err
 	}
@@ -94,9 +98,7 @@ func policyList(w world, o policyListOptions) error {
 	if err != nil {
 		return err
 	}
-	for _, f := range findings {
-		w.say("%s", f)
-	}
+	sayFindings(w, findings)
 	if len(findings) > 0 {
 		return verdict(exitFindings)
 	}
@@ -108,21 +110,14 @@ func writeOffers(w world, all []offer) error {
 	for _, o := range all {
 		var gives, approvals []string
 		for _, g := range o.Grants {
-			gives = append(gives, g.Role+" in "+strings.Join(g.Namespaces, ","))
+			gives = append(gives, g.Gives)
 		}
 		for _, a := range o.Approvals {
-			approvals = append(approvals, fmt.Sprintf("%d of %s", a.Count, cmp.Or(at(slices.Concat(a.Teams, a.People)), "nobody")))
+			approvals = append(approvals, fmt.Sprintf("%d of %s", a.Count,
+				cmp.Or(at(slices.Concat(a.Teams, a.People)), "nobody")))
 		}
-		rows = append(rows, []string{o.Name, o.Cluster, strings.Join(gives, "; "), o.MaxDuration.String(), at(o.Askers), strings.Join(approvals, " and ")})
+		rows = append(rows, []string{o.Name, o.Cluster, strings.Join(gives, "; "),
+			o.MaxDuration.String(), at(o.Askers), strings.Join(approvals, " and ")})
 	}
 	return writeTable(w.out, rows)
-}
-
-// at is names as GitHub mentions them.
-func at(names []string) string {
-	var all []string
-	for _, name := range names {
-		all = append(all, "@"+name)
-	}
-	return strings.Join(all, ", ")
 }

@@ -25,19 +25,21 @@ func newPolicyReplayCommand(w world) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "replay",
 		Short: "Show which past requests a changed policy would decide otherwise",
-		Long: `Ask two versions of the policies about every request in the ledger and under requests/ as they stand at HEAD: those of
---against, and the files in front of it, committed or not, or those of --policy-dir. What differs is shown:
+		Long: `Ask two versions of the policies about every request in the ledger and under requests/
+as they stand at HEAD: those of --against, and the files in front of it, committed or not, or those
+of --policy-dir. What differs is shown:
 
   denied   it was possible and would be denied
   allowed  it was denied and would be possible
   changed  it would give something else: another role, namespace, user or time
   unknown  a GitHub team decides now, and only GitHub knows who is in it
 
-What the request says is judged, who may ask, and whether those who approved it could. Who was in a GitHub team is known
-where the ledger keeps that it was asked then. Dates and pull requests are not judged.
+What the request says is judged, who may ask, and whether those who approved it could. Who was in a
+GitHub team is known where the ledger keeps that it was asked then. Dates and pull requests are not
+judged.
 
-The exit code is 0 when nothing differs, and 1 when something does, like that of diff: a decision that widens is as much
-to look at as one that narrows.`,
+The exit code is 0 when nothing differs, and 1 when something does, like that of diff: a decision
+that widens is as much to look at as one that narrows.`,
 		Example: `  pullgrant policy replay
   pullgrant policy replay --against origin/main
   pullgrant policy replay --dir ../access --policy-dir . -o json`,
@@ -45,9 +47,11 @@ to look at as one that narrows.`,
 		RunE: func(*cobra.Command, []string) error { return policyReplay(w, o) },
 	}
 	o.checkout.flag(cmd)
-	cmd.Flags().StringVar(&o.changed.dir, "policy-dir", "", "checkout with the changed policies (default: that of --dir)")
+	cmd.Flags().StringVar(&o.changed.dir, "policy-dir", "", "checkout with the changed policies "+
+		"(default: that of --dir)")
 	_ = cmd.MarkFlagDirname("policy-dir")
-	cmd.Flags().StringVar(&o.against, "against", "HEAD", "branch, tag or commit with the policies to compare with")
+	cmd.Flags().StringVar(&o.against, "against", "HEAD", "branch, tag or commit with the "+
+		"policies to compare with")
 	o.output = outputFlag(cmd, "table", "json")
 	return cmd
 }
@@ -60,7 +64,7 @@ func policyReplay(w world, o policyReplayOptions) error {
 	if o.changed.dir == "" {
 		o.changed.dir = dir
 	}
-	after, _, err := o.changed.tree()
+	after, err := o.changed.tree()
 	if err != nil {
 		return err
 	}
@@ -112,8 +116,10 @@ func policyReplay(w world, o policyReplayOptions) error {
 	return nil
 }
 
-// pastRequests are the accounts of requests that could be read. The findings are facts that do not belong to them.
-func pastRequests(accounts []ledger.Account) (past []policies.Past, findings []requests.Finding, err error) {
+// pastRequests are the accounts of requests that could be read. The findings are facts that do not
+// belong to them.
+func pastRequests(accounts []ledger.Account) (past []policies.Past, findings []requests.Finding,
+	err error) {
 	for _, a := range accounts {
 		if a.Spec == nil {
 			continue
@@ -129,7 +135,7 @@ func pastRequests(accounts []ledger.Account) (past []policies.Past, findings []r
 			return nil, nil, err
 		}
 		if findings = append(findings, found...); facts != nil {
-			p.Teams = facts.Teams
+			p.Answers = facts.Answers
 		}
 		past = append(past, p)
 	}
@@ -139,7 +145,8 @@ func pastRequests(accounts []ledger.Account) (past []policies.Past, findings []r
 func writeFlips(w world, flips []policies.Replayed) error {
 	rows := [][]string{{"DIFFERS", "REQUEST", "WHO", "BEFORE", "AFTER", "WHY"}}
 	for _, r := range flips {
-		rows = append(rows, []string{string(r.Flip), r.Path, r.Requester, standing(r.Before), standing(r.After), whyFlipped(r)})
+		rows = append(rows, []string{string(r.Flip), r.Path, r.Requester, standing(r.Before),
+			standing(r.After), whyFlipped(r)})
 	}
 	return writeTable(w.out, rows)
 }
@@ -158,9 +165,5 @@ func whyFlipped(r policies.Replayed) string {
 
 // gives is a grant in few words.
 func gives(g requests.Grant) string {
-	var what []string
-	for _, b := range g.Bindings {
-		what = append(what, b.Role.Name+" in "+b.Namespace)
-	}
-	return fmt.Sprintf("%s to %s for %s", strings.Join(what, ", "), g.Subject.Name, g.Duration)
+	return fmt.Sprintf("%s to %s for %s", strings.Join(g.Gives(), ", "), g.Subject.Name, g.Duration)
 }

@@ -11,9 +11,9 @@ import (
 	"github.com/pullgrant/pullgrant/policies"
 )
 
-// TestREADME runs every command that README shows, in its order. What README asks the reader to do in words, to put the
-// new repository on GitHub, happens before the first command that needs it. Targets of make are run by CI and by the
-// demo's own test; here they must exist.
+// TestREADME runs every command that README shows, in its order. What README asks the reader to do
+// in words, to put the new repository on GitHub, happens before the first command that needs it.
+// Targets of make are run by CI and by the demo's own test; here they must exist.
 func TestREADME(t *testing.T) {
 	readme, err := os.ReadFile("../../README.md")
 	if err != nil {
@@ -40,7 +40,8 @@ func TestREADME(t *testing.T) {
 		}
 		words, file, redirected := strings.Cut(command, " > ")
 		if strings.HasPrefix(words, "pullgrant init") {
-			words += " --action pullgrant/pullgrant@" + strings.Repeat("0123456789", 4) // a test binary does not know its commit
+			// a test binary does not know its commit
+			words += " --action pullgrant/pullgrant@" + strings.Repeat("0123456789", 4)
 		}
 		want := 0
 		if strings.Contains(words, " evaluate ") || strings.Contains(words, " show ") {
@@ -71,7 +72,8 @@ func TestREADMEPolicy(t *testing.T) {
 	if len(blocks) != 1 {
 		t.Fatalf("README shows %d policies, want 1", len(blocks))
 	}
-	if _, findings := policies.ParsePolicy(policies.Path("payments-debug"), []byte(blocks[0][1])); len(findings) > 0 {
+	if _, findings := policies.ParsePolicy(policies.Path("payments-debug"),
+		[]byte(blocks[0][1])); len(findings) > 0 {
 		t.Error(findings)
 	}
 }
@@ -88,7 +90,8 @@ func needsGitHub(command string) bool {
 // readmeCommands are the lines of the blocks marked sh, without their comments.
 func readmeCommands(text string) []string {
 	var commands []string
-	for _, block := range regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(text, -1) {
+	for _, block := range regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(text,
+		-1) {
 		for line := range strings.Lines(block[1]) {
 			line, _, _ = strings.Cut(line, " #")
 			if line = strings.TrimSpace(line); line != "" {

@@ -28,7 +28,8 @@ type repoName string
 func (n *repoName) String() string { return string(*n) }
 func (n *repoName) Type() string   { return "OWNER/NAME" }
 func (n *repoName) Set(s string) error {
-	if owner, name, _ := strings.Cut(s, "/"); owner == "" || name == "" || strings.Contains(name, "/") {
+	if owner, name, _ := strings.Cut(s, "/"); owner == "" || name == "" ||
+		strings.Contains(name, "/") {
 		return errors.New("it must be OWNER/NAME, such as acme/access")
 	}
 	*n = repoName(s)
@@ -63,19 +64,21 @@ func (r remote) client(ctx context.Context, w world) (*github.Client, string, er
 }
 
 // tree reads the policies and the catalogue on the default branch.
-func (r remote) tree(ctx context.Context, w world) (client *github.Client, tree policies.Tree, err error) {
+func (r remote) tree(ctx context.Context, w world) (client *github.Client, tree policies.Tree,
+	err error) {
 	if client, _, err = r.client(ctx, w); err == nil {
 		tree, err = client.Tree(ctx, "", policies.Wanted(policies.KindChange, ""))
 	}
 	return client, tree, err
 }
 
-// webHost is the host that serves git for an API: api.github.com and api.TENANT.ghe.com have a host of their own,
-// GitHub Enterprise Server has one for both.
+// webHost is the host that serves git for an API: api.github.com and api.TENANT.ghe.com have a host
+// of their own, GitHub Enterprise Server has one for both.
 func webHost(apiURL string) (string, error) {
 	u, err := url.Parse(apiURL)
 	if err != nil || u.Host == "" {
-		return "", errors.New("GITHUB_API_URL is not a URL; set it to something like " + github.DefaultAPIURL + ", or unset it")
+		return "", errors.New("GITHUB_API_URL is not a URL; set it to something like " +
+			github.DefaultAPIURL + ", or unset it")
 	}
 	return strings.TrimPrefix(u.Host, "api."), nil
 }
@@ -94,25 +97,30 @@ func (r remote) name(ctx context.Context, w world, host string) (string, error) 
 		return "", err
 	}
 	if err != nil {
-		return "", fmt.Errorf("find the access repository: no --repo, and no checkout here; %s", hint)
+		return "", fmt.Errorf("find the access repository: no --repo, and no checkout here; %s",
+			hint)
 	}
 	out, err := exec.CommandContext(ctx, "git", "-C", dir, "remote", "get-url", "origin").Output()
 	if errors.Is(err, exec.ErrNotFound) {
-		return "", fmt.Errorf("find the access repository: git, which knows the origin of %s, is not installed; %s", dir, hint)
+		return "", fmt.Errorf("find the access repository: git, which knows the origin of %s, "+
+			"is not installed; %s", dir, hint)
 	}
 	if err != nil {
-		return "", fmt.Errorf("find the access repository: %s has no git remote named origin; %s", dir, hint)
+		return "", fmt.Errorf("find the access repository: %s has no git remote named origin; %s",
+			dir, hint)
 	}
 	originHost, repo, ok := parseOrigin(strings.TrimSpace(string(out)))
 	if !ok || !strings.EqualFold(originHost, host) {
-		return "", fmt.Errorf("find the access repository: the origin of %s is no repository on %s; %s", dir, host, hint)
+		return "", fmt.Errorf("find the access repository: the origin of %s is no repository on %s; %s",
+			dir, host, hint)
 	}
 	return repo, nil
 }
 
 var scpPattern = regexp.MustCompile(`^(?:[^@/]+@)?([^:/]+):([^/].*)$`)
 
-// parseOrigin reads the forms in which git writes GitHub's addresses: a URL, or user@host:owner/name.
+// parseOrigin reads the forms in which git writes GitHub's addresses: a URL, or
+// user@host:owner/name.
 func parseOrigin(origin string) (host, repo string, ok bool) {
 	path := ""
 	if u, err := url.Parse(origin); err == nil && u.Host != "" {
@@ -127,15 +135,18 @@ func parseOrigin(origin string) (host, repo string, ok bool) {
 	return host, repo, host != "" && strings.Count(repo, "/") == 1
 }
 
-// token comes from the environment or from gh, never from a flag: other users of a machine can read its command lines.
+// token comes from the environment or from gh, never from a flag: other users of a machine can read
+// its command lines.
 func token(ctx context.Context, w world, host string) (string, error) {
 	if t := strings.TrimSpace(w.env("GITHUB_TOKEN")); t != "" {
 		return t, nil
 	}
-	if out, err := exec.CommandContext(ctx, "gh", "auth", "token", "--hostname", host).Output(); err == nil {
+	if out, err := exec.CommandContext(ctx, "gh", "auth", "token", "--hostname",
+		host).Output(); err == nil {
 		if t := strings.TrimSpace(string(out)); t != "" {
 			return t, nil
 		}
 	}
-	return "", errors.New("find a GitHub token: GITHUB_TOKEN is not set and gh has none; set it, or run \"gh auth login\"")
+	return "", errors.New("find a GitHub token: GITHUB_TOKEN is not set and gh has none; set " +
+		"it, or run \"gh auth login\"")
 }

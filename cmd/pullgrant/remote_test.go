@@ -21,7 +21,9 @@ func TestParseOrigin(t *testing.T) {
 			t.Errorf("%s: %q, %q, %t; want %q", origin, host, repo, ok, want)
 		}
 	}
-	for _, origin := range []string{"", "/srv/git/access.git", "../access", "file:///srv/access.git", "https://github.com/access",
+	for _, origin := range []string{"", "/srv/git/access.git", "../access",
+		"file:///srv/access.git",
+		"https://github.com/access",
 		"https://github.com/a/b/c", "git@github.com:/srv/access.git", "C:\\access"} {
 		if host, repo, ok := parseOrigin(origin); ok {
 			t.Errorf("%q was taken for %s on %s", origin, repo, host)
@@ -30,8 +32,10 @@ func TestParseOrigin(t *testing.T) {
 }
 
 func TestWebHost(t *testing.T) {
-	for api, want := range map[string]string{"https://api.github.com": "github.com", "https://api.acme.ghe.com/": "acme.ghe.com",
-		"https://github.acme.example/api/v3": "github.acme.example", "http://127.0.0.1:80": "127.0.0.1:80"} {
+	for api, want := range map[string]string{"https://api.github.com": "github.com",
+		"https://api.acme.ghe.com/":          "acme.ghe.com",
+		"https://github.acme.example/api/v3": "github.acme.example",
+		"http://127.0.0.1:80":                "127.0.0.1:80"} {
 		if got, err := webHost(api); err != nil || got != want {
 			t.Errorf("%s: %q, %v; want %q", api, got, err, want)
 		}
@@ -42,7 +46,8 @@ func TestReviewers(t *testing.T) {
 	file := func(content string) policies.TreeFile {
 		return policies.NewTreeFile("100644", "", []byte(content), int64(len(content)))
 	}
-	tree := policies.Tree{Files: map[string]policies.TreeFile{
+	tree := policies.Tree{Owner: "acme", Files: map[string]policies.TreeFile{
+		".github/CODEOWNERS": file("/requests/prod-eu/ @erin @acme/owners @elsewhere/owners @alice\n"),
 		policies.Path("debug"): file(`apiVersion: pullgrant.dev/v1alpha1
 kind: AccessPolicy
 metadata: {name: debug}
@@ -51,8 +56,10 @@ spec:
   subjects: [{kind: User, name: alice}]
   challenges:
     - {kind: CodeOwnerReview, count: 1}
-    - {kind: PeerReview, reviewers: [{kind: Group, name: bob}, {kind: User, name: Carol}, {kind: Group, name: acme/squad-b}], count: 1}
-  target: {maxDuration: 1h, grants: [{kind: KubernetesRoleBinding, allowedNamespaces: [a], roleRef: {kind: ClusterRole, name: r}}]}
+    - {kind: PeerReview, reviewers: [{kind: Group, name: bob}, {kind: User, name: Carol},
+        {kind: Group, name: acme/squad-b}], count: 1}
+  target: {maxDuration: 1h, grants: [
+    {kind: KubernetesRoleBinding, allowedNamespaces: [a], roleRef: {kind: ClusterRole, name: r}}]}
 `),
 		// The name of this group is also somebody's login, who was never asked.
 		policies.GroupsPath: file(`apiVersion: pullgrant.dev/v1alpha1
@@ -61,12 +68,12 @@ metadata: {name: groups}
 spec: {groups: [{name: bob, members: [Alice, dave]}]}
 `),
 	}}
-	decision := policies.Decision{Policy: "debug", Challenges: []policies.ChallengeResult{
-		{Kind: policies.CodeOwnerReview, Reviewers: []string{"erin", "acme/owners", "elsewhere/owners", "alice"}},
-		{Kind: policies.PeerReview, Reviewers: []string{"bob", "Carol", "acme/squad-b"}},
-	}}
-	got := reviewers(tree, decision, "ALICE", "acme/access")
-	if want := []string{"erin", "dave", "Carol"}; !slices.Equal(got.users, want) {
+	policy, _, findings := tree.Policy("debug")
+	if len(findings) > 0 {
+		t.Fatal(findings)
+	}
+	got := reviewers(tree, policy, "prod-eu", "ALICE")
+	if want := []string{"erin", "Carol", "dave"}; !slices.Equal(got.users, want) {
 		t.Errorf("users %q, want %q", got.users, want)
 	}
 	if want := []string{"owners", "squad-b"}; !slices.Equal(got.teams, want) {

@@ -8,10 +8,12 @@ import (
 	"time"
 
 	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/policies/rbac"
 	"github.com/pullgrant/pullgrant/requests"
 )
 
-// report is text for a terminal, collected so that there is one write to check. Every line is made plain.
+// report is text for a terminal, collected so that there is one write to check. Every line is made
+// plain.
 type report struct{ strings.Builder }
 
 func (r *report) line(format string, args ...any) {
@@ -42,17 +44,21 @@ func (r *report) verdict(word string, d policies.Decision) {
 	r.text("%s: %s", word, d.Message)
 }
 
-// asked says what is asked for, as far as it is known: by whom, where it stands, who would get what, for how long and why.
+// asked says what is asked for, as far as it is known: by whom, where it stands, who would get
+// what, for how long and why.
 func (r *report) asked(f policies.Facts, d policies.Decision, now time.Time) {
 	r.line("")
 	if pr := f.PullRequest; pr.Number > 0 {
-		r.text("Pull request  %s/%s#%d by %s, head %s", f.Repository.Owner, f.Repository.Name, pr.Number, pr.Author.Login, short(d.HeadSHA))
+		r.text("Pull request  %s/%s#%d by %s, head %s", f.Repository.Owner, f.Repository.Name,
+			pr.Number, pr.Author.Login, short(d.HeadSHA))
 	}
 	if d.Path != "" {
 		r.text("File          %s", d.Path)
 	}
 	if d.Policy != "" {
-		r.text("%s", strings.TrimSuffix("Policy        "+d.Policy+" at commit "+short(d.PolicyCommit), " at commit "))
+		r.text("%s", strings.TrimSuffix("Policy        "+d.Policy+" at commit "+
+			short(d.PolicyCommit),
+			" at commit "))
 	}
 	if d.Grant != nil {
 		r.grant(*d.Grant)
@@ -71,9 +77,8 @@ func (r *report) grant(g requests.Grant) {
 	if g.Subject.Name != "" {
 		r.text("Gets access   %s %s", g.Subject.Kind, g.Subject.Name)
 	}
-	for _, b := range g.Bindings {
-		r.text("Where         namespace %s of cluster %s", b.Namespace, g.Cluster)
-		r.text("Role          %s %s", b.Role.Kind, b.Role.Name)
+	for _, given := range g.Gives() {
+		r.text("What          %s", given)
 	}
 	switch {
 	case !g.Window.End.IsZero():
@@ -110,9 +115,10 @@ func (r *report) rules(rules []policies.Rule) {
 	}
 }
 
-// view says what a role allows, the dangerous part first, and what of it its requester does not have yet.
+// view says what a role allows, the dangerous part first, and what of it its requester does not
+// have yet.
 func (r *report) view(v policies.RoleView) {
-	r.title("What " + v.Role + " allows in " + v.Namespace)
+	r.title("What " + v.Item.String() + " allows")
 	for _, risk := range v.Risks {
 		word := "risk"
 		if risk.High {
@@ -137,7 +143,7 @@ func (r *report) view(v policies.RoleView) {
 }
 
 // permissions lists what may be done, and all that it may be done to, in their order.
-func (r *report) permissions(indent string, all []policies.Permission) {
+func (r *report) permissions(indent string, all []rbac.Permission) {
 	on := map[string][]string{}
 	var verbs []string
 	for _, p := range all {
@@ -166,17 +172,19 @@ func (r *report) challenges(d policies.Decision) {
 		return
 	}
 	r.title("Who must approve")
-	for _, c := range d.Challenges {
-		of := ""
+	for depth, c := range d.AllChallenges() {
+		indent, of := strings.Repeat("  ", depth), ""
 		if c.Path != "" && d.Kind != policies.KindRequest {
 			of = " of " + c.Path
 		}
-		r.text("  %-4s  %s%s: %d of %d", passed(c.Met), c.Kind, of, len(c.Approvers), c.Count)
+		r.text("%s  %-4s  %s%s: %d of %d", indent, passed(c.Met), c.Kind, of,
+			len(c.Approvers), c.Count)
 		if len(c.Approvers) > 0 {
-			r.text("        approved by: %s", at(c.Approvers))
+			r.text("%s        approved by: %s", indent, at(c.Approvers))
 		}
 		if !c.Met {
-			r.text("        may approve: %s", cmp.Or(at(d.Remaining(c)), "nobody; the policy or CODEOWNERS must change"))
+			r.text("%s        may approve: %s", indent, cmp.Or(at(d.Remaining(c)),
+				"nobody; the policy or CODEOWNERS must change"))
 		}
 	}
 }

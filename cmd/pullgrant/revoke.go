@@ -29,11 +29,13 @@ func newRevokeCommand(w world) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "revoke NAME... | --subject WHO | --policy NAME | --all",
 		Short: "End access before its time, with a pull request for each request",
-		Long: `Open a pull request for each live request that is meant, which removes the request's file. The agent ends the access as soon
-as it sees one by the requester, the subject or somebody who approved the request; for anybody else a code owner must
-approve and it must be merged. WHO is a GitHub login or a Kubernetes user name.
+		Long: `Open a pull request for each live request that is meant, which removes the request's
+file. The agent ends the access as soon as it sees one by the requester, the subject or somebody who
+approved the request; for anybody else a code owner must approve and it must be merged. WHO is a
+GitHub login or a Kubernetes user name.
 
-When that takes too long, or GitHub is down, whoever may delete RoleBindings ends access at once, and it never comes back:
+When that takes too long, or GitHub is down, whoever may delete RoleBindings ends access at once,
+and it never comes back:
 
   kubectl delete rolebinding -A -l app.kubernetes.io/managed-by=pullgrant                          everything
   kubectl delete rolebinding -A -l app.kubernetes.io/managed-by=pullgrant,pullgrant.dev/request=NAME  one request`,
@@ -50,14 +52,16 @@ When that takes too long, or GitHub is down, whoever may delete RoleBindings end
 				}
 			}
 			if ways != 1 {
-				return usagef(cmd, "say which access to end in one way: names of requests, --subject, --policy or --all")
+				return usagef(cmd, "say which access to end in one way: names of requests, "+
+					"--subject, --policy or --all")
 			}
 			return revoke(cmd.Context(), w, o)
 		},
 	}
 	o.remote.flags(cmd)
 	flags := cmd.Flags()
-	flags.StringVar(&o.subject, "subject", "", "everything that this GitHub login asked for, or this Kubernetes user has")
+	flags.StringVar(&o.subject, "subject", "", "everything that this GitHub login asked for, or "+
+		"this Kubernetes user has")
 	flags.StringVar(&o.policy, "policy", "", "everything under this policy")
 	flags.BoolVar(&o.all, "all", false, "everything")
 	flags.StringVar(&o.cluster, "cluster", "", "on this cluster only")
@@ -74,11 +78,13 @@ func revoke(ctx context.Context, w world, o revokeOptions) error {
 	if err != nil {
 		return err
 	}
-	tree, err := client.Tree(ctx, "", func(path string) bool { return path == policies.IdentitiesPath })
+	tree, err := client.Tree(ctx, "",
+		func(path string) bool { return path == policies.IdentitiesPath })
 	if err != nil {
 		return err
 	}
-	people, _ := policies.ParseIdentities(policies.IdentitiesPath, []byte(tree.Files[policies.IdentitiesPath].Content))
+	people, _ := policies.ParseIdentities(policies.IdentitiesPath,
+		[]byte(tree.Files[policies.IdentitiesPath].Content))
 	var meant []string
 	for _, path := range slices.Sorted(maps.Keys(files)) {
 		if o.means(path, files[path], people) {
@@ -103,7 +109,8 @@ func revoke(ctx context.Context, w world, o revokeOptions) error {
 	return nil
 }
 
-// means tells whether a request is one of those to end. One that does not read has nobody but its path to go by.
+// means tells whether a request is one of those to end. One that does not read has nobody but its
+// path to go by.
 func (o revokeOptions) means(path string, content []byte, people policies.IdentityMap) bool {
 	place, ok := requests.SplitPath(path)
 	if !ok || o.cluster != "" && place.Cluster != o.cluster {
@@ -117,7 +124,8 @@ func (o revokeOptions) means(path string, content []byte, people policies.Identi
 		return place.Policy == o.policy
 	case o.subject != "":
 		who := request.Spec.Requester
-		return strings.EqualFold(who, o.subject) || request.Spec.Subject != nil && request.Spec.Subject.Name == o.subject ||
+		return strings.EqualFold(who, o.subject) || request.Spec.Subject != nil &&
+			request.Spec.Subject.Name == o.subject ||
 			slices.ContainsFunc(people.Spec.Users, func(u policies.Identity) bool {
 				return strings.EqualFold(u.GitHub, who) && u.Kubernetes.Username == o.subject
 			})
@@ -128,7 +136,7 @@ func (o revokeOptions) means(path string, content []byte, people policies.Identi
 // withdraw opens the pull request that removes a request. Its texts are made of checked names only.
 func withdraw(ctx context.Context, w world, client *github.Client, path string) error {
 	place, _ := requests.SplitPath(path)
-	opened, err := client.Propose(ctx, github.Proposal{
+	return propose(ctx, w, client, github.Proposal{
 		Branch:    program + "/revoke-" + place.Name,
 		Files:     map[string][]byte{path: nil},
 		Message:   "Revoke " + place.Name,
@@ -136,12 +144,4 @@ func withdraw(ctx context.Context, w world, client *github.Client, path string) 
 		Body:      "Ends the access of `" + path + "` before its time.\n",
 		AutoMerge: true,
 	})
-	if err != nil {
-		return err
-	}
-	for _, note := range opened.Notes {
-		w.say("note: %s", note)
-	}
-	_, err = fmt.Fprintln(w.out, opened.URL)
-	return err
 }

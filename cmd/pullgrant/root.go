@@ -2,34 +2,18 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"io"
 	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
 )
 
-// world is everything a command takes from outside.
-type world struct {
-	in  io.Reader
-	out io.Writer // data
-	err io.Writer // talk
-	env func(string) string
-	now func() time.Time
-}
-
-// say writes one line of talk. Its text may come from a pull request or a server, so it is made plain.
-func (w world) say(format string, args ...any) {
-	fmt.Fprintln(w.err, plain(fmt.Sprintf(format, args...)))
-}
-
 const program = "pullgrant"
 
-// Main runs the command line in args, where args[0] is the program's name, and returns its exit code.
+// Main runs the command line in args, where args[0] is the program's name, and returns its exit
+// code.
 func Main(args []string, w world) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
@@ -48,10 +32,12 @@ func newRoot(w world, arg0 string) *cobra.Command {
 	root := &cobra.Command{
 		Use:   program,
 		Short: "Time-bounded Kubernetes access through pull requests",
-		Long: `pullgrant gives people Kubernetes access for a limited time: asked for in a pull request, approved by code owners,
-applied and taken back by an agent in the cluster, recorded in git.
+		Long: `pullgrant gives people Kubernetes access for a limited time: asked for in a pull
+request, approved by code owners, applied and taken back by an agent in the cluster, recorded in
+git.
 
-Data goes to stdout, talk to stderr. The GitHub token comes from GITHUB_TOKEN or from "gh auth token".
+Data goes to stdout, talk to stderr. The GitHub token comes from GITHUB_TOKEN or from "gh auth
+token".
 
 Exit codes:
   0  done, clean, allowed
@@ -108,34 +94,11 @@ func rename(cmd *cobra.Command, name string) {
 	}
 }
 
-// displayName is what the user typed to get here: kubectl finds its plugins by the name of their file.
+// displayName is what the user typed to get here: kubectl finds its plugins by the name of their
+// file.
 func displayName(arg0 string) string {
 	if strings.TrimSuffix(filepath.Base(arg0), ".exe") == "kubectl-"+program {
 		return "kubectl " + program
 	}
 	return program
-}
-
-func noSuchCommand(cmd *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return nil
-	}
-	hint := ""
-	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-		hint = fmt.Sprintf(" (did you mean %s?)", strings.Join(near, " or "))
-	}
-	return usagef(cmd, "unknown command %q%s", args[0], hint)
-}
-
-// arguments is how many a command takes; a wrong number is a usage error.
-func arguments(least, most int) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		switch {
-		case len(args) < least:
-			return usagef(cmd, "an argument is missing: %s", cmd.UseLine())
-		case most >= 0 && len(args) > most:
-			return usagef(cmd, "unexpected argument %q", args[most])
-		}
-		return nil
-	}
 }

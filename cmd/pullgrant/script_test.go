@@ -15,10 +15,12 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"pullgrant": main, "kubectl-pullgrant": main})
 }
 
-// TestScripts runs every session under testdata/script against the real program, each command in a process of its own.
+// TestScripts runs every session under testdata/script against the real program, each command in a
+// process of its own.
 func TestScripts(t *testing.T) {
 	var files []string
-	err := filepath.WalkDir("../../testdata/script", func(path string, entry fs.DirEntry, err error) error {
+	err := filepath.WalkDir("../../testdata/script", func(path string, entry fs.DirEntry,
+		err error) error {
 		switch {
 		case err != nil || entry.IsDir():
 		case filepath.Ext(path) == ".txtar":
@@ -50,7 +52,8 @@ func runScripts(t *testing.T, files ...string) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "forge": startForge, "as": as, "app": asApp, "review": review, "merge": merge, "get": get,
+			"exits": exits, "forge": startForge, "as": as, "app": asApp, "review": review,
+			"merge": merge, "get": get,
 			"push": push, "open": open,
 		},
 	})

@@ -22,15 +22,17 @@ func newShowCommand(w world) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show NAME|NUMBER",
 		Short: "Show one request: what it gives, to whom, until when, and who must act",
-		Long: `Show how far a request has come and what it gives: while its pull request is open, while it is live, and after it ended.
-NAME is the request's name or file, NUMBER its pull request's. It is judged now, by the code of the Action and the agent; what
-an agent knows of its cluster alone, such as a changed role, is seen once the agent has acted.
+		Long: `Show how far a request has come and what it gives: while its pull request is open,
+while it is live, and after it ended. NAME is the request's name or file, NUMBER its pull request's.
+It is judged now, by the code of the Action and the agent; what an agent knows of its cluster alone,
+such as a changed role, is seen once the agent has acted.
 
-GitHub is asked, and by name once for each open pull request: a number is faster. With --dir a checkout is read instead, as
-it stands at HEAD: it holds what is live and what has ended, but no approvals, and the times in it are those that commits claim.
+GitHub is asked, and by name once for each open pull request: a number is faster. With --dir a
+checkout is read instead, as it stands at HEAD: it holds what is live and what has ended, but no
+approvals, and the times in it are those that commits claim.
 
-The exit code is 0 when the request is allowed, live, or has ended as it should; 8 when approvals are missing; 1 when it is
-denied, or over without a ledger entry; 3 when it cannot be found or told.`,
+The exit code is 0 when the request is allowed, live, or has ended as it should; 8 when approvals
+are missing; 1 when it is denied, or over without a ledger entry; 3 when it cannot be found or told.`,
 		Example: `  pullgrant show 20261122-alice-inc-123
   pullgrant show 7 --repo acme/access
   pullgrant show 20261122-alice-inc-123 --dir ../access -o json | jq .state`,
@@ -39,11 +41,13 @@ denied, or over without a ledger entry; 3 when it cannot be found or told.`,
 			var ok bool
 			switch o.target, ok = parseTarget(args[0]); {
 			case !ok:
-				return usagef(cmd, "%q is neither the name of a request, such as 20261122-alice-inc-123, nor its file, nor a pull request's number", args[0])
+				return usagef(cmd, "%q is neither the name of a request, such as "+
+					"20261122-alice-inc-123, nor its file, nor a pull request's number", args[0])
 			case o.remote.checkout.dir != "" && o.remote.repo != "":
 				return usagef(cmd, "--dir reads a checkout and --repo asks GitHub; give one of them")
 			case o.remote.checkout.dir != "" && o.target.number > 0:
-				return usagef(cmd, "a checkout holds no pull requests; leave out --dir, or name the request")
+				return usagef(cmd, "a checkout holds no pull requests; leave out --dir, or name "+
+					"the request")
 			}
 			return show(cmd.Context(), w, o)
 		},
@@ -92,7 +96,8 @@ func (t target) leadsTo(path string) bool {
 	switch {
 	case len(parts) > 3:
 		return t.is(path)
-	case parts[0] != requests.Folder && parts[0] != requests.RevocationsFolder, len(parts) > 1 && t.cluster != "" && parts[1] != t.cluster:
+	case parts[0] != requests.Folder && parts[0] != requests.RevocationsFolder, len(parts) > 1 &&
+		t.cluster != "" && parts[1] != t.cluster:
 		return false
 	}
 	return len(parts) < 3 || parts[0] == requests.Folder || parts[2] == day
@@ -142,7 +147,8 @@ func (s shown) report(w world) error {
 	return r.to(w.out)
 }
 
-// ended says what the ledger tells of the pull request and its approvals. Nobody has checked the entry's signature.
+// ended says what the ledger tells of the pull request and its approvals. Nobody has checked the
+// entry's signature.
 func (r *report) ended(status requests.Status) {
 	if status.PullRequest > 0 {
 		r.text("Pull request  #%d", status.PullRequest)

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/pullgrant/pullgrant/internal/github"
 	"github.com/pullgrant/pullgrant/policies"
@@ -39,7 +38,8 @@ func (o showOptions) onGitHub(ctx context.Context, w world) (shown, error) {
 	case path != "":
 		return onBranch(ctx, w, client, tree, path)
 	case t.number > 0:
-		return shown{}, fmt.Errorf("look for the request %s: pull request #%d brought it, but it is neither live nor in the ledger; "+
+		return shown{}, fmt.Errorf("look for the request %s: pull request #%d brought it, but "+
+			"it is neither live nor in the ledger; "+
 			"is the agent running, which ends what was taken off the branch?", t.name, t.number)
 	}
 	numbers, err := client.PullsAdding(ctx, t.is)
@@ -47,9 +47,11 @@ func (o showOptions) onGitHub(ctx context.Context, w world) (shown, error) {
 	case err != nil:
 		return shown{}, err
 	case len(numbers) == 0:
-		return shown{}, fmt.Errorf("look for the request %s: %s has it neither on its default branch nor in an open pull request", t.name, repo)
+		return shown{}, fmt.Errorf("look for the request %s: %s has it neither on its default "+
+			"branch nor in an open pull request", t.name, repo)
 	case len(numbers) > 1:
-		return shown{}, fmt.Errorf("look for the request %s: the pull requests %v all add it; give one of these numbers", t.name, numbers)
+		return shown{}, fmt.Errorf("look for the request %s: the pull requests %v all add it; "+
+			"give one of these numbers", t.name, numbers)
 	}
 	return judged(ctx, w, client, numbers[0])
 }
@@ -70,30 +72,36 @@ func judged(ctx context.Context, w world, client *github.Client, number int) (sh
 	return s, nil
 }
 
-// pick finds the one file that tells what became of the request, empty when none does: its ledger entry before a file
-// under requests/, which gives nothing when the name was used before.
+// pick finds the one file that tells what became of the request, empty when none does: its ledger
+// entry before a file under requests/, which gives nothing when the name was used before.
 func (t target) pick(paths []string) (string, error) {
-	paths = slices.DeleteFunc(slices.Sorted(slices.Values(paths)), func(path string) bool { return !t.is(path) })
+	paths = slices.DeleteFunc(slices.Sorted(slices.Values(paths)),
+		func(path string) bool { return !t.is(path) })
 	if len(paths) == 0 {
 		return "", nil
 	}
 	last := paths[len(paths)-1]
 	place, _ := placeOf(last)
 	if first, _ := placeOf(paths[0]); first.Cluster != place.Cluster {
-		return "", fmt.Errorf("look for the request %s: it stands at %s; give one of these files", t.name, strings.Join(paths, " and "))
+		return "", fmt.Errorf("look for the request %s: it stands at %s; give one of these files",
+			t.name, strings.Join(paths, " and "))
 	}
 	return last, nil
 }
 
-// onBranch tells of the file at path, which is in tree: a request that waits for its agent or is live, or one that has ended.
-func onBranch(ctx context.Context, w world, client *github.Client, tree policies.Tree, path string) (shown, error) {
+// onBranch tells of the file at path, which is in tree: a request that waits for its agent or is
+// live, or one that has ended.
+func onBranch(ctx context.Context, w world, client *github.Client, tree policies.Tree,
+	path string) (shown, error) {
 	file := tree.Files[path]
 	if place, ok := requests.SplitRevocationPath(path); ok {
 		r, findings := requests.ParseRevocation(path, []byte(file.Content))
 		if len(findings) > 0 {
-			return shown{}, broken(w, findings)
+			sayFindings(w, findings)
+			return shown{}, verdict(exitFindings)
 		}
-		a := ledger.Account{Name: place.Name, Cluster: place.Cluster, Path: path, Spec: r.Spec, Status: &r.Status}
+		a := ledger.Account{Name: place.Name, Cluster: place.Cluster, Path: path, Spec: r.Spec,
+			Status: &r.Status}
 		return ended(a, func(commit string) (policies.Tree, error) {
 			return client.Tree(ctx, commit, policies.Wanted(policies.KindRequest, r.Status.Path))
 		})
@@ -108,7 +116,8 @@ func onBranch(ctx context.Context, w world, client *github.Client, tree policies
 			return shown{}, err
 		}
 		d := policies.Preview(base, path, file)
-		refuse(&d, policies.NoPullRequest, "commit %s brought it without a pull request, so it gives nothing", short(commit))
+		refuse(&d, policies.NoPullRequest, "commit %s brought it without a pull request, so it "+
+			"gives nothing", short(commit))
 		return stands(policies.Facts{}, d, w.now()), nil
 	}
 	f, err := client.Facts(ctx, number, w.now())
@@ -122,16 +131,20 @@ func onBranch(ctx context.Context, w world, client *github.Client, tree policies
 	return stands(f, d, w.now()), nil
 }
 
-// inCheckout looks for the request in git's objects. Only its policy is judged: approvals are not in git.
+// inCheckout looks for the request in git's objects. Only its policy is judged: approvals are not
+// in git.
 func (o showOptions) inCheckout(_ context.Context, w world) (shown, error) {
 	dir := o.remote.checkout.dir
 	accounts, findings, err := ledger.History(dir, nil)
 	if err != nil {
 		return shown{}, err
 	}
-	findings = slices.DeleteFunc(findings, func(f requests.Finding) bool { return !o.target.is(f.File) })
+	findings = slices.DeleteFunc(findings, func(f requests.Finding) bool {
+		return !o.target.is(f.File)
+	})
 	if len(findings) > 0 {
-		return shown{}, broken(w, findings)
+		sayFindings(w, findings)
+		return shown{}, verdict(exitFindings)
 	}
 	var paths []string
 	for _, a := range accounts {
@@ -143,10 +156,14 @@ func (o showOptions) inCheckout(_ context.Context, w world) (shown, error) {
 	}
 	i := slices.Index(paths, path)
 	if i < 0 {
-		return shown{}, fmt.Errorf("look for the request %s: HEAD of %s has it neither under %s/ nor in the ledger; for open pull requests leave out --dir",
+		return shown{}, fmt.Errorf("look for the request %s: HEAD of %s has it neither under "+
+			"%s/ nor in the ledger; for open pull requests leave out --dir",
 			o.target.name, dir, requests.Folder)
 	}
-	a, treeAt := accounts[i], func(ref string) (policies.Tree, error) { return ledger.TreeAt(dir, ref) }
+	a, treeAt := accounts[i], func(ref string) (policies.Tree, error) {
+		return ledger.TreeAt(dir,
+			ref)
+	}
 	if a.Status != nil {
 		return ended(a, treeAt)
 	}
@@ -163,86 +180,4 @@ func (o showOptions) inCheckout(_ context.Context, w world) (shown, error) {
 		d.Message = "if its approvals hold, which a checkout cannot tell"
 	}
 	return stands(policies.Facts{}, d, w.now()), nil
-}
-
-// broken says what is wrong with the file that would tell.
-func broken(w world, findings []requests.Finding) error {
-	for _, f := range findings {
-		w.say("%s", f)
-	}
-	return verdict(exitFindings)
-}
-
-// refuse overrules a decision on what stands on the branch, where nobody can approve any more.
-func refuse(d *policies.Decision, code policies.Code, format string, args ...any) {
-	d.Outcome, d.Code, d.Message, d.Challenges = code.Outcome(), code, fmt.Sprintf(format, args...), nil
-}
-
-// previewAccount judges the request that an account tells of, as if it stood at path.
-func previewAccount(tree policies.Tree, path string, a ledger.Account) (policies.Decision, error) {
-	request := requests.AccessRequest{APIVersion: requests.APIVersion, Kind: requests.KindAccessRequest, Metadata: requests.Metadata{Name: a.Name}, Spec: *a.Spec}
-	data, err := request.Marshal()
-	if err != nil {
-		return policies.Decision{}, fmt.Errorf("write the request: %w", err)
-	}
-	return preview(tree, path, data), nil
-}
-
-var states = map[policies.Outcome]string{policies.Allowed: requests.StateAccepted, policies.Pending: requests.StatePending, policies.Denied: requests.StateDenied}
-
-// stands is a request on the branch that has not ended yet, as far as the ledger tells.
-func stands(f policies.Facts, d policies.Decision, now time.Time) shown {
-	s := shown{State: states[d.Outcome], PullRequest: f.PullRequest.Number, Decision: d, facts: f}
-	if d.Grant == nil || d.Grant.Window.End.IsZero() {
-		return s
-	}
-	end := d.Grant.Window.End
-	if left := end.Sub(now).Truncate(time.Second); left > 0 {
-		s.Message += fmt.Sprintf("; access lasts until %s, %s more", end, left)
-		return s
-	}
-	s.State = requests.StateExpired
-	refuse(&s.Decision, policies.ExpiredBeforeGrant, "its time was over at %s, and the ledger has no entry yet: is the agent of %s running?", end, d.Grant.Cluster)
-	return s
-}
-
-// ended is a request that the ledger tells of. What its roles allowed is what the policies and the catalogue said at the
-// commit that it was judged by last; treeAt reads them.
-func ended(a ledger.Account, treeAt func(commit string) (policies.Tree, error)) (shown, error) {
-	status, grant := *a.Status, requests.Grant{Name: a.Name, Path: a.Status.Path, Cluster: a.Cluster}
-	d := policies.Decision{Kind: policies.KindRequest, Path: a.Path, HeadSHA: status.HeadSHA, PolicyCommit: status.PolicyCommit,
-		Approvers: status.Approvers, Grant: &grant}
-	if a.Spec != nil {
-		d.Policy, d.Reason, grant.Policy, grant.Requester = a.Spec.Policy, a.Spec.Reason, a.Spec.Policy, a.Spec.Requester
-	}
-	if a.Spec != nil && commitPattern.MatchString(status.PolicyCommit) {
-		tree, err := treeAt(status.PolicyCommit)
-		if err != nil {
-			return shown{}, err
-		}
-		then, err := previewAccount(tree, status.Path, a)
-		if err != nil {
-			return shown{}, err
-		}
-		if d.Roles = then.Roles; then.Grant != nil {
-			grant.Bindings = then.Grant.Bindings
-		}
-	}
-	if status.Subject != nil {
-		grant.Subject = *status.Subject
-	}
-	if status.GrantedAt != nil && status.ExpiresAt != nil {
-		grant.Window = requests.Window{Start: *status.GrantedAt, End: *status.ExpiresAt}
-		grant.Duration = requests.Duration(status.ExpiresAt.Sub(status.GrantedAt.Time))
-	}
-	switch d.Outcome = policies.Allowed; {
-	case status.State == requests.StateDenied:
-		refuse(&d, policies.Code(status.Code), "its agent refused it at %s, after the merge", status.RevokedAt)
-		d.Outcome = policies.Denied // whatever the entry's code would mean elsewhere
-	case status.Cause != status.State:
-		d.Message = fmt.Sprintf("access ended at %s (%s)", status.RevokedAt, status.Cause)
-	default:
-		d.Message = fmt.Sprintf("access ended at %s", status.RevokedAt)
-	}
-	return shown{State: status.State, PullRequest: status.PullRequest, Ledger: a.Status, Decision: d}, nil
 }

@@ -14,8 +14,6 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/pullgrant/pullgrant/internal/github"
 	"github.com/pullgrant/pullgrant/requests"
@@ -46,15 +44,18 @@ func newSyncCommand(w world) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sync",
 		Short: "Run the agent of a cluster",
-		Long: `Make one cluster follow the access repository: grant what is merged and proven, take it back on time, and enter what
-ended into the ledger. It runs until it is stopped; its log goes to stderr as JSON.
+		Long: `Make one cluster follow the access repository: grant what is merged and proven, take
+it back on time, and enter what ended into the ledger. It runs until it is stopped; its log goes to
+stderr as JSON.
 
-It speaks to GitHub as an App (--app-id, --app-installation-id, --app-key-file) or with GITHUB_TOKEN. Each flag has a
-twin in the environment: PULLGRANT_REPO_URL for --repo-url, and so on; a flag wins over its twin.
+It speaks to GitHub as an App (--app-id, --app-installation-id, --app-key-file) or with
+GITHUB_TOKEN. Each flag has a twin in the environment: PULLGRANT_REPO_URL for --repo-url, and so on;
+a flag wins over its twin.
 
 With --listen it serves, as long as it runs:
   GET /healthz    200 while its expiry loop runs, whatever cannot be reached; for the liveness probe
-  GET /readyz     200 when it knows every deadline and has read the branch, else 503, with the reasons; for the readiness probe
+  GET /readyz     200 when it knows every deadline and has read the branch, else 503, with the
+                  reasons; for the readiness probe
   GET /metrics    for Prometheus
   POST /webhook   with --webhook-secret-file: a delivery of GitHub has it look at the branch at once`,
 		Example: `  pullgrant sync --cluster prod-eu --repo-url https://github.com/acme/access.git
@@ -75,20 +76,29 @@ With --listen it serves, as long as it runs:
 }
 
 func (o *syncOptions) flags(flags *pflag.FlagSet) {
-	o.evidence = &format{requests.EvidenceGitHub, []string{requests.EvidenceGitHub, requests.EvidenceBranch}}
+	o.evidence = &format{requests.EvidenceGitHub, []string{requests.EvidenceGitHub,
+		requests.EvidenceBranch}}
 	flags.StringVar(&o.cluster, "cluster", "", "name of this cluster in the access repository")
-	flags.StringVar(&o.repoURL, "repo-url", "", "address of the access repository, as git clones it over https")
+	flags.StringVar(&o.repoURL, "repo-url", "", "address of the access repository, as git "+
+		"clones it over https")
 	flags.StringVar(&o.branch, "branch", "main", "branch to follow")
 	flags.DurationVar(&o.poll, "poll", 10*time.Second, "time between two looks at the branch")
-	flags.Var(o.evidence, "evidence", "what a grant rests on: github (approvals are verified) or branch (whoever can push grants)")
-	flags.StringVar(&o.kubeconfig, "kubeconfig", "", "kubeconfig file (default: the cluster this runs in)")
-	flags.StringVar(&o.signingKey, "signing-key-file", "", "SSH private key that signs the ledger's commits")
+	flags.Var(o.evidence, "evidence", "what a grant rests on: github (approvals are verified) "+
+		"or branch (whoever can push grants)")
+	flags.StringVar(&o.kubeconfig, "kubeconfig", "", "kubeconfig file (default: the cluster "+
+		"this runs in)")
+	flags.StringVar(&o.signingKey, "signing-key-file", "", "SSH private key that signs the "+
+		"ledger's commits")
 	flags.Int64Var(&o.appID, "app-id", 0, "id of the GitHub App")
-	flags.Int64Var(&o.appInstall, "app-installation-id", 0, "id of the App's installation on the access repository")
+	flags.Int64Var(&o.appInstall, "app-installation-id", 0, "id of the App's installation on "+
+		"the access repository")
 	flags.StringVar(&o.appKey, "app-key-file", "", "private key of the App, PEM")
-	flags.StringVar(&o.trustRoot, "trust-root", "", "commit whose policies and owners are taken as given; every later change must be approved (default: the repository's first)")
-	flags.StringVar(&o.listen, "listen", "", "address for probes, metrics and the webhook, such as :8080 (default: none)")
-	flags.StringVar(&o.webhook, "webhook-secret-file", "", "secret of GitHub's webhook (default: no webhook)")
+	flags.StringVar(&o.trustRoot, "trust-root", "", "commit whose policies and owners are taken "+
+		"as given; every later change must be approved (default: the repository's first)")
+	flags.StringVar(&o.listen, "listen", "", "address for probes, metrics and the webhook, such "+
+		"as :8080 (default: none)")
+	flags.StringVar(&o.webhook, "webhook-secret-file", "", "secret of GitHub's webhook "+
+		"(default: no webhook)")
 	flags.BoolVar(&o.once, "once", false, "take one pass and stop")
 	flags.BoolVar(&o.dryRun, "dry-run", false, "print what a pass would do, and do nothing")
 }
@@ -123,11 +133,14 @@ func (o syncOptions) problem() string {
 	case app && (o.appID == 0 || o.appInstall == 0 || o.appKey == ""):
 		return "--app-id, --app-installation-id and --app-key-file are needed together"
 	case o.trustRoot != "" && !commitPattern.MatchString(o.trustRoot):
-		return fmt.Sprintf("--trust-root %q: name a commit by its 40 hexadecimal digits", o.trustRoot)
+		return fmt.Sprintf("--trust-root %q: name a commit by its 40 hexadecimal digits",
+			o.trustRoot)
 	case o.trustRoot != "" && o.evidence.value == requests.EvidenceBranch:
-		return "--trust-root is for --evidence " + requests.EvidenceGitHub + "; on the other nothing is proven"
+		return "--trust-root is for --evidence " + requests.EvidenceGitHub +
+			"; on the other nothing is proven"
 	case o.listen != "" && !isAddress(o.listen):
-		return fmt.Sprintf("--listen %q: write HOST:PORT, or :PORT for every address of this machine", o.listen)
+		return fmt.Sprintf("--listen %q: write HOST:PORT, or :PORT for every address of this machine",
+			o.listen)
 	case o.webhook != "" && o.listen == "":
 		return "--webhook-secret-file is of no use without --listen"
 	case o.once && o.dryRun:
@@ -179,9 +192,10 @@ func (o syncOptions) agent(ctx context.Context, w world) (config sync.Config, er
 	if err != nil {
 		return config, fmt.Errorf("find this machine's name: %w", err)
 	}
-	config = sync.Config{Cluster: o.cluster, Identity: fmt.Sprintf("%s_%d", machine, os.Getpid()), Poll: o.poll, TrustRoot: o.trustRoot, Clock: w.now, Version: thisBuild().Version,
+	config = sync.Config{Cluster: o.cluster, Identity: fmt.Sprintf("%s_%d", machine, os.Getpid()),
+		Poll: o.poll, TrustRoot: o.trustRoot, Clock: w.now, Version: thisBuild().Version,
 		Logger: slog.New(slog.NewJSONHandler(w.err, nil))}
-	if config.Kubernetes, err = o.kubernetes(); err != nil {
+	if config.Kubernetes, err = ownCluster(o.kubeconfig); err != nil {
 		return config, err
 	}
 	if o.signingKey != "" {
@@ -199,7 +213,8 @@ func (o syncOptions) agent(ctx context.Context, w world) (config sync.Config, er
 			return config, fmt.Errorf("read the webhook's secret: %w", err)
 		}
 		if config.WebhookSecret = bytes.TrimSpace(file); len(config.WebhookSecret) == 0 {
-			return config, fmt.Errorf("read the webhook's secret: %s is empty; without a secret anybody could call it", o.webhook)
+			return config, fmt.Errorf("read the webhook's secret: %s is empty; without a secret "+
+				"anybody could call it", o.webhook)
 		}
 	}
 	apiURL := cmp.Or(w.env("GITHUB_API_URL"), github.DefaultAPIURL)
@@ -208,50 +223,37 @@ func (o syncOptions) agent(ctx context.Context, w world) (config sync.Config, er
 		return config, err
 	}
 	host, repo, ok := parseOrigin(o.repoURL)
-	onGitHub := strings.EqualFold(host, api) || strings.EqualFold(host, "github.com") || strings.HasSuffix(strings.ToLower(host), ".ghe.com")
+	onGitHub := strings.EqualFold(host, api) || strings.EqualFold(host, "github.com") ||
+		strings.HasSuffix(strings.ToLower(host), ".ghe.com")
 	if o.evidence.value == requests.EvidenceBranch {
 		if onGitHub {
-			return config, fmt.Errorf("follow the access repository: it is on GitHub (%s), where approvals can be verified; use --evidence %s",
+			return config, fmt.Errorf("follow the access repository: it is on GitHub (%s), "+
+				"where approvals can be verified; use --evidence %s",
 				host, requests.EvidenceGitHub)
 		}
 		config.Repository, err = git.NewRepository(o.repoURL, o.branch, branchCredential(w), nil)
 		return config, err
 	}
 	if !ok || !strings.EqualFold(host, api) {
-		return config, fmt.Errorf("follow the access repository: --repo-url is no repository on %s; correct it, or set GITHUB_API_URL to the API of its GitHub", api)
+		return config, fmt.Errorf("follow the access repository: --repo-url is no repository on "+
+			"%s; correct it, or set GITHUB_API_URL to the API of its GitHub", api)
 	}
 	owner, name, _ := strings.Cut(repo, "/")
 	token, err := o.token(ctx, w, apiURL, api, name)
 	if err != nil {
 		return config, err
 	}
-	if config.GitHub, err = github.New(github.Config{APIURL: apiURL, Owner: owner, Repo: name, Token: token, Clock: w.now}); err != nil {
+	if config.GitHub, err = github.New(github.Config{APIURL: apiURL, Owner: owner, Repo: name,
+		Token: token, Clock: w.now}); err != nil {
 		return config, err
 	}
 	config.Repository, err = git.NewRepository(o.repoURL, o.branch, credential(token), nil)
 	return config, err
 }
 
-func (o syncOptions) kubernetes() (*rest.Config, error) {
-	if o.kubeconfig == "" {
-		config, err := rest.InClusterConfig()
-		if err != nil {
-			return nil, fmt.Errorf("find the cluster: %w; outside of one, give --kubeconfig", err)
-		}
-		return config, nil
-	}
-	config, err := clientcmd.BuildConfigFromFlags("", o.kubeconfig)
-	if clientcmd.IsEmptyConfig(err) {
-		return nil, fmt.Errorf("read the kubeconfig %s: it names no cluster, or no current context", o.kubeconfig)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read the kubeconfig %s: %w", o.kubeconfig, err)
-	}
-	return config, nil
-}
-
 // token is where the agent's tokens come from: its App, else the environment.
-func (o syncOptions) token(ctx context.Context, w world, apiURL, host, repo string) (func(context.Context) (string, error), error) {
+func (o syncOptions) token(ctx context.Context, w world, apiURL, host,
+	repo string) (func(context.Context) (string, error), error) {
 	if o.appID == 0 {
 		t, err := token(ctx, w, host)
 		return func(context.Context) (string, error) { return t, nil }, err
@@ -260,7 +262,8 @@ func (o syncOptions) token(ctx context.Context, w world, apiURL, host, repo stri
 	if err != nil {
 		return nil, fmt.Errorf("read the App's key: %w", err)
 	}
-	app, err := github.NewApp(github.AppConfig{APIURL: apiURL, ID: o.appID, InstallationID: o.appInstall, Repo: repo, Key: key, Now: w.now})
+	app, err := github.NewApp(github.AppConfig{APIURL: apiURL, ID: o.appID,
+		InstallationID: o.appInstall, Repo: repo, Key: key, Now: w.now})
 	if err != nil {
 		return nil, err
 	}
@@ -275,7 +278,8 @@ func credential(token func(context.Context) (string, error)) git.Credential {
 	}
 }
 
-// branchCredential is for a git server that is not GitHub: the token where one is set for it, else nobody.
+// branchCredential is for a git server that is not GitHub: the token where one is set for it, else
+// nobody.
 func branchCredential(w world) git.Credential {
 	t := w.env("GITHUB_TOKEN")
 	if t == "" {

@@ -35,8 +35,8 @@ func (l *log) String() string {
 	return l.text.String()
 }
 
-// TestSyncListens runs the agent with its flags against a cluster that does not answer: it lives, is not ready, shows its
-// numbers and takes what GitHub delivers.
+// TestSyncListens runs the agent with its flags against a cluster that does not answer: it lives,
+// is not ready, shows its numbers and takes what GitHub delivers.
 func TestSyncListens(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, content string) string {
@@ -46,14 +46,17 @@ func TestSyncListens(t *testing.T) {
 		}
 		return path
 	}
-	kubeconfig := write("kubeconfig", `{apiVersion: v1, kind: Config, current-context: a, contexts: [{name: a, context: {cluster: a, user: a}}],
+	kubeconfig := write("kubeconfig",
+		`{apiVersion: v1, kind: Config, current-context: a, contexts: [{name: a, context: {cluster: a, user: a}}],
 clusters: [{name: a, cluster: {server: "https://127.0.0.1:1"}}], users: [{name: a, user: {}}]}`)
 	secret := write("secret", "sekrit\n") // as an editor leaves it
 	said := &log{}
-	w := world{in: strings.NewReader(""), out: io.Discard, err: said, env: func(string) string { return "" }, now: time.Now}
+	w := world{in: strings.NewReader(""), out: io.Discard, err: said,
+		env: func(string) string { return "" }, now: time.Now}
 	ctx, cancel := context.WithCancel(t.Context())
 	root := newRoot(w, program)
-	root.SetArgs([]string{"sync", "--cluster", "prod-eu", "--repo-url", "http://127.0.0.1:1/acme/access.git", "--evidence", "branch",
+	root.SetArgs([]string{"sync", "--cluster", "prod-eu", "--repo-url",
+		"http://127.0.0.1:1/acme/access.git", "--evidence", "branch",
 		"--kubeconfig", kubeconfig, "--listen", "127.0.0.1:0", "--webhook-secret-file", secret})
 	ended := make(chan error, 1)
 	go func() { ended <- root.ExecuteContext(ctx) }()
@@ -64,8 +67,10 @@ clusters: [{name: a, cluster: {server: "https://127.0.0.1:1"}}], users: [{name: 
 		}
 	}()
 	address := ""
-	for deadline := time.Now().Add(20 * time.Second); address == ""; time.Sleep(10 * time.Millisecond) {
-		if m := regexp.MustCompile(`"address":"([^"]+)"`).FindStringSubmatch(said.String()); m != nil {
+	for deadline := time.Now().Add(20 * time.Second); address == ""; time.Sleep(
+		10 * time.Millisecond) {
+		if m := regexp.MustCompile(`"address":"([^"]+)"`).FindStringSubmatch(
+			said.String()); m != nil {
 			address = m[1]
 		} else if time.Now().After(deadline) {
 			t.Fatalf("it does not say where it listens:\n%s", said)
@@ -79,14 +84,17 @@ clusters: [{name: a, cluster: {server: "https://127.0.0.1:1"}}], users: [{name: 
 	}{
 		{http.MethodGet, "/healthz", "the expiry loop is running", http.StatusOK},
 		{http.MethodGet, "/readyz", "not ready: ", http.StatusServiceUnavailable},
-		{http.MethodGet, "/metrics", `pullgrant_build_info{cluster="prod-eu",version="` + thisBuild().Version + `"} 1`, http.StatusOK},
+		{http.MethodGet, "/metrics", `pullgrant_build_info{cluster="prod-eu",version="` +
+			thisBuild().Version + `"} 1`, http.StatusOK},
 		{http.MethodPost, "/webhook", "the branch is looked at", http.StatusAccepted},
 	} {
-		request, err := http.NewRequestWithContext(t.Context(), c.method, "http://"+address+c.path, strings.NewReader("{}"))
+		request, err := http.NewRequestWithContext(t.Context(), c.method, "http://"+address+c.path,
+			strings.NewReader("{}"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		request.Header = http.Header{"Content-Type": {"application/json"}, "X-Github-Event": {"push"},
+		request.Header = http.Header{"Content-Type": {"application/json"},
+			"X-Github-Event":      {"push"},
 			"X-Hub-Signature-256": {"sha256=" + hex.EncodeToString(mac.Sum(nil))}}
 		response, err := http.DefaultClient.Do(request)
 		if err != nil {
@@ -94,7 +102,8 @@ clusters: [{name: a, cluster: {server: "https://127.0.0.1:1"}}], users: [{name: 
 		}
 		body, err := io.ReadAll(response.Body)
 		response.Body.Close()
-		if err != nil || response.StatusCode != c.status || !strings.Contains(string(body), c.want) {
+		if err != nil || response.StatusCode != c.status ||
+			!strings.Contains(string(body), c.want) {
 			t.Errorf("%s: %d %s %v", c.path, response.StatusCode, body, err)
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pullgrant/pullgrant/policies"
-	"github.com/pullgrant/pullgrant/requests"
 )
 
 type validateOptions struct {
@@ -20,11 +19,13 @@ func newValidateCommand(w world) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "validate [PATH...]",
 		Short: "Check the files of an access repository, offline",
-		Long: `Check policies, identities, groups, CODEOWNERS, requests and the ledger with the code that the Action and the agent use.
-It checks what is in front of it, which need not be what is on the main branch. Paths are relative to the current
-folder, or to --dir where it is given; without a path the whole repository is checked.
+		Long: `Check policies, identities, groups, CODEOWNERS, requests and the ledger with the code
+that the Action and the agent use. It checks what is in front of it, which need not be what is on
+the main branch. Paths are relative to the current folder, or to --dir where it is given; without a
+path the whole repository is checked.
 
-Each finding is one line: file:line:column: message [rule]. The exit code is 1 when there are findings.`,
+Each finding is one line: file:line:column: message [rule]. The exit code is 1 when there are
+findings.`,
 		Example: `  pullgrant validate
   pullgrant validate policies/payments-debug.yaml
   pullgrant validate --dir ../access -o json`,
@@ -48,7 +49,7 @@ func validate(w world, o validateOptions) error {
 	if err != nil {
 		return err
 	}
-	findings, checked, err := policies.Validate(files, paths...)
+	findings, checked, err := policies.Validate(files, ownerOf(dir), paths...)
 	if err != nil {
 		return fmt.Errorf("validate the access repository %s: %w", dir, err)
 	}
@@ -60,30 +61,4 @@ func validate(w world, o validateOptions) error {
 		return verdict(exitFindings)
 	}
 	return nil
-}
-
-func writeFindings(w world, output string, findings []requests.Finding) error {
-	if output == "json" {
-		if findings == nil {
-			findings = []requests.Finding{}
-		}
-		return writeJSON(w.out, findings)
-	}
-	for _, f := range findings {
-		if _, err := fmt.Fprintln(w.out, plain(f.String())); err != nil {
-			return fmt.Errorf("write findings: %w", err)
-		}
-	}
-	return nil
-}
-
-// count is "no findings", "1 finding", "2 findings".
-func count(n int, noun string) string {
-	switch n {
-	case 0:
-		return "no " + noun + "s"
-	case 1:
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }

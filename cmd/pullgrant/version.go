@@ -9,8 +9,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// Set by make, with -ldflags "-X main.version=v1.2.3": what a build from an archive, or without version control stamps,
-// would not know.
+// Set by make, with -ldflags "-X main.version=v1.2.3": what a build from an archive, or without
+// version control stamps, would not know.
 var version, commit string
 
 // build is what the Go toolchain recorded about this binary.
@@ -24,7 +24,8 @@ type build struct {
 }
 
 func thisBuild() build {
-	b := build{Version: "(devel)", Commit: commit, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
+	b := build{Version: "(devel)", Commit: commit, Go: runtime.Version(), Platform: runtime.GOOS +
+		"/" + runtime.GOARCH}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return b

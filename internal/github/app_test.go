@@ -22,12 +22,14 @@ func newAppKey(t *testing.T) (*rsa.PrivateKey, []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return key, pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})
+	return key, pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY",
+		Bytes: x509.MarshalPKCS1PrivateKey(key)})
 }
 
 func TestAppToken(t *testing.T) {
 	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
-	f, err := forge.Start(t.TempDir(), forge.Options{Contract: true, Now: func() time.Time { return now }})
+	f, err := forge.Start(t.TempDir(), forge.Options{Contract: true,
+		Now: func() time.Time { return now }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +44,8 @@ func TestAppToken(t *testing.T) {
 
 	// A clock that is half a minute fast must not be refused.
 	skew := 30 * time.Second
-	app, err := NewApp(AppConfig{APIURL: f.URL, ID: 7, InstallationID: forge.InstallationID(7), Repo: "access", Key: file,
+	app, err := NewApp(AppConfig{APIURL: f.URL, ID: 7, InstallationID: forge.InstallationID(7),
+		Repo: "access", Key: file,
 		Now: func() time.Time { return now.Add(skew) }})
 	if err != nil {
 		t.Fatal(err)
@@ -85,21 +88,32 @@ func TestAppRefuses(t *testing.T) {
 	key, file := newAppKey(t)
 	f.SetAppKey("agent", &key.PublicKey)
 	_, stranger := newAppKey(t)
-	good := AppConfig{APIURL: f.URL, ID: 7, InstallationID: forge.InstallationID(7), Repo: "access", Key: file, Now: func() time.Time { return now }}
+	good := AppConfig{APIURL: f.URL, ID: 7, InstallationID: forge.InstallationID(7), Repo: "access",
+		Key: file, Now: func() time.Time { return now }}
 	for name, c := range map[string]struct {
 		change func(*AppConfig)
 		want   string
 	}{
-		"another key":     {func(c *AppConfig) { c.Key = stranger }, "check both numbers, the key"},
-		"another id":      {func(c *AppConfig) { c.ID = 8 }, "installation 500007 of the GitHub App 8"},
-		"a clock far off": {func(c *AppConfig) { c.Now = func() time.Time { return now.Add(time.Hour) } }, "this machine's clock"},
+		"another key": {func(c *AppConfig) { c.Key = stranger }, "check both numbers, the key"},
+		"another id": {func(c *AppConfig) { c.ID = 8 },
+			"installation 500007 of the GitHub App 8"},
+		"a clock far off": {func(c *AppConfig) {
+			c.Now = func() time.Time {
+				return now.Add(
+					time.Hour)
+			}
+		},
+			"this machine's clock"},
 		"no installation": {func(c *AppConfig) { c.InstallationID = 0 }, "both are numbers"},
-		"no key":          {func(c *AppConfig) { c.Key = []byte("sekrit") }, "download a new private key"},
+		"no key": {func(c *AppConfig) { c.Key = []byte("sekrit") },
+			"download a new private key"},
 		"a broken key": {func(c *AppConfig) {
 			c.Key = pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: []byte("sekrit")})
 		}, "download a new"},
-		"plain http":       {func(c *AppConfig) { c.APIURL = "http://example.com" }, "only https is allowed"},
-		"credential there": {func(c *AppConfig) { c.APIURL = "https://u:sekrit@example.com" }, "GITHUB_API_URL"},
+		"plain http": {func(c *AppConfig) { c.APIURL = "http://example.com" },
+			"only https is allowed"},
+		"credential there": {func(c *AppConfig) { c.APIURL = "https://u:sekrit@example.com" },
+			"GITHUB_API_URL"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := good
@@ -118,8 +132,8 @@ func TestAppRefuses(t *testing.T) {
 	}
 }
 
-// TestNoAnswerEchoesACredential: a server that repeats what it was sent brings neither a token nor the App's assertion
-// into an error.
+// TestNoAnswerEchoesACredential: a server that repeats what it was sent brings neither a token nor
+// the App's assertion into an error.
 func TestNoAnswerEchoesACredential(t *testing.T) {
 	sent := ""
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -129,11 +143,13 @@ func TestNoAnswerEchoesACredential(t *testing.T) {
 	}))
 	defer server.Close()
 	_, file := newAppKey(t)
-	app, err := NewApp(AppConfig{APIURL: server.URL, ID: 7, InstallationID: 8, Repo: "access", Key: file, Now: time.Now})
+	app, err := NewApp(AppConfig{APIURL: server.URL, ID: 7, InstallationID: 8, Repo: "access",
+		Key: file, Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := New(Config{APIURL: server.URL, Owner: "acme", Repo: "access", Token: func(context.Context) (string, error) { return "sekrit", nil }})
+	client, err := New(Config{APIURL: server.URL, Owner: "acme", Repo: "access",
+		Token: func(context.Context) (string, error) { return "sekrit", nil }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +157,8 @@ func TestNoAnswerEchoesACredential(t *testing.T) {
 	assertion := sent
 	_, _, asUser := client.User(t.Context())
 	for secret, err := range map[string]error{assertion: asApp, "sekrit": asUser} {
-		if err == nil || !strings.Contains(err.Error(), "*** is no good") || strings.Contains(err.Error(), secret) {
+		if err == nil || !strings.Contains(err.Error(), "*** is no good") ||
+			strings.Contains(err.Error(), secret) {
 			t.Errorf("%v", err)
 		}
 	}

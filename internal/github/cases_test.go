@@ -14,15 +14,16 @@ import (
 	"github.com/pullgrant/pullgrant/testdata/cases"
 )
 
-// TestFactsOfTheScenarios has GitHub tell each scenario, and judges what was gathered: the decision is the same to the
-// last word, or what the scenario says of the wire.
+// TestFactsOfTheScenarios has GitHub tell each scenario, and judges what was gathered: the decision
+// is the same to the last word, or what the scenario says of the wire.
 func TestFactsOfTheScenarios(t *testing.T) {
 	for _, c := range cases.All(t) {
 		t.Run(c.Name, func(t *testing.T) {
 			t.Parallel()
 			s := answers.Start(t, c, memory.NewStorage())
 			told := s.Scenario.Facts
-			client, err := New(Config{APIURL: s.URL, Owner: told.Repository.Owner, Repo: told.Repository.Name,
+			client, err := New(Config{APIURL: s.URL, Owner: told.Repository.Owner,
+				Repo:  told.Repository.Name,
 				Token: func(context.Context) (string, error) { return "token", nil }})
 			if err != nil {
 				t.Fatal(err)
@@ -41,7 +42,8 @@ func TestFactsOfTheScenarios(t *testing.T) {
 			same := reflect.DeepEqual(d, s.Scenario.Judge(told))
 			switch {
 			case c.Wire == "" && !same:
-				t.Errorf("judged from what was gathered: %+v\njudged from what is told:      %+v", d, s.Scenario.Judge(told))
+				t.Errorf("judged from what was gathered: %+v\njudged from what is told:      %+v",
+					d, s.Scenario.Judge(told))
 			case c.Wire != "" && same:
 				t.Error("the wire section says the same as want; remove it")
 			case c.Wire != "" && d.Outcome == policies.Allowed:

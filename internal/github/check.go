@@ -35,8 +35,9 @@ const (
 	maxAnnotation = 50 // in one call
 )
 
-// PostCheck posts the verdict as a completed check run and returns the slug of the App whose check it is. Annotations beyond what one call takes
-// follow in further calls; the conclusion stands from the first on.
+// PostCheck posts the verdict as a completed check run and returns the slug of the App whose check
+// it is. Annotations beyond what one call takes follow in further calls; the conclusion stands from
+// the first on.
 func (c *Client) PostCheck(ctx context.Context, check Check) (app string, err error) {
 	const permission = "Checks: write, which only an App or a workflow's token can have"
 	batches := [][]*github.CheckRunAnnotation{nil}
@@ -48,11 +49,13 @@ func (c *Client) PostCheck(ctx context.Context, check Check) (app string, err er
 		*last = append(*last, a.convert())
 	}
 	output := func(batch int) *github.CheckRunOutput {
-		return &github.CheckRunOutput{Title: github.String(cut(check.Title, maxTitle)), Summary: github.String(cut(check.Summary, maxSummary)),
+		return &github.CheckRunOutput{Title: github.String(cut(check.Title, maxTitle)),
+			Summary:     github.String(cut(check.Summary, maxSummary)),
 			Annotations: batches[batch]}
 	}
 	run, _, err := c.api.Checks.CreateCheckRun(ctx, c.owner, c.repo, github.CreateCheckRunOptions{
-		Name: check.Name, HeadSHA: check.HeadSHA, Status: github.String("completed"), Conclusion: github.String(check.Conclusion), Output: output(0)})
+		Name: check.Name, HeadSHA: check.HeadSHA, Status: github.String("completed"),
+		Conclusion: github.String(check.Conclusion), Output: output(0)})
 	if err != nil {
 		return "", c.explain(err, permission, "post the check run on commit %s", check.HeadSHA)
 	}
@@ -62,14 +65,16 @@ func (c *Client) PostCheck(ctx context.Context, check Check) (app string, err er
 	for i := range batches[1:] {
 		if _, _, err := c.api.Checks.UpdateCheckRun(ctx, c.owner, c.repo, run.GetID(),
 			github.UpdateCheckRunOptions{Name: check.Name, Output: output(i + 1)}); err != nil {
-			return run.GetApp().GetSlug(), c.explain(err, permission, "add annotations to the check run on commit %s", check.HeadSHA)
+			return run.GetApp().GetSlug(), c.explain(err, permission, "add annotations to the "+
+				"check run on commit %s", check.HeadSHA)
 		}
 	}
 	return run.GetApp().GetSlug(), nil
 }
 
 func (a Annotation) convert() *github.CheckRunAnnotation {
-	result := &github.CheckRunAnnotation{Path: github.String(a.Path), StartLine: github.Int(max(a.Line, 1)), EndLine: github.Int(max(a.Line, 1)),
+	result := &github.CheckRunAnnotation{Path: github.String(a.Path),
+		StartLine: github.Int(max(a.Line, 1)), EndLine: github.Int(max(a.Line, 1)),
 		AnnotationLevel: github.String(a.Level), Message: github.String(cut(a.Message, maxMessage))}
 	if a.Title != "" {
 		result.Title = github.String(cut(a.Title, maxTitle))

@@ -12,26 +12,32 @@ func TestPostCheck(t *testing.T) {
 	n := w.ask()
 	head := w.facts(n).PullRequest.HeadSHA
 	w.client = w.clientOf(w.URL, w.AppToken("pullgrant"))
-	check := Check{HeadSHA: head, Name: "pullgrant", Conclusion: "failure", Title: "Denied", Summary: strings.Repeat("å", maxSummary)}
+	check := Check{HeadSHA: head, Name: "pullgrant", Conclusion: "failure", Title: "Denied",
+		Summary: strings.Repeat("å", maxSummary)}
 	for i := range 120 {
-		check.Annotations = append(check.Annotations, Annotation{Path: requestPath, Line: i + 1, Column: 3, Level: "failure", Title: "rule", Message: fmt.Sprint("no. ", i)})
+		check.Annotations = append(check.Annotations, Annotation{Path: requestPath, Line: i + 1,
+			Column: 3, Level: "failure", Title: "rule", Message: fmt.Sprint("no. ", i)})
 	}
 	if _, err := w.client.PostCheck(t.Context(), check); err != nil {
 		t.Fatal(err)
 	}
 	posted := w.Checks()
-	if len(posted) != 1 || posted[0].App != "pullgrant" || posted[0].Status != "completed" || posted[0].Conclusion != "failure" || posted[0].HeadSHA != head {
+	if len(posted) != 1 || posted[0].App != "pullgrant" || posted[0].Status != "completed" ||
+		posted[0].Conclusion != "failure" || posted[0].HeadSHA != head {
 		t.Fatalf("checks %+v", posted)
 	}
-	if got := posted[0].Annotations; len(got) != 120 || got[119].Message != "no. 119" || got[119].StartLine != 120 {
+	if got := posted[0].Annotations; len(got) != 120 || got[119].Message != "no. 119" ||
+		got[119].StartLine != 120 {
 		t.Errorf("%d annotations", len(got))
 	}
-	if s := posted[0].Summary; len(s) > maxSummary || !utf8.ValidString(s) || !strings.HasSuffix(s, "…") {
+	if s := posted[0].Summary; len(s) > maxSummary || !utf8.ValidString(s) ||
+		!strings.HasSuffix(s, "…") {
 		t.Errorf("summary of %d bytes", len(s))
 	}
 
 	w.client = w.clientOf(w.URL, w.Token("alice"))
-	if _, err := w.client.PostCheck(t.Context(), Check{HeadSHA: head, Name: "pullgrant", Conclusion: "success", Title: "t", Summary: "s"}); err == nil ||
+	if _, err := w.client.PostCheck(t.Context(), Check{HeadSHA: head, Name: "pullgrant",
+		Conclusion: "success", Title: "t", Summary: "s"}); err == nil ||
 		!strings.Contains(err.Error(), "Checks: write, which only an App") {
 		t.Errorf("error %v for a user's token", err)
 	}

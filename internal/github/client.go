@@ -1,6 +1,7 @@
-// Package github is the one place that speaks to GitHub's API: it gathers the facts a pull request is judged by, posts
-// verdicts and opens pull requests. Facts are whole or there is an error: every page is read to its end, and an answer
-// that is refused, cut short or lacks a field is never taken for "there is none" (R1).
+// Package github is the one place that speaks to GitHub's API: it gathers the facts a pull request
+// is judged by, posts verdicts and opens pull requests. Facts are whole or there is an error: every
+// page is read to its end, and an answer that is refused, cut short or lacks a field is never taken
+// for "there is none" (R1).
 package github
 
 import (
@@ -26,10 +27,12 @@ type Config struct {
 	APIURL string // root of the REST API, as GITHUB_API_URL holds it; DefaultAPIURL when empty
 	Owner  string // organization or user
 	Repo   string
-	// Token gives the token for the next call. It is asked each time, because an App's tokens live for an hour.
+	// Token gives the token for the next call. It is asked each time, because an App's tokens live
+	// for an hour.
 	Token     func(context.Context) (string, error)
 	UserAgent string // "pullgrant" when empty
-	// Clock is the own clock, which Skew compares with GitHub's; without it nothing is known of a skew.
+	// Clock is the own clock, which Skew compares with GitHub's; without it nothing is known of a
+	// skew.
 	Clock func() time.Time
 }
 
@@ -64,10 +67,12 @@ func New(cfg Config) (*Client, error) {
 		return nil, err
 	}
 	if problem := requests.CheckLogin(cfg.Owner); problem != "" {
-		return nil, fmt.Errorf("the repository's owner is %s; %s", requests.Quote(cfg.Owner), problem)
+		return nil, fmt.Errorf("the repository's owner is %s; %s", requests.Quote(cfg.Owner),
+			problem)
 	}
 	if !repoPattern.MatchString(cfg.Repo) || strings.Trim(cfg.Repo, ".") == "" {
-		return nil, fmt.Errorf("the repository's name is %s; give OWNER/NAME as in its address on GitHub", requests.Quote(cfg.Repo))
+		return nil, fmt.Errorf("the repository's name is %s; give OWNER/NAME as in its address on GitHub",
+			requests.Quote(cfg.Repo))
 	}
 	if cfg.Token == nil {
 		return nil, errors.New("no GitHub token; set GITHUB_TOKEN")
@@ -76,24 +81,31 @@ func New(cfg Config) (*Client, error) {
 	wire.clock = cfg.Clock
 	api := github.NewClient(&http.Client{
 		Transport: wire,
-		// A redirect means that the repository was moved or that the asker is no member: neither is an answer.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		// A redirect means that the repository was moved or that the asker is no member: neither is
+		// an answer.
+		CheckRedirect: func(*http.Request, []*http.Request) error {
+			return http.ErrUseLastResponse
+		},
 	})
 	api.BaseURL, api.UserAgent = base, cfg.UserAgent
-	return &Client{api: api, owner: cfg.Owner, repo: cfg.Repo, graphQL: graphQLURL(base), wire: wire}, nil
+	return &Client{api: api, owner: cfg.Owner, repo: cfg.Repo, graphQL: graphQLURL(base),
+		wire: wire}, nil
 }
 
 // parseAPIURL returns the API's root with the trailing slash go-github asks for.
 func parseAPIURL(text string) (*url.URL, error) {
 	base, err := url.Parse(text)
 	if err != nil {
-		return nil, errors.New("the address of GitHub's API is not a URL; set GITHUB_API_URL, for example to " + DefaultAPIURL)
+		return nil, errors.New("the address of GitHub's API is not a URL; set GITHUB_API_URL, " +
+			"for example to " + DefaultAPIURL)
 	}
 	if base.Host == "" || base.User != nil || base.RawQuery != "" || base.Fragment != "" {
-		return nil, errors.New("the address of GitHub's API must be scheme://host/path and nothing else; set GITHUB_API_URL, for example to " + DefaultAPIURL)
+		return nil, errors.New("the address of GitHub's API must be scheme://host/path and " +
+			"nothing else; set GITHUB_API_URL, for example to " + DefaultAPIURL)
 	}
 	if base.Scheme != "https" && (base.Scheme != "http" || !isLoopback(base.Hostname())) {
-		return nil, fmt.Errorf("the address of GitHub's API is %s; only https is allowed, except on this machine", requests.Quote(text))
+		return nil, fmt.Errorf("the address of GitHub's API is %s; only https is allowed, "+
+			"except on this machine", requests.Quote(text))
 	}
 	base.Path = strings.TrimRight(base.Path, "/") + "/"
 	return base, nil
@@ -104,23 +116,28 @@ func isLoopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// graphQLURL is where GraphQL is served beside a REST API: under /api on GitHub Enterprise Server, whose REST API is
-// /api/v3, else on the same host.
+// graphQLURL is where GraphQL is served beside a REST API: under /api on GitHub Enterprise Server,
+// whose REST API is /api/v3, else on the same host.
 func graphQLURL(base *url.URL) string {
 	u := *base
 	u.Path = strings.TrimSuffix(u.Path, "v3/") + "graphql"
 	return u.String()
 }
 
-// repository reads the repository and pins it by its number: a name can be given to another repository.
+// repository reads the repository and pins it by its number: a name can be given to another
+// repository.
 func (c *Client) repository(ctx context.Context) (policies.Repository, *github.Repository, error) {
 	found, _, err := c.api.Repositories.Get(ctx, c.owner, c.repo)
 	if err != nil {
-		return policies.Repository{}, nil, c.explain(err, "Metadata: read", "read the repository %s/%s", c.owner, c.repo)
+		return policies.Repository{}, nil, c.explain(err, "Metadata: read",
+			"read the repository %s/%s", c.owner, c.repo)
 	}
-	repository := policies.Repository{ID: found.GetID(), Owner: found.GetOwner().GetLogin(), Name: found.GetName(),
-		Organization: found.GetOwner().GetType() == "Organization", DefaultBranch: found.GetDefaultBranch()}
-	if repository.ID == 0 || repository.Owner == "" || repository.Name == "" || repository.DefaultBranch == "" ||
+	repository := policies.Repository{ID: found.GetID(), Owner: found.GetOwner().GetLogin(),
+		Name:          found.GetName(),
+		Organization:  found.GetOwner().GetType() == "Organization",
+		DefaultBranch: found.GetDefaultBranch()}
+	if repository.ID == 0 || repository.Owner == "" || repository.Name == "" ||
+		repository.DefaultBranch == "" ||
 		!repository.Organization && found.GetOwner().GetType() != "User" {
 		return policies.Repository{}, nil, c.incomplete("the repository %s/%s", c.owner, c.repo)
 	}
@@ -130,7 +147,8 @@ func (c *Client) repository(ctx context.Context) (policies.Repository, *github.R
 		c.id = repository.ID
 	}
 	if c.id != repository.ID {
-		return policies.Repository{}, nil, fmt.Errorf("%s/%s is now the repository with number %d, before it was %d; find out who replaced it",
+		return policies.Repository{}, nil, fmt.Errorf("%s/%s is now the repository with number "+
+			"%d, before it was %d; find out who replaced it",
 			c.owner, c.repo, repository.ID, c.id)
 	}
 	return repository, found, nil
@@ -140,40 +158,11 @@ func (c *Client) repository(ctx context.Context) (policies.Repository, *github.R
 func (c *Client) User(ctx context.Context) (login string, id int64, err error) {
 	user, _, err := c.api.Users.Get(ctx, "")
 	if err != nil {
-		return "", 0, c.explain(err, "a user's token, not an App's", "read the account behind the token")
+		return "", 0, c.explain(err, "a user's token, not an App's",
+			"read the account behind the token")
 	}
 	if user.GetLogin() == "" || user.GetID() == 0 {
 		return "", 0, c.incomplete("the account behind the token")
 	}
 	return user.GetLogin(), user.GetID(), nil
-}
-
-// pages reads a list to its end, a hundred items at a time.
-func pages[T any](read func(github.ListOptions) ([]T, *github.Response, error)) ([]T, error) {
-	all := []T{}
-	options := github.ListOptions{PerPage: 100}
-	for {
-		items, response, err := read(options)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, items...)
-		if response.NextPage == 0 {
-			return all, checkLastPage(response)
-		}
-		if response.NextPage <= options.Page {
-			return nil, errors.New("the list of pages runs in a circle")
-		}
-		options.Page = response.NextPage
-	}
-}
-
-var nextPage = regexp.MustCompile(`(?i);\s*rel\s*=\s*"?\s*next\b`)
-
-// checkLastPage guards against a Link header that names a next page in a form the client library passes over.
-func checkLastPage(response *github.Response) error {
-	if nextPage.MatchString(strings.Join(response.Header["Link"], ",")) {
-		return errors.New("the answer names a next page in an unknown way")
-	}
-	return nil
 }

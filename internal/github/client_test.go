@@ -16,19 +16,26 @@ func TestNewRefuses(t *testing.T) {
 		cfg   Config
 		words string
 	}{
-		"plain http":      {Config{APIURL: "http://example.com", Owner: "a", Repo: "b", Token: token}, "only https"},
-		"other scheme":    {Config{APIURL: "file://localhost/x", Owner: "a", Repo: "b", Token: token}, "only https"},
-		"no host":         {Config{APIURL: "api.github.com", Owner: "a", Repo: "b", Token: token}, "scheme://host/path"},
-		"password":        {Config{APIURL: "https://u:hunter2@x", Owner: "a", Repo: "b", Token: token}, "nothing else"},
-		"query":           {Config{APIURL: "https://x/?a=b", Owner: "a", Repo: "b", Token: token}, "nothing else"},
-		"not a URL":       {Config{APIURL: "https://x:hunter2", Owner: "a", Repo: "b", Token: token}, "not a URL"},
+		"plain http": {Config{APIURL: "http://example.com", Owner: "a", Repo: "b", Token: token},
+			"only https"},
+		"other scheme": {Config{APIURL: "file://localhost/x", Owner: "a", Repo: "b", Token: token},
+			"only https"},
+		"no host": {Config{APIURL: "api.github.com", Owner: "a", Repo: "b", Token: token},
+			"scheme://host/path"},
+		"password": {Config{APIURL: "https://u:hunter2@x", Owner: "a", Repo: "b",
+			Token: token}, "nothing else"},
+		"query": {Config{APIURL: "https://x/?a=b", Owner: "a", Repo: "b", Token: token},
+			"nothing else"},
+		"not a URL": {Config{APIURL: "https://x:hunter2", Owner: "a", Repo: "b", Token: token},
+			"not a URL"},
 		"owner":           {Config{Owner: "a/..", Repo: "b", Token: token}, "a GitHub login"},
 		"repository":      {Config{Owner: "a", Repo: "b/c", Token: token}, "OWNER/NAME"},
 		"repository dots": {Config{Owner: "a", Repo: "..", Token: token}, "OWNER/NAME"},
 		"token":           {Config{Owner: "a", Repo: "b"}, "set GITHUB_TOKEN"},
 	} {
 		_, err := New(c.cfg)
-		if err == nil || !strings.Contains(err.Error(), c.words) || strings.Contains(err.Error(), "hunter2") {
+		if err == nil || !strings.Contains(err.Error(), c.words) || strings.Contains(err.Error(),
+			"hunter2") {
 			t.Errorf("%s: error %v; want %q", name, err, c.words)
 		}
 	}
@@ -66,10 +73,12 @@ func TestTheTokenStaysWithItsHost(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Facts(t.Context(), 1, noon); err == nil || !strings.Contains(err.Error(), "moved") || strings.Contains(err.Error(), "secret") {
+	if _, err := c.Facts(t.Context(), 1, noon); err == nil || !strings.Contains(err.Error(),
+		"moved") || strings.Contains(err.Error(), "secret") {
 		t.Errorf("error %v", err)
 	}
-	if _, err := c.call(t.Context(), http.MethodGet, elsewhere.URL+"/x", nil, nil); err == nil || !strings.Contains(err.Error(), "the call would leave") {
+	if _, err := c.call(t.Context(), http.MethodGet, elsewhere.URL+"/x", nil, nil); err == nil ||
+		!strings.Contains(err.Error(), "the call would leave") {
 		t.Errorf("error %v", err)
 	}
 	if agent != "pullgrant" {
@@ -79,15 +88,22 @@ func TestTheTokenStaysWithItsHost(t *testing.T) {
 
 func TestTokensThatCannotBeHad(t *testing.T) {
 	for words, source := range map[string]func(context.Context) (string, error){
-		"get a GitHub token: no key": func(context.Context) (string, error) { return "", errors.New("no key") },
-		"the GitHub token is empty":  func(context.Context) (string, error) { return "", nil },
-		"invalid header field value": func(context.Context) (string, error) { return "secret\n", nil },
+		"get a GitHub token: no key": func(context.Context) (string, error) {
+			return "",
+				errors.New("no key")
+		},
+		"the GitHub token is empty": func(context.Context) (string, error) { return "", nil },
+		"invalid header field value": func(context.Context) (string, error) {
+			return "secret\n",
+				nil
+		},
 	} {
 		c, err := New(Config{APIURL: "http://127.0.0.1:1", Owner: "a", Repo: "b", Token: source})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := c.Facts(t.Context(), 1, noon); err == nil || !strings.Contains(err.Error(), words) || strings.Contains(err.Error(), "secret") {
+		if _, err := c.Facts(t.Context(), 1, noon); err == nil || !strings.Contains(err.Error(),
+			words) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("error %v; want %q", err, words)
 		}
 	}

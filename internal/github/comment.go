@@ -10,39 +10,47 @@ import (
 // maxComment bounds a comment, in characters of its UTF-8 form; GitHub refuses longer ones.
 const maxComment = 65536
 
-// Comment writes the one comment on a pull request that begins with marker, in place when it is there already and is
-// author's; somebody else's with the same beginning is left alone. author is the login of the account behind the token,
-// of an App its slug and [bot]. It reports whether anything was written: a comment that says the same already is not
-// touched.
-func (c *Client) Comment(ctx context.Context, number int, author, marker, body string) (written bool, err error) {
+// Comment writes the one comment on a pull request that begins with marker, in place when it is
+// there already and is author's; somebody else's with the same beginning is left alone. author is
+// the login of the account behind the token, of an App its slug and [bot]. It reports whether
+// anything was written: a comment that says the same already is not touched.
+func (c *Client) Comment(ctx context.Context, number int, author, marker,
+	body string) (written bool,
+	err error) {
 	const permission = "Pull requests: write"
 	body = cut(marker+"\n"+body, maxComment)
-	found, err := pages(func(o github.ListOptions) ([]*github.IssueComment, *github.Response, error) {
-		return c.api.Issues.ListComments(ctx, c.owner, c.repo, number, &github.IssueListCommentsOptions{ListOptions: o})
+	found, err := pages(func(o github.ListOptions) ([]*github.IssueComment,
+		*github.Response, error) {
+		return c.api.Issues.ListComments(ctx, c.owner, c.repo, number,
+			&github.IssueListCommentsOptions{ListOptions: o})
 	})
 	if err != nil {
 		return false, c.explain(err, "Pull requests: read", "list the comments on #%d", number)
 	}
 	for _, comment := range found {
-		if author == "" || comment.GetUser().GetLogin() != author || !strings.HasPrefix(comment.GetBody(), marker) {
+		if author == "" || comment.GetUser().GetLogin() != author ||
+			!strings.HasPrefix(comment.GetBody(), marker) {
 			continue
 		}
 		if comment.GetBody() == body {
 			return false, nil
 		}
-		_, _, err := c.api.Issues.EditComment(ctx, c.owner, c.repo, comment.GetID(), &github.IssueComment{Body: &body})
+		_, _, err := c.api.Issues.EditComment(ctx, c.owner, c.repo, comment.GetID(),
+			&github.IssueComment{Body: &body})
 		if err != nil {
 			return false, c.explain(err, permission, "change the comment on #%d", number)
 		}
 		return true, nil
 	}
-	if _, _, err := c.api.Issues.CreateComment(ctx, c.owner, c.repo, number, &github.IssueComment{Body: &body}); err != nil {
+	if _, _, err := c.api.Issues.CreateComment(ctx, c.owner, c.repo, number,
+		&github.IssueComment{Body: &body}); err != nil {
 		return false, c.explain(err, permission, "comment on #%d", number)
 	}
 	return true, nil
 }
 
-// Self is the login of the account behind the token, of an App with [bot] at its end. Only GraphQL tells it to Apps too.
+// Self is the login of the account behind the token, of an App with [bot] at its end. Only GraphQL
+// tells it to Apps too.
 func (c *Client) Self(ctx context.Context) (string, error) {
 	var answer struct {
 		Viewer struct {

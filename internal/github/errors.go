@@ -11,8 +11,8 @@ import (
 	"github.com/google/go-github/v60/github"
 )
 
-// explain turns an error of a call into one sentence: what was being done, what happened and what to do next.
-// permission is what the token needs for it.
+// explain turns an error of a call into one sentence: what was being done, what happened and what
+// to do next. permission is what the token needs for it.
 func (c *Client) explain(err error, permission, format string, args ...any) error {
 	doing := fmt.Sprintf(format, args...)
 	if advice := advise(err, permission); advice != "" {
@@ -23,7 +23,8 @@ func (c *Client) explain(err error, permission, format string, args ...any) erro
 
 // incomplete is the error for an answer that lacks what GitHub always sends.
 func (c *Client) incomplete(format string, args ...any) error {
-	return fmt.Errorf("read %s: the answer lacks a field that GitHub always sends; check GITHUB_API_URL (%s) and try again",
+	return fmt.Errorf("read %s: the answer lacks a field that GitHub always sends; check "+
+		"GITHUB_API_URL (%s) and try again",
 		fmt.Sprintf(format, args...), c.api.BaseURL)
 }
 
@@ -40,13 +41,15 @@ func advise(err error, permission string) string {
 		if abuse.RetryAfter == nil {
 			return "GitHub asks to be called less often; try again in a minute"
 		}
-		return fmt.Sprintf("GitHub asks to be called less often; try again in %s", *abuse.RetryAfter)
+		return fmt.Sprintf("GitHub asks to be called less often; try again in %s",
+			*abuse.RetryAfter)
 	case !errors.As(err, &refused) || refused.Response == nil:
 		return "check the network and GITHUB_API_URL, then try again"
 	}
 	header := refused.Response.Header
 	switch status := refused.Response.StatusCode; {
-	case header.Get("X-RateLimit-Remaining") == "0" && (status == http.StatusForbidden || status == http.StatusTooManyRequests):
+	case header.Get("X-RateLimit-Remaining") == "0" && (status == http.StatusForbidden ||
+		status == http.StatusTooManyRequests):
 		seconds, _ := strconv.ParseInt(header.Get("X-RateLimit-Reset"), 10, 64)
 		return resets(time.Unix(seconds, 0))
 	case status == http.StatusTooManyRequests || header.Get("Retry-After") != "":
@@ -70,5 +73,6 @@ func resets(at time.Time) string {
 // is tells whether GitHub answered with this status.
 func is(err error, status int) bool {
 	var refused *github.ErrorResponse
-	return errors.As(err, &refused) && refused.Response != nil && refused.Response.StatusCode == status
+	return errors.As(err, &refused) && refused.Response != nil &&
+		refused.Response.StatusCode == status
 }

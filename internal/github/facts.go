@@ -12,19 +12,21 @@ import (
 	"github.com/google/go-github/v60/github"
 
 	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/policies/codeowners"
 	"github.com/pullgrant/pullgrant/requests"
 )
 
 // errMoved says that the pull request changed while it was read.
 var errMoved = errors.New("the pull request changed while it was read")
 
-// maxReadings bounds how often a pull request that keeps changing is read from the start (R12), after pauses like those
-// between two tries of a call: GitHub's lists follow a push by a moment.
+// maxReadings bounds how often a pull request that keeps changing is read from the start (R12),
+// after pauses like those between two tries of a call: GitHub's lists follow a push by a moment.
 const maxReadings = 3
 
-// Facts gathers everything pull request number is judged by, as it is now: one consistent reading of the pull request,
-// the policies at the tip of the default branch, and what its people may do at this moment. now becomes ObservedAt.
-// Facts are never partial; whatever could not be read in full is an error, which a judgement reports as EvaluationError.
+// Facts gathers everything pull request number is judged by, as it is now: one consistent reading
+// of the pull request, the policies at the tip of the default branch, and what its people may do
+// at this moment. now becomes ObservedAt. Facts are never partial; whatever could not be read in
+// full is an error, which a judgement reports as EvaluationError.
 func (c *Client) Facts(ctx context.Context, number int, now time.Time) (policies.Facts, error) {
 	for reading := 1; ; reading++ {
 		facts, err := c.facts(ctx, number, now)
@@ -32,20 +34,22 @@ func (c *Client) Facts(ctx context.Context, number int, now time.Time) (policies
 		case err == nil:
 			return facts, nil
 		case !errors.Is(err, errMoved):
-			return policies.Facts{}, fmt.Errorf("gather the facts of %s/%s#%d: %w", c.owner, c.repo, number, err)
+			return policies.Facts{}, fmt.Errorf("gather the facts of %s/%s#%d: %w", c.owner, c.repo,
+				number, err)
 		case reading == maxReadings:
-			return policies.Facts{}, fmt.Errorf("gather the facts of %s/%s#%d: %w, %d times; try again", c.owner, c.repo, number, err, reading)
+			return policies.Facts{},
+				fmt.Errorf("gather the facts of %s/%s#%d: %w, %d times; try again",
+					c.owner, c.repo, number, err, reading)
 		}
-		select {
-		case <-time.After(c.wire.pause << (reading - 1)):
-		case <-ctx.Done():
-			return policies.Facts{}, fmt.Errorf("gather the facts of %s/%s#%d: %w", c.owner, c.repo, number, ctx.Err())
+		if err := sleep(ctx, c.wire.pauseAfter(reading)); err != nil {
+			return policies.Facts{}, fmt.Errorf("gather the facts of %s/%s#%d: %w",
+				c.owner, c.repo, number, err)
 		}
 	}
 }
 
-// facts is one reading. The pull request is read first and last; a difference means that what lies between may belong
-// to two different heads.
+// facts is one reading. The pull request is read first and last; a difference means that what
+// lies between may belong to two different heads.
 func (c *Client) facts(ctx context.Context, number int, now time.Time) (policies.Facts, error) {
 	f := policies.Facts{ObservedAt: requests.At(now)}
 	var err error
@@ -59,7 +63,8 @@ func (c *Client) facts(ctx context.Context, number int, now time.Time) (policies
 	f.PullRequest = before.PullRequest
 	for _, read := range []func(context.Context, *policies.Facts, snapshot) error{
 		c.readFiles, c.readCommits, c.readReviews, c.readBaseChanges, c.readPushes,
-		c.readTrees, c.readMerge, c.readChanges, c.readNames, c.readLive, c.readCodeownersErrors, c.readUsers, c.readTeams,
+		c.readTrees, c.readMerge, c.readChanges, c.readNames, c.readLive, c.readCodeownersErrors,
+		c.readUsers, c.readAnswers,
 	} {
 		if err := read(ctx, &f, before); err != nil {
 			return f, err
@@ -75,7 +80,8 @@ func (c *Client) facts(ctx context.Context, number int, now time.Time) (policies
 	return f, nil
 }
 
-// readTrees reads the policies at the tip of the default branch and the pull request's own version of what it changes.
+// readTrees reads the policies at the tip of the default branch and the pull request's own
+// version of what it changes.
 func (c *Client) readTrees(ctx context.Context, f *policies.Facts, _ snapshot) error {
 	tip, err := c.tip(ctx, f.Repository.DefaultBranch)
 	if err != nil {
@@ -88,7 +94,9 @@ func (c *Client) readTrees(ctx context.Context, f *policies.Facts, _ snapshot) e
 	}
 	var changed []string
 	for _, file := range f.Files {
-		if file.Status != "removed" && (kind == policies.KindRequest || kind == policies.KindChange && wanted(file.Path)) {
+		if file.Status != "removed" && (kind == policies.KindRequest ||
+			kind == policies.KindChange &&
+				wanted(file.Path)) {
 			changed = append(changed, file.Path)
 		}
 	}
@@ -96,8 +104,8 @@ func (c *Client) readTrees(ctx context.Context, f *policies.Facts, _ snapshot) e
 	return err
 }
 
-// readMerge reads where a merged pull request entered the default branch: the policies just before, and the request
-// file just after.
+// readMerge reads where a merged pull request entered the default branch: the policies just
+// before, and the request file just after.
 func (c *Client) readMerge(ctx context.Context, f *policies.Facts, _ snapshot) error {
 	if !f.PullRequest.Merged {
 		return nil
@@ -108,11 +116,13 @@ func (c *Client) readMerge(ctx context.Context, f *policies.Facts, _ snapshot) e
 		return err
 	}
 	if len(merged.parents) == 0 {
-		return fmt.Errorf("the merge commit %s has no parent, so no policy was in force before it", name)
+		return fmt.Errorf("the merge commit %s has no parent, so no policy was in force before it",
+			name)
 	}
 	merge := policies.Merge{Commit: name}
 	kind, path, _ := policies.KindOf(f.Files)
-	if merge.FirstParent, err = c.tree(ctx, merged.parents[0], path, policies.Wanted(kind, path)); err != nil {
+	if merge.FirstParent, err = c.tree(ctx, merged.parents[0], path, policies.Wanted(kind,
+		path)); err != nil {
 		return err
 	}
 	if kind == policies.KindRequest {
@@ -147,9 +157,10 @@ func (c *Client) readNames(ctx context.Context, f *policies.Facts, _ snapshot) (
 	return err
 }
 
-// UsedNames lists where the name of a request stands in a commit: under any policy of its cluster, or in the cluster's
-// ledger.
-func (c *Client) UsedNames(ctx context.Context, commit string, place requests.Place) ([]string, error) {
+// UsedNames lists where the name of a request stands in a commit: under any policy of its
+// cluster, or in the cluster's ledger.
+func (c *Client) UsedNames(ctx context.Context, commit string, place requests.Place) ([]string,
+	error) {
 	cluster, ok, err := c.entry(ctx, commit, requests.Folder+"/"+place.Cluster)
 	if err != nil {
 		return nil, err
@@ -178,11 +189,13 @@ func (c *Client) UsedNames(ctx context.Context, commit string, place requests.Pl
 	return used, nil
 }
 
-// readCodeownersErrors asks GitHub what it makes of CODEOWNERS (R30). It knows none where there is none.
+// readCodeownersErrors asks GitHub what it makes of CODEOWNERS (R30). It knows none where there
+// is none.
 func (c *Client) readCodeownersErrors(ctx context.Context, f *policies.Facts, _ snapshot) error {
-	found, _, err := c.api.Repositories.GetCodeownersErrors(ctx, c.owner, c.repo, &github.GetCodeownersErrorsOptions{Ref: f.Base.Commit})
+	found, _, err := c.api.Repositories.GetCodeownersErrors(ctx, c.owner, c.repo,
+		&github.GetCodeownersErrorsOptions{Ref: f.Base.Commit})
 	exists := false
-	for _, path := range policies.CodeownersPaths {
+	for _, path := range codeowners.Paths {
 		_, ok := f.Base.Files[path]
 		exists = exists || ok
 	}
@@ -196,7 +209,8 @@ func (c *Client) readCodeownersErrors(ctx context.Context, f *policies.Facts, _ 
 		return c.incomplete("the errors in CODEOWNERS")
 	}
 	for _, e := range found.Errors {
-		f.CodeownersErrors = append(f.CodeownersErrors, fmt.Sprintf("%s:%d:%d: %s", e.Path, e.Line, e.Column, strings.TrimSpace(e.Kind)))
+		f.CodeownersErrors = append(f.CodeownersErrors, fmt.Sprintf("%s:%d:%d: %s", e.Path, e.Line,
+			e.Column, strings.TrimSpace(e.Kind)))
 	}
 	return nil
 }

@@ -50,17 +50,24 @@ type fault struct {
 }
 
 var faults = []fault{
-	{"forbidden", 403, nil, message("Resource not accessible by integration"), "lacks a permission: "},
+	{"forbidden", 403, nil, message("Resource not accessible by integration"),
+		"lacks a permission: "},
 	{"not found", 404, nil, message("Not Found"), "it may not exist"},
 	{"unauthorized", 401, nil, message("Bad credentials"), "get a new one"},
-	{"rate limit", 403, http.Header{"X-Ratelimit-Remaining": {"0"}, "X-Ratelimit-Reset": {"1795435200"}}, message("API rate limit exceeded"),
+	{"rate limit", 403, http.Header{"X-Ratelimit-Remaining": {"0"},
+		"X-Ratelimit-Reset": {"1795435200"}},
+		message("API rate limit exceeded"),
 		"resets at 2026-11-23T12:00:00Z"},
-	{"rate limit as 429", 429, http.Header{"X-Ratelimit-Remaining": {"0"}, "X-Ratelimit-Reset": {"1795435200"}}, message("API rate limit exceeded"),
+	{"rate limit as 429", 429, http.Header{"X-Ratelimit-Remaining": {"0"},
+		"X-Ratelimit-Reset": {"1795435200"}}, message("API rate limit exceeded"),
 		"resets at 2026-11-23T12:00:00Z"},
-	{"secondary limit", 429, http.Header{"Retry-After": {"3600"}}, message("You have exceeded a secondary rate limit"), "called less often"},
+	{"secondary limit", 429, http.Header{"Retry-After": {"3600"}}, message("You have exceeded a " +
+		"secondary rate limit"), "called less often"},
 	{"bad gateway", 502, nil, func(string) string { return "<html>" }, "GitHub is in trouble"},
-	{"moved", 301, http.Header{"Location": {"/repositories/1"}}, message("Moved Permanently"), "moved"},
-	{"cut short", 200, nil, func(whole string) string { return whole[:len(whole)/2] }, "no complete JSON"},
+	{"moved", 301, http.Header{"Location": {"/repositories/1"}}, message("Moved Permanently"),
+		"moved"},
+	{"cut short", 200, nil, func(whole string) string { return whole[:len(whole)/2] },
+		"no complete JSON"},
 	{"empty", 200, nil, func(string) string { return "" }, "no complete JSON"},
 	{"null", 200, nil, func(string) string { return "null" }, "no complete JSON"},
 	{"an empty object", 200, nil, func(string) string { return "{}" }, ""},
@@ -70,9 +77,11 @@ func message(text string) func(string) string {
 	return func(string) string { return fmt.Sprintf(`{"message": %q}`, text) }
 }
 
-// isAnswer tells which faults are good answers to a call: 404 is how GitHub says that somebody is no member.
+// isAnswer tells which faults are good answers to a call: 404 is how GitHub says that somebody is
+// no member.
 func (f fault) isAnswer(call string) bool {
-	return f.status == http.StatusNotFound && (strings.Contains(call, "/memberships/") || strings.Contains(call, "/orgs/acme/members/"))
+	return f.status == http.StatusNotFound && (strings.Contains(call, "/memberships/") ||
+		strings.Contains(call, "/orgs/acme/members/"))
 }
 
 // replay serves the recording with one call, on all its attempts, going wrong.
@@ -96,7 +105,8 @@ func (r recording) replay(broken int, f fault) http.HandlerFunc {
 	}
 }
 
-// TestEveryFailedCallFailsTheGathering breaks each call of a gathering in turn, in each way, and sees no facts come back.
+// TestEveryFailedCallFailsTheGathering breaks each call of a gathering in turn, in each way, and
+// sees no facts come back.
 func TestEveryFailedCallFailsTheGathering(t *testing.T) {
 	w := newWorld(t)
 	n := w.ask()
@@ -112,34 +122,37 @@ func TestEveryFailedCallFailsTheGathering(t *testing.T) {
 	}
 	for i, call := range r.calls {
 		for _, f := range faults {
-			t.Run(f.name+" "+strconv.Itoa(i)+" "+strings.ReplaceAll(call, "/", "|"), func(t *testing.T) {
-				server := httptest.NewServer(r.replay(i, f))
-				defer server.Close()
-				facts, err := world{Forge: w.Forge, T: t}.clientOf(server.URL, "secret-token").Facts(t.Context(), n, noon)
-				switch {
-				case f.isAnswer(call):
-					if err != nil || reflect.DeepEqual(facts, whole) {
-						t.Errorf("error %v; want facts that say the person is no member", err)
+			t.Run(f.name+" "+strconv.Itoa(i)+" "+strings.ReplaceAll(call, "/", "|"),
+				func(t *testing.T) {
+					server := httptest.NewServer(r.replay(i, f))
+					defer server.Close()
+					facts, err := world{Forge: w.Forge, T: t}.clientOf(server.URL,
+						"secret-token").Facts(t.Context(), n, noon)
+					switch {
+					case f.isAnswer(call):
+						if err != nil || reflect.DeepEqual(facts, whole) {
+							t.Errorf("error %v; want facts that say the person is no member", err)
+						}
+					case r.answers[call].Code == http.StatusNoContent && f.status == http.StatusOK:
+						if err == nil {
+							t.Error("a 200 in the place of 204 gave facts")
+						}
+					case err == nil:
+						t.Error("facts were gathered")
+					case !reflect.DeepEqual(facts, policies.Facts{}):
+						t.Error("the error came with facts")
+					case !strings.Contains(err.Error(), f.words):
+						t.Errorf("error %q lacks %q", err, f.words)
+					case strings.Contains(err.Error(), "secret-token"):
+						t.Errorf("error %q holds the token", err)
 					}
-				case r.answers[call].Code == http.StatusNoContent && f.status == http.StatusOK:
-					if err == nil {
-						t.Error("a 200 in the place of 204 gave facts")
-					}
-				case err == nil:
-					t.Error("facts were gathered")
-				case !reflect.DeepEqual(facts, policies.Facts{}):
-					t.Error("the error came with facts")
-				case !strings.Contains(err.Error(), f.words):
-					t.Errorf("error %q lacks %q", err, f.words)
-				case strings.Contains(err.Error(), "secret-token"):
-					t.Errorf("error %q holds the token", err)
-				}
-			})
+				})
 		}
 	}
 }
 
-// TestEveryFailedCallIsAnError does the same with what the agent asks beside facts: nothing is known then.
+// TestEveryFailedCallIsAnError does the same with what the agent asks beside facts: nothing is
+// known then.
 func TestEveryFailedCallIsAnError(t *testing.T) {
 	w := newWorld(t)
 	w.push(forge.Change{User: "root", Files: map[string]string{requestPath: requestFile}})
@@ -155,8 +168,11 @@ func TestEveryFailedCallIsAnError(t *testing.T) {
 		ask   func(*Client) (any, error)
 	}{
 		"open pull requests": {2, func(c *Client) (any, error) { return c.OpenPulls(t.Context()) }},
-		"withdrawal":         {4, func(c *Client) (any, error) { return c.Withdrawal(t.Context(), n) }},
-		"rules":              {3, func(c *Client) (any, error) { return c.Rules(t.Context()) }},
+		"withdrawal": {4, func(c *Client) (any, error) {
+			return c.Withdrawal(t.Context(),
+				n)
+		}},
+		"rules": {3, func(c *Client) (any, error) { return c.Rules(t.Context()) }},
 	} {
 		r := w.record(func(c *Client) error {
 			_, err := test.ask(c)
@@ -170,8 +186,10 @@ func TestEveryFailedCallIsAnError(t *testing.T) {
 				t.Run(name+" "+f.name+" "+strconv.Itoa(i), func(t *testing.T) {
 					server := httptest.NewServer(r.replay(i, f))
 					defer server.Close()
-					got, err := test.ask(world{Forge: w.Forge, T: t}.clientOf(server.URL, "secret-token"))
-					if err == nil || !reflect.ValueOf(got).IsNil() || !strings.Contains(err.Error(), f.words) || strings.Contains(err.Error(), "secret-token") {
+					got, err := test.ask(world{Forge: w.Forge, T: t}.clientOf(server.URL,
+						"secret-token"))
+					if err == nil || !reflect.ValueOf(got).IsNil() || !strings.Contains(err.Error(),
+						f.words) || strings.Contains(err.Error(), "secret-token") {
 						t.Errorf("%s: %v, error %v; want %q", call, got, err, f.words)
 					}
 				})
@@ -200,9 +218,11 @@ func TestCallsAreTriedAgainOnlyWhenThatIsSafe(t *testing.T) {
 		t.Errorf("%d attempts; want 3", got)
 	}
 	w.Fail("POST", "/repos/acme/access/git/blobs", 1, 502, "")
-	_, err := w.client.Propose(t.Context(), Proposal{Branch: "b", Files: map[string][]byte{"x": []byte("x")}, Message: "m", Title: "t"})
+	_, err := w.client.Propose(t.Context(), Proposal{Branch: "b",
+		Files: map[string][]byte{"x": []byte("x")}, Message: "m", Title: "t"})
 	if err == nil || calls("POST", "/repos/acme/access/git/blobs") != 1 {
-		t.Errorf("error %v after %d attempts to write; want an error after 1", err, calls("POST", "/repos/acme/access/git/blobs"))
+		t.Errorf("error %v after %d attempts to write; want an error after 1", err, calls("POST",
+			"/repos/acme/access/git/blobs"))
 	}
 }
 

@@ -10,11 +10,12 @@ import (
 	"github.com/pullgrant/pullgrant/requests"
 )
 
-// maxLive bounds how many other requests of one person are read; beyond it more is shown as new than is.
+// maxLive bounds how many other requests of one person are read; beyond it more is shown as new
+// than is.
 const maxLive = 20
 
-// readLive reads the author's other requests on the base branch, with their policies, so that approvers can be shown what
-// a request adds.
+// readLive reads the author's other requests on the base branch, with their policies, so that
+// approvers can be shown what a request adds.
 func (c *Client) readLive(ctx context.Context, f *policies.Facts, _ snapshot) error {
 	kind, path, _ := policies.KindOf(f.Files)
 	place, ok := requests.SplitPath(path)
@@ -40,7 +41,9 @@ func (c *Client) readLive(ctx context.Context, f *policies.Facts, _ snapshot) er
 		}
 		for _, name := range slices.Sorted(maps.Keys(files)) {
 			other := folder + "/" + policy + "/" + name
-			if at, ok := requests.SplitPath(other); !ok || other == path || len(f.Live) == maxLive || !isOf(at.Name, f.PullRequest.Author) {
+			if at, ok := requests.SplitPath(other); !ok || other == path ||
+				len(f.Live) == maxLive ||
+				!isOf(at.Name, f.PullRequest.Author) {
 				continue
 			}
 			if err := c.readOne(ctx, f, other, policies.Path(policy)); err != nil {
@@ -65,6 +68,7 @@ func (c *Client) readOne(ctx context.Context, f *policies.Facts, path, policy st
 	if err != nil {
 		return err
 	}
-	f.Live = append(f.Live, policies.Live{Path: path, File: tree.Files[path], Policy: tree.Files[policy]})
+	f.Live = append(f.Live, policies.Live{Path: path, File: tree.Files[path],
+		Policy: tree.Files[policy]})
 	return nil
 }

@@ -21,8 +21,9 @@ func Code(text string) string { return "<code>" + Escape(text) + "</code>" }
 // special are the characters that mean something to HTML, GitHub-flavoured Markdown or a table.
 const special = "<>&\"'" + "\\`*_{}[]()#+-.!|~:$^=/"
 
-// Escape writes text so that Markdown and HTML show it literally, on one line, with what cannot be seen made visible.
-// GitHub makes links of what looks like an address even then, unless the text ends before the @.
+// Escape writes text so that Markdown and HTML show it literally, on one line, with what cannot be
+// seen made visible. GitHub makes links of what looks like an address even then, unless the text
+// ends before the @.
 func Escape(text string) string {
 	var b strings.Builder
 	for _, r := range text {

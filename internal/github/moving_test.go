@@ -23,18 +23,22 @@ func (w world) when(path string, times int, do func(round int)) *Client {
 }
 
 func TestAPullRequestThatMovesIsReadAgain(t *testing.T) {
-	for _, path := range []string{"/files", "/commits", "/reviews", "/events", "/activity", "/codeowners/errors", "/permission"} {
+	for _, path := range []string{"/files", "/commits", "/reviews", "/events", "/activity",
+		"/codeowners/errors", "/permission"} {
 		t.Run(strings.Trim(path, "/"), func(t *testing.T) {
 			w := newWorld(t)
 			n := w.ask()
 			w.review("bob", n, "APPROVE")
 			var head string
 			w.client = w.when(path, 1, func(int) {
-				head = w.push(forge.Change{Branch: "ask", From: "main", Files: map[string]string{requestPath: requestFile, "policies/evil.yaml": "x"}})
+				head = w.push(forge.Change{Branch: "ask", From: "main",
+					Files: map[string]string{requestPath: requestFile, "policies/evil.yaml": "x"}})
 			})
 			f := w.facts(n)
-			if f.PullRequest.HeadSHA != head || len(f.Files) != 2 || f.Commits[0].SHA != head || len(f.Pushes) != 2 {
-				t.Errorf("facts of two heads: head %s, files %v, commits %v, %d pushes", f.PullRequest.HeadSHA, f.Files, f.Commits, len(f.Pushes))
+			if f.PullRequest.HeadSHA != head || len(f.Files) != 2 || f.Commits[0].SHA != head ||
+				len(f.Pushes) != 2 {
+				t.Errorf("facts of two heads: head %s, files %v, commits %v, %d pushes",
+					f.PullRequest.HeadSHA, f.Files, f.Commits, len(f.Pushes))
 			}
 		})
 	}
@@ -42,7 +46,8 @@ func TestAPullRequestThatMovesIsReadAgain(t *testing.T) {
 
 func TestWhatCountsAsMoving(t *testing.T) {
 	edit := func(w world, n int, in map[string]any) {
-		w.check(w.Do(w.Token("alice"), "PATCH", fmt.Sprintf("/repos/acme/access/pulls/%d", n), in, nil))
+		w.check(w.Do(w.Token("alice"), "PATCH", fmt.Sprintf("/repos/acme/access/pulls/%d",
+			n), in, nil))
 	}
 	for name, move := range map[string]func(w world, n int){
 		"merged": func(w world, n int) { w.merge(n) },
@@ -51,7 +56,8 @@ func TestWhatCountsAsMoving(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
-			w.push(forge.Change{User: "root", Branch: "other", Files: map[string]string{"other": "1"}})
+			w.push(forge.Change{User: "root", Branch: "other",
+				Files: map[string]string{"other": "1"}})
 			n := w.ask()
 			pulls := 0
 			path := fmt.Sprintf("/pulls/%d", n)
@@ -68,7 +74,8 @@ func TestWhatCountsAsMoving(t *testing.T) {
 			if pulls != 4 {
 				t.Errorf("the pull request was read %d times; want 4, two readings", pulls)
 			}
-			if name == "merged" && (f.Merge == nil || !f.PullRequest.Merged) || name == "closed" && f.PullRequest.State != "closed" ||
+			if name == "merged" && (f.Merge == nil || !f.PullRequest.Merged) || name == "closed" &&
+				f.PullRequest.State != "closed" ||
 				name == "base" && (f.PullRequest.BaseRef != "other" || len(f.BaseChanges) != 1) {
 				t.Errorf("the facts are from before: %+v", f.PullRequest)
 			}
@@ -80,7 +87,8 @@ func TestAPullRequestThatNeverRests(t *testing.T) {
 	w := newWorld(t)
 	n := w.ask()
 	w.client = w.when("/reviews", 99, func(round int) {
-		w.push(forge.Change{Branch: "ask", Files: map[string]string{requestPath: requestFile + fmt.Sprintf("# %d\n", round)}})
+		w.push(forge.Change{Branch: "ask", Files: map[string]string{requestPath: requestFile +
+			fmt.Sprintf("# %d\n", round)}})
 	})
 	w.refused(n, "changed while it was read", "3 times", "try again")
 }
@@ -92,7 +100,8 @@ func TestAHeadThatWasMovedAwayAndBack(t *testing.T) {
 	reads := 0
 	w.client = w.edited(fmt.Sprintf("/pulls/%d", n), func(body any) any {
 		reads++
-		return with(map[string]any{"updated_at": fmt.Sprintf("2026-11-23T12:00:%02dZ", reads)})(body)
+		return with(map[string]any{"updated_at": fmt.Sprintf("2026-11-23T12:00:%02dZ",
+			reads)})(body)
 	})
 	w.refused(n, "changed while it was read")
 	if reads != 2*maxReadings {
@@ -109,14 +118,28 @@ func TestListsThatCannotBeWhole(t *testing.T) {
 		edit  func(any) any
 		words string
 	}{
-		"3000 files":     {"", with(map[string]any{"changed_files": 3000}), "it changes 3000 files and GitHub lists no more"},
-		"250 commits":    {"", with(map[string]any{"commits": 250}), "it has 250 commits and GitHub lists no more"},
-		"fewer files":    {"", with(map[string]any{"changed_files": 2}), "GitHub counts 2 changed files and lists 1"},
-		"fewer commits":  {"", with(map[string]any{"commits": 2}), "GitHub counts 2 commits and lists 1"},
-		"250 listed":     {"/commits", func(body any) any { return repeat(body, 250) }, "it has 250 commits"},
-		"3000 listed":    {"/files", func(body any) any { return repeat(body, 3000) }, "it changes 3000 files"},
-		"without head":   {"/commits", func(body any) any { body.([]any)[0].(map[string]any)["sha"] = strings.Repeat("1", 40); return body }, "probably after a force-push"},
-		"ref of another": {"/activity", func(body any) any { body.([]any)[0].(map[string]any)["ref"] = "refs/heads/x"; return body }, "lacks a field"},
+		"3000 files": {"", with(map[string]any{"changed_files": 3000}), "it changes 3000 " +
+			"files and GitHub lists no more"},
+		"250 commits": {"", with(map[string]any{"commits": 250}), "it has 250 commits and " +
+			"GitHub lists no more"},
+		"fewer files": {"", with(map[string]any{"changed_files": 2}), "GitHub counts 2 " +
+			"changed files and lists 1"},
+		"fewer commits": {"", with(map[string]any{"commits": 2}),
+			"GitHub counts 2 commits and lists 1"},
+		"250 listed": {"/commits", func(body any) any { return repeat(body, 250) },
+			"it has 250 commits"},
+		"3000 listed": {"/files", func(body any) any { return repeat(body, 3000) },
+			"it changes 3000 files"},
+		"without head": {"/commits", func(body any) any {
+			body.([]any)[0].(map[string]any)["sha"] =
+				strings.Repeat("1", 40)
+			return body
+		}, "probably after a force-push"},
+		"ref of another": {"/activity", func(body any) any {
+			body.([]any)[0].(map[string]any)["ref"] =
+				"refs/heads/x"
+			return body
+		}, "lacks a field"},
 		"half an account": {"/reviews", func(body any) any {
 			body.([]any)[0].(map[string]any)["user"] = map[string]any{"login": "bob"}
 			return body
@@ -145,7 +168,8 @@ func repeat(body any, times int) any {
 func TestANextPageInAnUnknownForm(t *testing.T) {
 	w := newWorld(t)
 	n := w.ask()
-	for _, link := range []string{`<https://x/?p=2>; rel=next`, `<%zz>; rel="next"`, `<https://x/?page=0>; rel="next"`} {
+	for _, link := range []string{`<https://x/?p=2>; rel=next`, `<%zz>; rel="next"`,
+		`<https://x/?page=0>; rel="next"`} {
 		w.client = w.between(func(rw http.ResponseWriter, r *http.Request) bool {
 			if strings.HasSuffix(r.URL.Path, "/reviews") {
 				rw.Header().Set("Link", link)
@@ -161,7 +185,8 @@ func TestANextPageInAnUnknownForm(t *testing.T) {
 func TestABranchNamedNext(t *testing.T) {
 	w := newWorld(t)
 	for i := range 3 {
-		w.push(forge.Change{Branch: "next", Files: map[string]string{requestPath: requestFile + fmt.Sprintf("# %d\n", i)}})
+		w.push(forge.Change{Branch: "next", Files: map[string]string{requestPath: requestFile +
+			fmt.Sprintf("# %d\n", i)}})
 	}
 	if f := w.facts(w.open("next")); len(f.Pushes) != 3 {
 		t.Errorf("%d pushes", len(f.Pushes))
@@ -182,8 +207,10 @@ func TestRetargetingAndStackedBranches(t *testing.T) {
 	w := newWorld(t)
 	n := w.ask()
 	w.client = w.edited(fmt.Sprintf("/issues/%d/events", n), func(body any) any {
-		return append(body.([]any), map[string]any{"event": "base_ref_changed", "created_at": "2026-11-23T11:00:00Z"},
-			map[string]any{"event": "automatic_base_change_succeeded", "created_at": "2026-11-23T11:30:00Z"},
+		return append(body.([]any), map[string]any{"event": "base_ref_changed",
+			"created_at": "2026-11-23T11:00:00Z"},
+			map[string]any{"event": "automatic_base_change_succeeded",
+				"created_at": "2026-11-23T11:30:00Z"},
 			map[string]any{"event": "labeled", "created_at": "2026-11-23T11:45:00Z"})
 	})
 	f := w.facts(n)
@@ -216,7 +243,8 @@ func TestAPushThatGitHubDoesNotListYetIsWaitedFor(t *testing.T) {
 		}
 	}
 	w.Fail("GET", ".*/activity", -1, 200, "[]")
-	if _, err := w.client.Facts(t.Context(), n, noon); err == nil || !strings.Contains(err.Error(), "who pushed its head") {
+	if _, err := w.client.Facts(t.Context(), n, noon); err == nil || !strings.Contains(err.Error(),
+		"who pushed its head") {
 		t.Errorf("facts without a pusher: %v", err)
 	}
 }

@@ -12,8 +12,9 @@ import (
 	"sync"
 )
 
-// objects remembers git objects by name: a name stands for the same content for ever, and an agent asks for the same
-// policies again and again. When full it starts again empty. The zero value is ready.
+// objects remembers git objects by name: a name stands for the same content for ever, and an agent
+// asks for the same policies again and again. When full it starts again empty. The zero value is
+// ready.
 type objects struct {
 	mu     sync.Mutex
 	values map[string]any
@@ -22,7 +23,8 @@ type objects struct {
 
 const maxObjects = 64 << 20 // bytes, roughly
 
-// remembered returns the object of a name, from memory or else through load, which also says how many bytes it takes.
+// remembered returns the object of a name, from memory or else through load, which also says how
+// many bytes it takes.
 func remembered[T any](o *objects, name string, load func() (T, int, error)) (T, error) {
 	o.mu.Lock()
 	value, ok := o.values[name].(T)
@@ -90,18 +92,22 @@ func (c *Client) folder(ctx context.Context, name string) (map[string]entry, err
 			return nil, 0, c.incomplete("the git tree %s", name)
 		}
 		if tree.GetTruncated() {
-			return nil, 0, fmt.Errorf("read the git tree %s: GitHub cut it short; remove files from the folder", name)
+			return nil, 0, fmt.Errorf("read the git tree %s: GitHub cut it short; remove files "+
+				"from the folder", name)
 		}
 		folder, size := map[string]entry{}, 0
 		for _, e := range tree.Entries {
 			path := e.GetPath()
-			if slices.Contains([]string{"", ".", ".."}, path) || strings.Contains(path, "/") || e.GetMode() == "" || !isName(e.GetSHA()) || e.GetType() == "blob" && e.Size == nil {
+			if slices.Contains([]string{"", ".", ".."}, path) || strings.Contains(path, "/") ||
+				e.GetMode() == "" || !isName(e.GetSHA()) || e.GetType() == "blob" && e.Size == nil {
 				return nil, 0, c.incomplete("the git tree %s", name)
 			}
 			if _, twice := folder[path]; twice {
-				return nil, 0, fmt.Errorf("read the git tree %s: the entry %q stands in it twice, so two readers can see two files; rewrite the folder", name, path)
+				return nil, 0, fmt.Errorf("read the git tree %s: the entry %q stands in it "+
+					"twice, so two readers can see two files; rewrite the folder", name, path)
 			}
-			folder[path] = entry{mode: e.GetMode(), kind: e.GetType(), name: e.GetSHA(), size: e.GetSize()}
+			folder[path] = entry{mode: e.GetMode(), kind: e.GetType(), name: e.GetSHA(),
+				size: e.GetSize()}
 			size += len(path) + 100
 		}
 		return folder, size, nil
@@ -118,12 +124,14 @@ func (c *Client) blob(ctx context.Context, name string) ([]byte, error) {
 		if found.GetEncoding() != "base64" || found.Content == nil {
 			return nil, 0, c.incomplete("the git blob %s", name)
 		}
-		data, err := base64.StdEncoding.DecodeString(strings.NewReplacer("\n", "", "\r", "").Replace(found.GetContent()))
+		data, err := base64.StdEncoding.DecodeString(strings.NewReplacer("\n", "", "\r",
+			"").Replace(found.GetContent()))
 		if err != nil {
 			return nil, 0, fmt.Errorf("read the git blob %s: %w", name, err)
 		}
 		if blobName(data) != name {
-			return nil, 0, fmt.Errorf("read the git blob %s: the content that came does not have this name; try again", name)
+			return nil, 0, fmt.Errorf("read the git blob %s: the content that came does not "+
+				"have this name; try again", name)
 		}
 		return data, len(data) + 100, nil
 	})

@@ -31,7 +31,8 @@ func TestADeletedReviewerIsNobody(t *testing.T) {
 func TestABotIsNotAskedAbout(t *testing.T) {
 	w := newWorld(t)
 	n := w.ask()
-	w.check(w.Do(w.AppToken("agent"), "POST", fmt.Sprintf("/repos/acme/access/pulls/%d/reviews", n), map[string]any{"event": "APPROVE"}, nil))
+	w.check(w.Do(w.AppToken("agent"), "POST", fmt.Sprintf("/repos/acme/access/pulls/%d/reviews", n),
+		map[string]any{"event": "APPROVE"}, nil))
 	f := w.facts(n)
 	if f.Reviews[0].User.Type != "Bot" || len(f.Users) != 1 {
 		t.Errorf("review by %+v, users %v", f.Reviews[0].User, f.Users)
@@ -43,8 +44,10 @@ func TestADeletedAuthor(t *testing.T) {
 	n := w.ask()
 	w.DeleteUser("alice")
 	f := w.facts(n)
-	if f.PullRequest.Author != (policies.User{}) || f.Commits[0].Author != (policies.User{}) || f.Pushes[0].Actor != (policies.User{}) {
-		t.Errorf("author %+v, commit %+v, push %+v", f.PullRequest.Author, f.Commits[0], f.Pushes[0])
+	if f.PullRequest.Author != (policies.User{}) || f.Commits[0].Author != (policies.User{}) ||
+		f.Pushes[0].Actor != (policies.User{}) {
+		t.Errorf("author %+v, commit %+v, push %+v", f.PullRequest.Author, f.Commits[0],
+			f.Pushes[0])
 	}
 }
 
@@ -63,7 +66,7 @@ func TestPermissionAndMembershipAreThoseOfNow(t *testing.T) {
 	if got := f.Users["bob"]; got.Member || got.Permission != "write" {
 		t.Errorf("bob %+v; want no member", got)
 	}
-	if member, known := f.Teams["acme/squad-b"]["bob"]; member || !known {
+	if member, known := f.Answers[policies.AboutMember("acme/squad-b", "bob")]; member || !known {
 		t.Errorf("a pending invitation: member %v, known %v", member, known)
 	}
 }
@@ -79,7 +82,10 @@ func TestAPrivateOwnerHasNoMembers(t *testing.T) {
 	if f.Repository.Organization || f.Users["alice"].Member {
 		t.Errorf("organization %v, member %v", f.Repository.Organization, f.Users["alice"].Member)
 	}
-	if slices.ContainsFunc(w.Requests(), func(r forge.Request) bool { return strings.HasPrefix(r.Path, "/orgs/acme/members") }) {
+	if slices.ContainsFunc(w.Requests(), func(r forge.Request) bool {
+		return strings.HasPrefix(r.Path,
+			"/orgs/acme/members")
+	}) {
 		t.Error("the members of a user were asked for")
 	}
 }
@@ -90,11 +96,18 @@ func TestTeamsThatCannotBeRead(t *testing.T) {
 		token   func(world) string
 		words   []string
 	}{
-		"secret":  {func(w world) { w.HideTeam("squad-a") }, func(w world) string { return w.AppToken("agent") }, []string{"read the team acme/squad-a", "Members: read"}},
-		"deleted": {func(w world) { w.DeleteTeam("squad-a") }, func(w world) string { return w.AppToken("agent") }, []string{"read the team acme/squad-a", "may not exist"}},
+		"secret": {func(w world) { w.HideTeam("squad-a") },
+			func(w world) string { return w.AppToken("agent") },
+			[]string{"read the team acme/squad-a",
+				"Members: read"}},
+		"deleted": {func(w world) { w.DeleteTeam("squad-a") },
+			func(w world) string { return w.AppToken("agent") },
+			[]string{"read the team acme/squad-a",
+				"may not exist"}},
 		"workflow token": {func(world) {}, func(w world) string { return w.ActionsToken() },
 			[]string{"403", "organization permission Members: read"}},
-		"stranger": {func(w world) { w.SetMember("eve", "") }, func(w world) string { return w.Token("eve") },
+		"stranger": {func(w world) { w.SetMember("eve", "") },
+			func(w world) string { return w.Token("eve") },
 			[]string{"is a member of acme", "302", "no member of the organization"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -113,22 +126,28 @@ func TestTeamsOfBothPolicies(t *testing.T) {
 	w.review("bob", n, "APPROVE")
 	w.merge(n)
 	w.AddTeam("squad-c", 203, "", "carol")
-	w.push(forge.Change{User: "root", Files: map[string]string{policyPath: strings.ReplaceAll(repositoryFiles[policyPath], "acme/squad-a", "acme/squad-c")}})
+	w.push(forge.Change{User: "root", Files: map[string]string{policyPath: strings.ReplaceAll(
+		repositoryFiles[policyPath], "acme/squad-a", "acme/squad-c")}})
 	f := w.facts(n)
-	want := map[string]map[string]bool{"acme/squad-a": {"alice": true}, "acme/squad-b": {"bob": true}, "acme/squad-c": {"alice": false}}
-	if !reflect.DeepEqual(f.Teams, want) {
-		t.Errorf("teams %v", f.Teams)
+	want := policies.Answers{policies.AboutMember("acme/squad-a", "alice"): true,
+		policies.AboutMember("acme/squad-b", "bob"): true, policies.AboutMember("acme/squad-c",
+			"alice"): false}
+	if !reflect.DeepEqual(f.Answers, want) {
+		t.Errorf("teams %v", f.Answers)
 	}
 }
 
 func TestCoAuthors(t *testing.T) {
 	for message, want := range map[string][]string{
 		"Fix": nil,
-		"Fix\n\nCo-authored-by: Bob <bob@example.com>":                                {"bob@example.com"},
-		"Fix\n\nco-AUTHORED-by : Bob <bob@example.com>\r\nSigned-off-by: x\r\n":       {"bob@example.com"},
-		"Co-authored-by: A <a@x>\n\nmore text\n\n  Co-Authored-By: B <b@x> and <c@x>": {"a@x", "b@x", "c@x"},
-		"Fix\n\nCo-authored-by: bob\nCo-authored-by:\n":                               {"bob"},
-		"see Co-authored-by: Bob <bob@example.com>":                                   nil,
+		"Fix\n\nCo-authored-by: Bob <bob@example.com>": {
+			"bob@example.com"},
+		"Fix\n\nco-AUTHORED-by : Bob <bob@example.com>\r\nSigned-off-by: x\r\n": {
+			"bob@example.com"},
+		"Co-authored-by: A <a@x>\n\nmore text\n\n  Co-Authored-By: B <b@x> and <c@x>": {"a@x",
+			"b@x", "c@x"},
+		"Fix\n\nCo-authored-by: bob\nCo-authored-by:\n": {"bob"},
+		"see Co-authored-by: Bob <bob@example.com>":     nil,
 	} {
 		if got := coAuthors(message); !slices.Equal(got, want) {
 			t.Errorf("%q: %q; want %q", message, got, want)
@@ -140,7 +159,8 @@ func FuzzCoAuthors(f *testing.F) {
 	f.Add("Fix\n\nSigned-off-by: a <a@x>")
 	f.Add("Co-authored-by: \r\n")
 	f.Fuzz(func(t *testing.T, message string) {
-		if got := coAuthors(message + "\n\nCo-authored-by: Bob <bob@example.com>\n"); !slices.Contains(got, "bob@example.com") {
+		if got := coAuthors(message + "\n\nCo-authored-by: Bob <bob@example.com>\n"); !slices.Contains(
+			got, "bob@example.com") {
 			t.Errorf("%q hides a co-author: %q", message, got)
 		}
 	})
@@ -148,7 +168,8 @@ func FuzzCoAuthors(f *testing.F) {
 
 func TestCoAuthorsOfAPullRequest(t *testing.T) {
 	w := newWorld(t)
-	w.push(forge.Change{Branch: "ask", Files: map[string]string{requestPath: requestFile}, Message: "Ask\n\nCo-authored-by: Bob <102+bob@users.noreply.github.com>"})
+	w.push(forge.Change{Branch: "ask", Files: map[string]string{requestPath: requestFile},
+		Message: "Ask\n\nCo-authored-by: Bob <102+bob@users.noreply.github.com>"})
 	n := w.open("ask")
 	w.review("bob", n, "APPROVE")
 	f := w.facts(n)

@@ -39,9 +39,9 @@ type Proposed struct {
 // cleanupTimeout bounds the removal of a half-made proposal after the caller has given up.
 const cleanupTimeout = 15 * time.Second
 
-// Propose opens a pull request from the tip of the default branch as the token's user: the commit is made through the
-// Git Data API without an author, so GitHub fills in the account's. Nothing is left half-written: when
-// the pull request cannot be opened, its branch is removed again.
+// Propose opens a pull request from the tip of the default branch as the token's user: the commit
+// is made through the Git Data API without an author, so GitHub fills in the account's. Nothing is
+// left half-written: when the pull request cannot be opened, its branch is removed again.
 func (c *Client) Propose(ctx context.Context, p Proposal) (Proposed, error) {
 	repository, settings, err := c.repository(ctx)
 	if err != nil {
@@ -55,15 +55,18 @@ func (c *Client) Propose(ctx context.Context, p Proposal) (Proposed, error) {
 		return Proposed{}, err
 	}
 	if _, _, err := c.api.Git.CreateRef(ctx, c.owner, c.repo, &github.Reference{
-		Ref: github.String("refs/heads/" + p.Branch), Object: &github.GitObject{SHA: github.String(head)}}); err != nil {
-		return Proposed{}, errors.Join(c.explain(err, "Contents: write", "make the branch %s", p.Branch), c.removeBranch(ctx, p.Branch, head))
+		Ref: github.String("refs/heads/" + p.Branch), Object: &github.GitObject{SHA: github.String(
+			head)}}); err != nil {
+		return Proposed{}, errors.Join(c.explain(err, "Contents: write", "make the branch %s",
+			p.Branch), c.removeBranch(ctx, p.Branch, head))
 	}
 	pull, err := c.openPull(ctx, repository.DefaultBranch, p)
 	if err != nil {
 		return Proposed{}, errors.Join(err, c.removeBranch(ctx, p.Branch, head))
 	}
 	proposed := Proposed{Number: pull.GetNumber(), URL: pull.GetHTMLURL(), HeadSHA: head}
-	proposed.Notes = slices.Concat(c.askReviewers(ctx, p, pull), c.enableAutoMerge(ctx, p, pull, settings))
+	proposed.Notes = slices.Concat(c.askReviewers(ctx, p, pull), c.enableAutoMerge(ctx, p,
+		pull, settings))
 	return proposed, nil
 }
 
@@ -77,18 +80,23 @@ func (c *Client) checkBranch(ctx context.Context, branch string) error {
 		return c.explain(err, "Contents: read", "look for the branch %s", branch)
 	}
 	open, _, err := c.api.PullRequests.List(ctx, c.owner, c.repo,
-		&github.PullRequestListOptions{State: "open", Head: c.owner + ":" + branch, ListOptions: github.ListOptions{PerPage: 1}})
+		&github.PullRequestListOptions{State: "open", Head: c.owner + ":" + branch,
+			ListOptions: github.ListOptions{PerPage: 1}})
 	if err != nil {
-		return c.explain(err, "Pull requests: read", "look for pull requests of the branch %s", branch)
+		return c.explain(err, "Pull requests: read", "look for pull requests of the branch %s",
+			branch)
 	}
 	if len(open) > 0 {
-		return fmt.Errorf("the branch %s is there already, with the open pull request %s; use that one or choose another name", branch, open[0].GetHTMLURL())
+		return fmt.Errorf("the branch %s is there already, with the open pull request %s; use "+
+			"that one or choose another name", branch, open[0].GetHTMLURL())
 	}
-	return fmt.Errorf("the branch %s is there already, without an open pull request; delete it or choose another name", branch)
+	return fmt.Errorf("the branch %s is there already, without an open pull request; delete it "+
+		"or choose another name", branch)
 }
 
 // propose makes the commit, which no branch holds yet, and returns its name.
-func (c *Client) propose(ctx context.Context, repository policies.Repository, p Proposal) (string, error) {
+func (c *Client) propose(ctx context.Context, repository policies.Repository, p Proposal) (string,
+	error) {
 	tip, err := c.tip(ctx, repository.DefaultBranch)
 	if err != nil {
 		return "", err
@@ -100,7 +108,9 @@ func (c *Client) propose(ctx context.Context, repository policies.Repository, p 
 	var changes []*github.TreeEntry
 	paths := slices.Sorted(maps.Keys(p.Files))
 	for _, path := range paths {
-		change := &github.TreeEntry{Path: &path, Mode: github.String(policies.PlainFile), Type: github.String("blob")} // no SHA: remove
+		// no SHA: remove
+		change := &github.TreeEntry{Path: &path, Mode: github.String(policies.PlainFile),
+			Type: github.String("blob")}
 		if p.Files[path] != nil {
 			if change.SHA, err = c.store(ctx, path, p.Files[path]); err != nil {
 				return "", err
@@ -110,12 +120,15 @@ func (c *Client) propose(ctx context.Context, repository policies.Repository, p 
 	}
 	tree, _, err := c.api.Git.CreateTree(ctx, c.owner, c.repo, base.tree, changes)
 	if err != nil {
-		return "", c.explain(err, "Contents: write", "make the tree with %s", requests.Quote(strings.Join(paths, " ")))
+		return "", c.explain(err, "Contents: write", "make the tree with %s",
+			requests.Quote(strings.Join(paths, " ")))
 	}
 	if tree.GetSHA() == base.tree {
-		return "", fmt.Errorf("%s is the same on %s already; there is nothing to propose", requests.Quote(strings.Join(paths, " ")), repository.DefaultBranch)
+		return "", fmt.Errorf("%s is the same on %s already; there is nothing to propose",
+			requests.Quote(strings.Join(paths, " ")), repository.DefaultBranch)
 	}
-	made, _, err := c.api.Git.CreateCommit(ctx, c.owner, c.repo, &github.Commit{Message: &p.Message, Tree: tree,
+	made, _, err := c.api.Git.CreateCommit(ctx, c.owner, c.repo, &github.Commit{Message: &p.Message,
+		Tree:    tree,
 		Parents: []*github.Commit{{SHA: &tip}}}, nil)
 	if err != nil {
 		return "", c.explain(err, "Contents: write", "make the commit")
@@ -129,7 +142,8 @@ func (c *Client) propose(ctx context.Context, repository policies.Repository, p 
 // store makes a blob and returns its name, which must be the one git gives the content.
 func (c *Client) store(ctx context.Context, path string, content []byte) (*string, error) {
 	blob, _, err := c.api.Git.CreateBlob(ctx, c.owner, c.repo, &github.Blob{
-		Encoding: github.String("base64"), Content: github.String(base64.StdEncoding.EncodeToString(content))})
+		Encoding: github.String("base64"),
+		Content:  github.String(base64.StdEncoding.EncodeToString(content))})
 	if err != nil {
 		return nil, c.explain(err, "Contents: write", "store the file %s", requests.Quote(path))
 	}
@@ -139,10 +153,14 @@ func (c *Client) store(ctx context.Context, path string, content []byte) (*strin
 	return blob.SHA, nil
 }
 
-func (c *Client) openPull(ctx context.Context, base string, p Proposal) (*github.PullRequest, error) {
-	pull, _, err := c.api.PullRequests.Create(ctx, c.owner, c.repo, &github.NewPullRequest{Title: &p.Title, Body: &p.Body, Head: &p.Branch, Base: &base})
+func (c *Client) openPull(ctx context.Context, base string, p Proposal) (*github.PullRequest,
+	error) {
+	pull, _, err := c.api.PullRequests.Create(ctx, c.owner, c.repo,
+		&github.NewPullRequest{Title: &p.Title, Body: &p.Body, Head: &p.Branch, Base: &base})
 	if err != nil {
-		return nil, c.explain(err, "Pull requests: write", "open the pull request for the branch %s", p.Branch)
+		return nil, c.explain(err, "Pull requests: write",
+			"open the pull request for the branch %s",
+			p.Branch)
 	}
 	if pull.GetNumber() == 0 || pull.GetHTMLURL() == "" || pull.GetNodeID() == "" {
 		return nil, c.incomplete("the new pull request")
@@ -150,8 +168,9 @@ func (c *Client) openPull(ctx context.Context, base string, p Proposal) (*github
 	return pull, nil
 }
 
-// removeBranch takes a half-made proposal back, also when the caller has been cancelled. Only a branch with the proposal's
-// own commit is: another one is somebody else's. There may be none, or one whose making got no answer.
+// removeBranch takes a half-made proposal back, also when the caller has been cancelled. Only a
+// branch with the proposal's own commit is: another one is somebody else's. There may be none, or
+// one whose making got no answer.
 func (c *Client) removeBranch(ctx context.Context, branch, head string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
 	defer cancel()
@@ -163,7 +182,8 @@ func (c *Client) removeBranch(ctx context.Context, branch, head string) error {
 		_, err = c.api.Git.DeleteRef(ctx, c.owner, c.repo, "refs/heads/"+branch)
 	}
 	if err != nil {
-		return c.explain(err, "Contents: write", "remove the branch %s again (delete it by hand)", branch)
+		return c.explain(err, "Contents: write", "remove the branch %s again (delete it by hand)",
+			branch)
 	}
 	return nil
 }
@@ -176,9 +196,11 @@ func (c *Client) askReviewers(ctx context.Context, p Proposal, pull *github.Pull
 	if len(people)+len(p.TeamReviewers) == 0 {
 		return nil
 	}
-	_, _, err := c.api.PullRequests.RequestReviewers(ctx, c.owner, c.repo, pull.GetNumber(), github.ReviewersRequest{Reviewers: people, TeamReviewers: p.TeamReviewers})
+	_, _, err := c.api.PullRequests.RequestReviewers(ctx, c.owner, c.repo, pull.GetNumber(),
+		github.ReviewersRequest{Reviewers: people, TeamReviewers: p.TeamReviewers})
 	if err != nil {
-		return []string{fmt.Sprintf("no reviewer could be asked (%v); ask one of %s yourself", err, strings.Join(slices.Concat(people, p.TeamReviewers), ", "))}
+		return []string{fmt.Sprintf("no reviewer could be asked (%v); ask one of %s yourself", err,
+			strings.Join(slices.Concat(people, p.TeamReviewers), ", "))}
 	}
 	return nil
 }
@@ -187,8 +209,10 @@ const autoMergeMutation = `mutation($pull: ID!, $method: PullRequestMergeMethod!
   enablePullRequestAutoMerge(input: {pullRequestId: $pull, mergeMethod: $method}) { pullRequest { id } }
 }`
 
-// enableAutoMerge turns on auto-merge, which only GraphQL can. A refusal is a note: somebody then merges by hand.
-func (c *Client) enableAutoMerge(ctx context.Context, p Proposal, pull *github.PullRequest, settings *github.Repository) []string {
+// enableAutoMerge turns on auto-merge, which only GraphQL can. A refusal is a note: somebody then
+// merges by hand.
+func (c *Client) enableAutoMerge(ctx context.Context, p Proposal, pull *github.PullRequest,
+	settings *github.Repository) []string {
 	if !p.AutoMerge {
 		return nil
 	}
@@ -196,9 +220,11 @@ func (c *Client) enableAutoMerge(ctx context.Context, p Proposal, pull *github.P
 	if settings.AllowMergeCommit != nil && !settings.GetAllowMergeCommit() {
 		method = "SQUASH"
 	}
-	err := c.query(ctx, autoMergeMutation, map[string]any{"pull": pull.GetNodeID(), "method": method}, nil)
+	err := c.query(ctx, autoMergeMutation, map[string]any{"pull": pull.GetNodeID(),
+		"method": method}, nil)
 	if err != nil {
-		return []string{fmt.Sprintf("auto-merge is off (%v); merge the pull request by hand once its checks are green, or allow auto-merge in the repository's settings", err)}
+		return []string{fmt.Sprintf("auto-merge is off (%v); merge the pull request by hand "+
+			"once its checks are green, or allow auto-merge in the repository's settings", err)}
 	}
 	return nil
 }

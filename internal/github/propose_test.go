@@ -13,8 +13,10 @@ import (
 
 // proposal is alice's request as the command line makes it.
 func proposal() Proposal {
-	return Proposal{Branch: "pullgrant/" + requestName, Files: map[string][]byte{requestPath: []byte(requestFile)}, Message: "Request access", Title: "Access",
-		Body: "Please", Reviewers: []string{"Alice", "bob"}, TeamReviewers: []string{"squad-b"}}
+	return Proposal{Branch: "pullgrant/" + requestName,
+		Files: map[string][]byte{requestPath: []byte(requestFile)}, Message: "Request access",
+		Title: "Access",
+		Body:  "Please", Reviewers: []string{"Alice", "bob"}, TeamReviewers: []string{"squad-b"}}
 }
 
 func (w world) as(login string) world {
@@ -27,17 +29,20 @@ func TestPropose(t *testing.T) {
 	w := newWorld(t).as("alice")
 	made, err := w.client.Propose(t.Context(), proposal())
 	w.check(err)
-	if made.Number != 1 || made.HeadSHA != w.Branch("pullgrant/"+requestName) || !strings.HasSuffix(made.URL, "/pull/1") || len(made.Notes) != 0 {
+	if made.Number != 1 || made.HeadSHA != w.Branch("pullgrant/"+requestName) ||
+		!strings.HasSuffix(made.URL, "/pull/1") || len(made.Notes) != 0 {
 		t.Errorf("%+v", made)
 	}
-	if got := w.git("show", "-s", "--format=%an %cn %P %s", made.HeadSHA); got != "alice alice "+w.Branch("main")+" Request access" {
+	if got := w.git("show", "-s", "--format=%an %cn %P %s", made.HeadSHA); got != "alice alice "+
+		w.Branch("main")+" Request access" {
 		t.Errorf("commit %q", got)
 	}
 	var asked struct {
 		Users []struct{ Login string }
 		Teams []struct{ Slug string }
 	}
-	w.check(w.Do(w.Token("root"), "GET", "/repos/acme/access/pulls/1/requested_reviewers", nil, &asked))
+	w.check(w.Do(w.Token("root"), "GET", "/repos/acme/access/pulls/1/requested_reviewers",
+		nil, &asked))
 	if len(asked.Users) != 1 || asked.Users[0].Login != "bob" || len(asked.Teams) != 1 {
 		t.Errorf("asked %+v", asked)
 	}
@@ -49,11 +54,14 @@ func TestPropose(t *testing.T) {
 	}
 
 	again := w.as("alice")
-	if _, err := again.client.Propose(t.Context(), proposal()); err == nil || !strings.Contains(err.Error(), "is there already, with the open pull request "+made.URL) {
+	if _, err := again.client.Propose(t.Context(), proposal()); err == nil ||
+		!strings.Contains(err.Error(), "is there already, with the open pull request "+made.URL) {
 		t.Errorf("error %v for the second time", err)
 	}
-	w.check(w.Do(w.Token("alice"), "PATCH", "/repos/acme/access/pulls/1", map[string]any{"state": "closed"}, nil))
-	if _, err := again.client.Propose(t.Context(), proposal()); err == nil || !strings.Contains(err.Error(), "without an open pull request") {
+	w.check(w.Do(w.Token("alice"), "PATCH", "/repos/acme/access/pulls/1",
+		map[string]any{"state": "closed"}, nil))
+	if _, err := again.client.Propose(t.Context(), proposal()); err == nil ||
+		!strings.Contains(err.Error(), "without an open pull request") {
 		t.Errorf("error %v for a branch that was left over", err)
 	}
 }
@@ -61,7 +69,8 @@ func TestPropose(t *testing.T) {
 func TestProposeRemoves(t *testing.T) {
 	w := newWorld(t).as("alice")
 	w.push(forge.Change{User: "root", Files: map[string]string{requestPath: requestFile}})
-	made, err := w.client.Propose(t.Context(), Proposal{Branch: "drop", Files: map[string][]byte{requestPath: nil}, Message: "Give back", Title: "Give back"})
+	made, err := w.client.Propose(t.Context(), Proposal{Branch: "drop",
+		Files: map[string][]byte{requestPath: nil}, Message: "Give back", Title: "Give back"})
 	w.check(err)
 	w.client = w.clientOf(w.URL, w.AppToken("agent"))
 	if f := w.facts(made.Number); len(f.Files) != 1 || f.Files[0].Status != "removed" {
@@ -73,16 +82,19 @@ func TestProposeSeveralFiles(t *testing.T) {
 	w := newWorld(t).as("alice")
 	w.push(forge.Change{User: "root", Files: map[string]string{"old": "x", "same": "y"}})
 	made, err := w.client.Propose(t.Context(), Proposal{Branch: "several", Message: "m", Title: "t",
-		Files: map[string][]byte{"catalog/a.yaml": []byte("a"), "catalog/b.yaml": []byte("b"), "old": nil, "same": []byte("y")}})
+		Files: map[string][]byte{"catalog/a.yaml": []byte("a"), "catalog/b.yaml": []byte("b"),
+			"old": nil, "same": []byte("y")}})
 	w.check(err)
-	if got := w.git("diff-tree", "-r", "--name-status", "--no-commit-id", made.HeadSHA); got != "A\tcatalog/a.yaml\nA\tcatalog/b.yaml\nD\told" {
+	if got := w.git("diff-tree", "-r", "--name-status", "--no-commit-id",
+		made.HeadSHA); got != "A\tcatalog/a.yaml\nA\tcatalog/b.yaml\nD\told" {
 		t.Errorf("changed:\n%s", got)
 	}
 }
 
 func TestAProposalLeavesNothingHalfWritten(t *testing.T) {
 	w := newWorld(t).as("alice")
-	for _, step := range []string{"GET git/ref/heads/.*", "GET git/commits/.*", "POST git/blobs", "POST git/trees", "POST git/commits", "POST git/refs", "POST pulls"} {
+	for _, step := range []string{"GET git/ref/heads/.*", "GET git/commits/.*", "POST git/blobs",
+		"POST git/trees", "POST git/commits", "POST git/refs", "POST pulls"} {
 		for _, status := range []int{403, 500, 0} {
 			method, path, _ := strings.Cut(step, " ")
 			w.Fail(method, "/repos/acme/access/"+path, 1, status, "{}")
@@ -104,7 +116,8 @@ func TestTakingBackABranch(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	head := w.push(forge.Change{Branch: "half", Files: map[string]string{"a": "b"}})
-	if err := w.client.removeBranch(ctx, "half", w.Branch("main")); err != nil || w.Branch("half") != head {
+	if err := w.client.removeBranch(ctx, "half", w.Branch("main")); err != nil ||
+		w.Branch("half") != head {
 		t.Errorf("error %v; somebody else's branch is at %q", err, w.Branch("half"))
 	}
 	if err := w.client.removeBranch(ctx, "half", head); err != nil || w.Branch("half") != "" {
@@ -113,7 +126,8 @@ func TestTakingBackABranch(t *testing.T) {
 	w.Fail("POST", "/repos/acme/access/pulls", 1, 500, "{}")
 	w.Fail("DELETE", ".*", 1, 500, "{}")
 	_, err := w.client.Propose(t.Context(), proposal())
-	if err == nil || !strings.Contains(err.Error(), "open the pull request") || !strings.Contains(err.Error(), "delete it by hand") {
+	if err == nil || !strings.Contains(err.Error(), "open the pull request") ||
+		!strings.Contains(err.Error(), "delete it by hand") {
 		t.Errorf("error %v", err)
 	}
 }
@@ -122,7 +136,8 @@ func TestNothingToPropose(t *testing.T) {
 	w := newWorld(t).as("alice")
 	p := proposal()
 	p.Files = map[string][]byte{policyPath: []byte(repositoryFiles[policyPath])}
-	if _, err := w.client.Propose(t.Context(), p); err == nil || !strings.Contains(err.Error(), "nothing to propose") {
+	if _, err := w.client.Propose(t.Context(), p); err == nil || !strings.Contains(err.Error(),
+		"nothing to propose") {
 		t.Errorf("error %v", err)
 	}
 }
@@ -133,7 +148,8 @@ func TestNotesOfAProposal(t *testing.T) {
 	p.Reviewers = []string{"stranger"}
 	made, err := w.client.Propose(t.Context(), p)
 	w.check(err)
-	if len(made.Notes) != 1 || !strings.Contains(made.Notes[0], "ask one of stranger, squad-b yourself") {
+	if len(made.Notes) != 1 || !strings.Contains(made.Notes[0],
+		"ask one of stranger, squad-b yourself") {
 		t.Errorf("notes %q", made.Notes)
 	}
 }
@@ -165,16 +181,19 @@ func TestAutoMerge(t *testing.T) {
 			Method string `json:"merge_method"`
 		} `json:"auto_merge"`
 	}
-	w.check(w.Do(w.Token("root"), "GET", fmt.Sprintf("/repos/acme/access/pulls/%d", made.Number), nil, &pull))
+	w.check(w.Do(w.Token("root"), "GET", fmt.Sprintf("/repos/acme/access/pulls/%d", made.Number),
+		nil, &pull))
 	if pull.AutoMerge.Method != "squash" {
 		t.Errorf("merge method %q where merge commits are off", pull.AutoMerge.Method)
 	}
 	p.Branch = "refused"
-	w.Fail("POST", "/graphql", 1, 200, `{"data": null, "errors": [{"message": "Auto merge is not allowed for this repository"}]}`)
+	w.Fail("POST", "/graphql", 1, 200,
+		`{"data": null, "errors": [{"message": "Auto merge is not allowed for this repository"}]}`)
 	made, err = w.client.Propose(t.Context(), p)
 	w.check(err)
 	if !slices.ContainsFunc(made.Notes, func(n string) bool {
-		return strings.Contains(n, "Auto merge is not allowed") && strings.Contains(n, "merge the pull request by hand")
+		return strings.Contains(n, "Auto merge is not allowed") && strings.Contains(n,
+			"merge the pull request by hand")
 	}) {
 		t.Errorf("notes %q", made.Notes)
 	}
@@ -186,7 +205,8 @@ func TestUser(t *testing.T) {
 		t.Errorf("%s %d, error %v", login, id, err)
 	}
 	w.client = w.clientOf(w.URL, w.AppToken("agent"))
-	if _, _, err := w.client.User(t.Context()); err == nil || !strings.Contains(err.Error(), "a user's token") {
+	if _, _, err := w.client.User(t.Context()); err == nil || !strings.Contains(err.Error(),
+		"a user's token") {
 		t.Errorf("error %v for an App", err)
 	}
 }

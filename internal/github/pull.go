@@ -21,12 +21,15 @@ type snapshot struct {
 	commits, files int // as GitHub counts them
 }
 
-// same tells whether nothing happened to the pull request between two readings. The time of the last update covers a
-// head that was moved away and back again.
+// same tells whether nothing happened to the pull request between two readings. The time of the
+// last update covers a head that was moved away and back again.
 func (s snapshot) same(other snapshot) bool {
-	return s.HeadSHA == other.HeadSHA && s.BaseRef == other.BaseRef && s.BaseRepoID == other.BaseRepoID &&
-		s.HeadRef == other.HeadRef && s.HeadRepoID == other.HeadRepoID && s.MergeCommitSHA == other.MergeCommitSHA &&
-		s.Draft == other.Draft && s.Merged == other.Merged && s.State == other.State && s.updatedAt.Equal(other.updatedAt)
+	return s.HeadSHA == other.HeadSHA && s.BaseRef == other.BaseRef &&
+		s.BaseRepoID == other.BaseRepoID &&
+		s.HeadRef == other.HeadRef && s.HeadRepoID == other.HeadRepoID &&
+		s.MergeCommitSHA == other.MergeCommitSHA &&
+		s.Draft == other.Draft && s.Merged == other.Merged && s.State == other.State &&
+		s.updatedAt.Equal(other.updatedAt)
 }
 
 func (c *Client) pull(ctx context.Context, number int) (snapshot, error) {
@@ -35,16 +38,21 @@ func (c *Client) pull(ctx context.Context, number int) (snapshot, error) {
 		return snapshot{}, c.explain(err, "Pull requests: read", "read the pull request")
 	}
 	p := snapshot{PullRequest: policies.PullRequest{
-		Number: found.GetNumber(), State: found.GetState(), Draft: found.GetDraft(), Merged: found.GetMerged(),
+		Number: found.GetNumber(), State: found.GetState(), Draft: found.GetDraft(),
+		Merged:    found.GetMerged(),
 		CreatedAt: requests.At(found.GetCreatedAt().Time),
 		BaseRef:   found.GetBase().GetRef(), BaseRepoID: found.GetBase().GetRepo().GetID(),
-		HeadRef: found.GetHead().GetRef(), HeadRepoID: found.GetHead().GetRepo().GetID(), HeadSHA: found.GetHead().GetSHA(),
-	}, updatedAt: found.GetUpdatedAt().Time, commits: found.GetCommits(), files: found.GetChangedFiles()}
+		HeadRef: found.GetHead().GetRef(), HeadRepoID: found.GetHead().GetRepo().GetID(),
+		HeadSHA: found.GetHead().GetSHA(),
+	}, updatedAt: found.GetUpdatedAt().Time, commits: found.GetCommits(),
+		files: found.GetChangedFiles()}
 	if p.Author, err = c.user(found.User, "the author of the pull request"); err != nil {
 		return p, err
 	}
-	if p.Number != number || p.State != "open" && p.State != "closed" || found.Draft == nil || found.Merged == nil ||
-		found.GetCreatedAt().IsZero() || p.updatedAt.IsZero() || p.BaseRef == "" || p.BaseRepoID == 0 || p.HeadRef == "" ||
+	if p.Number != number || p.State != "open" && p.State != "closed" || found.Draft == nil ||
+		found.Merged == nil ||
+		found.GetCreatedAt().IsZero() || p.updatedAt.IsZero() || p.BaseRef == "" ||
+		p.BaseRepoID == 0 || p.HeadRef == "" ||
 		!isName(p.HeadSHA) || found.Commits == nil || found.ChangedFiles == nil {
 		return p, c.incomplete("the pull request")
 	}
@@ -56,10 +64,12 @@ func (c *Client) pull(ctx context.Context, number int) (snapshot, error) {
 		}
 	}
 	if p.files >= policies.MaxFiles {
-		return p, fmt.Errorf("it changes %d files and GitHub lists no more than %d; split it", p.files, policies.MaxFiles)
+		return p, fmt.Errorf("it changes %d files and GitHub lists no more than %d; split it",
+			p.files, policies.MaxFiles)
 	}
 	if p.commits >= policies.MaxCommits {
-		return p, fmt.Errorf("it has %d commits and GitHub lists no more than %d; squash them", p.commits, policies.MaxCommits)
+		return p, fmt.Errorf("it has %d commits and GitHub lists no more than %d; squash them",
+			p.commits, policies.MaxCommits)
 	}
 	return p, nil
 }
@@ -67,7 +77,8 @@ func (c *Client) pull(ctx context.Context, number int) (snapshot, error) {
 // ghostID is the account GitHub shows in the place of deleted ones.
 const ghostID = 10137
 
-// user converts an account. None at all and a deleted one are the zero User (R18); half of one is an error.
+// user converts an account. None at all and a deleted one are the zero User (R18); half of one is
+// an error.
 func (c *Client) user(u *github.User, who string) (policies.User, error) {
 	user := policies.User{Login: u.GetLogin(), ID: u.GetID(), Type: u.GetType()}
 	switch {
@@ -84,10 +95,12 @@ func (c *Client) readFiles(ctx context.Context, f *policies.Facts, p snapshot) (
 		return err
 	}
 	if len(f.Files) >= policies.MaxFiles {
-		return fmt.Errorf("it changes %d files and GitHub lists no more than %d; split it", len(f.Files), policies.MaxFiles)
+		return fmt.Errorf("it changes %d files and GitHub lists no more than %d; split it",
+			len(f.Files), policies.MaxFiles)
 	}
 	if len(f.Files) < p.files {
-		return fmt.Errorf("%w: GitHub counts %d changed files and lists %d", errMoved, p.files, len(f.Files))
+		return fmt.Errorf("%w: GitHub counts %d changed files and lists %d", errMoved, p.files,
+			len(f.Files))
 	}
 	return nil
 }
@@ -102,21 +115,24 @@ func (c *Client) filesOf(ctx context.Context, number int) ([]policies.File, erro
 	}
 	files := []policies.File{}
 	for _, file := range found {
-		if file.GetFilename() == "" || file.GetStatus() == "" || file.GetStatus() == "renamed" && file.GetPreviousFilename() == "" {
+		if file.GetFilename() == "" || file.GetStatus() == "" || file.GetStatus() == "renamed" &&
+			file.GetPreviousFilename() == "" {
 			return nil, c.incomplete("the files of the pull request")
 		}
-		files = append(files, policies.File{Path: file.GetFilename(), PreviousPath: file.GetPreviousFilename(), Status: file.GetStatus()})
+		files = append(files, policies.File{Path: file.GetFilename(),
+			PreviousPath: file.GetPreviousFilename(), Status: file.GetStatus()})
 	}
 	return files, nil
 }
 
-// coAuthor finds Co-authored-by lines anywhere in a message: GitHub honours them in the last paragraph only, but
-// naming one more person can only take approvals away (R15).
+// coAuthor finds Co-authored-by lines anywhere in a message: GitHub honours them in the last
+// paragraph only, but naming one more person can only take approvals away (R15).
 var coAuthor = regexp.MustCompile(`(?im)^[ \t]*co-authored-by[ \t]*:[ \t]*(\S.*?)[ \t\r]*$`)
 
 var address = regexp.MustCompile(`<([^<>]*)>`)
 
-// coAuthors are the addresses of a commit message's Co-authored-by lines; a line without one is returned whole.
+// coAuthors are the addresses of a commit message's Co-authored-by lines; a line without one is
+// returned whole.
 func coAuthors(message string) []string {
 	var all []string
 	for _, line := range coAuthor.FindAllStringSubmatch(message, -1) {
@@ -132,7 +148,8 @@ func coAuthors(message string) []string {
 }
 
 func (c *Client) readCommits(ctx context.Context, f *policies.Facts, p snapshot) error {
-	found, err := pages(func(o github.ListOptions) ([]*github.RepositoryCommit, *github.Response, error) {
+	found, err := pages(func(o github.ListOptions) ([]*github.RepositoryCommit,
+		*github.Response, error) {
 		return c.api.PullRequests.ListCommits(ctx, c.owner, c.repo, p.Number, &o)
 	})
 	if err != nil {
@@ -140,33 +157,41 @@ func (c *Client) readCommits(ctx context.Context, f *policies.Facts, p snapshot)
 	}
 	f.Commits = []policies.Commit{}
 	for _, commit := range found {
-		converted := policies.Commit{SHA: commit.GetSHA(), CoAuthors: coAuthors(commit.GetCommit().GetMessage())}
-		if !isName(converted.SHA) || commit.GetCommit() == nil || commit.GetCommit().Message == nil {
+		converted := policies.Commit{SHA: commit.GetSHA(),
+			CoAuthors: coAuthors(commit.GetCommit().GetMessage())}
+		if !isName(converted.SHA) || commit.GetCommit() == nil ||
+			commit.GetCommit().Message == nil {
 			return c.incomplete("the commits of the pull request")
 		}
-		if converted.Author, err = c.user(commit.Author, "the author of commit "+converted.SHA); err != nil {
+		if converted.Author, err = c.user(commit.Author, "the author of commit "+
+			converted.SHA); err != nil {
 			return err
 		}
-		if converted.Committer, err = c.user(commit.Committer, "the committer of commit "+converted.SHA); err != nil {
+		if converted.Committer, err = c.user(commit.Committer, "the committer of commit "+
+			converted.SHA); err != nil {
 			return err
 		}
 		f.Commits = append(f.Commits, converted)
 	}
 	if len(f.Commits) >= policies.MaxCommits {
-		return fmt.Errorf("it has %d commits and GitHub lists no more than %d; squash them", len(f.Commits), policies.MaxCommits)
+		return fmt.Errorf("it has %d commits and GitHub lists no more than %d; squash them",
+			len(f.Commits), policies.MaxCommits)
 	}
 	if len(f.Commits) < p.commits {
-		return fmt.Errorf("%w: GitHub counts %d commits and lists %d", errMoved, p.commits, len(f.Commits))
+		return fmt.Errorf("%w: GitHub counts %d commits and lists %d", errMoved, p.commits,
+			len(f.Commits))
 	}
 	isHead := func(commit policies.Commit) bool { return commit.SHA == p.HeadSHA }
 	if !slices.ContainsFunc(f.Commits, isHead) {
-		return fmt.Errorf("%w: its head %s is not among the %d commits listed, probably after a force-push", errMoved, p.HeadSHA, len(f.Commits))
+		return fmt.Errorf("%w: its head %s is not among the %d commits listed, probably after a force-push",
+			errMoved, p.HeadSHA, len(f.Commits))
 	}
 	return nil
 }
 
 func (c *Client) readReviews(ctx context.Context, f *policies.Facts, p snapshot) error {
-	found, err := pages(func(o github.ListOptions) ([]*github.PullRequestReview, *github.Response, error) {
+	found, err := pages(func(o github.ListOptions) ([]*github.PullRequestReview,
+		*github.Response, error) {
 		return c.api.PullRequests.ListReviews(ctx, c.owner, c.repo, p.Number, &o)
 	})
 	if err != nil {
@@ -177,11 +202,13 @@ func (c *Client) readReviews(ctx context.Context, f *policies.Facts, p snapshot)
 		if strings.EqualFold(r.GetState(), "PENDING") {
 			continue // not submitted: only its own writer sees it
 		}
-		review := policies.Review{ID: r.GetID(), State: r.GetState(), CommitID: r.GetCommitID(), SubmittedAt: requests.At(r.GetSubmittedAt().Time)}
+		review := policies.Review{ID: r.GetID(), State: r.GetState(), CommitID: r.GetCommitID(),
+			SubmittedAt: requests.At(r.GetSubmittedAt().Time)}
 		if review.ID == 0 || review.State == "" || r.GetSubmittedAt().IsZero() {
 			return c.incomplete("the reviews of the pull request")
 		}
-		if review.User, err = c.user(r.User, fmt.Sprintf("the writer of review %d", review.ID)); err != nil {
+		if review.User, err = c.user(r.User, fmt.Sprintf("the writer of review %d",
+			review.ID)); err != nil {
 			return err
 		}
 		f.Reviews = append(f.Reviews, review)
@@ -189,8 +216,8 @@ func (c *Client) readReviews(ctx context.Context, f *policies.Facts, p snapshot)
 	return nil
 }
 
-// readBaseChanges finds when the pull request was pointed at another branch, by hand or by GitHub when a branch it was
-// stacked on went away (R40).
+// readBaseChanges finds when the pull request was pointed at another branch, by hand or by GitHub
+// when a branch it was stacked on went away (R40).
 func (c *Client) readBaseChanges(ctx context.Context, f *policies.Facts, p snapshot) error {
 	found, err := pages(func(o github.ListOptions) ([]*github.IssueEvent, *github.Response, error) {
 		return c.api.Issues.ListIssueEvents(ctx, c.owner, c.repo, p.Number, &o)

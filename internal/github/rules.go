@@ -11,16 +11,19 @@ import (
 	"github.com/pullgrant/pullgrant/policies"
 )
 
-// Rules reads the rules in force on the default branch, whichever ruleset they come from; Metadata: read is enough for
-// it. Rules that bypass lists leave some people out of are among them: who may bypass is shown to administrators only.
+// Rules reads the rules in force on the default branch, whichever ruleset they come from; Metadata:
+// read is enough for it. Rules that bypass lists leave some people out of are among them: who may
+// bypass is shown to administrators only.
 func (c *Client) Rules(ctx context.Context) ([]policies.BranchRule, error) {
 	repository, _, err := c.repository(ctx)
 	if err != nil {
 		return nil, err
 	}
-	rules, err := pages(func(o github.ListOptions) (page []policies.BranchRule, response *github.Response, err error) {
+	rules, err := pages(func(o github.ListOptions) (page []policies.BranchRule,
+		response *github.Response, err error) {
 		// go-github's own method stops at the first rule of a kind it does not know.
-		address := fmt.Sprintf("repos/%s/%s/rules/branches/%s?per_page=%d", c.owner, c.repo, url.PathEscape(repository.DefaultBranch), o.PerPage)
+		address := fmt.Sprintf("repos/%s/%s/rules/branches/%s?per_page=%d", c.owner, c.repo,
+			url.PathEscape(repository.DefaultBranch), o.PerPage)
 		if o.Page > 0 {
 			address += fmt.Sprintf("&page=%d", o.Page)
 		}
@@ -28,7 +31,8 @@ func (c *Client) Rules(ctx context.Context) ([]policies.BranchRule, error) {
 		return page, response, err
 	})
 	if err != nil {
-		return nil, c.explain(err, "Metadata: read", "read the rules of the branch %s", repository.DefaultBranch)
+		return nil, c.explain(err, "Metadata: read", "read the rules of the branch %s",
+			repository.DefaultBranch)
 	}
 	for _, r := range rules {
 		if r.Type == "" {

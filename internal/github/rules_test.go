@@ -17,7 +17,8 @@ func TestRules(t *testing.T) {
 		"as set up": {forge.DefaultRules(), 0},
 		"off":       {forge.Rules{Off: true}, 7},
 		"weakest":   {forge.Rules{}, 4},
-		"any App's": {forge.Rules{Approvals: 2, DismissStale: true, CodeOwners: true, Check: "pullgrant"}, 1},
+		"any App's": {forge.Rules{Approvals: 2, DismissStale: true, CodeOwners: true,
+			Check: "pullgrant"}, 1},
 	} {
 		w.Protect(test.rules)
 		rules, err := w.client.Rules(t.Context())
@@ -27,7 +28,8 @@ func TestRules(t *testing.T) {
 	}
 }
 
-// TestRulesOfUnknownKinds: one that go-github does not know is a rule like any other, and one without a kind is none.
+// TestRulesOfUnknownKinds: one that go-github does not know is a rule like any other, and one
+// without a kind is none.
 func TestRulesOfUnknownKinds(t *testing.T) {
 	w := newWorld(t)
 	w.Protect(forge.DefaultRules())
@@ -37,7 +39,8 @@ func TestRulesOfUnknownKinds(t *testing.T) {
 		return body
 	})
 	rules, err := client.Rules(t.Context())
-	if weak := policies.Weaknesses(rules); err != nil || !strings.Contains(strings.Join(weak, "\n"), "merge queue") {
+	if weak := policies.Weaknesses(rules); err != nil || !strings.Contains(strings.Join(weak, "\n"),
+		"merge queue") {
 		t.Errorf("%q, error %v", weak, err)
 	}
 	kind = ""
@@ -48,7 +51,8 @@ func TestRulesOfUnknownKinds(t *testing.T) {
 
 func TestSelf(t *testing.T) {
 	w := newWorld(t)
-	for token, want := range map[string]string{w.AppToken("agent"): "agent[bot]", w.Token("alice"): "alice"} {
+	for token, want := range map[string]string{w.AppToken("agent"): "agent[bot]",
+		w.Token("alice"): "alice"} {
 		if got, err := w.clientOf(w.URL, token).Self(t.Context()); err != nil || got != want {
 			t.Errorf("%q, error %v; want %s", got, err, want)
 		}
@@ -60,7 +64,8 @@ func TestSelf(t *testing.T) {
 		`{"errors": [{"message": "try later"}, {"message": "two"}]}`: "try later",
 	} {
 		w.Fail("POST", "/graphql", 1, 200, body)
-		if got, err := w.client.Self(t.Context()); got != "" || err == nil || !strings.Contains(err.Error(), words) {
+		if got, err := w.client.Self(t.Context()); got != "" || err == nil ||
+			!strings.Contains(err.Error(), words) {
 			t.Errorf("%s: %q, error %v", body, got, err)
 		}
 	}

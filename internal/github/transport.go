@@ -38,22 +38,8 @@ type transport struct {
 }
 
 func newTransport(base *url.URL, token func(context.Context) (string, error)) *transport {
-	return &transport{base: base, token: token, next: http.DefaultTransport, pause: 500 * time.Millisecond}
-}
-
-// date compares the Date header of an answer that just came with the own clock.
-func (t *transport) date(response *http.Response) {
-	if date, err := http.ParseTime(response.Header.Get("Date")); err == nil && t.clock != nil {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		t.dated, t.ahead = true, date.Sub(t.clock())
-	}
-}
-
-func (t *transport) skewed() (ahead time.Duration, known bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.ahead, t.dated
+	return &transport{base: base, token: token, next: http.DefaultTransport,
+		pause: 500 * time.Millisecond}
 }
 
 // RoundTrip makes one call, tried again where that is safe and of use.
@@ -80,16 +66,14 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		if !again || req.Method != http.MethodGet || attempt == attempts {
 			return response, nil
 		}
-		select {
-		case <-time.After(wait):
-		case <-req.Context().Done():
-			return nil, req.Context().Err()
+		if err := sleep(req.Context(), wait); err != nil {
+			return nil, err
 		}
 	}
 }
 
-// attempt makes the call once and reads the whole answer. go-github takes an empty body for an empty list, so what is
-// not JSON is refused here.
+// attempt makes the call once and reads the whole answer. go-github takes an empty body for an
+// empty list, so what is not JSON is refused here.
 func (t *transport) attempt(req *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithTimeout(req.Context(), callTimeout)
 	defer cancel()
@@ -106,10 +90,12 @@ func (t *transport) attempt(req *http.Request) (*http.Response, error) {
 		return nil, fmt.Errorf("the answer broke off after %d bytes: %w", len(body), err)
 	case len(body) > maxAnswer:
 		return nil, fmt.Errorf("the answer has more than %d bytes", maxAnswer)
-	case success && response.StatusCode != http.StatusNoContent && (!json.Valid(body) || bytes.Equal(bytes.TrimSpace(body), []byte("null"))):
+	case success && response.StatusCode != http.StatusNoContent && (!json.Valid(body) ||
+		bytes.Equal(bytes.TrimSpace(body), []byte("null"))):
 		return nil, fmt.Errorf("the answer's %d bytes are no complete JSON", len(body))
 	}
-	if token, ok := strings.CutPrefix(req.Header.Get("Authorization"), "Bearer "); ok { // what is in an answer may end in a log
+	// what is in an answer may end in a log
+	if token, ok := strings.CutPrefix(req.Header.Get("Authorization"), "Bearer "); ok {
 		body = bytes.ReplaceAll(body, []byte(token), []byte("***"))
 	}
 	t.kept.take(req, response, body)
@@ -117,14 +103,31 @@ func (t *transport) attempt(req *http.Request) (*http.Response, error) {
 	return response, nil
 }
 
-// retry tells whether another attempt may help and when. A refusal for calling too often without a Retry-After asks for
-// a minute or more: too long to hold up whoever waits.
+// retry tells whether another attempt may help and when. A refusal for calling too often without
+// a Retry-After asks for a minute or more: too long to hold up whoever waits.
 func (t *transport) retry(response *http.Response, attempt int) (wait time.Duration, again bool) {
-	trouble := slices.Contains([]int{http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout}, response.StatusCode)
-	limited := response.StatusCode == http.StatusTooManyRequests || response.StatusCode == http.StatusForbidden
-	if seconds, err := strconv.Atoi(response.Header.Get("Retry-After")); err == nil && seconds >= 0 && (trouble || limited) {
+	trouble := slices.Contains([]int{http.StatusBadGateway, http.StatusServiceUnavailable,
+		http.StatusGatewayTimeout}, response.StatusCode)
+	limited := response.StatusCode == http.StatusTooManyRequests ||
+		response.StatusCode == http.StatusForbidden
+	if seconds, err := strconv.Atoi(response.Header.Get("Retry-After")); err == nil &&
+		seconds >= 0 && (trouble || limited) {
 		wait = time.Duration(seconds) * time.Second
 		return wait, wait <= longestWait
 	}
-	return t.pause << (attempt - 1), trouble
+	return t.pauseAfter(attempt), trouble
+}
+
+// pauseAfter is the pause after a try that was of no use, counted from 1: each is twice as long
+// as the one before.
+func (t *transport) pauseAfter(try int) time.Duration { return t.pause << (try - 1) }
+
+// sleep waits, or returns the context's error as soon as that ends.
+func sleep(ctx context.Context, pause time.Duration) error {
+	select {
+	case <-time.After(pause):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }

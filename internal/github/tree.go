@@ -9,16 +9,21 @@ import (
 	"strings"
 
 	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/policies/rbac"
 )
 
-// Tree reads the wanted files of a commit: those in the root, .github/, docs/, policies/ and catalog/, and below any folder
-// that is wanted itself. commit is a full object name, or empty for the tip of the default branch.
-func (c *Client) Tree(ctx context.Context, commit string, wanted func(path string) bool) (policies.Tree, error) {
+// Tree reads the wanted files of a commit: those in the root, .github/, docs/, policies/ and
+// catalog/, and below any folder that is wanted itself. commit is a full object name, or empty for
+// the tip of the default branch.
+func (c *Client) Tree(ctx context.Context, commit string,
+	wanted func(path string) bool) (policies.Tree, error) {
 	commit, err := c.orTip(ctx, commit)
 	if err != nil {
 		return policies.Tree{}, err
 	}
-	return c.tree(ctx, commit, "", wanted)
+	tree, err := c.tree(ctx, commit, "", wanted)
+	tree.Owner = c.owner
+	return tree, err
 }
 
 // orTip is commit, or the tip of the default branch when it is empty.
@@ -33,8 +38,9 @@ func (c *Client) orTip(ctx context.Context, commit string) (string, error) {
 	return c.tip(ctx, repository.DefaultBranch)
 }
 
-// Files reads every plain file below a folder, for example requests/ for a list. commit is a full object name, or empty
-// for the tip of the default branch. A folder that does not exist has no files; entries that are no plain text files are left out.
+// Files reads every plain file below a folder, for example requests/ for a list. commit is a full
+// object name, or empty for the tip of the default branch. A folder that does not exist has no
+// files; entries that are no plain text files are left out.
 func (c *Client) Files(ctx context.Context, commit, folder string) (map[string][]byte, error) {
 	commit, err := c.orTip(ctx, commit)
 	if err != nil {
@@ -58,23 +64,28 @@ func (c *Client) Files(ctx context.Context, commit, folder string) (map[string][
 	return files, nil
 }
 
-// tree reads the wanted files of a commit. Beside the folders of trust it looks into those above path.
-func (c *Client) tree(ctx context.Context, commit, request string, wanted func(string) bool) (policies.Tree, error) {
+// tree reads the wanted files of a commit. Beside the folders of trust it looks into those above
+// path.
+func (c *Client) tree(ctx context.Context, commit, request string,
+	wanted func(string) bool) (policies.Tree, error) {
 	tree := policies.Tree{Commit: commit, Files: map[string]policies.TreeFile{}}
 	root, err := c.commit(ctx, commit)
 	if err != nil {
 		return tree, err
 	}
 	enter := func(folder string) bool {
-		return folder == ".github" || folder == "docs" || folder == policies.Folder || folder == policies.CatalogFolder ||
-			strings.HasPrefix(folder, policies.Folder+"/") || strings.HasPrefix(request, folder+"/") ||
+		return folder == ".github" || folder == "docs" || folder == policies.Folder ||
+			folder == rbac.CatalogFolder ||
+			strings.HasPrefix(folder, policies.Folder+"/") || strings.HasPrefix(request,
+			folder+"/") ||
 			wanted(folder)
 	}
 	return tree, c.walk(ctx, tree, root.tree, "", enter, wanted)
 }
 
 // walk adds the wanted files of a folder, and of the folders below it that may be entered, to tree.
-func (c *Client) walk(ctx context.Context, tree policies.Tree, name, at string, enter, wanted func(string) bool) error {
+func (c *Client) walk(ctx context.Context, tree policies.Tree, name, at string, enter,
+	wanted func(string) bool) error {
 	folder, err := c.folder(ctx, name)
 	if err != nil {
 		return err
@@ -94,7 +105,8 @@ func (c *Client) walk(ctx context.Context, tree policies.Tree, name, at string, 
 	return nil
 }
 
-// file reads one entry. What is not a plain file, or is too large to matter, keeps its mode and name without content.
+// file reads one entry. What is not a plain file, or is too large to matter, keeps its mode and
+// name without content.
 func (c *Client) file(ctx context.Context, e entry) (policies.TreeFile, error) {
 	if e.kind != "blob" || e.mode != policies.PlainFile || e.size > policies.MaxFileSize {
 		return policies.NewTreeFile(e.mode, e.name, nil, int64(e.size)), nil
@@ -134,7 +146,8 @@ func (c *Client) files(ctx context.Context, commit string, paths []string) (poli
 	for _, name := range paths {
 		e, ok, err := c.entry(ctx, commit, name)
 		if err == nil && !ok {
-			err = fmt.Errorf("%w: the pull request changes %q, which its head commit does not have", errMoved, name)
+			err = fmt.Errorf("%w: the pull request changes %q, which its head commit does not have",
+				errMoved, name)
 		}
 		if err == nil {
 			tree.Files[name], err = c.file(ctx, e)

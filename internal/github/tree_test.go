@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/policies/rbac"
 	"github.com/pullgrant/pullgrant/testdata/forge"
 )
 
@@ -28,11 +29,14 @@ func TestEntriesThatAreNoPlainFile(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
-			w.push(forge.Change{Branch: "ask", Files: map[string]string{requestPath: c.content}, Modes: map[string]string{requestPath: c.mode}})
+			w.push(forge.Change{Branch: "ask", Files: map[string]string{requestPath: c.content},
+				Modes: map[string]string{requestPath: c.mode}})
 			f := w.facts(w.open("ask"))
 			file := f.Head.Files[requestPath]
-			if file.Mode != c.mode || file.Content != "" || !strings.Contains(file.Unreadable, c.words) || (file.Unreadable == "") != (c.words == "") {
-				t.Errorf("mode %s, %d bytes, unreadable %q", file.Mode, len(file.Content), file.Unreadable)
+			if file.Mode != c.mode || file.Content != "" || !strings.Contains(file.Unreadable,
+				c.words) || (file.Unreadable == "") != (c.words == "") {
+				t.Errorf("mode %s, %d bytes, unreadable %q", file.Mode, len(file.Content),
+					file.Unreadable)
 			}
 			if file.Blob != blobName([]byte(c.content)) {
 				t.Errorf("blob %s", file.Blob)
@@ -40,7 +44,11 @@ func TestEntriesThatAreNoPlainFile(t *testing.T) {
 			if d := policies.Evaluate(f.Base, f, noon); d.Code != policies.FileRejected {
 				t.Errorf("code %s: %s", d.Code, d.Message)
 			}
-			if slices.ContainsFunc(w.Requests(), func(r forge.Request) bool { return name == "too large" && strings.HasSuffix(r.Path, file.Blob) }) {
+			if slices.ContainsFunc(w.Requests(),
+				func(r forge.Request) bool {
+					return name == "too large" && strings.HasSuffix(r.Path,
+						file.Blob)
+				}) {
 				t.Error("the large blob was fetched")
 			}
 			roundTrip(t, f)
@@ -54,7 +62,8 @@ func TestASubmoduleInThePlaceOfARequest(t *testing.T) {
 	path := "/git/trees/" + w.git("rev-parse", "ask:requests/prod-eu/payments-debug")
 	n := w.open("ask")
 	w.client = w.edited(path, func(body any) any {
-		maps.Copy(body.(map[string]any)["tree"].([]any)[0].(map[string]any), map[string]any{"mode": "160000", "type": "commit"})
+		maps.Copy(body.(map[string]any)["tree"].([]any)[0].(map[string]any),
+			map[string]any{"mode": "160000", "type": "commit"})
 		return body
 	})
 	if file := w.facts(n).Head.Files[requestPath]; file.Mode != "160000" || file.Content != "" {
@@ -74,14 +83,20 @@ func (w world) git(args ...string) string {
 
 func TestAChangeToThePolicies(t *testing.T) {
 	w := newWorld(t)
-	w.push(forge.Change{User: "root", Files: map[string]string{"docs/old.md": "some text\nof several\nlines\n", "policies/more/deep.yaml": "x", "tests/t.yaml": "t"}})
-	w.push(forge.Change{Branch: "change", Files: map[string]string{"policies/new.yaml": "new", policyPath: forge.Removed, "CODEOWNERS": "* @root\n",
+	w.push(forge.Change{User: "root",
+		Files: map[string]string{"docs/old.md": "some text\nof several\nlines\n",
+			"policies/more/deep.yaml": "x", "tests/t.yaml": "t"}})
+	w.push(forge.Change{Branch: "change", Files: map[string]string{"policies/new.yaml": "new",
+		policyPath: forge.Removed, "CODEOWNERS": "* @root\n",
 		"docs/old.md": forge.Removed, "docs/new.md": "some text\nof several\nlines\n"}})
 	f := w.facts(w.open("change"))
-	if got := slices.Sorted(maps.Keys(f.Base.Files)); !slices.Equal(got, []string{".github/CODEOWNERS", "policies/identities.yaml", "policies/more/deep.yaml", policyPath, "tests/t.yaml"}) {
+	if got := slices.Sorted(maps.Keys(f.Base.Files)); !slices.Equal(got,
+		[]string{".github/CODEOWNERS", "policies/identities.yaml", "policies/more/deep.yaml",
+			policyPath, "tests/t.yaml"}) {
 		t.Errorf("base %q", got)
 	}
-	if got := slices.Sorted(maps.Keys(f.Head.Files)); !slices.Equal(got, []string{"CODEOWNERS", "policies/new.yaml"}) {
+	if got := slices.Sorted(maps.Keys(f.Head.Files)); !slices.Equal(got, []string{"CODEOWNERS",
+		"policies/new.yaml"}) {
 		t.Errorf("head %q", got)
 	}
 	renamed := policies.File{Path: "docs/new.md", PreviousPath: "docs/old.md", Status: "renamed"}
@@ -109,9 +124,11 @@ func TestAWithdrawalHasTheRequestInItsBase(t *testing.T) {
 
 func TestNamesThatWereUsed(t *testing.T) {
 	w := newWorld(t)
-	ledger, other := "revocations/prod-eu/20261123/"+requestName+".yaml", "requests/prod-eu/other/"+requestName+".yaml"
+	ledger, other := "revocations/prod-eu/20261123/"+requestName+".yaml", "requests/prod-eu/other/"+
+		requestName+".yaml"
 	w.push(forge.Change{User: "root", Files: map[string]string{ledger: "x", other: "x",
-		"requests/prod-us/other/" + requestName + ".yaml": "x", "requests/prod-eu/payments-debug/another.yaml": "x"}})
+		"requests/prod-us/other/" + requestName + ".yaml": "x",
+		"requests/prod-eu/payments-debug/another.yaml":    "x"}})
 	f := w.facts(w.ask())
 	if !slices.Equal(f.UsedNames, []string{other, ledger}) {
 		t.Errorf("used names %q", f.UsedNames)
@@ -127,13 +144,30 @@ func TestTreesThatProveNothing(t *testing.T) {
 		edit  func(any) any
 		words string
 	}{
-		"twice":        {func(body any) any { return with(map[string]any{"tree": append(entries(body), entries(body)[0])})(body) }, "twice"},
-		"truncated":    {with(map[string]any{"truncated": true}), "GitHub cut it short"},
-		"no truncated": {func(body any) any { delete(body.(map[string]any), "truncated"); return body }, "lacks a field"},
+		"twice": {func(body any) any {
+			return with(map[string]any{"tree": append(entries(body),
+				entries(body)[0])})(body)
+		}, "twice"},
+		"truncated": {with(map[string]any{"truncated": true}), "GitHub cut it short"},
+		"no truncated": {func(body any) any {
+			delete(body.(map[string]any),
+				"truncated")
+			return body
+		},
+			"lacks a field"},
 		"another tree": {with(map[string]any{"sha": strings.Repeat("1", 40)}), "lacks a field"},
-		"no entries":   {func(body any) any { delete(body.(map[string]any), "tree"); return body }, "lacks a field"},
-		"deep name":    {func(body any) any { entries(body)[0].(map[string]any)["path"] = "a/b"; return body }, "lacks a field"},
-		"no size":      {func(body any) any { delete(entries(body)[0].(map[string]any), "size"); return body }, "lacks a field"},
+		"no entries": {func(body any) any { delete(body.(map[string]any), "tree"); return body },
+			"lacks a field"},
+		"deep name": {func(body any) any {
+			entries(body)[0].(map[string]any)["path"] =
+				"a/b"
+			return body
+		}, "lacks a field"},
+		"no size": {func(body any) any {
+			delete(entries(body)[0].(map[string]any),
+				"size")
+			return body
+		}, "lacks a field"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := world{Forge: w.Forge, T: t, token: w.token}
@@ -157,7 +191,8 @@ func TestCodeownersErrors(t *testing.T) {
 	w := newWorld(t)
 	w.push(forge.Change{User: "root", Files: map[string]string{".github/CODEOWNERS": "* @root @nobody\n"}})
 	n := w.ask()
-	if f := w.facts(n); len(f.CodeownersErrors) != 1 || f.CodeownersErrors[0] != ".github/CODEOWNERS:1:9: Unknown owner" {
+	if f := w.facts(n); len(f.CodeownersErrors) != 1 ||
+		f.CodeownersErrors[0] != ".github/CODEOWNERS:1:9: Unknown owner" {
 		t.Errorf("errors %q", f.CodeownersErrors)
 	}
 	w.push(forge.Change{User: "root", Files: map[string]string{".github/CODEOWNERS": forge.Removed}})
@@ -173,7 +208,8 @@ func TestAnObjectIsAskedForOnce(t *testing.T) {
 	before := len(w.Requests())
 	w.facts(n)
 	for _, r := range w.Requests()[before:] {
-		if strings.Contains(r.Path, "/git/blobs/") || strings.Contains(r.Path, "/git/trees/") || strings.Contains(r.Path, "/git/commits/") {
+		if strings.Contains(r.Path, "/git/blobs/") || strings.Contains(r.Path, "/git/trees/") ||
+			strings.Contains(r.Path, "/git/commits/") {
 			t.Errorf("%s again", r.Path)
 		}
 	}
@@ -182,16 +218,21 @@ func TestAnObjectIsAskedForOnce(t *testing.T) {
 func TestTheMemoryOfObjectsIsBounded(t *testing.T) {
 	var o objects
 	for i := range 10 {
-		value, err := remembered(&o, fmt.Sprint(i), func() (int, int, error) { return i, maxObjects / 4, nil })
+		value, err := remembered(&o, fmt.Sprint(i), func() (int, int, error) {
+			return i,
+				maxObjects / 4, nil
+		})
 		if err != nil || value != i || o.size > maxObjects || len(o.values) > 4 {
-			t.Fatalf("value %d, error %v, %d objects of %d bytes", value, err, len(o.values), o.size)
+			t.Fatalf("value %d, error %v, %d objects of %d bytes", value, err,
+				len(o.values), o.size)
 		}
 	}
 }
 
 func TestTreeAndFiles(t *testing.T) {
 	w := newWorld(t)
-	w.push(forge.Change{User: "root", Files: map[string]string{requestPath: requestFile, "requests/link": "x", "requests/a.bin": "\xff"},
+	w.push(forge.Change{User: "root", Files: map[string]string{requestPath: requestFile,
+		"requests/link": "x", "requests/a.bin": "\xff"},
 		Modes: map[string]string{"requests/link": "120000"}})
 	tree, err := w.client.Tree(t.Context(), "", policies.Wanted(policies.KindChange, ""))
 	w.check(err)
@@ -203,7 +244,8 @@ func TestTreeAndFiles(t *testing.T) {
 	if len(files) != 1 || string(files[requestPath]) != requestFile {
 		t.Errorf("files %q", files)
 	}
-	if files, err := w.client.Files(t.Context(), tree.Commit, "revocations"); err != nil || len(files) != 0 {
+	if files, err := w.client.Files(t.Context(), tree.Commit, "revocations"); err != nil ||
+		len(files) != 0 {
 		t.Errorf("files %q, error %v of a folder that is not there", files, err)
 	}
 }
@@ -213,8 +255,9 @@ const cataloguePath = "catalog/prod-eu/payments-debug.yaml"
 // catalogued is a catalogue file of the role that requests ask for.
 func catalogued(t *testing.T, verbs ...string) string {
 	t.Helper()
-	data, err := policies.NewCatalog("prod-eu", "payments-debug", false,
-		[]policies.RoleRule{{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: verbs}}).Encode()
+	data, err := rbac.NewCatalog("prod-eu", "payments-debug", false,
+		[]rbac.RoleRule{{APIGroups: []string{""}, Resources: []string{"pods"},
+			Verbs: verbs}}).Encode()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -226,7 +269,8 @@ func TestARequestIsReadWithItsClustersCatalogue(t *testing.T) {
 	w.push(forge.Change{User: "root", Files: map[string]string{cataloguePath: catalogued(t, "get"),
 		"catalog/staging/logs-reader.yaml": "elsewhere", "catalog/README.md": "beside"}})
 	f := w.facts(w.ask())
-	if role, ok, findings := f.Base.Role("prod-eu", "payments-debug"); !ok || len(findings) != 0 || len(role.Spec.Rules) != 1 {
+	if role, ok, findings := f.Base.Role("prod-eu", "payments-debug"); !ok || len(findings) != 0 ||
+		len(role.Spec.Rules) != 1 {
 		t.Errorf("catalogued %t, findings %v, role %+v", ok, findings, role)
 	}
 	for path := range f.Base.Files {
@@ -234,24 +278,34 @@ func TestARequestIsReadWithItsClustersCatalogue(t *testing.T) {
 			t.Errorf("a request to prod-eu is judged with %s", path)
 		}
 	}
-	w.push(forge.Change{Branch: "role", From: "main", Files: map[string]string{cataloguePath: catalogued(t, "list")}})
+	w.push(forge.Change{Branch: "role", From: "main",
+		Files: map[string]string{cataloguePath: catalogued(t, "list")}})
 	change, err := w.Open("alice", "role", "Catalogue")
 	w.check(err)
 	f = w.facts(change)
-	if f.Head.Files[cataloguePath].Content != catalogued(t, "list") || f.Base.Files["catalog/staging/logs-reader.yaml"].Content != "elsewhere" || f.Base.Files["catalog/README.md"].Content == "" {
+	if f.Head.Files[cataloguePath].Content != catalogued(t, "list") ||
+		f.Base.Files["catalog/staging/logs-reader.yaml"].Content != "elsewhere" ||
+		f.Base.Files["catalog/README.md"].Content == "" {
 		t.Errorf("a change is judged with base %v and head %v", f.Base.Files, f.Head.Files)
 	}
 }
 
-// TestLiveRequestsAreShown: the requester's other requests of the cluster come with their policies; other people's do not.
+// TestLiveRequestsAreShown: the requester's other requests of the cluster come with their policies;
+// other people's do not.
 func TestLiveRequestsAreShown(t *testing.T) {
 	w := newWorld(t)
-	file := func(name string) string { return strings.ReplaceAll(requestFile, "20261122-alice-inc-123", name) }
-	const mine, others = "requests/prod-eu/payments-debug/20261121-alice-old.yaml", "requests/prod-eu/payments-debug/20261121-alice2-old.yaml"
-	w.push(forge.Change{User: "root", Files: map[string]string{mine: file("20261121-alice-old"), others: file("20261121-alice2-old"),
+	file := func(name string) string {
+		return strings.ReplaceAll(requestFile,
+			"20261122-alice-inc-123", name)
+	}
+	const mine, others = "requests/prod-eu/payments-debug/20261121-alice-old.yaml",
+		"requests/prod-eu/payments-debug/20261121-alice2-old.yaml"
+	w.push(forge.Change{User: "root", Files: map[string]string{mine: file("20261121-alice-old"),
+		others: file("20261121-alice2-old"),
 		"requests/prod-eu/gone/20261121-alice-older.yaml": file("20261121-alice-older")}})
 	f := w.facts(w.ask())
-	if len(f.Live) != 1 || f.Live[0].Path != mine || f.Live[0].File.Content != file("20261121-alice-old") ||
+	if len(f.Live) != 1 || f.Live[0].Path != mine ||
+		f.Live[0].File.Content != file("20261121-alice-old") ||
 		f.Live[0].Policy.Content != repositoryFiles[policyPath] {
 		t.Errorf("live: %+v", f.Live)
 	}
@@ -262,28 +316,39 @@ func TestLiveRequestsAreShown(t *testing.T) {
 type answer []byte
 
 func (a answer) RoundTrip(req *http.Request) (*http.Response, error) {
-	return &http.Response{StatusCode: http.StatusOK, Request: req, Body: io.NopCloser(bytes.NewReader(a))}, nil
+	return &http.Response{StatusCode: http.StatusOK, Request: req,
+		Body: io.NopCloser(bytes.NewReader(a))}, nil
 }
 
-// FuzzReadObjects: whatever GitHub answers, a tree has one entry a name and no name leads elsewhere, a blob is what its name
-// says, and a commit has a tree.
+// FuzzReadObjects: whatever GitHub answers, a tree has one entry a name and no name leads
+// elsewhere, a blob is what its name says, and a commit has a tree.
 func FuzzReadObjects(f *testing.F) {
 	name := blobName([]byte("hello\n"))
-	f.Add([]byte(`{"sha": "` + name + `", "truncated": false, "tree": [{"path": "a", "mode": "100644", "type": "blob", "size": 1, "sha": "` + name + `"},
+	f.Add([]byte(`{"sha": "` + name +
+		`", "truncated": false, "tree": [{"path": "a", "mode": "100644", "type": "blob", "size": 1, "sha": "` +
+		name + `"},
 		{"path": "b", "mode": "040000", "type": "tree", "sha": "` + name + `"}]}`))
-	f.Add([]byte(`{"sha": "` + name + `", "truncated": false, "tree": [{"path": "..", "mode": "040000", "type": "tree", "sha": "` + name + `"}]}`))
+	f.Add([]byte(`{"sha": "` + name +
+		`", "truncated": false, "tree": [{"path": "..", "mode": "040000", "type": "tree", "sha": "` +
+		name + `"}]}`))
 	f.Add([]byte(`{"sha": "` + name + `", "encoding": "base64", "size": 6, "content": "aGVs\nbG8K\n"}`))
-	f.Add([]byte(`{"sha": "` + name + `", "tree": {"sha": "` + name + `"}, "parents": [{"sha": "x"}, null]}`))
+	f.Add([]byte(`{"sha": "` + name + `", "tree": {"sha": "` + name +
+		`"}, "parents": [{"sha": "x"}, null]}`))
 	f.Add([]byte(`[null, {"filename": "a", "status": "renamed"}]`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		client, err := New(Config{Owner: "acme", Repo: "access", Token: func(context.Context) (string, error) { return "token", nil }})
+		client, err := New(Config{Owner: "acme", Repo: "access",
+			Token: func(context.Context) (string,
+				error) {
+				return "token", nil
+			}})
 		if err != nil {
 			t.Fatal(err)
 		}
 		client.wire.next = answer(body)
 		if folder, err := client.folder(t.Context(), name); err == nil {
 			for base, e := range folder {
-				if slices.Contains([]string{"", ".", ".."}, base) || strings.Contains(base, "/") || !isName(e.name) || e.mode == "" {
+				if slices.Contains([]string{"", ".", ".."}, base) || strings.Contains(base, "/") ||
+					!isName(e.name) || e.mode == "" {
 					t.Errorf("%q is read as %+v", base, e)
 				}
 			}
@@ -296,7 +361,8 @@ func FuzzReadObjects(f *testing.F) {
 		if c, err := client.commit(t.Context(), name); err == nil && !isName(c.tree) {
 			t.Errorf("a commit without a tree: %+v", c)
 		}
-		if files, err := client.filesOf(t.Context(), 1); err == nil && slices.ContainsFunc(files, func(f policies.File) bool { return f.Path == "" || f.Status == "" }) {
+		if files, err := client.filesOf(t.Context(), 1); err == nil && slices.ContainsFunc(files,
+			func(f policies.File) bool { return f.Path == "" || f.Status == "" }) {
 			t.Errorf("read %+v", files)
 		}
 	})

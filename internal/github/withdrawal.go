@@ -9,8 +9,9 @@ import (
 	"github.com/pullgrant/pullgrant/policies"
 )
 
-// Withdrawal reads an open pull request; it is nil when that does anything but withdraw one request from the default
-// branch. An error is a pull request that could not be read as it was at one moment.
+// Withdrawal reads an open pull request; it is nil when that does anything but withdraw one request
+// from the default branch. An error is a pull request that could not be read as it was at one
+// moment.
 func (c *Client) Withdrawal(ctx context.Context, number int) (*policies.Withdrawal, error) {
 	withdrawal, err := c.withdrawal(ctx, number)
 	if err != nil {
@@ -40,7 +41,8 @@ func (c *Client) withdrawal(ctx context.Context, number int) (*policies.Withdraw
 		return nil, errMoved
 	}
 	kind, path, _ := policies.KindOf(f.Files)
-	if kind != policies.KindWithdrawal || p.State != "open" || p.Draft || p.BaseRepoID != repository.ID || p.BaseRef != repository.DefaultBranch {
+	if kind != policies.KindWithdrawal || p.State != "open" || p.Draft ||
+		p.BaseRepoID != repository.ID || p.BaseRef != repository.DefaultBranch {
 		return nil, nil
 	}
 	return &policies.Withdrawal{PullRequest: number, Author: p.Author, Path: path}, nil
@@ -48,7 +50,8 @@ func (c *Client) withdrawal(ctx context.Context, number int) (*policies.Withdraw
 
 // Close closes a pull request without merging it; one that is closed stays so.
 func (c *Client) Close(ctx context.Context, number int) error {
-	closed, _, err := c.api.PullRequests.Edit(ctx, c.owner, c.repo, number, &github.PullRequest{State: github.String("closed")})
+	closed, _, err := c.api.PullRequests.Edit(ctx, c.owner, c.repo, number,
+		&github.PullRequest{State: github.String("closed")})
 	if err != nil {
 		return c.explain(err, "Pull requests: write", "close #%d", number)
 	}

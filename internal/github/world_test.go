@@ -22,7 +22,8 @@ const (
 	policyPath  = "policies/payments-debug.yaml"
 )
 
-// The policy asks both teams, so that judging needs lookups about squad-a (who may ask) and squad-b (who may approve).
+// The policy asks both teams, so that judging needs lookups about squad-a (who may ask) and squad-b
+// (who may approve).
 var repositoryFiles = map[string]string{
 	".github/CODEOWNERS": "* @root\n/requests/prod-eu/payments-debug/ @bob @acme/squad-b\n",
 	"policies/identities.yaml": `apiVersion: pullgrant.dev/v1alpha1
@@ -74,7 +75,8 @@ type world struct {
 
 func newWorld(t *testing.T) world {
 	t.Helper()
-	f, err := forge.Start(t.TempDir(), forge.Options{Contract: true, Now: func() time.Time { return noon }})
+	f, err := forge.Start(t.TempDir(), forge.Options{Contract: true,
+		Now: func() time.Time { return noon }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +114,8 @@ func (w world) check(err error) {
 // clientOf is a client that does not wait between attempts.
 func (w world) clientOf(address, token string) *Client {
 	w.Helper()
-	c, err := New(Config{APIURL: address, Owner: "acme", Repo: "access", Token: func(context.Context) (string, error) { return token, nil }})
+	c, err := New(Config{APIURL: address, Owner: "acme", Repo: "access",
+		Token: func(context.Context) (string, error) { return token, nil }})
 	w.check(err)
 	c.wire.pause = time.Millisecond
 	return c
@@ -185,7 +188,8 @@ func (w world) refused(number int, words ...string) {
 	}
 }
 
-// between returns a client whose calls pass through handle, which may answer itself or leave the call to the forge.
+// between returns a client whose calls pass through handle, which may answer itself or leave the
+// call to the forge.
 func (w world) between(handle func(http.ResponseWriter, *http.Request) (answered bool)) *Client {
 	w.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
@@ -197,11 +201,13 @@ func (w world) between(handle func(http.ResponseWriter, *http.Request) (answered
 	return w.clientOf(server.URL, w.token)
 }
 
-// edited returns a client that sees the answers of one path changed; path is what follows /repos/acme/access.
+// edited returns a client that sees the answers of one path changed; path is what follows
+// /repos/acme/access.
 func (w world) edited(path string, change func(body any) any) *Client {
 	w.Helper()
 	return w.between(func(rw http.ResponseWriter, r *http.Request) bool {
-		if r.Method != http.MethodGet || strings.TrimPrefix(r.URL.Path, "/repos/acme/access") != path {
+		if r.Method != http.MethodGet || strings.TrimPrefix(r.URL.Path,
+			"/repos/acme/access") != path {
 			return false
 		}
 		recorder := httptest.NewRecorder()

@@ -18,7 +18,7 @@ import (
 func (c *Cluster) MadeMeanwhile(ctx context.Context, r plan.Record) ([]rbacv1.RoleBinding, error) {
 	var all []rbacv1.RoleBinding
 	var seen []string
-	for _, b := range r.Grant.Bindings {
+	for _, b := range r.Grant.Items {
 		if slices.Contains(seen, b.Namespace) {
 			continue
 		}

@@ -18,8 +18,7 @@ import (
 // recorded is the ConfigMap of a grant in a phase, as an agent wrote it on 27 November 2026.
 func recorded(t *testing.T, phase plan.Phase) *corev1.ConfigMap {
 	t.Helper()
-	data, err := os.ReadFile(
-		filepath.Join("..", "..", "testdata", "records", string(phase)+".json"))
+	data, err := os.ReadFile(filepath.Join("..", "..", "testdata", "records", string(phase)+".json"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,19 +40,18 @@ func TestRecordsOfEarlierAgents(t *testing.T) {
 			continue
 		}
 		name := r.Grant.Name
-		if r.Phase != phase || requests.ObjectName(name, 0) != m.Name ||
-			r.Version != m.ResourceVersion ||
-			!strings.Contains(string(r.Request), "metadata: {name: "+name+"}") ||
-			len(r.Facts) == 0 || len(r.Roles["payments-debug"]) < 64 {
+		if r.Phase != phase || requests.ObjectName(name, 0) != m.Name || r.Version != m.ResourceVersion ||
+			!strings.Contains(string(r.Request), "metadata: {name: "+name+"}") || len(r.Facts) == 0 ||
+			len(r.Roles["payments-debug"]) < 64 {
 			t.Errorf("%s: read as %+v", phase, r)
 		}
 		g := r.Grant
 		if g.Requester != "alice" || g.Subject.Name != "alice@example.com" ||
 			g.Window.Start.String() != "2026-11-23T12:00:00Z" ||
-			g.Window.End.String() != "2026-11-23T13:00:00Z" ||
-			time.Duration(g.Duration) != time.Hour || len(g.Bindings) != 1 ||
-			g.Bindings[0].Role.Name != "payments-debug" ||
-			g.Bindings[0].Namespace != "payments-1" || g.Evidence.PullRequest == 0 ||
+			g.Window.End.String() != "2026-11-23T13:00:00Z" || time.Duration(g.Duration) != time.Hour ||
+			len(g.Items) != 1 ||
+			g.Items[0].Role.Name != "payments-debug" || g.Items[0].Namespace != "payments-1" ||
+			g.Evidence.PullRequest == 0 ||
 			len(g.Evidence.Approvers) != 1 || g.Evidence.Approvers[0].Login != "bob" ||
 			len(g.Evidence.Challenges) != 1 {
 			t.Errorf("%s: the grant is read as %+v", phase, g)
@@ -72,8 +70,7 @@ func TestRecordsOfEarlierAgents(t *testing.T) {
 			t.Fatal(err)
 		}
 		if again, err := readRecord(written); err != nil || !reflect.DeepEqual(again, r) {
-			t.Errorf("%s: written and read again it is\n%+v\nand was\n%+v, %v",
-				phase, again, r, err)
+			t.Errorf("%s: written and read again it is\n%+v\nand was\n%+v, %v", phase, again, r, err)
 		}
 	}
 }
@@ -99,8 +96,8 @@ func TestRecordWithForeignCause(t *testing.T) {
 func TestRefusedRecordIsReadAgain(t *testing.T) {
 	const name = "20261122-alice-a"
 	at := requests.At(time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC))
-	m, err := configMapOf(plan.Record{Phase: plan.Ended, Cause: requests.CauseDenied,
-		Code: "NoPullRequest", EndedAt: at, Grant: requests.Grant{
+	m, err := configMapOf(plan.Record{Phase: plan.Ended, Cause: requests.CauseDenied, Code: "NoPullRequest",
+		EndedAt: at, Grant: requests.Grant{
 			Name: name, Path: requests.Path("prod-eu", "payments-debug", name), Cluster: "prod-eu",
 			Policy: "payments-debug"}})
 	if err != nil {

@@ -8,14 +8,14 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 
-	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/policies/rbac"
 	"github.com/pullgrant/pullgrant/requests"
 )
 
 // RoleDigests are digests of the roles of a grant as they are now.
 func (c *Cluster) RoleDigests(ctx context.Context, g requests.Grant) (map[string]string, error) {
 	rules := map[string]string{}
-	for _, b := range g.Bindings {
+	for _, b := range g.Items {
 		digest, err := c.RoleDigest(ctx, b.Role.Name)
 		if err != nil {
 			return nil, err
@@ -41,7 +41,7 @@ func (c *Cluster) RoleDigest(ctx context.Context, name string) (string, error) {
 // LiveRoles reads ClusterRoles as the catalogue describes them, in the order of names. missing are
 // those the cluster does not have. Reading them needs the right to get each of them.
 func LiveRoles(ctx context.Context, config *rest.Config, cluster string, names []string) (
-	found []policies.RoleCatalog, missing []string, err error) {
+	found []rbac.RoleCatalog, missing []string, err error) {
 	c, err := NewCluster(config, cluster, CallTimeout, nil)
 	if err != nil {
 		return nil, nil, err
@@ -61,16 +61,16 @@ func LiveRoles(ctx context.Context, config *rest.Config, cluster string, names [
 }
 
 // Role reads a ClusterRole.
-func (c *Cluster) Role(ctx context.Context, name string) (policies.RoleCatalog, error) {
+func (c *Cluster) Role(ctx context.Context, name string) (rbac.RoleCatalog, error) {
 	live, err := c.rbac.ClusterRoles().Get(ctx, name, metav1.GetOptions{})
 	if err != nil {
-		return policies.RoleCatalog{}, fmt.Errorf("reading ClusterRole %s: %w", name, err)
+		return rbac.RoleCatalog{}, fmt.Errorf("reading ClusterRole %s: %w", name, err)
 	}
-	var rules []policies.RoleRule
+	var rules []rbac.RoleRule
 	for _, r := range live.Rules {
-		rules = append(rules, policies.RoleRule{APIGroups: r.APIGroups, Resources: r.Resources,
+		rules = append(rules, rbac.RoleRule{APIGroups: r.APIGroups, Resources: r.Resources,
 			ResourceNames:   r.ResourceNames,
 			NonResourceURLs: r.NonResourceURLs, Verbs: r.Verbs})
 	}
-	return policies.NewCatalog(c.Name, name, live.AggregationRule != nil, rules), nil
+	return rbac.NewCatalog(c.Name, name, live.AggregationRule != nil, rules), nil
 }

@@ -50,11 +50,11 @@ func grantRef(g requests.Grant, o plan.Object) requests.GrantRef {
 	ref := requests.GrantRef{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, UID: o.UID,
 		State: requests.ObjectReclaimed}
 	if i := slices.IndexFunc(
-		g.Bindings, func(b requests.Binding) bool {
+		g.Items, func(b requests.Item) bool {
 			return b.Namespace == o.Namespace &&
 				b.Name == o.Name
 		}); i >= 0 && o.IsBinding() {
-		ref.Role, ref.Rules = g.Bindings[i].Role.Name, g.Bindings[i].Rules
+		ref.Role, ref.Rules = g.Items[i].Role.Name, g.Items[i].Rules
 	}
 	return ref
 }

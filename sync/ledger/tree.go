@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/policies/codeowners"
+	"github.com/pullgrant/pullgrant/policies/rbac"
 	"github.com/pullgrant/pullgrant/sync/git"
 )
 
@@ -31,8 +33,8 @@ func TreeAt(dir, ref string) (policies.Tree, error) {
 }
 
 // folders are where the files stand that decide.
-var folders = append([]string{policies.Folder, policies.CatalogFolder, policies.TestsFolder},
-	policies.CodeownersPaths...)
+var folders = append([]string{policies.Folder, rbac.CatalogFolder, policies.TestsFolder},
+	codeowners.Paths...)
 
 // policyTree reads the wanted files of a commit.
 func policyTree(local *git.Checkout, c git.Commit, wanted func(string) bool) (

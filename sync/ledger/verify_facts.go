@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/policies/rbac"
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/git"
 	"github.com/pullgrant/pullgrant/sync/plan"
@@ -115,7 +116,7 @@ func (v *verifier) fromGit(merge, before git.Commit, asked git.Entry) (f policie
 func (v *verifier) judgedBy(c git.Commit, path string) (policies.Tree, error) {
 	wanted := policies.Wanted(policies.KindRequest, path)
 	tree, err := policyTree(v.Checkout, c,
-		func(name string) bool { return wanted(name) && !strings.HasPrefix(name, policies.CatalogFolder+"/") })
+		func(name string) bool { return wanted(name) && !strings.HasPrefix(name, rbac.CatalogFolder+"/") })
 	if err != nil {
 		return tree, err
 	}

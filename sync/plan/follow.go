@@ -55,7 +55,7 @@ func (p *planner) provenAgain(r Record) bool {
 	proof := p.Proofs[r.Grant.Path]
 	again := proof.Decision.Grant
 	return proof.Decision.Outcome == policies.Allowed && proof.Blob == r.Grant.Evidence.Blob &&
-		again.Subject == r.Grant.Subject && slices.Equal(again.Bindings, r.Grant.Bindings) &&
+		again.Subject == r.Grant.Subject && requests.EqualItems(again.Items, r.Grant.Items) &&
 		!again.Window.End.Before(r.Grant.Window.End.Time)
 }
 
@@ -189,7 +189,7 @@ func (p *planner) gone(r Record) []Gone {
 // lastSeen is when the last binding of a grant that has none left disappeared; zero when nobody saw
 // it.
 func (p *planner) lastSeen(r Record) (at requests.Time) {
-	if seen := p.gone(r); len(seen) > 0 && len(seen) == len(r.Grant.Bindings) {
+	if seen := p.gone(r); len(seen) > 0 && len(seen) == len(r.Grant.Items) {
 		at = requests.At(seen[len(seen)-1].At)
 	}
 	return at

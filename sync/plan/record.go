@@ -38,7 +38,7 @@ type Record struct {
 
 // Binding is the object of the i-th binding of the grant; the Jobs come before it.
 func (r *Record) Binding(i int) *Object {
-	return &r.Objects[len(r.Objects)-len(r.Grant.Bindings)+i]
+	return &r.Objects[len(r.Objects)-len(r.Grant.Items)+i]
 }
 
 // EverGranted tells whether any binding ever existed. One that expired may have done so before its
@@ -75,7 +75,7 @@ func ObjectsOf(g requests.Grant, backstop bool) (objects []Object) {
 				Name: requests.ObjectName(g.Name, 0)})
 		}
 	}
-	for i, b := range g.Bindings {
+	for i, b := range g.Items {
 		objects = append(objects, Object{Kind: render.KindRoleBinding, Namespace: b.Namespace,
 			Name: requests.ObjectName(g.Name, i)})
 	}

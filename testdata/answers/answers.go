@@ -1,6 +1,6 @@
-// Package answers is a GitHub on loopback that knows nothing but one scenario: it answers the API out of its facts, and
-// what they do not tell it does not answer. The forge next door is the GitHub that people act on; here they have acted,
-// also in ways that the real one would stop.
+// Package answers is a GitHub on loopback that knows nothing but one scenario: it answers the API
+// out of its facts, and what they do not tell it does not answer. The forge next door is the GitHub
+// that people act on; here they have acted, also in ways that the real one would stop.
 package answers
 
 import (
@@ -15,7 +15,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/getkin/kin-openapi/routers"
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/storage/memory"
 
@@ -24,7 +23,8 @@ import (
 	"github.com/pullgrant/pullgrant/testdata/forge/openapi"
 )
 
-// Server is a running one. Both its requests and its answers are held against GitHub's description of the API.
+// Server is a running one. Both its requests and its answers are held against GitHub's description
+// of the API.
 type Server struct {
 	URL      string         // root of the REST API, without a trailing slash
 	Scenario cases.Scenario // with the names that git gives to its commits and files
@@ -45,8 +45,8 @@ type Check struct {
 	Output           struct{ Title, Summary string }
 }
 
-// Start writes the scenario's commits and files into store and serves until the test ends, which fails for a request that
-// GitHub would not take. Every token is good.
+// Start writes the scenario's commits and files into store and serves until the test ends, which
+// fails for a request that GitHub would not take. Every token is good.
 func Start(t testing.TB, c cases.Scenario, store *memory.Storage) *Server {
 	t.Helper()
 	h := &history{store: store, names: map[string]string{}, blobs: map[string]node{}}
@@ -59,14 +59,16 @@ func Start(t testing.TB, c cases.Scenario, store *memory.Storage) *Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Server{Scenario: c, Brought: brought.String(), contract: contract, store: store, names: h.names}
+	s := &Server{Scenario: c, Brought: brought.String(), contract: contract, store: store,
+		names: h.names}
 	mux := http.NewServeMux()
 	for _, o := range s.operations() {
 		route := contract.Route(o.method, o.path)
 		if route == nil {
 			t.Fatalf("%s %s is not in GitHub's description", o.method, o.path)
 		}
-		mux.Handle(o.method+" "+strings.ReplaceAll(o.path, ":.+}", "...}"), s.serve(route, o.answer))
+		mux.Handle(o.method+" "+strings.ReplaceAll(o.path, ":.+}", "...}"),
+			s.serve(route, o.answer))
 	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		contract.Violation("request %s %s: nobody was expected to ask", r.Method, r.URL)
@@ -106,7 +108,9 @@ type fields = map[string]any
 const silence = http.StatusInternalServerError
 
 // serve gives an answer, completed with what GitHub always sends.
-func (s *Server) serve(route *routers.Route, answer func(*http.Request) (int, any)) http.HandlerFunc {
+func (s *Server) serve(
+	route *openapi.Route, answer func(*http.Request) (int, any),
+) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
@@ -115,7 +119,8 @@ func (s *Server) serve(route *routers.Route, answer func(*http.Request) (int, an
 		r.Body = io.NopCloser(strings.NewReader(string(body)))
 		exchange := s.contract.Request(route, r, body)
 		status, value := answer(r)
-		data, header := []byte(nil), http.Header{"Date": {s.Scenario.Now.UTC().Format(http.TimeFormat)}}
+		data, header := []byte(nil),
+			http.Header{"Date": {s.Scenario.Now.UTC().Format(http.TimeFormat)}}
 		if value != nil {
 			header.Set("Content-Type", "application/json; charset=utf-8")
 			data, err = s.contract.Encode(route, status, value)
@@ -124,7 +129,9 @@ func (s *Server) serve(route *routers.Route, answer func(*http.Request) (int, an
 			err = exchange.Response(status, header, data)
 		}
 		if err != nil {
-			problem, _ := json.Marshal(fields{"message": "GitHub would not say this: " + err.Error()}) // a string always marshals
+			// a string always marshals
+			problem, _ := json.Marshal(fields{"message": "GitHub would not say this: " +
+				err.Error()})
 			status, data = silence, problem
 		}
 		for key, values := range header {
@@ -152,8 +159,14 @@ func (s *Server) operations() []operation {
 		{"GET", pull + "/commits", s.one(s.commits)},
 		{"GET", pull + "/reviews", s.one(s.reviews)},
 		{"GET", repo + "/issues/{issue_number}/events", s.one(s.events)},
-		{"GET", repo + "/issues/{issue_number}/comments", s.one(func() (int, any) { return http.StatusOK, []any{} })},
-		{"POST", repo + "/issues/{issue_number}/comments", s.one(func() (int, any) { return http.StatusCreated, fields{"id": 1} })},
+		{"GET", repo + "/issues/{issue_number}/comments", s.one(func() (int,
+			any) {
+			return http.StatusOK, []any{}
+		})},
+		{"POST", repo + "/issues/{issue_number}/comments", s.one(func() (int,
+			any) {
+			return http.StatusCreated, fields{"id": 1}
+		})},
 		{"POST", repo + "/check-runs", s.createCheck},
 
 		{"GET", repo + "/git/ref/{ref:.+}", s.ref},
@@ -184,7 +197,10 @@ func (s *Server) one(answer func() (int, any)) func(*http.Request) (int, any) {
 func missing() (int, any) { return http.StatusNotFound, fields{"message": "Not Found"} }
 
 // untold is the answer to a question that the facts leave open.
-func untold() (int, any) { return silence, fields{"message": "the facts of the scenario do not tell"} }
+func untold() (int, any) {
+	return silence,
+		fields{"message": "the facts of the scenario do not tell"}
+}
 
 func (s *Server) createCheck(r *http.Request) (int, any) {
 	var c Check
@@ -194,7 +210,8 @@ func (s *Server) createCheck(r *http.Request) (int, any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.checks = append(s.checks, c)
-	return http.StatusCreated, fields{"id": len(s.checks), "name": c.Name, "head_sha": c.HeadSHA, "app": fields{"id": 7001, "slug": "pullgrant"}}
+	return http.StatusCreated, fields{"id": len(s.checks), "name": c.Name, "head_sha": c.HeadSHA,
+		"app": fields{"id": 7001, "slug": "pullgrant"}}
 }
 
 // Describe is cases.Describe with the scenario's names.
@@ -209,8 +226,11 @@ func account(u policies.User) any {
 		return nil
 	}
 	url := "https://api.github.com/users/" + u.Login
-	return fields{"login": u.Login, "id": u.ID, "type": u.Type, "node_id": fmt.Sprintf("U_%d", u.ID), "site_admin": false, "url": url,
-		"html_url": "https://github.com/" + u.Login, "repos_url": url + "/repos", "organizations_url": url + "/orgs"}
+	return fields{"login": u.Login, "id": u.ID, "type": u.Type, "node_id": fmt.Sprintf("U_%d",
+		u.ID),
+		"site_admin": false, "url": url,
+		"html_url": "https://github.com/" + u.Login, "repos_url": url + "/repos",
+		"organizations_url": url + "/orgs"}
 }
 
 // hash is the object that a part of the path names.

@@ -18,8 +18,8 @@ import (
 	"github.com/pullgrant/pullgrant/testdata/cases"
 )
 
-// history writes what a scenario tells of commits and files as git objects. Git chooses their names, so the scenario is
-// told again with those.
+// history writes what a scenario tells of commits and files as git objects. Git chooses their
+// names, so the scenario is told again with those.
 type history struct {
 	store storer.EncodedObjectStorer
 	names map[string]string // git's for the scenario's
@@ -33,9 +33,9 @@ type node struct {
 	hash plumbing.Hash
 }
 
-// write writes the scenario's commits and returns it with git's names, and the commit that brought its file or its changes
-// to the branch, if one did. The line of the branch is then: first parent, that commit, tip. What happened to other files
-// since the merge is in the tip.
+// write writes the scenario's commits and returns it with git's names, and the commit that brought
+// its file or its changes to the branch, if one did. The line of the branch is then: first parent,
+// that commit, tip. What happened to other files since the merge is in the tip.
 func (h *history) write(c cases.Scenario) (cases.Scenario, plumbing.Hash, error) {
 	f := &c.Facts
 	base, head, first := f.Base, f.Head, f.Base
@@ -91,7 +91,8 @@ func (h *history) merged(c cases.Scenario, first map[string]node) map[string]nod
 // rename puts git's names in the place of the scenario's.
 func (h *history) rename(c *cases.Scenario, first policies.Tree) {
 	f := &c.Facts
-	for _, name := range []*string{&c.Commit, &c.Tree.Commit, &f.PullRequest.HeadSHA, &f.PullRequest.MergeCommitSHA, &f.Base.Commit, &f.Head.Commit} {
+	for _, name := range []*string{&c.Commit, &c.Tree.Commit, &f.PullRequest.HeadSHA,
+		&f.PullRequest.MergeCommitSHA, &f.Base.Commit, &f.Head.Commit} {
 		*name = h.name(*name)
 	}
 	for i := range f.Commits {
@@ -109,13 +110,15 @@ func (h *history) rename(c *cases.Scenario, first policies.Tree) {
 	}
 	if f.Merge != nil {
 		merge := *f.Merge
-		merge.Commit, merge.Blob, merge.FirstParent = h.name(merge.Commit), h.name(merge.Blob), first
+		merge.Commit, merge.Blob, merge.FirstParent = h.name(merge.Commit),
+			h.name(merge.Blob), first
 		merge.FirstParent.Commit = h.name(first.Commit)
 		f.Merge = &merge
 	}
 }
 
-// name is git's name for one of the scenario's; of an object that was not written, one that no other object has.
+// name is git's name for one of the scenario's; of an object that was not written, one that no
+// other object has.
 func (h *history) name(scenarios string) string {
 	if scenarios == "" {
 		return ""
@@ -201,14 +204,20 @@ func change(base map[string]node, files []policies.File, head map[string]node) m
 
 // put adds a file, which may stand where a folder was.
 func put(files map[string]node, path string, n node) {
-	maps.DeleteFunc(files, func(other string, _ node) bool { return strings.HasPrefix(other, path+"/") })
+	maps.DeleteFunc(files, func(other string, _ node) bool {
+		return strings.HasPrefix(other,
+			path+"/")
+	})
 	files[path] = n
 }
 
 // commit writes a commit; an empty name is that of none.
-func (h *history) commit(name string, files map[string]node, parents ...plumbing.Hash) plumbing.Hash {
-	who := object.Signature{Name: "alice", Email: "alice@example.com", When: time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)}
-	hash := h.encode(&object.Commit{Author: who, Committer: who, Message: name, TreeHash: h.tree(files), ParentHashes: parents})
+func (h *history) commit(name string, files map[string]node,
+	parents ...plumbing.Hash) plumbing.Hash {
+	who := object.Signature{Name: "alice", Email: "alice@example.com", When: time.Date(2026, 11, 23,
+		8, 0, 0, 0, time.UTC)}
+	hash := h.encode(&object.Commit{Author: who, Committer: who, Message: name,
+		TreeHash: h.tree(files), ParentHashes: parents})
 	if name != "" {
 		h.names[name] = hash.String()
 	}
@@ -222,7 +231,8 @@ func (h *history) tree(files map[string]node) plumbing.Hash {
 	for path, n := range files {
 		folder, rest, below := strings.Cut(path, "/")
 		if !below {
-			tree.Entries = append(tree.Entries, object.TreeEntry{Name: path, Mode: n.mode, Hash: n.hash})
+			tree.Entries = append(tree.Entries, object.TreeEntry{Name: path, Mode: n.mode,
+				Hash: n.hash})
 			continue
 		}
 		if folders[folder] == nil {
@@ -231,7 +241,8 @@ func (h *history) tree(files map[string]node) plumbing.Hash {
 		folders[folder][rest] = n
 	}
 	for folder, below := range folders {
-		tree.Entries = append(tree.Entries, object.TreeEntry{Name: folder, Mode: filemode.Dir, Hash: h.tree(below)})
+		tree.Entries = append(tree.Entries, object.TreeEntry{Name: folder, Mode: filemode.Dir,
+			Hash: h.tree(below)})
 	}
 	sort.Sort(object.TreeEntrySorter(tree.Entries))
 	return h.encode(&tree)

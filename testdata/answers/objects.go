@@ -20,7 +20,8 @@ func (s *Server) ref(r *http.Request) (int, any) {
 	if r.PathValue("ref") != "heads/"+f.Repository.DefaultBranch || f.Base.Commit == "" {
 		return missing()
 	}
-	return http.StatusOK, fields{"ref": "refs/" + r.PathValue("ref"), "object": fields{"type": "commit", "sha": f.Base.Commit}}
+	return http.StatusOK, fields{"ref": "refs/" + r.PathValue("ref"),
+		"object": fields{"type": "commit", "sha": f.Base.Commit}}
 }
 
 func (s *Server) commit(r *http.Request) (int, any) {
@@ -32,7 +33,8 @@ func (s *Server) commit(r *http.Request) (int, any) {
 	for _, p := range c.ParentHashes {
 		parents = append(parents, fields{"sha": p.String()})
 	}
-	return http.StatusOK, fields{"sha": c.Hash.String(), "message": c.Message, "tree": fields{"sha": c.TreeHash.String()}, "parents": parents}
+	return http.StatusOK, fields{"sha": c.Hash.String(), "message": c.Message,
+		"tree": fields{"sha": c.TreeHash.String()}, "parents": parents}
 }
 
 func (s *Server) tree(r *http.Request) (int, any) {
@@ -42,7 +44,8 @@ func (s *Server) tree(r *http.Request) (int, any) {
 	}
 	entries := []fields{}
 	for _, e := range t.Entries {
-		entry := fields{"path": e.Name, "mode": e.Mode.String()[1:], "sha": e.Hash.String(), "type": "blob"}
+		entry := fields{"path": e.Name, "mode": e.Mode.String()[1:], "sha": e.Hash.String(),
+			"type": "blob"}
 		switch e.Mode {
 		case filemode.Dir:
 			entry["type"] = "tree"
@@ -74,14 +77,16 @@ func (s *Server) blob(r *http.Request) (int, any) {
 	if err != nil {
 		return missing()
 	}
-	return http.StatusOK, fields{"sha": b.Hash.String(), "size": b.Size, "encoding": "base64", "content": base64.StdEncoding.EncodeToString(data)}
+	return http.StatusOK, fields{"sha": b.Hash.String(), "size": b.Size, "encoding": "base64",
+		"content": base64.StdEncoding.EncodeToString(data)}
 }
 
-// lastTouched lists the last commit before one that touched a path. Of the files that approvers go by, the facts tell when
-// it was; the history of a request is in git.
+// lastTouched lists the last commit before one that touched a path. Of the files that approvers go
+// by, the facts tell when it was; the history of a request is in git.
 func (s *Server) lastTouched(r *http.Request) (int, any) {
 	path := r.URL.Query().Get("path")
-	if slices.ContainsFunc(s.Scenario.Facts.Changes, func(c policies.Change) bool { return c.Path == path }) {
+	if slices.ContainsFunc(s.Scenario.Facts.Changes,
+		func(c policies.Change) bool { return c.Path == path }) {
 		return http.StatusOK, []fields{{"sha": changing(path)}}
 	}
 	if path != s.Scenario.Path {

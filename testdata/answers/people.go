@@ -3,6 +3,8 @@ package answers
 import (
 	"net/http"
 	"strings"
+
+	"github.com/pullgrant/pullgrant/policies"
 )
 
 func (s *Server) repository(*http.Request) (int, any) {
@@ -11,7 +13,8 @@ func (s *Server) repository(*http.Request) (int, any) {
 	if r.Organization {
 		owner["type"] = "Organization"
 	}
-	return http.StatusOK, fields{"id": r.ID, "name": r.Name, "full_name": r.Owner + "/" + r.Name, "owner": owner, "default_branch": r.DefaultBranch}
+	return http.StatusOK, fields{"id": r.ID, "name": r.Name, "full_name": r.Owner + "/" + r.Name,
+		"owner": owner, "default_branch": r.DefaultBranch}
 }
 
 func (s *Server) permission(r *http.Request) (int, any) {
@@ -35,14 +38,20 @@ func (s *Server) member(r *http.Request) (int, any) {
 }
 
 func (s *Server) team(r *http.Request) (int, any) {
-	if _, known := s.Scenario.Facts.Teams[teamOf(r)]; !known {
+	known := false // the scenario says of somebody whether they are in it
+	for q := range s.Scenario.Facts.Answers {
+		known = known || q.Team == teamOf(r)
+	}
+	if !known {
 		return missing()
 	}
-	return http.StatusOK, fields{"id": 1, "name": r.PathValue("team_slug"), "slug": r.PathValue("team_slug")}
+	return http.StatusOK, fields{"id": 1, "name": r.PathValue("team_slug"),
+		"slug": r.PathValue("team_slug")}
 }
 
 func (s *Server) membership(r *http.Request) (int, any) {
-	member, known := s.Scenario.Facts.Teams[teamOf(r)][strings.ToLower(r.PathValue("username"))]
+	member, known := s.Scenario.Facts.Answers[policies.AboutMember(teamOf(r),
+		r.PathValue("username"))]
 	switch {
 	case !known:
 		return untold()

@@ -13,7 +13,9 @@ import (
 func (s *Server) pull() (int, any) {
 	f := s.Scenario.Facts
 	whole := s.listed()
-	whole["merged"], whole["commits"], whole["changed_files"] = f.PullRequest.Merged, len(f.Commits), len(f.Files)
+	whole["merged"], whole["commits"], whole["changed_files"] = f.PullRequest.Merged,
+		len(f.Commits),
+		len(f.Files)
 	return http.StatusOK, whole
 }
 
@@ -26,9 +28,12 @@ func (s *Server) listed() fields {
 	}
 	author := p.Author
 	if author == (policies.User{}) {
-		author = policies.User{Login: "ghost", ID: 10137, Type: "User"} // whom GitHub shows in the place of a deleted author
+		// whom GitHub shows in the place of a deleted author
+		author = policies.User{Login: "ghost", ID: 10137, Type: "User"}
 	}
-	listed := fields{"number": p.Number, "state": p.State, "draft": p.Draft, "user": account(author), "created_at": p.CreatedAt,
+	listed := fields{"number": p.Number, "state": p.State, "draft": p.Draft,
+		"user":       account(author),
+		"created_at": p.CreatedAt,
 		"updated_at": p.CreatedAt, "merged_at": nil, "merge_commit_sha": nil,
 		"base": fields{"ref": p.BaseRef, "repo": fields{"id": p.BaseRepoID}}, "head": head}
 	if p.Merged {
@@ -40,8 +45,10 @@ func (s *Server) listed() fields {
 // another is a pull request of which the facts tell no more than that it was merged as a commit.
 func (s *Server) another(number int, at requests.Time, commit string) fields {
 	r := s.Scenario.Facts.Repository
-	return fields{"number": number, "state": "closed", "user": nil, "created_at": at, "updated_at": at, "merged_at": at, "merge_commit_sha": commit,
-		"base": fields{"ref": r.DefaultBranch, "repo": fields{"id": r.ID}}, "head": fields{"ref": "other", "sha": commit, "repo": fields{"id": r.ID}}}
+	return fields{"number": number, "state": "closed", "user": nil, "created_at": at,
+		"updated_at": at, "merged_at": at, "merge_commit_sha": commit,
+		"base": fields{"ref": r.DefaultBranch, "repo": fields{"id": r.ID}},
+		"head": fields{"ref": "other", "sha": commit, "repo": fields{"id": r.ID}}}
 }
 
 func (s *Server) files() (int, any) {
@@ -63,7 +70,8 @@ func (s *Server) commits() (int, any) {
 		for _, address := range c.CoAuthors {
 			message += fmt.Sprintf("\nCo-authored-by: Somebody <%s>", address)
 		}
-		all = append(all, fields{"sha": c.SHA, "author": account(c.Author), "committer": account(c.Committer), "commit": fields{"message": message}})
+		all = append(all, fields{"sha": c.SHA, "author": account(c.Author),
+			"committer": account(c.Committer), "commit": fields{"message": message}})
 	}
 	return http.StatusOK, all
 }
@@ -71,7 +79,8 @@ func (s *Server) commits() (int, any) {
 func (s *Server) reviews() (int, any) {
 	all := []fields{}
 	for _, r := range s.Scenario.Facts.Reviews {
-		review := fields{"id": r.ID, "user": account(r.User), "state": r.State, "commit_id": r.CommitID, "submitted_at": r.SubmittedAt}
+		review := fields{"id": r.ID, "user": account(r.User), "state": r.State,
+			"commit_id": r.CommitID, "submitted_at": r.SubmittedAt}
 		if r.CommitID == "" {
 			review["commit_id"] = nil
 		}
@@ -96,7 +105,8 @@ func (s *Server) activity(r *http.Request) (int, any) {
 	}
 	all := []fields{}
 	for i, p := range slices.Backward(f.Pushes) {
-		all = append(all, fields{"id": i + 1, "ref": "refs/heads/" + f.PullRequest.HeadRef, "after": p.After, "timestamp": p.Time,
+		all = append(all, fields{"id": i + 1, "ref": "refs/heads/" + f.PullRequest.HeadRef,
+			"after": p.After, "timestamp": p.Time,
 			"activity_type": p.Reason, "actor": account(p.Actor)})
 	}
 	return http.StatusOK, all

@@ -1,5 +1,5 @@
-// Package cases reads the scenarios of this folder: pull requests as facts, and what is decided of each. README.md tells
-// their format.
+// Package cases reads the scenarios of this folder: pull requests as facts, and what is decided of
+// each. README.md tells their format.
 package cases
 
 import (
@@ -96,7 +96,8 @@ func read(t testing.TB, name string, archive *txtar.Archive) Scenario {
 	t.Helper()
 	c := Scenario{Name: name, Path: Path, Commit: "cccccccccccccccc", Archive: archive}
 	facts := readJSON(t, "base/facts.json")
-	trees := map[string]map[string]any{"base": readTree(t, "base/tree"), "head": readTree(t, "base/head"), "first": {}}
+	trees := map[string]map[string]any{"base": readTree(t, "base/tree"), "head": readTree(t,
+		"base/head"), "first": {}}
 	sections := map[string][]byte{"now": []byte(Now), "facts.json": []byte("{}")}
 	for _, f := range archive.Files {
 		folder, file, isFile := strings.Cut(f.Name, "/")
@@ -104,18 +105,21 @@ func read(t testing.TB, name string, archive *txtar.Archive) Scenario {
 			trees[folder][file] = treeFile(f.Data)
 			continue
 		}
-		if !slices.Contains([]string{"now", "facts.json", "merged", "trust", "path", "blob", "wire", "agent", "want"}, f.Name) {
+		if !slices.Contains([]string{"now", "facts.json", "merged", "trust", "path", "blob", "wire",
+			"agent", "want"}, f.Name) {
 			t.Fatalf("%s: unknown section %s", name, f.Name)
 		}
 		sections[f.Name] = f.Data
 	}
 	first := maps.Clone(trees["base"]) // unless it says otherwise, nothing changed since the merge
 	maps.Copy(first, trees["first"])
-	patch(facts, map[string]any{"base": map[string]any{"files": trees["base"]}, "head": map[string]any{"files": trees["head"]}})
+	patch(facts, map[string]any{"base": map[string]any{"files": trees["base"]},
+		"head": map[string]any{"files": trees["head"]}})
 	_, c.Trust = sections["trust"]
 	if _, c.Merged = sections["merged"]; c.Merged || c.Trust {
 		patch(facts, readJSON(t, "base/merged.json"))
-		patch(facts, map[string]any{"merge": map[string]any{"blob": blobOf(trees["head"], Path), "firstParent": map[string]any{"files": first}}})
+		patch(facts, map[string]any{"merge": map[string]any{"blob": blobOf(trees["head"], Path),
+			"firstParent": map[string]any{"files": first}}})
 	}
 	var changes map[string]any
 	if err := json.Unmarshal(sections["facts.json"], &changes); err != nil {
@@ -137,15 +141,17 @@ func read(t testing.TB, name string, archive *txtar.Archive) Scenario {
 		c.Blob = strings.TrimSpace(string(blob))
 	}
 	var err error
-	if c.Now, err = time.Parse(time.RFC3339, strings.TrimSpace(string(sections["now"]))); err != nil {
+	if c.Now, err = time.Parse(time.RFC3339,
+		strings.TrimSpace(string(sections["now"]))); err != nil {
 		t.Fatal(err)
 	}
-	c.Want, c.Wire, c.Agent = string(sections["want"]), string(sections["wire"]), string(sections["agent"])
+	c.Want, c.Wire, c.Agent = string(sections["want"]), string(sections["wire"]),
+		string(sections["agent"])
 	return c
 }
 
-// readDiff is what git says: what the pull request says, unless the lines of the section give a path another blob ("-" for
-// a file that is gone, "same" for one that is as it was).
+// readDiff is what git says: what the pull request says, unless the lines of the section give a
+// path another blob ("-" for a file that is gone, "same" for one that is as it was).
 func readDiff(t testing.TB, f policies.Facts, section string) map[string]string {
 	t.Helper()
 	diff := map[string]string{}
@@ -202,7 +208,8 @@ func readTree(t testing.TB, root string) map[string]any {
 // treeFile is the file as facts hold it, under the name that git gives its content.
 func treeFile(data []byte) map[string]any {
 	sum := sha1.Sum(append(fmt.Appendf(nil, "blob %d\x00", len(data)), data...))
-	return map[string]any{"mode": policies.PlainFile, "blob": hex.EncodeToString(sum[:]), "content": string(data)}
+	return map[string]any{"mode": policies.PlainFile, "blob": hex.EncodeToString(sum[:]),
+		"content": string(data)}
 }
 
 func blobOf(tree map[string]any, name string) any {

@@ -7,8 +7,8 @@ import (
 	"github.com/pullgrant/pullgrant/policies"
 )
 
-// Describe tells a decision as want sections do. Of the message, the fragments of want are kept as long as they are part
-// of it, so a decision is as wanted when the result is want.
+// Describe tells a decision as want sections do. Of the message, the fragments of want are kept as
+// long as they are part of it, so a decision is as wanted when the result is want.
 func Describe(d policies.Decision, want string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "decision: %s\n", d.Outcome)
@@ -17,7 +17,8 @@ func Describe(d policies.Decision, want string) string {
 	}
 	fragments := 0
 	for line := range strings.Lines(want) {
-		if fragment, ok := strings.CutPrefix(strings.TrimSpace(line), "message: "); ok && strings.Contains(d.Message, fragment) {
+		if fragment, ok := strings.CutPrefix(strings.TrimSpace(line), "message: "); ok &&
+			strings.Contains(d.Message, fragment) {
 			fmt.Fprintf(&b, "message: %s\n", fragment)
 			fragments++
 		}
@@ -38,8 +39,9 @@ func Describe(d policies.Decision, want string) string {
 		fmt.Fprintf(&b, "met: %s %s by %s\n", c.Kind, c.Path, strings.Join(c.Approvers, ", "))
 	}
 	if g := d.Grant; g != nil {
-		for _, binding := range g.Bindings {
-			fmt.Fprintf(&b, "grant: %s to %s in %s for %s\n", binding.Role.Name, g.Subject.Name, binding.Namespace, g.Duration)
+		for _, binding := range g.Items {
+			fmt.Fprintf(&b, "grant: %s to %s in %s for %s\n", binding.Role.Name, g.Subject.Name,
+				binding.Namespace, g.Duration)
 		}
 		if !g.Window.Start.IsZero() {
 			fmt.Fprintf(&b, "window: %s to %s\n", g.Window.Start, g.Window.End)

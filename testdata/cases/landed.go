@@ -10,9 +10,10 @@ import (
 	"github.com/pullgrant/pullgrant/requests"
 )
 
-// Landed is the scenario of an open request or change after somebody merged it at that moment, whatever was to be said of
-// it, so that it is the agent's to judge. Nothing is pending then, and a request that is allowed has a window. ok is false
-// when there is nothing of the kind that could be merged.
+// Landed is the scenario of an open request or change after somebody merged it at that moment,
+// whatever was to be said of it, so that it is the agent's to judge. Nothing is pending then, and a
+// request that is allowed has a window. ok is false when there is nothing of the kind that could be
+// merged.
 func (c Scenario) Landed(t testing.TB) (landed Scenario, ok bool) {
 	t.Helper()
 	kind, path, _ := policies.KindOf(c.Facts.Files)
@@ -35,15 +36,18 @@ func (c Scenario) Landed(t testing.TB) (landed Scenario, ok bool) {
 	f, at := Copy(t, c.Facts), requests.At(c.Now)
 	first := f.Base
 	first.Commit = "9999999999999999"
-	f.PullRequest.State, f.PullRequest.Merged, f.PullRequest.MergedAt, f.PullRequest.MergeCommitSHA = "closed", true, &at, c.Commit
-	f.Merge = &policies.Merge{Commit: c.Commit, FirstParent: first, Blob: f.Head.Files[path].Blob, Introduced: []int{f.PullRequest.Number}}
+	f.PullRequest.State, f.PullRequest.Merged, f.PullRequest.MergedAt,
+		f.PullRequest.MergeCommitSHA = "closed", true, &at, c.Commit
+	f.Merge = &policies.Merge{Commit: c.Commit, FirstParent: first, Blob: f.Head.Files[path].Blob,
+		Introduced: []int{f.PullRequest.Number}}
 	if c.Facts = f; kind == policies.KindChange {
 		c.Trust, c.Tree, c.Diff = true, first, readDiff(t, f, "")
 	} else {
 		c.Facts.UsedNames = append(f.UsedNames, path)
 		c.Merged, c.Path, c.Blob = true, path, f.Merge.Blob
 	}
-	if c.Want = strings.Replace(c.Want, "decision: pending", "decision: denied", 1); !window.End.IsZero() {
+	if c.Want = strings.Replace(c.Want, "decision: pending", "decision: denied",
+		1); !window.End.IsZero() {
 		c.Want += fmt.Sprintf("window: %s to %s\n", window.Start, window.End)
 	}
 	return c, true

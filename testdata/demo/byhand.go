@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// byHand leaves everything running and plays GitHub's runner: whenever an open pull request has a new head or review,
-// the action judges it.
+// byHand leaves everything running and plays GitHub's runner: whenever an open pull request has a
+// new head or review, the action judges it.
 func (s *stage) byHand(ctx context.Context) error {
 	token := s.forge.Token
 	fmt.Printf(`
@@ -22,7 +22,8 @@ Everything is running. In another terminal:
   GITHUB_TOKEN=%s %s request --policy %s --cluster %s --duration 10m --reason "INC-123, checkout is slow"
 
   # bob, a code owner, approves pull request 1; auto-merge does the rest
-  curl -fsS -o /dev/null -H "Authorization: Bearer %s" -d '{"event": "APPROVE"}' $GITHUB_API_URL/repos/acme/access/pulls/1/reviews
+  curl -fsS -o /dev/null -H "Authorization: Bearer %s" -d '{"event": "APPROVE"}' \
+    $GITHUB_API_URL/repos/acme/access/pulls/1/reviews
 
   # what approvers saw, what the agent did, and what alice's RoleBinding looks like
   cat %s
@@ -64,7 +65,8 @@ func (s *stage) judgeChanged(ctx context.Context, seen map[int]string) error {
 			SHA string `json:"sha"`
 		} `json:"head"`
 	}
-	if err := s.forge.Do(s.forge.Token("dave"), "GET", "/repos/acme/access/pulls?state=open", nil, &pulls); err != nil {
+	if err := s.forge.Do(s.forge.Token("dave"), "GET", "/repos/acme/access/pulls?state=open", nil,
+		&pulls); err != nil {
 		return err
 	}
 	for _, pull := range pulls {
@@ -72,7 +74,9 @@ func (s *stage) judgeChanged(ctx context.Context, seen map[int]string) error {
 			ID    int64  `json:"id"`
 			State string `json:"state"`
 		}
-		if err := s.forge.Do(s.forge.Token("dave"), "GET", fmt.Sprintf("/repos/acme/access/pulls/%d/reviews", pull.Number), nil, &reviews); err != nil {
+		if err := s.forge.Do(s.forge.Token("dave"), "GET",
+			fmt.Sprintf("/repos/acme/access/pulls/%d/reviews", pull.Number), nil,
+			&reviews); err != nil {
 			return err
 		}
 		state := fmt.Sprint(pull.Head.SHA, reviews)

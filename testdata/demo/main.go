@@ -1,6 +1,7 @@
-// Command demo shows the main job on real parts: a GitHub on loopback, a real Kubernetes control plane, and the pullgrant
-// binary as requester, Action and agent. It prints the ten steps from a file to a revocation with what was really
-// observed, and exits non-zero when one was not. With -up it leaves everything running to be tried by hand.
+// Command demo shows the main job on real parts: a GitHub on loopback, a real Kubernetes control
+// plane, and the pullgrant binary as requester, Action and agent. It prints the ten steps from a
+// file to a revocation with what was really observed, and exits non-zero when one was not. With -up
+// it leaves everything running to be tried by hand.
 package main
 
 import (

@@ -84,7 +84,8 @@ func (a asked) branch() string { return strings.TrimPrefix(a.name, "20261122-ali
 
 func (a asked) push(login, content string) {
 	a.t.Helper()
-	if _, err := a.s.forge.Push(forge.Change{User: login, Branch: a.branch(), Files: map[string]string{a.path(): content}, Message: "Ask"}); err != nil {
+	if _, err := a.s.forge.Push(forge.Change{User: login, Branch: a.branch(),
+		Files: map[string]string{a.path(): content}, Message: "Ask"}); err != nil {
 		a.t.Fatal(err)
 	}
 }
@@ -151,8 +152,10 @@ func (a asked) entry() requests.Revocation {
 
 func (a asked) expectDenied(code string) {
 	a.t.Helper()
-	if status := a.entry().Status; status.Cause != requests.CauseDenied || status.Code != code || len(status.GrantRefs) > 0 {
-		a.t.Errorf("the agent entered %s %s with %v, want Denied %s", status.Cause, status.Code, status.GrantRefs, code)
+	if status := a.entry().Status; status.Cause != requests.CauseDenied || status.Code != code ||
+		len(status.GrantRefs) > 0 {
+		a.t.Errorf("the agent entered %s %s with %v, want Denied %s", status.Cause, status.Code,
+			status.GrantRefs, code)
 	}
 }
 
@@ -166,8 +169,8 @@ func expectNothingGranted(t *testing.T, s *stage) {
 	}
 }
 
-// TestNothingIsGrantedWithoutApproval holds Action and agent to the same code for every way in which an approval is
-// missing, each merged by an administrator all the same.
+// TestNothingIsGrantedWithoutApproval holds Action and agent to the same code for every way in
+// which an approval is missing, each merged by an administrator all the same.
 func TestNothingIsGrantedWithoutApproval(t *testing.T) {
 	s := stageFor(t)
 	var all []asked
@@ -178,7 +181,11 @@ func TestNothingIsGrantedWithoutApproval(t *testing.T) {
 	}{
 		{"InsufficientApprovals", func(asked) {}},
 		{"ApproverNotAllowed", func(a asked) { a.review("erin", "APPROVE") }},
-		{"ChangesRequested", func(a asked) { a.review("bob", "APPROVE"); a.review("carol", "REQUEST_CHANGES") }},
+		{"ChangesRequested", func(a asked) {
+			a.review("bob", "APPROVE")
+			a.review("carol",
+				"REQUEST_CHANGES")
+		}},
 		{"ApprovalStale", func(a asked) {
 			a.review("bob", "APPROVE")
 			s.forge.Protect(forge.Rules{}) // else GitHub dismisses the approval
@@ -196,11 +203,13 @@ func TestNothingIsGrantedWithoutApproval(t *testing.T) {
 			a.selfApprove()
 		}},
 	} {
-		a := ask(t, strings.ToLower(c.code), fmt.Sprintf(request, "20261122-alice-"+strings.ToLower(c.code)))
+		a := ask(t, strings.ToLower(c.code), fmt.Sprintf(request, "20261122-alice-"+
+			strings.ToLower(c.code)))
 		c.prepare(a)
 		code, r := a.judged()
 		if code != c.code || r.code != 8 {
-			t.Errorf("the Action says %q, exit %d, want %q, exit 8\n%s", code, r.code, c.code, r.out)
+			t.Errorf("the Action says %q, exit %d, want %q, exit 8\n%s", code, r.code,
+				c.code, r.out)
 		}
 		a.override()
 		all, codes = append(all, a), append(codes, c.code)
@@ -213,17 +222,21 @@ func TestNothingIsGrantedWithoutApproval(t *testing.T) {
 	expectNothingGranted(t, s)
 }
 
-// selfApprove has the forge claim an approval by the author, which GitHub would never take: Action and agent must not
-// rely on that.
+// selfApprove has the forge claim an approval by the author, which GitHub would never take: Action
+// and agent must not rely on that.
 func (a asked) selfApprove() {
-	review := fmt.Sprintf(`[{"id": 9001, "user": {"login": "alice", "id": 101, "type": "User"}, "state": "APPROVED", "commit_id": %q,
+	review := fmt.Sprintf(`[{"id": 9001, "user": {"login": "alice", "id": 101, "type": "User"},
+		"state": "APPROVED", "commit_id": %q,
 		"submitted_at": %q}]`, a.s.forge.Branch(a.branch()), time.Now().UTC().Format(time.RFC3339))
-	a.s.forge.Fail("GET", fmt.Sprintf("/repos/acme/access/pulls/%d/reviews", a.number), -1, 200, review)
+	a.s.forge.Fail("GET", fmt.Sprintf("/repos/acme/access/pulls/%d/reviews", a.number), -1,
+		200, review)
 }
 
 func TestFilePushedStraightToMainGrantsNothing(t *testing.T) {
 	a := asked{t: t, s: stageFor(t), name: "20261122-alice-direct"}
-	if _, err := a.s.forge.Push(forge.Change{User: "dave", Files: map[string]string{a.path(): fmt.Sprintf(request, a.name)}, Message: "Ask"}); err != nil {
+	if _, err := a.s.forge.Push(forge.Change{User: "dave",
+		Files:   map[string]string{a.path(): fmt.Sprintf(request, a.name)},
+		Message: "Ask"}); err != nil {
 		t.Fatal(err)
 	}
 	once(t, a.s)
@@ -231,7 +244,8 @@ func TestFilePushedStraightToMainGrantsNothing(t *testing.T) {
 	expectNothingGranted(t, a.s)
 }
 
-// TestBadFilesAreRefusedEverywhere gives the same broken files to validate, the Action and the agent.
+// TestBadFilesAreRefusedEverywhere gives the same broken files to validate, the Action and the
+// agent.
 func TestBadFilesAreRefusedEverywhere(t *testing.T) {
 	s := stageFor(t)
 	good := func(name string) string { return fmt.Sprintf(request, name) }
@@ -242,7 +256,10 @@ func TestBadFilesAreRefusedEverywhere(t *testing.T) {
 		slug, code, at string
 		content        func(name string) string
 	}{
-		{"documents", "ParseError", ":10:1:", func(name string) string { return good(name) + "---\nkind: AccessRequest\n" }},
+		{"documents", "ParseError", ":10:1:", func(name string) string {
+			return good(name) +
+				"---\nkind: AccessRequest\n"
+		}},
 		{"case", "SchemaError", ":7:3:", edit("requester:", "Requester:")},
 		{"duplicate", "ParseError", ":9:3:", edit("  reason:", "  duration: 2h\n  reason:")},
 		{"alias", "ParseError", ":7:14:", edit("requester: alice", "requester: *a")},
@@ -258,7 +275,8 @@ func TestBadFilesAreRefusedEverywhere(t *testing.T) {
 		a := ask(t, c.slug, c.content("20261122-alice-"+c.slug))
 		code, r := a.judged()
 		if code != c.code || r.code != 1 {
-			t.Errorf("%s: the Action says %q, exit %d, want %q, exit 1\n%s", c.slug, code, r.code, c.code, r.out)
+			t.Errorf("%s: the Action says %q, exit %d, want %q, exit 1\n%s", c.slug, code, r.code,
+				c.code, r.out)
 		}
 		where := a.path() + c.at
 		if !strings.Contains(r.out, where) {
@@ -266,7 +284,8 @@ func TestBadFilesAreRefusedEverywhere(t *testing.T) {
 		}
 		checked := a.validate(c.content(a.name))
 		if checked.code != 1 || !strings.Contains(checked.out, where) {
-			t.Errorf("%s: validate exits %d, want 1, and %s in\n%s", c.slug, checked.code, where, checked.out)
+			t.Errorf("%s: validate exits %d, want 1, and %s in\n%s", c.slug, checked.code, where,
+				checked.out)
 		}
 		a.override()
 		all = append(all, a)

@@ -60,13 +60,15 @@ func (s *stage) show(ctx context.Context) error {
 }
 
 func step(number int, name, format string, args ...any) {
-	fmt.Printf("%2d. %-10s %s\n", number, name, strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", "\n    "+strings.Repeat(" ", 11)))
+	fmt.Printf("%2d. %-10s %s\n", number, name, strings.ReplaceAll(fmt.Sprintf(format, args...),
+		"\n", "\n    "+strings.Repeat(" ", 11)))
 }
 
 // rights prints what the agent may do, as Kubernetes itself says it.
 func (s *stage) rights(ctx context.Context) error {
 	for _, in := range []string{namespace, "pullgrant-system", "default"} {
-		fmt.Printf("\nThe agent may do in the namespace %s, beside asking who it is (kubectl auth can-i --list):\n", in)
+		fmt.Printf("\nThe agent may do in the namespace %s, beside asking who it is (kubectl "+
+			"auth can-i --list):\n", in)
 		r, err := s.kubectl(ctx, "agent", "auth", "can-i", "--list", "--no-headers", "-n", in)
 		if err != nil || r.code != 0 {
 			return fmt.Errorf("list the agent's rights: %w %s", err, r.err)
@@ -94,7 +96,8 @@ func (s *stage) expectCanI(ctx context.Context, want string) error {
 }
 
 func (s *stage) ask(ctx context.Context) (number int, err error) {
-	r, err := s.pullgrant(ctx, s.forge.Token("alice"), nil, "request", "--policy", policy, "--cluster", cluster,
+	r, err := s.pullgrant(ctx, s.forge.Token("alice"), nil, "request", "--policy", policy,
+		"--cluster", cluster,
 		"--duration", "1m", "--slug", "inc-123", "--reason", "INC-123, checkout is slow")
 	if err != nil || r.code != 0 {
 		return 0, fmt.Errorf("pullgrant request: %w, exit %d: %s", err, r.code, r.err)
@@ -107,9 +110,11 @@ func (s *stage) ask(ctx context.Context) (number int, err error) {
 	return number, nil
 }
 
-// act plays GitHub Actions: it writes the event's payload and runs the program that action.yml runs.
+// act plays GitHub Actions: it writes the event's payload and runs the program that action.yml
+// runs.
 func (s *stage) act(ctx context.Context, event, kind string, number int) (result, error) {
-	payload, err := json.Marshal(map[string]any{"action": kind, "pull_request": map[string]any{"number": number}})
+	payload, err := json.Marshal(map[string]any{"action": kind, "pull_request": map[string]any{
+		"number": number}})
 	if err != nil {
 		return result{}, err
 	}
@@ -119,8 +124,10 @@ func (s *stage) act(ctx context.Context, event, kind string, number int) (result
 	if err := os.WriteFile(s.path("output"), nil, 0o644); err != nil {
 		return result{}, err
 	}
-	return s.pullgrant(ctx, s.forge.AppToken("pullgrant"), []string{"GITHUB_EVENT_NAME=" + event, "GITHUB_EVENT_PATH=" + s.path("event.json"),
-		"GITHUB_OUTPUT=" + s.path("output"), "GITHUB_STEP_SUMMARY=" + s.path("summary.md")}, "action")
+	return s.pullgrant(ctx, s.forge.AppToken("pullgrant"), []string{"GITHUB_EVENT_NAME=" + event,
+		"GITHUB_EVENT_PATH=" + s.path("event.json"),
+		"GITHUB_OUTPUT=" + s.path("output"), "GITHUB_STEP_SUMMARY=" + s.path("summary.md")},
+		"action")
 }
 
 func (s *stage) check(want string) error {
@@ -129,7 +136,8 @@ func (s *stage) check(want string) error {
 		return fmt.Errorf("no check run was posted")
 	}
 	last := checks[len(checks)-1]
-	step(5, "Report", "check run %q by the App %q on %s: %s, %s", last.Name, last.App, last.HeadSHA[:7], last.Conclusion, last.Title)
+	step(5, "Report", "check run %q by the App %q on %s: %s, %s", last.Name, last.App,
+		last.HeadSHA[:7], last.Conclusion, last.Title)
 	if last.Conclusion != want {
 		return fmt.Errorf("the check run concluded %q, expected %q", last.Conclusion, want)
 	}
@@ -141,8 +149,10 @@ func (s *stage) judgePending(ctx context.Context, number int) error {
 	if err != nil {
 		return err
 	}
-	step(2, "Trigger", "pull_request_target ran pullgrant action (played by the demo, as GitHub's runner would)")
-	facts, err := s.pullgrant(ctx, s.forge.AppToken("pullgrant"), nil, "facts", "--pr", fmt.Sprint(number))
+	step(2, "Trigger", "pull_request_target ran pullgrant action (played by the demo, as "+
+		"GitHub's runner would)")
+	facts, err := s.pullgrant(ctx, s.forge.AppToken("pullgrant"), nil, "facts", "--pr",
+		fmt.Sprint(number))
 	if err != nil || facts.code != 0 {
 		return fmt.Errorf("pullgrant facts: %w %s", err, facts.err)
 	}
@@ -156,9 +166,11 @@ func (s *stage) judgePending(ctx context.Context, number int) error {
 	if err := json.Unmarshal([]byte(facts.out), &f); err != nil {
 		return fmt.Errorf("read the facts: %w", err)
 	}
-	step(3, "Gather", "%d file, %d commit, %d reviews; %d policy files at main %s", len(f.Files), len(f.Commits), len(f.Reviews), len(f.Base.Files), f.Base.Commit[:7])
+	step(3, "Gather", "%d file, %d commit, %d reviews; %d policy files at main %s", len(f.Files),
+		len(f.Commits), len(f.Reviews), len(f.Base.Files), f.Base.Commit[:7])
 	if r.code != 8 {
-		return fmt.Errorf("the action exited %d without an approval, expected 8 (pending): %s", r.code, r.out)
+		return fmt.Errorf("the action exited %d without an approval, expected 8 (pending): %s",
+			r.code, r.out)
 	}
 	step(4, "Judge", "exit %d, pending: nobody has approved", r.code)
 	return s.check("action_required")
@@ -206,20 +218,24 @@ func (s *stage) merge(ctx context.Context, number int) error {
 			return err
 		}
 	}
-	step(6, "Merge", "GitHub merged as %s at %s (%s); the window starts there", pull.SHA[:7], pull.MergedAt, how)
+	step(6, "Merge", "GitHub merged as %s at %s (%s); the window starts there", pull.SHA[:7],
+		pull.MergedAt, how)
 	return nil
 }
 
 func (s *stage) watch(ctx context.Context) (watch.Interface, error) {
-	return s.client.RbacV1().RoleBindings(namespace).Watch(ctx, metav1.ListOptions{LabelSelector: "app.kubernetes.io/managed-by=pullgrant"})
+	return s.client.RbacV1().RoleBindings(namespace).Watch(ctx,
+		metav1.ListOptions{LabelSelector: "app.kubernetes.io/managed-by=pullgrant"})
 }
 
 // next waits for an event of the watch.
-func next(ctx context.Context, events watch.Interface, want watch.EventType, what string) (*rbacv1.RoleBinding, error) {
+func next(ctx context.Context, events watch.Interface, want watch.EventType,
+	what string) (*rbacv1.RoleBinding, error) {
 	for {
 		select {
 		case <-ctx.Done():
-			return nil, fmt.Errorf("wait for %s to be %s: %w", what, strings.ToLower(string(want)), ctx.Err())
+			return nil, fmt.Errorf("wait for %s to be %s: %w", what, strings.ToLower(string(want)),
+				ctx.Err())
 		case event, ok := <-events.ResultChan():
 			if !ok {
 				return nil, fmt.Errorf("the watch ended while waiting for %s", what)
@@ -236,8 +252,10 @@ func (s *stage) granted(ctx context.Context, b *rbacv1.RoleBinding) error {
 	if err != nil {
 		return err
 	}
-	step(7, "Prove", "the agent gathered the merged pull request's facts and judged them itself: %s, %s", judged.Decision, judged.Message)
-	step(8, "Apply", "RoleBinding %s/%s gives %s %s to %s until %s", b.Namespace, b.Name, b.RoleRef.Kind, b.RoleRef.Name,
+	step(7, "Prove", "the agent gathered the merged pull request's facts and judged them "+
+		"itself: %s, %s", judged.Decision, judged.Message)
+	step(8, "Apply", "RoleBinding %s/%s gives %s %s to %s until %s", b.Namespace, b.Name,
+		b.RoleRef.Kind, b.RoleRef.Name,
 		b.Subjects[0].Name, b.Annotations["pullgrant.dev/expires-at"])
 	return s.expectCanI(ctx, "yes")
 }
@@ -262,7 +280,8 @@ func (s *stage) expire(ctx context.Context, events watch.Interface, b *rbacv1.Ro
 func (s *stage) record(ctx context.Context, number int) error {
 	before := s.forge.Branch("main")
 	for {
-		log, err := exec.CommandContext(ctx, "git", "-C", s.forge.GitDir(), "log", "-1", "--format=%H %an%n%B", "main", "--", "revocations").Output()
+		log, err := exec.CommandContext(ctx, "git", "-C", s.forge.GitDir(), "log", "-1",
+			"--format=%H %an%n%B", "main", "--", "revocations").Output()
 		if err != nil {
 			return fmt.Errorf("read the history: %w", err)
 		}
@@ -283,7 +302,8 @@ func (s *stage) record(ctx context.Context, number int) error {
 	if out, err := clone.CombinedOutput(); err != nil {
 		return fmt.Errorf("clone the access repository: %w: %s", err, out)
 	}
-	r, err := s.pullgrant(ctx, s.forge.Token("bob"), nil, "audit", "--dir", s.path("access"), "--allowed-signers", s.path("allowed_signers"))
+	r, err := s.pullgrant(ctx, s.forge.Token("bob"), nil, "audit", "--dir", s.path("access"),
+		"--allowed-signers", s.path("allowed_signers"))
 	if err != nil || r.code != 0 {
 		return fmt.Errorf("pullgrant audit: %w, exit %d: %s", err, r.code, r.err)
 	}
@@ -291,7 +311,8 @@ func (s *stage) record(ctx context.Context, number int) error {
 	if !strings.Contains(r.out, "inc-123") && !strings.Contains(r.out, "alice") {
 		return fmt.Errorf("pullgrant audit does not show the grant of pull request #%d", number)
 	}
-	r, err = s.pullgrant(ctx, s.forge.Token("bob"), nil, "audit", "verify", "--repo", "acme/access", "--dir", s.path("access"), "--allowed-signers", s.path("allowed_signers"))
+	r, err = s.pullgrant(ctx, s.forge.Token("bob"), nil, "audit", "verify", "--repo", "acme/access",
+		"--dir", s.path("access"), "--allowed-signers", s.path("allowed_signers"))
 	if err != nil || r.code != 0 {
 		return fmt.Errorf("pullgrant audit verify: %w, exit %d: %s%s", err, r.code, r.out, r.err)
 	}

@@ -81,9 +81,11 @@ func (s *stage) prepareCluster(ctx context.Context) error {
 
 // sync is the agent's command line under its own ServiceAccount.
 func (s *stage) sync(flags ...string) (env, args []string) {
-	env = []string{"GITHUB_API_URL=" + s.forge.URL, "GITHUB_TOKEN=" + s.forge.AppToken("pullgrant-agent"), "KUBECONFIG="}
+	env = []string{"GITHUB_API_URL=" + s.forge.URL, "GITHUB_TOKEN=" +
+		s.forge.AppToken("pullgrant-agent"), "KUBECONFIG="}
 	return env, append([]string{"sync", "--cluster", cluster, "--repo-url", s.forge.CloneURL(),
-		"--kubeconfig", s.path("agent.kubeconfig"), "--signing-key-file", s.path("agent.key")}, flags...)
+		"--kubeconfig", s.path("agent.kubeconfig"), "--signing-key-file", s.path("agent.key")},
+		flags...)
 }
 
 // startAgent leaves `pullgrant sync` running.
@@ -145,18 +147,23 @@ type result struct {
 	code     int
 }
 
-// pullgrant runs the binary with a token, in the demo's folder, where there is no repository to fall back on.
-func (s *stage) pullgrant(ctx context.Context, token string, env []string, args ...string) (result, error) {
-	return s.command(ctx, append([]string{"GITHUB_API_URL=" + s.forge.URL, "GITHUB_TOKEN=" + token, "GITHUB_REPOSITORY=acme/access"}, env...),
+// pullgrant runs the binary with a token, in the demo's folder, where there is no repository to
+// fall back on.
+func (s *stage) pullgrant(ctx context.Context, token string, env []string, args ...string) (result,
+	error) {
+	return s.command(ctx, append([]string{"GITHUB_API_URL=" + s.forge.URL, "GITHUB_TOKEN=" + token,
+		"GITHUB_REPOSITORY=acme/access"}, env...),
 		s.binary, args...)
 }
 
 // kubectl runs the real kubectl with one of the demo's kubeconfigs.
 func (s *stage) kubectl(ctx context.Context, who string, args ...string) (result, error) {
-	return s.command(ctx, []string{"KUBECONFIG=" + s.path(who+".kubeconfig")}, s.kube.Kubectl, args...)
+	return s.command(ctx, []string{"KUBECONFIG=" + s.path(who+".kubeconfig")},
+		s.kube.Kubectl, args...)
 }
 
-func (s *stage) command(ctx context.Context, env []string, name string, args ...string) (result, error) {
+func (s *stage) command(ctx context.Context, env []string, name string, args ...string) (result,
+	error) {
 	var out, talk bytes.Buffer
 	c := exec.CommandContext(ctx, name, args...)
 	c.Dir, c.Env = s.dir, append(os.Environ(), env...)
@@ -180,7 +187,8 @@ func (s *stage) canI(ctx context.Context) (string, error) {
 
 // bindings counts the managed bindings in the cluster.
 func (s *stage) bindings(ctx context.Context) (int, error) {
-	list, err := s.client.RbacV1().RoleBindings("").List(ctx, metav1.ListOptions{LabelSelector: "app.kubernetes.io/managed-by=pullgrant"})
+	list, err := s.client.RbacV1().RoleBindings("").List(ctx,
+		metav1.ListOptions{LabelSelector: "app.kubernetes.io/managed-by=pullgrant"})
 	if err != nil {
 		return 0, err
 	}

@@ -13,9 +13,9 @@ import (
 	"github.com/pullgrant/pullgrant/requests"
 )
 
-// TestKilledAtEveryWrite kills the agent at each call that changes something, from the first to the last of a grant's life:
-// one process before its nth is sent, the next one after its nth was done and before it learned of it. The third finds
-// the same end.
+// TestKilledAtEveryWrite kills the agent at each call that changes something, from the first to the
+// last of a grant's life: one process before its nth is sent, the next one after its nth was done
+// and before it learned of it. The third finds the same end.
 func TestKilledAtEveryWrite(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, "branch", nil)
@@ -51,12 +51,14 @@ func TestKilledAtEveryWrite(t *testing.T) {
 		kills += n
 		t.Logf("%d kills at %s", n, call)
 	}
-	s.row("Agent killed at a step boundary", "SIGKILL before, and after, each call that writes to the API server or git, "+
-		fmt.Sprintf("%d times", kills), fmt.Sprintf("%d grants, each with one entry; access went at most %s late", len(all), s.latest(all)))
+	s.row("Agent killed at a step boundary", "SIGKILL before, and after, each call that writes "+
+		"to the API server or git, "+
+		fmt.Sprintf("%d times", kills), fmt.Sprintf("%d grants, each with one entry; access "+
+		"went at most %s late", len(all), s.latest(all)))
 }
 
-// killedAt runs the replica until it is killed at its nth call that writes, and says which that was; "" when the request was
-// over before.
+// killedAt runs the replica until it is killed at its nth call that writes, and says which that
+// was; "" when the request was over before.
 func (s *stage) killedAt(r *replica, n int32, after bool, a asked) (call string) {
 	s.Helper()
 	struck := r.killAt(n, after, writes)
@@ -103,7 +105,8 @@ func TestAgentDead(t *testing.T) {
 	s.finish(r, byBackstop, a)
 	s.caused(a, requests.CauseExpired)
 	s.row("Agent dead", "SIGKILL while a grant is live, not started again",
-		fmt.Sprintf("the backstop ended it %s after its end; the next agent recorded it", s.late(a)))
+		fmt.Sprintf("the backstop ended it %s after its end; the next agent recorded it",
+			s.late(a)))
 }
 
 // TestAgentSuspended stops the only agent across the end of a grant, as a hypervisor would.
@@ -123,10 +126,12 @@ func TestAgentSuspended(t *testing.T) {
 	s.finish(r, byBackstop, a, missed, waits)
 	s.ungranted(missed)
 	s.row("Agent suspended", "SIGSTOP across the end of a grant, then SIGCONT",
-		fmt.Sprintf("the backstop ended it %s after its end; a window that passed meanwhile was never granted, an open one was", s.late(a)))
+		fmt.Sprintf("the backstop ended it %s after its end; a window that passed meanwhile was "+
+			"never granted, an open one was", s.late(a)))
 }
 
-// TestLeaderSuspended: the other replica ends access on time and takes over; the one that comes back does nothing twice.
+// TestLeaderSuspended: the other replica ends access on time and takes over; the one that comes
+// back does nothing twice.
 func TestLeaderSuspended(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, "branch", nil)
@@ -143,12 +148,15 @@ func TestLeaderSuspended(t *testing.T) {
 	leader.signal(syscall.SIGCONT)
 	s.withdraw(waits)
 	s.finish(other, byAgent, a, waits)
-	s.row("Leader suspended", "SIGSTOP to the replica that leads across the end of a grant, then SIGCONT",
-		fmt.Sprintf("the other replica ended it %s after its end, took over and granted what waited", s.late(a)))
+	s.row("Leader suspended", "SIGSTOP to the replica that leads across the end of a grant, "+
+		"then SIGCONT",
+		fmt.Sprintf("the other replica ended it %s after its end, took over and granted what waited",
+			s.late(a)))
 }
 
-// TestCreateHeldUp keeps the call that gives access on its way until a second after its window: by a network that notices
-// that the agent gave it up at the end, and by one that delivers it all the same.
+// TestCreateHeldUp keeps the call that gives access on its way until a second after its window: by
+// a network that notices that the agent gave it up at the end, and by one that delivers it all the
+// same.
 func TestCreateHeldUp(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, "branch", nil)
@@ -172,7 +180,10 @@ func TestCreateHeldUp(t *testing.T) {
 	given := s.ask("given-up", 6*time.Second)
 	hold(given, false)
 	r.start()
-	s.until("it is in the ledger", func() bool { return s.entered(given) && time.Now().After(given.end.Add(2*time.Second)) })
+	s.until("it is in the ledger", func() bool {
+		return s.entered(given) &&
+			time.Now().After(given.end.Add(2*time.Second))
+	})
 	delivered := s.ask("delivered", 6*time.Second)
 	hold(delivered, true)
 	s.gone(delivered)
@@ -181,7 +192,8 @@ func TestCreateHeldUp(t *testing.T) {
 	s.ungranted(given)
 	b := s.bindings.of(delivered.name)[0]
 	s.row("Create held up", "the call that makes the binding is on its way until 1 s after its window",
-		fmt.Sprintf("the agent gives it up at the end, and nothing is granted; where the network delivers it all the same, the binding lives %s",
+		fmt.Sprintf("the agent gives it up at the end, and nothing is granted; where the "+
+			"network delivers it all the same, the binding lives %s",
 			b.went.Sub(b.came).Round(time.Millisecond)))
 }
 
@@ -196,5 +208,6 @@ func TestDiskFull(t *testing.T) {
 	s.granted(a)
 	s.finish(r, byAgent, a)
 	s.caused(a, requests.CauseExpired)
-	s.row("Disk full", "every write to a file fails (`ulimit -f 0`)", fmt.Sprintf("granted, ended %s after its end and recorded", s.late(a)))
+	s.row("Disk full", "every write to a file fails (`ulimit -f 0`)",
+		fmt.Sprintf("granted, ended %s after its end and recorded", s.late(a)))
 }

@@ -17,8 +17,8 @@ import (
 	"github.com/pullgrant/pullgrant/testdata/kube"
 )
 
-// replica is `pullgrant sync` as a process that can be ended and started again. Its way to the API server and that to
-// GitHub, for API and git, lead over lines of its own.
+// replica is `pullgrant sync` as a process that can be ended and started again. Its way to the API
+// server and that to GitHub, for API and git, lead over lines of its own.
 type replica struct {
 	s        *stage
 	api, hub *line
@@ -62,13 +62,16 @@ func (r *replica) path(name string) string { return filepath.Join(r.dir, name) }
 
 // command is the agent's command line.
 func (r *replica) command(flags ...string) *exec.Cmd {
-	args := append([]string{binary, "sync", "--cluster", cluster, "--evidence", r.s.evidence, "--repo-url", r.hub.URL + "/acme/access.git",
-		"--kubeconfig", r.path("kubeconfig"), "--signing-key-file", filepath.Join(r.s.dir, "agent.key"), "--poll", "1s"}, flags...)
+	args := append([]string{binary, "sync", "--cluster", cluster, "--evidence", r.s.evidence,
+		"--repo-url", r.hub.URL + "/acme/access.git",
+		"--kubeconfig", r.path("kubeconfig"), "--signing-key-file", filepath.Join(r.s.dir,
+			"agent.key"), "--poll", "1s"}, flags...)
 	if r.shell != "" {
 		args = append([]string{"sh", "-c", r.shell + ` && exec "$0" "$@"`}, args...)
 	}
 	cmd := exec.Command(args[0], args[1:]...)
-	cmd.Env = append(os.Environ(), "GITHUB_TOKEN="+r.s.forge.AppToken("pullgrant-agent"), "KUBECONFIG=", "GITHUB_API_URL=")
+	cmd.Env = append(os.Environ(), "GITHUB_TOKEN="+r.s.forge.AppToken("pullgrant-agent"),
+		"KUBECONFIG=", "GITHUB_API_URL=")
 	if r.s.evidence == "github" {
 		cmd.Env = append(cmd.Env, "GITHUB_API_URL="+r.hub.URL)
 	}
@@ -106,15 +109,17 @@ func (r *replica) kill() {
 	}
 }
 
-// leads tells whether the process is the one that holds the Lease: whose identity ends with its number.
+// leads tells whether the process is the one that holds the Lease: whose identity ends with its
+// number.
 func (r *replica) leads() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.child != nil && r.child.Running() && strings.HasSuffix(r.s.leader(), fmt.Sprintf("_%d", r.child.Pid()))
+	return r.child != nil && r.child.Running() && strings.HasSuffix(r.s.leader(), fmt.Sprintf("_%d",
+		r.child.Pid()))
 }
 
-// killAt kills the process at its nth call of those that count: before it is sent, or after it was done and before the
-// answer. The channel then has the call.
+// killAt kills the process at its nth call of those that count: before it is sent, or after it was
+// done and before the answer. The channel then has the call.
 func (r *replica) killAt(n int32, after bool, counts func(*http.Request) bool) <-chan string {
 	struck := make(chan string, 1)
 	var calls atomic.Int32

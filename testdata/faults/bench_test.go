@@ -29,7 +29,8 @@ func slugs(n int) (all []string) {
 func report(b *testing.B, of string, times []time.Duration) {
 	b.Helper()
 	slices.Sort(times)
-	for name, at := range map[string]int{"p50": len(times) / 2, "p99": len(times) * 99 / 100, "max": len(times) - 1} {
+	for name, at := range map[string]int{"p50": len(times) / 2, "p99": len(times) * 99 / 100,
+		"max": len(times) - 1} {
 		b.ReportMetric(float64(times[at].Microseconds())/1000, "ms-"+of+"-"+name)
 	}
 	b.ReportMetric(0, "ns/op")
@@ -69,7 +70,8 @@ func BenchmarkExpiryAlone(b *testing.B) {
 	report(b, "late", s.lateness(all))
 }
 
-// BenchmarkExpiryTogether has a thousand grants end in the same second, and then deletes as many bindings by plain client-go.
+// BenchmarkExpiryTogether has a thousand grants end in the same second, and then deletes as many
+// bindings by plain client-go.
 func BenchmarkExpiryTogether(b *testing.B) {
 	const n = 1000
 	s := newStage(b, "branch", nil)
@@ -110,9 +112,11 @@ func (s *stage) deletePlainly(n int) (times []time.Duration) {
 		group.Wait()
 	}
 	each(func(name string) error {
-		_, err := bindings.Create(s.Context(), &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Name: name},
-			RoleRef:  rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: policy},
-			Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: "User", Name: "bob@example.com"}}}, metav1.CreateOptions{})
+		_, err := bindings.Create(s.Context(), &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{
+			Name: name},
+			RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: policy},
+			Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: "User",
+				Name: "bob@example.com"}}}, metav1.CreateOptions{})
 		return err
 	})
 	begin := time.Now()
@@ -142,7 +146,8 @@ func BenchmarkBackstop(b *testing.B) {
 	b.ReportMetric(n/(times[n-1]-times[0]).Seconds(), "ended/s")
 }
 
-// BenchmarkLive has ten thousand grants live. They have no backstop: to arm as many takes a quarter of an hour.
+// BenchmarkLive has ten thousand grants live. They have no backstop: to arm as many takes a quarter
+// of an hour.
 func BenchmarkLive(b *testing.B) {
 	const n, batch = 10000, 500
 	path := "policies/" + policy + ".yaml"
@@ -150,10 +155,12 @@ func BenchmarkLive(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	s := newStage(b, "branch", map[string]string{path: strings.Replace(string(file), "  target:\n", "  target:\n    backstop: optional\n", 1)})
+	s := newStage(b, "branch", map[string]string{path: strings.Replace(string(file), "  target:\n",
+		"  target:\n    backstop: optional\n", 1)})
 	s.window = 2 * time.Hour
 	quota := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Name: "no-jobs"},
-		Spec: corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{"count/jobs.batch": resource.MustParse("0")}}}
+		Spec: corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{
+			"count/jobs.batch": resource.MustParse("0")}}}
 	quotas := s.admin.CoreV1().ResourceQuotas(namespace)
 	_, err = quotas.Create(b.Context(), quota, metav1.CreateOptions{})
 	s.must(err)

@@ -11,8 +11,9 @@ import (
 // skew is how far a clock is off in these tests.
 const skew = 10 * time.Minute
 
-// TestClockSkew has the clock of the API server, and that of GitHub, be ahead of the agent's and then behind it. Nothing is
-// granted meanwhile. What is live ends by the later clock: at once when the other one is ahead, on time when it is behind.
+// TestClockSkew has the clock of the API server, and that of GitHub, be ahead of the agent's and
+// then behind it. Nothing is granted meanwhile. What is live ends by the later clock: at once when
+// the other one is ahead, on time when it is behind.
 func TestClockSkew(t *testing.T) {
 	t.Parallel()
 	for _, whose := range []string{"the API server", "GitHub"} {
@@ -30,8 +31,10 @@ func TestClockSkew(t *testing.T) {
 			set(skew)
 			ahead := s.ask("ahead", window)
 			s.gone(early)
-			s.until("the agent says so", s.said(`"event":"stop","cluster":"prod-eu","code":"ClockSkew"`))
-			s.until("the other one waits for it", s.said("20261122-alice-ahead.yaml waits: the clock of this machine"))
+			s.until("the agent says so",
+				s.said(`"event":"stop","cluster":"prod-eu","code":"ClockSkew"`))
+			s.until("the other one waits for it", s.said("20261122-alice-ahead.yaml waits: the "+
+				"clock of this machine"))
 			s.ungranted(ahead)
 			set(0)
 			s.granted(ahead)
@@ -42,7 +45,8 @@ func TestClockSkew(t *testing.T) {
 			s.log.reset()
 			set(-skew)
 			behind := s.ask("behind", window)
-			s.until("the agent says so", s.said(`"event":"stop","cluster":"prod-eu","code":"ClockSkew"`))
+			s.until("the agent says so",
+				s.said(`"event":"stop","cluster":"prod-eu","code":"ClockSkew"`))
 			s.gone(live)
 			s.ungranted(behind)
 			set(0)
@@ -55,7 +59,8 @@ func TestClockSkew(t *testing.T) {
 			s.caused(early, requests.CauseExpired)
 			s.caused(live, requests.CauseExpired)
 			s.row("Clock of "+whose+" off", "Date ten minutes ahead, then ten minutes behind",
-				fmt.Sprintf("nothing granted meanwhile; ahead ended a grant of five minutes at once, behind ended one %s after its end", s.late(live)))
+				fmt.Sprintf("nothing granted meanwhile; ahead ended a grant of five minutes at "+
+					"once, behind ended one %s after its end", s.late(live)))
 		})
 	}
 }

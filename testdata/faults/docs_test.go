@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// TestEveryRowIsATest: each row of the table names a test that exists, and each test that prints a row has one.
+// TestEveryRowIsATest: each row of the table names a test that exists, and each test that prints a
+// row has one.
 func TestEveryRowIsATest(t *testing.T) {
 	page, err := os.ReadFile("docs/faults.md")
 	if err != nil {
@@ -24,12 +25,14 @@ func TestEveryRowIsATest(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, body := range regexp.MustCompile(`(?ms)^func ((?:Test|Benchmark)\w+)\(.*?^}`).FindAllStringSubmatch(string(source), -1) {
+		for _, body := range regexp.MustCompile(
+			`(?ms)^func ((?:Test|Benchmark)\w+)\(.*?^}`).FindAllStringSubmatch(string(source), -1) {
 			prints[body[1]] = strings.Contains(body[0], "\ts.row(")
 		}
 	}
 	named := map[string]bool{}
-	for _, row := range regexp.MustCompile("(?m)^\\|.*\\| `(\\w+)` \\|$").FindAllStringSubmatch(string(page), -1) {
+	for _, row := range regexp.MustCompile("(?m)^\\|.*\\| `(\\w+)` \\|$").FindAllStringSubmatch(
+		string(page), -1) {
 		named[row[1]] = true
 		if _, exists := prints[row[1]]; !exists {
 			t.Errorf("docs/faults.md names %s, which does not exist", row[1])

@@ -9,16 +9,17 @@ import (
 	"github.com/pullgrant/pullgrant/testdata/pipeline"
 )
 
-// How late access may end. The numbers stand in docs/faults.md; what is observed is far below them, so that a busy machine
-// breaks no test.
+// How late access may end. The numbers stand in docs/faults.md; what is observed is far below them,
+// so that a busy machine breaks no test.
 const (
 	byAgent    = 10 * time.Second // a replica lives, and the API server answers
 	byBackstop = 45 * time.Second // none does: the Job's grace of ten seconds, and what it may have been armed late
 )
 
-// finish waits until every request is in the ledger and checks what must be true after any fault: nothing was granted
-// late or twice, nothing revoked later than the bound, nothing is missing in the ledger or there twice, nothing is left in
-// the cluster, and planning again gives nothing. One replica runs at least.
+// finish waits until every request is in the ledger and checks what must be true after any fault:
+// nothing was granted late or twice, nothing revoked later than the bound, nothing is missing in
+// the ledger or there twice, nothing is left in the cluster, and planning again gives nothing. One
+// replica runs at least.
 func (s *stage) finish(r *replica, bound time.Duration, all ...asked) {
 	s.Helper()
 	for _, a := range all {
@@ -42,14 +43,18 @@ func (s *stage) check(a asked, bound time.Duration) {
 	if n := s.git("rev-list", "--count", "main", "--", path); n != "1" {
 		s.Errorf("%s commits touch the ledger entry of %s", n, a.name)
 	}
-	if left := s.git("ls-tree", "--name-only", "main", requests.Path(cluster, policy, a.name)); left != "" {
+	if left := s.git("ls-tree", "--name-only", "main", requests.Path(cluster, policy,
+		a.name)); left != "" {
 		s.Errorf("still on main: %s", left)
 	}
 	seen := s.bindings.of(a.name)
 	if len(seen) == 0 { // an agent that died when it was about to make one cannot know that there was none
-		unsure := status.Cause == requests.CauseExpired && !slices.ContainsFunc(status.GrantRefs, func(r requests.GrantRef) bool { return r.Kind == "RoleBinding" })
-		if !unsure && (status.Cause != requests.CauseDenied || status.Code != "ExpiredBeforeGrant") {
-			s.Errorf("%s had no binding, and the ledger says %s %s %v", a.name, status.Cause, status.Code, status.GrantRefs)
+		unsure := status.Cause == requests.CauseExpired && !slices.ContainsFunc(status.GrantRefs,
+			func(r requests.GrantRef) bool { return r.Kind == "RoleBinding" })
+		if !unsure && (status.Cause != requests.CauseDenied ||
+			status.Code != "ExpiredBeforeGrant") {
+			s.Errorf("%s had no binding, and the ledger says %s %s %v", a.name, status.Cause,
+				status.Code, status.GrantRefs)
 		}
 		return
 	}
@@ -64,10 +69,13 @@ func (s *stage) check(a asked, bound time.Duration) {
 	case b.went.Sub(a.end) > bound:
 		s.Errorf("%s was revoked %s late, allowed: %s", a.name, b.went.Sub(a.end), bound)
 	case status.Cause != requests.CauseExpired && !b.went.Before(a.end):
-		s.Errorf("%s ended %s after its end, and the ledger says %s", a.name, b.went.Sub(a.end), status.Cause)
+		s.Errorf("%s ended %s after its end, and the ledger says %s", a.name, b.went.Sub(a.end),
+			status.Cause)
 	case status.Cause == requests.CauseExpired && a.end.Sub(b.went) > time.Second:
-		s.Errorf("%s ended %s before its end, and the ledger says it expired", a.name, a.end.Sub(b.went))
-	case len(refs) == 0 || refs[len(refs)-1].Kind == "RoleBinding" && refs[len(refs)-1].UID != string(b.uid):
+		s.Errorf("%s ended %s before its end, and the ledger says it expired", a.name,
+			a.end.Sub(b.went))
+	case len(refs) == 0 || refs[len(refs)-1].Kind == "RoleBinding" &&
+		refs[len(refs)-1].UID != string(b.uid):
 		s.Errorf("%s had the binding %s, the ledger names %+v", a.name, b.uid, refs)
 	}
 }

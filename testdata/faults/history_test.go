@@ -12,10 +12,12 @@ import (
 	"github.com/pullgrant/pullgrant/testdata/forge"
 )
 
-// refused waits until a replica says that the branch was rewritten, however often it was started since.
+// refused waits until a replica says that the branch was rewritten, however often it was started
+// since.
 const rewritten = "the branch does not continue from the last accepted commit"
 
-// TestMainRolledBack: main loses the request of a live grant and gets another one instead; later somebody puts it back.
+// TestMainRolledBack: main loses the request of a live grant and gets another one instead; later
+// somebody puts it back.
 func TestMainRolledBack(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, "branch", nil)
@@ -40,12 +42,14 @@ func TestMainRolledBack(t *testing.T) {
 	s.finish(r, byAgent, a)
 	s.caused(a, requests.CauseExpired)
 	s.ungranted(lost)
-	s.row("Git rolled back", "main set back to before a live grant's request, another request on top, the agent restarted",
-		fmt.Sprintf("neither withdrawn nor granted by it; ended %s after its end, and recorded once main was put back", s.late(a)))
+	s.row("Git rolled back", "main set back to before a live grant's request, another request "+
+		"on top, the agent restarted",
+		fmt.Sprintf("neither withdrawn nor granted by it; ended %s after its end, and recorded "+
+			"once main was put back", s.late(a)))
 }
 
-// TestMainForcePushed: main is replaced by another history, with a request that ended long ago and with a new one. Nothing
-// is granted until a person accepts it, and the old one not even then.
+// TestMainForcePushed: main is replaced by another history, with a request that ended long ago and
+// with a new one. Nothing is granted until a person accepts it, and the old one not even then.
 func TestMainForcePushed(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, "branch", nil)
@@ -58,16 +62,19 @@ func TestMainForcePushed(t *testing.T) {
 	a := s.ask("live", 8*time.Second)
 	s.granted(a)
 	s.until("the head is noted", func() bool { return s.noted() == s.forge.Branch("main") })
-	_, err := s.forge.Push(forge.Change{User: "dave", From: first, Message: "Another history", Files: map[string]string{
-		requests.Path(cluster, policy, old.name): file},
-		Committer: &forge.Identity{Name: "dave", Email: "dave@example.com", When: old.end.Add(-window)}})
+	_, err := s.forge.Push(forge.Change{User: "dave", From: first, Message: "Another history",
+		Files: map[string]string{
+			requests.Path(cluster, policy, old.name): file},
+		Committer: &forge.Identity{Name: "dave", Email: "dave@example.com",
+			When: old.end.Add(-window)}})
 	s.must(err)
 	waits := s.ask("waits", window)
 	s.until("the agent refuses", s.said(rewritten))
 	s.gone(a)
 	s.ungranted(waits)
 	_, err = s.admin.CoordinationV1().Leases(system).Patch(t.Context(), lease, types.MergePatchType,
-		fmt.Appendf(nil, `{"metadata":{"annotations":{"pullgrant.dev/head":%q}}}`, s.forge.Branch("main")), metav1.PatchOptions{})
+		fmt.Appendf(nil, `{"metadata":{"annotations":{"pullgrant.dev/head":%q}}}`,
+			s.forge.Branch("main")), metav1.PatchOptions{})
 	s.must(err)
 	s.granted(waits)
 	s.withdraw(waits)
@@ -75,13 +82,17 @@ func TestMainForcePushed(t *testing.T) {
 		s.until(b.name+" is in the ledger", func() bool { return s.entered(b) })
 		s.check(b, byAgent)
 	}
-	s.until("the one of old is in the ledger", func() bool { return s.entered(old) && s.left() == "" })
+	s.until("the one of old is in the ledger", func() bool {
+		return s.entered(old) &&
+			s.left() == ""
+	})
 	if n := len(s.bindings.of(old.name)); n != 1 {
 		t.Errorf("%s was granted %d times", old.name, n)
 	}
 	s.planIsEmpty(r)
 	s.row("Git force-pushed", "main replaced by another history with a replayed request and a new one",
-		fmt.Sprintf("nothing granted until a person accepted it, the replayed one never; what was live ended %s after its end and is in the ledger", s.late(a)))
+		fmt.Sprintf("nothing granted until a person accepted it, the replayed one never; what "+
+			"was live ended %s after its end and is in the ledger", s.late(a)))
 }
 
 // noted is the accepted head on the Lease.

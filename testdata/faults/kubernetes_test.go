@@ -8,7 +8,8 @@ import (
 	"github.com/pullgrant/pullgrant/requests"
 )
 
-// TestAPIServerDown kills the API server for half a minute across the end of a grant and the whole of another window.
+// TestAPIServerDown kills the API server for half a minute across the end of a grant and the whole
+// of another window.
 func TestAPIServerDown(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, "branch", nil)
@@ -29,7 +30,9 @@ func TestAPIServerDown(t *testing.T) {
 	s.finish(r, back.Sub(a.end)+byAgent, a, missed, waits)
 	s.ungranted(missed)
 	s.row("kube-apiserver down", "SIGKILL for 30 s across the end of a grant",
-		fmt.Sprintf("access went %s after the API server was started again, itself included; a window that passed meanwhile was never granted, an open one was", s.late(a)-back.Sub(a.end).Round(time.Millisecond)))
+		fmt.Sprintf("access went %s after the API server was started again, itself included; a "+
+			"window that passed meanwhile was never granted, an open one was",
+			s.late(a)-back.Sub(a.end).Round(time.Millisecond)))
 }
 
 // TestEtcdRestart kills etcd across the end of a grant. The API server then answers, with errors.
@@ -50,7 +53,8 @@ func TestEtcdRestart(t *testing.T) {
 	s.withdraw(waits)
 	s.finish(r, back.Sub(a.end)+byAgent, a, waits)
 	s.row("etcd restart", "SIGKILL across the end of a grant, started 3 s after it",
-		fmt.Sprintf("access went %s after etcd was started again, itself included; what was asked for meanwhile was granted", s.late(a)-back.Sub(a.end).Round(time.Millisecond)))
+		fmt.Sprintf("access went %s after etcd was started again, itself included; what was "+
+			"asked for meanwhile was granted", s.late(a)-back.Sub(a.end).Round(time.Millisecond)))
 }
 
 // TestControllerManagerDown leaves the agent alone: it ends what is armed, and arms nothing.
@@ -63,13 +67,16 @@ func TestControllerManagerDown(t *testing.T) {
 	s.must(s.kube.ControllerManager.Kill())
 	waits := s.ask("waits", window)
 	s.gone(a)
-	s.until("the agent says why it waits", s.said("is not complete yet; does kube-controller-manager run?"))
+	s.until("the agent says why it waits", s.said("is not complete yet; does "+
+		"kube-controller-manager run?"))
 	s.ungranted(waits)
 	s.must(s.kube.ControllerManager.Start(t.Context()))
 	s.granted(waits)
 	s.withdraw(waits)
 	s.finish(r, byAgent, a, waits)
 	s.caused(a, requests.CauseExpired)
-	s.row("kube-controller-manager down", "SIGKILL across the end of a grant and while another request waits",
-		fmt.Sprintf("the agent ended it %s after its end; the other one was granted only once its backstop could be armed", s.late(a)))
+	s.row("kube-controller-manager down", "SIGKILL across the end of a grant and while another "+
+		"request waits",
+		fmt.Sprintf("the agent ended it %s after its end; the other one was granted only once "+
+			"its backstop could be armed", s.late(a)))
 }

@@ -35,7 +35,10 @@ func newLine(t testing.TB, target string, transport http.RoundTripper) *line {
 		Rewrite:       func(r *httputil.ProxyRequest) { r.SetURL(to) },
 		Transport:     transport,
 		FlushInterval: -1, // watches
-		ErrorHandler:  func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
+		ErrorHandler: func(http.ResponseWriter, *http.Request,
+			error) {
+			panic(http.ErrAbortHandler)
+		},
 		ModifyResponse: func(r *http.Response) error {
 			if ahead := time.Duration(l.ahead.Load()); ahead != 0 {
 				r.Header.Set("Date", time.Now().Add(ahead).UTC().Format(http.TimeFormat))
@@ -130,5 +133,6 @@ func refusing(status int, headers ...string) fault {
 // limited has GitHub's API say that its rate limit is used up for five more seconds.
 func limited(w http.ResponseWriter, r *http.Request, next http.Handler) {
 	reset := strconv.FormatInt(time.Now().Add(5*time.Second).Unix(), 10)
-	refusing(http.StatusForbidden, "X-RateLimit-Limit", "5000", "X-RateLimit-Remaining", "0", "X-RateLimit-Reset", reset)(w, r, next)
+	refusing(http.StatusForbidden, "X-RateLimit-Limit", "5000", "X-RateLimit-Remaining", "0",
+		"X-RateLimit-Reset", reset)(w, r, next)
 }

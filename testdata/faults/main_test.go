@@ -14,8 +14,8 @@ import (
 	"github.com/pullgrant/pullgrant/testdata/pipeline"
 )
 
-// planes is how many tests run at a time, each with a control plane to itself: an agent has its Lease for the whole
-// cluster, and most of a test is waiting.
+// planes is how many tests run at a time, each with a control plane to itself: an agent has its
+// Lease for the whole cluster, and most of a test is waiting.
 const planes = 4
 
 // binary is the program under test.

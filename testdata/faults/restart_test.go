@@ -17,9 +17,9 @@ import (
 // kills is how many processes TestKilledAtRandom kills.
 const kills = 200
 
-// TestKilledAtRandom runs two replicas, either of which is killed again and again at a random moment, while requests come, are
-// withdrawn and expire. What is there in the end is what the plan says, whatever happened. FAULTS_SEED repeats a run's
-// choices; the moments are also the machine's.
+// TestKilledAtRandom runs two replicas, either of which is killed again and again at a random
+// moment, while requests come, are withdrawn and expire. What is there in the end is what the plan
+// says, whatever happened. FAULTS_SEED repeats a run's choices; the moments are also the machine's.
 func TestKilledAtRandom(t *testing.T) {
 	t.Parallel()
 	seed, err := strconv.ParseUint(os.Getenv("FAULTS_SEED"), 10, 64)
@@ -39,7 +39,8 @@ func TestKilledAtRandom(t *testing.T) {
 			}
 		})
 	}
-	work := workload{stage: s, random: rand.New(rand.NewPCG(seed, uint64(len(pair)))), withdrawn: map[string]bool{}}
+	work := workload{stage: s, random: rand.New(rand.NewPCG(seed, uint64(len(pair)))),
+		withdrawn: map[string]bool{}}
 	done := make(chan struct{})
 	go func() { running.Wait(); close(done) }()
 	for going := true; going; {
@@ -56,14 +57,17 @@ func TestKilledAtRandom(t *testing.T) {
 	}
 	s.finish(pair[0], byBackstop, work.all...)
 	ends := work.check()
-	s.row("Restart in the middle of anything", fmt.Sprintf("two replicas, %d SIGKILLs at random moments over %d grants that begin, are withdrawn and expire", kills, len(work.all)),
-		fmt.Sprintf("the ledger has each once: %v; planning again gives nothing; access went at most %s late", ends, s.latest(work.all)))
+	s.row("Restart in the middle of anything", fmt.Sprintf("two replicas, %d SIGKILLs at random "+
+		"moments over %d grants that begin, are withdrawn and expire", kills, len(work.all)),
+		fmt.Sprintf("the ledger has each once: %v; planning again gives nothing; access went at "+
+			"most %s late", ends, s.latest(work.all)))
 }
 
-// liveAndDie runs the replica until it is killed: at one of its calls, or at some moment. Mostly a leader that died is taken
-// over from at once.
+// liveAndDie runs the replica until it is killed: at one of its calls, or at some moment. Mostly a
+// leader that died is taken over from at once.
 func (s *stage) liveAndDie(r, other *replica, random *rand.Rand) {
-	struck := r.killAt(1+random.Int32N(120), random.IntN(2) == 0, func(*http.Request) bool { return true })
+	struck := r.killAt(1+random.Int32N(120), random.IntN(2) == 0,
+		func(*http.Request) bool { return true })
 	if random.IntN(4) > 0 && !other.leads() {
 		s.freeLease()
 	}
@@ -88,13 +92,15 @@ type workload struct {
 func (w *workload) step() {
 	w.Helper()
 	for _, a := range w.all {
-		if w.random.IntN(12) == 0 && !w.withdrawn[a.name] && len(w.bindings.of(a.name)) > 0 && time.Until(a.end) > 2*time.Second && !w.entered(a) {
+		if w.random.IntN(12) == 0 && !w.withdrawn[a.name] && len(w.bindings.of(a.name)) > 0 &&
+			time.Until(a.end) > 2*time.Second && !w.entered(a) {
 			w.withdraw(a)
 			w.withdrawn[a.name] = true
 			return
 		}
 	}
-	w.all = append(w.all, w.ask(fmt.Sprintf("random-%d", len(w.all)), time.Duration(4+w.random.IntN(20))*time.Second))
+	w.all = append(w.all, w.ask(fmt.Sprintf("random-%d", len(w.all)),
+		time.Duration(4+w.random.IntN(20))*time.Second))
 }
 
 // check holds the cause of each end to what was seen of it, and counts them.
@@ -108,7 +114,8 @@ func (w *workload) check() map[string]int {
 		early := len(seen) > 0 && a.end.Sub(seen[0].went) > time.Second
 		switch {
 		case early != (status.Cause == requests.CauseRevoked) && !w.withdrawn[a.name]:
-			w.Errorf("%s was not withdrawn, its binding went %s, its end was %s, and the ledger says %s", a.name, seen[0].went, a.end, status.Cause)
+			w.Errorf("%s was not withdrawn, its binding went %s, its end was %s, and the ledger says %s",
+				a.name, seen[0].went, a.end, status.Cause)
 		case status.Cause == requests.CauseRevoked && !w.withdrawn[a.name]:
 			w.Errorf("%s was not withdrawn, and the ledger says %s", a.name, status.Cause)
 		case early && status.Cause != requests.CauseRevoked:

@@ -28,5 +28,6 @@ func TestTwoHundredInTheSameSecond(t *testing.T) {
 		t.Errorf("%d requests were entered in %d commits", len(all), commits)
 	}
 	s.row("Many grants end at once", fmt.Sprintf("%d grants that end in the same second", granted),
-		fmt.Sprintf("all ended, the last %s after its end; the ledger has them all in %d commits", s.latest(all), commits))
+		fmt.Sprintf("all ended, the last %s after its end; the ledger has them all in %d commits",
+			s.latest(all), commits))
 }

@@ -50,11 +50,13 @@ type stage struct {
 	clock func() time.Time // GitHub's
 }
 
-// newStage makes a stage with an empty cluster. evidence is the agents' --evidence; files stand in the access repository in
-// the place of its own.
+// newStage makes a stage with an empty cluster. evidence is the agents' --evidence; files stand in
+// the access repository in the place of its own.
 func newStage(t testing.TB, evidence string, files map[string]string) *stage {
 	t.Helper()
-	s := &stage{TB: t, kube: takeControlPlane(t), evidence: evidence, window: window, dir: t.TempDir(), bindings: &watcher{seen: map[types.UID]*binding{}}, log: &log{}, clock: time.Now}
+	s := &stage{TB: t, kube: takeControlPlane(t), evidence: evidence, window: window,
+		dir: t.TempDir(), bindings: &watcher{seen: map[types.UID]*binding{}}, log: &log{},
+		clock: time.Now}
 	var err error
 	s.admin, err = kubernetes.NewForConfig(s.kube.Admin())
 	s.must(err)
@@ -62,7 +64,8 @@ func newStage(t testing.TB, evidence string, files map[string]string) *stage {
 	s.must(err)
 	s.clear()
 	s.must(pipeline.WriteKey(s.dir))
-	s.forge, err = pipeline.StartForge(filepath.Join(s.dir, "forge"), forge.Options{Now: s.hubTime}, files)
+	s.forge, err = pipeline.StartForge(filepath.Join(s.dir, "forge"), forge.Options{Now: s.hubTime},
+		files)
 	s.must(err)
 	t.Cleanup(s.forge.Close)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -85,8 +88,10 @@ func (s *stage) clear() {
 	gone := metav1.DeleteOptions{PropagationPolicy: &background}
 	s.must(s.admin.RbacV1().RoleBindings(namespace).DeleteCollection(s.Context(), gone, managed))
 	s.must(s.admin.BatchV1().Jobs(namespace).DeleteCollection(s.Context(), gone, managed))
-	s.must(s.admin.CoreV1().ConfigMaps(system).DeleteCollection(s.Context(), gone, metav1.ListOptions{}))
-	s.must(s.admin.CoordinationV1().Leases(system).DeleteCollection(s.Context(), gone, metav1.ListOptions{}))
+	s.must(s.admin.CoreV1().ConfigMaps(system).DeleteCollection(s.Context(), gone,
+		metav1.ListOptions{}))
+	s.must(s.admin.CoordinationV1().Leases(system).DeleteCollection(s.Context(), gone,
+		metav1.ListOptions{}))
 	s.until("nothing is left of the test before", func() bool { return s.left() == "" })
 }
 
@@ -162,13 +167,15 @@ type asked struct {
 	end  time.Time // of its window
 }
 
-// ask merges a request of alice's whose window ends after about life, a whole second. On --evidence=github bob approves it.
+// ask merges a request of alice's whose window ends after about life, a whole second. On
+// --evidence=github bob approves it.
 func (s *stage) ask(slug string, life time.Duration) asked {
 	s.Helper()
 	return s.askAll(life, slug)[0]
 }
 
-// askAll merges several requests at once, whose windows end in the same second; with a pull request there can be only one.
+// askAll merges several requests at once, whose windows end in the same second; with a pull request
+// there can be only one.
 func (s *stage) askAll(life time.Duration, slugs ...string) (all []asked) {
 	s.Helper()
 	end := time.Now().Add(life).Truncate(time.Second)
@@ -176,7 +183,8 @@ func (s *stage) askAll(life time.Duration, slugs ...string) (all []asked) {
 	change := forge.Change{User: "alice", Message: "Ask", Files: map[string]string{}}
 	for _, slug := range slugs {
 		a := asked{name: "20261122-alice-" + slug, end: end}
-		change.Files[requests.Path(cluster, policy, a.name)] = fmt.Sprintf(`apiVersion: pullgrant.dev/v1alpha1
+		change.Files[requests.Path(cluster, policy, a.name)] = fmt.Sprintf(
+			`apiVersion: pullgrant.dev/v1alpha1
 kind: AccessRequest
 metadata: {name: %s}
 spec:
@@ -252,10 +260,12 @@ func (s *stage) late(a asked) time.Duration {
 // may asks the API server whether alice may list pods.
 func (s *stage) may() bool {
 	s.Helper()
-	review, err := s.admin.AuthorizationV1().SubjectAccessReviews().Create(s.Context(), &authorizationv1.SubjectAccessReview{
-		Spec: authorizationv1.SubjectAccessReviewSpec{User: pipeline.Alice, ResourceAttributes: &authorizationv1.ResourceAttributes{
-			Namespace: namespace, Verb: "list", Resource: "pods"}},
-	}, metav1.CreateOptions{})
+	review, err := s.admin.AuthorizationV1().SubjectAccessReviews().Create(s.Context(),
+		&authorizationv1.SubjectAccessReview{
+			Spec: authorizationv1.SubjectAccessReviewSpec{User: pipeline.Alice,
+				ResourceAttributes: &authorizationv1.ResourceAttributes{
+					Namespace: namespace, Verb: "list", Resource: "pods"}},
+		}, metav1.CreateOptions{})
 	s.must(err)
 	return review.Status.Allowed
 }
@@ -263,7 +273,8 @@ func (s *stage) may() bool {
 // git runs git in GitHub's repository.
 func (s *stage) git(args ...string) string {
 	s.Helper()
-	out, err := exec.Command("git", append([]string{"--git-dir", s.forge.GitDir()}, args...)...).CombinedOutput()
+	out, err := exec.Command("git", append([]string{"--git-dir", s.forge.GitDir()},
+		args...)...).CombinedOutput()
 	if err != nil {
 		s.Fatalf("git %v: %v\n%s", args, err, out)
 	}
@@ -285,10 +296,12 @@ func (s *stage) leader() string {
 	return *l.Spec.HolderIdentity
 }
 
-// freeLease does what the fifteen seconds do after which others take over from a leader that was killed.
+// freeLease does what the fifteen seconds do after which others take over from a leader that was
+// killed.
 func (s *stage) freeLease() {
 	s.Helper()
-	_, err := s.admin.CoordinationV1().Leases(system).Patch(s.Context(), lease, types.MergePatchType,
+	_, err := s.admin.CoordinationV1().Leases(system).Patch(s.Context(), lease,
+		types.MergePatchType,
 		[]byte(`{"spec":{"holderIdentity":""}}`), metav1.PatchOptions{})
 	if err != nil && s.leader() != "" {
 		s.Fatal(err)
@@ -309,7 +322,8 @@ func (s *stage) left() string {
 	for _, j := range jobs.Items {
 		all = append(all, "Job "+j.Name)
 	}
-	records, err := s.admin.CoreV1().ConfigMaps(system).List(s.Context(), metav1.ListOptions{LabelSelector: "pullgrant.dev/request"})
+	records, err := s.admin.CoreV1().ConfigMaps(system).List(s.Context(),
+		metav1.ListOptions{LabelSelector: "pullgrant.dev/request"})
 	s.must(err)
 	for _, m := range records.Items {
 		all = append(all, "record "+m.Name)

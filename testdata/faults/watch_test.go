@@ -30,7 +30,8 @@ type watcher struct {
 	seen map[types.UID]*binding
 }
 
-// run watches until ctx ends. Whenever the API server breaks the watch off, it looks again as soon as that can be asked.
+// run watches until ctx ends. Whenever the API server breaks the watch off, it looks again as soon
+// as that can be asked.
 func (w *watcher) run(ctx context.Context, client kubernetes.Interface) {
 	bindings := client.RbacV1().RoleBindings("")
 	for ctx.Err() == nil {
@@ -87,7 +88,8 @@ func (w *watcher) came(b *rbacv1.RoleBinding) {
 		return
 	}
 	end, _ := time.Parse(time.RFC3339, b.Annotations["pullgrant.dev/expires-at"])
-	w.seen[b.UID] = &binding{uid: b.UID, request: b.Labels["pullgrant.dev/request"], end: end, came: time.Now()}
+	w.seen[b.UID] = &binding{uid: b.UID, request: b.Labels["pullgrant.dev/request"], end: end,
+		came: time.Now()}
 }
 
 func (w *watcher) went(uid types.UID) {

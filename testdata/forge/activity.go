@@ -17,8 +17,8 @@ type activity struct {
 	actor                    *user
 }
 
-// moveRef moves a ref (sha empty: deletes it) in the name of a user and lets everything follow from it. kind names the
-// activity; empty works it out.
+// moveRef moves a ref (sha empty: deletes it) in the name of a user and lets everything follow from
+// it. kind names the activity; empty works it out.
 func (f *Forge) moveRef(u *user, ref, sha, kind string) error {
 	old := f.git.ref(ref)
 	if err := f.git.setRef(ref, sha); err != nil {
@@ -27,8 +27,8 @@ func (f *Forge) moveRef(u *user, ref, sha, kind string) error {
 	return f.refMoved(u, ref, old, sha, kind)
 }
 
-// refMoved does what GitHub does after a ref changed: feed the activity, move the heads of pull requests, mark as merged
-// those whose commits reached their base, close those whose head is gone.
+// refMoved does what GitHub does after a ref changed: feed the activity, move the heads of pull
+// requests, mark as merged those whose commits reached their base, close those whose head is gone.
 func (f *Forge) refMoved(u *user, ref, old, sha, kind string) error {
 	switch {
 	case old == sha:
@@ -43,7 +43,8 @@ func (f *Forge) refMoved(u *user, ref, old, sha, kind string) error {
 	default:
 		kind = "force_push"
 	}
-	f.activity = append(f.activity, &activity{f.nextID(), ref, orZero(old), orZero(sha), kind, f.now(), u})
+	f.activity = append(f.activity, &activity{f.nextID(), ref, orZero(old), orZero(sha), kind,
+		f.now(), u})
 	for _, p := range f.pulls {
 		if p.state != "open" {
 			continue
@@ -58,7 +59,8 @@ func (f *Forge) refMoved(u *user, ref, old, sha, kind string) error {
 		return nil
 	}
 	for _, p := range f.pulls {
-		if p.state == "open" && "refs/heads/"+p.baseRef == ref && f.git.contains(sha, p.headSHA) && !f.git.contains(old, p.headSHA) {
+		if p.state == "open" && "refs/heads/"+p.baseRef == ref && f.git.contains(sha, p.headSHA) &&
+			!f.git.contains(old, p.headSHA) {
 			if err := f.mergedIndirectly(p, u, old, sha, kind == "pr_merge"); err != nil {
 				return err
 			}
@@ -96,15 +98,19 @@ func (f *Forge) headMoved(p *pull, u *user, sha, kind string) error {
 	return f.git.setRef(fmt.Sprintf("refs/pull/%d/head", p.number), sha)
 }
 
-// listActivity pages by cursor: `after` goes to older entries, `before` to newer ones (with direction=asc the reverse).
+// listActivity pages by cursor: `after` goes to older entries, `before` to newer ones (with
+// direction=asc the reverse).
 func (f *Forge) listActivity(c *call) answer {
 	query := c.URL.Query()
 	var entries []*activity
 	for _, a := range f.activity {
-		if hidden(a.ref) || !matchesRef(query.Get("ref"), a.ref) || query.Get("activity_type") != "" && query.Get("activity_type") != a.kind {
+		if hidden(a.ref) || !matchesRef(query.Get("ref"), a.ref) ||
+			query.Get("activity_type") != "" &&
+				query.Get("activity_type") != a.kind {
 			continue
 		}
-		if actor := query.Get("actor"); actor != "" && (a.actor == nil || !strings.EqualFold(actor, a.actor.login)) {
+		if actor := query.Get("actor"); actor != "" && (a.actor == nil || !strings.EqualFold(actor,
+			a.actor.login)) {
 			continue
 		}
 		entries = append(entries, a)
@@ -132,7 +138,8 @@ func (f *Forge) listActivity(c *call) answer {
 		q.Del("before")
 		q.Del("after")
 		q.Set(key, cursor)
-		links = append(links, fmt.Sprintf(`<%s%s?%s>; rel="%s"`, f.URL, c.URL.EscapedPath(), q.Encode(), rel))
+		links = append(links, fmt.Sprintf(`<%s%s?%s>; rel="%s"`, f.URL, c.URL.EscapedPath(),
+			q.Encode(), rel))
 	}
 	if start > 0 && start < len(entries) {
 		link("prev", "before", cursorOf(entries[start]))
@@ -146,7 +153,8 @@ func (f *Forge) listActivity(c *call) answer {
 	}
 	out := []any{}
 	for _, a := range entries[start:end] {
-		out = append(out, object{"id": a.id, "node_id": fmt.Sprintf("PSH_%d", a.id), "before": a.before, "after": a.after, "ref": a.ref,
+		out = append(out, object{"id": a.id, "node_id": fmt.Sprintf("PSH_%d", a.id),
+			"before": a.before, "after": a.after, "ref": a.ref,
 			"timestamp": stamp(a.when), "activity_type": a.kind, "actor": f.userJSON(a.actor)})
 	}
 	return answer{http.StatusOK, out, header}

@@ -18,9 +18,10 @@ type app struct {
 // actionsSlug is the App behind the GITHUB_TOKEN of a workflow.
 const actionsSlug = "github-actions"
 
-// AddApp installs a GitHub App. Calls with its AppToken are made by the account SLUG[bot] of type Bot (its id is the
-// App's plus 100000); check runs are attributed to the App. Without rights it may read everything and write checks,
-// contents, issues, pull requests and statuses; else exactly the rights given as "name:read" or "name:write".
+// AddApp installs a GitHub App. Calls with its AppToken are made by the account SLUG[bot] of type
+// Bot (its id is the App's plus 100000); check runs are attributed to the App. Without rights it
+// may read everything and write checks, contents, issues, pull requests and statuses; else exactly
+// the rights given as "name:read" or "name:write".
 func (f *Forge) AddApp(slug string, id int64, rights ...string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -30,7 +31,8 @@ func (f *Forge) AddApp(slug string, id int64, rights ...string) {
 		granted[name] = level
 	}
 	if len(rights) == 0 {
-		granted = map[string]string{"members": "read", "administration": "read", "actions": "read", "checks": "write", "contents": "write", "issues": "write",
+		granted = map[string]string{"members": "read", "administration": "read", "actions": "read",
+			"checks": "write", "contents": "write", "issues": "write",
 			"pull_requests": "write", "statuses": "write"}
 	}
 	f.addApp(slug, id, id+100000, granted)
@@ -48,8 +50,8 @@ func (f *Forge) addApp(slug string, id, botID int64, rights map[string]string) {
 // AppToken is the installation token of an App.
 func (f *Forge) AppToken(slug string) string { return "forge-app-token-" + slug }
 
-// ActionsToken is a workflow's GITHUB_TOKEN: the account github-actions[bot], which may write checks, comments and
-// reviews but gets 403 on members and teams of the organisation.
+// ActionsToken is a workflow's GITHUB_TOKEN: the account github-actions[bot], which may write
+// checks, comments and reviews but gets 403 on members and teams of the organisation.
 func (f *Forge) ActionsToken() string { return f.AppToken(actionsSlug) }
 
 func (a *app) may(right string) bool {
@@ -62,18 +64,20 @@ func (f *Forge) appJSON(a *app) any {
 	if a == nil {
 		return nil
 	}
-	return object{"id": a.id, "slug": a.slug, "name": a.slug, "owner": object{"login": f.opts.Owner, "id": organizationID, "type": "Organization"},
+	return object{"id": a.id, "slug": a.slug, "name": a.slug, "owner": object{"login": f.opts.Owner,
+		"id": organizationID, "type": "Organization"},
 		"permissions": a.rights}
 }
 
-// need is what an operation asks of its caller: a right of an App, a permission of a user. jwt leaves it to the operation.
+// need is what an operation asks of its caller: a right of an App, a permission of a user. jwt
+// leaves it to the operation.
 type need struct {
 	right, role string
 	jwt         bool
 }
 
-// authorise returns the refusal for a caller, or an answer without a status. A private repository does not exist for
-// those who cannot read it.
+// authorise returns the refusal for a caller, or an answer without a status. A private repository
+// does not exist for those who cannot read it.
 func (f *Forge) authorise(who identity, n need, r *http.Request) answer {
 	owner, repo := r.PathValue("owner"), r.PathValue("repo")
 	org := r.PathValue("org")
@@ -82,7 +86,8 @@ func (f *Forge) authorise(who identity, n need, r *http.Request) answer {
 		return answer{}
 	case who.user == nil:
 		return refuse(http.StatusUnauthorized, "Bad credentials")
-	case owner != "" && !strings.EqualFold(owner+"/"+repo, f.fullName()), org != "" && !strings.EqualFold(org, f.opts.Owner):
+	case owner != "" && !strings.EqualFold(owner+"/"+repo, f.fullName()), org != "" &&
+		!strings.EqualFold(org, f.opts.Owner):
 		return notFound()
 	case who.app != nil && n.right != "" && !who.app.may(n.right):
 		return forbidden("Resource not accessible by integration")
@@ -94,7 +99,8 @@ func (f *Forge) authorise(who identity, n need, r *http.Request) answer {
 	return answer{}
 }
 
-// authenticate finds who a bearer token, or a basic auth password, belongs to, and the login at that moment.
+// authenticate finds who a bearer token, or a basic auth password, belongs to, and the login at
+// that moment.
 func (f *Forge) authenticate(r *http.Request) (identity, string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -35,8 +35,8 @@ type checkInput struct {
 	}
 }
 
-// apply puts the fields that were given over the run: "providing a conclusion sets the status to completed", and
-// annotations are added to those already there.
+// apply puts the fields that were given over the run: "providing a conclusion sets the status to
+// completed", and annotations are added to those already there.
 func (run *checkRun) apply(in checkInput, now time.Time) {
 	set := func(to *string, from *string) {
 		if from != nil {
@@ -60,7 +60,8 @@ func (run *checkRun) apply(in checkInput, now time.Time) {
 		run.completed = *in.CompletedAt
 	}
 	if in.Output != nil {
-		run.hasOutput, run.title, run.summary, run.text = true, in.Output.Title, in.Output.Summary, in.Output.Text
+		run.hasOutput, run.title, run.summary, run.text = true, in.Output.Title, in.Output.Summary,
+			in.Output.Text
 		run.annotations = append(run.annotations, in.Output.Annotations...)
 	}
 }
@@ -73,13 +74,18 @@ func (f *Forge) checkJSON(run *checkRun) any {
 		return s
 	}
 	url := f.repoURL(fmt.Sprintf("/check-runs/%d", run.id))
-	output := object{"title": nil, "summary": nil, "text": nil, "annotations_count": len(run.annotations), "annotations_url": url + "/annotations"}
+	output := object{"title": nil, "summary": nil, "text": nil,
+		"annotations_count": len(run.annotations), "annotations_url": url + "/annotations"}
 	if run.hasOutput {
-		output["title"], output["summary"], output["text"] = run.title, run.summary, nullable(run.text)
+		output["title"], output["summary"], output["text"] = run.title, run.summary,
+			nullable(run.text)
 	}
-	return object{"id": run.id, "node_id": fmt.Sprintf("CR_%d", run.id), "name": run.name, "head_sha": run.head, "status": run.status, "conclusion": nullable(run.conclusion),
-		"details_url": nullable(run.detailsURL), "external_id": run.externalID, "started_at": stamp(run.started), "completed_at": stamp(run.completed),
-		"url": url, "html_url": f.URL + "/" + f.fullName() + fmt.Sprintf("/runs/%d", run.id), "output": output, "app": f.appJSON(run.app), "check_suite": object{"id": run.app.id}}
+	return object{"id": run.id, "node_id": fmt.Sprintf("CR_%d", run.id), "name": run.name,
+		"head_sha": run.head, "status": run.status, "conclusion": nullable(run.conclusion),
+		"details_url": nullable(run.detailsURL), "external_id": run.externalID,
+		"started_at": stamp(run.started), "completed_at": stamp(run.completed),
+		"url": url, "html_url": f.URL + "/" + f.fullName() + fmt.Sprintf("/runs/%d", run.id),
+		"output": output, "app": f.appJSON(run.app), "check_suite": object{"id": run.app.id}}
 }
 
 func (f *Forge) createCheck(c *call) answer {
@@ -116,7 +122,8 @@ func (f *Forge) updateCheck(c *call) answer {
 	case run == nil:
 		return notFound()
 	case run.app != c.who.app: // an App may change its own runs only
-		return forbidden("Invalid app_id `" + c.who.login() + "` - check run can only be modified by the GitHub App that created it.")
+		return forbidden("Invalid app_id `" + c.who.login() + "` - check run can only be " +
+			"modified by the GitHub App that created it.")
 	case !c.into(&in):
 		return invalid()
 	}
@@ -132,11 +139,13 @@ func (f *Forge) getCheck(c *call) answer {
 	return ok(f.checkJSON(run))
 }
 
-// listChecks answers, newest first, the runs of a commit; filter=latest (the default) keeps one per App and name.
+// listChecks answers, newest first, the runs of a commit; filter=latest (the default) keeps one per
+// App and name.
 func (f *Forge) listChecks(c *call) answer {
 	sha := f.findCommit(c.PathValue("ref"))
 	if sha == "" {
-		return refuse(http.StatusUnprocessableEntity, "No commit found for SHA: "+c.PathValue("ref"))
+		return refuse(http.StatusUnprocessableEntity, "No commit found for SHA: "+
+			c.PathValue("ref"))
 	}
 	query := c.URL.Query()
 	type key struct{ app, name string }
@@ -144,8 +153,10 @@ func (f *Forge) listChecks(c *call) answer {
 	var runs []*checkRun
 	for _, run := range slices.Backward(f.checks) {
 		k := key{run.app.slug, run.name}
-		if run.head != sha || query.Get("filter") != "all" && seen[k] || query.Get("check_name") != "" && query.Get("check_name") != run.name ||
-			query.Get("app_id") != "" && query.Get("app_id") != fmt.Sprint(run.app.id) || query.Get("status") != "" && query.Get("status") != run.status {
+		if run.head != sha || query.Get("filter") != "all" && seen[k] ||
+			query.Get("check_name") != "" && query.Get("check_name") != run.name ||
+			query.Get("app_id") != "" && query.Get("app_id") != fmt.Sprint(run.app.id) ||
+			query.Get("status") != "" && query.Get("status") != run.status {
 			continue
 		}
 		seen[k] = true
@@ -177,7 +188,8 @@ func (f *Forge) Checks() []Check {
 	defer f.mu.Unlock()
 	var out []Check
 	for _, run := range f.checks {
-		c := Check{run.id, run.app.slug, run.name, run.head, run.status, run.conclusion, run.title, run.summary, run.text, run.externalID, run.detailsURL, nil}
+		c := Check{run.id, run.app.slug, run.name, run.head, run.status, run.conclusion, run.title,
+			run.summary, run.text, run.externalID, run.detailsURL, nil}
 		for _, a := range run.annotations {
 			fields, _ := a.(object)
 			path, _ := fields["path"].(string)
@@ -193,30 +205,35 @@ func (f *Forge) Checks() []Check {
 
 // commitStatus is a commit status: anyone who can write may set it.
 type commitStatus struct {
-	id                                    int64
-	sha, context, state, description, url string
-	creator                               *user
-	when                                  time.Time
+	id                               int64
+	sha, context, state, description string
+	target                           *string // an address; nil when none was given
+	creator                          *user
+	when                             time.Time
 }
 
 func (f *Forge) statusJSON(s *commitStatus) any {
-	return object{"id": s.id, "node_id": fmt.Sprintf("SC_%d", s.id), "state": s.state, "context": s.context, "description": s.description, "target_url": s.url,
-		"created_at": stamp(s.when), "updated_at": stamp(s.when), "creator": f.userJSON(s.creator), "url": f.repoURL("/statuses/" + s.sha)}
+	return object{"id": s.id, "node_id": fmt.Sprintf("SC_%d", s.id),
+		"state": s.state, "context": s.context, "description": s.description,
+		"target_url": s.target, "url": f.repoURL("/statuses/" + s.sha),
+		"creator": f.userJSON(s.creator), "created_at": stamp(s.when), "updated_at": stamp(s.when)}
 }
 
 func (f *Forge) createStatus(c *call) answer {
 	var in struct {
 		State, Context, Description string
-		TargetURL                   string `json:"target_url"`
+		TargetURL                   *string `json:"target_url"`
 	}
 	sha, err := f.git.resolve(c.PathValue("sha"), "commit")
 	if err != nil || !c.into(&in) {
-		return refuse(http.StatusUnprocessableEntity, "No commit found for SHA: "+c.PathValue("sha"))
+		return refuse(http.StatusUnprocessableEntity, "No commit found for SHA: "+
+			c.PathValue("sha"))
 	}
 	if in.Context == "" {
 		in.Context = "default"
 	}
-	s := &commitStatus{f.nextID(), sha, in.Context, in.State, in.Description, in.TargetURL, c.who.user, f.now()}
+	s := &commitStatus{f.nextID(), sha, in.Context, in.State, in.Description, in.TargetURL,
+		c.who.user, f.now()}
 	f.statuses = append(f.statuses, s)
 	return created(f.statusJSON(s))
 }
@@ -235,7 +252,8 @@ func (f *Forge) listStatuses(c *call) answer {
 	return list(f, c, f.statusesOf(f.findCommit(c.PathValue("ref"))), f.statusJSON)
 }
 
-// combinedStatus: failure if any newest status failed, pending if one is or there is none, else success.
+// combinedStatus: failure if any newest status failed, pending if one is or there is none, else
+// success.
 func (f *Forge) combinedStatus(c *call) answer {
 	sha := f.findCommit(c.PathValue("ref"))
 	if sha == "" {
@@ -244,7 +262,8 @@ func (f *Forge) combinedStatus(c *call) answer {
 	var latest []*commitStatus
 	state := "success"
 	for _, s := range f.statusesOf(sha) {
-		if slices.ContainsFunc(latest, func(x *commitStatus) bool { return x.context == s.context }) {
+		if slices.ContainsFunc(latest,
+			func(x *commitStatus) bool { return x.context == s.context }) {
 			continue
 		}
 		latest = append(latest, s)
@@ -259,5 +278,6 @@ func (f *Forge) combinedStatus(c *call) answer {
 		state = "pending"
 	}
 	out, header := page(f, c, latest, f.statusJSON)
-	return answer{http.StatusOK, object{"state": state, "sha": sha, "total_count": len(latest), "statuses": out, "repository": f.repositoryJSON(nil)}, header}
+	return answer{http.StatusOK, object{"state": state, "sha": sha, "total_count": len(latest),
+		"statuses": out, "repository": f.repositoryJSON(nil)}, header}
 }

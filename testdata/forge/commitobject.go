@@ -53,7 +53,8 @@ func (g repository) commit(sha string) (commitObject, error) {
 		}
 	}
 	if c.Signature != "" {
-		c.Payload = strings.Replace(raw, "gpgsig "+strings.ReplaceAll(c.Signature, "\n", "\n ")+"\n", "", 1)
+		c.Payload = strings.Replace(raw, "gpgsig "+strings.ReplaceAll(c.Signature, "\n", "\n ")+
+			"\n", "", 1)
 	}
 	return c, nil
 }
@@ -84,7 +85,8 @@ func (g repository) writeCommit(c commitObject) (string, error) {
 	}
 	fmt.Fprintf(&b, "author %s\ncommitter %s\n", c.Author, c.Committer)
 	if c.Signature != "" {
-		fmt.Fprintf(&b, "gpgsig %s\n", strings.ReplaceAll(strings.TrimSuffix(c.Signature, "\n"), "\n", "\n "))
+		fmt.Fprintf(&b, "gpgsig %s\n", strings.ReplaceAll(strings.TrimSuffix(c.Signature, "\n"),
+			"\n", "\n "))
 	}
 	fmt.Fprintf(&b, "\n%s", c.Message)
 	out, err := g.run(b.String(), "hash-object", "-t", "commit", "-w", "--stdin")
@@ -100,16 +102,19 @@ type fileChange struct {
 // emptyTree is the tree without entries, which git knows without storing it.
 const emptyTree = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 
-// diff compares two commits or trees, with renames found as GitHub finds them (half the content equal).
+// diff compares two commits or trees, with renames found as GitHub finds them (half the content
+// equal).
 func (g repository) diff(from, to string) ([]fileChange, error) {
 	if from == "" {
 		from = emptyTree
 	}
-	raw, err := g.run("", "diff-tree", "-r", "-M", "-z", "--raw", "--full-index", "--no-abbrev", from, to)
+	raw, err := g.run("", "diff-tree", "-r", "-M", "-z", "--raw", "--full-index",
+		"--no-abbrev", from, to)
 	if err != nil {
 		return nil, err
 	}
-	words := map[byte]string{'A': "added", 'D': "removed", 'M': "modified", 'R': "renamed", 'C': "copied", 'T': "changed"}
+	words := map[byte]string{'A': "added", 'D': "removed", 'M': "modified", 'R': "renamed",
+		'C': "copied", 'T': "changed"}
 	var changes []fileChange
 	index := map[string]int{}
 	fields := strings.Split(raw, "\x00")

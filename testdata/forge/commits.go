@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// commitJSON is a commit as the repository API shows it: author and committer are the accounts their e-mails belong to,
-// or null.
+// commitJSON is a commit as the repository API shows it: author and committer are the accounts
+// their e-mails belong to, or null.
 func (f *Forge) commitJSON(sha string) any {
 	c, err := f.git.commit(sha)
 	if err != nil {
@@ -15,15 +15,20 @@ func (f *Forge) commitJSON(sha string) any {
 	}
 	parents := []any{}
 	for _, p := range c.Parents {
-		parents = append(parents, object{"sha": p, "url": f.repoURL("/commits/" + p), "html_url": f.URL + "/" + f.fullName() + "/commit/" + p})
+		parents = append(parents, object{"sha": p, "url": f.repoURL("/commits/" + p),
+			"html_url": f.URL + "/" + f.fullName() + "/commit/" + p})
 	}
 	return object{
-		"sha": sha, "node_id": "C_" + sha, "url": f.repoURL("/commits/" + sha), "html_url": f.URL + "/" + f.fullName() + "/commit/" + sha,
+		"sha": sha, "node_id": "C_" + sha, "url": f.repoURL("/commits/" + sha), "html_url": f.URL +
+			"/" + f.fullName() + "/commit/" + sha,
 		"commit": object{
-			"author": identityJSON(c.Author), "committer": identityJSON(c.Committer), "message": c.Message, "comment_count": 0,
-			"tree": object{"sha": c.Tree, "url": f.repoURL("/git/trees/" + c.Tree)}, "verification": f.verification(c),
+			"author": identityJSON(c.Author), "committer": identityJSON(c.Committer),
+			"message": c.Message, "comment_count": 0,
+			"tree":         object{"sha": c.Tree, "url": f.repoURL("/git/trees/" + c.Tree)},
+			"verification": f.verification(c),
 		},
-		"author": f.userJSON(f.byEmail(c.Author.Email)), "committer": f.userJSON(f.byEmail(c.Committer.Email)), "parents": parents,
+		"author":    f.userJSON(f.byEmail(c.Author.Email)),
+		"committer": f.userJSON(f.byEmail(c.Committer.Email)), "parents": parents,
 	}
 }
 
@@ -35,11 +40,14 @@ func identityJSON(i Identity) object {
 func (f *Forge) verification(c commitObject) object {
 	switch {
 	case f.signed[c.SHA]:
-		return object{"verified": true, "reason": "valid", "signature": c.Signature, "payload": c.Payload, "verified_at": stamp(c.Committer.When)}
+		return object{"verified": true, "reason": "valid", "signature": c.Signature,
+			"payload": c.Payload, "verified_at": stamp(c.Committer.When)}
 	case c.Signature != "":
-		return object{"verified": false, "reason": "unknown_key", "signature": c.Signature, "payload": c.Payload, "verified_at": nil}
+		return object{"verified": false, "reason": "unknown_key", "signature": c.Signature,
+			"payload": c.Payload, "verified_at": nil}
 	}
-	return object{"verified": false, "reason": "unsigned", "signature": nil, "payload": nil, "verified_at": nil}
+	return object{"verified": false, "reason": "unsigned", "signature": nil, "payload": nil,
+		"verified_at": nil}
 }
 
 func (f *Forge) repoURL(path string) string { return f.URL + "/repos/" + f.fullName() + path }
@@ -57,7 +65,8 @@ func (f *Forge) findCommit(ref string) string {
 func (f *Forge) getCommit(c *call) answer {
 	sha := f.findCommit(c.PathValue("ref"))
 	if sha == "" {
-		return refuse(http.StatusUnprocessableEntity, "No commit found for SHA: "+c.PathValue("ref"))
+		return refuse(http.StatusUnprocessableEntity, "No commit found for SHA: "+
+			c.PathValue("ref"))
 	}
 	if strings.Contains(c.Header.Get("Accept"), ".sha") {
 		return ok(raw(sha))
@@ -114,17 +123,19 @@ func (f *Forge) listCommits(c *call) answer {
 	return list(f, c, shas, f.commitJSON)
 }
 
-// listCommitPulls: "lists the merged pull request that introduced the commit. If the commit is not present in the
-// default branch, it will return merged and open pull requests".
+// listCommitPulls: "lists the merged pull request that introduced the commit. If the commit is not
+// present in the default branch, it will return merged and open pull requests".
 func (f *Forge) listCommitPulls(c *call) answer {
 	sha, err := f.git.resolve(c.PathValue("commit_sha"), "commit")
 	if err != nil {
-		return refuse(http.StatusUnprocessableEntity, "No commit found for SHA: "+c.PathValue("commit_sha"))
+		return refuse(http.StatusUnprocessableEntity, "No commit found for SHA: "+
+			c.PathValue("commit_sha"))
 	}
 	onMain := f.git.contains(f.git.ref("refs/heads/main"), sha)
 	var found []*pull
 	for _, p := range f.pulls {
-		if (p.merged || p.state == "open" && !onMain) && (p.mergeSHA == sha && !p.within || slices.Contains(f.pullCommits(p), sha)) {
+		if (p.merged || p.state == "open" && !onMain) && (p.mergeSHA == sha && !p.within ||
+			slices.Contains(f.pullCommits(p), sha)) {
 			found = append(found, p)
 		}
 	}
@@ -132,8 +143,10 @@ func (f *Forge) listCommitPulls(c *call) answer {
 }
 
 func (f *Forge) fileJSON(sha string, c fileChange) any {
-	body := object{"sha": c.SHA, "filename": c.Path, "status": c.Status, "additions": c.Additions, "deletions": c.Deletions,
-		"changes": c.Additions + c.Deletions, "contents_url": f.repoURL("/contents/" + c.Path + "?ref=" + sha)}
+	body := object{"sha": c.SHA, "filename": c.Path, "status": c.Status, "additions": c.Additions,
+		"deletions": c.Deletions,
+		"changes":   c.Additions + c.Deletions, "contents_url": f.repoURL("/contents/" + c.Path +
+			"?ref=" + sha)}
 	if c.Previous != "" {
 		body["previous_filename"] = c.Previous
 	}
@@ -177,6 +190,8 @@ func (f *Forge) compare(c *call) answer {
 		files = append(files, f.fileJSON(to, change))
 	}
 	commits, header := page(f, c, ahead, f.commitJSON)
-	return answer{http.StatusOK, object{"status": status, "ahead_by": len(ahead), "behind_by": len(behind), "total_commits": len(ahead),
-		"base_commit": f.commitJSON(from), "merge_base_commit": f.commitJSON(mergeBase), "commits": commits, "files": files}, header}
+	return answer{http.StatusOK, object{"status": status, "ahead_by": len(ahead),
+		"behind_by": len(behind), "total_commits": len(ahead),
+		"base_commit": f.commitJSON(from), "merge_base_commit": f.commitJSON(mergeBase),
+		"commits": commits, "files": files}, header}
 }

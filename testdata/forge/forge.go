@@ -14,9 +14,10 @@ import (
 
 // Options says what kind of GitHub Start makes. The zero value is usable.
 type Options struct {
-	Owner    string           // the organisation that owns the repository; "acme" when empty
-	Repo     string           // the repository's name; "access" when empty
-	PageSize int              // the largest page served, whatever per_page asks; 2 when zero, so every client must paginate
+	Owner string // the organisation that owns the repository; "acme" when empty
+	Repo  string // the repository's name; "access" when empty
+	// the largest page served, whatever per_page asks; 2 when zero, so every client must paginate
+	PageSize int
 	Now      func() time.Time // the forge's clock; time.Now when nil
 	Log      io.Writer        // one line a call; nothing when nil
 	Contract bool             // check every call against GitHub's OpenAPI description; see Forge.Violations
@@ -62,8 +63,8 @@ const (
 	organizationID = 9000
 )
 
-// Start makes an empty private repository below dir and serves it. The default branch is main; it is protected with
-// DefaultRules. The organisation's only members are those AddUser makes.
+// Start makes an empty private repository below dir and serves it. The default branch is main; it
+// is protected with DefaultRules. The organisation's only members are those AddUser makes.
 func Start(dir string, opts Options) (*Forge, error) {
 	if opts.Owner == "" {
 		opts.Owner = "acme"
@@ -115,11 +116,13 @@ func Start(dir string, opts Options) (*Forge, error) {
 // Close stops serving and drops open connections; the bare repository stays on disk.
 func (f *Forge) Close() { _ = f.server.Close() }
 
-// CloneURL is the address of the repository for git: URL/OWNER/REPO.git. It needs a token as the basic auth password.
+// CloneURL is the address of the repository for git: URL/OWNER/REPO.git. It needs a token as the
+// basic auth password.
 func (f *Forge) CloneURL() string { return f.URL + "/" + f.fullName() + ".git" }
 
-// Violations lists every call so far that GitHub's OpenAPI description does not know or does not allow: requests of the
-// client under test, and answers of the forge itself. Empty unless Options.Contract is set.
+// Violations lists every call so far that GitHub's OpenAPI description does not know or does not
+// allow: requests of the client under test, and answers of the forge itself. Empty unless
+// Options.Contract is set.
 func (f *Forge) Violations() []string { return f.contract.Violations() }
 
 // GitDir is the bare repository's folder, for tests that look at the stored objects themselves.

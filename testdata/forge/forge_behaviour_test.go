@@ -44,10 +44,12 @@ const (
 	docForks       = "pull-requests/collaborating-with-pull-requests/proposing-changes-to-your-work-with-pull-requests/creating-a-pull-request-from-a-fork"
 )
 
-// TestBehaviour runs every row against a forge of its own, with GitHub's API description checked on both sides.
+// TestBehaviour runs every row against a forge of its own, with GitHub's API description checked on
+// both sides.
 func TestBehaviour(t *testing.T) {
 	t.Parallel()
-	for _, row := range slices.Concat(pullBehaviours, reviewBehaviours, mergeBehaviours, accessBehaviours, gitBehaviours, reportBehaviours) {
+	for _, row := range slices.Concat(pullBehaviours, reviewBehaviours, mergeBehaviours,
+		accessBehaviours, gitBehaviours, reportBehaviours) {
 		t.Run(row.does, func(t *testing.T) {
 			t.Parallel()
 			t.Logf("https://docs.github.com/en/%s", row.doc)

@@ -38,7 +38,8 @@ func (f *Forge) listMatchingRefs(c *call) answer {
 func (f *Forge) createRef(c *call) answer {
 	var in struct{ Ref, SHA string }
 	if !c.into(&in) || !strings.HasPrefix(in.Ref, "refs/") || strings.Count(in.Ref, "/") < 2 {
-		return refuse(http.StatusUnprocessableEntity, "Reference name must start with 'refs/' and contain at least two slashes.")
+		return refuse(http.StatusUnprocessableEntity, "Reference name must start with 'refs/' "+
+			"and contain at least two slashes.")
 	}
 	sha, err := f.git.resolve(in.SHA, "commit")
 	switch {
@@ -98,13 +99,15 @@ func (f *Forge) deleteRef(c *call) answer {
 	return noContent()
 }
 
-// guard refuses what the rules keep from the caller: main, unless he bypasses them; and refs/pull always.
+// guard refuses what the rules keep from the caller: main, unless he bypasses them; and refs/pull
+// always.
 func (f *Forge) guard(c *call, ref string) answer {
 	if strings.HasPrefix(ref, "refs/pull/") {
 		return refuse(http.StatusUnprocessableEntity, "Reference cannot be updated")
 	}
 	if ref == "refs/heads/main" && !f.bypasses(c.who.user) {
-		return refuse(http.StatusUnprocessableEntity, "Repository rule violations found\n\nChanges must be made through a pull request.\n\n")
+		return refuse(http.StatusUnprocessableEntity, "Repository rule violations "+
+			"found\n\nChanges must be made through a pull request.\n\n")
 	}
 	return answer{}
 }
@@ -121,7 +124,8 @@ func (f *Forge) getBlob(c *call) answer {
 	if strings.Contains(c.Header.Get("Accept"), ".raw") {
 		return ok(raw(content))
 	}
-	return ok(object{"sha": sha, "node_id": "B_" + sha, "size": len(content), "url": f.repoURL("/git/blobs/" + sha),
+	return ok(object{"sha": sha, "node_id": "B_" + sha, "size": len(content),
+		"url":      f.repoURL("/git/blobs/" + sha),
 		"encoding": "base64", "content": wrap(base64.StdEncoding.EncodeToString([]byte(content)))})
 }
 
@@ -168,7 +172,8 @@ func (f *Forge) treeJSON(sha string, entries []entry) any {
 		}
 		tree = append(tree, item)
 	}
-	return object{"sha": sha, "url": f.repoURL("/git/trees/" + sha), "truncated": false, "tree": tree}
+	return object{"sha": sha, "url": f.repoURL("/git/trees/" + sha), "truncated": false,
+		"tree": tree}
 }
 
 func (f *Forge) getTree(c *call) answer {
@@ -216,7 +221,8 @@ func (f *Forge) createTree(c *call) answer {
 			e.SHA = sha
 		case item.SHA != nil:
 			if _, err := f.git.resolve(*item.SHA, "object"); err != nil {
-				return refuse(http.StatusUnprocessableEntity, "tree.sha "+*item.SHA+" is not a valid blob")
+				return refuse(http.StatusUnprocessableEntity, "tree.sha "+*item.SHA+
+					" is not a valid blob")
 			}
 			e.SHA = *item.SHA
 		}
@@ -224,7 +230,8 @@ func (f *Forge) createTree(c *call) answer {
 	}
 	sha, err := f.git.writeTree(base, entries)
 	if err != nil {
-		return refuse(http.StatusUnprocessableEntity, "tree.path contains a malformed path component")
+		return refuse(http.StatusUnprocessableEntity,
+			"tree.path contains a malformed path component")
 	}
 	top, err := f.git.tree(sha, false)
 	if err != nil {
@@ -240,10 +247,14 @@ func (f *Forge) gitCommitJSON(sha string) any {
 	}
 	parents := []any{}
 	for _, p := range c.Parents {
-		parents = append(parents, object{"sha": p, "url": f.repoURL("/git/commits/" + p), "html_url": f.URL + "/" + f.fullName() + "/commit/" + p})
+		parents = append(parents, object{"sha": p, "url": f.repoURL("/git/commits/" + p),
+			"html_url": f.URL + "/" + f.fullName() + "/commit/" + p})
 	}
-	return object{"sha": sha, "node_id": "C_" + sha, "url": f.repoURL("/git/commits/" + sha), "author": identityJSON(c.Author), "committer": identityJSON(c.Committer),
-		"message": c.Message, "tree": object{"sha": c.Tree, "url": f.repoURL("/git/trees/" + c.Tree)}, "parents": parents, "verification": f.verification(c)}
+	return object{"sha": sha, "node_id": "C_" + sha, "url": f.repoURL("/git/commits/" + sha),
+		"author": identityJSON(c.Author), "committer": identityJSON(c.Committer),
+		"message": c.Message, "tree": object{"sha": c.Tree,
+			"url": f.repoURL("/git/trees/" + c.Tree)},
+		"parents": parents, "verification": f.verification(c)}
 }
 
 func (f *Forge) getGitCommit(c *call) answer {
@@ -254,8 +265,8 @@ func (f *Forge) getGitCommit(c *call) answer {
 	return ok(body)
 }
 
-// createGitCommit: the author defaults to the caller and now, the committer to the author. GitHub signs what an App
-// commits as itself.
+// createGitCommit: the author defaults to the caller and now, the committer to the author. GitHub
+// signs what an App commits as itself.
 func (f *Forge) createGitCommit(c *call) answer {
 	type person struct {
 		Name, Email string
@@ -275,7 +286,8 @@ func (f *Forge) createGitCommit(c *call) answer {
 	}
 	for _, p := range in.Parents {
 		if _, err := f.git.resolve(p, "commit"); err != nil {
-			return refuse(http.StatusUnprocessableEntity, "Parent SHA does not exist or is not a commit object")
+			return refuse(http.StatusUnprocessableEntity, "Parent SHA does not exist or is not "+
+				"a commit object")
 		}
 	}
 	fill := func(p *person, or Identity) Identity {
@@ -289,12 +301,14 @@ func (f *Forge) createGitCommit(c *call) answer {
 		return or
 	}
 	author := fill(in.Author, f.identity(c.who.user))
-	commit := commitObject{Tree: tree, Parents: in.Parents, Author: author, Committer: fill(in.Committer, author), Message: in.Message, Signature: in.Signature}
+	commit := commitObject{Tree: tree, Parents: in.Parents, Author: author,
+		Committer: fill(in.Committer, author), Message: in.Message, Signature: in.Signature}
 	sha, err := f.git.writeCommit(commit)
 	if err != nil {
 		return fault(err)
 	}
-	f.signed[sha] = f.signed[sha] || c.who.app != nil && in.Author == nil && in.Committer == nil && in.Signature == ""
+	f.signed[sha] = f.signed[sha] || c.who.app != nil && in.Author == nil && in.Committer == nil &&
+		in.Signature == ""
 	return created(f.gitCommitJSON(sha))
 }
 

@@ -1,5 +1,5 @@
-// Package forge is a GitHub on loopback: one bare repository served by git's own HTTP backend, and the REST operations
-// of api.github.com that pullgrant calls, backed by that same repository.
+// Package forge is a GitHub on loopback: one bare repository served by git's own HTTP backend, and
+// the REST operations of api.github.com that pullgrant calls, backed by that same repository.
 package forge
 
 import (
@@ -10,8 +10,9 @@ import (
 	"strings"
 )
 
-// GitHandler serves every bare repository below root through `git http-backend`, with pushes allowed.
-// Git-Protocol is passed on, so protocol version 2 works. env is added to the environment of git and of its hooks.
+// GitHandler serves every bare repository below root through `git http-backend`, with pushes
+// allowed. Git-Protocol is passed on, so protocol version 2 works. env is added to the environment
+// of git and of its hooks.
 func GitHandler(root string, env ...string) (http.Handler, error) {
 	execPath, err := exec.Command("git", "--exec-path").Output()
 	if err != nil {

@@ -17,10 +17,12 @@ func (f *Forge) autoMergeJSON(p *pull) any {
 	if p.auto == nil {
 		return nil
 	}
-	return object{"enabled_by": f.ghostJSON(p.auto.by), "merge_method": p.auto.method, "commit_title": "", "commit_message": ""}
+	return object{"enabled_by": f.ghostJSON(p.auto.by), "merge_method": p.auto.method,
+		"commit_title": "", "commit_message": ""}
 }
 
-// autoMerge merges what waits for it and may now be merged. Every call ends with it, as GitHub does it on events.
+// autoMerge merges what waits for it and may now be merged. Every call ends with it, as GitHub does
+// it on events.
 func (f *Forge) autoMerge() {
 	for _, p := range f.pulls {
 		if p.auto == nil || p.state != "open" || p.draft {
@@ -39,9 +41,10 @@ var (
 	headOID       = regexp.MustCompile(`expectedHeadOid:\s*"([0-9a-f]{40})"`)
 )
 
-// graphQL knows the query for the viewer, which an App's installation may ask too, unlike GET /user; and three mutations:
-// enablePullRequestAutoMerge, markPullRequestReadyForReview, convertPullRequestToDraft.
-// Their arguments may be written in the query or come as variables; the answer has every field it knows, selected or not.
+// graphQL knows the query for the viewer, which an App's installation may ask too, unlike GET
+// /user; and three mutations: enablePullRequestAutoMerge, markPullRequestReadyForReview,
+// convertPullRequestToDraft. Their arguments may be written in the query or come as variables; the
+// answer has every field it knows, selected or not.
 func (f *Forge) graphQL(c *call) answer {
 	var in struct {
 		Query     string
@@ -51,11 +54,14 @@ func (f *Forge) graphQL(c *call) answer {
 		return refuse(400, "Problems parsing JSON")
 	}
 	if strings.Contains(in.Query, "viewer") {
-		return ok(object{"data": object{"viewer": object{"login": c.who.login(), "databaseId": c.who.user.id}}})
+		return ok(object{"data": object{"viewer": object{"login": c.who.login(),
+			"databaseId": c.who.user.id}}})
 	}
 	text := in.Query + " " + flattenVariables(in.Variables)
 	mutations := map[string]func(*call, *pull, string) string{
-		"enablePullRequestAutoMerge": f.enableAutoMerge, "markPullRequestReadyForReview": f.markReady, "convertPullRequestToDraft": f.markDraft,
+		"enablePullRequestAutoMerge":    f.enableAutoMerge,
+		"markPullRequestReadyForReview": f.markReady,
+		"convertPullRequestToDraft":     f.markDraft,
 	}
 	for name, mutate := range mutations {
 		if !strings.Contains(in.Query, name) {
@@ -68,9 +74,12 @@ func (f *Forge) graphQL(c *call) answer {
 			if problem := mutate(c, p, text); problem != "" {
 				return graphQLError(name, "UNPROCESSABLE", problem)
 			}
-			return ok(object{"data": object{name: object{"clientMutationId": nil, "pullRequest": f.pullGraph(p)}}})
+			return ok(object{"data": object{name: object{"clientMutationId": nil,
+				"pullRequest": f.pullGraph(p)}}})
 		}
-		return graphQLError(name, "NOT_FOUND", "Could not resolve to a node with the global id of '"+pullRequestID.FindString(text)+"'")
+		return graphQLError(name, "NOT_FOUND",
+			"Could not resolve to a node with the global id of '"+
+				pullRequestID.FindString(text)+"'")
 	}
 	return graphQLError("", "undefinedField", "The forge does not know this query")
 }
@@ -92,16 +101,19 @@ func flattenVariables(value any) string {
 }
 
 func graphQLError(path, kind, message string) answer {
-	return ok(object{"data": object{path: nil}, "errors": []any{object{"type": kind, "path": []any{path}, "message": message}}})
+	return ok(object{"data": object{path: nil}, "errors": []any{object{"type": kind,
+		"path": []any{path}, "message": message}}})
 }
 
 func (f *Forge) pullGraph(p *pull) object {
-	graph := object{"id": p.nodeID(), "number": p.number, "isDraft": p.draft, "url": p.htmlURL(f), "state": strings.ToUpper(p.state), "autoMergeRequest": nil}
+	graph := object{"id": p.nodeID(), "number": p.number, "isDraft": p.draft, "url": p.htmlURL(f),
+		"state": strings.ToUpper(p.state), "autoMergeRequest": nil}
 	if p.merged {
 		graph["state"] = "MERGED"
 	}
 	if p.auto != nil {
-		graph["autoMergeRequest"] = object{"enabledAt": stamp(p.auto.when), "mergeMethod": strings.ToUpper(p.auto.method), "enabledBy": f.userJSON(p.auto.by)}
+		graph["autoMergeRequest"] = object{"enabledAt": stamp(p.auto.when),
+			"mergeMethod": strings.ToUpper(p.auto.method), "enabledBy": f.userJSON(p.auto.by)}
 	}
 	return graph
 }

@@ -17,8 +17,8 @@ type clock struct{ t time.Time }
 
 func (c *clock) now() time.Time { return c.t }
 
-// start makes a forge with contract checks, people and a seeded main:
-// alice, bob, carol (write), root (admin), rita (read), eve (none), the Apps pullgrant and agent (bypass).
+// start makes a forge with contract checks, people and a seeded main: alice, bob, carol (write),
+// root (admin), rita (read), eve (none), the Apps pullgrant and agent (bypass).
 func start(t *testing.T, opts Options) *Forge {
 	t.Helper()
 	opts.Contract = true
@@ -41,8 +41,11 @@ func start(t *testing.T, opts Options) *Forge {
 	}
 	f.AddApp("pullgrant", 7001)
 	f.AddApp("agent", 7002)
-	f.Protect(Rules{Approvals: 1, Check: "pullgrant", CheckApp: "pullgrant", Bypass: []string{"agent[bot]"}})
-	must(f.Seed(map[string]string{"README.md": "hello\n", "docs/a.txt": "one\ntwo\nthree\nfour\nfive\n", "policies/p.yaml": "kind: AccessPolicy\n"}, "Seed", "root"))(t)
+	f.Protect(Rules{Approvals: 1, Check: "pullgrant", CheckApp: "pullgrant",
+		Bypass: []string{"agent[bot]"}})
+	must(f.Seed(map[string]string{"README.md": "hello\n",
+		"docs/a.txt":      "one\ntwo\nthree\nfour\nfive\n",
+		"policies/p.yaml": "kind: AccessPolicy\n"}, "Seed", "root"))(t)
 	return f
 }
 
@@ -72,7 +75,8 @@ func client(t *testing.T, f *Forge, token string) *github.Client {
 // opened pushes one file to a branch as login and opens a pull request for it.
 func opened(t *testing.T, f *Forge, login, branch string) int {
 	t.Helper()
-	must(f.Push(Change{User: login, Branch: branch, Files: map[string]string{"requests/" + branch + ".yaml": "name: " + branch + "\n"}, Message: "Ask"}))(t)
+	must(f.Push(Change{User: login, Branch: branch, Files: map[string]string{"requests/" + branch +
+		".yaml": "name: " + branch + "\n"}, Message: "Ask"}))(t)
 	return must(f.Open(login, branch, "Ask for "+branch))(t)
 }
 
@@ -88,7 +92,8 @@ func ready(t *testing.T, f *Forge, number int) {
 
 func getPull(t *testing.T, f *Forge, number int) *github.PullRequest {
 	t.Helper()
-	p, _, err := client(t, f, f.Token("root")).PullRequests.Get(context.Background(), "acme", "access", number)
+	p, _, err := client(t, f, f.Token("root")).PullRequests.Get(context.Background(), "acme",
+		"access", number)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,13 +109,16 @@ func refused(t *testing.T, err error, status int, words string) {
 	}
 }
 
-// git runs the git client without any configuration of the machine and returns its output and whether it succeeded.
+// git runs the git client without any configuration of the machine and returns its output and
+// whether it succeeded.
 func git(t *testing.T, dir string, args ...string) (string, bool) {
 	t.Helper()
 	cmd := exec.Command("git", args...)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_SYSTEM=/dev/null", "GIT_TERMINAL_PROMPT=0",
-		"GIT_AUTHOR_NAME=x", "GIT_AUTHOR_EMAIL=alice@example.com", "GIT_COMMITTER_NAME=x", "GIT_COMMITTER_EMAIL=alice@example.com")
+	cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_SYSTEM=/dev/null",
+		"GIT_TERMINAL_PROMPT=0",
+		"GIT_AUTHOR_NAME=x", "GIT_AUTHOR_EMAIL=alice@example.com", "GIT_COMMITTER_NAME=x",
+		"GIT_COMMITTER_EMAIL=alice@example.com")
 	out, err := cmd.CombinedOutput()
 	return string(out), err == nil
 }

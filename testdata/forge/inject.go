@@ -17,24 +17,29 @@ type injection struct {
 }
 
 func (x *injection) matches(r *http.Request) bool {
-	return x.times != 0 && (x.method == "" || x.method == r.Method) && x.path.MatchString(r.URL.Path)
+	return x.times != 0 && (x.method == "" || x.method == r.Method) &&
+		x.path.MatchString(r.URL.Path)
 }
 
-// Fail makes the next `times` calls (-1: every one) of method ("" any) on a path that the regular expression matches as
-// a whole answer status and body instead, with extra headers as key, value pairs. Status 0 gives the true answer but
-// breaks the connection halfway through its body. Git's own calls can be failed too (/OWNER/REPO.git/...).
-func (f *Forge) Fail(method, pathPattern string, times, status int, body string, headers ...string) {
-	f.inject(&injection{method: method, path: whole(pathPattern), times: times, status: status, body: body, headers: headers})
+// Fail makes the next `times` calls (-1: every one) of method ("" any) on a path that the regular
+// expression matches as a whole answer status and body instead, with extra headers as key, value
+// pairs. Status 0 gives the true answer but breaks the connection halfway through its body. Git's
+// own calls can be failed too (/OWNER/REPO.git/...).
+func (f *Forge) Fail(method, pathPattern string, times, status int, body string,
+	headers ...string) {
+	f.inject(&injection{method: method, path: whole(pathPattern), times: times, status: status,
+		body: body, headers: headers})
 }
 
-// Before runs fn once, when the next call of method ("" any) on a path that the regular expression matches as a whole
-// arrives and before it is served. fn may call the forge: what it changes happened between two of the client's calls.
+// Before runs fn once, when the next call of method ("" any) on a path that the regular expression
+// matches as a whole arrives and before it is served. fn may call the forge: what it changes
+// happened between two of the client's calls.
 func (f *Forge) Before(method, pathPattern string, fn func()) {
 	f.inject(&injection{method: method, path: whole(pathPattern), times: 1, before: fn})
 }
 
-// BeforeReceive is Before for the next push, when its pack arrives. A real push made in it wins the race against the one
-// that was arriving.
+// BeforeReceive is Before for the next push, when its pack arrives. A real push made in it wins the
+// race against the one that was arriving.
 func (f *Forge) BeforeReceive(fn func()) { f.Before(http.MethodPost, ".*/git-receive-pack", fn) }
 
 // Heal takes back every Fail and Before that has not run out.

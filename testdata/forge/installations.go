@@ -15,8 +15,9 @@ import (
 // InstallationID is the id of an App's installation on the organisation: the App's id plus 500000.
 func InstallationID(appID int64) int64 { return appID + 500000 }
 
-// SetAppKey registers an App's public key. Its holder gets installation tokens as on GitHub: with an RS256 JWT, issued
-// by the App's id for at most ten minutes. They last an hour of the forge's clock.
+// SetAppKey registers an App's public key. Its holder gets installation tokens as on GitHub: with
+// an RS256 JWT, issued by the App's id for at most ten minutes. They last an hour of the forge's
+// clock.
 func (f *Forge) SetAppKey(slug string, key *rsa.PublicKey) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -55,9 +56,11 @@ func (f *Forge) appOf(c *call) (*app, string) {
 		case a.key == nil || rsa.VerifyPKCS1v15(a.key, crypto.SHA256, sum[:], signature) != nil:
 			return nil, "A JSON web token could not be decoded"
 		case claims.Iat > now:
-			return nil, "'Issued at' claim ('iat') must be an Integer representing the time that the assertion was issued"
+			return nil, "'Issued at' claim ('iat') must be an Integer representing the time " +
+				"that the assertion was issued"
 		case claims.Exp <= now:
-			return nil, "'Expiration time' claim ('exp') must be a numeric value representing the future time at which the assertion expires"
+			return nil, "'Expiration time' claim ('exp') must be a numeric value representing " +
+				"the future time at which the assertion expires"
 		case claims.Exp > now+600:
 			return nil, "'Expiration time' claim ('exp') is too far in the future"
 		}
@@ -80,8 +83,11 @@ func (f *Forge) onApp(handle func(*call, *app) answer) func(*call) answer {
 func (f *Forge) getApp(_ *call, a *app) answer { return ok(f.appJSON(a)) }
 
 func (f *Forge) getInstallation(_ *call, a *app) answer {
-	return ok(object{"id": InstallationID(a.id), "app_id": a.id, "app_slug": a.slug, "account": object{"login": f.opts.Owner, "id": organizationID, "type": "Organization"},
-		"target_type": "Organization", "repository_selection": "all", "permissions": object{}, "access_tokens_url": fmt.Sprintf("%s/app/installations/%d/access_tokens", f.URL, InstallationID(a.id))})
+	return ok(object{"id": InstallationID(a.id), "app_id": a.id, "app_slug": a.slug,
+		"account":     object{"login": f.opts.Owner, "id": organizationID, "type": "Organization"},
+		"target_type": "Organization", "repository_selection": "all", "permissions": object{},
+		"access_tokens_url": fmt.Sprintf("%s/app/installations/%d/access_tokens", f.URL,
+			InstallationID(a.id))})
 }
 
 func (f *Forge) createInstallationToken(c *call, a *app) answer {
@@ -91,5 +97,6 @@ func (f *Forge) createInstallationToken(c *call, a *app) answer {
 	expires := f.now().Add(time.Hour)
 	token := fmt.Sprintf("forge-installation-token-%s-%d", a.slug, f.nextID())
 	f.tokens[token] = identity{user: a.bot, app: a, expires: expires}
-	return created(object{"token": token, "expires_at": stamp(expires), "permissions": a.rights, "repository_selection": "all"})
+	return created(object{"token": token, "expires_at": stamp(expires), "permissions": a.rights,
+		"repository_selection": "all"})
 }

@@ -17,16 +17,19 @@ import (
 func jwt(t *testing.T, key *rsa.PrivateKey, app int64, issued, expires time.Time) string {
 	t.Helper()
 	encode := base64.RawURLEncoding.EncodeToString
-	text := encode([]byte(`{"alg":"RS256","typ":"JWT"}`)) + "." + encode(fmt.Appendf(nil, `{"iss":"%d","iat":%d,"exp":%d}`, app, issued.Unix(), expires.Unix()))
+	text := encode([]byte(`{"alg":"RS256","typ":"JWT"}`)) + "." + encode(fmt.Appendf(nil,
+		`{"iss":"%d","iat":%d,"exp":%d}`, app, issued.Unix(), expires.Unix()))
 	sum := sha256.Sum256([]byte(text))
 	return text + "." + encode(must(rsa.SignPKCS1v15(rand.Reader, key, crypto.SHA256, sum[:]))(t))
 }
 
-// TestInstallationToken is an App's way to a token: https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app/generating-an-installation-access-token-for-a-github-app
+// TestInstallationToken is an App's way to a token:
+// https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app/generating-an-installation-access-token-for-a-github-app
 func TestInstallationToken(t *testing.T) {
 	c := &clock{time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)}
 	f := start(t, Options{Now: c.now})
-	key, other := must(rsa.GenerateKey(rand.Reader, 2048))(t), must(rsa.GenerateKey(rand.Reader, 2048))(t)
+	key, other := must(rsa.GenerateKey(rand.Reader, 2048))(t),
+		must(rsa.GenerateKey(rand.Reader, 2048))(t)
 	f.SetAppKey("agent", &key.PublicKey)
 	for words, token := range map[string]string{
 		"could not be decoded":     jwt(t, other, 7002, c.t, c.t.Add(time.Minute)),
@@ -48,7 +51,8 @@ func TestInstallationToken(t *testing.T) {
 		t.Fatal(token, err)
 	}
 	list := func() error {
-		_, _, err := client(t, f, token.GetToken()).PullRequests.List(t.Context(), "acme", "access", &github.PullRequestListOptions{})
+		_, _, err := client(t, f, token.GetToken()).PullRequests.List(t.Context(), "acme", "access",
+			&github.PullRequestListOptions{})
 		return err
 	}
 	if err := list(); err != nil {

@@ -31,9 +31,13 @@ func (f *Forge) event(p *pull, kind string, actor *user, extra object) {
 }
 
 func (f *Forge) commentJSON(p *pull, m *comment) any {
-	return object{"id": m.id, "node_id": fmt.Sprintf("IC_%d", m.id), "body": m.body, "user": f.userJSON(m.author), "created_at": stamp(m.created), "updated_at": stamp(m.updated),
-		"url": f.repoURL(fmt.Sprintf("/issues/comments/%d", m.id)), "issue_url": f.repoURL(fmt.Sprintf("/issues/%d", p.number)),
-		"html_url": fmt.Sprintf("%s#issuecomment-%d", p.htmlURL(f), m.id), "author_association": "MEMBER", "performed_via_github_app": f.appJSON(m.app)}
+	return object{"id": m.id, "node_id": fmt.Sprintf("IC_%d", m.id), "body": m.body,
+		"user": f.userJSON(m.author), "created_at": stamp(m.created),
+		"updated_at":         stamp(m.updated),
+		"url":                f.repoURL(fmt.Sprintf("/issues/comments/%d", m.id)),
+		"issue_url":          f.repoURL(fmt.Sprintf("/issues/%d", p.number)),
+		"html_url":           fmt.Sprintf("%s#issuecomment-%d", p.htmlURL(f), m.id),
+		"author_association": "MEMBER", "performed_via_github_app": f.appJSON(m.app)}
 }
 
 func (f *Forge) listComments(c *call, p *pull) answer {
@@ -59,7 +63,8 @@ func (f *Forge) onComment(handle func(*call, *pull, *comment) answer) func(*call
 				if m.id != c.number("comment_id") {
 					continue
 				}
-				if m.author != c.who.user && c.who.app == nil && !atLeast(f.role(c.who.user), "write") {
+				if m.author != c.who.user && c.who.app == nil &&
+					!atLeast(f.role(c.who.user), "write") {
 					return forbidden("Must have admin rights to Repository.")
 				}
 				return handle(c, p, m)
@@ -84,8 +89,10 @@ func (f *Forge) deleteComment(_ *call, p *pull, m *comment) answer {
 }
 
 func (f *Forge) eventJSON(p *pull, e *event) object {
-	body := object{"id": e.id, "node_id": fmt.Sprintf("EV_%d", e.id), "url": f.repoURL(fmt.Sprintf("/issues/events/%d", e.id)), "event": e.kind,
-		"actor": f.ghostJSON(e.actor), "commit_id": nil, "commit_url": nil, "created_at": stamp(e.when), "performed_via_github_app": nil}
+	body := object{"id": e.id, "node_id": fmt.Sprintf("EV_%d", e.id),
+		"url": f.repoURL(fmt.Sprintf("/issues/events/%d", e.id)), "event": e.kind,
+		"actor": f.ghostJSON(e.actor), "commit_id": nil, "commit_url": nil,
+		"created_at": stamp(e.when), "performed_via_github_app": nil}
 	for key, value := range e.extra {
 		body[key] = value
 	}
@@ -126,15 +133,20 @@ func (f *Forge) listTimeline(c *call, p *pull) answer {
 			continue
 		}
 		body := f.reviewJSON(p, r).(object)
-		body["event"], body["state"], body["user"] = "reviewed", strings.ToLower(r.state), f.ghostJSON(r.author)
+		body["event"], body["state"], body["user"] = "reviewed", strings.ToLower(r.state),
+			f.ghostJSON(r.author)
 		items = append(items, item{r.submitted, r.id, body})
 	}
-	slices.SortStableFunc(items, func(a, b item) int { return cmp.Or(a.when.Compare(b.when), cmp.Compare(a.id, b.id)) })
+	slices.SortStableFunc(items, func(a, b item) int {
+		return cmp.Or(a.when.Compare(b.when),
+			cmp.Compare(a.id, b.id))
+	})
 	return list(f, c, items, func(i item) any { return i.body })
 }
 
 func labelJSON(name string) any {
-	return object{"name": name, "color": "ededed", "default": false, "url": "https://example.com/labels/" + name}
+	return object{"name": name, "color": "ededed", "default": false,
+		"url": "https://example.com/labels/" + name}
 }
 
 func (f *Forge) addLabels(c *call, p *pull) answer {
@@ -145,7 +157,8 @@ func (f *Forge) addLabels(c *call, p *pull) answer {
 	for _, name := range in.Labels {
 		if !slices.Contains(p.labels, name) {
 			p.labels = append(p.labels, name)
-			f.event(p, "labeled", c.who.user, object{"label": object{"name": name, "color": "ededed"}})
+			f.event(p, "labeled", c.who.user, object{"label": object{"name": name,
+				"color": "ededed"}})
 		}
 	}
 	return f.labels(p)
@@ -175,7 +188,10 @@ func (f *Forge) getIssue(_ *call, p *pull) answer {
 	for _, name := range p.labels {
 		labels = append(labels, labelJSON(name))
 	}
-	return ok(object{"id": p.id, "number": p.number, "title": p.title, "body": p.body, "state": p.state, "user": f.ghostJSON(p.author), "labels": labels,
-		"comments": len(p.comments), "created_at": stamp(p.created), "updated_at": stamp(p.updated), "closed_at": stamp(p.closed),
-		"pull_request": object{"url": f.repoURL(fmt.Sprintf("/pulls/%d", p.number)), "html_url": p.htmlURL(f), "diff_url": nil, "patch_url": nil}})
+	return ok(object{"id": p.id, "number": p.number, "title": p.title, "body": p.body,
+		"state": p.state, "user": f.ghostJSON(p.author), "labels": labels,
+		"comments": len(p.comments), "created_at": stamp(p.created), "updated_at": stamp(p.updated),
+		"closed_at": stamp(p.closed),
+		"pull_request": object{"url": f.repoURL(fmt.Sprintf("/pulls/%d", p.number)),
+			"html_url": p.htmlURL(f), "diff_url": nil, "patch_url": nil}})
 }

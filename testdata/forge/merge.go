@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// tryMerge makes the test merge of an open pull request, unless base and head are as they were last time.
+// tryMerge makes the test merge of an open pull request, unless base and head are as they were last
+// time.
 func (f *Forge) tryMerge(p *pull) {
 	base := f.git.ref("refs/heads/" + p.baseRef)
 	if p.state != "open" || base == "" || p.test.base == base && p.test.head == p.headSHA {
@@ -72,21 +73,25 @@ func (f *Forge) mergePull(c *call, p *pull) answer {
 	case p.state != "open" || p.test.head == "":
 		return refuse(http.StatusMethodNotAllowed, "Pull Request is not mergeable")
 	case in.SHA != "" && in.SHA != p.headSHA:
-		return refuse(http.StatusConflict, "Head branch was modified. Review and try the merge again.")
+		return refuse(http.StatusConflict,
+			"Head branch was modified. Review and try the merge again.")
 	case p.draft:
 		return refuse(http.StatusMethodNotAllowed, "Pull Request is still a draft")
 	case in.Method == "rebase":
-		return refuse(http.StatusMethodNotAllowed, "Rebase merges are not allowed on this repository.")
+		return refuse(http.StatusMethodNotAllowed, "Rebase merges are not allowed on this "+
+			"repository.")
 	case !p.test.clean:
 		return refuse(http.StatusMethodNotAllowed, "Pull Request is not mergeable")
 	}
 	if unmet := f.unmet(p); len(unmet) > 0 && !f.bypasses(c.who.user) {
-		return refuse(http.StatusMethodNotAllowed, "Repository rule violations found\n\n"+strings.Join(unmet, "\n")+"\n\n")
+		return refuse(http.StatusMethodNotAllowed, "Repository rule violations found\n\n"+
+			strings.Join(unmet, "\n")+"\n\n")
 	}
 	if err := f.merge(p, c.who.user, in.Method, in.Title, in.Message); err != nil {
 		return fault(err)
 	}
-	return ok(object{"sha": p.mergeSHA, "merged": true, "message": "Pull Request successfully merged"})
+	return ok(object{"sha": p.mergeSHA, "merged": true,
+		"message": "Pull Request successfully merged"})
 }
 
 // merge merges an open, mergeable pull request in the name of a user and deletes its branch.
@@ -132,10 +137,12 @@ func (f *Forge) merged(p *pull, by *user, before, sha string) {
 	f.closePull(p, by)
 }
 
-// mergedIndirectly marks a pull request whose head commit reached the base in another way: "pull requests that are
-// merged indirectly are marked as merged even if branch protection rules have not been satisfied".
+// mergedIndirectly marks a pull request whose head commit reached the base in another way: "pull
+// requests that are merged indirectly are marked as merged even if branch protection rules have not
+// been satisfied".
 func (f *Forge) mergedIndirectly(p *pull, by *user, before, tip string, within bool) error {
-	chain, err := f.git.lines("rev-list", "--first-parent", "--reverse", tip, "^"+orEmptyHistory(before, tip))
+	chain, err := f.git.lines("rev-list", "--first-parent", "--reverse", tip,
+		"^"+orEmptyHistory(before, tip))
 	if err != nil {
 		return err
 	}
@@ -177,8 +184,10 @@ func (f *Forge) updateBranch(c *call, p *pull) answer {
 	if p.state != "open" || !clean {
 		return invalid("merge conflict between base and head")
 	}
-	sha, err := f.git.writeCommit(commitObject{Tree: tree, Parents: []string{p.headSHA, base}, Author: f.identity(c.who.user),
-		Committer: Identity{"GitHub", "noreply@github.com", f.now()}, Message: fmt.Sprintf("Merge branch '%s' into %s", p.baseRef, p.headRef)})
+	sha, err := f.git.writeCommit(commitObject{Tree: tree, Parents: []string{p.headSHA, base},
+		Author:    f.identity(c.who.user),
+		Committer: Identity{"GitHub", "noreply@github.com", f.now()},
+		Message:   fmt.Sprintf("Merge branch '%s' into %s", p.baseRef, p.headRef)})
 	if err != nil {
 		return fault(err)
 	}
@@ -186,5 +195,7 @@ func (f *Forge) updateBranch(c *call, p *pull) answer {
 	if err := f.moveRef(c.who.user, p.headFullRef(), sha, ""); err != nil {
 		return fault(err)
 	}
-	return answer{status: http.StatusAccepted, body: object{"message": "Updating pull request branch.", "url": f.repoURL(fmt.Sprintf("/pulls/%d", p.number))}}
+	return answer{status: http.StatusAccepted,
+		body: object{"message": "Updating pull request branch.",
+			"url": f.repoURL(fmt.Sprintf("/pulls/%d", p.number))}}
 }

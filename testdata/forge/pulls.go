@@ -100,7 +100,8 @@ func (f *Forge) createPull(c *call) answer {
 	case in.Title == "":
 		return invalid(object{"resource": "PullRequest", "field": "title", "code": "missing_field"})
 	case f.git.contains(base, head):
-		return invalid(object{"resource": "PullRequest", "code": "custom", "message": "No commits between " + in.Base + " and " + branch})
+		return invalid(object{"resource": "PullRequest", "code": "custom",
+			"message": "No commits between " + in.Base + " and " + branch})
 	}
 	owner := f.opts.Owner
 	if fork != nil {
@@ -108,11 +109,14 @@ func (f *Forge) createPull(c *call) answer {
 	}
 	for _, p := range f.pulls {
 		if p.state == "open" && p.fork == fork && p.headRef == branch && p.baseRef == in.Base {
-			return invalid(object{"resource": "PullRequest", "code": "custom", "message": "A pull request already exists for " + owner + ":" + branch + "."})
+			return invalid(object{"resource": "PullRequest", "code": "custom",
+				"message": "A pull request already exists for " + owner + ":" + branch + "."})
 		}
 	}
-	p := &pull{number: len(f.pulls) + 1, id: f.nextID(), title: in.Title, body: in.Body, state: "open", draft: in.Draft, author: c.who.user, fork: fork,
-		headRef: branch, headSHA: head, baseRef: in.Base, baseSHA: base, created: f.now(), updated: f.now()}
+	p := &pull{number: len(f.pulls) + 1, id: f.nextID(), title: in.Title, body: in.Body,
+		state: "open", draft: in.Draft, author: c.who.user, fork: fork,
+		headRef: branch, headSHA: head, baseRef: in.Base, baseSHA: base, created: f.now(),
+		updated: f.now()}
 	f.pulls = append(f.pulls, p)
 	if err := f.git.setRef(fmt.Sprintf("refs/pull/%d/head", p.number), head); err != nil {
 		return fault(err)
@@ -129,10 +133,12 @@ func (f *Forge) listPulls(c *call) answer {
 	found := slices.Clone(f.pulls)
 	found = slices.DeleteFunc(found, func(p *pull) bool {
 		fork, branch, _ := f.headOf(query.Get("head"))
-		return state != "all" && p.state != state || query.Get("base") != "" && p.baseRef != query.Get("base") ||
+		return state != "all" && p.state != state || query.Get("base") != "" &&
+			p.baseRef != query.Get("base") ||
 			query.Get("head") != "" && (p.headRef != branch || p.fork != fork)
 	})
-	descending := query.Get("direction") == "desc" || query.Get("direction") == "" && query.Get("sort") != "updated"
+	descending := query.Get("direction") == "desc" || query.Get("direction") == "" &&
+		query.Get("sort") != "updated"
 	slices.SortStableFunc(found, func(a, b *pull) int {
 		order := cmp.Compare(a.number, b.number)
 		if query.Get("sort") == "updated" {
@@ -168,7 +174,8 @@ func (f *Forge) patchPull(c *call, p *pull) answer {
 		f.event(p, "base_ref_changed", c.who.user, nil)
 	}
 	if in.Title != nil && *in.Title != p.title {
-		f.event(p, "renamed", c.who.user, object{"rename": object{"from": p.title, "to": *in.Title}})
+		f.event(p, "renamed", c.who.user, object{"rename": object{"from": p.title,
+			"to": *in.Title}})
 		p.title = *in.Title
 	}
 	if in.Body != nil {
@@ -198,7 +205,8 @@ func (f *Forge) closePull(p *pull, u *user) {
 	f.event(p, "closed", u, nil)
 }
 
-// diffBase is the commit the pull request's changes are counted from: where it left its base branch.
+// diffBase is the commit the pull request's changes are counted from: where it left its base
+// branch.
 func (f *Forge) diffBase(p *pull) string {
 	base := p.baseSHA // of a merged one: the base's tip just before
 	if !p.merged {
@@ -246,11 +254,18 @@ func (f *Forge) pullJSON(c *call, p *pull, full bool) any {
 		labels = append(labels, labelJSON(name))
 	}
 	body := object{
-		"id": p.id, "node_id": p.nodeID(), "number": p.number, "url": url, "html_url": p.htmlURL(f), "issue_url": f.repoURL(fmt.Sprintf("/issues/%d", p.number)),
-		"state": p.state, "locked": false, "title": p.title, "body": p.body, "draft": p.draft, "user": f.ghostJSON(p.author), "labels": labels,
-		"created_at": stamp(p.created), "updated_at": stamp(p.updated), "closed_at": stamp(p.closed), "merged_at": stamp(p.mergedAt),
-		"head": f.endJSON(p.fork, p.headRef, p.headSHA), "base": f.endJSON(nil, p.baseRef, p.baseSHA), "author_association": "MEMBER",
-		"requested_reviewers": f.reviewersJSON(p), "requested_teams": f.reviewTeamsJSON(p), "assignees": []any{}, "assignee": nil, "milestone": nil,
+		"id": p.id, "node_id": p.nodeID(), "number": p.number, "url": url, "html_url": p.htmlURL(f),
+		"issue_url": f.repoURL(fmt.Sprintf("/issues/%d", p.number)),
+		"state":     p.state, "locked": false, "title": p.title, "body": p.body, "draft": p.draft,
+		"user": f.ghostJSON(p.author), "labels": labels,
+		"created_at": stamp(p.created), "updated_at": stamp(p.updated),
+		"closed_at": stamp(p.closed),
+		"merged_at": stamp(p.mergedAt),
+		"head":      f.endJSON(p.fork, p.headRef, p.headSHA), "base": f.endJSON(nil, p.baseRef,
+			p.baseSHA),
+		"author_association":  "MEMBER",
+		"requested_reviewers": f.reviewersJSON(p), "requested_teams": f.reviewTeamsJSON(p),
+		"assignees": []any{}, "assignee": nil, "milestone": nil,
 		"auto_merge": f.autoMergeJSON(p), "merge_commit_sha": nil,
 	}
 	switch {
@@ -273,8 +288,10 @@ func (f *Forge) pullJSON(c *call, p *pull, full bool) any {
 	if p.state == "open" && p.test.head != "" {
 		mergeable = p.test.clean
 	}
-	maps.Copy(body, object{"merged": p.merged, "mergeable": mergeable, "rebaseable": nil, "mergeable_state": f.mergeableState(p), "merged_by": f.userJSON(p.mergedBy),
-		"commits": len(commits), "additions": additions, "deletions": deletions, "changed_files": len(changes), "comments": len(p.comments),
+	maps.Copy(body, object{"merged": p.merged, "mergeable": mergeable, "rebaseable": nil,
+		"mergeable_state": f.mergeableState(p), "merged_by": f.userJSON(p.mergedBy),
+		"commits": len(commits), "additions": additions, "deletions": deletions,
+		"changed_files": len(changes), "comments": len(p.comments),
 		"review_comments": 0, "maintainer_can_modify": false})
 	return body
 }
@@ -287,11 +304,13 @@ func (p *pull) htmlURL(f *Forge) string {
 
 // endJSON is the head or base of a pull request.
 func (f *Forge) endJSON(fork *user, ref, sha string) any {
-	owner, id := f.opts.Owner, any(object{"login": f.opts.Owner, "id": organizationID, "type": "Organization"})
+	owner, id := f.opts.Owner, any(object{"login": f.opts.Owner, "id": organizationID,
+		"type": "Organization"})
 	if fork != nil {
 		owner, id = fork.login, f.ghostJSON(fork)
 	}
-	return object{"label": owner + ":" + ref, "ref": ref, "sha": sha, "user": id, "repo": f.repositoryJSON(fork)}
+	return object{"label": owner + ":" + ref, "ref": ref, "sha": sha, "user": id,
+		"repo": f.repositoryJSON(fork)}
 }
 
 func (f *Forge) listReviewers(_ *call, p *pull) answer {
@@ -327,27 +346,34 @@ func (f *Forge) requestReviewers(c *call, p *pull) answer {
 	for _, login := range in.Reviewers {
 		u := f.account(login)
 		if u == nil || !atLeast(f.role(u), "read") {
-			return refuse(http.StatusUnprocessableEntity, "Reviews may only be requested from collaborators. One or more of the users or teams you specified is not a collaborator of the "+f.fullName()+" repository.")
+			return refuse(http.StatusUnprocessableEntity, "Reviews may only be requested from "+
+				"collaborators. One or more of the users or teams you specified is not a "+
+				"collaborator of the "+f.fullName()+" repository.")
 		}
 		if u == p.author {
-			return refuse(http.StatusUnprocessableEntity, "Review cannot be requested from pull request author.")
+			return refuse(http.StatusUnprocessableEntity, "Review cannot be requested from pull "+
+				"request author.")
 		}
 		users = append(users, u)
 	}
 	for _, slug := range in.Teams {
 		t := f.team(slug)
 		if t == nil || f.teamRole(t) == "none" {
-			return refuse(http.StatusUnprocessableEntity, "Reviews may only be requested from collaborators. One or more of the teams you specified is not a collaborator of the "+f.fullName()+" repository.")
+			return refuse(http.StatusUnprocessableEntity, "Reviews may only be requested from "+
+				"collaborators. One or more of the teams you specified is not a collaborator of the "+
+				f.fullName()+" repository.")
 		}
 		if !slices.Contains(p.teams, t) {
 			p.teams = append(p.teams, t)
-			f.event(p, "review_requested", c.who.user, object{"requested_team": f.teamJSON(t), "review_requester": f.userJSON(c.who.user)})
+			f.event(p, "review_requested", c.who.user, object{"requested_team": f.teamJSON(t),
+				"review_requester": f.userJSON(c.who.user)})
 		}
 	}
 	for _, u := range users {
 		if !slices.Contains(p.reviewers, u) {
 			p.reviewers = append(p.reviewers, u)
-			f.event(p, "review_requested", c.who.user, object{"requested_reviewer": f.userJSON(u), "review_requester": f.userJSON(c.who.user)})
+			f.event(p, "review_requested", c.who.user, object{"requested_reviewer": f.userJSON(u),
+				"review_requester": f.userJSON(c.who.user)})
 		}
 	}
 	return created(f.pullJSON(c, p, false))

@@ -30,8 +30,9 @@ func (f *Forge) Seed(files map[string]string, message, author string) (sha strin
 	return f.Push(Change{User: author, Files: files, Message: message})
 }
 
-// Push commits and pushes at once, past all rules (an admin's direct push, when the branch is main), and returns the
-// commit's SHA. Starting From elsewhere than at the branch's tip is a force-push. Everything follows as from any push.
+// Push commits and pushes at once, past all rules (an admin's direct push, when the branch is
+// main), and returns the commit's SHA. Starting From elsewhere than at the branch's tip is a
+// force-push. Everything follows as from any push.
 func (f *Forge) Push(change Change) (sha string, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -77,8 +78,8 @@ func (f *Forge) Push(change Change) (sha string, err error) {
 	return sha, f.pushed(u, (&pull{fork: fork, headRef: branch}).headFullRef(), sha)
 }
 
-// SetBranch moves a branch to a commit that exists (a fast forward, a force-push or a revert), as login's push past all
-// rules; an empty sha deletes it.
+// SetBranch moves a branch to a commit that exists (a fast forward, a force-push or a revert), as
+// login's push past all rules; an empty sha deletes it.
 func (f *Forge) SetBranch(login, branch, sha string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -110,8 +111,8 @@ func (f *Forge) Branch(name string) string {
 	return f.git.ref("refs/heads/" + name)
 }
 
-// Do makes one REST call with a token, over HTTP as any client, and decodes the answer into out (nil: dropped). A status
-// of 400 or more is an error that holds it and GitHub's message.
+// Do makes one REST call with a token, over HTTP as any client, and decodes the answer into out
+// (nil: dropped). A status of 400 or more is an error that holds it and GitHub's message.
 func (f *Forge) Do(token, method, path string, in, out any) error {
 	body, err := json.Marshal(in)
 	if err != nil {
@@ -136,7 +137,8 @@ func (f *Forge) Do(token, method, path string, in, out any) error {
 		return err
 	}
 	if response.StatusCode >= 400 {
-		return fmt.Errorf("%s %s: %d %s", method, path, response.StatusCode, strings.TrimSpace(string(data)))
+		return fmt.Errorf("%s %s: %d %s", method, path, response.StatusCode,
+			strings.TrimSpace(string(data)))
 	}
 	if out == nil || len(data) == 0 {
 		return nil
@@ -147,21 +149,25 @@ func (f *Forge) Do(token, method, path string, in, out any) error {
 // Open opens a pull request from branch to main in a user's name and returns its number.
 func (f *Forge) Open(login, branch, title string) (number int, err error) {
 	var out struct{ Number int }
-	err = f.Do(f.Token(login), http.MethodPost, "/repos/"+f.fullName()+"/pulls", object{"title": title, "head": branch, "base": "main"}, &out)
+	err = f.Do(f.Token(login), http.MethodPost, "/repos/"+f.fullName()+"/pulls",
+		object{"title": title, "head": branch, "base": "main"}, &out)
 	return out.Number, err
 }
 
-// Review submits a review of a pull request's head: APPROVE, REQUEST_CHANGES or COMMENT. It returns the review's id.
+// Review submits a review of a pull request's head: APPROVE, REQUEST_CHANGES or COMMENT. It returns
+// the review's id.
 func (f *Forge) Review(login string, number int, event string) (id int64, err error) {
 	var out struct{ ID int64 }
-	err = f.Do(f.Token(login), http.MethodPost, fmt.Sprintf("/repos/%s/pulls/%d/reviews", f.fullName(), number), object{"event": event, "body": event}, &out)
+	err = f.Do(f.Token(login), http.MethodPost, fmt.Sprintf("/repos/%s/pulls/%d/reviews",
+		f.fullName(), number), object{"event": event, "body": event}, &out)
 	return out.ID, err
 }
 
 // Merge merges a pull request with a merge commit and returns that commit's SHA.
 func (f *Forge) Merge(login string, number int) (sha string, err error) {
 	var out struct{ SHA string }
-	err = f.Do(f.Token(login), http.MethodPut, fmt.Sprintf("/repos/%s/pulls/%d/merge", f.fullName(), number), object{}, &out)
+	err = f.Do(f.Token(login), http.MethodPut, fmt.Sprintf("/repos/%s/pulls/%d/merge", f.fullName(),
+		number), object{}, &out)
 	return out.SHA, err
 }
 

@@ -7,17 +7,20 @@ import (
 	"strings"
 )
 
-// serveGit serves git over HTTP to those who may: readers fetch, writers push. Pushes run one at a time, under the
-// forge's lock, so what they move is known exactly.
+// serveGit serves git over HTTP to those who may: readers fetch, writers push. Pushes run one at a
+// time, under the forge's lock, so what they move is known exactly.
 func (f *Forge) serveGit(w http.ResponseWriter, r *http.Request, who identity) {
-	push := strings.HasSuffix(r.URL.Path, "/git-receive-pack") || r.URL.Query().Get("service") == "git-receive-pack"
+	push := strings.HasSuffix(r.URL.Path, "/git-receive-pack") ||
+		r.URL.Query().Get("service") == "git-receive-pack"
 	if who.user == nil {
 		w.Header().Set("WWW-Authenticate", `Basic realm="GitHub"`)
-		http.Error(w, "Invalid username or token. Password authentication is not supported for Git operations.", http.StatusUnauthorized)
+		http.Error(w, "Invalid username or token. Password authentication is not supported for "+
+			"Git operations.", http.StatusUnauthorized)
 		return
 	}
 	if push && !f.gitAllowed(who, "write") {
-		http.Error(w, "Permission to "+f.fullName()+".git denied to "+who.login()+".", http.StatusForbidden)
+		http.Error(w, "Permission to "+f.fullName()+".git denied to "+who.login()+".",
+			http.StatusForbidden)
 		return
 	}
 	if !f.gitAllowed(who, "read") {
@@ -34,7 +37,8 @@ func (f *Forge) serveGit(w http.ResponseWriter, r *http.Request, who identity) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	r.Body, r.ContentLength, r.TransferEncoding = io.NopCloser(bytes.NewReader(body)), int64(len(body)), nil
+	r.Body, r.ContentLength, r.TransferEncoding = io.NopCloser(bytes.NewReader(body)),
+		int64(len(body)), nil
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err := f.receive(w, r, who.user); err != nil {

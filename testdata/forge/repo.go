@@ -9,15 +9,19 @@ import (
 
 // repositoryJSON is the repository, or a user's fork of it.
 func (f *Forge) repositoryJSON(fork *user) object {
-	owner, id := any(object{"login": f.opts.Owner, "id": organizationID, "type": "Organization"}), int64(repositoryID)
+	owner, id := any(object{"login": f.opts.Owner, "id": organizationID, "type": "Organization"}),
+		int64(repositoryID)
 	name := f.opts.Owner
 	if fork != nil {
 		owner, id, name = f.ghostJSON(fork), repositoryID*1000+fork.id, fork.login
 	}
 	full := name + "/" + f.opts.Repo
-	return object{"id": id, "node_id": fmt.Sprintf("R_%d", id), "name": f.opts.Repo, "full_name": full, "owner": owner, "private": true, "visibility": "private",
-		"fork": fork != nil, "default_branch": "main", "url": f.URL + "/repos/" + full, "html_url": f.URL + "/" + full, "clone_url": f.URL + "/" + full + ".git",
-		"allow_auto_merge": !f.opts.NoAutoMerge, "allow_merge_commit": true, "allow_squash_merge": true, "allow_rebase_merge": false, "delete_branch_on_merge": true,
+	return object{"id": id, "node_id": fmt.Sprintf("R_%d", id), "name": f.opts.Repo,
+		"full_name": full, "owner": owner, "private": true, "visibility": "private",
+		"fork": fork != nil, "default_branch": "main", "url": f.URL + "/repos/" + full,
+		"html_url": f.URL + "/" + full, "clone_url": f.URL + "/" + full + ".git",
+		"allow_auto_merge": !f.opts.NoAutoMerge, "allow_merge_commit": true,
+		"allow_squash_merge": true, "allow_rebase_merge": false, "delete_branch_on_merge": true,
 		"has_issues": true}
 }
 
@@ -65,7 +69,8 @@ func (f *Forge) listCodeownersErrors(c *call) answer {
 			text, _, _ := strings.Cut(line, "#")
 			fields := strings.Fields(text)
 			report := func(kind, word string) {
-				found = append(found, object{"line": i + 1, "column": strings.Index(line, word) + 1, "source": line + "\n", "kind": kind, "path": name,
+				found = append(found, object{"line": i + 1, "column": strings.Index(line, word) + 1,
+					"source": line + "\n", "kind": kind, "path": name,
 					"message": kind + " on line " + fmt.Sprint(i+1) + ": " + word})
 			}
 			for j, word := range fields {
@@ -84,7 +89,8 @@ func (f *Forge) listCodeownersErrors(c *call) answer {
 	return notFound()
 }
 
-// ownerHasWrite: users and teams must be visible and have write access; e-mail addresses must be an account's.
+// ownerHasWrite: users and teams must be visible and have write access; e-mail addresses must be an
+// account's.
 func (f *Forge) ownerHasWrite(word string) bool {
 	name, isLogin := strings.CutPrefix(word, "@")
 	if !isLogin {
@@ -92,7 +98,8 @@ func (f *Forge) ownerHasWrite(word string) bool {
 	}
 	if strings.Contains(name, "/") {
 		t := f.team(path.Base(name))
-		return t != nil && !t.secret && strings.EqualFold(path.Dir(name), f.opts.Owner) && atLeast(f.teamRole(t), "write")
+		return t != nil && !t.secret && strings.EqualFold(path.Dir(name), f.opts.Owner) &&
+			atLeast(f.teamRole(t), "write")
 	}
 	return atLeast(f.role(f.account(name)), "write")
 }

@@ -19,8 +19,8 @@ var errNoObject = errors.New("no such object")
 // zeroSHA stands for "no commit" in ref updates.
 const zeroSHA = "0000000000000000000000000000000000000000"
 
-// updateHook refuses pushes to main from everyone who is not listed in the file forge-bypass (one login a
-// line). REMOTE_USER is the login behind the token.
+// updateHook refuses pushes to main from everyone who is not listed in the file forge-bypass (one
+// login a line). REMOTE_USER is the login behind the token.
 const updateHook = `#!/bin/sh
 test "$1" = refs/heads/main || exit 0
 grep -qxF -- "$REMOTE_USER" forge-bypass && exit 0
@@ -29,16 +29,19 @@ echo "- Changes must be made through a pull request." >&2
 exit 1
 `
 
-// initRepository makes the bare repository the way GitHub's behave: any reachable object may be fetched, partial clones
-// work, refs/pull is read-only.
+// initRepository makes the bare repository the way GitHub's behave: any reachable object may be
+// fetched, partial clones work, refs/pull is read-only.
 func initRepository(dir string) (repository, error) {
 	g := repository{dir}
-	if out, err := exec.Command("git", "init", "-q", "--bare", "-b", "main", dir).CombinedOutput(); err != nil {
+	if out, err := exec.Command("git", "init", "-q", "--bare", "-b", "main",
+		dir).CombinedOutput(); err != nil {
 		return g, fmt.Errorf("git init %s: %w: %s", dir, err, out)
 	}
 	for key, value := range map[string]string{
-		"uploadpack.allowAnySHA1InWant": "true", "uploadpack.allowFilter": "true", "receive.hideRefs": "refs/pull", "transfer.hideRefs": "refs/forks",
-		"gc.auto": "0", "receive.autogc": "false", "core.logAllRefUpdates": "false", "advice.defaultBranchName": "false",
+		"uploadpack.allowAnySHA1InWant": "true", "uploadpack.allowFilter": "true",
+		"receive.hideRefs": "refs/pull", "transfer.hideRefs": "refs/forks",
+		"gc.auto": "0", "receive.autogc": "false", "core.logAllRefUpdates": "false",
+		"advice.defaultBranchName": "false",
 	} {
 		if _, err := g.run("", "config", key, value); err != nil {
 			return g, err
@@ -54,12 +57,15 @@ func (g repository) run(stdin string, args ...string) (string, error) {
 
 func (g repository) runEnv(env []string, stdin string, args ...string) (string, error) {
 	cmd := exec.Command("git", args...)
-	cmd.Env = append(os.Environ(), append([]string{"GIT_DIR=" + g.dir, "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_SYSTEM=/dev/null"}, env...)...)
+	cmd.Env = append(os.Environ(), append([]string{"GIT_DIR=" + g.dir,
+		"GIT_CONFIG_GLOBAL=/dev/null",
+		"GIT_CONFIG_SYSTEM=/dev/null"}, env...)...)
 	cmd.Stdin = strings.NewReader(stdin)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
-		return stdout.String(), fmt.Errorf("git %s: %w: %s", strings.Join(args, " "), err, stderr.String())
+		return stdout.String(), fmt.Errorf("git %s: %w: %s", strings.Join(args, " "), err,
+			stderr.String())
 	}
 	return stdout.String(), nil
 }
@@ -75,9 +81,11 @@ func (g repository) lines(args ...string) ([]string, error) {
 	return strings.Fields(out), err
 }
 
-// resolve turns a revision (SHA, branch, full ref) into the SHA of an object of the given kind: commit, tree or blob.
+// resolve turns a revision (SHA, branch, full ref) into the SHA of an object of the given kind:
+// commit, tree or blob.
 func (g repository) resolve(revision, kind string) (string, error) {
-	if revision == "" || strings.HasPrefix(revision, "-") || strings.ContainsAny(revision, " ^:~@{\n") {
+	if revision == "" || strings.HasPrefix(revision, "-") || strings.ContainsAny(revision,
+		" ^:~@{\n") {
 		return "", errNoObject
 	}
 	sha, err := g.line("rev-parse", "--verify", "-q", "--end-of-options", revision+"^{"+kind+"}")
@@ -129,7 +137,8 @@ func (g repository) contains(sha, ancestor string) bool {
 	return err == nil
 }
 
-// mergeTree merges two commits without touching any ref and returns the tree, or ok false on a conflict.
+// mergeTree merges two commits without touching any ref and returns the tree, or ok false on a
+// conflict.
 func (g repository) mergeTree(ours, theirs string) (tree string, ok bool) {
 	out, err := g.line("merge-tree", "--write-tree", "--allow-unrelated-histories", ours, theirs)
 	tree, _, _ = strings.Cut(out, "\n")
@@ -139,7 +148,8 @@ func (g repository) mergeTree(ours, theirs string) (tree string, ok bool) {
 // entry is one line of a tree.
 type entry struct{ Mode, Type, SHA, Path string }
 
-// tree lists a tree; recursive leaves out the folders between, as GitHub does not: it lists them too (-t).
+// tree lists a tree; recursive leaves out the folders between, as GitHub does not: it lists them
+// too (-t).
 func (g repository) tree(sha string, recursive bool) ([]entry, error) {
 	args := []string{"ls-tree", "-z"}
 	if recursive {
@@ -159,8 +169,8 @@ func (g repository) tree(sha string, recursive bool) ([]entry, error) {
 	return entries, nil
 }
 
-// writeTree stores the tree that has base's entries (none when base is empty) with the given ones put over them; an
-// entry with an empty SHA is removed.
+// writeTree stores the tree that has base's entries (none when base is empty) with the given ones
+// put over them; an entry with an empty SHA is removed.
 func (g repository) writeTree(base string, entries []entry) (string, error) {
 	index, err := os.CreateTemp("", "forge-index-*")
 	if err != nil {

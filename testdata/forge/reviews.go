@@ -18,12 +18,14 @@ type review struct {
 }
 
 // reviewStates turns the event of a submission into the state of the review.
-var reviewStates = map[string]string{"APPROVE": "APPROVED", "REQUEST_CHANGES": "CHANGES_REQUESTED", "COMMENT": "COMMENTED"}
+var reviewStates = map[string]string{"APPROVE": "APPROVED", "REQUEST_CHANGES": "CHANGES_REQUESTED",
+	"COMMENT": "COMMENTED"}
 
 func (f *Forge) reviewJSON(p *pull, r *review) any {
 	html := fmt.Sprintf("%s#pullrequestreview-%d", p.htmlURL(f), r.id)
 	url := f.repoURL(fmt.Sprintf("/pulls/%d", p.number))
-	body := object{"id": r.id, "node_id": fmt.Sprintf("PRR_%d", r.id), "user": f.userJSON(r.author), "body": r.body, "state": r.state, "commit_id": r.commit,
+	body := object{"id": r.id, "node_id": fmt.Sprintf("PRR_%d", r.id), "user": f.userJSON(r.author),
+		"body": r.body, "state": r.state, "commit_id": r.commit,
 		"html_url": html, "pull_request_url": url, "author_association": "MEMBER",
 		"_links": object{"html": object{"href": html}, "pull_request": object{"href": url}}}
 	if !r.submitted.IsZero() {
@@ -34,7 +36,8 @@ func (f *Forge) reviewJSON(p *pull, r *review) any {
 
 // listReviews is chronological; a pending review is there for its author only.
 func (f *Forge) listReviews(c *call, p *pull) answer {
-	visible := slices.DeleteFunc(slices.Clone(p.reviews), func(r *review) bool { return r.state == "PENDING" && r.author != c.who.user })
+	visible := slices.DeleteFunc(slices.Clone(p.reviews),
+		func(r *review) bool { return r.state == "PENDING" && r.author != c.who.user })
 	return list(f, c, visible, func(r *review) any { return f.reviewJSON(p, r) })
 }
 
@@ -66,12 +69,17 @@ func (f *Forge) createReview(c *call, p *pull) answer {
 	commit := p.headSHA
 	if in.CommitID != "" {
 		if _, err := f.git.resolve(in.CommitID, "commit"); err != nil {
-			return refuse(http.StatusUnprocessableEntity, "Unprocessable Entity", "Commit "+in.CommitID+" is not part of the pull request")
+			return refuse(http.StatusUnprocessableEntity, "Unprocessable Entity", "Commit "+
+				in.CommitID+" is not part of the pull request")
 		}
 		commit = in.CommitID
 	}
-	if slices.ContainsFunc(p.reviews, func(r *review) bool { return r.state == "PENDING" && r.author == c.who.user }) {
-		return refuse(http.StatusUnprocessableEntity, "Unprocessable Entity", "User can only have one pending review per pull request")
+	if slices.ContainsFunc(p.reviews, func(r *review) bool {
+		return r.state == "PENDING" &&
+			r.author == c.who.user
+	}) {
+		return refuse(http.StatusUnprocessableEntity, "Unprocessable Entity", "User can only "+
+			"have one pending review per pull request")
 	}
 	r := &review{author: c.who.user, state: "PENDING", body: in.Body, commit: commit}
 	if in.Event != "" {
@@ -91,7 +99,8 @@ func (f *Forge) submitReview(c *call, p *pull) answer {
 	case r == nil || r.author != c.who.user:
 		return notFound()
 	case !c.into(&in) || r.state != "PENDING":
-		return refuse(http.StatusUnprocessableEntity, "Unprocessable Entity", "Can not submit a review that is not pending")
+		return refuse(http.StatusUnprocessableEntity, "Unprocessable Entity", "Can not submit a "+
+			"review that is not pending")
 	}
 	if a := f.submit(p, r, in.Event, in.Body); a.status != 0 {
 		return a
@@ -106,13 +115,17 @@ func (f *Forge) submit(p *pull, r *review, event, body string) answer {
 	state, known := reviewStates[event]
 	switch {
 	case !known:
-		return refuse(http.StatusUnprocessableEntity, "Unprocessable Entity", "Variable $event of type PullRequestReviewEvent was provided invalid value")
+		return refuse(http.StatusUnprocessableEntity, "Unprocessable Entity", "Variable $event "+
+			"of type PullRequestReviewEvent was provided invalid value")
 	case r.author == p.author && event == "APPROVE":
-		return refuse(http.StatusUnprocessableEntity, "Unprocessable Entity", "Can not approve your own pull request")
+		return refuse(http.StatusUnprocessableEntity, "Unprocessable Entity",
+			"Can not approve your own pull request")
 	case r.author == p.author && event == "REQUEST_CHANGES":
-		return refuse(http.StatusUnprocessableEntity, "Unprocessable Entity", "Can not request changes on your own pull request")
+		return refuse(http.StatusUnprocessableEntity, "Unprocessable Entity", "Can not request "+
+			"changes on your own pull request")
 	case body == "" && r.body == "" && event != "APPROVE":
-		return refuse(http.StatusUnprocessableEntity, "Unprocessable Entity", "Body can not be blank")
+		return refuse(http.StatusUnprocessableEntity, "Unprocessable Entity",
+			"Body can not be blank")
 	}
 	if body != "" {
 		r.body = body
@@ -120,7 +133,10 @@ func (f *Forge) submit(p *pull, r *review, event, body string) answer {
 	r.state, r.submitted = state, f.now()
 	p.updated = f.now()
 	p.reviewers = slices.DeleteFunc(p.reviewers, func(u *user) bool { return u == r.author })
-	p.teams = slices.DeleteFunc(p.teams, func(t *team) bool { return f.teamState(t, r.author) == "active" })
+	p.teams = slices.DeleteFunc(p.teams, func(t *team) bool {
+		return f.teamState(t,
+			r.author) == "active"
+	})
 	return answer{}
 }
 
@@ -131,22 +147,25 @@ func (f *Forge) dismissReview(c *call, p *pull) answer {
 	case r == nil || r.state == "PENDING":
 		return notFound()
 	case !c.into(&in) || in.Message == "":
-		return refuse(http.StatusUnprocessableEntity, "Unprocessable Entity", "Message can't be blank")
+		return refuse(http.StatusUnprocessableEntity, "Unprocessable Entity",
+			"Message can't be blank")
 	case r.state != "APPROVED" && r.state != "CHANGES_REQUESTED":
-		return refuse(http.StatusUnprocessableEntity, "Unprocessable Entity", "Can not dismiss a "+strings.ToLower(r.state)+" pull request review")
+		return refuse(http.StatusUnprocessableEntity, "Unprocessable Entity", "Can not dismiss a "+
+			strings.ToLower(r.state)+" pull request review")
 	}
 	f.dismiss(p, r, c.who.user, in.Message)
 	return ok(f.reviewJSON(p, r))
 }
 
 func (f *Forge) dismiss(p *pull, r *review, by *user, message string) {
-	f.event(p, "review_dismissed", by, object{"dismissed_review": object{"state": strings.ToLower(r.state), "review_id": r.id, "dismissal_message": message}})
+	f.event(p, "review_dismissed", by, object{"dismissed_review": object{"state": strings.ToLower(
+		r.state), "review_id": r.id, "dismissal_message": message}})
 	r.state = "DISMISSED"
 	p.updated = f.now()
 }
 
-// opinions are the latest states per reviewer that count for GitHub's own rule: COMMENTED changes nothing, and only
-// reviewers with write access count.
+// opinions are the latest states per reviewer that count for GitHub's own rule: COMMENTED changes
+// nothing, and only reviewers with write access count.
 func (f *Forge) opinions(p *pull) (approvals int, blocked bool) {
 	latest := map[*user]string{}
 	for _, r := range p.reviews {

@@ -14,7 +14,8 @@ func (f *Forge) routes() error {
 	f.mux = http.NewServeMux()
 	read := func(right string) need { return need{right: right + ":read", role: "read"} }
 	write := func(right string) need { return need{right: right + ":write", role: "write"} }
-	pulls, contents, metadata, members := read("pull_requests"), read("contents"), need{right: "metadata:read"}, need{right: "members:read"}
+	pulls, contents, metadata, members := read("pull_requests"), read("contents"),
+		need{right: "metadata:read"}, need{right: "members:read"}
 	review := need{right: "pull_requests:write", role: "read"} // "anyone with read access can review"
 	operations := []struct {
 		method, path string
@@ -27,13 +28,15 @@ func (f *Forge) routes() error {
 		{"GET", "/rate_limit", need{}, f.getRateLimit},
 		{"GET", "/app", need{jwt: true}, f.onApp(f.getApp)},
 		{"GET", repo + "/installation", need{jwt: true}, f.onApp(f.getInstallation)},
-		{"POST", "/app/installations/{installation_id}/access_tokens", need{jwt: true}, f.onApp(f.createInstallationToken)},
+		{"POST", "/app/installations/{installation_id}/access_tokens", need{jwt: true},
+			f.onApp(f.createInstallationToken)},
 		{"GET", "/orgs/{org}", metadata, f.getOrganization},
 		{"GET", "/orgs/{org}/members/{username}", members, f.isMember},
 		{"GET", "/orgs/{org}/memberships/{username}", members, f.getMembership},
 		{"GET", "/orgs/{org}/teams/{team_slug}", members, f.getTeam},
 		{"GET", "/orgs/{org}/teams/{team_slug}/members", members, f.listTeamMembers},
-		{"GET", "/orgs/{org}/teams/{team_slug}/memberships/{username}", members, f.getTeamMembership},
+		{"GET", "/orgs/{org}/teams/{team_slug}/memberships/{username}", members,
+			f.getTeamMembership},
 		{"GET", "/orgs/{org}/teams/{team_slug}/repos/{owner}/{repo}", members, f.getTeamRepository},
 		{"GET", "/teams/{team_id}", members, f.getTeam},
 
@@ -67,7 +70,8 @@ func (f *Forge) routes() error {
 
 		{"POST", repo + "/check-runs", need{right: "checks:write", role: "read"}, f.createCheck},
 		{"GET", repo + "/check-runs/{check_run_id}", read("checks"), f.getCheck},
-		{"PATCH", repo + "/check-runs/{check_run_id}", need{right: "checks:write", role: "read"}, f.updateCheck},
+		{"PATCH", repo + "/check-runs/{check_run_id}", need{right: "checks:write", role: "read"},
+			f.updateCheck},
 		{"GET", repo + "/commits/{ref}/check-runs", read("checks"), f.listChecks},
 		{"POST", repo + "/statuses/{sha}", write("statuses"), f.createStatus},
 		{"GET", repo + "/commits/{ref}/statuses", read("statuses"), f.listStatuses},
@@ -82,13 +86,19 @@ func (f *Forge) routes() error {
 		{"GET", repo + "/pulls/{pull_number}/reviews", pulls, f.onPull(f.listReviews)},
 		{"POST", repo + "/pulls/{pull_number}/reviews", review, f.onPull(f.createReview)},
 		{"GET", repo + "/pulls/{pull_number}/reviews/{review_id}", pulls, f.onPull(f.getReview)},
-		{"POST", repo + "/pulls/{pull_number}/reviews/{review_id}/events", review, f.onPull(f.submitReview)},
-		{"PUT", repo + "/pulls/{pull_number}/reviews/{review_id}/dismissals", write("pull_requests"), f.onPull(f.dismissReview)},
-		{"GET", repo + "/pulls/{pull_number}/requested_reviewers", pulls, f.onPull(f.listReviewers)},
-		{"POST", repo + "/pulls/{pull_number}/requested_reviewers", write("pull_requests"), f.onPull(f.requestReviewers)},
+		{"POST", repo + "/pulls/{pull_number}/reviews/{review_id}/events", review,
+			f.onPull(f.submitReview)},
+		{"PUT", repo + "/pulls/{pull_number}/reviews/{review_id}/dismissals",
+			write("pull_requests"),
+			f.onPull(f.dismissReview)},
+		{"GET", repo + "/pulls/{pull_number}/requested_reviewers", pulls,
+			f.onPull(f.listReviewers)},
+		{"POST", repo + "/pulls/{pull_number}/requested_reviewers", write("pull_requests"),
+			f.onPull(f.requestReviewers)},
 		{"GET", repo + "/pulls/{pull_number}/merge", pulls, f.onPull(f.isMerged)},
 		{"PUT", repo + "/pulls/{pull_number}/merge", write("contents"), f.onPull(f.mergePull)},
-		{"PUT", repo + "/pulls/{pull_number}/update-branch", write("pull_requests"), f.onPull(f.updateBranch)},
+		{"PUT", repo + "/pulls/{pull_number}/update-branch", write("pull_requests"),
+			f.onPull(f.updateBranch)},
 
 		{"GET", repo + "/issues/{issue_number}", pulls, f.onPull(f.getIssue)},
 		{"GET", repo + "/issues/{issue_number}/comments", pulls, f.onPull(f.listComments)},
@@ -97,18 +107,24 @@ func (f *Forge) routes() error {
 		{"DELETE", repo + "/issues/comments/{comment_id}", review, f.onComment(f.deleteComment)},
 		{"GET", repo + "/issues/{issue_number}/timeline", pulls, f.onPull(f.listTimeline)},
 		{"GET", repo + "/issues/{issue_number}/events", pulls, f.onPull(f.listEvents)},
-		{"POST", repo + "/issues/{issue_number}/labels", write("pull_requests"), f.onPull(f.addLabels)},
-		{"DELETE", repo + "/issues/{issue_number}/labels/{name}", write("pull_requests"), f.onPull(f.removeLabel)},
+		{"POST", repo + "/issues/{issue_number}/labels", write("pull_requests"),
+			f.onPull(f.addLabels)},
+		{"DELETE", repo + "/issues/{issue_number}/labels/{name}", write("pull_requests"),
+			f.onPull(f.removeLabel)},
 	}
 	for _, o := range operations {
 		route := f.contract.Route(o.method, o.path)
 		if route == nil {
 			return fmt.Errorf("%s %s is not in the OpenAPI description", o.method, o.path)
 		}
-		f.mux.Handle(o.method+" "+strings.ReplaceAll(o.path, ":.+}", "...}"), f.operation(o.need, route, o.handle))
+		f.mux.Handle(o.method+" "+strings.ReplaceAll(o.path, ":.+}", "...}"), f.operation(o.need,
+			route, o.handle))
 	}
-	// Not in the description: GraphQL, and the permanent address of a repository that redirects lead to.
+	// Not in the description: GraphQL, and the permanent address of a repository that redirects
+	// lead to.
 	f.mux.Handle("POST /graphql", f.operation(need{}, nil, f.graphQL))
-	f.mux.Handle("GET /repositories/{id}", f.operation(metadata, openapi.Moved(f.contract.Route("GET", repo), "/repositories/{id}"), f.getRepositoryByID))
+	f.mux.Handle("GET /repositories/{id}", f.operation(metadata,
+		openapi.Moved(f.contract.Route("GET",
+			repo), "/repositories/{id}"), f.getRepositoryByID))
 	return nil
 }

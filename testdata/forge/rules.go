@@ -9,7 +9,8 @@ import (
 	"strings"
 )
 
-// Rules protect main, as one repository ruleset does. They are enforced by merges, ref updates and pushes.
+// Rules protect main, as one repository ruleset does. They are enforced by merges, ref updates and
+// pushes.
 type Rules struct {
 	Off          bool     // no ruleset at all: everyone with write may push to main and merge
 	Approvals    int      // approving reviews by people with write that a merge needs
@@ -21,10 +22,12 @@ type Rules struct {
 	BindAdmins   bool     // the rules hold for admins too
 }
 
-// DefaultRules are what docs/setup.md asks for: one approval that pushes dismiss, review by code owners, and the check run
-// "pullgrant" of the App "pullgrant", which AddApp must make; no bypass but the admins' own.
+// DefaultRules are what docs/setup.md asks for: one approval that pushes dismiss, review by code
+// owners, and the check run "pullgrant" of the App "pullgrant", which AddApp must make; no bypass
+// but the admins' own.
 func DefaultRules() Rules {
-	return Rules{Approvals: 1, DismissStale: true, CodeOwners: true, Check: "pullgrant", CheckApp: "pullgrant"}
+	return Rules{Approvals: 1, DismissStale: true, CodeOwners: true, Check: "pullgrant",
+		CheckApp: "pullgrant"}
 }
 
 // Protect replaces the rules of main.
@@ -42,12 +45,16 @@ func (f *Forge) writeBypass() error {
 			lines = append(lines, u.login)
 		}
 	}
-	return os.WriteFile(filepath.Join(f.git.dir, "forge-bypass"), []byte(strings.Join(lines, "\n")+"\n"), 0o644)
+	return os.WriteFile(filepath.Join(f.git.dir, "forge-bypass"), []byte(strings.Join(lines, "\n")+
+		"\n"), 0o644)
 }
 
 func (f *Forge) bypasses(u *user) bool {
 	return f.rules.Off || !f.rules.BindAdmins && f.role(u) == "admin" ||
-		slices.ContainsFunc(f.rules.Bypass, func(login string) bool { return strings.EqualFold(login, u.login) })
+		slices.ContainsFunc(f.rules.Bypass, func(login string) bool {
+			return strings.EqualFold(login,
+				u.login)
+		})
 }
 
 // unmet lists the rules a pull request does not meet, in GitHub's words.
@@ -58,7 +65,8 @@ func (f *Forge) unmet(p *pull) []string {
 	var unmet []string
 	approvals, blocked := f.opinions(p)
 	if approvals < f.rules.Approvals {
-		unmet = append(unmet, "At least "+plural(f.rules.Approvals, "approving review")+" required by reviewers with write access.")
+		unmet = append(unmet, "At least "+plural(f.rules.Approvals, "approving review")+
+			" required by reviewers with write access.")
 	}
 	if blocked && f.rules.Approvals > 0 {
 		unmet = append(unmet, "Changes have been requested.")
@@ -76,13 +84,15 @@ func plural(n int, what string) string {
 	return strconv.Itoa(n) + " " + what + "s are"
 }
 
-// checkPassed: the newest check run of that name (from that App) on the commit succeeded, or was neutral or skipped; or
-// a status of that name did, when no App is demanded.
+// checkPassed: the newest check run of that name (from that App) on the commit succeeded, or was
+// neutral or skipped; or a status of that name did, when no App is demanded.
 func (f *Forge) checkPassed(sha string) bool {
 	passed := false
 	for _, run := range f.checks {
-		if run.head == sha && run.name == f.rules.Check && (f.rules.CheckApp == "" || run.app.slug == f.rules.CheckApp) {
-			passed = run.status == "completed" && slices.Contains([]string{"success", "neutral", "skipped"}, run.conclusion)
+		if run.head == sha && run.name == f.rules.Check && (f.rules.CheckApp == "" ||
+			run.app.slug == f.rules.CheckApp) {
+			passed = run.status == "completed" && slices.Contains([]string{"success", "neutral",
+				"skipped"}, run.conclusion)
 		}
 	}
 	for _, s := range f.statuses {
@@ -102,9 +112,13 @@ func (f *Forge) rulesJSON() []any {
 	}
 	rules := []any{
 		object{"type": "deletion"}, object{"type": "non_fast_forward"},
-		object{"type": "pull_request", "parameters": object{"required_approving_review_count": f.rules.Approvals,
-			"dismiss_stale_reviews_on_push": f.rules.DismissStale, "require_code_owner_review": f.rules.CodeOwners, "require_last_push_approval": false,
-			"required_review_thread_resolution": false, "allowed_merge_methods": []any{"merge", "squash"}}},
+		object{"type": "pull_request",
+			"parameters": object{"required_approving_review_count": f.rules.Approvals,
+				"dismiss_stale_reviews_on_push":     f.rules.DismissStale,
+				"require_code_owner_review":         f.rules.CodeOwners,
+				"require_last_push_approval":        false,
+				"required_review_thread_resolution": false, "allowed_merge_methods": []any{"merge",
+					"squash"}}},
 	}
 	if f.rules.Check != "" {
 		check := object{"context": f.rules.Check}
@@ -125,13 +139,15 @@ func (f *Forge) listBranchRules(c *call) answer {
 	}
 	return list(f, c, rules, func(rule any) any {
 		r := rule.(object)
-		r["ruleset_source_type"], r["ruleset_source"], r["ruleset_id"] = "Repository", f.fullName(), rulesetID
+		r["ruleset_source_type"], r["ruleset_source"], r["ruleset_id"] = "Repository",
+			f.fullName(), rulesetID
 		return r
 	})
 }
 
 func (f *Forge) rulesetJSON() object {
-	return object{"id": rulesetID, "name": "main", "target": "branch", "source_type": "Repository", "source": f.fullName(), "enforcement": "active",
+	return object{"id": rulesetID, "name": "main", "target": "branch", "source_type": "Repository",
+		"source": f.fullName(), "enforcement": "active",
 		"node_id": "RRS_501"}
 }
 
@@ -150,17 +166,21 @@ func (f *Forge) getRuleset(c *call) answer {
 	}
 	body := f.rulesetJSON()
 	body["rules"] = f.rulesJSON()
-	body["conditions"] = object{"ref_name": object{"include": []any{"~DEFAULT_BRANCH"}, "exclude": []any{}}}
+	body["conditions"] = object{"ref_name": object{"include": []any{"~DEFAULT_BRANCH"},
+		"exclude": []any{}}}
 	if f.role(c.who.user) == "admin" || c.who.app != nil && c.who.app.may("administration:read") {
 		actors := []any{}
 		if !f.rules.BindAdmins {
-			actors = append(actors, object{"actor_id": 5, "actor_type": "RepositoryRole", "bypass_mode": "always"})
+			actors = append(actors, object{"actor_id": 5, "actor_type": "RepositoryRole",
+				"bypass_mode": "always"})
 		}
 		for _, login := range f.rules.Bypass {
 			if a := f.apps[strings.TrimSuffix(login, "[bot]")]; a != nil {
-				actors = append(actors, object{"actor_id": a.id, "actor_type": "Integration", "bypass_mode": "always"})
+				actors = append(actors, object{"actor_id": a.id, "actor_type": "Integration",
+					"bypass_mode": "always"})
 			} else if u := f.account(login); u != nil {
-				actors = append(actors, object{"actor_id": u.id, "actor_type": "User", "bypass_mode": "always"})
+				actors = append(actors, object{"actor_id": u.id, "actor_type": "User",
+					"bypass_mode": "always"})
 			}
 		}
 		body["bypass_actors"] = actors
@@ -175,7 +195,8 @@ func (f *Forge) getBranch(c *call) answer {
 		return refuse(http.StatusNotFound, "Branch not found")
 	}
 	protected := name == "main" && !f.rules.Off
-	return ok(object{"name": name, "commit": f.commitJSON(sha), "protected": protected, "protection_url": f.repoURL("/branches/" + name + "/protection")})
+	return ok(object{"name": name, "commit": f.commitJSON(sha), "protected": protected,
+		"protection_url": f.repoURL("/branches/" + name + "/protection")})
 }
 
 func (f *Forge) listBranches(c *call) answer {
@@ -184,7 +205,8 @@ func (f *Forge) listBranches(c *call) answer {
 		return fault(err)
 	}
 	return list(f, c, names, func(name string) any {
-		return object{"name": strings.TrimPrefix(name, "refs/heads/"), "protected": name == "refs/heads/main" && !f.rules.Off,
-			"commit": object{"sha": refs[name], "url": f.repoURL("/commits/" + refs[name])}}
+		return object{"name": strings.TrimPrefix(name, "refs/heads/"),
+			"protected": name == "refs/heads/main" && !f.rules.Off,
+			"commit":    object{"sha": refs[name], "url": f.repoURL("/commits/" + refs[name])}}
 	})
 }

@@ -12,8 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/getkin/kin-openapi/routers"
-
 	"github.com/pullgrant/pullgrant/testdata/forge/openapi"
 )
 
@@ -23,7 +21,8 @@ type object = map[string]any
 // raw is a body that is no JSON.
 type raw string
 
-// answer is what one operation says: a status, a JSON value (nil for none, or raw) and extra headers.
+// answer is what one operation says: a status, a JSON value (nil for none, or raw) and extra
+// headers.
 type answer struct {
 	status int
 	body   any
@@ -36,9 +35,11 @@ func noContent() answer           { return answer{status: http.StatusNoContent} 
 func notFound() answer            { return refuse(http.StatusNotFound, "Not Found") }
 func forbidden(why string) answer { return refuse(http.StatusForbidden, why) }
 
-// refuse is GitHub's error body. Each of errors is a string or an object with resource, field and code.
+// refuse is GitHub's error body. Each of errors is a string or an object with resource, field and
+// code.
 func refuse(status int, message string, errors ...any) answer {
-	body := object{"message": message, "documentation_url": "https://docs.github.com/rest", "status": strconv.Itoa(status)}
+	body := object{"message": message, "documentation_url": "https://docs.github.com/rest",
+		"status": strconv.Itoa(status)}
 	if len(errors) > 0 {
 		body["errors"] = errors
 	}
@@ -89,7 +90,10 @@ func (f *Forge) Requests() []Request {
 // ServeHTTP serves git below /OWNER/REPO.git and the REST API everywhere else.
 func (f *Forge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	who, login := f.authenticate(r)
-	recorder := &statusRecorder{ResponseWriter: w, log: func(status int) { f.record(r, login, status) }}
+	recorder := &statusRecorder{ResponseWriter: w, log: func(status int) {
+		f.record(r,
+			login, status)
+	}}
 	w.Header().Set("Date", f.now().Format(http.TimeFormat))
 	x := f.injected(r)
 	if x != nil && x.status != 0 {
@@ -106,7 +110,8 @@ func (f *Forge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if _, pattern := f.mux.Handler(r); pattern == "" && f.opts.Contract {
-		f.contract.Violation("request %s %s: not an operation of GitHub's API that the forge knows", r.Method, r.URL.Path)
+		f.contract.Violation("request %s %s: not an operation of GitHub's API that the forge knows",
+			r.Method, r.URL.Path)
 	}
 	recorder.half = x != nil
 	f.mux.ServeHTTP(recorder, r)
@@ -123,7 +128,8 @@ func (f *Forge) record(r *http.Request, login string, status int) {
 	fmt.Fprintf(f.opts.Log, "%s %s %d %s\n", r.Method, r.URL.RequestURI(), status, login)
 }
 
-// statusRecorder logs the call as soon as its status is known; with half it lets only half of each write through.
+// statusRecorder logs the call as soon as its status is known; with half it lets only half of each
+// write through.
 type statusRecorder struct {
 	http.ResponseWriter
 	log  func(status int) // nil once called
@@ -156,7 +162,9 @@ func (s *statusRecorder) Write(p []byte) (int, error) {
 func (s *statusRecorder) Unwrap() http.ResponseWriter { return s.ResponseWriter }
 
 // operation serves one route: authenticate, authorise, run under the lock, complete, check, write.
-func (f *Forge) operation(need need, route *routers.Route, handle func(*call) answer) http.HandlerFunc {
+func (f *Forge) operation(
+	need need, route *openapi.Route, handle func(*call) answer,
+) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 64<<20))
 		if err != nil {
@@ -188,7 +196,7 @@ func (f *Forge) operation(need need, route *routers.Route, handle func(*call) an
 }
 
 // encode turns an answer into JSON, completed with the fields GitHub always sends.
-func (f *Forge) encode(route *routers.Route, a answer) ([]byte, error) {
+func (f *Forge) encode(route *openapi.Route, a answer) ([]byte, error) {
 	switch body := a.body.(type) {
 	case nil:
 		return nil, nil
@@ -198,7 +206,8 @@ func (f *Forge) encode(route *routers.Route, a answer) ([]byte, error) {
 	return f.contract.Encode(route, a.status, a.body)
 }
 
-func (f *Forge) write(w http.ResponseWriter, r *http.Request, a answer, data []byte, check *openapi.Exchange) {
+func (f *Forge) write(w http.ResponseWriter, r *http.Request, a answer, data []byte,
+	check *openapi.Exchange) {
 	header := w.Header()
 	for key, values := range a.header {
 		header[key] = values
@@ -216,7 +225,8 @@ func (f *Forge) write(w http.ResponseWriter, r *http.Request, a answer, data []b
 		sum := sha256.Sum256(data)
 		etag := `W/"` + base64.RawURLEncoding.EncodeToString(sum[:]) + `"`
 		header.Set("ETag", etag)
-		if match := r.Header.Get("If-None-Match"); match != "" && strings.TrimPrefix(match, "W/") == strings.TrimPrefix(etag, "W/") {
+		if match := r.Header.Get("If-None-Match"); match != "" && strings.TrimPrefix(match,
+			"W/") == strings.TrimPrefix(etag, "W/") {
 			header.Del("Link") // no client can count on it in a 304
 			w.WriteHeader(http.StatusNotModified)
 			return
@@ -234,7 +244,8 @@ func (f *Forge) write(w http.ResponseWriter, r *http.Request, a answer, data []b
 	_, _ = w.Write(data)
 }
 
-// page cuts the page that the query asks for out of all items, and links to its neighbours as GitHub does.
+// page cuts the page that the query asks for out of all items, and links to its neighbours as
+// GitHub does.
 func page[T any](f *Forge, c *call, items []T, render func(T) any) ([]any, http.Header) {
 	size := f.opts.PageSize
 	if n, err := strconv.Atoi(c.URL.Query().Get("per_page")); err == nil && n > 0 {
@@ -249,7 +260,8 @@ func page[T any](f *Forge, c *call, items []T, render func(T) any) ([]any, http.
 	link := func(rel string, n int) {
 		query := c.URL.Query()
 		query.Set("page", strconv.Itoa(n))
-		links = append(links, fmt.Sprintf(`<%s%s?%s>; rel="%s"`, f.URL, c.URL.EscapedPath(), query.Encode(), rel))
+		links = append(links, fmt.Sprintf(`<%s%s?%s>; rel="%s"`, f.URL, c.URL.EscapedPath(),
+			query.Encode(), rel))
 	}
 	if at > 1 {
 		link("prev", at-1)

@@ -15,11 +15,13 @@ type team struct {
 	role    string           // its permission on the repository
 }
 
-// AddTeam makes a visible team with active members and no permission on the repository; parent is a slug or empty.
+// AddTeam makes a visible team with active members and no permission on the repository; parent is a
+// slug or empty.
 func (f *Forge) AddTeam(slug string, id int64, parent string, members ...string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	t := &team{slug: slug, id: id, parent: f.team(parent), members: map[*user]string{}, role: "none"}
+	t := &team{slug: slug, id: id, parent: f.team(parent), members: map[*user]string{},
+		role: "none"}
 	if parent != "" && t.parent == nil {
 		panic("forge: no team " + parent)
 	}
@@ -39,7 +41,8 @@ func (f *Forge) SetTeamMember(slug, login, state string) {
 	}
 }
 
-// SetTeamPermission sets a team's permission on the repository, which its members and child teams have too.
+// SetTeamPermission sets a team's permission on the repository, which its members and child teams
+// have too.
 func (f *Forge) SetTeamPermission(slug, role string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -92,7 +95,8 @@ func (t *team) within(parent *team) bool {
 	return false
 }
 
-// teamState is a user's membership: "team members will include the members of child teams". Active beats pending.
+// teamState is a user's membership: "team members will include the members of child teams". Active
+// beats pending.
 func (f *Forge) teamState(parent *team, u *user) string {
 	state := ""
 	for _, t := range f.teams {
@@ -138,7 +142,8 @@ func (f *Forge) teamJSON(t *team) any {
 	if t.secret {
 		privacy = "secret"
 	}
-	body := object{"id": t.id, "slug": t.slug, "name": t.slug, "privacy": privacy, "permission": "pull", "type": "organization",
+	body := object{"id": t.id, "slug": t.slug, "name": t.slug, "privacy": privacy,
+		"permission": "pull", "type": "organization",
 		"url": f.URL + "/orgs/" + f.opts.Owner + "/teams/" + t.slug, "parent": nil}
 	if t.parent != nil {
 		body["parent"] = object{"id": t.parent.id, "slug": t.parent.slug, "name": t.parent.slug}
@@ -153,7 +158,8 @@ func (f *Forge) getTeam(c *call) answer {
 	}
 	body := f.teamJSON(t).(object)
 	body["members_count"] = len(f.teamMembers(t))
-	body["organization"] = object{"login": f.opts.Owner, "id": organizationID, "type": "Organization"}
+	body["organization"] = object{"login": f.opts.Owner, "id": organizationID,
+		"type": "Organization"}
 	return ok(body)
 }
 
@@ -170,7 +176,8 @@ func (f *Forge) getTeamMembership(c *call) answer {
 	if t == nil || u == nil || f.teamState(t, u) == "" {
 		return notFound()
 	}
-	return ok(object{"role": "member", "state": f.teamState(t, u), "url": f.URL + c.URL.EscapedPath()})
+	return ok(object{"role": "member", "state": f.teamState(t, u), "url": f.URL +
+		c.URL.EscapedPath()})
 }
 
 // teamRole is a team's permission on the repository, its parents' included.
@@ -207,7 +214,8 @@ func (f *Forge) listRepositoryTeams(c *call) answer {
 	}
 	return list(f, c, teams, func(t *team) any {
 		body := f.teamJSON(t).(object)
-		body["permission"] = map[string]string{"read": "pull", "write": "push", "admin": "admin"}[coarse(f.teamRole(t))]
+		body["permission"] = map[string]string{"read": "pull", "write": "push",
+			"admin": "admin"}[coarse(f.teamRole(t))]
 		return body
 	})
 }

@@ -41,8 +41,9 @@ func atLeast(role, needed string) bool {
 	return slices.Index(roles, role) >= slices.Index(roles, needed)
 }
 
-// AddUser makes an account of type User that is an active member of the organisation and reads the repository.
-// Commits with one of emails, or with one of its two noreply addresses, are attributed to it.
+// AddUser makes an account of type User that is an active member of the organisation and reads the
+// repository. Commits with one of emails, or with one of its two noreply addresses, are attributed
+// to it.
 func (f *Forge) AddUser(login string, id int64, emails ...string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -71,15 +72,17 @@ func (f *Forge) addBuiltinAccounts() {
 	f.addUser(webFlow, 19864447, "User", "noreply@github.com").role = "none"
 	f.addUser("ghost", 10137, "User").role = "none"
 	f.addApp(actionsSlug, 15368, 41898282, map[string]string{
-		"checks": "write", "contents": "read", "pull_requests": "write", "statuses": "write", "issues": "write",
+		"checks": "write", "contents": "read", "pull_requests": "write", "statuses": "write",
+		"issues": "write",
 	})
 }
 
-// Token is the bearer token of a user, to be used as the basic auth password too. For an App or the Actions token, see
-// AppToken and ActionsToken.
+// Token is the bearer token of a user, to be used as the basic auth password too. For an App or the
+// Actions token, see AppToken and ActionsToken.
 func (f *Forge) Token(login string) string { return "forge-token-" + strings.ToLower(login) }
 
-// DeleteUser removes an account as GitHub does: its reviews, comments and commits stay, with user null.
+// DeleteUser removes an account as GitHub does: its reviews, comments and commits stay, with user
+// null.
 func (f *Forge) DeleteUser(login string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -89,7 +92,8 @@ func (f *Forge) DeleteUser(login string) {
 	}
 }
 
-// RenameUser gives an account another login; the old one, its token and its noreply addresses become free.
+// RenameUser gives an account another login; the old one, its token and its noreply addresses
+// become free.
 func (f *Forge) RenameUser(login, to string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -133,7 +137,8 @@ func (f *Forge) SetMember(login, state string) {
 // account finds an existing account by login, in any case.
 func (f *Forge) account(login string) *user { return f.users[strings.ToLower(login)] }
 
-// mustAccount is account for the test's own helpers, where an unknown login is a mistake in the test.
+// mustAccount is account for the test's own helpers, where an unknown login is a mistake in the
+// test.
 func (f *Forge) mustAccount(login string) *user {
 	u := f.account(login)
 	if u == nil {
@@ -143,7 +148,10 @@ func (f *Forge) mustAccount(login string) *user {
 }
 
 func (f *Forge) sortedUsers() []*user {
-	return slices.SortedFunc(maps.Values(f.users), func(a, b *user) int { return cmp.Compare(a.login, b.login) })
+	return slices.SortedFunc(maps.Values(f.users), func(a, b *user) int {
+		return cmp.Compare(a.login,
+			b.login)
+	})
 }
 
 // byEmail finds the account a commit with this e-mail address is attributed to, or nil.
@@ -151,7 +159,10 @@ func (f *Forge) byEmail(email string) *user {
 	email = strings.ToLower(email)
 	for _, u := range f.sortedUsers() {
 		if email == u.noreply() || email == strings.ToLower(u.login)+"@users.noreply.github.com" ||
-			slices.ContainsFunc(u.emails, func(e string) bool { return strings.ToLower(e) == email }) {
+			slices.ContainsFunc(u.emails, func(e string) bool {
+				return strings.ToLower(
+					e) == email
+			}) {
 			return u
 		}
 	}
@@ -169,7 +180,9 @@ func (f *Forge) userJSON(u *user) any {
 		return nil
 	}
 	api := f.URL + "/users/" + u.login
-	return object{"login": u.login, "id": u.id, "node_id": fmt.Sprintf("U_%d", u.id), "type": u.kind, "url": api, "html_url": f.URL + "/" + u.login,
+	return object{"login": u.login, "id": u.id, "node_id": fmt.Sprintf("U_%d", u.id),
+		"type": u.kind,
+		"url":  api, "html_url": f.URL + "/" + u.login,
 		"site_admin": false, "repos_url": api + "/repos", "organizations_url": api + "/orgs"}
 }
 
@@ -238,7 +251,8 @@ func (f *Forge) getPermission(c *call) answer {
 	return ok(object{"permission": coarse(role), "role_name": role, "user": body})
 }
 
-// coarse is the older, coarser word for a role: "the maintain role is mapped to write and the triage role to read".
+// coarse is the older, coarser word for a role: "the maintain role is mapped to write and the
+// triage role to read".
 func coarse(role string) string {
 	switch role {
 	case "maintain":
@@ -250,7 +264,8 @@ func coarse(role string) string {
 }
 
 func permissions(role string) object {
-	return object{"pull": atLeast(role, "read"), "triage": atLeast(role, "triage"), "push": atLeast(role, "write"),
+	return object{"pull": atLeast(role, "read"), "triage": atLeast(role, "triage"),
+		"push":     atLeast(role, "write"),
 		"maintain": atLeast(role, "maintain"), "admin": role == "admin"}
 }
 
@@ -263,13 +278,16 @@ func (f *Forge) isCollaborator(c *call) answer {
 
 func (f *Forge) getRateLimit(*call) answer {
 	rate := object{"limit": 5000, "remaining": 4999, "used": 1, "reset": f.now().Unix() + 3600}
-	return ok(object{"resources": object{"core": rate, "search": rate, "graphql": rate}, "rate": rate})
+	return ok(object{"resources": object{"core": rate, "search": rate, "graphql": rate},
+		"rate": rate})
 }
 
-// isMember: 204 a member, 404 none, 302 when the asker is none himself and is sent to the public members.
+// isMember: 204 a member, 404 none, 302 when the asker is none himself and is sent to the public
+// members.
 func (f *Forge) isMember(c *call) answer {
 	if c.who.app == nil && f.members[strings.ToLower(c.who.login())] != "active" {
-		return answer{status: http.StatusFound, header: http.Header{"Location": {f.URL + "/orgs/" + f.opts.Owner + "/public_members/" + c.PathValue("username")}}}
+		return answer{status: http.StatusFound, header: http.Header{"Location": {f.URL + "/orgs/" +
+			f.opts.Owner + "/public_members/" + c.PathValue("username")}}}
 	}
 	if f.members[strings.ToLower(c.PathValue("username"))] == "active" {
 		return noContent()
@@ -282,6 +300,7 @@ func (f *Forge) getMembership(c *call) answer {
 	if u == nil || f.members[strings.ToLower(u.login)] == "" {
 		return notFound()
 	}
-	return ok(object{"state": f.members[strings.ToLower(u.login)], "role": "member", "user": f.userJSON(u),
+	return ok(object{"state": f.members[strings.ToLower(u.login)], "role": "member",
+		"user":         f.userJSON(u),
 		"organization": object{"login": f.opts.Owner, "id": organizationID}})
 }

@@ -25,11 +25,12 @@ func Of(short string, n, hours int) requests.Grant {
 		Subject: requests.Subject{Kind: requests.KindUser, Name: "alice@example.com"},
 		Window: requests.NewWindow(time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC),
 			requests.Duration(time.Duration(hours)*time.Hour)),
-		Evidence: requests.Evidence{Source: requests.EvidenceGitHub, Blob: "b1", MergeCommit: strings.Repeat("a", 40)}}
+		Evidence: requests.Evidence{Source: requests.EvidenceGitHub, Blob: "b1",
+			MergeCommit: strings.Repeat("a", 40)}}
 	for i := range n {
-		g.Bindings = append(g.Bindings,
-			requests.Binding{Name: requests.ObjectName(g.Name, i), Namespace: "payments",
-				Role: requests.Role{Kind: requests.KindClusterRole, Name: "payments-debug"}})
+		g.Items = append(g.Items, requests.Item{Kind: requests.KubernetesRoleBinding,
+			Name: requests.ObjectName(g.Name, i), Namespace: "payments",
+			Role: requests.Role{Kind: requests.KindClusterRole, Name: "payments-debug"}})
 	}
 	return g
 }

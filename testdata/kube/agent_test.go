@@ -32,7 +32,8 @@ data: {key: value}
 // agentOf applies the agent's manifests and returns a client who is the agent.
 func agentOf(t *testing.T, cp *ControlPlane) *kubernetes.Clientset {
 	t.Helper()
-	for _, manifests := range []string{payments, string(AgentManifests([]string{"payments"}, []string{"payments-debug", "view"}))} {
+	for _, manifests := range []string{payments, string(AgentManifests([]string{"payments"},
+		[]string{"payments-debug", "view"}))} {
 		if err := cp.Apply(t.Context(), []byte(manifests)); err != nil {
 			t.Fatal(err)
 		}
@@ -42,17 +43,22 @@ func agentOf(t *testing.T, cp *ControlPlane) *kubernetes.Clientset {
 		t.Fatal(err)
 	}
 	agent := clientFor(t, config)
-	eventually(t, 10*time.Second, "the agent's rights are in force", func(ctx context.Context) (bool, error) {
-		return may(ctx, agent, "create", "rbac.authorization.k8s.io", "rolebindings", "payments", "")
-	})
+	eventually(t, 10*time.Second, "the agent's rights are in force",
+		func(ctx context.Context) (bool, error) {
+			return may(ctx, agent, "create", "rbac.authorization.k8s.io", "rolebindings",
+				"payments", "")
+		})
 	return agent
 }
 
-func may(ctx context.Context, client *kubernetes.Clientset, verb, group, resource, namespace, name string) (bool, error) {
+func may(ctx context.Context, client *kubernetes.Clientset, verb, group, resource, namespace,
+	name string) (bool, error) {
 	review := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{
-		ResourceAttributes: &authorizationv1.ResourceAttributes{Verb: verb, Group: group, Resource: resource, Namespace: namespace, Name: name},
+		ResourceAttributes: &authorizationv1.ResourceAttributes{Verb: verb, Group: group,
+			Resource: resource, Namespace: namespace, Name: name},
 	}}
-	review, err := client.AuthorizationV1().SelfSubjectAccessReviews().Create(ctx, review, metav1.CreateOptions{})
+	review, err := client.AuthorizationV1().SelfSubjectAccessReviews().Create(ctx, review,
+		metav1.CreateOptions{})
 	if err != nil {
 		return false, err
 	}
@@ -62,7 +68,8 @@ func may(ctx context.Context, client *kubernetes.Clientset, verb, group, resourc
 func TestAgentRights(t *testing.T) {
 	cp := ForTest(t)
 	agent := agentOf(t, cp)
-	const rbac, leases, admission = "rbac.authorization.k8s.io", "coordination.k8s.io", "admissionregistration.k8s.io"
+	const rbac, leases, admission = "rbac.authorization.k8s.io", "coordination.k8s.io",
+		"admissionregistration.k8s.io"
 	for _, test := range []struct {
 		verbs, group, resource, namespace, name string
 		want                                    bool
@@ -78,8 +85,10 @@ func TestAgentRights(t *testing.T) {
 		{"get", admission, "validatingadmissionpolicies", "", "pullgrant-agent", true},
 		{"get", admission, "validatingadmissionpolicybindings", "", "pullgrant-managed", true},
 		{"get", admission, "validatingadmissionpolicies", "", "another", false},
-		{"create update patch delete list", admission, "validatingadmissionpolicies", "", "", false},
-		{"create update patch delete", admission, "validatingadmissionpolicybindings", "", "pullgrant-agent", false},
+		{"create update patch delete list", admission, "validatingadmissionpolicies", "",
+			"", false},
+		{"create update patch delete", admission, "validatingadmissionpolicybindings", "",
+			"pullgrant-agent", false},
 		{"bind", rbac, "clusterroles", "payments", "payments-debug", true},
 		{"update delete escalate", rbac, "clusterroles", "payments", "payments-debug", false},
 		{"get", rbac, "clusterroles", "", "payments-debug", true},
@@ -104,12 +113,14 @@ func TestAgentRights(t *testing.T) {
 		{"impersonate", "", "users", "", "", false},
 	} {
 		for verb := range strings.FieldsSeq(test.verbs) {
-			got, err := may(t.Context(), agent, verb, test.group, test.resource, test.namespace, test.name)
+			got, err := may(t.Context(), agent, verb, test.group, test.resource,
+				test.namespace, test.name)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if got != test.want {
-				t.Errorf("%s %s %q in namespace %q: %t, want %t", verb, test.resource, test.name, test.namespace, got, test.want)
+				t.Errorf("%s %s %q in namespace %q: %t, want %t", verb, test.resource, test.name,
+					test.namespace, got, test.want)
 			}
 		}
 	}
@@ -118,12 +129,14 @@ func TestAgentRights(t *testing.T) {
 func TestApplyNamesTheObjectThatIsRefused(t *testing.T) {
 	cp := ForTest(t)
 	for manifests, want := range map[string]string{
-		"apiVersion: v1\nkind: Nonsense\nmetadata: {name: n}\n":                        "applying Nonsense n: no matches for kind",
-		"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c, namespace: not-there}\n": `applying ConfigMap c: namespaces "not-there" not found`,
-		"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\nnot: [closed\n":         "reading manifests: yaml",
+		"apiVersion: v1\nkind: Nonsense\nmetadata: {name: n}\n": "applying Nonsense n: no matches for kind",
+		"apiVersion: v1\nkind: ConfigMap\n" +
+			"metadata: {name: c, namespace: not-there}\n": `applying ConfigMap c: namespaces "not-there" not found`,
+		"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\nnot: [closed\n": "reading manifests: yaml",
 		"metadata: {name: n}\n": "reading manifests: Object 'Kind' is missing",
 	} {
-		if err := cp.Apply(t.Context(), []byte(manifests)); err == nil || !strings.Contains(err.Error(), want) {
+		if err := cp.Apply(t.Context(), []byte(manifests)); err == nil ||
+			!strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %s", manifests, err, want)
 		}
 	}

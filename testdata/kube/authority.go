@@ -48,8 +48,8 @@ func newAuthority(dir string) (*authority, error) {
 	return a, os.WriteFile(filepath.Join(dir, "ca.crt"), a.pem, 0o600)
 }
 
-// writeServing writes the API server's certificate (serving.crt, serving.key) and the key that signs ServiceAccount
-// tokens (sa.key).
+// writeServing writes the API server's certificate (serving.crt, serving.key) and the key that
+// signs ServiceAccount tokens (sa.key).
 func (a *authority) writeServing(dir string) error {
 	crt, key, err := a.sign(&x509.Certificate{
 		Subject:     pkix.Name{CommonName: "kube-apiserver"},
@@ -68,7 +68,8 @@ func (a *authority) writeServing(dir string) error {
 	if err != nil {
 		return err
 	}
-	for name, content := range map[string][]byte{"serving.crt": crt, "serving.key": key, "sa.key": tokensPEM} {
+	for name, content := range map[string][]byte{"serving.crt": crt, "serving.key": key,
+		"sa.key": tokensPEM} {
 		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
 			return err
 		}
@@ -85,20 +86,24 @@ func (a *authority) client(name string, groups []string) (crt, key []byte, err e
 	})
 }
 
-// sign completes the template with a serial number, times and a new key. Times reach back an hour: clocks differ.
+// sign completes the template with a serial number, times and a new key. Times reach back an hour:
+// clocks differ.
 func (a *authority) sign(template *x509.Certificate) (crt, key []byte, err error) {
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, nil, fmt.Errorf("making the key of %s: %w", template.Subject.CommonName, err)
 	}
-	if template.SerialNumber, err = rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 120)); err != nil {
-		return nil, nil, fmt.Errorf("making the serial number of %s: %w", template.Subject.CommonName, err)
+	if template.SerialNumber, err = rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1),
+		120)); err != nil {
+		return nil, nil, fmt.Errorf("making the serial number of %s: %w",
+			template.Subject.CommonName, err)
 	}
 	template.NotBefore, template.NotAfter = a.cert.NotBefore, a.cert.NotAfter
 	template.KeyUsage = x509.KeyUsageDigitalSignature
 	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, private.Public(), a.key)
 	if err != nil {
-		return nil, nil, fmt.Errorf("signing the certificate of %s: %w", template.Subject.CommonName, err)
+		return nil, nil, fmt.Errorf("signing the certificate of %s: %w",
+			template.Subject.CommonName, err)
 	}
 	key, err = encodeKey(private)
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), key, err

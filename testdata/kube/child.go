@@ -15,8 +15,9 @@ type Child struct {
 	exited chan struct{}
 }
 
-// StartChild starts the command. Linux sends the parent-death signal when the *thread* that forked ends, and Go ends
-// threads as it likes; so one goroutine keeps its thread from before the fork until the process is gone.
+// StartChild starts the command. Linux sends the parent-death signal when the *thread* that forked
+// ends, and Go ends threads as it likes; so one goroutine keeps its thread from before the fork
+// until the process is gone.
 func StartChild(cmd *exec.Cmd) (*Child, error) {
 	cmd.SysProcAttr = childAttributes()
 	c := &Child{cmd: cmd, exited: make(chan struct{})}

@@ -17,14 +17,15 @@ import (
 
 const parentVariable = "PULLGRANT_TEST_PARENT"
 
-// TestParent is no test: it is the process that TestChildDiesWithParent kills. It starts its child from a thread that
-// ends before the child is looked at.
+// TestParent is no test: it is the process that TestChildDiesWithParent kills. It starts its child
+// from a thread that ends before the child is looked at.
 func TestParent(t *testing.T) {
 	dir := os.Getenv(parentVariable)
 	if dir == "" {
 		t.Skip("only as the child process of TestChildDiesWithParent")
 	}
-	c := &Component{name: "sleep", path: "/bin/sleep", args: []string{"600"}, logFile: filepath.Join(dir, "log"), log: io.Discard,
+	c := &Component{name: "sleep", path: "/bin/sleep", args: []string{"600"},
+		logFile: filepath.Join(dir, "log"), log: io.Discard,
 		ready: func(context.Context) error { return nil }}
 	started := make(chan error)
 	var start func()

@@ -13,7 +13,8 @@ import (
 	"time"
 )
 
-// Component is one program of the control plane. Start after Stop or Kill runs it again with the same data and address.
+// Component is one program of the control plane. Start after Stop or Kill runs it again with the
+// same data and address.
 type Component struct {
 	name    string
 	path    string
@@ -41,14 +42,15 @@ func (c *Component) Start(ctx context.Context) error {
 	}
 	if err := c.waitReady(ctx); err != nil {
 		tail := c.logTail()
-		return errors.Join(fmt.Errorf("starting %s: %w\n--- end of %s\n%s", c.name, err, c.logFile, tail), c.end(syscall.SIGKILL))
+		return errors.Join(fmt.Errorf("starting %s: %w\n--- end of %s\n%s", c.name, err, c.logFile,
+			tail), c.end(syscall.SIGKILL))
 	}
 	fmt.Fprintf(c.log, "%s started in %.1f s\n", c.name, time.Since(begin).Seconds())
 	return nil
 }
 
-// Stop asks the program to end, as a rollout would, and kills it when it has not within ten seconds. It is no error when
-// the program does not run.
+// Stop asks the program to end, as a rollout would, and kills it when it has not within ten
+// seconds. It is no error when the program does not run.
 func (c *Component) Stop() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

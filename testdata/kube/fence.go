@@ -15,8 +15,9 @@ import (
 	"github.com/pullgrant/pullgrant/render"
 )
 
-// AwaitFence returns when both policies of the fence that AgentManifests brought refuse what they must, which it finds out
-// by dry runs; that is also when the agent has its cluster-wide rights. ctx bounds the wait, which is 30 seconds at most.
+// AwaitFence returns when both policies of the fence that AgentManifests brought refuse what they
+// must, which it finds out by dry runs; that is also when the agent has its cluster-wide rights.
+// ctx bounds the wait, which is 30 seconds at most.
 func (cp *ControlPlane) AwaitFence(ctx context.Context) error {
 	agent, err := cp.ServiceAccount(ctx, "pullgrant-system", render.Agent)
 	if err != nil {
@@ -33,24 +34,31 @@ func (cp *ControlPlane) AwaitFence(ctx context.Context) error {
 	}
 	probes := map[string]func(context.Context) error{
 		render.FenceAgent: func(ctx context.Context) error { // a binding of Kubernetes' own
-			return asAgent.RbacV1().RoleBindings("kube-system").Delete(ctx, "system::leader-locking-kube-scheduler",
+			return asAgent.RbacV1().RoleBindings("kube-system").Delete(ctx,
+				"system::leader-locking-kube-scheduler",
 				metav1.DeleteOptions{DryRun: []string{metav1.DryRunAll}})
 		},
 		render.FenceManaged: func(ctx context.Context) error {
-			job := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Name: "pullgrant-probe"}, Spec: batchv1.JobSpec{Template: corev1.PodTemplateSpec{
-				Spec: corev1.PodSpec{RestartPolicy: corev1.RestartPolicyNever, Containers: []corev1.Container{{Name: "none", Image: "none"}}}}}}
-			_, err := other.BatchV1().Jobs(metav1.NamespaceDefault).Create(ctx, job, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+			job := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Name: "pullgrant-probe"},
+				Spec: batchv1.JobSpec{Template: corev1.PodTemplateSpec{
+					Spec: corev1.PodSpec{RestartPolicy: corev1.RestartPolicyNever,
+						Containers: []corev1.Container{{Name: "none", Image: "none"}}}}}}
+			_, err := other.BatchV1().Jobs(metav1.NamespaceDefault).Create(ctx, job,
+				metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 			return err
 		},
 	}
 	for policy, probe := range probes {
 		var last error
-		err := wait.PollUntilContextTimeout(ctx, 20*time.Millisecond, 30*time.Second, true, func(ctx context.Context) (bool, error) {
-			last = probe(ctx)
-			return last != nil && strings.Contains(last.Error(), "ValidatingAdmissionPolicy '"+policy+"'"), nil
-		})
+		err := wait.PollUntilContextTimeout(ctx, 20*time.Millisecond, 30*time.Second, true,
+			func(ctx context.Context) (bool, error) {
+				last = probe(ctx)
+				return last != nil && strings.Contains(last.Error(), "ValidatingAdmissionPolicy '"+
+					policy+"'"), nil
+			})
 		if err != nil {
-			return fmt.Errorf("waiting for the policy %s to refuse: %w; the last answer: %v", policy, err, last)
+			return fmt.Errorf("waiting for the policy %s to refuse: %w; the last answer: %v",
+				policy, err, last)
 		}
 	}
 	return nil

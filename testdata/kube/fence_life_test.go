@@ -29,7 +29,8 @@ func TestFencedBackstop(t *testing.T) {
 	namespace := newNamespace(t, cp, "fence")
 	w := newTrial(t, cp, raiseFence(t, cp, namespace), namespace, 1)
 	job := w.object("job")
-	job.Object = merge(job.Object, map[string]any{"spec": map[string]any{"ttlSecondsAfterFinished": int64(2)}})
+	job.Object = merge(job.Object,
+		map[string]any{"spec": map[string]any{"ttlSecondsAfterFinished": int64(2)}})
 	w.job = w.make("agent", job).GetUID()
 	binding := w.make("agent", w.object("binding"))
 	w.gone(binding)
@@ -42,14 +43,16 @@ func TestFencedNamespaceGoes(t *testing.T) {
 	users := raiseFence(t, cp, namespace)
 	w := newTrial(t, cp, users, namespace, 1)
 	binding := w.make("agent", w.object("binding"))
-	if err := clientFor(t, users["cluster admin"]).CoreV1().Namespaces().Delete(t.Context(), namespace, metav1.DeleteOptions{}); err != nil {
+	if err := clientFor(t, users["cluster admin"]).CoreV1().Namespaces().Delete(t.Context(),
+		namespace, metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	w.gone(binding)
 	w.gone(fromYAML(t, "apiVersion: v1\nkind: Namespace\nmetadata: {name: "+namespace+"}"))
 }
 
-// TestEmergency is the command of the setup guide, by somebody bound to cluster-admin and not in system:masters.
+// TestEmergency is the command of the setup guide, by somebody bound to cluster-admin and not in
+// system:masters.
 func TestEmergency(t *testing.T) {
 	cp := ForTest(t)
 	namespace := newNamespace(t, cp, "fence")
@@ -61,9 +64,11 @@ func TestEmergency(t *testing.T) {
 	if err := cp.Kubeconfig(kubeconfig, users["cluster admin"]); err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.CommandContext(t.Context(), cp.Kubectl, "--kubeconfig", kubeconfig, "delete", "rolebinding", "-A",
+	out, err := exec.CommandContext(t.Context(), cp.Kubectl, "--kubeconfig", kubeconfig, "delete",
+		"rolebinding", "-A",
 		"-l", "app.kubernetes.io/managed-by=pullgrant").CombinedOutput()
-	if err != nil || !strings.Contains(string(out), `"`+binding.GetName()+`"`) || strings.Contains(string(out), "plain") {
+	if err != nil || !strings.Contains(string(out), `"`+binding.GetName()+`"`) ||
+		strings.Contains(string(out), "plain") {
 		t.Errorf("%v\n%s", err, out)
 	}
 	if stable(t, w.to("masters", binding, namespace), binding.GetName()) != nil {
@@ -71,9 +76,10 @@ func TestEmergency(t *testing.T) {
 	}
 }
 
-// TestNothingPinsABinding: objects that say they depend on a Job and its binding, and do not go, would have the garbage
-// collector put a finalizer on the binding while the Job goes, and it gave access for as long as its holder liked. The
-// fence refuses that finalizer, so the agent deletes the binding as ever.
+// TestNothingPinsABinding: objects that say they depend on a Job and its binding, and do not go,
+// would have the garbage collector put a finalizer on the binding while the Job goes, and it gave
+// access for as long as its holder liked. The fence refuses that finalizer, so the agent deletes
+// the binding as ever.
 func TestNothingPinsABinding(t *testing.T) {
 	cp := ForTest(t)
 	namespace := newNamespace(t, cp, "fence")
@@ -81,9 +87,11 @@ func TestNothingPinsABinding(t *testing.T) {
 	job := w.make("agent", w.object("job"))
 	w.job = job.GetUID()
 	binding := w.make("agent", w.object("binding"))
-	dependent := func(name string, owner *unstructured.Unstructured, stays bool) *unstructured.Unstructured {
+	dependent := func(name string, owner *unstructured.Unstructured,
+		stays bool) *unstructured.Unstructured {
 		object := fromYAML(t, "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: "+name+"}")
-		object.SetOwnerReferences([]metav1.OwnerReference{{APIVersion: owner.GetAPIVersion(), Kind: owner.GetKind(), Name: owner.GetName(),
+		object.SetOwnerReferences([]metav1.OwnerReference{{APIVersion: owner.GetAPIVersion(),
+			Kind: owner.GetKind(), Name: owner.GetName(),
 			UID: owner.GetUID(), BlockOwnerDeletion: &stays}})
 		if stays {
 			object.SetFinalizers([]string{"example.com/hold"})
@@ -93,15 +101,18 @@ func TestNothingPinsABinding(t *testing.T) {
 	dependent("holds-job", job, true)
 	dependent("holds-binding", binding, true)
 	goes := dependent("goes-with-the-job", job, false)
-	missing := fromYAML(t, "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: missing, uid: 2c6cbb9e-3ca5-4b4f-8d2a-5a4f1a8f9a11}")
+	missing := fromYAML(t, "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: missing, uid: "+
+		"2c6cbb9e-3ca5-4b4f-8d2a-5a4f1a8f9a11}")
 	w.gone(dependent("goes-at-once", missing, false)) // and the collector has seen those before it
 
 	foreground := metav1.DeletePropagationForeground
-	if err := w.to("editor", job, namespace).Delete(t.Context(), job.GetName(), metav1.DeleteOptions{PropagationPolicy: &foreground}); err != nil {
+	if err := w.to("editor", job, namespace).Delete(t.Context(), job.GetName(),
+		metav1.DeleteOptions{PropagationPolicy: &foreground}); err != nil {
 		t.Fatal(err)
 	}
 	w.gone(goes) // and the collector has been at what the Job owns
-	if err := w.to("agent", binding, namespace).Delete(t.Context(), binding.GetName(), metav1.DeleteOptions{}); err != nil {
+	if err := w.to("agent", binding, namespace).Delete(t.Context(), binding.GetName(),
+		metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	if left := stable(t, w.to("masters", binding, namespace), binding.GetName()); left != nil {
@@ -109,31 +120,36 @@ func TestNothingPinsABinding(t *testing.T) {
 	}
 }
 
-// TestFenceIsAsRendered: what the API server fills in is filled in already, so the agent can compare a live fence with
-// its own; and the API server finds nothing wrong with the expressions for any kind they are about.
+// TestFenceIsAsRendered: what the API server fills in is filled in already, so the agent can
+// compare a live fence with its own; and the API server finds nothing wrong with the expressions
+// for any kind they are about.
 func TestFenceIsAsRendered(t *testing.T) {
 	cp := ForTest(t)
 	agentOf(t, cp)
 	admission := cp.client.AdmissionregistrationV1()
 	for _, want := range render.FencePolicies() {
-		eventually(t, 30*time.Second, "the API server has checked "+want.Name, func(ctx context.Context) (bool, error) {
-			live, err := admission.ValidatingAdmissionPolicies().Get(ctx, want.Name, metav1.GetOptions{})
-			if err != nil {
-				return false, err
-			}
-			if !reflect.DeepEqual(live.Spec, want.Spec) || !reflect.DeepEqual(live.Labels, want.Labels) {
-				t.Fatalf("live     %+v\nrendered %+v", live, want)
-			}
-			if checked := live.Status.TypeChecking; checked != nil {
-				for _, w := range checked.ExpressionWarnings {
-					t.Errorf("%s %s: %s", want.Name, w.FieldRef, w.Warning)
+		eventually(t, 30*time.Second, "the API server has checked "+want.Name,
+			func(ctx context.Context) (bool, error) {
+				live, err := admission.ValidatingAdmissionPolicies().Get(ctx, want.Name,
+					metav1.GetOptions{})
+				if err != nil {
+					return false, err
 				}
-			}
-			return live.Status.ObservedGeneration == live.Generation, nil
-		})
+				if !reflect.DeepEqual(live.Spec, want.Spec) || !reflect.DeepEqual(live.Labels,
+					want.Labels) {
+					t.Fatalf("live     %+v\nrendered %+v", live, want)
+				}
+				if checked := live.Status.TypeChecking; checked != nil {
+					for _, w := range checked.ExpressionWarnings {
+						t.Errorf("%s %s: %s", want.Name, w.FieldRef, w.Warning)
+					}
+				}
+				return live.Status.ObservedGeneration == live.Generation, nil
+			})
 	}
 	for _, want := range render.FenceBindings() {
-		live, err := admission.ValidatingAdmissionPolicyBindings().Get(t.Context(), want.Name, metav1.GetOptions{})
+		live, err := admission.ValidatingAdmissionPolicyBindings().Get(t.Context(), want.Name,
+			metav1.GetOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}

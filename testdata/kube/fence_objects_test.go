@@ -62,12 +62,16 @@ subjects: [{kind: ServiceAccount, namespace: pullgrant-system, name: pullgrant-a
 func grantNumber(n int, namespace string) requests.Grant {
 	name := fmt.Sprintf("20261123-alice-fence-%d", n)
 	return requests.Grant{
-		Name: name, Path: requests.Path("prod-eu", "payments-debug", name), Cluster: "prod-eu", Policy: "payments-debug", Requester: "alice",
+		Name: name, Path: requests.Path("prod-eu", "payments-debug", name), Cluster: "prod-eu",
+		Policy: "payments-debug", Requester: "alice",
 		Subject:  requests.Subject{Kind: requests.KindUser, Name: "alice@example.com"},
 		Duration: requests.Duration(time.Hour),
 		Window:   requests.NewWindow(time.Now(), requests.Duration(time.Hour)),
-		Evidence: requests.Evidence{Source: requests.EvidenceBranch, MergeCommit: "1111111111111111111111111111111111111111"},
-		Bindings: []requests.Binding{{Name: requests.ObjectName(name, 0), Namespace: namespace,
+		Evidence: requests.Evidence{Source: requests.EvidenceBranch,
+			MergeCommit: "1111111111111111111111111111111111111111"},
+		Items: []requests.Item{{Kind: requests.KubernetesRoleBinding,
+			Name: requests.ObjectName(name,
+				0), Namespace: namespace,
 			Role: requests.Role{Kind: requests.KindClusterRole, Name: "payments-debug"}}},
 	}
 }
@@ -75,7 +79,7 @@ func grantNumber(n int, namespace string) requests.Grant {
 // jobOf and bindingOf are the objects of a grant as the agent makes them.
 func jobOf(t *testing.T, g requests.Grant) *unstructured.Unstructured {
 	t.Helper()
-	job, err := render.Backstop(g, g.Bindings[0].Namespace, g.Window.Start.Time)
+	job, err := render.Backstop(g, g.Items[0].Namespace, g.Window.Start.Time)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +92,7 @@ func bindingOf(t *testing.T, g requests.Grant, job types.UID) *unstructured.Unst
 	if err != nil {
 		t.Fatal(err)
 	}
-	render.Own(&bindings[0], requests.ObjectName(g.Name, 0), string(job))
+	render.Own(bindings[0], requests.ObjectName(g.Name, 0), string(job))
 	return toUnstructured(t, bindings[0])
 }
 
@@ -132,7 +136,8 @@ func stable(t *testing.T, of dynamic.ResourceInterface, name string) map[string]
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range [][]string{{"status"}, {"metadata", "managedFields"}, {"metadata", "resourceVersion"}, {"metadata", "generation"}} {
+	for _, path := range [][]string{{"status"}, {"metadata", "managedFields"}, {"metadata",
+		"resourceVersion"}, {"metadata", "generation"}} {
 		unstructured.RemoveNestedField(object.Object, path...)
 	}
 	return object.Object

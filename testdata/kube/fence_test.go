@@ -26,7 +26,8 @@ import (
 
 const agentUser = "system:serviceaccount:pullgrant-system:pullgrant-agent"
 
-// raiseFence puts the rights of the agent in a namespace and the fence into force, and returns the users of attempts.
+// raiseFence puts the rights of the agent in a namespace and the fence into force, and returns the
+// users of attempts.
 func raiseFence(t *testing.T, cp *ControlPlane, namespace string) map[string]*rest.Config {
 	t.Helper()
 	setting := fmt.Sprintf(`
@@ -75,13 +76,17 @@ metadata: {name: editors, namespace: %[1]s}
 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: edit}
 subjects: [{kind: User, apiGroup: rbac.authorization.k8s.io, name: frank@example.com}]
 `, namespace)
-	for _, manifests := range [][]byte{[]byte(setting), AgentManifests([]string{namespace}, []string{"payments-debug"}),
-		AgentManifests([]string{"fence-elsewhere"}, []string{"fence-elsewhere"}), AgentManifests([]string{namespace}, []string{"payments-debug"})} {
+	for _, manifests := range [][]byte{[]byte(setting), AgentManifests([]string{namespace},
+		[]string{"payments-debug"}),
+		AgentManifests([]string{"fence-elsewhere"}, []string{"fence-elsewhere"}),
+		AgentManifests([]string{namespace}, []string{"payments-debug"})} {
 		if err := cp.Apply(t.Context(), manifests); err != nil {
 			t.Fatal(err)
 		}
 	}
-	err := cp.client.RbacV1().RoleBindings("fence-later").Delete(t.Context(), render.Agent, metav1.DeleteOptions{}) // of an earlier run
+	// of an earlier run
+	err := cp.client.RbacV1().RoleBindings("fence-later").Delete(t.Context(), render.Agent,
+		metav1.DeleteOptions{})
 	if err != nil && !apierrors.IsNotFound(err) {
 		t.Fatal(err)
 	}
@@ -163,7 +168,10 @@ func TestFence(t *testing.T) {
 				}
 				n++
 				number := n
-				t.Run(a.Try, func(t *testing.T) { newTrial(t, cp, users, namespace, number).run(a) })
+				t.Run(a.Try, func(t *testing.T) {
+					newTrial(t, cp, users, namespace,
+						number).run(a)
+				})
 			}
 		})
 	}
@@ -180,7 +188,8 @@ type trial struct {
 	job       types.UID
 }
 
-func newTrial(t *testing.T, cp *ControlPlane, users map[string]*rest.Config, namespace string, number int) *trial {
+func newTrial(t *testing.T, cp *ControlPlane, users map[string]*rest.Config, namespace string,
+	number int) *trial {
 	t.Helper()
 	mapper, err := cp.mapper()
 	if err != nil {
@@ -190,7 +199,8 @@ func newTrial(t *testing.T, cp *ControlPlane, users map[string]*rest.Config, nam
 }
 
 // to is the door for an object's kind, as that user.
-func (w *trial) to(user string, object *unstructured.Unstructured, namespace string) dynamic.ResourceInterface {
+func (w *trial) to(user string, object *unstructured.Unstructured,
+	namespace string) dynamic.ResourceInterface {
 	w.Helper()
 	config, ok := w.users[user]
 	if !ok {
@@ -262,7 +272,8 @@ func (w *trial) stand(name string) *unstructured.Unstructured {
 		"stripped binding": `{"metadata": {"labels": {"app.kubernetes.io/managed-by": null}}}`,
 	}[name]
 	if patch != "" {
-		if _, err := w.to("masters", object, w.namespace).Patch(w.Context(), object.GetName(), types.MergePatchType, []byte(patch), metav1.PatchOptions{}); err != nil {
+		if _, err := w.to("masters", object, w.namespace).Patch(w.Context(), object.GetName(),
+			types.MergePatchType, []byte(patch), metav1.PatchOptions{}); err != nil {
 			w.Fatal(err)
 		}
 	}
@@ -282,13 +293,16 @@ func (w *trial) run(a attempt) {
 	var err error
 	switch {
 	case a.Patch != "":
-		_, err = as.Patch(w.Context(), object.GetName(), types.MergePatchType, w.json(a.With), metav1.PatchOptions{})
+		_, err = as.Patch(w.Context(), object.GetName(), types.MergePatchType, w.json(a.With),
+			metav1.PatchOptions{})
 	case a.Status != "":
-		_, err = as.Patch(w.Context(), object.GetName(), types.MergePatchType, w.json(a.With), metav1.PatchOptions{}, "status")
+		_, err = as.Patch(w.Context(), object.GetName(), types.MergePatchType, w.json(a.With),
+			metav1.PatchOptions{}, "status")
 	case a.Delete != "":
 		err = as.Delete(w.Context(), object.GetName(), w.options(a))
 	default:
-		err = as.DeleteCollection(w.Context(), w.options(a), metav1.ListOptions{LabelSelector: render.LabelRequest + "=" + w.request})
+		err = as.DeleteCollection(w.Context(), w.options(a),
+			metav1.ListOptions{LabelSelector: render.LabelRequest + "=" + w.request})
 	}
 	if w.judge(a, err) {
 		if after := stable(w.T, admin, object.GetName()); !reflect.DeepEqual(after, before) {
@@ -315,7 +329,8 @@ func (w *trial) create(a attempt) {
 	}
 	name := object.GetName()
 	_, err := w.to(a.As, object, namespace).Create(w.Context(), object, metav1.CreateOptions{})
-	if w.judge(a, err) && name != "" && name != render.Agent && stable(w.T, w.to("masters", object, namespace), name) != nil {
+	if w.judge(a, err) && name != "" && name != render.Agent && stable(w.T, w.to("masters", object,
+		namespace), name) != nil {
 		w.Error("it was refused, and is there")
 	}
 }
@@ -327,7 +342,8 @@ func (w *trial) judge(a attempt, err error) bool {
 	if strings.HasPrefix(a.As, "agent") {
 		policy = render.FenceAgent
 	}
-	switch want := fmt.Sprintf("ValidatingAdmissionPolicy '%s' with binding '%[1]s' denied request: pullgrant: %s", policy, a.Fence); {
+	switch want := fmt.Sprintf("ValidatingAdmissionPolicy '%s' with binding '%[1]s' denied "+
+		"request: pullgrant: %s", policy, a.Fence); {
 	case a.Fence == "" && a.RBAC == "":
 		if err != nil {
 			w.Fatal(err)
@@ -337,7 +353,8 @@ func (w *trial) judge(a attempt, err error) bool {
 		w.Fatal("it worked")
 	case a.Fence != "" && (!apierrors.IsForbidden(err) || !strings.Contains(err.Error(), want)):
 		w.Errorf("%v\nwant %s", err, want)
-	case a.RBAC != "" && (!strings.Contains(err.Error(), a.RBAC) || strings.Contains(err.Error(), "denied request")):
+	case a.RBAC != "" && (!strings.Contains(err.Error(), a.RBAC) || strings.Contains(err.Error(),
+		"denied request")):
 		w.Errorf("%v\nwant %s", err, a.RBAC)
 	}
 	return true

@@ -30,12 +30,13 @@ func clientFor(t *testing.T, config *rest.Config) *kubernetes.Clientset {
 	return client
 }
 
-// newNamespace makes a namespace for one run of one test and returns its name; nothing needs to remove it, the control
-// plane goes as a whole.
+// newNamespace makes a namespace for one run of one test and returns its name; nothing needs to
+// remove it, the control plane goes as a whole.
 func newNamespace(t *testing.T, cp *ControlPlane, name string) string {
 	t.Helper()
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: name + "-"}}
-	namespace, err := cp.client.CoreV1().Namespaces().Create(t.Context(), namespace, metav1.CreateOptions{})
+	namespace, err := cp.client.CoreV1().Namespaces().Create(t.Context(), namespace,
+		metav1.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,20 +54,25 @@ func binding(name, role, user string) *rbacv1.RoleBinding {
 func mayListPods(t *testing.T, cp *ControlPlane, user, namespace string) bool {
 	t.Helper()
 	review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
-		User:               user,
-		ResourceAttributes: &authorizationv1.ResourceAttributes{Namespace: namespace, Verb: "list", Resource: "pods"},
+		User: user,
+		ResourceAttributes: &authorizationv1.ResourceAttributes{Namespace: namespace, Verb: "list",
+			Resource: "pods"},
 	}}
-	review, err := cp.client.AuthorizationV1().SubjectAccessReviews().Create(t.Context(), review, metav1.CreateOptions{})
+	review, err := cp.client.AuthorizationV1().SubjectAccessReviews().Create(t.Context(), review,
+		metav1.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return review.Status.Allowed
 }
 
-// eventually asks until the answer is yes: the API server's authorizer and the controllers follow with a delay.
-func eventually(t *testing.T, limit time.Duration, what string, yes func(context.Context) (bool, error)) {
+// eventually asks until the answer is yes: the API server's authorizer and the controllers follow
+// with a delay.
+func eventually(t *testing.T, limit time.Duration, what string, yes func(context.Context) (bool,
+	error)) {
 	t.Helper()
-	if err := wait.PollUntilContextTimeout(t.Context(), 20*time.Millisecond, limit, true, yes); err != nil {
+	if err := wait.PollUntilContextTimeout(t.Context(), 20*time.Millisecond, limit, true,
+		yes); err != nil {
 		t.Fatalf("%s: %v", what, err)
 	}
 }
@@ -77,7 +83,8 @@ func TestBindingGivesAccess(t *testing.T) {
 	if mayListPods(t, cp, "alice@example.com", namespace) {
 		t.Fatal("alice may list pods before there is a binding")
 	}
-	_, err := cp.client.RbacV1().RoleBindings(namespace).Create(t.Context(), binding("b", "view", "alice@example.com"), metav1.CreateOptions{})
+	_, err := cp.client.RbacV1().RoleBindings(namespace).Create(t.Context(), binding("b", "view",
+		"alice@example.com"), metav1.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,10 +92,12 @@ func TestBindingGivesAccess(t *testing.T) {
 		return mayListPods(t, cp, "alice@example.com", namespace), nil
 	})
 	alice := clientFor(t, cp.User("alice@example.com"))
-	if _, err := alice.CoreV1().Pods(namespace).List(t.Context(), metav1.ListOptions{}); err != nil {
+	if _, err := alice.CoreV1().Pods(namespace).List(t.Context(),
+		metav1.ListOptions{}); err != nil {
 		t.Error(err)
 	}
-	if _, err := alice.CoreV1().Pods("default").List(t.Context(), metav1.ListOptions{}); !apierrors.IsForbidden(err) {
+	if _, err := alice.CoreV1().Pods("default").List(t.Context(),
+		metav1.ListOptions{}); !apierrors.IsForbidden(err) {
 		t.Errorf("list in another namespace: %v, want forbidden", err)
 	}
 }
@@ -101,7 +110,8 @@ func TestServiceAccountIsNoAdmin(t *testing.T) {
 	}
 	client := clientFor(t, config)
 	_, err = client.CoreV1().Secrets("default").List(t.Context(), metav1.ListOptions{})
-	if !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), `User "system:serviceaccount:default:default" cannot list`) {
+	if !apierrors.IsForbidden(err) || !strings.Contains(err.Error(),
+		`User "system:serviceaccount:default:default" cannot list`) {
 		t.Errorf("%v, want forbidden for the ServiceAccount", err)
 	}
 	if _, err := cp.ServiceAccount(t.Context(), "default", "nobody"); !apierrors.IsNotFound(err) {
@@ -115,7 +125,8 @@ func TestNobodyIsAnonymous(t *testing.T) {
 	if err := client.RESTClient().Get().AbsPath("/readyz").Do(t.Context()).Error(); err != nil {
 		t.Errorf("health without a name: %v", err)
 	}
-	if err := client.RESTClient().Get().AbsPath("/version").Do(t.Context()).Error(); !apierrors.IsUnauthorized(err) {
+	if err := client.RESTClient().Get().AbsPath("/version").Do(
+		t.Context()).Error(); !apierrors.IsUnauthorized(err) {
 		t.Errorf("version without a name: %v, want unauthorized", err)
 	}
 }
@@ -140,12 +151,14 @@ func TestJobTakesItsBindingAlong(t *testing.T) {
 		t.Fatal(err)
 	}
 	owned := binding("grant", "view", "bob@example.com")
-	owned.OwnerReferences = []metav1.OwnerReference{{APIVersion: "batch/v1", Kind: "Job", Name: job.Name, UID: job.UID}}
+	owned.OwnerReferences = []metav1.OwnerReference{{APIVersion: "batch/v1", Kind: "Job",
+		Name: job.Name, UID: job.UID}}
 	bindings := cp.client.RbacV1().RoleBindings(namespace)
 	if _, err := bindings.Create(t.Context(), owned, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := bindings.Create(t.Context(), binding("other", "view", "carol@example.com"), metav1.CreateOptions{}); err != nil {
+	if _, err := bindings.Create(t.Context(), binding("other", "view", "carol@example.com"),
+		metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, time.Minute, "the binding is gone", func(ctx context.Context) (bool, error) {
@@ -169,21 +182,25 @@ func TestKilledAPIServerKeepsData(t *testing.T) {
 	if cp.APIServer.Running() {
 		t.Fatal("the API server runs after Kill")
 	}
-	if _, err := cp.client.CoreV1().Namespaces().Get(t.Context(), namespace, metav1.GetOptions{}); err == nil {
+	if _, err := cp.client.CoreV1().Namespaces().Get(t.Context(), namespace,
+		metav1.GetOptions{}); err == nil {
 		t.Error("the API server answers after Kill")
 	}
 	if err := cp.APIServer.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := cp.client.CoreV1().Namespaces().Get(t.Context(), namespace, metav1.GetOptions{}); err != nil {
+	if _, err := cp.client.CoreV1().Namespaces().Get(t.Context(), namespace,
+		metav1.GetOptions{}); err != nil {
 		t.Error(err)
 	}
 	if err := cp.APIServer.Start(t.Context()); err == nil {
 		t.Error("a second Start while it runs succeeded")
 	}
 	afterwards := newNamespace(t, cp, "afterwards")
-	eventually(t, time.Minute, "the controllers work again", func(ctx context.Context) (bool, error) {
-		_, err := cp.client.CoreV1().ServiceAccounts(afterwards).Get(ctx, "default", metav1.GetOptions{})
+	eventually(t, time.Minute, "the controllers work again", func(ctx context.Context) (bool,
+		error) {
+		_, err := cp.client.CoreV1().ServiceAccounts(afterwards).Get(ctx, "default",
+			metav1.GetOptions{})
 		if apierrors.IsNotFound(err) {
 			return false, nil
 		}
@@ -194,7 +211,8 @@ func TestKilledAPIServerKeepsData(t *testing.T) {
 func TestKubectl(t *testing.T) {
 	cp := ForTest(t)
 	namespace := newNamespace(t, cp, "kubectl")
-	if _, err := cp.client.RbacV1().RoleBindings(namespace).Create(t.Context(), binding("b", "view", "dave@example.com"), metav1.CreateOptions{}); err != nil {
+	if _, err := cp.client.RbacV1().RoleBindings(namespace).Create(t.Context(), binding("b", "view",
+		"dave@example.com"), metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	token, err := cp.ServiceAccount(t.Context(), "default", "default")
@@ -214,11 +232,13 @@ func TestKubectl(t *testing.T) {
 				t.Fatal(err)
 			}
 			var last string
-			eventually(t, 30*time.Second, "kubectl auth can-i says "+test.want, func(ctx context.Context) (bool, error) {
-				out, _ := exec.CommandContext(ctx, cp.Kubectl, "--kubeconfig", path, "auth", "can-i", "list", "pods", "-n", namespace).CombinedOutput()
-				last = strings.TrimSpace(string(out))
-				return last == test.want, nil
-			})
+			eventually(t, 30*time.Second, "kubectl auth can-i says "+test.want,
+				func(ctx context.Context) (bool, error) {
+					out, _ := exec.CommandContext(ctx, cp.Kubectl, "--kubeconfig", path, "auth",
+						"can-i", "list", "pods", "-n", namespace).CombinedOutput()
+					last = strings.TrimSpace(string(out))
+					return last == test.want, nil
+				})
 			t.Log(last)
 		})
 	}

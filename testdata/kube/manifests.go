@@ -17,25 +17,31 @@ import (
 	"k8s.io/client-go/restmapper"
 
 	"github.com/pullgrant/pullgrant/render"
+	"github.com/pullgrant/pullgrant/requests"
 )
 
-// AgentManifests are namespace, ServiceAccount, rights and fence of the agent that may bind those ClusterRoles in those
-// namespaces, as `pullgrant install` renders them, for Apply. The namespaces must exist when it is applied; what is
-// cluster-wide is replaced by the next call's. The fence is in force a moment later: AwaitFence. It panics on an empty
-// list: absence must never mean all.
+// AgentManifests are namespace, ServiceAccount, rights and fence of the agent that may bind those
+// ClusterRoles in those namespaces, as `pullgrant install` renders them, for Apply. The namespaces
+// must exist when it is applied; what is cluster-wide is replaced by the next call's. The fence is
+// in force a moment later: AwaitFence. It panics on an empty list: absence must never mean all.
 func AgentManifests(namespaces, roles []string) []byte {
 	if len(namespaces) == 0 || len(roles) == 0 {
 		panic("the agent's manifests need at least one namespace and one role")
 	}
-	grants := map[string][]string{}
+	var grants []requests.Item
 	for _, namespace := range namespaces {
-		grants[namespace] = roles
+		for _, role := range roles {
+			grants = append(grants, requests.Item{Kind: requests.KubernetesRoleBinding,
+				Namespace: namespace,
+				Role:      requests.Role{Kind: requests.KindClusterRole, Name: role}})
+		}
 	}
-	return render.YAML(slices.Concat(render.Fence(), render.Rights(render.Footprint{Grants: grants})))
+	return render.YAML(slices.Concat(render.Fence(),
+		render.Rights(render.Footprint{Grants: grants})))
 }
 
-// Apply creates or updates, as admin and by server-side apply, the objects of a YAML stream in their order. An object
-// without a namespace goes to default.
+// Apply creates or updates, as admin and by server-side apply, the objects of a YAML stream in
+// their order. An object without a namespace goes to default.
 func (cp *ControlPlane) Apply(ctx context.Context, manifests []byte) error {
 	mapper, err := cp.mapper()
 	if err != nil {
@@ -84,7 +90,8 @@ func toObject(document any) (*unstructured.Unstructured, error) {
 	return object, nil
 }
 
-func apply(ctx context.Context, client dynamic.Interface, mapper meta.RESTMapper, document map[string]any) error {
+func apply(ctx context.Context, client dynamic.Interface, mapper meta.RESTMapper,
+	document map[string]any) error {
 	object, err := toObject(document)
 	if err != nil {
 		return err
@@ -102,7 +109,8 @@ func apply(ctx context.Context, client dynamic.Interface, mapper meta.RESTMapper
 		if object.GetNamespace() == "" {
 			object.SetNamespace(metav1.NamespaceDefault)
 		}
-		_, err = resources.Namespace(object.GetNamespace()).Apply(ctx, object.GetName(), object, options)
+		_, err = resources.Namespace(object.GetNamespace()).Apply(ctx, object.GetName(),
+			object, options)
 	}
 	if err != nil {
 		return fmt.Errorf("applying %s %s: %w", kind.Kind, object.GetName(), err)

@@ -13,12 +13,14 @@ import (
 )
 
 // ErrNotBuilt says that a program of the control plane is in none of the folders.
-var ErrNotBuilt = errors.New("the Kubernetes control plane is not built: run `make test`, which builds it once")
+var ErrNotBuilt = errors.New("the Kubernetes control plane is not built: run `make test`, which " +
+	"builds it once")
 
 // findPrograms returns the path of every program by name. The error wraps ErrNotBuilt.
 func findPrograms(folders []string) (map[string]string, error) {
 	if len(folders) == 0 {
-		folders = append(filepath.SplitList(os.Getenv("PULLGRANT_KUBE")), os.Getenv("KUBEBUILDER_ASSETS"), builtFolder())
+		folders = append(filepath.SplitList(os.Getenv("PULLGRANT_KUBE")),
+			os.Getenv("KUBEBUILDER_ASSETS"), builtFolder())
 		folders = slices.DeleteFunc(folders, func(folder string) bool { return folder == "" })
 	}
 	programs := map[string]string{}
@@ -31,7 +33,8 @@ func findPrograms(folders []string) (map[string]string, error) {
 			}
 		}
 		if programs[name] == "" {
-			return nil, fmt.Errorf("%w (no %s in %s)", ErrNotBuilt, name, strings.Join(folders, string(filepath.ListSeparator)))
+			return nil, fmt.Errorf("%w (no %s in %s)", ErrNotBuilt, name, strings.Join(folders,
+				string(filepath.ListSeparator)))
 		}
 	}
 	return programs, nil
@@ -39,15 +42,16 @@ func findPrograms(folders []string) (map[string]string, error) {
 
 var kubernetesVersion = regexp.MustCompile(`k8s\.io/kubernetes (v[0-9.]+)`)
 
-// builtFolder is where kube.mk puts what it builds, or "" outside a checkout of this repository: a test runs in its
-// package's folder, somewhere below the root.
+// builtFolder is where kube.mk puts what it builds, or "" outside a checkout of this repository: a
+// test runs in its package's folder, somewhere below the root.
 func builtFolder() string {
 	dir, err := os.Getwd()
 	if err != nil {
 		return ""
 	}
 	for {
-		mod, err := os.ReadFile(filepath.Join(dir, "testdata", "kube", "build", "kubernetes", "go.mod"))
+		mod, err := os.ReadFile(filepath.Join(dir, "testdata", "kube", "build",
+			"kubernetes", "go.mod"))
 		if version := kubernetesVersion.FindSubmatch(mod); err == nil && version != nil {
 			return filepath.Join(dir, ".cache", "kube", string(version[1]))
 		}
@@ -59,8 +63,9 @@ func builtFolder() string {
 	}
 }
 
-// freePorts returns n loopback TCP ports that nobody listens on. They lie below the range from which systems pick the
-// local port of outgoing connections, so one is still free when a killed component is started again.
+// freePorts returns n loopback TCP ports that nobody listens on. They lie below the range from
+// which systems pick the local port of outgoing connections, so one is still free when a killed
+// component is started again.
 func freePorts(n int) ([]int, error) {
 	var ports []int
 	for range 1000 {

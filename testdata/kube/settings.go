@@ -24,8 +24,8 @@ anonymous:
   conditions: [{path: /livez}, {path: /readyz}, {path: /healthz}]
 `
 
-// controllers are those that grants, their backstop and the fence depend on. The others look after nodes, pods and
-// volumes, of which there are none, and cost seconds at every start.
+// controllers are those that grants, their backstop and the fence depend on. The others look after
+// nodes, pods and volumes, of which there are none, and cost seconds at every start.
 var controllers = []string{
 	"clusterrole-aggregation-controller",          // fills view, edit and admin
 	"garbage-collector-controller",                // removes what a deleted Job owned
@@ -39,7 +39,8 @@ var controllers = []string{
 	"validatingadmissionpolicy-status-controller", // type checks of the fence
 }
 
-// etcdArgs skip fsync: data survives a killed process, and a machine that loses power takes the test with it.
+// etcdArgs skip fsync: data survives a killed process, and a machine that loses power takes the
+// test with it.
 func etcdArgs(dir, client, peer string) []string {
 	return []string{
 		"--data-dir=" + filepath.Join(dir, "etcd"),
@@ -80,8 +81,9 @@ func apiServerArgs(dir string, port int, etcd string) ([]string, error) {
 	}, nil
 }
 
-// controllerManagerArgs give every controller its own ServiceAccount, so that rules which name one are tested for what
-// they say; its request rate stays the default, which is what makes the backstop slow in bulk.
+// controllerManagerArgs give every controller its own ServiceAccount, so that rules which name one
+// are tested for what they say; its request rate stays the default, which is what makes the
+// backstop slow in bulk.
 func controllerManagerArgs(dir, kubeconfig string) []string {
 	return []string{
 		"--kubeconfig=" + kubeconfig,
@@ -116,7 +118,8 @@ func (cp *ControlPlane) apiServerReady(ctx context.Context) error {
 	return cp.client.RESTClient().Get().AbsPath("/readyz").Do(ctx).Error()
 }
 
-// controllersReady asks for what the controllers have done. Each role is part of the next, and is filled in its turn.
+// controllersReady asks for what the controllers have done. Each role is part of the next, and is
+// filled in its turn.
 func (cp *ControlPlane) controllersReady(ctx context.Context) error {
 	var smaller []rbacv1.PolicyRule
 	for _, name := range []string{"view", "edit", "admin"} {
@@ -128,13 +131,15 @@ func (cp *ControlPlane) controllersReady(ctx context.Context) error {
 			return fmt.Errorf("ClusterRole %s is empty", name)
 		}
 		for _, rule := range smaller {
-			if !slices.ContainsFunc(role.Rules, func(r rbacv1.PolicyRule) bool { return reflect.DeepEqual(r, rule) }) {
+			if !slices.ContainsFunc(role.Rules,
+				func(r rbacv1.PolicyRule) bool { return reflect.DeepEqual(r, rule) }) {
 				return fmt.Errorf("ClusterRole %s is not complete", name)
 			}
 		}
 		smaller = role.Rules
 	}
-	if _, err := cp.client.CoreV1().ServiceAccounts("default").Get(ctx, "default", metav1.GetOptions{}); err != nil {
+	if _, err := cp.client.CoreV1().ServiceAccounts("default").Get(ctx, "default",
+		metav1.GetOptions{}); err != nil {
 		return errors.Join(errors.New("namespace default has no ServiceAccount"), err)
 	}
 	return nil

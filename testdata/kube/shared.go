@@ -16,7 +16,8 @@ var shared struct {
 	err  error
 }
 
-// Main is the whole TestMain of a package that uses ForTest: it runs the tests and stops the control plane after them.
+// Main is the whole TestMain of a package that uses ForTest: it runs the tests and stops the
+// control plane after them.
 func Main(m *testing.M) {
 	shared.main = true
 	code := m.Run()
@@ -29,9 +30,9 @@ func Main(m *testing.M) {
 	os.Exit(code)
 }
 
-// ForTest returns the control plane that all tests of this process share; a test keeps to namespaces and names of its
-// own and starts again what it stopped. Without the programs the test is skipped, but where CI is set it fails: there a
-// skipped test would be a hole nobody sees.
+// ForTest returns the control plane that all tests of this process share; a test keeps to
+// namespaces and names of its own and starts again what it stopped. Without the programs the test
+// is skipped, but where CI is set it fails: there a skipped test would be a hole nobody sees.
 func ForTest(t testing.TB) *ControlPlane {
 	t.Helper()
 	if !shared.main {

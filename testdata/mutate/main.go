@@ -1,6 +1,7 @@
-// Command mutate breaks one rule of judgement at a time and sees a test fail. mutations.txt says how: a line with the
-// rule, the file and the arguments of go test, then the line as it stands behind a minus and the broken one behind a
-// plus. The source tree is not touched: the compiler is given the broken file in its place.
+// Command mutate breaks one rule of judgement at a time and sees a test fail. mutations.txt says
+// how: a line with the rule, the file and the arguments of go test, then the line as it stands
+// behind a minus and the broken one behind a plus. The source tree is not touched: the compiler is
+// given the broken file in its place.
 package main
 
 import (
@@ -29,10 +30,13 @@ func parse(text string) ([]mutation, error) {
 	for i, block := range strings.Split(strings.TrimSpace(text), "\n\n") {
 		lines := strings.Split(block, "\n")
 		head := strings.Fields(lines[0])
-		if len(lines) != 3 || len(head) < 3 || !strings.HasPrefix(lines[1], "-") || !strings.HasPrefix(lines[2], "+") {
-			return nil, fmt.Errorf("block %d of mutations.txt: want a line with rule, file and tests, then one with - and one with +", i+1)
+		if len(lines) != 3 || len(head) < 3 || !strings.HasPrefix(lines[1], "-") ||
+			!strings.HasPrefix(lines[2], "+") {
+			return nil, fmt.Errorf("block %d of mutations.txt: want a line with rule, file and "+
+				"tests, then one with - and one with +", i+1)
 		}
-		all = append(all, mutation{rule: head[0], file: head[1], test: head[2:], old: lines[1][1:], broken: lines[2][1:]})
+		all = append(all, mutation{rule: head[0], file: head[1], test: head[2:], old: lines[1][1:],
+			broken: lines[2][1:]})
 	}
 	return all, nil
 }
@@ -56,19 +60,24 @@ func (m mutation) caught(root, dir string) (bool, error) {
 		return false, err
 	}
 	file := filepath.Join(dir, "broken.go")
-	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(root, m.file): file}})
+	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(root,
+		m.file): file}})
 	if err != nil {
 		return false, err
 	}
-	for name, data := range map[string][]byte{file: source, filepath.Join(dir, "overlay.json"): overlay} {
+	for name, data := range map[string][]byte{file: source, filepath.Join(dir,
+		"overlay.json"): overlay} {
 		if err := os.WriteFile(name, data, 0o600); err != nil {
 			return false, err
 		}
 	}
-	test := exec.Command("go", append([]string{"test", "-overlay", filepath.Join(dir, "overlay.json")}, m.test...)...)
+	test := exec.Command("go", append([]string{"test", "-overlay", filepath.Join(dir,
+		"overlay.json")},
+		m.test...)...)
 	test.Dir = root
 	out, err := test.CombinedOutput()
-	if bytes.Contains(out, []byte("[build failed]")) || bytes.Contains(out, []byte("no tests to run")) {
+	if bytes.Contains(out, []byte("[build failed]")) || bytes.Contains(out,
+		[]byte("no tests to run")) {
 		return false, fmt.Errorf("%s: %s\n%s", m.rule, m.broken, out)
 	}
 	return err != nil, nil
@@ -113,7 +122,8 @@ func run(rules []string) error {
 		}
 		fmt.Printf("%s %-4s %s: %s\n", word, m.rule, m.file, strings.TrimSpace(m.broken))
 	}
-	fmt.Printf("%d rules broken one at a time, %d noticed, %d not\n", tried, tried-survived, survived)
+	fmt.Printf("%d rules broken one at a time, %d noticed, %d not\n", tried,
+		tried-survived, survived)
 	if survived > 0 {
 		return fmt.Errorf("%d broken rules were not noticed", survived)
 	}

@@ -28,20 +28,24 @@ func TestMutationsFitTheSource(t *testing.T) {
 	for n := 1; n <= 56; n++ {
 		rule := fmt.Sprintf("R%d", n)
 		// A rule that is kept by code elsewhere, or by GitHub, says so in the table.
-		unbroken := regexp.MustCompile(`(?m)^\| ` + rule + ` \|.*\| not broken: .+ \|$`).Match(rules)
+		unbroken := regexp.MustCompile(`(?m)^\| ` + rule +
+			` \|.*\| not broken: .+ \|$`).Match(rules)
 		if broken[rule] == unbroken {
-			t.Errorf("%s: broken by mutations.txt: %t, said not to be by docs/rules.md: %t", rule, broken[rule], unbroken)
+			t.Errorf("%s: broken by mutations.txt: %t, said not to be by docs/rules.md: %t", rule,
+				broken[rule], unbroken)
 		}
 	}
 }
 
-// TestRulesAreWhereTheTableSays: the code and the scenario or test that docs/rules.md names for a rule carry its number.
+// TestRulesAreWhereTheTableSays: the code and the scenario or test that docs/rules.md names for a
+// rule carry its number.
 func TestRulesAreWhereTheTableSays(t *testing.T) {
 	rules, err := os.ReadFile("../../docs/rules.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	rows := regexp.MustCompile(`(?m)^\| (R[0-9]+) \| (\S+) \| (\S+) \| .* \|$`).FindAllStringSubmatch(string(rules), -1)
+	rows := regexp.MustCompile(`(?m)^\| (R[0-9]+) \| (\S+) \| (\S+) \| .* \|$`).FindAllStringSubmatch(
+		string(rules), -1)
 	for n, row := range rows {
 		if want := fmt.Sprintf("R%d", n+1); row[1] != want {
 			t.Fatalf("row %d of the table is about %s, want %s", n+1, row[1], want)

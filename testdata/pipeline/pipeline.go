@@ -1,6 +1,6 @@
-// Package pipeline sets up what the demo and the fault tests play on: a GitHub with the access repository of
-// testdata/accessrepo, and a cluster that it is for, with the agent's rights and key. Paths are from the root of the
-// source tree.
+// Package pipeline sets up what the demo and the fault tests play on: a GitHub with the access
+// repository of testdata/accessrepo, and a cluster that it is for, with the agent's rights and key.
+// Paths are from the root of the source tree.
 package pipeline
 
 import (
@@ -32,8 +32,8 @@ const (
 	Alice     = "alice@example.com" // the Kubernetes user of alice
 )
 
-// Build builds pullgrant for the tests of a package two folders below the root, and makes the root the current folder. The
-// program is alone in a temporary folder, which the caller removes.
+// Build builds pullgrant for the tests of a package two folders below the root, and makes the root
+// the current folder. The program is alone in a temporary folder, which the caller removes.
 func Build() (binary string, err error) {
 	dir, err := os.MkdirTemp("", "pullgrant-")
 	if err != nil {
@@ -43,14 +43,15 @@ func Build() (binary string, err error) {
 		return "", err
 	}
 	binary = filepath.Join(dir, "pullgrant")
-	if out, err := exec.Command("go", "build", "-o", binary, "./cmd/pullgrant").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-o", binary,
+		"./cmd/pullgrant").CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build pullgrant: %w\n%s", err, out)
 	}
 	return binary, nil
 }
 
-// PrepareCluster makes the namespace, the role that the policy grants and the agent with its rights, and returns the
-// configuration of a client who is the agent.
+// PrepareCluster makes the namespace, the role that the policy grants and the agent with its
+// rights, and returns the configuration of a client who is the agent.
 func PrepareCluster(ctx context.Context, cp *kube.ControlPlane) (agent *rest.Config, err error) {
 	manifests := fmt.Sprintf(`
 apiVersion: v1
@@ -66,7 +67,8 @@ rules:
 	if err := cp.Apply(ctx, []byte(manifests)); err != nil {
 		return nil, err
 	}
-	if err := cp.Apply(ctx, kube.AgentManifests([]string{Namespace}, []string{Policy})); err != nil {
+	if err := cp.Apply(ctx, kube.AgentManifests([]string{Namespace},
+		[]string{Policy})); err != nil {
 		return nil, err
 	}
 	if err := cp.AwaitFence(ctx); err != nil {
@@ -75,8 +77,8 @@ rules:
 	return cp.ServiceAccount(ctx, "pullgrant-system", "pullgrant-agent")
 }
 
-// StartForge makes, in the folder dir, the organisation acme with the access repository acme/access; files stand in the
-// place of those of testdata/accessrepo.
+// StartForge makes, in the folder dir, the organisation acme with the access repository
+// acme/access; files stand in the place of those of testdata/accessrepo.
 func StartForge(dir string, options forge.Options, files map[string]string) (*forge.Forge, error) {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return nil, err
@@ -138,8 +140,8 @@ func Entry(f *forge.Forge, name string) (entry requests.Revocation, err error) {
 	return entry, nil
 }
 
-// WriteKey makes, in the folder dir, the key that the agent signs its records with, agent.key, and the list of signers
-// that audits trust, allowed_signers.
+// WriteKey makes, in the folder dir, the key that the agent signs its records with, agent.key, and
+// the list of signers that audits trust, allowed_signers.
 func WriteKey(dir string) error {
 	public, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
@@ -154,6 +156,7 @@ func WriteKey(dir string) error {
 		return err
 	}
 	signer := Cluster + " " + string(ssh.MarshalAuthorizedKey(key))
-	return errors.Join(os.WriteFile(filepath.Join(dir, "agent.key"), pem.EncodeToMemory(block), 0o600),
+	return errors.Join(os.WriteFile(filepath.Join(dir, "agent.key"), pem.EncodeToMemory(block),
+		0o600),
 		os.WriteFile(filepath.Join(dir, "allowed_signers"), []byte(signer), 0o644))
 }

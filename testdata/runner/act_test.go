@@ -49,14 +49,17 @@ func setUp(dir string) error {
 			return nil
 		}
 	}
-	programs.act, programs.actionlint = filepath.Join(tools, "act"), filepath.Join(tools, "actionlint")
-	programs.pullgrant, programs.source = filepath.Join(dir, "pullgrant"), filepath.Join(dir, "source")
+	programs.act, programs.actionlint = filepath.Join(tools, "act"), filepath.Join(tools,
+		"actionlint")
+	programs.pullgrant, programs.source = filepath.Join(dir, "pullgrant"),
+		filepath.Join(dir, "source")
 	programs.standins = filepath.Join(root, "testdata", "runner", "standins")
 	if err := copyCheckout(root, programs.source); err != nil {
 		return fmt.Errorf("copy the checkout: %w", err)
 	}
 	// With the flags of action.yml: its own builds find everything compiled.
-	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", programs.pullgrant, "./cmd/pullgrant")
+	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", programs.pullgrant,
+		"./cmd/pullgrant")
 	build.Dir, build.Env = programs.source, append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("build pullgrant: %w\n%s", err, out)
@@ -64,10 +67,12 @@ func setUp(dir string) error {
 	return nil
 }
 
-// copyCheckout copies what git knows of the checkout, or would: what GitHub's runner downloads for a `uses:`. The folder
-// testdata is left out: no build reads it, and act copies the tree several times a run.
+// copyCheckout copies what git knows of the checkout, or would: what GitHub's runner downloads for
+// a `uses:`. The folder testdata is left out: no build reads it, and act copies the tree several
+// times a run.
 func copyCheckout(root, to string) error {
-	list := exec.Command("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", ".", ":!testdata")
+	list := exec.Command("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard",
+		"--", ".", ":!testdata")
 	list.Dir = root
 	out, err := list.Output()
 	if err != nil {
@@ -79,14 +84,16 @@ func copyCheckout(root, to string) error {
 			continue // removed, and not committed yet
 		}
 		target := filepath.Join(to, name)
-		if err := errors.Join(err, os.MkdirAll(filepath.Dir(target), 0o755), os.WriteFile(target, data, 0o644)); err != nil {
+		if err := errors.Join(err, os.MkdirAll(filepath.Dir(target), 0o755), os.WriteFile(target,
+			data, 0o644)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// needPrograms skips a test where act or actionlint is not built; in CI a skipped test would be a hole nobody sees.
+// needPrograms skips a test where act or actionlint is not built; in CI a skipped test would be a
+// hole nobody sees.
 func needPrograms(t *testing.T) {
 	t.Helper()
 	if programs.act != "" {
@@ -147,8 +154,10 @@ type run struct {
 // act runs a workflow file in its checkout, as GitHub's runner would, and returns its log.
 func (w *world) act(r run) log {
 	w.t.Helper()
-	args := []string{r.event, "--json", "-W", filepath.Join(".github", "workflows", r.workflow), "-e", r.payload,
-		"-P", "ubuntu-24.04=-self-hosted", "--no-cache-server", "--pull=false", "--action-offline-mode",
+	args := []string{r.event, "--json", "-W", filepath.Join(".github", "workflows", r.workflow),
+		"-e", r.payload,
+		"-P", "ubuntu-24.04=-self-hosted", "--no-cache-server", "--pull=false",
+		"--action-offline-mode",
 		"--action-cache-path", filepath.Join(w.dir, "actions"), "--actor", "alice",
 		"--env", "GITHUB_API_URL=" + w.forge.URL, "--env", "GITHUB_REPOSITORY=acme/access",
 		"-s", "GITHUB_TOKEN=" + w.forge.ActionsToken(), "--var", "PULLGRANT_APP_ID=7001",
@@ -187,12 +196,14 @@ func (w *world) act(r run) log {
 	return all
 }
 
-// environment is what a step may see of this machine: act hands all of its own on. Go builds from what is on disk.
+// environment is what a step may see of this machine: act hands all of its own on. Go builds from
+// what is on disk.
 func (w *world) environment() []string {
 	env := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + w.home(), "ACT_DISABLE_VERSION_CHECK=1",
 		"GOPROXY=off", "GOTOOLCHAIN=local", "GOFLAGS=-mod=readonly"}
 	names := []string{"GOCACHE", "GOMODCACHE", "GOROOT"}
-	out, err := exec.CommandContext(w.t.Context(), "go", append([]string{"env"}, names...)...).Output()
+	out, err := exec.CommandContext(w.t.Context(), "go", append([]string{"env"},
+		names...)...).Output()
 	if err != nil {
 		w.t.Fatal(err)
 	}

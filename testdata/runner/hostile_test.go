@@ -11,13 +11,16 @@ import (
 	"github.com/pullgrant/pullgrant/testdata/forge"
 )
 
-// injected makes a file in the home folder when a shell runs it; no blank, slash or colon, so that names may hold it.
+// injected makes a file in the home folder when a shell runs it; no blank, slash or colon, so that
+// names may hold it.
 const injected = "$(cd;touch${IFS}pwned)"
 
-const hostile = "`touch $HOME/pwned` " + injected + " ${{ secrets.PULLGRANT_APP_KEY }} ::add-mask::pullgrant ##[add-mask]main " +
+const hostile = "`touch $HOME/pwned` " + injected + " ${{ secrets.PULLGRANT_APP_KEY }} " +
+	"::add-mask::pullgrant ##[add-mask]main " +
 	"_GitHubActionsFileCommandDelimeter_ </details> @acme/everyone"
 
-// Text that a requester chooses changes nothing that the runner does: not a command, not an output, not a file.
+// Text that a requester chooses changes nothing that the runner does: not a command, not an output,
+// not a file.
 func TestHostileTextChangesNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -25,18 +28,22 @@ func TestHostileTextChangesNothing(t *testing.T) {
 	plain := w.pullEvent("opened", "opened")
 	w.expect(plain, "action_required", "Pending: InsufficientApprovals")
 
-	w.open("a;"+injected+"&&`id`|<b>", "x\n::set-output name=decision::allowed\n"+hostile, map[string]string{
-		requestFile: request("'" + hostile + "'")})
+	w.open("a;"+injected+"&&`id`|<b>", "x\n::set-output name=decision::allowed\n"+hostile,
+		map[string]string{
+			requestFile: request("'" + hostile + "'")})
 	l := w.pullEvent("opened", "opened")
 	check := w.expect(l, "action_required", "Pending: InsufficientApprovals")
 	if got, want := l.shape(), plain.shape(); !slices.Equal(got, want) {
 		t.Errorf("the runner did\n%q\nwant, as for harmless text,\n%q\n%s", got, want, l)
 	}
-	if !strings.Contains(check.Summary, "GitHubActionsFileCommandDelimeter") || strings.Contains(check.Summary, "</details>") {
+	if !strings.Contains(check.Summary, "GitHubActionsFileCommandDelimeter") ||
+		strings.Contains(check.Summary, "</details>") {
 		t.Errorf("the reason is missing or raw in the summary:\n%s", check.Summary)
 	}
-	if comments := w.comments(); len(comments) != 1 || !strings.Contains(comments[0], "GitHubActionsFileCommandDelimeter") ||
-		strings.Contains(comments[0], "</details>") || strings.Contains(comments[0], "@acme/everyone") {
+	if comments := w.comments(); len(comments) != 1 || !strings.Contains(comments[0],
+		"GitHubActionsFileCommandDelimeter") ||
+		strings.Contains(comments[0], "</details>") || strings.Contains(comments[0],
+		"@acme/everyone") {
 		t.Errorf("the reason is missing or raw in the comment:\n%q", comments)
 	}
 	w.expectUntouched(l)
@@ -47,8 +54,10 @@ func TestHostileTextChangesNothing(t *testing.T) {
 	w.expectUntouched(l)
 
 	// Names of files, and what a file that is none of ours says.
-	files := map[string]string{requestFile: forge.Removed, "requests/prod-eu/payments-debug/" + injected + "\n::add-mask::pullgrant.yaml": "reason: |\n  a\n  ::error::b\n"}
-	if _, err := w.forge.Push(forge.Change{User: "alice", Branch: "a;" + injected + "&&`id`|<b>", Files: files, Message: hostile}); err != nil {
+	files := map[string]string{requestFile: forge.Removed, "requests/prod-eu/payments-debug/" +
+		injected + "\n::add-mask::pullgrant.yaml": "reason: |\n  a\n  ::error::b\n"}
+	if _, err := w.forge.Push(forge.Change{User: "alice", Branch: "a;" + injected + "&&`id`|<b>",
+		Files: files, Message: hostile}); err != nil {
 		t.Fatal(err)
 	}
 	l = w.pullEvent("synchronize", "synchronize")
@@ -56,7 +65,8 @@ func TestHostileTextChangesNothing(t *testing.T) {
 	w.expectUntouched(l)
 }
 
-// command is what GitHub's runner would take the line for: its command ends at the first "::", act's at the last.
+// command is what GitHub's runner would take the line for: its command ends at the first "::",
+// act's at the last.
 // https://github.com/actions/runner/blob/main/src/Runner.Common/ActionCommand.cs
 func (l line) command() string {
 	if rest, ok := strings.CutPrefix(l.Raw, "::"); ok {
@@ -66,7 +76,8 @@ func (l line) command() string {
 	return l.Command
 }
 
-// shape is what the runner did in each step, without the texts: the outputs it took, the commands it obeyed.
+// shape is what the runner did in each step, without the texts: the outputs it took, the commands
+// it obeyed.
 func (l log) shape() (shape []string) {
 	for _, line := range l {
 		value := ""
@@ -81,7 +92,8 @@ func (l log) shape() (shape []string) {
 	return shape
 }
 
-// expectUntouched holds that the runner obeyed only our own commands and that nothing hostile was run.
+// expectUntouched holds that the runner obeyed only our own commands and that nothing hostile was
+// run.
 func (w *world) expectUntouched(l log) {
 	w.t.Helper()
 	for _, line := range l {
@@ -93,8 +105,10 @@ func (w *world) expectUntouched(l log) {
 		case "add-mask":
 			ok = strings.TrimSpace(line.Raw) == "::add-mask::"+w.forge.AppToken("pullgrant")
 		case "set-output":
-			allowed := map[string][]string{"decision": {"allowed", "pending", "denied"}, "code": {"", "InsufficientApprovals", "FileRejected"},
-				"policy": {"", "payments-debug"}, "head-sha": {w.head()}, "token": {w.forge.AppToken("pullgrant")}}
+			allowed := map[string][]string{"decision": {"allowed", "pending", "denied"},
+				"code":   {"", "InsufficientApprovals", "FileRejected"},
+				"policy": {"", "payments-debug"}, "head-sha": {w.head()},
+				"token": {w.forge.AppToken("pullgrant")}}
 			ok = slices.Contains(allowed[line.Name], line.Arg)
 		default:
 			ok = false
@@ -131,7 +145,9 @@ jobs:
           body='{"name":"pullgrant","status":"completed","conclusion":"success","head_sha":"'$SHA'"}'
           address="${GITHUB_API_URL#http://}"
           exec 3<>"/dev/tcp/${address%:*}/${address#*:}"
-          printf 'POST /repos/%s/check-runs HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s' \
+          request='POST /repos/%s/check-runs HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\n'
+          request+='Content-Length: %d\r\nConnection: close\r\n\r\n%s'
+          printf "$request" \
             "$GITHUB_REPOSITORY" "$address" "$TOKEN" "${#body}" "$body" >&3
           cat <&3
 `
@@ -146,12 +162,13 @@ jobs:
 `
 )
 
-// The author of a pull request may write what they like into its workflows and onto its head commit. The one that has the
-// key is main's, and main takes only the App's check.
+// The author of a pull request may write what they like into its workflows and onto its head
+// commit. The one that has the key is main's, and main takes only the App's check.
 func TestEditedWorkflowAndForgedChecksChangeNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.open("ask", "Access", map[string]string{requestFile: request("INC-123, checkout is slow"), judging: forgedJudge, reviewing: forgedReview})
+	w.open("ask", "Access", map[string]string{requestFile: request("INC-123, checkout is slow"),
+		judging: forgedJudge, reviewing: forgedReview})
 	l := w.pullEvent("opened", "opened")
 	w.expect(l, "failure", "Denied: NotARequestPR")
 	w.expectUntouchedHome(l)
@@ -163,7 +180,9 @@ func TestEditedWorkflowAndForgedChecksChangeNothing(t *testing.T) {
 		t.Errorf("the edited trigger, which does run, found %q, %v\n%s", loot, err, trigger)
 	}
 	checks := w.forge.Checks()
-	if forged := checks[len(checks)-2]; forged.App != "github-actions" || forged.Name != "pullgrant" || forged.Conclusion != "success" {
+	if forged := checks[len(checks)-2]; forged.App != "github-actions" ||
+		forged.Name != "pullgrant" ||
+		forged.Conclusion != "success" {
 		t.Errorf("the edited trigger posted %+v, want a forged green check\n%s", forged, trigger)
 	}
 	w.expect(l, "failure", "Denied: NotARequestPR")
@@ -173,10 +192,12 @@ func TestEditedWorkflowAndForgedChecksChangeNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	status := map[string]any{"state": "success", "context": "pullgrant"}
-	if err := w.forge.Do(w.forge.Token("alice"), "POST", "/repos/acme/access/statuses/"+w.head(), status, nil); err != nil {
+	if err := w.forge.Do(w.forge.Token("alice"), "POST", "/repos/acme/access/statuses/"+w.head(),
+		status, nil); err != nil {
 		t.Fatal(err)
 	}
-	if sha, err := w.forge.Merge("bob", w.number); err == nil || !strings.Contains(err.Error(), "pullgrant") {
+	if sha, err := w.forge.Merge("bob", w.number); err == nil || !strings.Contains(err.Error(),
+		"pullgrant") {
 		t.Errorf("merged as %q, %v; want the required check to be missing", sha, err)
 	}
 }

@@ -15,10 +15,12 @@ import (
 
 // platform is how a runner on this machine calls it.
 func platform() string {
-	return map[string]string{"linux": "Linux", "darwin": "macOS"}[runtime.GOOS] + "/" + map[string]string{"amd64": "X64", "arm64": "ARM64"}[runtime.GOARCH]
+	return map[string]string{"linux": "Linux", "darwin": "macOS"}[runtime.GOOS] + "/" +
+		map[string]string{"amd64": "X64", "arm64": "ARM64"}[runtime.GOARCH]
 }
 
-// releaseWorld is a world whose action is pinned to the commit of a release; it returns how often the binary was fetched.
+// releaseWorld is a world whose action is pinned to the commit of a release; it returns how often
+// the binary was fetched.
 func releaseWorld(t *testing.T, sum, platform string) (w *world, fetched *int) {
 	t.Helper()
 	for _, program := range []string{"curl", "sha256sum"} { // every runner of GitHub's has them
@@ -40,7 +42,8 @@ func releaseWorld(t *testing.T, sum, platform string) (w *world, fetched *int) {
 	if err := os.Mkdir(filepath.Join(w.source, "release"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(w.source, "release", "checksums"), []byte(line), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(w.source, "release", "checksums"), []byte(line),
+		0o644); err != nil {
 		t.Fatal(err)
 	}
 	w.open("ask", "Access", map[string]string{requestFile: request("INC-123, checkout is slow")})
@@ -79,12 +82,14 @@ func TestReleaseForAnotherPlatformIsBuilt(t *testing.T) {
 	}
 }
 
-// A binary that is not the one the pinned commit names is neither run nor replaced by anything else.
+// A binary that is not the one the pinned commit names is neither run nor replaced by anything
+// else.
 func TestOtherBinaryThanReleasedIsRefused(t *testing.T) {
 	t.Parallel()
 	w, fetched := releaseWorld(t, strings.Repeat("0", 64), platform())
 	l := w.pullEvent("opened", "opened")
 	if l.result() != "failure" || *fetched != 1 || l.built() || len(w.forge.Checks()) != 0 {
-		t.Errorf("%s, fetched %d times, built: %t, check runs %v\n%s", l.result(), *fetched, l.built(), w.forge.Checks(), l)
+		t.Errorf("%s, fetched %d times, built: %t, check runs %v\n%s", l.result(), *fetched,
+			l.built(), w.forge.Checks(), l)
 	}
 }

@@ -10,53 +10,70 @@ import (
 	"testing"
 )
 
-// Whatever can change a verdict starts the workflow that judges, and each file listens to what it may be trusted with.
+// Whatever can change a verdict starts the workflow that judges, and each file listens to what it
+// may be trusted with.
 func TestWhatStartsTheWorkflows(t *testing.T) {
 	needPrograms(t)
 	files := scaffold(t)
 	judge, review := parseWorkflow(t, files[judging]), parseWorkflow(t, files[reviewing])
-	for _, kind := range []string{"opened", "synchronize", "reopened", "edited", "ready_for_review", "converted_to_draft"} {
+	for _, kind := range []string{"opened", "synchronize", "reopened", "edited", "ready_for_review",
+		"converted_to_draft"} {
 		if !judge.listens("pull_request_target", kind, nil) {
 			t.Errorf("nothing judges a pull request that is %s", kind)
 		}
 	}
-	for event, kinds := range map[string][]string{"pull_request_review": {"submitted", "edited", "dismissed"}, "merge_group": {"checks_requested"}} {
+	for event, kinds := range map[string][]string{"pull_request_review": {"submitted", "edited",
+		"dismissed"}, "merge_group": {"checks_requested"}} {
 		for _, kind := range kinds {
 			if !review.listens(event, kind, nil) || judge.listens(event, kind, nil) {
 				t.Errorf("%s %s must start the review workflow and no other", event, kind)
 			}
 		}
 	}
-	if !judge.listens("workflow_run", "completed", map[string]any{"workflow_run": map[string]any{"name": review.Name}}) {
+	if !judge.listens("workflow_run", "completed",
+		map[string]any{"workflow_run": map[string]any{"name": review.Name}}) {
 		t.Errorf("nothing judges when %s has ended", review.Name)
 	}
-	for name, want := range map[string]bool{"policies/payments-debug.yaml": true, "policies/groups.yaml": true, "catalog/prod-eu/view.yaml": true,
-		"CODEOWNERS": true, ".github/CODEOWNERS": true, "docs/CODEOWNERS": true, requestFile: false, "README.md": false} {
-		for branch, want := range map[string]bool{"refs/heads/main": want, "refs/heads/other": false} {
+	for name, want := range map[string]bool{"policies/payments-debug.yaml": true,
+		"policies/groups.yaml": true, "catalog/prod-eu/view.yaml": true,
+		"CODEOWNERS": true, ".github/CODEOWNERS": true, "docs/CODEOWNERS": true, requestFile: false,
+		"README.md": false} {
+		for branch, want := range map[string]bool{"refs/heads/main": want,
+			"refs/heads/other": false} {
 			commit := map[string]any{"added": []any{}, "removed": []any{name}, "modified": []any{}}
-			if got := judge.listens("push", "", map[string]any{"ref": branch, "commits": []any{commit}}); got != want {
-				t.Errorf("a push of %s to %s starts the judging: %t, want %t", name, branch, got, want)
+			if got := judge.listens("push", "", map[string]any{"ref": branch,
+				"commits": []any{commit}}); got != want {
+				t.Errorf("a push of %s to %s starts the judging: %t, want %t", name,
+					branch, got, want)
 			}
 		}
 	}
-	if got := slices.Sorted(maps.Keys(judge.On)); !slices.Equal(got, []string{"pull_request_target", "push", "workflow_run"}) {
-		t.Errorf("the workflow with the key listens to %s: the file of any other event is not main's", got)
+	if got := slices.Sorted(maps.Keys(judge.On)); !slices.Equal(got, []string{"pull_request_target",
+		"push", "workflow_run"}) {
+		t.Errorf("the workflow with the key listens to %s: the file of any other event is not main's",
+			got)
 	}
 }
 
-// The workflow that takes its file from a pull request gets no right, and neither checks anything out.
+// The workflow that takes its file from a pull request gets no right, and neither checks anything
+// out.
 func TestWorkflowsHoldLittle(t *testing.T) {
 	needPrograms(t)
 	files := scaffold(t)
 	judge, review := parseWorkflow(t, files[judging]), parseWorkflow(t, files[reviewing])
-	if job := review.Jobs["trigger"]; len(review.Permissions) > 0 || len(job.Permissions) > 0 || job.Environment != "" || strings.Contains(files[reviewing], "secrets.") {
-		t.Errorf("the review workflow holds rights, an environment or secrets:\n%s", files[reviewing])
+	if job := review.Jobs["trigger"]; len(review.Permissions) > 0 || len(job.Permissions) > 0 ||
+		job.Environment != "" || strings.Contains(files[reviewing], "secrets.") {
+		t.Errorf("the review workflow holds rights, an environment or secrets:\n%s",
+			files[reviewing])
 	}
-	if job := judge.Jobs["judge"]; len(judge.Permissions) > 0 || job.Environment != "pullgrant" || !maps.Equal(job.Permissions, map[string]string{"contents": "read"}) {
-		t.Errorf("the judging workflow's rights are %v, %v and its environment is %q", judge.Permissions, job.Permissions, job.Environment)
+	if job := judge.Jobs["judge"]; len(judge.Permissions) > 0 || job.Environment != "pullgrant" ||
+		!maps.Equal(job.Permissions, map[string]string{"contents": "read"}) {
+		t.Errorf("the judging workflow's rights are %v, %v and its environment is %q",
+			judge.Permissions, job.Permissions, job.Environment)
 	}
 	token := slices.Sorted(slices.Values((&world{t: t}).rights(files[judging])))
-	if want := []string{"checks:write", "contents:read", "members:read", "metadata:read", "pull_requests:write"}; !slices.Equal(token, want) {
+	if want := []string{"checks:write", "contents:read", "members:read", "metadata:read",
+		"pull_requests:write"}; !slices.Equal(token, want) {
 		t.Errorf("the App's token may %s, want %s", token, want)
 	}
 	for name, text := range files {
@@ -64,9 +81,11 @@ func TestWorkflowsHoldLittle(t *testing.T) {
 			t.Errorf("%s checks something out", name)
 		}
 	}
-	for _, sha := range []string{"github.event.pull_request.head.sha", "github.event.workflow_run.head_sha"} {
+	for _, sha := range []string{"github.event.pull_request.head.sha",
+		"github.event.workflow_run.head_sha"} {
 		if !strings.Contains(judge.Concurrency.Group, sha) {
-			t.Errorf("the concurrency group %q does not tell apart by %s", judge.Concurrency.Group, sha)
+			t.Errorf("the concurrency group %q does not tell apart by %s", judge.Concurrency.Group,
+				sha)
 		}
 	}
 }

@@ -61,7 +61,8 @@ func newWorld(t *testing.T) *world {
 func scaffold(t *testing.T) map[string]string {
 	t.Helper()
 	dir := t.TempDir()
-	out, err := exec.CommandContext(t.Context(), programs.pullgrant, "init", dir, "--action", action).CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), programs.pullgrant, "init", dir, "--action",
+		action).CombinedOutput()
 	if err != nil {
 		t.Fatalf("pullgrant init: %v\n%s", err, out)
 	}
@@ -69,7 +70,8 @@ func scaffold(t *testing.T) map[string]string {
 	for name := range strings.Lines(string(out)) {
 		name = strings.TrimSpace(name)
 		if data, err := os.ReadFile(name); err == nil {
-			files[strings.TrimPrefix(filepath.ToSlash(name), filepath.ToSlash(dir)+"/")] = string(data)
+			files[strings.TrimPrefix(filepath.ToSlash(name), filepath.ToSlash(dir)+"/")] =
+				string(data)
 		}
 	}
 	return files
@@ -81,32 +83,8 @@ const (
 	reviewing = workflows + "pullgrant-review.yml"
 )
 
-// workflow is the part of a workflow file that GitHub itself acts on.
-type workflow struct {
-	Name        string
-	On          map[string]struct{ Types, Branches, Paths, Workflows []string }
-	Permissions map[string]string
-	Concurrency struct{ Group string }
-	Jobs        map[string]struct {
-		Environment string
-		Permissions map[string]string
-		Steps       []struct {
-			Uses string
-			With map[string]string
-		}
-	}
-}
-
-func parseWorkflow(t *testing.T, text string) workflow {
-	t.Helper()
-	var f workflow
-	if err := yaml.Unmarshal([]byte(text), &f); err != nil {
-		t.Fatal(err)
-	}
-	return f
-}
-
-// rights are what the workflow asks the App's token to be cut to, and notes the actions it needs stand-ins for.
+// rights are what the workflow asks the App's token to be cut to, and notes the actions it needs
+// stand-ins for.
 func (w *world) rights(text string) (rights []string) {
 	w.t.Helper()
 	for _, step := range parseWorkflow(w.t, text).Jobs["judge"].Steps {
@@ -154,7 +132,8 @@ spec:
 // open pushes files to a branch in alice's name and opens its pull request.
 func (w *world) open(branch, title string, files map[string]string) {
 	w.t.Helper()
-	if _, err := w.forge.Push(forge.Change{User: "alice", Branch: branch, Files: files, Message: title}); err != nil {
+	if _, err := w.forge.Push(forge.Change{User: "alice", Branch: branch, Files: files,
+		Message: title}); err != nil {
 		w.t.Fatal(err)
 	}
 	number, err := w.forge.Open("alice", branch, title)
@@ -177,7 +156,8 @@ func (w *world) home() string { return filepath.Join(w.dir, "home") }
 
 func (w *world) do(method, path string, in, out any) {
 	w.t.Helper()
-	if err := w.forge.Do(w.forge.Token("dave"), method, "/repos/acme/access"+path, in, out); err != nil {
+	if err := w.forge.Do(w.forge.Token("dave"), method, "/repos/acme/access"+path, in,
+		out); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -211,11 +191,12 @@ func merge(into, from map[string]any) {
 	}
 }
 
-// fire plays GitHub for one event: it starts every workflow that listens to it, with the file of the commit that GitHub
-// takes it from, and returns their logs by workflow file.
+// fire plays GitHub for one event: it starts every workflow that listens to it, with the file of
+// the commit that GitHub takes it from, and returns their logs by workflow file.
 func (w *world) fire(event, kind string, payload map[string]any) map[string]log {
 	w.t.Helper()
-	// The merge of the pull request for its reviews, so what it changed is what runs; else the default branch.
+	// The merge of the pull request for its reviews, so what it changed is what runs; else the
+	// default branch.
 	// https://docs.github.com/en/actions/reference/workflows-and-actions/events-that-trigger-workflows
 	sha, trusted := w.forge.Branch("main"), true
 	switch event {
@@ -247,45 +228,11 @@ func (w *world) fire(event, kind string, payload map[string]any) map[string]log 
 			w.t.Fatal(err)
 		}
 		if parseWorkflow(w.t, string(text)).listens(event, kind, payload) {
-			logs[entry.Name()] = w.act(run{event: event, payload: file, dir: dir, workflow: entry.Name(), trusted: trusted})
+			logs[entry.Name()] = w.act(run{event: event, payload: file, dir: dir,
+				workflow: entry.Name(), trusted: trusted})
 		}
 	}
 	return logs
-}
-
-// listens tells whether GitHub starts the workflow for an event.
-func (f workflow) listens(event, kind string, payload map[string]any) bool {
-	on, ok := f.On[event]
-	switch {
-	case !ok || len(on.Types) > 0 && !slices.Contains(on.Types, kind):
-		return false
-	case event == "workflow_run":
-		name, _ := payload["workflow_run"].(map[string]any)["name"].(string)
-		return slices.Contains(on.Workflows, name)
-	case event != "push":
-		return true
-	}
-	ref, _ := payload["ref"].(string)
-	if !slices.Contains(on.Branches, strings.TrimPrefix(ref, "refs/heads/")) {
-		return false
-	}
-	for _, commit := range payload["commits"].([]any) {
-		for _, change := range []string{"added", "removed", "modified"} {
-			names, _ := commit.(map[string]any)[change].([]any)
-			for _, name := range names {
-				if slices.ContainsFunc(on.Paths, func(pattern string) bool { return matches(pattern, name.(string)) }) {
-					return true
-				}
-			}
-		}
-	}
-	return false
-}
-
-// matches knows the two kinds of patterns that the workflows use: a file, and everything in a folder.
-func matches(pattern, name string) bool {
-	folder, whole := strings.CutSuffix(pattern, "/**")
-	return pattern == name || whole && strings.HasPrefix(name, folder+"/")
 }
 
 func (w *world) git(args ...string) {
@@ -325,14 +272,17 @@ func (w *world) comments() (bodies []string) {
 	return bodies
 }
 
-// pullEvent fires pull_request_target; example is the kind of GitHub's example payload, when it has none of this kind.
+// pullEvent fires pull_request_target; example is the kind of GitHub's example payload, when it has
+// none of this kind.
 func (w *world) pullEvent(kind, example string) log {
 	w.t.Helper()
-	payload := w.payload("pull_request."+example, map[string]any{"action": kind, "number": w.number, "pull_request": w.pull()})
+	payload := w.payload("pull_request."+example, map[string]any{"action": kind, "number": w.number,
+		"pull_request": w.pull()})
 	return w.only(w.fire("pull_request_target", kind, payload))
 }
 
-// reviewEvent fires pull_request_review and then what GitHub does when each workflow of that has ended.
+// reviewEvent fires pull_request_review and then what GitHub does when each workflow of that has
+// ended.
 func (w *world) reviewEvent(kind string) (trigger, judge log) {
 	w.t.Helper()
 	payload := w.payload("pull_request_review."+kind, map[string]any{"pull_request": w.pull()})
@@ -343,15 +293,19 @@ func (w *world) reviewEvent(kind string) (trigger, judge log) {
 // runEvent fires workflow_run: a run of pullgrant-review on a commit has ended.
 func (w *world) runEvent(cause, sha string) map[string]log {
 	w.t.Helper()
-	return w.fire("workflow_run", "completed", w.payload("workflow_run.completed", map[string]any{"workflow_run": map[string]any{
-		"name": "pullgrant-review", "path": reviewing, "event": cause, "head_sha": sha, "pull_requests": []any{}}}))
+	return w.fire("workflow_run", "completed", w.payload("workflow_run.completed",
+		map[string]any{"workflow_run": map[string]any{
+			"name": "pullgrant-review", "path": reviewing, "event": cause, "head_sha": sha,
+			"pull_requests": []any{}}}))
 }
 
 // pushEvent fires push for a commit that removed a file of main.
 func (w *world) pushEvent(file string) map[string]log {
 	w.t.Helper()
-	return w.fire("push", "", w.payload("push", map[string]any{"ref": "refs/heads/main", "after": w.forge.Branch("main"),
-		"created": false, "commits": []any{map[string]any{"id": w.forge.Branch("main"), "removed": []any{file}}}}))
+	return w.fire("push", "", w.payload("push", map[string]any{"ref": "refs/heads/main",
+		"after":   w.forge.Branch("main"),
+		"created": false, "commits": []any{map[string]any{"id": w.forge.Branch("main"),
+			"removed": []any{file}}}}))
 }
 
 func (w *world) only(logs map[string]log) log {
@@ -365,7 +319,8 @@ func (w *world) only(logs map[string]log) log {
 	return nil
 }
 
-// expect holds the last check run to be the App's on the head commit, and the run to have succeeded in posting it.
+// expect holds the last check run to be the App's on the head commit, and the run to have succeeded
+// in posting it.
 func (w *world) expect(l log, conclusion, title string) forge.Check {
 	w.t.Helper()
 	checks := w.forge.Checks()
@@ -373,9 +328,11 @@ func (w *world) expect(l log, conclusion, title string) forge.Check {
 		w.t.Fatalf("no check run was posted\n%s", l)
 	}
 	last := checks[len(checks)-1]
-	if last.App != "pullgrant" || last.Name != "pullgrant" || last.HeadSHA != w.head() || last.Status != "completed" ||
+	if last.App != "pullgrant" || last.Name != "pullgrant" || last.HeadSHA != w.head() ||
+		last.Status != "completed" ||
 		last.Conclusion != conclusion || last.Title != title {
-		w.t.Errorf("check run %+v\nwant %s %q of the App pullgrant on %s\n%s", last, conclusion, title, w.head(), l)
+		w.t.Errorf("check run %+v\nwant %s %q of the App pullgrant on %s\n%s", last, conclusion,
+			title, w.head(), l)
 	}
 	if l.result() != "success" {
 		w.t.Errorf("the run ended with %s\n%s", l.result(), l)

@@ -58,19 +58,22 @@ func New(t *testing.T) *Scene {
 	s.Must(err)
 	s.MakeNamespace()
 	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "payments-debug"},
-		Rules: []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"list"}}}}
+		Rules: []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"pods"},
+			Verbs: []string{"list"}}}}
 	_, err = s.Admin.RbacV1().ClusterRoles().Create(t.Context(), role, metav1.CreateOptions{})
 	if !apierrors.IsAlreadyExists(err) {
 		s.Must(err)
 	}
-	s.Must(cp.Apply(t.Context(), kube.AgentManifests([]string{s.Namespace}, []string{"payments-debug"})))
+	s.Must(cp.Apply(t.Context(), kube.AgentManifests([]string{s.Namespace},
+		[]string{"payments-debug"})))
 	err = s.Admin.CoordinationV1().Leases(requests.AgentNamespace).Delete(t.Context(),
 		"pullgrant-agent", metav1.DeleteOptions{})
 	if !apierrors.IsNotFound(err) {
 		s.Must(err)
 	}
 	err = s.Admin.CoreV1().ConfigMaps(requests.AgentNamespace).Delete(t.Context(),
-		"pullgrant-trust", metav1.DeleteOptions{})
+		"pullgrant-trust",
+		metav1.DeleteOptions{})
 	if !apierrors.IsNotFound(err) {
 		s.Must(err)
 	}
@@ -172,7 +175,8 @@ func (s *Scene) Foreign(name string) *rbacv1.RoleBinding {
 		ObjectMeta: metav1.ObjectMeta{Name: name},
 		RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole",
 			Name: "payments-debug"},
-		Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: "User", Name: "carol@example.com"}},
+		Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: "User",
+			Name: "carol@example.com"}},
 	}, metav1.CreateOptions{})
 	s.Must(err)
 	return b

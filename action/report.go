@@ -1,0 +1,121 @@
+package action
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/sethvargo/go-githubactions"
+
+	"github.com/pullgrant/pullgrant/internal/github"
+	"github.com/pullgrant/pullgrant/policies"
+)
+
+var outputPattern = regexp.MustCompile(`^[A-Za-z0-9-]*$`)
+
+// setOutputs writes words that can neither end an output early nor begin another. The library's
+// delimiter is fixed and its values unchecked, so anything else is left out.
+func setOutputs(a *githubactions.Action, d policies.Decision) {
+	for name, value := range map[string]string{
+		"decision": d.Outcome.String(),
+		"code":     string(d.Code),
+		"policy":   d.Policy,
+		"head-sha": d.HeadSHA,
+	} {
+		if outputPattern.MatchString(value) && a.Getenv("GITHUB_OUTPUT") != "" {
+			a.SetOutput(name, value)
+		}
+	}
+}
+
+// report tells the verdicts on one head commit: each in the log and the step summary, and one
+// check run for them all.
+func report(
+	ctx context.Context, a *githubactions.Action, client *github.Client, verdicts []verdict,
+) error {
+	var summaries []string
+	var remarks []github.Annotation
+	for _, v := range verdicts {
+		logVerdict(a, v)
+		summaries = append(summaries, v.summary())
+		remarks = append(remarks, annotations(v.decision)...)
+	}
+	summary := strings.Join(summaries, "\n")
+	if a.Getenv("GITHUB_STEP_SUMMARY") != "" {
+		a.AddStepSummary(summary)
+	}
+	last := worst(verdicts)
+	if last.headSHA == "" {
+		return fmt.Errorf("post the check run on %s: the event does not name its head commit",
+			last.name())
+	}
+	app, err := client.PostCheck(ctx, github.Check{
+		HeadSHA:     last.headSHA,
+		Name:        policies.CheckName,
+		Conclusion:  conclusion(last.decision.Outcome),
+		Title:       title(last.decision),
+		Summary:     summary,
+		Annotations: remarks,
+	})
+	if err != nil {
+		return fmt.Errorf("post the check run on %s: %w", last.name(), err)
+	}
+	for i, v := range verdicts {
+		if v.number == 0 {
+			continue
+		}
+		// The check run is the verdict; a comment that cannot be written takes nothing from it.
+		if _, err := client.Comment(ctx, v.number, app+"[bot]", marker, summaries[i]); err != nil {
+			a.Warningf("the verdict stands, but not in a comment: %v", err)
+		}
+	}
+	return nil
+}
+
+// marker begins the one comment on a pull request that is kept up to date. GitHub shows nothing
+// of it.
+const marker = "<!-- pullgrant: verdict -->"
+
+func logVerdict(a *githubactions.Action, v verdict) {
+	for i, line := range v.decision.Explain() {
+		switch {
+		case i > 0 || v.decision.Outcome == policies.Allowed:
+			a.Noticef("%s %s", v.name(), line)
+		case v.decision.Outcome == policies.Pending:
+			a.Warningf("%s %s", v.name(), line)
+		default:
+			a.Errorf("%s %s", v.name(), line)
+		}
+	}
+	for _, f := range v.decision.Findings {
+		a.Errorf("%s %s", v.name(), f)
+	}
+}
+
+// conclusion is the check run's. Only success is green: a required check passes on neutral and
+// skipped too, so a pending verdict is action_required.
+func conclusion(o policies.Outcome) string {
+	switch o {
+	case policies.Allowed:
+		return "success"
+	case policies.Pending:
+		return "action_required"
+	}
+	return "failure"
+}
+
+func annotations(d policies.Decision) []github.Annotation {
+	var all []github.Annotation
+	for _, f := range d.Findings {
+		all = append(all, github.Annotation{Path: f.File, Line: f.Line, Column: f.Column,
+			Level: "failure", Title: f.Rule, Message: f.Message})
+	}
+	return all
+}
+
+func title(d policies.Decision) string {
+	word := d.Outcome.String()
+	word = strings.ToUpper(word[:1]) + word[1:]
+	return strings.TrimSuffix(word+": "+string(d.Code), ": ")
+}

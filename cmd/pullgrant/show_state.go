@@ -1,0 +1,96 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/ledger"
+)
+
+var states = map[policies.Outcome]string{
+	policies.Allowed: requests.StateAccepted,
+	policies.Pending: requests.StatePending,
+	policies.Denied:  requests.StateDenied,
+}
+
+// stands is a request on the branch that has not ended yet, as far as the ledger tells.
+func stands(f policies.Facts, d policies.Decision, now time.Time) shown {
+	s := shown{State: states[d.Outcome], PullRequest: f.PullRequest.Number, Decision: d, facts: f}
+	if d.Grant == nil || d.Grant.Window.End.IsZero() {
+		return s
+	}
+	end := d.Grant.Window.End
+	if left := end.Sub(now).Truncate(time.Second); left > 0 {
+		s.Message += fmt.Sprintf("; access lasts until %s, %s more", end, left)
+		return s
+	}
+	s.State = requests.StateExpired
+	refuse(&s.Decision, policies.ExpiredBeforeGrant, "its time was over at %s, "+
+		"and the ledger has no entry yet: is the agent of %s running?", end, d.Grant.Cluster)
+	return s
+}
+
+// ended is a request that the ledger tells of. What its roles allowed is what the policies and
+// the catalogue said at the commit that it was judged by last; treeAt reads them.
+func ended(a ledger.Account, treeAt func(commit string) (policies.Tree, error)) (shown, error) {
+	status := *a.Status
+	grant := requests.Grant{Name: a.Name, Path: status.Path, Cluster: a.Cluster}
+	d := policies.Decision{Kind: policies.KindRequest, Path: a.Path, HeadSHA: status.HeadSHA,
+		PolicyCommit: status.PolicyCommit, Approvers: status.Approvers, Grant: &grant}
+	if a.Spec != nil {
+		d.Policy, d.Reason = a.Spec.Policy, a.Spec.Reason
+		grant.Policy, grant.Requester = a.Spec.Policy, a.Spec.Requester
+	}
+	if a.Spec != nil && commitPattern.MatchString(status.PolicyCommit) {
+		tree, err := treeAt(status.PolicyCommit)
+		if err != nil {
+			return shown{}, err
+		}
+		then, err := previewAccount(tree, status.Path, a)
+		if err != nil {
+			return shown{}, err
+		}
+		if d.Roles = then.Roles; then.Grant != nil {
+			grant.Items = then.Grant.Items
+		}
+	}
+	if status.Subject != nil {
+		grant.Subject = *status.Subject
+	}
+	if status.GrantedAt != nil && status.ExpiresAt != nil {
+		grant.Window = requests.Window{Start: *status.GrantedAt, End: *status.ExpiresAt}
+		grant.Duration = requests.Duration(status.ExpiresAt.Sub(status.GrantedAt.Time))
+	}
+	switch d.Outcome = policies.Allowed; {
+	case status.State == requests.StateDenied:
+		refuse(&d, policies.Code(status.Code), "its agent refused it at %s, after the merge",
+			status.RevokedAt)
+		d.Outcome = policies.Denied // whatever the entry's code would mean elsewhere
+	case status.Cause != status.State:
+		d.Message = fmt.Sprintf("access ended at %s (%s)", status.RevokedAt, status.Cause)
+	default:
+		d.Message = fmt.Sprintf("access ended at %s", status.RevokedAt)
+	}
+	return shown{State: status.State, PullRequest: status.PullRequest, Ledger: a.Status,
+		Decision: d}, nil
+}
+
+// refuse overrules a decision on what stands on the branch, where nobody can approve any more.
+func refuse(d *policies.Decision, code policies.Code, format string, args ...any) {
+	d.Outcome, d.Code, d.Message = code.Outcome(), code, fmt.Sprintf(format, args...)
+	d.Challenges = nil
+}
+
+// previewAccount judges the request that an account tells of, as if it stood at path.
+func previewAccount(tree policies.Tree, path string, a ledger.Account) (policies.Decision, error) {
+	request := requests.AccessRequest{APIVersion: requests.APIVersion,
+		Kind:     requests.KindAccessRequest,
+		Metadata: requests.Metadata{Name: a.Name}, Spec: *a.Spec}
+	data, err := request.Marshal()
+	if err != nil {
+		return policies.Decision{}, fmt.Errorf("write the request: %w", err)
+	}
+	return preview(tree, path, data), nil
+}

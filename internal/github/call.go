@@ -1,0 +1,72 @@
+package github
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"regexp"
+	"strings"
+
+	"github.com/google/go-github/v60/github"
+)
+
+// call makes a call that go-github has no method for.
+func (c *Client) call(
+	ctx context.Context, method, url string, in, out any,
+) (*github.Response, error) {
+	request, err := c.api.NewRequest(method, url, in)
+	if err != nil {
+		return nil, err
+	}
+	return c.api.Do(ctx, request, out)
+}
+
+// query asks GraphQL, which refuses with an answer like any other.
+func (c *Client) query(
+	ctx context.Context, text string, variables map[string]any, data any,
+) error {
+	question := map[string]any{"query": text, "variables": variables}
+	var answer struct {
+		Data   any `json:"data"`
+		Errors []struct {
+			Message string `json:"message"`
+		} `json:"errors"`
+	}
+	answer.Data = data
+	_, err := c.call(ctx, http.MethodPost, c.graphQL, question, &answer)
+	if err == nil && len(answer.Errors) > 0 {
+		err = errors.New(answer.Errors[0].Message)
+	}
+	return err
+}
+
+// pages reads a list to its end, a hundred items at a time.
+func pages[T any](read func(github.ListOptions) ([]T, *github.Response, error)) ([]T, error) {
+	all := []T{}
+	options := github.ListOptions{PerPage: 100}
+	for {
+		items, response, err := read(options)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, items...)
+		if response.NextPage == 0 {
+			return all, checkLastPage(response)
+		}
+		if response.NextPage <= options.Page {
+			return nil, errors.New("the list of pages runs in a circle")
+		}
+		options.Page = response.NextPage
+	}
+}
+
+var nextPage = regexp.MustCompile(`(?i);\s*rel\s*=\s*"?\s*next\b`)
+
+// checkLastPage guards against a Link header that names a next page in a form the client library
+// passes over.
+func checkLastPage(response *github.Response) error {
+	if nextPage.MatchString(strings.Join(response.Header["Link"], ",")) {
+		return errors.New("the answer names a next page in an unknown way")
+	}
+	return nil
+}

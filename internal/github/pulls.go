@@ -1,0 +1,148 @@
+package github
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/google/go-github/v60/github"
+
+	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/requests"
+)
+
+// listed is a pull request as lists show it.
+type listed struct {
+	number              int
+	author              policies.User
+	head, base, mergeAt string // mergeAt: the merge commit; of an open one GitHub's trial merge
+	baseID              int64
+	draft, open         bool
+	merged              bool
+	mergedAt            requests.Time
+}
+
+// mergedInto tells whether the pull request was merged into the repository's default branch.
+func (p listed) mergedInto(r policies.Repository) bool {
+	return p.merged && p.baseID == r.ID && p.base == r.DefaultBranch
+}
+
+// pullsOf lists the pull requests GitHub ties to a commit: the merged one that introduced it, or,
+// for a commit outside the default branch, every one that holds it (R44).
+func (c *Client) pullsOf(ctx context.Context, commit string) ([]listed, error) {
+	if !isName(commit) {
+		return nil, fmt.Errorf("list the pull requests of commit %s: it must be 40 hexadecimal digits",
+			requests.Quote(commit))
+	}
+	found, err := pages(func(o github.ListOptions) ([]*github.PullRequest,
+		*github.Response, error) {
+		return c.api.PullRequests.ListPullRequestsWithCommit(ctx, c.owner, c.repo, commit, &o)
+	})
+	if err != nil {
+		return nil, c.explain(err, "Pull requests: read", "list the pull requests of commit %s",
+			commit)
+	}
+	var all []listed
+	for _, f := range found {
+		p, err := c.list(f)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, p)
+	}
+	return all, nil
+}
+
+// list converts a pull request of a list, which lacks some of what a single one has.
+func (c *Client) list(f *github.PullRequest) (listed, error) {
+	author, err := c.user(f.User, "the author of a pull request")
+	p := listed{
+		number: f.GetNumber(), author: author,
+		head: f.GetHead().GetSHA(), base: f.GetBase().GetRef(), mergeAt: f.GetMergeCommitSHA(),
+		baseID: f.GetBase().GetRepo().GetID(),
+		draft:  f.GetDraft(), open: f.GetState() == "open",
+		merged: !f.GetMergedAt().IsZero(), mergedAt: requests.At(f.GetMergedAt().Time),
+	}
+	if err == nil && (p.number == 0 || !isName(p.head) || p.base == "" || p.baseID == 0 ||
+		f.GetState() == "" || p.merged && !isName(p.mergeAt)) {
+		err = c.incomplete("a list of pull requests")
+	}
+	return p, err
+}
+
+// OpenPull is an open pull request as lists show it.
+type OpenPull struct {
+	Number  int
+	HeadSHA string
+	BaseRef string
+	Draft   bool
+	Author  policies.User
+}
+
+func (p listed) openPull() OpenPull { return OpenPull{p.number, p.head, p.base, p.draft, p.author} }
+
+// OpenPulls lists all open pull requests, oldest first: what must be judged again when the
+// default branch has moved, and what may withdraw a request. A list that has not changed since
+// the last call costs nothing of the rate limit.
+func (c *Client) OpenPulls(ctx context.Context) ([]OpenPull, error) {
+	ctx = keeping(ctx)
+	oldestFirst := github.PullRequestListOptions{State: "open", Sort: "created", Direction: "asc"}
+	found, err := pages(func(o github.ListOptions) ([]*github.PullRequest,
+		*github.Response, error) {
+		oldestFirst.ListOptions = o
+		return c.api.PullRequests.List(ctx, c.owner, c.repo, &oldestFirst)
+	})
+	if err != nil {
+		return nil, c.explain(err, "Pull requests: read", "list the open pull requests")
+	}
+	var open []OpenPull
+	for _, f := range found {
+		p, err := c.list(f)
+		if err != nil {
+			return nil, err
+		}
+		open = append(open, p.openPull())
+	}
+	return open, nil
+}
+
+// PullsAdding lists the numbers of the open pull requests that add a file at a wanted path,
+// oldest first. It asks GitHub once for each open pull request: only its files tell what it is
+// about.
+func (c *Client) PullsAdding(ctx context.Context, wanted func(path string) bool) ([]int, error) {
+	open, err := c.OpenPulls(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var numbers []int
+	for _, p := range open {
+		files, err := c.filesOf(ctx, p.Number)
+		if err != nil {
+			return nil, fmt.Errorf("read %s/%s#%d: %w", c.owner, c.repo, p.Number, err)
+		}
+		adds := func(f policies.File) bool { return f.Status == "added" && wanted(f.Path) }
+		if slices.ContainsFunc(files, adds) {
+			numbers = append(numbers, p.Number)
+		}
+	}
+	return numbers, nil
+}
+
+// PullsByHead lists the open pull requests of this repository whose head is the commit.
+func (c *Client) PullsByHead(ctx context.Context, commit string) ([]OpenPull, error) {
+	repository, _, err := c.repository(ctx)
+	if err != nil {
+		return nil, err
+	}
+	found, err := c.pullsOf(ctx, commit)
+	if err != nil {
+		return nil, err
+	}
+	var open []OpenPull
+	for _, p := range found {
+		if p.open && p.head == commit && p.baseID == repository.ID {
+			open = append(open, p.openPull())
+		}
+	}
+	return open, nil
+}

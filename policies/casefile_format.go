@@ -1,0 +1,55 @@
+package policies
+
+import "github.com/pullgrant/pullgrant/requests"
+
+// TestFormat is the format of a policy test.
+var TestFormat = requests.Format{
+	Kind: KindPolicyTest,
+	About: "Requests, and what must become of them under the policies. Stands at " +
+		"tests/<name>.yaml; " +
+		"pullgrant policy test runs it.",
+	Name: requests.Field{About: "Name of the test; the file's name without .yaml.",
+		Form: requests.FormName},
+	Fields: testFields.With(requests.SpecFields),
+}
+
+var testFields = requests.HeaderFields("PolicyTest",
+	"The world in short, and the cases in it.").With(
+	requests.Fields{
+		"PolicyTestSpec.organization": {About: "GitHub organization that owns the access " +
+			"repository. " +
+			"Without it a user owns it, and no GitHub team counts.", Form: requests.FormLogin},
+		"PolicyTestSpec.teams": {About: "Who is in which GitHub team. " +
+			"A team that a case needs to know and that is not here fails the case."},
+		"PolicyTestSpec.permissions": {About: "Who may do something else in the access repository " +
+			"than write."},
+		"PolicyTestSpec.cases": {About: "The cases, each judged on its own.", Min: 1},
+
+		"TestTeam.name": {About: "organization/team-slug.",
+			Form: requests.Form{Rule: "party", Pattern: orgTeamPattern, Check: teamProblem}},
+		"TestTeam.members": {About: "GitHub logins.", Form: requests.FormLogin},
+		"TestPerson.login": {About: "GitHub login.", Form: requests.FormLogin},
+		"TestPerson.permission": {About: "What they may do; none also is no member of the " +
+			"organization.",
+			Form: requests.OneOf("value", testPermissions...)},
+
+		"TestCase.name":    {About: "What is tested, in words."},
+		"TestCase.request": {About: "What is asked for, as the spec of a request says it."},
+		"TestCase.author": {About: "GitHub login of who opened the pull request. Default: the requester.",
+			Form: requests.FormLogin},
+		"TestCase.pullRequest": {About: "State of the pull request. Default: open. A merged one is " +
+			"judged as the agent does.",
+			Form: requests.OneOf("value", testPullRequests...)},
+		"TestCase.approvals": {About: "Reviews, oldest first."},
+		"TestCase.want":      {About: "What must become of it."},
+		"TestApproval.by":    {About: "GitHub login of the reviewer.", Form: requests.FormLogin},
+		"TestApproval.at": {About: "Commit that was reviewed: the head (default) or an older one.",
+			Form: requests.OneOf("value", testCommits...)},
+		"TestApproval.state": {About: "What the review says, as GitHub names it. Default: APPROVED.",
+			Form: requests.OneOf("value", testReviews...)},
+		"Wish.decision": {About: "The outcome.", Form: requests.OneOf("value", outcomes[:]...)},
+		"Wish.code": {About: "Code of the refusal, as in docs/rules.md. Required unless the outcome " +
+			"is allowed.",
+			Form: requests.Form{Rule: "code", Pattern: requests.CodePattern,
+				Check: requests.CheckCode}},
+	})

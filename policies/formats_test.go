@@ -1,0 +1,45 @@
+package policies
+
+import (
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// A rule about a field that no longer exists would be a restriction that nobody applies.
+func TestEveryFieldRuleIsUsed(t *testing.T) {
+	unused := map[string]bool{}
+	for kind, root := range formats {
+		for name := range root.format.Fields {
+			unused[kind+" "+name] = true
+		}
+	}
+	kind := ""
+	var visit func(reflect.Type)
+	visit = func(format reflect.Type) {
+		for format.Kind() == reflect.Pointer || format.Kind() == reflect.Slice {
+			format = format.Elem()
+		}
+		if format.Kind() != reflect.Struct {
+			return
+		}
+		for i := range format.NumField() {
+			if name, _, _ := strings.Cut(format.Field(i).Tag.Get("yaml"), ","); name != "" {
+				delete(unused, kind+" "+format.Name()+"."+name)
+				visit(format.Field(i).Type)
+			}
+		}
+	}
+	for name, root := range formats {
+		kind = name
+		visit(root.file)
+	}
+	if len(unused) > 0 {
+		t.Errorf("no such fields: %v", slices.Sorted(maps.Keys(unused)))
+	}
+	if len(formats) != len(Kinds) {
+		t.Errorf("%d kinds, %d schemas", len(Kinds), len(formats))
+	}
+}

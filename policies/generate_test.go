@@ -1,0 +1,183 @@
+package policies_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/policies/rbac"
+	"github.com/pullgrant/pullgrant/requests"
+)
+
+// files are the Go types that the loader fills, from which documents are generated.
+var files = map[string]reflect.Type{
+	"AccessRequest": reflect.TypeFor[requests.AccessRequest](),
+	"AccessPolicy":  reflect.TypeFor[policies.AccessPolicy](),
+	"IdentityMap":   reflect.TypeFor[policies.IdentityMap](),
+	"GroupMap":      reflect.TypeFor[policies.GroupMap](),
+	"RoleCatalog":   reflect.TypeFor[rbac.RoleCatalog](),
+	"PolicyTest":    reflect.TypeFor[policies.PolicyTest](),
+}
+
+// TestSchemaAgreesOnGeneratedDocuments makes documents of every kind up from the Go types alone,
+// from nearly right to wild: loader and schema accept and refuse the same of them.
+func TestSchemaAgreesOnGeneratedDocuments(t *testing.T) {
+	for kind, file := range files {
+		t.Run(kind, func(t *testing.T) {
+			a := agreement{kind: kind, schema: compile(t, kind)}
+			for seed := range uint64(1500) {
+				g := generator{rand.New(rand.NewPCG(seed, 1)), []float64{0, 0.01, 0.05,
+					0.2}[seed%4], kind}
+				data, err := yaml.Marshal(g.value(file, ""))
+				if err != nil {
+					t.Fatal(err)
+				}
+				a.judge(t, fmt.Sprintf("seed %d:\n%s", seed, data), data)
+			}
+			// No catalogue file is made up whose hash is that of its rules: what the schema accepts
+			// fails by that alone.
+			if a.accepted < 5 && kind != "RoleCatalog" || a.refused < 300 {
+				t.Errorf("%d accepted, %d refused by both; the test has lost its teeth",
+					a.accepted, a.refused)
+			}
+		})
+	}
+}
+
+// generator makes values of a type; wild is how often one is not what its field wants.
+type generator struct {
+	random *rand.Rand
+	wild   float64
+	kind   string
+}
+
+// usual are texts that some field of the name takes.
+var usual = map[string][]string{
+	"apiVersion": {requests.APIVersion}, "cluster": {"prod-eu", "staging"}, "clusters": {"prod-eu",
+		"staging"},
+	"policy": {"payments-debug"}, "requester": {"alice", "Bob"}, "namespace": {"payments"},
+	"allowedNamespaces": {"payments", "billing"}, "defaultNamespace": {"payments"},
+	"github":   {"alice", "bob", "Carol"},
+	"username": {"alice@example.com", "oidc:bob", "carol"}, "members": {"alice", "bob", "carol"},
+	"login": {"alice", "bob"},
+	"by":    {"bob", "carol"}, "author": {"alice"}, "reason": {"INC-123, checkout is slow",
+		"ein Grund für später"},
+	"decision": {"allowed", "denied", "pending", "error"}, "code": {"NoPolicy", "FileRejected"},
+	"pullRequest": {"open", "merged", "draft", "closed"}, "at": {"head", "old"},
+	"state":      {"APPROVED", "DISMISSED"},
+	"permission": {"write", "read", "none"}, "organization": {"acme"}, "backstop": {"required",
+		"optional"},
+	"hash":      {"sha256:cd549c064704b1236b03f5c1008c41a68c3e50ab56fba89cd5dc63412387f9fa"},
+	"apiGroups": {"", "apps"}, "resources": {"pods", "pods/log", "*"},
+	"resourceNames":   {"api", "a:b"},
+	"nonResourceURLs": {"/healthz", "/*"}, "verbs": {"get", "list", "*"},
+	"description": {"Debug the payments service"},
+}
+
+func (g generator) often(p float64) bool { return g.random.Float64() < p }
+
+func pick[T any](g generator, from []T) T { return from[g.random.IntN(len(from))] }
+
+func (g generator) value(t reflect.Type, field string) *yaml.Node {
+	text := func(value string) *yaml.Node {
+		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str",
+			Value: value}
+	}
+	if g.often(g.wild) {
+		odd := []*yaml.Node{text(pick(g, texts)), {Kind: yaml.MappingNode},
+			{Kind: yaml.SequenceNode},
+			{Kind: yaml.ScalarNode, Tag: "!!null", Value: "null"}}
+		if t.Kind() != reflect.String { // the loader takes an unquoted 7 for text, where a schema sees a number
+			odd = append(odd, &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!int", Value: "7"},
+				&yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: "7",
+					Style: yaml.DoubleQuotedStyle},
+				&yaml.Node{Kind: yaml.ScalarNode, Tag: "!!bool", Value: "true"})
+		}
+		return pick(g, odd)
+	}
+	switch t {
+	case reflect.TypeFor[requests.Duration]():
+		return text(pick(g, []string{"30m", "1h", "8h"}))
+	case reflect.TypeFor[requests.Time]():
+		return text("2026-11-23T08:00:00Z")
+	}
+	switch t.Kind() {
+	case reflect.Pointer:
+		return g.value(t.Elem(), field)
+	case reflect.Struct:
+		return g.mapping(t, field)
+	case reflect.Slice:
+		list := &yaml.Node{Kind: yaml.SequenceNode}
+		for range 1 + g.random.IntN(2) {
+			list.Content = append(list.Content, g.value(t.Elem(), field))
+		}
+		return list
+	case reflect.Int, reflect.Int64:
+		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!int", Value: pick(g, []string{"1", "2",
+			"10", "101"}[:2+g.random.IntN(3)])}
+	case reflect.Bool:
+		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!bool", Value: pick(g,
+			[]string{"true", "false"})}
+	}
+	if known := usual[field]; len(known) > 0 {
+		return text(pick(g, known))
+	}
+	return text(pick(g, texts))
+}
+
+// kinds are the values of the field kind, and names those of the field name beside it, by the type
+// they stand in.
+var (
+	kinds = map[string][]string{"Subject": {"User"}, "Role": {"ClusterRole"},
+		"Party":     {"User", "Group"},
+		"Challenge": {"CodeOwnerReview", "PeerReview"}, "GrantSpec": {"KubernetesRoleBinding"}}
+	nameIn = map[string][]string{"Subject": {"alice@example.com"}, "Role": {"payments-debug",
+		"acme:debug"},
+		"Party": {"alice", "squad-b", "acme/squad-a"}, "Group": {"squad-b"},
+		"TestTeam": {"acme/squad-b"},
+		"TestCase": {"bob approves"}}
+)
+
+func (g generator) mapping(t reflect.Type, _ string) *yaml.Node {
+	m := &yaml.Node{Kind: yaml.MappingNode}
+	for i := range t.NumField() {
+		name, options, _ := strings.Cut(t.Field(i).Tag.Get("yaml"), ",")
+		if options == "omitempty" && g.often(0.5) || g.often(g.wild) {
+			continue
+		}
+		value := g.value(t.Field(i).Type, name)
+		if choices := g.choices(t, name); len(choices) > 0 && value.Tag == "!!str" &&
+			!g.often(g.wild) {
+			value.Value = pick(g, choices)
+		}
+		m.Content = append(m.Content, &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: name},
+			value)
+	}
+	if g.often(g.wild) {
+		m.Content = append(m.Content, &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str",
+			Value: "extra"},
+			&yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: "x"})
+	}
+	return m
+}
+
+// choices are what a field called kind or name takes in a type.
+func (g generator) choices(t reflect.Type, field string) []string {
+	switch {
+	case field == "kind" && t == files[g.kind]:
+		return []string{g.kind}
+	case field == "kind":
+		return kinds[t.Name()]
+	case field == "name" && t == reflect.TypeFor[requests.Metadata]():
+		return map[string][]string{"AccessRequest": {"20261122-alice-inc-123", "20261122-bob-x"},
+			"RoleCatalog": {"payments-debug", "acme:debug"}}[g.kind]
+	case field == "name":
+		return nameIn[t.Name()]
+	}
+	return nil
+}

@@ -1,0 +1,165 @@
+package requests
+
+import (
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// Format is a kind of file: what the loader checks and its JSON Schema shows, told once.
+type Format struct {
+	Kind   string // as the file says it
+	About  string // one or two sentences for people
+	Name   Field  // what metadata.name may be
+	Fields Fields
+}
+
+// Fields hold one Field for each field of a format, by Go type and YAML name, as in
+// RequestSpec.cluster. Every field has one; which must be set is in its tag: those without
+// omitempty.
+type Fields map[string]Field
+
+// With is these fields and those of other types.
+func (f Fields) With(others ...Fields) Fields {
+	all := maps.Clone(f)
+	for _, other := range others {
+		maps.Copy(all, other)
+	}
+	return all
+}
+
+// Field is what a format says of one field beyond its Go type.
+type Field struct {
+	About string
+	Form  Form // of a text, or of each text of a list
+	Min   int  // a number's value, a list's items; 0 for no bound
+	Max   int
+	// Rule and Says are the finding about a number out of bounds.
+	Rule, Says string
+	Unique     bool // no item of a list stands twice; the loader compares as the thing named does
+}
+
+// Form is the form of a text: a check for the loader, and for the schema the same as a pattern or a
+// list of values.
+type Form struct {
+	Rule  string              // of the finding
+	Check func(string) string // what is wrong with a text, or nothing; nil where only the whole file tells
+
+	Pattern  string
+	Not      string // pattern that it may not match
+	Min, Max int    // characters; 0 for no bound
+	Enum     []string
+}
+
+// OneOf is the form of a text of which there are a few.
+func OneOf(rule string, values ...string) Form { return oneOf(rule, "", values) }
+
+// OneOfBecause is OneOf with the reason why there are so few.
+func OneOfBecause(rule, why string, values ...string) Form {
+	return oneOf(rule, " ("+why+
+		")", values)
+}
+
+func oneOf(rule, why string, values []string) Form {
+	return Form{Rule: rule, Enum: values, Check: func(s string) string {
+		if slices.Contains(values, s) {
+			return ""
+		}
+		return "allowed: " + strings.Join(values, ", ") + why
+	}}
+}
+
+// Forms of names.
+var (
+	FormName    = Form{Rule: "name", Pattern: NamePattern, Check: CheckName}
+	FormLogin   = Form{Rule: "login", Pattern: LoginPattern, Check: CheckLogin}
+	FormSubject = Form{Rule: "subject", Pattern: SubjectPattern, Not: "^system:",
+		Check: CheckSubject}
+	FormRole   = Form{Rule: "role", Pattern: RolePattern, Check: CheckRole}
+	FormDigest = Form{Rule: "digest", Pattern: DigestPattern, Check: func(s string) string {
+		return mustMatch(digestPattern, s, "sha256: and 64 hexadecimal digits")
+	}}
+)
+
+// Conform records what in a file that was decoded is not as its format says.
+func (d *Document) Conform(f Format, value any) {
+	d.conform(f, reflect.ValueOf(value), "")
+	if d.Has("apiVersion") {
+		version := reflect.ValueOf(value).FieldByName("APIVersion").String()
+		if version != APIVersion {
+			d.Add("apiVersion", "api-version", "apiVersion is %s; allowed: %s", Quote(version),
+				APIVersion)
+		}
+	}
+	if kind := reflect.ValueOf(value).FieldByName("Kind").String(); kind != f.Kind &&
+		d.Has("kind") {
+		d.Add("kind", "kind", "kind is %s; here it must be %s", Quote(kind), f.Kind)
+	}
+}
+
+// conform looks at every field of a struct that the file sets, and at those that it must set.
+func (d *Document) conform(f Format, v reflect.Value, at string) {
+	t := v.Type()
+	for i := range t.NumField() {
+		name, options, _ := strings.Cut(t.Field(i).Tag.Get("yaml"), ",")
+		path := strings.TrimPrefix(at+"."+name, ".")
+		field := f.Fields[t.Name()+"."+name]
+		if t == reflect.TypeFor[Metadata]() {
+			field = f.Name
+		}
+		if !d.Has(path) {
+			d.missing(f, t.Field(i).Type, path, options == "omitempty")
+			continue
+		}
+		d.value(f, field, v.Field(i), path)
+	}
+}
+
+// missing records that a field must be set, and with a mapping also what must be in it. Of metadata
+// only that is of use.
+func (d *Document) missing(f Format, t reflect.Type, path string, optional bool) {
+	if optional {
+		return
+	}
+	if t != reflect.TypeFor[Metadata]() {
+		d.Require(path)
+	}
+	if t.Kind() == reflect.Struct && !isText(t) {
+		d.conform(f, reflect.Zero(t), path)
+	}
+}
+
+func isText(t reflect.Type) bool {
+	_, ok := reflect.New(t).Interface().(textUnmarshaler)
+	return ok
+}
+
+func (d *Document) value(f Format, field Field, v reflect.Value, path string) {
+	if v.Kind() == reflect.Pointer {
+		v = v.Elem()
+	}
+	switch {
+	case isText(v.Type()): // it was read, so it is in form
+	case v.Kind() == reflect.Struct:
+		d.conform(f, v, path)
+	case v.Kind() == reflect.Slice:
+		if field.Min > 0 {
+			d.NotEmpty(path, v.Len())
+		}
+		item := field
+		item.Min, item.Max = 0, 0
+		for i := range v.Len() {
+			d.value(f, item, v.Index(i), fmt.Sprintf("%s[%d]", path, i))
+		}
+	case v.Kind() == reflect.String:
+		if field.Form.Check != nil {
+			d.Check(path, field.Form.Rule, v.String(), field.Form.Check(v.String()))
+		}
+	case v.CanInt():
+		if n := int(v.Int()); field.Min > 0 && n < field.Min || field.Max > 0 && n > field.Max {
+			d.Check(path, field.Rule, fmt.Sprint(n), field.Says)
+		}
+	}
+}
