@@ -18,9 +18,10 @@ import (
 	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
-// Observe reads the cluster's part of the World. Objects are listed before records, so that one that is just being made
-// is never taken for one without a record; and what a record names is looked for by name as well, so that taking the
-// label off an object does not hide it. Records that cannot be read are left out, each with an error.
+// Observe reads the cluster's part of the World. Objects are listed before records, so that one
+// that is just being made is never taken for one without a record; and what a record names is
+// looked for by name as well, so that taking the label off an object does not hide it. Records that
+// cannot be read are left out, each with an error.
 func (c *Cluster) Observe(ctx context.Context) (plan.World, []error, error) {
 	w := plan.World{Cluster: c.Name, Namespaces: map[string]string{}}
 	bindings, err := c.ListBindings(ctx)
@@ -79,11 +80,13 @@ func (c *Cluster) ListBindings(ctx context.Context) ([]rbacv1.RoleBinding, error
 func (c *Cluster) Bindings() cache.ListerWatcher {
 	all := c.rbac.RoleBindings("")
 	return &cache.ListWatch{
-		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (
+			runtime.Object, error) {
 			o.LabelSelector = c.selector()
 			return all.List(ctx, o)
 		},
-		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (
+			watch.Interface, error) {
 			o.LabelSelector = c.selector()
 			return all.Watch(ctx, o)
 		},
@@ -93,7 +96,8 @@ func (c *Cluster) Bindings() cache.ListerWatcher {
 // addJob leaves out a Job that is being deleted: it is as good as gone.
 func (c *Cluster) addJob(w *plan.World, j *batchv1.Job) {
 	if j.DeletionTimestamp == nil {
-		w.Live = append(w.Live, plan.Live{Kind: render.KindJob, Namespace: j.Namespace, Name: j.Name, UID: string(j.UID),
+		w.Live = append(w.Live, plan.Live{Kind: render.KindJob, Namespace: j.Namespace,
+			Name: j.Name, UID: string(j.UID),
 			Managed: c.manages(j.Labels), Content: JobContent(j)})
 	}
 }
@@ -113,7 +117,8 @@ func (c *Cluster) lookUp(ctx context.Context, w *plan.World, o plan.Object, list
 	var err error
 	if o.IsBinding() {
 		var binding *rbacv1.RoleBinding
-		if binding, err = c.rbac.RoleBindings(o.Namespace).Get(ctx, o.Name, metav1.GetOptions{}); err == nil {
+		if binding, err = c.rbac.RoleBindings(o.Namespace).Get(
+			ctx, o.Name, metav1.GetOptions{}); err == nil {
 			w.Live = append(w.Live, c.Live(binding))
 		}
 	} else {
@@ -139,7 +144,8 @@ func (c *Cluster) NamespaceUID(ctx context.Context, name string) (string, error)
 
 // Live is a binding as the plan sees it.
 func (c *Cluster) Live(b *rbacv1.RoleBinding) plan.Live {
-	return plan.Live{Kind: render.KindRoleBinding, Namespace: b.Namespace, Name: b.Name, UID: string(b.UID), Managed: c.manages(b.Labels), Content: BindingContent(b)}
+	return plan.Live{Kind: render.KindRoleBinding, Namespace: b.Namespace, Name: b.Name,
+		UID: string(b.UID), Managed: c.manages(b.Labels), Content: BindingContent(b)}
 }
 
 // EndOf is when a binding says that it ends, or an error where nobody can tell.
@@ -150,5 +156,6 @@ func EndOf(b *rbacv1.RoleBinding) (time.Time, error) {
 }
 
 func (c *Cluster) manages(labels map[string]string) bool {
-	return labels[render.LabelManagedBy] == render.ManagedBy && labels[render.LabelCluster] == requests.LabelValue(c.Name)
+	return labels[render.LabelManagedBy] == render.ManagedBy &&
+		labels[render.LabelCluster] == requests.LabelValue(c.Name)
 }

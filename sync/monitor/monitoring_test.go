@@ -47,8 +47,8 @@ func text(t *testing.T, file string) []byte {
 	return data
 }
 
-// TestMetricsAreListed holds the list of metrics to what is exported: rules and dashboard are checked
-// against the list, in a module of their own.
+// TestMetricsAreListed holds the list of metrics to what is exported: rules and dashboard are
+// checked against the list, in a module of their own.
 func TestMetricsAreListed(t *testing.T) {
 	const list = "../../testdata/monitoring/metrics.txt"
 	families := exported(t)
@@ -73,19 +73,21 @@ func TestMetricsAreListed(t *testing.T) {
 	}
 }
 
-// TestMetricsAreExplained holds the page to the metrics, with their labels and the words of the closed lists, and the
-// metrics to the page.
+// TestMetricsAreExplained holds the page to the metrics, with their labels and the words of the
+// closed lists, and the metrics to the page.
 func TestMetricsAreExplained(t *testing.T) {
 	families := exported(t)
 	rows := map[string]string{}
 	page := string(text(t, "README.md"))
-	for _, m := range regexp.MustCompile("(?m)^\\| `(pullgrant_\\w+)` (\\|.*)$").FindAllStringSubmatch(page, -1) {
+	for _, m := range regexp.MustCompile("(?m)^\\| `(pullgrant_\\w+)` (\\|.*)$").FindAllStringSubmatch(page,
+		-1) {
 		rows[m[1]] = m[2]
 		if families[m[1]] == nil {
 			t.Errorf("the page explains %s, which is not exported", m[1])
 		}
 	}
-	elsewhere := map[string]bool{"code": true, "cause": true, "version": true, "cluster": true} // whose words stand in other lists
+	// whose words stand in other lists
+	elsewhere := map[string]bool{"code": true, "cause": true, "version": true, "cluster": true}
 	for name, f := range families {
 		row, ok := rows[name]
 		if kind := strings.ToLower(f.GetType().String()); !ok || !strings.HasPrefix(row, "| "+kind+", ") {
