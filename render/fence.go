@@ -120,6 +120,11 @@ func isReserved(object string) string {
 		".metadata.name != 'pullgrant-agent'"
 }
 
+// Reserved tells names that the fence keeps for the objects of grants.
+func Reserved(name string) bool {
+	return strings.HasPrefix(name, "pullgrant-") && name != Agent
+}
+
 const propagation = "request.options.?orphanDependents.orValue(false) ? 'Orphan' : " +
 	"request.options.?propagationPolicy.orValue(" +
 	"has(request.options.orphanDependents) ? 'Background' : '')"

@@ -84,7 +84,7 @@ func TestMetricsOfRefusals(t *testing.T) {
 	a := s.agent(githubOnly)
 	_, path, content := s.requestFile("direct")
 	s.pushFiles("alice", "Ask", map[string]string{path: content})
-	s.Managed("swept", requests.At(noon.Add(time.Hour)).String())
+	s.Managed("pullgrant-swept", requests.At(noon.Add(time.Hour)).String())
 	s.Must(a.Once(t.Context()))
 	s.shows(a, "decisions_total", `code="NoPullRequest",decision="denied"`, "1")
 	s.shows(a, "bindings_ended_total", `cause="Swept"`, "1")
@@ -109,7 +109,7 @@ func TestLateness(t *testing.T) {
 		cancel()
 		s.Must(<-ended)
 	}()
-	s.Managed("late", requests.At(noon.Add(time.Minute)).String())
+	s.Managed("pullgrant-late", requests.At(noon.Add(time.Minute)).String())
 	s.Until("the loop has synced",
 		func() bool { status, _ := get(loop, "/readyz"); return status == http.StatusOK })
 	s.SetClock(noon.Add(time.Minute + 3*time.Second))
@@ -156,7 +156,7 @@ func TestLabelsAreBounded(t *testing.T) {
 	_, path, content := s.requestFile("direct")
 	s.pushFiles("alice", "Ask",
 		map[string]string{path: strings.Replace(content, "alice\n", "\"al}{ice\\\"\"\n", 1)})
-	s.Managed("swept", "never")
+	s.Managed("pullgrant-swept", "never")
 	if err := a.Once(t.Context()); err != nil {
 		t.Log(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/pullgrant/pullgrant/sync/git"
+	"github.com/pullgrant/pullgrant/sync/kube"
 	"github.com/pullgrant/pullgrant/sync/monitor"
 	"github.com/pullgrant/pullgrant/sync/plan"
 )
@@ -68,7 +69,7 @@ func (p *pass) endDue(ctx context.Context) error {
 // readClock asks GitHub for its time while that was too far off: without a request it tells it to
 // nobody.
 func (p *pass) readClock(ctx context.Context) error {
-	if _, hub := p.clocks.skews(); beyond(hub) == 0 {
+	if _, hub := p.clocks.skews(); kube.Beyond(hub) == 0 {
 		return nil
 	}
 	return p.github.ReadClock(ctx)
@@ -218,6 +219,11 @@ func (a *Agent) observe(ctx context.Context, main *plan.Main) (plan.World, error
 	for _, err := range unreadable {
 		a.log.Error("a record cannot be read", "event", "observe", "cluster", a.cluster.Name,
 			"error", err.Error())
+	}
+	for _, l := range w.Live {
+		if l.Labelled && !l.Ours() {
+			a.expirer.LeaveAlone(l)
+		}
 	}
 	for _, r := range w.Records {
 		for _, o := range r.Objects {

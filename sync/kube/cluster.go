@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	admissionv1 "k8s.io/client-go/kubernetes/typed/admissionregistration/v1"
 	authorizationv1 "k8s.io/client-go/kubernetes/typed/authorization/v1"
@@ -70,7 +71,12 @@ func NewCluster(config *rest.Config, name string, timeout time.Duration,
 	return c, nil
 }
 
-// selector finds what this cluster's agent made.
+// labelled finds what says that pullgrant manages it, of whatever cluster. What is not of this one
+// is nobody else's: there is one agent in a cluster.
+var labelled = metav1.ListOptions{
+	LabelSelector: labels.Set{render.LabelManagedBy: render.ManagedBy}.String()}
+
+// selector finds the records of this cluster's agent.
 func (c *Cluster) selector() string {
 	return labels.Set{render.LabelManagedBy: render.ManagedBy,
 		render.LabelCluster: requests.LabelValue(c.Name)}.String()

@@ -11,6 +11,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/pullgrant/pullgrant/render"
@@ -82,7 +83,7 @@ func (c *Cluster) Delete(ctx context.Context, l plan.Live) (deleted bool, err er
 		return false, nil
 	case apierrors.IsConflict(err):
 		now, err := c.uidOf(ctx, l)
-		if apierrors.IsNotFound(err) || err == nil && now != uid {
+		if err == nil && now != uid {
 			return false, nil
 		}
 		return false, errors.Join(fmt.Errorf("deleting %s: it is still there", l), err)
@@ -96,20 +97,23 @@ func (c *Cluster) Delete(ctx context.Context, l plan.Live) (deleted bool, err er
 	return true, nil
 }
 
-// uidOf is the UID of whatever stands where the object did.
+// uidOf is the UID of whatever stands where the object did, "" when nothing does. It lists, as the
+// expirer has no right to get.
 func (c *Cluster) uidOf(ctx context.Context, l plan.Live) (types.UID, error) {
+	there := metav1.ListOptions{FieldSelector: fields.OneTermEqualSelector(
+		metav1.ObjectNameField, l.Name).String()}
 	if l.Kind == render.KindJob {
-		job, err := c.batch.Jobs(l.Namespace).Get(ctx, l.Name, metav1.GetOptions{})
-		if err != nil {
+		jobs, err := c.batch.Jobs(l.Namespace).List(ctx, there)
+		if err != nil || len(jobs.Items) == 0 {
 			return "", err
 		}
-		return job.UID, nil
+		return jobs.Items[0].UID, nil
 	}
-	binding, err := c.rbac.RoleBindings(l.Namespace).Get(ctx, l.Name, metav1.GetOptions{})
-	if err != nil {
+	bindings, err := c.rbac.RoleBindings(l.Namespace).List(ctx, there)
+	if err != nil || len(bindings.Items) == 0 {
 		return "", err
 	}
-	return binding.UID, nil
+	return bindings.Items[0].UID, nil
 }
 
 // TryJob asks the API server whether it would take a Job.

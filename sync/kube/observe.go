@@ -31,19 +31,19 @@ func (c *Cluster) Observe(ctx context.Context) (plan.World, []error, error) {
 	for i := range bindings {
 		w.Live = append(w.Live, c.Live(&bindings[i]))
 	}
-	managed := metav1.ListOptions{LabelSelector: c.selector()}
-	jobs, err := c.batch.Jobs("").List(ctx, managed)
+	jobs, err := c.ListJobs(ctx)
 	if err != nil {
-		return w, nil, fmt.Errorf("listing Jobs: %w", err)
+		return w, nil, err
 	}
-	for i := range jobs.Items {
-		c.addJob(&w, &jobs.Items[i])
+	for i := range jobs {
+		c.addJob(&w, &jobs[i])
 	}
 	present := map[plan.Object]bool{}
 	for _, l := range w.Live {
 		present[l.Place()] = true
 	}
-	maps, err := c.core.ConfigMaps(Namespace).List(ctx, managed)
+	maps, err := c.core.ConfigMaps(Namespace).List(ctx,
+		metav1.ListOptions{LabelSelector: c.selector()})
 	if err != nil {
 		return w, nil, fmt.Errorf("listing ConfigMaps in %s: %w", Namespace, err)
 	}
@@ -67,27 +67,49 @@ func (c *Cluster) Observe(ctx context.Context) (plan.World, []error, error) {
 	return w, unreadable, nil
 }
 
-// ListBindings are the bindings that this cluster's agent made.
+// ListBindings are the RoleBindings that say pullgrant manages them.
 func (c *Cluster) ListBindings(ctx context.Context) ([]rbacv1.RoleBinding, error) {
-	list, err := c.rbac.RoleBindings("").List(ctx, metav1.ListOptions{LabelSelector: c.selector()})
+	list, err := c.rbac.RoleBindings("").List(ctx, labelled)
 	if err != nil {
 		return nil, fmt.Errorf("listing RoleBindings: %w", err)
 	}
 	return list.Items, nil
 }
 
-// Bindings lists and watches them.
+// ListJobs are the Jobs that say so.
+func (c *Cluster) ListJobs(ctx context.Context) ([]batchv1.Job, error) {
+	list, err := c.batch.Jobs("").List(ctx, labelled)
+	if err != nil {
+		return nil, fmt.Errorf("listing Jobs: %w", err)
+	}
+	return list.Items, nil
+}
+
+// Bindings lists and watches the RoleBindings that say pullgrant manages them.
 func (c *Cluster) Bindings() cache.ListerWatcher {
 	all := c.rbac.RoleBindings("")
 	return &cache.ListWatch{
-		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (
-			runtime.Object, error) {
-			o.LabelSelector = c.selector()
+		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+			o.LabelSelector = labelled.LabelSelector
 			return all.List(ctx, o)
 		},
-		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (
-			watch.Interface, error) {
-			o.LabelSelector = c.selector()
+		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+			o.LabelSelector = labelled.LabelSelector
+			return all.Watch(ctx, o)
+		},
+	}
+}
+
+// Jobs lists and watches the Jobs that say so.
+func (c *Cluster) Jobs() cache.ListerWatcher {
+	all := c.batch.Jobs("")
+	return &cache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+			o.LabelSelector = labelled.LabelSelector
+			return all.List(ctx, o)
+		},
+		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+			o.LabelSelector = labelled.LabelSelector
 			return all.Watch(ctx, o)
 		},
 	}
@@ -96,9 +118,7 @@ func (c *Cluster) Bindings() cache.ListerWatcher {
 // addJob leaves out a Job that is being deleted: it is as good as gone.
 func (c *Cluster) addJob(w *plan.World, j *batchv1.Job) {
 	if j.DeletionTimestamp == nil {
-		w.Live = append(w.Live, plan.Live{Kind: render.KindJob, Namespace: j.Namespace,
-			Name: j.Name, UID: string(j.UID),
-			Managed: c.manages(j.Labels), Content: JobContent(j)})
+		w.Live = append(w.Live, c.LiveJob(j))
 	}
 }
 
@@ -144,18 +164,24 @@ func (c *Cluster) NamespaceUID(ctx context.Context, name string) (string, error)
 
 // Live is a binding as the plan sees it.
 func (c *Cluster) Live(b *rbacv1.RoleBinding) plan.Live {
-	return plan.Live{Kind: render.KindRoleBinding, Namespace: b.Namespace, Name: b.Name,
-		UID: string(b.UID), Managed: c.manages(b.Labels), Content: BindingContent(b)}
+	return c.live(render.KindRoleBinding, b, BindingContent(b))
 }
 
-// EndOf is when a binding says that it ends, or an error where nobody can tell.
-func EndOf(b *rbacv1.RoleBinding) (time.Time, error) {
+// LiveJob is a Job as the plan sees it.
+func (c *Cluster) LiveJob(j *batchv1.Job) plan.Live {
+	return c.live(render.KindJob, j, JobContent(j))
+}
+
+func (c *Cluster) live(kind string, o metav1.Object, content string) plan.Live {
+	says := o.GetLabels()[render.LabelManagedBy] == render.ManagedBy
+	return plan.Live{Kind: kind, Namespace: o.GetNamespace(), Name: o.GetName(),
+		UID: string(o.GetUID()), Labelled: says, Content: content,
+		Managed: says && o.GetLabels()[render.LabelCluster] == requests.LabelValue(c.Name)}
+}
+
+// EndOf is when an object says that it ends, or an error where nobody can tell.
+func EndOf(o metav1.Object) (time.Time, error) {
 	var end requests.Time
-	err := end.UnmarshalText([]byte(b.Annotations[render.AnnotationExpiresAt]))
+	err := end.UnmarshalText([]byte(o.GetAnnotations()[render.AnnotationExpiresAt]))
 	return end.Time, err
-}
-
-func (c *Cluster) manages(labels map[string]string) bool {
-	return labels[render.LabelManagedBy] == render.ManagedBy &&
-		labels[render.LabelCluster] == requests.LabelValue(c.Name)
 }

@@ -47,6 +47,9 @@ var Stopping = []struct {
 	{policies.Paused, "a person paused it; pullgrant resume has it go on"},
 }
 
+// Unsafe is the closed list of what may be amiss with a process that only expires.
+var Unsafe = []policies.Code{policies.Unfenced, policies.OverPrivileged}
+
 // Results of a pass.
 const (
 	passComplete   = "complete"
@@ -100,11 +103,16 @@ func (m *Metrics) Passed(failing map[Stage]bool, waiting int) {
 	m.passes.WithLabelValues(result).Inc()
 }
 
-// Stop notes whether nothing is granted for a reason, and tells whether that begins or ends now.
+// Stop notes whether nothing is granted for a reason, or of an expirer whether that is amiss with
+// it, and tells whether that begins or ends now.
 func (m *Metrics) Stop(reason policies.Code, on bool) (changed bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.stopped.WithLabelValues(string(reason)).Set(number(on))
+	if m.expirer != nil {
+		m.expirer.WithLabelValues(string(reason)).Set(number(on))
+	} else {
+		m.stopped.WithLabelValues(string(reason)).Set(number(on))
+	}
 	changed = on != m.stops[reason]
 	m.stops[reason] = on
 	return changed
@@ -135,6 +143,15 @@ func (m *Metrics) ready() (ready bool, lines []string) {
 		tell(false, "every deadline is known")
 	} else {
 		tell(true, "the bindings are not all read yet")
+	}
+	if m.expirer != nil {
+		tell(false, "this process only expires")
+		for _, s := range Stopping {
+			if m.stops[s.Code] {
+				tell(false, fmt.Sprintf("it expires all the same, %s: %s", s.Code, s.means))
+			}
+		}
+		return ready, lines
 	}
 	switch failing := fmt.Sprint(slices.Sorted(maps.Keys(m.failing))); {
 	case !m.leads:

@@ -31,6 +31,8 @@ type Metrics struct {
 	decisions, endings, passes, deliveries *prometheus.CounterVec
 	stopped, errors                        *prometheus.GaugeVec
 
+	expirer *prometheus.GaugeVec // by reason, what is amiss with a process that only expires; nil of an agent
+
 	mu       gosync.Mutex // never held while waiting for anything
 	beaten   time.Time    // when the expiry loop last looked at the clock
 	synced   bool         // the expiry loop knows every binding
@@ -41,25 +43,58 @@ type Metrics struct {
 	stops    map[policies.Code]bool
 }
 
-// NewMetrics counts from now on, by the wall clock.
+// NewMetrics are those of an agent. They count from now on, by the wall clock.
 func NewMetrics(cluster, version string, wall func() time.Time) *Metrics {
+	m := newMetrics(cluster, wall)
+	m.define(m.factory, stages)
+	m.build("build_info", "1, with the version of the agent.", version)
+	return m
+}
+
+// NewExpirerMetrics are those of a process that only expires: it shows nothing of what only an
+// agent does, and has a name of its own, so that it is not taken for one.
+func NewExpirerMetrics(cluster, version string, wall func() time.Time) *Metrics {
+	m := newMetrics(cluster, wall)
+	m.define(promauto.With(nil), []Stage{StageWatch, StageExpire})
+	m.build("expirer_build_info", "1, with the version of the expirer.", version)
+	m.expirer = m.factory.NewGaugeVec(prometheus.GaugeOpts{Namespace: "pullgrant",
+		Name: "expirer_unsafe",
+		Help: "1 while this is amiss with the expirer; it expires all the same."},
+		[]string{"reason"})
+	for _, code := range Unsafe {
+		m.expirer.WithLabelValues(string(code))
+	}
+	return m
+}
+
+func newMetrics(cluster string, wall func() time.Time) *Metrics {
 	m := &Metrics{registry: prometheus.NewRegistry(), wall: wall, beaten: wall(), complete: wall(),
 		stops: map[policies.Code]bool{}}
 	m.factory = promauto.With(prometheus.WrapRegistererWith(
 		prometheus.Labels{"cluster": cluster}, m.registry))
-	in := m.factory
+	return m
+}
+
+func (m *Metrics) build(name, help, version string) {
+	m.factory.NewGaugeVec(prometheus.GaugeOpts{Namespace: "pullgrant", Name: name, Help: help},
+		[]string{"version"}).WithLabelValues(version).Set(1)
+}
+
+// define makes the numbers: those that only an agent has in a factory of their own, which need not
+// show them.
+func (m *Metrics) define(in promauto.Factory, stages []Stage) {
 	gauge := func(name, help string) prometheus.Gauge {
 		return in.NewGauge(prometheus.GaugeOpts{Namespace: "pullgrant", Name: name, Help: help})
 	}
 	gauges := func(name, help string, labels ...string) *prometheus.GaugeVec {
-		return in.NewGaugeVec(
-			prometheus.GaugeOpts{Namespace: "pullgrant", Name: name, Help: help}, labels)
+		return in.NewGaugeVec(prometheus.GaugeOpts{Namespace: "pullgrant", Name: name, Help: help},
+			labels)
 	}
 	counters := func(name, help string, labels ...string) *prometheus.CounterVec {
-		return in.NewCounterVec(
-			prometheus.CounterOpts{Namespace: "pullgrant", Name: name, Help: help}, labels)
+		return in.NewCounterVec(prometheus.CounterOpts{Namespace: "pullgrant", Name: name,
+			Help: help}, labels)
 	}
-	look := func(name, help string, value func() float64) {
+	look := func(in promauto.Factory, name, help string, value func() float64) {
 		in.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "pullgrant", Name: name, Help: help}, value)
 	}
 	m.grants = gauge("grants_active", "Grants that have not ended.")
@@ -67,33 +102,34 @@ func NewMetrics(cluster, version string, wall func() time.Time) *Metrics {
 	m.waiting = gauge("requests_waiting",
 		"Merged requests that are neither granted nor refused yet.")
 	m.leader = gauge("leader", "1 on the replica that grants and records, 0 on others.")
-	m.lateness = in.NewHistogram(
-		prometheus.HistogramOpts{Namespace: "pullgrant", Name: "expiry_lateness_seconds",
-			Help:    "Time from the end of a grant to the deletion of its binding.",
-			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 900}})
-	m.decisions = counters("decisions_total",
-		"Requests granted or refused, and judgements that could not be made.", "decision", "code")
+	m.lateness = m.factory.NewHistogram(prometheus.HistogramOpts{Namespace: "pullgrant",
+		Name: "expiry_lateness_seconds",
+		Help: "Time from the end of a grant to the deletion of its binding.",
+		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60,
+			300, 900}})
+	m.decisions = counters("decisions_total", "Requests granted or refused, and judgements that "+
+		"could not be made.", "decision", "code")
 	m.endings = counters("bindings_ended_total", "Bindings that ended.", "cause")
 	m.passes = counters("passes_total", "Passes over cluster and branch.", "result")
 	m.deliveries = counters("webhook_deliveries_total", "Calls of the webhook.", "result")
 	m.stopped = gauges("granting_stopped",
 		"1 while nothing is granted for this reason; expiry goes on.", "reason")
-	m.errors = gauges("last_error_timestamp_seconds",
-		"When this part of the work last failed, in Unix time; 0 for never.", "stage")
-	gauges("build_info", "1, with the version of the agent.",
-		"version").WithLabelValues(version).Set(1)
-	look("expiry_heartbeat_timestamp_seconds",
-		"When the expiry loop last looked at the clock, in Unix time.", func() float64 {
-			m.mu.Lock()
-			defer m.mu.Unlock()
-			return unix(m.beaten)
-		})
-	look("sync_age_seconds",
-		"Time since a pass was complete, or since the start before there is one.", func() float64 {
-			m.mu.Lock()
-			defer m.mu.Unlock()
-			return wall().Sub(m.complete).Seconds()
-		})
+	m.errors = m.factory.NewGaugeVec(prometheus.GaugeOpts{Namespace: "pullgrant",
+		Name: "last_error_timestamp_seconds",
+		Help: "When this part of the work last failed, in Unix time; 0 for never."},
+		[]string{"stage"})
+	look(m.factory, "expiry_heartbeat_timestamp_seconds", "When the expiry loop last looked at "+
+		"the clock, in Unix time.", func() float64 {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		return unix(m.beaten)
+	})
+	look(in, "sync_age_seconds", "Time since a pass was complete, or since the start before "+
+		"there is one.", func() float64 {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		return m.wall().Sub(m.complete).Seconds()
+	})
 	// A series must be there before it first counts something, or its first increase is not seen.
 	for _, cause := range append([]string{Swept}, requests.Causes...) {
 		m.endings.WithLabelValues(cause)
@@ -111,7 +147,6 @@ func NewMetrics(cluster, version string, wall func() time.Time) *Metrics {
 			vector.WithLabelValues(result)
 		}
 	}
-	return m
 }
 
 // WatchOverdue shows how many bindings are past their end.
@@ -119,6 +154,14 @@ func (m *Metrics) WatchOverdue(overdue func() int) {
 	m.factory.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "pullgrant", Name: "past_expiry",
 		Help: "Managed bindings that are there after their end."},
 		func() float64 { return float64(overdue()) })
+}
+
+// WatchMisnamed shows how many objects say that pullgrant manages them under a name that it never
+// gives.
+func (m *Metrics) WatchMisnamed(misnamed func() int) {
+	m.factory.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "pullgrant", Name: "misnamed_objects",
+		Help: "Objects with the agent's label under a name that it never gives; they are left alone."},
+		func() float64 { return float64(misnamed()) })
 }
 
 func unix(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }

@@ -127,8 +127,9 @@ func (p *planner) examine(r Record) remains {
 func (p *planner) verdict(r Record, s remains) (cause string, code policies.Code, over bool) {
 	end := r.Grant.Window.End.Time
 	due := !p.now.Before(end)
+	near := end.Add(-MaxSkew)
 	seen := p.gone(r)
-	early := len(seen) > 0 && seen[0].At.Before(end)
+	early := len(seen) > 0 && seen[0].At.Before(near)
 	proof := p.Proofs[r.Grant.Path]
 	judged := proof.Blob != "" && proof.Blob == r.Grant.Evidence.Blob
 	removed, changed := false, false
@@ -161,6 +162,8 @@ func (p *planner) verdict(r Record, s remains) (cause string, code policies.Code
 		return requests.CauseRevoked, "", true
 	case s.foreign && r.Phase == Granting && len(seen) == 0:
 		return requests.CauseDenied, policies.BindingConflict, true
+	case (s.lost && s.existed || s.missing > 0 && len(seen) > 0) && !early && !p.now.Before(near):
+		return requests.CauseExpired, "", true // by a replica whose clock is ahead
 	case s.lost, s.missing > 0 && len(seen) > 0:
 		return requests.CauseBindingDeleted, "", true
 	case r.Phase == Granting && s.missing > 0 && judged &&

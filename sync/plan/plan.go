@@ -17,6 +17,11 @@ import (
 // had.
 const MaxWait = 24 * time.Hour
 
+// MaxSkew is how far the clocks of an agent, of another one and of the API server may be apart
+// before nothing is granted any more (R54). An end that is seen so much early may be that of
+// another replica, whose clock is ahead.
+const MaxSkew = 30 * time.Second
+
 // Make says what is to be done, in order. It is a function of its arguments alone; applied in full,
 // planning again gives nothing (G7).
 func Make(now time.Time, w World) []Step {
@@ -61,9 +66,11 @@ func (p *planner) add(action Action, r Record, remove ...Live) {
 	p.steps = append(p.steps, Step{Action: action, Record: r, Delete: remove})
 }
 
+// sweep deletes what only the agent makes and no grant explains, also where it says that it is of
+// another cluster, or of none: such a copy, which a backup brought back, would stay for ever.
 func (p *planner) sweep() {
 	for _, l := range p.Live {
-		if l.Managed && !p.claimed[l.UID] {
+		if l.Ours() && !p.claimed[l.UID] {
 			p.add(Sweep, Record{}, l)
 		}
 	}

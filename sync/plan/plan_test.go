@@ -39,9 +39,9 @@ type scenario struct {
 		Job *struct{ UID string } // none: the policy let it be made without
 	}
 	Live []struct {
-		Of, UID, Content string
-		Number           int
-		Unmanaged, Job   bool
+		Of, Name, UID, Content    string // a name, where it is not that of the request's object
+		Number                    int
+		Unmanaged, Elsewhere, Job bool // without the label; of another cluster, or none
 	}
 	Namespaces map[string]string
 	Gone       []struct {
@@ -98,21 +98,24 @@ func (s scenario) world() World {
 		}
 		w.Records = append(w.Records, record)
 	}
-	live := func(kind, short string, number int, uid, content string, unmanaged bool) Live {
+	live := func(kind, short string, number int, uid, content string) Live {
 		return Live{Kind: kind, Namespace: "payments",
 			Name: requests.ObjectName(grants.Name(short), number), UID: uid,
-			Content: cmp.Or(content, "own"), Managed: !unmanaged}
+			Content: cmp.Or(content, "own"), Labelled: true, Managed: true}
 	}
 	for _, l := range s.Live {
 		kind := render.KindRoleBinding
 		if l.Job {
 			kind = render.KindJob
 		}
-		w.Live = append(w.Live, live(kind, l.Of, l.Number, l.UID, l.Content, l.Unmanaged))
+		o := live(kind, l.Of, l.Number, l.UID, l.Content)
+		o.Labelled, o.Managed = !l.Unmanaged, !l.Unmanaged && !l.Elsewhere
+		o.Name = cmp.Or(l.Name, o.Name)
+		w.Live = append(w.Live, o)
 	}
 	for _, g := range s.Gone {
-		w.Gone = append(w.Gone, Gone{Live: live(render.KindRoleBinding, g.Of, 0, g.UID, g.Content,
-			false), At: g.At, Expired: g.Expired})
+		w.Gone = append(w.Gone, Gone{Live: live(render.KindRoleBinding, g.Of, 0, g.UID, g.Content),
+			At: g.At, Expired: g.Expired})
 	}
 	for short, login := range s.Removers {
 		w.Removers[grants.Path(short)] = login

@@ -163,7 +163,7 @@ func (s *simulation) grant(now time.Time, r Record) error {
 		s.uids++
 		r.Objects[i].UID = fmt.Sprintf("made-%d", s.uids)
 		s.Live = append(s.Live, Live{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name,
-			UID: r.Objects[i].UID, Managed: true, Content: "own"})
+			UID: r.Objects[i].UID, Labelled: true, Managed: true, Content: "own"})
 		if o.IsBinding() {
 			s.made[r.Grant.Name] = true
 		}
@@ -259,7 +259,7 @@ func (s *simulation) check(t *testing.T, seed uint64, step int, now time.Time) {
 			t.Fatalf("seed %d, step %d: %s lives past %s", seed, step, l.Name,
 				s.grants[name].Window.End)
 		}
-		if l.Managed && !slices.ContainsFunc(s.Records, func(r Record) bool {
+		if l.Ours() && !slices.ContainsFunc(s.Records, func(r Record) bool {
 			return r.Phase != Ended && slices.ContainsFunc(r.Objects, func(o Object) bool {
 				return (o.UID == l.UID || o.UID == "" && l.Place() == o.Place()) &&
 					l.Content == o.Content
@@ -324,12 +324,14 @@ func (s *simulation) disturb(random *rand.Rand, now time.Time) {
 			s.Live = slices.Clone(s.Live)
 			i := random.IntN(len(s.Live))
 			s.Live[i].Content, s.Live[i].Managed = "other", random.IntN(2) == 0
+			s.Live[i].Labelled = s.Live[i].Managed || random.IntN(2) == 0
 		}
 	case 9: // or made by hand
 		made := Live{Kind: []string{render.KindJob, render.KindRoleBinding}[random.IntN(2)],
 			Namespace: "payments", Name: requests.ObjectName(name, 0),
 			UID: fmt.Sprintf("hand-%d", s.uids), Managed: random.IntN(2) == 0,
 			Content: []string{"own", "other"}[random.IntN(2)]}
+		made.Labelled = made.Managed || random.IntN(2) == 0
 		if !slices.ContainsFunc(s.Live,
 			func(l Live) bool { return l.Kind == made.Kind && l.Name == made.Name }) {
 			s.uids++

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/render"
 	"github.com/pullgrant/pullgrant/requests"
 )
 
@@ -16,8 +17,8 @@ type World struct {
 	// (G5).
 	Main    *Main
 	Records []Record
-	// Live are the managed objects, and whatever stands under the name of an object of a grant that
-	// has not ended.
+	// Live are the labelled objects, and whatever stands under the name of an object of a grant
+	// that has not ended.
 	Live       []Live
 	Namespaces map[string]string // UID by name, of the namespaces that records name; absent: does not exist
 	Gone       []Gone
@@ -54,6 +55,7 @@ type Main struct {
 // Live is one RoleBinding, or one Job, in the cluster.
 type Live struct {
 	Kind, Namespace, Name, UID string
+	Labelled                   bool   // says that pullgrant manages it, whatever the cluster
 	Managed                    bool   // carries the labels of an object of this cluster's agent
 	Content                    string // digest of everything about it that gives access or decides over its end
 }
@@ -61,11 +63,18 @@ type Live struct {
 // Place is where it stands: the object of a grant that stands there has the same.
 func (l Live) Place() Object { return Object{Kind: l.Kind, Namespace: l.Namespace, Name: l.Name} }
 
+// IsBackstop tells what only ends access from what gives it.
+func (l Live) IsBackstop() bool { return l.Kind == render.KindJob }
+
+// Ours tells what the agent alone may make, by its label and its name. What has the label under
+// another name is somebody else's mistake, and theirs to mend.
+func (l Live) Ours() bool { return l.Labelled && render.Reserved(l.Name) }
+
 // Gone is a managed binding whose disappearance was seen.
 type Gone struct {
 	Live
 	At      time.Time
-	Expired bool // it was due when the agent took it away
+	Expired bool // it was due, give or take MaxSkew: nobody but an agent needs to have taken it away
 }
 
 // Proof is the judgement of a request that is on main.
