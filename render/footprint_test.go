@@ -152,7 +152,7 @@ func TestExpirerHasLittle(t *testing.T) {
 	}
 	deployment := fmt.Sprint(all["Deployment pullgrant-system/pullgrant-expirer"])
 	for _, want := range []string{"replicas:2", "args:[expire --cluster=prod-eu --listen=:8080]",
-		"serviceAccountName:pullgrant-expirer", "limits:map[memory:128Mi]"} {
+		"serviceAccountName:pullgrant-expirer", "limits:map[memory:256Mi]"} {
 		if !strings.Contains(deployment, want) {
 			t.Errorf("the Deployment lacks %q: %s", want, deployment)
 		}

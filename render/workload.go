@@ -56,9 +56,9 @@ func processes(f Footprint) []process {
 	if f.GitHubAPI != "" {
 		agent.env = append(agent.env, corev1.EnvVar{Name: "GITHUB_API_URL", Value: f.GitHubAPI})
 	}
-	return []process{{name: Expirer, request: "32Mi", limit: "128Mi",
+	return []process{{name: Expirer, request: "64Mi", limit: "256Mi",
 		args: []string{"expire", "--cluster=" + f.Cluster, listen},
-		env:  []corev1.EnvVar{{Name: "GOMEMLIMIT", Value: "115MiB"}}}, agent}
+		env:  []corev1.EnvVar{{Name: "GOMEMLIMIT", Value: "230MiB"}}}, agent}
 }
 
 func (p process) selector() map[string]string {

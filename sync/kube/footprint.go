@@ -19,8 +19,8 @@ import (
 
 // LiveFootprint reads what a cluster has of the agent's footprint, as render.Compare takes it: each
 // object that stands where one of wanted would, every Role of the agent's name and every binding
-// that names the agent, so that rights which are not wanted show too. It takes the right to get and
-// list all of these.
+// that names the agent or the expirer, so that rights which are not wanted show too. It takes the
+// right to get and list all of these.
 func LiveFootprint(ctx context.Context, config *rest.Config, wanted []render.Object) (
 	live []map[string]any, err error) {
 	own := rest.CopyConfig(config)
@@ -62,7 +62,7 @@ func LiveFootprint(ctx context.Context, config *rest.Config, wanted []render.Obj
 			return nil, fmt.Errorf("listing %s: %w", resource, err)
 		}
 		for i := range list.Items {
-			if resource == "roles" || namesAgent(&list.Items[i]) {
+			if resource == "roles" || namesOurs(&list.Items[i]) {
 				add(&list.Items[i])
 			}
 		}
@@ -70,20 +70,22 @@ func LiveFootprint(ctx context.Context, config *rest.Config, wanted []render.Obj
 	return live, nil
 }
 
-// namesAgent tells whether a binding has the agent as a subject, in either way of naming a
-// ServiceAccount.
-func namesAgent(binding *unstructured.Unstructured) bool {
+// namesOurs tells whether a binding has the agent or the expirer as a subject, in either way of
+// naming a ServiceAccount.
+func namesOurs(binding *unstructured.Unstructured) bool {
 	subjects, _, _ := unstructured.NestedSlice(binding.Object, "subjects")
 	for _, s := range subjects {
 		subject, _ := s.(map[string]any)
-		switch subject["kind"] {
-		case rbacv1.ServiceAccountKind:
-			if subject["namespace"] == Namespace && subject["name"] == render.Agent {
-				return true
-			}
-		case rbacv1.UserKind:
-			if subject["name"] == "system:serviceaccount:"+Namespace+":"+render.Agent {
-				return true
+		for _, account := range []string{render.Agent, render.Expirer} {
+			switch subject["kind"] {
+			case rbacv1.ServiceAccountKind:
+				if subject["namespace"] == Namespace && subject["name"] == account {
+					return true
+				}
+			case rbacv1.UserKind:
+				if subject["name"] == "system:serviceaccount:"+Namespace+":"+account {
+					return true
+				}
 			}
 		}
 	}

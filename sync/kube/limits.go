@@ -107,6 +107,10 @@ var tooMuch = []right{
 // namespaces; empty when it has none. The API server lists the rights; an authorizer that cannot is
 // asked for one after the other.
 func (c *Cluster) Excess(ctx context.Context, namespace string) (string, error) {
+	return c.excess(ctx, namespace, tooMuch)
+}
+
+func (c *Cluster) excess(ctx context.Context, namespace string, rights []right) (string, error) {
 	review, err := c.authorization.SelfSubjectRulesReviews().Create(ctx,
 		&authorizationv1.SelfSubjectRulesReview{
 			Spec: authorizationv1.SelfSubjectRulesReviewSpec{Namespace: namespace}},
@@ -114,7 +118,7 @@ func (c *Cluster) Excess(ctx context.Context, namespace string) (string, error) 
 	if err != nil {
 		return "", fmt.Errorf("asking what the agent may do in namespace %s: %w", namespace, err)
 	}
-	for _, right := range tooMuch {
+	for _, right := range rights {
 		for _, verb := range right.verbs {
 			allowed := slices.ContainsFunc(review.Status.ResourceRules,
 				func(r authorizationv1.ResourceRule) bool { return right.in(r, verb) })
