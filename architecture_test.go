@@ -41,7 +41,7 @@ var rooms = map[string][]string{
 		"sync/git", "sync/plan", "sync/ledger", "sync/kube", "sync/monitor", "sync/expiry"},
 	"cmd/pullgrant": {"requests", "policies", "policies/rbac", "render",
 		"internal/github", "action",
-		"sync", "sync/git", "sync/ledger", "sync/kube"},
+		"sync", "sync/git", "sync/ledger", "sync/kube", "sync/expiry"},
 }
 
 // pure rooms take time, files and randomness as arguments, so that what they decide can be decided

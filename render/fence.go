@@ -10,11 +10,12 @@ import (
 // Names of the admission policies of the fence, each with a binding of the same name.
 const (
 	FenceAgent   = "pullgrant-agent"   // what the agent may do
+	FenceExpirer = "pullgrant-expirer" // what the expirer may do
 	FenceManaged = "pullgrant-managed" // what everyone else may do to what the agent made
 )
 
-// FencePolicies are the two policies by which the API server itself limits the agent and guards
-// what it made. They hold nothing of the access repository's policies: which role may be bound
+// FencePolicies are the policies by which the API server itself limits the agent and the expirer
+// and guards what the agent made. They hold nothing of the access repository's policies: which role may be bound
 // where is RBAC's, so they change with the program only, and a live policy can be compared with
 // these. Every field that the API server would fill in is filled in.
 //
@@ -28,6 +29,11 @@ func FencePolicies() []admissionv1.ValidatingAdmissionPolicy {
 				"clusterroles"),
 			on("batch", "jobs", "jobs/*"),
 		}, agentOnly, agentVariables, agentRules),
+		fencePolicy(FenceExpirer, []admissionv1.NamedRuleWithOperations{
+			on("rbac.authorization.k8s.io", "rolebindings", "clusterrolebindings", "roles",
+				"clusterroles"),
+			on("batch", "jobs", "jobs/*"),
+		}, expirerOnly, expirerVariables, expirerRules),
 		fencePolicy(FenceManaged, []admissionv1.NamedRuleWithOperations{
 			on("rbac.authorization.k8s.io", "rolebindings", "clusterrolebindings"),
 			on("batch", "jobs", "jobs/*"),
@@ -38,7 +44,7 @@ func FencePolicies() []admissionv1.ValidatingAdmissionPolicy {
 // FenceBindings put FencePolicies into force everywhere.
 func FenceBindings() []admissionv1.ValidatingAdmissionPolicyBinding {
 	var bindings []admissionv1.ValidatingAdmissionPolicyBinding
-	for _, name := range []string{FenceAgent, FenceManaged} {
+	for _, name := range []string{FenceAgent, FenceExpirer, FenceManaged} {
 		bindings = append(bindings, admissionv1.ValidatingAdmissionPolicyBinding{
 			TypeMeta: typeMeta(admissionv1.SchemeGroupVersion,
 				"ValidatingAdmissionPolicyBinding"),
@@ -112,6 +118,11 @@ func carriesLabel(object string) string {
 func isReserved(object string) string {
 	return object + ".metadata.name.startsWith('pullgrant-') && " + object +
 		".metadata.name != 'pullgrant-agent'"
+}
+
+// Reserved tells names that the fence keeps for the objects of grants.
+func Reserved(name string) bool {
+	return strings.HasPrefix(name, "pullgrant-") && name != Agent
 }
 
 const propagation = "request.options.?orphanDependents.orValue(false) ? 'Orphan' : " +

@@ -2,10 +2,13 @@ package render
 
 import admissionv1 "k8s.io/api/admissionregistration/v1"
 
-// everyoneElse leaves out system:masters, whom nothing stops from removing the fence.
+// everyoneElse leaves out who has a policy of his own, and system:masters, whom nothing stops from
+// removing the fence.
 var everyoneElse = []admissionv1.MatchCondition{
 	{Name: "not-the-agent", Expression: "request.userInfo.username != " +
 		"'system:serviceaccount:pullgrant-system:pullgrant-agent'"},
+	{Name: "not-the-expirer", Expression: "request.userInfo.username != " +
+		"'system:serviceaccount:pullgrant-system:pullgrant-expirer'"},
 	{Name: "not-masters", Expression: "!('system:masters' in request.userInfo.?groups.orValue([]))"},
 }
 

@@ -17,15 +17,23 @@ import (
 // only for it.
 const Agent = "pullgrant-agent"
 
+// Names of the expirer. Its rights have another one, as the fence keeps pullgrant-* for what the
+// agent makes.
+const (
+	Expirer       = "pullgrant-expirer" // ServiceAccount, Deployment and what belongs to that
+	ExpirerRights = "pullgrant:expirer" // ClusterRole and ClusterRoleBinding
+)
+
 // LabelPartOf is on every object of the footprint, with the value ManagedBy. Objects of grants have
 // LabelManagedBy instead, by which the fence knows them.
 const LabelPartOf = "app.kubernetes.io/part-of"
 
 // Footprint is what the agent of one cluster needs there.
 type Footprint struct {
-	Grants []requests.Item // all that the policies let people ask for
-	Image  string          // that holds the program
-	Args   []string        // of `pullgrant sync`, but for its secrets and its port
+	Cluster string          // its name in the access repository
+	Grants  []requests.Item // all that the policies let people ask for
+	Image   string          // that holds the program
+	Args    []string        // of `pullgrant sync`, but for its secrets and its port
 	// GitHubAPI is the address of the API of a GitHub Enterprise; empty for github.com.
 	GitHubAPI string
 }
@@ -36,8 +44,9 @@ type Object interface {
 	runtime.Object
 }
 
-// Install is everything the agent needs in its cluster, in the order in which it can be created:
-// the fence stands before there are rights to fence, and the agent starts last. The same footprint
+// Install is everything the agent needs in its cluster, and the expirer beside it, in the order in
+// which it can be created: the fence stands before there are rights to fence, what ends access
+// before what gives it, and the agent starts last. The same footprint
 // always gives the same objects. The namespaces that are granted in and the Secret pullgrant-agent
 // are not among them.
 func Install(f Footprint) []Object {
@@ -57,7 +66,7 @@ func Fence() (objects []Object) {
 
 // Rights is the agent's namespace and ServiceAccount, and all it may do by RBAC: read and delete
 // bindings and Jobs everywhere, so that no change of a policy strands one, and create them, for the
-// given roles only, in the given namespaces only.
+// given roles only, in the given namespaces only. Beside them are those of the expirer.
 func Rights(f Footprint) []Object {
 	roles := rolesOf(f.Grants)
 	var everywhere []rbacv1.PolicyRule
@@ -68,27 +77,14 @@ func Rights(f Footprint) []Object {
 	everywhere = append(everywhere,
 		allow("batch", "jobs", "get", "list", "watch", "delete"),
 		allow("", "namespaces", "get", "list", "watch"), // a namespace that was replaced has another UID
-		named(allow("admissionregistration.k8s.io", "validatingadmissionpolicies", "get"),
-			FenceAgent, FenceManaged),
-		named(allow("admissionregistration.k8s.io", "validatingadmissionpolicybindings", "get"),
-			FenceAgent, FenceManaged),
 	)
+	everywhere = append(everywhere, readsFence()...)
 	if len(roles) > 0 { // no names would mean every name
 		everywhere = append(everywhere, named(allow(rbacv1.GroupName, "clusterroles",
 			"get"), roles...))
 	}
-	objects := []Object{
-		namespace(),
-		&corev1.ServiceAccount{TypeMeta: typeMeta(corev1.SchemeGroupVersion, "ServiceAccount"),
-			ObjectMeta:                   objectMeta(requests.AgentNamespace, Agent),
-			AutomountServiceAccountToken: new(bool)},
-		&rbacv1.ClusterRole{TypeMeta: typeMeta(rbacv1.SchemeGroupVersion, "ClusterRole"),
-			ObjectMeta: objectMeta("", Agent), Rules: everywhere},
-		&rbacv1.ClusterRoleBinding{TypeMeta: typeMeta(rbacv1.SchemeGroupVersion,
-			"ClusterRoleBinding"),
-			ObjectMeta: objectMeta("", Agent),
-			RoleRef:    agentRole("ClusterRole"), Subjects: toAgent()},
-	}
+	objects := slices.Concat([]Object{namespace()}, rightsEverywhere(Agent, Agent, everywhere),
+		rightsEverywhere(Expirer, ExpirerRights, expirerRights()))
 	objects = append(objects, rightsIn(requests.AgentNamespace,
 		allow("", "configmaps", "get", "list", "watch", "create", "update", "delete"), // one for each grant
 		// which cannot be limited to a name
@@ -114,23 +110,58 @@ func Rights(f Footprint) []Object {
 	return objects
 }
 
+// expirerRights are few: what it deletes is limited by the fence, which it reads only to tell when
+// that is missing.
+func expirerRights() []rbacv1.PolicyRule {
+	var rules []rbacv1.PolicyRule
+	for _, k := range kinds {
+		rules = append(rules, allow(rbacv1.GroupName, k.resource, "list", "watch", "delete"))
+	}
+	return append(append(rules, allow("batch", "jobs", "list", "watch", "delete")), readsFence()...)
+}
+
+func readsFence() []rbacv1.PolicyRule {
+	names := []string{FenceAgent, FenceExpirer, FenceManaged}
+	return []rbacv1.PolicyRule{
+		named(allow("admissionregistration.k8s.io", "validatingadmissionpolicies", "get"),
+			names...),
+		named(allow("admissionregistration.k8s.io", "validatingadmissionpolicybindings", "get"),
+			names...),
+	}
+}
+
+// rightsEverywhere are a ServiceAccount and what it may do in all namespaces.
+func rightsEverywhere(account, role string, rules []rbacv1.PolicyRule) []Object {
+	return []Object{
+		&corev1.ServiceAccount{TypeMeta: typeMeta(corev1.SchemeGroupVersion, "ServiceAccount"),
+			ObjectMeta:                   objectMeta(requests.AgentNamespace, account),
+			AutomountServiceAccountToken: new(bool)},
+		&rbacv1.ClusterRole{TypeMeta: typeMeta(rbacv1.SchemeGroupVersion, "ClusterRole"),
+			ObjectMeta: objectMeta("", role), Rules: rules},
+		&rbacv1.ClusterRoleBinding{TypeMeta: typeMeta(rbacv1.SchemeGroupVersion,
+			"ClusterRoleBinding"),
+			ObjectMeta: objectMeta("", role),
+			RoleRef:    roleRef("ClusterRole", role), Subjects: to(account)},
+	}
+}
+
 func rightsIn(namespace string, rules ...rbacv1.PolicyRule) []Object {
 	return []Object{
 		&rbacv1.Role{TypeMeta: typeMeta(rbacv1.SchemeGroupVersion, "Role"),
 			ObjectMeta: objectMeta(namespace, Agent), Rules: rules},
 		&rbacv1.RoleBinding{TypeMeta: typeMeta(rbacv1.SchemeGroupVersion, "RoleBinding"),
 			ObjectMeta: objectMeta(namespace, Agent),
-			RoleRef:    agentRole("Role"), Subjects: toAgent()},
+			RoleRef:    roleRef("Role", Agent), Subjects: to(Agent)},
 	}
 }
 
-func agentRole(kind string) rbacv1.RoleRef {
-	return rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: kind, Name: Agent}
+func roleRef(kind, name string) rbacv1.RoleRef {
+	return rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: kind, Name: name}
 }
 
-func toAgent() []rbacv1.Subject {
+func to(account string) []rbacv1.Subject {
 	return []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: requests.AgentNamespace,
-		Name: Agent}}
+		Name: account}}
 }
 
 func allow(group, resource string, verbs ...string) rbacv1.PolicyRule {

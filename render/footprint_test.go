@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"path"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"go.yaml.in/yaml/v3"
@@ -20,7 +22,7 @@ import (
 	"github.com/pullgrant/pullgrant/requests"
 )
 
-var footprint = render.Footprint{
+var footprint = render.Footprint{Cluster: "prod-eu",
 	Grants: []requests.Item{gives("payments", "payments-debug"), gives("checkout", "logs-reader"),
 		gives("checkout", "acme:debug"),
 		gives("checkout", "logs-reader")},
@@ -125,6 +127,46 @@ func TestRightsAreNamed(t *testing.T) {
 	}
 }
 
+// TestExpirerHasLittle: rights to list, watch and delete, no secret, and a name that the fence does
+// not keep for the agent.
+func TestExpirerHasLittle(t *testing.T) {
+	all := documents(t, render.YAML(render.Install(footprint)))
+	role := fmt.Sprint(all["ClusterRole /pullgrant:expirer"])
+	for _, not := range []string{"create", "update", "patch", "deletecollection", " bind", "escalate",
+		"impersonate", "*", "secrets", "configmaps", "pods"} {
+		if strings.Contains(role, not) {
+			t.Errorf("it has %q: %s", not, role)
+		}
+	}
+	for _, want := range []string{"[rolebindings] verbs:[list watch delete]",
+		"[jobs] verbs:[list watch delete]",
+		"resourceNames:[pullgrant-agent pullgrant-expirer pullgrant-managed]"} {
+		if !strings.Contains(role, want) {
+			t.Errorf("it lacks %q: %s", want, role)
+		}
+	}
+	binding := fmt.Sprint(all["ClusterRoleBinding /pullgrant:expirer"])
+	if !strings.Contains(binding, "subjects:[map[kind:ServiceAccount name:pullgrant-expirer "+
+		"namespace:pullgrant-system]]") {
+		t.Errorf("bound to others: %s", binding)
+	}
+	deployment := fmt.Sprint(all["Deployment pullgrant-system/pullgrant-expirer"])
+	for _, want := range []string{"replicas:2", "args:[expire --cluster=prod-eu --listen=:8080]",
+		"serviceAccountName:pullgrant-expirer", "limits:map[memory:256Mi]"} {
+		if !strings.Contains(deployment, want) {
+			t.Errorf("the Deployment lacks %q: %s", want, deployment)
+		}
+	}
+	if strings.Contains(deployment, "/secrets ") || strings.Contains(deployment, "secretName") {
+		t.Errorf("it has secrets: %s", deployment)
+	}
+	for key := range all {
+		if strings.HasPrefix(key, "Role") && strings.Contains(key, "expirer") {
+			t.Errorf("it has rights in one namespace: %s", key)
+		}
+	}
+}
+
 // TestCompare changes one thing in what a cluster has, and is told what.
 func TestCompare(t *testing.T) {
 	wanted := render.Install(footprint)
@@ -141,7 +183,8 @@ func TestCompare(t *testing.T) {
 	at := func(all []map[string]any, kind, namespace string) map[string]any {
 		for _, object := range all {
 			metadata := object["metadata"].(map[string]any)
-			if in, _ := metadata["namespace"].(string); object["kind"] == kind && in == namespace {
+			in, _ := metadata["namespace"].(string)
+			if object["kind"] == kind && in == namespace && metadata["name"] != render.Expirer {
 				return object
 			}
 		}

@@ -116,8 +116,9 @@ var roleBindingRules = []rule{
 		when: "variables.binding",
 		must: all("variables.object.roleRef.kind == 'ClusterRole'",
 			"!variables.object.roleRef.name.startsWith('system:')",
-			"!variables.object.roleRef.name.startsWith('pullgrant-')"),
-		message: "a binding must give a ClusterRole that is neither system:* nor pullgrant-*",
+			"!variables.object.roleRef.name.matches('^pullgrant[-:]')"),
+		message: "a binding must give a ClusterRole that is neither system:*, pullgrant-* nor " +
+			"pullgrant:*",
 	}, {
 		// RBAC does not ask for the verb when the role is empty, or when its rules are held anyway.
 		when: "variables.binding",

@@ -2,6 +2,7 @@ package render
 
 import (
 	"slices"
+	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -31,43 +32,83 @@ const (
 	nobody = 65532 // no user of any base image
 )
 
-// workload is what runs. The agent holds the power to give access, so its pods can do nothing else.
+// process is the program in one of its two roles. Both have two replicas, so that a node that goes
+// takes neither away.
+type process struct {
+	name    string // of the Deployment, the ServiceAccount and what else is there for the pods
+	args    []string
+	env     []corev1.EnvVar
+	request string // of memory
+	limit   string
+	secrets bool // the Secret pullgrant-agent is in its files
+}
+
+// processes are what runs, in the order in which it is created: what takes access back before what
+// gives it. The expirer shares nothing with the agent, so that whatever the agent fetches, parses
+// or waits for has no part in when access ends. GOMEMLIMIT is below the limit, so that the
+// collector works harder before the kernel kills.
+func processes(f Footprint) []process {
+	const listen = "--listen=:8080"
+	agent := process{name: Agent, request: "128Mi", limit: "512Mi", secrets: true,
+		args: slices.Concat([]string{"sync"}, f.Args,
+			[]string{"--signing-key-file=" + SigningKeyFile, listen}),
+		env: []corev1.EnvVar{{Name: "GOMEMLIMIT", Value: "460MiB"}}}
+	if f.GitHubAPI != "" {
+		agent.env = append(agent.env, corev1.EnvVar{Name: "GITHUB_API_URL", Value: f.GitHubAPI})
+	}
+	return []process{{name: Expirer, request: "64Mi", limit: "256Mi",
+		args: []string{"expire", "--cluster=" + f.Cluster, listen},
+		env:  []corev1.EnvVar{{Name: "GOMEMLIMIT", Value: "230MiB"}}}, agent}
+}
+
+func (p process) selector() map[string]string {
+	return map[string]string{"app.kubernetes.io/name": p.name}
+}
+
+// workload is what runs. Agent and expirer hold the power over access, so their pods can do nothing
+// else.
 func workload(f Footprint) []Object {
-	selector := map[string]string{"app.kubernetes.io/name": Agent}
+	objects := []Object{&schedulingv1.PriorityClass{
+		TypeMeta:   typeMeta(schedulingv1.SchemeGroupVersion, "PriorityClass"),
+		ObjectMeta: objectMeta("", Agent), Value: 1_000_000_000,
+		Description: "Takes access back on time, so it goes before what users run."}}
+	for _, p := range processes(f) {
+		objects = append(objects, p.objects(f.Image)...)
+	}
+	return objects
+}
+
+func (p process) objects(image string) []Object {
 	two, one := int32(2), intstr.FromInt32(1)
 	none := intstr.FromInt32(0)
-	labels := map[string]string{"app.kubernetes.io/name": Agent, LabelPartOf: ManagedBy}
+	labels := map[string]string{"app.kubernetes.io/name": p.name, LabelPartOf: ManagedBy}
 	return []Object{
-		&schedulingv1.PriorityClass{TypeMeta: typeMeta(schedulingv1.SchemeGroupVersion,
-			"PriorityClass"), ObjectMeta: objectMeta("", Agent),
-			Value: 1_000_000_000, Description: "Takes access back on time, so it goes before " +
-				"what users run."},
 		&networkingv1.NetworkPolicy{TypeMeta: typeMeta(networkingv1.SchemeGroupVersion,
 			"NetworkPolicy"),
-			ObjectMeta: objectMeta(requests.AgentNamespace, Agent), Spec: network(selector)},
+			ObjectMeta: objectMeta(requests.AgentNamespace, p.name), Spec: network(p.selector())},
 		&policyv1.PodDisruptionBudget{TypeMeta: typeMeta(policyv1.SchemeGroupVersion,
 			"PodDisruptionBudget"),
-			ObjectMeta: objectMeta(requests.AgentNamespace, Agent),
+			ObjectMeta: objectMeta(requests.AgentNamespace, p.name),
 			Spec: policyv1.PodDisruptionBudgetSpec{MinAvailable: &one,
-				Selector: &metav1.LabelSelector{MatchLabels: selector}}},
+				Selector: &metav1.LabelSelector{MatchLabels: p.selector()}}},
 		&appsv1.Deployment{TypeMeta: typeMeta(appsv1.SchemeGroupVersion, "Deployment"),
-			ObjectMeta: objectMeta(requests.AgentNamespace, Agent),
+			ObjectMeta: objectMeta(requests.AgentNamespace, p.name),
 			Spec: appsv1.DeploymentSpec{
-				Replicas: &two, // one of them writes; both take access back
-				Selector: &metav1.LabelSelector{MatchLabels: selector},
+				Replicas: &two, // one agent of them writes; all take access back
+				Selector: &metav1.LabelSelector{MatchLabels: p.selector()},
 				Strategy: appsv1.DeploymentStrategy{Type: appsv1.RollingUpdateDeploymentStrategyType,
 					RollingUpdate: &appsv1.RollingUpdateDeployment{MaxSurge: &one,
 						MaxUnavailable: &none}},
 				Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels},
-					Spec: pod(f, selector)},
+					Spec: p.pod(image)},
 			}},
 	}
 }
 
-func pod(f Footprint, selector map[string]string) corev1.PodSpec {
+func (p process) pod(image string) corev1.PodSpec {
 	no, yes, id := false, true, int64(nobody)
 	return corev1.PodSpec{
-		ServiceAccountName:           Agent,
+		ServiceAccountName:           p.name,
 		AutomountServiceAccountToken: &no, // the one below ends after an hour
 		EnableServiceLinks:           &no,
 		PriorityClassName:            Agent,
@@ -75,10 +116,10 @@ func pod(f Footprint, selector map[string]string) corev1.PodSpec {
 			RunAsGroup: &id, FSGroup: &id,
 			SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault}},
 		TopologySpreadConstraints: []corev1.TopologySpreadConstraint{
-			spread("kubernetes.io/hostname",
-				selector), spread("topology.kubernetes.io/zone", selector)},
-		Containers: []corev1.Container{container(f)},
-		Volumes:    volumes(),
+			spread("kubernetes.io/hostname", p.selector()),
+			spread("topology.kubernetes.io/zone", p.selector())},
+		Containers: []corev1.Container{p.container(image)},
+		Volumes:    p.volumes(),
 	}
 }
 
@@ -89,38 +130,32 @@ func spread(over string, selector map[string]string) corev1.TopologySpreadConstr
 }
 
 // container has no CPU limit: taking access back may not be throttled.
-func container(f Footprint) corev1.Container {
+func (p process) container(image string) corev1.Container {
 	no, yes := false, true
-	env := []corev1.EnvVar{
-		// below the limit, so that the collector works harder before the kernel kills
-		{Name: "GOMEMLIMIT", Value: "460MiB"},
-	}
-	if f.GitHubAPI != "" {
-		env = append(env, corev1.EnvVar{Name: "GITHUB_API_URL", Value: f.GitHubAPI})
+	mounts := []corev1.VolumeMount{{Name: "token", ReadOnly: true,
+		MountPath: "/var/run/secrets/kubernetes.io/serviceaccount"}}
+	if p.secrets {
+		mounts = append([]corev1.VolumeMount{{Name: "secrets", MountPath: "/secrets",
+			ReadOnly: true}}, mounts...)
 	}
 	return corev1.Container{
-		Name:  "agent",
-		Image: f.Image,
-		Args: slices.Concat([]string{"sync"}, f.Args, []string{"--signing-key-file=" +
-			SigningKeyFile, "--listen=:8080"}),
-		Env: env,
+		Name:  strings.TrimPrefix(p.name, "pullgrant-"),
+		Image: image,
+		Args:  p.args,
+		Env:   p.env,
 		Ports: []corev1.ContainerPort{{Name: "http", ContainerPort: port,
 			Protocol: corev1.ProtocolTCP}},
 		Resources: corev1.ResourceRequirements{
 			Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("50m"),
-				corev1.ResourceMemory: resource.MustParse("128Mi")},
-			Limits: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("512Mi")},
+				corev1.ResourceMemory: resource.MustParse(p.request)},
+			Limits: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse(p.limit)},
 		},
 		LivenessProbe:  probe("/healthz"),
 		ReadinessProbe: probe("/readyz"),
 		SecurityContext: &corev1.SecurityContext{AllowPrivilegeEscalation: &no,
 			ReadOnlyRootFilesystem: &yes,
 			Capabilities:           &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}}},
-		VolumeMounts: []corev1.VolumeMount{
-			{Name: "secrets", MountPath: "/secrets", ReadOnly: true},
-			{Name: "token", MountPath: "/var/run/secrets/kubernetes.io/serviceaccount",
-				ReadOnly: true},
-		},
+		VolumeMounts: mounts,
 	}
 }
 
@@ -129,12 +164,10 @@ func probe(path string) *corev1.Probe {
 		Port: intstr.FromString("http")}}}
 }
 
-func volumes() []corev1.Volume {
+func (p process) volumes() []corev1.Volume {
 	mode, hour := int32(0o440), int64(3600)
-	return []corev1.Volume{
-		{Name: "secrets", VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{
-			SecretName: Agent, DefaultMode: &mode}}},
-		{Name: "token", VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{
+	token := corev1.Volume{Name: "token", VolumeSource: corev1.VolumeSource{
+		Projected: &corev1.ProjectedVolumeSource{
 			DefaultMode: &mode, Sources: []corev1.VolumeProjection{
 				{ServiceAccountToken: &corev1.ServiceAccountTokenProjection{Path: "token",
 					ExpirationSeconds: &hour}},
@@ -144,11 +177,15 @@ func volumes() []corev1.Volume {
 				{DownwardAPI: &corev1.DownwardAPIProjection{Items: []corev1.DownwardAPIVolumeFile{
 					{Path: "namespace", FieldRef: &corev1.ObjectFieldSelector{
 						FieldPath: "metadata.namespace"}}}}},
-			}}}},
+			}}}}
+	if !p.secrets {
+		return []corev1.Volume{token}
 	}
+	return []corev1.Volume{{Name: "secrets", VolumeSource: corev1.VolumeSource{
+		Secret: &corev1.SecretVolumeSource{SecretName: Agent, DefaultMode: &mode}}}, token}
 }
 
-// network lets the agent speak to name servers, the API server and GitHub. A NetworkPolicy knows no
+// network lets pods speak to name servers, the API server and GitHub. A NetworkPolicy knows no
 // host names, so 443 is open to all but the addresses where clouds give out the credentials of the
 // node.
 func network(selector map[string]string) networkingv1.NetworkPolicySpec {

@@ -75,12 +75,12 @@ func NewAgent(c Config) (*Agent, error) {
 		return nil, fmt.Errorf("the trust root is %s; name a commit by its 40 hexadecimal digits",
 			requests.Quote(c.TrustRoot))
 	}
-	clocks := &clocks{wall: c.Clock, github: c.GitHub}
-	cluster, err := kube.NewCluster(c.Kubernetes, c.Cluster, kube.CallTimeout, clocks.watch)
+	clocks := &clocks{Clock: &kube.Clock{Wall: c.Clock}, github: c.GitHub}
+	cluster, err := kube.NewCluster(c.Kubernetes, c.Cluster, kube.CallTimeout, clocks.Watch)
 	if err != nil {
 		return nil, err
 	}
-	expiring, err := kube.NewCluster(c.Kubernetes, c.Cluster, 0, clocks.watch)
+	expiring, err := kube.NewCluster(c.Kubernetes, c.Cluster, 0, clocks.Watch)
 	if err != nil {
 		return nil, err
 	}

@@ -14,14 +14,16 @@ import (
 	"github.com/pullgrant/pullgrant/testdata/kube"
 )
 
-// TestDrift: a grant whose role, policy or subject is not what it was granted for ends, and the ledger says why.
+// TestDrift: a grant whose role, policy or subject is not what it was granted for ends, and the
+// ledger says why.
 func TestDrift(t *testing.T) {
 	const role = "drifting"
 	policy := policies.Path("payments-debug")
 	for cause, change := range map[string]func(s *stage){
 		requests.CauseRoleChanged: func(s *stage) {
 			_, err := s.Admin.RbacV1().ClusterRoles().Patch(t.Context(), role, "application/merge-patch+json",
-				[]byte(`{"rules":[{"apiGroups":[""],"resources":["secrets"],"verbs":["get"]}]}`), metav1.PatchOptions{})
+				[]byte(`{"rules":[{"apiGroups":[""],"resources":["secrets"],"verbs":["get"]}]}`),
+				metav1.PatchOptions{})
 			s.Must(err)
 		},
 		requests.CausePolicyChanged: func(s *stage) {
@@ -47,7 +49,8 @@ func TestDrift(t *testing.T) {
 	}
 }
 
-// TestWhatCannotBeReadEndsNothing: a policy that broke, and a role that cannot be read, leave what is granted alone.
+// TestWhatCannotBeReadEndsNothing: a policy that broke, and a role that cannot be read, leave what
+// is granted alone.
 func TestWhatCannotBeReadEndsNothing(t *testing.T) {
 	s := newStage(t)
 	s.ask("kept")
@@ -57,16 +60,22 @@ func TestWhatCannotBeReadEndsNothing(t *testing.T) {
 	s.allowed(true)
 }
 
-// TestRecordAloneGrantsNothing: whoever can write the agent's records cannot have it grant what nobody approved.
+// TestRecordAloneGrantsNothing: whoever can write the agent's records cannot have it grant what
+// nobody approved.
 func TestRecordAloneGrantsNothing(t *testing.T) {
 	s := newStage(t)
 	name, path, content := s.requestFile("forged")
 	s.pull("b", false, map[string]string{path: content})
-	g := requests.Grant{Name: name, Path: path, Cluster: s.Cluster, Policy: "payments-debug", Requester: "alice",
-		Subject: requests.Subject{Kind: requests.KindUser, Name: "alice@example.com"}, Window: requests.NewWindow(noon, requests.Duration(2*3600e9)),
-		Items:    []requests.Item{{Kind: requests.KubernetesRoleBinding, Name: requests.ObjectName(name, 0), Namespace: s.Namespace, Role: requests.Role{Kind: requests.KindClusterRole, Name: "payments-debug"}}},
-		Evidence: requests.Evidence{Source: requests.EvidenceGitHub, Blob: s.git("rev-parse", "main:"+path), MergeCommit: s.Branch("main")}}
-	s.Must(s.agent(options{}).cluster.Save(t.Context(), &plan.Record{Phase: plan.Granting, Grant: g, Objects: plan.ObjectsOf(g, true), Request: []byte(content)}))
+	g := requests.Grant{Name: name, Path: path, Cluster: s.Cluster, Policy: "payments-debug",
+		Requester: "alice",
+		Subject:   requests.Subject{Kind: requests.KindUser, Name: "alice@example.com"},
+		Window:    requests.NewWindow(noon, requests.Duration(2*3600e9)),
+		Items: []requests.Item{{Kind: requests.KubernetesRoleBinding, Name: requests.ObjectName(name, 0),
+			Namespace: s.Namespace, Role: requests.Role{Kind: requests.KindClusterRole, Name: "payments-debug"}}},
+		Evidence: requests.Evidence{Source: requests.EvidenceGitHub, Blob: s.git("rev-parse", "main:"+path),
+			MergeCommit: s.Branch("main")}}
+	s.Must(s.agent(options{}).cluster.Save(t.Context(), &plan.Record{Phase: plan.Granting, Grant: g,
+		Objects: plan.ObjectsOf(g, true), Request: []byte(content)}))
 	s.once(options{github: true})
 	if r := s.over(name, requests.CauseDenied, "InsufficientApprovals"); r.Status.GrantedAt != nil {
 		t.Errorf("the entry: %+v", r)
@@ -80,13 +89,17 @@ func (s *stage) role(name string) {
 	if !apierrors.IsNotFound(err) {
 		s.Must(err)
 	}
-	_, err = s.Admin.RbacV1().ClusterRoles().Create(s.Context(), &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: name},
-		Rules: []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"list"}}}}, metav1.CreateOptions{})
+	_, err = s.Admin.RbacV1().ClusterRoles().Create(s.Context(),
+		&rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: name},
+			Rules: []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"pods"},
+				Verbs: []string{"list"}}}}, metav1.CreateOptions{})
 	s.Must(err)
-	s.Must(kube.ForTest(s.T).Apply(s.Context(), kube.AgentManifests([]string{s.Namespace}, []string{"payments-debug", name})))
+	s.Must(kube.ForTest(s.T).Apply(s.Context(), kube.AgentManifests([]string{s.Namespace},
+		[]string{"payments-debug", name})))
 	s.Until("the agent may bind it", func() bool {
 		const agent = "system:serviceaccount:pullgrant-system:pullgrant-agent"
-		return s.May(agent, rbacv1.GroupName, "bind", "clusterroles", name) && s.May(agent, rbacv1.GroupName, "get", "clusterroles", name)
+		return s.May(agent, rbacv1.GroupName, "bind", "clusterroles", name) && s.May(agent, rbacv1.GroupName,
+			"get", "clusterroles", name)
 	})
 }
 

@@ -59,7 +59,8 @@ func (v *prover) followTo(ctx context.Context, tip string) error {
 	if t.head != "" {
 		_, line, err = v.branch.repository.History(ctx, tip, t.head, trustRoots...)
 	}
-	if errors.Is(err, git.ErrNotOnLine) { // the first time, or the branch was rewritten and a person accepted that
+	// the first time, or the branch was rewritten and a person accepted that
+	if errors.Is(err, git.ErrNotOnLine) {
 		line, err = v.begin(ctx, tip)
 	}
 	if err != nil {

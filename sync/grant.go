@@ -281,7 +281,7 @@ func (a *Agent) tie(ctx context.Context, r *plan.Record, bindings []render.Objec
 // A Job that was complete only some time after it was made acts that much later: it is made again.
 const (
 	armTime = 5 * time.Second // how long a pass waits for a Job to be complete
-	armLate = maxSkew         // how much later a backstop may act
+	armLate = plan.MaxSkew    // how much later a backstop may act
 )
 
 // armed waits until the TTL of each Job runs: a backstop that Kubernetes' controllers have not

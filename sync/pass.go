@@ -9,6 +9,7 @@ import (
 
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/sync/git"
+	"github.com/pullgrant/pullgrant/sync/kube"
 	"github.com/pullgrant/pullgrant/sync/monitor"
 	"github.com/pullgrant/pullgrant/sync/plan"
 )
@@ -89,7 +90,7 @@ func (p *pass) endDue(ctx context.Context) error {
 // readClock asks GitHub for its time while that was too far off: without a request it tells it to
 // nobody.
 func (p *pass) readClock(ctx context.Context) error {
-	if _, hub := p.clocks.skews(); beyond(hub) == 0 {
+	if _, hub := p.clocks.skews(); kube.Beyond(hub) == 0 {
 		return nil
 	}
 	return p.github.ReadClock(ctx)
@@ -206,7 +207,8 @@ func (p *pass) converge(ctx context.Context, proofs map[string]plan.Proof) (err 
 		p.world.Withdrawn = p.withdrawals.causes(p.world)
 		steps := p.steps()
 		if p.main != nil && !slices.ContainsFunc(steps, takesAway) {
-			p.world.Removers = p.prover.removers(ctx, p.world) // asked of GitHub once nothing waits to be taken away
+			// asked of GitHub once nothing waits to be taken away
+			p.world.Removers = p.prover.removers(ctx, p.world)
 			steps = p.steps()
 		}
 		if len(steps) == 0 {

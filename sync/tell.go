@@ -37,7 +37,8 @@ type teller struct {
 	metrics  *monitor.Metrics
 	log      *slog.Logger
 
-	granted map[string]bool   // paths of grants that their pull requests were told of; nil before the first pass
+	// paths of grants that their pull requests were told of; nil before the first pass
+	granted map[string]bool
 	reasons map[string]reason // by path, of refusals that are not in the ledger yet
 }
 

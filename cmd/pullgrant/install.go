@@ -41,7 +41,9 @@ func newInstallCommand(w world) *cobra.Command {
 		Long: `Print, as one YAML that kubectl or a GitOps tool can apply, everything that the agent
 of a cluster needs there: its namespace, a ServiceAccount with the rights that the policies call for
 and no others, the admission policies that fence it, and a Deployment of two replicas with its
-network policy. The same policies and flags always give the same bytes.
+network policy. Beside it is what takes access back whatever becomes of the agent: "pullgrant
+expire", with a ServiceAccount, a fence and a Deployment of its own. The same policies and flags
+always give the same bytes.
 
 The namespaces that the policies name must exist, and so must, before the agent can start, the
 Secret pullgrant-agent in pullgrant-system with the keys signing-key (SSH, signs the ledger) and
@@ -148,7 +150,7 @@ func (o installOptions) footprint(ctx context.Context, w world) (f render.Footpr
 	if len(grants) == 0 {
 		return f, fmt.Errorf("no policy is for the cluster %s", o.agent.cluster)
 	}
-	f = render.Footprint{Grants: grants, Image: o.image}
+	f = render.Footprint{Cluster: o.agent.cluster, Grants: grants, Image: o.image}
 	o.given.VisitAll(func(flag *pflag.Flag) {
 		if flag.Changed {
 			f.Args = append(f.Args, "--"+flag.Name+"="+flag.Value.String())

@@ -40,7 +40,8 @@ func (o installOptions) compare(ctx context.Context, w world, wanted []render.Ob
 	return verdict(exitFindings)
 }
 
-// footprint says what is to be done about an object, and what that does to the rights of the agent.
+// footprint says what is to be done about an object, and what that does to the rights of the agent
+// or of the expirer.
 func (r *report) footprint(d render.Difference) error {
 	wanted, err := rulesOf(d.Wanted)
 	if err != nil {
@@ -54,7 +55,11 @@ func (r *report) footprint(d render.Difference) error {
 	case d.Live == nil:
 		r.line("add: %s", d)
 	case d.Wanted == nil:
-		r.line("remove: %s, which gives the agent too much: no policy needs it", d)
+		who := "the agent"
+		if strings.Contains(fmt.Sprint(d.Live["subjects"]), render.Expirer) {
+			who = "the expirer"
+		}
+		r.line("remove: %s, which gives %s too much: no policy needs it", d, who)
 	default:
 		r.line("change: %s: %s", d, strings.Join(d.Fields, ", "))
 	}

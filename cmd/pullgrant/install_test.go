@@ -105,12 +105,17 @@ remove: RoleBinding payments/pullgrant-agent, which gives the agent too much: no
 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: cluster-admin},
 subjects: [{kind: User, apiGroup: rbac.authorization.k8s.io,
 		name: "system:serviceaccount:pullgrant-system:pullgrant-agent"}]}`)
+	s.apply(`{apiVersion: rbac.authorization.k8s.io/v1, kind: RoleBinding,
+		metadata: {name: oops, namespace: payments},
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: edit},
+subjects: [{kind: ServiceAccount, name: pullgrant-expirer, namespace: pullgrant-system}]}`)
 	s.apply(`{apiVersion: admissionregistration.k8s.io/v1,
 		kind: ValidatingAdmissionPolicyBinding, metadata: {name: pullgrant-agent},
 spec: {policyName: pullgrant-agent, matchResources: {namespaceSelector: {matchLabels: {fenced: "yes"}}}}}`)
 	got := diff(exitFindings, here...)
 	for _, line := range []string{"remove: ClusterRoleBinding oops, which gives the agent too " +
 		"much: no policy needs it\n",
+		"remove: RoleBinding payments/oops, which gives the expirer too much: no policy needs it\n",
 		"change: ValidatingAdmissionPolicyBinding pullgrant-agent: spec.matchResources\n"} {
 		if !strings.Contains(got, line) {
 			t.Errorf("no %q in\n%s", line, got)
@@ -167,5 +172,20 @@ func (s *catalogStage) admitted() {
 	if problem := o.problem(); args[0] != "sync" || problem != "" || o.cluster != "prod-eu" ||
 		o.signingKey != render.SigningKeyFile {
 		s.Errorf("the Deployment runs %q: %s", args, problem)
+	}
+	deployment, err = client.AppsV1().Deployments("pullgrant-system").Get(s.Context(),
+		render.Expirer, metav1.GetOptions{})
+	s.must(err)
+	pod = &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "expirer"},
+		Spec: deployment.Spec.Template.Spec}
+	_, err = client.CoreV1().Pods("pullgrant-system").Create(s.Context(), pod,
+		metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+	s.must(err)
+	expire := newExpireCommand(world{})
+	args = pod.Spec.Containers[0].Args
+	s.must(expire.ParseFlags(args[1:]))
+	if args[0] != expire.Name() || expire.Flag("cluster").Value.String() != "prod-eu" ||
+		len(pod.Spec.Volumes) != 1 {
+		s.Errorf("the expirer's Deployment runs %q with %v", args, pod.Spec.Volumes)
 	}
 }

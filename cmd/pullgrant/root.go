@@ -70,6 +70,7 @@ Exit codes:
 		newCodeownersCommand(w),
 		newCatalogCommand(w),
 		newSyncCommand(w),
+		newExpireCommand(w),
 		newRevokeCommand(w),
 		newPauseCommand(w),
 		newResumeCommand(w),

@@ -1,4 +1,5 @@
-// Package expiry ends access on time. It needs Kubernetes and a clock, and nothing else has a part in it.
+// Package expiry ends access on time. It needs Kubernetes and a clock, and nothing else has a part
+// in it.
 package expiry
 
 import (
@@ -9,8 +10,8 @@ import (
 	gosync "sync"
 	"time"
 
+	batchv1 "k8s.io/api/batch/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
-	"k8s.io/client-go/tools/cache"
 
 	"github.com/pullgrant/pullgrant/sync/kube"
 	"github.com/pullgrant/pullgrant/sync/monitor"
@@ -19,14 +20,16 @@ import (
 
 const (
 	deleteTimeout = 5 * time.Second  // of one try
-	listTimeout   = 30 * time.Second // of one list of all bindings
+	listTimeout   = 30 * time.Second // of one list of all objects of a kind
 	deleters      = 32               // first tries at a time, and as many that are tried again
+	jobGrace      = time.Minute      // after the end of a grant, in which Kubernetes deletes its Job
 	goneFor       = 24 * time.Hour   // how long it is remembered that a binding disappeared
-	scanEvery     = time.Minute      // between two lists of all bindings, should the watch ever miss one
+	scanEvery     = time.Minute      // between two lists of all objects, should the watch ever miss one
 )
 
-// Expirer deletes managed bindings when they are due. It goes by what the bindings themselves say and by what records
-// add, and needs neither git nor GitHub nor the rest of the agent. It writes no records: whoever plans learns from Gone
+// Expirer deletes managed bindings when they are due, and Jobs that Kubernetes itself should have
+// deleted by then. It goes by what these themselves say and by what records add, and needs neither
+// git nor GitHub nor the rest of the agent. It writes no records: whoever plans learns from Gone
 // what disappeared and when.
 type Expirer struct {
 	cluster  *kube.Cluster
@@ -39,10 +42,11 @@ type Expirer struct {
 	mu       gosync.Mutex
 	until    time.Time            // when the clock is read next
 	watched  map[string]*deadline // by UID
-	vanished map[string]plan.Gone // by UID
+	vanished map[string]plan.Gone // by UID, of bindings
+	misnamed map[string]bool      // by UID
 }
 
-// deadline is when one binding ends.
+// deadline is when one object ends.
 type deadline struct {
 	plan.Live
 	at     time.Time // when access ends
@@ -52,44 +56,44 @@ type deadline struct {
 }
 
 // New wants a cluster of its own, so that nothing else the agent does can hold it up.
-func New(c *kube.Cluster, now func() time.Time, numbers *monitor.Metrics, log *slog.Logger) *Expirer {
-	e := &Expirer{cluster: c, now: now, metrics: numbers, log: log, wake: make(chan struct{}, 1), Vanished: make(chan struct{}, 1),
-		watched: map[string]*deadline{}, vanished: map[string]plan.Gone{}}
+func New(c *kube.Cluster, now func() time.Time, numbers *monitor.Metrics,
+	log *slog.Logger) *Expirer {
+	e := &Expirer{cluster: c, now: now, metrics: numbers, log: log, wake: make(chan struct{}, 1),
+		Vanished: make(chan struct{}, 1),
+		watched:  map[string]*deadline{}, vanished: map[string]plan.Gone{},
+		misnamed: map[string]bool{}}
 	numbers.WatchOverdue(e.overdue)
+	numbers.WatchMisnamed(func() int {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		return len(e.misnamed)
+	})
 	return e
 }
 
 // Run works until ctx ends, and then waits for the deletions that are on their way.
 func (e *Expirer) Run(ctx context.Context) error {
-	informer := cache.NewSharedIndexInformer(e.cluster.Bindings(), &rbacv1.RoleBinding{}, 0, cache.Indexers{})
-	if err := informer.SetTransform(trim); err != nil {
-		return fmt.Errorf("watching RoleBindings: %w", err)
-	}
-	err := informer.SetWatchErrorHandler(func(_ *cache.Reflector, err error) {
-		e.metrics.Failed(monitor.StageWatch)
-		e.log.Error("watching RoleBindings does not work; deadlines known so far hold", "event", "watch", "cluster", e.cluster.Name, "error", err.Error())
-	})
-	if err != nil {
-		return fmt.Errorf("watching RoleBindings: %w", err)
-	}
-	handler, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
-		AddFunc:    func(object any) { e.back(object); e.seen(object) },
-		UpdateFunc: func(_, object any) { e.seen(object) },
-		DeleteFunc: func(object any) { e.missed(object) },
-	})
-	if err != nil {
-		return fmt.Errorf("watching RoleBindings: %w", err)
-	}
 	var tries gosync.WaitGroup
 	defer tries.Wait()
-	tries.Go(func() { informer.RunWithContext(ctx) })
+	var synced []func() bool
+	for _, w := range []source{
+		{"RoleBindings", &rbacv1.RoleBinding{}, e.cluster.Bindings()},
+		{"Jobs", &batchv1.Job{}, e.cluster.Jobs()},
+	} {
+		informer, handler, err := e.informer(w)
+		if err != nil {
+			return fmt.Errorf("watching %s: %w", w.what, err)
+		}
+		synced = append(synced, handler.HasSynced)
+		tries.Go(func() { informer.RunWithContext(ctx) })
+	}
 	tries.Go(func() { e.scan(ctx) })
 	first, again := make(chan struct{}, deleters), make(chan struct{}, deleters)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
 		due, wait := e.due()
-		e.metrics.Beat(handler.HasSynced())
+		e.metrics.Beat(!slices.ContainsFunc(synced, func(is func() bool) bool { return !is() }))
 		for _, d := range due {
 			slots := first
 			if d.failed {
@@ -115,58 +119,8 @@ func (e *Expirer) Run(ctx context.Context) error {
 	}
 }
 
-// scan looks at all bindings from time to time without going by what the watch told.
-func (e *Expirer) scan(ctx context.Context) {
-	ticker := time.NewTicker(scanEvery)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-		if err := e.look(ctx); err != nil && ctx.Err() == nil {
-			e.log.Error("looking at all RoleBindings does not work; deadlines known so far hold", "event", "watch", "cluster", e.cluster.Name, "error", err.Error())
-		}
-	}
-}
-
-// look takes over the deadlines of all bindings there are.
-func (e *Expirer) look(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, listTimeout)
-	defer cancel()
-	list, err := e.cluster.ListBindings(ctx)
-	if err != nil {
-		return err
-	}
-	for i := range list {
-		e.seen(&list[i])
-	}
-	return nil
-}
-
-// trim keeps out of memory what nobody reads.
-func trim(object any) (any, error) {
-	if b, ok := object.(*rbacv1.RoleBinding); ok {
-		b.ManagedFields = nil
-	}
-	return object, nil
-}
-
-// seen takes over a binding's own deadline. One that cannot be read is due now: such a binding is not the agent's work.
-func (e *Expirer) seen(object any) {
-	b, ok := object.(*rbacv1.RoleBinding)
-	if !ok {
-		return
-	}
-	end, err := kube.EndOf(b)
-	if err != nil {
-		end = e.now().Truncate(time.Second)
-	}
-	e.Watch(e.cluster.Live(b), end)
-}
-
-// Watch has a binding deleted at the given time, or earlier when that was said before: expiry never moves later (G2).
+// Watch has an object deleted at the given time, or earlier when that was said before: expiry never
+// moves later (G2).
 func (e *Expirer) Watch(l plan.Live, at time.Time) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -182,38 +136,6 @@ func (e *Expirer) Watch(l plan.Live, at time.Time) {
 	if at.Before(e.until) {
 		signal(e.wake)
 	}
-}
-
-func (e *Expirer) missed(object any) {
-	if last, ok := object.(cache.DeletedFinalStateUnknown); ok {
-		object = last.Obj
-	}
-	if b, ok := object.(*rbacv1.RoleBinding); ok {
-		e.disappeared(e.cluster.Live(b))
-	}
-}
-
-// back forgets that a binding disappeared: its label was taken off and put on again, and it gave access all the time.
-func (e *Expirer) back(object any) {
-	if b, ok := object.(*rbacv1.RoleBinding); ok {
-		e.mu.Lock()
-		defer e.mu.Unlock()
-		delete(e.vanished, string(b.UID))
-	}
-}
-
-// disappeared remembers that a binding disappeared, the first time somebody says so. It may only have lost its label; the plan
-// knows better, since it looks for bindings by name.
-func (e *Expirer) disappeared(l plan.Live) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	now := e.now()
-	if _, known := e.vanished[l.UID]; !known {
-		d := e.watched[l.UID]
-		e.vanished[l.UID] = plan.Gone{Live: l, At: now, Expired: d != nil && !now.Before(d.at)}
-		signal(e.Vanished)
-	}
-	delete(e.watched, l.UID)
 }
 
 // Gone lists what disappeared lately.
@@ -232,8 +154,9 @@ func (e *Expirer) Gone() []plan.Gone {
 	return all
 }
 
-// due takes what is to be tried now, most overdue first, and says how long to sleep: the clock is read again at least
-// every second, since timers do not notice that it was set or that the machine slept.
+// due takes what is to be tried now, most overdue first, and says how long to sleep: the clock is
+// read again at least every second, since timers do not notice that it was set or that the machine
+// slept.
 func (e *Expirer) due() (due []*deadline, wait time.Duration) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -242,7 +165,8 @@ func (e *Expirer) due() (due []*deadline, wait time.Duration) {
 	for _, d := range e.watched {
 		switch left := d.next.Sub(now); {
 		case d.going:
-		case left <= 0, left > monitor.Tick && !now.Before(d.at): // the latter: a clock was set back after a try
+		// the latter: a clock was set back after a try
+		case left <= 0, left > monitor.Tick && !now.Before(d.at):
 			d.going = true
 			due = append(due, d)
 		default:
@@ -254,15 +178,21 @@ func (e *Expirer) due() (due []*deadline, wait time.Duration) {
 	return due, wait
 }
 
-// expire tries once to delete a binding.
+// expire tries once to delete an object.
 func (e *Expirer) expire(ctx context.Context, d *deadline) {
 	ctx, cancel := context.WithTimeout(ctx, deleteTimeout)
 	defer cancel()
 	deleted, err := e.cluster.Delete(ctx, d.Live)
-	log := e.log.With("cluster", e.cluster.Name, "namespace", d.Namespace, "binding", d.Name, "expires_at", d.at.UTC().Format(time.RFC3339))
+	what := "binding"
+	if d.IsBackstop() {
+		what = "job"
+	}
+	log := e.log.With("cluster", e.cluster.Name, "namespace", d.Namespace, what, d.Name,
+		"expires_at", d.at.UTC().Format(time.RFC3339))
 	if err != nil {
 		e.metrics.Failed(monitor.StageExpire)
-		log.Error("expiring a binding did not work; trying again every second", "event", "expire", "error", err.Error())
+		log.Error("expiring a "+what+" did not work; trying again every second", "event", "expire",
+			"error", err.Error())
 		e.mu.Lock()
 		defer e.mu.Unlock()
 		d.going, d.failed, d.next = false, true, e.now().Add(monitor.Tick)
@@ -270,13 +200,11 @@ func (e *Expirer) expire(ctx context.Context, d *deadline) {
 	}
 	if deleted {
 		log.Info("expired", "event", "expire")
-		e.metrics.Late(e.now().Sub(d.at))
-		e.disappeared(d.Live)
-		return
+		if !d.IsBackstop() {
+			e.metrics.Late(e.now().Sub(d.at))
+		}
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	delete(e.watched, d.UID) // somebody else was faster; the watch tells when
+	e.disappeared(d.Live) // if another replica was faster, at about this time
 }
 
 func signal(c chan struct{}) {
@@ -292,7 +220,7 @@ func (e *Expirer) overdue() (n int) {
 	defer e.mu.Unlock()
 	now := e.now()
 	for _, d := range e.watched {
-		if !now.Before(d.at) {
+		if !d.IsBackstop() && !now.Before(d.at) {
 			n++
 		}
 	}

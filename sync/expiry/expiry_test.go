@@ -11,6 +11,9 @@ import (
 	"testing"
 	"time"
 
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/pullgrant/pullgrant/sync/kube"
@@ -32,7 +35,8 @@ func expirerOf(s *scene.Scene, wire func(http.RoundTripper) http.RoundTripper) *
 	s.Helper()
 	cluster, err := kube.NewCluster(s.Agent, s.Cluster, 0, wire)
 	s.Must(err)
-	return New(cluster, s.Clock, monitor.NewMetrics(s.Cluster, "", s.Clock), slog.New(slog.NewJSONHandler(s.Log, nil)))
+	return New(cluster, s.Clock, monitor.NewMetrics(s.Cluster, "", s.Clock),
+		slog.New(slog.NewJSONHandler(s.Log, nil)))
 }
 
 // running runs it until the test ends.
@@ -54,16 +58,19 @@ func TestExpirer(t *testing.T) {
 	s := scene.New(t)
 	e := running(s, expirerOf(s, nil))
 	at := func(d time.Duration) string { return stamp(noon.Add(d)) }
-	s.Managed("due-later", at(time.Hour))
-	moved := s.Managed("moved-later", at(10*time.Minute))
-	s.Managed("moved-earlier", at(time.Hour))
-	s.Managed("no-time", "tomorrow")
+	s.Managed("pullgrant-due-later", at(time.Hour))
+	moved := s.Managed("pullgrant-moved-later", at(10*time.Minute))
+	s.Managed("pullgrant-moved-earlier", at(time.Hour))
+	s.Managed("pullgrant-no-time", "tomorrow")
 	s.Until("what has no deadline is gone", func() bool {
-		return slices.Equal(s.Names(), []string{"due-later", "moved-earlier", "moved-later"})
+		return slices.Equal(s.Names(), []string{"pullgrant-due-later", "pullgrant-moved-earlier",
+			"pullgrant-moved-later"})
 	})
 	annotate := func(name, expires string) {
-		_, err := s.Admin.RbacV1().RoleBindings(s.Namespace).Patch(t.Context(), name, "application/merge-patch+json",
-			[]byte(`{"metadata":{"annotations":{"pullgrant.dev/expires-at":"`+expires+`"}}}`), metav1.PatchOptions{})
+		_, err := s.Admin.RbacV1().RoleBindings(s.Namespace).Patch(t.Context(), name,
+			"application/merge-patch+json",
+			[]byte(`{"metadata":{"annotations":{"pullgrant.dev/expires-at":"`+expires+`"}}}`),
+			metav1.PatchOptions{})
 		s.Must(err)
 	}
 	s.Until("the expirer has seen all", func() bool {
@@ -71,12 +78,12 @@ func TestExpirer(t *testing.T) {
 		defer e.mu.Unlock()
 		return len(e.watched) == 3
 	})
-	annotate("moved-later", at(24*time.Hour))
-	annotate("moved-earlier", at(5*time.Minute))
+	annotate("pullgrant-moved-later", at(24*time.Hour))
+	annotate("pullgrant-moved-earlier", at(5*time.Minute))
 	s.Until("the expirer has seen the changes", func() bool {
 		e.mu.Lock()
 		defer e.mu.Unlock()
-		return slices.ContainsFunc([]string{"moved-earlier"}, func(name string) bool {
+		return slices.ContainsFunc([]string{"pullgrant-moved-earlier"}, func(name string) bool {
 			for _, d := range e.watched {
 				if d.Name == name {
 					return d.at.Equal(noon.Add(5 * time.Minute))
@@ -86,17 +93,21 @@ func TestExpirer(t *testing.T) {
 		})
 	})
 	s.SetClock(noon.Add(10*time.Minute - time.Second))
-	s.Until("the earlier time counts", func() bool { return slices.Equal(s.Names(), []string{"due-later", "moved-later"}) })
+	s.Until("the earlier time counts",
+		func() bool { return slices.Equal(s.Names(), []string{"pullgrant-due-later", "pullgrant-moved-later"}) })
 	s.SetClock(noon.Add(10 * time.Minute))
-	s.Until("expiry does not move later", func() bool { return slices.Equal(s.Names(), []string{"due-later"}) })
+	s.Until("expiry does not move later",
+		func() bool { return slices.Equal(s.Names(), []string{"pullgrant-due-later"}) })
 	s.Until("it tells what it took", func() bool {
 		return slices.ContainsFunc(e.Gone(), func(g plan.Gone) bool {
 			return g.UID == string(moved.UID) && g.Expired && g.At.Equal(noon.Add(10*time.Minute))
 		})
 	})
-	s.Must(s.Admin.RbacV1().RoleBindings(s.Namespace).Delete(t.Context(), "due-later", metav1.DeleteOptions{}))
+	s.Must(s.Admin.RbacV1().RoleBindings(s.Namespace).Delete(
+		t.Context(), "pullgrant-due-later", metav1.DeleteOptions{}))
 	s.Until("it tells what somebody else took", func() bool {
-		return slices.ContainsFunc(e.Gone(), func(g plan.Gone) bool { return g.Name == "due-later" && !g.Expired })
+		return slices.ContainsFunc(e.Gone(),
+			func(g plan.Gone) bool { return g.Name == "pullgrant-due-later" && !g.Expired })
 	})
 }
 
@@ -104,7 +115,7 @@ func TestExpirer(t *testing.T) {
 func TestAPIServerDownAtExpiry(t *testing.T) {
 	s := scene.New(t)
 	running(s, expirerOf(s, nil))
-	s.Managed("due", stamp(noon.Add(time.Minute)))
+	s.Managed("pullgrant-due", stamp(noon.Add(time.Minute)))
 	s.Until("it is there", func() bool { return len(s.Names()) == 1 })
 	cp := controlplane.ForTest(t)
 	s.Must(cp.APIServer.Stop())
@@ -121,7 +132,7 @@ func TestAPIServerDownAtExpiry(t *testing.T) {
 // TestExpirerIsNotHeldUp: bindings that cannot be deleted do not delay the one that can.
 func TestExpirerIsNotHeldUp(t *testing.T) {
 	s := scene.New(t)
-	s.Managed("good", stamp(noon.Add(time.Minute)))
+	s.Managed("pullgrant-good", stamp(noon.Add(time.Minute)))
 	var tried atomic.Int32
 	hang := func(next http.RoundTripper) http.RoundTripper {
 		return scene.RoundTripper(func(r *http.Request) (*http.Response, error) {
@@ -149,10 +160,12 @@ func TestExpirerIsNotHeldUp(t *testing.T) {
 	s.Until("the good one is gone", func() bool { return len(s.Names()) == 0 })
 }
 
-// TestExpirerClockSetBack: a try that did not work while a clock was ahead does not put the next one off.
+// TestExpirerClockSetBack: a try that did not work while a clock was ahead does not put the next
+// one off.
 func TestExpirerClockSetBack(t *testing.T) {
 	now := noon
-	e := New(nil, func() time.Time { return now }, monitor.NewMetrics("prod", "", func() time.Time { return now }), nil)
+	e := New(nil, func() time.Time { return now }, monitor.NewMetrics(
+		"prod", "", func() time.Time { return now }), nil)
 	e.Watch(plan.Live{UID: "a"}, noon)
 	e.watched["a"].next, e.watched["a"].failed = noon.Add(time.Hour), true
 	if due, _ := e.due(); len(due) != 1 {
@@ -164,10 +177,12 @@ func TestExpirerClockSetBack(t *testing.T) {
 func TestLabelTakenOffAndPutOn(t *testing.T) {
 	s := scene.New(t)
 	e := running(s, expirerOf(s, nil))
-	b := s.Managed("relabelled", stamp(noon.Add(time.Hour)))
+	b := s.Managed("pullgrant-relabelled", stamp(noon.Add(time.Hour)))
 	label := func(value string) {
-		_, err := s.Admin.RbacV1().RoleBindings(s.Namespace).Patch(t.Context(), b.Name, "application/merge-patch+json",
-			[]byte(`{"metadata":{"labels":{"app.kubernetes.io/managed-by":`+value+`}}}`), metav1.PatchOptions{})
+		_, err := s.Admin.RbacV1().RoleBindings(s.Namespace).Patch(t.Context(), b.Name,
+			"application/merge-patch+json",
+			[]byte(`{"metadata":{"labels":{"app.kubernetes.io/managed-by":`+value+`}}}`),
+			metav1.PatchOptions{})
 		s.Must(err)
 	}
 	watched := func() bool {
@@ -190,7 +205,8 @@ func TestLabelTakenOffAndPutOn(t *testing.T) {
 // TestOverdue: a deadline counts from its very second on, and no longer than the binding is there.
 func TestOverdue(t *testing.T) {
 	now := noon
-	e := New(nil, func() time.Time { return now }, monitor.NewMetrics("prod", "", func() time.Time { return now }), nil)
+	e := New(nil, func() time.Time { return now }, monitor.NewMetrics(
+		"prod", "", func() time.Time { return now }), nil)
 	e.Watch(plan.Live{UID: "a"}, noon.Add(time.Second))
 	for _, want := range []int{0, 1} {
 		if n := e.overdue(); n != want {
@@ -207,10 +223,95 @@ func TestOverdue(t *testing.T) {
 // TestLook: a deadline that no watch told of is known after all bindings were listed.
 func TestLook(t *testing.T) {
 	s := scene.New(t)
-	b := s.Managed("unseen", stamp(noon.Add(time.Hour)))
+	b := s.Managed("pullgrant-unseen", stamp(noon.Add(time.Hour)))
 	e := expirerOf(s, nil)
 	s.Must(e.look(t.Context()))
 	if d := e.watched[string(b.UID)]; d == nil || !d.at.Equal(noon.Add(time.Hour)) {
 		t.Errorf("watched: %v", e.watched)
+	}
+}
+
+// relabel gives an object of the scene labels and an end, as administrator.
+func relabel(s *scene.Scene, b *rbacv1.RoleBinding, labels map[string]string) {
+	s.Helper()
+	b.Labels = labels
+	_, err := s.Admin.RbacV1().RoleBindings(s.Namespace).Update(s.Context(), b,
+		metav1.UpdateOptions{})
+	s.Must(err)
+}
+
+// TestWhateverTheCluster: a copy that names another cluster, or none, ends like the original; what
+// has the label under a name that the agent never gives is told of once and left alone.
+func TestWhateverTheCluster(t *testing.T) {
+	s := scene.New(t)
+	at := stamp(noon.Add(time.Minute))
+	mine := map[string]string{"app.kubernetes.io/managed-by": "pullgrant"}
+	relabel(s, s.Managed("pullgrant-none", at), mine)
+	relabel(s, s.Managed("pullgrant-other", at), map[string]string{
+		"app.kubernetes.io/managed-by": "pullgrant", "pullgrant.dev/cluster": "another"})
+	s.Managed("pullgrant:theirs", at)
+	s.Managed("theirs", at)
+	zero := int32(0)
+	_, err := s.Admin.BatchV1().Jobs(s.Namespace).Create(t.Context(), &batchv1.Job{
+		ObjectMeta: metav1.ObjectMeta{Name: "pullgrant-job", Labels: mine,
+			Annotations: map[string]string{"pullgrant.dev/expires-at": at}},
+		Spec: batchv1.JobSpec{Completions: &zero, Parallelism: &zero,
+			Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{RestartPolicy: "Never",
+				Containers: []corev1.Container{{Name: "none", Image: "none"}}}}},
+	}, metav1.CreateOptions{})
+	s.Must(err)
+	e := running(s, expirerOf(s, nil))
+	s.Until("it knows all", func() bool {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		return len(e.watched) == 3 && len(e.misnamed) == 2
+	})
+	s.Must(e.look(t.Context()))
+	s.SetClock(noon.Add(2*time.Minute - time.Second))
+	s.Until("the copies are gone", func() bool {
+		return slices.Equal(s.Names(), []string{"pullgrant:theirs", "theirs"})
+	})
+	if len(s.Jobs()) != 1 {
+		t.Error("it took the Job before Kubernetes could")
+	}
+	s.SetClock(noon.Add(2 * time.Minute))
+	s.Until("so is the Job", func() bool { return len(s.Jobs()) == 0 })
+	if n := strings.Count(s.Log.String(), `"event":"misnamed"`); n != 2 {
+		t.Errorf("it told %d times of two", n)
+	}
+	if names := s.Names(); !slices.Equal(names, []string{"pullgrant:theirs", "theirs"}) {
+		t.Errorf("left: %v", names)
+	}
+	s.Must(s.Admin.RbacV1().RoleBindings(s.Namespace).Delete(t.Context(), "theirs",
+		metav1.DeleteOptions{}))
+	s.Until("what is gone is no mistake any more", func() bool {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		return len(e.misnamed) == 1
+	})
+}
+
+// TestGoneAlready: what another replica deleted a moment before, or deleted so that something else
+// took its place, has expired, and is not tried again.
+func TestGoneAlready(t *testing.T) {
+	s := scene.New(t)
+	cluster, err := kube.NewCluster(s.Expirer, s.Cluster, 0, nil)
+	s.Must(err)
+	e := New(cluster, s.Clock, monitor.NewMetrics(s.Cluster, "", s.Clock),
+		slog.New(slog.NewJSONHandler(s.Log, nil)))
+	s.Managed("pullgrant-replaced", stamp(noon.Add(time.Hour)))
+	for _, name := range []string{"pullgrant-gone", "pullgrant-replaced"} {
+		e.Watch(plan.Live{Kind: "RoleBinding", Namespace: s.Namespace, Name: name, UID: name}, noon)
+	}
+	due, _ := e.due()
+	for _, d := range due {
+		e.expire(t.Context(), d)
+	}
+	gone := e.Gone()
+	if len(due) != 2 || len(gone) != 2 || !gone[0].Expired || !gone[1].Expired || e.overdue() != 0 {
+		t.Errorf("due %d, gone %+v, overdue %d", len(due), gone, e.overdue())
+	}
+	if names := s.Names(); len(names) != 1 {
+		t.Errorf("left: %v", names)
 	}
 }

@@ -234,7 +234,8 @@ func demux(r io.Reader, limit int64) (data []byte, said string, err error) {
 	case err != nil:
 		var line *pktline.ErrorLine
 		text, said := strings.CutPrefix(err.Error(), "unexpected error: ")
-		if said || errors.As(err, &line) || strings.HasPrefix(text, "unknown channel") { // the server's own words
+		// the server's own words
+		if said || errors.As(err, &line) || strings.HasPrefix(text, "unknown channel") {
 			err = errors.New(clean(text))
 		}
 		return nil, heard.String(), err

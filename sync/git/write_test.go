@@ -1,15 +1,10 @@
 package git
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"io/fs"
-	"net/http"
 	"slices"
 	"strings"
-	gosync "sync"
-	"sync/atomic"
 	"testing"
 	"time"
 

@@ -1,5 +1,5 @@
-// Package kube is Kubernetes as the agent uses it: what it observes, makes, deletes and remembers there, who leads, and what
-// the agent itself may do.
+// Package kube is Kubernetes as the agent uses it: what it observes, makes, deletes and remembers
+// there, who leads, and what the agent itself may do.
 package kube
 
 import (
@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	admissionv1 "k8s.io/client-go/kubernetes/typed/admissionregistration/v1"
 	authorizationv1 "k8s.io/client-go/kubernetes/typed/authorization/v1"
@@ -42,9 +43,11 @@ type Cluster struct {
 	admission     admissionv1.AdmissionregistrationV1Interface
 }
 
-// NewCluster leaves rate limits to the API server: client-go's own default is five requests a second. timeout bounds
-// every call, watches included; zero leaves it to the contexts. wrap, which may be nil, is put around every call.
-func NewCluster(config *rest.Config, name string, timeout time.Duration, wrap func(http.RoundTripper) http.RoundTripper) (*Cluster, error) {
+// NewCluster leaves rate limits to the API server: client-go's own default is five requests a
+// second. timeout bounds every call, watches included; zero leaves it to the contexts. wrap, which
+// may be nil, is put around every call.
+func NewCluster(config *rest.Config, name string, timeout time.Duration,
+	wrap func(http.RoundTripper) http.RoundTripper) (*Cluster, error) {
 	config = rest.CopyConfig(config)
 	config.QPS, config.UserAgent, config.Timeout = -1, "pullgrant", timeout
 	if wrap != nil {
@@ -68,7 +71,13 @@ func NewCluster(config *rest.Config, name string, timeout time.Duration, wrap fu
 	return c, nil
 }
 
-// selector finds what this cluster's agent made.
+// labelled finds what says that pullgrant manages it, of whatever cluster. What is not of this one
+// is nobody else's: there is one agent in a cluster.
+var labelled = metav1.ListOptions{
+	LabelSelector: labels.Set{render.LabelManagedBy: render.ManagedBy}.String()}
+
+// selector finds the records of this cluster's agent.
 func (c *Cluster) selector() string {
-	return labels.Set{render.LabelManagedBy: render.ManagedBy, render.LabelCluster: requests.LabelValue(c.Name)}.String()
+	return labels.Set{render.LabelManagedBy: render.ManagedBy,
+		render.LabelCluster: requests.LabelValue(c.Name)}.String()
 }

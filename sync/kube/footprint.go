@@ -17,10 +17,12 @@ import (
 	"github.com/pullgrant/pullgrant/render"
 )
 
-// LiveFootprint reads what a cluster has of the agent's footprint, as render.Compare takes it: each object that stands
-// where one of wanted would, every Role of the agent's name and every binding that names the agent, so that rights which
-// are not wanted show too. It takes the right to get and list all of these.
-func LiveFootprint(ctx context.Context, config *rest.Config, wanted []render.Object) (live []map[string]any, err error) {
+// LiveFootprint reads what a cluster has of the agent's footprint, as render.Compare takes it: each
+// object that stands where one of wanted would, every Role of the agent's name and every binding
+// that names the agent or the expirer, so that rights which are not wanted show too. It takes the
+// right to get and list all of these.
+func LiveFootprint(ctx context.Context, config *rest.Config, wanted []render.Object) (
+	live []map[string]any, err error) {
 	own := rest.CopyConfig(config)
 	own.QPS, own.UserAgent, own.Timeout = -1, "pullgrant", CallTimeout
 	client, err := dynamic.NewForConfig(own)
@@ -29,7 +31,8 @@ func LiveFootprint(ctx context.Context, config *rest.Config, wanted []render.Obj
 	}
 	seen := map[string]bool{}
 	add := func(object *unstructured.Unstructured) {
-		if key := object.GetKind() + " " + object.GetNamespace() + "/" + object.GetName(); !seen[key] {
+		if key := object.GetKind() + " " + object.GetNamespace() + "/" +
+			object.GetName(); !seen[key] {
 			seen[key] = true
 			live = append(live, object.Object)
 		}
@@ -37,7 +40,8 @@ func LiveFootprint(ctx context.Context, config *rest.Config, wanted []render.Obj
 	for _, w := range wanted {
 		kind := w.GetObjectKind().GroupVersionKind()
 		resource, _ := meta.UnsafeGuessKindToResource(kind) // which is right for every kind of the footprint
-		object, err := client.Resource(resource).Namespace(w.GetNamespace()).Get(ctx, w.GetName(), metav1.GetOptions{})
+		object, err := client.Resource(resource).Namespace(w.GetNamespace()).Get(ctx, w.GetName(),
+			metav1.GetOptions{})
 		if apierrors.IsNotFound(err) {
 			continue
 		}
@@ -47,16 +51,18 @@ func LiveFootprint(ctx context.Context, config *rest.Config, wanted []render.Obj
 		add(object)
 	}
 	for resource, of := range map[string]metav1.ListOptions{
-		"roles":               {FieldSelector: fields.OneTermEqualSelector(metav1.ObjectNameField, render.Agent).String()},
+		"roles": {FieldSelector: fields.OneTermEqualSelector(metav1.ObjectNameField,
+			render.Agent).String()},
 		"rolebindings":        {},
 		"clusterrolebindings": {},
 	} {
-		list, err := client.Resource(schema.GroupVersionResource{Group: rbacv1.GroupName, Version: "v1", Resource: resource}).List(ctx, of)
+		list, err := client.Resource(schema.GroupVersionResource{Group: rbacv1.GroupName,
+			Version: "v1", Resource: resource}).List(ctx, of)
 		if err != nil {
 			return nil, fmt.Errorf("listing %s: %w", resource, err)
 		}
 		for i := range list.Items {
-			if resource == "roles" || namesAgent(&list.Items[i]) {
+			if resource == "roles" || namesOurs(&list.Items[i]) {
 				add(&list.Items[i])
 			}
 		}
@@ -64,19 +70,22 @@ func LiveFootprint(ctx context.Context, config *rest.Config, wanted []render.Obj
 	return live, nil
 }
 
-// namesAgent tells whether a binding has the agent as a subject, in either way of naming a ServiceAccount.
-func namesAgent(binding *unstructured.Unstructured) bool {
+// namesOurs tells whether a binding has the agent or the expirer as a subject, in either way of
+// naming a ServiceAccount.
+func namesOurs(binding *unstructured.Unstructured) bool {
 	subjects, _, _ := unstructured.NestedSlice(binding.Object, "subjects")
 	for _, s := range subjects {
 		subject, _ := s.(map[string]any)
-		switch subject["kind"] {
-		case rbacv1.ServiceAccountKind:
-			if subject["namespace"] == Namespace && subject["name"] == render.Agent {
-				return true
-			}
-		case rbacv1.UserKind:
-			if subject["name"] == "system:serviceaccount:"+Namespace+":"+render.Agent {
-				return true
+		for _, account := range []string{render.Agent, render.Expirer} {
+			switch subject["kind"] {
+			case rbacv1.ServiceAccountKind:
+				if subject["namespace"] == Namespace && subject["name"] == account {
+					return true
+				}
+			case rbacv1.UserKind:
+				if subject["name"] == "system:serviceaccount:"+Namespace+":"+account {
+					return true
+				}
 			}
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/pullgrant/pullgrant/render"
@@ -118,7 +119,7 @@ func (c *Cluster) Delete(ctx context.Context, l plan.Live) (deleted bool, err er
 		return false, nil
 	case apierrors.IsConflict(err):
 		now, err := c.uidOf(ctx, l)
-		if apierrors.IsNotFound(err) || err == nil && now != uid {
+		if err == nil && now != uid {
 			return false, nil
 		}
 		return false, errors.Join(fmt.Errorf("deleting %s: it is still there", l), err)
@@ -132,7 +133,8 @@ func (c *Cluster) Delete(ctx context.Context, l plan.Live) (deleted bool, err er
 	return true, nil
 }
 
-// uidOf is the UID of whatever stands where the object did.
+// uidOf is the UID of whatever stands where the object did, "" when nothing does. It lists, as the
+// expirer has no right to get.
 func (c *Cluster) uidOf(ctx context.Context, l plan.Live) (types.UID, error) {
 	object, err := kindOf(l.Kind).get(ctx, c, l.Namespace, l.Name)
 	if err != nil {

@@ -17,9 +17,10 @@ import (
 	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
-// Observe reads the cluster's part of the World. Objects are listed before records, so that one that is just being made
-// is never taken for one without a record; and what a record names is looked for by name as well, so that taking the
-// label off an object does not hide it. Records that cannot be read are left out, each with an error.
+// Observe reads the cluster's part of the World. Objects are listed before records, so that one
+// that is just being made is never taken for one without a record; and what a record names is
+// looked for by name as well, so that taking the label off an object does not hide it. Records that
+// cannot be read are left out, each with an error.
 func (c *Cluster) Observe(ctx context.Context) (plan.World, []error, error) {
 	w := plan.World{Cluster: c.Name, Namespaces: map[string]string{}}
 	managed := metav1.ListOptions{LabelSelector: c.selector()}
@@ -36,7 +37,8 @@ func (c *Cluster) Observe(ctx context.Context) (plan.World, []error, error) {
 	for _, l := range w.Live {
 		present[l.Place()] = true
 	}
-	maps, err := c.core.ConfigMaps(Namespace).List(ctx, managed)
+	maps, err := c.core.ConfigMaps(Namespace).List(ctx,
+		metav1.ListOptions{LabelSelector: c.selector()})
 	if err != nil {
 		return w, nil, fmt.Errorf("listing ConfigMaps in %s: %w", Namespace, err)
 	}
@@ -60,25 +62,49 @@ func (c *Cluster) Observe(ctx context.Context) (plan.World, []error, error) {
 	return w, unreadable, nil
 }
 
-// ListBindings are the bindings that this cluster's agent made.
+// ListBindings are the RoleBindings that say pullgrant manages them.
 func (c *Cluster) ListBindings(ctx context.Context) ([]rbacv1.RoleBinding, error) {
-	list, err := c.rbac.RoleBindings("").List(ctx, metav1.ListOptions{LabelSelector: c.selector()})
+	list, err := c.rbac.RoleBindings("").List(ctx, labelled)
 	if err != nil {
 		return nil, fmt.Errorf("listing RoleBindings: %w", err)
 	}
 	return list.Items, nil
 }
 
-// Bindings lists and watches them.
+// ListJobs are the Jobs that say so.
+func (c *Cluster) ListJobs(ctx context.Context) ([]batchv1.Job, error) {
+	list, err := c.batch.Jobs("").List(ctx, labelled)
+	if err != nil {
+		return nil, fmt.Errorf("listing Jobs: %w", err)
+	}
+	return list.Items, nil
+}
+
+// Bindings lists and watches the RoleBindings that say pullgrant manages them.
 func (c *Cluster) Bindings() cache.ListerWatcher {
 	all := c.rbac.RoleBindings("")
 	return &cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
-			o.LabelSelector = c.selector()
+			o.LabelSelector = labelled.LabelSelector
 			return all.List(ctx, o)
 		},
 		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
-			o.LabelSelector = c.selector()
+			o.LabelSelector = labelled.LabelSelector
+			return all.Watch(ctx, o)
+		},
+	}
+}
+
+// Jobs lists and watches the Jobs that say so.
+func (c *Cluster) Jobs() cache.ListerWatcher {
+	all := c.batch.Jobs("")
+	return &cache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+			o.LabelSelector = labelled.LabelSelector
+			return all.List(ctx, o)
+		},
+		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+			o.LabelSelector = labelled.LabelSelector
 			return all.Watch(ctx, o)
 		},
 	}
@@ -135,13 +161,21 @@ func (c *Cluster) Live(b *rbacv1.RoleBinding) plan.Live {
 	return live
 }
 
-// EndOf is when a binding says that it ends, or an error where nobody can tell.
-func EndOf(b *rbacv1.RoleBinding) (time.Time, error) {
-	var end requests.Time
-	err := end.UnmarshalText([]byte(b.Annotations[render.AnnotationExpiresAt]))
-	return end.Time, err
+// LiveJob is a Job as the plan sees it.
+func (c *Cluster) LiveJob(j *batchv1.Job) plan.Live {
+	return c.live(render.KindJob, j, JobContent(j))
 }
 
-func (c *Cluster) manages(labels map[string]string) bool {
-	return labels[render.LabelManagedBy] == render.ManagedBy && labels[render.LabelCluster] == requests.LabelValue(c.Name)
+func (c *Cluster) live(kind string, o metav1.Object, content string) plan.Live {
+	says := o.GetLabels()[render.LabelManagedBy] == render.ManagedBy
+	return plan.Live{Kind: kind, Namespace: o.GetNamespace(), Name: o.GetName(),
+		UID: string(o.GetUID()), Labelled: says, Content: content,
+		Managed: says && o.GetLabels()[render.LabelCluster] == requests.LabelValue(c.Name)}
+}
+
+// EndOf is when an object says that it ends, or an error where nobody can tell.
+func EndOf(o metav1.Object) (time.Time, error) {
+	var end requests.Time
+	err := end.UnmarshalText([]byte(o.GetAnnotations()[render.AnnotationExpiresAt]))
+	return end.Time, err
 }

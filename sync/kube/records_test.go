@@ -29,8 +29,8 @@ func recorded(t *testing.T, phase plan.Phase) *corev1.ConfigMap {
 	return m
 }
 
-// TestRecordsOfEarlierAgents: what an agent wrote before it was replaced is read, to the last field, and reads the same
-// once it is written again.
+// TestRecordsOfEarlierAgents: what an agent wrote before it was replaced is read, to the last
+// field, and reads the same once it is written again.
 func TestRecordsOfEarlierAgents(t *testing.T) {
 	for _, phase := range []plan.Phase{plan.Granting, plan.Granted, plan.Ending, plan.Ended} {
 		m := recorded(t, phase)
@@ -41,21 +41,28 @@ func TestRecordsOfEarlierAgents(t *testing.T) {
 		}
 		name := r.Grant.Name
 		if r.Phase != phase || requests.ObjectName(name, 0) != m.Name || r.Version != m.ResourceVersion ||
-			!strings.Contains(string(r.Request), "metadata: {name: "+name+"}") || len(r.Facts) == 0 || len(r.Roles["payments-debug"]) < 64 {
+			!strings.Contains(string(r.Request), "metadata: {name: "+name+"}") || len(r.Facts) == 0 ||
+			len(r.Roles["payments-debug"]) < 64 {
 			t.Errorf("%s: read as %+v", phase, r)
 		}
 		g := r.Grant
-		if g.Requester != "alice" || g.Subject.Name != "alice@example.com" || g.Window.Start.String() != "2026-11-23T12:00:00Z" ||
-			g.Window.End.String() != "2026-11-23T13:00:00Z" || time.Duration(g.Duration) != time.Hour || len(g.Items) != 1 ||
-			g.Items[0].Role.Name != "payments-debug" || g.Items[0].Namespace != "payments-1" || g.Evidence.PullRequest == 0 ||
-			len(g.Evidence.Approvers) != 1 || g.Evidence.Approvers[0].Login != "bob" || len(g.Evidence.Challenges) != 1 {
+		if g.Requester != "alice" || g.Subject.Name != "alice@example.com" ||
+			g.Window.Start.String() != "2026-11-23T12:00:00Z" ||
+			g.Window.End.String() != "2026-11-23T13:00:00Z" || time.Duration(g.Duration) != time.Hour ||
+			len(g.Items) != 1 ||
+			g.Items[0].Role.Name != "payments-debug" || g.Items[0].Namespace != "payments-1" ||
+			g.Evidence.PullRequest == 0 ||
+			len(g.Evidence.Approvers) != 1 || g.Evidence.Approvers[0].Login != "bob" ||
+			len(g.Evidence.Challenges) != 1 {
 			t.Errorf("%s: the grant is read as %+v", phase, g)
 		}
-		if len(r.Objects) != 2 || r.Objects[0].UID == "" || r.Objects[0].Content == "" || r.Objects[1].NamespaceUID == "" ||
+		if len(r.Objects) != 2 || r.Objects[0].UID == "" || r.Objects[0].Content == "" ||
+			r.Objects[1].NamespaceUID == "" ||
 			(r.Objects[1].UID != "") != (phase != plan.Granting) {
 			t.Errorf("%s: the objects are read as %+v", phase, r.Objects)
 		}
-		if over := phase == plan.Ending || phase == plan.Ended; over != (r.Cause == requests.CauseRevoked) || (phase == plan.Ended) == r.EndedAt.IsZero() {
+		if over := phase == plan.Ending || phase == plan.Ended; over != (r.Cause == requests.CauseRevoked) ||
+			(phase == plan.Ended) == r.EndedAt.IsZero() {
 			t.Errorf("%s: ended by %q at %s", phase, r.Cause, r.EndedAt)
 		}
 		written, err := configMapOf(r)
@@ -68,7 +75,8 @@ func TestRecordsOfEarlierAgents(t *testing.T) {
 	}
 }
 
-// TestRecordWithForeignCause: what somebody writes into a record becomes no trailer of the ledger (G8).
+// TestRecordWithForeignCause: what somebody writes into a record becomes no trailer of the ledger
+// (G8).
 func TestRecordWithForeignCause(t *testing.T) {
 	for _, field := range []string{"cause", "code"} {
 		m := recorded(t, plan.Ended)
@@ -76,18 +84,22 @@ func TestRecordWithForeignCause(t *testing.T) {
 			t.Fatal(err)
 		}
 		m.Data[field] = "Denied\n\nApproved-by: root (1)"
-		if _, err := readRecord(m); err == nil || !strings.Contains(err.Error(), "its cause or code is none") {
+		if _, err := readRecord(m); err == nil || !strings.Contains(err.Error(),
+			"its cause or code is none") {
 			t.Errorf("%s: error %v", field, err)
 		}
 	}
 }
 
-// TestRefusedRecordIsReadAgain: the record of a refusal has no window, and outlives a push that did not work.
+// TestRefusedRecordIsReadAgain: the record of a refusal has no window, and outlives a push that did
+// not work.
 func TestRefusedRecordIsReadAgain(t *testing.T) {
 	const name = "20261122-alice-a"
 	at := requests.At(time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC))
-	m, err := configMapOf(plan.Record{Phase: plan.Ended, Cause: requests.CauseDenied, Code: "NoPullRequest", EndedAt: at, Grant: requests.Grant{
-		Name: name, Path: requests.Path("prod-eu", "payments-debug", name), Cluster: "prod-eu", Policy: "payments-debug"}})
+	m, err := configMapOf(plan.Record{Phase: plan.Ended, Cause: requests.CauseDenied, Code: "NoPullRequest",
+		EndedAt: at, Grant: requests.Grant{
+			Name: name, Path: requests.Path("prod-eu", "payments-debug", name), Cluster: "prod-eu",
+			Policy: "payments-debug"}})
 	if err != nil {
 		t.Fatal(err)
 	}

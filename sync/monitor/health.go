@@ -47,6 +47,9 @@ var Stopping = []struct {
 	{policies.Paused, "a person paused it; pullgrant resume has it go on"},
 }
 
+// Unsafe is the closed list of what may be amiss with a process that only expires.
+var Unsafe = []policies.Code{policies.Unfenced, policies.OverPrivileged}
+
 // Results of a pass.
 const (
 	passComplete   = "complete"
@@ -114,7 +117,11 @@ func (m *Metrics) Whole(why string) {
 func (m *Metrics) Stop(reason policies.Code, on bool) (changed bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.stopped.WithLabelValues(string(reason)).Set(number(on))
+	if m.expirer != nil {
+		m.expirer.WithLabelValues(string(reason)).Set(number(on))
+	} else {
+		m.stopped.WithLabelValues(string(reason)).Set(number(on))
+	}
 	changed = on != m.stops[reason]
 	m.stops[reason] = on
 	return changed

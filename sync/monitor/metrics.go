@@ -31,6 +31,8 @@ type Metrics struct {
 	decisions, endings, passes, deliveries   *prometheus.CounterVec
 	stopped, errors                          *prometheus.GaugeVec
 
+	expirer *prometheus.GaugeVec // by reason, what is amiss with a process that only expires; nil of an agent
+
 	mu       gosync.Mutex // never held while waiting for anything
 	beaten   time.Time    // when the expiry loop last looked at the clock
 	synced   bool         // the expiry loop knows every binding
@@ -42,7 +44,7 @@ type Metrics struct {
 	stops    map[policies.Code]bool
 }
 
-// NewMetrics counts from now on, by the wall clock.
+// NewMetrics are those of an agent. They count from now on, by the wall clock.
 func NewMetrics(cluster, version string, wall func() time.Time) *Metrics {
 	m := &Metrics{registry: prometheus.NewRegistry(), wall: wall, beaten: wall(), complete: wall(),
 		stops: map[policies.Code]bool{}}
@@ -60,7 +62,7 @@ func NewMetrics(cluster, version string, wall func() time.Time) *Metrics {
 		return in.NewCounterVec(prometheus.CounterOpts{Namespace: "pullgrant", Name: name,
 			Help: help}, labels)
 	}
-	look := func(name, help string, value func() float64) {
+	look := func(in promauto.Factory, name, help string, value func() float64) {
 		in.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "pullgrant", Name: name, Help: help}, value)
 	}
 	m.grants = gauge("grants_active", "Bindings of grants that exist.")
@@ -115,7 +117,6 @@ func NewMetrics(cluster, version string, wall func() time.Time) *Metrics {
 			vector.WithLabelValues(result)
 		}
 	}
-	return m
 }
 
 // WatchOverdue shows how many bindings are past their end.

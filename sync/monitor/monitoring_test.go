@@ -21,21 +21,56 @@ var update = flag.Bool("update", false, "write the list of metrics")
 
 const monitoring = "../../docs/monitoring/"
 
-// exported are the families of metrics by name, of an agent that has counted everything once.
+// exported are the families of metrics by name, of an agent that has counted everything once, and
+// those that only an expirer has.
 func exported(t *testing.T) map[string]*dto.MetricFamily {
 	t.Helper()
-	m := NewMetrics("prod-eu", "v1", func() time.Time { return noon })
-	m.WatchOverdue(func() int { return 0 })
-	m.Decided(policies.Denied, string(policies.NoPolicy))
-	families, err := m.registry.Gather()
-	if err != nil || len(families) < 10 {
-		t.Fatalf("%d families, %v", len(families), err)
-	}
 	byName := map[string]*dto.MetricFamily{}
-	for _, f := range families {
-		byName[f.GetName()] = f
+	wall := func() time.Time { return noon }
+	for _, m := range []*Metrics{NewExpirerMetrics("prod-eu", "v1", wall),
+		NewMetrics("prod-eu", "v1", wall)} {
+		m.WatchOverdue(func() int { return 0 })
+		m.WatchMisnamed(func() int { return 0 })
+		m.Decided(policies.Denied, string(policies.NoPolicy))
+		families, err := m.registry.Gather()
+		if err != nil || len(families) < 5 {
+			t.Fatalf("%d families, %v", len(families), err)
+		}
+		for _, f := range families {
+			byName[f.GetName()] = f
+		}
 	}
 	return byName
+}
+
+// TestExpirerShowsWhatItDoes: nothing of an agent's, so that an alert or a sum over agents never
+// counts it.
+func TestExpirerShowsWhatItDoes(t *testing.T) {
+	m := NewExpirerMetrics("prod-eu", "v1", func() time.Time { return noon })
+	m.WatchOverdue(func() int { return 0 })
+	m.WatchMisnamed(func() int { return 0 })
+	families, err := m.registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, f := range families {
+		got = append(got, strings.TrimPrefix(f.GetName(), "pullgrant_"))
+	}
+	want := []string{"expirer_build_info", "expirer_unsafe", "expiry_heartbeat_timestamp_seconds",
+		"expiry_lateness_seconds", "last_error_timestamp_seconds", "misnamed_objects", "past_expiry"}
+	if !slices.Equal(got, want) {
+		t.Errorf("it shows %q, want %q", got, want)
+	}
+	if ready, lines := m.ready(); ready {
+		t.Errorf("ready before it knows a deadline: %q", lines)
+	}
+	m.Beat(true)
+	m.Stop(policies.Unfenced, true)
+	if ready, lines := m.ready(); !ready || !slices.Contains(lines, "this process only expires") ||
+		!strings.Contains(strings.Join(lines, "\n"), "it expires all the same, Unfenced: ") {
+		t.Errorf("ready: %t, %q", ready, lines)
+	}
 }
 
 func text(t *testing.T, file string) []byte {
@@ -47,8 +82,8 @@ func text(t *testing.T, file string) []byte {
 	return data
 }
 
-// TestMetricsAreListed holds the list of metrics to what is exported: rules and dashboard are checked
-// against the list, in a module of their own.
+// TestMetricsAreListed holds the list of metrics to what is exported: rules and dashboard are
+// checked against the list, in a module of their own.
 func TestMetricsAreListed(t *testing.T) {
 	const list = "../../testdata/monitoring/metrics.txt"
 	families := exported(t)
@@ -73,19 +108,21 @@ func TestMetricsAreListed(t *testing.T) {
 	}
 }
 
-// TestMetricsAreExplained holds the page to the metrics, with their labels and the words of the closed lists, and the
-// metrics to the page.
+// TestMetricsAreExplained holds the page to the metrics, with their labels and the words of the
+// closed lists, and the metrics to the page.
 func TestMetricsAreExplained(t *testing.T) {
 	families := exported(t)
 	rows := map[string]string{}
 	page := string(text(t, "README.md"))
-	for _, m := range regexp.MustCompile("(?m)^\\| `(pullgrant_\\w+)` (\\|.*)$").FindAllStringSubmatch(page, -1) {
+	for _, m := range regexp.MustCompile("(?m)^\\| `(pullgrant_\\w+)` (\\|.*)$").FindAllStringSubmatch(page,
+		-1) {
 		rows[m[1]] = m[2]
 		if families[m[1]] == nil {
 			t.Errorf("the page explains %s, which is not exported", m[1])
 		}
 	}
-	elsewhere := map[string]bool{"code": true, "cause": true, "version": true, "cluster": true} // whose words stand in other lists
+	// whose words stand in other lists
+	elsewhere := map[string]bool{"code": true, "cause": true, "version": true, "cluster": true}
 	for name, f := range families {
 		row, ok := rows[name]
 		if kind := strings.ToLower(f.GetType().String()); !ok || !strings.HasPrefix(row, "| "+kind+", ") {

@@ -26,7 +26,8 @@ func (p *planner) follow(r Record) {
 		for _, l := range state.found {
 			p.claimed[l.UID] = true
 		}
-		if proof := p.Proofs[r.Grant.Path]; code != "" && code == proof.Decision.Code && !state.existed {
+		if proof := p.Proofs[r.Grant.Path]; code != "" &&
+			code == proof.Decision.Code && !state.existed {
 			r.Facts, r.Grant.Evidence = proof.Facts, proof.Evidence // those that it is refused by
 		}
 		r.Phase, r.Cause, r.Code, r.Objects = Ended, cause, string(code), p.known(state.objects)
@@ -41,22 +42,25 @@ func (p *planner) follow(r Record) {
 	for _, l := range state.found {
 		p.claimed[l.UID] = true
 	}
-	if r.Phase == Granting && (state.missing == 0 || p.Main != nil && len(p.Stopped) == 0 && r.Grant.Window.Open(p.now) && p.provenAgain(r)) {
+	if r.Phase == Granting && (state.missing == 0 || p.Main != nil && len(p.Stopped) == 0 &&
+		r.Grant.Window.Open(p.now) && p.provenAgain(r)) {
 		r.Objects = state.objects
 		p.add(Grant, r)
 	}
 }
 
-// provenAgain tells whether a grant that an earlier try left unfinished was judged again and is the same: its record alone
-// gives nobody access.
+// provenAgain tells whether a grant that an earlier try left unfinished was judged again and is the
+// same: its record alone gives nobody access.
 func (p *planner) provenAgain(r Record) bool {
 	proof := p.Proofs[r.Grant.Path]
 	again := proof.Decision.Grant
 	return proof.Decision.Outcome == policies.Allowed && proof.Blob == r.Grant.Evidence.Blob &&
-		again.Subject == r.Grant.Subject && requests.EqualItems(again.Items, r.Grant.Items) && !again.Window.End.Before(r.Grant.Window.End.Time)
+		again.Subject == r.Grant.Subject && requests.EqualItems(again.Items, r.Grant.Items) &&
+		!again.Window.End.Before(r.Grant.Window.End.Time)
 }
 
-// close plans the ledger entry of an ended grant, and that its record is forgotten once the entry is there.
+// close plans the ledger entry of an ended grant, and that its record is forgotten once the entry
+// is there.
 func (p *planner) close(r Record) {
 	if p.Main == nil || r.Cause == "" {
 		return
@@ -101,7 +105,8 @@ func (p *planner) examine(r Record) remains {
 		case o.UID == "" && there.Managed && there.Content == o.Content:
 			s.found = append(s.found, there)
 			s.objects[i].UID = there.UID
-		case o.UID == "" && slices.ContainsFunc(p.gone(r), func(g Gone) bool { return g.UID == there.UID }):
+		case o.UID == "" && slices.ContainsFunc(p.gone(r),
+			func(g Gone) bool { return g.UID == there.UID }):
 			s.found = append(s.found, there) // it was seen as it was made, and then without its label
 			s.objects[i].UID, s.edited = there.UID, true
 		case o.UID == "" && !o.IsBinding() && there.Managed:
@@ -120,8 +125,9 @@ func (p *planner) examine(r Record) remains {
 func (p *planner) verdict(r Record, s remains) (cause string, code policies.Code, over bool) {
 	end := r.Grant.Window.End.Time
 	due := !p.now.Before(end)
+	near := end.Add(-MaxSkew)
 	seen := p.gone(r)
-	early := len(seen) > 0 && seen[0].At.Before(end)
+	early := len(seen) > 0 && seen[0].At.Before(near)
 	proof := p.Proofs[r.Grant.Path]
 	judged := proof.Blob != "" && proof.Blob == r.Grant.Evidence.Blob
 	removed, changed := false, false
@@ -156,9 +162,12 @@ func (p *planner) verdict(r Record, s remains) (cause string, code policies.Code
 		return requests.CauseRevoked, "", true
 	case s.foreign && r.Phase == Granting && len(seen) == 0:
 		return requests.CauseDenied, policies.BindingConflict, true
+	case (s.lost && s.existed || s.missing > 0 && len(seen) > 0) && !early && !p.now.Before(near):
+		return requests.CauseExpired, "", true // by a replica whose clock is ahead
 	case s.lost, s.missing > 0 && len(seen) > 0:
 		return requests.CauseBindingDeleted, "", true
-	case r.Phase == Granting && s.missing > 0 && judged && proof.Decision.Outcome == policies.Denied:
+	case r.Phase == Granting && s.missing > 0 && judged &&
+		proof.Decision.Outcome == policies.Denied:
 		return requests.CauseDenied, proof.Decision.Code, true
 	case due:
 		return requests.CauseExpired, "", true
@@ -201,12 +210,13 @@ func (p *planner) lastSeen(r Record) (at requests.Time) {
 	return at
 }
 
-// removal is the cause of a grant whose request file is gone from main: given back by who asked for it, or taken. It is
-// "" while that is not known; access ends without waiting for it.
+// removal is the cause of a grant whose request file is gone from main: given back by who asked for
+// it, or taken. It is "" while that is not known; access ends without waiting for it.
 func (p *planner) removal(r Record, since time.Time) string {
 	remover, known := p.Removers[r.Grant.Path]
 	switch {
-	case known && remover != "" && requests.NamePart(remover) == requests.NamePart(r.Grant.Requester):
+	case known && remover != "" &&
+		requests.NamePart(remover) == requests.NamePart(r.Grant.Requester):
 		return requests.CauseRelinquished
 	case known, !p.now.Before(since.Add(MaxWait)):
 		return requests.CauseRevoked

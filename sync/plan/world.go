@@ -5,29 +5,35 @@ import (
 	"time"
 
 	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/render"
 	"github.com/pullgrant/pullgrant/requests"
 )
 
 // World is everything a plan follows from.
 type World struct {
 	Cluster string
-	// Main is the branch; nil when it cannot be had or does not continue from what was accepted. Then nothing is granted
-	// and nothing recorded, but all that needs only the cluster goes on (G5).
+	// Main is the branch; nil when it cannot be had or does not continue from what was accepted.
+	// Then nothing is granted and nothing recorded, but all that needs only the cluster goes on
+	// (G5).
 	Main    *Main
 	Records []Record
-	// Live are the managed objects, and whatever stands under the name of an object of a grant that has not ended.
+	// Live are the labelled objects, and whatever stands under the name of an object of a grant
+	// that has not ended.
 	Live       []Live
 	Namespaces map[string]string // UID by name, of the namespaces that records name; absent: does not exist
 	Gone       []Gone
-	// Removers are, by path, the authors of the pull requests that removed a request file. "" means that no pull request
-	// did; absent, that it is not known yet.
+	// Removers are, by path, the authors of the pull requests that removed a request file. "" means
+	// that no pull request did; absent, that it is not known yet.
 	Removers map[string]string
-	// Drift has, by path, the causes that end grants which the branch or the cluster contradicts by now.
+	// Drift has, by path, the causes that end grants which the branch or the cluster contradicts by
+	// now.
 	Drift map[string]string
-	// Withdrawn has, by path, the causes for which a withdrawal that is still open ends a grant, whether it has begun or not.
+	// Withdrawn has, by path, the causes for which a withdrawal that is still open ends a grant,
+	// whether it has begun or not.
 	Withdrawn map[string]string
-	Proofs    map[string]Proof // by path, of requests on main without a record, or with one that is not granted yet
-	Stopped   []Stop           // while there is any, no request is granted or refused
+	// by path, of requests on main without a record, or with one that is not granted yet
+	Proofs  map[string]Proof
+	Stopped []Stop // while there is any, no request is granted or refused
 }
 
 // Stop is one thing that keeps the agent from granting, until it has passed.
@@ -38,15 +44,18 @@ type Stop struct {
 
 // Main is what the branch says.
 type Main struct {
-	Tip      string
-	Requests map[string]string // paths of this cluster's requests that are plain files in the right place, to the blob
-	// Names are, by request name, all paths below requests/ and revocations/ of any cluster whose file has that name.
+	Tip string
+	// paths of this cluster's requests that are plain files in the right place, to the blob
+	Requests map[string]string
+	// Names are, by request name, all paths below requests/ and revocations/ of any cluster whose
+	// file has that name.
 	Names map[string][]string
 }
 
 // Live is one RoleBinding, or one Job, in the cluster.
 type Live struct {
 	Kind, Namespace, Name, UID string
+	Labelled                   bool   // says that pullgrant manages it, whatever the cluster
 	Managed                    bool   // carries the labels of an object of this cluster's agent
 	Content                    string // digest of everything about it that gives access or decides over its end
 }
@@ -54,11 +63,18 @@ type Live struct {
 // Place is where it stands: the object of a grant that stands there has the same.
 func (l Live) Place() Object { return Object{Kind: l.Kind, Namespace: l.Namespace, Name: l.Name} }
 
+// IsBackstop tells what only ends access from what gives it.
+func (l Live) IsBackstop() bool { return l.Kind == render.KindJob }
+
+// Ours tells what the agent alone may make, by its label and its name. What has the label under
+// another name is somebody else's mistake, and theirs to mend.
+func (l Live) Ours() bool { return l.Labelled && render.Reserved(l.Name) }
+
 // Gone is a managed binding whose disappearance was seen.
 type Gone struct {
 	Live
 	At      time.Time
-	Expired bool // it was due when the agent took it away
+	Expired bool // it was due, give or take MaxSkew: nobody but an agent needs to have taken it away
 }
 
 // Proof is the judgement of a request that is on main.

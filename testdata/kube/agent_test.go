@@ -70,10 +70,7 @@ func TestAgentRights(t *testing.T) {
 	agent := agentOf(t, cp)
 	const rbac, leases, admission = "rbac.authorization.k8s.io", "coordination.k8s.io",
 		"admissionregistration.k8s.io"
-	for _, test := range []struct {
-		verbs, group, resource, namespace, name string
-		want                                    bool
-	}{
+	holds(t, agent, []right{
 		{"get list watch delete", rbac, "rolebindings", "", "", true},
 		{"update patch deletecollection", rbac, "rolebindings", "payments", "", false},
 		{"create", rbac, "rolebindings", "", "", false},
@@ -111,9 +108,40 @@ func TestAgentRights(t *testing.T) {
 		{"list create", "", "pods", "payments", "", false},
 		{"create", "", "serviceaccounts/token", "pullgrant-system", "pullgrant-agent", false},
 		{"impersonate", "", "users", "", "", false},
-	} {
+	})
+	config, err := cp.ServiceAccount(t.Context(), "pullgrant-system", "pullgrant-expirer")
+	if err != nil {
+		t.Fatal(err)
+	}
+	holds(t, clientFor(t, config), []right{
+		{"list watch delete", rbac, "rolebindings", "", "", true},
+		{"list watch delete", "batch", "jobs", "", "", true},
+		{"get create update patch deletecollection", rbac, "rolebindings", "payments", "", false},
+		{"get create update patch deletecollection", "batch", "jobs", "payments", "", false},
+		{"get", admission, "validatingadmissionpolicies", "", "pullgrant-expirer", true},
+		{"list update patch delete", admission, "validatingadmissionpolicies", "", "", false},
+		{"bind escalate get", rbac, "clusterroles", "payments", "payments-debug", false},
+		{"get list create", "", "configmaps", "pullgrant-system", "", false},
+		{"get create update", leases, "leases", "pullgrant-system", "pullgrant-agent", false},
+		{"create patch", "", "events", "pullgrant-system", "", false},
+		{"get list", "", "secrets", "pullgrant-system", "", false},
+		{"get list watch", "", "namespaces", "", "", false},
+		{"create", "", "serviceaccounts/token", "pullgrant-system", "pullgrant-expirer", false},
+	})
+}
+
+// right is what somebody may do, or may not.
+type right struct {
+	verbs, group, resource, namespace, name string
+	want                                    bool
+}
+
+// holds asks the API server about each right.
+func holds(t *testing.T, who *kubernetes.Clientset, rights []right) {
+	t.Helper()
+	for _, test := range rights {
 		for verb := range strings.FieldsSeq(test.verbs) {
-			got, err := may(t.Context(), agent, verb, test.group, test.resource,
+			got, err := may(t.Context(), who, verb, test.group, test.resource,
 				test.namespace, test.name)
 			if err != nil {
 				t.Fatal(err)

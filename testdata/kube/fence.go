@@ -15,29 +15,17 @@ import (
 	"github.com/pullgrant/pullgrant/render"
 )
 
-// AwaitFence returns when both policies of the fence that AgentManifests brought refuse what they
-// must, which it finds out by dry runs; that is also when the agent has its cluster-wide rights.
+// AwaitFence returns when all policies of the fence that AgentManifests brought refuse what they
+// must, which it finds out by dry runs; that is also when agent and expirer have their cluster-wide
+// rights.
 // ctx bounds the wait, which is 30 seconds at most.
 func (cp *ControlPlane) AwaitFence(ctx context.Context) error {
-	agent, err := cp.ServiceAccount(ctx, "pullgrant-system", render.Agent)
-	if err != nil {
-		return err
-	}
-	asAgent, err := kubernetes.NewForConfig(agent)
-	if err != nil {
-		return fmt.Errorf("making the agent's client: %w", err)
-	}
 	// A controller that may create Jobs everywhere, so that nothing but the fence can refuse it.
 	other, err := kubernetes.NewForConfig(cp.User("system:serviceaccount:kube-system:cronjob-controller"))
 	if err != nil {
 		return fmt.Errorf("making another's client: %w", err)
 	}
 	probes := map[string]func(context.Context) error{
-		render.FenceAgent: func(ctx context.Context) error { // a binding of Kubernetes' own
-			return asAgent.RbacV1().RoleBindings("kube-system").Delete(ctx,
-				"system::leader-locking-kube-scheduler",
-				metav1.DeleteOptions{DryRun: []string{metav1.DryRunAll}})
-		},
 		render.FenceManaged: func(ctx context.Context) error {
 			job := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Name: "pullgrant-probe"},
 				Spec: batchv1.JobSpec{Template: corev1.PodTemplateSpec{
@@ -47,6 +35,22 @@ func (cp *ControlPlane) AwaitFence(ctx context.Context) error {
 				metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 			return err
 		},
+	}
+	for policy, account := range map[string]string{render.FenceAgent: render.Agent,
+		render.FenceExpirer: render.Expirer} {
+		config, err := cp.ServiceAccount(ctx, "pullgrant-system", account)
+		if err != nil {
+			return err
+		}
+		client, err := kubernetes.NewForConfig(config)
+		if err != nil {
+			return fmt.Errorf("making the client of %s: %w", account, err)
+		}
+		probes[policy] = func(ctx context.Context) error { // a binding of Kubernetes' own
+			return client.RbacV1().RoleBindings("kube-system").Delete(ctx,
+				"system::leader-locking-kube-scheduler",
+				metav1.DeleteOptions{DryRun: []string{metav1.DryRunAll}})
+		}
 	}
 	for policy, probe := range probes {
 		var last error

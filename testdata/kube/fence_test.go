@@ -100,8 +100,15 @@ subjects: [{kind: User, apiGroup: rbac.authorization.k8s.io, name: frank@example
 	controller := func(name string) *rest.Config {
 		return cp.User("system:serviceaccount:kube-system:"+name, "fence-admins")
 	}
+	expirer, err := cp.ServiceAccount(t.Context(), "pullgrant-system", render.Expirer)
+	if err != nil {
+		t.Fatal(err)
+	}
 	users := map[string]*rest.Config{
-		"agent":                  agent,
+		"agent":   agent,
+		"expirer": expirer,
+		"expirer with every right": cp.User("system:serviceaccount:pullgrant-system:"+
+			render.Expirer, "system:masters"),
 		"agent with every right": cp.User(agentUser, "system:masters"),
 		"masters":                cp.Admin(),
 		"namespace admin":        cp.User("erin@example.com"),
@@ -339,8 +346,11 @@ func (w *trial) create(a attempt) {
 func (w *trial) judge(a attempt, err error) bool {
 	w.Helper()
 	policy := render.FenceManaged
-	if strings.HasPrefix(a.As, "agent") {
+	switch user, _, _ := strings.Cut(a.As, " "); user {
+	case "agent":
 		policy = render.FenceAgent
+	case "expirer":
+		policy = render.FenceExpirer
 	}
 	switch want := fmt.Sprintf("ValidatingAdmissionPolicy '%s' with binding '%[1]s' denied "+
 		"request: pullgrant: %s", policy, a.Fence); {

@@ -35,6 +35,7 @@ type Scene struct {
 	*testing.T
 	Admin     *kubernetes.Clientset
 	Agent     *rest.Config // with the rights of the agent; answers tell the time of the clock
+	Expirer   *rest.Config // the same with those of the expirer
 	Cluster   string       // in the access repository
 	Namespace string       // where the agent may grant the ClusterRole payments-debug
 	Log       *Log         // shown when the test fails
@@ -77,9 +78,14 @@ func New(t *testing.T) *Scene {
 	if !apierrors.IsNotFound(err) {
 		s.Must(err)
 	}
-	s.Agent, err = cp.ServiceAccount(t.Context(), requests.AgentNamespace, "pullgrant-agent")
-	s.Must(err)
-	s.Agent.Wrap(Dated(func() time.Time { return s.Clock().Add(s.ClusterAhead()) }))
+	s.clear()
+	clusterTime := Dated(func() time.Time { return s.Clock().Add(s.ClusterAhead()) })
+	for account, config := range map[string]**rest.Config{
+		"pullgrant-agent": &s.Agent, "pullgrant-expirer": &s.Expirer} {
+		*config, err = cp.ServiceAccount(t.Context(), requests.AgentNamespace, account)
+		s.Must(err)
+		(*config).Wrap(clusterTime)
+	}
 	s.Must(cp.AwaitFence(t.Context()))
 	s.Until("the agent's rights are in force", func() bool {
 		const agent = "system:serviceaccount:pullgrant-system:pullgrant-agent"
@@ -92,6 +98,29 @@ func New(t *testing.T) *Scene {
 		}
 	})
 	return s
+}
+
+// clear removes what tests before left: an agent takes it for its own, whatever the cluster.
+func (s *Scene) clear() {
+	s.Helper()
+	background := metav1.DeletePropagationBackground
+	gone := metav1.DeleteOptions{PropagationPolicy: &background}
+	managed := metav1.ListOptions{LabelSelector: "app.kubernetes.io/managed-by=pullgrant"}
+	all, err := s.Admin.RbacV1().RoleBindings("").List(s.Context(), managed)
+	s.Must(err)
+	jobs, err := s.Admin.BatchV1().Jobs("").List(s.Context(), managed)
+	s.Must(err)
+	namespaces := map[string]bool{}
+	for _, b := range all.Items {
+		namespaces[b.Namespace] = true
+	}
+	for _, j := range jobs.Items {
+		namespaces[j.Namespace] = true
+	}
+	for n := range namespaces {
+		s.Must(s.Admin.RbacV1().RoleBindings(n).DeleteCollection(s.Context(), gone, managed))
+		s.Must(s.Admin.BatchV1().Jobs(n).DeleteCollection(s.Context(), gone, managed))
+	}
 }
 
 // Must fails the test for an error.

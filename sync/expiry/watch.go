@@ -1,0 +1,180 @@
+package expiry
+
+import (
+	"context"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/tools/cache"
+
+	"github.com/pullgrant/pullgrant/sync/kube"
+	"github.com/pullgrant/pullgrant/sync/monitor"
+	"github.com/pullgrant/pullgrant/sync/plan"
+)
+
+// source is one kind of objects that are watched.
+type source struct {
+	what    string // for people
+	example runtime.Object
+	from    cache.ListerWatcher
+}
+
+// informer has the expirer learn of all objects of a source, and of each change.
+func (e *Expirer) informer(s source) (cache.SharedIndexInformer,
+	cache.ResourceEventHandlerRegistration, error) {
+	informer := cache.NewSharedIndexInformer(s.from, s.example, 0, cache.Indexers{})
+	if err := informer.SetTransform(trim); err != nil {
+		return nil, nil, err
+	}
+	err := informer.SetWatchErrorHandler(func(_ *cache.Reflector, err error) {
+		e.metrics.Failed(monitor.StageWatch)
+		e.log.Error("watching "+s.what+" does not work; deadlines known so far hold",
+			"event", "watch", "cluster", e.cluster.Name, "error", err.Error())
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	handler, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
+		AddFunc:    func(object any) { e.back(object); e.seen(object) },
+		UpdateFunc: func(_, object any) { e.seen(object) },
+		DeleteFunc: func(object any) { e.missed(object) },
+	})
+	return informer, handler, err
+}
+
+// trim keeps out of memory what nobody reads.
+func trim(object any) (any, error) {
+	switch o := object.(type) {
+	case *rbacv1.RoleBinding:
+		o.ManagedFields = nil
+	case *batchv1.Job:
+		o.ManagedFields, o.Spec, o.Status = nil, batchv1.JobSpec{}, batchv1.JobStatus{}
+	}
+	return object, nil
+}
+
+// scan looks at all objects from time to time without going by what the watch told.
+func (e *Expirer) scan(ctx context.Context) {
+	ticker := time.NewTicker(scanEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		if err := e.look(ctx); err != nil && ctx.Err() == nil {
+			e.log.Error("looking at all objects does not work; deadlines known so far hold",
+				"event", "watch", "cluster", e.cluster.Name, "error", err.Error())
+		}
+	}
+}
+
+// look takes over the deadlines of all bindings and Jobs there are.
+func (e *Expirer) look(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, listTimeout)
+	defer cancel()
+	bindings, err := e.cluster.ListBindings(ctx)
+	if err != nil {
+		return err
+	}
+	for i := range bindings {
+		e.seen(&bindings[i])
+	}
+	jobs, err := e.cluster.ListJobs(ctx)
+	if err != nil {
+		return err
+	}
+	for i := range jobs {
+		e.seen(&jobs[i])
+	}
+	return nil
+}
+
+// live is what an informer told of, and false for anything else.
+func (e *Expirer) live(object any) (metav1.Object, plan.Live, bool) {
+	switch o := object.(type) {
+	case *rbacv1.RoleBinding:
+		return o, e.cluster.Live(o), true
+	case *batchv1.Job:
+		return o, e.cluster.LiveJob(o), true
+	}
+	return nil, plan.Live{}, false
+}
+
+// seen takes over an object's own deadline. One that cannot be read is due now: such an object is
+// not the agent's work. A Job's own time is later than that of its bindings, so it is left to
+// Kubernetes for a while.
+func (e *Expirer) seen(object any) {
+	o, l, ok := e.live(object)
+	if !ok {
+		return
+	}
+	if !l.Ours() {
+		e.LeaveAlone(l)
+		return
+	}
+	end, err := kube.EndOf(o)
+	switch {
+	case err != nil:
+		end = e.now().Truncate(time.Second)
+	case l.IsBackstop():
+		end = end.Add(jobGrace)
+	}
+	e.Watch(l, end)
+}
+
+// LeaveAlone tells, once, of an object that has the agent's label under a name that the agent never
+// gives. It is somebody's mistake, so nobody deletes it; whoever sees it in a list of managed objects
+// should know.
+func (e *Expirer) LeaveAlone(l plan.Live) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.misnamed[l.UID] {
+		return
+	}
+	e.misnamed[l.UID] = true
+	e.log.Warn("labelled as if pullgrant managed it, under a name that pullgrant never gives; "+
+		"it is left alone", "event", "misnamed", "cluster", e.cluster.Name, "kind", l.Kind,
+		"namespace", l.Namespace, "name", l.Name)
+}
+
+func (e *Expirer) missed(object any) {
+	if last, ok := object.(cache.DeletedFinalStateUnknown); ok {
+		object = last.Obj
+	}
+	if _, l, ok := e.live(object); ok {
+		e.disappeared(l)
+	}
+}
+
+// back forgets that a binding disappeared: its label was taken off and put on again, and it gave
+// access all the time.
+func (e *Expirer) back(object any) {
+	if _, l, ok := e.live(object); ok {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		delete(e.vanished, l.UID)
+	}
+}
+
+// disappeared remembers that a binding disappeared, the first time somebody says so. It may only
+// have lost its label; the plan knows better, since it looks for bindings by name. Who took it away
+// nobody tells, so near its end it counts as ended by another replica, whose clock is ahead.
+func (e *Expirer) disappeared(l plan.Live) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	d, misnamed := e.watched[l.UID], e.misnamed[l.UID]
+	delete(e.watched, l.UID)
+	delete(e.misnamed, l.UID)
+	if _, known := e.vanished[l.UID]; known || misnamed || l.IsBackstop() {
+		return
+	}
+	now := e.now()
+	e.vanished[l.UID] = plan.Gone{Live: l, At: now,
+		Expired: d != nil && !now.Before(d.at.Add(-plan.MaxSkew))}
+	signal(e.Vanished)
+}
