@@ -84,7 +84,7 @@ func TestMetricsOfRefusals(t *testing.T) {
 	a := s.agent(githubOnly)
 	_, path, content := s.requestFile("direct")
 	s.pushFiles("alice", "Ask", map[string]string{path: content})
-	s.Managed("swept", requests.At(noon.Add(time.Hour)).String())
+	s.Managed("pullgrant-swept", requests.At(noon.Add(time.Hour)).String())
 	s.outlast(a)
 	s.shows(a, "decisions_total", `code="EvaluationError",decision="error"`, "1") // it waits
 	s.Must(a.Once(t.Context()))
@@ -157,7 +157,7 @@ func TestLabelsAreBounded(t *testing.T) {
 	a := s.agent(githubOnly)
 	_, path, content := s.requestFile("direct")
 	s.pushFiles("alice", "Ask", map[string]string{path: strings.Replace(content, "alice\n", "\"al}{ice\\\"\"\n", 1)})
-	s.Managed("swept", "never")
+	s.Managed("pullgrant-swept", "never")
 	s.outlast(a)
 	if err := a.Once(t.Context()); err != nil {
 		t.Log(err)

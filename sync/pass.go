@@ -283,6 +283,11 @@ func (a *Agent) observe(ctx context.Context, main *plan.Main) (plan.World, error
 		a.log.Error("a record cannot be read", "event", "observe", "cluster", a.cluster.Name,
 			"error", err.Error())
 	}
+	for _, l := range w.Live {
+		if l.Labelled && !l.Ours() {
+			a.expirer.LeaveAlone(l)
+		}
+	}
 	for _, r := range w.Records {
 		for _, o := range r.Objects {
 			if r.Phase != plan.Ended && o.UID != "" && o.IsBinding() {

@@ -10,6 +10,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/pullgrant/pullgrant/render"
+	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
@@ -19,7 +20,7 @@ type kind struct {
 	name     string // as plan.Object says it
 	resource string // as the API server says it
 	client   func(c *Cluster) rest.Interface
-	list     func(ctx context.Context, c *Cluster, o metav1.ListOptions) ([]render.Object, error)
+	list     func(ctx context.Context, c *Cluster, namespace string, o metav1.ListOptions) ([]render.Object, error)
 	get      func(ctx context.Context, c *Cluster, namespace, name string) (render.Object, error)
 	// content is a digest of what gives access and of what decides when it ends.
 	content func(o render.Object) string
@@ -33,8 +34,8 @@ var kinds = []kind{
 	{
 		name: render.KindRoleBinding, resource: "rolebindings",
 		client: func(c *Cluster) rest.Interface { return c.rbac.RESTClient() },
-		list: func(ctx context.Context, c *Cluster, o metav1.ListOptions) ([]render.Object, error) {
-			list, err := c.rbac.RoleBindings("").List(ctx, o)
+		list: func(ctx context.Context, c *Cluster, namespace string, o metav1.ListOptions) ([]render.Object, error) {
+			list, err := c.rbac.RoleBindings(namespace).List(ctx, o)
 			return objects(list.Items, err)
 		},
 		get: func(ctx context.Context, c *Cluster, namespace, name string) (render.Object, error) {
@@ -44,8 +45,8 @@ var kinds = []kind{
 	}, {
 		name: render.KindJob, resource: "jobs",
 		client: func(c *Cluster) rest.Interface { return c.batch.RESTClient() },
-		list: func(ctx context.Context, c *Cluster, o metav1.ListOptions) ([]render.Object, error) {
-			list, err := c.batch.Jobs("").List(ctx, o)
+		list: func(ctx context.Context, c *Cluster, namespace string, o metav1.ListOptions) ([]render.Object, error) {
+			list, err := c.batch.Jobs(namespace).List(ctx, o)
 			return objects(list.Items, err)
 		},
 		get: func(ctx context.Context, c *Cluster, namespace, name string) (render.Object, error) {
@@ -79,6 +80,14 @@ func kindOf(name string) kind {
 
 // live is an object as the plan sees it; false when it is as good as gone.
 func (c *Cluster) live(k kind, o render.Object) (plan.Live, bool) {
-	return plan.Live{Kind: k.name, Namespace: o.GetNamespace(), Name: o.GetName(), UID: string(o.GetUID()),
-		Managed: c.manages(o.GetLabels()), Content: k.content(o)}, !k.goes || o.GetDeletionTimestamp() == nil
+	says := o.GetLabels()[render.LabelManagedBy] == render.ManagedBy
+	return plan.Live{Kind: k.name, Namespace: o.GetNamespace(), Name: o.GetName(),
+		UID: string(o.GetUID()), Labelled: says, Managed: c.manages(o.GetLabels()),
+		Content: k.content(o)}, !k.goes || o.GetDeletionTimestamp() == nil
+}
+
+// manages tells whether labels are those of what this cluster's agent made.
+func (c *Cluster) manages(labels map[string]string) bool {
+	return labels[render.LabelManagedBy] == render.ManagedBy &&
+		labels[render.LabelCluster] == requests.LabelValue(c.Name)
 }

@@ -136,11 +136,12 @@ func (c *Cluster) Delete(ctx context.Context, l plan.Live) (deleted bool, err er
 // uidOf is the UID of whatever stands where the object did, "" when nothing does. It lists, as the
 // expirer has no right to get.
 func (c *Cluster) uidOf(ctx context.Context, l plan.Live) (types.UID, error) {
-	object, err := kindOf(l.Kind).get(ctx, c, l.Namespace, l.Name)
-	if err != nil {
+	there, err := kindOf(l.Kind).list(ctx, c, l.Namespace, metav1.ListOptions{
+		FieldSelector: fields.OneTermEqualSelector(metav1.ObjectNameField, l.Name).String()})
+	if err != nil || len(there) == 0 {
 		return "", err
 	}
-	return object.GetUID(), nil
+	return there[0].GetUID(), nil
 }
 
 // TryJob asks the API server whether it would take a Job.

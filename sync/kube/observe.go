@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	batchv1 "k8s.io/api/batch/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -23,9 +24,8 @@ import (
 // cannot be read are left out, each with an error.
 func (c *Cluster) Observe(ctx context.Context) (plan.World, []error, error) {
 	w := plan.World{Cluster: c.Name, Namespaces: map[string]string{}}
-	managed := metav1.ListOptions{LabelSelector: c.selector()}
 	for _, k := range kinds {
-		all, err := k.list(ctx, c, managed)
+		all, err := k.list(ctx, c, "", labelled)
 		if err != nil {
 			return w, nil, fmt.Errorf("listing %ss: %w", k.name, err)
 		}
@@ -163,14 +163,8 @@ func (c *Cluster) Live(b *rbacv1.RoleBinding) plan.Live {
 
 // LiveJob is a Job as the plan sees it.
 func (c *Cluster) LiveJob(j *batchv1.Job) plan.Live {
-	return c.live(render.KindJob, j, JobContent(j))
-}
-
-func (c *Cluster) live(kind string, o metav1.Object, content string) plan.Live {
-	says := o.GetLabels()[render.LabelManagedBy] == render.ManagedBy
-	return plan.Live{Kind: kind, Namespace: o.GetNamespace(), Name: o.GetName(),
-		UID: string(o.GetUID()), Labelled: says, Content: content,
-		Managed: says && o.GetLabels()[render.LabelCluster] == requests.LabelValue(c.Name)}
+	live, _ := c.live(kindOf(render.KindJob), j)
+	return live
 }
 
 // EndOf is when an object says that it ends, or an error where nobody can tell.

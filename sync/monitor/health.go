@@ -153,6 +153,15 @@ func (m *Metrics) ready() (ready bool, lines []string) {
 	} else {
 		tell(true, "the bindings are not all read yet")
 	}
+	if m.expirer != nil {
+		tell(false, "this process only expires")
+		for _, s := range Stopping {
+			if m.stops[s.Code] {
+				tell(false, fmt.Sprintf("it expires all the same, %s: %s", s.Code, s.means))
+			}
+		}
+		return ready, lines
+	}
 	if m.whole != "" {
 		tell(false, "whole commits are fetched, as "+m.whole+"; one that is too large stops the "+
 			"branch there")

@@ -26,10 +26,11 @@ type Metrics struct {
 	factory  promauto.Factory
 	wall     func() time.Time
 
-	grants, outbox, waiting, lasting, leader prometheus.Gauge
-	lateness                                 prometheus.Histogram
-	decisions, endings, passes, deliveries   *prometheus.CounterVec
-	stopped, errors                          *prometheus.GaugeVec
+	grants, outbox, waiting, lasting       prometheus.Gauge
+	leader                                 prometheus.Gauge
+	lateness                               prometheus.Histogram
+	decisions, endings, passes, deliveries *prometheus.CounterVec
+	stopped, errors                        *prometheus.GaugeVec
 
 	expirer *prometheus.GaugeVec // by reason, what is amiss with a process that only expires; nil of an agent
 
@@ -46,11 +47,44 @@ type Metrics struct {
 
 // NewMetrics are those of an agent. They count from now on, by the wall clock.
 func NewMetrics(cluster, version string, wall func() time.Time) *Metrics {
+	m := newMetrics(cluster, wall)
+	m.define(m.factory, stages)
+	m.build("build_info", "1, with the version of the agent.", version)
+	return m
+}
+
+// NewExpirerMetrics are those of a process that only expires: it shows nothing of what only an
+// agent does, and has a name of its own, so that it is not taken for one.
+func NewExpirerMetrics(cluster, version string, wall func() time.Time) *Metrics {
+	m := newMetrics(cluster, wall)
+	m.define(promauto.With(nil), []Stage{StageWatch, StageExpire})
+	m.build("expirer_build_info", "1, with the version of the expirer.", version)
+	m.expirer = m.factory.NewGaugeVec(prometheus.GaugeOpts{Namespace: "pullgrant",
+		Name: "expirer_unsafe",
+		Help: "1 while this is amiss with the expirer; it expires all the same."},
+		[]string{"reason"})
+	for _, code := range Unsafe {
+		m.expirer.WithLabelValues(string(code))
+	}
+	return m
+}
+
+func newMetrics(cluster string, wall func() time.Time) *Metrics {
 	m := &Metrics{registry: prometheus.NewRegistry(), wall: wall, beaten: wall(), complete: wall(),
 		stops: map[policies.Code]bool{}}
-	m.factory = promauto.With(prometheus.WrapRegistererWith(prometheus.Labels{"cluster": cluster},
-		m.registry))
-	in := m.factory
+	m.factory = promauto.With(prometheus.WrapRegistererWith(
+		prometheus.Labels{"cluster": cluster}, m.registry))
+	return m
+}
+
+func (m *Metrics) build(name, help, version string) {
+	m.factory.NewGaugeVec(prometheus.GaugeOpts{Namespace: "pullgrant", Name: name, Help: help},
+		[]string{"version"}).WithLabelValues(version).Set(1)
+}
+
+// define makes the numbers: those that only an agent has in a factory of their own, which need not
+// show them.
+func (m *Metrics) define(in promauto.Factory, stages []Stage) {
 	gauge := func(name, help string) prometheus.Gauge {
 		return in.NewGauge(prometheus.GaugeOpts{Namespace: "pullgrant", Name: name, Help: help})
 	}
@@ -72,7 +106,7 @@ func NewMetrics(cluster, version string, wall func() time.Time) *Metrics {
 	m.lasting = gauge("ends_failing",
 		"Grants, and objects that are no grant's, whose end does not work.")
 	m.leader = gauge("leader", "1 on the replica that grants and records, 0 on others.")
-	m.lateness = in.NewHistogram(prometheus.HistogramOpts{Namespace: "pullgrant",
+	m.lateness = m.factory.NewHistogram(prometheus.HistogramOpts{Namespace: "pullgrant",
 		Name: "expiry_lateness_seconds",
 		Help: "Time from the end of a grant to the deletion of its binding.",
 		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60,
@@ -84,22 +118,22 @@ func NewMetrics(cluster, version string, wall func() time.Time) *Metrics {
 	m.deliveries = counters("webhook_deliveries_total", "Calls of the webhook.", "result")
 	m.stopped = gauges("granting_stopped",
 		"1 while nothing is granted for this reason; expiry goes on.", "reason")
-	m.errors = gauges("last_error_timestamp_seconds", "When this part of the work last failed, "+
-		"in Unix time; 0 for never.", "stage")
-	gauges("build_info", "1, with the version of the agent.", "version").WithLabelValues(
-		version).Set(1)
-	look("expiry_heartbeat_timestamp_seconds", "When the expiry loop last looked at the clock, "+
-		"in Unix time.", func() float64 {
+	m.errors = m.factory.NewGaugeVec(prometheus.GaugeOpts{Namespace: "pullgrant",
+		Name: "last_error_timestamp_seconds",
+		Help: "When this part of the work last failed, in Unix time; 0 for never."},
+		[]string{"stage"})
+	look(m.factory, "expiry_heartbeat_timestamp_seconds", "When the expiry loop last looked at "+
+		"the clock, in Unix time.", func() float64 {
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		return unix(m.beaten)
 	})
-	look("sync_age_seconds", "Time since a pass was complete, or since the start before there is one.",
-		func() float64 {
-			m.mu.Lock()
-			defer m.mu.Unlock()
-			return wall().Sub(m.complete).Seconds()
-		})
+	look(in, "sync_age_seconds", "Time since a pass was complete, or since the start before "+
+		"there is one.", func() float64 {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		return m.wall().Sub(m.complete).Seconds()
+	})
 	// A series must be there before it first counts something, or its first increase is not seen.
 	for _, cause := range append([]string{Swept}, requests.Causes...) {
 		m.endings.WithLabelValues(cause)
@@ -126,6 +160,14 @@ func (m *Metrics) WatchOverdue(overdue func() int) {
 		func() float64 { return float64(overdue()) })
 }
 
+// WatchMisnamed shows how many objects say that pullgrant manages them under a name that it never
+// gives.
+func (m *Metrics) WatchMisnamed(misnamed func() int) {
+	m.factory.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "pullgrant", Name: "misnamed_objects",
+		Help: "Objects with the agent's label under a name that it never gives; they are left alone."},
+		func() float64 { return float64(misnamed()) })
+}
+
 func unix(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
 
 // Late notes that a binding was deleted, and by how much after its end.
@@ -133,18 +175,13 @@ func (m *Metrics) Late(by time.Duration) { m.lateness.Observe(max(by, 0).Seconds
 
 // Observed takes the numbers from what was found in the cluster.
 func (m *Metrics) Observed(w plan.World) {
-	bindings, ended := 0, 0
-	for _, l := range w.Live {
-		if l.Managed && l.Place().IsBinding() {
-			bindings++
-		}
-	}
+	ended := 0
 	for _, r := range w.Records {
 		if r.Phase == plan.Ended {
 			ended++
 		}
 	}
-	m.grants.Set(float64(bindings))
+	m.grants.Set(float64(len(w.Records) - ended))
 	m.outbox.Set(float64(ended))
 }
 
