@@ -3,6 +3,7 @@ package git
 import (
 	"errors"
 	"io/fs"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
