@@ -204,12 +204,15 @@ func reviewersOf(all ...ChallengeResult) string {
 // Remaining are those whose approval may still meet one of the decision's challenges: not whoever
 // has given it, nor the requester and the pull request's author, who are never counted.
 func (d Decision) Remaining(c ChallengeResult) []string {
+	is := func(name string) func(string) bool {
+		return func(login string) bool { return login != "" && strings.EqualFold(login, name) }
+	}
 	return slices.DeleteFunc(slices.Clone(c.Reviewers), func(name string) bool {
-		return d.Author != "" && strings.EqualFold(name, d.Author) || d.Grant != nil && strings.EqualFold(name, d.Grant.Requester) ||
-			slices.ContainsFunc(c.Approvers, func(login string) bool {
-				return strings.EqualFold(
-					login, name)
-			})
+		uncounted := []string{d.Author}
+		if d.Grant != nil {
+			uncounted = append(uncounted, d.Grant.Requester)
+		}
+		return slices.ContainsFunc(append(uncounted, c.Approvers...), is(name))
 	})
 }
 
