@@ -113,6 +113,10 @@ fuzz: ## fuzz each parser for $(fuzztime), e.g. make fuzz fuzztime=5m
 mutate: kube ## break each rule of judgement once and see a test fail
 	go run ./testdata/mutate $(rules)
 
+.PHONY: model
+model: ## search the model of granting, ending and recording, some minutes
+	@testdata/model/run.sh $(configurations)
+
 .PHONY: clean
 clean: ## remove what make built
 	rm -rf bin .cache

@@ -167,32 +167,23 @@ func TestRefusedAfterAnUncertainTry(t *testing.T) {
 	}
 }
 
-// TestRestoredRecord: a name that the ledger has is over, whatever a record says that came back.
+// TestRestoredRecord: a name that the ledger has is over, whatever a record says that came back. Here
+// the entry comes to a record that is as good as new, which is the same to the agent.
 func TestRestoredRecord(t *testing.T) {
 	s := newStage(t)
-	name, path, content := s.requestFile("restored")
-	s.pushFiles("alice", "Ask", map[string]string{path: content})
-	s.once(options{})
-	record, binding := s.Records()[0], s.Bindings()[0]
-	was := string(binding.UID)
-	s.pushFiles("alice", "Give back", map[string]string{path: "\x00removed"})
-	s.once(options{})
-	s.over(name, requests.CauseRevoked, "")
-	s.pushFiles("alice", "Ask again", map[string]string{path: content})
-	record.ResourceVersion, record.UID, binding.ResourceVersion, binding.UID = "", "", "", ""
-	binding.OwnerReferences = nil
-	made, err := s.Admin.RbacV1().RoleBindings(s.Namespace).Create(t.Context(), &binding,
-		metav1.CreateOptions{})
-	s.Must(err)
-	record.Data["objects"] = strings.Replace(record.Data["objects"], was, string(made.UID), 1)
-	_, err = s.Admin.CoreV1().ConfigMaps(kube.Namespace).Create(t.Context(), &record,
-		metav1.CreateOptions{})
-	s.Must(err)
-	tip := s.Branch("main")
-	s.once(options{})
-	s.over(name, requests.CauseRevoked, "")
-	if changed := s.git("diff", "--name-only", tip, "main"); changed != path {
-		t.Errorf("it wrote %s", changed)
+	name := s.ask("restored")
+	agent := s.agent(options{})
+	s.Must(agent.Once(t.Context()))
+	s.allowed(true)
+	s.pushFiles("root", "Enter", map[string]string{requests.RevocationPath(s.Cluster, name): "over\n"})
+	s.Must(agent.Once(t.Context()))
+	s.allowed(false)
+	if len(s.Bindings())+len(s.Jobs())+len(s.Records()) != 0 {
+		t.Errorf("bindings %v, Jobs %v, records %v", s.Bindings(), s.Jobs(), s.Records())
+	}
+	entry := requests.RevocationPath(s.Cluster, name)
+	if n := s.git("rev-list", "--count", "main", "--", entry); n != "1" {
+		t.Errorf("%s commits touch the entry", n)
 	}
 }
 
