@@ -15,9 +15,9 @@ const (
 )
 
 // FencePolicies are the policies by which the API server itself limits the agent and the expirer
-// and guards what the agent made. They hold nothing of the access repository's policies: which role may be bound
-// where is RBAC's, so they change with the program only, and a live policy can be compared with
-// these. Every field that the API server would fill in is filled in.
+// and guards what the agent made. They hold nothing of the access repository's policies: which role
+// may be bound where is RBAC's, so they change with the program only, and a live policy can be
+// compared with these. Every field that the API server would fill in is filled in.
 //
 // RBAC alone has gaps. It lets anybody bind a role without rules, or one whose rules he holds
 // already, limits neither subjects nor names, and cannot tell one object of a namespace from

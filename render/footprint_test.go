@@ -132,7 +132,8 @@ func TestRightsAreNamed(t *testing.T) {
 func TestExpirerHasLittle(t *testing.T) {
 	all := documents(t, render.YAML(render.Install(footprint)))
 	role := fmt.Sprint(all["ClusterRole /pullgrant:expirer"])
-	for _, not := range []string{"create", "update", "patch", "deletecollection", " bind", "escalate",
+	for _, not := range []string{"create", "update", "patch", "deletecollection", " bind",
+		"escalate",
 		"impersonate", "*", "secrets", "configmaps", "pods"} {
 		if strings.Contains(role, not) {
 			t.Errorf("it has %q: %s", not, role)

@@ -189,8 +189,8 @@ func (a *Agent) early() {
 // wakeGap is the least time between the end of a pass and the next one that a webhook brings.
 const wakeGap = time.Second
 
-// Once takes one full pass, unless a replica that runs holds the Lease. An error means that it is not
-// complete; what could be done was.
+// Once takes one full pass, unless a replica that runs holds the Lease. An error means that it is
+// not complete; what could be done was.
 func (a *Agent) Once(ctx context.Context) error {
 	defer a.tell.events.Wait()
 	a.start()

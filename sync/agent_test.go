@@ -51,7 +51,8 @@ func TestGrantToLedger(t *testing.T) {
 	message := s.git("log", "-1", "--format=%B", "main")
 	want := "Revoke " + name +
 		": Expired\n\n@alice asked under policy payments-debug in #1, approved by @bob; " +
-		"granted from 2026-11-23T12:00:00Z to 2026-11-23T13:00:00Z, ended at 2026-11-23T13:00:00Z.\n\n" +
+		"granted from 2026-11-23T12:00:00Z to 2026-11-23T13:00:00Z, ended at " +
+		"2026-11-23T13:00:00Z.\n\n" +
 		"Pullgrant-Event: revoked\nPullgrant-Cause: Expired\nPullgrant-Request: " + path +
 		"\nPullgrant-Pull-Request: 1\n" +
 		"Pullgrant-Merge-Commit: " + merged +
@@ -173,7 +174,8 @@ func TestRevertOfTheRevocationGrantsNothing(t *testing.T) {
 	s.Must(s.SetBranch("root", "main", before))
 	err := s.agent(options{}).Once(t.Context())
 	if err == nil || !strings.Contains(err.Error(),
-		"kubectl -n pullgrant-system annotate --overwrite lease pullgrant-agent pullgrant.dev/head=COMMIT") {
+		"kubectl -n pullgrant-system annotate --overwrite lease pullgrant-agent "+
+			"pullgrant.dev/head=COMMIT") {
 		t.Errorf("error: %v", err)
 	}
 	if len(s.Bindings()) != 0 {
@@ -216,7 +218,8 @@ func TestGitMustAgreeWithGitHub(t *testing.T) {
 	for hash, code := range map[string]policies.Code{main.Tip: "",
 		s.git("rev-parse", "main^2"): policies.NoPullRequest} {
 		d := agent.prover.judgeMerged(t.Context(), main.Tip, path, main.Requests[path],
-			git.Commit{Hash: hash, Parents: parents, Changes: []git.PathChange{{Path: path}}}, &proof)
+			git.Commit{Hash: hash, Parents: parents, Changes: []git.PathChange{{Path: path}}},
+			&proof)
 		if d.Code != code {
 			t.Errorf("file added by %s: %s %s, want %q", hash, d.Code, d.Message, code)
 		}
@@ -231,8 +234,10 @@ func TestDeleteIsOfOneUID(t *testing.T) {
 	for _, test := range []struct {
 		uid     string
 		deleted bool
-	}{{"11111111-2222-3333-4444-555555555555", false}, {string(b.UID), true}, {string(b.UID), false}} {
-		deleted, err := c.Delete(t.Context(), plan.Live{Kind: "RoleBinding", Namespace: s.Namespace, Name: b.Name, UID: test.uid})
+	}{{"11111111-2222-3333-4444-555555555555", false}, {string(b.UID), true},
+		{string(b.UID), false}} {
+		deleted, err := c.Delete(t.Context(), plan.Live{Kind: "RoleBinding", Namespace: s.Namespace,
+			Name: b.Name, UID: test.uid})
 		if err != nil || deleted != test.deleted {
 			t.Errorf("%s: deleted %t, error %v; want %t", test.uid, deleted, err, test.deleted)
 		}
@@ -298,7 +303,8 @@ func TestWithdrawnByTheRequester(t *testing.T) {
 			s.Heal()
 			s.SetClock(noon.Add(6 * time.Minute))
 			s.once(options{github: true})
-			if at := s.over(name, cause, "").Status.RevokedAt.String(); at != "2026-11-23T12:05:00Z" {
+			if at := s.over(name, cause,
+				"").Status.RevokedAt.String(); at != "2026-11-23T12:05:00Z" {
 				t.Errorf("revoked at %s", at)
 			}
 		})

@@ -88,9 +88,9 @@ func (p *pass) fail(stage monitor.Stage, s plan.Step, err error) {
 	p.stuck[subject(s)] = true
 }
 
-// lasting is what could not be ended. Its pauses are counted in passes, which are what it would hold
-// up: the next one tries again, and then ever fewer do. The expiry loop goes on trying what is past
-// its end.
+// lasting is what could not be ended. Its pauses are counted in passes, which are what it would
+// hold up: the next one tries again, and then ever fewer do. The expiry loop goes on trying what is
+// past its end.
 type lasting struct {
 	last  int   // pass that tried
 	pause int   // passes that do not, after it

@@ -113,14 +113,15 @@ func TestArmedTooLate(t *testing.T) {
 	}
 }
 
-// TestQuotaOnJobs: without a backstop nothing is granted, and after a while it is refused, unless the
-// policy lets it be; then the binding says so.
+// TestQuotaOnJobs: without a backstop nothing is granted, and after a while it is refused, unless
+// the policy lets it be; then the binding says so.
 func TestQuotaOnJobs(t *testing.T) {
 	for slug, optional := range map[string]bool{"required": false, "optional": true} {
 		t.Run(slug, func(t *testing.T) {
 			s := newStage(t)
 			quota := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Name: "no-jobs"},
-				Spec: corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{"count/jobs.batch": resource.MustParse("0")}}}
+				Spec: corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{
+					"count/jobs.batch": resource.MustParse("0")}}}
 			_, err := s.Admin.CoreV1().ResourceQuotas(s.Namespace).Create(t.Context(), quota,
 				metav1.CreateOptions{})
 			s.Must(err)
@@ -146,7 +147,9 @@ func TestQuotaOnJobs(t *testing.T) {
 				return
 			}
 			s.once(options{})
-			if b := s.Bindings(); len(b) != 1 || b[0].Annotations["pullgrant.dev/backstop"] != "none" || len(b[0].OwnerReferences) != 0 {
+			if b := s.Bindings(); len(b) != 1 ||
+				b[0].Annotations["pullgrant.dev/backstop"] != "none" ||
+				len(b[0].OwnerReferences) != 0 {
 				t.Fatalf("bindings: %v", b)
 			}
 			s.once(options{})

@@ -23,7 +23,8 @@ func TestClocksApart(t *testing.T) {
 			s := newStage(t)
 			request := s.request("one")
 			agent := s.agent(githubOnly)
-			for _, apart := range []time.Duration{31 * time.Second, -32 * time.Second, 2 * time.Hour} {
+			for _, apart := range []time.Duration{31 * time.Second, -32 * time.Second,
+				2 * time.Hour} {
 				setAhead(s, apart)
 				if err := agent.Once(t.Context()); err == nil || !strings.Contains(err.Error(),
 					"apart, more than 30s") && !strings.Contains(err.Error(), "tried again") {
@@ -98,20 +99,25 @@ func TestOwnClockAhead(t *testing.T) {
 // TestPlanWithClocksApart: nothing begins, not even what was begun before, and what is over ends.
 func TestPlanWithClocksApart(t *testing.T) {
 	at := time.Date(2026, 11, 22, 10, 30, 0, 0, time.UTC)
-	begun, over, asked := grants.Of("begun", 1, 1), grants.Of("over", 1, 1), grants.Of("asked", 1, 1)
+	begun, over, asked := grants.Of("begun", 1, 1), grants.Of("over", 1, 1),
+		grants.Of("asked", 1, 1)
 	over.Window.End = requests.At(at)
 	w := plan.World{Cluster: grants.Cluster, Namespaces: map[string]string{"payments": "ns"},
 		Removers: map[string]string{},
-		Main:     &plan.Main{Tip: "tip", Requests: map[string]string{}, Names: map[string][]string{}},
+		Main: &plan.Main{Tip: "tip", Requests: map[string]string{},
+			Names: map[string][]string{}},
 		Records: []plan.Record{
 			{Phase: plan.Granting, Grant: begun,
-				Objects: []plan.Object{{Kind: "RoleBinding", Namespace: "payments", Name: begun.Items[0].Name,
+				Objects: []plan.Object{{Kind: "RoleBinding", Namespace: "payments",
+					Name:    begun.Items[0].Name,
 					Content: "own"}}},
 			{Phase: plan.Granted, Grant: over,
-				Objects: []plan.Object{{Kind: "RoleBinding", Namespace: "payments", Name: over.Items[0].Name,
-					UID: "1", Content: "own"}}},
+				Objects: []plan.Object{{Kind: "RoleBinding", Namespace: "payments",
+					Name: over.Items[0].Name,
+					UID:  "1", Content: "own"}}},
 		},
-		Live: []plan.Live{{Kind: "RoleBinding", Namespace: "payments", Name: over.Items[0].Name, UID: "1",
+		Live: []plan.Live{{Kind: "RoleBinding", Namespace: "payments", Name: over.Items[0].Name,
+			UID:     "1",
 			Managed: true, Content: "own"}},
 		Proofs: map[string]plan.Proof{
 			begun.Path: {Blob: "b1", Since: at,
@@ -130,7 +136,8 @@ func TestPlanWithClocksApart(t *testing.T) {
 		}
 		return all
 	}
-	ends := []string{"end " + over.Name, "grant " + begun.Name, "grant " + asked.Name, "enter " + over.Name,
+	ends := []string{"end " + over.Name, "grant " + begun.Name, "grant " + asked.Name,
+		"enter " + over.Name,
 		"forget " + over.Name}
 	if got := actions(); !slices.Equal(got, ends) {
 		t.Errorf("together: %q, want %q", got, ends)

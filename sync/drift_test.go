@@ -21,7 +21,8 @@ func TestDrift(t *testing.T) {
 	policy := policies.Path("payments-debug")
 	for cause, change := range map[string]func(s *stage){
 		requests.CauseRoleChanged: func(s *stage) {
-			_, err := s.Admin.RbacV1().ClusterRoles().Patch(t.Context(), role, "application/merge-patch+json",
+			_, err := s.Admin.RbacV1().ClusterRoles().Patch(t.Context(), role,
+				"application/merge-patch+json",
 				[]byte(`{"rules":[{"apiGroups":[""],"resources":["secrets"],"verbs":["get"]}]}`),
 				metav1.PatchOptions{})
 			s.Must(err)
@@ -30,13 +31,15 @@ func TestDrift(t *testing.T) {
 			s.pushFiles("root", "Remove", map[string]string{policy: "\x00removed"})
 		},
 		requests.CauseSubjectRemoved: func(s *stage) {
-			s.edit(policies.IdentitiesPath, "username: alice@example.com", "username: alice2@example.com")
+			s.edit(policies.IdentitiesPath, "username: alice@example.com",
+				"username: alice2@example.com")
 		},
 	} {
 		t.Run(cause, func(t *testing.T) {
 			s := newStage(t)
 			s.role(role)
-			s.edit(policy, "kind: ClusterRole, name: payments-debug", "kind: ClusterRole, name: "+role)
+			s.edit(policy, "kind: ClusterRole, name: payments-debug", "kind: ClusterRole, name: "+
+				role)
 			name := s.ask(strings.ToLower(cause))
 			agent := s.agent(options{})
 			s.Must(agent.Once(t.Context()))
@@ -70,9 +73,12 @@ func TestRecordAloneGrantsNothing(t *testing.T) {
 		Requester: "alice",
 		Subject:   requests.Subject{Kind: requests.KindUser, Name: "alice@example.com"},
 		Window:    requests.NewWindow(noon, requests.Duration(2*3600e9)),
-		Items: []requests.Item{{Kind: requests.KubernetesRoleBinding, Name: requests.ObjectName(name, 0),
-			Namespace: s.Namespace, Role: requests.Role{Kind: requests.KindClusterRole, Name: "payments-debug"}}},
-		Evidence: requests.Evidence{Source: requests.EvidenceGitHub, Blob: s.git("rev-parse", "main:"+path),
+		Items: []requests.Item{{Kind: requests.KubernetesRoleBinding,
+			Name:      requests.ObjectName(name, 0),
+			Namespace: s.Namespace, Role: requests.Role{Kind: requests.KindClusterRole,
+				Name: "payments-debug"}}},
+		Evidence: requests.Evidence{Source: requests.EvidenceGitHub, Blob: s.git("rev-parse",
+			"main:"+path),
 			MergeCommit: s.Branch("main")}}
 	s.Must(s.agent(options{}).cluster.Save(t.Context(), &plan.Record{Phase: plan.Granting, Grant: g,
 		Objects: plan.ObjectsOf(g, true), Request: []byte(content)}))
@@ -98,8 +104,9 @@ func (s *stage) role(name string) {
 		[]string{"payments-debug", name})))
 	s.Until("the agent may bind it", func() bool {
 		const agent = "system:serviceaccount:pullgrant-system:pullgrant-agent"
-		return s.May(agent, rbacv1.GroupName, "bind", "clusterroles", name) && s.May(agent, rbacv1.GroupName,
-			"get", "clusterroles", name)
+		return s.May(agent, rbacv1.GroupName, "bind", "clusterroles", name) &&
+			s.May(agent, rbacv1.GroupName,
+				"get", "clusterroles", name)
 	})
 }
 

@@ -55,7 +55,8 @@ func TestEvents(t *testing.T) {
 		map[string]string{path: strings.Replace(content, "spec:", "spec:\n  duration: 3h", 1)})
 	s.SetClock(noon.Add(time.Hour + 3*time.Minute))
 	s.once(options{})
-	s.Managed("pullgrant-forged"+s.Cluster[len("prod"):], requests.At(noon.Add(9*time.Hour)).String())
+	s.Managed("pullgrant-forged"+s.Cluster[len("prod"):],
+		requests.At(noon.Add(9*time.Hour)).String())
 	s.SetClock(noon.Add(time.Hour + 4*time.Minute))
 	s.once(options{})
 	want := []string{
@@ -67,7 +68,8 @@ func TestEvents(t *testing.T) {
 		"Normal Ended ConfigMap/" + requests.ObjectName(given, 0) + " " + given + ": Revoked",
 		"Warning Refused ConfigMap/" + requests.ObjectName(denied, 0) + " " + denied +
 			": DurationOutOfRange",
-		`Warning Forged Lease/pullgrant-agent RoleBinding "pullgrant-forged` + s.Cluster[len("prod"):] +
+		`Warning Forged Lease/pullgrant-agent RoleBinding "pullgrant-forged` +
+			s.Cluster[len("prod"):] +
 			`" in ` + s.Namespace + " was no grant's and is deleted",
 	}
 	if got := s.told(); !slices.Equal(got, want) {

@@ -13,8 +13,8 @@ import (
 	"github.com/pullgrant/pullgrant/sync/expiry"
 )
 
-// expirer runs `pullgrant expire` with its own rights, by a clock that is ahead of the others, until
-// the test ends.
+// expirer runs `pullgrant expire` with its own rights, by a clock that is ahead of the others,
+// until the test ends.
 func (s *stage) expirer(ahead time.Duration) {
 	s.Helper()
 	process, err := expiry.NewProcess(expiry.Config{Cluster: s.Cluster, Kubernetes: s.Expirer,

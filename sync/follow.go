@@ -124,8 +124,8 @@ func decides(c git.Commit) bool {
 		func(change git.PathChange) bool { return policies.IsTrustRoot(change.Path) })
 }
 
-// lookAhead has the commits after one that waits for GitHub to know of its pull request begin to wait
-// too: otherwise each that was pushed without one would add ten minutes.
+// lookAhead has the commits after one that waits for GitHub to know of its pull request begin to
+// wait too: otherwise each that was pushed without one would add ten minutes.
 func (v *prover) lookAhead(ctx context.Context, line []git.Commit) {
 	if v.silent.since == nil {
 		return // what earlier runs were told is not known

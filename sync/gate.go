@@ -189,8 +189,9 @@ func (g *gate) fencedIn(ctx context.Context, namespace string, grant requests.Gr
 		}
 	}
 	if !fenced {
-		return &unlimited{policies.Unfenced, fmt.Sprintf("the fence does not refuse a Job with pods "+
-			"in namespace %s, the answer was: %v", namespace, answer)}
+		return &unlimited{policies.Unfenced,
+			fmt.Sprintf("the fence does not refuse a Job with pods "+
+				"in namespace %s, the answer was: %v", namespace, answer)}
 	}
 	g.fenced.Store(namespace, now.Add(checkedFor))
 	return nil

@@ -156,7 +156,8 @@ func TestLabelsAreBounded(t *testing.T) {
 	s := newStage(t)
 	a := s.agent(githubOnly)
 	_, path, content := s.requestFile("direct")
-	s.pushFiles("alice", "Ask", map[string]string{path: strings.Replace(content, "alice\n", "\"al}{ice\\\"\"\n", 1)})
+	s.pushFiles("alice", "Ask", map[string]string{path: strings.Replace(content, "alice\n",
+		"\"al}{ice\\\"\"\n", 1)})
 	s.Managed("pullgrant-swept", "never")
 	s.outlast(a)
 	if err := a.Once(t.Context()); err != nil {

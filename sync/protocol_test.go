@@ -167,15 +167,16 @@ func TestRefusedAfterAnUncertainTry(t *testing.T) {
 	}
 }
 
-// TestRestoredRecord: a name that the ledger has is over, whatever a record says that came back. Here
-// the entry comes to a record that is as good as new, which is the same to the agent.
+// TestRestoredRecord: a name that the ledger has is over, whatever a record says that came back.
+// Here the entry comes to a record that is as good as new, which is the same to the agent.
 func TestRestoredRecord(t *testing.T) {
 	s := newStage(t)
 	name := s.ask("restored")
 	agent := s.agent(options{})
 	s.Must(agent.Once(t.Context()))
 	s.allowed(true)
-	s.pushFiles("root", "Enter", map[string]string{requests.RevocationPath(s.Cluster, name): "over\n"})
+	s.pushFiles("root", "Enter", map[string]string{requests.RevocationPath(s.Cluster,
+		name): "over\n"})
 	s.Must(agent.Once(t.Context()))
 	s.allowed(false)
 	if len(s.Bindings())+len(s.Jobs())+len(s.Records()) != 0 {

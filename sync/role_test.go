@@ -19,12 +19,14 @@ import (
 )
 
 // listsPods are the rules of the ClusterRole payments-debug that every stage has.
-var listsPods = []rbac.RoleRule{{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"list"}}}
+var listsPods = []rbac.RoleRule{{APIGroups: []string{""}, Resources: []string{"pods"},
+	Verbs: []string{"list"}}}
 
 // manage has root approve a change of files that root owns, and lets a minute pass.
 func (s *stage) manage(branch string, files map[string]string) {
 	s.Helper()
-	_, err := s.Push(forge.Change{User: "alice", Branch: branch, From: "main", Message: "Change", Files: files})
+	_, err := s.Push(forge.Change{User: "alice", Branch: branch, From: "main", Message: "Change",
+		Files: files})
 	s.Must(err)
 	number, err := s.Open("alice", branch, "Change")
 	s.Must(err)
@@ -67,12 +69,16 @@ func TestRoleIsWhatTheCatalogueShows(t *testing.T) {
 }
 
 func TestRoleChanged(t *testing.T) {
-	more := []rbac.RoleRule{{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"get", "list"}}}
+	more := []rbac.RoleRule{{APIGroups: []string{""}, Resources: []string{"pods"},
+		Verbs: []string{"get", "list"}}}
 	for slug, test := range map[string]struct {
 		before, after func(s *stage) map[string]string // the catalogue before and after the request is merged
 		branch        bool
 	}{
-		"rules": {before: func(s *stage) map[string]string { return s.catalog("payments-debug", false, more) }},
+		"rules": {before: func(s *stage) map[string]string {
+			return s.catalog("payments-debug",
+				false, more)
+		}},
 		"branch": {before: func(s *stage) map[string]string {
 			return s.catalog("payments-debug", false,
 				more)
@@ -82,11 +88,21 @@ func TestRoleChanged(t *testing.T) {
 				true, listsPods)
 		}},
 		// What bob saw counts, though the catalogue has been brought up to date since.
-		"shown": {before: func(s *stage) map[string]string { return s.catalog("payments-debug", false, more) },
-			after: func(s *stage) map[string]string { return s.catalog("payments-debug", false, listsPods) }},
-		"taken": {before: func(s *stage) map[string]string { return s.catalog("payments-debug", false, more) },
+		"shown": {before: func(s *stage) map[string]string {
+			return s.catalog("payments-debug",
+				false, more)
+		},
 			after: func(s *stage) map[string]string {
-				return map[string]string{rbac.CatalogPath(s.Cluster, "payments-debug"): forge.Removed}
+				return s.catalog("payments-debug", false,
+					listsPods)
+			}},
+		"taken": {before: func(s *stage) map[string]string {
+			return s.catalog("payments-debug",
+				false, more)
+		},
+			after: func(s *stage) map[string]string {
+				return map[string]string{rbac.CatalogPath(s.Cluster,
+					"payments-debug"): forge.Removed}
 			}},
 	} {
 		t.Run(slug, func(t *testing.T) {
@@ -107,15 +123,17 @@ func TestRoleChanged(t *testing.T) {
 // TestRoleMissing: a role that is gone can be made again by anybody who may, with any rules.
 func TestRoleMissing(t *testing.T) {
 	s := newStage(t)
-	s.Must(controlplane.ForTest(t).Apply(t.Context(), controlplane.AgentManifests([]string{s.Namespace},
-		[]string{"payments-gone", "payments-debug"})))
+	s.Must(controlplane.ForTest(t).Apply(t.Context(),
+		controlplane.AgentManifests([]string{s.Namespace},
+			[]string{"payments-gone", "payments-debug"})))
 	if missing := s.mayRead("payments-gone", "payments-debug"); !slices.Equal(missing,
 		[]string{"payments-gone"}) {
 		t.Errorf("missing: %v", missing)
 	}
 	files := s.catalog("payments-gone", false, listsPods)
 	policy := s.git("show", "main:policies/payments-debug.yaml")
-	files["policies/payments-debug.yaml"] = strings.Replace(policy, "kind: ClusterRole, name: payments-debug",
+	files["policies/payments-debug.yaml"] = strings.Replace(policy, "kind: ClusterRole, name: "+
+		"payments-debug",
 		"kind: ClusterRole, name: payments-gone", 1) + "\n"
 	s.manage("gone", files)
 	name, path, content := s.requestFile("gone")
@@ -128,8 +146,9 @@ func TestRoleMissing(t *testing.T) {
 // good.
 func TestRoleUnreadable(t *testing.T) {
 	s := newStage(t)
-	s.Must(controlplane.ForTest(t).Apply(t.Context(), controlplane.AgentManifests([]string{s.Namespace},
-		[]string{"payments-other"})))
+	s.Must(controlplane.ForTest(t).Apply(t.Context(),
+		controlplane.AgentManifests([]string{s.Namespace},
+			[]string{"payments-other"})))
 	s.Until("the agent may not read payments-debug", func() bool {
 		_, _, err := kube.LiveRoles(s.Context(), s.Agent, s.Cluster, []string{"payments-debug"})
 		return err != nil
@@ -153,8 +172,9 @@ func TestLiveRolesOfAnAggregatedRole(t *testing.T) {
 	for i, role := range []*rbacv1.ClusterRole{
 		{AggregationRule: &rbacv1.AggregationRule{ClusterRoleSelectors: []metav1.LabelSelector{
 			{MatchLabels: map[string]string{"part-of": "payments"}}}}},
-		{Rules: []rbacv1.PolicyRule{{APIGroups: []string{"apps", ""}, Resources: []string{"deployments",
-			"pods"}, Verbs: []string{"list", "get"}, ResourceNames: []string{"api"}},
+		{Rules: []rbacv1.PolicyRule{{APIGroups: []string{"apps", ""},
+			Resources: []string{"deployments",
+				"pods"}, Verbs: []string{"list", "get"}, ResourceNames: []string{"api"}},
 			{NonResourceURLs: []string{"/metrics"}, Verbs: []string{"get"}}}},
 	} {
 		role.Name = names[i]
@@ -174,7 +194,8 @@ func TestLiveRolesOfAnAggregatedRole(t *testing.T) {
 	s.Until("the rules of the part are in the whole", func() bool {
 		var err error
 		var missing []string
-		found, missing, err = kube.LiveRoles(t.Context(), controlplane.ForTest(t).Admin(), "prod-eu",
+		found, missing, err = kube.LiveRoles(t.Context(), controlplane.ForTest(t).Admin(),
+			"prod-eu",
 			append(names, "payments-gone"))
 		s.Must(err)
 		if !slices.Equal(missing, []string{"payments-gone"}) || len(found) != 2 {
@@ -182,7 +203,8 @@ func TestLiveRolesOfAnAggregatedRole(t *testing.T) {
 		}
 		return len(found[0].Spec.Rules) == 2
 	})
-	if !found[0].Spec.Aggregated || found[1].Spec.Aggregated || found[0].Spec.Hash != found[1].Spec.Hash ||
+	if !found[0].Spec.Aggregated || found[1].Spec.Aggregated ||
+		found[0].Spec.Hash != found[1].Spec.Hash ||
 		found[0].Metadata.Name != names[0] {
 		t.Errorf("found %+v", found)
 	}

@@ -21,27 +21,32 @@ func TestUnfenced(t *testing.T) {
 	const patch = "application/merge-patch+json"
 	for slug, weaken := range map[string]func(s *stage) error{
 		"no-policy": func(s *stage) error {
-			return s.Admin.AdmissionregistrationV1().ValidatingAdmissionPolicies().Delete(t.Context(),
+			return s.Admin.AdmissionregistrationV1().ValidatingAdmissionPolicies().Delete(
+				t.Context(),
 				render.FenceManaged, metav1.DeleteOptions{})
 		},
 		"no-binding": func(s *stage) error {
-			return s.Admin.AdmissionregistrationV1().ValidatingAdmissionPolicyBindings().Delete(t.Context(),
+			return s.Admin.AdmissionregistrationV1().ValidatingAdmissionPolicyBindings().Delete(
+				t.Context(),
 				render.FenceAgent, metav1.DeleteOptions{})
 		},
 		"ignores-failures": func(s *stage) error {
-			_, err := s.Admin.AdmissionregistrationV1().ValidatingAdmissionPolicies().Patch(t.Context(),
+			_, err := s.Admin.AdmissionregistrationV1().ValidatingAdmissionPolicies().Patch(
+				t.Context(),
 				render.FenceAgent, patch,
 				[]byte(`{"spec":{"failurePolicy":"Ignore"}}`), metav1.PatchOptions{})
 			return err
 		},
 		"only-audits": func(s *stage) error {
-			_, err := s.Admin.AdmissionregistrationV1().ValidatingAdmissionPolicyBindings().Patch(t.Context(),
+			_, err := s.Admin.AdmissionregistrationV1().ValidatingAdmissionPolicyBindings().Patch(
+				t.Context(),
 				render.FenceManaged, patch,
 				[]byte(`{"spec":{"validationActions":["Audit"]}}`), metav1.PatchOptions{})
 			return err
 		},
 		"not-in-this-namespace": func(s *stage) error {
-			_, err := s.Admin.AdmissionregistrationV1().ValidatingAdmissionPolicyBindings().Patch(t.Context(),
+			_, err := s.Admin.AdmissionregistrationV1().ValidatingAdmissionPolicyBindings().Patch(
+				t.Context(),
 				render.FenceAgent, patch,
 				[]byte(`{"spec":{"matchResources":{"namespaceSelector":{"matchLabels":{"fenced":"yes"}}}}}`),
 				metav1.PatchOptions{})
@@ -54,7 +59,8 @@ func TestUnfenced(t *testing.T) {
 				for _, name := range []string{render.FenceAgent, render.FenceManaged} {
 					_ = s.Admin.AdmissionregistrationV1().ValidatingAdmissionPolicyBindings().Delete(
 						t.Context(), name, metav1.DeleteOptions{})
-					_ = s.Admin.AdmissionregistrationV1().ValidatingAdmissionPolicies().Delete(t.Context(),
+					_ = s.Admin.AdmissionregistrationV1().ValidatingAdmissionPolicies().Delete(
+						t.Context(),
 						name, metav1.DeleteOptions{})
 				}
 				s.Must(controlplane.ForTest(t).Apply(t.Context(),
@@ -72,10 +78,12 @@ func TestUnfenced(t *testing.T) {
 // TestOverPrivileged: with a right that makes up for a fence nothing is granted.
 func TestOverPrivileged(t *testing.T) {
 	for slug, rule := range map[string]rbacv1.PolicyRule{
-		"secrets": {APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: []string{"list"}},
+		"secrets": {APIGroups: []string{""}, Resources: []string{"secrets"},
+			Verbs: []string{"list"}},
 		"escalate": {APIGroups: []string{rbacv1.GroupName}, Resources: []string{"clusterroles"},
 			Verbs: []string{"escalate"}},
-		"exec":  {APIGroups: []string{""}, Resources: []string{"*/exec"}, Verbs: []string{"create"}},
+		"exec": {APIGroups: []string{""}, Resources: []string{"*/exec"},
+			Verbs: []string{"create"}},
 		"admin": {APIGroups: []string{"*"}, Resources: []string{"*"}, Verbs: []string{"*"}},
 	} {
 		t.Run(slug, func(t *testing.T) {
@@ -102,7 +110,8 @@ func TestOverPrivileged(t *testing.T) {
 				})
 			}
 			repair := func() {
-				_ = s.Admin.RbacV1().ClusterRoleBindings().Delete(t.Context(), name, metav1.DeleteOptions{})
+				_ = s.Admin.RbacV1().ClusterRoleBindings().Delete(t.Context(), name,
+					metav1.DeleteOptions{})
 				s.Until("the right is gone",
 					func() bool {
 						excess,

@@ -202,7 +202,8 @@ func (s *stage) agent(o options) *Agent {
 		Logger: slog.New(slog.NewJSONHandler(s.Log, nil))}
 	if o.github {
 		c.GitHub, err = github.New(github.Config{APIURL: s.URL, Owner: "acme", Repo: "access",
-			Token: func(context.Context) (string, error) { return s.AppToken("agent"), nil }, Clock: s.Clock})
+			Token: func(context.Context) (string, error) { return s.AppToken("agent"), nil },
+			Clock: s.Clock})
 		s.Must(err)
 	}
 	agent, err := NewAgent(c)
@@ -216,8 +217,8 @@ func (s *stage) once(o options) {
 	s.Must(s.agent(o).Once(s.Context()))
 }
 
-// outlast has GitHub say for ten minutes that it knows of no pull request behind what was pushed: only
-// then is that taken for an answer.
+// outlast has GitHub say for ten minutes that it knows of no pull request behind what was pushed:
+// only then is that taken for an answer.
 func (s *stage) outlast(a *Agent) {
 	s.Helper()
 	_ = a.Once(s.Context()) // an error says what waits
@@ -244,7 +245,8 @@ func (s *stage) entry(name string) requests.Revocation {
 	if len(findings) > 0 {
 		s.Fatal(findings)
 	}
-	if left := s.git("ls-tree", "-r", "--name-only", "main", "requests/"+s.Cluster); strings.Contains(left,
+	if left := s.git("ls-tree", "-r", "--name-only", "main", "requests/"+
+		s.Cluster); strings.Contains(left,
 		name) {
 		s.Errorf("still on main: %s", left)
 	}

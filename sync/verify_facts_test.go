@@ -35,7 +35,8 @@ func newLedger(t *testing.T) *ledgerStage {
 	t.Helper()
 	signer := newSigner(t)
 	s := newStage(t)
-	l := &ledgerStage{stage: s, signer: signer, signers: signersOf(t, signer.AllowedSigner(s.Cluster))}
+	l := &ledgerStage{stage: s, signer: signer, signers: signersOf(t,
+		signer.AllowedSigner(s.Cluster))}
 	s.AddUser("carol", 104, "carol@example.com")
 	s.SetPermission("carol", "read")
 	s.AddTeam("squad-a", 11, "", "alice")
@@ -44,7 +45,8 @@ func newLedger(t *testing.T) *ledgerStage {
 	files := s.catalog("payments-debug", false, listsPods)
 	maps.Copy(files, s.edited(policyPath,
 		"subjects: [{kind: User, name: alice}]\n  challenges: [{kind: CodeOwnerReview, count: 1}]",
-		"subjects: [{kind: Group, name: acme/squad-a}]\n  challenges: [{kind: CodeOwnerReview, count: 1}, "+
+		"subjects: [{kind: Group, name: acme/squad-a}]\n  challenges: [{kind: CodeOwnerReview, "+
+			"count: 1}, "+
 			"{kind: PeerReview, reviewers: [{kind: Group, name: acme/squad-b}], count: 1}]"))
 	s.manage("policies", files)
 	s.once(options{github: true, signer: signer}) // the policies are proven before anybody asks
@@ -101,8 +103,9 @@ func (l *ledgerStage) put(by *git.Signer, files map[string]string) {
 	l.Must(err)
 	_, err = repository.Commit(l.Context(), func(string) (git.Change, error) {
 		person := git.Person{Name: "pullgrant", Email: "pullgrant@example.com"}
-		c := git.Change{Put: map[string][]byte{}, Message: "Rewrite", Author: person, Committer: person,
-			When: noon, Sign: by}
+		c := git.Change{Put: map[string][]byte{}, Message: "Rewrite", Author: person,
+			Committer: person,
+			When:      noon, Sign: by}
 		for path, content := range files {
 			if content == "" {
 				c.Remove = append(c.Remove, path)
@@ -129,7 +132,8 @@ func TestVerifyOfPartOfAClone(t *testing.T) {
 	s.git("config", "uploadpack.allowFilter", "true")
 	for _, without := range []string{"--depth=1", "--filter=blob:none", "--filter=tree:0"} {
 		dir := filepath.Join(t.TempDir(), "access")
-		if out, err := exec.Command("git", "clone", "-q", "--no-checkout", without, "file://"+s.GitDir(),
+		if out, err := exec.Command("git", "clone", "-q", "--no-checkout", without,
+			"file://"+s.GitDir(),
 			dir).CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, out)
 		}
@@ -167,15 +171,18 @@ func TestLargeFactsAreNotKept(t *testing.T) {
 		t.Errorf("the record keeps %s", record.BinaryData["facts"])
 	}
 	delete(record.BinaryData, "facts") // as when they were too large, and as an older agent left it
-	_, err = s.Admin.CoreV1().ConfigMaps(kube.Namespace).Update(t.Context(), &record, metav1.UpdateOptions{})
+	_, err = s.Admin.CoreV1().ConfigMaps(kube.Namespace).Update(t.Context(), &record,
+		metav1.UpdateOptions{})
 	s.Must(err)
 	signer := newSigner(t)
 	s.SetClock(noon.Add(time.Hour))
 	s.once(options{github: true, signer: signer})
-	if r := s.over(name, requests.CauseExpired, ""); r.Status.Facts != "" || len(r.Status.Challenges) != 1 {
+	if r := s.over(name, requests.CauseExpired, ""); r.Status.Facts != "" ||
+		len(r.Status.Challenges) != 1 {
 		t.Errorf("the entry: %+v", r.Status)
 	}
-	if rules := s.rules(signersOf(t, signer.AllowedSigner(s.Cluster)), s.Clock()); rules != "no-evidence" {
+	if rules := s.rules(signersOf(t, signer.AllowedSigner(s.Cluster)),
+		s.Clock()); rules != "no-evidence" {
 		t.Errorf("found %q", rules)
 	}
 }
@@ -185,8 +192,9 @@ func TestLargeFactsAreNotKept(t *testing.T) {
 func TestRefusedBySecondJudgement(t *testing.T) {
 	g := grants.Of("resumed", 1, 1)
 	for uid, want := range map[string]string{"": "second", "made": "first"} {
-		r := plan.Record{Phase: plan.Granting, Grant: g, Facts: []byte("first"), Objects: plan.ObjectsOf(g,
-			true), Version: "1"}
+		r := plan.Record{Phase: plan.Granting, Grant: g, Facts: []byte("first"),
+			Objects: plan.ObjectsOf(g,
+				true), Version: "1"}
 		if uid != "" {
 			r.Objects[1].UID, r.Objects[1].Content = uid, "own"
 		}
@@ -198,8 +206,9 @@ func TestRefusedBySecondJudgement(t *testing.T) {
 				Evidence: requests.Evidence{Blob: "b1", HeadSHA: "second"},
 				Decision: policies.Refuse(policies.WrongBase, "it was retargeted")}}}
 		if uid != "" {
-			w.Live = []plan.Live{{Kind: r.Objects[1].Kind, Namespace: "payments", Name: r.Objects[1].Name,
-				UID: uid, Managed: true, Content: "own"}}
+			w.Live = []plan.Live{{Kind: r.Objects[1].Kind, Namespace: "payments",
+				Name: r.Objects[1].Name,
+				UID:  uid, Managed: true, Content: "own"}}
 		}
 		steps := plan.Make(g.Window.Start.Add(time.Minute), w)
 		if len(steps) == 0 || steps[0].Action != plan.End || steps[0].Record.Code != "WrongBase" ||

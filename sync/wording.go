@@ -16,14 +16,19 @@ import (
 // grantedText tells that access is given, until when, and how it is given back.
 func grantedText(g requests.Grant) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "### Access until %s\n\n| Access | |\n| --- | --- |\n", github.Moment(g.Window.End))
-	github.Row(&b, "Who", github.Code("@"+g.Requester)+" as "+github.Escape(g.Subject.Kind)+" "+github.Code(g.Subject.Name))
+	fmt.Fprintf(&b, "### Access until %s\n\n| Access | |\n| --- | --- |\n",
+		github.Moment(g.Window.End))
+	github.Row(&b, "Who", github.Code("@"+g.Requester)+" as "+github.Escape(g.Subject.Kind)+" "+
+		github.Code(g.Subject.Name))
 	for _, given := range g.Gives() {
 		github.Row(&b, "What", github.Code(given))
 	}
-	github.Row(&b, "When", fmt.Sprintf("from %s to %s, %s", github.Moment(g.Window.Start), github.Moment(g.Window.End), g.Duration))
-	fmt.Fprintf(&b, "\nTo give it back earlier, run %s, or open a pull request that deletes %s and nothing else. It ends access as soon as it is open, "+
-		"when the one who asked, the one who receives access or one who approved it opens it.\n", github.Code("pullgrant revoke "+g.Name), github.Code(g.Path))
+	github.Row(&b, "When", fmt.Sprintf("from %s to %s, %s", github.Moment(g.Window.Start),
+		github.Moment(g.Window.End), g.Duration))
+	fmt.Fprintf(&b, "\nTo give it back earlier, run %s, or open a pull request that deletes %s "+
+		"and nothing else. It ends access as soon as it is open, "+
+		"when the one who asked, the one who receives access or one who approved it opens it.\n",
+		github.Code("pullgrant revoke "+g.Name), github.Code(g.Path))
 	return b.String()
 }
 

@@ -70,9 +70,10 @@ func rights(rules []RoleRule) map[right]bool {
 	return set
 }
 
-// isVoid tells whether a right is never matched: a wildcard is a whole resource or everything before
-// a subresource, never a subresource or a part of a word, and whoever makes an object, or deletes all,
-// does not name it. https://kubernetes.io/docs/reference/access-authn-authz/rbac/#referring-to-resources
+// isVoid tells whether a right is never matched: a wildcard is a whole resource or everything
+// before a subresource, never a subresource or a part of a word, and whoever makes an object, or
+// deletes all, does not name it.
+// https://kubernetes.io/docs/reference/access-authn-authz/rbac/#referring-to-resources
 func (r right) isVoid() bool {
 	part := func(word string) bool { return word != wildcard && strings.Contains(word, wildcard) }
 	_, sub, isSub := strings.Cut(r.resource, "/")

@@ -94,7 +94,10 @@ func TestExpirer(t *testing.T) {
 	})
 	s.SetClock(noon.Add(10*time.Minute - time.Second))
 	s.Until("the earlier time counts",
-		func() bool { return slices.Equal(s.Names(), []string{"pullgrant-due-later", "pullgrant-moved-later"}) })
+		func() bool {
+			return slices.Equal(s.Names(), []string{"pullgrant-due-later",
+				"pullgrant-moved-later"})
+		})
 	s.SetClock(noon.Add(10 * time.Minute))
 	s.Until("expiry does not move later",
 		func() bool { return slices.Equal(s.Names(), []string{"pullgrant-due-later"}) })

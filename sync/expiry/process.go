@@ -28,8 +28,8 @@ type Config struct {
 }
 
 // Process ends access on time and does nothing else. It shares no memory, no rights and no network
-// with what fetches, judges and grants, so that nothing which holds that up or kills it has a part in
-// when access ends.
+// with what fetches, judges and grants, so that nothing which holds that up or kills it has a part
+// in when access ends.
 type Process struct {
 	*Expirer
 	server monitor.Server
@@ -60,7 +60,8 @@ func (p *Process) Run(ctx context.Context) error {
 	return p.Expirer.Run(ctx)
 }
 
-// watchLimits looks at fence and rights from time to time, beside the work and without a part in it.
+// watchLimits looks at fence and rights from time to time, beside the work and without a part in
+// it.
 func (p *Process) watchLimits(ctx context.Context) {
 	ticker := time.NewTicker(limitsEvery)
 	defer ticker.Stop()

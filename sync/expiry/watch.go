@@ -128,8 +128,8 @@ func (e *Expirer) seen(object any) {
 }
 
 // LeaveAlone tells, once, of an object that has the agent's label under a name that the agent never
-// gives. It is somebody's mistake, so nobody deletes it; whoever sees it in a list of managed objects
-// should know.
+// gives. It is somebody's mistake, so nobody deletes it; whoever sees it in a list of managed
+// objects should know.
 func (e *Expirer) LeaveAlone(l plan.Live) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -14,27 +14,29 @@ import (
 	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
-// kind is how the agent reaches one kind of the objects that grants are made of. A new kind is a row in kinds
-// (docs/new-kind.md).
+// kind is how the agent reaches one kind of the objects that grants are made of. A new kind is a
+// row in kinds (docs/new-kind.md).
 type kind struct {
 	name     string // as plan.Object says it
 	resource string // as the API server says it
 	client   func(c *Cluster) rest.Interface
-	list     func(ctx context.Context, c *Cluster, namespace string, o metav1.ListOptions) ([]render.Object, error)
-	get      func(ctx context.Context, c *Cluster, namespace, name string) (render.Object, error)
+	list     func(ctx context.Context, c *Cluster, namespace string,
+		o metav1.ListOptions) ([]render.Object, error)
+	get func(ctx context.Context, c *Cluster, namespace, name string) (render.Object, error)
 	// content is a digest of what gives access and of what decides when it ends.
 	content func(o render.Object) string
 	// goes tells whether an object that is being deleted is as good as gone.
 	goes bool
 }
 
-// kinds is the closed list of the kinds. What gives access is listed first: a backstop that is seen without its binding
-// is swept, one that is seen before it never is.
+// kinds is the closed list of the kinds. What gives access is listed first: a backstop that is seen
+// without its binding is swept, one that is seen before it never is.
 var kinds = []kind{
 	{
 		name: render.KindRoleBinding, resource: "rolebindings",
 		client: func(c *Cluster) rest.Interface { return c.rbac.RESTClient() },
-		list: func(ctx context.Context, c *Cluster, namespace string, o metav1.ListOptions) ([]render.Object, error) {
+		list: func(ctx context.Context, c *Cluster, namespace string,
+			o metav1.ListOptions) ([]render.Object, error) {
 			list, err := c.rbac.RoleBindings(namespace).List(ctx, o)
 			return objects(list.Items, err)
 		},
@@ -45,7 +47,8 @@ var kinds = []kind{
 	}, {
 		name: render.KindJob, resource: "jobs",
 		client: func(c *Cluster) rest.Interface { return c.batch.RESTClient() },
-		list: func(ctx context.Context, c *Cluster, namespace string, o metav1.ListOptions) ([]render.Object, error) {
+		list: func(ctx context.Context, c *Cluster, namespace string,
+			o metav1.ListOptions) ([]render.Object, error) {
 			list, err := c.batch.Jobs(namespace).List(ctx, o)
 			return objects(list.Items, err)
 		},

@@ -18,8 +18,8 @@ var tooMuchForExpirer = slices.Concat(tooMuch, []right{
 	{"coordination.k8s.io", "leases", []string{"create", "update", "patch", "delete"}},
 })
 
-// ExpirerLimits tells what is wrong with the fence, and what the expirer may do beyond what it needs.
-// Neither is a reason not to expire.
+// ExpirerLimits tells what is wrong with the fence, and what the expirer may do beyond what it
+// needs. Neither is a reason not to expire.
 func (c *Cluster) ExpirerLimits(ctx context.Context) (wrong []plan.Stop, err error) {
 	problem, fenceErr := c.fenceProblem(ctx)
 	if problem != "" {

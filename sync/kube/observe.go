@@ -84,11 +84,13 @@ func (c *Cluster) ListJobs(ctx context.Context) ([]batchv1.Job, error) {
 func (c *Cluster) Bindings() cache.ListerWatcher {
 	all := c.rbac.RoleBindings("")
 	return &cache.ListWatch{
-		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object,
+			error) {
 			o.LabelSelector = labelled.LabelSelector
 			return all.List(ctx, o)
 		},
-		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface,
+			error) {
 			o.LabelSelector = labelled.LabelSelector
 			return all.Watch(ctx, o)
 		},
@@ -99,11 +101,13 @@ func (c *Cluster) Bindings() cache.ListerWatcher {
 func (c *Cluster) Jobs() cache.ListerWatcher {
 	all := c.batch.Jobs("")
 	return &cache.ListWatch{
-		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object,
+			error) {
 			o.LabelSelector = labelled.LabelSelector
 			return all.List(ctx, o)
 		},
-		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface,
+			error) {
 			o.LabelSelector = labelled.LabelSelector
 			return all.Watch(ctx, o)
 		},
@@ -147,7 +151,8 @@ func (c *Cluster) NamespaceUID(ctx context.Context, name string) (string, error)
 
 // NamespaceState reads the UID of a namespace, and whether it is on its way out. Then it takes
 // nothing new, and what gave rights in it, to the agent too, goes one after the other.
-func (c *Cluster) NamespaceState(ctx context.Context, name string) (uid string, ending bool, err error) {
+func (c *Cluster) NamespaceState(ctx context.Context, name string) (uid string, ending bool,
+	err error) {
 	namespace, err := c.core.Namespaces().Get(ctx, name, metav1.GetOptions{})
 	if err != nil {
 		return "", false, fmt.Errorf("reading namespace %s: %w", name, err)

@@ -64,7 +64,8 @@ func configMapOf(r plan.Record) (*corev1.ConfigMap, error) {
 	if err != nil {
 		return nil, fmt.Errorf("write the record of %s: %w", r.Grant.Name, err)
 	}
-	data := map[string]string{"phase": string(r.Phase), "grant": string(grant), "objects": string(objects), "roles": string(roles)}
+	data := map[string]string{"phase": string(r.Phase), "grant": string(grant),
+		"objects": string(objects), "roles": string(roles)}
 	if r.Refused != nil {
 		refused, err := json.Marshal(r.Refused)
 		if err != nil {
@@ -136,7 +137,8 @@ func readRecord(m *corev1.ConfigMap) (plan.Record, error) {
 	}
 	if err := errors.Join(errs...); err != nil {
 		return r, fmt.Errorf(
-			"read ConfigMap %s/%s: %w; its bindings are taken back; delete it to have the request judged again",
+			"read ConfigMap %s/%s: %w; its bindings are taken back; delete it to have the "+
+				"request judged again",
 			m.Namespace, m.Name, err)
 	}
 	return r, nil

@@ -18,7 +18,8 @@ import (
 // recorded is the ConfigMap of a grant in a phase, as an agent wrote it on 27 November 2026.
 func recorded(t *testing.T, phase plan.Phase) *corev1.ConfigMap {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join("..", "..", "testdata", "records", string(phase)+".json"))
+	data, err := os.ReadFile(filepath.Join("..", "..", "testdata", "records",
+		string(phase)+".json"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,15 +41,18 @@ func TestRecordsOfEarlierAgents(t *testing.T) {
 			continue
 		}
 		name := r.Grant.Name
-		if r.Phase != phase || requests.ObjectName(name, 0) != m.Name || r.Version != m.ResourceVersion ||
-			!strings.Contains(string(r.Request), "metadata: {name: "+name+"}") || len(r.Facts) == 0 ||
+		if r.Phase != phase || requests.ObjectName(name, 0) != m.Name ||
+			r.Version != m.ResourceVersion ||
+			!strings.Contains(string(r.Request), "metadata: {name: "+name+"}") ||
+			len(r.Facts) == 0 ||
 			len(r.Roles["payments-debug"]) < 64 {
 			t.Errorf("%s: read as %+v", phase, r)
 		}
 		g := r.Grant
 		if g.Requester != "alice" || g.Subject.Name != "alice@example.com" ||
 			g.Window.Start.String() != "2026-11-23T12:00:00Z" ||
-			g.Window.End.String() != "2026-11-23T13:00:00Z" || time.Duration(g.Duration) != time.Hour ||
+			g.Window.End.String() != "2026-11-23T13:00:00Z" ||
+			time.Duration(g.Duration) != time.Hour ||
 			len(g.Items) != 1 ||
 			g.Items[0].Role.Name != "payments-debug" || g.Items[0].Namespace != "payments-1" ||
 			g.Evidence.PullRequest == 0 ||
@@ -61,7 +65,8 @@ func TestRecordsOfEarlierAgents(t *testing.T) {
 			(r.Objects[1].UID != "") != (phase != plan.Granting) {
 			t.Errorf("%s: the objects are read as %+v", phase, r.Objects)
 		}
-		if over := phase == plan.Ending || phase == plan.Ended; over != (r.Cause == requests.CauseRevoked) ||
+		if over := phase == plan.Ending ||
+			phase == plan.Ended; over != (r.Cause == requests.CauseRevoked) ||
 			(phase == plan.Ended) == r.EndedAt.IsZero() {
 			t.Errorf("%s: ended by %q at %s", phase, r.Cause, r.EndedAt)
 		}
@@ -70,7 +75,8 @@ func TestRecordsOfEarlierAgents(t *testing.T) {
 			t.Fatal(err)
 		}
 		if again, err := readRecord(written); err != nil || !reflect.DeepEqual(again, r) {
-			t.Errorf("%s: written and read again it is\n%+v\nand was\n%+v, %v", phase, again, r, err)
+			t.Errorf("%s: written and read again it is\n%+v\nand was\n%+v, %v", phase,
+				again, r, err)
 		}
 	}
 }
@@ -96,7 +102,8 @@ func TestRecordWithForeignCause(t *testing.T) {
 func TestRefusedRecordIsReadAgain(t *testing.T) {
 	const name = "20261122-alice-a"
 	at := requests.At(time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC))
-	m, err := configMapOf(plan.Record{Phase: plan.Ended, Cause: requests.CauseDenied, Code: "NoPullRequest",
+	m, err := configMapOf(plan.Record{Phase: plan.Ended, Cause: requests.CauseDenied,
+		Code:    "NoPullRequest",
 		EndedAt: at, Grant: requests.Grant{
 			Name: name, Path: requests.Path("prod-eu", "payments-debug", name), Cluster: "prod-eu",
 			Policy: "payments-debug"}})

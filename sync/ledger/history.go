@@ -67,12 +67,15 @@ func History(dir string, signers *git.AllowedSigners) (accounts []Account,
 
 // openCheckout opens a checkout, and gives the commit at HEAD.
 func openCheckout(dir string) (local *git.Checkout, head string, err error) {
-	if local, err = git.OpenCheckout(dir); err != nil && strings.Contains(err.Error(), "objectformat") {
-		return nil, "", fmt.Errorf("open the git checkout %s: it names its objects by SHA-256, and only those that are named by SHA-1 can be read; "+
+	if local, err = git.OpenCheckout(dir); err != nil && strings.Contains(err.Error(),
+		"objectformat") {
+		return nil, "", fmt.Errorf("open the git checkout %s: it names its objects by SHA-256, "+
+			"and only those that are named by SHA-1 can be read; "+
 			"clone the access repository as GitHub serves it", dir)
 	}
 	if err != nil {
-		return nil, "", fmt.Errorf("%w; the history is in git, so clone the access repository and name it", err)
+		return nil, "", fmt.Errorf("%w; the history is in git, so clone the access repository "+
+			"and name it", err)
 	}
 	if head, err = local.Head(); err != nil {
 		return nil, "", fmt.Errorf("find HEAD of %s: %w", dir, err)
@@ -123,7 +126,8 @@ func bringers(local *git.Checkout, tip string, folders ...string) (map[string]br
 		switch {
 		case errors.Is(err, git.ErrNotInMemory) && child.Hash != "":
 			return nil, fmt.Errorf(
-				"it is cut off before commit %s; get the rest with git fetch --unshallow", child.Hash)
+				"it is cut off before commit %s; get the rest with git fetch --unshallow",
+				child.Hash)
 		case err == nil && child.Hash != "":
 			err = take(child, c)
 		}

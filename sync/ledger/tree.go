@@ -15,7 +15,8 @@ func TreeAt(dir, ref string) (policies.Tree, error) {
 	local, err := git.OpenCheckout(dir)
 	if err != nil {
 		return policies.Tree{},
-			fmt.Errorf("%w; policies of another commit are in git, so clone the access repository and name it", err)
+			fmt.Errorf("%w; policies of another commit are in git, so clone the access "+
+				"repository and name it", err)
 	}
 	at, err := local.Resolve(ref)
 	if err != nil {

@@ -13,8 +13,10 @@ import (
 	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
-// foundLater are the refusals that facts alone do not tell: of the agent's other questions to git and the cluster.
-var foundLater = []policies.Code{policies.BlobMismatch, policies.RequestIDReused, policies.PolicyUnproven, policies.RoleChanged,
+// foundLater are the refusals that facts alone do not tell: of the agent's other questions to git
+// and the cluster.
+var foundLater = []policies.Code{policies.BlobMismatch, policies.RequestIDReused,
+	policies.PolicyUnproven, policies.RoleChanged,
 	policies.ExpiredBeforeGrant, policies.BindingConflict, policies.NoBackstop,
 	policies.ChangedByCluster, policies.RefusedByCluster}
 
@@ -95,7 +97,8 @@ func (v *verifier) fromGit(merge, before git.Commit, asked git.Entry) (f policie
 	f.Stood = slices.Clone(f.Stood)
 	for i, stood := range f.Stood {
 		if !v.onBranch[stood.Commit] {
-			return f, fmt.Sprintf("it was approved under the files of commit %s, which is not on the branch", requests.Quote(stood.Commit)), nil
+			return f, fmt.Sprintf("it was approved under the files of commit %s, which is not "+
+				"on the branch", requests.Quote(stood.Commit)), nil
 		}
 		at, err := v.Commit(stood.Commit)
 		if err != nil {
@@ -128,7 +131,10 @@ func (v *verifier) fromGit(merge, before git.Commit, asked git.Entry) (f policie
 func (v *verifier) judgedBy(c git.Commit, path string) (policies.Tree, error) {
 	wanted := policies.Wanted(policies.KindRequest, path)
 	tree, err := policyTree(v.Checkout, c,
-		func(name string) bool { return wanted(name) && !strings.HasPrefix(name, rbac.CatalogFolder+"/") })
+		func(name string) bool {
+			return wanted(name) && !strings.HasPrefix(name,
+				rbac.CatalogFolder+"/")
+		})
 	if err != nil {
 		return tree, err
 	}

@@ -58,7 +58,8 @@ func TestExpirerShowsWhatItDoes(t *testing.T) {
 		got = append(got, strings.TrimPrefix(f.GetName(), "pullgrant_"))
 	}
 	want := []string{"expirer_build_info", "expirer_unsafe", "expiry_heartbeat_timestamp_seconds",
-		"expiry_lateness_seconds", "last_error_timestamp_seconds", "misnamed_objects", "past_expiry"}
+		"expiry_lateness_seconds", "last_error_timestamp_seconds", "misnamed_objects",
+		"past_expiry"}
 	if !slices.Equal(got, want) {
 		t.Errorf("it shows %q, want %q", got, want)
 	}
@@ -125,7 +126,8 @@ func TestMetricsAreExplained(t *testing.T) {
 	elsewhere := map[string]bool{"code": true, "cause": true, "version": true, "cluster": true}
 	for name, f := range families {
 		row, ok := rows[name]
-		if kind := strings.ToLower(f.GetType().String()); !ok || !strings.HasPrefix(row, "| "+kind+", ") {
+		if kind := strings.ToLower(f.GetType().String()); !ok || !strings.HasPrefix(row,
+			"| "+kind+", ") {
 			t.Errorf("the page has for %s, a %s: %q", name, kind, row)
 		}
 		for _, m := range f.Metric {

@@ -202,7 +202,8 @@ func (p *planner) known(objects []Object) []Object {
 	return objects
 }
 
-// lastSeen is when the last binding of a grant that has none left disappeared; zero when nobody saw it.
+// lastSeen is when the last binding of a grant that has none left disappeared; zero when nobody saw
+// it.
 func (p *planner) lastSeen(r Record) (at requests.Time) {
 	if seen := p.gone(r); len(seen) > 0 && len(seen) == len(r.Grant.Items) {
 		at = requests.At(seen[len(seen)-1].At)

@@ -93,8 +93,8 @@ func TestExpirerAlone(t *testing.T) {
 			"them as expired", s.latest(all)))
 }
 
-// TestExpirerTellsWhenItWent: what an expirer ends while the agent runs is recorded as expired, with
-// the time that it went; an expirer that is killed changes nothing for the agent.
+// TestExpirerTellsWhenItWent: what an expirer ends while the agent runs is recorded as expired,
+// with the time that it went; an expirer that is killed changes nothing for the agent.
 func TestExpirerTellsWhenItWent(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, "branch", nil)
@@ -154,6 +154,7 @@ func TestExpirerCopies(t *testing.T) {
 	if late < 0 || late > byAgent {
 		t.Errorf("it went %s after its end", late)
 	}
-	s.row("Binding restored from a backup", "a copy with the label of another cluster, and no agent",
+	s.row("Binding restored from a backup",
+		"a copy with the label of another cluster, and no agent",
 		fmt.Sprintf("the expirer ended it %s after its end", late.Round(time.Millisecond)))
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/google/go-github/v60/github"
 )
 
-// TestLags: what happened shows after a while in lists, in the activity and in the pull requests of a
-// commit, and at once where GitHub shows it at once.
+// TestLags: what happened shows after a while in lists, in the activity and in the pull requests of
+// a commit, and at once where GitHub shows it at once.
 func TestLags(t *testing.T) {
 	at := &clock{time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)}
 	f := start(t, Options{Now: at.now, Manners: Lagging(3 * time.Second)})
@@ -33,7 +33,8 @@ func TestLags(t *testing.T) {
 	expect := func(what string, listed, pushed, tied int) {
 		t.Helper()
 		if l, p, m := shown(); l != listed || p != pushed || m != tied {
-			t.Errorf("%s: %d listed, %d pushes, %d tied to the merge; want %d, %d, %d", what, l, p, m,
+			t.Errorf("%s: %d listed, %d pushes, %d tied to the merge; want %d, %d, %d",
+				what, l, p, m,
 				listed, pushed, tied)
 		}
 	}
@@ -64,8 +65,8 @@ func TestLags(t *testing.T) {
 	expect("told by the name of a branch that is gone", 0, 2, 1)
 }
 
-// TestRebase: the commits are made anew, by whoever merges, on top of what the base has; the last one
-// is the merge.
+// TestRebase: the commits are made anew, by whoever merges, on top of what the base has; the last
+// one is the merge.
 func TestRebase(t *testing.T) {
 	f := start(t, Options{Manners: Manners{Rebase: true}})
 	n := opened(t, f, "alice", "ask")
@@ -73,7 +74,8 @@ func TestRebase(t *testing.T) {
 		Message: "More"}))(t)
 	base := must(f.Push(Change{User: "root", Files: map[string]string{"README.md": "later\n"},
 		Message: "Meanwhile"}))(t)
-	must(0, f.Do(f.Token("root"), http.MethodPut, fmt.Sprintf("/repos/acme/access/pulls/%d/merge", n),
+	must(0, f.Do(f.Token("root"), http.MethodPut, fmt.Sprintf("/repos/acme/access/pulls/%d/merge",
+		n),
 		object{"merge_method": "rebase"}, nil))(t)
 	c := client(t, f, f.Token("root"))
 	p := getPull(t, f, n)
@@ -88,7 +90,8 @@ func TestRebase(t *testing.T) {
 		t.Errorf("merged as %s, tip %v on %v", p.GetMergeCommitSHA(), tip, first)
 	}
 	for _, sha := range []string{tip.GetSHA(), first.GetSHA()} {
-		found, _, err := c.PullRequests.ListPullRequestsWithCommit(t.Context(), "acme", "access", sha,
+		found, _, err := c.PullRequests.ListPullRequestsWithCommit(t.Context(), "acme",
+			"access", sha,
 			nil)
 		if err != nil || len(found) != 1 {
 			t.Errorf("%s is tied to %v, %v", sha, found, err)

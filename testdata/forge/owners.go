@@ -7,9 +7,9 @@ import (
 	"github.com/pullgrant/pullgrant/policies/codeowners"
 )
 
-// unowned is a path that the pull request changes and none of its owners approved, or empty: "require
-// review from code owners" asks for one owner of each path that has any, by the CODEOWNERS of the
-// base. A file that our own reader refuses owns nothing here.
+// unowned is a path that the pull request changes and none of its owners approved, or empty:
+// "require review from code owners" asks for one owner of each path that has any, by the CODEOWNERS
+// of the base. A file that our own reader refuses owns nothing here.
 func (f *Forge) unowned(p *pull) string {
 	owners := f.codeowners("refs/heads/" + p.baseRef)
 	changes, err := f.git.diff(f.diffBase(p), p.headSHA)
