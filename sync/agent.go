@@ -196,7 +196,7 @@ func (a *Agent) Once(ctx context.Context) error {
 	a.start()
 	holder, err := a.cluster.Leader(ctx, a.clocks.wall())
 	if err != nil {
-		return err
+		return fmt.Errorf("settling the cluster: %w", err)
 	}
 	if holder != "" {
 		return fmt.Errorf("%s holds Lease %s/%s, so it grants and records; nothing was done",
