@@ -306,7 +306,8 @@ func (a *Agent) armed(ctx context.Context, r *plan.Record) error {
 		}
 		o.UID = ""
 		return errors.Join(fmt.Errorf("the backstop, Job %s/%s, was complete only after "+
-			"%s, so it would end access that much too late; it is made again", o.Namespace, o.Name, late), a.cluster.Save(ctx, r))
+			"%s, so it would end access that much too late; it is made again", o.Namespace, o.Name,
+			late), a.cluster.Save(ctx, r))
 	}
 	return nil
 }
