@@ -46,22 +46,18 @@ type Agent struct {
 	cluster  *kube.Cluster
 	expirer  *expiry.Expirer
 	branch   *branch
-	latest   *latest
 	github   *github.Client // nil: the branch is the evidence
 	clocks   *clocks
 	poll     time.Duration
-	signer   *git.Signer
 	identity string
 	log      *slog.Logger
 
-	gate        *gate               // what keeps it from granting
-	prover      *prover             // what it judges
-	withdrawals *withdrawals        // what ends grants though it is not on the branch yet
-	tell        *teller             // whom it tells
-	number      int                 // of passes so far
-	ends        map[string]*lasting // by subject, what could not be ended
+	gate        *gate        // what keeps it from granting
+	prover      *prover      // what it judges
+	withdrawals *withdrawals // what ends grants though it is not on the branch yet
+	tell        *teller      // whom it tells
+	trying      *tries       // what did not work and is tried again
 	metrics     *monitor.Metrics
-	entering    map[string]waitingEntry // by path
 	server      *monitor.Server
 	wake        chan struct{} // has an element when the next pass is to begin early
 }
@@ -87,11 +83,10 @@ func NewAgent(c Config) (*Agent, error) {
 	metrics := monitor.NewMetrics(c.Cluster, c.Version, c.Clock)
 	comments := newComments(c)
 	a := &Agent{cluster: cluster, expirer: expiry.New(expiring, clocks.now, metrics, c.Logger),
-		github: c.GitHub, clocks: clocks, poll: c.Poll, signer: c.Signer, identity: c.Identity,
+		github: c.GitHub, clocks: clocks, poll: c.Poll, identity: c.Identity,
 		log: c.Logger, metrics: metrics, wake: make(chan struct{}, 1),
-		entering: map[string]waitingEntry{}, ends: map[string]*lasting{}}
+		trying: &tries{ends: map[string]*lasting{}, entering: map[string]waitingEntry{}}}
 	a.branch = newBranch(c, cluster, metrics)
-	a.latest = &latest{branch: a.branch}
 	a.gate = newGate(cluster, c.GitHub, clocks)
 	a.prover = &prover{cluster: cluster, branch: a.branch, github: c.GitHub, clocks: clocks,
 		gate: a.gate, metrics: metrics, log: c.Logger, root: c.TrustRoot,
@@ -147,7 +142,7 @@ func (a *Agent) passes(ctx context.Context) {
 				a.cluster.Name, "error", err.Error())
 		}
 		a.metrics.Passed(failed.stages(), len(a.prover.waiting))
-		a.metrics.Lasting(len(a.ends))
+		a.metrics.Lasting(len(a.trying.ends))
 		a.sleep(ctx, err, a.clocks.now().Sub(begin))
 	}
 }

@@ -88,6 +88,13 @@ func (p *pass) fail(stage monitor.Stage, s plan.Step, err error) {
 	p.stuck[subject(s)] = true
 }
 
+// tries is what did not work and is tried again, of what is done to the cluster and to the ledger.
+type tries struct {
+	pass     int                     // number of the one that is taken
+	ends     map[string]*lasting     // by subject, what could not be ended
+	entering map[string]waitingEntry // by path, what could not be entered
+}
+
 // lasting is what could not be ended. Its pauses are counted in passes, which are what it would
 // hold up: the next one tries again, and then ever fewer do. The expiry loop goes on trying what is
 // past its end.
@@ -105,14 +112,14 @@ func (l *lasting) due(pass int) bool { return l == nil || pass == l.last || pass
 
 // endLater puts off an end that did not work, and tells once it is not done at the second try.
 func (p *pass) endLater(s plan.Step, err error) {
-	l := p.ends[subject(s)]
+	l := p.trying.ends[subject(s)]
 	if l == nil {
-		p.ends[subject(s)] = &lasting{last: p.number, err: err}
+		p.trying.ends[subject(s)] = &lasting{last: p.trying.pass, err: err}
 		return
 	}
 	l.err = err
-	if l.last != p.number {
-		l.last, l.pause = p.number, min(max(2*l.pause, 1), longestPause)
+	if l.last != p.trying.pass {
+		l.last, l.pause = p.trying.pass, min(max(2*l.pause, 1), longestPause)
 	}
 	p.tell.lasts(s, err)
 }

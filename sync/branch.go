@@ -26,6 +26,8 @@ type branch struct {
 	cluster    *kube.Cluster
 	metrics    *monitor.Metrics
 	log        *slog.Logger
+	signer     *git.Signer // of the agent's commits; nil: they are unsigned
+	latest     *latest     // looks at it once more, for what is about to give access
 
 	resumed  bool   // the accepted head of earlier runs was read
 	accepted string // the head that the Lease has
@@ -42,7 +44,8 @@ func newBranch(c Config, cluster *kube.Cluster, metrics *monitor.Metrics) *branc
 	c.Repository.Narrow(append([]string{requests.Folder, requests.RevocationsFolder},
 		trustRoots...),
 		append([]string{requests.Folder + "/" + c.Cluster}, trustRoots...))
-	return &branch{repository: c.Repository, cluster: cluster, metrics: metrics, log: c.Logger}
+	return &branch{repository: c.Repository, cluster: cluster, metrics: metrics, log: c.Logger,
+		signer: c.Signer, latest: &latest{repository: c.Repository}}
 }
 
 // restart has the accepted head read anew: another replica may have moved it.

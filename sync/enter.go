@@ -34,7 +34,7 @@ func (a *Agent) enter(ctx context.Context, entries []ledger.Entry) map[string]er
 	var due []ledger.Entry
 	for _, e := range entries {
 		path := e.Record.Grant.Path
-		if again := a.entering[path].again; again.due(now) {
+		if again := a.trying.entering[path].again; again.due(now) {
 			due = append(due, e)
 		} else {
 			failed[path] = fmt.Errorf("writing the ledger: %s could not be entered; it is tried "+
@@ -81,7 +81,7 @@ func (a *Agent) enterBatch(ctx context.Context, batch []ledger.Entry, failed map
 		return
 	}
 	first := batch[0].Record.Grant.Path
-	wait := a.entering[first]
+	wait := a.trying.entering[first]
 	if !alone || !wait.own {
 		a.gate.pushed(err)
 	}
@@ -93,7 +93,7 @@ func (a *Agent) enterBatch(ctx context.Context, batch []ledger.Entry, failed map
 	}
 	if alone && (wait.own || errors.Is(err, git.ErrRefused)) {
 		wait.again.later(now)
-		a.entering[first] = wait
+		a.trying.entering[first] = wait
 	}
 }
 
@@ -101,7 +101,7 @@ func (a *Agent) enterBatch(ctx context.Context, batch []ledger.Entry, failed map
 func (a *Agent) entered(batch []ledger.Entry, commit string) {
 	a.gate.pushed(nil)
 	for _, e := range batch {
-		delete(a.entering, e.Record.Grant.Path)
+		delete(a.trying.entering, e.Record.Grant.Path)
 		event, cause := plan.Enter, e.Record.Cause
 		if e.Discard {
 			event, cause = plan.Discard, requests.CauseDenied
@@ -114,9 +114,9 @@ func (a *Agent) entered(batch []ledger.Entry, commit string) {
 			a.withdrawals.done(e.Record.Grant.Path, commit)
 		}
 	}
-	for path, wait := range a.entering {
+	for path, wait := range a.trying.entering {
 		wait.own = true
-		a.entering[path] = wait
+		a.trying.entering[path] = wait
 	}
 }
 
@@ -125,7 +125,7 @@ func (a *Agent) change(ctx context.Context, tip string, batch []ledger.Entry) (g
 	at := a.clocks.now()
 	person := git.Person{Name: "pullgrant", Email: "pullgrant@" + a.cluster.Name + ".invalid"}
 	change := git.Change{Put: map[string][]byte{}, Author: person, Committer: person, When: at,
-		Sign: a.signer}
+		Sign: a.branch.signer}
 	var left []ledger.Entry
 	for _, e := range batch {
 		g := e.Record.Grant

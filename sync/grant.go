@@ -209,7 +209,7 @@ func (a *Agent) backstop(ctx context.Context, r *plan.Record, bindings []render.
 		return err
 	}
 	if begun {
-		if err := a.latest.has(ctx, r.Grant); err != nil {
+		if err := a.branch.latest.has(ctx, r.Grant); err != nil {
 			return err
 		}
 	}

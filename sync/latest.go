@@ -16,8 +16,8 @@ import (
 // that its plan followed from may be from before another replica granted, ended and recorded it.
 // One look serves all who asked before it began.
 type latest struct {
-	branch *branch
-	asked  atomic.Int64
+	repository *git.Repository
+	asked      atomic.Int64
 
 	mu   gosync.Mutex // held while it looks
 	upTo int64        // who asked before the last look began
@@ -35,8 +35,7 @@ func (l *latest) has(ctx context.Context, g requests.Grant) error {
 		return fmt.Errorf("looking at the branch again: %w", err)
 	}
 	entry := requests.RevocationPath(g.Cluster, g.Name)
-	repository := l.branch.repository
-	there, err := repository.Entries(ctx, repository.Tip(), g.Path, entry)
+	there, err := l.repository.Entries(ctx, l.repository.Tip(), g.Path, entry)
 	if err != nil {
 		return fmt.Errorf("looking at the branch again: %w", err)
 	}
@@ -55,7 +54,7 @@ func (l *latest) look(ctx context.Context, number int64) error {
 	defer l.mu.Unlock()
 	if l.upTo < number {
 		l.upTo = l.asked.Load()
-		_, l.err = l.branch.repository.Fetch(ctx)
+		_, l.err = l.repository.Fetch(ctx)
 	}
 	return l.err
 }

@@ -39,7 +39,7 @@ type pass struct {
 // that says; then it judges what is new, policies before requests. A stage does what it can, and
 // the next ones follow, unless they would go by what is not known.
 func (a *Agent) pass(ctx context.Context) failures {
-	a.number++
+	a.trying.pass++
 	p := &pass{Agent: a}
 	for _, s := range []struct {
 		stage monitor.Stage
@@ -233,17 +233,17 @@ func (p *pass) steps() []plan.Step {
 	all := plan.Make(p.clocks.now(), p.world)
 	if p.main != nil && !slices.ContainsFunc(all, isEntry) {
 		p.gate.pushed(nil)
-		clear(p.entering)
+		clear(p.trying.entering)
 	}
 	return slices.DeleteFunc(all, func(s plan.Step) bool {
-		return p.stuck[subject(s)] || !p.ends[subject(s)].due(p.number)
+		return p.stuck[subject(s)] || !p.trying.ends[subject(s)].due(p.trying.pass)
 	})
 }
 
 // lastingEnds keeps the errors of ends that were not tried again in this pass.
 func (p *pass) lastingEnds() {
-	for _, subject := range slices.Sorted(maps.Keys(p.ends)) {
-		if l := p.ends[subject]; l.last != p.number {
+	for _, subject := range slices.Sorted(maps.Keys(p.trying.ends)) {
+		if l := p.trying.ends[subject]; l.last != p.trying.pass {
 			p.failed.add(monitor.StageApply, fmt.Errorf("not tried in this pass: %w", l.err))
 		}
 	}
@@ -258,7 +258,7 @@ func (p *pass) forgetEnds() {
 	for _, l := range p.world.Live {
 		there[l.UID] = true
 	}
-	maps.DeleteFunc(p.ends, func(subject string, _ *lasting) bool { return !there[subject] })
+	maps.DeleteFunc(p.trying.ends, func(subject string, _ *lasting) bool { return !there[subject] })
 }
 
 func isEntry(s plan.Step) bool { return s.Action == plan.Enter || s.Action == plan.Discard }
