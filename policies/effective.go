@@ -11,13 +11,15 @@ import (
 // effective is what a request came to under one version of the files that decide: what an approver
 // went by (R56). Texts, so that two are compared whole.
 type effective struct {
-	gives string // subject, items and the rules of their roles
+	gives string // subject and items
+	rules string // of their roles
 	asks  string // how long, and every challenge with its people
 }
 
 // outdated tells what of a request became another after an approval of it, on the way to the merge
 // and from there to now; empty when nothing did. Changes that concern other people alone are none.
-// After the merge the judgement under the files of now says how long and who may approve.
+// After the merge the judgement under the files of now says how long and who may approve, and the
+// agent holds the cluster's own rules against those that the approver saw (RoleChanged).
 func (j *judge) outdated(o opinion) string {
 	stood := j.facts.Stood
 	if j.decision.Kind != KindRequest || len(stood) == 0 {
@@ -38,6 +40,8 @@ func (j *judge) outdated(o opinion) string {
 				commit, problem+unknown)
 		case now.gives != seen.gives:
 			return fmt.Sprintf("who gets what was another at commit %s after it", commit)
+		case now.rules != seen.rules && !later.Merged:
+			return fmt.Sprintf("what its roles allow was another at commit %s after it", commit)
 		case now.asks != seen.asks && !later.Merged:
 			return fmt.Sprintf("how long it lasts or who may approve it was another at commit %s "+
 				"after it", commit)
@@ -56,11 +60,10 @@ func (j *judge) effective(tree Tree) (e effective, problem string) {
 		return e, string(k.decision.Code)
 	}
 	g := k.decision.Grant
-	tree.catalogued(g)
 	e.gives, e.asks = text(g.Subject, g.Items), text(g.Duration, g.BackstopOptional)
 	for _, item := range g.Items {
 		rules, known := grantKindOf(item.Kind).gives(tree, g.Cluster, item)
-		e.gives += text(known, rules)
+		e.rules += text(known, rules)
 	}
 	for _, c := range k.conditions() {
 		people, teams := k.world.resolve(k.world.who(c))

@@ -175,13 +175,18 @@ func (m *Metrics) Late(by time.Duration) { m.lateness.Observe(max(by, 0).Seconds
 
 // Observed takes the numbers from what was found in the cluster.
 func (m *Metrics) Observed(w plan.World) {
-	ended := 0
+	bindings, ended := 0, 0
+	for _, l := range w.Live {
+		if l.Managed && l.Place().IsBinding() {
+			bindings++
+		}
+	}
 	for _, r := range w.Records {
 		if r.Phase == plan.Ended {
 			ended++
 		}
 	}
-	m.grants.Set(float64(len(w.Records) - ended))
+	m.grants.Set(float64(bindings))
 	m.outbox.Set(float64(ended))
 }
 
