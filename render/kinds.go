@@ -15,6 +15,8 @@ type kind struct {
 	// check refuses an item that no policy can have produced; name is what the object of its place
 	// must be called.
 	check func(i requests.Item, name string) error
+	// makes names the kinds of Kubernetes objects that are made for an item, in their order.
+	makes []string
 	// objects are what is made for an item, in the order in which it is made.
 	objects func(g requests.Grant, i requests.Item) []Object
 	// same compares an object of the item, but for labels and annotations, with what the grant
@@ -45,4 +47,25 @@ func kindOf(i requests.Item) kind {
 		panic("render: no kind " + requests.Quote(i.Kind))
 	}
 	return kinds[at]
+}
+
+// Made names the objects that are made for a grant, in the order in which they are made, after the Jobs that end them.
+func Made(g requests.Grant) (all []Place) {
+	for _, i := range g.Items {
+		if !known(i.Kind) {
+			continue // Render refuses it
+		}
+		for _, object := range kindOf(i).makes {
+			all = append(all, Place{Kind: object, Namespace: i.Namespace, Name: i.Name})
+		}
+	}
+	return all
+}
+
+// Place is where an object stands.
+type Place struct{ Kind, Namespace, Name string }
+
+// GivesAccess tells an object that gives access from one that only ends it.
+func GivesAccess(object string) bool {
+	return slices.ContainsFunc(kinds, func(k kind) bool { return slices.Contains(k.makes, object) })
 }

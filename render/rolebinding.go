@@ -19,6 +19,7 @@ import (
 var roleBindings = kind{
 	name:  requests.KubernetesRoleBinding,
 	check: checkRoleBinding,
+	makes: []string{KindRoleBinding},
 	objects: func(g requests.Grant, i requests.Item) []Object {
 		return []Object{&rbacv1.RoleBinding{
 			TypeMeta:   typeMeta(rbacv1.SchemeGroupVersion, KindRoleBinding),

@@ -32,6 +32,9 @@ func (i Item) String() string {
 	return fmt.Sprintf("%s %s in namespace %s", i.Role.Kind, i.Role.Name, i.Namespace)
 }
 
+// Brief is String for a line that names many things.
+func (i Item) Brief() string { return i.Role.Name + " in " + i.Namespace }
+
 // UnmarshalJSON reads an item; one without a kind was written when there was but one.
 func (i *Item) UnmarshalJSON(data []byte) error {
 	type plain Item // without this method

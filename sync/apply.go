@@ -107,7 +107,7 @@ func (a *Agent) step(ctx context.Context, s plan.Step) (plan.Record, error) {
 		if err != nil {
 			return r, err
 		}
-		if l.Kind == render.KindRoleBinding {
+		if render.GivesAccess(l.Kind) {
 			ended = a.clocks.now() // deleting the Jobs takes time, and gave nobody access
 			if deleted && r.Cause == requests.CauseExpired {
 				a.metrics.Late(ended.Sub(r.Grant.Window.End.Time))

@@ -72,7 +72,7 @@ func TestPullRequestIsTold(t *testing.T) {
 	agent := s.agent(githubOnly)
 	s.Must(agent.Once(t.Context()))
 	s.says(number, "### Access until 2026-11-23 13:00:00 UTC", "<code><!-- -->&#64;alice</code> as User <code>alice<!-- -->&#64;example&#46;com</code>",
-		"ClusterRole <code>payments&#45;debug</code> in namespace <code>", "from 2026-11-23 12:00:00 UTC", "open a pull request that deletes <code>requests&#47;")
+		"<code>ClusterRole payments&#45;debug in namespace ", "from 2026-11-23 12:00:00 UTC", "open a pull request that deletes <code>requests&#47;")
 	s.once(githubOnly) // says it again, so nothing is written
 	s.SetClock(noon.Add(time.Hour))
 	s.Must(agent.Once(t.Context()))

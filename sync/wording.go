@@ -16,9 +16,8 @@ func grantedText(g requests.Grant) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "### Access until %s\n\n| Access | |\n| --- | --- |\n", github.Moment(g.Window.End))
 	github.Row(&b, "Who", github.Code("@"+g.Requester)+" as "+github.Escape(g.Subject.Kind)+" "+github.Code(g.Subject.Name))
-	for _, binding := range g.Items {
-		github.Row(&b, "What", github.Escape(binding.Role.Kind)+" "+github.Code(binding.Role.Name)+" in namespace "+github.Code(binding.Namespace)+
-			" of cluster "+github.Code(g.Cluster))
+	for _, given := range g.Gives() {
+		github.Row(&b, "What", github.Code(given))
 	}
 	github.Row(&b, "When", fmt.Sprintf("from %s to %s, %s", github.Moment(g.Window.Start), github.Moment(g.Window.End), g.Duration))
 	fmt.Fprintf(&b, "\nTo give it back earlier, open a pull request that deletes %s and nothing else. It ends access as soon as it is open, "+

@@ -64,11 +64,8 @@ func (c *Cluster) Finished(ctx context.Context, o plan.Object) (time.Duration, e
 // outlives its deletion and gives access as before, so that is one; the API server then answers with the object.
 func (c *Cluster) Delete(ctx context.Context, l plan.Live) (deleted bool, err error) {
 	uid, background := types.UID(l.UID), metav1.DeletePropagationBackground
-	call := c.rbac.RESTClient().Delete().Resource("rolebindings")
-	if l.Kind == render.KindJob {
-		call = c.batch.RESTClient().Delete().Resource("jobs")
-	}
-	answer, err := call.Namespace(l.Namespace).Name(l.Name).
+	k := kindOf(l.Kind)
+	answer, err := k.client(c).Delete().Resource(k.resource).Namespace(l.Namespace).Name(l.Name).
 		Body(&metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &uid}, PropagationPolicy: &background}).Do(ctx).Get()
 	switch left, still := answer.(*rbacv1.RoleBinding); {
 	case apierrors.IsNotFound(err):
@@ -90,18 +87,11 @@ func (c *Cluster) Delete(ctx context.Context, l plan.Live) (deleted bool, err er
 
 // uidOf is the UID of whatever stands where the object did.
 func (c *Cluster) uidOf(ctx context.Context, l plan.Live) (types.UID, error) {
-	if l.Kind == render.KindJob {
-		job, err := c.batch.Jobs(l.Namespace).Get(ctx, l.Name, metav1.GetOptions{})
-		if err != nil {
-			return "", err
-		}
-		return job.UID, nil
-	}
-	binding, err := c.rbac.RoleBindings(l.Namespace).Get(ctx, l.Name, metav1.GetOptions{})
+	object, err := kindOf(l.Kind).get(ctx, c, l.Namespace, l.Name)
 	if err != nil {
 		return "", err
 	}
-	return binding.UID, nil
+	return object.GetUID(), nil
 }
 
 // TryJob asks the API server whether it would take a Job.

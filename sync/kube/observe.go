@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	batchv1 "k8s.io/api/batch/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -23,20 +22,15 @@ import (
 // label off an object does not hide it. Records that cannot be read are left out, each with an error.
 func (c *Cluster) Observe(ctx context.Context) (plan.World, []error, error) {
 	w := plan.World{Cluster: c.Name, Namespaces: map[string]string{}}
-	bindings, err := c.ListBindings(ctx)
-	if err != nil {
-		return w, nil, err
-	}
-	for i := range bindings {
-		w.Live = append(w.Live, c.Live(&bindings[i]))
-	}
 	managed := metav1.ListOptions{LabelSelector: c.selector()}
-	jobs, err := c.batch.Jobs("").List(ctx, managed)
-	if err != nil {
-		return w, nil, fmt.Errorf("listing Jobs: %w", err)
-	}
-	for i := range jobs.Items {
-		c.addJob(&w, &jobs.Items[i])
+	for _, k := range kinds {
+		all, err := k.list(ctx, c, managed)
+		if err != nil {
+			return w, nil, fmt.Errorf("listing %ss: %w", k.name, err)
+		}
+		for _, o := range all {
+			c.add(&w, k, o)
+		}
 	}
 	present := map[plan.Object]bool{}
 	for _, l := range w.Live {
@@ -90,11 +84,10 @@ func (c *Cluster) Bindings() cache.ListerWatcher {
 	}
 }
 
-// addJob leaves out a Job that is being deleted: it is as good as gone.
-func (c *Cluster) addJob(w *plan.World, j *batchv1.Job) {
-	if j.DeletionTimestamp == nil {
-		w.Live = append(w.Live, plan.Live{Kind: render.KindJob, Namespace: j.Namespace, Name: j.Name, UID: string(j.UID),
-			Managed: c.manages(j.Labels), Content: JobContent(j)})
+// add leaves out what is being deleted and as good as gone.
+func (c *Cluster) add(w *plan.World, k kind, o render.Object) {
+	if live, there := c.live(k, o); there {
+		w.Live = append(w.Live, live)
 	}
 }
 
@@ -110,19 +103,11 @@ func (c *Cluster) lookUp(ctx context.Context, w *plan.World, o plan.Object, list
 	if listed {
 		return nil
 	}
-	var err error
-	if o.IsBinding() {
-		var binding *rbacv1.RoleBinding
-		if binding, err = c.rbac.RoleBindings(o.Namespace).Get(ctx, o.Name, metav1.GetOptions{}); err == nil {
-			w.Live = append(w.Live, c.Live(binding))
-		}
-	} else {
-		var job *batchv1.Job
-		if job, err = c.batch.Jobs(o.Namespace).Get(ctx, o.Name, metav1.GetOptions{}); err == nil {
-			c.addJob(w, job)
-		}
-	}
-	if err != nil && !apierrors.IsNotFound(err) {
+	k := kindOf(o.Kind)
+	switch object, err := k.get(ctx, c, o.Namespace, o.Name); {
+	case err == nil:
+		c.add(w, k, object)
+	case !apierrors.IsNotFound(err):
 		return fmt.Errorf("reading %s %s/%s: %w", o.Kind, o.Namespace, o.Name, err)
 	}
 	return nil
@@ -139,7 +124,8 @@ func (c *Cluster) NamespaceUID(ctx context.Context, name string) (string, error)
 
 // Live is a binding as the plan sees it.
 func (c *Cluster) Live(b *rbacv1.RoleBinding) plan.Live {
-	return plan.Live{Kind: render.KindRoleBinding, Namespace: b.Namespace, Name: b.Name, UID: string(b.UID), Managed: c.manages(b.Labels), Content: BindingContent(b)}
+	live, _ := c.live(kindOf(render.KindRoleBinding), b)
+	return live
 }
 
 // EndOf is when a binding says that it ends, or an error where nobody can tell.

@@ -82,7 +82,7 @@ type remains struct {
 
 // gives tells whether any of the bindings is left.
 func (s remains) gives() bool {
-	return slices.ContainsFunc(s.found, func(l Live) bool { return l.Kind == render.KindRoleBinding })
+	return slices.ContainsFunc(s.found, func(l Live) bool { return render.GivesAccess(l.Kind) })
 }
 
 func (p *planner) examine(r Record) remains {

@@ -36,9 +36,9 @@ type Record struct {
 	Version string // the ConfigMap's resource version; "" when it does not exist yet
 }
 
-// Binding is the object of the i-th binding of the grant; the Jobs come before it.
+// Binding is the i-th of the objects that give access; the Jobs come before them.
 func (r *Record) Binding(i int) *Object {
-	return &r.Objects[len(r.Objects)-len(r.Grant.Items)+i]
+	return &r.Objects[len(r.Objects)-len(render.Made(r.Grant))+i]
 }
 
 // EverGranted tells whether any binding ever existed. One that expired may have done so before its UID was noted.
@@ -60,7 +60,7 @@ type Object struct {
 func (o Object) Place() Object { return Object{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name} }
 
 // IsBinding tells what gives access from what only ends it.
-func (o Object) IsBinding() bool { return o.Kind == render.KindRoleBinding }
+func (o Object) IsBinding() bool { return render.GivesAccess(o.Kind) }
 
 // ObjectsOf names the objects of a grant in the order in which they are made: the Jobs, one a namespace, then the bindings
 // that they own. Without a backstop, where the policy lets that be, there are bindings only.
@@ -70,8 +70,8 @@ func ObjectsOf(g requests.Grant, backstop bool) (objects []Object) {
 			objects = append(objects, Object{Kind: render.KindJob, Namespace: namespace, Name: requests.ObjectName(g.Name, 0)})
 		}
 	}
-	for i, b := range g.Items {
-		objects = append(objects, Object{Kind: render.KindRoleBinding, Namespace: b.Namespace, Name: requests.ObjectName(g.Name, i)})
+	for _, made := range render.Made(g) {
+		objects = append(objects, Object{Kind: made.Kind, Namespace: made.Namespace, Name: made.Name})
 	}
 	return objects
 }

@@ -43,8 +43,8 @@ func (s Step) String() string {
 		return text
 	case Grant:
 		text := fmt.Sprintf("grant %s to %s until %s", g.Name, g.Subject.Name, g.Window.End)
-		for _, b := range g.Items {
-			text += fmt.Sprintf(", %s in %s", b.Role.Name, b.Namespace)
+		for _, item := range g.Items {
+			text += ", " + item.Brief()
 		}
 		return text
 	case Discard:
