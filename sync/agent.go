@@ -23,7 +23,8 @@ type Config struct {
 	Repository *git.Repository
 	GitHub     *github.Client // nil: --evidence=branch, the branch is trusted and nothing is proved
 	Identity   string         // of this replica, unlike that of any other one
-	// TrustRoot is the commit whose policies and owners are taken as given; empty: the repository's first.
+	// TrustRoot is the commit whose policies and owners are taken as given; empty: the repository's
+	// first.
 	TrustRoot  string
 	Kubernetes *kube.Config
 	Poll       time.Duration    // between two looks at the branch
@@ -32,14 +33,15 @@ type Config struct {
 	Logger     *slog.Logger
 
 	Version string // of this program, for the metrics
-	// Listener is where Run answers probes, Prometheus and GitHub, and which it closes; nil: nowhere.
+	// Listener is where Run answers probes, Prometheus and GitHub, and which it closes; nil:
+	// nowhere.
 	Listener      net.Listener
 	WebhookSecret []byte // of GitHub's webhook; empty: there is none
 }
 
-// Agent makes one cluster follow the access repository: it grants what it can prove, ends it on time, and enters what
-// ended into the ledger. It keeps nothing on disk; what it must remember is in the cluster. Run, Once and DryRun may not
-// be called at the same time.
+// Agent makes one cluster follow the access repository: it grants what it can prove, ends it on
+// time, and enters what ended into the ledger. It keeps nothing on disk; what it must remember is
+// in the cluster. Run, Once and DryRun may not be called at the same time.
 type Agent struct {
 	cluster  *kube.Cluster
 	expirer  *expiry.Expirer
@@ -66,7 +68,8 @@ func NewAgent(c Config) (*Agent, error) {
 		return nil, fmt.Errorf("cluster %s: %s", requests.Quote(c.Cluster), problem)
 	}
 	if c.TrustRoot != "" && !git.IsHash(c.TrustRoot) {
-		return nil, fmt.Errorf("the trust root is %s; name a commit by its 40 hexadecimal digits", requests.Quote(c.TrustRoot))
+		return nil, fmt.Errorf("the trust root is %s; name a commit by its 40 hexadecimal digits",
+			requests.Quote(c.TrustRoot))
 	}
 	clocks := &clocks{wall: c.Clock, github: c.GitHub}
 	cluster, err := kube.NewCluster(c.Kubernetes, c.Cluster, kube.CallTimeout, clocks.watch)
@@ -96,8 +99,9 @@ func NewAgent(c Config) (*Agent, error) {
 	return a, nil
 }
 
-// Run works until ctx ends: it expires, and while it holds the Lease it grants and records. Errors are logged and what
-// caused them is tried again; the one it returns is of a watch or an election that could not even begin.
+// Run works until ctx ends: it expires, and while it holds the Lease it grants and records. Errors
+// are logged and what caused them is tried again; the one it returns is of a watch or an election
+// that could not even begin.
 func (a *Agent) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -119,7 +123,8 @@ func (a *Agent) Run(ctx context.Context) error {
 	return errors.Join(err, <-expiring)
 }
 
-// passes takes one pass after the other until ctx ends. What other replicas did meanwhile is read anew.
+// passes takes one pass after the other until ctx ends. What other replicas did meanwhile is read
+// anew.
 func (a *Agent) passes(ctx context.Context) {
 	a.metrics.Lead(true)
 	defer a.metrics.Lead(false)
@@ -132,15 +137,16 @@ func (a *Agent) passes(ctx context.Context) {
 		failed := a.pass(ctx)
 		err := failed.err()
 		if err != nil && ctx.Err() == nil {
-			a.log.Error("the pass is not complete; trying again", "event", "pass", "cluster", a.cluster.Name, "error", err.Error())
+			a.log.Error("the pass is not complete; trying again",
+				"event", "pass", "cluster", a.cluster.Name, "error", err.Error())
 		}
 		a.metrics.Passed(failed.stages(), len(a.prover.waiting))
 		a.sleep(ctx, err, a.clocks.now().Sub(begin))
 	}
 }
 
-// sleep waits for the next pass: the rest of the poll, or until a binding disappears that is to be recorded or a webhook
-// wakes it, but then at least a moment, so that many in a row are one.
+// sleep waits for the next pass: the rest of the poll, or until a binding disappears that is to be
+// recorded or a webhook wakes it, but then at least a moment, so that many in a row are one.
 func (a *Agent) sleep(ctx context.Context, err error, took time.Duration) {
 	// took is negative when a clock was set back meanwhile
 	timer := time.NewTimer(min(max(a.poll-took, 0), a.poll))
@@ -189,7 +195,8 @@ func (a *Agent) Once(ctx context.Context) error {
 func (a *Agent) start() {
 	a.log.Info("starting", "event", "start", "cluster", a.cluster.Name)
 	if a.github == nil {
-		a.log.Warn("EVIDENCE IS THE BRANCH: whoever can push to it grants access; no approval is checked", "event", "start",
+		a.log.Warn("EVIDENCE IS THE BRANCH: whoever can push to it grants access; no approval is checked",
+			"event", "start",
 			"cluster", a.cluster.Name)
 	}
 }
@@ -208,7 +215,8 @@ func (a *Agent) DryRun(ctx context.Context) ([]plan.Step, error) {
 	if err := a.prover.follow(ctx, main.Tip, false); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(a.gate.readPaused(ctx), a.gate.testLimits(ctx), a.askGitHub(ctx, w)); err != nil {
+	if err := errors.Join(
+		a.gate.readPaused(ctx), a.gate.testLimits(ctx), a.askGitHub(ctx, w)); err != nil {
 		return nil, err
 	}
 	w.Removers, w.Proofs = a.prover.removers(ctx, w), a.prover.prove(ctx, w)

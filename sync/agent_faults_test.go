@@ -17,8 +17,8 @@ import (
 	"github.com/pullgrant/pullgrant/testdata/scene"
 )
 
-// TestKilledAnywhere ends the agent before every single call that changes something, while it grants and while it
-// expires, and wants the same end from the agents that come after.
+// TestKilledAnywhere ends the agent before every single call that changes something, while it
+// grants and while it expires, and wants the same end from the agents that come after.
 func TestKilledAnywhere(t *testing.T) {
 	s := newStage(t)
 	for call := int32(1); ; call++ {
@@ -48,8 +48,8 @@ func TestKilledAnywhere(t *testing.T) {
 	}
 }
 
-// TestKilledWhileItEnds ends the agent before every single call with which it ends a grant, and wants the cause it had from the
-// agent that comes after.
+// TestKilledWhileItEnds ends the agent before every single call with which it ends a grant, and
+// wants the cause it had from the agent that comes after.
 func TestKilledWhileItEnds(t *testing.T) {
 	s := newStage(t)
 	for call := int32(1); ; call++ {
@@ -57,7 +57,8 @@ func TestKilledWhileItEnds(t *testing.T) {
 		s.once(options{})
 		b := s.Bindings()[0]
 		b.Subjects[0].Name = "mallory@example.com"
-		_, err := s.Admin.RbacV1().RoleBindings(s.Namespace).Update(t.Context(), &b, metav1.UpdateOptions{})
+		_, err := s.Admin.RbacV1().RoleBindings(s.Namespace).Update(t.Context(), &b,
+			metav1.UpdateOptions{})
 		s.Must(err)
 		f := newCut(call, true, true)
 		_ = s.agent(options{wire: f.wrap}).Once(t.Context())
@@ -69,8 +70,8 @@ func TestKilledWhileItEnds(t *testing.T) {
 	}
 }
 
-// TestEveryCallFailsOnce has the same agent go on after every single call failed once, of those that read as well: what
-// cannot be read is never taken for absent.
+// TestEveryCallFailsOnce has the same agent go on after every single call failed once, of those
+// that read as well: what cannot be read is never taken for absent.
 func TestEveryCallFailsOnce(t *testing.T) {
 	s := newStage(t)
 	for call := int32(1); ; call++ {
@@ -103,7 +104,8 @@ func TestEveryCallFailsOnce(t *testing.T) {
 func (s *stage) sameEnd(name string, begin time.Time) {
 	s.Helper()
 	r := s.over(name, requests.CauseExpired, "")
-	if r.Status.RevokedAt.Time != begin.Add(time.Hour) || len(r.Status.GrantRefs) != 2 || s.Failed() {
+	if r.Status.RevokedAt.Time != begin.Add(time.Hour) ||
+		len(r.Status.GrantRefs) != 2 || s.Failed() {
 		s.Fatalf("%s: %+v", name, r.Status)
 	}
 }
@@ -124,7 +126,8 @@ func TestDownAtExpiry(t *testing.T) {
 		})
 	}
 	err := s.agent(options{wire: gitDown}).Once(t.Context())
-	if err == nil || !strings.Contains(err.Error(), "nothing is granted or recorded, expiry goes on") {
+	if err == nil || !strings.Contains(err.Error(),
+		"nothing is granted or recorded, expiry goes on") {
 		t.Errorf("error: %v", err)
 	}
 	s.allowed(false)
@@ -135,8 +138,8 @@ func TestDownAtExpiry(t *testing.T) {
 	}
 }
 
-// TestPushRace: somebody pushes between the agent's fetch and its push. Access is gone already, the other commit
-// survives, and the entry lands on top of it.
+// TestPushRace: somebody pushes between the agent's fetch and its push. Access is gone already, the
+// other commit survives, and the entry lands on top of it.
 func TestPushRace(t *testing.T) {
 	s := newStage(t)
 	name := s.ask("race")
@@ -192,12 +195,14 @@ func TestBatch(t *testing.T) {
 	if n := s.git("rev-list", "--count", before+"..main"); n != "1" {
 		t.Errorf("%s commits", n)
 	}
-	if read := strings.Count(s.git("log", "-1", "--format=%(trailers:only)", "main"), "Pullgrant-Event: revoked"); read != 3 {
+	if read := strings.Count(
+		s.git("log", "-1", "--format=%(trailers:only)", "main"), "Pullgrant-Event: revoked"); read != 3 {
 		t.Errorf("git reads %d events", read)
 	}
 }
 
-// TestRun is the whole agent with its loops: grant, expiry by the timer while git is down, and the record once it is back.
+// TestRun is the whole agent with its loops: grant, expiry by the timer while git is down, and the
+// record once it is back.
 func TestRun(t *testing.T) {
 	s := newStage(t)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -216,7 +221,8 @@ func TestRun(t *testing.T) {
 	s.SetClock(noon.Add(time.Hour + time.Minute))
 	s.Heal()
 	s.Until("the entry is on main", func() bool {
-		return strings.Contains(s.git("ls-tree", "-r", "--name-only", "main"), requests.RevocationPath(s.Cluster, name))
+		return strings.Contains(s.git("ls-tree", "-r", "--name-only", "main"),
+			requests.RevocationPath(s.Cluster, name))
 	})
 	s.Until("the record is gone", func() bool { return len(s.Records()) == 0 })
 	if r := s.over(name, requests.CauseExpired, ""); r.Status.RevokedAt.String() != "2026-11-23T13:00:00Z" {
@@ -224,7 +230,8 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// TestRunRecordsAtOnce: what disappears is recorded without waiting for the next poll, with the time it was seen to go.
+// TestRunRecordsAtOnce: what disappears is recorded without waiting for the next poll, with the
+// time it was seen to go.
 func TestRunRecordsAtOnce(t *testing.T) {
 	s := newStage(t)
 	name := s.ask("nudge")
@@ -238,13 +245,15 @@ func TestRunRecordsAtOnce(t *testing.T) {
 	s.Until("the binding is there", func() bool { return len(s.Bindings()) == 1 })
 	s.SetClock(noon.Add(time.Hour))
 	s.Until("the entry is on main", func() bool {
-		return strings.Contains(s.git("ls-tree", "-r", "--name-only", "main"), requests.RevocationPath(s.Cluster, name))
+		return strings.Contains(s.git("ls-tree", "-r", "--name-only", "main"),
+			requests.RevocationPath(s.Cluster, name))
 	})
 	s.Until("the record is gone", func() bool { return len(s.Records()) == 0 })
 	s.over(name, requests.CauseExpired, "")
 }
 
-// TestNotARequest: files that stand where requests stand and are none are left alone, and hold nothing up.
+// TestNotARequest: files that stand where requests stand and are none are left alone, and hold
+// nothing up.
 func TestNotARequest(t *testing.T) {
 	s := newStage(t)
 	s.pushFiles("alice", "Odd files", map[string]string{
@@ -263,7 +272,8 @@ func TestNotARequest(t *testing.T) {
 	}
 }
 
-// TestNamespaceMissing: what cannot be granted is tried again, ever more seldom, and refused when its window is over.
+// TestNamespaceMissing: what cannot be granted is tried again, ever more seldom, and refused when
+// its window is over.
 func TestNamespaceMissing(t *testing.T) {
 	s := newStage(t)
 	s.Must(s.Admin.CoreV1().Namespaces().Delete(t.Context(), s.Namespace, metav1.DeleteOptions{}))
@@ -273,10 +283,12 @@ func TestNamespaceMissing(t *testing.T) {
 	})
 	name := s.ask("nowhere")
 	agent := s.agent(options{})
-	if err := agent.Once(t.Context()); err == nil || !strings.Contains(err.Error(), `namespaces "`+s.Namespace+`" not found`) {
+	if err := agent.Once(t.Context()); err == nil || !strings.Contains(err.Error(), `namespaces "`+
+		s.Namespace+`" not found`) {
 		t.Errorf("error: %v", err)
 	}
-	if err := agent.Once(t.Context()); err == nil || !strings.Contains(err.Error(), "it is tried again at 2026-11-23T12:00:05Z") {
+	if err := agent.Once(t.Context()); err == nil || !strings.Contains(err.Error(),
+		"it is tried again at 2026-11-23T12:00:05Z") {
 		t.Errorf("error: %v", err)
 	}
 	s.SetClock(noon.Add(time.Hour))
@@ -291,7 +303,8 @@ func TestUnreadableRecord(t *testing.T) {
 	s.once(options{})
 	record := s.Records()[0]
 	record.Data["grant"] = `{"name":"other"}`
-	_, err := s.Admin.CoreV1().ConfigMaps(kube.Namespace).Update(t.Context(), &record, metav1.UpdateOptions{})
+	_, err := s.Admin.CoreV1().ConfigMaps(kube.Namespace).Update(t.Context(), &record,
+		metav1.UpdateOptions{})
 	s.Must(err)
 	if err := s.agent(options{}).Once(t.Context()); err == nil {
 		t.Error("no error")

@@ -26,7 +26,8 @@ func TestGrantToLedger(t *testing.T) {
 	s.once(options{github: true})
 	s.allowed(true)
 	b := s.Bindings()
-	if len(b) != 1 || b[0].Annotations["pullgrant.dev/expires-at"] != "2026-11-23T13:00:00Z" || b[0].Annotations["pullgrant.dev/commit"] != merged {
+	if len(b) != 1 || b[0].Annotations["pullgrant.dev/expires-at"] != "2026-11-23T13:00:00Z" ||
+		b[0].Annotations["pullgrant.dev/commit"] != merged {
 		t.Fatalf("bindings: %+v", b)
 	}
 	s.SetClock(noon.Add(time.Hour - time.Second))
@@ -36,22 +37,31 @@ func TestGrantToLedger(t *testing.T) {
 	s.once(options{github: true})
 	r := s.over(name, requests.CauseExpired, "")
 	status := r.Status
-	if status.PullRequest != number || status.MergeCommit != merged || len(status.Approvers) != 1 || status.Approvers[0].Login != "bob" ||
-		status.GrantedAt.String() != "2026-11-23T12:00:00Z" || status.ExpiresAt.String() != "2026-11-23T13:00:00Z" ||
-		status.RevokedAt.String() != "2026-11-23T13:00:00Z" || status.State != requests.StateExpired ||
-		len(status.GrantRefs) != 2 || status.GrantRefs[0].UID != string(b[0].OwnerReferences[0].UID) || status.GrantRefs[1].UID != string(b[0].UID) || r.Spec == nil || r.Spec.Reason != "INC-123, checkout is slow" {
+	if status.PullRequest != number || status.MergeCommit != merged || len(status.Approvers) != 1 ||
+		status.Approvers[0].Login != "bob" ||
+		status.GrantedAt.String() != "2026-11-23T12:00:00Z" ||
+		status.ExpiresAt.String() != "2026-11-23T13:00:00Z" ||
+		status.RevokedAt.String() != "2026-11-23T13:00:00Z" ||
+		status.State != requests.StateExpired ||
+		len(status.GrantRefs) != 2 || status.GrantRefs[0].UID != string(
+		b[0].OwnerReferences[0].UID) || status.GrantRefs[1].UID != string(b[0].UID) ||
+		r.Spec == nil || r.Spec.Reason != "INC-123, checkout is slow" {
 		t.Errorf("the entry: %+v", r)
 	}
 	message := s.git("log", "-1", "--format=%B", "main")
-	want := "Revoke " + name + ": Expired\n\n@alice asked under policy payments-debug in #1, approved by @bob; " +
+	want := "Revoke " + name +
+		": Expired\n\n@alice asked under policy payments-debug in #1, approved by @bob; " +
 		"granted from 2026-11-23T12:00:00Z to 2026-11-23T13:00:00Z, ended at 2026-11-23T13:00:00Z.\n\n" +
-		"Pullgrant-Event: revoked\nPullgrant-Cause: Expired\nPullgrant-Request: " + path + "\nPullgrant-Pull-Request: 1\n" +
-		"Pullgrant-Merge-Commit: " + merged + "\nPullgrant-Granted-At: 2026-11-23T12:00:00Z\nPullgrant-Expires-At: 2026-11-23T13:00:00Z\n" +
+		"Pullgrant-Event: revoked\nPullgrant-Cause: Expired\nPullgrant-Request: " + path +
+		"\nPullgrant-Pull-Request: 1\n" +
+		"Pullgrant-Merge-Commit: " + merged +
+		"\nPullgrant-Granted-At: 2026-11-23T12:00:00Z\nPullgrant-Expires-At: 2026-11-23T13:00:00Z\n" +
 		"Pullgrant-Revoked-At: 2026-11-23T13:00:00Z\nApproved-by: bob (102)"
 	if message != want {
 		t.Errorf("message\n%s\nwant\n%s", message, want)
 	}
-	if trailers := s.git("log", "-1", "--format=%(trailers:key=Approved-by,valueonly)", "main"); trailers != "bob (102)" {
+	if trailers := s.git("log", "-1", "--format=%(trailers:key=Approved-by,valueonly)",
+		"main"); trailers != "bob (102)" {
 		t.Errorf("git reads the trailer %q", trailers)
 	}
 	before := s.Branch("main")
@@ -61,12 +71,15 @@ func TestGrantToLedger(t *testing.T) {
 	}
 }
 
-// TestCommitDatesProveNothing: the window follows from GitHub's merge, whatever the commits are dated (R49).
+// TestCommitDatesProveNothing: the window follows from GitHub's merge, whatever the commits are
+// dated (R49).
 func TestCommitDatesProveNothing(t *testing.T) {
 	s := newStage(t)
 	_, path, content := s.requestFile("dated")
-	alice := &forge.Identity{Name: "alice", Email: "101+alice@users.noreply.github.com", When: noon.AddDate(50, 0, 0)}
-	_, err := s.Push(forge.Change{User: "alice", Branch: "b", Message: "Ask", Files: map[string]string{path: content}, Author: alice, Committer: alice})
+	alice := &forge.Identity{Name: "alice", Email: "101+alice@users.noreply.github.com",
+		When: noon.AddDate(50, 0, 0)}
+	_, err := s.Push(forge.Change{User: "alice", Branch: "b", Message: "Ask",
+		Files: map[string]string{path: content}, Author: alice, Committer: alice})
 	s.Must(err)
 	number, err := s.Open("alice", "b", "Ask")
 	s.Must(err)
@@ -75,7 +88,8 @@ func TestCommitDatesProveNothing(t *testing.T) {
 	_, err = s.Merge("root", number)
 	s.Must(err)
 	s.once(options{github: true})
-	if b := s.Bindings(); len(b) != 1 || b[0].Annotations["pullgrant.dev/expires-at"] != "2026-11-23T13:00:00Z" {
+	if b := s.Bindings(); len(b) != 1 ||
+		b[0].Annotations["pullgrant.dev/expires-at"] != "2026-11-23T13:00:00Z" {
 		t.Errorf("bindings: %+v", b)
 	}
 }
@@ -85,20 +99,28 @@ func TestRefused(t *testing.T) {
 		do   func(s *stage, path, content string)
 		code string
 	}{
-		"unapproved": {func(s *stage, path, content string) { s.pull("b", false, map[string]string{path: content}) }, "InsufficientApprovals"},
-		"pushed":     {func(s *stage, path, content string) { s.pushFiles("alice", "Ask", map[string]string{path: content}) }, "NoPullRequest"},
+		"unapproved": {func(s *stage, path, content string) {
+			s.pull("b", false,
+				map[string]string{path: content})
+		}, "InsufficientApprovals"},
+		"pushed": {func(s *stage, path, content string) {
+			s.pushFiles("alice", "Ask",
+				map[string]string{path: content})
+		}, "NoPullRequest"},
 		"malformed": {func(s *stage, path, content string) {
 			s.pull("b", true, map[string]string{path: content + "\tduration: 1h\n"})
 		}, "FileRejected"},
 		// A merge made by hand that brings more than was approved (R44).
 		"smuggled": {func(s *stage, path, content string) {
-			head, err := s.Push(forge.Change{User: "alice", Branch: "b", Message: "Ask", Files: map[string]string{path: content}})
+			head, err := s.Push(forge.Change{User: "alice", Branch: "b", Message: "Ask",
+				Files: map[string]string{path: content}})
 			s.Must(err)
 			number, err := s.Open("alice", "b", "Ask")
 			s.Must(err)
 			_, err = s.Review("bob", number, "APPROVE")
 			s.Must(err)
-			_, err = s.Push(forge.Change{User: "root", Message: "Merge", Parents: []string{head}, Files: map[string]string{path: content, "more": "1"}})
+			_, err = s.Push(forge.Change{User: "root", Message: "Merge", Parents: []string{head},
+				Files: map[string]string{path: content, "more": "1"}})
 			s.Must(err)
 		}, "BlobMismatch"},
 	} {
@@ -108,10 +130,12 @@ func TestRefused(t *testing.T) {
 			test.do(s, path, content)
 			s.once(options{github: true})
 			r := s.over(name, requests.CauseDenied, test.code)
-			if r.Status.GrantedAt != nil || len(r.Status.GrantRefs) != 0 || (r.Spec == nil) != (slug == "malformed") {
+			if r.Status.GrantedAt != nil || len(r.Status.GrantRefs) != 0 ||
+				(r.Spec == nil) != (slug == "malformed") {
 				t.Errorf("the entry: %+v", r)
 			}
-			// Put back after the refusal: the name is used, the file goes, the entry stays the only one (G4).
+			// Put back after the refusal: the name is used, the file goes, the entry stays the only
+			// one (G4).
 			s.pull("again", true, map[string]string{path: content})
 			s.once(options{github: true})
 			s.over(name, requests.CauseDenied, test.code)
@@ -130,20 +154,23 @@ func TestRevertOfTheRevocationGrantsNothing(t *testing.T) {
 	if r := s.over(name, requests.CauseExpired, ""); r.Status.Evidence != requests.EvidenceBranch {
 		t.Errorf("evidence %s", r.Status.Evidence)
 	}
-	if body := s.git("log", "-1", "--format=%b", "main"); !strings.Contains(body, "approved by nobody as far as is known, for the branch was trusted") {
+	if body := s.git("log", "-1", "--format=%b", "main"); !strings.Contains(body,
+		"approved by nobody as far as is known, for the branch was trusted") {
 		t.Errorf("the commit does not say what it rests on:\n%s", body)
 	}
 	_, path, content := s.requestFile("revert")
 	s.pushFiles("root", "Put it back", map[string]string{path: content})
 	s.once(options{})
 	s.over(name, requests.CauseExpired, "")
-	if subject := s.git("log", "-1", "--format=%s", "main"); subject != "Discard "+path+": the name is used" {
+	if subject := s.git("log", "-1", "--format=%s", "main"); subject != "Discard "+path+
+		": the name is used" {
 		t.Errorf("the last commit is %q", subject)
 	}
 	// Main set back to before the revocation: history was rewritten, and nothing is granted.
 	s.Must(s.SetBranch("root", "main", before))
 	err := s.agent(options{}).Once(t.Context())
-	if err == nil || !strings.Contains(err.Error(), "kubectl -n pullgrant-system annotate --overwrite lease pullgrant-agent pullgrant.dev/head=COMMIT") {
+	if err == nil || !strings.Contains(err.Error(),
+		"kubectl -n pullgrant-system annotate --overwrite lease pullgrant-agent pullgrant.dev/head=COMMIT") {
 		t.Errorf("error: %v", err)
 	}
 	if len(s.Bindings()) != 0 {
@@ -151,11 +178,13 @@ func TestRevertOfTheRevocationGrantsNothing(t *testing.T) {
 	}
 }
 
-// TestNameUsedInAnotherCluster: the request goes, and no entry of this cluster is made for what it never saw.
+// TestNameUsedInAnotherCluster: the request goes, and no entry of this cluster is made for what it
+// never saw.
 func TestNameUsedInAnotherCluster(t *testing.T) {
 	s := newStage(t)
 	name, path, content := s.requestFile("elsewhere")
-	s.pushFiles("alice", "Ask", map[string]string{path: content, requests.RevocationPath("prod-other", name): "used\n"})
+	s.pushFiles("alice", "Ask",
+		map[string]string{path: content, requests.RevocationPath("prod-other", name): "used\n"})
 	s.once(options{})
 	if len(s.Bindings()) != 0 {
 		t.Errorf("granted: %v", s.Bindings())
@@ -169,7 +198,8 @@ func TestNameUsedInAnotherCluster(t *testing.T) {
 	}
 }
 
-// TestGitMustAgreeWithGitHub: the merge that GitHub names must be the commit that git says brought the file.
+// TestGitMustAgreeWithGitHub: the merge that GitHub names must be the commit that git says brought
+// the file.
 func TestGitMustAgreeWithGitHub(t *testing.T) {
 	s := newStage(t)
 	_, path, content := s.requestFile("agree")
@@ -180,8 +210,10 @@ func TestGitMustAgreeWithGitHub(t *testing.T) {
 	s.Must(agent.prover.follow(t.Context(), main.Tip, false))
 	parents := []string{s.git("rev-parse", "main^1")}
 	var proof plan.Proof
-	for hash, code := range map[string]policies.Code{main.Tip: "", s.git("rev-parse", "main^2"): policies.NoPullRequest} {
-		d := agent.prover.judgeMerged(t.Context(), main.Tip, path, main.Requests[path], git.Commit{Hash: hash, Parents: parents, Changes: []git.PathChange{{Path: path}}}, &proof)
+	for hash, code := range map[string]policies.Code{main.Tip: "",
+		s.git("rev-parse", "main^2"): policies.NoPullRequest} {
+		d := agent.prover.judgeMerged(t.Context(), main.Tip, path, main.Requests[path],
+			git.Commit{Hash: hash, Parents: parents, Changes: []git.PathChange{{Path: path}}}, &proof)
 		if d.Code != code {
 			t.Errorf("file added by %s: %s %s, want %q", hash, d.Code, d.Message, code)
 		}
@@ -196,8 +228,10 @@ func TestDeleteIsOfOneUID(t *testing.T) {
 	for _, test := range []struct {
 		uid     string
 		deleted bool
-	}{{"11111111-2222-3333-4444-555555555555", false}, {string(b.UID), true}, {string(b.UID), false}} {
-		deleted, err := c.Delete(t.Context(), plan.Live{Namespace: s.Namespace, Name: b.Name, UID: test.uid})
+	}{{"11111111-2222-3333-4444-555555555555", false}, {string(b.UID), true},
+		{string(b.UID), false}} {
+		deleted, err := c.Delete(t.Context(),
+			plan.Live{Namespace: s.Namespace, Name: b.Name, UID: test.uid})
 		if err != nil || deleted != test.deleted {
 			t.Errorf("%s: deleted %t, error %v; want %t", test.uid, deleted, err, test.deleted)
 		}
@@ -214,7 +248,8 @@ func TestRewrittenMainStillExpires(t *testing.T) {
 	s.Must(s.SetBranch("root", "main", root))
 	s.ask("two")
 	for name, agent := range map[string]*Agent{"running": running, "cold": s.agent(options{})} {
-		if err := agent.Once(t.Context()); err == nil || !strings.Contains(err.Error(), "nothing is granted or recorded") {
+		if err := agent.Once(t.Context()); err == nil || !strings.Contains(err.Error(),
+			"nothing is granted or recorded") {
 			t.Errorf("%s agent: %v", name, err)
 		}
 	}
@@ -252,7 +287,8 @@ func TestWithdrawnByTheRequester(t *testing.T) {
 				s.pushFiles("root", "Take it", map[string]string{path: "\x00removed"})
 			}
 			// GitHub cannot say who it was: access ends at once all the same, the entry waits.
-			s.Fail("GET", "/repos/acme/access/commits", -1, 403, `{"message":"Resource not accessible by integration"}`)
+			s.Fail("GET", "/repos/acme/access/commits", -1, 403,
+				`{"message":"Resource not accessible by integration"}`)
 			s.Must(agent.Once(t.Context()))
 			s.allowed(false)
 			if len(s.Records()) != 1 {
@@ -268,110 +304,18 @@ func TestWithdrawnByTheRequester(t *testing.T) {
 	}
 }
 
-func TestDeletedByHandNeverComesBack(t *testing.T) {
-	s := newStage(t)
-	name := s.ask("hand")
-	agent := s.agent(options{})
-	s.Must(agent.Once(t.Context()))
-	s.allowed(true)
-	s.Must(s.Admin.RbacV1().RoleBindings(s.Namespace).Delete(t.Context(), requests.ObjectName(name, 0), metav1.DeleteOptions{}))
-	s.Must(agent.Once(t.Context()))
-	s.over(name, requests.CauseBindingDeleted, "")
-	s.once(options{})
-	s.over(name, requests.CauseBindingDeleted, "")
-}
-
-func TestEditedBinding(t *testing.T) {
-	for slug, patch := range map[string]string{
-		"subject":   `{"subjects":[{"apiGroup":"rbac.authorization.k8s.io","kind":"User","name":"eve@example.com"}]}`,
-		"expiry":    `{"metadata":{"annotations":{"pullgrant.dev/expires-at":"2027-01-01T00:00:00Z"}}}`,
-		"unlabeled": `{"metadata":{"labels":{"app.kubernetes.io/managed-by":null}}}`,
-	} {
-		t.Run(slug, func(t *testing.T) {
-			s := newStage(t)
-			name := s.ask(slug)
-			s.once(options{})
-			s.allowed(true)
-			_, err := s.Admin.RbacV1().RoleBindings(s.Namespace).Patch(t.Context(), requests.ObjectName(name, 0),
-				"application/merge-patch+json", []byte(patch), metav1.PatchOptions{})
-			s.Must(err)
-			s.once(options{})
-			s.over(name, requests.CauseRevoked, "")
-			if left, err := s.Admin.RbacV1().RoleBindings(s.Namespace).List(t.Context(), metav1.ListOptions{}); err != nil || len(left.Items) != 1 {
-				t.Errorf("only the agent's own binding should be left: %v %v", left.Items, err)
-			}
-		})
-	}
-}
-
-// TestFinalizerIsNoWayToKeepAccess: a binding with a finalizer outlives its deletion, so the grant is not over.
-func TestFinalizerIsNoWayToKeepAccess(t *testing.T) {
-	s := newStage(t)
-	name := s.ask("keep")
-	s.once(options{})
-	patch := func(finalizers string) {
-		_, err := s.Admin.RbacV1().RoleBindings(s.Namespace).Patch(t.Context(), requests.ObjectName(name, 0),
-			"application/merge-patch+json", []byte(`{"metadata":{"finalizers":`+finalizers+`}}`), metav1.PatchOptions{})
-		s.Must(err)
-	}
-	patch(`["example.com/keep"]`)
-	if err := s.agent(options{}).Once(t.Context()); err == nil || !strings.Contains(err.Error(), `its finalizers "example.com/keep" keep it alive`) {
-		t.Errorf("error: %v", err)
-	}
-	s.allowed(true)
-	patch("null")
-	s.once(options{})
-	s.over(name, requests.CauseRevoked, "")
-}
-
-func TestConflictIsNotAdopted(t *testing.T) {
-	s := newStage(t)
-	name := s.ask("taken")
-	foreign := s.Foreign(requests.ObjectName(name, 0))
-	s.once(options{})
-	s.over(name, requests.CauseDenied, "BindingConflict")
-	left, err := s.Admin.RbacV1().RoleBindings(s.Namespace).Get(t.Context(), requests.ObjectName(name, 0), metav1.GetOptions{})
-	if err != nil || left.UID != foreign.UID {
-		t.Errorf("the other binding is not as it was: %v %v", left, err)
-	}
-}
-
-func TestStraySwept(t *testing.T) {
-	s := newStage(t)
-	stray := s.Foreign("pullgrant-stray")
-	stray.Labels = map[string]string{"app.kubernetes.io/managed-by": "pullgrant", "pullgrant.dev/cluster": s.Cluster}
-	_, err := s.Admin.RbacV1().RoleBindings(s.Namespace).Update(t.Context(), stray, metav1.UpdateOptions{})
-	s.Must(err)
-	s.once(options{})
-	if len(s.Bindings()) != 0 {
-		t.Errorf("left: %v", s.Bindings())
-	}
-}
-
-func TestNamespaceReplaced(t *testing.T) {
-	s := newStage(t)
-	name := s.ask("new-ns")
-	s.once(options{})
-	s.Must(s.Admin.CoreV1().Namespaces().Delete(t.Context(), s.Namespace, metav1.DeleteOptions{}))
-	s.Until("the namespace is gone", func() bool {
-		_, err := s.Admin.CoreV1().Namespaces().Get(t.Context(), s.Namespace, metav1.GetOptions{})
-		return err != nil
-	})
-	s.MakeNamespace()
-	s.once(options{})
-	s.over(name, requests.CauseNamespaceReplaced, "")
-}
-
 func TestDryRunChangesNothing(t *testing.T) {
 	s := newStage(t)
 	name := s.ask("dry")
 	tip := s.Branch("main")
 	steps, err := s.agent(options{}).DryRun(t.Context())
 	s.Must(err)
-	if len(steps) != 1 || steps[0].String() != "grant "+name+" to alice@example.com until 2026-11-23T13:00:00Z, payments-debug in "+s.Namespace {
+	if len(steps) != 1 || steps[0].String() != "grant "+name+
+		" to alice@example.com until 2026-11-23T13:00:00Z, payments-debug in "+s.Namespace {
 		t.Errorf("steps: %v", steps)
 	}
-	if _, err := s.Admin.CoordinationV1().Leases(kube.Namespace).Get(t.Context(), kube.LeaseName, metav1.GetOptions{}); err == nil ||
+	if _, err := s.Admin.CoordinationV1().Leases(kube.Namespace).Get(
+		t.Context(), kube.LeaseName, metav1.GetOptions{}); err == nil ||
 		len(s.Bindings())+len(s.Records()) > 0 || s.Branch("main") != tip {
 		t.Error("a dry run changed something")
 	}

@@ -19,8 +19,9 @@ const workers = 16
 // announceTime is how long the end of a grant waits for its cause to be noted.
 const announceTime = time.Second
 
-// apply takes the steps of a plan, kind by kind in its order. A step that does not work leaves the later ones of the same
-// grant undone, and no others; its error is kept, and what it is about is stuck.
+// apply takes the steps of a plan, kind by kind in its order. A step that does not work leaves the
+// later ones of the same grant undone, and no others; its error is kept, and what it is about is
+// stuck.
 func (p *pass) apply(ctx context.Context, steps []plan.Step) {
 	records := map[string]plan.Record{} // by path, as written last
 	for len(steps) > 0 {
@@ -29,7 +30,8 @@ func (p *pass) apply(ctx context.Context, steps []plan.Step) {
 		if n < 0 {
 			n = len(steps)
 		}
-		kind := slices.DeleteFunc(slices.Clone(steps[:n]), func(s plan.Step) bool { return p.stuck[subject(s)] })
+		kind := slices.DeleteFunc(slices.Clone(steps[:n]),
+			func(s plan.Step) bool { return p.stuck[subject(s)] })
 		steps = steps[n:]
 		for i := range kind {
 			if r, written := records[kind[i].Record.Grant.Path]; written && action != plan.Sweep {
@@ -46,7 +48,8 @@ func (p *pass) apply(ctx context.Context, steps []plan.Step) {
 	}
 }
 
-// applyEach takes steps of one kind, several at a time, and returns the records of those that worked as they are then.
+// applyEach takes steps of one kind, several at a time, and returns the records of those that
+// worked as they are then.
 func (p *pass) applyEach(ctx context.Context, steps []plan.Step) map[string]plan.Record {
 	var mu gosync.Mutex
 	var group gosync.WaitGroup
@@ -116,7 +119,8 @@ func (a *Agent) step(ctx context.Context, s plan.Step) (plan.Record, error) {
 		if s.Action == plan.Sweep {
 			a.tell.forged(l)
 		}
-		log.Info("deleted", "kind", l.Kind, "namespace", l.Namespace, "name", l.Name, "cause", r.Cause)
+		log.Info("deleted", "kind", l.Kind, "namespace", l.Namespace,
+			"name", l.Name, "cause", r.Cause)
 	}
 	if s.Action == plan.Sweep {
 		return r, nil
@@ -128,8 +132,9 @@ func (a *Agent) step(ctx context.Context, s plan.Step) (plan.Record, error) {
 	return r, a.save(ctx, &r)
 }
 
-// announce notes for what cause a grant is about to end, so that a process that finds it half ended says the same. An end by
-// time can be told afterwards. Access does not last because this does not work.
+// announce notes for what cause a grant is about to end, so that a process that finds it half ended
+// says the same. An end by time can be told afterwards. Access does not last because this does not
+// work.
 func (a *Agent) announce(ctx context.Context, r *plan.Record) {
 	if r.Cause == requests.CauseExpired {
 		return

@@ -24,8 +24,8 @@ import (
 	"github.com/pullgrant/pullgrant/testdata/scene"
 )
 
-// TestBackstopEndsAccessWithoutAnAgent: no agent runs any more, and access ends all the same (G3), also when the
-// controllers that see to it were down in between. The next agent records it.
+// TestBackstopEndsAccessWithoutAnAgent: no agent runs any more, and access ends all the same (G3),
+// also when the controllers that see to it were down in between. The next agent records it.
 func TestBackstopEndsAccessWithoutAnAgent(t *testing.T) {
 	s := newStage(t)
 	name := s.ask("dead")
@@ -48,12 +48,14 @@ func TestBackstopEndsAccessWithoutAnAgent(t *testing.T) {
 func TestLongGrant(t *testing.T) {
 	g := grants.Of("long", 1, 24*40)
 	job, err := render.Backstop(g, "payments", g.Window.Start.Time)
-	if err != nil || *job.Spec.TTLSecondsAfterFinished != 40*24*3600+int32(render.Grace/time.Second) {
+	if err != nil || *job.Spec.TTLSecondsAfterFinished != 40*24*3600+
+		int32(render.Grace/time.Second) {
 		t.Errorf("TTL %d, %v", *job.Spec.TTLSecondsAfterFinished, err)
 	}
 }
 
-// TestControllerManagerDown: what cannot be armed is not granted, and is once the controllers are back.
+// TestControllerManagerDown: what cannot be armed is not granted, and is once the controllers are
+// back.
 func TestControllerManagerDown(t *testing.T) {
 	s := newStage(t)
 	name := s.ask("unarmed")
@@ -61,7 +63,8 @@ func TestControllerManagerDown(t *testing.T) {
 	s.Must(manager.Kill())
 	agent := s.agent(options{})
 	err := agent.Once(t.Context())
-	if err == nil || !strings.Contains(err.Error(), "is not complete yet; does kube-controller-manager run?") || len(s.Bindings()) != 0 {
+	if err == nil || !strings.Contains(err.Error(),
+		"is not complete yet; does kube-controller-manager run?") || len(s.Bindings()) != 0 {
 		t.Errorf("bindings %v, error %v", s.Bindings(), err)
 	}
 	s.Must(manager.Start(t.Context()))
@@ -71,8 +74,8 @@ func TestControllerManagerDown(t *testing.T) {
 	}
 }
 
-// TestArmedTooLate: a Job that was complete a minute after it was made would end access a minute too late; another one
-// takes its place.
+// TestArmedTooLate: a Job that was complete a minute after it was made would end access a minute
+// too late; another one takes its place.
 func TestArmedTooLate(t *testing.T) {
 	s := newStage(t)
 	s.ask("late")
@@ -87,42 +90,50 @@ func TestArmedTooLate(t *testing.T) {
 			data, err := io.ReadAll(response.Body)
 			s.Must(err)
 			var job batchv1.Job
-			if json.Unmarshal(data, &job) == nil && job.Status.CompletionTime != nil && backdated.CompareAndSwap(false, true) {
+			if json.Unmarshal(data, &job) == nil && job.Status.CompletionTime != nil &&
+				backdated.CompareAndSwap(false, true) {
 				job.CreationTimestamp = metav1.NewTime(job.Status.CompletionTime.Add(-time.Minute))
 				data, err = json.Marshal(job)
 				s.Must(err)
 			}
-			response.Body, response.ContentLength = io.NopCloser(bytes.NewReader(data)), int64(len(data))
+			response.Body, response.ContentLength = io.NopCloser(
+				bytes.NewReader(data)), int64(len(data))
 			return response, nil
 		})
 	}
 	agent := s.agent(options{wire: older})
-	if err := agent.Once(t.Context()); err == nil || !strings.Contains(err.Error(), "was complete only after 1m0s") || len(s.Bindings()) != 0 {
+	if err := agent.Once(t.Context()); err == nil || !strings.Contains(err.Error(),
+		"was complete only after 1m0s") || len(s.Bindings()) != 0 {
 		t.Errorf("bindings %v, error %v", s.Bindings(), err)
 	}
 	s.Must(agent.Once(t.Context()))
-	if j := s.Jobs(); len(j) != 1 || len(s.Bindings()) != 1 || s.Bindings()[0].OwnerReferences[0].UID != j[0].UID {
+	if j := s.Jobs(); len(j) != 1 || len(s.Bindings()) != 1 ||
+		s.Bindings()[0].OwnerReferences[0].UID != j[0].UID {
 		t.Errorf("jobs %v, bindings %v", j, s.Bindings())
 	}
 }
 
-// TestQuotaOnJobs: without a backstop nothing is granted, unless the policy lets it be; then the binding says so.
+// TestQuotaOnJobs: without a backstop nothing is granted, unless the policy lets it be; then the
+// binding says so.
 func TestQuotaOnJobs(t *testing.T) {
 	for slug, optional := range map[string]bool{"required": false, "optional": true} {
 		t.Run(slug, func(t *testing.T) {
 			s := newStage(t)
 			quota := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Name: "no-jobs"},
 				Spec: corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{"count/jobs.batch": resource.MustParse("0")}}}
-			_, err := s.Admin.CoreV1().ResourceQuotas(s.Namespace).Create(t.Context(), quota, metav1.CreateOptions{})
+			_, err := s.Admin.CoreV1().ResourceQuotas(s.Namespace).Create(t.Context(), quota,
+				metav1.CreateOptions{})
 			s.Must(err)
 			s.Until("the quota is known", func() bool {
-				q, err := s.Admin.CoreV1().ResourceQuotas(s.Namespace).Get(t.Context(), "no-jobs", metav1.GetOptions{})
+				q, err := s.Admin.CoreV1().ResourceQuotas(s.Namespace).Get(t.Context(), "no-jobs",
+					metav1.GetOptions{})
 				return err == nil && len(q.Status.Hard) == 1
 			})
 			if optional {
 				path := policies.Path("payments-debug")
-				s.pushFiles("root", "Optional", map[string]string{path: strings.Replace(s.git("show", "main:"+path)+"\n",
-					"  target:\n", "  target:\n    backstop: optional\n", 1)})
+				s.pushFiles("root", "Optional",
+					map[string]string{path: strings.Replace(s.git("show", "main:"+path)+"\n",
+						"  target:\n", "  target:\n    backstop: optional\n", 1)})
 			}
 			name := s.ask(slug)
 			s.once(options{})
@@ -130,7 +141,9 @@ func TestQuotaOnJobs(t *testing.T) {
 				s.over(name, requests.CauseDenied, "NoBackstop")
 				return
 			}
-			if b := s.Bindings(); len(b) != 1 || b[0].Annotations["pullgrant.dev/backstop"] != "none" || len(b[0].OwnerReferences) != 0 {
+			if b := s.Bindings(); len(b) != 1 ||
+				b[0].Annotations["pullgrant.dev/backstop"] != "none" ||
+				len(b[0].OwnerReferences) != 0 {
 				t.Fatalf("bindings: %v", b)
 			}
 			s.once(options{})
@@ -149,7 +162,8 @@ func TestJobDeletedByHand(t *testing.T) {
 	agent := s.agent(options{})
 	s.Must(agent.Once(t.Context()))
 	background := metav1.DeletePropagationBackground
-	s.Must(s.Admin.BatchV1().Jobs(s.Namespace).Delete(t.Context(), requests.ObjectName(name, 0), metav1.DeleteOptions{PropagationPolicy: &background}))
+	s.Must(s.Admin.BatchV1().Jobs(s.Namespace).Delete(t.Context(), requests.ObjectName(name, 0),
+		metav1.DeleteOptions{PropagationPolicy: &background}))
 	s.Must(agent.Once(t.Context()))
 	s.over(name, requests.CauseBindingDeleted, "")
 }
@@ -160,7 +174,8 @@ func TestEditedJob(t *testing.T) {
 	name := s.ask("stretched")
 	s.once(options{})
 	s.allowed(true)
-	_, err := s.Admin.BatchV1().Jobs(s.Namespace).Patch(t.Context(), requests.ObjectName(name, 0), "application/merge-patch+json",
+	_, err := s.Admin.BatchV1().Jobs(s.Namespace).Patch(t.Context(), requests.ObjectName(name, 0),
+		"application/merge-patch+json",
 		[]byte(`{"spec":{"ttlSecondsAfterFinished":86400}}`), metav1.PatchOptions{})
 	s.Must(err)
 	s.once(options{})
@@ -171,14 +186,17 @@ func TestEditedJob(t *testing.T) {
 func TestJobUnderTheName(t *testing.T) {
 	s := newStage(t)
 	name := s.ask("taken-job")
-	foreign, err := render.Backstop(grants.Of("x", 1, 1), "payments", grants.Of("x", 1, 1).Window.Start.Time)
+	foreign, err := render.Backstop(grants.Of("x", 1, 1), "payments", grants.Of(
+		"x", 1, 1).Window.Start.Time)
 	s.Must(err)
 	foreign.ObjectMeta = metav1.ObjectMeta{Name: requests.ObjectName(name, 0)}
-	_, err = s.Admin.BatchV1().Jobs(s.Namespace).Create(context.Background(), &foreign, metav1.CreateOptions{})
+	_, err = s.Admin.BatchV1().Jobs(s.Namespace).Create(context.Background(), &foreign,
+		metav1.CreateOptions{})
 	s.Must(err)
 	s.once(options{})
 	s.over(name, requests.CauseDenied, "BindingConflict")
-	if _, err := s.Admin.BatchV1().Jobs(s.Namespace).Get(t.Context(), foreign.Name, metav1.GetOptions{}); err != nil {
+	if _, err := s.Admin.BatchV1().Jobs(s.Namespace).Get(
+		t.Context(), foreign.Name, metav1.GetOptions{}); err != nil {
 		t.Error(err)
 	}
 }

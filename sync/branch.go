@@ -18,7 +18,8 @@ import (
 	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
-// branch is the access repository's branch as the agent goes along it, from the head that was accepted last.
+// branch is the access repository's branch as the agent goes along it, from the head that was
+// accepted last.
 type branch struct {
 	repository *git.Repository
 	cluster    *kube.Cluster
@@ -32,8 +33,8 @@ type branch struct {
 // restart has the accepted head read anew: another replica may have moved it.
 func (b *branch) restart() { b.resumed, b.accepted = false, "" }
 
-// fetch brings the branch up to date. The first time it goes on from the head that an earlier run accepted, and after the
-// branch was rewritten from the one that a person notes there.
+// fetch brings the branch up to date. The first time it goes on from the head that an earlier run
+// accepted, and after the branch was rewritten from the one that a person notes there.
 func (b *branch) fetch(ctx context.Context) (*plan.Main, error) {
 	if !b.resumed {
 		if err := b.resume(ctx); err != nil {
@@ -49,8 +50,10 @@ func (b *branch) fetch(ctx context.Context) (*plan.Main, error) {
 		_, err = b.repository.Fetch(ctx)
 	}
 	if errors.Is(err, git.ErrNonFastForward) {
-		return nil, fmt.Errorf("%w; look at what happened to it, then accept a commit that is on it now: "+
-			"kubectl -n %s annotate --overwrite lease %s %s=COMMIT", err, kube.Namespace, kube.LeaseName, kube.AnnotationHead)
+		return nil, fmt.Errorf(
+			"%w; look at what happened to it, then accept a commit that is on it now: "+
+				"kubectl -n %s annotate --overwrite lease %s %s=COMMIT", err, kube.Namespace,
+			kube.LeaseName, kube.AnnotationHead)
 	}
 	if err != nil {
 		return nil, err
@@ -66,13 +69,15 @@ func (b *branch) resume(ctx context.Context) error {
 		return err
 	}
 	if err := b.repository.Resume(head); err != nil {
-		return fmt.Errorf("the accepted head on Lease %s/%s: %w", kube.Namespace, kube.LeaseName, err)
+		return fmt.Errorf("the accepted head on Lease %s/%s: %w", kube.Namespace,
+			kube.LeaseName, err)
 	}
 	b.accepted = head
 	return nil
 }
 
-// current reads the branch in memory again when it moved, as it does with every commit of the agent's own.
+// current reads the branch in memory again when it moved, as it does with every commit of the
+// agent's own.
 func (b *branch) current(main *plan.Main) (*plan.Main, error) {
 	tip := b.repository.Tip()
 	if main == nil || main.Tip == tip {
@@ -84,7 +89,8 @@ func (b *branch) current(main *plan.Main) (*plan.Main, error) {
 	}
 	if b.reported != tip {
 		for _, problem := range problems {
-			b.log.Warn("left alone, and grants nothing", "event", "read", "cluster", b.cluster.Name, "commit", tip, "problem", problem)
+			b.log.Warn("left alone, and grants nothing", "event", "read", "cluster", b.cluster.Name,
+				"commit", tip, "problem", problem)
 		}
 		b.reported = tip
 	}
@@ -103,8 +109,8 @@ func (b *branch) accept(ctx context.Context, tip string) error {
 	return b.repository.Forget(tip)
 }
 
-// read reads the tip's requests of this cluster and the names in use. problems are files that stand where a request of
-// this cluster would and are none: they are left alone and grant nothing.
+// read reads the tip's requests of this cluster and the names in use. problems are files that stand
+// where a request of this cluster would and are none: they are left alone and grant nothing.
 func (b *branch) read(tip string) (main *plan.Main, problems []string, err error) {
 	entries, err := b.repository.Entries(tip, requests.Folder, requests.RevocationsFolder)
 	if err != nil {
@@ -119,10 +125,12 @@ func (b *branch) read(tip string) (main *plan.Main, problems []string, err error
 		switch {
 		case !strings.HasPrefix(e.Path, folder):
 		case e.Fault != "":
-			problems = append(problems, fmt.Sprintf("%s is %s; a request is a plain file", requests.Quote(e.Path), e.Fault))
+			problems = append(problems, fmt.Sprintf("%s is %s; a request is a plain file",
+				requests.Quote(e.Path), e.Fault))
 		case !ok || place.Cluster != b.cluster.Name:
 			problems = append(problems,
-				fmt.Sprintf("%s is not requests/<cluster>/<policy>/<yyyymmdd>-<requester>-<slug>.yaml", requests.Quote(e.Path)))
+				fmt.Sprintf("%s is not requests/<cluster>/<policy>/<yyyymmdd>-<requester>-<slug>.yaml",
+					requests.Quote(e.Path)))
 		default:
 			main.Requests[e.Path] = e.Hash
 		}
@@ -136,7 +144,8 @@ func nameOf(file string) string { return strings.TrimSuffix(path.Base(file), ".y
 // file reads a plain file of a commit; nil when there is none.
 func (b *branch) file(commit, path string) ([]byte, error) {
 	entries, err := b.repository.Entries(commit, path)
-	at := slices.IndexFunc(entries, func(e git.Entry) bool { return e.Path == path && e.Fault == "" })
+	at := slices.IndexFunc(entries,
+		func(e git.Entry) bool { return e.Path == path && e.Fault == "" })
 	if err != nil || at < 0 {
 		return nil, err
 	}

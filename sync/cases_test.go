@@ -26,7 +26,8 @@ import (
 	"github.com/pullgrant/pullgrant/testdata/scene"
 )
 
-// clusterOfScenarios is a cluster with the role that the scenarios ask for, in which no agent has been yet.
+// clusterOfScenarios is a cluster with the role that the scenarios ask for, in which no agent has
+// been yet.
 func clusterOfScenarios(t *testing.T) *rest.Config {
 	t.Helper()
 	config := controlplane.ForTest(t).Admin()
@@ -36,26 +37,33 @@ func clusterOfScenarios(t *testing.T) *rest.Config {
 	}
 	roles := client.RbacV1().ClusterRoles()
 	drop := func() {
-		if err := roles.Delete(context.WithoutCancel(t.Context()), "payments-debug", metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
+		if err := roles.Delete(
+			context.WithoutCancel(t.Context()), "payments-debug",
+			metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
 			t.Error(err)
 		}
 	}
 	drop() // another test's, with other rules than the scenarios' catalogue
-	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "payments-debug"}, Rules: []rbacv1.PolicyRule{
-		{APIGroups: []string{""}, Resources: []string{"events", "pods", "pods/log"}, Verbs: []string{"get", "list", "watch"}}}}
+	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "payments-debug"},
+		Rules: []rbacv1.PolicyRule{
+			{APIGroups: []string{""}, Resources: []string{"events", "pods", "pods/log"},
+				Verbs: []string{"get", "list", "watch"}}}}
 	if _, err := roles.Create(t.Context(), role, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(drop)
-	if err := client.CoreV1().ConfigMaps(kube.Namespace).Delete(t.Context(), kube.TrustName, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
+	if err := client.CoreV1().ConfigMaps(kube.Namespace).Delete(
+		t.Context(), kube.TrustName, metav1.DeleteOptions{}); err != nil &&
+		!apierrors.IsNotFound(err) {
 		t.Fatal(err)
 	}
 	return config
 }
 
-// hear has GitHub tell a scenario, and gives an agent that has fetched the branch: up to the commit that changed what
-// decides, or up to its tip, with all policies given.
-func hear(t *testing.T, cluster *rest.Config, scenario cases.Scenario) (s *answers.Server, agent *Agent, tip string) {
+// hear has GitHub tell a scenario, and gives an agent that has fetched the branch: up to the commit
+// that changed what decides, or up to its tip, with all policies given.
+func hear(t *testing.T, cluster *rest.Config, scenario cases.Scenario) (s *answers.Server,
+	agent *Agent, tip string) {
 	t.Helper()
 	s = answers.Start(t, scenario, memory.NewStorage())
 	tip, root := s.Scenario.Facts.Base.Commit, s.Scenario.Facts.Base.Commit
@@ -70,14 +78,16 @@ func hear(t *testing.T, cluster *rest.Config, scenario cases.Scenario) (s *answe
 		t.Fatal(err)
 	}
 	clock := func() time.Time { return scenario.Now }
-	hub, err := github.New(github.Config{APIURL: s.URL, Owner: s.Scenario.Facts.Repository.Owner, Repo: s.Scenario.Facts.Repository.Name,
+	hub, err := github.New(github.Config{APIURL: s.URL, Owner: s.Scenario.Facts.Repository.Owner,
+		Repo:  s.Scenario.Facts.Repository.Name,
 		Token: func(context.Context) (string, error) { return "token", nil }, Clock: clock})
 	if err != nil {
 		t.Fatal(err)
 	}
 	config := rest.CopyConfig(cluster)
 	config.Wrap(scene.Dated(clock))
-	agent, err = NewAgent(Config{Cluster: "prod-eu", Repository: repository, GitHub: hub, TrustRoot: root, Kubernetes: config, Clock: clock,
+	agent, err = NewAgent(Config{Cluster: "prod-eu", Repository: repository, GitHub: hub,
+		TrustRoot: root, Kubernetes: config, Clock: clock,
 		Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
@@ -86,10 +96,11 @@ func hear(t *testing.T, cluster *rest.Config, scenario cases.Scenario) (s *answe
 	return s, agent, tip
 }
 
-// TestAgentJudgesTheScenarios has the agent judge each request that was merged, and each open one as if it had been, from
-// git and from GitHub.
+// TestAgentJudgesTheScenarios has the agent judge each request that was merged, and each open one
+// as if it had been, from git and from GitHub.
 func TestAgentJudgesTheScenarios(t *testing.T) {
-	each(t, func(c cases.Scenario) bool { return c.Merged }, func(t *testing.T, c cases.Scenario, s *answers.Server, agent *Agent, tip string) {
+	each(t, func(c cases.Scenario) bool { return c.Merged }, func(t *testing.T, c cases.Scenario,
+		s *answers.Server, agent *Agent, tip string) {
 		main, problems, err := agent.branch.read(tip)
 		if err != nil {
 			t.Fatal(err)
@@ -100,7 +111,8 @@ func TestAgentJudgesTheScenarios(t *testing.T) {
 		path := s.Scenario.Path
 		blob, isRequest := main.Requests[path]
 		if !isRequest {
-			if got := "left alone: " + strings.Join(problems, "\n"); got != strings.TrimSpace(c.Agent) {
+			if got := "left alone: " +
+				strings.Join(problems, "\n"); got != strings.TrimSpace(c.Agent) {
 				t.Errorf("got %s, want %s", got, c.Agent)
 			}
 			return
@@ -109,8 +121,8 @@ func TestAgentJudgesTheScenarios(t *testing.T) {
 	})
 }
 
-// TestAgentJudgesTheScenariosOfTrust has the agent find the pull request behind each commit that changed what decides, also
-// where the change was open, and keep what it found.
+// TestAgentJudgesTheScenariosOfTrust has the agent find the pull request behind each commit that
+// changed what decides, also where the change was open, and keep what it found.
 func TestAgentJudgesTheScenariosOfTrust(t *testing.T) {
 	each(t, func(c cases.Scenario) bool { return c.Trust },
 		func(t *testing.T, c cases.Scenario, s *answers.Server, agent *Agent, tip string) {
@@ -135,7 +147,8 @@ func TestAgentJudgesTheScenariosOfTrust(t *testing.T) {
 			for _, change := range line[0].Changes {
 				noted := agent.prover.trust.files[change.Path]
 				forgotten := change.After.Hash == "" && d.Outcome == policies.Allowed
-				if policies.IsTrustRoot(change.Path) && !forgotten && (len(noted) == 0 || noted[0].Commit != tip || noted[0].Code != d.Code) {
+				if policies.IsTrustRoot(change.Path) && !forgotten &&
+					(len(noted) == 0 || noted[0].Commit != tip || noted[0].Code != d.Code) {
 					t.Errorf("%s is noted as %+v, want %s", change.Path, noted, d.Code)
 				}
 			}
@@ -143,7 +156,8 @@ func TestAgentJudgesTheScenariosOfTrust(t *testing.T) {
 }
 
 // each judges the scenarios that are of a kind, or would be after a merge, all at once.
-func each(t *testing.T, kind func(cases.Scenario) bool, judge func(*testing.T, cases.Scenario, *answers.Server, *Agent, string)) {
+func each(t *testing.T, kind func(cases.Scenario) bool, judge func(*testing.T, cases.Scenario,
+	*answers.Server, *Agent, string)) {
 	t.Helper()
 	cluster := clusterOfScenarios(t)
 	for _, c := range cases.All(t) {
@@ -163,8 +177,8 @@ func each(t *testing.T, kind func(cases.Scenario) bool, judge func(*testing.T, c
 	}
 }
 
-// agrees holds the agent's decision to the scenario: the same to the last word, or what it says of the agent or of the
-// wire.
+// agrees holds the agent's decision to the scenario: the same to the last word, or what it says of
+// the agent or of the wire.
 func agrees(t *testing.T, c cases.Scenario, s *answers.Server, d policies.Decision) {
 	t.Helper()
 	others := cmp.Or(c.Wire, c.Want)
@@ -172,7 +186,8 @@ func agrees(t *testing.T, c cases.Scenario, s *answers.Server, d policies.Decisi
 	if got := s.Describe(d, want); got != want {
 		t.Errorf("got:\n%swant:\n%s", got, want)
 	}
-	if pure := s.Scenario.Judge(s.Scenario.Facts); c.Agent+c.Wire == "" && !reflect.DeepEqual(d, pure) {
+	if pure := s.Scenario.Judge(s.Scenario.Facts); c.Agent+c.Wire == "" &&
+		!reflect.DeepEqual(d, pure) {
 		t.Errorf("the agent judges %+v\nthe facts are      %+v", d, pure)
 	}
 	if c.Agent != "" && s.Describe(d, others) == others {

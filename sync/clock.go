@@ -12,7 +12,8 @@ import (
 // maxSkew is how far the own clock may be from another before nothing is granted any more (R54).
 const maxSkew = 30 * time.Second
 
-// clocks compares the own clock with those of GitHub and of the API server, which tell theirs with every answer.
+// clocks compares the own clock with those of GitHub and of the API server, which tell theirs with
+// every answer.
 type clocks struct {
 	wall   func() time.Time // of this machine
 	github *github.Client   // nil: there is none to compare with
@@ -41,7 +42,8 @@ type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// now is the own clock, or another one that is ahead of it by more than is tolerated: access ends by the later one.
+// now is the own clock, or another one that is ahead of it by more than is tolerated: access ends
+// by the later one.
 func (c *clocks) now() time.Time {
 	cluster, hub := c.skews()
 	return c.wall().Add(max(beyond(cluster), beyond(hub), 0))
@@ -57,7 +59,8 @@ func (c *clocks) skews() (cluster, hub time.Duration) {
 	return c.ahead, hub
 }
 
-// beyond is a skew that is not tolerated, or zero. The others tell whole seconds only, so one is added to their lag.
+// beyond is a skew that is not tolerated, or zero. The others tell whole seconds only, so one is
+// added to their lag.
 func beyond(skew time.Duration) time.Duration {
 	if skew > maxSkew || skew < -maxSkew-time.Second {
 		return skew
@@ -65,7 +68,8 @@ func beyond(skew time.Duration) time.Duration {
 	return 0
 }
 
-// problem tells that the clocks are too far apart for anything to be granted; empty when they are not.
+// problem tells that the clocks are too far apart for anything to be granted; empty when they are
+// not.
 func (c *clocks) problem() string {
 	cluster, hub := c.skews()
 	for _, other := range []struct {

@@ -12,8 +12,8 @@ import (
 	"github.com/pullgrant/pullgrant/testdata/grants"
 )
 
-// TestClocksApart: with a clock that nobody can trust nothing is granted and nothing refused for good; when the clocks
-// agree again it goes on (R54).
+// TestClocksApart: with a clock that nobody can trust nothing is granted and nothing refused for
+// good; when the clocks agree again it goes on (R54).
 func TestClocksApart(t *testing.T) {
 	for name, setAhead := range map[string]func(*stage, time.Duration){
 		"cluster": func(s *stage, by time.Duration) { s.SetClusterAhead(by) },
@@ -23,9 +23,11 @@ func TestClocksApart(t *testing.T) {
 			s := newStage(t)
 			request := s.request("one")
 			agent := s.agent(githubOnly)
-			for _, apart := range []time.Duration{31 * time.Second, -32 * time.Second, 2 * time.Hour} {
+			for _, apart := range []time.Duration{31 * time.Second,
+				-32 * time.Second, 2 * time.Hour} {
 				setAhead(s, apart)
-				if err := agent.Once(t.Context()); err == nil || !strings.Contains(err.Error(), "apart, more than 30s") && !strings.Contains(err.Error(), "tried again") {
+				if err := agent.Once(t.Context()); err == nil || !strings.Contains(err.Error(),
+					"apart, more than 30s") && !strings.Contains(err.Error(), "tried again") {
 					t.Errorf("%s: error %v", apart, err)
 				}
 				if len(s.Bindings()) != 0 || len(s.Records()) != 0 {
@@ -36,7 +38,8 @@ func TestClocksApart(t *testing.T) {
 			setAhead(s, 29*time.Second)
 			s.Must(agent.Once(t.Context()))
 			s.granted(request)
-			for _, told := range []string{`"msg":"nothing is granted"`, `"msg":"no longer a reason not to grant"`} {
+			for _, told := range []string{`"msg":"nothing is granted"`,
+				`"msg":"no longer a reason not to grant"`} {
 				if n := strings.Count(s.Log.String(), told); n != 1 {
 					t.Errorf("%d times in the log: %s", n, told)
 				}
@@ -62,7 +65,8 @@ func TestLaterClockEnds(t *testing.T) {
 			s.Must(agent.Once(t.Context()))
 			s.granted(request)
 			setAhead(s, 2*time.Minute)
-			s.Must(agent.github.ReadClock(t.Context())) // else it speaks to GitHub only when there is something to ask
+			// else it speaks to GitHub only when there is something to ask
+			s.Must(agent.github.ReadClock(t.Context()))
 			s.Must(agent.Once(t.Context()))
 			s.Must(agent.Once(t.Context())) // the API server tells its time with the answers of the first
 			s.over(request, requests.CauseExpired, "")
@@ -70,7 +74,8 @@ func TestLaterClockEnds(t *testing.T) {
 	}
 }
 
-// TestOwnClockAhead: the own clock is the later one, and still nothing is granted by it or refused for good.
+// TestOwnClockAhead: the own clock is the later one, and still nothing is granted by it or refused
+// for good.
 func TestOwnClockAhead(t *testing.T) {
 	s := newStage(t)
 	request := s.request("one")
@@ -94,18 +99,23 @@ func TestOwnClockAhead(t *testing.T) {
 // TestPlanWithClocksApart: nothing begins, not even what was begun before, and what is over ends.
 func TestPlanWithClocksApart(t *testing.T) {
 	at := time.Date(2026, 11, 22, 10, 30, 0, 0, time.UTC)
-	begun, over, asked := grants.Of("begun", 1, 1), grants.Of("over", 1, 1), grants.Of("asked", 1, 1)
+	begun, over, asked := grants.Of("begun", 1, 1), grants.Of("over", 1, 1),
+		grants.Of("asked", 1, 1)
 	over.Window.End = requests.At(at)
-	w := plan.World{Cluster: grants.Cluster, Namespaces: map[string]string{"payments": "ns"}, Removers: map[string]string{},
-		Main: &plan.Main{Tip: "tip", Requests: map[string]string{}, Names: map[string][]string{}},
+	w := plan.World{Cluster: grants.Cluster, Namespaces: map[string]string{"payments": "ns"},
+		Removers: map[string]string{},
+		Main: &plan.Main{Tip: "tip", Requests: map[string]string{},
+			Names: map[string][]string{}},
 		Records: []plan.Record{
 			{Phase: plan.Granting, Grant: begun, Objects: []plan.Object{{Kind: "RoleBinding", Namespace: "payments", Name: begun.Items[0].Name, Content: "own"}}},
 			{Phase: plan.Granted, Grant: over, Objects: []plan.Object{{Kind: "RoleBinding", Namespace: "payments", Name: over.Items[0].Name, UID: "1", Content: "own"}}},
 		},
 		Live: []plan.Live{{Kind: "RoleBinding", Namespace: "payments", Name: over.Items[0].Name, UID: "1", Managed: true, Content: "own"}},
 		Proofs: map[string]plan.Proof{
-			begun.Path: {Blob: "b1", Since: at, Decision: policies.Decision{Outcome: policies.Allowed, Grant: &begun}},
-			asked.Path: {Blob: "b1", Since: at, Decision: policies.Decision{Outcome: policies.Allowed, Grant: &asked}},
+			begun.Path: {Blob: "b1", Since: at,
+				Decision: policies.Decision{Outcome: policies.Allowed, Grant: &begun}},
+			asked.Path: {Blob: "b1", Since: at,
+				Decision: policies.Decision{Outcome: policies.Allowed, Grant: &asked}},
 		},
 	}
 	for _, g := range []requests.Grant{begun, over, asked} {
@@ -118,7 +128,8 @@ func TestPlanWithClocksApart(t *testing.T) {
 		}
 		return all
 	}
-	ends := []string{"end " + over.Name, "grant " + begun.Name, "grant " + asked.Name, "enter " + over.Name, "forget " + over.Name}
+	ends := []string{"end " + over.Name, "grant " + begun.Name, "grant " + asked.Name,
+		"enter " + over.Name, "forget " + over.Name}
 	if got := actions(); !slices.Equal(got, ends) {
 		t.Errorf("together: %q, want %q", got, ends)
 	}
@@ -128,7 +139,8 @@ func TestPlanWithClocksApart(t *testing.T) {
 	}
 }
 
-// TestGitHubsClockIsReadAgain: when nobody asks for anything, GitHub tells its time only when it is asked to.
+// TestGitHubsClockIsReadAgain: when nobody asks for anything, GitHub tells its time only when it is
+// asked to.
 func TestGitHubsClockIsReadAgain(t *testing.T) {
 	s := newStage(t)
 	agent := s.agent(githubOnly)

@@ -30,8 +30,8 @@ type comment struct {
 	again retry
 }
 
-// comments writes comments beside everything else the agent does, so that none holds up a grant, an end or a record. They are
-// in memory only: what matters is in the ledger.
+// comments writes comments beside everything else the agent does, so that none holds up a grant, an
+// end or a record. They are in memory only: what matters is in the ledger.
 type comments struct {
 	github *github.Client // nil: there are no pull requests
 	now    func() time.Time
@@ -43,7 +43,8 @@ type comments struct {
 }
 
 func newComments(c Config) *comments {
-	return &comments{github: c.GitHub, now: c.Clock, log: c.Logger.With("event", "note", "cluster", c.Cluster), pending: map[int]*comment{}}
+	log := c.Logger.With("event", "note", "cluster", c.Cluster)
+	return &comments{github: c.GitHub, now: c.Clock, log: log, pending: map[int]*comment{}}
 }
 
 // put has a comment written soon.
@@ -55,7 +56,8 @@ func (n *comments) put(t comment) {
 	case n.github == nil, t.number == 0, before != nil && before.what == t.what:
 		return
 	case before == nil && len(n.pending) >= maxComments:
-		n.log.Error("too much waits to be told; it is in the ledger only", "pull_request", t.number, "what", t.what)
+		n.log.Error("too much waits to be told; it is in the ledger only", "pull_request", t.number,
+			"what", t.what)
 		return
 	}
 	t.until = n.now().Add(tellFor)
@@ -63,8 +65,8 @@ func (n *comments) put(t comment) {
 	n.pending[t.number] = &t
 }
 
-// begin forgets what an earlier term left, which by now another replica may have told otherwise, and writes comments until ctx
-// ends. What it returns waits for that.
+// begin forgets what an earlier term left, which by now another replica may have told otherwise,
+// and writes comments until ctx ends. What it returns waits for that.
 func (n *comments) begin(ctx context.Context) (wait func()) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -77,8 +79,9 @@ func (n *comments) begin(ctx context.Context) (wait func()) {
 	return func() { <-done }
 }
 
-// run writes comments until ctx ends, one at a time with a second between them, as GitHub asks of whoever writes much
-// (https://docs.github.com/rest/using-the-rest-api/best-practices-for-using-the-rest-api#pause-between-mutative-requests).
+// run writes comments until ctx ends, one at a time with a second between them, as GitHub asks of
+// whoever writes much ("Pause between mutative requests"):
+// https://docs.github.com/rest/using-the-rest-api/best-practices-for-using-the-rest-api
 func (n *comments) run(ctx context.Context) {
 	ticker := time.NewTicker(commentPause)
 	defer ticker.Stop()

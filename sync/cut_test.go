@@ -9,8 +9,9 @@ import (
 	"github.com/pullgrant/pullgrant/testdata/scene"
 )
 
-// cut makes one call fail before it is sent: the nth of those that count. When deadly, all later calls fail too: the
-// process is dead. That covers death after a call as well, as being before the next one.
+// cut makes one call fail before it is sent: the nth of those that count. When deadly, all later
+// calls fail too: the process is dead. That covers death after a call as well, as being before the
+// next one.
 type cut struct {
 	left   atomic.Int32
 	deadly bool
@@ -37,7 +38,8 @@ func (f *cut) wrap(next http.RoundTripper) http.RoundTripper {
 			return next.RoundTrip(r) // sent beside the work, at no time that can be counted on
 		}
 		reads := r.Method == http.MethodGet || strings.HasSuffix(r.URL.Path, "/git-upload-pack") ||
-			strings.HasSuffix(r.URL.Path, "/selfsubjectrulesreviews") || r.URL.Query().Get("dryRun") != ""
+			strings.HasSuffix(r.URL.Path, "/selfsubjectrulesreviews") ||
+			r.URL.Query().Get("dryRun") != ""
 		left := f.left.Load()
 		if !f.writes || !reads {
 			left = f.left.Add(-1)

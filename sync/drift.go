@@ -9,8 +9,9 @@ import (
 	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
-// drift finds the grants that the branch or the cluster contradicts by now, with the cause that ends each. Nothing that
-// cannot be read ends a grant; it is logged, and looked at again in the next pass.
+// drift finds the grants that the branch or the cluster contradicts by now, with the cause that
+// ends each. Nothing that cannot be read ends a grant; it is logged, and looked at again in the
+// next pass.
 func (a *Agent) drift(ctx context.Context, w plan.World) map[string]string {
 	found := map[string]string{}
 	byPolicy := map[string][]requests.Grant{} // so that each policy is read once
@@ -25,7 +26,8 @@ func (a *Agent) drift(ctx context.Context, w plan.World) map[string]string {
 		}
 	}
 	unknown := func(what string, err error) {
-		a.log.Error("whether grants still go with "+what+" is not known", "event", "drift", "cluster", a.cluster.Name, "error", err.Error())
+		a.log.Error("whether grants still go with "+what+" is not known",
+			"event", "drift", "cluster", a.cluster.Name, "error", err.Error())
 	}
 	for role, records := range byRole {
 		now, err := a.cluster.RoleDigest(ctx, role)

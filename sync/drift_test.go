@@ -14,27 +14,32 @@ import (
 	"github.com/pullgrant/pullgrant/testdata/kube"
 )
 
-// TestDrift: a grant whose role, policy or subject is not what it was granted for ends, and the ledger says why.
+// TestDrift: a grant whose role, policy or subject is not what it was granted for ends, and the
+// ledger says why.
 func TestDrift(t *testing.T) {
 	const role = "drifting"
 	policy := policies.Path("payments-debug")
 	for cause, change := range map[string]func(s *stage){
 		requests.CauseRoleChanged: func(s *stage) {
-			_, err := s.Admin.RbacV1().ClusterRoles().Patch(t.Context(), role, "application/merge-patch+json",
-				[]byte(`{"rules":[{"apiGroups":[""],"resources":["secrets"],"verbs":["get"]}]}`), metav1.PatchOptions{})
+			_, err := s.Admin.RbacV1().ClusterRoles().Patch(t.Context(), role,
+				"application/merge-patch+json",
+				[]byte(`{"rules":[{"apiGroups":[""],"resources":["secrets"],"verbs":["get"]}]}`),
+				metav1.PatchOptions{})
 			s.Must(err)
 		},
 		requests.CausePolicyChanged: func(s *stage) {
 			s.pushFiles("root", "Remove", map[string]string{policy: "\x00removed"})
 		},
 		requests.CauseSubjectRemoved: func(s *stage) {
-			s.edit(policies.IdentitiesPath, "username: alice@example.com", "username: alice2@example.com")
+			s.edit(policies.IdentitiesPath, "username: alice@example.com",
+				"username: alice2@example.com")
 		},
 	} {
 		t.Run(cause, func(t *testing.T) {
 			s := newStage(t)
 			s.role(role)
-			s.edit(policy, "kind: ClusterRole, name: payments-debug", "kind: ClusterRole, name: "+role)
+			s.edit(policy, "kind: ClusterRole, name: payments-debug",
+				"kind: ClusterRole, name: "+role)
 			name := s.ask(strings.ToLower(cause))
 			agent := s.agent(options{})
 			s.Must(agent.Once(t.Context()))
@@ -47,7 +52,8 @@ func TestDrift(t *testing.T) {
 	}
 }
 
-// TestWhatCannotBeReadEndsNothing: a policy that broke, and a role that cannot be read, leave what is granted alone.
+// TestWhatCannotBeReadEndsNothing: a policy that broke, and a role that cannot be read, leave what
+// is granted alone.
 func TestWhatCannotBeReadEndsNothing(t *testing.T) {
 	s := newStage(t)
 	s.ask("kept")
@@ -57,7 +63,8 @@ func TestWhatCannotBeReadEndsNothing(t *testing.T) {
 	s.allowed(true)
 }
 
-// TestRecordAloneGrantsNothing: whoever can write the agent's records cannot have it grant what nobody approved.
+// TestRecordAloneGrantsNothing: whoever can write the agent's records cannot have it grant what
+// nobody approved.
 func TestRecordAloneGrantsNothing(t *testing.T) {
 	s := newStage(t)
 	name, path, content := s.requestFile("forged")
@@ -80,13 +87,17 @@ func (s *stage) role(name string) {
 	if !apierrors.IsNotFound(err) {
 		s.Must(err)
 	}
-	_, err = s.Admin.RbacV1().ClusterRoles().Create(s.Context(), &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: name},
-		Rules: []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"list"}}}}, metav1.CreateOptions{})
+	_, err = s.Admin.RbacV1().ClusterRoles().Create(s.Context(),
+		&rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: name},
+			Rules: []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"pods"},
+				Verbs: []string{"list"}}}}, metav1.CreateOptions{})
 	s.Must(err)
-	s.Must(kube.ForTest(s.T).Apply(s.Context(), kube.AgentManifests([]string{s.Namespace}, []string{"payments-debug", name})))
+	s.Must(kube.ForTest(s.T).Apply(s.Context(), kube.AgentManifests([]string{s.Namespace},
+		[]string{"payments-debug", name})))
 	s.Until("the agent may bind it", func() bool {
 		const agent = "system:serviceaccount:pullgrant-system:pullgrant-agent"
-		return s.May(agent, rbacv1.GroupName, "bind", "clusterroles", name) && s.May(agent, rbacv1.GroupName, "get", "clusterroles", name)
+		return s.May(agent, rbacv1.GroupName, "bind", "clusterroles", name) &&
+			s.May(agent, rbacv1.GroupName, "get", "clusterroles", name)
 	})
 }
 

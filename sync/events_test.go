@@ -17,15 +17,19 @@ import (
 	"github.com/pullgrant/pullgrant/testdata/scene"
 )
 
-// told lists the events as kubectl would, oldest first; of this test's cluster, whose number all its names have.
+// told lists the events as kubectl would, oldest first; of this test's cluster, whose number all
+// its names have.
 func (s *stage) told() (lines []string) {
 	s.Helper()
 	list, err := s.Admin.CoreV1().Events(kube.Namespace).List(s.Context(), metav1.ListOptions{})
 	s.Must(err)
-	slices.SortStableFunc(list.Items, func(a, b corev1.Event) int { return a.LastTimestamp.Compare(b.LastTimestamp.Time) })
+	slices.SortStableFunc(list.Items,
+		func(a, b corev1.Event) int { return a.LastTimestamp.Compare(b.LastTimestamp.Time) })
 	ours := regexp.MustCompile(s.Cluster[len("prod"):] + `($|[ :"])`) // not the third try of another stage
 	for _, e := range list.Items {
-		if line := strings.Join([]string{e.Type, e.Reason, e.InvolvedObject.Kind + "/" + e.InvolvedObject.Name, e.Message}, " "); ours.MatchString(line) {
+		if line := strings.Join(
+			[]string{e.Type, e.Reason, e.InvolvedObject.Kind + "/" + e.InvolvedObject.Name,
+				e.Message}, " "); ours.MatchString(line) {
 			lines = append(lines, line)
 		}
 	}
@@ -47,19 +51,24 @@ func TestEvents(t *testing.T) {
 	s.SetClock(noon.Add(time.Hour + 2*time.Minute))
 	s.once(options{})
 	denied, path, content := s.requestFile("denied")
-	s.pushFiles("alice", "Ask", map[string]string{path: strings.Replace(content, "spec:", "spec:\n  duration: 3h", 1)})
+	s.pushFiles("alice", "Ask",
+		map[string]string{path: strings.Replace(content, "spec:", "spec:\n  duration: 3h", 1)})
 	s.SetClock(noon.Add(time.Hour + 3*time.Minute))
 	s.once(options{})
 	s.Managed("forged"+s.Cluster[len("prod"):], requests.At(noon.Add(9*time.Hour)).String())
 	s.SetClock(noon.Add(time.Hour + 4*time.Minute))
 	s.once(options{})
 	want := []string{
-		"Normal Granted ConfigMap/" + requests.ObjectName(granted, 0) + " " + granted + ": payments-debug until 2026-11-23T13:00:00Z",
+		"Normal Granted ConfigMap/" + requests.ObjectName(granted, 0) + " " + granted +
+			": payments-debug until 2026-11-23T13:00:00Z",
 		"Normal Expired ConfigMap/" + requests.ObjectName(granted, 0) + " " + granted,
-		"Normal Granted ConfigMap/" + requests.ObjectName(given, 0) + " " + given + ": payments-debug until 2026-11-23T14:00:00Z",
+		"Normal Granted ConfigMap/" + requests.ObjectName(given, 0) + " " + given +
+			": payments-debug until 2026-11-23T14:00:00Z",
 		"Normal Ended ConfigMap/" + requests.ObjectName(given, 0) + " " + given + ": Revoked",
-		"Warning Refused ConfigMap/" + requests.ObjectName(denied, 0) + " " + denied + ": DurationOutOfRange",
-		`Warning Forged Lease/pullgrant-agent RoleBinding "forged` + s.Cluster[len("prod"):] + `" in ` + s.Namespace + " was no grant's and is deleted",
+		"Warning Refused ConfigMap/" + requests.ObjectName(denied, 0) + " " + denied +
+			": DurationOutOfRange",
+		`Warning Forged Lease/pullgrant-agent RoleBinding "forged` + s.Cluster[len("prod"):] +
+			`" in ` + s.Namespace + " was no grant's and is deleted",
 	}
 	if got := s.told(); !slices.Equal(got, want) {
 		t.Errorf("events\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
@@ -91,7 +100,8 @@ func TestStoppedIsAnEvent(t *testing.T) {
 	}
 }
 
-// TestEventsDoNotMatter: a cluster that takes no events gets the same grants and ends; and of very many the rest is left out.
+// TestEventsDoNotMatter: a cluster that takes no events gets the same grants and ends; and of very
+// many the rest is left out.
 func TestEventsDoNotMatter(t *testing.T) {
 	s := newStage(t)
 	refuse := func(next http.RoundTripper) http.RoundTripper {

@@ -14,9 +14,9 @@ import (
 	"github.com/pullgrant/pullgrant/sync/git"
 )
 
-// follow proves every change of a file that decides, commit by commit up to the tip, as soon as it is there: then those
-// who approved it can still be asked about. What cannot be had from GitHub is tried again, and nothing is granted until
-// then. save keeps what was found.
+// follow proves every change of a file that decides, commit by commit up to the tip, as soon as it
+// is there: then those who approved it can still be asked about. What cannot be had from GitHub is
+// tried again, and nothing is granted until then. save keeps what was found.
 func (v *prover) follow(ctx context.Context, tip string, save bool) error {
 	if v.github == nil {
 		return nil // nothing is proven on this evidence
@@ -32,7 +32,8 @@ func (v *prover) follow(ctx context.Context, tip string, save bool) error {
 		return nil
 	}
 	if !v.following.due(v.clocks.wall()) {
-		return fmt.Errorf("who approved the policies is not known yet; it is tried again at %s", requests.At(v.following.next))
+		return fmt.Errorf("who approved the policies is not known yet; it is tried again at %s",
+			requests.At(v.following.next))
 	}
 	before := v.trust.head
 	err := v.followTo(ctx, tip)
@@ -58,7 +59,8 @@ func (v *prover) followTo(ctx context.Context, tip string) error {
 	if t.head != "" {
 		_, line, err = v.branch.repository.History(ctx, tip, t.head)
 	}
-	if errors.Is(err, git.ErrNotOnLine) { // the first time, or the branch was rewritten and a person accepted that
+	// the first time, or the branch was rewritten and a person accepted that
+	if errors.Is(err, git.ErrNotOnLine) {
 		line, err = v.begin(ctx, tip)
 	}
 	if err != nil {
@@ -66,15 +68,18 @@ func (v *prover) followTo(ctx context.Context, tip string) error {
 	}
 	for _, c := range line {
 		if c.TooMany {
-			return fmt.Errorf("commit %s changes more files than can be compared; look at it, then begin after it with --trust-root", c.Hash)
+			return fmt.Errorf("commit %s changes more files than can be compared; look at it, "+
+				"then begin after it with --trust-root", c.Hash)
 		}
-		if !slices.ContainsFunc(c.Changes, func(change git.PathChange) bool { return policies.IsTrustRoot(change.Path) }) {
+		if !slices.ContainsFunc(c.Changes,
+			func(change git.PathChange) bool { return policies.IsTrustRoot(change.Path) }) {
 			t.head = c.Hash
 			continue
 		}
 		number, d := v.proveChange(ctx, c)
 		if d.Outcome == policies.Failed {
-			return fmt.Errorf("commit %s: %s; when that does not pass, look at it and begin after it with --trust-root", c.Hash, d.Message)
+			return fmt.Errorf("commit %s: %s; when that does not pass, look at it and begin after it with --trust-root",
+				c.Hash, d.Message)
 		}
 		found := version{Commit: c.Hash, Pull: number}
 		if d.Outcome != policies.Allowed {
@@ -91,9 +96,11 @@ func (v *prover) followTo(ctx context.Context, tip string) error {
 		t.head = c.Hash
 		level, message := slog.LevelInfo, "a change of policies is proven"
 		if !found.proven() {
-			level, message = slog.LevelError, "a change of policies is not proven; every request judged with it is refused"
+			level, message = slog.LevelError,
+				"a change of policies is not proven; every request judged with it is refused"
 		}
-		v.log.Log(ctx, level, message, "event", "trust", "cluster", v.cluster.Name, "commit", c.Hash, "pull_request", number,
+		v.log.Log(ctx, level, message, "event", "trust", "cluster", v.cluster.Name,
+			"commit", c.Hash, "pull_request", number,
 			"files", strings.Join(paths, " "), "code", string(found.Code), "message", found.Problem)
 	}
 	return nil
@@ -103,10 +110,12 @@ func (v *prover) followTo(ctx context.Context, tip string) error {
 func (v *prover) begin(ctx context.Context, tip string) ([]git.Commit, error) {
 	root, line, err := v.branch.repository.History(ctx, tip, v.root)
 	if errors.Is(err, git.ErrNotOnLine) {
-		return nil, fmt.Errorf("the commit %s of --trust-root is not on the branch's first-parent line; name one that is", v.root)
+		return nil, fmt.Errorf(
+			"the commit %s of --trust-root is not on the branch's first-parent line; name one that is", v.root)
 	}
 	if errors.Is(err, git.ErrNotInMemory) {
-		return nil, fmt.Errorf("the branch has more than %d commits; begin later, with --trust-root: %w", git.MaxDepth, err)
+		return nil, fmt.Errorf(
+			"the branch has more than %d commits; begin later, with --trust-root: %w", git.MaxDepth, err)
 	}
 	if err != nil {
 		return nil, err
@@ -117,7 +126,8 @@ func (v *prover) begin(ctx context.Context, tip string) ([]git.Commit, error) {
 	}
 	v.trust.root, v.trust.head = root, root
 	v.trust.give(entries)
-	v.log.Info("the policies of this commit are taken as given", "event", "trust", "cluster", v.cluster.Name, "commit", root)
+	v.log.Info("the policies of this commit are taken as given",
+		"event", "trust", "cluster", v.cluster.Name, "commit", root)
 	return line, nil
 }
 
@@ -137,7 +147,8 @@ func (v *prover) proveChange(ctx context.Context, c git.Commit) (number int, d p
 		return number, policies.Refuse(policies.EvaluationError, "%v", err)
 	}
 	if facts.Merge == nil {
-		return number, policies.Refuse(policies.EvaluationError, "pull request #%d is merged, and then it is not", number)
+		return number, policies.Refuse(policies.EvaluationError,
+			"pull request #%d is merged, and then it is not", number)
 	}
 	tree := facts.Merge.FirstParent
 	if instead := v.trust.instead(); len(instead) > 0 {
@@ -155,9 +166,10 @@ func (v *prover) proveChange(ctx context.Context, c git.Commit) (number int, d p
 	return number, policies.EvaluateChange(tree, facts, c.Hash, changed, v.clocks.now())
 }
 
-// refuseUnproven refuses a request that is allowed when what it was judged with, at its merge or now, is not proven. merged is the
-// commit that brought it.
-func (v *prover) refuseUnproven(d policies.Decision, tip string, merged git.Commit, f policies.Facts) policies.Decision {
+// refuseUnproven refuses a request that is allowed when what it was judged with, at its merge or
+// now, is not proven. merged is the commit that brought it.
+func (v *prover) refuseUnproven(d policies.Decision, tip string, merged git.Commit,
+	f policies.Facts) policies.Decision {
 	if d.Outcome != policies.Allowed {
 		return d
 	}
@@ -168,7 +180,8 @@ func (v *prover) refuseUnproven(d policies.Decision, tip string, merged git.Comm
 	return d.Refused(code, "%s", problem)
 }
 
-func (v *prover) unproven(tip, path string, merged git.Commit, f policies.Facts) (policies.Code, string) {
+func (v *prover) unproven(tip, path string, merged git.Commit, f policies.Facts) (
+	policies.Code, string) {
 	if v.trust == nil || v.trust.head != tip {
 		return policies.EvaluationError, "who approved the policies is not known yet"
 	}
@@ -177,7 +190,8 @@ func (v *prover) unproven(tip, path string, merged git.Commit, f policies.Facts)
 		return code, problem
 	}
 	if len(merged.Parents) == 0 || f.Merge.FirstParent.Commit != merged.Parents[0] {
-		return policies.EvaluationError, fmt.Sprintf("GitHub has another parent of commit %s than git", merged.Hash)
+		return policies.EvaluationError,
+			fmt.Sprintf("GitHub has another parent of commit %s than git", merged.Hash)
 	}
 	later, err := v.branch.repository.After(tip, merged.Parents[0])
 	if err != nil {

@@ -15,7 +15,8 @@ import (
 	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
-// gate is what keeps the agent from granting. Nothing of it keeps access from being taken back (G5).
+// gate is what keeps the agent from granting. Nothing of it keeps access from being taken back
+// (G5).
 type gate struct {
 	cluster *kube.Cluster
 	github  *github.Client // nil: there are no rules of GitHub's to go by
@@ -59,7 +60,8 @@ func (g *gate) stops() (all []plan.Stop) {
 	return all
 }
 
-// readPaused reads whether a person paused the agent. While that cannot be read, what was read last holds.
+// readPaused reads whether a person paused the agent. While that cannot be read, what was read last
+// holds.
 func (g *gate) readPaused(ctx context.Context) error {
 	notes, err := g.cluster.Notes(ctx)
 	if err != nil {
@@ -67,14 +69,16 @@ func (g *gate) readPaused(ctx context.Context) error {
 	}
 	g.paused = ""
 	if reason, paused := notes[kube.AnnotationPaused]; paused {
-		g.paused = fmt.Sprintf("somebody paused the agent: %s; pullgrant resume has it go on", requests.Quote(reason))
+		g.paused = fmt.Sprintf("somebody paused the agent: %s; pullgrant resume has it go on",
+			requests.Quote(reason))
 	}
 	return nil
 }
 
-// testLimits finds out, at start and every hour, whether the API server still limits the agent as it should: the fence is
-// the one that this program renders, and the agent may do nothing that would make up for a fence. While something is
-// wrong, or cannot be found out, it is repeated sooner.
+// testLimits finds out, at start and every hour, whether the API server still limits the agent as
+// it should: the fence is the one that this program renders, and the agent may do nothing that
+// would make up for a fence. While something is wrong, or cannot be found out, it is repeated
+// sooner.
 func (g *gate) testLimits(ctx context.Context) error {
 	now := g.clocks.wall()
 	if !g.tested.dueWithin(now, checkedFor) {
@@ -95,8 +99,8 @@ func (g *gate) testLimits(ctx context.Context) error {
 	return err
 }
 
-// readRules reads GitHub's rules on the branch at start and every hour, and sooner while they are weak or cannot be read:
-// nothing is granted until they have been read whole and lack nothing.
+// readRules reads GitHub's rules on the branch at start and every hour, and sooner while they are
+// weak or cannot be read: nothing is granted until they have been read whole and lack nothing.
 func (g *gate) readRules(ctx context.Context) error {
 	now := g.clocks.wall()
 	if !g.read.dueWithin(now, checkedFor) {
@@ -119,11 +123,12 @@ func (g *gate) readRules(ctx context.Context) error {
 	return err
 }
 
-// fencedIn makes sure, once an hour, that the agent is limited in a namespace too before anything is granted in it: the
-// API server must refuse, in a dry run, a Job that would run a pod.
+// fencedIn makes sure, once an hour, that the agent is limited in a namespace too before anything
+// is granted in it: the API server must refuse, in a dry run, a Job that would run a pod.
 func (g *gate) fencedIn(ctx context.Context, namespace string, grant requests.Grant) error {
 	now := g.clocks.wall()
-	if until, ok := g.fenced.Load(namespace); ok && now.Before(until.(time.Time)) && until.(time.Time).Sub(now) <= checkedFor {
+	if until, ok := g.fenced.Load(namespace); ok && now.Before(until.(time.Time)) &&
+		until.(time.Time).Sub(now) <= checkedFor {
 		return nil
 	}
 	excess, err := g.cluster.Excess(ctx, namespace)
@@ -131,7 +136,8 @@ func (g *gate) fencedIn(ctx context.Context, namespace string, grant requests.Gr
 		return err
 	}
 	if excess != "" {
-		return fmt.Errorf("granting %s (%s): the agent may %s; take that right from it", grant.Name, policies.OverPrivileged, excess)
+		return fmt.Errorf("granting %s (%s): the agent may %s; take that right from it", grant.Name,
+			policies.OverPrivileged, excess)
 	}
 	job, err := render.Backstop(grant, namespace, g.clocks.now())
 	if err != nil {
@@ -140,7 +146,8 @@ func (g *gate) fencedIn(ctx context.Context, namespace string, grant requests.Gr
 	runs := int32(1)
 	job.Name, job.Spec.Completions, job.Spec.Parallelism = "pullgrant-probe", &runs, &runs
 	if err = g.cluster.TryJob(ctx, &job); !kube.RefusedByFence(err) {
-		return fmt.Errorf("granting %s (%s): the fence does not refuse a Job with pods in namespace %s, the answer was: %v",
+		return fmt.Errorf("granting %s (%s): the fence does not refuse a Job with pods in "+
+			"namespace %s, the answer was: %v",
 			grant.Name, policies.Unfenced, namespace, err)
 	}
 	g.fenced.Store(namespace, now.Add(checkedFor))

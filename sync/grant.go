@@ -19,9 +19,9 @@ import (
 	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
-// grant brings an allowed request from nothing, or from wherever an earlier try left it, to Granted: first the Jobs that
-// end it when the agent is gone, then, once these are armed, the bindings that they own. Before each of the two the record
-// says what is about to be there.
+// grant brings an allowed request from nothing, or from wherever an earlier try left it, to
+// Granted: first the Jobs that end it when the agent is gone, then, once these are armed, the
+// bindings that they own. Before each of the two the record says what is about to be there.
 func (a *Agent) grant(ctx context.Context, r plan.Record) (plan.Record, error) {
 	bindings, err := render.Render(r.Grant)
 	if err != nil {
@@ -47,7 +47,8 @@ func (a *Agent) grant(ctx context.Context, r plan.Record) (plan.Record, error) {
 	if err := a.tie(ctx, &r, bindings); err != nil {
 		return r, err
 	}
-	log := a.log.With("event", string(plan.Grant), "cluster", a.cluster.Name, "request", r.Grant.Name, "expires_at", r.Grant.Window.End.String())
+	log := a.log.With("event", string(plan.Grant), "cluster", a.cluster.Name,
+		"request", r.Grant.Name, "expires_at", r.Grant.Window.End.String())
 	for i := range bindings {
 		o := r.Binding(i)
 		if o.UID != "" {
@@ -78,8 +79,10 @@ func (a *Agent) grant(ctx context.Context, r plan.Record) (plan.Record, error) {
 
 var errTooLate = errors.New("its window ended meanwhile")
 
-// create makes a binding before the end of its window: a call that is held up until then is given up.
-func (a *Agent) create(ctx context.Context, b *rbacv1.RoleBinding, end time.Time) (uid string, err error) {
+// create makes a binding before the end of its window: a call that is held up until then is given
+// up.
+func (a *Agent) create(ctx context.Context, b *rbacv1.RoleBinding, end time.Time) (
+	uid string, err error) {
 	left := end.Sub(a.clocks.now())
 	if left <= 0 {
 		return "", errTooLate
@@ -89,14 +92,16 @@ func (a *Agent) create(ctx context.Context, b *rbacv1.RoleBinding, end time.Time
 	return a.cluster.Create(ctx, b)
 }
 
-// neverMade tells an error after which there is no binding for certain. After others, such as a connection that broke,
-// there may be one.
+// neverMade tells an error after which there is no binding for certain. After others, such as a
+// connection that broke, there may be one.
 func neverMade(err error) bool {
-	return errors.Is(err, errTooLate) || apierrors.IsForbidden(err) || apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) || apierrors.IsNotFound(err)
+	return errors.Is(err, errTooLate) || apierrors.IsForbidden(err) || apierrors.IsInvalid(err) ||
+		apierrors.IsBadRequest(err) || apierrors.IsNotFound(err)
 }
 
-// backstop makes the Jobs that are missing. A code says that the grant cannot have one, and why: refused by the cluster,
-// for example by a quota, where the policy asks for it, or a Job of that name that is not the agent's.
+// backstop makes the Jobs that are missing. A code says that the grant cannot have one, and why:
+// refused by the cluster, for example by a quota, where the policy asks for it, or a Job of that
+// name that is not the agent's.
 func (a *Agent) backstop(ctx context.Context, r *plan.Record, fresh bool) (policies.Code, error) {
 	missing := map[*plan.Object]batchv1.Job{}
 	for i := range r.Objects {
@@ -134,19 +139,23 @@ func (a *Agent) backstop(ctx context.Context, r *plan.Record, fresh bool) (polic
 		case !r.Grant.BackstopOptional:
 			return policies.NoBackstop, err
 		default:
-			a.log.Warn("granting without a backstop, as the policy lets be: only the agent ends this access", "event", string(plan.Grant),
-				"cluster", a.cluster.Name, "request", r.Grant.Name, "namespace", o.Namespace, "error", err.Error())
-			r.Objects = slices.DeleteFunc(r.Objects, func(o plan.Object) bool { return !o.IsBinding() }) // Jobs that were made are swept
+			a.log.Warn("granting without a backstop, as the policy lets be: only the agent ends this access",
+				"event", string(plan.Grant),
+				"cluster", a.cluster.Name, "request", r.Grant.Name, "namespace", o.Namespace,
+				"error", err.Error())
+			r.Objects = slices.DeleteFunc(r.Objects,
+				func(o plan.Object) bool { return !o.IsBinding() }) // Jobs that were made are swept
 			return "", nil
 		}
 	}
 	return "", nil
 }
 
-// objected tells a refusal by what watches over a namespace (a quota, a policy engine) from one by RBAC or the fence, which
-// is about the agent.
+// objected tells a refusal by what watches over a namespace (a quota, a policy engine) from one by
+// RBAC or the fence, which is about the agent.
 func objected(err error) bool {
-	return (apierrors.IsForbidden(err) || apierrors.IsInvalid(err) || apierrors.IsBadRequest(err)) &&
+	return (apierrors.IsForbidden(err) || apierrors.IsInvalid(err) ||
+		apierrors.IsBadRequest(err)) &&
 		!strings.Contains(err.Error(), "cannot create resource") && !kube.RefusedByFence(err)
 }
 
@@ -174,7 +183,8 @@ const (
 	armLate = maxSkew         // how much later a backstop may act
 )
 
-// armed waits until the TTL of each Job runs: a backstop that Kubernetes' controllers have not taken note of is none.
+// armed waits until the TTL of each Job runs: a backstop that Kubernetes' controllers have not
+// taken note of is none.
 func (a *Agent) armed(ctx context.Context, r *plan.Record) error {
 	waiting, cancel := context.WithTimeout(ctx, armTime)
 	defer cancel()
@@ -190,30 +200,36 @@ func (a *Agent) armed(ctx context.Context, r *plan.Record) error {
 		if late.Abs() <= armLate {
 			continue
 		}
-		if _, err := a.cluster.Delete(ctx, plan.Live{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, UID: o.UID}); err != nil {
+		if _, err := a.cluster.Delete(
+			ctx, plan.Live{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, UID: o.UID}); err != nil {
 			return err
 		}
 		o.UID = ""
-		return errors.Join(fmt.Errorf("granting %s: Job %s/%s was complete only after %s, so it would end access that much too late; it is made again",
+		return errors.Join(fmt.Errorf(
+			"granting %s: Job %s/%s was complete only after %s, so it would end access that much "+
+				"too late; it is made again",
 			r.Grant.Name, o.Namespace, o.Name, late), a.cluster.Save(ctx, r))
 	}
 	return nil
 }
 
-// giveUp ends a grant that cannot be made, and takes back what was made of it. What stands under the name of one of its
-// objects is left as it is, whatever it says.
-func (a *Agent) giveUp(ctx context.Context, r plan.Record, code policies.Code, why error) (plan.Record, error) {
+// giveUp ends a grant that cannot be made, and takes back what was made of it. What stands under
+// the name of one of its objects is left as it is, whatever it says.
+func (a *Agent) giveUp(ctx context.Context, r plan.Record, code policies.Code, why error) (
+	plan.Record, error) {
 	r.Cause, r.Code = requests.CauseDenied, string(code)
 	a.announce(ctx, &r)
 	for _, o := range slices.Backward(r.Objects) {
 		if o.UID == "" {
 			continue
 		}
-		if _, err := a.cluster.Delete(ctx, plan.Live{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, UID: o.UID}); err != nil {
+		if _, err := a.cluster.Delete(
+			ctx, plan.Live{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, UID: o.UID}); err != nil {
 			return r, err
 		}
 	}
 	r.Phase, r.EndedAt = plan.Ended, requests.At(a.clocks.now())
-	a.log.Error("refused", "event", string(plan.Deny), "cluster", a.cluster.Name, "request", r.Grant.Name, "code", r.Code, "error", why.Error())
+	a.log.Error("refused", "event", string(plan.Deny), "cluster", a.cluster.Name,
+		"request", r.Grant.Name, "code", r.Code, "error", why.Error())
 	return r, a.save(ctx, &r)
 }

@@ -54,19 +54,25 @@ func (v *prover) judge(ctx context.Context, tip, p, blob string) plan.Proof {
 	return proof
 }
 
-// judgeMerged goes by the pull request that GitHub says brought the file. The commit must also be the one that git's
-// own history says so of (R44). What was found on the way is noted in proof.
-func (v *prover) judgeMerged(ctx context.Context, tip, p, blob string, added git.Commit, proof *plan.Proof) policies.Decision {
+// judgeMerged goes by the pull request that GitHub says brought the file. The commit must also be
+// the one that git's own history says so of (R44). What was found on the way is noted in proof.
+func (v *prover) judgeMerged(ctx context.Context, tip, p, blob string, added git.Commit,
+	proof *plan.Proof) policies.Decision {
 	number, commit, err := v.github.Introduced(ctx, p, tip)
 	switch {
 	case err != nil:
 		return policies.Refuse(policies.EvaluationError, "%v", err)
 	case number == 0:
-		return policies.Refuse(policies.NoPullRequest, "commit %s brought the file without a pull request", added.Hash)
+		return policies.Refuse(policies.NoPullRequest,
+			"commit %s brought the file without a pull request", added.Hash)
 	case commit != added.Hash:
-		return policies.Refuse(policies.NoPullRequest, "pull request #%d was merged as %s, but the file came with %s", number, commit, added.Hash)
+		return policies.Refuse(policies.NoPullRequest,
+			"pull request #%d was merged as %s, but the file came with %s", number,
+			commit, added.Hash)
 	case len(added.Changes) != 1 || added.TooMany:
-		return policies.Refuse(policies.BlobMismatch, "commit %s brought the file together with %d other changes", added.Hash, len(added.Changes)-1)
+		return policies.Refuse(policies.BlobMismatch,
+			"commit %s brought the file together with %d other changes", added.Hash,
+			len(added.Changes)-1)
 	}
 	proof.Evidence.PullRequest = number
 	facts, err := v.github.Facts(ctx, number, v.clocks.now())
@@ -74,19 +80,22 @@ func (v *prover) judgeMerged(ctx context.Context, tip, p, blob string, added git
 		return policies.Refuse(policies.EvaluationError, "%v", err)
 	}
 	proof.Evidence.HeadSHA, proof.Facts = facts.PullRequest.HeadSHA, v.keep(p, facts)
-	d := v.refuseUnproven(policies.EvaluateMerged(facts, p, blob, facts.ObservedAt.Time), tip, added, facts) // whoever judges again knows that time
+	d := v.refuseUnproven(policies.EvaluateMerged(facts, p, blob, facts.ObservedAt.Time), tip,
+		added, facts) // whoever judges again knows that time
 	return v.unchanged(ctx, d, facts)
 }
 
-// keep is the facts as the ledger keeps them. Facts that are too large are not kept: that holds up no grant and no record,
-// and an audit names the entry.
+// keep is the facts as the ledger keeps them. Facts that are too large are not kept: that holds up
+// no grant and no record, and an audit names the entry.
 func (v *prover) keep(p string, facts policies.Facts) []byte {
 	data, err := facts.Encode()
 	if err == nil && len(data) > policies.MaxFactsSize {
-		err = fmt.Errorf("they have %d bytes; the most allowed is %d", len(data), policies.MaxFactsSize)
+		err = fmt.Errorf("they have %d bytes; the most allowed is %d", len(data),
+			policies.MaxFactsSize)
 	}
 	if err != nil {
-		v.log.Warn("the facts of a request are not kept; an audit will name it", "event", "judge", "cluster", v.cluster.Name,
+		v.log.Warn("the facts of a request are not kept; an audit will name it",
+			"event", "judge", "cluster", v.cluster.Name,
 			"request", nameOf(p), "error", err.Error())
 		return nil
 	}
@@ -94,23 +103,27 @@ func (v *prover) keep(p string, facts policies.Facts) []byte {
 }
 
 // judgeBranch takes the branch at its word.
-func (v *prover) judgeBranch(ctx context.Context, tip, p, blob string, content []byte, added git.Commit) policies.Decision {
+func (v *prover) judgeBranch(ctx context.Context, tip, p, blob string, content []byte,
+	added git.Commit) policies.Decision {
 	asked := slices.IndexFunc(added.Changes, func(c git.PathChange) bool { return c.Path == p })
 	if asked < 0 || added.Changes[asked].After.Hash != blob {
-		return policies.Refuse(policies.BlobMismatch, "the file was changed after commit %s added it", added.Hash)
+		return policies.Refuse(policies.BlobMismatch,
+			"the file was changed after commit %s added it", added.Hash)
 	}
 	if added.Committer.When.IsZero() {
-		return policies.Refuse(policies.ClockSkew, "commit %s has no date that can be read", added.Hash)
+		return policies.Refuse(policies.ClockSkew,
+			"commit %s has no date that can be read", added.Hash)
 	}
 	tree, err := v.branch.tree(tip, p)
 	if err != nil {
 		return policies.Refuse(policies.EvaluationError, "%v", err)
 	}
-	return v.unchanged(ctx, policies.EvaluateBranch(tree, p, added.Hash, blob, content, added.Committer.When, v.clocks.now()), policies.Facts{Base: tree})
+	return v.unchanged(ctx, policies.EvaluateBranch(tree, p, added.Hash, blob, content,
+		added.Committer.When, v.clocks.now()), policies.Facts{Base: tree})
 }
 
-// removers finds out who removed the request files of grants that ended because theirs is gone. Nothing is asked while
-// access still lasts: it does not wait for an answer.
+// removers finds out who removed the request files of grants that ended because theirs is gone.
+// Nothing is asked while access still lasts: it does not wait for an answer.
 func (v *prover) removers(ctx context.Context, w plan.World) map[string]string {
 	found := map[string]string{}
 	ctx, cancel := context.WithTimeout(ctx, proveTimeout)
@@ -126,7 +139,9 @@ func (v *prover) removers(ctx context.Context, w plan.World) map[string]string {
 		}
 		login, _, err := v.github.RemovedBy(ctx, p, w.Main.Tip)
 		if err != nil {
-			v.log.Error("who removed a request is not known yet", "event", "judge", "request", r.Grant.Name, "cluster", v.cluster.Name, "error", err.Error())
+			v.log.Error("who removed a request is not known yet",
+				"event", "judge", "request", r.Grant.Name, "cluster", v.cluster.Name,
+				"error", err.Error())
 			continue
 		}
 		found[p] = login
@@ -134,10 +149,11 @@ func (v *prover) removers(ctx context.Context, w plan.World) map[string]string {
 	return found
 }
 
-// unchanged refuses what is allowed when a role it gives is another in the cluster than the catalogue shows, now or at
-// the merge: then its approvers saw something else. A role without a catalogue file is not compared, as its approvers
-// were told.
-func (v *prover) unchanged(ctx context.Context, d policies.Decision, f policies.Facts) policies.Decision {
+// unchanged refuses what is allowed when a role it gives is another in the cluster than the
+// catalogue shows, now or at the merge: then its approvers saw something else. A role without a
+// catalogue file is not compared, as its approvers were told.
+func (v *prover) unchanged(ctx context.Context, d policies.Decision,
+	f policies.Facts) policies.Decision {
 	if d.Outcome != policies.Allowed {
 		return d
 	}
@@ -157,7 +173,8 @@ func (v *prover) unchanged(ctx context.Context, d policies.Decision, f policies.
 			case apierrors.IsNotFound(err):
 				problem = "is not in the cluster any more"
 			case err != nil:
-				problem, code = fmt.Sprintf("cannot be compared with the catalogue: %v", err), policies.EvaluationError
+				problem, code = fmt.Sprintf("cannot be compared with the catalogue: %v", err),
+					policies.EvaluationError
 			case live.Spec.Hash != shown.Spec.Hash || live.Spec.Aggregated != shown.Spec.Aggregated:
 				problem = fmt.Sprintf("does not have the rules that %s shows; run `pullgrant catalog --cluster %s` and ask again",
 					rbac.CatalogPath(d.Grant.Cluster, b.Role.Name), d.Grant.Cluster)

@@ -35,7 +35,8 @@ func (s *stage) run(o options) (stop func()) {
 
 func (s *stage) leader() string {
 	s.Helper()
-	lease, err := s.Admin.CoordinationV1().Leases(kube.Namespace).Get(s.Context(), kube.LeaseName, metav1.GetOptions{})
+	lease, err := s.Admin.CoordinationV1().Leases(kube.Namespace).Get(s.Context(), kube.LeaseName,
+		metav1.GetOptions{})
 	if err != nil || lease.Spec.HolderIdentity == nil {
 		return ""
 	}
@@ -44,7 +45,8 @@ func (s *stage) leader() string {
 
 func (s *stage) entered(name string) bool {
 	s.Helper()
-	return strings.Contains(s.git("ls-tree", "-r", "--name-only", "main"), requests.RevocationPath(s.Cluster, name))
+	return strings.Contains(s.git("ls-tree", "-r", "--name-only", "main"),
+		requests.RevocationPath(s.Cluster, name))
 }
 
 // TestReplicaTakesOver: one replica grants; when it stops, another goes on where it was.
@@ -65,12 +67,14 @@ func TestReplicaTakesOver(t *testing.T) {
 	s.Until("both are granted", func() bool { return len(s.Bindings()) == 2 })
 	s.SetClock(noon.Add(time.Hour))
 	s.Until("both are in the ledger", func() bool { return s.entered(one) && s.entered(two) })
-	if head := s.git("log", "--format=%s", "main"); strings.Count(head, "Expired")+strings.Count(head, "Revoke 2 grants") == 0 {
+	if head := s.git("log", "--format=%s", "main"); strings.Count(head, "Expired")+
+		strings.Count(head, "Revoke 2 grants") == 0 {
 		t.Errorf("the history: %s", head)
 	}
 }
 
-// TestEveryReplicaExpires: the one that holds the Lease cannot delete, and access ends all the same, on time.
+// TestEveryReplicaExpires: the one that holds the Lease cannot delete, and access ends all the
+// same, on time.
 func TestEveryReplicaExpires(t *testing.T) {
 	s := newStage(t)
 	s.run(options{wire: func(next http.RoundTripper) http.RoundTripper {
@@ -89,7 +93,8 @@ func TestEveryReplicaExpires(t *testing.T) {
 	s.SetClock(noon.Add(time.Hour))
 	s.allowed(false)
 	s.Until("the leader records it", func() bool { return s.entered(name) })
-	if r := s.entry(name); r.Status.RevokedAt.String() != "2026-11-23T13:00:00Z" || r.Status.Cause != requests.CauseExpired || s.leader() != leader {
+	if r := s.entry(name); r.Status.RevokedAt.String() != "2026-11-23T13:00:00Z" ||
+		r.Status.Cause != requests.CauseExpired || s.leader() != leader {
 		t.Errorf("%s leads, the entry: %+v", s.leader(), r.Status)
 	}
 }

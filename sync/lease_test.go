@@ -11,7 +11,8 @@ import (
 	controlplane "github.com/pullgrant/pullgrant/testdata/kube"
 )
 
-// TestPause: what is asked for waits, what was given still ends on time and is recorded, and nothing is lost.
+// TestPause: what is asked for waits, what was given still ends on time and is recorded, and
+// nothing is lost.
 func TestPause(t *testing.T) {
 	s := newStage(t)
 	before := s.ask("before")
@@ -22,11 +23,14 @@ func TestPause(t *testing.T) {
 	s.SetClock(noon.Add(30 * time.Minute))
 	while := s.ask("while")
 	agent := s.agent(options{})
-	if err := agent.Once(t.Context()); err == nil || !strings.Contains(err.Error(), "waits: somebody paused the agent") {
+	if err := agent.Once(t.Context()); err == nil || !strings.Contains(err.Error(),
+		"waits: somebody paused the agent") {
 		t.Errorf("error: %v", err)
 	}
-	if len(s.Bindings()) != 1 || len(agent.gate.stops()) != 1 || agent.gate.stops()[0].Code != policies.Paused ||
-		!strings.Contains(agent.gate.stops()[0].Message, `"INC-9: looking into it"; pullgrant resume`) {
+	if len(s.Bindings()) != 1 || len(agent.gate.stops()) != 1 ||
+		agent.gate.stops()[0].Code != policies.Paused ||
+		!strings.Contains(agent.gate.stops()[0].Message,
+			`"INC-9: looking into it"; pullgrant resume`) {
 		t.Errorf("bindings %v, stops %v", s.Bindings(), agent.gate.stops())
 	}
 	s.SetClock(noon.Add(time.Hour))

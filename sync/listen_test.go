@@ -43,15 +43,18 @@ func get(a *Agent, path string) (status int, text string) {
 	return w.Code, w.Body.String()
 }
 
-// series reads one series of /metrics, with its labels but the cluster; labels is `name="value"` or empty.
+// series reads one series of /metrics, with its labels but the cluster; labels is `name="value"` or
+// empty.
 func (s *stage) series(a *Agent, name, labels string) string {
 	s.Helper()
 	_, text := get(a, "/metrics")
 	for line := range strings.Lines(text) {
 		series, value, _ := strings.Cut(strings.TrimSpace(line), " ")
 		found, _, _ := strings.Cut(series, "{")
-		series = strings.NewReplacer(`,cluster="`+s.Cluster+`"`, "", `cluster="`+s.Cluster+`",`, "", `{cluster="`+s.Cluster+`"}`, "").Replace(series)
-		if want := "pullgrant_" + name; found == want && (series == want && labels == "" || series == want+"{"+labels+"}") {
+		series = strings.NewReplacer(`,cluster="`+s.Cluster+`"`, "", `cluster="`+s.Cluster+`",`,
+			"", `{cluster="`+s.Cluster+`"}`, "").Replace(series)
+		if want := "pullgrant_" + name; found == want && (series == want && labels == "" ||
+			series == want+"{"+labels+"}") {
 			return value
 		}
 	}
@@ -88,17 +91,20 @@ func TestHealth(t *testing.T) {
 	a := s.agent(options{wire: line.wrap})
 	s.running(a)
 	health := func() int { status, _ := get(a, "/healthz"); return status }
-	s.Until("a pass did not work", func() bool { return s.series(a, "passes_total", `result="incomplete"`) != "0" })
+	s.Until("a pass did not work",
+		func() bool { return s.series(a, "passes_total", `result="incomplete"`) != "0" })
 	if health() != http.StatusOK {
 		t.Error("dead without git")
 	}
 	line.cluster.Store(true)
-	s.Until("the cluster is missed", func() bool { return s.series(a, "last_error_timestamp_seconds", `stage="read"`) != "0" })
+	s.Until("the cluster is missed",
+		func() bool { return s.series(a, "last_error_timestamp_seconds", `stage="read"`) != "0" })
 	s.SetClock(noon.Add(time.Hour))
 	s.Until("the loop goes on", func() bool { return health() == http.StatusOK })
 }
 
-// TestReadyOnceTheBranchWasRead: an agent that never reached the branch is not ready, one that lost it is.
+// TestReadyOnceTheBranchWasRead: an agent that never reached the branch is not ready, one that lost
+// it is.
 func TestReadyOnceTheBranchWasRead(t *testing.T) {
 	s := newStage(t)
 	line := &broken{}
@@ -110,28 +116,37 @@ func TestReadyOnceTheBranchWasRead(t *testing.T) {
 			return status == want && text == strings.Join(lines, "\n")+"\n"
 		}
 	}
-	if status, text := get(a, "/readyz"); status != http.StatusServiceUnavailable || !strings.HasPrefix(text, "not ready: the bindings are not all read yet\n") {
+	if status, text := get(a, "/readyz"); status != http.StatusServiceUnavailable ||
+		!strings.HasPrefix(text, "not ready: the bindings are not all read yet\n") {
 		t.Errorf("before it runs: %d %s", status, text)
 	}
 	s.running(a)
-	s.Until("not ready without the branch", is(http.StatusServiceUnavailable, "every deadline is known",
-		"not ready: no pass has read the cluster, the branch and its policies yet; the last one had trouble with [git]"))
+	s.Until("not ready without the branch",
+		is(http.StatusServiceUnavailable, "every deadline is known",
+			"not ready: no pass has read the cluster, the branch and its policies yet; the last "+
+				"one had trouble with [git]"))
 	line.git.Store(false)
-	s.Until("ready with the branch", is(http.StatusOK, "every deadline is known", "the last pass had no trouble"))
+	s.Until("ready with the branch",
+		is(http.StatusOK, "every deadline is known", "the last pass had no trouble"))
 	line.git.Store(true)
-	s.Until("ready when git is lost", is(http.StatusOK, "every deadline is known", "the last pass had trouble with [git]"))
+	s.Until("ready when git is lost", is(http.StatusOK, "every deadline is known",
+		"the last pass had trouble with [git]"))
 	line.git.Store(false)
 	line.cluster.Store(true)
-	s.Until("not ready when the cluster is lost", is(http.StatusServiceUnavailable, "every deadline is known",
-		"not ready: the last pass had trouble with [read] and could not read the cluster"))
+	s.Until("not ready when the cluster is lost",
+		is(http.StatusServiceUnavailable, "every deadline is known",
+			"not ready: the last pass had trouble with [read] and could not read the cluster"))
 	line.cluster.Store(false)
-	s.Until("ready again", is(http.StatusOK, "every deadline is known", "the last pass had no trouble"))
+	s.Until("ready again",
+		is(http.StatusOK, "every deadline is known", "the last pass had no trouble"))
 	a.metrics.Lead(false)
-	s.Until("ready without passes", is(http.StatusOK, "every deadline is known", "another replica grants and records"))
+	s.Until("ready without passes",
+		is(http.StatusOK, "every deadline is known", "another replica grants and records"))
 	s.shows(a, "leader", "", "0")
 }
 
-// TestReadyThoughNothingIsGranted: why nothing is granted is told, and a request that does not work counts for nothing.
+// TestReadyThoughNothingIsGranted: why nothing is granted is told, and a request that does not work
+// counts for nothing.
 func TestReadyThoughNothingIsGranted(t *testing.T) {
 	s := newStage(t)
 	s.Must(s.Admin.CoreV1().Namespaces().Delete(t.Context(), s.Namespace, metav1.DeleteOptions{}))
@@ -145,14 +160,16 @@ func TestReadyThoughNothingIsGranted(t *testing.T) {
 	s.Until("a request waits", func() bool { return s.series(a, "requests_waiting", "") == "1" })
 	s.Until("it is ready all the same", func() bool {
 		status, text := get(a, "/readyz")
-		return status == http.StatusOK && text == "every deadline is known\nthe last pass had trouble with [requests]\n"
+		return status == http.StatusOK &&
+			text == "every deadline is known\nthe last pass had trouble with [requests]\n"
 	})
 	s.shows(a, "passes_total", `result="incomplete"`, "0")
 	s.SetClusterAhead(time.Hour)
 	s.git("update-ref", "refs/heads/main", s.git("commit-tree", "-m", "Rewritten", "main^{tree}"))
-	told := "nothing is granted, ClockSkew: its clock is too far from GitHub's or the API server's; set the wrong one\n" +
-		"nothing is granted, NonFastForward: the branch does not continue from the commit accepted last; look at what happened to it, " +
-		"then accept a commit as the log says\n"
+	told := "nothing is granted, ClockSkew: its clock is too far from GitHub's or the API server's; " +
+		"set the wrong one\n" +
+		"nothing is granted, NonFastForward: the branch does not continue from the commit " +
+		"accepted last; look at what happened to it, then accept a commit as the log says\n"
 	s.Until("both reasons are told", func() bool {
 		status, text := get(a, "/readyz")
 		return status == http.StatusOK && strings.HasSuffix(text, told)
@@ -161,7 +178,8 @@ func TestReadyThoughNothingIsGranted(t *testing.T) {
 	s.shows(a, "granting_stopped", `reason="NonFastForward"`, "1")
 	s.SetClusterAhead(0)
 	s.Must(a.cluster.Note(t.Context(), kube.AnnotationHead, s.Branch("main")))
-	s.Until("neither is told", func() bool { _, text := get(a, "/readyz"); return !strings.Contains(text, "nothing is granted") })
+	s.Until("neither is told",
+		func() bool { _, text := get(a, "/readyz"); return !strings.Contains(text, "nothing is granted") })
 	s.shows(a, "granting_stopped", `reason="NonFastForward"`, "0")
 }
 
@@ -201,7 +219,8 @@ func TestServe(t *testing.T) {
 			t.Errorf("%s %s: %d %s", c.method, c.path, got, text)
 		}
 	}
-	if _, text := ask("GET", "/metrics", nil); !strings.Contains(text, fmt.Sprintf(`pullgrant_build_info{cluster="%s",version="v1.2.3"} 1`, s.Cluster)) {
+	if _, text := ask("GET", "/metrics", nil); !strings.Contains(text, fmt.Sprintf(
+		`pullgrant_build_info{cluster="%s",version="v1.2.3"} 1`, s.Cluster)) {
 		t.Errorf("no build_info in\n%s", text)
 	}
 	stop()

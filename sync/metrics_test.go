@@ -19,7 +19,8 @@ import (
 	"github.com/pullgrant/pullgrant/testdata/scene"
 )
 
-// TestMetrics follows one grant from its request to the ledger, with everything that can go wrong on the way.
+// TestMetrics follows one grant from its request to the ledger, with everything that can go wrong
+// on the way.
 func TestMetrics(t *testing.T) {
 	s := newStage(t)
 	keep := make(chan struct{}) // closed: bindings can be deleted
@@ -37,7 +38,8 @@ func TestMetrics(t *testing.T) {
 	}})
 	is := func(name, labels, want string) {
 		t.Helper()
-		s.Until(fmt.Sprintf("%s{%s} is %s", name, labels, want), func() bool { return s.series(a, name, labels) == want })
+		s.Until(fmt.Sprintf("%s{%s} is %s", name, labels, want),
+			func() bool { return s.series(a, name, labels) == want })
 	}
 	s.running(a)
 	s.ask("metrics")
@@ -53,7 +55,8 @@ func TestMetrics(t *testing.T) {
 	s.shows(a, "expiry_lateness_seconds_count", "", "0")
 	s.SetClock(noon.Add(time.Hour + 40*time.Second))
 	is("expiry_heartbeat_timestamp_seconds", "", stamp(noon.Add(time.Hour+40*time.Second)))
-	if age := s.series(a, "sync_age_seconds", ""); age != "40" && age != "3640" { // a pass may have been under way at noon
+	// a pass may have been under way at noon
+	if age := s.series(a, "sync_age_seconds", ""); age != "40" && age != "3640" {
 		t.Errorf("the last complete pass is %s s ago", age)
 	}
 	close(keep)
@@ -74,7 +77,8 @@ func TestMetrics(t *testing.T) {
 // stamp is a time as Prometheus writes it.
 func stamp(at time.Time) string { return strconv.FormatFloat(float64(at.Unix()), 'g', -1, 64) }
 
-// TestMetricsOfRefusals: what is refused, cannot be judged or was no grant's is counted with its reason.
+// TestMetricsOfRefusals: what is refused, cannot be judged or was no grant's is counted with its
+// reason.
 func TestMetricsOfRefusals(t *testing.T) {
 	s := newStage(t)
 	a := s.agent(githubOnly)
@@ -86,7 +90,8 @@ func TestMetricsOfRefusals(t *testing.T) {
 	s.shows(a, "bindings_ended_total", `cause="Swept"`, "1")
 	_, path, content = s.requestFile("unknown")
 	s.pull("unknown", true, map[string]string{path: content})
-	s.Fail("GET", "/repos/acme/access/pulls/.*", -1, 403, `{"message":"Resource not accessible by integration"}`)
+	s.Fail("GET", "/repos/acme/access/pulls/.*", -1, 403,
+		`{"message":"Resource not accessible by integration"}`)
 	if err := a.Once(t.Context()); err == nil {
 		t.Error("no error")
 	}
@@ -105,9 +110,11 @@ func TestLateness(t *testing.T) {
 		s.Must(<-ended)
 	}()
 	s.Managed("late", requests.At(noon.Add(time.Minute)).String())
-	s.Until("the loop has synced", func() bool { status, _ := get(loop, "/readyz"); return status == http.StatusOK })
+	s.Until("the loop has synced",
+		func() bool { status, _ := get(loop, "/readyz"); return status == http.StatusOK })
 	s.SetClock(noon.Add(time.Minute + 3*time.Second))
-	s.Until("the loop says how late", func() bool { return s.series(loop, "expiry_lateness_seconds_sum", "") == "3" })
+	s.Until("the loop says how late",
+		func() bool { return s.series(loop, "expiry_lateness_seconds_sum", "") == "3" })
 	s.shows(loop, "expiry_lateness_seconds_count", "", "1")
 }
 
@@ -121,7 +128,8 @@ func TestLatenessOfAPass(t *testing.T) {
 	s.shows(a, "expiry_lateness_seconds_sum", "", "2")
 }
 
-// TestFailuresByStage: each error counts for the stage it is of, no error for none, and all of them are told in order.
+// TestFailuresByStage: each error counts for the stage it is of, no error for none, and all of them
+// are told in order.
 func TestFailuresByStage(t *testing.T) {
 	var failed failures
 	failed.add(monitor.StageGit, nil)
@@ -135,7 +143,8 @@ func TestFailuresByStage(t *testing.T) {
 	if got := slices.Sorted(maps.Keys(failed.stages())); !slices.Equal(got, want) {
 		t.Errorf("stages %v, want %v", got, want)
 	}
-	if err := failed.err(); !errors.Is(err, errBroken) || err.Error() != "one\ntwo: the line is broken\nthree" {
+	if err := failed.err(); !errors.Is(err, errBroken) ||
+		err.Error() != "one\ntwo: the line is broken\nthree" {
 		t.Errorf("all of them: %v", err)
 	}
 }
@@ -145,17 +154,21 @@ func TestLabelsAreBounded(t *testing.T) {
 	s := newStage(t)
 	a := s.agent(githubOnly)
 	_, path, content := s.requestFile("direct")
-	s.pushFiles("alice", "Ask", map[string]string{path: strings.Replace(content, "alice\n", "\"al}{ice\\\"\"\n", 1)})
+	s.pushFiles("alice", "Ask",
+		map[string]string{path: strings.Replace(content, "alice\n", "\"al}{ice\\\"\"\n", 1)})
 	s.Managed("swept", "never")
 	if err := a.Once(t.Context()); err != nil {
 		t.Log(err)
 	}
 	a.metrics.Passed(map[monitor.Stage]bool{monitor.StageGit: true}, 1)
 	words := map[string]*regexp.Regexp{
-		"cluster": regexp.MustCompile("^" + s.Cluster + "$"), "version": regexp.MustCompile(`^v1\.2\.3$`), "le": regexp.MustCompile(`^[0-9.+Inf]+$`),
-		"decision": regexp.MustCompile("^(allowed|pending|denied|error)$"), "code": regexp.MustCompile("^[A-Za-z]*$"),
-		"cause":  oneOf(append([]string{"Swept"}, requests.Causes...)),
-		"stage":  regexp.MustCompile("^(read|apply|clock|git|policies|requests|ledger|watch|expire)$"),
+		"cluster": regexp.MustCompile("^" + s.Cluster + "$"), "version": regexp.MustCompile(
+			`^v1\.2\.3$`), "le": regexp.MustCompile(`^[0-9.+Inf]+$`),
+		"decision": regexp.MustCompile("^(allowed|pending|denied|error)$"),
+		"code":     regexp.MustCompile("^[A-Za-z]*$"),
+		"cause":    oneOf(append([]string{"Swept"}, requests.Causes...)),
+		"stage": regexp.MustCompile(
+			"^(read|apply|clock|git|policies|requests|ledger|watch|expire)$"),
 		"result": regexp.MustCompile("^(complete|incomplete|accepted|ignored|replayed|refused)$"),
 		"reason": oneOf(stopCodes()),
 	}

@@ -21,9 +21,10 @@ type pass struct {
 	failed failures
 }
 
-// pass takes one, and returns what did not work. It ends what the cluster alone says is over before anything that waits
-// for a network beyond it; then it fetches the branch, ends and records what that says; then it judges what is new,
-// policies before requests. A stage does what it can, and the next ones follow, unless they would go by what is not known.
+// pass takes one, and returns what did not work. It ends what the cluster alone says is over before
+// anything that waits for a network beyond it; then it fetches the branch, ends and records what
+// that says; then it judges what is new, policies before requests. A stage does what it can, and
+// the next ones follow, unless they would go by what is not known.
 func (a *Agent) pass(ctx context.Context) failures {
 	p := &pass{Agent: a}
 	for _, s := range []struct {
@@ -37,7 +38,8 @@ func (a *Agent) pass(ctx context.Context) failures {
 		{monitor.StageClock, false, p.readClock},
 		{monitor.StageGit, true, p.fetch},
 		{monitor.StageRead, true, p.endAndRecord},
-		{monitor.StageApply, false, func(ctx context.Context) error { return a.askGitHub(ctx, p.world) }},
+		{monitor.StageApply, false,
+			func(ctx context.Context) error { return a.askGitHub(ctx, p.world) }},
 		{monitor.StageRead, true, p.endWithdrawn},
 		{monitor.StagePolicies, false, p.provePolicies},
 		{monitor.StageRead, true, p.judge},
@@ -63,7 +65,8 @@ func (p *pass) endDue(ctx context.Context) error {
 	return nil
 }
 
-// readClock asks GitHub for its time while that was too far off: without a request it tells it to nobody.
+// readClock asks GitHub for its time while that was too far off: without a request it tells it to
+// nobody.
 func (p *pass) readClock(ctx context.Context) error {
 	if _, hub := p.clocks.skews(); beyond(hub) == 0 {
 		return nil
@@ -82,15 +85,16 @@ func (p *pass) fetch(ctx context.Context) (err error) {
 	return nil
 }
 
-// endAndRecord ends and records what the branch says. What could not be ended a moment ago is tried again.
+// endAndRecord ends and records what the branch says. What could not be ended a moment ago is tried
+// again.
 func (p *pass) endAndRecord(ctx context.Context) error {
 	p.stuck = nil
 	return p.converge(ctx, nil)
 }
 
-// askGitHub asks for what can change a plan beside the branch: whether GitHub's rules still protect that, and which
-// withdrawals are open. It is asked once nothing waits to be taken away. An answer that cannot be had ends and grants
-// nothing; it is asked for again.
+// askGitHub asks for what can change a plan beside the branch: whether GitHub's rules still protect
+// that, and which withdrawals are open. It is asked once nothing waits to be taken away. An answer
+// that cannot be had ends and grants nothing; it is asked for again.
 func (a *Agent) askGitHub(ctx context.Context, w plan.World) error {
 	if a.github == nil {
 		return nil
@@ -100,10 +104,12 @@ func (a *Agent) askGitHub(ctx context.Context, w plan.World) error {
 	return errors.Join(a.withdrawals.find(ctx, w), a.gate.readRules(ctx))
 }
 
-// endWithdrawn plans again when GitHub told otherwise than was planned for, and tells what came of it.
+// endWithdrawn plans again when GitHub told otherwise than was planned for, and tells what came of
+// it.
 func (p *pass) endWithdrawn(ctx context.Context) error {
 	w := p.world
-	if !maps.Equal(w.Withdrawn, p.withdrawals.causes(w)) || (len(w.Stopped) == 0) != (len(p.gate.stops()) == 0) {
+	if !maps.Equal(w.Withdrawn, p.withdrawals.causes(w)) ||
+		(len(w.Stopped) == 0) != (len(p.gate.stops()) == 0) {
 		if err := p.converge(ctx, nil); err != nil {
 			return err
 		}
@@ -131,22 +137,28 @@ func (p *pass) judge(ctx context.Context) error {
 	p.prover.release(p.world)
 	p.tell.grants(p.world)
 	for _, path := range slices.Sorted(maps.Keys(p.prover.waiting)) {
-		p.failed.add(monitor.StageRequests, fmt.Errorf("%s waits: %s", path, proofs[path].Decision.Message))
+		if p.stuck[path] {
+			continue // why is among the failures
+		}
+		p.failed.add(monitor.StageRequests,
+			fmt.Errorf("%s waits: %s", path, proofs[path].Decision.Message))
 	}
 	return nil
 }
 
-// accept has the next run go on from the tip. Not while a request waits to be judged: its history is still needed. Nor
-// while a policy waits, which the next pass reports.
+// accept has the next run go on from the tip. Not while a request waits to be judged: its history
+// is still needed. Nor while a policy waits, which the next pass reports.
 func (p *pass) accept(ctx context.Context) error {
-	if tip := p.branch.repository.Tip(); len(p.prover.waiting) == 0 && p.prover.follow(ctx, tip, true) == nil {
+	if tip := p.branch.repository.Tip(); len(p.prover.waiting) == 0 &&
+		p.prover.follow(ctx, tip, true) == nil {
 		return p.branch.accept(ctx, tip)
 	}
 	return nil
 }
 
-// converge plans and applies until a plan is empty, which the second one is unless something got in between. What a step
-// did not work for is kept among the failures and left alone from then on. An error says that the world is not known.
+// converge plans and applies until a plan is empty, which the second one is unless something got in
+// between. What a step did not work for is kept among the failures and left alone from then on. An
+// error says that the world is not known.
 func (p *pass) converge(ctx context.Context, proofs map[string]plan.Proof) (err error) {
 	const most = 4
 	for range most {
@@ -161,7 +173,8 @@ func (p *pass) converge(ctx context.Context, proofs map[string]plan.Proof) (err 
 		p.world.Withdrawn = p.withdrawals.causes(p.world)
 		steps := p.steps()
 		if p.main != nil && !slices.ContainsFunc(steps, takesAway) {
-			p.world.Removers = p.prover.removers(ctx, p.world) // asked of GitHub once nothing waits to be taken away
+			// asked of GitHub once nothing waits to be taken away
+			p.world.Removers = p.prover.removers(ctx, p.world)
 			steps = p.steps()
 		}
 		if len(steps) == 0 {
@@ -182,7 +195,8 @@ func takesAway(s plan.Step) bool { return s.Action == plan.End || s.Action == pl
 
 // steps are those of a plan, but for what is stuck.
 func (p *pass) steps() []plan.Step {
-	return slices.DeleteFunc(plan.Make(p.clocks.now(), p.world), func(s plan.Step) bool { return p.stuck[subject(s)] })
+	return slices.DeleteFunc(plan.Make(p.clocks.now(), p.world),
+		func(s plan.Step) bool { return p.stuck[subject(s)] })
 }
 
 // subject is what a step is about: the path of a request or, of what no grant explains, the UID.
@@ -193,7 +207,8 @@ func subject(s plan.Step) string {
 	return s.Record.Grant.Path
 }
 
-// observe looks at the cluster, and has the expirer know every deadline that a record adds to those of the bindings.
+// observe looks at the cluster, and has the expirer know every deadline that a record adds to those
+// of the bindings.
 func (a *Agent) observe(ctx context.Context, main *plan.Main) (plan.World, error) {
 	gone := a.expirer.Gone() // before the lists: what is gone here is gone there
 	w, unreadable, err := a.cluster.Observe(ctx)
@@ -201,12 +216,14 @@ func (a *Agent) observe(ctx context.Context, main *plan.Main) (plan.World, error
 		return w, err
 	}
 	for _, err := range unreadable {
-		a.log.Error("a record cannot be read", "event", "observe", "cluster", a.cluster.Name, "error", err.Error())
+		a.log.Error("a record cannot be read", "event", "observe", "cluster", a.cluster.Name,
+			"error", err.Error())
 	}
 	for _, r := range w.Records {
 		for _, o := range r.Objects {
 			if r.Phase != plan.Ended && o.UID != "" && o.IsBinding() {
-				l := plan.Live{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, UID: o.UID, Content: o.Content}
+				l := plan.Live{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, UID: o.UID,
+					Content: o.Content}
 				a.expirer.Watch(l, r.Grant.Window.End.Time)
 			}
 		}

@@ -16,17 +16,20 @@ import (
 	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
-// proveTimeout bounds the questions to GitHub about one request, and about all of one pass: revocations wait for the next.
+// proveTimeout bounds the questions to GitHub about one request, and about all of one pass:
+// revocations wait for the next.
 const proveTimeout = time.Minute
 
-// waiting is a request without a record: it cannot be judged yet, or what its judgement asks for does not work yet.
+// waiting is a request without a record: it cannot be judged yet, or what its judgement asks for
+// does not work yet.
 type waiting struct {
 	blob  string
 	since time.Time // when it was first tried
 	again retry
 }
 
-// prover judges what is on the branch, policies before the requests that they decide, from git, GitHub and the cluster.
+// prover judges what is on the branch, policies before the requests that they decide, from git,
+// GitHub and the cluster.
 type prover struct {
 	cluster *kube.Cluster
 	branch  *branch
@@ -43,8 +46,9 @@ type prover struct {
 	following retry                 // trust, which is behind the branch
 }
 
-// prove judges the requests on main that have no record, and again those whose grant another process began and did not
-// finish. Those that cannot be judged are tried again at growing intervals; others are not held up by it.
+// prove judges the requests on main that have no record, and again those whose grant another
+// process began and did not finish. Those that cannot be judged are tried again at growing
+// intervals; others are not held up by it.
 func (v *prover) prove(ctx context.Context, w plan.World) map[string]plan.Proof {
 	v.release(w)
 	ctx, cancel := context.WithTimeout(ctx, proveTimeout)
@@ -55,7 +59,8 @@ func (v *prover) prove(ctx context.Context, w plan.World) map[string]plan.Proof 
 	}
 	proofs := map[string]plan.Proof{}
 	paths := slices.Sorted(maps.Keys(w.Main.Requests))
-	slices.SortStableFunc(paths, func(p, q string) int { return cmp.Compare(v.patience(p), v.patience(q)) })
+	slices.SortStableFunc(paths,
+		func(p, q string) int { return cmp.Compare(v.patience(p), v.patience(q)) })
 	for _, p := range paths {
 		blob, now := w.Main.Requests[p], v.clocks.wall()
 		phase, begun := phases[p]
@@ -72,18 +77,21 @@ func (v *prover) prove(ctx context.Context, w plan.World) map[string]plan.Proof 
 		}
 		if !wait.again.due(now) {
 			proofs[p] = plan.Proof{Blob: blob, Since: wait.since,
-				Decision: policies.Refuse(policies.EvaluationError, "it is tried again at %s", requests.At(wait.again.next))}
+				Decision: policies.Refuse(policies.EvaluationError, "it is tried again at %s",
+					requests.At(wait.again.next))}
 			continue
 		}
 		if ctx.Err() != nil {
 			v.waiting[p] = wait
 			proofs[p] = plan.Proof{Blob: blob, Since: wait.since,
-				Decision: policies.Refuse(policies.EvaluationError, "the requests before it took too long; it is tried again at once")}
+				Decision: policies.Refuse(policies.EvaluationError,
+					"the requests before it took too long; it is tried again at once")}
 			continue
 		}
 		if stops := v.gate.stops(); len(stops) > 0 { // it is judged once it can be granted, at once
 			v.waiting[p] = wait
-			proofs[p] = plan.Proof{Blob: blob, Since: wait.since, Decision: policies.Refuse(stops[0].Code, "%s", stops[0].Message)}
+			proofs[p] = plan.Proof{Blob: blob, Since: wait.since,
+				Decision: policies.Refuse(stops[0].Code, "%s", stops[0].Message)}
 			continue
 		}
 		proof := v.judge(ctx, w.Main.Tip, p, blob)
@@ -100,13 +108,16 @@ func (v *prover) prove(ctx context.Context, w plan.World) map[string]plan.Proof 
 			level = slog.LevelError
 			v.metrics.Decided(d.Outcome, string(d.Code))
 		}
-		v.log.Log(ctx, level, "judged", "event", "judge", "request", nameOf(p), "cluster", v.cluster.Name,
-			"commit", w.Main.Tip, "decision", d.Outcome.String(), "code", string(d.Code), "message", d.Message)
+		v.log.Log(ctx, level, "judged", "event", "judge", "request", nameOf(p),
+			"cluster", v.cluster.Name,
+			"commit", w.Main.Tip, "decision", d.Outcome.String(), "code", string(d.Code),
+			"message", d.Message)
 	}
 	return proofs
 }
 
-// patience is how long a request can wait: those that were not tried yet cannot at all, and come first.
+// patience is how long a request can wait: those that were not tried yet cannot at all, and come
+// first.
 func (v *prover) patience(p string) time.Duration {
 	wait, known := v.waiting[p]
 	if !known {
@@ -115,7 +126,8 @@ func (v *prover) patience(p string) time.Duration {
 	return wait.again.pause
 }
 
-// release drops from waiting, and from what was proved, what is granted or refused now, or is off the branch.
+// release drops from waiting, and from what was proved, what is granted or refused now, or is off
+// the branch.
 func (v *prover) release(w plan.World) {
 	open := map[string]bool{}
 	for p := range w.Main.Requests {

@@ -16,7 +16,8 @@ type retry struct {
 // due tells whether it is to be tried now.
 func (r retry) due(now time.Time) bool { return !now.Before(r.next) }
 
-// dueWithin is due for what is never put off by more than most: a time farther away says that the clock was set back.
+// dueWithin is due for what is never put off by more than most: a time farther away says that the
+// clock was set back.
 func (r retry) dueWithin(now time.Time, most time.Duration) bool {
 	return r.due(now) || r.next.Sub(now) > most
 }

@@ -72,9 +72,15 @@ func TestRoleChanged(t *testing.T) {
 		before, after func(s *stage) map[string]string // the catalogue before and after the request is merged
 		branch        bool
 	}{
-		"rules":      {before: func(s *stage) map[string]string { return s.catalog("payments-debug", false, more) }},
-		"branch":     {before: func(s *stage) map[string]string { return s.catalog("payments-debug", false, more) }, branch: true},
-		"aggregated": {before: func(s *stage) map[string]string { return s.catalog("payments-debug", true, listsPods) }},
+		"rules": {before: func(s *stage) map[string]string { return s.catalog("payments-debug", false, more) }},
+		"branch": {before: func(s *stage) map[string]string {
+			return s.catalog("payments-debug",
+				false, more)
+		}, branch: true},
+		"aggregated": {before: func(s *stage) map[string]string {
+			return s.catalog("payments-debug",
+				true, listsPods)
+		}},
 		// What bob saw counts, though the catalogue has been brought up to date since.
 		"shown": {before: func(s *stage) map[string]string { return s.catalog("payments-debug", false, more) },
 			after: func(s *stage) map[string]string { return s.catalog("payments-debug", false, listsPods) }},
@@ -101,13 +107,17 @@ func TestRoleChanged(t *testing.T) {
 // TestRoleMissing: a role that is gone can be made again by anybody who may, with any rules.
 func TestRoleMissing(t *testing.T) {
 	s := newStage(t)
-	s.Must(controlplane.ForTest(t).Apply(t.Context(), controlplane.AgentManifests([]string{s.Namespace}, []string{"payments-gone", "payments-debug"})))
-	if missing := s.mayRead("payments-gone", "payments-debug"); !slices.Equal(missing, []string{"payments-gone"}) {
+	s.Must(controlplane.ForTest(t).Apply(t.Context(),
+		controlplane.AgentManifests([]string{s.Namespace}, []string{"payments-gone", "payments-debug"})))
+	if missing := s.mayRead("payments-gone", "payments-debug"); !slices.Equal(missing,
+		[]string{"payments-gone"}) {
 		t.Errorf("missing: %v", missing)
 	}
 	files := s.catalog("payments-gone", false, listsPods)
 	policy := s.git("show", "main:policies/payments-debug.yaml")
-	files["policies/payments-debug.yaml"] = strings.Replace(policy, "kind: ClusterRole, name: payments-debug", "kind: ClusterRole, name: payments-gone", 1) + "\n"
+	files["policies/payments-debug.yaml"] = strings.Replace(policy,
+		"kind: ClusterRole, name: payments-debug",
+		"kind: ClusterRole, name: payments-gone", 1) + "\n"
 	s.manage("gone", files)
 	name, path, content := s.requestFile("gone")
 	s.pull("b", true, map[string]string{path: content})
@@ -115,10 +125,12 @@ func TestRoleMissing(t *testing.T) {
 	s.over(name, requests.CauseDenied, string(policies.RoleChanged))
 }
 
-// TestRoleUnreadable: without the right to compare, nothing is granted and nothing is refused for good.
+// TestRoleUnreadable: without the right to compare, nothing is granted and nothing is refused for
+// good.
 func TestRoleUnreadable(t *testing.T) {
 	s := newStage(t)
-	s.Must(controlplane.ForTest(t).Apply(t.Context(), controlplane.AgentManifests([]string{s.Namespace}, []string{"payments-other"})))
+	s.Must(controlplane.ForTest(t).Apply(t.Context(),
+		controlplane.AgentManifests([]string{s.Namespace}, []string{"payments-other"})))
 	s.Until("the agent may not read payments-debug", func() bool {
 		_, _, err := kube.LiveRoles(s.Context(), s.Agent, s.Cluster, []string{"payments-debug"})
 		return err != nil
@@ -127,7 +139,8 @@ func TestRoleUnreadable(t *testing.T) {
 	_, path, content := s.requestFile("unreadable")
 	s.pull("b", true, map[string]string{path: content})
 	err := s.agent(options{github: true}).Once(t.Context())
-	if err == nil || !strings.Contains(err.Error(), `the role "payments-debug" cannot be compared with the catalogue: reading ClusterRole payments-debug`) {
+	if err == nil || !strings.Contains(err.Error(),
+		`the role "payments-debug" cannot be compared with the catalogue: reading ClusterRole payments-debug`) {
 		t.Errorf("error: %v", err)
 	}
 	if b := s.Bindings(); len(b) != 0 {
@@ -139,8 +152,11 @@ func TestLiveRolesOfAnAggregatedRole(t *testing.T) {
 	s := newStage(t)
 	names := []string{"payments-parts", "payments-part"}
 	for i, role := range []*rbacv1.ClusterRole{
-		{AggregationRule: &rbacv1.AggregationRule{ClusterRoleSelectors: []metav1.LabelSelector{{MatchLabels: map[string]string{"part-of": "payments"}}}}},
-		{Rules: []rbacv1.PolicyRule{{APIGroups: []string{"apps", ""}, Resources: []string{"deployments", "pods"}, Verbs: []string{"list", "get"}, ResourceNames: []string{"api"}},
+		{AggregationRule: &rbacv1.AggregationRule{ClusterRoleSelectors: []metav1.LabelSelector{
+			{MatchLabels: map[string]string{"part-of": "payments"}}}}},
+		{Rules: []rbacv1.PolicyRule{{APIGroups: []string{"apps", ""},
+			Resources: []string{"deployments", "pods"}, Verbs: []string{"list", "get"},
+			ResourceNames: []string{"api"}},
 			{NonResourceURLs: []string{"/metrics"}, Verbs: []string{"get"}}}},
 	} {
 		role.Name = names[i]
@@ -150,7 +166,8 @@ func TestLiveRolesOfAnAggregatedRole(t *testing.T) {
 		_, err := s.Admin.RbacV1().ClusterRoles().Create(t.Context(), role, metav1.CreateOptions{})
 		s.Must(err)
 		t.Cleanup(func() {
-			if err := s.Admin.RbacV1().ClusterRoles().Delete(context.WithoutCancel(t.Context()), role.Name, metav1.DeleteOptions{}); err != nil {
+			if err := s.Admin.RbacV1().ClusterRoles().Delete(
+				context.WithoutCancel(t.Context()), role.Name, metav1.DeleteOptions{}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -159,14 +176,16 @@ func TestLiveRolesOfAnAggregatedRole(t *testing.T) {
 	s.Until("the rules of the part are in the whole", func() bool {
 		var err error
 		var missing []string
-		found, missing, err = kube.LiveRoles(t.Context(), controlplane.ForTest(t).Admin(), "prod-eu", append(names, "payments-gone"))
+		found, missing, err = kube.LiveRoles(t.Context(), controlplane.ForTest(t).Admin(),
+			"prod-eu", append(names, "payments-gone"))
 		s.Must(err)
 		if !slices.Equal(missing, []string{"payments-gone"}) || len(found) != 2 {
 			t.Fatalf("missing %v, found %v", missing, found)
 		}
 		return len(found[0].Spec.Rules) == 2
 	})
-	if !found[0].Spec.Aggregated || found[1].Spec.Aggregated || found[0].Spec.Hash != found[1].Spec.Hash || found[0].Metadata.Name != names[0] {
+	if !found[0].Spec.Aggregated || found[1].Spec.Aggregated ||
+		found[0].Spec.Hash != found[1].Spec.Hash || found[0].Metadata.Name != names[0] {
 		t.Errorf("found %+v", found)
 	}
 	for _, role := range found {

@@ -12,8 +12,8 @@ import (
 	"github.com/pullgrant/pullgrant/testdata/hook"
 )
 
-// TestNothingTellsASecret runs the agent against servers that echo whatever credential they were sent, and looks for it
-// in everything the agent says.
+// TestNothingTellsASecret runs the agent against servers that echo whatever credential they were
+// sent, and looks for it in everything the agent says.
 func TestNothingTellsASecret(t *testing.T) {
 	s := newStage(t)
 	token := s.AppToken("agent")
@@ -23,15 +23,20 @@ func TestNothingTellsASecret(t *testing.T) {
 	echo := "you sent Bearer " + token + " and Basic " + basic
 	asJSON := `{"message":"you sent Bearer ` + token + `"}`
 	var said strings.Builder
-	said.WriteString(s.failing(a, "git", func() { s.Fail("", "/acme/access.git/.*", -1, 401, echo, "Content-Type", "text/plain") }))
+	said.WriteString(s.failing(a, "git", func() {
+		s.Fail("", "/acme/access.git/.*", -1, 401, echo,
+			"Content-Type", "text/plain")
+	}))
 	said.WriteString(s.failing(a, "git elsewhere", func() {
-		s.Fail("", "/acme/access.git/.*", -1, 302, "", "Location", "https://x-access-token:"+token+"@example.com/"+token)
+		s.Fail("", "/acme/access.git/.*", -1, 302, "", "Location", "https://x-access-token:"+token+
+			"@example.com/"+token)
 	}))
 	_, path, content := s.requestFile("secret")
 	s.pull("secret", true, map[string]string{path: content})
 	said.WriteString(s.failing(a, "GitHub", func() { s.Fail("", "/repos/.*", -1, 401, asJSON) }))
 	s.SetClock(s.Clock().Add(time.Minute))
-	said.WriteString(s.failing(a, "GitHub's server", func() { s.Fail("", "/repos/.*", -1, 500, asJSON) }))
+	said.WriteString(s.failing(
+		a, "GitHub's server", func() { s.Fail("", "/repos/.*", -1, 500, asJSON) }))
 	s.SetClock(s.Clock().Add(time.Minute))
 	s.Must(a.Once(t.Context()))
 	s.allowed(true)
@@ -39,7 +44,8 @@ func TestNothingTellsASecret(t *testing.T) {
 	said.WriteString(s.failing(a, "a push", func() {
 		s.Fail("", "/acme/access.git/git-receive-pack", -1, 403, echo, "Content-Type", "text/plain")
 	}))
-	for _, r := range []*http.Request{hook.Delivery("push", "{}"), hook.Delivery(hook.Secret, "{}"), httptest.NewRequest("GET", "/readyz?token="+token, nil)} {
+	for _, r := range []*http.Request{hook.Delivery("push", "{}"), hook.Delivery(hook.Secret, "{}"),
+		httptest.NewRequest("GET", "/readyz?token="+token, nil)} {
 		if r.Method == http.MethodPost {
 			r.Header.Set("X-Hub-Signature-256", hook.Sign("x", hook.Secret))
 		}
@@ -52,7 +58,8 @@ func TestNothingTellsASecret(t *testing.T) {
 	if n := strings.Count(said.String(), "***"); n < 4 {
 		t.Errorf("only %d echoes came so far as to be kept out; they are not tested:\n%s", n, said.String())
 	}
-	for name, secret := range map[string]string{"token": token, "token in base64": basic, "webhook secret": hook.Secret,
+	for name, secret := range map[string]string{"token": token, "token in base64": basic,
+		"webhook secret":          hook.Secret,
 		"webhook secret in a URL": url.QueryEscape(hook.Secret), "signing key": "PRIVATE KEY"} {
 		if secret == "" || strings.Contains(said.String(), secret) {
 			t.Errorf("the %s is told", name)

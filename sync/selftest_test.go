@@ -15,29 +15,36 @@ import (
 	controlplane "github.com/pullgrant/pullgrant/testdata/kube"
 )
 
-// TestUnfenced: with the fence missing or weakened nothing is granted, everything still ends, and all goes on once it is back.
+// TestUnfenced: with the fence missing or weakened nothing is granted, everything still ends, and
+// all goes on once it is back.
 func TestUnfenced(t *testing.T) {
 	const patch = "application/merge-patch+json"
 	for slug, weaken := range map[string]func(s *stage) error{
 		"no-policy": func(s *stage) error {
-			return s.Admin.AdmissionregistrationV1().ValidatingAdmissionPolicies().Delete(t.Context(), render.FenceManaged, metav1.DeleteOptions{})
+			return s.Admin.AdmissionregistrationV1().ValidatingAdmissionPolicies().Delete(
+				t.Context(), render.FenceManaged, metav1.DeleteOptions{})
 		},
 		"no-binding": func(s *stage) error {
-			return s.Admin.AdmissionregistrationV1().ValidatingAdmissionPolicyBindings().Delete(t.Context(), render.FenceAgent, metav1.DeleteOptions{})
+			return s.Admin.AdmissionregistrationV1().ValidatingAdmissionPolicyBindings().Delete(
+				t.Context(), render.FenceAgent, metav1.DeleteOptions{})
 		},
 		"ignores-failures": func(s *stage) error {
-			_, err := s.Admin.AdmissionregistrationV1().ValidatingAdmissionPolicies().Patch(t.Context(), render.FenceAgent, patch,
+			_, err := s.Admin.AdmissionregistrationV1().ValidatingAdmissionPolicies().Patch(
+				t.Context(), render.FenceAgent, patch,
 				[]byte(`{"spec":{"failurePolicy":"Ignore"}}`), metav1.PatchOptions{})
 			return err
 		},
 		"only-audits": func(s *stage) error {
-			_, err := s.Admin.AdmissionregistrationV1().ValidatingAdmissionPolicyBindings().Patch(t.Context(), render.FenceManaged, patch,
+			_, err := s.Admin.AdmissionregistrationV1().ValidatingAdmissionPolicyBindings().Patch(
+				t.Context(), render.FenceManaged, patch,
 				[]byte(`{"spec":{"validationActions":["Audit"]}}`), metav1.PatchOptions{})
 			return err
 		},
 		"not-in-this-namespace": func(s *stage) error {
-			_, err := s.Admin.AdmissionregistrationV1().ValidatingAdmissionPolicyBindings().Patch(t.Context(), render.FenceAgent, patch,
-				[]byte(`{"spec":{"matchResources":{"namespaceSelector":{"matchLabels":{"fenced":"yes"}}}}}`), metav1.PatchOptions{})
+			_, err := s.Admin.AdmissionregistrationV1().ValidatingAdmissionPolicyBindings().Patch(
+				t.Context(), render.FenceAgent, patch,
+				[]byte(`{"spec":{"matchResources":{"namespaceSelector":{"matchLabels":{"fenced":"yes"}}}}}`),
+				metav1.PatchOptions{})
 			return err
 		},
 	} {
@@ -45,10 +52,13 @@ func TestUnfenced(t *testing.T) {
 			s := newStage(t)
 			repair := func() { // made anew: applying leaves what others added
 				for _, name := range []string{render.FenceAgent, render.FenceManaged} {
-					_ = s.Admin.AdmissionregistrationV1().ValidatingAdmissionPolicyBindings().Delete(t.Context(), name, metav1.DeleteOptions{})
-					_ = s.Admin.AdmissionregistrationV1().ValidatingAdmissionPolicies().Delete(t.Context(), name, metav1.DeleteOptions{})
+					_ = s.Admin.AdmissionregistrationV1().ValidatingAdmissionPolicyBindings().Delete(t.Context(), name,
+						metav1.DeleteOptions{})
+					_ = s.Admin.AdmissionregistrationV1().ValidatingAdmissionPolicies().Delete(
+						t.Context(), name, metav1.DeleteOptions{})
 				}
-				s.Must(controlplane.ForTest(t).Apply(t.Context(), controlplane.AgentManifests([]string{s.Namespace}, []string{"payments-debug"})))
+				s.Must(controlplane.ForTest(t).Apply(t.Context(),
+					controlplane.AgentManifests([]string{s.Namespace}, []string{"payments-debug"})))
 				s.Must(controlplane.ForTest(t).AwaitFence(t.Context()))
 			}
 			defer repair()
@@ -62,10 +72,13 @@ func TestUnfenced(t *testing.T) {
 // TestOverPrivileged: with a right that makes up for a fence nothing is granted.
 func TestOverPrivileged(t *testing.T) {
 	for slug, rule := range map[string]rbacv1.PolicyRule{
-		"secrets":  {APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: []string{"list"}},
-		"escalate": {APIGroups: []string{rbacv1.GroupName}, Resources: []string{"clusterroles"}, Verbs: []string{"escalate"}},
-		"exec":     {APIGroups: []string{""}, Resources: []string{"*/exec"}, Verbs: []string{"create"}},
-		"admin":    {APIGroups: []string{"*"}, Resources: []string{"*"}, Verbs: []string{"*"}},
+		"secrets": {APIGroups: []string{""}, Resources: []string{"secrets"},
+			Verbs: []string{"list"}},
+		"escalate": {APIGroups: []string{rbacv1.GroupName}, Resources: []string{"clusterroles"},
+			Verbs: []string{"escalate"}},
+		"exec": {APIGroups: []string{""}, Resources: []string{"*/exec"},
+			Verbs: []string{"create"}},
+		"admin": {APIGroups: []string{"*"}, Resources: []string{"*"}, Verbs: []string{"*"}},
 	} {
 		t.Run(slug, func(t *testing.T) {
 			s := newStage(t)
@@ -91,8 +104,14 @@ func TestOverPrivileged(t *testing.T) {
 				})
 			}
 			repair := func() {
-				_ = s.Admin.RbacV1().ClusterRoleBindings().Delete(t.Context(), name, metav1.DeleteOptions{})
-				s.Until("the right is gone", func() bool { excess, err := c.Excess(t.Context(), kube.Namespace); return err == nil && excess == "" })
+				_ = s.Admin.RbacV1().ClusterRoleBindings().Delete(t.Context(), name,
+					metav1.DeleteOptions{})
+				s.Until("the right is gone",
+					func() bool {
+						excess,
+							err := c.Excess(t.Context(), kube.Namespace)
+						return err == nil && excess == ""
+					})
 			}
 			defer repair()
 			s.refusesToGrant(policies.OverPrivileged, "take that right from it", weaken, repair)
@@ -135,12 +154,15 @@ func (s *stage) refusesToGrant(code policies.Code, message string, weaken, repai
 	}
 }
 
-// TestTooMuchInOneNamespace: a right that the agent has only where it is to grant is too much as well.
+// TestTooMuchInOneNamespace: a right that the agent has only where it is to grant is too much as
+// well.
 func TestTooMuchInOneNamespace(t *testing.T) {
 	s := newStage(t)
-	_, err := s.Admin.RbacV1().RoleBindings(s.Namespace).Create(t.Context(), &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Name: "too-much"},
-		RoleRef:  rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "edit"},
-		Subjects: []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: kube.Namespace, Name: render.Agent}}}, metav1.CreateOptions{})
+	_, err := s.Admin.RbacV1().RoleBindings(s.Namespace).Create(t.Context(),
+		&rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Name: "too-much"},
+			RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "edit"},
+			Subjects: []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: kube.Namespace,
+				Name: render.Agent}}}, metav1.CreateOptions{})
 	s.Must(err)
 	agent := s.agent(options{})
 	s.Until("the right is in force", func() bool {
@@ -148,7 +170,8 @@ func TestTooMuchInOneNamespace(t *testing.T) {
 		return err == nil && excess != ""
 	})
 	s.ask("narrow")
-	if err := agent.Once(t.Context()); err == nil || !strings.Contains(err.Error(), "(OverPrivileged): the agent may get secrets in namespace "+s.Namespace) {
+	if err := agent.Once(t.Context()); err == nil || !strings.Contains(err.Error(),
+		"(OverPrivileged): the agent may get secrets in namespace "+s.Namespace) {
 		t.Errorf("error: %v", err)
 	}
 	if len(s.Bindings()) != 0 {

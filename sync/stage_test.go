@@ -44,7 +44,8 @@ func newStage(t *testing.T) *stage {
 	t.Helper()
 	s := &stage{Scene: scene.New(t)}
 	var err error
-	s.Forge, err = forge.Start(t.TempDir(), forge.Options{Contract: true, Now: func() time.Time { return s.Clock().Add(s.githubAhead()) }})
+	s.Forge, err = forge.Start(t.TempDir(), forge.Options{Contract: true,
+		Now: func() time.Time { return s.Clock().Add(s.githubAhead()) }})
 	s.Must(err)
 	t.Cleanup(func() {
 		s.Forge.Close()
@@ -115,15 +116,18 @@ func (s *stage) protection() forge.Rules {
 	return rules
 }
 
-// allowed waits until alice may, or may not, list pods: the authorizer learns of bindings by a watch.
+// allowed waits until alice may, or may not, list pods: the authorizer learns of bindings by a
+// watch.
 func (s *stage) allowed(want bool) {
 	s.Helper()
-	s.Until(fmt.Sprintf("alice may list pods: %t", want), func() bool { return s.May("alice@example.com", "", "list", "pods") == want })
+	s.Until(fmt.Sprintf("alice may list pods: %t", want),
+		func() bool { return s.May("alice@example.com", "", "list", "pods") == want })
 }
 
 func (s *stage) requestFile(slug string) (name, path, content string) {
 	name = "20261123-alice-" + slug + "-" + strings.TrimPrefix(s.Cluster, "prod-")
-	return name, requests.Path(s.Cluster, "payments-debug", name), fmt.Sprintf(`apiVersion: pullgrant.dev/v1alpha1
+	return name, requests.Path(s.Cluster, "payments-debug", name), fmt.Sprintf(
+		`apiVersion: pullgrant.dev/v1alpha1
 kind: AccessRequest
 metadata: {name: %s}
 spec:
@@ -149,7 +153,8 @@ func (s *stage) pushFiles(user, message string, files map[string]string) string 
 	return sha
 }
 
-// pull opens a pull request of alice's with the files, has bob approve it when he is to, and merges it.
+// pull opens a pull request of alice's with the files, has bob approve it when he is to, and merges
+// it.
 func (s *stage) pull(branch string, approved bool, files map[string]string) (number int) {
 	s.Helper()
 	_, err := s.Push(forge.Change{User: "alice", Branch: branch, Message: "Ask", Files: files})
@@ -185,11 +190,14 @@ func (s *stage) agent(o options) *Agent {
 		config.Wrap(o.wire)
 		client.Transport = o.wire(http.DefaultTransport)
 	}
-	repository, err := git.NewRepository(s.CloneURL(), "main", func(context.Context) (string, string, error) {
+	repository, err := git.NewRepository(s.CloneURL(), "main", func(context.Context) (
+		string, string, error) {
 		return "x-access-token", s.AppToken("agent"), nil
 	}, client)
 	s.Must(err)
-	c := Config{Cluster: s.Cluster, Identity: fmt.Sprintf("replica-%d", replicas.Add(1)), Repository: repository, Kubernetes: config, Poll: cmp.Or(o.poll, 50*time.Millisecond), Clock: s.Clock, Signer: o.signer, TrustRoot: o.root,
+	c := Config{Cluster: s.Cluster, Identity: fmt.Sprintf("replica-%d", replicas.Add(1)),
+		Repository: repository, Kubernetes: config, Poll: cmp.Or(o.poll, 50*time.Millisecond),
+		Clock: s.Clock, Signer: o.signer, TrustRoot: o.root,
 		Version: "v1.2.3", Listener: o.listen, WebhookSecret: []byte(o.secret),
 		Logger: slog.New(slog.NewJSONHandler(s.Log, nil))}
 	if o.github {
@@ -211,14 +219,16 @@ func (s *stage) once(o options) {
 // git runs git in the bare repository.
 func (s *stage) git(args ...string) string {
 	s.Helper()
-	out, err := exec.Command("git", append([]string{"--git-dir", s.GitDir()}, args...)...).CombinedOutput()
+	out, err := exec.Command("git",
+		append([]string{"--git-dir", s.GitDir()}, args...)...).CombinedOutput()
 	if err != nil {
 		s.Fatalf("git %v: %v\n%s", args, err, out)
 	}
 	return strings.TrimSpace(string(out))
 }
 
-// entry reads a ledger entry from main, and fails when it is not there, is malformed, or the request file still is.
+// entry reads a ledger entry from main, and fails when it is not there, is malformed, or the
+// request file still is.
 func (s *stage) entry(name string) requests.Revocation {
 	s.Helper()
 	path := requests.RevocationPath(s.Cluster, name)
@@ -235,7 +245,8 @@ func (s *stage) entry(name string) requests.Revocation {
 	return r
 }
 
-// over is what must be true of a grant after its end: no access, no object, no state, one entry with that cause and code.
+// over is what must be true of a grant after its end: no access, no object, no state, one entry
+// with that cause and code.
 func (s *stage) over(name, cause, code string) requests.Revocation {
 	s.Helper()
 	s.allowed(false)

@@ -9,18 +9,22 @@ import (
 	"github.com/pullgrant/pullgrant/testdata/forge"
 )
 
-// TestRulesetWeakened: while the rules on GitHub do not protect the branch nothing is granted or refused for good, and
-// what is live ends; put right, it goes on.
+// TestRulesetWeakened: while the rules on GitHub do not protect the branch nothing is granted or
+// refused for good, and what is live ends; put right, it goes on.
 func TestRulesetWeakened(t *testing.T) {
 	for name, test := range map[string]struct {
 		weaken func(*stage)
 		words  string
 	}{
-		"off":          {func(s *stage) { s.Protect(forge.Rules{Off: true}) }, "changes need no pull request; turn on"},
-		"no approvals": {func(s *stage) { r := s.protection(); r.Approvals = 0; s.Protect(r) }, "set 'Required approvals' to 1 or more"},
-		"any App":      {func(s *stage) { r := s.protection(); r.CheckApp = ""; s.Protect(r) }, "with that App as its source"},
+		"off": {func(s *stage) { s.Protect(forge.Rules{Off: true}) },
+			"changes need no pull request; turn on"},
+		"no approvals": {func(s *stage) { r := s.protection(); r.Approvals = 0; s.Protect(r) },
+			"set 'Required approvals' to 1 or more"},
+		"any App": {func(s *stage) { r := s.protection(); r.CheckApp = ""; s.Protect(r) },
+			"with that App as its source"},
 		"unknown": {func(s *stage) {
-			s.Fail("GET", ".*/rules/branches/main", -1, 403, `{"message": "Resource not accessible by integration"}`)
+			s.Fail("GET", ".*/rules/branches/main", -1, 403,
+				`{"message": "Resource not accessible by integration"}`)
 		}, "read the rules of the branch main"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -34,15 +38,19 @@ func TestRulesetWeakened(t *testing.T) {
 			s.pull("bad", false, map[string]string{path: content})
 			agent := s.agent(githubOnly)
 			for range 2 {
-				if err := agent.Once(t.Context()); err == nil || !strings.Contains(err.Error(), test.words) && !strings.Contains(err.Error(), "tried again at") {
+				if err := agent.Once(t.Context()); err == nil || !strings.Contains(err.Error(),
+					test.words) && !strings.Contains(err.Error(), "tried again at") {
 					t.Errorf("error %v", err)
 				}
-				if names := s.Names(); len(names) != 1 || names[0] != requests.ObjectName(live, 0) || len(s.Records()) != 1 {
+				if names := s.Names(); len(names) != 1 || names[0] != requests.ObjectName(live,
+					0) || len(s.Records()) != 1 {
 					t.Errorf("bindings %v, records %v", names, s.Records())
 				}
 				s.pause()
 			}
-			if n := strings.Count(s.Log.String(), `"msg":"nothing is granted","event":"stop","cluster":"`+s.Cluster+`","code":"RulesetWeakened"`); n != 1 {
+			if n := strings.Count(
+				s.Log.String(), `"msg":"nothing is granted","event":"stop","cluster":"`+s.Cluster+
+					`","code":"RulesetWeakened"`); n != 1 {
 				t.Errorf("it is logged %d times", n)
 			}
 			s.SetClock(noon.Add(time.Hour))
@@ -80,7 +88,8 @@ func TestRulesetIsReadEveryHour(t *testing.T) {
 	for _, test := range []struct {
 		at   time.Duration
 		want int
-	}{{0, 1}, {time.Minute, 1}, {59 * time.Minute, 1}, {time.Hour, 2}, {90 * time.Minute, 2}, {2 * time.Hour, 3}, {-24 * time.Hour, 4}} {
+	}{{0, 1}, {time.Minute, 1}, {59 * time.Minute, 1}, {time.Hour, 2}, {90 * time.Minute, 2},
+		{2 * time.Hour, 3}, {-24 * time.Hour, 4}} {
 		s.SetClock(noon.Add(test.at))
 		s.Must(agent.Once(t.Context()))
 		if per == 0 {
@@ -98,17 +107,20 @@ func TestRulesetIsReadEveryHour(t *testing.T) {
 	}
 }
 
-// TestGrantingIsNotResumedUnderWeakRules: what another process began waits until the rules are known.
+// TestGrantingIsNotResumedUnderWeakRules: what another process began waits until the rules are
+// known.
 func TestGrantingIsNotResumedUnderWeakRules(t *testing.T) {
 	s := newStage(t)
 	name := s.request("begun")
 	killed := newCut(3, true, true) // the record is there, the binding is not
-	if err := s.agent(options{github: true, wire: killed.wrap}).Once(t.Context()); err == nil || len(s.Records()) != 1 || len(s.Bindings()) != 0 {
+	if err := s.agent(options{github: true, wire: killed.wrap}).Once(t.Context()); err == nil ||
+		len(s.Records()) != 1 || len(s.Bindings()) != 0 {
 		t.Fatalf("error %v, records %v, bindings %v", err, s.Records(), s.Bindings())
 	}
 	s.Protect(forge.Rules{Off: true})
 	agent := s.agent(githubOnly)
-	if err := agent.Once(t.Context()); err == nil || !strings.Contains(err.Error(), "changes need no pull request") || len(s.Bindings()) != 0 {
+	if err := agent.Once(t.Context()); err == nil || !strings.Contains(err.Error(),
+		"changes need no pull request") || len(s.Bindings()) != 0 {
 		t.Errorf("error %v, bindings %v", err, s.Bindings())
 	}
 	s.Protect(s.protection())

@@ -16,8 +16,8 @@ import (
 	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
-// Reasons of the Kubernetes Events, which stand in the agent's namespace: of a grant's record, except for the last two,
-// which are of the Lease.
+// Reasons of the Kubernetes Events, which stand in the agent's namespace: of a grant's record,
+// except for the last two, which are of the Lease.
 const (
 	eventGranted = "Granted"
 	eventExpired = "Expired"
@@ -27,7 +27,8 @@ const (
 	eventStopped = "GrantingStopped"
 )
 
-// teller has people told what becomes of their requests: in comments, in events of the cluster, and in numbers.
+// teller has people told what becomes of their requests: in comments, in events of the cluster, and
+// in numbers.
 type teller struct {
 	cluster  *kube.Cluster
 	wall     func() time.Time
@@ -36,7 +37,8 @@ type teller struct {
 	metrics  *monitor.Metrics
 	log      *slog.Logger
 
-	granted map[string]bool   // paths of grants that their pull requests were told of; nil before the first pass
+	// paths of grants that their pull requests were told of; nil before the first pass
+	granted map[string]bool
 	reasons map[string]reason // by path, of refusals that are not in the ledger yet
 }
 
@@ -50,14 +52,17 @@ func (t *teller) record(r plan.Record) {
 	switch {
 	case r.Phase == plan.Granted:
 		t.metrics.Decided(policies.Allowed, "")
-		t.events.Send(corev1.EventTypeNormal, eventGranted, about, fmt.Sprintf("%s: %s until %s", g.Name, g.Policy, g.Window.End))
+		t.events.Send(corev1.EventTypeNormal, eventGranted, about, fmt.Sprintf(
+			"%s: %s until %s", g.Name, g.Policy, g.Window.End))
 	case r.Cause == requests.CauseDenied:
 		t.metrics.Decided(policies.Denied, r.Code)
-		t.events.Send(corev1.EventTypeWarning, eventRefused, about, fmt.Sprintf("%s: %s", g.Name, r.Code))
+		t.events.Send(corev1.EventTypeWarning, eventRefused, about, fmt.Sprintf(
+			"%s: %s", g.Name, r.Code))
 	case r.Cause == requests.CauseExpired:
 		t.events.Send(corev1.EventTypeNormal, eventExpired, about, g.Name)
 	case r.Cause != "":
-		t.events.Send(corev1.EventTypeNormal, eventEnded, about, fmt.Sprintf("%s: %s", g.Name, r.Cause))
+		t.events.Send(corev1.EventTypeNormal, eventEnded, about, fmt.Sprintf(
+			"%s: %s", g.Name, r.Cause))
 	}
 	if r.Cause == "" {
 		return
@@ -76,7 +81,8 @@ func (t *teller) forged(l plan.Live) {
 		fmt.Sprintf("%s %s in %s was no grant's and is deleted", l.Kind, requests.Quote(l.Name), l.Namespace))
 }
 
-// stops tells of each thing that keeps the agent from granting when it begins and when it has passed.
+// stops tells of each thing that keeps the agent from granting when it begins and when it has
+// passed.
 func (t *teller) stops(all []plan.Stop) {
 	now := map[policies.Code]string{}
 	for _, stop := range all {
@@ -88,7 +94,8 @@ func (t *teller) stops(all []plan.Stop) {
 		switch changed := t.metrics.Stop(known.Code, on); {
 		case changed && on:
 			log.Error("nothing is granted", "message", message)
-			t.events.Send(corev1.EventTypeWarning, eventStopped, kube.LeaseReference, string(known.Code))
+			t.events.Send(corev1.EventTypeWarning, eventStopped, kube.LeaseReference,
+				string(known.Code))
 		case changed:
 			log.Info("no longer a reason not to grant")
 		}
@@ -101,8 +108,9 @@ type reason struct {
 	message string
 }
 
-// grants has the pull requests of new grants told. What was granted before this run is told again as long as it is
-// new: an earlier run may not have come to it, and a comment that says so already is left as it is.
+// grants has the pull requests of new grants told. What was granted before this run is told again
+// as long as it is new: an earlier run may not have come to it, and a comment that says so already
+// is left as it is.
 func (t *teller) grants(w plan.World) {
 	first := t.granted == nil
 	granted := map[string]bool{}
@@ -112,7 +120,8 @@ func (t *teller) grants(w plan.World) {
 			continue
 		}
 		granted[path] = true
-		if old := first && t.wall().Sub(r.Grant.Window.Start.Time) > tellFor; !old && !t.granted[path] {
+		if old := first && t.wall().Sub(
+			r.Grant.Window.Start.Time) > tellFor; !old && !t.granted[path] {
 			t.comments.put(comment{number: r.Grant.Evidence.PullRequest, what: "granted",
 				compose: func(context.Context) (string, error) { return grantedText(r.Grant), nil }})
 		}
@@ -120,7 +129,8 @@ func (t *teller) grants(w plan.World) {
 	t.granted = granted
 }
 
-// keepReasons remembers why requests are refused until they are in the ledger, which has room for the code only.
+// keepReasons remembers why requests are refused until they are in the ledger, which has room for
+// the code only.
 func (t *teller) keepReasons(proofs map[string]plan.Proof) {
 	for path, proof := range proofs {
 		if proof.Decision.Outcome == policies.Denied {
@@ -152,7 +162,10 @@ func (t *teller) end(e ledger.Entry, commit string) {
 		if string(why.code) != r.Code {
 			why.message = ""
 		}
-		c.compose = func(context.Context) (string, error) { return refusedText(r, why.message) + where, nil }
+		c.compose = func(context.Context) (string,
+			error) {
+			return refusedText(r, why.message) + where, nil
+		}
 	}
 	t.comments.put(c)
 }

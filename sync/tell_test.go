@@ -18,14 +18,16 @@ import (
 	"github.com/pullgrant/pullgrant/testdata/grants"
 )
 
-// said is the agent's comment on a pull request, empty when there is none. It fails when there are several.
+// said is the agent's comment on a pull request, empty when there is none. It fails when there are
+// several.
 func (s *stage) said(number int) (body string) {
 	s.Helper()
 	var all []struct {
 		Body string
 		User struct{ Login string }
 	}
-	s.Must(s.Do(s.Token("root"), http.MethodGet, fmt.Sprintf("/repos/acme/access/issues/%d/comments", number), nil, &all))
+	s.Must(s.Do(s.Token("root"), http.MethodGet, fmt.Sprintf(
+		"/repos/acme/access/issues/%d/comments", number), nil, &all))
 	for _, comment := range all {
 		if comment.User.Login != "agent[bot]" {
 			continue
@@ -61,7 +63,8 @@ func (s *stage) open(login, branch string, files map[string]string) (number int)
 	return number
 }
 
-// TestPullRequestIsTold: one comment, changed in place, says until when there is access and how it ended.
+// TestPullRequestIsTold: one comment, changed in place, says until when there is access and how it
+// ended.
 func TestPullRequestIsTold(t *testing.T) {
 	s := newStage(t)
 	name, path, content := s.requestFile("told")
@@ -77,13 +80,15 @@ func TestPullRequestIsTold(t *testing.T) {
 	s.SetClock(noon.Add(time.Hour))
 	s.Must(agent.Once(t.Context()))
 	s.over(name, requests.CauseExpired, "")
-	s.says(number, "### Access ended: Expired", "ended at 2026-11-23 13:00:00 UTC", "revocations&#47;", "commit "+s.Branch("main"))
+	s.says(number, "### Access ended: Expired", "ended at 2026-11-23 13:00:00 UTC",
+		"revocations&#47;", "commit "+s.Branch("main"))
 	if strings.Contains(s.said(number), "RoleBindings") {
 		t.Errorf("nobody made any:\n%s", s.said(number))
 	}
 	writes := 0
 	for _, r := range s.Requests() {
-		if r.User == "agent[bot]" && r.Method != http.MethodGet && strings.Contains(r.Path, "/issues/") {
+		if r.User == "agent[bot]" && r.Method != http.MethodGet &&
+			strings.Contains(r.Path, "/issues/") {
 			writes++
 		}
 	}
@@ -100,10 +105,12 @@ func TestPullRequestIsToldOfARefusal(t *testing.T) {
 	number := s.pull("no", false, map[string]string{path: content})
 	s.once(githubOnly)
 	s.over(name, requests.CauseDenied, "InsufficientApprovals")
-	s.says(number, "### Refused: InsufficientApprovals", "<code>", "ask again under a new name", "commit "+s.Branch("main"))
+	s.says(number, "### Refused: InsufficientApprovals", "<code>", "ask again under a new name",
+		"commit "+s.Branch("main"))
 }
 
-// TestHostileBindingsAreTold: what others bound while access lasted is listed as text, and what they bound before is not.
+// TestHostileBindingsAreTold: what others bound while access lasted is listed as text, and what
+// they bound before is not.
 func TestHostileBindingsAreTold(t *testing.T) {
 	s := newStage(t)
 	s.Foreign("before")
@@ -118,8 +125,10 @@ func TestHostileBindingsAreTold(t *testing.T) {
 	s.granted(name)
 	_, err := s.Admin.RbacV1().RoleBindings(s.Namespace).Create(t.Context(), &rbacv1.RoleBinding{
 		ObjectMeta: metav1.ObjectMeta{Name: "<img src=x>|`@acme`"},
-		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "payments-debug"},
-		Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: "User", Name: "[x](https://evil.example) @acme/everyone"},
+		RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole",
+			Name: "payments-debug"},
+		Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: "User",
+			Name: "[x](https://evil.example) @acme/everyone"},
 			{Kind: "ServiceAccount", Name: "builder", Namespace: s.Namespace}},
 	}, metav1.CreateOptions{})
 	s.Must(err)
@@ -128,10 +137,13 @@ func TestHostileBindingsAreTold(t *testing.T) {
 	if r := s.entry(name); r.Status.Cause != requests.CauseExpired {
 		t.Errorf("it ended by %s", r.Status.Cause)
 	}
-	s.says(number, "#### RoleBindings that others made meanwhile", "&#60;img src&#61;x&#62;&#124;&#96;<!-- -->&#64;acme&#96;</code> | ClusterRole <code>payments&#45;debug</code> | User <code>",
+	s.says(number, "#### RoleBindings that others made meanwhile",
+		"&#60;img src&#61;x&#62;&#124;&#96;<!-- -->&#64;acme&#96;</code> | ClusterRole "+
+			"<code>payments&#45;debug</code> | User <code>",
 		"everyone</code>, ServiceAccount <code>payments&#45;")
 	said := s.said(number)
-	if strings.Contains(said, "before") || strings.Contains(said, "<img") || strings.Contains(said, "](https:") || strings.Contains(said, "pullgrant&#45;") {
+	if strings.Contains(said, "before") || strings.Contains(said, "<img") ||
+		strings.Contains(said, "](https:") || strings.Contains(said, "pullgrant&#45;") {
 		t.Errorf("it says\n%s", said)
 	}
 }
@@ -141,7 +153,8 @@ func TestTellingFails(t *testing.T) {
 	s := newStage(t)
 	name, path, content := s.requestFile("mute")
 	number := s.pull("mute", true, map[string]string{path: content})
-	s.Fail("", "/repos/acme/access/issues/.*comments.*", -1, 403, `{"message": "Resource not accessible by integration"}`)
+	s.Fail("", "/repos/acme/access/issues/.*comments.*", -1, 403,
+		`{"message": "Resource not accessible by integration"}`)
 	agent := s.agent(githubOnly)
 	s.Must(agent.Once(t.Context()))
 	s.granted(name)
@@ -166,11 +179,13 @@ func TestTellingFails(t *testing.T) {
 	s.says(number, "### Access ended: Expired")
 }
 
-// TestToldAfterARestart: another process tells what the one before it could not, as long as that is news.
+// TestToldAfterARestart: another process tells what the one before it could not, as long as that is
+// news.
 func TestToldAfterARestart(t *testing.T) {
 	s := newStage(t)
 	one := s.pull("one", true, s.twoHours("one"))
-	s.Fail("", "/repos/acme/access/issues/.*comments.*", -1, 403, `{"message": "Resource not accessible by integration"}`)
+	s.Fail("", "/repos/acme/access/issues/.*comments.*", -1, 403,
+		`{"message": "Resource not accessible by integration"}`)
 	s.once(githubOnly)
 	s.SetClock(noon.Add(50 * time.Minute))
 	two := s.pull("two", true, s.twoHours("two"))
@@ -194,11 +209,13 @@ func (s *stage) twoHours(slug string) map[string]string {
 	return map[string]string{path: content + "  duration: 2h\n"}
 }
 
-// TestNotesAreBounded: a note is given up when it is no news any more, and a newer one takes its place.
+// TestNotesAreBounded: a note is given up when it is no news any more, and a newer one takes its
+// place.
 func TestNotesAreBounded(t *testing.T) {
 	s := newStage(t)
 	now := noon
-	n := newComments(Config{GitHub: s.agent(githubOnly).github, Clock: func() time.Time { return now }, Logger: slog.New(slog.NewJSONHandler(s.Log, nil))})
+	n := newComments(Config{GitHub: s.agent(githubOnly).github,
+		Clock: func() time.Time { return now }, Logger: slog.New(slog.NewJSONHandler(s.Log, nil))})
 	text := func(text string) func(context.Context) (string, error) {
 		return func(context.Context) (string, error) { return text, nil }
 	}
@@ -220,7 +237,8 @@ func TestNotesAreBounded(t *testing.T) {
 	for i := range maxComments + 1 {
 		n.put(comment{number: i + 1, what: "granted", compose: text("x")})
 	}
-	if len(n.pending) != maxComments || !strings.Contains(s.Log.String(), "too much waits to be told") {
+	if len(n.pending) != maxComments || !strings.Contains(s.Log.String(),
+		"too much waits to be told") {
 		t.Errorf("%d wait", len(n.pending))
 	}
 }
@@ -242,13 +260,17 @@ func TestRunTells(t *testing.T) {
 func TestManyBindings(t *testing.T) {
 	var made []rbacv1.RoleBinding
 	for i := range 25 {
-		made = append(made, rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: fmt.Sprintf("b%02d", i),
+		made = append(made, rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "shop",
+			Name:              fmt.Sprintf("b%02d", i),
 			CreationTimestamp: metav1.NewTime(noon.Add(time.Duration(i) * time.Minute))},
 			Subjects: make([]rbacv1.Subject, 7)})
 	}
-	text := endedText(plan.Record{Grant: grants.Of("a", 1, 1), Cause: requests.CauseExpired, EndedAt: requests.At(noon)}, "", made)
-	if rows := strings.Count(text, "<code>shop&#47;b"); rows != 20 || !strings.Contains(text, "\nand 5 more\n") ||
-		strings.Count(text, "and 2 more |") != 20 || !strings.Contains(text, "b19") || strings.Contains(text, "b20") {
+	text := endedText(plan.Record{Grant: grants.Of("a", 1, 1), Cause: requests.CauseExpired,
+		EndedAt: requests.At(noon)}, "", made)
+	if rows := strings.Count(text, "<code>shop&#47;b"); rows != 20 ||
+		!strings.Contains(text, "\nand 5 more\n") ||
+		strings.Count(text, "and 2 more |") != 20 || !strings.Contains(text, "b19") ||
+		strings.Contains(text, "b20") {
 		t.Errorf("%d rows:\n%s", rows, text)
 	}
 }

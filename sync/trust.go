@@ -11,9 +11,9 @@ import (
 	"github.com/pullgrant/pullgrant/sync/git"
 )
 
-// trust is what is known of the files that decide, from a commit whose files are taken as given up to another one
-// (docs/decisions/0008-provenance.md). It follows from the branch alone, but what GitHub said of each change is kept: a
-// person who approved it may have left since.
+// trust is what is known of the files that decide, from a commit whose files are taken as given up
+// to another one (docs/decisions/0008-provenance.md). It follows from the branch alone, but what
+// GitHub said of each change is kept: a person who approved it may have left since.
 type trust struct {
 	asked string               // the commit that was asked for as root; "" for the repository's first
 	root  string               // the commit whose files are given; "" while nothing is known
@@ -33,7 +33,8 @@ type version struct {
 	Problem string        `json:"problem,omitempty"`
 }
 
-// maxVersions bounds how many versions of one file are remembered. A request is judged under those at its merge and now.
+// maxVersions bounds how many versions of one file are remembered. A request is judged under those
+// at its merge and now.
 const maxVersions = 4
 
 // give takes the files of the root as they are.
@@ -46,10 +47,11 @@ func (t *trust) give(entries []git.Entry) {
 	}
 }
 
-// add notes what a commit did to one file. A policy that was taken away as it should be is forgotten: no request is
-// allowed without it.
+// add notes what a commit did to one file. A policy that was taken away as it should be is
+// forgotten: no request is allowed without it.
 func (t *trust) add(path string, v version) {
-	if v.proven() && v.Blob == "" && strings.HasPrefix(path, policies.Folder+"/") && !policies.DecidesChanges(path) {
+	if v.proven() && v.Blob == "" && strings.HasPrefix(path, policies.Folder+"/") &&
+		!policies.DecidesChanges(path) {
 		delete(t.files, path)
 		return
 	}
@@ -65,9 +67,9 @@ func (t *trust) add(path string, v version) {
 
 func (v version) proven() bool { return v.Code == "" }
 
-// instead are the files that a change of policies is judged by, where what stands on the branch is not proven: as they
-// were when they were proven last. So whoever pushes an own CODEOWNERS approves nothing by it, and the owners before can
-// put things right.
+// instead are the files that a change of policies is judged by, where what stands on the branch is
+// not proven: as they were when they were proven last. So whoever pushes an own CODEOWNERS approves
+// nothing by it, and the owners before can put things right.
 func (t *trust) instead() map[string]policies.TreeFile {
 	files := map[string]policies.TreeFile{}
 	for path, all := range t.files {
@@ -83,9 +85,10 @@ func (t *trust) instead() map[string]policies.TreeFile {
 	return files
 }
 
-// doubt says why a request may not be judged by the wanted files of tree, which stood on the branch before the commits of
-// later; the empty code means that it may.
-func (t *trust) doubt(wanted func(string) bool, tree policies.Tree, later map[string]bool) (policies.Code, string) {
+// doubt says why a request may not be judged by the wanted files of tree, which stood on the branch
+// before the commits of later; the empty code means that it may.
+func (t *trust) doubt(wanted func(string) bool, tree policies.Tree, later map[string]bool) (
+	policies.Code, string) {
 	if later[t.root] {
 		return "", "" // it stood before the root
 	}
@@ -100,12 +103,14 @@ func (t *trust) doubt(wanted func(string) bool, tree policies.Tree, later map[st
 		if i := slices.IndexFunc(all, func(v version) bool { return !later[v.Commit] }); i >= 0 {
 			v = all[i]
 		} else if len(all) == maxVersions {
-			return policies.EvaluationError, fmt.Sprintf("%s changed too often since commit %s", requests.Quote(path), tree.Commit)
+			return policies.EvaluationError, fmt.Sprintf("%s changed too often since commit %s",
+				requests.Quote(path), tree.Commit)
 		}
 		switch file := tree.Files[path]; {
 		case file.Blob != v.Blob || file.Mode != v.Mode:
-			return policies.EvaluationError, fmt.Sprintf("GitHub has another %s in commit %s than git; the branch moved just now, so try again",
-				requests.Quote(path), tree.Commit)
+			return policies.EvaluationError,
+				fmt.Sprintf("GitHub has another %s in commit %s than git; the branch moved just now, so try again",
+					requests.Quote(path), tree.Commit)
 		case !v.proven():
 			return policies.PolicyUnproven, v.doubt(path)
 		}
@@ -115,6 +120,7 @@ func (t *trust) doubt(wanted func(string) bool, tree policies.Tree, later map[st
 
 // doubt is one sentence for people: what is wrong and what puts it right.
 func (v version) doubt(path string) string {
-	return fmt.Sprintf("nobody who may approved %s as it stands since commit %s: %s (%s); change it by an approved pull request",
+	return fmt.Sprintf("nobody who may approved %s as it stands since commit %s: %s (%s); change "+
+		"it by an approved pull request",
 		requests.Quote(path), v.Commit, v.Problem, v.Code)
 }

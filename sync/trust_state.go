@@ -12,7 +12,8 @@ import (
 	"github.com/pullgrant/pullgrant/sync/kube"
 )
 
-// readTrust reads what an earlier run proved; nothing when it went by another root, or proved nothing yet.
+// readTrust reads what an earlier run proved; nothing when it went by another root, or proved
+// nothing yet.
 func readTrust(ctx context.Context, c *kube.Cluster, asked string) (*trust, error) {
 	m, err := c.ReadTrust(ctx)
 	if err != nil {
@@ -30,7 +31,8 @@ func readTrust(ctx context.Context, c *kube.Cluster, asked string) (*trust, erro
 		}
 	}
 	if err != nil || t.root == "" || t.head == "" || t.files == nil {
-		return nil, fmt.Errorf("reading ConfigMap %s/%s: %w; delete it to have everything proven again",
+		return nil, fmt.Errorf(
+			"reading ConfigMap %s/%s: %w; delete it to have everything proven again",
 			kube.Namespace, kube.TrustName, errors.Join(errors.New("somebody broke it"), err))
 	}
 	return t, nil
@@ -42,7 +44,8 @@ func (t *trust) save(ctx context.Context, c *kube.Cluster) error {
 	if err != nil {
 		return fmt.Errorf("writing ConfigMap %s/%s: %w", kube.Namespace, kube.TrustName, err)
 	}
-	version, err := c.WriteTrust(ctx, kube.Trust{Asked: t.asked, Root: t.root, Head: t.head, Files: files, Version: t.resource})
+	version, err := c.WriteTrust(ctx, kube.Trust{Asked: t.asked, Root: t.root, Head: t.head,
+		Files: files, Version: t.resource})
 	if err == nil {
 		t.resource = version
 	}

@@ -45,11 +45,12 @@ func (s *stage) longer(hours int) map[string]string {
 	s.Helper()
 	before := s.read(policyPath)
 	from := strings.Index(before, "maxDuration: ")
-	return s.edited(policyPath, before[from:from+len("maxDuration: 2h")], fmt.Sprintf("maxDuration: %dh", hours))
+	return s.edited(policyPath, before[from:from+len("maxDuration: 2h")], fmt.Sprintf(
+		"maxDuration: %dh", hours))
 }
 
-// change opens a pull request of alice's, has it approved unless by is empty, merges it, and lets a minute pass, so that
-// approvals of requests come after it (R56).
+// change opens a pull request of alice's, has it approved unless by is empty, merges it, and lets a
+// minute pass, so that approvals of requests come after it (R56).
 func (s *stage) change(branch, by string, files map[string]string) (number int) {
 	s.Helper()
 	_, err := s.Push(forge.Change{User: "alice", Branch: branch, Message: "Change", Files: files})
@@ -79,7 +80,8 @@ func (s *stage) request(slug string) (name string) {
 // refused is what must be true of a request that was refused, while others may live.
 func (s *stage) refused(name, code string) {
 	s.Helper()
-	if r := s.entry(name); r.Status.Cause != requests.CauseDenied || r.Status.Code != code || r.Status.GrantedAt != nil {
+	if r := s.entry(name); r.Status.Cause != requests.CauseDenied || r.Status.Code != code ||
+		r.Status.GrantedAt != nil {
 		s.Errorf("the entry of %s says %s %s, want %s", name, r.Status.Cause, r.Status.Code, code)
 	}
 }
@@ -98,11 +100,13 @@ func (s *stage) granted(name string) {
 func TestApprovedChangeOfPolicyGrants(t *testing.T) {
 	s := newStage(t)
 	s.change("policy", "root", map[string]string{
-		"policies/payments-late.yaml": strings.Replace(s.read(policyPath), "name: payments-debug}", "name: payments-late}", 1)})
+		"policies/payments-late.yaml": strings.Replace(s.read(policyPath), "name: payments-debug}",
+			"name: payments-late}", 1)})
 	s.change("owners", "root", s.edited(ownersPath, "* @root\n", "* @root\n/README.md @alice\n"))
 	name, _, content := s.requestFile("after")
 	s.pull("after", true, map[string]string{
-		requests.Path(s.Cluster, "payments-late", name): strings.Replace(content, "policy: payments-debug", "policy: payments-late", 1)})
+		requests.Path(s.Cluster, "payments-late", name): strings.Replace(content,
+			"policy: payments-debug", "policy: payments-late", 1)})
 	s.once(githubOnly)
 	s.granted(name)
 	if n := strings.Count(s.Log.String(), "a change of policies is proven"); n != 2 {
@@ -110,7 +114,8 @@ func TestApprovedChangeOfPolicyGrants(t *testing.T) {
 	}
 }
 
-// TestPolicyPushedDirectly: who can push can write any policy, so nothing is granted under it, and what is live stays.
+// TestPolicyPushedDirectly: who can push can write any policy, so nothing is granted under it, and
+// what is live stays.
 func TestPolicyPushedDirectly(t *testing.T) {
 	s := newStage(t)
 	live := s.request("live")
@@ -133,8 +138,8 @@ func TestPolicyPushedDirectly(t *testing.T) {
 	s.over(live, requests.CauseExpired, "")
 }
 
-// TestOwnersChangedByAdmin: an administrator's merge without approval proves nothing (R47); those who owned the file
-// before can put it right.
+// TestOwnersChangedByAdmin: an administrator's merge without approval proves nothing (R47); those
+// who owned the file before can put it right.
 func TestOwnersChangedByAdmin(t *testing.T) {
 	s := newStage(t)
 	s.change("takeover", "", s.edited(ownersPath, "* @root", "* @alice"))
@@ -148,7 +153,8 @@ func TestOwnersChangedByAdmin(t *testing.T) {
 	s.granted(two)
 }
 
-// TestOwnersOfTheirOwnMaking: whoever pushes CODEOWNERS and is an owner by it approves no policy by that.
+// TestOwnersOfTheirOwnMaking: whoever pushes CODEOWNERS and is an owner by it approves no policy by
+// that.
 func TestOwnersOfTheirOwnMaking(t *testing.T) {
 	s := newStage(t)
 	s.pushFiles("bob", "Own everything", s.edited(ownersPath, "* @root", "* @bob"))
@@ -158,7 +164,8 @@ func TestOwnersOfTheirOwnMaking(t *testing.T) {
 	s.once(githubOnly)
 	s.refused(one, "PolicyUnproven")
 	s.pause()
-	s.change("repair", "root", s.edited(ownersPath, "* @bob", "* @root")) // CODEOWNERS is right again, the policy is not
+	// CODEOWNERS is right again, the policy is not
+	s.change("repair", "root", s.edited(ownersPath, "* @bob", "* @root"))
 	two := s.request("two")
 	s.once(githubOnly)
 	s.refused(two, "PolicyUnproven")
@@ -178,7 +185,8 @@ func TestIdentitiesPushedDirectly(t *testing.T) {
 	s.refused(name, "PolicyUnproven")
 }
 
-// TestOldPolicyPutBack: a content that was proven once is not proven when it comes back without a pull request.
+// TestOldPolicyPutBack: a content that was proven once is not proven when it comes back without a
+// pull request.
 func TestOldPolicyPutBack(t *testing.T) {
 	s := newStage(t)
 	old := map[string]string{policyPath: s.read(policyPath)}
@@ -191,7 +199,8 @@ func TestOldPolicyPutBack(t *testing.T) {
 	s.refused(name, "PolicyUnproven")
 }
 
-// TestUnprovenAtTheMerge: that the policy was put right later does not help a request that was merged before.
+// TestUnprovenAtTheMerge: that the policy was put right later does not help a request that was
+// merged before.
 func TestUnprovenAtTheMerge(t *testing.T) {
 	s := newStage(t)
 	s.pushFiles("bob", "Longer", s.longer(4))
@@ -232,22 +241,26 @@ func TestTrustRoot(t *testing.T) {
 	s.pause()
 	three := s.request("three")
 	err := s.agent(options{github: true, root: s.git("rev-parse", "main^2")}).Once(t.Context())
-	if err == nil || !strings.Contains(err.Error(), "of --trust-root is not on the branch's first-parent line") {
+	if err == nil || !strings.Contains(err.Error(),
+		"of --trust-root is not on the branch's first-parent line") {
 		t.Errorf("error: %v", err)
 	}
-	if slices.ContainsFunc(s.Bindings(), func(b rbacv1.RoleBinding) bool { return b.Name == requests.ObjectName(three, 0) }) {
+	if slices.ContainsFunc(s.Bindings(),
+		func(b rbacv1.RoleBinding) bool { return b.Name == requests.ObjectName(three, 0) }) {
 		t.Error("granted without a root")
 	}
 }
 
-// TestRestartRemembersProofs: who approved a policy may lose their rights later; a restart asks nothing again.
+// TestRestartRemembersProofs: who approved a policy may lose their rights later; a restart asks
+// nothing again.
 func TestRestartRemembersProofs(t *testing.T) {
 	s := newStage(t)
 	s.AddUser("carol", 105, "carol@example.com")
 	s.SetPermission("carol", "write")
 	s.AddTeam("platform", 201, "", "carol")
 	s.SetTeamPermission("platform", "write")
-	s.change("owners", "root", s.edited(ownersPath, "* @root\n", "* @root\n/policies/ @acme/platform\n"))
+	s.change("owners", "root", s.edited(
+		ownersPath, "* @root\n", "* @root\n/policies/ @acme/platform\n"))
 	number := s.change("policy", "carol", s.longer(3))
 	s.once(githubOnly)
 	s.SetTeamMember("platform", "carol", "")
@@ -260,7 +273,8 @@ func TestRestartRemembersProofs(t *testing.T) {
 		}
 	}
 	// Without its memory it finds out that carol may not approve, now.
-	s.Must(s.Admin.CoreV1().ConfigMaps(kube.Namespace).Delete(t.Context(), kube.TrustName, metav1.DeleteOptions{}))
+	s.Must(s.Admin.CoreV1().ConfigMaps(kube.Namespace).Delete(
+		t.Context(), kube.TrustName, metav1.DeleteOptions{}))
 	s.pause()
 	two := s.request("two")
 	s.once(githubOnly)
@@ -272,16 +286,19 @@ func TestProofNotToBeHad(t *testing.T) {
 	s := newStage(t)
 	number := s.change("policy", "root", s.longer(3))
 	name := s.request("one")
-	s.Fail("GET", fmt.Sprintf("/repos/acme/access/pulls/%d/reviews", number), -1, 403, `{"message":"Resource not accessible by integration"}`)
+	s.Fail("GET", fmt.Sprintf("/repos/acme/access/pulls/%d/reviews", number), -1, 403,
+		`{"message":"Resource not accessible by integration"}`)
 	agent := s.agent(githubOnly)
-	if err := agent.Once(t.Context()); err == nil || !strings.Contains(err.Error(), "who approved the policies is not known") {
+	if err := agent.Once(t.Context()); err == nil || !strings.Contains(err.Error(),
+		"who approved the policies is not known") {
 		t.Errorf("error: %v", err)
 	}
 	if len(s.Bindings()) != 0 {
 		t.Errorf("granted: %v", s.Bindings())
 	}
 	s.Heal()
-	if err := agent.Once(t.Context()); err == nil || !strings.Contains(err.Error(), "it is tried again at 2026-11-23T12:01:05Z") {
+	if err := agent.Once(t.Context()); err == nil || !strings.Contains(err.Error(),
+		"it is tried again at 2026-11-23T12:01:05Z") {
 		t.Errorf("error: %v", err)
 	}
 	s.pause()
@@ -296,7 +313,8 @@ func TestBranchEvidenceProvesNothing(t *testing.T) {
 	name := s.ask("one")
 	s.once(options{})
 	s.granted(name)
-	if _, err := s.Admin.CoreV1().ConfigMaps(kube.Namespace).Get(t.Context(), kube.TrustName, metav1.GetOptions{}); !apierrors.IsNotFound(err) {
+	if _, err := s.Admin.CoreV1().ConfigMaps(kube.Namespace).Get(
+		t.Context(), kube.TrustName, metav1.GetOptions{}); !apierrors.IsNotFound(err) {
 		t.Errorf("ConfigMap: %v", err)
 	}
 }

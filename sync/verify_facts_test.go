@@ -22,8 +22,8 @@ import (
 	"github.com/pullgrant/pullgrant/testdata/grants"
 )
 
-// ledgerStage is a stage whose ledger has a grant by teams under a catalogued role, with an approval that does not count, and a
-// refusal; both are signed and have their facts.
+// ledgerStage is a stage whose ledger has a grant by teams under a catalogued role, with an
+// approval that does not count, and a refusal; both are signed and have their facts.
 type ledgerStage struct {
 	*stage
 	signer  *git.Signer
@@ -36,14 +36,16 @@ func newLedger(t *testing.T) *ledgerStage {
 	t.Helper()
 	signer := newSigner(t)
 	s := newStage(t)
-	l := &ledgerStage{stage: s, signer: signer, signers: signersOf(t, signer.AllowedSigner(s.Cluster))}
+	l := &ledgerStage{stage: s, signer: signer,
+		signers: signersOf(t, signer.AllowedSigner(s.Cluster))}
 	s.AddUser("carol", 104, "carol@example.com")
 	s.SetPermission("carol", "read")
 	s.AddTeam("squad-a", 11, "", "alice")
 	s.AddTeam("squad-b", 12, "", "bob")
 	s.mayRead("payments-debug")
 	files := s.catalog("payments-debug", false, listsPods)
-	maps.Copy(files, s.edited(policyPath, "subjects: [{kind: User, name: alice}]\n  challenges: [{kind: CodeOwnerReview, count: 1}]",
+	maps.Copy(files, s.edited(policyPath,
+		"subjects: [{kind: User, name: alice}]\n  challenges: [{kind: CodeOwnerReview, count: 1}]",
 		"subjects: [{kind: Group, name: acme/squad-a}]\n  challenges: [{kind: CodeOwnerReview, count: 1}, "+
 			"{kind: PeerReview, reviewers: [{kind: Group, name: acme/squad-b}], count: 1}]"))
 	s.manage("policies", files)
@@ -53,7 +55,8 @@ func newLedger(t *testing.T) *ledgerStage {
 	s.allowed(true)
 	s.SetClock(s.Clock().Add(time.Hour))
 	s.once(options{github: true, signer: signer})
-	l.granted, l.refused = requests.RevocationPath(s.Cluster, granted), requests.RevocationPath(s.Cluster, refused)
+	l.granted, l.refused = requests.RevocationPath(s.Cluster, granted),
+		requests.RevocationPath(s.Cluster, refused)
 	s.over(granted, requests.CauseExpired, "")
 	s.over(refused, requests.CauseDenied, "ApproverNotAllowed")
 	return l
@@ -63,7 +66,8 @@ func newLedger(t *testing.T) *ledgerStage {
 func (l *ledgerStage) ask(slug string, approved bool) (name string) {
 	l.Helper()
 	name, path, content := l.requestFile(slug)
-	_, err := l.Push(forge.Change{User: "alice", Branch: slug, From: "main", Message: "Ask", Files: map[string]string{path: content}})
+	_, err := l.Push(forge.Change{User: "alice", Branch: slug, From: "main", Message: "Ask",
+		Files: map[string]string{path: content}})
 	l.Must(err)
 	number, err := l.Open("alice", slug, "Ask")
 	l.Must(err)
@@ -90,7 +94,8 @@ func (l *ledgerStage) found() string {
 	return strings.Join(rules, " ")
 }
 
-// put writes files into the ledger as by is: the agent, or nil for anybody who can push. An empty content removes one.
+// put writes files into the ledger as by is: the agent, or nil for anybody who can push. An empty
+// content removes one.
 func (l *ledgerStage) put(by *git.Signer, files map[string]string) {
 	l.Helper()
 	repository := l.agent(options{}).branch.repository
@@ -98,7 +103,8 @@ func (l *ledgerStage) put(by *git.Signer, files map[string]string) {
 	l.Must(err)
 	_, err = repository.Commit(l.Context(), func(string) (git.Change, error) {
 		person := git.Person{Name: "pullgrant", Email: "pullgrant@example.com"}
-		c := git.Change{Put: map[string][]byte{}, Message: "Rewrite", Author: person, Committer: person, When: noon, Sign: by}
+		c := git.Change{Put: map[string][]byte{}, Message: "Rewrite", Author: person,
+			Committer: person, When: noon, Sign: by}
 		for path, content := range files {
 			if content == "" {
 				c.Remove = append(c.Remove, path)
@@ -222,17 +228,20 @@ func TestVerifyOfPartOfAClone(t *testing.T) {
 	s.git("config", "uploadpack.allowFilter", "true")
 	for _, without := range []string{"--depth=1", "--filter=blob:none", "--filter=tree:0"} {
 		dir := filepath.Join(t.TempDir(), "access")
-		if out, err := exec.Command("git", "clone", "-q", "--no-checkout", without, "file://"+s.GitDir(), dir).CombinedOutput(); err != nil {
+		if out, err := exec.Command(
+			"git", "clone", "-q", "--no-checkout", without, "file://"+s.GitDir(), dir).CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, out)
 		}
 		_, _, err := ledger.Verify(t.Context(), dir, signers, nil, s.Clock())
-		if err == nil || !strings.Contains(err.Error(), "git fetch --unshallow") && !strings.Contains(err.Error(), "clone the whole of it, without --depth and --filter") {
+		if err == nil || !strings.Contains(err.Error(), "git fetch --unshallow") &&
+			!strings.Contains(err.Error(), "clone the whole of it, without --depth and --filter") {
 			t.Errorf("%s: error %v", without, err)
 		}
 	}
 }
 
-// TestLargeFactsAreNotKept: they hold up neither the grant nor its end, and an audit names the entry.
+// TestLargeFactsAreNotKept: they hold up neither the grant nor its end, and an audit names the
+// entry.
 func TestLargeFactsAreNotKept(t *testing.T) {
 	s := newStage(t)
 	name, path, content := s.requestFile("large")
@@ -245,47 +254,58 @@ func TestLargeFactsAreNotKept(t *testing.T) {
 		review.ID += int64(i + 1)
 		facts.Reviews = append(facts.Reviews, review)
 	}
-	if kept := a.prover.keep(path, facts); kept != nil || !strings.Contains(s.Log.String(), "the facts of a request are not kept; an audit will name it") {
+	if kept := a.prover.keep(path, facts); kept != nil || !strings.Contains(s.Log.String(),
+		"the facts of a request are not kept; an audit will name it") {
 		t.Errorf("%d bytes are kept", len(kept))
 	}
 	facts.Reviews = facts.Reviews[:1]
 	s.once(options{github: true})
 	record := s.Records()[0]
-	if want := a.prover.keep(path, facts); len(want) == 0 || string(record.BinaryData["facts"]) != string(want) {
+	if want := a.prover.keep(path, facts); len(want) == 0 ||
+		string(record.BinaryData["facts"]) != string(want) {
 		t.Errorf("the record keeps %s", record.BinaryData["facts"])
 	}
 	delete(record.BinaryData, "facts") // as when they were too large, and as an older agent left it
-	_, err = s.Admin.CoreV1().ConfigMaps(kube.Namespace).Update(t.Context(), &record, metav1.UpdateOptions{})
+	_, err = s.Admin.CoreV1().ConfigMaps(kube.Namespace).Update(t.Context(), &record,
+		metav1.UpdateOptions{})
 	s.Must(err)
 	signer := newSigner(t)
 	s.SetClock(noon.Add(time.Hour))
 	s.once(options{github: true, signer: signer})
-	if r := s.over(name, requests.CauseExpired, ""); r.Status.Facts != "" || len(r.Status.Challenges) != 1 {
+	if r := s.over(name, requests.CauseExpired, ""); r.Status.Facts != "" ||
+		len(r.Status.Challenges) != 1 {
 		t.Errorf("the entry: %+v", r.Status)
 	}
-	if rules := s.rules(signersOf(t, signer.AllowedSigner(s.Cluster)), s.Clock()); rules != "no-evidence" {
+	if rules := s.rules(
+		signersOf(t, signer.AllowedSigner(s.Cluster)), s.Clock()); rules != "no-evidence" {
 		t.Errorf("found %q", rules)
 	}
 }
 
-// TestRefusedBySecondJudgement: an unfinished grant that another process finds refused is recorded with what that one
-// judged, unless access was given by the first.
+// TestRefusedBySecondJudgement: an unfinished grant that another process finds refused is recorded
+// with what that one judged, unless access was given by the first.
 func TestRefusedBySecondJudgement(t *testing.T) {
 	g := grants.Of("resumed", 1, 1)
 	for uid, want := range map[string]string{"": "second", "made": "first"} {
-		r := plan.Record{Phase: plan.Granting, Grant: g, Facts: []byte("first"), Objects: plan.ObjectsOf(g, true), Version: "1"}
+		r := plan.Record{Phase: plan.Granting, Grant: g, Facts: []byte("first"),
+			Objects: plan.ObjectsOf(g, true), Version: "1"}
 		if uid != "" {
 			r.Objects[1].UID, r.Objects[1].Content = uid, "own"
 		}
-		w := plan.World{Cluster: grants.Cluster, Records: []plan.Record{r}, Namespaces: map[string]string{"payments": ""},
-			Main: &plan.Main{Requests: map[string]string{g.Path: "b1"}, Names: map[string][]string{g.Name: {g.Path}}},
-			Proofs: map[string]plan.Proof{g.Path: {Blob: "b1", Facts: []byte("second"), Evidence: requests.Evidence{Blob: "b1", HeadSHA: "second"},
+		w := plan.World{Cluster: grants.Cluster, Records: []plan.Record{r},
+			Namespaces: map[string]string{"payments": ""},
+			Main: &plan.Main{Requests: map[string]string{g.Path: "b1"},
+				Names: map[string][]string{g.Name: {g.Path}}},
+			Proofs: map[string]plan.Proof{g.Path: {Blob: "b1", Facts: []byte("second"),
+				Evidence: requests.Evidence{Blob: "b1", HeadSHA: "second"},
 				Decision: policies.Refuse(policies.WrongBase, "it was retargeted")}}}
 		if uid != "" {
-			w.Live = []plan.Live{{Kind: r.Objects[1].Kind, Namespace: "payments", Name: r.Objects[1].Name, UID: uid, Managed: true, Content: "own"}}
+			w.Live = []plan.Live{{Kind: r.Objects[1].Kind, Namespace: "payments",
+				Name: r.Objects[1].Name, UID: uid, Managed: true, Content: "own"}}
 		}
 		steps := plan.Make(g.Window.Start.Add(time.Minute), w)
-		if len(steps) == 0 || steps[0].Action != plan.End || steps[0].Record.Code != "WrongBase" || string(steps[0].Record.Facts) != want ||
+		if len(steps) == 0 || steps[0].Action != plan.End || steps[0].Record.Code != "WrongBase" ||
+			string(steps[0].Record.Facts) != want ||
 			(steps[0].Record.Grant.Evidence.HeadSHA == "second") != (want == "second") {
 			t.Errorf("%q: %+v", uid, steps)
 		}

@@ -13,8 +13,10 @@ import (
 	"github.com/pullgrant/pullgrant/testdata/forge"
 )
 
-// verified is a stage with one grant that was asked for, approved, given, expired and recorded at path.
-func verified(t *testing.T) (s *stage, signers *git.AllowedSigners, signer *git.Signer, path string) {
+// verified is a stage with one grant that was asked for, approved, given, expired and recorded at
+// path.
+func verified(t *testing.T) (s *stage, signers *git.AllowedSigners,
+	signer *git.Signer, path string) {
 	t.Helper()
 	signer = newSigner(t)
 	s = newStage(t)
@@ -24,13 +26,15 @@ func verified(t *testing.T) (s *stage, signers *git.AllowedSigners, signer *git.
 	s.SetClock(noon.Add(time.Hour))
 	s.once(options{github: true, signer: signer})
 	s.over(name, requests.CauseExpired, "")
-	return s, signersOf(t, signer.AllowedSigner(s.Cluster)), signer, requests.RevocationPath(s.Cluster, name)
+	return s, signersOf(t, signer.AllowedSigner(s.Cluster)), signer,
+		requests.RevocationPath(s.Cluster, name)
 }
 
 func (s *stage) clone() string {
 	s.Helper()
 	dir := filepath.Join(s.TempDir(), "access")
-	if out, err := exec.Command("git", "clone", "-q", s.GitDir(), dir).CombinedOutput(); err != nil {
+	if out, err := exec.Command(
+		"git", "clone", "-q", s.GitDir(), dir).CombinedOutput(); err != nil {
 		s.Fatalf("%v: %s", err, out)
 	}
 	return dir
@@ -39,7 +43,8 @@ func (s *stage) clone() string {
 // rules verifies a fresh clone, and gives the rule of each finding by path.
 func (s *stage) rules(signers *git.AllowedSigners, now time.Time) string {
 	s.Helper()
-	_, findings, err := ledger.Verify(s.Context(), s.clone(), signers, s.agent(options{github: true}).github, now)
+	_, findings, err := ledger.Verify(s.Context(), s.clone(), signers,
+		s.agent(options{github: true}).github, now)
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -67,11 +72,14 @@ func TestVerify(t *testing.T) {
 		{"reviewID: ", "reviewID: 9", "approvals-differ no-approval"},
 		{"requester: alice", "requester: carol", "request-differs"},
 		{"policy: payments-debug", "policy: payments-other", "request-differs"},
-		{"grantedAt: \"2026-11-23T12:00:00Z\"", "grantedAt: \"2026-11-23T11:00:00Z\"", "window window"},
+		{"grantedAt: \"2026-11-23T12:00:00Z\"",
+			"grantedAt: \"2026-11-23T11:00:00Z\"", "window window"},
 		{"revokedAt: \"2026-11-23T13:00:00Z\"", "revokedAt: \"2026-11-23T13:02:00Z\"", "late"},
 		{"evidence: github", "evidence: branch", "branch-trusted"},
-		{"mergeCommit: ", "mergeCommit: 0000000000000000000000000000000000000000 #", "no-merge not-merged"},
-		{"headSHA: ", "headSHA: 0000000000000000000000000000000000000000 #", "evidence-differs not-merged"},
+		{"mergeCommit: ", "mergeCommit: 0000000000000000000000000000000000000000 #",
+			"no-merge not-merged"},
+		{"headSHA: ", "headSHA: 0000000000000000000000000000000000000000 #",
+			"evidence-differs not-merged"},
 	} {
 		changed := strings.Replace(stored, c.old, c.new, 1)
 		if changed == stored {
@@ -94,7 +102,8 @@ func (s *stage) rewrite(repository *git.Repository, signer *git.Signer, path, co
 	s.Must(err)
 	_, err = repository.Commit(s.Context(), func(string) (git.Change, error) {
 		person := git.Person{Name: "pullgrant", Email: "pullgrant@example.com"}
-		return git.Change{Put: map[string][]byte{path: []byte(content)}, Message: "Rewrite", Author: person, Committer: person, When: noon, Sign: signer}, nil
+		return git.Change{Put: map[string][]byte{path: []byte(content)}, Message: "Rewrite",
+			Author: person, Committer: person, When: noon, Sign: signer}, nil
 	})
 	s.Must(err)
 }
@@ -105,10 +114,12 @@ func TestVerifyNamesWhatNeverEnded(t *testing.T) {
 	signer := newSigner(t)
 	_, path, content := s.requestFile("forgotten")
 	at := &forge.Identity{Name: "alice", Email: "101+alice@users.noreply.github.com", When: noon}
-	_, err := s.Push(forge.Change{User: "alice", Message: "Ask", Files: map[string]string{path: content}, Author: at, Committer: at})
+	_, err := s.Push(forge.Change{User: "alice", Message: "Ask",
+		Files: map[string]string{path: content}, Author: at, Committer: at})
 	s.Must(err)
 	signers := signersOf(t, signer.AllowedSigner(s.Cluster))
-	for after, want := range map[time.Duration]string{time.Hour: "", 24 * time.Hour: "no-revocation"} {
+	for after, want := range map[time.Duration]string{time.Hour: "",
+		24 * time.Hour: "no-revocation"} {
 		if rules := s.rules(signers, noon.Add(after)); rules != want {
 			t.Errorf("after %s: findings %q, want %q", after, rules, want)
 		}

@@ -15,7 +15,8 @@ func TestWebhookBringsAPass(t *testing.T) {
 	s := newStage(t)
 	a := s.agent(options{poll: time.Hour, secret: hook.Secret})
 	s.running(a)
-	s.Until("the first pass is over", func() bool { return s.series(a, "passes_total", `result="complete"`) == "1" })
+	s.Until("the first pass is over",
+		func() bool { return s.series(a, "passes_total", `result="complete"`) == "1" })
 	s.ask("hook")
 	for i := range 10 { // together they are one
 		w := httptest.NewRecorder()
@@ -33,14 +34,16 @@ func TestWebhookBringsAPass(t *testing.T) {
 	}
 }
 
-// TestNewsHaveAGap: however many deliveries come, a pass does not begin within a second of the last one's end.
+// TestNewsHaveAGap: however many deliveries come, a pass does not begin within a second of the last
+// one's end.
 func TestNewsHaveAGap(t *testing.T) {
 	s := newStage(t)
 	a := s.agent(options{poll: time.Hour})
 	a.early()
 	begin := time.Now()
 	a.sleep(t.Context(), nil, 0)
-	if gap := time.Since(begin); gap < wakeGap || len(a.wake) != 0 { // however slow this machine is, it is no less
+	// however slow this machine is, it is no less
+	if gap := time.Since(begin); gap < wakeGap || len(a.wake) != 0 {
 		t.Errorf("the next pass begins after %s", gap)
 	}
 }

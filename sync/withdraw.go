@@ -37,9 +37,9 @@ type look struct {
 	again retry                // should that be needed
 }
 
-// find lists the open pull requests, which costs nothing while the list does not change, and looks at those
-// that are new, or moved, by people who could end a grant: what anybody else opens costs no calls. One that cannot be
-// read holds up no other.
+// find lists the open pull requests, which costs nothing while the list does not change, and looks
+// at those that are new, or moved, by people who could end a grant: what anybody else opens costs
+// no calls. One that cannot be read holds up no other.
 func (x *withdrawals) find(ctx context.Context, w plan.World) error {
 	pulls, err := x.github.OpenPulls(ctx)
 	if err != nil {
@@ -72,15 +72,16 @@ func (x *withdrawals) find(ctx context.Context, w plan.World) error {
 	return errors.Join(errs...)
 }
 
-// people are the accounts, by number, of everybody in identities.yaml and of those who approved what is recorded. The
-// former are remembered for causes.
+// people are the accounts, by number, of everybody in identities.yaml and of those who approved
+// what is recorded. The former are remembered for causes.
 func (x *withdrawals) people(w plan.World) (map[int64]bool, error) {
 	x.identities = policies.IdentityMap{}
 	content, err := x.branch.file(w.Main.Tip, policies.IdentitiesPath)
 	if err != nil {
 		return nil, err
 	}
-	if identities, findings := policies.ParseIdentities(policies.IdentitiesPath, content); len(findings) == 0 {
+	if identities, findings := policies.ParseIdentities(
+		policies.IdentitiesPath, content); len(findings) == 0 {
 		x.identities = identities
 	}
 	known := map[int64]bool{}
@@ -95,7 +96,8 @@ func (x *withdrawals) people(w plan.World) (map[int64]bool, error) {
 	return known, nil
 }
 
-// causes tells, by path, why open withdrawals end the grants of a world, those that are still to begin among them.
+// causes tells, by path, why open withdrawals end the grants of a world, those that are still to
+// begin among them.
 func (x *withdrawals) causes(w plan.World) map[string]string {
 	causes := map[string]string{}
 	if len(x.open) == 0 {
@@ -119,26 +121,32 @@ func (x *withdrawals) causes(w plan.World) map[string]string {
 	return causes
 }
 
-// closeDone closes the withdrawals that were done: those whose file is gone and whose grant the ledger says was
-// ended by somebody. It goes by the branch, so it is also done for what an earlier run left.
+// closeDone closes the withdrawals that were done: those whose file is gone and whose grant the
+// ledger says was ended by somebody. It goes by the branch, so it is also done for what an earlier
+// run left.
 func (x *withdrawals) closeDone(main *plan.Main) {
 	for _, open := range x.open {
 		place, ok := requests.SplitPath(open.Path)
 		entered := requests.RevocationPath(x.cluster, place.Name)
-		if !ok || place.Cluster != x.cluster || slices.Contains(main.Names[place.Name], open.Path) || !slices.Contains(main.Names[place.Name], entered) {
+		if !ok || place.Cluster != x.cluster || slices.Contains(main.Names[place.Name],
+			open.Path) || !slices.Contains(main.Names[place.Name], entered) {
 			continue
 		}
 		content, err := x.branch.file(main.Tip, entered)
 		if err != nil {
-			x.log.Error("a withdrawal is done, but stays open", "event", "withdraw", "cluster", x.cluster, "request", place.Name, "error", err.Error())
+			x.log.Error("a withdrawal is done, but stays open",
+				"event", "withdraw", "cluster", x.cluster, "request", place.Name,
+				"error", err.Error())
 			continue
 		}
 		entry, findings := requests.ParseRevocation(entered, content)
-		g := requests.Grant{Path: entry.Status.Path, Evidence: requests.Evidence{Approvers: entry.Status.Approvers}}
+		g := requests.Grant{Path: entry.Status.Path,
+			Evidence: requests.Evidence{Approvers: entry.Status.Approvers}}
 		if entry.Spec != nil && entry.Status.Subject != nil {
 			g.Requester, g.Subject = entry.Spec.Requester, *entry.Status.Subject
 		}
-		byHand := entry.Status.Cause == requests.CauseRelinquished || entry.Status.Cause == requests.CauseRevoked
+		byHand := entry.Status.Cause == requests.CauseRelinquished ||
+			entry.Status.Cause == requests.CauseRevoked
 		if len(findings) > 0 || !byHand || open.Ends(g, x.identities) == "" {
 			continue
 		}

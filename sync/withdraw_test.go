@@ -46,8 +46,8 @@ func (s *stage) pullState(number int) string {
 	return pull.State
 }
 
-// TestWithdrawnWhileOpen: access ends in the next pass, the agent's record removes the file, and the pull request is
-// closed with a word on where that stands.
+// TestWithdrawnWhileOpen: access ends in the next pass, the agent's record removes the file, and
+// the pull request is closed with a word on where that stands.
 func TestWithdrawnWhileOpen(t *testing.T) {
 	for slug, test := range map[string]struct{ login, branch, cause string }{
 		"requester": {"alice", "drop", requests.CauseRelinquished},
@@ -66,7 +66,8 @@ func TestWithdrawnWhileOpen(t *testing.T) {
 				t.Errorf("the withdrawal is %s", state)
 			}
 			said := s.said(number)
-			for _, words := range []string{"### Done: " + test.cause, "commit " + s.Branch("main"), "revocations&#47;"} {
+			for _, words := range []string{"### Done: " + test.cause, "commit " + s.Branch("main"),
+				"revocations&#47;"} {
 				if !strings.Contains(said, words) {
 					t.Errorf("%q is not in\n%s", words, said)
 				}
@@ -93,11 +94,14 @@ func TestNoWithdrawal(t *testing.T) {
 		s.open("alice", "two", removed(path, requests.Path(s.Cluster, "payments-debug", other))),
 		s.open("alice", "more", map[string]string{path: forge.Removed, "README.md": "hello\n"}),
 		s.open("alice", "edit", map[string]string{path: s.read(path) + "# longer\n"})}
-	draft, elsewhere, shut := s.open("alice", "draft", removed(path)), s.open("alice", "elsewhere", removed(path)), s.open("alice", "shut", removed(path))
+	draft, elsewhere, shut := s.open("alice", "draft", removed(path)),
+		s.open("alice", "elsewhere", removed(path)), s.open("alice", "shut", removed(path))
 	s.Must(s.Do(s.Token("alice"), http.MethodPost, "/graphql", map[string]any{"query": fmt.Sprintf(
 		`mutation { convertPullRequestToDraft(input: {pullRequestId: "PR_%d"}) { pullRequest { id } } }`, draft)}, nil))
-	s.Must(s.Do(s.Token("alice"), http.MethodPatch, fmt.Sprintf("/repos/acme/access/pulls/%d", elsewhere), map[string]any{"base": "stable"}, nil))
-	s.Must(s.Do(s.Token("alice"), http.MethodPatch, fmt.Sprintf("/repos/acme/access/pulls/%d", shut), map[string]any{"state": "closed"}, nil))
+	s.Must(s.Do(s.Token("alice"), http.MethodPatch, fmt.Sprintf("/repos/acme/access/pulls/%d",
+		elsewhere), map[string]any{"base": "stable"}, nil))
+	s.Must(s.Do(s.Token("alice"), http.MethodPatch, fmt.Sprintf("/repos/acme/access/pulls/%d",
+		shut), map[string]any{"state": "closed"}, nil))
 	before := len(s.Requests())
 	s.Must(agent.Once(t.Context()))
 	s.granted(name)
@@ -107,20 +111,23 @@ func TestNoWithdrawal(t *testing.T) {
 		}
 	}
 	for _, r := range s.Requests()[before:] {
-		if r.User == "agent[bot]" && strings.HasPrefix(r.Path, fmt.Sprintf("/repos/acme/access/pulls/%d", stranger)) {
+		if r.User == "agent[bot]" && strings.HasPrefix(r.Path, fmt.Sprintf(
+			"/repos/acme/access/pulls/%d", stranger)) {
 			t.Errorf("a stranger's pull request costs a call: %s", r.Path)
 		}
 	}
 
 	// Ready for review, the draft is a withdrawal like any other.
 	s.Must(s.Do(s.Token("alice"), http.MethodPost, "/graphql", map[string]any{"query": fmt.Sprintf(
-		`mutation { markPullRequestReadyForReview(input: {pullRequestId: "PR_%d"}) { pullRequest { id } } }`, draft)}, nil))
+		`mutation { markPullRequestReadyForReview(input: {pullRequestId: "PR_%d"}) { pullRequest { id } } }`, draft)},
+		nil))
 	s.pause()
 	s.Must(agent.Once(t.Context()))
 	s.over(name, requests.CauseRelinquished, "")
 }
 
-// TestOpenPullRequestsCostNothing: while none moves, a pass makes only calls that GitHub does not count.
+// TestOpenPullRequestsCostNothing: while none moves, a pass makes only calls that GitHub does not
+// count.
 func TestOpenPullRequestsCostNothing(t *testing.T) {
 	s := newStage(t)
 	agent, name, path := s.live("quiet")
@@ -146,13 +153,14 @@ func TestOpenPullRequestsCostNothing(t *testing.T) {
 	}
 }
 
-// TestSomebodyElsesWithdrawal: one who is known but has nothing to do with the grant waits for a code owner; what they
-// opened is left alone, also when the grant ends otherwise.
+// TestSomebodyElsesWithdrawal: one who is known but has nothing to do with the grant waits for a
+// code owner; what they opened is left alone, also when the grant ends otherwise.
 func TestSomebodyElsesWithdrawal(t *testing.T) {
 	s := newStage(t)
 	s.AddUser("carol", 103, "carol@example.com")
 	s.SetPermission("carol", "write")
-	s.change("people", "root", s.edited(identityPath, "    - {github: bob", "    - {github: carol, githubID: 103, kubernetes: {username: carol@example.com}}\n    - {github: bob"))
+	s.change("people", "root", s.edited(identityPath, "    - {github: bob",
+		"    - {github: carol, githubID: 103, kubernetes: {username: carol@example.com}}\n    - {github: bob"))
 	agent, name, path := s.live("kept")
 	other := s.open("carol", "drop-carol", removed(path))
 	s.Must(agent.Once(t.Context()))
@@ -167,7 +175,8 @@ func TestSomebodyElsesWithdrawal(t *testing.T) {
 		t.Errorf("it is %s, and the agent says %q", state, s.said(other))
 	}
 	// Its head moves on: until that has been looked at, it withdraws nothing.
-	_, err := s.Push(forge.Change{User: "carol", Branch: "drop-carol", Message: "More", Files: map[string]string{"README.md": "hello\n"}})
+	_, err := s.Push(forge.Change{User: "carol", Branch: "drop-carol", Message: "More",
+		Files: map[string]string{"README.md": "hello\n"}})
 	s.Must(err)
 	s.Must(agent.Once(t.Context()))
 	if len(agent.withdrawals.open) != 0 {
@@ -182,13 +191,15 @@ func TestWithdrawnBeforeItWasGranted(t *testing.T) {
 	number := s.open("alice", "drop", removed(requests.Path(s.Cluster, "payments-debug", name)))
 	agent := s.agent(githubOnly)
 	s.Must(agent.Once(t.Context()))
-	if r := s.over(name, requests.CauseRelinquished, ""); r.Status.GrantedAt != nil || len(r.Status.GrantRefs) != 0 {
+	if r := s.over(name, requests.CauseRelinquished, ""); r.Status.GrantedAt != nil ||
+		len(r.Status.GrantRefs) != 0 {
 		t.Errorf("the entry: %+v", r)
 	}
 	if said := s.said(1); !strings.Contains(said, "### Never granted: Relinquished") {
 		t.Errorf("the request's pull request says\n%s", said)
 	}
-	if message := s.git("log", "-1", "--format=%B", "main"); !strings.Contains(message, "never granted, ended at 2026-11-23T12:00:00Z") {
+	if message := s.git("log", "-1", "--format=%B", "main"); !strings.Contains(message,
+		"never granted, ended at 2026-11-23T12:00:00Z") {
 		t.Errorf("message %s", message)
 	}
 	s.Must(agent.Once(t.Context()))
@@ -197,8 +208,8 @@ func TestWithdrawnBeforeItWasGranted(t *testing.T) {
 	}
 }
 
-// TestEveryCallOfAWithdrawalFails: while a call of GitHub's fails, either nothing ends or everything ends as it should;
-// nothing is granted that is withdrawn, and recording goes on.
+// TestEveryCallOfAWithdrawalFails: while a call of GitHub's fails, either nothing ends or
+// everything ends as it should; nothing is granted that is withdrawn, and recording goes on.
 func TestEveryCallOfAWithdrawalFails(t *testing.T) {
 	calls := map[string]bool{ // whether access ends all the same
 		"GET /repos/acme/access":                          false,
@@ -242,7 +253,8 @@ func TestEveryCallOfAWithdrawalFails(t *testing.T) {
 	}
 }
 
-// TestGitHubDown: with nothing but git, what is live ends on time and is recorded, and nothing new begins.
+// TestGitHubDown: with nothing but git, what is live ends on time and is recorded, and nothing new
+// begins.
 func TestGitHubDown(t *testing.T) {
 	s := newStage(t)
 	agent, name, _ := s.live("down")
@@ -266,7 +278,8 @@ func TestGitHubDown(t *testing.T) {
 	}
 	s.Heal()
 	s.SetClock(noon.Add(time.Hour + 2*time.Minute))
-	if err := agent.Once(t.Context()); err != nil && !strings.Contains(err.Error(), "tried again at") {
+	if err := agent.Once(t.Context()); err != nil && !strings.Contains(err.Error(),
+		"tried again at") {
 		t.Error(err)
 	}
 	if b := s.Bindings(); len(b) > 1 {

@@ -19,25 +19,31 @@ func grantedText(g requests.Grant) string {
 	for _, given := range g.Gives() {
 		github.Row(&b, "What", github.Code(given))
 	}
-	github.Row(&b, "When", fmt.Sprintf("from %s to %s, %s", github.Moment(g.Window.Start), github.Moment(g.Window.End), g.Duration))
-	fmt.Fprintf(&b, "\nTo give it back earlier, open a pull request that deletes %s and nothing else. It ends access as soon as it is open, "+
-		"when the one who asked, the one who receives access or one who approved it opens it.\n", github.Code(g.Path))
+	github.Row(&b, "When", fmt.Sprintf("from %s to %s, %s", github.Moment(g.Window.Start),
+		github.Moment(g.Window.End), g.Duration))
+	fmt.Fprintf(&b, "\nTo give it back earlier, open a pull request that deletes %s and nothing "+
+		"else. It ends access as soon as it is open, "+
+		"when the one who asked, the one who receives access or one who approved it opens it.\n",
+		github.Code(g.Path))
 	return b.String()
 }
 
-// endedText tells that access is over, why, where that is recorded, and what else was bound in its namespaces while it
-// lasted.
+// endedText tells that access is over, why, where that is recorded, and what else was bound in its
+// namespaces while it lasted.
 func endedText(r plan.Record, ledger string, made []rbacv1.RoleBinding) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "### Access ended: %s\n\nIt was given from %s to %s and ended at %s.\n%s",
-		r.Cause, github.Moment(r.Grant.Window.Start), github.Moment(r.Grant.Window.End), github.Moment(r.EndedAt), ledger)
+		r.Cause, github.Moment(r.Grant.Window.Start), github.Moment(r.Grant.Window.End),
+		github.Moment(r.EndedAt), ledger)
 	if len(made) == 0 {
 		return b.String()
 	}
-	b.WriteString("\n#### RoleBindings that others made meanwhile\n\nThey stay. Whoever owns the namespace should know them.\n\n" +
+	b.WriteString("\n#### RoleBindings that others made meanwhile\n\nThey stay. Whoever owns the " +
+		"namespace should know them.\n\n" +
 		"| RoleBinding | Role | Subjects | Made at |\n| --- | --- | --- | --- |\n")
 	for _, m := range made[:min(len(made), maxMade)] {
-		github.Row(&b, github.Code(m.Namespace+"/"+m.Name), github.Escape(m.RoleRef.Kind)+" "+github.Code(m.RoleRef.Name),
+		github.Row(&b, github.Code(m.Namespace+"/"+m.Name), github.Escape(m.RoleRef.Kind)+" "+
+			github.Code(m.RoleRef.Name),
 			subjects(m.Subjects), github.Moment(requests.At(m.CreationTimestamp.Time)))
 	}
 	if more := len(made) - maxMade; more > 0 {
@@ -70,22 +76,28 @@ func subjects(all []rbacv1.Subject) string {
 // refusedText tells why a request never became access. message may be empty.
 func refusedText(r plan.Record, message string) string {
 	if r.Cause != requests.CauseDenied {
-		return fmt.Sprintf("### Never granted: %s\n\nIt was withdrawn before access began, at %s.\n", r.Cause, github.Moment(r.EndedAt))
+		return fmt.Sprintf("### Never granted: %s\n\nIt was withdrawn before access began, at %s.\n", r.Cause,
+			github.Moment(r.EndedAt))
 	}
 	text := fmt.Sprintf("### Refused: %s\n\n", r.Code)
 	if message != "" {
 		text += github.Code(message) + "\n\n"
 	}
-	return text + fmt.Sprintf("It was refused at %s. A request is judged once after its merge; ask again under a new name.\n", github.Moment(r.EndedAt))
+	return text + fmt.Sprintf(
+		"It was refused at %s. A request is judged once after its merge; ask again under a new name.\n",
+		github.Moment(r.EndedAt))
 }
 
 // withdrawnText tells on a withdrawal that it is done.
 func withdrawnText(entry requests.Revocation, ledger, commit string) string {
-	return fmt.Sprintf("### Done: %s\n\nAccess of %s ended at %s, and its file is off the branch, so that there is nothing left to merge.\n",
-		entry.Status.Cause, github.Code(entry.Metadata.Name), github.Moment(entry.Status.RevokedAt)) + inLedger(ledger, commit)
+	return fmt.Sprintf("### Done: %s\n\nAccess of %s ended at %s, and its file is off the "+
+		"branch, so that there is nothing left to merge.\n",
+		entry.Status.Cause, github.Code(entry.Metadata.Name),
+		github.Moment(entry.Status.RevokedAt)) + inLedger(ledger, commit)
 }
 
-// inLedger names the ledger entry, and the commit that made it where that is known: GitHub makes a link of it.
+// inLedger names the ledger entry, and the commit that made it where that is known: GitHub makes a
+// link of it.
 func inLedger(path, commit string) string {
 	text := "\nThe ledger has it in " + github.Code(path)
 	if commit != "" {

@@ -1,4 +1,5 @@
-// Package expiry ends access on time. It needs Kubernetes and a clock, and nothing else has a part in it.
+// Package expiry ends access on time. It needs Kubernetes and a clock, and nothing else has a part
+// in it.
 package expiry
 
 import (
@@ -25,9 +26,9 @@ const (
 	scanEvery     = time.Minute      // between two lists of all bindings, should the watch ever miss one
 )
 
-// Expirer deletes managed bindings when they are due. It goes by what the bindings themselves say and by what records
-// add, and needs neither git nor GitHub nor the rest of the agent. It writes no records: whoever plans learns from Gone
-// what disappeared and when.
+// Expirer deletes managed bindings when they are due. It goes by what the bindings themselves say
+// and by what records add, and needs neither git nor GitHub nor the rest of the agent. It writes no
+// records: whoever plans learns from Gone what disappeared and when.
 type Expirer struct {
 	cluster  *kube.Cluster
 	now      func() time.Time
@@ -52,22 +53,26 @@ type deadline struct {
 }
 
 // New wants a cluster of its own, so that nothing else the agent does can hold it up.
-func New(c *kube.Cluster, now func() time.Time, numbers *monitor.Metrics, log *slog.Logger) *Expirer {
-	e := &Expirer{cluster: c, now: now, metrics: numbers, log: log, wake: make(chan struct{}, 1), Vanished: make(chan struct{}, 1),
-		watched: map[string]*deadline{}, vanished: map[string]plan.Gone{}}
+func New(c *kube.Cluster, now func() time.Time, numbers *monitor.Metrics,
+	log *slog.Logger) *Expirer {
+	e := &Expirer{cluster: c, now: now, metrics: numbers, log: log, wake: make(chan struct{}, 1),
+		Vanished: make(chan struct{}, 1),
+		watched:  map[string]*deadline{}, vanished: map[string]plan.Gone{}}
 	numbers.WatchOverdue(e.overdue)
 	return e
 }
 
 // Run works until ctx ends, and then waits for the deletions that are on their way.
 func (e *Expirer) Run(ctx context.Context) error {
-	informer := cache.NewSharedIndexInformer(e.cluster.Bindings(), &rbacv1.RoleBinding{}, 0, cache.Indexers{})
+	informer := cache.NewSharedIndexInformer(e.cluster.Bindings(), &rbacv1.RoleBinding{},
+		0, cache.Indexers{})
 	if err := informer.SetTransform(trim); err != nil {
 		return fmt.Errorf("watching RoleBindings: %w", err)
 	}
 	err := informer.SetWatchErrorHandler(func(_ *cache.Reflector, err error) {
 		e.metrics.Failed(monitor.StageWatch)
-		e.log.Error("watching RoleBindings does not work; deadlines known so far hold", "event", "watch", "cluster", e.cluster.Name, "error", err.Error())
+		e.log.Error("watching RoleBindings does not work; deadlines known so far hold",
+			"event", "watch", "cluster", e.cluster.Name, "error", err.Error())
 	})
 	if err != nil {
 		return fmt.Errorf("watching RoleBindings: %w", err)
@@ -126,7 +131,8 @@ func (e *Expirer) scan(ctx context.Context) {
 		case <-ticker.C:
 		}
 		if err := e.look(ctx); err != nil && ctx.Err() == nil {
-			e.log.Error("looking at all RoleBindings does not work; deadlines known so far hold", "event", "watch", "cluster", e.cluster.Name, "error", err.Error())
+			e.log.Error("looking at all RoleBindings does not work; deadlines known so far hold",
+				"event", "watch", "cluster", e.cluster.Name, "error", err.Error())
 		}
 	}
 }
@@ -153,7 +159,8 @@ func trim(object any) (any, error) {
 	return object, nil
 }
 
-// seen takes over a binding's own deadline. One that cannot be read is due now: such a binding is not the agent's work.
+// seen takes over a binding's own deadline. One that cannot be read is due now: such a binding is
+// not the agent's work.
 func (e *Expirer) seen(object any) {
 	b, ok := object.(*rbacv1.RoleBinding)
 	if !ok {
@@ -166,7 +173,8 @@ func (e *Expirer) seen(object any) {
 	e.Watch(e.cluster.Live(b), end)
 }
 
-// Watch has a binding deleted at the given time, or earlier when that was said before: expiry never moves later (G2).
+// Watch has a binding deleted at the given time, or earlier when that was said before: expiry never
+// moves later (G2).
 func (e *Expirer) Watch(l plan.Live, at time.Time) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -193,7 +201,8 @@ func (e *Expirer) missed(object any) {
 	}
 }
 
-// back forgets that a binding disappeared: its label was taken off and put on again, and it gave access all the time.
+// back forgets that a binding disappeared: its label was taken off and put on again, and it gave
+// access all the time.
 func (e *Expirer) back(object any) {
 	if b, ok := object.(*rbacv1.RoleBinding); ok {
 		e.mu.Lock()
@@ -202,8 +211,8 @@ func (e *Expirer) back(object any) {
 	}
 }
 
-// disappeared remembers that a binding disappeared, the first time somebody says so. It may only have lost its label; the plan
-// knows better, since it looks for bindings by name.
+// disappeared remembers that a binding disappeared, the first time somebody says so. It may only
+// have lost its label; the plan knows better, since it looks for bindings by name.
 func (e *Expirer) disappeared(l plan.Live) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -232,8 +241,9 @@ func (e *Expirer) Gone() []plan.Gone {
 	return all
 }
 
-// due takes what is to be tried now, most overdue first, and says how long to sleep: the clock is read again at least
-// every second, since timers do not notice that it was set or that the machine slept.
+// due takes what is to be tried now, most overdue first, and says how long to sleep: the clock is
+// read again at least every second, since timers do not notice that it was set or that the machine
+// slept.
 func (e *Expirer) due() (due []*deadline, wait time.Duration) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -242,7 +252,8 @@ func (e *Expirer) due() (due []*deadline, wait time.Duration) {
 	for _, d := range e.watched {
 		switch left := d.next.Sub(now); {
 		case d.going:
-		case left <= 0, left > monitor.Tick && !now.Before(d.at): // the latter: a clock was set back after a try
+		// the latter: a clock was set back after a try
+		case left <= 0, left > monitor.Tick && !now.Before(d.at):
 			d.going = true
 			due = append(due, d)
 		default:
@@ -259,10 +270,12 @@ func (e *Expirer) expire(ctx context.Context, d *deadline) {
 	ctx, cancel := context.WithTimeout(ctx, deleteTimeout)
 	defer cancel()
 	deleted, err := e.cluster.Delete(ctx, d.Live)
-	log := e.log.With("cluster", e.cluster.Name, "namespace", d.Namespace, "binding", d.Name, "expires_at", d.at.UTC().Format(time.RFC3339))
+	log := e.log.With("cluster", e.cluster.Name, "namespace", d.Namespace, "binding", d.Name,
+		"expires_at", d.at.UTC().Format(time.RFC3339))
 	if err != nil {
 		e.metrics.Failed(monitor.StageExpire)
-		log.Error("expiring a binding did not work; trying again every second", "event", "expire", "error", err.Error())
+		log.Error("expiring a binding did not work; trying again every second",
+			"event", "expire", "error", err.Error())
 		e.mu.Lock()
 		defer e.mu.Unlock()
 		d.going, d.failed, d.next = false, true, e.now().Add(monitor.Tick)

@@ -32,7 +32,8 @@ func expirerOf(s *scene.Scene, wire func(http.RoundTripper) http.RoundTripper) *
 	s.Helper()
 	cluster, err := kube.NewCluster(s.Agent, s.Cluster, 0, wire)
 	s.Must(err)
-	return New(cluster, s.Clock, monitor.NewMetrics(s.Cluster, "", s.Clock), slog.New(slog.NewJSONHandler(s.Log, nil)))
+	return New(cluster, s.Clock, monitor.NewMetrics(s.Cluster, "", s.Clock),
+		slog.New(slog.NewJSONHandler(s.Log, nil)))
 }
 
 // running runs it until the test ends.
@@ -62,8 +63,10 @@ func TestExpirer(t *testing.T) {
 		return slices.Equal(s.Names(), []string{"due-later", "moved-earlier", "moved-later"})
 	})
 	annotate := func(name, expires string) {
-		_, err := s.Admin.RbacV1().RoleBindings(s.Namespace).Patch(t.Context(), name, "application/merge-patch+json",
-			[]byte(`{"metadata":{"annotations":{"pullgrant.dev/expires-at":"`+expires+`"}}}`), metav1.PatchOptions{})
+		_, err := s.Admin.RbacV1().RoleBindings(s.Namespace).Patch(t.Context(), name,
+			"application/merge-patch+json",
+			[]byte(`{"metadata":{"annotations":{"pullgrant.dev/expires-at":"`+expires+`"}}}`),
+			metav1.PatchOptions{})
 		s.Must(err)
 	}
 	s.Until("the expirer has seen all", func() bool {
@@ -86,17 +89,21 @@ func TestExpirer(t *testing.T) {
 		})
 	})
 	s.SetClock(noon.Add(10*time.Minute - time.Second))
-	s.Until("the earlier time counts", func() bool { return slices.Equal(s.Names(), []string{"due-later", "moved-later"}) })
+	s.Until("the earlier time counts",
+		func() bool { return slices.Equal(s.Names(), []string{"due-later", "moved-later"}) })
 	s.SetClock(noon.Add(10 * time.Minute))
-	s.Until("expiry does not move later", func() bool { return slices.Equal(s.Names(), []string{"due-later"}) })
+	s.Until("expiry does not move later",
+		func() bool { return slices.Equal(s.Names(), []string{"due-later"}) })
 	s.Until("it tells what it took", func() bool {
 		return slices.ContainsFunc(e.Gone(), func(g plan.Gone) bool {
 			return g.UID == string(moved.UID) && g.Expired && g.At.Equal(noon.Add(10*time.Minute))
 		})
 	})
-	s.Must(s.Admin.RbacV1().RoleBindings(s.Namespace).Delete(t.Context(), "due-later", metav1.DeleteOptions{}))
+	s.Must(s.Admin.RbacV1().RoleBindings(s.Namespace).Delete(
+		t.Context(), "due-later", metav1.DeleteOptions{}))
 	s.Until("it tells what somebody else took", func() bool {
-		return slices.ContainsFunc(e.Gone(), func(g plan.Gone) bool { return g.Name == "due-later" && !g.Expired })
+		return slices.ContainsFunc(e.Gone(),
+			func(g plan.Gone) bool { return g.Name == "due-later" && !g.Expired })
 	})
 }
 
@@ -149,10 +156,12 @@ func TestExpirerIsNotHeldUp(t *testing.T) {
 	s.Until("the good one is gone", func() bool { return len(s.Names()) == 0 })
 }
 
-// TestExpirerClockSetBack: a try that did not work while a clock was ahead does not put the next one off.
+// TestExpirerClockSetBack: a try that did not work while a clock was ahead does not put the next
+// one off.
 func TestExpirerClockSetBack(t *testing.T) {
 	now := noon
-	e := New(nil, func() time.Time { return now }, monitor.NewMetrics("prod", "", func() time.Time { return now }), nil)
+	e := New(nil, func() time.Time { return now }, monitor.NewMetrics(
+		"prod", "", func() time.Time { return now }), nil)
 	e.Watch(plan.Live{UID: "a"}, noon)
 	e.watched["a"].next, e.watched["a"].failed = noon.Add(time.Hour), true
 	if due, _ := e.due(); len(due) != 1 {
@@ -166,8 +175,10 @@ func TestLabelTakenOffAndPutOn(t *testing.T) {
 	e := running(s, expirerOf(s, nil))
 	b := s.Managed("relabelled", stamp(noon.Add(time.Hour)))
 	label := func(value string) {
-		_, err := s.Admin.RbacV1().RoleBindings(s.Namespace).Patch(t.Context(), b.Name, "application/merge-patch+json",
-			[]byte(`{"metadata":{"labels":{"app.kubernetes.io/managed-by":`+value+`}}}`), metav1.PatchOptions{})
+		_, err := s.Admin.RbacV1().RoleBindings(s.Namespace).Patch(t.Context(), b.Name,
+			"application/merge-patch+json",
+			[]byte(`{"metadata":{"labels":{"app.kubernetes.io/managed-by":`+value+`}}}`),
+			metav1.PatchOptions{})
 		s.Must(err)
 	}
 	watched := func() bool {
@@ -190,7 +201,8 @@ func TestLabelTakenOffAndPutOn(t *testing.T) {
 // TestOverdue: a deadline counts from its very second on, and no longer than the binding is there.
 func TestOverdue(t *testing.T) {
 	now := noon
-	e := New(nil, func() time.Time { return now }, monitor.NewMetrics("prod", "", func() time.Time { return now }), nil)
+	e := New(nil, func() time.Time { return now }, monitor.NewMetrics(
+		"prod", "", func() time.Time { return now }), nil)
 	e.Watch(plan.Live{UID: "a"}, noon.Add(time.Second))
 	for _, want := range []int{0, 1} {
 		if n := e.overdue(); n != want {

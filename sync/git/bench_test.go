@@ -12,7 +12,8 @@ import (
 func benchServer(b *testing.B, n int) *gitserver.Server {
 	s := gitserver.New(b)
 	for i := range n {
-		s.Write(fmt.Sprintf("requests/prod-eu/p%d/r%d.yaml", i/100, i), strings.Repeat(fmt.Sprintf("%09d\n", i), 50))
+		s.Write(fmt.Sprintf("requests/prod-eu/p%d/r%d.yaml", i/100, i),
+			strings.Repeat(fmt.Sprintf("%09d\n", i), 50))
 	}
 	s.Commit("files")
 	s.Git("repack", "-adbq")
@@ -56,7 +57,8 @@ func BenchmarkCommit(b *testing.B) {
 	i := 0
 	for b.Loop() {
 		i++
-		if _, err := r.Commit(b.Context(), put(fmt.Sprintf("revocations/prod-eu/20261122/%d.yaml", i), "x")); err != nil {
+		if _, err := r.Commit(
+			b.Context(), put(fmt.Sprintf("revocations/prod-eu/20261122/%d.yaml", i), "x")); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -9,8 +9,9 @@ import (
 	"github.com/go-git/go-git/v5/storage/memory"
 )
 
-// Checkout is a clone on disk. Its git objects are read, never the worktree, so that names and links in the repository
-// reach no filesystem. Commits and blobs are named by their full hash in hex.
+// Checkout is a clone on disk. Its git objects are read, never the worktree, so that names and
+// links in the repository reach no filesystem. Commits and blobs are named by their full hash in
+// hex.
 type Checkout struct {
 	local   *gogit.Repository
 	objects *objects
@@ -18,11 +19,13 @@ type Checkout struct {
 
 // OpenCheckout opens the clone in dir, which may also be one of git's linked worktrees.
 func OpenCheckout(dir string) (*Checkout, error) {
-	local, err := gogit.PlainOpenWithOptions(dir, &gogit.PlainOpenOptions{EnableDotGitCommonDir: true})
+	local, err := gogit.PlainOpenWithOptions(dir,
+		&gogit.PlainOpenOptions{EnableDotGitCommonDir: true})
 	if err != nil {
 		return nil, fmt.Errorf("open the git checkout %s: %w", dir, err)
 	}
-	return &Checkout{local: local, objects: &objects{Storage: memory.NewStorage(), below: local.Storer}}, nil
+	return &Checkout{local: local,
+		objects: &objects{Storage: memory.NewStorage(), below: local.Storer}}, nil
 }
 
 // Head is the commit at HEAD.
@@ -53,8 +56,9 @@ func (c *Checkout) Blob(hash string) ([]byte, error) {
 	return c.objects.bytes(plumbing.BlobObject, plumbing.NewHash(hash))
 }
 
-// FirstParents are the commits of the first-parent line that ends at tip, newest first, down to the one without parents.
-// An error is the last thing it gives, with a Commit that has nothing but the Hash.
+// FirstParents are the commits of the first-parent line that ends at tip, newest first, down to the
+// one without parents. An error is the last thing it gives, with a Commit that has nothing but the
+// Hash.
 func (c *Checkout) FirstParents(tip string) iter.Seq2[Commit, error] {
 	return c.objects.firstParents(plumbing.NewHash(tip))
 }
@@ -64,8 +68,8 @@ func (c *Checkout) Compare(commit *Commit, before Commit) error {
 	return c.objects.compare(commit, before)
 }
 
-// Changes lists what differs between two commits below the paths, none meaning everywhere. Against the zero Commit that
-// is all there is.
+// Changes lists what differs between two commits below the paths, none meaning everywhere. Against
+// the zero Commit that is all there is.
 func (c *Checkout) Changes(before, after Commit, paths ...string) ([]PathChange, error) {
 	d := differ{objects: c.objects, paths: paths}
 	err := d.compare("", plumbing.NewHash(before.Tree), plumbing.NewHash(after.Tree), 0)

@@ -12,13 +12,15 @@ import (
 	"github.com/go-git/go-git/v5/plumbing"
 )
 
-// Person is who a commit names as its author or committer. Both are claims: anybody can write anything there.
+// Person is who a commit names as its author or committer. Both are claims: anybody can write
+// anything there.
 type Person struct {
 	Name, Email string
 	When        time.Time // UTC, to the second; zero when the commit's own cannot be read
 }
 
-// Commit is one commit of the branch's first-parent line, with what it changed against its first parent.
+// Commit is one commit of the branch's first-parent line, with what it changed against its first
+// parent.
 type Commit struct {
 	Hash      string
 	Tree      string
@@ -29,13 +31,14 @@ type Commit struct {
 	Raw       []byte // the object as stored, which is what signatures cover
 	// Changes are the paths that differ from the first parent, in order of path within each folder.
 	Changes []PathChange
-	// TooMany says that more differs than can be listed, and Changes is cut: nothing may be concluded from it but refusal.
+	// TooMany says that more differs than can be listed, and Changes is cut: nothing may be
+	// concluded from it but refusal.
 	TooMany bool
 }
 
-// Commits lists the first-parent line from old (exclusive) to new, oldest first (rule R44), each with the changes below
-// the given paths (none: every path). Both commits must be in memory: between the commit of Resume, or the first tip, and
-// the tip; else the error is ErrNotInMemory.
+// Commits lists the first-parent line from old (exclusive) to new, oldest first (rule R44), each
+// with the changes below the given paths (none: every path). Both commits must be in memory:
+// between the commit of Resume, or the first tip, and the tip; else the error is ErrNotInMemory.
 func (r *Repository) Commits(old, new string, paths ...string) ([]Commit, error) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
@@ -46,7 +49,8 @@ func (r *Repository) Commits(old, new string, paths ...string) ([]Commit, error)
 		return nil, fmt.Errorf("following %s: %w", clean(new), err)
 	}
 	if line == nil && from != to {
-		return nil, fmt.Errorf("following %s back to %s: %w", clean(new), clean(old), ErrNotInMemory)
+		return nil, fmt.Errorf("following %s back to %s: %w", clean(new),
+			clean(old), ErrNotInMemory)
 	}
 	before, err := s.commit(from)
 	if err != nil {
@@ -93,8 +97,9 @@ func (s *objects) commit(h plumbing.Hash) (Commit, error) {
 	return c, nil
 }
 
-// parseCommit reads a commit object in the one order of headers that git writes. go-git also takes others, and two
-// readers that disagree about a commit's tree or parents are what CVE-2026-45022 and CVE-2026-44309 are about.
+// parseCommit reads a commit object in the one order of headers that git writes. go-git also takes
+// others, and two readers that disagree about a commit's tree or parents are what CVE-2026-45022
+// and CVE-2026-44309 are about.
 func parseCommit(raw []byte) (Commit, error) {
 	malformed := func(what string) (Commit, error) {
 		return Commit{}, fmt.Errorf("the commit object is malformed: %s", what)
@@ -149,7 +154,8 @@ func parseCommit(raw []byte) (Commit, error) {
 	return c, nil
 }
 
-// parsePerson reads "Name <email> seconds zone". What cannot be read stays empty, as git itself is lenient here.
+// parsePerson reads "Name <email> seconds zone". What cannot be read stays empty, as git itself is
+// lenient here.
 func parsePerson(s string) Person {
 	s = strings.ToValidUTF8(s, "\uFFFD")
 	var p Person

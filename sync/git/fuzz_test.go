@@ -9,8 +9,8 @@ import (
 	"github.com/go-git/go-git/v5/storage/memory"
 )
 
-// FuzzUnpack builds whatever delta on whatever blob: nothing grows beyond the limits, and what is kept has the name that
-// its content gives it.
+// FuzzUnpack builds whatever delta on whatever blob: nothing grows beyond the limits, and what is
+// kept has the name that its content gives it.
 func FuzzUnpack(f *testing.F) {
 	long, copyAll := strings.Repeat("x", 3000), "\xb0\xb8\x0b"
 	f.Add("content", []byte("\x07\x04\x90\x04"))                       // copies four bytes
@@ -44,15 +44,18 @@ func FuzzUnpack(f *testing.F) {
 	})
 }
 
-// FuzzCompare compares whatever trees: nothing differs from itself, the way back is the way there turned round, and what
-// is not at fault is told once and is a plain file that a path can name.
+// FuzzCompare compares whatever trees: nothing differs from itself, the way back is the way there
+// turned round, and what is not at fault is told once and is a plain file that a path can name.
 func FuzzCompare(f *testing.F) {
 	inner := "100644 a.yaml\x00" + strings.Repeat("h", 20)
 	dir := plumbing.ComputeHash(plumbing.TreeObject, []byte(inner))
 	f.Add([]byte("40000 requests\x00"+string(dir[:])), []byte(inner), []byte(inner))
-	f.Add([]byte("100644 requests\x00"+string(dir[:])+"40000 requests\x00"+string(dir[:])), []byte(""), []byte(inner))
-	f.Add([]byte("40000 ..\x00"+string(dir[:])+"120000 link\x00"+string(dir[:])), []byte("160000 .git\x00"+strings.Repeat("h", 20)), []byte(inner))
-	f.Add([]byte("40000 requests\x00"+string(dir[:])), []byte("100644 \x1b\xff\x00"+strings.Repeat("h", 20)), []byte(inner))
+	f.Add([]byte("100644 requests\x00"+string(dir[:])+"40000 requests\x00"+string(dir[:])),
+		[]byte(""), []byte(inner))
+	f.Add([]byte("40000 ..\x00"+string(dir[:])+"120000 link\x00"+string(dir[:])),
+		[]byte("160000 .git\x00"+strings.Repeat("h", 20)), []byte(inner))
+	f.Add([]byte("40000 requests\x00"+string(dir[:])), []byte("100644 \x1b\xff\x00"+strings.Repeat(
+		"h", 20)), []byte(inner))
 	f.Fuzz(func(t *testing.T, one, two, below []byte) {
 		s := &objects{Storage: memory.NewStorage(), below: memory.NewStorage()}
 		var names []plumbing.Hash
@@ -96,7 +99,9 @@ func FuzzCompare(f *testing.F) {
 				if e.Path != "" && e.Path != c.Path {
 					t.Errorf("%q is told of %q", e.Path, c.Path)
 				}
-				if e.Path != "" && e.Fault == "" && (e.Mode != "100644" || strings.ContainsFunc(e.Path, isControl) || checkPath(e.Path) != nil) {
+				if e.Path != "" && e.Fault == "" &&
+					(e.Mode != "100644" || strings.ContainsFunc(e.Path, isControl) ||
+						checkPath(e.Path) != nil) {
 					t.Errorf("nothing is wrong with %q", e)
 				}
 			}

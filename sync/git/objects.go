@@ -14,7 +14,8 @@ import (
 	"github.com/go-git/go-git/v5/storage/memory"
 )
 
-// ErrNotInMemory says that an object is not in memory: it is older than what was fetched, or was forgotten.
+// ErrNotInMemory says that an object is not in memory: it is older than what was fetched, or was
+// forgotten.
 var ErrNotInMemory = errors.New("not among the commits in memory")
 
 // objects are git objects: what one fetch or one commit adds, over those that are there already.
@@ -23,8 +24,10 @@ type objects struct {
 	below storer.EncodedObjectStorer
 }
 
-// EncodedObject looks at the new objects, then at the old ones, which deltas of a thin pack build on.
-func (s *objects) EncodedObject(t plumbing.ObjectType, h plumbing.Hash) (plumbing.EncodedObject, error) {
+// EncodedObject looks at the new objects, then at the old ones, which deltas of a thin pack build
+// on.
+func (s *objects) EncodedObject(t plumbing.ObjectType, h plumbing.Hash) (
+	plumbing.EncodedObject, error) {
 	if o, err := s.Storage.EncodedObject(t, h); err == nil {
 		return o, nil
 	}
@@ -32,7 +35,8 @@ func (s *objects) EncodedObject(t plumbing.ObjectType, h plumbing.Hash) (plumbin
 }
 
 // download fetches commit and what it needs beyond have, unpacked beside the store.
-func (r *Repository) download(ctx context.Context, c *conn, commit, have plumbing.Hash, depth int) (*objects, error) {
+func (r *Repository) download(ctx context.Context, c *conn, commit, have plumbing.Hash,
+	depth int) (*objects, error) {
 	f := fetchRequest{want: commit, have: have, depth: depth, thin: !have.IsZero()}
 	if r.caps.filter {
 		f.filter = maxBlob + 1 // git leaves out what is as large as the limit
@@ -47,8 +51,10 @@ func (r *Repository) download(ctx context.Context, c *conn, commit, have plumbin
 		if err == nil {
 			return s, nil
 		}
-		// The server does not know that an earlier answer left a large blob out, and may build a delta on it.
-		if f.thin && (errors.Is(err, plumbing.ErrObjectNotFound) || errors.Is(err, packfile.ErrReferenceDeltaNotFound)) {
+		// The server does not know that an earlier answer left a large blob out, and may build a
+		// delta on it.
+		if f.thin && (errors.Is(err, plumbing.ErrObjectNotFound) ||
+			errors.Is(err, packfile.ErrReferenceDeltaNotFound)) {
 			f.thin = false
 			continue
 		}
@@ -69,8 +75,9 @@ func (s *objects) unpack(pack []byte, l limits) error {
 	return err
 }
 
-// measure reads through a pack before any of it is built, and refuses one that would grow beyond the limits: a few bytes
-// of delta can stand for gigabytes. It also refuses a pack without its checksum, which the parser lets pass.
+// measure reads through a pack before any of it is built, and refuses one that would grow beyond
+// the limits: a few bytes of delta can stand for gigabytes. It also refuses a pack without its
+// checksum, which the parser lets pass.
 func measure(pack []byte, l limits) error {
 	scan := packfile.NewScanner(bytes.NewReader(pack))
 	_, count, err := scan.Header()
@@ -116,8 +123,8 @@ func tooBig(size, limit int64) error {
 	return fmt.Errorf("the pack has an object of %d bytes, more than %d", size, limit)
 }
 
-// prefix keeps the first bytes written to it: a delta begins with the sizes of its source and of its result, in git's
-// gitformat-pack as little-endian groups of seven bits.
+// prefix keeps the first bytes written to it: a delta begins with the sizes of its source and of
+// its result, in git's gitformat-pack as little-endian groups of seven bits.
 type prefix struct {
 	b [2 * binary.MaxVarintLen64]byte
 	n int
@@ -158,8 +165,9 @@ func (s *objects) bytes(t plumbing.ObjectType, h plumbing.Hash) ([]byte, error) 
 	return out, nil
 }
 
-// complete checks that a new commit's tree is there to its last blob. What was there before the fetch was checked then,
-// so only new trees are walked. Large blobs may be missing when the server was asked to leave them out.
+// complete checks that a new commit's tree is there to its last blob. What was there before the
+// fetch was checked then, so only new trees are walked. Large blobs may be missing when the server
+// was asked to leave them out.
 func (s *objects) complete(commit plumbing.Hash, filtered bool) error {
 	return s.walk(commit, func(h plumbing.Hash, kind plumbing.ObjectType) (bool, error) {
 		if s.below.HasEncodedObject(h) == nil {
@@ -172,8 +180,8 @@ func (s *objects) complete(commit plumbing.Hash, filtered bool) error {
 	})
 }
 
-// copyTo copies a commit and its whole tree, as far as they are not there yet. Nothing else of an answer is kept, so what
-// is in the store is always complete.
+// copyTo copies a commit and its whole tree, as far as they are not there yet. Nothing else of an
+// answer is kept, so what is in the store is always complete.
 func (s *objects) copyTo(to *memory.Storage, commit plumbing.Hash) error {
 	return s.walk(commit, func(h plumbing.Hash, kind plumbing.ObjectType) (bool, error) {
 		if to.HasEncodedObject(h) == nil {
@@ -191,9 +199,11 @@ func (s *objects) copyTo(to *memory.Storage, commit plumbing.Hash) error {
 	})
 }
 
-// walk visits a commit, its trees and its blobs, each once and trees before their content; visit says whether to go in.
-// It keeps its own stack, as a hostile tree can be deeper than is good for Go's.
-func (s *objects) walk(commit plumbing.Hash, visit func(plumbing.Hash, plumbing.ObjectType) (bool, error)) error {
+// walk visits a commit, its trees and its blobs, each once and trees before their content; visit
+// says whether to go in. It keeps its own stack, as a hostile tree can be deeper than is good for
+// Go's.
+func (s *objects) walk(commit plumbing.Hash, visit func(plumbing.Hash, plumbing.ObjectType) (
+	bool, error)) error {
 	if in, err := visit(commit, plumbing.CommitObject); err != nil || !in {
 		return err
 	}

@@ -43,7 +43,8 @@ func TestLargeFilesAreLeftOut(t *testing.T) {
 	}
 	// The server may send the next version as a delta on the one that was left out.
 	next := s.Commit("two", "big", string(noise[:maxBlob-1000]))
-	if got := mustFetch(t, r); got != next || readFile(t, r, next, "big") != string(noise[:maxBlob-1000]) {
+	if got := mustFetch(t, r); got != next || readFile(t, r, next, "big") != string(
+		noise[:maxBlob-1000]) {
 		t.Errorf("tip %s, want %s with a smaller big", got, next)
 	}
 	if _, err := r.Commit(t.Context(), put("requests/b", "2")); err != nil {
@@ -84,7 +85,8 @@ func TestFetchStaysInItsLimits(t *testing.T) {
 			s.Commit("one", "a", strings.Repeat("x", 5000), "b", "1")
 			r := open(t, s)
 			c.set(&r.limits)
-			if _, err := r.Fetch(t.Context()); err == nil || !strings.Contains(err.Error(), c.want) {
+			if _, err := r.Fetch(t.Context()); err == nil ||
+				!strings.Contains(err.Error(), c.want) {
 				t.Errorf("%v, want %q", err, c.want)
 			}
 			if r.Tip() != "" || len(r.store.Objects) != 0 {
@@ -142,7 +144,8 @@ func TestDeltaBomb(t *testing.T) {
 	}
 	l := limits{pack: 1 << 20, object: 1 << 20, total: 1 << 21, objects: 10}
 	s := &objects{Storage: memory.NewStorage(), below: memory.NewStorage()}
-	if err := s.unpack(packOf(t, base, delta), l); err == nil || !strings.Contains(err.Error(), "object of 65535000 bytes") {
+	if err := s.unpack(packOf(t, base, delta), l); err == nil || !strings.Contains(err.Error(),
+		"object of 65535000 bytes") {
 		t.Errorf("%v, want the size refused", err)
 	}
 	l.object, l.total = 1<<27, 1<<27
@@ -150,7 +153,8 @@ func TestDeltaBomb(t *testing.T) {
 		t.Errorf("with room for it: %v, %d objects", err, len(s.Objects))
 	}
 	good := packOf(t, base)
-	if err := s.unpack(good[:len(good)-20], l); err == nil || !strings.Contains(err.Error(), "checksum") {
+	if err := s.unpack(good[:len(good)-20], l); err == nil ||
+		!strings.Contains(err.Error(), "checksum") {
 		t.Errorf("a pack without its checksum: %v", err)
 	}
 	good[20] ^= 1
@@ -172,11 +176,13 @@ func TestFetchOfAnIncompleteAnswer(t *testing.T) {
 			done := pktLine("done\n")
 			s.Intercept(func(w http.ResponseWriter, req *http.Request, next http.Handler) {
 				body, _ := io.ReadAll(req.Body)
-				body = bytes.Replace(body, []byte(done), []byte(pktLine("filter "+filter+"\n")+done), 1)
+				body = bytes.Replace(body, []byte(done),
+					[]byte(pktLine("filter "+filter+"\n")+done), 1)
 				req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 				next.ServeHTTP(w, req)
 			})
-			if _, err := r.Fetch(t.Context()); err == nil || !strings.Contains(err.Error(), want) || r.Tip() != old {
+			if _, err := r.Fetch(t.Context()); err == nil || !strings.Contains(err.Error(), want) ||
+				r.Tip() != old {
 				t.Errorf("%v and tip %s, want %q", err, r.Tip(), want)
 			}
 			if n := len(r.store.Objects); n != 3 {

@@ -21,7 +21,8 @@ const maxTalk = 1 << 20
 // errRefused marks a push that the server answered with no.
 var errRefused = errors.New("refused")
 
-// packet is the kind of one pkt-line; protocol version 2 has delimiters, which go-git's scanner does not know.
+// packet is the kind of one pkt-line; protocol version 2 has delimiters, which go-git's scanner
+// does not know.
 type packet int
 
 const (
@@ -36,8 +37,8 @@ type packets struct {
 	line [pktline.OversizePayloadMax]byte
 }
 
-// next gives the next pkt-line without its line end. An "ERR" line and the end of the stream are errors: every answer of
-// this protocol ends with a flush.
+// next gives the next pkt-line without its line end. An "ERR" line and the end of the stream are
+// errors: every answer of this protocol ends with a flush.
 func (p *packets) next() (string, packet, error) {
 	var head [4]byte
 	if _, err := io.ReadFull(p.r, head[:]); err != nil {
@@ -109,12 +110,14 @@ func readCapabilities(r io.Reader) (capabilities, error) {
 			}
 		case "object-format":
 			if value != "sha1" {
-				return caps, fmt.Errorf("the repository's object format is %s: only sha1 is supported", clean(value))
+				return caps, fmt.Errorf(
+					"the repository's object format is %s: only sha1 is supported", clean(value))
 			}
 		}
 	}
 	if !fetch {
-		return caps, errors.New("the server does not offer shallow fetches: use git 2.18 or later there")
+		return caps, errors.New(
+			"the server does not offer shallow fetches: use git 2.18 or later there")
 	}
 	return caps, nil
 }
@@ -136,7 +139,8 @@ func readRefs(r io.Reader, ref plumbing.ReferenceName) (plumbing.Hash, error) {
 			continue // the request's prefix also matches longer names
 		}
 		if !plumbing.IsHash(id) || !found.IsZero() {
-			return plumbing.ZeroHash, fmt.Errorf("%q is no answer to a question for one ref", clean(line))
+			return plumbing.ZeroHash,
+				fmt.Errorf("%q is no answer to a question for one ref", clean(line))
 		}
 		found = plumbing.NewHash(id)
 	}
@@ -208,7 +212,8 @@ func demux(r io.Reader, limit int64) (data []byte, said string, err error) {
 	case err != nil:
 		var line *pktline.ErrorLine
 		text, said := strings.CutPrefix(err.Error(), "unexpected error: ")
-		if said || errors.As(err, &line) || strings.HasPrefix(text, "unknown channel") { // the server's own words
+		// the server's own words
+		if said || errors.As(err, &line) || strings.HasPrefix(text, "unknown channel") {
 			err = errors.New(clean(text))
 		}
 		return nil, heard.String(), err
@@ -251,7 +256,8 @@ func readReport(r io.Reader, ref plumbing.ReferenceName) error {
 	return fmt.Errorf("the server's report does not mention the ref: %s", said)
 }
 
-// clean makes text from outside fit for one line of a log: printable, single spaces, at most 300 characters.
+// clean makes text from outside fit for one line of a log: printable, single spaces, at most 300
+// characters.
 func clean(s string) string {
 	var out strings.Builder
 	for i, word := range strings.Fields(strings.ToValidUTF8(s[:min(len(s), 4096)], "?")) {

@@ -17,12 +17,13 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp/capability"
 )
 
-// Credential is asked once per operation, because an installation token of a GitHub App lives one hour. The two strings
-// go into HTTP basic authentication (for GitHub: "x-access-token" and the token) and nowhere else. An error ends the
-// operation before anything is sent.
+// Credential is asked once per operation, because an installation token of a GitHub App lives one
+// hour. The two strings go into HTTP basic authentication (for GitHub: "x-access-token" and the
+// token) and nowhere else. An error ends the operation before anything is sent.
 type Credential func(ctx context.Context) (username, password string, err error)
 
-// remote is one repository on a git server, spoken to over smart HTTP (git's gitprotocol-http and gitprotocol-v2).
+// remote is one repository on a git server, spoken to over smart HTTP (git's gitprotocol-http and
+// gitprotocol-v2).
 type remote struct {
 	url    string
 	client *http.Client
@@ -35,25 +36,30 @@ type conn struct {
 	username, password string
 }
 
-// newRemote checks the address: https, or http to loopback. A credential inside it is refused, since addresses end up in logs.
+// newRemote checks the address: https, or http to loopback. A credential inside it is refused,
+// since addresses end up in logs.
 func newRemote(address string, client *http.Client, cred Credential) (*remote, error) {
 	u, err := url.Parse(address)
 	switch {
 	case err != nil: // the parser's error would quote the whole address
-		return nil, errors.New("the repository URL cannot be parsed; write https://HOST/OWNER/NAME.git")
+		return nil, errors.New(
+			"the repository URL cannot be parsed; write https://HOST/OWNER/NAME.git")
 	case u.User != nil:
-		return nil, fmt.Errorf("repository URL %s: leave the credential out of the URL and give it in a file", u.Redacted())
+		return nil, fmt.Errorf(
+			"repository URL %s: leave the credential out of the URL and give it in a file", u.Redacted())
 	case u.Host == "" || u.RawQuery != "" || u.Fragment != "":
-		return nil, fmt.Errorf("repository URL %s: write https://HOST/OWNER/NAME.git", clean(u.Redacted()))
+		return nil, fmt.Errorf("repository URL %s: write https://HOST/OWNER/NAME.git",
+			clean(u.Redacted()))
 	case u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())):
-		return nil, fmt.Errorf("repository URL %s: use https (http only for loopback)", clean(u.Redacted()))
+		return nil, fmt.Errorf("repository URL %s: use https (http only for loopback)",
+			clean(u.Redacted()))
 	}
 	c := http.Client{}
 	if client != nil {
 		c = *client
 	}
-	// A redirect could carry the credential to another host (CVE-2026-41506), and a repository that moved is for a
-	// person to look at, so none is followed.
+	// A redirect could carry the credential to another host (CVE-2026-41506), and a repository that
+	// moved is for a person to look at, so none is followed.
 	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &remote{url: strings.TrimRight(u.String(), "/"), client: &c, cred: cred}, nil
 }
@@ -75,8 +81,10 @@ func (m *remote) open(ctx context.Context) (*conn, error) {
 	return c, nil
 }
 
-// exchange sends one request and gives the answer's body when its status is 200 and its type is the one asked for.
-func (c *conn) exchange(ctx context.Context, method, path, service, kind string, body []byte) (io.ReadCloser, error) {
+// exchange sends one request and gives the answer's body when its status is 200 and its type is the
+// one asked for.
+func (c *conn) exchange(ctx context.Context, method, path, service, kind string, body []byte) (
+	io.ReadCloser, error) {
 	req, err := http.NewRequestWithContext(ctx, method, c.url+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, fmt.Errorf("asking %s: %w", c.url, err)
@@ -84,7 +92,8 @@ func (c *conn) exchange(ctx context.Context, method, path, service, kind string,
 	if c.username != "" || c.password != "" {
 		req.SetBasicAuth(c.username, c.password)
 	}
-	req.Header.Set("User-Agent", "git/2 (pullgrant)") // some servers give the git protocol to clients that call themselves git only
+	// some servers give the git protocol to clients that call themselves git only
+	req.Header.Set("User-Agent", "git/2 (pullgrant)")
 	if service == "git-upload-pack" {
 		req.Header.Set("Git-Protocol", "version=2")
 	}
@@ -100,7 +109,9 @@ func (c *conn) exchange(ctx context.Context, method, path, service, kind string,
 	if resp.StatusCode == http.StatusOK {
 		if got := resp.Header.Get("Content-Type"); got != want {
 			resp.Body.Close()
-			return nil, fmt.Errorf("%s answered %q instead of %q: it is no smart git server; check the URL", c.url, clean(got), want)
+			return nil, fmt.Errorf(
+				"%s answered %q instead of %q: it is no smart git server; check the URL",
+				c.url, clean(got), want)
 		}
 		return resp.Body, nil
 	}
@@ -111,14 +122,16 @@ func (c *conn) exchange(ctx context.Context, method, path, service, kind string,
 
 func (c *conn) refusal(resp *http.Response, text string) error {
 	said := ""
-	if strings.HasPrefix(resp.Header.Get("Content-Type"), "text/plain") && strings.TrimSpace(text) != "" {
+	if strings.HasPrefix(resp.Header.Get("Content-Type"), "text/plain") &&
+		strings.TrimSpace(text) != "" {
 		said = ": " + clean(text)
 	}
 	switch code := resp.StatusCode; {
 	case code == http.StatusUnauthorized:
 		return fmt.Errorf("%s answered 401: the credential is missing, wrong or expired%s", c.url, said)
 	case code == http.StatusForbidden:
-		return fmt.Errorf("%s answered 403: the credential may not do this; check the App's Contents permission%s", c.url, said)
+		return fmt.Errorf("%s answered 403: the credential may not do this; check the App's Contents permission%s",
+			c.url, said)
 	case code == http.StatusNotFound:
 		return fmt.Errorf("%s answered 404: no such repository, or the credential cannot see it%s", c.url, said)
 	case code >= 300 && code < 400:
@@ -147,7 +160,8 @@ func (c *conn) secretless(err error) error {
 
 // capabilities asks what the server can do, and refuses one that does not speak protocol version 2.
 func (c *conn) capabilities(ctx context.Context) (capabilities, error) {
-	body, err := c.exchange(ctx, http.MethodGet, "/info/refs?service=git-upload-pack", "git-upload-pack", "advertisement", nil)
+	body, err := c.exchange(ctx, http.MethodGet, "/info/refs?service=git-upload-pack",
+		"git-upload-pack", "advertisement", nil)
 	if err != nil {
 		return capabilities{}, err
 	}
@@ -161,7 +175,8 @@ func (c *conn) capabilities(ctx context.Context) (capabilities, error) {
 
 // tip asks for the commit at ref; zero when there is no such ref.
 func (c *conn) tip(ctx context.Context, ref plumbing.ReferenceName) (plumbing.Hash, error) {
-	body, err := c.exchange(ctx, http.MethodPost, "/git-upload-pack", "git-upload-pack", "result", refsRequest(ref))
+	body, err := c.exchange(ctx, http.MethodPost, "/git-upload-pack", "git-upload-pack",
+		"result", refsRequest(ref))
 	if err != nil {
 		return plumbing.ZeroHash, err
 	}
@@ -175,7 +190,8 @@ func (c *conn) tip(ctx context.Context, ref plumbing.ReferenceName) (plumbing.Ha
 
 // fetch asks for a pack, of at most limit bytes.
 func (c *conn) fetch(ctx context.Context, f fetchRequest, limit int64) ([]byte, error) {
-	body, err := c.exchange(ctx, http.MethodPost, "/git-upload-pack", "git-upload-pack", "result", f.encode())
+	body, err := c.exchange(ctx, http.MethodPost, "/git-upload-pack", "git-upload-pack",
+		"result", f.encode())
 	if err != nil {
 		return nil, err
 	}
@@ -187,9 +203,10 @@ func (c *conn) fetch(ctx context.Context, f fetchRequest, limit int64) ([]byte, 
 	return pack, nil
 }
 
-// push moves ref from old to new in one compare-and-swap: the server refuses when ref is not at old any more. An error
-// without errRefused leaves open whether the server did it.
-func (c *conn) push(ctx context.Context, ref plumbing.ReferenceName, old, new plumbing.Hash, pack []byte) error {
+// push moves ref from old to new in one compare-and-swap: the server refuses when ref is not at old
+// any more. An error without errRefused leaves open whether the server did it.
+func (c *conn) push(ctx context.Context, ref plumbing.ReferenceName, old, new plumbing.Hash,
+	pack []byte) error {
 	req := packp.NewReferenceUpdateRequest()
 	for _, k := range []capability.Capability{capability.ReportStatus, capability.Sideband64k} {
 		if err := req.Capabilities.Set(k); err != nil {
@@ -202,7 +219,8 @@ func (c *conn) push(ctx context.Context, ref plumbing.ReferenceName, old, new pl
 	if err := req.Encode(&out); err != nil {
 		return fmt.Errorf("preparing the push: %w", err)
 	}
-	body, err := c.exchange(ctx, http.MethodPost, "/git-receive-pack", "git-receive-pack", "result", out.Bytes())
+	body, err := c.exchange(ctx, http.MethodPost, "/git-receive-pack", "git-receive-pack",
+		"result", out.Bytes())
 	if err != nil {
 		return err
 	}

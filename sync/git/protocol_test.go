@@ -36,7 +36,8 @@ func TestNewRepositoryChecksTheAddress(t *testing.T) {
 		{"", "write https://"},
 	} {
 		_, err := NewRepository(c.url, "main", nil, nil)
-		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+		if c.want == "" && err != nil || c.want != "" &&
+			(err == nil || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%q: %v, want %q", c.url, err, c.want)
 		}
 		if err != nil && strings.Contains(err.Error(), ":hunter2") {
@@ -52,7 +53,8 @@ func TestNewRepositoryChecksTheAddress(t *testing.T) {
 
 func TestFetchAgainstBadServers(t *testing.T) {
 	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		t.Errorf("the other host was asked for %s, with credential %q", r.URL, r.Header.Get("Authorization"))
+		t.Errorf("the other host was asked for %s, with credential %q", r.URL,
+			r.Header.Get("Authorization"))
 	}))
 	defer other.Close()
 	plain := func(status int, text string) http.HandlerFunc {
@@ -78,22 +80,32 @@ func TestFetchAgainstBadServers(t *testing.T) {
 		{"500", "answered 500: it ?[31mbroke?", plain(500, "it \x1b[31mbroke\u202e\n")},
 		{"503 without end", "answered 503", plain(503, strings.Repeat("x", 1<<20))},
 		{"echoed credential", "answered 500: bad ***", plain(500, "bad s3cret-token")},
-		{"redirect to another host", "is not followed", func(w http.ResponseWriter, r *http.Request) {
-			http.Redirect(w, r, other.URL+"/access.git", http.StatusMovedPermanently)
+		{"redirect to another host", "is not followed",
+			func(w http.ResponseWriter, r *http.Request) {
+				http.Redirect(w, r, other.URL+"/access.git", http.StatusMovedPermanently)
+			}},
+		{"redirect that keeps the method", "is not followed",
+			func(w http.ResponseWriter, r *http.Request) {
+				http.Redirect(w, r, other.URL+"/access.git", http.StatusTemporaryRedirect)
+			}},
+		{"web page", "no smart git server", func(w http.ResponseWriter,
+			_ *http.Request) {
+			io.WriteString(w, "<html>Sign in</html>")
 		}},
-		{"redirect that keeps the method", "is not followed", func(w http.ResponseWriter, r *http.Request) {
-			http.Redirect(w, r, other.URL+"/access.git", http.StatusTemporaryRedirect)
-		}},
-		{"web page", "no smart git server", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "<html>Sign in</html>") }},
-		{"dumb server", "no smart git server", plain(200, "0123456789012345678901234567890123456789\trefs/heads/main\n")},
+		{"dumb server", "no smart git server",
+			plain(200, "0123456789012345678901234567890123456789\trefs/heads/main\n")},
 		{"version 0", "does not speak git protocol version 2", advert(
-			"001e# service=git-upload-pack\n0000" + pktLine("0123456789012345678901234567890123456789 HEAD\x00thin-pack\n") + "0000")},
-		{"sha256", "object format is sha256", advert(pktLine("version 2\n") + pktLine("fetch=shallow\n") + pktLine("object-format=sha256\n") + "0000")},
-		{"no shallow", "does not offer shallow fetches", advert(pktLine("version 2\n") + pktLine("fetch\n") + "0000")},
+			"001e# service=git-upload-pack\n0000" +
+				pktLine("0123456789012345678901234567890123456789 HEAD\x00thin-pack\n") + "0000")},
+		{"sha256", "object format is sha256",
+			advert(pktLine("version 2\n") + pktLine("fetch=shallow\n") + pktLine("object-format=sha256\n") + "0000")},
+		{"no shallow", "does not offer shallow fetches",
+			advert(pktLine("version 2\n") + pktLine("fetch\n") + "0000")},
 		{"cut short", "cut short", advert(pktLine("version 2\n") + pktLine("fetch=shallow\n"))},
 		{"cut in a packet", "cut short", advert("00ffversion 2")},
 		{"no packets", "none of git's", advert("hello world")},
-		{"an error packet", "the server said: go ?[1m away", advert(pktLine("ERR go \x1b[1m\r\n away\n"))},
+		{"an error packet", "the server said: go ?[1m away",
+			advert(pktLine("ERR go \x1b[1m\r\n away\n"))},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := gitserver.New(t)
@@ -102,7 +114,8 @@ func TestFetchAgainstBadServers(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Fatalf("%v, want %q", err, c.want)
 			}
-			if strings.Contains(err.Error(), "s3cret") || strings.ContainsFunc(err.Error(), isControl) || len(err.Error()) > 600 {
+			if strings.Contains(err.Error(), "s3cret") || strings.ContainsFunc(err.Error(),
+				isControl) || len(err.Error()) > 600 {
 				t.Errorf("not fit for a log: %q", err)
 			}
 		})
@@ -156,7 +169,8 @@ func TestCredential(t *testing.T) {
 	}
 	mustFetch(t, r)
 	mustFetch(t, r)
-	want := []string{"x-access-token:t", "x-access-token:t", "x-access-token:t", "x-access-token:tt"}
+	want := []string{"x-access-token:t", "x-access-token:t", "x-access-token:t",
+		"x-access-token:tt"}
 	if !slices.Equal(seen, want) {
 		t.Errorf("credentials %q, want %q", seen, want)
 	}
@@ -209,7 +223,8 @@ func TestFetchOfAMissingBranch(t *testing.T) {
 	s.Commit("one", "a", "1")
 	s.Git("branch", "main2", "main")
 	s.Git("update-ref", "-d", "refs/heads/main")
-	if _, err := open(t, s).Fetch(t.Context()); err == nil || !strings.Contains(err.Error(), "has no branch main") {
+	if _, err := open(t, s).Fetch(t.Context()); err == nil || !strings.Contains(err.Error(),
+		"has no branch main") {
 		t.Errorf("%v, want that main is missing", err)
 	}
 }
@@ -229,8 +244,10 @@ func TestReadReport(t *testing.T) {
 	}{
 		{"good", report("unpack ok", "ok refs/heads/main"), "", false},
 		{"not forward", report("unpack ok", "ng refs/heads/main fetch first"), "fetch first", true},
-		{"with a hook's words", band(2, "denied\x1b[0m\n") + report("unpack ok", "ng refs/heads/main hook declined"), "hook declined denied?[0m", true},
-		{"bad pack", report("unpack index-pack abnormal exit", "ng refs/heads/main unpacker error"), "abnormal exit", true},
+		{"with a hook's words", band(2, "denied\x1b[0m\n") + report("unpack ok",
+			"ng refs/heads/main hook declined"), "hook declined denied?[0m", true},
+		{"bad pack", report("unpack index-pack abnormal exit", "ng refs/heads/main unpacker error"),
+			"abnormal exit", true},
 		{"another ref", report("unpack ok", "ok refs/heads/other"), "does not mention", false},
 		{"nothing", "0000", "cannot be read", false},
 		{"empty", "", "cannot be read", false},
@@ -240,7 +257,8 @@ func TestReadReport(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			err := readReport(strings.NewReader(c.answer), "refs/heads/main")
-			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			if c.want == "" && err != nil || c.want != "" &&
+				(err == nil || !strings.Contains(err.Error(), c.want)) {
 				t.Errorf("%v, want %q", err, c.want)
 			}
 			if errors.Is(err, errRefused) != c.refused {
@@ -267,7 +285,8 @@ func TestClean(t *testing.T) {
 func FuzzReadAnswers(f *testing.F) {
 	f.Add([]byte("001e# service=git-upload-pack\n0000000eversion 2\n0012fetch=shallow\n0000"))
 	f.Add([]byte(pktLine(strings.Repeat("a", 40)+" refs/heads/main\n") + "0000"))
-	f.Add([]byte(pktLine("shallow-info\n") + pktLine("shallow "+strings.Repeat("a", 40)) + "0001" + pktLine("packfile\n") + pktLine("\x01PACK") + "0000"))
+	f.Add([]byte(pktLine("shallow-info\n") + pktLine("shallow "+strings.Repeat("a", 40)) + "0001" +
+		pktLine("packfile\n") + pktLine("\x01PACK") + "0000"))
 	f.Add([]byte(pktLine("\x01"+pktLine("unpack ok\n")+pktLine("ng refs/heads/main no\n")+"0000") + "0000"))
 	f.Add([]byte(pktLine("ERR \x1b[31m")))
 	f.Add([]byte("0004"))
@@ -278,14 +297,17 @@ func FuzzReadAnswers(f *testing.F) {
 		pack, e3 := readFetch(bytes.NewReader(answer), 1<<16)
 		e4 := readReport(bytes.NewReader(answer), "refs/heads/main")
 		for _, err := range []error{e1, e2, e3, e4} {
-			if err != nil && (strings.ContainsFunc(err.Error(), isControl) || len(err.Error()) > 2000) {
+			if err != nil && (strings.ContainsFunc(err.Error(), isControl) ||
+				len(err.Error()) > 2000) {
 				t.Errorf("not fit for a log: %q", err)
 			}
 		}
-		if e2 == nil && !hash.IsZero() && !plumbing.IsHash(hash.String()) || e3 == nil && len(pack) > 1<<16 {
+		if e2 == nil && !hash.IsZero() && !plumbing.IsHash(hash.String()) || e3 == nil &&
+			len(pack) > 1<<16 {
 			t.Errorf("let in %s, %d bytes", hash, len(pack))
 		}
-		if err := measure(answer, limits{pack: 1 << 16, object: 1 << 12, total: 1 << 16, objects: 100}); err == nil && len(answer) < 32 {
+		if err := measure(answer, limits{pack: 1 << 16, object: 1 << 12, total: 1 << 16,
+			objects: 100}); err == nil && len(answer) < 32 {
 			t.Errorf("%q is taken for a pack", answer)
 		}
 	})

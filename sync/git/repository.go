@@ -1,5 +1,6 @@
-// Package git is the access repository as the agent and an audit read it: one branch in memory over git's smart HTTP, or
-// the objects of a clone, with first-parent walks, commits that are pushed by compare-and-swap, and SSH signatures.
+// Package git is the access repository as the agent and an audit read it: one branch in memory over
+// git's smart HTTP, or the objects of a clone, with first-parent walks, commits that are pushed by
+// compare-and-swap, and SSH signatures.
 package git
 
 import (
@@ -15,9 +16,9 @@ import (
 	"github.com/go-git/go-git/v5/storage/memory"
 )
 
-// ErrNonFastForward says that the branch does not continue from the commit known last: its history was rewritten, or
-// that commit is no longer on the branch's first-parent line (rule R44). The old tip stays the tip until a person
-// has looked and Resume names another commit.
+// ErrNonFastForward says that the branch does not continue from the commit known last: its history
+// was rewritten, or that commit is no longer on the branch's first-parent line (rule R44). The old
+// tip stays the tip until a person has looked and Resume names another commit.
 var ErrNonFastForward = errors.New("the branch does not continue from the last accepted commit")
 
 // ErrTooLarge says that a blob is larger than the 1 MiB that Blob gives out.
@@ -31,7 +32,8 @@ const (
 	exchangeTimeout = 2 * time.Minute // of one Fetch or Commit, however silent the server is
 )
 
-// limits bound what one fetch may bring, so that a large file somewhere in the repository cannot take the agent down.
+// limits bound what one fetch may bring, so that a large file somewhere in the repository cannot
+// take the agent down.
 type limits struct {
 	pack    int64 // bytes of the pack as sent
 	object  int64 // bytes of one object, unpacked
@@ -39,9 +41,10 @@ type limits struct {
 	objects uint32
 }
 
-// Repository is the access repository as the agent sees it: one branch, in memory, from its last accepted commit on.
-// There is no worktree, no index and nothing on disk, so names and links in the repository reach no filesystem.
-// Methods may be called from several goroutines. Commits and blobs are named by their full hash in hex.
+// Repository is the access repository as the agent sees it: one branch, in memory, from its last
+// accepted commit on. There is no worktree, no index and nothing on disk, so names and links in the
+// repository reach no filesystem. Methods may be called from several goroutines. Commits and blobs
+// are named by their full hash in hex.
 type Repository struct {
 	remote *remote
 	branch plumbing.ReferenceName
@@ -60,10 +63,12 @@ type Repository struct {
 	omits bool // the server left large blobs out
 }
 
-// NewRepository prepares the branch of the repository at address: https, or http to loopback, without a credential in it.
-// Nothing is sent yet. cred may be nil (anonymous); client may be nil (Go's default transport). Fetch and
-// Commit end after two minutes, or earlier by their contexts. Redirects are not followed.
-func NewRepository(address, branch string, cred Credential, client *http.Client) (*Repository, error) {
+// NewRepository prepares the branch of the repository at address: https, or http to loopback,
+// without a credential in it. Nothing is sent yet. cred may be nil (anonymous); client may be nil
+// (Go's default transport). Fetch and Commit end after two minutes, or earlier by their contexts.
+// Redirects are not followed.
+func NewRepository(address, branch string, cred Credential, client *http.Client) (
+	*Repository, error) {
 	m, err := newRemote(address, client, cred)
 	if err != nil {
 		return nil, err
@@ -78,8 +83,8 @@ func NewRepository(address, branch string, cred Credential, client *http.Client)
 	}, nil
 }
 
-// Resume makes the next Fetch start at commit, the head accepted last by an earlier run or by a person, so that
-// Commits(commit, tip) can tell what happened since. What is in memory is dropped.
+// Resume makes the next Fetch start at commit, the head accepted last by an earlier run or by a
+// person, so that Commits(commit, tip) can tell what happened since. What is in memory is dropped.
 func (r *Repository) Resume(commit string) error {
 	if !plumbing.IsHash(commit) {
 		return fmt.Errorf("resuming at %q: not a full commit hash", clean(commit))
@@ -103,9 +108,10 @@ func (r *Repository) Tip() string {
 	return r.tip.String()
 }
 
-// Fetch asks the server for the branch and returns its tip. An unchanged tip costs one small request. The first time it
-// takes the tip's tree alone, or everything from the commit given to Resume; later the commits since the last tip. A tip
-// that does not continue from the last one is ErrNonFastForward. On any error the old tip stays.
+// Fetch asks the server for the branch and returns its tip. An unchanged tip costs one small
+// request. The first time it takes the tip's tree alone, or everything from the commit given to
+// Resume; later the commits since the last tip. A tip that does not continue from the last one is
+// ErrNonFastForward. On any error the old tip stays.
 func (r *Repository) Fetch(ctx context.Context) (tip string, err error) {
 	r.op.Lock()
 	defer r.op.Unlock()
@@ -135,7 +141,8 @@ func (r *Repository) fetch(ctx context.Context, c *conn) error {
 	case err != nil:
 		return err
 	case tip.IsZero():
-		return fmt.Errorf("%s has no branch %s: push a first commit, or name another branch", c.url, r.branch.Short())
+		return fmt.Errorf("%s has no branch %s: push a first commit, or name another branch",
+			c.url, r.branch.Short())
 	case tip == r.tip:
 		return nil
 	case tip == r.rejected:
@@ -160,7 +167,8 @@ func (r *Repository) fetch(ctx context.Context, c *conn) error {
 func (r *Repository) clone(ctx context.Context, c *conn, commit, tip plumbing.Hash) error {
 	s, err := r.download(ctx, c, commit, plumbing.ZeroHash, 1)
 	if err != nil && commit != tip && strings.Contains(err.Error(), "not our ref") {
-		return r.reject(tip, fmt.Errorf("%w: %s is gone from the server", ErrNonFastForward, commit))
+		return r.reject(tip,
+			fmt.Errorf("%w: %s is gone from the server", ErrNonFastForward, commit))
 	}
 	if err != nil {
 		return err
@@ -168,9 +176,10 @@ func (r *Repository) clone(ctx context.Context, c *conn, commit, tip plumbing.Ha
 	return r.accept(s, []plumbing.Hash{commit})
 }
 
-// advance takes what is between the tip and a new one. A shallow client must say how deep it wants to go, or a merge
-// of an old branch brings the whole history before it; and must say that it is shallow, or a server with reachability
-// bitmaps leaves out files that were reverted to older content. So the depth grows until the old tip is in the answer.
+// advance takes what is between the tip and a new one. A shallow client must say how deep it wants
+// to go, or a merge of an old branch brings the whole history before it; and must say that it is
+// shallow, or a server with reachability bitmaps leaves out files that were reverted to older
+// content. So the depth grows until the old tip is in the answer.
 func (r *Repository) advance(ctx context.Context, c *conn, tip plumbing.Hash) error {
 	for depth := 4; depth <= MaxDepth; depth *= 8 {
 		s, err := r.download(ctx, c, tip, r.tip, depth)
@@ -197,7 +206,8 @@ func (r *Repository) reject(tip plumbing.Hash, why error) error {
 	return why
 }
 
-// accept makes what was fetched part of the store and line[0], the newest commit, the tip, once all of it is there.
+// accept makes what was fetched part of the store and line[0], the newest commit, the tip, once all
+// of it is there.
 func (r *Repository) accept(s *objects, line []plumbing.Hash) error {
 	for _, commit := range line {
 		if err := s.complete(commit, r.caps.filter); err != nil {
@@ -218,8 +228,9 @@ func (r *Repository) accept(s *objects, line []plumbing.Hash) error {
 	return nil
 }
 
-// Forget drops from memory what only commits before the given one need; it and the commits after it stay. It does
-// nothing before memory has grown to twice its size, so it can be called after every accepted tip.
+// Forget drops from memory what only commits before the given one need; it and the commits after it
+// stay. It does nothing before memory has grown to twice its size, so it can be called after every
+// accepted tip.
 func (r *Repository) Forget(before string) error {
 	r.op.Lock()
 	defer r.op.Unlock()

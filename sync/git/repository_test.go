@@ -13,7 +13,8 @@ import (
 func TestFetchReadsTheTip(t *testing.T) {
 	s := gitserver.New(t)
 	s.Commit("old", "requests/a/p/one.yaml", "1")
-	tip := s.Commit("new", "requests/a/p/two.yaml", "2", "requests-archive/x", "no", "policies/p.yaml", "policy", "README", "r")
+	tip := s.Commit("new", "requests/a/p/two.yaml", "2", "requests-archive/x",
+		"no", "policies/p.yaml", "policy", "README", "r")
 	r := open(t, s)
 	if got := r.Tip(); got != "" {
 		t.Errorf("tip before the first fetch: %q", got)
@@ -62,7 +63,8 @@ func TestFetchFollowsTheBranch(t *testing.T) {
 	for _, steps := range []int{1, 2, 3, 4, 5, 40} {
 		var last string
 		for i := range steps {
-			last = s.Commit(fmt.Sprint("step ", i), fmt.Sprintf("d/%d/%d", steps, i), "x", "f", fmt.Sprint(steps, i))
+			last = s.Commit(fmt.Sprint("step ", i), fmt.Sprintf("d/%d/%d", steps, i),
+				"x", "f", fmt.Sprint(steps, i))
 		}
 		if got := mustFetch(t, r); got != last {
 			t.Fatalf("%d steps: tip %s, want %s", steps, got, last)
@@ -86,8 +88,8 @@ func TestFetchFollowsTheBranch(t *testing.T) {
 	}
 }
 
-// A pull request that was opened long ago ends on a commit before what the agent has. Its merge must not bring the
-// history before that again.
+// A pull request that was opened long ago ends on a commit before what the agent has. Its merge
+// must not bring the history before that again.
 func TestFetchOfAnOldBranchBringsNoHistory(t *testing.T) {
 	s := gitserver.New(t)
 	s.Commit("root", "f", "0")
@@ -116,7 +118,8 @@ func TestFetchOfAnOldBranchBringsNoHistory(t *testing.T) {
 	if err != nil || len(commits) != 1 || len(commits[0].Parents) != 2 {
 		t.Fatalf("commits %+v, %v; want one merge", commits, err)
 	}
-	if c := commits[0].Changes; len(c) != 1 || c[0].Path != "g" || c[0].Before != (Entry{}) || c[0].After.Mode != "100644" {
+	if c := commits[0].Changes; len(c) != 1 || c[0].Path != "g" || c[0].Before != (Entry{}) ||
+		c[0].After.Mode != "100644" {
 		t.Errorf("changes %+v, want g added", c)
 	}
 	if got := len(r.store.Objects) - before; got != 3 { // the merge, its root tree, g
@@ -127,7 +130,8 @@ func TestFetchOfAnOldBranchBringsNoHistory(t *testing.T) {
 	}
 }
 
-// With reachability bitmaps a server believes that a client with a commit also has the content of all older ones.
+// With reachability bitmaps a server believes that a client with a commit also has the content of
+// all older ones.
 func TestFetchOfARevertFromAServerWithBitmaps(t *testing.T) {
 	s := gitserver.New(t)
 	s.Commit("first", "dir/f", "first content\n", "dir/g", "g\n")
@@ -152,7 +156,8 @@ func TestFetchDetectsRewrittenHistory(t *testing.T) {
 		name string
 		move func(s *gitserver.Server)
 	}{
-		{"reset to an older commit", func(s *gitserver.Server) { s.Work("reset", "-q", "--hard", "HEAD~1") }},
+		{"reset to an older commit",
+			func(s *gitserver.Server) { s.Work("reset", "-q", "--hard", "HEAD~1") }},
 		{"amended", func(s *gitserver.Server) { s.Work("commit", "-q", "--amend", "-m", "other") }},
 		{"unrelated", func(s *gitserver.Server) {
 			s.Work("checkout", "-q", "--orphan", "new")
@@ -176,15 +181,18 @@ func TestFetchDetectsRewrittenHistory(t *testing.T) {
 			mustFetch(t, r)
 			c.move(s)
 			s.Work("push", "-q", "--force", "origin", "main")
-			if _, err := r.Fetch(t.Context()); !errors.Is(err, ErrNonFastForward) || !strings.Contains(err.Error(), old) {
+			if _, err := r.Fetch(t.Context()); !errors.Is(err, ErrNonFastForward) ||
+				!strings.Contains(err.Error(), old) {
 				t.Fatalf("error %v, want ErrNonFastForward with the old tip", err)
 			}
 			if r.Tip() != old || readFile(t, r, old, "a") != "3" {
 				t.Errorf("tip %s: the old one is not kept", r.Tip())
 			}
 			before := s.Seen.Load()
-			if _, err := r.Fetch(t.Context()); !errors.Is(err, ErrNonFastForward) || s.Seen.Load() != before+1 {
-				t.Errorf("again: %v after %d requests, want the same error after one", err, s.Seen.Load()-before)
+			if _, err := r.Fetch(t.Context()); !errors.Is(err, ErrNonFastForward) ||
+				s.Seen.Load() != before+1 {
+				t.Errorf("again: %v after %d requests, want the same error after one", err,
+					s.Seen.Load()-before)
 			}
 			if _, err := r.Commit(t.Context(), put("b", "x")); !errors.Is(err, ErrNonFastForward) {
 				t.Errorf("commit on a rewritten branch: %v", err)
@@ -219,7 +227,8 @@ func TestResume(t *testing.T) {
 	if err != nil || len(commits) != 9 {
 		t.Fatalf("%d commits, %v; want 9", len(commits), err)
 	}
-	if err := r.Resume("main"); err == nil || !strings.Contains(err.Error(), "not a full commit hash") {
+	if err := r.Resume("main"); err == nil || !strings.Contains(err.Error(),
+		"not a full commit hash") {
 		t.Errorf("resume at a name: %v", err)
 	}
 	if err := r.Resume(strings.Repeat("ab", 20)); err != nil {

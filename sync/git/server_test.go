@@ -65,7 +65,8 @@ func put(path, content string) func(string) (Change, error) {
 }
 
 func change(c Change) Change {
-	c.Message = cmp.Or(c.Message, "Record what happened\n\nPullgrant-Event: revoked\nPullgrant-Cause: Expired\n")
+	c.Message = cmp.Or(c.Message,
+		"Record what happened\n\nPullgrant-Event: revoked\nPullgrant-Cause: Expired\n")
 	c.Author = Person{Name: "pullgrant", Email: "agent@example.com"}
 	c.Committer = c.Author
 	c.When = time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)

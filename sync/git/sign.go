@@ -12,7 +12,8 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// gitNamespace is the namespace of git's SSH signatures, so that a signature made for something else never counts.
+// gitNamespace is the namespace of git's SSH signatures, so that a signature made for something
+// else never counts.
 const gitNamespace = "git"
 
 // minRSABits is the smallest RSA key that signs or verifies.
@@ -21,15 +22,19 @@ const minRSABits = 2048
 // Signer signs the agent's commits in git's SSH format.
 type Signer struct{ key ssh.Signer }
 
-// ParseSigner reads an OpenSSH private key without a passphrase, as `ssh-keygen -t ed25519 -N ""` writes it.
+// ParseSigner reads an OpenSSH private key without a passphrase, as `ssh-keygen -t ed25519 -N ""`
+// writes it.
 func ParseSigner(file []byte) (*Signer, error) {
 	key, err := ssh.ParsePrivateKey(file)
 	var locked *ssh.PassphraseMissingError
 	switch {
 	case errors.As(err, &locked):
-		return nil, errors.New("the signing key has a passphrase: nobody is there to type it, so give a key without one")
+		return nil, errors.New(
+			"the signing key has a passphrase: nobody is there to type it, so give a key without one")
 	case err != nil:
-		return nil, errors.New(`the signing key cannot be read: make one with ssh-keygen -t ed25519 -N ""`) // the cause could quote it
+		return nil, errors.New(
+			// the cause could quote it
+			`the signing key cannot be read: make one with ssh-keygen -t ed25519 -N ""`)
 	}
 	if err := checkKey(key.PublicKey()); err != nil {
 		return nil, fmt.Errorf("the signing key: %w", err)
@@ -37,10 +42,11 @@ func ParseSigner(file []byte) (*Signer, error) {
 	return &Signer{key: key}, nil
 }
 
-// AllowedSigner is the line for an allowed_signers file that makes this key count for the cluster's ledger, without a
-// line end.
+// AllowedSigner is the line for an allowed_signers file that makes this key count for the cluster's
+// ledger, without a line end.
 func (s *Signer) AllowedSigner(cluster string) string {
-	return fmt.Sprintf("%s namespaces=\"git\" %s", cluster, bytes.TrimSpace(ssh.MarshalAuthorizedKey(s.key.PublicKey())))
+	return fmt.Sprintf("%s namespaces=\"git\" %s", cluster,
+		bytes.TrimSpace(ssh.MarshalAuthorizedKey(s.key.PublicKey())))
 }
 
 // signCommit makes the armored signature over a commit object without its gpgsig header.
@@ -59,7 +65,8 @@ func checkKey(key ssh.PublicKey) error {
 		return nil
 	case ssh.KeyAlgoRSA:
 		if k, ok := key.(ssh.CryptoPublicKey); ok {
-			if public, ok := k.CryptoPublicKey().(*rsa.PublicKey); ok && public.N.BitLen() >= minRSABits {
+			if public, ok := k.CryptoPublicKey().(*rsa.PublicKey); ok &&
+				public.N.BitLen() >= minRSABits {
 				return nil
 			}
 		}
@@ -69,10 +76,10 @@ func checkKey(key ssh.PublicKey) error {
 	}
 }
 
-// VerifyCommit says whether a commit carries a good SSH signature of principal: nil if so, otherwise why not. raw is the
-// object as stored (Commit.Raw), since a signature over a commit that was parsed and encoded again proves nothing about
-// the stored one (CVE-2026-45022). valid-after and valid-before of a key are compared with the committer's time, as git
-// does.
+// VerifyCommit says whether a commit carries a good SSH signature of principal: nil if so,
+// otherwise why not. raw is the object as stored (Commit.Raw), since a signature over a commit that
+// was parsed and encoded again proves nothing about the stored one (CVE-2026-45022). valid-after
+// and valid-before of a key are compared with the committer's time, as git does.
 func VerifyCommit(raw []byte, signers *AllowedSigners, principal string) error {
 	c, err := parseCommit(raw)
 	if err != nil {
@@ -83,22 +90,26 @@ func VerifyCommit(raw []byte, signers *AllowedSigners, principal string) error {
 		return err
 	}
 	block, rest := pem.Decode([]byte(armored))
-	if block == nil || block.Type != sshsig.PEMType || len(rest) > 0 || !strings.HasPrefix(armored, "-----BEGIN "+sshsig.PEMType) {
+	if block == nil || block.Type != sshsig.PEMType || len(rest) > 0 || !strings.HasPrefix(armored,
+		"-----BEGIN "+sshsig.PEMType) {
 		return errors.New("the commit's signature is not an SSH signature")
 	}
 	sig, err := sshsig.ParseSignature(block.Bytes)
 	if err != nil {
 		return fmt.Errorf("the commit's signature cannot be read: %s", clean(err.Error()))
 	}
-	why := fmt.Errorf("the commit is signed by %s, which is not a key of %s", ssh.FingerprintSHA256(sig.PublicKey), clean(principal))
+	why := fmt.Errorf("the commit is signed by %s, which is not a key of %s",
+		ssh.FingerprintSHA256(sig.PublicKey), clean(principal))
 	for _, line := range signers.lines {
-		if line.principal != principal || !bytes.Equal(line.key.Marshal(), sig.PublicKey.Marshal()) {
+		if line.principal != principal || !bytes.Equal(line.key.Marshal(),
+			sig.PublicKey.Marshal()) {
 			continue
 		}
 		if why = line.allows(c.Committer.When); why != nil {
 			continue
 		}
-		if err := sshsig.Verify(bytes.NewReader(payload), sig, line.key, sig.HashAlgorithm, gitNamespace); err != nil {
+		if err := sshsig.Verify(
+			bytes.NewReader(payload), sig, line.key, sig.HashAlgorithm, gitNamespace); err != nil {
 			return fmt.Errorf("the commit's signature does not verify: %w", err)
 		}
 		return nil
@@ -106,7 +117,8 @@ func VerifyCommit(raw []byte, signers *AllowedSigners, principal string) error {
 	return why
 }
 
-// splitSignature takes the one gpgsig header out of a commit object: what was signed, and the signature.
+// splitSignature takes the one gpgsig header out of a commit object: what was signed, and the
+// signature.
 func splitSignature(raw []byte) (payload []byte, armored string, err error) {
 	head, message, found := bytes.Cut(raw, []byte("\n\n"))
 	if !found {

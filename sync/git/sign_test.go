@@ -37,7 +37,8 @@ func allowed(t testing.TB, file string) *AllowedSigners {
 func signedCommit(t testing.TB, s *Signer) []byte {
 	t.Helper()
 	c := change(Change{Sign: s})
-	raw, err := encodeCommit(plumbing.NewHash(strings.Repeat("ab", 20)), plumbing.NewHash(strings.Repeat("cd", 20)), c)
+	raw, err := encodeCommit(plumbing.NewHash(strings.Repeat("ab", 20)),
+		plumbing.NewHash(strings.Repeat("cd", 20)), c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +46,8 @@ func signedCommit(t testing.TB, s *Signer) []byte {
 }
 
 func TestSignedCommitsVerifyWithGit(t *testing.T) {
-	for _, args := range [][]string{{"-t", "ed25519"}, {"-t", "ecdsa", "-b", "256"}, {"-t", "rsa", "-b", "2048"}} {
+	for _, args := range [][]string{{"-t", "ed25519"}, {"-t", "ecdsa", "-b", "256"},
+		{"-t", "rsa", "-b", "2048"}} {
 		t.Run(args[1], func(t *testing.T) {
 			signer, _ := newKey(t, args...)
 			s := gitserver.New(t)
@@ -65,7 +67,8 @@ func TestSignedCommitsVerifyWithGit(t *testing.T) {
 			if err := os.WriteFile(file, []byte(line), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			out, err := s.Try(s.Bare, nil, "-c", "gpg.format=ssh", "-c", "gpg.ssh.allowedSignersFile="+file, "verify-commit", hash)
+			out, err := s.Try(s.Bare, nil, "-c", "gpg.format=ssh", "-c",
+				"gpg.ssh.allowedSignersFile="+file, "verify-commit", hash)
 			if err != nil || !strings.Contains(out, `Good "git" signature for prod-eu`) {
 				t.Errorf("git verify-commit: %v\n%s", err, out)
 			}
@@ -84,7 +87,8 @@ func TestVerifyCommitOfGit(t *testing.T) {
 	_, public := newKey(t)
 	s := gitserver.New(t)
 	key := filepath.Join(t.TempDir(), "key")
-	if out, err := exec.Command("ssh-keygen", "-q", "-N", "", "-t", "ed25519", "-f", key).CombinedOutput(); err != nil {
+	if out, err := exec.Command(
+		"ssh-keygen", "-q", "-N", "", "-t", "ed25519", "-f", key).CombinedOutput(); err != nil {
 		t.Skipf("ssh-keygen: %v %s", err, out)
 	}
 	own, err := os.ReadFile(key + ".pub")
@@ -93,7 +97,8 @@ func TestVerifyCommitOfGit(t *testing.T) {
 	}
 	old := s.Commit("one", "a", "1")
 	s.Write("a", "2")
-	s.Work("-c", "gpg.format=ssh", "-c", "user.signingKey="+key, "commit", "-q", "-S", "-am", "Subject\n\nBody\n\nwith gaps")
+	s.Work("-c", "gpg.format=ssh", "-c", "user.signingKey="+key, "commit", "-q", "-S", "-am",
+		"Subject\n\nBody\n\nwith gaps")
 	tip := s.Push()
 	r := open(t, s)
 	if err := r.Resume(old); err != nil {
@@ -107,7 +112,8 @@ func TestVerifyCommitOfGit(t *testing.T) {
 	if err := VerifyCommit(commits[0].Raw, allowed(t, "c "+string(own)), "c"); err != nil {
 		t.Errorf("a commit that git signed: %v", err)
 	}
-	if err := VerifyCommit(commits[0].Raw, allowed(t, "c "+public), "c"); err == nil || !strings.Contains(err.Error(), "not a key of c") {
+	if err := VerifyCommit(commits[0].Raw, allowed(t, "c "+public), "c"); err == nil ||
+		!strings.Contains(err.Error(), "not a key of c") {
 		t.Errorf("with another key: %v", err)
 	}
 }
@@ -118,26 +124,39 @@ func TestVerifyCommitRefuses(t *testing.T) {
 	for _, c := range []struct{ name, raw, signers, want string }{
 		{"the real one", raw, "c " + public, ""},
 		{"for one of several clusters", raw, "a,c,d " + public, ""},
-		{"in its validity", raw, "c valid-after=\"20261122Z\",valid-before=\"20261123Z\" " + public, ""},
+		{"in its validity", raw,
+			"c valid-after=\"20261122Z\",valid-before=\"20261123Z\" " + public, ""},
 		{"at its last second", raw, "c valid-before=\"20261122100000Z\" " + public, ""},
-		{"after its validity", raw, "c valid-before=\"20261122095959Z\" " + public, "counts only until 2026-11-22T09:59:59Z"},
-		{"before its validity", raw, "c valid-after=\"202611221001Z\" " + public, "counts only from 2026-11-22T10:01:00Z"},
+		{"after its validity", raw, "c valid-before=\"20261122095959Z\" " + public,
+			"counts only until 2026-11-22T09:59:59Z"},
+		{"before its validity", raw, "c valid-after=\"202611221001Z\" " + public,
+			"counts only from 2026-11-22T10:01:00Z"},
 		{"another cluster's key", raw, "d " + public, "not a key of c"},
 		{"a cluster's name inside another", raw, "cc,xc " + public, "not a key of c"},
 		{"a key for another namespace", raw, "c namespaces=\"file\" " + public, "not a key of c"},
 		{"nobody", raw, "", "not a key of c"},
-		{"changed message", strings.Replace(raw, "Expired", "Revoked", 1), "c " + public, "does not verify"},
+		{"changed message", strings.Replace(raw, "Expired", "Revoked", 1), "c " + public,
+			"does not verify"},
 		{"changed tree", strings.Replace(raw, "abab", "acac", 1), "c " + public, "does not verify"},
-		{"changed parent", strings.Replace(raw, "cdcd", "cece", 1), "c " + public, "does not verify"},
-		{"changed time", strings.ReplaceAll(raw, " 1795341600 ", " 1795341601 "), "c " + public, "does not verify"},
-		{"an added header", strings.Replace(raw, "gpgsig ", "encoding x\ngpgsig ", 1), "c " + public, "does not verify"},
-		{"a second tree", strings.Replace(raw, "gpgsig ", "tree "+strings.Repeat("a", 40)+"\ngpgsig ", 1), "c " + public, "a second tree"},
-		{"a first tree before", "tree " + strings.Repeat("a", 40) + "\n" + raw, "c " + public, "no author"},
-		{"two signatures", strings.Replace(raw, "gpgsig ", "gpgsig x\ngpgsig ", 1), "c " + public, "two signatures"},
-		{"sha256 signature", strings.Replace(raw, "gpgsig ", "gpgsig-sha256 ", 1), "c " + public, "another object format"},
+		{"changed parent", strings.Replace(raw, "cdcd", "cece", 1), "c " + public,
+			"does not verify"},
+		{"changed time", strings.ReplaceAll(raw, " 1795341600 ", " 1795341601 "), "c " + public,
+			"does not verify"},
+		{"an added header", strings.Replace(raw, "gpgsig ", "encoding x\ngpgsig ", 1),
+			"c " + public, "does not verify"},
+		{"a second tree", strings.Replace(raw, "gpgsig ", "tree "+strings.Repeat("a",
+			40)+"\ngpgsig ", 1), "c " + public, "a second tree"},
+		{"a first tree before", "tree " + strings.Repeat("a", 40) + "\n" + raw,
+			"c " + public, "no author"},
+		{"two signatures", strings.Replace(raw, "gpgsig ", "gpgsig x\ngpgsig ", 1),
+			"c " + public, "two signatures"},
+		{"sha256 signature", strings.Replace(raw, "gpgsig ", "gpgsig-sha256 ", 1), "c " + public,
+			"another object format"},
 		{"unsigned", string(signedCommit(t, nil)), "c " + public, "no signature"},
-		{"OpenPGP", strings.ReplaceAll(raw, "SSH SIGNATURE", "PGP SIGNATURE"), "c " + public, "not an SSH signature"},
-		{"text after the signature", strings.Replace(raw, "END SSH SIGNATURE-----\n", "END SSH SIGNATURE-----\n x\n", 1), "c " + public, "not an SSH signature"},
+		{"OpenPGP", strings.ReplaceAll(raw, "SSH SIGNATURE", "PGP SIGNATURE"), "c " + public,
+			"not an SSH signature"},
+		{"text after the signature", strings.Replace(raw, "END SSH SIGNATURE-----\n",
+			"END SSH SIGNATURE-----\n x\n", 1), "c " + public, "not an SSH signature"},
 		{"cut signature", strings.Replace(raw, "U1NIU0lH", "", 1), "c " + public, "cannot be read"},
 		{"no commit", "hello", "c " + public, "malformed"},
 	} {
@@ -146,7 +165,8 @@ func TestVerifyCommitRefuses(t *testing.T) {
 				t.Fatal("the case changes nothing")
 			}
 			err := VerifyCommit([]byte(c.raw), allowed(t, c.signers), "c")
-			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			if c.want == "" && err != nil || c.want != "" &&
+				(err == nil || !strings.Contains(err.Error(), c.want)) {
 				t.Errorf("%v, want %q", err, c.want)
 			}
 		})
@@ -157,7 +177,8 @@ func TestVerifyCommitRefuses(t *testing.T) {
 func TestVerifyCommitRefusesAnotherNamespace(t *testing.T) {
 	dir := t.TempDir()
 	key := filepath.Join(dir, "key")
-	if out, err := exec.Command("ssh-keygen", "-q", "-N", "", "-t", "ed25519", "-f", key).CombinedOutput(); err != nil {
+	if out, err := exec.Command(
+		"ssh-keygen", "-q", "-N", "", "-t", "ed25519", "-f", key).CombinedOutput(); err != nil {
 		t.Skipf("ssh-keygen: %v %s", err, out)
 	}
 	public, err := os.ReadFile(key + ".pub")
@@ -175,7 +196,8 @@ func TestVerifyCommitRefusesAnotherNamespace(t *testing.T) {
 		header := "gpgsig " + strings.ReplaceAll(strings.TrimSpace(string(armored)), "\n", "\n ")
 		raw := strings.Replace(string(payload), "\n\n", "\n"+header+"\n\n", 1)
 		err = VerifyCommit([]byte(raw), allowed(t, "c "+string(public)), "c")
-		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+		if want == "" && err != nil || want != "" &&
+			(err == nil || !strings.Contains(err.Error(), want)) {
 			t.Errorf("namespace %s: %v, want %q", namespace, err, want)
 		}
 	}
@@ -240,7 +262,8 @@ func TestParseSignerRefuses(t *testing.T) {
 		{"small RSA", "needs 2048 bits", []string{"-t", "rsa", "-b", "1024", "-N", ""}},
 	} {
 		file := filepath.Join(dir, c.name)
-		if out, err := exec.Command("ssh-keygen", append([]string{"-q", "-f", file}, c.args...)...).CombinedOutput(); err != nil {
+		if out, err := exec.Command(
+			"ssh-keygen", append([]string{"-q", "-f", file}, c.args...)...).CombinedOutput(); err != nil {
 			t.Skipf("ssh-keygen: %v %s", err, out)
 		}
 		private, err := os.ReadFile(file)
@@ -251,7 +274,8 @@ func TestParseSignerRefuses(t *testing.T) {
 			t.Errorf("%s: %v, want %q", c.name, err, c.want)
 		}
 	}
-	if _, err := ParseSigner([]byte("hunter2")); err == nil || strings.Contains(err.Error(), "hunter2") {
+	if _, err := ParseSigner([]byte("hunter2")); err == nil ||
+		strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("garbage: %v, want an error that does not quote it", err)
 	}
 }

@@ -13,7 +13,8 @@ import (
 // maxAllowedSigners bounds an allowed_signers file, in bytes.
 const maxAllowedSigners = 1 << 20
 
-// AllowedSigners is a list of whose signatures count, read from the file that git's gpg.ssh.allowedSignersFile names.
+// AllowedSigners is a list of whose signatures count, read from the file that git's
+// gpg.ssh.allowedSignersFile names.
 type AllowedSigners struct{ lines []allowedSigner }
 
 type allowedSigner struct {
@@ -22,13 +23,16 @@ type allowedSigner struct {
 	after, before time.Time // zero: no limit
 }
 
-// ParseAllowedSigners reads git's allowed_signers format (ssh-keygen(1), ALLOWED SIGNERS): per line, principals separated by
-// commas, options, key type and key. A principal is the name of a cluster. What git would understand and this does not is
-// an error, never ignored: patterns in principals or namespaces, cert-authority, times without a final Z (which would
-// mean another moment on another machine). Keys that are not for the namespace "git" are left out. Errors name the line.
+// ParseAllowedSigners reads git's allowed_signers format (ssh-keygen(1), ALLOWED SIGNERS): per
+// line, principals separated by commas, options, key type and key. A principal is the name of a
+// cluster. What git would understand and this does not is an error, never ignored: patterns in
+// principals or namespaces, cert-authority, times without a final Z (which would mean another
+// moment on another machine). Keys that are not for the namespace "git" are left out. Errors name
+// the line.
 func ParseAllowedSigners(file []byte) (*AllowedSigners, error) {
 	if len(file) > maxAllowedSigners {
-		return nil, fmt.Errorf("allowed signers: the file is larger than %d bytes", maxAllowedSigners)
+		return nil, fmt.Errorf(
+			"allowed signers: the file is larger than %d bytes", maxAllowedSigners)
 	}
 	out := &AllowedSigners{}
 	n := 0
@@ -53,7 +57,8 @@ func parseAllowedSigner(line string) ([]allowedSigner, error) {
 	}
 	names, rest, _ := cutField(line)
 	if strings.ContainsAny(names, `*?!"`) {
-		return nil, fmt.Errorf("principals %q: write each name in full, without patterns or quotes", clean(names))
+		return nil, fmt.Errorf("principals %q: write each name in full, without patterns or quotes",
+			clean(names))
 	}
 	// The rest has the shape of an authorized_keys line, whose parser keeps the options apart.
 	key, _, options, more, err := ssh.ParseAuthorizedKey([]byte(rest))
@@ -76,7 +81,8 @@ func parseAllowedSigner(line string) ([]allowedSigner, error) {
 		switch name {
 		case "namespaces":
 			if value == "" || strings.ContainsAny(value, "*?! ") {
-				return nil, fmt.Errorf("namespaces %q: write each name in full, without patterns", clean(value))
+				return nil, fmt.Errorf(
+					"namespaces %q: write each name in full, without patterns", clean(value))
 			}
 			forGit = slices.Contains(strings.Split(value, ","), gitNamespace)
 		case "valid-after":

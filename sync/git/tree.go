@@ -27,14 +27,14 @@ type Entry struct {
 	Path string // from the root, with slashes; as stored, so it may hold any byte when Fault is set
 	Mode string // six octal digits as git ls-tree prints them: 100644 for a regular file
 	Hash string // of the blob
-	// Fault says why this must not be read as a file, empty for a plain regular file: a symbolic link, submodule or
-	// executable, a name that stands twice in its folder, a name that no file can have. A folder at fault is listed
-	// itself, without what is in it.
+	// Fault says why this must not be read as a file, empty for a plain regular file: a symbolic
+	// link, submodule or executable, a name that stands twice in its folder, a name that no file
+	// can have. A folder at fault is listed itself, without what is in it.
 	Fault string
 }
 
-// treeEntry is one line of a tree object. Its mode stays as stored, so that a tree that is written again with one change
-// differs in nothing else.
+// treeEntry is one line of a tree object. Its mode stays as stored, so that a tree that is written
+// again with one change differs in nothing else.
 type treeEntry struct {
 	mode string
 	name string
@@ -129,8 +129,9 @@ func (s *objects) tree(h plumbing.Hash) ([]treeEntry, error) {
 // view is the store as objects without anything new; mu must be held.
 func (r *Repository) view() *objects { return &objects{Storage: r.store, below: r.store} }
 
-// Entries lists the files of a commit below the given paths (files or folders, with slashes; none: everything), by
-// name within each folder. A path that is not there gives nothing. Entries with a Fault are listed too, and never followed.
+// Entries lists the files of a commit below the given paths (files or folders, with slashes; none:
+// everything), by name within each folder. A path that is not there gives nothing. Entries with a
+// Fault are listed too, and never followed.
 func (r *Repository) Entries(commit string, paths ...string) ([]Entry, error) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
@@ -165,7 +166,8 @@ func (r *Repository) Blob(hash string) ([]byte, error) {
 	return r.view().bytes(plumbing.BlobObject, h)
 }
 
-// PathChange is one path that differs between two commits. The Entry of a side without the path is the zero value.
+// PathChange is one path that differs between two commits. The Entry of a side without the path is
+// the zero value.
 type PathChange struct {
 	Path          string
 	Before, After Entry
@@ -181,7 +183,8 @@ type differ struct {
 	visited int
 }
 
-// wants says whether a path is asked for: it is one of paths or below one, or a folder on the way to one.
+// wants says whether a path is asked for: it is one of paths or below one, or a folder on the way
+// to one.
 func (d *differ) wants(path string, dir bool) bool {
 	return len(d.paths) == 0 || slices.ContainsFunc(d.paths, func(p string) bool {
 		return path == p || strings.HasPrefix(path, p+"/") || dir && strings.HasPrefix(p, path+"/")
@@ -224,7 +227,8 @@ func (d *differ) compare(folder string, before, after plumbing.Hash, depth int) 
 	return nil
 }
 
-// names groups a tree's entries by name, in the order of names; more than one entry of a name is a fault of the tree.
+// names groups a tree's entries by name, in the order of names; more than one entry of a name is a
+// fault of the tree.
 func (d *differ) names(tree plumbing.Hash) ([][]treeEntry, error) {
 	if tree.IsZero() {
 		return nil, nil

@@ -24,7 +24,8 @@ func lsTree(mode, hash, name string) string {
 // rawTree stores a tree that git mktree would not make.
 func rawTree(t *testing.T, s *gitserver.Server, entries ...treeEntry) string {
 	t.Helper()
-	out, err := s.Try(s.Bare, bytes.NewReader(encodeTree(entries)), "hash-object", "-t", "tree", "-w", "--literally", "--stdin")
+	out, err := s.Try(s.Bare, bytes.NewReader(encodeTree(entries)), "hash-object", "-t",
+		"tree", "-w", "--literally", "--stdin")
 	if err != nil {
 		t.Fatal(out)
 	}
@@ -39,11 +40,16 @@ func TestEntriesAreNeverFollowed(t *testing.T) {
 	s.Git("config", "receive.fsckObjects", "false")
 	h, d := plumbing.NewHash(blob), plumbing.NewHash(tree)
 	requests := rawTree(t, s,
-		treeEntry{"100644", "a.yaml", h}, treeEntry{"120000", "link", h}, treeEntry{"160000", "module", plumbing.NewHash(tip)},
-		treeEntry{"100755", "run", h}, treeEntry{"100664", "old", h}, treeEntry{"100644", "twice", h}, treeEntry{"100644", "twice", h},
-		treeEntry{"100644", "name", h}, treeEntry{"40000", "name", d}, treeEntry{"100644", "sla/sh", h}, treeEntry{"40000", "..", d},
-		treeEntry{"100644", "ctl\n\x1b", h}, treeEntry{"100644", "\xff", h}, treeEntry{"100644", "bidi\u202e", h}, treeEntry{"040000", "dir", d},
-		treeEntry{"100644", "CON.yaml", h}, treeEntry{"100644", "git~1", h}, treeEntry{"100644", "nul.txt", h}, treeEntry{"40000", ".Git", d})
+		treeEntry{"100644", "a.yaml", h}, treeEntry{"120000", "link", h},
+		treeEntry{"160000", "module", plumbing.NewHash(tip)},
+		treeEntry{"100755", "run", h}, treeEntry{"100664", "old", h}, treeEntry{"100644", "twice",
+			h}, treeEntry{"100644", "twice", h},
+		treeEntry{"100644", "name", h}, treeEntry{"40000", "name", d}, treeEntry{"100644", "sla/sh",
+			h}, treeEntry{"40000", "..", d},
+		treeEntry{"100644", "ctl\n\x1b", h}, treeEntry{"100644", "\xff", h},
+		treeEntry{"100644", "bidi\u202e", h}, treeEntry{"040000", "dir", d},
+		treeEntry{"100644", "CON.yaml", h}, treeEntry{"100644", "git~1", h},
+		treeEntry{"100644", "nul.txt", h}, treeEntry{"40000", ".Git", d})
 	root := rawTree(t, s, treeEntry{"40000", "requests", plumbing.NewHash(requests)})
 	tip = s.CommitTree(root)
 	r := open(t, s)
@@ -56,13 +62,18 @@ func TestEntriesAreNeverFollowed(t *testing.T) {
 	for _, e := range entries {
 		faults[strings.TrimPrefix(e.Path, "requests/")] = e.Mode + " " + e.Fault
 	}
-	const chars, none = "a name with characters that are not allowed", "a name that no file can have"
+	const chars, none = "a name with characters that are not allowed",
+		"a name that no file can have"
 	want := map[string]string{
-		"a.yaml": "100644 ", "CON.yaml": "100644 ", "git~1": "100644 ", "nul.txt": "100644 ", "dir/a.yaml": "100644 ",
-		"link": "120000 a symbolic link", "module": "160000 a submodule", "run": "100755 not a regular file", "old": "100664 not a regular file",
-		"twice": "100644 a name that stands twice in its folder", "name": "100644 a name that stands twice in its folder",
-		"sla/sh": "100644 " + chars, "ctl\n\x1b": "100644 " + chars, "\xff": "100644 " + chars, "bidi\u202e": "100644 " + chars,
-		"..": "040000 " + none, ".Git": "040000 " + none,
+		"a.yaml": "100644 ", "CON.yaml": "100644 ", "git~1": "100644 ", "nul.txt": "100644 ",
+		"dir/a.yaml": "100644 ",
+		"link":       "120000 a symbolic link", "module": "160000 a submodule",
+		"run": "100755 not a regular file", "old": "100664 not a regular file",
+		"twice":  "100644 a name that stands twice in its folder",
+		"name":   "100644 a name that stands twice in its folder",
+		"sla/sh": "100644 " + chars, "ctl\n\x1b": "100644 " + chars, "\xff": "100644 " + chars,
+		"bidi\u202e": "100644 " + chars,
+		"..":         "040000 " + none, ".Git": "040000 " + none,
 	}
 	for path, w := range want {
 		if faults[path] != w {
@@ -82,11 +93,14 @@ func TestEntriesAreNeverFollowed(t *testing.T) {
 	if _, err := r.Commit(t.Context(), put("requests/z", "1")); err != nil {
 		t.Fatal(err)
 	}
-	if raw := s.Git("cat-file", "tree", "main:requests"); !strings.Contains(raw, "100664 old\x00") || !strings.Contains(raw, "100644 z\x00") {
+	if raw := s.Git("cat-file", "tree", "main:requests"); !strings.Contains(raw,
+		"100664 old\x00") || !strings.Contains(raw, "100644 z\x00") {
 		t.Errorf("requests: %q", raw)
 	}
-	for path, want := range map[string]string{"requests/twice": "stands twice", "requests/link": "not a regular file", "requests/module/x": "not a folder"} {
-		if _, err := r.Commit(t.Context(), put(path, "1")); err == nil || !strings.Contains(err.Error(), want) {
+	for path, want := range map[string]string{"requests/twice": "stands twice",
+		"requests/link": "not a regular file", "requests/module/x": "not a folder"} {
+		if _, err := r.Commit(t.Context(), put(path, "1")); err == nil ||
+			!strings.Contains(err.Error(), want) {
 			t.Errorf("put %s: %v, want %q", path, err, want)
 		}
 	}
@@ -125,7 +139,8 @@ func TestTreeBomb(t *testing.T) {
 	}
 	r := open(t, s)
 	mustFetch(t, r)
-	tip := s.Raw(lsTree("040000", s.Git("rev-parse", "main:requests"), "requests") + lsTree("040000", tree, "zbomb"))
+	tip := s.Raw(lsTree("040000", s.Git("rev-parse", "main:requests"), "requests") + lsTree(
+		"040000", tree, "zbomb"))
 	if got := mustFetch(t, r); got != tip {
 		t.Fatalf("tip %s, want %s", got, tip)
 	}
@@ -139,16 +154,19 @@ func TestTreeBomb(t *testing.T) {
 	if err != nil || len(commits) != 1 || !commits[0].TooMany {
 		t.Errorf("%d commits, %v; want one with TooMany", len(commits), err)
 	}
-	if commits, err := r.Commits(old, tip, "requests"); err != nil || commits[0].TooMany || len(commits[0].Changes) != 0 {
+	if commits, err := r.Commits(old, tip, "requests"); err != nil || commits[0].TooMany ||
+		len(commits[0].Changes) != 0 {
 		t.Errorf("below requests: %+v, %v; want no change", commits, err)
 	}
 }
 
 func TestChangesOfACommit(t *testing.T) {
 	s := gitserver.New(t)
-	old := s.Commit("one", "requests/a/p/x", "1", "requests/a/p/y", "1", "policies/p", "1", "swap", "file", "docs/readme", "1")
+	old := s.Commit("one", "requests/a/p/x", "1", "requests/a/p/y", "1", "policies/p", "1",
+		"swap", "file", "docs/readme", "1")
 	s.Work("rm", "-q", "-r", "requests/a/p/x", "swap")
-	tip := s.Commit("two", "requests/b/q/z", "2", "policies/p", "2", "swap/inner", "1", "docs/readme", "2")
+	tip := s.Commit("two", "requests/b/q/z", "2", "policies/p", "2", "swap/inner", "1",
+		"docs/readme", "2")
 	r := open(t, s)
 	if err := r.Resume(old); err != nil {
 		t.Fatal(err)
@@ -156,14 +174,17 @@ func TestChangesOfACommit(t *testing.T) {
 	mustFetch(t, r)
 	describe := func(changes []PathChange) (out []string) {
 		for _, c := range changes {
-			out = append(out, fmt.Sprintf("%s %t-%t", c.Path, c.Before.Hash != "", c.After.Hash != ""))
+			out = append(out, fmt.Sprintf(
+				"%s %t-%t", c.Path, c.Before.Hash != "", c.After.Hash != ""))
 		}
 		slices.Sort(out)
 		return out
 	}
 	for _, c := range []struct{ below, want []string }{
-		{nil, []string{"docs/readme true-true", "policies/p true-true", "requests/a/p/x true-false", "requests/b/q/z false-true", "swap true-false", "swap/inner false-true"}},
-		{[]string{"requests", "policies/p"}, []string{"policies/p true-true", "requests/a/p/x true-false", "requests/b/q/z false-true"}},
+		{nil, []string{"docs/readme true-true", "policies/p true-true", "requests/a/p/x true-false",
+			"requests/b/q/z false-true", "swap true-false", "swap/inner false-true"}},
+		{[]string{"requests", "policies/p"}, []string{"policies/p true-true",
+			"requests/a/p/x true-false", "requests/b/q/z false-true"}},
 		{[]string{"requests/b"}, []string{"requests/b/q/z false-true"}},
 		{[]string{"request", "swap/other"}, nil},
 	} {
@@ -192,7 +213,8 @@ func TestParseCommit(t *testing.T) {
 		{"empty", "", "no tree"},
 	} {
 		got, err := parseCommit([]byte(c.raw))
-		if c.want == "" && (err != nil || got.Author.Name != "A" || got.Committer.When.Unix() != 1700000001) {
+		if c.want == "" && (err != nil || got.Author.Name != "A" ||
+			got.Committer.When.Unix() != 1700000001) {
 			t.Errorf("%s: %+v, %v", c.name, got, err)
 		}
 		if c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
@@ -224,7 +246,8 @@ func FuzzParseObjects(f *testing.F) {
 		if c, err := parseCommit(raw); err == nil && !plumbing.IsHash(c.Tree) {
 			t.Errorf("tree %q", c.Tree)
 		}
-		if payload, armored, err := splitSignature(raw); err == nil && (len(payload) >= len(raw) || armored == "") {
+		if payload, armored, err := splitSignature(raw); err == nil &&
+			(len(payload) >= len(raw) || armored == "") {
 			t.Errorf("split into %q and %q", payload, armored)
 		}
 	})

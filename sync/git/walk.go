@@ -13,9 +13,9 @@ import (
 // ErrNotOnLine says that a commit is not on the branch's first-parent line.
 var ErrNotOnLine = errors.New("not on the branch's first-parent line")
 
-// firstParents are the commits of the first-parent line that ends at tip, newest first, down to the one without parents.
-// What a merge brought is the merge's: the line of its second parent was never the branch. An error is the last thing it
-// gives, with a Commit that has nothing but the Hash.
+// firstParents are the commits of the first-parent line that ends at tip, newest first, down to the
+// one without parents. What a merge brought is the merge's: the line of its second parent was never
+// the branch. An error is the last thing it gives, with a Commit that has nothing but the Hash.
 func (s *objects) firstParents(tip plumbing.Hash) iter.Seq2[Commit, error] {
 	return func(yield func(Commit, error) bool) {
 		for at := tip; ; {
@@ -32,9 +32,11 @@ func (s *objects) firstParents(tip plumbing.Hash) iter.Seq2[Commit, error] {
 	}
 }
 
-// between lists the commits from tip back to old, without old, newest first. nil means that old was not met: whole is true
-// when the line ended at a commit without parents, false when depth commits, or those in memory, were not enough.
-func (s *objects) between(old, tip plumbing.Hash, depth int) (line []plumbing.Hash, whole bool, err error) {
+// between lists the commits from tip back to old, without old, newest first. nil means that old was
+// not met: whole is true when the line ended at a commit without parents, false when depth commits,
+// or those in memory, were not enough.
+func (s *objects) between(old, tip plumbing.Hash, depth int) (line []plumbing.Hash,
+	whole bool, err error) {
 	if old == tip {
 		return nil, false, nil
 	}
@@ -57,10 +59,12 @@ func (s *objects) between(old, tip plumbing.Hash, depth int) (line []plumbing.Ha
 	return nil, true, nil
 }
 
-// History lists the first-parent line from a commit (exclusive) to the tip, oldest first, each commit with all its
-// changes. An empty from means the branch's first commit; first is the one that it begins after. History that is not in
-// memory is fetched. The errors are ErrNotOnLine, and ErrNotInMemory for what lies deeper than MaxDepth.
-func (r *Repository) History(ctx context.Context, tip, from string) (first string, commits []Commit, err error) {
+// History lists the first-parent line from a commit (exclusive) to the tip, oldest first, each
+// commit with all its changes. An empty from means the branch's first commit; first is the one that
+// it begins after. History that is not in memory is fetched. The errors are ErrNotOnLine, and
+// ErrNotInMemory for what lies deeper than MaxDepth.
+func (r *Repository) History(ctx context.Context, tip, from string) (first string,
+	commits []Commit, err error) {
 	for depth := 64; ; depth *= 4 {
 		if first, err = r.reach(tip, from); err == nil {
 			commits, err = r.Commits(first, tip)
@@ -105,10 +109,11 @@ func (r *Repository) After(tip, commit string) (map[string]bool, error) {
 	return all, err
 }
 
-// Added finds the commit that added the file at path, which the tip has: the newest on the branch's first-parent line
-// that has it while its parent has not. Its Changes are complete. The search does not go beyond the first commit dated
-// before since, unless that is zero: that one is returned, as if it had added the file and nothing else. History that is
-// not in memory is fetched, so this may take a while; nothing else of the repository changes.
+// Added finds the commit that added the file at path, which the tip has: the newest on the branch's
+// first-parent line that has it while its parent has not. Its Changes are complete. The search does
+// not go beyond the first commit dated before since, unless that is zero: that one is returned, as
+// if it had added the file and nothing else. History that is not in memory is fetched, so this may
+// take a while; nothing else of the repository changes.
 func (r *Repository) Added(ctx context.Context, tip, path string, since time.Time) (Commit, error) {
 	for depth := 64; ; depth *= 4 {
 		c, err := r.addedHere(tip, path, since)
@@ -151,10 +156,12 @@ func (r *Repository) addedHere(tip, path string, since time.Time) (Commit, error
 			break
 		}
 	}
-	return child, fmt.Errorf("looking for the commit that added %s: it is not among the last %d", path, MaxDepth)
+	return child, fmt.Errorf("looking for the commit that added %s: it is not among the last %d",
+		path, MaxDepth)
 }
 
-// deepen takes the last commits of the branch's first-parent line into memory, as many as depth says.
+// deepen takes the last commits of the branch's first-parent line into memory, as many as depth
+// says.
 func (r *Repository) deepen(ctx context.Context, depth int) error {
 	r.op.Lock()
 	defer r.op.Unlock()

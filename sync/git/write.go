@@ -18,10 +18,12 @@ import (
 	"github.com/go-git/go-git/v5/storage/memory"
 )
 
-// maxTries is how often one Commit pushes before it gives up; measured contention of ten writers needed five.
+// maxTries is how often one Commit pushes before it gives up; measured contention of ten writers
+// needed five.
 const maxTries = 8
 
-// Change is what one commit does to the tip. Without Put and Remove there is nothing to do, and no commit is made.
+// Change is what one commit does to the tip. Without Put and Remove there is nothing to do, and no
+// commit is made.
 type Change struct {
 	Put       map[string][]byte // path to content, of regular files that are new or replaced
 	Remove    []string          // paths of files that must be there
@@ -32,13 +34,16 @@ type Change struct {
 	Sign      *Signer           // nil: unsigned
 }
 
-// Commit adds one commit to the branch and returns its hash, or "" when there was nothing to do. build is called with the
-// tip that the commit will stand on, and may read it (Entries, Blob, Commits), but not call Fetch or Commit. The push is a
-// compare-and-swap, never forced: when somebody else moved the branch, or the push failed in any other way, the branch is
-// fetched and build is asked again, with growing pauses, at most eight times and as long as ctx allows. build may then
-// find that nothing is left to do. A push whose answer was lost is recognised by its commit being on the branch.
-// An error of build, a path that cannot be put or removed, and ErrNonFastForward end it at once.
-func (r *Repository) Commit(ctx context.Context, build func(tip string) (Change, error)) (string, error) {
+// Commit adds one commit to the branch and returns its hash, or "" when there was nothing to do.
+// build is called with the tip that the commit will stand on, and may read it (Entries, Blob,
+// Commits), but not call Fetch or Commit. The push is a compare-and-swap, never forced: when
+// somebody else moved the branch, or the push failed in any other way, the branch is fetched and
+// build is asked again, with growing pauses, at most eight times and as long as ctx allows. build
+// may then find that nothing is left to do. A push whose answer was lost is recognised by its
+// commit being on the branch. An error of build, a path that cannot be put or removed, and
+// ErrNonFastForward end it at once.
+func (r *Repository) Commit(ctx context.Context,
+	build func(tip string) (Change, error)) (string, error) {
 	r.op.Lock()
 	defer r.op.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, exchangeTimeout)
@@ -80,7 +85,8 @@ func (r *Repository) Commit(ctx context.Context, build func(tip string) (Change,
 			return "", err
 		}
 		var pack bytes.Buffer
-		if _, err := packfile.NewEncoder(&pack, s.Storage, false).Encode(slices.Collect(maps.Keys(s.Objects)), 0); err != nil {
+		if _, err := packfile.NewEncoder(&pack, s.Storage, false).Encode(
+			slices.Collect(maps.Keys(s.Objects)), 0); err != nil {
 			return "", fmt.Errorf("packing commit %s: %w", commit, err)
 		}
 		sent = append(sent, commit)
@@ -102,8 +108,8 @@ func (r *Repository) adopt(s *objects, commit plumbing.Hash) error {
 	return nil
 }
 
-// pause waits before a try: not at all before the first, then about 50 ms, doubling to 2 s, with half of it random so
-// that agents that collided do not collide again.
+// pause waits before a try: not at all before the first, then about 50 ms, doubling to 2 s, with
+// half of it random so that agents that collided do not collide again.
 func pause(ctx context.Context, try int) error {
 	if try > 0 {
 		d := min(50*time.Millisecond<<(try-1), 2*time.Second)
@@ -177,9 +183,10 @@ func checkPath(path string) error {
 	return nil
 }
 
-// edit writes the tree of a folder again with the edits below it, and returns zero when nothing is left in it: git has
-// no empty folders. Everything else in the tree stays byte for byte as it is.
-func (s *objects) edit(folder string, tree plumbing.Hash, edits map[string][]byte) (plumbing.Hash, error) {
+// edit writes the tree of a folder again with the edits below it, and returns zero when nothing is
+// left in it: git has no empty folders. Everything else in the tree stays byte for byte as it is.
+func (s *objects) edit(folder string, tree plumbing.Hash, edits map[string][]byte) (
+	plumbing.Hash, error) {
 	var entries []treeEntry
 	if !tree.IsZero() {
 		var err error
@@ -212,7 +219,8 @@ func (s *objects) edit(folder string, tree plumbing.Hash, edits map[string][]byt
 		if new.hash.IsZero() {
 			continue
 		}
-		to := slices.IndexFunc(entries, func(e treeEntry) bool { return e.sortName() > new.sortName() })
+		to := slices.IndexFunc(entries,
+			func(e treeEntry) bool { return e.sortName() > new.sortName() })
 		if to < 0 {
 			to = len(entries)
 		}
@@ -268,11 +276,13 @@ func encodeCommit(tree, parent plumbing.Hash, change Change) ([]byte, error) {
 	for _, p := range []Person{change.Author, change.Committer} {
 		for _, s := range []string{p.Name, p.Email} {
 			if s == "" || strings.ContainsAny(s, "<>") || strings.ContainsFunc(s, isControl) {
-				return nil, fmt.Errorf("%q cannot stand for a commit's author or committer", clean(s))
+				return nil, fmt.Errorf(
+					"%q cannot stand for a commit's author or committer", clean(s))
 			}
 		}
 	}
-	if change.Message == "" || strings.ContainsRune(change.Message, 0) || !utf8.ValidString(change.Message) {
+	if change.Message == "" || strings.ContainsRune(change.Message, 0) ||
+		!utf8.ValidString(change.Message) {
 		return nil, errors.New("a commit needs a message in UTF-8 without NUL")
 	}
 	if change.When.IsZero() {
@@ -280,15 +290,18 @@ func encodeCommit(tree, parent plumbing.Hash, change Change) ([]byte, error) {
 	}
 	var head bytes.Buffer
 	fmt.Fprintf(&head, "tree %s\nparent %s\n", tree, parent)
-	fmt.Fprintf(&head, "author %s <%s> %d +0000\n", change.Author.Name, change.Author.Email, change.When.Unix())
-	fmt.Fprintf(&head, "committer %s <%s> %d +0000\n", change.Committer.Name, change.Committer.Email, change.When.Unix())
+	fmt.Fprintf(&head, "author %s <%s> %d +0000\n", change.Author.Name, change.Author.Email,
+		change.When.Unix())
+	fmt.Fprintf(&head, "committer %s <%s> %d +0000\n", change.Committer.Name,
+		change.Committer.Email, change.When.Unix())
 	body := "\n" + strings.TrimSuffix(change.Message, "\n") + "\n"
 	if change.Sign != nil {
 		signature, err := change.Sign.signCommit([]byte(head.String() + body))
 		if err != nil {
 			return nil, err
 		}
-		head.WriteString("gpgsig " + strings.ReplaceAll(strings.TrimSuffix(signature, "\n"), "\n", "\n ") + "\n")
+		head.WriteString("gpgsig " +
+			strings.ReplaceAll(strings.TrimSuffix(signature, "\n"), "\n", "\n ") + "\n")
 	}
 	return []byte(head.String() + body), nil
 }

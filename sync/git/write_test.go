@@ -1,15 +1,10 @@
 package git
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"io/fs"
-	"net/http"
 	"slices"
 	"strings"
-	gosync "sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,7 +13,8 @@ import (
 
 func TestCommitIsWhatGitReads(t *testing.T) {
 	s := gitserver.New(t)
-	old := s.Commit("one", "requests/a/p/one.yaml", "1", "requests/a/p/two.yaml", "2", "requests/a.b", "x", "z", "z")
+	old := s.Commit("one", "requests/a/p/one.yaml", "1", "requests/a/p/two.yaml", "2",
+		"requests/a.b", "x", "z", "z")
 	r := open(t, s)
 	mustFetch(t, r)
 	hash, err := r.Commit(t.Context(), func(tip string) (Change, error) {
@@ -26,7 +22,8 @@ func TestCommitIsWhatGitReads(t *testing.T) {
 			t.Errorf("built on %s, want %s", tip, old)
 		}
 		return change(Change{
-			Put:    map[string][]byte{"revocations/a/20261122/one.yaml": []byte("status\n"), "requests/a-b": nil, "z": []byte("Z")},
+			Put: map[string][]byte{"revocations/a/20261122/one.yaml": []byte("status\n"),
+				"requests/a-b": nil, "z": []byte("Z")},
 			Remove: []string{"requests/a/p/one.yaml"},
 		}), nil
 	})
@@ -99,7 +96,8 @@ func TestCommitWithNothingToDo(t *testing.T) {
 		"empty":        {},
 		"same content": change(Change{Put: map[string][]byte{"a": []byte("1")}}),
 	} {
-		if got, err := r.Commit(t.Context(), func(string) (Change, error) { return c, nil }); got != "" || err != nil {
+		if got, err := r.Commit(
+			t.Context(), func(string) (Change, error) { return c, nil }); got != "" || err != nil {
 			t.Errorf("%s: %q, %v; want no commit", name, got, err)
 		}
 	}
@@ -119,22 +117,32 @@ func TestCommitRefusesWhatItCannotDo(t *testing.T) {
 		edit       func(*Change)
 	}{
 		{"remove a missing file", "removing gone", Change{Remove: []string{"gone"}}, nil},
-		{"remove below a missing folder", "removing no/such", Change{Remove: []string{"no/such"}}, nil},
+		{"remove below a missing folder", "removing no/such",
+			Change{Remove: []string{"no/such"}}, nil},
 		{"remove a folder", "dir is not a regular file", Change{Remove: []string{"dir"}}, nil},
 		{"remove twice", "removed twice", Change{Remove: []string{"a", "a"}}, nil},
-		{"put and remove", "both put and removed", Change{Put: map[string][]byte{"a": {1}}, Remove: []string{"a"}}, nil},
-		{"put over a folder", "dir is not a regular file", Change{Put: map[string][]byte{"dir": {1}}}, nil},
+		{"put and remove", "both put and removed", Change{Put: map[string][]byte{"a": {1}},
+			Remove: []string{"a"}}, nil},
+		{"put over a folder", "dir is not a regular file",
+			Change{Put: map[string][]byte{"dir": {1}}}, nil},
 		{"put below a file", "a is not a folder", Change{Put: map[string][]byte{"a/b": {1}}}, nil},
-		{"put a file and a folder", "both a file and a folder", Change{Put: map[string][]byte{"n": {1}, "n/m": {1}}}, nil},
+		{"put a file and a folder", "both a file and a folder",
+			Change{Put: map[string][]byte{"n": {1}, "n/m": {1}}}, nil},
 		{"climb out", "not a file's path", Change{Put: map[string][]byte{"../x": {1}}}, nil},
 		{"rooted", "not a file's path", Change{Put: map[string][]byte{"/x": {1}}}, nil},
-		{"git's own folder", "no file can have", Change{Put: map[string][]byte{"x/.GIT/config": {1}}}, nil},
-		{"line end in a name", "characters that are not allowed", Change{Put: map[string][]byte{"x\ny": {1}}}, nil},
-		{"author with a bracket", "cannot stand", Change{Remove: []string{"a"}}, author(Person{Name: "a <b>", Email: "x"})},
-		{"author with a header", "cannot stand", Change{Remove: []string{"a"}}, author(Person{Name: "a\ngpgsig x", Email: "x"})},
+		{"git's own folder", "no file can have",
+			Change{Put: map[string][]byte{"x/.GIT/config": {1}}}, nil},
+		{"line end in a name", "characters that are not allowed",
+			Change{Put: map[string][]byte{"x\ny": {1}}}, nil},
+		{"author with a bracket", "cannot stand", Change{Remove: []string{"a"}},
+			author(Person{Name: "a <b>", Email: "x"})},
+		{"author with a header", "cannot stand", Change{Remove: []string{"a"}},
+			author(Person{Name: "a\ngpgsig x", Email: "x"})},
 		{"no author", "cannot stand", Change{Remove: []string{"a"}}, author(Person{})},
-		{"NUL in the message", "without NUL", Change{Message: "a\x00b", Remove: []string{"a"}}, nil},
-		{"no time", "needs a time", Change{Remove: []string{"a"}}, func(c *Change) { c.When = time.Time{} }},
+		{"NUL in the message", "without NUL",
+			Change{Message: "a\x00b", Remove: []string{"a"}}, nil},
+		{"no time", "needs a time", Change{Remove: []string{"a"}},
+			func(c *Change) { c.When = time.Time{} }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			full := change(c.change)
@@ -142,7 +150,8 @@ func TestCommitRefusesWhatItCannotDo(t *testing.T) {
 				c.edit(&full)
 			}
 			calls := 0
-			_, err := r.Commit(t.Context(), func(string) (Change, error) { calls++; return full, nil })
+			_, err := r.Commit(t.Context(),
+				func(string) (Change, error) { calls++; return full, nil })
 			if err == nil || !strings.Contains(err.Error(), c.want) || calls != 1 {
 				t.Errorf("%v after %d calls, want one and %q", err, calls, c.want)
 			}
@@ -152,220 +161,11 @@ func TestCommitRefusesWhatItCannotDo(t *testing.T) {
 		})
 	}
 	broken := errors.New("broken")
-	if _, err := r.Commit(t.Context(), func(string) (Change, error) { return Change{}, broken }); err != broken {
+	if _, err := r.Commit(
+		t.Context(), func(string) (Change, error) { return Change{}, broken }); err != broken {
 		t.Errorf("error of build: %v", err)
 	}
 	if got := s.Git("rev-parse", "main"); got != tip {
 		t.Errorf("main moved to %s", got)
 	}
-}
-
-// onPush runs f when a push arrives, before the server sees it.
-func onPush(s *gitserver.Server, f func(w http.ResponseWriter, r *http.Request, next http.Handler)) {
-	s.Intercept(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
-		if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/git-receive-pack") {
-			f(w, r, next)
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
-func TestCommitLosesARaceAndBuildsAgain(t *testing.T) {
-	s := gitserver.New(t)
-	s.Commit("one", "requests/x", "1", "requests/y", "1")
-	r := open(t, s)
-	mustFetch(t, r)
-	var winner string
-	onPush(s, func(w http.ResponseWriter, req *http.Request, next http.Handler) {
-		if winner == "" {
-			s.Work("rm", "-q", "requests/x")
-			winner = s.Commit("somebody else was faster")
-		}
-		next.ServeHTTP(w, req)
-	})
-	var tips []string
-	hash, err := r.Commit(t.Context(), func(tip string) (Change, error) {
-		tips = append(tips, tip)
-		var c Change
-		entries, err := r.Entries(tip, "requests")
-		for _, e := range entries {
-			c.Remove = append(c.Remove, e.Path)
-		}
-		return change(c), err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(tips) != 2 || tips[1] != winner {
-		t.Errorf("built on %q, want twice, then on %s", tips, winner)
-	}
-	if got := s.Git("log", "--format=%H", "--first-parent", "-2", "main"); got != hash+"\n"+winner {
-		t.Errorf("main: %s", got)
-	}
-	s.Fsck()
-}
-
-func TestCommitLosesARaceToTheSameWork(t *testing.T) {
-	s := gitserver.New(t)
-	s.Commit("one", "requests/x", "1", "keep", "1")
-	r := open(t, s)
-	mustFetch(t, r)
-	var once gosync.Once
-	onPush(s, func(w http.ResponseWriter, req *http.Request, next http.Handler) {
-		once.Do(func() { s.Work("rm", "-q", "requests/x"); s.Commit("the other replica did it") })
-		next.ServeHTTP(w, req)
-	})
-	hash, err := r.Commit(t.Context(), func(tip string) (Change, error) {
-		if entries, err := r.Entries(tip, "requests/x"); err != nil || len(entries) == 0 {
-			return Change{}, err
-		}
-		return change(Change{Remove: []string{"requests/x"}}), nil
-	})
-	if hash != "" || err != nil {
-		t.Errorf("%q, %v; want nothing left to do", hash, err)
-	}
-	if got := r.Tip(); got != s.Git("rev-parse", "main") {
-		t.Errorf("tip %s is not main", got)
-	}
-}
-
-// The push arrived, its answer did not.
-func TestCommitWhoseAnswerIsLost(t *testing.T) {
-	for name, foreign := range map[string]bool{"alone": false, "with another commit on top": true} {
-		t.Run(name, func(t *testing.T) {
-			s := gitserver.New(t)
-			s.Commit("one", "a", "1")
-			r := open(t, s)
-			mustFetch(t, r)
-			pushes := 0
-			onPush(s, func(w http.ResponseWriter, req *http.Request, next http.Handler) {
-				pushes++
-				next.ServeHTTP(&lostWriter{header: http.Header{}}, req)
-				if foreign {
-					s.Work("pull", "-q", "origin", "main")
-					s.Commit("on top", "c", "1")
-				}
-				panic(http.ErrAbortHandler)
-			})
-			calls := 0
-			hash, err := r.Commit(t.Context(), func(tip string) (Change, error) { calls++; return put("b", "2")(tip) })
-			if err != nil || pushes != 1 || calls != 1 {
-				t.Fatalf("%v after %d pushes and %d builds, want the first to count", err, pushes, calls)
-			}
-			if got := s.Git("log", "--format=%H", "-1", "--", "b"); got != hash {
-				t.Errorf("main has %s, Commit said %s", got, hash)
-			}
-		})
-	}
-}
-
-// lostWriter is an answer that nobody gets.
-type lostWriter struct{ header http.Header }
-
-func (w *lostWriter) Header() http.Header         { return w.header }
-func (w *lostWriter) Write(b []byte) (int, error) { return len(b), nil }
-func (w *lostWriter) WriteHeader(int)             {}
-
-func TestCommitGivesUp(t *testing.T) {
-	s := gitserver.New(t)
-	tip := s.Commit("one", "a", "1")
-	r := open(t, s)
-	mustFetch(t, r)
-	hook := s.Bare + "/hooks/pre-receive"
-	writeHook(t, hook, "#!/bin/sh\nprintf 'GH006: Protected branch \\033[31mupdate failed\\n' >&2\nexit 1\n")
-	pushes := 0
-	onPush(s, func(w http.ResponseWriter, req *http.Request, next http.Handler) { pushes++; next.ServeHTTP(w, req) })
-	_, err := r.Commit(t.Context(), put("b", "2"))
-	if err == nil || !errors.Is(err, errRefused) || !strings.Contains(err.Error(), "GH006: Protected branch ?[31mupdate failed") {
-		t.Errorf("error %q, want the server's words without control characters", err)
-	}
-	if pushes != maxTries {
-		t.Errorf("%d pushes, want %d", pushes, maxTries)
-	}
-	if got := s.Git("rev-parse", "main"); got != tip || r.Tip() != tip {
-		t.Errorf("main %s, Tip %s: something moved", got, r.Tip())
-	}
-	if n := len(r.store.Commits); n != 1 {
-		t.Errorf("%d commits in memory: what was refused stayed", n)
-	}
-}
-
-func TestCommitStopsWithItsContext(t *testing.T) {
-	s := gitserver.New(t)
-	s.Commit("one", "a", "1")
-	r := open(t, s)
-	mustFetch(t, r)
-	ctx, cancel := context.WithCancel(t.Context())
-	pushes := 0
-	onPush(s, func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
-		pushes++
-		cancel()
-		http.Error(w, "down", http.StatusServiceUnavailable)
-	})
-	_, err := r.Commit(ctx, put("b", "2"))
-	if !errors.Is(err, context.Canceled) || pushes != 1 {
-		t.Errorf("%v after %d pushes, want context.Canceled after one", err, pushes)
-	}
-}
-
-func TestCommitsOfManyAgentsAllArrive(t *testing.T) {
-	s := gitserver.New(t)
-	s.Commit("one", "a", "1")
-	var calls atomic.Int32
-	var wg gosync.WaitGroup
-	for i := range 3 {
-		r := open(t, s)
-		wg.Go(func() {
-			for n := range 2 {
-				if _, err := r.Commit(t.Context(), func(tip string) (Change, error) {
-					calls.Add(1)
-					return put(fmt.Sprintf("revocations/c%d/%d", i, n), "x")(tip)
-				}); err != nil {
-					t.Error(err)
-				}
-			}
-		})
-	}
-	wg.Wait()
-	if got := len(strings.Fields(s.Git("ls-tree", "-r", "--name-only", "main", "revocations"))); got != 6 {
-		t.Errorf("%d records on main after %d builds, want 6", got, calls.Load())
-	}
-	s.Fsck()
-}
-
-// Readers go on while the branch is fetched, written and tidied up.
-func TestReadingBesideWriting(t *testing.T) {
-	s := gitserver.New(t)
-	s.Commit("one", "requests/a", "1")
-	r := open(t, s)
-	first := mustFetch(t, r)
-	ctx, stop := context.WithCancel(t.Context())
-	var readers gosync.WaitGroup
-	for range 2 {
-		readers.Go(func() {
-			for ctx.Err() == nil {
-				entries, err := r.Entries(r.Tip(), "requests")
-				if err != nil || len(entries) == 0 {
-					t.Errorf("reading: %v, %v", entries, err)
-					return
-				}
-				if _, err := r.Commits(first, r.Tip()); err != nil {
-					t.Error(err)
-					return
-				}
-			}
-		})
-	}
-	for i := range 4 {
-		if _, err := r.Commit(t.Context(), put(fmt.Sprint("requests/", i), "x")); err != nil {
-			t.Error(err)
-		}
-		mustFetch(t, r)
-		if err := r.Forget(first); err != nil {
-			t.Error(err)
-		}
-	}
-	stop()
-	readers.Wait()
 }

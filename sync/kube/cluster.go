@@ -1,5 +1,5 @@
-// Package kube is Kubernetes as the agent uses it: what it observes, makes, deletes and remembers there, who leads, and what
-// the agent itself may do.
+// Package kube is Kubernetes as the agent uses it: what it observes, makes, deletes and remembers
+// there, who leads, and what the agent itself may do.
 package kube
 
 import (
@@ -42,9 +42,11 @@ type Cluster struct {
 	admission     admissionv1.AdmissionregistrationV1Interface
 }
 
-// NewCluster leaves rate limits to the API server: client-go's own default is five requests a second. timeout bounds
-// every call, watches included; zero leaves it to the contexts. wrap, which may be nil, is put around every call.
-func NewCluster(config *rest.Config, name string, timeout time.Duration, wrap func(http.RoundTripper) http.RoundTripper) (*Cluster, error) {
+// NewCluster leaves rate limits to the API server: client-go's own default is five requests a
+// second. timeout bounds every call, watches included; zero leaves it to the contexts. wrap, which
+// may be nil, is put around every call.
+func NewCluster(config *rest.Config, name string, timeout time.Duration,
+	wrap func(http.RoundTripper) http.RoundTripper) (*Cluster, error) {
 	config = rest.CopyConfig(config)
 	config.QPS, config.UserAgent, config.Timeout = -1, "pullgrant", timeout
 	if wrap != nil {
@@ -70,5 +72,6 @@ func NewCluster(config *rest.Config, name string, timeout time.Duration, wrap fu
 
 // selector finds what this cluster's agent made.
 func (c *Cluster) selector() string {
-	return labels.Set{render.LabelManagedBy: render.ManagedBy, render.LabelCluster: requests.LabelValue(c.Name)}.String()
+	return labels.Set{render.LabelManagedBy: render.ManagedBy,
+		render.LabelCluster: requests.LabelValue(c.Name)}.String()
 }

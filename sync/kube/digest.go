@@ -13,8 +13,9 @@ import (
 	"github.com/pullgrant/pullgrant/render"
 )
 
-// BindingContent is a digest of what gives access (subjects, role), what decides over its end (our labels and annotations, the
-// owner) and what could delay it (finalizers). What others note on a binding is theirs.
+// BindingContent is a digest of what gives access (subjects, role), what decides over its end (our
+// labels and annotations, the owner) and what could delay it (finalizers). What others note on a
+// binding is theirs.
 func BindingContent(b *rbacv1.RoleBinding) string {
 	return digest(b.ObjectMeta, b.Subjects, b.RoleRef)
 }
@@ -22,7 +23,8 @@ func BindingContent(b *rbacv1.RoleBinding) string {
 // JobContent is a digest of what decides when a backstop acts.
 func JobContent(j *batchv1.Job) string {
 	suspended := j.Spec.Suspend != nil && *j.Spec.Suspend
-	return digest(j.ObjectMeta, j.Spec.Completions, j.Spec.Parallelism, j.Spec.TTLSecondsAfterFinished, suspended)
+	return digest(j.ObjectMeta, j.Spec.Completions, j.Spec.Parallelism,
+		j.Spec.TTLSecondsAfterFinished, suspended)
 }
 
 func digest(meta metav1.ObjectMeta, fields ...any) string {

@@ -14,7 +14,8 @@ import (
 	"github.com/pullgrant/pullgrant/requests"
 )
 
-// An event is worth little: more than these are left out, and so are those that the API server does not take.
+// An event is worth little: more than these are left out, and so are those that the API server does
+// not take.
 const (
 	eventsPerSecond = 10
 	eventsAtOnce    = 100
@@ -31,13 +32,15 @@ type Events struct {
 }
 
 func NewEvents(c *Cluster, now func() time.Time, log *slog.Logger) *Events {
-	return &Events{cluster: c, now: now, log: log, limit: flowcontrol.NewTokenBucketRateLimiter(eventsPerSecond, eventsAtOnce)}
+	return &Events{cluster: c, now: now, log: log,
+		limit: flowcontrol.NewTokenBucketRateLimiter(eventsPerSecond, eventsAtOnce)}
 }
 
 // Wait returns when no event is on its way any more.
 func (e *Events) Wait() { e.sending.Wait() }
 
-// Send sends one event and does not wait for it. Its message has names and times that were checked, and no other text.
+// Send sends one event and does not wait for it. Its message has names and times that were checked,
+// and no other text.
 func (e *Events) Send(kind, reason string, about corev1.ObjectReference, message string) {
 	if !e.limit.TryAccept() {
 		return
@@ -45,24 +48,30 @@ func (e *Events) Send(kind, reason string, about corev1.ObjectReference, message
 	at := metav1.NewTime(e.now())
 	about.Namespace = Namespace
 	event := &corev1.Event{
-		ObjectMeta:     metav1.ObjectMeta{Namespace: Namespace, GenerateName: render.ManagedBy + "-"},
-		InvolvedObject: about, Type: kind, Reason: reason, Message: message, FirstTimestamp: at, LastTimestamp: at, Count: 1,
+		ObjectMeta: metav1.ObjectMeta{Namespace: Namespace,
+			GenerateName: render.ManagedBy + "-"},
+		InvolvedObject: about, Type: kind, Reason: reason, Message: message, FirstTimestamp: at,
+		LastTimestamp: at, Count: 1,
 		Source: corev1.EventSource{Component: render.ManagedBy},
 	}
 	e.sending.Go(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), eventTimeout)
 		defer cancel()
-		_, err := e.cluster.core.Events(Namespace).Create(ctx, event, metav1.CreateOptions{FieldManager: render.ManagedBy})
+		_, err := e.cluster.core.Events(Namespace).Create(ctx, event,
+			metav1.CreateOptions{FieldManager: render.ManagedBy})
 		if err != nil {
-			e.log.Warn("an event is lost", "event", "event", "cluster", e.cluster.Name, "reason", reason, "error", err.Error())
+			e.log.Warn("an event is lost", "event", "event", "cluster", e.cluster.Name,
+				"reason", reason, "error", err.Error())
 		}
 	})
 }
 
 // LeaseReference is what an event is about that is of no grant.
-var LeaseReference = corev1.ObjectReference{APIVersion: "coordination.k8s.io/v1", Kind: "Lease", Name: LeaseName}
+var LeaseReference = corev1.ObjectReference{APIVersion: "coordination.k8s.io/v1",
+	Kind: "Lease", Name: LeaseName}
 
 // RecordReference is what an event is about that is of a request.
 func RecordReference(request string) corev1.ObjectReference {
-	return corev1.ObjectReference{APIVersion: "v1", Kind: "ConfigMap", Name: requests.ObjectName(request, 0)}
+	return corev1.ObjectReference{APIVersion: "v1", Kind: "ConfigMap",
+		Name: requests.ObjectName(request, 0)}
 }

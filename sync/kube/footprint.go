@@ -17,10 +17,12 @@ import (
 	"github.com/pullgrant/pullgrant/render"
 )
 
-// LiveFootprint reads what a cluster has of the agent's footprint, as render.Compare takes it: each object that stands
-// where one of wanted would, every Role of the agent's name and every binding that names the agent, so that rights which
-// are not wanted show too. It takes the right to get and list all of these.
-func LiveFootprint(ctx context.Context, config *rest.Config, wanted []render.Object) (live []map[string]any, err error) {
+// LiveFootprint reads what a cluster has of the agent's footprint, as render.Compare takes it: each
+// object that stands where one of wanted would, every Role of the agent's name and every binding
+// that names the agent, so that rights which are not wanted show too. It takes the right to get and
+// list all of these.
+func LiveFootprint(ctx context.Context, config *rest.Config, wanted []render.Object) (
+	live []map[string]any, err error) {
 	own := rest.CopyConfig(config)
 	own.QPS, own.UserAgent, own.Timeout = -1, "pullgrant", CallTimeout
 	client, err := dynamic.NewForConfig(own)
@@ -29,7 +31,8 @@ func LiveFootprint(ctx context.Context, config *rest.Config, wanted []render.Obj
 	}
 	seen := map[string]bool{}
 	add := func(object *unstructured.Unstructured) {
-		if key := object.GetKind() + " " + object.GetNamespace() + "/" + object.GetName(); !seen[key] {
+		if key := object.GetKind() + " " + object.GetNamespace() + "/" +
+			object.GetName(); !seen[key] {
 			seen[key] = true
 			live = append(live, object.Object)
 		}
@@ -37,7 +40,8 @@ func LiveFootprint(ctx context.Context, config *rest.Config, wanted []render.Obj
 	for _, w := range wanted {
 		kind := w.GetObjectKind().GroupVersionKind()
 		resource, _ := meta.UnsafeGuessKindToResource(kind) // which is right for every kind of the footprint
-		object, err := client.Resource(resource).Namespace(w.GetNamespace()).Get(ctx, w.GetName(), metav1.GetOptions{})
+		object, err := client.Resource(resource).Namespace(w.GetNamespace()).Get(ctx, w.GetName(),
+			metav1.GetOptions{})
 		if apierrors.IsNotFound(err) {
 			continue
 		}
@@ -47,11 +51,13 @@ func LiveFootprint(ctx context.Context, config *rest.Config, wanted []render.Obj
 		add(object)
 	}
 	for resource, of := range map[string]metav1.ListOptions{
-		"roles":               {FieldSelector: fields.OneTermEqualSelector(metav1.ObjectNameField, render.Agent).String()},
+		"roles": {FieldSelector: fields.OneTermEqualSelector(metav1.ObjectNameField,
+			render.Agent).String()},
 		"rolebindings":        {},
 		"clusterrolebindings": {},
 	} {
-		list, err := client.Resource(schema.GroupVersionResource{Group: rbacv1.GroupName, Version: "v1", Resource: resource}).List(ctx, of)
+		list, err := client.Resource(schema.GroupVersionResource{Group: rbacv1.GroupName,
+			Version: "v1", Resource: resource}).List(ctx, of)
 		if err != nil {
 			return nil, fmt.Errorf("listing %s: %w", resource, err)
 		}
@@ -64,7 +70,8 @@ func LiveFootprint(ctx context.Context, config *rest.Config, wanted []render.Obj
 	return live, nil
 }
 
-// namesAgent tells whether a binding has the agent as a subject, in either way of naming a ServiceAccount.
+// namesAgent tells whether a binding has the agent as a subject, in either way of naming a
+// ServiceAccount.
 func namesAgent(binding *unstructured.Unstructured) bool {
 	subjects, _, _ := unstructured.NestedSlice(binding.Object, "subjects")
 	for _, s := range subjects {

@@ -13,23 +13,27 @@ import (
 	"k8s.io/klog/v2"
 )
 
-// How the replicas of an agent agree on the one that grants and records. One that cannot renew stops before another may
-// take over.
+// How the replicas of an agent agree on the one that grants and records. One that cannot renew
+// stops before another may take over.
 const (
 	leaseDuration = 15 * time.Second
 	renewDeadline = 10 * time.Second
 	retryPeriod   = 2 * time.Second
 )
 
-// Lead waits until this replica holds the Lease, and has it work until it loses the Lease or ctx ends. It returns once
-// the work has stopped. Expiry does not need the Lease: every replica expires.
-func (c *Cluster) Lead(ctx context.Context, identity string, log *slog.Logger, work func(context.Context)) error {
+// Lead waits until this replica holds the Lease, and has it work until it loses the Lease or ctx
+// ends. It returns once the work has stopped. Expiry does not need the Lease: every replica
+// expires.
+func (c *Cluster) Lead(ctx context.Context, identity string, log *slog.Logger,
+	work func(context.Context)) error {
 	log = log.With("event", "lead", "cluster", c.Name)
 	terms, over := make(chan context.Context), make(chan struct{})
 	elector, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
 		Lock: &resourcelock.LeaseLock{LeaseMeta: metav1.ObjectMeta{Namespace: Namespace, Name: LeaseName},
-			Client: c.coordination, LockConfig: resourcelock.ResourceLockConfig{Identity: identity}},
-		LeaseDuration: leaseDuration, RenewDeadline: renewDeadline, RetryPeriod: retryPeriod, ReleaseOnCancel: true, Name: LeaseName,
+			Client:     c.coordination,
+			LockConfig: resourcelock.ResourceLockConfig{Identity: identity}},
+		LeaseDuration: leaseDuration, RenewDeadline: renewDeadline, RetryPeriod: retryPeriod,
+		ReleaseOnCancel: true, Name: LeaseName,
 		Callbacks: leaderelection.LeaderCallbacks{
 			OnStartedLeading: func(term context.Context) {
 				select {

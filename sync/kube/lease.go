@@ -13,7 +13,8 @@ import (
 	"github.com/pullgrant/pullgrant/render"
 )
 
-// The Lease says which replica leads. Its annotations carry what agents and people note for all replicas.
+// The Lease says which replica leads. Its annotations carry what agents and people note for all
+// replicas.
 const (
 	LeaseName        = "pullgrant-agent"
 	AnnotationHead   = "pullgrant.dev/head"   // the commit of the branch that was accepted last
@@ -32,8 +33,8 @@ func (c *Cluster) Notes(ctx context.Context) (map[string]string, error) {
 	return lease.Annotations, nil
 }
 
-// Note writes one annotation, or takes it away when value is empty. Somebody else may change the Lease at the same time,
-// as the leader does every other second: then it is written again.
+// Note writes one annotation, or takes it away when value is empty. Somebody else may change the
+// Lease at the same time, as the leader does every other second: then it is written again.
 func (c *Cluster) Note(ctx context.Context, annotation, value string) error {
 	leases := c.coordination.Leases(Namespace)
 	err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
@@ -61,8 +62,9 @@ func (c *Cluster) Note(ctx context.Context, annotation, value string) error {
 	return nil
 }
 
-// Pause has the agent of a cluster grant nothing, for a reason it repeats, until Resume. Access that was given runs to its
-// end all the same. It needs the right to get and update the Lease pullgrant-agent in pullgrant-system.
+// Pause has the agent of a cluster grant nothing, for a reason it repeats, until Resume. Access
+// that was given runs to its end all the same. It needs the right to get and update the Lease
+// pullgrant-agent in pullgrant-system.
 func Pause(ctx context.Context, config *rest.Config, reason string) error {
 	c, err := NewCluster(config, "", CallTimeout, nil)
 	if err != nil {
@@ -71,7 +73,8 @@ func Pause(ctx context.Context, config *rest.Config, reason string) error {
 	return c.Note(ctx, AnnotationPaused, reason)
 }
 
-// Resume takes a Pause back, and tells whether there was one and what it was for. It needs the same rights.
+// Resume takes a Pause back, and tells whether there was one and what it was for. It needs the same
+// rights.
 func Resume(ctx context.Context, config *rest.Config) (paused bool, reason string, err error) {
 	c, err := NewCluster(config, "", CallTimeout, nil)
 	if err != nil {

@@ -23,11 +23,14 @@ func (c *Cluster) Limits(ctx context.Context) (stops []plan.Stop, err error) {
 		return nil, err
 	}
 	if problem != "" {
-		stops = append(stops, plan.Stop{Code: policies.Unfenced, Message: problem + "; apply what pullgrant install prints"})
+		stops = append(stops, plan.Stop{Code: policies.Unfenced,
+			Message: problem + "; apply what pullgrant install prints"})
 	}
 	excess, err := c.Excess(ctx, Namespace)
 	if excess != "" && err == nil {
-		stops = append(stops, plan.Stop{Code: policies.OverPrivileged, Message: "the agent may " + excess + "; take that right from it, pullgrant install --diff shows what is too much"})
+		stops = append(stops, plan.Stop{Code: policies.OverPrivileged,
+			Message: "the agent may " + excess +
+				"; take that right from it, pullgrant install --diff shows what is too much"})
 	}
 	return stops, err
 }
@@ -37,7 +40,8 @@ func (c *Cluster) fenceProblem(ctx context.Context) (string, error) {
 	api := c.admission
 	for _, want := range render.FencePolicies() {
 		live, err := api.ValidatingAdmissionPolicies().Get(ctx, want.Name, metav1.GetOptions{})
-		if apierrors.IsNotFound(err) || err == nil && !equality.Semantic.DeepEqual(live.Spec, want.Spec) {
+		if apierrors.IsNotFound(err) || err == nil &&
+			!equality.Semantic.DeepEqual(live.Spec, want.Spec) {
 			return fmt.Sprintf("ValidatingAdmissionPolicy %s is missing or another than this program's", want.Name), nil
 		}
 		if err != nil {
@@ -45,9 +49,12 @@ func (c *Cluster) fenceProblem(ctx context.Context) (string, error) {
 		}
 	}
 	for _, want := range render.FenceBindings() {
-		live, err := api.ValidatingAdmissionPolicyBindings().Get(ctx, want.Name, metav1.GetOptions{})
-		if apierrors.IsNotFound(err) || err == nil && !equality.Semantic.DeepEqual(live.Spec, want.Spec) {
-			return fmt.Sprintf("ValidatingAdmissionPolicyBinding %s is missing or another than this program's", want.Name), nil
+		live, err := api.ValidatingAdmissionPolicyBindings().Get(ctx, want.Name,
+			metav1.GetOptions{})
+		if apierrors.IsNotFound(err) || err == nil &&
+			!equality.Semantic.DeepEqual(live.Spec, want.Spec) {
+			return fmt.Sprintf("ValidatingAdmissionPolicyBinding %s is missing or another than this program's",
+				want.Name), nil
 		}
 		if err != nil {
 			return "", fmt.Errorf("reading ValidatingAdmissionPolicyBinding %s: %w", want.Name, err)
@@ -62,8 +69,8 @@ type right struct {
 	verbs           []string
 }
 
-// tooMuch are rights that the agent must not have anywhere. With any of them somebody who holds its token gets around the
-// fence, or gets access without a binding.
+// tooMuch are rights that the agent must not have anywhere. With any of them somebody who holds its
+// token gets around the fence, or gets access without a binding.
 var tooMuch = []right{
 	{"", "secrets", []string{"get", "list", "watch"}},
 	{"", "pods", []string{"create", "update", "patch"}},
@@ -81,26 +88,36 @@ var tooMuch = []right{
 	{"batch", "jobs", []string{"update", "patch"}},
 	{"rbac.authorization.k8s.io", "rolebindings", []string{"update", "patch"}},
 	{"rbac.authorization.k8s.io", "clusterrolebindings", []string{"create", "update", "patch"}},
-	{"rbac.authorization.k8s.io", "roles", []string{"create", "update", "patch", "escalate", "bind"}},
-	{"rbac.authorization.k8s.io", "clusterroles", []string{"create", "update", "patch", "escalate", "bind"}},
-	{"admissionregistration.k8s.io", "validatingadmissionpolicies", []string{"create", "update", "patch", "delete"}},
-	{"admissionregistration.k8s.io", "validatingadmissionpolicybindings", []string{"create", "update", "patch", "delete"}},
-	{"admissionregistration.k8s.io", "mutatingadmissionpolicies", []string{"create", "update", "patch"}},
-	{"admissionregistration.k8s.io", "mutatingwebhookconfigurations", []string{"create", "update", "patch"}},
+	{"rbac.authorization.k8s.io", "roles",
+		[]string{"create", "update", "patch", "escalate", "bind"}},
+	{"rbac.authorization.k8s.io", "clusterroles",
+		[]string{"create", "update", "patch", "escalate", "bind"}},
+	{"admissionregistration.k8s.io", "validatingadmissionpolicies",
+		[]string{"create", "update", "patch", "delete"}},
+	{"admissionregistration.k8s.io", "validatingadmissionpolicybindings",
+		[]string{"create", "update", "patch", "delete"}},
+	{"admissionregistration.k8s.io", "mutatingadmissionpolicies",
+		[]string{"create", "update", "patch"}},
+	{"admissionregistration.k8s.io", "mutatingwebhookconfigurations",
+		[]string{"create", "update", "patch"}},
 	{"certificates.k8s.io", "certificatesigningrequests/approval", []string{"update", "patch"}},
 }
 
-// Excess names the first of these rights that the agent has in a namespace, of its own or for all namespaces; empty when it
-// has none. The API server lists the rights; an authorizer that cannot is asked for one after the other.
+// Excess names the first of these rights that the agent has in a namespace, of its own or for all
+// namespaces; empty when it has none. The API server lists the rights; an authorizer that cannot is
+// asked for one after the other.
 func (c *Cluster) Excess(ctx context.Context, namespace string) (string, error) {
-	review, err := c.authorization.SelfSubjectRulesReviews().Create(ctx, &authorizationv1.SelfSubjectRulesReview{
-		Spec: authorizationv1.SelfSubjectRulesReviewSpec{Namespace: namespace}}, metav1.CreateOptions{})
+	review, err := c.authorization.SelfSubjectRulesReviews().Create(ctx,
+		&authorizationv1.SelfSubjectRulesReview{
+			Spec: authorizationv1.SelfSubjectRulesReviewSpec{Namespace: namespace}},
+		metav1.CreateOptions{})
 	if err != nil {
 		return "", fmt.Errorf("asking what the agent may do in namespace %s: %w", namespace, err)
 	}
 	for _, right := range tooMuch {
 		for _, verb := range right.verbs {
-			allowed := slices.ContainsFunc(review.Status.ResourceRules, func(r authorizationv1.ResourceRule) bool { return right.in(r, verb) })
+			allowed := slices.ContainsFunc(review.Status.ResourceRules,
+				func(r authorizationv1.ResourceRule) bool { return right.in(r, verb) })
 			if !allowed && review.Status.Incomplete {
 				allowed, err = c.may(ctx, namespace, verb, right.group, right.resource)
 			}
@@ -124,16 +141,20 @@ func (r right) in(rule authorizationv1.ResourceRule, verb string) bool {
 
 func (c *Cluster) may(ctx context.Context, namespace, verb, group, resource string) (bool, error) {
 	name, sub, _ := strings.Cut(resource, "/")
-	review, err := c.authorization.SelfSubjectAccessReviews().Create(ctx, &authorizationv1.SelfSubjectAccessReview{
-		Spec: authorizationv1.SelfSubjectAccessReviewSpec{ResourceAttributes: &authorizationv1.ResourceAttributes{
-			Namespace: namespace, Verb: verb, Group: group, Resource: name, Subresource: sub}}}, metav1.CreateOptions{})
+	review, err := c.authorization.SelfSubjectAccessReviews().Create(ctx,
+		&authorizationv1.SelfSubjectAccessReview{
+			Spec: authorizationv1.SelfSubjectAccessReviewSpec{ResourceAttributes: &authorizationv1.ResourceAttributes{
+				Namespace: namespace, Verb: verb, Group: group, Resource: name, Subresource: sub}}},
+		metav1.CreateOptions{})
 	if err != nil {
-		return false, fmt.Errorf("asking whether the agent may %s %s in namespace %s: %w", verb, resource, namespace, err)
+		return false, fmt.Errorf("asking whether the agent may %s %s in namespace %s: %w", verb,
+			resource, namespace, err)
 	}
 	return review.Status.Allowed, nil
 }
 
 // RefusedByFence tells whether a call was refused by the part of the fence that is about the agent.
 func RefusedByFence(err error) bool {
-	return err != nil && strings.Contains(err.Error(), "ValidatingAdmissionPolicy '"+render.FenceAgent+"'")
+	return err != nil && strings.Contains(err.Error(), "ValidatingAdmissionPolicy '"+
+		render.FenceAgent+"'")
 }

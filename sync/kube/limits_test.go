@@ -25,7 +25,8 @@ func TestAskedOneByOne(t *testing.T) {
 	cp := controlplane.ForTest(t)
 	admin, err := kubernetes.NewForConfig(cp.Admin())
 	must(err)
-	_, err = admin.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}, metav1.CreateOptions{})
+	_, err = admin.CoreV1().Namespaces().Create(t.Context(),
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}, metav1.CreateOptions{})
 	must(err)
 	must(cp.Apply(t.Context(), controlplane.AgentManifests([]string{namespace}, []string{"payments-debug"})))
 	config, err := cp.ServiceAccount(t.Context(), Namespace, "pullgrant-agent")

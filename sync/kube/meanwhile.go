@@ -13,7 +13,8 @@ import (
 	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
-// MadeMeanwhile lists the RoleBindings that appeared in the namespaces of a grant while it lasted and are still there.
+// MadeMeanwhile lists the RoleBindings that appeared in the namespaces of a grant while it lasted
+// and are still there.
 func (c *Cluster) MadeMeanwhile(ctx context.Context, r plan.Record) ([]rbacv1.RoleBinding, error) {
 	var all []rbacv1.RoleBinding
 	var seen []string
@@ -26,12 +27,14 @@ func (c *Cluster) MadeMeanwhile(ctx context.Context, r plan.Record) ([]rbacv1.Ro
 		if err != nil {
 			return nil, fmt.Errorf("listing RoleBindings in %s: %w", b.Namespace, err)
 		}
-		all = append(all, slices.DeleteFunc(list.Items, func(b rbacv1.RoleBinding) bool { return c.Live(&b).Managed })...)
+		all = append(all, slices.DeleteFunc(list.Items,
+			func(b rbacv1.RoleBinding) bool { return c.Live(&b).Managed })...)
 	}
 	return within(all, r.Grant.Window.Start.Time, r.EndedAt.Time), nil
 }
 
-// within are the RoleBindings made from one moment to another, both included, oldest first. Times are whole seconds.
+// within are the RoleBindings made from one moment to another, both included, oldest first. Times
+// are whole seconds.
 func within(all []rbacv1.RoleBinding, from, to time.Time) (made []rbacv1.RoleBinding) {
 	for _, b := range all {
 		if at := b.CreationTimestamp.Time; !at.Before(from) && !at.After(to) {
@@ -39,7 +42,8 @@ func within(all []rbacv1.RoleBinding, from, to time.Time) (made []rbacv1.RoleBin
 		}
 	}
 	slices.SortStableFunc(made, func(a, b rbacv1.RoleBinding) int {
-		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
+		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time),
+			cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
 	})
 	return made
 }

@@ -14,7 +14,8 @@ func TestMadeWithin(t *testing.T) {
 	noon := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	var all []rbacv1.RoleBinding
 	for i := range 27 {
-		all = append(all, rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: fmt.Sprintf("b%02d", i),
+		all = append(all, rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "shop",
+			Name:              fmt.Sprintf("b%02d", i),
 			CreationTimestamp: metav1.NewTime(noon.Add(time.Duration(26-i) * time.Minute))}})
 	}
 	made := within(all, noon.Add(time.Minute), noon.Add(25*time.Minute))

@@ -20,7 +20,8 @@ import (
 
 // Create makes a binding and returns its UID.
 func (c *Cluster) Create(ctx context.Context, b *rbacv1.RoleBinding) (uid string, err error) {
-	made, err := c.rbac.RoleBindings(b.Namespace).Create(ctx, b, metav1.CreateOptions{FieldManager: render.ManagedBy})
+	made, err := c.rbac.RoleBindings(b.Namespace).Create(ctx, b,
+		metav1.CreateOptions{FieldManager: render.ManagedBy})
 	if err != nil {
 		return "", fmt.Errorf("creating RoleBinding %s/%s: %w", b.Namespace, b.Name, err)
 	}
@@ -29,7 +30,8 @@ func (c *Cluster) Create(ctx context.Context, b *rbacv1.RoleBinding) (uid string
 
 // CreateJob makes a backstop and returns its UID.
 func (c *Cluster) CreateJob(ctx context.Context, j *batchv1.Job) (uid string, err error) {
-	made, err := c.batch.Jobs(j.Namespace).Create(ctx, j, metav1.CreateOptions{FieldManager: render.ManagedBy})
+	made, err := c.batch.Jobs(j.Namespace).Create(ctx, j,
+		metav1.CreateOptions{FieldManager: render.ManagedBy})
 	if err != nil {
 		return "", fmt.Errorf("creating Job %s/%s: %w", j.Namespace, j.Name, err)
 	}
@@ -39,7 +41,8 @@ func (c *Cluster) CreateJob(ctx context.Context, j *batchv1.Job) (uid string, er
 // finishedPoll is the time between two looks at a Job.
 const finishedPoll = 20 * time.Millisecond
 
-// Finished waits until a Job is complete and returns how long after its creation that was, by the cluster's clocks.
+// Finished waits until a Job is complete and returns how long after its creation that was, by the
+// cluster's clocks.
 func (c *Cluster) Finished(ctx context.Context, o plan.Object) (time.Duration, error) {
 	for {
 		job, err := c.batch.Jobs(o.Namespace).Get(ctx, o.Name, metav1.GetOptions{})
@@ -54,14 +57,17 @@ func (c *Cluster) Finished(ctx context.Context, o plan.Object) (time.Duration, e
 		}
 		select {
 		case <-ctx.Done():
-			return 0, fmt.Errorf("the backstop, Job %s/%s, is not complete yet; does kube-controller-manager run?", o.Namespace, o.Name)
+			return 0, fmt.Errorf(
+				"the backstop, Job %s/%s, is not complete yet; does kube-controller-manager run?",
+				o.Namespace, o.Name)
 		case <-time.After(finishedPoll):
 		}
 	}
 }
 
-// Delete removes exactly that object; one that is gone, or replaced by another, is no error. A binding with finalizers
-// outlives its deletion and gives access as before, so that is one; the API server then answers with the object.
+// Delete removes exactly that object; one that is gone, or replaced by another, is no error. A
+// binding with finalizers outlives its deletion and gives access as before, so that is one; the API
+// server then answers with the object.
 func (c *Cluster) Delete(ctx context.Context, l plan.Live) (deleted bool, err error) {
 	uid, background := types.UID(l.UID), metav1.DeletePropagationBackground
 	k := kindOf(l.Kind)
@@ -79,7 +85,8 @@ func (c *Cluster) Delete(ctx context.Context, l plan.Live) (deleted bool, err er
 	case err != nil:
 		return false, fmt.Errorf("deleting %s: %w", l, err)
 	case still:
-		return false, fmt.Errorf("deleting %s: its finalizers %s keep it alive and giving access; remove them",
+		return false, fmt.Errorf(
+			"deleting %s: its finalizers %s keep it alive and giving access; remove them",
 			l, requests.Quote(strings.Join(left.Finalizers, " ")))
 	}
 	return true, nil
@@ -96,6 +103,7 @@ func (c *Cluster) uidOf(ctx context.Context, l plan.Live) (types.UID, error) {
 
 // TryJob asks the API server whether it would take a Job.
 func (c *Cluster) TryJob(ctx context.Context, j *batchv1.Job) error {
-	_, err := c.batch.Jobs(j.Namespace).Create(ctx, j, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+	_, err := c.batch.Jobs(j.Namespace).Create(ctx, j,
+		metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 	return err
 }

@@ -17,9 +17,10 @@ import (
 	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
-// Observe reads the cluster's part of the World. Objects are listed before records, so that one that is just being made
-// is never taken for one without a record; and what a record names is looked for by name as well, so that taking the
-// label off an object does not hide it. Records that cannot be read are left out, each with an error.
+// Observe reads the cluster's part of the World. Objects are listed before records, so that one
+// that is just being made is never taken for one without a record; and what a record names is
+// looked for by name as well, so that taking the label off an object does not hide it. Records that
+// cannot be read are left out, each with an error.
 func (c *Cluster) Observe(ctx context.Context) (plan.World, []error, error) {
 	w := plan.World{Cluster: c.Name, Namespaces: map[string]string{}}
 	managed := metav1.ListOptions{LabelSelector: c.selector()}
@@ -73,11 +74,13 @@ func (c *Cluster) ListBindings(ctx context.Context) ([]rbacv1.RoleBinding, error
 func (c *Cluster) Bindings() cache.ListerWatcher {
 	all := c.rbac.RoleBindings("")
 	return &cache.ListWatch{
-		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (
+			runtime.Object, error) {
 			o.LabelSelector = c.selector()
 			return all.List(ctx, o)
 		},
-		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (
+			watch.Interface, error) {
 			o.LabelSelector = c.selector()
 			return all.Watch(ctx, o)
 		},
@@ -136,5 +139,6 @@ func EndOf(b *rbacv1.RoleBinding) (time.Time, error) {
 }
 
 func (c *Cluster) manages(labels map[string]string) bool {
-	return labels[render.LabelManagedBy] == render.ManagedBy && labels[render.LabelCluster] == requests.LabelValue(c.Name)
+	return labels[render.LabelManagedBy] == render.ManagedBy &&
+		labels[render.LabelCluster] == requests.LabelValue(c.Name)
 }

@@ -18,7 +18,8 @@ import (
 	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
-// Save writes a record, for the first time when it has no version. One that somebody else wrote since is a conflict.
+// Save writes a record, for the first time when it has no version. One that somebody else wrote
+// since is a conflict.
 func (c *Cluster) Save(ctx context.Context, r *plan.Record) error {
 	m, err := configMapOf(*r)
 	if err != nil {
@@ -63,7 +64,8 @@ func configMapOf(r plan.Record) (*corev1.ConfigMap, error) {
 	if err != nil {
 		return nil, fmt.Errorf("write the record of %s: %w", r.Grant.Name, err)
 	}
-	data := map[string]string{"phase": string(r.Phase), "grant": string(grant), "objects": string(objects), "roles": string(roles)}
+	data := map[string]string{"phase": string(r.Phase), "grant": string(grant),
+		"objects": string(objects), "roles": string(roles)}
 	if r.Phase == plan.Ending || r.Phase == plan.Ended {
 		data["cause"], data["code"] = r.Cause, r.Code
 	}
@@ -72,7 +74,8 @@ func configMapOf(r plan.Record) (*corev1.ConfigMap, error) {
 	}
 	return &corev1.ConfigMap{
 		ObjectMeta: metav1.ObjectMeta{
-			Namespace: Namespace, Name: requests.ObjectName(r.Grant.Name, 0), ResourceVersion: r.Version,
+			Namespace: Namespace, Name: requests.ObjectName(r.Grant.Name, 0),
+			ResourceVersion: r.Version,
 			Labels: map[string]string{
 				render.LabelManagedBy: render.ManagedBy,
 				render.LabelRequest:   requests.LabelValue(r.Grant.Name),
@@ -86,16 +89,20 @@ func configMapOf(r plan.Record) (*corev1.ConfigMap, error) {
 
 // readRecord reads what configMapOf wrote.
 func readRecord(m *corev1.ConfigMap) (plan.Record, error) {
-	r := plan.Record{Phase: plan.Phase(m.Data["phase"]), Request: m.BinaryData["request"], Facts: m.BinaryData["facts"], Cause: m.Data["cause"], Code: m.Data["code"],
+	r := plan.Record{Phase: plan.Phase(m.Data["phase"]), Request: m.BinaryData["request"],
+		Facts: m.BinaryData["facts"], Cause: m.Data["cause"], Code: m.Data["code"],
 		Version: m.ResourceVersion}
-	errs := []error{json.Unmarshal([]byte(m.Data["grant"]), &r.Grant), json.Unmarshal([]byte(m.Data["objects"]), &r.Objects),
+	errs := []error{json.Unmarshal([]byte(m.Data["grant"]), &r.Grant),
+		json.Unmarshal([]byte(m.Data["objects"]), &r.Objects),
 		json.Unmarshal([]byte(m.Data["roles"]), &r.Roles)}
 	switch r.Phase {
 	case plan.Granting, plan.Granted, plan.Ending:
 		if r.Grant.Window.End.IsZero() {
 			errs = append(errs, errors.New("the grant has no end"))
 		}
-		if !plan.SameObjects(r.Objects, plan.ObjectsOf(r.Grant, true)) && !(r.Grant.BackstopOptional && plan.SameObjects(r.Objects, plan.ObjectsOf(r.Grant, false))) {
+		if !plan.SameObjects(r.Objects, plan.ObjectsOf(r.Grant, true)) &&
+			!(r.Grant.BackstopOptional &&
+				plan.SameObjects(r.Objects, plan.ObjectsOf(r.Grant, false))) {
 			errs = append(errs, errors.New("its objects are not those of the grant"))
 		}
 	case plan.Ended:
@@ -103,19 +110,24 @@ func readRecord(m *corev1.ConfigMap) (plan.Record, error) {
 	default:
 		errs = append(errs, fmt.Errorf("phase %s", requests.Quote(m.Data["phase"])))
 	}
-	if r.Cause != "" && !slices.Contains(requests.Causes, r.Cause) || strings.ContainsFunc(r.Code, func(c rune) bool { return !unicode.IsLetter(c) }) {
+	if r.Cause != "" && !slices.Contains(requests.Causes, r.Cause) || strings.ContainsFunc(r.Code,
+		func(c rune) bool { return !unicode.IsLetter(c) }) {
 		errs = append(errs, errors.New("its cause or code is none")) // both become lines of a commit message
 	}
 	for i, o := range r.Objects { // a name that no call can be made with must not hold up those of others
-		if requests.CheckName(o.Namespace) != "" || !slices.ContainsFunc(plan.ObjectsOf(r.Grant, true), func(of plan.Object) bool { return of.Kind == o.Kind && of.Name == o.Name }) {
+		if requests.CheckName(o.Namespace) != "" ||
+			!slices.ContainsFunc(plan.ObjectsOf(r.Grant, true),
+				func(of plan.Object) bool { return of.Kind == o.Kind && of.Name == o.Name }) {
 			errs = append(errs, fmt.Errorf("its object %d is one that none has", i+1))
 		}
 	}
-	if _, ok := requests.SplitPath(r.Grant.Path); !ok || requests.ObjectName(r.Grant.Name, 0) != m.Name {
+	if _, ok := requests.SplitPath(r.Grant.Path); !ok ||
+		requests.ObjectName(r.Grant.Name, 0) != m.Name {
 		errs = append(errs, errors.New("the grant is another one's"))
 	}
 	if err := errors.Join(errs...); err != nil {
-		return r, fmt.Errorf("read ConfigMap %s/%s: %w; its bindings are taken back; delete it to have the request judged again",
+		return r, fmt.Errorf(
+			"read ConfigMap %s/%s: %w; its bindings are taken back; delete it to have the request judged again",
 			m.Namespace, m.Name, err)
 	}
 	return r, nil

@@ -18,7 +18,8 @@ import (
 // recorded is the ConfigMap of a grant in a phase, as an agent wrote it on 27 November 2026.
 func recorded(t *testing.T, phase plan.Phase) *corev1.ConfigMap {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join("..", "..", "testdata", "records", string(phase)+".json"))
+	data, err := os.ReadFile(
+		filepath.Join("..", "..", "testdata", "records", string(phase)+".json"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,8 +30,8 @@ func recorded(t *testing.T, phase plan.Phase) *corev1.ConfigMap {
 	return m
 }
 
-// TestRecordsOfEarlierAgents: what an agent wrote before it was replaced is read, to the last field, and reads the same
-// once it is written again.
+// TestRecordsOfEarlierAgents: what an agent wrote before it was replaced is read, to the last
+// field, and reads the same once it is written again.
 func TestRecordsOfEarlierAgents(t *testing.T) {
 	for _, phase := range []plan.Phase{plan.Granting, plan.Granted, plan.Ending, plan.Ended} {
 		m := recorded(t, phase)
@@ -40,8 +41,10 @@ func TestRecordsOfEarlierAgents(t *testing.T) {
 			continue
 		}
 		name := r.Grant.Name
-		if r.Phase != phase || requests.ObjectName(name, 0) != m.Name || r.Version != m.ResourceVersion ||
-			!strings.Contains(string(r.Request), "metadata: {name: "+name+"}") || len(r.Facts) == 0 || len(r.Roles["payments-debug"]) < 64 {
+		if r.Phase != phase || requests.ObjectName(name, 0) != m.Name ||
+			r.Version != m.ResourceVersion ||
+			!strings.Contains(string(r.Request), "metadata: {name: "+name+"}") ||
+			len(r.Facts) == 0 || len(r.Roles["payments-debug"]) < 64 {
 			t.Errorf("%s: read as %+v", phase, r)
 		}
 		g := r.Grant
@@ -51,11 +54,13 @@ func TestRecordsOfEarlierAgents(t *testing.T) {
 			len(g.Evidence.Approvers) != 1 || g.Evidence.Approvers[0].Login != "bob" || len(g.Evidence.Challenges) != 1 {
 			t.Errorf("%s: the grant is read as %+v", phase, g)
 		}
-		if len(r.Objects) != 2 || r.Objects[0].UID == "" || r.Objects[0].Content == "" || r.Objects[1].NamespaceUID == "" ||
+		if len(r.Objects) != 2 || r.Objects[0].UID == "" || r.Objects[0].Content == "" ||
+			r.Objects[1].NamespaceUID == "" ||
 			(r.Objects[1].UID != "") != (phase != plan.Granting) {
 			t.Errorf("%s: the objects are read as %+v", phase, r.Objects)
 		}
-		if over := phase == plan.Ending || phase == plan.Ended; over != (r.Cause == requests.CauseRevoked) || (phase == plan.Ended) == r.EndedAt.IsZero() {
+		if over := phase == plan.Ending || phase == plan.Ended; over != (r.Cause == requests.CauseRevoked) ||
+			(phase == plan.Ended) == r.EndedAt.IsZero() {
 			t.Errorf("%s: ended by %q at %s", phase, r.Cause, r.EndedAt)
 		}
 		written, err := configMapOf(r)
@@ -63,12 +68,14 @@ func TestRecordsOfEarlierAgents(t *testing.T) {
 			t.Fatal(err)
 		}
 		if again, err := readRecord(written); err != nil || !reflect.DeepEqual(again, r) {
-			t.Errorf("%s: written and read again it is\n%+v\nand was\n%+v, %v", phase, again, r, err)
+			t.Errorf("%s: written and read again it is\n%+v\nand was\n%+v, %v",
+				phase, again, r, err)
 		}
 	}
 }
 
-// TestRecordWithForeignCause: what somebody writes into a record becomes no trailer of the ledger (G8).
+// TestRecordWithForeignCause: what somebody writes into a record becomes no trailer of the ledger
+// (G8).
 func TestRecordWithForeignCause(t *testing.T) {
 	for _, field := range []string{"cause", "code"} {
 		m := recorded(t, plan.Ended)
@@ -76,18 +83,22 @@ func TestRecordWithForeignCause(t *testing.T) {
 			t.Fatal(err)
 		}
 		m.Data[field] = "Denied\n\nApproved-by: root (1)"
-		if _, err := readRecord(m); err == nil || !strings.Contains(err.Error(), "its cause or code is none") {
+		if _, err := readRecord(m); err == nil || !strings.Contains(err.Error(),
+			"its cause or code is none") {
 			t.Errorf("%s: error %v", field, err)
 		}
 	}
 }
 
-// TestRefusedRecordIsReadAgain: the record of a refusal has no window, and outlives a push that did not work.
+// TestRefusedRecordIsReadAgain: the record of a refusal has no window, and outlives a push that did
+// not work.
 func TestRefusedRecordIsReadAgain(t *testing.T) {
 	const name = "20261122-alice-a"
 	at := requests.At(time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC))
-	m, err := configMapOf(plan.Record{Phase: plan.Ended, Cause: requests.CauseDenied, Code: "NoPullRequest", EndedAt: at, Grant: requests.Grant{
-		Name: name, Path: requests.Path("prod-eu", "payments-debug", name), Cluster: "prod-eu", Policy: "payments-debug"}})
+	m, err := configMapOf(plan.Record{Phase: plan.Ended, Cause: requests.CauseDenied,
+		Code: "NoPullRequest", EndedAt: at, Grant: requests.Grant{
+			Name: name, Path: requests.Path("prod-eu", "payments-debug", name), Cluster: "prod-eu",
+			Policy: "payments-debug"}})
 	if err != nil {
 		t.Fatal(err)
 	}

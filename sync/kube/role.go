@@ -25,7 +25,8 @@ func (c *Cluster) RoleDigests(ctx context.Context, g requests.Grant) (map[string
 	return rules, nil
 }
 
-// RoleDigest stands for the rules of a ClusterRole; "" for one that does not exist, which gives nothing until it does.
+// RoleDigest stands for the rules of a ClusterRole; "" for one that does not exist, which gives
+// nothing until it does.
 func (c *Cluster) RoleDigest(ctx context.Context, name string) (string, error) {
 	role, err := c.Role(ctx, name)
 	if apierrors.IsNotFound(err) {

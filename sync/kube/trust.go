@@ -33,14 +33,17 @@ func (c *Cluster) ReadTrust(ctx context.Context) (Trust, error) {
 	if err != nil {
 		return Trust{}, fmt.Errorf("reading ConfigMap %s/%s: %w", Namespace, TrustName, err)
 	}
-	return Trust{Asked: m.Data["asked"], Root: m.Data["root"], Head: m.Data["head"], Files: m.BinaryData["files"], Version: m.ResourceVersion}, nil
+	return Trust{Asked: m.Data["asked"], Root: m.Data["root"], Head: m.Data["head"],
+		Files: m.BinaryData["files"], Version: m.ResourceVersion}, nil
 }
 
 // WriteTrust writes it and returns its new version. What somebody else wrote since is a conflict.
 func (c *Cluster) WriteTrust(ctx context.Context, t Trust) (version string, err error) {
 	m := &corev1.ConfigMap{
-		ObjectMeta: metav1.ObjectMeta{Namespace: Namespace, Name: TrustName, ResourceVersion: t.Version,
-			Labels: map[string]string{render.LabelManagedBy: render.ManagedBy}}, // no cluster: it is no record of a grant
+		ObjectMeta: metav1.ObjectMeta{Namespace: Namespace, Name: TrustName,
+			ResourceVersion: t.Version,
+			// no cluster: it is no record of a grant
+			Labels: map[string]string{render.LabelManagedBy: render.ManagedBy}},
 		Data:       map[string]string{"asked": t.Asked, "root": t.Root, "head": t.Head},
 		BinaryData: map[string][]byte{"files": t.Files},
 	}

@@ -8,11 +8,13 @@ import (
 	"github.com/pullgrant/pullgrant/sync/git"
 )
 
-// Account is what a checkout tells about one request: what was asked and, once it ended, what came of it.
+// Account is what a checkout tells about one request: what was asked and, once it ended, what came
+// of it.
 type Account struct {
-	Name    string                `json:"name"`
-	Cluster string                `json:"cluster"`
-	Path    string                `json:"path"`             // of the file: under requests/ until it ended, then under revocations/
+	Name    string `json:"name"`
+	Cluster string `json:"cluster"`
+	// of the file: under requests/ until it ended, then under revocations/
+	Path    string                `json:"path"`
 	Commit  string                `json:"commit"`           // that brought the file to the branch as it is
 	Entered requests.Time         `json:"entered"`          // the commit's own time, which its author chose
 	Spec    *requests.RequestSpec `json:"spec,omitempty"`   // nil: the request could not be read
@@ -24,7 +26,8 @@ type Account struct {
 	facts    git.Entry // beside the ledger entry; zero: there are none
 }
 
-// Proof is how far an account can be trusted: by the signature of its commit, never by the author's name (R50).
+// Proof is how far an account can be trusted: by the signature of its commit, never by the author's
+// name (R50).
 type Proof string
 
 // Proofs of an account.
@@ -47,7 +50,8 @@ func (a Account) began() requests.Time {
 }
 
 // readAccount reads one file of the ledger or of requests/ that commit brought to the branch.
-func readAccount(path string, content []byte, commit git.Commit, signers *git.AllowedSigners) (Account, []requests.Finding) {
+func readAccount(path string, content []byte, commit git.Commit, signers *git.AllowedSigners) (
+	Account, []requests.Finding) {
 	a := Account{Path: path, Commit: commit.Hash, Entered: requests.At(commit.Committer.When)}
 	if place, ok := requests.SplitPath(path); ok {
 		request, findings := requests.ParseRequest(path, content)
@@ -59,7 +63,8 @@ func readAccount(path string, content []byte, commit git.Commit, signers *git.Al
 		return a, []requests.Finding{fault(path, "path", "it is neither a request nor a ledger entry, by its path")}
 	}
 	r, findings := requests.ParseRevocation(path, content)
-	a.Name, a.Cluster, a.Spec, a.Status, a.Proof = place.Name, place.Cluster, r.Spec, &r.Status, Unchecked
+	a.Name, a.Cluster, a.Spec, a.Status, a.Proof = place.Name, place.Cluster, r.Spec,
+		&r.Status, Unchecked
 	if signers != nil {
 		a.Proof = Signed
 		if err := git.VerifyCommit(commit.Raw, signers, place.Cluster); err != nil {
@@ -69,8 +74,9 @@ func readAccount(path string, content []byte, commit git.Commit, signers *git.Al
 	return a, findings
 }
 
-// Facts reads what the request of a ledger entry was judged by, without the contents of files; nil when the entry names
-// none. The findings are facts that are not those the entry names. An error is a checkout that lacks what its history has.
+// Facts reads what the request of a ledger entry was judged by, without the contents of files; nil
+// when the entry names none. The findings are facts that are not those the entry names. An error is
+// a checkout that lacks what its history has.
 func (a Account) Facts() (*policies.Facts, []requests.Finding, error) {
 	if a.Status == nil || a.Status.Facts == "" && a.facts.Path == "" {
 		return nil, nil, nil

@@ -1,5 +1,6 @@
-// Package ledger is the record of ended grants in the access repository: what an entry and its commit say, who it was that
-// said so, and whether it follows from git and GitHub. `pullgrant audit` is made of it.
+// Package ledger is the record of ended grants in the access repository: what an entry and its
+// commit say, who it was that said so, and whether it follows from git and GitHub. `pullgrant
+// audit` is made of it.
 package ledger
 
 import (
@@ -13,10 +14,13 @@ import (
 func Revocation(r plan.Record) requests.Revocation {
 	g, e := r.Grant, r.Grant.Evidence
 	entry := requests.Revocation{
-		APIVersion: requests.APIVersion, Kind: "AccessRequest", Metadata: requests.Metadata{Name: g.Name},
+		APIVersion: requests.APIVersion, Kind: "AccessRequest",
+		Metadata: requests.Metadata{Name: g.Name},
 		Status: requests.Status{
-			State: requests.StateOf(r.Cause), Cause: r.Cause, Code: r.Code, Path: g.Path, Evidence: e.Source, RevokedAt: r.EndedAt,
-			PullRequest: e.PullRequest, HeadSHA: e.HeadSHA, MergeCommit: e.MergeCommit, PolicyCommit: e.PolicyCommit, Approvers: e.Approvers,
+			State: requests.StateOf(r.Cause), Cause: r.Cause, Code: r.Code, Path: g.Path,
+			Evidence: e.Source, RevokedAt: r.EndedAt,
+			PullRequest: e.PullRequest, HeadSHA: e.HeadSHA, MergeCommit: e.MergeCommit,
+			PolicyCommit: e.PolicyCommit, Approvers: e.Approvers,
 			Challenges: e.Challenges, Ignored: e.Ignored,
 		},
 	}
@@ -40,7 +44,8 @@ func Revocation(r plan.Record) requests.Revocation {
 	return entry
 }
 
-// grantRef is an object of a grant that is gone, as an entry tells of it: of a binding, with the role it gave.
+// grantRef is an object of a grant that is gone, as an entry tells of it: of a binding, with the
+// role it gave.
 func grantRef(g requests.Grant, o plan.Object) requests.GrantRef {
 	ref := requests.GrantRef{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, UID: o.UID, State: requests.ObjectReclaimed}
 	if i := slices.IndexFunc(g.Items, func(b requests.Item) bool { return b.Namespace == o.Namespace && b.Name == o.Name }); i >= 0 && o.IsBinding() {
@@ -49,7 +54,8 @@ func grantRef(g requests.Grant, o plan.Object) requests.GrantRef {
 	return ref
 }
 
-// Entry is one request that leaves requests/: into the ledger, or, when its name was used before, for good.
+// Entry is one request that leaves requests/: into the ledger, or, when its name was used before,
+// for good.
 type Entry struct {
 	Record  plan.Record
 	Discard bool

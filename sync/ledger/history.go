@@ -10,11 +10,13 @@ import (
 	"github.com/pullgrant/pullgrant/sync/git"
 )
 
-// History reads the ledger and the requests of the checkout in dir, as they stand at HEAD, oldest first. It reads the git
-// objects only, never the worktree. signers verifies the commit that brought each ledger entry; nil leaves all Unchecked.
-// The findings are files that are no ledger entry or request, and ledger entries that somebody removed. An error is a
-// checkout that cannot be read, or whose history is cut off.
-func History(dir string, signers *git.AllowedSigners) (accounts []Account, findings []requests.Finding, err error) {
+// History reads the ledger and the requests of the checkout in dir, as they stand at HEAD, oldest
+// first. It reads the git objects only, never the worktree. signers verifies the commit that
+// brought each ledger entry; nil leaves all Unchecked. The findings are files that are no ledger
+// entry or request, and ledger entries that somebody removed. An error is a checkout that cannot be
+// read, or whose history is cut off.
+func History(dir string, signers *git.AllowedSigners) (accounts []Account,
+	findings []requests.Finding, err error) {
 	defer func() { err = whole(err) }()
 	local, head, err := openCheckout(dir)
 	if err != nil {
@@ -28,18 +30,21 @@ func History(dir string, signers *git.AllowedSigners) (accounts []Account, findi
 		entry, isFacts := requests.SplitFactsPath(path)
 		if b.file.Path == "" {
 			if _, ok := requests.SplitRevocationPath(path); ok || isFacts {
-				findings = append(findings, fault(path, "ledger-removed", "commit %s removed this file of the ledger; they stay for ever", b.commit.Hash))
+				findings = append(findings, fault(path, "ledger-removed",
+					"commit %s removed this file of the ledger; they stay for ever", b.commit.Hash))
 			}
 			continue
 		}
 		if isFacts {
 			if brought[entry].file.Path == "" {
-				findings = append(findings, fault(path, "path", "these facts stand beside no ledger entry"))
+				findings = append(findings,
+					fault(path, "path", "these facts stand beside no ledger entry"))
 			}
 			continue
 		}
 		if b.file.Fault != "" {
-			findings = append(findings, fault(path, "file", "%s; it must be a plain file", b.file.Fault))
+			findings = append(findings,
+				fault(path, "file", "%s; it must be a plain file", b.file.Fault))
 			continue
 		}
 		content, err := local.Blob(b.file.Hash)
@@ -62,7 +67,8 @@ func History(dir string, signers *git.AllowedSigners) (accounts []Account, findi
 // openCheckout opens a checkout, and gives the commit at HEAD.
 func openCheckout(dir string) (local *git.Checkout, head string, err error) {
 	if local, err = git.OpenCheckout(dir); err != nil {
-		return nil, "", fmt.Errorf("%w; the history is in git, so clone the access repository and name it", err)
+		return nil, "", fmt.Errorf(
+			"%w; the history is in git, so clone the access repository and name it", err)
 	}
 	if head, err = local.Head(); err != nil {
 		return nil, "", fmt.Errorf("find HEAD of %s: %w", dir, err)
@@ -71,10 +77,12 @@ func openCheckout(dir string) (local *git.Checkout, head string, err error) {
 }
 
 func fault(path, rule, format string, args ...any) requests.Finding {
-	return requests.Finding{File: path, Line: 1, Column: 1, Rule: rule, Message: fmt.Sprintf(format, args...)}
+	return requests.Finding{File: path, Line: 1, Column: 1, Rule: rule,
+		Message: fmt.Sprintf(format, args...)}
 }
 
-var errPartial = errors.New("the checkout lacks a part of its history: clone the whole of it, without --depth and --filter")
+var errPartial = errors.New(
+	"the checkout lacks a part of its history: clone the whole of it, without --depth and --filter")
 
 // whole says what to do about an object that a checkout lacks although its history has it.
 func whole(err error) error {
@@ -90,8 +98,8 @@ type bringing struct {
 	file   git.Entry // zero: the commit removed it
 }
 
-// bringers finds, for each path that ever stood below the folders, the newest commit of the first-parent line that changed
-// it.
+// bringers finds, for each path that ever stood below the folders, the newest commit of the
+// first-parent line that changed it.
 func bringers(local *git.Checkout, tip string, folders ...string) (map[string]bringing, error) {
 	found := map[string]bringing{}
 	take := func(c, before git.Commit) error {
@@ -110,7 +118,8 @@ func bringers(local *git.Checkout, tip string, folders ...string) (map[string]br
 	for c, err := range local.FirstParents(tip) {
 		switch {
 		case errors.Is(err, git.ErrNotInMemory) && child.Hash != "":
-			return nil, fmt.Errorf("it is cut off before commit %s; get the rest with git fetch --unshallow", child.Hash)
+			return nil, fmt.Errorf(
+				"it is cut off before commit %s; get the rest with git fetch --unshallow", child.Hash)
 		case err == nil && child.Hash != "":
 			err = take(child, c)
 		}

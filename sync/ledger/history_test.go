@@ -37,15 +37,37 @@ func ledgerEntry(t *testing.T, cluster, name string) (path, content string) {
 	t.Helper()
 	at := requests.At(time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC))
 	end := requests.At(at.Add(time.Hour))
-	spec := requests.RequestSpec{Cluster: cluster, Policy: "payments-debug", Requester: "alice", Reason: "INC-123, checkout is slow"}
-	data, err := requests.Revocation{APIVersion: requests.APIVersion, Kind: requests.KindAccessRequest,
+	spec := requests.RequestSpec{Cluster: cluster, Policy: "payments-debug", Requester: "alice",
+		Reason: "INC-123, checkout is slow"}
+	data, err := requests.Revocation{APIVersion: requests.APIVersion,
+		Kind:     requests.KindAccessRequest,
 		Metadata: requests.Metadata{Name: name}, Spec: &spec,
-		Status: requests.Status{State: requests.StateExpired, Cause: requests.CauseExpired, Path: requests.Path(cluster, "payments-debug", name),
+		Status: requests.Status{State: requests.StateExpired, Cause: requests.CauseExpired,
+			Path:     requests.Path(cluster, "payments-debug", name),
 			Evidence: requests.EvidenceGitHub, GrantedAt: &at, ExpiresAt: &end, RevokedAt: end}}.Marshal()
 	if err != nil {
 		t.Fatal(err)
 	}
 	return requests.RevocationPath(cluster, name), string(data)
+}
+
+// commitAs puts a file on the branch as an agent does, signed by a key.
+func commitAs(t *testing.T, s *gitserver.Server, by *git.Signer, path, content string) {
+	t.Helper()
+	repository, err := git.NewRepository(s.URL, "main", nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = repository.Commit(t.Context(), func(string) (git.Change, error) {
+		agent := git.Person{Name: "pullgrant", Email: "agent@example.com"}
+		return git.Change{Put: map[string][]byte{path: []byte(content)},
+			Message: "Record what happened", Author: agent, Committer: agent,
+			When: time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC), Sign: by}, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Work("pull", "-q", "origin", "main")
 }
 
 // TestHistory: an entry is the agent's by its signature, whoever it says wrote it (R50).
@@ -60,39 +82,26 @@ kind: AccessRequest
 metadata: {name: 20261122-alice-waits}
 spec: {cluster: prod-eu, policy: payments-debug, requester: alice, reason: "INC-123, checkout is slow"}
 `)
-	sign := func(by *git.Signer, path, content string) {
-		t.Helper()
-		repository, err := git.NewRepository(s.URL, "main", nil, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, err = repository.Commit(t.Context(), func(string) (git.Change, error) {
-			agent := git.Person{Name: "pullgrant", Email: "agent@example.com"}
-			return git.Change{Put: map[string][]byte{path: []byte(content)}, Message: "Record what happened", Author: agent, Committer: agent,
-				When: time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC), Sign: by}, nil
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		s.Work("pull", "-q", "origin", "main")
-	}
-	for name, by := range map[string]*git.Signer{"20261122-alice-good": signer, "20261122-alice-changed": signer,
-		"20261122-alice-other": other, "20261122-alice-removed": signer} {
+	for name, by := range map[string]*git.Signer{"20261122-alice-good": signer,
+		"20261122-alice-changed": signer,
+		"20261122-alice-other":   other, "20261122-alice-removed": signer} {
 		path, content := ledgerEntry(t, "prod-eu", name)
-		sign(by, path, content)
+		commitAs(t, s, by, path, content)
 	}
 	forgedPath, forged := ledgerEntry(t, "prod-eu", "20261122-alice-forged")
 	s.Commit("forge", forgedPath, forged)
 	changedPath, changed := ledgerEntry(t, "prod-eu", "20261122-alice-changed")
-	s.Commit("rewrite the past", changedPath, strings.Replace(changed, "requester: alice", "requester: bob", 1))
+	s.Commit("rewrite the past", changedPath,
+		strings.Replace(changed, "requester: alice", "requester: bob", 1))
 	removedPath, _ := ledgerEntry(t, "prod-eu", "20261122-alice-removed")
 	s.Work("rm", "-q", removedPath)
 	remover := s.Commit("forget")
 	// A signed commit on top of what others wrote does not vouch for it.
 	path, content := ledgerEntry(t, "prod-eu", "20261122-alice-later")
-	sign(signer, path, content)
+	commitAs(t, s, signer, path, content)
 
-	signers := signersOf(t, signer.AllowedSigner("prod-eu")+"\n"+other.AllowedSigner("prod-us")+"\n")
+	signers := signersOf(t, signer.AllowedSigner("prod-eu")+"\n"+
+		other.AllowedSigner("prod-us")+"\n")
 	accounts, findings, err := History(s.WorkDir, signers)
 	if err != nil {
 		t.Fatal(err)
@@ -157,7 +166,8 @@ func TestHistoryOfAShallowCheckout(t *testing.T) {
 	s.Commit("more", "README.md", "hello")
 	shallow := filepath.Join(t.TempDir(), "shallow")
 	s.Run(t.TempDir(), "clone", "-q", "--depth", "1", "file://"+s.Bare, shallow)
-	if _, _, err := History(shallow, nil); err == nil || !strings.Contains(err.Error(), "git fetch --unshallow") {
+	if _, _, err := History(shallow, nil); err == nil || !strings.Contains(err.Error(),
+		"git fetch --unshallow") {
 		t.Fatalf("error %v, want one that says how to get the rest", err)
 	}
 }

@@ -8,9 +8,10 @@ import (
 	"github.com/pullgrant/pullgrant/requests"
 )
 
-// Message tells what happened in words of a fixed vocabulary: names, logins and times, never the reason or any other text
-// somebody wrote (G8). The trailers stand together at its end, those of one grant after those of another, each group
-// beginning with Pullgrant-Event, which is what git interpret-trailers reads.
+// Message tells what happened in words of a fixed vocabulary: names, logins and times, never the
+// reason or any other text somebody wrote (G8). The trailers stand together at its end, those of
+// one grant after those of another, each group beginning with Pullgrant-Event, which is what git
+// interpret-trailers reads.
 func Message(cluster string, entries []Entry) string {
 	if len(entries) == 0 {
 		return ""
@@ -28,7 +29,8 @@ func Message(cluster string, entries []Entry) string {
 			lines[i] = title(e) + "\n  " + lines[i]
 		}
 	}
-	return subject + "\n\n" + strings.Join(lines, "\n") + "\n\n" + strings.Join(trailers, "\n") + "\n"
+	return subject + "\n\n" + strings.Join(lines, "\n") + "\n\n" +
+		strings.Join(trailers, "\n") + "\n"
 }
 
 func title(e Entry) string {
@@ -70,12 +72,14 @@ func sentence(e Entry) string {
 		}
 		return text + "never granted, " + verb + " at " + r.EndedAt.String() + "."
 	}
-	return fmt.Sprintf("%sgranted from %s to %s, ended at %s.", text, g.Window.Start, g.Window.End, r.EndedAt)
+	return fmt.Sprintf("%sgranted from %s to %s, ended at %s.", text, g.Window.Start,
+		g.Window.End, r.EndedAt)
 }
 
 func (e Entry) trailers() []string {
 	g, r := e.Record.Grant, e.Record
-	out := []string{"Pullgrant-Event: revoked", "Pullgrant-Cause: " + cmp.Or(r.Cause, requests.CauseDenied), "Pullgrant-Request: " + g.Path}
+	out := []string{"Pullgrant-Event: revoked", "Pullgrant-Cause: " + cmp.Or(r.Cause,
+		requests.CauseDenied), "Pullgrant-Request: " + g.Path}
 	if g.Evidence.PullRequest != 0 {
 		out = append(out, fmt.Sprintf("Pullgrant-Pull-Request: %d", g.Evidence.PullRequest))
 	}
@@ -83,7 +87,8 @@ func (e Entry) trailers() []string {
 		out = append(out, "Pullgrant-Merge-Commit: "+g.Evidence.MergeCommit)
 	}
 	if r.EverGranted() {
-		out = append(out, "Pullgrant-Granted-At: "+g.Window.Start.String(), "Pullgrant-Expires-At: "+g.Window.End.String())
+		out = append(out, "Pullgrant-Granted-At: "+g.Window.Start.String(),
+			"Pullgrant-Expires-At: "+g.Window.End.String())
 	}
 	if !e.Discard {
 		out = append(out, "Pullgrant-Revoked-At: "+r.EndedAt.String())

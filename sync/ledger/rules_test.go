@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// TestAuditPage holds docs/audit.md to the rules of the ledger: each is explained once, and nothing else is.
+// TestAuditPage holds docs/audit.md to the rules of the ledger: each is explained once, and nothing
+// else is.
 func TestAuditPage(t *testing.T) {
 	page, err := os.ReadFile("../../docs/audit.md")
 	if err != nil {
@@ -20,12 +21,14 @@ func TestAuditPage(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, m := range regexp.MustCompile(`(?:v\.add\(|fault\(path, )"([a-z-]+)"`).FindAllSubmatch(source, -1) {
+		for _, m := range regexp.MustCompile(
+			`(?:v\.add\(|fault\(path, )"([a-z-]+)"`).FindAllSubmatch(source, -1) {
 			rules[string(m[1])] = true
 		}
 	}
 	var explained []string
-	for _, row := range regexp.MustCompile("(?m)^\\| `([a-z-]+)` \\| .+ \\| .+ \\|$").FindAllStringSubmatch(string(page), -1) {
+	for _, row := range regexp.MustCompile(
+		"(?m)^\\| `([a-z-]+)` \\| .+ \\| .+ \\|$").FindAllStringSubmatch(string(page), -1) {
 		explained = append(explained, row[1])
 	}
 	if want := slices.Sorted(maps.Keys(rules)); !slices.Equal(explained, want) {

@@ -9,12 +9,13 @@ import (
 	"github.com/pullgrant/pullgrant/sync/git"
 )
 
-// TreeAt reads the policies of the checkout in dir as they stand at ref: a branch, a tag, a commit or HEAD. It reads the
-// git objects only, never the worktree.
+// TreeAt reads the policies of the checkout in dir as they stand at ref: a branch, a tag, a commit
+// or HEAD. It reads the git objects only, never the worktree.
 func TreeAt(dir, ref string) (policies.Tree, error) {
 	local, err := git.OpenCheckout(dir)
 	if err != nil {
-		return policies.Tree{}, fmt.Errorf("%w; policies of another commit are in git, so clone the access repository and name it", err)
+		return policies.Tree{},
+			fmt.Errorf("%w; policies of another commit are in git, so clone the access repository and name it", err)
 	}
 	at, err := local.Resolve(ref)
 	if err != nil {
@@ -35,7 +36,8 @@ func TreeAt(dir, ref string) (policies.Tree, error) {
 var folders = append([]string{policies.Folder, rbac.CatalogFolder, policies.TestsFolder}, codeowners.Paths...)
 
 // policyTree reads the wanted files of a commit.
-func policyTree(local *git.Checkout, c git.Commit, wanted func(string) bool) (policies.Tree, error) {
+func policyTree(local *git.Checkout, c git.Commit, wanted func(string) bool) (
+	policies.Tree, error) {
 	tree := policies.Tree{Commit: c.Hash, Files: map[string]policies.TreeFile{}}
 	found, err := local.Changes(git.Commit{}, c, folders...)
 	for _, f := range found {

@@ -15,11 +15,13 @@ import (
 // maxLateness is how long after its end a grant may have ended before an audit names it.
 const maxLateness = time.Minute
 
-// Verify derives each entry of the ledger again and names what does not follow: from git, whether the agent signed it,
-// and whether the merge it names stands on the branch and brought the request it tells of; from GitHub, when client is
-// not nil, whether that pull request was merged so and approved by those people. A request whose time is over and that
-// has no entry is named too. accounts is what was checked. An error means that the check could not be finished.
-func Verify(ctx context.Context, dir string, signers *git.AllowedSigners, client *github.Client, now time.Time) (accounts []Account, findings []requests.Finding, err error) {
+// Verify derives each entry of the ledger again and names what does not follow: from git, whether
+// the agent signed it, and whether the merge it names stands on the branch and brought the request
+// it tells of; from GitHub, when client is not nil, whether that pull request was merged so and
+// approved by those people. A request whose time is over and that has no entry is named too.
+// accounts is what was checked. An error means that the check could not be finished.
+func Verify(ctx context.Context, dir string, signers *git.AllowedSigners, client *github.Client,
+	now time.Time) (accounts []Account, findings []requests.Finding, err error) {
 	accounts, findings, err = History(dir, signers)
 	if err != nil {
 		return nil, nil, err
@@ -44,7 +46,8 @@ func Verify(ctx context.Context, dir string, signers *git.AllowedSigners, client
 }
 
 // check derives one account again.
-func (v *verifier) check(ctx context.Context, head string, client *github.Client, now time.Time) error {
+func (v *verifier) check(ctx context.Context, head string, client *github.Client,
+	now time.Time) error {
 	status := v.account.Status
 	if status == nil {
 		return v.checkOpen(head, now)
@@ -61,9 +64,11 @@ func (v *verifier) check(ctx context.Context, head string, client *github.Client
 		return v.checkRefusal()
 	}
 	if status.Evidence == requests.EvidenceGitHub && facts == nil && len(found) == 0 {
-		v.add("no-evidence", "no facts are kept with it, so nobody can judge again what the agent judged")
+		v.add("no-evidence",
+			"no facts are kept with it, so nobody can judge again what the agent judged")
 	}
-	if err := v.checkGrant(); err != nil || client == nil || status.Evidence != requests.EvidenceGitHub {
+	if err := v.checkGrant(); err != nil || client == nil ||
+		status.Evidence != requests.EvidenceGitHub {
 		return err
 	}
 	pull, reviews, err := client.Reviewed(ctx, status.PullRequest)
@@ -98,8 +103,8 @@ func (v *verifier) add(rule, format string, args ...any) {
 	v.findings = append(v.findings, fault(v.account.Path, rule, format, args...))
 }
 
-// checkOpen names a request that should have ended and has no entry: the longest it can last is what it asks for, else what
-// its policy gives at most.
+// checkOpen names a request that should have ended and has no entry: the longest it can last is
+// what it asks for, else what its policy gives at most.
 func (v *verifier) checkOpen(head string, now time.Time) error {
 	longest := v.account.Spec.Duration
 	if longest == 0 {
@@ -119,8 +124,11 @@ func (v *verifier) checkOpen(head string, now time.Time) error {
 		policy, _ := policies.ParsePolicy(path, content)
 		longest = policy.Spec.Target.MaxDuration
 	}
-	if end := v.account.Entered.Add(time.Duration(longest)); longest > 0 && now.Sub(end) > maxLateness {
-		v.add("no-revocation", "its time was over at %s at the latest, and there is no ledger entry: is the agent of %s running?", requests.At(end), v.account.Cluster)
+	if end := v.account.Entered.Add(time.Duration(longest)); longest > 0 &&
+		now.Sub(end) > maxLateness {
+		v.add("no-revocation",
+			"its time was over at %s at the latest, and there is no ledger entry: is the agent of %s running?",
+			requests.At(end), v.account.Cluster)
 	}
 	return nil
 }
@@ -152,9 +160,11 @@ func (v *verifier) checkMerge() error {
 	if err := v.Compare(&merge, before); err != nil {
 		return err
 	}
-	if len(merge.Changes) != 1 || merge.TooMany || merge.Changes[0].Path != status.Path || merge.Changes[0].Before.Path != "" ||
+	if len(merge.Changes) != 1 || merge.TooMany || merge.Changes[0].Path != status.Path ||
+		merge.Changes[0].Before.Path != "" ||
 		merge.Changes[0].After.Fault != "" {
-		v.add("no-request", "commit %s does not add %s and nothing else", merge.Hash, requests.Quote(status.Path))
+		v.add("no-request", "commit %s does not add %s and nothing else", merge.Hash,
+			requests.Quote(status.Path))
 		return nil
 	}
 	content, err := v.Blob(merge.Changes[0].After.Hash)
@@ -162,10 +172,13 @@ func (v *verifier) checkMerge() error {
 		return err
 	}
 	request, found := requests.ParseRequest(status.Path, content)
-	if len(found) > 0 || v.account.Spec == nil || !reflect.DeepEqual(request.Spec, *v.account.Spec) {
-		v.add("request-differs", "the entry tells of another request than commit %s brought", merge.Hash)
+	if len(found) > 0 || v.account.Spec == nil ||
+		!reflect.DeepEqual(request.Spec, *v.account.Spec) {
+		v.add("request-differs",
+			"the entry tells of another request than commit %s brought", merge.Hash)
 	}
-	if asked := request.Spec.Duration; asked > 0 && status.ExpiresAt != nil && status.ExpiresAt.Sub(status.GrantedAt.Time) > time.Duration(asked) {
+	if asked := request.Spec.Duration; asked > 0 && status.ExpiresAt != nil &&
+		status.ExpiresAt.Sub(status.GrantedAt.Time) > time.Duration(asked) {
 		v.add("window", "its window is longer than the %s that were asked for", asked)
 	}
 	return v.judgeAgain(merge, before, merge.Changes[0].After)
@@ -187,11 +200,13 @@ func (v *verifier) checkRefusal() error {
 	return v.judgeAgain(merge, before, asked)
 }
 
-// merged are the commit that brought the request and the one it stands on; zero Commits, and a finding, when there are none.
+// merged are the commit that brought the request and the one it stands on; zero Commits, and a
+// finding, when there are none.
 func (v *verifier) merged() (merge, before git.Commit, err error) {
 	name := v.account.Status.MergeCommit
 	if !v.onBranch[name] {
-		v.add("no-merge", "the commit %s that is said to have brought the request is not on the branch", requests.Quote(name))
+		v.add("no-merge", "the commit %s that is said to have brought the request is not on the branch",
+			requests.Quote(name))
 		return merge, before, nil
 	}
 	if merge, err = v.Commit(name); err != nil {
@@ -213,24 +228,31 @@ func (v *verifier) checkPullRequest(pull policies.PullRequest, reviews []policie
 		v.add("not-merged", "pull request #%d is not merged", pull.Number)
 		return
 	case pull.MergeCommitSHA != status.MergeCommit || pull.HeadSHA != status.HeadSHA:
-		v.add("not-merged", "pull request #%d was merged as %s from %s, not as %s from %s", pull.Number, pull.MergeCommitSHA, pull.HeadSHA,
+		v.add("not-merged", "pull request #%d was merged as %s from %s, not as %s from %s",
+			pull.Number, pull.MergeCommitSHA, pull.HeadSHA,
 			requests.Quote(status.MergeCommit), requests.Quote(status.HeadSHA))
 	case !pull.MergedAt.Equal(status.GrantedAt.Time):
-		v.add("window", "pull request #%d was merged at %s, and the window begins at %s", pull.Number, pull.MergedAt, status.GrantedAt)
+		v.add("window", "pull request #%d was merged at %s, and the window begins at %s",
+			pull.Number, pull.MergedAt, status.GrantedAt)
 	}
 	for _, approver := range status.Approvers {
 		if !approvedBy(approver, pull, reviews) {
-			v.add("no-approval", "pull request #%d has no review %d by %s (%d) that approves its head", pull.Number, approver.ReviewID,
+			v.add("no-approval",
+				"pull request #%d has no review %d by %s (%d) that approves its head",
+				pull.Number, approver.ReviewID,
 				requests.Quote(approver.Login), approver.ID)
 		}
 	}
 }
 
-// approvedBy finds the review of an approver. One that was dismissed after the merge was an approval then.
-func approvedBy(approver requests.Approver, pull policies.PullRequest, reviews []policies.Review) bool {
+// approvedBy finds the review of an approver. One that was dismissed after the merge was an
+// approval then.
+func approvedBy(approver requests.Approver, pull policies.PullRequest,
+	reviews []policies.Review) bool {
 	for _, r := range reviews {
 		if r.ID == approver.ReviewID {
-			return (r.State == "APPROVED" || r.State == "DISMISSED") && r.User.ID == approver.ID && r.CommitID == pull.HeadSHA &&
+			return (r.State == "APPROVED" || r.State == "DISMISSED") && r.User.ID == approver.ID &&
+				r.CommitID == pull.HeadSHA &&
 				r.SubmittedAt.Equal(approver.Time.Time) && !r.SubmittedAt.After(pull.MergedAt.Time)
 		}
 	}

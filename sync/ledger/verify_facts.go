@@ -13,12 +13,14 @@ import (
 	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
-// foundLater are the refusals that facts alone do not tell: of the agent's other questions to git and the cluster.
-var foundLater = []policies.Code{policies.BlobMismatch, policies.RequestIDReused, policies.PolicyUnproven, policies.RoleChanged,
+// foundLater are the refusals that facts alone do not tell: of the agent's other questions to git
+// and the cluster.
+var foundLater = []policies.Code{policies.BlobMismatch, policies.RequestIDReused,
+	policies.PolicyUnproven, policies.RoleChanged,
 	policies.ExpiredBeforeGrant, policies.BindingConflict, policies.NoBackstop}
 
-// judgeAgain judges the request of an entry again, by the facts that are kept with it, and compares. merge is the commit that
-// brought asked to the branch, before the one it stands on.
+// judgeAgain judges the request of an entry again, by the facts that are kept with it, and
+// compares. merge is the commit that brought asked to the branch, before the one it stands on.
 func (v *verifier) judgeAgain(merge, before git.Commit, asked git.Entry) error {
 	if v.facts == nil {
 		return nil
@@ -40,8 +42,11 @@ func (v *verifier) judgeAgain(merge, before git.Commit, asked git.Entry) error {
 	switch code := policies.Code(status.Code); {
 	case granted:
 		v.checkAllowed(d)
-	case status.Cause == requests.CauseDenied && d.Code != code && !slices.Contains(foundLater, code):
-		v.add("refusal-differs", "it was refused as %s, and judged again by the facts kept with it, it is %s", requests.Quote(status.Code), describe(d))
+	case status.Cause == requests.CauseDenied && d.Code != code &&
+		!slices.Contains(foundLater, code):
+		v.add("refusal-differs",
+			"it was refused as %s, and judged again by the facts kept with it, it is %s",
+			requests.Quote(status.Code), describe(d))
 	}
 	return nil
 }
@@ -53,19 +58,23 @@ func describe(d policies.Decision) string {
 	return fmt.Sprintf("%s, %s: %s", d.Outcome, d.Code, d.Message)
 }
 
-// fromGit is the kept facts with the files that git has at their commits. problem says where they tell of something else
-// than the entry and git do.
-func (v *verifier) fromGit(merge, before git.Commit, asked git.Entry) (f policies.Facts, problem string, err error) {
+// fromGit is the kept facts with the files that git has at their commits. problem says where they
+// tell of something else than the entry and git do.
+func (v *verifier) fromGit(merge, before git.Commit, asked git.Entry) (f policies.Facts,
+	problem string, err error) {
 	f, status := *v.facts, v.account.Status
 	switch {
 	case f.PullRequest.Number != status.PullRequest || f.PullRequest.HeadSHA != status.HeadSHA:
-		return f, fmt.Sprintf("it was pull request #%d with the head %s", f.PullRequest.Number, requests.Quote(f.PullRequest.HeadSHA)), nil
+		return f, fmt.Sprintf("it was pull request #%d with the head %s", f.PullRequest.Number,
+			requests.Quote(f.PullRequest.HeadSHA)), nil
 	case f.Merge == nil || f.Merge.Commit != merge.Hash:
 		return f, "another commit brought it", nil
 	case status.GrantedAt != nil && f.Base.Commit != status.PolicyCommit:
 		return f, "it was judged under the policies of another commit", nil
 	case !v.onBranch[f.Base.Commit]:
-		return f, fmt.Sprintf("it was judged under the policies of commit %s, which is not on the branch", requests.Quote(f.Base.Commit)), nil
+		return f, fmt.Sprintf(
+			"it was judged under the policies of commit %s, which is not on the branch",
+			requests.Quote(f.Base.Commit)), nil
 	}
 	base, err := v.Commit(f.Base.Commit)
 	if err != nil {
@@ -102,8 +111,8 @@ func (v *verifier) fromGit(merge, before git.Commit, asked git.Entry) (f policie
 	return f, problem, err
 }
 
-// judgedBy reads the files of a commit that a request is judged by: of the catalogue, which can be large, what its policy
-// names.
+// judgedBy reads the files of a commit that a request is judged by: of the catalogue, which can be
+// large, what its policy names.
 func (v *verifier) judgedBy(c git.Commit, path string) (policies.Tree, error) {
 	wanted := policies.Wanted(policies.KindRequest, path)
 	tree, err := policyTree(v.Checkout, c, func(name string) bool { return wanted(name) && !strings.HasPrefix(name, rbac.CatalogFolder+"/") })
@@ -140,12 +149,16 @@ func (v *verifier) checkAllowed(d policies.Decision) {
 	}
 	g, e := d.Grant, d.Grant.Evidence
 	if status.Subject == nil || *status.Subject != g.Subject {
-		v.add("subject-differs", "by the facts kept with it, access was for %s", requests.Quote(g.Subject.Name))
+		v.add("subject-differs", "by the facts kept with it, access was for %s",
+			requests.Quote(g.Subject.Name))
 	}
-	if !status.GrantedAt.Equal(g.Window.Start.Time) || status.ExpiresAt == nil || !status.ExpiresAt.Equal(g.Window.End.Time) {
-		v.add("window", "by the facts kept with it, its window is from %s to %s", g.Window.Start, g.Window.End)
+	if !status.GrantedAt.Equal(g.Window.Start.Time) || status.ExpiresAt == nil ||
+		!status.ExpiresAt.Equal(g.Window.End.Time) {
+		v.add("window", "by the facts kept with it, its window is from %s to %s",
+			g.Window.Start, g.Window.End)
 	}
-	if !slices.Equal(status.Approvers, e.Approvers) || !slices.Equal(status.Ignored, e.Ignored) || !reflect.DeepEqual(status.Challenges, e.Challenges) {
+	if !slices.Equal(status.Approvers, e.Approvers) || !slices.Equal(status.Ignored, e.Ignored) ||
+		!reflect.DeepEqual(status.Challenges, e.Challenges) {
 		v.add("approvals-differ", "by the facts kept with it, other approvals counted")
 	}
 	var made []requests.GrantRef
@@ -155,7 +168,9 @@ func (v *verifier) checkAllowed(d policies.Decision) {
 	for _, ref := range status.GrantRefs {
 		ref.UID = ""
 		if !slices.Contains(made, ref) {
-			v.add("binding-differs", "by the facts kept with it, there was no %s %s in %s that gave %s with these rules", requests.Quote(ref.Kind),
+			v.add("binding-differs",
+				"by the facts kept with it, there was no %s %s in %s that gave %s with these rules",
+				requests.Quote(ref.Kind),
 				requests.Quote(ref.Name), requests.Quote(ref.Namespace), requests.Quote(ref.Role))
 		}
 	}

@@ -25,18 +25,25 @@ const (
 	StageExpire   Stage = "expire"   // deleting a binding that is due
 )
 
-var stages = []Stage{StageRead, StageApply, StageClock, StageGit, StagePolicies, StageRequests, StageLedger, StageWatch, StageExpire}
+var stages = []Stage{StageRead, StageApply, StageClock, StageGit, StagePolicies, StageRequests,
+	StageLedger, StageWatch, StageExpire}
 
-// Stopping is the closed list of what may keep the agent from granting, with what each means to whoever operates it.
+// Stopping is the closed list of what may keep the agent from granting, with what each means to
+// whoever operates it.
 var Stopping = []struct {
 	Code  policies.Code
 	means string
 }{
-	{policies.ClockSkew, "its clock is too far from GitHub's or the API server's; set the wrong one"},
-	{policies.NonFastForward, "the branch does not continue from the commit accepted last; look at what happened to it, then accept a commit as the log says"},
+	{policies.ClockSkew,
+		"its clock is too far from GitHub's or the API server's; set the wrong one"},
+	{policies.NonFastForward,
+		"the branch does not continue from the commit accepted last; look at what happened to " +
+			"it, then accept a commit as the log says"},
 	{policies.RulesetWeakened, "GitHub's rules no longer protect the branch; put them back"},
-	{policies.Unfenced, "the admission policies that fence it are missing or changed; apply what pullgrant install prints"},
-	{policies.OverPrivileged, "it may do what would get around the fence; take from it what pullgrant install --diff says is too much"},
+	{policies.Unfenced, "the admission policies that fence it are missing or changed; apply what " +
+		"pullgrant install prints"},
+	{policies.OverPrivileged,
+		"it may do what would get around the fence; take from it what pullgrant install --diff says is too much"},
 	{policies.Paused, "a person paused it; pullgrant resume has it go on"},
 }
 
@@ -74,8 +81,9 @@ func (m *Metrics) Lead(on bool) {
 	m.leader.Set(number(on))
 }
 
-// Passed notes how a pass ended: which stages did not succeed, and how many requests wait. A single request that cannot be judged or granted leaves it complete: whoever writes
-// requests must not be able to make the agent look broken.
+// Passed notes how a pass ended: which stages did not succeed, and how many requests wait. A single
+// request that cannot be judged or granted leaves it complete: whoever writes requests must not be
+// able to make the agent look broken.
 func (m *Metrics) Passed(failing map[Stage]bool, waiting int) {
 	for s := range failing {
 		m.Failed(s)
@@ -109,9 +117,10 @@ func number(on bool) float64 {
 	return 0
 }
 
-// ready says whether the agent does its work, in lines for people: it knows every deadline and, where it takes the passes,
-// one has read the cluster, the branch and its policies since the start, and the last one the cluster. Whatever else goes
-// wrong is listed and leaves it ready, as another replica would do no better.
+// ready says whether the agent does its work, in lines for people: it knows every deadline and,
+// where it takes the passes, one has read the cluster, the branch and its policies since the start,
+// and the last one the cluster. Whatever else goes wrong is listed and leaves it ready, as another
+// replica would do no better.
 func (m *Metrics) ready() (ready bool, lines []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -131,7 +140,8 @@ func (m *Metrics) ready() (ready bool, lines []string) {
 	case !m.leads:
 		tell(false, "another replica grants and records")
 	case !m.reached:
-		tell(true, "no pass has read the cluster, the branch and its policies yet; the last one had trouble with "+failing)
+		tell(true, "no pass has read the cluster, the branch and its policies yet; the last one had trouble with "+
+			failing)
 	case m.failing[StageRead]:
 		tell(true, "the last pass had trouble with "+failing+" and could not read the cluster")
 	case len(m.failing) > 0:

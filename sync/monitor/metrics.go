@@ -1,5 +1,5 @@
-// Package monitor shows what the agent does and whether it is well: numbers for Prometheus, answers to probes, and the server
-// of both, where GitHub's webhook can also wake the agent.
+// Package monitor shows what the agent does and whether it is well: numbers for Prometheus, answers
+// to probes, and the server of both, where GitHub's webhook can also wake the agent.
 package monitor
 
 import (
@@ -14,11 +14,13 @@ import (
 	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
-// Swept is the cause of a managed binding's end that no grant explains; the others are those of the ledger.
+// Swept is the cause of a managed binding's end that no grant explains; the others are those of the
+// ledger.
 const Swept = "Swept"
 
-// Metrics is what the agent shows of itself, to Prometheus and to whoever probes it. docs/monitoring/README.md explains
-// each number. Labels have the words of closed lists, and the cluster's name; no text of a request reaches one.
+// Metrics is what the agent shows of itself, to Prometheus and to whoever probes it.
+// docs/monitoring/README.md explains each number. Labels have the words of closed lists, and the
+// cluster's name; no text of a request reaches one.
 type Metrics struct {
 	registry *prometheus.Registry
 	factory  promauto.Factory
@@ -41,45 +43,57 @@ type Metrics struct {
 
 // NewMetrics counts from now on, by the wall clock.
 func NewMetrics(cluster, version string, wall func() time.Time) *Metrics {
-	m := &Metrics{registry: prometheus.NewRegistry(), wall: wall, beaten: wall(), complete: wall(), stops: map[policies.Code]bool{}}
-	m.factory = promauto.With(prometheus.WrapRegistererWith(prometheus.Labels{"cluster": cluster}, m.registry))
+	m := &Metrics{registry: prometheus.NewRegistry(), wall: wall, beaten: wall(), complete: wall(),
+		stops: map[policies.Code]bool{}}
+	m.factory = promauto.With(prometheus.WrapRegistererWith(
+		prometheus.Labels{"cluster": cluster}, m.registry))
 	in := m.factory
 	gauge := func(name, help string) prometheus.Gauge {
 		return in.NewGauge(prometheus.GaugeOpts{Namespace: "pullgrant", Name: name, Help: help})
 	}
 	gauges := func(name, help string, labels ...string) *prometheus.GaugeVec {
-		return in.NewGaugeVec(prometheus.GaugeOpts{Namespace: "pullgrant", Name: name, Help: help}, labels)
+		return in.NewGaugeVec(
+			prometheus.GaugeOpts{Namespace: "pullgrant", Name: name, Help: help}, labels)
 	}
 	counters := func(name, help string, labels ...string) *prometheus.CounterVec {
-		return in.NewCounterVec(prometheus.CounterOpts{Namespace: "pullgrant", Name: name, Help: help}, labels)
+		return in.NewCounterVec(
+			prometheus.CounterOpts{Namespace: "pullgrant", Name: name, Help: help}, labels)
 	}
 	look := func(name, help string, value func() float64) {
 		in.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "pullgrant", Name: name, Help: help}, value)
 	}
 	m.grants = gauge("grants_active", "Grants that have not ended.")
 	m.outbox = gauge("outbox_depth", "Ended grants that the ledger does not have yet.")
-	m.waiting = gauge("requests_waiting", "Merged requests that are neither granted nor refused yet.")
+	m.waiting = gauge("requests_waiting",
+		"Merged requests that are neither granted nor refused yet.")
 	m.leader = gauge("leader", "1 on the replica that grants and records, 0 on others.")
-	m.lateness = in.NewHistogram(prometheus.HistogramOpts{Namespace: "pullgrant", Name: "expiry_lateness_seconds",
-		Help:    "Time from the end of a grant to the deletion of its binding.",
-		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 900}})
-	m.decisions = counters("decisions_total", "Requests granted or refused, and judgements that could not be made.", "decision", "code")
+	m.lateness = in.NewHistogram(
+		prometheus.HistogramOpts{Namespace: "pullgrant", Name: "expiry_lateness_seconds",
+			Help:    "Time from the end of a grant to the deletion of its binding.",
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 900}})
+	m.decisions = counters("decisions_total",
+		"Requests granted or refused, and judgements that could not be made.", "decision", "code")
 	m.endings = counters("bindings_ended_total", "Bindings that ended.", "cause")
 	m.passes = counters("passes_total", "Passes over cluster and branch.", "result")
 	m.deliveries = counters("webhook_deliveries_total", "Calls of the webhook.", "result")
-	m.stopped = gauges("granting_stopped", "1 while nothing is granted for this reason; expiry goes on.", "reason")
-	m.errors = gauges("last_error_timestamp_seconds", "When this part of the work last failed, in Unix time; 0 for never.", "stage")
-	gauges("build_info", "1, with the version of the agent.", "version").WithLabelValues(version).Set(1)
-	look("expiry_heartbeat_timestamp_seconds", "When the expiry loop last looked at the clock, in Unix time.", func() float64 {
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		return unix(m.beaten)
-	})
-	look("sync_age_seconds", "Time since a pass was complete, or since the start before there is one.", func() float64 {
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		return wall().Sub(m.complete).Seconds()
-	})
+	m.stopped = gauges("granting_stopped",
+		"1 while nothing is granted for this reason; expiry goes on.", "reason")
+	m.errors = gauges("last_error_timestamp_seconds",
+		"When this part of the work last failed, in Unix time; 0 for never.", "stage")
+	gauges("build_info", "1, with the version of the agent.",
+		"version").WithLabelValues(version).Set(1)
+	look("expiry_heartbeat_timestamp_seconds",
+		"When the expiry loop last looked at the clock, in Unix time.", func() float64 {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			return unix(m.beaten)
+		})
+	look("sync_age_seconds",
+		"Time since a pass was complete, or since the start before there is one.", func() float64 {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			return wall().Sub(m.complete).Seconds()
+		})
 	// A series must be there before it first counts something, or its first increase is not seen.
 	for _, cause := range append([]string{Swept}, requests.Causes...) {
 		m.endings.WithLabelValues(cause)
@@ -91,7 +105,8 @@ func NewMetrics(cluster, version string, wall func() time.Time) *Metrics {
 		m.errors.WithLabelValues(string(s))
 	}
 	for vector, results := range map[*prometheus.CounterVec][]string{
-		m.passes: {passComplete, passIncomplete}, m.deliveries: {deliveryAccepted, deliveryIgnored, deliveryReplayed, deliveryRefused}} {
+		m.passes: {passComplete, passIncomplete}, m.deliveries: {deliveryAccepted, deliveryIgnored,
+			deliveryReplayed, deliveryRefused}} {
 		for _, result := range results {
 			vector.WithLabelValues(result)
 		}
@@ -102,7 +117,8 @@ func NewMetrics(cluster, version string, wall func() time.Time) *Metrics {
 // WatchOverdue shows how many bindings are past their end.
 func (m *Metrics) WatchOverdue(overdue func() int) {
 	m.factory.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "pullgrant", Name: "past_expiry",
-		Help: "Managed bindings that are there after their end."}, func() float64 { return float64(overdue()) })
+		Help: "Managed bindings that are there after their end."},
+		func() float64 { return float64(overdue()) })
 }
 
 func unix(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }

@@ -19,7 +19,8 @@ func TestMetricNames(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if problems, err := promlint.NewWithMetricFamilies(families).Lint(); err != nil || len(problems) > 0 {
+	if problems, err := promlint.NewWithMetricFamilies(families).Lint(); err != nil ||
+		len(problems) > 0 {
 		t.Error(problems, err)
 	}
 }
@@ -34,7 +35,8 @@ func TestPassed(t *testing.T) {
 	for _, c := range []struct {
 		failing map[Stage]bool
 		at      time.Time
-	}{{map[Stage]bool{StageGit: true}, begin}, {map[Stage]bool{StageRequests: true, StageApply: true}, begin},
+	}{{map[Stage]bool{StageGit: true}, begin},
+		{map[Stage]bool{StageRequests: true, StageApply: true}, begin},
 		{map[Stage]bool{StageRequests: true}, now}} {
 		if m.Passed(c.failing, 0); !m.complete.Equal(c.at) {
 			t.Errorf("%v: complete at %s", c.failing, m.complete)
@@ -42,7 +44,8 @@ func TestPassed(t *testing.T) {
 	}
 }
 
-// TestDeadWhenTheLoopStandsStill: only silence of the expiry loop makes the agent dead, and a look at the clock revives it.
+// TestDeadWhenTheLoopStandsStill: only silence of the expiry loop makes the agent dead, and a look
+// at the clock revives it.
 func TestDeadWhenTheLoopStandsStill(t *testing.T) {
 	now := noon
 	s := &Server{Metrics: NewMetrics("prod", "", func() time.Time { return now })}
@@ -53,8 +56,10 @@ func TestDeadWhenTheLoopStandsStill(t *testing.T) {
 		text  string
 	}{
 		{10 * time.Second, false, http.StatusOK, "the expiry loop is running\n"},
-		{time.Second, false, http.StatusServiceUnavailable, "the expiry loop has not looked at the clock for 11s\n"},
-		{time.Hour, false, http.StatusServiceUnavailable, "the expiry loop has not looked at the clock for 1h0m11s\n"},
+		{time.Second, false, http.StatusServiceUnavailable,
+			"the expiry loop has not looked at the clock for 11s\n"},
+		{time.Hour, false, http.StatusServiceUnavailable,
+			"the expiry loop has not looked at the clock for 1h0m11s\n"},
 		{0, true, http.StatusOK, "the expiry loop is running\n"},
 	} {
 		now = now.Add(c.after)

@@ -73,22 +73,25 @@ func TestMetricsAreListed(t *testing.T) {
 	}
 }
 
-// TestMetricsAreExplained holds the page to the metrics, with their labels and the words of the closed lists, and the
-// metrics to the page.
+// TestMetricsAreExplained holds the page to the metrics, with their labels and the words of the
+// closed lists, and the metrics to the page.
 func TestMetricsAreExplained(t *testing.T) {
 	families := exported(t)
 	rows := map[string]string{}
 	page := string(text(t, "README.md"))
-	for _, m := range regexp.MustCompile("(?m)^\\| `(pullgrant_\\w+)` (\\|.*)$").FindAllStringSubmatch(page, -1) {
+	for _, m := range regexp.MustCompile(
+		"(?m)^\\| `(pullgrant_\\w+)` (\\|.*)$").FindAllStringSubmatch(page, -1) {
 		rows[m[1]] = m[2]
 		if families[m[1]] == nil {
 			t.Errorf("the page explains %s, which is not exported", m[1])
 		}
 	}
-	elsewhere := map[string]bool{"code": true, "cause": true, "version": true, "cluster": true} // whose words stand in other lists
+	// whose words stand in other lists
+	elsewhere := map[string]bool{"code": true, "cause": true, "version": true, "cluster": true}
 	for name, f := range families {
 		row, ok := rows[name]
-		if kind := strings.ToLower(f.GetType().String()); !ok || !strings.HasPrefix(row, "| "+kind+", ") {
+		if kind := strings.ToLower(f.GetType().String()); !ok ||
+			!strings.HasPrefix(row, "| "+kind+", ") {
 			t.Errorf("the page has for %s, a %s: %q", name, kind, row)
 		}
 		for _, m := range f.Metric {

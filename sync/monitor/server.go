@@ -34,8 +34,8 @@ type Server struct {
 	Log      *slog.Logger
 }
 
-// Serve answers until ctx ends. wait returns when nobody is answered any more. A server that breaks does not end the
-// agent: the probes notice.
+// Serve answers until ctx ends. wait returns when nobody is answered any more. A server that breaks
+// does not end the agent: the probes notice.
 func (s *Server) Serve(ctx context.Context) (wait func()) {
 	var parts gosync.WaitGroup
 	if s.Listener == nil {
@@ -43,8 +43,10 @@ func (s *Server) Serve(ctx context.Context) (wait func()) {
 	}
 	log := s.Log.With("event", "listen", "address", s.Listener.Addr().String())
 	server := &http.Server{
-		Handler: s.Handler(), ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn), MaxHeaderBytes: maxHeader,
-		ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
+		Handler: s.Handler(), ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		MaxHeaderBytes:    maxHeader,
+		ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
+		IdleTimeout: idleTimeout,
 	}
 	log.Info("listening", "webhook", len(s.Secret) > 0)
 	parts.Go(func() {
@@ -66,7 +68,8 @@ func (s *Server) Serve(ctx context.Context) (wait func()) {
 // Handler is everything that is served.
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(s.Metrics.registry, promhttp.HandlerOpts{MaxRequestsInFlight: maxScrapes}))
+	mux.Handle("GET /metrics", promhttp.HandlerFor(s.Metrics.registry,
+		promhttp.HandlerOpts{MaxRequestsInFlight: maxScrapes}))
 	mux.HandleFunc("GET /healthz", s.healthz)
 	mux.HandleFunc("GET /readyz", s.readyz)
 	if len(s.Secret) > 0 {
@@ -75,11 +78,12 @@ func (s *Server) Handler() http.Handler {
 	return mux
 }
 
-// healthz fails when only a restart helps: the expiry loop has stopped. What the agent cannot reach has no part in it, for
-// a restart would bring nothing but late revocations.
+// healthz fails when only a restart helps: the expiry loop has stopped. What the agent cannot reach
+// has no part in it, for a restart would bring nothing but late revocations.
 func (s *Server) healthz(w http.ResponseWriter, _ *http.Request) {
 	if silent := s.Metrics.silent(); silent > stuck {
-		answer(w, http.StatusServiceUnavailable, fmt.Sprintf("the expiry loop has not looked at the clock for %s", silent.Round(time.Second)))
+		answer(w, http.StatusServiceUnavailable, fmt.Sprintf(
+			"the expiry loop has not looked at the clock for %s", silent.Round(time.Second)))
 		return
 	}
 	answer(w, http.StatusOK, "the expiry loop is running")

@@ -26,7 +26,8 @@ func (p *planner) follow(r Record) {
 		for _, l := range state.found {
 			p.claimed[l.UID] = true
 		}
-		if proof := p.Proofs[r.Grant.Path]; code != "" && code == proof.Decision.Code && !state.existed {
+		if proof := p.Proofs[r.Grant.Path]; code != "" &&
+			code == proof.Decision.Code && !state.existed {
 			r.Facts, r.Grant.Evidence = proof.Facts, proof.Evidence // those that it is refused by
 		}
 		r.Phase, r.Cause, r.Code, r.Objects = Ended, cause, string(code), state.objects
@@ -41,14 +42,15 @@ func (p *planner) follow(r Record) {
 	for _, l := range state.found {
 		p.claimed[l.UID] = true
 	}
-	if r.Phase == Granting && (state.missing == 0 || p.Main != nil && len(p.Stopped) == 0 && r.Grant.Window.Open(p.now) && p.provenAgain(r)) {
+	if r.Phase == Granting && (state.missing == 0 || p.Main != nil && len(p.Stopped) == 0 &&
+		r.Grant.Window.Open(p.now) && p.provenAgain(r)) {
 		r.Objects = state.objects
 		p.add(Grant, r)
 	}
 }
 
-// provenAgain tells whether a grant that an earlier try left unfinished was judged again and is the same: its record alone
-// gives nobody access.
+// provenAgain tells whether a grant that an earlier try left unfinished was judged again and is the
+// same: its record alone gives nobody access.
 func (p *planner) provenAgain(r Record) bool {
 	proof := p.Proofs[r.Grant.Path]
 	again := proof.Decision.Grant
@@ -56,13 +58,15 @@ func (p *planner) provenAgain(r Record) bool {
 		again.Subject == r.Grant.Subject && requests.EqualItems(again.Items, r.Grant.Items) && !again.Window.End.Before(r.Grant.Window.End.Time)
 }
 
-// close plans the ledger entry of an ended grant, and that its record is forgotten once the entry is there.
+// close plans the ledger entry of an ended grant, and that its record is forgotten once the entry
+// is there.
 func (p *planner) close(r Record) {
 	if p.Main == nil || r.Cause == "" {
 		return
 	}
 	_, asked := p.Main.Requests[r.Grant.Path]
-	if asked || !slices.Contains(p.Main.Names[r.Grant.Name], requests.RevocationPath(p.Cluster, r.Grant.Name)) {
+	if asked || !slices.Contains(p.Main.Names[r.Grant.Name],
+		requests.RevocationPath(p.Cluster, r.Grant.Name)) {
 		p.add(Enter, r)
 	}
 	p.add(Forget, r)
@@ -101,7 +105,8 @@ func (p *planner) examine(r Record) remains {
 		case o.UID == "" && there.Managed && there.Content == o.Content:
 			s.found = append(s.found, there)
 			s.objects[i].UID = there.UID
-		case o.UID == "" && slices.ContainsFunc(p.gone(r), func(g Gone) bool { return g.UID == there.UID }):
+		case o.UID == "" && slices.ContainsFunc(p.gone(r),
+			func(g Gone) bool { return g.UID == there.UID }):
 			s.found = append(s.found, there) // it was seen as it was made, and then without its label
 			s.objects[i].UID, s.edited = there.UID, true
 		case o.UID == "" && !o.IsBinding() && there.Managed:
@@ -156,7 +161,8 @@ func (p *planner) verdict(r Record, s remains) (cause string, code policies.Code
 		return requests.CauseDenied, policies.BindingConflict, true
 	case s.lost, s.missing > 0 && len(seen) > 0:
 		return requests.CauseBindingDeleted, "", true
-	case r.Phase == Granting && s.missing > 0 && judged && proof.Decision.Outcome == policies.Denied:
+	case r.Phase == Granting && s.missing > 0 && judged &&
+		proof.Decision.Outcome == policies.Denied:
 		return requests.CauseDenied, proof.Decision.Code, true
 	case due:
 		return requests.CauseExpired, "", true
@@ -178,7 +184,8 @@ func (p *planner) gone(r Record) []Gone {
 	return seen
 }
 
-// lastSeen is when the last binding of a grant that has none left disappeared; zero when nobody saw it.
+// lastSeen is when the last binding of a grant that has none left disappeared; zero when nobody saw
+// it.
 func (p *planner) lastSeen(r Record) (at requests.Time) {
 	if seen := p.gone(r); len(seen) > 0 && len(seen) == len(r.Grant.Items) {
 		at = requests.At(seen[len(seen)-1].At)
@@ -186,12 +193,13 @@ func (p *planner) lastSeen(r Record) (at requests.Time) {
 	return at
 }
 
-// removal is the cause of a grant whose request file is gone from main: given back by who asked for it, or taken. It is
-// "" while that is not known; access ends without waiting for it.
+// removal is the cause of a grant whose request file is gone from main: given back by who asked for
+// it, or taken. It is "" while that is not known; access ends without waiting for it.
 func (p *planner) removal(r Record, since time.Time) string {
 	remover, known := p.Removers[r.Grant.Path]
 	switch {
-	case known && remover != "" && requests.NamePart(remover) == requests.NamePart(r.Grant.Requester):
+	case known && remover != "" &&
+		requests.NamePart(remover) == requests.NamePart(r.Grant.Requester):
 		return requests.CauseRelinquished
 	case known, !p.now.Before(since.Add(MaxWait)):
 		return requests.CauseRevoked

@@ -1,5 +1,6 @@
-// Package plan says what an agent is to do next, from the branch, the cluster and what it remembers of each grant. It is
-// pure: the same world gives the same steps, so that what was planned can be planned again.
+// Package plan says what an agent is to do next, from the branch, the cluster and what it remembers
+// of each grant. It is pure: the same world gives the same steps, so that what was planned can be
+// planned again.
 package plan
 
 import (
@@ -12,20 +13,23 @@ import (
 	"github.com/pullgrant/pullgrant/requests"
 )
 
-// MaxWait is how long a request or a question about it may stay undecided because facts cannot be had.
+// MaxWait is how long a request or a question about it may stay undecided because facts cannot be
+// had.
 const MaxWait = 24 * time.Hour
 
-// Make says what is to be done, in order. It is a function of its arguments alone; applied in full, planning again gives
-// nothing (G7).
+// Make says what is to be done, in order. It is a function of its arguments alone; applied in full,
+// planning again gives nothing (G7).
 func Make(now time.Time, w World) []Step {
-	p := planner{World: w, now: now, live: map[Object]Live{}, vanished: map[Object][]Gone{}, claimed: map[string]bool{}, taken: map[string]string{}}
+	p := planner{World: w, now: now, live: map[Object]Live{}, vanished: map[Object][]Gone{},
+		claimed: map[string]bool{}, taken: map[string]string{}}
 	for _, l := range slices.Backward(w.Live) {
 		p.live[l.Place()] = l
 	}
 	for _, g := range w.Gone {
 		p.vanished[g.Place()] = append(p.vanished[g.Place()], g)
 	}
-	records := slices.SortedFunc(slices.Values(w.Records), func(a, b Record) int { return cmp.Compare(a.Grant.Name, b.Grant.Name) })
+	records := slices.SortedFunc(slices.Values(w.Records),
+		func(a, b Record) int { return cmp.Compare(a.Grant.Name, b.Grant.Name) })
 	for _, r := range records {
 		p.taken[r.Grant.Name] = r.Grant.Path
 		p.follow(r)
@@ -71,7 +75,8 @@ func (p *planner) consider(path, blob string) {
 	if owner, taken := p.taken[place.Name]; !ok || taken && owner == path {
 		return
 	} else if taken || p.used(place.Name) {
-		p.add(Discard, Record{Grant: requests.Grant{Name: place.Name, Path: path, Cluster: p.Cluster, Policy: place.Policy}})
+		p.add(Discard, Record{Grant: requests.Grant{Name: place.Name, Path: path,
+			Cluster: p.Cluster, Policy: place.Policy}})
 		return
 	}
 	if len(p.Stopped) > 0 {
@@ -80,7 +85,8 @@ func (p *planner) consider(path, blob string) {
 	proof := p.Proofs[path]
 	decision := proof.Decision
 	if len(p.Main.Names[place.Name]) > 1 {
-		decision = policies.Refuse(policies.RequestIDReused, "another request has the name %s", place.Name)
+		decision = policies.Refuse(policies.RequestIDReused,
+			"another request has the name %s", place.Name)
 		proof.Evidence.Blob = blob
 	} else if proof.Blob != blob {
 		return

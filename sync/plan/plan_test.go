@@ -18,9 +18,9 @@ import (
 	"github.com/pullgrant/pullgrant/testdata/grants"
 )
 
-// scenario is one file of testdata/plan. A short name x stands for the request 20261122-alice-x under the policy
-// payments-debug, whose window is 10:00 to 11:00 and whose bindings, and the Job where it has one, are in the namespace
-// payments.
+// scenario is one file of testdata/plan. A short name x stands for the request 20261122-alice-x
+// under the policy payments-debug, whose window is 10:00 to 11:00 and whose bindings, and the Job
+// where it has one, are in the namespace payments.
 type scenario struct {
 	Now  time.Time
 	Main *struct {
@@ -65,7 +65,8 @@ type scenario struct {
 }
 
 func (s scenario) world() World {
-	w := World{Cluster: grants.Cluster, Namespaces: s.Namespaces, Removers: map[string]string{}, Drift: map[string]string{}, Withdrawn: map[string]string{}, Proofs: map[string]Proof{}}
+	w := World{Cluster: grants.Cluster, Namespaces: s.Namespaces, Removers: map[string]string{},
+		Drift: map[string]string{}, Withdrawn: map[string]string{}, Proofs: map[string]Proof{}}
 	for short, cause := range s.Withdrawn {
 		w.Withdrawn[grants.Path(short)] = cause
 	}
@@ -76,34 +77,20 @@ func (s scenario) world() World {
 		w.Namespaces = map[string]string{"payments": "ns"}
 	}
 	if s.Main != nil {
-		w.Main = &Main{Tip: "tip", Requests: map[string]string{}, Names: map[string][]string{}}
-		name := func(path string) {
-			base := strings.TrimSuffix(filepath.Base(path), ".yaml")
-			w.Main.Names[base] = append(w.Main.Names[base], path)
-		}
-		for short, blob := range s.Main.Requests {
-			w.Main.Requests[grants.Path(short)] = blob
-			name(grants.Path(short))
-		}
-		for path, blob := range s.Main.More {
-			w.Main.Requests[path] = blob
-			name(path)
-		}
-		for _, short := range s.Main.Ledger {
-			name(requests.RevocationPath(grants.Cluster, grants.Name(short)))
-		}
-		for _, path := range s.Main.Other {
-			name(path)
-		}
+		w.Main = s.main()
 	}
 	for _, r := range s.Records {
-		record := Record{Phase: Phase(r.Phase), Grant: grants.Of(r.Name, len(r.Bindings), 1), Cause: r.Cause, EndedAt: r.Ended, Version: "1"}
+		record := Record{Phase: Phase(r.Phase), Grant: grants.Of(r.Name, len(r.Bindings), 1),
+			Cause: r.Cause, EndedAt: r.Ended, Version: "1"}
 		if r.Job != nil {
-			record.Objects = append(record.Objects, Object{Kind: render.KindJob, Namespace: "payments", Name: requests.ObjectName(grants.Name(r.Name), 0),
+			record.Objects = append(record.Objects, Object{Kind: render.KindJob,
+				Namespace: "payments", Name: requests.ObjectName(grants.Name(r.Name), 0),
 				NamespaceUID: "ns", UID: r.Job.UID, Content: "own"})
 		}
 		for i, b := range r.Bindings {
-			o := Object{Kind: render.KindRoleBinding, Namespace: "payments", Name: requests.ObjectName(grants.Name(r.Name), i), NamespaceUID: "ns", UID: b.UID, Content: "own"}
+			o := Object{Kind: render.KindRoleBinding, Namespace: "payments",
+				Name: requests.ObjectName(grants.Name(r.Name), i), NamespaceUID: "ns",
+				UID: b.UID, Content: "own"}
 			if b.Planned {
 				o.Content = ""
 			}
@@ -112,7 +99,8 @@ func (s scenario) world() World {
 		w.Records = append(w.Records, record)
 	}
 	live := func(kind, short string, number int, uid, content string, unmanaged bool) Live {
-		return Live{Kind: kind, Namespace: "payments", Name: requests.ObjectName(grants.Name(short), number), UID: uid,
+		return Live{Kind: kind, Namespace: "payments",
+			Name: requests.ObjectName(grants.Name(short), number), UID: uid,
 			Content: cmp.Or(content, "own"), Managed: !unmanaged}
 	}
 	for _, l := range s.Live {
@@ -123,7 +111,8 @@ func (s scenario) world() World {
 		w.Live = append(w.Live, live(kind, l.Of, l.Number, l.UID, l.Content, l.Unmanaged))
 	}
 	for _, g := range s.Gone {
-		w.Gone = append(w.Gone, Gone{Live: live(render.KindRoleBinding, g.Of, 0, g.UID, g.Content, false), At: g.At, Expired: g.Expired})
+		w.Gone = append(w.Gone, Gone{Live: live(render.KindRoleBinding, g.Of, 0, g.UID, g.Content,
+			false), At: g.At, Expired: g.Expired})
 	}
 	for short, login := range s.Removers {
 		w.Removers[grants.Path(short)] = login
@@ -133,9 +122,34 @@ func (s scenario) world() World {
 	}
 	for short, p := range s.Proofs {
 		grant := grants.Of(short, 1, max(p.Hours, 1))
-		w.Proofs[grants.Path(short)] = Proof{Blob: "b1", Since: p.Since, Decision: policies.Decision{Outcome: p.Outcome, Code: p.Code, Grant: &grant}}
+		w.Proofs[grants.Path(short)] = Proof{Blob: "b1", Since: p.Since,
+			Decision: policies.Decision{Outcome: p.Outcome, Code: p.Code, Grant: &grant}}
 	}
 	return w
+}
+
+// main is the branch of a scenario that has one.
+func (s scenario) main() *Main {
+	main := &Main{Tip: "tip", Requests: map[string]string{}, Names: map[string][]string{}}
+	name := func(path string) {
+		base := strings.TrimSuffix(filepath.Base(path), ".yaml")
+		main.Names[base] = append(main.Names[base], path)
+	}
+	for short, blob := range s.Main.Requests {
+		main.Requests[grants.Path(short)] = blob
+		name(grants.Path(short))
+	}
+	for path, blob := range s.Main.More {
+		main.Requests[path] = blob
+		name(path)
+	}
+	for _, short := range s.Main.Ledger {
+		name(requests.RevocationPath(grants.Cluster, grants.Name(short)))
+	}
+	for _, path := range s.Main.Other {
+		name(path)
+	}
+	return main
 }
 
 func TestPlan(t *testing.T) {
@@ -162,21 +176,26 @@ func TestPlan(t *testing.T) {
 				got = append(got, step.String())
 			}
 			if !slices.Equal(got, s.Want) {
-				t.Errorf("got\n  %s\nwant\n  %s", strings.Join(got, "\n  "), strings.Join(s.Want, "\n  "))
+				t.Errorf("got\n  %s\nwant\n  %s", strings.Join(got, "\n  "),
+					strings.Join(s.Want, "\n  "))
 			}
 			for _, step := range steps {
 				for short, at := range s.Ended {
-					if step.Action == End && step.Record.Grant.Name == grants.Name(short) && !step.Record.EndedAt.Equal(at.Time) {
+					if step.Action == End && step.Record.Grant.Name == grants.Name(short) &&
+						!step.Record.EndedAt.Equal(at.Time) {
 						t.Errorf("%s ended at %s, want %s", short, step.Record.EndedAt, at)
 					}
 				}
 				for short, uids := range s.UIDs {
-					if step.Action == Grant && step.Record.Grant.Name == grants.Name(short) && step.Record.Objects[0].UID != uids[0] {
-						t.Errorf("%s notes UID %q, want %s", short, step.Record.Objects[0].UID, uids[0])
+					if step.Action == Grant && step.Record.Grant.Name == grants.Name(short) &&
+						step.Record.Objects[0].UID != uids[0] {
+						t.Errorf("%s notes UID %q, want %s", short,
+							step.Record.Objects[0].UID, uids[0])
 					}
 				}
 			}
-			if sim := newSimulation(w); sim.apply(s.Now, steps) != nil || len(Make(s.Now, sim.World)) != 0 {
+			if sim := newSimulation(w); sim.apply(s.Now, steps) != nil ||
+				len(Make(s.Now, sim.World)) != 0 {
 				t.Errorf("planning again gives %v", Make(s.Now, sim.World))
 			}
 		})

@@ -10,9 +10,9 @@ import (
 // Phase is how far a grant has come.
 type Phase string
 
-// Phases of a grant. Each is written before what it announces is relied on: Granting before the first binding is created,
-// Granted when the UIDs of all are known, Ending before one is deleted for a cause that cannot be told afterwards, Ended when
-// none is left.
+// Phases of a grant. Each is written before what it announces is relied on: Granting before the
+// first binding is created, Granted when the UIDs of all are known, Ending before one is deleted
+// for a cause that cannot be told afterwards, Ended when none is left.
 const (
 	Granting Phase = "Granting"
 	Granted  Phase = "Granted"
@@ -41,9 +41,11 @@ func (r *Record) Binding(i int) *Object {
 	return &r.Objects[len(r.Objects)-len(render.Made(r.Grant))+i]
 }
 
-// EverGranted tells whether any binding ever existed. One that expired may have done so before its UID was noted.
+// EverGranted tells whether any binding ever existed. One that expired may have done so before its
+// UID was noted.
 func (r Record) EverGranted() bool {
-	return r.Cause == requests.CauseExpired || slices.ContainsFunc(r.Objects, func(o Object) bool { return o.IsBinding() && o.UID != "" })
+	return r.Cause == requests.CauseExpired || slices.ContainsFunc(r.Objects,
+		func(o Object) bool { return o.IsBinding() && o.UID != "" })
 }
 
 // Object is one object of a grant: a binding, or the Job that is its backstop.
@@ -53,7 +55,8 @@ type Object struct {
 	Name         string `json:"name"`
 	NamespaceUID string `json:"namespaceUID"` // read before anything was created
 	UID          string `json:"uid,omitempty"`
-	Content      string `json:"content"` // digest of what was created; of a binding, "" until it is about to be made
+	// digest of what was created; of a binding, "" until it is about to be made
+	Content string `json:"content"`
 }
 
 // Place is where it stands, and nothing else of it.
@@ -62,12 +65,14 @@ func (o Object) Place() Object { return Object{Kind: o.Kind, Namespace: o.Namesp
 // IsBinding tells what gives access from what only ends it.
 func (o Object) IsBinding() bool { return render.GivesAccess(o.Kind) }
 
-// ObjectsOf names the objects of a grant in the order in which they are made: the Jobs, one a namespace, then the bindings
-// that they own. Without a backstop, where the policy lets that be, there are bindings only.
+// ObjectsOf names the objects of a grant in the order in which they are made: the Jobs, one a
+// namespace, then the bindings that they own. Without a backstop, where the policy lets that be,
+// there are bindings only.
 func ObjectsOf(g requests.Grant, backstop bool) (objects []Object) {
 	if backstop {
 		for _, namespace := range g.Namespaces() {
-			objects = append(objects, Object{Kind: render.KindJob, Namespace: namespace, Name: requests.ObjectName(g.Name, 0)})
+			objects = append(objects, Object{Kind: render.KindJob, Namespace: namespace,
+				Name: requests.ObjectName(g.Name, 0)})
 		}
 	}
 	for _, made := range render.Made(g) {
@@ -76,7 +81,8 @@ func ObjectsOf(g requests.Grant, backstop bool) (objects []Object) {
 	return objects
 }
 
-// SameObjects tells whether two lists name the same objects in the same order, whatever is known of each.
+// SameObjects tells whether two lists name the same objects in the same order, whatever is known of
+// each.
 func SameObjects(a, b []Object) bool {
 	return slices.EqualFunc(a, b, func(a, b Object) bool { return a.Place() == b.Place() })
 }

@@ -14,7 +14,8 @@ import (
 	"github.com/pullgrant/pullgrant/testdata/grants"
 )
 
-// simulation is a world that steps are applied to, in the smallest parts the real agent can be killed between.
+// simulation is a world that steps are applied to, in the smallest parts the real agent can be
+// killed between.
 type simulation struct {
 	World
 	budget  int // parts that may still be done; negative: no limit
@@ -22,14 +23,16 @@ type simulation struct {
 	created map[string]string // request by the name of every binding whose UID was noted, ever
 	entered map[string]int    // ledger entries written, by request
 	made    map[string]bool   // requests that ever had a binding
-	lost    []string          // requests that had, and that the ledger says had none because their time was over
-	grants  map[string]requests.Grant
+	// requests that had, and that the ledger says had none because their time was over
+	lost   []string
+	grants map[string]requests.Grant
 
 	conflict bool // something stood under the name of a new binding, which no plan can know
 }
 
 func newSimulation(w World) *simulation {
-	s := &simulation{World: w, budget: -1, created: map[string]string{}, entered: map[string]int{}, made: map[string]bool{}, grants: map[string]requests.Grant{}}
+	s := &simulation{World: w, budget: -1, created: map[string]string{}, entered: map[string]int{},
+		made: map[string]bool{}, grants: map[string]requests.Grant{}}
 	s.Records = slices.Clone(w.Records)
 	s.Live = slices.Clone(w.Live)
 	if w.Main != nil {
@@ -104,7 +107,8 @@ func (s *simulation) apply(now time.Time, steps []Step) error {
 			if err := s.part(); err != nil {
 				return err
 			}
-			s.Records = slices.DeleteFunc(s.Records, func(o Record) bool { return o.Grant.Name == r.Grant.Name })
+			s.Records = slices.DeleteFunc(s.Records,
+				func(o Record) bool { return o.Grant.Name == r.Grant.Name })
 		}
 	}
 	return nil
@@ -150,14 +154,16 @@ func (s *simulation) grant(now time.Time, r Record) error {
 			s.Live = slices.DeleteFunc(s.Live, func(l Live) bool {
 				return slices.ContainsFunc(r.Objects, func(o Object) bool { return o.UID == l.UID })
 			})
-			r.Phase, r.Cause, r.Code, r.EndedAt = Ended, requests.CauseDenied, string(policies.BindingConflict), requests.At(now)
+			r.Phase, r.Cause, r.Code, r.EndedAt = Ended, requests.CauseDenied,
+				string(policies.BindingConflict), requests.At(now)
 			s.save(r)
 			s.conflict = true
 			return nil
 		}
 		s.uids++
 		r.Objects[i].UID = fmt.Sprintf("made-%d", s.uids)
-		s.Live = append(s.Live, Live{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, UID: r.Objects[i].UID, Managed: true, Content: "own"})
+		s.Live = append(s.Live, Live{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name,
+			UID: r.Objects[i].UID, Managed: true, Content: "own"})
 		if o.IsBinding() {
 			s.made[r.Grant.Name] = true
 		}
@@ -173,7 +179,8 @@ func (s *simulation) grant(now time.Time, r Record) error {
 func (s *simulation) enter(step Step) {
 	g := step.Record.Grant
 	delete(s.Main.Requests, g.Path)
-	names := slices.DeleteFunc(slices.Clone(s.Main.Names[g.Name]), func(p string) bool { return p == g.Path })
+	names := slices.DeleteFunc(slices.Clone(s.Main.Names[g.Name]),
+		func(p string) bool { return p == g.Path })
 	ledger := requests.RevocationPath(grants.Cluster, g.Name)
 	if step.Action == Enter && !slices.Contains(names, ledger) {
 		names = append(names, ledger)
@@ -185,12 +192,13 @@ func (s *simulation) enter(step Step) {
 	s.Main.Names[g.Name] = names
 }
 
-// TestPlanProperties lets random things happen to a world for some hours, kills the agent between any two parts of its
-// work, and holds every pass that was not killed to what must always be true.
+// TestPlanProperties lets random things happen to a world for some hours, kills the agent between
+// any two parts of its work, and holds every pass that was not killed to what must always be true.
 func TestPlanProperties(t *testing.T) {
 	for seed := range uint64(3000) {
 		random := rand.New(rand.NewPCG(seed, 1))
-		s := newSimulation(World{Cluster: grants.Cluster, Main: &Main{Requests: map[string]string{}, Names: map[string][]string{}},
+		s := newSimulation(World{Cluster: grants.Cluster, Main: &Main{Requests: map[string]string{},
+			Names: map[string][]string{}},
 			Namespaces: map[string]string{"payments": "ns"}, Removers: map[string]string{}, Proofs: map[string]Proof{}})
 		now := time.Date(2026, 11, 22, 9, 50, 0, 0, time.UTC)
 		for step := range 40 {
@@ -201,13 +209,17 @@ func TestPlanProperties(t *testing.T) {
 				w.Main = nil
 			}
 			steps := Make(now, w)
-			if at := slices.IndexFunc(steps, func(s Step) bool { return s.Action != End && s.Action != Sweep }); at >= 0 {
-				if late := slices.IndexFunc(steps[at:], func(s Step) bool { return len(s.Delete) > 0 }); late >= 0 {
-					t.Fatalf("seed %d, step %d: %q comes after %q", seed, step, steps[at+late], steps[at])
+			if at := slices.IndexFunc(
+				steps, func(s Step) bool { return s.Action != End && s.Action != Sweep }); at >= 0 {
+				if late := slices.IndexFunc(
+					steps[at:], func(s Step) bool { return len(s.Delete) > 0 }); late >= 0 {
+					t.Fatalf("seed %d, step %d: %q comes after %q", seed, step,
+						steps[at+late], steps[at])
 				}
 			}
 			if w.Main == nil && slices.ContainsFunc(steps, func(s Step) bool {
-				return slices.Contains([]Action{Deny, Enter, Discard, Forget}, s.Action) || s.Action == Grant && s.Record.Phase == ""
+				return slices.Contains([]Action{Deny, Enter, Discard, Forget}, s.Action) ||
+					s.Action == Grant && s.Record.Phase == ""
 			}) {
 				t.Fatalf("seed %d, step %d: without git it plans %q", seed, step, steps)
 			}
@@ -244,11 +256,13 @@ func (s *simulation) check(t *testing.T, seed uint64, step int, now time.Time) {
 	for _, l := range s.Live {
 		name, ours := s.created[l.Kind+l.Name]
 		if ours && l.Managed && !now.Before(s.grants[name].Window.End.Time) {
-			t.Fatalf("seed %d, step %d: %s lives past %s", seed, step, l.Name, s.grants[name].Window.End)
+			t.Fatalf("seed %d, step %d: %s lives past %s", seed, step, l.Name,
+				s.grants[name].Window.End)
 		}
 		if l.Managed && !slices.ContainsFunc(s.Records, func(r Record) bool {
 			return r.Phase != Ended && slices.ContainsFunc(r.Objects, func(o Object) bool {
-				return (o.UID == l.UID || o.UID == "" && l.Place() == o.Place()) && l.Content == o.Content
+				return (o.UID == l.UID || o.UID == "" && l.Place() == o.Place()) &&
+					l.Content == o.Content
 			})
 		}) {
 			t.Fatalf("seed %d, step %d: nothing explains %+v", seed, step, l)
@@ -260,7 +274,8 @@ func (s *simulation) check(t *testing.T, seed uint64, step int, now time.Time) {
 		}
 	}
 	if len(s.lost) > 0 {
-		t.Fatalf("seed %d, step %d: the ledger does not say that %q were granted", seed, step, s.lost)
+		t.Fatalf("seed %d, step %d: the ledger does not say that %q were granted",
+			seed, step, s.lost)
 	}
 }
 
@@ -279,12 +294,15 @@ func (s *simulation) disturb(random *rand.Rand, now time.Time) {
 	case 0, 1, 2:
 		put(path, "b1")
 		grant := grants.Of(short, 1+random.IntN(2), 1+random.IntN(2))
-		outcomes := []policies.Outcome{policies.Allowed, policies.Allowed, policies.Allowed, policies.Denied, policies.Failed}
-		s.Proofs[path] = Proof{Blob: "b1", Since: now, Decision: policies.Decision{Outcome: outcomes[random.IntN(len(outcomes))], Grant: &grant}}
+		outcomes := []policies.Outcome{policies.Allowed, policies.Allowed, policies.Allowed,
+			policies.Denied, policies.Failed}
+		s.Proofs[path] = Proof{Blob: "b1", Since: now,
+			Decision: policies.Decision{Outcome: outcomes[random.IntN(len(outcomes))], Grant: &grant}}
 	case 3:
 		if _, there := s.Main.Requests[path]; there {
 			delete(s.Main.Requests, path)
-			s.Main.Names[name] = slices.DeleteFunc(slices.Clone(s.Main.Names[name]), func(p string) bool { return p == path })
+			s.Main.Names[name] = slices.DeleteFunc(slices.Clone(s.Main.Names[name]),
+				func(p string) bool { return p == path })
 		}
 	case 4:
 		s.Removers[path] = []string{"", "alice", "bob"}[random.IntN(3)]
@@ -296,7 +314,8 @@ func (s *simulation) disturb(random *rand.Rand, now time.Time) {
 		if len(s.Live) > 0 {
 			i := random.IntN(len(s.Live))
 			if random.IntN(2) == 0 && s.Live[i].Kind == render.KindRoleBinding {
-				s.Gone = append(slices.Clone(s.Gone), Gone{Live: s.Live[i], At: now.Add(-time.Minute), Expired: random.IntN(2) == 0})
+				s.Gone = append(slices.Clone(s.Gone),
+					Gone{Live: s.Live[i], At: now.Add(-time.Minute), Expired: random.IntN(2) == 0})
 			}
 			s.Live = slices.Delete(slices.Clone(s.Live), i, i+1)
 		}
@@ -307,14 +326,18 @@ func (s *simulation) disturb(random *rand.Rand, now time.Time) {
 			s.Live[i].Content, s.Live[i].Managed = "other", random.IntN(2) == 0
 		}
 	case 9: // or made by hand
-		made := Live{Kind: []string{render.KindJob, render.KindRoleBinding}[random.IntN(2)], Namespace: "payments", Name: requests.ObjectName(name, 0),
-			UID: fmt.Sprintf("hand-%d", s.uids), Managed: random.IntN(2) == 0, Content: []string{"own", "other"}[random.IntN(2)]}
-		if !slices.ContainsFunc(s.Live, func(l Live) bool { return l.Kind == made.Kind && l.Name == made.Name }) {
+		made := Live{Kind: []string{render.KindJob, render.KindRoleBinding}[random.IntN(2)],
+			Namespace: "payments", Name: requests.ObjectName(name, 0),
+			UID: fmt.Sprintf("hand-%d", s.uids), Managed: random.IntN(2) == 0,
+			Content: []string{"own", "other"}[random.IntN(2)]}
+		if !slices.ContainsFunc(s.Live,
+			func(l Live) bool { return l.Kind == made.Kind && l.Name == made.Name }) {
 			s.uids++
 			s.Live = append(slices.Clone(s.Live), made)
 		}
 	case 10:
-		s.Withdrawn = map[string]string{grants.Path(short): []string{requests.CauseRelinquished, requests.CauseRevoked}[random.IntN(2)]}
+		s.Withdrawn = map[string]string{grants.Path(short): []string{requests.CauseRelinquished,
+			requests.CauseRevoked}[random.IntN(2)]}
 	case 11:
 		s.Withdrawn, s.Stopped = nil, nil
 		if random.IntN(2) == 0 {

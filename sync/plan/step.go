@@ -19,7 +19,8 @@ const (
 	Forget  Action = "forget"  // delete the record of a grant that is in the ledger
 )
 
-// Step is one thing to do. Record is the grant's record as it is to become; Discard has only its Grant's Name and Path.
+// Step is one thing to do. Record is the grant's record as it is to become; Discard has only its
+// Grant's Name and Path.
 type Step struct {
 	Action Action
 	Record Record
@@ -33,7 +34,8 @@ func (s Step) String() string {
 	case Sweep:
 		return fmt.Sprintf("sweep %s: managed, but of no grant", s.Delete[0])
 	case End, Deny:
-		text := fmt.Sprintf("%s %s: %s", s.Action, g.Name, cmp.Or(s.Record.Cause, "removed from main"))
+		text := fmt.Sprintf("%s %s: %s", s.Action, g.Name,
+			cmp.Or(s.Record.Cause, "removed from main"))
 		if s.Record.Code != "" {
 			text += " " + s.Record.Code
 		}

@@ -11,23 +11,28 @@ import (
 // World is everything a plan follows from.
 type World struct {
 	Cluster string
-	// Main is the branch; nil when it cannot be had or does not continue from what was accepted. Then nothing is granted
-	// and nothing recorded, but all that needs only the cluster goes on (G5).
+	// Main is the branch; nil when it cannot be had or does not continue from what was accepted.
+	// Then nothing is granted and nothing recorded, but all that needs only the cluster goes on
+	// (G5).
 	Main    *Main
 	Records []Record
-	// Live are the managed objects, and whatever stands under the name of an object of a grant that has not ended.
+	// Live are the managed objects, and whatever stands under the name of an object of a grant that
+	// has not ended.
 	Live       []Live
 	Namespaces map[string]string // UID by name, of the namespaces that records name; absent: does not exist
 	Gone       []Gone
-	// Removers are, by path, the authors of the pull requests that removed a request file. "" means that no pull request
-	// did; absent, that it is not known yet.
+	// Removers are, by path, the authors of the pull requests that removed a request file. "" means
+	// that no pull request did; absent, that it is not known yet.
 	Removers map[string]string
-	// Drift has, by path, the causes that end grants which the branch or the cluster contradicts by now.
+	// Drift has, by path, the causes that end grants which the branch or the cluster contradicts by
+	// now.
 	Drift map[string]string
-	// Withdrawn has, by path, the causes for which a withdrawal that is still open ends a grant, whether it has begun or not.
+	// Withdrawn has, by path, the causes for which a withdrawal that is still open ends a grant,
+	// whether it has begun or not.
 	Withdrawn map[string]string
-	Proofs    map[string]Proof // by path, of requests on main without a record, or with one that is not granted yet
-	Stopped   []Stop           // while there is any, no request is granted or refused
+	// by path, of requests on main without a record, or with one that is not granted yet
+	Proofs  map[string]Proof
+	Stopped []Stop // while there is any, no request is granted or refused
 }
 
 // Stop is one thing that keeps the agent from granting, until it has passed.
@@ -38,9 +43,11 @@ type Stop struct {
 
 // Main is what the branch says.
 type Main struct {
-	Tip      string
-	Requests map[string]string // paths of this cluster's requests that are plain files in the right place, to the blob
-	// Names are, by request name, all paths below requests/ and revocations/ of any cluster whose file has that name.
+	Tip string
+	// paths of this cluster's requests that are plain files in the right place, to the blob
+	Requests map[string]string
+	// Names are, by request name, all paths below requests/ and revocations/ of any cluster whose
+	// file has that name.
 	Names map[string][]string
 }
 
