@@ -223,8 +223,8 @@ func TestFilesAreShort(t *testing.T) {
 	}
 }
 
-// TestLinesAreNarrow counts a tab as four columns. What has no place to break, such as an address, may
-// be longer than any other line.
+// TestLinesAreNarrow counts a tab as four columns. What has no place to break, such as an address,
+// may be longer than any other line.
 func TestLinesAreNarrow(t *testing.T) {
 	const most, wide, share = 120, 100, 0.033 // of all lines may be wide
 	unbreakable := regexp.MustCompile(`\S{80,}`)

@@ -49,7 +49,8 @@ func kindOf(i requests.Item) kind {
 	return kinds[at]
 }
 
-// Made names the objects that are made for a grant, in the order in which they are made, after the Jobs that end them.
+// Made names the objects that are made for a grant, in the order in which they are made, after the
+// Jobs that end them.
 func Made(g requests.Grant) (all []Place) {
 	for _, i := range g.Items {
 		if !known(i.Kind) {

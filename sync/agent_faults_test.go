@@ -133,7 +133,8 @@ func TestDownAtExpiry(t *testing.T) {
 	s.allowed(false)
 	s.SetClock(noon.Add(4 * time.Hour))
 	s.once(options{})
-	if r := s.over(name, requests.CauseExpired, ""); r.Status.RevokedAt.String() != "2026-11-23T15:00:00Z" {
+	if r := s.over(name, requests.CauseExpired,
+		""); r.Status.RevokedAt.String() != "2026-11-23T15:00:00Z" {
 		t.Errorf("revoked at %s", r.Status.RevokedAt)
 	}
 }
@@ -196,7 +197,8 @@ func TestBatch(t *testing.T) {
 		t.Errorf("%s commits", n)
 	}
 	if read := strings.Count(
-		s.git("log", "-1", "--format=%(trailers:only)", "main"), "Pullgrant-Event: revoked"); read != 3 {
+		s.git("log", "-1", "--format=%(trailers:only)", "main"),
+		"Pullgrant-Event: revoked"); read != 3 {
 		t.Errorf("git reads %d events", read)
 	}
 }
@@ -225,7 +227,8 @@ func TestRun(t *testing.T) {
 			requests.RevocationPath(s.Cluster, name))
 	})
 	s.Until("the record is gone", func() bool { return len(s.Records()) == 0 })
-	if r := s.over(name, requests.CauseExpired, ""); r.Status.RevokedAt.String() != "2026-11-23T13:00:00Z" {
+	if r := s.over(name, requests.CauseExpired,
+		""); r.Status.RevokedAt.String() != "2026-11-23T13:00:00Z" {
 		t.Errorf("revoked at %s", r.Status.RevokedAt)
 	}
 }

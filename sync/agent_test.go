@@ -51,7 +51,8 @@ func TestGrantToLedger(t *testing.T) {
 	message := s.git("log", "-1", "--format=%B", "main")
 	want := "Revoke " + name +
 		": Expired\n\n@alice asked under policy payments-debug in #1, approved by @bob; " +
-		"granted from 2026-11-23T12:00:00Z to 2026-11-23T13:00:00Z, ended at 2026-11-23T13:00:00Z.\n\n" +
+		"granted from 2026-11-23T12:00:00Z to 2026-11-23T13:00:00Z, ended at " +
+		"2026-11-23T13:00:00Z.\n\n" +
 		"Pullgrant-Event: revoked\nPullgrant-Cause: Expired\nPullgrant-Request: " + path +
 		"\nPullgrant-Pull-Request: 1\n" +
 		"Pullgrant-Merge-Commit: " + merged +
@@ -170,7 +171,8 @@ func TestRevertOfTheRevocationGrantsNothing(t *testing.T) {
 	s.Must(s.SetBranch("root", "main", before))
 	err := s.agent(options{}).Once(t.Context())
 	if err == nil || !strings.Contains(err.Error(),
-		"kubectl -n pullgrant-system annotate --overwrite lease pullgrant-agent pullgrant.dev/head=COMMIT") {
+		"kubectl -n pullgrant-system annotate --overwrite lease pullgrant-agent "+
+			"pullgrant.dev/head=COMMIT") {
 		t.Errorf("error: %v", err)
 	}
 	if len(s.Bindings()) != 0 {
@@ -213,7 +215,8 @@ func TestGitMustAgreeWithGitHub(t *testing.T) {
 	for hash, code := range map[string]policies.Code{main.Tip: "",
 		s.git("rev-parse", "main^2"): policies.NoPullRequest} {
 		d := agent.prover.judgeMerged(t.Context(), main.Tip, path, main.Requests[path],
-			git.Commit{Hash: hash, Parents: parents, Changes: []git.PathChange{{Path: path}}}, &proof)
+			git.Commit{Hash: hash, Parents: parents, Changes: []git.PathChange{{Path: path}}},
+			&proof)
 		if d.Code != code {
 			t.Errorf("file added by %s: %s %s, want %q", hash, d.Code, d.Message, code)
 		}
@@ -297,7 +300,8 @@ func TestWithdrawnByTheRequester(t *testing.T) {
 			s.Heal()
 			s.SetClock(noon.Add(6 * time.Minute))
 			s.once(options{github: true})
-			if at := s.over(name, cause, "").Status.RevokedAt.String(); at != "2026-11-23T12:05:00Z" {
+			if at := s.over(name, cause,
+				"").Status.RevokedAt.String(); at != "2026-11-23T12:05:00Z" {
 				t.Errorf("revoked at %s", at)
 			}
 		})

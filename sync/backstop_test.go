@@ -120,7 +120,8 @@ func TestQuotaOnJobs(t *testing.T) {
 		t.Run(slug, func(t *testing.T) {
 			s := newStage(t)
 			quota := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Name: "no-jobs"},
-				Spec: corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{"count/jobs.batch": resource.MustParse("0")}}}
+				Spec: corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{
+					"count/jobs.batch": resource.MustParse("0")}}}
 			_, err := s.Admin.CoreV1().ResourceQuotas(s.Namespace).Create(t.Context(), quota,
 				metav1.CreateOptions{})
 			s.Must(err)

@@ -155,7 +155,8 @@ func (b *branch) file(commit, path string) ([]byte, error) {
 // tree reads what a request at file is judged by.
 func (b *branch) tree(tip, file string) (policies.Tree, error) {
 	tree := policies.Tree{Commit: tip, Files: map[string]policies.TreeFile{}}
-	folders := append([]string{policies.Folder, rbac.CatalogFolder}, codeowners.Paths...)
+	folders := append([]string{policies.Folder, rbac.CatalogFolder},
+		codeowners.Paths...)
 	entries, err := b.repository.Entries(tip, folders...)
 	if err != nil {
 		return tree, err

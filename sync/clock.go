@@ -77,7 +77,8 @@ func (c *clocks) problem() string {
 		skew time.Duration
 	}{{"the API server", cluster}, {"GitHub", hub}} {
 		if beyond(other.skew) != 0 {
-			return fmt.Sprintf("the clock of this machine and that of %s are %s apart, more than %s; set the wrong one",
+			return fmt.Sprintf("the clock of this machine and that of %s are %s apart, more "+
+				"than %s; set the wrong one",
 				other.name, other.skew.Abs().Round(time.Second), maxSkew)
 		}
 	}

@@ -107,10 +107,15 @@ func TestPlanWithClocksApart(t *testing.T) {
 		Main: &plan.Main{Tip: "tip", Requests: map[string]string{},
 			Names: map[string][]string{}},
 		Records: []plan.Record{
-			{Phase: plan.Granting, Grant: begun, Objects: []plan.Object{{Kind: "RoleBinding", Namespace: "payments", Name: begun.Items[0].Name, Content: "own"}}},
-			{Phase: plan.Granted, Grant: over, Objects: []plan.Object{{Kind: "RoleBinding", Namespace: "payments", Name: over.Items[0].Name, UID: "1", Content: "own"}}},
+			{Phase: plan.Granting, Grant: begun,
+				Objects: []plan.Object{{Kind: "RoleBinding", Namespace: "payments",
+					Name: begun.Items[0].Name, Content: "own"}}},
+			{Phase: plan.Granted, Grant: over,
+				Objects: []plan.Object{{Kind: "RoleBinding", Namespace: "payments",
+					Name: over.Items[0].Name, UID: "1", Content: "own"}}},
 		},
-		Live: []plan.Live{{Kind: "RoleBinding", Namespace: "payments", Name: over.Items[0].Name, UID: "1", Managed: true, Content: "own"}},
+		Live: []plan.Live{{Kind: "RoleBinding", Namespace: "payments", Name: over.Items[0].Name,
+			UID: "1", Managed: true, Content: "own"}},
 		Proofs: map[string]plan.Proof{
 			begun.Path: {Blob: "b1", Since: at,
 				Decision: policies.Decision{Outcome: policies.Allowed, Grant: &begun}},

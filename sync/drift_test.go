@@ -69,11 +69,18 @@ func TestRecordAloneGrantsNothing(t *testing.T) {
 	s := newStage(t)
 	name, path, content := s.requestFile("forged")
 	s.pull("b", false, map[string]string{path: content})
-	g := requests.Grant{Name: name, Path: path, Cluster: s.Cluster, Policy: "payments-debug", Requester: "alice",
-		Subject: requests.Subject{Kind: requests.KindUser, Name: "alice@example.com"}, Window: requests.NewWindow(noon, requests.Duration(2*3600e9)),
-		Items:    []requests.Item{{Kind: requests.KubernetesRoleBinding, Name: requests.ObjectName(name, 0), Namespace: s.Namespace, Role: requests.Role{Kind: requests.KindClusterRole, Name: "payments-debug"}}},
-		Evidence: requests.Evidence{Source: requests.EvidenceGitHub, Blob: s.git("rev-parse", "main:"+path), MergeCommit: s.Branch("main")}}
-	s.Must(s.agent(options{}).cluster.Save(t.Context(), &plan.Record{Phase: plan.Granting, Grant: g, Objects: plan.ObjectsOf(g, true), Request: []byte(content)}))
+	g := requests.Grant{Name: name, Path: path, Cluster: s.Cluster, Policy: "payments-debug",
+		Requester: "alice",
+		Subject:   requests.Subject{Kind: requests.KindUser, Name: "alice@example.com"},
+		Window:    requests.NewWindow(noon, requests.Duration(2*3600e9)),
+		Items: []requests.Item{{Kind: requests.KubernetesRoleBinding,
+			Name: requests.ObjectName(name,
+				0), Namespace: s.Namespace,
+			Role: requests.Role{Kind: requests.KindClusterRole, Name: "payments-debug"}}},
+		Evidence: requests.Evidence{Source: requests.EvidenceGitHub,
+			Blob: s.git("rev-parse", "main:"+path), MergeCommit: s.Branch("main")}}
+	s.Must(s.agent(options{}).cluster.Save(t.Context(), &plan.Record{Phase: plan.Granting, Grant: g,
+		Objects: plan.ObjectsOf(g, true), Request: []byte(content)}))
 	s.once(options{github: true})
 	if r := s.over(name, requests.CauseDenied, "InsufficientApprovals"); r.Status.GrantedAt != nil {
 		t.Errorf("the entry: %+v", r)

@@ -78,7 +78,8 @@ func (v *prover) followTo(ctx context.Context, tip string) error {
 		}
 		number, d := v.proveChange(ctx, c)
 		if d.Outcome == policies.Failed {
-			return fmt.Errorf("commit %s: %s; when that does not pass, look at it and begin after it with --trust-root",
+			return fmt.Errorf("commit %s: %s; when that does not pass, look at it and begin "+
+				"after it with --trust-root",
 				c.Hash, d.Message)
 		}
 		found := version{Commit: c.Hash, Pull: number}
@@ -111,11 +112,13 @@ func (v *prover) begin(ctx context.Context, tip string) ([]git.Commit, error) {
 	root, line, err := v.branch.repository.History(ctx, tip, v.root)
 	if errors.Is(err, git.ErrNotOnLine) {
 		return nil, fmt.Errorf(
-			"the commit %s of --trust-root is not on the branch's first-parent line; name one that is", v.root)
+			"the commit %s of --trust-root is not on the branch's first-parent line; name one that is",
+			v.root)
 	}
 	if errors.Is(err, git.ErrNotInMemory) {
 		return nil, fmt.Errorf(
-			"the branch has more than %d commits; begin later, with --trust-root: %w", git.MaxDepth, err)
+			"the branch has more than %d commits; begin later, with --trust-root: %w",
+			git.MaxDepth, err)
 	}
 	if err != nil {
 		return nil, err

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/policies/rbac"
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/git"
 )
@@ -79,14 +79,17 @@ func (f *forger) ofPeople() map[string]forgery {
 	return map[string]forgery{
 		"a review that did not count": {f.signer, f.forged(`"type":"User"},"state":"APPROVED"`,
 			`"type":"User"},"state":"COMMENTED"`), "approvals-differ"},
-		"the review that counted": {f.signer, f.forged(bob+`"APPROVED"`, bob+`"COMMENTED"`), "not-allowed"},
+		"the review that counted": {f.signer, f.forged(bob+`"APPROVED"`, bob+`"COMMENTED"`),
+			"not-allowed"},
 		"another reviewer": {f.signer, f.forged(bob, strings.ReplaceAll(bob, "102", "103")),
 			"not-allowed"},
 		"a team's answer": {f.signer, f.forged(`"bob":true`, `"bob":false`), "not-allowed"},
 		"the requester's team": {f.signer,
 			f.forged(squad, `"acme/squad-a":{"alice":false}`), "not-allowed"},
-		"a team not asked": {f.signer, f.forged(squad, `"acme/squad-a":{}`), "not-allowed"},
-		"the moment": {f.signer, f.forged(`"observedAt":"2026-11-23T12`, `"observedAt":"2026-11-23T14`),
+		"a team not asked": {f.signer, f.forged(squad, `"acme/squad-a":{"zoe":true}`),
+			"not-allowed"},
+		"the moment": {f.signer, f.forged(`"observedAt":"2026-11-23T12`,
+			`"observedAt":"2026-11-23T14`),
 			"not-allowed"},
 	}
 }
@@ -111,7 +114,8 @@ func (f *forger) ofGit() map[string]forgery {
 			`"blob":"`+nowhere+`","introduced"`), "not-allowed"},
 		"another request of hers": {f.signer, f.forged(`"file":{"mode":"100644","blob":"`,
 			`"file":{"mode":"100755","blob":"`), "evidence-differs"},
-		"another request": {f.signer, map[string]string{f.granted: with(f.entry, f.why), f.kept: f.why},
+		"another request": {f.signer, map[string]string{f.granted: with(f.entry, f.why),
+			f.kept: f.why},
 			"evidence-differs"},
 	}
 }
@@ -123,7 +127,8 @@ func (f *forger) ofEntry() map[string]forgery {
 	return map[string]forgery{
 		"not as it is written": {f.signer, f.forged(`{"observedAt":`, `{"observedAt": `),
 			"evidence-differs"},
-		"facts that no entry names": {f.signer, map[string]string{f.granted: unnamed}, "evidence-differs"},
+		"facts that no entry names": {f.signer, map[string]string{f.granted: unnamed},
+			"evidence-differs"},
 		"no facts": {f.signer, map[string]string{f.granted: unnamed, f.kept: ""},
 			"ledger-removed no-evidence"},
 		"a subject": {f.signer, f.told("name: alice@example.com", "name: eve@example.com"),
@@ -138,14 +143,15 @@ func (f *forger) ofEntry() map[string]forgery {
 			"evidence-differs"},
 		"a challenge": {f.signer, f.told("kind: PeerReview", "kind: OnCall"),
 			"approvals-differ"},
-		"its rules": {f.signer, f.told("rules: "+policies.HashRules(listsPods),
-			"rules: "+policies.HashRules(nil)), "binding-differs"},
+		"its rules": {f.signer, f.told("rules: "+rbac.HashRules(listsPods),
+			"rules: "+rbac.HashRules(nil)), "binding-differs"},
 		"another end": {f.signer, f.told(`expiresAt: "2026-11-23T13:01:00Z"`,
 			`expiresAt: "2026-11-23T13:00:30Z"`), "window"},
 		"a refusal": {f.signer, map[string]string{f.refused: f.replace(f.refusal, refusedAs,
 			"code: SelfApproval\n  path")}, "refusal-differs"},
 		// The facts alone cannot tell of this one.
-		"a refusal found elsewhere": {f.signer, map[string]string{f.refused: f.replace(f.refusal, refusedAs,
+		"a refusal found elsewhere": {f.signer, map[string]string{f.refused: f.replace(f.refusal,
+			refusedAs,
 			"code: RoleChanged\n  path")}, ""},
 	}
 }
@@ -158,20 +164,22 @@ func TestVerifyJudgesAgain(t *testing.T) {
 		t.Fatalf("a sound ledger: %s", rules)
 	}
 	f := newForger(l)
-	for _, line := range []string{"role: payments-debug", "rules: " + policies.HashRules(listsPods),
+	for _, line := range []string{"role: payments-debug", "rules: " + rbac.HashRules(listsPods),
 		"kind: PeerReview", "login: carol", "code: ApproverNotAllowed"} {
 		if !strings.Contains(f.entry, line) {
 			t.Errorf("the entry does not tell %q:\n%s", line, f.entry)
 		}
 	}
-	for _, cases := range []map[string]forgery{f.withoutKey(), f.ofPeople(), f.ofGit(), f.ofEntry()} {
+	for _, cases := range []map[string]forgery{f.withoutKey(), f.ofPeople(), f.ofGit(),
+		f.ofEntry()} {
 		for name, c := range cases {
 			t.Run(name, func(t *testing.T) {
 				l.put(c.by, c.files)
 				if rules := l.found(); rules != c.want {
 					t.Errorf("found %q, want %q", rules, c.want)
 				}
-				l.put(l.signer, map[string]string{l.granted: f.entry, f.kept: f.facts, l.refused: f.refusal})
+				l.put(l.signer, map[string]string{l.granted: f.entry, f.kept: f.facts,
+					l.refused: f.refusal})
 			})
 		}
 	}

@@ -37,14 +37,16 @@ const checkedFor = time.Hour
 // newGate is shut until everything has been looked at.
 func newGate(c *kube.Cluster, hub *github.Client, clocks *clocks) *gate {
 	return &gate{cluster: c, github: hub, clocks: clocks,
-		limits: []plan.Stop{{Code: policies.Unfenced, Message: "whether the fence stands is not known yet"}},
-		rules:  "the rules that protect the branch are not known yet"}
+		limits: []plan.Stop{{Code: policies.Unfenced,
+			Message: "whether the fence stands is not known yet"}},
+		rules: "the rules that protect the branch are not known yet"}
 }
 
 // stops lists what keeps the agent from granting now.
 func (g *gate) stops() (all []plan.Stop) {
 	if problem := g.clocks.problem(); problem != "" {
-		all = append(all, plan.Stop{Code: policies.ClockSkew, Message: problem + "; access ends by the later clock"})
+		all = append(all, plan.Stop{Code: policies.ClockSkew, Message: problem +
+			"; access ends by the later clock"})
 	}
 	if g.rules != "" && g.github != nil {
 		all = append(all, plan.Stop{Code: policies.RulesetWeakened, Message: g.rules})

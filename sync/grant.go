@@ -139,7 +139,8 @@ func (a *Agent) backstop(ctx context.Context, r *plan.Record, fresh bool) (polic
 		case !r.Grant.BackstopOptional:
 			return policies.NoBackstop, err
 		default:
-			a.log.Warn("granting without a backstop, as the policy lets be: only the agent ends this access",
+			a.log.Warn("granting without a backstop, as the policy lets be: only the agent ends "+
+				"this access",
 				"event", string(plan.Grant),
 				"cluster", a.cluster.Name, "request", r.Grant.Name, "namespace", o.Namespace,
 				"error", err.Error())
@@ -159,8 +160,9 @@ func objected(err error) bool {
 		!strings.Contains(err.Error(), "cannot create resource") && !kube.RefusedByFence(err)
 }
 
-// tie ties each binding that is missing to the Job of its namespace, and notes what is about to be made: a binding that ends
-// before the agent learns that it was made is known to the ledger by that.
+// tie ties each binding that is missing to the Job of its namespace, and notes what is about to be
+// made: a binding that ends before the agent learns that it was made is known to the ledger by
+// that.
 func (a *Agent) tie(ctx context.Context, r *plan.Record, bindings []render.Object) error {
 	for i := range bindings {
 		o, uid := r.Binding(i), ""
@@ -201,7 +203,8 @@ func (a *Agent) armed(ctx context.Context, r *plan.Record) error {
 			continue
 		}
 		if _, err := a.cluster.Delete(
-			ctx, plan.Live{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, UID: o.UID}); err != nil {
+			ctx, plan.Live{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name,
+				UID: o.UID}); err != nil {
 			return err
 		}
 		o.UID = ""
@@ -224,7 +227,8 @@ func (a *Agent) giveUp(ctx context.Context, r plan.Record, code policies.Code, w
 			continue
 		}
 		if _, err := a.cluster.Delete(
-			ctx, plan.Live{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, UID: o.UID}); err != nil {
+			ctx, plan.Live{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name,
+				UID: o.UID}); err != nil {
 			return r, err
 		}
 	}

@@ -176,7 +176,9 @@ func (v *prover) unchanged(ctx context.Context, d policies.Decision,
 				problem, code = fmt.Sprintf("cannot be compared with the catalogue: %v", err),
 					policies.EvaluationError
 			case live.Spec.Hash != shown.Spec.Hash || live.Spec.Aggregated != shown.Spec.Aggregated:
-				problem = fmt.Sprintf("does not have the rules that %s shows; run `pullgrant catalog --cluster %s` and ask again",
+				problem = fmt.Sprintf(
+					"does not have the rules that %s shows; run `pullgrant catalog --cluster "+
+						"%s` and ask again",
 					rbac.CatalogPath(d.Grant.Cluster, b.Role.Name), d.Grant.Cluster)
 			default:
 				continue

@@ -179,7 +179,11 @@ func TestReadyThoughNothingIsGranted(t *testing.T) {
 	s.SetClusterAhead(0)
 	s.Must(a.cluster.Note(t.Context(), kube.AnnotationHead, s.Branch("main")))
 	s.Until("neither is told",
-		func() bool { _, text := get(a, "/readyz"); return !strings.Contains(text, "nothing is granted") })
+		func() bool {
+			_, text := get(a, "/readyz")
+			return !strings.Contains(text,
+				"nothing is granted")
+		})
 	s.shows(a, "granting_stopped", `reason="NonFastForward"`, "0")
 }
 

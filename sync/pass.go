@@ -186,7 +186,8 @@ func (p *pass) converge(ctx context.Context, proofs map[string]plan.Proof) (err 
 		}
 	}
 	p.failed.add(monitor.StageApply,
-		fmt.Errorf("the cluster does not settle after %d plans; it changes faster than they are applied", most))
+		fmt.Errorf("the cluster does not settle after %d plans; it changes faster than they are applied",
+			most))
 	p.world.Main = p.main
 	return nil
 }

@@ -19,12 +19,14 @@ import (
 )
 
 // listsPods are the rules of the ClusterRole payments-debug that every stage has.
-var listsPods = []rbac.RoleRule{{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"list"}}}
+var listsPods = []rbac.RoleRule{{APIGroups: []string{""}, Resources: []string{"pods"},
+	Verbs: []string{"list"}}}
 
 // manage has root approve a change of files that root owns, and lets a minute pass.
 func (s *stage) manage(branch string, files map[string]string) {
 	s.Helper()
-	_, err := s.Push(forge.Change{User: "alice", Branch: branch, From: "main", Message: "Change", Files: files})
+	_, err := s.Push(forge.Change{User: "alice", Branch: branch, From: "main", Message: "Change",
+		Files: files})
 	s.Must(err)
 	number, err := s.Open("alice", branch, "Change")
 	s.Must(err)
@@ -67,12 +69,16 @@ func TestRoleIsWhatTheCatalogueShows(t *testing.T) {
 }
 
 func TestRoleChanged(t *testing.T) {
-	more := []rbac.RoleRule{{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"get", "list"}}}
+	more := []rbac.RoleRule{{APIGroups: []string{""}, Resources: []string{"pods"},
+		Verbs: []string{"get", "list"}}}
 	for slug, test := range map[string]struct {
 		before, after func(s *stage) map[string]string // the catalogue before and after the request is merged
 		branch        bool
 	}{
-		"rules": {before: func(s *stage) map[string]string { return s.catalog("payments-debug", false, more) }},
+		"rules": {before: func(s *stage) map[string]string {
+			return s.catalog("payments-debug",
+				false, more)
+		}},
 		"branch": {before: func(s *stage) map[string]string {
 			return s.catalog("payments-debug",
 				false, more)
@@ -82,11 +88,21 @@ func TestRoleChanged(t *testing.T) {
 				true, listsPods)
 		}},
 		// What bob saw counts, though the catalogue has been brought up to date since.
-		"shown": {before: func(s *stage) map[string]string { return s.catalog("payments-debug", false, more) },
-			after: func(s *stage) map[string]string { return s.catalog("payments-debug", false, listsPods) }},
-		"taken": {before: func(s *stage) map[string]string { return s.catalog("payments-debug", false, more) },
+		"shown": {before: func(s *stage) map[string]string {
+			return s.catalog("payments-debug",
+				false, more)
+		},
 			after: func(s *stage) map[string]string {
-				return map[string]string{rbac.CatalogPath(s.Cluster, "payments-debug"): forge.Removed}
+				return s.catalog("payments-debug", false,
+					listsPods)
+			}},
+		"taken": {before: func(s *stage) map[string]string {
+			return s.catalog("payments-debug",
+				false, more)
+		},
+			after: func(s *stage) map[string]string {
+				return map[string]string{rbac.CatalogPath(s.Cluster,
+					"payments-debug"): forge.Removed}
 			}},
 	} {
 		t.Run(slug, func(t *testing.T) {
@@ -108,7 +124,8 @@ func TestRoleChanged(t *testing.T) {
 func TestRoleMissing(t *testing.T) {
 	s := newStage(t)
 	s.Must(controlplane.ForTest(t).Apply(t.Context(),
-		controlplane.AgentManifests([]string{s.Namespace}, []string{"payments-gone", "payments-debug"})))
+		controlplane.AgentManifests([]string{s.Namespace}, []string{"payments-gone",
+			"payments-debug"})))
 	if missing := s.mayRead("payments-gone", "payments-debug"); !slices.Equal(missing,
 		[]string{"payments-gone"}) {
 		t.Errorf("missing: %v", missing)
@@ -191,7 +208,8 @@ func TestLiveRolesOfAnAggregatedRole(t *testing.T) {
 	for _, role := range found {
 		data, err := role.Encode()
 		s.Must(err)
-		if _, findings := rbac.ParseCatalog(rbac.CatalogPath("prod-eu", role.Metadata.Name), data); len(findings) > 0 {
+		if _, findings := rbac.ParseCatalog(
+			rbac.CatalogPath("prod-eu", role.Metadata.Name), data); len(findings) > 0 {
 			t.Errorf("%v\n%s", findings, data)
 		}
 	}

@@ -56,7 +56,8 @@ func TestNothingTellsASecret(t *testing.T) {
 	_, numbers := get(a, "/metrics")
 	said.WriteString(numbers + strings.Join(s.told(), "\n") + s.Log.String())
 	if n := strings.Count(said.String(), "***"); n < 4 {
-		t.Errorf("only %d echoes came so far as to be kept out; they are not tested:\n%s", n, said.String())
+		t.Errorf("only %d echoes came so far as to be kept out; they are not tested:\n%s", n,
+			said.String())
 	}
 	for name, secret := range map[string]string{"token": token, "token in base64": basic,
 		"webhook secret":          hook.Secret,

@@ -52,7 +52,8 @@ func TestUnfenced(t *testing.T) {
 			s := newStage(t)
 			repair := func() { // made anew: applying leaves what others added
 				for _, name := range []string{render.FenceAgent, render.FenceManaged} {
-					_ = s.Admin.AdmissionregistrationV1().ValidatingAdmissionPolicyBindings().Delete(t.Context(), name,
+					_ = s.Admin.AdmissionregistrationV1().ValidatingAdmissionPolicyBindings().Delete(
+						t.Context(), name,
 						metav1.DeleteOptions{})
 					_ = s.Admin.AdmissionregistrationV1().ValidatingAdmissionPolicies().Delete(
 						t.Context(), name, metav1.DeleteOptions{})
@@ -119,8 +120,8 @@ func TestOverPrivileged(t *testing.T) {
 	}
 }
 
-// refusesToGrant wants nothing granted for that reason once the protection is weakened, what lives to
-// end all the same, and what waited to be granted after the repair.
+// refusesToGrant wants nothing granted for that reason once the protection is weakened, what lives
+// to end all the same, and what waited to be granted after the repair.
 func (s *stage) refusesToGrant(code policies.Code, message string, weaken, repair func()) {
 	s.Helper()
 	lives := s.ask("lives")

@@ -202,7 +202,8 @@ func (s *stage) agent(o options) *Agent {
 		Logger: slog.New(slog.NewJSONHandler(s.Log, nil))}
 	if o.github {
 		c.GitHub, err = github.New(github.Config{APIURL: s.URL, Owner: "acme", Repo: "access",
-			Token: func(context.Context) (string, error) { return s.AppToken("agent"), nil }, Clock: s.Clock})
+			Token: func(context.Context) (string, error) { return s.AppToken("agent"), nil },
+			Clock: s.Clock})
 		s.Must(err)
 	}
 	agent, err := NewAgent(c)
@@ -236,7 +237,8 @@ func (s *stage) entry(name string) requests.Revocation {
 	if len(findings) > 0 {
 		s.Fatal(findings)
 	}
-	if left := s.git("ls-tree", "-r", "--name-only", "main", "requests/"+s.Cluster); strings.Contains(left, name) {
+	if left := s.git("ls-tree", "-r", "--name-only", "main", "requests/"+
+		s.Cluster); strings.Contains(left, name) {
 		s.Errorf("still on main: %s", left)
 	}
 	if n := s.git("rev-list", "--count", "main", "--", path); n != "1" {

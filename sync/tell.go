@@ -78,7 +78,8 @@ func (t *teller) record(r plan.Record) {
 func (t *teller) forged(l plan.Live) {
 	t.metrics.Ended(monitor.Swept)
 	t.events.Send(corev1.EventTypeWarning, eventForged, kube.LeaseReference,
-		fmt.Sprintf("%s %s in %s was no grant's and is deleted", l.Kind, requests.Quote(l.Name), l.Namespace))
+		fmt.Sprintf("%s %s in %s was no grant's and is deleted", l.Kind, requests.Quote(l.Name),
+			l.Namespace))
 }
 
 // stops tells of each thing that keeps the agent from granting when it begins and when it has
@@ -123,7 +124,10 @@ func (t *teller) grants(w plan.World) {
 		if old := first && t.wall().Sub(
 			r.Grant.Window.Start.Time) > tellFor; !old && !t.granted[path] {
 			t.comments.put(comment{number: r.Grant.Evidence.PullRequest, what: "granted",
-				compose: func(context.Context) (string, error) { return grantedText(r.Grant), nil }})
+				compose: func(context.Context) (string, error) {
+					return grantedText(r.Grant),
+						nil
+				}})
 		}
 	}
 	t.granted = granted

@@ -71,11 +71,14 @@ func TestPullRequestIsTold(t *testing.T) {
 	number := s.pull("told", true, map[string]string{path: content})
 	comments := fmt.Sprintf("/repos/acme/access/issues/%d/comments", number)
 	forged := marker + "\n### Access until 2099-01-01"
-	s.Must(s.Do(s.Token("alice"), http.MethodPost, comments, map[string]string{"body": forged}, nil))
+	s.Must(s.Do(s.Token("alice"), http.MethodPost, comments, map[string]string{"body": forged},
+		nil))
 	agent := s.agent(githubOnly)
 	s.Must(agent.Once(t.Context()))
-	s.says(number, "### Access until 2026-11-23 13:00:00 UTC", "<code><!-- -->&#64;alice</code> as User <code>alice<!-- -->&#64;example&#46;com</code>",
-		"<code>ClusterRole payments&#45;debug in namespace ", "from 2026-11-23 12:00:00 UTC", "open a pull request that deletes <code>requests&#47;")
+	s.says(number, "### Access until 2026-11-23 13:00:00 UTC", "<code><!-- -->&#64;alice</code> "+
+		"as User <code>alice<!-- -->&#64;example&#46;com</code>",
+		"<code>ClusterRole payments&#45;debug in namespace ", "from 2026-11-23 12:00:00 UTC",
+		"open a pull request that deletes <code>requests&#47;")
 	s.once(githubOnly) // says it again, so nothing is written
 	s.SetClock(noon.Add(time.Hour))
 	s.Must(agent.Once(t.Context()))

@@ -109,7 +109,8 @@ func (t *trust) doubt(wanted func(string) bool, tree policies.Tree, later map[st
 		switch file := tree.Files[path]; {
 		case file.Blob != v.Blob || file.Mode != v.Mode:
 			return policies.EvaluationError,
-				fmt.Sprintf("GitHub has another %s in commit %s than git; the branch moved just now, so try again",
+				fmt.Sprintf("GitHub has another %s in commit %s than git; the branch moved just "+
+					"now, so try again",
 					requests.Quote(path), tree.Commit)
 		case !v.proven():
 			return policies.PolicyUnproven, v.doubt(path)

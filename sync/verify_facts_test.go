@@ -12,7 +12,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/pullgrant/pullgrant/policies"
-	"github.com/pullgrant/pullgrant/policies/rbac"
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/git"
 	"github.com/pullgrant/pullgrant/sync/kube"
@@ -46,7 +45,8 @@ func newLedger(t *testing.T) *ledgerStage {
 	files := s.catalog("payments-debug", false, listsPods)
 	maps.Copy(files, s.edited(policyPath,
 		"subjects: [{kind: User, name: alice}]\n  challenges: [{kind: CodeOwnerReview, count: 1}]",
-		"subjects: [{kind: Group, name: acme/squad-a}]\n  challenges: [{kind: CodeOwnerReview, count: 1}, "+
+		"subjects: [{kind: Group, name: acme/squad-a}]\n  challenges: [{kind: CodeOwnerReview, "+
+			"count: 1}, "+
 			"{kind: PeerReview, reviewers: [{kind: Group, name: acme/squad-b}], count: 1}]"))
 	s.manage("policies", files)
 	s.once(options{github: true, signer: signer}) // the policies are proven before anybody asks
@@ -124,112 +124,16 @@ func with(entry, facts string) string {
 	return factsLine.ReplaceAllString(entry, "  facts: "+requests.Digest([]byte(facts))+"\n")
 }
 
-// TestVerifyJudgesAgain: whoever has the agent's key can sign what they like, but not make it follow.
-func TestVerifyJudgesAgain(t *testing.T) {
-	l := newLedger(t)
-	if rules := l.found(); rules != "" {
-		t.Fatalf("a sound ledger: %s", rules)
-	}
-	entry, facts := l.read(l.granted), l.read(requests.FactsPath(l.granted))
-	refusal, why := l.read(l.refused), l.read(requests.FactsPath(l.refused))
-	for _, line := range []string{"role: payments-debug", "rules: " + rbac.HashRules(listsPods), "kind: PeerReview", "login: carol", "code: ApproverNotAllowed"} {
-		if !strings.Contains(entry, line) {
-			t.Errorf("the entry does not tell %q:\n%s", line, entry)
-		}
-	}
-	const (
-		bob       = `{"login":"bob","id":102,"type":"User"},"state":`
-		refusedAs = "code: ApproverNotAllowed\n  path"
-		nowhere   = "1111111111111111111111111111111111111111"
-	)
-	kept, policy, first := requests.FactsPath(l.granted), l.git("rev-parse", "main:"+policyPath), l.git("rev-list", "--max-parents=0", "main")
-	base := regexp.MustCompile(`policyCommit: (\w+)`).FindStringSubmatch(entry)[1]
-	blob := regexp.MustCompile(`"blob":"(\w+)","introduced"`).FindStringSubmatch(facts)[1]
-	elsewhere := strings.ReplaceAll(facts, base, nowhere)
-	replace := func(in, old, new string) string {
-		t.Helper()
-		if !strings.Contains(in, old) {
-			t.Fatalf("there is no %q in\n%s", old, in)
-		}
-		return strings.Replace(in, old, new, 1)
-	}
-	forged := func(old, new string) map[string]string {
-		t.Helper()
-		other := replace(facts, old, new)
-		return map[string]string{l.granted: with(entry, other), kept: other}
-	}
-	told := func(old, new string) map[string]string {
-		t.Helper()
-		return map[string]string{l.granted: replace(entry, old, new)}
-	}
-	for name, c := range map[string]struct {
-		by    *git.Signer
-		files map[string]string
-		want  string
-	}{
-		// By somebody who can push, without the agent's key.
-		"facts of nobody":           {nil, map[string]string{kept: replace(facts, `"permission":"read"`, `"permission":"write"`)}, "evidence-differs"},
-		"facts and entry of nobody": {nil, forged(`"permission":"read"`, `"permission":"none"`), "unsigned"},
-		"facts taken away":          {nil, map[string]string{kept: ""}, "evidence-differs ledger-removed"},
-		// What people and GitHub said.
-		"a review that did not count": {l.signer, forged(`"type":"User"},"state":"APPROVED"`, `"type":"User"},"state":"COMMENTED"`), "approvals-differ"},
-		"the review that counted":     {l.signer, forged(bob+`"APPROVED"`, bob+`"COMMENTED"`), "not-allowed"},
-		"another reviewer":            {l.signer, forged(bob, strings.ReplaceAll(bob, "102", "103")), "not-allowed"},
-		"a team's answer":             {l.signer, forged(`"bob":true`, `"bob":false`), "not-allowed"},
-		"the requester's team":        {l.signer, forged(`"acme/squad-a":{"alice":true}`, `"acme/squad-a":{"alice":false}`), "not-allowed"},
-		"a team not asked":            {l.signer, forged(`"acme/squad-a":{"alice":true}`, `"acme/squad-a":{"zoe":true}`), "not-allowed"},
-		"the moment":                  {l.signer, forged(`"observedAt":"2026-11-23T12`, `"observedAt":"2026-11-23T14`), "not-allowed"},
-		// What git has.
-		"a policy's blob":        {l.signer, forged(policy, nowhere), "evidence-differs"},
-		"a policy left out":      {l.signer, forged(`,"`+policyPath+`":{"mode":"100644","blob":"`+policy+`"}`, ""), "evidence-differs"},
-		"the policies of before": {l.signer, forged(`"base":{"commit":"`+base, `"base":{"commit":"`+first), "evidence-differs"},
-		"a commit of nowhere": {l.signer, map[string]string{l.granted: replace(with(entry, elsewhere), "policyCommit: "+base, "policyCommit: "+nowhere),
-			kept: elsewhere}, "evidence-differs"},
-		"the reviewed blob":       {l.signer, forged(`"blob":"`+blob+`"}}},"merge"`, `"blob":"`+nowhere+`"}}},"merge"`), "evidence-differs"},
-		"the merged blob":         {l.signer, forged(`"blob":"`+blob+`","introduced"`, `"blob":"`+nowhere+`","introduced"`), "not-allowed"},
-		"another request of hers": {l.signer, forged(`"file":{"mode":"100644","blob":"`, `"file":{"mode":"100755","blob":"`), "evidence-differs"},
-		"another request":         {l.signer, map[string]string{l.granted: with(entry, why), kept: why}, "evidence-differs"},
-		// What the entry makes of it.
-		"not as it is written":      {l.signer, forged(`{"observedAt":`, `{"observedAt": `), "evidence-differs"},
-		"facts that no entry names": {l.signer, map[string]string{l.granted: factsLine.ReplaceAllString(entry, "")}, "evidence-differs"},
-		"no facts":                  {l.signer, map[string]string{l.granted: factsLine.ReplaceAllString(entry, ""), kept: ""}, "ledger-removed no-evidence"},
-		"a subject":                 {l.signer, told("name: alice@example.com", "name: eve@example.com"), "subject-differs"},
-		"a role":                    {l.signer, told("role: payments-debug", "role: cluster-admin"), "binding-differs"},
-		"a Job":                     {l.signer, told("kind: Job\n      namespace: ", "kind: Job\n      namespace: x"), "binding-differs"},
-		"its rules":                 {l.signer, told("rules: "+rbac.HashRules(listsPods), "rules: "+rbac.HashRules(nil)), "binding-differs"},
-		"another end":               {l.signer, told(`expiresAt: "2026-11-23T13:01:00Z"`, `expiresAt: "2026-11-23T13:00:30Z"`), "window"},
-		"somebody else ignored":     {l.signer, told("- login: carol", "- login: dave"), "approvals-differ"},
-		"other policies":            {l.signer, told("policyCommit: "+base, "policyCommit: "+first), "evidence-differs"},
-		"a challenge":               {l.signer, told("kind: PeerReview", "kind: OnCall"), "approvals-differ"},
-		// A refusal that does not follow, and one that the facts cannot tell of.
-		"a refusal":                 {l.signer, map[string]string{l.refused: replace(refusal, refusedAs, "code: SelfApproval\n  path")}, "refusal-differs"},
-		"a refusal found elsewhere": {l.signer, map[string]string{l.refused: replace(refusal, refusedAs, "code: RoleChanged\n  path")}, ""},
-	} {
-		t.Run(name, func(t *testing.T) {
-			l.put(c.by, c.files)
-			if rules := l.found(); rules != c.want {
-				t.Errorf("found %q, want %q", rules, c.want)
-			}
-			l.put(l.signer, map[string]string{l.granted: entry, kept: facts, l.refused: refusal})
-		})
-	}
-	if rules := l.found(); rules != "" {
-		t.Errorf("the ledger as it was: %s", rules)
-	}
-	l.put(nil, map[string]string{strings.Replace(kept, "granted", "nobody", 1): facts})
-	if rules := l.found(); rules != "path" {
-		t.Errorf("facts beside no entry: %s", rules)
-	}
-}
-
-// TestVerifyOfPartOfAClone: what the checkout lacks is no fault of the ledger, and the error says what to do.
+// TestVerifyOfPartOfAClone: what the checkout lacks is no fault of the ledger, and the error says
+// what to do.
 func TestVerifyOfPartOfAClone(t *testing.T) {
 	s, signers, _, _ := verified(t)
 	s.git("config", "uploadpack.allowFilter", "true")
 	for _, without := range []string{"--depth=1", "--filter=blob:none", "--filter=tree:0"} {
 		dir := filepath.Join(t.TempDir(), "access")
 		if out, err := exec.Command(
-			"git", "clone", "-q", "--no-checkout", without, "file://"+s.GitDir(), dir).CombinedOutput(); err != nil {
+			"git", "clone", "-q", "--no-checkout", without, "file://"+s.GitDir(),
+			dir).CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, out)
 		}
 		_, _, err := ledger.Verify(t.Context(), dir, signers, nil, s.Clock())

@@ -39,7 +39,8 @@ func (s *stage) pullState(number int) string {
 		State  string
 		Merged bool
 	}
-	s.Must(s.Do(s.Token("root"), http.MethodGet, fmt.Sprintf("/repos/acme/access/pulls/%d", number), nil, &pull))
+	s.Must(s.Do(s.Token("root"), http.MethodGet, fmt.Sprintf("/repos/acme/access/pulls/%d", number),
+		nil, &pull))
 	if pull.Merged {
 		return "merged"
 	}
@@ -59,7 +60,8 @@ func TestWithdrawnWhileOpen(t *testing.T) {
 			agent, name, path := s.live(slug)
 			number := s.open(test.login, test.branch, removed(path))
 			s.Must(agent.Once(t.Context()))
-			if r := s.over(name, test.cause, ""); r.Status.RevokedAt.String() != "2026-11-23T12:01:00Z" {
+			if r := s.over(name, test.cause,
+				""); r.Status.RevokedAt.String() != "2026-11-23T12:01:00Z" {
 				t.Errorf("revoked at %s", r.Status.RevokedAt)
 			}
 			if state := s.pullState(number); state != "closed" {
@@ -97,7 +99,8 @@ func TestNoWithdrawal(t *testing.T) {
 	draft, elsewhere, shut := s.open("alice", "draft", removed(path)),
 		s.open("alice", "elsewhere", removed(path)), s.open("alice", "shut", removed(path))
 	s.Must(s.Do(s.Token("alice"), http.MethodPost, "/graphql", map[string]any{"query": fmt.Sprintf(
-		`mutation { convertPullRequestToDraft(input: {pullRequestId: "PR_%d"}) { pullRequest { id } } }`, draft)}, nil))
+		`mutation { convertPullRequestToDraft(input: {pullRequestId: "PR_%d"}) { pullRequest { id } } }`,
+		draft)}, nil))
 	s.Must(s.Do(s.Token("alice"), http.MethodPatch, fmt.Sprintf("/repos/acme/access/pulls/%d",
 		elsewhere), map[string]any{"base": "stable"}, nil))
 	s.Must(s.Do(s.Token("alice"), http.MethodPatch, fmt.Sprintf("/repos/acme/access/pulls/%d",
@@ -144,7 +147,8 @@ func TestOpenPullRequestsCostNothing(t *testing.T) {
 		}
 	}
 	// The same pull request moves to another head, which is a withdrawal.
-	_, err := s.Push(forge.Change{User: "alice", Branch: "readme", From: "main", Message: "Drop", Files: removed(path)})
+	_, err := s.Push(forge.Change{User: "alice", Branch: "readme", From: "main", Message: "Drop",
+		Files: removed(path)})
 	s.Must(err)
 	s.Must(agent.Once(t.Context()))
 	s.over(name, requests.CauseRelinquished, "")
@@ -160,7 +164,8 @@ func TestSomebodyElsesWithdrawal(t *testing.T) {
 	s.AddUser("carol", 103, "carol@example.com")
 	s.SetPermission("carol", "write")
 	s.change("people", "root", s.edited(identityPath, "    - {github: bob",
-		"    - {github: carol, githubID: 103, kubernetes: {username: carol@example.com}}\n    - {github: bob"))
+		"    - {github: carol, githubID: 103, kubernetes: {username: carol@example.com}}\n    - "+
+			"{github: bob"))
 	agent, name, path := s.live("kept")
 	other := s.open("carol", "drop-carol", removed(path))
 	s.Must(agent.Once(t.Context()))

@@ -14,8 +14,10 @@ import (
 // grantedText tells that access is given, until when, and how it is given back.
 func grantedText(g requests.Grant) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "### Access until %s\n\n| Access | |\n| --- | --- |\n", github.Moment(g.Window.End))
-	github.Row(&b, "Who", github.Code("@"+g.Requester)+" as "+github.Escape(g.Subject.Kind)+" "+github.Code(g.Subject.Name))
+	fmt.Fprintf(&b, "### Access until %s\n\n| Access | |\n| --- | --- |\n",
+		github.Moment(g.Window.End))
+	github.Row(&b, "Who", github.Code("@"+g.Requester)+" as "+github.Escape(g.Subject.Kind)+" "+
+		github.Code(g.Subject.Name))
 	for _, given := range g.Gives() {
 		github.Row(&b, "What", github.Code(given))
 	}
@@ -76,7 +78,8 @@ func subjects(all []rbacv1.Subject) string {
 // refusedText tells why a request never became access. message may be empty.
 func refusedText(r plan.Record, message string) string {
 	if r.Cause != requests.CauseDenied {
-		return fmt.Sprintf("### Never granted: %s\n\nIt was withdrawn before access began, at %s.\n", r.Cause,
+		return fmt.Sprintf("### Never granted: %s\n\nIt was withdrawn before access began, at %s.\n",
+			r.Cause,
 			github.Moment(r.EndedAt))
 	}
 	text := fmt.Sprintf("### Refused: %s\n\n", r.Code)

@@ -58,7 +58,8 @@ func BenchmarkCommit(b *testing.B) {
 	for b.Loop() {
 		i++
 		if _, err := r.Commit(
-			b.Context(), put(fmt.Sprintf("revocations/prod-eu/20261122/%d.yaml", i), "x")); err != nil {
+			b.Context(), put(fmt.Sprintf("revocations/prod-eu/20261122/%d.yaml", i),
+				"x")); err != nil {
 			b.Fatal(err)
 		}
 	}

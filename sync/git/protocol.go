@@ -46,7 +46,8 @@ func newRemote(address string, client *http.Client, cred Credential) (*remote, e
 			"the repository URL cannot be parsed; write https://HOST/OWNER/NAME.git")
 	case u.User != nil:
 		return nil, fmt.Errorf(
-			"repository URL %s: leave the credential out of the URL and give it in a file", u.Redacted())
+			"repository URL %s: leave the credential out of the URL and give it in a file",
+			u.Redacted())
 	case u.Host == "" || u.RawQuery != "" || u.Fragment != "":
 		return nil, fmt.Errorf("repository URL %s: write https://HOST/OWNER/NAME.git",
 			clean(u.Redacted()))
@@ -128,18 +129,22 @@ func (c *conn) refusal(resp *http.Response, text string) error {
 	}
 	switch code := resp.StatusCode; {
 	case code == http.StatusUnauthorized:
-		return fmt.Errorf("%s answered 401: the credential is missing, wrong or expired%s", c.url, said)
+		return fmt.Errorf("%s answered 401: the credential is missing, wrong or expired%s",
+			c.url, said)
 	case code == http.StatusForbidden:
-		return fmt.Errorf("%s answered 403: the credential may not do this; check the App's Contents permission%s",
+		return fmt.Errorf("%s answered 403: the credential may not do this; check the App's "+
+			"Contents permission%s",
 			c.url, said)
 	case code == http.StatusNotFound:
-		return fmt.Errorf("%s answered 404: no such repository, or the credential cannot see it%s", c.url, said)
+		return fmt.Errorf("%s answered 404: no such repository, or the credential cannot see it%s",
+			c.url, said)
 	case code >= 300 && code < 400:
 		to := "elsewhere"
 		if u, err := resp.Location(); err == nil {
 			to = "to " + clean(u.Scheme+"://"+u.Host+u.Path)
 		}
-		return fmt.Errorf("%s redirects %s, which is not followed: if the repository moved, change the URL", c.url, to)
+		return fmt.Errorf("%s redirects %s, which is not followed: if the repository moved, "+
+			"change the URL", c.url, to)
 	default:
 		return fmt.Errorf("%s answered %d%s", c.url, code, said)
 	}

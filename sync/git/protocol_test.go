@@ -98,7 +98,8 @@ func TestFetchAgainstBadServers(t *testing.T) {
 			"001e# service=git-upload-pack\n0000" +
 				pktLine("0123456789012345678901234567890123456789 HEAD\x00thin-pack\n") + "0000")},
 		{"sha256", "object format is sha256",
-			advert(pktLine("version 2\n") + pktLine("fetch=shallow\n") + pktLine("object-format=sha256\n") + "0000")},
+			advert(pktLine("version 2\n") + pktLine("fetch=shallow\n") +
+				pktLine("object-format=sha256\n") + "0000")},
 		{"no shallow", "does not offer shallow fetches",
 			advert(pktLine("version 2\n") + pktLine("fetch\n") + "0000")},
 		{"cut short", "cut short", advert(pktLine("version 2\n") + pktLine("fetch=shallow\n"))},
@@ -109,7 +110,10 @@ func TestFetchAgainstBadServers(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := gitserver.New(t)
-			s.Intercept(func(w http.ResponseWriter, r *http.Request, _ http.Handler) { c.handler(w, r) })
+			s.Intercept(func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
+				c.handler(w,
+					r)
+			})
 			_, err := open(t, s).Fetch(t.Context())
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Fatalf("%v, want %q", err, c.want)
@@ -129,7 +133,10 @@ func TestFetchWhenTheServerIsDown(t *testing.T) {
 	tip := s.Commit("one", "a", "1")
 	r := open(t, s)
 	mustFetch(t, r)
-	s.Intercept(func(http.ResponseWriter, *http.Request, http.Handler) { panic(http.ErrAbortHandler) })
+	s.Intercept(func(http.ResponseWriter, *http.Request,
+		http.Handler) {
+		panic(http.ErrAbortHandler)
+	})
 	if _, err := r.Fetch(t.Context()); err == nil {
 		t.Error("no error though the connection was cut")
 	}
@@ -287,7 +294,8 @@ func FuzzReadAnswers(f *testing.F) {
 	f.Add([]byte(pktLine(strings.Repeat("a", 40)+" refs/heads/main\n") + "0000"))
 	f.Add([]byte(pktLine("shallow-info\n") + pktLine("shallow "+strings.Repeat("a", 40)) + "0001" +
 		pktLine("packfile\n") + pktLine("\x01PACK") + "0000"))
-	f.Add([]byte(pktLine("\x01"+pktLine("unpack ok\n")+pktLine("ng refs/heads/main no\n")+"0000") + "0000"))
+	f.Add([]byte(pktLine("\x01"+pktLine("unpack ok\n")+pktLine("ng refs/heads/main no\n")+
+		"0000") + "0000"))
 	f.Add([]byte(pktLine("ERR \x1b[31m")))
 	f.Add([]byte("0004"))
 	f.Add([]byte("ffff"))

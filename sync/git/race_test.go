@@ -129,9 +129,14 @@ func TestCommitGivesUp(t *testing.T) {
 	r := open(t, s)
 	mustFetch(t, r)
 	hook := s.Bare + "/hooks/pre-receive"
-	writeHook(t, hook, "#!/bin/sh\nprintf 'GH006: Protected branch \\033[31mupdate failed\\n' >&2\nexit 1\n")
+	writeHook(t, hook, "#!/bin/sh\nprintf 'GH006: Protected branch \\033[31mupdate failed\\n' "+
+		">&2\nexit 1\n")
 	pushes := 0
-	onPush(s, func(w http.ResponseWriter, req *http.Request, next http.Handler) { pushes++; next.ServeHTTP(w, req) })
+	onPush(s, func(w http.ResponseWriter, req *http.Request,
+		next http.Handler) {
+		pushes++
+		next.ServeHTTP(w, req)
+	})
 	_, err := r.Commit(t.Context(), put("b", "2"))
 	if err == nil || !errors.Is(err, errRefused) || !strings.Contains(err.Error(),
 		"GH006: Protected branch ?[31mupdate failed") {
@@ -185,7 +190,8 @@ func TestCommitsOfManyAgentsAllArrive(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if got := len(strings.Fields(s.Git("ls-tree", "-r", "--name-only", "main", "revocations"))); got != 6 {
+	if got := len(strings.Fields(s.Git("ls-tree", "-r", "--name-only", "main",
+		"revocations"))); got != 6 {
 		t.Errorf("%d records on main after %d builds, want 6", got, calls.Load())
 	}
 	s.Fsck()

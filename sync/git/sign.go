@@ -30,7 +30,8 @@ func ParseSigner(file []byte) (*Signer, error) {
 	switch {
 	case errors.As(err, &locked):
 		return nil, errors.New(
-			"the signing key has a passphrase: nobody is there to type it, so give a key without one")
+			"the signing key has a passphrase: nobody is there to type it, so give a key " +
+				"without one")
 	case err != nil:
 		return nil, errors.New(
 			// the cause could quote it

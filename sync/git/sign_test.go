@@ -263,7 +263,8 @@ func TestParseSignerRefuses(t *testing.T) {
 	} {
 		file := filepath.Join(dir, c.name)
 		if out, err := exec.Command(
-			"ssh-keygen", append([]string{"-q", "-f", file}, c.args...)...).CombinedOutput(); err != nil {
+			"ssh-keygen", append([]string{"-q", "-f", file},
+				c.args...)...).CombinedOutput(); err != nil {
 			t.Skipf("ssh-keygen: %v %s", err, out)
 		}
 		private, err := os.ReadFile(file)

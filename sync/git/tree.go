@@ -69,7 +69,10 @@ func (e treeEntry) sortName() string {
 }
 
 func (e treeEntry) fault() string {
-	bad := func(c rune) bool { return c == '/' || c == '\\' || c == utf8.RuneError || !unicode.IsPrint(c) }
+	bad := func(c rune) bool {
+		return c == '/' || c == '\\' || c == utf8.RuneError ||
+			!unicode.IsPrint(c)
+	}
 	switch {
 	case e.name == "." || e.name == ".." || strings.EqualFold(e.name, ".git"):
 		return "a name that no file can have"

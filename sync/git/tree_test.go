@@ -237,7 +237,8 @@ func TestParseCommit(t *testing.T) {
 func FuzzParseObjects(f *testing.F) {
 	a := strings.Repeat("a", 40)
 	f.Add([]byte("100644 a\x00aaaaaaaaaaaaaaaaaaaa40000 b\x00bbbbbbbbbbbbbbbbbbbb"))
-	f.Add([]byte("tree " + a + "\nparent " + a + "\nauthor A <a> 1 +0\ncommitter A <a> 1 +0\ngpgsig x\n y\n\nm"))
+	f.Add([]byte("tree " + a + "\nparent " + a + "\nauthor A <a> 1 +0\ncommitter A <a> 1 " +
+		"+0\ngpgsig x\n y\n\nm"))
 	f.Add([]byte("40000 \x00"))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		if entries, err := parseTree(raw); err == nil && !bytes.Equal(encodeTree(entries), raw) {

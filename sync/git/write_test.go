@@ -41,7 +41,9 @@ func TestCommitIsWhatGitReads(t *testing.T) {
 	if got := s.Git("show", hash+":revocations/a/20261122/one.yaml"); got != "status" {
 		t.Errorf("content %q", got)
 	}
-	if got := s.Git("log", "-1", "--format=%P|%an <%ae>|%cI|%s|%(trailers:key=Pullgrant-Cause,valueonly)", hash); got !=
+	if got := s.Git("log", "-1", "--format=%P|%an "+
+		"<%ae>|%cI|%s|%(trailers:key=Pullgrant-Cause,valueonly)",
+		hash); got !=
 		old+"|pullgrant <agent@example.com>|2026-11-22T10:00:00+00:00|Record what happened|Expired" {
 		t.Errorf("log: %s", got)
 	}
@@ -57,7 +59,8 @@ func TestCommitIsWhatGitReads(t *testing.T) {
 	for _, c := range commits[0].Changes {
 		changed = append(changed, c.Path)
 	}
-	if want := []string{"requests/a-b", "requests/a/p/one.yaml", "revocations/a/20261122/one.yaml"}; !slices.Equal(
+	if want := []string{"requests/a-b", "requests/a/p/one.yaml",
+		"revocations/a/20261122/one.yaml"}; !slices.Equal(
 		slices.Sorted(slices.Values(changed)), want) {
 		t.Errorf("changed %q, want %q", changed, want)
 	}

@@ -13,8 +13,8 @@ import (
 	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
-// kind is how the agent reaches one kind of the objects that grants are made of. A new kind is a row in kinds
-// (docs/new-kind.md).
+// kind is how the agent reaches one kind of the objects that grants are made of. A new kind is a
+// row in kinds (docs/new-kind.md).
 type kind struct {
 	name     string // as plan.Object says it
 	resource string // as the API server says it
@@ -27,8 +27,8 @@ type kind struct {
 	goes bool
 }
 
-// kinds is the closed list of the kinds. What gives access is listed first: a backstop that is seen without its binding
-// is swept, one that is seen before it never is.
+// kinds is the closed list of the kinds. What gives access is listed first: a backstop that is seen
+// without its binding is swept, one that is seen before it never is.
 var kinds = []kind{
 	{
 		name: render.KindRoleBinding, resource: "rolebindings",
@@ -79,6 +79,8 @@ func kindOf(name string) kind {
 
 // live is an object as the plan sees it; false when it is as good as gone.
 func (c *Cluster) live(k kind, o render.Object) (plan.Live, bool) {
-	return plan.Live{Kind: k.name, Namespace: o.GetNamespace(), Name: o.GetName(), UID: string(o.GetUID()),
-		Managed: c.manages(o.GetLabels()), Content: k.content(o)}, !k.goes || o.GetDeletionTimestamp() == nil
+	return plan.Live{Kind: k.name, Namespace: o.GetNamespace(), Name: o.GetName(),
+			UID:     string(o.GetUID()),
+			Managed: c.manages(o.GetLabels()), Content: k.content(o)}, !k.goes ||
+			o.GetDeletionTimestamp() == nil
 }

@@ -29,7 +29,8 @@ func (c *Cluster) Lead(ctx context.Context, identity string, log *slog.Logger,
 	log = log.With("event", "lead", "cluster", c.Name)
 	terms, over := make(chan context.Context), make(chan struct{})
 	elector, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
-		Lock: &resourcelock.LeaseLock{LeaseMeta: metav1.ObjectMeta{Namespace: Namespace, Name: LeaseName},
+		Lock: &resourcelock.LeaseLock{LeaseMeta: metav1.ObjectMeta{Namespace: Namespace,
+			Name: LeaseName},
 			Client:     c.coordination,
 			LockConfig: resourcelock.ResourceLockConfig{Identity: identity}},
 		LeaseDuration: leaseDuration, RenewDeadline: renewDeadline, RetryPeriod: retryPeriod,

@@ -42,7 +42,8 @@ func (c *Cluster) fenceProblem(ctx context.Context) (string, error) {
 		live, err := api.ValidatingAdmissionPolicies().Get(ctx, want.Name, metav1.GetOptions{})
 		if apierrors.IsNotFound(err) || err == nil &&
 			!equality.Semantic.DeepEqual(live.Spec, want.Spec) {
-			return fmt.Sprintf("ValidatingAdmissionPolicy %s is missing or another than this program's", want.Name), nil
+			return fmt.Sprintf("ValidatingAdmissionPolicy %s is missing or another than this program's",
+				want.Name), nil
 		}
 		if err != nil {
 			return "", fmt.Errorf("reading ValidatingAdmissionPolicy %s: %w", want.Name, err)
@@ -53,7 +54,8 @@ func (c *Cluster) fenceProblem(ctx context.Context) (string, error) {
 			metav1.GetOptions{})
 		if apierrors.IsNotFound(err) || err == nil &&
 			!equality.Semantic.DeepEqual(live.Spec, want.Spec) {
-			return fmt.Sprintf("ValidatingAdmissionPolicyBinding %s is missing or another than this program's",
+			return fmt.Sprintf("ValidatingAdmissionPolicyBinding %s is missing or another than "+
+				"this program's",
 				want.Name), nil
 		}
 		if err != nil {
@@ -143,8 +145,10 @@ func (c *Cluster) may(ctx context.Context, namespace, verb, group, resource stri
 	name, sub, _ := strings.Cut(resource, "/")
 	review, err := c.authorization.SelfSubjectAccessReviews().Create(ctx,
 		&authorizationv1.SelfSubjectAccessReview{
-			Spec: authorizationv1.SelfSubjectAccessReviewSpec{ResourceAttributes: &authorizationv1.ResourceAttributes{
-				Namespace: namespace, Verb: verb, Group: group, Resource: name, Subresource: sub}}},
+			Spec: authorizationv1.SelfSubjectAccessReviewSpec{
+				ResourceAttributes: &authorizationv1.ResourceAttributes{
+					Namespace: namespace, Verb: verb, Group: group, Resource: name,
+					Subresource: sub}}},
 		metav1.CreateOptions{})
 	if err != nil {
 		return false, fmt.Errorf("asking whether the agent may %s %s in namespace %s: %w", verb,

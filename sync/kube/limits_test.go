@@ -28,7 +28,8 @@ func TestAskedOneByOne(t *testing.T) {
 	_, err = admin.CoreV1().Namespaces().Create(t.Context(),
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}, metav1.CreateOptions{})
 	must(err)
-	must(cp.Apply(t.Context(), controlplane.AgentManifests([]string{namespace}, []string{"payments-debug"})))
+	must(cp.Apply(t.Context(), controlplane.AgentManifests([]string{namespace},
+		[]string{"payments-debug"})))
 	config, err := cp.ServiceAccount(t.Context(), Namespace, "pullgrant-agent")
 	must(err)
 	c, err := NewCluster(config, "prod-eu", CallTimeout, nil)

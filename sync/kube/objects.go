@@ -72,7 +72,8 @@ func (c *Cluster) Delete(ctx context.Context, l plan.Live) (deleted bool, err er
 	uid, background := types.UID(l.UID), metav1.DeletePropagationBackground
 	k := kindOf(l.Kind)
 	answer, err := k.client(c).Delete().Resource(k.resource).Namespace(l.Namespace).Name(l.Name).
-		Body(&metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &uid}, PropagationPolicy: &background}).Do(ctx).Get()
+		Body(&metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &uid},
+			PropagationPolicy: &background}).Do(ctx).Get()
 	switch left, still := answer.(*rbacv1.RoleBinding); {
 	case apierrors.IsNotFound(err):
 		return false, nil

@@ -127,7 +127,8 @@ func readRecord(m *corev1.ConfigMap) (plan.Record, error) {
 	}
 	if err := errors.Join(errs...); err != nil {
 		return r, fmt.Errorf(
-			"read ConfigMap %s/%s: %w; its bindings are taken back; delete it to have the request judged again",
+			"read ConfigMap %s/%s: %w; its bindings are taken back; delete it to have the "+
+				"request judged again",
 			m.Namespace, m.Name, err)
 	}
 	return r, nil

@@ -48,10 +48,14 @@ func TestRecordsOfEarlierAgents(t *testing.T) {
 			t.Errorf("%s: read as %+v", phase, r)
 		}
 		g := r.Grant
-		if g.Requester != "alice" || g.Subject.Name != "alice@example.com" || g.Window.Start.String() != "2026-11-23T12:00:00Z" ||
-			g.Window.End.String() != "2026-11-23T13:00:00Z" || time.Duration(g.Duration) != time.Hour || len(g.Items) != 1 ||
-			g.Items[0].Role.Name != "payments-debug" || g.Items[0].Namespace != "payments-1" || g.Evidence.PullRequest == 0 ||
-			len(g.Evidence.Approvers) != 1 || g.Evidence.Approvers[0].Login != "bob" || len(g.Evidence.Challenges) != 1 {
+		if g.Requester != "alice" || g.Subject.Name != "alice@example.com" ||
+			g.Window.Start.String() != "2026-11-23T12:00:00Z" ||
+			g.Window.End.String() != "2026-11-23T13:00:00Z" ||
+			time.Duration(g.Duration) != time.Hour || len(g.Items) != 1 ||
+			g.Items[0].Role.Name != "payments-debug" ||
+			g.Items[0].Namespace != "payments-1" || g.Evidence.PullRequest == 0 ||
+			len(g.Evidence.Approvers) != 1 || g.Evidence.Approvers[0].Login != "bob" ||
+			len(g.Evidence.Challenges) != 1 {
 			t.Errorf("%s: the grant is read as %+v", phase, g)
 		}
 		if len(r.Objects) != 2 || r.Objects[0].UID == "" || r.Objects[0].Content == "" ||
@@ -59,7 +63,8 @@ func TestRecordsOfEarlierAgents(t *testing.T) {
 			(r.Objects[1].UID != "") != (phase != plan.Granting) {
 			t.Errorf("%s: the objects are read as %+v", phase, r.Objects)
 		}
-		if over := phase == plan.Ending || phase == plan.Ended; over != (r.Cause == requests.CauseRevoked) ||
+		if over := phase == plan.Ending ||
+			phase == plan.Ended; over != (r.Cause == requests.CauseRevoked) ||
 			(phase == plan.Ended) == r.EndedAt.IsZero() {
 			t.Errorf("%s: ended by %q at %s", phase, r.Cause, r.EndedAt)
 		}

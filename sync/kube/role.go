@@ -38,9 +38,10 @@ func (c *Cluster) RoleDigest(ctx context.Context, name string) (string, error) {
 	return fmt.Sprintf("%s aggregated=%t", role.Spec.Hash, role.Spec.Aggregated), nil
 }
 
-// LiveRoles reads ClusterRoles as the catalogue describes them, in the order of names. missing are those the cluster
-// does not have. Reading them needs the right to get each of them.
-func LiveRoles(ctx context.Context, config *rest.Config, cluster string, names []string) (found []rbac.RoleCatalog, missing []string, err error) {
+// LiveRoles reads ClusterRoles as the catalogue describes them, in the order of names. missing are
+// those the cluster does not have. Reading them needs the right to get each of them.
+func LiveRoles(ctx context.Context, config *rest.Config, cluster string, names []string) (
+	found []rbac.RoleCatalog, missing []string, err error) {
 	c, err := NewCluster(config, cluster, CallTimeout, nil)
 	if err != nil {
 		return nil, nil, err
@@ -67,7 +68,8 @@ func (c *Cluster) Role(ctx context.Context, name string) (rbac.RoleCatalog, erro
 	}
 	var rules []rbac.RoleRule
 	for _, r := range live.Rules {
-		rules = append(rules, rbac.RoleRule{APIGroups: r.APIGroups, Resources: r.Resources, ResourceNames: r.ResourceNames,
+		rules = append(rules, rbac.RoleRule{APIGroups: r.APIGroups, Resources: r.Resources,
+			ResourceNames:   r.ResourceNames,
 			NonResourceURLs: r.NonResourceURLs, Verbs: r.Verbs})
 	}
 	return rbac.NewCatalog(c.Name, name, live.AggregationRule != nil, rules), nil

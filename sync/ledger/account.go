@@ -60,7 +60,8 @@ func readAccount(path string, content []byte, commit git.Commit, signers *git.Al
 	}
 	place, ok := requests.SplitRevocationPath(path)
 	if !ok {
-		return a, []requests.Finding{fault(path, "path", "it is neither a request nor a ledger entry, by its path")}
+		return a, []requests.Finding{fault(path, "path", "it is neither a request nor a ledger "+
+			"entry, by its path")}
 	}
 	r, findings := requests.ParseRevocation(path, content)
 	a.Name, a.Cluster, a.Spec, a.Status, a.Proof = place.Name, place.Cluster, r.Spec,

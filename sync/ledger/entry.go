@@ -47,8 +47,13 @@ func Revocation(r plan.Record) requests.Revocation {
 // grantRef is an object of a grant that is gone, as an entry tells of it: of a binding, with the
 // role it gave.
 func grantRef(g requests.Grant, o plan.Object) requests.GrantRef {
-	ref := requests.GrantRef{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, UID: o.UID, State: requests.ObjectReclaimed}
-	if i := slices.IndexFunc(g.Items, func(b requests.Item) bool { return b.Namespace == o.Namespace && b.Name == o.Name }); i >= 0 && o.IsBinding() {
+	ref := requests.GrantRef{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, UID: o.UID,
+		State: requests.ObjectReclaimed}
+	if i := slices.IndexFunc(
+		g.Items, func(b requests.Item) bool {
+			return b.Namespace == o.Namespace &&
+				b.Name == o.Name
+		}); i >= 0 && o.IsBinding() {
 		ref.Role, ref.Rules = g.Items[i].Role.Name, g.Items[i].Rules
 	}
 	return ref

@@ -119,7 +119,8 @@ func bringers(local *git.Checkout, tip string, folders ...string) (map[string]br
 		switch {
 		case errors.Is(err, git.ErrNotInMemory) && child.Hash != "":
 			return nil, fmt.Errorf(
-				"it is cut off before commit %s; get the rest with git fetch --unshallow", child.Hash)
+				"it is cut off before commit %s; get the rest with git fetch --unshallow",
+				child.Hash)
 		case err == nil && child.Hash != "":
 			err = take(child, c)
 		}

@@ -44,7 +44,8 @@ func ledgerEntry(t *testing.T, cluster, name string) (path, content string) {
 		Metadata: requests.Metadata{Name: name}, Spec: &spec,
 		Status: requests.Status{State: requests.StateExpired, Cause: requests.CauseExpired,
 			Path:     requests.Path(cluster, "payments-debug", name),
-			Evidence: requests.EvidenceGitHub, GrantedAt: &at, ExpiresAt: &end, RevokedAt: end}}.Marshal()
+			Evidence: requests.EvidenceGitHub, GrantedAt: &at, ExpiresAt: &end,
+			RevokedAt: end}}.Marshal()
 	if err != nil {
 		t.Fatal(err)
 	}

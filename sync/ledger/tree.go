@@ -15,7 +15,8 @@ func TreeAt(dir, ref string) (policies.Tree, error) {
 	local, err := git.OpenCheckout(dir)
 	if err != nil {
 		return policies.Tree{},
-			fmt.Errorf("%w; policies of another commit are in git, so clone the access repository and name it", err)
+			fmt.Errorf("%w; policies of another commit are in git, so clone the access "+
+				"repository and name it", err)
 	}
 	at, err := local.Resolve(ref)
 	if err != nil {
@@ -33,7 +34,8 @@ func TreeAt(dir, ref string) (policies.Tree, error) {
 }
 
 // folders are where the files stand that decide.
-var folders = append([]string{policies.Folder, rbac.CatalogFolder, policies.TestsFolder}, codeowners.Paths...)
+var folders = append([]string{policies.Folder, rbac.CatalogFolder, policies.TestsFolder},
+	codeowners.Paths...)
 
 // policyTree reads the wanted files of a commit.
 func policyTree(local *git.Checkout, c git.Commit, wanted func(string) bool) (

@@ -127,7 +127,8 @@ func (v *verifier) checkOpen(head string, now time.Time) error {
 	if end := v.account.Entered.Add(time.Duration(longest)); longest > 0 &&
 		now.Sub(end) > maxLateness {
 		v.add("no-revocation",
-			"its time was over at %s at the latest, and there is no ledger entry: is the agent of %s running?",
+			"its time was over at %s at the latest, and there is no ledger entry: is the agent "+
+				"of %s running?",
 			requests.At(end), v.account.Cluster)
 	}
 	return nil

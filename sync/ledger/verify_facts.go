@@ -115,7 +115,11 @@ func (v *verifier) fromGit(merge, before git.Commit, asked git.Entry) (f policie
 // large, what its policy names.
 func (v *verifier) judgedBy(c git.Commit, path string) (policies.Tree, error) {
 	wanted := policies.Wanted(policies.KindRequest, path)
-	tree, err := policyTree(v.Checkout, c, func(name string) bool { return wanted(name) && !strings.HasPrefix(name, rbac.CatalogFolder+"/") })
+	tree, err := policyTree(v.Checkout, c,
+		func(name string) bool {
+			return wanted(name) && !strings.HasPrefix(name,
+				rbac.CatalogFolder+"/")
+		})
 	if err != nil {
 		return tree, err
 	}

@@ -43,7 +43,8 @@ var Stopping = []struct {
 	{policies.Unfenced, "the admission policies that fence it are missing or changed; apply what " +
 		"pullgrant install prints"},
 	{policies.OverPrivileged,
-		"it may do what would get around the fence; take from it what pullgrant install --diff says is too much"},
+		"it may do what would get around the fence; take from it what pullgrant install --diff " +
+			"says is too much"},
 	{policies.Paused, "a person paused it; pullgrant resume has it go on"},
 }
 
@@ -140,7 +141,8 @@ func (m *Metrics) ready() (ready bool, lines []string) {
 	case !m.leads:
 		tell(false, "another replica grants and records")
 	case !m.reached:
-		tell(true, "no pass has read the cluster, the branch and its policies yet; the last one had trouble with "+
+		tell(true, "no pass has read the cluster, the branch and its policies yet; the last one "+
+			"had trouble with "+
 			failing)
 	case m.failing[StageRead]:
 		tell(true, "the last pass had trouble with "+failing+" and could not read the cluster")

@@ -69,8 +69,9 @@ func NewMetrics(cluster, version string, wall func() time.Time) *Metrics {
 	m.leader = gauge("leader", "1 on the replica that grants and records, 0 on others.")
 	m.lateness = in.NewHistogram(
 		prometheus.HistogramOpts{Namespace: "pullgrant", Name: "expiry_lateness_seconds",
-			Help:    "Time from the end of a grant to the deletion of its binding.",
-			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 900}})
+			Help: "Time from the end of a grant to the deletion of its binding.",
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30,
+				60, 300, 900}})
 	m.decisions = counters("decisions_total",
 		"Requests granted or refused, and judgements that could not be made.", "decision", "code")
 	m.endings = counters("bindings_ended_total", "Bindings that ended.", "cause")

@@ -47,8 +47,8 @@ func text(t *testing.T, file string) []byte {
 	return data
 }
 
-// TestMetricsAreListed holds the list of metrics to what is exported: rules and dashboard are checked
-// against the list, in a module of their own.
+// TestMetricsAreListed holds the list of metrics to what is exported: rules and dashboard are
+// checked against the list, in a module of their own.
 func TestMetricsAreListed(t *testing.T) {
 	const list = "../../testdata/monitoring/metrics.txt"
 	families := exported(t)

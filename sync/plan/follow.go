@@ -55,7 +55,8 @@ func (p *planner) provenAgain(r Record) bool {
 	proof := p.Proofs[r.Grant.Path]
 	again := proof.Decision.Grant
 	return proof.Decision.Outcome == policies.Allowed && proof.Blob == r.Grant.Evidence.Blob &&
-		again.Subject == r.Grant.Subject && requests.EqualItems(again.Items, r.Grant.Items) && !again.Window.End.Before(r.Grant.Window.End.Time)
+		again.Subject == r.Grant.Subject && requests.EqualItems(again.Items, r.Grant.Items) &&
+		!again.Window.End.Before(r.Grant.Window.End.Time)
 }
 
 // close plans the ledger entry of an ended grant, and that its record is forgotten once the entry

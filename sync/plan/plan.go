@@ -92,7 +92,8 @@ func (p *planner) consider(path, blob string) {
 		return
 	}
 	r := Record{Phase: Granting, Request: proof.Content, Facts: proof.Facts, Grant: requests.Grant{
-		Name: place.Name, Path: path, Cluster: place.Cluster, Policy: place.Policy, Evidence: proof.Evidence}}
+		Name: place.Name, Path: path, Cluster: place.Cluster, Policy: place.Policy,
+		Evidence: proof.Evidence}}
 	cause, code := requests.CauseDenied, decision.Code
 	if decision.Outcome == policies.Failed {
 		if p.now.Before(proof.Since.Add(MaxWait)) {

@@ -76,7 +76,8 @@ func ObjectsOf(g requests.Grant, backstop bool) (objects []Object) {
 		}
 	}
 	for _, made := range render.Made(g) {
-		objects = append(objects, Object{Kind: made.Kind, Namespace: made.Namespace, Name: made.Name})
+		objects = append(objects, Object{Kind: made.Kind, Namespace: made.Namespace,
+			Name: made.Name})
 	}
 	return objects
 }

@@ -199,7 +199,8 @@ func TestPlanProperties(t *testing.T) {
 		random := rand.New(rand.NewPCG(seed, 1))
 		s := newSimulation(World{Cluster: grants.Cluster, Main: &Main{Requests: map[string]string{},
 			Names: map[string][]string{}},
-			Namespaces: map[string]string{"payments": "ns"}, Removers: map[string]string{}, Proofs: map[string]Proof{}})
+			Namespaces: map[string]string{"payments": "ns"}, Removers: map[string]string{},
+			Proofs: map[string]Proof{}})
 		now := time.Date(2026, 11, 22, 9, 50, 0, 0, time.UTC)
 		for step := range 40 {
 			now = now.Add(time.Duration(random.IntN(12)) * time.Minute)
@@ -297,7 +298,8 @@ func (s *simulation) disturb(random *rand.Rand, now time.Time) {
 		outcomes := []policies.Outcome{policies.Allowed, policies.Allowed, policies.Allowed,
 			policies.Denied, policies.Failed}
 		s.Proofs[path] = Proof{Blob: "b1", Since: now,
-			Decision: policies.Decision{Outcome: outcomes[random.IntN(len(outcomes))], Grant: &grant}}
+			Decision: policies.Decision{Outcome: outcomes[random.IntN(len(outcomes))],
+				Grant: &grant}}
 	case 3:
 		if _, there := s.Main.Requests[path]; there {
 			delete(s.Main.Requests, path)

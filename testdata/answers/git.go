@@ -28,24 +28,8 @@ func (s *Server) CloneURL(t testing.TB, tip string) string {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /access.git/info/refs", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/x-git-upload-pack-advertisement")
-		_, _ = io.WriteString(w, packet("version 2")+packet("ls-refs")+packet("fetch=shallow")+
-			flush)
-	})
-	mux.HandleFunc("POST /access.git/git-upload-pack", func(w http.ResponseWriter,
-		r *http.Request) {
-		asked, _ := io.ReadAll(r.Body)
-		w.Header().Set("Content-Type", "application/x-git-upload-pack-result")
-		if strings.Contains(string(asked), "command=ls-refs") {
-			_, _ = io.WriteString(w, packet(tip+" refs/heads/main")+flush)
-			return
-		}
-		_, _ = io.WriteString(w, packet("packfile"))
-		for rest := pack.Bytes(); len(rest) > 0; {
-			part := rest[:min(len(rest), 60_000)]
-			rest = rest[len(part):]
-			_, _ = fmt.Fprintf(w, "%04x\x01%s", len(part)+5, part)
-		}
-		_, _ = io.WriteString(w, flush)
+		_, _ = io.WriteString(w, packet("version 2")+packet("ls-refs")+packet(
+			"fetch=shallow")+flush)
 	})
 	mux.HandleFunc("POST /access.git/git-upload-pack",
 		func(w http.ResponseWriter, r *http.Request) {

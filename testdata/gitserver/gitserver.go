@@ -31,8 +31,8 @@ type Server struct {
 func New(t testing.TB, env ...string) *Server {
 	t.Helper()
 	root := t.TempDir()
-	s := &Server{t: t, Bare: filepath.Join(root, "access.git"), WorkDir: filepath.Join(t.TempDir(),
-		"wc")}
+	s := &Server{t: t, Bare: filepath.Join(root, "access.git"),
+		WorkDir: filepath.Join(t.TempDir(), "wc")}
 	s.Run(root, "init", "-q", "--bare", "-b", "main", s.Bare)
 	s.Git("config", "receive.fsckObjects", "true")
 	s.Run(root, "init", "-q", "-b", "main", s.WorkDir)

@@ -28,9 +28,11 @@ func Of(short string, n, hours int) requests.Grant {
 		Evidence: requests.Evidence{Source: requests.EvidenceGitHub, Blob: "b1",
 			MergeCommit: strings.Repeat("a", 40)}}
 	for i := range n {
-		g.Items = append(g.Items, requests.Item{Kind: requests.KubernetesRoleBinding,
-			Name: requests.ObjectName(g.Name, i), Namespace: "payments",
-			Role: requests.Role{Kind: requests.KindClusterRole, Name: "payments-debug"}})
+		g.Items = append(g.Items,
+			requests.Item{Kind: requests.KubernetesRoleBinding, Name: requests.ObjectName(g.Name,
+				i),
+				Namespace: "payments",
+				Role:      requests.Role{Kind: requests.KindClusterRole, Name: "payments-debug"}})
 	}
 	return g
 }

@@ -129,7 +129,8 @@ func TestAgentRights(t *testing.T) {
 func TestApplyNamesTheObjectThatIsRefused(t *testing.T) {
 	cp := ForTest(t)
 	for manifests, want := range map[string]string{
-		"apiVersion: v1\nkind: Nonsense\nmetadata: {name: n}\n": "applying Nonsense n: no matches for kind",
+		"apiVersion: v1\nkind: Nonsense\nmetadata: {name: n}\n": "applying Nonsense n: no " +
+			"matches for kind",
 		"apiVersion: v1\nkind: ConfigMap\n" +
 			"metadata: {name: c, namespace: not-there}\n": `applying ConfigMap c: namespaces "not-there" not found`,
 		"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\nnot: [closed\n": "reading manifests: yaml",

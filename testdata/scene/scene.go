@@ -72,8 +72,7 @@ func New(t *testing.T) *Scene {
 		s.Must(err)
 	}
 	err = s.Admin.CoreV1().ConfigMaps(requests.AgentNamespace).Delete(t.Context(),
-		"pullgrant-trust",
-		metav1.DeleteOptions{})
+		"pullgrant-trust", metav1.DeleteOptions{})
 	if !apierrors.IsNotFound(err) {
 		s.Must(err)
 	}
