@@ -231,26 +231,10 @@ func (t Tree) judgeCase(spec PolicyTestSpec, c TestCase) Decision {
 		people = append(people, by)
 	}
 	for _, u := range people {
-		permission := testPermissions[0]
-		for _, p := range spec.Permissions {
-			if strings.EqualFold(p.Login, u.Login) {
-				permission = p.Permission
-			}
-		}
-		f.Users[strings.ToLower(u.Login)] = UserFacts{ID: u.ID, Permission: permission,
-			Member: spec.Organization != "" && permission != "none"}
+		f.Users[strings.ToLower(u.Login)] = spec.rights(u)
 	}
-	f.Answers = Answers{}
-	for _, q := range Questions(t, f) {
-		i := slices.IndexFunc(spec.Teams, func(team TestTeam) bool {
-			return strings.EqualFold(
-				team.Name, q.Team)
-		})
-		if i < 0 {
-			return Refuse(EvaluationError, "the test does not say who is in the team %s; add it "+
-				"to spec.teams", q.Team)
-		}
-		f.Answers[q] = has(spec.Teams[i].Members, q.User)
+	if problem := spec.answer(t, &f); problem != "" {
+		return Refuse(EvaluationError, "%s", problem)
 	}
 	switch c.PullRequest {
 	case "closed":
@@ -265,6 +249,34 @@ func (t Tree) judgeCase(spec PolicyTestSpec, c TestCase) Decision {
 		return EvaluateMerged(f, name, blob, testTime)
 	}
 	return Evaluate(t, f, testTime)
+}
+
+// rights are what the test says that somebody may do.
+func (s PolicyTestSpec) rights(u User) UserFacts {
+	permission := testPermissions[0]
+	for _, p := range s.Permissions {
+		if strings.EqualFold(p.Login, u.Login) {
+			permission = p.Permission
+		}
+	}
+	return UserFacts{ID: u.ID, Permission: permission,
+		Member: s.Organization != "" && permission != "none"}
+}
+
+// answer answers every question from the test's teams, or says which of them it does not know.
+func (s PolicyTestSpec) answer(t Tree, f *Facts) (problem string) {
+	f.Answers = Answers{}
+	for _, q := range Questions(t, *f) {
+		i := slices.IndexFunc(s.Teams, func(team TestTeam) bool {
+			return strings.EqualFold(team.Name, q.Team)
+		})
+		if i < 0 {
+			return fmt.Sprintf("the test does not say who is in the team %s; add it to spec.teams",
+				q.Team)
+		}
+		f.Answers[q] = has(s.Teams[i].Members, q.User)
+	}
+	return ""
 }
 
 // testCommit is a git object name that stands for what.
