@@ -8,17 +8,12 @@ import (
 // that matches (R33).
 func codeOwnerChallenge() challengeKind {
 	return challengeKind{
-		name:  CodeOwnerReview,
-		about: "CodeOwnerReview: owners of the request's path approve.",
-		check: func(d *requests.Document, at string, _ Challenge) {
-			if d.Has(at + ".reviewers") {
-				d.Add(at+".reviewers", "challenge", "CodeOwnerReview takes its reviewers from "+
-					"CODEOWNERS; "+
-					"remove the field or use PeerReview")
-			}
-		},
-		who:  func(w world, c condition) []Party { return w.ownersOf(c.path) },
-		asks: askedOfTeams,
+		name:   CodeOwnerReview,
+		about:  "CodeOwnerReview: owners of the request's path approve.",
+		fields: kindFields{takes: []string{"count"}},
+		check:  func(*requests.Document, string, Challenge) {},
+		who:    func(w world, c condition) []Party { return w.ownersOf(c.path) },
+		asks:   askedOfTeams,
 		met: func(w world, f Facts, c condition, t tally) ChallengeResult {
 			result := reviewed(w, f, c, t)
 			result.Path = c.path

@@ -16,7 +16,8 @@ type challengeKind struct {
 	about string
 	// check finds what is wrong with a challenge of a policy file beyond the rules of its fields;
 	// at is where it stands.
-	check func(d *requests.Document, at string, c Challenge)
+	check  func(d *requests.Document, at string, c Challenge)
+	fields kindFields
 	// who is the one answer to who may meet it: judging, lint, explain, replay and the list of
 	// reviewers go by it.
 	who func(w world, c condition) []Party
@@ -61,9 +62,12 @@ func challengeKindNames() (names []string) {
 
 // checkChallenge finds what is wrong with one challenge of a policy file.
 func checkChallenge(d *requests.Document, at string, c Challenge) {
-	if kind, ok := c.kind(); ok { // else the kind itself is a finding
-		kind.check(d, at, c)
+	kind, ok := c.kind()
+	if !ok {
+		return // the kind itself is a finding
 	}
+	checkFields[Challenge](d, at, "challenge", c.Kind, challengeFields())
+	kind.check(d, at, c)
 }
 
 func (k challengeKind) sentence() string { return k.about }
@@ -115,12 +119,6 @@ func askedOfTeams(w world, c condition, t tally) (all []Question) {
 	return all
 }
 
-// checkReviewers finds what is wrong with a challenge's list of people.
-func checkReviewers(d *requests.Document, at string, c Challenge) {
-	d.Require(at + ".reviewers")
-	checkParties(d, at+".reviewers", c.Reviewers)
-}
-
 // Approval is one challenge of a policy on one cluster, with those who can meet it as far as the
 // repository tells.
 type Approval struct {
@@ -160,4 +158,13 @@ func approvalsInWords(challenges []Challenge) string {
 		}
 	}
 	return strings.Join(all, " and ")
+}
+
+// challengeFields are the fields of every kind.
+func challengeFields() map[string]kindFields {
+	all := map[string]kindFields{}
+	for _, k := range challengeKinds() {
+		all[k.name] = k.fields
+	}
+	return all
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -147,7 +148,8 @@ func (g generator) mapping(t reflect.Type, _ string) *yaml.Node {
 	m := &yaml.Node{Kind: yaml.MappingNode}
 	for i := range t.NumField() {
 		name, options, _ := strings.Cut(t.Field(i).Tag.Get("yaml"), ",")
-		if options == "omitempty" && g.often(0.5) || g.often(g.wild) {
+		needed := slices.Contains([]string{"allowedNamespaces", "roleRef"}, name) // by every kind
+		if options == "omitempty" && !needed && g.often(0.5) || g.often(g.wild) {
 			continue
 		}
 		value := g.value(t.Field(i).Type, name)

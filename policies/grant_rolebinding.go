@@ -13,6 +13,8 @@ import (
 var roleBindingGrant = grantKind{
 	name:  requests.KubernetesRoleBinding,
 	about: "KubernetesRoleBinding: a RoleBinding in one namespace.",
+	fields: kindFields{needs: []string{"allowedNamespaces", "roleRef"},
+		takes: []string{"defaultNamespace"}},
 	check: func(d *requests.Document, at string, g GrantSpec) {
 		if !slices.Contains(g.AllowedNamespaces, g.DefaultNamespace) {
 			d.Check(at+".defaultNamespace", "namespace", g.DefaultNamespace,

@@ -14,7 +14,8 @@ import (
 type grantKind struct {
 	name string // of GrantSpec.Kind and of requests.Item.Kind
 	// about is one sentence for the schema.
-	about string
+	about  string
+	fields kindFields
 	// check finds what is wrong with a grant of a policy file beyond the rules of its fields; at is
 	// where it stands.
 	check func(d *requests.Document, at string, g GrantSpec)
@@ -118,9 +119,11 @@ func (p AccessPolicy) protected() (findings []requests.Finding) {
 
 // checkGrant finds what is wrong with one grant of a policy file.
 func checkGrant(d *requests.Document, at string, g GrantSpec) {
-	if slices.Contains(grantKindNames(), g.Kind) { // else the kind itself is a finding
-		g.kind().check(d, at, g)
+	if !slices.Contains(grantKindNames(), g.Kind) {
+		return // the kind itself is a finding
 	}
+	checkFields[GrantSpec](d, at, "grant", g.Kind, grantFields())
+	g.kind().check(d, at, g)
 }
 
 func (k grantKind) sentence() string { return k.about }
@@ -168,4 +171,13 @@ func protectedRole(name string) string {
 			"never granted"
 	}
 	return ""
+}
+
+// grantFields are the fields of every kind.
+func grantFields() map[string]kindFields {
+	all := map[string]kindFields{}
+	for _, k := range grantKinds() {
+		all[k.name] = k.fields
+	}
+	return all
 }

@@ -99,8 +99,8 @@ const (
 type GrantSpec struct {
 	Kind              string        `yaml:"kind" json:"kind"`
 	DefaultNamespace  string        `yaml:"defaultNamespace,omitempty" json:"defaultNamespace,omitempty"`
-	AllowedNamespaces []string      `yaml:"allowedNamespaces" json:"allowedNamespaces"`
-	RoleRef           requests.Role `yaml:"roleRef" json:"roleRef"`
+	AllowedNamespaces []string      `yaml:"allowedNamespaces,omitempty" json:"allowedNamespaces"`
+	RoleRef           requests.Role `yaml:"roleRef,omitempty" json:"roleRef"`
 }
 
 // Folder holds the policies of the access repository, with these two beside them.

@@ -177,10 +177,9 @@ func conditions(typeName string) []*schema {
 				Then: &schema{Required: []string{"apiGroups", "resources"}}},
 		}
 	case "Challenge":
-		return []*schema{
-			when(PeerReview, &schema{Required: []string{"reviewers"}}),
-			when(CodeOwnerReview, &schema{Not: &schema{Required: []string{"reviewers"}}}),
-		}
+		return kindConditions(reflect.TypeFor[Challenge](), challengeFields())
+	case "GrantSpec":
+		return kindConditions(reflect.TypeFor[GrantSpec](), grantFields())
 	}
 	return nil
 }
