@@ -27,44 +27,33 @@ var ErrTaken = errors.New("something else stands under its name")
 // Another one of that name is an AlreadyExists, and ErrTaken when it is not the agent's; one that
 // the cluster made otherwise is a ChangedError.
 func (c *Cluster) Create(ctx context.Context, b *rbacv1.RoleBinding) (uid string, err error) {
-	all := c.rbac.RoleBindings(b.Namespace)
-	what := fmt.Sprintf("RoleBinding %s/%s", b.Namespace, b.Name)
-	made, err := all.Create(ctx, b, metav1.CreateOptions{FieldManager: render.ManagedBy})
-	if apierrors.IsAlreadyExists(err) {
-		there, getErr := all.Get(ctx, b.Name, metav1.GetOptions{})
-		switch {
-		case getErr != nil:
-		case !c.manages(there.Labels):
-			err = errors.Join(ErrTaken, err)
-		case there.DeletionTimestamp == nil && changedBinding(b, there) == "":
-			return string(there.UID), nil
-		}
-	}
-	if RefusedByFence(err) && !RefusedByRights(err) {
-		return "", changedAndRefused(what, err)
-	}
-	if err != nil {
-		return "", fmt.Errorf("creating %s: %w", what, err)
-	}
-	if field := changedBinding(b, made); field != "" {
-		return "", &ChangedError{UID: string(made.UID), Object: what, Field: field}
-	}
-	return string(made.UID), nil
+	return create(ctx, c, c.rbac.RoleBindings(b.Namespace), render.KindRoleBinding, b, changedBinding)
 }
 
 // CreateJob makes a backstop, as Create does a binding.
 func (c *Cluster) CreateJob(ctx context.Context, j *batchv1.Job) (uid string, err error) {
-	all := c.batch.Jobs(j.Namespace)
-	what := fmt.Sprintf("Job %s/%s", j.Namespace, j.Name)
-	made, err := all.Create(ctx, j, metav1.CreateOptions{FieldManager: render.ManagedBy})
+	return create(ctx, c, c.batch.Jobs(j.Namespace), render.KindJob, j, changedJob)
+}
+
+// maker is the part of an API's client that create needs.
+type maker[O render.Object] interface {
+	Create(ctx context.Context, asked O, o metav1.CreateOptions) (O, error)
+	Get(ctx context.Context, name string, o metav1.GetOptions) (O, error)
+}
+
+// create is Create for any kind; changed names the first field that is not as it was asked for.
+func create[O render.Object](ctx context.Context, c *Cluster, all maker[O], kind string, asked O,
+	changed func(asked, made O) string) (uid string, err error) {
+	what := fmt.Sprintf("%s %s/%s", kind, asked.GetNamespace(), asked.GetName())
+	made, err := all.Create(ctx, asked, metav1.CreateOptions{FieldManager: render.ManagedBy})
 	if apierrors.IsAlreadyExists(err) {
-		there, getErr := all.Get(ctx, j.Name, metav1.GetOptions{})
+		there, getErr := all.Get(ctx, asked.GetName(), metav1.GetOptions{})
 		switch {
 		case getErr != nil:
-		case !c.manages(there.Labels):
+		case !c.manages(there.GetLabels()):
 			err = errors.Join(ErrTaken, err)
-		case there.DeletionTimestamp == nil && changedJob(j, there) == "":
-			return string(there.UID), nil
+		case there.GetDeletionTimestamp() == nil && changed(asked, there) == "":
+			return string(there.GetUID()), nil
 		}
 	}
 	if RefusedByFence(err) && !RefusedByRights(err) {
@@ -73,10 +62,10 @@ func (c *Cluster) CreateJob(ctx context.Context, j *batchv1.Job) (uid string, er
 	if err != nil {
 		return "", fmt.Errorf("creating %s: %w", what, err)
 	}
-	if field := changedJob(j, made); field != "" {
-		return "", &ChangedError{UID: string(made.UID), Object: what, Field: field}
+	if field := changed(asked, made); field != "" {
+		return "", &ChangedError{UID: string(made.GetUID()), Object: what, Field: field}
 	}
-	return string(made.UID), nil
+	return string(made.GetUID()), nil
 }
 
 // finishedPoll is the time between two looks at a Job.

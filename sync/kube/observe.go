@@ -83,33 +83,28 @@ func (c *Cluster) ListJobs(ctx context.Context) ([]batchv1.Job, error) {
 // Bindings lists and watches the RoleBindings that say pullgrant manages them.
 func (c *Cluster) Bindings() cache.ListerWatcher {
 	all := c.rbac.RoleBindings("")
-	return &cache.ListWatch{
-		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object,
-			error) {
-			o.LabelSelector = labelled.LabelSelector
-			return all.List(ctx, o)
-		},
-		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface,
-			error) {
-			o.LabelSelector = labelled.LabelSelector
-			return all.Watch(ctx, o)
-		},
-	}
+	return labelledOnes(all.List, all.Watch)
 }
 
 // Jobs lists and watches the Jobs that say so.
 func (c *Cluster) Jobs() cache.ListerWatcher {
 	all := c.batch.Jobs("")
+	return labelledOnes(all.List, all.Watch)
+}
+
+// labelledOnes lists and watches what says that pullgrant manages it.
+func labelledOnes[L runtime.Object](list func(context.Context, metav1.ListOptions) (L, error),
+	follow func(context.Context, metav1.ListOptions) (watch.Interface, error)) cache.ListerWatcher {
 	return &cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object,
 			error) {
 			o.LabelSelector = labelled.LabelSelector
-			return all.List(ctx, o)
+			return list(ctx, o)
 		},
 		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface,
 			error) {
 			o.LabelSelector = labelled.LabelSelector
-			return all.Watch(ctx, o)
+			return follow(ctx, o)
 		},
 	}
 }
