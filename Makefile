@@ -5,7 +5,7 @@ SHELL := /bin/sh
 include testdata/kube/kube.mk
 
 # Packages under testdata are not matched by ./...
-packages := ./... ./testdata/forge ./testdata/forge/openapi ./testdata/forge/graphql ./testdata/cases ./testdata/answers ./testdata/kube ./testdata/pipeline ./testdata/faults ./testdata/demo ./testdata/runner ./testdata/mutate ./testdata/findings ./testdata/gitserver ./testdata/grants ./testdata/hook ./testdata/scene ./testdata/sshkey
+packages := ./... ./testdata/forge ./testdata/forge/openapi ./testdata/forge/graphql ./testdata/cases ./testdata/answers ./testdata/kube ./testdata/pipeline ./testdata/faults ./testdata/demo ./testdata/runner ./testdata/mutate ./testdata/mutate/rules ./testdata/findings ./testdata/gitserver ./testdata/grants ./testdata/hook ./testdata/scene ./testdata/sshkey
 # What is heavy and only tests need is in modules of its own, so that go.mod lists what the product is made of.
 modules := testdata/monitoring
 tools := $(CURDIR)/.cache/tools
@@ -20,7 +20,7 @@ fuzztime := 5s
 
 .PHONY: help
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | sort | awk -F'|' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | sort | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 .PHONY: build
 build: ## build bin/pullgrant
@@ -110,8 +110,12 @@ fuzz: ## fuzz each parser for $(fuzztime), e.g. make fuzz fuzztime=5m
 	done
 
 .PHONY: mutate
-mutate: kube ## break each rule of judgement once and see a test fail
-	go run ./testdata/mutate $(rules)
+mutate: kube ## break the code of each room in many small ways and see tests fail, an hour
+	go run ./testdata/mutate $(rooms)
+
+.PHONY: mutate-rules
+mutate-rules: kube ## break each rule of judgement once and see a test fail
+	go run ./testdata/mutate/rules $(rules)
 
 .PHONY: model
 model: ## search the model of granting, ending and recording, some minutes

@@ -1,71 +1,93 @@
 package main
 
 import (
-	"fmt"
+	"go/format"
 	"os"
-	"regexp"
+	"path/filepath"
 	"strings"
 	"testing"
 )
 
-// TestMutationsFitTheSource keeps the list in step with the code; `make mutate` runs it.
-func TestMutationsFitTheSource(t *testing.T) {
-	all, err := parse(list)
+const example = `package example
+
+func f(a, b int) (int, error) {
+	if a < b && a != 3 {
+		return g(a)
+	}
+	if err := h(); err != nil {
+		return 0, err
+	}
+	for i := 0; b >= i; i++ {
+		_ = func() bool { return false }
+	}
+	return a, nil
+}
+`
+
+// TestEveryPlaceIsFoundAndBroken: the kinds of places, what becomes of them, and that a file with
+// all of them broken is still Go.
+func TestEveryPlaceIsFoundAndBroken(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "example.go"), []byte(example), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	sites, err := sitesOf(dir, "example.go")
 	if err != nil {
 		t.Fatal(err)
 	}
-	broken := map[string]bool{}
-	for _, m := range all {
-		if _, err := m.apply("../.."); err != nil {
-			t.Error(err)
-		}
-		broken[m.rule] = true
+	var got []string
+	for i := range sites {
+		sites[i].number = i + 1
+		got = append(got, sites[i].kind+": "+sites[i].was+" -> "+sites[i].now)
 	}
-	rules, err := os.ReadFile("../../docs/rules.md")
-	if err != nil {
-		t.Fatal(err)
+	want := []string{
+		"bound: a < b -> a <= b",
+		"equality: a != 3 -> a == 3",
+		"refusal: return g(a) -> v0, nil",
+		"refusal: return 0, err -> return 0, nil",
+		"bound: b >= i -> b > i",
+		"answer: return false -> return true",
 	}
-	for n := 1; n <= 56; n++ {
-		rule := fmt.Sprintf("R%d", n)
-		// A rule that is kept by code elsewhere, or by GitHub, says so in the table.
-		unbroken := regexp.MustCompile(`(?m)^\| ` + rule +
-			` \|.*\| not broken: .+ \|$`).Match(rules)
-		if broken[rule] == unbroken {
-			t.Errorf("%s: broken by mutations.txt: %t, said not to be by docs/rules.md: %t", rule,
-				broken[rule], unbroken)
+	if strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Errorf("found\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	source := broken([]byte(example), sites)
+	if _, err := format.Source(source); err != nil {
+		t.Errorf("%v in\n%s", err, source)
+	}
+	for i := range sites {
+		if n := strings.Count(string(source), "switched.On("+string(rune('1'+i))+")"); n != 1 {
+			t.Errorf("switch %d is there %d times", i+1, n)
 		}
 	}
 }
 
-// TestRulesAreWhereTheTableSays: the code and the scenario or test that docs/rules.md names for a
-// rule carry its number.
-func TestRulesAreWhereTheTableSays(t *testing.T) {
-	rules, err := os.ReadFile("../../docs/rules.md")
+// TestRoomsAreBroken: every room has places enough, and each survivor that has a reason is one of
+// the places that are tried.
+func TestRoomsAreBroken(t *testing.T) {
+	trial, err := newTrial("../..", t.TempDir(), rooms)
 	if err != nil {
 		t.Fatal(err)
 	}
-	rows := regexp.MustCompile(`(?m)^\| (R[0-9]+) \| (\S+) \| (\S+) \| .* \|$`).FindAllStringSubmatch(
-		string(rules), -1)
-	for n, row := range rows {
-		if want := fmt.Sprintf("R%d", n+1); row[1] != want {
-			t.Fatalf("row %d of the table is about %s, want %s", n+1, row[1], want)
+	names := map[string]bool{}
+	for _, r := range rooms {
+		if len(trial.sites[r.dir]) != r.count {
+			t.Errorf("%s has %d places, want %d", r.dir, len(trial.sites[r.dir]), r.count)
 		}
-		for _, place := range row[2:] {
-			if place == "GitHub" {
-				continue
-			}
-			text, err := os.ReadFile("../../" + strings.Trim(place, "`"))
-			if err != nil {
-				t.Errorf("%s: %v", row[1], err)
-			} else if !regexp.MustCompile(`\b` + row[1] + `\b`).Match(text) {
-				t.Errorf("%s says nothing of %s", place, row[1])
-			}
-		}
-		if !strings.Contains(string(rules), "**"+row[1]+"**") {
-			t.Errorf("%s is in the table and not in the text", row[1])
+		for _, s := range trial.sites[r.dir] {
+			names[s.name()] = true
 		}
 	}
-	if len(rows) != 56 {
-		t.Errorf("the table has %d rules, want 56", len(rows))
+	if len(names) < 150 {
+		t.Errorf("%d places are tried, want 150 at least", len(names))
+	}
+	reasons, err := readReasons("survivors.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range reasons {
+		if !names[name] {
+			t.Errorf("survivors.txt has a reason for %q, which is not tried", name)
+		}
 	}
 }
