@@ -108,8 +108,29 @@ type Commit struct {
 	Committer User   `json:"committer"`
 	// CoAuthors are the addresses of the Co-authored-by trailers.
 	CoAuthors []string `json:"coAuthors,omitempty"`
+	// CoAuthorUsers are the accounts that GitHub attributes CoAuthors to, by address; whoever it
+	// does not tell of is not in it.
+	CoAuthorUsers map[string]User `json:"coAuthorUsers,omitempty"`
 	// Merges tells that it has several parents, as the button "Update branch" makes one.
 	Merges bool `json:"merges,omitempty"`
+}
+
+// Unattributed are the addresses of co-authors that neither say an account themselves nor are
+// attributed to one.
+func (c Commit) Unattributed() []string {
+	return slices.DeleteFunc(slices.Clone(c.CoAuthors), func(address string) bool {
+		_, ok := c.coAuthor(address)
+		return ok
+	})
+}
+
+// coAuthor is the account behind a co-author's address.
+func (c Commit) coAuthor(address string) (User, bool) {
+	if account, ok := accountOf(address); ok {
+		return account, true
+	}
+	account, ok := c.CoAuthorUsers[address]
+	return account, ok && account.ID != 0
 }
 
 // Review is one submitted review. Its words are not even gathered (R25).
