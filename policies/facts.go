@@ -18,6 +18,9 @@ type Facts struct {
 	Commits     []Commit      `json:"commits"`
 	Reviews     []Review      `json:"reviews"`
 	Pushes      []Push        `json:"pushes"` // to the head branch
+	// PushesFrom is the source of Pushes: FromActivity and so on. Facts of older agents do not name
+	// it, nor do those of a fork, whose pushes nobody tells.
+	PushesFrom string `json:"pushesFrom,omitempty"`
 	// BaseChanges are the times at which the pull request was pointed at another base branch (R40).
 	BaseChanges []requests.Time `json:"baseChanges,omitempty"`
 
@@ -142,10 +145,19 @@ type Review struct {
 	SubmittedAt requests.Time `json:"submittedAt"`
 }
 
+// Sources of who pushed (R16), in the order in which they are asked. Only the last is no word of
+// GitHub's own.
+const (
+	FromActivity    = "activity"     // of the branch, by its name
+	FromAllActivity = "all activity" // of the repository
+	FromCheckRuns   = "check runs"   // what the Action's App recorded on each head
+)
+
 // Push is one movement of the head branch.
 type Push struct {
 	Actor  User          `json:"actor"`
 	After  string        `json:"after"`
+	Before string        `json:"before,omitempty"` // the head that it replaced, where that is told
 	Time   requests.Time `json:"time"`
 	Reason string        `json:"reason"` // push, force_push, branch_creation, ...
 }
