@@ -180,3 +180,28 @@ func FuzzParseRecords(f *testing.F) {
 // twoCalls are more annotations than one call takes.
 var twoCalls = slices.Repeat([]Annotation{{Path: requestPath, Level: "notice", Message: "x"}},
 	maxAnnotation+1)
+
+// TestRecordsOfAnotherApp: the App is looked at in the answer, whatever was asked for.
+func TestRecordsOfAnotherApp(t *testing.T) {
+	w := newWorld(t)
+	n := w.ask()
+	w.note("pullgrant", n)
+	w.review("bob", n, "APPROVE")
+	head := w.Branch("ask")
+	w.merge(n)
+	w.check(w.SetBranch("alice", "ask", ""))
+	w.SetManners(forge.Manners{NoActivityOfDeletedRef: true})
+	for field, value := range map[string]any{"app": map[string]any{"id": 7002}, "app ": nil,
+		"name": "other", "output": map[string]any{"text": "they pushed"}} {
+		w.client = w.edited("/commits/"+head+"/check-runs", func(body any) any {
+			runs := body.(map[string]any)["check_runs"].([]any)
+			runs[0].(map[string]any)[strings.TrimSpace(field)] = value
+			return body
+		})
+		w.client.checkApp = 7001
+		w.refused(n, "nor do the check runs of the App 7001")
+	}
+	w.client = w.edited("/commits/"+head+"/check-runs", with(map[string]any{"total_count": 2}))
+	w.client.checkApp = 7001
+	w.refused(n, "lacks a field")
+}
