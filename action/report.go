@@ -36,10 +36,12 @@ func report(
 ) error {
 	var summaries []string
 	var remarks []github.Annotation
+	var pushed []github.Pushed
 	for _, v := range verdicts {
 		logVerdict(a, v)
 		summaries = append(summaries, v.summary())
 		remarks = append(remarks, annotations(v.decision)...)
+		pushed = append(pushed, v.pushed...)
 	}
 	summary := strings.Join(summaries, "\n")
 	if a.Getenv("GITHUB_STEP_SUMMARY") != "" {
@@ -57,6 +59,7 @@ func report(
 		Title:       title(last.decision),
 		Summary:     summary,
 		Annotations: remarks,
+		Pushed:      pushed,
 	})
 	if err != nil {
 		return fmt.Errorf("post the check run on %s: %w", last.name(), err)

@@ -16,7 +16,8 @@ type verdict struct {
 	number   int
 	headSHA  string // the commit to tell it on; empty when neither GitHub nor the event named one
 	decision policies.Decision
-	at       time.Time // when it was judged
+	at       time.Time       // when it was judged
+	pushed   []github.Pushed // who pushed the head, as far as it is known
 }
 
 // name is how the log and summaries call the pull request.
@@ -48,7 +49,7 @@ func (t target) judge(ctx context.Context, client *github.Client, now time.Time)
 	}
 	if err != nil {
 		return []verdict{{t.number, t.headSHA, policies.Refuse(policies.EvaluationError,
-			"find the pull requests to judge: %v", err), now}}, nil
+			"find the pull requests to judge: %v", err), now, nil}}, nil
 	}
 	var verdicts []verdict
 	for _, pull := range pulls {
@@ -59,6 +60,9 @@ func (t target) judge(ctx context.Context, client *github.Client, now time.Time)
 		} else {
 			v.decision, v.headSHA = policies.Evaluate(facts.Base, facts, now),
 				facts.PullRequest.HeadSHA
+			if pushed, known := github.PushedBy(facts); known {
+				v.pushed = append(v.pushed, pushed)
+			}
 		}
 		v.decision.HeadSHA = v.headSHA
 		verdicts = append(verdicts, v)

@@ -270,7 +270,7 @@ func (j *judge) contributed(u User) string {
 			return "they wrote commit " + short(c.SHA)
 		}
 		for _, address := range c.CoAuthors {
-			if account, _ := accountOf(address); account.ID == u.ID ||
+			if account, _ := c.coAuthor(address); account.ID == u.ID ||
 				strings.EqualFold(account.Login, u.Login) {
 				return "they are a co-author of commit " + short(c.SHA)
 			}

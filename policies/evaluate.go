@@ -67,6 +67,7 @@ type judge struct {
 	document       *requests.Document
 	subject        requests.Subject
 	stopped        bool
+	curable        bool // what is refused may still come to be met, whatever its code says
 }
 
 type step struct {
@@ -121,6 +122,9 @@ func (j *judge) run(steps ...step) {
 func (j *judge) refuse(code Code, problem string) {
 	j.stopped = true
 	j.decision = j.decision.Refused(code, "%s", problem)
+	if j.curable {
+		j.decision.Outcome = Pending
+	}
 }
 
 func (j *judge) finish() Decision {

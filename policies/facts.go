@@ -18,6 +18,9 @@ type Facts struct {
 	Commits     []Commit      `json:"commits"`
 	Reviews     []Review      `json:"reviews"`
 	Pushes      []Push        `json:"pushes"` // to the head branch
+	// PushesFrom is the source of Pushes: FromActivity and so on. Facts of older agents do not name
+	// it, nor do those of a fork, whose pushes nobody tells.
+	PushesFrom string `json:"pushesFrom,omitempty"`
 	// BaseChanges are the times at which the pull request was pointed at another base branch (R40).
 	BaseChanges []requests.Time `json:"baseChanges,omitempty"`
 
@@ -108,8 +111,29 @@ type Commit struct {
 	Committer User   `json:"committer"`
 	// CoAuthors are the addresses of the Co-authored-by trailers.
 	CoAuthors []string `json:"coAuthors,omitempty"`
+	// CoAuthorUsers are the accounts that GitHub attributes CoAuthors to, by address; whoever it
+	// does not tell of is not in it.
+	CoAuthorUsers map[string]User `json:"coAuthorUsers,omitempty"`
 	// Merges tells that it has several parents, as the button "Update branch" makes one.
 	Merges bool `json:"merges,omitempty"`
+}
+
+// Unattributed are the addresses of co-authors that neither say an account themselves nor are
+// attributed to one.
+func (c Commit) Unattributed() []string {
+	return slices.DeleteFunc(slices.Clone(c.CoAuthors), func(address string) bool {
+		_, ok := c.coAuthor(address)
+		return ok
+	})
+}
+
+// coAuthor is the account behind a co-author's address.
+func (c Commit) coAuthor(address string) (User, bool) {
+	if account, ok := accountOf(address); ok {
+		return account, true
+	}
+	account, ok := c.CoAuthorUsers[address]
+	return account, ok && account.ID != 0
 }
 
 // Review is one submitted review. Its words are not even gathered (R25).
@@ -121,10 +145,19 @@ type Review struct {
 	SubmittedAt requests.Time `json:"submittedAt"`
 }
 
+// Sources of who pushed (R16), in the order in which they are asked. Only the last is no word of
+// GitHub's own.
+const (
+	FromActivity    = "activity"     // of the branch, by its name
+	FromAllActivity = "all activity" // of the repository
+	FromCheckRuns   = "check runs"   // what the Action's App recorded on each head
+)
+
 // Push is one movement of the head branch.
 type Push struct {
 	Actor  User          `json:"actor"`
 	After  string        `json:"after"`
+	Before string        `json:"before,omitempty"` // the head that it replaced, where that is told
 	Time   requests.Time `json:"time"`
 	Reason string        `json:"reason"` // push, force_push, branch_creation, ...
 }

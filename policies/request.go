@@ -192,19 +192,13 @@ func (j *judge) base() string {
 }
 
 // attributable refuses commits and pushes that cannot be tied to a person: whoever made them could
-// approve them (R15).
+// approve them (R15). A co-author's account may still come to be known, without another commit:
+// that alone waits.
 func (j *judge) attributable() string {
 	for _, c := range j.facts.Commits {
 		if c.Author.ID == 0 || c.Committer.ID == 0 {
 			return fmt.Sprintf("commit %s has an author or committer without a GitHub account; "+
 				"set your commit e-mail to one GitHub knows", short(c.SHA))
-		}
-		for _, address := range c.CoAuthors {
-			if _, ok := accountOf(address); !ok {
-				return fmt.Sprintf("commit %s names the co-author %s, whom no GitHub account "+
-					"can be tied to; use their noreply address",
-					short(c.SHA), requests.Quote(address))
-			}
 		}
 	}
 	for _, p := range j.facts.pushes() {
@@ -213,6 +207,14 @@ func (j *judge) attributable() string {
 			return fmt.Sprintf("commit %s was pushed by @%s, which is no person's account; push "+
 				"it as yourself", short(p.After),
 				cmp.Or(p.Actor.Login, "ghost"))
+		}
+	}
+	for _, c := range j.facts.Commits {
+		for _, address := range c.Unattributed() {
+			j.curable = true
+			return fmt.Sprintf("commit %s names the co-author %s, whom GitHub ties to no account; "+
+				"have them add the address to their account and judge again, or commit again with "+
+				"their noreply address", short(c.SHA), requests.Quote(address))
 		}
 	}
 	return ""

@@ -1,6 +1,9 @@
 package policies
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+)
 
 // CheckName is the check run that carries the verdict, which the ruleset of an access repository
 // requires.
@@ -28,8 +31,13 @@ type RequiredCheck struct {
 
 // Weaknesses lists what the rules in force on the default branch lack of docs/setup.md, in words
 // and with what to do; none when nothing is missing. Of several rules of one kind GitHub holds a
-// merge to all, so each point may be in any of them.
-func Weaknesses(rules []BranchRule) (weak []string) {
+// merge to all, so each point may be in any of them. app is the number of the Action's App, whose
+// check no other may stand in for; where it is 0, not known, any one App's will do.
+func Weaknesses(rules []BranchRule, app int64) (weak []string) {
+	source := "that App"
+	if app != 0 {
+		source = fmt.Sprintf("the App with number %d", app)
+	}
 	has := func(kind string, met func(BranchRule) bool) bool {
 		return slices.ContainsFunc(rules, func(r BranchRule) bool {
 			return r.Type == kind &&
@@ -51,12 +59,12 @@ func Weaknesses(rules []BranchRule) (weak []string) {
 		{"pull_request", "any approval suffices; turn on 'Require review from Code Owners'",
 			func(r BranchRule) bool { return r.Parameters.CodeOwners }},
 		{"required_status_checks", "the check " + CheckName + " of the Action's App is not " +
-			"required; require it, with that App as its source",
+			"required; require it, with " + source + " as its source",
 			func(r BranchRule) bool {
 				return slices.ContainsFunc(r.Parameters.Checks,
 					func(c RequiredCheck) bool {
-						return c.Context == CheckName &&
-							c.Integration != 0
+						return c.Context == CheckName && c.Integration != 0 &&
+							(app == 0 || c.Integration == app)
 					})
 			}},
 		{"non_fast_forward", "history may be rewritten; turn on 'Block force pushes'", always},

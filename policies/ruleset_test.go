@@ -2,6 +2,7 @@ package policies_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -11,8 +12,8 @@ import (
 	"github.com/pullgrant/pullgrant/policies"
 )
 
-// TestWeaknesses reads each file's rules as GitHub lists them and compares what they lack with its
-// last section.
+// TestWeaknesses reads each file's rules as GitHub lists them and compares what they lack with the
+// section want; a section app holds the number of the App that is pinned.
 func TestWeaknesses(t *testing.T) {
 	files, err := filepath.Glob("../testdata/ruleset/*.txtar")
 	if err != nil || len(files) < 10 {
@@ -28,8 +29,14 @@ func TestWeaknesses(t *testing.T) {
 			if err := json.Unmarshal(archive.Files[0].Data, &rules); err != nil {
 				t.Fatal(err)
 			}
+			app := int64(0)
+			for _, f := range archive.Files[2:] {
+				if _, err := fmt.Sscan(string(f.Data), &app); f.Name != "app" || err != nil {
+					t.Fatalf("section %s: %v", f.Name, err)
+				}
+			}
 			got := ""
-			for _, weak := range policies.Weaknesses(rules) {
+			for _, weak := range policies.Weaknesses(rules, app) {
 				got += weak + "\n"
 			}
 			if want := string(archive.Files[1].Data); got != want {

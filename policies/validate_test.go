@@ -36,7 +36,8 @@ func checkOut(t *testing.T, path string, file policies.TreeFile) {
 var onlyGitHubTells = []string{
 	"author_bot", "author_deleted", "author_is_not_the_requester", "author_lost_write",
 	"author_not_in_team", "author_took_over_the_login", "base_is_another_branch", "closed",
-	"coauthor_without_account", "codeowners_github_reports_error", "commit_without_account",
+	"codeowners_github_reports_error", "commit_without_account",
+	"commit_without_account_beside_coauthor",
 	"file_missing_in_head", "fork", "fork_deleted", "opened_by_dependabot",
 	"path_is_the_folder", "pushed_by_bot", "pushed_by_deleted_account",
 	"team_is_not_a_group_of_the_same_name", "waited_a_second_too_long",

@@ -134,7 +134,7 @@ func (g *gate) readRules(ctx context.Context) error {
 		return nil
 	}
 	rules, err := g.github.Rules(ctx)
-	weak := policies.Weaknesses(rules)
+	weak := policies.Weaknesses(rules, g.github.CheckApp())
 	switch {
 	case err != nil:
 		err = fmt.Errorf("the rules that protect the branch are not known: %w", err)

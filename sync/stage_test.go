@@ -76,7 +76,8 @@ func (s *stage) furnish() {
 		s.SetPermission(login, []string{"write", "write", "admin"}[i])
 	}
 	s.AddApp("pullgrant", 7001)
-	s.AddApp("agent", 7002, "contents:write", "pull_requests:write", "members:read") // docs/setup.md
+	s.AddApp("agent", 7002, "contents:write", "pull_requests:write", "members:read",
+		"checks:read") // docs/setup.md
 	s.Protect(s.protection())
 	_, err := s.Seed(map[string]string{
 		".github/CODEOWNERS": "* @root\n/requests/ @bob\n",
@@ -203,7 +204,7 @@ func (s *stage) agent(o options) *Agent {
 	if o.github {
 		c.GitHub, err = github.New(github.Config{APIURL: s.URL, Owner: "acme", Repo: "access",
 			Token: func(context.Context) (string, error) { return s.AppToken("agent"), nil },
-			Clock: s.Clock})
+			Clock: s.Clock, CheckApp: 7001})
 		s.Must(err)
 	}
 	agent, err := NewAgent(c)

@@ -21,7 +21,9 @@ func TestRulesetWeakened(t *testing.T) {
 		"no approvals": {func(s *stage) { r := s.protection(); r.Approvals = 0; s.Protect(r) },
 			"set 'Required approvals' to 1 or more"},
 		"any App": {func(s *stage) { r := s.protection(); r.CheckApp = ""; s.Protect(r) },
-			"with that App as its source"},
+			"require it, with the App with number 7001 as its source"},
+		"another App": {func(s *stage) { r := s.protection(); r.CheckApp = "agent"; s.Protect(r) },
+			"require it, with the App with number 7001 as its source"},
 		"unknown": {func(s *stage) {
 			s.Fail("GET", ".*/rules/branches/main", -1, 403,
 				`{"message": "Resource not accessible by integration"}`)

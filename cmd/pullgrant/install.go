@@ -55,7 +55,8 @@ and to change, and which rights are too much because no policy needs them; the e
 
 The flags of "pullgrant sync" that say what the agent does are given on to it.`,
 		Example: `  pullgrant install --cluster prod-eu --image registry.example.com/pullgrant@sha256:... \
-    --repo-url https://github.com/acme/access.git --app-id 1234 --app-installation-id 5678 | kubectl apply -f -
+    --repo-url https://github.com/acme/access.git --app-id 1234 --app-installation-id 5678 \
+    --check-app-id 1233 | kubectl apply -f -
   pullgrant install --cluster prod-eu ... --kustomize prod-eu/base
   pullgrant install --cluster prod-eu ... --diff`,
 		Args: arguments(0, 0),

@@ -9,6 +9,7 @@ import (
 	"io"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"unicode"
@@ -41,6 +42,26 @@ func (f *format) Set(s string) error {
 		return fmt.Errorf("allowed: %s", strings.Join(f.allowed, ", "))
 	}
 	f.value = s
+	return nil
+}
+
+// number is a flag that holds the number of something on GitHub, which is never 0; 0 means that the
+// flag was not given.
+type number int64
+
+func (n *number) String() string {
+	if *n == 0 {
+		return ""
+	}
+	return strconv.FormatInt(int64(*n), 10)
+}
+func (n *number) Type() string { return "number" }
+func (n *number) Set(s string) error {
+	v, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || v < 1 || strconv.FormatInt(v, 10) != s {
+		return errors.New("it must be the number that GitHub shows, such as 1234")
+	}
+	*n = number(v)
 	return nil
 }
 

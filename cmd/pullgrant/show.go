@@ -61,7 +61,7 @@ are missing; 1 when it is denied, or over without a ledger entry; 3 when it cann
 		},
 	}
 	o.remote.flags(cmd)
-	cmd.Flags().Int64Var(&o.agent, "agent-app-id", 0,
+	cmd.Flags().Var((*number)(&o.agent), "agent-app-id",
 		"id of the agent's GitHub App, whose comment "+
 			"says whether access was given (default: $PULLGRANT_AGENT_APP_ID)")
 	o.output = outputFlag(cmd, "text", "json")

@@ -33,6 +33,7 @@ type syncOptions struct {
 	appID      int64
 	appInstall int64
 	appKey     string
+	checkApp   int64
 	trustRoot  string
 	listen     string
 	webhook    string
@@ -90,10 +91,14 @@ func (o *syncOptions) flags(flags *pflag.FlagSet) {
 		"this runs in)")
 	flags.StringVar(&o.signingKey, "signing-key-file", "", "SSH private key that signs the "+
 		"ledger's commits")
-	flags.Int64Var(&o.appID, "app-id", 0, "id of the GitHub App")
-	flags.Int64Var(&o.appInstall, "app-installation-id", 0, "id of the App's installation on "+
+	flags.Var((*number)(&o.appID), "app-id", "id of the GitHub App")
+	flags.Var((*number)(&o.appInstall), "app-installation-id", "id of the App's installation on "+
 		"the access repository")
 	flags.StringVar(&o.appKey, "app-key-file", "", "private key of the App, PEM")
+	flags.Var((*number)(&o.checkApp), "check-app-id",
+		"id of the Action's GitHub App: the branch's "+
+			"ruleset must require its check, and what it recorded tells who pushed where GitHub no "+
+			"longer does")
 	flags.StringVar(&o.trustRoot, "trust-root", "", "commit whose policies and owners are taken "+
 		"as given; every later change must be approved (default: the repository's first)")
 	flags.StringVar(&o.listen, "listen", "", "address for probes, metrics and the webhook, such "+
@@ -141,6 +146,9 @@ func (o syncOptions) problem() string {
 	case o.trustRoot != "" && o.evidence.value == requests.EvidenceBranch:
 		return "--trust-root is for --evidence " + requests.EvidenceGitHub +
 			"; on the other nothing is proven"
+	case o.checkApp != 0 && o.evidence.value == requests.EvidenceBranch:
+		return "--check-app-id is for --evidence " + requests.EvidenceGitHub +
+			"; on the other nobody asks GitHub"
 	case o.listen != "" && !isAddress(o.listen):
 		return fmt.Sprintf("--listen %q: write HOST:PORT, or :PORT for every address of this machine",
 			o.listen)
@@ -245,7 +253,7 @@ func (o syncOptions) agent(ctx context.Context, w world) (config sync.Config, er
 		return config, err
 	}
 	if config.GitHub, err = github.New(github.Config{APIURL: apiURL, Owner: owner, Repo: name,
-		Token: token, Clock: w.now}); err != nil {
+		Token: token, Clock: w.now, CheckApp: o.checkApp}); err != nil {
 		return config, err
 	}
 	config.Repository, err = git.NewRepository(o.repoURL, o.branch, credential(token), nil)

@@ -86,6 +86,19 @@ func arguments(least, most int) cobra.PositionalArgs {
 		case most >= 0 && len(args) > most:
 			return usagef(cmd, "unexpected argument %q", args[most])
 		}
-		return nil
+		return givenBlank(cmd)
 	}
+}
+
+// givenBlank refuses a flag that was given and is blank where leaving it out would mean the same:
+// most often a variable of a script that is not set, as in --signing-key-file=$KEY.
+func givenBlank(cmd *cobra.Command) (err error) {
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if err == nil && f.Value.Type() == "string" && f.DefValue == "" &&
+			strings.TrimSpace(f.Value.String()) == "" {
+			err = usagef(cmd, "--%s %q: it is blank; give it a value, or leave it out", f.Name,
+				f.Value.String())
+		}
+	})
+	return err
 }

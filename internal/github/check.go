@@ -15,6 +15,7 @@ type Check struct {
 	Title       string
 	Summary     string // Markdown; cut at what GitHub takes
 	Annotations []Annotation
+	Pushed      []Pushed // recorded for when GitHub no longer tells it
 }
 
 // Annotation is one remark on a line of a file of the pull request.
@@ -48,10 +49,18 @@ func (c *Client) PostCheck(ctx context.Context, check Check) (app string, err er
 		last := &batches[len(batches)-1]
 		*last = append(*last, a.convert())
 	}
+	text, err := recordText(check.Pushed)
+	if err != nil {
+		return "", err
+	}
 	output := func(batch int) *github.CheckRunOutput {
-		return &github.CheckRunOutput{Title: github.String(cut(check.Title, maxTitle)),
+		o := &github.CheckRunOutput{Title: github.String(cut(check.Title, maxTitle)),
 			Summary:     github.String(cut(check.Summary, maxSummary)),
 			Annotations: batches[batch]}
+		if text != "" && len(text) <= maxSummary { // one that is cut tells nothing
+			o.Text = github.String(text)
+		}
+		return o
 	}
 	run, _, err := c.api.Checks.CreateCheckRun(ctx, c.owner, c.repo, github.CreateCheckRunOptions{
 		Name: check.Name, HeadSHA: check.HeadSHA, Status: github.String("completed"),

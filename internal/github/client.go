@@ -34,6 +34,9 @@ type Config struct {
 	// Clock is the own clock, which Skew compares with GitHub's; without it nothing is known of a
 	// skew.
 	Clock func() time.Time
+	// CheckApp is the number of the Action's App; 0 when nobody pinned it. No other App's check run
+	// is ever read.
+	CheckApp int64
 }
 
 // DefaultAPIURL is the REST API of github.com.
@@ -41,12 +44,13 @@ const DefaultAPIURL = "https://api.github.com"
 
 // Client speaks to GitHub about one repository. It may be used from several goroutines.
 type Client struct {
-	api     *github.Client
-	owner   string
-	repo    string
-	graphQL string
-	wire    *transport
-	objects objects
+	api      *github.Client
+	owner    string
+	repo     string
+	graphQL  string
+	wire     *transport
+	objects  objects
+	checkApp int64
 
 	mu sync.Mutex
 	id int64 // of the repository, once it is known
@@ -89,8 +93,11 @@ func New(cfg Config) (*Client, error) {
 	})
 	api.BaseURL, api.UserAgent = base, cfg.UserAgent
 	return &Client{api: api, owner: cfg.Owner, repo: cfg.Repo, graphQL: graphQLURL(base),
-		wire: wire}, nil
+		wire: wire, checkApp: cfg.CheckApp}, nil
 }
+
+// CheckApp is the number of the Action's App; 0 when nobody pinned it.
+func (c *Client) CheckApp() int64 { return c.checkApp }
 
 // parseAPIURL returns the API's root with the trailing slash go-github asks for.
 func parseAPIURL(text string) (*url.URL, error) {

@@ -34,6 +34,11 @@ func TestEveryCallIsOnThePage(t *testing.T) {
 	w.check(err)
 	w.merge(n)
 	w.facts(n)
+	w.client.checkApp = 7001 // of which nobody ran
+	_, err = w.client.recordedPushes(t.Context(), snapshot{PullRequest: w.facts(n).PullRequest})
+	if err == nil {
+		t.Error("pushes are told that nobody recorded")
+	}
 	_, err = w.client.MergedAs(t.Context(), w.Branch("main"))
 	w.check(err)
 	used := make([]bool, len(rows))

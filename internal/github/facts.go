@@ -72,7 +72,7 @@ func (c *Client) facts(ctx context.Context, number int, now time.Time) (policies
 	}
 	f.PullRequest = before.PullRequest
 	for _, read := range []func(context.Context, *policies.Facts, snapshot) error{
-		c.readFiles, c.readCommits, c.readReviews, c.readBaseChanges, c.readPushes,
+		c.readFiles, c.readCommits, c.readCoAuthors, c.readReviews, c.readBaseChanges, c.readPushes,
 		c.readTrees, c.readMerge, c.readChanges, c.readStood, c.readNames, c.readCodeownersErrors,
 		c.readUsers, c.readAnswers,
 	} {

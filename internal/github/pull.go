@@ -222,19 +222,27 @@ func (c *Client) readReviews(ctx context.Context, f *policies.Facts, p snapshot)
 // readBaseChanges finds when the pull request was pointed at another branch, by hand or by GitHub
 // when a branch it was stacked on went away (R40).
 func (c *Client) readBaseChanges(ctx context.Context, f *policies.Facts, p snapshot) error {
-	found, err := pages(func(o github.ListOptions) ([]*github.IssueEvent, *github.Response, error) {
-		return c.api.Issues.ListIssueEvents(ctx, c.owner, c.repo, p.Number, &o)
-	})
-	if err != nil {
-		return c.explain(err, "Pull requests: read", "list the events of the pull request")
-	}
+	found, err := c.events(ctx, p.Number)
 	for _, e := range found {
-		if e.GetEvent() == "" || e.GetCreatedAt().IsZero() {
-			return c.incomplete("the events of the pull request")
-		}
 		if e.GetEvent() == "base_ref_changed" || e.GetEvent() == "automatic_base_change_succeeded" {
 			f.BaseChanges = append(f.BaseChanges, requests.At(e.GetCreatedAt().Time))
 		}
 	}
-	return nil
+	return err
+}
+
+// events lists what happened to a pull request.
+func (c *Client) events(ctx context.Context, number int) ([]*github.IssueEvent, error) {
+	found, err := pages(func(o github.ListOptions) ([]*github.IssueEvent, *github.Response, error) {
+		return c.api.Issues.ListIssueEvents(ctx, c.owner, c.repo, number, &o)
+	})
+	if err != nil {
+		return nil, c.explain(err, "Pull requests: read", "list the events of the pull request")
+	}
+	for _, e := range found {
+		if e.GetEvent() == "" || e.GetCreatedAt().IsZero() {
+			return nil, c.incomplete("the events of the pull request")
+		}
+	}
+	return found, nil
 }

@@ -17,6 +17,7 @@ import (
 // https://docs.github.com/rest/repos/repos#list-repository-activities
 type activity struct {
 	Ref       string            `json:"ref"`
+	Before    string            `json:"before"`
 	After     string            `json:"after"`
 	Timestamp *github.Timestamp `json:"timestamp"`
 	Type      string            `json:"activity_type"`
@@ -28,13 +29,16 @@ const maxActivity = 50
 
 // readPushes finds who moved the head branch (R15). A branch of another repository has no activity
 // here. GitHub promises no activity of a branch that is gone, as it mostly is after a merge: what
-// is not told by its name is looked for among everything that happened.
+// is not told by its name is looked for among everything that happened, and then in what the
+// Action's App recorded, if it is known. Of several sources all pushers count: that can only take
+// approvals away.
 func (c *Client) readPushes(ctx context.Context, f *policies.Facts, p snapshot) (err error) {
 	f.Pushes = []policies.Push{}
 	if p.HeadRepoID != f.Repository.ID {
 		return nil
 	}
 	brought := func(push policies.Push) bool { return push.After == p.HeadSHA }
+	f.PushesFrom = policies.FromActivity
 	if f.Pushes, err = c.pushesTo(ctx, p.HeadRef, true); err != nil ||
 		slices.ContainsFunc(f.Pushes, brought) {
 		return err
@@ -42,13 +46,23 @@ func (c *Client) readPushes(ctx context.Context, f *policies.Facts, p snapshot) 
 	if p.State == "open" {
 		return fmt.Errorf("%w: GitHub does not list yet who pushed its head %s", errLate, p.HeadSHA)
 	}
-	if f.Pushes, err = c.pushesTo(ctx, p.HeadRef, false); err == nil &&
-		!slices.ContainsFunc(f.Pushes, brought) {
-		err = fmt.Errorf("%w: asked for the activity of its branch %s, and for all that the "+
-			"repository has, GitHub does not list yet who pushed its head %s", errLate,
-			requests.Quote(p.HeadRef), p.HeadSHA)
+	f.PushesFrom = policies.FromAllActivity
+	if f.Pushes, err = c.pushesTo(ctx, p.HeadRef, false); err != nil ||
+		slices.ContainsFunc(f.Pushes, brought) {
+		return err
 	}
-	return err
+	late := fmt.Errorf("%w: asked for the activity of its branch %s, and for all that the "+
+		"repository has, GitHub does not list yet who pushed its head %s", errLate,
+		requests.Quote(p.HeadRef), p.HeadSHA)
+	if c.checkApp == 0 {
+		return late
+	}
+	recorded, err := c.recordedPushes(ctx, p)
+	if err != nil {
+		return fmt.Errorf("%w; nor do the check runs of the App %d: %w", late, c.checkApp, err)
+	}
+	f.PushesFrom, f.Pushes = policies.FromCheckRuns, append(recorded, f.Pushes...)
+	return nil
 }
 
 // pushesTo lists the pushes to a branch, found by its name or among all of the repository. Deleting
@@ -82,7 +96,8 @@ func (c *Client) pushesTo(ctx context.Context, branch string, byName bool) ([]po
 			if a.Ref != ref || a.Type == "branch_deletion" {
 				continue
 			}
-			push := policies.Push{After: a.After, Time: requests.At(a.Timestamp.Time),
+			push := policies.Push{Before: a.Before, After: a.After,
+				Time:   requests.At(a.Timestamp.Time),
 				Reason: a.Type}
 			if push.Actor, err = c.user(a.Actor, "who pushed "+a.After); err != nil {
 				return nil, err

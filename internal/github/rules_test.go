@@ -22,7 +22,7 @@ func TestRules(t *testing.T) {
 	} {
 		w.Protect(test.rules)
 		rules, err := w.client.Rules(t.Context())
-		if weak := policies.Weaknesses(rules); err != nil || len(weak) != test.weak {
+		if weak := policies.Weaknesses(rules, 0); err != nil || len(weak) != test.weak {
 			t.Errorf("%s: error %v, %q; want %d", name, err, weak, test.weak)
 		}
 	}
@@ -39,7 +39,7 @@ func TestRulesOfUnknownKinds(t *testing.T) {
 		return body
 	})
 	rules, err := client.Rules(t.Context())
-	if weak := policies.Weaknesses(rules); err != nil || !strings.Contains(strings.Join(weak, "\n"),
+	if weak := policies.Weaknesses(rules, 0); err != nil || !strings.Contains(strings.Join(weak, "\n"),
 		"merge queue") {
 		t.Errorf("%q, error %v", weak, err)
 	}

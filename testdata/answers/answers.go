@@ -104,7 +104,8 @@ func (s *Server) Checks() []Check {
 	return slices.Clone(s.checks)
 }
 
-// graphQL has no merged pull request beside those that a commit's list tells of.
+// graphQL has no merged pull request beside those that a commit's list tells of, and whose the
+// commits are.
 func (s *Server) graphQL(w http.ResponseWriter, r *http.Request) {
 	var in struct {
 		Query     string
@@ -118,7 +119,7 @@ func (s *Server) graphQL(w http.ResponseWriter, r *http.Request) {
 	var data fields
 	if err == nil {
 		data, err = asked.Answer(fields{"repository": fields{"pullRequests": fields{
-			"nodes": []any{}}}})
+			"nodes": []any{}}, "pullRequest": fields{"commits": s.authored()}}})
 	}
 	if err != nil {
 		s.contract.Violation("GraphQL: %v", err)

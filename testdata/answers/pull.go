@@ -84,6 +84,24 @@ func (s *Server) commits() (int, any) {
 	return http.StatusOK, all
 }
 
+// authored is what GraphQL has of the commits: whom GitHub attributes co-authors to.
+func (s *Server) authored() fields {
+	nodes := []any{}
+	for _, c := range s.Scenario.Facts.Commits {
+		authors := []any{}
+		for _, address := range c.CoAuthors {
+			author := fields{"email": address, "user": nil}
+			if u, ok := c.CoAuthorUsers[address]; ok {
+				author["user"] = fields{"databaseId": u.ID, "login": u.Login}
+			}
+			authors = append(authors, author)
+		}
+		nodes = append(nodes, fields{"commit": fields{"oid": c.SHA,
+			"authors": fields{"nodes": authors}}})
+	}
+	return fields{"nodes": nodes, "pageInfo": fields{"hasNextPage": false, "endCursor": nil}}
+}
+
 func (s *Server) reviews() (int, any) {
 	all := []fields{}
 	for _, r := range s.Scenario.Facts.Reviews {

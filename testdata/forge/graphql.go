@@ -152,11 +152,52 @@ func (f *Forge) repositoryGraph(o *graphql.Operation) any {
 	number := fmt.Sprint(o.Argument("number", "repository", "pullRequest"))
 	for _, p := range f.pulls {
 		if number == strconv.Itoa(p.number) {
-			one = f.pullGraph(p, false)
+			graph := f.pullGraph(p, false)
+			graph["commits"] = f.commitsGraph(p, o)
+			one = graph
 		}
 	}
 	return object{"pullRequests": object{"nodes": nodes, "totalCount": len(merged)},
 		"pullRequest": one}
+}
+
+var trailer = regexp.MustCompile(`(?im)^co-authored-by:.*<([^<>]*)>`)
+
+// commitsGraph is a page of a pull request's commits, with the authors whom GitHub shows: that of
+// the commit and those of its trailers. A cursor is how many came before.
+func (f *Forge) commitsGraph(p *pull, o *graphql.Operation) any {
+	at := []string{"repository", "pullRequest", "commits"}
+	shas := f.pullCommits(p)
+	after, _ := strconv.Atoi(fmt.Sprint(o.Argument("after", at...)))
+	size, err := strconv.Atoi(fmt.Sprint(o.Argument("first", at...)))
+	if err != nil {
+		return nil // nobody asks for them
+	}
+	after = min(after, len(shas))
+	end := min(after+min(size, f.opts.PageSize), len(shas))
+	nodes := []any{}
+	for _, sha := range shas[after:end] {
+		commit, err := f.git.commit(sha)
+		if err != nil {
+			return nil
+		}
+		emails := []string{commit.Author.Email}
+		for _, m := range trailer.FindAllStringSubmatch(commit.Message, -1) {
+			emails = append(emails, m[1])
+		}
+		authors := []any{}
+		for _, email := range emails {
+			author := object{"email": email, "user": nil}
+			if u := f.byEmail(email); u != nil {
+				author["user"] = object{"databaseId": u.id, "login": u.login}
+			}
+			authors = append(authors, author)
+		}
+		nodes = append(nodes, object{"commit": object{"oid": sha,
+			"authors": object{"nodes": authors}}})
+	}
+	return object{"nodes": nodes, "pageInfo": object{"hasNextPage": end < len(shas),
+		"endCursor": strconv.Itoa(end)}}
 }
 
 func (f *Forge) pullGraph(p *pull, withFiles bool) object {
