@@ -51,6 +51,7 @@ demo-up: kube build ## leave forge, cluster and agent running until Ctrl-C, to t
 
 .PHONY: test
 test: kube build lint $(tools)/act ## run every check and every test
+	@command -v ssh-keygen >/dev/null || { echo 'the tests of the signed ledger need ssh-keygen: install OpenSSH'; exit 1; }
 	$(if $(race),,@echo 'no C compiler: the tests run without the race detector')
 	go test $(race) -shuffle=on -count=1 -timeout 20m $(packages)
 	@for module in $(modules); do (cd $$module && go test $(race) -shuffle=on -count=1 ./...) || exit 1; done

@@ -29,6 +29,27 @@ func setOutputs(a *githubactions.Action, d policies.Decision) {
 	}
 }
 
+// notMerged leaves out the verdicts on pull requests that are merged by now: what is judged then is
+// the agent's to say, and a fresh check or comment would contradict it. It is asked right before
+// they are told, for judging takes a while.
+func notMerged(ctx context.Context, a *githubactions.Action, client *github.Client,
+	verdicts []verdict) (open []verdict) {
+	for _, v := range verdicts {
+		// What cannot be read now leaves the verdict as it is.
+		merged, err := false, error(nil)
+		if v.number > 0 {
+			merged, err = client.Merged(ctx, v.number)
+		}
+		if err == nil && merged {
+			a.Noticef("#%d is merged, so that it gets no verdict any more; the agent tells on the "+
+				"pull request what became of it", v.number)
+			continue
+		}
+		open = append(open, v)
+	}
+	return open
+}
+
 // report tells the verdicts on one head commit: each in the log and the step summary, and one
 // check run for them all.
 func report(

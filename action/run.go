@@ -65,7 +65,12 @@ func run(ctx context.Context, a *githubactions.Action, now time.Time) (Result, e
 	if err != nil {
 		return result, err
 	}
+	var told []verdict
 	for _, same := range byHead(verdicts) {
+		if same = notMerged(ctx, a, client, same); len(same) == 0 {
+			continue
+		}
+		told = append(told, same...)
 		if err := report(ctx, a, client, same); err != nil {
 			failures = append(failures, err)
 		}
@@ -73,8 +78,9 @@ func run(ctx context.Context, a *githubactions.Action, now time.Time) (Result, e
 	result.Outcome = policies.Allowed
 	if len(verdicts) == 0 {
 		a.Noticef("no open pull request to judge")
-	} else {
-		d := worst(verdicts).decision
+	}
+	if len(told) > 0 {
+		d := worst(told).decision
 		result.Outcome = d.Outcome
 		setOutputs(a, d)
 	}

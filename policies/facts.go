@@ -43,7 +43,7 @@ type Facts struct {
 	// CodeownersErrors is what GitHub says is wrong with CODEOWNERS on the base branch.
 	CodeownersErrors []string `json:"codeownersErrors,omitempty"`
 	// UsedNames are the paths on the base branch, under requests/ or revocations/, that carry the
-	// name of the request.
+	// name of the request; of a merged one without other requests that came later.
 	UsedNames []string `json:"usedNames,omitempty"`
 	// Live are the requester's other requests on the base branch in the cluster. They decide
 	// nothing: they are shown.

@@ -194,7 +194,8 @@ func (a *Agent) announce(ctx context.Context, r *plan.Record) {
 func (p *pass) applyEntries(ctx context.Context, steps []plan.Step) {
 	var entries []ledger.Entry
 	for _, s := range steps {
-		entries = append(entries, ledger.Entry{Record: s.Record, Discard: s.Action == plan.Discard})
+		entries = append(entries, ledger.Entry{Record: s.Record, Discard: s.Action == plan.Discard,
+			Holder: s.Holder})
 	}
 	failed := p.enter(ctx, entries)
 	told := map[string]bool{} // a batch fails as one

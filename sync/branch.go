@@ -8,6 +8,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/policies/codeowners"
@@ -154,7 +155,8 @@ func (b *branch) read(ctx context.Context, tip string) (main *plan.Main, problem
 	if err != nil {
 		return nil, nil, err
 	}
-	main = &plan.Main{Tip: tip, Requests: map[string]string{}, Names: map[string][]string{}}
+	main = &plan.Main{Tip: tip, Requests: map[string]string{}, Names: map[string][]string{},
+		First: map[string]string{}}
 	folder := requests.Folder + "/" + b.cluster.Name + "/"
 	for _, e := range entries {
 		name := nameOf(e.Path)
@@ -173,7 +175,44 @@ func (b *branch) read(ctx context.Context, tip string) (main *plan.Main, problem
 			main.Requests[e.Path] = e.Hash
 		}
 	}
+	for name, paths := range main.Names {
+		if len(paths) < 2 {
+			continue
+		}
+		if first, err := b.first(ctx, tip, paths); err == nil {
+			main.First[name] = first
+		} else {
+			problems = append(problems, fmt.Sprintf("which request had the name %s first is not "+
+				"known: %v", requests.Quote(name), err))
+		}
+	}
 	return main, problems, nil
+}
+
+// first is which of several requests the branch's first-parent line had before the others, whatever
+// the commits are dated (R49); empty when that is no single one.
+func (b *branch) first(ctx context.Context, tip string, paths []string) (string, error) {
+	first, most := "", -1 // most: how many commits came after the one that brought it
+	for _, path := range paths {
+		if _, asked := requests.SplitPath(path); !asked {
+			continue // a ledger entry, with which the name is over
+		}
+		added, err := b.repository.Added(ctx, tip, path, time.Time{})
+		if err != nil {
+			return "", err
+		}
+		after, err := b.repository.After(tip, added.Hash)
+		if err != nil {
+			return "", err
+		}
+		switch {
+		case len(after) == most:
+			first = ""
+		case len(after) > most:
+			first, most = path, len(after)
+		}
+	}
+	return first, nil
 }
 
 // nameOf is the name of a file without its folder and ending: of a request's, the request's.

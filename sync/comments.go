@@ -3,6 +3,7 @@ package sync
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"log/slog"
 	gosync "sync"
 	"time"
@@ -20,7 +21,10 @@ const marker = github.AgentMarker
 
 // comment is what the agent's comment on a pull request is to say.
 type comment struct {
-	number  int    // of the pull request; 0: there is none to tell
+	number int // of the pull request; 0: there is none to tell, unless find tells it
+	// find asks for the number, of the pull request that brought what is at path; 0: none did
+	find    func(context.Context) (int, error)
+	path    string
 	what    string // one word for the log; a newer comment of another word takes the place of an older one
 	compose func(context.Context) (string, error)
 	close   bool // the pull request, when it is written
@@ -38,21 +42,21 @@ type comments struct {
 	self   string // whose comments are the agent's own; empty until it is known
 
 	mu      gosync.Mutex
-	pending map[int]*comment // by number of the pull request
+	pending map[string]*comment // by what it is about
 }
 
 func newComments(c Config) *comments {
 	log := c.Logger.With("event", "note", "cluster", c.Cluster)
-	return &comments{github: c.GitHub, now: c.Clock, log: log, pending: map[int]*comment{}}
+	return &comments{github: c.GitHub, now: c.Clock, log: log, pending: map[string]*comment{}}
 }
 
 // put has a comment written soon.
 func (n *comments) put(t comment) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	before := n.pending[t.number]
+	before := n.pending[t.about()]
 	switch {
-	case n.github == nil, t.number == 0, before != nil && before.what == t.what:
+	case n.github == nil, t.number == 0 && t.find == nil, before != nil && before.what == t.what:
 		return
 	case before == nil && len(n.pending) >= maxComments:
 		n.log.Error("too much waits to be told; it is in the ledger only", "pull_request", t.number,
@@ -61,7 +65,15 @@ func (n *comments) put(t comment) {
 	}
 	t.until = n.now().Add(tellFor)
 	t.again.done(n.now())
-	n.pending[t.number] = &t
+	n.pending[t.about()] = &t
+}
+
+// about is the pull request, as far as it is known.
+func (t *comment) about() string {
+	if t.find != nil {
+		return t.path
+	}
+	return fmt.Sprint("#", t.number)
 }
 
 // begin forgets what an earlier term left, which by now another replica may have told otherwise,
@@ -69,7 +81,7 @@ func (n *comments) put(t comment) {
 func (n *comments) begin(ctx context.Context) (wait func()) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.pending = map[int]*comment{}
+	n.pending = map[string]*comment{}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -117,15 +129,16 @@ func (n *comments) write(ctx context.Context) bool {
 	default:
 		log.Error("it could not be told; giving up, it is in the ledger", "error", err.Error())
 	}
-	if n.pending[t.number] == t {
-		delete(n.pending, t.number)
+	if n.pending[t.about()] == t {
+		delete(n.pending, t.about())
 	}
 	return true
 }
 
 // before orders comments by how long they have been due.
 func (t *comment) before(other *comment) bool {
-	return cmp.Or(t.again.next.Compare(other.again.next), cmp.Compare(t.number, other.number)) < 0
+	return cmp.Or(t.again.next.Compare(other.again.next), cmp.Compare(t.number, other.number),
+		cmp.Compare(t.path, other.path)) < 0
 }
 
 // due is the comment that has been due longest; nil when none is.
@@ -146,6 +159,11 @@ func (n *comments) say(ctx context.Context, t *comment) (err error) {
 	defer cancel()
 	if n.self == "" {
 		if n.self, err = n.github.Self(ctx); err != nil {
+			return err
+		}
+	}
+	if t.find != nil {
+		if t.number, err = t.find(ctx); err != nil || t.number == 0 {
 			return err
 		}
 	}

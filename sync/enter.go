@@ -55,19 +55,20 @@ func (a *Agent) enter(ctx context.Context, entries []ledger.Entry) map[string]er
 // enterBatch enters a batch, or what of it can be.
 func (a *Agent) enterBatch(ctx context.Context, batch []ledger.Entry, failed map[string]error) {
 	now := a.clocks.wall()
-	var commit string
+	var commit, on string
 	err := fmt.Errorf("the server refuses pushes; it is tried again at %s",
 		requests.At(a.gate.push.next))
 	tried := a.gate.push.due(now)
 	if tried {
 		commit, err = a.branch.repository.Commit(ctx, func(tip string) (git.Change, error) {
+			on = tip
 			return a.change(ctx, tip, batch)
 		})
 	}
 	alone := len(batch) == 1
 	switch {
 	case err == nil:
-		a.entered(batch, commit)
+		a.entered(batch, commit, on)
 		return
 	case !alone && errors.Is(err, git.ErrChange):
 		a.enterBatch(ctx, batch[:len(batch)/2], failed)
@@ -97,8 +98,8 @@ func (a *Agent) enterBatch(ctx context.Context, batch []ledger.Entry, failed map
 	}
 }
 
-// entered tells of a batch that is in the ledger.
-func (a *Agent) entered(batch []ledger.Entry, commit string) {
+// entered tells of a batch that is in the ledger by a commit on another one.
+func (a *Agent) entered(batch []ledger.Entry, commit, on string) {
 	a.gate.pushed(nil)
 	for _, e := range batch {
 		delete(a.trying.entering, e.Record.Grant.Path)
@@ -110,6 +111,7 @@ func (a *Agent) entered(batch []ledger.Entry, commit string) {
 			"cluster", a.cluster.Name,
 			"cause", cause, "code", e.Record.Code, "commit", commit)
 		a.tell.end(e, commit)
+		a.tellSecond(e, on)
 		if !e.Discard {
 			a.withdrawals.done(e.Record.Grant.Path, commit)
 		}

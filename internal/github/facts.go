@@ -160,13 +160,31 @@ func (c *Client) readMerge(ctx context.Context, f *policies.Facts, _ snapshot) e
 	return nil
 }
 
-// readNames finds where the name of the request stands on the default branch already.
-func (c *Client) readNames(ctx context.Context, f *policies.Facts, _ snapshot) (err error) {
+// readNames finds where the name of the request stands on the default branch already. Another
+// request that came after the merge of this one does not have it: the first one does.
+func (c *Client) readNames(ctx context.Context, f *policies.Facts, _ snapshot) error {
 	_, path, _ := policies.KindOf(f.Files)
-	if place, ok := requests.SplitPath(path); ok {
-		f.UsedNames, err = c.UsedNames(ctx, f.Base.Commit, place)
+	place, ok := requests.SplitPath(path)
+	if !ok {
+		return nil
 	}
-	return err
+	used, err := c.UsedNames(ctx, f.Base.Commit, place)
+	if err != nil {
+		return err
+	}
+	for _, other := range used {
+		if _, asked := requests.SplitPath(other); asked && other != path && f.Merge != nil {
+			_, before, err := c.entry(ctx, f.Merge.FirstParent.Commit, other)
+			if err != nil {
+				return err
+			}
+			if !before {
+				continue
+			}
+		}
+		f.UsedNames = append(f.UsedNames, other)
+	}
+	return nil
 }
 
 // UsedNames lists where the name of a request stands in a commit: under any policy of its

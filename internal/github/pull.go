@@ -77,6 +77,18 @@ func (c *Client) pull(ctx context.Context, number int) (snapshot, error) {
 	return p, nil
 }
 
+// Merged tells whether a pull request is merged by now.
+func (c *Client) Merged(ctx context.Context, number int) (bool, error) {
+	found, _, err := c.api.PullRequests.Get(ctx, c.owner, c.repo, number)
+	if err == nil && found.Merged == nil {
+		err = c.incomplete("the pull request")
+	}
+	if err != nil {
+		return false, c.explain(err, "Pull requests: read", "read the pull request #%d", number)
+	}
+	return found.GetMerged(), nil
+}
+
 // ghostID is the account GitHub shows in the place of deleted ones.
 const ghostID = 10137
 

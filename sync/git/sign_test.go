@@ -89,7 +89,7 @@ func TestVerifyCommitOfGit(t *testing.T) {
 	key := filepath.Join(t.TempDir(), "key")
 	if out, err := exec.Command("ssh-keygen", "-q", "-N", "", "-t", "ed25519", "-f",
 		key).CombinedOutput(); err != nil {
-		t.Skipf("ssh-keygen: %v %s", err, out)
+		t.Fatalf("ssh-keygen, of OpenSSH: %v %s", err, out)
 	}
 	own, err := os.ReadFile(key + ".pub")
 	if err != nil {
@@ -181,7 +181,7 @@ func TestVerifyCommitRefusesAnotherNamespace(t *testing.T) {
 	key := filepath.Join(dir, "key")
 	if out, err := exec.Command("ssh-keygen", "-q", "-N", "", "-t", "ed25519", "-f",
 		key).CombinedOutput(); err != nil {
-		t.Skipf("ssh-keygen: %v %s", err, out)
+		t.Fatalf("ssh-keygen, of OpenSSH: %v %s", err, out)
 	}
 	public, err := os.ReadFile(key + ".pub")
 	if err != nil {
@@ -266,7 +266,7 @@ func TestParseSignerRefuses(t *testing.T) {
 		file := filepath.Join(dir, c.name)
 		if out, err := exec.Command("ssh-keygen", append([]string{"-q", "-f", file},
 			c.args...)...).CombinedOutput(); err != nil {
-			t.Skipf("ssh-keygen: %v %s", err, out)
+			t.Fatalf("ssh-keygen, of OpenSSH: %v %s", err, out)
 		}
 		private, err := os.ReadFile(file)
 		if err != nil {

@@ -64,4 +64,5 @@ func grantRef(g requests.Grant, o plan.Object) requests.GrantRef {
 type Entry struct {
 	Record  plan.Record
 	Discard bool
+	Holder  string // of one that is discarded: the path of what has the name
 }

@@ -47,7 +47,8 @@ func title(e Entry) string {
 func sentence(e Entry) string {
 	g, r := e.Record.Grant, e.Record
 	if e.Discard {
-		return "A request is granted at most once; ask again under a new name."
+		return "A request is granted at most once, and " + e.Holder +
+			" has the name; ask again under a new one."
 	}
 	text := "Asked for under policy " + g.Policy
 	if requests.CheckLogin(g.Requester) == "" {

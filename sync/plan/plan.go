@@ -79,21 +79,25 @@ func (p *planner) sweep() {
 // consider plans for one request on main.
 func (p *planner) consider(path, blob string) {
 	place, ok := requests.SplitPath(path)
-	if owner, taken := p.taken[place.Name]; !ok || taken && owner == path {
-		return
-	} else if taken || p.used(place.Name) {
-		p.add(Discard, Record{Grant: requests.Grant{Name: place.Name, Path: path,
-			Cluster: p.Cluster, Policy: place.Policy}})
+	if !ok || p.taken[place.Name] == path {
 		return
 	}
-	if len(p.Stopped) > 0 {
+	several := len(p.Main.Names[place.Name]) > 1
+	first, known := p.Main.First[place.Name]
+	if holder := p.holder(place.Name, path); holder != "" {
+		p.steps = append(p.steps, Step{Action: Discard, Holder: holder, Record: Record{
+			Grant: requests.Grant{Name: place.Name, Path: path, Cluster: p.Cluster,
+				Policy: place.Policy}}})
+		return
+	}
+	if len(p.Stopped) > 0 || several && !known {
 		return
 	}
 	proof := p.Proofs[path]
 	decision := proof.Decision
-	if len(p.Main.Names[place.Name]) > 1 {
+	if several && first == "" {
 		decision = policies.Refuse(policies.RequestIDReused,
-			"another request has the name %s", place.Name)
+			"another request came with the same commit under the name %s", place.Name)
 		proof.Evidence.Blob = blob
 	} else if proof.Blob != blob {
 		return
@@ -134,10 +138,20 @@ func (p *planner) entered(name string) bool {
 		slices.Contains(p.Main.Names[name], requests.RevocationPath(p.Cluster, name))
 }
 
-// used tells whether the ledger of any cluster has the name (G4).
-func (p *planner) used(name string) bool {
-	return slices.ContainsFunc(p.Main.Names[name], func(path string) bool {
-		_, asked := requests.SplitPath(path)
-		return !asked
-	})
+// holder is the path of what has the name of the request at path: another one with a record, the
+// ledger entry of any cluster (G4), or the request that was on the branch first. Empty when nothing
+// has.
+func (p *planner) holder(name, path string) string {
+	if owner, taken := p.taken[name]; taken {
+		return owner
+	}
+	for _, other := range p.Main.Names[name] {
+		if _, asked := requests.SplitPath(other); !asked {
+			return other
+		}
+	}
+	if first := p.Main.First[name]; first != path {
+		return first
+	}
+	return ""
 }

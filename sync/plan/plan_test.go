@@ -28,6 +28,7 @@ type scenario struct {
 		Ledger   []string          // short names
 		More     map[string]string // further requests by path
 		Other    []string          // further paths
+		First    map[string]string // short name to the path that was first; empty: several
 	}
 	Records []struct {
 		Name, Phase, Cause string
@@ -133,7 +134,8 @@ func (s scenario) world() World {
 
 // main is the branch of a scenario that has one.
 func (s scenario) main() *Main {
-	main := &Main{Tip: "tip", Requests: map[string]string{}, Names: map[string][]string{}}
+	main := &Main{Tip: "tip", Requests: map[string]string{}, Names: map[string][]string{},
+		First: map[string]string{}}
 	name := func(path string) {
 		base := strings.TrimSuffix(filepath.Base(path), ".yaml")
 		main.Names[base] = append(main.Names[base], path)
@@ -151,6 +153,9 @@ func (s scenario) main() *Main {
 	}
 	for _, path := range s.Main.Other {
 		name(path)
+	}
+	for short, path := range s.Main.First {
+		main.First[grants.Name(short)] = path
 	}
 	return main
 }

@@ -36,7 +36,8 @@ func newSimulation(w World) *simulation {
 	s.Records = slices.Clone(w.Records)
 	s.Live = slices.Clone(w.Live)
 	if w.Main != nil {
-		s.Main = &Main{Requests: maps.Clone(w.Main.Requests), Names: maps.Clone(w.Main.Names)}
+		s.Main = &Main{Requests: maps.Clone(w.Main.Requests), Names: maps.Clone(w.Main.Names),
+			First: maps.Clone(w.Main.First)}
 	}
 	return s
 }
@@ -190,6 +191,18 @@ func (s *simulation) enter(step Step) {
 		}
 	}
 	s.Main.Names[g.Name] = names
+	s.order(g.Name)
+}
+
+// order has the branch say which request of a name it had first: names are in their order.
+func (s *simulation) order(name string) {
+	delete(s.Main.First, name)
+	for _, path := range s.Main.Names[name] {
+		if _, asked := requests.SplitPath(path); asked {
+			s.Main.First[name] = path
+			return
+		}
+	}
 }
 
 // TestPlanProperties lets random things happen to a world for some hours, kills the agent between
@@ -198,7 +211,7 @@ func TestPlanProperties(t *testing.T) {
 	for seed := range uint64(3000) {
 		random := rand.New(rand.NewPCG(seed, 1))
 		s := newSimulation(World{Cluster: grants.Cluster, Main: &Main{Requests: map[string]string{},
-			Names: map[string][]string{}},
+			Names: map[string][]string{}, First: map[string]string{}},
 			Namespaces: map[string]string{"payments": "ns"}, Removers: map[string]string{},
 			Proofs: map[string]Proof{}})
 		now := time.Date(2026, 11, 22, 9, 50, 0, 0, time.UTC)
@@ -287,6 +300,7 @@ func (s *simulation) disturb(random *rand.Rand, now time.Time) {
 	put := func(path, blob string) {
 		if _, there := s.Main.Requests[path]; !there {
 			s.Main.Names[name] = append(slices.Clone(s.Main.Names[name]), path)
+			s.order(name)
 		}
 		s.Main.Requests[path] = blob
 		delete(s.Removers, path)
@@ -305,6 +319,7 @@ func (s *simulation) disturb(random *rand.Rand, now time.Time) {
 			delete(s.Main.Requests, path)
 			s.Main.Names[name] = slices.DeleteFunc(slices.Clone(s.Main.Names[name]),
 				func(p string) bool { return p == path })
+			s.order(name)
 		}
 	case 4:
 		s.Removers[path] = []string{"", "alice", "bob"}[random.IntN(3)]

@@ -25,6 +25,7 @@ type Step struct {
 	Action Action
 	Record Record
 	Delete []Live // in this order: what gives access comes first
+	Holder string // of Discard: the path of what has the name
 }
 
 // String is the step for people.
@@ -50,7 +51,7 @@ func (s Step) String() string {
 		}
 		return text
 	case Discard:
-		return fmt.Sprintf("discard %s: the name is used", g.Path)
+		return fmt.Sprintf("discard %s: the name is used by %s", g.Path, s.Holder)
 	}
 	return fmt.Sprintf("%s %s", s.Action, g.Name)
 }

@@ -50,6 +50,10 @@ type Main struct {
 	// Names are, by request name, all paths below requests/ and revocations/ of any cluster whose
 	// file has that name.
 	Names map[string][]string
+	// First is, by name, the request that the branch's first-parent line had first, of names that
+	// several have; empty when they came with one commit. A name of several is missing while that
+	// is not known.
+	First map[string]string
 }
 
 // Live is one RoleBinding, or one Job, in the cluster.

@@ -44,6 +44,13 @@ func (h *history) write(c cases.Scenario) (cases.Scenario, plumbing.Hash, error)
 	}
 	// The head first: what other blobs are compared with is its.
 	headFiles, baseFiles, firstFiles := h.files(&head), h.files(&base), h.files(&first)
+	_, own, _ := policies.KindOf(f.Files)
+	for _, path := range f.UsedNames {
+		baseFiles[path] = h.blob("used")
+		if path != own { // what came after the merge does not have the name
+			firstFiles[path] = h.blob("used")
+		}
+	}
 	var brought plumbing.Hash
 	var line []plumbing.Hash // the parent of the tip, if any
 	if f.Merge != nil || c.Merged || c.Trust {
@@ -53,9 +60,6 @@ func (h *history) write(c cases.Scenario) (cases.Scenario, plumbing.Hash, error)
 		}
 		brought = h.commit(c.Commit, h.merged(c, firstFiles), parents...)
 		line = append(line, brought)
-	}
-	for _, path := range f.UsedNames {
-		baseFiles[path] = h.blob("used")
 	}
 	if c.Merged {
 		baseFiles[c.Path] = h.named(c.Blob)

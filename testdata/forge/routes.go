@@ -3,25 +3,57 @@ package forge
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/pullgrant/pullgrant/testdata/forge/openapi"
 )
 
-// routes registers every operation. Paths are written as GitHub's OpenAPI description writes them.
+const repo = "/repos/{owner}/{repo}"
+
+// operation is one of GitHub's: its path is written as GitHub's OpenAPI description writes it.
+type operation struct {
+	method, path string
+	need         need
+	handle       func(*call) answer
+}
+
+func read(right string) need  { return need{right: right + ":read", role: "read"} }
+func write(right string) need { return need{right: right + ":write", role: "write"} }
+
+// What operations of several parts need.
+var (
+	pulls, contents   = read("pull_requests"), read("contents")
+	metadata, members = need{right: "metadata:read"}, need{right: "members:read"}
+	// "anyone with read access can review"
+	reviewing = need{right: "pull_requests:write", role: "read"}
+)
+
+// routes registers every operation.
 func (f *Forge) routes() error {
-	const repo = "/repos/{owner}/{repo}"
 	f.mux = http.NewServeMux()
-	read := func(right string) need { return need{right: right + ":read", role: "read"} }
-	write := func(right string) need { return need{right: right + ":write", role: "write"} }
-	pulls, contents, metadata, members := read("pull_requests"), read("contents"),
-		need{right: "metadata:read"}, need{right: "members:read"}
-	review := need{right: "pull_requests:write", role: "read"} // "anyone with read access can review"
-	operations := []struct {
-		method, path string
-		need         need
-		handle       func(*call) answer
-	}{
+	for _, o := range slices.Concat(f.peopleRoutes(), f.repositoryRoutes(), f.commitRoutes(),
+		f.reportRoutes(),
+		f.pullRoutes(), f.issueRoutes()) {
+		route := f.contract.Route(o.method, o.path)
+		if route == nil {
+			return fmt.Errorf("%s %s is not in the OpenAPI description", o.method, o.path)
+		}
+		f.mux.Handle(o.method+" "+strings.ReplaceAll(o.path, ":.+}", "...}"), f.operation(o.need,
+			route, o.handle))
+	}
+	// Not in the description: GraphQL, and the permanent address of a repository that redirects
+	// lead to.
+	f.mux.Handle("POST /graphql", f.operation(need{}, nil, f.graphQL))
+	f.mux.Handle("GET /repositories/{id}", f.operation(metadata,
+		openapi.Moved(f.contract.Route("GET",
+			repo), "/repositories/{id}"), f.getRepositoryByID))
+	return nil
+}
+
+// peopleRoutes serve accounts, Apps, organizations and teams.
+func (f *Forge) peopleRoutes() []operation {
+	return []operation{
 		{"GET", "/user", need{}, f.getUser},
 		{"GET", "/users/{username}", need{}, f.getUserByLogin},
 		{"GET", "/user/{account_id}", need{}, f.getUserByID},
@@ -39,7 +71,12 @@ func (f *Forge) routes() error {
 			f.getTeamMembership},
 		{"GET", "/orgs/{org}/teams/{team_slug}/repos/{owner}/{repo}", members, f.getTeamRepository},
 		{"GET", "/teams/{team_id}", members, f.getTeam},
+	}
+}
 
+// repositoryRoutes serve the repository, its rules and who may do what in it.
+func (f *Forge) repositoryRoutes() []operation {
+	return []operation{
 		{"GET", repo, metadata, f.getRepository},
 		{"GET", repo + "/teams", read("administration"), f.listRepositoryTeams},
 		{"GET", repo + "/collaborators/{username}", metadata, f.isCollaborator},
@@ -51,7 +88,12 @@ func (f *Forge) routes() error {
 		{"GET", repo + "/rules/branches/{branch}", metadata, f.listBranchRules},
 		{"GET", repo + "/rulesets", metadata, f.listRulesets},
 		{"GET", repo + "/rulesets/{ruleset_id}", metadata, f.getRuleset},
+	}
+}
 
+// commitRoutes serve commits, refs and git objects.
+func (f *Forge) commitRoutes() []operation {
+	return []operation{
 		{"GET", repo + "/commits", contents, f.listCommits},
 		{"GET", repo + "/commits/{ref}", contents, f.getCommit},
 		{"GET", repo + "/commits/{commit_sha}/pulls", pulls, f.listCommitPulls},
@@ -67,7 +109,12 @@ func (f *Forge) routes() error {
 		{"POST", repo + "/git/trees", write("contents"), f.createTree},
 		{"GET", repo + "/git/commits/{commit_sha}", contents, f.getGitCommit},
 		{"POST", repo + "/git/commits", write("contents"), f.createGitCommit},
+	}
+}
 
+// reportRoutes serve check runs and statuses.
+func (f *Forge) reportRoutes() []operation {
+	return []operation{
 		{"POST", repo + "/check-runs", need{right: "checks:write", role: "read"}, f.createCheck},
 		{"GET", repo + "/check-runs/{check_run_id}", read("checks"), f.getCheck},
 		{"PATCH", repo + "/check-runs/{check_run_id}", need{right: "checks:write", role: "read"},
@@ -76,17 +123,22 @@ func (f *Forge) routes() error {
 		{"POST", repo + "/statuses/{sha}", write("statuses"), f.createStatus},
 		{"GET", repo + "/commits/{ref}/statuses", read("statuses"), f.listStatuses},
 		{"GET", repo + "/commits/{ref}/status", read("statuses"), f.combinedStatus},
+	}
+}
 
+// pullRoutes serve pull requests and their reviews.
+func (f *Forge) pullRoutes() []operation {
+	return []operation{
 		{"GET", repo + "/pulls", pulls, f.listPulls},
-		{"POST", repo + "/pulls", review, f.createPull},
+		{"POST", repo + "/pulls", reviewing, f.createPull},
 		{"GET", repo + "/pulls/{pull_number}", pulls, f.onPull(f.getPull)},
-		{"PATCH", repo + "/pulls/{pull_number}", review, f.onPull(f.patchPull)},
+		{"PATCH", repo + "/pulls/{pull_number}", reviewing, f.onPull(f.patchPull)},
 		{"GET", repo + "/pulls/{pull_number}/files", pulls, f.onPull(f.listPullFiles)},
 		{"GET", repo + "/pulls/{pull_number}/commits", pulls, f.onPull(f.listPullCommits)},
 		{"GET", repo + "/pulls/{pull_number}/reviews", pulls, f.onPull(f.listReviews)},
-		{"POST", repo + "/pulls/{pull_number}/reviews", review, f.onPull(f.createReview)},
+		{"POST", repo + "/pulls/{pull_number}/reviews", reviewing, f.onPull(f.createReview)},
 		{"GET", repo + "/pulls/{pull_number}/reviews/{review_id}", pulls, f.onPull(f.getReview)},
-		{"POST", repo + "/pulls/{pull_number}/reviews/{review_id}/events", review,
+		{"POST", repo + "/pulls/{pull_number}/reviews/{review_id}/events", reviewing,
 			f.onPull(f.submitReview)},
 		{"PUT", repo + "/pulls/{pull_number}/reviews/{review_id}/dismissals",
 			write("pull_requests"),
@@ -99,12 +151,17 @@ func (f *Forge) routes() error {
 		{"PUT", repo + "/pulls/{pull_number}/merge", write("contents"), f.onPull(f.mergePull)},
 		{"PUT", repo + "/pulls/{pull_number}/update-branch", write("pull_requests"),
 			f.onPull(f.updateBranch)},
+	}
+}
 
+// issueRoutes serve what pull requests have as issues: comments, events, labels.
+func (f *Forge) issueRoutes() []operation {
+	return []operation{
 		{"GET", repo + "/issues/{issue_number}", pulls, f.onPull(f.getIssue)},
 		{"GET", repo + "/issues/{issue_number}/comments", pulls, f.onPull(f.listComments)},
-		{"POST", repo + "/issues/{issue_number}/comments", review, f.onPull(f.createComment)},
-		{"PATCH", repo + "/issues/comments/{comment_id}", review, f.onComment(f.updateComment)},
-		{"DELETE", repo + "/issues/comments/{comment_id}", review, f.onComment(f.deleteComment)},
+		{"POST", repo + "/issues/{issue_number}/comments", reviewing, f.onPull(f.createComment)},
+		{"PATCH", repo + "/issues/comments/{comment_id}", reviewing, f.onComment(f.updateComment)},
+		{"DELETE", repo + "/issues/comments/{comment_id}", reviewing, f.onComment(f.deleteComment)},
 		{"GET", repo + "/issues/{issue_number}/timeline", pulls, f.onPull(f.listTimeline)},
 		{"GET", repo + "/issues/{issue_number}/events", pulls, f.onPull(f.listEvents)},
 		{"POST", repo + "/issues/{issue_number}/labels", write("pull_requests"),
@@ -112,19 +169,4 @@ func (f *Forge) routes() error {
 		{"DELETE", repo + "/issues/{issue_number}/labels/{name}", write("pull_requests"),
 			f.onPull(f.removeLabel)},
 	}
-	for _, o := range operations {
-		route := f.contract.Route(o.method, o.path)
-		if route == nil {
-			return fmt.Errorf("%s %s is not in the OpenAPI description", o.method, o.path)
-		}
-		f.mux.Handle(o.method+" "+strings.ReplaceAll(o.path, ":.+}", "...}"), f.operation(o.need,
-			route, o.handle))
-	}
-	// Not in the description: GraphQL, and the permanent address of a repository that redirects
-	// lead to.
-	f.mux.Handle("POST /graphql", f.operation(need{}, nil, f.graphQL))
-	f.mux.Handle("GET /repositories/{id}", f.operation(metadata,
-		openapi.Moved(f.contract.Route("GET",
-			repo), "/repositories/{id}"), f.getRepositoryByID))
-	return nil
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // New makes a key without a passphrase, of ed25519 unless args of ssh-keygen say otherwise: the
-// private key's file and the line of the public one. Without ssh-keygen the test is skipped.
+// private key's file and the line of the public one. Without ssh-keygen the test fails.
 func New(t testing.TB, args ...string) (private []byte, public string) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "key")
@@ -19,7 +19,7 @@ func New(t testing.TB, args ...string) (private []byte, public string) {
 	}
 	args = append([]string{"-q", "-N", "", "-C", "agent", "-f", file}, args...)
 	if out, err := exec.Command("ssh-keygen", args...).CombinedOutput(); err != nil {
-		t.Skipf("ssh-keygen: %v %s", err, out)
+		t.Fatalf("ssh-keygen, of OpenSSH: %v %s", err, out)
 	}
 	private, err := os.ReadFile(file)
 	if err != nil {
