@@ -85,13 +85,13 @@ func (v verdict) asked(b *strings.Builder) {
 
 // howLong says how long access would last. Whether there is any, only the agent can tell.
 func (v verdict) howLong(g requests.Grant) string {
-	const from = "from when the agent has granted it; the agent's comment says when that is so"
 	switch {
 	case !g.Window.End.IsZero():
-		return fmt.Sprintf("would last until %s, %s", github.Moment(g.Window.End), from)
+		return fmt.Sprintf("would last until %s, once the agent grants it; its comment says so",
+			github.Moment(g.Window.End))
 	case g.Duration > 0:
-		return fmt.Sprintf("would last until %s after the merge, %s. Merged now, until %s",
-			g.Duration, from, github.Moment(requests.NewWindow(v.at, g.Duration).End))
+		return fmt.Sprintf("would last %s from the merge on, once the agent grants it; merged now, "+
+			"until %s", g.Duration, github.Moment(requests.NewWindow(v.at, g.Duration).End))
 	}
 	return "–"
 }

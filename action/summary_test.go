@@ -58,7 +58,7 @@ func TestSummaryTellsWhatApproversNeed(t *testing.T) {
 | Who asks | <code><!-- -->&#64;alice</code> |
 | Who&nbsp;receives | User <code>Alice</code> |
 | What | <code>ClusterRole logs in namespace shop on prod</code> |
-| How long | would last until 1h after the merge, from when the agent has granted it; the agent's comment says when that is so. Merged now, until 2026-11-22 11:00:00 UTC |
+| How long | would last 1h from the merge on, once the agent grants it; merged now, until 2026-11-22 11:00:00 UTC |
 | Policy | <code>debug</code> |
 | Reason | <code>INC 123</code> |
 
