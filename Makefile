@@ -56,6 +56,7 @@ test: kube build lint $(tools)/act ## run every check and every test
 	go test $(race) -shuffle=on -count=1 -timeout 20m $(packages)
 	@for module in $(modules); do (cd $$module && go test $(race) -shuffle=on -count=1 ./...) || exit 1; done
 	@$(MAKE) fuzz fuzztime=2s
+	$(if $(shell command -v spin),@$(MAKE) model configurations=quick,@echo 'no spin: the model is not searched')
 
 .PHONY: lint
 lint: $(tools)/staticcheck $(tools)/actionlint ## check formatting, vet, static analysis, workflows and module files

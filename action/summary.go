@@ -83,14 +83,15 @@ func (v verdict) asked(b *strings.Builder) {
 	b.WriteString("\n")
 }
 
+// howLong says how long access would last. Whether there is any, only the agent can tell.
 func (v verdict) howLong(g requests.Grant) string {
 	switch {
 	case !g.Window.End.IsZero():
-		return fmt.Sprintf("%s, from %s to %s", g.Duration, github.Moment(g.Window.Start),
+		return fmt.Sprintf("would last until %s, once the agent grants it; its comment says so",
 			github.Moment(g.Window.End))
 	case g.Duration > 0:
-		return fmt.Sprintf("%s from the merge on; if that were now, until %s", g.Duration,
-			github.Moment(requests.NewWindow(v.at, g.Duration).End))
+		return fmt.Sprintf("would last %s from the merge on, once the agent grants it; merged now, "+
+			"until %s", g.Duration, github.Moment(requests.NewWindow(v.at, g.Duration).End))
 	}
 	return "–"
 }

@@ -58,7 +58,7 @@ func TestSummaryTellsWhatApproversNeed(t *testing.T) {
 | Who asks | <code><!-- -->&#64;alice</code> |
 | Who&nbsp;receives | User <code>Alice</code> |
 | What | <code>ClusterRole logs in namespace shop on prod</code> |
-| How long | 1h from the merge on; if that were now, until 2026-11-22 11:00:00 UTC |
+| How long | would last 1h from the merge on, once the agent grants it; merged now, until 2026-11-22 11:00:00 UTC |
 | Policy | <code>debug</code> |
 | Reason | <code>INC 123</code> |
 

@@ -30,6 +30,7 @@ type Status struct {
 	GrantedAt    *Time      `yaml:"grantedAt,omitempty" json:"grantedAt,omitempty"`
 	ExpiresAt    *Time      `yaml:"expiresAt,omitempty" json:"expiresAt,omitempty"`
 	RevokedAt    Time       `yaml:"revokedAt" json:"revokedAt"`
+	EndedBy      *Person    `yaml:"endedBy,omitempty" json:"endedBy,omitempty"` // absent: nobody, or not known
 	PullRequest  int        `yaml:"pullRequest,omitempty" json:"pullRequest,omitempty"`
 	HeadSHA      string     `yaml:"headSHA,omitempty" json:"headSHA,omitempty"`
 	MergeCommit  string     `yaml:"mergeCommit,omitempty" json:"mergeCommit,omitempty"`
@@ -41,6 +42,36 @@ type Status struct {
 	// Digest of the file at FactsPath; empty when none is kept
 	Facts     string     `yaml:"facts,omitempty" json:"facts,omitempty"`
 	GrantRefs []GrantRef `yaml:"grantRefs,omitempty" json:"grantRefs,omitempty"`
+}
+
+// Person is a GitHub account that did something by a pull request of theirs. The number is the
+// account's for good, the login is what it was called then. The zero Person is nobody.
+type Person struct {
+	Login       string `yaml:"login,omitempty" json:"login,omitempty"` // empty: it is no person's, as those of Apps
+	ID          int64  `yaml:"id,omitempty" json:"id,omitempty"`       // 0: the account is gone
+	PullRequest int    `yaml:"pullRequest" json:"pullRequest"`
+}
+
+// PersonOf is the author of a pull request. A login that is none of a person's is left out: it goes
+// into files and messages that hold nothing else.
+func PersonOf(login string, id int64, pullRequest int) Person {
+	if CheckLogin(login) != "" {
+		login = ""
+	}
+	return Person{Login: login, ID: id, PullRequest: pullRequest}
+}
+
+// String is the person for people, empty when there is none. Nothing in it is anybody's own words.
+func (p Person) String() string {
+	switch {
+	case p == Person{}:
+		return ""
+	case p.ID == 0:
+		return fmt.Sprintf("an account that is gone, in #%d", p.PullRequest)
+	case p.Login == "":
+		return fmt.Sprintf("account %d in #%d", p.ID, p.PullRequest)
+	}
+	return fmt.Sprintf("@%s in #%d", p.Login, p.PullRequest)
 }
 
 // GrantRef is one object that a grant created, and whether it is gone.
@@ -82,6 +113,13 @@ var Causes = []string{CauseExpired, CauseRelinquished, CauseRevoked, CauseBindin
 	CauseSubjectRemoved, CausePolicyChanged,
 	CauseRoleChanged, CauseNamespaceReplaced, CauseDenied}
 
+// ByAPerson tells whether an end by this cause is the doing of a person whom GitHub knows. Who
+// deletes or edits something in the cluster only its own audit log tells.
+func ByAPerson(cause string) bool {
+	return slices.Contains([]string{CauseRelinquished, CauseRevoked, CauseSubjectRemoved,
+		CausePolicyChanged}, cause)
+}
+
 // StateOf is the state a person sees for an end by cause.
 func StateOf(cause string) string {
 	switch cause {
@@ -120,9 +158,11 @@ var revocationFields = HeaderFields("Revocation",
 	"Status.subject": {About: "Who received access."},
 	"Status.evidence": {About: "What the grant rests on: approvals proved through GitHub, " +
 		"or the branch taken at its word.", Form: formEvidence},
-	"Status.grantedAt":    {About: "Start of the window."},
-	"Status.expiresAt":    {About: "End of the window."},
-	"Status.revokedAt":    {About: "When it ended."},
+	"Status.grantedAt": {About: "Start of the window."},
+	"Status.expiresAt": {About: "End of the window."},
+	"Status.revokedAt": {About: "When it ended."},
+	"Status.endedBy": {About: "Who ended it: the author of the pull request that withdrew or " +
+		"removed the request, or changed its policy. Absent when nobody did, or it is not known."},
 	"Status.pullRequest":  number("Number of the pull request."),
 	"Status.headSHA":      {About: "Head commit that was reviewed."},
 	"Status.mergeCommit":  {About: "Commit that brought the request to main."},
@@ -138,6 +178,10 @@ var revocationFields = HeaderFields("Revocation",
 	"Approver.id":       number("Number of the GitHub account."),
 	"Approver.reviewID": number("Number of the review."),
 	"Approver.time":     {About: "When the review was submitted."},
+
+	"Person.login":       {About: "GitHub login. Absent when it is no person's.", Form: FormLogin},
+	"Person.id":          number("Number of the GitHub account. Absent when that is gone."),
+	"Person.pullRequest": number("Number of the pull request."),
 
 	"ChallengeStatus.kind":      {About: "Kind of the condition."},
 	"ChallengeStatus.path":      {About: "Of a code owner's review: the file they own."},
@@ -198,6 +242,9 @@ func ParseRevocation(path string, data []byte) (Revocation, []Finding) {
 	if want := StateOf(r.Status.Cause); slices.Contains(Causes, r.Status.Cause) &&
 		r.Status.State != want {
 		d.Check("status.state", "state", r.Status.State, "with this cause it is "+want)
+	}
+	if r.Status.EndedBy != nil && !ByAPerson(r.Status.Cause) {
+		d.Add("status.endedBy", "ended-by", "nobody is known to end access by this cause")
 	}
 	if place, ok := SplitRevocationPath(path); !ok {
 		d.Add("", "path", "a ledger entry stands at %s/<cluster>/<yyyymmdd>/<name>.yaml",

@@ -90,7 +90,8 @@ func NewAgent(c Config) (*Agent, error) {
 	a.gate = newGate(cluster, c.GitHub, clocks)
 	a.prover = &prover{cluster: cluster, branch: a.branch, github: c.GitHub, clocks: clocks,
 		gate: a.gate, metrics: metrics, log: c.Logger, root: c.TrustRoot,
-		waiting: map[string]waiting{}, proved: map[string]plan.Proof{}}
+		waiting: map[string]waiting{}, proved: map[string]plan.Proof{},
+		asking: map[string]retry{}}
 	a.withdrawals = &withdrawals{cluster: c.Cluster, github: c.GitHub, branch: a.branch,
 		wall: c.Clock, comments: comments, log: c.Logger}
 	a.tell = &teller{cluster: cluster, wall: c.Clock, comments: comments, metrics: metrics,
@@ -230,7 +231,7 @@ func (a *Agent) DryRun(ctx context.Context) ([]plan.Step, error) {
 		w)); err != nil {
 		return nil, err
 	}
-	w.Removers, w.Proofs = a.prover.removers(ctx, w), a.prover.prove(ctx, w)
+	w.Doers, w.Proofs = a.prover.doers(ctx, w), a.prover.prove(ctx, w)
 	w.Withdrawn, w.Stopped = a.withdrawals.causes(w), a.gate.stops()
 	return plan.Make(a.clocks.now(), w), nil
 }

@@ -285,10 +285,10 @@ func TestWithdrawnByTheRequester(t *testing.T) {
 			s.Must(agent.Once(t.Context()))
 			s.allowed(true)
 			s.SetClock(noon.Add(5 * time.Minute))
-			cause := requests.CauseRevoked
+			cause, number := requests.CauseRevoked, 0
 			if relinquished {
 				cause = requests.CauseRelinquished
-				s.pull("drop", false, map[string]string{path: "\x00removed"})
+				number = s.pull("drop", false, map[string]string{path: "\x00removed"})
 			} else {
 				s.pushFiles("root", "Take it", map[string]string{path: "\x00removed"})
 			}
@@ -302,10 +302,24 @@ func TestWithdrawnByTheRequester(t *testing.T) {
 			}
 			s.Heal()
 			s.SetClock(noon.Add(6 * time.Minute))
+			if !relinquished { // nobody is not taken for an answer at once: GitHub may be late
+				s.once(options{github: true})
+				s.SetClock(noon.Add(15 * time.Minute))
+				s.once(options{github: true})
+				if len(s.Records()) != 1 {
+					t.Errorf("records: %v", s.Records())
+				}
+				s.SetClock(noon.Add(16 * time.Minute))
+			}
 			s.once(options{github: true})
-			if at := s.over(name, cause,
-				"").Status.RevokedAt.String(); at != "2026-11-23T12:05:00Z" {
+			r := s.over(name, cause, "")
+			if at := r.Status.RevokedAt.String(); at != "2026-11-23T12:05:00Z" {
 				t.Errorf("revoked at %s", at)
+			}
+			if relinquished {
+				s.endedBy(r, "alice", number)
+			} else if by := r.Status.EndedBy; by != nil {
+				t.Errorf("ended by %v, though nobody knows", by)
 			}
 		})
 	}

@@ -103,7 +103,7 @@ func TestPlanWithClocksApart(t *testing.T) {
 		grants.Of("asked", 1, 1)
 	over.Window.End = requests.At(at)
 	w := plan.World{Cluster: grants.Cluster, Namespaces: map[string]string{"payments": "ns"},
-		Removers: map[string]string{},
+		Doers: map[string]requests.Person{},
 		Main: &plan.Main{Tip: "tip", Requests: map[string]string{},
 			Names: map[string][]string{}},
 		Records: []plan.Record{

@@ -11,6 +11,7 @@ import (
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/plan"
+	"github.com/pullgrant/pullgrant/testdata/forge"
 	"github.com/pullgrant/pullgrant/testdata/kube"
 )
 
@@ -48,6 +49,33 @@ func TestDrift(t *testing.T) {
 			change(s)
 			s.Must(agent.Once(t.Context()))
 			s.over(name, cause, "")
+		})
+	}
+}
+
+// TestDriftIsSomebodys: the ledger names the author of the pull request since which the branch
+// contradicts a grant, and not of a later one.
+func TestDriftIsSomebodys(t *testing.T) {
+	for cause, files := range map[string]func(s *stage) map[string]string{
+		requests.CausePolicyChanged: func(*stage) map[string]string {
+			return map[string]string{policyPath: forge.Removed}
+		},
+		requests.CauseSubjectRemoved: func(s *stage) map[string]string {
+			return s.edited(policies.IdentitiesPath, "username: alice@example.com",
+				"username: alice2@example.com")
+		},
+	} {
+		t.Run(cause, func(t *testing.T) {
+			s := newStage(t)
+			name := s.request(strings.ToLower(cause))
+			agent := s.agent(githubOnly)
+			s.Must(agent.Once(t.Context()))
+			s.granted(name)
+			number := s.change("contradicts", "root", files(s))
+			s.change("later", "root", s.edited(policies.IdentitiesPath, "users:",
+				"users: # of all"))
+			s.Must(agent.Once(t.Context()))
+			s.endedBy(s.over(name, cause, ""), "alice", number)
 		})
 	}
 }

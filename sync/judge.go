@@ -123,32 +123,6 @@ func (v *prover) judgeBranch(ctx context.Context, tip, p, blob string, content [
 		added.Committer.When, v.clocks.now()), policies.Facts{Base: tree})
 }
 
-// removers finds out who removed the request files of grants that ended because theirs is gone.
-// Nothing is asked while access still lasts: it does not wait for an answer.
-func (v *prover) removers(ctx context.Context, w plan.World) map[string]string {
-	found := map[string]string{}
-	ctx, cancel := context.WithTimeout(ctx, proveTimeout)
-	defer cancel()
-	for _, r := range w.Records {
-		p := r.Grant.Path
-		if v.github == nil {
-			found[p] = ""
-			continue
-		}
-		if r.Phase != plan.Ended || r.Cause != "" || ctx.Err() != nil {
-			continue
-		}
-		login, _, err := v.github.RemovedBy(ctx, p, w.Main.Tip)
-		if err != nil {
-			v.log.Error("who removed a request is not known yet", "event", "judge", "request",
-				r.Grant.Name, "cluster", v.cluster.Name, "error", err.Error())
-			continue
-		}
-		found[p] = login
-	}
-	return found
-}
-
 // unchanged refuses what is allowed when a role it gives is another in the cluster than the
 // catalogue shows, now or at the merge: then its approvers saw something else. A role without a
 // catalogue file is not compared, as its approvers were told.

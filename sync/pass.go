@@ -208,7 +208,7 @@ func (p *pass) converge(ctx context.Context, proofs map[string]plan.Proof) (err 
 		steps := p.steps()
 		if p.main != nil && !slices.ContainsFunc(steps, takesAway) {
 			// asked of GitHub once nothing waits to be taken away
-			p.world.Removers = p.prover.removers(ctx, p.world)
+			p.world.Doers = p.prover.doers(ctx, p.world)
 			steps = p.steps()
 		}
 		if len(steps) == 0 {

@@ -232,7 +232,7 @@ func TestEndThatDoesNotWork(t *testing.T) {
 	s.Must(err)
 	third, thirdPath, content := s.requestFile("third")
 	s.pull("third", true, map[string]string{thirdPath: content})
-	s.pushFiles("root", "Take", map[string]string{otherPath: "\x00removed"})
+	s.pull("take", false, map[string]string{otherPath: "\x00removed"})
 	if err := agent.Once(t.Context()); err == nil || !strings.Contains(err.Error(),
 		"its finalizers") {
 		t.Errorf("error: %v", err)

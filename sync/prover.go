@@ -49,6 +49,7 @@ type prover struct {
 	waiting   map[string]waiting    // by path, of what is neither granted nor refused
 	proved    map[string]plan.Proof // by path, of those that are allowed
 	trust     *trust                // nil: what earlier runs proved was not read yet
+	asking    map[string]retry      // by path, who ended what is over
 	following retry                 // trust, which is behind the branch
 	silent    silences              // what GitHub knows of no pull request for
 }

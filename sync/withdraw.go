@@ -97,16 +97,18 @@ func (x *withdrawals) people(ctx context.Context, w plan.World) (map[int64]bool,
 }
 
 // causes tells, by path, why open withdrawals end the grants of a world, those that are still to
-// begin among them.
-func (x *withdrawals) causes(w plan.World) map[string]string {
-	causes := map[string]string{}
+// begin among them, and whose these are.
+func (x *withdrawals) causes(w plan.World) map[string]plan.Why {
+	causes := map[string]plan.Why{}
 	if len(x.open) == 0 {
 		return causes
 	}
 	end := func(g requests.Grant) {
 		for _, open := range x.open {
-			if cause := open.Ends(g, x.identities); cause != "" && causes[g.Path] == "" {
-				causes[g.Path] = cause
+			cause := open.Ends(g, x.identities)
+			if _, ends := causes[g.Path]; cause != "" && !ends {
+				causes[g.Path] = plan.Why{Cause: cause, By: requests.PersonOf(
+					open.Author.Login, open.Author.ID, open.PullRequest)}
 			}
 		}
 	}

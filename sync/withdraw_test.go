@@ -60,10 +60,11 @@ func TestWithdrawnWhileOpen(t *testing.T) {
 			agent, name, path := s.live(slug)
 			number := s.open(test.login, test.branch, removed(path))
 			s.Must(agent.Once(t.Context()))
-			if r := s.over(name, test.cause,
-				""); r.Status.RevokedAt.String() != "2026-11-23T12:01:00Z" {
+			r := s.over(name, test.cause, "")
+			if r.Status.RevokedAt.String() != "2026-11-23T12:01:00Z" {
 				t.Errorf("revoked at %s", r.Status.RevokedAt)
 			}
+			s.endedBy(r, test.login, number)
 			if state := s.pullState(number); state != "closed" {
 				t.Errorf("the withdrawal is %s", state)
 			}
@@ -80,6 +81,29 @@ func TestWithdrawnWhileOpen(t *testing.T) {
 				t.Error("a pass with nothing to do did something")
 			}
 		})
+	}
+}
+
+// endedBy is what must be true of an entry that a person ended the grant of by a pull request, and
+// of the commit that brought it.
+func (s *stage) endedBy(r requests.Revocation, login string, number int) {
+	s.Helper()
+	id := map[string]int64{"alice": 101, "bob": 102}[login]
+	if r.Status.EndedBy == nil || *r.Status.EndedBy != (requests.Person{Login: login, ID: id,
+		PullRequest: number}) {
+		s.Errorf("ended by %v, want @%s in #%d", r.Status.EndedBy, login, number)
+	}
+	message := s.git("log", "-1", "--format=%B", "main", "--", requests.RevocationsFolder)
+	for _, words := range []string{fmt.Sprintf(" by @%s in #%d.\n", login, number),
+		fmt.Sprintf("\nEnded-by: %s (%d)", login, id)} {
+		if !strings.Contains(message, words) {
+			s.Errorf("%q is not in\n%s", words, message)
+		}
+	}
+	said := s.said(r.Status.PullRequest)
+	if words := fmt.Sprintf("&#64;%s</code> in #%d", login, number); !strings.Contains(said,
+		words) {
+		s.Errorf("%q is not in\n%s", words, said)
 	}
 }
 

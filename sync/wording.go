@@ -53,9 +53,9 @@ func lastingText(r plan.Record, why error) string {
 // namespaces while it lasted.
 func endedText(r plan.Record, ledger string, made []rbacv1.RoleBinding) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "### Access ended: %s\n\nIt was given from %s to %s and ended at %s.\n%s",
+	fmt.Fprintf(&b, "### Access ended: %s\n\nIt was given from %s to %s and ended at %s%s.\n%s",
 		r.Cause, github.Moment(r.Grant.Window.Start), github.Moment(r.Grant.Window.End),
-		github.Moment(r.EndedAt), ledger)
+		github.Moment(r.EndedAt), doerText(r), ledger)
 	if len(made) == 0 {
 		return b.String()
 	}
@@ -71,6 +71,21 @@ func endedText(r plan.Record, ledger string, made []rbacv1.RoleBinding) string {
 		fmt.Fprintf(&b, "\nand %d more\n", more)
 	}
 	return b.String()
+}
+
+// doerText says who ended a grant, as far as that is somebody's doing.
+func doerText(r plan.Record) string {
+	switch {
+	case r.Cause == requests.CauseBindingDeleted:
+		return "; only the cluster's audit log tells who deleted it"
+	case !requests.ByAPerson(r.Cause):
+		return ""
+	case r.EndedBy == requests.Person{}:
+		return "; by whom is not known"
+	case r.EndedBy.Login == "":
+		return ", by " + r.EndedBy.String()
+	}
+	return fmt.Sprintf(", by %s in #%d", github.Code("@"+r.EndedBy.Login), r.EndedBy.PullRequest)
 }
 
 // maxMade and maxSubjects bound the RoleBindings that a comment names, and the subjects of each.
@@ -97,8 +112,8 @@ func subjects(all []rbacv1.Subject) string {
 // refusedText tells why a request never became access. message may be empty.
 func refusedText(r plan.Record, message string) string {
 	if r.Cause != requests.CauseDenied {
-		return fmt.Sprintf("### Never granted: %s\n\nIt was withdrawn before access began, at %s.\n",
-			r.Cause, github.Moment(r.EndedAt))
+		return fmt.Sprintf("### Never granted: %s\n\nIt was over before access began, at %s%s.\n",
+			r.Cause, github.Moment(r.EndedAt), doerText(r))
 	}
 	text := fmt.Sprintf("### Refused: %s\n\n", r.Code)
 	if message != "" {

@@ -176,6 +176,9 @@ func accountRow(a ledger.Account) []string {
 		window = "until " + s.ExpiresAt.String()
 		ended += " " + s.RevokedAt.String()
 	}
+	if s.EndedBy != nil {
+		ended += " by " + strings.TrimPrefix(s.EndedBy.String(), "@")
+	}
 	var approvers []string
 	for _, approver := range s.Approvers {
 		approvers = append(approvers, approver.Login)

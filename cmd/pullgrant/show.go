@@ -158,9 +158,17 @@ func (s shown) report(w world) error {
 	return r.to(w.out)
 }
 
-// ended says what the ledger tells of the pull request and its approvals. Nobody has checked the
-// entry's signature.
+// ended says what the ledger tells of who ended it, the pull request and its approvals. Nobody has
+// checked the entry's signature.
 func (r *report) ended(status requests.Status) {
+	switch {
+	case status.EndedBy != nil:
+		r.text("Ended by      %s", status.EndedBy)
+	case requests.ByAPerson(status.Cause):
+		r.text("Ended by      not known")
+	case status.Cause == requests.CauseBindingDeleted:
+		r.text("Ended by      only the audit log of the cluster tells who deleted its binding")
+	}
 	if status.PullRequest > 0 {
 		r.text("Pull request  #%d", status.PullRequest)
 	}

@@ -67,7 +67,7 @@ func judged(ctx context.Context, w world, client *github.Client, number int) (sh
 		return s, nil
 	}
 	if s.State = states[s.Outcome]; s.Outcome == policies.Allowed {
-		s.Message += "; access begins with the merge"
+		s.Message += "; access begins once it is merged and its agent has granted it"
 	}
 	return s, nil
 }

@@ -24,13 +24,26 @@ func (c *Client) Introduced(ctx context.Context, path, tip string) (number int, 
 	return p.number, commit, err
 }
 
-// RemovedBy finds the pull request whose merge removed path from the default branch, and its
-// author; an author without an account is empty. Both are zero when path was removed by a direct
-// push.
-func (c *Client) RemovedBy(ctx context.Context, path, tip string) (login string, number int,
-	err error) {
+// RemovedBy finds who removed path from the default branch: the author of the pull request whose
+// merge did, as whom an author without an account has only that number. Nobody when GitHub knows of
+// none: it was a direct push, or GitHub is late.
+func (c *Client) RemovedBy(ctx context.Context, path, tip string) (requests.Person, error) {
 	p, _, err := c.changedBy(ctx, path, tip, false)
-	return p.author.Login, p.number, err
+	return p.by(), err
+}
+
+// MergedBy finds who changed the default branch by the commit: the author of the pull request that
+// was merged as it. Nobody as of RemovedBy.
+func (c *Client) MergedBy(ctx context.Context, commit string) (requests.Person, error) {
+	repository, _, err := c.repository(ctx)
+	if err != nil {
+		return requests.Person{}, err
+	}
+	pulls, err := c.mergedAs(ctx, repository, commit)
+	if err != nil || len(pulls) == 0 {
+		return requests.Person{}, err
+	}
+	return pulls[0].by(), nil
 }
 
 // changedBy finds the pull request whose merge made path appear, or disappear.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/testdata/forge"
 )
 
@@ -113,13 +114,13 @@ func TestRemovedBy(t *testing.T) {
 	w.merge(n)
 	tip := w.push(forge.Change{User: "root",
 		Files: map[string]string{"requests/prod-eu/p/other.yaml": forge.Removed}})
-	if login, number, err := w.client.RemovedBy(t.Context(), requestPath, tip); err != nil ||
-		login != "alice" || number != n {
-		t.Errorf("removed by %q in #%d, error %v", login, number, err)
+	alice := requests.Person{Login: "alice", ID: 101, PullRequest: n}
+	if by, err := w.client.RemovedBy(t.Context(), requestPath, tip); err != nil || by != alice {
+		t.Errorf("removed by %v, error %v", by, err)
 	}
-	if login, number, err := w.client.RemovedBy(t.Context(), "requests/prod-eu/p/other.yaml",
-		tip); err != nil || login != "" || number != 0 {
-		t.Errorf("a direct push: removed by %q in #%d, error %v", login, number, err)
+	if by, err := w.client.RemovedBy(t.Context(), "requests/prod-eu/p/other.yaml",
+		tip); err != nil || by != (requests.Person{}) {
+		t.Errorf("a direct push: removed by %v, error %v", by, err)
 	}
 }
 
@@ -154,10 +155,9 @@ func TestAPullRequestThatChangesAPushedFile(t *testing.T) {
 		t.Errorf("introduced by #%d in %s, error %v; want nobody, last touched in %s", number,
 			commit, err, sha)
 	}
-	if _, number, err := w.client.RemovedBy(t.Context(), requestPath,
-		w.Branch("main")); err != nil ||
-		number != 0 {
-		t.Errorf("removed by #%d, error %v, though it is there", number, err)
+	if by, err := w.client.RemovedBy(t.Context(), requestPath, w.Branch("main")); err != nil ||
+		by != (requests.Person{}) {
+		t.Errorf("removed by %v, error %v, though it is there", by, err)
 	}
 }
 

@@ -60,9 +60,13 @@ func TestMergesAreFound(t *testing.T) {
 					Files: map[string]string{requestPath: forge.Removed}})
 				drop := w.open("drop")
 				tip := w.land(drop, method)
-				login, number, err := w.client.RemovedBy(t.Context(), requestPath, tip)
-				if err != nil || login != "alice" || number != drop {
-					t.Errorf("removed by %q in #%d, error %v", login, number, err)
+				by, err := w.client.RemovedBy(t.Context(), requestPath, tip)
+				if err != nil || by.Login != "alice" || by.ID == 0 || by.PullRequest != drop {
+					t.Errorf("removed by %v, error %v", by, err)
+				}
+				if by, err = w.client.MergedBy(t.Context(), tip); err != nil ||
+					by.PullRequest != drop || by.Login != "alice" {
+					t.Errorf("commit %s is by %v, error %v", tip, by, err)
 				}
 			})
 		}

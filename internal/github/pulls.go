@@ -22,6 +22,14 @@ type listed struct {
 	mergedAt            requests.Time
 }
 
+// by is its author, nobody of the zero one.
+func (p listed) by() requests.Person {
+	if p.number == 0 {
+		return requests.Person{}
+	}
+	return requests.PersonOf(p.author.Login, p.author.ID, p.number)
+}
+
 // mergedInto tells whether the pull request was merged into the repository's default branch.
 func (p listed) mergedInto(r policies.Repository) bool {
 	return p.merged && p.baseID == r.ID && p.base == r.DefaultBranch

@@ -75,6 +75,13 @@ func configMapOf(r plan.Record) (*corev1.ConfigMap, error) {
 	}
 	if r.Phase == plan.Ending || r.Phase == plan.Ended {
 		data["cause"], data["code"] = r.Cause, r.Code
+		if r.EndedBy != (requests.Person{}) {
+			by, err := json.Marshal(r.EndedBy)
+			if err != nil {
+				return nil, fmt.Errorf("write the record of %s: %w", r.Grant.Name, err)
+			}
+			data["endedBy"] = string(by)
+		}
 	}
 	if r.Phase == plan.Ended {
 		data["endedAt"] = r.EndedAt.String()
@@ -104,6 +111,10 @@ func readRecord(m *corev1.ConfigMap) (plan.Record, error) {
 		json.Unmarshal([]byte(m.Data["roles"]), &r.Roles)}
 	if refused, noted := m.Data["refused"]; noted {
 		errs = append(errs, json.Unmarshal([]byte(refused), &r.Refused))
+	}
+	if by, noted := m.Data["endedBy"]; noted {
+		errs = append(errs, json.Unmarshal([]byte(by), &r.EndedBy))
+		r.EndedBy = requests.PersonOf(r.EndedBy.Login, r.EndedBy.ID, r.EndedBy.PullRequest)
 	}
 	switch r.Phase {
 	case plan.Granting, plan.Granted, plan.Ending:

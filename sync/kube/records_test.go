@@ -114,3 +114,23 @@ func TestRefusedRecordIsReadAgain(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestRecordKeepsWhoEndedIt: and a login that is none of a person's does not get into a message.
+func TestRecordKeepsWhoEndedIt(t *testing.T) {
+	const name = "20261122-alice-a"
+	by := requests.Person{Login: "bob", ID: 102, PullRequest: 9}
+	for login, want := range map[string]requests.Person{"bob": by,
+		"x\nEnded-by: carol": {ID: 102, PullRequest: 9}} {
+		m, err := configMapOf(plan.Record{Phase: plan.Ended, Cause: requests.CauseRevoked,
+			EndedBy: requests.Person{Login: login, ID: 102, PullRequest: 9},
+			Grant: requests.Grant{Name: name, Cluster: "prod-eu", Policy: "payments-debug",
+				Path: requests.Path("prod-eu", "payments-debug", name)},
+			EndedAt: requests.At(time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r, err := readRecord(m); err != nil || r.EndedBy != want {
+			t.Errorf("ended by %v, error %v", r.EndedBy, err)
+		}
+	}
+}

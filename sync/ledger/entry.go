@@ -24,6 +24,9 @@ func Revocation(r plan.Record) requests.Revocation {
 			Challenges: e.Challenges, Ignored: e.Ignored,
 		},
 	}
+	if r.EndedBy != (requests.Person{}) && requests.ByAPerson(r.Cause) {
+		entry.Status.EndedBy = &r.EndedBy
+	}
 	if len(r.Facts) > 0 {
 		entry.Status.Facts = requests.Digest(r.Facts)
 	}

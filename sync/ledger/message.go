@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
 // Message tells what happened in words of a fixed vocabulary: names, logins and times, never the
@@ -71,10 +72,21 @@ func sentence(e Entry) string {
 		if r.Cause != requests.CauseDenied {
 			verb = "ended"
 		}
-		return text + "never granted, " + verb + " at " + r.EndedAt.String() + "."
+		return text + "never granted, " + verb + " at " + r.EndedAt.String() + by(r) + "."
 	}
-	return fmt.Sprintf("%sgranted from %s to %s, ended at %s.", text, g.Window.Start,
-		g.Window.End, r.EndedAt)
+	return fmt.Sprintf("%sgranted from %s to %s, ended at %s%s.", text, g.Window.Start,
+		g.Window.End, r.EndedAt, by(r))
+}
+
+// by says who ended it, and nothing of an end that is nobody's doing.
+func by(r plan.Record) string {
+	switch {
+	case !requests.ByAPerson(r.Cause):
+		return ""
+	case r.EndedBy == requests.Person{}:
+		return ", by whom is not known"
+	}
+	return " by " + r.EndedBy.String()
 }
 
 func (e Entry) trailers() []string {
@@ -93,6 +105,9 @@ func (e Entry) trailers() []string {
 	}
 	if !e.Discard {
 		out = append(out, "Pullgrant-Revoked-At: "+r.EndedAt.String())
+	}
+	if by := r.EndedBy; by.ID != 0 && requests.ByAPerson(r.Cause) {
+		out = append(out, "Ended-by: "+strings.TrimSpace(fmt.Sprintf("%s (%d)", by.Login, by.ID)))
 	}
 	for _, a := range g.Evidence.Approvers {
 		out = append(out, fmt.Sprintf("Approved-by: %s (%d)", a.Login, a.ID))

@@ -12,17 +12,11 @@ import (
 // follow plans for one record.
 func (p *planner) follow(r Record) {
 	if r.Phase == Ended {
-		if r.Cause == "" {
-			if r.Cause = p.removal(r, r.EndedAt.Time); r.Cause == "" {
-				return
-			}
-			p.add(End, r)
-		}
-		p.close(r)
+		p.settle(r)
 		return
 	}
 	state := p.examine(r)
-	if cause, code, over := p.verdict(r, state); over {
+	if why, code, over := p.verdict(r, state); over {
 		for _, l := range state.found {
 			p.claimed[l.UID] = true
 		}
@@ -30,13 +24,17 @@ func (p *planner) follow(r Record) {
 			code == proof.Decision.Code && !state.existed {
 			r.Facts, r.Grant.Evidence = proof.Facts, proof.Evidence // those that it is refused by
 		}
-		r.Phase, r.Cause, r.Code, r.Objects = Ended, cause, string(code), p.known(state.objects)
+		r.Phase, r.Cause, r.Code, r.Objects = Ended, why.Cause, string(code),
+			p.known(state.objects)
+		r.EndedBy = why.By
 		if !state.gives() {
 			r.EndedAt = p.lastSeen(r)
 		}
 		slices.Reverse(state.found) // bindings before the Jobs that own them
 		p.add(End, r, state.found...)
-		p.close(r)
+		if !r.AsksWho() || p.knows(r, p.now) {
+			p.close(r)
+		}
 		return
 	}
 	for _, l := range state.found {
@@ -47,6 +45,34 @@ func (p *planner) follow(r Record) {
 		r.Objects = state.objects
 		p.add(Grant, r)
 	}
+}
+
+// settle plans for a record of a grant that is over. Why, and who ended it, may be known only by
+// now; the ledger waits for that, access did not.
+func (p *planner) settle(r Record) {
+	switch {
+	case r.Cause == "":
+		why := p.removal(r, r.EndedAt.Time)
+		if why.Cause == "" {
+			return
+		}
+		r.Cause, r.EndedBy = why.Cause, why.By
+		p.add(End, r)
+	case r.AsksWho():
+		if !p.knows(r, r.EndedAt.Time) {
+			return
+		}
+		if r.EndedBy = p.Doers[r.Grant.Path]; r.EndedBy != (requests.Person{}) {
+			p.add(End, r)
+		}
+	}
+	p.close(r)
+}
+
+// knows tells whether it is known who ended a grant since then, or has been asked for long enough.
+func (p *planner) knows(r Record, since time.Time) bool {
+	_, known := p.Doers[r.Grant.Path]
+	return known || !p.now.Before(since.Add(MaxWait))
 }
 
 // provenAgain tells whether a grant that an earlier try left unfinished was judged again and is the
@@ -122,7 +148,7 @@ func (p *planner) examine(r Record) remains {
 }
 
 // verdict says whether a grant is over, and why.
-func (p *planner) verdict(r Record, s remains) (cause string, code policies.Code, over bool) {
+func (p *planner) verdict(r Record, s remains) (why Why, code policies.Code, over bool) {
 	end := r.Grant.Window.End.Time
 	due := !p.now.Before(end)
 	near := end.Add(-MaxSkew)
@@ -137,42 +163,42 @@ func (p *planner) verdict(r Record, s remains) (cause string, code policies.Code
 	}
 	switch {
 	case p.entered(r.Grant.Name): // the record was restored, or is of a process that came late
-		return requests.CauseRevoked, "", true
+		return Why{Cause: requests.CauseRevoked}, "", true
 	case r.Phase == Ending && r.Cause != "":
-		return r.Cause, policies.Code(r.Code), true
+		return Why{r.Cause, r.EndedBy}, policies.Code(r.Code), true
 	case r.Phase == Ending:
 		return p.removal(r, p.now), "", true
 	case len(seen) > 0 && seen[0].Expired:
-		return requests.CauseExpired, "", true
+		return Why{Cause: requests.CauseExpired}, "", true
 	case due && !s.existed && len(seen) == 0:
-		return requests.CauseDenied, policies.ExpiredBeforeGrant, true
+		return Why{Cause: requests.CauseDenied}, policies.ExpiredBeforeGrant, true
 	case due && !early:
-		return requests.CauseExpired, "", true
+		return Why{Cause: requests.CauseExpired}, "", true
 	case removed:
 		return p.removal(r, p.now), "", true
 	case changed:
-		return requests.CauseRevoked, "", true
-	case p.Withdrawn[r.Grant.Path] != "":
+		return Why{Cause: requests.CauseRevoked}, "", true
+	case p.Withdrawn[r.Grant.Path].Cause != "":
 		return p.Withdrawn[r.Grant.Path], "", true
 	case p.Drift[r.Grant.Path] != "":
-		return p.Drift[r.Grant.Path], "", true
+		return Why{p.Drift[r.Grant.Path], p.Doers[r.Grant.Path]}, "", true
 	case s.replaced:
-		return requests.CauseNamespaceReplaced, "", true
+		return Why{Cause: requests.CauseNamespaceReplaced}, "", true
 	case s.edited:
-		return requests.CauseRevoked, "", true
+		return Why{Cause: requests.CauseRevoked}, "", true
 	case s.foreign && r.Phase == Granting && len(seen) == 0:
-		return requests.CauseDenied, policies.BindingConflict, true
+		return Why{Cause: requests.CauseDenied}, policies.BindingConflict, true
 	case (s.lost && s.existed || s.missing > 0 && len(seen) > 0) && !early && !p.now.Before(near):
-		return requests.CauseExpired, "", true // by a replica whose clock is ahead
+		return Why{Cause: requests.CauseExpired}, "", true // by a replica whose clock is ahead
 	case s.lost, s.missing > 0 && len(seen) > 0:
-		return requests.CauseBindingDeleted, "", true
+		return Why{Cause: requests.CauseBindingDeleted}, "", true
 	case r.Phase == Granting && s.missing > 0 && judged &&
 		proof.Decision.Outcome == policies.Denied:
-		return requests.CauseDenied, proof.Decision.Code, true
+		return Why{Cause: requests.CauseDenied}, proof.Decision.Code, true
 	case due:
-		return requests.CauseExpired, "", true
+		return Why{Cause: requests.CauseExpired}, "", true
 	}
-	return "", "", false
+	return Why{}, "", false
 }
 
 // gone are the bindings of the grant that were seen to disappear, the first one first.
@@ -211,16 +237,16 @@ func (p *planner) lastSeen(r Record) (at requests.Time) {
 	return at
 }
 
-// removal is the cause of a grant whose request file is gone from main: given back by who asked for
-// it, or taken. It is "" while that is not known; access ends without waiting for it.
-func (p *planner) removal(r Record, since time.Time) string {
-	remover, known := p.Removers[r.Grant.Path]
+// removal is why a grant whose request file is gone from main is over: given back by who asked for
+// it, or taken. It has no cause while that is not known; access ends without waiting for it.
+func (p *planner) removal(r Record, since time.Time) Why {
+	by, known := p.Doers[r.Grant.Path]
 	switch {
-	case known && remover != "" &&
-		requests.NamePart(remover) == requests.NamePart(r.Grant.Requester):
-		return requests.CauseRelinquished
+	case known && by.Login != "" &&
+		requests.NamePart(by.Login) == requests.NamePart(r.Grant.Requester):
+		return Why{requests.CauseRelinquished, by}
 	case known, !p.now.Before(since.Add(MaxWait)):
-		return requests.CauseRevoked
+		return Why{requests.CauseRevoked, by}
 	}
-	return ""
+	return Why{}
 }

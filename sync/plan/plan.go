@@ -115,8 +115,8 @@ func (p *planner) consider(path, blob string) {
 	if decision.Outcome == policies.Allowed {
 		r.Grant, code = *decision.Grant, policies.ExpiredBeforeGrant
 		switch withdrawn := p.Withdrawn[path]; {
-		case withdrawn != "":
-			cause, code = withdrawn, ""
+		case withdrawn.Cause != "":
+			cause, code, r.EndedBy = withdrawn.Cause, "", withdrawn.By
 		case r.Grant.Window.Open(p.now):
 			p.taken[place.Name] = path
 			p.add(Grant, r)

@@ -50,11 +50,13 @@ type scenario struct {
 		At               time.Time
 		Expired          bool
 	}
-	Removers  map[string]string
+	Doers     map[string]string // short name to login; "": nobody
 	Drift     map[string]string
 	Withdrawn map[string]string // short name to cause
-	Stopped   []policies.Code
-	Proofs    map[string]struct {
+	// logins of those who withdrew
+	Withdrawers map[string]string
+	Stopped     []policies.Code
+	Proofs      map[string]struct {
 		Outcome policies.Outcome
 		Code    policies.Code
 		Since   time.Time
@@ -63,13 +65,23 @@ type scenario struct {
 	Want  []string
 	Ended map[string]requests.Time // when a grant ended, where the plan knows
 	UIDs  map[string][]string      // that a step notes
+	By    map[string]string        // logins of those who ended them
+}
+
+// person is the account of a login; nobody of none.
+func person(login string) requests.Person {
+	if login == "" {
+		return requests.Person{}
+	}
+	return requests.Person{Login: login, ID: 100 + int64(len(login)), PullRequest: 9}
 }
 
 func (s scenario) world() World {
-	w := World{Cluster: grants.Cluster, Namespaces: s.Namespaces, Removers: map[string]string{},
-		Drift: map[string]string{}, Withdrawn: map[string]string{}, Proofs: map[string]Proof{}}
+	w := World{Cluster: grants.Cluster, Namespaces: s.Namespaces,
+		Doers: map[string]requests.Person{},
+		Drift: map[string]string{}, Withdrawn: map[string]Why{}, Proofs: map[string]Proof{}}
 	for short, cause := range s.Withdrawn {
-		w.Withdrawn[grants.Path(short)] = cause
+		w.Withdrawn[grants.Path(short)] = Why{cause, person(s.Withdrawers[short])}
 	}
 	for _, code := range s.Stopped {
 		w.Stopped = append(w.Stopped, Stop{Code: code})
@@ -118,8 +130,8 @@ func (s scenario) world() World {
 		w.Gone = append(w.Gone, Gone{Live: live(render.KindRoleBinding, g.Of, 0, g.UID, g.Content),
 			At: g.At, Expired: g.Expired})
 	}
-	for short, login := range s.Removers {
-		w.Removers[grants.Path(short)] = login
+	for short, login := range s.Doers {
+		w.Doers[grants.Path(short)] = person(login)
 	}
 	for short, cause := range s.Drift {
 		w.Drift[grants.Path(short)] = cause
@@ -192,6 +204,14 @@ func TestPlan(t *testing.T) {
 					if step.Action == End && step.Record.Grant.Name == grants.Name(short) &&
 						!step.Record.EndedAt.Equal(at.Time) {
 						t.Errorf("%s ended at %s, want %s", short, step.Record.EndedAt, at)
+					}
+				}
+				for short, login := range s.By {
+					if slices.Contains([]Action{End, Deny, Enter}, step.Action) &&
+						step.Record.Grant.Name == grants.Name(short) &&
+						step.Record.EndedBy != person(login) {
+						t.Errorf("%q says that %v ended it, want %q", step, step.Record.EndedBy,
+							login)
 					}
 				}
 				for short, uids := range s.UIDs {

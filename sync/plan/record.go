@@ -34,6 +34,7 @@ type Record struct {
 	Cause   string // of an Ending or Ended grant; "" while it is being found out who removed the request
 	Code    string // of a refusal
 	EndedAt requests.Time
+	EndedBy requests.Person // nobody where it is not known, or nobody did
 
 	Version string // the ConfigMap's resource version; "" when it does not exist yet
 }
@@ -57,6 +58,12 @@ func (r Record) EverGranted() bool {
 	return r.Cause == requests.CauseExpired || slices.ContainsFunc(r.Objects, func(o Object) bool {
 		return o.IsBinding() && (o.UID != "" || o.Content != "" && r.Cause != requests.CauseDenied)
 	})
+}
+
+// AsksWho tells whether a grant that is over waits to be known by whom.
+func (r Record) AsksWho() bool {
+	changed := r.Cause == requests.CausePolicyChanged || r.Cause == requests.CauseSubjectRemoved
+	return r.Phase == Ended && (r.Cause == "" || changed && r.EndedBy == requests.Person{})
 }
 
 // Complete tells whether everything of the grant was made.

@@ -212,7 +212,7 @@ func TestPlanProperties(t *testing.T) {
 		random := rand.New(rand.NewPCG(seed, 1))
 		s := newSimulation(World{Cluster: grants.Cluster, Main: &Main{Requests: map[string]string{},
 			Names: map[string][]string{}, First: map[string]string{}},
-			Namespaces: map[string]string{"payments": "ns"}, Removers: map[string]string{},
+			Namespaces: map[string]string{"payments": "ns"}, Doers: map[string]requests.Person{},
 			Proofs: map[string]Proof{}})
 		now := time.Date(2026, 11, 22, 9, 50, 0, 0, time.UTC)
 		for step := range 40 {
@@ -303,7 +303,7 @@ func (s *simulation) disturb(random *rand.Rand, now time.Time) {
 			s.order(name)
 		}
 		s.Main.Requests[path] = blob
-		delete(s.Removers, path)
+		delete(s.Doers, path)
 	}
 	switch random.IntN(13) {
 	case 0, 1, 2:
@@ -322,7 +322,8 @@ func (s *simulation) disturb(random *rand.Rand, now time.Time) {
 			s.order(name)
 		}
 	case 4:
-		s.Removers[path] = []string{"", "alice", "bob"}[random.IntN(3)]
+		s.Doers[path] = []requests.Person{{}, {Login: "alice", ID: 101, PullRequest: 9},
+			{Login: "bob", ID: 102, PullRequest: 9}}[random.IntN(3)]
 	case 5:
 		put(path, "b2")
 	case 6:
@@ -355,8 +356,8 @@ func (s *simulation) disturb(random *rand.Rand, now time.Time) {
 			s.Live = append(slices.Clone(s.Live), made)
 		}
 	case 10:
-		s.Withdrawn = map[string]string{grants.Path(short): []string{requests.CauseRelinquished,
-			requests.CauseRevoked}[random.IntN(2)]}
+		s.Withdrawn = map[string]Why{grants.Path(short): {Cause: []string{
+			requests.CauseRelinquished, requests.CauseRevoked}[random.IntN(2)]}}
 	case 11:
 		s.Withdrawn, s.Stopped = nil, nil
 		if random.IntN(2) == 0 {

@@ -22,15 +22,16 @@ type World struct {
 	Live       []Live
 	Namespaces map[string]string // UID by name, of the namespaces that records name; absent: does not exist
 	Gone       []Gone
-	// Removers are, by path, the authors of the pull requests that removed a request file. "" means
-	// that no pull request did; absent, that it is not known yet.
-	Removers map[string]string
+	// Doers are, by path, those whose pull request removed a request file, or changed the branch
+	// so that it contradicts a grant. Nobody means that no pull request did; absent, that it is
+	// not known yet.
+	Doers map[string]requests.Person
 	// Drift has, by path, the causes that end grants which the branch or the cluster contradicts by
 	// now.
 	Drift map[string]string
-	// Withdrawn has, by path, the causes for which a withdrawal that is still open ends a grant,
-	// whether it has begun or not.
-	Withdrawn map[string]string
+	// Withdrawn has, by path, why a withdrawal that is still open ends a grant, whether it has
+	// begun or not.
+	Withdrawn map[string]Why
 	// by path, of requests on main without a record, or with one that is not granted yet
 	Proofs  map[string]Proof
 	Stopped []Stop // while there is any, no request is granted or refused
@@ -73,6 +74,12 @@ func (l Live) IsBackstop() bool { return l.Kind == render.KindJob }
 // Ours tells what the agent alone may make, by its label and its name. What has the label under
 // another name is somebody else's mistake, and theirs to mend.
 func (l Live) Ours() bool { return l.Labelled && render.Reserved(l.Name) }
+
+// Why is what ends a grant, and who, where that is known.
+type Why struct {
+	Cause string
+	By    requests.Person
+}
 
 // Gone is a managed binding whose disappearance was seen.
 type Gone struct {

@@ -217,12 +217,21 @@ spec:
 	return all
 }
 
-// withdraw takes the request file off main.
+// withdraw takes the request file off main; with --evidence=github alice asks for that, which is
+// enough.
 func (s *stage) withdraw(a asked) {
 	s.Helper()
-	_, err := s.forge.Push(forge.Change{User: "alice", Message: "Give back",
-		Files: map[string]string{requests.Path(cluster, policy, a.name): forge.Removed}})
+	change := forge.Change{User: "alice", Message: "Give back",
+		Files: map[string]string{requests.Path(cluster, policy, a.name): forge.Removed}}
+	if s.evidence == "github" {
+		change.Branch, change.From = "back-"+a.name, "main"
+	}
+	_, err := s.forge.Push(change)
 	s.must(err)
+	if s.evidence == "github" {
+		_, err = s.forge.Open("alice", change.Branch, "Give back")
+		s.must(err)
+	}
 }
 
 // granted waits until the request's binding is there.

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Searches the model in each configuration of configurations.txt, or in those whose names are given, and says how many states
-# each has. Exits with 1 when a clean one is violated, or a broken one is not.
+# Searches the model in each configuration of configurations.txt, or in those whose names are given (quick: some that take
+# seconds), and says how many states each has. Exits with 1 when a clean one is violated, or a broken one is not.
 cd "$(dirname "$0")" || exit 1
 for program in spin gcc; do
 	command -v $program >/dev/null || {
@@ -13,16 +13,20 @@ folder=$(mktemp -d) || exit 1
 trap 'rm -rf "$folder"' EXIT
 cd "$folder" || exit 1
 failed=0
+[ "$*" = quick ] && set -- retry noadopt noexpirer nocas
 while read -r name want states switches; do
 	case "$name" in "#" | "") continue ;; esac
 	case "$#:$name" in 0:long-*) continue ;; 0:*) ;; *) case " $* " in *" $name "*) ;; *) continue ;; esac ;; esac
+	# What is long is searched by bits: a state is known by three of them, which misses few and says so (hash factor).
+	case "$name" in long-*) how=-DBITSTATE bits=-w34 ;; *) how=-DCOLLAPSE bits= ;; esac
 	# shellcheck disable=SC2086
 	spin -a $switches "$model" >log 2>&1 &&
-		gcc -O2 -DSAFETY -DCOLLAPSE -DVECTORSZ=2048 -DMEMLIM=8000 -o pan pan.c >>log 2>&1 || {
+		gcc -O2 -DSAFETY $how -DVECTORSZ=2048 -DMEMLIM=8000 -o pan pan.c >>log 2>&1 || {
 		cat log
 		exit 1
 	}
-	./pan -E -m2000000 >log 2>&1
+	# shellcheck disable=SC2086
+	./pan -E -m2000000 $bits >log 2>&1
 	got=clean
 	grep -q 'errors: 0' log || got=violated
 	what=$(sed -n 's/^pan:1: \(.*\) (at depth.*/\1/p' log | head -1)
