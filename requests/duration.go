@@ -23,10 +23,7 @@ func ParseDuration(s string) (Duration, error) {
 	if m == nil {
 		return 0, errors.New("a duration is a whole number of minutes or hours, such as 30m or 2h")
 	}
-	number, err := strconv.Atoi(m[1])
-	if err != nil {
-		return 0, err
-	}
+	number, _ := strconv.Atoi(m[1]) // the pattern takes four digits
 	unit := time.Minute
 	if m[2] == "h" {
 		unit = time.Hour

@@ -26,6 +26,17 @@ func TestTimesAreUTC(t *testing.T) {
 	}
 }
 
+// TestTimesInJSON: JSON holds the same one form, as a string.
+func TestTimesInJSON(t *testing.T) {
+	for text, good := range map[string]bool{`"2026-11-23T08:00:00Z"`: true, `"2026-11-23"`: false,
+		`20261123`: false, `null`: false} {
+		var at requests.Time
+		if err := at.UnmarshalJSON([]byte(text)); (err == nil) != good {
+			t.Errorf("%s is read as %s, %v", text, at, err)
+		}
+	}
+}
+
 // TestWindow: at its end a window is over (G2), and it starts on the second.
 func TestWindow(t *testing.T) {
 	start := time.Date(2026, 11, 23, 8, 0, 0, 999, time.FixedZone("x", 3600))

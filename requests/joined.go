@@ -111,8 +111,8 @@ func inFlag(text []rune, i int) bool {
 // isUnassigned tells whether r is none of the characters that our tables know, in the planes where
 // Unicode puts new letters and symbols.
 func isUnassigned(r rune) bool {
-	const lastPlane = 0x3ffff
-	return r <= lastPlane && !unicode.IsGraphic(r) &&
+	const otherPlanes = 0x40000 // tags, private use and nothing else
+	return r < otherPlanes && !unicode.IsGraphic(r) &&
 		!unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co, unicode.Cs, unicode.Z,
 			unicode.Noncharacter_Code_Point)
 }

@@ -32,6 +32,7 @@ func TestReasonsOfEveryScript(t *testing.T) {
 			"🏴\U000E0067\U000E0062\U000E0065\U000E006E\U000E0067\U000E007F",
 		"an emoji of a later year": "checkout is slow \U0001FAF9 \U0001FADC",
 		"a letter of a later year": "checkout is slow \U00016EC0",
+		"the last that may come":   "checkout is slow \U0003FFFD",
 		"number sign":              "checkout#42 is slow",
 		"number sign in quotes":    "'checkout #42 is slow'",
 	} {
@@ -60,6 +61,8 @@ func TestReasonsOfEveryScript(t *testing.T) {
 			"U+E0067"},
 		"tags without a flag": {"checkout \U000E0067\U000E007F is slow", "U+E0067"},
 		"ignorable to come":   {"checkout \U000E0FFF is slow", "U+E0FFF"},
+		"tag first":           {"\U000E0067 checkout is slow", "U+E0067"},
+		"beyond all letters":  {"checkout \U00040000 is slow", "U+40000"},
 		"noncharacter":        {"checkout \U0001FFFE is slow", "U+1FFFE"},
 		"private":             {"checkout \uE000 is slow", "U+E000"},
 		"escaped in quotes":   {`"check\u200dout is slow"`, `U+200D after "check"`},

@@ -174,6 +174,18 @@ func TestFindingQuotesOddFileNames(t *testing.T) {
 	}
 }
 
+// TestRequestNameLength: the bound itself is allowed, one more is not.
+func TestRequestNameLength(t *testing.T) {
+	name := "20261123-alice-"
+	name += strings.Repeat("a", requests.MaxRequestName-len(name))
+	if wrong := requests.CheckRequestName(name, "alice"); wrong != "" {
+		t.Errorf("%d bytes: %s", len(name), wrong)
+	}
+	if requests.CheckRequestName(name+"a", "alice") == "" {
+		t.Errorf("%d bytes are taken", len(name)+1)
+	}
+}
+
 func TestNames(t *testing.T) {
 	long := strings.Repeat("a", 80)
 	if a, b := requests.ObjectName("20261123-x-"+long+"a", 0), requests.ObjectName("20261123-x-"+

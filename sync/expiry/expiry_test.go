@@ -2,6 +2,7 @@ package expiry
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -231,6 +232,38 @@ func TestLook(t *testing.T) {
 	s.Must(e.look(t.Context()))
 	if d := e.watched[string(b.UID)]; d == nil || !d.at.Equal(noon.Add(time.Hour)) {
 		t.Errorf("watched: %v", e.watched)
+	}
+}
+
+// TestLookTells: a list that cannot be had is an error, of whichever kind of objects it is.
+func TestLookTells(t *testing.T) {
+	s := scene.New(t)
+	for _, kind := range []string{"rolebindings", "jobs"} {
+		e := expirerOf(s, func(next http.RoundTripper) http.RoundTripper {
+			return scene.RoundTripper(func(r *http.Request) (*http.Response, error) {
+				if strings.HasSuffix(r.URL.Path, "/"+kind) {
+					return nil, errors.New("cut")
+				}
+				return next.RoundTrip(r)
+			})
+		})
+		if err := e.look(t.Context()); err == nil || !strings.Contains(err.Error(), "cut") {
+			t.Errorf("%s: %v", kind, err)
+		}
+	}
+}
+
+// TestOthersAreIgnored: an informer may tell of what is no object of ours, and nothing follows.
+func TestOthersAreIgnored(t *testing.T) {
+	e := New(nil, func() time.Time { return noon }, monitor.NewMetrics(
+		"prod", "", func() time.Time { return noon }), nil)
+	for _, object := range []any{nil, "text", &rbacv1.ClusterRole{}} {
+		e.back(object)
+		e.seen(object)
+		e.missed(object)
+	}
+	if len(e.watched)+len(e.vanished) > 0 {
+		t.Errorf("watched %v, vanished %v", e.watched, e.vanished)
 	}
 }
 
