@@ -34,6 +34,7 @@ type syncOptions struct {
 	appInstall int64
 	appKey     string
 	trustRoot  string
+	repoID     int64
 	listen     string
 	webhook    string
 	once       bool
@@ -96,6 +97,8 @@ func (o *syncOptions) flags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.appKey, "app-key-file", "", "private key of the App, PEM")
 	flags.StringVar(&o.trustRoot, "trust-root", "", "commit whose policies and owners are taken "+
 		"as given; every later change must be approved (default: the repository's first)")
+	flags.Int64Var(&o.repoID, "repository-id", 0, "number of the access repository at GitHub "+
+		"(default: that of the one the agent was first run for)")
 	flags.StringVar(&o.listen, "listen", "", "address for probes, metrics and the webhook, such "+
 		"as :8080 (default: none)")
 	flags.StringVar(&o.webhook, "webhook-secret-file", "", "secret of GitHub's webhook "+
@@ -141,6 +144,12 @@ func (o syncOptions) problem() string {
 	case o.trustRoot != "" && o.evidence.value == requests.EvidenceBranch:
 		return "--trust-root is for --evidence " + requests.EvidenceGitHub +
 			"; on the other nothing is proven"
+	case o.repoID < 0:
+		return fmt.Sprintf("--repository-id %d: it is the number that GitHub's API calls id",
+			o.repoID)
+	case o.repoID != 0 && o.evidence.value == requests.EvidenceBranch:
+		return "--repository-id is for --evidence " + requests.EvidenceGitHub +
+			"; on the other there is no number"
 	case o.listen != "" && !isAddress(o.listen):
 		return fmt.Sprintf("--listen %q: write HOST:PORT, or :PORT for every address of this machine",
 			o.listen)
@@ -196,8 +205,9 @@ func (o syncOptions) agent(ctx context.Context, w world) (config sync.Config, er
 		return config, fmt.Errorf("find this machine's name: %w", err)
 	}
 	config = sync.Config{Cluster: o.cluster, Identity: fmt.Sprintf("%s_%d", machine, os.Getpid()),
-		Poll: o.poll, TrustRoot: o.trustRoot, Clock: w.now, Version: thisBuild().Version,
-		Logger: slog.New(slog.NewJSONHandler(w.err, nil))}
+		Poll: o.poll, TrustRoot: o.trustRoot, RepositoryID: o.repoID, Clock: w.now,
+		Version: thisBuild().Version,
+		Logger:  slog.New(slog.NewJSONHandler(w.err, nil))}
 	if config.Kubernetes, err = ownCluster(o.kubeconfig); err != nil {
 		return config, err
 	}
@@ -245,7 +255,7 @@ func (o syncOptions) agent(ctx context.Context, w world) (config sync.Config, er
 		return config, err
 	}
 	if config.GitHub, err = github.New(github.Config{APIURL: apiURL, Owner: owner, Repo: name,
-		Token: token, Clock: w.now}); err != nil {
+		RepositoryID: o.repoID, Token: token, Clock: w.now}); err != nil {
 		return config, err
 	}
 	config.Repository, err = git.NewRepository(o.repoURL, o.branch, credential(token), nil)

@@ -34,6 +34,9 @@ type Config struct {
 	// Clock is the own clock, which Skew compares with GitHub's; without it nothing is known of a
 	// skew.
 	Clock func() time.Time
+	// RepositoryID is the number of the repository; 0: that of the one which has the name first. A
+	// name can be given to another repository, a number never is.
+	RepositoryID int64
 }
 
 // DefaultAPIURL is the REST API of github.com.
@@ -48,8 +51,9 @@ type Client struct {
 	wire    *transport
 	objects objects
 
-	mu sync.Mutex
-	id int64 // of the repository, once it is known
+	mu   sync.Mutex
+	id   int64 // of the repository; 0 while it is not known
+	seen int64 // what GitHub gave last as its number
 }
 
 var repoPattern = regexp.MustCompile(`^[A-Za-z0-9._-]{1,100}$`)
@@ -89,7 +93,7 @@ func New(cfg Config) (*Client, error) {
 	})
 	api.BaseURL, api.UserAgent = base, cfg.UserAgent
 	return &Client{api: api, owner: cfg.Owner, repo: cfg.Repo, graphQL: graphQLURL(base),
-		wire: wire}, nil
+		wire: wire, id: cfg.RepositoryID}, nil
 }
 
 // parseAPIURL returns the API's root with the trailing slash go-github asks for.
@@ -143,15 +147,31 @@ func (c *Client) repository(ctx context.Context) (policies.Repository, *github.R
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.seen = repository.ID
 	if c.id == 0 {
 		c.id = repository.ID
 	}
 	if c.id != repository.ID {
-		return policies.Repository{}, nil, fmt.Errorf("%s/%s is now the repository with number "+
-			"%d, before it was %d; find out who replaced it",
+		return policies.Repository{}, nil, fmt.Errorf("%s/%s is the repository with number %d, "+
+			"and not the one with number %d; find out who replaced it",
 			c.owner, c.repo, repository.ID, c.id)
 	}
 	return repository, found, nil
+}
+
+// Pin has the client take no repository but the one with that number for its own.
+func (c *Client) Pin(id int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.id = id
+}
+
+// RepositoryID is the number that the repository must have, and the one that GitHub gave last; 0
+// while they are not known.
+func (c *Client) RepositoryID() (pinned, seen int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.id, c.seen
 }
 
 // User is the account behind the token.
