@@ -341,3 +341,27 @@ func TestReportedModeAndBadInputs(t *testing.T) {
 		t.Errorf("a check run that could not be posted: %v", err)
 	}
 }
+
+// TestOtherRepositoryUnderTheName: the runner says which repository it works for, and nothing that
+// GitHub tells of another one is judged.
+func TestOtherRepositoryUnderTheName(t *testing.T) {
+	w := newWorld(t)
+	w.open(map[string]string{requestPath: fmt.Sprintf(request, "1h", "INC-123, checkout is slow")})
+	w.approve("bob")
+	w.forge.Recreate(9002)
+	for id, words := range map[string]string{
+		"9001": "acme/access is the repository with number 9002, and not the one with number 9001",
+		"0":    `GITHUB_REPOSITORY_ID is "0", which is no number of a repository`,
+		"it":   `GITHUB_REPOSITORY_ID is "it"`,
+	} {
+		result, err := w.judge("GITHUB_REPOSITORY_ID", id)
+		if result.Outcome != policies.Failed || !strings.Contains(w.out.String()+
+			w.files["summary"], words) {
+			t.Errorf("%s: %v, %v\n%s%s", id, result, err, w.out.String(), w.files["summary"])
+		}
+	}
+	if result, err := w.judge("GITHUB_REPOSITORY_ID", "9002"); err != nil ||
+		result.Outcome != policies.Allowed {
+		t.Errorf("%v, %v", result, err)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"time"
 
@@ -93,6 +94,10 @@ func newClient(a *githubactions.Action) (*github.Client, error) {
 		return nil, errors.New("GITHUB_REPOSITORY is not set to owner/name; run this as a " +
 			"GitHub Action")
 	}
+	id, err := repositoryID(a.Getenv("GITHUB_REPOSITORY_ID"))
+	if err != nil {
+		return nil, err
+	}
 	token := strings.TrimSpace(cmp.Or(a.GetInput("token"), a.Getenv("GITHUB_TOKEN")))
 	if token == "" {
 		return nil, errors.New("no token: set the input token to one of a GitHub App that may " +
@@ -102,5 +107,19 @@ func newClient(a *githubactions.Action) (*github.Client, error) {
 		a.AddMask(token)
 	}
 	return github.New(github.Config{APIURL: a.Getenv("GITHUB_API_URL"), Owner: owner, Repo: name,
-		Token: func(context.Context) (string, error) { return token, nil }})
+		RepositoryID: id, Token: func(context.Context) (string, error) { return token, nil }})
+}
+
+// repositoryID is the number of the repository as the runner gives it; 0 where nothing gives one,
+// which is no runner of GitHub's.
+// https://docs.github.com/actions/reference/workflows-and-actions/variables#default-environment-variables
+func repositoryID(text string) (id int64, err error) {
+	if text == "" {
+		return 0, nil
+	}
+	if id, err = strconv.ParseInt(text, 10, 64); err != nil || id <= 0 {
+		return 0, fmt.Errorf("GITHUB_REPOSITORY_ID is %q, which is no number of a repository; "+
+			"leave it as the runner sets it", text)
+	}
+	return id, nil
 }

@@ -88,13 +88,14 @@ const (
 	PushRefused          Code = "PushRefused"
 	Unfenced             Code = "Unfenced"
 	OverPrivileged       Code = "OverPrivileged"
+	RepositoryReplaced   Code = "RepositoryReplaced"
 )
 
 // Outcome is what a refusal with this code means: Pending where a person can still meet the rule.
 func (c Code) Outcome() Outcome {
 	switch c {
 	case EvaluationError, ClockSkew, RulesetWeakened, Paused, PushRefused, Unfenced,
-		OverPrivileged:
+		OverPrivileged, RepositoryReplaced:
 		return Failed
 	case DraftPullRequest, ChangesRequested, ApprovalStale, SelfApproval, ContributorApproval,
 		BotApproval,

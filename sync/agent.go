@@ -25,12 +25,15 @@ type Config struct {
 	Identity   string         // of this replica, unlike that of any other one
 	// TrustRoot is the commit whose policies and owners are taken as given; empty: the repository's
 	// first.
-	TrustRoot  string
-	Kubernetes *kube.Config
-	Poll       time.Duration    // between two looks at the branch
-	Clock      func() time.Time // wall clock
-	Signer     *git.Signer      // of the ledger's commits; nil: unsigned
-	Logger     *slog.Logger
+	TrustRoot string
+	// RepositoryID is the number of the access repository at GitHub; 0: that of the one it was first
+	// run for, which the Lease has.
+	RepositoryID int64
+	Kubernetes   *kube.Config
+	Poll         time.Duration    // between two looks at the branch
+	Clock        func() time.Time // wall clock
+	Signer       *git.Signer      // of the ledger's commits; nil: unsigned
+	Logger       *slog.Logger
 
 	Version string // of this program, for the metrics
 	// Listener is where Run answers probes, Prometheus and GitHub, and which it closes; nil:
@@ -87,7 +90,7 @@ func NewAgent(c Config) (*Agent, error) {
 		log: c.Logger, metrics: metrics, wake: make(chan struct{}, 1),
 		trying: &tries{ends: map[string]*lasting{}, entering: map[string]waitingEntry{}}}
 	a.branch = newBranch(c, cluster, metrics)
-	a.gate = newGate(cluster, c.GitHub, clocks)
+	a.gate = newGate(cluster, c.GitHub, clocks, c.RepositoryID)
 	a.prover = &prover{cluster: cluster, branch: a.branch, github: c.GitHub, clocks: clocks,
 		gate: a.gate, metrics: metrics, log: c.Logger, root: c.TrustRoot,
 		waiting: map[string]waiting{}, proved: map[string]plan.Proof{},
@@ -227,7 +230,7 @@ func (a *Agent) DryRun(ctx context.Context) ([]plan.Step, error) {
 	if err := a.prover.follow(ctx, main.Tip, false); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(a.gate.readPaused(ctx), a.gate.testLimits(ctx), a.askGitHub(ctx,
+	if err := errors.Join(a.gate.readNotes(ctx), a.gate.testLimits(ctx), a.askGitHub(ctx,
 		w)); err != nil {
 		return nil, err
 	}

@@ -27,23 +27,25 @@ type gate struct {
 	github  *github.Client // nil: there are no rules of GitHub's to go by
 	clocks  *clocks
 
-	rewritten bool        // the branch does not continue from the commit accepted last
-	paused    string      // that a person paused the agent, and why; empty: nobody did
-	limits    []plan.Stop // what is wrong with the agent's own limits
-	tested    retry       // limits
-	fenced    gosync.Map  // by namespace, until when the fence is taken to hold there
-	rules     string      // what GitHub's rules on the branch lack, or why they are not known; empty: nothing
-	read      retry       // rules
-	refused   string      // that the server refuses the agent's pushes, in its words; empty: it does not
-	push      retry       // after it did
+	rewritten  bool        // the branch does not continue from the commit accepted last
+	paused     string      // that a person paused the agent, and why; empty: nobody did
+	limits     []plan.Stop // what is wrong with the agent's own limits
+	tested     retry       // limits
+	fenced     gosync.Map  // by namespace, until when the fence is taken to hold there
+	rules      string      // what GitHub's rules on the branch lack, or why they are not known; empty: nothing
+	read       retry       // rules
+	repository pinned      // which one is the access repository
+	refused    string      // that the server refuses the agent's pushes, in its words; empty: it does not
+	push       retry       // after it did
 }
 
 // checkedFor is how long the agent's limits and GitHub's rules are taken as they were found.
 const checkedFor = time.Hour
 
 // newGate is shut until everything has been looked at.
-func newGate(c *kube.Cluster, hub *github.Client, clocks *clocks) *gate {
+func newGate(c *kube.Cluster, hub *github.Client, clocks *clocks, repository int64) *gate {
 	return &gate{cluster: c, github: hub, clocks: clocks,
+		repository: pinned{flag: repository, github: hub},
 		limits: []plan.Stop{{Code: policies.Unfenced,
 			Message: "whether the fence stands is not known yet"}},
 		rules: "the rules that protect the branch are not known yet"}
@@ -55,7 +57,10 @@ func (g *gate) stops() (all []plan.Stop) {
 		all = append(all, plan.Stop{Code: policies.ClockSkew, Message: problem +
 			"; access ends by the later clock"})
 	}
-	if g.rules != "" && g.github != nil {
+	switch problem := g.repository.problem(); {
+	case problem != "": // whose rules are nobody's business
+		all = append(all, plan.Stop{Code: policies.RepositoryReplaced, Message: problem})
+	case g.rules != "" && g.github != nil:
 		all = append(all, plan.Stop{Code: policies.RulesetWeakened, Message: g.rules})
 	}
 	if g.rewritten {
@@ -87,13 +92,14 @@ func (g *gate) pushed(err error) {
 	}
 }
 
-// readPaused reads whether a person paused the agent. While that cannot be read, what was read last
-// holds.
-func (g *gate) readPaused(ctx context.Context) error {
+// readNotes reads whether a person paused the agent, and which repository it is for. While that
+// cannot be read, what was read last holds.
+func (g *gate) readNotes(ctx context.Context) error {
 	notes, err := g.cluster.Notes(ctx)
 	if err != nil {
 		return err
 	}
+	g.repository.read(notes[kube.AnnotationRepository])
 	g.paused = ""
 	if reason, paused := notes[kube.AnnotationPaused]; paused {
 		g.paused = fmt.Sprintf("somebody paused the agent: %s; pullgrant resume has it go on",

@@ -48,7 +48,7 @@ func (a *Agent) pass(ctx context.Context) failures {
 		do    func(context.Context) error
 	}{
 		{monitor.StageRead, nothing, false, p.endDue},
-		{monitor.StageRead, nothing, false, a.gate.readPaused},
+		{monitor.StageRead, nothing, false, a.gate.readNotes},
 		{monitor.StageRead, nothing, false, a.gate.testLimits},
 		{monitor.StageClock, nothing, false, p.readClock},
 		{monitor.StageGit, nothing, false, p.fetch},
@@ -56,6 +56,9 @@ func (a *Agent) pass(ctx context.Context) failures {
 		{monitor.StageApply, anyTip, false, func(ctx context.Context) error {
 			return a.askGitHub(ctx,
 				p.world)
+		}},
+		{monitor.StageApply, anyTip, false, func(ctx context.Context) error {
+			return a.gate.repository.note(ctx, a.cluster)
 		}},
 		{monitor.StageRead, anyTip, true, p.endWithdrawn},
 		{monitor.StagePolicies, theTip, false, p.provePolicies},

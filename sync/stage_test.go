@@ -180,6 +180,8 @@ type options struct {
 	poll   time.Duration                             // short when zero
 	listen net.Listener
 	secret string // of the webhook
+	// of --repository-id
+	repository int64
 }
 
 // agent is a new process, as far as memory goes.
@@ -199,12 +201,12 @@ func (s *stage) agent(o options) *Agent {
 	c := Config{Cluster: s.Cluster, Identity: fmt.Sprintf("replica-%d", replicas.Add(1)),
 		Repository: repository, Kubernetes: config, Poll: cmp.Or(o.poll, 50*time.Millisecond),
 		Clock: s.Clock, Signer: o.signer, TrustRoot: o.root,
-		Version: "v1.2.3", Listener: o.listen, WebhookSecret: []byte(o.secret),
+		RepositoryID: o.repository, Version: "v1.2.3", Listener: o.listen, WebhookSecret: []byte(o.secret),
 		Logger: slog.New(slog.NewJSONHandler(s.Log, nil))}
 	if o.github {
 		c.GitHub, err = github.New(github.Config{APIURL: s.URL, Owner: "acme", Repo: "access",
-			Token: func(context.Context) (string, error) { return s.AppToken("agent"), nil },
-			Clock: s.Clock, CheckApp: 7001})
+			RepositoryID: o.repository, CheckApp: 7001, Clock: s.Clock,
+			Token: func(context.Context) (string, error) { return s.AppToken("agent"), nil }})
 		s.Must(err)
 	}
 	agent, err := NewAgent(c)

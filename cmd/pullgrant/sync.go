@@ -35,6 +35,7 @@ type syncOptions struct {
 	appKey     string
 	checkApp   int64
 	trustRoot  string
+	repoID     int64
 	listen     string
 	webhook    string
 	once       bool
@@ -95,12 +96,13 @@ func (o *syncOptions) flags(flags *pflag.FlagSet) {
 	flags.Var((*number)(&o.appInstall), "app-installation-id", "id of the App's installation on "+
 		"the access repository")
 	flags.StringVar(&o.appKey, "app-key-file", "", "private key of the App, PEM")
-	flags.Var((*number)(&o.checkApp), "check-app-id",
-		"id of the Action's GitHub App: the branch's "+
-			"ruleset must require its check, and what it recorded tells who pushed where GitHub no "+
-			"longer does")
+	flags.Var((*number)(&o.checkApp), "check-app-id", "id of the Action's GitHub App: the "+
+		"branch's ruleset must require its check, and what it recorded tells who pushed where "+
+		"GitHub no longer does")
 	flags.StringVar(&o.trustRoot, "trust-root", "", "commit whose policies and owners are taken "+
 		"as given; every later change must be approved (default: the repository's first)")
+	flags.Var((*number)(&o.repoID), "repository-id", "number of the access repository at GitHub "+
+		"(default: that of the one the agent was first run for)")
 	flags.StringVar(&o.listen, "listen", "", "address for probes, metrics and the webhook, such "+
 		"as :8080 (default: none)")
 	flags.StringVar(&o.webhook, "webhook-secret-file", "", "secret of GitHub's webhook "+
@@ -149,6 +151,9 @@ func (o syncOptions) problem() string {
 	case o.checkApp != 0 && o.evidence.value == requests.EvidenceBranch:
 		return "--check-app-id is for --evidence " + requests.EvidenceGitHub +
 			"; on the other nobody asks GitHub"
+	case o.repoID != 0 && o.evidence.value == requests.EvidenceBranch:
+		return "--repository-id is for --evidence " + requests.EvidenceGitHub +
+			"; on the other there is no number"
 	case o.listen != "" && !isAddress(o.listen):
 		return fmt.Sprintf("--listen %q: write HOST:PORT, or :PORT for every address of this machine",
 			o.listen)
@@ -204,8 +209,9 @@ func (o syncOptions) agent(ctx context.Context, w world) (config sync.Config, er
 		return config, fmt.Errorf("find this machine's name: %w", err)
 	}
 	config = sync.Config{Cluster: o.cluster, Identity: fmt.Sprintf("%s_%d", machine, os.Getpid()),
-		Poll: o.poll, TrustRoot: o.trustRoot, Clock: w.now, Version: thisBuild().Version,
-		Logger: slog.New(slog.NewJSONHandler(w.err, nil))}
+		Poll: o.poll, TrustRoot: o.trustRoot, RepositoryID: o.repoID, Clock: w.now,
+		Version: thisBuild().Version,
+		Logger:  slog.New(slog.NewJSONHandler(w.err, nil))}
 	if config.Kubernetes, err = ownCluster(o.kubeconfig); err != nil {
 		return config, err
 	}
@@ -253,7 +259,7 @@ func (o syncOptions) agent(ctx context.Context, w world) (config sync.Config, er
 		return config, err
 	}
 	if config.GitHub, err = github.New(github.Config{APIURL: apiURL, Owner: owner, Repo: name,
-		Token: token, Clock: w.now, CheckApp: o.checkApp}); err != nil {
+		RepositoryID: o.repoID, Token: token, Clock: w.now, CheckApp: o.checkApp}); err != nil {
 		return config, err
 	}
 	config.Repository, err = git.NewRepository(o.repoURL, o.branch, credential(token), nil)

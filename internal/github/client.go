@@ -37,6 +37,9 @@ type Config struct {
 	// CheckApp is the number of the Action's App; 0 when nobody pinned it. No other App's check run
 	// is ever read.
 	CheckApp int64
+	// RepositoryID is the number of the repository; 0: that of the one which has the name first. A
+	// name can be given to another repository, a number never is.
+	RepositoryID int64
 }
 
 // DefaultAPIURL is the REST API of github.com.
@@ -52,8 +55,9 @@ type Client struct {
 	objects  objects
 	checkApp int64
 
-	mu sync.Mutex
-	id int64 // of the repository, once it is known
+	mu   sync.Mutex
+	id   int64 // of the repository; 0 while it is not known
+	seen int64 // what GitHub gave last as its number
 }
 
 var repoPattern = regexp.MustCompile(`^[A-Za-z0-9._-]{1,100}$`)
@@ -93,7 +97,7 @@ func New(cfg Config) (*Client, error) {
 	})
 	api.BaseURL, api.UserAgent = base, cfg.UserAgent
 	return &Client{api: api, owner: cfg.Owner, repo: cfg.Repo, graphQL: graphQLURL(base),
-		wire: wire, checkApp: cfg.CheckApp}, nil
+		wire: wire, checkApp: cfg.CheckApp, id: cfg.RepositoryID}, nil
 }
 
 // CheckApp is the number of the Action's App; 0 when nobody pinned it.
@@ -150,15 +154,31 @@ func (c *Client) repository(ctx context.Context) (policies.Repository, *github.R
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.seen = repository.ID
 	if c.id == 0 {
 		c.id = repository.ID
 	}
 	if c.id != repository.ID {
-		return policies.Repository{}, nil, fmt.Errorf("%s/%s is now the repository with number "+
-			"%d, before it was %d; find out who replaced it",
+		return policies.Repository{}, nil, fmt.Errorf("%s/%s is the repository with number %d, "+
+			"and not the one with number %d; find out who replaced it",
 			c.owner, c.repo, repository.ID, c.id)
 	}
 	return repository, found, nil
+}
+
+// Pin has the client take no repository but the one with that number for its own.
+func (c *Client) Pin(id int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.id = id
+}
+
+// RepositoryID is the number that the repository must have, and the one that GitHub gave last; 0
+// while they are not known.
+func (c *Client) RepositoryID() (pinned, seen int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.id, c.seen
 }
 
 // User is the account behind the token.

@@ -19,6 +19,8 @@ const (
 	LeaseName        = "pullgrant-agent"
 	AnnotationHead   = "pullgrant.dev/head"   // the commit of the branch that was accepted last
 	AnnotationPaused = "pullgrant.dev/paused" // why nothing is to be granted; absent: it is
+	// AnnotationRepository is the number of the access repository, which whoever led first noted.
+	AnnotationRepository = "pullgrant.dev/repository-id"
 )
 
 // Notes are the annotations of the Lease; none when there is no Lease yet.

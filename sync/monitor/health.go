@@ -44,6 +44,8 @@ var Stopping = []struct {
 		"what pullgrant install prints"},
 	{policies.OverPrivileged, "it may do what would get around the fence; take from it what " +
 		"pullgrant install --diff says is too much"},
+	{policies.RepositoryReplaced, "another repository stands under the name; find out who replaced " +
+		"it, then do as the log says"},
 	{policies.Paused, "a person paused it; pullgrant resume has it go on"},
 }
 

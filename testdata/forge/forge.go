@@ -53,13 +53,15 @@ type Forge struct {
 	rules    Rules
 	signed   map[string]bool // commits GitHub itself made and signed
 	manners  Manners
+	id       int64 // of the repository
 
 	logMu      sync.Mutex
 	requests   []Request
 	injections []*injection
 }
 
-// repositoryID is the numeric id of the one repository, organizationID that of its owner.
+// repositoryID is the numeric id of the one repository until Recreate, organizationID that of its
+// owner.
 const (
 	repositoryID   = 9001
 	organizationID = 9000
@@ -91,7 +93,7 @@ func Start(dir string, opts Options) (*Forge, error) {
 		opts: opts, root: dir, contract: contract, lastID: 1000,
 		users: map[string]*user{}, apps: map[string]*app{}, tokens: map[string]identity{},
 		members: map[string]string{}, signed: map[string]bool{}, rules: DefaultRules(),
-		manners: opts.Manners,
+		manners: opts.Manners, id: repositoryID,
 	}
 	f.addBuiltinAccounts()
 	if err := os.MkdirAll(filepath.Join(dir, opts.Owner), 0o755); err != nil {

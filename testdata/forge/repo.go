@@ -7,13 +7,21 @@ import (
 	"strings"
 )
 
+// Recreate has another repository, of that number, stand under the name, with the same content: as
+// when somebody renames the one that was there and pushes a copy of it.
+func (f *Forge) Recreate(id int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.id = id
+}
+
 // repositoryJSON is the repository, or a user's fork of it.
 func (f *Forge) repositoryJSON(fork *user) object {
 	owner, id := any(object{"login": f.opts.Owner, "id": organizationID, "type": "Organization"}),
-		int64(repositoryID)
+		f.id
 	name := f.opts.Owner
 	if fork != nil {
-		owner, id, name = f.ghostJSON(fork), repositoryID*1000+fork.id, fork.login
+		owner, id, name = f.ghostJSON(fork), f.id*1000+fork.id, fork.login
 	}
 	full := name + "/" + f.opts.Repo
 	return object{"id": id, "node_id": fmt.Sprintf("R_%d", id), "name": f.opts.Repo,
@@ -39,7 +47,7 @@ func (f *Forge) getRepository(c *call) answer {
 }
 
 func (f *Forge) getRepositoryByID(c *call) answer {
-	if c.number("id") != repositoryID || c.who.app == nil && f.role(c.who.user) == "none" {
+	if c.number("id") != f.id || c.who.app == nil && f.role(c.who.user) == "none" {
 		return notFound()
 	}
 	return f.getRepository(c)
