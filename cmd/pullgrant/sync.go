@@ -126,6 +126,9 @@ func twins(cmd *cobra.Command, env func(string) string) (err error) {
 
 var commitPattern = regexp.MustCompile(`^[0-9a-f]{40}$`)
 
+// actionsApp is the number of the App that a workflow's GITHUB_TOKEN acts for, on github.com.
+const actionsApp = 15368
+
 // problem tells what is wrong with the options; empty when nothing is.
 func (o syncOptions) problem() string {
 	app := o.appID != 0 || o.appInstall != 0 || o.appKey != ""
@@ -148,6 +151,9 @@ func (o syncOptions) problem() string {
 	case o.trustRoot != "" && o.evidence.value == requests.EvidenceBranch:
 		return "--trust-root is for --evidence " + requests.EvidenceGitHub +
 			"; on the other nothing is proven"
+	case o.checkApp == actionsApp:
+		return "--check-app-id: this is GitHub's own App for Actions, in whose name every workflow " +
+			"can report a check; give the Action one of its own"
 	case o.checkApp != 0 && o.evidence.value == requests.EvidenceBranch:
 		return "--check-app-id is for --evidence " + requests.EvidenceGitHub +
 			"; on the other nobody asks GitHub"
