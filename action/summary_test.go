@@ -1,6 +1,7 @@
 package action
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -102,5 +103,22 @@ Judged head <code>1111</code> under the policies at <code>2222</code>.
 `
 	if got := v.summary(); got != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
+	}
+}
+
+// TestSummaryOfAChange: a change is approved by file, and each row says of which.
+func TestSummaryOfAChange(t *testing.T) {
+	v := verdict{number: 8, headSHA: "1111", decision: policies.Decision{Outcome: policies.Pending,
+		Kind: policies.KindChange, Message: "one is missing",
+		Challenges: []policies.ChallengeResult{
+			{Kind: "CodeOwnerReview", Path: "policies/a.yaml", Count: 1},
+			{Kind: "PeerReview", Count: 1},
+		}}}
+	got := v.summary()
+	for _, want := range []string{"| CodeOwnerReview of <code>policies&#47;a&#46;yaml</code> | missing",
+		"| PeerReview | missing"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
 	}
 }

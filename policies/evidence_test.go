@@ -159,6 +159,28 @@ func TestLargeFactsAreCut(t *testing.T) {
 	}
 }
 
+// TestEarliestPushIsKept: of many pushes of the head by one account its first decides.
+func TestEarliestPushIsKept(t *testing.T) {
+	f := cases.Copy(t, scenarios(t)["merged/allow_window_from_merge"].Facts)
+	last := f.Pushes[0]
+	f.Pushes = nil
+	for i := range 20_000 {
+		push := last
+		push.Time = requests.At(last.Time.Add(time.Duration(i-100) * time.Millisecond * 10))
+		if i == 10_000 {
+			push.Time = requests.At(last.Time.Add(-time.Hour))
+		}
+		f.Pushes = append(f.Pushes, push)
+	}
+	kept := f.Fit().Pushes
+	first := func(p policies.Push) bool {
+		return p.Time.Equal(last.Time.Add(-time.Hour))
+	}
+	if len(kept) != 2 || !slices.ContainsFunc(kept, first) {
+		t.Errorf("kept are %d pushes: %.300v", len(kept), kept)
+	}
+}
+
 // TestParseFacts: one text, one meaning. Text that would disguise itself stands in the file as an
 // escape.
 func TestParseFacts(t *testing.T) {

@@ -119,7 +119,8 @@ func wrap(line string) string {
 	var lines []string
 	current := ""
 	for _, next := range wordPattern.FindAllString(line, -1) {
-		if columns(current+strings.TrimRight(next, " ")) > width && columns(current) > indent {
+		full := columns(current+strings.TrimRight(next, " ")) > width
+		if full && strings.TrimSpace(current) != "" {
 			lines = append(lines, strings.TrimRight(current, " "))
 			current = strings.Repeat(" ", indent)
 		}

@@ -214,10 +214,10 @@ func TestCallsAreTriedAgainOnlyWhenThatIsSafe(t *testing.T) {
 		return count
 	}
 	path := fmt.Sprintf("/repos/acme/access/pulls/%d/reviews", n)
-	for _, status := range []int{500, 502, 503, 504, 0} { // 0: the connection breaks
+	for i, status := range []int{500, 502, 503, 504, 0} { // 0: the connection breaks
 		before := calls("GET", path)
 		w.Fail("GET", path, 1, status, "")
-		w.Fail("GET", path, 1, 429, "", "Retry-After", "0")
+		w.Fail("GET", path, 1, []int{429, 403}[i%2], "", "Retry-After", "0")
 		w.facts(n)
 		if got := calls("GET", path) - before; got != 3 {
 			t.Errorf("%d attempts after %d; want 3", got, status)
