@@ -91,6 +91,7 @@ func hear(t *testing.T, cluster *rest.Config, scenario cases.Scenario) (s *answe
 		t.Fatal(err)
 	}
 	agent.gate.rules, agent.gate.limits = "", nil // nothing else keeps it from granting
+	agent.gate.repository.read("")
 	return s, agent, tip
 }
 

@@ -114,7 +114,7 @@ func TestRulesetIsReadEveryHour(t *testing.T) {
 func TestGrantingIsNotResumedUnderWeakRules(t *testing.T) {
 	s := newStage(t)
 	name := s.request("begun")
-	killed := newCut(3, true, true) // the record is there, the binding is not
+	killed := newCut(4, true, true) // the record is there, the binding is not
 	if err := s.agent(options{github: true, wire: killed.wrap}).Once(t.Context()); err == nil ||
 		len(s.Records()) != 1 || len(s.Bindings()) != 0 {
 		t.Fatalf("error %v, records %v, bindings %v", err, s.Records(), s.Bindings())
