@@ -1,6 +1,7 @@
 package monitor
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+	"github.com/pullgrant/pullgrant/policies"
 )
 
 var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
@@ -87,5 +89,40 @@ func TestWholeCommitsAreTold(t *testing.T) {
 		return strings.Contains(line, "the git server offers no filters")
 	}) {
 		t.Errorf("ready %t before, %t now: %q", before, ready, lines)
+	}
+}
+
+// TestStop shows on the metric of whoever tells it, and is news when it begins and when it ends.
+func TestStop(t *testing.T) {
+	clock := time.Now
+	for name, m := range map[string]*Metrics{
+		"pullgrant_granting_stopped": NewMetrics("prod", "v1", clock),
+		"pullgrant_expirer_unsafe":   NewExpirerMetrics("prod", "v1", clock)} {
+		for i, test := range []struct{ on, news bool }{{false, false}, {true, true}, {true, false},
+			{false, true}} {
+			if news := m.Stop(policies.Unfenced, test.on); news != test.news {
+				t.Errorf("%s, step %d: news: %t", name, i, news)
+			}
+			want := fmt.Sprintf("%s{cluster=\"prod\",reason=\"Unfenced\"} %d\n", name,
+				map[bool]int{true: 1}[test.on])
+			page := httptest.NewRecorder()
+			(&Server{Metrics: m}).Handler().ServeHTTP(page, httptest.NewRequest("GET", "/metrics",
+				nil))
+			if !strings.Contains(page.Body.String(), want) {
+				t.Errorf("%s, step %d: no %s", name, i, want)
+			}
+		}
+	}
+}
+
+// TestNoWebhookWithoutSecret: what nobody can sign is not taken.
+func TestNoWebhookWithoutSecret(t *testing.T) {
+	for secret, code := range map[string]int{"": 404, "secret": 415} {
+		s := Server{Metrics: NewMetrics("prod", "v1", time.Now), Secret: []byte(secret)}
+		answer := httptest.NewRecorder()
+		s.Handler().ServeHTTP(answer, httptest.NewRequest("POST", "/webhook", nil))
+		if answer.Code != code {
+			t.Errorf("secret %q: answered with %d, want %d", secret, answer.Code, code)
+		}
 	}
 }
