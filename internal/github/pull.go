@@ -19,6 +19,7 @@ type snapshot struct {
 	policies.PullRequest
 	updatedAt      time.Time
 	commits, files int // as GitHub counts them
+	additions      int // lines; 0 also when GitHub does not count them
 }
 
 // same tells whether nothing happened to the pull request between two readings. The time of the
@@ -45,7 +46,7 @@ func (c *Client) pull(ctx context.Context, number int) (snapshot, error) {
 		HeadRef: found.GetHead().GetRef(), HeadRepoID: found.GetHead().GetRepo().GetID(),
 		HeadSHA: found.GetHead().GetSHA(),
 	}, updatedAt: found.GetUpdatedAt().Time, commits: found.GetCommits(),
-		files: found.GetChangedFiles()}
+		files: found.GetChangedFiles(), additions: found.GetAdditions()}
 	if p.Author, err = c.user(found.User, "the author of the pull request"); err != nil {
 		return p, err
 	}

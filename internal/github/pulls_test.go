@@ -44,18 +44,22 @@ func TestOpenPullRequests(t *testing.T) {
 func TestWhatIsOpenIsSeenAtOnce(t *testing.T) {
 	w := newWorld(t) // whose forge serves pages of two
 	head := w.push(forge.Change{Branch: "b", Files: map[string]string{"b": "x"}})
-	open := 0
+	open, followed := 0, w.client.FollowOpen()
 	expect := func(what string, want int) {
 		t.Helper()
-		pulls, err := w.client.OpenPulls(t.Context())
+		whole, err := w.client.OpenPulls(t.Context())
 		w.check(err)
-		numbers := map[int]bool{}
-		for _, p := range pulls {
-			numbers[p.Number] = true
-		}
-		if len(pulls) != want || len(numbers) != want {
-			t.Errorf("%d open, %s: %d are seen, %d of them once", open, what, len(pulls),
-				len(numbers))
+		news, err := followed.Read(t.Context(), noon)
+		w.check(err)
+		for _, pulls := range [][]OpenPull{whole, news} {
+			numbers := map[int]bool{}
+			for _, p := range pulls {
+				numbers[p.Number] = true
+			}
+			if len(pulls) != want || len(numbers) != want {
+				t.Errorf("%d open, %s: %d are seen, %d of them once", open, what, len(pulls),
+					len(numbers))
+			}
 		}
 	}
 	set := func(number int, state string) {
