@@ -46,8 +46,9 @@ func TestActionJudgesTheScenarios(t *testing.T) {
 					t.Errorf("the summary does not say %q:\n%s", message, checks[0].Output.Summary)
 				}
 				d.Outcome, d.Code, d.Policy = policies.Failed, policies.EvaluationError, ""
-			} else if want := (verdict{s.Scenario.Facts.PullRequest.Number, d.HeadSHA, d,
-				c.Now}).summary(); checks[0].Output.Summary != want {
+			} else if want := (verdict{number: s.Scenario.Facts.PullRequest.Number,
+				headSHA: d.HeadSHA, decision: d,
+				at: c.Now}).summary(); checks[0].Output.Summary != want {
 				t.Errorf("got:\n%s\nwant:\n%s", checks[0].Output.Summary, want)
 			}
 			if checks[0].Conclusion != conclusion(d.Outcome) ||

@@ -176,3 +176,39 @@ func (c *Client) PullsByHead(ctx context.Context, commit string) ([]OpenPull, er
 	}
 	return open, nil
 }
+
+// MergedWithHead is the number of the pull request that was merged into the default branch with the
+// commit as its head; 0 when GitHub tells of none. What it ties to a commit can be late, so the
+// hundred closed ones that were updated last are looked through too.
+func (c *Client) MergedWithHead(ctx context.Context, commit string) (int, error) {
+	repository, _, err := c.repository(ctx)
+	if err != nil {
+		return 0, err
+	}
+	found, err := c.pullsOf(ctx, commit)
+	if err != nil {
+		return 0, err
+	}
+	closed, _, err := c.api.PullRequests.List(ctx, c.owner, c.repo,
+		&github.PullRequestListOptions{State: "closed", Sort: "updated", Direction: "desc",
+			ListOptions: github.ListOptions{PerPage: 100}})
+	if err != nil {
+		return 0, c.explain(err, "Pull requests: read", "list the pull requests closed last")
+	}
+	for _, f := range closed {
+		if f.GetHead().GetSHA() != commit {
+			continue
+		}
+		p, err := c.list(ctx, f)
+		if err != nil {
+			return 0, err
+		}
+		found = append(found, p)
+	}
+	for _, p := range found {
+		if p.head == commit && p.mergedInto(repository) {
+			return p.number, nil
+		}
+	}
+	return 0, nil
+}

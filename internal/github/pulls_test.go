@@ -88,3 +88,30 @@ func TestWhatIsOpenIsSeenAtOnce(t *testing.T) {
 		expect("the newest open again", most)
 	}
 }
+
+// TestMergedWithHead: the pull request of a head that was merged is found by the commit or by the
+// list; one that is open, or closed unmerged, is none.
+func TestMergedWithHead(t *testing.T) {
+	w := newWorld(t)
+	n := w.ask()
+	head := w.Branch("ask")
+	expect := func(what string, want int) {
+		t.Helper()
+		if got, err := w.client.MergedWithHead(t.Context(), head); err != nil || got != want {
+			t.Errorf("%s: #%d, error %v; want #%d", what, got, err, want)
+		}
+	}
+	expect("open", 0)
+	w.check(w.client.Close(t.Context(), n))
+	expect("closed", 0)
+	w.check(w.Do(w.Token("alice"), "PATCH", fmt.Sprintf("/repos/acme/access/pulls/%d", n),
+		map[string]any{"state": "open"}, nil))
+	w.merge(n)
+	expect("merged", n)
+	for _, silent := range []string{"/repos/acme/access/commits/.*/pulls",
+		"/repos/acme/access/pulls"} {
+		w.Fail("GET", silent, -1, 200, "[]")
+		expect("merged, and silence of "+silent, n)
+		w.Heal()
+	}
+}

@@ -49,7 +49,8 @@ func (c *Client) withdrawal(ctx context.Context, listed OpenPull) (*policies.Wit
 		return nil, errMoved
 	}
 	kind, path, _ := policies.KindOf(f.Files)
-	if kind != policies.KindWithdrawal || p.BaseRepoID != repository.ID || p.BaseRef != repository.DefaultBranch {
+	if kind != policies.KindWithdrawal || p.BaseRepoID != repository.ID ||
+		p.BaseRef != repository.DefaultBranch {
 		return nil, nil
 	}
 	return &policies.Withdrawal{PullRequest: number, Author: p.Author, Path: path}, nil
