@@ -100,7 +100,6 @@ func (x *withdrawals) turns(wait []github.OpenPull) []github.OpenPull {
 		"in the next ones", "event", "withdraw", "cluster", x.cluster, "waiting",
 		len(wait)-maxLooks)
 	late := wait[maxLooks/2:]
-	slices.Reverse(late)
 	slices.SortStableFunc(late, func(a, b github.OpenPull) int {
 		return x.looks[a.Number].since.Compare(x.looks[b.Number].since)
 	})

@@ -2,6 +2,7 @@ package sync
 
 import (
 	"fmt"
+	"log/slog"
 	"net/http"
 	"os/exec"
 	"slices"
@@ -11,6 +12,7 @@ import (
 
 	rbacv1 "k8s.io/api/rbac/v1"
 
+	"github.com/pullgrant/pullgrant/internal/github"
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/testdata/forge"
 )
@@ -53,7 +55,7 @@ func TestManyOpenPullRequests(t *testing.T) {
 	s.Must(command.Run())
 	for i := range many {
 		s.SetClock(begin.Add(time.Duration(i) * time.Second / 2))
-		if i == many/2 {
+		if i == 0 {
 			drop(first)
 			continue
 		}
@@ -103,4 +105,39 @@ func TestManyOpenPullRequests(t *testing.T) {
 		t.Errorf("a withdrawal took %d calls; ended: %t", all, ended(third))
 	}
 	t.Logf("%d calls in a pass at most", peak)
+}
+
+// TestTurns: however many are updated between two passes, what waits has its turn, and what was
+// updated last does not wait.
+func TestTurns(t *testing.T) {
+	const old, newInAPass = 450, 80
+	x := &withdrawals{looks: map[int]look{}, log: slog.New(slog.DiscardHandler)}
+	var wait []github.OpenPull // updated last first
+	number := 0
+	arrive := func(many int, at time.Time) {
+		for range many {
+			number++
+			wait = append([]github.OpenPull{{Number: number}}, wait...)
+			x.looks[number] = look{since: at}
+		}
+	}
+	arrive(old, noon)
+	for pass := range old / (maxLooks / 2) {
+		at := noon.Add(time.Duration(pass+1) * time.Minute)
+		arrive(newInAPass, at)
+		newest := number
+		turns := x.turns(slices.Clone(wait))
+		if len(turns) != maxLooks || turns[0].Number != newest {
+			t.Errorf("pass %d: %d looks, first at #%d; want #%d", pass, len(turns), turns[0].Number,
+				newest)
+		}
+		wait = slices.DeleteFunc(wait, func(p github.OpenPull) bool {
+			return slices.Contains(turns, p)
+		})
+	}
+	for _, p := range wait {
+		if p.Number <= old {
+			t.Errorf("#%d never had its turn", p.Number)
+		}
+	}
 }
