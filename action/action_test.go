@@ -34,6 +34,7 @@ type world struct {
 	forge  *forge.Forge
 	now    time.Time
 	number int
+	moves  int // of the default branch
 	out    bytes.Buffer
 	files  map[string]string // GITHUB_OUTPUT and GITHUB_STEP_SUMMARY
 }

@@ -47,7 +47,8 @@ func TestActionJudgesTheScenarios(t *testing.T) {
 				}
 				d.Outcome, d.Code, d.Policy = policies.Failed, policies.EvaluationError, ""
 			} else if want := (verdict{number: s.Scenario.Facts.PullRequest.Number,
-				headSHA: d.HeadSHA, decision: d, at: c.Now}).summary(); checks[0].Output.Summary != want {
+				headSHA: d.HeadSHA, decision: d,
+				at: c.Now}).summary(); checks[0].Output.Summary != want {
 				t.Errorf("got:\n%s\nwant:\n%s", checks[0].Output.Summary, want)
 			}
 			if checks[0].Conclusion != conclusion(d.Outcome) ||

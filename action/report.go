@@ -36,18 +36,23 @@ func notMerged(ctx context.Context, a *githubactions.Action, client *github.Clie
 	verdicts []verdict) (open []verdict) {
 	for _, v := range verdicts {
 		// What cannot be read now leaves the verdict as it is.
-		merged, err := false, error(nil)
+		var now github.Standing
+		var err error
 		if v.number > 0 {
-			merged, err = client.Merged(ctx, v.number)
+			now, err = client.Standing(ctx, v.number)
 		}
-		if err == nil && merged {
-			a.Noticef("#%d is merged, so that it gets no verdict any more; the agent tells on the "+
-				"pull request what became of it", v.number)
+		if err == nil && now.Merged {
+			noticeMerged(a, v.number)
 			continue
 		}
 		open = append(open, v)
 	}
 	return open
+}
+
+func noticeMerged(a *githubactions.Action, number int) {
+	a.Noticef("#%d is merged, so that it gets no verdict any more; the agent tells on the pull "+
+		"request what became of it", number)
 }
 
 // report tells the verdicts on one head commit: each in the log and the step summary, and one

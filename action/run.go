@@ -61,12 +61,28 @@ func run(ctx context.Context, a *githubactions.Action, now time.Time) (Result, e
 	if err != nil {
 		return result, err
 	}
-	var failures []error
+	tell := t.tell
+	if t.all {
+		tell = sweepAll
+	}
+	told, err := tell(ctx, a, client, now)
+	result.Outcome = policies.Allowed
+	if len(told) > 0 {
+		d := worst(told).decision
+		result.Outcome = d.Outcome
+		setOutputs(a, d)
+	}
+	return result, err
+}
+
+// tell judges the pull requests that an event names, and tells the verdicts on each head commit.
+func (t target) tell(ctx context.Context, a *githubactions.Action, client *github.Client,
+	now time.Time) (told []verdict, err error) {
 	verdicts, err := t.judge(ctx, client, now)
 	if err != nil {
-		return result, err
+		return nil, err
 	}
-	var told []verdict
+	var failures []error
 	for _, same := range byHead(verdicts) {
 		if same = notMerged(ctx, a, client, same); len(same) == 0 {
 			continue
@@ -76,16 +92,7 @@ func run(ctx context.Context, a *githubactions.Action, now time.Time) (Result, e
 			failures = append(failures, err)
 		}
 	}
-	result.Outcome = policies.Allowed
-	if len(verdicts) == 0 {
-		a.Noticef("no open pull request to judge")
-	}
-	if len(told) > 0 {
-		d := worst(told).decision
-		result.Outcome = d.Outcome
-		setOutputs(a, d)
-	}
-	return result, errors.Join(failures...)
+	return told, errors.Join(failures...)
 }
 
 func newClient(a *githubactions.Action) (*github.Client, error) {

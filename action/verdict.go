@@ -17,6 +17,8 @@ type verdict struct {
 	headSHA  string // the commit to tell it on; empty when neither GitHub nor the event named one
 	decision policies.Decision
 	at       time.Time       // when it was judged
+	base     string          // the commit of the default branch that it was judged by
+	baseRef  string          // the branch that it is to be merged into
 	pushed   []github.Pushed // who pushed the head, as far as it is known
 }
 
@@ -40,7 +42,15 @@ func (t target) judge(ctx context.Context, client *github.Client, now time.Time)
 		return []verdict{v}, nil
 	}
 	pulls, err := t.pulls(ctx, client)
-	if err == nil && len(pulls) == 0 && !t.all {
+	if err == nil && len(pulls) == 0 {
+		// The run of a review may end after the merge, which closes the pull request.
+		var merged int
+		if merged, err = client.MergedWithHead(ctx, t.headSHA); merged > 0 {
+			return []verdict{{number: merged, headSHA: t.headSHA, at: now,
+				decision: policies.Refuse(policies.EvaluationError, "#%d is merged", merged)}}, nil
+		}
+	}
+	if err == nil && len(pulls) == 0 {
 		err = errors.New("no open pull request has this head commit as far as GitHub tells now; " +
 			"run the job again if there is one")
 	}
@@ -48,34 +58,39 @@ func (t target) judge(ctx context.Context, client *github.Client, now time.Time)
 		return nil, err
 	}
 	if err != nil {
-		return []verdict{{t.number, t.headSHA, policies.Refuse(policies.EvaluationError,
-			"find the pull requests to judge: %v", err), now, nil}}, nil
+		return []verdict{{number: t.number, headSHA: t.headSHA, at: now,
+			decision: policies.Refuse(policies.EvaluationError,
+				"find the pull requests to judge: %v", err)}}, nil
 	}
 	var verdicts []verdict
 	for _, pull := range pulls {
-		v := verdict{number: pull.Number, headSHA: pull.HeadSHA, at: now}
-		if facts, err := client.Facts(ctx, pull.Number, now); err != nil {
-			v.decision = policies.Refuse(policies.EvaluationError, "gather the facts of pull "+
-				"request #%d: %v", pull.Number, err)
-		} else {
-			v.decision, v.headSHA = policies.Evaluate(facts.Base, facts, now),
-				facts.PullRequest.HeadSHA
-			if pushed, known := github.PushedBy(facts); known {
-				v.pushed = append(v.pushed, pushed)
-			}
-		}
-		v.decision.HeadSHA = v.headSHA
-		verdicts = append(verdicts, v)
+		verdicts = append(verdicts, judgePull(ctx, client, pull.Number, pull.HeadSHA, now))
 	}
 	return verdicts, nil
 }
 
+// judgePull gathers and evaluates one pull request, whose head was head when it was listed.
+func judgePull(ctx context.Context, client *github.Client, number int, head string,
+	now time.Time) verdict {
+	v := verdict{number: number, headSHA: head, at: now}
+	if facts, err := client.Facts(ctx, number, now); err != nil {
+		v.decision = policies.Refuse(policies.EvaluationError, "gather the facts of pull "+
+			"request #%d: %v", number, err)
+	} else {
+		v.decision = policies.Evaluate(facts.Base, facts, now)
+		v.headSHA, v.base = facts.PullRequest.HeadSHA, facts.Base.Commit
+		v.baseRef = facts.PullRequest.BaseRef
+		if pushed, known := github.PushedBy(facts); known {
+			v.pushed = append(v.pushed, pushed)
+		}
+	}
+	v.decision.HeadSHA = v.headSHA
+	return v
+}
+
 func (t target) pulls(ctx context.Context, client *github.Client) (pulls []github.OpenPull,
 	err error) {
-	switch {
-	case t.all:
-		return client.OpenPulls(ctx)
-	case t.headSHA != "":
+	if t.headSHA != "" {
 		if pulls, err = client.PullsByHead(ctx, t.headSHA); err != nil {
 			return nil, err
 		}

@@ -96,7 +96,7 @@ func NewAgent(c Config) (*Agent, error) {
 		waiting: map[string]waiting{}, proved: map[string]plan.Proof{},
 		asking: map[string]retry{}}
 	a.withdrawals = &withdrawals{cluster: c.Cluster, github: c.GitHub, branch: a.branch,
-		wall: c.Clock, comments: comments, log: c.Logger}
+		list: c.GitHub.FollowOpen(), wall: c.Clock, comments: comments, log: c.Logger}
 	a.tell = &teller{cluster: cluster, wall: c.Clock, comments: comments, metrics: metrics,
 		log: c.Logger, events: kube.NewEvents(cluster, clocks.now, c.Logger)}
 	a.server = &monitor.Server{Listener: c.Listener, Secret: c.WebhookSecret, Metrics: metrics,

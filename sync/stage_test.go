@@ -40,12 +40,16 @@ type stage struct {
 
 var replicas atomic.Int32
 
-func newStage(t *testing.T) *stage {
+func newStage(t *testing.T, change ...func(*forge.Options)) *stage {
 	t.Helper()
 	s := &stage{Scene: scene.New(t)}
+	o := forge.Options{Contract: true,
+		Now: func() time.Time { return s.Clock().Add(s.githubAhead()) }}
+	for _, change := range change {
+		change(&o)
+	}
 	var err error
-	s.Forge, err = forge.Start(t.TempDir(), forge.Options{Contract: true,
-		Now: func() time.Time { return s.Clock().Add(s.githubAhead()) }})
+	s.Forge, err = forge.Start(t.TempDir(), o)
 	s.Must(err)
 	t.Cleanup(func() {
 		s.Forge.Close()

@@ -18,6 +18,7 @@ import (
 type withdrawals struct {
 	cluster  string
 	github   *github.Client // nil: there are no pull requests
+	list     *github.OpenList
 	branch   *branch
 	wall     func() time.Time
 	comments *comments
@@ -35,13 +36,19 @@ type look struct {
 	found *policies.Withdrawal // nil: it withdraws nothing
 	known bool                 // false: it could not be read
 	again retry                // should that be needed
+	since time.Time            // when it began to wait for a look; zero: it does not
 }
 
-// find lists the open pull requests, which costs nothing while the list does not change, and looks
-// at those that are new, or moved, by people who could end a grant: what anybody else opens costs
-// no calls. One that cannot be read holds up no other.
+// maxLooks bounds the calls that one pass spends on looking at open pull requests: most looks take
+// one, and those at a withdrawal four.
+const maxLooks = 100
+
+// find lists the open pull requests, which costs nothing while none changes, and looks at those
+// that are new, or moved, by people who could end a grant: what anybody else opens costs no calls.
+// One that cannot be read holds up no other.
 func (x *withdrawals) find(ctx context.Context, w plan.World) error {
-	pulls, err := x.github.OpenPulls(ctx)
+	now := x.wall()
+	pulls, err := x.list.Read(ctx, now)
 	if err != nil {
 		return fmt.Errorf("whether access is withdrawn is not known: %w", err)
 	}
@@ -49,28 +56,73 @@ func (x *withdrawals) find(ctx context.Context, w plan.World) error {
 	if err != nil {
 		return err
 	}
-	looks, commits, now := map[int]look{}, map[string]string{}, x.wall()
-	var errs []error
+	looks := map[int]look{}
+	var wait []github.OpenPull
 	for _, p := range pulls {
 		l := x.looks[p.Number]
-		if stale := l.pull != p || !l.known; stale && known[p.Author.ID] && l.again.due(now) {
-			l.pull = p
-			l.again.later(now)
-			l.found, err = x.github.Withdrawal(ctx, p.Number)
-			l.known = err == nil
-			errs = append(errs, err)
+		switch stale := l.pull != p || !l.known; {
+		case !stale || p.Draft || !known[p.Author.ID]:
+			l.since = time.Time{}
+		case l.again.due(now):
+			if l.since.IsZero() {
+				l.since = now
+			}
+			wait = append(wait, p)
 		}
 		looks[p.Number] = l
-		if l.pull == p && l.found != nil {
-			x.open = append(x.open, *l.found)
-			if commit, ok := x.commits[l.found.Path]; ok {
-				commits[l.found.Path] = commit
-			}
-		}
 	}
-	x.looks, x.commits = looks, commits
+	x.looks = looks
+	var errs []error
+	for _, p := range x.turns(wait) {
+		if ctx.Err() != nil { // the rest keeps its turn
+			errs = append(errs, ctx.Err())
+			break
+		}
+		l := look{pull: p, again: looks[p.Number].again}
+		l.again.later(now)
+		l.found, err = x.github.Withdrawal(ctx, p)
+		l.known = err == nil
+		errs = append(errs, err)
+		looks[p.Number] = l
+	}
+	x.opened(pulls)
 	return errors.Join(errs...)
 }
+
+// turns are those of what waits, last updated first, that one pass looks at. Half of it are those
+// updated last, since somebody may just be giving access back; the other half have waited longest,
+// so that each has its turn however many come.
+func (x *withdrawals) turns(wait []github.OpenPull) []github.OpenPull {
+	if len(wait) <= maxLooks {
+		return wait
+	}
+	x.log.Warn("more open pull requests changed than one pass looks at; the others have their turn "+
+		"in the next ones", "event", "withdraw", "cluster", x.cluster, "waiting",
+		len(wait)-maxLooks)
+	late := wait[maxLooks/2:]
+	slices.SortStableFunc(late, func(a, b github.OpenPull) int {
+		return x.looks[a.Number].since.Compare(x.looks[b.Number].since)
+	})
+	return wait[:maxLooks]
+}
+
+// opened takes note of what the looks found, oldest first, and forgets what is no longer open.
+func (x *withdrawals) opened(pulls []github.OpenPull) {
+	commits := map[string]string{}
+	for _, p := range slices.SortedFunc(slices.Values(pulls), byNumber) {
+		l := x.looks[p.Number]
+		if l.pull != p || l.found == nil {
+			continue
+		}
+		x.open = append(x.open, *l.found)
+		if commit, ok := x.commits[l.found.Path]; ok {
+			commits[l.found.Path] = commit
+		}
+	}
+	x.commits = commits
+}
+
+func byNumber(a, b github.OpenPull) int { return a.Number - b.Number }
 
 // people are the accounts, by number, of everybody in identities.yaml and of those who approved
 // what is recorded. The former are remembered for causes.

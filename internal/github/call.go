@@ -43,6 +43,12 @@ func (c *Client) query(
 // pages reads a list to its end, a hundred items at a time. A page that is as it was does not tell
 // that it is the last; the one after it is asked for until there is nothing on it.
 func pages[T any](read func(github.ListOptions) ([]T, *github.Response, error)) ([]T, error) {
+	return pagesUntil(func([]T) bool { return false }, read)
+}
+
+// pagesUntil reads a list as far as the first page that is enough, which is never an empty one.
+func pagesUntil[T any](enough func(page []T) bool,
+	read func(github.ListOptions) ([]T, *github.Response, error)) ([]T, error) {
 	all := []T{}
 	options := github.ListOptions{PerPage: 100}
 	for {
@@ -51,6 +57,9 @@ func pages[T any](read func(github.ListOptions) ([]T, *github.Response, error)) 
 			return nil, err
 		}
 		all = append(all, items...)
+		if len(items) > 0 && enough(items) {
+			return all, nil
+		}
 		if response.Header.Get(unmodified) != "" && len(items) > 0 {
 			response.NextPage = max(options.Page, 1) + 1
 		}

@@ -81,6 +81,37 @@ func (c *Client) PostCheck(ctx context.Context, check Check) (app string, err er
 	return run.GetApp().GetSlug(), nil
 }
 
+// LastCheck is the number of the check run of that name that an App, by its slug, made last on a
+// commit; 0 when there is none.
+func (c *Client) LastCheck(ctx context.Context, commit, name, app string) (int64, error) {
+	options := github.ListCheckRunsOptions{CheckName: &name}
+	found, err := pages(func(o github.ListOptions) ([]*github.CheckRun, *github.Response, error) {
+		options.ListOptions = o
+		page, response, err := c.api.Checks.ListCheckRunsForRef(ctx, c.owner, c.repo, commit,
+			&options)
+		if err != nil {
+			return nil, nil, err
+		}
+		if page.Total == nil {
+			return nil, nil, c.incomplete("the check runs of commit %s", commit)
+		}
+		return page.CheckRuns, response, nil
+	})
+	if err != nil {
+		return 0, c.explain(err, "Checks: read", "list the check runs of commit %s", commit)
+	}
+	var last int64
+	for _, run := range found {
+		if run.GetID() == 0 || run.GetApp().GetSlug() == "" {
+			return 0, c.incomplete("the check runs of commit %s", commit)
+		}
+		if run.GetName() == name && run.GetApp().GetSlug() == app {
+			last = max(last, run.GetID())
+		}
+	}
+	return last, nil
+}
+
 func (a Annotation) convert() *github.CheckRunAnnotation {
 	result := &github.CheckRunAnnotation{Path: github.String(a.Path),
 		StartLine: github.Int(max(a.Line, 1)), EndLine: github.Int(max(a.Line, 1)),

@@ -54,3 +54,32 @@ func TestCut(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// TestLastCheck: only a check run of the App's, on the commit and under the name, counts; the one
+// that was made last does. The forge serves pages of two.
+func TestLastCheck(t *testing.T) {
+	w := newWorld(t)
+	n := w.ask()
+	head := w.facts(n).PullRequest.HeadSHA
+	expect := func(want int64) {
+		t.Helper()
+		got, err := w.client.LastCheck(t.Context(), head, "pullgrant", "pullgrant")
+		if err != nil || got != want {
+			t.Errorf("%d, error %v; want %d", got, err, want)
+		}
+	}
+	expect(0)
+	for i := range 3 {
+		app := fmt.Sprint("other-", i)
+		w.AddApp(app, int64(7100+i))
+		w.check(w.Pass(app, "pullgrant", head))
+	}
+	w.check(w.Pass("pullgrant", "another", head))
+	w.check(w.Pass("pullgrant", "pullgrant", w.Branch("main")))
+	expect(0)
+	for range 2 {
+		w.check(w.Pass("pullgrant", "pullgrant", head))
+		checks := w.Checks()
+		expect(checks[len(checks)-1].ID)
+	}
+}

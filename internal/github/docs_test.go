@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"slices"
 	"testing"
+
+	"github.com/pullgrant/pullgrant/policies"
 )
 
 // TestEveryCallIsOnThePage: docs/github.md has each call that a judgement rests on, and none that
@@ -31,6 +33,8 @@ func TestEveryCallIsOnThePage(t *testing.T) {
 	_, err = w.client.PullsByHead(t.Context(), w.Branch("ask"))
 	w.check(err)
 	_, err = w.client.Rules(t.Context())
+	w.check(err)
+	_, err = w.client.LastCheck(t.Context(), w.Branch("ask"), policies.CheckName, "pullgrant")
 	w.check(err)
 	w.merge(n)
 	w.facts(n)

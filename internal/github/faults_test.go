@@ -160,7 +160,7 @@ func TestEveryFailedCallIsAnError(t *testing.T) {
 	w := newWorld(t)
 	w.push(forge.Change{User: "root", Files: map[string]string{requestPath: requestFile}})
 	w.push(forge.Change{Branch: "drop", Files: map[string]string{requestPath: forge.Removed}})
-	n := w.open("drop")
+	drop := OpenPull{Number: w.open("drop"), HeadSHA: w.Branch("drop"), BaseRef: "main"}
 	w.push(forge.Change{Branch: "b", Files: map[string]string{"b": "x"}})
 	w.open("b")
 	w.push(forge.Change{Branch: "c", Files: map[string]string{"c": "x"}})
@@ -172,8 +172,10 @@ func TestEveryFailedCallIsAnError(t *testing.T) {
 	}{
 		"open pull requests": {2, func(c *Client) (any, error) { return c.OpenPulls(t.Context()) }},
 		"withdrawal": {4, func(c *Client) (any, error) {
-			return c.Withdrawal(t.Context(),
-				n)
+			return c.Withdrawal(t.Context(), drop)
+		}},
+		"what was updated": {1, func(c *Client) (any, error) {
+			return c.FollowOpen().news(t.Context())
 		}},
 		"rules": {3, func(c *Client) (any, error) { return c.Rules(t.Context()) }},
 	} {

@@ -19,6 +19,7 @@ type snapshot struct {
 	policies.PullRequest
 	updatedAt      time.Time
 	commits, files int // as GitHub counts them
+	additions      int // lines; 0 also when GitHub does not count them
 }
 
 // same tells whether nothing happened to the pull request between two readings. The time of the
@@ -45,7 +46,7 @@ func (c *Client) pull(ctx context.Context, number int) (snapshot, error) {
 		HeadRef: found.GetHead().GetRef(), HeadRepoID: found.GetHead().GetRepo().GetID(),
 		HeadSHA: found.GetHead().GetSHA(),
 	}, updatedAt: found.GetUpdatedAt().Time, commits: found.GetCommits(),
-		files: found.GetChangedFiles()}
+		files: found.GetChangedFiles(), additions: found.GetAdditions()}
 	if p.Author, err = c.user(found.User, "the author of the pull request"); err != nil {
 		return p, err
 	}
@@ -77,16 +78,25 @@ func (c *Client) pull(ctx context.Context, number int) (snapshot, error) {
 	return p, nil
 }
 
-// Merged tells whether a pull request is merged by now.
-func (c *Client) Merged(ctx context.Context, number int) (bool, error) {
+// Standing is what can change about a pull request while it is judged.
+type Standing struct {
+	Merged           bool
+	HeadSHA, BaseRef string
+}
+
+// Standing reads how a pull request stands by now.
+func (c *Client) Standing(ctx context.Context, number int) (Standing, error) {
 	found, _, err := c.api.PullRequests.Get(ctx, c.owner, c.repo, number)
-	if err == nil && found.Merged == nil {
+	s := Standing{Merged: found.GetMerged(), HeadSHA: found.GetHead().GetSHA(),
+		BaseRef: found.GetBase().GetRef()}
+	if err == nil && (found.Merged == nil || !isName(s.HeadSHA) || s.BaseRef == "") {
 		err = c.incomplete("the pull request")
 	}
 	if err != nil {
-		return false, c.explain(err, "Pull requests: read", "read the pull request #%d", number)
+		return Standing{}, c.explain(err, "Pull requests: read", "read the pull request #%d",
+			number)
 	}
-	return found.GetMerged(), nil
+	return s, nil
 }
 
 // ghostID is the account GitHub shows in the place of deleted ones.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/google/go-github/v60/github"
 
@@ -20,6 +21,7 @@ type listed struct {
 	draft, open         bool
 	merged              bool
 	mergedAt            requests.Time
+	updatedAt           time.Time
 }
 
 // by is its author, nobody of the zero one.
@@ -73,8 +75,10 @@ func (c *Client) list(ctx context.Context, f *github.PullRequest) (listed, error
 		baseID: f.GetBase().GetRepo().GetID(),
 		draft:  f.GetDraft(), open: f.GetState() == "open",
 		merged: !f.GetMergedAt().IsZero(), mergedAt: requests.At(f.GetMergedAt().Time),
+		updatedAt: f.GetUpdatedAt().Time,
 	}
-	if p.number == 0 || !isName(p.head) || p.base == "" || p.baseID == 0 || f.GetState() == "" {
+	if p.number == 0 || !isName(p.head) || p.base == "" || p.baseID == 0 || f.GetState() == "" ||
+		p.updatedAt.IsZero() {
 		return p, c.incomplete("a list of pull requests")
 	}
 	p.mergeAt, err = c.mergeCommit(ctx, f)
@@ -93,12 +97,23 @@ type OpenPull struct {
 func (p listed) openPull() OpenPull { return OpenPull{p.number, p.head, p.base, p.draft, p.author} }
 
 // OpenPulls lists all open pull requests, oldest first: what must be judged again when the
-// default branch has moved, and what may withdraw a request. GitHub is asked for the newest first:
-// one that is opened is then on the first page, and comes twice, not never, when others move on
-// while the list is read. A list that has not changed since the last call costs nothing of the rate
-// limit.
+// default branch has moved. A list that has not changed since the last call costs nothing of the
+// rate limit.
 func (c *Client) OpenPulls(ctx context.Context) ([]OpenPull, error) {
-	ctx = keeping(ctx)
+	all, err := c.openPulls(keeping(ctx))
+	if err != nil {
+		return nil, err
+	}
+	var open []OpenPull
+	for _, p := range all {
+		open = append(open, p.openPull())
+	}
+	return open, nil
+}
+
+// openPulls asks GitHub for the newest first: one that is opened is then on the first page, and
+// those after it come twice, not never, when they move on while the list is read.
+func (c *Client) openPulls(ctx context.Context) ([]listed, error) {
 	newestFirst := github.PullRequestListOptions{State: "open", Sort: "created",
 		Direction: "desc"}
 	found, err := pages(func(o github.ListOptions) ([]*github.PullRequest,
@@ -109,14 +124,14 @@ func (c *Client) OpenPulls(ctx context.Context) ([]OpenPull, error) {
 	if err != nil {
 		return nil, c.explain(err, "Pull requests: read", "list the open pull requests")
 	}
-	var open []OpenPull
+	var open []listed
 	for _, f := range slices.Backward(found) {
 		p, err := c.list(ctx, f)
 		if err != nil {
 			return nil, err
 		}
-		if n := len(open); n == 0 || open[n-1].Number != p.number {
-			open = append(open, p.openPull())
+		if n := len(open); n == 0 || open[n-1].number != p.number {
+			open = append(open, p)
 		}
 	}
 	return open, nil
@@ -168,4 +183,40 @@ func (c *Client) PullsByHead(ctx context.Context, commit string) ([]OpenPull, er
 		}
 	}
 	return open, nil
+}
+
+// MergedWithHead is the number of the pull request that was merged into the default branch with the
+// commit as its head; 0 when GitHub tells of none. What it ties to a commit can be late, so the
+// hundred closed ones that were updated last are looked through too.
+func (c *Client) MergedWithHead(ctx context.Context, commit string) (int, error) {
+	repository, _, err := c.repository(ctx)
+	if err != nil {
+		return 0, err
+	}
+	found, err := c.pullsOf(ctx, commit)
+	if err != nil {
+		return 0, err
+	}
+	closed, _, err := c.api.PullRequests.List(ctx, c.owner, c.repo,
+		&github.PullRequestListOptions{State: "closed", Sort: "updated", Direction: "desc",
+			ListOptions: github.ListOptions{PerPage: 100}})
+	if err != nil {
+		return 0, c.explain(err, "Pull requests: read", "list the pull requests closed last")
+	}
+	for _, f := range closed {
+		if f.GetHead().GetSHA() != commit {
+			continue
+		}
+		p, err := c.list(ctx, f)
+		if err != nil {
+			return 0, err
+		}
+		found = append(found, p)
+	}
+	for _, p := range found {
+		if p.head == commit && p.mergedInto(repository) {
+			return p.number, nil
+		}
+	}
+	return 0, nil
 }

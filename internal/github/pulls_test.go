@@ -44,18 +44,22 @@ func TestOpenPullRequests(t *testing.T) {
 func TestWhatIsOpenIsSeenAtOnce(t *testing.T) {
 	w := newWorld(t) // whose forge serves pages of two
 	head := w.push(forge.Change{Branch: "b", Files: map[string]string{"b": "x"}})
-	open := 0
+	open, followed := 0, w.client.FollowOpen()
 	expect := func(what string, want int) {
 		t.Helper()
-		pulls, err := w.client.OpenPulls(t.Context())
+		whole, err := w.client.OpenPulls(t.Context())
 		w.check(err)
-		numbers := map[int]bool{}
-		for _, p := range pulls {
-			numbers[p.Number] = true
-		}
-		if len(pulls) != want || len(numbers) != want {
-			t.Errorf("%d open, %s: %d are seen, %d of them once", open, what, len(pulls),
-				len(numbers))
+		news, err := followed.Read(t.Context(), noon)
+		w.check(err)
+		for _, pulls := range [][]OpenPull{whole, news} {
+			numbers := map[int]bool{}
+			for _, p := range pulls {
+				numbers[p.Number] = true
+			}
+			if len(pulls) != want || len(numbers) != want {
+				t.Errorf("%d open, %s: %d are seen, %d of them once", open, what, len(pulls),
+					len(numbers))
+			}
 		}
 	}
 	set := func(number int, state string) {
@@ -82,5 +86,32 @@ func TestWhatIsOpenIsSeenAtOnce(t *testing.T) {
 		expect("the newest closed", most-1)
 		set(most, "open")
 		expect("the newest open again", most)
+	}
+}
+
+// TestMergedWithHead: the pull request of a head that was merged is found by the commit or by the
+// list; one that is open, or closed unmerged, is none.
+func TestMergedWithHead(t *testing.T) {
+	w := newWorld(t)
+	n := w.ask()
+	head := w.Branch("ask")
+	expect := func(what string, want int) {
+		t.Helper()
+		if got, err := w.client.MergedWithHead(t.Context(), head); err != nil || got != want {
+			t.Errorf("%s: #%d, error %v; want #%d", what, got, err, want)
+		}
+	}
+	expect("open", 0)
+	w.check(w.client.Close(t.Context(), n))
+	expect("closed", 0)
+	w.check(w.Do(w.Token("alice"), "PATCH", fmt.Sprintf("/repos/acme/access/pulls/%d", n),
+		map[string]any{"state": "open"}, nil))
+	w.merge(n)
+	expect("merged", n)
+	for _, silent := range []string{"/repos/acme/access/commits/.*/pulls",
+		"/repos/acme/access/pulls"} {
+		w.Fail("GET", silent, -1, 200, "[]")
+		expect("merged, and silence of "+silent, n)
+		w.Heal()
 	}
 }

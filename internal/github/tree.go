@@ -26,6 +26,9 @@ func (c *Client) Tree(ctx context.Context, commit string,
 	return tree, err
 }
 
+// Tip is the commit that the default branch is at now.
+func (c *Client) Tip(ctx context.Context) (string, error) { return c.orTip(ctx, "") }
+
 // orTip is commit, or the tip of the default branch when it is empty.
 func (c *Client) orTip(ctx context.Context, commit string) (string, error) {
 	if commit != "" {

@@ -9,23 +9,31 @@ import (
 	"github.com/pullgrant/pullgrant/policies"
 )
 
-// Withdrawal reads an open pull request; it is nil when that does anything but withdraw one request
-// from the default branch. An error is a pull request that could not be read as it was at one
-// moment.
-func (c *Client) Withdrawal(ctx context.Context, number int) (*policies.Withdrawal, error) {
-	withdrawal, err := c.withdrawal(ctx, number)
+// Withdrawal reads a pull request that a list shows as open; it is nil when that does anything but
+// withdraw one request from the default branch. An error is a pull request that could not be read
+// as the list shows it, at one moment.
+func (c *Client) Withdrawal(ctx context.Context, listed OpenPull) (*policies.Withdrawal, error) {
+	withdrawal, err := c.withdrawal(ctx, listed)
 	if err != nil {
-		return nil, fmt.Errorf("look at %s/%s#%d: %w", c.owner, c.repo, number, err)
+		return nil, fmt.Errorf("look at %s/%s#%d: %w", c.owner, c.repo, listed.Number, err)
 	}
 	return withdrawal, nil
 }
 
-func (c *Client) withdrawal(ctx context.Context, number int) (*policies.Withdrawal, error) {
-	repository, _, err := c.repository(ctx)
+func (c *Client) withdrawal(ctx context.Context, listed OpenPull) (*policies.Withdrawal, error) {
+	number := listed.Number
+	p, err := c.pull(ctx, number)
 	if err != nil {
 		return nil, err
 	}
-	p, err := c.pull(ctx, number)
+	if p.HeadSHA != listed.HeadSHA || p.BaseRef != listed.BaseRef || p.Draft != listed.Draft {
+		return nil, errMoved
+	}
+	// Most do more than remove one file, and this call was the only one.
+	if p.files != 1 || p.additions > 0 || p.State != "open" || p.Draft {
+		return nil, nil
+	}
+	repository, _, err := c.repository(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -41,8 +49,8 @@ func (c *Client) withdrawal(ctx context.Context, number int) (*policies.Withdraw
 		return nil, errMoved
 	}
 	kind, path, _ := policies.KindOf(f.Files)
-	if kind != policies.KindWithdrawal || p.State != "open" || p.Draft ||
-		p.BaseRepoID != repository.ID || p.BaseRef != repository.DefaultBranch {
+	if kind != policies.KindWithdrawal || p.BaseRepoID != repository.ID ||
+		p.BaseRef != repository.DefaultBranch {
 		return nil, nil
 	}
 	return &policies.Withdrawal{PullRequest: number, Author: p.Author, Path: path}, nil

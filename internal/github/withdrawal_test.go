@@ -1,6 +1,7 @@
 package github
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -50,12 +51,16 @@ func TestWithdrawal(t *testing.T) {
 			if test.after == nil {
 				branch = "alice:" + branch
 			}
-			w.push(forge.Change{Branch: branch, Files: test.files})
+			p := OpenPull{HeadSHA: w.push(forge.Change{Branch: branch, Files: test.files}),
+				BaseRef: "main", Draft: name == "draft"}
 			n := w.open(branch)
+			if p.Number = n; name == "other base" {
+				p.BaseRef = "stable"
+			}
 			if test.after != nil {
 				test.after(n)
 			}
-			got, err := w.client.Withdrawal(t.Context(), n)
+			got, err := w.client.Withdrawal(t.Context(), p)
 			want := policies.Withdrawal{PullRequest: n, Author: policies.User{Login: "alice",
 				ID: 101, Type: "User"}, Path: requestPath}
 			if err != nil || (got != nil) != test.is || got != nil && *got != want {
@@ -69,8 +74,19 @@ func TestWithdrawal(t *testing.T) {
 func TestWithdrawalThatMoves(t *testing.T) {
 	w := newWorld(t)
 	w.push(forge.Change{User: "root", Files: map[string]string{requestPath: requestFile}})
-	w.push(forge.Change{Branch: "drop", Files: map[string]string{requestPath: forge.Removed}})
-	n := w.open("drop")
+	head := w.push(forge.Change{Branch: "drop",
+		Files: map[string]string{requestPath: forge.Removed}})
+	drop := OpenPull{Number: w.open("drop"), HeadSHA: head, BaseRef: "main"}
+	for name, p := range map[string]OpenPull{
+		"head":  {Number: drop.Number, HeadSHA: w.Branch("main"), BaseRef: "main"},
+		"base":  {Number: drop.Number, HeadSHA: head, BaseRef: "stable"},
+		"draft": {Number: drop.Number, HeadSHA: head, BaseRef: "main", Draft: true},
+	} {
+		if got, err := w.client.Withdrawal(t.Context(), p); got != nil ||
+			!errors.Is(err, errMoved) {
+			t.Errorf("listed with another %s: %+v, error %v", name, got, err)
+		}
+	}
 	client := w.between(func(_ http.ResponseWriter, r *http.Request) bool {
 		if strings.HasSuffix(r.URL.Path, "/files") {
 			w.push(forge.Change{Branch: "drop",
@@ -78,7 +94,7 @@ func TestWithdrawalThatMoves(t *testing.T) {
 		}
 		return false
 	})
-	if got, err := client.Withdrawal(t.Context(), n); got != nil || err == nil ||
+	if got, err := client.Withdrawal(t.Context(), drop); got != nil || err == nil ||
 		!strings.Contains(err.Error(), errMoved.Error()) {
 		t.Errorf("%+v, error %v", got, err)
 	}

@@ -256,7 +256,7 @@ func (f *Forge) canWrite(c *call) bool {
 
 func (f *Forge) markReady(c *call, p *pull, _ string) string {
 	if p.draft {
-		p.draft = false
+		p.draft, p.updated = false, f.now()
 		f.event(p, "ready_for_review", c.who.user, nil)
 	}
 	return ""
@@ -264,7 +264,7 @@ func (f *Forge) markReady(c *call, p *pull, _ string) string {
 
 func (f *Forge) markDraft(c *call, p *pull, _ string) string {
 	if !p.draft {
-		p.draft = true
+		p.draft, p.updated = true, f.now()
 		f.event(p, "convert_to_draft", c.who.user, nil)
 	}
 	return ""
