@@ -26,6 +26,7 @@ func FuzzParseEvent(f *testing.F) {
 	}
 	f.Add("pull_request_target", []byte(`{"pull_request": {"number": 7}}`))
 	f.Add("pull_request_target", []byte(`{"pull_request": {"number": -1, "head": {"sha": "::error::"}}}`))
+	f.Add("pull_request", []byte(`{"pull_request": {"number": 7, "head": {"sha": "main"}}}`))
 	f.Add("workflow_run", []byte(`{"workflow_run": {"head_sha": "\\n::error::", "event": "merge_group"}}`))
 	f.Add("workflow_run", []byte(`{"workflow_run": {"head_sha": "`+strings.Repeat("a", 40)+
 		`", "pull_requests": [{"number": -1}, {"number": 7}]}}`))
