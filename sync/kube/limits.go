@@ -77,6 +77,7 @@ var tooMuch = []right{
 	{"", "secrets", []string{"get", "list", "watch"}},
 	{"", "pods", []string{"create", "update", "patch"}},
 	{"", "pods/exec", []string{"create", "get"}},
+	{"", "pods/attach", []string{"create", "get"}},
 	{"", "pods/ephemeralcontainers", []string{"update", "patch"}},
 	{"", "serviceaccounts/token", []string{"create"}},
 	{"", "users", []string{"impersonate"}},
@@ -102,7 +103,11 @@ var tooMuch = []right{
 		[]string{"create", "update", "patch"}},
 	{"admissionregistration.k8s.io", "mutatingwebhookconfigurations",
 		[]string{"create", "update", "patch"}},
+	{"admissionregistration.k8s.io", "mutatingadmissionpolicybindings",
+		[]string{"create", "update", "patch"}},
+	{"apiregistration.k8s.io", "apiservices", []string{"create", "update", "patch"}},
 	{"certificates.k8s.io", "certificatesigningrequests/approval", []string{"update", "patch"}},
+	{"certificates.k8s.io", "signers", []string{"approve", "sign"}},
 }
 
 // Excess names the first of these rights that the agent has in a namespace, of its own or for all
@@ -123,7 +128,12 @@ func (c *Cluster) excess(ctx context.Context, namespace string, rights []right) 
 	for _, right := range rights {
 		for _, verb := range right.verbs {
 			allowed := slices.ContainsFunc(review.Status.ResourceRules,
-				func(r authorizationv1.ResourceRule) bool { return right.in(r, verb) })
+				func(r authorizationv1.ResourceRule) bool {
+					// What is rendered has none of them on single objects but in namespaces of
+					// policies, and our own is none.
+					return (len(r.ResourceNames) == 0 || namespace == Namespace) &&
+						right.in(r, verb)
+				})
 			if !allowed && review.Status.Incomplete {
 				allowed, err = c.may(ctx, namespace, verb, right.group, right.resource)
 			}
@@ -135,13 +145,13 @@ func (c *Cluster) excess(ctx context.Context, namespace string, rights []right) 
 	return "", nil
 }
 
-// in tells whether a rule gives the verb on every object of the resource.
+// in tells whether a rule gives the verb on the resource, on however few objects.
 func (r right) in(rule authorizationv1.ResourceRule, verb string) bool {
 	has := func(list []string, value string) bool {
 		return slices.Contains(list, "*") || slices.Contains(list, value)
 	}
 	_, sub, _ := strings.Cut(r.resource, "/")
-	return len(rule.ResourceNames) == 0 && has(rule.Verbs, verb) && has(rule.APIGroups, r.group) &&
+	return has(rule.Verbs, verb) && has(rule.APIGroups, r.group) &&
 		(has(rule.Resources, r.resource) || sub != "" && slices.Contains(rule.Resources, "*/"+sub))
 }
 
