@@ -110,6 +110,16 @@ var tooMuch = []right{
 	{"certificates.k8s.io", "signers", []string{"approve", "sign"}},
 }
 
+// onOne are rights of tooMuch on single objects, which an authorizer that cannot list rights is
+// asked for by name: whoever may not on all may still on these.
+var onOne = []struct{ group, resource, name, verb string }{
+	{"", "secrets", render.Agent, "get"},
+	{"", "serviceaccounts/token", render.Agent, "create"},
+	{"", "serviceaccounts/token", render.Expirer, "create"},
+	{"", "groups", "system:masters", "impersonate"},
+	{"rbac.authorization.k8s.io", "clusterroles", "cluster-admin", "bind"},
+}
+
 // Excess names the first of these rights that the agent has in a namespace, of its own or for all
 // namespaces; empty when it has none. The API server lists the rights; an authorizer that cannot is
 // asked for one after the other.
@@ -135,11 +145,21 @@ func (c *Cluster) excess(ctx context.Context, namespace string, rights []right) 
 						right.in(r, verb)
 				})
 			if !allowed && review.Status.Incomplete {
-				allowed, err = c.may(ctx, namespace, verb, right.group, right.resource)
+				allowed, err = c.may(ctx, namespace, verb, right.group, right.resource, "")
 			}
 			if err != nil || allowed {
 				return fmt.Sprintf("%s %s in namespace %s", verb, right.resource, namespace), err
 			}
+		}
+	}
+	for _, one := range onOne {
+		if !review.Status.Incomplete || namespace != Namespace {
+			break
+		}
+		allowed, err := c.may(ctx, namespace, one.verb, one.group, one.resource, one.name)
+		if err != nil || allowed {
+			return fmt.Sprintf("%s %s named %s in namespace %s", one.verb, one.resource, one.name,
+				namespace), err
 		}
 	}
 	return "", nil
@@ -155,14 +175,16 @@ func (r right) in(rule authorizationv1.ResourceRule, verb string) bool {
 		(has(rule.Resources, r.resource) || sub != "" && slices.Contains(rule.Resources, "*/"+sub))
 }
 
-func (c *Cluster) may(ctx context.Context, namespace, verb, group, resource string) (bool, error) {
+// may asks for one right, on the object of a name or, where that is empty, on all.
+func (c *Cluster) may(ctx context.Context, namespace, verb, group, resource, object string) (bool,
+	error) {
 	name, sub, _ := strings.Cut(resource, "/")
 	review, err := c.authorization.SelfSubjectAccessReviews().Create(ctx,
 		&authorizationv1.SelfSubjectAccessReview{
 			Spec: authorizationv1.SelfSubjectAccessReviewSpec{
 				ResourceAttributes: &authorizationv1.ResourceAttributes{
 					Namespace: namespace, Verb: verb, Group: group, Resource: name,
-					Subresource: sub}}},
+					Subresource: sub, Name: object}}},
 		metav1.CreateOptions{})
 	if err != nil {
 		return false, fmt.Errorf("asking whether the agent may %s %s in namespace %s: %w", verb,
