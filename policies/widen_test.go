@@ -73,6 +73,18 @@ func TestWidened(t *testing.T) {
 			t.Errorf("%s to %s: %q, want %q", c.old, c.text, got, c.want)
 		}
 	}
+	strict := with(t, before, path, "kind: CodeOwnerReview, count: 1",
+		"kind: CodeOwnerReview, count: 2")
+	if got := strings.Join(policies.Widened(strict, before), "\n"); got != "policy payments-debug: "+
+		"2 approval(s) by code owners is no longer asked for; now it takes 1 approval(s) by code "+
+		"owners" {
+		t.Errorf("a lower count: %q", got)
+	}
+	old := with(t, before, path, "  target:", "  limits: {maxApprovalAge: 48h}\n  target:")
+	if got := strings.Join(policies.Widened(before, old), "\n"); got != "policy payments-debug: "+
+		"requests may wait 24h and approvals may be 48h old instead of 24h and 24h" {
+		t.Errorf("older approvals: %q", got)
+	}
 	added := policies.Tree{Files: map[string]policies.TreeFile{path: before.Files[path]}}
 	if got := policies.Widened(policies.Tree{}, added); len(got) != 1 || !strings.HasPrefix(got[0],
 		"policy payments-debug is new: acme/squad-a, alice may ask for "+

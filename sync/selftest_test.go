@@ -84,11 +84,33 @@ func TestOverPrivileged(t *testing.T) {
 			Verbs: []string{"escalate"}},
 		"exec": {APIGroups: []string{""}, Resources: []string{"*/exec"},
 			Verbs: []string{"create"}},
+		"bind cluster-admin": {APIGroups: []string{rbacv1.GroupName}, Verbs: []string{"bind"},
+			Resources: []string{"clusterroles"}, ResourceNames: []string{"cluster-admin"}},
+		"own Secret": {APIGroups: []string{""}, Resources: []string{"secrets"},
+			Verbs: []string{"get"}, ResourceNames: []string{render.Agent}},
+		"own token": {APIGroups: []string{""}, Resources: []string{"serviceaccounts/token"},
+			Verbs: []string{"create"}, ResourceNames: []string{render.Agent}},
+		"system:masters": {APIGroups: []string{""}, Resources: []string{"groups"},
+			Verbs: []string{"impersonate"}, ResourceNames: []string{"system:masters"}},
+		"own role": {APIGroups: []string{rbacv1.GroupName}, Resources: []string{"roles"},
+			Verbs: []string{"patch"}, ResourceNames: []string{render.Agent}},
+		"fence": {APIGroups: []string{"admissionregistration.k8s.io"},
+			Resources: []string{"validatingadmissionpolicies"}, Verbs: []string{"update"},
+			ResourceNames: []string{render.FenceAgent}},
+		"one node": {APIGroups: []string{""}, Resources: []string{"nodes/proxy"},
+			Verbs: []string{"get"}, ResourceNames: []string{"node-1"}},
+		"approval": {APIGroups: []string{"certificates.k8s.io"},
+			Resources: []string{"certificatesigningrequests/approval"}, Verbs: []string{"update"},
+			ResourceNames: []string{"csr-1"}},
+		"signer": {APIGroups: []string{"certificates.k8s.io"}, Resources: []string{"signers"},
+			Verbs:         []string{"approve"},
+			ResourceNames: []string{"kubernetes.io/kube-apiserver-client"}},
 		"admin": {APIGroups: []string{"*"}, Resources: []string{"*"}, Verbs: []string{"*"}},
 	} {
 		t.Run(slug, func(t *testing.T) {
 			s := newStage(t)
-			name := "too-much-" + slug
+			name := "too-much-" + strings.NewReplacer(" ", "-", ":",
+				"-").Replace(strings.ToLower(slug))
 			c := s.agent(options{}).cluster
 			weaken := func() {
 				meta := metav1.ObjectMeta{Name: name}

@@ -77,6 +77,7 @@ var tooMuch = []right{
 	{"", "secrets", []string{"get", "list", "watch"}},
 	{"", "pods", []string{"create", "update", "patch"}},
 	{"", "pods/exec", []string{"create", "get"}},
+	{"", "pods/attach", []string{"create", "get"}},
 	{"", "pods/ephemeralcontainers", []string{"update", "patch"}},
 	{"", "serviceaccounts/token", []string{"create"}},
 	{"", "users", []string{"impersonate"}},
@@ -102,7 +103,21 @@ var tooMuch = []right{
 		[]string{"create", "update", "patch"}},
 	{"admissionregistration.k8s.io", "mutatingwebhookconfigurations",
 		[]string{"create", "update", "patch"}},
+	{"admissionregistration.k8s.io", "mutatingadmissionpolicybindings",
+		[]string{"create", "update", "patch"}},
+	{"apiregistration.k8s.io", "apiservices", []string{"create", "update", "patch"}},
 	{"certificates.k8s.io", "certificatesigningrequests/approval", []string{"update", "patch"}},
+	{"certificates.k8s.io", "signers", []string{"approve", "sign"}},
+}
+
+// onOne are rights of tooMuch on single objects, which an authorizer that cannot list rights is
+// asked for by name: whoever may not on all may still on these.
+var onOne = []struct{ group, resource, name, verb string }{
+	{"", "secrets", render.Agent, "get"},
+	{"", "serviceaccounts/token", render.Agent, "create"},
+	{"", "serviceaccounts/token", render.Expirer, "create"},
+	{"", "groups", "system:masters", "impersonate"},
+	{"rbac.authorization.k8s.io", "clusterroles", "cluster-admin", "bind"},
 }
 
 // Excess names the first of these rights that the agent has in a namespace, of its own or for all
@@ -123,36 +138,53 @@ func (c *Cluster) excess(ctx context.Context, namespace string, rights []right) 
 	for _, right := range rights {
 		for _, verb := range right.verbs {
 			allowed := slices.ContainsFunc(review.Status.ResourceRules,
-				func(r authorizationv1.ResourceRule) bool { return right.in(r, verb) })
+				func(r authorizationv1.ResourceRule) bool {
+					// What is rendered has none of them on single objects but in namespaces of
+					// policies, and our own is none.
+					return (len(r.ResourceNames) == 0 || namespace == Namespace) &&
+						right.in(r, verb)
+				})
 			if !allowed && review.Status.Incomplete {
-				allowed, err = c.may(ctx, namespace, verb, right.group, right.resource)
+				allowed, err = c.may(ctx, namespace, verb, right.group, right.resource, "")
 			}
 			if err != nil || allowed {
 				return fmt.Sprintf("%s %s in namespace %s", verb, right.resource, namespace), err
 			}
 		}
 	}
+	for _, one := range onOne {
+		if !review.Status.Incomplete || namespace != Namespace {
+			break
+		}
+		allowed, err := c.may(ctx, namespace, one.verb, one.group, one.resource, one.name)
+		if err != nil || allowed {
+			return fmt.Sprintf("%s %s named %s in namespace %s", one.verb, one.resource, one.name,
+				namespace), err
+		}
+	}
 	return "", nil
 }
 
-// in tells whether a rule gives the verb on every object of the resource.
+// in tells whether a rule gives the verb on the resource, on however few objects.
 func (r right) in(rule authorizationv1.ResourceRule, verb string) bool {
 	has := func(list []string, value string) bool {
 		return slices.Contains(list, "*") || slices.Contains(list, value)
 	}
 	_, sub, _ := strings.Cut(r.resource, "/")
-	return len(rule.ResourceNames) == 0 && has(rule.Verbs, verb) && has(rule.APIGroups, r.group) &&
+	return has(rule.Verbs, verb) && has(rule.APIGroups, r.group) &&
 		(has(rule.Resources, r.resource) || sub != "" && slices.Contains(rule.Resources, "*/"+sub))
 }
 
-func (c *Cluster) may(ctx context.Context, namespace, verb, group, resource string) (bool, error) {
+// may asks for one right, on the object of a name or, where that is empty, on all.
+func (c *Cluster) may(ctx context.Context, namespace, verb, group, resource, object string) (bool,
+	error) {
 	name, sub, _ := strings.Cut(resource, "/")
 	review, err := c.authorization.SelfSubjectAccessReviews().Create(ctx,
 		&authorizationv1.SelfSubjectAccessReview{
 			Spec: authorizationv1.SelfSubjectAccessReviewSpec{
 				ResourceAttributes: &authorizationv1.ResourceAttributes{
 					Namespace: namespace, Verb: verb, Group: group, Resource: name,
-					Subresource: sub}}},
+					Subresource: sub, Name: object}}},
 		metav1.CreateOptions{})
 	if err != nil {
 		return false, fmt.Errorf("asking whether the agent may %s %s in namespace %s: %w", verb,

@@ -1,10 +1,15 @@
 package kube
 
 import (
+	"bytes"
+	"io"
+	"net/http"
+	"strings"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
@@ -36,7 +41,8 @@ func TestAskedOneByOne(t *testing.T) {
 	must(err)
 	may, err := false, error(nil)
 	for range 100 { // until the rights are in force
-		if may, err = c.may(t.Context(), namespace, "create", "batch", "jobs"); may || err != nil {
+		if may, err = c.may(t.Context(), namespace, "create", "batch", "jobs", ""); may ||
+			err != nil {
 			break
 		}
 		time.Sleep(100 * time.Millisecond)
@@ -44,8 +50,67 @@ func TestAskedOneByOne(t *testing.T) {
 	if err != nil || !may {
 		t.Errorf("jobs: %t, %v", may, err)
 	}
-	may, err = c.may(t.Context(), namespace, "create", "", "serviceaccounts/token")
+	may, err = c.may(t.Context(), namespace, "create", "", "serviceaccounts/token", "")
 	if err != nil || may {
 		t.Errorf("tokens: %t, %v", may, err)
+	}
+}
+
+// unlisted is the wire to an API server whose authorizer cannot list rights.
+type unlisted struct{ http.RoundTripper }
+
+func (u unlisted) RoundTrip(r *http.Request) (*http.Response, error) {
+	answer, err := u.RoundTripper.RoundTrip(r)
+	if err == nil && strings.HasSuffix(r.URL.Path, "/selfsubjectrulesreviews") {
+		answer.Body.Close()
+		answer.Header.Set("Content-Type", "application/json")
+		answer.Body = io.NopCloser(bytes.NewBufferString(`{"kind": "SelfSubjectRulesReview", ` +
+			`"apiVersion": "authorization.k8s.io/v1", "status": {"incomplete": true}}`))
+		answer.ContentLength = -1
+	}
+	return answer, err
+}
+
+// TestAskedByName: rights on single objects are asked for where they cannot be listed.
+func TestAskedByName(t *testing.T) {
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	cp := controlplane.ForTest(t)
+	admin, err := kubernetes.NewForConfig(cp.Admin())
+	must(err)
+	must(cp.Apply(t.Context(), controlplane.AgentManifests([]string{"default"},
+		[]string{"payments-debug"})))
+	meta := metav1.ObjectMeta{Name: "one-secret", Namespace: Namespace}
+	_, err = admin.RbacV1().Roles(Namespace).Create(t.Context(), &rbacv1.Role{ObjectMeta: meta,
+		Rules: []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"secrets"},
+			Verbs: []string{"get"}, ResourceNames: []string{"pullgrant-agent"}}}},
+		metav1.CreateOptions{})
+	must(err)
+	config, err := cp.ServiceAccount(t.Context(), Namespace, "pullgrant-agent")
+	must(err)
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return unlisted{next} })
+	c, err := NewCluster(config, "prod-eu", CallTimeout, nil)
+	must(err)
+	excess, err := c.Excess(t.Context(), Namespace)
+	if err != nil || excess != "" {
+		t.Errorf("before: %q, %v", excess, err)
+	}
+	_, err = admin.RbacV1().RoleBindings(Namespace).Create(t.Context(), &rbacv1.RoleBinding{
+		ObjectMeta: meta, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role",
+			Name: meta.Name}, Subjects: []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind,
+			Namespace: Namespace, Name: "pullgrant-agent"}}}, metav1.CreateOptions{})
+	must(err)
+	for range 100 { // until the right is in force
+		if excess, err = c.Excess(t.Context(), Namespace); excess != "" || err != nil {
+			break
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	if err != nil || excess != "get secrets named pullgrant-agent in namespace "+Namespace {
+		t.Errorf("after: %q, %v", excess, err)
 	}
 }
