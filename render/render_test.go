@@ -246,3 +246,23 @@ func BenchmarkRender(b *testing.B) {
 		})
 	}
 }
+
+// TestBackstopIsNeverEarly: the TTL is in whole seconds, and rounded up; only an open window has a
+// Job.
+func TestBackstopIsNeverEarly(t *testing.T) {
+	start := time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
+	g := grants.Of("a", 1, 1)
+	g.Window = requests.NewWindow(start, requests.Duration(time.Minute))
+	grace := int32(render.Grace / time.Second)
+	for after, want := range map[time.Duration]int32{0: 60, 1: 60, time.Second: 59,
+		time.Minute - 1: 1} {
+		job, err := render.Backstop(g, g.Items[0].Namespace, start.Add(after))
+		if err != nil || *job.Spec.TTLSecondsAfterFinished != want+grace {
+			t.Errorf("%s after the start: %v, %v, want %d", after, job.Spec.TTLSecondsAfterFinished,
+				err, want+grace)
+		}
+	}
+	if _, err := render.Backstop(g, g.Items[0].Namespace, start.Add(time.Minute)); err == nil {
+		t.Error("a Job for a window that is over")
+	}
+}

@@ -203,4 +203,10 @@ func TestNames(t *testing.T) {
 	if got := requests.LabelValue("20261123-alice-inc-123"); got != "20261123-alice-inc-123" {
 		t.Error(got)
 	}
+	for n, same := range map[int]bool{63: true, 64: false} { // what Kubernetes takes
+		name := "20261123-x-" + strings.Repeat("a", n-11)
+		if got := requests.LabelValue(name); (got == name) != same || len(got) != 63 {
+			t.Errorf("the label for a name of %d characters is %s", n, got)
+		}
+	}
 }

@@ -162,6 +162,11 @@ func TestWebhookReplay(t *testing.T) {
 			t.Error(i, text)
 		}
 	}
+	for i := range maxDeliveries {
+		if news, _ := deliver(fmt.Sprint(i), "1"); news {
+			t.Errorf("%d of the last %d is forgotten", i, maxDeliveries)
+		}
+	}
 	if news, _ := deliver("first", "1"); !news || len(h.seen) != maxDeliveries {
 		t.Errorf("news %t, %d remembered", news, len(h.seen))
 	}
