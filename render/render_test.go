@@ -21,6 +21,7 @@ import (
 
 	"github.com/pullgrant/pullgrant/render"
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/testdata/grants"
 )
 
 var update = flag.Bool("update", false, "write the results into the scenario files")
