@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"os/exec"
@@ -9,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/pullgrant/pullgrant/testdata/kube"
 )
 
 func TestMain(m *testing.M) {
@@ -54,9 +57,22 @@ func runScripts(t *testing.T, files ...string) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "forge": startForge, "as": as, "app": asApp, "review": review,
 			"merge": merge, "get": get,
-			"push": push, "open": open, "comment": comment,
+			"push": push, "open": open, "comment": comment, "cluster": startCluster,
 		},
 	})
+}
+
+// startCluster has kubectl and what follows speak to a new cluster, as its administrator: cluster
+func startCluster(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) > 0 {
+		ts.Fatalf("usage: cluster")
+	}
+	cp, err := kube.Start(context.Background(), kube.Options{})
+	ts.Check(err)
+	ts.Defer(func() { ts.Check(cp.Stop()) })
+	ts.Check(cp.Kubeconfig(ts.MkAbs("kubeconfig"), cp.Admin()))
+	ts.Setenv("KUBECONFIG", ts.MkAbs("kubeconfig"))
+	ts.Setenv("KUBECTL", cp.Kubectl)
 }
 
 // exits runs a program and compares its exit code: exits CODE PROGRAM ARGUMENTS...
