@@ -58,3 +58,16 @@ func FuzzParseEvent(f *testing.F) {
 		}
 	})
 }
+
+// TestEventsThatNameNothing are errors that name the event.
+func TestEventsThatNameNothing(t *testing.T) {
+	for _, event := range []string{"pull_request", "pull_request_target", "pull_request_review",
+		"workflow_run", "issue_comment"} {
+		for _, data := range []string{"", "{", "[]", "{}", `{"pull_request": {"number": 0}}`} {
+			got, err := parseEvent(event, []byte(data))
+			if err == nil || got != (target{}) || !strings.Contains(err.Error(), event) {
+				t.Errorf("%s %s: %+v, %v", event, data, got, err)
+			}
+		}
+	}
+}

@@ -349,3 +349,23 @@ func TestValidateTellsOfARequestWhosePolicyIsBroken(t *testing.T) {
 	}
 	check(1)
 }
+
+// TestOutcomesAreWords: every outcome has one word, which is read back, and no other is.
+func TestOutcomesAreWords(t *testing.T) {
+	for _, outcome := range []policies.Outcome{policies.Denied, policies.Pending, policies.Allowed,
+		policies.Failed} {
+		text, err := outcome.MarshalText()
+		if err != nil {
+			t.Fatal(err)
+		}
+		read := policies.Outcome(-1)
+		if err := read.UnmarshalText(text); err != nil || read != outcome {
+			t.Errorf("%s is read as %d, %v", text, read, err)
+		}
+	}
+	for _, text := range []string{"", "Allowed", "allow"} {
+		if err := new(policies.Outcome).UnmarshalText([]byte(text)); err == nil {
+			t.Errorf("%q is an outcome", text)
+		}
+	}
+}

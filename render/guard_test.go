@@ -235,3 +235,29 @@ func TestGuardRefusesProtected(t *testing.T) {
 		})
 	}
 }
+
+// TestImpossibleGrantsAreRefused: each part that no policy can have produced, by its name.
+func TestImpossibleGrantsAreRefused(t *testing.T) {
+	for want, spoil := range map[string]func(*requests.Grant){
+		"requester is":      func(g *requests.Grant) { g.Requester = "-alice" },
+		"name is":           func(g *requests.Grant) { g.Name = "20261122-bob-inc-123" },
+		"cluster is":        func(g *requests.Grant) { g.Cluster = "Prod" },
+		"policy is":         func(g *requests.Grant) { g.Policy = "../payments" },
+		"path is":           func(g *requests.Grant) { g.Path = "requests/other.yaml" },
+		"subject kind is":   func(g *requests.Grant) { g.Subject.Kind = "Group" },
+		"subject is":        func(g *requests.Grant) { g.Subject.Name = "system:admin" },
+		"it has no binding": func(g *requests.Grant) { g.Items = nil },
+		"pull request -1":   func(g *requests.Grant) { g.Evidence.PullRequest = -1 },
+		"merge commit is":   func(g *requests.Grant) { g.Evidence.MergeCommit = "main" },
+		"no merge commit":   func(g *requests.Grant) { g.Evidence.MergeCommit = "" },
+		"is never open":     func(g *requests.Grant) { g.Window.End = g.Window.Start },
+		"kind is":           func(g *requests.Grant) { g.Items[1].Kind = "KubernetesSomething" },
+	} {
+		g := grant()
+		spoil(&g)
+		if objects, err := Render(g); err == nil || !strings.Contains(err.Error(), want) ||
+			objects != nil {
+			t.Errorf("%s: %v, %v", want, objects, err)
+		}
+	}
+}

@@ -7,6 +7,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -50,7 +51,11 @@ func run(names []string) error {
 	if err != nil {
 		return err
 	}
-	report := trial.report(reasons)
+	commit, err := exec.Command("git", "rev-parse", "HEAD").Output()
+	if err != nil {
+		return fmt.Errorf("which commit this is: %w", err)
+	}
+	report := trial.report(strings.TrimSpace(string(commit)), reasons)
 	fmt.Print(report)
 	if len(names) == 0 {
 		err := os.WriteFile(filepath.Join(root, "docs/mutations.md"), []byte(report), 0o644)

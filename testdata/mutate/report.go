@@ -38,9 +38,9 @@ func (t *trial) unnamed(reasons map[string]string) (n int) {
 }
 
 // report is docs/mutations.md.
-func (t *trial) report(reasons map[string]string) string {
+func (t *trial) report(commit string, reasons map[string]string) string {
 	var text, list strings.Builder
-	text.WriteString(preface)
+	text.WriteString(preface + "This is what came of it at commit " + commit + ".\n\n")
 	text.WriteString("| Room | Tried | Noticed | Survived |\n| --- | ---: | ---: | ---: |\n")
 	tried, survived := 0, 0
 	for _, r := range t.rooms {
