@@ -12,10 +12,12 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/pullgrant/pullgrant/testdata/kube"
+	"github.com/pullgrant/pullgrant/testdata/sshkey"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"pullgrant": main, "kubectl-pullgrant": main})
+	testscript.Main(m, map[string]func(){"pullgrant": main, "kubectl-pullgrant": main,
+		"ssh-keygen": sshkey.Main})
 }
 
 // TestScripts runs every session under testdata/script against the real program, each command in a

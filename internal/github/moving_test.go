@@ -200,7 +200,7 @@ func TestTheRepositoryIsPinnedByNumber(t *testing.T) {
 	w.client = w.edited("", func(body any) any { return with(map[string]any{"id": id})(body) })
 	w.facts(n)
 	id++
-	w.refused(n, "is now the repository with number 9002, before it was 9001")
+	w.refused(n, "is the repository with number 9002, and not the one with number 9001")
 }
 
 func TestRetargetingAndStackedBranches(t *testing.T) {

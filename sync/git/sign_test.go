@@ -1,9 +1,9 @@
 package git
 
 import (
+	"bytes"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -68,7 +68,8 @@ func TestSignedCommitsVerifyWithGit(t *testing.T) {
 				t.Fatal(err)
 			}
 			out, err := s.Try(s.Bare, nil, "-c", "gpg.format=ssh", "-c",
-				"gpg.ssh.allowedSignersFile="+file, "verify-commit", hash)
+				"gpg.ssh.program="+sshkey.Program(t), "-c", "gpg.ssh.allowedSignersFile="+file,
+				"verify-commit", hash)
 			if err != nil || !strings.Contains(out, `Good "git" signature for prod-eu`) {
 				t.Errorf("git verify-commit: %v\n%s", err, out)
 			}
@@ -83,13 +84,33 @@ func TestSignedCommitsVerifyWithGit(t *testing.T) {
 	}
 }
 
+func TestMain(m *testing.M) { sshkey.TestMain(m) }
+
+// TestVerifyCommitOfOpenSSH: a commit that git signed with OpenSSH 9.2's ssh-keygen.
+func TestVerifyCommitOfOpenSSH(t *testing.T) {
+	raw, err := os.ReadFile("testdata/openssh.commit")
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, err := os.ReadFile("testdata/openssh.pub")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := VerifyCommit(raw, allowed(t, "c "+string(public)), "c"); err != nil {
+		t.Error(err)
+	}
+	other := bytes.Replace(raw, []byte("alice"), []byte("carol"), 1)
+	if err := VerifyCommit(other, allowed(t, "c "+string(public)), "c"); err == nil {
+		t.Error("the signature holds for another text")
+	}
+}
+
 func TestVerifyCommitOfGit(t *testing.T) {
 	_, public := newKey(t)
 	s := gitserver.New(t)
 	key := filepath.Join(t.TempDir(), "key")
-	if out, err := exec.Command("ssh-keygen", "-q", "-N", "", "-t", "ed25519", "-f",
-		key).CombinedOutput(); err != nil {
-		t.Fatalf("ssh-keygen, of OpenSSH: %v %s", err, out)
+	if err := sshkey.Keygen([]string{"-q", "-N", "", "-f", key}, nil, nil); err != nil {
+		t.Fatal(err)
 	}
 	own, err := os.ReadFile(key + ".pub")
 	if err != nil {
@@ -97,7 +118,8 @@ func TestVerifyCommitOfGit(t *testing.T) {
 	}
 	old := s.Commit("one", "a", "1")
 	s.Write("a", "2")
-	s.Work("-c", "gpg.format=ssh", "-c", "user.signingKey="+key, "commit", "-q", "-S", "-am",
+	s.Work("-c", "gpg.format=ssh", "-c", "gpg.ssh.program="+sshkey.Program(t), "-c",
+		"user.signingKey="+key, "commit", "-q", "-S", "-am",
 		"Subject\n\nBody\n\nwith gaps")
 	tip := s.Push()
 	r := open(t, s)
@@ -179,9 +201,8 @@ func TestVerifyCommitRefuses(t *testing.T) {
 func TestVerifyCommitRefusesAnotherNamespace(t *testing.T) {
 	dir := t.TempDir()
 	key := filepath.Join(dir, "key")
-	if out, err := exec.Command("ssh-keygen", "-q", "-N", "", "-t", "ed25519", "-f",
-		key).CombinedOutput(); err != nil {
-		t.Fatalf("ssh-keygen, of OpenSSH: %v %s", err, out)
+	if err := sshkey.Keygen([]string{"-q", "-N", "", "-f", key}, nil, nil); err != nil {
+		t.Fatal(err)
 	}
 	public, err := os.ReadFile(key + ".pub")
 	if err != nil {
@@ -189,13 +210,12 @@ func TestVerifyCommitRefusesAnotherNamespace(t *testing.T) {
 	}
 	payload := signedCommit(t, nil)
 	for namespace, want := range map[string]string{"git": "", "file": "namespace does not match"} {
-		cmd := exec.Command("ssh-keygen", "-q", "-Y", "sign", "-n", namespace, "-f", key)
-		cmd.Stdin = strings.NewReader(string(payload))
-		armored, err := cmd.Output()
-		if err != nil {
+		var armored strings.Builder
+		if err := sshkey.Keygen([]string{"-Y", "sign", "-n", namespace, "-f", key},
+			strings.NewReader(string(payload)), &armored); err != nil {
 			t.Fatal(err)
 		}
-		header := "gpgsig " + strings.ReplaceAll(strings.TrimSpace(string(armored)), "\n", "\n ")
+		header := "gpgsig " + strings.ReplaceAll(strings.TrimSpace(armored.String()), "\n", "\n ")
 		raw := strings.Replace(string(payload), "\n\n", "\n"+header+"\n\n", 1)
 		err = VerifyCommit([]byte(raw), allowed(t, "c "+string(public)), "c")
 		if want == "" && err != nil || want != "" && (err == nil ||
@@ -264,9 +284,8 @@ func TestParseSignerRefuses(t *testing.T) {
 		{"small RSA", "needs 2048 bits", []string{"-t", "rsa", "-b", "1024", "-N", ""}},
 	} {
 		file := filepath.Join(dir, c.name)
-		if out, err := exec.Command("ssh-keygen", append([]string{"-q", "-f", file},
-			c.args...)...).CombinedOutput(); err != nil {
-			t.Fatalf("ssh-keygen, of OpenSSH: %v %s", err, out)
+		if err := sshkey.Keygen(append([]string{"-f", file}, c.args...), nil, nil); err != nil {
+			t.Fatal(err)
 		}
 		private, err := os.ReadFile(file)
 		if err != nil {

@@ -1,25 +1,21 @@
-// Package sshkey makes keys with ssh-keygen.
+// Package sshkey makes keys and signatures as ssh-keygen does.
 package sshkey
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 )
 
 // New makes a key without a passphrase, of ed25519 unless args of ssh-keygen say otherwise: the
-// private key's file and the line of the public one. Without ssh-keygen the test fails.
+// private key and the line of the public one.
 func New(t testing.TB, args ...string) (private []byte, public string) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "key")
-	if len(args) == 0 {
-		args = []string{"-t", "ed25519"}
-	}
 	args = append([]string{"-q", "-N", "", "-C", "agent", "-f", file}, args...)
-	if out, err := exec.Command("ssh-keygen", args...).CombinedOutput(); err != nil {
-		t.Fatalf("ssh-keygen, of OpenSSH: %v %s", err, out)
+	if err := Keygen(args, nil, nil); err != nil {
+		t.Fatal(err)
 	}
 	private, err := os.ReadFile(file)
 	if err != nil {
@@ -30,4 +26,27 @@ func New(t testing.TB, args ...string) (private []byte, public string) {
 		t.Fatal(err)
 	}
 	return private, strings.TrimSpace(string(line))
+}
+
+// program is set for a test's program that git starts in place of ssh-keygen.
+const program = "PULLGRANT_IS_SSH_KEYGEN"
+
+// TestMain is the whole TestMain of a package that uses Program.
+func TestMain(m *testing.M) {
+	if os.Getenv(program) != "" {
+		Main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// Program is what git's gpg.ssh.program is to be in this test.
+func Program(t testing.TB) string {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv(program, "1")
+	return self
 }
