@@ -24,7 +24,7 @@ func platform() string {
 func releaseWorld(t *testing.T, sum, platform string) (w *world, fetched *int) {
 	t.Helper()
 	for _, program := range []string{"curl", "sha256sum"} { // every runner of GitHub's has them
-		if _, err := exec.LookPath(program); err != nil && os.Getenv("CI") == "" {
+		if _, err := exec.LookPath(program); err != nil {
 			t.Skip(err)
 		}
 	}
