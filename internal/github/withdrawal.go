@@ -2,6 +2,7 @@ package github
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/google/go-github/v60/github"
@@ -14,6 +15,10 @@ import (
 // as the list shows it, at one moment.
 func (c *Client) Withdrawal(ctx context.Context, listed OpenPull) (*policies.Withdrawal, error) {
 	withdrawal, err := c.withdrawal(ctx, listed)
+	// A comment, which may be the agent's own, is a change too.
+	for reading := 1; reading < maxReadings && errors.Is(err, errMoved); reading++ {
+		withdrawal, err = c.withdrawal(ctx, listed)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("look at %s/%s#%d: %w", c.owner, c.repo, listed.Number, err)
 	}
