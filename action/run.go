@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 	"time"
 
@@ -124,7 +123,7 @@ func repositoryID(text string) (id int64, err error) {
 	if text == "" {
 		return 0, nil
 	}
-	if id, err = strconv.ParseInt(text, 10, 64); err != nil || id <= 0 {
+	if id, err = github.ParseRepositoryID(text); err != nil {
 		return 0, fmt.Errorf("GITHUB_REPOSITORY_ID is %q, which is no number of a repository; "+
 			"leave it as the runner sets it", text)
 	}

@@ -23,18 +23,11 @@ type pinned struct {
 // read takes what the Lease says. Where it says nothing any more, the number from before holds.
 func (p *pinned) read(noted string) {
 	p.known, p.noted = true, noted
-	id, err := parseRepositoryID(noted)
+	id, err := github.ParseRepositoryID(noted)
 	if p.github == nil || p.flag != 0 || err != nil {
 		return // the flag was given to the client; what is no number is told as a problem
 	}
 	p.github.Pin(id)
-}
-
-func parseRepositoryID(text string) (id int64, err error) {
-	if id, err = strconv.ParseInt(text, 10, 64); err == nil && id <= 0 {
-		err = strconv.ErrRange
-	}
-	return id, err
 }
 
 // problem tells that it is not certain that the repository under the name is the one; empty when
@@ -44,7 +37,7 @@ func (p *pinned) problem() string {
 		return ""
 	}
 	wanted, seen := p.github.RepositoryID()
-	noted, err := parseRepositoryID(p.noted)
+	noted, err := github.ParseRepositoryID(p.noted)
 	accept := fmt.Sprintf("; find out who replaced it. To accept another one: kubectl -n %s annotate "+
 		"--overwrite lease %s %s=NUMBER, and --repository-id where that is given", kube.Namespace,
 		kube.LeaseName, kube.AnnotationRepository)

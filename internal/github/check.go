@@ -84,26 +84,14 @@ func (c *Client) PostCheck(ctx context.Context, check Check) (app string, err er
 // LastCheck is the number of the check run of that name that an App, by its slug, made last on a
 // commit; 0 when there is none.
 func (c *Client) LastCheck(ctx context.Context, commit, name, app string) (int64, error) {
-	options := github.ListCheckRunsOptions{CheckName: &name}
-	found, err := pages(func(o github.ListOptions) ([]*github.CheckRun, *github.Response, error) {
-		options.ListOptions = o
-		page, response, err := c.api.Checks.ListCheckRunsForRef(ctx, c.owner, c.repo, commit,
-			&options)
-		if err != nil {
-			return nil, nil, err
-		}
-		if page.Total == nil {
-			return nil, nil, c.incomplete("the check runs of commit %s", commit)
-		}
-		return page.CheckRuns, response, nil
-	})
+	found, err := c.checkRuns(ctx, commit, github.ListCheckRunsOptions{CheckName: &name})
 	if err != nil {
-		return 0, c.explain(err, "Checks: read", "list the check runs of commit %s", commit)
+		return 0, err
 	}
 	var last int64
 	for _, run := range found {
 		if run.GetID() == 0 || run.GetApp().GetSlug() == "" {
-			return 0, c.incomplete("the check runs of commit %s", commit)
+			return 0, c.incomplete("the check runs on %s", commit)
 		}
 		if run.GetName() == name && run.GetApp().GetSlug() == app {
 			last = max(last, run.GetID())
@@ -136,4 +124,30 @@ func cut(s string, most int) string {
 		end--
 	}
 	return s[:end] + mark
+}
+
+// checkRuns lists the check runs on a commit, all that GitHub counts.
+func (c *Client) checkRuns(ctx context.Context, commit string,
+	options github.ListCheckRunsOptions) ([]*github.CheckRun, error) {
+	total := 0
+	runs, err := pages(func(o github.ListOptions) ([]*github.CheckRun, *github.Response, error) {
+		options.ListOptions = o
+		page, response, err := c.api.Checks.ListCheckRunsForRef(ctx, c.owner, c.repo, commit,
+			&options)
+		if err != nil {
+			return nil, nil, err
+		}
+		if page.Total == nil {
+			return nil, nil, c.incomplete("the check runs on %s", commit)
+		}
+		total = page.GetTotal()
+		return page.CheckRuns, response, nil
+	})
+	if err != nil {
+		return nil, c.explain(err, "Checks: read", "list the check runs on %s", commit)
+	}
+	if len(runs) < total {
+		return nil, c.incomplete("the check runs on %s", commit)
+	}
+	return runs, nil
 }

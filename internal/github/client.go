@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -164,6 +165,14 @@ func (c *Client) repository(ctx context.Context) (policies.Repository, *github.R
 			c.owner, c.repo, repository.ID, c.id)
 	}
 	return repository, found, nil
+}
+
+// ParseRepositoryID reads a repository's number as GitHub writes it: decimal, one or more.
+func ParseRepositoryID(text string) (id int64, err error) {
+	if id, err = strconv.ParseInt(text, 10, 64); err == nil && id <= 0 {
+		err = strconv.ErrRange
+	}
+	return id, err
 }
 
 // Pin has the client take no repository but the one with that number for its own.

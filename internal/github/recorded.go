@@ -147,24 +147,10 @@ func (c *Client) recordedPushes(ctx context.Context, p snapshot) ([]policies.Pus
 // was made. Other Apps' check runs are nobody's word.
 func (c *Client) records(ctx context.Context, number int, head string) (found []Pushed,
 	last time.Time, err error) {
-	options := github.ListCheckRunsOptions{AppID: &c.checkApp, Filter: github.String("all"),
-		CheckName: github.String(policies.CheckName)}
-	total := 0
-	runs, err := pages(func(o github.ListOptions) ([]*github.CheckRun, *github.Response, error) {
-		options.ListOptions = o
-		list, response, err := c.api.Checks.ListCheckRunsForRef(ctx, c.owner, c.repo,
-			head, &options)
-		if err != nil {
-			return nil, nil, err
-		}
-		total = list.GetTotal()
-		return list.CheckRuns, response, nil
-	})
+	runs, err := c.checkRuns(ctx, head, github.ListCheckRunsOptions{AppID: &c.checkApp,
+		Filter: github.String("all"), CheckName: github.String(policies.CheckName)})
 	if err != nil {
-		return nil, last, c.explain(err, "Checks: read", "list the check runs on %s", head)
-	}
-	if len(runs) < total {
-		return nil, last, c.incomplete("the check runs on %s", head)
+		return nil, last, err
 	}
 	for _, run := range runs {
 		if run.GetApp().GetID() != c.checkApp || run.GetName() != policies.CheckName {

@@ -10,13 +10,18 @@ import (
 	"github.com/pullgrant/pullgrant/policies"
 )
 
+// errListed is errMoved where the list of open pull requests shows it otherwise.
+var errListed = fmt.Errorf("%w", errMoved)
+
 // Withdrawal reads a pull request that a list shows as open; it is nil when that does anything but
 // withdraw one request from the default branch. An error is a pull request that could not be read
 // as the list shows it, at one moment.
 func (c *Client) Withdrawal(ctx context.Context, listed OpenPull) (*policies.Withdrawal, error) {
 	withdrawal, err := c.withdrawal(ctx, listed)
-	// A comment, which may be the agent's own, is a change too.
-	for reading := 1; reading < maxReadings && errors.Is(err, errMoved); reading++ {
+	// A comment, which may be the agent's own, is a change too. What the list shows otherwise is for
+	// the next list.
+	for reading := 1; reading < maxReadings && errors.Is(err, errMoved) &&
+		!errors.Is(err, errListed); reading++ {
 		withdrawal, err = c.withdrawal(ctx, listed)
 	}
 	if err != nil {
@@ -32,7 +37,7 @@ func (c *Client) withdrawal(ctx context.Context, listed OpenPull) (*policies.Wit
 		return nil, err
 	}
 	if p.HeadSHA != listed.HeadSHA || p.BaseRef != listed.BaseRef || p.Draft != listed.Draft {
-		return nil, errMoved
+		return nil, errListed
 	}
 	// Most do more than remove one file, and this call was the only one.
 	if p.files != 1 || p.additions > 0 || p.State != "open" || p.Draft {
