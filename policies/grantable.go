@@ -21,6 +21,15 @@ func (t Tree) Grantable(cluster string) (items []requests.Item, findings []reque
 	return items, findings
 }
 
+// Offered is what one file of a commit lets somebody ask for in a cluster; nothing when it is no
+// policy, or one that is not valid.
+func Offered(path string, content []byte, cluster string) []requests.Item {
+	tree := Tree{Files: map[string]TreeFile{
+		path: NewTreeFile(PlainFile, "", content, int64(len(content)))}}
+	items, _ := tree.Grantable(cluster)
+	return items
+}
+
 // policiesFor reads the policies that a cluster is named in. findings are those of every policy:
 // one that cannot be read could be for the cluster too.
 func (t Tree) policiesFor(cluster string) (all []AccessPolicy, findings []requests.Finding) {

@@ -68,7 +68,6 @@ func Fence() (objects []Object) {
 // bindings and Jobs everywhere, so that no change of a policy strands one, and create them, for the
 // given roles only, in the given namespaces only. Beside them are those of the expirer.
 func Rights(f Footprint) []Object {
-	roles := rolesOf(f.Grants)
 	var everywhere []rbacv1.PolicyRule
 	for _, k := range kinds {
 		everywhere = append(everywhere, allow(rbacv1.GroupName, k.resource, "get", "list",
@@ -79,10 +78,7 @@ func Rights(f Footprint) []Object {
 		allow("", "namespaces", "get", "list", "watch"), // a namespace that was replaced has another UID
 	)
 	everywhere = append(everywhere, readsFence()...)
-	if len(roles) > 0 { // no names would mean every name
-		everywhere = append(everywhere, named(allow(rbacv1.GroupName, "clusterroles",
-			"get"), roles...))
-	}
+	everywhere = append(everywhere, readsRights()...)
 	objects := slices.Concat([]Object{namespace()}, rightsEverywhere(Agent, Agent, everywhere),
 		rightsEverywhere(Expirer, ExpirerRights, expirerRights()))
 	objects = append(objects, rightsIn(requests.AgentNamespace,
@@ -127,6 +123,16 @@ func readsFence() []rbacv1.PolicyRule {
 			names...),
 		named(allow("admissionregistration.k8s.io", "validatingadmissionpolicybindings", "get"),
 			names...),
+	}
+}
+
+// readsRights is what it takes to see all that the agent may do and where it comes from, and whether
+// a role that a policy gives is as its approvers saw it. It gives no access: a role is no secret.
+func readsRights() []rbacv1.PolicyRule {
+	return []rbacv1.PolicyRule{
+		allow(rbacv1.GroupName, "clusterrolebindings", "list"),
+		allow(rbacv1.GroupName, "clusterroles", "get"),
+		allow(rbacv1.GroupName, "roles", "get"),
 	}
 }
 

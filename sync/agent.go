@@ -230,8 +230,8 @@ func (a *Agent) DryRun(ctx context.Context) ([]plan.Step, error) {
 	if err := a.prover.follow(ctx, main.Tip, false); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(a.gate.readNotes(ctx), a.gate.testLimits(ctx), a.askGitHub(ctx,
-		w)); err != nil {
+	if err := errors.Join(a.gate.readNotes(ctx), a.gate.testFence(ctx), a.compareRights(ctx),
+		a.askGitHub(ctx, w)); err != nil {
 		return nil, err
 	}
 	w.Doers, w.Proofs = a.prover.doers(ctx, w), a.prover.prove(ctx, w)

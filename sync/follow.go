@@ -18,26 +18,27 @@ import (
 // is there: then those who approved it can still be asked about. What cannot be had from GitHub is
 // tried again, and nothing is granted until then. save keeps what was found.
 func (v *prover) follow(ctx context.Context, tip string, save bool) error {
-	if v.github == nil {
-		return nil // nothing is proven on this evidence
-	}
 	if v.trust == nil {
-		known, err := readTrust(ctx, v.cluster, v.root)
+		asked := v.root
+		if v.github == nil {
+			asked = requests.EvidenceBranch // what is taken as it is proves nothing later
+		}
+		known, err := readTrust(ctx, v.cluster, asked)
 		if err != nil {
 			return err
 		}
 		v.trust = known
 	}
-	if v.trust.head == tip {
+	if v.trust.head == tip && v.trust.offered != nil {
 		return nil
 	}
 	if !v.following.due(v.clocks.wall()) {
 		return fmt.Errorf("who approved the policies is not known yet; it is tried again at %s",
 			requests.At(v.following.next))
 	}
-	before := v.trust.head
+	before, offered := v.trust.head, len(v.trust.offered)
 	err := v.followTo(ctx, tip)
-	if save && v.trust.head != before {
+	if save && (v.trust.head != before || len(v.trust.offered) != offered) {
 		if saveErr := v.trust.save(ctx, v.cluster); saveErr != nil {
 			v.trust = nil // somebody else may have written it
 			return errors.Join(err, saveErr)
@@ -54,6 +55,14 @@ func (v *prover) follow(ctx context.Context, tip string, save bool) error {
 // followTo advances trust as far as it can.
 func (v *prover) followTo(ctx context.Context, tip string) error {
 	t := v.trust
+	if v.github == nil {
+		return v.take(ctx, tip)
+	}
+	if t.offered == nil { // the first time, or an older program kept none of it
+		if err := v.keepOffers(ctx, t.files); err != nil {
+			return err
+		}
+	}
 	var line []git.Commit
 	err := git.ErrNotOnLine
 	if t.head != "" {
@@ -99,6 +108,9 @@ func (v *prover) followTo(ctx context.Context, tip string) error {
 				t.add(change.Path, found)
 				paths = append(paths, change.Path)
 			}
+		}
+		if err := v.keepOffers(ctx, t.newest(paths)); err != nil {
+			return err
 		}
 		t.head = c.Hash
 		level, message := slog.LevelInfo, "a change of policies is proven"
@@ -164,11 +176,28 @@ func (v *prover) begin(ctx context.Context, tip string) ([]git.Commit, error) {
 	if err != nil {
 		return nil, err
 	}
+	v.trust.give(root, entries)
+	if err := v.keepOffers(ctx, v.trust.files); err != nil {
+		return nil, err
+	}
 	v.trust.root, v.trust.head = root, root
-	v.trust.give(entries)
 	v.log.Info("the policies of this commit are taken as given", "event", "trust", "cluster",
 		v.cluster.Name, "commit", root)
 	return line, nil
+}
+
+// take takes the files of the tip as they are, on evidence that proves nothing.
+func (v *prover) take(ctx context.Context, tip string) error {
+	entries, err := v.branch.repository.Entries(ctx, tip, trustRoots...)
+	if err != nil {
+		return err
+	}
+	v.trust.give(tip, entries)
+	if err := v.keepOffers(ctx, v.trust.files); err != nil {
+		return err
+	}
+	v.trust.root, v.trust.head = tip, tip
+	return nil
 }
 
 // proveChange judges the pull request that was merged as the commit.

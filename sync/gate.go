@@ -29,8 +29,9 @@ type gate struct {
 
 	rewritten  bool        // the branch does not continue from the commit accepted last
 	paused     string      // that a person paused the agent, and why; empty: nobody did
-	limits     []plan.Stop // what is wrong with the agent's own limits
+	limits     []plan.Stop // what is wrong with the fence
 	tested     retry       // limits
+	rights     rights      // what the agent may do
 	fenced     gosync.Map  // by namespace, until when the fence is taken to hold there
 	rules      string      // what GitHub's rules on the branch lack, or why they are not known; empty: nothing
 	read       retry       // rules
@@ -48,7 +49,8 @@ func newGate(c *kube.Cluster, hub *github.Client, clocks *clocks, repository int
 		repository: pinned{flag: repository, github: hub},
 		limits: []plan.Stop{{Code: policies.Unfenced,
 			Message: "whether the fence stands is not known yet"}},
-		rules: "the rules that protect the branch are not known yet"}
+		rights: rights{problem: "what it may do is not known yet"},
+		rules:  "the rules that protect the branch are not known yet"}
 }
 
 // stops lists what keeps the agent from granting now.
@@ -73,6 +75,9 @@ func (g *gate) stops() (all []plan.Stop) {
 				g.refused + "; have the agent's App be a bypass actor of the branch's ruleset"})
 	}
 	all = append(all, g.limits...)
+	if g.rights.problem != "" {
+		all = append(all, plan.Stop{Code: policies.OverPrivileged, Message: g.rights.problem})
+	}
 	if g.paused != "" {
 		all = append(all, plan.Stop{Code: policies.Paused, Message: g.paused})
 	}
@@ -108,18 +113,16 @@ func (g *gate) readNotes(ctx context.Context) error {
 	return nil
 }
 
-// testLimits finds out, at start and every hour, whether the API server still limits the agent as
-// it should: the fence is the one that this program renders, and the agent may do nothing that
-// would make up for a fence. While something is wrong, or cannot be found out, it is repeated
-// sooner.
-func (g *gate) testLimits(ctx context.Context) error {
+// testFence finds out, at start and every hour, whether the fence is still the one that this program
+// renders. While it is not, or that cannot be found out, it is repeated sooner.
+func (g *gate) testFence(ctx context.Context) error {
 	now := g.clocks.wall()
 	if !g.tested.dueWithin(now, checkedFor) {
 		return nil
 	}
-	stops, err := g.cluster.Limits(ctx)
+	stops, err := g.cluster.Fence(ctx)
 	if err != nil {
-		err = fmt.Errorf("testing the agent's limits: %w", err)
+		err = fmt.Errorf("looking at the fence: %w", err)
 		stops = []plan.Stop{{Code: policies.Unfenced, Message: err.Error()}}
 	}
 	g.limits = stops
@@ -164,17 +167,12 @@ func (g *gate) readRules(ctx context.Context) error {
 func (g *gate) fencedIn(ctx context.Context, namespace string, grant requests.Grant,
 	bindings []render.Object) error {
 	now := g.clocks.wall()
+	if problem := g.rights.in[namespace]; problem != "" {
+		return &unlimited{policies.OverPrivileged, problem}
+	}
 	if until, ok := g.fenced.Load(namespace); ok && now.Before(until.(time.Time)) &&
 		until.(time.Time).Sub(now) <= checkedFor {
 		return nil
-	}
-	excess, err := g.cluster.Excess(ctx, namespace)
-	if err != nil {
-		return err
-	}
-	if excess != "" {
-		return &unlimited{policies.OverPrivileged,
-			"the agent may " + excess + "; take that right from it"}
 	}
 	job, err := render.Backstop(grant, namespace, g.clocks.now())
 	if err != nil {

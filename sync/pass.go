@@ -49,7 +49,7 @@ func (a *Agent) pass(ctx context.Context) failures {
 	}{
 		{monitor.StageRead, nothing, false, p.endDue},
 		{monitor.StageRead, nothing, false, a.gate.readNotes},
-		{monitor.StageRead, nothing, false, a.gate.testLimits},
+		{monitor.StageRead, nothing, false, a.gate.testFence},
 		{monitor.StageClock, nothing, false, p.readClock},
 		{monitor.StageGit, nothing, false, p.fetch},
 		{monitor.StageRead, anyTip, true, p.endAndRecord},
@@ -62,6 +62,7 @@ func (a *Agent) pass(ctx context.Context) failures {
 		}},
 		{monitor.StageRead, anyTip, true, p.endWithdrawn},
 		{monitor.StagePolicies, theTip, false, p.provePolicies},
+		{monitor.StageRead, theTip, false, a.compareRights},
 		{monitor.StageRead, theTip, true, p.judge},
 		{monitor.StageApply, theTip, false, p.accept},
 	} {

@@ -1,6 +1,7 @@
 package sync
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -127,24 +128,32 @@ func TestOverPrivileged(t *testing.T) {
 					metav1.CreateOptions{})
 				s.Must(err)
 				s.Until("the right is in force", func() bool {
-					excess, err := c.Excess(t.Context(), kube.Namespace)
-					return err == nil && excess != ""
+					return s.tooMuch(c,
+						kube.Namespace)
 				})
 			}
 			repair := func() {
 				_ = s.Admin.RbacV1().ClusterRoleBindings().Delete(t.Context(), name,
 					metav1.DeleteOptions{})
-				s.Until("the right is gone",
-					func() bool {
-						excess,
-							err := c.Excess(t.Context(), kube.Namespace)
-						return err == nil && excess == ""
-					})
+				s.Until("the right is gone", func() bool { return !s.tooMuch(c, kube.Namespace) })
 			}
 			defer repair()
 			s.refusesToGrant(policies.OverPrivileged, "take that right from it", weaken, repair)
 		})
 	}
+}
+
+// tooMuch tells whether the agent may do something in a namespace, or everywhere, that the policy
+// of the stage does not need.
+func (s *stage) tooMuch(c *kube.Cluster, namespace string) bool {
+	s.Helper()
+	items := []requests.Item{{Kind: requests.KubernetesRoleBinding, Namespace: s.Namespace,
+		Role: requests.Role{Kind: requests.KindClusterRole, Name: "payments-debug"}}}
+	excess, _, err := c.Surplus(s.Context(), items, items)
+	s.Must(err)
+	return slices.ContainsFunc(excess, func(e kube.Surplus) bool {
+		return e.Namespace == namespace || e.Namespace == ""
+	})
 }
 
 // refusesToGrant wants nothing granted for that reason once the protection is weakened, what lives
@@ -193,13 +202,12 @@ func TestTooMuchInOneNamespace(t *testing.T) {
 				Name: render.Agent}}}, metav1.CreateOptions{})
 	s.Must(err)
 	agent := s.agent(options{})
-	s.Until("the right is in force", func() bool {
-		excess, err := agent.cluster.Excess(t.Context(), s.Namespace)
-		return err == nil && excess != ""
-	})
+	s.Until("the right is in force", func() bool { return s.tooMuch(agent.cluster, s.Namespace) })
 	s.ask("narrow")
 	if err := agent.Once(t.Context()); err == nil || !strings.Contains(err.Error(),
-		"(OverPrivileged): the agent may get secrets in namespace "+s.Namespace) {
+		"(OverPrivileged): the agent may ") || !strings.Contains(err.Error(),
+		" in namespace "+s.Namespace+" (by RoleBinding "+s.Namespace+"/too-much of "+
+			"ClusterRole edit)") {
 		t.Errorf("error: %v", err)
 	}
 	if len(s.Bindings()) != 0 {

@@ -19,6 +19,12 @@ type trust struct {
 	root  string               // the commit whose files are given; "" while nothing is known
 	head  string               // the last commit that was looked at
 	files map[string][]version // by path, newest first
+	// offered is what policies that were proven gave, at whatever time; nil where an earlier program
+	// kept none of it
+	offered []requests.Item
+
+	offers   []requests.Item // by the policies at a commit
+	offering string          // that commit
 
 	resource string // the ConfigMap's resource version; "" when it does not exist yet
 }
@@ -38,11 +44,11 @@ type version struct {
 const maxVersions = 4
 
 // give takes the files of the root as they are.
-func (t *trust) give(entries []git.Entry) {
+func (t *trust) give(root string, entries []git.Entry) {
 	t.files = map[string][]version{}
 	for _, e := range entries {
 		if policies.IsTrustRoot(e.Path) {
-			t.files[e.Path] = []version{{Commit: t.root, Mode: e.Mode, Blob: e.Hash}}
+			t.files[e.Path] = []version{{Commit: root, Mode: e.Mode, Blob: e.Hash}}
 		}
 	}
 }
@@ -63,6 +69,17 @@ func (t *trust) add(path string, v version) {
 		}
 	}
 	t.files[path] = all
+}
+
+// newest is the last version of each of some files.
+func (t *trust) newest(paths []string) map[string][]version {
+	files := map[string][]version{}
+	for _, path := range paths {
+		if all := t.files[path]; len(all) > 0 {
+			files[path] = all[:1]
+		}
+	}
+	return files
 }
 
 func (v version) proven() bool { return v.Code == "" }

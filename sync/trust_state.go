@@ -1,13 +1,9 @@
 package sync
 
 import (
-	"bytes"
-	"compress/gzip"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 
 	"github.com/pullgrant/pullgrant/sync/kube"
 )
@@ -23,7 +19,7 @@ func readTrust(ctx context.Context, c *kube.Cluster, asked string) (*trust, erro
 	if m.Version == "" || m.Asked != asked {
 		return t, nil
 	}
-	t.root, t.head = m.Root, m.Head
+	t.root, t.head, t.offered = m.Root, m.Head, m.Offered
 	t.files, err = unpackFiles(m.Files)
 	for path, all := range t.files {
 		if len(all) == 0 {
@@ -45,33 +41,16 @@ func (t *trust) save(ctx context.Context, c *kube.Cluster) error {
 		return fmt.Errorf("writing ConfigMap %s/%s: %w", kube.Namespace, kube.TrustName, err)
 	}
 	version, err := c.WriteTrust(ctx, kube.Trust{Asked: t.asked, Root: t.root, Head: t.head,
-		Files: files, Version: t.resource})
+		Files: files, Offered: t.offered, Version: t.resource})
 	if err == nil {
 		t.resource = version
 	}
 	return err
 }
 
-// packFiles compresses: a ConfigMap holds 1 MiB, and there may be thousands of files.
-func packFiles(files map[string][]version) ([]byte, error) {
-	var out bytes.Buffer
-	w := gzip.NewWriter(&out)
-	if err := errors.Join(json.NewEncoder(w).Encode(files), w.Close()); err != nil {
-		return nil, err
-	}
-	return out.Bytes(), nil
-}
+func packFiles(files map[string][]version) ([]byte, error) { return kube.Pack(files) }
 
 func unpackFiles(data []byte) (files map[string][]version, err error) {
-	r, err := gzip.NewReader(bytes.NewReader(data))
-	if err != nil {
-		return nil, err
-	}
-	const most = 64 << 20
-	all, err := io.ReadAll(io.LimitReader(r, most))
-	if err != nil {
-		return nil, err
-	}
-	err = json.Unmarshal(all, &files)
+	err = kube.Unpack(data, &files)
 	return files, err
 }

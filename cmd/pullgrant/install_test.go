@@ -14,6 +14,8 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/pullgrant/pullgrant/render"
+	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/kube"
 	"github.com/pullgrant/pullgrant/testdata/forge"
 )
 
@@ -76,10 +78,7 @@ subjects: [{kind: User, apiGroup: rbac.authorization.k8s.io, name: dave@example.
 	s.setPolicy("[payments]", "[checkout]", ": payments\n", ": checkout\n", "name: payments-debug",
 		"name: checkout-debug")
 	there := []string{"--repo", "acme/access"}
-	want := `change: ClusterRole pullgrant-agent: rules[5].resourceNames[0]
-  + clusterroles.rbac.authorization.k8s.io named "checkout-debug": get
-  - clusterroles.rbac.authorization.k8s.io named "payments-debug": get, too much: no policy needs it
-add: Role checkout/pullgrant-agent
+	want := `add: Role checkout/pullgrant-agent
   + jobs.batch: create
   + clusterroles.rbac.authorization.k8s.io named "checkout-debug": bind
   + rolebindings.rbac.authorization.k8s.io: create
@@ -92,6 +91,29 @@ remove: RoleBinding payments/pullgrant-agent, which gives the agent too much: no
 `
 	if got := diff(exitFindings, there...); got != want {
 		t.Errorf("after the policies changed:\n%s\nwant\n%s", got, want)
+	}
+	// With what the agent keeps, what was needed once is told from what never was.
+	client, err := kubernetes.NewForConfig(s.cluster.Admin())
+	s.must(err)
+	for offered, word := range map[string]string{
+		"payments-debug": "no policy needs it any more (StaleRights)",
+		"payments-other": "no policy ever needed it (OverPrivileged)"} {
+		packed, err := kube.Pack([]requests.Item{{Kind: requests.KubernetesRoleBinding,
+			Namespace: "payments",
+			Role:      requests.Role{Kind: requests.KindClusterRole, Name: offered}}})
+		s.must(err)
+		_, err = client.CoreV1().ConfigMaps("pullgrant-system").Create(t.Context(),
+			&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: kube.TrustName},
+				BinaryData: map[string][]byte{"offered": packed}}, metav1.CreateOptions{})
+		s.must(err)
+		bound := "  - clusterroles.rbac.authorization.k8s.io named \"payments-debug\": bind, too much: "
+		if got := diff(exitFindings, there...); !strings.Contains(got, bound+word+"\n") ||
+			!strings.Contains(got, "  - jobs.batch: create, too much: no policy needs it any more "+
+				"(StaleRights)\n") {
+			t.Errorf("with %s kept:\n%s", offered, got)
+		}
+		s.must(client.CoreV1().ConfigMaps("pullgrant-system").Delete(t.Context(), kube.TrustName,
+			metav1.DeleteOptions{}))
 	}
 	install(there...)
 	if got := diff(exitFindings, there...); strings.Contains(got, "add") || !strings.Contains(got,

@@ -172,6 +172,15 @@ func compareVerbs(a, b string) int {
 	return cmp.Or(cmp.Compare(place(a), place(b)), cmp.Compare(a, b))
 }
 
+// Rule is the permission as a rule that gives it.
+func (p Permission) Rule() RoleRule {
+	if p.URL != "" {
+		return RoleRule{NonResourceURLs: []string{p.URL}, Verbs: p.Verbs}
+	}
+	return RoleRule{APIGroups: []string{p.Group}, Resources: []string{p.Resource},
+		ResourceNames: p.Names, Verbs: p.Verbs}
+}
+
 // What is the object of a permission in words, for example: pods/log, deployments.apps, every
 // resource of apps, secrets "a" and "b", the path /metrics.
 func (p Permission) What() string {

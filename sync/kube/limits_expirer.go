@@ -3,34 +3,43 @@ package kube
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/policies/rbac"
 	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
-// tooMuchForExpirer are rights that the expirer must not have beside those that the agent must not:
-// with them whoever holds its token gives access, or writes what the agent remembers.
-var tooMuchForExpirer = slices.Concat(tooMuch, []right{
-	{"rbac.authorization.k8s.io", "rolebindings", []string{"create"}},
-	{"batch", "jobs", []string{"create"}},
-	{"", "configmaps", []string{"create", "update", "patch", "delete"}},
-	{"coordination.k8s.io", "leases", []string{"create", "update", "patch", "delete"}},
+// neverForExpirer are rights that the expirer must not have: beside those that nobody of ours may
+// have, what writes what the agent remembers. What else everybody may do it cannot tell from what
+// it alone may do: it has no right to read roles, and needs none.
+var neverForExpirer = slices.Concat(never, []right{
+	{"", "configmaps", "", []string{"create", "update", "patch", "delete"}},
+	{"coordination.k8s.io", "leases", "", []string{"create", "update", "patch", "delete"}},
 })
 
 // ExpirerLimits tells what is wrong with the fence, and what the expirer may do beyond what it
 // needs. Neither is a reason not to expire.
 func (c *Cluster) ExpirerLimits(ctx context.Context) (wrong []plan.Stop, err error) {
-	problem, fenceErr := c.fenceProblem(ctx)
-	if problem != "" {
-		wrong = append(wrong, plan.Stop{Code: policies.Unfenced,
-			Message: problem + "; apply what pullgrant install prints"})
+	wrong, fenceErr := c.Fence(ctx)
+	held, incomplete, err := c.held(ctx, Namespace)
+	if err != nil {
+		return wrong, errors.Join(fenceErr, err)
 	}
-	excess, err := c.excess(ctx, Namespace, tooMuchForExpirer)
-	if excess != "" && err == nil {
+	excess, _ := apart(held, neverForExpirer)
+	if incomplete {
+		more, err := c.asked(ctx, Namespace, neverForExpirer, held)
+		if err != nil {
+			return wrong, errors.Join(fenceErr, err)
+		}
+		excess = append(excess, more...)
+	}
+	if all := rbac.Permissions(excess); len(all) > 0 {
 		wrong = append(wrong, plan.Stop{Code: policies.OverPrivileged,
-			Message: "the expirer may " + excess + "; take that right from it, " +
-				"pullgrant install --diff shows what is too much"})
+			Message: fmt.Sprintf("the expirer may %s %s in namespace %s; take that right from it, "+
+				"pullgrant install --diff shows what is too much", all[0].Does(), all[0].What(),
+				Namespace)})
 	}
-	return wrong, errors.Join(fenceErr, err)
+	return wrong, fenceErr
 }

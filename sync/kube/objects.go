@@ -27,7 +27,8 @@ var ErrTaken = errors.New("something else stands under its name")
 // Another one of that name is an AlreadyExists, and ErrTaken when it is not the agent's; one that
 // the cluster made otherwise is a ChangedError.
 func (c *Cluster) Create(ctx context.Context, b *rbacv1.RoleBinding) (uid string, err error) {
-	return create(ctx, c, c.rbac.RoleBindings(b.Namespace), render.KindRoleBinding, b, changedBinding)
+	return create(ctx, c, c.rbac.RoleBindings(b.Namespace), render.KindRoleBinding, b,
+		changedBinding)
 }
 
 // CreateJob makes a backstop, as Create does a binding.

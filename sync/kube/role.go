@@ -66,11 +66,6 @@ func (c *Cluster) Role(ctx context.Context, name string) (rbac.RoleCatalog, erro
 	if err != nil {
 		return rbac.RoleCatalog{}, fmt.Errorf("reading ClusterRole %s: %w", name, err)
 	}
-	var rules []rbac.RoleRule
-	for _, r := range live.Rules {
-		rules = append(rules, rbac.RoleRule{APIGroups: r.APIGroups, Resources: r.Resources,
-			ResourceNames:   r.ResourceNames,
-			NonResourceURLs: r.NonResourceURLs, Verbs: r.Verbs})
-	}
-	return rbac.NewCatalog(c.Name, name, live.AggregationRule != nil, rules), nil
+	return rbac.NewCatalog(c.Name, name, live.AggregationRule != nil,
+		roleRules(live.Rules)), nil
 }

@@ -27,7 +27,7 @@ type Metrics struct {
 	wall     func() time.Time
 
 	grants, outbox, waiting, lasting       prometheus.Gauge
-	leader                                 prometheus.Gauge
+	leader, stale                          prometheus.Gauge
 	lateness                               prometheus.Histogram
 	decisions, endings, passes, deliveries *prometheus.CounterVec
 	stopped, errors                        *prometheus.GaugeVec
@@ -105,6 +105,8 @@ func (m *Metrics) define(in promauto.Factory, stages []Stage) {
 		"Merged requests that are neither granted nor refused yet.")
 	m.lasting = gauge("ends_failing",
 		"Grants, and objects that are no grant's, whose end does not work.")
+	m.stale = gauge("stale_rights", "Rights of the agent that no policy needs and that keep it "+
+		"from nothing.")
 	m.leader = gauge("leader", "1 on the replica that grants and records, 0 on others.")
 	m.lateness = m.factory.NewHistogram(prometheus.HistogramOpts{Namespace: "pullgrant",
 		Name: "expiry_lateness_seconds",

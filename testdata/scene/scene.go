@@ -4,6 +4,7 @@ package scene
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"net/http"
 	"slices"
@@ -92,7 +93,9 @@ func New(t *testing.T) *Scene {
 		return s.May(agent, "rbac.authorization.k8s.io", "create", "rolebindings") &&
 			s.May(agent, "batch", "create", "jobs")
 	})
-	t.Cleanup(func() {
+	t.Cleanup(func() { // the next test's agent would have these rights too
+		_ = s.Admin.RbacV1().RoleBindings(s.Namespace).Delete(context.WithoutCancel(t.Context()),
+			"pullgrant-agent", metav1.DeleteOptions{})
 		if t.Failed() {
 			t.Logf("the agent's log:\n%s", s.Log)
 		}
