@@ -1,10 +1,10 @@
 package kube
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"net/http"
+	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -58,19 +58,35 @@ func TestAskedOneByOne(t *testing.T) {
 	}
 }
 
-// unlisted is the wire to an API server whose authorizer cannot list rights.
-type unlisted struct{ http.RoundTripper }
+// unlisted is the wire to an API server whose authorizer cannot list rights, and is not RBAC where
+// there are no bindings.
+type unlisted struct {
+	http.RoundTripper
+	unbound bool
+}
 
 func (u unlisted) RoundTrip(r *http.Request) (*http.Response, error) {
 	answer, err := u.RoundTripper.RoundTrip(r)
-	if err == nil && strings.HasSuffix(r.URL.Path, "/selfsubjectrulesreviews") {
+	if err != nil {
+		return answer, err
+	}
+	instead := ""
+	switch path.Base(r.URL.Path) {
+	case "selfsubjectrulesreviews":
+		instead = `{"kind": "SelfSubjectRulesReview", "apiVersion": "authorization.k8s.io/v1",
+			"status": {"incomplete": true}}`
+	case "rolebindings", "clusterrolebindings":
+		if u.unbound {
+			instead = `{"kind": "List", "apiVersion": "v1", "items": []}`
+		}
+	}
+	if instead != "" {
 		answer.Body.Close()
 		answer.Header.Set("Content-Type", "application/json")
-		answer.Body = io.NopCloser(bytes.NewBufferString(`{"kind": "SelfSubjectRulesReview", ` +
-			`"apiVersion": "authorization.k8s.io/v1", "status": {"incomplete": true}}`))
+		answer.Body = io.NopCloser(strings.NewReader(instead))
 		answer.ContentLength = -1
 	}
-	return answer, err
+	return answer, nil
 }
 
 // tooMuch is what the agent may do though no policy gives anything.
@@ -82,7 +98,8 @@ func (c *Cluster) tooMuch(ctx context.Context) (string, error) {
 	return Told(excess), err
 }
 
-// TestAskedByName: rights on single objects are asked for where they cannot be listed.
+// TestAskedByName: rights that cannot be listed, on single objects too, are found in the roles that
+// are bound, and those of what is not RBAC are asked for.
 func TestAskedByName(t *testing.T) {
 	must := func(err error) {
 		t.Helper()
@@ -103,7 +120,7 @@ func TestAskedByName(t *testing.T) {
 	must(err)
 	config, err := cp.ServiceAccount(t.Context(), Namespace, "pullgrant-agent")
 	must(err)
-	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return unlisted{next} })
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return unlisted{next, false} })
 	c, err := NewCluster(config, "prod-eu", CallTimeout, nil)
 	must(err)
 	excess, err := c.tooMuch(t.Context())
@@ -124,5 +141,13 @@ func TestAskedByName(t *testing.T) {
 	if err != nil || excess != "get secrets named \"pullgrant-agent\" in namespace "+Namespace+
 		" (by RoleBinding "+Namespace+"/one-secret of Role one-secret)" {
 		t.Errorf("after: %q, %v", excess, err)
+	}
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return unlisted{next, true} })
+	c, err = NewCluster(config, "prod-eu", CallTimeout, nil)
+	must(err)
+	excess, err = c.tooMuch(t.Context())
+	if err != nil || excess != "get secrets named \"pullgrant-agent\" in namespace "+Namespace+
+		" (by an authorizer that is not RBAC)" {
+		t.Errorf("by another authorizer: %q, %v", excess, err)
 	}
 }
