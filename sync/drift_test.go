@@ -38,9 +38,9 @@ func TestDrift(t *testing.T) {
 	} {
 		t.Run(cause, func(t *testing.T) {
 			s := newStage(t)
-			s.role(role)
 			s.edit(policy, "kind: ClusterRole, name: payments-debug", "kind: ClusterRole, name: "+
 				role)
+			s.role(role)
 			name := s.ask(strings.ToLower(cause))
 			agent := s.agent(options{})
 			s.Must(agent.Once(t.Context()))
@@ -128,8 +128,11 @@ func (s *stage) role(name string) {
 			Rules: []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"pods"},
 				Verbs: []string{"list"}}}}, metav1.CreateOptions{})
 	s.Must(err)
-	s.Must(kube.ForTest(s.T).Apply(s.Context(), kube.AgentManifests([]string{s.Namespace},
-		[]string{"payments-debug", name})))
+	roles := []string{"payments-debug", name}
+	if !strings.Contains(s.read(policyPath), "kind: ClusterRole, name: payments-debug") {
+		roles = roles[1:]
+	}
+	s.Must(kube.ForTest(s.T).Apply(s.Context(), kube.AgentManifests([]string{s.Namespace}, roles)))
 	s.Until("the agent may bind it", func() bool {
 		const agent = "system:serviceaccount:pullgrant-system:pullgrant-agent"
 		return s.May(agent, rbacv1.GroupName, "bind", "clusterroles", name) &&

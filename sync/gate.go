@@ -49,8 +49,7 @@ func newGate(c *kube.Cluster, hub *github.Client, clocks *clocks, repository int
 		repository: pinned{flag: repository, github: hub},
 		limits: []plan.Stop{{Code: policies.Unfenced,
 			Message: "whether the fence stands is not known yet"}},
-		rights: rights{problem: "what it may do is not known yet"},
-		rules:  "the rules that protect the branch are not known yet"}
+		rules: "the rules that protect the branch are not known yet"}
 }
 
 // stops lists what keeps the agent from granting now.

@@ -29,6 +29,7 @@ func isCreate(r *http.Request, resource string) bool {
 // another one has granted, ended, entered and forgotten the same request.
 func TestOldPlanGrantsNothing(t *testing.T) {
 	s := newStage(t)
+	s.once(options{}) // what is kept of the policies is there
 	name, path, content := s.requestFile("twice")
 	s.pushFiles("alice", "Ask", map[string]string{path: content})
 	var done atomic.Bool

@@ -6,11 +6,14 @@ import (
 	"slices"
 	"strings"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/kube"
 )
 
-// rights is what the agent may do in the cluster, compared with what the policies call for.
+// rights is what the agent may do in the cluster, compared with what the policies call for. Before the
+// first comparison it stops nothing: no pass judges a request before it compares.
 type rights struct {
 	problem string            // that keeps it from granting at all; empty: nothing
 	in      map[string]string // by namespace of a policy, what keeps it from granting there
@@ -26,7 +29,10 @@ type rights struct {
 // needed once is only told, and so is what it has where no policy grants.
 func (a *Agent) compareRights(ctx context.Context) error {
 	if t := a.prover.trust; t == nil || t.root == "" {
-		return nil // nothing is known of them, so nothing is granted
+		if a.gate.rights.with == nil {
+			a.gate.rights.problem = "what it may do is not compared with the policies yet"
+		}
+		return nil
 	}
 	needed, err := a.prover.offers(ctx)
 	if err != nil {
@@ -40,6 +46,9 @@ func (a *Agent) compareRights(ctx context.Context) error {
 	excess, stale, err := a.cluster.Surplus(ctx, needed, once)
 	if err != nil {
 		err = fmt.Errorf("finding out what the agent may do: %w", err)
+		if apierrors.IsForbidden(err) {
+			err = fmt.Errorf("%w; apply what pullgrant install prints", err)
+		}
 		g.rights.problem = err.Error()
 		g.rights.tested.later(now)
 		return err

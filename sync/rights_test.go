@@ -212,3 +212,44 @@ func TestRightsOnTheBranchsWord(t *testing.T) {
 		t.Errorf("it knows %+v", have)
 	}
 }
+
+// TestRightsUnreadable: while it is not known what the agent may do, nothing is granted; with the
+// rights that install renders all goes on.
+func TestRightsUnreadable(t *testing.T) {
+	s := newStage(t)
+	roles := s.Admin.RbacV1().ClusterRoles()
+	role, err := roles.Get(t.Context(), "pullgrant-agent", metav1.GetOptions{})
+	s.Must(err)
+	whole := role.Rules
+	role.Rules = slices.DeleteFunc(slices.Clone(whole), func(r rbacv1.PolicyRule) bool {
+		return slices.Contains(r.Resources, "clusterrolebindings")
+	})
+	role, err = roles.Update(t.Context(), role, metav1.UpdateOptions{})
+	s.Must(err)
+	defer func() {
+		s.Must(controlplane.ForTest(t).Apply(s.Context(), controlplane.AgentManifests(
+			[]string{s.Namespace}, []string{"payments-debug"})))
+	}()
+	agent := s.agent(options{})
+	s.ask("blind")
+	s.Until("it cannot look", func() bool {
+		_, _, err := agent.cluster.Surplus(t.Context(), nil, nil)
+		return err != nil
+	})
+	if err := agent.Once(t.Context()); err == nil || !strings.Contains(err.Error(),
+		"finding out what the agent may do: listing ClusterRoleBindings: ") ||
+		!strings.Contains(err.Error(), "apply what pullgrant install prints") ||
+		len(s.Bindings()) != 0 {
+		t.Errorf("bindings %v, error: %v", s.Bindings(), err)
+	}
+	role.Rules = whole
+	_, err = roles.Update(t.Context(), role, metav1.UpdateOptions{})
+	s.Must(err)
+	s.Until("it can look", func() bool {
+		_, _, err := agent.cluster.Surplus(t.Context(), nil, nil)
+		return err == nil
+	})
+	s.SetClock(s.Clock().Add(firstPause))
+	s.Must(agent.Once(t.Context()))
+	s.allowed(true)
+}

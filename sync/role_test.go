@@ -2,6 +2,7 @@ package sync
 
 import (
 	"context"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -16,6 +17,7 @@ import (
 	"github.com/pullgrant/pullgrant/sync/kube"
 	"github.com/pullgrant/pullgrant/testdata/forge"
 	controlplane "github.com/pullgrant/pullgrant/testdata/kube"
+	"github.com/pullgrant/pullgrant/testdata/scene"
 )
 
 // listsPods are the rules of the ClusterRole payments-debug that every stage has.
@@ -142,21 +144,23 @@ func TestRoleMissing(t *testing.T) {
 	s.over(name, requests.CauseDenied, string(policies.RoleChanged))
 }
 
-// TestRoleUnreadable: without the right to compare, nothing is granted and nothing is refused for
+// TestRoleUnreadable: while a role cannot be compared, nothing is granted and nothing is refused for
 // good.
 func TestRoleUnreadable(t *testing.T) {
 	s := newStage(t)
-	s.Must(controlplane.ForTest(t).Apply(t.Context(),
-		controlplane.AgentManifests([]string{s.Namespace},
-			[]string{"payments-other"})))
-	s.Until("the agent may not read payments-debug", func() bool {
-		_, _, err := kube.LiveRoles(s.Context(), s.Agent, s.Cluster, []string{"payments-debug"})
-		return err != nil
-	})
 	s.manage("catalog", s.catalog("payments-debug", false, listsPods))
 	_, path, content := s.requestFile("unreadable")
 	s.pull("b", true, map[string]string{path: content})
-	err := s.agent(options{github: true}).Once(t.Context())
+	forbidden := func(next http.RoundTripper) http.RoundTripper {
+		return scene.RoundTripper(func(r *http.Request) (*http.Response, error) {
+			if strings.HasSuffix(r.URL.Path, "/clusterroles/payments-debug") {
+				return &http.Response{StatusCode: http.StatusForbidden, Body: http.NoBody,
+					Request: r}, nil
+			}
+			return next.RoundTrip(r)
+		})
+	}
+	err := s.agent(options{github: true, wire: forbidden}).Once(t.Context())
 	if err == nil || !strings.Contains(err.Error(),
 		`the role "payments-debug" cannot be compared with the catalogue: reading ClusterRole payments-debug`) {
 		t.Errorf("error: %v", err)
