@@ -261,8 +261,10 @@ func liveOf(o plan.Object) plan.Live {
 
 // tie ties each binding that is missing to the Job of its namespace, and notes what is about to be
 // made: a binding that ends before the agent learns that it was made is known to the ledger by
-// that.
+// that. The record is another one after it, whoever announced the same before: they can no longer
+// take that back.
 func (a *Agent) tie(ctx context.Context, r *plan.Record, bindings []render.Object) error {
+	version := r.Version
 	for i := range bindings {
 		o, uid := r.Binding(i), ""
 		for _, job := range r.Objects {
@@ -273,6 +275,7 @@ func (a *Agent) tie(ctx context.Context, r *plan.Record, bindings []render.Objec
 		render.Own(bindings[i], requests.ObjectName(r.Grant.Name, 0), uid)
 		if o.UID == "" {
 			o.Content = kube.BindingContent(bindings[i].(*rbacv1.RoleBinding))
+			r.Try = version
 		}
 	}
 	return a.cluster.Save(ctx, r)
@@ -313,8 +316,13 @@ func (a *Agent) armed(ctx context.Context, r *plan.Record) error {
 }
 
 // giveUp ends a grant that cannot be made, and takes back what was made of it. What stands under
-// the name of one of its objects is left as it is, whatever it says.
+// the name of one of its objects is left as it is, whatever it says. A binding of it that went
+// meanwhile, though nobody knew that it was made, was access: then the next plan says how it ended.
 func (a *Agent) giveUp(ctx context.Context, r plan.Record) (plan.Record, error) {
+	if slices.ContainsFunc(a.expirer.Gone(), r.Announced) {
+		return r, fmt.Errorf("granting %s: a binding of it is gone that an earlier try made; what "+
+			"came of it is planned again", r.Grant.Name)
+	}
 	r.Cause, r.Code = requests.CauseDenied, r.Refused.Code
 	a.announce(ctx, &r)
 	for _, o := range slices.Backward(r.Objects) {

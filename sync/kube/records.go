@@ -66,6 +66,9 @@ func configMapOf(r plan.Record) (*corev1.ConfigMap, error) {
 	}
 	data := map[string]string{"phase": string(r.Phase), "grant": string(grant),
 		"objects": string(objects), "roles": string(roles)}
+	if r.Try != "" {
+		data["try"] = r.Try
+	}
 	if r.Refused != nil {
 		refused, err := json.Marshal(r.Refused)
 		if err != nil {
@@ -104,7 +107,7 @@ func configMapOf(r plan.Record) (*corev1.ConfigMap, error) {
 // readRecord reads what configMapOf wrote.
 func readRecord(m *corev1.ConfigMap) (plan.Record, error) {
 	r := plan.Record{Phase: plan.Phase(m.Data["phase"]), Request: m.BinaryData["request"],
-		Facts: m.BinaryData["facts"], Cause: m.Data["cause"], Code: m.Data["code"],
+		Facts: m.BinaryData["facts"], Try: m.Data["try"], Cause: m.Data["cause"], Code: m.Data["code"],
 		Version: m.ResourceVersion}
 	errs := []error{json.Unmarshal([]byte(m.Data["grant"]), &r.Grant),
 		json.Unmarshal([]byte(m.Data["objects"]), &r.Objects),

@@ -29,6 +29,9 @@ type Record struct {
 	Objects []Object          // as ObjectsOf has them; Jobs come first
 	Roles   map[string]string // by role of the grant, a digest of its rules when it was granted
 
+	// Try is the version of the record from which a binding was announced last. Each try has its own,
+	// so that a try which relies on what an earlier one announced is seen by that.
+	Try     string
 	Refused *Refusal // what the cluster objects to; nil: to nothing, as far as it was asked
 
 	Cause   string // of an Ending or Ended grant; "" while it is being found out who removed the request
@@ -57,6 +60,14 @@ type Refusal struct {
 func (r Record) EverGranted() bool {
 	return r.Cause == requests.CauseExpired || slices.ContainsFunc(r.Objects, func(o Object) bool {
 		return o.IsBinding() && (o.UID != "" || o.Content != "" && r.Cause != requests.CauseDenied)
+	})
+}
+
+// Announced tells whether what went is a binding of the grant that is only announced: that it was
+// made is known by this alone.
+func (r Record) Announced(g Gone) bool {
+	return slices.ContainsFunc(r.Objects, func(o Object) bool {
+		return o.IsBinding() && o.UID == "" && o.Place() == g.Place() && o.Content == g.Content
 	})
 }
 
