@@ -8,7 +8,6 @@ import (
 	"time"
 
 	rbacv1 "k8s.io/api/rbac/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/pullgrant/pullgrant/requests"
@@ -320,8 +319,10 @@ func TestBranchEvidenceProvesNothing(t *testing.T) {
 	name := s.ask("one")
 	s.once(options{})
 	s.granted(name)
-	if _, err := s.Admin.CoreV1().ConfigMaps(kube.Namespace).Get(
-		t.Context(), kube.TrustName, metav1.GetOptions{}); !apierrors.IsNotFound(err) {
-		t.Errorf("ConfigMap: %v", err)
-	}
+	s.pause()
+	two := s.request("two")
+	agent := s.agent(githubOnly)
+	s.outlast(agent)
+	s.Must(agent.Once(t.Context()))
+	s.refused(two, "PolicyUnproven")
 }

@@ -48,9 +48,11 @@ type Scene struct {
 
 var scenes atomic.Int32
 
-// New sets one up, without anything that an agent of another test left for all.
+// New sets one up, without anything that an agent of another test left for all. The test goes on
+// beside others, each in a cluster of its own.
 func New(t *testing.T) *Scene {
 	t.Helper()
+	kube.Beside(t)
 	cp := kube.ForTest(t)
 	n := scenes.Add(1)
 	s := &Scene{T: t, now: Noon, Cluster: fmt.Sprintf("prod-%d", n),
