@@ -77,12 +77,8 @@ func run(ctx context.Context, a *githubactions.Action, now time.Time) (Result, e
 // tell judges the pull requests that an event names, and tells the verdicts on each head commit.
 func (t target) tell(ctx context.Context, a *githubactions.Action, client *github.Client,
 	now time.Time) (told []verdict, err error) {
-	verdicts, err := t.judge(ctx, client, now)
-	if err != nil {
-		return nil, err
-	}
 	var failures []error
-	for _, same := range byHead(verdicts) {
+	for _, same := range byHead(t.judge(ctx, client, now)) {
 		if same = notMerged(ctx, a, client, same); len(same) == 0 {
 			continue
 		}

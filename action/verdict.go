@@ -32,14 +32,13 @@ func (v verdict) name() string {
 
 // judge gathers and evaluates every pull request of the event. Pull requests with the same head
 // commit share its check run, so a named one brings along the others. What cannot be found out is a
-// verdict too: EvaluationError. An error means that there is not even a commit to tell it on.
-func (t target) judge(ctx context.Context, client *github.Client, now time.Time) ([]verdict,
-	error) {
+// verdict too: EvaluationError.
+func (t target) judge(ctx context.Context, client *github.Client, now time.Time) []verdict {
 	if t.queue { // the queue waits for a check run on its own commit
 		v := verdict{headSHA: t.headSHA, at: now, decision: policies.Refuse(policies.NotARequestPR,
 			"%v", errMergeQueue)}
 		v.decision.HeadSHA = v.headSHA
-		return []verdict{v}, nil
+		return []verdict{v}
 	}
 	pulls, err := t.pulls(ctx, client)
 	if err == nil && len(pulls) == 0 {
@@ -47,26 +46,23 @@ func (t target) judge(ctx context.Context, client *github.Client, now time.Time)
 		var merged int
 		if merged, err = client.MergedWithHead(ctx, t.headSHA); merged > 0 {
 			return []verdict{{number: merged, headSHA: t.headSHA, at: now,
-				decision: policies.Refuse(policies.EvaluationError, "#%d is merged", merged)}}, nil
+				decision: policies.Refuse(policies.EvaluationError, "#%d is merged", merged)}}
 		}
 	}
 	if err == nil && len(pulls) == 0 {
 		err = errors.New("no open pull request has this head commit as far as GitHub tells now; " +
 			"run the job again if there is one")
 	}
-	if err != nil && t.headSHA == "" {
-		return nil, err
-	}
 	if err != nil {
 		return []verdict{{number: t.number, headSHA: t.headSHA, at: now,
 			decision: policies.Refuse(policies.EvaluationError,
-				"find the pull requests to judge: %v", err)}}, nil
+				"find the pull requests to judge: %v", err)}}
 	}
 	var verdicts []verdict
 	for _, pull := range pulls {
 		verdicts = append(verdicts, judgePull(ctx, client, pull.Number, pull.HeadSHA, now))
 	}
-	return verdicts, nil
+	return verdicts
 }
 
 // judgePull gathers and evaluates one pull request, whose head was head when it was listed.

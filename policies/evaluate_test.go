@@ -369,3 +369,20 @@ func TestOutcomesAreWords(t *testing.T) {
 		}
 	}
 }
+
+// TestBackstopIsOptionalWhereThePolicySaysSo: without that word a grant without a backstop is none.
+func TestBackstopIsOptionalWhereThePolicySaysSo(t *testing.T) {
+	c := scenarios(t)["request/allow_approved_by_code_owner"]
+	for line, want := range map[string]bool{"": false, "    backstop: required\n": false,
+		"    backstop: optional\n": true} {
+		f := cases.Copy(t, c.Facts)
+		path := policies.Path("payments-debug")
+		file := f.Base.Files[path]
+		file.Content = strings.Replace(file.Content, "  target:\n", "  target:\n"+line, 1)
+		f.Base.Files[path] = file
+		d := c.Judge(f)
+		if d.Outcome != policies.Allowed || d.Grant.BackstopOptional != want {
+			t.Errorf("%q: %s %s, grant %+v", line, d.Outcome, d.Message, d.Grant)
+		}
+	}
+}

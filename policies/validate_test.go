@@ -1,11 +1,14 @@
 package policies_test
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
@@ -84,5 +87,64 @@ func TestValidateRefusesWhatIsDenied(t *testing.T) {
 	}
 	if len(unseen) > 0 {
 		t.Errorf("there are no such scenarios, or they need no exception: %v", unseen)
+	}
+}
+
+// shut is a folder in which one file or folder cannot be read.
+type shut struct {
+	fstest.MapFS
+	name string
+}
+
+var errShut = errors.New("no such luck")
+
+func (s shut) Open(name string) (fs.File, error) {
+	if name == s.name {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: errShut}
+	}
+	return s.MapFS.Open(name)
+}
+
+func (s shut) ReadDir(name string) ([]fs.DirEntry, error) {
+	if name == s.name {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: errShut}
+	}
+	return s.MapFS.ReadDir(name)
+}
+
+func (s shut) ReadFile(name string) ([]byte, error) {
+	if name == s.name {
+		return nil, &fs.PathError{Op: "read", Path: name, Err: errShut}
+	}
+	return s.MapFS.ReadFile(name)
+}
+
+// TestValidateTellsWhatItCannotRead: what cannot be looked at is not taken for good.
+func TestValidateTellsWhatItCannotRead(t *testing.T) {
+	const ended = "revocations/prod-eu/20261122/20261122-alice-inc-123.yaml"
+	files := fstest.MapFS{}
+	err := fs.WalkDir(os.DirFS(accessrepo), ".", func(name string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		data, err := os.ReadFile(filepath.Join(accessrepo, name))
+		files[name] = &fstest.MapFile{Data: data}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	files[cases.Path] = &fstest.MapFile{Data: []byte("x")}
+	files[ended] = &fstest.MapFile{Data: []byte("x")}
+	for _, name := range []string{"policies", policies.Path("payments-debug"),
+		policies.IdentitiesPath,
+		"requests", filepath.Dir(cases.Path), cases.Path, "revocations", ended} {
+		findings, n, err := policies.Validate(shut{files, name}, "")
+		if !errors.Is(err, errShut) || findings != nil || n != 0 {
+			t.Errorf("%s: %d files, %v, %v", name, n, findings, err)
+		}
+	}
+	if _, _, err := policies.Validate(files, "", "requests/no-such"); err == nil {
+		t.Error("a folder that is not there was looked at")
 	}
 }

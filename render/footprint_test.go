@@ -169,6 +169,32 @@ func TestExpirerHasLittle(t *testing.T) {
 	}
 }
 
+// withoutEmpty takes the empty objects out of lists and objects, as deep as they stand, and counts
+// them.
+func withoutEmpty(all []map[string]any) (n int) {
+	var inside func(value any)
+	inside = func(value any) {
+		switch value := value.(type) {
+		case []any:
+			for _, item := range value {
+				inside(item)
+			}
+		case map[string]any:
+			for key, item := range value {
+				if object, ok := item.(map[string]any); ok && len(object) == 0 {
+					delete(value, key)
+					n++
+				}
+				inside(item)
+			}
+		}
+	}
+	for _, object := range all {
+		inside(object)
+	}
+	return n
+}
+
 // TestCompare changes one thing in what a cluster has, and is told what.
 func TestCompare(t *testing.T) {
 	wanted := render.Install(footprint)
@@ -208,6 +234,12 @@ func TestCompare(t *testing.T) {
 		}, nil},
 		"filled in": {func(all []map[string]any) []map[string]any {
 			at(all, "Deployment", "pullgrant-system")["spec"].(map[string]any)["progressDeadlineSeconds"] = 600
+			return all
+		}, nil},
+		"nothing for something empty": {func(all []map[string]any) []map[string]any {
+			if n := withoutEmpty(all); n == 0 {
+				t.Error("nothing is empty")
+			}
 			return all
 		}, nil},
 		"missing": {func(all []map[string]any) []map[string]any { return all[1:] },

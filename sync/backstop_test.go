@@ -161,6 +161,56 @@ func TestQuotaOnJobs(t *testing.T) {
 	}
 }
 
+// TestFailureIsNoMissingBackstop: a policy that can do without a backstop can where the namespace
+// takes none. A call that did not work and a right that the agent lacks are no such thing: nothing
+// is granted until the Job is made.
+func TestFailureIsNoMissingBackstop(t *testing.T) {
+	s := newStage(t)
+	s.edit(policies.Path("payments-debug"), "  target:\n", "  target:\n    backstop: optional\n")
+	s.ask("optional")
+	var fail func() (*http.Response, error)
+	refusing := func(code int, reason metav1.StatusReason, message string) func() (*http.Response,
+		error) {
+		return func() (*http.Response, error) {
+			body, err := json.Marshal(metav1.Status{
+				TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"},
+				Status:   metav1.StatusFailure, Code: int32(code), Reason: reason,
+				Message: message})
+			return &http.Response{StatusCode: code, Header: http.Header{
+					"Content-Type": {"application/json"}},
+					Body: io.NopCloser(bytes.NewReader(body))},
+				err
+		}
+	}
+	agent := s.agent(options{wire: func(next http.RoundTripper) http.RoundTripper {
+		return scene.RoundTripper(func(r *http.Request) (*http.Response, error) {
+			if fail != nil && r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path,
+				"/jobs") &&
+				!r.URL.Query().Has("dryRun") {
+				return fail()
+			}
+			return next.RoundTrip(r)
+		})
+	}})
+	for name, failure := range map[string]func() (*http.Response, error){
+		"the connection broke": func() (*http.Response, error) { return nil, io.ErrUnexpectedEOF },
+		"the server is down": refusing(http.StatusServiceUnavailable,
+			metav1.StatusReasonServiceUnavailable, "etcd is down"),
+		"no right": refusing(http.StatusForbidden, metav1.StatusReasonForbidden,
+			`jobs.batch is forbidden: User "agent" cannot create resource "jobs"`),
+	} {
+		fail = failure
+		if err := agent.Once(t.Context()); err == nil || len(s.Bindings()) != 0 {
+			t.Errorf("%s: bindings %v, error %v", name, s.Bindings(), err)
+		}
+	}
+	fail = nil
+	s.Until("it is granted", func() bool { return agent.Once(t.Context()) == nil })
+	if b := s.Bindings(); len(b) != 1 || len(b[0].OwnerReferences) != 1 || len(s.Jobs()) != 1 {
+		t.Errorf("bindings %v, Jobs %v", b, s.Jobs())
+	}
+}
+
 // TestJobDeletedByHand ends access early, as deleting the binding does.
 func TestJobDeletedByHand(t *testing.T) {
 	s := newStage(t)

@@ -184,4 +184,10 @@ func TestCatalogOpensAPullRequest(t *testing.T) {
 	_, err = s.Merge("root", 1)
 	s.must(err)
 	s.run(exitDone, append(args, "--check")...)
+
+	s.Fail("GET", ".*/git/.*", -1, 500, "")
+	if out, talk := s.run(exitFailed, append(args, "--check")...); out != "" ||
+		!strings.Contains(talk, "GitHub is in trouble") {
+		t.Errorf("of a repository that cannot be read: %s%s", out, talk)
+	}
 }

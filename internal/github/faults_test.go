@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/testdata/forge"
 )
 
@@ -154,11 +155,14 @@ func TestEveryFailedCallFailsTheGathering(t *testing.T) {
 	}
 }
 
-// TestEveryFailedCallIsAnError does the same with what the agent asks beside facts: nothing is
-// known then.
+// TestEveryFailedCallIsAnError does the same with everything else that is asked: nothing is known
+// then, and least of all that there is nothing.
 func TestEveryFailedCallIsAnError(t *testing.T) {
 	w := newWorld(t)
-	w.push(forge.Change{User: "root", Files: map[string]string{requestPath: requestFile}})
+	n := w.ask()
+	asked := w.Branch("ask")
+	w.review("bob", n, "APPROVE")
+	merged := w.merge(n)
 	w.push(forge.Change{Branch: "drop", Files: map[string]string{requestPath: forge.Removed}})
 	drop := OpenPull{Number: w.open("drop"), HeadSHA: w.Branch("drop"), BaseRef: "main"}
 	w.push(forge.Change{Branch: "b", Files: map[string]string{"b": "x"}})
@@ -166,18 +170,52 @@ func TestEveryFailedCallIsAnError(t *testing.T) {
 	w.push(forge.Change{Branch: "c", Files: map[string]string{"c": "x"}})
 	w.open("c")
 	w.Protect(forge.DefaultRules())
+	tip, place := w.Branch("main"), requests.Place{Cluster: "prod-eu", Policy: "payments-debug",
+		Name: requestName}
+	ctx := t.Context()
 	for name, test := range map[string]struct {
 		calls int
 		ask   func(*Client) (any, error)
 	}{
-		"open pull requests": {2, func(c *Client) (any, error) { return c.OpenPulls(t.Context()) }},
-		"withdrawal": {4, func(c *Client) (any, error) {
-			return c.Withdrawal(t.Context(), drop)
-		}},
+		"open pull requests": {2, func(c *Client) (any, error) { return c.OpenPulls(ctx) }},
+		"withdrawal":         {4, func(c *Client) (any, error) { return c.Withdrawal(ctx, drop) }},
 		"what was updated": {1, func(c *Client) (any, error) {
-			return c.FollowOpen().news(t.Context())
+			return c.FollowOpen().news(ctx)
 		}},
-		"rules": {3, func(c *Client) (any, error) { return c.Rules(t.Context()) }},
+		"rules": {3, func(c *Client) (any, error) { return c.Rules(ctx) }},
+		"reviews": {2, func(c *Client) (any, error) {
+			_, reviews, err := c.Reviewed(ctx, n)
+			return reviews, err
+		}},
+		"what adds a file": {5, func(c *Client) (any, error) {
+			return c.PullsAdding(ctx, func(string) bool { return true })
+		}},
+		"by head": {4, func(c *Client) (any, error) { return c.PullsByHead(ctx, asked) }},
+		"merged with head": {3, func(c *Client) (any, error) {
+			return c.MergedWithHead(ctx,
+				asked)
+		}},
+		"merged as":  {2, func(c *Client) (any, error) { return c.MergedAs(ctx, merged) }},
+		"who merged": {2, func(c *Client) (any, error) { return c.MergedBy(ctx, merged) }},
+		"who removed": {12, func(c *Client) (any, error) {
+			return c.RemovedBy(ctx, requestPath, tip)
+		}},
+		"what introduced": {10, func(c *Client) (any, error) {
+			number, _, err := c.Introduced(ctx, requestPath, tip)
+			return number, err
+		}},
+		"tip":        {2, func(c *Client) (any, error) { return c.Tip(ctx) }},
+		"files":      {5, func(c *Client) (any, error) { return c.Files(ctx, tip, "policies") }},
+		"used names": {5, func(c *Client) (any, error) { return c.UsedNames(ctx, tip, place) }},
+		"tree": {7, func(c *Client) (any, error) {
+			return c.Tree(ctx, tip, policies.Wanted(policies.KindRequest, requestPath))
+		}},
+		"last check": {1, func(c *Client) (any, error) {
+			return c.LastCheck(ctx, asked, policies.CheckName, "pullgrant")
+		}},
+		"agent":    {1, func(c *Client) (any, error) { return c.AgentSaid(ctx, n, 7002) }},
+		"standing": {1, func(c *Client) (any, error) { return c.Standing(ctx, n) }},
+		"self":     {1, func(c *Client) (any, error) { return c.Self(ctx) }},
 	} {
 		r := w.record(func(c *Client) error {
 			_, err := test.ask(c)
@@ -193,8 +231,9 @@ func TestEveryFailedCallIsAnError(t *testing.T) {
 					defer server.Close()
 					got, err := test.ask(world{Forge: w.Forge, T: t}.clientOf(server.URL,
 						"secret-token"))
-					if err == nil || !reflect.ValueOf(got).IsNil() || !strings.Contains(err.Error(),
-						f.words) || strings.Contains(err.Error(), "secret-token") {
+					if err == nil || !reflect.ValueOf(got).IsZero() ||
+						!strings.Contains(err.Error(),
+							f.words) || strings.Contains(err.Error(), "secret-token") {
 						t.Errorf("%s: %v, error %v; want %q", call, got, err, f.words)
 					}
 				})

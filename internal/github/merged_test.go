@@ -2,6 +2,7 @@ package github
 
 import (
 	"fmt"
+	"net/http"
 	"reflect"
 	"strings"
 	"testing"
@@ -169,4 +170,38 @@ func TestPushesToABranchThatIsGone(t *testing.T) {
 	w.SetManners(forge.Manners{NoActivityOfDeletedRef: true})
 	w.refused(n, `asked for the activity of its branch "ask", and for all that the repository has`,
 		"GitHub does not list yet who pushed its head", "try again")
+}
+
+// TestAllActivityIsReadToALimit: of a repository whose pushes are not told by the branch's name, so
+// many pages are read and no more. What lies behind them is not taken for nothing.
+func TestAllActivityIsReadToALimit(t *testing.T) {
+	w := newWorld(t)
+	n := w.ask()
+	head := w.Branch("ask")
+	w.merge(n)
+	w.SetManners(forge.Manners{NoActivityByDeletedRef: true})
+	for last, words := range map[int]string{maxActivity: "",
+		maxActivity + 1: "the repository has more than 50 pages of activity"} {
+		pages := 0
+		w.client = w.between(func(rw http.ResponseWriter, r *http.Request) bool {
+			if !strings.HasSuffix(r.URL.Path, "/activity") || r.URL.Query().Has("ref") {
+				return false
+			}
+			if pages++; pages > last {
+				_, _ = fmt.Fprintf(rw, `[{"ref": "refs/heads/ask", "after": %q, "timestamp":
+					"2026-11-23T12:00:00Z", "activity_type": "push", "actor":
+					{"login": "alice", "id": 101, "type": "User"}}]`, head)
+				return true
+			}
+			rw.Header().Set("Link", fmt.Sprintf(`<%s/repos/acme/access/activity?after=%d>; rel="next"`,
+				w.URL, pages))
+			_, _ = rw.Write([]byte("[]"))
+			return true
+		})
+		if words != "" {
+			w.refused(n, words)
+		} else if pushes := w.facts(n).Pushes; len(pushes) != 1 {
+			t.Errorf("pushes %+v after %d pages", pushes, pages)
+		}
+	}
 }

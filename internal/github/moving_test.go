@@ -140,6 +140,10 @@ func TestListsThatCannotBeWhole(t *testing.T) {
 				"refs/heads/x"
 			return body
 		}, "lacks a field"},
+		"a login that is none": {"/reviews", func(body any) any {
+			body.([]any)[0].(map[string]any)["user"].(map[string]any)["login"] = "bob/../carol"
+			return body
+		}, `the login "bob/../carol"`},
 		"half an account": {"/reviews", func(body any) any {
 			body.([]any)[0].(map[string]any)["user"] = map[string]any{"login": "bob"}
 			return body
@@ -246,5 +250,49 @@ func TestAPushThatGitHubDoesNotListYetIsWaitedFor(t *testing.T) {
 	if _, err := w.client.Facts(t.Context(), n, noon); err == nil || !strings.Contains(err.Error(),
 		"who pushed its head") {
 		t.Errorf("facts without a pusher: %v", err)
+	}
+}
+
+// TestFieldsThatAreMissing: what GitHub leaves out is not taken for its zero value.
+func TestFieldsThatAreMissing(t *testing.T) {
+	w := newWorld(t)
+	n := w.ask()
+	w.review("bob", n, "APPROVE")
+	w.check(w.Do(w.Token("alice"), "PATCH", fmt.Sprintf("/repos/acme/access/pulls/%d", n),
+		map[string]any{"title": "Ask again"}, nil)) // so that something happened to it
+	pull := fmt.Sprintf("/pulls/%d", n)
+	for path, c := range map[string]struct {
+		fields []string
+		words  string
+	}{
+		pull: {[]string{"number", "state", "head", "base", "merged", "updated_at", "changed_files",
+			"commits"}, ""},
+		pull + "/reviews": {[]string{"id", "state", "submitted_at"},
+			"the reviews"},
+		pull + "/files":                     {[]string{"filename", "status"}, "the files"},
+		pull + "/commits":                   {[]string{"sha"}, "the commits"},
+		fmt.Sprintf("/issues/%d/events", n): {[]string{"event", "created_at"}, "the events"},
+		"/activity": {[]string{"ref", "after", "activity_type", "timestamp"},
+			"the pushes"},
+		"": {[]string{"id", "default_branch", "owner"},
+			"the repository"},
+	} {
+		for _, field := range c.fields {
+			t.Run(path+" "+field, func(t *testing.T) {
+				w := world{Forge: w.Forge, T: t, token: w.token}
+				w.client = w.edited(path, func(body any) any {
+					if list, ok := body.([]any); ok {
+						if len(list) == 0 {
+							t.Fatal("the list is empty")
+						}
+						delete(list[0].(map[string]any), field)
+						return list
+					}
+					delete(body.(map[string]any), field)
+					return body
+				})
+				w.refused(n, c.words)
+			})
+		}
 	}
 }

@@ -22,8 +22,11 @@ func (c *Client) Tree(ctx context.Context, commit string,
 		return policies.Tree{}, err
 	}
 	tree, err := c.tree(ctx, commit, "", wanted)
+	if err != nil {
+		return policies.Tree{}, err
+	}
 	tree.Owner = c.owner
-	return tree, err
+	return tree, nil
 }
 
 // Tip is the commit that the default branch is at now.
@@ -49,10 +52,13 @@ func (c *Client) Files(ctx context.Context, commit, folder string) (map[string][
 	if err != nil {
 		return nil, err
 	}
-	files := map[string][]byte{}
 	top, ok, err := c.entry(ctx, commit, folder)
-	if err != nil || !ok || top.kind != "tree" {
-		return files, err
+	if err != nil {
+		return nil, err
+	}
+	files := map[string][]byte{}
+	if !ok || top.kind != "tree" {
+		return files, nil
 	}
 	tree := policies.Tree{Files: map[string]policies.TreeFile{}}
 	all := func(string) bool { return true }

@@ -109,6 +109,11 @@ func TestClose(t *testing.T) {
 	if f := w.facts(n); f.PullRequest.State != "closed" || f.PullRequest.Merged {
 		t.Errorf("it is %s, merged %t", f.PullRequest.State, f.PullRequest.Merged)
 	}
+	w.Fail("PATCH", ".*", 1, 200, `{"state": "open"}`)
+	if err := w.client.Close(t.Context(), n); err == nil || !strings.Contains(err.Error(),
+		"lacks a field") {
+		t.Errorf("one that stays open: error %v", err)
+	}
 	w.Fail("PATCH", ".*", -1, 403, `{"message": "Resource not accessible by integration"}`)
 	if err := w.client.Close(t.Context(), n); err == nil || !strings.Contains(err.Error(),
 		"lacks a permission: Pull requests: write") {

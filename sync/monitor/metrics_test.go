@@ -11,6 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
 var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
@@ -123,6 +124,25 @@ func TestNoWebhookWithoutSecret(t *testing.T) {
 		s.Handler().ServeHTTP(answer, httptest.NewRequest("POST", "/webhook", nil))
 		if answer.Code != code {
 			t.Errorf("secret %q: answered with %d, want %d", secret, answer.Code, code)
+		}
+	}
+}
+
+// TestObserved: grants are the bindings of the agent, and the outbox is what has ended.
+func TestObserved(t *testing.T) {
+	m := NewMetrics("prod", "v1", time.Now)
+	m.Observed(plan.World{
+		Live: []plan.Live{{Managed: true, Kind: "RoleBinding"},
+			{Managed: true, Kind: "RoleBinding"},
+			{Kind: "RoleBinding"}, {Managed: true, Kind: "Job"}},
+		Records: []plan.Record{{Phase: plan.Ended}, {}, {}, {}},
+	})
+	page := httptest.NewRecorder()
+	(&Server{Metrics: m}).Handler().ServeHTTP(page, httptest.NewRequest("GET", "/metrics", nil))
+	for _, want := range []string{"pullgrant_grants_active{cluster=\"prod\"} 2\n",
+		"pullgrant_outbox_depth{cluster=\"prod\"} 1\n"} {
+		if !strings.Contains(page.Body.String(), want) {
+			t.Errorf("no %s", want)
 		}
 	}
 }

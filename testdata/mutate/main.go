@@ -6,6 +6,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,7 +21,7 @@ func main() {
 	}
 }
 
-// run tries the rooms of the names, or all; then the table of docs/mutations.md is written too.
+// run tries the rooms of the names, or all, and writes their rows of docs/mutations.md.
 func run(names []string) error {
 	root, err := os.Getwd()
 	if err != nil {
@@ -35,6 +36,14 @@ func run(names []string) error {
 			return fmt.Errorf("%s: not all of these are rooms", strings.Join(names, ", "))
 		}
 	}
+	commit, err := commitOf(root)
+	if err != nil {
+		return err
+	}
+	reasons, err := readReasons(filepath.Join(root, "testdata/mutate/survivors.txt"))
+	if err != nil {
+		return err
+	}
 	dir, err := os.MkdirTemp("", "pullgrant-mutate-")
 	if err != nil {
 		return err
@@ -47,24 +56,56 @@ func run(names []string) error {
 	if err := trial.run(); err != nil {
 		return err
 	}
-	reasons, err := readReasons(filepath.Join(root, "testdata/mutate/survivors.txt"))
-	if err != nil {
+	rows := trial.rows(commit, reasons)
+	fmt.Print(report(rows))
+	if err := write(filepath.Join(root, table), rows); err != nil {
 		return err
-	}
-	commit, err := exec.Command("git", "rev-parse", "HEAD").Output()
-	if err != nil {
-		return fmt.Errorf("which commit this is: %w", err)
-	}
-	report := trial.report(strings.TrimSpace(string(commit)), reasons)
-	fmt.Print(report)
-	if len(names) == 0 {
-		err := os.WriteFile(filepath.Join(root, "docs/mutations.md"), []byte(report), 0o644)
-		if err != nil {
-			return err
-		}
 	}
 	if n := trial.unnamed(reasons); n > 0 {
 		return fmt.Errorf("%d places can be broken and no test notices", n)
 	}
 	return nil
+}
+
+const table = "docs/mutations.md"
+
+// commitOf names the commit whose code is broken, and says so if the code is not as committed. The
+// table does not count: each room that is tried changes it.
+func commitOf(root string) (string, error) {
+	git := func(arguments ...string) (string, error) {
+		command := exec.Command("git", arguments...)
+		command.Dir = root
+		out, err := command.Output()
+		if err != nil {
+			return "", fmt.Errorf("which commit this is: %w", err)
+		}
+		return strings.TrimSpace(string(out)), nil
+	}
+	commit, err := git("rev-parse", "--short=8", "HEAD")
+	if err != nil {
+		return "", err
+	}
+	changed, err := git("status", "--porcelain", "--", ".", ":!"+table)
+	if err != nil {
+		return "", err
+	}
+	if changed != "" {
+		commit += " with changes"
+	}
+	return commit, nil
+}
+
+// write puts the rows in the file and keeps its others. It is read only now, since other rooms may
+// have been tried meanwhile.
+func write(file string, rows map[string]row) error {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	all, err := readReport(string(text))
+	if err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	maps.Copy(all, rows)
+	return os.WriteFile(file, []byte(report(all)), 0o644)
 }

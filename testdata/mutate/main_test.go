@@ -91,3 +91,103 @@ func TestRoomsAreBroken(t *testing.T) {
 		}
 	}
 }
+
+// TestARoomRewritesItsRows: what was tried stands in the table, with its survivors and its commit;
+// the rows and survivors of other rooms stay, and the sum is of all.
+func TestARoomRewritesItsRows(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "mutations.md")
+	before := preface + `| Room | Tried | Noticed | Survived | At commit |
+| --- | ---: | ---: | ---: | --- |
+| ` + "`requests`" + ` | 16 | 15 | 1 | aaaaaaaa |
+| ` + "`sync/plan`" + ` | 14 | 13 | 1 | aaaaaaaa |
+| all | 30 | 28 | 2 | |
+
+## What no test notices
+
+- ` + "`requests/a.go`, bound in `A`: `a < b` for `a <= b`" + `: no reason is known.
+- ` + "`sync/plan/a.go`, bound in `A`: `a || b` for `a < b`" + `: no reason is known.
+`
+	if err := os.WriteFile(file, []byte(before), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tried := trial{
+		rooms: []room{{dir: "requests"}, {dir: "policies"}},
+		sites: map[string][]site{
+			"requests": {{number: 1, file: "requests/a.go"}, {number: 2, file: "requests/b.go"}},
+			"policies": {
+				{number: 3, file: "policies/a.go", kind: bound, function: "F", was: "x", now: "y"},
+				{number: 4, file: "policies/a.go", kind: answer, function: "G", was: "x", now: "y"},
+			},
+		},
+		noticed: map[int]string{1: "TestA", 2: "TestB"},
+		reached: map[int]bool{1: true, 2: true, 3: true},
+	}
+	rows := tried.rows("bbbbbbbb with changes",
+		map[string]string{"policies/a.go F bound x": "it is so"})
+	if err := write(file, rows); err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := preface + `| Room | Tried | Noticed | Survived | At commit |
+| --- | ---: | ---: | ---: | --- |
+| ` + "`requests`" + ` | 2 | 2 | 0 | bbbbbbbb with changes |
+| ` + "`policies`" + ` | 2 | 0 | 2 | bbbbbbbb with changes |
+| ` + "`sync/plan`" + ` | 14 | 13 | 1 | aaaaaaaa |
+| all | 18 | 15 | 3 | |
+
+## What no test notices
+
+- ` + "`policies/a.go`, bound in `F`: `y` for `x`" + `: it is so.
+- ` + "`policies/a.go`, answer in `G`: `y` for `x`" + `: no reason is known (no test reaches it).
+- ` + "`sync/plan/a.go`, bound in `A`: `a || b` for `a < b`" + `: no reason is known.
+`
+	if string(got) != want {
+		t.Errorf("the table is\n%s\nwant\n%s", got, want)
+	}
+}
+
+// TestTheTableAddsUp: docs/mutations.md, which is put together from runs on different machines, has
+// a row for every room, as many survivors as are listed, and the sum of all.
+func TestTheTableAddsUp(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("../..", table))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := readReport(string(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range rooms {
+		one, ok := rows[r.dir]
+		if !ok || one.tried != r.count || one.tried-one.noticed != len(one.survivors) {
+			t.Errorf("%s: %d tried and %d noticed, with %d survivors listed; want %d tried",
+				r.dir, one.tried, one.noticed, len(one.survivors), r.count)
+		}
+	}
+	if again := report(rows); again != string(text) {
+		t.Errorf("the file is not what its rows make of it, which is\n%s", again)
+	}
+}
+
+// TestATableThatCannotBeReadIsKept: rows that are not understood are not thrown away.
+func TestATableThatCannotBeReadIsKept(t *testing.T) {
+	for _, text := range []string{
+		"| `requests` | many | 15 | 1 | aaaaaaaa |\n",
+		"| `requests` | 16 | most | 1 | aaaaaaaa |\n",
+		"- `requests/a.go`, bound in `A`: `a` for `b`: it is so.\n",
+	} {
+		file := filepath.Join(t.TempDir(), "mutations.md")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := write(file, nil); err == nil {
+			t.Errorf("%q was read", text)
+		}
+		if got, err := os.ReadFile(file); err != nil || string(got) != text {
+			t.Errorf("the file is %q, %v, want %q", got, err, text)
+		}
+	}
+}

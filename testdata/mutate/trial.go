@@ -27,6 +27,7 @@ type trial struct {
 	rooms     []room
 	sites     map[string][]site // by room
 	programs  map[string]string // of the packages with tests
+	traces    map[string][]harness.Result
 	mu        sync.Mutex
 	noticed   map[int]string // by the number of a site, the test
 	reached   map[int]bool
@@ -34,7 +35,8 @@ type trial struct {
 
 func newTrial(root, dir string, rooms []room) (*trial, error) {
 	t := &trial{root: root, dir: dir, rooms: rooms, sites: map[string][]site{},
-		programs: map[string]string{}, noticed: map[int]string{}, reached: map[int]bool{}}
+		programs: map[string]string{}, traces: map[string][]harness.Result{},
+		noticed: map[int]string{}, reached: map[int]bool{}}
 	number := 0
 	for _, r := range rooms {
 		found, err := r.sites(root)
@@ -72,45 +74,29 @@ func (r room) sites(root string) (all []site, err error) {
 	return all, nil
 }
 
-// run builds the programs, sees what each test reaches, and then has the packages of each room try
-// in the order of its row. A package starts only what none before it noticed.
+// run has the packages of each room try in the order of its row. A package starts only what none
+// before it noticed, and one with nothing to start is not even built.
 func (t *trial) run() error {
 	overlay, err := t.overlay()
 	if err != nil {
 		return err
 	}
-	var packages []string
 	rounds := 0
 	for _, r := range t.rooms {
-		packages = append(packages, r.tests...)
 		rounds = max(rounds, len(r.tests))
 	}
-	slices.Sort(packages)
-	packages = slices.Compact(packages)
-	traces := map[string][]harness.Result{}
-	for _, p := range packages {
-		if t.programs[p], err = t.build(p, overlay); err != nil {
+	for round := range rounds {
+		packages := t.packages(round)
+		if err := t.prepare(packages, overlay); err != nil {
 			return err
 		}
-	}
-	err = t.each(packages, func(p string) error {
-		results, err := t.trace(p)
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		traces[p] = results
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	for round := range rounds {
 		orders := map[string][]harness.Order{}
 		for _, r := range t.rooms {
 			if round >= len(r.tests) {
 				continue
 			}
 			for _, s := range t.sites[r.dir] {
-				tests := reaching(traces[r.tests[round]], s.number)
+				tests := reaching(t.traces[r.tests[round]], s.number)
 				t.reached[s.number] = t.reached[s.number] || len(tests) > 0
 				if t.noticed[s.number] == "" && len(tests) > 0 {
 					orders[r.tests[round]] = append(orders[r.tests[round]],
@@ -118,12 +104,42 @@ func (t *trial) run() error {
 				}
 			}
 		}
-		err := t.each(packages, func(p string) error { return t.try(p, orders[p], traces[p]) })
+		err := t.each(packages, func(p string) error { return t.try(p, orders[p], t.traces[p]) })
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// packages are those that have something to try in a round.
+func (t *trial) packages(round int) (all []string) {
+	for _, r := range t.rooms {
+		if round < len(r.tests) && len(t.survivors(r.dir)) > 0 {
+			all = append(all, r.tests[round])
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// prepare builds the programs of packages that are not built yet, and sees what each test reaches.
+func (t *trial) prepare(packages []string, overlay string) (err error) {
+	packages = slices.DeleteFunc(slices.Clone(packages), func(p string) bool {
+		return t.programs[p] != ""
+	})
+	for _, p := range packages {
+		if t.programs[p], err = t.build(p, overlay); err != nil {
+			return err
+		}
+	}
+	return t.each(packages, func(p string) error {
+		results, err := t.trace(p)
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.traces[p] = results
+		return err
+	})
 }
 
 // each does something for the packages, in the lanes.
