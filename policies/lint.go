@@ -2,6 +2,7 @@ package policies
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -33,6 +34,7 @@ const (
 	RuleApproversShort  = "approvers-short"
 	RuleApproverUnknown = "approver-unknown"
 	RuleGroupUnused     = "group-unused"
+	RuleIdentityCluster = "identity-cluster"
 	RuleIdentityMissing = "identity-missing"
 	RuleIdentityUnused  = "identity-unused"
 	RuleOverlap         = "overlap"
@@ -134,6 +136,7 @@ func (l *linter) lint() []requests.Finding {
 	l.owners(identities)
 	l.attributes()
 	l.unusedIdentities(identities, inIdentities)
+	l.unusedClusters(identities, inIdentities)
 	return slices.Concat(l.findings, inIdentities.Findings, inGroups.Findings)
 }
 
@@ -350,6 +353,24 @@ func (l *linter) owners(identities IdentityMap) {
 	for _, p := range (world{owner: l.tree.Owner, owners: owners}).unownedStrictPaths() {
 		add(1, 1, RuleStrictPath, "nobody owns /%s, so nobody can approve a change of it; add a line",
 			p)
+	}
+}
+
+// unusedClusters looks for names of people on clusters that no policy is for: where that is a slip,
+// the person is somebody else on the cluster that was meant.
+func (l *linter) unusedClusters(identities IdentityMap, d *requests.Document) {
+	var used []string
+	for _, w := range l.policies {
+		used = append(used, w.policy.Spec.Clusters...)
+	}
+	for i, u := range identities.Spec.Users {
+		for _, cluster := range slices.Sorted(maps.Keys(u.Clusters)) {
+			if l.everyPolicy && !slices.Contains(used, cluster) {
+				d.Add(fmt.Sprintf("spec.users[%d].clusters.%s", i, cluster), RuleIdentityCluster,
+					"no policy is for the cluster %s; correct the name, or remove it",
+					requests.Quote(cluster))
+			}
+		}
 	}
 }
 
