@@ -251,7 +251,7 @@ func (j *judge) isSelf(u User) string {
 	}
 	for _, identity := range j.world.identities.Spec.Users {
 		same := identity.GitHubID == u.ID || strings.EqualFold(identity.GitHub, u.Login)
-		if same && identity.Kubernetes.Username == j.subject.Name {
+		if same && identity.On(j.request.Spec.Cluster) == j.subject.Name {
 			return "they are the subject"
 		}
 	}

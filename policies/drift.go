@@ -42,7 +42,7 @@ func (j *judge) drift(g requests.Grant) string {
 	}
 	identity, known := j.world.identities.find(g.Requester)
 	isTeam := func(p Party) bool { return p.Kind == PartyGroup && strings.Contains(p.Name, "/") }
-	if !known || identity.Kubernetes.Username != g.Subject.Name ||
+	if !known || identity.On(g.Cluster) != g.Subject.Name ||
 		!j.world.isParty(j.facts, spec.Subjects, g.Requester) && !slices.ContainsFunc(spec.Subjects,
 			isTeam) {
 		return requests.CauseSubjectRemoved

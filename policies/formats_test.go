@@ -19,7 +19,7 @@ func TestEveryFieldRuleIsUsed(t *testing.T) {
 	kind := ""
 	var visit func(reflect.Type)
 	visit = func(format reflect.Type) {
-		for format.Kind() == reflect.Pointer || format.Kind() == reflect.Slice {
+		for slices.Contains([]reflect.Kind{reflect.Pointer, reflect.Slice, reflect.Map}, format.Kind()) {
 			format = format.Elem()
 		}
 		if format.Kind() != reflect.Struct {

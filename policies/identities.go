@@ -2,6 +2,7 @@ package policies
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -46,6 +47,16 @@ type Identity struct {
 	GitHub     string             `yaml:"github" json:"github"`
 	GitHubID   int64              `yaml:"githubID" json:"githubID"`
 	Kubernetes KubernetesIdentity `yaml:"kubernetes" json:"kubernetes"`
+	// Clusters are those whose authentication gives the person another name.
+	Clusters map[string]KubernetesIdentity `yaml:"clusters,omitempty" json:"clusters,omitempty"`
+}
+
+// On is the person's Kubernetes user on a cluster.
+func (i Identity) On(cluster string) string {
+	if other, named := i.Clusters[cluster]; named {
+		return other.Username
+	}
+	return i.Kubernetes.Username
 }
 
 // KubernetesIdentity is the name the cluster's authentication gives the person; Kubernetes compares
@@ -91,13 +102,15 @@ var (
 )
 
 var identityFields = requests.HeaderFields("IdentityMap", "The people.").With(requests.Fields{
-	"IdentitySpec.users": {About: "One entry for each person; a login, number or user name " +
-		"stands once."},
+	"IdentitySpec.users": {About: "One entry for each person; a login or number stands once, and " +
+		"so does a user name on each cluster."},
 	"Identity.github": {About: "GitHub login.", Form: requests.FormLogin},
 	"Identity.githubID": {About: "Number of the GitHub account, which GitHub never reuses: " +
 		"the id at https://api.github.com/users/<login>.", Min: 1, Rule: "githubID",
 		Says: "it is a number from 1 up; see https://api.github.com/users/<login>"},
 	"Identity.kubernetes": {About: "The person in Kubernetes."},
+	"Identity.clusters": {About: "The person on clusters that name them otherwise, by the " +
+		"cluster's name.", Form: requests.FormName, Min: 1},
 	"KubernetesIdentity.username": {About: "Name of the user, exactly as the cluster's " +
 		"authentication gives it.",
 		Form: requests.FormSubject},
@@ -109,8 +122,8 @@ var groupFields = requests.HeaderFields("GroupMap", "The groups.").With(requests
 	"Group.members":    {About: "GitHub logins.", Form: requests.FormLogin, Unique: true},
 })
 
-// ParseIdentities reads policies/identities.yaml strictly. A login, account number or user name may
-// stand once only.
+// ParseIdentities reads policies/identities.yaml strictly. A login or account number may stand once
+// only, and so may the user name that is in effect on a cluster.
 func ParseIdentities(path string, data []byte) (IdentityMap, []requests.Finding) {
 	m, d := requests.Decode[IdentityMap](path, data, maxMapSize)
 	if len(d.Findings) > 0 {
@@ -131,8 +144,30 @@ func ParseIdentities(path string, data []byte) (IdentityMap, []requests.Finding)
 		once(at+".githubID", fmt.Sprint(u.GitHubID))
 		once(at+".kubernetes.username", u.Kubernetes.Username)
 	}
+	for _, cluster := range m.clusters() {
+		whose := map[string]Identity{} // by the name there
+		for i, u := range m.Spec.Users {
+			name, field := u.On(cluster), "kubernetes"
+			if _, otherwise := u.Clusters[cluster]; otherwise {
+				field = "clusters." + cluster
+			}
+			if other, twice := whose[name]; twice && other.Kubernetes != u.Kubernetes {
+				d.Check(fmt.Sprintf("spec.users[%d].%s.username", i, field), "duplicate", name,
+					fmt.Sprintf("on the cluster %s it is @%s too", cluster, other.GitHub))
+			}
+			whose[name] = u
+		}
+	}
 	requests.SortFindings(d.Findings)
 	return m, d.Findings
+}
+
+// clusters are those on which somebody has another name, in order.
+func (m IdentityMap) clusters() (names []string) {
+	for _, u := range m.Spec.Users {
+		names = slices.AppendSeq(names, maps.Keys(u.Clusters))
+	}
+	return sorted(names)
 }
 
 // ParseGroups reads policies/groups.yaml strictly.

@@ -33,6 +33,7 @@ const (
 	RuleApproversShort  = "approvers-short"
 	RuleApproverUnknown = "approver-unknown"
 	RuleGroupUnused     = "group-unused"
+	RuleIdentityCluster = "identity-cluster"
 	RuleIdentityMissing = "identity-missing"
 	RuleIdentityUnused  = "identity-unused"
 	RuleOverlap         = "overlap"
@@ -134,6 +135,7 @@ func (l *linter) lint() []requests.Finding {
 	l.owners(identities)
 	l.attributes()
 	l.unusedIdentities(identities, inIdentities)
+	l.unusedClusters(identities, inIdentities)
 	return slices.Concat(l.findings, inIdentities.Findings, inGroups.Findings)
 }
 
@@ -350,35 +352,5 @@ func (l *linter) owners(identities IdentityMap) {
 	for _, p := range (world{owner: l.tree.Owner, owners: owners}).unownedStrictPaths() {
 		add(1, 1, RuleStrictPath, "nobody owns /%s, so nobody can approve a change of it; add a line",
 			p)
-	}
-}
-
-// unusedIdentities looks for people whom nothing names. With a GitHub team in a policy anybody may
-// be in it.
-func (l *linter) unusedIdentities(identities IdentityMap, d *requests.Document) {
-	var used []string
-	for _, w := range l.policies {
-		people, teams := w.resolve(w.policy.Spec.Subjects)
-		used = append(used, people...)
-		if len(teams) > 0 || !l.everyPolicy {
-			return
-		}
-		for _, c := range w.policy.Spec.Challenges {
-			people, _ := w.resolve(c.Reviewers)
-			used = append(used, people...)
-		}
-	}
-	owners, _ := l.tree.codeowners()
-	for _, r := range owners.Rules {
-		for _, o := range r.Owners {
-			used = append(used, o.Name)
-		}
-	}
-	for i, u := range identities.Spec.Users {
-		if !has(used, u.GitHub) {
-			d.Add(fmt.Sprintf("spec.users[%d].github", i), RuleIdentityUnused,
-				"no policy, group or line of CODEOWNERS names @%s; remove them if they left",
-				u.GitHub)
-		}
 	}
 }

@@ -54,7 +54,7 @@ func (j *judge) subjectOf() string {
 		return j.field("spec.requester", SubjectNotAllowed, fmt.Sprintf("@%s is not in %s, so "+
 			"no Kubernetes user is known for them", login, IdentitiesPath))
 	}
-	j.subject = requests.Subject{Kind: requests.KindUser, Name: identity.Kubernetes.Username}
+	j.subject = requests.Subject{Kind: requests.KindUser, Name: identity.On(j.request.Spec.Cluster)}
 	if asked := j.request.Spec.Subject; asked != nil && *asked != j.subject {
 		return j.field("spec.subject", SubjectNotAllowed, fmt.Sprintf("the subject %s is not "+
 			"the requester's own, %s", requests.Quote(asked.Name), j.subject.Name))

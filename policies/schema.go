@@ -70,6 +70,8 @@ type schema struct {
 	AdditionalProperties *bool              `json:"additionalProperties,omitempty"`
 	Required             []string           `json:"required,omitempty"`
 	Properties           map[string]*schema `json:"properties,omitempty"`
+	PatternProperties    map[string]*schema `json:"patternProperties,omitempty"`
+	MinProperties        int                `json:"minProperties,omitempty"`
 
 	Not   *schema   `json:"not,omitempty"`
 	AnyOf []*schema `json:"anyOf,omitempty"`
@@ -130,6 +132,10 @@ func typeSchema(t reflect.Type, rule requests.Field, f requests.Format) *schema 
 		return typeSchema(t.Elem(), rule, f)
 	case reflect.Struct:
 		return structSchema(t, f)
+	case reflect.Map:
+		return &schema{Type: "object", AdditionalProperties: new(bool), MinProperties: rule.Min,
+			PatternProperties: map[string]*schema{
+				rule.Form.Pattern: typeSchema(t.Elem(), requests.Field{}, f)}}
 	case reflect.Slice:
 		of := rule
 		of.Min, of.Max = 0, 0

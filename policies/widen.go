@@ -117,9 +117,17 @@ func peopleAdded(before, after Tree) []string {
 	oldPeople, _ := parse(before, IdentitiesPath, ParseIdentities)
 	people, _ := parse(after, IdentitiesPath, ParseIdentities)
 	for _, u := range people.Spec.Users {
-		if old, ok := oldPeople.find(u.GitHub); !ok || old != u {
-			all = append(all, fmt.Sprintf("%s (%d) is the Kubernetes user %s", u.GitHub, u.GitHubID,
-				requests.Quote(u.Kubernetes.Username)))
+		old, known := oldPeople.find(u.GitHub)
+		known = known && old.GitHub == u.GitHub && old.GitHubID == u.GitHubID
+		who := fmt.Sprintf("%s (%d) is the Kubernetes user ", u.GitHub, u.GitHubID)
+		if !known || old.Kubernetes != u.Kubernetes {
+			all = append(all, who+requests.Quote(u.Kubernetes.Username))
+		}
+		both := IdentityMap{Spec: IdentitySpec{Users: []Identity{old, u}}}
+		for _, cluster := range both.clusters() {
+			if name := u.On(cluster); !known || old.On(cluster) != name {
+				all = append(all, who+requests.Quote(name)+" on "+cluster)
+			}
 		}
 	}
 	return all

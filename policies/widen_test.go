@@ -66,6 +66,13 @@ func TestWidened(t *testing.T) {
 			"erin joins the group squad-b"},
 		{"policies/identities.yaml", "username: alice@example.com", "username: root@example.com",
 			`alice (101) is the Kubernetes user "root@example.com"`},
+		{"policies/identities.yaml", "{username: alice@example.com}",
+			"{username: alice@example.com}" +
+				"\n      clusters: {prod-eu: {username: root@example.com}}",
+			`alice (101) is the Kubernetes user "root@example.com" on prod-eu`},
+		{"policies/identities.yaml", "{username: alice@example.com}",
+			"{username: alice@example.com}" +
+				"\n      clusters: {prod-eu: {username: alice@example.com}}", ""},
 		{"policies/more.yaml", "", "", ""},
 	} {
 		if got := strings.Join(policies.Widened(before, with(t, before, c.path, c.old, c.text)),
@@ -75,7 +82,8 @@ func TestWidened(t *testing.T) {
 	}
 	strict := with(t, before, path, "kind: CodeOwnerReview, count: 1",
 		"kind: CodeOwnerReview, count: 2")
-	if got := strings.Join(policies.Widened(strict, before), "\n"); got != "policy payments-debug: "+
+	if got := strings.Join(policies.Widened(strict, before),
+		"\n"); got != "policy payments-debug: "+
 		"2 approval(s) by code owners is no longer asked for; now it takes 1 approval(s) by code "+
 		"owners" {
 		t.Errorf("a lower count: %q", got)

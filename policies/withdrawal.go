@@ -26,7 +26,7 @@ func (w Withdrawal) Ends(g requests.Grant, identities IdentityMap) (cause string
 	}
 	if slices.ContainsFunc(identities.Spec.Users, func(u Identity) bool {
 		return u.GitHubID == w.Author.ID && (strings.EqualFold(u.GitHub, g.Requester) ||
-			u.Kubernetes.Username == g.Subject.Name)
+			u.On(g.Cluster) == g.Subject.Name)
 	}) {
 		return requests.CauseRelinquished
 	}

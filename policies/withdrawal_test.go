@@ -17,8 +17,14 @@ func TestWithdrawalEnds(t *testing.T) {
 	}
 	people := policies.IdentityMap{Spec: policies.IdentitySpec{Users: []policies.Identity{
 		person("Alice", 101, "alice@example.com"), person("bob", 102, "bob@example.com"),
-		person("erin", 105, "erin@example.com")}}}
-	g := requests.Grant{Path: path, Requester: "alice",
+		person("erin", 105, "erin@example.com"), person("frank", 106, "frank@example.com"),
+		person("grace", 107, "grace@example.com")}}}
+	named := policies.KubernetesIdentity{Username: "erin@example.com"}
+	people.Spec.Users[2].Clusters = map[string]policies.KubernetesIdentity{
+		"prod-us": {Username: "oidc:erin"}}
+	people.Spec.Users[3].Clusters = map[string]policies.KubernetesIdentity{"prod-us": named}
+	people.Spec.Users[4].Clusters = map[string]policies.KubernetesIdentity{"staging": named}
+	g := requests.Grant{Path: path, Cluster: "prod-eu", Requester: "alice",
 		Subject:  requests.Subject{Kind: requests.KindUser, Name: "erin@example.com"},
 		Evidence: requests.Evidence{Approvers: []requests.Approver{{Login: "carol", ID: 103}}}}
 	for name, test := range map[string]struct {
@@ -32,6 +38,8 @@ func TestWithdrawalEnds(t *testing.T) {
 			path, requests.CauseRelinquished},
 		"subject": {policies.User{Login: "erin", ID: 105, Type: "User"}, path,
 			requests.CauseRelinquished},
+		"who has the subject's name on another cluster": {policies.User{Login: "grace", ID: 107,
+			Type: "User"}, path, ""},
 		"approver": {policies.User{Login: "carol", ID: 103, Type: "User"},
 			path, requests.CauseRevoked},
 		"somebody with an identity": {policies.User{Login: "bob", ID: 102, Type: "User"}, path,

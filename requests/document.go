@@ -273,6 +273,15 @@ func (d *Document) decode(n *yaml.Node, v reflect.Value, path string) {
 		if d.want(n, yaml.MappingNode, path, "a mapping") {
 			d.decodeStruct(n, v, path)
 		}
+	case reflect.Map:
+		if d.want(n, yaml.MappingNode, path, "a mapping") {
+			v.Set(reflect.MakeMap(v.Type()))
+			for i := 0; i+1 < len(n.Content); i += 2 { // no key stands twice
+				element := reflect.New(v.Type().Elem()).Elem()
+				d.decode(n.Content[i+1], element, path+"."+n.Content[i].Value)
+				v.SetMapIndex(reflect.ValueOf(n.Content[i].Value), element)
+			}
+		}
 	case reflect.Slice:
 		if !d.want(n, yaml.SequenceNode, path, "a list") {
 			return

@@ -33,8 +33,8 @@ func (f Fields) With(others ...Fields) Fields {
 // Field is what a format says of one field beyond its Go type.
 type Field struct {
 	About string
-	Form  Form // of a text, or of each text of a list
-	Min   int  // a number's value, a list's items; 0 for no bound
+	Form  Form // of a text, of each text of a list, or of each key of a mapping
+	Min   int  // a number's value, a list's or a mapping's items; 0 for no bound
 	Max   int
 	// Rule and Says are the finding about a number out of bounds.
 	Rule, Says string
@@ -152,6 +152,15 @@ func (d *Document) value(f Format, field Field, v reflect.Value, path string) {
 		item.Min, item.Max = 0, 0
 		for i := range v.Len() {
 			d.value(f, item, v.Index(i), fmt.Sprintf("%s[%d]", path, i))
+		}
+	case v.Kind() == reflect.Map:
+		if field.Min > 0 {
+			d.NotEmpty(path, v.Len())
+		}
+		for _, key := range v.MapKeys() {
+			at := path + "." + key.String()
+			d.Check(at, field.Form.Rule, key.String(), field.Form.Check(key.String()))
+			d.value(f, Field{}, v.MapIndex(key), at)
 		}
 	case v.Kind() == reflect.String:
 		if field.Form.Check != nil {

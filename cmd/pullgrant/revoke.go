@@ -138,7 +138,7 @@ func (o revokeOptions) means(path string, content []byte, people policies.Identi
 		return strings.EqualFold(who, o.subject) || request.Spec.Subject != nil &&
 			request.Spec.Subject.Name == o.subject ||
 			slices.ContainsFunc(people.Spec.Users, func(u policies.Identity) bool {
-				return strings.EqualFold(u.GitHub, who) && u.Kubernetes.Username == o.subject
+				return strings.EqualFold(u.GitHub, who) && u.On(place.Cluster) == o.subject
 			})
 	}
 	return o.all

@@ -161,6 +161,21 @@ func TestListsThatCannotBeWhole(t *testing.T) {
 	}
 }
 
+// TestListsThatFail: a list that cannot be had is not an empty one.
+func TestListsThatFail(t *testing.T) {
+	w := newWorld(t)
+	n := w.ask()
+	pull := fmt.Sprintf("/repos/acme/access/pulls/%d", n)
+	for path, words := range map[string]string{pull + "/commits": "list the commits",
+		pull + "/reviews": "list the reviews", pull + "/files": "list the files",
+		fmt.Sprintf("/repos/acme/access/issues/%d/events", n): "list the events",
+		"/repos/acme/access/activity":                         "list the pushes"} {
+		w.Fail("GET", path, -1, 403, `{"message": "Resource not accessible by integration"}`)
+		w.refused(n, words, "lacks a permission")
+		w.Heal()
+	}
+}
+
 func repeat(body any, times int) any {
 	var all []any
 	for range times {

@@ -28,6 +28,24 @@ func TestADeletedReviewerIsNobody(t *testing.T) {
 	}
 }
 
+// TestALoginThatIsNone never becomes part of an address.
+func TestALoginThatIsNone(t *testing.T) {
+	w := newWorld(t)
+	before := len(w.Requests())
+	bad := policies.User{Login: "bob/../carol", ID: 102, Type: "User"}
+	facts, err := w.client.userFacts(t.Context(), policies.Repository{}, bad)
+	if err == nil || facts != (policies.UserFacts{}) {
+		t.Errorf("facts %+v, error %v", facts, err)
+	}
+	if member, err := w.client.isTeamMember(t.Context(), "acme/squad-b", bad.Login); err == nil ||
+		member {
+		t.Errorf("member %t, error %v", member, err)
+	}
+	if asked := w.Requests()[before:]; len(asked) > 0 {
+		t.Errorf("GitHub was asked %v", asked)
+	}
+}
+
 func TestABotIsNotAskedAbout(t *testing.T) {
 	w := newWorld(t)
 	n := w.ask()
