@@ -101,7 +101,7 @@ func (r *Repository) download(ctx context.Context, c *conn, f fetchRequest, take
 		l.object = min(l.object, maxBlob)
 	}
 	r.mu.RLock()
-	filters := r.mode.filter
+	filters := r.mode != nil && r.mode.filter
 	r.mu.RUnlock()
 	for {
 		ask := f
