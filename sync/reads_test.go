@@ -2,6 +2,7 @@ package sync
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -145,6 +146,47 @@ func TestFollowStops(t *testing.T) {
 		!strings.Contains(err.Error(), "begin later, with --trust-root") || len(line) > 0 ||
 		v.trust.head != "" {
 		t.Errorf("%d commits, %v", len(line), err)
+	}
+}
+
+// TestFileThatIsNone: a link where a file is to be is no file, whatever stands where it leads.
+func TestFileThatIsNone(t *testing.T) {
+	s := newGitServer(t)
+	s.Commit("one", "README", "hello")
+	blob := s.Git("rev-parse", "main:README")
+	tip := s.Raw("120000 blob " + blob + "\tlink\n100644 blob " + blob + "\tfile\n")
+	b := narrowed(t, s, nil, nil)
+	for path, want := range map[string]string{"file": "hello", "link": "", "none": ""} {
+		if content, err := b.file(t.Context(), tip, path); err != nil || string(content) != want {
+			t.Errorf("%s: %q, %v", path, content, err)
+		}
+	}
+}
+
+// TestHeadWaits: the head that the next run goes on from stays where it is while a request waits,
+// or came after the judgement.
+func TestHeadWaits(t *testing.T) {
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	tip := strings.Repeat("a", 40)
+	asks := &plan.Main{Tip: tip, Requests: map[string]string{"x": tip}}
+	for name, c := range map[string]struct {
+		judged  *plan.Main
+		waiting bool
+		notes   bool
+	}{
+		"all is judged":  {asks, false, true},
+		"one waits":      {asks, true, false},
+		"one came later": {&plan.Main{Tip: tip}, false, false},
+	} {
+		p := &pass{Agent: stranded(t), main: asks, judged: c.judged}
+		p.prover.github = nil // nothing is to be proven
+		if c.waiting {
+			p.prover.waiting["x"] = waiting{}
+		}
+		if err := p.accept(over); errors.Is(err, context.Canceled) != c.notes {
+			t.Errorf("%s: %v, want the head noted: %t", name, err, c.notes)
+		}
 	}
 }
 
