@@ -74,6 +74,29 @@ func TestAdded(t *testing.T) {
 	}
 }
 
+// TestMalformedTip: a commit that two readers could read in two ways does not become the tip.
+func TestMalformedTip(t *testing.T) {
+	for _, env := range [][]string{withConfig("true", "true"), withConfig("false", "false")} {
+		s := gitserver.New(t, env...)
+		old := s.Commit("one", "a", "1")
+		r := open(t, s)
+		mustFetch(t, r)
+		tip, err := s.Try(s.Bare, strings.NewReader("tree "+s.Git("rev-parse", "main^{tree}")+
+			"\nparent "+old+"\nauthor A <a@x> 1 +0000\n\nm\n"), "hash-object", "-t", "commit", "-w",
+			"--literally", "--stdin")
+		if err != nil {
+			t.Fatal(tip)
+		}
+		s.Git("update-ref", "refs/heads/main", tip)
+		for range 2 {
+			if got, err := r.Fetch(t.Context()); err == nil || got != "" || r.Tip() != old ||
+				!strings.Contains(err.Error(), "no committer") {
+				t.Errorf("%q, %v, tip %s", got, err, r.Tip())
+			}
+		}
+	}
+}
+
 // TestCommitAsksNothingFirst: what was fetched a moment ago is pushed on without asking again.
 func TestCommitAsksNothingFirst(t *testing.T) {
 	s := gitserver.New(t)

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -123,6 +124,38 @@ func TestVerifyOfALateEnd(t *testing.T) {
 		if got := strings.Join(rules, " "); got != want {
 			t.Errorf("%s after its end: %s, want %s", late, got, want)
 		}
+	}
+}
+
+// TestVerifyLacksAMerge: what the commit that an entry names changed cannot be told from a checkout
+// that lacks a part of it.
+func TestVerifyLacksAMerge(t *testing.T) {
+	s := gitserver.New(t)
+	s.Commit("start", "README", "hello")
+	merge := s.Commit("another change", "policies/p", "1")
+	path, content := ledgerEntry(t, "prod-eu", "20261122-alice-other")
+	r, findings := requests.ParseRevocation(path, []byte(content))
+	if len(findings) > 0 {
+		t.Fatal(findings)
+	}
+	r.Status.Evidence, r.Status.MergeCommit = requests.EvidenceBranch, merge
+	data, err := r.Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Commit("enter", path, string(data))
+	if rules := rulesOf(t, s, r.Status.RevokedAt.Time); !slices.Equal(rules,
+		[]string{"branch-trusted", "no-request"}) {
+		t.Errorf("found %v", rules)
+	}
+	tree := s.Work("rev-parse", merge+":policies")
+	if err := os.Remove(filepath.Join(s.WorkDir, ".git", "objects", tree[:2],
+		tree[2:])); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err = Verify(t.Context(), s.WorkDir, nil, nil, r.Status.RevokedAt.Time)
+	if err == nil || !strings.Contains(err.Error(), "without --depth and --filter") {
+		t.Errorf("error: %v", err)
 	}
 }
 
