@@ -89,6 +89,20 @@ spec:
 				!want && len(rules) > 0 {
 				t.Errorf("more than a minute after its end: %v, want it: %t", rules, want)
 			}
+			if c.more != "" || c.policy == "" {
+				return // its policy is not asked
+			}
+			for _, of := range []string{policies.Path("payments-debug"), "policies"} {
+				object := s.Work("rev-parse", "HEAD:"+of)
+				if err := os.Remove(filepath.Join(s.WorkDir, ".git", "objects", object[:2],
+					object[2:])); err != nil {
+					t.Fatal(err)
+				}
+				_, _, err := Verify(t.Context(), s.WorkDir, nil, nil, end)
+				if err == nil || !strings.Contains(err.Error(), "without --depth and --filter") {
+					t.Errorf("without %s: %v", of, err)
+				}
+			}
 		})
 	}
 }
