@@ -36,19 +36,16 @@ func readTrust(ctx context.Context, c *kube.Cluster, asked string) (*trust, erro
 
 // save writes it for the next run. What somebody else wrote since is a conflict.
 func (t *trust) save(ctx context.Context, c *kube.Cluster) error {
-	files, err := packFiles(t.files)
-	if err != nil {
-		return fmt.Errorf("writing ConfigMap %s/%s: %w", kube.Namespace, kube.TrustName, err)
-	}
 	version, err := c.WriteTrust(ctx, kube.Trust{Asked: t.asked, Root: t.root, Head: t.head,
-		Files: files, Offered: t.offered, Version: t.resource})
+		Files: packFiles(t.files), Offered: t.offered, Version: t.resource})
 	if err == nil {
 		t.resource = version
 	}
 	return err
 }
 
-func packFiles(files map[string][]version) ([]byte, error) { return kube.Pack(files) }
+// packFiles and unpackFiles are how the files are kept.
+func packFiles(files map[string][]version) []byte { return kube.Pack(files) }
 
 func unpackFiles(data []byte) (files map[string][]version, err error) {
 	err = kube.Unpack(data, &files)

@@ -141,7 +141,7 @@ func TestBrokenTrust(t *testing.T) {
 	m, err := s.Admin.CoreV1().ConfigMaps(kube.Namespace).Get(t.Context(), kube.TrustName,
 		metav1.GetOptions{})
 	s.Must(err)
-	m.BinaryData["files"], err = packFiles(map[string][]version{policyPath: {}})
+	m.BinaryData["files"] = packFiles(map[string][]version{policyPath: {}})
 	s.Must(err)
 	_, err = s.Admin.CoreV1().ConfigMaps(kube.Namespace).Update(t.Context(), m,
 		metav1.UpdateOptions{})

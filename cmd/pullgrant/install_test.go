@@ -98,10 +98,9 @@ remove: RoleBinding payments/pullgrant-agent, which gives the agent too much: no
 	for offered, word := range map[string]string{
 		"payments-debug": "no policy needs it any more (StaleRights)",
 		"payments-other": "no policy ever needed it (OverPrivileged)"} {
-		packed, err := kube.Pack([]requests.Item{{Kind: requests.KubernetesRoleBinding,
+		packed := kube.Pack([]requests.Item{{Kind: requests.KubernetesRoleBinding,
 			Namespace: "payments",
 			Role:      requests.Role{Kind: requests.KindClusterRole, Name: offered}}})
-		s.must(err)
 		_, err = client.CoreV1().ConfigMaps("pullgrant-system").Create(t.Context(),
 			&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: kube.TrustName},
 				BinaryData: map[string][]byte{"offered": packed}}, metav1.CreateOptions{})

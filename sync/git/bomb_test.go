@@ -247,11 +247,12 @@ func TestLargeFileIsLeftOut(t *testing.T) {
 	r.limits = limitsOf(1 << 30)
 	r.Narrow([]string{"requests"}, []string{"requests"})
 	tip := s.Commit("one", "requests/large", strings.Repeat("x", maxBlob+1), asking, "1",
-		"elsewhere", "2")
+		"elsewhere", "2", "large", strings.Repeat("y", maxBlob+1))
 	if got := mustFetch(t, r); got != tip || readFile(t, r, tip, asking) != "1" {
 		t.Fatalf("tip %s, want %s", got, tip)
 	}
-	for path, want := range map[string]error{"requests/large": ErrTooLarge, "elsewhere": nil} {
+	for path, want := range map[string]error{"requests/large": ErrTooLarge, "large": ErrTooLarge,
+		"elsewhere": nil} {
 		entries, err := r.Entries(t.Context(), tip, path)
 		if err != nil || len(entries) != 1 {
 			t.Fatal(path, entries, err)

@@ -101,7 +101,7 @@ func (r *Repository) download(ctx context.Context, c *conn, f fetchRequest, take
 		l.object = min(l.object, maxBlob)
 	}
 	r.mu.RLock()
-	filters := r.mode.filter
+	filters := r.mode != nil && r.mode.filter
 	r.mu.RUnlock()
 	for {
 		ask := f
@@ -166,13 +166,16 @@ func (r *Repository) bring(ctx context.Context, c *conn, s *objects, f fetchRequ
 		case err != nil:
 			return nil, err
 		}
-		for _, h := range f.wants {
-			if got.Storage.HasEncodedObject(h) != nil {
-				return nil, fmt.Errorf("the server's answer lacks object %s", h)
-			}
+		// Where one that is wanted is below another one, git leaves it out.
+		lacks := slices.DeleteFunc(slices.Clone(f.wants), func(h plumbing.Hash) bool {
+			return got.Storage.HasEncodedObject(h) == nil
+		})
+		if len(lacks) == len(f.wants) {
+			return nil, fmt.Errorf("the server's answer lacks object %s", lacks[0])
 		}
-		if err := s.take(got); err != nil {
-			return nil, err
+		s.take(got)
+		if len(lacks) > 0 {
+			parts = append(parts, lacks)
 		}
 	}
 	return refused, nil
@@ -245,7 +248,8 @@ func (r *Repository) trees(ctx context.Context, c *conn, s *objects, filter stri
 	if err != nil {
 		return false, err
 	}
-	return true, s.take(got)
+	s.take(got)
+	return true, nil
 }
 
 // fill makes a new tip complete: the trees below the folders that are listed, and the files of
@@ -280,9 +284,7 @@ func (r *Repository) fill(ctx context.Context, c *conn, s *objects, old, tip plu
 	if err == nil && len(files) > 0 && !r.byID() {
 		var got *objects
 		if got, err = r.download(ctx, c, r.newest(old, tip), s.size()); err == nil {
-			err = s.take(got)
-		}
-		if err == nil {
+			s.take(got)
 			_, files, err = s.lacking(commit, r.listed, r.read)
 		}
 	}

@@ -137,14 +137,14 @@ func (s *objects) bytes(t plumbing.ObjectType, h plumbing.Hash) ([]byte, error) 
 }
 
 // take moves all objects of another store here.
-func (s *objects) take(from *objects) error {
+func (s *objects) take(from *objects) {
 	for _, o := range from.Objects {
-		if _, err := s.SetEncodedObject(o); err != nil {
-			return err
-		}
+		hold(s.Storage, o)
 	}
-	return nil
 }
+
+// hold puts an object into memory, which refuses only what is of no kind of git's.
+func hold(in *memory.Storage, o plumbing.EncodedObject) { _, _ = in.SetEncodedObject(o) }
 
 // size is how many bytes the new objects are.
 func (s *objects) size() (total int64) {
@@ -156,45 +156,34 @@ func (s *objects) size() (total int64) {
 
 // copyTo copies a commit and what there is of its tree, as far as it is not there yet.
 func (s *objects) copyTo(to *memory.Storage, commit plumbing.Hash) error {
-	return s.walk(commit, func(h plumbing.Hash, kind plumbing.ObjectType) (bool, error) {
-		if to.HasEncodedObject(h) == nil {
-			return false, nil
+	fresh := func(t plumbing.ObjectType, h plumbing.Hash) bool {
+		o, err := s.EncodedObject(t, h)
+		if err != nil || to.HasEncodedObject(h) == nil {
+			return false // nobody asked for it, or it is there
 		}
-		o, err := s.EncodedObject(kind, h)
-		if err != nil && kind != plumbing.CommitObject {
-			return false, nil // nobody asked for it
-		}
-		if err != nil {
-			return false, fmt.Errorf("%s %s: %w", kind, h, ErrNotInMemory)
-		}
-		_, err = to.SetEncodedObject(o)
-		return true, err
-	})
-}
-
-// walk visits a commit, its trees and its blobs, each once and trees before their content; visit
-// says whether to go in. It keeps its own stack, as a hostile tree can be deeper than is good for
-// Go's.
-func (s *objects) walk(commit plumbing.Hash, visit func(plumbing.Hash, plumbing.ObjectType) (bool,
-	error)) error {
-	if in, err := visit(commit, plumbing.CommitObject); err != nil || !in {
-		return err
+		hold(to, o)
+		return true
 	}
 	c, err := s.commit(commit)
-	if err != nil {
+	if err != nil || !fresh(plumbing.CommitObject, commit) {
 		return err
 	}
+	return s.walk(plumbing.NewHash(c.Tree), fresh)
+}
+
+// walk visits a tree and what is below it, each once and trees before their content; visit says
+// whether to go in. It keeps its own stack, as a hostile tree can be deeper than is good for Go's.
+func (s *objects) walk(root plumbing.Hash, visit func(plumbing.ObjectType,
+	plumbing.Hash) bool) error {
 	seen := map[plumbing.Hash]bool{}
-	for stack := []plumbing.Hash{plumbing.NewHash(c.Tree)}; len(stack) > 0; {
+	for stack := []plumbing.Hash{root}; len(stack) > 0; {
 		h := stack[len(stack)-1]
 		stack = stack[:len(stack)-1]
 		if seen[h] {
 			continue
 		}
 		seen[h] = true
-		if in, err := visit(h, plumbing.TreeObject); err != nil {
-			return err
-		} else if !in {
+		if !visit(plumbing.TreeObject, h) {
 			continue
 		}
 		entries, err := s.tree(h)
@@ -207,9 +196,7 @@ func (s *objects) walk(commit plumbing.Hash, visit func(plumbing.Hash, plumbing.
 				stack = append(stack, e.hash)
 			case e.isBlob() && !seen[e.hash]:
 				seen[e.hash] = true
-				if _, err := visit(e.hash, plumbing.BlobObject); err != nil {
-					return err
-				}
+				visit(plumbing.BlobObject, e.hash)
 			}
 		}
 	}

@@ -213,15 +213,12 @@ func (c *conn) fetch(ctx context.Context, f fetchRequest, limit int64) ([]byte, 
 func (c *conn) push(ctx context.Context, ref plumbing.ReferenceName, old, new plumbing.Hash,
 	pack []byte) error {
 	req := packp.NewReferenceUpdateRequest()
-	for _, k := range []capability.Capability{capability.ReportStatus, capability.Sideband64k} {
-		if err := req.Capabilities.Set(k); err != nil {
-			return fmt.Errorf("preparing the push: %w", err)
-		}
-	}
+	err := errors.Join(req.Capabilities.Set(capability.ReportStatus),
+		req.Capabilities.Set(capability.Sideband64k))
 	req.Commands = []*packp.Command{{Name: ref, Old: old, New: new}}
 	req.Packfile = io.NopCloser(bytes.NewReader(pack))
 	var out bytes.Buffer
-	if err := req.Encode(&out); err != nil {
+	if err = errors.Join(err, req.Encode(&out)); err != nil {
 		return fmt.Errorf("preparing the push: %w", err)
 	}
 	body, err := c.exchange(ctx, http.MethodPost, "/git-receive-pack", "git-receive-pack", "result",

@@ -102,6 +102,8 @@ func TestFetchAgainstBadServers(t *testing.T) {
 				pktLine("object-format=sha256\n") + "0000")},
 		{"no shallow", "does not offer shallow fetches",
 			advert(pktLine("version 2\n") + pktLine("fetch\n") + "0000")},
+		{"another kind of fetches only", "does not offer shallow fetches",
+			advert(pktLine("version 2\n") + pktLine("fetch=wait-for-done filter\n") + "0000")},
 		{"cut short", "cut short", advert(pktLine("version 2\n") + pktLine("fetch=shallow\n"))},
 		{"cut in a packet", "cut short", advert("00ffversion 2")},
 		{"no packets", "none of git's", advert("hello world")},
@@ -272,6 +274,66 @@ func TestReadReport(t *testing.T) {
 				t.Errorf("%v: refused is %v, want %v", err, !c.refused, c.refused)
 			}
 		})
+	}
+}
+
+// TestOddAnswers: what is no answer to the question is an error.
+func TestOddAnswers(t *testing.T) {
+	id := strings.Repeat("a", 40)
+	for answer, want := range map[string]string{
+		pktLine(id+" refs/heads/main\n") + "0000":  "",
+		pktLine(id+" refs/heads/main2\n") + "0000": "",
+		pktLine("abc refs/heads/main\n") +
+			"0000": "is no answer",
+		pktLine(id+" refs/heads/main\n") + pktLine(id+" refs/heads/main\n") +
+			"0000": "is no answer",
+	} {
+		hash, err := readRefs(strings.NewReader(answer), "refs/heads/main")
+		if want == "" && (err != nil || hash.IsZero() == !strings.Contains(answer, "main2")) ||
+			want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%q: %s, %v, want %q", answer, hash, err, want)
+		}
+	}
+	for want, answer := range map[string]io.Reader{
+		"holds no pack":         strings.NewReader(pktLine("acknowledgments\n") + "0000"),
+		"too many lines before": strings.NewReader(strings.Repeat(pktLine("x"), 1<<20)),
+	} {
+		if pack, err := readFetch(answer, 1<<20); err == nil || pack != nil ||
+			!strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+}
+
+// TestHalfACredential is sent as it is.
+func TestHalfACredential(t *testing.T) {
+	for _, c := range [][2]string{{"", "token"}, {"user", ""}, {"", ""}} {
+		s := gitserver.New(t)
+		s.Commit("one", "a", "1")
+		s.Intercept(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+			user, password, sent := r.BasicAuth()
+			if user != c[0] || password != c[1] || sent != (c != [2]string{}) {
+				t.Errorf("%q: sent %t, %q, %q", c, sent, user, password)
+			}
+			next.ServeHTTP(w, r)
+		})
+		r, err := NewRepository(s.URL, "main", func(context.Context) (string, string, error) {
+			return c[0], c[1], nil
+		}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		mustFetch(t, r)
+	}
+}
+
+// TestPushOfNothing is not sent.
+func TestPushOfNothing(t *testing.T) {
+	s := gitserver.New(t)
+	c := &conn{remote: &remote{url: s.URL, client: &http.Client{}}}
+	err := c.push(t.Context(), "refs/heads/main", plumbing.ZeroHash, plumbing.ZeroHash, nil)
+	if err == nil || !strings.Contains(err.Error(), "preparing the push") || s.Seen.Load() != 0 {
+		t.Errorf("%v after %d requests", err, s.Seen.Load())
 	}
 }
 

@@ -265,12 +265,10 @@ func (r *Repository) step(ctx context.Context, c *conn, s *objects, from plumbin
 	depth int) error {
 	for range depth {
 		got, err := r.download(ctx, c, r.commits(r.tip, 1, from), s.size())
-		if err == nil {
-			err = s.take(got)
-		}
 		if err != nil {
 			return err
 		}
+		s.take(got)
 		commit, err := s.commit(from)
 		if err != nil || len(commit.Parents) == 0 {
 			return err
@@ -303,9 +301,7 @@ func (r *Repository) accept(ctx context.Context, c *conn, s *objects, line []plu
 		}
 	}
 	for _, o := range s.Blobs { // a file may be new below a folder that is not
-		if _, err := r.store.SetEncodedObject(o); err != nil {
-			return fmt.Errorf("keeping what commit %s has: %w", line[0], err)
-		}
+		hold(r.store, o)
 	}
 	for _, h := range large {
 		r.large[h] = true

@@ -236,7 +236,8 @@ func TestResume(t *testing.T) {
 	if err := r.Resume(strings.Repeat("ab", 20)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.Fetch(t.Context()); !errors.Is(err, ErrNonFastForward) {
+	if _, err := r.Fetch(t.Context()); !errors.Is(err, ErrNonFastForward) ||
+		!strings.Contains(err.Error(), "is gone from the server") {
 		t.Errorf("resume at a commit that is gone: %v, want ErrNonFastForward", err)
 	}
 }
@@ -246,12 +247,24 @@ func TestForgetKeepsWhatIsAsked(t *testing.T) {
 	first := s.Commit("zero", "f", "0", "big", strings.Repeat("x", 100))
 	r := open(t, s)
 	mustFetch(t, r)
+	if n := len(r.store.Objects); n == 0 || r.kept != n {
+		t.Errorf("%d objects count as what there was first, want %d", r.kept, n)
+	}
 	var hashes []string
 	for i := range 20 {
 		hashes = append(hashes, s.Commit("step", "f", fmt.Sprint(i)))
 	}
 	tip := mustFetch(t, r)
 	grown := len(r.store.Objects)
+	if err := r.Forget(strings.Repeat("ab", 20)); !errors.Is(err, ErrNotInMemory) ||
+		len(r.store.Objects) != grown {
+		t.Errorf("forgetting what is before a commit that nobody knows: %v", err)
+	}
+	r.kept = grown/2 + 1 // which is not twice as much yet
+	if err := r.Forget(hashes[15]); err != nil || len(r.store.Objects) != grown {
+		t.Errorf("forgotten too early: %v, %d objects of %d", err, len(r.store.Objects), grown)
+	}
+	r.kept = grown / 2
 	if err := r.Forget(hashes[15]); err != nil {
 		t.Fatal(err)
 	}

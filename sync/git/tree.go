@@ -54,10 +54,7 @@ func (e treeEntry) isDir() bool  { return e.kind() == 0o040000 }
 func (e treeEntry) isBlob() bool { return e.kind() == 0o100000 || e.kind() == 0o120000 }
 
 func (e treeEntry) listed(path, fault string) Entry {
-	mode := e.mode
-	if len(mode) < 6 {
-		mode = strings.Repeat("0", 6-len(mode)) + mode
-	}
+	mode := strings.Repeat("0", 6-len(e.mode)) + e.mode // no tree is read with a longer one
 	return Entry{Path: path, Mode: mode, Hash: e.hash.String(), Fault: fault}
 }
 

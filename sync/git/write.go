@@ -178,9 +178,7 @@ func (r *Repository) stage(change Change) (*objects, plumbing.Hash, error) {
 		return nil, none, err
 	}
 	if tree.IsZero() { // the last file is gone; only the root may be empty
-		if tree, err = s.add(plumbing.TreeObject, nil); err != nil {
-			return nil, none, err
-		}
+		tree = s.add(plumbing.TreeObject, nil)
 	}
 	if tree.String() == tip.Tree {
 		return nil, none, nil
@@ -189,8 +187,7 @@ func (r *Repository) stage(change Change) (*objects, plumbing.Hash, error) {
 	if err != nil {
 		return nil, none, err
 	}
-	commit, err := s.add(plumbing.CommitObject, raw)
-	return s, commit, err
+	return s, s.add(plumbing.CommitObject, raw), nil
 }
 
 // checkPath refuses paths that some filesystem or git itself would not take.
@@ -252,7 +249,7 @@ func (s *objects) edit(folder string, tree plumbing.Hash, edits map[string][]byt
 	if len(entries) == 0 {
 		return plumbing.ZeroHash, nil
 	}
-	return s.add(plumbing.TreeObject, encodeTree(entries))
+	return s.add(plumbing.TreeObject, encodeTree(entries)), nil
 }
 
 // replace makes the new entry of one name; with a zero hash the name goes.
@@ -278,21 +275,19 @@ func (s *objects) replace(path string, old treeEntry, edits map[string][]byte) (
 		old.hash = plumbing.ZeroHash
 		return old, nil
 	}
-	hash, err := s.add(plumbing.BlobObject, content)
-	return treeEntry{mode: "100644", name: old.name, hash: hash}, err
+	hash := s.add(plumbing.BlobObject, content)
+	return treeEntry{mode: "100644", name: old.name, hash: hash}, nil
 }
 
 // add makes an object; one that is there already is not sent again.
-func (s *objects) add(t plumbing.ObjectType, content []byte) (plumbing.Hash, error) {
-	if h := plumbing.ComputeHash(t, content); s.below.HasEncodedObject(h) == nil {
-		return h, nil
-	}
+func (s *objects) add(t plumbing.ObjectType, content []byte) plumbing.Hash {
 	o := &plumbing.MemoryObject{}
 	o.SetType(t)
-	if _, err := o.Write(content); err != nil {
-		return plumbing.ZeroHash, err
+	_, _ = o.Write(content) // memory takes all
+	if s.below.HasEncodedObject(o.Hash()) != nil {
+		hold(s.Storage, o)
 	}
-	return s.SetEncodedObject(o)
+	return o.Hash()
 }
 
 func encodeCommit(tree, parent plumbing.Hash, change Change) ([]byte, error) {

@@ -140,6 +140,7 @@ func TestCommitRefusesWhatItCannotDo(t *testing.T) {
 		{"put a file and a folder", "both a file and a folder",
 			Change{Put: map[string][]byte{"n": {1}, "n/m": {1}}}, nil},
 		{"climb out", "not a file's path", Change{Put: map[string][]byte{"../x": {1}}}, nil},
+		{"remove what is climbed to", "not a file's path", Change{Remove: []string{"../a"}}, nil},
 		{"rooted", "not a file's path", Change{Put: map[string][]byte{"/x": {1}}}, nil},
 		{"git's own folder", "no file can have",
 			Change{Put: map[string][]byte{"x/.GIT/config": {1}}},

@@ -31,12 +31,18 @@ func JobContent(j *batchv1.Job) string {
 func digest(meta metav1.ObjectMeta, fields ...any) string {
 	notes := ours(meta.Labels)
 	maps.Copy(notes, ours(meta.Annotations))
-	data, err := json.Marshal(append(fields, notes, meta.OwnerReferences, meta.Finalizers))
+	sum := sha256.Sum256([]byte(encoded(append(fields, notes, meta.OwnerReferences,
+		meta.Finalizers))))
+	return hex.EncodeToString(sum[:])
+}
+
+// encoded is a value as JSON.
+func encoded(value any) string {
+	data, err := json.Marshal(value)
 	if err != nil {
 		panic("sync: write JSON: " + err.Error()) // strings and numbers always encode
 	}
-	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:])
+	return string(data)
 }
 
 // ours are the labels or annotations that the agent's work goes by.

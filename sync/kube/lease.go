@@ -38,30 +38,37 @@ func (c *Cluster) Notes(ctx context.Context) (map[string]string, error) {
 // Note writes one annotation, or takes it away when value is empty. Somebody else may change the
 // Lease at the same time, as the leader does every other second: then it is written again.
 func (c *Cluster) Note(ctx context.Context, annotation, value string) error {
-	leases := c.coordination.Leases(Namespace)
-	err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
-		lease, err := leases.Get(ctx, LeaseName, metav1.GetOptions{})
-		missing := apierrors.IsNotFound(err)
-		if missing {
-			lease = &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Name: LeaseName}}
-		} else if err != nil {
-			return err
-		}
-		metav1.SetMetaDataAnnotation(&lease.ObjectMeta, annotation, value)
-		if value == "" {
-			delete(lease.Annotations, annotation)
-		}
-		if missing {
-			_, err = leases.Create(ctx, lease, metav1.CreateOptions{FieldManager: render.ManagedBy})
-		} else {
-			_, err = leases.Update(ctx, lease, metav1.UpdateOptions{FieldManager: render.ManagedBy})
-		}
+	var err error // RetryOnConflict gives none for a context that ended
+	_ = retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+		err = c.noteOnce(ctx, annotation, value)
 		return err
 	})
 	if err != nil {
 		return fmt.Errorf("noting %s on Lease %s/%s: %w", annotation, Namespace, LeaseName, err)
 	}
 	return nil
+}
+
+// noteOnce is one try of Note.
+func (c *Cluster) noteOnce(ctx context.Context, annotation, value string) error {
+	leases := c.coordination.Leases(Namespace)
+	lease, err := leases.Get(ctx, LeaseName, metav1.GetOptions{})
+	missing := apierrors.IsNotFound(err)
+	if missing {
+		lease = &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Name: LeaseName}}
+	} else if err != nil {
+		return err
+	}
+	metav1.SetMetaDataAnnotation(&lease.ObjectMeta, annotation, value)
+	if value == "" {
+		delete(lease.Annotations, annotation)
+	}
+	if missing {
+		_, err = leases.Create(ctx, lease, metav1.CreateOptions{FieldManager: render.ManagedBy})
+	} else {
+		_, err = leases.Update(ctx, lease, metav1.UpdateOptions{FieldManager: render.ManagedBy})
+	}
+	return err
 }
 
 // Pause has the agent of a cluster grant nothing, for a reason it repeats, until Resume. Access

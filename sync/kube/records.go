@@ -21,12 +21,9 @@ import (
 // Save writes a record, for the first time when it has no version. One that somebody else wrote
 // since is a conflict.
 func (c *Cluster) Save(ctx context.Context, r *plan.Record) error {
-	m, err := configMapOf(*r)
-	if err != nil {
-		return err
-	}
-	maps := c.core.ConfigMaps(Namespace)
+	m, maps := configMapOf(*r), c.core.ConfigMaps(Namespace)
 	var saved *corev1.ConfigMap
+	var err error
 	if r.Version == "" {
 		saved, err = maps.Create(ctx, m, metav1.CreateOptions{FieldManager: render.ManagedBy})
 	} else {
@@ -51,39 +48,19 @@ func (c *Cluster) Forget(ctx context.Context, r plan.Record) error {
 }
 
 // configMapOf writes a record. The request's bytes go where any bytes may stand.
-func configMapOf(r plan.Record) (*corev1.ConfigMap, error) {
-	grant, err := json.Marshal(r.Grant)
-	if err != nil {
-		return nil, fmt.Errorf("write the record of %s: %w", r.Grant.Name, err)
-	}
-	objects, err := json.Marshal(r.Objects)
-	if err != nil {
-		return nil, fmt.Errorf("write the record of %s: %w", r.Grant.Name, err)
-	}
-	roles, err := json.Marshal(r.Roles)
-	if err != nil {
-		return nil, fmt.Errorf("write the record of %s: %w", r.Grant.Name, err)
-	}
-	data := map[string]string{"phase": string(r.Phase), "grant": string(grant),
-		"objects": string(objects), "roles": string(roles)}
+func configMapOf(r plan.Record) *corev1.ConfigMap {
+	data := map[string]string{"phase": string(r.Phase), "grant": encoded(r.Grant),
+		"objects": encoded(r.Objects), "roles": encoded(r.Roles)}
 	if r.Try != "" {
 		data["try"] = r.Try
 	}
 	if r.Refused != nil {
-		refused, err := json.Marshal(r.Refused)
-		if err != nil {
-			return nil, fmt.Errorf("write the record of %s: %w", r.Grant.Name, err)
-		}
-		data["refused"] = string(refused)
+		data["refused"] = encoded(r.Refused)
 	}
 	if r.Phase == plan.Ending || r.Phase == plan.Ended {
 		data["cause"], data["code"] = r.Cause, r.Code
 		if r.EndedBy != (requests.Person{}) {
-			by, err := json.Marshal(r.EndedBy)
-			if err != nil {
-				return nil, fmt.Errorf("write the record of %s: %w", r.Grant.Name, err)
-			}
-			data["endedBy"] = string(by)
+			data["endedBy"] = encoded(r.EndedBy)
 		}
 	}
 	if r.Phase == plan.Ended {
@@ -101,7 +78,7 @@ func configMapOf(r plan.Record) (*corev1.ConfigMap, error) {
 		},
 		Data:       data,
 		BinaryData: map[string][]byte{"request": r.Request, "facts": r.Facts},
-	}, nil
+	}
 }
 
 // readRecord reads what configMapOf wrote.

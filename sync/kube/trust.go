@@ -5,7 +5,6 @@ import (
 	"compress/gzip"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 
@@ -57,17 +56,13 @@ func (c *Cluster) ReadTrust(ctx context.Context) (Trust, error) {
 
 // WriteTrust writes it and returns its new version. What somebody else wrote since is a conflict.
 func (c *Cluster) WriteTrust(ctx context.Context, t Trust) (version string, err error) {
-	offered, err := Pack(t.Offered)
-	if err != nil {
-		return "", fmt.Errorf("writing ConfigMap %s/%s: %w", Namespace, TrustName, err)
-	}
 	m := &corev1.ConfigMap{
 		ObjectMeta: metav1.ObjectMeta{Namespace: Namespace, Name: TrustName,
 			ResourceVersion: t.Version,
 			// no cluster: it is no record of a grant
 			Labels: map[string]string{render.LabelManagedBy: render.ManagedBy}},
 		Data:       map[string]string{"asked": t.Asked, "root": t.Root, "head": t.Head},
-		BinaryData: map[string][]byte{"files": t.Files, "offered": offered},
+		BinaryData: map[string][]byte{"files": t.Files, "offered": Pack(t.Offered)},
 	}
 	maps := c.core.ConfigMaps(Namespace)
 	if t.Version == "" {
@@ -92,14 +87,14 @@ func Offered(ctx context.Context, config *rest.Config, cluster string) ([]reques
 	return t.Offered, err
 }
 
-// Pack compresses: a ConfigMap holds 1 MiB, and there may be thousands of files and items.
-func Pack(content any) ([]byte, error) {
+// Pack compresses: a ConfigMap holds 1 MiB, and there may be thousands of files and items. Memory
+// takes all that is written, and texts and numbers always encode.
+func Pack(content any) []byte {
 	var out bytes.Buffer
 	w := gzip.NewWriter(&out)
-	if err := errors.Join(json.NewEncoder(w).Encode(content), w.Close()); err != nil {
-		return nil, err
-	}
-	return out.Bytes(), nil
+	_ = json.NewEncoder(w).Encode(content)
+	_ = w.Close()
+	return out.Bytes()
 }
 
 // Unpack reads what Pack made.

@@ -30,13 +30,13 @@ func Verify(ctx context.Context, dir string, signers *git.AllowedSigners, client
 	if err != nil {
 		return nil, nil, err
 	}
-	line, err := onBranch(local, head)
+	newest, line, err := onBranch(local, head)
 	if err != nil {
 		return nil, nil, fmt.Errorf("read the history of %s: %w", dir, err)
 	}
 	for _, a := range accounts {
-		v := verifier{Checkout: local, onBranch: line, account: a}
-		if err := v.check(ctx, head, client, now); err != nil {
+		v := verifier{Checkout: local, head: newest, onBranch: line, account: a}
+		if err := v.check(ctx, client, now); err != nil {
 			return nil, nil, fmt.Errorf("verify %s: %w", a.Path, whole(err))
 		}
 		findings = append(findings, v.findings...)
@@ -46,11 +46,10 @@ func Verify(ctx context.Context, dir string, signers *git.AllowedSigners, client
 }
 
 // check derives one account again.
-func (v *verifier) check(ctx context.Context, head string, client *github.Client,
-	now time.Time) error {
+func (v *verifier) check(ctx context.Context, client *github.Client, now time.Time) error {
 	status := v.account.Status
 	if status == nil {
-		return v.checkOpen(head, now)
+		return v.checkOpen(now)
 	}
 	if v.account.Proof == Unproven {
 		v.add("unsigned", "%s", v.account.Doubt)
@@ -78,21 +77,26 @@ func (v *verifier) check(ctx context.Context, head string, client *github.Client
 	return err
 }
 
-// onBranch are the commits of the first-parent line that ends at tip.
-func onBranch(local *git.Checkout, tip string) (map[string]bool, error) {
-	commits := map[string]bool{}
+// onBranch are the commits of the first-parent line that ends at tip, and the newest of them.
+func onBranch(local *git.Checkout, tip string) (newest git.Commit, commits map[string]bool,
+	err error) {
+	commits = map[string]bool{}
 	for c, err := range local.FirstParents(tip) {
 		if err != nil {
-			return nil, err
+			return newest, nil, err
+		}
+		if len(commits) == 0 {
+			newest = c
 		}
 		commits[c.Hash] = true
 	}
-	return commits, nil
+	return newest, commits, nil
 }
 
 // verifier derives one account again.
 type verifier struct {
 	*git.Checkout
+	head     git.Commit
 	onBranch map[string]bool
 	account  Account
 	facts    *policies.Facts // kept with the account; nil: none
@@ -105,15 +109,11 @@ func (v *verifier) add(rule, format string, args ...any) {
 
 // checkOpen names a request that should have ended and has no entry: the longest it can last is
 // what it asks for, else what its policy gives at most.
-func (v *verifier) checkOpen(head string, now time.Time) error {
+func (v *verifier) checkOpen(now time.Time) error {
 	longest := v.account.Spec.Duration
 	if longest == 0 {
-		at, err := v.Commit(head)
-		if err != nil {
-			return err
-		}
 		path := policies.Path(v.account.Spec.Policy)
-		file, err := v.Find(at, path)
+		file, err := v.Find(v.head, path)
 		if err != nil || file.Path == "" || file.Fault != "" {
 			return err
 		}

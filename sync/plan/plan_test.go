@@ -61,6 +61,9 @@ type scenario struct {
 		Code    policies.Code
 		Since   time.Time
 		Hours   int
+		Minutes int    // less, that its window has
+		Subject string // of its grant, where that is another one
+		Role    string // likewise
 	}
 	Want  []string
 	Ended map[string]requests.Time // when a grant ended, where the plan knows
@@ -138,6 +141,9 @@ func (s scenario) world() World {
 	}
 	for short, p := range s.Proofs {
 		grant := grants.Of(short, 1, max(p.Hours, 1))
+		grant.Subject.Name = cmp.Or(p.Subject, grant.Subject.Name)
+		grant.Items[0].Role.Name = cmp.Or(p.Role, grant.Items[0].Role.Name)
+		grant.Window.End = requests.At(grant.Window.End.Add(-time.Duration(p.Minutes) * time.Minute))
 		w.Proofs[grants.Path(short)] = Proof{Blob: "b1", Since: p.Since,
 			Decision: policies.Decision{Outcome: p.Outcome, Code: p.Code, Grant: &grant}}
 	}

@@ -1,0 +1,62 @@
+package expiry
+
+import (
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"k8s.io/client-go/rest"
+
+	"github.com/pullgrant/pullgrant/sync/kube"
+	"github.com/pullgrant/pullgrant/sync/monitor"
+	"github.com/pullgrant/pullgrant/sync/plan"
+	"github.com/pullgrant/pullgrant/testdata/scene"
+)
+
+// TestBrokenConfig: a process that cannot reach Kubernetes at all is none.
+func TestBrokenConfig(t *testing.T) {
+	config := Config{Cluster: "prod-eu", Clock: time.Now, Logger: slog.New(slog.DiscardHandler),
+		Kubernetes: &kube.Config{TLSClientConfig: rest.TLSClientConfig{CAFile: "/nowhere/ca.crt"}}}
+	if p, err := NewProcess(config); err == nil || p != nil ||
+		!strings.Contains(err.Error(), "preparing the Kubernetes client") {
+		t.Errorf("%v, %v", p, err)
+	}
+}
+
+// TestLimitsAreNotKnown: nothing is told to be amiss, or to be well, by an API server that does not
+// answer.
+func TestLimitsAreNotKnown(t *testing.T) {
+	log := &scene.Log{}
+	p, err := NewProcess(Config{Cluster: "prod-eu", Clock: func() time.Time { return noon },
+		Logger:     slog.New(slog.NewJSONHandler(log, nil)),
+		Kubernetes: &kube.Config{Host: "http://127.0.0.1:1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.tellLimits(t.Context()); err == nil || !strings.Contains(err.Error(),
+		"looking at the expirer's limits") || !strings.Contains(err.Error(), "connection refused") {
+		t.Errorf("error: %v", err)
+	}
+	if log.String() != "" {
+		t.Errorf("it tells: %s", log)
+	}
+}
+
+// TestGoneForADay: what disappeared is remembered for a day, to its last second.
+func TestGoneForADay(t *testing.T) {
+	now := noon
+	e := New(nil, func() time.Time { return now }, monitor.NewMetrics("prod", "",
+		func() time.Time { return now }), slog.New(slog.DiscardHandler))
+	e.disappeared(plan.Live{UID: "a"})
+	for after, want := range map[time.Duration]int{0: 1, goneFor: 1} {
+		now = noon.Add(after)
+		if n := len(e.Gone()); n != want {
+			t.Errorf("%s later %d are remembered, want %d", after, n, want)
+		}
+	}
+	now = noon.Add(goneFor + 1)
+	if n := len(e.Gone()); n != 0 {
+		t.Errorf("after a day %d are remembered", n)
+	}
+}
