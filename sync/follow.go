@@ -37,7 +37,11 @@ func (v *prover) follow(ctx context.Context, tip string, save bool) error {
 			requests.At(v.following.next))
 	}
 	before, offered := v.trust.head, len(v.trust.offered)
-	err := v.followTo(ctx, tip)
+	advance := v.followTo
+	if v.github == nil {
+		advance = v.take
+	}
+	err := advance(ctx, tip)
 	if save && (v.trust.head != before || len(v.trust.offered) != offered) {
 		if saveErr := v.trust.save(ctx, v.cluster); saveErr != nil {
 			v.trust = nil // somebody else may have written it
@@ -55,9 +59,6 @@ func (v *prover) follow(ctx context.Context, tip string, save bool) error {
 // followTo advances trust as far as it can.
 func (v *prover) followTo(ctx context.Context, tip string) error {
 	t := v.trust
-	if v.github == nil {
-		return v.take(ctx, tip)
-	}
 	if t.offered == nil { // the first time, or an older program kept none of it
 		if err := v.keepOffers(ctx, t.files); err != nil {
 			return err
