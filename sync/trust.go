@@ -62,13 +62,11 @@ func (t *trust) add(path string, v version) {
 		return
 	}
 	all := slices.Insert(slices.Clone(t.files[path]), 0, v)
-	if proven := slices.IndexFunc(all, version.proven); len(all) > maxVersions {
-		last := all[max(proven, 0)]
-		if all = all[:maxVersions]; proven >= maxVersions {
-			all[maxVersions-1] = last
-		}
+	kept := all[:min(len(all), maxVersions)]
+	if proven := slices.IndexFunc(all, version.proven); proven >= maxVersions {
+		kept[maxVersions-1] = all[proven]
 	}
-	t.files[path] = all
+	t.files[path] = kept
 }
 
 // newest is the last version of each of some files.

@@ -43,6 +43,22 @@ func TestLimitsAreNotKnown(t *testing.T) {
 	}
 }
 
+// TestNotAtOnceAgain: a try that did not work is repeated after a second, and not before.
+func TestNotAtOnceAgain(t *testing.T) {
+	now := noon
+	e := New(nil, func() time.Time { return now }, monitor.NewMetrics("prod", "",
+		func() time.Time { return now }), slog.New(slog.DiscardHandler))
+	e.Watch(plan.Live{UID: "a"}, noon)
+	e.watched["a"].next, e.watched["a"].failed = noon.Add(monitor.Tick), true
+	if due, wait := e.due(); len(due) != 0 || wait != monitor.Tick {
+		t.Errorf("%d are due at once, the next look is in %s", len(due), wait)
+	}
+	now = noon.Add(monitor.Tick)
+	if due, _ := e.due(); len(due) != 1 {
+		t.Errorf("%d are due a second later", len(due))
+	}
+}
+
 // TestGoneForADay: what disappeared is remembered for a day, to its last second.
 func TestGoneForADay(t *testing.T) {
 	now := noon

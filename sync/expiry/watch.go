@@ -2,6 +2,7 @@ package expiry
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -26,23 +27,19 @@ type source struct {
 func (e *Expirer) informer(s source) (cache.SharedIndexInformer,
 	cache.ResourceEventHandlerRegistration, error) {
 	informer := cache.NewSharedIndexInformer(s.from, s.example, 0, cache.Indexers{})
-	if err := informer.SetTransform(trim); err != nil {
-		return nil, nil, err
-	}
-	err := informer.SetWatchErrorHandler(func(_ *cache.Reflector, err error) {
+	// Each of these is refused only once an informer was started.
+	transform := informer.SetTransform(trim)
+	failed := informer.SetWatchErrorHandler(func(_ *cache.Reflector, err error) {
 		e.metrics.Failed(monitor.StageWatch)
 		e.log.Error("watching "+s.what+" does not work; deadlines known so far hold",
 			"event", "watch", "cluster", e.cluster.Name, "error", err.Error())
 	})
-	if err != nil {
-		return nil, nil, err
-	}
-	handler, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
+	handler, events := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
 		AddFunc:    func(object any) { e.back(object); e.seen(object) },
 		UpdateFunc: func(_, object any) { e.seen(object) },
 		DeleteFunc: func(object any) { e.missed(object) },
 	})
-	return informer, handler, err
+	return informer, handler, errors.Join(transform, failed, events)
 }
 
 // trim keeps out of memory what nobody reads.
