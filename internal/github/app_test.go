@@ -163,3 +163,10 @@ func TestNoAnswerEchoesACredential(t *testing.T) {
 		}
 	}
 }
+
+// TestNoAppWithoutAKey: what is no private key is refused before anything is called.
+func TestNoAppWithoutAKey(t *testing.T) {
+	if app, err := NewApp(AppConfig{ID: 7, InstallationID: 8}); err == nil || app != nil {
+		t.Errorf("app %v, error %v", app, err)
+	}
+}

@@ -138,3 +138,21 @@ func TestFollowedListIsWhole(t *testing.T) {
 		}
 	})
 }
+
+// TestFollowedListThatFails: a whole list that cannot be had is an error, and changes nothing.
+func TestFollowedListThatFails(t *testing.T) {
+	w := newWorld(t)
+	w.ask()
+	client := w.between(func(rw http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Query().Get("state") != "open" {
+			return false
+		}
+		rw.WriteHeader(http.StatusForbidden)
+		return true
+	})
+	list := client.FollowOpen()
+	if open, err := list.Read(t.Context(), noon); err == nil || open != nil || list.open != nil ||
+		!list.whole.IsZero() {
+		t.Errorf("open %v, error %v", open, err)
+	}
+}
