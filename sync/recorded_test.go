@@ -109,32 +109,23 @@ func TestCheckRunsTakeApprovalsAway(t *testing.T) {
 func TestHeadWithoutARecord(t *testing.T) {
 	s := newStage(t)
 	s.AddApp("other", 7003)
-	asked := map[string][]string{}                // by request, what the error says was asked
-	for slug, apps := range map[string][2]string{ // which App records each of two heads
-		"last": {"pullgrant", ""}, "first": {"", "pullgrant"}, "both": {"", ""},
-		"foreign": {"pullgrant", "other"},
-	} {
+	asked := map[string][]string{} // by request, what the error says was asked
+	for slug, app := range map[string]string{"none": "", "foreign": "other"} {
 		name, path, content := s.requestFile(slug)
 		number := s.open("alice", slug, map[string]string{path: content + "\n"})
-		without := ""
-		for i, app := range apps {
-			if i > 0 {
-				s.SetClock(s.Clock().Add(time.Second)) // what is pushed while it opens is of its opening
-				s.push("root", slug, path, content)
-			}
-			if app != "" {
-				s.record(app, number)
-			}
-			if app != "pullgrant" {
-				without = s.Branch(slug)
-			}
+		s.record("pullgrant", number)
+		s.SetClock(s.Clock().Add(time.Second)) // what is pushed while it opens is of its opening
+		s.push("root", slug, path, content)
+		if app != "" {
+			s.record(app, number)
 		}
+		head := s.Branch(slug)
 		s.forgotten(slug, number)
 		asked[name] = []string{"asked for the activity of its branch " + requests.Quote(slug),
 			"for all that the repository has",
-			"nor do the check runs of the App 7001: none on " + without + " tells who pushed it"}
+			"nor do the check runs of the App 7001: none on " + head + " tells who pushed it"}
 	}
-	for _, after := range []time.Duration{0, patience, 2 * patience} {
+	for _, after := range []time.Duration{0, patience} {
 		s.SetClock(s.Clock().Add(after))
 		err := s.agent(githubOnly).Once(t.Context())
 		for name, all := range asked {
