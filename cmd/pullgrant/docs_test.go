@@ -4,8 +4,10 @@ import (
 	"go/ast"
 	"go/parser"
 	gotoken "go/token"
+	"io/fs"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -60,30 +62,94 @@ func TestMap(t *testing.T) {
 
 // TestLinks holds that the links between documents lead to files.
 func TestLinks(t *testing.T) {
-	documents, err := filepath.Glob(filepath.Join(top, "docs/*.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	decisions, err := filepath.Glob(filepath.Join(top, "docs/decisions/*.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	documents = append(slices.Concat(documents, decisions), filepath.Join(top,
-		"docs/monitoring/README.md"), filepath.Join(top, "README.md"), filepath.Join(top,
-		".github/CONTRIBUTING.md"),
-		filepath.Join(top, ".github/SECURITY.md"))
-	for _, document := range documents {
-		text, err := os.ReadFile(document)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, m := range regexp.MustCompile(`\]\(([^)#:]+)(?:#[^)]*)?\)`).FindAllStringSubmatch(
-			string(text), -1) {
+	link := regexp.MustCompile(`\]\(([^)#:]+)(?:#[^)]*)?\)`)
+	for document, text := range documents(t) {
+		for _, m := range link.FindAllStringSubmatch(text, -1) {
 			if _, err := os.Stat(filepath.Join(filepath.Dir(document), m[1])); err != nil {
 				t.Errorf("%s: %v", document, err)
 			}
 		}
 	}
+}
+
+// TestSectionsAreWhole: a merge of two changes can leave a heading, or a sentence that announces
+// what follows, without it.
+func TestSectionsAreWhole(t *testing.T) {
+	headless := regexp.MustCompile(`(?m)^(##+) .*\n\s*(##? .*|\z)|:\n\n(##.*|\z)`)
+	for document, text := range documents(t) {
+		for _, m := range headless.FindAllString(text, -1) {
+			t.Errorf("%s: nothing follows in %q", document, m)
+		}
+	}
+}
+
+// TestNamedTestsExist: each test that a document names is where the document says, and so is each
+// file of a test. A test without a place before it may be anywhere.
+func TestNamedTestsExist(t *testing.T) {
+	places := map[string][]string{} // files and folders by test
+	declaration := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz|Benchmark)\w+)\(`)
+	err := fs.WalkDir(os.DirFS(top), ".", func(name string, entry fs.DirEntry, err error) error {
+		if entry != nil && entry.IsDir() && slices.Contains([]string{".git", ".cache"}, name) {
+			return fs.SkipDir
+		}
+		if err != nil || !strings.HasSuffix(name, "_test.go") {
+			return err
+		}
+		source, err := os.ReadFile(filepath.Join(top, name))
+		for _, m := range declaration.FindAllStringSubmatch(string(source), -1) {
+			places[m[1]] = append(places[m[1]], name, path.Dir(name))
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	place := "(?:`([^` ]+)` )?"
+	test := regexp.MustCompile(place + "`((?:Test|Fuzz|Benchmark)[A-Z]\\w*)`((?:, `\\w+`)*)")
+	file := regexp.MustCompile("`(testdata/[^` *]+\\.[a-z]+|[^` *]+_test\\.go)`")
+	named := map[string]int{}
+	for document, text := range documents(t) {
+		for _, m := range test.FindAllStringSubmatch(text, -1) {
+			all := append([]string{m[2]}, strings.FieldsFunc(m[3], func(r rune) bool {
+				return strings.ContainsRune(", `", r)
+			})...)
+			for _, name := range all {
+				named[filepath.Base(document)]++
+				if len(places[name]) == 0 || m[1] != "" && !slices.Contains(places[name], m[1]) {
+					t.Errorf("%s: there is no %s %s; it is in %v", document, m[1], name,
+						places[name])
+				}
+			}
+		}
+		for _, m := range file.FindAllStringSubmatch(text, -1) {
+			if _, err := os.Stat(filepath.Join(top, m[1])); err != nil {
+				t.Errorf("%s: %v", document, err)
+			}
+		}
+	}
+	if named["faults.md"] < 60 || named["guarantees.md"] < 30 || named["github.md"] == 0 {
+		t.Errorf("these documents name tests, and too few were found: %v", named)
+	}
+}
+
+// documents are the texts of all of them, by path.
+func documents(t *testing.T) map[string]string {
+	t.Helper()
+	texts := map[string]string{}
+	for _, pattern := range []string{"docs/*.md", "docs/*/*.md", ".github/*.md", "README.md"} {
+		found, err := filepath.Glob(filepath.Join(top, pattern))
+		if err != nil || len(found) == 0 {
+			t.Fatalf("%s: %d documents, error %v", pattern, len(found), err)
+		}
+		for _, document := range found {
+			text, err := os.ReadFile(document)
+			if err != nil {
+				t.Fatal(err)
+			}
+			texts[document] = string(text)
+		}
+	}
+	return texts
 }
 
 // TestSetup holds the setup of the agent to the flags that it and its installation have.

@@ -59,7 +59,7 @@ func runScripts(t *testing.T, files ...string) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "forge": startForge, "as": as, "app": asApp, "review": review,
 			"merge": merge, "get": get,
-			"push": push, "open": open, "comment": comment, "cluster": startCluster,
+			"push": push, "open": open, "comment": comment, "cluster": startCluster, "prints": prints,
 		},
 	})
 }

@@ -168,7 +168,8 @@ func TestPushesToABranchThatIsGone(t *testing.T) {
 		t.Errorf("pushes %+v, want %+v", got, want)
 	}
 	w.SetManners(forge.Manners{NoActivityOfDeletedRef: true})
-	w.refused(n, `asked for the activity of its branch "ask", and for all that the repository has`,
+	w.refused(n, fmt.Sprintf("#%d: asked for the activity of its branch \"ask\", and for all that "+
+		"the repository has", n), // and at once: it did not change while it was read
 		"GitHub does not list yet who pushed its head", "try again")
 }
 

@@ -51,15 +51,18 @@ func (c *Client) readPushes(ctx context.Context, f *policies.Facts, p snapshot) 
 		slices.ContainsFunc(f.Pushes, brought) {
 		return err
 	}
-	late := fmt.Errorf("%w: asked for the activity of its branch %s, and for all that the "+
-		"repository has, GitHub does not list yet who pushed its head %s", errLate,
-		requests.Quote(p.HeadRef), p.HeadSHA)
+	// No reading a moment later would find more of a branch that is gone: whoever asked does again.
+	untold := fmt.Errorf("asked for the activity of its branch %s, and for all that the "+
+		"repository has, GitHub does not list yet who pushed its head %s",
+		requests.Quote(p.HeadRef),
+		p.HeadSHA)
 	if c.checkApp == 0 {
-		return late
+		return fmt.Errorf("%w; try again", untold)
 	}
 	recorded, err := c.recordedPushes(ctx, p)
 	if err != nil {
-		return fmt.Errorf("%w; nor do the check runs of the App %d: %w", late, c.checkApp, err)
+		return fmt.Errorf("%w; nor do the check runs of the App %d: %w; try again", untold,
+			c.checkApp, err)
 	}
 	f.PushesFrom, f.Pushes = policies.FromCheckRuns, append(recorded, f.Pushes...)
 	return nil
