@@ -180,7 +180,7 @@ func TestHeadWaits(t *testing.T) {
 		"one came later": {&plan.Main{Tip: tip}, false, false},
 	} {
 		p := &pass{Agent: stranded(t), main: asks, judged: c.judged}
-		p.prover.github = nil // nothing is to be proven
+		p.prover.trust = &trust{root: tip, head: tip, offered: []requests.Item{}}
 		if c.waiting {
 			p.prover.waiting["x"] = waiting{}
 		}

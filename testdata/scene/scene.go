@@ -96,8 +96,8 @@ func New(t *testing.T) *Scene {
 			s.May(agent, "batch", "create", "jobs")
 	})
 	t.Cleanup(func() { // the next test's agent would have these rights too
-		_ = s.Admin.RbacV1().RoleBindings(s.Namespace).Delete(context.WithoutCancel(t.Context()),
-			"pullgrant-agent", metav1.DeleteOptions{})
+		_ = s.Admin.RbacV1().RoleBindings(s.Namespace).DeleteCollection(
+			context.WithoutCancel(t.Context()), metav1.DeleteOptions{}, metav1.ListOptions{})
 		if t.Failed() {
 			t.Logf("the agent's log:\n%s", s.Log)
 		}
