@@ -26,12 +26,19 @@ const (
 	atOnce   = 5 * time.Second  // to another try that follows it, because the first did not work
 )
 
+// maxUntold bounds for how many requests a pass looks for their pull requests while nothing is
+// granted.
+const maxUntold = 20
+
 // waiting is a request without a record: it cannot be judged yet, or what its judgement asks for
 // does not work yet.
 type waiting struct {
 	blob  string
 	since time.Time // when it was first tried
 	again retry
+
+	number int           // of its pull request; 0 while that is not known
+	told   policies.Code // why it waits, as its pull request was told
 }
 
 // prover judges what is on the branch, policies before the requests that they decide, from git,
@@ -65,7 +72,7 @@ func (v *prover) prove(ctx context.Context, w plan.World) map[string]plan.Proof 
 	for _, r := range w.Records {
 		records[r.Grant.Path] = r
 	}
-	begin := v.clocks.wall()
+	begin, looked := v.clocks.wall(), 0
 	proofs := map[string]plan.Proof{}
 	paths := slices.Sorted(maps.Keys(w.Main.Requests))
 	slices.SortStableFunc(paths, func(p, q string) int {
@@ -102,6 +109,10 @@ func (v *prover) prove(ctx context.Context, w plan.World) map[string]plan.Proof 
 			continue
 		}
 		if stops := v.gate.stops(); len(stops) > 0 { // it is judged once it can be granted, at once
+			if v.github != nil && wait.number == 0 && looked < maxUntold {
+				looked++ // without an answer nobody is told, which is no error
+				wait.number, _, _ = v.github.Introduced(ctx, p, w.Main.Tip)
+			}
 			v.waiting[p] = wait
 			proofs[p] = plan.Proof{Blob: blob, Since: wait.since,
 				Decision: policies.Refuse(stops[0].Code, "%s", stops[0].Message)}
@@ -116,6 +127,7 @@ func (v *prover) prove(ctx context.Context, w plan.World) map[string]plan.Proof 
 			v.proved[p] = proof
 		}
 		wait.again.later(now)
+		wait.number = proof.Evidence.PullRequest
 		v.waiting[p] = wait
 		d := proof.Decision
 		level := slog.LevelInfo

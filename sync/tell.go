@@ -139,6 +139,12 @@ func (t *teller) waits(r plan.Record) {
 		compose: func(context.Context) (string, error) { return waitingText(r), nil }})
 }
 
+// unjudged has the pull request of a request that is not judged yet told, and why.
+func (t *teller) unjudged(number int, since time.Time, d policies.Decision) {
+	t.comments.put(comment{number: number, what: "waiting",
+		compose: func(context.Context) (string, error) { return unjudgedText(since, d), nil }})
+}
+
 // lasts has the pull request of a grant that cannot be ended told, and why.
 func (t *teller) lasts(s plan.Step, err error) {
 	t.comments.put(comment{number: s.Record.Grant.Evidence.PullRequest, what: "lasting",

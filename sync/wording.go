@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"fmt"
 	"strings"
+	"time"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 
 	"github.com/pullgrant/pullgrant/internal/github"
+	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/kube"
 	"github.com/pullgrant/pullgrant/sync/plan"
@@ -38,6 +40,13 @@ func waitingText(r plan.Record) string {
 	return fmt.Sprintf("### Merged, not granted yet\n\nSince %s the cluster refuses it:\n\n%s\n\n"+
 		"It is tried again until %s, and then refused.\n", github.Moment(no.Since),
 		github.Code(no.Message), github.Moment(requests.At(no.Since.Add(refusedFor))))
+}
+
+// unjudgedText tells that a request is merged and cannot be judged, or that nothing is granted now.
+func unjudgedText(since time.Time, d policies.Decision) string {
+	return fmt.Sprintf("### Merged, not granted yet\n\nSince %s it waits (%s):\n\n%s\n\nIt is "+
+		"judged again once that is over. Whoever looks after the agent can see what is in the way.\n",
+		github.Moment(requests.At(since)), d.Code, github.Code(d.Message))
 }
 
 // lastingText tells that access which is to be over is not.

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/plan"
 	"github.com/pullgrant/pullgrant/testdata/grants"
@@ -30,6 +31,9 @@ func TestCommentsTellWhatIs(t *testing.T) {
 	}{
 		"waits": {waitingText(refused), []string{"### Merged, not granted yet", "quota",
 			"Since "}},
+		"waits to be judged": {unjudgedText(g.Window.Start.Time, policies.Refuse(
+			policies.EvaluationError, "GitHub does not answer")), []string{
+			"### Merged, not granted yet", "Since ", "(EvaluationError)", "does not answer"}},
 		"granted": {grantedText(g), []string{"### Access until "}},
 		"expired": {ended(over("Expired", "", requests.Person{})), []string{"ended at 2",
 			" UTC.\n"}},
