@@ -64,11 +64,27 @@ func TestEmergency(t *testing.T) {
 	if err := cp.Kubeconfig(kubeconfig, users["cluster admin"]); err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.CommandContext(t.Context(), cp.Kubectl, "--kubeconfig", kubeconfig, "delete",
-		"rolebinding", "-A",
-		"-l", "app.kubernetes.io/managed-by=pullgrant").CombinedOutput()
-	if err != nil || !strings.Contains(string(out), `"`+binding.GetName()+`"`) ||
-		strings.Contains(string(out), "plain") {
+	kubectl := func(args ...string) (string, error) {
+		out, err := exec.CommandContext(t.Context(), cp.Kubectl, append([]string{"--kubeconfig",
+			kubeconfig}, args...)...).CombinedOutput()
+		return string(out), err
+	}
+	label := binding.GetLabels()["pullgrant.dev/request"]
+	out, err := kubectl("get", "rolebinding", "-A", "-l", "app.kubernetes.io/managed-by=pullgrant",
+		"-L", "pullgrant.dev/request")
+	if err != nil || label == "" || !strings.Contains(out, " "+label+"\n") {
+		t.Errorf("%v: no %q in\n%s", err, label, out)
+	}
+	out, err = kubectl("delete", "rolebinding", "-A", "-l",
+		"app.kubernetes.io/managed-by=pullgrant,pullgrant.dev/request="+label)
+	if err != nil || strings.Count(out, "\n") != 1 || !strings.Contains(out, binding.GetName()) {
+		t.Errorf("%v\n%s", err, out)
+	}
+	binding = w.make("agent", w.object("binding"))
+	out, err = kubectl("delete", "rolebinding", "-A", "-l",
+		"app.kubernetes.io/managed-by=pullgrant")
+	if err != nil || !strings.Contains(out, `"`+binding.GetName()+`"`) ||
+		strings.Contains(out, "plain") {
 		t.Errorf("%v\n%s", err, out)
 	}
 	if stable(t, w.to("masters", binding, namespace), binding.GetName()) != nil {
