@@ -105,8 +105,13 @@ func TestOfferedByAnOlderProgram(t *testing.T) {
 	delete(kept.BinaryData, "offered")
 	_, err = maps.Update(t.Context(), kept, metav1.UpdateOptions{})
 	s.Must(err)
-	one := s.request("one")
 	agent := s.agent(githubOnly)
+	s.Must(agent.Once(t.Context()))
+	kept, err = maps.Get(t.Context(), kube.TrustName, metav1.GetOptions{})
+	if err != nil || len(kept.BinaryData["offered"]) == 0 {
+		t.Errorf("nothing is kept though the branch did not move: %v", err)
+	}
+	one := s.request("one")
 	s.Must(agent.Once(t.Context()))
 	s.granted(one)
 	s.give(agent, "payments-debug", "view")

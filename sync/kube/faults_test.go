@@ -64,6 +64,18 @@ var asks = map[string]func(context.Context, *world) (string, error){
 		all, err := LiveFootprint(ctx, w.config, w.wanted)
 		return fmt.Sprint(len(all)), err
 	},
+	"Fence": func(ctx context.Context, w *world) (string, error) {
+		stops, err := w.cluster.Fence(ctx)
+		return fmt.Sprint(stops), err
+	},
+	"Surplus": func(ctx context.Context, w *world) (string, error) {
+		excess, stale, err := w.cluster.Surplus(ctx, w.grant.Items, nil)
+		return Told(excess) + Told(stale), err
+	},
+	"Offered": func(ctx context.Context, w *world) (string, error) {
+		items, err := Offered(ctx, w.config, "prod-eu")
+		return fmt.Sprint(len(items)), err
+	},
 	"RoleDigests": func(ctx context.Context, w *world) (string, error) {
 		all, err := w.cluster.RoleDigests(ctx, w.grant)
 		return fmt.Sprint(all), err
