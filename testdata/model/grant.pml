@@ -81,7 +81,7 @@ bool alive[2] = true; bool crash[2] = false; bool due[2] = true; bool inPass[2] 
 byte sawGo[2], wentEarly[2], wentByTime[2];                            /* by UID bit: the expirer saw it go */
 byte toTell[2];                                                 /* disappearances the watch has still to tell */
 byte contentOf[MAX_UID];                                             /* content of binding by UID */
-byte crashesLeft = CRASH, errorsLeft = ERR, thirdsLeft = DELETER, withdrawalsLeft = WITHDRAW, replaysLeft = REPLAY, restoresLeft = RESTORE, latesLeft = LATE, denialsLeft = DENY, retriesLeft = RETRY, refusalsLeft = REFUSE, outagesLeft = OUTAGE, foreignsLeft = FOREIGN;
+byte crashesLeft = CRASH, errorsLeft = ERR, deletionsLeft = DELETER, withdrawalsLeft = WITHDRAW, replaysLeft = REPLAY, restoresLeft = RESTORE, latesLeft = LATE, denialsLeft = DENY, retriesLeft = RETRY, refusalsLeft = REFUSE, outagesLeft = OUTAGE, foreignsLeft = FOREIGN;
 /* --- ghosts --- */
 bit hadAccess = 0, saidEnded = 0, wasTaken = 0, entries = 0; byte timesMade = 0;
 
@@ -89,7 +89,7 @@ bit hadAccess = 0, saidEnded = 0, wasTaken = 0, entries = 0; byte timesMade = 0;
 #define bitOf(u) (1 << (u-1))
 
 inline bindingArrives(owner) {
-  printf("EV   binding create arrives, owner %d, now=%d led=%d endedsaved=%d wasdeleted=%d\n", owner, now, inLedger, saidEnded, wasTaken);
+  printf("EV   binding create arrives, owner %d, now=%d inLedger=%d saidEnded=%d wasTaken=%d\n", owner, now, inLedger, saidEnded, wasTaken);
   assert(now < END || delivered);            /* sent in time, unless held up by the network */
 #ifndef NO_A1
   assert(!inLedger);                              /* A1 never granted once the ledger has the name */
@@ -98,12 +98,12 @@ inline bindingArrives(owner) {
   assert(!saidEnded || restored);            /* A2 never granted once its record said Ended */
 #endif
 #ifdef CHECK_A5
-  assert(!saidEnded || restored || owner != job);   /* A5 what is timesMade after Ended has lost its owner: the collector takes it */
+  assert(!saidEnded || restored || owner != job);   /* A5 what is made after Ended has lost its owner: the collector takes it */
 #endif
 #ifndef NO_A3
   assert(!wasTaken || restored);            /* A3 never again once a binding of it was deleted */
 #endif
-  printf("EV binding %d made, owner %d, now=%d led=%d endedsaved=%d wasdeleted=%d\n", lastUID+1, owner, now, inLedger, saidEnded, wasTaken);
+  printf("EV binding %d made, owner %d, now=%d inLedger=%d saidEnded=%d wasTaken=%d\n", lastUID+1, owner, now, inLedger, saidEnded, wasTaken);
   lastUID++; assert(lastUID < MAX_UID); binding = lastUID; bindingOwner = owner; contentOf[lastUID] = owner; bindingForeign = 0; hadAccess = 1; timesMade++; WAKE
 }
 inline bindingGoes() {
@@ -299,7 +299,7 @@ again:
                 :: else fi;
              onMain = 0; tip++; WAKE; answer = OK
              :: else -> answer = CONFLICTS fi
-          ; printf("EV R%d pushes: %e led=%d cause=%e\n", me, answer, inLedger, ledgerCause); if :: answer == OK && errorsLeft > 0 -> errorsLeft--; answer = FAIL :: true fi
+          ; printf("EV R%d pushes: %e inLedger=%d cause=%e\n", me, answer, inLedger, ledgerCause); if :: answer == OK && errorsLeft > 0 -> errorsLeft--; answer = FAIL :: true fi
        :: errorsLeft > 0 -> errorsLeft--; answer = FAIL
        fi };
      if :: answer == OK -> skip
@@ -326,7 +326,7 @@ start:
         if :: phase != ENDED && phase != NONE && o_binding == 0 -> o_binding = binding; o_bindingOwner = bindingOwner; o_bindingForeign = bindingForeign :: else fi;
         if :: phase != ENDED && phase != NONE && o_job == 0 -> o_job = job; o_jobContent = content :: else fi;
         if :: o_bindingForeign && (phase == ENDED || phase == NONE) -> o_binding = 0; o_bindingOwner = 0; o_bindingForeign = 0 :: else fi };
-     plan(); printf("EV R%d plans: record %e cause %e b=%d cc=%d job=%d rv=%d | seen: b=%d job=%d main=%d req=%d led=%d | end=%d grant=%d fresh=%d deny=%d close=%d discard=%d sweep b%d j%d\n", me, r_phase, r_cause, r_bindingUID, r_announced, r_jobUID, r_version, o_binding, o_job, o_main, o_onMain, o_inLedger, do_end, do_grant, fresh, do_deny, do_enter, do_discard, sweep_binding, sweep_job);
+     plan(); printf("EV R%d plans: record %e cause %e b=%d cc=%d job=%d rv=%d | seen: b=%d job=%d main=%d req=%d inLedger=%d | end=%d grant=%d fresh=%d deny=%d close=%d discard=%d sweep b%d j%d\n", me, r_phase, r_cause, r_bindingUID, r_announced, r_jobUID, r_version, o_binding, o_job, o_main, o_onMain, o_inLedger, do_end, do_grant, fresh, do_deny, do_enter, do_discard, sweep_binding, sweep_job);
      /* End */
      if :: do_end ->
            if :: (end_binding || end_job) && r_cause != EXPIRED -> save(ENDING, r_cause)    /* announce; its error is ignored */
@@ -475,8 +475,8 @@ proctype Environment() {
   /* people */
   :: atomic { withdrawalsLeft > 0 && onMain -> printf("EV request removed\n"); withdrawalsLeft--; onMain = 0; tip++; WAKE }
   :: atomic { replaysLeft > 0 && !onMain -> printf("EV request file is back\n"); replaysLeft--; onMain = 1; tip++; WAKE }
-  :: atomic { thirdsLeft > 0 && binding != 0 && !bindingForeign -> thirdsLeft--; printf("EV third party deletes binding\n"); bindingGoes() }
-  :: atomic { thirdsLeft > 0 && job != 0 -> thirdsLeft--; printf("EV third party deletes Job\n"); job = 0; content = 0; armed = 0; WAKE }
+  :: atomic { deletionsLeft > 0 && binding != 0 && !bindingForeign -> deletionsLeft--; printf("EV third party deletes binding\n"); bindingGoes() }
+  :: atomic { deletionsLeft > 0 && job != 0 -> deletionsLeft--; printf("EV third party deletes Job\n"); job = 0; content = 0; armed = 0; WAKE }
   :: atomic { foreignsLeft > 0 && binding == 0 -> foreignsLeft--; lastUID++; binding = lastUID; bindingOwner = 0; bindingForeign = 1; WAKE }
   /* crash, restart, Lease */
   :: atomic { crashesLeft > 0 && alive[0] -> crashesLeft--; printf("EV R0 dies\n"); alive[0] = false; sawGo[0] = 0; wentEarly[0] = 0; wentByTime[0] = 0; toTell[0] = 0; crash[0] = inPass[0] }
