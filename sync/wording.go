@@ -37,14 +37,14 @@ func grantedText(g requests.Grant) string {
 // waitingText tells that a request is merged and that the cluster refuses what would give access.
 func waitingText(r plan.Record) string {
 	no := r.Refused
-	return fmt.Sprintf("### Merged, not granted yet\n\nSince %s the cluster refuses it:\n\n%s\n\n"+
+	return fmt.Sprintf("### "+github.Waiting+"\n\nSince %s the cluster refuses it:\n\n%s\n\n"+
 		"It is tried again until %s, and then refused.\n", github.Moment(no.Since),
 		github.Code(no.Message), github.Moment(requests.At(no.Since.Add(refusedFor))))
 }
 
 // unjudgedText tells that a request is merged and cannot be judged, or that nothing is granted now.
 func unjudgedText(since time.Time, d policies.Decision) string {
-	return fmt.Sprintf("### Merged, not granted yet\n\nSince %s it waits (%s):\n\n%s\n\nIt is "+
+	return fmt.Sprintf("### "+github.Waiting+"\n\nSince %s it waits (%s):\n\n%s\n\nIt is "+
 		"judged again once that is over. Whoever looks after the agent can see what is in the way.\n",
 		github.Moment(requests.At(since)), d.Code, github.Code(d.Message))
 }

@@ -90,7 +90,7 @@ func (e ending) withdraw(ctx context.Context, w world) error {
 	}
 	lasts := ""
 	if g := e.decision.Grant; g != nil && !g.Window.End.IsZero() {
-		lasts = "; until then access lasts, at the longest until " + g.Window.End.String()
+		lasts = "; what it gave lasts until then, at the longest until " + g.Window.End.String()
 	}
 	w.say("%s: it waits for %s%s", place.Name, waits, lasts)
 	return nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"html"
 	"net/http"
+	"regexp"
 	"strings"
 
 	"github.com/google/go-github/v60/github"
@@ -13,9 +14,14 @@ import (
 // AgentMarker begins the agent's one comment on a pull request. GitHub shows nothing of it.
 const AgentMarker = "<!-- pullgrant: access -->"
 
+// Waiting begins the heading of what the agent says of a request that is merged and not granted
+// yet. Its next two paragraphs say since when and why.
+const Waiting = "Merged, not granted yet"
+
 // AgentSaid is the heading of what the agent says on a pull request, empty when it says nothing:
-// such as "Access until …". Only a comment that was made by the App with the number app is the
-// agent's: anybody can write one that looks like it, and a login can be taken over.
+// such as "Access until …". Of a request that waits it has since when and for what as well. Only a
+// comment that was made by the App with the number app is the agent's: anybody can write one that
+// looks like it, and a login can be taken over.
 func (c *Client) AgentSaid(ctx context.Context, number int, app int64) (string, error) {
 	type comment struct {
 		Body string `json:"body"`
@@ -36,9 +42,21 @@ func (c *Client) AgentSaid(ctx context.Context, number int, app int64) (string, 
 	for _, found := range all {
 		rest, ok := strings.CutPrefix(found.Body, AgentMarker)
 		if ok && app != 0 && found.App.ID == app {
-			heading, _, _ := strings.Cut(strings.TrimLeft(rest, "\r\n"), "\n")
-			return html.UnescapeString(strings.TrimSpace(strings.TrimLeft(heading, "# "))), nil
+			said := strings.Split(strings.TrimSpace(strings.ReplaceAll(rest, "\r", "")), "\n\n")
+			heading, _, _ := strings.Cut(said[0], "\n")
+			text := plain(strings.TrimLeft(heading, "# "))
+			if strings.HasPrefix(text, Waiting) && len(said) > 1 {
+				text += ". " + plain(strings.Join(said[1:min(len(said), 3)], " "))
+			}
+			return text, nil
 		}
 	}
 	return "", nil
 }
+
+// plain is what GitHub shows of a line that the agent wrote.
+func plain(text string) string {
+	return strings.TrimSpace(html.UnescapeString(tags.ReplaceAllString(text, "")))
+}
+
+var tags = regexp.MustCompile(`</?code>|<!--[^>]*-->`)

@@ -37,7 +37,7 @@ var (
 	duration = regexp.MustCompile(`\b(\d+m)?\d+s (more|ago)\b`)
 	commit   = regexp.MustCompile(`\b[0-9a-f]{40}\b`)
 	number   = regexp.MustCompile(`#\d+`)
-	claim    = regexp.MustCompile(`(?i)access until|access lasts|gave access|has access`)
+	claim    = regexp.MustCompile(`(?i)access until|access lasts|gave access|has access|granted until`)
 )
 
 // of adds a state. Without a binding in the cluster nothing may say that there is access.
