@@ -278,3 +278,17 @@ func TestDatesOfCommitsDecideNothing(t *testing.T) {
 		t.Errorf("bindings %v", b)
 	}
 }
+
+// TestRightsAreNotCompared: while it cannot be read what the policies give, nothing is granted.
+func TestRightsAreNotCompared(t *testing.T) {
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	tip := strings.Repeat("a", 40)
+	a := stranded(t)
+	a.prover.trust = &trust{root: tip, head: tip, files: map[string][]version{
+		policyPath: {{Commit: tip, Blob: tip}}}}
+	if err := a.compareRights(over); err == nil || !strings.Contains(a.gate.rights.problem,
+		"reading what the policies give") {
+		t.Errorf("%v, and the agent would grant: %q", err, a.gate.rights.problem)
+	}
+}

@@ -12,8 +12,8 @@ import (
 	"github.com/pullgrant/pullgrant/sync/kube"
 )
 
-// rights is what the agent may do in the cluster, compared with what the policies call for. Before the
-// first comparison it stops nothing: no pass judges a request before it compares.
+// rights is what the agent may do in the cluster, compared with what the policies call for. Before
+// the first comparison it stops nothing: no pass judges a request before it compares.
 type rights struct {
 	problem string            // that keeps it from granting at all; empty: nothing
 	in      map[string]string // by namespace of a policy, what keeps it from granting there
@@ -28,17 +28,21 @@ type rights struct {
 // the one namespace where it has it, as whoever is at home there can give it such a right. What one
 // needed once is only told, and so is what it has where no policy grants.
 func (a *Agent) compareRights(ctx context.Context) error {
-	if t := a.prover.trust; t == nil || t.root == "" {
-		if a.gate.rights.with == nil {
-			a.gate.rights.problem = "what it may do is not compared with the policies yet"
+	g, t := a.gate, a.prover.trust
+	if t == nil || t.root == "" {
+		if g.rights.with == nil {
+			g.rights.problem = "what it may do is not compared with the policies yet"
 		}
 		return nil
 	}
 	needed, err := a.prover.offers(ctx)
 	if err != nil {
-		return fmt.Errorf("reading what the policies give: %w", err)
+		err = fmt.Errorf("reading what the policies give: %w", err)
+		g.rights.problem = err.Error()
+		g.rights.tested = retry{} // what was found before may be about other policies
+		return err
 	}
-	g, once := a.gate, a.prover.trust.offered
+	once := t.offered
 	now, with := a.clocks.wall(), slices.Concat(needed, once)
 	if !g.rights.tested.dueWithin(now, checkedFor) && requests.EqualItems(with, g.rights.with) {
 		return nil

@@ -30,7 +30,7 @@ func (s *stage) views() map[string]string {
 }
 
 // give has the agent be installed with another role.
-func (s *stage) give(agent *Agent, roles ...string) {
+func (s *stage) give(roles ...string) {
 	s.Helper()
 	s.Must(controlplane.ForTest(s.T).Apply(s.Context(),
 		controlplane.AgentManifests([]string{s.Namespace}, roles)))
@@ -52,7 +52,7 @@ func (s *stage) give(agent *Agent, roles ...string) {
 func TestStaleRights(t *testing.T) {
 	s := newStage(t)
 	agent := s.agent(githubOnly)
-	s.give(agent, "payments-debug", "view")
+	s.give("payments-debug", "view")
 	early := s.request("early")
 	if err := agent.Once(t.Context()); err == nil || !strings.Contains(err.Error(),
 		`the agent may bind clusterroles.rbac.authorization.k8s.io named "view" in namespace `+
@@ -85,7 +85,7 @@ func TestStaleRights(t *testing.T) {
 	s.Must(agent.Once(t.Context()))
 	s.granted(last)
 	s.shows(agent, "stale_rights", "", "1")
-	s.give(agent, "payments-debug")
+	s.give("payments-debug")
 	s.SetClock(s.Clock().Add(checkedFor))
 	s.Must(agent.Once(t.Context()))
 	s.shows(agent, "stale_rights", "", "0")
@@ -114,7 +114,7 @@ func TestOfferedByAnOlderProgram(t *testing.T) {
 	one := s.request("one")
 	s.Must(agent.Once(t.Context()))
 	s.granted(one)
-	s.give(agent, "payments-debug", "view")
+	s.give("payments-debug", "view")
 	s.SetClock(s.Clock().Add(checkedFor))
 	s.request("two")
 	if err := agent.Once(t.Context()); err == nil || !strings.Contains(err.Error(),
@@ -205,7 +205,7 @@ func TestRightsOnTheBranchsWord(t *testing.T) {
 	s.once(options{})
 	s.pushFiles("root", "No view", map[string]string{viewPath: forge.Removed})
 	agent := s.agent(options{})
-	s.give(agent, "payments-debug", "view")
+	s.give("payments-debug", "view")
 	name := s.ask("one")
 	s.Must(agent.Once(t.Context()))
 	s.granted(name)

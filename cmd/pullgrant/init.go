@@ -114,12 +114,13 @@ func (o *initOptions) complete() string {
 
 var branchPattern = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_./-]{0,200}$`)
 
-// isBranch tells whether git takes a name for a branch, GitHub's filter for no pattern, and YAML for a
-// word. What begins with refs/ is the long name of a branch.
+// isBranch tells whether git takes a name for a branch, GitHub's filter for no pattern, and YAML
+// for a word. What begins with refs/ is the long name of a branch.
 // https://git-scm.com/docs/git-check-ref-format
 // https://docs.github.com/actions/reference/workflows-and-actions/workflow-syntax#filter-pattern-cheat-sheet
 func isBranch(name string) bool {
-	return branchPattern.MatchString(name) && !strings.HasPrefix(name, "refs/") && !strings.Contains(name, "..") &&
+	return branchPattern.MatchString(name) && !strings.HasPrefix(name, "refs/") &&
+		!strings.Contains(name, "..") &&
 		!strings.Contains(name, "//") && !strings.Contains(name, "/.") &&
 		!strings.HasSuffix(name, "/") && !strings.HasSuffix(name, ".") &&
 		!slices.ContainsFunc(strings.Split(name, "/"),
