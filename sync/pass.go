@@ -310,7 +310,7 @@ func (a *Agent) observe(ctx context.Context, main *plan.Main) (plan.World, error
 	}
 	for _, r := range w.Records {
 		for _, o := range r.Objects {
-			if r.Phase != plan.Ended && o.UID != "" && o.IsBinding() {
+			if r.Phase != plan.Ended && o.UID != "" && !o.IsBackstop() {
 				l := plan.Live{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, UID: o.UID,
 					Content: o.Content}
 				a.expirer.Watch(l, r.Grant.Window.End.Time)
