@@ -2,15 +2,15 @@ package requests
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
-	"unicode"
 )
 
 // Exec is a command that may run in one container of one pod. Without a command any may.
 type Exec struct {
 	Pod       string   `yaml:"pod" json:"pod"`
-	Container string   `yaml:"container" json:"container"`
+	Container string   `yaml:"container,omitempty" json:"container,omitempty"`
 	Command   []string `yaml:"command,omitempty" json:"command,omitempty"`
 	Stdin     bool     `yaml:"stdin,omitempty" json:"stdin,omitempty"`       // kubectl exec -i
 	Terminal  bool     `yaml:"terminal,omitempty" json:"terminal,omitempty"` // kubectl exec -t
@@ -97,17 +97,25 @@ func CheckCommand(command []string) string {
 	return ""
 }
 
+// ArgumentPattern is the form of one argument: no control characters, and a * only as the last part
+// of a path.
+const ArgumentPattern = `^[^*\p{Cc}]{0,500}(/\*)?$`
+
+var argumentPattern = regexp.MustCompile(ArgumentPattern)
+
+// CheckArgument tells what is wrong with one argument, wherever it stands; empty when nothing is.
+func CheckArgument(argument string) string {
+	return mustMatch(argumentPattern, argument, "up to 500 characters without control characters; a * "+
+		"may stand only as the last part of a path, such as /my/app/config/*")
+}
+
 func checkArgument(argument string, first bool) string {
 	dir, globs := strings.CutSuffix(argument, "/*")
 	switch {
+	case CheckArgument(argument) != "":
+		return CheckArgument(argument)
 	case argument == "" && first:
 		return "is empty; it must name a program"
-	case strings.ContainsFunc(argument, func(c rune) bool { return unicode.IsControl(c) }):
-		return "holds a control character"
-	case len(argument) > 500:
-		return "is longer than 500 bytes"
-	case strings.Contains(dir, "*") || !globs && strings.Contains(argument, "*"):
-		return "has a * that is not the last part of a path, such as /my/app/config/*"
 	case globs && first:
 		return "is the program, which must be named without *"
 	case globs && strings.HasPrefix(argument, "-"):
@@ -128,8 +136,5 @@ func CheckContainer(s string) string { return CheckName(s) }
 // CheckObject tells what is wrong with the name of a pod or another object that a request names;
 // empty when nothing is.
 func CheckObject(s string) string {
-	if resourcePattern.MatchString("pods/" + s) {
-		return ""
-	}
-	return "it must be the exact name of an object"
+	return mustMatch(objectPattern, s, "the exact name of an object")
 }

@@ -91,9 +91,13 @@ const KindPattern = `^[a-z0-9-]{1,63}(\.[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?)?$`
 const ResourcePattern = `^[a-z0-9-]{1,63}(\.[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?)?` +
 	`/[A-Za-z0-9]([A-Za-z0-9.:_-]{0,251}[A-Za-z0-9])?$`
 
+// ObjectPattern is the form of the name of one object.
+const ObjectPattern = `^[A-Za-z0-9]([A-Za-z0-9.:_-]{0,251}[A-Za-z0-9])?$`
+
 var (
 	kindPattern     = regexp.MustCompile(KindPattern)
 	resourcePattern = regexp.MustCompile(ResourcePattern)
+	objectPattern   = regexp.MustCompile(ObjectPattern)
 )
 
 // CheckKind tells what is wrong with a kind of object; empty when nothing is.
