@@ -82,6 +82,7 @@ const (
 	NonFastForward       Code = "NonFastForward"
 	ExpiredBeforeGrant   Code = "ExpiredBeforeGrant"
 	BindingConflict      Code = "BindingConflict"
+	ExecUnguarded        Code = "ExecUnguarded"
 	ClockSkew            Code = "ClockSkew"
 	PolicyUnproven       Code = "PolicyUnproven"
 	NoBackstop           Code = "NoBackstop"

@@ -12,11 +12,12 @@ const (
 	FenceAgent   = "pullgrant-agent"   // what the agent may do
 	FenceExpirer = "pullgrant-expirer" // what the expirer may do
 	FenceManaged = "pullgrant-managed" // what everyone else may do to what the agent made
+	FenceExec    = "pullgrant-exec"    // which commands may run where grants for commands count
 	FenceHome    = "pullgrant-home"    // what there may be where identities of grants have their names
 )
 
 // fenceNames are those of all of the fence.
-var fenceNames = []string{FenceAgent, FenceExpirer, FenceManaged, FenceHome}
+var fenceNames = []string{FenceAgent, FenceExpirer, FenceManaged, FenceHome, FenceExec}
 
 // FencePolicies are the policies by which the API server itself limits the agent and the expirer
 // and guards what the agent made. They hold nothing of the access repository's policies: which role
@@ -44,6 +45,7 @@ func FencePolicies() []admissionv1.ValidatingAdmissionPolicy {
 			on("batch", "jobs", "jobs/*"),
 		}, everyoneElse, managedVariables, managedRules),
 		fencePolicy(FenceHome, homeResources, inHome, nil, homeRules),
+		execPolicy(),
 	}
 }
 
@@ -51,12 +53,16 @@ func FencePolicies() []admissionv1.ValidatingAdmissionPolicy {
 func FenceBindings() []admissionv1.ValidatingAdmissionPolicyBinding {
 	var bindings []admissionv1.ValidatingAdmissionPolicyBinding
 	for _, name := range fenceNames {
+		actions := []admissionv1.ValidationAction{admissionv1.Deny}
+		if name == FenceExec { // what it refuses is of interest to whoever reads the audit log
+			actions = append(actions, admissionv1.Audit)
+		}
 		bindings = append(bindings, admissionv1.ValidatingAdmissionPolicyBinding{
 			TypeMeta: typeMeta(admissionv1.SchemeGroupVersion,
 				"ValidatingAdmissionPolicyBinding"),
 			ObjectMeta: objectMeta("", name),
 			Spec: admissionv1.ValidatingAdmissionPolicyBindingSpec{PolicyName: name,
-				ValidationActions: []admissionv1.ValidationAction{admissionv1.Deny}},
+				ValidationActions: actions},
 		})
 	}
 	return bindings

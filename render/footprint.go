@@ -50,7 +50,7 @@ type Object interface {
 // always gives the same objects. The namespaces that are granted in and the Secret pullgrant-agent
 // are not among them.
 func Install(f Footprint) []Object {
-	return slices.Concat(Fence(), Rights(f), workload(f))
+	return slices.Concat(Fence(), Rights(f), []Object{execAny()}, workload(f))
 }
 
 // Fence is FencePolicies and FenceBindings.

@@ -224,6 +224,10 @@ func (p *pass) converge(ctx context.Context, proofs map[string]plan.Proof) (err 
 		if p.main != nil && proofs == nil { // once a pass
 			p.world.Drift = p.drift(ctx, p.world)
 		}
+		if p.world.Drift == nil {
+			p.world.Drift = map[string]string{}
+		}
+		p.unguarded(ctx, p.world, p.world.Drift)
 		p.world.Withdrawn = p.withdrawals.causes(p.world)
 		steps := p.steps()
 		if p.main != nil && !slices.ContainsFunc(steps, takesAway) {
