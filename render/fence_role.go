@@ -15,7 +15,8 @@ import (
 // key has a variable of its own.
 func roleVariables() []admissionv1.Variable {
 	variables := []admissionv1.Variable{
-		{Name: "rules", Expression: "variables.role ? variables.object.?rules.orValue([]) : []"},
+		{Name: "rules", Expression: "variables.role && variables.object.?rules.orValue(null) != null ? " +
+			"variables.object.rules : []"},
 		{Name: "narrow", Expression: fmt.Sprintf(
 			"variables.rules.size() > 0 && variables.rules.size() <= %d && variables.rules.all(r,\n"+
 				"  r.?apiGroups.orValue([]).size() == 1 && "+
