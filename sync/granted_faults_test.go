@@ -1,6 +1,7 @@
 package sync
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"testing"
@@ -196,9 +197,15 @@ POST /api/v1/namespaces/NAMESPACE/pods/api-1/exec?container=app&stdout=true&comm
 	} {
 		label(`"strict"`)
 		name := g.pushed(what)
-		g.once(options{})
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		agent := g.agent(options{poll: time.Hour})
+		go func() { ended <- agent.Run(ctx) }()
 		g.called(name, false)
 		g.Must(weaken())
+		g.called(name, true) // long before the next poll
+		stop()
+		g.Must(<-ended)
 		g.once(options{})
 		g.leftNothing(name, requests.CausePolicyChanged)
 		g.Must(kube.ForTest(t).Apply(t.Context(), kube.AgentManifests([]string{g.Namespace},
