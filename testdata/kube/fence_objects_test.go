@@ -116,7 +116,8 @@ var agentObjects = map[string]struct {
 	n    int
 }{
 	"named role": {namedItem, 0}, "role binding": {namedItem, 1},
-	"exec role":    {execItem, 0},
+	"exec role": {execItem, 0},
+	"wide role": {wideRoleItem, 0}, "wide role binding": {wideRoleItem, 1},
 	"wide binding": {wideItem, 0}, "home role": {wideItem, 1}, "home binding": {wideItem, 2},
 	"identity binding": {func(namespace string) requests.Item {
 		return requests.Item{Kind: requests.KubernetesRoleBinding, Namespace: namespace,
@@ -148,10 +149,18 @@ func wideItem(string) requests.Item {
 		Role: requests.Role{Kind: requests.KindClusterRole, Name: "fence-wide"}}
 }
 
+func wideRoleItem(string) requests.Item {
+	return requests.Item{Kind: requests.KubernetesResourceRole, Mode: requests.ModeImpersonate,
+		Role:      requests.Role{Kind: requests.KindClusterRole, Name: "view"},
+		Resources: []string{"configmaps/settings"},
+		Allows: []requests.Rule{{Resource: "configmaps", Verbs: []string{"get", "list", "watch"},
+			Names: []string{"settings"}}}}
+}
+
 // allItems are one of each, for the agent's rights.
 func allItems(namespace string) []requests.Item {
 	return append(grantNumber(0, namespace).Items, namedItem(namespace), execItem(namespace),
-		wideItem(namespace))
+		wideItem(namespace), wideRoleItem(namespace))
 }
 
 // agentObject is one of agentObjects, owned by the Job of that UID where one can own it.
