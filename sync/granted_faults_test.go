@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -155,10 +156,11 @@ func TestEveryKindDeleted(t *testing.T) {
 	}
 }
 
-// TestCommandsUnguarded: where the policy that asks which command is missing or another, or the
-// namespace is not strict any more, access to run one ends, and none is given.
-func TestCommandsUnguarded(t *testing.T) {
-	g := newGiven(t, txtar.Parse([]byte(`
+// dateCommand is what a request asks for under it.
+const dateCommand = "  exec: {pod: api-1, container: app, command: [date]}\n"
+
+// strictCommand is a policy by which one command may run where grants for commands count.
+var strictCommand = txtar.Parse([]byte(`
 -- target --
 grants:
   - kind: KubernetesExec
@@ -169,13 +171,22 @@ grants:
     commands: [[date]]
 -- objects --
 apiVersion: v1
+kind: Namespace
+metadata: {name: NAMESPACE, labels: {pullgrant.dev/exec: strict}}
+---
+apiVersion: v1
 kind: Pod
 metadata: {name: api-1, namespace: NAMESPACE}
 spec: {containers: [{name: app, image: app}]}
 -- calls --
 POST /api/v1/namespaces/NAMESPACE/pods/api-1/exec?container=app&stdout=true&command=date 400
-`)))
-	g.sections["request"] = "  exec: {pod: api-1, container: app, command: [date]}\n"
+`))
+
+// TestCommandsUnguarded: where the policy that asks which command is missing or another, or the
+// namespace is not strict any more, access to run one ends, and none is given.
+func TestCommandsUnguarded(t *testing.T) {
+	g := newGiven(t, strictCommand)
+	g.sections["request"] = dateCommand
 	label := func(value string) {
 		_, err := g.Admin.CoreV1().Namespaces().Patch(t.Context(), g.Namespace, types.MergePatchType,
 			[]byte(`{"metadata": {"labels": {"pullgrant.dev/exec": `+value+`}}}`), metav1.PatchOptions{})
@@ -212,5 +223,42 @@ POST /api/v1/namespaces/NAMESPACE/pods/api-1/exec?container=app&stdout=true&comm
 			[]string{"payments-debug"})))
 		g.Must(kube.ForTest(t).Apply(t.Context(), g.rights))
 		g.SetClock(g.Clock().Add(time.Minute))
+	}
+}
+
+// TestCommandsAtTheirEnd: while a grant of one command ends, its Role and its binding one after the
+// other, no other command gets through. Where something marked whom to limit, RBAC would let him in
+// that the policy no longer knows.
+func TestCommandsAtTheirEnd(t *testing.T) {
+	g := newGiven(t, strictCommand)
+	g.sections["request"] = dateCommand
+	path := fmt.Sprintf("/api/v1/namespaces/%s/pods/api-1/exec?container=app&stdout=true&command=", g.Namespace)
+	ctx, stop := context.WithCancel(t.Context())
+	leaked := make(chan string, 1)
+	var tried atomic.Int32
+	go func() {
+		defer close(leaked)
+		for ctx.Err() == nil {
+			tried.Add(1)
+			if status, answer := g.call("", false, http.MethodPost, path+"sh"); status != http.StatusForbidden {
+				leaked <- answer
+				return
+			}
+		}
+	}()
+	for n := range 25 {
+		name := g.pushed(fmt.Sprintf("race-%d", n))
+		g.once(options{})
+		g.called(name, false)
+		g.SetClock(g.Clock().Add(time.Hour))
+		g.once(options{})
+		g.called(name, true)
+	}
+	stop()
+	if answer := <-leaked; answer != "" {
+		t.Errorf("sh got through: %s", answer)
+	}
+	if tried.Load() < 100 {
+		t.Errorf("sh was tried only %d times", tried.Load())
 	}
 }
