@@ -36,7 +36,7 @@ func (j *judge) drift(g requests.Grant) string {
 		return requests.CausePolicyChanged
 	}
 	for _, item := range g.Items {
-		if !spec.covers(item) {
+		if !spec.covers(item) || j.dangerUnnamed(g.Cluster, item) {
 			return requests.CausePolicyChanged
 		}
 	}

@@ -73,6 +73,7 @@ var usual = map[string][]string{
 	"state":      {"APPROVED", "DISMISSED"},
 	"permission": {"write", "read", "none"}, "organization": {"acme"}, "backstop": {"required",
 		"optional"},
+	"dangers": {"tokens", "rbac"}, "role": {"payments-debug"},
 	"hash":      {"sha256:cd549c064704b1236b03f5c1008c41a68c3e50ab56fba89cd5dc63412387f9fa"},
 	"apiGroups": {"", "apps"}, "resources": {"pods", "pods/log", "*"},
 	"resourceNames":   {"api", "a:b"},

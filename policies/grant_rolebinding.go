@@ -49,7 +49,9 @@ var roleBindingGrant = grantKind{
 	covers: func(g GrantSpec, i requests.Item) bool {
 		return g.RoleRef == i.Role && slices.Contains(g.AllowedNamespaces, i.Namespace)
 	},
-	roles: func(g GrantSpec) []roleField { return []roleField{{".roleRef.name", g.RoleRef.Name}} },
+	roles: func(g GrantSpec) []roleField {
+		return []roleField{{".roleRef.name", g.RoleRef.Name, rbac.InNamespace}}
+	},
 	gives: func(t Tree, cluster string, i requests.Item) ([]rbac.RoleRule, bool) {
 		c, ok, findings := t.Role(cluster, i.Role.Name)
 		return c.Spec.Rules, ok && len(findings) == 0

@@ -8,11 +8,19 @@ import (
 
 // Grantable is everything that the policies for a cluster let somebody ask for, in the order of the
 // policies. It is what the agent of the cluster needs rights for, and complete only when there are
-// no findings. What is protected is a finding.
+// no findings. What is protected is a finding, and so is a role with a danger that its policy does
+// not name: the agent is to have no right to bind it.
 func (t Tree) Grantable(cluster string) (items []requests.Item, findings []requests.Finding) {
+	return t.offers(cluster, func(policy AccessPolicy) []requests.Finding {
+		return append(policy.protected(), t.dangers(policy, cluster)...)
+	})
+}
+
+func (t Tree) offers(cluster string, check func(AccessPolicy) []requests.Finding) (
+	items []requests.Item, findings []requests.Finding) {
 	all, findings := t.policiesFor(cluster)
 	for _, policy := range all {
-		if more := policy.protected(); len(more) > 0 {
+		if more := check(policy); len(more) > 0 {
 			findings = append(findings, more...)
 			continue
 		}
@@ -22,11 +30,11 @@ func (t Tree) Grantable(cluster string) (items []requests.Item, findings []reque
 }
 
 // Offered is what one file of a commit lets somebody ask for in a cluster; nothing when it is no
-// policy, or one that is not valid.
+// policy, or one that is not valid. What its roles allow is not asked: no catalogue is at hand.
 func Offered(path string, content []byte, cluster string) []requests.Item {
 	tree := Tree{Files: map[string]TreeFile{
 		path: NewTreeFile(PlainFile, "", content, int64(len(content)))}}
-	items, _ := tree.Grantable(cluster)
+	items, _ := tree.offers(cluster, AccessPolicy.protected)
 	return items
 }
 

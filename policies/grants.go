@@ -28,7 +28,8 @@ type grantKind struct {
 	offers func(g GrantSpec) []requests.Item
 	// covers tells whether a grant still gives an item.
 	covers func(g GrantSpec, i requests.Item) bool
-	// roles are the roles that a grant names, and in which of its fields.
+	// roles are the roles that a grant names, in which of its fields, and where it binds them: they
+	// are judged for that scope.
 	roles func(g GrantSpec) []roleField
 	// gives is what an item allows; false where the catalogue does not tell.
 	gives func(t Tree, cluster string, i requests.Item) ([]rbac.RoleRule, bool)
@@ -36,8 +37,11 @@ type grantKind struct {
 	words func(g GrantSpec) string
 }
 
-// roleField is the name of a ClusterRole in a field of a grant.
-type roleField struct{ field, role string }
+// roleField is the name of a ClusterRole in a field of a grant, and where the grant binds it.
+type roleField struct {
+	field, role string
+	scope       rbac.Scope
+}
 
 // refusal is a reason not to allow a request: the code of a rule and the field of the request that
 // meets it.
@@ -137,6 +141,12 @@ func (j *judge) resolve() (items []requests.Item, refused []refusal) {
 		items = append(items, item)
 		if no.problem != "" {
 			refused = append(refused, no)
+		}
+		for _, r := range g.kind().roles(g) {
+			problem := j.world.policy.Spec.roleProblem(j.tree, j.request.Spec.Cluster, r)
+			if problem != "" && r.role == item.Role.Name && no.code != RoleNotAllowed {
+				refused = append(refused, refusal{RoleNotAllowed, "spec.policy", problem})
+			}
 		}
 	}
 	return items, refused

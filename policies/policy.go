@@ -84,8 +84,10 @@ type Target struct {
 	DefaultDuration requests.Duration `yaml:"defaultDuration,omitempty" json:"defaultDuration,omitzero"`
 	MaxDuration     requests.Duration `yaml:"maxDuration" json:"maxDuration"`
 	// "" is BackstopRequired
-	Backstop string      `yaml:"backstop,omitempty" json:"backstop,omitempty"`
-	Grants   []GrantSpec `yaml:"grants" json:"grants"`
+	Backstop string `yaml:"backstop,omitempty" json:"backstop,omitempty"`
+	// roles that are given although they have dangers
+	AllowDangerous []DangerousRole `yaml:"allowDangerous,omitempty" json:"allowDangerous,omitempty"`
+	Grants         []GrantSpec     `yaml:"grants" json:"grants"`
 }
 
 // Whether a grant may be made where the cluster takes no Job that ends it when the agent is gone,
@@ -161,7 +163,14 @@ var policyFields = requests.HeaderFields("AccessPolicy",
 	"Target.backstop": {About: "Whether access may be given where the cluster takes no Job that " +
 		"ends it when the agent is gone. " +
 		"Default: required.", Form: requests.OneOf("backstop", BackstopRequired, BackstopOptional)},
+	"Target.allowDangerous": {About: "Roles that are given although whoever holds them can keep " +
+		"access beyond its end. Without an entry such a role is refused.", Min: 1},
 	"Target.grants": {About: "What exists in the cluster while a request is granted.", Min: 1},
+
+	"DangerousRole.role": {About: "Exact name of a ClusterRole that the policy gives.",
+		Form: requests.FormRole},
+	"DangerousRole.dangers": {About: aboutDangers(), Min: 1, Unique: true,
+		Form: requests.OneOf("danger", rbac.DangerNames()...)},
 
 	"GrantSpec.kind": {About: about(grantKinds()), Form: requests.OneOf("grant",
 		grantKindNames()...)},
@@ -205,6 +214,7 @@ func ParsePolicy(path string, data []byte) (AccessPolicy, []requests.Finding) {
 	for i, g := range p.Spec.Target.Grants {
 		checkGrant(d, fmt.Sprintf("spec.target.grants[%d]", i), g)
 	}
+	checkDangerous(d, p)
 	requests.SortFindings(d.Findings)
 	return p, d.Findings
 }

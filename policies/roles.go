@@ -41,7 +41,7 @@ func (j *judge) views() []RoleView {
 	var all []RoleView
 	for _, item := range g.Items {
 		v := RoleView{Item: item, Role: item.Role.Name, Namespace: item.Namespace,
-			Risks: j.tree.RoleRisks(g.Cluster, item.Role.Name)}
+			Risks: j.tree.RisksUnder(j.world.policy, g.Cluster, item.Role.Name)}
 		if rules, ok := grantKindOf(item.Kind).gives(j.tree, g.Cluster, item); ok {
 			held := j.held(item.Namespace)
 			v.Catalogued, v.Permissions, v.Beyond = true, rbac.Permissions(rules),

@@ -29,7 +29,8 @@ func Widened(before, after Tree) []string {
 				names(policy.Spec.Subjects), inWords(policy.Spec.Target.Grants),
 				strings.Join(policy.Spec.Clusters, ", "),
 				policy.Spec.Target.MaxDuration, approvalsInWords(policy.Spec.Challenges)))
-			continue
+			old.Spec = policy.Spec
+			old.Spec.Target.AllowDangerous = nil
 		}
 		for _, more := range policy.Spec.wider(old.Spec) {
 			all = append(all, "policy "+policy.Metadata.Name+": "+more)
@@ -67,6 +68,7 @@ func (s PolicySpec) wider(old PolicySpec) []string {
 			}
 		}
 	}
+	all = append(all, s.dangersAdded(old)...)
 	if s.Target.MaxDuration > old.Target.MaxDuration {
 		add("access may last %s instead of %s", s.Target.MaxDuration, old.Target.MaxDuration)
 	}
