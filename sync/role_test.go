@@ -154,8 +154,8 @@ func TestRoleMissing(t *testing.T) {
 	s.over(name, requests.CauseDenied, string(policies.RoleChanged))
 }
 
-// TestRoleUnreadable: while a role cannot be compared, nothing is granted and nothing is refused for
-// good.
+// TestRoleUnreadable: while a role cannot be compared, nothing is granted and nothing is refused
+// for good.
 func TestRoleUnreadable(t *testing.T) {
 	s := newStage(t)
 	s.manage("catalog", s.catalog("payments-debug", false, listsPods))
