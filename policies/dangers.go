@@ -52,44 +52,69 @@ func (s PolicySpec) allowed(role string) (dangers []string) {
 	return dangers
 }
 
-// roleProblem tells why a policy may not give a role on a cluster; empty when it may. A role whose
-// rules are not known may have every danger of the scope.
-func (s PolicySpec) roleProblem(t Tree, cluster string, r roleField) string {
-	allowed := s.allowed(r.role)
+// scopeOf is where an item is bound, for which its dangers and risks are judged.
+func scopeOf(i requests.Item) rbac.Scope {
+	if i.Namespace == "" {
+		return rbac.InCluster
+	}
+	return rbac.InNamespace
+}
+
+func (k grantKind) scope() rbac.Scope {
+	if k.wide {
+		return rbac.InCluster
+	}
+	return rbac.InNamespace
+}
+
+// dangerProblem tells why the policy may not give an item on a cluster; empty when it may. A role
+// whose rules are not known may have every danger of the scope.
+func (s PolicySpec) dangerProblem(t Tree, cluster string, i requests.Item) string {
+	rules, known := grantKindOf(i.Kind).gives(t, cluster, i)
+	allowed := s.allowed(i.Role.Name)
 	lacks := func(danger string) bool { return !slices.Contains(allowed, danger) }
-	file := requests.Quote(rbac.CatalogPath(cluster, r.role))
-	role, catalogued, findings := t.Role(cluster, r.role)
-	switch {
-	case len(findings) > 0:
-		return fmt.Sprintf("what the role %s allows on %s is not known: %s",
-			requests.Quote(r.role), cluster, findings[0])
-	case !catalogued && slices.ContainsFunc(rbac.DangersAt(r.scope), lacks):
-		return fmt.Sprintf("what the role %s allows on %s is not known, for there is no %s; run "+
-			"`pullgrant catalog --cluster %s` and merge what it writes",
-			requests.Quote(r.role), cluster, file, cluster)
+	if !known {
+		if slices.ContainsFunc(rbac.DangersAt(scopeOf(i)), lacks) {
+			return unknownRole(t, cluster, i.Role.Name)
+		}
+		return ""
 	}
 	var names, by []string
-	unnamed := map[string][]string{} // by the rule that gives them
-	for _, d := range rbac.DangersOf(role.Spec.Rules, r.scope) {
+	unnamed := map[string][]string{} // by the right that gives them
+	for _, d := range rbac.DangersOf(rules, scopeOf(i)) {
 		names = append(names, d.Danger)
 		if lacks(d.Danger) {
-			rule := fmt.Sprintf(" by spec.rules[%d] (%s)", d.Rule, d.Right)
-			if unnamed[rule] == nil {
-				by = append(by, rule)
+			right := " by " + d.Right
+			if len(i.Allows) == 0 { // the rules are those of the file
+				right = fmt.Sprintf(" by spec.rules[%d] (%s)", d.Rule, d.Right)
 			}
-			unnamed[rule] = append(unnamed[rule], d.Danger)
+			if unnamed[right] == nil {
+				by = append(by, right)
+			}
+			unnamed[right] = append(unnamed[right], d.Danger)
 		}
 	}
 	if len(by) == 0 {
 		return ""
 	}
-	for i, rule := range by {
-		by[i] = strings.Join(unnamed[rule], ", ") + rule
+	for n, right := range by {
+		by[n] = strings.Join(unnamed[right], ", ") + right
 	}
 	return fmt.Sprintf("whoever holds the role %s on %s can keep access beyond its end, and the "+
 		"policy does not name how: %s of %s; make a role without that, or put {role: %s, dangers: "+
-		"[%s]} into allowDangerous", requests.Quote(r.role), cluster, strings.Join(by, "; "),
-		file, r.role, strings.Join(names, ", "))
+		"[%s]} into allowDangerous", requests.Quote(i.Role.Name), cluster, strings.Join(by, "; "),
+		requests.Quote(rbac.CatalogPath(cluster, i.Role.Name)), i.Role.Name,
+		strings.Join(names, ", "))
+}
+
+func unknownRole(t Tree, cluster, role string) string {
+	if _, _, findings := t.Role(cluster, role); len(findings) > 0 {
+		return fmt.Sprintf("what the role %s allows on %s is not known: %s", requests.Quote(role),
+			cluster, findings[0])
+	}
+	return fmt.Sprintf("what the role %s allows on %s is not known, for there is no %s; run "+
+		"`pullgrant catalog --cluster %s` and merge what it writes", requests.Quote(role), cluster,
+		requests.Quote(rbac.CatalogPath(cluster, role)), cluster)
 }
 
 // dangers are findings for the roles of a policy that may not be given on the clusters, each where
@@ -97,33 +122,33 @@ func (s PolicySpec) roleProblem(t Tree, cluster string, r roleField) string {
 // protected by whoever asks that.
 func (t Tree) dangers(p AccessPolicy, clusters ...string) []requests.Finding {
 	_, d := document[AccessPolicy](t, Path(p.Metadata.Name))
-	for i, g := range p.Spec.Target.Grants {
-		for _, r := range g.roles() {
-			for _, cluster := range clusters {
-				_, _, findings := t.Role(cluster, r.role)
-				problem := p.Spec.roleProblem(t, cluster, r)
-				if problem != "" && len(findings) == 0 && protectedRole(r.role) == "" {
-					d.Add(fmt.Sprintf("spec.target.grants[%d]%s", i, r.field), RuleDanger, "%s",
+	for n, g := range p.Spec.Target.Grants {
+		for _, cluster := range clusters {
+			offered := g.kind().offers(t, cluster, g)
+			for _, r := range g.roles() {
+				_, catalogued, findings := t.Role(cluster, r.role)
+				if len(findings) > 0 || protectedRole(r.role) != "" {
+					continue
+				}
+				// The namespaces of a grant do not differ in what a role may do.
+				i := slices.IndexFunc(offered, func(i requests.Item) bool {
+					return i.Role.Name == r.role
+				})
+				if i < 0 {
+					continue
+				}
+				problem := p.Spec.dangerProblem(t, cluster, offered[i])
+				if _, known := g.kind().gives(t, cluster, offered[i]); known && !catalogued {
+					problem = unknownRole(t, cluster, r.role) // what is cut out of it is nothing
+				}
+				if problem != "" {
+					d.Add(fmt.Sprintf("spec.target.grants[%d]%s", n, r.field), RuleDanger, "%s",
 						problem)
 				}
 			}
 		}
 	}
 	return d.Findings
-}
-
-// dangerUnnamed tells whether the policy gives an item only by a role that has a danger which it
-// does not name, as the catalogue has it. Where that does not tell, nothing speaks against the
-// item.
-func (j *judge) dangerUnnamed(cluster string, item requests.Item) bool {
-	spec := j.world.policy.Spec
-	_, catalogued, _ := j.tree.Role(cluster, item.Role.Name)
-	return catalogued && !slices.ContainsFunc(spec.Target.Grants, func(g GrantSpec) bool {
-		return g.Kind == item.Kind && g.kind().covers(g, item) &&
-			!slices.ContainsFunc(g.roles(), func(r roleField) bool {
-				return r.role == item.Role.Name && spec.roleProblem(j.tree, cluster, r) != ""
-			})
-	})
 }
 
 // dangersAdded says which dangers s lets be given that old did not.
@@ -140,40 +165,26 @@ func (s PolicySpec) dangersAdded(old PolicySpec) (all []string) {
 	return all
 }
 
-// scope is the widest at which a policy gives a role.
-func (s PolicySpec) scope(role string) rbac.Scope {
-	scope := rbac.InNamespace
-	for _, g := range s.Target.Grants {
-		for _, r := range g.roles() {
-			if r.role == role && r.scope == rbac.InCluster {
-				scope = rbac.InCluster
-			}
-		}
+// allowedRisk tells the approvers of an item of the dangers that the policy lets it have.
+func (s PolicySpec) allowedRisk(t Tree, cluster string, i requests.Item) []rbac.Risk {
+	dangers := s.inForce(t, cluster, i)
+	if len(dangers) == 0 {
+		return nil
 	}
-	return scope
+	return []rbac.Risk{{Code: "danger-allowed", High: true,
+		Text: "can keep access beyond its end, " +
+			"and the policy lets it be given all the same: " + strings.Join(dangers, ", ")}}
 }
 
-// RisksUnder are RoleRisks of a role that a policy gives, after the dangers that the policy lets it
-// have.
-func (t Tree) RisksUnder(p AccessPolicy, cluster, role string) []rbac.Risk {
-	risks := t.RoleRisks(cluster, role, p.Spec.scope(role))
-	if allowed := p.Spec.inForce(t, cluster, role); len(allowed) > 0 {
-		risks = slices.Insert(risks, 0, rbac.Risk{Code: "danger-allowed", High: true,
-			Text: "can keep access beyond its end, and the policy lets it be given all the same: " +
-				strings.Join(allowed, ", ")})
-	}
-	return risks
-}
-
-// inForce are the dangers of a role that its policy names: those that the catalogue shows, else all
+// inForce are the dangers of an item that the policy names: those that its rules show, else all
 // that it names.
-func (s PolicySpec) inForce(t Tree, cluster, role string) (names []string) {
-	allowed := s.allowed(role)
-	known, catalogued, _ := t.Role(cluster, role)
-	if !catalogued {
+func (s PolicySpec) inForce(t Tree, cluster string, i requests.Item) (names []string) {
+	allowed := s.allowed(i.Role.Name)
+	rules, known := grantKindOf(i.Kind).gives(t, cluster, i)
+	if !known {
 		return allowed
 	}
-	for _, d := range rbac.DangersOf(known.Spec.Rules, s.scope(role)) {
+	for _, d := range rbac.DangersOf(rules, scopeOf(i)) {
 		if slices.Contains(allowed, d.Danger) {
 			names = append(names, d.Danger)
 		}
@@ -181,20 +192,43 @@ func (s PolicySpec) inForce(t Tree, cluster, role string) (names []string) {
 	return names
 }
 
+// RisksUnder are the risks of a role that a policy gives on a cluster: of the widest binding that
+// it makes of it, after the dangers that it lets it have.
+func (t Tree) RisksUnder(p AccessPolicy, cluster, role string) []rbac.Risk {
+	scope := rbac.InNamespace
+	var allowed []rbac.Risk
+	for _, i := range p.Offers(t, cluster) {
+		if i.Role.Name != role {
+			continue
+		}
+		if scopeOf(i) == rbac.InCluster {
+			scope = rbac.InCluster
+		}
+		if more := p.Spec.allowedRisk(t, cluster, i); len(allowed) == 0 {
+			allowed = more
+		}
+	}
+	return append(allowed, t.RoleRisks(cluster, role, scope)...)
+}
+
 // dangers looks at what the policy lets roles have: that it does, and what no role of them has.
 func (l *linter) dangers(w world, d *requests.Document) {
-	for i, allowed := range w.policy.Spec.Target.AllowDangerous {
-		at := fmt.Sprintf("spec.target.allowDangerous[%d]", i)
+	for n, allowed := range w.policy.Spec.Target.AllowDangerous {
+		at := fmt.Sprintf("spec.target.allowDangerous[%d]", n)
 		var used []string
 		for _, cluster := range w.policy.Spec.Clusters {
-			used = append(used, w.policy.Spec.inForce(l.tree, cluster, allowed.Role)...)
+			for _, i := range w.policy.Offers(l.tree, cluster) {
+				if i.Role.Name == allowed.Role {
+					used = append(used, w.policy.Spec.inForce(l.tree, cluster, i)...)
+				}
+			}
 		}
 		d.Add(at+".role", RuleDangerAllowed, "whoever is given %s can keep access beyond its end "+
 			"(%s); make a ClusterRole without that", allowed.Role,
 			strings.Join(allowed.Dangers, ", "))
-		for j, name := range allowed.Dangers {
+		for m, name := range allowed.Dangers {
 			if !slices.Contains(used, name) {
-				d.Add(fmt.Sprintf("%s.dangers[%d]", at, j), RuleDangerUnused, "%s does not have "+
+				d.Add(fmt.Sprintf("%s.dangers[%d]", at, m), RuleDangerUnused, "%s does not have "+
 					"the danger %s, but may come to have it unseen; remove it", allowed.Role, name)
 			}
 		}

@@ -213,7 +213,7 @@ func (l *linter) roles(w world, d *requests.Document) {
 					"make a ClusterRole with the rules that are needed", named.role, why)
 			}
 			for _, cluster := range w.policy.Spec.Clusters {
-				for _, risk := range l.tree.RoleRisks(cluster, named.role, named.scope) {
+				for _, risk := range l.tree.RoleRisks(cluster, named.role, g.kind().scope()) {
 					d.Add(at, RuleRole+risk.Code, "%s on %s: %s", named.role, cluster, risk.Text)
 				}
 			}
@@ -285,7 +285,7 @@ func (l *linter) overlap(w world, d *requests.Document, other world) {
 	if w.policy.Metadata.Name == other.policy.Metadata.Name {
 		return
 	}
-	what, cluster := sharedTarget(w.policy, other.policy)
+	what, cluster := sharedTarget(l.tree, w.policy, other.policy)
 	who := sharedAskers(w, other)
 	if what == "" || who == "" {
 		return
@@ -309,12 +309,12 @@ func (a Approval) implies(b Approval) bool {
 	return a.Count >= b.Count && within(a.People, b.People) && within(a.Teams, b.Teams)
 }
 
-func sharedTarget(a, b AccessPolicy) (what, cluster string) {
+func sharedTarget(t Tree, a, b AccessPolicy) (what, cluster string) {
 	for _, cluster := range a.Spec.Clusters {
 		if !slices.Contains(b.Spec.Clusters, cluster) {
 			continue
 		}
-		for _, item := range a.Offers() {
+		for _, item := range a.Offers(t, cluster) {
 			if b.Spec.covers(item) {
 				return fmt.Sprintf("%s on %s", item, cluster), cluster
 			}

@@ -68,15 +68,11 @@ func TestLint(t *testing.T) {
 		})
 	}
 	for _, rule := range lintRules(t) {
-		if !shown[rule] && !slices.Contains(clusterWide, rule) && !t.Failed() {
+		if !shown[rule] && !t.Failed() {
 			t.Errorf("no repository under testdata/lint shows %s", rule)
 		}
 	}
 }
-
-// clusterWide are rules about what no grant in a namespace gives: testdata/permissions shows them.
-var clusterWide = []string{"role-writes-pullgrant", "role-deletes-fence", "role-acts-as-pullgrant",
-	"role-executes-in-pullgrant", "role-reads-pullgrant-key"}
 
 // lintRules are the rules in the source of lint and of the risks it tells.
 func lintRules(t *testing.T) []string {
