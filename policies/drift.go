@@ -36,7 +36,7 @@ func (j *judge) drift(g requests.Grant) string {
 		return requests.CausePolicyChanged
 	}
 	for _, item := range g.Items {
-		if !spec.covers(item) {
+		if !spec.covers(item) || j.hasUnnamed(g.Cluster, item) {
 			return requests.CausePolicyChanged
 		}
 	}
@@ -48,4 +48,11 @@ func (j *judge) drift(g requests.Grant) string {
 		return requests.CauseSubjectRemoved
 	}
 	return ""
+}
+
+// hasUnnamed tells whether an item has a danger that the policy does not name, as far as the
+// catalogue tells.
+func (j *judge) hasUnnamed(cluster string, i requests.Item) bool {
+	_, known := grantKindOf(i.Kind).gives(j.tree, cluster, i)
+	return known && j.world.policy.Spec.dangerProblem(j.tree, cluster, i) != ""
 }

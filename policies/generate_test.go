@@ -73,6 +73,7 @@ var usual = map[string][]string{
 	"state":      {"APPROVED", "DISMISSED"},
 	"permission": {"write", "read", "none"}, "organization": {"acme"}, "backstop": {"required",
 		"optional"},
+	"dangers":   {"tokens", "rbac"},
 	"hash":      {"sha256:cd549c064704b1236b03f5c1008c41a68c3e50ab56fba89cd5dc63412387f9fa"},
 	"apiGroups": {"", "apps"}, "resources": {"pods", "pods/log", "*"},
 	"resourceNames":   {"api", "a:b"},
@@ -80,7 +81,7 @@ var usual = map[string][]string{
 	"description": {"Debug the payments service"}, "mode": {"Direct", "Impersonate"},
 	"resource": {"pods", "deployments.apps"}, "names": {"api-*", "db"}, "roles": {"view", "edit"},
 	"pods": {"api-*", "api-1"}, "containers": {"app"}, "commands": {"cat", "/etc/*"}, "pod": {"api-1"},
-	"container": {"app"}, "command": {"cat", "/etc/*"}, "grants": {"reading"}, "role": {"view"},
+	"container": {"app"}, "command": {"cat", "/etc/*"}, "grants": {"reading"}, "role": {"view", "payments-debug"},
 }
 
 func (g generator) often(p float64) bool { return g.random.Float64() < p }

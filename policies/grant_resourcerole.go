@@ -45,7 +45,7 @@ var resourceRoleGrant = grantKind{
 	gives: generated,
 	risks: func(t Tree, cluster string, i requests.Item) []rbac.Risk {
 		rules, _ := generated(t, cluster, i)
-		return rbac.Risks(rules)
+		return rbac.Risks(rules, scopeOf(i))
 	},
 	words: func(g GrantSpec) string {
 		var kinds []string

@@ -173,6 +173,10 @@ func (j *judge) resolve() (items []requests.Item, refused []refusal) {
 		if no.problem != "" {
 			refused = append(refused, no)
 		}
+		problem := j.world.policy.Spec.dangerProblem(j.tree, j.request.Spec.Cluster, item)
+		if problem != "" && (no.problem == "" || no.code != RoleNotAllowed) {
+			refused = append(refused, refusal{RoleNotAllowed, "spec.policy", problem})
+		}
 	}
 	return items, refused
 }

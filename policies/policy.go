@@ -87,8 +87,10 @@ type Target struct {
 	// "" is requests.ModeDirect
 	Mode string `yaml:"mode,omitempty" json:"mode,omitempty"`
 	// "" is BackstopRequired
-	Backstop string      `yaml:"backstop,omitempty" json:"backstop,omitempty"`
-	Grants   []GrantSpec `yaml:"grants" json:"grants"`
+	Backstop string `yaml:"backstop,omitempty" json:"backstop,omitempty"`
+	// roles that are given although they have dangers
+	AllowDangerous []DangerousRole `yaml:"allowDangerous,omitempty" json:"allowDangerous,omitempty"`
+	Grants         []GrantSpec     `yaml:"grants" json:"grants"`
 }
 
 // Whether a grant may be made where the cluster takes no Job that ends it when the agent is gone,
@@ -192,7 +194,14 @@ var policyFields = requests.HeaderFields("AccessPolicy",
 		"identity of the grant's own has it, and they act as that with kubectl --as, like sudo. " +
 		"Default: Direct.", Form: requests.OneOf("mode", requests.ModeDirect,
 		requests.ModeImpersonate)},
+	"Target.allowDangerous": {About: "Roles that are given although whoever holds them can keep " +
+		"access beyond its end. Without an entry such a role is refused.", Min: 1},
 	"Target.grants": {About: "What exists in the cluster while a request is granted.", Min: 1},
+
+	"DangerousRole.role": {About: "Exact name of a ClusterRole that the policy gives.",
+		Form: requests.FormRole},
+	"DangerousRole.dangers": {About: aboutDangers(), Min: 1, Unique: true,
+		Form: requests.OneOf("danger", rbac.DangerNames()...)},
 
 	"GrantSpec.kind": {About: about(grantKinds()), Form: requests.OneOf("grant",
 		grantKindNames()...)},
@@ -303,6 +312,7 @@ func ParsePolicy(path string, data []byte) (AccessPolicy, []requests.Finding) {
 			"it may not be longer than maxDuration, "+p.Spec.Target.MaxDuration.String())
 	}
 	checkTarget(d, p.Spec.Target)
+	checkDangerous(d, p)
 	requests.SortFindings(d.Findings)
 	return p, d.Findings
 }

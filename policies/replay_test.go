@@ -8,6 +8,7 @@ import (
 
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/testdata/roles"
 )
 
 // TestReplay changes one thing of the policy that alice asked under, with bob's approval.
@@ -143,7 +144,7 @@ func TestReplayWithTeams(t *testing.T) {
 
 func replayTree(t *testing.T, policy string) policies.Tree {
 	t.Helper()
-	tree, err := policies.ReadTree(fstest.MapFS{
+	files := fstest.MapFS{
 		"CODEOWNERS": {Data: []byte("* @dave\n")},
 		policies.IdentitiesPath: {Data: []byte("apiVersion: pullgrant.dev/v1alpha1\nkind: " +
 			"IdentityMap\nmetadata: {name: identities}\n" +
@@ -153,7 +154,13 @@ func replayTree(t *testing.T, policy string) policies.Tree {
 			"GroupMap\nmetadata: {name: groups}\n" +
 			"spec: {groups: [{name: platform, members: [carol, bob]}]}\n")},
 		policies.Path("logs"): {Data: []byte(policy)},
-	}, "")
+	}
+	for _, role := range []string{"logs", "shell"} {
+		for name, content := range roles.File("prod-eu", role, roles.Harmless) {
+			files[name] = &fstest.MapFile{Data: []byte(content)}
+		}
+	}
+	tree, err := policies.ReadTree(files, "")
 	if err != nil {
 		t.Fatal(err)
 	}

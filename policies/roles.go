@@ -1,6 +1,7 @@
 package policies
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/pullgrant/pullgrant/policies/rbac"
@@ -41,7 +42,8 @@ func (j *judge) views() []RoleView {
 	var all []RoleView
 	for _, item := range g.Items {
 		v := RoleView{Item: item, Role: item.Role.Name, Namespace: item.Namespace,
-			Risks: grantKindOf(item.Kind).risks(j.tree, g.Cluster, item)}
+			Risks: slices.Concat(j.world.policy.Spec.allowedRisk(j.tree, g.Cluster, item),
+				grantKindOf(item.Kind).risks(j.tree, g.Cluster, item))}
 		if rules, ok := grantKindOf(item.Kind).gives(j.tree, g.Cluster, item); ok {
 			held := j.held(item.Namespace)
 			v.Catalogued, v.Permissions, v.Beyond = true, rbac.Permissions(rules),

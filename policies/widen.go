@@ -29,7 +29,8 @@ func Widened(before, after Tree) []string {
 				names(policy.Spec.Subjects), inWords(policy.Spec.Target.Grants),
 				strings.Join(policy.Spec.Clusters, ", "),
 				policy.Spec.Target.MaxDuration, approvalsInWords(policy.Spec.Challenges)))
-			continue
+			old.Spec = policy.Spec
+			old.Spec.Target.AllowDangerous = nil
 		}
 		for _, more := range wider(after, policy, old.Spec) {
 			all = append(all, "policy "+policy.Metadata.Name+": "+more)
@@ -69,6 +70,7 @@ func wider(after Tree, policy AccessPolicy, old PolicySpec) []string {
 			}
 		}
 	}
+	all = append(all, s.dangersAdded(old)...)
 	if s.Target.MaxDuration > old.Target.MaxDuration {
 		add("access may last %s instead of %s", s.Target.MaxDuration, old.Target.MaxDuration)
 	}

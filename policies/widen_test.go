@@ -56,6 +56,10 @@ func TestWidened(t *testing.T) {
 			"policy payments-debug: 1 approval(s) by code owners is no longer asked for; now it " +
 				"takes 1 approval(s) by dave"},
 		{path, "kind: CodeOwnerReview, count: 1", "kind: CodeOwnerReview, count: 2", ""},
+		{path, "    grants:", "    allowDangerous: [{role: payments-debug, dangers: [tokens]}]\n" +
+			"    grants:", "policy payments-debug: access may be kept beyond its end: whoever is " +
+			"given payments-debug can make tokens, by serviceaccounts/token or a Secret, which " +
+			"outlive the access (tokens)"},
 		{path, "  target:", "  limits: {maxPending: 72h}\n  target:",
 			"policy payments-debug: requests may wait 72h and approvals may be 24h old instead " +
 				"of 24h and 24h"},
@@ -166,9 +170,11 @@ func TestRolesAreShownBesideWhatIsHeld(t *testing.T) {
 	f.Live[0] = held
 	f.Base = with(t, f.Base, "policies/payments-debug.yaml", "name: payments-debug}",
 		"name: unknown}")
+	f.Base = with(t, f.Base, "policies/payments-debug.yaml", "    grants:", "    allowDangerous: "+
+		"[{role: unknown, dangers: [rbac, escalate, bind, tokens, impersonate]}]\n    grants:")
 	d = judge()
-	if len(d.Roles) != 1 || d.Roles[0].Catalogued || len(d.Roles[0].Risks) != 1 ||
-		!d.Roles[0].Risks[0].High {
+	if len(d.Roles) != 1 || d.Roles[0].Catalogued || len(d.Roles[0].Risks) != 2 ||
+		!d.Roles[0].Risks[1].High || d.Roles[0].Risks[0].Code != "danger-allowed" {
 		t.Errorf("without a catalogue: %s %s %+v", d.Code, d.Message, d.Roles)
 	}
 }

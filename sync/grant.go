@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -50,9 +51,9 @@ func (a *Agent) make(ctx context.Context, r *plan.Record) (err error) {
 	fresh := r.Version == ""
 	if fresh {
 		r.Objects = plan.ObjectsOf(r.Grant, true)
-		if r.Roles, err = a.cluster.RoleDigests(ctx, r.Grant); err != nil {
-			return err
-		}
+	}
+	if err := a.sameRoles(ctx, r); err != nil {
+		return err
 	}
 	if err := a.execGuarded(ctx, r.Grant); err != nil {
 		return err
@@ -61,6 +62,9 @@ func (a *Agent) make(ctx context.Context, r *plan.Record) (err error) {
 		return err
 	}
 	if err := a.armed(ctx, r); err != nil {
+		return err
+	}
+	if err := a.sameRoles(ctx, r); err != nil { // arming takes seconds
 		return err
 	}
 	before := slices.Clone(r.Objects)
@@ -90,6 +94,28 @@ func (a *Agent) make(ctx context.Context, r *plan.Record) (err error) {
 		}
 		log.Info("created", "kind", o.Kind, "namespace", o.Namespace, "name", o.Name)
 	}
+	return nil
+}
+
+// sameRoles lets nothing be bound but what was judged. The judgement looked at the roles too, but
+// they may have changed between that and now, or between two tries; then drift ends the grant.
+func (a *Agent) sameRoles(ctx context.Context, r *plan.Record) error {
+	now, err := a.cluster.RoleDigests(ctx, r.Grant)
+	if err != nil {
+		return err
+	}
+	if len(r.Roles) > 0 && !maps.Equal(now, r.Roles) {
+		return errors.New("its role is changed in the cluster while access is made; the next " +
+			"pass ends it")
+	}
+	for _, item := range r.Grant.Items {
+		if item.Rules != "" && !kube.HasRules(now[item.Role.Name], item.Rules) {
+			return &refusal{policies.RoleChanged, true, fmt.Errorf("the role %s does not have "+
+				"the rules any more that were judged; ask again",
+				requests.Quote(item.Role.Name))}
+		}
+	}
+	r.Roles = now
 	return nil
 }
 

@@ -21,6 +21,7 @@ import (
 	"github.com/pullgrant/pullgrant/sync/git"
 	"github.com/pullgrant/pullgrant/testdata/forge"
 	controlplane "github.com/pullgrant/pullgrant/testdata/kube"
+	"github.com/pullgrant/pullgrant/testdata/roles"
 	"github.com/pullgrant/pullgrant/testdata/scene"
 )
 
@@ -83,7 +84,7 @@ func (s *stage) furnish() {
 	s.AddApp("agent", 7002, "contents:write", "pull_requests:write", "members:read",
 		"checks:read") // docs/setup.md
 	s.Protect(s.protection())
-	_, err := s.Seed(map[string]string{
+	_, err := s.Seed(roles.Catalogue(map[string]string{
 		".github/CODEOWNERS": "* @root\n/requests/ @bob\n",
 		"policies/identities.yaml": `apiVersion: pullgrant.dev/v1alpha1
 kind: IdentityMap
@@ -110,7 +111,7 @@ spec:
         allowedNamespaces: [%[2]s]
         roleRef: {kind: ClusterRole, name: payments-debug}
 `, s.Cluster, s.Namespace),
-	}, "Start", "root")
+	}, listsPods), "Start", "root")
 	s.Must(err)
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/kube"
 	"github.com/pullgrant/pullgrant/testdata/forge"
+	"github.com/pullgrant/pullgrant/testdata/roles"
 )
 
 var installFlags = []string{"install", "--cluster", "prod-eu", "--image",
@@ -163,7 +164,8 @@ func (s *catalogStage) setPolicy(words ...string) {
 	target := strings.Index(policy, "target:")
 	policy = policy[:target] + strings.NewReplacer(words...).Replace(policy[target:])
 	_, err := s.Push(forge.Change{User: "root", Message: "Other",
-		Files: map[string]string{"policies/payments-debug.yaml": policy}})
+		Files: roles.Catalogue(map[string]string{"policies/payments-debug.yaml": policy},
+			roles.Harmless)})
 	s.must(err)
 }
 
