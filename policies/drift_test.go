@@ -48,13 +48,16 @@ func TestDrift(t *testing.T) {
 			"username: alice@example.com", "username: al@example.com"),
 			requests.CauseSubjectRemoved},
 		"another user on the cluster": {with(t, tree, "policies/identities.yaml",
-			"{username: alice@example.com}", "{username: alice@example.com}\n      clusters: {prod-eu: "+
+			"{username: alice@example.com}",
+			"{username: alice@example.com}\n      clusters: {prod-eu: "+
 				"{username: al@example.com}}"), requests.CauseSubjectRemoved},
 		"another user on another cluster": {with(t, tree, "policies/identities.yaml",
-			"{username: alice@example.com}", "{username: alice@example.com}\n      clusters: {prod-us: "+
+			"{username: alice@example.com}",
+			"{username: alice@example.com}\n      clusters: {prod-us: "+
 				"{username: al@example.com}}"), ""},
 		"the same user as nowhere else": {with(t, tree, "policies/identities.yaml",
-			"{username: alice@example.com}", "{username: al@example.com}\n      clusters: {prod-eu: "+
+			"{username: alice@example.com}",
+			"{username: al@example.com}\n      clusters: {prod-eu: "+
 				"{username: alice@example.com}}"), ""},
 		"a team may ask, who is asked": {with(t, tree, path, "{kind: User, name: alice}",
 			"{kind: User, name: carol}"), ""},

@@ -80,8 +80,10 @@ var usual = map[string][]string{
 	"nonResourceURLs": {"/healthz", "/*"}, "verbs": {"get", "list", "*"},
 	"description": {"Debug the payments service"}, "mode": {"Direct", "Impersonate"},
 	"resource": {"pods", "deployments.apps"}, "names": {"api-*", "db"}, "roles": {"view", "edit"},
-	"pods": {"api-*", "api-1"}, "containers": {"app"}, "commands": {"cat", "/etc/*"}, "pod": {"api-1"},
-	"container": {"app"}, "command": {"cat", "/etc/*"}, "grants": {"reading"}, "role": {"view", "payments-debug"},
+	"pods": {"api-*", "api-1"}, "containers": {"app"}, "commands": {"cat", "/etc/*"},
+	"pod":       {"api-1"},
+	"container": {"app"}, "command": {"cat", "/etc/*"}, "grants": {"reading"}, "role": {"view",
+		"payments-debug"},
 }
 
 func (g generator) often(p float64) bool { return g.random.Float64() < p }
@@ -145,7 +147,8 @@ func (g generator) value(t reflect.Type, field string) *yaml.Node {
 var (
 	kinds = map[string][]string{"Subject": {"User"}, "Role": {"ClusterRole"},
 		"Party":     {"User", "Group"},
-		"Challenge": {"CodeOwnerReview", "PeerReview"}, "GrantSpec": {"KubernetesRoleBinding", "KubernetesResourceRole",
+		"Challenge": {"CodeOwnerReview", "PeerReview"}, "GrantSpec": {"KubernetesRoleBinding",
+			"KubernetesResourceRole",
 			"KubernetesClusterRoleBinding", "KubernetesExec"}}
 	nameIn = map[string][]string{"Subject": {"alice@example.com"}, "Role": {"payments-debug",
 		"acme:debug"},
@@ -173,7 +176,8 @@ func (g generator) mapping(t reflect.Type, _ string) *yaml.Node {
 		name, options, _ := strings.Cut(t.Field(i).Tag.Get("yaml"), ",")
 		fields, known := ofKind[kind]
 		needed := slices.Contains(strings.Fields(fields[0]), name)
-		strange := known && options == "omitempty" && !needed && !slices.Contains(strings.Fields(fields[1]), name)
+		strange := known && options == "omitempty" && !needed &&
+			!slices.Contains(strings.Fields(fields[1]), name)
 		if options == "omitempty" && !needed && g.often(0.5) || strange || g.often(g.wild) {
 			if !strange || !g.often(g.wild) {
 				continue
@@ -207,7 +211,8 @@ func (g generator) choices(t reflect.Type, field string) []string {
 		return kinds[t.Name()]
 	case field == "name" && t == reflect.TypeFor[requests.Metadata]():
 		return map[string][]string{"AccessRequest": {"20261122-alice-inc-123", "20261122-bob-x"},
-			"RoleCatalog": {"payments-debug", "acme:debug"}, "AccessPolicy": {"payments-debug"}}[g.kind]
+			"RoleCatalog":  {"payments-debug", "acme:debug"},
+			"AccessPolicy": {"payments-debug"}}[g.kind]
 	case field == "name":
 		return nameIn[t.Name()]
 	}

@@ -25,11 +25,13 @@ var execGrant = grantKind{
 		case !g.AnyCommand && len(g.Commands) == 0:
 			d.Add(at, "grant", "%s needs commands, or anyCommand", g.Kind)
 		case g.Terminal && !g.Stdin:
-			d.Add(at+".terminal", "grant", "a terminal without stdin is of no use; allow both or none")
+			d.Add(at+".terminal", "grant",
+				"a terminal without stdin is of no use; allow both or none")
 		}
 		for n, command := range g.Commands {
 			if len(command) == 0 || len(command) > requests.MaxArguments {
-				d.Add(fmt.Sprintf("%s.commands[%d]", at, n), "grant", "a command has 1 to %d arguments",
+				d.Add(fmt.Sprintf("%s.commands[%d]", at, n), "grant",
+					"a command has 1 to %d arguments",
 					requests.MaxArguments)
 			}
 		}
@@ -41,8 +43,9 @@ var execGrant = grantKind{
 			return item, refusal{NamespaceNotAllowed, "spec.namespace", problem}
 		}
 		if r.Exec == nil {
-			return item, refusal{CommandNotAllowed, "spec.exec", "the policy lets commands run; say " +
-				"which and where, in exec"}
+			return item, refusal{CommandNotAllowed, "spec.exec",
+				"the policy lets commands run; say " +
+					"which and where, in exec"}
 		}
 		asked := *r.Exec
 		if asked.Container == "" && len(g.Containers) == 1 {
@@ -70,9 +73,10 @@ var execGrant = grantKind{
 	risks: func(_ Tree, _ string, i requests.Item) (all []rbac.Risk) {
 		e := i.Exec
 		if len(e.Command) == 0 || e.Terminal {
-			all = append(all, rbac.Risk{Code: "shell", High: true, Text: "whoever has it does in the " +
-				"container what they like, with the pod's own identity; a command that runs goes on " +
-				"after the end"})
+			all = append(all, rbac.Risk{Code: "shell", High: true,
+				Text: "whoever has it does in the " +
+					"container what they like, with the pod's own identity; a command that runs goes on " +
+					"after the end"})
 		}
 		return all
 	},
@@ -85,7 +89,8 @@ var execGrant = grantKind{
 			}
 			what = "command " + anyOf(all)
 		}
-		return fmt.Sprintf("%s in container %s of pods %s in namespace %s", what, anyOf(g.Containers),
+		return fmt.Sprintf("%s in container %s of pods %s in namespace %s", what,
+			anyOf(g.Containers),
 			anyOf(g.Pods), anyOf(g.AllowedNamespaces))
 	},
 }

@@ -331,7 +331,8 @@ func checkTarget(d *requests.Document, t Target) {
 			continue
 		}
 		if g.wide() && t.Mode != requests.ModeImpersonate {
-			d.Add(at+".kind", "mode", "what holds in the whole cluster goes only with mode: Impersonate, "+
+			d.Add(at+".kind", "mode", "what holds in the whole cluster goes only with mode: "+
+				"Impersonate, "+
 				"since nothing but the agent could end it otherwise")
 		}
 		if t.Backstop == BackstopOptional && (g.Kind != requests.KubernetesRoleBinding ||

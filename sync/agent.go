@@ -26,8 +26,8 @@ type Config struct {
 	// TrustRoot is the commit whose policies and owners are taken as given; empty: the repository's
 	// first.
 	TrustRoot string
-	// RepositoryID is the number of the access repository at GitHub; 0: that of the one it was first
-	// run for, which the Lease has.
+	// RepositoryID is the number of the access repository at GitHub; 0: that of the one it was
+	// first run for, which the Lease has.
 	RepositoryID int64
 	Kubernetes   *kube.Config
 	Poll         time.Duration    // between two looks at the branch

@@ -41,8 +41,8 @@ func (a *Agent) grant(ctx context.Context, r plan.Record) (plan.Record, error) {
 }
 
 // make makes what is missing of a grant: first the Jobs that end it when the agent is gone, then,
-// once these are armed, the Roles and bindings that they own. Before each of the two the record says what is
-// about to be there.
+// once these are armed, the Roles and bindings that they own. Before each of the two the record
+// says what is about to be there.
 func (a *Agent) make(ctx context.Context, r *plan.Record) (err error) {
 	bindings, err := render.Render(r.Grant)
 	if err != nil {

@@ -103,8 +103,8 @@ func TestEveryKindKilledAnywhere(t *testing.T) {
 }
 
 // TestEveryKindEndsWithoutAnAgent: the right to act as the grant's identity goes with its Job, and
-// whatever that identity was given is of no use to anybody. What no Job can own is left for the next
-// agent.
+// whatever that identity was given is of no use to anybody. What no Job can own is left for the
+// next agent.
 func TestEveryKindEndsWithoutAnAgent(t *testing.T) {
 	g := everyKindGiven(t)
 	begin := g.Clock()
@@ -118,7 +118,8 @@ func TestEveryKindEndsWithoutAnAgent(t *testing.T) {
 	})
 	g.called(name, true)
 	if wide, err := g.Admin.RbacV1().ClusterRoleBindings().List(t.Context(), metav1.ListOptions{
-		LabelSelector: "app.kubernetes.io/managed-by=pullgrant"}); err != nil || len(wide.Items) != 1 {
+		LabelSelector: "app.kubernetes.io/managed-by=pullgrant"}); err != nil ||
+		len(wide.Items) != 1 {
 		t.Errorf("%v, %v", wide, err)
 	}
 	g.SetClock(begin.Add(time.Hour))
@@ -134,14 +135,38 @@ func TestEveryKindDeleted(t *testing.T) {
 	gone := metav1.DeleteOptions{PropagationPolicy: &background}
 	api, ns, home := g.Admin.RbacV1(), g.Namespace, requests.GrantsNamespace
 	for what, take := range map[string]func(name string) error{
-		"binding":         func(n string) error { return api.RoleBindings(ns).Delete(t.Context(), n, gone) },
-		"named-role":      func(n string) error { return api.Roles(ns).Delete(t.Context(), n+".2", gone) },
-		"named-binding":   func(n string) error { return api.RoleBindings(ns).Delete(t.Context(), n+".2", gone) },
-		"wide":            func(n string) error { return api.ClusterRoleBindings().Delete(t.Context(), n+".3", gone) },
-		"command":         func(n string) error { return api.Roles(ns).Delete(t.Context(), n+".4", gone) },
-		"command-binding": func(n string) error { return api.RoleBindings(ns).Delete(t.Context(), n+".4", gone) },
-		"identity":        func(n string) error { return api.Roles(home).Delete(t.Context(), n, gone) },
-		"right":           func(n string) error { return api.RoleBindings(home).Delete(t.Context(), n, gone) },
+		"binding": func(n string) error {
+			return api.RoleBindings(ns).Delete(t.Context(),
+				n, gone)
+		},
+		"named-role": func(n string) error {
+			return api.Roles(ns).Delete(t.Context(),
+				n+".2", gone)
+		},
+		"named-binding": func(n string) error {
+			return api.RoleBindings(ns).Delete(t.Context(),
+				n+".2", gone)
+		},
+		"wide": func(n string) error {
+			return api.ClusterRoleBindings().Delete(t.Context(),
+				n+".3", gone)
+		},
+		"command": func(n string) error {
+			return api.Roles(ns).Delete(t.Context(),
+				n+".4", gone)
+		},
+		"command-binding": func(n string) error {
+			return api.RoleBindings(ns).Delete(t.Context(),
+				n+".4", gone)
+		},
+		"identity": func(n string) error {
+			return api.Roles(home).Delete(t.Context(),
+				n, gone)
+		},
+		"right": func(n string) error {
+			return api.RoleBindings(home).Delete(t.Context(),
+				n, gone)
+		},
 		"job": func(n string) error {
 			return g.Admin.BatchV1().Jobs(home).Delete(t.Context(), n, gone)
 		},
@@ -188,8 +213,10 @@ func TestCommandsUnguarded(t *testing.T) {
 	g := newGiven(t, strictCommand)
 	g.sections["request"] = dateCommand
 	label := func(value string) {
-		_, err := g.Admin.CoreV1().Namespaces().Patch(t.Context(), g.Namespace, types.MergePatchType,
-			[]byte(`{"metadata": {"labels": {"pullgrant.dev/exec": `+value+`}}}`), metav1.PatchOptions{})
+		_, err := g.Admin.CoreV1().Namespaces().Patch(t.Context(), g.Namespace,
+			types.MergePatchType,
+			[]byte(`{"metadata": {"labels": {"pullgrant.dev/exec": `+value+`}}}`),
+			metav1.PatchOptions{})
 		g.Must(err)
 	}
 	policies := g.Admin.AdmissionregistrationV1().ValidatingAdmissionPolicies()
@@ -232,7 +259,8 @@ func TestCommandsUnguarded(t *testing.T) {
 func TestCommandsAtTheirEnd(t *testing.T) {
 	g := newGiven(t, strictCommand)
 	g.sections["request"] = dateCommand
-	path := fmt.Sprintf("/api/v1/namespaces/%s/pods/api-1/exec?container=app&stdout=true&command=", g.Namespace)
+	path := fmt.Sprintf("/api/v1/namespaces/%s/pods/api-1/exec?container=app&stdout=true&command=",
+		g.Namespace)
 	ctx, stop := context.WithCancel(t.Context())
 	leaked := make(chan string, 1)
 	var tried atomic.Int32
@@ -240,7 +268,8 @@ func TestCommandsAtTheirEnd(t *testing.T) {
 		defer close(leaked)
 		for ctx.Err() == nil {
 			tried.Add(1)
-			if status, answer := g.call("", false, http.MethodPost, path+"sh"); status != http.StatusForbidden {
+			if status, answer := g.call("", false, http.MethodPost,
+				path+"sh"); status != http.StatusForbidden {
 				leaked <- answer
 				return
 			}

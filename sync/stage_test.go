@@ -206,8 +206,9 @@ func (s *stage) agent(o options) *Agent {
 	c := Config{Cluster: s.Cluster, Identity: fmt.Sprintf("replica-%d", replicas.Add(1)),
 		Repository: repository, Kubernetes: config, Poll: cmp.Or(o.poll, 50*time.Millisecond),
 		Clock: s.Clock, Signer: o.signer, TrustRoot: o.root,
-		RepositoryID: o.repository, Version: "v1.2.3", Listener: o.listen, WebhookSecret: []byte(o.secret),
-		Logger: slog.New(slog.NewJSONHandler(s.Log, nil))}
+		RepositoryID: o.repository, Version: "v1.2.3", Listener: o.listen,
+		WebhookSecret: []byte(o.secret),
+		Logger:        slog.New(slog.NewJSONHandler(s.Log, nil))}
 	if o.github {
 		c.GitHub, err = github.New(github.Config{APIURL: s.URL, Owner: "acme", Repo: "access",
 			RepositoryID: o.repository, CheckApp: 7001, Clock: s.Clock,

@@ -24,8 +24,8 @@ func (c *Cluster) Fence(ctx context.Context) ([]plan.Stop, error) {
 		Message: problem + "; apply what pullgrant install prints"}}, nil
 }
 
-// ExecProblem tells what is wrong with what limits commands in a namespace, for everybody or only for
-// identities of grants; "" when nothing is.
+// ExecProblem tells what is wrong with what limits commands in a namespace, for everybody or only
+// for identities of grants; "" when nothing is.
 func (c *Cluster) ExecProblem(ctx context.Context, namespace string, everybody bool) (string,
 	error) {
 	problem, err := c.fenceProblem(ctx, render.FenceExec)

@@ -84,7 +84,8 @@ func configMapOf(r plan.Record) *corev1.ConfigMap {
 // readRecord reads what configMapOf wrote.
 func readRecord(m *corev1.ConfigMap) (plan.Record, error) {
 	r := plan.Record{Phase: plan.Phase(m.Data["phase"]), Request: m.BinaryData["request"],
-		Facts: m.BinaryData["facts"], Try: m.Data["try"], Cause: m.Data["cause"], Code: m.Data["code"],
+		Facts: m.BinaryData["facts"], Try: m.Data["try"], Cause: m.Data["cause"],
+		Code:    m.Data["code"],
 		Version: m.ResourceVersion}
 	errs := []error{json.Unmarshal([]byte(m.Data["grant"]), &r.Grant),
 		json.Unmarshal([]byte(m.Data["objects"]), &r.Objects),
