@@ -52,6 +52,9 @@ var execGrant = grantKind{
 			asked.Container = g.Containers[0]
 		}
 		item.Exec, item.Allows = &asked, asked.Rules()
+		if problem := requests.CheckCommand(asked.Command); problem != "" {
+			return item, refusal{CommandNotAllowed, "spec.exec.command", problem}
+		}
 		field, problem := g.execProblem(asked)
 		return item, refusal{CommandNotAllowed, "spec.exec" + field, problem}
 	},
@@ -120,7 +123,8 @@ func (g GrantSpec) execs() (all []requests.Exec) {
 	return all
 }
 
-// execProblem tells which field of an exec the grant does not allow, and why.
+// execProblem tells which field of an exec the grant does not allow, and why. The exec may be one that
+// another grant offers, with globs.
 func (g GrantSpec) execProblem(e requests.Exec) (field, problem string) {
 	glob := func(globs []string, text string) bool {
 		return slices.ContainsFunc(globs, func(glob string) bool { return matches(glob, text) })
@@ -140,8 +144,6 @@ func (g GrantSpec) execProblem(e requests.Exec) (field, problem string) {
 		return ".terminal", "the policy gives no terminal"
 	case e.Stdin && !g.Stdin:
 		return ".stdin", "the policy lets no input through"
-	case requests.CheckCommand(e.Command) != "":
-		return ".command", requests.CheckCommand(e.Command)
 	case g.AnyCommand:
 		return "", ""
 	case len(e.Command) == 0:

@@ -30,8 +30,8 @@ func TestGrantable(t *testing.T) {
 	}
 	add("again", "allowedNamespaces: [payments]", "allowedNamespaces: [payments, checkout]")
 	for cluster, want := range map[string]map[string][]string{
-		"prod-eu": {"payments": {"payments-admin", "payments-debug"},
-			"checkout": {"payments-debug"}},
+		"prod-eu": {"payments": {"", "payments-admin", "payments-debug"}, // "": to run a command
+			"checkout": {"payments-debug"}, "orders": {"orders-scaler"}, "": {"node-triage"}},
 		"staging": {"payments": {"logs-reader"}, "checkout": {"logs-reader"}},
 		"prod-us": {},
 	} {
