@@ -60,8 +60,9 @@ func scopeOf(i requests.Item) rbac.Scope {
 	return rbac.InNamespace
 }
 
-func (k grantKind) scope() rbac.Scope {
-	if k.wide {
+// scope is where a grant binds its roles, as scopeOf its items.
+func (g GrantSpec) scope() rbac.Scope {
+	if g.kind().wide || g.Scope != "" {
 		return rbac.InCluster
 	}
 	return rbac.InNamespace

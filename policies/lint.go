@@ -213,7 +213,7 @@ func (l *linter) roles(w world, d *requests.Document) {
 					"make a ClusterRole with the rules that are needed", named.role, why)
 			}
 			for _, cluster := range w.policy.Spec.Clusters {
-				for _, risk := range l.tree.RoleRisks(cluster, named.role, g.kind().scope()) {
+				for _, risk := range l.tree.RoleRisks(cluster, named.role, g.scope()) {
 					d.Add(at, RuleRole+risk.Code, "%s on %s: %s", named.role, cluster, risk.Text)
 				}
 			}

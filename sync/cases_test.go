@@ -57,7 +57,8 @@ func clusterOfScenarios(t *testing.T) *rest.Config {
 	return config
 }
 
-// rolesOfScenarios are the role of the base scenario, and those that one has for itself.
+// rolesOfScenarios are the role of the base scenario, and those that others have beside it under
+// names of their own.
 func rolesOfScenarios(t *testing.T) (all []*rbacv1.ClusterRole) {
 	t.Helper()
 	add := func(name, content string) {
@@ -74,9 +75,13 @@ func rolesOfScenarios(t *testing.T) (all []*rbacv1.ClusterRole) {
 	}
 	base := rbac.CatalogPath("prod-eu", "payments-debug")
 	add(base, cases.Base(t).Facts.Base.Files[base].Content)
+	made := map[string]bool{}
 	for _, c := range cases.All(t) {
 		for name, file := range c.Facts.Base.Files {
-			if strings.HasPrefix(name, rbac.CatalogFolder+"/prod-eu/danger-") {
+			own := strings.HasPrefix(name, rbac.CatalogFolder+"/prod-eu/danger-") ||
+				name == rbac.CatalogPath("prod-eu", "shop-debug")
+			if own && !made[name] {
+				made[name] = true
 				add(name, file.Content)
 			}
 		}
