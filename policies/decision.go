@@ -57,6 +57,7 @@ const (
 	NamespaceNotAllowed   Code = "NamespaceNotAllowed"
 	SubjectNotAllowed     Code = "SubjectNotAllowed"
 	DurationOutOfRange    Code = "DurationOutOfRange"
+	StartOutOfRange       Code = "StartOutOfRange"
 	RequesterNotAllowed   Code = "RequesterNotAllowed"
 	RequestIDReused       Code = "RequestIdReused"
 	DraftPullRequest      Code = "DraftPullRequest"

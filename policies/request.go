@@ -17,7 +17,7 @@ func (j *judge) policySteps() []step {
 			j.policyApplies},
 		{RoleNotAllowed, j.refusedFor(RoleNotAllowed)},
 		{NamespaceNotAllowed, j.refusedFor(NamespaceNotAllowed)}, {SubjectNotAllowed, j.subjectOf},
-		{DurationOutOfRange, j.duration},
+		{DurationOutOfRange, j.duration}, {StartOutOfRange, j.start},
 	}
 }
 
@@ -60,23 +60,6 @@ func (j *judge) subjectOf() string {
 			"the requester's own, %s", requests.Quote(asked.Name), j.subject.Name))
 	}
 	j.decision.Grant.Subject = j.subject
-	return ""
-}
-
-func (j *judge) duration() string {
-	target, asked := j.world.policy.Spec.Target, j.request.Spec.Duration
-	if asked == 0 {
-		asked = target.DefaultDuration
-	}
-	if asked == 0 {
-		return j.field("spec.duration", DurationOutOfRange, "the policy has no default "+
-			"duration; ask for one up to "+target.MaxDuration.String())
-	}
-	if asked > target.MaxDuration {
-		return j.field("spec.duration", DurationOutOfRange, fmt.Sprintf("the duration %s is "+
-			"over the policy's maximum of %s", asked, target.MaxDuration))
-	}
-	j.decision.Grant.Duration = asked
 	return ""
 }
 

@@ -167,6 +167,8 @@ func conditions(typeName string) []*schema {
 				{Pattern: requests.NamePattern}, {Pattern: orgTeamPattern},
 			}}}}),
 		}
+	case "RequestSpec":
+		return []*schema{{Not: &schema{Required: []string{"duration", "until"}}}}
 	case "Wish":
 		return []*schema{{
 			If:   &schema{Properties: map[string]*schema{"decision": {Const: Allowed.String()}}},

@@ -18,7 +18,9 @@ type Grant struct {
 	Policy    string   `json:"policy"`
 	Requester string   `json:"requester"`
 	Subject   Subject  `json:"subject"`
-	Duration  Duration `json:"duration,omitzero"`
+	Duration  Duration `json:"duration,omitzero"` // 0 where Until is set
+	NotBefore Time     `json:"notBefore,omitzero"`
+	Until     Time     `json:"until,omitzero"`
 	Window    Window   `json:"window"`
 	Items     []Item   `json:"bindings"` // the name is that of the first kind
 	Evidence  Evidence `json:"evidence"`

@@ -73,6 +73,10 @@ var SpecFields = Fields{
 		Form: FormName},
 	"RequestSpec.duration": {About: "How long, in whole minutes or hours, for example 30m or " +
 		"2h. Default: the policy's."},
+	"RequestSpec.notBefore": {About: "Start of access, not before the merge, for example " +
+		"2026-11-23T08:00:00Z. Default: the merge. At most so long after that as the policy says."},
+	"RequestSpec.until": {About: "End of access, for example 2026-11-23T18:00:00Z, in place of " +
+		"duration."},
 	"RequestSpec.reason": {About: "Why, in one line, for the people who approve and who read " +
 		"the ledger. " +
 		"It is kept for ever: no secrets.",
@@ -98,6 +102,8 @@ type RequestSpec struct {
 	Subject   *Subject `yaml:"subject,omitempty" json:"subject,omitempty"`
 	Namespace string   `yaml:"namespace,omitempty" json:"namespace,omitempty"`
 	Duration  Duration `yaml:"duration,omitempty" json:"duration,omitzero"`
+	NotBefore Time     `yaml:"notBefore,omitempty" json:"notBefore,omitzero"`
+	Until     Time     `yaml:"until,omitempty" json:"until,omitzero"` // instead of Duration
 	Reason    string   `yaml:"reason" json:"reason"`
 }
 
@@ -192,6 +198,7 @@ func ReadRequest(path string, data []byte) (AccessRequest, *Document) {
 			"YAML takes %s for a comment, so the reason ends before it; "+
 				"put the reason in quotes, or the comment on a line of its own", Quote(lost))
 	}
+	d.CheckTimes("spec", request.Spec)
 	d.Check("metadata.name", "request-name", request.Metadata.Name,
 		CheckRequestName(request.Metadata.Name, request.Spec.Requester))
 	if place, ok := SplitPath(path); ok {

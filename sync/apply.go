@@ -136,6 +136,9 @@ func (a *Agent) step(ctx context.Context, s plan.Step) (plan.Record, error) {
 		return a.grant(ctx, r)
 	case plan.Forget:
 		return r, a.cluster.Forget(ctx, r)
+	case plan.Schedule:
+		log.Info("scheduled", "starts_at", r.Grant.Window.Start.String())
+		return r, a.save(ctx, &r)
 	case plan.Deny:
 		log.Info("refused", "code", r.Code)
 		return r, a.save(ctx, &r)

@@ -48,7 +48,7 @@ func (a *Agent) make(ctx context.Context, r *plan.Record) (err error) {
 	if err != nil {
 		return err
 	}
-	fresh := r.Version == ""
+	fresh := len(r.Objects) == 0
 	if fresh {
 		r.Objects = plan.ObjectsOf(r.Grant, true)
 		if r.Roles, err = a.cluster.RoleDigests(ctx, r.Grant); err != nil {
@@ -59,6 +59,9 @@ func (a *Agent) make(ctx context.Context, r *plan.Record) (err error) {
 		return err
 	}
 	if err := a.armed(ctx, r); err != nil {
+		return err
+	}
+	if err := a.starts(ctx, *r); err != nil {
 		return err
 	}
 	before := slices.Clone(r.Objects)

@@ -149,8 +149,11 @@ func accountRow(a ledger.Account) []string {
 	}
 	if a.Status == nil {
 		window := "from the merge on"
-		if a.Spec.Duration > 0 {
-			window = a.Spec.Duration.String() + " " + window
+		if g := (requests.Grant{Duration: a.Spec.Duration, NotBefore: a.Spec.NotBefore,
+			Until: a.Spec.Until}); g.Duration > 0 || !g.Until.IsZero() {
+			window = strings.TrimPrefix(g.When(), "for ")
+		} else if !g.NotBefore.IsZero() {
+			window = "from " + g.NotBefore.String() + " on"
 		}
 		return []string{a.Entered.String(), who, what, window, "", "", "", string(a.Proof)}
 	}

@@ -84,7 +84,8 @@ func configMapOf(r plan.Record) *corev1.ConfigMap {
 // readRecord reads what configMapOf wrote.
 func readRecord(m *corev1.ConfigMap) (plan.Record, error) {
 	r := plan.Record{Phase: plan.Phase(m.Data["phase"]), Request: m.BinaryData["request"],
-		Facts: m.BinaryData["facts"], Try: m.Data["try"], Cause: m.Data["cause"], Code: m.Data["code"],
+		Facts: m.BinaryData["facts"], Try: m.Data["try"], Cause: m.Data["cause"],
+		Code:    m.Data["code"],
 		Version: m.ResourceVersion}
 	errs := []error{json.Unmarshal([]byte(m.Data["grant"]), &r.Grant),
 		json.Unmarshal([]byte(m.Data["objects"]), &r.Objects),
@@ -105,6 +106,10 @@ func readRecord(m *corev1.ConfigMap) (plan.Record, error) {
 			!(r.Grant.BackstopOptional &&
 				plan.SameObjects(r.Objects, plan.ObjectsOf(r.Grant, false))) {
 			errs = append(errs, errors.New("its objects are not those of the grant"))
+		}
+	case plan.Scheduled:
+		if r.Grant.Window.End.IsZero() || len(r.Objects) > 0 {
+			errs = append(errs, errors.New("the grant has no end, or has begun"))
 		}
 	case plan.Ended:
 		errs = append(errs, r.EndedAt.UnmarshalText([]byte(m.Data["endedAt"])))

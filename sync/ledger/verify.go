@@ -110,9 +110,10 @@ func (v *verifier) add(rule, format string, args ...any) {
 // checkOpen names a request that should have ended and has no entry: the longest it can last is
 // what it asks for, else what its policy gives at most.
 func (v *verifier) checkOpen(now time.Time) error {
-	longest := v.account.Spec.Duration
-	if longest == 0 {
-		path := policies.Path(v.account.Spec.Policy)
+	spec := v.account.Spec
+	asked := requests.Grant{Duration: spec.Duration, NotBefore: spec.NotBefore, Until: spec.Until}
+	if asked.Duration == 0 && asked.Until.IsZero() {
+		path := policies.Path(spec.Policy)
 		file, err := v.Find(v.head, path)
 		if err != nil || file.Path == "" || file.Fault != "" {
 			return err
@@ -122,14 +123,15 @@ func (v *verifier) checkOpen(now time.Time) error {
 			return err
 		}
 		policy, _ := policies.ParsePolicy(path, content)
-		longest = policy.Spec.Target.MaxDuration
+		if asked.Duration = policy.Spec.Target.MaxDuration; asked.Duration == 0 {
+			return nil
+		}
 	}
-	if end := v.account.Entered.Add(time.Duration(longest)); longest > 0 &&
-		now.Sub(end) > maxLateness {
+	if end := asked.From(v.account.Entered.Time).End; now.Sub(end.Time) > maxLateness {
 		v.add("no-revocation",
 			"its time was over at %s at the latest, and there is no ledger entry: is the agent "+
 				"of %s running?",
-			requests.At(end), v.account.Cluster)
+			end, v.account.Cluster)
 	}
 	return nil
 }
@@ -181,6 +183,11 @@ func (v *verifier) checkMerge() error {
 	if asked := request.Spec.Duration; asked > 0 && status.ExpiresAt != nil &&
 		status.ExpiresAt.Sub(status.GrantedAt.Time) > time.Duration(asked) {
 		v.add("window", "its window is longer than the %s that were asked for", asked)
+	}
+	if spec := request.Spec; status.ExpiresAt != nil &&
+		(status.GrantedAt.Before(spec.NotBefore.Time) ||
+			!spec.Until.IsZero() && status.ExpiresAt.After(spec.Until.Time)) {
+		v.add("window", "its window begins before what was asked for, or ends after it")
 	}
 	return v.judgeAgain(merge, before, merge.Changes[0].After)
 }

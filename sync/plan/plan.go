@@ -45,7 +45,7 @@ func Make(now time.Time, w World) []Step {
 			p.consider(path, w.Main.Requests[path])
 		}
 	}
-	order := []Action{End, Sweep, Grant, Deny, Enter, Discard, Forget}
+	order := []Action{End, Sweep, Grant, Schedule, Deny, Enter, Discard, Forget}
 	slices.SortStableFunc(p.steps, func(a, b Step) int {
 		return cmp.Compare(slices.Index(order, a.Action), slices.Index(order, b.Action))
 	})
@@ -117,11 +117,14 @@ func (p *planner) consider(path, blob string) {
 		switch withdrawn := p.Withdrawn[path]; {
 		case withdrawn.Cause != "":
 			cause, code, r.EndedBy = withdrawn.Cause, "", withdrawn.By
-		case r.Grant.Window.Open(p.now):
+		case begins(r.Grant.Window, p.now):
 			p.taken[place.Name] = path
 			p.add(Grant, r)
 			return
 		case p.now.Before(r.Grant.Window.Start.Time):
+			p.taken[place.Name] = path
+			r.Phase = Scheduled
+			p.add(Schedule, r)
 			return
 		}
 	}

@@ -95,7 +95,18 @@ func (s *simulation) apply(now time.Time, steps []Step) error {
 				return err
 			}
 			s.save(r)
+		case Schedule:
+			if err := s.part(); err != nil {
+				return err
+			}
+			s.save(r)
 		case Grant:
+			if start := r.Grant.Window.Start.Time; now.Before(start) { // whoever grants waits for it
+				if start.Sub(now) > render.Lead {
+					return fmt.Errorf("%s begun %s before its window", r.Grant.Name, start.Sub(now))
+				}
+				now = start
+			}
 			if err := s.grant(now, r); err != nil {
 				return err
 			}
@@ -232,7 +243,7 @@ func TestPlanProperties(t *testing.T) {
 				}
 			}
 			if w.Main == nil && slices.ContainsFunc(steps, func(s Step) bool {
-				return slices.Contains([]Action{Deny, Enter, Discard, Forget}, s.Action) ||
+				return slices.Contains([]Action{Schedule, Deny, Enter, Discard, Forget}, s.Action) ||
 					s.Action == Grant && s.Record.Phase == ""
 			}) {
 				t.Fatalf("seed %d, step %d: without git it plans %q", seed, step, steps)

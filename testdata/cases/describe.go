@@ -40,8 +40,8 @@ func Describe(d policies.Decision, want string) string {
 	}
 	if g := d.Grant; g != nil {
 		for _, binding := range g.Items {
-			fmt.Fprintf(&b, "grant: %s to %s in %s for %s\n", binding.Role.Name, g.Subject.Name,
-				binding.Namespace, g.Duration)
+			fmt.Fprintf(&b, "grant: %s to %s in %s %s\n", binding.Role.Name, g.Subject.Name,
+				binding.Namespace, g.For())
 		}
 		if !g.Window.Start.IsZero() {
 			fmt.Fprintf(&b, "window: %s to %s\n", g.Window.Start, g.Window.End)
