@@ -28,7 +28,7 @@ const (
 // Lead is how long before the start of a window its backstop may be made, so that what gives access
 // can come on the second. The fence lets a Job outlive its window by 300 seconds, which is the
 // bound of Grace and Lead together.
-const Lead = 5 * time.Second
+const Lead = 25 * time.Second
 
 // Backstop gives the Job that ends a grant in one of its namespaces when no agent is left to (G3).
 // It runs no pod and is complete at once; when its TTL is over, Kubernetes' TTL controller deletes

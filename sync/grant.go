@@ -36,6 +36,9 @@ func (a *Agent) grant(ctx context.Context, r plan.Record) (plan.Record, error) {
 	if err != nil {
 		return r, fmt.Errorf("granting %s: %w", r.Grant.Name, err)
 	}
+	if !r.Complete() { // it begins later
+		return r, a.cluster.Save(ctx, &r)
+	}
 	r.Phase, r.Refused = plan.Granted, nil
 	return r, a.save(ctx, &r)
 }
@@ -61,7 +64,7 @@ func (a *Agent) make(ctx context.Context, r *plan.Record) (err error) {
 	if err := a.armed(ctx, r); err != nil {
 		return err
 	}
-	if err := a.starts(ctx, *r); err != nil {
+	if ready, err := a.starts(ctx, *r); err != nil || !ready {
 		return err
 	}
 	before := slices.Clone(r.Objects)

@@ -86,7 +86,7 @@ func (v *prover) prove(ctx context.Context, w plan.World) map[string]plan.Proof 
 			continue
 		}
 		if proof, here := v.proved[p]; begun && here && proof.Blob == blob && within(proof.At,
-			now, atOnce) {
+			now, proofLasts(r, now)) {
 			proofs[p] = proof
 			continue
 		}

@@ -2,7 +2,6 @@ package sync
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -10,35 +9,46 @@ import (
 	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
-// starts waits for the start of a grant whose Jobs were made ahead of it, at most render.Lead, so
-// that its bindings come on the second and never before. The branch is looked at again then:
-// whoever took the request back meanwhile was in time.
-func (a *Agent) starts(ctx context.Context, r plan.Record) error {
+// starts waits for the start of a grant whose Jobs were made ahead of it, so that its bindings come
+// on the second and never before: not for longer than plan.Wait, and the branch is looked at again
+// then, since whoever took the request back meanwhile was in time. Where the start is farther away
+// it is not ready, which is no error: a later pass goes on.
+func (a *Agent) starts(ctx context.Context, r plan.Record) (ready bool, err error) {
 	left := r.Grant.Window.Start.Sub(a.clocks.wall())
-	if left <= 0 {
-		return nil
-	}
-	if left > render.Lead {
-		return errors.New("its window has not begun")
+	if left <= 0 || left > plan.Wait {
+		return left <= 0, nil
 	}
 	timer := time.NewTimer(left)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
-		return fmt.Errorf("waiting for its window: %w", ctx.Err())
+		return false, fmt.Errorf("waiting for its window: %w", ctx.Err())
 	case <-timer.C:
 	}
-	return a.branch.latest.has(ctx, r.Grant)
+	return true, a.branch.latest.has(ctx, r.Grant)
 }
 
-// nextStart is when the first of the grants that are to begin later is to be judged again; zero
-// when there are none.
+// nextStart is when the first of the grants that are to begin later is to be judged again, or to be
+// waited for; zero when there are none.
 func nextStart(w plan.World, now time.Time) (next time.Time) {
 	for _, r := range w.Records {
 		at := r.Grant.Window.Start.Add(-render.Lead)
-		if r.Phase == plan.Scheduled && at.After(now) && (next.IsZero() || at.Before(next)) {
+		if r.Ahead(now) {
+			at = r.Grant.Window.Start.Add(-plan.Wait)
+		}
+		if (r.Phase == plan.Scheduled || r.Ahead(now)) && at.After(now) &&
+			(next.IsZero() || at.Before(next)) {
 			next = at
 		}
 	}
 	return next
+}
+
+// proofLasts is how long after a judgement no other one is asked for before a try. One that was
+// made ahead of the start serves the binding as well, which waits a while more.
+func proofLasts(r plan.Record, now time.Time) time.Duration {
+	if now.Before(r.Grant.Window.Start.Time) {
+		return proofFor - plan.Wait
+	}
+	return atOnce
 }

@@ -192,6 +192,15 @@ func (v *verifier) checkMerge() error {
 	return v.judgeAgain(merge, before, merge.Changes[0].After)
 }
 
+// startOf is when the window of what was asked for begins after a merge.
+func (v *verifier) startOf(merge requests.Time) requests.Time {
+	g := requests.Grant{}
+	if v.account.Spec != nil {
+		g.NotBefore = v.account.Spec.NotBefore
+	}
+	return g.From(merge.Time).Start
+}
+
 // checkRefusal checks a request that was never granted, when facts are kept of it.
 func (v *verifier) checkRefusal() error {
 	if v.facts == nil {
@@ -239,7 +248,7 @@ func (v *verifier) checkPullRequest(pull policies.PullRequest, reviews []policie
 		v.add("not-merged", "pull request #%d was merged as %s from %s, not as %s from %s",
 			pull.Number, pull.MergeCommitSHA, pull.HeadSHA,
 			requests.Quote(status.MergeCommit), requests.Quote(status.HeadSHA))
-	case !pull.MergedAt.Equal(status.GrantedAt.Time):
+	case !v.startOf(*pull.MergedAt).Equal(status.GrantedAt.Time):
 		v.add("window", "pull request #%d was merged at %s, and the window begins at %s",
 			pull.Number, pull.MergedAt, status.GrantedAt)
 	}

@@ -40,9 +40,10 @@ func (p *planner) follow(r Record) {
 	for _, l := range state.found {
 		p.claimed[l.UID] = true
 	}
+	r.Objects = state.objects
 	switch may := p.Main != nil && len(p.Stopped) == 0 && begins(r.Grant.Window, p.now); {
-	case r.Phase == Granting && (state.missing == 0 || may && p.provenAgain(r)):
-		r.Objects = state.objects
+	case r.Phase == Granting && (state.missing == 0 ||
+		may && !r.Ahead(p.now) && p.provenAgain(r)):
 		p.add(Grant, r)
 	case r.Phase == Scheduled && may && p.proven(r):
 		proof := p.Proofs[r.Grant.Path] // what was found at the merge gives nothing

@@ -91,6 +91,19 @@ func begins(w requests.Window, now time.Time) bool {
 	return w.Open(now) || w.Open(now.Add(render.Lead))
 }
 
+// Wait is how long before the start of a window its bindings are planned, whose Jobs were made by
+// then: that long whoever makes them waits.
+const Wait = 5 * time.Second
+
+// Ahead tells whether a grant is as far as it may be before its window: its Jobs are made, and its
+// bindings are still to wait for.
+func (r Record) Ahead(now time.Time) bool {
+	return r.Phase == Granting && now.Before(r.Grant.Window.Start.Add(-Wait)) &&
+		len(r.Objects) > 0 && !slices.ContainsFunc(r.Objects, func(o Object) bool {
+		return !o.IsBinding() && o.UID == ""
+	})
+}
+
 // Complete tells whether everything of the grant was made.
 func (r Record) Complete() bool {
 	return len(r.Objects) > 0 &&

@@ -101,12 +101,6 @@ func (s *simulation) apply(now time.Time, steps []Step) error {
 			}
 			s.save(r)
 		case Grant:
-			if start := r.Grant.Window.Start.Time; now.Before(start) { // whoever grants waits for it
-				if start.Sub(now) > render.Lead {
-					return fmt.Errorf("%s begun %s before its window", r.Grant.Name, start.Sub(now))
-				}
-				now = start
-			}
 			if err := s.grant(now, r); err != nil {
 				return err
 			}
@@ -146,6 +140,12 @@ func (s *simulation) grant(now time.Time, r Record) error {
 		if o.UID != "" {
 			continue
 		}
+		if start := r.Grant.Window.Start.Time; o.IsBinding() && now.Before(start) {
+			if start.Sub(now) > Wait { // a later pass goes on
+				return nil
+			}
+			now = start
+		}
 		if o.IsBinding() { // that it is about to be made, and which Job owns it, is noted
 			if err := s.part(); err != nil {
 				return err
@@ -156,7 +156,7 @@ func (s *simulation) grant(now time.Time, r Record) error {
 		if err := s.part(); err != nil {
 			return err
 		}
-		if !r.Grant.Window.Open(now) {
+		if o.IsBinding() && !r.Grant.Window.Open(now) {
 			return fmt.Errorf("%s created outside its window", r.Grant.Name)
 		}
 		if who, twice := s.created[o.Kind+o.Name]; twice {
