@@ -75,6 +75,9 @@ func (v verdict) asked(b *strings.Builder) {
 	for _, given := range g.Gives() {
 		github.Row(b, "What", github.Code(given))
 	}
+	if g.Extends != "" {
+		github.Row(b, "Extends", github.Code(g.Extends))
+	}
 	github.Row(b, "How long", v.howLong(*g))
 	github.Row(b, "Policy", github.Code(g.Policy))
 	if d.Reason != "" {

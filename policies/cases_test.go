@@ -54,7 +54,7 @@ func checkCoverage(t *testing.T, seen map[policies.Code]bool) {
 		policies.RoleNotAllowed, policies.NamespaceNotAllowed,
 		policies.SubjectNotAllowed, policies.DurationOutOfRange, policies.StartOutOfRange,
 		policies.RequesterNotAllowed,
-		policies.RequestIDReused,
+		policies.RequestIDReused, policies.ExtensionNotAllowed,
 		policies.DraftPullRequest, policies.WrongBase, policies.UnattributableCommit,
 		policies.ChangesRequested,
 		policies.ApprovalStale, policies.SelfApproval, policies.ContributorApproval,

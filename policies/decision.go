@@ -60,6 +60,8 @@ const (
 	StartOutOfRange       Code = "StartOutOfRange"
 	RequesterNotAllowed   Code = "RequesterNotAllowed"
 	RequestIDReused       Code = "RequestIdReused"
+	ExtensionNotAllowed   Code = "ExtensionNotAllowed"
+	AlreadyGranted        Code = "AlreadyGranted"
 	DraftPullRequest      Code = "DraftPullRequest"
 	WrongBase             Code = "WrongBase"
 	UnattributableCommit  Code = "UnattributableCommit"

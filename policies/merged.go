@@ -98,7 +98,7 @@ func EvaluateBranch(tree Tree, path, commit, blob string, content []byte, start,
 		func() string { return j.recent(start) }})
 	j.run(j.fileSteps()...)
 	j.run(j.policySteps()...)
-	j.run(step{RequesterNotAllowed, j.asker})
+	j.run(step{RequesterNotAllowed, j.asker}, step{ExtensionNotAllowed, j.extension})
 	d := j.finish()
 	if d.Outcome != Allowed {
 		return d

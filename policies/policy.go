@@ -83,6 +83,9 @@ func (s PolicySpec) limits() Limits {
 	return limits
 }
 
+// LeadTime is the longest time from a merge to the start of access.
+func (s PolicySpec) LeadTime() requests.Duration { return s.limits().MaxLeadTime }
+
 // Target is what a policy gives.
 type Target struct {
 	DefaultDuration requests.Duration `yaml:"defaultDuration,omitempty" json:"defaultDuration,omitzero"`

@@ -41,13 +41,16 @@ func preview(tree Tree, name string, file TreeFile, known Facts) Decision {
 	f := factsOf("", name, file)
 	f.PullRequest.Author, f.Repository = known.PullRequest.Author, known.Repository
 	f.Users, f.Answers, f.UsedNames = known.Users, known.Answers, known.UsedNames
-	f.CodeownersErrors = known.CodeownersErrors
+	f.CodeownersErrors, f.Live, f.Extended = known.CodeownersErrors, known.Live, known.Extended
 	j := newJudge(tree, f, known.ObservedAt.Time)
 	j.readRequest(f.Head)
 	j.run(j.fileSteps()...)
 	j.run(j.policySteps()...)
-	j.run(step{RequesterNotAllowed, j.asks}, step{RequestIDReused, j.reused},
-		step{InsufficientApprovals, j.approvable})
+	j.run(step{RequesterNotAllowed, j.asks}, step{RequestIDReused, j.reused})
+	if !known.ObservedAt.IsZero() {
+		j.run(step{ExtensionNotAllowed, j.extension}, step{AlreadyGranted, j.already})
+	}
+	j.run(step{InsufficientApprovals, j.approvable})
 	if j.decision.Outcome == Pending {
 		j.decision.Outcome = Denied // waiting mends nothing
 	}

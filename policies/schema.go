@@ -168,7 +168,8 @@ func conditions(typeName string) []*schema {
 			}}}}),
 		}
 	case "RequestSpec":
-		return []*schema{{Not: &schema{Required: []string{"duration", "until"}}}}
+		return []*schema{{Not: &schema{Required: []string{"duration", "until"}}},
+			{Not: &schema{Required: []string{"notBefore", "extends"}}}}
 	case "Wish":
 		return []*schema{{
 			If:   &schema{Properties: map[string]*schema{"decision": {Const: Allowed.String()}}},

@@ -12,7 +12,10 @@ import (
 // absolute end is measured from the merge, or from now, as far as either is known.
 func (j *judge) duration() string {
 	target, spec, g := j.world.policy.Spec.Target, j.request.Spec, j.decision.Grant
-	g.NotBefore, g.Until = spec.NotBefore, spec.Until
+	g.NotBefore, g.Until, g.Extends = spec.NotBefore, spec.Until, spec.Extends
+	if e := j.facts.Extended; e != nil && g.Extends != "" {
+		g.NotBefore = e.Window.End
+	}
 	if !g.Until.IsZero() {
 		return j.field("spec.until", DurationOutOfRange, j.lengthUntil(*g))
 	}
@@ -49,10 +52,14 @@ func (j *judge) lengthUntil(g requests.Grant) string {
 // start refuses one that lies farther after the merge than the policy allows: what was approved for
 // then would be far from those who approved it (R52).
 func (j *judge) start() string {
-	merge, most := j.facts.judgedAt(j.now), j.world.policy.Spec.limits().MaxLeadTime
+	merge, most := j.facts.judgedAt(j.now), j.world.policy.Spec.LeadTime()
 	if begin := j.decision.Grant.NotBefore; !merge.IsZero() &&
 		begin.Sub(merge) > time.Duration(most) {
-		return j.field("spec.notBefore", StartOutOfRange, fmt.Sprintf("access would start at "+
+		field := "spec.notBefore"
+		if j.request.Spec.Extends != "" {
+			field = "spec.extends"
+		}
+		return j.field(field, StartOutOfRange, fmt.Sprintf("access would start at "+
 			"%s, more than the policy's %s after the merge; ask for an earlier start, or ask later",
 			begin, most))
 	}

@@ -21,9 +21,11 @@ type Grant struct {
 	Duration  Duration `json:"duration,omitzero"` // 0 where Until is set
 	NotBefore Time     `json:"notBefore,omitzero"`
 	Until     Time     `json:"until,omitzero"`
-	Window    Window   `json:"window"`
-	Items     []Item   `json:"bindings"` // the name is that of the first kind
-	Evidence  Evidence `json:"evidence"`
+	// Extends is the name of the request that it goes on from; NotBefore is that one's end.
+	Extends  string   `json:"extends,omitempty"`
+	Window   Window   `json:"window"`
+	Items    []Item   `json:"bindings"` // the name is that of the first kind
+	Evidence Evidence `json:"evidence"`
 	// BackstopOptional says that the policy lets access be given without a Job that ends it when
 	// the agent is gone.
 	BackstopOptional bool `json:"backstopOptional,omitempty"`

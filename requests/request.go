@@ -77,6 +77,9 @@ var SpecFields = Fields{
 		"2026-11-23T08:00:00Z. Default: the merge. At most so long after that as the policy says."},
 	"RequestSpec.until": {About: "End of access, for example 2026-11-23T18:00:00Z, in place of " +
 		"duration."},
+	"RequestSpec.extends": {About: "Name of an own request for the same cluster and policy that " +
+		"this one goes on from: access begins at its end, without a gap where it is the same.",
+		Form: Form{Pattern: RequestPattern, Max: MaxRequestName}},
 	"RequestSpec.reason": {About: "Why, in one line, for the people who approve and who read " +
 		"the ledger. " +
 		"It is kept for ever: no secrets.",
@@ -103,7 +106,8 @@ type RequestSpec struct {
 	Namespace string   `yaml:"namespace,omitempty" json:"namespace,omitempty"`
 	Duration  Duration `yaml:"duration,omitempty" json:"duration,omitzero"`
 	NotBefore Time     `yaml:"notBefore,omitempty" json:"notBefore,omitzero"`
-	Until     Time     `yaml:"until,omitempty" json:"until,omitzero"` // instead of Duration
+	Until     Time     `yaml:"until,omitempty" json:"until,omitzero"`      // instead of Duration
+	Extends   string   `yaml:"extends,omitempty" json:"extends,omitempty"` // a request's name
 	Reason    string   `yaml:"reason" json:"reason"`
 }
 
@@ -201,6 +205,11 @@ func ReadRequest(path string, data []byte) (AccessRequest, *Document) {
 	d.CheckTimes("spec", request.Spec)
 	d.Check("metadata.name", "request-name", request.Metadata.Name,
 		CheckRequestName(request.Metadata.Name, request.Spec.Requester))
+	d.Check("spec.extends", "extends", request.Spec.Extends, CheckRequestName(request.Spec.Extends,
+		request.Spec.Requester))
+	if request.Spec.Extends == request.Metadata.Name {
+		d.Check("spec.extends", "extends", request.Spec.Extends, "a request cannot extend itself")
+	}
 	if place, ok := SplitPath(path); ok {
 		d.agree("metadata.name", request.Metadata.Name, "file name", place.Name)
 		d.agree("spec.cluster", request.Spec.Cluster, "cluster folder", place.Cluster)

@@ -1,6 +1,9 @@
 package requests
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // From is the window of the grant when its request is merged at that moment (R51): it begins then,
 // or at NotBefore where that is later, and ends at Until, or after Duration.
@@ -25,10 +28,22 @@ func (g Grant) For() string {
 
 // When is For, and from when on.
 func (g Grant) When() string {
-	if !g.NotBefore.IsZero() {
+	switch {
+	case g.Extends != "" && g.NotBefore.IsZero():
+		return g.For() + " from the end of " + g.Extends + " on"
+	case !g.NotBefore.IsZero():
 		return g.For() + " from " + g.NotBefore.String() + " on"
 	}
 	return g.For() + " from the merge on"
+}
+
+// SameAccess tells whether two grants give the same on one cluster, whatever its objects are
+// called.
+func SameAccess(a, b []Item) bool {
+	return len(a) > 0 && slices.EqualFunc(a, b, func(a, b Item) bool {
+		a.Name, b.Name = "", ""
+		return a.Equal(b)
+	})
 }
 
 // Length is how long the window is open, in words.
@@ -49,6 +64,8 @@ func (d *Document) CheckTimes(at string, s RequestSpec) {
 		d.Add(begin, "window", "%s is no time to begin access at", begin)
 	case d.Has(end) && s.Until.IsZero(): // which would read as if it were not there
 		d.Add(end, "window", "%s is no time to end access at", end)
+	case d.Has(begin) && d.Has(at+".extends"):
+		d.Add(begin, "window", "extends says when access begins; leave notBefore out")
 	case d.Has(end) && d.Has(at+".duration"):
 		d.Add(end, "window",
 			"until and duration both say when access ends; leave one of them out")

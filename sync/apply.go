@@ -133,7 +133,7 @@ func (a *Agent) step(ctx context.Context, s plan.Step) (plan.Record, error) {
 	log := a.log.With("event", string(s.Action), "cluster", a.cluster.Name, "request", r.Grant.Name)
 	switch s.Action {
 	case plan.Grant:
-		return a.grant(ctx, r)
+		return a.grant(ctx, r, s.Overlaps)
 	case plan.Forget:
 		return r, a.cluster.Forget(ctx, r)
 	case plan.Schedule:

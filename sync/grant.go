@@ -21,12 +21,12 @@ import (
 
 // grant brings an allowed request from nothing, or from wherever an earlier try left it, to
 // Granted. What the cluster refuses is tried again for a while, and refused then.
-func (a *Agent) grant(ctx context.Context, r plan.Record) (plan.Record, error) {
+func (a *Agent) grant(ctx context.Context, r plan.Record, overlaps bool) (plan.Record, error) {
 	if !r.Complete() && !a.prover.holds(r.Grant.Path) {
 		return r, fmt.Errorf("granting %s: its judgement is from too long ago; it is judged again",
 			r.Grant.Name)
 	}
-	err := a.make(ctx, &r)
+	err := a.make(ctx, &r, overlaps)
 	if no, refused := errors.AsType[*refusal](err); refused {
 		return a.refused(ctx, r, no)
 	}
@@ -46,7 +46,7 @@ func (a *Agent) grant(ctx context.Context, r plan.Record) (plan.Record, error) {
 // make makes what is missing of a grant: first the Jobs that end it when the agent is gone, then,
 // once these are armed, the bindings that they own. Before each of the two the record says what is
 // about to be there.
-func (a *Agent) make(ctx context.Context, r *plan.Record) (err error) {
+func (a *Agent) make(ctx context.Context, r *plan.Record, overlaps bool) (err error) {
 	bindings, err := render.Render(r.Grant)
 	if err != nil {
 		return err
@@ -64,7 +64,7 @@ func (a *Agent) make(ctx context.Context, r *plan.Record) (err error) {
 	if err := a.armed(ctx, r); err != nil {
 		return err
 	}
-	if ready, err := a.starts(ctx, *r); err != nil || !ready {
+	if ready, err := a.starts(ctx, *r, overlaps); err != nil || !ready {
 		return err
 	}
 	before := slices.Clone(r.Objects)

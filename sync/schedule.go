@@ -12,11 +12,12 @@ import (
 // starts waits for the start of a grant whose Jobs were made ahead of it, so that its bindings come
 // on the second and never before: not for longer than plan.Wait, and the branch is looked at again
 // then, since whoever took the request back meanwhile was in time. Where the start is farther away
-// it is not ready, which is no error: a later pass goes on.
-func (a *Agent) starts(ctx context.Context, r plan.Record) (ready bool, err error) {
+// it is not ready, which is no error: a later pass goes on. What overlaps the access that it goes
+// on from gives nobody what they do not have, and does not wait.
+func (a *Agent) starts(ctx context.Context, r plan.Record, overlaps bool) (ready bool, err error) {
 	left := r.Grant.Window.Start.Sub(a.clocks.wall())
-	if left <= 0 || left > plan.Wait {
-		return left <= 0, nil
+	if left <= 0 || left > plan.Wait || overlaps {
+		return left <= plan.Wait, nil
 	}
 	timer := time.NewTimer(left)
 	defer timer.Stop()

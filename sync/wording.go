@@ -43,6 +43,9 @@ func accessText(g requests.Grant, heading, withdraw string) string {
 	for _, given := range g.Gives() {
 		github.Row(&b, "What", github.Code(given))
 	}
+	if g.Extends != "" {
+		github.Row(&b, "Extends", github.Code(g.Extends))
+	}
 	github.Row(&b, "When", fmt.Sprintf("from %s to %s, %s", github.Moment(g.Window.Start),
 		github.Moment(g.Window.End), g.Window.Length()))
 	fmt.Fprintf(&b, "\n"+withdraw+"\n",

@@ -80,6 +80,9 @@ func (r *report) grant(g requests.Grant) {
 	for _, given := range g.Gives() {
 		r.text("What          %s", given)
 	}
+	if g.Extends != "" {
+		r.text("Extends       %s", g.Extends)
+	}
 	switch {
 	case !g.Window.End.IsZero():
 		r.text("Window        %s to %s (%s)", g.Window.Start, g.Window.End, g.Window.Length())

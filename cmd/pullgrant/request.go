@@ -27,6 +27,7 @@ type requestOptions struct {
 	slug      string
 	dryRun    bool
 	autoMerge bool
+	extends   *requests.AccessRequest // what it goes on from, and is like; nil: nothing
 }
 
 func newRequestCommand(w world) *cobra.Command {
@@ -66,11 +67,15 @@ elsewhere it is an error.`,
 	flags.StringVar(&o.reason, "reason", "", "why, in one line; approvers and auditors read it")
 	flags.StringVar(&o.slug, "slug", "", "last part of the request's name (default: a ticket in "+
 		"the reason, else the time)")
-	flags.BoolVar(&o.dryRun, "dry-run", false,
-		"print the file and what it would grant; open nothing")
-	flags.BoolVar(&o.autoMerge, "auto-merge", true,
-		"let GitHub merge as soon as everything is approved")
+	o.proposeFlags(cmd)
 	return cmd
+}
+
+func (o *requestOptions) proposeFlags(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false,
+		"print the file and what it would grant; open nothing")
+	cmd.Flags().BoolVar(&o.autoMerge, "auto-merge", true,
+		"let GitHub merge as soon as everything is approved")
 }
 
 // complete asks for what is missing where a person can answer.
@@ -94,6 +99,11 @@ func (o *requestOptions) complete(cmd *cobra.Command, w world) error {
 			return usagef(cmd, "--%s is missing", field.flag)
 		}
 	}
+	return o.check(cmd)
+}
+
+// check tells what is wrong with what was given.
+func (o *requestOptions) check(cmd *cobra.Command) error {
 	if _, err := requests.ParseDuration(o.duration); o.duration != "" && err != nil {
 		return usagef(cmd, "--duration %q: %v", o.duration, err)
 	}
@@ -148,15 +158,14 @@ func request(ctx context.Context, w world, o requestOptions) error {
 	}
 	data = append([]byte("# yaml-language-server: $schema="+
 		requests.SchemaAddress(requests.KindAccessRequest)+"\n"), data...)
-	known, notes, err := client.Asker(ctx, tree, path)
+	file := policies.NewTreeFile(policies.PlainFile, "", data, int64(len(data)))
+	known, notes, err := client.Asker(ctx, tree, path, file, w.now())
 	if err != nil {
 		return err
 	}
 	for _, note := range notes {
 		w.say("note: %s", note)
 	}
-	known.ObservedAt = requests.At(w.now())
-	file := policies.NewTreeFile(policies.PlainFile, "", data, int64(len(data)))
 	decision := policies.Ask(tree, path, file, known)
 	if decision.Outcome == policies.Allowed && len(used) > 0 {
 		decision = policies.Refuse(policies.RequestIDReused, "the name %s is taken by %s; "+
@@ -203,6 +212,14 @@ func (o requestOptions) compose(login string, now time.Time) requests.AccessRequ
 			"-" + slug},
 		Spec: requests.RequestSpec{Cluster: o.cluster, Policy: o.policy, Requester: login,
 			Namespace: o.namespace, Reason: o.reason}}
+	if o.extends != nil {
+		r.Spec = o.extends.Spec
+		r.Spec.Extends, r.Spec.Reason = o.extends.Metadata.Name, o.reason
+		r.Spec.NotBefore, r.Spec.Until = requests.Time{}, requests.Time{}
+		if o.until != "" {
+			r.Spec.Duration = 0
+		}
+	}
 	if o.duration != "" {
 		r.Spec.Duration, _ = requests.ParseDuration(o.duration) // complete has checked it
 	}

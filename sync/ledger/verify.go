@@ -112,7 +112,7 @@ func (v *verifier) add(rule, format string, args ...any) {
 func (v *verifier) checkOpen(now time.Time) error {
 	spec := v.account.Spec
 	asked := requests.Grant{Duration: spec.Duration, NotBefore: spec.NotBefore, Until: spec.Until}
-	if asked.Duration == 0 && asked.Until.IsZero() {
+	if asked.Duration == 0 && asked.Until.IsZero() || spec.Extends != "" {
 		path := policies.Path(spec.Policy)
 		file, err := v.Find(v.head, path)
 		if err != nil || file.Path == "" || file.Fault != "" {
@@ -123,8 +123,15 @@ func (v *verifier) checkOpen(now time.Time) error {
 			return err
 		}
 		policy, _ := policies.ParsePolicy(path, content)
-		if asked.Duration = policy.Spec.Target.MaxDuration; asked.Duration == 0 {
+		if asked.Duration == 0 {
+			asked.Duration = policy.Spec.Target.MaxDuration
+		}
+		if asked.Duration == 0 {
 			return nil
+		}
+		if spec.Extends != "" { // whose end is not known here
+			lead := time.Duration(policy.Spec.LeadTime())
+			asked.NotBefore = requests.At(v.account.Entered.Add(lead))
 		}
 	}
 	if end := asked.From(v.account.Entered.Time).End; now.Sub(end.Time) > maxLateness {
@@ -192,11 +199,15 @@ func (v *verifier) checkMerge() error {
 	return v.judgeAgain(merge, before, merge.Changes[0].After)
 }
 
-// startOf is when the window of what was asked for begins after a merge.
+// startOf is when the window of what was asked for begins after a merge. Where it goes on from other
+// access, the facts that are kept tell the end of that.
 func (v *verifier) startOf(merge requests.Time) requests.Time {
 	g := requests.Grant{}
 	if v.account.Spec != nil {
 		g.NotBefore = v.account.Spec.NotBefore
+	}
+	if v.facts != nil && v.facts.Extended != nil {
+		g.NotBefore = v.facts.Extended.Window.End
 	}
 	return g.From(merge.Time).Start
 }

@@ -42,13 +42,14 @@ func (p *planner) follow(r Record) {
 	}
 	r.Objects = state.objects
 	switch may := p.Main != nil && len(p.Stopped) == 0 && begins(r.Grant.Window, p.now); {
-	case r.Phase == Granting && (state.missing == 0 ||
-		may && !r.Ahead(p.now) && p.provenAgain(r)):
+	case r.Phase == Granting && state.missing == 0:
 		p.add(Grant, r)
+	case r.Phase == Granting && may && !r.Ahead(p.now) && p.provenAgain(r):
+		p.grant(r)
 	case r.Phase == Scheduled && may && p.proven(r):
 		proof := p.Proofs[r.Grant.Path] // what was found at the merge gives nothing
 		r.Phase, r.Grant, r.Facts = Granting, *proof.Decision.Grant, proof.Facts
-		p.add(Grant, r)
+		p.grant(r)
 	}
 }
 

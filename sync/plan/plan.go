@@ -45,10 +45,8 @@ func Make(now time.Time, w World) []Step {
 			p.consider(path, w.Main.Requests[path])
 		}
 	}
-	order := []Action{End, Sweep, Grant, Schedule, Deny, Enter, Discard, Forget}
-	slices.SortStableFunc(p.steps, func(a, b Step) int {
-		return cmp.Compare(slices.Index(order, a.Action), slices.Index(order, b.Action))
-	})
+	place := rank(p.steps)
+	slices.SortStableFunc(p.steps, func(a, b Step) int { return cmp.Compare(place(a), place(b)) })
 	return p.steps
 }
 
@@ -119,7 +117,7 @@ func (p *planner) consider(path, blob string) {
 			cause, code, r.EndedBy = withdrawn.Cause, "", withdrawn.By
 		case begins(r.Grant.Window, p.now):
 			p.taken[place.Name] = path
-			p.add(Grant, r)
+			p.grant(r)
 			return
 		case p.now.Before(r.Grant.Window.Start.Time):
 			p.taken[place.Name] = path

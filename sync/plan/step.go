@@ -26,7 +26,10 @@ type Step struct {
 	Action Action
 	Record Record
 	Delete []Live // in this order: what gives access comes first
-	Holder string // of Discard: the path of what has the name
+	// Overlaps tells of a Grant that it goes on from one that is there: it needs not wait for its
+	// window.
+	Overlaps bool
+	Holder   string // of Discard: the path of what has the name
 }
 
 // String is the step for people.
@@ -49,6 +52,9 @@ func (s Step) String() string {
 		text := fmt.Sprintf("grant %s to %s until %s", g.Name, g.Subject.Name, g.Window.End)
 		for _, item := range g.Items {
 			text += ", " + item.Brief()
+		}
+		if s.Overlaps {
+			text += ", beside " + g.Extends
 		}
 		return text
 	case Schedule:
