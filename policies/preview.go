@@ -31,8 +31,8 @@ func Preview(tree Tree, name string, file TreeFile) Decision {
 
 // Ask is Preview by the one who is about to open the pull request, known's author. It goes by what
 // GitHub told: what known does not hold of permissions and teams is not judged, nor times without
-// that of its observation. Allowed means that only approvals can be missing, and that somebody can
-// give them.
+// that of its observation, nor what the requester has without the request in its head. Allowed
+// means that only approvals can be missing, and that somebody can give them.
 func Ask(tree Tree, name string, file TreeFile, known Facts) Decision {
 	return preview(tree, name, file, known)
 }
@@ -47,7 +47,7 @@ func preview(tree Tree, name string, file TreeFile, known Facts) Decision {
 	j.run(j.fileSteps()...)
 	j.run(j.policySteps()...)
 	j.run(step{RequesterNotAllowed, j.asks}, step{RequestIDReused, j.reused})
-	if !known.ObservedAt.IsZero() {
+	if known.Head.Files != nil {
 		j.run(step{ExtensionNotAllowed, j.extension}, step{AlreadyGranted, j.already})
 	}
 	j.run(step{InsufficientApprovals, j.approvable})

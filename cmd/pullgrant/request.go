@@ -159,14 +159,23 @@ func request(ctx context.Context, w world, o requestOptions) error {
 	data = append([]byte("# yaml-language-server: $schema="+
 		requests.SchemaAddress(requests.KindAccessRequest)+"\n"), data...)
 	file := policies.NewTreeFile(policies.PlainFile, "", data, int64(len(data)))
-	known, notes, err := client.Asker(ctx, tree, path, file, w.now())
+	known, notes, err := client.Asker(ctx, tree, path)
 	if err != nil {
 		return err
+	}
+	known.ObservedAt = requests.At(w.now())
+	decision := policies.Ask(tree, path, file, known)
+	if decision.Outcome == policies.Allowed { // else nobody needs to know what there is already
+		more, err := client.Beside(ctx, &known, file, w.now())
+		if err != nil {
+			return err
+		}
+		notes = append(notes, more...)
+		decision = policies.Ask(tree, path, file, known)
 	}
 	for _, note := range notes {
 		w.say("note: %s", note)
 	}
-	decision := policies.Ask(tree, path, file, known)
 	if decision.Outcome == policies.Allowed && len(used) > 0 {
 		decision = policies.Refuse(policies.RequestIDReused, "the name %s is taken by %s; "+
 			"choose another with --slug", asked.Metadata.Name, used[0])
@@ -239,6 +248,9 @@ func (o requestOptions) proposal(asked requests.AccessRequest, g requests.Grant,
 		g.Subject.Name)
 	for _, given := range g.Gives() {
 		fmt.Fprintf(&facts, "to: %s\n", given)
+	}
+	if g.Extends != "" {
+		fmt.Fprintf(&facts, "extends: %s\n", g.Extends)
 	}
 	fmt.Fprintf(&facts, "for: %s\npolicy: %s\nreason: %s\n", strings.TrimPrefix(g.When(),
 		"for "), g.Policy,

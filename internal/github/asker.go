@@ -6,17 +6,14 @@ import (
 	"time"
 
 	"github.com/pullgrant/pullgrant/policies"
-	"github.com/pullgrant/pullgrant/requests"
 )
 
 // Asker gathers what GitHub tells of the person behind the token who is about to ask for the
-// request at path under tree: who they are, what they may do, which of the teams that may ask they
-// are in, and what they have already, at now. A person may not be able to read everything that the
-// Action can: what they could not is left out of the facts and told in notes.
+// request at path under tree: who they are, what they may do, and which of the teams that may ask
+// they are in. A person may not be able to read everything that the Action can: what they could not
+// is left out of the facts and told in notes.
 func (c *Client) Asker(ctx context.Context, tree policies.Tree,
-	path string, file policies.TreeFile, now time.Time) (f policies.Facts, notes []string,
-	err error) {
-	f.ObservedAt = requests.At(now)
+	path string) (f policies.Facts, notes []string, err error) {
 	if f.Repository, _, err = c.repository(ctx); err != nil {
 		return f, nil, err
 	}
@@ -26,10 +23,10 @@ func (c *Client) Asker(ctx context.Context, tree policies.Tree,
 	}
 	f.PullRequest.Author = policies.User{Login: login, ID: id, Type: "User"}
 	f.Files = []policies.File{{Path: path, Status: "added"}}
-	f.Base, f.Head.Files = tree, map[string]policies.TreeFile{path: file}
+	f.Base = tree
 	note := func(err error) bool {
 		if err != nil {
-			notes = append(notes, "not checked before the pull request: "+err.Error())
+			notes = append(notes, unchecked(err))
 		}
 		return err == nil
 	}
@@ -42,9 +39,19 @@ func (c *Client) Asker(ctx context.Context, tree policies.Tree,
 		}
 	}
 	note(c.readCodeownersErrors(ctx, &f, snapshot{}))
-	note(c.readLive(ctx, &f, now))
-	if err := c.readExtended(ctx, &f, now, 0); err != nil {
-		return f, nil, err
-	}
 	return f, notes, ctx.Err()
+}
+
+func unchecked(err error) string { return "not checked before the pull request: " + err.Error() }
+
+// Beside adds to what Asker gathered what the one who asks for file has already at now, and what
+// that goes on from. What they have is told in a note when it cannot be read; without the other the
+// request cannot be judged, which is an error.
+func (c *Client) Beside(ctx context.Context, f *policies.Facts, file policies.TreeFile,
+	now time.Time) (notes []string, err error) {
+	f.Head.Files = map[string]policies.TreeFile{f.Files[0].Path: file}
+	if err := c.readLive(ctx, f, now); err != nil {
+		notes = append(notes, unchecked(err))
+	}
+	return notes, c.readExtended(ctx, f, now, 0)
 }
