@@ -80,7 +80,7 @@ func (j *judge) given(l Live) (items []requests.Item) {
 		return nil
 	}
 	for _, g := range policy.Spec.Target.Grants {
-		if item, refused := g.kind().resolve(request.Spec, g); refused.problem == "" {
+		if item, refused := g.kind().resolve(j.tree, request.Spec, g); refused.problem == "" {
 			items = append(items, item)
 		}
 	}

@@ -43,7 +43,7 @@ func (j *judge) views() []RoleView {
 	var all []RoleView
 	for _, item := range g.Items {
 		v := RoleView{Item: item, Role: item.Role.Name, Namespace: item.Namespace,
-			Risks: j.tree.RoleRisks(g.Cluster, item.Role.Name)}
+			Risks: grantKindOf(item.Kind).risks(j.tree, g.Cluster, item)}
 		if rules, ok := grantKindOf(item.Kind).gives(j.tree, g.Cluster, item); ok {
 			held := j.held(item.Namespace)
 			v.Catalogued, v.Permissions, v.Beyond = true, rbac.Permissions(rules),

@@ -45,7 +45,9 @@ var onlyGitHubTells = []string{
 	"path_is_the_folder", "pushed_by_bot", "pushed_by_deleted_account",
 	"start_a_second_too_far_ahead", "start_farther_ahead_than_the_policy_says",
 	"team_is_not_a_group_of_the_same_name", "until_is_over", "until_over_maximum",
-	"waited_a_second_too_long",
+	"waited_a_second_too_long", "extends_another_persons", "extends_nothing",
+	"extends_too_far_ahead", "extends_under_another_policy", "extends_what_is_not_granted",
+	"extends_what_was_given_back", "extends_what_was_refused", "extends_what_was_revoked",
 	"waited_longer_than_the_policy_says", "waited_too_long",
 }
 

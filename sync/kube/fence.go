@@ -3,6 +3,7 @@ package kube
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -23,10 +24,35 @@ func (c *Cluster) Fence(ctx context.Context) ([]plan.Stop, error) {
 		Message: problem + "; apply what pullgrant install prints"}}, nil
 }
 
-// fenceProblem compares the live fence with the one that this program renders.
-func (c *Cluster) fenceProblem(ctx context.Context) (string, error) {
+// ExecProblem tells what is wrong with what limits commands in a namespace, for everybody or only for
+// identities of grants; "" when nothing is.
+func (c *Cluster) ExecProblem(ctx context.Context, namespace string, everybody bool) (string,
+	error) {
+	problem, err := c.fenceProblem(ctx, render.FenceExec)
+	if problem != "" || err != nil || !everybody {
+		return problem, err
+	}
+	there, err := c.core.Namespaces().Get(ctx, namespace, metav1.GetOptions{})
+	if err != nil {
+		return "", fmt.Errorf("reading namespace %s: %w", namespace, err)
+	}
+	if there.Labels[render.LabelExec] != render.ExecStrict {
+		return fmt.Sprintf("namespace %s has no label %s=%s, so nothing limits which command somebody "+
+			"runs who may run one; label it, or have the policy say mode: Impersonate", namespace,
+			render.LabelExec, render.ExecStrict), nil
+	}
+	return "", nil
+}
+
+// fenceProblem compares the live fence with the one that this program renders, or only the part of
+// it with one of the names.
+func (c *Cluster) fenceProblem(ctx context.Context, only ...string) (string, error) {
 	api := c.admission
+	left := func(name string) bool { return len(only) > 0 && !slices.Contains(only, name) }
 	for _, want := range render.FencePolicies() {
+		if left(want.Name) {
+			continue
+		}
 		live, err := api.ValidatingAdmissionPolicies().Get(ctx, want.Name, metav1.GetOptions{})
 		if apierrors.IsNotFound(err) || err == nil &&
 			!equality.Semantic.DeepEqual(live.Spec, want.Spec) {
@@ -38,6 +64,9 @@ func (c *Cluster) fenceProblem(ctx context.Context) (string, error) {
 		}
 	}
 	for _, want := range render.FenceBindings() {
+		if left(want.Name) {
+			continue
+		}
 		live, err := api.ValidatingAdmissionPolicyBindings().Get(ctx, want.Name,
 			metav1.GetOptions{})
 		if apierrors.IsNotFound(err) || err == nil &&
