@@ -100,7 +100,7 @@ const Wait = 5 * time.Second
 func (r Record) Ahead(now time.Time) bool {
 	return r.Phase == Granting && now.Before(r.Grant.Window.Start.Add(-Wait)) &&
 		len(r.Objects) > 0 && !slices.ContainsFunc(r.Objects, func(o Object) bool {
-		return !o.IsBinding() && o.UID == ""
+		return o.IsBackstop() && o.UID == ""
 	})
 }
 
