@@ -111,6 +111,9 @@ func (g generator) value(t reflect.Type, field string) *yaml.Node {
 	case reflect.TypeFor[requests.Duration]():
 		return text(pick(g, []string{"30m", "1h", "8h"}))
 	case reflect.TypeFor[requests.Time]():
+		if field == "until" {
+			return text("2026-11-23T18:00:00Z")
+		}
 		return text("2026-11-23T08:00:00Z")
 	}
 	switch t.Kind() {

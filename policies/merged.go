@@ -66,7 +66,7 @@ func EvaluateMerged(f Facts, path, blob string, now time.Time) Decision {
 	}
 	d.Grant.Duration = min(then.Grant.Duration, current.Grant.Duration)
 	d.Grant.BackstopOptional = then.Grant.BackstopOptional && current.Grant.BackstopOptional
-	d.Grant.Window = requests.NewWindow(pr.MergedAt.Time, d.Grant.Duration)
+	d.Grant.Window = d.Grant.From(pr.MergedAt.Time)
 	d.Grant.Evidence = d.Evidence(requests.Evidence{Source: requests.EvidenceGitHub,
 		PullRequest: pr.Number, HeadSHA: pr.HeadSHA,
 		MergeCommit: f.Merge.Commit, Blob: blob})
@@ -90,18 +90,20 @@ func (d Decision) inTime(now time.Time) Decision {
 func EvaluateBranch(tree Tree, path, commit, blob string, content []byte, start,
 	now time.Time) Decision {
 	f := factsOf(commit, path, NewTreeFile(PlainFile, blob, content, int64(len(content))))
+	merged := requests.At(start)
+	f.PullRequest.MergedAt = &merged
 	j := newJudge(tree, f, now)
 	j.readRequest(f.Head)
 	j.run(step{EvaluationError, func() string { return j.begun(start) }}, step{ExpiredBeforeGrant,
 		func() string { return j.recent(start) }})
 	j.run(j.fileSteps()...)
 	j.run(j.policySteps()...)
-	j.run(step{RequesterNotAllowed, j.asker})
+	j.run(step{RequesterNotAllowed, j.asker}, step{ExtensionNotAllowed, j.extension})
 	d := j.finish()
 	if d.Outcome != Allowed {
 		return d
 	}
-	d.Grant.Window = requests.NewWindow(start, d.Grant.Duration)
+	d.Grant.Window = d.Grant.From(start)
 	d.Grant.Evidence = d.Evidence(requests.Evidence{Source: requests.EvidenceBranch,
 		MergeCommit: commit, Blob: blob})
 	tree.catalogued(d.Grant)

@@ -66,19 +66,26 @@ type Limits struct {
 	MaxPending requests.Duration `yaml:"maxPending,omitempty" json:"maxPending,omitzero"`
 	// from an approval to the merge
 	MaxApprovalAge requests.Duration `yaml:"maxApprovalAge,omitempty" json:"maxApprovalAge,omitzero"`
+	// from the merge to the start of access
+	MaxLeadTime requests.Duration `yaml:"maxLeadTime,omitempty" json:"maxLeadTime,omitzero"`
 }
 
-// defaultLimit is both of Limits when a policy does not say.
+// defaultLimit is each of Limits when a policy does not say.
 const defaultLimit = requests.Duration(24 * time.Hour)
 
 func (s PolicySpec) limits() Limits {
-	limits := Limits{MaxPending: defaultLimit, MaxApprovalAge: defaultLimit}
+	limits := Limits{MaxPending: defaultLimit, MaxApprovalAge: defaultLimit,
+		MaxLeadTime: defaultLimit}
 	if s.Limits != nil {
 		limits.MaxPending = cmp.Or(s.Limits.MaxPending, limits.MaxPending)
 		limits.MaxApprovalAge = cmp.Or(s.Limits.MaxApprovalAge, limits.MaxApprovalAge)
+		limits.MaxLeadTime = cmp.Or(s.Limits.MaxLeadTime, limits.MaxLeadTime)
 	}
 	return limits
 }
+
+// LeadTime is the longest time from a merge to the start of access.
+func (s PolicySpec) LeadTime() requests.Duration { return s.limits().MaxLeadTime }
 
 // Target is what a policy gives.
 type Target struct {
@@ -171,6 +178,8 @@ var policyFields = requests.HeaderFields("AccessPolicy",
 		"example 24h, the default."},
 	"Limits.maxApprovalAge": {About: "Longest time from an approval to the merge, for example " +
 		"8h. Default: 24h."},
+	"Limits.maxLeadTime": {About: "Longest time from the merge to a start that a request names " +
+		"(notBefore), for example 72h. Default: 24h."},
 
 	"Party.kind": {About: "User: a GitHub login. Group: a GitHub team or a group of groups.yaml.",
 		Form: requests.Form{Enum: []string{PartyUser, PartyGroup}}},

@@ -166,3 +166,19 @@ func replayTree(t *testing.T, policy string) policies.Tree {
 	}
 	return tree
 }
+
+// TestReplayUntil: an absolute end is measured from when access began, as the ledger tells it.
+func TestReplayUntil(t *testing.T) {
+	began := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
+	past := policies.Past{Path: "requests/prod-eu/logs/20261122-alice-inc-1.yaml", Began: began,
+		Approvers: []string{"bob"},
+		Spec: requests.RequestSpec{Cluster: "prod-eu", Policy: "logs", Requester: "alice",
+			Until: requests.At(began.Add(time.Hour)), Reason: "checkout is slow"}}
+	policy := peers("logs", "{kind: Group, name: platform}")
+	r := policies.Replay(replayTree(t, policy), replayTree(t, strings.Replace(policy, "2h",
+		"30m", 1)),
+		[]policies.Past{past})[0]
+	if r.Flip != policies.FlipDenied || r.After.Code != policies.DurationOutOfRange {
+		t.Errorf("%+v", r)
+	}
+}

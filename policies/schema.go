@@ -170,6 +170,9 @@ func conditions(typeName string) []*schema {
 				{Pattern: requests.NamePattern}, {Pattern: orgTeamPattern},
 			}}}}),
 		}
+	case "RequestSpec":
+		return []*schema{{Not: &schema{Required: []string{"duration", "until"}}},
+			{Not: &schema{Required: []string{"notBefore", "extends"}}}}
 	case "Wish":
 		return []*schema{{
 			If:   &schema{Properties: map[string]*schema{"decision": {Const: Allowed.String()}}},

@@ -82,6 +82,9 @@ func wider(after Tree, policy AccessPolicy, old PolicySpec) []string {
 		add("requests may wait %s and approvals may be %s old instead of %s and %s", now.MaxPending,
 			now.MaxApprovalAge, then.MaxPending, then.MaxApprovalAge)
 	}
+	if now.MaxLeadTime > then.MaxLeadTime {
+		add("access may start %s after the merge instead of %s", now.MaxLeadTime, then.MaxLeadTime)
+	}
 	for _, c := range old.Challenges {
 		if !slices.ContainsFunc(s.Challenges, func(n Challenge) bool { return n.atLeast(c) }) {
 			add("%s is no longer asked for; now it takes %s", approvalsInWords([]Challenge{c}),

@@ -63,6 +63,9 @@ func TestWidened(t *testing.T) {
 		{path, "  target:", "  limits: {maxPending: 72h}\n  target:",
 			"policy payments-debug: requests may wait 72h and approvals may be 24h old instead " +
 				"of 24h and 24h"},
+		{path, "  target:", "  limits: {maxLeadTime: 72h}\n  target:",
+			"policy payments-debug: access may start 72h after the merge instead of 24h"},
+		{path, "  target:", "  limits: {maxLeadTime: 2h}\n  target:", ""},
 		{path, "maxDuration: 2h", "maxDuration: 2h\n    backstop: optional",
 			"policy payments-debug: access may be given where nothing ends it but the agent"},
 		{path, "maxDuration: 2h", "maxDuration: 2h\n    backstop: required", ""},

@@ -62,6 +62,7 @@ type Agent struct {
 	trying      *tries       // what did not work and is tried again
 	metrics     *monitor.Metrics
 	server      *monitor.Server
+	next        time.Time     // when the next pass is to begin at the latest; zero: by the poll
 	wake        chan struct{} // has an element when the next pass is to begin early
 }
 
@@ -156,7 +157,11 @@ func (a *Agent) passes(ctx context.Context) {
 // recorded or a webhook wakes it, but then at least a moment, so that many in a row are one.
 func (a *Agent) sleep(ctx context.Context, err error, took time.Duration) {
 	// took is negative when a clock was set back meanwhile
-	timer := time.NewTimer(min(max(a.poll-took, 0), a.poll))
+	rest := min(max(a.poll-took, 0), a.poll)
+	if !a.next.IsZero() {
+		rest = min(rest, max(a.next.Sub(a.clocks.wall()), 0))
+	}
+	timer := time.NewTimer(rest)
 	defer timer.Stop()
 	calm := time.After(min(a.poll, wakeGap))
 	vanish := a.expirer.Vanished

@@ -21,12 +21,12 @@ import (
 
 // grant brings an allowed request from nothing, or from wherever an earlier try left it, to
 // Granted. What the cluster refuses is tried again for a while, and refused then.
-func (a *Agent) grant(ctx context.Context, r plan.Record) (plan.Record, error) {
+func (a *Agent) grant(ctx context.Context, r plan.Record, overlaps bool) (plan.Record, error) {
 	if !r.Complete() && !a.prover.holds(r.Grant.Path) {
 		return r, fmt.Errorf("granting %s: its judgement is from too long ago; it is judged again",
 			r.Grant.Name)
 	}
-	err := a.make(ctx, &r)
+	err := a.make(ctx, &r, overlaps)
 	if no, refused := errors.AsType[*refusal](err); refused {
 		return a.refused(ctx, r, no)
 	}
@@ -36,6 +36,9 @@ func (a *Agent) grant(ctx context.Context, r plan.Record) (plan.Record, error) {
 	if err != nil {
 		return r, fmt.Errorf("granting %s: %w", r.Grant.Name, err)
 	}
+	if !r.Complete() { // it begins later
+		return r, a.cluster.Save(ctx, &r)
+	}
 	r.Phase, r.Refused = plan.Granted, nil
 	return r, a.save(ctx, &r)
 }
@@ -43,12 +46,12 @@ func (a *Agent) grant(ctx context.Context, r plan.Record) (plan.Record, error) {
 // make makes what is missing of a grant: first the Jobs that end it when the agent is gone, then,
 // once these are armed, the Roles and bindings that they own. Before each of the two the record
 // says what is about to be there.
-func (a *Agent) make(ctx context.Context, r *plan.Record) (err error) {
+func (a *Agent) make(ctx context.Context, r *plan.Record, overlaps bool) (err error) {
 	bindings, err := render.Render(r.Grant)
 	if err != nil {
 		return err
 	}
-	fresh := r.Version == ""
+	fresh := len(r.Objects) == 0
 	if fresh {
 		r.Objects = plan.ObjectsOf(r.Grant, true)
 	}
@@ -64,7 +67,10 @@ func (a *Agent) make(ctx context.Context, r *plan.Record) (err error) {
 	if err := a.armed(ctx, r); err != nil {
 		return err
 	}
-	if err := a.sameRoles(ctx, r); err != nil { // arming takes seconds
+	if ready, err := a.starts(ctx, *r, overlaps); err != nil || !ready {
+		return err
+	}
+	if err := a.sameRoles(ctx, r); err != nil { // arming takes seconds, and a start may be later
 		return err
 	}
 	before := slices.Clone(r.Objects)

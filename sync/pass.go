@@ -322,5 +322,6 @@ func (a *Agent) observe(ctx context.Context, main *plan.Main) (plan.World, error
 		}
 	}
 	w.Main, w.Gone, w.Stopped = main, gone, a.gate.stops()
+	a.next = nextStart(w, a.clocks.wall())
 	return w, nil
 }

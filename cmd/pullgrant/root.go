@@ -61,6 +61,7 @@ Exit codes:
 	root.AddCommand(
 		newInitCommand(w),
 		newRequestCommand(w),
+		newExtendCommand(w),
 		newShowCommand(w),
 		newValidateCommand(w),
 		newEvaluateCommand(w),

@@ -107,6 +107,10 @@ func readRecord(m *corev1.ConfigMap) (plan.Record, error) {
 				plan.SameObjects(r.Objects, plan.ObjectsOf(r.Grant, false))) {
 			errs = append(errs, errors.New("its objects are not those of the grant"))
 		}
+	case plan.Scheduled:
+		if r.Grant.Window.End.IsZero() || len(r.Objects) > 0 {
+			errs = append(errs, errors.New("the grant has no end, or has begun"))
+		}
 	case plan.Ended:
 		errs = append(errs, r.EndedAt.UnmarshalText([]byte(m.Data["endedAt"])))
 	default:
