@@ -18,6 +18,7 @@ type Grant struct {
 	Policy    string   `json:"policy"`
 	Requester string   `json:"requester"`
 	Subject   Subject  `json:"subject"`
+	ARN       string   `json:"arn,omitempty"` // of the subject in AWS; empty: none is known
 	Duration  Duration `json:"duration,omitzero"`
 	Window    Window   `json:"window"`
 	Items     []Item   `json:"bindings"` // the name is that of the first kind
