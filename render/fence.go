@@ -45,15 +45,18 @@ func FencePolicies() []admissionv1.ValidatingAdmissionPolicy {
 func FenceBindings() []admissionv1.ValidatingAdmissionPolicyBinding {
 	var bindings []admissionv1.ValidatingAdmissionPolicyBinding
 	for _, name := range []string{FenceAgent, FenceExpirer, FenceManaged} {
-		bindings = append(bindings, admissionv1.ValidatingAdmissionPolicyBinding{
-			TypeMeta: typeMeta(admissionv1.SchemeGroupVersion,
-				"ValidatingAdmissionPolicyBinding"),
-			ObjectMeta: objectMeta("", name),
-			Spec: admissionv1.ValidatingAdmissionPolicyBindingSpec{PolicyName: name,
-				ValidationActions: []admissionv1.ValidationAction{admissionv1.Deny}},
-		})
+		bindings = append(bindings, fenceBinding(name))
 	}
 	return bindings
+}
+
+func fenceBinding(name string) admissionv1.ValidatingAdmissionPolicyBinding {
+	return admissionv1.ValidatingAdmissionPolicyBinding{
+		TypeMeta:   typeMeta(admissionv1.SchemeGroupVersion, "ValidatingAdmissionPolicyBinding"),
+		ObjectMeta: objectMeta("", name),
+		Spec: admissionv1.ValidatingAdmissionPolicyBindingSpec{PolicyName: name,
+			ValidationActions: []admissionv1.ValidationAction{admissionv1.Deny}},
+	}
 }
 
 // rule is one thing that a request must be, else it is refused with the message.
