@@ -1,9 +1,11 @@
 package render
 
 import (
+	"slices"
 	"strings"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 
 	"github.com/pullgrant/pullgrant/requests"
 )
@@ -41,12 +43,29 @@ func inner(pattern string) string {
 // AWSFence limits what keeps aws-auth: whoever may write that list as he likes is an administrator
 // of the cluster. So it can add one entry of its own form at the end, without groups, take one away,
 // and change which request one is there for, each with every other byte as it was.
-func AWSFence() []Object {
-	policy := fencePolicy(FenceAWS, []admissionv1.NamedRuleWithOperations{on("", "configmaps")},
+func AWSFence() (admissionv1.ValidatingAdmissionPolicy,
+	admissionv1.ValidatingAdmissionPolicyBinding) {
+	return fencePolicy(FenceAWS, []admissionv1.NamedRuleWithOperations{on("", "configmaps")},
 		[]admissionv1.MatchCondition{{Name: "aws", Expression: "request.userInfo.username == " +
-			"'system:serviceaccount:pullgrant-system:pullgrant-aws'"}}, awsVariables, awsRules)
-	binding := fenceBinding(FenceAWS)
-	return []Object{&policy, &binding}
+			"'system:serviceaccount:pullgrant-system:pullgrant-aws'"}}, awsVariables, awsRules),
+		fenceBinding(FenceAWS)
+}
+
+// awsRights are what keeps aws-auth in step with the grants: it reads the agent's records of them,
+// and writes that one ConfigMap. The agent reads it, to grant nothing to whom it does not let in.
+func awsRights() []Object {
+	auth := func(verbs ...string) rbacv1.PolicyRule {
+		return named(allow("", "configmaps", verbs...), AWSAuth)
+	}
+	fence := func(resource string) rbacv1.PolicyRule {
+		return named(allow("admissionregistration.k8s.io", resource, "get"), FenceAWS)
+	}
+	return slices.Concat(
+		rightsEverywhere(AWS, AWSRights, []rbacv1.PolicyRule{fence("validatingadmissionpolicies"),
+			fence("validatingadmissionpolicybindings")}),
+		localRights(requests.AgentNamespace, AWS, AWSRights, allow("", "configmaps", "list", "watch")),
+		localRights(AWSAuthNamespace, AWS, AWSRights, auth("get", "update")),
+		rightsIn(AWSAuthNamespace, auth("get")))
 }
 
 // raw is a literal of CEL in which nothing is escaped, so that a regular expression reads as one.
