@@ -41,13 +41,13 @@ func inner(pattern string) string {
 }
 
 // AWSFence limits what keeps aws-auth: whoever may write that list as he likes is an administrator
-// of the cluster. So it can add one entry of its own form at the end, without groups, take one away,
-// and change which request one is there for, each with every other byte as it was.
+// of the cluster. So it can add one entry of its own form at the end, without groups, take one
+// away, and change which request one is there for, each with every other byte as it was.
 func AWSFence() (admissionv1.ValidatingAdmissionPolicy,
 	admissionv1.ValidatingAdmissionPolicyBinding) {
 	return fencePolicy(FenceAWS, []admissionv1.NamedRuleWithOperations{on("", "configmaps")},
-		[]admissionv1.MatchCondition{{Name: "aws", Expression: "request.userInfo.username == " +
-			"'system:serviceaccount:pullgrant-system:pullgrant-aws'"}}, awsVariables, awsRules),
+			[]admissionv1.MatchCondition{{Name: "aws", Expression: "request.userInfo.username == " +
+				"'system:serviceaccount:pullgrant-system:pullgrant-aws'"}}, awsVariables, awsRules),
 		fenceBinding(FenceAWS)
 }
 
@@ -63,7 +63,8 @@ func awsRights() []Object {
 	return slices.Concat(
 		rightsEverywhere(AWS, AWSRights, []rbacv1.PolicyRule{fence("validatingadmissionpolicies"),
 			fence("validatingadmissionpolicybindings")}),
-		localRights(requests.AgentNamespace, AWS, AWSRights, allow("", "configmaps", "list", "watch")),
+		localRights(requests.AgentNamespace, AWS, AWSRights, allow("", "configmaps",
+			"list", "watch")),
 		localRights(AWSAuthNamespace, AWS, AWSRights, auth("get", "update")),
 		rightsIn(AWSAuthNamespace, auth("get")))
 }
@@ -109,7 +110,8 @@ var awsVariables = []admissionv1.Variable{
 	{Name: "removes", Expression: "variables.had.exists(e, " + all(
 		"variables.before.size() == variables.after.size() + e.size()",
 		"variables.before.replace(e, '', 1) == variables.after",
-		"(variables.before.startsWith(e) || variables.before.contains('\\n' + e))",
+		"(variables.before.startsWith(e) || "+
+			"variables.before.indexOf('\\n' + e) + 1 == variables.before.indexOf(e))",
 		"variables.before.substring(variables.before.indexOf(e) + e.size()).matches("+
 			raw("^"+nothing+"(?:"+last+"|")+" + e.find('^ *') + "+raw(`-[ \r\n])`)+")") + ")"},
 	{Name: "marks", Expression: all("variables.gone.size() == 1", "variables.come.size() == 1",

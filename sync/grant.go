@@ -55,6 +55,9 @@ func (a *Agent) make(ctx context.Context, r *plan.Record) (err error) {
 			return err
 		}
 	}
+	if err := a.letsIn(ctx, r); err != nil {
+		return err
+	}
 	if err := a.backstop(ctx, r, bindings, fresh); err != nil {
 		return err
 	}

@@ -71,6 +71,7 @@ Exit codes:
 		newCatalogCommand(w),
 		newSyncCommand(w),
 		newExpireCommand(w),
+		newAWSAuthCommand(w),
 		newRevokeCommand(w),
 		newPauseCommand(w),
 		newResumeCommand(w),

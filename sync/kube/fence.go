@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	admissionv1 "k8s.io/api/admissionregistration/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -25,8 +26,15 @@ func (c *Cluster) Fence(ctx context.Context) ([]plan.Stop, error) {
 
 // fenceProblem compares the live fence with the one that this program renders.
 func (c *Cluster) fenceProblem(ctx context.Context) (string, error) {
+	return c.otherThan(ctx, render.FencePolicies(), render.FenceBindings())
+}
+
+// otherThan names the first of some admission policies and their bindings that is not in force as it
+// is rendered; empty when all are.
+func (c *Cluster) otherThan(ctx context.Context, policies []admissionv1.ValidatingAdmissionPolicy,
+	bindings []admissionv1.ValidatingAdmissionPolicyBinding) (string, error) {
 	api := c.admission
-	for _, want := range render.FencePolicies() {
+	for _, want := range policies {
 		live, err := api.ValidatingAdmissionPolicies().Get(ctx, want.Name, metav1.GetOptions{})
 		if apierrors.IsNotFound(err) || err == nil &&
 			!equality.Semantic.DeepEqual(live.Spec, want.Spec) {
@@ -37,7 +45,7 @@ func (c *Cluster) fenceProblem(ctx context.Context) (string, error) {
 			return "", fmt.Errorf("reading ValidatingAdmissionPolicy %s: %w", want.Name, err)
 		}
 	}
-	for _, want := range render.FenceBindings() {
+	for _, want := range bindings {
 		live, err := api.ValidatingAdmissionPolicyBindings().Get(ctx, want.Name,
 			metav1.GetOptions{})
 		if apierrors.IsNotFound(err) || err == nil &&
