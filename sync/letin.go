@@ -2,7 +2,7 @@ package sync
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -25,9 +25,8 @@ func (a *Agent) letsIn(ctx context.Context, r *plan.Record) error {
 	}
 	auth, err := a.cluster.AWSAuth(ctx)
 	if apierrors.IsNotFound(err) {
-		return &refusal{policies.NotInAWSAuth, false,
-			fmt.Errorf("%w; make it, or leave --aws-auth "+
-				"out", err)}
+		return &refusal{policies.NotInAWSAuth, false, errors.New("the cluster has no ConfigMap " +
+			"kube-system/aws-auth to let people in by; make one, or leave --aws-auth out")}
 	}
 	if err != nil {
 		return err
