@@ -175,6 +175,9 @@ func (d Decision) Evidence(e requests.Evidence) requests.Evidence {
 // catalogued notes the hash of each role that the catalogue of the tree has.
 func (t Tree) catalogued(g *requests.Grant) {
 	for i, item := range g.Items {
+		if item.Role.Name == "" {
+			continue
+		}
 		role, _, _ := t.Role(g.Cluster, item.Role.Name)
 		g.Items[i].Rules = role.Spec.Hash
 	}

@@ -77,7 +77,10 @@ var usual = map[string][]string{
 	"apiGroups": {"", "apps"}, "resources": {"pods", "pods/log", "*"},
 	"resourceNames":   {"api", "a:b"},
 	"nonResourceURLs": {"/healthz", "/*"}, "verbs": {"get", "list", "*"},
-	"description": {"Debug the payments service"},
+	"description": {"Debug the payments service"}, "mode": {"Direct", "Impersonate"},
+	"resource": {"pods", "deployments.apps"}, "names": {"api-*", "db"}, "roles": {"view", "edit"},
+	"pods": {"api-*", "api-1"}, "containers": {"app"}, "commands": {"cat", "/etc/*"}, "pod": {"api-1"},
+	"container": {"app"}, "command": {"cat", "/etc/*"}, "grants": {"reading"}, "role": {"view"},
 }
 
 func (g generator) often(p float64) bool { return g.random.Float64() < p }
@@ -115,7 +118,12 @@ func (g generator) value(t reflect.Type, field string) *yaml.Node {
 	case reflect.Slice:
 		list := &yaml.Node{Kind: yaml.SequenceNode}
 		for range 1 + g.random.IntN(2) {
-			list.Content = append(list.Content, g.value(t.Elem(), field))
+			entry := g.value(t.Elem(), field)
+			again := entry.Kind == yaml.ScalarNode && slices.ContainsFunc(list.Content,
+				func(n *yaml.Node) bool { return n.Value == entry.Value })
+			if !again || g.often(g.wild) {
+				list.Content = append(list.Content, entry)
+			}
 		}
 		return list
 	case reflect.Int, reflect.Int64:
@@ -136,26 +144,47 @@ func (g generator) value(t reflect.Type, field string) *yaml.Node {
 var (
 	kinds = map[string][]string{"Subject": {"User"}, "Role": {"ClusterRole"},
 		"Party":     {"User", "Group"},
-		"Challenge": {"CodeOwnerReview", "PeerReview"}, "GrantSpec": {"KubernetesRoleBinding"}}
+		"Challenge": {"CodeOwnerReview", "PeerReview"}, "GrantSpec": {"KubernetesRoleBinding", "KubernetesResourceRole",
+			"KubernetesClusterRoleBinding", "KubernetesExec"}}
 	nameIn = map[string][]string{"Subject": {"alice@example.com"}, "Role": {"payments-debug",
 		"acme:debug"},
 		"Party": {"alice", "squad-b", "acme/squad-a"}, "Group": {"squad-b"},
-		"TestTeam": {"acme/squad-b"},
+		"TestTeam": {"acme/squad-b"}, "GrantSpec": {"reading", "writing"},
 		"TestCase": {"bob approves"}}
 )
 
+// ofKind are, of the fields that may be left out, those that each kind of grant and challenge needs
+// and some that it takes.
+var ofKind = map[string][2]string{
+	"KubernetesRoleBinding":        {"allowedNamespaces roleRef", "name defaultNamespace"},
+	"KubernetesResourceRole":       {"allowedNamespaces resources roles", "name defaultNamespace"},
+	"KubernetesClusterRoleBinding": {"roleRef", "name"},
+	"CodeOwnerReview":              {"", ""},
+	"PeerReview":                   {"reviewers", ""},
+	"KubernetesExec": {"allowedNamespaces pods containers commands",
+		"name defaultNamespace stdin terminal"},
+}
+
 func (g generator) mapping(t reflect.Type, _ string) *yaml.Node {
 	m := &yaml.Node{Kind: yaml.MappingNode}
+	kind := ""
 	for i := range t.NumField() {
 		name, options, _ := strings.Cut(t.Field(i).Tag.Get("yaml"), ",")
-		needed := slices.Contains([]string{"allowedNamespaces", "roleRef"}, name) // by every kind
-		if options == "omitempty" && !needed && g.often(0.5) || g.often(g.wild) {
-			continue
+		fields, known := ofKind[kind]
+		needed := slices.Contains(strings.Fields(fields[0]), name)
+		strange := known && options == "omitempty" && !needed && !slices.Contains(strings.Fields(fields[1]), name)
+		if options == "omitempty" && !needed && g.often(0.5) || strange || g.often(g.wild) {
+			if !strange || !g.often(g.wild) {
+				continue
+			}
 		}
 		value := g.value(t.Field(i).Type, name)
 		if choices := g.choices(t, name); len(choices) > 0 && value.Tag == "!!str" &&
 			!g.often(g.wild) {
 			value.Value = pick(g, choices)
+		}
+		if name == "kind" {
+			kind = value.Value
 		}
 		m.Content = append(m.Content, &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: name},
 			value)
@@ -177,7 +206,7 @@ func (g generator) choices(t reflect.Type, field string) []string {
 		return kinds[t.Name()]
 	case field == "name" && t == reflect.TypeFor[requests.Metadata]():
 		return map[string][]string{"AccessRequest": {"20261122-alice-inc-123", "20261122-bob-x"},
-			"RoleCatalog": {"payments-debug", "acme:debug"}}[g.kind]
+			"RoleCatalog": {"payments-debug", "acme:debug"}, "AccessPolicy": {"payments-debug"}}[g.kind]
 	case field == "name":
 		return nameIn[t.Name()]
 	}

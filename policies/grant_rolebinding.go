@@ -1,9 +1,7 @@
 package policies
 
 import (
-	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/pullgrant/pullgrant/policies/rbac"
 	"github.com/pullgrant/pullgrant/requests"
@@ -14,33 +12,21 @@ var roleBindingGrant = grantKind{
 	name:  requests.KubernetesRoleBinding,
 	about: "KubernetesRoleBinding: a RoleBinding in one namespace.",
 	fields: kindFields{needs: []string{"allowedNamespaces", "roleRef"},
-		takes: []string{"defaultNamespace"}},
-	check: func(d *requests.Document, at string, g GrantSpec) {
-		if !slices.Contains(g.AllowedNamespaces, g.DefaultNamespace) {
-			d.Check(at+".defaultNamespace", "namespace", g.DefaultNamespace,
-				"it must be one of allowedNamespaces")
-		}
+		takes: []string{"defaultNamespace", "name"}},
+	asks:  []string{"namespace"},
+	check: checkDefaultNamespace,
+	protected: func(g GrantSpec) []string {
+		return append(protectedRoles(g), protectedIn(g)...)
 	},
-	protected: func(g GrantSpec) (problems []string) {
-		for _, problem := range append([]string{protectedRole(g.RoleRef.Name)}, protectedIn(g)...) {
-			if problem != "" {
-				problems = append(problems, problem)
-			}
-		}
-		return problems
-	},
-	resolve: func(r requests.RequestSpec, g GrantSpec) (requests.Item, refusal) {
-		item := bindingOf(g, r.Namespace)
-		if item.Namespace == "" {
-			item.Namespace = g.DefaultNamespace
-		}
+	resolve: func(_ Tree, r requests.RequestSpec, g GrantSpec) (requests.Item, refusal) {
+		item := bindingOf(g, namespaceOf(r, g))
 		if problem := protectedRole(g.RoleRef.Name); problem != "" {
 			return item, refusal{RoleNotAllowed, "spec.policy", problem}
 		}
 		return item, refusal{NamespaceNotAllowed, "spec.namespace", namespaceProblem(item.Namespace,
 			g.AllowedNamespaces)}
 	},
-	offers: func(g GrantSpec) (all []requests.Item) {
+	offers: func(_ Tree, _ string, g GrantSpec) (all []requests.Item) {
 		for _, namespace := range g.AllowedNamespaces {
 			all = append(all, bindingOf(g, namespace))
 		}
@@ -49,15 +35,9 @@ var roleBindingGrant = grantKind{
 	covers: func(g GrantSpec, i requests.Item) bool {
 		return g.RoleRef == i.Role && slices.Contains(g.AllowedNamespaces, i.Namespace)
 	},
-	roles: func(g GrantSpec) []roleField { return []roleField{{".roleRef.name", g.RoleRef.Name}} },
-	gives: func(t Tree, cluster string, i requests.Item) ([]rbac.RoleRule, bool) {
-		c, ok, findings := t.Role(cluster, i.Role.Name)
-		return c.Spec.Rules, ok && len(findings) == 0
-	},
-	words: func(g GrantSpec) string {
-		return bindingOf(g, strings.Join(g.AllowedNamespaces,
-			" or ")).String()
-	},
+	gives: catalogued,
+	risks: roleRisks,
+	words: func(g GrantSpec) string { return bindingOf(g, anyOf(g.AllowedNamespaces)).String() },
 }
 
 func bindingOf(g GrantSpec, namespace string) requests.Item {
@@ -65,24 +45,12 @@ func bindingOf(g GrantSpec, namespace string) requests.Item {
 		Role: g.RoleRef}
 }
 
-func protectedIn(g GrantSpec) (problems []string) {
-	for _, namespace := range g.AllowedNamespaces {
-		problems = append(problems, protectedNamespace(namespace))
-	}
-	return problems
+// catalogued is what the item's role allows, as the catalogue has it.
+func catalogued(t Tree, cluster string, i requests.Item) ([]rbac.RoleRule, bool) {
+	c, ok, findings := t.Role(cluster, i.Role.Name)
+	return c.Spec.Rules, ok && len(findings) == 0
 }
 
-// namespaceProblem tells why a request cannot have access in a namespace; empty when it can.
-func namespaceProblem(namespace string, allowed []string) string {
-	switch {
-	case namespace == "":
-		return "the policy has no default namespace; name one of " + strings.Join(allowed, ", ")
-	case protectedNamespace(namespace) != "":
-		return protectedNamespace(namespace)
-	case !slices.Contains(allowed, namespace):
-		return fmt.Sprintf("the namespace %s is not in the policy; allowed: %s",
-			requests.Quote(namespace),
-			strings.Join(allowed, ", "))
-	}
-	return ""
+func roleRisks(t Tree, cluster string, i requests.Item) []rbac.Risk {
+	return t.RoleRisks(cluster, i.Role.Name)
 }

@@ -1,6 +1,7 @@
 package policies
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/pullgrant/pullgrant/requests"
@@ -16,17 +17,19 @@ func (t Tree) Grantable(cluster string) (items []requests.Item, findings []reque
 			findings = append(findings, more...)
 			continue
 		}
-		items = append(items, policy.Offers()...)
+		items = append(items, policy.Offers(t, cluster)...)
 	}
 	return items, findings
 }
 
-// Offered is what one file of a commit lets somebody ask for in a cluster; nothing when it is no
-// policy, or one that is not valid.
-func Offered(path string, content []byte, cluster string) []requests.Item {
-	tree := Tree{Files: map[string]TreeFile{
-		path: NewTreeFile(PlainFile, "", content, int64(len(content)))}}
-	items, _ := tree.Grantable(cluster)
+// Offered is what a policy of the tree lets somebody ask for in a cluster; nothing when the file is
+// no policy, or one that is not valid.
+func (t Tree) Offered(path, cluster string) []requests.Item {
+	one := Tree{Files: maps.Clone(t.Files)}
+	maps.DeleteFunc(one.Files, func(name string, _ TreeFile) bool {
+		return isUnder(name, Folder) && name != path
+	})
+	items, _ := one.Grantable(cluster)
 	return items
 }
 
@@ -44,3 +47,5 @@ func (t Tree) policiesFor(cluster string) (all []AccessPolicy, findings []reques
 }
 
 func sorted(list []string) []string { return slices.Compact(slices.Sorted(slices.Values(list))) }
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

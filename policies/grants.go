@@ -1,6 +1,7 @@
 package policies
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -16,6 +17,10 @@ type grantKind struct {
 	// about is one sentence for the schema.
 	about  string
 	fields kindFields
+	// asks are the fields of a request's spec that the kind goes by.
+	asks []string
+	// wide tells that it reaches beyond a namespace.
+	wide bool
 	// check finds what is wrong with a grant of a policy file beyond the rules of its fields; at is
 	// where it stands.
 	check func(d *requests.Document, at string, g GrantSpec)
@@ -23,15 +28,16 @@ type grantKind struct {
 	protected func(g GrantSpec) []string
 	// resolve makes of a grant what a request asks for, but for its Name, or says why the request
 	// cannot have it.
-	resolve func(r requests.RequestSpec, g GrantSpec) (requests.Item, refusal)
-	// offers is everything that a request can get by a grant.
-	offers func(g GrantSpec) []requests.Item
+	resolve func(t Tree, r requests.RequestSpec, g GrantSpec) (requests.Item, refusal)
+	// offers is everything that a request can get by a grant on a cluster, but for names that only
+	// requests bring.
+	offers func(t Tree, cluster string, g GrantSpec) []requests.Item
 	// covers tells whether a grant still gives an item.
 	covers func(g GrantSpec, i requests.Item) bool
-	// roles are the roles that a grant names, and in which of its fields.
-	roles func(g GrantSpec) []roleField
 	// gives is what an item allows; false where the catalogue does not tell.
 	gives func(t Tree, cluster string, i requests.Item) ([]rbac.RoleRule, bool)
+	// risks are what the approvers of an item must know.
+	risks func(t Tree, cluster string, i requests.Item) []rbac.Risk
 	// words is the grant as a policy's readers see it.
 	words func(g GrantSpec) string
 }
@@ -48,7 +54,9 @@ type refusal struct {
 
 // grantKinds is the closed list of the kinds. It is a function because kinds may ask for other
 // kinds.
-func grantKinds() []grantKind { return []grantKind{roleBindingGrant} }
+func grantKinds() []grantKind {
+	return []grantKind{roleBindingGrant, resourceRoleGrant, clusterRoleBindingGrant, execGrant}
+}
 
 // kind is the row of the grant's kind. A kind without one has refused its file before anybody asks.
 func (g GrantSpec) kind() grantKind { return grantKindOf(g.Kind) }
@@ -72,19 +80,30 @@ func grantKindNames() (names []string) {
 // String is the grant as the readers of a policy see it: what, and where.
 func (g GrantSpec) String() string { return g.kind().words(g) }
 
-// Offers is everything that requests can get under a policy.
-func (p AccessPolicy) Offers() (all []requests.Item) {
+// Offers is everything that requests can get under a policy on a cluster, as far as the catalogue of
+// the tree tells.
+func (p AccessPolicy) Offers(t Tree, cluster string) (all []requests.Item) {
 	for _, g := range p.Spec.Target.Grants {
-		all = append(all, g.kind().offers(g)...)
+		for _, item := range g.kind().offers(t, cluster, g) {
+			item.Mode = p.Spec.Target.itemMode()
+			all = append(all, item)
+		}
 	}
 	return all
 }
 
+// itemMode is the mode as items have it.
+func (t Target) itemMode() string {
+	if t.Mode == requests.ModeDirect {
+		return ""
+	}
+	return t.Mode
+}
+
 // covers tells whether a policy gives an item.
 func (s PolicySpec) covers(i requests.Item) bool {
-	return slices.ContainsFunc(s.Target.Grants, func(g GrantSpec) bool {
-		return g.Kind == i.Kind && g.kind().covers(g, i)
-	})
+	return i.Mode == s.Target.itemMode() && slices.ContainsFunc(s.Target.Grants,
+		func(g GrantSpec) bool { return g.Kind == i.Kind && g.kind().covers(g, i) })
 }
 
 // Roles are the names of the ClusterRoles that the policy gives, each once, in order.
@@ -98,11 +117,15 @@ func (p AccessPolicy) Roles() []string {
 	return sorted(names)
 }
 
-func (g GrantSpec) roles() []roleField {
-	if !slices.Contains(grantKindNames(), g.Kind) { // whoever refuses the policy asks too
-		return nil
+// roles are the roles that a grant names, and in which of its fields.
+func (g GrantSpec) roles() (all []roleField) {
+	for n, role := range g.Roles {
+		all = append(all, roleField{fmt.Sprintf(".roles[%d]", n), role})
 	}
-	return g.kind().roles(g)
+	if g.RoleRef.Name != "" {
+		all = append(all, roleField{".roleRef.name", g.RoleRef.Name})
+	}
+	return all
 }
 
 // protected are findings for what a policy names and never gives.
@@ -128,18 +151,82 @@ func checkGrant(d *requests.Document, at string, g GrantSpec) {
 
 func (k grantKind) sentence() string { return k.about }
 
-// resolve makes of every grant of the policy what the request asks for. All of them are asked, so
-// that the rules can be told in their order, whichever grant meets one.
+// chosen are the grants that a request asks for: those that it names, or all that need no name.
+func (j *judge) chosen() (all []GrantSpec) {
+	asked := j.request.Spec.Grants
+	for _, g := range j.world.policy.Spec.Target.Grants {
+		if len(asked) == 0 || g.Name != "" && slices.Contains(asked, g.Name) {
+			all = append(all, g)
+		}
+	}
+	return all
+}
+
+// resolve makes of every grant that is asked for what the request asks for. All of them are asked,
+// so that the rules can be told in their order, whichever grant meets one.
 func (j *judge) resolve() (items []requests.Item, refused []refusal) {
-	for n, g := range j.world.policy.Spec.Target.Grants {
-		item, no := g.kind().resolve(j.request.Spec, g)
-		item.Name = requests.ObjectName(j.request.Metadata.Name, n)
+	target := j.world.policy.Spec.Target
+	for n, g := range j.chosen() {
+		item, no := g.kind().resolve(j.tree, j.request.Spec, g)
+		item.Name, item.Mode = requests.ObjectName(j.request.Metadata.Name, n), target.itemMode()
 		items = append(items, item)
 		if no.problem != "" {
 			refused = append(refused, no)
 		}
 	}
 	return items, refused
+}
+
+// grantsNamed refuses names of grants that the policy does not have.
+func (j *judge) grantsNamed() string {
+	var names []string
+	for _, g := range j.world.policy.Spec.Target.Grants {
+		if g.Name != "" {
+			names = append(names, g.Name)
+		}
+	}
+	for n, name := range j.request.Spec.Grants {
+		if !slices.Contains(names, name) {
+			return j.field(fmt.Sprintf("spec.grants[%d]", n), GrantNotOffered, fmt.Sprintf("the policy "+
+				"has no grant named %s; it has %s", requests.Quote(name),
+				cmp.Or(strings.Join(names, ", "), "none with a name: leave grants out")))
+		}
+	}
+	return ""
+}
+
+// askedInVain is the step about one field of a request: what no grant goes by must not be in it, as
+// whoever reads the request would take it for what is given.
+func (j *judge) askedInVain(field string, code Code, given func(r requests.RequestSpec) bool) func() string {
+	return func() string {
+		if !given(j.request.Spec) || slices.ContainsFunc(j.chosen(), func(g GrantSpec) bool {
+			return slices.Contains(g.kind().asks, field)
+		}) {
+			return ""
+		}
+		return j.field("spec."+field, code, fmt.Sprintf("the policy %s goes by no %s; leave it out",
+			j.request.Spec.Policy, field))
+	}
+}
+
+// giftSteps check what is asked for, one code after the other.
+func (j *judge) giftSteps() []step {
+	return []step{
+		{GrantNotOffered, j.grantsNamed},
+		{RoleNotAllowed, j.askedInVain("role", RoleNotAllowed,
+			func(r requests.RequestSpec) bool { return r.Role != "" })},
+		{RoleNotAllowed, j.refusedFor(RoleNotAllowed)},
+		{NamespaceNotAllowed, j.askedInVain("namespace", NamespaceNotAllowed,
+			func(r requests.RequestSpec) bool { return r.Namespace != "" })},
+		{NamespaceNotAllowed, j.refusedFor(NamespaceNotAllowed)},
+		{ResourceNotAllowed, j.askedInVain("resources", ResourceNotAllowed,
+			func(r requests.RequestSpec) bool { return len(r.Resources) > 0 })},
+		{ResourceNotAllowed, j.refusedFor(ResourceNotAllowed)},
+		{NothingToGrant, j.refusedFor(NothingToGrant)},
+		{CommandNotAllowed, j.askedInVain("exec", CommandNotAllowed,
+			func(r requests.RequestSpec) bool { return r.Exec != nil })},
+		{CommandNotAllowed, j.refusedFor(CommandNotAllowed)},
+	}
 }
 
 // refusedFor is the step about one code of what resolve found.
@@ -155,22 +242,6 @@ func (j *judge) refusedFor(code Code) func() string {
 		}
 		return ""
 	}
-}
-
-func protectedNamespace(name string) string {
-	if strings.HasPrefix(name, "kube-") || name == requests.AgentNamespace {
-		return fmt.Sprintf("the namespace %s is protected: kube-* and %s are never granted into",
-			requests.Quote(name), requests.AgentNamespace)
-	}
-	return ""
-}
-
-func protectedRole(name string) string {
-	if strings.HasPrefix(name, "system:") {
-		return "the role " + requests.Quote(name) + " is protected: roles under system: are " +
-			"never granted"
-	}
-	return ""
 }
 
 // grantFields are the fields of every kind.

@@ -281,7 +281,7 @@ func (l *linter) overlap(w world, d *requests.Document, other world) {
 	if w.policy.Metadata.Name == other.policy.Metadata.Name {
 		return
 	}
-	what, cluster := sharedTarget(w.policy, other.policy)
+	what, cluster := sharedTarget(l.tree, w.policy, other.policy)
 	who := sharedAskers(w, other)
 	if what == "" || who == "" {
 		return
@@ -305,12 +305,12 @@ func (a Approval) implies(b Approval) bool {
 	return a.Count >= b.Count && within(a.People, b.People) && within(a.Teams, b.Teams)
 }
 
-func sharedTarget(a, b AccessPolicy) (what, cluster string) {
+func sharedTarget(t Tree, a, b AccessPolicy) (what, cluster string) {
 	for _, cluster := range a.Spec.Clusters {
 		if !slices.Contains(b.Spec.Clusters, cluster) {
 			continue
 		}
-		for _, item := range a.Offers() {
+		for _, item := range a.Offers(t, cluster) {
 			if b.Spec.covers(item) {
 				return fmt.Sprintf("%s on %s", item, cluster), cluster
 			}

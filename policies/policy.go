@@ -3,6 +3,7 @@ package policies
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -83,6 +84,8 @@ func (s PolicySpec) limits() Limits {
 type Target struct {
 	DefaultDuration requests.Duration `yaml:"defaultDuration,omitempty" json:"defaultDuration,omitzero"`
 	MaxDuration     requests.Duration `yaml:"maxDuration" json:"maxDuration"`
+	// "" is requests.ModeDirect
+	Mode string `yaml:"mode,omitempty" json:"mode,omitempty"`
 	// "" is BackstopRequired
 	Backstop string      `yaml:"backstop,omitempty" json:"backstop,omitempty"`
 	Grants   []GrantSpec `yaml:"grants" json:"grants"`
@@ -97,10 +100,19 @@ const (
 
 // GrantSpec is one of the things that a policy gives; its kind says which fields it has.
 type GrantSpec struct {
-	Kind              string        `yaml:"kind" json:"kind"`
-	DefaultNamespace  string        `yaml:"defaultNamespace,omitempty" json:"defaultNamespace,omitempty"`
-	AllowedNamespaces []string      `yaml:"allowedNamespaces,omitempty" json:"allowedNamespaces"`
-	RoleRef           requests.Role `yaml:"roleRef,omitempty" json:"roleRef"`
+	Kind              string         `yaml:"kind" json:"kind"`
+	Name              string         `yaml:"name,omitempty" json:"name,omitempty"` // by which a request picks it
+	DefaultNamespace  string         `yaml:"defaultNamespace,omitempty" json:"defaultNamespace,omitempty"`
+	AllowedNamespaces []string       `yaml:"allowedNamespaces,omitempty" json:"allowedNamespaces,omitempty"`
+	RoleRef           requests.Role  `yaml:"roleRef,omitempty" json:"roleRef,omitzero"`
+	Roles             []string       `yaml:"roles,omitempty" json:"roles,omitempty"`
+	Resources         []ResourceSpec `yaml:"resources,omitempty" json:"resources,omitempty"`
+	Pods              []string       `yaml:"pods,omitempty" json:"pods,omitempty"`
+	Containers        []string       `yaml:"containers,omitempty" json:"containers,omitempty"`
+	Commands          [][]string     `yaml:"commands,omitempty" json:"commands,omitempty"`
+	AnyCommand        bool           `yaml:"anyCommand,omitempty" json:"anyCommand,omitempty"`
+	Stdin             bool           `yaml:"stdin,omitempty" json:"stdin,omitempty"`
+	Terminal          bool           `yaml:"terminal,omitempty" json:"terminal,omitempty"`
 }
 
 // Folder holds the policies of the access repository, with these two beside them.
@@ -161,6 +173,10 @@ var policyFields = requests.HeaderFields("AccessPolicy",
 	"Target.backstop": {About: "Whether access may be given where the cluster takes no Job that " +
 		"ends it when the agent is gone. " +
 		"Default: required.", Form: requests.OneOf("backstop", BackstopRequired, BackstopOptional)},
+	"Target.mode": {About: "Direct: the requester has the access as themselves. Impersonate: an " +
+		"identity of the grant's own has it, and they act as that with kubectl --as, like sudo. " +
+		"Default: Direct.", Form: requests.OneOf("mode", requests.ModeDirect,
+		requests.ModeImpersonate)},
 	"Target.grants": {About: "What exists in the cluster while a request is granted.", Min: 1},
 
 	"GrantSpec.kind": {About: about(grantKinds()), Form: requests.OneOf("grant",
@@ -171,7 +187,73 @@ var policyFields = requests.HeaderFields("AccessPolicy",
 	"GrantSpec.allowedNamespaces": {About: "Namespaces a request may name, by exact name.",
 		Form: requests.FormName, Min: 1},
 	"GrantSpec.roleRef": {About: "The role the binding refers to."},
+	"GrantSpec.roles": {About: "ClusterRoles of which the request picks one, by exact name.",
+		Form: formRole, Min: 1, Unique: true},
+	"GrantSpec.name": {About: "Name by which a request picks this grant out of several.",
+		Form: requests.FormName},
+	"GrantSpec.resources": {About: "Kinds of objects that a request may name.", Min: 1},
+	"GrantSpec.pods": {About: "Pods that a request may name: exact names, or globs with *.",
+		Form: formGlob, Min: 1, Unique: true},
+	"GrantSpec.containers": {About: "Containers that a request may name, by exact name.",
+		Form: requests.FormName, Min: 1, Unique: true},
+	"GrantSpec.commands": {About: "Commands that a request may name, each as a list of arguments. " +
+		"In an argument, * stands for any characters but /, and ** for any.",
+		Form: formArgument, Min: 1},
+	"GrantSpec.anyCommand": {About: "Whether a request may name any command, or none, which lets " +
+		"everything run. Default: false."},
+	"GrantSpec.stdin":    {About: "Whether a request may ask for kubectl exec -i. Default: false."},
+	"GrantSpec.terminal": {About: "Whether a request may ask for kubectl exec -t. Default: false."},
+
+	"ResourceSpec.resource": {About: "Plural of the resource with its API group, such as pods or " +
+		"deployments.apps.", Form: formKind},
+	"ResourceSpec.names": {About: "Names that a request may name: exact ones, or globs with *.",
+		Form: formGlob, Min: 1, Unique: true},
+	"ResourceSpec.verbs": {About: "Verbs to which what the role allows is narrowed. Default: all of " +
+		"the role.", Form: formVerb, Min: 1, Unique: true},
 })
+
+const (
+	globForm     = `^[A-Za-z0-9*]([A-Za-z0-9*.:_-]{0,251}[A-Za-z0-9*])?$`
+	verbForm     = `^[a-z]{1,63}$`
+	argumentForm = `^[^\p{Cc}]{0,500}$`
+)
+
+var (
+	formRole = requests.Form{Rule: "role", Pattern: requests.RolePattern, Check: requests.CheckRole}
+	formKind = requests.Form{Rule: "resource", Pattern: requests.KindPattern,
+		Check: requests.CheckKind}
+	formGlob     = requests.Form{Rule: "glob", Pattern: globForm, Check: checkGlob}
+	formVerb     = requests.Form{Rule: "verb", Pattern: verbForm, Check: checkVerb}
+	formArgument = requests.Form{Rule: "command", Pattern: argumentForm, Check: checkArgument}
+)
+
+var (
+	globPattern     = regexp.MustCompile(globForm)
+	verbPattern     = regexp.MustCompile(verbForm)
+	argumentPattern = regexp.MustCompile(argumentForm)
+)
+
+// checkGlob tells what is wrong with a glob of names; empty when nothing is.
+func checkGlob(s string) string {
+	if globPattern.MatchString(s) {
+		return ""
+	}
+	return "it must be the name of an object, or a glob such as api-*"
+}
+
+func checkArgument(s string) string {
+	if argumentPattern.MatchString(s) {
+		return ""
+	}
+	return "it must be up to 500 characters without control characters"
+}
+
+func checkVerb(s string) string {
+	if verbPattern.MatchString(s) {
+		return ""
+	}
+	return "it must be a verb of Kubernetes, such as get; no wildcard"
+}
 
 // about is a sentence for each kind of a table.
 func about[K interface{ sentence() string }](kinds []K) string {
@@ -202,11 +284,34 @@ func ParsePolicy(path string, data []byte) (AccessPolicy, []requests.Finding) {
 		d.Check("spec.target.defaultDuration", "duration", p.Spec.Target.DefaultDuration.String(),
 			"it may not be longer than maxDuration, "+p.Spec.Target.MaxDuration.String())
 	}
-	for i, g := range p.Spec.Target.Grants {
-		checkGrant(d, fmt.Sprintf("spec.target.grants[%d]", i), g)
-	}
+	checkTarget(d, p.Spec.Target)
 	requests.SortFindings(d.Findings)
 	return p, d.Findings
+}
+
+// checkTarget finds what is wrong with what a policy gives, and how.
+func checkTarget(d *requests.Document, t Target) {
+	var names []string
+	for i, g := range t.Grants {
+		at := fmt.Sprintf("spec.target.grants[%d]", i)
+		checkGrant(d, at, g)
+		if g.Name != "" && slices.Contains(names, g.Name) {
+			d.Check(at+".name", "duplicate", g.Name, "another grant of the policy has it")
+		}
+		names = append(names, g.Name)
+		if !slices.Contains(grantKindNames(), g.Kind) {
+			continue
+		}
+		if g.kind().wide && t.Mode != requests.ModeImpersonate {
+			d.Add(at+".kind", "mode", "%s goes only with mode: Impersonate, since nothing but the agent "+
+				"could end it otherwise", g.Kind)
+		}
+		if t.Backstop == BackstopOptional && (g.Kind != requests.KubernetesRoleBinding ||
+			t.Mode == requests.ModeImpersonate) {
+			d.Add("spec.target.backstop", "backstop", "optional goes only with mode: Direct and %s",
+				requests.KubernetesRoleBinding)
+		}
+	}
 }
 
 func checkParties(d *requests.Document, path string, parties []Party) {

@@ -12,13 +12,10 @@ import (
 
 // policySteps check what is asked for against the policy, and fill in the grant on the way.
 func (j *judge) policySteps() []step {
-	return []step{
-		{PolicyInvalid, j.policyValid}, {CodeownersInvalid, j.codeowners}, {NoPolicy,
-			j.policyApplies},
-		{RoleNotAllowed, j.refusedFor(RoleNotAllowed)},
-		{NamespaceNotAllowed, j.refusedFor(NamespaceNotAllowed)}, {SubjectNotAllowed, j.subjectOf},
-		{DurationOutOfRange, j.duration},
-	}
+	steps := []step{{PolicyInvalid, j.policyValid}, {CodeownersInvalid, j.codeowners},
+		{NoPolicy, j.policyApplies}}
+	steps = append(steps, j.giftSteps()...)
+	return append(steps, step{SubjectNotAllowed, j.subjectOf}, step{DurationOutOfRange, j.duration})
 }
 
 func (j *judge) policyValid() string {

@@ -41,7 +41,7 @@ func (j *judge) views() []RoleView {
 	var all []RoleView
 	for _, item := range g.Items {
 		v := RoleView{Item: item, Role: item.Role.Name, Namespace: item.Namespace,
-			Risks: j.tree.RoleRisks(g.Cluster, item.Role.Name)}
+			Risks: grantKindOf(item.Kind).risks(j.tree, g.Cluster, item)}
 		if rules, ok := grantKindOf(item.Kind).gives(j.tree, g.Cluster, item); ok {
 			held := j.held(item.Namespace)
 			v.Catalogued, v.Permissions, v.Beyond = true, rbac.Permissions(rules),
@@ -71,7 +71,7 @@ func (j *judge) held(namespace string) []rbac.RoleRule {
 			continue
 		}
 		for _, g := range policy.Spec.Target.Grants {
-			if item, refused := g.kind().resolve(request.Spec, g); refused.problem == "" &&
+			if item, refused := g.kind().resolve(j.tree, request.Spec, g); refused.problem == "" &&
 				item.Namespace == namespace {
 				more, _ := g.kind().gives(j.tree, cluster, item)
 				rules = append(rules, more...)

@@ -55,7 +55,7 @@ type schema struct {
 	Description string `json:"description,omitempty"`
 	Type        string `json:"type,omitempty"`
 
-	Const     string   `json:"const,omitempty"`
+	Const     any      `json:"const,omitempty"`
 	Enum      []string `json:"enum,omitempty"`
 	Pattern   string   `json:"pattern,omitempty"`
 	MinLength int      `json:"minLength,omitempty"`
@@ -64,7 +64,9 @@ type schema struct {
 	Maximum   int      `json:"maximum,omitempty"`
 
 	Items       *schema `json:"items,omitempty"`
+	Contains    *schema `json:"contains,omitempty"`
 	MinItems    int     `json:"minItems,omitempty"`
+	MaxItems    int     `json:"maxItems,omitempty"`
 	UniqueItems bool    `json:"uniqueItems,omitempty"`
 
 	AdditionalProperties *bool              `json:"additionalProperties,omitempty"`
@@ -139,8 +141,9 @@ func typeSchema(t reflect.Type, rule requests.Field, f requests.Format) *schema 
 	case reflect.Slice:
 		of := rule
 		of.Min, of.Max = 0, 0
+		of.Unique = false
 		return &schema{Type: "array", Items: typeSchema(t.Elem(), of, f), MinItems: rule.Min,
-			UniqueItems: rule.Unique}
+			MaxItems: rule.Max, UniqueItems: rule.Unique}
 	case reflect.Bool:
 		return &schema{Type: "boolean"}
 	case reflect.Int, reflect.Int64:
@@ -185,9 +188,45 @@ func conditions(typeName string) []*schema {
 	case "Challenge":
 		return kindConditions(reflect.TypeFor[Challenge](), challengeFields())
 	case "GrantSpec":
-		return kindConditions(reflect.TypeFor[GrantSpec](), grantFields())
+		return append(kindConditions(reflect.TypeFor[GrantSpec](), grantFields()), grantConditions()...)
+	case "Target":
+		return targetConditions()
 	}
 	return nil
+}
+
+// grantConditions are the checks of kinds of grants that are about several fields.
+func grantConditions() (all []*schema) {
+	both := []*schema{{Required: []string{"roleRef"}}, {Required: []string{"roles"}}}
+	for _, kind := range grantKinds() {
+		if kind.fields.has("roles") {
+			all = append(all, when(kind.name, &schema{AnyOf: both, Not: &schema{AllOf: both}}))
+		}
+	}
+	any := is("anyCommand", true)
+	input := &schema{If: is("terminal", true), Then: is("stdin", true)}
+	return append(all, input, when(requests.KubernetesExec,
+		&schema{If: any, Then: &schema{Not: &schema{Required: []string{"commands"}}},
+			Else: &schema{Required: []string{"commands"}}}))
+}
+
+func targetConditions() []*schema {
+	var all []*schema
+	for _, kind := range grantKinds() {
+		if kind.wide {
+			all = append(all, &schema{If: &schema{Required: []string{"grants"}, Properties: map[string]*schema{
+				"grants": {Contains: is("kind", kind.name)}}},
+				Then: is("mode", requests.ModeImpersonate)})
+		}
+	}
+	return append(all, &schema{If: is("backstop", BackstopOptional), Then: &schema{
+		Not: is("mode", requests.ModeImpersonate), Properties: map[string]*schema{"grants": {
+			Items: is("kind", requests.KubernetesRoleBinding)}}}})
+}
+
+// is holds of an object whose field has that value.
+func is(field string, value any) *schema {
+	return &schema{Required: []string{field}, Properties: map[string]*schema{field: {Const: value}}}
 }
 
 func when(kind string, then *schema) *schema {

@@ -31,7 +31,7 @@ func Widened(before, after Tree) []string {
 				policy.Spec.Target.MaxDuration, approvalsInWords(policy.Spec.Challenges)))
 			continue
 		}
-		for _, more := range policy.Spec.wider(old.Spec) {
+		for _, more := range wider(after, policy, old.Spec) {
 			all = append(all, "policy "+policy.Metadata.Name+": "+more)
 		}
 	}
@@ -46,9 +46,10 @@ func inWords(grants []GrantSpec) string {
 	return strings.Join(all, " and ")
 }
 
-// wider says what s allows that old did not.
-func (s PolicySpec) wider(old PolicySpec) []string {
+// wider says what a policy of a tree allows that the old one did not.
+func wider(after Tree, policy AccessPolicy, old PolicySpec) []string {
 	var all []string
+	s := policy.Spec
 	add := func(format string, args ...any) { all = append(all, fmt.Sprintf(format, args...)) }
 	for _, p := range s.Subjects {
 		if !slices.Contains(old.Subjects, p) {
@@ -60,10 +61,11 @@ func (s PolicySpec) wider(old PolicySpec) []string {
 			add("it holds for the cluster %s too", cluster)
 		}
 	}
-	for _, g := range s.Target.Grants {
-		for _, item := range g.kind().offers(g) {
-			if !old.covers(item) {
-				add("it gives %s", item)
+	for _, cluster := range s.Clusters {
+		for _, item := range policy.Offers(after, cluster) {
+			text := "it gives " + item.String()
+			if !old.covers(item) && !slices.Contains(all, text) {
+				add("%s", text)
 			}
 		}
 	}

@@ -79,8 +79,11 @@ func noPod() corev1.PodTemplateSpec {
 }
 
 // Own has an object end with its backstop, the Job of that name and UID; without a UID the object
-// says that nothing but the agent ends it.
+// says that nothing but the agent ends it. What is in the whole cluster cannot be owned.
 func Own(o Object, job, uid string) {
+	if o.GetNamespace() == "" {
+		return
+	}
 	if uid == "" {
 		annotations := map[string]string{AnnotationBackstop: NoBackstop}
 		maps.Copy(annotations, o.GetAnnotations())

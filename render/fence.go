@@ -12,7 +12,12 @@ const (
 	FenceAgent   = "pullgrant-agent"   // what the agent may do
 	FenceExpirer = "pullgrant-expirer" // what the expirer may do
 	FenceManaged = "pullgrant-managed" // what everyone else may do to what the agent made
+	FenceExec    = "pullgrant-exec"    // which commands may run where grants for commands count
+	FenceHome    = "pullgrant-home"    // what there may be where identities of grants have their names
 )
+
+// fenceNames are those of all of the fence.
+var fenceNames = []string{FenceAgent, FenceExpirer, FenceManaged, FenceHome, FenceExec}
 
 // FencePolicies are the policies by which the API server itself limits the agent and the expirer
 // and guards what the agent made. They hold nothing of the access repository's policies: which role
@@ -35,27 +40,34 @@ func FencePolicies() []admissionv1.ValidatingAdmissionPolicy {
 			on("batch", "jobs", "jobs/*"),
 		}, expirerOnly, expirerVariables, expirerRules),
 		fencePolicy(FenceManaged, []admissionv1.NamedRuleWithOperations{
-			on("rbac.authorization.k8s.io", "rolebindings", "clusterrolebindings"),
+			on("rbac.authorization.k8s.io", "rolebindings", "clusterrolebindings", "roles",
+				"clusterroles"),
 			on("batch", "jobs", "jobs/*"),
 		}, everyoneElse, managedVariables, managedRules),
+		fencePolicy(FenceHome, homeResources, inHome, nil, homeRules),
+		execPolicy(),
 	}
 }
 
 // FenceBindings put FencePolicies into force everywhere.
 func FenceBindings() []admissionv1.ValidatingAdmissionPolicyBinding {
 	var bindings []admissionv1.ValidatingAdmissionPolicyBinding
-	for _, name := range []string{FenceAgent, FenceExpirer, FenceManaged} {
+	for _, name := range fenceNames {
 		bindings = append(bindings, fenceBinding(name))
 	}
 	return bindings
 }
 
 func fenceBinding(name string) admissionv1.ValidatingAdmissionPolicyBinding {
+	actions := []admissionv1.ValidationAction{admissionv1.Deny}
+	if name == FenceExec { // what it refuses is of interest to whoever reads the audit log
+		actions = append(actions, admissionv1.Audit)
+	}
 	return admissionv1.ValidatingAdmissionPolicyBinding{
 		TypeMeta:   typeMeta(admissionv1.SchemeGroupVersion, "ValidatingAdmissionPolicyBinding"),
 		ObjectMeta: objectMeta("", name),
 		Spec: admissionv1.ValidatingAdmissionPolicyBindingSpec{PolicyName: name,
-			ValidationActions: []admissionv1.ValidationAction{admissionv1.Deny}},
+			ValidationActions: actions},
 	}
 }
 
@@ -97,10 +109,16 @@ func fencePolicy(name string, rules []admissionv1.NamedRuleWithOperations,
 
 // on is every write to those resources.
 func on(group string, resources ...string) admissionv1.NamedRuleWithOperations {
+	r := making(group, resources...)
+	r.Operations = append(r.Operations, admissionv1.Delete)
+	return r
+}
+
+// making is every write that leaves an object there.
+func making(group string, resources ...string) admissionv1.NamedRuleWithOperations {
 	everywhere := admissionv1.AllScopes
 	return admissionv1.NamedRuleWithOperations{RuleWithOperations: admissionv1.RuleWithOperations{
-		Operations: []admissionv1.OperationType{admissionv1.Create, admissionv1.Update,
-			admissionv1.Delete},
+		Operations: []admissionv1.OperationType{admissionv1.Create, admissionv1.Update},
 		Rule: admissionv1.Rule{APIGroups: []string{group}, APIVersions: []string{"v1"},
 			Resources: resources, Scope: &everywhere},
 	}}

@@ -12,25 +12,31 @@ var agentOnly = []admissionv1.MatchCondition{
 		"'system:serviceaccount:pullgrant-system:pullgrant-agent'"},
 }
 
-// agentVariables are what the rules speak of; those of the kinds, which say what is created, stand
-// in the middle.
+// agentVariables are what the rules speak of.
 var agentVariables = slices.Concat([]admissionv1.Variable{
 	{Name: "object", Expression: "dyn(request.operation == 'DELETE' ? oldObject : object)"},
 	{Name: "managed", Expression: carriesLabel("variables.object")},
 	{Name: "reserved", Expression: isReserved("variables.object")},
-}, kindVariables(), []admissionv1.Variable{
-	{Name: "job", Expression: "request.operation == 'CREATE' && request.resource.resource == 'jobs'"},
+	{Name: "place", Expression: "request.?namespace.orValue('')"}, // empty: the whole cluster
+	{Name: "home", Expression: "variables.place == 'pullgrant-grants'"},
+}, createdVariables(), []admissionv1.Variable{
+	{Name: "job", Expression: creates("jobs")},
 	{Name: "subjects", Expression: "variables.object.?subjects.orValue([])"},
 	{Name: "owners", Expression: "variables.object.metadata.?ownerReferences.orValue([])"},
 	{Name: "grantedAt", Expression: "variables.object.metadata.?annotations[?'pullgrant.dev/granted-at'].orValue('')"},
 	{Name: "expiresAt", Expression: "variables.object.metadata.?annotations[?'pullgrant.dev/expires-at'].orValue('')"},
 	{Name: "backstop", Expression: "variables.object.metadata.?annotations[?'pullgrant.dev/backstop'].orValue('')"},
 	{Name: "propagation", Expression: propagation},
-})
+}, roleVariables())
 
-func kindVariables() (variables []admissionv1.Variable) {
-	for _, k := range kinds {
-		variables = append(variables, admissionv1.Variable{Name: k.created, Expression: k.when})
+func creates(resource string) string {
+	return "request.operation == 'CREATE' && request.resource.resource == '" + resource + "'"
+}
+
+func createdVariables() (variables []admissionv1.Variable) {
+	for _, w := range written {
+		variables = append(variables, admissionv1.Variable{Name: w.created,
+			Expression: creates(w.resource)})
 	}
 	return variables
 }
@@ -38,38 +44,28 @@ func kindVariables() (variables []admissionv1.Variable) {
 // creation is that of anything the agent may create.
 var creation = func() string {
 	var each []string
-	for _, k := range kinds {
-		each = append(each, "variables."+k.created)
+	for _, w := range written {
+		each = append(each, "variables."+w.created)
 	}
 	return strings.Join(append(each, "variables.job"), " || ")
 }()
 
 // writesOnly is the first rule: what is none of the agent's resources needs no other.
 func writesOnly() rule {
-	list, words := written()
+	list, words := names()
 	return rule{must: "request.resource.resource in " + list, message: "the agent may write " +
 		words + " only"}
 }
 
-func kindRules() (rules []rule) {
-	for _, k := range kinds {
-		rules = append(rules, k.fence...)
+func writtenRules() (rules []rule) {
+	for _, w := range written {
+		rules = append(rules, w.fence...)
 	}
 	return rules
 }
 
-// written are the resources that the agent may write, as CEL and as people name them.
-func written() (list, words string) {
-	var resources, plurals []string
-	for _, k := range kinds {
-		resources, plurals = append(resources, "'"+k.resource+"'"), append(plurals, k.plural)
-	}
-	return "[" + strings.Join(append(resources, "'jobs'"), ", ") + "]", strings.Join(plurals,
-		", ") + " and Jobs"
-}
-
 // agentRules are what the agent may do, told in this order.
-var agentRules = slices.Concat([]rule{writesOnly()}, commonRules, kindRules(), jobRules)
+var agentRules = slices.Concat([]rule{writesOnly()}, commonRules, writtenRules(), jobRules)
 
 // commonRules hold for whatever the agent writes. A deletion is only asked whether it is the
 // agent's to delete: one that is refused would be a revocation that fails. So it may also delete
@@ -92,7 +88,7 @@ var commonRules = []rule{{
 		"and named pullgrant-*",
 }, {
 	when:    creation,
-	must:    "!request.namespace.startsWith('kube-') && request.namespace != 'pullgrant-system'",
+	must:    "!variables.place.startsWith('kube-') && variables.place != 'pullgrant-system'",
 	message: "the agent may not grant in kube-* or pullgrant-system",
 }, {
 	when: creation,
@@ -101,6 +97,14 @@ var commonRules = []rule{{
 		"timestamp(variables.grantedAt) < timestamp(variables.expiresAt)"),
 	message: "pullgrant.dev/granted-at and pullgrant.dev/expires-at must be times such as " +
 		"2026-11-23T08:00:00Z, the first before the second",
+}, {
+	// Another label could spread a Role to those who have another: Kubernetes gathers rules by
+	// them.
+	when: creation,
+	must: "variables.object.metadata.?labels.orValue({}).all(l, " +
+		"l == 'app.kubernetes.io/managed-by' || l.startsWith('pullgrant.dev/'))",
+	message: "what the agent creates may have no labels but app.kubernetes.io/managed-by and " +
+		"pullgrant.dev/*",
 }, {
 	when:    creation,
 	must:    "!has(variables.object.metadata.finalizers)",

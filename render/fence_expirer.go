@@ -32,7 +32,7 @@ var expirerRules = []rule{{
 }}
 
 func expiresOnly() rule {
-	list, words := written()
+	list, words := names()
 	return rule{when: "request.operation == 'DELETE'", must: "request.resource.resource in " + list,
 		message: "the expirer may delete " + words + " only"}
 }

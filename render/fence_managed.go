@@ -2,14 +2,13 @@ package render
 
 import admissionv1 "k8s.io/api/admissionregistration/v1"
 
-// everyoneElse leaves out who has a policy of his own, and system:masters, whom nothing stops from
-// removing the fence.
+// everyoneElse leaves out who has a policy of his own.
 var everyoneElse = []admissionv1.MatchCondition{
 	{Name: "not-the-agent", Expression: "request.userInfo.username != " +
 		"'system:serviceaccount:pullgrant-system:pullgrant-agent'"},
 	{Name: "not-the-expirer", Expression: "request.userInfo.username != " +
 		"'system:serviceaccount:pullgrant-system:pullgrant-expirer'"},
-	{Name: "not-masters", Expression: "!('system:masters' in request.userInfo.?groups.orValue([]))"},
+	notMasters,
 }
 
 // The controllers have ServiceAccounts of their own, or share the user of the controller manager
@@ -35,7 +34,9 @@ var managedVariables = []admissionv1.Variable{
 		"variables.new.metadata.?ownerReferences == variables.old.metadata.?ownerReferences",
 		"variables.new.?spec == variables.old.?spec",
 		"variables.new.?subjects == variables.old.?subjects",
-		"variables.new.?roleRef == variables.old.?roleRef")},
+		"variables.new.?roleRef == variables.old.?roleRef",
+		"variables.new.?rules == variables.old.?rules",
+		"variables.new.?aggregationRule == variables.old.?aggregationRule")},
 	{Name: "propagation", Expression: propagation},
 }
 
@@ -72,7 +73,7 @@ var managedRules = []rule{
 		// while the Job is going, and comes back.
 		when: "request.operation == 'DELETE' && variables.was && request.resource.resource != 'jobs'",
 		must: "variables.propagation in ['', 'Background']",
-		message: "a managed binding must go at once; use --cascade=background, or " +
+		message: "what is managed must go at once; use --cascade=background, or " +
 			"propagationPolicy Background",
 	},
 }

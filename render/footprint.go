@@ -58,7 +58,7 @@ func Install(f Footprint) []Object {
 		policy, binding := AWSFence()
 		fence = append(fence, &policy, &binding)
 	}
-	return slices.Concat(fence, Rights(f), workload(f))
+	return slices.Concat(fence, Rights(f), []Object{execAny()}, workload(f))
 }
 
 // Fence is FencePolicies and FenceBindings.
@@ -73,21 +73,19 @@ func Fence() (objects []Object) {
 }
 
 // Rights is the agent's namespace and ServiceAccount, and all it may do by RBAC: read and delete
-// bindings and Jobs everywhere, so that no change of a policy strands one, and create them, for the
-// given roles only, in the given namespaces only. Beside them are those of the expirer.
+// what grants are made of everywhere, so that no change of a policy strands one, and create it, for
+// the given roles only, in the given namespaces only. Beside them are those of the expirer.
 func Rights(f Footprint) []Object {
-	var everywhere []rbacv1.PolicyRule
-	for _, k := range kinds {
-		everywhere = append(everywhere, allow(rbacv1.GroupName, k.resource, "get", "list",
-			"watch", "delete"))
+	byNamespace := map[string][]requests.Item{}
+	for _, i := range f.Grants {
+		byNamespace[i.Namespace] = append(byNamespace[i.Namespace], i)
 	}
-	everywhere = append(everywhere,
-		allow("batch", "jobs", "get", "list", "watch", "delete"),
+	all := slices.Concat(everywhere("get", "list", "watch", "delete"), []rbacv1.PolicyRule{
 		allow("", "namespaces", "get", "list", "watch"), // a namespace that was replaced has another UID
-	)
-	everywhere = append(everywhere, readsFence()...)
-	everywhere = append(everywhere, readsRights()...)
-	objects := slices.Concat([]Object{namespace()}, rightsEverywhere(Agent, Agent, everywhere),
+	}, readsFence(), readsRights(), rightsFor(byNamespace[""]))
+	delete(byNamespace, "")
+	objects := slices.Concat([]Object{namespace(requests.AgentNamespace)}, rightsEverywhere(Agent,
+		Agent, all),
 		rightsEverywhere(Expirer, ExpirerRights, expirerRights()))
 	objects = append(objects, rightsIn(requests.AgentNamespace,
 		allow("", "configmaps", "get", "list", "watch", "create", "update", "delete"), // one for each grant
@@ -96,20 +94,12 @@ func Rights(f Footprint) []Object {
 		named(allow("coordination.k8s.io", "leases", "get", "update", "patch"), Agent),
 		allow("", "events", "create", "patch"),
 		allow("events.k8s.io", "events", "create", "patch"))...)
-	byNamespace := map[string][]requests.Item{}
-	for _, i := range f.Grants {
-		byNamespace[i.Namespace] = append(byNamespace[i.Namespace], i)
-	}
 	for _, in := range slices.Sorted(maps.Keys(byNamespace)) {
-		var rules []rbacv1.PolicyRule
-		for _, k := range kinds {
-			here := slices.DeleteFunc(slices.Clone(byNamespace[in]),
-				func(i requests.Item) bool { return i.Kind != k.name })
-			if len(here) > 0 {
-				rules = append(rules, k.rights(here)...)
-			}
-		}
-		objects = append(objects, rightsIn(in, rules...)...)
+		objects = append(objects, rightsIn(in, rightsFor(byNamespace[in])...)...)
+	}
+	if slices.ContainsFunc(f.Grants, requests.Item.Impersonates) {
+		objects = append(objects, namespace(requests.GrantsNamespace))
+		objects = append(objects, rightsIn(requests.GrantsNamespace, homeRights()...)...)
 	}
 	if f.AWSAuth {
 		objects = append(objects, awsRights()...)
@@ -117,28 +107,36 @@ func Rights(f Footprint) []Object {
 	return objects
 }
 
+// rightsFor are what it takes to make such items.
+func rightsFor(items []requests.Item) (rules []rbacv1.PolicyRule) {
+	for _, k := range kinds {
+		here := slices.DeleteFunc(slices.Clone(items),
+			func(i requests.Item) bool { return i.Kind != k.name })
+		if len(here) > 0 {
+			rules = append(rules, k.rights(here)...)
+		}
+	}
+	return rules
+}
+
 // expirerRights are few: what it deletes is limited by the fence, which it reads only to tell when
 // that is missing.
 func expirerRights() []rbacv1.PolicyRule {
-	var rules []rbacv1.PolicyRule
-	for _, k := range kinds {
-		rules = append(rules, allow(rbacv1.GroupName, k.resource, "list", "watch", "delete"))
-	}
-	return append(append(rules, allow("batch", "jobs", "list", "watch", "delete")), readsFence()...)
+	return append(everywhere("list", "watch", "delete"), readsFence()...)
 }
 
 func readsFence() []rbacv1.PolicyRule {
-	names := []string{FenceAgent, FenceExpirer, FenceManaged}
 	return []rbacv1.PolicyRule{
 		named(allow("admissionregistration.k8s.io", "validatingadmissionpolicies", "get"),
-			names...),
+			fenceNames...),
 		named(allow("admissionregistration.k8s.io", "validatingadmissionpolicybindings", "get"),
-			names...),
+			fenceNames...),
 	}
 }
 
-// readsRights is what it takes to see all that the agent may do and where it comes from, and whether
-// a role that a policy gives is as its approvers saw it. It gives no access: a role is no secret.
+// readsRights is what it takes to see all that the agent may do and where it comes from, and
+// whether a role that a policy gives is as its approvers saw it. It gives no access: a role is no
+// secret.
 func readsRights() []rbacv1.PolicyRule {
 	return []rbacv1.PolicyRule{
 		allow(rbacv1.GroupName, "clusterrolebindings", "list"),
@@ -197,8 +195,8 @@ func named(rule rbacv1.PolicyRule, names ...string) rbacv1.PolicyRule {
 	return rule
 }
 
-func namespace() Object {
-	meta := objectMeta("", requests.AgentNamespace)
+func namespace(name string) Object {
+	meta := objectMeta("", name)
 	for _, mode := range []string{"enforce", "audit", "warn"} {
 		meta.Labels["pod-security.kubernetes.io/"+mode] = "restricted"
 	}

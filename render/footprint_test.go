@@ -142,7 +142,7 @@ func TestExpirerHasLittle(t *testing.T) {
 	}
 	for _, want := range []string{"[rolebindings] verbs:[list watch delete]",
 		"[jobs] verbs:[list watch delete]",
-		"resourceNames:[pullgrant-agent pullgrant-expirer pullgrant-managed]"} {
+		"resourceNames:[pullgrant-agent pullgrant-exec pullgrant-expirer pullgrant-home pullgrant-managed]"} {
 		if !strings.Contains(role, want) {
 			t.Errorf("it lacks %q: %s", want, role)
 		}

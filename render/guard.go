@@ -53,11 +53,14 @@ func check(g requests.Grant) error {
 			return fmt.Errorf("binding %d: %w", i+1, refuse("kind", item.Kind,
 				"no such thing is ever made"))
 		}
-		if err := kindOf(item).check(item, requests.ObjectName(g.Name, i)); err != nil {
+		if want := requests.ObjectName(g.Name, i); item.Name != want {
+			return fmt.Errorf("binding %d: %w", i+1, refuse("name", item.Name, "it must be "+want))
+		}
+		if err := kindOf(item).check(item); err != nil {
 			return fmt.Errorf("binding %d: %w", i+1, err)
 		}
 	}
-	return nil
+	return checkModes(g)
 }
 
 func refuse(what, value, problem string) error {
@@ -71,7 +74,7 @@ func guard(g requests.Grant, output [][]byte) ([]Object, error) {
 	if err := check(g); err != nil {
 		return nil, err
 	}
-	wanted, of := plainObjects(g)
+	wanted, compare := plainObjects(g)
 	if len(output) != len(wanted) {
 		return nil, fmt.Errorf("the build gave %d objects for %d bindings", len(output),
 			len(wanted))
@@ -86,7 +89,7 @@ func guard(g requests.Grant, output [][]byte) ([]Object, error) {
 			err = errors.Join(unknown...)
 		}
 		if err == nil {
-			err = same(g, of[i], objects[i])
+			err = same(g, compare[i], objects[i])
 		}
 		if err != nil {
 			return nil, fmt.Errorf("object %d of the build is not what the grant says: %w", i+1,
@@ -98,8 +101,8 @@ func guard(g requests.Grant, output [][]byte) ([]Object, error) {
 
 // same compares an object, field by field, with what the grant says; the first difference is an
 // error, and so is anything that the object sets beyond that.
-func same(g requests.Grant, i requests.Item, object Object) error {
-	if err := kindOf(i).same(g, i, object); err != nil {
+func same(g requests.Grant, compare func(got Object) error, object Object) error {
+	if err := compare(object); err != nil {
 		return err
 	}
 	if key := difference(object.GetLabels(), labels(g)); key != "" {

@@ -12,29 +12,20 @@ import (
 // in kinds (docs/new-kind.md).
 type kind struct {
 	name string // of requests.Item.Kind
-	// check refuses an item that no policy can have produced; name is what the object of its place
-	// must be called.
-	check func(i requests.Item, name string) error
-	// makes names the kinds of Kubernetes objects that are made for an item, in their order.
-	makes []string
+	// check refuses an item that no policy can have produced.
+	check func(i requests.Item) error
 	// objects are what is made for an item, in the order in which it is made.
 	objects func(g requests.Grant, i requests.Item) []Object
 	// same compares an object of the item, but for labels and annotations, with what the grant
 	// says.
 	same func(g requests.Grant, i requests.Item, got Object) error
-	// resource is what the agent writes for it besides Jobs, as RBAC and the fence name it, and
-	// plural as people do.
-	resource, plural string
-	// created is the fence's name for the creation of one, with the condition that makes it one.
-	created, when string
-	// fence is what must hold of one that the agent creates.
-	fence []rule
-	// rights are what the agent needs to make such items in one namespace.
+	// rights are what the agent needs to make such items in their namespace, or for those without
+	// one in the whole cluster.
 	rights func(items []requests.Item) []rbacv1.PolicyRule
 }
 
 // kinds is the closed list of the kinds.
-var kinds = []kind{roleBindings}
+var kinds = []kind{roleBindings, resourceRoles, clusterRoleBindings, execs}
 
 func known(name string) bool {
 	return slices.ContainsFunc(kinds, func(k kind) bool { return k.name == name })
@@ -52,21 +43,16 @@ func kindOf(i requests.Item) kind {
 // Made names the objects that are made for a grant, in the order in which they are made, after the
 // Jobs that end them.
 func Made(g requests.Grant) (all []Place) {
-	for _, i := range g.Items {
-		if !known(i.Kind) {
-			continue // Render refuses it
-		}
-		for _, object := range kindOf(i).makes {
-			all = append(all, Place{Kind: object, Namespace: i.Namespace, Name: i.Name})
-		}
+	if slices.ContainsFunc(g.Items, func(i requests.Item) bool { return !known(i.Kind) }) {
+		return nil // Render refuses it
+	}
+	objects, _ := plainObjects(g)
+	for _, o := range objects {
+		all = append(all, Place{Kind: o.GetObjectKind().GroupVersionKind().Kind,
+			Namespace: o.GetNamespace(), Name: o.GetName()})
 	}
 	return all
 }
 
-// Place is where an object stands.
+// Place is where an object stands; without a namespace, in the whole cluster.
 type Place struct{ Kind, Namespace, Name string }
-
-// GivesAccess tells an object that gives access from one that only ends it.
-func GivesAccess(object string) bool {
-	return slices.ContainsFunc(kinds, func(k kind) bool { return slices.Contains(k.makes, object) })
-}

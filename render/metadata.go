@@ -10,8 +10,10 @@ import (
 
 // Kinds of the objects of a grant.
 const (
-	KindRoleBinding = "RoleBinding"
-	KindJob         = "Job"
+	KindRoleBinding        = "RoleBinding"
+	KindRole               = "Role"
+	KindClusterRoleBinding = "ClusterRoleBinding"
+	KindJob                = "Job"
 )
 
 // Labels of every object of a grant.

@@ -36,14 +36,21 @@ func Render(g requests.Grant) ([]Object, error) {
 }
 
 // plainObjects are the objects of a grant before kustomize adds labels and annotations, each with
-// the item it is of.
-func plainObjects(g requests.Grant) (objects []Object, of []requests.Item) {
+// what compares it with the grant.
+func plainObjects(g requests.Grant) (objects []Object, same []func(got Object) error) {
 	for _, item := range g.Items {
 		for _, object := range kindOf(item).objects(g, item) {
-			objects, of = append(objects, object), append(of, item)
+			objects = append(objects, object)
+			same = append(same, func(got Object) error { return kindOf(item).same(g, item, got) })
 		}
 	}
-	return objects, of
+	if g.Impersonates() {
+		for _, object := range homeObjects(g) {
+			objects = append(objects, object)
+			same = append(same, func(got Object) error { return sameHome(g, got) })
+		}
+	}
+	return objects, same
 }
 
 // YAML writes objects as one YAML stream for people, kubectl and whatever keeps a cluster in step

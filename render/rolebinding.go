@@ -17,25 +17,17 @@ import (
 // fence asks RBAC for it again, because RBAC does not ask when the role is empty or its rules are
 // held anyway.
 var roleBindings = kind{
-	name:  requests.KubernetesRoleBinding,
-	check: checkRoleBinding,
-	makes: []string{KindRoleBinding},
-	objects: func(g requests.Grant, i requests.Item) []Object {
-		return []Object{&rbacv1.RoleBinding{
-			TypeMeta:   typeMeta(rbacv1.SchemeGroupVersion, KindRoleBinding),
-			ObjectMeta: metav1.ObjectMeta{Name: i.Name, Namespace: i.Namespace},
-			Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: g.Subject.Kind,
-				Name: g.Subject.Name}},
-			RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: i.Role.Kind,
-				Name: i.Role.Name},
-		}}
+	name: requests.KubernetesRoleBinding,
+	check: func(i requests.Item) error {
+		return firstError(checkNamespace(i), checkRole(i), carriesOnly(i))
 	},
-	same:     sameRoleBinding,
-	resource: "rolebindings",
-	plural:   "RoleBindings",
-	created:  "binding",
-	when:     "request.operation == 'CREATE' && request.resource.resource == 'rolebindings'",
-	fence:    roleBindingRules,
+	objects: func(g requests.Grant, i requests.Item) []Object {
+		return []Object{bindingTo(g, i, i.Role.Kind, i.Role.Name)}
+	},
+	same: func(g requests.Grant, i requests.Item, got Object) error {
+		return sameRoleBinding(got, i.Namespace, i.Name, subjectOf(g, i), rbacv1.RoleRef{
+			Kind: "ClusterRole", APIGroup: "rbac.authorization.k8s.io", Name: i.Role.Name})
+	},
 	rights: func(items []requests.Item) []rbacv1.PolicyRule {
 		return []rbacv1.PolicyRule{
 			allow(rbacv1.GroupName, "rolebindings", "create"),
@@ -54,90 +46,118 @@ func rolesOf(items []requests.Item) []string {
 	return slices.Compact(slices.Sorted(slices.Values(roles)))
 }
 
-func checkRoleBinding(b requests.Item, name string) error {
+// bindingTo is the RoleBinding of an item.
+func bindingTo(g requests.Grant, i requests.Item, kind, role string) Object {
+	return &rbacv1.RoleBinding{
+		TypeMeta:   typeMeta(rbacv1.SchemeGroupVersion, KindRoleBinding),
+		ObjectMeta: metav1.ObjectMeta{Name: i.Name, Namespace: i.Namespace},
+		Subjects:   []rbacv1.Subject{subjectOf(g, i)},
+		RoleRef:    roleRef(kind, role),
+	}
+}
+
+// subjectOf is who gets an item: the one it is for, or the grant's own identity.
+func subjectOf(g requests.Grant, i requests.Item) rbacv1.Subject {
+	if i.Impersonates() {
+		return rbacv1.Subject{Kind: rbacv1.ServiceAccountKind, Namespace: requests.GrantsNamespace,
+			Name: g.Identity()}
+	}
+	return userOf(g)
+}
+
+func userOf(g requests.Grant) rbacv1.Subject {
+	return rbacv1.Subject{APIGroup: rbacv1.GroupName, Kind: g.Subject.Kind, Name: g.Subject.Name}
+}
+
+func checkNamespace(i requests.Item) error {
 	switch {
-	case b.Name != name:
-		return refuse("name", b.Name, "it must be "+name)
-	case requests.CheckName(b.Namespace) != "":
-		return refuse("namespace", b.Namespace, requests.CheckName(b.Namespace))
-	case strings.HasPrefix(b.Namespace, "kube-") || b.Namespace == requests.AgentNamespace:
-		return refuse("namespace", b.Namespace, "it is protected")
-	case b.Role.Kind != requests.KindClusterRole:
-		return refuse("role kind", b.Role.Kind, "allowed: "+requests.KindClusterRole)
-	case requests.CheckRole(b.Role.Name) != "":
-		return refuse("role", b.Role.Name, requests.CheckRole(b.Role.Name))
-	case strings.HasPrefix(b.Role.Name, "system:"):
-		return refuse("role", b.Role.Name, "it is protected")
+	case requests.CheckName(i.Namespace) != "":
+		return refuse("namespace", i.Namespace, requests.CheckName(i.Namespace))
+	case requests.Protected(i.Namespace):
+		return refuse("namespace", i.Namespace, "it is protected")
+	}
+	return nil
+}
+
+func checkRole(i requests.Item) error {
+	switch {
+	case i.Role.Kind != requests.KindClusterRole:
+		return refuse("role kind", i.Role.Kind, "allowed: "+requests.KindClusterRole)
+	case requests.CheckRole(i.Role.Name) != "":
+		return refuse("role", i.Role.Name, requests.CheckRole(i.Role.Name))
+	case strings.HasPrefix(i.Role.Name, "system:"):
+		return refuse("role", i.Role.Name, "it is protected")
+	}
+	return nil
+}
+
+// carriesOnly refuses an item with what only items of other kinds have: nothing would come of it.
+func carriesOnly(i requests.Item) error {
+	if len(i.Resources)+len(i.Allows) > 0 || i.Exec != nil {
+		return fmt.Errorf("a %s has neither resources nor a command", i.Kind)
+	}
+	return nil
+}
+
+func firstError(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
 // sameRoleBinding takes away from a binding, field by field, what the grant says; anything left in
 // the end is an error.
-func sameRoleBinding(g requests.Grant, i requests.Item, got Object) error {
-	object := *got.(*rbacv1.RoleBinding)
-	subject := rbacv1.Subject{Kind: "User", APIGroup: "rbac.authorization.k8s.io",
-		Name: g.Subject.Name}
-	role := rbacv1.RoleRef{Kind: "ClusterRole", APIGroup: "rbac.authorization.k8s.io",
-		Name: i.Role.Name}
-	switch {
-	case object.APIVersion != "rbac.authorization.k8s.io/v1" || object.Kind != "RoleBinding":
-		return fmt.Errorf("it is a %q of %q", object.Kind, object.APIVersion)
-	case object.Name != i.Name:
-		return fmt.Errorf("its name is %q, not %q", object.Name, i.Name)
-	case object.Namespace != i.Namespace:
-		return fmt.Errorf("its namespace is %q, not %q", object.Namespace, i.Namespace)
-	case object.RoleRef != role:
-		return fmt.Errorf("its roleRef is %+v, not %+v", object.RoleRef, role)
-	case len(object.Subjects) != 1:
-		return fmt.Errorf("it has %d subjects, not 1", len(object.Subjects))
-	case object.Subjects[0] != subject:
-		return fmt.Errorf("its subject is %+v, not %+v", object.Subjects[0], subject)
+func sameRoleBinding(got Object, namespace, name string, subject rbacv1.Subject,
+	role rbacv1.RoleRef) error {
+	binding, is := got.(*rbacv1.RoleBinding)
+	if !is {
+		return fmt.Errorf("it is a %T", got)
 	}
-	object.TypeMeta = metav1.TypeMeta{}
-	object.Name, object.Namespace, object.Labels, object.Annotations = "", "", nil, nil
+	object := *binding
+	if err := sameHeader(&object.TypeMeta, &object.ObjectMeta, "RoleBinding", namespace,
+		name); err != nil {
+		return err
+	}
+	if err := sameGift(object.Subjects, object.RoleRef, subject, role); err != nil {
+		return err
+	}
 	object.RoleRef, object.Subjects = rbacv1.RoleRef{}, nil
 	if !reflect.DeepEqual(object, rbacv1.RoleBinding{}) {
-		return errors.New("it sets fields that no grant sets")
+		return errMore
 	}
 	return nil
 }
 
-// roleBindingRules are what must hold of a RoleBinding that the agent creates.
-var roleBindingRules = []rule{
-	{
-		when: "variables.binding",
-		must: all("variables.subjects.size() == 1",
-			"variables.subjects.all(s, s.kind == 'User' && s.name.matches('^[!-~]{1,253}$') && "+
-				"!s.name.startsWith('system:'))"),
-		message: "a binding must have one subject, a User of 1 to 253 printable characters that " +
-			"is not under system:",
-	}, {
-		when: "variables.binding",
-		must: all("variables.object.roleRef.kind == 'ClusterRole'",
-			"!variables.object.roleRef.name.startsWith('system:')",
-			"!variables.object.roleRef.name.matches('^pullgrant[-:]')"),
-		message: "a binding must give a ClusterRole that is neither system:*, pullgrant-* nor " +
-			"pullgrant:*",
-	}, {
-		// RBAC does not ask for the verb when the role is empty, or when its rules are held anyway.
-		when: "variables.binding",
-		must: "authorizer.group('rbac.authorization.k8s.io').resource('clusterroles').namespace(request.namespace)" +
-			".name(variables.object.roleRef.name).check('bind').allowed()",
-		message: MayNotBind,
-	}, {
-		when: "variables.binding",
-		must: "variables.backstop == 'none' ? variables.owners.size() == 0 : " +
-			all("variables.owners.size() == 1",
-				"variables.owners.all(o, o.apiVersion == 'batch/v1' && o.kind == 'Job' && "+
-					"o.name.startsWith('pullgrant-') &&"+
-					" !o.?controller.orValue(false) && !o.?blockOwnerDeletion.orValue(false))"),
-		message: "a binding must be owned by its Job pullgrant-* alone, without controller and " +
-			"blockOwnerDeletion; " +
-			"with the annotation pullgrant.dev/backstop=none, by nothing",
-	},
+var errMore = errors.New("it sets fields that no grant sets")
+
+// sameHeader takes away what says which object it is.
+func sameHeader(t *metav1.TypeMeta, m *metav1.ObjectMeta, kind, namespace, name string) error {
+	switch {
+	case t.APIVersion != "rbac.authorization.k8s.io/v1" || t.Kind != kind:
+		return fmt.Errorf("it is a %q of %q", t.Kind, t.APIVersion)
+	case m.Name != name:
+		return fmt.Errorf("its name is %q, not %q", m.Name, name)
+	case m.Namespace != namespace:
+		return fmt.Errorf("its namespace is %q, not %q", m.Namespace, namespace)
+	}
+	*t = metav1.TypeMeta{}
+	m.Name, m.Namespace, m.Labels, m.Annotations = "", "", nil, nil
+	return nil
 }
 
-// MayNotBind is what the fence says where the agent lacks a right.
-const MayNotBind = "the agent may not bind this ClusterRole in this namespace; run pullgrant " +
-	"install when the policies have changed"
+// sameGift compares who gets what.
+func sameGift(subjects []rbacv1.Subject, ref rbacv1.RoleRef, subject rbacv1.Subject,
+	role rbacv1.RoleRef) error {
+	switch {
+	case ref != role:
+		return fmt.Errorf("its roleRef is %+v, not %+v", ref, role)
+	case len(subjects) != 1:
+		return fmt.Errorf("it has %d subjects, not 1", len(subjects))
+	case subjects[0] != subject:
+		return fmt.Errorf("its subject is %+v, not %+v", subjects[0], subject)
+	}
+	return nil
+}

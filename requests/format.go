@@ -148,9 +148,17 @@ func (d *Document) value(f Format, field Field, v reflect.Value, path string) {
 		if field.Min > 0 {
 			d.NotEmpty(path, v.Len())
 		}
+		if field.Max > 0 && v.Len() > field.Max {
+			d.Add(path, "too-many", "%s has %d entries; at most %d", path, v.Len(), field.Max)
+		}
 		item := field
-		item.Min, item.Max = 0, 0
+		item.Min, item.Max, item.Unique = 0, 0, false
 		for i := range v.Len() {
+			if field.Unique && v.Index(i).Kind() == reflect.String &&
+				repeated(v, i) {
+				d.Check(fmt.Sprintf("%s[%d]", path, i), "duplicate", v.Index(i).String(),
+					"it stands in this list twice")
+			}
 			d.value(f, item, v.Index(i), fmt.Sprintf("%s[%d]", path, i))
 		}
 	case v.Kind() == reflect.Map:
@@ -171,4 +179,14 @@ func (d *Document) value(f Format, field Field, v reflect.Value, path string) {
 			d.Check(path, field.Rule, fmt.Sprint(n), field.Says)
 		}
 	}
+}
+
+// repeated tells whether an entry of a list stands in it before.
+func repeated(list reflect.Value, at int) bool {
+	for i := range at {
+		if list.Index(i).Equal(list.Index(at)) {
+			return true
+		}
+	}
+	return false
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 )
 
 // Grant is an allowed, merged request with its window and everything the policy decided filled in:
@@ -28,15 +29,31 @@ type Grant struct {
 	BackstopOptional bool `json:"backstopOptional,omitempty"`
 }
 
-// Namespaces are those of the items, each once, in their order.
+// Namespaces are those in which something is made for the grant, each once: those of the items in
+// their order, then that of the right to use the grant's own identity.
 func (g Grant) Namespaces() []string {
 	var names []string
 	for _, i := range g.Items {
-		if !slices.Contains(names, i.Namespace) {
+		if i.Namespace != "" && !slices.Contains(names, i.Namespace) {
 			names = append(names, i.Namespace)
 		}
 	}
+	if g.Impersonates() {
+		names = append(names, GrantsNamespace)
+	}
 	return names
+}
+
+// Impersonates tells whether the grant is used through an identity of its own.
+func (g Grant) Impersonates() bool { return slices.ContainsFunc(g.Items, Item.Impersonates) }
+
+// Identity is the name of the ServiceAccount that stands for the grant, and that never exists.
+func (g Grant) Identity() string { return ObjectName(g.Name, 0) }
+
+// User is the identity as Kubernetes and kubectl --as name it.
+func (g Grant) User() string {
+	return "system:serviceaccount:" + GrantsNamespace + ":" +
+		g.Identity()
 }
 
 // Gives is what the grant gives, one text for each item: the wording of every place that shows it.
@@ -57,6 +74,12 @@ type Role struct {
 
 // AgentNamespace is where the agent lives and keeps its state; no grant reaches into it.
 const AgentNamespace = "pullgrant-system"
+
+// Protected tells a namespace that nothing is granted in, whatever a policy says.
+func Protected(namespace string) bool {
+	return strings.HasPrefix(namespace, "kube-") || namespace == AgentNamespace ||
+		namespace == GrantsNamespace
+}
 
 // KindClusterRole is the only kind of Role.
 const KindClusterRole = "ClusterRole"

@@ -3,24 +3,52 @@ package requests
 import (
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"slices"
+	"strings"
 )
 
 // Item is one of the things that a grant gives, of whatever kind.
 type Item struct {
 	Kind      string `json:"kind"`
-	Name      string `json:"name"` // of the object that is made for it
-	Namespace string `json:"namespace"`
-	Role      Role   `json:"role"`
+	Name      string `json:"name"`                // of the object that is made for it
+	Namespace string `json:"namespace,omitempty"` // empty: the whole cluster
+	Role      Role   `json:"role,omitzero"`
 	Rules     string `json:"rules,omitempty"` // hash of the role's rules in the catalogue; empty when it is not there
+	Mode      string `json:"mode,omitempty"`  // "" is ModeDirect
+
+	Resources []string `json:"resources,omitempty"` // of a KubernetesResourceRole: what the role is cut down to
+	Exec      *Exec    `json:"exec,omitempty"`      // of a KubernetesExec
+	Allows    []Rule   `json:"allows,omitempty"`    // rules of the Role that is made for it
 }
 
-// KubernetesRoleBinding is the kind of an Item that is a RoleBinding in one namespace.
-const KubernetesRoleBinding = "KubernetesRoleBinding"
+// Kinds of an Item.
+const (
+	// KubernetesRoleBinding is a RoleBinding to a ClusterRole in one namespace.
+	KubernetesRoleBinding = "KubernetesRoleBinding"
+	// KubernetesResourceRole is a Role with what a ClusterRole allows on some objects, by name.
+	KubernetesResourceRole = "KubernetesResourceRole"
+	// KubernetesClusterRoleBinding is a ClusterRoleBinding to a ClusterRole.
+	KubernetesClusterRoleBinding = "KubernetesClusterRoleBinding"
+	// KubernetesExec is a Role that lets a command run in a container.
+	KubernetesExec = "KubernetesExec"
+)
 
-// Equal tells whether two items are the same in everything. It takes the place of ==, which a kind
-// with a list has not.
-func (i Item) Equal(other Item) bool { return i == other }
+// How somebody uses what was granted to them.
+const (
+	ModeDirect      = "Direct"      // as themselves
+	ModeImpersonate = "Impersonate" // as an identity of the grant's own, with kubectl --as
+)
+
+// GrantsNamespace is where the right to use an identity of a grant stands. Nothing runs there, and
+// nobody can sign in from there.
+const GrantsNamespace = "pullgrant-grants"
+
+// Impersonates tells whether the item is given to an identity of the grant's own.
+func (i Item) Impersonates() bool { return i.Mode == ModeImpersonate }
+
+// Equal tells whether two items are the same in everything.
+func (i Item) Equal(other Item) bool { return reflect.DeepEqual(i, other) }
 
 // EqualItems tells whether two grants give the same, in the same order.
 func EqualItems(a, b []Item) bool { return slices.EqualFunc(a, b, Item.Equal) }
@@ -29,11 +57,44 @@ func EqualItems(a, b []Item) bool { return slices.EqualFunc(a, b, Item.Equal) }
 // to whom and how long. Names in it have been checked and hold nothing that a sink must escape but
 // what it always does.
 func (i Item) String() string {
-	return fmt.Sprintf("%s %s in namespace %s", i.Role.Kind, i.Role.Name, i.Namespace)
+	text := i.what() + " " + i.where()
+	if i.Impersonates() {
+		text += ", used with --as"
+	}
+	return text
+}
+
+func (i Item) what() string {
+	switch i.Kind {
+	case KubernetesResourceRole:
+		return fmt.Sprintf("%s %s on %s", i.Role.Kind, i.Role.Name, strings.Join(i.Resources, ", "))
+	case KubernetesExec:
+		return i.Exec.String()
+	}
+	return i.Role.Kind + " " + i.Role.Name
+}
+
+func (i Item) where() string {
+	if i.Namespace == "" {
+		return "in the whole cluster"
+	}
+	return "in namespace " + i.Namespace
 }
 
 // Brief is String for a line that names many things.
-func (i Item) Brief() string { return i.Role.Name + " in " + i.Namespace }
+func (i Item) Brief() string {
+	where := " in " + i.Namespace
+	if i.Namespace == "" {
+		where = " everywhere"
+	}
+	switch i.Kind {
+	case KubernetesResourceRole:
+		return i.Role.Name + " on " + strings.Join(i.Resources, ", ") + where
+	case KubernetesExec:
+		return i.Exec.String() + where
+	}
+	return i.Role.Name + where
+}
 
 // UnmarshalJSON reads an item; one without a kind was written when there was but one.
 func (i *Item) UnmarshalJSON(data []byte) error {

@@ -71,6 +71,15 @@ var SpecFields = Fields{
 		"Only if the policy allows it."},
 	"RequestSpec.namespace": {About: "Namespace to get access in. Default: the policy's.",
 		Form: FormName},
+	"RequestSpec.grants": {About: "Which of the policy's grants, by their names. Default: all.",
+		Form: FormName, Min: 1, Unique: true},
+	"RequestSpec.role": {About: "ClusterRole, where the policy offers several.",
+		Form: Form{Rule: "role", Pattern: RolePattern, Check: CheckRole}},
+	"RequestSpec.resources": {About: "Objects to get access to, each by its kind and its exact name, " +
+		"for example deployments.apps/api. Only where the policy gives single objects.",
+		Form: Form{Rule: "resource", Pattern: ResourcePattern, Check: CheckResource}, Min: 1,
+		Max: MaxNames, Unique: true},
+	"RequestSpec.exec": {About: "Command to run, and where. Only where the policy lets commands run."},
 	"RequestSpec.duration": {About: "How long, in whole minutes or hours, for example 30m or " +
 		"2h. Default: the policy's."},
 	"RequestSpec.reason": {About: "Why, in one line, for the people who approve and who read " +
@@ -78,6 +87,17 @@ var SpecFields = Fields{
 		"It is kept for ever: no secrets.",
 		Form: Form{Rule: "reason", Pattern: ReasonPattern, Min: MinReason, Max: MaxReason,
 			Check: CheckReason}},
+
+	"Exec.pod": {About: "Name of the pod.", Form: Form{Rule: "pod", Pattern: ObjectPattern,
+		Check: CheckObject}},
+	"Exec.container": {About: "Name of the container. Default: the policy's, where it has one.",
+		Form: FormName},
+	"Exec.command": {About: "Program and arguments. An argument may end with /*, which stands for " +
+		"one file of a folder. Default: any command, where the policy lets that be.",
+		Form: Form{Rule: "command", Pattern: ArgumentPattern, Check: CheckArgument}, Min: 1,
+		Max: MaxArguments},
+	"Exec.stdin":    {About: "Whether it reads what is typed: kubectl exec -i. Default: false."},
+	"Exec.terminal": {About: "Whether it has a terminal: kubectl exec -t. Default: false."},
 
 	"Subject.kind": {About: "Only users receive access.", Form: OneOf("subject", KindUser)},
 	"Subject.name": {About: "Name of the user in Kubernetes, exactly as the cluster's " +
@@ -97,6 +117,10 @@ type RequestSpec struct {
 	Requester string   `yaml:"requester" json:"requester"` // GitHub login, the author of the pull request
 	Subject   *Subject `yaml:"subject,omitempty" json:"subject,omitempty"`
 	Namespace string   `yaml:"namespace,omitempty" json:"namespace,omitempty"`
+	Grants    []string `yaml:"grants,omitempty" json:"grants,omitempty"` // of the policy, by name
+	Role      string   `yaml:"role,omitempty" json:"role,omitempty"`
+	Resources []string `yaml:"resources,omitempty" json:"resources,omitempty"`
+	Exec      *Exec    `yaml:"exec,omitempty" json:"exec,omitempty"`
 	Duration  Duration `yaml:"duration,omitempty" json:"duration,omitzero"`
 	Reason    string   `yaml:"reason" json:"reason"`
 }

@@ -9,8 +9,6 @@ import (
 	gosync "sync"
 	"time"
 
-	rbacv1 "k8s.io/api/rbac/v1"
-
 	"github.com/pullgrant/pullgrant/internal/github"
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/render"
@@ -179,14 +177,16 @@ func (g *gate) fencedIn(ctx context.Context, namespace string, grant requests.Gr
 	}
 	runs := int32(1)
 	job.Name, job.Spec.Completions, job.Spec.Parallelism = probeName, &runs, &runs
-	answer := g.cluster.TryJob(ctx, &job)
+	answer := g.cluster.Try(ctx, &job)
 	fenced := kube.RefusedByFence(answer)
 	if kube.Objected(answer) {
 		at := slices.IndexFunc(bindings,
 			func(o render.Object) bool { return o.GetNamespace() == namespace })
-		bare := bindings[at].(*rbacv1.RoleBinding).DeepCopy()
-		bare.Name, bare.Labels, bare.Annotations = probeName, nil, nil
-		other := g.cluster.TryBinding(ctx, bare)
+		bare := bindings[at].DeepCopyObject().(render.Object)
+		bare.SetName(probeName)
+		bare.SetLabels(nil)
+		bare.SetAnnotations(nil)
+		other := g.cluster.Try(ctx, bare)
 		if fenced = kube.RefusedByFence(other); !fenced && kube.Objected(other) {
 			return answer
 		}

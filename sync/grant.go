@@ -9,7 +9,6 @@ import (
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/pullgrant/pullgrant/policies"
@@ -41,7 +40,7 @@ func (a *Agent) grant(ctx context.Context, r plan.Record) (plan.Record, error) {
 }
 
 // make makes what is missing of a grant: first the Jobs that end it when the agent is gone, then,
-// once these are armed, the bindings that they own. Before each of the two the record says what is
+// once these are armed, the Roles and bindings that they own. Before each of the two the record says what is
 // about to be there.
 func (a *Agent) make(ctx context.Context, r *plan.Record) (err error) {
 	bindings, err := render.Render(r.Grant)
@@ -54,6 +53,9 @@ func (a *Agent) make(ctx context.Context, r *plan.Record) (err error) {
 		if r.Roles, err = a.cluster.RoleDigests(ctx, r.Grant); err != nil {
 			return err
 		}
+	}
+	if err := a.execGuarded(ctx, r.Grant); err != nil {
+		return err
 	}
 	if err := a.letsIn(ctx, r); err != nil {
 		return err
@@ -71,11 +73,11 @@ func (a *Agent) make(ctx context.Context, r *plan.Record) (err error) {
 	log := a.log.With("event", string(plan.Grant), "cluster", a.cluster.Name,
 		"request", r.Grant.Name, "expires_at", r.Grant.Window.End.String())
 	for i := range bindings {
-		o := r.Binding(i)
+		o := r.Made(i)
 		if o.UID != "" {
 			continue
 		}
-		o.UID, err = a.create(ctx, bindings[i].(*rbacv1.RoleBinding), r.Grant.Window.End.Time)
+		o.UID, err = a.create(ctx, bindings[i], r.Grant.Window.End.Time)
 		if changed, is := errors.AsType[*kube.ChangedError](err); is {
 			o.UID = changed.UID
 			return &refusal{policies.ChangedByCluster, true, err}
@@ -89,7 +91,7 @@ func (a *Agent) make(ctx context.Context, r *plan.Record) (err error) {
 		if err != nil {
 			return err
 		}
-		log.Info("created", "namespace", o.Namespace, "binding", o.Name)
+		log.Info("created", "kind", o.Kind, "namespace", o.Namespace, "name", o.Name)
 	}
 	return nil
 }
@@ -99,7 +101,7 @@ func (a *Agent) make(ctx context.Context, r *plan.Record) (err error) {
 func (a *Agent) takeBack(ctx context.Context, r *plan.Record, before []plan.Object,
 	why error) error {
 	for i, o := range before {
-		if o.IsBinding() && r.Objects[i].UID == "" {
+		if !o.IsBackstop() && r.Objects[i].UID == "" {
 			r.Objects[i].Content = o.Content
 		}
 	}
@@ -151,9 +153,9 @@ func (a *Agent) refused(ctx context.Context, r plan.Record, no *refusal) (plan.R
 
 var errTooLate = errors.New("its window ended meanwhile")
 
-// create makes a binding before the end of its window: a call that is held up until then is given
+// create makes an object before the end of its window: a call that is held up until then is given
 // up.
-func (a *Agent) create(ctx context.Context, b *rbacv1.RoleBinding, end time.Time) (uid string,
+func (a *Agent) create(ctx context.Context, o render.Object, end time.Time) (uid string,
 	err error) {
 	left := end.Sub(a.clocks.now())
 	if left <= 0 {
@@ -161,7 +163,7 @@ func (a *Agent) create(ctx context.Context, b *rbacv1.RoleBinding, end time.Time
 	}
 	ctx, cancel := context.WithTimeout(ctx, left)
 	defer cancel()
-	return a.cluster.Create(ctx, b)
+	return a.cluster.Create(ctx, o)
 }
 
 // neverMade tells an error after which there is no binding for certain. After others, such as a
@@ -183,6 +185,9 @@ func (a *Agent) backstop(ctx context.Context, r *plan.Record, bindings []render.
 			continue
 		}
 		begun = true
+		if o.Namespace == "" {
+			continue // what is in the whole cluster has no backstop of its own
+		}
 		uid, ending, err := a.cluster.NamespaceState(ctx, o.Namespace)
 		if err != nil {
 			return err
@@ -199,7 +204,7 @@ func (a *Agent) backstop(ctx context.Context, r *plan.Record, bindings []render.
 			}
 			return objection(code, err)
 		}
-		if o.IsBinding() {
+		if !o.IsBackstop() {
 			continue
 		}
 		job, err := render.Backstop(r.Grant, o.Namespace, a.clocks.now())
@@ -217,7 +222,7 @@ func (a *Agent) backstop(ctx context.Context, r *plan.Record, bindings []render.
 		}
 	}
 	for o, job := range missing {
-		uid, err := a.cluster.CreateJob(ctx, &job)
+		uid, err := a.cluster.Create(ctx, &job)
 		o.UID = uid
 		changed, is := errors.AsType[*kube.ChangedError](err)
 		if is {
@@ -246,14 +251,14 @@ func (a *Agent) withoutBackstop(ctx context.Context, r *plan.Record, why error) 
 		"event", string(plan.Grant), "cluster", a.cluster.Name, "request", r.Grant.Name,
 		"error", why.Error())
 	for _, o := range r.Objects {
-		if o.IsBinding() || o.UID == "" {
+		if !o.IsBackstop() || o.UID == "" {
 			continue
 		}
 		if _, err := a.cluster.Delete(ctx, liveOf(o)); err != nil {
 			return err
 		}
 	}
-	r.Objects = slices.DeleteFunc(r.Objects, func(o plan.Object) bool { return !o.IsBinding() })
+	r.Objects = slices.DeleteFunc(r.Objects, plan.Object.IsBackstop)
 	return nil
 }
 
@@ -269,15 +274,15 @@ func liveOf(o plan.Object) plan.Live {
 func (a *Agent) tie(ctx context.Context, r *plan.Record, bindings []render.Object) error {
 	version := r.Version
 	for i := range bindings {
-		o, uid := r.Binding(i), ""
+		o, uid := r.Made(i), ""
 		for _, job := range r.Objects {
-			if !job.IsBinding() && job.Namespace == o.Namespace {
+			if job.IsBackstop() && job.Namespace == o.Namespace {
 				uid = job.UID
 			}
 		}
 		render.Own(bindings[i], requests.ObjectName(r.Grant.Name, 0), uid)
 		if o.UID == "" {
-			o.Content = kube.BindingContent(bindings[i].(*rbacv1.RoleBinding))
+			o.Content = kube.Content(bindings[i])
 			r.Try = version
 		}
 	}
@@ -297,7 +302,7 @@ func (a *Agent) armed(ctx context.Context, r *plan.Record) error {
 	defer cancel()
 	for i := range r.Objects {
 		o := &r.Objects[i]
-		if o.IsBinding() {
+		if !o.IsBackstop() {
 			continue
 		}
 		late, err := a.cluster.Finished(waiting, *o)

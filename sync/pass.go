@@ -224,6 +224,10 @@ func (p *pass) converge(ctx context.Context, proofs map[string]plan.Proof) (err 
 		if p.main != nil && proofs == nil { // once a pass
 			p.world.Drift = p.drift(ctx, p.world)
 		}
+		if p.world.Drift == nil {
+			p.world.Drift = map[string]string{}
+		}
+		p.unguarded(ctx, p.world, p.world.Drift)
 		p.world.Withdrawn = p.withdrawals.causes(p.world)
 		steps := p.steps()
 		if p.main != nil && !slices.ContainsFunc(steps, takesAway) {
@@ -310,7 +314,7 @@ func (a *Agent) observe(ctx context.Context, main *plan.Main) (plan.World, error
 	}
 	for _, r := range w.Records {
 		for _, o := range r.Objects {
-			if r.Phase != plan.Ended && o.UID != "" && o.IsBinding() {
+			if r.Phase != plan.Ended && o.UID != "" && !o.IsBackstop() {
 				l := plan.Live{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, UID: o.UID,
 					Content: o.Content}
 				a.expirer.Watch(l, r.Grant.Window.End.Time)

@@ -65,7 +65,8 @@ func (a *Agent) compareRights(ctx context.Context) error {
 		case s.Namespace == "" || s.Namespace == kube.Namespace:
 			everywhere = append(everywhere, s)
 		case slices.ContainsFunc(with, func(i requests.Item) bool {
-			return i.Namespace == s.Namespace
+			return i.Namespace == s.Namespace ||
+				i.Impersonates() && s.Namespace == requests.GrantsNamespace
 		}):
 			in[s.Namespace] = append(in[s.Namespace], s)
 		default:

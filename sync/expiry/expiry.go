@@ -7,11 +7,9 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	gosync "sync"
 	"time"
-
-	batchv1 "k8s.io/api/batch/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
 
 	"github.com/pullgrant/pullgrant/sync/kube"
 	"github.com/pullgrant/pullgrant/sync/monitor"
@@ -42,7 +40,7 @@ type Expirer struct {
 	mu       gosync.Mutex
 	until    time.Time            // when the clock is read next
 	watched  map[string]*deadline // by UID
-	vanished map[string]plan.Gone // by UID, of bindings
+	vanished map[string]plan.Gone // by UID, of all but Jobs
 	misnamed map[string]bool      // by UID
 }
 
@@ -76,13 +74,10 @@ func (e *Expirer) Run(ctx context.Context) error {
 	var tries gosync.WaitGroup
 	defer tries.Wait()
 	var synced []func() bool
-	for _, w := range []source{
-		{"RoleBindings", &rbacv1.RoleBinding{}, e.cluster.Bindings()},
-		{"Jobs", &batchv1.Job{}, e.cluster.Jobs()},
-	} {
+	for _, w := range e.cluster.Sources() {
 		informer, handler, err := e.informer(w)
 		if err != nil {
-			return fmt.Errorf("watching %s: %w", w.what, err)
+			return fmt.Errorf("watching %s: %w", w.What, err)
 		}
 		synced = append(synced, handler.HasSynced)
 		tries.Go(func() { informer.RunWithContext(ctx) })
@@ -183,9 +178,9 @@ func (e *Expirer) expire(ctx context.Context, d *deadline) {
 	ctx, cancel := context.WithTimeout(ctx, deleteTimeout)
 	defer cancel()
 	deleted, err := e.cluster.Delete(ctx, d.Live)
-	what := "binding"
-	if d.IsBackstop() {
-		what = "job"
+	what := strings.ToLower(strings.TrimPrefix(d.Kind, "Cluster"))
+	if d.Place().IsBinding() {
+		what = "binding"
 	}
 	log := e.log.With("cluster", e.cluster.Name, "namespace", d.Namespace, what, d.Name,
 		"expires_at", d.at.UTC().Format(time.RFC3339))
@@ -200,7 +195,7 @@ func (e *Expirer) expire(ctx context.Context, d *deadline) {
 	}
 	if deleted {
 		log.Info("expired", "event", "expire")
-		if !d.IsBackstop() {
+		if d.Place().IsBinding() {
 			e.metrics.Late(e.now().Sub(d.at))
 		}
 	}
@@ -220,7 +215,7 @@ func (e *Expirer) overdue() (n int) {
 	defer e.mu.Unlock()
 	now := e.now()
 	for _, d := range e.watched {
-		if !d.IsBackstop() && !now.Before(d.at) {
+		if d.Place().IsBinding() && !now.Before(d.at) {
 			n++
 		}
 	}

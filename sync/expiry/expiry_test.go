@@ -211,7 +211,7 @@ func TestOverdue(t *testing.T) {
 	now := noon
 	e := New(nil, func() time.Time { return now }, monitor.NewMetrics(
 		"prod", "", func() time.Time { return now }), nil)
-	e.Watch(plan.Live{UID: "a"}, noon.Add(time.Second))
+	e.Watch(plan.Live{Kind: "RoleBinding", UID: "a"}, noon.Add(time.Second))
 	for _, want := range []int{0, 1} {
 		if n := e.overdue(); n != want {
 			t.Errorf("%d overdue, want %d", n, want)

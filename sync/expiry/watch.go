@@ -6,9 +6,7 @@ import (
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/pullgrant/pullgrant/sync/kube"
@@ -16,22 +14,15 @@ import (
 	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
-// source is one kind of objects that are watched.
-type source struct {
-	what    string // for people
-	example runtime.Object
-	from    cache.ListerWatcher
-}
-
 // informer has the expirer learn of all objects of a source, and of each change.
-func (e *Expirer) informer(s source) (cache.SharedIndexInformer,
+func (e *Expirer) informer(s kube.Source) (cache.SharedIndexInformer,
 	cache.ResourceEventHandlerRegistration, error) {
-	informer := cache.NewSharedIndexInformer(s.from, s.example, 0, cache.Indexers{})
+	informer := cache.NewSharedIndexInformer(s.From, s.Example, 0, cache.Indexers{})
 	// Each of these is refused only once an informer was started.
 	transform := informer.SetTransform(trim)
 	failed := informer.SetWatchErrorHandler(func(_ *cache.Reflector, err error) {
 		e.metrics.Failed(monitor.StageWatch)
-		e.log.Error("watching "+s.what+" does not work; deadlines known so far hold",
+		e.log.Error("watching "+s.What+" does not work; deadlines known so far hold",
 			"event", "watch", "cluster", e.cluster.Name, "error", err.Error())
 	})
 	handler, events := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
@@ -45,10 +36,10 @@ func (e *Expirer) informer(s source) (cache.SharedIndexInformer,
 // trim keeps out of memory what nobody reads.
 func trim(object any) (any, error) {
 	switch o := object.(type) {
-	case *rbacv1.RoleBinding:
-		o.ManagedFields = nil
 	case *batchv1.Job:
 		o.ManagedFields, o.Spec, o.Status = nil, batchv1.JobSpec{}, batchv1.JobStatus{}
+	case metav1.Object:
+		o.SetManagedFields(nil)
 	}
 	return object, nil
 }
@@ -70,36 +61,24 @@ func (e *Expirer) scan(ctx context.Context) {
 	}
 }
 
-// look takes over the deadlines of all bindings and Jobs there are.
+// look takes over the deadlines of all objects of grants there are, as far as they can be listed.
 func (e *Expirer) look(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, listTimeout)
 	defer cancel()
-	bindings, err := e.cluster.ListBindings(ctx)
-	if err != nil {
-		return err
+	all, err := e.cluster.List(ctx)
+	for _, o := range all {
+		e.seen(o)
 	}
-	for i := range bindings {
-		e.seen(&bindings[i])
-	}
-	jobs, err := e.cluster.ListJobs(ctx)
-	if err != nil {
-		return err
-	}
-	for i := range jobs {
-		e.seen(&jobs[i])
-	}
-	return nil
+	return err
 }
 
 // live is what an informer told of, and false for anything else.
 func (e *Expirer) live(object any) (metav1.Object, plan.Live, bool) {
-	switch o := object.(type) {
-	case *rbacv1.RoleBinding:
-		return o, e.cluster.Live(o), true
-	case *batchv1.Job:
-		return o, e.cluster.LiveJob(o), true
+	l, known := e.cluster.Live(object)
+	if !known {
+		return nil, l, false
 	}
-	return nil, plan.Live{}, false
+	return object.(metav1.Object), l, true
 }
 
 // seen takes over an object's own deadline. One that cannot be read is due now: such an object is

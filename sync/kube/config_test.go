@@ -68,13 +68,13 @@ func TestNobodyAnswers(t *testing.T) {
 		"electing a leader") {
 		t.Errorf("without a name: %v", err)
 	}
-	for i, all := range []cache.ListerWatcher{c.Bindings(), c.Jobs()} {
-		all := cache.ToListerWatcherWithContext(all)
+	for _, source := range c.Sources() {
+		all := cache.ToListerWatcherWithContext(source.From)
 		_, listed := all.ListWithContext(t.Context(), metav1.ListOptions{})
 		_, watched := all.WatchWithContext(t.Context(), metav1.ListOptions{})
 		for _, err := range []error{listed, watched} {
 			if err == nil || !strings.Contains(err.Error(), "connection refused") {
-				t.Errorf("%d: %v", i, err)
+				t.Errorf("%s: %v", source.What, err)
 			}
 		}
 	}

@@ -14,14 +14,18 @@ import (
 	"github.com/pullgrant/pullgrant/render"
 )
 
-// BindingContent is a digest of what gives access (subjects, role), what decides over its end (our
-// labels and annotations, the owner) and what could delay it (finalizers). What others note on a
-// binding is theirs.
+// BindingContent is Content of a RoleBinding.
 func BindingContent(b *rbacv1.RoleBinding) string {
 	return digest(b.ObjectMeta, b.Subjects, b.RoleRef)
 }
 
-// JobContent is a digest of what decides when a backstop acts.
+func clusterBindingContent(b *rbacv1.ClusterRoleBinding) string {
+	return digest(b.ObjectMeta, b.Subjects, b.RoleRef)
+}
+
+func roleContent(r *rbacv1.Role) string { return digest(r.ObjectMeta, r.Rules) }
+
+// JobContent is Content of a Job: of what decides when a backstop acts.
 func JobContent(j *batchv1.Job) string {
 	suspended := j.Spec.Suspend != nil && *j.Spec.Suspend
 	return digest(j.ObjectMeta, j.Spec.Completions, j.Spec.Parallelism,

@@ -46,12 +46,8 @@ var asks = map[string]func(context.Context, *world) (string, error){
 		seen, unreadable, err := w.cluster.Observe(ctx)
 		return fmt.Sprint(seen.Live, len(seen.Records), seen.Namespaces, unreadable), err
 	},
-	"ListBindings": func(ctx context.Context, w *world) (string, error) {
-		all, err := w.cluster.ListBindings(ctx)
-		return fmt.Sprint(len(all)), err
-	},
-	"ListJobs": func(ctx context.Context, w *world) (string, error) {
-		all, err := w.cluster.ListJobs(ctx)
+	"List": func(ctx context.Context, w *world) (string, error) {
+		all, err := w.cluster.List(ctx)
 		return fmt.Sprint(len(all)), err
 	},
 	"MadeMeanwhile": func(ctx context.Context, w *world) (string, error) {
@@ -177,9 +173,9 @@ var asks = map[string]func(context.Context, *world) (string, error){
 			return w.cluster.Create(ctx, w.binding.DeepCopy())
 		})
 	},
-	"CreateJob": func(ctx context.Context, w *world) (string, error) {
+	"Create a Job": func(ctx context.Context, w *world) (string, error) {
 		return w.made(ctx, w.job, func() (string, error) {
-			return w.cluster.CreateJob(ctx, w.job.DeepCopy())
+			return w.cluster.Create(ctx, w.job.DeepCopy())
 		})
 	},
 	"Delete what was replaced": func(ctx context.Context, w *world) (string, error) {
@@ -187,7 +183,7 @@ var asks = map[string]func(context.Context, *world) (string, error){
 			context.Background(), w.binding.DeepCopy(), metav1.CreateOptions{}); err != nil {
 			return "", err
 		}
-		l := w.cluster.Live(w.binding)
+		l, _ := w.cluster.Live(w.binding)
 		l.UID = "another"
 		deleted, err := w.cluster.Delete(ctx, l)
 		w.gone()
@@ -209,11 +205,11 @@ var asks = map[string]func(context.Context, *world) (string, error){
 		}
 		return fmt.Sprint(late.Abs() < time.Minute), err
 	},
-	"TryJob": func(ctx context.Context, w *world) (string, error) {
-		return "", w.cluster.TryJob(ctx, w.job.DeepCopy())
+	"Try a Job": func(ctx context.Context, w *world) (string, error) {
+		return "", w.cluster.Try(ctx, w.job.DeepCopy())
 	},
-	"TryBinding": func(ctx context.Context, w *world) (string, error) {
-		return "", w.cluster.TryBinding(ctx, w.binding.DeepCopy())
+	"Try a binding": func(ctx context.Context, w *world) (string, error) {
+		return "", w.cluster.Try(ctx, w.binding.DeepCopy())
 	},
 }
 

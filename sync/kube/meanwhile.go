@@ -17,18 +17,13 @@ import (
 // and are still there.
 func (c *Cluster) MadeMeanwhile(ctx context.Context, r plan.Record) ([]rbacv1.RoleBinding, error) {
 	var all []rbacv1.RoleBinding
-	var seen []string
-	for _, b := range r.Grant.Items {
-		if slices.Contains(seen, b.Namespace) {
-			continue
-		}
-		seen = append(seen, b.Namespace)
-		list, err := c.rbac.RoleBindings(b.Namespace).List(ctx, metav1.ListOptions{})
+	for _, namespace := range r.Grant.Namespaces() {
+		list, err := c.rbac.RoleBindings(namespace).List(ctx, metav1.ListOptions{})
 		if err != nil {
-			return nil, fmt.Errorf("listing RoleBindings in %s: %w", b.Namespace, err)
+			return nil, fmt.Errorf("listing RoleBindings in %s: %w", namespace, err)
 		}
 		all = append(all, slices.DeleteFunc(list.Items,
-			func(b rbacv1.RoleBinding) bool { return c.Live(&b).Managed })...)
+			func(b rbacv1.RoleBinding) bool { return c.manages(b.Labels) })...)
 	}
 	return within(all, r.Grant.Window.Start.Time, r.EndedAt.Time), nil
 }

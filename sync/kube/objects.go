@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 
-	batchv1 "k8s.io/api/batch/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
@@ -22,38 +20,22 @@ import (
 // ErrTaken says that what stands under the name of an object is not the agent's.
 var ErrTaken = errors.New("something else stands under its name")
 
-// Create makes a binding and returns its UID. One that is there already just as it was asked for is
-// that of a call that was repeated, by client-go or by an earlier try, and is as good as made.
-// Another one of that name is an AlreadyExists, and ErrTaken when it is not the agent's; one that
-// the cluster made otherwise is a ChangedError.
-func (c *Cluster) Create(ctx context.Context, b *rbacv1.RoleBinding) (uid string, err error) {
-	return create(ctx, c, c.rbac.RoleBindings(b.Namespace), render.KindRoleBinding, b,
-		changedBinding)
-}
-
-// CreateJob makes a backstop, as Create does a binding.
-func (c *Cluster) CreateJob(ctx context.Context, j *batchv1.Job) (uid string, err error) {
-	return create(ctx, c, c.batch.Jobs(j.Namespace), render.KindJob, j, changedJob)
-}
-
-// maker is the part of an API's client that create needs.
-type maker[O render.Object] interface {
-	Create(ctx context.Context, asked O, o metav1.CreateOptions) (O, error)
-	Get(ctx context.Context, name string, o metav1.GetOptions) (O, error)
-}
-
-// create is Create for any kind; changed names the first field that is not as it was asked for.
-func create[O render.Object](ctx context.Context, c *Cluster, all maker[O], kind string, asked O,
-	changed func(asked, made O) string) (uid string, err error) {
-	what := fmt.Sprintf("%s %s/%s", kind, asked.GetNamespace(), asked.GetName())
-	made, err := all.Create(ctx, asked, metav1.CreateOptions{FieldManager: render.ManagedBy})
+// Create makes an object of a grant and returns its UID. One that is there already just as it was
+// asked for is that of a call that was repeated, by client-go or by an earlier try, and is as good
+// as made. Another one of that name is an AlreadyExists, and ErrTaken when it is not the agent's;
+// one that the cluster made otherwise is a ChangedError.
+func (c *Cluster) Create(ctx context.Context, asked render.Object) (uid string, err error) {
+	k, _ := of(asked)
+	what := strings.Replace(fmt.Sprintf("%s %s/%s", k.name, asked.GetNamespace(), asked.GetName()),
+		" /", " ", 1)
+	made, err := k.make(ctx, c, asked, metav1.CreateOptions{FieldManager: render.ManagedBy})
 	if apierrors.IsAlreadyExists(err) {
-		there, getErr := all.Get(ctx, asked.GetName(), metav1.GetOptions{})
+		there, getErr := k.get(ctx, c, asked.GetNamespace(), asked.GetName())
 		switch {
 		case getErr != nil:
 		case !c.manages(there.GetLabels()):
 			err = errors.Join(ErrTaken, err)
-		case there.GetDeletionTimestamp() == nil && changed(asked, there) == "":
+		case there.GetDeletionTimestamp() == nil && k.changed(asked, there) == "":
 			return string(there.GetUID()), nil
 		}
 	}
@@ -63,10 +45,25 @@ func create[O render.Object](ctx context.Context, c *Cluster, all maker[O], kind
 	if err != nil {
 		return "", fmt.Errorf("creating %s: %w", what, err)
 	}
-	if field := changed(asked, made); field != "" {
+	if field := k.changed(asked, made); field != "" {
 		return "", &ChangedError{UID: string(made.GetUID()), Object: what, Field: field}
 	}
 	return string(made.GetUID()), nil
+}
+
+// Try asks the API server whether it would take an object.
+func (c *Cluster) Try(ctx context.Context, o render.Object) error {
+	k, _ := of(o)
+	_, err := k.make(ctx, c, o, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+	return err
+}
+
+// Content is a digest of an object: of what gives access, of what decides over its end (our labels
+// and annotations, the owner) and of what could delay it (finalizers). What others note on it is
+// theirs.
+func Content(o render.Object) string {
+	k, _ := of(o)
+	return k.content(o)
 }
 
 // finishedPoll is the time between two looks at a Job.
@@ -95,16 +92,17 @@ func (c *Cluster) Finished(ctx context.Context, o plan.Object) (time.Duration, e
 	}
 }
 
-// Delete removes exactly that object; one that is gone, or replaced by another, is no error. A
-// binding with finalizers outlives its deletion and gives access as before, so that is one; the API
-// server then answers with the object.
+// Delete removes exactly that object; one that is gone, or replaced by another, is no error. What
+// gives access and has finalizers outlives its deletion and gives it as before, so that is one; the
+// API server then answers with the object.
 func (c *Cluster) Delete(ctx context.Context, l plan.Live) (deleted bool, err error) {
 	uid, background := types.UID(l.UID), metav1.DeletePropagationBackground
 	k := kindOf(l.Kind)
-	answer, err := k.client(c).Delete().Resource(k.resource).Namespace(l.Namespace).Name(l.Name).
+	answer, err := k.client(c).Delete().Resource(k.resource).
+		NamespaceIfScoped(l.Namespace, l.Namespace != "").Name(l.Name).
 		Body(&metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &uid},
 			PropagationPolicy: &background}).Do(ctx).Get()
-	switch left, still := answer.(*rbacv1.RoleBinding); {
+	switch left, still := answer.(render.Object); {
 	case apierrors.IsNotFound(err):
 		return false, nil
 	case apierrors.IsConflict(err):
@@ -115,10 +113,10 @@ func (c *Cluster) Delete(ctx context.Context, l plan.Live) (deleted bool, err er
 		return false, errors.Join(fmt.Errorf("deleting %s: it is still there", l), err)
 	case err != nil:
 		return false, fmt.Errorf("deleting %s: %w", l, err)
-	case still:
+	case still && !k.goes:
 		return false, fmt.Errorf("deleting %s: its finalizers %s keep it alive and giving "+
 			"access; remove them",
-			l, requests.Quote(strings.Join(left.Finalizers, " ")))
+			l, requests.Quote(strings.Join(left.GetFinalizers(), " ")))
 	}
 	return true, nil
 }
@@ -126,24 +124,10 @@ func (c *Cluster) Delete(ctx context.Context, l plan.Live) (deleted bool, err er
 // uidOf is the UID of whatever stands where the object did, "" when nothing does. It lists, as the
 // expirer has no right to get.
 func (c *Cluster) uidOf(ctx context.Context, l plan.Live) (types.UID, error) {
-	there, err := kindOf(l.Kind).list(ctx, c, l.Namespace, metav1.ListOptions{
+	there, err := kindOf(l.Kind).objects(ctx, c, l.Namespace, metav1.ListOptions{
 		FieldSelector: fields.OneTermEqualSelector(metav1.ObjectNameField, l.Name).String()})
 	if err != nil || len(there) == 0 {
 		return "", err
 	}
 	return there[0].GetUID(), nil
-}
-
-// TryJob asks the API server whether it would take a Job.
-func (c *Cluster) TryJob(ctx context.Context, j *batchv1.Job) error {
-	_, err := c.batch.Jobs(j.Namespace).Create(ctx, j,
-		metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
-	return err
-}
-
-// TryBinding asks the API server whether it would take a binding.
-func (c *Cluster) TryBinding(ctx context.Context, b *rbacv1.RoleBinding) error {
-	_, err := c.rbac.RoleBindings(b.Namespace).Create(ctx, b,
-		metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
-	return err
 }

@@ -2,11 +2,10 @@ package kube
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
-	batchv1 "k8s.io/api/batch/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -25,7 +24,7 @@ import (
 func (c *Cluster) Observe(ctx context.Context) (plan.World, []error, error) {
 	w := plan.World{Cluster: c.Name, Namespaces: map[string]string{}}
 	for _, k := range kinds {
-		all, err := k.list(ctx, c, "", labelled)
+		all, err := k.objects(ctx, c, "", labelled)
 		if err != nil {
 			return w, nil, fmt.Errorf("listing %ss: %w", k.name, err)
 		}
@@ -55,51 +54,44 @@ func (c *Cluster) Observe(ctx context.Context) (plan.World, []error, error) {
 	return w, unreadable, nil
 }
 
-// ListBindings are the RoleBindings that say pullgrant manages them.
-func (c *Cluster) ListBindings(ctx context.Context) ([]rbacv1.RoleBinding, error) {
-	list, err := c.rbac.RoleBindings("").List(ctx, labelled)
-	if err != nil {
-		return nil, fmt.Errorf("listing RoleBindings: %w", err)
+// List lists the objects of all kinds that say pullgrant manages them. Those of a kind that cannot
+// be listed are missing, with an error.
+func (c *Cluster) List(ctx context.Context) (all []render.Object, err error) {
+	for _, k := range kinds {
+		some, failed := k.objects(ctx, c, "", labelled)
+		if failed != nil {
+			err = errors.Join(err, fmt.Errorf("listing %ss: %w", k.name, failed))
+		}
+		all = append(all, some...)
 	}
-	return list.Items, nil
+	return all, err
 }
 
-// ListJobs are the Jobs that say so.
-func (c *Cluster) ListJobs(ctx context.Context) ([]batchv1.Job, error) {
-	list, err := c.batch.Jobs("").List(ctx, labelled)
-	if err != nil {
-		return nil, fmt.Errorf("listing Jobs: %w", err)
+// Source is one kind of objects that can be watched.
+type Source struct {
+	What    string // for people
+	Example runtime.Object
+	From    cache.ListerWatcher
+}
+
+// Sources list and watch, of each kind, the objects that say pullgrant manages them.
+func (c *Cluster) Sources() (all []Source) {
+	for _, k := range kinds {
+		all = append(all, Source{What: k.name + "s", Example: k.example,
+			From: &cache.ListWatch{
+				ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (
+					runtime.Object, error) {
+					o.LabelSelector = labelled.LabelSelector
+					return k.list(ctx, c, "", o)
+				},
+				WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (
+					watch.Interface, error) {
+					o.LabelSelector = labelled.LabelSelector
+					return k.watch(ctx, c, o)
+				},
+			}})
 	}
-	return list.Items, nil
-}
-
-// Bindings lists and watches the RoleBindings that say pullgrant manages them.
-func (c *Cluster) Bindings() cache.ListerWatcher {
-	all := c.rbac.RoleBindings("")
-	return labelledOnes(all.List, all.Watch)
-}
-
-// Jobs lists and watches the Jobs that say so.
-func (c *Cluster) Jobs() cache.ListerWatcher {
-	all := c.batch.Jobs("")
-	return labelledOnes(all.List, all.Watch)
-}
-
-// labelledOnes lists and watches what says that pullgrant manages it.
-func labelledOnes[L runtime.Object](list func(context.Context, metav1.ListOptions) (L, error),
-	follow func(context.Context, metav1.ListOptions) (watch.Interface, error)) cache.ListerWatcher {
-	return &cache.ListWatch{
-		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object,
-			error) {
-			o.LabelSelector = labelled.LabelSelector
-			return list(ctx, o)
-		},
-		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface,
-			error) {
-			o.LabelSelector = labelled.LabelSelector
-			return follow(ctx, o)
-		},
-	}
+	return all
 }
 
 // add leaves out what is being deleted and as good as gone.
@@ -111,7 +103,7 @@ func (c *Cluster) add(w *plan.World, k kind, o render.Object) {
 
 // lookUp reads the namespace of an object, and the object when the lists did not have it.
 func (c *Cluster) lookUp(ctx context.Context, w *plan.World, o plan.Object, listed bool) error {
-	if _, known := w.Namespaces[o.Namespace]; !known {
+	if _, known := w.Namespaces[o.Namespace]; !known && o.Namespace != "" {
 		uid, err := c.NamespaceUID(ctx, o.Namespace)
 		if err != nil && !apierrors.IsNotFound(err) {
 			return err
@@ -148,16 +140,14 @@ func (c *Cluster) NamespaceState(ctx context.Context, name string) (uid string, 
 	return string(namespace.UID), namespace.DeletionTimestamp != nil, nil
 }
 
-// Live is a binding as the plan sees it.
-func (c *Cluster) Live(b *rbacv1.RoleBinding) plan.Live {
-	live, _ := c.live(kindOf(render.KindRoleBinding), b)
-	return live
-}
-
-// LiveJob is a Job as the plan sees it.
-func (c *Cluster) LiveJob(j *batchv1.Job) plan.Live {
-	live, _ := c.live(kindOf(render.KindJob), j)
-	return live
+// Live is an object as the plan sees it; false for what no grant is made of.
+func (c *Cluster) Live(object any) (plan.Live, bool) {
+	k, known := of(object)
+	if !known {
+		return plan.Live{}, false
+	}
+	live, _ := c.live(k, object.(render.Object))
+	return live, true
 }
 
 // EndOf is when an object says that it ends, or an error where nobody can tell.

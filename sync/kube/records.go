@@ -136,9 +136,10 @@ func readRecord(m *corev1.ConfigMap) (plan.Record, error) {
 		errs = append(errs, errors.New("its cause or code is none")) // both become lines of a commit message
 	}
 	for i, o := range r.Objects { // a name that no call can be made with must not hold up those of others
-		if requests.CheckName(o.Namespace) != "" ||
-			!slices.ContainsFunc(plan.ObjectsOf(r.Grant, true),
-				func(of plan.Object) bool { return of.Kind == o.Kind && of.Name == o.Name }) {
+		if !slices.ContainsFunc(plan.ObjectsOf(r.Grant, true), func(of plan.Object) bool {
+			return of.Kind == o.Kind && of.Name == o.Name && (o.Namespace == of.Namespace ||
+				of.Namespace != "" && requests.CheckName(o.Namespace) == "")
+		}) {
 			errs = append(errs, fmt.Errorf("its object %d is one that none has", i+1))
 		}
 	}

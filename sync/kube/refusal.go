@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"cmp"
 	"errors"
 	"regexp"
 	"slices"
@@ -44,7 +45,8 @@ func RefusedByFence(err error) bool {
 // RefusedByRights tells whether a call was refused because the agent lacks a right.
 func RefusedByRights(err error) bool {
 	return byRights.MatchString(answer(err)) ||
-		RefusedByFence(err) && strings.HasSuffix(answer(err), render.MayNotBind)
+		RefusedByFence(err) && (strings.HasSuffix(answer(err), render.MayNotBind) ||
+			strings.HasSuffix(answer(err), render.MayNotWrite))
 }
 
 // Objected tells a refusal by what watches over a namespace (a quota, a policy, its own end) from
@@ -102,11 +104,28 @@ func changedAndRefused(what string, err error) error {
 // changedBinding names the first field that gives access or decides over its end and is not as it
 // was asked for; "" when there is none.
 func changedBinding(asked, made *rbacv1.RoleBinding) string {
+	return cmp.Or(changedGift(asked.RoleRef, made.RoleRef, asked.Subjects, made.Subjects),
+		changedMeta(asked.ObjectMeta, made.ObjectMeta))
+}
+
+func changedClusterBinding(asked, made *rbacv1.ClusterRoleBinding) string {
+	return cmp.Or(changedGift(asked.RoleRef, made.RoleRef, asked.Subjects, made.Subjects),
+		changedMeta(asked.ObjectMeta, made.ObjectMeta))
+}
+
+func changedGift(asked, made rbacv1.RoleRef, wanted, subjects []rbacv1.Subject) string {
 	switch {
-	case asked.RoleRef != made.RoleRef:
+	case asked != made:
 		return "roleRef"
-	case !equality.Semantic.DeepEqual(asked.Subjects, made.Subjects):
+	case !equality.Semantic.DeepEqual(wanted, subjects):
 		return "subjects"
+	}
+	return ""
+}
+
+func changedRole(asked, made *rbacv1.Role) string {
+	if !equality.Semantic.DeepEqual(asked.Rules, made.Rules) {
+		return "rules"
 	}
 	return changedMeta(asked.ObjectMeta, made.ObjectMeta)
 }

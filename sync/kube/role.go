@@ -16,6 +16,9 @@ import (
 func (c *Cluster) RoleDigests(ctx context.Context, g requests.Grant) (map[string]string, error) {
 	rules := map[string]string{}
 	for _, b := range g.Items {
+		if b.Role.Name == "" {
+			continue
+		}
 		digest, err := c.RoleDigest(ctx, b.Role.Name)
 		if err != nil {
 			return nil, err

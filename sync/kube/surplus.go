@@ -93,7 +93,12 @@ func (c *Cluster) Surplus(ctx context.Context, needed, once []requests.Item) (ex
 	}
 	namespaces := []string{Namespace}
 	for _, i := range slices.Concat(needed, once) {
-		namespaces = append(namespaces, i.Namespace)
+		if i.Namespace != "" {
+			namespaces = append(namespaces, i.Namespace)
+		}
+		if i.Impersonates() {
+			namespaces = append(namespaces, requests.GrantsNamespace)
+		}
 	}
 	ours := slices.Clone(namespaces)
 	for _, b := range all {

@@ -136,7 +136,7 @@ func (p *planner) examine(r Record) remains {
 			func(g Gone) bool { return g.UID == there.UID }):
 			s.found = append(s.found, there) // it was seen as it was made, and then without its label
 			s.objects[i].UID, s.edited = there.UID, true
-		case o.UID == "" && !o.IsBinding() && there.Managed:
+		case o.UID == "" && o.IsBackstop() && there.Managed:
 			s.missing++ // of a try whose answer never came: its TTL is another, so it is swept and made anew
 		default:
 			s.missing++
@@ -232,7 +232,14 @@ func (p *planner) known(objects []Object) []Object {
 // lastSeen is when the last binding of a grant that has none left disappeared; zero when nobody saw
 // it.
 func (p *planner) lastSeen(r Record) (at requests.Time) {
-	if seen := p.gone(r); len(seen) > 0 && len(seen) == len(r.Grant.Items) {
+	bindings := 0
+	for _, o := range r.Objects {
+		if o.IsBinding() {
+			bindings++
+		}
+	}
+	seen := slices.DeleteFunc(p.gone(r), func(g Gone) bool { return !render.GivesAccess(g.Kind) })
+	if len(seen) > 0 && len(seen) == bindings {
 		at = requests.At(seen[len(seen)-1].At)
 	}
 	return at

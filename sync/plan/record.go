@@ -42,8 +42,8 @@ type Record struct {
 	Version string // the ConfigMap's resource version; "" when it does not exist yet
 }
 
-// Binding is the i-th of the objects that give access; the Jobs come before them.
-func (r *Record) Binding(i int) *Object {
+// Made is the i-th of the objects that the Jobs end; these come before them.
+func (r *Record) Made(i int) *Object {
 	return &r.Objects[len(r.Objects)-len(render.Made(r.Grant))+i]
 }
 
@@ -83,22 +83,25 @@ func (r Record) Complete() bool {
 		!slices.ContainsFunc(r.Objects, func(o Object) bool { return o.UID == "" })
 }
 
-// Object is one object of a grant: a binding, or the Job that is its backstop.
+// Object is one object of a grant: a binding, the Role it gives, or the Job that is its backstop.
 type Object struct {
 	Kind         string `json:"kind"`
 	Namespace    string `json:"namespace"`
 	Name         string `json:"name"`
-	NamespaceUID string `json:"namespaceUID"` // read before anything was created
+	NamespaceUID string `json:"namespaceUID"` // read before anything was created; "" without a namespace
 	UID          string `json:"uid,omitempty"`
-	// digest of what was created; of a binding, "" until it is about to be made
+	// digest of what was created; of all but a backstop, "" until it is about to be made
 	Content string `json:"content"`
 }
 
 // Place is where it stands, and nothing else of it.
 func (o Object) Place() Object { return Object{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name} }
 
-// IsBinding tells what gives access from what only ends it.
+// IsBinding tells what gives access.
 func (o Object) IsBinding() bool { return render.GivesAccess(o.Kind) }
+
+// IsBackstop tells what only ends access.
+func (o Object) IsBackstop() bool { return o.Kind == render.KindJob }
 
 // ObjectsOf names the objects of a grant in the order in which they are made: the Jobs, one a
 // namespace, then the bindings that they own. Without a backstop, where the policy lets that be,

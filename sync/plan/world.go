@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/pullgrant/pullgrant/policies"
@@ -57,7 +58,7 @@ type Main struct {
 	First map[string]string
 }
 
-// Live is one RoleBinding, or one Job, in the cluster.
+// Live is one of the objects in the cluster that grants are made of.
 type Live struct {
 	Kind, Namespace, Name, UID string
 	Labelled                   bool   // says that pullgrant manages it, whatever the cluster
@@ -69,7 +70,7 @@ type Live struct {
 func (l Live) Place() Object { return Object{Kind: l.Kind, Namespace: l.Namespace, Name: l.Name} }
 
 // IsBackstop tells what only ends access from what gives it.
-func (l Live) IsBackstop() bool { return l.Kind == render.KindJob }
+func (l Live) IsBackstop() bool { return l.Place().IsBackstop() }
 
 // Ours tells what the agent alone may make, by its label and its name. What has the label under
 // another name is somebody else's mistake, and theirs to mend.
@@ -81,7 +82,7 @@ type Why struct {
 	By    requests.Person
 }
 
-// Gone is a managed binding whose disappearance was seen.
+// Gone is a managed object, no backstop, whose disappearance was seen.
 type Gone struct {
 	Live
 	At      time.Time
@@ -101,5 +102,5 @@ type Proof struct {
 
 // String is the object for people.
 func (l Live) String() string {
-	return fmt.Sprintf("%s %s/%s (%s)", l.Kind, l.Namespace, l.Name, l.UID)
+	return fmt.Sprintf("%s %s (%s)", l.Kind, strings.TrimPrefix(l.Namespace+"/"+l.Name, "/"), l.UID)
 }

@@ -98,6 +98,8 @@ func New(t *testing.T) *Scene {
 	t.Cleanup(func() { // the next test's agent would have these rights too
 		_ = s.Admin.RbacV1().RoleBindings(s.Namespace).DeleteCollection(
 			context.WithoutCancel(t.Context()), metav1.DeleteOptions{}, metav1.ListOptions{})
+		_ = s.Admin.RbacV1().RoleBindings(requests.GrantsNamespace).DeleteCollection(
+			context.WithoutCancel(t.Context()), metav1.DeleteOptions{}, metav1.ListOptions{})
 		if t.Failed() {
 			t.Logf("the agent's log:\n%s", s.Log)
 		}

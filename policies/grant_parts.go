@@ -1,0 +1,145 @@
+package policies
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/pullgrant/pullgrant/requests"
+)
+
+// What several kinds of grants have in common: a namespace, and a role that the request may pick.
+
+func checkDefaultNamespace(d *requests.Document, at string, g GrantSpec) {
+	if !slices.Contains(g.AllowedNamespaces, g.DefaultNamespace) {
+		d.Check(at+".defaultNamespace", "namespace", g.DefaultNamespace,
+			"it must be one of allowedNamespaces")
+	}
+}
+
+// namespaceOf is the namespace that a request asks for by a grant.
+func namespaceOf(r requests.RequestSpec, g GrantSpec) string {
+	if r.Namespace == "" {
+		return g.DefaultNamespace
+	}
+	return r.Namespace
+}
+
+func protectedIn(g GrantSpec) (problems []string) {
+	for _, namespace := range g.AllowedNamespaces {
+		problems = append(problems, protectedNamespace(namespace))
+	}
+	return notEmpty(problems)
+}
+
+func notEmpty(all []string) []string {
+	return slices.DeleteFunc(all, func(s string) bool { return s == "" })
+}
+
+func protectedNamespace(name string) string {
+	if requests.Protected(name) {
+		return fmt.Sprintf("the namespace %s is protected: kube-*, %s and %s are never granted into",
+			requests.Quote(name), requests.AgentNamespace, requests.GrantsNamespace)
+	}
+	return ""
+}
+
+// namespaceProblem tells why a request cannot have access in a namespace; empty when it can.
+func namespaceProblem(namespace string, allowed []string) string {
+	switch {
+	case namespace == "":
+		return "the policy has no default namespace; name one of " + strings.Join(allowed, ", ")
+	case protectedNamespace(namespace) != "":
+		return protectedNamespace(namespace)
+	case !slices.Contains(allowed, namespace):
+		return fmt.Sprintf("the namespace %s is not in the policy; allowed: %s",
+			requests.Quote(namespace),
+			strings.Join(allowed, ", "))
+	}
+	return ""
+}
+
+// offered are the ClusterRoles of a grant: the one of roleRef, or those that a request picks from.
+func (g GrantSpec) offered() []string {
+	if g.RoleRef.Name != "" {
+		return []string{g.RoleRef.Name}
+	}
+	return g.Roles
+}
+
+// checkRoles finds a grant that says twice, or not at all, which roles it gives.
+func checkRoles(d *requests.Document, at string, g GrantSpec) {
+	switch one, many := d.Has(at+".roleRef"), d.Has(at+".roles"); {
+	case one && many:
+		d.Add(at+".roles", "grant", "%s has roleRef too; keep roles where a request picks one, "+
+			"else roleRef", g.Kind)
+	case !one && !many:
+		d.Add(at, "grant", "%s needs roleRef, or roles where a request picks one", g.Kind)
+	}
+}
+
+func protectedRoles(g GrantSpec) (problems []string) {
+	for _, role := range g.offered() {
+		problems = append(problems, protectedRole(role))
+	}
+	return notEmpty(problems)
+}
+
+func protectedRole(name string) string {
+	if strings.HasPrefix(name, "system:") {
+		return "the role " + requests.Quote(name) + " is protected: roles under system: are " +
+			"never granted"
+	}
+	return ""
+}
+
+// roleOf is the role that a request asks for by a grant, or why it cannot have it.
+func roleOf(r requests.RequestSpec, g GrantSpec) (requests.Role, refusal) {
+	role := requests.Role{Kind: requests.KindClusterRole, Name: r.Role}
+	offered := g.offered()
+	switch {
+	case r.Role == "" && len(offered) == 1:
+		role.Name = offered[0]
+	case r.Role == "":
+		return role, refusal{RoleNotAllowed, "spec.role", "the policy offers several roles; " +
+			"name one of " + strings.Join(offered, ", ")}
+	case !slices.Contains(offered, r.Role):
+		return role, refusal{RoleNotAllowed, "spec.role", fmt.Sprintf("the role %s is not in the "+
+			"policy; allowed: %s", requests.Quote(r.Role), strings.Join(offered, ", "))}
+	}
+	return role, refusal{RoleNotAllowed, "spec.role", protectedRole(role.Name)}
+}
+
+func anyOf(names []string) string { return strings.Join(names, " or ") }
+
+// matches tells whether a text is one of those that a glob stands for: * is any characters but a
+// slash, ** any at all. What a path leads out of its folder by is no part of either.
+func matches(glob, text string) bool {
+	if glob == text {
+		return true
+	}
+	if slices.ContainsFunc(strings.Split(text, "/"),
+		func(part string) bool { return part == "." || part == ".." }) {
+		return false
+	}
+	return matchesFrom(glob, text)
+}
+
+func matchesFrom(glob, text string) bool {
+	at := strings.IndexByte(glob, '*')
+	if at < 0 {
+		return glob == text
+	}
+	if len(text) < at || glob[:at] != text[:at] {
+		return false
+	}
+	rest, deep := strings.CutPrefix(glob[at+1:], "*")
+	for n := at; ; n++ {
+		if matchesFrom(rest, text[n:]) {
+			return true
+		}
+		if n == len(text) || !deep && text[n] == '/' {
+			return false
+		}
+	}
+}

@@ -1,0 +1,169 @@
+package policies
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/pullgrant/pullgrant/policies/rbac"
+	"github.com/pullgrant/pullgrant/requests"
+)
+
+// ResourceSpec is one kind of object that a request may name.
+type ResourceSpec struct {
+	Resource string   `yaml:"resource" json:"resource"`               // plural, with its API group
+	Names    []string `yaml:"names" json:"names"`                     // globs of the names that may be asked for
+	Verbs    []string `yaml:"verbs,omitempty" json:"verbs,omitempty"` // none: all of the role
+}
+
+// resourceRoleGrant gives what a ClusterRole allows on some objects, each by its name.
+var resourceRoleGrant = grantKind{
+	name: requests.KubernetesResourceRole,
+	about: "KubernetesResourceRole: a Role in one namespace with what a ClusterRole allows on the " +
+		"objects that the request names.",
+	fields: kindFields{needs: []string{"allowedNamespaces", "resources"},
+		takes: []string{"defaultNamespace", "name", "roleRef", "roles"}},
+	asks: []string{"namespace", "role", "resources"},
+	check: func(d *requests.Document, at string, g GrantSpec) {
+		checkDefaultNamespace(d, at, g)
+		checkRoles(d, at, g)
+	},
+	protected: func(g GrantSpec) []string {
+		return append(protectedRoles(g), protectedIn(g)...)
+	},
+	resolve: resolveResourceRole,
+	offers:  offeredResourceRoles,
+	covers: func(g GrantSpec, i requests.Item) bool {
+		return slices.Contains(g.offered(), i.Role.Name) &&
+			slices.Contains(g.AllowedNamespaces, i.Namespace) &&
+			!slices.ContainsFunc(i.Resources, func(resource string) bool {
+				_, ok := g.entry(requests.SplitResource(resource))
+				return !ok
+			}) && !slices.ContainsFunc(i.Allows, func(r requests.Rule) bool { return !g.narrows(r) })
+	},
+	gives: generated,
+	risks: func(t Tree, cluster string, i requests.Item) []rbac.Risk {
+		rules, _ := generated(t, cluster, i)
+		return rbac.Risks(rules)
+	},
+	words: func(g GrantSpec) string {
+		var kinds []string
+		for _, e := range g.Resources {
+			kinds = append(kinds, e.Resource+"/"+anyOf(e.Names))
+		}
+		return fmt.Sprintf("%s %s on %s in namespace %s", requests.KindClusterRole,
+			anyOf(g.offered()), strings.Join(kinds, ", "), anyOf(g.AllowedNamespaces))
+	},
+}
+
+// generated is what an item's own Role allows.
+func generated(_ Tree, _ string, i requests.Item) (rules []rbac.RoleRule, ok bool) {
+	for _, r := range i.Allows {
+		rules = append(rules, rbac.RoleRule{APIGroups: []string{r.Group},
+			Resources: []string{r.Resource}, ResourceNames: r.Names, Verbs: r.Verbs})
+	}
+	return rules, true
+}
+
+// entry is the part of a grant that a resource is asked for by.
+func (g GrantSpec) entry(r requests.Resource) (ResourceSpec, bool) {
+	i := slices.IndexFunc(g.Resources, func(e ResourceSpec) bool {
+		return e.Resource == r.Kind && slices.ContainsFunc(e.Names,
+			func(glob string) bool { return matches(glob, r.Name) })
+	})
+	if i < 0 {
+		return ResourceSpec{}, false
+	}
+	return g.Resources[i], true
+}
+
+// narrows tells whether a grant still gives the verbs of a rule: it may have come to give fewer.
+func (g GrantSpec) narrows(r requests.Rule) bool {
+	resource, _, _ := strings.Cut(r.Resource, "/")
+	kind := requests.Rule{Group: r.Group, Resource: resource}.Kind()
+	return slices.ContainsFunc(g.Resources, func(e ResourceSpec) bool {
+		return e.Resource == kind && (len(e.Verbs) == 0 ||
+			!slices.ContainsFunc(r.Verbs, func(v string) bool { return !slices.Contains(e.Verbs, v) }))
+	})
+}
+
+func resolveResourceRole(t Tree, r requests.RequestSpec, g GrantSpec) (requests.Item, refusal) {
+	item := requests.Item{Kind: requests.KubernetesResourceRole, Namespace: namespaceOf(r, g),
+		Resources: sorted(r.Resources)}
+	var no refusal
+	if item.Role, no = roleOf(r, g); no.problem != "" {
+		return item, no
+	}
+	if problem := namespaceProblem(item.Namespace, g.AllowedNamespaces); problem != "" {
+		return item, refusal{NamespaceNotAllowed, "spec.namespace", problem}
+	}
+	if len(r.Resources) == 0 {
+		return item, refusal{ResourceNotAllowed, "spec.resources", "the policy gives access to single " +
+			"objects; name them in resources, such as " + g.Resources[0].Resource + "/NAME"}
+	}
+	c, ok, _ := t.Role(r.Cluster, item.Role.Name)
+	if !ok {
+		return item, refusal{NothingToGrant, "spec.policy", fmt.Sprintf("what the role %s allows is not "+
+			"known; run `pullgrant catalog --cluster %s`", item.Role.Name, r.Cluster)}
+	}
+	rules := map[string]requests.Rule{}
+	for n, text := range r.Resources {
+		at := fmt.Sprintf("spec.resources[%d]", n)
+		resource := requests.SplitResource(text)
+		entry, ok := g.entry(resource)
+		if !ok {
+			return item, refusal{ResourceNotAllowed, at, fmt.Sprintf("%s is not in the policy; it gives %s",
+				requests.Quote(text), g)}
+		}
+		more := rbac.On(c.Spec.Rules, resource, entry.Verbs)
+		if len(more) == 0 {
+			return item, refusal{NothingToGrant, at, fmt.Sprintf("the role %s allows nothing on %s",
+				item.Role.Name, requests.Quote(text))}
+		}
+		for _, rule := range more {
+			known := rules[rule.Key()]
+			rule.Names = sorted(append(known.Names, resource.Name))
+			rules[rule.Key()] = rule
+		}
+	}
+	for _, key := range sortedKeys(rules) {
+		item.Allows = append(item.Allows, rules[key])
+	}
+	if len(item.Allows) > requests.MaxRules {
+		return item, refusal{ResourceNotAllowed, "spec.resources", fmt.Sprintf("it takes %d rules, more "+
+			"than the %d of one Role; ask for fewer kinds of objects", len(item.Allows),
+			requests.MaxRules)}
+	}
+	return item, refusal{}
+}
+
+// offeredResourceRoles is what can be asked for: of each role and namespace, the rules without the
+// names that a request brings. A role that is not in the catalogue gives nothing yet.
+func offeredResourceRoles(t Tree, cluster string, g GrantSpec) (all []requests.Item) {
+	for _, role := range g.offered() {
+		rules := map[string]requests.Rule{}
+		c, _, _ := t.Role(cluster, role)
+		for _, e := range g.Resources {
+			for _, name := range append(rbac.Named(c.Spec.Rules), "") {
+				for _, rule := range rbac.On(c.Spec.Rules, requests.Resource{Kind: e.Resource,
+					Name: name}, e.Verbs) {
+					rules[rule.Key()] = rule
+				}
+			}
+		}
+		item := requests.Item{Kind: requests.KubernetesResourceRole,
+			Role: requests.Role{Kind: requests.KindClusterRole, Name: role}}
+		for _, e := range g.Resources {
+			for _, glob := range e.Names {
+				item.Resources = append(item.Resources, e.Resource+"/"+glob)
+			}
+		}
+		for _, key := range sortedKeys(rules) {
+			item.Allows = append(item.Allows, rules[key])
+		}
+		for _, item.Namespace = range g.AllowedNamespaces {
+			all = append(all, item)
+		}
+	}
+	return all
+}

@@ -1,0 +1,125 @@
+package requests
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Rule is one rule of a Role that is made for a grant: verbs on some objects of one resource, each
+// by its name. What a policy offers has no names yet.
+type Rule struct {
+	Group    string   `json:"group,omitempty"`
+	Resource string   `json:"resource"` // with its subresource after a slash
+	Verbs    []string `json:"verbs"`
+	Names    []string `json:"names,omitempty"`
+}
+
+// Limits of a Role that is made for a grant. An authorizer hardly notices names, writing does.
+const (
+	MaxRules = 20  // of one Role
+	MaxNames = 500 // of one rule
+)
+
+// Key is the rule but for its names, as the agent's rights hold it and the fence asks for it: the
+// resource with its group, a colon and the verbs in order.
+func (r Rule) Key() string { return r.Kind() + ":" + strings.Join(r.Verbs, ",") }
+
+// Kind is the resource with its group, as kubectl writes it.
+func (r Rule) Kind() string {
+	if r.Group == "" {
+		return r.Resource
+	}
+	return r.Resource + "." + r.Group
+}
+
+var (
+	ruleGroup    = regexp.MustCompile(`^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?)?$`)
+	ruleResource = regexp.MustCompile(`^[a-z0-9-]{1,63}(/[a-z]{1,63})?$`)
+	ruleVerb     = regexp.MustCompile(`^[a-z]{1,63}$`)
+)
+
+// CheckRule tells what is wrong with a rule of a Role that is made for a grant; empty when nothing
+// is. Wildcards are never right, and an empty name is none: RBAC takes it for every list and
+// creation (https://kubernetes.io/docs/reference/access-authn-authz/rbac/#referring-to-resources).
+func CheckRule(r Rule) string {
+	switch {
+	case !ruleGroup.MatchString(r.Group):
+		return fmt.Sprintf("the API group %s is none", Quote(r.Group))
+	case !ruleResource.MatchString(r.Resource):
+		return fmt.Sprintf("the resource %s is none", Quote(r.Resource))
+	case len(r.Verbs) == 0 || !slices.IsSorted(r.Verbs):
+		return "it needs its verbs, in order"
+	case len(r.Names) == 0 || len(r.Names) > MaxNames:
+		return fmt.Sprintf("it has %d names; 1 to %d can be given", len(r.Names), MaxNames)
+	}
+	for _, verb := range r.Verbs {
+		if !ruleVerb.MatchString(verb) {
+			return fmt.Sprintf("the verb %s is none", Quote(verb))
+		}
+	}
+	for _, name := range r.Names {
+		if name == "" || strings.ContainsFunc(name, func(c rune) bool {
+			return c < ' ' ||
+				c == 0x7f
+		}) {
+			return fmt.Sprintf("the name %s is none", Quote(name))
+		}
+	}
+	return ""
+}
+
+// EqualRules tells whether two Roles would allow the same, in the same order.
+func EqualRules(a, b []Rule) bool {
+	return slices.EqualFunc(a, b, func(a, b Rule) bool {
+		return a.Key() == b.Key() && slices.Equal(a.Names, b.Names)
+	})
+}
+
+// Resource is one object that a request names, or a kind with a name to come.
+type Resource struct{ Kind, Name string }
+
+// String is the resource as a request names it.
+func (r Resource) String() string { return r.Kind + "/" + r.Name }
+
+// KindPattern is the form of a kind of object in requests and policies: the plural of the resource
+// in lower case, with its API group where that is not the core one.
+const KindPattern = `^[a-z0-9-]{1,63}(\.[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?)?$`
+
+// ResourcePattern is the form of an object in a request.
+const ResourcePattern = `^[a-z0-9-]{1,63}(\.[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?)?` +
+	`/[A-Za-z0-9]([A-Za-z0-9.:_-]{0,251}[A-Za-z0-9])?$`
+
+// ObjectPattern is the form of the name of one object.
+const ObjectPattern = `^[A-Za-z0-9]([A-Za-z0-9.:_-]{0,251}[A-Za-z0-9])?$`
+
+var (
+	kindPattern     = regexp.MustCompile(KindPattern)
+	resourcePattern = regexp.MustCompile(ResourcePattern)
+	objectPattern   = regexp.MustCompile(ObjectPattern)
+)
+
+// CheckKind tells what is wrong with a kind of object; empty when nothing is.
+func CheckKind(s string) string {
+	return mustMatch(kindPattern, s, "the plural of a resource with its API group, such as pods "+
+		"or deployments.apps")
+}
+
+// CheckResource tells what is wrong with an object that a request names; empty when nothing is.
+func CheckResource(s string) string {
+	return mustMatch(resourcePattern, s, "a kind and the exact name of one object, such as "+
+		"pods/api-1 or deployments.apps/api")
+}
+
+// SplitResource takes apart what CheckResource finds nothing wrong with.
+func SplitResource(s string) Resource {
+	kind, name, _ := strings.Cut(s, "/")
+	return Resource{kind, name}
+}
+
+// SplitKind is a kind's resource and its API group.
+func SplitKind(kind string) (resource, group string) {
+	resource, group, _ = strings.Cut(kind, ".")
+	return resource, group
+}
