@@ -10,11 +10,11 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
-	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/sync/mapusers"
-	"github.com/pullgrant/pullgrant/sync/monitor"
-	"github.com/pullgrant/pullgrant/sync/plan"
 )
+
+// manyWrites is after how many it is time to show that the loop turns.
+const manyWrites = 10
 
 // look brings aws-auth to what the grants say, one change at a time: the fence lets no two through
 // at once. A change that came too late is none, and everything is read again. until is when what is
@@ -22,9 +22,13 @@ import (
 func (p *Process) look(ctx context.Context) (until time.Time, err error) {
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
-	p.limits(ctx)
+	barred := p.isBarred()
 	failed := map[string]error{} // by action and entry
-	for {
+	for wrote := 0; ; {
+		if wrote == manyWrites {
+			p.early()
+			return until, nil
+		}
 		// The list before the records: an entry in it is of a record that is read after it.
 		auth, err := p.cluster.AWSAuth(ctx)
 		if err != nil {
@@ -45,17 +49,21 @@ func (p *Process) look(ctx context.Context) (until time.Time, err error) {
 		}
 		steps, refused := list.Steps(people)
 		i := slices.IndexFunc(steps, func(s mapusers.Step) bool {
-			return failed[key(s)] == nil && (s.Action != mapusers.Add || p.barred == "")
+			return failed[key(s)] == nil && (s.Action != mapusers.Add || barred == "")
 		})
 		if i < 0 {
 			p.tell(list, people, refused)
-			return until, p.left(steps, failed)
+			return until, left(steps, failed, barred)
 		}
 		switch err := p.cluster.SetMapUsers(ctx, auth, steps[i].Text); {
 		case apierrors.IsConflict(err):
 		case err != nil:
 			failed[key(steps[i])] = err
 		default:
+			wrote++
+			if steps[i].Action == mapusers.Remove { // what is left of that ARN is somebody else's
+				delete(p.ours, strings.ToLower(steps[i].Entry.ARN))
+			}
 			p.log.Info(done[steps[i].Action], "event", "aws-auth", "arn", steps[i].Entry.ARN,
 				"user", steps[i].Entry.Username, "request", steps[i].Entry.Request)
 		}
@@ -73,14 +81,14 @@ var done = map[mapusers.Action]string{mapusers.Add: "let in", mapusers.Remove: "
 func key(s mapusers.Step) string { return string(s.Action) + " " + s.Entry.ARN }
 
 // left is the error of a look after which something is left to do.
-func (p *Process) left(steps []mapusers.Step, failed map[string]error) error {
+func left(steps []mapusers.Step, failed map[string]error, barred string) error {
 	var errs []error
 	for _, s := range steps {
 		if err := failed[key(s)]; err != nil {
 			errs = append(errs, fmt.Errorf("%s %s: %w", s.Action, s.Entry.ARN, err))
-		} else if p.barred != "" {
+		} else if barred != "" && barred != unknown {
 			errs = append(errs, fmt.Errorf("%s %s: nobody is let in: %s", s.Action, s.Entry.ARN,
-				p.barred))
+				barred))
 		}
 	}
 	return errors.Join(errs...)
@@ -132,38 +140,9 @@ func (p *Process) tell(list mapusers.List, people []mapusers.Entry, refused []ma
 		}
 	}
 	for subject := range p.told {
-		if kind, _, of := strings.Cut(subject, " "); of && kind != "limit" && !about[subject] {
+		if strings.Contains(subject, " ") && !about[subject] {
 			delete(p.told, subject)
 		}
 	}
 	p.metrics.AWSAuth(in, len(refused), left)
-}
-
-// limits looks at fence and rights from time to time. Without its fence it could make anybody an
-// administrator, and so could whoever has its token: nobody is let in until it stands.
-func (p *Process) limits(ctx context.Context) {
-	if now := p.now(); p.barred == "" && now.Sub(p.limited).Abs() < limitsEvery {
-		return
-	}
-	p.limited = p.now()
-	wrong, err := p.cluster.AWSLimits(ctx)
-	if err != nil {
-		wrong = append(wrong, plan.Stop{Code: policies.Unfenced,
-			Message: "whether its fence stands is not known: " + err.Error()})
-	}
-	p.barred = ""
-	for _, code := range monitor.Unsafe {
-		message := ""
-		for _, w := range wrong {
-			if w.Code == code {
-				message = w.Message
-			}
-		}
-		if code == policies.Unfenced {
-			p.barred = message
-		}
-		p.metrics.Stop(code, message != "")
-		p.say("limit "+string(code), "what keeps aws-auth is not limited as it should be: "+
-			string(code), message)
-	}
 }

@@ -20,7 +20,6 @@ const (
 	lookEvery   = 30 * time.Second       // between two looks when nothing is known to have changed
 	againAfter  = 2 * time.Second        // a look that did not work
 	lookGap     = 200 * time.Millisecond // after a look
-	limitsEvery = time.Minute            // between two looks at fence and rights
 	lookTimeout = 5 * monitor.Tick       // of one look, with all that it writes
 )
 
@@ -44,11 +43,12 @@ type Process struct {
 	log     *slog.Logger
 	wake    chan struct{} // has an element when a record changed
 
-	known   bool                      // list and records were read at least once
-	barred  string                    // why nobody is let in; empty: nothing is amiss
-	limited time.Time                 // when fence and rights were looked at last
-	ours    map[string]mapusers.Entry // by ARN in lower case, entries of pullgrant's that were seen
-	told    map[string]string         // by ARN, or what else it is about, what the log has of it
+	mu     gosync.Mutex
+	barred string // why nobody is let in; empty: nothing is amiss
+
+	known bool                      // list and records were read at least once
+	ours  map[string]mapusers.Entry // by ARN in lower case, entries of pullgrant's that were seen
+	told  map[string]string         // by ARN, or what else it is about, what the log has of it
 }
 
 // NewProcess prepares one; nothing is called yet. Errors are about the configuration.
@@ -62,7 +62,7 @@ func NewProcess(c Config) (*Process, error) {
 	log := c.Logger.With("cluster", c.Cluster)
 	return &Process{cluster: cluster, now: clock.Now, metrics: metrics, log: log,
 		server: monitor.Server{Listener: c.Listener, Metrics: metrics, Log: log},
-		wake:   make(chan struct{}, 1), ours: map[string]mapusers.Entry{},
+		wake:   make(chan struct{}, 1), barred: unknown, ours: map[string]mapusers.Entry{},
 		told: map[string]string{}}, nil
 }
 
@@ -83,6 +83,7 @@ func (p *Process) Run(ctx context.Context) error {
 	}
 	p.log.Info("starting", "event", "start")
 	beside.Go(func() { informer.RunWithContext(ctx) })
+	beside.Go(func() { p.watchLimits(ctx) })
 	p.turn(ctx)
 	return nil
 }

@@ -86,6 +86,7 @@ func (w *world) process(wire func(http.RoundTripper) http.RoundTripper) *Process
 	p, err := NewProcess(Config{Cluster: w.Cluster, Kubernetes: config, Clock: w.Clock,
 		Version: "v1", Logger: slog.New(slog.NewJSONHandler(w.Log, nil))})
 	w.Must(err)
+	p.limits(w.Context())
 	return p
 }
 

@@ -81,8 +81,8 @@ func (p *planner) provenAgain(r Record) bool {
 	proof := p.Proofs[r.Grant.Path]
 	again := proof.Decision.Grant
 	return proof.Decision.Outcome == policies.Allowed && proof.Blob == r.Grant.Evidence.Blob &&
-		again.Subject == r.Grant.Subject && again.ARN == r.Grant.ARN &&
-		requests.EqualItems(again.Items, r.Grant.Items) &&
+		again.Subject == r.Grant.Subject && requests.EqualItems(again.Items, r.Grant.Items) &&
+		again.ARN == r.Grant.ARN &&
 		!again.Window.End.Before(r.Grant.Window.End.Time)
 }
 
