@@ -54,6 +54,30 @@ func TestConflictEachTime(t *testing.T) {
 	}
 }
 
+// TestAlwaysTooLate: while somebody else writes before every write, that is told, and tried on.
+func TestAlwaysTooLate(t *testing.T) {
+	w := newWorld(t)
+	var stop atomic.Bool
+	p := w.process(func(next http.RoundTripper) http.RoundTripper {
+		return scene.RoundTripper(func(r *http.Request) (*http.Response, error) {
+			if r.Method == http.MethodPut && !stop.Load() {
+				w.SetAWSAuth(w.MapUsers()+"#\n", "")
+			}
+			return next.RoundTrip(r)
+		})
+	})
+	w.record(first, alice, "alice@example.com", time.Hour)
+	if _, err := p.look(t.Context()); err == nil || !strings.Contains(err.Error(),
+		"somebody else writes ConfigMap aws-auth before each write") || len(p.wake) != 1 {
+		t.Errorf("error: %v", err)
+	}
+	stop.Store(true)
+	w.looks(p)
+	if !strings.HasSuffix(w.MapUsers(), entry(alice, "alice@example.com", first)) {
+		t.Errorf("%q", w.MapUsers())
+	}
+}
+
 // TestTwoAtOnce: two replicas that both see what is to be done do it once.
 func TestTwoAtOnce(t *testing.T) {
 	w := newWorld(t)

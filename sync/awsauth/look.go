@@ -13,8 +13,8 @@ import (
 	"github.com/pullgrant/pullgrant/sync/mapusers"
 )
 
-// manyWrites is after how many it is time to show that the loop turns.
-const manyWrites = 10
+// manyTries is after how many writes, with conflicts, it is time to show that the loop turns.
+const manyTries = 5
 
 // look brings aws-auth to what the grants say, one change at a time: the fence lets no two through
 // at once. A change that came too late is none, and everything is read again. until is when what is
@@ -24,11 +24,8 @@ func (p *Process) look(ctx context.Context) (until time.Time, err error) {
 	defer cancel()
 	barred := p.isBarred()
 	failed := map[string]error{} // by action and entry
-	for wrote := 0; ; {
-		if wrote == manyWrites {
-			p.early()
-			return until, nil
-		}
+	begun, wrote := -1, false
+	for tries := 0; ; {
 		// The list before the records: an entry in it is of a record that is read after it.
 		auth, err := p.cluster.AWSAuth(ctx)
 		if err != nil {
@@ -55,21 +52,28 @@ func (p *Process) look(ctx context.Context) (until time.Time, err error) {
 			p.tell(list, people, refused)
 			return until, left(steps, failed, barred)
 		}
+		if begun < 0 {
+			begun = len(steps)
+		}
+		if tries == manyTries {
+			p.early()
+			if !wrote && len(steps) >= begun { // nor did another replica
+				return until, errors.New("somebody else writes ConfigMap aws-auth before each write")
+			}
+			return until, nil
+		}
 		switch err := p.cluster.SetMapUsers(ctx, auth, steps[i].Text); {
 		case apierrors.IsConflict(err):
+			tries++
 		case err != nil:
 			failed[key(steps[i])] = err
 		default:
-			wrote++
+			tries, wrote = tries+1, true
 			if steps[i].Action == mapusers.Remove { // what is left of that ARN is somebody else's
 				delete(p.ours, strings.ToLower(steps[i].Entry.ARN))
 			}
 			p.log.Info(done[steps[i].Action], "event", "aws-auth", "arn", steps[i].Entry.ARN,
 				"user", steps[i].Entry.Username, "request", steps[i].Entry.Request)
-		}
-		if err := ctx.Err(); err != nil {
-			return until, fmt.Errorf("writing ConfigMap aws-auth: %w; others write it all the time",
-				err)
 		}
 	}
 }

@@ -20,7 +20,7 @@ const (
 	lookEvery   = 30 * time.Second       // between two looks when nothing is known to have changed
 	againAfter  = 2 * time.Second        // a look that did not work
 	lookGap     = 200 * time.Millisecond // after a look
-	lookTimeout = 5 * monitor.Tick       // of one look, with all that it writes
+	lookTimeout = 8 * monitor.Tick       // of one look, with all that it writes
 )
 
 // Config is what a process needs that only keeps aws-auth.
