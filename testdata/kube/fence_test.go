@@ -3,7 +3,6 @@ package kube
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -21,6 +20,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/pullgrant/pullgrant/render"
+	"github.com/pullgrant/pullgrant/requests"
 )
 
 const agentUser = "system:serviceaccount:pullgrant-system:pullgrant-agent"
@@ -54,6 +54,11 @@ metadata: {name: fence-empty}
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
+metadata: {name: fence-wide}
+rules: [{apiGroups: [""], resources: [nodes], verbs: [get]}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
 metadata: {name: fence-held}
 rules: [{apiGroups: [rbac.authorization.k8s.io], resources: [rolebindings], verbs: [get]}]
 ---
@@ -78,7 +83,8 @@ subjects: [{kind: User, apiGroup: rbac.authorization.k8s.io, name: frank@example
 	for _, manifests := range [][]byte{[]byte(setting), AgentManifests([]string{namespace},
 		[]string{"payments-debug"}),
 		AgentManifests([]string{"fence-elsewhere"}, []string{"fence-elsewhere"}),
-		AgentManifests([]string{namespace}, []string{"payments-debug"}), AWSManifests()} {
+		AgentManifests([]string{namespace}, []string{"payments-debug"}), AWSManifests(),
+		render.YAML(render.Rights(render.Footprint{Grants: allItems(namespace)}))} {
 		if err := cp.Apply(t.Context(), manifests); err != nil {
 			t.Fatal(err)
 		}
@@ -144,6 +150,7 @@ type attempt struct {
 	Options          map[string]any
 	Fence            string
 	RBAC             string
+	Policy           string
 }
 
 func TestFence(t *testing.T) {
@@ -248,6 +255,17 @@ func (w *trial) object(name string) *unstructured.Unstructured {
 		}
 		return bindingOf(w.T, grant, w.job)
 	}
+	if _, is := agentObjects[name]; is {
+		job := jobOf(w.T, grant)
+		if strings.HasPrefix(name, "home ") {
+			w.namespace = requests.GrantsNamespace
+			job.SetNamespace(w.namespace)
+		}
+		if w.job == "" {
+			w.job = w.make("agent", job).GetUID()
+		}
+		return agentObject(w.T, grant, name, w.job)
+	}
 	text, ok := others[name]
 	if !ok {
 		w.Fatalf("there is no object %q", name)
@@ -278,7 +296,11 @@ func (w *trial) stand(name string) *unstructured.Unstructured {
 	case "binding", "stripped binding":
 		w.make("agent", object)
 	default:
-		w.make("masters", object)
+		user := "masters"
+		if _, is := agentObjects[name]; is {
+			user = "agent"
+		}
+		w.make(user, object)
 	}
 	patch := map[string]string{
 		"held job":         `{"metadata": {"finalizers": ["example.com/hold"]}}`,
@@ -325,6 +347,12 @@ func (w *trial) run(a attempt) {
 		w.unchanged(admin, object.GetName(), before)
 		return
 	}
+	if _, is := agentObjects[a.Delete]; is {
+		eventually(w.T, 20*time.Second, "it is gone", func(context.Context) (bool, error) {
+			return stable(w.T, admin, object.GetName()) == nil, nil
+		})
+		return
+	}
 	if a.Delete+a.DeleteCollection != "" && w.job != "" {
 		binding := w.object("binding")
 		eventually(w.T, 20*time.Second, "the binding is gone", func(context.Context) (bool, error) {
@@ -348,51 +376,4 @@ func (w *trial) create(a attempt) {
 		namespace), name) != nil {
 		w.Error("it was refused, and is there")
 	}
-}
-
-// judge tells whether the attempt was refused, after it was found to be so for the right reason.
-func (w *trial) judge(a attempt, err error) bool {
-	w.Helper()
-	policy := render.FenceManaged
-	switch user, _, _ := strings.Cut(a.As, " "); user {
-	case "agent":
-		policy = render.FenceAgent
-	case "expirer":
-		policy = render.FenceExpirer
-	case "aws":
-		policy = render.FenceAWS
-	}
-	switch want := fmt.Sprintf("ValidatingAdmissionPolicy '%s' with binding '%[1]s' denied "+
-		"request: pullgrant: %s", policy, a.Fence); {
-	case a.Fence == "" && a.RBAC == "":
-		if err != nil {
-			w.Fatal(err)
-		}
-		return false
-	case err == nil:
-		w.Fatal("it worked")
-	case a.Fence != "" && (!apierrors.IsForbidden(err) || !strings.Contains(err.Error(), want)):
-		w.Errorf("%v\nwant %s", err, want)
-	case a.RBAC != "" && (!strings.Contains(err.Error(), a.RBAC) || strings.Contains(err.Error(),
-		"denied request")):
-		w.Errorf("%v\nwant %s", err, a.RBAC)
-	}
-	return true
-}
-
-func (w *trial) json(value any) []byte {
-	w.Helper()
-	data, err := json.Marshal(value)
-	if err != nil {
-		w.Fatal(err)
-	}
-	return data
-}
-
-func (w *trial) options(a attempt) (options metav1.DeleteOptions) {
-	w.Helper()
-	if err := json.Unmarshal(w.json(a.Options), &options); err != nil {
-		w.Fatal(err)
-	}
-	return options
 }
