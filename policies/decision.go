@@ -91,6 +91,7 @@ const (
 	NoBackstop           Code = "NoBackstop"
 	ChangedByCluster     Code = "ChangedByCluster"
 	RefusedByCluster     Code = "RefusedByCluster"
+	NotInAWSAuth         Code = "NotInAWSAuth"
 	RulesetWeakened      Code = "RulesetWeakened"
 	Paused               Code = "Paused"
 	PushRefused          Code = "PushRefused"

@@ -43,6 +43,7 @@ func (j *judge) drift(g requests.Grant) string {
 	identity, known := j.world.identities.find(g.Requester)
 	isTeam := func(p Party) bool { return p.Kind == PartyGroup && strings.Contains(p.Name, "/") }
 	if !known || identity.On(g.Cluster) != g.Subject.Name ||
+		g.ARN != "" && identity.AWS.ARN != g.ARN ||
 		!j.world.isParty(j.facts, spec.Subjects, g.Requester) && !slices.ContainsFunc(spec.Subjects,
 			isTeam) {
 		return requests.CauseSubjectRemoved

@@ -35,6 +35,7 @@ const (
 	RuleApproversShort  = "approvers-short"
 	RuleApproverUnknown = "approver-unknown"
 	RuleGroupUnused     = "group-unused"
+	RuleIdentityAWS     = "identity-aws"
 	RuleIdentityCluster = "identity-cluster"
 	RuleIdentityMissing = "identity-missing"
 	RuleIdentityUnused  = "identity-unused"
@@ -142,6 +143,7 @@ func (l *linter) lint() []requests.Finding {
 	l.attributes()
 	l.unusedIdentities(identities, inIdentities)
 	l.unusedClusters(identities, inIdentities)
+	l.heldByAWSAuth(identities, inIdentities)
 	return slices.Concat(l.findings, inIdentities.Findings, inGroups.Findings)
 }
 

@@ -60,6 +60,9 @@ func EvaluateMerged(f Facts, path, blob string, now time.Time) Decision {
 	case then.Grant.Subject != current.Grant.Subject:
 		return d.Refused(SubjectNotAllowed, "the subject was %s at the merge and is %s now",
 			then.Grant.Subject.Name, current.Grant.Subject.Name)
+	case then.Grant.ARN != current.Grant.ARN:
+		return d.Refused(SubjectNotAllowed, "the subject's ARN was %s at the merge and is %s now",
+			requests.Quote(then.Grant.ARN), requests.Quote(current.Grant.ARN))
 	case !requests.EqualItems(then.Grant.Items, current.Grant.Items):
 		return d.Refused(RoleNotAllowed, "the policy %s gives other roles or namespaces now "+
 			"than at the merge", d.Policy)

@@ -57,7 +57,7 @@ func (j *judge) subjectOf() string {
 		return j.field("spec.subject", SubjectNotAllowed, fmt.Sprintf("the subject %s is not "+
 			"the requester's own, %s", requests.Quote(asked.Name), j.subject.Name))
 	}
-	j.decision.Grant.Subject = j.subject
+	j.decision.Grant.Subject, j.decision.Grant.ARN = j.subject, identity.AWS.ARN
 	return ""
 }
 

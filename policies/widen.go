@@ -130,6 +130,10 @@ func peopleAdded(before, after Tree) []string {
 		if !known || old.Kubernetes != u.Kubernetes {
 			all = append(all, who+requests.Quote(u.Kubernetes.Username))
 		}
+		if arn := u.AWS.ARN; arn != "" && (!known || old.AWS.ARN != arn) {
+			all = append(all, fmt.Sprintf("%s (%d) comes in through aws-auth as %s", u.GitHub,
+				u.GitHubID, requests.Quote(arn)))
+		}
 		both := IdentityMap{Spec: IdentitySpec{Users: []Identity{old, u}}}
 		for _, cluster := range both.clusters() {
 			if name := u.On(cluster); !known || old.On(cluster) != name {

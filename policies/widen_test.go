@@ -80,6 +80,10 @@ func TestWidened(t *testing.T) {
 		{"policies/identities.yaml", "{username: alice@example.com}",
 			"{username: alice@example.com}" +
 				"\n      clusters: {prod-eu: {username: alice@example.com}}", ""},
+		{"policies/identities.yaml", "{username: alice@example.com}",
+			"{username: alice@example.com}" +
+				"\n      aws: {arn: 'arn:aws:iam::111122223333:user/mallory'}",
+			`alice (101) comes in through aws-auth as "arn:aws:iam::111122223333:user/mallory"`},
 		{"policies/more.yaml", "", "", ""},
 	} {
 		if got := strings.Join(policies.Widened(before, with(t, before, c.path, c.old, c.text)),

@@ -30,6 +30,7 @@ type Config struct {
 	// first run for, which the Lease has.
 	RepositoryID int64
 	Kubernetes   *kube.Config
+	AWSAuth      bool             // the cluster is on EKS and lets people in by aws-auth
 	Poll         time.Duration    // between two looks at the branch
 	Clock        func() time.Time // wall clock
 	Signer       *git.Signer      // of the ledger's commits; nil: unsigned
@@ -86,6 +87,7 @@ func NewAgent(c Config) (*Agent, error) {
 	}
 	metrics := monitor.NewMetrics(c.Cluster, c.Version, c.Clock)
 	comments := newComments(c)
+	cluster.AWSAuthKept = c.AWSAuth
 	a := &Agent{cluster: cluster, expirer: expiry.New(expiring, clocks.now, metrics, c.Logger),
 		github: c.GitHub, clocks: clocks, poll: c.Poll, identity: c.Identity,
 		log: c.Logger, metrics: metrics, wake: make(chan struct{}, 1),

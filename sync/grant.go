@@ -61,6 +61,9 @@ func (a *Agent) make(ctx context.Context, r *plan.Record, overlaps bool) (err er
 	if err := a.execGuarded(ctx, r.Grant); err != nil {
 		return err
 	}
+	if err := a.letsIn(ctx, r); err != nil {
+		return err
+	}
 	if err := a.backstop(ctx, r, bindings, fresh); err != nil {
 		return err
 	}

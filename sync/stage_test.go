@@ -187,6 +187,7 @@ type options struct {
 	secret string // of the webhook
 	// of --repository-id
 	repository int64
+	awsAuth    bool // --aws-auth
 }
 
 // agent is a new process, as far as memory goes.
@@ -205,7 +206,7 @@ func (s *stage) agent(o options) *Agent {
 	s.Must(err)
 	c := Config{Cluster: s.Cluster, Identity: fmt.Sprintf("replica-%d", replicas.Add(1)),
 		Repository: repository, Kubernetes: config, Poll: cmp.Or(o.poll, 50*time.Millisecond),
-		Clock: s.Clock, Signer: o.signer, TrustRoot: o.root,
+		AWSAuth: o.awsAuth, Clock: s.Clock, Signer: o.signer, TrustRoot: o.root,
 		RepositoryID: o.repository, Version: "v1.2.3", Listener: o.listen,
 		WebhookSecret: []byte(o.secret),
 		Logger:        slog.New(slog.NewJSONHandler(s.Log, nil))}

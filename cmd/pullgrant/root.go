@@ -72,6 +72,7 @@ Exit codes:
 		newCatalogCommand(w),
 		newSyncCommand(w),
 		newExpireCommand(w),
+		newAWSAuthCommand(w),
 		newRevokeCommand(w),
 		newPauseCommand(w),
 		newResumeCommand(w),

@@ -47,6 +47,26 @@ func (c *Cluster) Forget(ctx context.Context, r plan.Record) error {
 	return nil
 }
 
+// Records are what the agent of this cluster remembers. Those that cannot be read are left out, each
+// with an error.
+func (c *Cluster) Records(ctx context.Context) (all []plan.Record, unreadable []error,
+	err error) {
+	maps, err := c.core.ConfigMaps(Namespace).List(ctx,
+		metav1.ListOptions{LabelSelector: c.selector()})
+	if err != nil {
+		return nil, nil, fmt.Errorf("listing ConfigMaps in %s: %w", Namespace, err)
+	}
+	for i := range maps.Items {
+		r, err := readRecord(&maps.Items[i])
+		if err != nil {
+			unreadable = append(unreadable, err)
+			continue
+		}
+		all = append(all, r)
+	}
+	return all, unreadable, nil
+}
+
 // configMapOf writes a record. The request's bytes go where any bytes may stand.
 func configMapOf(r plan.Record) *corev1.ConfigMap {
 	data := map[string]string{"phase": string(r.Phase), "grant": encoded(r.Grant),

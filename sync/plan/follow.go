@@ -93,6 +93,7 @@ func (p *planner) provenAgain(r Record) bool {
 	again := p.Proofs[r.Grant.Path].Decision.Grant
 	return p.proven(r) &&
 		again.Subject == r.Grant.Subject && requests.EqualItems(again.Items, r.Grant.Items) &&
+		again.ARN == r.Grant.ARN &&
 		!again.Window.End.Before(r.Grant.Window.End.Time)
 }
 

@@ -70,7 +70,7 @@ subjects: [{kind: User, apiGroup: rbac.authorization.k8s.io, name: frank@example
 	for _, manifests := range [][]byte{[]byte(setting), AgentManifests([]string{namespace},
 		[]string{"payments-debug"}),
 		AgentManifests([]string{"fence-elsewhere"}, []string{"fence-elsewhere"}),
-		AgentManifests([]string{namespace}, []string{"payments-debug"}),
+		AgentManifests([]string{namespace}, []string{"payments-debug"}), AWSManifests(),
 		render.YAML(render.Rights(render.Footprint{Grants: allItems(namespace)}))} {
 		if err := cp.Apply(t.Context(), manifests); err != nil {
 			t.Fatal(err)
@@ -113,6 +113,7 @@ subjects: [{kind: User, apiGroup: rbac.authorization.k8s.io, name: frank@example
 		"namespace controller":   controller("namespace-controller"),
 		"cron job controller":    controller("cronjob-controller"),
 	}
+	awsUsers(t, cp, users)
 	for _, user := range []string{"agent", "editor", "cluster admin"} {
 		eventually(t, 10*time.Second, user+" has rights", func(ctx context.Context) (bool, error) {
 			return may(ctx, clientFor(t, users[user]), "create", "batch", "jobs", namespace, "")
