@@ -62,6 +62,8 @@ Exit codes:
 		newInitCommand(w),
 		newRequestCommand(w),
 		newShowCommand(w),
+		newExecCommand(w),
+		newKubeconfigCommand(w),
 		newValidateCommand(w),
 		newEvaluateCommand(w),
 		newFactsCommand(w),
