@@ -73,6 +73,7 @@ Exit codes:
 		newCatalogCommand(w),
 		newSyncCommand(w),
 		newExpireCommand(w),
+		newDropCommand(w),
 		newRevokeCommand(w),
 		newPauseCommand(w),
 		newResumeCommand(w),
