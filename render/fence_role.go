@@ -15,7 +15,8 @@ import (
 // key has a variable of its own.
 func roleVariables() []admissionv1.Variable {
 	variables := []admissionv1.Variable{
-		{Name: "rules", Expression: "variables.role ? variables.object.?rules.orValue([]) : []"},
+		{Name: "rules", Expression: "(variables.role || variables.wideRole) && variables.object.?rules.orValue(null) != null ? " +
+			"variables.object.rules : []"},
 		{Name: "narrow", Expression: fmt.Sprintf(
 			"variables.rules.size() > 0 && variables.rules.size() <= %d && variables.rules.all(r,\n"+
 				"  r.?apiGroups.orValue([]).size() == 1 && "+
@@ -58,6 +59,17 @@ var roleRules = []rule{
 		when: "variables.role", must: ownedByJob,
 		message: "a Role must be owned by its Job pullgrant-* alone, without controller and " +
 			"blockOwnerDeletion",
+	},
+}
+
+// clusterRoleRules are what must hold of a ClusterRole that the agent creates. RBAC lets it write no
+// rule that it does not hold itself.
+var clusterRoleRules = []rule{
+	{when: "variables.wideRole", must: "variables.narrow", message: roleRules[0].message},
+	{when: "variables.wideRole", must: mayAll(), message: MayNotWrite},
+	{
+		when: "variables.wideRole", must: "variables.owners.size() == 0 && !has(variables.object.aggregationRule)",
+		message: "a ClusterRole of the agent must have no owner and gather no rules",
 	},
 }
 

@@ -137,6 +137,7 @@ func (a *Agent) passes(ctx context.Context) {
 	a.prover.trust, a.prover.silent = nil, silences{}
 	a.tell.restart()
 	defer a.tell.comments.begin(ctx)()
+	a.cluster.WatchExec(ctx, a.early)
 	for ctx.Err() == nil {
 		begin := a.clocks.now()
 		failed := a.pass(ctx)

@@ -23,6 +23,10 @@ func clusterBindingContent(b *rbacv1.ClusterRoleBinding) string {
 	return digest(b.ObjectMeta, b.Subjects, b.RoleRef)
 }
 
+func clusterRoleContent(r *rbacv1.ClusterRole) string {
+	return digest(r.ObjectMeta, r.Rules, r.AggregationRule)
+}
+
 func roleContent(r *rbacv1.Role) string { return digest(r.ObjectMeta, r.Rules) }
 
 // JobContent is Content of a Job: of what decides when a backstop acts.
