@@ -35,9 +35,9 @@ const resourceForms = "write KIND/NAME, KIND/NAMESPACE/NAME, /CLUSTER/KIND/NAMES
 //   - /TELEPORT/KIND/CLUSTER/NAMESPACE/NAME, as Teleport has it, without the namespace where the
 //     kind has none; the name of Teleport's own cluster is of no meaning here
 //
-// A kind may stand in any case, singular, plural or shortened, with spaces round each slash. A
-// namespace in the place of an object stands for everything in it, as Teleport has it. Whether
-// the name is one is for ParseRequest to say.
+// A kind may stand in any case, singular, plural or shortened, with spaces round each slash. In the
+// forms with a cluster a namespace stands for everything in it, as Teleport has it; as KIND/NAME it
+// is the object. Whether the name is one is for ParseRequest to say.
 func ParseResourceID(text string) (id ResourceID, problem string) {
 	parts := strings.Split(text, "/")
 	for i := range parts {
@@ -95,7 +95,7 @@ func (id ResourceID) placed(rest []string, absolute bool) (ResourceID, string) {
 	case len(rest) == 1:
 		id.Name = rest[0]
 	}
-	if id.Kind == "namespaces" && id.Name != "" {
+	if id.Kind == "namespaces" && absolute {
 		id = ResourceID{Cluster: id.Cluster, Namespace: id.Name}
 	}
 	if id.Namespace != "" {

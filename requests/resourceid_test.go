@@ -31,7 +31,9 @@ func TestResourcesAsPeopleNameThem(t *testing.T) {
 		"/prod-eu/node/worker-1": {Cluster: "prod-eu", Kind: "nodes",
 			Name: "worker-1", ClusterWide: true},
 		"/prod-eu/namespace/payments": {Cluster: "prod-eu", Namespace: "payments"},
-		"namespace/payments":          {Namespace: "payments"},
+		"namespace/payments": {Kind: "namespaces", Name: "payments",
+			ClusterWide: true},
+		"/teleport.example.com/namespace/c/default": {Cluster: "c", Namespace: "default"},
 		"/teleport.example.com/pod/mycluster/ns/n-1": {Cluster: "mycluster", Kind: "pods",
 			Namespace: "ns", Name: "n-1"},
 		"/teleport.example.com/pod/mycluster/ns/*": {Cluster: "mycluster", Kind: "pods",
@@ -73,7 +75,7 @@ func TestResourcesThatAreNone(t *testing.T) {
 		"/t/kube:ns:nodes/c/ns/n": "the kind \"kube:ns:nodes\" is not known",
 		"/t/pod/Prod/ns/n":        "the cluster \"Prod\" is none",
 		"/t/pod/c/team-*/n":       "the namespace \"team-*\" is none, and a request is for one",
-		"namespace/team-*":        "the namespace \"team-*\" is none",
+		"/t/namespace/c/team-*":   "the namespace \"team-*\" is none",
 		"/teleport.example.com/kube_cluster/mycluster": "a whole cluster is not asked for as a resource",
 	} {
 		got, problem := requests.ParseResourceID(text)

@@ -27,10 +27,13 @@ func grantedText(g requests.Grant) string {
 	}
 	github.Row(&b, "When", fmt.Sprintf("from %s to %s, %s", github.Moment(g.Window.Start),
 		github.Moment(g.Window.End), g.Duration))
+	for _, command := range g.Commands() {
+		github.Row(&b, "Used by", github.Code(command))
+	}
 	fmt.Fprintf(&b, "\nTo give it back earlier, run %s, or open a pull request that deletes %s "+
 		"and nothing else. It ends access as soon as it is open, "+
 		"when the one who asked, the one who receives access or one who approved it opens it.\n",
-		github.Code("pullgrant revoke "+g.Name), github.Code(g.Path))
+		github.Code("pullgrant drop "+g.Name), github.Code(g.Path))
 	return b.String()
 }
 

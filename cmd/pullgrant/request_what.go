@@ -157,10 +157,15 @@ func (o wish) instead(code policies.Code) string {
 	case code != policies.ResourceNotAllowed:
 	case o.wholeOnes:
 		return "a namespace stands for everything of a role in it; ask with --namespace under a " +
-			"policy that gives a role there, a " + requests.KubernetesRoleBinding
+			"policy that gives a role there, a " + requests.KubernetesRoleBinding +
+			"; the object itself is " +
+			"--resource namespaces/NAME"
 	case slices.ContainsFunc(o.asked, func(id requests.ResourceID) bool { return id.ClusterWide }):
-		return "what stands in no namespace comes with a role in the whole cluster; ask without " +
-			"--resource under a policy that gives one, a " + requests.KubernetesClusterRoleBinding
+		return "what stands in no namespace comes with a policy that offers it in the whole " +
+			"cluster, a " +
+			requests.KubernetesResourceRole + " with scope: Cluster, or with one that gives a " +
+			"role there, " +
+			"a " + requests.KubernetesClusterRoleBinding + ": ask under that one without --resource"
 	}
 	return ""
 }

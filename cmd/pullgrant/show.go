@@ -167,6 +167,12 @@ func (s shown) report(w world) error {
 	}
 	r.verdict(strings.ToUpper(word), s.Decision)
 	r.asked(s.facts, s.Decision, w.now())
+	if s.Grant != nil && (s.Outcome == policies.Allowed || s.Outcome == policies.Pending) &&
+		s.Ledger == nil {
+		for _, command := range s.Grant.Commands() {
+			r.line("Used by       %s", command) // whole, to be copied
+		}
+	}
 	if s.Ledger != nil {
 		r.ended(*s.Ledger)
 	}
