@@ -114,6 +114,9 @@ func roles(b *strings.Builder, d policies.Decision) {
 		if r.Catalogued && len(r.Risks) == 0 {
 			b.WriteString("Nothing in it is known to be dangerous.\n\n")
 		}
+		if r.Note != "" {
+			fmt.Fprintf(b, "Note: %s.\n\n", github.Escape(r.Note))
+		}
 		if len(r.Permissions) > 0 {
 			permissions(b, r)
 		}

@@ -1,6 +1,7 @@
 package policies
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -33,6 +34,7 @@ type RoleView struct {
 	Beyond      []rbac.Permission `json:"beyond,omitempty"`
 	Holds       bool              `json:"holds,omitempty"`
 	Risks       []rbac.Risk       `json:"risks,omitempty"`
+	Note        string            `json:"note,omitempty"` // what else its user must know
 }
 
 // views describes what each item of the grant allows, as far as the catalogue knows it.
@@ -44,6 +46,7 @@ func (j *judge) views() []RoleView {
 	var all []RoleView
 	for _, item := range g.Items {
 		v := RoleView{Item: item, Role: item.Role.Name, Namespace: item.Namespace,
+			Note: byName(item),
 			Risks: slices.Concat(j.world.policy.Spec.allowedRisk(j.tree, g.Cluster, item),
 				grantKindOf(item.Kind).risks(j.tree, g.Cluster, item))}
 		if rules, ok := grantKindOf(item.Kind).gives(j.tree, g.Cluster, item); ok {
@@ -55,6 +58,23 @@ func (j *judge) views() []RoleView {
 		all = append(all, v)
 	}
 	return all
+}
+
+// byName says what does not work on objects that are given by their names: a list or a watch that
+// is not of one of them
+// (https://kubernetes.io/docs/reference/access-authn-authz/rbac/#referring-to-resources).
+func byName(i requests.Item) string {
+	at := slices.IndexFunc(i.Allows, func(r requests.Rule) bool {
+		return len(r.Names) > 0 && (slices.Contains(r.Verbs, "list") ||
+			slices.Contains(r.Verbs, "watch"))
+	})
+	if at < 0 {
+		return ""
+	}
+	kind, name := i.Allows[at].Kind(), i.Allows[at].Names[0]
+	return fmt.Sprintf("list and watch are of one name at a time: \"kubectl get %[1]s %[2]s\" works, "+
+		"\"kubectl get %[1]s\" does not, and \"kubectl get %[1]s --field-selector "+
+		"metadata.name=%[2]s\" lists it", kind, name)
 }
 
 // held are the rules that what was granted to the requester gives them in a namespace: what cannot

@@ -64,7 +64,7 @@ func (g Grant) User() string {
 func (g Grant) Gives() []string {
 	var all []string
 	for _, i := range g.Items {
-		all = append(all, i.String()+" on "+g.Cluster)
+		all = append(all, i.on(g.Cluster))
 	}
 	return all
 }

@@ -57,7 +57,21 @@ func EqualItems(a, b []Item) bool { return slices.EqualFunc(a, b, Item.Equal) }
 // to whom and how long. Names in it have been checked and hold nothing that a sink must escape but
 // what it always does.
 func (i Item) String() string {
-	text := i.what() + " " + i.where()
+	return i.on("")
+}
+
+// on is String with the cluster, where that is said.
+func (i Item) on(cluster string) string {
+	text := i.what() + " in the whole cluster"
+	if i.Namespace != "" {
+		text = i.what() + " in namespace " + i.Namespace
+	}
+	switch {
+	case cluster != "" && i.Namespace != "":
+		text += " on " + cluster
+	case cluster != "":
+		text += " " + cluster
+	}
 	if i.Impersonates() {
 		text += ", used with --as"
 	}
@@ -72,13 +86,6 @@ func (i Item) what() string {
 		return i.Exec.String()
 	}
 	return i.Role.Kind + " " + i.Role.Name
-}
-
-func (i Item) where() string {
-	if i.Namespace == "" {
-		return "in the whole cluster"
-	}
-	return "in namespace " + i.Namespace
 }
 
 // Brief is String for a line that names many things.

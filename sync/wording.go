@@ -48,8 +48,11 @@ func accessText(g requests.Grant, heading, withdraw string) string {
 	}
 	github.Row(&b, "When", fmt.Sprintf("from %s to %s, %s", github.Moment(g.Window.Start),
 		github.Moment(g.Window.End), g.Window.Length()))
+	for _, command := range g.Commands() {
+		github.Row(&b, "Used by", github.Code(command))
+	}
 	fmt.Fprintf(&b, "\n"+withdraw+"\n",
-		github.Code("pullgrant revoke "+g.Name), github.Code(g.Path))
+		github.Code("pullgrant drop "+g.Name), github.Code(g.Path))
 	return b.String()
 }
 

@@ -15,6 +15,8 @@ import (
 // doing and known, and only a live grant's comment says that access lasts.
 func TestCommentsTellWhatIs(t *testing.T) {
 	g := grants.Of("a", 1, 1)
+	asked := grants.Of("a", 1, 1)
+	asked.Items[0].Mode = requests.ModeImpersonate
 	bob := requests.Person{Login: "bob", ID: 102, PullRequest: 9}
 	app := requests.PersonOf("robot[bot]", 103, 9)
 	over := func(cause, code string, by requests.Person) plan.Record {
@@ -34,7 +36,9 @@ func TestCommentsTellWhatIs(t *testing.T) {
 		"waits to be judged": {unjudgedText(g.Window.Start.Time, policies.Refuse(
 			policies.EvaluationError, "GitHub does not answer")), []string{
 			"### Merged, not granted yet", "Since ", "(EvaluationError)", "does not answer"}},
-		"granted": {grantedText(g), []string{"### Access until "}},
+		"granted": {grantedText(g), []string{"### Access until ", "pullgrant drop " + g.Name}},
+		"granted to an identity": {grantedText(asked), []string{"### Access until ",
+			"| Used by | <code>pullgrant exec " + g.Name + " -- kubectl -n "}},
 		"expired": {ended(over("Expired", "", requests.Person{})), []string{"ended at 2",
 			" UTC.\n"}},
 		"revoked":  {ended(over("Revoked", "", bob)), []string{"&#64;bob</code> in #9.\n"}},
@@ -57,7 +61,7 @@ func TestCommentsTellWhatIs(t *testing.T) {
 				t.Errorf("%s: %q is not in\n%s", name, words, test.text)
 			}
 		}
-		if name != "granted" && strings.Contains(test.text, "Access until") {
+		if !strings.HasPrefix(name, "granted") && strings.Contains(test.text, "Access until") {
 			t.Errorf("%s: it says that access lasts:\n%s", name, test.text)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/policies/rbac"
+	"github.com/pullgrant/pullgrant/requests"
 )
 
 type policyExplainOptions struct {
@@ -98,8 +99,12 @@ func explainRequest(w world, o policyExplainOptions, dir string, files fs.FS,
 		})
 		r.approval(a)
 	}
-	for _, role := range policy.Roles() {
-		r.role(tree, policy, d.Grant.Cluster, role)
+	for _, view := range d.Roles {
+		if len(view.Item.Allows) > 0 { // no more of the role than that
+			r.view(view)
+		} else {
+			r.role(tree, policy, d.Grant.Cluster, view.Role)
+		}
 	}
 	return r.to(w.out)
 }
@@ -120,10 +125,17 @@ func (r *report) policy(tree policies.Tree, policy policies.AccessPolicy) {
 	}
 	r.title("For what")
 	for _, g := range policy.Spec.Target.Grants {
-		r.text("  %s on %s", g, either(policy.Spec.Clusters))
+		named := ""
+		if g.Name != "" {
+			named = ", asked for alone with --grant " + g.Name
+		}
+		r.text("  %s on %s%s", g, either(policy.Spec.Clusters), named)
 		if g.DefaultNamespace != "" && len(g.AllowedNamespaces) > 1 {
 			r.line("  in %s when the request does not say", g.DefaultNamespace)
 		}
+	}
+	if policy.Spec.Target.Mode == requests.ModeImpersonate {
+		r.text("  used as an identity of the grant's own: \"%s exec NAME -- kubectl ...\"", program)
 	}
 	r.title("For how long")
 	target := policy.Spec.Target
@@ -138,8 +150,19 @@ func (r *report) policy(tree policies.Tree, policy policies.AccessPolicy) {
 		}
 		for _, role := range policy.Roles() {
 			r.role(tree, policy, cluster, role)
+			if onlyNamed(policy, role) {
+				r.text("  A request gets of that what concerns the objects that it names.")
+			}
 		}
 	}
+}
+
+// onlyNamed tells whether a policy gives a role on objects by name only.
+func onlyNamed(policy policies.AccessPolicy, role string) bool {
+	return !slices.ContainsFunc(policy.Spec.Target.Grants, func(g policies.GrantSpec) bool {
+		return g.Kind != requests.KubernetesResourceRole &&
+			(g.RoleRef.Name == role || slices.Contains(g.Roles, role))
+	})
 }
 
 func either(names []string) string { return strings.Join(names, " or ") }

@@ -42,29 +42,31 @@ type offer struct {
 	Description string              `json:"description,omitempty"`
 	Cluster     string              `json:"cluster"`
 	Askers      []string            `json:"askers"` // logins and org/teams
+	Mode        string              `json:"mode"`   // how the access is used
 	Grants      []grantOffer        `json:"grants"`
 	MaxDuration requests.Duration   `json:"maxDuration"`
 	Approvals   []policies.Approval `json:"approvals"`
 }
 
+// grantOffer is one grant of a policy, with what its kind has.
 type grantOffer struct {
-	Gives      string   `json:"gives"` // in words
-	Role       string   `json:"role"`
-	Namespaces []string `json:"namespaces"`
+	Gives string `json:"gives"` // in words
+	policies.GrantSpec
 }
 
 func offers(tree policies.Tree, policy policies.AccessPolicy) []offer {
 	people, teams := tree.Askers(policy)
 	var grants []grantOffer
 	for _, g := range policy.Spec.Target.Grants {
-		grants = append(grants, grantOffer{g.String(), g.RoleRef.Name, g.AllowedNamespaces})
+		grants = append(grants, grantOffer{g.String(), g})
 	}
 	var all []offer
 	for _, cluster := range policy.Spec.Clusters {
 		all = append(all, offer{Name: policy.Metadata.Name, Description: policy.Spec.Description,
 			Cluster: cluster, Askers: slices.Concat(teams, people),
-			Grants: grants, MaxDuration: policy.Spec.Target.MaxDuration,
-			Approvals: tree.Approvals(policy, cluster)})
+			Mode: cmp.Or(policy.Spec.Target.Mode, requests.ModeDirect), Grants: grants,
+			MaxDuration: policy.Spec.Target.MaxDuration,
+			Approvals:   tree.Approvals(policy, cluster)})
 	}
 	return all
 }
@@ -111,6 +113,9 @@ func writeOffers(w world, all []offer) error {
 		var gives, approvals []string
 		for _, g := range o.Grants {
 			gives = append(gives, g.Gives)
+		}
+		if o.Mode == requests.ModeImpersonate {
+			gives[len(gives)-1] += ", used with --as"
 		}
 		for _, a := range o.Approvals {
 			approvals = append(approvals, fmt.Sprintf("%d of %s", a.Count,

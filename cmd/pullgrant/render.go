@@ -22,7 +22,7 @@ func newRenderCommand(w world) *cobra.Command {
 		Short: "Print the objects a request would create",
 		Long: `Print, as YAML, the objects that the agent would create for a request once it is
 merged, under the policies of the same checkout: the Job that ends the access when the agent is
-gone, and the RoleBindings it will own. What only the merge decides, such as the times, is not in
+gone, and the bindings and Roles it will own. What only the merge decides, such as the times, is not in
 them.`,
 		Example: `  pullgrant render 20261122-alice-inc-123
   pullgrant render requests/prod-eu/payments-debug/20261122-alice-inc-123.yaml`,

@@ -121,7 +121,11 @@ func (r *report) rules(rules []policies.Rule) {
 // view says what a role allows, the dangerous part first, and what of it its requester does not
 // have yet.
 func (r *report) view(v policies.RoleView) {
-	r.title("What " + v.Item.String() + " allows")
+	allows := " allows"
+	if v.Item.Impersonates() {
+		allows = ", allows" // after "used with --as"
+	}
+	r.title("What " + v.Item.String() + allows)
 	for _, risk := range v.Risks {
 		word := "risk"
 		if risk.High {
@@ -131,6 +135,9 @@ func (r *report) view(v policies.RoleView) {
 	}
 	if v.Catalogued && len(v.Risks) == 0 {
 		r.text("  nothing in it is known to be dangerous")
+	}
+	if v.Note != "" {
+		r.text("  note: %s", v.Note)
 	}
 	if !v.Holds {
 		r.permissions("  ", v.Permissions)

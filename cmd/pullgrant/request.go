@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/pullgrant/pullgrant/internal/github"
 	"github.com/pullgrant/pullgrant/policies"
@@ -28,23 +29,33 @@ type requestOptions struct {
 	dryRun    bool
 	autoMerge bool
 	extends   *requests.AccessRequest // what it goes on from, and is like; nil: nothing
+	wish
 }
 
 func newRequestCommand(w world) *cobra.Command {
 	var o requestOptions
 	cmd := &cobra.Command{
-		Use:   "request",
+		Use:   "request [flags] [-- COMMAND ARGUMENT...]",
 		Short: "Ask for access: open a pull request",
 		Long: `Write an access request, check it against the policies on the default branch with the
 code that CI uses, open a pull request for it and ask those to review it who may approve. You are
 whoever the GitHub token belongs to.
 
+What a request may pick, its policy says: the namespace, one of several roles, some of its grants,
+single objects, or a command to run in a pod, as kubectl exec has it. An object is written as
+KIND/NAME, KIND/NAMESPACE/NAME, /CLUSTER/KIND/NAMESPACE/NAME, or as Teleport has it,
+/TELEPORT/KIND/CLUSTER/NAMESPACE/NAME; a kind may stand in any case, singular, plural or shortened.
+
 The address of the pull request goes to stdout. What is missing is asked for on a terminal;
 elsewhere it is an error.`,
 		Example: `  pullgrant request --policy payments-debug --cluster prod-eu --duration 1h \
     --reason "INC-123, checkout is slow"
-  pullgrant request --policy payments-debug --cluster prod-eu --reason "INC-123, checkout is slow" --dry-run`,
-		Args: arguments(0, 0),
+  pullgrant request --policy payments-debug --cluster prod-eu --reason "INC-123, checkout is slow" --dry-run
+  pullgrant request --policy look --cluster prod-eu --role view \
+    --resource Deployments/default/api --reason "INC-123, checkout is slow"
+  pullgrant request --policy read-config --cluster prod-eu --reason "INC-123, checkout is slow" \
+    --exec api-1 -c app --valid-for 1h -- cat '/my/app/config/*'`,
+		Args: o.arguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := o.complete(cmd, w); err != nil {
 				return err
@@ -53,13 +64,18 @@ elsewhere it is an error.`,
 		},
 	}
 	o.remote.flags(cmd)
+	o.wish.flags(cmd)
 	flags := cmd.Flags()
+	// kube-request-access calls it so.
+	flags.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+		return pflag.NormalizedName(strings.Replace(name, "valid-for", "duration", 1))
+	})
 	flags.StringVar(&o.policy, "policy", "",
 		"policy to ask under: a file of policies/ without .yaml")
 	flags.StringVar(&o.cluster, "cluster", "", "cluster to get access to")
-	flags.StringVar(&o.namespace, "namespace", "", "namespace (default: the policy's)")
+	flags.StringVarP(&o.namespace, "namespace", "n", "", "namespace (default: the policy's)")
 	flags.StringVar(&o.duration, "duration", "", "how long from the start on, for example 30m "+
-		"or 2h (default: the policy's)")
+		"or 2h; also --valid-for (default: the policy's)")
 	flags.StringVar(&o.notBefore, "not-before", "", "start, not before the merge, in UTC, for "+
 		"example 2026-11-23T08:00:00Z (default: the merge)")
 	flags.StringVar(&o.until, "until", "", "end in UTC, instead of a duration, for example "+
@@ -80,6 +96,9 @@ func (o *requestOptions) proposeFlags(cmd *cobra.Command) {
 
 // complete asks for what is missing where a person can answer.
 func (o *requestOptions) complete(cmd *cobra.Command, w world) error {
+	if err := o.completeWish(cmd); err != nil {
+		return err
+	}
 	ask := newPrompt(w)
 	for _, field := range []struct {
 		flag, question string
@@ -181,6 +200,9 @@ func request(ctx context.Context, w world, o requestOptions) error {
 			"choose another with --slug", asked.Metadata.Name, used[0])
 	}
 	if decision.Outcome != policies.Allowed || decision.Grant == nil {
+		if instead := o.instead(decision.Code); instead != "" {
+			defer w.say("note: %s", instead)
+		}
 		return refused(w, decision, path)
 	}
 	var r report
@@ -228,6 +250,8 @@ func (o requestOptions) compose(login string, now time.Time) requests.AccessRequ
 		if o.until != "" {
 			r.Spec.Duration = 0
 		}
+	} else {
+		o.fill(&r.Spec)
 	}
 	if o.duration != "" {
 		r.Spec.Duration, _ = requests.ParseDuration(o.duration) // complete has checked it

@@ -21,6 +21,7 @@ type revokeOptions struct {
 	cluster string
 	all     bool
 	dryRun  bool
+	own     bool // only what the caller has themselves
 }
 
 func newRevokeCommand(w world) *cobra.Command {
@@ -103,10 +104,18 @@ func revoke(ctx context.Context, w world, o revokeOptions) error {
 		w.say("%s has no such request on its default branch", repo)
 		return verdict(exitFindings)
 	}
+	others := false
 	for _, path := range meant {
 		e := ending{client: client, path: path, by: policies.User{Login: login, ID: id,
 			Type: "User"}}
 		e.find(ctx, w, tree, people)
+		if o.own && !e.own(people) {
+			others = true
+			place, _ := requests.SplitPath(path)
+			w.say("%s is not yours to give back; \"%s revoke %[1]s\" ends it, at once if you approved "+
+				"it, else once a code owner approves", place.Name, program)
+			continue
+		}
 		if w.say("%s", e); o.dryRun {
 			if _, err := fmt.Fprintln(w.out, plain(path)); err != nil {
 				return err
@@ -116,6 +125,9 @@ func revoke(ctx context.Context, w world, o revokeOptions) error {
 		if err := e.withdraw(ctx, w); err != nil {
 			return fmt.Errorf("revoke %s: %w", path, err)
 		}
+	}
+	if others {
+		return verdict(exitFindings)
 	}
 	return nil
 }

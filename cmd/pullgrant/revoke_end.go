@@ -43,6 +43,17 @@ func (e *ending) find(ctx context.Context, w world, tree policies.Tree,
 	}
 }
 
+// own tells whether the access is of the one who ends it: asked for by them, or received.
+func (e ending) own(people policies.IdentityMap) bool {
+	g := e.decision.Grant
+	if g == nil {
+		return false
+	}
+	asked := *g
+	asked.Evidence = requests.Evidence{} // whose approvals make nothing their own
+	return policies.Withdrawal{Author: e.by, Path: e.path}.Ends(asked, people) != ""
+}
+
 // String says what ends: whose access, to what, and until when it lasts otherwise.
 func (e ending) String() string {
 	place, _ := requests.SplitPath(e.path)

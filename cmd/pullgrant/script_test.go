@@ -64,7 +64,8 @@ func runScripts(t *testing.T, files ...string) {
 	})
 }
 
-// startCluster has kubectl and what follows speak to a new cluster, as its administrator: cluster
+// startCluster has kubectl and what follows speak to a new cluster, as its administrator: cluster.
+// The file kubeconfig-alice is alice's.
 func startCluster(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) > 0 {
 		ts.Fatalf("usage: cluster")
@@ -73,6 +74,7 @@ func startCluster(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	ts.Defer(func() { ts.Check(cp.Stop()) })
 	ts.Check(cp.Kubeconfig(ts.MkAbs("kubeconfig"), cp.Admin()))
+	ts.Check(cp.Kubeconfig(ts.MkAbs("kubeconfig-alice"), cp.User("alice@example.com")))
 	ts.Setenv("KUBECONFIG", ts.MkAbs("kubeconfig"))
 	ts.Setenv("KUBECTL", cp.Kubectl)
 }

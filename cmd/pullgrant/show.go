@@ -40,32 +40,44 @@ are missing; 1 when it is denied, or over without a ledger entry; 3 when it cann
   pullgrant show 20261122-alice-inc-123 --dir ../access -o json | jq .state`,
 		Args: arguments(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if id := w.env("PULLGRANT_AGENT_APP_ID"); id != "" &&
-				!cmd.Flags().Changed("agent-app-id") {
-				if err := cmd.Flags().Set("agent-app-id", id); err != nil {
-					return usagef(cmd, "PULLGRANT_AGENT_APP_ID: %q is no number", id)
-				}
-			}
-			var ok bool
-			switch o.target, ok = parseTarget(args[0]); {
-			case !ok:
-				return usagef(cmd, "%q is neither the name of a request, such as "+
-					"20261122-alice-inc-123, nor its file, nor a pull request's number", args[0])
-			case o.remote.checkout.dir != "" && o.remote.repo != "":
-				return usagef(cmd, "--dir reads a checkout and --repo asks GitHub; give one of them")
-			case o.remote.checkout.dir != "" && o.target.number > 0:
-				return usagef(cmd, "a checkout holds no pull requests; leave out --dir, or name "+
-					"the request")
+			if err := o.complete(cmd, w, args[0]); err != nil {
+				return err
 			}
 			return show(cmd.Context(), w, o)
 		},
 	}
+	o.flags(cmd)
+	o.output = outputFlag(cmd, "text", "json")
+	return cmd
+}
+
+func (o *showOptions) flags(cmd *cobra.Command) {
 	o.remote.flags(cmd)
 	cmd.Flags().Var((*number)(&o.agent), "agent-app-id",
 		"id of the agent's GitHub App, whose comment "+
 			"says whether access was given (default: $PULLGRANT_AGENT_APP_ID)")
-	o.output = outputFlag(cmd, "text", "json")
-	return cmd
+}
+
+// complete reads which request is asked about, and where.
+func (o *showOptions) complete(cmd *cobra.Command, w world, named string) error {
+	if id := w.env("PULLGRANT_AGENT_APP_ID"); id != "" &&
+		!cmd.Flags().Changed("agent-app-id") {
+		if err := cmd.Flags().Set("agent-app-id", id); err != nil {
+			return usagef(cmd, "PULLGRANT_AGENT_APP_ID: %q is no number", id)
+		}
+	}
+	var ok bool
+	switch o.target, ok = parseTarget(named); {
+	case !ok:
+		return usagef(cmd, "%q is neither the name of a request, such as "+
+			"20261122-alice-inc-123, nor its file, nor a pull request's number", named)
+	case o.remote.checkout.dir != "" && o.remote.repo != "":
+		return usagef(cmd, "--dir reads a checkout and --repo asks GitHub; give one of them")
+	case o.remote.checkout.dir != "" && o.target.number > 0:
+		return usagef(cmd, "a checkout holds no pull requests; leave out --dir, or name "+
+			"the request")
+	}
+	return nil
 }
 
 // target is what is asked about: a pull request by its number, else a request by its name.
@@ -120,15 +132,12 @@ type shown struct {
 	PullRequest int              `json:"pullRequest,omitempty"`
 	Ledger      *requests.Status `json:"ledger,omitempty"` // once it has ended
 	policies.Decision
-	facts policies.Facts // zero when no pull request was asked about
+	facts     policies.Facts // zero when no pull request was asked about
+	agentSaid string         // on the pull request; empty when nobody knows
 }
 
 func show(ctx context.Context, w world, o showOptions) error {
-	find := o.onGitHub
-	if o.remote.checkout.dir != "" {
-		find = o.inCheckout
-	}
-	s, err := find(ctx, w)
+	s, err := o.find(ctx, w)
 	if err != nil {
 		return err
 	}
@@ -143,6 +152,13 @@ func show(ctx context.Context, w world, o showOptions) error {
 	return verdictOf(s.Outcome)
 }
 
+func (o showOptions) find(ctx context.Context, w world) (shown, error) {
+	if o.remote.checkout.dir != "" {
+		return o.inCheckout(ctx, w)
+	}
+	return o.onGitHub(ctx, w)
+}
+
 func (s shown) report(w world) error {
 	var r report
 	word := s.State
@@ -151,6 +167,12 @@ func (s shown) report(w world) error {
 	}
 	r.verdict(strings.ToUpper(word), s.Decision)
 	r.asked(s.facts, s.Decision, w.now())
+	if s.Grant != nil && (s.Outcome == policies.Allowed || s.Outcome == policies.Pending) &&
+		s.Ledger == nil {
+		for _, command := range s.Grant.Commands() {
+			r.line("Used by       %s", command) // whole, to be copied
+		}
+	}
 	if s.Ledger != nil {
 		r.ended(*s.Ledger)
 	}

@@ -20,14 +20,15 @@ var states = map[policies.Outcome]string{
 // stands is a request on the branch that has not ended yet, as far as the ledger tells. said is
 // what its agent says of it: without that nobody knows that access was given.
 func stands(f policies.Facts, d policies.Decision, now time.Time, said string) shown {
-	s := shown{State: states[d.Outcome], PullRequest: f.PullRequest.Number, Decision: d, facts: f}
+	s := shown{State: states[d.Outcome], PullRequest: f.PullRequest.Number, Decision: d, facts: f,
+		agentSaid: said}
 	if d.Grant == nil || d.Grant.Window.End.IsZero() {
 		return s
 	}
 	end := d.Grant.Window.End
 	if left := end.Sub(now).Truncate(time.Second); left > 0 {
 		switch {
-		case strings.HasPrefix(said, "Access until "):
+		case given(said):
 			s.Message += fmt.Sprintf("; its agent gave access until %s, %s more", end, left)
 		case now.Before(d.Grant.Window.Start.Time) && strings.HasPrefix(said, github.Scheduled):
 			s.Message += fmt.Sprintf("; its agent gives access from %s until %s",
@@ -50,6 +51,9 @@ func stands(f policies.Facts, d policies.Decision, now time.Time, said string) s
 		"and the ledger has no entry yet: is the agent of %s running?", end, d.Grant.Cluster)
 	return s
 }
+
+// given tells whether what the agent says is that it gave access.
+func given(said string) bool { return strings.HasPrefix(said, "Access until ") }
 
 // ended is a request that the ledger tells of. What its roles allowed is what the policies and
 // the catalogue said at the commit that it was judged by last; treeAt reads them.

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pullgrant/pullgrant/requests"
+)
+
+func newDropCommand(w world) *cobra.Command {
+	o := revokeOptions{own: true}
+	cmd := &cobra.Command{
+		Use:   "drop NAME...",
+		Short: "Give your own access back before its time",
+		Long: `Open a pull request that removes the request NAME, which you asked for or whose access you
+receive. The agent ends the access as soon as it sees it: nobody has to approve or merge. Access of
+others is ended with "pullgrant revoke".
+
+Only GitHub and the agent take what you give back. While GitHub is down, those can end it who may
+delete RoleBindings on the cluster, which whoever asks for access mostly may not:
+
+  kubectl delete rolebinding -A -l app.kubernetes.io/managed-by=pullgrant,pullgrant.dev/request=NAME`,
+		Example: `  pullgrant drop 20261122-alice-inc-123`,
+		Args:    arguments(1, -1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.names = args
+			err := revoke(cmd.Context(), w, o)
+			if done := verdict(0); err == nil || errors.As(err, &done) {
+				return err
+			}
+			for _, name := range args {
+				w.say("note: if %s must end now, ask those who may delete RoleBindings on its "+
+					"cluster to "+
+					"run: kubectl delete rolebinding -A -l app.kubernetes.io/managed-by=pullgrant,"+
+					"pullgrant.dev/request=%s", name, requests.LabelValue(name))
+			}
+			return err
+		},
+	}
+	o.remote.flags(cmd)
+	cmd.Flags().StringVar(&o.cluster, "cluster", "", "on this cluster only")
+	return cmd
+}
