@@ -23,7 +23,8 @@ var resourceRoleGrant = grantKind{
 	about: "KubernetesResourceRole: a Role in one namespace with what a ClusterRole allows on the " +
 		"objects that the request names.",
 	fields: kindFields{needs: []string{"resources"},
-		takes: []string{"allowedNamespaces", "defaultNamespace", "name", "roleRef", "roles", "scope"}},
+		takes: []string{"allowedNamespaces", "defaultNamespace", "name", "roleRef",
+			"roles", "scope"}},
 	asks: []string{"namespace", "role", "resources"},
 	check: func(d *requests.Document, at string, g GrantSpec) {
 		checkRoles(d, at, g)
@@ -40,12 +41,13 @@ var resourceRoleGrant = grantKind{
 			!slices.ContainsFunc(i.Resources, func(resource string) bool {
 				_, ok := g.entry(requests.SplitResource(resource))
 				return !ok
-			}) && !slices.ContainsFunc(i.Allows, func(r requests.Rule) bool { return !g.narrows(r) })
+			}) && !slices.ContainsFunc(i.Allows,
+			func(r requests.Rule) bool { return !g.narrows(r) })
 	},
 	gives: generated,
 	risks: func(t Tree, cluster string, i requests.Item) []rbac.Risk {
 		rules, _ := generated(t, cluster, i)
-		return rbac.Risks(rules)
+		return rbac.Risks(rules, scopeOf(i))
 	},
 	words: func(g GrantSpec) string {
 		var kinds []string
@@ -88,7 +90,10 @@ func (g GrantSpec) narrows(r requests.Rule) bool {
 	kind := requests.Rule{Group: r.Group, Resource: resource}.Kind()
 	return slices.ContainsFunc(g.Resources, func(e ResourceSpec) bool {
 		return e.Resource == kind && (len(e.Verbs) == 0 ||
-			!slices.ContainsFunc(r.Verbs, func(v string) bool { return !slices.Contains(e.Verbs, v) }))
+			!slices.ContainsFunc(r.Verbs, func(v string) bool {
+				return !slices.Contains(e.Verbs,
+					v)
+			}))
 	})
 }
 
@@ -107,13 +112,15 @@ func resolveResourceRole(t Tree, r requests.RequestSpec, g GrantSpec) (requests.
 		}
 	}
 	if len(r.Resources) == 0 {
-		return item, refusal{ResourceNotAllowed, "spec.resources", "the policy gives access to single " +
-			"objects; name them in resources, such as " + g.Resources[0].Resource + "/NAME"}
+		return item, refusal{ResourceNotAllowed, "spec.resources",
+			"the policy gives access to single " +
+				"objects; name them in resources, such as " + g.Resources[0].Resource + "/NAME"}
 	}
 	c, ok, _ := t.Role(r.Cluster, item.Role.Name)
 	if !ok {
-		return item, refusal{NothingToGrant, "spec.policy", fmt.Sprintf("what the role %s allows is not "+
-			"known; run `pullgrant catalog --cluster %s`", item.Role.Name, r.Cluster)}
+		return item, refusal{NothingToGrant, "spec.policy",
+			fmt.Sprintf("what the role %s allows is not "+
+				"known; run `pullgrant catalog --cluster %s`", item.Role.Name, r.Cluster)}
 	}
 	rules := map[string]requests.Rule{}
 	for n, text := range r.Resources {
@@ -121,8 +128,9 @@ func resolveResourceRole(t Tree, r requests.RequestSpec, g GrantSpec) (requests.
 		resource := requests.SplitResource(text)
 		entry, ok := g.entry(resource)
 		if !ok {
-			return item, refusal{ResourceNotAllowed, at, fmt.Sprintf("%s is not in the policy; it gives %s",
-				requests.Quote(text), g)}
+			return item, refusal{ResourceNotAllowed, at,
+				fmt.Sprintf("%s is not in the policy; it gives %s",
+					requests.Quote(text), g)}
 		}
 		more := g.on(c.Spec.Rules, resource, entry.Verbs)
 		if len(more) == 0 {
@@ -139,9 +147,10 @@ func resolveResourceRole(t Tree, r requests.RequestSpec, g GrantSpec) (requests.
 		item.Allows = append(item.Allows, rules[key])
 	}
 	if len(item.Allows) > requests.MaxRules {
-		return item, refusal{ResourceNotAllowed, "spec.resources", fmt.Sprintf("it takes %d rules, more "+
-			"than the %d of one Role; ask for fewer kinds of objects", len(item.Allows),
-			requests.MaxRules)}
+		return item, refusal{ResourceNotAllowed, "spec.resources",
+			fmt.Sprintf("it takes %d rules, more "+
+				"than the %d of one Role; ask for fewer kinds of objects", len(item.Allows),
+				requests.MaxRules)}
 	}
 	return item, refusal{}
 }
@@ -187,20 +196,23 @@ func (g GrantSpec) places() []string {
 
 func (g GrantSpec) reaches(namespace string) bool { return slices.Contains(g.places(), namespace) }
 
-// on is what a grant gives of a role's rules on an object. In the whole cluster subresources are left
-// out: the agent would have to hold them.
+// on is what a grant gives of a role's rules on an object. In the whole cluster subresources are
+// left out: the agent would have to hold them.
 func (g GrantSpec) on(rules []rbac.RoleRule, object requests.Resource,
 	verbs []string) []requests.Rule {
 	all := rbac.On(rules, object, verbs)
 	if g.Scope == "" {
 		return all
 	}
-	return slices.DeleteFunc(all, func(r requests.Rule) bool { return strings.Contains(r.Resource, "/") })
+	return slices.DeleteFunc(all, func(r requests.Rule) bool {
+		return strings.Contains(r.Resource,
+			"/")
+	})
 }
 
-// heldVerbs are those that the agent may come to hold in the whole cluster, and neverHeld what it may
-// not hold even these on: RBAC lets nobody write a ClusterRole with more than they hold, so a policy
-// of that scope widens what the agent itself reads.
+// heldVerbs are those that the agent may come to hold in the whole cluster, and neverHeld what it
+// may not hold even these on: RBAC lets nobody write a ClusterRole with more than they hold, so a
+// policy of that scope widens what the agent itself reads.
 var heldVerbs = []string{"get", "list", "watch"}
 
 const neverHeld = `^(secrets|serviceaccounts|.*\.(rbac\.authorization|admissionregistration|` +
@@ -217,14 +229,16 @@ func checkScope(d *requests.Document, at string, g GrantSpec) {
 	}
 	for _, field := range []string{"allowedNamespaces", "defaultNamespace"} {
 		if d.Has(at + "." + field) {
-			d.Add(at+"."+field, "scope", "scope: %s is about no namespace; remove one of the two", g.Scope)
+			d.Add(at+"."+field, "scope", "scope: %s is about no namespace; remove one of the two",
+				g.Scope)
 		}
 	}
 	for n, e := range g.Resources {
 		in := fmt.Sprintf("%s.resources[%d]", at, n)
 		if neverHeldPattern.MatchString(e.Resource) {
-			d.Check(in+".resource", "scope", e.Resource, "the agent itself would have to read it in the "+
-				"whole cluster; give it in namespaces, or by a KubernetesClusterRoleBinding")
+			d.Check(in+".resource", "scope", e.Resource,
+				"the agent itself would have to read it in the "+
+					"whole cluster; give it in namespaces, or by a KubernetesClusterRoleBinding")
 		}
 		if len(e.Verbs) == 0 {
 			d.Add(in, "scope", "with scope the verbs must be named, of %s: the agent itself has to hold "+
@@ -232,8 +246,9 @@ func checkScope(d *requests.Document, at string, g GrantSpec) {
 		}
 		for v, verb := range e.Verbs {
 			if !slices.Contains(heldVerbs, verb) {
-				d.Check(fmt.Sprintf("%s.verbs[%d]", in, v), "scope", verb, "the agent itself would have "+
-					"to hold it in the whole cluster; give it by a KubernetesClusterRoleBinding")
+				d.Check(fmt.Sprintf("%s.verbs[%d]", in, v), "scope", verb,
+					"the agent itself would have "+
+						"to hold it in the whole cluster; give it by a KubernetesClusterRoleBinding")
 			}
 		}
 	}

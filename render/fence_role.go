@@ -15,7 +15,8 @@ import (
 // key has a variable of its own.
 func roleVariables() []admissionv1.Variable {
 	variables := []admissionv1.Variable{
-		{Name: "rules", Expression: "(variables.role || variables.wideRole) && variables.object.?rules.orValue(null) != null ? " +
+		{Name: "rules", Expression: "(variables.role || variables.wideRole) && " +
+			"variables.object.?rules.orValue(null) != null ? " +
 			"variables.object.rules : []"},
 		{Name: "narrow", Expression: fmt.Sprintf(
 			"variables.rules.size() > 0 && variables.rules.size() <= %d && variables.rules.all(r,\n"+
@@ -62,13 +63,14 @@ var roleRules = []rule{
 	},
 }
 
-// clusterRoleRules are what must hold of a ClusterRole that the agent creates. RBAC lets it write no
-// rule that it does not hold itself.
+// clusterRoleRules are what must hold of a ClusterRole that the agent creates. RBAC lets it write
+// no rule that it does not hold itself.
 var clusterRoleRules = []rule{
 	{when: "variables.wideRole", must: "variables.narrow", message: roleRules[0].message},
 	{when: "variables.wideRole", must: mayAll(), message: MayNotWrite},
 	{
-		when: "variables.wideRole", must: "variables.owners.size() == 0 && !has(variables.object.aggregationRule)",
+		when: "variables.wideRole", must: "variables.owners.size() == 0 && " +
+			"!has(variables.object.aggregationRule)",
 		message: "a ClusterRole of the agent must have no owner and gather no rules",
 	},
 }

@@ -190,7 +190,8 @@ func (g *given) call(name string, as bool, method, path string) (int, string) {
 	if method == http.MethodPatch {
 		body = `{"metadata": {"annotations": {"seen": "yes"}}}`
 	}
-	r, err := http.NewRequestWithContext(g.Context(), method, config.Host+path, strings.NewReader(body))
+	r, err := http.NewRequestWithContext(g.Context(), method, config.Host+path,
+		strings.NewReader(body))
 	g.Must(err)
 	r.Header.Set("Content-Type", "application/merge-patch+json")
 	response, err := client.Do(r)

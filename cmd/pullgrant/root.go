@@ -61,6 +61,7 @@ Exit codes:
 	root.AddCommand(
 		newInitCommand(w),
 		newRequestCommand(w),
+		newExtendCommand(w),
 		newShowCommand(w),
 		newExecCommand(w),
 		newKubeconfigCommand(w),
@@ -73,6 +74,7 @@ Exit codes:
 		newCatalogCommand(w),
 		newSyncCommand(w),
 		newExpireCommand(w),
+		newAWSAuthCommand(w),
 		newDropCommand(w),
 		newRevokeCommand(w),
 		newPauseCommand(w),

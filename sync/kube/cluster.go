@@ -34,6 +34,8 @@ type Config = rest.Config
 // Cluster is Kubernetes as the agent uses it. Bindings are created and deleted, never changed.
 type Cluster struct {
 	Name string // of the cluster in the access repository
+	// AWSAuthKept says that the agent has the right to read aws-auth.
+	AWSAuthKept bool
 
 	core          corev1.CoreV1Interface
 	rbac          rbacv1.RbacV1Interface
