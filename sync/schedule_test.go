@@ -46,7 +46,7 @@ func TestScheduled(t *testing.T) {
 	a, name, _, number := s.scheduled("later", start)
 	said := s.said(number)
 	for _, words := range []string{"### Approved, access begins at 2026&#45;11&#45;23 15&#58;00",
-		"pullgrant revoke " + name, "by dismissing their review"} {
+		"pullgrant drop " + name, "by dismissing their review"} {
 		if !strings.Contains(plainText(said), plainText(words)) {
 			t.Errorf("%q is not in\n%s", words, said)
 		}

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pullgrant/pullgrant/internal/github"
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/plan"
@@ -36,9 +37,11 @@ func TestCommentsTellWhatIs(t *testing.T) {
 		"waits to be judged": {unjudgedText(g.Window.Start.Time, policies.Refuse(
 			policies.EvaluationError, "GitHub does not answer")), []string{
 			"### Merged, not granted yet", "Since ", "(EvaluationError)", "does not answer"}},
-		"granted": {grantedText(g), []string{"### Access until ", "pullgrant drop " + g.Name}},
+		"granted": {grantedText(g), []string{"### Access until ",
+			github.Code("pullgrant drop " + g.Name)}},
 		"granted to an identity": {grantedText(asked), []string{"### Access until ",
-			"| Used by | <code>pullgrant exec " + g.Name + " -- kubectl -n "}},
+			"| Used by | " + github.Code("pullgrant exec "+g.Name+
+				" -- kubectl -n payments ARGUMENT...")}},
 		"expired": {ended(over("Expired", "", requests.Person{})), []string{"ended at 2",
 			" UTC.\n"}},
 		"revoked":  {ended(over("Revoked", "", bob)), []string{"&#64;bob</code> in #9.\n"}},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -78,7 +79,7 @@ func (o useOptions) find(ctx context.Context, w world) (use, error) {
 	if u.of(identities) {
 		return u, nil // its pull request was named
 	}
-	if text, exit := s.unusable(); text != "" {
+	if text, exit := s.unusable(w.now()); text != "" {
 		w.say("%s", text)
 		return use{}, verdict(exit)
 	}
@@ -100,7 +101,8 @@ func (o useOptions) identities(ctx context.Context) ([]string, error) {
 		return nil, err
 	}
 	if as := config.Impersonate.UserName; as != "" {
-		return nil, fmt.Errorf("find the cluster: your kubeconfig acts as %s already, and nobody can act "+
+		return nil, fmt.Errorf("find the cluster: your kubeconfig acts as %s already, and "+
+			"nobody can act "+
 			"as two; use one that does not", as)
 	}
 	return kube.Identities(ctx, config)
@@ -129,7 +131,7 @@ func only(identities []string) (use, error) {
 
 // unusable says why a grant cannot be used, with the exit code that goes with it; empty when, as
 // far as GitHub tells, it can.
-func (s shown) unusable() (text string, exit int) {
+func (s shown) unusable(now time.Time) (text string, exit int) {
 	name := s.Grant.Name
 	switch {
 	case s.Ledger != nil && s.State == requests.StateDenied:
@@ -148,6 +150,9 @@ func (s shown) unusable() (text string, exit int) {
 			exitFailed
 	case s.Outcome == policies.Pending || s.Grant.Window.End.IsZero():
 		return fmt.Sprintf("grant %s waits: %s", name, s.Message), exitPending
+	case now.Before(s.Grant.Window.Start.Time):
+		return fmt.Sprintf("grant %s waits: it begins at %s", name, s.Grant.Window.Start),
+			exitPending
 	case s.agentSaid != "" && !given(s.agentSaid):
 		return fmt.Sprintf("grant %s waits: %s", name, s.agentSaid), exitPending
 	}
@@ -162,7 +167,7 @@ func (o useOptions) over(ctx context.Context, w world, u use) {
 	}
 	o.show.target = target{name: u.name}
 	if s, err := o.show.find(ctx, w); err == nil && s.Grant != nil {
-		if text, exit := s.unusable(); exit == exitFindings {
+		if text, exit := s.unusable(w.now()); exit == exitFindings {
 			w.say("%s", text)
 			return
 		}
