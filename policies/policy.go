@@ -210,6 +210,11 @@ var policyFields = requests.HeaderFields("AccessPolicy",
 		Form: formGlob, Min: 1, Unique: true},
 	"ResourceSpec.verbs": {About: "Verbs to which what the role allows is narrowed. Default: all of " +
 		"the role.", Form: formVerb, Min: 1, Unique: true},
+	"ResourceSpec.patterns": {About: "Whether a request may ask for objects by a pattern of their " +
+		"names, kept current as they come and go. Only names that match one of names are given. " +
+		"Never of secrets. Default: false."},
+	"ResourceSpec.selectors": {About: "Whether a request may ask for objects by their labels, in " +
+		"the same way. Default: false."},
 })
 
 const (

@@ -71,7 +71,7 @@ var agentRules = slices.Concat([]rule{writesOnly()}, commonRules, writtenRules()
 // agent's to delete: one that is refused would be a revocation that fails. So it may also delete
 // what has lost its label and is known by its name.
 var commonRules = []rule{{
-	must:    "request.operation != 'UPDATE'",
+	must:    "request.operation != 'UPDATE' || variables.keeps",
 	message: "the agent may not change objects; it deletes and creates them",
 }, {
 	when:    "request.operation == 'DELETE'",

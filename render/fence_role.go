@@ -15,7 +15,10 @@ import (
 // key has a variable of its own.
 func roleVariables() []admissionv1.Variable {
 	variables := []admissionv1.Variable{
-		{Name: "rules", Expression: "variables.role ? variables.object.?rules.orValue([]) : []"},
+		{Name: "keeps", Expression: "request.operation == 'UPDATE' && " +
+			"request.resource.resource == 'roles'"},
+		{Name: "rules", Expression: "variables.role || variables.keeps ? " +
+			"variables.object.?rules.orValue([]) : []"},
 		{Name: "narrow", Expression: fmt.Sprintf(
 			"variables.rules.size() > 0 && variables.rules.size() <= %d && variables.rules.all(r,\n"+
 				"  r.?apiGroups.orValue([]).size() == 1 && "+
@@ -23,11 +26,16 @@ func roleVariables() []admissionv1.Variable {
 				"  r.?resources.orValue([]).size() == 1 && "+
 				"r.resources[0].matches('^[a-z0-9-]+(/[a-z]+)?$') &&\n"+
 				"  r.verbs.size() > 0 && r.verbs.all(v, v.matches('^[a-z]+$')) &&\n"+
-				"  r.?resourceNames.orValue([]).size() > 0 && r.resourceNames.size() <= %d &&\n"+
+				"  r.?resourceNames.orValue([]).size() > 0 && "+
+				"r.resourceNames.size() <= ('-' in r.resourceNames ? %d : %d) &&\n"+
 				"  r.resourceNames.all(n, n != '') && r.?nonResourceURLs.orValue([]).size() == 0)",
-			requests.MaxRules, requests.MaxNames)},
+			requests.MaxRules, requests.MaxNames+1, requests.MaxNames)},
 		{Name: "keys", Expression: "variables.narrow ? variables.rules.map(r, (r.apiGroups[0] == '' ? " +
 			"r.resources[0] : r.resources[0] + '.' + r.apiGroups[0]) + ':' + r.verbs.join(',')) : []"},
+	}
+	for _, of := range []string{"oldObject", "object"} {
+		variables = append(variables, admissionv1.Variable{Name: of + "Shape",
+			Expression: "variables.keeps ? " + shape(of) + " : []"})
 	}
 	for n := range requests.MaxRules {
 		variables = append(variables, admissionv1.Variable{Name: fmt.Sprintf("may%d", n),
@@ -38,8 +46,38 @@ func roleVariables() []admissionv1.Variable {
 	return variables
 }
 
-// roleRules are what must hold of a Role that the agent creates.
+// shape is all of the rules of an object but the names of those that have the placeholder. Those
+// alone are kept current.
+func shape(object string) string {
+	return "dyn(" + object + ").?rules.orValue([]).map(r, [r.?apiGroups.orValue([]), " +
+		"r.?resources.orValue([]), r.?verbs.orValue([]), r.?nonResourceURLs.orValue([]),\n" +
+		"  '-' in r.?resourceNames.orValue([]) ? ['-'] : r.?resourceNames.orValue([])])"
+}
+
+// keepsMeta is that a change leaves all that decides over the end of a Role, and who has it.
+var keepsMeta = func() string {
+	var same []string
+	for _, field := range []string{"labels", "annotations", "ownerReferences", "finalizers"} {
+		same = append(same, fmt.Sprintf("dyn(object).metadata.?%s == dyn(oldObject).metadata.?%[1]s",
+			field))
+	}
+	return all(same...)
+}()
+
+// roleRules are what must hold of a Role that the agent creates, or whose names it changes.
 var roleRules = []rule{
+	{
+		when:    "variables.keeps",
+		must:    "variables.managed && variables.reserved && !variables.home",
+		message: "the agent may change only the Roles that it made for what matches",
+	}, {
+		when: "variables.keeps",
+		must: all("variables.narrow", "variables.objectShape == variables.oldObjectShape",
+			keepsMeta),
+		message: fmt.Sprintf("of a Role the agent may change nothing but names, up to %d, in "+
+			"rules that "+
+			"have the name -", requests.MaxNames),
+	},
 	{
 		when: "variables.role",
 		must: "variables.narrow",

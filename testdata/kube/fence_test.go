@@ -243,6 +243,11 @@ func (w *trial) object(name string) *unstructured.Unstructured {
 			w.job = w.make("agent", jobOf(w.T, grant)).GetUID()
 		}
 		return bindingOf(w.T, grant, w.job)
+	case "kept role":
+		if w.job == "" {
+			w.job = w.make("agent", jobOf(w.T, grant)).GetUID()
+		}
+		return bindingOf(w.T, keptGrant(grant), w.job) // whose first object it is
 	}
 	text, ok := others[name]
 	if !ok {
@@ -265,12 +270,14 @@ func (w *trial) stand(name string) *unstructured.Unstructured {
 	w.Helper()
 	object := w.object(name)
 	switch name {
-	case "granted role", "rights": // they are there
+	case "granted role", "rights", "own rights": // they are there
 	case "job", "held job":
 		w.job = w.make("agent", object).GetUID()
 		w.make("agent", w.object("binding"))
 	case "binding", "stripped binding":
 		w.make("agent", object)
+	case "kept role":
+		w.make("agent with every right", object)
 	default:
 		w.make("masters", object)
 	}
