@@ -57,6 +57,10 @@ func (a *Agent) make(ctx context.Context, r *plan.Record) (err error) {
 	if err := a.execGuarded(ctx, r.Grant); err != nil {
 		return err
 	}
+	found, err := a.findMatched(ctx, r.Grant)
+	if err != nil {
+		return err
+	}
 	if err := a.backstop(ctx, r, bindings, fresh); err != nil {
 		return err
 	}
@@ -90,7 +94,7 @@ func (a *Agent) make(ctx context.Context, r *plan.Record) (err error) {
 		}
 		log.Info("created", "kind", o.Kind, "namespace", o.Namespace, "name", o.Name)
 	}
-	return nil
+	return a.names.Fill(ctx, *r, found)
 }
 
 // takeBack has the record no longer say that bindings are about to be made which were not, for

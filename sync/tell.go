@@ -39,11 +39,12 @@ type teller struct {
 
 	// paths of grants that their pull requests were told of; nil before the first pass
 	granted map[string]bool
+	still   map[string]bool   // by path, of grants whose names stand still, and that was told
 	reasons map[string]reason // by path, of refusals that are not in the ledger yet
 }
 
 // restart forgets what an earlier term told, which by now another replica may have told otherwise.
-func (t *teller) restart() { t.granted, t.reasons = nil, nil }
+func (t *teller) restart() { t.granted, t.still, t.reasons = nil, nil, nil }
 
 // record tells what a record that was written says came of a request.
 func (t *teller) record(r plan.Record) {
@@ -123,11 +124,7 @@ func (t *teller) grants(w plan.World) {
 		granted[path] = true
 		if old := first && t.wall().Sub(r.Grant.Window.Start.Time) > tellFor; !old &&
 			!t.granted[path] {
-			t.comments.put(comment{number: r.Grant.Evidence.PullRequest, what: "granted",
-				compose: func(context.Context) (string, error) {
-					return grantedText(r.Grant),
-						nil
-				}})
+			t.sayGranted(r)
 		}
 	}
 	t.granted = granted

@@ -124,7 +124,7 @@ func changedGift(asked, made rbacv1.RoleRef, wanted, subjects []rbacv1.Subject) 
 }
 
 func changedRole(asked, made *rbacv1.Role) string {
-	if !equality.Semantic.DeepEqual(asked.Rules, made.Rules) {
+	if !equality.Semantic.DeepEqual(lasting(asked.Rules), lasting(made.Rules)) {
 		return "rules"
 	}
 	return changedMeta(asked.ObjectMeta, made.ObjectMeta)

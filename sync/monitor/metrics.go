@@ -27,7 +27,7 @@ type Metrics struct {
 	wall     func() time.Time
 
 	grants, outbox, waiting, lasting       prometheus.Gauge
-	leader, stale                          prometheus.Gauge
+	leader, stale, still                   prometheus.Gauge
 	lateness                               prometheus.Histogram
 	decisions, endings, passes, deliveries *prometheus.CounterVec
 	stopped, errors                        *prometheus.GaugeVec
@@ -107,6 +107,7 @@ func (m *Metrics) define(in promauto.Factory, stages []Stage) {
 		"Grants, and objects that are no grant's, whose end does not work.")
 	m.stale = gauge("stale_rights", "Rights of the agent that no policy needs and that keep it "+
 		"from nothing.")
+	m.still = gauge("names_still", "Grants whose names of what matches are not kept current.")
 	m.leader = gauge("leader", "1 on the replica that grants and records, 0 on others.")
 	m.lateness = m.factory.NewHistogram(prometheus.HistogramOpts{Namespace: "pullgrant",
 		Name: "expiry_lateness_seconds",
