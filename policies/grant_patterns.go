@@ -17,6 +17,9 @@ import (
 func checkMatching(d *requests.Document, at string, g GrantSpec) {
 	for n, e := range g.Resources {
 		problem := requests.Unmatched(e.Resource)
+		if g.Scope != "" {
+			problem = "with scope names are not kept current"
+		}
 		if problem == "" {
 			continue
 		}

@@ -156,6 +156,19 @@ func TestPatternsOfSecretsAreRefused(t *testing.T) {
 	}
 }
 
+// TestPatternsNeedANamespace: in the whole cluster names are not kept current.
+func TestPatternsNeedANamespace(t *testing.T) {
+	tree := withPods(t, `[{resource: pods, names: [a], verbs: [get], patterns: true}]`)
+	tree = with(t, tree, "policies/pods.yaml", "defaultNamespace: payments\n        "+
+		"allowedNamespaces: [payments]", "scope: AllNamespaces")
+	tree = with(t, tree, "policies/pods.yaml", "maxDuration: 2h", "maxDuration: 2h\n    mode: Impersonate")
+	_, findings := policies.ParsePolicy("policies/pods.yaml",
+		[]byte(tree.Files["policies/pods.yaml"].Content))
+	if len(findings) != 1 || !strings.Contains(findings[0].Message, "with scope names are not kept") {
+		t.Error(findings)
+	}
+}
+
 // TestPatternsDrift: a policy that gives less than what matched by it ends the grant, and one that
 // gives more is told as widening.
 func TestPatternsDrift(t *testing.T) {

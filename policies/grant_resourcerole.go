@@ -2,6 +2,7 @@ package policies
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -24,12 +25,12 @@ var resourceRoleGrant = grantKind{
 	name: requests.KubernetesResourceRole,
 	about: "KubernetesResourceRole: a Role in one namespace with what a ClusterRole allows on the " +
 		"objects that the request names.",
-	fields: kindFields{needs: []string{"allowedNamespaces", "resources"},
-		takes: []string{"defaultNamespace", "name", "roleRef", "roles"}},
+	fields: kindFields{needs: []string{"resources"},
+		takes: []string{"allowedNamespaces", "defaultNamespace", "name", "roleRef", "roles", "scope"}},
 	asks: []string{"namespace", "role", "resources", "selector"},
 	check: func(d *requests.Document, at string, g GrantSpec) {
-		checkDefaultNamespace(d, at, g)
 		checkRoles(d, at, g)
+		checkScope(d, at, g)
 		checkMatching(d, at, g)
 	},
 	protected: func(g GrantSpec) []string {
@@ -39,7 +40,7 @@ var resourceRoleGrant = grantKind{
 	offers:  offeredResourceRoles,
 	covers: func(g GrantSpec, i requests.Item) bool {
 		return slices.Contains(g.offered(), i.Role.Name) &&
-			slices.Contains(g.AllowedNamespaces, i.Namespace) &&
+			g.reaches(i.Namespace) &&
 			!slices.ContainsFunc(i.Resources, func(text string) bool {
 				resource := requests.SplitResource(text)
 				_, ok := g.entry(resource)
@@ -57,8 +58,12 @@ var resourceRoleGrant = grantKind{
 		for _, e := range g.Resources {
 			kinds = append(kinds, e.Resource+"/"+anyOf(e.Names)+e.ways())
 		}
-		return fmt.Sprintf("%s %s on %s in namespace %s", requests.KindClusterRole,
-			anyOf(g.offered()), strings.Join(kinds, ", "), anyOf(g.AllowedNamespaces))
+		where := "in namespace " + anyOf(g.AllowedNamespaces)
+		if g.Scope != "" {
+			where = "in the whole cluster"
+		}
+		return fmt.Sprintf("%s %s on %s %s", requests.KindClusterRole,
+			anyOf(g.offered()), strings.Join(kinds, ", "), where)
 	},
 }
 
@@ -107,14 +112,19 @@ func (g GrantSpec) narrows(r requests.Rule) bool {
 }
 
 func resolveResourceRole(t Tree, r requests.RequestSpec, g GrantSpec) (requests.Item, refusal) {
-	item := requests.Item{Kind: requests.KubernetesResourceRole, Namespace: namespaceOf(r, g),
-		Resources: sorted(r.Resources), Selector: r.Selector}
+	item := requests.Item{Kind: requests.KubernetesResourceRole, Resources: sorted(r.Resources),
+		Selector: r.Selector}
+	if g.Scope == "" {
+		item.Namespace = namespaceOf(r, g)
+	}
 	var no refusal
 	if item.Role, no = roleOf(r, g); no.problem != "" {
 		return item, no
 	}
-	if problem := namespaceProblem(item.Namespace, g.AllowedNamespaces); problem != "" {
-		return item, refusal{NamespaceNotAllowed, "spec.namespace", problem}
+	if g.Scope == "" {
+		if problem := namespaceProblem(item.Namespace, g.AllowedNamespaces); problem != "" {
+			return item, refusal{NamespaceNotAllowed, "spec.namespace", problem}
+		}
 	}
 	if len(r.Resources) == 0 {
 		return item, refusal{ResourceNotAllowed, "spec.resources",
@@ -138,7 +148,7 @@ func resolveResourceRole(t Tree, r requests.RequestSpec, g GrantSpec) (requests.
 		found := 0
 		for _, entry := range entries {
 			names, match := entry.gives(resource, r.Selector)
-			for _, rule := range rbac.On(c.Spec.Rules, resource, entry.Verbs) {
+			for _, rule := range g.on(c.Spec.Rules, resource, entry.Verbs) {
 				found++
 				rule.Names, rule.Match = names, match
 				addRule(rules, rule)
@@ -176,7 +186,7 @@ func offeredResourceRoles(t Tree, cluster string, g GrantSpec) (all []requests.I
 		c, _, _ := t.Role(cluster, role)
 		for _, e := range g.Resources {
 			for _, name := range append(rbac.Named(c.Spec.Rules), "") {
-				for _, rule := range rbac.On(c.Spec.Rules, requests.Resource{Kind: e.Resource,
+				for _, rule := range g.on(c.Spec.Rules, requests.Resource{Kind: e.Resource,
 					Name: name}, e.Verbs) {
 					if name == "" {
 						rule.Match = e.offers()
@@ -198,9 +208,71 @@ func offeredResourceRoles(t Tree, cluster string, g GrantSpec) (all []requests.I
 		for _, key := range sortedKeys(rules) {
 			item.Allows = append(item.Allows, rules[key])
 		}
-		for _, item.Namespace = range g.AllowedNamespaces {
+		for _, item.Namespace = range g.places() {
 			all = append(all, item)
 		}
 	}
 	return all
+}
+
+// places are the namespaces of a grant; "" stands for the whole cluster.
+func (g GrantSpec) places() []string {
+	if g.Scope != "" {
+		return []string{""}
+	}
+	return g.AllowedNamespaces
+}
+
+func (g GrantSpec) reaches(namespace string) bool { return slices.Contains(g.places(), namespace) }
+
+// on is what a grant gives of a role's rules on an object. In the whole cluster subresources are left
+// out: the agent would have to hold them.
+func (g GrantSpec) on(rules []rbac.RoleRule, object requests.Resource,
+	verbs []string) []requests.Rule {
+	all := rbac.On(rules, object, verbs)
+	if g.Scope == "" {
+		return all
+	}
+	return slices.DeleteFunc(all, func(r requests.Rule) bool { return strings.Contains(r.Resource, "/") })
+}
+
+// heldVerbs are those that the agent may come to hold in the whole cluster, and neverHeld what it may
+// not hold even these on: RBAC lets nobody write a ClusterRole with more than they hold, so a policy
+// of that scope widens what the agent itself reads.
+var heldVerbs = []string{"get", "list", "watch"}
+
+const neverHeld = `^(secrets|serviceaccounts|.*\.(rbac\.authorization|admissionregistration|` +
+	`certificates|authentication)\.k8s\.io)$`
+
+var neverHeldPattern = regexp.MustCompile(neverHeld)
+
+// checkScope finds what is wrong with where a grant holds.
+func checkScope(d *requests.Document, at string, g GrantSpec) {
+	if g.Scope == "" {
+		d.Require(at + ".allowedNamespaces")
+		checkDefaultNamespace(d, at, g)
+		return
+	}
+	for _, field := range []string{"allowedNamespaces", "defaultNamespace"} {
+		if d.Has(at + "." + field) {
+			d.Add(at+"."+field, "scope", "scope: %s is about no namespace; remove one of the two", g.Scope)
+		}
+	}
+	for n, e := range g.Resources {
+		in := fmt.Sprintf("%s.resources[%d]", at, n)
+		if neverHeldPattern.MatchString(e.Resource) {
+			d.Check(in+".resource", "scope", e.Resource, "the agent itself would have to read it in the "+
+				"whole cluster; give it in namespaces, or by a KubernetesClusterRoleBinding")
+		}
+		if len(e.Verbs) == 0 {
+			d.Add(in, "scope", "with scope the verbs must be named, of %s: the agent itself has to hold "+
+				"them; more goes by a KubernetesClusterRoleBinding", strings.Join(heldVerbs, ", "))
+		}
+		for v, verb := range e.Verbs {
+			if !slices.Contains(heldVerbs, verb) {
+				d.Check(fmt.Sprintf("%s.verbs[%d]", in, v), "scope", verb, "the agent itself would have "+
+					"to hold it in the whole cluster; give it by a KubernetesClusterRoleBinding")
+			}
+		}
+	}
 }

@@ -200,7 +200,7 @@ func (j *judge) grantsNamed() string {
 func (j *judge) askedInVain(field string, code Code, given func(r requests.RequestSpec) bool) func() string {
 	return func() string {
 		if !given(j.request.Spec) || slices.ContainsFunc(j.chosen(), func(g GrantSpec) bool {
-			return slices.Contains(g.kind().asks, field)
+			return g.goesBy(field)
 		}) {
 			return ""
 		}

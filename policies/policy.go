@@ -101,7 +101,8 @@ const (
 // GrantSpec is one of the things that a policy gives; its kind says which fields it has.
 type GrantSpec struct {
 	Kind              string         `yaml:"kind" json:"kind"`
-	Name              string         `yaml:"name,omitempty" json:"name,omitempty"` // by which a request picks it
+	Name              string         `yaml:"name,omitempty" json:"name,omitempty"`   // by which a request picks it
+	Scope             string         `yaml:"scope,omitempty" json:"scope,omitempty"` // "": one namespace
 	DefaultNamespace  string         `yaml:"defaultNamespace,omitempty" json:"defaultNamespace,omitempty"`
 	AllowedNamespaces []string       `yaml:"allowedNamespaces,omitempty" json:"allowedNamespaces,omitempty"`
 	RoleRef           requests.Role  `yaml:"roleRef,omitempty" json:"roleRef,omitzero"`
@@ -113,6 +114,20 @@ type GrantSpec struct {
 	AnyCommand        bool           `yaml:"anyCommand,omitempty" json:"anyCommand,omitempty"`
 	Stdin             bool           `yaml:"stdin,omitempty" json:"stdin,omitempty"`
 	Terminal          bool           `yaml:"terminal,omitempty" json:"terminal,omitempty"`
+}
+
+// Scopes of a grant beyond one namespace.
+const (
+	ScopeAllNamespaces = "AllNamespaces"
+	ScopeCluster       = "Cluster"
+)
+
+// wide tells whether a grant reaches beyond a namespace.
+func (g GrantSpec) wide() bool { return g.kind().wide || g.Scope != "" }
+
+// goesBy tells whether a grant goes by a field of a request's spec.
+func (g GrantSpec) goesBy(field string) bool {
+	return slices.Contains(g.kind().asks, field) && (field != "namespace" || g.Scope == "")
 }
 
 // Folder holds the policies of the access repository, with these two beside them.
@@ -191,6 +206,9 @@ var policyFields = requests.HeaderFields("AccessPolicy",
 		Form: formRole, Min: 1, Unique: true},
 	"GrantSpec.name": {About: "Name by which a request picks this grant out of several.",
 		Form: requests.FormName},
+	"GrantSpec.scope": {About: "AllNamespaces: the objects in every namespace. Cluster: objects that are " +
+		"in none. Default: those of one of allowedNamespaces.",
+		Form: requests.OneOf("scope", ScopeAllNamespaces, ScopeCluster)},
 	"GrantSpec.resources": {About: "Kinds of objects that a request may name.", Min: 1},
 	"GrantSpec.pods": {About: "Pods that a request may name: exact names, or globs with *.",
 		Form: formGlob, Min: 1, Unique: true},
@@ -307,9 +325,9 @@ func checkTarget(d *requests.Document, t Target) {
 		if !slices.Contains(grantKindNames(), g.Kind) {
 			continue
 		}
-		if g.kind().wide && t.Mode != requests.ModeImpersonate {
-			d.Add(at+".kind", "mode", "%s goes only with mode: Impersonate, since nothing but the agent "+
-				"could end it otherwise", g.Kind)
+		if g.wide() && t.Mode != requests.ModeImpersonate {
+			d.Add(at+".kind", "mode", "what holds in the whole cluster goes only with mode: Impersonate, "+
+				"since nothing but the agent could end it otherwise")
 		}
 		if t.Backstop == BackstopOptional && (g.Kind != requests.KubernetesRoleBinding ||
 			t.Mode == requests.ModeImpersonate) {

@@ -189,6 +189,9 @@ func conditions(typeName string) []*schema {
 		return kindConditions(reflect.TypeFor[Challenge](), challengeFields())
 	case "GrantSpec":
 		return append(kindConditions(reflect.TypeFor[GrantSpec](), grantFields()), grantConditions()...)
+	case "ResourceSpec":
+		return []*schema{{If: &schema{Required: []string{"resource"}, Properties: map[string]*schema{
+			"resource": {Pattern: requests.UnmatchedPattern}}}, Then: exactOnly()}}
 	case "Target":
 		return targetConditions()
 	}
@@ -204,6 +207,16 @@ func grantConditions() (all []*schema) {
 		}
 	}
 	any := is("anyCommand", true)
+	place := []*schema{{Required: []string{"allowedNamespaces"}}, {Required: []string{"scope"}}}
+	all = append(all, when(requests.KubernetesResourceRole, &schema{AnyOf: place,
+		Not: &schema{AllOf: place}}), &schema{If: &schema{Required: []string{"scope"}},
+		Then: &schema{Not: &schema{Required: []string{"defaultNamespace"}},
+			Properties: map[string]*schema{"resources": {Items: &schema{Required: []string{"verbs"},
+				Not: exactOnly().Not, Properties: map[string]*schema{"resource": {Not: &schema{Pattern: neverHeld}},
+					"verbs": {Items: &schema{Enum: heldVerbs}}}}}}}})
+	most := &schema{Properties: map[string]*schema{"commands": {Items: &schema{MinItems: 1,
+		MaxItems: requests.MaxArguments}}}}
+	all = append(all, most)
 	input := &schema{If: is("terminal", true), Then: is("stdin", true)}
 	return append(all, input, when(requests.KubernetesExec,
 		&schema{If: any, Then: &schema{Not: &schema{Required: []string{"commands"}}},
@@ -219,9 +232,17 @@ func targetConditions() []*schema {
 				Then: is("mode", requests.ModeImpersonate)})
 		}
 	}
+	all = append(all, &schema{If: &schema{Required: []string{"grants"}, Properties: map[string]*schema{
+		"grants": {Contains: &schema{Required: []string{"scope"}}}}},
+		Then: is("mode", requests.ModeImpersonate)})
 	return append(all, &schema{If: is("backstop", BackstopOptional), Then: &schema{
 		Not: is("mode", requests.ModeImpersonate), Properties: map[string]*schema{"grants": {
 			Items: is("kind", requests.KubernetesRoleBinding)}}}})
+}
+
+// exactOnly holds of objects that are given by their exact names.
+func exactOnly() *schema {
+	return &schema{Not: &schema{AnyOf: []*schema{is("patterns", true), is("selectors", true)}}}
 }
 
 // is holds of an object whose field has that value.

@@ -34,25 +34,7 @@ var clusterRoleBindings = kind{
 		}}
 	},
 	same: func(g requests.Grant, i requests.Item, got Object) error {
-		binding, is := got.(*rbacv1.ClusterRoleBinding)
-		if !is {
-			return fmt.Errorf("it is a %T", got)
-		}
-		object := *binding
-		if err := sameHeader(&object.TypeMeta, &object.ObjectMeta, "ClusterRoleBinding", "",
-			i.Name); err != nil {
-			return err
-		}
-		if err := sameGift(object.Subjects, object.RoleRef, subjectOf(g, i), rbacv1.RoleRef{
-			Kind: "ClusterRole", APIGroup: "rbac.authorization.k8s.io",
-			Name: i.Role.Name}); err != nil {
-			return err
-		}
-		object.RoleRef, object.Subjects = rbacv1.RoleRef{}, nil
-		if !reflect.DeepEqual(object, rbacv1.ClusterRoleBinding{}) {
-			return errMore
-		}
-		return nil
+		return sameClusterRoleBinding(got, i.Name, subjectOf(g, i), i.Role.Name)
 	},
 	rights: func(items []requests.Item) []rbacv1.PolicyRule {
 		return []rbacv1.PolicyRule{
@@ -60,4 +42,23 @@ var clusterRoleBindings = kind{
 			named(allow(rbacv1.GroupName, "clusterroles", "bind"), rolesOf(items)...),
 		}
 	},
+}
+
+func sameClusterRoleBinding(got Object, name string, subject rbacv1.Subject, role string) error {
+	binding, is := got.(*rbacv1.ClusterRoleBinding)
+	if !is {
+		return fmt.Errorf("it is a %T", got)
+	}
+	object := *binding
+	if err := firstError(
+		sameHeader(&object.TypeMeta, &object.ObjectMeta, "ClusterRoleBinding", "", name),
+		sameGift(object.Subjects, object.RoleRef, subject, rbacv1.RoleRef{Kind: "ClusterRole",
+			APIGroup: "rbac.authorization.k8s.io", Name: role})); err != nil {
+		return err
+	}
+	object.RoleRef, object.Subjects = rbacv1.RoleRef{}, nil
+	if !reflect.DeepEqual(object, rbacv1.ClusterRoleBinding{}) {
+		return errMore
+	}
+	return nil
 }

@@ -40,11 +40,11 @@ var clusterRoleBindingRules = []rule{
 			"pullgrant-grants",
 	}, {
 		when: "variables.wide",
-		must: "variables.object.roleRef.kind == 'ClusterRole' && " + isGiven,
-		message: "a ClusterRoleBinding must give a ClusterRole that is neither system:*, " +
-			"pullgrant-* nor pullgrant:*",
+		must: "variables.object.roleRef.kind == 'ClusterRole' && (" + isOwn + " || " + isGiven + ")",
+		message: "a ClusterRoleBinding must give a ClusterRole that is neither system:*, pullgrant-* " +
+			"nor pullgrant:*, or the one of its own name",
 	}, {
-		when: "variables.wide", must: mayBind, message: MayNotBind,
+		when: "variables.wide", must: isOwn + " || " + mayBind, message: MayNotBind,
 	}, {
 		when: "variables.wide", must: "variables.owners.size() == 0",
 		message: "nothing may own a ClusterRoleBinding of the agent",
@@ -60,6 +60,7 @@ const (
 		"(variables.object.metadata.name + '.').startsWith(s.name + '.')"
 	isGiven = "!variables.object.roleRef.name.startsWith('system:') && " +
 		"!variables.object.roleRef.name.matches('^pullgrant[-:]')"
+	isOwn   = "variables.object.roleRef.name == variables.object.metadata.name"
 	mayBind = "authorizer.group('rbac.authorization.k8s.io').resource('clusterroles')." +
 		"namespace(variables.place).name(variables.object.roleRef.name).check('bind').allowed()"
 	ownedByJob = "variables.owners.size() == 1 && variables.owners.all(o, " +

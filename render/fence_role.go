@@ -17,8 +17,8 @@ func roleVariables() []admissionv1.Variable {
 	variables := []admissionv1.Variable{
 		{Name: "keeps", Expression: "request.operation == 'UPDATE' && " +
 			"request.resource.resource == 'roles'"},
-		{Name: "rules", Expression: "variables.role || variables.keeps ? " +
-			"variables.object.?rules.orValue([]) : []"},
+		{Name: "rules", Expression: "(variables.role || variables.wideRole || variables.keeps) && " +
+			"variables.object.?rules.orValue(null) != null ? variables.object.rules : []"},
 		{Name: "narrow", Expression: fmt.Sprintf(
 			"variables.rules.size() > 0 && variables.rules.size() <= %d && variables.rules.all(r,\n"+
 				"  r.?apiGroups.orValue([]).size() == 1 && "+
@@ -49,7 +49,8 @@ func roleVariables() []admissionv1.Variable {
 // shape is all of the rules of an object but the names of those that have the placeholder. Those
 // alone are kept current.
 func shape(object string) string {
-	return "dyn(" + object + ").?rules.orValue([]).map(r, [r.?apiGroups.orValue([]), " +
+	rules := "dyn(" + object + ").?rules.orValue(null)"
+	return "(" + rules + " == null ? [] : " + rules + ").map(r, [r.?apiGroups.orValue([]), " +
 		"r.?resources.orValue([]), r.?verbs.orValue([]), r.?nonResourceURLs.orValue([]),\n" +
 		"  '-' in r.?resourceNames.orValue([]) ? ['-'] : r.?resourceNames.orValue([])])"
 }
@@ -96,6 +97,17 @@ var roleRules = []rule{
 		when: "variables.role", must: ownedByJob,
 		message: "a Role must be owned by its Job pullgrant-* alone, without controller and " +
 			"blockOwnerDeletion",
+	},
+}
+
+// clusterRoleRules are what must hold of a ClusterRole that the agent creates. RBAC lets it write no
+// rule that it does not hold itself.
+var clusterRoleRules = []rule{
+	{when: "variables.wideRole", must: "variables.narrow", message: roleRules[0].message},
+	{when: "variables.wideRole", must: mayAll(), message: MayNotWrite},
+	{
+		when: "variables.wideRole", must: "variables.owners.size() == 0 && !has(variables.object.aggregationRule)",
+		message: "a ClusterRole of the agent must have no owner and gather no rules",
 	},
 }
 

@@ -74,7 +74,7 @@ func Rights(f Footprint) []Object {
 	}
 	all := slices.Concat(everywhere("get", "list", "watch", "delete"), []rbacv1.PolicyRule{
 		allow("", "namespaces", "get", "list", "watch"), // a namespace that was replaced has another UID
-	}, readsFence(), readsRights(), rightsFor(byNamespace[""]))
+	}, readsFence(), watchesExec(), readsRights(), rightsFor(byNamespace[""]))
 	delete(byNamespace, "")
 	objects := slices.Concat([]Object{namespace(requests.AgentNamespace)}, rightsEverywhere(Agent,
 		Agent, all),
@@ -120,6 +120,16 @@ func readsFence() []rbacv1.PolicyRule {
 			fenceNames...),
 		named(allow("admissionregistration.k8s.io", "validatingadmissionpolicybindings", "get"),
 			fenceNames...),
+	}
+}
+
+// watchesExec is what it takes to see at once that commands are not limited any more.
+func watchesExec() []rbacv1.PolicyRule {
+	return []rbacv1.PolicyRule{
+		named(allow("admissionregistration.k8s.io", "validatingadmissionpolicies", "list", "watch"),
+			FenceExec),
+		named(allow("admissionregistration.k8s.io", "validatingadmissionpolicybindings", "list",
+			"watch"), FenceExec),
 	}
 }
 

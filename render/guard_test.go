@@ -299,6 +299,9 @@ func TestGuardHoldsWhatMatches(t *testing.T) {
 		{"any name", func(g *requests.Grant) {
 			rule(g).Group, rule(g).Resource = "rbac.authorization.k8s.io", "roles"
 		}},
+		{"in the whole cluster", func(g *requests.Grant) {
+			g.Items[0].Namespace, g.Items[0].Mode = "", requests.ModeImpersonate
+		}},
 		{"within globs", func(g *requests.Grant) { rule(g).Match[0].Within = nil }},
 		{"no glob of names", func(g *requests.Grant) { rule(g).Match[0].Within = []string{"a b"} }},
 		{"a pattern or a selector", func(g *requests.Grant) { rule(g).Match[0].Pattern = "" }},

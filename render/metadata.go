@@ -12,6 +12,7 @@ import (
 const (
 	KindRoleBinding        = "RoleBinding"
 	KindRole               = "Role"
+	KindClusterRole        = "ClusterRole"
 	KindClusterRoleBinding = "ClusterRoleBinding"
 	KindJob                = "Job"
 )

@@ -27,24 +27,46 @@ var resourceRoles = kind{
 				return refuse("resource", resource, problem)
 			}
 		}
+		if i.Namespace == "" {
+			return firstError(checkWide(i), checkRole(i), checkAllows(i.Allows))
+		}
 		return firstError(checkNamespace(i), checkRole(i), checkAllows(i.Allows),
 			checkSelectors(i.Allows))
 	},
-	objects: roleAndBinding,
-	same:    sameRoleAndBinding,
-	rights:  roleRights,
+	objects: func(g requests.Grant, i requests.Item) []Object {
+		if i.Namespace == "" {
+			return wideRoleAndBinding(g, i)
+		}
+		return roleAndBinding(g, i)
+	},
+	same: func(g requests.Grant, i requests.Item, got Object) error {
+		if i.Namespace == "" {
+			return sameWideRoleAndBinding(g, i, got)
+		}
+		return sameRoleAndBinding(g, i, got)
+	},
+	rights: func(items []requests.Item) []rbacv1.PolicyRule {
+		if items[0].Namespace == "" {
+			return wideRoleRights(items)
+		}
+		return roleRights(items)
+	},
 }
 
 // roleAndBinding are the Role of an item and the RoleBinding to it, both under the item's name. The
 // agent adds to the Role what matches.
 func roleAndBinding(g requests.Grant, i requests.Item) []Object {
 	role := &rbacv1.Role{TypeMeta: typeMeta(rbacv1.SchemeGroupVersion, KindRole),
-		ObjectMeta: metav1.ObjectMeta{Name: i.Name, Namespace: i.Namespace}}
+		ObjectMeta: metav1.ObjectMeta{Name: i.Name, Namespace: i.Namespace}, Rules: policyRules(i)}
+	return []Object{role, bindingTo(g, i, KindRole, i.Name)}
+}
+
+func policyRules(i requests.Item) (rules []rbacv1.PolicyRule) {
 	for _, r := range i.Allows {
-		role.Rules = append(role.Rules, rbacv1.PolicyRule{APIGroups: []string{r.Group},
+		rules = append(rules, rbacv1.PolicyRule{APIGroups: []string{r.Group},
 			Resources: []string{r.Resource}, Verbs: r.Verbs, ResourceNames: r.RoleNames(nil)})
 	}
-	return []Object{role, bindingTo(g, i, KindRole, i.Name)}
+	return rules
 }
 
 func sameRoleAndBinding(g requests.Grant, i requests.Item, got Object) error {
@@ -66,10 +88,21 @@ func sameRole(got Object, namespace, name string, rules []requests.Rule) error {
 		name); err != nil {
 		return err
 	}
-	if len(object.Rules) != len(rules) {
-		return fmt.Errorf("it has %d rules, not %d", len(object.Rules), len(rules))
+	if err := sameRules(object.Rules, rules); err != nil {
+		return err
 	}
-	for n, rule := range object.Rules {
+	object.Rules = nil
+	if !reflect.DeepEqual(object, rbacv1.Role{}) {
+		return errMore
+	}
+	return nil
+}
+
+func sameRules(got []rbacv1.PolicyRule, rules []requests.Rule) error {
+	if len(got) != len(rules) {
+		return fmt.Errorf("it has %d rules, not %d", len(got), len(rules))
+	}
+	for n, rule := range got {
 		want := rules[n]
 		switch {
 		case !slices.Equal(rule.APIGroups, []string{want.Group}):
@@ -86,10 +119,6 @@ func sameRole(got Object, namespace, name string, rules []requests.Rule) error {
 		case len(rule.NonResourceURLs) != 0:
 			return fmt.Errorf("rule %d is about paths", n+1)
 		}
-	}
-	object.Rules = nil
-	if !reflect.DeepEqual(object, rbacv1.Role{}) {
-		return errMore
 	}
 	return nil
 }
@@ -119,31 +148,45 @@ const (
 // as it does not hold what it gives; the fence stands in its place. Where objects can be asked for
 // that come and go, it may see which there are, and change Roles, of which the fence leaves the
 // names.
-func roleRights(items []requests.Item) (rules []rbacv1.PolicyRule) {
-	var keys, kinds []string
+func roleRights(items []requests.Item) []rbacv1.PolicyRule {
+	writes, sees := []string{"create", "escalate", "bind"}, seesMatching(items)
+	if len(sees) > 0 {
+		writes = []string{"create", "update", "escalate", "bind"}
+	}
+	return append([]rbacv1.PolicyRule{
+		allow(rbacv1.GroupName, "roles", writes...),
+		allow(rbacv1.GroupName, "rolebindings", "create"),
+		allow("batch", "jobs", "create"),
+		mayGenerate(items),
+	}, sees...)
+}
+
+// seesMatching lets the agent see the objects that can match.
+func seesMatching(items []requests.Item) (rules []rbacv1.PolicyRule) {
+	var kinds []string
 	for _, i := range items {
 		for _, r := range i.Allows {
-			keys = append(keys, r.Key())
 			if len(r.Match) > 0 && requests.Unmatched(r.Object()) == "" {
 				kinds = append(kinds, r.Object())
 			}
 		}
-	}
-	writes := []string{"create", "escalate", "bind"}
-	if len(kinds) > 0 {
-		writes = []string{"create", "update", "escalate", "bind"}
-	}
-	rules = []rbacv1.PolicyRule{
-		allow(rbacv1.GroupName, "roles", writes...),
-		allow(rbacv1.GroupName, "rolebindings", "create"),
-		allow("batch", "jobs", "create"),
-		named(allow(GeneratedGroup, GeneratedRules, "generate"), keys...),
 	}
 	for _, kind := range slices.Compact(slices.Sorted(slices.Values(kinds))) {
 		resource, group := requests.SplitKind(kind)
 		rules = append(rules, allow(group, resource, "list", "watch"))
 	}
 	return rules
+}
+
+// mayGenerate says which rules the agent may write.
+func mayGenerate(items []requests.Item) rbacv1.PolicyRule {
+	var keys []string
+	for _, i := range items {
+		for _, r := range i.Allows {
+			keys = append(keys, r.Key())
+		}
+	}
+	return named(allow(GeneratedGroup, GeneratedRules, "generate"), keys...)
 }
 
 // checkSelectors refuses what Kubernetes does not read as a selector.

@@ -26,6 +26,7 @@ var written = []writing{
 	{KindRole, "roles", "Roles", "role", false, roleRules},
 	{KindClusterRoleBinding, "clusterrolebindings", "ClusterRoleBindings", "wide", true,
 		clusterRoleBindingRules},
+	{KindClusterRole, "clusterroles", "ClusterRoles", "wideRole", false, clusterRoleRules},
 }
 
 // GivesAccess tells an object that gives access from one that only ends it, or says which.

@@ -24,13 +24,18 @@ const Placeholder = "-"
 // String is the match as a request writes it.
 func (m Match) String() string { return m.Pattern + m.Selector }
 
+// UnmatchedPattern is the form of kinds whose objects are given by their exact names only.
+const UnmatchedPattern = `^(secrets|.*\.rbac\.authorization\.k8s\.io)$`
+
+var unmatchedPattern = regexp.MustCompile(UnmatchedPattern)
+
 // Unmatched tells why objects of a kind are given by their exact names only; empty when they are
 // not.
 func Unmatched(kind string) string {
-	switch _, group := SplitKind(kind); {
+	switch {
 	case kind == "secrets":
 		return "the agent would have to list Secrets, and RBAC cannot limit that to their names"
-	case group == "rbac.authorization.k8s.io":
+	case unmatchedPattern.MatchString(kind):
 		return "an object of RBAC can have any name, " + Quote(Placeholder) + " too"
 	}
 	return ""

@@ -141,6 +141,7 @@ func (a *Agent) passes(ctx context.Context) {
 	a.tell.restart()
 	defer a.tell.comments.begin(ctx)()
 	defer a.names.Begin(ctx)()
+	a.cluster.WatchExec(ctx, a.early)
 	for ctx.Err() == nil {
 		begin := a.clocks.now()
 		failed := a.pass(ctx)

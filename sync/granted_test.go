@@ -58,12 +58,13 @@ func TestGranted(t *testing.T) {
 type given struct {
 	*stage
 	sections map[string]string
+	rights   []byte // of the agent, as manifests
 }
 
 func (g *given) section(name string) string { return g.sections[name] }
 
 func newGiven(t *testing.T, archive *txtar.Archive) *given {
-	g := &given{newStage(t), map[string]string{}}
+	g := &given{stage: newStage(t), sections: map[string]string{}}
 	for _, f := range archive.Files {
 		g.sections[f.Name] = strings.ReplaceAll(string(f.Data), "NAMESPACE", g.Namespace)
 	}
@@ -117,7 +118,8 @@ spec:
 	if len(findings) > 0 {
 		t.Fatal(findings)
 	}
-	g.Must(cp.Apply(t.Context(), render.YAML(render.Rights(render.Footprint{Grants: items}))))
+	g.rights = render.YAML(render.Rights(render.Footprint{Grants: items}))
+	g.Must(cp.Apply(t.Context(), g.rights))
 	g.once(options{github: true}) // whose root these files follow
 	g.manage("policy", files)
 	g.Until("the agent's rights are in force", func() bool {

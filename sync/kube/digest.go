@@ -25,6 +25,10 @@ func clusterBindingContent(b *rbacv1.ClusterRoleBinding) string {
 	return digest(b.ObjectMeta, b.Subjects, b.RoleRef)
 }
 
+func clusterRoleContent(r *rbacv1.ClusterRole) string {
+	return digest(r.ObjectMeta, r.Rules, r.AggregationRule)
+}
+
 func roleContent(r *rbacv1.Role) string { return digest(r.ObjectMeta, lasting(r.Rules)) }
 
 // lasting are rules without the names that the agent keeps current.

@@ -54,6 +54,10 @@ var kinds = []kind{
 		func(c *Cluster, namespace string) api[*rbacv1.Role, *rbacv1.RoleList] {
 			return c.rbac.Roles(namespace)
 		}, roleContent, changedRole),
+	rbacKind(render.KindClusterRole, "clusterroles",
+		func(c *Cluster, _ string) api[*rbacv1.ClusterRole, *rbacv1.ClusterRoleList] {
+			return c.rbac.ClusterRoles()
+		}, clusterRoleContent, changedClusterRole),
 	jobKind(),
 }
 

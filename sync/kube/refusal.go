@@ -123,6 +123,13 @@ func changedGift(asked, made rbacv1.RoleRef, wanted, subjects []rbacv1.Subject) 
 	return ""
 }
 
+func changedClusterRole(asked, made *rbacv1.ClusterRole) string {
+	if !equality.Semantic.DeepEqual(asked.Rules, made.Rules) || made.AggregationRule != nil {
+		return "rules"
+	}
+	return changedMeta(asked.ObjectMeta, made.ObjectMeta)
+}
+
 func changedRole(asked, made *rbacv1.Role) string {
 	if !equality.Semantic.DeepEqual(lasting(asked.Rules), lasting(made.Rules)) {
 		return "rules"

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/requests"
 )
 
 // Describe tells a decision as want sections do. Of the message, the fragments of want are kept as
@@ -40,12 +41,23 @@ func Describe(d policies.Decision, want string) string {
 	}
 	if g := d.Grant; g != nil {
 		for _, binding := range g.Items {
-			fmt.Fprintf(&b, "grant: %s to %s in %s for %s\n", binding.Role.Name, g.Subject.Name,
-				binding.Namespace, g.Duration)
+			fmt.Fprintln(&b, given(binding, g.Subject.Name, g.Duration))
+			for _, r := range binding.Allows {
+				fmt.Fprintf(&b, "allows: %s %s\n", r.Key(), strings.Join(r.Names, " | "))
+			}
 		}
 		if !g.Window.Start.IsZero() {
 			fmt.Fprintf(&b, "window: %s to %s\n", g.Window.Start, g.Window.End)
 		}
 	}
 	return b.String()
+}
+
+// given is one thing that a grant gives. Of the first kind it is what stood there when it was the
+// only one.
+func given(i requests.Item, who string, long requests.Duration) string {
+	if i.Kind == requests.KubernetesRoleBinding && !i.Impersonates() {
+		return fmt.Sprintf("grant: %s to %s in %s for %s", i.Role.Name, who, i.Namespace, long)
+	}
+	return fmt.Sprintf("grant: %s to %s for %s", i, who, long)
 }

@@ -54,6 +54,40 @@ metadata: {name: payments-debug}`,
 apiVersion: rbac.authorization.k8s.io/v1
 kind: Role
 metadata: {name: pullgrant-agent}`,
+	"home account": `
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: pullgrant-20261123-alice-fence-NAME}`,
+	"home pod": `
+apiVersion: v1
+kind: Pod
+metadata: {name: plain-NAME}
+spec:
+  securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}
+  containers:
+    - name: c
+      image: i
+      securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}`,
+	"home deployment": `
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: plain-NAME}
+spec:
+  selector: {matchLabels: {a: b}}
+  template: {metadata: {labels: {a: b}}, spec: {containers: [{name: c, image: i}]}}`,
+	"home secret": `
+apiVersion: v1
+kind: Secret
+type: kubernetes.io/service-account-token
+metadata: {name: plain-NAME, annotations: {kubernetes.io/service-account.name: default}}`,
+	"home controller": `
+apiVersion: v1
+kind: ReplicationController
+metadata: {name: plain-NAME}
+spec:
+  replicas: 0
+  selector: {a: b}
+  template: {metadata: {labels: {a: b}}, spec: {containers: [{name: c, image: i}]}}`,
 	"rights": `
 apiVersion: rbac.authorization.k8s.io/v1
 kind: RoleBinding
@@ -92,6 +126,74 @@ func keptGrant(g requests.Grant) requests.Grant {
 			{Group: "apps", Resource: "deployments", Verbs: verbs, Names: []string{"api"}},
 		}}}
 	return g
+}
+
+// others of the agent's objects, each the n-th of a grant with that item.
+var agentObjects = map[string]struct {
+	item func(namespace string) requests.Item
+	n    int
+}{
+	"named role": {namedItem, 0}, "role binding": {namedItem, 1},
+	"exec role": {execItem, 0},
+	"wide role": {wideRoleItem, 0}, "wide role binding": {wideRoleItem, 1},
+	"wide binding": {wideItem, 0}, "home role": {wideItem, 1}, "home binding": {wideItem, 2},
+	"identity binding": {func(namespace string) requests.Item {
+		return requests.Item{Kind: requests.KubernetesRoleBinding, Namespace: namespace,
+			Mode: requests.ModeImpersonate,
+			Role: requests.Role{Kind: requests.KindClusterRole, Name: "payments-debug"}}
+	}, 0},
+}
+
+func namedItem(namespace string) requests.Item {
+	return requests.Item{Kind: requests.KubernetesResourceRole, Namespace: namespace,
+		Role:      requests.Role{Kind: requests.KindClusterRole, Name: "view"},
+		Resources: []string{"deployments.apps/nginx", "pods/nginx-1"},
+		Allows: []requests.Rule{
+			{Group: "apps", Resource: "deployments", Verbs: []string{"get", "list", "watch"},
+				Names: []string{"nginx"}},
+			{Group: "apps", Resource: "deployments/scale", Verbs: []string{"get"},
+				Names: []string{"nginx"}},
+			{Resource: "pods", Verbs: []string{"get", "list", "watch"}, Names: []string{"nginx-1"}}}}
+}
+
+func execItem(namespace string) requests.Item {
+	e := requests.Exec{Pod: "nginx-1", Container: "app", Command: []string{"cat", "/etc/*"}}
+	return requests.Item{Kind: requests.KubernetesExec, Namespace: namespace, Exec: &e,
+		Allows: e.Rules()}
+}
+
+func wideItem(string) requests.Item {
+	return requests.Item{Kind: requests.KubernetesClusterRoleBinding, Mode: requests.ModeImpersonate,
+		Role: requests.Role{Kind: requests.KindClusterRole, Name: "fence-wide"}}
+}
+
+func wideRoleItem(string) requests.Item {
+	return requests.Item{Kind: requests.KubernetesResourceRole, Mode: requests.ModeImpersonate,
+		Role:      requests.Role{Kind: requests.KindClusterRole, Name: "view"},
+		Resources: []string{"configmaps/settings"},
+		Allows: []requests.Rule{{Resource: "configmaps", Verbs: []string{"get", "list", "watch"},
+			Names: []string{"settings"}}}}
+}
+
+// allItems are one of each, for the agent's rights.
+func allItems(namespace string) []requests.Item {
+	return append(grantNumber(0, namespace).Items, namedItem(namespace), execItem(namespace),
+		wideItem(namespace), wideRoleItem(namespace))
+}
+
+// agentObject is one of agentObjects, owned by the Job of that UID where one can own it.
+func agentObject(t *testing.T, g requests.Grant, name string, job types.UID) *unstructured.Unstructured {
+	t.Helper()
+	kind := agentObjects[name]
+	i := kind.item(g.Items[0].Namespace)
+	i.Name = requests.ObjectName(g.Name, 0)
+	g.Items = []requests.Item{i}
+	objects, err := render.Render(g)
+	if err != nil {
+		t.Fatal(err)
+	}
+	render.Own(objects[kind.n], requests.ObjectName(g.Name, 0), string(job))
+	return toUnstructured(t, objects[kind.n])
 }
 
 // jobOf and bindingOf are the objects of a grant as the agent makes them.

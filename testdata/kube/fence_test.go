@@ -22,6 +22,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/pullgrant/pullgrant/render"
+	"github.com/pullgrant/pullgrant/requests"
 )
 
 const agentUser = "system:serviceaccount:pullgrant-system:pullgrant-agent"
@@ -55,6 +56,11 @@ metadata: {name: fence-empty}
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
+metadata: {name: fence-wide}
+rules: [{apiGroups: [""], resources: [nodes], verbs: [get]}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
 metadata: {name: fence-held}
 rules: [{apiGroups: [rbac.authorization.k8s.io], resources: [rolebindings], verbs: [get]}]
 ---
@@ -79,7 +85,8 @@ subjects: [{kind: User, apiGroup: rbac.authorization.k8s.io, name: frank@example
 	for _, manifests := range [][]byte{[]byte(setting), AgentManifests([]string{namespace},
 		[]string{"payments-debug"}),
 		AgentManifests([]string{"fence-elsewhere"}, []string{"fence-elsewhere"}),
-		AgentManifests([]string{namespace}, []string{"payments-debug"})} {
+		AgentManifests([]string{namespace}, []string{"payments-debug"}),
+		render.YAML(render.Rights(render.Footprint{Grants: allItems(namespace)}))} {
 		if err := cp.Apply(t.Context(), manifests); err != nil {
 			t.Fatal(err)
 		}
@@ -143,6 +150,7 @@ type attempt struct {
 	Options          map[string]any
 	Fence            string
 	RBAC             string
+	Policy           string
 }
 
 func TestFence(t *testing.T) {
@@ -249,6 +257,17 @@ func (w *trial) object(name string) *unstructured.Unstructured {
 		}
 		return bindingOf(w.T, keptGrant(grant), w.job) // whose first object it is
 	}
+	if _, is := agentObjects[name]; is {
+		job := jobOf(w.T, grant)
+		if strings.HasPrefix(name, "home ") {
+			w.namespace = requests.GrantsNamespace
+			job.SetNamespace(w.namespace)
+		}
+		if w.job == "" {
+			w.job = w.make("agent", job).GetUID()
+		}
+		return agentObject(w.T, grant, name, w.job)
+	}
 	text, ok := others[name]
 	if !ok {
 		w.Fatalf("there is no object %q", name)
@@ -279,7 +298,11 @@ func (w *trial) stand(name string) *unstructured.Unstructured {
 	case "kept role":
 		w.make("agent with every right", object)
 	default:
-		w.make("masters", object)
+		user := "masters"
+		if _, is := agentObjects[name]; is {
+			user = "agent"
+		}
+		w.make(user, object)
 	}
 	patch := map[string]string{
 		"held job":         `{"metadata": {"finalizers": ["example.com/hold"]}}`,
@@ -324,6 +347,12 @@ func (w *trial) run(a attempt) {
 		}
 		return
 	}
+	if _, is := agentObjects[a.Delete]; is {
+		eventually(w.T, 20*time.Second, "it is gone", func(context.Context) (bool, error) {
+			return stable(w.T, admin, object.GetName()) == nil, nil
+		})
+		return
+	}
 	if a.Delete+a.DeleteCollection != "" && w.job != "" {
 		binding := w.object("binding")
 		eventually(w.T, 20*time.Second, "the binding is gone", func(context.Context) (bool, error) {
@@ -353,10 +382,12 @@ func (w *trial) create(a attempt) {
 func (w *trial) judge(a attempt, err error) bool {
 	w.Helper()
 	policy := render.FenceManaged
-	switch user, _, _ := strings.Cut(a.As, " "); user {
-	case "agent":
+	switch user, _, _ := strings.Cut(a.As, " "); {
+	case a.Policy != "":
+		policy = a.Policy
+	case user == "agent":
 		policy = render.FenceAgent
-	case "expirer":
+	case user == "expirer":
 		policy = render.FenceExpirer
 	}
 	switch want := fmt.Sprintf("ValidatingAdmissionPolicy '%s' with binding '%[1]s' denied "+
