@@ -15,8 +15,6 @@ import (
 // key has a variable of its own.
 func roleVariables() []admissionv1.Variable {
 	variables := []admissionv1.Variable{
-		{Name: "keeps", Expression: "request.operation == 'UPDATE' && " +
-			"request.resource.resource == 'roles'"},
 		{Name: "rules", Expression: "(variables.role || variables.wideRole || variables.keeps) && " +
 			"variables.object.?rules.orValue(null) != null ? variables.object.rules : []"},
 		{Name: "narrow", Expression: fmt.Sprintf(
@@ -33,10 +31,6 @@ func roleVariables() []admissionv1.Variable {
 		{Name: "keys", Expression: "variables.narrow ? variables.rules.map(r, (r.apiGroups[0] == '' ? " +
 			"r.resources[0] : r.resources[0] + '.' + r.apiGroups[0]) + ':' + r.verbs.join(',')) : []"},
 	}
-	for _, of := range []string{"oldObject", "object"} {
-		variables = append(variables, admissionv1.Variable{Name: of + "Shape",
-			Expression: "variables.keeps ? " + shape(of) + " : []"})
-	}
 	for n := range requests.MaxRules {
 		variables = append(variables, admissionv1.Variable{Name: fmt.Sprintf("may%d", n),
 			Expression: fmt.Sprintf("variables.keys.size() <= %d || authorizer.group('%s')."+
@@ -46,39 +40,8 @@ func roleVariables() []admissionv1.Variable {
 	return variables
 }
 
-// shape is all of the rules of an object but the names of those that have the placeholder. Those
-// alone are kept current.
-func shape(object string) string {
-	rules := "dyn(" + object + ").?rules.orValue(null)"
-	return "(" + rules + " == null ? [] : " + rules + ").map(r, [r.?apiGroups.orValue([]), " +
-		"r.?resources.orValue([]), r.?verbs.orValue([]), r.?nonResourceURLs.orValue([]),\n" +
-		"  '-' in r.?resourceNames.orValue([]) ? ['-'] : r.?resourceNames.orValue([])])"
-}
-
-// keepsMeta is that a change leaves all that decides over the end of a Role, and who has it.
-var keepsMeta = func() string {
-	var same []string
-	for _, field := range []string{"labels", "annotations", "ownerReferences", "finalizers"} {
-		same = append(same, fmt.Sprintf("dyn(object).metadata.?%s == dyn(oldObject).metadata.?%[1]s",
-			field))
-	}
-	return all(same...)
-}()
-
-// roleRules are what must hold of a Role that the agent creates, or whose names it changes.
+// roleRules are what must hold of a Role that the agent creates.
 var roleRules = []rule{
-	{
-		when:    "variables.keeps",
-		must:    "variables.managed && variables.reserved && !variables.home",
-		message: "the agent may change only the Roles that it made for what matches",
-	}, {
-		when: "variables.keeps",
-		must: all("variables.narrow", "variables.objectShape == variables.oldObjectShape",
-			keepsMeta),
-		message: fmt.Sprintf("of a Role the agent may change nothing but names, up to %d, in "+
-			"rules that "+
-			"have the name -", requests.MaxNames),
-	},
 	{
 		when: "variables.role",
 		must: "variables.narrow",
