@@ -10,6 +10,7 @@ import (
 	gosync "sync"
 	"time"
 
+	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/pullgrant/pullgrant/render"
@@ -170,8 +171,12 @@ func (k *Keeper) watch(t *term, from func(asked func(error)) kube.Source) *sourc
 	store, controller := cache.NewInformerWithOptions(cache.InformerOptions{
 		ListerWatcher: of.From, ObjectType: of.Example, Transform: trim,
 		Handler: cache.ResourceEventHandlerFuncs{
-			AddFunc:    func(any) { k.signal() },
-			UpdateFunc: func(any, any) { k.signal() },
+			AddFunc: func(any) { k.signal() },
+			UpdateFunc: func(_, object any) { // nothing else changes what matches
+				if _, is := object.(*rbacv1.Role); is {
+					k.signal()
+				}
+			},
 			DeleteFunc: func(any) { k.signal() },
 		}})
 	s.store, s.synced = store, controller.HasSynced

@@ -23,7 +23,7 @@ const (
 	again = 10 * time.Second       // after which what did not work is tried again
 )
 
-// run writes what changed, a round at once and the next ones with a pause between them.
+// run writes what changed: a first time at once, and then with a pause after each round.
 func (k *Keeper) run(t *term) {
 	retry := time.NewTicker(again)
 	defer retry.Stop()
@@ -34,7 +34,9 @@ func (k *Keeper) run(t *term) {
 		case <-k.changed:
 		case <-retry.C:
 		}
-		k.settle(t)
+		if !k.settle(t) {
+			continue
+		}
 		select {
 		case <-t.ctx.Done():
 			return
@@ -44,8 +46,9 @@ func (k *Keeper) run(t *term) {
 }
 
 // settle writes the names of every Role that has not those it should have. Other Roles than those
-// that were made are left to the plan, which ends them.
-func (k *Keeper) settle(t *term) {
+// that were made are left to the plan, which ends them. It tells whether there was something to
+// write.
+func (k *Keeper) settle(t *term) (wrote bool) {
 	k.mu.Lock()
 	roles := maps.Clone(t.roles)
 	k.mu.Unlock()
@@ -59,7 +62,8 @@ func (k *Keeper) settle(t *term) {
 		names, tooMany := wanted(r.rules, namesOf(role), t.found)
 		why := t.failing(r)
 		k.mu.Unlock()
-		if err := k.write(t.ctx, role, names); err != nil {
+		did, err := k.write(t.ctx, role, names)
+		if wrote = wrote || did; err != nil {
 			why = err.Error()
 		}
 		switch {
@@ -69,6 +73,7 @@ func (k *Keeper) settle(t *term) {
 			k.note(r, why, false)
 		}
 	}
+	return wrote
 }
 
 // failing is why what matches a Role is not known any more; empty when it is.
@@ -85,21 +90,22 @@ func (t *term) failing(r *role) string {
 
 // write gives a Role its names, unless it has them. When somebody else changed it meanwhile, or
 // took it away, the watch tells, and it is looked at again.
-func (k *Keeper) write(ctx context.Context, role *rbacv1.Role, names [][]string) error {
+func (k *Keeper) write(ctx context.Context, role *rbacv1.Role, names [][]string) (wrote bool,
+	err error) {
 	if reflect.DeepEqual(names, namesOf(role)) {
-		return nil
+		return false, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, kube.CallTimeout)
 	defer cancel()
-	err := k.cluster.SetNames(ctx, role, names)
+	err = k.cluster.SetNames(ctx, role, names)
 	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
-		return nil
+		return true, nil
 	}
 	if err == nil {
 		k.log.Info("names changed", "namespace", role.Namespace, "name", role.Name, "names",
 			len(slices.Concat(names...)))
 	}
-	return err
+	return true, err
 }
 
 func namesOf(role *rbacv1.Role) (names [][]string) {
@@ -187,7 +193,7 @@ func (k *Keeper) Fill(ctx context.Context, r plan.Record, found Found) error {
 		role, err := k.cluster.GrantedRole(ctx, one.object)
 		if err == nil {
 			names, _ := wanted(one.rules, namesOf(role), found.names)
-			err = k.write(ctx, role, names)
+			_, err = k.write(ctx, role, names)
 		}
 		errs = append(errs, err)
 	}
