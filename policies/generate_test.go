@@ -78,7 +78,8 @@ var usual = map[string][]string{
 	"resourceNames":   {"api", "a:b"},
 	"nonResourceURLs": {"/healthz", "/*"}, "verbs": {"get", "list", "*"},
 	"description": {"Debug the payments service"}, "mode": {"Direct", "Impersonate"},
-	"resource": {"pods", "deployments.apps", "secrets"}, "selector": {"app=nginx"}, "names": {"api-*", "db"}, "roles": {"view", "edit"},
+	"resource": {"pods", "deployments.apps", "secrets"},
+	"selector": {"app=nginx"}, "names": {"api-*", "db"}, "roles": {"view", "edit"},
 	"pods": {"api-*", "api-1"}, "containers": {"app"}, "commands": {"cat", "/etc/*"}, "pod": {"api-1"},
 	"container": {"app"}, "command": {"cat", "/etc/*"}, "grants": {"reading"}, "role": {"view"},
 }
