@@ -33,23 +33,25 @@ var rooms = map[string][]string{
 	"sync/ledger": {"requests", "policies", "policies/codeowners", "policies/rbac",
 		"internal/github",
 		"sync/git", "sync/plan"},
-	"sync/kube":    {"requests", "policies", "policies/rbac", "render", "sync/plan"},
-	"sync/monitor": {"requests", "policies", "sync/plan"},
-	"sync/expiry":  {"sync/plan", "sync/kube", "sync/monitor"},
-	"sync/names":   {"requests", "render", "sync/plan", "sync/kube"},
+	"sync/kube":     {"requests", "policies", "policies/rbac", "render", "sync/plan"},
+	"sync/mapusers": {"requests", "render"},
+	"sync/monitor":  {"requests", "policies", "sync/plan"},
+	"sync/expiry":   {"sync/plan", "sync/kube", "sync/monitor"},
+	"sync/names":    {"requests", "render", "sync/plan", "sync/kube"},
+	"sync/awsauth":  {"requests", "policies", "sync/plan", "sync/kube", "sync/mapusers", "sync/monitor"},
 	"sync": {"requests", "policies", "policies/codeowners", "policies/rbac", "render",
 		"internal/github",
-		"sync/git", "sync/plan", "sync/ledger", "sync/kube", "sync/monitor", "sync/expiry",
+		"sync/git", "sync/plan", "sync/ledger", "sync/kube", "sync/mapusers", "sync/monitor", "sync/expiry",
 		"sync/names"},
 	"cmd/pullgrant": {"requests", "policies", "policies/rbac", "render",
 		"internal/github", "action",
-		"sync", "sync/git", "sync/ledger", "sync/kube", "sync/expiry"},
+		"sync", "sync/git", "sync/ledger", "sync/kube", "sync/expiry", "sync/awsauth"},
 }
 
 // pure rooms take time, files and randomness as arguments, so that what they decide can be decided
 // again.
 var pure = []string{"requests", "policies", "policies/codeowners", "policies/rbac", "render",
-	"sync/plan"}
+	"sync/plan", "sync/mapusers"}
 
 var impure = regexp.MustCompile(`^(os|net|math/rand|crypto/rand|syscall|log|unsafe|plugin)(/.*)?$`)
 

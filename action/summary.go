@@ -75,6 +75,9 @@ func (v verdict) asked(b *strings.Builder) {
 	for _, given := range g.Gives() {
 		github.Row(b, "What", github.Code(given))
 	}
+	if g.Extends != "" {
+		github.Row(b, "Extends", github.Code(g.Extends))
+	}
 	github.Row(b, "How long", v.howLong(*g))
 	github.Row(b, "Policy", github.Code(g.Policy))
 	if d.Reason != "" {
@@ -89,9 +92,13 @@ func (v verdict) howLong(g requests.Grant) string {
 	case !g.Window.End.IsZero():
 		return fmt.Sprintf("would last until %s, once the agent grants it; its comment says so",
 			github.Moment(g.Window.End))
+	case !g.Until.IsZero() || !g.NotBefore.IsZero():
+		w := g.From(v.at)
+		return fmt.Sprintf("would last from %s to %s, %s, if it is merged before, once the agent "+
+			"grants it", github.Moment(w.Start), github.Moment(w.End), w.Length())
 	case g.Duration > 0:
 		return fmt.Sprintf("would last %s from the merge on, once the agent grants it; merged now, "+
-			"until %s", g.Duration, github.Moment(requests.NewWindow(v.at, g.Duration).End))
+			"until %s", g.Duration, github.Moment(g.From(v.at).End))
 	}
 	return "–"
 }

@@ -122,3 +122,21 @@ func TestSummaryOfAChange(t *testing.T) {
 		}
 	}
 }
+
+// TestSummaryTellsTheWindowAskedFor: approvers see both ends of access that is to begin later, or
+// to end at a time of the clock.
+func TestSummaryTellsTheWindowAskedFor(t *testing.T) {
+	now := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
+	later := requests.At(now.Add(22 * time.Hour))
+	for want, g := range map[string]requests.Grant{
+		"from 2026-11-23 08:00:00 UTC to 2026-11-23 09:00:00 UTC, 1h": {NotBefore: later,
+			Duration: requests.Duration(time.Hour)},
+		"from 2026-11-22 10:00:00 UTC to 2026-11-23 08:00:00 UTC, 22h": {Until: later},
+		"from 2026-11-22 10:00:00 UTC to 2026-11-22 11:00:00 UTC, 1h": {
+			NotBefore: requests.At(now.Add(-time.Hour)), Duration: requests.Duration(time.Hour)},
+	} {
+		if got := (verdict{at: now}).howLong(g); !strings.Contains(got, want) {
+			t.Errorf("%q is not in %q", want, got)
+		}
+	}
+}

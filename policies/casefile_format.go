@@ -33,8 +33,9 @@ var testFields = requests.HeaderFields("PolicyTest",
 			"organization.",
 			Form: requests.OneOf("value", testPermissions...)},
 
-		"TestCase.name":    {About: "What is tested, in words."},
-		"TestCase.request": {About: "What is asked for, as the spec of a request says it."},
+		"TestCase.name": {About: "What is tested, in words."},
+		"TestCase.request": {About: "What is asked for, as the spec of a request says it. Times " +
+			"in it are seen from 2026-11-23T10:00:00Z, when every case is judged."},
 		"TestCase.author": {About: "GitHub login of who opened the pull request. Default: the requester.",
 			Form: requests.FormLogin},
 		"TestCase.pullRequest": {About: "State of the pull request. Default: open. A merged one is " +

@@ -113,7 +113,7 @@ func TestPolicyTestFindings(t *testing.T) {
 			"cluster: C", 1), "tests/x.yaml:5:40: spec.cases[0].request.cluster is \"C\"; it " +
 			"must be 1 to 63"},
 		"an unknown field": {"tests/x.yaml", testHead + strings.Replace(good, "policy: p",
-			"policy: p, until: never", 1), "[unknown-field]"},
+			"policy: p, when: never", 1), "[unknown-field]"},
 		"a group": {"tests/x.yaml", testHead + "  teams: [{name: squad-b, members: []}]\n" +
 			good, "tests/x.yaml:5:18: spec.teams[0].name is \"squad-b\"; a GitHub team is " +
 			"organization/team-slug"},

@@ -39,9 +39,9 @@ func (t Tree) Role(cluster, role string) (c rbac.RoleCatalog, ok bool,
 	return c, ok, findings
 }
 
-// RoleRisks is what a reviewer must know about a cluster's role as far as the catalogue tells; a
-// role without a readable file is a high risk.
-func (t Tree) RoleRisks(cluster, role string) []rbac.Risk {
+// RoleRisks is what a reviewer must know about a cluster's role that is bound at a scope, as far as
+// the catalogue tells; a role without a readable file is a high risk.
+func (t Tree) RoleRisks(cluster, role string, at rbac.Scope) []rbac.Risk {
 	c, ok, findings := t.Role(cluster, role)
 	switch {
 	case !ok:
@@ -52,5 +52,5 @@ func (t Tree) RoleRisks(cluster, role string) []rbac.Risk {
 		return []rbac.Risk{{Code: "uncatalogued", High: true, Text: "the role's catalogue file " +
 			"is not valid: " + findings[0].String()}}
 	}
-	return c.Risks()
+	return c.Risks(at)
 }

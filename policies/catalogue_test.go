@@ -43,7 +43,7 @@ func TestRoleRisksOfTheCatalogue(t *testing.T) {
 			Text: "is put together from other roles, so what it allows can change without " +
 				"anybody changing it"}},
 	} {
-		if got := tree(test.files).RoleRisks("prod-eu", "debug"); len(got) != 1 ||
+		if got := tree(test.files).RoleRisks("prod-eu", "debug", rbac.InNamespace); len(got) != 1 ||
 			got[0] != test.want {
 			t.Errorf("%s: %+v", what, got)
 		}

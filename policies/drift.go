@@ -36,16 +36,24 @@ func (j *judge) drift(g requests.Grant) string {
 		return requests.CausePolicyChanged
 	}
 	for _, item := range g.Items {
-		if !spec.covers(item) {
+		if !spec.covers(item) || j.hasUnnamed(g.Cluster, item) {
 			return requests.CausePolicyChanged
 		}
 	}
 	identity, known := j.world.identities.find(g.Requester)
 	isTeam := func(p Party) bool { return p.Kind == PartyGroup && strings.Contains(p.Name, "/") }
 	if !known || identity.On(g.Cluster) != g.Subject.Name ||
+		g.ARN != "" && identity.AWS.ARN != g.ARN ||
 		!j.world.isParty(j.facts, spec.Subjects, g.Requester) && !slices.ContainsFunc(spec.Subjects,
 			isTeam) {
 		return requests.CauseSubjectRemoved
 	}
 	return ""
+}
+
+// hasUnnamed tells whether an item has a danger that the policy does not name, as far as the
+// catalogue tells.
+func (j *judge) hasUnnamed(cluster string, i requests.Item) bool {
+	_, known := grantKindOf(i.Kind).gives(j.tree, cluster, i)
+	return known && j.world.policy.Spec.dangerProblem(j.tree, cluster, i) != ""
 }

@@ -8,15 +8,17 @@ import (
 	"github.com/pullgrant/pullgrant/requests"
 )
 
+// exampleGrant is what alice gets under the example's policy.
+var exampleGrant = requests.Grant{Name: "20261123-alice-inc-123", Path: requests.Path("prod-eu",
+	"payments-debug", "20261123-alice-inc-123"),
+	Cluster: "prod-eu", Policy: "payments-debug", Requester: "alice",
+	Subject: requests.Subject{Kind: requests.KindUser, Name: "alice@example.com"},
+	Items: []requests.Item{{Kind: requests.KubernetesRoleBinding, Namespace: "payments",
+		Role: requests.Role{Kind: requests.KindClusterRole, Name: "payments-debug"}}}}
+
 func TestDrift(t *testing.T) {
 	const path = "policies/payments-debug.yaml"
-	tree := exampleTree(t)
-	grant := requests.Grant{Name: "20261123-alice-inc-123", Path: requests.Path("prod-eu",
-		"payments-debug", "20261123-alice-inc-123"),
-		Cluster: "prod-eu", Policy: "payments-debug", Requester: "alice",
-		Subject: requests.Subject{Kind: requests.KindUser, Name: "alice@example.com"},
-		Items: []requests.Item{{Kind: requests.KubernetesRoleBinding, Namespace: "payments",
-			Role: requests.Role{Kind: requests.KindClusterRole, Name: "payments-debug"}}}}
+	tree, grant := exampleTree(t), exampleGrant
 	noTeam := with(t, tree, path, "{kind: Group, name: acme/squad-a}", "{kind: User, name: carol}")
 	without := func(tree policies.Tree, path string) policies.Tree {
 		files := maps.Clone(tree.Files)
@@ -48,19 +50,50 @@ func TestDrift(t *testing.T) {
 			"username: alice@example.com", "username: al@example.com"),
 			requests.CauseSubjectRemoved},
 		"another user on the cluster": {with(t, tree, "policies/identities.yaml",
-			"{username: alice@example.com}", "{username: alice@example.com}\n      clusters: {prod-eu: "+
+			"{username: alice@example.com}",
+			"{username: alice@example.com}\n      clusters: {prod-eu: "+
 				"{username: al@example.com}}"), requests.CauseSubjectRemoved},
 		"another user on another cluster": {with(t, tree, "policies/identities.yaml",
-			"{username: alice@example.com}", "{username: alice@example.com}\n      clusters: {prod-us: "+
+			"{username: alice@example.com}",
+			"{username: alice@example.com}\n      clusters: {prod-us: "+
 				"{username: al@example.com}}"), ""},
 		"the same user as nowhere else": {with(t, tree, "policies/identities.yaml",
-			"{username: alice@example.com}", "{username: al@example.com}\n      clusters: {prod-eu: "+
+			"{username: alice@example.com}",
+			"{username: al@example.com}\n      clusters: {prod-eu: "+
 				"{username: alice@example.com}}"), ""},
+		"somebody in AWS, of whom the grant does not know": {with(t, tree,
+			"policies/identities.yaml", "{username: alice@example.com}",
+			"{username: alice@example.com}\n      aws: {arn: "+
+				"'arn:aws:iam::111122223333:user/alice'}"),
+			""},
 		"a team may ask, who is asked": {with(t, tree, path, "{kind: User, name: alice}",
 			"{kind: User, name: carol}"), ""},
 		"named and nobody else": {noTeam, ""},
 		"may not ask any more": {with(t, noTeam, path, "{kind: User, name: alice}",
 			"{kind: User, name: dave}"), requests.CauseSubjectRemoved},
+	} {
+		if got := policies.Drift(c.tree, []requests.Grant{grant})[grant.Path]; got != c.want {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+}
+
+// TestDriftOfTheARN: whoever is somebody else in AWS than when access was granted, or nobody any
+// more, loses it.
+func TestDriftOfTheARN(t *testing.T) {
+	const arn = "arn:aws:iam::111122223333:user/alice"
+	known := with(t, exampleTree(t), "policies/identities.yaml", "{username: alice@example.com}",
+		"{username: alice@example.com}\n      aws: {arn: '"+arn+"'}")
+	grant := exampleGrant
+	grant.ARN = arn
+	for name, c := range map[string]struct {
+		tree policies.Tree
+		want string
+	}{
+		"the same": {known, ""},
+		"another": {with(t, known, "policies/identities.yaml", "user/alice", "user/mallory"),
+			requests.CauseSubjectRemoved},
+		"none": {exampleTree(t), requests.CauseSubjectRemoved},
 	} {
 		if got := policies.Drift(c.tree, []requests.Grant{grant})[grant.Path]; got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)

@@ -60,7 +60,7 @@ func (j *judge) effective(tree Tree) (e effective, problem string) {
 		return e, string(k.decision.Code)
 	}
 	g := k.decision.Grant
-	e.gives, e.asks = text(g.Subject, g.Items), text(g.Duration, g.BackstopOptional)
+	e.gives, e.asks = text(g.Subject, g.ARN, g.Items), text(g.Duration, g.BackstopOptional)
 	for _, item := range g.Items {
 		rules, known := grantKindOf(item.Kind).gives(tree, g.Cluster, item)
 		e.rules += text(known, rules)

@@ -24,6 +24,7 @@ func Evaluate(tree Tree, f Facts, now time.Time) Decision {
 		j.run(j.fileSteps()...)
 		j.run(j.policySteps()...)
 		j.run(step{RequesterNotAllowed, j.author}, step{RequestIDReused, j.reused},
+			step{ExtensionNotAllowed, j.extension}, step{AlreadyGranted, j.already},
 			step{ExpiredBeforeGrant, j.waitedTooLong})
 		j.run(j.pullRequestSteps()...)
 		j.approve()

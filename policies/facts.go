@@ -45,9 +45,12 @@ type Facts struct {
 	// UsedNames are the paths on the base branch, under requests/ or revocations/, that carry the
 	// name of the request; of a merged one without other requests that came later.
 	UsedNames []string `json:"usedNames,omitempty"`
-	// Live are the requester's other requests on the base branch in the cluster. They decide
-	// nothing: they are shown.
+	// Live are the requester's other requests on the base branch in the cluster. They are shown,
+	// and keep what is there already from being asked for once more.
 	Live []Live `json:"live,omitempty"`
+	// Extended is what a request goes on from; nil when it names nothing, or nothing that is on the
+	// base branch.
+	Extended *Extended `json:"extended,omitempty"`
 	// Users holds the reviewers with an opinion and the author, as far as they are people. By login
 	// in lower case.
 	Users map[string]UserFacts `json:"users"`

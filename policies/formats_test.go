@@ -19,7 +19,8 @@ func TestEveryFieldRuleIsUsed(t *testing.T) {
 	kind := ""
 	var visit func(reflect.Type)
 	visit = func(format reflect.Type) {
-		for slices.Contains([]reflect.Kind{reflect.Pointer, reflect.Slice, reflect.Map}, format.Kind()) {
+		for slices.Contains([]reflect.Kind{reflect.Pointer, reflect.Slice, reflect.Map},
+			format.Kind()) {
 			format = format.Elem()
 		}
 		if format.Kind() != reflect.Struct {

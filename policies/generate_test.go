@@ -73,15 +73,18 @@ var usual = map[string][]string{
 	"state":      {"APPROVED", "DISMISSED"},
 	"permission": {"write", "read", "none"}, "organization": {"acme"}, "backstop": {"required",
 		"optional"},
+	"dangers":   {"tokens", "rbac"},
 	"hash":      {"sha256:cd549c064704b1236b03f5c1008c41a68c3e50ab56fba89cd5dc63412387f9fa"},
 	"apiGroups": {"", "apps"}, "resources": {"pods", "pods/log", "*"},
 	"resourceNames":   {"api", "a:b"},
 	"nonResourceURLs": {"/healthz", "/*"}, "verbs": {"get", "list", "*"},
 	"description": {"Debug the payments service"}, "mode": {"Direct", "Impersonate"},
-	"resource": {"pods", "deployments.apps", "secrets"},
-	"selector": {"app=nginx"}, "names": {"api-*", "db"}, "roles": {"view", "edit"},
-	"pods": {"api-*", "api-1"}, "containers": {"app"}, "commands": {"cat", "/etc/*"}, "pod": {"api-1"},
-	"container": {"app"}, "command": {"cat", "/etc/*"}, "grants": {"reading"}, "role": {"view"},
+	"resource": {"pods", "deployments.apps", "secrets"}, "selector": {"app=nginx"},
+	"names": {"api-*", "db"}, "roles": {"view", "edit"},
+	"pods": {"api-*", "api-1"}, "containers": {"app"}, "commands": {"cat", "/etc/*"},
+	"pod":       {"api-1"},
+	"container": {"app"}, "command": {"cat", "/etc/*"}, "grants": {"reading"}, "role": {"view",
+		"payments-debug"},
 }
 
 func (g generator) often(p float64) bool { return g.random.Float64() < p }
@@ -109,6 +112,9 @@ func (g generator) value(t reflect.Type, field string) *yaml.Node {
 	case reflect.TypeFor[requests.Duration]():
 		return text(pick(g, []string{"30m", "1h", "8h"}))
 	case reflect.TypeFor[requests.Time]():
+		if field == "until" {
+			return text("2026-11-23T18:00:00Z")
+		}
 		return text("2026-11-23T08:00:00Z")
 	}
 	switch t.Kind() {
@@ -145,7 +151,8 @@ func (g generator) value(t reflect.Type, field string) *yaml.Node {
 var (
 	kinds = map[string][]string{"Subject": {"User"}, "Role": {"ClusterRole"},
 		"Party":     {"User", "Group"},
-		"Challenge": {"CodeOwnerReview", "PeerReview"}, "GrantSpec": {"KubernetesRoleBinding", "KubernetesResourceRole",
+		"Challenge": {"CodeOwnerReview", "PeerReview"}, "GrantSpec": {"KubernetesRoleBinding",
+			"KubernetesResourceRole",
 			"KubernetesClusterRoleBinding", "KubernetesExec"}}
 	nameIn = map[string][]string{"Subject": {"alice@example.com"}, "Role": {"payments-debug",
 		"acme:debug"},
@@ -173,7 +180,8 @@ func (g generator) mapping(t reflect.Type, _ string) *yaml.Node {
 		name, options, _ := strings.Cut(t.Field(i).Tag.Get("yaml"), ",")
 		fields, known := ofKind[kind]
 		needed := slices.Contains(strings.Fields(fields[0]), name)
-		strange := known && options == "omitempty" && !needed && !slices.Contains(strings.Fields(fields[1]), name)
+		strange := known && options == "omitempty" && !needed &&
+			!slices.Contains(strings.Fields(fields[1]), name)
 		if options == "omitempty" && !needed && g.often(0.5) || strange || g.often(g.wild) {
 			if !strange || !g.often(g.wild) {
 				continue
@@ -207,7 +215,8 @@ func (g generator) choices(t reflect.Type, field string) []string {
 		return kinds[t.Name()]
 	case field == "name" && t == reflect.TypeFor[requests.Metadata]():
 		return map[string][]string{"AccessRequest": {"20261122-alice-inc-123", "20261122-bob-x"},
-			"RoleCatalog": {"payments-debug", "acme:debug"}, "AccessPolicy": {"payments-debug"}}[g.kind]
+			"RoleCatalog":  {"payments-debug", "acme:debug"},
+			"AccessPolicy": {"payments-debug"}}[g.kind]
 	case field == "name":
 		return nameIn[t.Name()]
 	}

@@ -34,8 +34,9 @@ var clusterRoleBindingGrant = grantKind{
 	},
 	gives: catalogued,
 	risks: func(t Tree, cluster string, i requests.Item) []rbac.Risk {
-		wide := rbac.Risk{Code: "cluster-wide", High: true, Text: "it holds in every namespace, also " +
-			"in those that come later and in kube-system, and for what is in none"}
+		wide := rbac.Risk{Code: "cluster-wide", High: true,
+			Text: "it holds in every namespace, also " +
+				"in those that come later and in kube-system, and for what is in none"}
 		return append([]rbac.Risk{wide}, roleRisks(t, cluster, i)...)
 	},
 	words: func(g GrantSpec) string {

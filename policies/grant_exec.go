@@ -25,11 +25,13 @@ var execGrant = grantKind{
 		case !g.AnyCommand && len(g.Commands) == 0:
 			d.Add(at, "grant", "%s needs commands, or anyCommand", g.Kind)
 		case g.Terminal && !g.Stdin:
-			d.Add(at+".terminal", "grant", "a terminal without stdin is of no use; allow both or none")
+			d.Add(at+".terminal", "grant",
+				"a terminal without stdin is of no use; allow both or none")
 		}
 		for n, command := range g.Commands {
 			if len(command) == 0 || len(command) > requests.MaxArguments {
-				d.Add(fmt.Sprintf("%s.commands[%d]", at, n), "grant", "a command has 1 to %d arguments",
+				d.Add(fmt.Sprintf("%s.commands[%d]", at, n), "grant",
+					"a command has 1 to %d arguments",
 					requests.MaxArguments)
 			}
 		}
@@ -41,14 +43,18 @@ var execGrant = grantKind{
 			return item, refusal{NamespaceNotAllowed, "spec.namespace", problem}
 		}
 		if r.Exec == nil {
-			return item, refusal{CommandNotAllowed, "spec.exec", "the policy lets commands run; say " +
-				"which and where, in exec"}
+			return item, refusal{CommandNotAllowed, "spec.exec",
+				"the policy lets commands run; say " +
+					"which and where, in exec"}
 		}
 		asked := *r.Exec
 		if asked.Container == "" && len(g.Containers) == 1 {
 			asked.Container = g.Containers[0]
 		}
 		item.Exec, item.Allows = &asked, asked.Rules()
+		if problem := requests.CheckCommand(asked.Command); problem != "" {
+			return item, refusal{CommandNotAllowed, "spec.exec.command", problem}
+		}
 		field, problem := g.execProblem(asked)
 		return item, refusal{CommandNotAllowed, "spec.exec" + field, problem}
 	},
@@ -70,9 +76,10 @@ var execGrant = grantKind{
 	risks: func(_ Tree, _ string, i requests.Item) (all []rbac.Risk) {
 		e := i.Exec
 		if len(e.Command) == 0 || e.Terminal {
-			all = append(all, rbac.Risk{Code: "shell", High: true, Text: "whoever has it does in the " +
-				"container what they like, with the pod's own identity; a command that runs goes on " +
-				"after the end"})
+			all = append(all, rbac.Risk{Code: "shell", High: true,
+				Text: "whoever has it does in the " +
+					"container what they like, with the pod's own identity; a command that runs goes on " +
+					"after the end"})
 		}
 		return all
 	},
@@ -85,7 +92,8 @@ var execGrant = grantKind{
 			}
 			what = "command " + anyOf(all)
 		}
-		return fmt.Sprintf("%s in container %s of pods %s in namespace %s", what, anyOf(g.Containers),
+		return fmt.Sprintf("%s in container %s of pods %s in namespace %s", what,
+			anyOf(g.Containers),
 			anyOf(g.Pods), anyOf(g.AllowedNamespaces))
 	},
 }
@@ -115,7 +123,8 @@ func (g GrantSpec) execs() (all []requests.Exec) {
 	return all
 }
 
-// execProblem tells which field of an exec the grant does not allow, and why.
+// execProblem tells which field of an exec the grant does not allow, and why. The exec may be one that
+// another grant offers, with globs.
 func (g GrantSpec) execProblem(e requests.Exec) (field, problem string) {
 	glob := func(globs []string, text string) bool {
 		return slices.ContainsFunc(globs, func(glob string) bool { return matches(glob, text) })
@@ -135,8 +144,6 @@ func (g GrantSpec) execProblem(e requests.Exec) (field, problem string) {
 		return ".terminal", "the policy gives no terminal"
 	case e.Stdin && !g.Stdin:
 		return ".stdin", "the policy lets no input through"
-	case requests.CheckCommand(e.Command) != "":
-		return ".command", requests.CheckCommand(e.Command)
 	case g.AnyCommand:
 		return "", ""
 	case len(e.Command) == 0:

@@ -13,6 +13,14 @@ import (
 // What a KubernetesResourceRole gives beside objects that are named: those that match a pattern of
 // names or a selector, as they come and go.
 
+var matchFields = requests.Fields{
+	"ResourceSpec.patterns": {About: "Whether a request may ask for objects by a pattern of their " +
+		"names, kept current as they come and go. Only names that match one of names are given. " +
+		"Never of secrets. Default: false."},
+	"ResourceSpec.selectors": {About: "Whether a request may ask for objects by their labels, in " +
+		"the same way. Default: false."},
+}
+
 // checkMatching finds kinds of objects that are given by their exact names only.
 func checkMatching(d *requests.Document, at string, g GrantSpec) {
 	for n, e := range g.Resources {

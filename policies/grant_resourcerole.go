@@ -26,7 +26,8 @@ var resourceRoleGrant = grantKind{
 	about: "KubernetesResourceRole: a Role in one namespace with what a ClusterRole allows on the " +
 		"objects that the request names.",
 	fields: kindFields{needs: []string{"resources"},
-		takes: []string{"allowedNamespaces", "defaultNamespace", "name", "roleRef", "roles", "scope"}},
+		takes: []string{"allowedNamespaces", "defaultNamespace", "name", "roleRef",
+			"roles", "scope"}},
 	asks: []string{"namespace", "role", "resources", "selector"},
 	check: func(d *requests.Document, at string, g GrantSpec) {
 		checkRoles(d, at, g)
@@ -51,7 +52,7 @@ var resourceRoleGrant = grantKind{
 	gives: generated,
 	risks: func(t Tree, cluster string, i requests.Item) []rbac.Risk {
 		rules, _ := generated(t, cluster, i)
-		return append(rbac.Risks(rules), matchRisks(i)...)
+		return append(rbac.Risks(rules, scopeOf(i)), matchRisks(i)...)
 	},
 	words: func(g GrantSpec) string {
 		var kinds []string
@@ -225,20 +226,23 @@ func (g GrantSpec) places() []string {
 
 func (g GrantSpec) reaches(namespace string) bool { return slices.Contains(g.places(), namespace) }
 
-// on is what a grant gives of a role's rules on an object. In the whole cluster subresources are left
-// out: the agent would have to hold them.
+// on is what a grant gives of a role's rules on an object. In the whole cluster subresources are
+// left out: the agent would have to hold them.
 func (g GrantSpec) on(rules []rbac.RoleRule, object requests.Resource,
 	verbs []string) []requests.Rule {
 	all := rbac.On(rules, object, verbs)
 	if g.Scope == "" {
 		return all
 	}
-	return slices.DeleteFunc(all, func(r requests.Rule) bool { return strings.Contains(r.Resource, "/") })
+	return slices.DeleteFunc(all, func(r requests.Rule) bool {
+		return strings.Contains(r.Resource,
+			"/")
+	})
 }
 
-// heldVerbs are those that the agent may come to hold in the whole cluster, and neverHeld what it may
-// not hold even these on: RBAC lets nobody write a ClusterRole with more than they hold, so a policy
-// of that scope widens what the agent itself reads.
+// heldVerbs are those that the agent may come to hold in the whole cluster, and neverHeld what it
+// may not hold even these on: RBAC lets nobody write a ClusterRole with more than they hold, so a
+// policy of that scope widens what the agent itself reads.
 var heldVerbs = []string{"get", "list", "watch"}
 
 const neverHeld = `^(secrets|serviceaccounts|.*\.(rbac\.authorization|admissionregistration|` +
@@ -255,14 +259,16 @@ func checkScope(d *requests.Document, at string, g GrantSpec) {
 	}
 	for _, field := range []string{"allowedNamespaces", "defaultNamespace"} {
 		if d.Has(at + "." + field) {
-			d.Add(at+"."+field, "scope", "scope: %s is about no namespace; remove one of the two", g.Scope)
+			d.Add(at+"."+field, "scope", "scope: %s is about no namespace; remove one of the two",
+				g.Scope)
 		}
 	}
 	for n, e := range g.Resources {
 		in := fmt.Sprintf("%s.resources[%d]", at, n)
 		if neverHeldPattern.MatchString(e.Resource) {
-			d.Check(in+".resource", "scope", e.Resource, "the agent itself would have to read it in the "+
-				"whole cluster; give it in namespaces, or by a KubernetesClusterRoleBinding")
+			d.Check(in+".resource", "scope", e.Resource,
+				"the agent itself would have to read it in the "+
+					"whole cluster; give it in namespaces, or by a KubernetesClusterRoleBinding")
 		}
 		if len(e.Verbs) == 0 {
 			d.Add(in, "scope", "with scope the verbs must be named, of %s: the agent itself has to hold "+
@@ -270,8 +276,9 @@ func checkScope(d *requests.Document, at string, g GrantSpec) {
 		}
 		for v, verb := range e.Verbs {
 			if !slices.Contains(heldVerbs, verb) {
-				d.Check(fmt.Sprintf("%s.verbs[%d]", in, v), "scope", verb, "the agent itself would have "+
-					"to hold it in the whole cluster; give it by a KubernetesClusterRoleBinding")
+				d.Check(fmt.Sprintf("%s.verbs[%d]", in, v), "scope", verb,
+					"the agent itself would have "+
+						"to hold it in the whole cluster; give it by a KubernetesClusterRoleBinding")
 			}
 		}
 	}

@@ -52,5 +52,5 @@ func catalogued(t Tree, cluster string, i requests.Item) ([]rbac.RoleRule, bool)
 }
 
 func roleRisks(t Tree, cluster string, i requests.Item) []rbac.Risk {
-	return t.RoleRisks(cluster, i.Role.Name)
+	return t.RoleRisks(cluster, i.Role.Name, scopeOf(i))
 }

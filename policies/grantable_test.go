@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/testdata/roles"
 )
 
 func TestGrantable(t *testing.T) {
@@ -24,10 +25,13 @@ func TestGrantable(t *testing.T) {
 	}
 	add("payments-admin", "kind: ClusterRole, name: payments-debug", "kind: ClusterRole, name: "+
 		"payments-admin")
+	for name, content := range roles.File("prod-eu", "payments-admin", roles.Harmless) {
+		tree.Files[name] = policies.TreeFile{Mode: policies.PlainFile, Content: content}
+	}
 	add("again", "allowedNamespaces: [payments]", "allowedNamespaces: [payments, checkout]")
 	for cluster, want := range map[string]map[string][]string{
-		"prod-eu": {"payments": {"payments-admin", "payments-debug"},
-			"checkout": {"payments-debug"}},
+		"prod-eu": {"payments": {"", "payments-admin", "payments-debug"}, // "": to run a command
+			"checkout": {"payments-debug"}, "orders": {"orders-scaler"}, "": {"node-triage"}},
 		"staging": {"payments": {"logs-reader"}, "checkout": {"logs-reader"}},
 		"prod-us": {},
 	} {

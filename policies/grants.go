@@ -80,8 +80,8 @@ func grantKindNames() (names []string) {
 // String is the grant as the readers of a policy see it: what, and where.
 func (g GrantSpec) String() string { return g.kind().words(g) }
 
-// Offers is everything that requests can get under a policy on a cluster, as far as the catalogue of
-// the tree tells.
+// Offers is everything that requests can get under a policy on a cluster, as far as the catalogue
+// of the tree tells.
 func (p AccessPolicy) Offers(t Tree, cluster string) (all []requests.Item) {
 	for _, g := range p.Spec.Target.Grants {
 		for _, item := range g.kind().offers(t, cluster, g) {
@@ -173,6 +173,10 @@ func (j *judge) resolve() (items []requests.Item, refused []refusal) {
 		if no.problem != "" {
 			refused = append(refused, no)
 		}
+		problem := j.world.policy.Spec.dangerProblem(j.tree, j.request.Spec.Cluster, item)
+		if problem != "" && (no.problem == "" || no.code != RoleNotAllowed) {
+			refused = append(refused, refusal{RoleNotAllowed, "spec.policy", problem})
+		}
 	}
 	return items, refused
 }
@@ -187,9 +191,10 @@ func (j *judge) grantsNamed() string {
 	}
 	for n, name := range j.request.Spec.Grants {
 		if !slices.Contains(names, name) {
-			return j.field(fmt.Sprintf("spec.grants[%d]", n), GrantNotOffered, fmt.Sprintf("the policy "+
-				"has no grant named %s; it has %s", requests.Quote(name),
-				cmp.Or(strings.Join(names, ", "), "none with a name: leave grants out")))
+			return j.field(fmt.Sprintf("spec.grants[%d]", n), GrantNotOffered,
+				fmt.Sprintf("the policy "+
+					"has no grant named %s; it has %s", requests.Quote(name),
+					cmp.Or(strings.Join(names, ", "), "none with a name: leave grants out")))
 		}
 	}
 	return ""
@@ -197,7 +202,8 @@ func (j *judge) grantsNamed() string {
 
 // askedInVain is the step about one field of a request: what no grant goes by must not be in it, as
 // whoever reads the request would take it for what is given.
-func (j *judge) askedInVain(field string, code Code, given func(r requests.RequestSpec) bool) func() string {
+func (j *judge) askedInVain(field string, code Code,
+	given func(r requests.RequestSpec) bool) func() string {
 	return func() string {
 		if !given(j.request.Spec) || slices.ContainsFunc(j.chosen(), func(g GrantSpec) bool {
 			return g.goesBy(field)

@@ -49,6 +49,12 @@ type Identity struct {
 	Kubernetes KubernetesIdentity `yaml:"kubernetes" json:"kubernetes"`
 	// Clusters are those whose authentication gives the person another name.
 	Clusters map[string]KubernetesIdentity `yaml:"clusters,omitempty" json:"clusters,omitempty"`
+	AWS      AWSIdentity                   `yaml:"aws,omitempty" json:"aws,omitzero"`
+}
+
+// AWSIdentity is the person in AWS, whom a cluster's aws-auth lets in while they have access.
+type AWSIdentity struct {
+	ARN string `yaml:"arn" json:"arn"`
 }
 
 // On is the person's Kubernetes user on a cluster.
@@ -111,6 +117,9 @@ var identityFields = requests.HeaderFields("IdentityMap", "The people.").With(re
 	"Identity.kubernetes": {About: "The person in Kubernetes."},
 	"Identity.clusters": {About: "The person on clusters that name them otherwise, by the " +
 		"cluster's name.", Form: requests.FormName, Min: 1},
+	"Identity.aws": {About: "The person in AWS, for EKS clusters whose aws-auth pullgrant keeps."},
+	"AWSIdentity.arn": {About: "ARN of the person's IAM user, or of a role without its path; it " +
+		"stands once.", Form: requests.FormARN},
 	"KubernetesIdentity.username": {About: "Name of the user, exactly as the cluster's " +
 		"authentication gives it.",
 		Form: requests.FormSubject},
@@ -143,6 +152,11 @@ func ParseIdentities(path string, data []byte) (IdentityMap, []requests.Finding)
 		once(at+".github", strings.ToLower(u.GitHub))
 		once(at+".githubID", fmt.Sprint(u.GitHubID))
 		once(at+".kubernetes.username", u.Kubernetes.Username)
+		if u.AWS.ARN != "" {
+			once(at+".aws.arn", strings.ToLower(u.AWS.ARN)) // as EKS compares them
+			d.Check(at+".kubernetes.username", "aws-user", u.Kubernetes.Username,
+				requests.CheckAWSUser(u.Kubernetes.Username))
+		}
 	}
 	for _, cluster := range m.clusters() {
 		whose := map[string]Identity{} // by the name there

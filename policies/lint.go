@@ -29,10 +29,13 @@ func (f LintFinding) String() string {
 
 // Rules of the warnings that Lint gives. docs/lint.md tells of each why it is there and what to do.
 const (
+	RuleDangerAllowed   = "danger-allowed"
+	RuleDangerUnused    = "danger-unused"
 	RuleAttributes      = "attributes"
 	RuleApproversShort  = "approvers-short"
 	RuleApproverUnknown = "approver-unknown"
 	RuleGroupUnused     = "group-unused"
+	RuleIdentityAWS     = "identity-aws"
 	RuleIdentityCluster = "identity-cluster"
 	RuleIdentityMissing = "identity-missing"
 	RuleIdentityUnused  = "identity-unused"
@@ -48,6 +51,9 @@ const (
 
 // RuleApprovers is the rule of Check about a challenge that no request could ever meet.
 const RuleApprovers = "approvers"
+
+// RuleDanger is the rule of Check about a role that lets its holder keep access, or may do so.
+const RuleDanger = "danger"
 
 // builtinRoles come with Kubernetes, which puts them together anew whenever it is upgraded or an
 // API is added.
@@ -109,6 +115,7 @@ func (l *linter) lint() []requests.Finding {
 		_, d := document[AccessPolicy](l.tree, Path(w.policy.Metadata.Name))
 		l.parties(w, d, asking, named)
 		l.roles(w, d)
+		l.dangers(w, d)
 		for i, c := range w.policy.Spec.Challenges {
 			l.challenge(w, d, i, c)
 		}
@@ -137,6 +144,7 @@ func (l *linter) lint() []requests.Finding {
 	l.attributes()
 	l.unusedIdentities(identities, inIdentities)
 	l.unusedClusters(identities, inIdentities)
+	l.heldByAWSAuth(identities, inIdentities)
 	return slices.Concat(l.findings, inIdentities.Findings, inGroups.Findings)
 }
 
@@ -208,7 +216,7 @@ func (l *linter) roles(w world, d *requests.Document) {
 					"make a ClusterRole with the rules that are needed", named.role, why)
 			}
 			for _, cluster := range w.policy.Spec.Clusters {
-				for _, risk := range l.tree.RoleRisks(cluster, named.role) {
+				for _, risk := range l.tree.RoleRisks(cluster, named.role, g.scope()) {
 					d.Add(at, RuleRole+risk.Code, "%s on %s: %s", named.role, cluster, risk.Text)
 				}
 			}

@@ -26,6 +26,22 @@ func (l *linter) unusedClusters(identities IdentityMap, d *requests.Document) {
 	}
 }
 
+// heldByAWSAuth looks for names on single clusters that aws-auth cannot hold, of people whom it is
+// to let in: only the cluster tells whether it has such a list.
+func (l *linter) heldByAWSAuth(identities IdentityMap, d *requests.Document) {
+	for i, u := range identities.Spec.Users {
+		for _, cluster := range slices.Sorted(maps.Keys(u.Clusters)) {
+			if u.AWS.ARN != "" && requests.CheckAWSUser(u.On(cluster)) != "" {
+				d.Add(fmt.Sprintf("spec.users[%d].clusters.%s.username", i, cluster),
+					RuleIdentityAWS,
+					"aws-auth cannot hold %s; if %s is on EKS and lets people in by it, give @%s "+
+						"another name there: letters, digits and . _ @ + -",
+					requests.Quote(u.On(cluster)), cluster, u.GitHub)
+			}
+		}
+	}
+}
+
 // unusedIdentities looks for people whom nothing names. With a GitHub team in a policy anybody may
 // be in it.
 func (l *linter) unusedIdentities(identities IdentityMap, d *requests.Document) {

@@ -60,13 +60,16 @@ func EvaluateMerged(f Facts, path, blob string, now time.Time) Decision {
 	case then.Grant.Subject != current.Grant.Subject:
 		return d.Refused(SubjectNotAllowed, "the subject was %s at the merge and is %s now",
 			then.Grant.Subject.Name, current.Grant.Subject.Name)
+	case then.Grant.ARN != current.Grant.ARN:
+		return d.Refused(SubjectNotAllowed, "the subject's ARN was %s at the merge and is %s now",
+			requests.Quote(then.Grant.ARN), requests.Quote(current.Grant.ARN))
 	case !requests.EqualItems(then.Grant.Items, current.Grant.Items):
 		return d.Refused(RoleNotAllowed, "the policy %s gives other roles or namespaces now "+
 			"than at the merge", d.Policy)
 	}
 	d.Grant.Duration = min(then.Grant.Duration, current.Grant.Duration)
 	d.Grant.BackstopOptional = then.Grant.BackstopOptional && current.Grant.BackstopOptional
-	d.Grant.Window = requests.NewWindow(pr.MergedAt.Time, d.Grant.Duration)
+	d.Grant.Window = d.Grant.From(pr.MergedAt.Time)
 	d.Grant.Evidence = d.Evidence(requests.Evidence{Source: requests.EvidenceGitHub,
 		PullRequest: pr.Number, HeadSHA: pr.HeadSHA,
 		MergeCommit: f.Merge.Commit, Blob: blob})
@@ -90,18 +93,20 @@ func (d Decision) inTime(now time.Time) Decision {
 func EvaluateBranch(tree Tree, path, commit, blob string, content []byte, start,
 	now time.Time) Decision {
 	f := factsOf(commit, path, NewTreeFile(PlainFile, blob, content, int64(len(content))))
+	merged := requests.At(start)
+	f.PullRequest.MergedAt = &merged
 	j := newJudge(tree, f, now)
 	j.readRequest(f.Head)
 	j.run(step{EvaluationError, func() string { return j.begun(start) }}, step{ExpiredBeforeGrant,
 		func() string { return j.recent(start) }})
 	j.run(j.fileSteps()...)
 	j.run(j.policySteps()...)
-	j.run(step{RequesterNotAllowed, j.asker})
+	j.run(step{RequesterNotAllowed, j.asker}, step{ExtensionNotAllowed, j.extension})
 	d := j.finish()
 	if d.Outcome != Allowed {
 		return d
 	}
-	d.Grant.Window = requests.NewWindow(start, d.Grant.Duration)
+	d.Grant.Window = d.Grant.From(start)
 	d.Grant.Evidence = d.Evidence(requests.Evidence{Source: requests.EvidenceBranch,
 		MergeCommit: commit, Blob: blob})
 	tree.catalogued(d.Grant)

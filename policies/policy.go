@@ -66,19 +66,26 @@ type Limits struct {
 	MaxPending requests.Duration `yaml:"maxPending,omitempty" json:"maxPending,omitzero"`
 	// from an approval to the merge
 	MaxApprovalAge requests.Duration `yaml:"maxApprovalAge,omitempty" json:"maxApprovalAge,omitzero"`
+	// from the merge to the start of access
+	MaxLeadTime requests.Duration `yaml:"maxLeadTime,omitempty" json:"maxLeadTime,omitzero"`
 }
 
-// defaultLimit is both of Limits when a policy does not say.
+// defaultLimit is each of Limits when a policy does not say.
 const defaultLimit = requests.Duration(24 * time.Hour)
 
 func (s PolicySpec) limits() Limits {
-	limits := Limits{MaxPending: defaultLimit, MaxApprovalAge: defaultLimit}
+	limits := Limits{MaxPending: defaultLimit, MaxApprovalAge: defaultLimit,
+		MaxLeadTime: defaultLimit}
 	if s.Limits != nil {
 		limits.MaxPending = cmp.Or(s.Limits.MaxPending, limits.MaxPending)
 		limits.MaxApprovalAge = cmp.Or(s.Limits.MaxApprovalAge, limits.MaxApprovalAge)
+		limits.MaxLeadTime = cmp.Or(s.Limits.MaxLeadTime, limits.MaxLeadTime)
 	}
 	return limits
 }
+
+// LeadTime is the longest time from a merge to the start of access.
+func (s PolicySpec) LeadTime() requests.Duration { return s.limits().MaxLeadTime }
 
 // Target is what a policy gives.
 type Target struct {
@@ -87,8 +94,10 @@ type Target struct {
 	// "" is requests.ModeDirect
 	Mode string `yaml:"mode,omitempty" json:"mode,omitempty"`
 	// "" is BackstopRequired
-	Backstop string      `yaml:"backstop,omitempty" json:"backstop,omitempty"`
-	Grants   []GrantSpec `yaml:"grants" json:"grants"`
+	Backstop string `yaml:"backstop,omitempty" json:"backstop,omitempty"`
+	// roles that are given although they have dangers
+	AllowDangerous []DangerousRole `yaml:"allowDangerous,omitempty" json:"allowDangerous,omitempty"`
+	Grants         []GrantSpec     `yaml:"grants" json:"grants"`
 }
 
 // Whether a grant may be made where the cluster takes no Job that ends it when the agent is gone,
@@ -151,7 +160,7 @@ var PolicyFormat = requests.Format{
 		"policies/<name>.yaml.",
 	Name: requests.Field{About: "Name of the policy; the file's name without .yaml.",
 		Form: requests.FormName},
-	Fields: policyFields.With(rbac.RoleFields),
+	Fields: policyFields.With(rbac.RoleFields).With(matchFields),
 }
 
 var policyFields = requests.HeaderFields("AccessPolicy",
@@ -169,6 +178,8 @@ var policyFields = requests.HeaderFields("AccessPolicy",
 		"example 24h, the default."},
 	"Limits.maxApprovalAge": {About: "Longest time from an approval to the merge, for example " +
 		"8h. Default: 24h."},
+	"Limits.maxLeadTime": {About: "Longest time from the merge to a start that a request names " +
+		"(notBefore), for example 72h. Default: 24h."},
 
 	"Party.kind": {About: "User: a GitHub login. Group: a GitHub team or a group of groups.yaml.",
 		Form: requests.Form{Enum: []string{PartyUser, PartyGroup}}},
@@ -192,7 +203,14 @@ var policyFields = requests.HeaderFields("AccessPolicy",
 		"identity of the grant's own has it, and they act as that with kubectl --as, like sudo. " +
 		"Default: Direct.", Form: requests.OneOf("mode", requests.ModeDirect,
 		requests.ModeImpersonate)},
+	"Target.allowDangerous": {About: "Roles that are given although whoever holds them can keep " +
+		"access beyond its end. Without an entry such a role is refused.", Min: 1},
 	"Target.grants": {About: "What exists in the cluster while a request is granted.", Min: 1},
+
+	"DangerousRole.role": {About: "Exact name of a ClusterRole that the policy gives.",
+		Form: requests.FormRole},
+	"DangerousRole.dangers": {About: aboutDangers(), Min: 1, Unique: true,
+		Form: requests.OneOf("danger", rbac.DangerNames()...)},
 
 	"GrantSpec.kind": {About: about(grantKinds()), Form: requests.OneOf("grant",
 		grantKindNames()...)},
@@ -228,11 +246,6 @@ var policyFields = requests.HeaderFields("AccessPolicy",
 		Form: formGlob, Min: 1, Unique: true},
 	"ResourceSpec.verbs": {About: "Verbs to which what the role allows is narrowed. Default: all of " +
 		"the role.", Form: formVerb, Min: 1, Unique: true},
-	"ResourceSpec.patterns": {About: "Whether a request may ask for objects by a pattern of their " +
-		"names, kept current as they come and go. Only names that match one of names are given. " +
-		"Never of secrets. Default: false."},
-	"ResourceSpec.selectors": {About: "Whether a request may ask for objects by their labels, in " +
-		"the same way. Default: false."},
 })
 
 const (
@@ -308,6 +321,7 @@ func ParsePolicy(path string, data []byte) (AccessPolicy, []requests.Finding) {
 			"it may not be longer than maxDuration, "+p.Spec.Target.MaxDuration.String())
 	}
 	checkTarget(d, p.Spec.Target)
+	checkDangerous(d, p)
 	requests.SortFindings(d.Findings)
 	return p, d.Findings
 }
@@ -326,7 +340,8 @@ func checkTarget(d *requests.Document, t Target) {
 			continue
 		}
 		if g.wide() && t.Mode != requests.ModeImpersonate {
-			d.Add(at+".kind", "mode", "what holds in the whole cluster goes only with mode: Impersonate, "+
+			d.Add(at+".kind", "mode", "what holds in the whole cluster goes only with mode: "+
+				"Impersonate, "+
 				"since nothing but the agent could end it otherwise")
 		}
 		if t.Backstop == BackstopOptional && (g.Kind != requests.KubernetesRoleBinding ||

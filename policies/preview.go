@@ -3,7 +3,6 @@ package policies
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/pullgrant/pullgrant/requests"
 )
@@ -31,8 +30,9 @@ func Preview(tree Tree, name string, file TreeFile) Decision {
 }
 
 // Ask is Preview by the one who is about to open the pull request, known's author. It goes by what
-// GitHub told: what known does not hold of permissions and teams is not judged. Allowed means that
-// only approvals can be missing, and that somebody can give them.
+// GitHub told: what known does not hold of permissions and teams is not judged, nor times without
+// that of its observation, nor what the requester has without the request in its head. Allowed
+// means that only approvals can be missing, and that somebody can give them.
 func Ask(tree Tree, name string, file TreeFile, known Facts) Decision {
 	return preview(tree, name, file, known)
 }
@@ -41,13 +41,16 @@ func preview(tree Tree, name string, file TreeFile, known Facts) Decision {
 	f := factsOf("", name, file)
 	f.PullRequest.Author, f.Repository = known.PullRequest.Author, known.Repository
 	f.Users, f.Answers, f.UsedNames = known.Users, known.Answers, known.UsedNames
-	f.CodeownersErrors = known.CodeownersErrors
-	j := newJudge(tree, f, time.Time{})
+	f.CodeownersErrors, f.Live, f.Extended = known.CodeownersErrors, known.Live, known.Extended
+	j := newJudge(tree, f, known.ObservedAt.Time)
 	j.readRequest(f.Head)
 	j.run(j.fileSteps()...)
 	j.run(j.policySteps()...)
-	j.run(step{RequesterNotAllowed, j.asks}, step{RequestIDReused, j.reused},
-		step{InsufficientApprovals, j.approvable})
+	j.run(step{RequesterNotAllowed, j.asks}, step{RequestIDReused, j.reused})
+	if known.Head.Files != nil {
+		j.run(step{ExtensionNotAllowed, j.extension}, step{AlreadyGranted, j.already})
+	}
+	j.run(step{InsufficientApprovals, j.approvable})
 	if j.decision.Outcome == Pending {
 		j.decision.Outcome = Denied // waiting mends nothing
 	}

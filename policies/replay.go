@@ -14,6 +14,9 @@ type Past struct {
 	Path      string // where the request stands or stood
 	Spec      requests.RequestSpec
 	Approvers []string // logins whose reviews counted; none: not known
+	// Began is when access began, else when the request came to the branch: what an absolute end is
+	// measured from.
+	Began time.Time
 	// Answers are GitHub's when the request was judged.
 	Answers Answers
 }
@@ -95,7 +98,7 @@ func (t Tree) standing(p Past) Standing {
 		Metadata: requests.Metadata{Name: place.Name}, Spec: p.Spec})
 	f := factsOf("", p.Path, NewTreeFile(PlainFile, "", content, int64(len(content))))
 	f.Answers = p.Answers
-	j := newJudge(t, f, time.Time{})
+	j := newJudge(t, f, p.Began)
 	j.readRequest(f.Head)
 	j.run(j.fileSteps()...)
 	j.run(j.policySteps()...)

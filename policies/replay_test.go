@@ -8,6 +8,7 @@ import (
 
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/testdata/roles"
 )
 
 // TestReplay changes one thing of the policy that alice asked under, with bob's approval.
@@ -143,7 +144,7 @@ func TestReplayWithTeams(t *testing.T) {
 
 func replayTree(t *testing.T, policy string) policies.Tree {
 	t.Helper()
-	tree, err := policies.ReadTree(fstest.MapFS{
+	files := fstest.MapFS{
 		"CODEOWNERS": {Data: []byte("* @dave\n")},
 		policies.IdentitiesPath: {Data: []byte("apiVersion: pullgrant.dev/v1alpha1\nkind: " +
 			"IdentityMap\nmetadata: {name: identities}\n" +
@@ -153,9 +154,31 @@ func replayTree(t *testing.T, policy string) policies.Tree {
 			"GroupMap\nmetadata: {name: groups}\n" +
 			"spec: {groups: [{name: platform, members: [carol, bob]}]}\n")},
 		policies.Path("logs"): {Data: []byte(policy)},
-	}, "")
+	}
+	for _, role := range []string{"logs", "shell"} {
+		for name, content := range roles.File("prod-eu", role, roles.Harmless) {
+			files[name] = &fstest.MapFile{Data: []byte(content)}
+		}
+	}
+	tree, err := policies.ReadTree(files, "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	return tree
+}
+
+// TestReplayUntil: an absolute end is measured from when access began, as the ledger tells it.
+func TestReplayUntil(t *testing.T) {
+	began := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
+	past := policies.Past{Path: "requests/prod-eu/logs/20261122-alice-inc-1.yaml", Began: began,
+		Approvers: []string{"bob"},
+		Spec: requests.RequestSpec{Cluster: "prod-eu", Policy: "logs", Requester: "alice",
+			Until: requests.At(began.Add(time.Hour)), Reason: "checkout is slow"}}
+	policy := peers("logs", "{kind: Group, name: platform}")
+	r := policies.Replay(replayTree(t, policy), replayTree(t, strings.Replace(policy, "2h",
+		"30m", 1)),
+		[]policies.Past{past})[0]
+	if r.Flip != policies.FlipDenied || r.After.Code != policies.DurationOutOfRange {
+		t.Errorf("%+v", r)
+	}
 }

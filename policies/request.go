@@ -15,7 +15,8 @@ func (j *judge) policySteps() []step {
 	steps := []step{{PolicyInvalid, j.policyValid}, {CodeownersInvalid, j.codeowners},
 		{NoPolicy, j.policyApplies}}
 	steps = append(steps, j.giftSteps()...)
-	return append(steps, step{SubjectNotAllowed, j.subjectOf}, step{DurationOutOfRange, j.duration})
+	return append(steps, step{SubjectNotAllowed, j.subjectOf},
+		step{DurationOutOfRange, j.duration}, step{StartOutOfRange, j.start})
 }
 
 func (j *judge) policyValid() string {
@@ -56,24 +57,7 @@ func (j *judge) subjectOf() string {
 		return j.field("spec.subject", SubjectNotAllowed, fmt.Sprintf("the subject %s is not "+
 			"the requester's own, %s", requests.Quote(asked.Name), j.subject.Name))
 	}
-	j.decision.Grant.Subject = j.subject
-	return ""
-}
-
-func (j *judge) duration() string {
-	target, asked := j.world.policy.Spec.Target, j.request.Spec.Duration
-	if asked == 0 {
-		asked = target.DefaultDuration
-	}
-	if asked == 0 {
-		return j.field("spec.duration", DurationOutOfRange, "the policy has no default "+
-			"duration; ask for one up to "+target.MaxDuration.String())
-	}
-	if asked > target.MaxDuration {
-		return j.field("spec.duration", DurationOutOfRange, fmt.Sprintf("the duration %s is "+
-			"over the policy's maximum of %s", asked, target.MaxDuration))
-	}
-	j.decision.Grant.Duration = asked
+	j.decision.Grant.Subject, j.decision.Grant.ARN = j.subject, identity.AWS.ARN
 	return ""
 }
 

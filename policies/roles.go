@@ -1,6 +1,7 @@
 package policies
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/pullgrant/pullgrant/policies/rbac"
@@ -16,6 +17,8 @@ type Live struct {
 	// Ungranted is why it gives nothing, as a rule's code: it was judged when the facts were
 	// gathered. Older facts do not tell.
 	Ungranted Code `json:"ungranted,omitempty"`
+	// Window is what it was judged to have; zero in older facts.
+	Window requests.Window `json:"window,omitzero"`
 }
 
 // RoleView is a role of a request as its approvers must see it.
@@ -41,7 +44,8 @@ func (j *judge) views() []RoleView {
 	var all []RoleView
 	for _, item := range g.Items {
 		v := RoleView{Item: item, Role: item.Role.Name, Namespace: item.Namespace,
-			Risks: grantKindOf(item.Kind).risks(j.tree, g.Cluster, item)}
+			Risks: slices.Concat(j.world.policy.Spec.allowedRisk(j.tree, g.Cluster, item),
+				grantKindOf(item.Kind).risks(j.tree, g.Cluster, item))}
 		if rules, ok := grantKindOf(item.Kind).gives(j.tree, g.Cluster, item); ok {
 			held := j.held(item.Namespace)
 			v.Catalogued, v.Permissions, v.Beyond = true, rbac.Permissions(rules),
@@ -53,27 +57,14 @@ func (j *judge) views() []RoleView {
 	return all
 }
 
-// held are the rules that what was granted to the requester gives them in a namespace. What cannot
-// be read, or is another person's, gives nothing here, so that more is shown as new rather than
-// less. Whose a request is stands in the file: the beginning of its name is no person's alone.
+// held are the rules that what was granted to the requester gives them in a namespace: what cannot
+// be told gives nothing, so that more is shown as new rather than less.
 func (j *judge) held(namespace string) []rbac.RoleRule {
 	var rules []rbac.RoleRule
-	cluster := j.decision.Grant.Cluster
 	for _, l := range j.facts.Live {
-		place, ok := requests.SplitPath(l.Path)
-		if !ok || place.Cluster != cluster || l.Ungranted != "" || l.File.problem() != "" ||
-			l.Policy.problem() != "" {
-			continue
-		}
-		request, findings := requests.ParseRequest(l.Path, []byte(l.File.Content))
-		policy, more := ParsePolicy(Path(place.Policy), []byte(l.Policy.Content))
-		if len(findings) > 0 || len(more) > 0 || !j.isTheirs(request.Spec) {
-			continue
-		}
-		for _, g := range policy.Spec.Target.Grants {
-			if item, refused := g.kind().resolve(j.tree, request.Spec, g); refused.problem == "" &&
-				item.Namespace == namespace {
-				more, _ := g.kind().gives(j.tree, cluster, item)
+		for _, item := range j.given(l) {
+			if item.Namespace == namespace {
+				more, _ := grantKindOf(item.Kind).gives(j.tree, j.decision.Grant.Cluster, item)
 				rules = append(rules, more...)
 			}
 		}

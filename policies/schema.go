@@ -170,6 +170,9 @@ func conditions(typeName string) []*schema {
 				{Pattern: requests.NamePattern}, {Pattern: orgTeamPattern},
 			}}}}),
 		}
+	case "RequestSpec":
+		return []*schema{{Not: &schema{Required: []string{"duration", "until"}}},
+			{Not: &schema{Required: []string{"notBefore", "extends"}}}}
 	case "Wish":
 		return []*schema{{
 			If:   &schema{Properties: map[string]*schema{"decision": {Const: Allowed.String()}}},
@@ -188,7 +191,8 @@ func conditions(typeName string) []*schema {
 	case "Challenge":
 		return kindConditions(reflect.TypeFor[Challenge](), challengeFields())
 	case "GrantSpec":
-		return append(kindConditions(reflect.TypeFor[GrantSpec](), grantFields()), grantConditions()...)
+		return append(kindConditions(reflect.TypeFor[GrantSpec](), grantFields()),
+			grantConditions()...)
 	case "ResourceSpec":
 		return []*schema{{If: &schema{Required: []string{"resource"}, Properties: map[string]*schema{
 			"resource": {Pattern: requests.UnmatchedPattern}}}, Then: exactOnly()}}
@@ -227,13 +231,15 @@ func targetConditions() []*schema {
 	var all []*schema
 	for _, kind := range grantKinds() {
 		if kind.wide {
-			all = append(all, &schema{If: &schema{Required: []string{"grants"}, Properties: map[string]*schema{
-				"grants": {Contains: is("kind", kind.name)}}},
+			all = append(all, &schema{If: &schema{Required: []string{"grants"},
+				Properties: map[string]*schema{
+					"grants": {Contains: is("kind", kind.name)}}},
 				Then: is("mode", requests.ModeImpersonate)})
 		}
 	}
-	all = append(all, &schema{If: &schema{Required: []string{"grants"}, Properties: map[string]*schema{
-		"grants": {Contains: &schema{Required: []string{"scope"}}}}},
+	all = append(all, &schema{If: &schema{Required: []string{"grants"},
+		Properties: map[string]*schema{
+			"grants": {Contains: &schema{Required: []string{"scope"}}}}},
 		Then: is("mode", requests.ModeImpersonate)})
 	return append(all, &schema{If: is("backstop", BackstopOptional), Then: &schema{
 		Not: is("mode", requests.ModeImpersonate), Properties: map[string]*schema{"grants": {

@@ -141,6 +141,7 @@ var complete = map[string]string{
 		challenges: [{kind: CodeOwnerReview, count: 1}, 
 		{kind: PeerReview, reviewers: [{kind: User, name: bob}], count: 2}],
 		target: {defaultDuration: 1h, maxDuration: 9999h,
+			allowDangerous: [{role: payments-debug, dangers: [rbac, tokens]}],
 		grants: [{kind: KubernetesRoleBinding, defaultNamespace: payments,
 		allowedNamespaces: [payments, billing], roleRef: {kind: ClusterRole, name: payments-debug}}]}}}`,
 	"IdentityMap": `{apiVersion: pullgrant.dev/v1alpha1, kind: IdentityMap, metadata: {name: identities},
@@ -167,7 +168,7 @@ var complete = map[string]string{
 
 // beyondSchema are the loader's rules that compare fields with each other, so a schema cannot know
 // them.
-var beyondSchema = []string{"request-name", "duplicate", "duration", "namespace",
+var beyondSchema = []string{"request-name", "danger-role", "duplicate", "duration", "namespace",
 	"role-name", "hash"}
 
 // agreement counts how often loader and schema said the same, and fails where they do not.

@@ -199,6 +199,9 @@ func (t Tree) check() []requests.Finding {
 		default:
 			policy, more := parse(t, name, ParsePolicy)
 			findings = append(findings, more...)
+			if len(more) == 0 {
+				findings = append(findings, t.dangers(policy, policy.Spec.Clusters...)...)
+			}
 			if len(more) == 0 && sound {
 				w := world{policy, identities, groups, owners, t.Owner}
 				findings = append(findings, w.check(name)...)

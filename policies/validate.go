@@ -138,8 +138,8 @@ func (d Decision) Explain() []string {
 	}
 	if g := d.Grant; g != nil {
 		for _, given := range g.Gives() {
-			lines = append(lines, fmt.Sprintf("  %s gets %s for %s", g.Subject.Name, given,
-				g.Duration))
+			lines = append(lines, fmt.Sprintf("  %s gets %s %s", g.Subject.Name, given,
+				g.For()))
 		}
 	}
 	for depth, c := range d.AllChallenges() {

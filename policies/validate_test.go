@@ -43,7 +43,11 @@ var onlyGitHubTells = []string{
 	"commit_without_account_beside_coauthor",
 	"file_missing_in_head", "fork", "fork_deleted", "opened_by_dependabot",
 	"path_is_the_folder", "pushed_by_bot", "pushed_by_deleted_account",
-	"team_is_not_a_group_of_the_same_name", "waited_a_second_too_long",
+	"start_a_second_too_far_ahead", "start_farther_ahead_than_the_policy_says",
+	"team_is_not_a_group_of_the_same_name", "until_is_over", "until_over_maximum",
+	"waited_a_second_too_long", "extends_another_persons", "extends_nothing",
+	"extends_too_far_ahead", "extends_under_another_policy", "extends_what_is_not_granted",
+	"extends_what_was_given_back", "extends_what_was_refused", "extends_what_was_revoked",
 	"waited_longer_than_the_policy_says", "waited_too_long",
 }
 

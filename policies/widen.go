@@ -29,7 +29,8 @@ func Widened(before, after Tree) []string {
 				names(policy.Spec.Subjects), inWords(policy.Spec.Target.Grants),
 				strings.Join(policy.Spec.Clusters, ", "),
 				policy.Spec.Target.MaxDuration, approvalsInWords(policy.Spec.Challenges)))
-			continue
+			old.Spec = policy.Spec
+			old.Spec.Target.AllowDangerous = nil
 		}
 		for _, more := range wider(after, policy, old.Spec) {
 			all = append(all, "policy "+policy.Metadata.Name+": "+more)
@@ -69,6 +70,7 @@ func wider(after Tree, policy AccessPolicy, old PolicySpec) []string {
 			}
 		}
 	}
+	all = append(all, s.dangersAdded(old)...)
 	if s.Target.MaxDuration > old.Target.MaxDuration {
 		add("access may last %s instead of %s", s.Target.MaxDuration, old.Target.MaxDuration)
 	}
@@ -79,6 +81,9 @@ func wider(after Tree, policy AccessPolicy, old PolicySpec) []string {
 	if now.MaxPending > then.MaxPending || now.MaxApprovalAge > then.MaxApprovalAge {
 		add("requests may wait %s and approvals may be %s old instead of %s and %s", now.MaxPending,
 			now.MaxApprovalAge, then.MaxPending, then.MaxApprovalAge)
+	}
+	if now.MaxLeadTime > then.MaxLeadTime {
+		add("access may start %s after the merge instead of %s", now.MaxLeadTime, then.MaxLeadTime)
 	}
 	for _, c := range old.Challenges {
 		if !slices.ContainsFunc(s.Challenges, func(n Challenge) bool { return n.atLeast(c) }) {
@@ -124,6 +129,10 @@ func peopleAdded(before, after Tree) []string {
 		who := fmt.Sprintf("%s (%d) is the Kubernetes user ", u.GitHub, u.GitHubID)
 		if !known || old.Kubernetes != u.Kubernetes {
 			all = append(all, who+requests.Quote(u.Kubernetes.Username))
+		}
+		if arn := u.AWS.ARN; arn != "" && (!known || old.AWS.ARN != arn) {
+			all = append(all, fmt.Sprintf("%s (%d) comes in through aws-auth as %s", u.GitHub,
+				u.GitHubID, requests.Quote(arn)))
 		}
 		both := IdentityMap{Spec: IdentitySpec{Users: []Identity{old, u}}}
 		for _, cluster := range both.clusters() {

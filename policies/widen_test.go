@@ -56,9 +56,16 @@ func TestWidened(t *testing.T) {
 			"policy payments-debug: 1 approval(s) by code owners is no longer asked for; now it " +
 				"takes 1 approval(s) by dave"},
 		{path, "kind: CodeOwnerReview, count: 1", "kind: CodeOwnerReview, count: 2", ""},
+		{path, "    grants:", "    allowDangerous: [{role: payments-debug, dangers: [tokens]}]\n" +
+			"    grants:", "policy payments-debug: access may be kept beyond its end: whoever is " +
+			"given payments-debug can make tokens, by serviceaccounts/token or a Secret, which " +
+			"outlive the access (tokens)"},
 		{path, "  target:", "  limits: {maxPending: 72h}\n  target:",
 			"policy payments-debug: requests may wait 72h and approvals may be 24h old instead " +
 				"of 24h and 24h"},
+		{path, "  target:", "  limits: {maxLeadTime: 72h}\n  target:",
+			"policy payments-debug: access may start 72h after the merge instead of 24h"},
+		{path, "  target:", "  limits: {maxLeadTime: 2h}\n  target:", ""},
 		{path, "maxDuration: 2h", "maxDuration: 2h\n    backstop: optional",
 			"policy payments-debug: access may be given where nothing ends it but the agent"},
 		{path, "maxDuration: 2h", "maxDuration: 2h\n    backstop: required", ""},
@@ -73,6 +80,10 @@ func TestWidened(t *testing.T) {
 		{"policies/identities.yaml", "{username: alice@example.com}",
 			"{username: alice@example.com}" +
 				"\n      clusters: {prod-eu: {username: alice@example.com}}", ""},
+		{"policies/identities.yaml", "{username: alice@example.com}",
+			"{username: alice@example.com}" +
+				"\n      aws: {arn: 'arn:aws:iam::111122223333:user/mallory'}",
+			`alice (101) comes in through aws-auth as "arn:aws:iam::111122223333:user/mallory"`},
 		{"policies/more.yaml", "", "", ""},
 	} {
 		if got := strings.Join(policies.Widened(before, with(t, before, c.path, c.old, c.text)),
@@ -166,9 +177,11 @@ func TestRolesAreShownBesideWhatIsHeld(t *testing.T) {
 	f.Live[0] = held
 	f.Base = with(t, f.Base, "policies/payments-debug.yaml", "name: payments-debug}",
 		"name: unknown}")
+	f.Base = with(t, f.Base, "policies/payments-debug.yaml", "    grants:", "    allowDangerous: "+
+		"[{role: unknown, dangers: [rbac, escalate, bind, tokens, impersonate]}]\n    grants:")
 	d = judge()
-	if len(d.Roles) != 1 || d.Roles[0].Catalogued || len(d.Roles[0].Risks) != 1 ||
-		!d.Roles[0].Risks[0].High {
+	if len(d.Roles) != 1 || d.Roles[0].Catalogued || len(d.Roles[0].Risks) != 2 ||
+		!d.Roles[0].Risks[1].High || d.Roles[0].Risks[0].Code != "danger-allowed" {
 		t.Errorf("without a catalogue: %s %s %+v", d.Code, d.Message, d.Roles)
 	}
 }

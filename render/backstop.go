@@ -25,6 +25,11 @@ const (
 	NoBackstop         = "none"
 )
 
+// Lead is how long before the start of a window its backstop may be made, so that what gives access
+// can come on the second. The fence lets a Job outlive its window by 300 seconds, which is the
+// bound of Grace and Lead together.
+const Lead = 25 * time.Second
+
 // Backstop gives the Job that ends a grant in one of its namespaces when no agent is left to (G3).
 // It runs no pod and is complete at once; when its TTL is over, Kubernetes' TTL controller deletes
 // it, and the garbage collector the bindings that it owns
@@ -32,7 +37,8 @@ const (
 // left of the window at now, rounded up to a second, and Grace; of a request that is not merged
 // yet, its whole duration.
 //
-// An error means that the grant is not one that may exist, or that its window is not open.
+// An error means that the grant is not one that may exist, or that its window is neither open
+// nor about to be.
 func Backstop(g requests.Grant, namespace string, now time.Time) (batchv1.Job, error) {
 	job := batchv1.Job{
 		TypeMeta: metav1.TypeMeta{APIVersion: batchv1.SchemeGroupVersion.String(), Kind: KindJob},
@@ -46,9 +52,10 @@ func Backstop(g requests.Grant, namespace string, now time.Time) (batchv1.Job, e
 	if err := check(g); err != nil {
 		return job, fmt.Errorf("render the backstop of grant %s: %w", requests.Quote(g.Name), err)
 	}
-	left := time.Duration(g.Duration)
+	w := g.From(now)
+	left := w.End.Sub(w.Start.Time)
 	if g.Window != (requests.Window{}) {
-		if left = g.Window.End.Sub(now); !g.Window.Open(now) {
+		if left = g.Window.End.Sub(now); !g.Window.Open(now) && !g.Window.Open(now.Add(Lead)) {
 			return job, fmt.Errorf("render the backstop of grant %s: its window from %s to %s "+
 				"is not open at %s", g.Name, g.Window.Start, g.Window.End, requests.At(now))
 		}

@@ -53,19 +53,22 @@ func FencePolicies() []admissionv1.ValidatingAdmissionPolicy {
 func FenceBindings() []admissionv1.ValidatingAdmissionPolicyBinding {
 	var bindings []admissionv1.ValidatingAdmissionPolicyBinding
 	for _, name := range fenceNames {
-		actions := []admissionv1.ValidationAction{admissionv1.Deny}
-		if name == FenceExec { // what it refuses is of interest to whoever reads the audit log
-			actions = append(actions, admissionv1.Audit)
-		}
-		bindings = append(bindings, admissionv1.ValidatingAdmissionPolicyBinding{
-			TypeMeta: typeMeta(admissionv1.SchemeGroupVersion,
-				"ValidatingAdmissionPolicyBinding"),
-			ObjectMeta: objectMeta("", name),
-			Spec: admissionv1.ValidatingAdmissionPolicyBindingSpec{PolicyName: name,
-				ValidationActions: actions},
-		})
+		bindings = append(bindings, fenceBinding(name))
 	}
 	return bindings
+}
+
+func fenceBinding(name string) admissionv1.ValidatingAdmissionPolicyBinding {
+	actions := []admissionv1.ValidationAction{admissionv1.Deny}
+	if name == FenceExec { // what it refuses is of interest to whoever reads the audit log
+		actions = append(actions, admissionv1.Audit)
+	}
+	return admissionv1.ValidatingAdmissionPolicyBinding{
+		TypeMeta:   typeMeta(admissionv1.SchemeGroupVersion, "ValidatingAdmissionPolicyBinding"),
+		ObjectMeta: objectMeta("", name),
+		Spec: admissionv1.ValidatingAdmissionPolicyBindingSpec{PolicyName: name,
+			ValidationActions: actions},
+	}
 }
 
 // rule is one thing that a request must be, else it is refused with the message.

@@ -40,8 +40,10 @@ var clusterRoleBindingRules = []rule{
 			"pullgrant-grants",
 	}, {
 		when: "variables.wide",
-		must: "variables.object.roleRef.kind == 'ClusterRole' && (" + isOwn + " || " + isGiven + ")",
-		message: "a ClusterRoleBinding must give a ClusterRole that is neither system:*, pullgrant-* " +
+		must: "variables.object.roleRef.kind == 'ClusterRole' && (" + isOwn + " || " +
+			isGiven + ")",
+		message: "a ClusterRoleBinding must give a ClusterRole that is neither system:*, " +
+			"pullgrant-* " +
 			"nor pullgrant:*, or the one of its own name",
 	}, {
 		when: "variables.wide", must: isOwn + " || " + mayBind, message: MayNotBind,

@@ -34,10 +34,11 @@ func onV1(operations []admissionv1.OperationType,
 	return r
 }
 
-// execVariables spell what is asked for as the name that a Role of a grant has (requests.Exec.Name),
-// in up to three ways: as it is, with the last part of the last argument left open, and with that of
-// every argument. Nothing is left open of what leads out of its folder, of an option, or of the
-// program. Each question to the authorizer has a variable of its own, which has a cost of its own.
+// execVariables spell what is asked for as the name that a Role of a grant has
+// (requests.Exec.Name), in up to three ways: as it is, with the last part of the last argument left
+// open, and with that of every argument. Nothing is left open of what leads out of its folder, of
+// an option, or of the program. Each question to the authorizer has a variable of its own, which
+// has a cost of its own.
 func execVariables() []admissionv1.Variable {
 	n := ""
 	for i := range requests.MaxArguments {
@@ -54,25 +55,32 @@ func execVariables() []admissionv1.Variable {
 			"request.userInfo.username.startsWith('system:serviceaccount:pullgrant-grants:')"},
 		{Name: "kind", Expression: "request.subResource"},
 		{Name: "verb", Expression: "variables.kind != 'exec' ? variables.kind :\n" +
-			"dyn(object).?tty.orValue(false) ? 'terminal' : dyn(object).?stdin.orValue(false) ? 'input' : 'run'"},
+			"dyn(object).?tty.orValue(false) ? 'terminal' : dyn(object).?stdin.orValue(false) ? " +
+			"'input' : 'run'"},
 		{Name: "at", Expression: "request.name + '/' + (variables.kind == 'ephemeralcontainers' ? '' :\n" +
 			`dyn(object).?container.orValue('').replace(' ', '\\ '))`},
 		// A command that is missing is null.
-		{Name: "argv", Expression: "(variables.kind == 'exec' && dyn(object).?command.orValue(null) != null ?\n" +
+		{Name: "argv", Expression: "(variables.kind == 'exec' && " +
+			"dyn(object).?command.orValue(null) != null ?\n" +
 			`dyn(object).command : []).map(a, a.replace('\\', '\\\\').replace(' ', '\\ ').replace('*', '\\*'))`},
-		{Name: "globs", Expression: "variables.argv.map(a, a.matches('^/?([^/]+/)+[^/[:cntrl:]]+$') &&\n" +
-			"!a.matches('(^|/)[.][.]?$') && !a.startsWith('-') ? a.substring(0, a.lastIndexOf('/')) + '/*' : a)"},
+		{Name: "globs", Expression: "variables.argv.map(a, " +
+			"a.matches('^/?([^/]+/)+[^/[:cntrl:]]+$') &&\n" +
+			"!a.matches('(^|/)[.][.]?$') && !a.startsWith('-') ? a.substring(0, " +
+			"a.lastIndexOf('/')) + '/*' : a)"},
 		{Name: "order", Expression: fmt.Sprintf("[%s].filter(i, i < variables.argv.size() && "+
 			"variables.argv.size() <= %d)", n[:len(n)-2], requests.MaxArguments)},
 		{Name: "exact", Expression: "([variables.at] + variables.argv).join(' ')"},
 		{Name: "last", Expression: "([variables.at] + variables.order.map(i, i > 0 && " +
 			"i == variables.argv.size() - 1 ?\nvariables.globs[i] : variables.argv[i])).join(' ')"},
-		{Name: "every", Expression: "([variables.at] + variables.order.map(i, i > 0 ? variables.globs[i] : " +
+		{Name: "every", Expression: "([variables.at] + variables.order.map(i, i > 0 ? " +
+			"variables.globs[i] : " +
 			"variables.argv[i])).join(' ')"},
 		{Name: "mayExact", Expression: may("variables.exact")},
-		{Name: "mayLast", Expression: "variables.order.size() > 1 && variables.last != variables.exact && " +
+		{Name: "mayLast", Expression: "variables.order.size() > 1 && variables.last != " +
+			"variables.exact && " +
 			may("variables.last")},
-		{Name: "mayEvery", Expression: "variables.order.size() > 1 && variables.every != variables.exact && " +
+		{Name: "mayEvery", Expression: "variables.order.size() > 1 && variables.every != " +
+			"variables.exact && " +
 			may("variables.every")},
 		{Name: "mayAny", Expression: may("variables.at")},
 	}

@@ -63,13 +63,14 @@ var roleRules = []rule{
 	},
 }
 
-// clusterRoleRules are what must hold of a ClusterRole that the agent creates. RBAC lets it write no
-// rule that it does not hold itself.
+// clusterRoleRules are what must hold of a ClusterRole that the agent creates. RBAC lets it write
+// no rule that it does not hold itself.
 var clusterRoleRules = []rule{
 	{when: "variables.wideRole", must: "variables.narrow", message: roleRules[0].message},
 	{when: "variables.wideRole", must: mayAll(), message: MayNotWrite},
 	{
-		when: "variables.wideRole", must: "variables.owners.size() == 0 && !has(variables.object.aggregationRule)",
+		when: "variables.wideRole", must: "variables.owners.size() == 0 && " +
+			"!has(variables.object.aggregationRule)",
 		message: "a ClusterRole of the agent must have no owner and gather no rules",
 	},
 }

@@ -36,6 +36,9 @@ type Footprint struct {
 	Args    []string        // of `pullgrant sync`, but for its secrets and its port
 	// GitHubAPI is the address of the API of a GitHub Enterprise; empty for github.com.
 	GitHubAPI string
+	// AWSAuth says that the cluster is on EKS and lets people in by aws-auth, which is to be kept in
+	// step with the grants.
+	AWSAuth bool
 }
 
 // Object is one Kubernetes object, with apiVersion and kind.
@@ -50,7 +53,12 @@ type Object interface {
 // always gives the same objects. The namespaces that are granted in and the Secret pullgrant-agent
 // are not among them.
 func Install(f Footprint) []Object {
-	return slices.Concat(Fence(), Rights(f), []Object{execAny()}, workload(f))
+	fence := Fence()
+	if f.AWSAuth {
+		policy, binding := AWSFence()
+		fence = append(fence, &policy, &binding)
+	}
+	return slices.Concat(fence, Rights(f), []Object{execAny()}, workload(f))
 }
 
 // Fence is FencePolicies and FenceBindings.
@@ -92,6 +100,9 @@ func Rights(f Footprint) []Object {
 	if slices.ContainsFunc(f.Grants, requests.Item.Impersonates) {
 		objects = append(objects, namespace(requests.GrantsNamespace))
 		objects = append(objects, rightsIn(requests.GrantsNamespace, homeRights()...)...)
+	}
+	if f.AWSAuth {
+		objects = append(objects, awsRights()...)
 	}
 	return objects
 }
@@ -159,13 +170,19 @@ func rightsEverywhere(account, role string, rules []rbacv1.PolicyRule) []Object 
 	}
 }
 
+// rightsIn is what the agent may do in one namespace.
 func rightsIn(namespace string, rules ...rbacv1.PolicyRule) []Object {
+	return localRights(namespace, Agent, Agent, rules...)
+}
+
+// localRights are what a ServiceAccount may do in one namespace.
+func localRights(namespace, account, role string, rules ...rbacv1.PolicyRule) []Object {
 	return []Object{
 		&rbacv1.Role{TypeMeta: typeMeta(rbacv1.SchemeGroupVersion, "Role"),
-			ObjectMeta: objectMeta(namespace, Agent), Rules: rules},
+			ObjectMeta: objectMeta(namespace, role), Rules: rules},
 		&rbacv1.RoleBinding{TypeMeta: typeMeta(rbacv1.SchemeGroupVersion, "RoleBinding"),
-			ObjectMeta: objectMeta(namespace, Agent),
-			RoleRef:    roleRef("Role", Agent), Subjects: to(Agent)},
+			ObjectMeta: objectMeta(namespace, role),
+			RoleRef:    roleRef("Role", role), Subjects: to(account)},
 	}
 }
 

@@ -13,8 +13,8 @@ import (
 	"github.com/pullgrant/pullgrant/requests"
 )
 
-// A KubernetesResourceRole of the whole cluster is a ClusterRole and a ClusterRoleBinding to it, for
-// an identity of the grant's own. To let the agent write any ClusterRole would be to make it
+// A KubernetesResourceRole of the whole cluster is a ClusterRole and a ClusterRoleBinding to it,
+// for an identity of the grant's own. To let the agent write any ClusterRole would be to make it
 // cluster-admin the day the fence is gone, so it holds what it gives: RBAC's own limit.
 
 func checkWide(i requests.Item) error {
@@ -25,11 +25,13 @@ func checkWide(i requests.Item) error {
 		return errors.New("in the whole cluster names are not kept current")
 	}
 	for _, r := range i.Allows {
-		if strings.Contains(r.Resource, "/") || slices.ContainsFunc(r.Verbs, func(verb string) bool {
-			return !slices.Contains([]string{"get", "list", "watch"}, verb)
-		}) {
-			return refuse("rule", r.Key(), "in the whole cluster the agent holds get, list and watch "+
-				"on objects only")
+		if strings.Contains(r.Resource, "/") || slices.ContainsFunc(r.Verbs,
+			func(verb string) bool {
+				return !slices.Contains([]string{"get", "list", "watch"}, verb)
+			}) {
+			return refuse("rule", r.Key(),
+				"in the whole cluster the agent holds get, list and watch "+
+					"on objects only")
 		}
 		if r.Group == "" && (r.Resource == "secrets" || r.Resource == "serviceaccounts") ||
 			slices.Contains([]string{rbacv1.GroupName, "admissionregistration.k8s.io",
@@ -60,7 +62,8 @@ func sameWideRoleAndBinding(g requests.Grant, i requests.Item, got Object) error
 		return fmt.Errorf("it is a %T", got)
 	}
 	object := *role
-	if err := firstError(sameHeader(&object.TypeMeta, &object.ObjectMeta, "ClusterRole", "", i.Name),
+	if err := firstError(sameHeader(&object.TypeMeta, &object.ObjectMeta, "ClusterRole",
+		"", i.Name),
 		sameRules(object.Rules, i.Allows)); err != nil {
 		return err
 	}

@@ -32,8 +32,8 @@ const (
 	nobody = 65532 // no user of any base image
 )
 
-// process is the program in one of its two roles. Both have two replicas, so that a node that goes
-// takes neither away.
+// process is the program in one of its roles. Each has two replicas, so that a node that goes takes
+// none away.
 type process struct {
 	name    string // of the Deployment, the ServiceAccount and what else is there for the pods
 	args    []string
@@ -56,9 +56,16 @@ func processes(f Footprint) []process {
 	if f.GitHubAPI != "" {
 		agent.env = append(agent.env, corev1.EnvVar{Name: "GITHUB_API_URL", Value: f.GitHubAPI})
 	}
-	return []process{{name: Expirer, request: "64Mi", limit: "256Mi",
-		args: []string{"expire", "--cluster=" + f.Cluster, listen},
-		env:  []corev1.EnvVar{{Name: "GOMEMLIMIT", Value: "230MiB"}}}, agent}
+	small := func(name, command string) process {
+		return process{name: name, request: "64Mi", limit: "256Mi",
+			args: []string{command, "--cluster=" + f.Cluster, listen},
+			env:  []corev1.EnvVar{{Name: "GOMEMLIMIT", Value: "230MiB"}}}
+	}
+	all := []process{small(Expirer, "expire")}
+	if f.AWSAuth {
+		all = append(all, small(AWS, "aws-auth"))
+	}
+	return append(all, agent)
 }
 
 func (p process) selector() map[string]string {

@@ -105,7 +105,8 @@ var argumentPattern = regexp.MustCompile(ArgumentPattern)
 
 // CheckArgument tells what is wrong with one argument, wherever it stands; empty when nothing is.
 func CheckArgument(argument string) string {
-	return mustMatch(argumentPattern, argument, "up to 500 characters without control characters; a * "+
+	return mustMatch(argumentPattern, argument, "up to 500 characters without control "+
+		"characters; a * "+
 		"may stand only as the last part of a path, such as /my/app/config/*")
 }
 

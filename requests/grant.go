@@ -19,10 +19,15 @@ type Grant struct {
 	Policy    string   `json:"policy"`
 	Requester string   `json:"requester"`
 	Subject   Subject  `json:"subject"`
-	Duration  Duration `json:"duration,omitzero"`
-	Window    Window   `json:"window"`
-	Items     []Item   `json:"bindings"` // the name is that of the first kind
-	Evidence  Evidence `json:"evidence"`
+	ARN       string   `json:"arn,omitempty"`     // of the subject in AWS; empty: none is known
+	Duration  Duration `json:"duration,omitzero"` // 0 where Until is set
+	NotBefore Time     `json:"notBefore,omitzero"`
+	Until     Time     `json:"until,omitzero"`
+	// Extends is the name of the request that it goes on from; NotBefore is that one's end.
+	Extends  string   `json:"extends,omitempty"`
+	Window   Window   `json:"window"`
+	Items    []Item   `json:"bindings"` // the name is that of the first kind
+	Evidence Evidence `json:"evidence"`
 	// BackstopOptional says that the policy lets access be given without a Job that ends it when
 	// the agent is gone.
 	BackstopOptional bool `json:"backstopOptional,omitempty"`

@@ -88,6 +88,14 @@ var SpecFields = Fields{
 	"RequestSpec.exec": {About: "Command to run, and where. Only where the policy lets commands run."},
 	"RequestSpec.duration": {About: "How long, in whole minutes or hours, for example 30m or " +
 		"2h. Default: the policy's."},
+	"RequestSpec.notBefore": {About: "Start of access, not before the merge, for example " +
+		"2026-11-23T08:00:00Z. Default: the merge. At most so long after that as the policy says."},
+	"RequestSpec.until": {About: "End of access, for example 2026-11-23T18:00:00Z, in place of " +
+		"duration."},
+	"RequestSpec.extends": {About: "Name of an own request for the same cluster and policy that " +
+		"this one goes on from: access begins at its end, without a gap where it is the same.",
+		Form: Form{Rule: "request-name", Pattern: RequestPattern, Max: MaxRequestName,
+			Check: checkExtends}},
 	"RequestSpec.reason": {About: "Why, in one line, for the people who approve and who read " +
 		"the ledger. " +
 		"It is kept for ever: no secrets.",
@@ -129,6 +137,9 @@ type RequestSpec struct {
 	Selector  string   `yaml:"selector,omitempty" json:"selector,omitempty"`
 	Exec      *Exec    `yaml:"exec,omitempty" json:"exec,omitempty"`
 	Duration  Duration `yaml:"duration,omitempty" json:"duration,omitzero"`
+	NotBefore Time     `yaml:"notBefore,omitempty" json:"notBefore,omitzero"`
+	Until     Time     `yaml:"until,omitempty" json:"until,omitzero"`      // instead of Duration
+	Extends   string   `yaml:"extends,omitempty" json:"extends,omitempty"` // a request's name
 	Reason    string   `yaml:"reason" json:"reason"`
 }
 
@@ -223,8 +234,16 @@ func ReadRequest(path string, data []byte) (AccessRequest, *Document) {
 			"YAML takes %s for a comment, so the reason ends before it; "+
 				"put the reason in quotes, or the comment on a line of its own", Quote(lost))
 	}
+	d.CheckTimes("spec", request.Spec)
 	d.Check("metadata.name", "request-name", request.Metadata.Name,
 		CheckRequestName(request.Metadata.Name, request.Spec.Requester))
+	if extends := request.Spec.Extends; checkExtends(extends) == "" {
+		problem := CheckRequestName(extends, request.Spec.Requester)
+		if extends == request.Metadata.Name {
+			problem = "a request cannot extend itself"
+		}
+		d.Check("spec.extends", "request-name", extends, problem)
+	}
 	if place, ok := SplitPath(path); ok {
 		d.agree("metadata.name", request.Metadata.Name, "file name", place.Name)
 		d.agree("spec.cluster", request.Spec.Cluster, "cluster folder", place.Cluster)
@@ -265,6 +284,15 @@ func CheckReason(s string) string {
 		return "it may not begin or end with a space"
 	}
 	return ""
+}
+
+// checkExtends tells what is wrong with the name of a request as far as it tells nothing of whose
+// it is.
+func checkExtends(name string) string {
+	if requestPattern.MatchString(name) && len(name) <= MaxRequestName {
+		return ""
+	}
+	return "it must be the name of a request, such as 20261122-alice-inc-123"
 }
 
 // CheckRequestName tells what is wrong with a request's name; empty when nothing is. The form is

@@ -246,6 +246,9 @@ func ParseRevocation(path string, data []byte) (Revocation, []Finding) {
 	if r.Status.EndedBy != nil && !ByAPerson(r.Status.Cause) {
 		d.Add("status.endedBy", "ended-by", "nobody is known to end access by this cause")
 	}
+	if r.Spec != nil {
+		d.CheckTimes("spec", *r.Spec)
+	}
 	if place, ok := SplitRevocationPath(path); !ok {
 		d.Add("", "path", "a ledger entry stands at %s/<cluster>/<yyyymmdd>/<name>.yaml",
 			RevocationsFolder)

@@ -27,10 +27,11 @@ type Config struct {
 	// TrustRoot is the commit whose policies and owners are taken as given; empty: the repository's
 	// first.
 	TrustRoot string
-	// RepositoryID is the number of the access repository at GitHub; 0: that of the one it was first
-	// run for, which the Lease has.
+	// RepositoryID is the number of the access repository at GitHub; 0: that of the one it was
+	// first run for, which the Lease has.
 	RepositoryID int64
 	Kubernetes   *kube.Config
+	AWSAuth      bool             // the cluster is on EKS and lets people in by aws-auth
 	Poll         time.Duration    // between two looks at the branch
 	Clock        func() time.Time // wall clock
 	Signer       *git.Signer      // of the ledger's commits; nil: unsigned
@@ -64,6 +65,7 @@ type Agent struct {
 	trying      *tries  // what did not work and is tried again
 	metrics     *monitor.Metrics
 	server      *monitor.Server
+	next        time.Time     // when the next pass is to begin at the latest; zero: by the poll
 	wake        chan struct{} // has an element when the next pass is to begin early
 }
 
@@ -87,6 +89,7 @@ func NewAgent(c Config) (*Agent, error) {
 	}
 	metrics := monitor.NewMetrics(c.Cluster, c.Version, c.Clock)
 	comments := newComments(c)
+	cluster.AWSAuthKept = c.AWSAuth
 	a := &Agent{cluster: cluster, expirer: expiry.New(expiring, clocks.now, metrics, c.Logger),
 		github: c.GitHub, clocks: clocks, poll: c.Poll, identity: c.Identity,
 		log: c.Logger, metrics: metrics, wake: make(chan struct{}, 1),
@@ -160,7 +163,11 @@ func (a *Agent) passes(ctx context.Context) {
 // recorded or a webhook wakes it, but then at least a moment, so that many in a row are one.
 func (a *Agent) sleep(ctx context.Context, err error, took time.Duration) {
 	// took is negative when a clock was set back meanwhile
-	timer := time.NewTimer(min(max(a.poll-took, 0), a.poll))
+	rest := min(max(a.poll-took, 0), a.poll)
+	if !a.next.IsZero() {
+		rest = min(rest, max(a.next.Sub(a.clocks.wall()), 0))
+	}
+	timer := time.NewTimer(rest)
 	defer timer.Stop()
 	calm := time.After(min(a.poll, wakeGap))
 	vanish := a.expirer.Vanished

@@ -133,9 +133,12 @@ func (a *Agent) step(ctx context.Context, s plan.Step) (plan.Record, error) {
 	log := a.log.With("event", string(s.Action), "cluster", a.cluster.Name, "request", r.Grant.Name)
 	switch s.Action {
 	case plan.Grant:
-		return a.grant(ctx, r)
+		return a.grant(ctx, r, s.Overlaps)
 	case plan.Forget:
 		return r, a.cluster.Forget(ctx, r)
+	case plan.Schedule:
+		log.Info("scheduled", "starts_at", r.Grant.Window.Start.String())
+		return r, a.save(ctx, &r)
 	case plan.Deny:
 		log.Info("refused", "code", r.Code)
 		return r, a.save(ctx, &r)

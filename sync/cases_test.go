@@ -18,6 +18,7 @@ import (
 
 	"github.com/pullgrant/pullgrant/internal/github"
 	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/policies/rbac"
 	"github.com/pullgrant/pullgrant/sync/git"
 	"github.com/pullgrant/pullgrant/sync/kube"
 	"github.com/pullgrant/pullgrant/testdata/answers"
@@ -36,26 +37,56 @@ func clusterOfScenarios(t *testing.T) *rest.Config {
 		t.Fatal(err)
 	}
 	roles := client.RbacV1().ClusterRoles()
-	drop := func() {
-		if err := roles.Delete(context.WithoutCancel(t.Context()), "payments-debug",
-			metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
-			t.Error(err)
+	for _, role := range rolesOfScenarios(t) {
+		drop := func() {
+			if err := roles.Delete(context.WithoutCancel(t.Context()), role.Name,
+				metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
+				t.Error(err)
+			}
 		}
+		drop() // another test's, with other rules than the scenarios' catalogue
+		if _, err := roles.Create(t.Context(), role, metav1.CreateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(drop)
 	}
-	drop() // another test's, with other rules than the scenarios' catalogue
-	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "payments-debug"},
-		Rules: []rbacv1.PolicyRule{
-			{APIGroups: []string{""}, Resources: []string{"events", "pods", "pods/log"},
-				Verbs: []string{"get", "list", "watch"}}}}
-	if _, err := roles.Create(t.Context(), role, metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(drop)
 	if err := client.CoreV1().ConfigMaps(kube.Namespace).Delete(t.Context(), kube.TrustName,
 		metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
 		t.Fatal(err)
 	}
 	return config
+}
+
+// rolesOfScenarios are the role of the base scenario, and those that others have beside it under
+// names of their own.
+func rolesOfScenarios(t *testing.T) (all []*rbacv1.ClusterRole) {
+	t.Helper()
+	add := func(name, content string) {
+		shown, findings := rbac.ParseCatalog(name, []byte(content))
+		if len(findings) > 0 {
+			t.Fatal(findings)
+		}
+		role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: shown.Spec.Role.Name}}
+		for _, r := range shown.Spec.Rules {
+			role.Rules = append(role.Rules, rbacv1.PolicyRule{APIGroups: r.APIGroups,
+				Resources: r.Resources, ResourceNames: r.ResourceNames, Verbs: r.Verbs})
+		}
+		all = append(all, role)
+	}
+	base := rbac.CatalogPath("prod-eu", "payments-debug")
+	add(base, cases.Base(t).Facts.Base.Files[base].Content)
+	made := map[string]bool{}
+	for _, c := range cases.All(t) {
+		for name, file := range c.Facts.Base.Files {
+			own := strings.HasPrefix(name, rbac.CatalogFolder+"/prod-eu/danger-") ||
+				name == rbac.CatalogPath("prod-eu", "shop-debug")
+			if own && !made[name] {
+				made[name] = true
+				add(name, file.Content)
+			}
+		}
+	}
+	return all
 }
 
 // hear has GitHub tell a scenario, and gives an agent that has fetched the branch: up to the commit

@@ -11,7 +11,10 @@ func TestNothingIsSaidWithoutItsText(t *testing.T) {
 	why := errors.New("the cluster does not answer")
 	n := &comments{self: "agent[bot]"}
 	for name, c := range map[string]*comment{
-		"text":         {number: 1, compose: func(context.Context) (string, error) { return "half", why }},
+		"text": {number: 1, compose: func(context.Context) (string, error) {
+			return "half",
+				why
+		}},
 		"pull request": {find: func(context.Context) (int, error) { return 0, why }},
 	} {
 		if err := n.say(t.Context(), c); !errors.Is(err, why) {

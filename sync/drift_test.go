@@ -40,6 +40,7 @@ func TestDrift(t *testing.T) {
 			s := newStage(t)
 			s.edit(policy, "kind: ClusterRole, name: payments-debug", "kind: ClusterRole, name: "+
 				role)
+			s.pushFiles("root", "Show", s.catalog(role, false, listsPods))
 			s.role(role)
 			name := s.ask(strings.ToLower(cause))
 			agent := s.agent(options{})

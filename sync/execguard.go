@@ -27,8 +27,8 @@ func (a *Agent) execGuarded(ctx context.Context, g requests.Grant) error {
 	return nil
 }
 
-// unguarded finds the grants of commands that nothing limits any more, and ends them. What cannot be
-// read ends nothing.
+// unguarded finds the grants of commands that nothing limits any more, and ends them. What cannot
+// be read ends nothing.
 func (a *Agent) unguarded(ctx context.Context, w plan.World, found map[string]string) {
 	for _, r := range w.Records {
 		if r.Phase == plan.Ended || r.Phase == plan.Ending {

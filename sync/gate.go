@@ -110,8 +110,8 @@ func (g *gate) readNotes(ctx context.Context) error {
 	return nil
 }
 
-// testFence finds out, at start and every hour, whether the fence is still the one that this program
-// renders. While it is not, or that cannot be found out, it is repeated sooner.
+// testFence finds out, at start and every hour, whether the fence is still the one that this
+// program renders. While it is not, or that cannot be found out, it is repeated sooner.
 func (g *gate) testFence(ctx context.Context) error {
 	now := g.clocks.wall()
 	if !g.tested.dueWithin(now, checkedFor) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -20,12 +21,12 @@ import (
 
 // grant brings an allowed request from nothing, or from wherever an earlier try left it, to
 // Granted. What the cluster refuses is tried again for a while, and refused then.
-func (a *Agent) grant(ctx context.Context, r plan.Record) (plan.Record, error) {
+func (a *Agent) grant(ctx context.Context, r plan.Record, overlaps bool) (plan.Record, error) {
 	if !r.Complete() && !a.prover.holds(r.Grant.Path) {
 		return r, fmt.Errorf("granting %s: its judgement is from too long ago; it is judged again",
 			r.Grant.Name)
 	}
-	err := a.make(ctx, &r)
+	err := a.make(ctx, &r, overlaps)
 	if no, refused := errors.AsType[*refusal](err); refused {
 		return a.refused(ctx, r, no)
 	}
@@ -35,24 +36,27 @@ func (a *Agent) grant(ctx context.Context, r plan.Record) (plan.Record, error) {
 	if err != nil {
 		return r, fmt.Errorf("granting %s: %w", r.Grant.Name, err)
 	}
+	if !r.Complete() { // it begins later
+		return r, a.cluster.Save(ctx, &r)
+	}
 	r.Phase, r.Refused = plan.Granted, nil
 	return r, a.save(ctx, &r)
 }
 
 // make makes what is missing of a grant: first the Jobs that end it when the agent is gone, then,
-// once these are armed, the Roles and bindings that they own. Before each of the two the record says what is
-// about to be there.
-func (a *Agent) make(ctx context.Context, r *plan.Record) (err error) {
+// once these are armed, the Roles and bindings that they own. Before each of the two the record
+// says what is about to be there.
+func (a *Agent) make(ctx context.Context, r *plan.Record, overlaps bool) (err error) {
 	bindings, err := render.Render(r.Grant)
 	if err != nil {
 		return err
 	}
-	fresh := r.Version == ""
+	fresh := len(r.Objects) == 0
 	if fresh {
 		r.Objects = plan.ObjectsOf(r.Grant, true)
-		if r.Roles, err = a.cluster.RoleDigests(ctx, r.Grant); err != nil {
-			return err
-		}
+	}
+	if err := a.sameRoles(ctx, r); err != nil {
+		return err
 	}
 	if err := a.execGuarded(ctx, r.Grant); err != nil {
 		return err
@@ -61,10 +65,19 @@ func (a *Agent) make(ctx context.Context, r *plan.Record) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := a.letsIn(ctx, r); err != nil {
+		return err
+	}
 	if err := a.backstop(ctx, r, bindings, fresh); err != nil {
 		return err
 	}
 	if err := a.armed(ctx, r); err != nil {
+		return err
+	}
+	if ready, err := a.starts(ctx, *r, overlaps); err != nil || !ready {
+		return err
+	}
+	if err := a.sameRoles(ctx, r); err != nil { // arming takes seconds, and a start may be later
 		return err
 	}
 	before := slices.Clone(r.Objects)
@@ -95,6 +108,28 @@ func (a *Agent) make(ctx context.Context, r *plan.Record) (err error) {
 		log.Info("created", "kind", o.Kind, "namespace", o.Namespace, "name", o.Name)
 	}
 	return a.names.Fill(ctx, *r, found)
+}
+
+// sameRoles lets nothing be bound but what was judged. The judgement looked at the roles too, but
+// they may have changed between that and now, or between two tries; then drift ends the grant.
+func (a *Agent) sameRoles(ctx context.Context, r *plan.Record) error {
+	now, err := a.cluster.RoleDigests(ctx, r.Grant)
+	if err != nil {
+		return err
+	}
+	if len(r.Roles) > 0 && !maps.Equal(now, r.Roles) {
+		return errors.New("its role is changed in the cluster while access is made; the next " +
+			"pass ends it")
+	}
+	for _, item := range r.Grant.Items {
+		if item.Rules != "" && !kube.HasRules(now[item.Role.Name], item.Rules) {
+			return &refusal{policies.RoleChanged, true, fmt.Errorf("the role %s does not have "+
+				"the rules any more that were judged; ask again",
+				requests.Quote(item.Role.Name))}
+		}
+	}
+	r.Roles = now
+	return nil
 }
 
 // takeBack has the record no longer say that bindings are about to be made which were not, for

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -102,8 +103,8 @@ func TestEveryKindKilledAnywhere(t *testing.T) {
 }
 
 // TestEveryKindEndsWithoutAnAgent: the right to act as the grant's identity goes with its Job, and
-// whatever that identity was given is of no use to anybody. What no Job can own is left for the next
-// agent.
+// whatever that identity was given is of no use to anybody. What no Job can own is left for the
+// next agent.
 func TestEveryKindEndsWithoutAnAgent(t *testing.T) {
 	g := everyKindGiven(t)
 	begin := g.Clock()
@@ -117,7 +118,8 @@ func TestEveryKindEndsWithoutAnAgent(t *testing.T) {
 	})
 	g.called(name, true)
 	if wide, err := g.Admin.RbacV1().ClusterRoleBindings().List(t.Context(), metav1.ListOptions{
-		LabelSelector: "app.kubernetes.io/managed-by=pullgrant"}); err != nil || len(wide.Items) != 1 {
+		LabelSelector: "app.kubernetes.io/managed-by=pullgrant"}); err != nil ||
+		len(wide.Items) != 1 {
 		t.Errorf("%v, %v", wide, err)
 	}
 	g.SetClock(begin.Add(time.Hour))
@@ -133,14 +135,38 @@ func TestEveryKindDeleted(t *testing.T) {
 	gone := metav1.DeleteOptions{PropagationPolicy: &background}
 	api, ns, home := g.Admin.RbacV1(), g.Namespace, requests.GrantsNamespace
 	for what, take := range map[string]func(name string) error{
-		"binding":         func(n string) error { return api.RoleBindings(ns).Delete(t.Context(), n, gone) },
-		"named-role":      func(n string) error { return api.Roles(ns).Delete(t.Context(), n+".2", gone) },
-		"named-binding":   func(n string) error { return api.RoleBindings(ns).Delete(t.Context(), n+".2", gone) },
-		"wide":            func(n string) error { return api.ClusterRoleBindings().Delete(t.Context(), n+".3", gone) },
-		"command":         func(n string) error { return api.Roles(ns).Delete(t.Context(), n+".4", gone) },
-		"command-binding": func(n string) error { return api.RoleBindings(ns).Delete(t.Context(), n+".4", gone) },
-		"identity":        func(n string) error { return api.Roles(home).Delete(t.Context(), n, gone) },
-		"right":           func(n string) error { return api.RoleBindings(home).Delete(t.Context(), n, gone) },
+		"binding": func(n string) error {
+			return api.RoleBindings(ns).Delete(t.Context(),
+				n, gone)
+		},
+		"named-role": func(n string) error {
+			return api.Roles(ns).Delete(t.Context(),
+				n+".2", gone)
+		},
+		"named-binding": func(n string) error {
+			return api.RoleBindings(ns).Delete(t.Context(),
+				n+".2", gone)
+		},
+		"wide": func(n string) error {
+			return api.ClusterRoleBindings().Delete(t.Context(),
+				n+".3", gone)
+		},
+		"command": func(n string) error {
+			return api.Roles(ns).Delete(t.Context(),
+				n+".4", gone)
+		},
+		"command-binding": func(n string) error {
+			return api.RoleBindings(ns).Delete(t.Context(),
+				n+".4", gone)
+		},
+		"identity": func(n string) error {
+			return api.Roles(home).Delete(t.Context(),
+				n, gone)
+		},
+		"right": func(n string) error {
+			return api.RoleBindings(home).Delete(t.Context(),
+				n, gone)
+		},
 		"job": func(n string) error {
 			return g.Admin.BatchV1().Jobs(home).Delete(t.Context(), n, gone)
 		},
@@ -155,10 +181,11 @@ func TestEveryKindDeleted(t *testing.T) {
 	}
 }
 
-// TestCommandsUnguarded: where the policy that asks which command is missing or another, or the
-// namespace is not strict any more, access to run one ends, and none is given.
-func TestCommandsUnguarded(t *testing.T) {
-	g := newGiven(t, txtar.Parse([]byte(`
+// dateCommand is what a request asks for under it.
+const dateCommand = "  exec: {pod: api-1, container: app, command: [date]}\n"
+
+// strictCommand is a policy by which one command may run where grants for commands count.
+var strictCommand = txtar.Parse([]byte(`
 -- target --
 grants:
   - kind: KubernetesExec
@@ -169,16 +196,27 @@ grants:
     commands: [[date]]
 -- objects --
 apiVersion: v1
+kind: Namespace
+metadata: {name: NAMESPACE, labels: {pullgrant.dev/exec: strict}}
+---
+apiVersion: v1
 kind: Pod
 metadata: {name: api-1, namespace: NAMESPACE}
 spec: {containers: [{name: app, image: app}]}
 -- calls --
 POST /api/v1/namespaces/NAMESPACE/pods/api-1/exec?container=app&stdout=true&command=date 400
-`)))
-	g.sections["request"] = "  exec: {pod: api-1, container: app, command: [date]}\n"
+`))
+
+// TestCommandsUnguarded: where the policy that asks which command is missing or another, or the
+// namespace is not strict any more, access to run one ends, and none is given.
+func TestCommandsUnguarded(t *testing.T) {
+	g := newGiven(t, strictCommand)
+	g.sections["request"] = dateCommand
 	label := func(value string) {
-		_, err := g.Admin.CoreV1().Namespaces().Patch(t.Context(), g.Namespace, types.MergePatchType,
-			[]byte(`{"metadata": {"labels": {"pullgrant.dev/exec": `+value+`}}}`), metav1.PatchOptions{})
+		_, err := g.Admin.CoreV1().Namespaces().Patch(t.Context(), g.Namespace,
+			types.MergePatchType,
+			[]byte(`{"metadata": {"labels": {"pullgrant.dev/exec": `+value+`}}}`),
+			metav1.PatchOptions{})
 		g.Must(err)
 	}
 	policies := g.Admin.AdmissionregistrationV1().ValidatingAdmissionPolicies()
@@ -212,5 +250,44 @@ POST /api/v1/namespaces/NAMESPACE/pods/api-1/exec?container=app&stdout=true&comm
 			[]string{"payments-debug"})))
 		g.Must(kube.ForTest(t).Apply(t.Context(), g.rights))
 		g.SetClock(g.Clock().Add(time.Minute))
+	}
+}
+
+// TestCommandsAtTheirEnd: while a grant of one command ends, its Role and its binding one after the
+// other, no other command gets through. Where something marked whom to limit, RBAC would let him in
+// that the policy no longer knows.
+func TestCommandsAtTheirEnd(t *testing.T) {
+	g := newGiven(t, strictCommand)
+	g.sections["request"] = dateCommand
+	path := fmt.Sprintf("/api/v1/namespaces/%s/pods/api-1/exec?container=app&stdout=true&command=",
+		g.Namespace)
+	ctx, stop := context.WithCancel(t.Context())
+	leaked := make(chan string, 1)
+	var tried atomic.Int32
+	go func() {
+		defer close(leaked)
+		for ctx.Err() == nil {
+			tried.Add(1)
+			if status, answer := g.call("", false, http.MethodPost,
+				path+"sh"); status != http.StatusForbidden {
+				leaked <- answer
+				return
+			}
+		}
+	}()
+	for n := range 25 {
+		name := g.pushed(fmt.Sprintf("race-%d", n))
+		g.once(options{})
+		g.called(name, false)
+		g.SetClock(g.Clock().Add(time.Hour))
+		g.once(options{})
+		g.called(name, true)
+	}
+	stop()
+	if answer := <-leaked; answer != "" {
+		t.Errorf("sh got through: %s", answer)
+	}
+	if tried.Load() < 100 {
+		t.Errorf("sh was tried only %d times", tried.Load())
 	}
 }

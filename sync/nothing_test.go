@@ -167,7 +167,7 @@ func TestNothingAnswers(t *testing.T) {
 		},
 		"a grant": func(a *Agent) error {
 			a.prover.proved = allowed
-			_, err := a.grant(over, record)
+			_, err := a.grant(over, record, false)
 			return err
 		},
 		"a backstop": func(a *Agent) error {

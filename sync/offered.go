@@ -107,7 +107,8 @@ func (v *prover) catalogues() (all []map[string]version) {
 	for n := range maxVersions {
 		catalogue, more := map[string]version{}, n == 0
 		for path, versions := range v.trust.files {
-			proven := slices.DeleteFunc(slices.Clone(versions), func(o version) bool { return !o.proven() })
+			proven := slices.DeleteFunc(slices.Clone(versions),
+				func(o version) bool { return !o.proven() })
 			if !isCatalogue(path, v.cluster.Name) || len(proven) == 0 {
 				continue
 			}

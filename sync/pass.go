@@ -182,8 +182,8 @@ func (p *pass) judge(ctx context.Context) error {
 	return nil
 }
 
-// tellWhyItWaits has the pull request of a request that cannot be judged told, once for each reason:
-// what GitHub does not answer after a minute, as it can be late, anything else at once.
+// tellWhyItWaits has the pull request of a request that cannot be judged told, once for each
+// reason: what GitHub does not answer after a minute, as it can be late, anything else at once.
 func (p *pass) tellWhyItWaits(path string, proof plan.Proof) {
 	wait, d := p.prover.waiting[path], proof.Decision
 	late := d.Code == policies.EvaluationError
@@ -324,5 +324,6 @@ func (a *Agent) observe(ctx context.Context, main *plan.Main) (plan.World, error
 		}
 	}
 	w.Main, w.Gone, w.Stopped = main, gone, a.gate.stops()
+	a.next = nextStart(w, a.clocks.wall())
 	return w, nil
 }

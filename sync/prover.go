@@ -82,17 +82,17 @@ func (v *prover) prove(ctx context.Context, w plan.World) map[string]plan.Proof 
 	for _, p := range paths {
 		blob, now := w.Main.Requests[p], v.clocks.wall()
 		r, begun := records[p]
-		if begun && r.Phase != plan.Granting {
+		if begun && !r.Unfinished(now) {
 			continue
 		}
 		if proof, here := v.proved[p]; begun && here && proof.Blob == blob && within(proof.At,
-			now, atOnce) {
+			now, proofLasts(r, now)) {
 			proofs[p] = proof
 			continue
 		}
 		wait, tried := v.waiting[p]
 		if !tried || wait.blob != blob {
-			wait = waiting{blob: blob, since: now}
+			wait = waiting{blob: blob, since: now, number: r.Grant.Evidence.PullRequest}
 		}
 		last := r.Refused != nil && !now.Before(r.Refused.Since.Add(refusedFor))
 		if !wait.again.due(now) && !last {
@@ -174,7 +174,7 @@ func (v *prover) release(w plan.World) {
 		open[p] = true
 	}
 	for _, r := range w.Records {
-		open[r.Grant.Path] = open[r.Grant.Path] && r.Phase == plan.Granting
+		open[r.Grant.Path] = open[r.Grant.Path] && r.Unfinished(v.clocks.wall())
 	}
 	maps.DeleteFunc(v.waiting, func(p string, _ waiting) bool { return !open[p] })
 	maps.DeleteFunc(v.proved, func(p string, _ plan.Proof) bool { return !open[p] })

@@ -15,6 +15,7 @@ import (
 	"github.com/pullgrant/pullgrant/sync/kube"
 	"github.com/pullgrant/pullgrant/testdata/forge"
 	controlplane "github.com/pullgrant/pullgrant/testdata/kube"
+	"github.com/pullgrant/pullgrant/testdata/roles"
 )
 
 const viewPath = "policies/payments-view.yaml"
@@ -24,9 +25,9 @@ func (s *stage) views() map[string]string {
 	s.Helper()
 	policy := s.read(policyPath)
 	at := strings.Index(policy, "target:")
-	return map[string]string{viewPath: strings.Replace(policy[:at], "name: payments-debug",
-		"name: payments-view", 1) + strings.ReplaceAll(policy[at:], "name: payments-debug",
-		"name: view")}
+	return roles.Catalogue(map[string]string{viewPath: strings.Replace(policy[:at],
+		"name: payments-debug", "name: payments-view", 1) + strings.ReplaceAll(policy[at:],
+		"name: payments-debug", "name: view")}, roles.Harmless)
 }
 
 // give has the agent be installed with another role.

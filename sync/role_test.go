@@ -47,6 +47,14 @@ func (s *stage) catalog(role string, aggregated bool, rules []rbac.RoleRule) map
 	return map[string]string{rbac.CatalogPath(s.Cluster, role): string(data)}
 }
 
+// naming is the policy with dangers of its role that it names.
+func (s *stage) naming(dangers ...string) string {
+	s.Helper()
+	return strings.Replace(s.git("show", "main:policies/payments-debug.yaml")+"\n", "    grants:",
+		"    allowDangerous: [{role: payments-debug, dangers: ["+strings.Join(dangers, ", ")+
+			"]}]\n    grants:", 1)
+}
+
 // mayRead waits until the agent may read the roles; it returns those that are missing.
 func (s *stage) mayRead(names ...string) (missing []string) {
 	s.Helper()
@@ -98,9 +106,11 @@ func TestRoleChanged(t *testing.T) {
 				return s.catalog("payments-debug", false,
 					listsPods)
 			}},
+		// A role that nobody knows may be given only where its policy names every danger.
 		"taken": {before: func(s *stage) map[string]string {
-			return s.catalog("payments-debug",
-				false, more)
+			files := s.catalog("payments-debug", false, more)
+			files["policies/payments-debug.yaml"] = s.naming(rbac.DangersAt(rbac.InNamespace)...)
+			return files
 		},
 			after: func(s *stage) map[string]string {
 				return map[string]string{rbac.CatalogPath(s.Cluster,
@@ -144,8 +154,8 @@ func TestRoleMissing(t *testing.T) {
 	s.over(name, requests.CauseDenied, string(policies.RoleChanged))
 }
 
-// TestRoleUnreadable: while a role cannot be compared, nothing is granted and nothing is refused for
-// good.
+// TestRoleUnreadable: while a role cannot be compared, nothing is granted and nothing is refused
+// for good.
 func TestRoleUnreadable(t *testing.T) {
 	s := newStage(t)
 	s.manage("catalog", s.catalog("payments-debug", false, listsPods))

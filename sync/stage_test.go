@@ -21,6 +21,7 @@ import (
 	"github.com/pullgrant/pullgrant/sync/git"
 	"github.com/pullgrant/pullgrant/testdata/forge"
 	controlplane "github.com/pullgrant/pullgrant/testdata/kube"
+	"github.com/pullgrant/pullgrant/testdata/roles"
 	"github.com/pullgrant/pullgrant/testdata/scene"
 )
 
@@ -83,7 +84,7 @@ func (s *stage) furnish() {
 	s.AddApp("agent", 7002, "contents:write", "pull_requests:write", "members:read",
 		"checks:read") // docs/setup.md
 	s.Protect(s.protection())
-	_, err := s.Seed(map[string]string{
+	_, err := s.Seed(roles.Catalogue(map[string]string{
 		".github/CODEOWNERS": "* @root\n/requests/ @bob\n",
 		"policies/identities.yaml": `apiVersion: pullgrant.dev/v1alpha1
 kind: IdentityMap
@@ -110,7 +111,7 @@ spec:
         allowedNamespaces: [%[2]s]
         roleRef: {kind: ClusterRole, name: payments-debug}
 `, s.Cluster, s.Namespace),
-	}, "Start", "root")
+	}, listsPods), "Start", "root")
 	s.Must(err)
 }
 
@@ -186,6 +187,7 @@ type options struct {
 	secret string // of the webhook
 	// of --repository-id
 	repository int64
+	awsAuth    bool // --aws-auth
 }
 
 // agent is a new process, as far as memory goes.
@@ -204,9 +206,10 @@ func (s *stage) agent(o options) *Agent {
 	s.Must(err)
 	c := Config{Cluster: s.Cluster, Identity: fmt.Sprintf("replica-%d", replicas.Add(1)),
 		Repository: repository, Kubernetes: config, Poll: cmp.Or(o.poll, 50*time.Millisecond),
-		Clock: s.Clock, Signer: o.signer, TrustRoot: o.root,
-		RepositoryID: o.repository, Version: "v1.2.3", Listener: o.listen, WebhookSecret: []byte(o.secret),
-		Logger: slog.New(slog.NewJSONHandler(s.Log, nil))}
+		AWSAuth: o.awsAuth, Clock: s.Clock, Signer: o.signer, TrustRoot: o.root,
+		RepositoryID: o.repository, Version: "v1.2.3", Listener: o.listen,
+		WebhookSecret: []byte(o.secret),
+		Logger:        slog.New(slog.NewJSONHandler(s.Log, nil))}
 	if o.github {
 		c.GitHub, err = github.New(github.Config{APIURL: s.URL, Owner: "acme", Repo: "access",
 			RepositoryID: o.repository, CheckApp: 7001, Clock: s.Clock,

@@ -19,12 +19,13 @@ import (
 // Reasons of the Kubernetes Events, which stand in the agent's namespace: of a grant's record,
 // except for the last two, which are of the Lease.
 const (
-	eventGranted = "Granted"
-	eventExpired = "Expired"
-	eventEnded   = "Ended"   // before its time
-	eventRefused = "Refused" // a merged request
-	eventForged  = "Forged"  // a managed object that no grant explains was taken away
-	eventStopped = "GrantingStopped"
+	eventGranted   = "Granted"
+	eventScheduled = "Scheduled" // to be granted later
+	eventExpired   = "Expired"
+	eventEnded     = "Ended"   // before its time
+	eventRefused   = "Refused" // a merged request
+	eventForged    = "Forged"  // a managed object that no grant explains was taken away
+	eventStopped   = "GrantingStopped"
 )
 
 // teller has people told what becomes of their requests: in comments, in events of the cluster, and
@@ -37,8 +38,9 @@ type teller struct {
 	metrics  *monitor.Metrics
 	log      *slog.Logger
 
-	// paths of grants that their pull requests were told of; nil before the first pass
-	granted map[string]bool
+	// by path, what the pull requests of grants were told that live, or are to; nil before the
+	// first pass
+	granted map[string]plan.Phase
 	still   map[string]bool   // by path, of grants whose names stand still, and that was told
 	reasons map[string]reason // by path, of refusals that are not in the ledger yet
 }
@@ -55,6 +57,9 @@ func (t *teller) record(r plan.Record) {
 		t.metrics.Decided(policies.Allowed, "")
 		t.events.Send(corev1.EventTypeNormal, eventGranted, about, fmt.Sprintf("%s: %s until %s",
 			g.Name, g.Policy, g.Window.End))
+	case r.Phase == plan.Scheduled:
+		t.events.Send(corev1.EventTypeNormal, eventScheduled, about, fmt.Sprintf("%s: %s from %s",
+			g.Name, g.Policy, g.Window.Start))
 	case r.Cause == requests.CauseDenied:
 		t.metrics.Decided(policies.Denied, r.Code)
 		t.events.Send(corev1.EventTypeWarning, eventRefused, about, fmt.Sprintf("%s: %s",
@@ -115,16 +120,21 @@ type reason struct {
 // is left as it is.
 func (t *teller) grants(w plan.World) {
 	first := t.granted == nil
-	granted := map[string]bool{}
+	granted := map[string]plan.Phase{}
 	for _, r := range w.Records {
 		path := r.Grant.Path
-		if r.Phase != plan.Granted {
+		if r.Phase != plan.Granted && r.Phase != plan.Scheduled {
 			continue
 		}
-		granted[path] = true
+		granted[path] = r.Phase
 		if old := first && t.wall().Sub(r.Grant.Window.Start.Time) > tellFor; !old &&
-			!t.granted[path] {
-			t.sayGranted(r)
+			t.granted[path] != r.Phase {
+			if r.Phase == plan.Granted {
+				t.sayGranted(r)
+				continue
+			}
+			t.comments.put(comment{number: r.Grant.Evidence.PullRequest, what: "scheduled",
+				compose: func(context.Context) (string, error) { return scheduledText(r.Grant), nil }})
 		}
 	}
 	t.granted = granted

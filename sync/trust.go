@@ -19,8 +19,8 @@ type trust struct {
 	root  string               // the commit whose files are given; "" while nothing is known
 	head  string               // the last commit that was looked at
 	files map[string][]version // by path, newest first
-	// offered is what policies that were proven gave, at whatever time; nil where an earlier program
-	// kept none of it
+	// offered is what policies that were proven gave, at whatever time; nil where an earlier
+	// program kept none of it
 	offered []requests.Item
 
 	offers   []requests.Item // by the policies at a commit

@@ -125,3 +125,61 @@ func TestVerifyNamesWhatNeverEnded(t *testing.T) {
 		}
 	}
 }
+
+// TestVerifyWaitsForAWindow: a request that is to begin later, or ends at a time of its own, is
+// missed once that is over, and not before.
+func TestVerifyWaitsForAWindow(t *testing.T) {
+	for slug, spec := range map[string]string{
+		"later": "  notBefore: 2026-11-24T10:00:00Z\n  duration: 2h\n",
+		"until": "  until: 2026-11-24T12:00:00Z\n",
+	} {
+		t.Run(slug, func(t *testing.T) {
+			s := newStage(t)
+			_, path, content := s.requestFile(slug)
+			at := &forge.Identity{Name: "alice", Email: "101+alice@users.noreply.github.com",
+				When: noon}
+			_, err := s.Push(forge.Change{User: "alice", Message: "Ask",
+				Files: map[string]string{path: content + spec}, Author: at, Committer: at})
+			s.Must(err)
+			signers := signersOf(t, newSigner(t).AllowedSigner(s.Cluster))
+			for after, want := range map[time.Duration]string{24 * time.Hour: "",
+				24*time.Hour + 2*time.Minute: "no-revocation"} {
+				if rules := s.rules(signers, noon.Add(after)); rules != want {
+					t.Errorf("after %s: findings %q, want %q", after, rules, want)
+				}
+			}
+		})
+	}
+}
+
+// TestVerifyScheduled: a grant that began later is judged again by its facts, and gives the same
+// window.
+func TestVerifyScheduled(t *testing.T) {
+	s := newStage(t)
+	signer := newSigner(t)
+	start := noon.Add(time.Hour)
+	_, path, content := s.requestFile("later")
+	s.pull("later", true, map[string]string{path: content + "  notBefore: 2026-11-23T13:00:00Z\n" +
+		"  until: 2026-11-23T14:30:30Z\n"})
+	for _, at := range []time.Time{noon, start, noon.Add(150*time.Minute + 30*time.Second)} {
+		s.SetClock(at)
+		s.once(options{github: true, signer: signer})
+	}
+	signers := signersOf(t, signer.AllowedSigner(s.Cluster))
+	entry := requests.RevocationPath(s.Cluster, nameOf(path))
+	if rules := s.rules(signers, noon.Add(4*time.Hour)); rules != "" {
+		t.Errorf("a sound ledger: %s", rules)
+	}
+	stored := s.git("show", "main:"+entry) + "\n"
+	repository := s.agent(options{signer: signer}).branch.repository
+	for _, c := range []struct{ old, new string }{
+		{"grantedAt: \"2026-11-23T13:00:00Z\"", "grantedAt: \"2026-11-23T12:59:59Z\""},
+		{"expiresAt: \"2026-11-23T14:30:30Z\"", "expiresAt: \"2026-11-23T14:30:31Z\""},
+	} {
+		s.rewrite(repository, signer, entry, strings.Replace(stored, c.old, c.new, 1))
+		if rules := s.rules(signers, noon.Add(4*time.Hour)); !strings.Contains(rules,
+			"window window") {
+			t.Errorf("%q: findings %q", c.new, rules)
+		}
+	}
+}

@@ -17,19 +17,38 @@ import (
 
 // grantedText tells that access is given, until when, and how it is given back.
 func grantedText(g requests.Grant) string {
+	return accessText(g, "Access until "+github.Moment(g.Window.End),
+		"To give it back earlier, run %s, or open a pull request that deletes %s and nothing else. "+
+			"It ends access as soon as it is open, when the one who asked, the one who receives "+
+			"access or one who approved it opens it.")
+}
+
+// scheduledText tells that access is approved and begins later, and who can still keep it from
+// that.
+func scheduledText(g requests.Grant) string {
+	return accessText(g, github.Scheduled+" "+github.Moment(g.Window.Start),
+		"It is judged once more before it begins: whoever approved it can take that back until "+
+			"then by dismissing their review. To have it never begin, run %s, or open a pull request "+
+			"that deletes %s and nothing else. That counts as soon as it is open, when the one who "+
+			"asked, the one who is to receive access or one who approved it opens it.")
+}
+
+// accessText is a grant under a heading, and how it is withdrawn: words with a place each for the
+// command and for the file.
+func accessText(g requests.Grant, heading, withdraw string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "### Access until %s\n\n| Access | |\n| --- | --- |\n",
-		github.Moment(g.Window.End))
+	fmt.Fprintf(&b, "### %s\n\n| Access | |\n| --- | --- |\n", heading)
 	github.Row(&b, "Who", github.Code("@"+g.Requester)+" as "+github.Escape(g.Subject.Kind)+" "+
 		github.Code(g.Subject.Name))
 	for _, given := range g.Gives() {
 		github.Row(&b, "What", github.Code(given))
 	}
+	if g.Extends != "" {
+		github.Row(&b, "Extends", github.Code(g.Extends))
+	}
 	github.Row(&b, "When", fmt.Sprintf("from %s to %s, %s", github.Moment(g.Window.Start),
-		github.Moment(g.Window.End), g.Duration))
-	fmt.Fprintf(&b, "\nTo give it back earlier, run %s, or open a pull request that deletes %s "+
-		"and nothing else. It ends access as soon as it is open, "+
-		"when the one who asked, the one who receives access or one who approved it opens it.\n",
+		github.Moment(g.Window.End), g.Window.Length()))
+	fmt.Fprintf(&b, "\n"+withdraw+"\n",
 		github.Code("pullgrant revoke "+g.Name), github.Code(g.Path))
 	return b.String()
 }

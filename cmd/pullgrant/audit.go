@@ -148,9 +148,11 @@ func accountRow(a ledger.Account) []string {
 			a.Spec.Policy
 	}
 	if a.Status == nil {
-		window := "from the merge on"
-		if a.Spec.Duration > 0 {
-			window = a.Spec.Duration.String() + " " + window
+		g := requests.Grant{Duration: a.Spec.Duration, NotBefore: a.Spec.NotBefore,
+			Until: a.Spec.Until, Extends: a.Spec.Extends}
+		window := strings.TrimPrefix(g.When(), "for ")
+		if g.Duration == 0 && g.Until.IsZero() { // the policy says for how long
+			window = strings.TrimPrefix(g.When(), g.For()+" ")
 		}
 		return []string{a.Entered.String(), who, what, window, "", "", "", string(a.Proof)}
 	}

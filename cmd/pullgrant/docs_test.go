@@ -23,7 +23,7 @@ var rooms = map[string]string{
 	"requests": "requests", "policies": "policies", "codeowners": "policies/codeowners",
 	"rbac": "policies/rbac", "render": "render", "action": "action", "github": "internal/github",
 	"sync": "sync", "plan": "sync/plan", "git": "sync/git", "ledger": "sync/ledger",
-	"kube": "sync/kube", "expiry": "sync/expiry", "monitor": "sync/monitor",
+	"kube": "sync/kube", "mapusers": "sync/mapusers", "expiry": "sync/expiry", "monitor": "sync/monitor",
 }
 
 // TestMap holds that every file, folder, link and name of Go code that docs/map.md sends a newcomer

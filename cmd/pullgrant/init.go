@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/pullgrant/pullgrant/policies/rbac"
 	"github.com/pullgrant/pullgrant/requests"
 )
 
@@ -39,9 +40,9 @@ func newInitCommand(w world) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "init [DIR]",
 		Short: "Scaffold an access repository",
-		Long: `Write an example policy, identities, groups, CODEOWNERS and the workflows of an access
-repository into DIR (default: the current folder). Nothing is overwritten: where one of the files
-exists, none is written.`,
+		Long: `Write an example policy, its role, identities, groups, CODEOWNERS and the workflows of an
+access repository into DIR (default: the current folder). Nothing is overwritten: where one of the
+files exists, none is written.`,
 		Example: `  pullgrant init my-access-repository --org acme --cluster prod-eu
   pullgrant init --org acme --cluster staging --approver acme/platform`,
 		Args: arguments(0, 1),
@@ -169,6 +170,13 @@ func initialize(w world, o initOptions) error {
 	return nil
 }
 
+// exampleRole is the role of the example policy, exampleRules what it is meant to have: requests
+// for a role that is not in the catalogue are refused, and the agent refuses one with other rules.
+const exampleRole = "payments-debug"
+
+var exampleRules = []rbac.RoleRule{{APIGroups: []string{""}, Resources: []string{"events", "pods",
+	"pods/log"}, Verbs: []string{"get", "list", "watch"}}}
+
 type scaffoldFile struct {
 	path    string
 	content []byte
@@ -199,6 +207,12 @@ func (o initOptions) render() ([]scaffoldFile, error) {
 	if err != nil {
 		return nil, fmt.Errorf("fill in the templates: %w", err)
 	}
+	role, err := rbac.NewCatalog(o.Cluster, exampleRole, false, exampleRules).Encode()
+	if err != nil {
+		return nil, err
+	}
+	files = append(files, scaffoldFile{rbac.CatalogPath(o.Cluster, exampleRole), role})
+	slices.SortFunc(files, func(a, b scaffoldFile) int { return strings.Compare(a.path, b.path) })
 	return files, nil
 }
 

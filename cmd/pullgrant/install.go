@@ -45,6 +45,9 @@ network policy. Beside it is what takes access back whatever becomes of the agen
 expire", with a ServiceAccount, a fence and a Deployment of its own. The same policies and flags
 always give the same bytes.
 
+With --aws-auth, on EKS, there is a third beside them: "pullgrant aws-auth", which lets people in
+while they have access, with a ServiceAccount, a fence and a Deployment of its own.
+
 The namespaces that the policies name must exist, and so must, before the agent can start, the
 Secret pullgrant-agent in pullgrant-system with the keys signing-key (SSH, signs the ledger) and
 app-key (of the GitHub App, PEM). They are files under /secrets in the container. No secret is read
@@ -151,7 +154,8 @@ func (o installOptions) footprint(ctx context.Context, w world) (f render.Footpr
 	if len(grants) == 0 {
 		return f, fmt.Errorf("no policy is for the cluster %s", o.agent.cluster)
 	}
-	f = render.Footprint{Cluster: o.agent.cluster, Grants: grants, Image: o.image}
+	f = render.Footprint{Cluster: o.agent.cluster, Grants: grants, Image: o.image,
+		AWSAuth: o.agent.awsAuth}
 	o.given.VisitAll(func(flag *pflag.Flag) {
 		if flag.Changed {
 			f.Args = append(f.Args, "--"+flag.Name+"="+flag.Value.String())

@@ -62,9 +62,11 @@ func (r *report) footprint(d render.Difference, before past) error {
 	case d.Live == nil:
 		r.line("add: %s", d)
 	case d.Wanted == nil:
-		who := "the agent"
-		if strings.Contains(fmt.Sprint(d.Live["subjects"]), render.Expirer) {
+		who, subjects := "the agent", fmt.Sprint(d.Live["subjects"])
+		if strings.Contains(subjects, render.Expirer) {
 			who = "the expirer"
+		} else if strings.Contains(subjects, render.AWS) {
+			who = "what keeps aws-auth"
 		}
 		r.line("remove: %s, which gives %s too much: %s", d, who, before.need(d))
 	default:

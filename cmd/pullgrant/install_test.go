@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -17,6 +18,7 @@ import (
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/kube"
 	"github.com/pullgrant/pullgrant/testdata/forge"
+	"github.com/pullgrant/pullgrant/testdata/roles"
 )
 
 var installFlags = []string{"install", "--cluster", "prod-eu", "--image",
@@ -121,6 +123,33 @@ remove: RoleBinding payments/pullgrant-agent, which gives the agent too much: no
 	}
 	install(here...)
 
+	// The cluster turns out to be one of EKS, and then it does not.
+	onAWS := append(slices.Clone(here), "--aws-auth")
+	if got := diff(exitFindings, onAWS...); !strings.Contains(got,
+		"add: ValidatingAdmissionPolicy pullgrant-aws\n") || !strings.Contains(got,
+		"add: Role kube-system/pullgrant:aws\n  + configmaps named \"aws-auth\": get, update\n") ||
+		!strings.Contains(got, "change: Deployment pullgrant-system/pullgrant-agent: ") {
+		t.Errorf("on EKS: %s", got)
+	}
+	install(onAWS...)
+	if got := diff(exitFindings, onAWS...); strings.Contains(got, "aws") ||
+		strings.Contains(got, "add:") {
+		t.Errorf("installed on EKS: %s", got)
+	}
+	s.must(s.cluster.AwaitAWSFence(t.Context()))
+	install(onAWS...)
+	s.alone(client, render.AWS, newAWSAuthCommand(world{}))
+	got := diff(exitFindings, here...)
+	for _, line := range []string{
+		"remove: ClusterRoleBinding pullgrant:aws, which gives what keeps aws-auth too much: ",
+		"remove: RoleBinding kube-system/pullgrant:aws, which gives what keeps aws-auth too much: ",
+		"remove: RoleBinding kube-system/pullgrant-agent, which gives the agent too much: "} {
+		if !strings.Contains(got, line) {
+			t.Errorf("no %q in\n%s", line, got)
+		}
+	}
+	install(here...)
+
 	// Somebody gives the agent more, and weakens its fence.
 	s.apply(`{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: oops},
 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: cluster-admin},
@@ -133,7 +162,7 @@ subjects: [{kind: ServiceAccount, name: pullgrant-expirer, namespace: pullgrant-
 	s.apply(`{apiVersion: admissionregistration.k8s.io/v1,
 		kind: ValidatingAdmissionPolicyBinding, metadata: {name: pullgrant-agent},
 spec: {policyName: pullgrant-agent, matchResources: {namespaceSelector: {matchLabels: {fenced: "yes"}}}}}`)
-	got := diff(exitFindings, here...)
+	got = diff(exitFindings, here...)
 	for _, line := range []string{"remove: ClusterRoleBinding oops, which gives the agent too " +
 		"much: no policy needs it\n",
 		"remove: RoleBinding payments/oops, which gives the expirer too much: no policy needs it\n",
@@ -163,7 +192,8 @@ func (s *catalogStage) setPolicy(words ...string) {
 	target := strings.Index(policy, "target:")
 	policy = policy[:target] + strings.NewReplacer(words...).Replace(policy[target:])
 	_, err := s.Push(forge.Change{User: "root", Message: "Other",
-		Files: map[string]string{"policies/payments-debug.yaml": policy}})
+		Files: roles.Catalogue(map[string]string{"policies/payments-debug.yaml": policy},
+			roles.Harmless)})
 	s.must(err)
 }
 
@@ -194,19 +224,24 @@ func (s *catalogStage) admitted() {
 		o.signingKey != render.SigningKeyFile {
 		s.Errorf("the Deployment runs %q: %s", args, problem)
 	}
-	deployment, err = client.AppsV1().Deployments("pullgrant-system").Get(s.Context(),
-		render.Expirer, metav1.GetOptions{})
+	s.alone(client, render.Expirer, newExpireCommand(world{}))
+}
+
+// alone holds the Deployment of a process that does one thing to its command.
+func (s *catalogStage) alone(client *kubernetes.Clientset, name string, command *cobra.Command) {
+	s.Helper()
+	deployment, err := client.AppsV1().Deployments("pullgrant-system").Get(s.Context(), name,
+		metav1.GetOptions{})
 	s.must(err)
-	pod = &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "expirer"},
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name},
 		Spec: deployment.Spec.Template.Spec}
 	_, err = client.CoreV1().Pods("pullgrant-system").Create(s.Context(), pod,
 		metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 	s.must(err)
-	expire := newExpireCommand(world{})
-	args = pod.Spec.Containers[0].Args
-	s.must(expire.ParseFlags(args[1:]))
-	if args[0] != expire.Name() || expire.Flag("cluster").Value.String() != "prod-eu" ||
+	args := pod.Spec.Containers[0].Args
+	s.must(command.ParseFlags(args[1:]))
+	if args[0] != command.Name() || command.Flag("cluster").Value.String() != "prod-eu" ||
 		len(pod.Spec.Volumes) != 1 {
-		s.Errorf("the expirer's Deployment runs %q with %v", args, pod.Spec.Volumes)
+		s.Errorf("the Deployment %s runs %q with %v", name, args, pod.Spec.Volumes)
 	}
 }

@@ -99,7 +99,7 @@ func explainRequest(w world, o policyExplainOptions, dir string, files fs.FS,
 		r.approval(a)
 	}
 	for _, role := range policy.Roles() {
-		r.role(tree, d.Grant.Cluster, role)
+		r.role(tree, policy, d.Grant.Cluster, role)
 	}
 	return r.to(w.out)
 }
@@ -137,7 +137,7 @@ func (r *report) policy(tree policies.Tree, policy policies.AccessPolicy) {
 			r.approval(a)
 		}
 		for _, role := range policy.Roles() {
-			r.role(tree, cluster, role)
+			r.role(tree, policy, cluster, role)
 		}
 	}
 }
@@ -154,12 +154,12 @@ func (r *report) approval(a policies.Approval) {
 }
 
 // role says what a role can do, as far as the catalogue has it.
-func (r *report) role(tree policies.Tree, cluster, role string) {
+func (r *report) role(tree policies.Tree, policy policies.AccessPolicy, cluster, role string) {
 	r.title(fmt.Sprintf("What %s can do on %s", role, cluster))
 	if catalogued, ok, findings := tree.Role(cluster, role); ok && len(findings) == 0 {
 		r.permissions("  ", rbac.Permissions(catalogued.Spec.Rules))
 	}
-	for _, risk := range tree.RoleRisks(cluster, role) {
+	for _, risk := range tree.RisksUnder(policy, cluster, role) {
 		mark := "note"
 		if risk.High {
 			mark = "RISK"

@@ -124,7 +124,8 @@ func pastRequests(accounts []ledger.Account) (past []policies.Past, findings []r
 		if a.Spec == nil {
 			continue
 		}
-		p := policies.Past{Path: requests.Path(a.Cluster, a.Spec.Policy, a.Name), Spec: *a.Spec}
+		p := policies.Past{Path: requests.Path(a.Cluster, a.Spec.Policy, a.Name), Spec: *a.Spec,
+			Began: a.Began().Time}
 		if a.Status != nil {
 			for _, approver := range a.Status.Approvers {
 				p.Approvers = append(p.Approvers, approver.Login)
@@ -165,5 +166,5 @@ func whyFlipped(r policies.Replayed) string {
 
 // gives is a grant in few words.
 func gives(g requests.Grant) string {
-	return fmt.Sprintf("%s to %s for %s", strings.Join(g.Gives(), ", "), g.Subject.Name, g.Duration)
+	return fmt.Sprintf("%s to %s %s", strings.Join(g.Gives(), ", "), g.Subject.Name, g.For())
 }

@@ -63,7 +63,7 @@ func (r *report) asked(f policies.Facts, d policies.Decision, now time.Time) {
 	if d.Grant != nil {
 		r.grant(*d.Grant)
 		if g := d.Grant; g.Window.End.IsZero() && g.Duration > 0 {
-			r.text("              merged now, until %s", requests.NewWindow(now, g.Duration).End)
+			r.text("              merged now, until %s", g.From(now).End)
 		}
 	}
 	if d.Reason != "" {
@@ -80,11 +80,14 @@ func (r *report) grant(g requests.Grant) {
 	for _, given := range g.Gives() {
 		r.text("What          %s", given)
 	}
+	if g.Extends != "" {
+		r.text("Extends       %s", g.Extends)
+	}
 	switch {
 	case !g.Window.End.IsZero():
-		r.text("Window        %s to %s (%s)", g.Window.Start, g.Window.End, g.Duration)
-	case g.Duration > 0:
-		r.text("Window        %s from the merge on", g.Duration)
+		r.text("Window        %s to %s (%s)", g.Window.Start, g.Window.End, g.Window.Length())
+	case g.Duration > 0 || !g.Until.IsZero():
+		r.text("Window        %s", strings.TrimPrefix(g.When(), "for "))
 	}
 }
 

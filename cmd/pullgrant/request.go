@@ -21,10 +21,13 @@ type requestOptions struct {
 	cluster   string
 	namespace string
 	duration  string
+	notBefore string
+	until     string
 	reason    string
 	slug      string
 	dryRun    bool
 	autoMerge bool
+	extends   *requests.AccessRequest // what it goes on from, and is like; nil: nothing
 }
 
 func newRequestCommand(w world) *cobra.Command {
@@ -55,16 +58,24 @@ elsewhere it is an error.`,
 		"policy to ask under: a file of policies/ without .yaml")
 	flags.StringVar(&o.cluster, "cluster", "", "cluster to get access to")
 	flags.StringVar(&o.namespace, "namespace", "", "namespace (default: the policy's)")
-	flags.StringVar(&o.duration, "duration", "", "how long from the merge on, for example 30m "+
+	flags.StringVar(&o.duration, "duration", "", "how long from the start on, for example 30m "+
 		"or 2h (default: the policy's)")
+	flags.StringVar(&o.notBefore, "not-before", "", "start, not before the merge, in UTC, for "+
+		"example 2026-11-23T08:00:00Z (default: the merge)")
+	flags.StringVar(&o.until, "until", "", "end in UTC, instead of a duration, for example "+
+		"2026-11-23T18:00:00Z")
 	flags.StringVar(&o.reason, "reason", "", "why, in one line; approvers and auditors read it")
 	flags.StringVar(&o.slug, "slug", "", "last part of the request's name (default: a ticket in "+
 		"the reason, else the time)")
-	flags.BoolVar(&o.dryRun, "dry-run", false,
-		"print the file and what it would grant; open nothing")
-	flags.BoolVar(&o.autoMerge, "auto-merge", true,
-		"let GitHub merge as soon as everything is approved")
+	o.proposeFlags(cmd)
 	return cmd
+}
+
+func (o *requestOptions) proposeFlags(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false,
+		"print the file and what it would grant; open nothing")
+	cmd.Flags().BoolVar(&o.autoMerge, "auto-merge", true,
+		"let GitHub merge as soon as everything is approved")
 }
 
 // complete asks for what is missing where a person can answer.
@@ -88,8 +99,21 @@ func (o *requestOptions) complete(cmd *cobra.Command, w world) error {
 			return usagef(cmd, "--%s is missing", field.flag)
 		}
 	}
+	return o.check(cmd)
+}
+
+// check tells what is wrong with what was given.
+func (o *requestOptions) check(cmd *cobra.Command) error {
 	if _, err := requests.ParseDuration(o.duration); o.duration != "" && err != nil {
 		return usagef(cmd, "--duration %q: %v", o.duration, err)
+	}
+	for flag, value := range map[string]string{"not-before": o.notBefore, "until": o.until} {
+		if err := new(requests.Time).UnmarshalText([]byte(value)); value != "" && err != nil {
+			return usagef(cmd, "--%s %q: %v", flag, value, err)
+		}
+	}
+	if o.duration != "" && o.until != "" {
+		return usagef(cmd, "--duration and --until both say when access ends; give one of them")
 	}
 	for flag, value := range map[string]string{"policy": o.policy, "cluster": o.cluster,
 		"namespace": o.namespace, "slug": o.slug} {
@@ -134,15 +158,24 @@ func request(ctx context.Context, w world, o requestOptions) error {
 	}
 	data = append([]byte("# yaml-language-server: $schema="+
 		requests.SchemaAddress(requests.KindAccessRequest)+"\n"), data...)
+	file := policies.NewTreeFile(policies.PlainFile, "", data, int64(len(data)))
 	known, notes, err := client.Asker(ctx, tree, path)
 	if err != nil {
 		return err
 	}
+	known.ObservedAt = requests.At(w.now())
+	decision := policies.Ask(tree, path, file, known)
+	if decision.Outcome == policies.Allowed { // else nobody needs to know what there is already
+		more, err := client.Beside(ctx, &known, file, w.now())
+		if err != nil {
+			return err
+		}
+		notes = append(notes, more...)
+		decision = policies.Ask(tree, path, file, known)
+	}
 	for _, note := range notes {
 		w.say("note: %s", note)
 	}
-	file := policies.NewTreeFile(policies.PlainFile, "", data, int64(len(data)))
-	decision := policies.Ask(tree, path, file, known)
 	if decision.Outcome == policies.Allowed && len(used) > 0 {
 		decision = policies.Refuse(policies.RequestIDReused, "the name %s is taken by %s; "+
 			"choose another with --slug", asked.Metadata.Name, used[0])
@@ -188,8 +221,20 @@ func (o requestOptions) compose(login string, now time.Time) requests.AccessRequ
 			"-" + slug},
 		Spec: requests.RequestSpec{Cluster: o.cluster, Policy: o.policy, Requester: login,
 			Namespace: o.namespace, Reason: o.reason}}
+	if o.extends != nil {
+		r.Spec = o.extends.Spec
+		r.Spec.Extends, r.Spec.Reason = o.extends.Metadata.Name, o.reason
+		r.Spec.NotBefore, r.Spec.Until = requests.Time{}, requests.Time{}
+		if o.until != "" {
+			r.Spec.Duration = 0
+		}
+	}
 	if o.duration != "" {
 		r.Spec.Duration, _ = requests.ParseDuration(o.duration) // complete has checked it
+	}
+	for text, at := range map[string]*requests.Time{o.notBefore: &r.Spec.NotBefore,
+		o.until: &r.Spec.Until} {
+		_ = at.UnmarshalText([]byte(text)) // and these; without a text it stays zero
 	}
 	return r
 }
@@ -204,7 +249,11 @@ func (o requestOptions) proposal(asked requests.AccessRequest, g requests.Grant,
 	for _, given := range g.Gives() {
 		fmt.Fprintf(&facts, "to: %s\n", given)
 	}
-	fmt.Fprintf(&facts, "for: %s from the merge on\npolicy: %s\nreason: %s\n", g.Duration, g.Policy,
+	if g.Extends != "" {
+		fmt.Fprintf(&facts, "extends: %s\n", g.Extends)
+	}
+	fmt.Fprintf(&facts, "for: %s\npolicy: %s\nreason: %s\n", strings.TrimPrefix(g.When(),
+		"for "), g.Policy,
 		asked.Spec.Reason)
 	fence := codeFence(facts.String())
 	return github.Proposal{
@@ -212,7 +261,7 @@ func (o requestOptions) proposal(asked requests.AccessRequest, g requests.Grant,
 		Files:   map[string][]byte{g.Path: data},
 		Message: "Request access " + g.Name,
 		Title: fmt.Sprintf("Access: %s on %s for %s, %s", g.Policy, g.Cluster, g.Requester,
-			g.Duration),
+			strings.TrimPrefix(g.For(), "for ")),
 		Body:          fence + "text\n" + facts.String() + fence + "\n",
 		Reviewers:     ask.users,
 		TeamReviewers: ask.teams,

@@ -18,6 +18,7 @@ type ending struct {
 
 	decision policies.Decision // on the request, as its agent judges it
 	now      bool              // its agent needs nobody's approval to end it
+	later    bool              // what it ends has not begun
 }
 
 // find judges the request to be ended. What GitHub does not tell this person is not known of it:
@@ -37,6 +38,7 @@ func (e *ending) find(ctx context.Context, w world, tree policies.Tree,
 		w.say("note: whether %s was granted could not be told: %v", e.path, err)
 	}
 	if g := e.decision.Grant; g != nil {
+		e.later = g.Window.Start.After(w.now())
 		e.now = policies.Withdrawal{Author: e.by, Path: e.path}.Ends(*g, people) != ""
 	}
 }
@@ -54,6 +56,9 @@ func (e ending) String() string {
 	text := fmt.Sprintf("%s: @%s as %s %s, %s", name, g.Requester, g.Subject.Kind,
 		g.Subject.Name, strings.Join(g.Gives(), " and "))
 	if e.decision.Outcome == policies.Allowed && !g.Window.End.IsZero() {
+		if e.later {
+			text += ", from " + g.Window.Start.String()
+		}
 		return text + ", until " + g.Window.End.String()
 	}
 	return text + ", not granted as far as GitHub tells"

@@ -61,6 +61,7 @@ Exit codes:
 	root.AddCommand(
 		newInitCommand(w),
 		newRequestCommand(w),
+		newExtendCommand(w),
 		newShowCommand(w),
 		newValidateCommand(w),
 		newEvaluateCommand(w),
@@ -71,6 +72,7 @@ Exit codes:
 		newCatalogCommand(w),
 		newSyncCommand(w),
 		newExpireCommand(w),
+		newAWSAuthCommand(w),
 		newRevokeCommand(w),
 		newPauseCommand(w),
 		newResumeCommand(w),

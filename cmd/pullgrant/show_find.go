@@ -180,7 +180,7 @@ func (o showOptions) inCheckout(_ context.Context, w world) (shown, error) {
 		return shown{}, err
 	}
 	if d.Challenges = nil; d.Outcome == policies.Allowed {
-		d.Grant.Window = requests.NewWindow(a.Entered.Time, d.Grant.Duration)
+		d.Grant.Window = d.Grant.From(a.Entered.Time)
 		d.Message = "if its approvals hold, which a checkout cannot tell"
 	}
 	return stands(policies.Facts{}, d, w.now(), ""), nil

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pullgrant/pullgrant/internal/github"
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/ledger"
@@ -28,6 +29,12 @@ func stands(f policies.Facts, d policies.Decision, now time.Time, said string) s
 		switch {
 		case strings.HasPrefix(said, "Access until "):
 			s.Message += fmt.Sprintf("; its agent gave access until %s, %s more", end, left)
+		case now.Before(d.Grant.Window.Start.Time) && strings.HasPrefix(said, github.Scheduled):
+			s.Message += fmt.Sprintf("; its agent gives access from %s until %s",
+				d.Grant.Window.Start, end)
+		case now.Before(d.Grant.Window.Start.Time):
+			s.Message += fmt.Sprintf("; its window opens at %s%s", d.Grant.Window.Start,
+				strings.TrimSuffix("; its agent says: "+said, "; its agent says: "))
 		case said != "":
 			s.Message += fmt.Sprintf("; its agent says: %s; its window is open until %s, %s more",
 				said,

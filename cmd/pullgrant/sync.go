@@ -36,6 +36,7 @@ type syncOptions struct {
 	checkApp   int64
 	trustRoot  string
 	repoID     int64
+	awsAuth    bool
 	listen     string
 	webhook    string
 	once       bool
@@ -103,6 +104,8 @@ func (o *syncOptions) flags(flags *pflag.FlagSet) {
 		"as given; every later change must be approved (default: the repository's first)")
 	flags.Var((*number)(&o.repoID), "repository-id", "number of the access repository at GitHub "+
 		"(default: that of the one the agent was first run for)")
+	flags.BoolVar(&o.awsAuth, "aws-auth", false, "the cluster is on EKS and lets people in by "+
+		"aws-auth: grant nothing to whom that list gives another name")
 	flags.StringVar(&o.listen, "listen", "", "address for probes, metrics and the webhook, such "+
 		"as :8080 (default: none)")
 	flags.StringVar(&o.webhook, "webhook-secret-file", "", "secret of GitHub's webhook "+
@@ -215,7 +218,7 @@ func (o syncOptions) agent(ctx context.Context, w world) (config sync.Config, er
 		return config, fmt.Errorf("find this machine's name: %w", err)
 	}
 	config = sync.Config{Cluster: o.cluster, Identity: fmt.Sprintf("%s_%d", machine, os.Getpid()),
-		Poll: o.poll, TrustRoot: o.trustRoot, RepositoryID: o.repoID, Clock: w.now,
+		Poll: o.poll, AWSAuth: o.awsAuth, TrustRoot: o.trustRoot, RepositoryID: o.repoID, Clock: w.now,
 		Version: thisBuild().Version,
 		Logger:  slog.New(slog.NewJSONHandler(w.err, nil))}
 	if config.Kubernetes, err = ownCluster(o.kubeconfig); err != nil {

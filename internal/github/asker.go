@@ -3,6 +3,7 @@ package github
 import (
 	"context"
 	"strings"
+	"time"
 
 	"github.com/pullgrant/pullgrant/policies"
 )
@@ -25,7 +26,7 @@ func (c *Client) Asker(ctx context.Context, tree policies.Tree,
 	f.Base = tree
 	note := func(err error) bool {
 		if err != nil {
-			notes = append(notes, "not checked before the pull request: "+err.Error())
+			notes = append(notes, unchecked(err))
 		}
 		return err == nil
 	}
@@ -39,4 +40,18 @@ func (c *Client) Asker(ctx context.Context, tree policies.Tree,
 	}
 	note(c.readCodeownersErrors(ctx, &f, snapshot{}))
 	return f, notes, ctx.Err()
+}
+
+func unchecked(err error) string { return "not checked before the pull request: " + err.Error() }
+
+// Beside adds to what Asker gathered what the one who asks for file has already at now, and what
+// that goes on from. What they have is told in a note when it cannot be read; without the other the
+// request cannot be judged, which is an error.
+func (c *Client) Beside(ctx context.Context, f *policies.Facts, file policies.TreeFile,
+	now time.Time) (notes []string, err error) {
+	f.Head.Files = map[string]policies.TreeFile{f.Files[0].Path: file}
+	if err := c.readLive(ctx, f, now); err != nil {
+		notes = append(notes, unchecked(err))
+	}
+	return notes, c.readExtended(ctx, f, now, 0)
 }

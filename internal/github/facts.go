@@ -36,6 +36,9 @@ func (c *Client) Facts(ctx context.Context, number int, now time.Time) (policies
 		if err == nil {
 			err = c.readLive(ctx, &facts, now)
 		}
+		if err == nil {
+			err = c.readExtended(ctx, &facts, now, 0)
+		}
 		switch {
 		case err == nil:
 			return facts, nil
@@ -58,8 +61,8 @@ func (c *Client) Facts(ctx context.Context, number int, now time.Time) (policies
 	}
 }
 
-// facts is one reading, but for Live. The pull request is read first and last; a difference means
-// that what lies between may belong to two different heads.
+// facts is one reading, but for Live and Extended. The pull request is read first and last; a
+// difference means that what lies between may belong to two different heads.
 func (c *Client) facts(ctx context.Context, number int, now time.Time) (policies.Facts, error) {
 	f := policies.Facts{ObservedAt: requests.At(now)}
 	var err error

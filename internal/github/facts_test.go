@@ -29,7 +29,7 @@ func TestFactsOfAnApprovedRequest(t *testing.T) {
 		file.Blob != blobName([]byte(requestFile)) {
 		t.Errorf("request %+v", file)
 	}
-	if _, extra := f.Base.Files["README.md"]; extra || len(f.Base.Files) != 3 {
+	if _, extra := f.Base.Files["README.md"]; extra || len(f.Base.Files) != 4 {
 		t.Errorf("base holds %d files, README %v", len(f.Base.Files), extra)
 	}
 	want := map[string]policies.UserFacts{"alice": {ID: 101, Permission: "write", Member: true},

@@ -207,7 +207,7 @@ func TestEveryFailedCallIsAnError(t *testing.T) {
 		"tip":        {2, func(c *Client) (any, error) { return c.Tip(ctx) }},
 		"files":      {5, func(c *Client) (any, error) { return c.Files(ctx, tip, "policies") }},
 		"used names": {5, func(c *Client) (any, error) { return c.UsedNames(ctx, tip, place) }},
-		"tree": {7, func(c *Client) (any, error) {
+		"tree": {10, func(c *Client) (any, error) {
 			return c.Tree(ctx, tip, policies.Wanted(policies.KindRequest, requestPath))
 		}},
 		"last check": {1, func(c *Client) (any, error) {

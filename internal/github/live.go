@@ -78,35 +78,39 @@ func (c *Client) readOne(ctx context.Context, f *policies.Facts, path, policy st
 	case !strings.EqualFold(request.Spec.Requester, f.PullRequest.Author.Login):
 		return nil
 	default:
-		live.Ungranted, err = c.ungranted(ctx, path, live.File.Blob, f.Base.Commit, now)
+		d, err := c.granted(ctx, path, live.File.Blob, f.Base.Commit, now)
 		if err != nil {
 			return err
+		}
+		if live.Ungranted = d.Code; d.Grant != nil {
+			live.Window = d.Grant.Window
 		}
 	}
 	f.Live = append(f.Live, live)
 	return nil
 }
 
-// ungranted judges a request that stands on the base branch as the agent does. It decides nothing
+// granted judges a request that stands on the base branch as the agent does. It allows nothing
 // about the pull request that is judged, so that what cannot be gathered is not granted, and no
 // error.
-func (c *Client) ungranted(ctx context.Context, path, blob, tip string,
-	now time.Time) (policies.Code, error) {
+func (c *Client) granted(ctx context.Context, path, blob, tip string,
+	now time.Time) (policies.Decision, error) {
 	number, _, err := c.Introduced(ctx, path, tip)
+	if err == nil && number == 0 {
+		return policies.Refuse(policies.NoPullRequest, "it was pushed"), nil
+	}
+	var f policies.Facts
+	if err == nil {
+		f, err = c.facts(ctx, number, now)
+	}
+	if err == nil {
+		err = c.readExtended(ctx, &f, now, 1)
+	}
 	switch {
 	case ctx.Err() != nil:
-		return "", ctx.Err()
+		return policies.Decision{}, ctx.Err()
 	case err != nil:
-		return policies.EvaluationError, nil
-	case number == 0:
-		return policies.NoPullRequest, nil
+		return policies.Refuse(policies.EvaluationError, "%v", err), nil
 	}
-	f, err := c.facts(ctx, number, now)
-	switch {
-	case ctx.Err() != nil:
-		return "", ctx.Err()
-	case err != nil:
-		return policies.EvaluationError, nil
-	}
-	return policies.EvaluateMerged(f, path, blob, now).Code, nil
+	return policies.EvaluateMerged(f, path, blob, now), nil
 }

@@ -18,6 +18,10 @@ const AgentMarker = "<!-- pullgrant: access -->"
 // yet. Its next two paragraphs say since when and why.
 const Waiting = "Merged, not granted yet"
 
+// Scheduled begins the heading of what the agent says of a request that is approved and begins
+// later.
+const Scheduled = "Approved, access begins at"
+
 // AgentSaid is the heading of what the agent says on a pull request, empty when it says nothing:
 // such as "Access until …". Of a request that waits it has since when and for what as well. Only a
 // comment that was made by the App with the number app is the agent's: anybody can write one that

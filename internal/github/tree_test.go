@@ -91,8 +91,8 @@ func TestAChangeToThePolicies(t *testing.T) {
 		"docs/old.md": forge.Removed, "docs/new.md": "some text\nof several\nlines\n"}})
 	f := w.facts(w.open("change"))
 	if got := slices.Sorted(maps.Keys(f.Base.Files)); !slices.Equal(got,
-		[]string{".github/CODEOWNERS", "policies/identities.yaml", "policies/more/deep.yaml",
-			policyPath, "tests/t.yaml"}) {
+		[]string{".github/CODEOWNERS", "catalog/prod-eu/payments-debug.yaml",
+			"policies/identities.yaml", "policies/more/deep.yaml", policyPath, "tests/t.yaml"}) {
 		t.Errorf("base %q", got)
 	}
 	if got := slices.Sorted(maps.Keys(f.Head.Files)); !slices.Equal(got, []string{"CODEOWNERS",
@@ -236,7 +236,7 @@ func TestTreeAndFiles(t *testing.T) {
 		Modes: map[string]string{"requests/link": "120000"}})
 	tree, err := w.client.Tree(t.Context(), "", policies.Wanted(policies.KindChange, ""))
 	w.check(err)
-	if tree.Commit != w.Branch("main") || len(tree.Files) != 3 || len(tree.Check()) != 0 {
+	if tree.Commit != w.Branch("main") || len(tree.Files) != 4 || len(tree.Check()) != 0 {
 		t.Errorf("tree %v, findings %v", tree, tree.Check())
 	}
 	files, err := w.client.Files(t.Context(), "", "requests")

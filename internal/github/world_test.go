@@ -11,6 +11,7 @@ import (
 
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/testdata/forge"
+	"github.com/pullgrant/pullgrant/testdata/roles"
 )
 
 // noon is when everything in these tests happens.
@@ -102,7 +103,7 @@ func newWorldAt(t *testing.T, now func() time.Time) world {
 	f.AddApp("pullgrant", 7001)
 	f.AddApp("agent", 7002)
 	f.Protect(forge.Rules{Off: true})
-	_, err = f.Seed(repositoryFiles, "Start", "root")
+	_, err = f.Seed(roles.Catalogue(repositoryFiles, roles.Harmless), "Start", "root")
 	w.check(err)
 	w.token = f.AppToken("agent")
 	w.client = w.clientOf(f.URL, w.token)

@@ -243,8 +243,8 @@ func checkRule(d *requests.Document, at string, r RoleRule) {
 
 // Risks is what a reviewer must know about a catalogued role: Risks of its rules, and that it is
 // aggregated.
-func (c RoleCatalog) Risks() []Risk {
-	risks := Risks(c.Spec.Rules)
+func (c RoleCatalog) Risks(at Scope) []Risk {
+	risks := Risks(c.Spec.Rules, at)
 	if c.Spec.Aggregated {
 		risks = append(risks, Risk{Code: "aggregated", Text: "is put together from other roles, " +
 			"so what it allows can change without anybody changing it"})

@@ -40,7 +40,10 @@ func On(rules []RoleRule, object requests.Resource, verbs []string) (all []reque
 			all = append(all, requests.Rule{Group: group, Resource: name, Verbs: given})
 		}
 	}
-	slices.SortFunc(all, func(a, b requests.Rule) int { return strings.Compare(a.Resource, b.Resource) })
+	slices.SortFunc(all, func(a, b requests.Rule) int {
+		return strings.Compare(a.Resource,
+			b.Resource)
+	})
 	return all
 }
 

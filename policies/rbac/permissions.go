@@ -2,6 +2,7 @@ package rbac
 
 import (
 	"cmp"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -42,32 +43,44 @@ func Beyond(rules, held []RoleRule) []Permission {
 	})
 }
 
-// rights takes rules apart, without what Kubernetes lets nobody do by them. An empty name in a rule
-// matches requests that name no object, such as list, and is taken for all.
+// rights takes rules apart.
 func rights(rules []RoleRule) map[right]bool {
 	set := map[right]bool{}
 	for _, rule := range rules {
+		for r := range rule.rights() {
+			set[r] = true
+		}
+	}
+	return set
+}
+
+// rights takes a rule apart in the order of its lists, without what Kubernetes lets nobody do by
+// it. An empty name in a rule matches requests that name no object, such as list, and is taken for
+// all.
+func (rule RoleRule) rights() iter.Seq[right] {
+	return func(yield func(right) bool) {
 		names := rule.ResourceNames
 		if len(names) == 0 {
 			names = []string{""}
 		}
 		for _, verb := range rule.Verbs {
 			for _, url := range rule.NonResourceURLs {
-				set[right{url: url, verb: verb}] = true
+				if !yield(right{url: url, verb: verb}) {
+					return
+				}
 			}
 			for _, group := range rule.APIGroups {
 				for _, resource := range rule.Resources {
 					for _, name := range names {
 						r := right{group: group, resource: resource, name: name, verb: verb}
-						if !r.isVoid() {
-							set[r] = true
+						if !r.isVoid() && !yield(r) {
+							return
 						}
 					}
 				}
 			}
 		}
 	}
-	return set
 }
 
 // isVoid tells whether a right is never matched: a wildcard is a whole resource or everything

@@ -28,7 +28,10 @@ func TestPermissions(t *testing.T) {
 	for name, archive := range permissionFiles(t) {
 		t.Run(name, func(t *testing.T) {
 			rules, held, want := sections(t, archive)
-			for _, r := range rbac.Risks(rules) {
+			for _, r := range rbac.Risks(rules, rbac.InCluster) {
+				codes[r.Code] = true
+			}
+			for _, r := range rbac.Risks(rules, rbac.InNamespace) {
 				codes[r.Code] = true
 				if r.High && strings.HasPrefix(name, "low_") {
 					t.Errorf("a role of low risk is said to be able to: %s", r.Text)
@@ -66,7 +69,8 @@ func TestPermissions(t *testing.T) {
 		"writes-apis", "writes-volumes",
 		"changes-namespace", "deletes-namespace", "deletes-rbac", "forwards-ports", "proxies",
 		"wildcard-verbs", "wildcard-resources",
-		"wildcard-groups", "writes-status", "calls-paths"} {
+		"wildcard-groups", "writes-status", "calls-paths", "writes-pullgrant", "deletes-fence",
+		"acts-as-pullgrant", "executes-in-pullgrant", "reads-pullgrant-key"} {
 		if !codes[code] {
 			t.Errorf("no file under %s shows the risk %s", permissionsDir, code)
 		}
@@ -123,9 +127,28 @@ func tell(rules, held []rbac.RoleRule) string {
 			fmt.Fprintf(&b, "beyond: %s: %s\n", p.What(), p.Does())
 		}
 	}
-	for _, r := range rbac.Risks(rules) {
-		fmt.Fprintf(&b, "%s %s: %s\n", map[bool]string{true: "HIGH", false: "low"}[r.High],
-			r.Code, r.Text)
+	level := map[bool]string{true: "HIGH", false: "low"}
+	told := map[string]bool{}
+	for _, r := range rbac.Risks(rules, rbac.InNamespace) {
+		told[r.Code] = true
+		fmt.Fprintf(&b, "%s %s: %s\n", level[r.High], r.Code, r.Text)
+	}
+	for _, r := range rbac.Risks(rules, rbac.InCluster) {
+		if !told[r.Code] {
+			fmt.Fprintf(&b, "cluster-wide %s %s: %s\n", level[r.High], r.Code, r.Text)
+		}
+	}
+	for _, at := range []struct {
+		where string
+		scope rbac.Scope
+	}{{"in a namespace", rbac.InNamespace}, {"cluster-wide", rbac.InCluster}} {
+		var dangers []string // without their rules: what is told may not depend on the order of those
+		for _, d := range rbac.DangersOf(rules, at.scope) {
+			dangers = append(dangers, d.Danger)
+		}
+		if len(dangers) > 0 {
+			fmt.Fprintf(&b, "dangers %s: %s\n", at.where, strings.Join(dangers, ", "))
+		}
 	}
 	return b.String()
 }
@@ -223,7 +246,7 @@ func TestManyNamesAreCut(t *testing.T) {
 	for i := range 100 {
 		rule.ResourceNames = append(rule.ResourceNames, fmt.Sprintf("secret-%02d", i))
 	}
-	risks := rbac.Risks([]rbac.RoleRule{rule})
+	risks := rbac.Risks([]rbac.RoleRule{rule}, rbac.InNamespace)
 	if len(risks) != 1 || len(risks[0].Text) > 200 || !strings.HasSuffix(risks[0].Text,
 		`"secret-06", …`) {
 		t.Errorf("risks %+v", risks)

@@ -36,6 +36,8 @@ type Config = rest.Config
 // only the names in a Role of what matches are ever changed.
 type Cluster struct {
 	Name string // of the cluster in the access repository
+	// AWSAuthKept says that the agent has the right to read aws-auth.
+	AWSAuthKept bool
 
 	core          corev1.CoreV1Interface
 	rbac          rbacv1.RbacV1Interface

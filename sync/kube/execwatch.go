@@ -15,8 +15,8 @@ import (
 )
 
 // WatchExec calls changed, until ctx ends, whenever something changes of what limits which commands
-// run: the policy, its binding, or the label of a namespace. ExecProblem tells what came of it. What
-// the watch misses is seen by whoever asks that.
+// run: the policy, its binding, or the label of a namespace. ExecProblem tells what came of it.
+// What the watch misses is seen by whoever asks that.
 func (c *Cluster) WatchExec(ctx context.Context, changed func()) {
 	policies := c.admission.ValidatingAdmissionPolicies()
 	bindings := c.admission.ValidatingAdmissionPolicyBindings()
@@ -26,7 +26,8 @@ func (c *Cluster) WatchExec(ctx context.Context, changed func()) {
 		from    cache.ListerWatcher
 	}{
 		{&admissionv1.ValidatingAdmissionPolicy{}, selected(named, policies.List, policies.Watch)},
-		{&admissionv1.ValidatingAdmissionPolicyBinding{}, selected(named, bindings.List, bindings.Watch)},
+		{&admissionv1.ValidatingAdmissionPolicyBinding{}, selected(named, bindings.List,
+			bindings.Watch)},
 		{&corev1.Namespace{}, selected("", c.core.Namespaces().List, c.core.Namespaces().Watch)},
 	} {
 		informer := cache.NewSharedIndexInformer(s.from, s.example, 0, cache.Indexers{})

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	admissionv1 "k8s.io/api/admissionregistration/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -24,8 +25,8 @@ func (c *Cluster) Fence(ctx context.Context) ([]plan.Stop, error) {
 		Message: problem + "; apply what pullgrant install prints"}}, nil
 }
 
-// ExecProblem tells what is wrong with what limits commands in a namespace, for everybody or only for
-// identities of grants; "" when nothing is.
+// ExecProblem tells what is wrong with what limits commands in a namespace, for everybody or only
+// for identities of grants; "" when nothing is.
 func (c *Cluster) ExecProblem(ctx context.Context, namespace string, everybody bool) (string,
 	error) {
 	problem, err := c.fenceProblem(ctx, render.FenceExec)
@@ -47,12 +48,19 @@ func (c *Cluster) ExecProblem(ctx context.Context, namespace string, everybody b
 // fenceProblem compares the live fence with the one that this program renders, or only the part of
 // it with one of the names.
 func (c *Cluster) fenceProblem(ctx context.Context, only ...string) (string, error) {
-	api := c.admission
 	left := func(name string) bool { return len(only) > 0 && !slices.Contains(only, name) }
-	for _, want := range render.FencePolicies() {
-		if left(want.Name) {
-			continue
-		}
+	return c.otherThan(ctx, slices.DeleteFunc(render.FencePolicies(),
+		func(p admissionv1.ValidatingAdmissionPolicy) bool { return left(p.Name) }),
+		slices.DeleteFunc(render.FenceBindings(),
+			func(b admissionv1.ValidatingAdmissionPolicyBinding) bool { return left(b.Name) }))
+}
+
+// otherThan names the first of some admission policies and their bindings that is not in force as it
+// is rendered; empty when all are.
+func (c *Cluster) otherThan(ctx context.Context, policies []admissionv1.ValidatingAdmissionPolicy,
+	bindings []admissionv1.ValidatingAdmissionPolicyBinding) (string, error) {
+	api := c.admission
+	for _, want := range policies {
 		live, err := api.ValidatingAdmissionPolicies().Get(ctx, want.Name, metav1.GetOptions{})
 		if apierrors.IsNotFound(err) || err == nil &&
 			!equality.Semantic.DeepEqual(live.Spec, want.Spec) {
@@ -63,10 +71,7 @@ func (c *Cluster) fenceProblem(ctx context.Context, only ...string) (string, err
 			return "", fmt.Errorf("reading ValidatingAdmissionPolicy %s: %w", want.Name, err)
 		}
 	}
-	for _, want := range render.FenceBindings() {
-		if left(want.Name) {
-			continue
-		}
+	for _, want := range bindings {
 		live, err := api.ValidatingAdmissionPolicyBindings().Get(ctx, want.Name,
 			metav1.GetOptions{})
 		if apierrors.IsNotFound(err) || err == nil &&

@@ -19,7 +19,7 @@ import (
 
 // LiveFootprint reads what a cluster has of the agent's footprint, as render.Compare takes it: each
 // object that stands where one of wanted would, every Role of the agent's name and every binding
-// that names the agent or the expirer, so that rights which are not wanted show too. It takes the
+// that names a ServiceAccount of ours, so that rights which are not wanted show too. It takes the
 // right to get and list all of these.
 func LiveFootprint(ctx context.Context, config *rest.Config, wanted []render.Object) (
 	live []map[string]any, err error) {
@@ -70,13 +70,13 @@ func LiveFootprint(ctx context.Context, config *rest.Config, wanted []render.Obj
 	return live, nil
 }
 
-// namesOurs tells whether a binding has the agent or the expirer as a subject, in either way of
+// namesOurs tells whether a binding has one of our accounts as a subject, in either way of
 // naming a ServiceAccount.
 func namesOurs(binding *unstructured.Unstructured) bool {
 	subjects, _, _ := unstructured.NestedSlice(binding.Object, "subjects")
 	for _, s := range subjects {
 		subject, _ := s.(map[string]any)
-		for _, account := range []string{render.Agent, render.Expirer} {
+		for _, account := range []string{render.Agent, render.Expirer, render.AWS} {
 			switch subject["kind"] {
 			case rbacv1.ServiceAccountKind:
 				if subject["namespace"] == Namespace && subject["name"] == account {

@@ -34,6 +34,7 @@ var never = []right{
 	{"", "serviceaccounts/token", "", []string{"create"}},
 	{"", "serviceaccounts/token", render.Agent, []string{"create"}},
 	{"", "serviceaccounts/token", render.Expirer, []string{"create"}},
+	{"", "serviceaccounts/token", render.AWS, []string{"create"}},
 	{"", "users", "", []string{"impersonate"}},
 	{"", "groups", "", []string{"impersonate"}},
 	{"", "groups", "system:masters", []string{"impersonate"}},

@@ -36,19 +36,12 @@ func (c *Cluster) Observe(ctx context.Context) (plan.World, []error, error) {
 	for _, l := range w.Live {
 		present[l.Place()] = true
 	}
-	maps, err := c.core.ConfigMaps(Namespace).List(ctx,
-		metav1.ListOptions{LabelSelector: c.selector()})
+	records, unreadable, err := c.Records(ctx)
 	if err != nil {
-		return w, nil, fmt.Errorf("listing ConfigMaps in %s: %w", Namespace, err)
+		return w, nil, err
 	}
-	var unreadable []error
-	for i := range maps.Items {
-		r, err := readRecord(&maps.Items[i])
-		if err != nil {
-			unreadable = append(unreadable, err)
-			continue
-		}
-		w.Records = append(w.Records, r)
+	w.Records = records
+	for _, r := range records {
 		if r.Phase == plan.Ended {
 			continue
 		}

@@ -47,6 +47,26 @@ func (c *Cluster) Forget(ctx context.Context, r plan.Record) error {
 	return nil
 }
 
+// Records are what the agent of this cluster remembers. Those that cannot be read are left out, each
+// with an error.
+func (c *Cluster) Records(ctx context.Context) (all []plan.Record, unreadable []error,
+	err error) {
+	maps, err := c.core.ConfigMaps(Namespace).List(ctx,
+		metav1.ListOptions{LabelSelector: c.selector()})
+	if err != nil {
+		return nil, nil, fmt.Errorf("listing ConfigMaps in %s: %w", Namespace, err)
+	}
+	for i := range maps.Items {
+		r, err := readRecord(&maps.Items[i])
+		if err != nil {
+			unreadable = append(unreadable, err)
+			continue
+		}
+		all = append(all, r)
+	}
+	return all, unreadable, nil
+}
+
 // configMapOf writes a record. The request's bytes go where any bytes may stand.
 func configMapOf(r plan.Record) *corev1.ConfigMap {
 	data := map[string]string{"phase": string(r.Phase), "grant": encoded(r.Grant),
@@ -84,7 +104,8 @@ func configMapOf(r plan.Record) *corev1.ConfigMap {
 // readRecord reads what configMapOf wrote.
 func readRecord(m *corev1.ConfigMap) (plan.Record, error) {
 	r := plan.Record{Phase: plan.Phase(m.Data["phase"]), Request: m.BinaryData["request"],
-		Facts: m.BinaryData["facts"], Try: m.Data["try"], Cause: m.Data["cause"], Code: m.Data["code"],
+		Facts: m.BinaryData["facts"], Try: m.Data["try"], Cause: m.Data["cause"],
+		Code:    m.Data["code"],
 		Version: m.ResourceVersion}
 	errs := []error{json.Unmarshal([]byte(m.Data["grant"]), &r.Grant),
 		json.Unmarshal([]byte(m.Data["objects"]), &r.Objects),
@@ -105,6 +126,10 @@ func readRecord(m *corev1.ConfigMap) (plan.Record, error) {
 			!(r.Grant.BackstopOptional &&
 				plan.SameObjects(r.Objects, plan.ObjectsOf(r.Grant, false))) {
 			errs = append(errs, errors.New("its objects are not those of the grant"))
+		}
+	case plan.Scheduled:
+		if r.Grant.Window.End.IsZero() || len(r.Objects) > 0 {
+			errs = append(errs, errors.New("the grant has no end, or has begun"))
 		}
 	case plan.Ended:
 		errs = append(errs, r.EndedAt.UnmarshalText([]byte(m.Data["endedAt"])))

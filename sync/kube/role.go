@@ -3,6 +3,7 @@ package kube
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -40,6 +41,9 @@ func (c *Cluster) RoleDigest(ctx context.Context, name string) (string, error) {
 	}
 	return fmt.Sprintf("%s aggregated=%t", role.Spec.Hash, role.Spec.Aggregated), nil
 }
+
+// HasRules tells whether a RoleDigest is of the rules with a hash, as the catalogue has it.
+func HasRules(digest, hash string) bool { return strings.HasPrefix(digest, hash+" ") }
 
 // LiveRoles reads ClusterRoles as the catalogue describes them, in the order of names. missing are
 // those the cluster does not have. Reading them needs the right to get each of them.

@@ -146,8 +146,8 @@ func (c *Cluster) surplusIn(ctx context.Context, namespace string, all []bound, 
 	worse, common := apart(everybody, never)
 	held = append(held, worse...)
 	rendered := func(items []requests.Item) []rbac.RoleRule {
-		return slices.Concat(common, roleRules(render.Allowed(render.Footprint{Grants: items},
-			render.Agent, namespace)))
+		return slices.Concat(common, roleRules(render.Allowed(render.Footprint{Grants: items,
+			AWSAuth: c.AWSAuthKept}, render.Agent, namespace)))
 	}
 	if incomplete {
 		more, err := c.asked(ctx, namespace, never, slices.Concat(held, rendered(once)))

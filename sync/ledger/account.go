@@ -38,8 +38,8 @@ const (
 	Unproven  Proof = "unproven"  // it does not: anybody could have written it
 )
 
-// began is when access began, else when it ended or the file came to the branch.
-func (a Account) began() requests.Time {
+// Began is when access began, else when it ended or the file came to the branch.
+func (a Account) Began() requests.Time {
 	switch {
 	case a.Status == nil:
 		return a.Entered

@@ -59,7 +59,7 @@ func History(dir string, signers *git.AllowedSigners) (accounts []Account,
 		}
 	}
 	slices.SortFunc(accounts, func(a, b Account) int {
-		return cmp.Or(a.began().Compare(b.began().Time), cmp.Compare(a.Path, b.Path))
+		return cmp.Or(a.Began().Compare(b.Began().Time), cmp.Compare(a.Path, b.Path))
 	})
 	requests.SortFindings(findings)
 	return accounts, findings, nil

@@ -110,9 +110,10 @@ func (v *verifier) add(rule, format string, args ...any) {
 // checkOpen names a request that should have ended and has no entry: the longest it can last is
 // what it asks for, else what its policy gives at most.
 func (v *verifier) checkOpen(now time.Time) error {
-	longest := v.account.Spec.Duration
-	if longest == 0 {
-		path := policies.Path(v.account.Spec.Policy)
+	spec := v.account.Spec
+	asked := requests.Grant{Duration: spec.Duration, NotBefore: spec.NotBefore, Until: spec.Until}
+	if asked.Duration == 0 && asked.Until.IsZero() || spec.Extends != "" {
+		path := policies.Path(spec.Policy)
 		file, err := v.Find(v.head, path)
 		if err != nil || file.Path == "" || file.Fault != "" {
 			return err
@@ -122,14 +123,22 @@ func (v *verifier) checkOpen(now time.Time) error {
 			return err
 		}
 		policy, _ := policies.ParsePolicy(path, content)
-		longest = policy.Spec.Target.MaxDuration
+		if asked.Duration == 0 {
+			asked.Duration = policy.Spec.Target.MaxDuration
+		}
+		if asked.Duration == 0 {
+			return nil
+		}
+		if spec.Extends != "" { // whose end is not known here
+			lead := time.Duration(policy.Spec.LeadTime())
+			asked.NotBefore = requests.At(v.account.Entered.Add(lead))
+		}
 	}
-	if end := v.account.Entered.Add(time.Duration(longest)); longest > 0 &&
-		now.Sub(end) > maxLateness {
+	if end := asked.From(v.account.Entered.Time).End; now.Sub(end.Time) > maxLateness {
 		v.add("no-revocation",
 			"its time was over at %s at the latest, and there is no ledger entry: is the agent "+
 				"of %s running?",
-			requests.At(end), v.account.Cluster)
+			end, v.account.Cluster)
 	}
 	return nil
 }
@@ -182,7 +191,25 @@ func (v *verifier) checkMerge() error {
 		status.ExpiresAt.Sub(status.GrantedAt.Time) > time.Duration(asked) {
 		v.add("window", "its window is longer than the %s that were asked for", asked)
 	}
+	if spec := request.Spec; status.ExpiresAt != nil &&
+		(status.GrantedAt.Before(spec.NotBefore.Time) ||
+			!spec.Until.IsZero() && status.ExpiresAt.After(spec.Until.Time)) {
+		v.add("window", "its window begins before what was asked for, or ends after it")
+	}
 	return v.judgeAgain(merge, before, merge.Changes[0].After)
+}
+
+// startOf is when the window of what was asked for begins after a merge. Where it goes on from other
+// access, the facts that are kept tell the end of that.
+func (v *verifier) startOf(merge requests.Time) requests.Time {
+	g := requests.Grant{}
+	if v.account.Spec != nil {
+		g.NotBefore = v.account.Spec.NotBefore
+	}
+	if v.facts != nil && v.facts.Extended != nil {
+		g.NotBefore = v.facts.Extended.Window.End
+	}
+	return g.From(merge.Time).Start
 }
 
 // checkRefusal checks a request that was never granted, when facts are kept of it.
@@ -232,7 +259,7 @@ func (v *verifier) checkPullRequest(pull policies.PullRequest, reviews []policie
 		v.add("not-merged", "pull request #%d was merged as %s from %s, not as %s from %s",
 			pull.Number, pull.MergeCommitSHA, pull.HeadSHA,
 			requests.Quote(status.MergeCommit), requests.Quote(status.HeadSHA))
-	case !pull.MergedAt.Equal(status.GrantedAt.Time):
+	case !v.startOf(*pull.MergedAt).Equal(status.GrantedAt.Time):
 		v.add("window", "pull request #%d was merged at %s, and the window begins at %s",
 			pull.Number, pull.MergedAt, status.GrantedAt)
 	}

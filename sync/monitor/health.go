@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/pullgrant/pullgrant/policies"
 )
 
@@ -24,6 +26,9 @@ const (
 	StageWatch    Stage = "watch"    // watching bindings
 	StageExpire   Stage = "expire"   // deleting a binding that is due
 )
+
+// StageAWSAuth is all the work of what keeps aws-auth.
+const StageAWSAuth Stage = "aws-auth"
 
 var stages = []Stage{StageRead, StageApply, StageClock, StageGit, StagePolicies, StageRequests,
 	StageLedger, StageWatch, StageExpire}
@@ -49,7 +54,7 @@ var Stopping = []struct {
 	{policies.Paused, "a person paused it; pullgrant resume has it go on"},
 }
 
-// Unsafe is the closed list of what may be amiss with a process that only expires.
+// Unsafe is the closed list of what may be amiss with a process that does one thing.
 var Unsafe = []policies.Code{policies.Unfenced, policies.OverPrivileged}
 
 // Results of a pass.
@@ -121,12 +126,35 @@ func (m *Metrics) Whole(why string) {
 	m.whole = why
 }
 
+// only is what a process that does one thing shows of its state, and says of it to whoever probes.
+type only struct {
+	unsafe *prometheus.GaugeVec // by reason, what is amiss with it
+
+	loop             string // that must turn
+	synced, unsynced string // it knows all that it must know, or not yet
+	does             string // the one thing
+	still            string // what it does whatever is amiss
+}
+
+// expiring is what an agent and an expirer say.
+var expiring = only{loop: "the expiry loop", synced: "every deadline is known",
+	unsynced: "the bindings are not all read yet", does: "this process only expires",
+	still: "it expires all the same"}
+
+// words are those of the process.
+func (m *Metrics) words() only {
+	if m.only == nil {
+		return expiring
+	}
+	return *m.only
+}
+
 // Stop notes whether nothing is granted for a reason, and tells whether that begins or ends now.
 func (m *Metrics) Stop(reason policies.Code, on bool) (changed bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.expirer != nil {
-		m.expirer.WithLabelValues(string(reason)).Set(number(on))
+	if m.only != nil {
+		m.only.unsafe.WithLabelValues(string(reason)).Set(number(on))
 	} else {
 		m.stopped.WithLabelValues(string(reason)).Set(number(on))
 	}
@@ -156,16 +184,17 @@ func (m *Metrics) ready() (ready bool, lines []string) {
 		}
 		lines = append(lines, line)
 	}
+	words := m.words()
 	if m.synced {
-		tell(false, "every deadline is known")
+		tell(false, words.synced)
 	} else {
-		tell(true, "the bindings are not all read yet")
+		tell(true, words.unsynced)
 	}
-	if m.expirer != nil {
-		tell(false, "this process only expires")
+	if m.only != nil {
+		tell(false, words.does)
 		for _, s := range Stopping {
 			if m.stops[s.Code] {
-				tell(false, fmt.Sprintf("it expires all the same, %s: %s", s.Code, s.means))
+				tell(false, fmt.Sprintf("%s, %s: %s", words.still, s.Code, s.means))
 			}
 		}
 		return ready, lines

@@ -32,7 +32,8 @@ type Metrics struct {
 	decisions, endings, passes, deliveries *prometheus.CounterVec
 	stopped, errors                        *prometheus.GaugeVec
 
-	expirer *prometheus.GaugeVec // by reason, what is amiss with a process that only expires; nil of an agent
+	only   *only        // of a process that does one thing; nil of an agent
+	people *peopleGauge // of one that keeps aws-auth; nil of others
 
 	mu       gosync.Mutex // never held while waiting for anything
 	beaten   time.Time    // when the expiry loop last looked at the clock
@@ -48,7 +49,9 @@ type Metrics struct {
 // NewMetrics are those of an agent. They count from now on, by the wall clock.
 func NewMetrics(cluster, version string, wall func() time.Time) *Metrics {
 	m := newMetrics(cluster, wall)
-	m.define(m.factory, stages)
+	m.define(m.factory)
+	m.expires()
+	m.runs(stages)
 	m.build("build_info", "1, with the version of the agent.", version)
 	return m
 }
@@ -57,16 +60,25 @@ func NewMetrics(cluster, version string, wall func() time.Time) *Metrics {
 // agent does, and has a name of its own, so that it is not taken for one.
 func NewExpirerMetrics(cluster, version string, wall func() time.Time) *Metrics {
 	m := newMetrics(cluster, wall)
-	m.define(promauto.With(nil), []Stage{StageWatch, StageExpire})
+	m.define(promauto.With(nil))
+	m.expires()
+	m.runs([]Stage{StageWatch, StageExpire})
 	m.build("expirer_build_info", "1, with the version of the expirer.", version)
-	m.expirer = m.factory.NewGaugeVec(prometheus.GaugeOpts{Namespace: "pullgrant",
-		Name: "expirer_unsafe",
-		Help: "1 while this is amiss with the expirer; it expires all the same."},
-		[]string{"reason"})
-	for _, code := range Unsafe {
-		m.expirer.WithLabelValues(string(code))
-	}
+	words := expiring
+	words.unsafe = m.unsafe("expirer_unsafe",
+		"1 while this is amiss with the expirer; it expires all the same.")
+	m.only = &words
 	return m
+}
+
+// unsafe are the series of what may be amiss with a process that does one thing.
+func (m *Metrics) unsafe(name, help string) *prometheus.GaugeVec {
+	gauges := m.factory.NewGaugeVec(prometheus.GaugeOpts{Namespace: "pullgrant", Name: name,
+		Help: help}, []string{"reason"})
+	for _, code := range Unsafe {
+		gauges.WithLabelValues(string(code))
+	}
+	return gauges
 }
 
 func newMetrics(cluster string, wall func() time.Time) *Metrics {
@@ -82,9 +94,40 @@ func (m *Metrics) build(name, help, version string) {
 		[]string{"version"}).WithLabelValues(version).Set(1)
 }
 
-// define makes the numbers: those that only an agent has in a factory of their own, which need not
-// show them.
-func (m *Metrics) define(in promauto.Factory, stages []Stage) {
+// expires makes the number of whoever ends access.
+func (m *Metrics) expires() {
+	m.lateness = m.factory.NewHistogram(prometheus.HistogramOpts{Namespace: "pullgrant",
+		Name: "expiry_lateness_seconds",
+		Help: "Time from the end of a grant to the deletion of its binding.",
+		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60,
+			300, 900}})
+	m.beats("expiry_heartbeat_timestamp_seconds",
+		"When the expiry loop last looked at the clock, in Unix time.")
+}
+
+// beats shows when the loop of the process last turned.
+func (m *Metrics) beats(name, help string) {
+	m.factory.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "pullgrant", Name: name, Help: help},
+		func() float64 {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			return unix(m.beaten)
+		})
+}
+
+// runs makes the numbers of every process: when which part of its work last failed.
+func (m *Metrics) runs(stages []Stage) {
+	m.errors = m.factory.NewGaugeVec(prometheus.GaugeOpts{Namespace: "pullgrant",
+		Name: "last_error_timestamp_seconds",
+		Help: "When this part of the work last failed, in Unix time; 0 for never."},
+		[]string{"stage"})
+	for _, s := range stages {
+		m.errors.WithLabelValues(string(s))
+	}
+}
+
+// define makes the numbers that only an agent has, in a factory that need not show them.
+func (m *Metrics) define(in promauto.Factory) {
 	gauge := func(name, help string) prometheus.Gauge {
 		return in.NewGauge(prometheus.GaugeOpts{Namespace: "pullgrant", Name: name, Help: help})
 	}
@@ -96,9 +139,6 @@ func (m *Metrics) define(in promauto.Factory, stages []Stage) {
 		return in.NewCounterVec(prometheus.CounterOpts{Namespace: "pullgrant", Name: name,
 			Help: help}, labels)
 	}
-	look := func(in promauto.Factory, name, help string, value func() float64) {
-		in.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "pullgrant", Name: name, Help: help}, value)
-	}
 	m.grants = gauge("grants_active", "Bindings of grants that exist.")
 	m.outbox = gauge("outbox_depth", "Ended grants that the ledger does not have yet.")
 	m.waiting = gauge("requests_waiting",
@@ -109,11 +149,6 @@ func (m *Metrics) define(in promauto.Factory, stages []Stage) {
 		"from nothing.")
 	m.still = gauge("names_still", "Grants whose names of what matches are not kept current.")
 	m.leader = gauge("leader", "1 on the replica that grants and records, 0 on others.")
-	m.lateness = m.factory.NewHistogram(prometheus.HistogramOpts{Namespace: "pullgrant",
-		Name: "expiry_lateness_seconds",
-		Help: "Time from the end of a grant to the deletion of its binding.",
-		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60,
-			300, 900}})
 	m.decisions = counters("decisions_total", "Requests granted or refused, and judgements that "+
 		"could not be made.", "decision", "code")
 	m.endings = counters("bindings_ended_total", "Bindings that ended.", "cause")
@@ -121,31 +156,19 @@ func (m *Metrics) define(in promauto.Factory, stages []Stage) {
 	m.deliveries = counters("webhook_deliveries_total", "Calls of the webhook.", "result")
 	m.stopped = gauges("granting_stopped",
 		"1 while nothing is granted for this reason; expiry goes on.", "reason")
-	m.errors = m.factory.NewGaugeVec(prometheus.GaugeOpts{Namespace: "pullgrant",
-		Name: "last_error_timestamp_seconds",
-		Help: "When this part of the work last failed, in Unix time; 0 for never."},
-		[]string{"stage"})
-	look(m.factory, "expiry_heartbeat_timestamp_seconds", "When the expiry loop last looked at "+
-		"the clock, in Unix time.", func() float64 {
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		return unix(m.beaten)
-	})
-	look(in, "sync_age_seconds", "Time since a pass was complete, or since the start before "+
-		"there is one.", func() float64 {
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		return m.wall().Sub(m.complete).Seconds()
-	})
+	in.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "pullgrant", Name: "sync_age_seconds",
+		Help: "Time since a pass was complete, or since the start before there is one."},
+		func() float64 {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			return m.wall().Sub(m.complete).Seconds()
+		})
 	// A series must be there before it first counts something, or its first increase is not seen.
 	for _, cause := range append([]string{Swept}, requests.Causes...) {
 		m.endings.WithLabelValues(cause)
 	}
 	for _, s := range Stopping {
 		m.stopped.WithLabelValues(string(s.Code))
-	}
-	for _, s := range stages {
-		m.errors.WithLabelValues(string(s))
 	}
 	for vector, results := range map[*prometheus.CounterVec][]string{
 		m.passes: {passComplete, passIncomplete}, m.deliveries: {deliveryAccepted, deliveryIgnored,

@@ -27,8 +27,8 @@ func exported(t *testing.T) map[string]*dto.MetricFamily {
 	t.Helper()
 	byName := map[string]*dto.MetricFamily{}
 	wall := func() time.Time { return noon }
-	for _, m := range []*Metrics{NewExpirerMetrics("prod-eu", "v1", wall),
-		NewMetrics("prod-eu", "v1", wall)} {
+	for _, m := range []*Metrics{NewAWSAuthMetrics("prod-eu", "v1", wall),
+		NewExpirerMetrics("prod-eu", "v1", wall), NewMetrics("prod-eu", "v1", wall)} {
 		m.WatchOverdue(func() int { return 0 })
 		m.WatchMisnamed(func() int { return 0 })
 		m.Decided(policies.Denied, string(policies.NoPolicy))
@@ -70,6 +70,36 @@ func TestExpirerShowsWhatItDoes(t *testing.T) {
 	m.Stop(policies.Unfenced, true)
 	if ready, lines := m.ready(); !ready || !slices.Contains(lines, "this process only expires") ||
 		!strings.Contains(strings.Join(lines, "\n"), "it expires all the same, Unfenced: ") {
+		t.Errorf("ready: %t, %q", ready, lines)
+	}
+}
+
+// TestWhatKeepsAWSAuthShows: nothing of an agent's or an expirer's either.
+func TestWhatKeepsAWSAuthShows(t *testing.T) {
+	m := NewAWSAuthMetrics("prod-eu", "v1", func() time.Time { return noon })
+	families, err := m.registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, f := range families {
+		got = append(got, strings.TrimPrefix(f.GetName(), "pullgrant_"))
+	}
+	want := []string{"aws_auth_build_info", "aws_auth_entries",
+		"aws_auth_heartbeat_timestamp_seconds", "aws_auth_left", "aws_auth_refused",
+		"aws_auth_unsafe", "last_error_timestamp_seconds"}
+	if !slices.Equal(got, want) {
+		t.Errorf("it shows %q, want %q", got, want)
+	}
+	if ready, lines := m.ready(); ready {
+		t.Errorf("ready before it has read the list: %q", lines)
+	}
+	m.Beat(true)
+	m.Stop(policies.Unfenced, true)
+	if ready, lines := m.ready(); !ready ||
+		!slices.Contains(lines, "this process only keeps aws-auth") ||
+		!strings.Contains(strings.Join(lines, "\n"),
+			"it takes entries away all the same, Unfenced: ") {
 		t.Errorf("ready: %t, %q", ready, lines)
 	}
 }

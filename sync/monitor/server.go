@@ -83,10 +83,11 @@ func (s *Server) Handler() http.Handler {
 func (s *Server) healthz(w http.ResponseWriter, _ *http.Request) {
 	if silent := s.Metrics.silent(); silent > stuck {
 		answer(w, http.StatusServiceUnavailable, fmt.Sprintf(
-			"the expiry loop has not looked at the clock for %s", silent.Round(time.Second)))
+			"%s has not looked at the clock for %s", s.Metrics.words().loop,
+			silent.Round(time.Second)))
 		return
 	}
-	answer(w, http.StatusOK, "the expiry loop is running")
+	answer(w, http.StatusOK, s.Metrics.words().loop+" is running")
 }
 
 func (s *Server) readyz(w http.ResponseWriter, _ *http.Request) {

@@ -40,10 +40,16 @@ func (p *planner) follow(r Record) {
 	for _, l := range state.found {
 		p.claimed[l.UID] = true
 	}
-	if r.Phase == Granting && (state.missing == 0 || p.Main != nil && len(p.Stopped) == 0 &&
-		r.Grant.Window.Open(p.now) && p.provenAgain(r)) {
-		r.Objects = state.objects
+	r.Objects = state.objects
+	switch may := p.Main != nil && len(p.Stopped) == 0 && begins(r.Grant.Window, p.now); {
+	case r.Phase == Granting && state.missing == 0:
 		p.add(Grant, r)
+	case r.Phase == Granting && may && !r.Ahead(p.now) && p.provenAgain(r):
+		p.grant(r)
+	case r.Phase == Scheduled && may && p.proven(r):
+		proof := p.Proofs[r.Grant.Path] // what was found at the merge gives nothing
+		r.Phase, r.Grant, r.Facts = Granting, *proof.Decision.Grant, proof.Facts
+		p.grant(r)
 	}
 }
 
@@ -75,13 +81,19 @@ func (p *planner) knows(r Record, since time.Time) bool {
 	return known || !p.now.Before(since.Add(MaxWait))
 }
 
+// proven tells whether the request of a record was judged again, and is allowed.
+func (p *planner) proven(r Record) bool {
+	proof := p.Proofs[r.Grant.Path]
+	return proof.Decision.Outcome == policies.Allowed && proof.Blob == r.Grant.Evidence.Blob
+}
+
 // provenAgain tells whether a grant that an earlier try left unfinished was judged again and is the
 // same: its record alone gives nobody access.
 func (p *planner) provenAgain(r Record) bool {
-	proof := p.Proofs[r.Grant.Path]
-	again := proof.Decision.Grant
-	return proof.Decision.Outcome == policies.Allowed && proof.Blob == r.Grant.Evidence.Blob &&
+	again := p.Proofs[r.Grant.Path].Decision.Grant
+	return p.proven(r) &&
 		again.Subject == r.Grant.Subject && requests.EqualItems(again.Items, r.Grant.Items) &&
+		again.ARN == r.Grant.ARN &&
 		!again.Window.End.Before(r.Grant.Window.End.Time)
 }
 
@@ -192,7 +204,7 @@ func (p *planner) verdict(r Record, s remains) (why Why, code policies.Code, ove
 		return Why{Cause: requests.CauseExpired}, "", true // by a replica whose clock is ahead
 	case s.lost, s.missing > 0 && len(seen) > 0:
 		return Why{Cause: requests.CauseBindingDeleted}, "", true
-	case r.Phase == Granting && s.missing > 0 && judged &&
+	case (r.Phase == Granting && s.missing > 0 || r.Phase == Scheduled) && judged &&
 		proof.Decision.Outcome == policies.Denied:
 		return Why{Cause: requests.CauseDenied}, proof.Decision.Code, true
 	case due:

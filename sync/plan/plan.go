@@ -45,10 +45,8 @@ func Make(now time.Time, w World) []Step {
 			p.consider(path, w.Main.Requests[path])
 		}
 	}
-	order := []Action{End, Sweep, Grant, Deny, Enter, Discard, Forget}
-	slices.SortStableFunc(p.steps, func(a, b Step) int {
-		return cmp.Compare(slices.Index(order, a.Action), slices.Index(order, b.Action))
-	})
+	place := rank(p.steps)
+	slices.SortStableFunc(p.steps, func(a, b Step) int { return cmp.Compare(place(a), place(b)) })
 	return p.steps
 }
 
@@ -117,11 +115,14 @@ func (p *planner) consider(path, blob string) {
 		switch withdrawn := p.Withdrawn[path]; {
 		case withdrawn.Cause != "":
 			cause, code, r.EndedBy = withdrawn.Cause, "", withdrawn.By
-		case r.Grant.Window.Open(p.now):
+		case begins(r.Grant.Window, p.now):
 			p.taken[place.Name] = path
-			p.add(Grant, r)
+			p.grant(r)
 			return
 		case p.now.Before(r.Grant.Window.Start.Time):
+			p.taken[place.Name] = path
+			r.Phase = Scheduled
+			p.add(Schedule, r)
 			return
 		}
 	}

@@ -63,6 +63,7 @@ type scenario struct {
 		Hours   int
 		Minutes int    // less, that its window has
 		Subject string // of its grant, where that is another one
+		ARN     string // of its grant, where there is one
 		Role    string // likewise
 	}
 	Want  []string
@@ -142,6 +143,7 @@ func (s scenario) world() World {
 	for short, p := range s.Proofs {
 		grant := grants.Of(short, 1, max(p.Hours, 1))
 		grant.Subject.Name = cmp.Or(p.Subject, grant.Subject.Name)
+		grant.ARN = p.ARN
 		grant.Items[0].Role.Name = cmp.Or(p.Role, grant.Items[0].Role.Name)
 		grant.Window.End = requests.At(grant.Window.End.Add(-time.Duration(p.Minutes) * time.Minute))
 		w.Proofs[grants.Path(short)] = Proof{Blob: "b1", Since: p.Since,

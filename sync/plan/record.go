@@ -2,6 +2,7 @@ package plan
 
 import (
 	"slices"
+	"time"
 
 	"github.com/pullgrant/pullgrant/render"
 	"github.com/pullgrant/pullgrant/requests"
@@ -10,14 +11,16 @@ import (
 // Phase is how far a grant has come.
 type Phase string
 
-// Phases of a grant. Each is written before what it announces is relied on: Granting before the
+// Phases of a grant. Each is written before what it announces is relied on: Scheduled when it was
+// judged before its window begins, which gives nothing yet; Granting before the
 // first binding is created, Granted when the UIDs of all are known, Ending before one is deleted
 // for a cause that cannot be told afterwards, Ended when none is left.
 const (
-	Granting Phase = "Granting"
-	Granted  Phase = "Granted"
-	Ending   Phase = "Ending"
-	Ended    Phase = "Ended"
+	Scheduled Phase = "Scheduled"
+	Granting  Phase = "Granting"
+	Granted   Phase = "Granted"
+	Ending    Phase = "Ending"
+	Ended     Phase = "Ended"
 )
 
 // Record is what the agent remembers of one grant, as a ConfigMap, until the ledger has it.
@@ -29,8 +32,8 @@ type Record struct {
 	Objects []Object          // as ObjectsOf has them; Jobs come first
 	Roles   map[string]string // by role of the grant, a digest of its rules when it was granted
 
-	// Try is the version of the record from which a binding was announced last. Each try has its own,
-	// so that a try which relies on what an earlier one announced is seen by that.
+	// Try is the version of the record from which a binding was announced last. Each try has its
+	// own, so that a try which relies on what an earlier one announced is seen by that.
 	Try     string
 	Refused *Refusal // what the cluster objects to; nil: to nothing, as far as it was asked
 
@@ -75,6 +78,30 @@ func (r Record) Announced(g Gone) bool {
 func (r Record) AsksWho() bool {
 	changed := r.Cause == requests.CausePolicyChanged || r.Cause == requests.CauseSubjectRemoved
 	return r.Phase == Ended && (r.Cause == "" || changed && r.EndedBy == requests.Person{})
+}
+
+// Unfinished tells whether the request of a record is to be judged, once more before each try: what
+// it gives is still to be made. One that begins later is judged again only then.
+func (r Record) Unfinished(now time.Time) bool {
+	return r.Phase == Granting || r.Phase == Scheduled && begins(r.Grant.Window, now)
+}
+
+// begins tells whether a window is open, or so near to its start that what is slow is begun.
+func begins(w requests.Window, now time.Time) bool {
+	return w.Open(now) || w.Open(now.Add(render.Lead))
+}
+
+// Wait is how long before the start of a window its bindings are planned, whose Jobs were made by
+// then: that long whoever makes them waits.
+const Wait = 5 * time.Second
+
+// Ahead tells whether a grant is as far as it may be before its window: its Jobs are made, and its
+// bindings are still to wait for.
+func (r Record) Ahead(now time.Time) bool {
+	return r.Phase == Granting && now.Before(r.Grant.Window.Start.Add(-Wait)) &&
+		len(r.Objects) > 0 && !slices.ContainsFunc(r.Objects, func(o Object) bool {
+		return o.IsBackstop() && o.UID == ""
+	})
 }
 
 // Complete tells whether everything of the grant was made.

@@ -95,6 +95,11 @@ func (s *simulation) apply(now time.Time, steps []Step) error {
 				return err
 			}
 			s.save(r)
+		case Schedule:
+			if err := s.part(); err != nil {
+				return err
+			}
+			s.save(r)
 		case Grant:
 			if err := s.grant(now, r); err != nil {
 				return err
@@ -135,6 +140,12 @@ func (s *simulation) grant(now time.Time, r Record) error {
 		if o.UID != "" {
 			continue
 		}
+		if start := r.Grant.Window.Start.Time; o.IsBinding() && now.Before(start) {
+			if start.Sub(now) > Wait { // a later pass goes on
+				return nil
+			}
+			now = start
+		}
 		if o.IsBinding() { // that it is about to be made, and which Job owns it, is noted
 			if err := s.part(); err != nil {
 				return err
@@ -145,7 +156,7 @@ func (s *simulation) grant(now time.Time, r Record) error {
 		if err := s.part(); err != nil {
 			return err
 		}
-		if !r.Grant.Window.Open(now) {
+		if o.IsBinding() && !r.Grant.Window.Open(now) {
 			return fmt.Errorf("%s created outside its window", r.Grant.Name)
 		}
 		if who, twice := s.created[o.Kind+o.Name]; twice {
@@ -232,7 +243,7 @@ func TestPlanProperties(t *testing.T) {
 				}
 			}
 			if w.Main == nil && slices.ContainsFunc(steps, func(s Step) bool {
-				return slices.Contains([]Action{Deny, Enter, Discard, Forget}, s.Action) ||
+				return slices.Contains([]Action{Schedule, Deny, Enter, Discard, Forget}, s.Action) ||
 					s.Action == Grant && s.Record.Phase == ""
 			}) {
 				t.Fatalf("seed %d, step %d: without git it plans %q", seed, step, steps)

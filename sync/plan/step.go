@@ -10,13 +10,14 @@ type Action string
 
 // Actions in the order in which a plan has them: what takes access away comes first.
 const (
-	End     Action = "end"     // delete the grant's objects, then note cause and time in its record
-	Sweep   Action = "sweep"   // delete managed objects that no grant explains
-	Grant   Action = "grant"   // note Granting, create the objects that are missing, note Granted
-	Deny    Action = "deny"    // note the refusal of a request
-	Enter   Action = "enter"   // write the ended grant into the ledger and remove the request file, in git
-	Discard Action = "discard" // remove a request file whose name was used before, in git
-	Forget  Action = "forget"  // delete the record of a grant that is in the ledger
+	End      Action = "end"      // delete the grant's objects, then note cause and time in its record
+	Sweep    Action = "sweep"    // delete managed objects that no grant explains
+	Grant    Action = "grant"    // note Granting, create the objects that are missing, note Granted
+	Schedule Action = "schedule" // note that a request is allowed whose window begins later
+	Deny     Action = "deny"     // note the refusal of a request
+	Enter    Action = "enter"    // write the ended grant into the ledger and remove the request file, in git
+	Discard  Action = "discard"  // remove a request file whose name was used before, in git
+	Forget   Action = "forget"   // delete the record of a grant that is in the ledger
 )
 
 // Step is one thing to do. Record is the grant's record as it is to become; Discard has only its
@@ -25,7 +26,10 @@ type Step struct {
 	Action Action
 	Record Record
 	Delete []Live // in this order: what gives access comes first
-	Holder string // of Discard: the path of what has the name
+	// Overlaps tells of a Grant that it goes on from one that is there: it needs not wait for its
+	// window.
+	Overlaps bool
+	Holder   string // of Discard: the path of what has the name
 }
 
 // String is the step for people.
@@ -49,7 +53,13 @@ func (s Step) String() string {
 		for _, item := range g.Items {
 			text += ", " + item.Brief()
 		}
+		if s.Overlaps {
+			text += ", beside " + g.Extends
+		}
 		return text
+	case Schedule:
+		return fmt.Sprintf("schedule %s for %s from %s until %s", g.Name, g.Subject.Name,
+			g.Window.Start, g.Window.End)
 	case Discard:
 		return fmt.Sprintf("discard %s: the name is used by %s", g.Path, s.Holder)
 	}

@@ -41,7 +41,7 @@ func Describe(d policies.Decision, want string) string {
 	}
 	if g := d.Grant; g != nil {
 		for _, binding := range g.Items {
-			fmt.Fprintln(&b, given(binding, g.Subject.Name, g.Duration))
+			fmt.Fprintln(&b, given(binding, g.Subject.Name, g.For()))
 			for _, r := range binding.Allows {
 				fmt.Fprintf(&b, "allows: %s %s\n", r.Key(), strings.Join(r.Names, " | "))
 			}
@@ -55,9 +55,9 @@ func Describe(d policies.Decision, want string) string {
 
 // given is one thing that a grant gives. Of the first kind it is what stood there when it was the
 // only one.
-func given(i requests.Item, who string, long requests.Duration) string {
+func given(i requests.Item, who string, long string) string {
 	if i.Kind == requests.KubernetesRoleBinding && !i.Impersonates() {
-		return fmt.Sprintf("grant: %s to %s in %s for %s", i.Role.Name, who, i.Namespace, long)
+		return fmt.Sprintf("grant: %s to %s in %s %s", i.Role.Name, who, i.Namespace, long)
 	}
-	return fmt.Sprintf("grant: %s to %s for %s", i, who, long)
+	return fmt.Sprintf("grant: %s to %s %s", i, who, long)
 }

@@ -31,7 +31,7 @@ func (c Scenario) Landed(t testing.TB) (landed Scenario, ok bool) {
 	}
 	window := requests.Window{}
 	if d := c.Judge(c.Facts); d.Outcome == policies.Allowed && d.Grant != nil {
-		window = requests.NewWindow(c.Now, d.Grant.Duration)
+		window = d.Grant.From(c.Now)
 	}
 	f, at := Copy(t, c.Facts), requests.At(c.Now)
 	first := f.Base

@@ -53,17 +53,39 @@ func (cp *ControlPlane) AwaitFence(ctx context.Context) error {
 		}
 	}
 	for policy, probe := range probes {
-		var last error
-		err := wait.PollUntilContextTimeout(ctx, 20*time.Millisecond, 30*time.Second, true,
-			func(ctx context.Context) (bool, error) {
-				last = probe(ctx)
-				return last != nil && strings.Contains(last.Error(), "ValidatingAdmissionPolicy '"+
-					policy+"'"), nil
-			})
-		if err != nil {
-			return fmt.Errorf("waiting for the policy %s to refuse: %w; the last answer: %v",
-				policy, err, last)
+		if err := awaitRefusal(ctx, policy, probe); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+// AwaitAWSFence is AwaitFence for what AWSManifests brought.
+func (cp *ControlPlane) AwaitAWSFence(ctx context.Context) error {
+	client, err := kubernetes.NewForConfig(cp.User("system:serviceaccount:pullgrant-system:"+
+		render.AWS, "system:masters"))
+	if err != nil {
+		return fmt.Errorf("making the client of %s: %w", render.AWS, err)
+	}
+	return awaitRefusal(ctx, render.FenceAWS, func(ctx context.Context) error {
+		_, err := client.CoreV1().ConfigMaps(metav1.NamespaceDefault).Create(ctx,
+			&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "pullgrant-probe"}},
+			metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		return err
+	})
+}
+
+func awaitRefusal(ctx context.Context, policy string, probe func(context.Context) error) error {
+	var last error
+	err := wait.PollUntilContextTimeout(ctx, 20*time.Millisecond, 30*time.Second, true,
+		func(ctx context.Context) (bool, error) {
+			last = probe(ctx)
+			return last != nil && strings.Contains(last.Error(), "ValidatingAdmissionPolicy '"+
+				policy+"'"), nil
+		})
+	if err != nil {
+		return fmt.Errorf("waiting for the policy %s to refuse: %w; the last answer: %v",
+			policy, err, last)
 	}
 	return nil
 }

@@ -142,8 +142,12 @@ func TestNothingPinsABinding(t *testing.T) {
 func TestFenceIsAsRendered(t *testing.T) {
 	cp := ForTest(t)
 	agentOf(t, cp)
+	if err := cp.Apply(t.Context(), AWSManifests()); err != nil {
+		t.Fatal(err)
+	}
+	awsPolicy, awsBinding := render.AWSFence()
 	admission := cp.client.AdmissionregistrationV1()
-	for _, want := range render.FencePolicies() {
+	for _, want := range append(render.FencePolicies(), awsPolicy) {
 		eventually(t, 30*time.Second, "the API server has checked "+want.Name,
 			func(ctx context.Context) (bool, error) {
 				live, err := admission.ValidatingAdmissionPolicies().Get(ctx, want.Name,
@@ -163,7 +167,7 @@ func TestFenceIsAsRendered(t *testing.T) {
 				return live.Status.ObservedGeneration == live.Generation, nil
 			})
 	}
-	for _, want := range render.FenceBindings() {
+	for _, want := range append(render.FenceBindings(), awsBinding) {
 		live, err := admission.ValidatingAdmissionPolicyBindings().Get(t.Context(), want.Name,
 			metav1.GetOptions{})
 		if err != nil {

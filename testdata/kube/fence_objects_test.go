@@ -153,7 +153,8 @@ func namedItem(namespace string) requests.Item {
 				Names: []string{"nginx"}},
 			{Group: "apps", Resource: "deployments/scale", Verbs: []string{"get"},
 				Names: []string{"nginx"}},
-			{Resource: "pods", Verbs: []string{"get", "list", "watch"}, Names: []string{"nginx-1"}}}}
+			{Resource: "pods", Verbs: []string{"get", "list", "watch"},
+				Names: []string{"nginx-1"}}}}
 }
 
 func execItem(namespace string) requests.Item {
@@ -163,7 +164,8 @@ func execItem(namespace string) requests.Item {
 }
 
 func wideItem(string) requests.Item {
-	return requests.Item{Kind: requests.KubernetesClusterRoleBinding, Mode: requests.ModeImpersonate,
+	return requests.Item{Kind: requests.KubernetesClusterRoleBinding,
+		Mode: requests.ModeImpersonate,
 		Role: requests.Role{Kind: requests.KindClusterRole, Name: "fence-wide"}}
 }
 
@@ -182,7 +184,8 @@ func allItems(namespace string) []requests.Item {
 }
 
 // agentObject is one of agentObjects, owned by the Job of that UID where one can own it.
-func agentObject(t *testing.T, g requests.Grant, name string, job types.UID) *unstructured.Unstructured {
+func agentObject(t *testing.T, g requests.Grant, name string,
+	job types.UID) *unstructured.Unstructured {
 	t.Helper()
 	kind := agentObjects[name]
 	i := kind.item(g.Items[0].Namespace)

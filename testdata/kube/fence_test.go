@@ -3,17 +3,14 @@ package kube
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
-	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	"go.yaml.in/yaml/v3"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -27,115 +24,6 @@ import (
 
 const agentUser = "system:serviceaccount:pullgrant-system:pullgrant-agent"
 
-// raiseFence puts the rights of the agent in a namespace and the fence into force, and returns the
-// users of attempts.
-func raiseFence(t *testing.T, cp *ControlPlane, namespace string) map[string]*rest.Config {
-	t.Helper()
-	setting := fmt.Sprintf(`
-apiVersion: v1
-kind: Namespace
-metadata: {name: fence-elsewhere}
----
-apiVersion: v1
-kind: Namespace
-metadata: {name: fence-later}
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata: {name: payments-debug}
-rules: [{apiGroups: [""], resources: [pods], verbs: [get, list]}]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata: {name: fence-elsewhere}
-rules: [{apiGroups: [""], resources: [secrets], verbs: [get]}]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata: {name: fence-empty}
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata: {name: fence-wide}
-rules: [{apiGroups: [""], resources: [nodes], verbs: [get]}]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata: {name: fence-held}
-rules: [{apiGroups: [rbac.authorization.k8s.io], resources: [rolebindings], verbs: [get]}]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRoleBinding
-metadata: {name: fence-admins}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: cluster-admin}
-subjects: [{kind: Group, apiGroup: rbac.authorization.k8s.io, name: fence-admins}]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: RoleBinding
-metadata: {name: admins, namespace: %[1]s}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: admin}
-subjects: [{kind: User, apiGroup: rbac.authorization.k8s.io, name: erin@example.com}]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: RoleBinding
-metadata: {name: editors, namespace: %[1]s}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: edit}
-subjects: [{kind: User, apiGroup: rbac.authorization.k8s.io, name: frank@example.com}]
-`, namespace)
-	for _, manifests := range [][]byte{[]byte(setting), AgentManifests([]string{namespace},
-		[]string{"payments-debug"}),
-		AgentManifests([]string{"fence-elsewhere"}, []string{"fence-elsewhere"}),
-		AgentManifests([]string{namespace}, []string{"payments-debug"}),
-		render.YAML(render.Rights(render.Footprint{Grants: allItems(namespace)}))} {
-		if err := cp.Apply(t.Context(), manifests); err != nil {
-			t.Fatal(err)
-		}
-	}
-	// of an earlier run
-	err := cp.client.RbacV1().RoleBindings("fence-later").Delete(t.Context(), render.Agent,
-		metav1.DeleteOptions{})
-	if err != nil && !apierrors.IsNotFound(err) {
-		t.Fatal(err)
-	}
-	if err := cp.AwaitFence(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	agent, err := cp.ServiceAccount(t.Context(), "pullgrant-system", render.Agent)
-	if err != nil {
-		t.Fatal(err)
-	}
-	controller := func(name string) *rest.Config {
-		return cp.User("system:serviceaccount:kube-system:"+name, "fence-admins")
-	}
-	expirer, err := cp.ServiceAccount(t.Context(), "pullgrant-system", render.Expirer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	users := map[string]*rest.Config{
-		"agent":   agent,
-		"expirer": expirer,
-		"expirer with every right": cp.User("system:serviceaccount:pullgrant-system:"+
-			render.Expirer, "system:masters"),
-		"agent with every right": cp.User(agentUser, "system:masters"),
-		"masters":                cp.Admin(),
-		"namespace admin":        cp.User("erin@example.com"),
-		"editor":                 cp.User("frank@example.com"),
-		"cluster admin":          cp.User("dave@example.com", "fence-admins"),
-		"controller manager":     cp.User("system:kube-controller-manager", "fence-admins"),
-		"garbage collector":      controller("generic-garbage-collector"),
-		"job controller":         controller("job-controller"),
-		"ttl controller":         controller("ttl-after-finished-controller"),
-		"namespace controller":   controller("namespace-controller"),
-		"cron job controller":    controller("cronjob-controller"),
-	}
-	for _, user := range []string{"agent", "editor", "cluster admin"} {
-		eventually(t, 10*time.Second, user+" has rights", func(ctx context.Context) (bool, error) {
-			return may(ctx, clientFor(t, users[user]), "create", "batch", "jobs", namespace, "")
-		})
-	}
-	return users
-}
-
 // attempt is one line of a file in testdata/fence; its README says what the fields mean.
 type attempt struct {
 	Try              string
@@ -145,6 +33,7 @@ type attempt struct {
 	Status           string
 	Delete           string
 	DeleteCollection string
+	Edit             edit `yaml:",inline"`
 	Namespace        string
 	With             map[string]any
 	Options          map[string]any
@@ -227,6 +116,9 @@ func (w *trial) to(user string, object *unstructured.Unstructured,
 	if err != nil {
 		w.Fatal(err)
 	}
+	if in := object.GetNamespace(); in != "" {
+		namespace = in
+	}
 	kind := object.GroupVersionKind()
 	mapping, err := w.mapper.RESTMapping(kind.GroupKind(), kind.Version)
 	if err != nil {
@@ -290,6 +182,8 @@ func (w *trial) stand(name string) *unstructured.Unstructured {
 	object := w.object(name)
 	switch name {
 	case "granted role", "rights", "own rights": // they are there
+	case "aws-auth":
+		w.standAnew(object)
 	case "job", "held job":
 		w.job = w.make("agent", object).GetUID()
 		w.make("agent", w.object("binding"))
@@ -323,6 +217,10 @@ func (w *trial) run(a attempt) {
 		w.create(a)
 		return
 	}
+	if a.Edit.Update != "" {
+		w.update(a)
+		return
+	}
 	on := a.Patch + a.Status + a.Delete + a.DeleteCollection
 	object := w.stand(on)
 	as, admin := w.to(a.As, object, w.namespace), w.to("masters", object, w.namespace)
@@ -342,9 +240,7 @@ func (w *trial) run(a attempt) {
 			metav1.ListOptions{LabelSelector: render.LabelRequest + "=" + w.request})
 	}
 	if w.judge(a, err) {
-		if after := stable(w.T, admin, object.GetName()); !reflect.DeepEqual(after, before) {
-			w.Errorf("it was refused, and has changed\nbefore %v\nafter  %v", before, after)
-		}
+		w.unchanged(admin, object.GetName(), before)
 		return
 	}
 	if _, is := agentObjects[a.Delete]; is {
@@ -376,51 +272,4 @@ func (w *trial) create(a attempt) {
 		namespace), name) != nil {
 		w.Error("it was refused, and is there")
 	}
-}
-
-// judge tells whether the attempt was refused, after it was found to be so for the right reason.
-func (w *trial) judge(a attempt, err error) bool {
-	w.Helper()
-	policy := render.FenceManaged
-	switch user, _, _ := strings.Cut(a.As, " "); {
-	case a.Policy != "":
-		policy = a.Policy
-	case user == "agent":
-		policy = render.FenceAgent
-	case user == "expirer":
-		policy = render.FenceExpirer
-	}
-	switch want := fmt.Sprintf("ValidatingAdmissionPolicy '%s' with binding '%[1]s' denied "+
-		"request: pullgrant: %s", policy, a.Fence); {
-	case a.Fence == "" && a.RBAC == "":
-		if err != nil {
-			w.Fatal(err)
-		}
-		return false
-	case err == nil:
-		w.Fatal("it worked")
-	case a.Fence != "" && (!apierrors.IsForbidden(err) || !strings.Contains(err.Error(), want)):
-		w.Errorf("%v\nwant %s", err, want)
-	case a.RBAC != "" && (!strings.Contains(err.Error(), a.RBAC) || strings.Contains(err.Error(),
-		"denied request")):
-		w.Errorf("%v\nwant %s", err, a.RBAC)
-	}
-	return true
-}
-
-func (w *trial) json(value any) []byte {
-	w.Helper()
-	data, err := json.Marshal(value)
-	if err != nil {
-		w.Fatal(err)
-	}
-	return data
-}
-
-func (w *trial) options(a attempt) (options metav1.DeleteOptions) {
-	w.Helper()
-	if err := json.Unmarshal(w.json(a.Options), &options); err != nil {
-		w.Fatal(err)
-	}
-	return options
 }

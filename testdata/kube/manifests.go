@@ -40,6 +40,14 @@ func AgentManifests(namespaces, roles []string) []byte {
 		render.Rights(render.Footprint{Grants: grants})))
 }
 
+// AWSManifests are what keeps aws-auth: its ServiceAccount, rights and fence, and the agent's right
+// to read that list, beside what AgentManifests has.
+func AWSManifests() []byte {
+	policy, binding := render.AWSFence()
+	return render.YAML(append([]render.Object{&policy, &binding},
+		render.Rights(render.Footprint{AWSAuth: true})...))
+}
+
 // Apply creates or updates, as admin and by server-side apply, the objects of a YAML stream in
 // their order. An object without a namespace goes to default.
 func (cp *ControlPlane) Apply(ctx context.Context, manifests []byte) error {

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pullgrant/pullgrant/requests"
+)
+
+func newExtendCommand(w world) *cobra.Command {
+	var o requestOptions
+	cmd := &cobra.Command{
+		Use:   "extend NAME",
+		Short: "Go on with access that ends: open a pull request for more of the same",
+		Long: `Ask for the same access once more, from the end of NAME on, as "request" does: it needs the same
+approvals. Approved in time, access goes on without a gap; else it begins again once it is approved.
+NAME is a request of yours on the default branch. Duration and reason are those of NAME where
+nothing else is said.`,
+		Example: `  pullgrant extend 20261122-alice-inc-123
+  pullgrant extend 20261122-alice-inc-123 --duration 30m --reason "INC-123, the fix is rolling out"`,
+		Args: arguments(1, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			wanted, ok := parseTarget(args[0])
+			if !ok || wanted.number > 0 {
+				return usagef(cmd, "%q is not the name of a request, such as "+
+					"20261122-alice-inc-123, nor its file", args[0])
+			}
+			return extend(cmd, w, o, wanted)
+		},
+	}
+	o.remote.flags(cmd)
+	flags := cmd.Flags()
+	flags.StringVar(&o.duration, "duration", "", "how long from the end of NAME on (default: "+
+		"NAME's, else the policy's)")
+	flags.StringVar(&o.until, "until", "", "end in UTC, instead of a duration, for example "+
+		"2026-11-23T18:00:00Z")
+	flags.StringVar(&o.reason, "reason", "", "why, in one line (default: NAME's)")
+	flags.StringVar(&o.slug, "slug", "", "last part of the new request's name (default: a ticket "+
+		"in the reason, else the time)")
+	o.proposeFlags(cmd)
+	return cmd
+}
+
+func extend(cmd *cobra.Command, w world, o requestOptions, wanted target) error {
+	ctx := cmd.Context()
+	path, old, err := o.find(ctx, w, wanted)
+	if err != nil {
+		return err
+	}
+	if path == "" {
+		w.say("%s is not on the default branch; what has ended is asked for with \"%s request\"",
+			wanted.name, program)
+		return verdict(exitFindings)
+	}
+	o.extends = &old
+	o.policy, o.cluster = old.Spec.Policy, old.Spec.Cluster
+	o.reason = cmp.Or(o.reason, old.Spec.Reason)
+	if err := o.check(cmd); err != nil {
+		return err
+	}
+	return request(ctx, w, o)
+}
+
+// find reads the request that is to be extended; path is empty where the default branch has none.
+func (o requestOptions) find(ctx context.Context, w world, wanted target) (path string,
+	old requests.AccessRequest, err error) {
+	client, _, err := o.remote.client(ctx, w)
+	if err != nil {
+		return "", old, err
+	}
+	login, _, err := client.User(ctx)
+	if err != nil {
+		return "", old, err
+	}
+	files, err := client.Files(ctx, "", requests.Folder)
+	if err != nil {
+		return "", old, err
+	}
+	for _, path := range slices.Sorted(maps.Keys(files)) {
+		if !wanted.is(path) {
+			continue
+		}
+		old, findings := requests.ParseRequest(path, files[path])
+		switch {
+		case len(findings) > 0:
+			return "", old, fmt.Errorf("extend %s: %s", path, findings[0])
+		case !strings.EqualFold(old.Spec.Requester, login):
+			return "", old, fmt.Errorf("extend %s: it is of @%s, and you are @%s; who asked "+
+				"for it can extend it", path, old.Spec.Requester, login)
+		}
+		return path, old, nil
+	}
+	return "", old, nil
+}

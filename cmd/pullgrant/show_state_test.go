@@ -1,0 +1,34 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/requests"
+)
+
+// TestShowBeforeTheStart: what is to begin later is not called open, nor access.
+func TestShowBeforeTheStart(t *testing.T) {
+	now := time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
+	g := requests.Grant{Window: requests.NewWindow(now.Add(time.Hour),
+		requests.Duration(time.Hour))}
+	for said, want := range map[string]string{
+		"": "allowed; its window opens at 2026-11-23T11:00:00Z",
+		"Approved, access begins at 2026-11-23 11:00:00 UTC": "allowed; its agent gives access " +
+			"from 2026-11-23T11:00:00Z until 2026-11-23T12:00:00Z",
+		"Merged, not granted yet. Since then: a quota": "allowed; its window opens at " +
+			"2026-11-23T11:00:00Z; its agent says: Merged, not granted yet. Since then: a quota",
+	} {
+		d := policies.Decision{Outcome: policies.Allowed, Message: "allowed", Grant: &g}
+		if s := stands(policies.Facts{}, d, now, said); s.Message != want ||
+			s.State != requests.StateAccepted {
+			t.Errorf("%q gives %s, %q", said, s.State, s.Message)
+		}
+		if s := stands(policies.Facts{}, d, now.Add(time.Hour), said); strings.Contains(s.Message,
+			"opens at") {
+			t.Errorf("at the start %q gives %q", said, s.Message)
+		}
+	}
+}
