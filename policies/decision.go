@@ -86,6 +86,7 @@ const (
 	ExpiredBeforeGrant   Code = "ExpiredBeforeGrant"
 	BindingConflict      Code = "BindingConflict"
 	ExecUnguarded        Code = "ExecUnguarded"
+	ResourcesTooMany     Code = "ResourcesTooMany"
 	ClockSkew            Code = "ClockSkew"
 	PolicyUnproven       Code = "PolicyUnproven"
 	NoBackstop           Code = "NoBackstop"

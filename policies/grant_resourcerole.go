@@ -15,6 +15,9 @@ type ResourceSpec struct {
 	Resource string   `yaml:"resource" json:"resource"`               // plural, with its API group
 	Names    []string `yaml:"names" json:"names"`                     // globs of the names that may be asked for
 	Verbs    []string `yaml:"verbs,omitempty" json:"verbs,omitempty"` // none: all of the role
+	// whether a request may ask by a pattern of names, or by labels
+	Patterns  bool `yaml:"patterns,omitempty" json:"patterns,omitempty"`
+	Selectors bool `yaml:"selectors,omitempty" json:"selectors,omitempty"`
 }
 
 // resourceRoleGrant gives what a ClusterRole allows on some objects, each by its name.
@@ -25,10 +28,11 @@ var resourceRoleGrant = grantKind{
 	fields: kindFields{needs: []string{"resources"},
 		takes: []string{"allowedNamespaces", "defaultNamespace", "name", "roleRef",
 			"roles", "scope"}},
-	asks: []string{"namespace", "role", "resources"},
+	asks: []string{"namespace", "role", "resources", "selector"},
 	check: func(d *requests.Document, at string, g GrantSpec) {
 		checkRoles(d, at, g)
 		checkScope(d, at, g)
+		checkMatching(d, at, g)
 	},
 	protected: func(g GrantSpec) []string {
 		return append(protectedRoles(g), protectedIn(g)...)
@@ -38,21 +42,22 @@ var resourceRoleGrant = grantKind{
 	covers: func(g GrantSpec, i requests.Item) bool {
 		return slices.Contains(g.offered(), i.Role.Name) &&
 			g.reaches(i.Namespace) &&
-			!slices.ContainsFunc(i.Resources, func(resource string) bool {
-				_, ok := g.entry(requests.SplitResource(resource))
-				return !ok
+			!slices.ContainsFunc(i.Resources, func(text string) bool {
+				resource := requests.SplitResource(text)
+				_, ok := g.entry(resource)
+				return !ok && (resource.IsExact() || !matchesKind(i, resource.Kind))
 			}) && !slices.ContainsFunc(i.Allows,
 			func(r requests.Rule) bool { return !g.narrows(r) })
 	},
 	gives: generated,
 	risks: func(t Tree, cluster string, i requests.Item) []rbac.Risk {
 		rules, _ := generated(t, cluster, i)
-		return rbac.Risks(rules, scopeOf(i))
+		return append(rbac.Risks(rules, scopeOf(i)), matchRisks(i)...)
 	},
 	words: func(g GrantSpec) string {
 		var kinds []string
 		for _, e := range g.Resources {
-			kinds = append(kinds, e.Resource+"/"+anyOf(e.Names))
+			kinds = append(kinds, e.Resource+"/"+anyOf(e.Names)+e.ways())
 		}
 		where := "in namespace " + anyOf(g.AllowedNamespaces)
 		if g.Scope != "" {
@@ -66,8 +71,12 @@ var resourceRoleGrant = grantKind{
 // generated is what an item's own Role allows.
 func generated(_ Tree, _ string, i requests.Item) (rules []rbac.RoleRule, ok bool) {
 	for _, r := range i.Allows {
+		names := slices.Clone(r.Names)
+		for _, m := range r.Match { // which stands for the names that match now
+			names = append(names, m.String())
+		}
 		rules = append(rules, rbac.RoleRule{APIGroups: []string{r.Group},
-			Resources: []string{r.Resource}, ResourceNames: r.Names, Verbs: r.Verbs})
+			Resources: []string{r.Resource}, ResourceNames: names, Verbs: r.Verbs})
 	}
 	return rules, true
 }
@@ -84,21 +93,28 @@ func (g GrantSpec) entry(r requests.Resource) (ResourceSpec, bool) {
 	return g.Resources[i], true
 }
 
-// narrows tells whether a grant still gives the verbs of a rule: it may have come to give fewer.
+// narrows tells whether a grant still gives the verbs of a rule on what matches it: it may have
+// come to give fewer.
 func (g GrantSpec) narrows(r requests.Rule) bool {
-	resource, _, _ := strings.Cut(r.Resource, "/")
-	kind := requests.Rule{Group: r.Group, Resource: resource}.Kind()
-	return slices.ContainsFunc(g.Resources, func(e ResourceSpec) bool {
-		return e.Resource == kind && (len(e.Verbs) == 0 ||
-			!slices.ContainsFunc(r.Verbs, func(v string) bool {
-				return !slices.Contains(e.Verbs,
-					v)
-			}))
-	})
+	gives := func(also func(e ResourceSpec) bool) bool {
+		return slices.ContainsFunc(g.Resources, func(e ResourceSpec) bool {
+			return e.Resource == r.Object() && (len(e.Verbs) == 0 || !slices.ContainsFunc(r.Verbs,
+				func(v string) bool { return !slices.Contains(e.Verbs, v) })) && also(e)
+		})
+	}
+	for _, m := range r.Match {
+		for _, glob := range m.Within {
+			if !gives(func(e ResourceSpec) bool { return e.within(m, glob) }) {
+				return false
+			}
+		}
+	}
+	return gives(func(ResourceSpec) bool { return true })
 }
 
 func resolveResourceRole(t Tree, r requests.RequestSpec, g GrantSpec) (requests.Item, refusal) {
-	item := requests.Item{Kind: requests.KubernetesResourceRole, Resources: sorted(r.Resources)}
+	item := requests.Item{Kind: requests.KubernetesResourceRole, Resources: sorted(r.Resources),
+		Selector: r.Selector}
 	if g.Scope == "" {
 		item.Namespace = namespaceOf(r, g)
 	}
@@ -126,22 +142,30 @@ func resolveResourceRole(t Tree, r requests.RequestSpec, g GrantSpec) (requests.
 	for n, text := range r.Resources {
 		at := fmt.Sprintf("spec.resources[%d]", n)
 		resource := requests.SplitResource(text)
-		entry, ok := g.entry(resource)
-		if !ok {
-			return item, refusal{ResourceNotAllowed, at,
-				fmt.Sprintf("%s is not in the policy; it gives %s",
-					requests.Quote(text), g)}
+		entries, problem := g.entries(resource, r.Selector)
+		if problem != "" {
+			return item, refusal{ResourceNotAllowed, at, problem}
 		}
-		more := g.on(c.Spec.Rules, resource, entry.Verbs)
-		if len(more) == 0 {
+		found := 0
+		for _, entry := range entries {
+			names, match := entry.gives(resource, r.Selector)
+			for _, rule := range g.on(c.Spec.Rules, resource, entry.Verbs) {
+				found++
+				rule.Names, rule.Match = names, match
+				addRule(rules, rule)
+			}
+		}
+		if found == 0 {
 			return item, refusal{NothingToGrant, at, fmt.Sprintf("the role %s allows nothing on %s",
 				item.Role.Name, requests.Quote(text))}
 		}
-		for _, rule := range more {
-			known := rules[rule.Key()]
-			rule.Names = sorted(append(known.Names, resource.Name))
-			rules[rule.Key()] = rule
-		}
+	}
+	if r.Selector != "" && !slices.ContainsFunc(r.Resources,
+		func(text string) bool { return requests.SplitResource(text).Name == "" }) {
+		return item, refusal{ResourceNotAllowed, "spec.selector",
+			"it is about resources without a " +
+				"name, and there are none; name a kind alone in resources, such as pods, or " +
+				"leave it out"}
 	}
 	for _, key := range sortedKeys(rules) {
 		item.Allows = append(item.Allows, rules[key])
@@ -165,7 +189,10 @@ func offeredResourceRoles(t Tree, cluster string, g GrantSpec) (all []requests.I
 			for _, name := range append(rbac.Named(c.Spec.Rules), "") {
 				for _, rule := range g.on(c.Spec.Rules, requests.Resource{Kind: e.Resource,
 					Name: name}, e.Verbs) {
-					rules[rule.Key()] = rule
+					if name == "" {
+						rule.Match = e.offers()
+					}
+					addRule(rules, rule)
 				}
 			}
 		}
@@ -174,6 +201,9 @@ func offeredResourceRoles(t Tree, cluster string, g GrantSpec) (all []requests.I
 		for _, e := range g.Resources {
 			for _, glob := range e.Names {
 				item.Resources = append(item.Resources, e.Resource+"/"+glob)
+			}
+			if e.Selectors {
+				item.Resources = append(item.Resources, e.Resource)
 			}
 		}
 		for _, key := range sortedKeys(rules) {

@@ -227,6 +227,8 @@ func (j *judge) giftSteps() []step {
 		{NamespaceNotAllowed, j.refusedFor(NamespaceNotAllowed)},
 		{ResourceNotAllowed, j.askedInVain("resources", ResourceNotAllowed,
 			func(r requests.RequestSpec) bool { return len(r.Resources) > 0 })},
+		{ResourceNotAllowed, j.askedInVain("selector", ResourceNotAllowed,
+			func(r requests.RequestSpec) bool { return r.Selector != "" })},
 		{ResourceNotAllowed, j.refusedFor(ResourceNotAllowed)},
 		{NothingToGrant, j.refusedFor(NothingToGrant)},
 		{CommandNotAllowed, j.askedInVain("exec", CommandNotAllowed,

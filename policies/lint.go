@@ -42,6 +42,7 @@ const (
 	RuleOverlap         = "overlap"
 	RulePartyTwice      = "party-twice"
 	RuleRoleBuiltin     = "role-builtin"
+	RulePatternConfig   = "pattern-configmaps"
 	RuleStrictPath      = "strict-path"
 	// RuleRole and the code of a Risk name the rule about that risk, for example
 	// role-reads-secrets.
@@ -218,6 +219,13 @@ func (l *linter) roles(w world, d *requests.Document) {
 				for _, risk := range l.tree.RoleRisks(cluster, named.role, g.scope()) {
 					d.Add(at, RuleRole+risk.Code, "%s on %s: %s", named.role, cluster, risk.Text)
 				}
+			}
+		}
+		for n, e := range g.Resources {
+			if e.Resource == "configmaps" && (e.Patterns || e.Selectors) {
+				d.Add(fmt.Sprintf("spec.target.grants[%d].resources[%d]", i, n), RulePatternConfig,
+					"to follow which ConfigMaps match, the agent may read all of them in %s, with "+
+						"whatever passwords people keep there; name them exactly", anyOf(g.AllowedNamespaces))
 			}
 		}
 	}

@@ -160,7 +160,7 @@ var PolicyFormat = requests.Format{
 		"policies/<name>.yaml.",
 	Name: requests.Field{About: "Name of the policy; the file's name without .yaml.",
 		Form: requests.FormName},
-	Fields: policyFields.With(rbac.RoleFields),
+	Fields: policyFields.With(rbac.RoleFields).With(matchFields),
 }
 
 var policyFields = requests.HeaderFields("AccessPolicy",

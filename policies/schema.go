@@ -193,6 +193,9 @@ func conditions(typeName string) []*schema {
 	case "GrantSpec":
 		return append(kindConditions(reflect.TypeFor[GrantSpec](), grantFields()),
 			grantConditions()...)
+	case "ResourceSpec":
+		return []*schema{{If: &schema{Required: []string{"resource"}, Properties: map[string]*schema{
+			"resource": {Pattern: requests.UnmatchedPattern}}}, Then: exactOnly()}}
 	case "Target":
 		return targetConditions()
 	}
@@ -213,7 +216,7 @@ func grantConditions() (all []*schema) {
 		Not: &schema{AllOf: place}}), &schema{If: &schema{Required: []string{"scope"}},
 		Then: &schema{Not: &schema{Required: []string{"defaultNamespace"}},
 			Properties: map[string]*schema{"resources": {Items: &schema{Required: []string{"verbs"},
-				Properties: map[string]*schema{"resource": {Not: &schema{Pattern: neverHeld}},
+				Not: exactOnly().Not, Properties: map[string]*schema{"resource": {Not: &schema{Pattern: neverHeld}},
 					"verbs": {Items: &schema{Enum: heldVerbs}}}}}}}})
 	most := &schema{Properties: map[string]*schema{"commands": {Items: &schema{MinItems: 1,
 		MaxItems: requests.MaxArguments}}}}
@@ -241,6 +244,11 @@ func targetConditions() []*schema {
 	return append(all, &schema{If: is("backstop", BackstopOptional), Then: &schema{
 		Not: is("mode", requests.ModeImpersonate), Properties: map[string]*schema{"grants": {
 			Items: is("kind", requests.KubernetesRoleBinding)}}}})
+}
+
+// exactOnly holds of objects that are given by their exact names.
+func exactOnly() *schema {
+	return &schema{Not: &schema{AnyOf: []*schema{is("patterns", true), is("selectors", true)}}}
 }
 
 // is holds of an object whose field has that value.

@@ -27,7 +27,7 @@ var agentVariables = slices.Concat([]admissionv1.Variable{
 	{Name: "expiresAt", Expression: "variables.object.metadata.?annotations[?'pullgrant.dev/expires-at'].orValue('')"},
 	{Name: "backstop", Expression: "variables.object.metadata.?annotations[?'pullgrant.dev/backstop'].orValue('')"},
 	{Name: "propagation", Expression: propagation},
-}, roleVariables())
+}, namesVariables, roleVariables())
 
 func creates(resource string) string {
 	return "request.operation == 'CREATE' && request.resource.resource == '" + resource + "'"
@@ -65,13 +65,14 @@ func writtenRules() (rules []rule) {
 }
 
 // agentRules are what the agent may do, told in this order.
-var agentRules = slices.Concat([]rule{writesOnly()}, commonRules, writtenRules(), jobRules)
+var agentRules = slices.Concat([]rule{writesOnly()}, commonRules, writtenRules(), namesRules,
+	jobRules)
 
 // commonRules hold for whatever the agent writes. A deletion is only asked whether it is the
 // agent's to delete: one that is refused would be a revocation that fails. So it may also delete
 // what has lost its label and is known by its name.
 var commonRules = []rule{{
-	must:    "request.operation != 'UPDATE'",
+	must:    "request.operation != 'UPDATE' || variables.keeps",
 	message: "the agent may not change objects; it deletes and creates them",
 }, {
 	when:    "request.operation == 'DELETE'",

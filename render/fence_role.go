@@ -15,9 +15,8 @@ import (
 // key has a variable of its own.
 func roleVariables() []admissionv1.Variable {
 	variables := []admissionv1.Variable{
-		{Name: "rules", Expression: "(variables.role || variables.wideRole) && " +
-			"variables.object.?rules.orValue(null) != null ? " +
-			"variables.object.rules : []"},
+		{Name: "rules", Expression: "(variables.role || variables.wideRole || variables.keeps) && " +
+			"variables.object.?rules.orValue(null) != null ? variables.object.rules : []"},
 		{Name: "narrow", Expression: fmt.Sprintf(
 			"variables.rules.size() > 0 && variables.rules.size() <= %d && variables.rules.all(r,\n"+
 				"  r.?apiGroups.orValue([]).size() == 1 && "+
@@ -25,9 +24,10 @@ func roleVariables() []admissionv1.Variable {
 				"  r.?resources.orValue([]).size() == 1 && "+
 				"r.resources[0].matches('^[a-z0-9-]+(/[a-z]+)?$') &&\n"+
 				"  r.verbs.size() > 0 && r.verbs.all(v, v.matches('^[a-z]+$')) &&\n"+
-				"  r.?resourceNames.orValue([]).size() > 0 && r.resourceNames.size() <= %d &&\n"+
+				"  r.?resourceNames.orValue([]).size() > 0 && "+
+				"r.resourceNames.size() <= ('-' in r.resourceNames ? %d : %d) &&\n"+
 				"  r.resourceNames.all(n, n != '') && r.?nonResourceURLs.orValue([]).size() == 0)",
-			requests.MaxRules, requests.MaxNames)},
+			requests.MaxRules, requests.MaxNames+1, requests.MaxNames)},
 		{Name: "keys", Expression: "variables.narrow ? variables.rules.map(r, (r.apiGroups[0] == '' ? " +
 			"r.resources[0] : r.resources[0] + '.' + r.apiGroups[0]) + ':' + r.verbs.join(',')) : []"},
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"path"
 	"reflect"
 	"slices"
@@ -129,6 +130,37 @@ func TestRightsAreNamed(t *testing.T) {
 		if !reflect.DeepEqual(in, want) {
 			t.Errorf("%v, want %v", in, want)
 		}
+	}
+}
+
+// TestRightsForWhatMatches: the agent sees which objects there are, and changes Roles, only where
+// policies let objects be asked for that come and go, and never Secrets.
+func TestRightsForWhatMatches(t *testing.T) {
+	within := []string{"*"}
+	item := func(namespace, resource string, match ...requests.Match) requests.Item {
+		return requests.Item{Kind: requests.KubernetesResourceRole, Namespace: namespace,
+			Role:   requests.Role{Kind: requests.KindClusterRole, Name: "view"},
+			Allows: []requests.Rule{{Resource: resource, Verbs: []string{"get"}, Match: match}}}
+	}
+	got := map[string]string{}
+	for _, object := range render.Rights(render.Footprint{Grants: []requests.Item{
+		item("exact", "pods"), item("pattern", "pods", requests.Match{Pattern: "*", Within: within}),
+		item("labels", "pods/log", requests.Match{Within: within}),
+		item("secrets", "secrets", requests.Match{Pattern: "*", Within: within})}}) {
+		role, is := object.(*rbacv1.Role)
+		if !is {
+			continue
+		}
+		for _, rule := range role.Rules {
+			if slices.Contains(rule.Verbs, "update") || slices.Contains(rule.Verbs, "list") {
+				got[role.Namespace] += strings.Join(slices.Concat(rule.Resources, rule.Verbs), " ") + "; "
+			}
+		}
+	}
+	delete(got, requests.AgentNamespace)
+	want := "roles create update escalate bind; pods list watch; "
+	if !maps.Equal(got, map[string]string{"pattern": want, "labels": want}) {
+		t.Errorf("%v", got)
 	}
 }
 

@@ -2,9 +2,13 @@ package render
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+	kubelabels "k8s.io/apimachinery/pkg/labels"
 
 	"github.com/pullgrant/pullgrant/requests"
 )
@@ -258,6 +262,82 @@ func TestImpossibleGrantsAreRefused(t *testing.T) {
 		if objects, err := Render(g); err == nil || !strings.Contains(err.Error(), want) ||
 			objects != nil {
 			t.Errorf("%s: %v, %v", want, objects, err)
+		}
+	}
+}
+
+// kept is the grant with a Role whose names are kept current.
+func kept() requests.Grant {
+	g := grant()
+	g.Items[0] = requests.Item{Kind: requests.KubernetesResourceRole, Name: g.Items[0].Name,
+		Namespace: "payments", Role: g.Items[0].Role, Resources: []string{"pods", "pods/api-1",
+			"pods/^api-[0-9]$"}, Selector: "app=api",
+		Allows: []requests.Rule{{Resource: "pods", Verbs: []string{"get"}, Names: []string{"api-1"},
+			Match: []requests.Match{{Pattern: "^api-[0-9]$", Within: []string{"api-*"}},
+				{Selector: "app=api", Within: []string{"api-*"}}}}}}
+	return g
+}
+
+// TestGuardHoldsWhatMatches: what no policy lets be matched, or what has no bounds, is refused
+// whoever asks for it.
+func TestGuardHoldsWhatMatches(t *testing.T) {
+	objects, err := Render(kept())
+	if err != nil {
+		t.Fatal(err)
+	}
+	role := objects[0].(*rbacv1.Role)
+	if names := role.Rules[0].ResourceNames; !slices.Equal(names, []string{"-", "api-1"}) {
+		t.Errorf("the Role is made with the names %q", names)
+	}
+	rule := func(g *requests.Grant) *requests.Rule { return &g.Items[0].Allows[0] }
+	for _, c := range []struct {
+		want  string
+		spoil func(g *requests.Grant)
+	}{
+		{"list Secrets", func(g *requests.Grant) { rule(g).Resource = "secrets" }},
+		{"list Secrets", func(g *requests.Grant) { rule(g).Resource = "secrets/status" }},
+		{"any name", func(g *requests.Grant) {
+			rule(g).Group, rule(g).Resource = "rbac.authorization.k8s.io", "roles"
+		}},
+		{"in the whole cluster", func(g *requests.Grant) {
+			g.Items[0].Namespace, g.Items[0].Mode = "", requests.ModeImpersonate
+		}},
+		{"within globs", func(g *requests.Grant) { rule(g).Match[0].Within = nil }},
+		{"no glob of names", func(g *requests.Grant) { rule(g).Match[0].Within = []string{"a b"} }},
+		{"a pattern or a selector", func(g *requests.Grant) { rule(g).Match[0].Pattern = "" }},
+		{"a pattern or a selector", func(g *requests.Grant) { rule(g).Match[0].Selector = "a=b" }},
+		{"end with $", func(g *requests.Grant) { rule(g).Match[0].Pattern = "^api" }},
+		{"unexpected )", func(g *requests.Grant) { rule(g).Match[0].Pattern = "^a)|(b$" }},
+		{"label selector", func(g *requests.Grant) { rule(g).Match[1].Selector = "a=b=c" }},
+		{`the name "-"`, func(g *requests.Grant) { rule(g).Names = []string{"-"} }},
+		{`the name ""`, func(g *requests.Grant) { rule(g).Names = []string{""} }},
+		{"0 names", func(g *requests.Grant) { rule(g).Names, rule(g).Match = nil, nil }},
+	} {
+		g := kept()
+		c.spoil(&g)
+		if objects, err := Render(g); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%v: %v, want %s", objects, err, c.want)
+		}
+	}
+}
+
+// TestSelectorsAreKubernetes: what the format lets through, Kubernetes reads in the same way.
+func TestSelectorsAreKubernetes(t *testing.T) {
+	for _, text := range []string{"app=nginx", "app==nginx", "app != nginx", "app", "!app",
+		"example.com/app=a", "tier in (web, api)", "tier notin (web)", "in in (in)", "app=",
+		"a=b,c,!d,e notin (f,g)", "notin", "in=notin"} {
+		if problem := requests.CheckSelector(text); problem != "" {
+			t.Errorf("%s: %s", text, problem)
+		}
+		if _, err := kubelabels.Parse(text); err != nil {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	for _, text := range []string{"", "=", "a b", "a=b=c", "a,,b", "a>1", "a in b",
+		"a in ()", "!a=b",
+		"-a", "a=-b", "A/b", "a=b,", "metadata.name=x y", strings.Repeat("a,", 300) + "a"} {
+		if requests.CheckSelector(text) == "" {
+			t.Errorf("%q is taken", text)
 		}
 	}
 }

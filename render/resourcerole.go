@@ -8,6 +8,7 @@ import (
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	kubelabels "k8s.io/apimachinery/pkg/labels"
 
 	"github.com/pullgrant/pullgrant/requests"
 )
@@ -29,7 +30,8 @@ var resourceRoles = kind{
 		if i.Namespace == "" {
 			return firstError(checkWide(i), checkRole(i), checkAllows(i.Allows))
 		}
-		return firstError(checkNamespace(i), checkRole(i), checkAllows(i.Allows))
+		return firstError(checkNamespace(i), checkRole(i), checkAllows(i.Allows),
+			checkSelectors(i.Allows))
 	},
 	objects: func(g requests.Grant, i requests.Item) []Object {
 		if i.Namespace == "" {
@@ -51,7 +53,8 @@ var resourceRoles = kind{
 	},
 }
 
-// roleAndBinding are the Role of an item and the RoleBinding to it, both under the item's name.
+// roleAndBinding are the Role of an item and the RoleBinding to it, both under the item's name. The
+// agent adds to the Role what matches.
 func roleAndBinding(g requests.Grant, i requests.Item) []Object {
 	role := &rbacv1.Role{TypeMeta: typeMeta(rbacv1.SchemeGroupVersion, KindRole),
 		ObjectMeta: metav1.ObjectMeta{Name: i.Name, Namespace: i.Namespace}, Rules: policyRules(i)}
@@ -61,7 +64,7 @@ func roleAndBinding(g requests.Grant, i requests.Item) []Object {
 func policyRules(i requests.Item) (rules []rbacv1.PolicyRule) {
 	for _, r := range i.Allows {
 		rules = append(rules, rbacv1.PolicyRule{APIGroups: []string{r.Group},
-			Resources: []string{r.Resource}, Verbs: r.Verbs, ResourceNames: r.Names})
+			Resources: []string{r.Resource}, Verbs: r.Verbs, ResourceNames: r.RoleNames(nil)})
 	}
 	return rules
 }
@@ -110,9 +113,9 @@ func sameRules(got []rbacv1.PolicyRule, rules []requests.Rule) error {
 				want.Resource)
 		case !slices.Equal(rule.Verbs, want.Verbs):
 			return fmt.Errorf("the verbs of rule %d are %q, not %q", n+1, rule.Verbs, want.Verbs)
-		case !slices.Equal(rule.ResourceNames, want.Names):
+		case !slices.Equal(rule.ResourceNames, want.RoleNames(nil)):
 			return fmt.Errorf("the names of rule %d are %q, not %q", n+1, rule.ResourceNames,
-				want.Names)
+				want.RoleNames(nil))
 		case len(rule.NonResourceURLs) != 0:
 			return fmt.Errorf("rule %d is about paths", n+1)
 		}
@@ -142,14 +145,37 @@ const (
 )
 
 // roleRights lets the agent write Roles and bind them. The escalation check of RBAC is off for it,
-// as it does not hold what it gives; the fence stands in its place.
+// as it does not hold what it gives; the fence stands in its place. Where objects can be asked for
+// that come and go, it may see which there are, and change Roles, of which the fence leaves the
+// names.
 func roleRights(items []requests.Item) []rbacv1.PolicyRule {
-	return []rbacv1.PolicyRule{
-		allow(rbacv1.GroupName, "roles", "create", "escalate", "bind"),
+	writes, sees := []string{"create", "escalate", "bind"}, seesMatching(items)
+	if len(sees) > 0 {
+		writes = []string{"create", "update", "escalate", "bind"}
+	}
+	return append([]rbacv1.PolicyRule{
+		allow(rbacv1.GroupName, "roles", writes...),
 		allow(rbacv1.GroupName, "rolebindings", "create"),
 		allow("batch", "jobs", "create"),
 		mayGenerate(items),
+	}, sees...)
+}
+
+// seesMatching lets the agent see the objects that can match.
+func seesMatching(items []requests.Item) (rules []rbacv1.PolicyRule) {
+	var kinds []string
+	for _, i := range items {
+		for _, r := range i.Allows {
+			if len(r.Match) > 0 && requests.Unmatched(r.Object()) == "" {
+				kinds = append(kinds, r.Object())
+			}
+		}
 	}
+	for _, kind := range slices.Compact(slices.Sorted(slices.Values(kinds))) {
+		resource, group := requests.SplitKind(kind)
+		rules = append(rules, allow(group, resource, "list", "watch"))
+	}
+	return rules
 }
 
 // mayGenerate says which rules the agent may write.
@@ -161,4 +187,16 @@ func mayGenerate(items []requests.Item) rbacv1.PolicyRule {
 		}
 	}
 	return named(allow(GeneratedGroup, GeneratedRules, "generate"), keys...)
+}
+
+// checkSelectors refuses what Kubernetes does not read as a selector.
+func checkSelectors(rules []requests.Rule) error {
+	for _, r := range rules {
+		for _, m := range r.Match {
+			if _, err := kubelabels.Parse(m.Selector); err != nil {
+				return refuse("selector", m.Selector, err.Error())
+			}
+		}
+	}
+	return nil
 }

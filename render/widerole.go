@@ -21,6 +21,9 @@ func checkWide(i requests.Item) error {
 	if !i.Impersonates() {
 		return errors.New("it is not given to an identity of the grant's own")
 	}
+	if i.Matches() {
+		return errors.New("in the whole cluster names are not kept current")
+	}
 	for _, r := range i.Allows {
 		if strings.Contains(r.Resource, "/") || slices.ContainsFunc(r.Verbs,
 			func(verb string) bool {

@@ -1,6 +1,7 @@
 package requests
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"reflect"
@@ -18,6 +19,7 @@ type Item struct {
 	Mode      string `json:"mode,omitempty"`  // "" is ModeDirect
 
 	Resources []string `json:"resources,omitempty"` // of a KubernetesResourceRole: what the role is cut down to
+	Selector  string   `json:"selector,omitempty"`  // of the resources without a name
 	Exec      *Exec    `json:"exec,omitempty"`      // of a KubernetesExec
 	Allows    []Rule   `json:"allows,omitempty"`    // rules of the Role that is made for it
 }
@@ -81,11 +83,32 @@ func (i Item) on(cluster string) string {
 func (i Item) what() string {
 	switch i.Kind {
 	case KubernetesResourceRole:
-		return fmt.Sprintf("%s %s on %s", i.Role.Kind, i.Role.Name, strings.Join(i.Resources, ", "))
+		return fmt.Sprintf("%s %s on %s", i.Role.Kind, i.Role.Name, i.objects())
 	case KubernetesExec:
 		return i.Exec.String()
 	}
 	return i.Role.Kind + " " + i.Role.Name
+}
+
+// objects are what the role is cut down to.
+func (i Item) objects() string {
+	var all []string
+	for _, text := range i.Resources {
+		if SplitResource(text).Name == "" {
+			text += " with " + cmp.Or(i.Selector, "any labels")
+		}
+		all = append(all, text)
+	}
+	text := strings.Join(all, ", ")
+	if i.Matches() {
+		text += ", as they come and go,"
+	}
+	return text
+}
+
+// Matches tells whether the item is about objects that come and go.
+func (i Item) Matches() bool {
+	return slices.ContainsFunc(i.Allows, func(r Rule) bool { return len(r.Match) > 0 })
 }
 
 // Brief is String for a line that names many things.
@@ -96,7 +119,7 @@ func (i Item) Brief() string {
 	}
 	switch i.Kind {
 	case KubernetesResourceRole:
-		return i.Role.Name + " on " + strings.Join(i.Resources, ", ") + where
+		return i.Role.Name + " on " + i.objects() + where
 	case KubernetesExec:
 		return i.Exec.String() + where
 	}

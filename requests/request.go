@@ -75,10 +75,16 @@ var SpecFields = Fields{
 		Form: FormName, Min: 1, Unique: true},
 	"RequestSpec.role": {About: "ClusterRole, where the policy offers several.",
 		Form: Form{Rule: "role", Pattern: RolePattern, Check: CheckRole}},
-	"RequestSpec.resources": {About: "Objects to get access to, each by its kind and its exact name, " +
-		"for example deployments.apps/api. Only where the policy gives single objects.",
+	"RequestSpec.resources": {About: "Objects to get access to, by their kind and name, for example " +
+		"deployments.apps/api; where the policy lets that be, by a glob such as pods/api-*, by a " +
+		"regular expression such as pods/^api-[a-z0-9]+$, or by a kind alone and selector. Only " +
+		"where the policy gives single objects.",
 		Form: Form{Rule: "resource", Pattern: ResourcePattern, Check: CheckResource}, Min: 1,
 		Max: MaxNames, Unique: true},
+	"RequestSpec.selector": {About: "Labels of the objects of which resources has the kind alone, as " +
+		"kubectl takes them, for example app=nginx.",
+		Form: Form{Rule: "selector", Pattern: SelectorPattern, Max: maxSelector,
+			Check: CheckSelector}},
 	"RequestSpec.exec": {About: "Command to run, and where. Only where the policy lets commands run."},
 	"RequestSpec.duration": {About: "How long, in whole minutes or hours, for example 30m or " +
 		"2h. Default: the policy's."},
@@ -128,6 +134,7 @@ type RequestSpec struct {
 	Grants    []string `yaml:"grants,omitempty" json:"grants,omitempty"` // of the policy, by name
 	Role      string   `yaml:"role,omitempty" json:"role,omitempty"`
 	Resources []string `yaml:"resources,omitempty" json:"resources,omitempty"`
+	Selector  string   `yaml:"selector,omitempty" json:"selector,omitempty"`
 	Exec      *Exec    `yaml:"exec,omitempty" json:"exec,omitempty"`
 	Duration  Duration `yaml:"duration,omitempty" json:"duration,omitzero"`
 	NotBefore Time     `yaml:"notBefore,omitempty" json:"notBefore,omitzero"`

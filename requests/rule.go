@@ -2,6 +2,7 @@ package requests
 
 import (
 	"fmt"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -14,6 +15,7 @@ type Rule struct {
 	Resource string   `json:"resource"` // with its subresource after a slash
 	Verbs    []string `json:"verbs"`
 	Names    []string `json:"names,omitempty"`
+	Match    []Match  `json:"match,omitempty"` // objects beside those named, kept current
 }
 
 // Limits of a Role that is made for a grant. An authorizer hardly notices names, writing does.
@@ -34,6 +36,21 @@ func (r Rule) Kind() string {
 	return r.Resource + "." + r.Group
 }
 
+// Object is the kind of the objects that the rule is about, whatever the subresource.
+func (r Rule) Object() string {
+	resource, _, _ := strings.Cut(r.Resource, "/")
+	return Rule{Group: r.Group, Resource: resource}.Kind()
+}
+
+// RoleNames are the names that the rule has in its Role, in order, when those objects match it.
+func (r Rule) RoleNames(matched []string) []string {
+	names := slices.Concat(r.Names, matched)
+	if len(r.Match) > 0 {
+		names = append(names, Placeholder)
+	}
+	return slices.Compact(slices.Sorted(slices.Values(names)))
+}
+
 var (
 	ruleGroup    = regexp.MustCompile(`^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?)?$`)
 	ruleResource = regexp.MustCompile(`^[a-z0-9-]{1,63}(/[a-z]{1,63})?$`)
@@ -51,7 +68,7 @@ func CheckRule(r Rule) string {
 		return fmt.Sprintf("the resource %s is none", Quote(r.Resource))
 	case len(r.Verbs) == 0 || !slices.IsSorted(r.Verbs):
 		return "it needs its verbs, in order"
-	case len(r.Names) == 0 || len(r.Names) > MaxNames:
+	case len(r.Names)+len(r.Match) == 0 || len(r.Names) > MaxNames:
 		return fmt.Sprintf("it has %d names; 1 to %d can be given", len(r.Names), MaxNames)
 	}
 	for _, verb := range r.Verbs {
@@ -60,11 +77,16 @@ func CheckRule(r Rule) string {
 		}
 	}
 	for _, name := range r.Names {
-		if name == "" || strings.ContainsFunc(name, func(c rune) bool {
+		if name == "" || name == Placeholder || strings.ContainsFunc(name, func(c rune) bool {
 			return c < ' ' ||
 				c == 0x7f
 		}) {
 			return fmt.Sprintf("the name %s is none", Quote(name))
+		}
+	}
+	for _, m := range r.Match {
+		if problem := CheckMatch(r.Object(), m); problem != "" {
+			return fmt.Sprintf("what matches %s: %s", Quote(m.String()), problem)
 		}
 	}
 	return ""
@@ -73,23 +95,28 @@ func CheckRule(r Rule) string {
 // EqualRules tells whether two Roles would allow the same, in the same order.
 func EqualRules(a, b []Rule) bool {
 	return slices.EqualFunc(a, b, func(a, b Rule) bool {
-		return a.Key() == b.Key() && slices.Equal(a.Names, b.Names)
+		return a.Key() == b.Key() && slices.Equal(a.Names, b.Names) &&
+			reflect.DeepEqual(a.Match, b.Match)
 	})
 }
 
-// Resource is one object that a request names, or a kind with a name to come.
+// Resource is what a request names of a kind: one object, those that a pattern of names matches or,
+// without a name, those that a selector finds.
 type Resource struct{ Kind, Name string }
 
 // String is the resource as a request names it.
-func (r Resource) String() string { return r.Kind + "/" + r.Name }
+func (r Resource) String() string { return strings.TrimSuffix(r.Kind+"/"+r.Name, "/") }
+
+// IsExact tells whether it is one object.
+func (r Resource) IsExact() bool { return objectPattern.MatchString(r.Name) }
 
 // KindPattern is the form of a kind of object in requests and policies: the plural of the resource
 // in lower case, with its API group where that is not the core one.
 const KindPattern = `^[a-z0-9-]{1,63}(\.[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?)?$`
 
-// ResourcePattern is the form of an object in a request.
+// ResourcePattern is the form of a resource in a request.
 const ResourcePattern = `^[a-z0-9-]{1,63}(\.[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?)?` +
-	`/[A-Za-z0-9]([A-Za-z0-9.:_-]{0,251}[A-Za-z0-9])?$`
+	`(/([A-Za-z0-9*]([A-Za-z0-9*.:_-]{0,251}[A-Za-z0-9*])?|` + RegexpPattern + `))?$`
 
 // ObjectPattern is the form of the name of one object.
 const ObjectPattern = `^[A-Za-z0-9]([A-Za-z0-9.:_-]{0,251}[A-Za-z0-9])?$`
@@ -106,10 +133,17 @@ func CheckKind(s string) string {
 		"or deployments.apps")
 }
 
-// CheckResource tells what is wrong with an object that a request names; empty when nothing is.
+// CheckResource tells what is wrong with a resource that a request names; empty when nothing is.
 func CheckResource(s string) string {
-	return mustMatch(resourcePattern, s, "a kind and the exact name of one object, such as "+
-		"pods/api-1 or deployments.apps/api")
+	if problem := mustMatch(resourcePattern, s, "a kind and the name of one object, such as "+
+		"pods/api-1 or deployments.apps/api, a pattern such as pods/api-*, or a kind alone where a "+
+		"selector says which"); problem != "" {
+		return problem
+	}
+	if r := SplitResource(s); r.Name != "" {
+		return CheckNames(r.Name)
+	}
+	return ""
 }
 
 // SplitResource takes apart what CheckResource finds nothing wrong with.

@@ -14,6 +14,7 @@ import (
 	"github.com/pullgrant/pullgrant/sync/git"
 	"github.com/pullgrant/pullgrant/sync/kube"
 	"github.com/pullgrant/pullgrant/sync/monitor"
+	"github.com/pullgrant/pullgrant/sync/names"
 	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
@@ -59,8 +60,9 @@ type Agent struct {
 	gate        *gate        // what keeps it from granting
 	prover      *prover      // what it judges
 	withdrawals *withdrawals // what ends grants though it is not on the branch yet
-	tell        *teller      // whom it tells
-	trying      *tries       // what did not work and is tried again
+	names       *names.Keeper
+	tell        *teller // whom it tells
+	trying      *tries  // what did not work and is tried again
 	metrics     *monitor.Metrics
 	server      *monitor.Server
 	next        time.Time     // when the next pass is to begin at the latest; zero: by the poll
@@ -102,6 +104,7 @@ func NewAgent(c Config) (*Agent, error) {
 		list: c.GitHub.FollowOpen(), wall: c.Clock, comments: comments, log: c.Logger}
 	a.tell = &teller{cluster: cluster, wall: c.Clock, comments: comments, metrics: metrics,
 		log: c.Logger, events: kube.NewEvents(cluster, clocks.now, c.Logger)}
+	a.names = names.NewKeeper(expiring, c.Clock, c.Logger.With("cluster", c.Cluster))
 	a.server = &monitor.Server{Listener: c.Listener, Secret: c.WebhookSecret, Metrics: metrics,
 		Wake: a.early, Log: c.Logger.With("cluster", c.Cluster)}
 	return a, nil
@@ -140,6 +143,7 @@ func (a *Agent) passes(ctx context.Context) {
 	a.prover.trust, a.prover.silent = nil, silences{}
 	a.tell.restart()
 	defer a.tell.comments.begin(ctx)()
+	defer a.names.Begin(ctx)()
 	a.cluster.WatchExec(ctx, a.early)
 	for ctx.Err() == nil {
 		begin := a.clocks.now()

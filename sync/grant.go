@@ -61,6 +61,10 @@ func (a *Agent) make(ctx context.Context, r *plan.Record, overlaps bool) (err er
 	if err := a.execGuarded(ctx, r.Grant); err != nil {
 		return err
 	}
+	found, err := a.findMatched(ctx, r.Grant)
+	if err != nil {
+		return err
+	}
 	if err := a.letsIn(ctx, r); err != nil {
 		return err
 	}
@@ -103,7 +107,7 @@ func (a *Agent) make(ctx context.Context, r *plan.Record, overlaps bool) (err er
 		}
 		log.Info("created", "kind", o.Kind, "namespace", o.Namespace, "name", o.Name)
 	}
-	return nil
+	return a.names.Fill(ctx, *r, found)
 }
 
 // sameRoles lets nothing be bound but what was judged. The judgement looked at the roles too, but

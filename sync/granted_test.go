@@ -45,6 +45,7 @@ func TestGranted(t *testing.T) {
 			}
 			g.once(options{github: true})
 			g.called(name, false)
+			g.moved(name)
 			g.SetClock(g.Clock().Add(time.Hour))
 			g.once(options{github: true})
 			g.called(name, true)
@@ -75,6 +76,9 @@ func newGiven(t *testing.T, archive *txtar.Archive) *given {
 	cp := controlplane.ForTest(t)
 	if objects := g.section("objects"); objects != "" {
 		g.Must(cp.Apply(t.Context(), []byte(objects)))
+	}
+	for line := range strings.Lines(g.section("pods")) {
+		g.pods(strings.Fields(line))
 	}
 	policy := fmt.Sprintf(`apiVersion: pullgrant.dev/v1alpha1
 kind: AccessPolicy
@@ -156,24 +160,30 @@ func (g *given) asked() (name string) {
 func (g *given) called(name string, ended bool) {
 	g.Helper()
 	for line := range strings.Lines(g.section("calls")) {
-		fields := strings.Fields(line)
-		as := fields[0] == "as"
-		if as {
-			fields = fields[1:]
-		}
-		want, err := strconv.Atoi(fields[2])
-		g.Must(err)
-		if ended {
-			want = http.StatusForbidden
-		}
-		got, answer := 0, ""
-		g.Until(fmt.Sprintf("%s is answered with %d", strings.TrimSpace(line), want), func() bool {
-			got, answer = g.call(name, as, fields[0], fields[1])
-			return got == want || got != http.StatusForbidden && want != http.StatusForbidden
-		})
-		if got != want {
-			g.Errorf("%s: %d %s", strings.TrimSpace(line), got, answer)
-		}
+		g.expect(name, strings.TrimSpace(line), ended)
+	}
+}
+
+// expect makes one call, and waits for its answer.
+func (g *given) expect(name, line string, ended bool) {
+	g.Helper()
+	fields := strings.Fields(line)
+	as := fields[0] == "as"
+	if as {
+		fields = fields[1:]
+	}
+	want, err := strconv.Atoi(fields[2])
+	g.Must(err)
+	if ended {
+		want = http.StatusForbidden
+	}
+	got, answer := 0, ""
+	g.Until(fmt.Sprintf("%s is answered with %d", line, want), func() bool {
+		got, answer = g.call(name, as, fields[0], fields[1])
+		return got == want || got != http.StatusForbidden && want != http.StatusForbidden
+	})
+	if got != want {
+		g.Errorf("%s: %d %s", line, got, answer)
 	}
 }
 

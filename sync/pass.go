@@ -62,6 +62,7 @@ func (a *Agent) pass(ctx context.Context) failures {
 			return a.gate.repository.note(ctx, a.cluster)
 		}},
 		{monitor.StageRead, anyTip, true, p.endWithdrawn},
+		{monitor.StageApply, anyTip, false, p.refreshNames},
 		{monitor.StagePolicies, theTip, false, p.provePolicies},
 		{monitor.StageRead, theTip, false, a.compareRights},
 		{monitor.StageRead, theTip, true, p.judge},
@@ -220,6 +221,7 @@ func (p *pass) converge(ctx context.Context, proofs map[string]plan.Proof) (err 
 		}
 		p.metrics.Observed(p.world)
 		p.forgetEnds()
+		p.names.Follow(p.world.Records)
 		p.world.Proofs = proofs
 		if p.main != nil && proofs == nil { // once a pass
 			p.world.Drift = p.drift(ctx, p.world)

@@ -41,11 +41,12 @@ type teller struct {
 	// by path, what the pull requests of grants were told that live, or are to; nil before the
 	// first pass
 	granted map[string]plan.Phase
+	still   map[string]bool   // by path, of grants whose names stand still, and that was told
 	reasons map[string]reason // by path, of refusals that are not in the ledger yet
 }
 
 // restart forgets what an earlier term told, which by now another replica may have told otherwise.
-func (t *teller) restart() { t.granted, t.reasons = nil, nil }
+func (t *teller) restart() { t.granted, t.still, t.reasons = nil, nil, nil }
 
 // record tells what a record that was written says came of a request.
 func (t *teller) record(r plan.Record) {
@@ -121,19 +122,19 @@ func (t *teller) grants(w plan.World) {
 	first := t.granted == nil
 	granted := map[string]plan.Phase{}
 	for _, r := range w.Records {
-		path, what, text := r.Grant.Path, "granted", grantedText
-		switch r.Phase {
-		case plan.Granted:
-		case plan.Scheduled:
-			what, text = "scheduled", scheduledText
-		default:
+		path := r.Grant.Path
+		if r.Phase != plan.Granted && r.Phase != plan.Scheduled {
 			continue
 		}
 		granted[path] = r.Phase
 		if old := first && t.wall().Sub(r.Grant.Window.Start.Time) > tellFor; !old &&
 			t.granted[path] != r.Phase {
-			t.comments.put(comment{number: r.Grant.Evidence.PullRequest, what: what,
-				compose: func(context.Context) (string, error) { return text(r.Grant), nil }})
+			if r.Phase == plan.Granted {
+				t.sayGranted(r)
+				continue
+			}
+			t.comments.put(comment{number: r.Grant.Evidence.PullRequest, what: "scheduled",
+				compose: func(context.Context) (string, error) { return scheduledText(r.Grant), nil }})
 		}
 	}
 	t.granted = granted

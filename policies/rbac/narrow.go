@@ -11,16 +11,18 @@ import (
 var plainVerbs = []string{"delete", "get", "list", "patch", "update", "watch"}
 
 // On is what rules allow on one object and its subresources, one rule each, without its name, in
-// order; with verbs, no more than these. Left out is what a name does not restrict:
-// deletecollection, and creating the object itself, which a server-side apply could do under that
-// name (https://kubernetes.io/docs/reference/access-authn-authz/rbac/#referring-to-resources). A
-// name stands in the address of a subresource, so creating that is restricted. A wildcard stands
-// for the object itself: which subresources there are, the role does not tell.
+// order; with verbs, no more than these. Of objects that a pattern or a selector finds it is what
+// rules allow on every one. Left out is what a name does not restrict: deletecollection,
+// and creating the object itself, which a server-side apply could do under that name
+// (https://kubernetes.io/docs/reference/access-authn-authz/rbac/#referring-to-resources). A name
+// stands in the address of a subresource, so creating that is restricted. A wildcard stands for the
+// object itself: which subresources there are, the role does not tell.
 func On(rules []RoleRule, object requests.Resource, verbs []string) (all []requests.Rule) {
 	resource, group := requests.SplitKind(object.Kind)
 	found := map[string][]string{} // verbs by resource
 	for _, rule := range rules {
-		if len(rule.ResourceNames) > 0 && !slices.Contains(rule.ResourceNames, object.Name) ||
+		if len(rule.ResourceNames) > 0 && !(object.IsExact() && slices.Contains(rule.ResourceNames,
+			object.Name)) ||
 			!slices.Contains(rule.APIGroups, group) && !slices.Contains(rule.APIGroups, wildcard) {
 			continue
 		}

@@ -16,6 +16,7 @@ import (
 	coordinationv1 "k8s.io/client-go/kubernetes/typed/coordination/v1"
 	corev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	rbacv1 "k8s.io/client-go/kubernetes/typed/rbac/v1"
+	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
 
 	"github.com/pullgrant/pullgrant/render"
@@ -31,7 +32,8 @@ const CallTimeout = 30 * time.Second
 // Config says how the API server is reached.
 type Config = rest.Config
 
-// Cluster is Kubernetes as the agent uses it. Bindings are created and deleted, never changed.
+// Cluster is Kubernetes as the agent uses it. Objects of grants are created and deleted; of them
+// only the names in a Role of what matches are ever changed.
 type Cluster struct {
 	Name string // of the cluster in the access repository
 	// AWSAuthKept says that the agent has the right to read aws-auth.
@@ -43,6 +45,7 @@ type Cluster struct {
 	coordination  coordinationv1.CoordinationV1Interface
 	authorization authorizationv1.AuthorizationV1Interface
 	admission     admissionv1.AdmissionregistrationV1Interface
+	metadata      metadata.Interface // of objects of any kind
 }
 
 // NewCluster leaves rate limits to the API server: client-go's own default is five requests a
@@ -60,13 +63,14 @@ func NewCluster(config *rest.Config, name string, timeout time.Duration,
 		return nil, fmt.Errorf("preparing the Kubernetes client: %w", err)
 	}
 	c := &Cluster{Name: name}
-	var errs [6]error // one of each API; those of all others would be half of the program
+	var errs [7]error // one of each API; those of all others would be half of the program
 	c.core, errs[0] = corev1.NewForConfigAndClient(config, client)
 	c.rbac, errs[1] = rbacv1.NewForConfigAndClient(config, client)
 	c.batch, errs[2] = batchv1.NewForConfigAndClient(config, client)
 	c.coordination, errs[3] = coordinationv1.NewForConfigAndClient(config, client)
 	c.authorization, errs[4] = authorizationv1.NewForConfigAndClient(config, client)
 	c.admission, errs[5] = admissionv1.NewForConfigAndClient(config, client)
+	c.metadata, errs[6] = metadata.NewForConfigAndClient(config, client)
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, fmt.Errorf("preparing the Kubernetes client: %w", err)
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"maps"
+	"slices"
 	"strings"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -12,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/pullgrant/pullgrant/render"
+	"github.com/pullgrant/pullgrant/requests"
 )
 
 // BindingContent is Content of a RoleBinding.
@@ -27,7 +29,18 @@ func clusterRoleContent(r *rbacv1.ClusterRole) string {
 	return digest(r.ObjectMeta, r.Rules, r.AggregationRule)
 }
 
-func roleContent(r *rbacv1.Role) string { return digest(r.ObjectMeta, r.Rules) }
+func roleContent(r *rbacv1.Role) string { return digest(r.ObjectMeta, lasting(r.Rules)) }
+
+// lasting are rules without the names that the agent keeps current.
+func lasting(rules []rbacv1.PolicyRule) []rbacv1.PolicyRule {
+	rules = slices.Clone(rules)
+	for i, r := range rules {
+		if slices.Contains(r.ResourceNames, requests.Placeholder) {
+			rules[i].ResourceNames = []string{requests.Placeholder}
+		}
+	}
+	return rules
+}
 
 // JobContent is Content of a Job: of what decides when a backstop acts.
 func JobContent(j *batchv1.Job) string {

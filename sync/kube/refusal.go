@@ -131,7 +131,7 @@ func changedClusterRole(asked, made *rbacv1.ClusterRole) string {
 }
 
 func changedRole(asked, made *rbacv1.Role) string {
-	if !equality.Semantic.DeepEqual(asked.Rules, made.Rules) {
+	if !equality.Semantic.DeepEqual(lasting(asked.Rules), lasting(made.Rules)) {
 		return "rules"
 	}
 	return changedMeta(asked.ObjectMeta, made.ObjectMeta)

@@ -97,6 +97,9 @@ func (m *Metrics) Lasting(n int) { m.lasting.Set(float64(n)) }
 // StaleRights notes how many rights the agent has that no policy needs any more.
 func (m *Metrics) StaleRights(n int) { m.stale.Set(float64(n)) }
 
+// NamesStill notes of how many grants the names of what matches are not kept current.
+func (m *Metrics) NamesStill(n int) { m.still.Set(float64(n)) }
+
 // Passed notes how a pass ended: which stages did not succeed, and how many requests wait. A single
 // request that cannot be judged or granted leaves it complete: whoever writes requests must not be
 // able to make the agent look broken.

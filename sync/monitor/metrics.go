@@ -27,7 +27,7 @@ type Metrics struct {
 	wall     func() time.Time
 
 	grants, outbox, waiting, lasting       prometheus.Gauge
-	leader, stale                          prometheus.Gauge
+	leader, stale, still                   prometheus.Gauge
 	lateness                               prometheus.Histogram
 	decisions, endings, passes, deliveries *prometheus.CounterVec
 	stopped, errors                        *prometheus.GaugeVec
@@ -147,6 +147,7 @@ func (m *Metrics) define(in promauto.Factory) {
 		"Grants, and objects that are no grant's, whose end does not work.")
 	m.stale = gauge("stale_rights", "Rights of the agent that no policy needs and that keep it "+
 		"from nothing.")
+	m.still = gauge("names_still", "Grants whose names of what matches are not kept current.")
 	m.leader = gauge("leader", "1 on the replica that grants and records, 0 on others.")
 	m.decisions = counters("decisions_total", "Requests granted or refused, and judgements that "+
 		"could not be made.", "decision", "code")

@@ -2,6 +2,7 @@ package cases
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/pullgrant/pullgrant/policies"
@@ -43,7 +44,11 @@ func Describe(d policies.Decision, want string) string {
 		for _, binding := range g.Items {
 			fmt.Fprintln(&b, given(binding, g.Subject.Name, g.For()))
 			for _, r := range binding.Allows {
-				fmt.Fprintf(&b, "allows: %s %s\n", r.Key(), strings.Join(r.Names, " | "))
+				names := slices.Clone(r.Names)
+				for _, m := range r.Match {
+					names = append(names, fmt.Sprintf("%s within %s", m, strings.Join(m.Within, ", ")))
+				}
+				fmt.Fprintf(&b, "allows: %s %s\n", r.Key(), strings.Join(names, " | "))
 			}
 		}
 		if !g.Window.Start.IsZero() {

@@ -50,6 +50,10 @@ metadata: {name: plain-NAME}`,
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
 metadata: {name: payments-debug}`,
+	"own rights": `
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: pullgrant-agent}`,
 	"home account": `
 apiVersion: v1
 kind: ServiceAccount
@@ -108,6 +112,20 @@ func grantNumber(n int, namespace string) requests.Grant {
 				0), Namespace: namespace,
 			Role: requests.Role{Kind: requests.KindClusterRole, Name: "payments-debug"}}},
 	}
+}
+
+// keptGrant is the grant with a Role whose first rule is kept current, and whose second one is not.
+func keptGrant(g requests.Grant) requests.Grant {
+	verbs := []string{"get", "list", "watch"}
+	g.Items = []requests.Item{{Kind: requests.KubernetesResourceRole,
+		Name: g.Items[0].Name, Namespace: g.Items[0].Namespace, Role: g.Items[0].Role,
+		Resources: []string{"deployments.apps/api", "pods/api-1", "pods/nginx-*"},
+		Allows: []requests.Rule{
+			{Resource: "pods", Verbs: verbs, Names: []string{"api-1"},
+				Match: []requests.Match{{Pattern: "nginx-*", Within: []string{"*"}}}},
+			{Group: "apps", Resource: "deployments", Verbs: verbs, Names: []string{"api"}},
+		}}}
+	return g
 }
 
 // others of the agent's objects, each the n-th of a grant with that item.

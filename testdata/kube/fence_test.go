@@ -143,6 +143,11 @@ func (w *trial) object(name string) *unstructured.Unstructured {
 			w.job = w.make("agent", jobOf(w.T, grant)).GetUID()
 		}
 		return bindingOf(w.T, grant, w.job)
+	case "kept role":
+		if w.job == "" {
+			w.job = w.make("agent", jobOf(w.T, grant)).GetUID()
+		}
+		return bindingOf(w.T, keptGrant(grant), w.job) // whose first object it is
 	}
 	if _, is := agentObjects[name]; is {
 		job := jobOf(w.T, grant)
@@ -176,7 +181,7 @@ func (w *trial) stand(name string) *unstructured.Unstructured {
 	w.Helper()
 	object := w.object(name)
 	switch name {
-	case "granted role", "rights": // they are there
+	case "granted role", "rights", "own rights": // they are there
 	case "aws-auth":
 		w.standAnew(object)
 	case "job", "held job":
@@ -184,6 +189,8 @@ func (w *trial) stand(name string) *unstructured.Unstructured {
 		w.make("agent", w.object("binding"))
 	case "binding", "stripped binding":
 		w.make("agent", object)
+	case "kept role":
+		w.make("agent with every right", object)
 	default:
 		user := "masters"
 		if _, is := agentObjects[name]; is {

@@ -1,0 +1,79 @@
+package requests_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/pullgrant/pullgrant/requests"
+)
+
+// TestMatcher: a pattern is about a whole name, and so is a glob of the policy.
+func TestMatcher(t *testing.T) {
+	names := []string{"nginx", "nginx-1", "nginx-b2", "my-nginx-1", "api-1", "nginx-1.x",
+		"a", "ab", "b"}
+	for _, c := range []struct {
+		pattern, within string
+		want            string
+	}{
+		{"nginx-*", "*", "nginx-1 nginx-b2 nginx-1.x"},
+		{"*", "nginx-*", "nginx-1 nginx-b2 nginx-1.x"},
+		{"*-1", "*", "nginx-1 my-nginx-1 api-1"},
+		{"^nginx-[a-z0-9-]+$", "*", "nginx-1 nginx-b2"},
+		{"^nginx-.$", "*", "nginx-1"},
+		{"^a|b$", "*", "a b"},
+		{"^(?i)NGINX-1$", "*", "nginx-1"},
+		{"nginx-1.x", "*", "nginx-1.x"},
+		{"n*1*", "*", "nginx-1 nginx-1.x"},
+		{"", "api-*,my-*", "my-nginx-1 api-1"},
+		{"^.+$", "nginx,a", "nginx a"},
+	} {
+		matches, err := requests.Match{Pattern: c.pattern,
+			Within: strings.Split(c.within, ",")}.Matcher()
+		if err != nil {
+			t.Errorf("%s: %v", c.pattern, err)
+			continue
+		}
+		got := slices.DeleteFunc(slices.Clone(names),
+			func(name string) bool { return !matches(name) })
+		if text := strings.Join(got, " "); text != c.want {
+			t.Errorf("%s within %s: %s, want %s", c.pattern, c.within, text, c.want)
+		}
+	}
+}
+
+// TestResources: what a request may name, and nothing that looks like it.
+func TestResources(t *testing.T) {
+	for text, exact := range map[string]bool{"pods/nginx-1": true, "deployments.apps/api": true,
+		"pods": false, "pods/nginx-*": false, "pods/*": false, "pods/^nginx-[a-z0-9-]+$": false,
+		"widgets.example.com/*-a": false, "pods/^a/b$": false} {
+		if problem := requests.CheckResource(text); problem != "" {
+			t.Errorf("%s: %s", text, problem)
+		}
+		r := requests.SplitResource(text)
+		if r.IsExact() != exact || r.String() != text {
+			t.Errorf("%s is taken for %q, exact: %t", text, r, r.IsExact())
+		}
+	}
+	for _, text := range []string{"", "/", "pods/", "Pods/a", "pods/-", "pods/-*", "pods/ a",
+		"pods/a b",
+		"pods/^a", "pods/a$", "pods/^$", "pods/^a)|(b$", "pods/^(a$", "pods/^a\\$", "pods/^\\Qa$",
+		"pods/^[z-a]$", "pods/^a{1001}$", "pods/^a b$", "pods/^" + strings.Repeat("a", 251) + "$",
+		"pods/a/b", "*/a", "pods.*/a", "pods/a\nb", "pods/^(?=a)b$"} {
+		if requests.CheckResource(text) == "" {
+			t.Errorf("%q is taken", text)
+		}
+	}
+}
+
+// TestCanMatch: a pattern that can never be within the policy's names is refused before review.
+func TestCanMatch(t *testing.T) {
+	for pattern, want := range map[string]bool{"nginx-*": true, "nginx-a-*": true, "*": true,
+		"n*": true, "api-*": false, "^nginx-[0-9]$": true, "^(nginx|api)-1$": true,
+		"^api-1$":   false,
+		"^nginz.*$": false} {
+		if got := requests.CanMatch(pattern, []string{"nginx-*"}); got != want {
+			t.Errorf("%s: %t", pattern, got)
+		}
+	}
+}

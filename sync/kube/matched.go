@@ -1,0 +1,195 @@
+package kube
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/tools/cache"
+
+	"github.com/pullgrant/pullgrant/render"
+	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/plan"
+)
+
+// Objects are those of a kind in a namespace that a selector of labels finds; "" finds all.
+type Objects struct{ Namespace, Kind, Selector string }
+
+// String is what they are, for people.
+func (o Objects) String() string {
+	if o.Selector == "" {
+		return o.Kind + " in " + o.Namespace
+	}
+	return o.Kind + " with " + o.Selector + " in " + o.Namespace
+}
+
+// ErrNotServed says that the cluster has no such kind of objects in namespaces.
+var ErrNotServed = errors.New("the cluster serves no such objects in namespaces")
+
+// Names lists the names of objects; their content is not asked for.
+func (c *Cluster) Names(ctx context.Context, of Objects) (names []string, err error) {
+	list, err := c.listObjects(ctx, of, metav1.ListOptions{})
+	if err != nil {
+		return nil, err
+	}
+	for _, item := range list.Items {
+		names = append(names, item.Name)
+	}
+	return names, nil
+}
+
+func (c *Cluster) listObjects(ctx context.Context, of Objects, o metav1.ListOptions) (
+	*metav1.PartialObjectMetadataList, error) {
+	resource, err := c.served(ctx, of.Kind)
+	if err != nil {
+		return nil, fmt.Errorf("looking for %s: %w", of, err)
+	}
+	o.LabelSelector = of.Selector
+	list, err := c.metadata.Resource(resource).Namespace(of.Namespace).List(ctx, o)
+	if err != nil {
+		return nil, fmt.Errorf("listing %s: %w", of, err)
+	}
+	return list, nil
+}
+
+// NamesSource lists and watches objects without their content. asked is told what came of each
+// list, and of each watch that was begun.
+func (c *Cluster) NamesSource(of Objects, asked func(err error)) Source {
+	return Source{What: of.String(), Example: &metav1.PartialObjectMetadata{},
+		From: &cache.ListWatch{
+			ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (
+				runtime.Object, error) {
+				list, err := c.listObjects(ctx, of, o)
+				asked(err)
+				return list, err
+			},
+			WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface,
+				error) {
+				resource, err := c.served(ctx, of.Kind)
+				if err != nil {
+					asked(err)
+					return nil, err
+				}
+				o.LabelSelector = of.Selector
+				events, err := c.metadata.Resource(resource).Namespace(of.Namespace).Watch(ctx, o)
+				asked(err)
+				return events, err
+			},
+		}}
+}
+
+// RolesSource lists and watches the Roles that say pullgrant manages them.
+func (c *Cluster) RolesSource() Source {
+	all := c.Sources()
+	return all[slices.IndexFunc(all, func(s Source) bool {
+		_, is := s.Example.(*rbacv1.Role)
+		return is
+	})]
+}
+
+// served is the version of a kind that the cluster prefers and serves in namespaces. It is asked
+// each time: what extends the API comes and goes.
+func (c *Cluster) served(ctx context.Context, kind string) (schema.GroupVersionResource, error) {
+	resource, group := requests.SplitKind(kind)
+	if group == "" {
+		return c.servedBy(ctx, schema.GroupVersion{Version: "v1"}, resource)
+	}
+	var found metav1.APIGroup
+	err := c.core.RESTClient().Get().AbsPath("/apis", group).Do(ctx).Into(&found)
+	if apierrors.IsNotFound(err) {
+		err = ErrNotServed
+	}
+	if err != nil {
+		return schema.GroupVersionResource{}, err
+	}
+	versions := append([]metav1.GroupVersionForDiscovery{found.PreferredVersion}, found.Versions...)
+	for _, v := range versions {
+		in, err := c.servedBy(ctx, schema.GroupVersion{Group: group, Version: v.Version}, resource)
+		if !errors.Is(err, ErrNotServed) {
+			return in, err
+		}
+	}
+	return schema.GroupVersionResource{}, ErrNotServed
+}
+
+func (c *Cluster) servedBy(ctx context.Context, version schema.GroupVersion, resource string) (
+	schema.GroupVersionResource, error) {
+	root := "/apis/" + version.Group
+	if version.Group == "" {
+		root = "/api"
+	}
+	var list metav1.APIResourceList
+	err := c.core.RESTClient().Get().AbsPath(root, version.Version).Do(ctx).Into(&list)
+	if err != nil && !apierrors.IsNotFound(err) {
+		return schema.GroupVersionResource{}, err
+	}
+	if !slices.ContainsFunc(list.APIResources, func(r metav1.APIResource) bool {
+		return r.Name == resource && r.Namespaced
+	}) {
+		return schema.GroupVersionResource{}, ErrNotServed
+	}
+	return version.WithResource(resource), nil
+}
+
+// GrantedRole reads the Role of a grant, as it was made but for its names; an error tells that it
+// is another one, or has other rules.
+func (c *Cluster) GrantedRole(ctx context.Context, o plan.Object) (*rbacv1.Role, error) {
+	role, err := c.rbac.Roles(o.Namespace).Get(ctx, o.Name, metav1.GetOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("reading Role %s/%s: %w", o.Namespace, o.Name, err)
+	}
+	if !IsGranted(role, o) {
+		return nil, fmt.Errorf("Role %s/%s is not as it was made", o.Namespace, o.Name)
+	}
+	return role, nil
+}
+
+// IsGranted tells whether a Role is that of a grant, as it was made but for its names.
+func IsGranted(role *rbacv1.Role, o plan.Object) bool {
+	return string(role.UID) == o.UID && o.UID != "" && roleContent(role) == o.Content
+}
+
+// SetNames gives the rules of a Role other names, if nobody changed it meanwhile.
+func (c *Cluster) SetNames(ctx context.Context, role *rbacv1.Role, names [][]string) error {
+	role = role.DeepCopy()
+	for i := range role.Rules {
+		role.Rules[i].ResourceNames = names[i]
+	}
+	_, err := c.rbac.Roles(role.Namespace).Update(ctx, role,
+		metav1.UpdateOptions{FieldManager: render.ManagedBy})
+	if err != nil {
+		return fmt.Errorf("changing the names in Role %s/%s: %w", role.Namespace, role.Name, err)
+	}
+	return nil
+}
+
+// Matched are the names in the Roles of a grant beside those that it says itself, each once, in
+// order.
+func (c *Cluster) Matched(ctx context.Context, r plan.Record) (names []string, err error) {
+	for _, item := range r.Grant.Items {
+		if !item.Matches() {
+			continue
+		}
+		role, err := c.rbac.Roles(item.Namespace).Get(ctx, item.Name, metav1.GetOptions{})
+		if err != nil {
+			return nil, fmt.Errorf("reading Role %s/%s: %w", item.Namespace, item.Name, err)
+		}
+		for i, rule := range item.Allows {
+			if i >= len(role.Rules) || len(rule.Match) == 0 {
+				continue
+			}
+			names = append(names, slices.DeleteFunc(slices.Clone(role.Rules[i].ResourceNames),
+				func(name string) bool {
+					return name == requests.Placeholder || slices.Contains(rule.Names, name)
+				})...)
+		}
+	}
+	return slices.Compact(slices.Sorted(slices.Values(names))), nil
+}
