@@ -39,6 +39,11 @@ func newCatalogStage(t *testing.T) *catalogStage {
 		kubeconfig: filepath.Join(t.TempDir(), "kubeconfig")}
 	s.must(cp.Kubeconfig(s.kubeconfig, cp.Admin()))
 	s.must(os.CopyFS(s.dir, os.DirFS("../../testdata/accessrepo")))
+	for _, other := range []string{"policies/app-config.yaml", "policies/node-triage.yaml",
+		"policies/orders-scale.yaml", "catalog/prod-eu/node-triage.yaml",
+		"catalog/prod-eu/orders-scaler.yaml"} { // these tests are about one role
+		s.must(os.Remove(filepath.Join(s.dir, other)))
+	}
 	s.Forge, err = forge.Start(t.TempDir(), forge.Options{Contract: true})
 	s.must(err)
 	t.Cleanup(func() {
