@@ -1,6 +1,7 @@
 package sync
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -154,6 +155,24 @@ func (g *given) asked() (name string) {
 	}
 	g.pull(name, true, map[string]string{path: content})
 	return name
+}
+
+// told is what the record of the only grant says that it gives.
+func (g *given) told() {
+	g.Helper()
+	want := strings.TrimSpace(g.section("gives"))
+	if want == "" {
+		return
+	}
+	var grant requests.Grant
+	g.Must(json.Unmarshal([]byte(g.Records()[0].Data["grant"]), &grant))
+	var got []string
+	for _, i := range grant.Items {
+		got = append(got, i.String())
+	}
+	if strings.Join(got, "\n") != want {
+		g.Errorf("it gives %q, want %q", got, want)
+	}
 }
 
 // called makes the calls, while access lasts or after its end.

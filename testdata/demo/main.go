@@ -55,6 +55,6 @@ func run(ctx context.Context, binary string, up bool) (err error) {
 	if err := s.show(ctx); err != nil {
 		return err
 	}
-	fmt.Println("\nAll ten steps were observed. To try it by hand: make demo-up")
+	fmt.Println("\nAll ten steps and both other kinds were observed. To try it by hand: make demo-up")
 	return nil
 }

@@ -56,7 +56,10 @@ func (s *stage) show(ctx context.Context) error {
 	if err := s.expire(ctx, events, binding); err != nil {
 		return err
 	}
-	return s.record(ctx, number)
+	if err := s.record(ctx, number); err != nil {
+		return err
+	}
+	return s.kinds(ctx)
 }
 
 func step(number int, name, format string, args ...any) {
@@ -96,9 +99,17 @@ func (s *stage) expectCanI(ctx context.Context, want string) error {
 }
 
 func (s *stage) ask(ctx context.Context) (number int, err error) {
-	r, err := s.pullgrant(ctx, s.forge.Token("alice"), nil, "request", "--policy", policy,
-		"--cluster", cluster,
+	number, err = s.asked(ctx, "request", "--policy", policy, "--cluster", cluster,
 		"--duration", "1m", "--slug", "inc-123", "--reason", "INC-123, checkout is slow")
+	if err == nil {
+		step(1, "Ask", "alice ran pullgrant request; it opened pull request #%d", number)
+	}
+	return number, err
+}
+
+// asked has alice ask for something.
+func (s *stage) asked(ctx context.Context, args ...string) (number int, err error) {
+	r, err := s.pullgrant(ctx, s.forge.Token("alice"), nil, args...)
 	if err != nil || r.code != 0 {
 		return 0, fmt.Errorf("pullgrant request: %w, exit %d: %s", err, r.code, r.err)
 	}
@@ -106,7 +117,6 @@ func (s *stage) ask(ctx context.Context) (number int, err error) {
 	if _, err := fmt.Sscanf(url[strings.LastIndex(url, "/")+1:], "%d", &number); err != nil {
 		return 0, fmt.Errorf("read the pull request's number from %q: %w", url, err)
 	}
-	step(1, "Ask", "alice ran pullgrant request; it opened %s", url)
 	return number, nil
 }
 

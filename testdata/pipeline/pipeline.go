@@ -15,10 +15,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 
 	"golang.org/x/crypto/ssh"
 	"k8s.io/client-go/rest"
 
+	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/render"
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/testdata/forge"
 	"github.com/pullgrant/pullgrant/testdata/kube"
@@ -56,19 +59,50 @@ func PrepareCluster(ctx context.Context, cp *kube.ControlPlane) (agent *rest.Con
 	manifests := fmt.Sprintf(`
 apiVersion: v1
 kind: Namespace
-metadata: {name: %s}
+metadata: {name: %s, labels: {pullgrant.dev/exec: strict}}
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
 metadata: {name: %s}
 rules:
 - {apiGroups: [""], resources: [pods, pods/log, events], verbs: [get, list, watch]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: node-triage}
+rules:
+- {apiGroups: [""], resources: [nodes, events, persistentvolumes], verbs: [get, list, watch]}
+- {apiGroups: [metrics.k8s.io], resources: [nodes, pods], verbs: [get, list]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: orders-scaler}
+rules:
+- {apiGroups: [apps], resources: [deployments], verbs: [get, list, watch]}
+- {apiGroups: [apps], resources: [deployments/scale], verbs: [get, patch, update]}
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: orders}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: payments-1, namespace: %[1]s}
+spec: {containers: [{name: app, image: app}]}
 `, Namespace, Policy)
 	if err := cp.Apply(ctx, []byte(manifests)); err != nil {
 		return nil, err
 	}
-	if err := cp.Apply(ctx, kube.AgentManifests([]string{Namespace},
-		[]string{Policy})); err != nil {
+	tree, err := policies.ReadTree(os.DirFS("testdata/accessrepo"), "acme")
+	if err != nil {
+		return nil, err
+	}
+	grants, findings := tree.Grantable(Cluster)
+	if len(findings) > 0 {
+		return nil, fmt.Errorf("the access repository: %v", findings)
+	}
+	if err := cp.Apply(ctx, render.YAML(slices.Concat(render.Fence(),
+		render.Rights(render.Footprint{Grants: grants})))); err != nil {
 		return nil, err
 	}
 	if err := cp.AwaitFence(ctx); err != nil {
