@@ -45,6 +45,7 @@ func TestGranted(t *testing.T) {
 				return
 			}
 			g.once(options{github: true})
+			g.told()
 			g.called(name, false)
 			g.moved(name)
 			g.SetClock(g.Clock().Add(time.Hour))
