@@ -39,17 +39,28 @@ func TestGranted(t *testing.T) {
 				t.Fatal(err)
 			}
 			g := newGiven(t, archive)
+			signer := newSigner(t)
+			proving := options{github: true, signer: signer}
+			defer func() { // an audit finds nothing wrong with what the ledger says of it
+				if t.Failed() {
+					return
+				}
+				if rules := g.rules(signersOf(t, signer.AllowedSigner(g.Cluster)),
+					g.Clock()); rules != "" {
+					t.Errorf("the audit finds %s", rules)
+				}
+			}()
 			name := g.asked()
 			if code, message, _ := strings.Cut(g.section("refused"), " "); code != "" {
-				g.refusedWith(name, code, strings.TrimSpace(message))
+				g.refusedWith(proving, name, code, strings.TrimSpace(message))
 				return
 			}
-			g.once(options{github: true})
+			g.once(proving)
 			g.told()
 			g.called(name, false)
 			g.moved(name)
 			g.SetClock(g.Clock().Add(time.Hour))
-			g.once(options{github: true})
+			g.once(proving)
 			g.called(name, true)
 			g.leftNothing(name, requests.CauseExpired)
 		})
@@ -233,9 +244,9 @@ func (g *given) call(name string, as bool, method, path string) (int, string) {
 }
 
 // refusedWith has the agent refuse the request, at once or after it was tried for a while.
-func (g *given) refusedWith(name, code, message string) {
+func (g *given) refusedWith(o options, name, code, message string) {
 	g.Helper()
-	agent := g.agent(options{github: true})
+	agent := g.agent(o)
 	for range 2 {
 		_ = agent.Once(g.Context()) // an error says what waits
 		g.SetClock(g.Clock().Add(refusedFor))
