@@ -104,7 +104,7 @@ const (
 // Outcome is what a refusal with this code means: Pending where a person can still meet the rule.
 func (c Code) Outcome() Outcome {
 	switch c {
-	case EvaluationError, ClockSkew, RulesetWeakened, Paused, PushRefused, Unfenced,
+	case EvaluationError, ClockSkew, NonFastForward, RulesetWeakened, Paused, PushRefused, Unfenced,
 		OverPrivileged, RepositoryReplaced:
 		return Failed
 	case DraftPullRequest, ChangesRequested, ApprovalStale, SelfApproval, ContributorApproval,
