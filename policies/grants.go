@@ -168,7 +168,8 @@ func (j *judge) resolve() (items []requests.Item, refused []refusal) {
 	target := j.world.policy.Spec.Target
 	for n, g := range j.chosen() {
 		item, no := g.kind().resolve(j.tree, j.request.Spec, g)
-		item.Name, item.Mode = requests.ObjectName(j.request.Metadata.Name, n), target.itemMode()
+		item.Mode = target.itemMode()
+		item.Name = requests.ItemName(j.request.Metadata.Name, n, item.Mode)
 		items = append(items, item)
 		if no.problem != "" {
 			refused = append(refused, no)

@@ -53,7 +53,7 @@ func check(g requests.Grant) error {
 			return fmt.Errorf("binding %d: %w", i+1, refuse("kind", item.Kind,
 				"no such thing is ever made"))
 		}
-		if want := requests.ObjectName(g.Name, i); item.Name != want {
+		if want := requests.ItemName(g.Name, i, item.Mode); item.Name != want {
 			return fmt.Errorf("binding %d: %w", i+1, refuse("name", item.Name, "it must be "+want))
 		}
 		if err := kindOf(item).check(item); err != nil {

@@ -52,7 +52,7 @@ func (g Grant) Namespaces() []string {
 func (g Grant) Impersonates() bool { return slices.ContainsFunc(g.Items, Item.Impersonates) }
 
 // Identity is the name of the ServiceAccount that stands for the grant, and that never exists.
-func (g Grant) Identity() string { return ObjectName(g.Name, 0) }
+func (g Grant) Identity() string { return identityName(g.Name) }
 
 // User is the identity as Kubernetes and kubectl --as name it.
 func (g Grant) User() string {
@@ -153,6 +153,21 @@ func ObjectName(request string, i int) string {
 	}
 	return short("pullgrant-"+request, 63-len(suffix)) + suffix
 }
+
+// ItemName is the name of what is made for the i-th item (from 0) of a grant. Where an identity of
+// the grant's own gets it, it begins with the name of that, by which the fence knows whose it is.
+func ItemName(request string, i int, mode string) string {
+	if mode != ModeImpersonate {
+		return ObjectName(request, i)
+	}
+	if i == 0 {
+		return identityName(request)
+	}
+	return fmt.Sprintf("%s.%d", identityName(request), i+1)
+}
+
+// identityName leaves room for a counter of three digits.
+func identityName(request string) string { return short("pullgrant-"+request, 59) }
 
 // LabelValue is a name as a Kubernetes label holds it: cut with a hash at 63 characters.
 func LabelValue(name string) string { return short(name, 63) }

@@ -27,24 +27,34 @@ func (a *Agent) execGuarded(ctx context.Context, g requests.Grant) error {
 	return nil
 }
 
-// unguarded finds the grants of commands that nothing limits any more, and ends them. What cannot
-// be read ends nothing.
+// unguarded finds the grants of commands that nothing limits any more, and ends them. What cannot be
+// read ends nothing. Each place is looked at once, however many grants are for it.
 func (a *Agent) unguarded(ctx context.Context, w plan.World, found map[string]string) {
+	type place struct {
+		namespace string
+		everybody bool
+	}
+	problems := map[place]string{}
 	for _, r := range w.Records {
-		if r.Phase == plan.Ended || r.Phase == plan.Ending {
+		if r.Phase == plan.Ended || r.Phase == plan.Ending || !r.EverGranted() {
 			continue
 		}
 		for _, i := range r.Grant.Items {
 			if i.Exec == nil {
 				continue
 			}
-			problem, err := a.cluster.ExecProblem(ctx, i.Namespace, !i.Impersonates())
-			if err != nil {
-				problem = ""
-				a.log.Error("whether commands are still limited is not known", "event", "drift",
-					"cluster", a.cluster.Name, "request", r.Grant.Name, "error", err.Error())
+			at := place{i.Namespace, !i.Impersonates()}
+			problem, known := problems[at]
+			if !known {
+				var err error
+				if problem, err = a.cluster.ExecProblem(ctx, at.namespace, at.everybody); err != nil {
+					problem = ""
+					a.log.Error("whether commands are still limited is not known", "event", "drift",
+						"cluster", a.cluster.Name, "namespace", at.namespace, "error", err.Error())
+				}
+				problems[at] = problem
 			}
-			if problem != "" && r.EverGranted() {
+			if problem != "" {
 				a.log.Warn("commands are not limited any more; access ends", "event", "drift",
 					"cluster", a.cluster.Name, "request", r.Grant.Name, "message", problem)
 				found[r.Grant.Path] = requests.CausePolicyChanged
