@@ -14,6 +14,7 @@ import (
 type wish struct {
 	grants, resources, lists []string
 	role, pod, container     string
+	selector                 string
 	stdin, tty               bool
 
 	command   []string // after --
@@ -29,6 +30,8 @@ func (o *wish) flags(cmd *cobra.Command) {
 	flags.StringArrayVar(&o.resources, "resource", nil, "object to get access to, such as "+
 		"deployments.apps/api, Deployments/default/api or /prod-eu/pod/default/api-1; may be repeated")
 	flags.StringArrayVar(&o.lists, "resources", nil, "several of --resource, with commas between")
+	flags.StringVarP(&o.selector, "selector", "l", "", "labels of the objects of a --resource "+
+		"without a name, such as app=nginx")
 	flags.StringVar(&o.pod, "exec", "", "pod to run a command in; the command stands after --")
 	flags.StringVarP(&o.container, "container", "c", "",
 		"container to run the command in (default: the policy's)")
@@ -65,6 +68,9 @@ func (o *requestOptions) completeWish(cmd *cobra.Command) error {
 	}
 	if problem := requests.CheckRole(o.role); o.role != "" && problem != "" {
 		return usagef(cmd, "--role %q: %s", o.role, problem)
+	}
+	if problem := requests.CheckSelector(o.selector); o.selector != "" && problem != "" {
+		return usagef(cmd, "--selector %q: %s", o.selector, problem)
 	}
 	if err := o.completeExec(cmd); err != nil {
 		return err
@@ -134,7 +140,7 @@ func (o *requestOptions) completeExec(cmd *cobra.Command) error {
 
 // fill writes what is wished for into a request.
 func (o wish) fill(spec *requests.RequestSpec) {
-	spec.Grants, spec.Role = o.grants, o.role
+	spec.Grants, spec.Role, spec.Selector = o.grants, o.role, o.selector
 	for _, id := range o.asked {
 		resource := id.Resource()
 		if resource != "" && !slices.Contains(spec.Resources, resource) {
