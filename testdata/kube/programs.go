@@ -10,6 +10,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
+	"syscall"
 )
 
 // ErrNotBuilt says that a program of the control plane is in none of the folders.
@@ -63,9 +65,11 @@ func builtFolder() string {
 	}
 }
 
-// freePorts returns n loopback TCP ports that nobody listens on. They lie below the range from
-// which systems pick the local port of outgoing connections, so one is still free when a killed
-// component is started again.
+// freePorts returns n loopback TCP ports that nobody listens on, and that nobody else who uses this
+// package on the machine picks while this process lives: between the choice and the first listener
+// lie seconds, and an API server that found another one's etcd would take it for its own. They lie
+// below the range from which systems pick the local port of outgoing connections, so one is still
+// free when a killed component is started again.
 func freePorts(n int) ([]int, error) {
 	var ports []int
 	for range 1000 {
@@ -75,9 +79,31 @@ func freePorts(n int) ([]int, error) {
 			continue
 		}
 		defer listener.Close() // held until all are found: no port is found twice
+		if !reserve(port) {
+			continue
+		}
 		if ports = append(ports, port); len(ports) == n {
 			return ports, nil
 		}
 	}
 	return nil, errors.New("finding free ports on 127.0.0.1: none between 20000 and 32000")
+}
+
+// reserved holds the locks on ports until the process ends, however it does.
+var reserved sync.Map
+
+// reserve takes a port for this process, unless another one has it.
+func reserve(port int) bool {
+	locks := filepath.Join(os.TempDir(), "pullgrant-ports")
+	_ = os.MkdirAll(locks, 0o755) // without it no file can be opened
+	file, err := os.OpenFile(filepath.Join(locks, fmt.Sprint(port)), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return false // of another user of the machine
+	}
+	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		_ = file.Close()
+		return false
+	}
+	reserved.Store(port, file)
+	return true
 }
