@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -26,12 +27,18 @@ import (
 //go:embed all:init
 var scaffold embed.FS
 
+// examples holds a policy of each other kind of grant, for --examples.
+//
+//go:embed examples
+var examples embed.FS
+
 type initOptions struct {
 	Org      string // of the access repository
 	Cluster  string
 	Approver string // login or org/team, without @
 	Action   string // owner/name@commit
 	Branch   string // the default branch
+	Examples bool   // a policy of each other kind too
 	dir      string
 }
 
@@ -44,7 +51,7 @@ func newInitCommand(w world) *cobra.Command {
 access repository into DIR (default: the current folder). Nothing is overwritten: where one of the
 files exists, none is written.`,
 		Example: `  pullgrant init my-access-repository --org acme --cluster prod-eu
-  pullgrant init --org acme --cluster staging --approver acme/platform`,
+  pullgrant init --org acme --cluster staging --approver acme/platform --examples`,
 		Args: arguments(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.dir = "."
@@ -63,6 +70,8 @@ files exists, none is written.`,
 	flags.StringVar(&o.Cluster, "cluster", "prod-eu", "name of the first cluster")
 	flags.StringVar(&o.Approver, "approver", "", "team (org/team) or login that approves "+
 		"(default: <org>/platform)")
+	flags.BoolVar(&o.Examples, "examples", false, "write a policy of each other kind of grant too: "+
+		"single objects, one command, a role of the whole cluster")
 	flags.StringVar(&o.Branch, "branch", "main", "default branch of the repository")
 	flags.StringVar(&o.Action, "action", "", "the pullgrant action as owner/name@commit "+
 		"(default: the commit of this build)")
@@ -170,12 +179,22 @@ func initialize(w world, o initOptions) error {
 	return nil
 }
 
-// exampleRole is the role of the example policy, exampleRules what it is meant to have: requests
-// for a role that is not in the catalogue are refused, and the agent refuses one with other rules.
+// exampleRole is the role of the example policy, exampleRules what it and those of the others are
+// meant to have: requests for a role that is not in the catalogue are refused, and the agent refuses
+// one with other rules.
 const exampleRole = "payments-debug"
 
-var exampleRules = []rbac.RoleRule{{APIGroups: []string{""}, Resources: []string{"events", "pods",
-	"pods/log"}, Verbs: []string{"get", "list", "watch"}}}
+var reads = []string{"get", "list", "watch"}
+
+var exampleRules = map[string][]rbac.RoleRule{
+	exampleRole: {{APIGroups: []string{""}, Resources: []string{"events", "pods", "pods/log"},
+		Verbs: reads}},
+	"orders-scaler": {{APIGroups: []string{"apps"}, Resources: []string{"deployments"}, Verbs: reads},
+		{APIGroups: []string{"apps"}, Resources: []string{"deployments/scale"},
+			Verbs: []string{"get", "patch", "update"}}},
+	"node-triage": {{APIGroups: []string{""}, Resources: []string{"events", "nodes",
+		"persistentvolumes"}, Verbs: reads}},
+}
 
 type scaffoldFile struct {
 	path    string
@@ -183,12 +202,34 @@ type scaffoldFile struct {
 }
 
 func (o initOptions) render() ([]scaffoldFile, error) {
-	var files []scaffoldFile
-	err := fs.WalkDir(scaffold, "init", func(p string, entry fs.DirEntry, err error) error {
+	files, err := o.fill(scaffold, "init")
+	roles := []string{exampleRole}
+	if err == nil && o.Examples {
+		var more []scaffoldFile
+		more, err = o.fill(examples, "examples")
+		files, roles = append(files, more...), slices.Collect(maps.Keys(exampleRules))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("fill in the templates: %w", err)
+	}
+	for _, name := range roles {
+		role, err := rbac.NewCatalog(o.Cluster, name, false, exampleRules[name]).Encode()
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, scaffoldFile{rbac.CatalogPath(o.Cluster, name), role})
+	}
+	slices.SortFunc(files, func(a, b scaffoldFile) int { return strings.Compare(a.path, b.path) })
+	return files, nil
+}
+
+// fill makes files of the templates below a folder.
+func (o initOptions) fill(templates embed.FS, folder string) (files []scaffoldFile, err error) {
+	err = fs.WalkDir(templates, folder, func(p string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
 		}
-		text, err := scaffold.ReadFile(p)
+		text, err := templates.ReadFile(p)
 		if err != nil {
 			return err
 		}
@@ -201,19 +242,10 @@ func (o initOptions) render() ([]scaffoldFile, error) {
 		if err := t.Execute(&b, o); err != nil {
 			return err
 		}
-		files = append(files, scaffoldFile{strings.TrimPrefix(p, "init/"), b.Bytes()})
+		files = append(files, scaffoldFile{strings.TrimPrefix(p, folder+"/"), b.Bytes()})
 		return nil
 	})
-	if err != nil {
-		return nil, fmt.Errorf("fill in the templates: %w", err)
-	}
-	role, err := rbac.NewCatalog(o.Cluster, exampleRole, false, exampleRules).Encode()
-	if err != nil {
-		return nil, err
-	}
-	files = append(files, scaffoldFile{rbac.CatalogPath(o.Cluster, exampleRole), role})
-	slices.SortFunc(files, func(a, b scaffoldFile) int { return strings.Compare(a.path, b.path) })
-	return files, nil
+	return files, err
 }
 
 // writeNew writes a file that must not exist yet.
