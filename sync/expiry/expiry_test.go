@@ -257,7 +257,7 @@ func TestLookTells(t *testing.T) {
 func TestOthersAreIgnored(t *testing.T) {
 	e := New(nil, func() time.Time { return noon }, monitor.NewMetrics(
 		"prod", "", func() time.Time { return noon }), nil)
-	for _, object := range []any{nil, "text", &rbacv1.ClusterRole{}} {
+	for _, object := range []any{nil, "text", &corev1.Pod{}} {
 		e.back(object)
 		e.seen(object)
 		e.missed(object)

@@ -35,6 +35,8 @@ type kind struct {
 	content func(o render.Object) string
 	// changed names the first of these fields that is not as it was asked for; "" when none is.
 	changed func(asked, made render.Object) string
+	// special tells that only some grants are made of it.
+	special bool
 	// goes tells whether an object that is being deleted is as good as gone.
 	goes bool
 }
@@ -103,6 +105,7 @@ func rbacKind[T any, L runtime.Object, O interface {
 	content func(O) string, changed func(asked, made O) string) kind {
 	k := row(name, resource, in, content, changed)
 	k.client = func(c *Cluster) rest.Interface { return c.rbac.RESTClient() }
+	k.special = name != render.KindRoleBinding
 	return k
 }
 

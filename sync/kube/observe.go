@@ -20,11 +20,19 @@ import (
 // Observe reads the cluster's part of the World. Objects are listed before records, so that one
 // that is just being made is never taken for one without a record; and what a record names is
 // looked for by name as well, so that taking the label off an object does not hide it. Records that
-// cannot be read are left out, each with an error.
+// cannot be read are left out, each with an error. So is a kind that only some grants are made of and
+// that the agent may not list, as before its rights are applied anew: a grant that is made of it still
+// fails, as it is looked for by name.
 func (c *Cluster) Observe(ctx context.Context) (plan.World, []error, error) {
 	w := plan.World{Cluster: c.Name, Namespaces: map[string]string{}}
+	var hidden []error
 	for _, k := range kinds {
 		all, err := k.objects(ctx, c, "", labelled)
+		if apierrors.IsForbidden(err) && k.special {
+			hidden = append(hidden, fmt.Errorf("listing %ss: %w; apply what pullgrant install prints",
+				k.name, err))
+			continue
+		}
 		if err != nil {
 			return w, nil, fmt.Errorf("listing %ss: %w", k.name, err)
 		}
@@ -40,7 +48,7 @@ func (c *Cluster) Observe(ctx context.Context) (plan.World, []error, error) {
 	if err != nil {
 		return w, nil, err
 	}
-	w.Records = records
+	w.Records, unreadable = records, append(unreadable, hidden...)
 	for _, r := range records {
 		if r.Phase == plan.Ended {
 			continue

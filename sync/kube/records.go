@@ -142,8 +142,9 @@ func readRecord(m *corev1.ConfigMap) (plan.Record, error) {
 	}
 	for i, o := range r.Objects { // a name that no call can be made with must not hold up those of others
 		if !slices.ContainsFunc(plan.ObjectsOf(r.Grant, true), func(of plan.Object) bool {
-			return of.Kind == o.Kind && of.Name == o.Name && (o.Namespace == of.Namespace ||
-				of.Namespace != "" && requests.CheckName(o.Namespace) == "")
+			named := o.Namespace == "" || requests.CheckName(o.Namespace) == ""
+			return named && of.Kind == o.Kind && of.Name == o.Name &&
+				(o.Namespace == "") == (of.Namespace == "")
 		}) {
 			errs = append(errs, fmt.Errorf("its object %d is one that none has", i+1))
 		}
