@@ -133,14 +133,20 @@ func (a asked) override() {
 func once(t *testing.T, s *stage) result {
 	t.Helper()
 	env, args := s.sync("--once")
-	r, err := s.command(t.Context(), env, s.binary, args...)
-	if err != nil {
-		t.Fatal(err)
+	for try := 0; ; try++ {
+		r, err := s.command(t.Context(), env, s.binary, args...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// A proof is for half a minute, so a pass with many requests leaves some for the next one.
+		if try < 2 && strings.Contains(r.err, "the requests before it took too long") {
+			continue
+		}
+		if r.code != 0 {
+			t.Fatalf("pullgrant sync --once: exit %d\n%s", r.code, r.err)
+		}
+		return r
 	}
-	if r.code != 0 {
-		t.Fatalf("pullgrant sync --once: exit %d\n%s", r.code, r.err)
-	}
-	return r
 }
 
 // entry is what the ledger says of a request.
@@ -302,7 +308,7 @@ func TestBadFilesAreRefusedEverywhere(t *testing.T) {
 		{"tab", "FileRejected", ":8:12:", edit("duration: 10m", "duration:\t10m")},
 		{"separator", "FileRejected", ":9:", edit("slow", "slow # fine\u2028  duration: 2h")},
 		{"bom", "FileRejected", ":1:1:", func(name string) string { return "\ufeff" + good(name) }},
-		{"unknown", "SchemaError", ":8:3:", edit("  duration:", "  role: admin\n  duration:")},
+		{"unknown", "SchemaError", ":8:3:", edit("  duration:", "  ttl: 1h\n  duration:")},
 		{"negative", "SchemaError", ":8:13:", edit("10m", "-1h")},
 		{"disagrees", "SchemaError", ":5:12:", edit("prod-eu", "staging")},
 	}

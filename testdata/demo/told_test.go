@@ -142,22 +142,26 @@ func TestWhatPeopleAreTold(t *testing.T) {
 	w.pass()
 	w.of("granted", short)
 
-	refused := ask(t, "unasked", fmt.Sprintf(request, "20261122-alice-unasked"))
-	refused.judged()
-	refused.override()
+	time.Sleep(time.Until(ends.Add(time.Second))) // what she has, nobody asks for again
 	w.pass()
-	back, hand := w.approved("back"), w.approved("hand")
+	w.of("ended by time", short)
+	back := w.approved("back")
 	w.pass()
 	back.giveBack()
+	w.pass()
+	w.of("given back", back)
+	hand := w.approved("hand")
+	w.pass()
 	if err := w.s.client.RbacV1().RoleBindings(namespace).Delete(t.Context(),
 		requests.ObjectName(hand.name, 0), metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(time.Until(ends.Add(time.Second)))
 	w.pass()
-	w.of("ended by time", short)
-	w.of("given back", back)
 	w.of("deleted by hand", hand)
+	refused := ask(t, "unasked", fmt.Sprintf(request, "20261122-alice-unasked"))
+	refused.judged()
+	refused.override()
+	w.pass()
 	w.of("merged without approval, and refused", refused)
 
 	paused := w.approved("paused")
