@@ -62,7 +62,7 @@ func scopeOf(i requests.Item) rbac.Scope {
 
 // scope is where a grant binds its roles, as scopeOf its items.
 func (g GrantSpec) scope() rbac.Scope {
-	if g.kind().wide || g.Scope != "" {
+	if g.wide() {
 		return rbac.InCluster
 	}
 	return rbac.InNamespace

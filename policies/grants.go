@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/pullgrant/pullgrant/policies/rbac"
 	"github.com/pullgrant/pullgrant/requests"
@@ -218,30 +219,33 @@ func (j *judge) askedInVain(field string, code Code,
 
 // giftSteps check what is asked for, one code after the other.
 func (j *judge) giftSteps() []step {
+	resolve := sync.OnceValues(j.resolve) // which takes the catalogue apart
+	refusedFor := func(code Code) func() string { return j.refusedFor(code, resolve) }
 	return []step{
 		{GrantNotOffered, j.grantsNamed},
 		{RoleNotAllowed, j.askedInVain("role", RoleNotAllowed,
 			func(r requests.RequestSpec) bool { return r.Role != "" })},
-		{RoleNotAllowed, j.refusedFor(RoleNotAllowed)},
+		{RoleNotAllowed, refusedFor(RoleNotAllowed)},
 		{NamespaceNotAllowed, j.askedInVain("namespace", NamespaceNotAllowed,
 			func(r requests.RequestSpec) bool { return r.Namespace != "" })},
-		{NamespaceNotAllowed, j.refusedFor(NamespaceNotAllowed)},
+		{NamespaceNotAllowed, refusedFor(NamespaceNotAllowed)},
 		{ResourceNotAllowed, j.askedInVain("resources", ResourceNotAllowed,
 			func(r requests.RequestSpec) bool { return len(r.Resources) > 0 })},
 		{ResourceNotAllowed, j.askedInVain("selector", ResourceNotAllowed,
 			func(r requests.RequestSpec) bool { return r.Selector != "" })},
-		{ResourceNotAllowed, j.refusedFor(ResourceNotAllowed)},
-		{NothingToGrant, j.refusedFor(NothingToGrant)},
+		{ResourceNotAllowed, refusedFor(ResourceNotAllowed)},
+		{NothingToGrant, refusedFor(NothingToGrant)},
 		{CommandNotAllowed, j.askedInVain("exec", CommandNotAllowed,
 			func(r requests.RequestSpec) bool { return r.Exec != nil })},
-		{CommandNotAllowed, j.refusedFor(CommandNotAllowed)},
+		{CommandNotAllowed, refusedFor(CommandNotAllowed)},
 	}
 }
 
 // refusedFor is the step about one code of what resolve found.
-func (j *judge) refusedFor(code Code) func() string {
+func (j *judge) refusedFor(code Code,
+	resolve func() ([]requests.Item, []refusal)) func() string {
 	return func() string {
-		items, refused := j.resolve()
+		items, refused := resolve()
 		i := slices.IndexFunc(refused, func(r refusal) bool { return r.code == code })
 		if i >= 0 {
 			return j.field(refused[i].field, code, refused[i].problem)
