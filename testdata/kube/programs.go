@@ -89,12 +89,15 @@ func freePorts(n int) ([]int, error) {
 	return nil, errors.New("finding free ports on 127.0.0.1: none between 20000 and 32000")
 }
 
+// portLocks is the folder of the locks, in the machine's folder for temporary files.
+const portLocks = "pullgrant-ports"
+
 // reserved holds the locks on ports until the process ends, however it does.
 var reserved sync.Map
 
 // reserve takes a port for this process, unless another one has it.
 func reserve(port int) bool {
-	locks := filepath.Join(os.TempDir(), "pullgrant-ports")
+	locks := filepath.Join(os.TempDir(), portLocks)
 	_ = os.MkdirAll(locks, 0o755) // without it no file can be opened
 	file, err := os.OpenFile(filepath.Join(locks, fmt.Sprint(port)), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {

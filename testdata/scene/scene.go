@@ -166,12 +166,16 @@ func (s *Scene) SetClusterAhead(by time.Duration) {
 	s.ahead = by
 }
 
+// patience is how long a test waits for what other processes do: only a test that fails needs it all,
+// and a machine with four control planes on two cores needs much of it at times.
+const patience = 90 * time.Second
+
 // Until waits for what other processes do.
 func (s *Scene) Until(what string, done func() bool) {
 	s.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !done(); {
+	for deadline := time.Now().Add(patience); !done(); {
 		if time.Now().After(deadline) {
-			s.Fatalf("not so after 20 s: %s", what)
+			s.Fatalf("not so after %s: %s", patience, what)
 		}
 		select {
 		case <-s.Context().Done():
