@@ -193,6 +193,49 @@ func TestPureRooms(t *testing.T) {
 	}
 }
 
+// TestSerialRooms holds that the rooms which the Makefile tests without the race detector, and what
+// they are tested with, start nothing that runs beside them.
+func TestSerialRooms(t *testing.T) {
+	makefile, err := os.ReadFile("Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := regexp.MustCompile(`(?m)^serial := (.+)$`).FindSubmatch(makefile)
+	if line == nil {
+		t.Fatal("the Makefile names no serial rooms")
+	}
+	files := goFiles(t)
+	rooms := strings.Fields(string(line[1]))
+	named := len(rooms)
+	for n := 0; n < len(rooms); n++ { // grows by what they import
+		found := false
+		for _, f := range files {
+			if f.room != rooms[n] || n >= named && f.test {
+				continue
+			}
+			found = true
+			for _, p := range f.imports(t) {
+				if room, ours := strings.CutPrefix(p, module+"/"); ours && !slices.Contains(rooms, room) {
+					rooms = append(rooms, room)
+				}
+			}
+			ast.Inspect(f.syntax, func(n ast.Node) bool {
+				_, starts := n.(*ast.GoStmt)
+				if s, is := n.(*ast.SelectorExpr); is {
+					starts = s.Sel.Name == "Go" || s.Sel.Name == "Parallel"
+				}
+				if starts {
+					t.Errorf("%s starts something beside; the Makefile's serial rooms do not", f.path)
+				}
+				return true
+			})
+		}
+		if !found {
+			t.Errorf("no Go file in %s", rooms[n])
+		}
+	}
+}
+
 func TestLibrariesHaveOneHome(t *testing.T) {
 	for _, f := range goFiles(t) {
 		if f.test || f.isTestdata() {
