@@ -4,22 +4,14 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net"
 
 	"github.com/spf13/cobra"
 
-	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/expiry"
 )
 
-type expireOptions struct {
-	cluster    string
-	kubeconfig string
-	listen     string
-}
-
 func newExpireCommand(w world) *cobra.Command {
-	var o expireOptions
+	var o processOptions
 	cmd := &cobra.Command{
 		Use:   "expire",
 		Short: "End access on time in a cluster, and do nothing else",
@@ -38,48 +30,24 @@ With --listen it serves, as long as it runs:
   pullgrant expire --cluster prod-eu --kubeconfig ~/.kube/config`,
 		Args: arguments(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := twins(cmd, w.env); err != nil {
+			if err := o.check(cmd, w); err != nil {
 				return err
-			}
-			if problem := o.problem(); problem != "" {
-				return usagef(cmd, "%s", problem)
 			}
 			return expire(cmd.Context(), w, o)
 		},
 	}
-	flags := cmd.Flags()
-	flags.StringVar(&o.cluster, "cluster", "", "name of this cluster in the access repository")
-	flags.StringVar(&o.kubeconfig, "kubeconfig", "", "kubeconfig file (default: the cluster "+
-		"this runs in)")
-	flags.StringVar(&o.listen, "listen", "", "address for probes and metrics, such as :8080 "+
-		"(default: none)")
+	o.flags(cmd)
 	return cmd
 }
 
-// problem tells what is wrong with the options; empty when nothing is.
-func (o expireOptions) problem() string {
-	switch {
-	case o.cluster == "":
-		return "--cluster is missing"
-	case requests.CheckName(o.cluster) != "":
-		return fmt.Sprintf("--cluster %q: %s", o.cluster, requests.CheckName(o.cluster))
-	case o.listen != "" && !isAddress(o.listen):
-		return fmt.Sprintf("--listen %q: write HOST:PORT, or :PORT for every address of this machine",
-			o.listen)
-	}
-	return ""
-}
-
-func expire(ctx context.Context, w world, o expireOptions) (err error) {
+func expire(ctx context.Context, w world, o processOptions) (err error) {
 	config := expiry.Config{Cluster: o.cluster, Clock: w.now, Version: thisBuild().Version,
 		Logger: slog.New(slog.NewJSONHandler(w.err, nil))}
 	if config.Kubernetes, err = ownCluster(o.kubeconfig); err != nil {
 		return err
 	}
-	if o.listen != "" {
-		if config.Listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", o.listen); err != nil {
-			return fmt.Errorf("open --listen: %w", err)
-		}
+	if config.Listener, err = o.listener(ctx); err != nil {
+		return err
 	}
 	process, err := expiry.NewProcess(config)
 	if err != nil {

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/pullgrant/pullgrant/policies"
-	"github.com/pullgrant/pullgrant/sync/monitor"
 	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
@@ -48,24 +47,16 @@ func (p *Process) limits(ctx context.Context) {
 		wrong = append(wrong, plan.Stop{Code: policies.Unfenced,
 			Message: "whether its fence stands is not known: " + err.Error()})
 	}
-	for _, code := range monitor.Unsafe {
-		message := ""
-		for _, w := range wrong {
-			if w.Code == code {
-				message = w.Message
-			}
-		}
-		if code == policies.Unfenced && p.bar(message) {
-			p.early()
-		}
-		log := p.log.With("event", "limits", "code", string(code))
-		switch changed := p.metrics.Stop(code, message != ""); {
-		case changed && message != "":
-			log.Error("what keeps aws-auth is not limited as it should be", "message", message)
-		case changed:
-			log.Info("no longer amiss")
+	unfenced := ""
+	for _, w := range wrong {
+		if w.Code == policies.Unfenced {
+			unfenced = w.Message
 		}
 	}
+	if p.bar(unfenced) {
+		p.early()
+	}
+	p.metrics.Unsafe(p.log, wrong, "what keeps aws-auth is not limited as it should be")
 }
 
 // bar notes why nobody is let in, empty where nothing is amiss, and tells whether that is another

@@ -86,20 +86,7 @@ func (p *Process) tellLimits(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("looking at the expirer's limits: %w", err)
 	}
-	for _, code := range monitor.Unsafe {
-		message := ""
-		for _, w := range wrong {
-			if w.Code == code {
-				message = w.Message
-			}
-		}
-		log := p.log.With("event", "limits", "cluster", p.cluster.Name, "code", string(code))
-		switch changed := p.metrics.Stop(code, message != ""); {
-		case changed && message != "":
-			log.Error("expiry goes on, but not as safely as it should", "message", message)
-		case changed:
-			log.Info("no longer amiss")
-		}
-	}
+	p.metrics.Unsafe(p.log.With("cluster", p.cluster.Name), wrong,
+		"expiry goes on, but not as safely as it should")
 	return nil
 }

@@ -2,6 +2,7 @@ package monitor
 
 import (
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
 // Stage is a part of the agent's work that may fail apart from the others.
@@ -161,6 +163,26 @@ func (m *Metrics) Stop(reason policies.Code, on bool) (changed bool) {
 	changed = on != m.stops[reason]
 	m.stops[reason] = on
 	return changed
+}
+
+// Unsafe notes what is amiss with a process that does one thing, and has the log tell, as amiss,
+// what begins, and what has passed. wrong may name what is none of such a process.
+func (m *Metrics) Unsafe(log *slog.Logger, wrong []plan.Stop, amiss string) {
+	for _, code := range Unsafe {
+		message := ""
+		for _, w := range wrong {
+			if w.Code == code {
+				message = w.Message
+			}
+		}
+		log := log.With("event", "limits", "code", string(code))
+		switch changed := m.Stop(code, message != ""); {
+		case changed && message != "":
+			log.Error(amiss, "message", message)
+		case changed:
+			log.Info("no longer amiss")
+		}
+	}
 }
 
 func number(on bool) float64 {
