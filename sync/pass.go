@@ -33,6 +33,8 @@ type pass struct {
 	judged *plan.Main      // the branch whose requests were judged
 	stuck  map[string]bool // what a step did not work for: it is left alone until the next pass
 	failed failures
+	// whether it was asked what limits commands; a watch begins the next pass when that changes
+	guarded bool
 }
 
 // pass takes one, and returns what did not work. It ends what the cluster alone says is over before
@@ -229,7 +231,10 @@ func (p *pass) converge(ctx context.Context, proofs map[string]plan.Proof) (err 
 		if p.world.Drift == nil {
 			p.world.Drift = map[string]string{}
 		}
-		p.unguarded(ctx, p.world, p.world.Drift)
+		if !p.guarded {
+			p.unguarded(ctx, p.world, p.world.Drift)
+			p.guarded = true
+		}
 		p.world.Withdrawn = p.withdrawals.causes(p.world)
 		steps := p.steps()
 		if p.main != nil && !slices.ContainsFunc(steps, takesAway) {
@@ -306,7 +311,7 @@ func (a *Agent) observe(ctx context.Context, main *plan.Main) (plan.World, error
 		return w, err
 	}
 	for _, err := range unreadable {
-		a.log.Error("a record cannot be read", "event", "observe", "cluster", a.cluster.Name,
+		a.log.Error("not everything there is can be read", "event", "observe", "cluster", a.cluster.Name,
 			"error", err.Error())
 	}
 	for _, l := range w.Live {

@@ -8,7 +8,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/pullgrant/pullgrant/render"
@@ -20,15 +19,16 @@ import (
 func (c *Cluster) WatchExec(ctx context.Context, changed func()) {
 	policies := c.admission.ValidatingAdmissionPolicies()
 	bindings := c.admission.ValidatingAdmissionPolicyBindings()
-	named := fields.OneTermEqualSelector(metav1.ObjectNameField, render.FenceExec).String()
+	named := metav1.ListOptions{FieldSelector: fields.OneTermEqualSelector(metav1.ObjectNameField,
+		render.FenceExec).String()}
 	for _, s := range []struct {
 		example runtime.Object
 		from    cache.ListerWatcher
 	}{
-		{&admissionv1.ValidatingAdmissionPolicy{}, selected(named, policies.List, policies.Watch)},
-		{&admissionv1.ValidatingAdmissionPolicyBinding{}, selected(named, bindings.List,
+		{&admissionv1.ValidatingAdmissionPolicy{}, listWatch(named, policies.List, policies.Watch)},
+		{&admissionv1.ValidatingAdmissionPolicyBinding{}, listWatch(named, bindings.List,
 			bindings.Watch)},
-		{&corev1.Namespace{}, selected("", c.core.Namespaces().List, c.core.Namespaces().Watch)},
+		{&corev1.Namespace{}, listWatch(metav1.ListOptions{}, c.core.Namespaces().List, c.core.Namespaces().Watch)},
 	} {
 		informer := cache.NewSharedIndexInformer(s.from, s.example, 0, cache.Indexers{})
 		_, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
@@ -56,22 +56,4 @@ func limits(object any) string {
 		return encoded(o.Spec)
 	}
 	return ""
-}
-
-// selected lists and watches the objects of a field selector.
-func selected[L runtime.Object](selector string,
-	list func(context.Context, metav1.ListOptions) (L, error),
-	follow func(context.Context, metav1.ListOptions) (watch.Interface, error)) cache.ListerWatcher {
-	return &cache.ListWatch{
-		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object,
-			error) {
-			o.FieldSelector = selector
-			return list(ctx, o)
-		},
-		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface,
-			error) {
-			o.FieldSelector = selector
-			return follow(ctx, o)
-		},
-	}
 }

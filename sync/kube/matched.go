@@ -12,7 +12,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/watch"
-	"k8s.io/client-go/tools/cache"
 
 	"github.com/pullgrant/pullgrant/render"
 	"github.com/pullgrant/pullgrant/requests"
@@ -35,7 +34,7 @@ var ErrNotServed = errors.New("the cluster serves no such objects in namespaces"
 
 // Names lists the names of objects; their content is not asked for.
 func (c *Cluster) Names(ctx context.Context, of Objects) (names []string, err error) {
-	list, err := c.listObjects(ctx, of, metav1.ListOptions{})
+	list, err := c.listObjects(ctx, of, metav1.ListOptions{LabelSelector: of.Selector})
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +50,6 @@ func (c *Cluster) listObjects(ctx context.Context, of Objects, o metav1.ListOpti
 	if err != nil {
 		return nil, fmt.Errorf("looking for %s: %w", of, err)
 	}
-	o.LabelSelector = of.Selector
 	list, err := c.metadata.Resource(resource).Namespace(of.Namespace).List(ctx, o)
 	if err != nil {
 		return nil, fmt.Errorf("listing %s: %w", of, err)
@@ -63,26 +61,22 @@ func (c *Cluster) listObjects(ctx context.Context, of Objects, o metav1.ListOpti
 // list, and of each watch that was begun.
 func (c *Cluster) NamesSource(of Objects, asked func(err error)) Source {
 	return Source{What: of.String(), Example: &metav1.PartialObjectMetadata{},
-		From: &cache.ListWatch{
-			ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (
-				runtime.Object, error) {
+		From: listWatch(metav1.ListOptions{LabelSelector: of.Selector},
+			func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
 				list, err := c.listObjects(ctx, of, o)
 				asked(err)
 				return list, err
 			},
-			WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface,
-				error) {
+			func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
 				resource, err := c.served(ctx, of.Kind)
 				if err != nil {
 					asked(err)
 					return nil, err
 				}
-				o.LabelSelector = of.Selector
 				events, err := c.metadata.Resource(resource).Namespace(of.Namespace).Watch(ctx, o)
 				asked(err)
 				return events, err
-			},
-		}}
+			})}
 }
 
 // RolesSource lists and watches the Roles that say pullgrant manages them.

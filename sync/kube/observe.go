@@ -86,20 +86,35 @@ type Source struct {
 func (c *Cluster) Sources() (all []Source) {
 	for _, k := range kinds {
 		all = append(all, Source{What: k.name + "s", Example: k.example,
-			From: &cache.ListWatch{
-				ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (
-					runtime.Object, error) {
-					o.LabelSelector = labelled.LabelSelector
+			From: listWatch(labelled,
+				func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
 					return k.list(ctx, c, "", o)
 				},
-				WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (
-					watch.Interface, error) {
-					o.LabelSelector = labelled.LabelSelector
+				func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
 					return k.watch(ctx, c, o)
-				},
-			}})
+				})})
 	}
 	return all
+}
+
+// listWatch lists and watches the objects of the selectors of only.
+func listWatch[L runtime.Object](only metav1.ListOptions,
+	list func(context.Context, metav1.ListOptions) (L, error),
+	follow func(context.Context, metav1.ListOptions) (watch.Interface, error)) cache.ListerWatcher {
+	selected := func(o metav1.ListOptions) metav1.ListOptions {
+		o.FieldSelector, o.LabelSelector = only.FieldSelector, only.LabelSelector
+		return o
+	}
+	return &cache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object,
+			error) {
+			return list(ctx, selected(o))
+		},
+		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface,
+			error) {
+			return follow(ctx, selected(o))
+		},
+	}
 }
 
 // add leaves out what is being deleted and as good as gone.
