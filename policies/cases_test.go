@@ -42,6 +42,9 @@ func TestCases(t *testing.T) {
 	if !*update {
 		checkCoverage(t, codes)
 	}
+	if changed := policies.ChangedSinceRead(); len(changed) > 0 {
+		t.Errorf("judging changed what was read of %v, which other judgements share", changed)
+	}
 }
 
 // checkCoverage fails for a code that judging can give and no scenario shows.

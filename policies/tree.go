@@ -131,7 +131,7 @@ func parse[T any](t Tree, name string, read func(string, []byte) (T, []requests.
 		return zero, []requests.Finding{{File: name, Line: 1, Column: 1, Rule: "file",
 			Message: problem}}
 	}
-	return read(name, []byte(file.Content))
+	return readOnce(&parsed, name, file.Content, read)
 }
 
 // codeownersPath is the file GitHub would use: the first of codeowners.Paths that exists, even when

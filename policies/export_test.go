@@ -1,0 +1,39 @@
+package policies
+
+import (
+	"reflect"
+
+	"github.com/pullgrant/pullgrant/policies/codeowners"
+	"github.com/pullgrant/pullgrant/policies/rbac"
+)
+
+// ChangedSinceRead are the files of which what is kept is no longer what reading them gives.
+func ChangedSinceRead() (names []string) {
+	for _, kept := range []map[parsedFile]any{parsed.young, parsed.old} {
+		for file, value := range kept {
+			var fresh any
+			data := []byte(file.content)
+			switch value.(type) {
+			case reading[AccessPolicy]:
+				v, f := ParsePolicy(file.name, data)
+				fresh = reading[AccessPolicy]{v, f}
+			case reading[IdentityMap]:
+				v, f := ParseIdentities(file.name, data)
+				fresh = reading[IdentityMap]{v, f}
+			case reading[GroupMap]:
+				v, f := ParseGroups(file.name, data)
+				fresh = reading[GroupMap]{v, f}
+			case reading[rbac.RoleCatalog]:
+				v, f := rbac.ParseCatalog(file.name, data)
+				fresh = reading[rbac.RoleCatalog]{v, f}
+			case reading[codeowners.File]:
+				v, f := codeowners.Parse(file.name, data)
+				fresh = reading[codeowners.File]{v, f}
+			}
+			if !reflect.DeepEqual(value, fresh) {
+				names = append(names, file.name)
+			}
+		}
+	}
+	return names
+}
