@@ -128,6 +128,22 @@ func TestEveryKindEndsWithoutAnAgent(t *testing.T) {
 	g.leftNothing(name, requests.CauseExpired)
 }
 
+// TestExpirerEndsEveryKind: with the agent gone and the little that the expirer may do.
+func TestExpirerEndsEveryKind(t *testing.T) {
+	g := everyKindGiven(t)
+	begin := g.Clock()
+	name := g.pushed("left-to-the-expirer")
+	g.once(options{})
+	g.called(name, false)
+	g.expirer(0)
+	g.SetClock(begin.Add(time.Hour - time.Second))
+	g.called(name, false)
+	g.SetClock(begin.Add(time.Hour))
+	g.called(name, true)
+	g.once(options{})
+	g.leftNothing(name, requests.CauseExpired)
+}
+
 // TestEveryKindDeleted takes each object of a grant away, as any administrator may: all of the
 // access ends with it.
 func TestEveryKindDeleted(t *testing.T) {
