@@ -7,11 +7,17 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
+	"sync"
 )
 
 // repository is a bare git repository, reached through git's plumbing commands.
-type repository struct{ dir string }
+type repository struct {
+	dir   string
+	known *sync.Map // what git said of objects that are named in full: it says that for ever
+}
 
 // errNoObject says that a revision names nothing in the repository.
 var errNoObject = errors.New("no such object")
@@ -32,7 +38,7 @@ exit 1
 // initRepository makes the bare repository the way GitHub's behave: any reachable object may be
 // fetched, partial clones work, refs/pull is read-only.
 func initRepository(dir string) (repository, error) {
-	g := repository{dir}
+	g := repository{dir, &sync.Map{}}
 	if out, err := exec.Command("git", "init", "-q", "--bare", "-b", "main",
 		dir).CombinedOutput(); err != nil {
 		return g, fmt.Errorf("git init %s: %w: %s", dir, err, out)
@@ -50,9 +56,28 @@ func initRepository(dir string) (repository, error) {
 	return g, os.WriteFile(filepath.Join(dir, "hooks", "update"), []byte(updateHook), 0o755)
 }
 
+// reading are the commands that only read objects, and lasting the arguments that say which ones in
+// full: whatever is pushed, the answer stays.
+var (
+	reading = []string{"cat-file", "diff-tree", "ls-tree", "merge-base", "rev-list", "rev-parse"}
+	lasting = regexp.MustCompile(`^(-.*|(commit|blob)|\^?[0-9a-f]{40}(\.\.[0-9a-f]{40}|:.*|\^\{\w+\})?)$`)
+)
+
 // run runs one git command in the repository and returns what it printed, untrimmed.
 func (g repository) run(stdin string, args ...string) (string, error) {
-	return g.runEnv(nil, stdin, args...)
+	if !slices.Contains(reading, args[0]) || slices.ContainsFunc(args[1:],
+		func(a string) bool { return !lasting.MatchString(a) }) {
+		return g.runEnv(nil, stdin, args...)
+	}
+	key := strings.Join(args, "\x00")
+	if out, known := g.known.Load(key); known {
+		return out.(string), nil
+	}
+	out, err := g.runEnv(nil, stdin, args...)
+	if err == nil {
+		g.known.Store(key, out)
+	}
+	return out, err
 }
 
 func (g repository) runEnv(env []string, stdin string, args ...string) (string, error) {
@@ -95,8 +120,12 @@ func (g repository) resolve(revision, kind string) (string, error) {
 	return sha, nil
 }
 
-// ref is the SHA a full ref name points to, or empty.
+// ref is the SHA a full ref name points to, or empty. Most stand in a file of their own.
 func (g repository) ref(name string) string {
+	if data, err := os.ReadFile(filepath.Join(g.dir, name)); err == nil && filepath.IsLocal(name) &&
+		lasting.MatchString(strings.TrimSpace(string(data))) {
+		return strings.TrimSpace(string(data))
+	}
 	sha, err := g.line("rev-parse", "--verify", "-q", "--end-of-options", name)
 	if err != nil {
 		return ""
