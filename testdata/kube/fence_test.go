@@ -95,11 +95,7 @@ type trial struct {
 func newTrial(t *testing.T, cp *ControlPlane, users map[string]*rest.Config, namespace string,
 	number int) *trial {
 	t.Helper()
-	mapper, err := cp.mapper()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &trial{T: t, mapper: mapper, users: users, namespace: namespace, number: number}
+	return &trial{T: t, mapper: cp.mapper, users: users, namespace: namespace, number: number}
 }
 
 // to is the door for an object's kind, as that user.

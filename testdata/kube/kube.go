@@ -13,9 +13,13 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/client-go/discovery/cached/memory"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/restmapper"
 )
 
 // startLimit is how long one component may take until it is ready. It takes seconds; a busy CI
@@ -48,6 +52,8 @@ type ControlPlane struct {
 	temporary bool
 	authority *authority
 	client    *kubernetes.Clientset // as system:masters
+	mapper    meta.RESTMapper       // the resource of each kind that the API server serves
+	applied   sync.Map              // what came of an object that was applied, by its manifest
 }
 
 // Start brings up the control plane and returns when it can be worked with: the API server is
@@ -96,6 +102,8 @@ func (cp *ControlPlane) start(ctx context.Context, programs map[string]string,
 	if cp.client, err = kubernetes.NewForConfig(cp.Admin()); err != nil {
 		return fmt.Errorf("making the admin client: %w", err)
 	}
+	cp.mapper = restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(
+		cp.client.Discovery()))
 	component := func(name string, args []string, ready func(context.Context) error) *Component {
 		return &Component{name: name, path: programs[name], args: args,
 			logFile: filepath.Join(cp.Dir,
