@@ -133,6 +133,11 @@ func (j *judge) finish() Decision {
 	if j.decision.Kind == KindChange {
 		j.decision.Widened = Widened(j.tree, j.tree.overlay(j.facts.Files, j.facts.Head))
 	}
+	return j.outcome()
+}
+
+// outcome is the decision without what it would give.
+func (j *judge) outcome() Decision {
 	if !j.stopped && j.decision.Kind != "" {
 		j.decision.Outcome = Allowed
 		j.decision.Message = "every rule and every approval is met"

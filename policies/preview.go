@@ -26,7 +26,7 @@ func encode(request requests.AccessRequest) []byte {
 // request: Allowed means that nothing that the files tell speaks against it. The Grant has no
 // window.
 func Preview(tree Tree, name string, file TreeFile) Decision {
-	return preview(tree, name, file, Facts{})
+	return preview(tree, name, file, Facts{}).finish()
 }
 
 // Ask is Preview by the one who is about to open the pull request, known's author. It goes by what
@@ -34,10 +34,10 @@ func Preview(tree Tree, name string, file TreeFile) Decision {
 // that of its observation, nor what the requester has without the request in its head. Allowed
 // means that only approvals can be missing, and that somebody can give them.
 func Ask(tree Tree, name string, file TreeFile, known Facts) Decision {
-	return preview(tree, name, file, known)
+	return preview(tree, name, file, known).finish()
 }
 
-func preview(tree Tree, name string, file TreeFile, known Facts) Decision {
+func preview(tree Tree, name string, file TreeFile, known Facts) *judge {
 	f := factsOf("", name, file)
 	f.PullRequest.Author, f.Repository = known.PullRequest.Author, known.Repository
 	f.Users, f.Answers, f.UsedNames = known.Users, known.Answers, known.UsedNames
@@ -60,7 +60,7 @@ func preview(tree Tree, name string, file TreeFile, known Facts) Decision {
 				c, tally{}))
 		}
 	}
-	return j.finish()
+	return j
 }
 
 // asks is author as far as it is known before there is a pull request.

@@ -48,6 +48,7 @@ func Validate(fsys fs.FS, owner string, paths ...string) (findings []requests.Fi
 		}
 		names = append(names, below...)
 	}
+	named := namesOf(names)
 	for _, name := range names {
 		if !chosen(name) {
 			continue
@@ -57,7 +58,7 @@ func Validate(fsys fs.FS, owner string, paths ...string) (findings []requests.Fi
 		if err != nil {
 			return nil, 0, fmt.Errorf("read %s: %w", name, err)
 		}
-		findings = append(findings, checkFile(tree, name, file, usedBeside(name, names))...)
+		findings = append(findings, checkFile(tree, name, file, usedBeside(name, named))...)
 	}
 	findings = oneForLineEnds(findings)
 	requests.SortFindings(findings)
@@ -88,16 +89,32 @@ func oneForLineEnds(findings []requests.Finding) []requests.Finding {
 	return append(others, one)
 }
 
+// namesOf are the paths of requests, asked for or over, by the name of the request.
+func namesOf(paths []string) map[string][]string {
+	named := map[string][]string{}
+	for _, path := range paths {
+		place, ok := requests.SplitPath(path)
+		if !ok {
+			place, ok = requests.SplitRevocationPath(path)
+		}
+		if ok {
+			named[place.Name] = append(named[place.Name], path)
+		}
+	}
+	return named
+}
+
 // usedBeside lists where the name of the request at path is used already: by another request of its
 // cluster, or by one of any cluster that has ended, as the agent looks it up (R48).
-func usedBeside(path string, names []string) (used []string) {
+func usedBeside(path string, named map[string][]string) (used []string) {
 	place, ok := requests.SplitPath(path)
-	for _, name := range names {
-		other, isRequest := requests.SplitPath(name)
-		ended, isEnd := requests.SplitRevocationPath(name)
-		if ok && name != path && (isEnd && ended.Name == place.Name ||
-			isRequest && other.Name == place.Name && other.Cluster == place.Cluster) {
-			used = append(used, name)
+	if !ok {
+		return nil
+	}
+	for _, other := range named[place.Name] {
+		asked, isRequest := requests.SplitPath(other)
+		if other != path && (!isRequest || asked.Cluster == place.Cluster) {
+			used = append(used, other)
 		}
 	}
 	return used
@@ -105,7 +122,7 @@ func usedBeside(path string, names []string) (used []string) {
 
 func checkFile(tree Tree, name string, file TreeFile, used []string) []requests.Finding {
 	if isUnder(name, requests.Folder) {
-		d := preview(tree, name, file, Facts{UsedNames: used})
+		d := preview(tree, name, file, Facts{UsedNames: used}).outcome()
 		own := slices.DeleteFunc(d.Findings, func(f requests.Finding) bool {
 			return f.File != name
 		})
