@@ -74,15 +74,19 @@ type world struct {
 	token  string // that client and its variants use
 }
 
-func newWorld(t *testing.T) world {
+func newWorld(t *testing.T, change ...func(*forge.Options)) world {
 	t.Helper()
-	return newWorldAt(t, func() time.Time { return noon })
+	return newWorldAt(t, func() time.Time { return noon }, change...)
 }
 
 // newWorldAt is newWorld with a clock.
-func newWorldAt(t *testing.T, now func() time.Time) world {
+func newWorldAt(t *testing.T, now func() time.Time, change ...func(*forge.Options)) world {
 	t.Helper()
-	f, err := forge.Start(t.TempDir(), forge.Options{Contract: true, Now: now})
+	options := forge.Options{Contract: true, Now: now}
+	for _, c := range change {
+		c(&options)
+	}
+	f, err := forge.Start(t.TempDir(), options)
 	if err != nil {
 		t.Fatal(err)
 	}
