@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/pullgrant/pullgrant/render"
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/testdata/kube"
 )
@@ -195,6 +196,55 @@ func TestEveryKindDeleted(t *testing.T) {
 		g.once(options{})
 		g.called(name, true)
 		g.leftNothing(name, requests.CauseBindingDeleted)
+	}
+}
+
+// TestEveryKindEdited changes what somebody may do by a grant, as an administrator may while the fence
+// is down: all of the access ends with it.
+func TestEveryKindEdited(t *testing.T) {
+	g := everyKindGiven(t)
+	api, ns, home := g.Admin.RbacV1(), g.Namespace, requests.GrantsNamespace
+	merge := metav1.PatchOptions{FieldManager: "mallory"}
+	wider := []byte(`{"rules":[{"apiGroups":[""],"resources":["secrets"],"verbs":["get"]}]}`)
+	others := []byte(`{"subjects":[{"apiGroup":"rbac.authorization.k8s.io","kind":"User",
+		"name":"mallory@example.com"}]}`)
+	for what, edit := range map[string]func(name string) error{
+		"binding": func(n string) error {
+			_, err := api.RoleBindings(ns).Patch(t.Context(), n, types.MergePatchType, others, merge)
+			return err
+		},
+		"role": func(n string) error {
+			_, err := api.Roles(ns).Patch(t.Context(), n+".2", types.MergePatchType, wider, merge)
+			return err
+		},
+		"wide": func(n string) error {
+			_, err := api.ClusterRoleBindings().Patch(t.Context(), n+".3", types.MergePatchType,
+				others, merge)
+			return err
+		},
+		"command": func(n string) error {
+			_, err := api.Roles(ns).Patch(t.Context(), n+".4", types.MergePatchType, wider, merge)
+			return err
+		},
+		"identity": func(n string) error {
+			_, err := api.Roles(home).Patch(t.Context(), n, types.MergePatchType, wider, merge)
+			return err
+		},
+	} {
+		name := g.pushed("edited-" + what)
+		g.once(options{})
+		g.called(name, false)
+		g.Must(g.Admin.AdmissionregistrationV1().ValidatingAdmissionPolicyBindings().Delete(
+			t.Context(), render.FenceManaged, metav1.DeleteOptions{}))
+		g.Until("nothing refuses the edit of "+what, func() bool {
+			return edit(requests.ObjectName(name, 0)) == nil
+		})
+		cp := kube.ForTest(t)
+		g.Must(cp.Apply(t.Context(), render.YAML(render.Fence())))
+		g.Must(cp.AwaitFence(t.Context()))
+		g.once(options{})
+		g.called(name, true)
+		g.leftNothing(name, requests.CauseRevoked)
 	}
 }
 

@@ -1,6 +1,7 @@
 package sync
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -93,18 +94,21 @@ func newGiven(t *testing.T, archive *txtar.Archive) *given {
 	for line := range strings.Lines(g.section("pods")) {
 		g.pods(strings.Fields(line))
 	}
+	g.AddTeam("squad-a", 11, "", "alice")
+	g.AddTeam("squad-b", 12, "", "bob")
 	policy := fmt.Sprintf(`apiVersion: pullgrant.dev/v1alpha1
 kind: AccessPolicy
 metadata: {name: payments-debug}
 spec:
   clusters: [%s]
-  subjects: [{kind: User, name: alice}]
-  challenges: [{kind: CodeOwnerReview, count: 1}]
+  %s
   target:
     defaultDuration: 1h
     maxDuration: 2h
     %s
-`, g.Cluster, strings.ReplaceAll(strings.TrimSpace(g.section("target")), "\n", "\n    "))
+`, g.Cluster, cmp.Or(strings.ReplaceAll(strings.TrimSpace(g.section("people")), "\n", "\n  "),
+		`subjects: [{kind: User, name: alice}]
+  challenges: [{kind: CodeOwnerReview, count: 1}]`), strings.ReplaceAll(strings.TrimSpace(g.section("target")), "\n", "\n    "))
 	files := map[string]string{policies.Path("payments-debug"): policy}
 	parsed, findings := policies.ParsePolicy(policies.Path("payments-debug"), []byte(policy))
 	if len(findings) > 0 {
