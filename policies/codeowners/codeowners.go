@@ -33,6 +33,8 @@ var Paths = []string{".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS"}
 type File struct {
 	Path  string // path as given to Parse, for messages
 	Rules []Rule // in the file's order: later rules win
+
+	index prefix // of Rules
 }
 
 // Rule is one line: a pattern and who owns the paths that match it. Only rules made by Parse match
@@ -87,6 +89,9 @@ func Parse(file string, data []byte) (File, []requests.Finding) {
 	}
 	if len(findings) > 0 {
 		c.Rules = nil
+	}
+	for n, rule := range c.Rules {
+		c.index.add(n, rule.segments)
 	}
 	return c, findings
 }

@@ -18,12 +18,49 @@ func (c File) Match(path string) (Rule, bool) {
 	}) {
 		return Rule{}, false
 	}
-	for _, rule := range slices.Backward(c.Rules) {
-		if len(rule.segments) > 0 && matchSegments(rule.segments, names) {
-			return rule, true
+	last := -1
+	for at, n := &c.index, 0; at != nil; n++ {
+		for _, rule := range slices.Backward(at.rules) {
+			if rule < last {
+				break
+			}
+			if matchSegments(c.Rules[rule].segments, names) {
+				last = rule
+				break
+			}
 		}
+		if n == len(names) {
+			break
+		}
+		at = at.next[names[n]]
 	}
-	return Rule{}, false
+	if last < 0 {
+		return Rule{}, false
+	}
+	return c.Rules[last], true
+}
+
+// prefix holds the rules that begin with the same names, without wildcards: most rules are about one
+// folder, and a path is compared with those about the folders it is in.
+type prefix struct {
+	rules []int // of File.Rules, in order, whose next segment has a wildcard, or that have no more
+	next  map[string]*prefix
+}
+
+func (p *prefix) add(rule int, segments []string) {
+	if len(segments) == 0 || strings.ContainsAny(segments[0], "*?") {
+		p.rules = append(p.rules, rule)
+		return
+	}
+	below, known := p.next[segments[0]]
+	if !known {
+		if p.next == nil {
+			p.next = map[string]*prefix{}
+		}
+		below = &prefix{}
+		p.next[segments[0]] = below
+	}
+	below.add(rule, segments[1:])
 }
 
 // compilePattern turns a pattern that checkPattern accepts into one list with two wildcards, ** for

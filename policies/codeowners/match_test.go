@@ -265,6 +265,52 @@ func BenchmarkCodeownersMatchHostile(b *testing.B) {
 	}
 }
 
+// TestLastRuleThatMatchesWins compares many files of a few rules with looking at each of their rules.
+func TestLastRuleThatMatchesWins(t *testing.T) {
+	patterns := []string{"*", "/a/", "/a/b/", "/a/b", "/a/*", "b/", "**/b", "/a/**/c", "/*/b/", "a",
+		"/a/b/c", "*.c", "/b/", "/a?/", "/aa/b"}
+	paths := []string{"a", "a/b", "a/b/c", "a/x", "b/a", "x/b/y", "aa/b", "b/c.c", "x", "a/a/b/c"}
+	chance := rand.New(rand.NewPCG(1, 2))
+	for range 3000 {
+		var text strings.Builder
+		for n := range 1 + chance.IntN(6) {
+			fmt.Fprintf(&text, "%s @o%d\n", patterns[chance.IntN(len(patterns))], n)
+		}
+		c, findings := codeowners.Parse("CODEOWNERS", []byte(text.String()))
+		if len(findings) > 0 {
+			t.Fatal(findings)
+		}
+		for _, path := range paths {
+			want := 0 // line
+			for _, r := range c.Rules {
+				if reference(r.Pattern).MatchString(path) {
+					want = r.Line
+				}
+			}
+			if got, _ := c.Match(path); got.Line != want {
+				t.Fatalf("%s: line %d, want %d of\n%s", path, got.Line, want, &text)
+			}
+		}
+	}
+}
+
+// BenchmarkMatch looks a path up among so many rules.
+func BenchmarkMatch(b *testing.B) {
+	for _, rules := range []int{100, 1000, 10_000} {
+		var text strings.Builder
+		text.WriteString("* @admins\n")
+		for n := range rules {
+			fmt.Fprintf(&text, "/requests/prod-%d/policy-%d/ @team-%d\n", n%10, n, n)
+		}
+		c, _ := codeowners.Parse("CODEOWNERS", []byte(text.String()))
+		b.Run(fmt.Sprint(rules), func(b *testing.B) {
+			for b.Loop() {
+				c.Match("requests/prod-5/policy-15/20261122-alice-inc-1.yaml")
+			}
+		})
+	}
+}
+
 func FuzzMatch(f *testing.F) {
 	for pattern, path := range hostilePatterns() {
 		f.Add(pattern, path)
