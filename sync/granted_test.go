@@ -96,6 +96,11 @@ func newGiven(t *testing.T, archive *txtar.Archive) *given {
 	}
 	g.AddTeam("squad-a", 11, "", "alice")
 	g.AddTeam("squad-b", 12, "", "bob")
+	within := func(indent, section string) string {
+		return strings.ReplaceAll(strings.TrimSpace(section), "\n", "\n"+indent)
+	}
+	people := cmp.Or(g.section("people"), "subjects: [{kind: User, name: alice}]\n"+
+		"challenges: [{kind: CodeOwnerReview, count: 1}]")
 	policy := fmt.Sprintf(`apiVersion: pullgrant.dev/v1alpha1
 kind: AccessPolicy
 metadata: {name: payments-debug}
@@ -106,9 +111,7 @@ spec:
     defaultDuration: 1h
     maxDuration: 2h
     %s
-`, g.Cluster, cmp.Or(strings.ReplaceAll(strings.TrimSpace(g.section("people")), "\n", "\n  "),
-		`subjects: [{kind: User, name: alice}]
-  challenges: [{kind: CodeOwnerReview, count: 1}]`), strings.ReplaceAll(strings.TrimSpace(g.section("target")), "\n", "\n    "))
+`, g.Cluster, within("  ", people), within("    ", g.section("target")))
 	files := map[string]string{policies.Path("payments-debug"): policy}
 	parsed, findings := policies.ParsePolicy(policies.Path("payments-debug"), []byte(policy))
 	if len(findings) > 0 {
