@@ -16,7 +16,7 @@ import (
 const accessrepo = "../testdata/accessrepo"
 
 func TestExampleRepositoryIsValid(t *testing.T) {
-	findings, files, err := policies.Validate(os.DirFS(accessrepo), "acme")
+	findings, files, err := policies.Validate(os.DirFS(accessrepo), "acme", policies.InTurn)
 	if err != nil || len(findings) > 0 || files < 5 {
 		t.Fatalf("%d files, %v, %v", files, findings, err)
 	}

@@ -126,7 +126,7 @@ func TestPolicyTestFindings(t *testing.T) {
 			}
 			checked, _, err := policies.Validate(fstest.MapFS{test.file: {
 				Data: []byte(test.content)}},
-				"", "tests")
+				"", policies.InTurn, "tests")
 			if err != nil || len(checked) != len(findings) {
 				t.Errorf("validate finds %v, %v", checked, err)
 			}

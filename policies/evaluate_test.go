@@ -331,7 +331,7 @@ func TestValidateTellsOfARequestWhosePolicyIsBroken(t *testing.T) {
 	}
 	check := func(want int) {
 		t.Helper()
-		findings, files, err := policies.Validate(os.DirFS(dir), "", cases.Path)
+		findings, files, err := policies.Validate(os.DirFS(dir), "", policies.InTurn, cases.Path)
 		if err != nil || files != 1 || len(findings) != want {
 			t.Errorf("%d findings %v in %d files, error %v; want %d in 1", len(findings), findings,
 				files, err, want)

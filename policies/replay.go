@@ -61,15 +61,16 @@ const (
 
 // Replay asks two versions of the policies about each past request. It judges what the request
 // says, who asks, and whether those who approved it could: of GitHub teams only what was asked then
-// is known, dates and pull requests are not looked at.
-func Replay(before, after Tree, past []Past) []Replayed {
-	var all []Replayed
-	for _, p := range past {
+// is known, dates and pull requests are not looked at. each spreads the work.
+func Replay(before, after Tree, past []Past, each Each) []Replayed {
+	all := make([]Replayed, len(past))
+	each(len(past), func(n int) {
+		p := past[n]
 		r := Replayed{Path: p.Path, Requester: p.Spec.Requester, Before: before.standing(p),
 			After: after.standing(p)}
 		r.Flip = flip(r.Before, r.After)
-		all = append(all, r)
-	}
+		all[n] = r
+	})
 	return all
 }
 

@@ -75,7 +75,7 @@ func TestReplay(t *testing.T) {
 				Spec: requests.RequestSpec{Cluster: "prod-eu", Policy: "logs", Requester: "alice",
 					Duration: requests.Duration(time.Hour), Reason: "checkout is slow"}}
 			got := policies.Replay(replayTree(t, test.before(policy)), replayTree(t,
-				test.after(policy)), []policies.Past{past})
+				test.after(policy)), []policies.Past{past}, policies.InTurn)
 			if len(got) != 1 || got[0].Flip != test.flip {
 				t.Fatalf("%+v, want %q", got, test.flip)
 			}
@@ -88,7 +88,7 @@ func TestReplay(t *testing.T) {
 			}
 			past.Approvers = nil // not known, so nothing is said of them
 			got = policies.Replay(replayTree(t, test.before(policy)), replayTree(t,
-				test.after(policy)), []policies.Past{past})
+				test.after(policy)), []policies.Past{past}, policies.InTurn)
 			if approval := strings.Contains(test.why, "needs") || strings.Contains(test.why,
 				"bob"); approval && got[0].Flip != "" {
 				t.Errorf("without approvers: %+v", got[0])
@@ -133,7 +133,8 @@ func TestReplayWithTeams(t *testing.T) {
 		{"acme/squad-a", "acme/squad-d", "unknown", "", policies.FlipUnknown, "whether at least " +
 			"1 of @bob is in acme/squad-d"},
 	} {
-		r := policies.Replay(before, teams(test.subject, test.reviewers), []policies.Past{past})[0]
+		r := policies.Replay(before, teams(test.subject, test.reviewers), []policies.Past{past},
+			policies.InTurn)[0]
 		if r.Before.Decision != "allowed" || r.After.Decision != test.decision ||
 			r.After.Code != test.code || r.Flip != test.flip ||
 			!strings.Contains(r.After.Message, test.why) {
@@ -177,7 +178,7 @@ func TestReplayUntil(t *testing.T) {
 	policy := peers("logs", "{kind: Group, name: platform}")
 	r := policies.Replay(replayTree(t, policy), replayTree(t, strings.Replace(policy, "2h",
 		"30m", 1)),
-		[]policies.Past{past})[0]
+		[]policies.Past{past}, policies.InTurn)[0]
 	if r.Flip != policies.FlipDenied || r.After.Code != policies.DurationOutOfRange {
 		t.Errorf("%+v", r)
 	}

@@ -10,13 +10,24 @@ import (
 	"github.com/pullgrant/pullgrant/requests"
 )
 
+// Each calls do for each number below n and returns when all calls have. They may come in any order,
+// and beside each other.
+type Each func(n int, do func(int))
+
+// InTurn is Each of one after the other.
+func InTurn(n int, do func(int)) {
+	for i := range n {
+		do(i)
+	}
+}
+
 // Validate checks an access repository offline, as CI does: policies, identities, groups and
 // CODEOWNERS together, each request against them, each ledger entry and policy test alone. With
 // paths, only findings in those files or folders are told. owner is whose the repository is, empty
-// where nobody knows. files is how many files were looked at. What GitHub alone knows (approvals,
-// teams, the author) is not checked.
-func Validate(fsys fs.FS, owner string, paths ...string) (findings []requests.Finding, files int,
-	err error) {
+// where nobody knows. each spreads the work. files is how many files were looked at. What GitHub
+// alone knows (approvals, teams, the author) is not checked.
+func Validate(fsys fs.FS, owner string, each Each, paths ...string) (findings []requests.Finding,
+	files int, err error) {
 	for _, name := range paths {
 		if _, err := fs.Stat(fsys, name); err != nil {
 			return nil, 0, fmt.Errorf("validate %s: %w", requests.Quote(name), err)
@@ -49,17 +60,21 @@ func Validate(fsys fs.FS, owner string, paths ...string) (findings []requests.Fi
 		names = append(names, below...)
 	}
 	named := namesOf(names)
-	for _, name := range names {
-		if !chosen(name) {
-			continue
+	names = slices.DeleteFunc(names, func(name string) bool { return !chosen(name) })
+	found, failed := make([][]requests.Finding, len(names)), make([]error, len(names))
+	each(len(names), func(n int) {
+		var file TreeFile
+		if file, failed[n] = readFile(fsys, names[n]); failed[n] == nil {
+			found[n] = checkFile(tree, names[n], file, usedBeside(names[n], named))
 		}
-		files++
-		file, err := readFile(fsys, name)
-		if err != nil {
-			return nil, 0, fmt.Errorf("read %s: %w", name, err)
+	})
+	for n, name := range names {
+		if failed[n] != nil {
+			return nil, 0, fmt.Errorf("read %s: %w", name, failed[n])
 		}
-		findings = append(findings, checkFile(tree, name, file, usedBeside(name, named))...)
 	}
+	files += len(names)
+	findings = append(findings, slices.Concat(found...)...)
 	findings = oneForLineEnds(findings)
 	requests.SortFindings(findings)
 	return findings, files, nil

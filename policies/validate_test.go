@@ -77,7 +77,8 @@ func TestValidateRefusesWhatIsDenied(t *testing.T) {
 		for _, used := range c.Facts.UsedNames {
 			checkOut(t, filepath.Join(dir, used), policies.TreeFile{Mode: policies.PlainFile})
 		}
-		findings, _, err := policies.Validate(os.DirFS(dir), c.Facts.Repository.Owner)
+		findings, _, err := policies.Validate(os.DirFS(dir), c.Facts.Repository.Owner,
+			policies.InTurn)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -143,12 +144,12 @@ func TestValidateTellsWhatItCannotRead(t *testing.T) {
 	for _, name := range []string{"policies", policies.Path("payments-debug"),
 		policies.IdentitiesPath,
 		"requests", filepath.Dir(cases.Path), cases.Path, "revocations", ended} {
-		findings, n, err := policies.Validate(shut{files, name}, "")
+		findings, n, err := policies.Validate(shut{files, name}, "", policies.InTurn)
 		if !errors.Is(err, errShut) || findings != nil || n != 0 {
 			t.Errorf("%s: %d files, %v, %v", name, n, findings, err)
 		}
 	}
-	if _, _, err := policies.Validate(files, "", "requests/no-such"); err == nil {
+	if _, _, err := policies.Validate(files, "", policies.InTurn, "requests/no-such"); err == nil {
 		t.Error("a folder that is not there was looked at")
 	}
 }

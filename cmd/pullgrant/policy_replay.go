@@ -81,7 +81,7 @@ func policyReplay(w world, o policyReplayOptions) error {
 		return err
 	}
 	findings = append(findings, more...)
-	replayed := policies.Replay(before, after, past)
+	replayed := policies.Replay(before, after, past, onAllCores)
 	unknown := 0
 	for _, r := range replayed {
 		if r.After.Unknown() {

@@ -49,7 +49,7 @@ func validate(w world, o validateOptions) error {
 	if err != nil {
 		return err
 	}
-	findings, checked, err := policies.Validate(files, ownerOf(dir), paths...)
+	findings, checked, err := policies.Validate(files, ownerOf(dir), onAllCores, paths...)
 	if err != nil {
 		return fmt.Errorf("validate the access repository %s: %w", dir, err)
 	}
