@@ -65,23 +65,39 @@ func (c *Client) Facts(ctx context.Context, number int, now time.Time) (policies
 // difference means that what lies between may belong to two different heads.
 func (c *Client) facts(ctx context.Context, number int, now time.Time) (policies.Facts, error) {
 	f := policies.Facts{ObservedAt: requests.At(now)}
-	var err error
-	if f.Repository, _, err = c.repository(ctx); err != nil {
-		return f, err
-	}
-	before, err := c.pull(ctx, number)
+	var before snapshot
+	err := together(ctx, func(ctx context.Context) (err error) {
+		f.Repository, _, err = c.repository(ctx)
+		return err
+	}, func(ctx context.Context) (err error) {
+		before, err = c.pull(ctx, number)
+		return err
+	})
 	if err != nil {
 		return f, err
 	}
 	f.PullRequest = before.PullRequest
-	for _, read := range []func(context.Context, *policies.Facts, snapshot) error{
-		c.readFiles, c.readCommits, c.readCoAuthors, c.readReviews, c.readBaseChanges, c.readPushes,
-		c.readTrees, c.readMerge, c.readChanges, c.readStood, c.readNames, c.readCodeownersErrors,
-		c.readUsers, c.readAnswers,
-	} {
-		if err := read(ctx, &f, before); err != nil {
-			return f, err
-		}
+	of := func(read func(context.Context, *policies.Facts, snapshot) error) func(
+		context.Context) error {
+		return func(ctx context.Context) error { return read(ctx, &f, before) }
+	}
+	err = together(ctx, of(c.readBaseChanges), of(c.readPushes),
+		inOrder(of(c.readCommits), of(c.readCoAuthors)),
+		inOrder(of(c.readReviews), of(c.readUsers)),
+		inOrder(func(ctx context.Context) error {
+			return together(ctx, of(c.readFiles), of(c.readTip))
+		}, func(ctx context.Context) error {
+			return together(ctx, of(c.readBase), of(c.readHead), of(c.readMerge))
+		}))
+	if err != nil {
+		return f, err
+	}
+	asked := questions(f)
+	err = together(ctx, of(c.readChanges), of(c.readStood), of(c.readNames),
+		of(c.readCodeownersErrors),
+		func(ctx context.Context) error { return c.answer(ctx, &f, asked) })
+	if err != nil {
+		return f, err
 	}
 	after, err := c.pull(ctx, number)
 	if err != nil {
@@ -93,18 +109,23 @@ func (c *Client) facts(ctx context.Context, number int, now time.Time) (policies
 	return f, nil
 }
 
-// readTrees reads the policies at the tip of the default branch and the pull request's own
-// version of what it changes.
-func (c *Client) readTrees(ctx context.Context, f *policies.Facts, _ snapshot) error {
-	tip, err := c.tip(ctx, f.Repository.DefaultBranch)
-	if err != nil {
-		return err
-	}
+// readTip finds the tip of the default branch.
+func (c *Client) readTip(ctx context.Context, f *policies.Facts, _ snapshot) (err error) {
+	f.Base.Commit, err = c.tip(ctx, f.Repository.DefaultBranch)
+	return err
+}
+
+// readBase reads the policies at the tip of the default branch.
+func (c *Client) readBase(ctx context.Context, f *policies.Facts, _ snapshot) (err error) {
+	kind, path, _ := policies.KindOf(f.Files)
+	f.Base, err = c.tree(ctx, f.Base.Commit, path, policies.Wanted(kind, path))
+	return err
+}
+
+// readHead reads the pull request's own version of what it changes.
+func (c *Client) readHead(ctx context.Context, f *policies.Facts, _ snapshot) (err error) {
 	kind, path, _ := policies.KindOf(f.Files)
 	wanted := policies.Wanted(kind, path)
-	if f.Base, err = c.tree(ctx, tip, path, wanted); err != nil {
-		return err
-	}
 	var changed []string
 	for _, file := range f.Files {
 		if file.Status != "removed" && (kind == policies.KindRequest ||

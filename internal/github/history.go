@@ -126,24 +126,37 @@ func (c *Client) readChanges(ctx context.Context, f *policies.Facts, _ snapshot)
 			f.Merge.FirstParent.Reviewed(path)...)
 	}
 	slices.Sort(paths)
-	for _, path := range slices.Compact(paths) {
-		change := policies.Change{Path: path}
-		last, err := c.lastTouched(ctx, path, tip)
-		if err != nil {
+	paths = slices.Compact(paths)
+	changes := make([]policies.Change, len(paths))
+	var reads []func(context.Context) error
+	for n, path := range paths {
+		reads = append(reads, func(ctx context.Context) (err error) {
+			changes[n], err = c.changed(ctx, f, path, tip)
 			return err
-		}
-		pulls, err := c.changing(ctx, f, last, path)
-		if err != nil {
-			return err
-		}
-		for _, p := range pulls {
-			if change.MergedAt == nil || change.MergedAt.Before(p.mergedAt.Time) {
-				change.PullRequest, change.MergedAt = p.number, &p.mergedAt
-			}
-		}
-		f.Changes = append(f.Changes, change)
+		})
 	}
+	if err := together(ctx, reads...); err != nil {
+		return err
+	}
+	f.Changes = append(f.Changes, changes...)
 	return nil
+}
+
+// changed finds when path changed last before tip.
+func (c *Client) changed(ctx context.Context, f *policies.Facts, path, tip string) (
+	policies.Change, error) {
+	change := policies.Change{Path: path}
+	last, err := c.lastTouched(ctx, path, tip)
+	if err != nil {
+		return change, err
+	}
+	pulls, err := c.changing(ctx, f, last, path)
+	for _, p := range pulls {
+		if change.MergedAt == nil || change.MergedAt.Before(p.mergedAt.Time) {
+			change.PullRequest, change.MergedAt = p.number, &p.mergedAt
+		}
+	}
+	return change, err
 }
 
 // changing lists the merged pull requests behind the last change of path, as far as it was made

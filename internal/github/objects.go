@@ -21,25 +21,49 @@ type objects struct {
 	mu     sync.Mutex
 	values map[string]any
 	size   int
+	coming map[string]chan struct{} // closed once nobody reads the object any more
 }
 
 const maxObjects = 64 << 20 // bytes, roughly
 
 // remembered returns the object of a name, from memory or else through load, which also says how
-// many bytes it takes.
-func remembered[T any](o *objects, name string, load func() (T, int, error)) (T, error) {
-	o.mu.Lock()
-	value, ok := o.values[name].(T)
-	o.mu.Unlock()
-	if ok {
-		return value, nil
+// many bytes it takes. Several who want an object at once wait for the first of them.
+func remembered[T any](ctx context.Context, o *objects, name string,
+	load func() (T, int, error)) (T, error) {
+	for {
+		o.mu.Lock()
+		value, ok := o.values[name].(T)
+		coming, wait := o.coming[name]
+		if !ok && !wait {
+			if o.coming == nil {
+				o.coming = map[string]chan struct{}{}
+			}
+			o.coming[name] = make(chan struct{})
+		}
+		o.mu.Unlock()
+		switch {
+		case ok:
+			return value, nil
+		case !wait:
+			return loaded(o, name, load)
+		}
+		select {
+		case <-coming:
+		case <-ctx.Done():
+			return value, ctx.Err()
+		}
 	}
+}
+
+func loaded[T any](o *objects, name string, load func() (T, int, error)) (T, error) {
 	value, size, err := load()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	close(o.coming[name])
+	delete(o.coming, name)
 	if err != nil {
 		return value, err
 	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
 	if o.values == nil || o.size+size > maxObjects {
 		o.values, o.size = map[string]any{}, 0
 	}
@@ -65,7 +89,7 @@ var namePattern = regexp.MustCompile(`^[0-9a-f]{40}$`)
 func isName(s string) bool { return namePattern.MatchString(s) }
 
 func (c *Client) commit(ctx context.Context, name string) (commit, error) {
-	return remembered(&c.objects, name, func() (commit, int, error) {
+	return remembered(ctx, &c.objects, name, func() (commit, int, error) {
 		if !isName(name) {
 			return commit{}, 0, c.incomplete("a commit's name")
 		}
@@ -87,7 +111,7 @@ func (c *Client) commit(ctx context.Context, name string) (commit, error) {
 
 // folder reads one git tree, not those below it: a recursive answer can be cut (R5).
 func (c *Client) folder(ctx context.Context, name string) (map[string]entry, error) {
-	return remembered(&c.objects, name, func() (map[string]entry, int, error) {
+	return remembered(ctx, &c.objects, name, func() (map[string]entry, int, error) {
 		tree, _, err := c.api.Git.GetTree(ctx, c.owner, c.repo, name, false)
 		if err != nil {
 			return nil, 0, c.explain(err, "Contents: read", "read the git tree %s", name)
@@ -120,7 +144,7 @@ func (c *Client) folder(ctx context.Context, name string) (map[string]entry, err
 
 // blob reads a file's content and checks it against its name.
 func (c *Client) blob(ctx context.Context, name string) ([]byte, error) {
-	return remembered(&c.objects, name, func() ([]byte, int, error) {
+	return remembered(ctx, &c.objects, name, func() ([]byte, int, error) {
 		found, _, err := c.api.Git.GetBlob(ctx, c.owner, c.repo, name)
 		if err != nil {
 			return nil, 0, c.explain(err, "Contents: read", "read the git blob %s", name)

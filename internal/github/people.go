@@ -15,7 +15,6 @@ import (
 // readUsers asks what the author and everybody with an opinion may do now (R19, R21). Bots never
 // count, so they are not asked about.
 func (c *Client) readUsers(ctx context.Context, f *policies.Facts, _ snapshot) error {
-	f.Users = map[string]policies.UserFacts{}
 	people := []policies.User{f.PullRequest.Author}
 	for _, r := range f.Reviews {
 		if strings.EqualFold(r.State, "APPROVED") || strings.EqualFold(r.State,
@@ -23,16 +22,26 @@ func (c *Client) readUsers(ctx context.Context, f *policies.Facts, _ snapshot) e
 			people = append(people, r.User)
 		}
 	}
+	told := map[string]*policies.UserFacts{}
+	var reads []func(context.Context) error
 	for _, u := range people {
 		key := strings.ToLower(u.Login)
-		if _, done := f.Users[key]; done || u.IsBot() {
+		if _, asked := told[key]; asked || u.IsBot() {
 			continue
 		}
-		facts, err := c.userFacts(ctx, f.Repository, u)
-		if err != nil {
+		facts := &policies.UserFacts{}
+		told[key] = facts
+		reads = append(reads, func(ctx context.Context) (err error) {
+			*facts, err = c.userFacts(ctx, f.Repository, u)
 			return err
-		}
-		f.Users[key] = facts
+		})
+	}
+	if err := together(ctx, reads...); err != nil {
+		return err
+	}
+	f.Users = map[string]policies.UserFacts{}
+	for key, facts := range told {
+		f.Users[key] = *facts
 	}
 	return nil
 }
@@ -71,14 +80,14 @@ func (c *Client) userFacts(ctx context.Context, repository policies.Repository,
 	return facts, nil
 }
 
-// readAnswers answers the questions that judging will ask, under the policies now and, once merged,
-// under those before the merge (R20).
-func (c *Client) readAnswers(ctx context.Context, f *policies.Facts, _ snapshot) error {
-	questions := policies.Questions(f.Base, *f)
+// questions are those that judging will ask, under the policies now and, once merged, under those
+// before the merge (R20).
+func questions(f policies.Facts) []policies.Question {
+	all := policies.Questions(f.Base, f)
 	if f.Merge != nil {
-		questions = append(questions, policies.Questions(f.Merge.FirstParent, *f)...)
+		all = append(all, policies.Questions(f.Merge.FirstParent, f)...)
 	}
-	return c.answer(ctx, f, questions)
+	return all
 }
 
 // answer asks what the facts do not hold an answer to yet.
@@ -88,24 +97,32 @@ func (c *Client) answer(ctx context.Context, f *policies.Facts,
 	for q := range f.Answers {
 		checked[q.Team] = true
 	}
+	answers := map[policies.Question]*bool{}
+	var teams, members []func(context.Context) error
 	for _, q := range questions {
-		if _, known := f.Answers[q]; known {
+		_, known := f.Answers[q]
+		if _, asked := answers[q]; known || asked {
 			continue
 		}
 		if !checked[q.Team] {
-			if err := c.checkTeam(ctx, q.Team); err != nil {
-				return err
-			}
 			checked[q.Team] = true
+			teams = append(teams, func(ctx context.Context) error { return c.checkTeam(ctx, q.Team) })
 		}
-		member, err := c.isTeamMember(ctx, q.Team, q.User)
-		if err != nil {
+		answer := new(bool)
+		answers[q] = answer
+		members = append(members, func(ctx context.Context) (err error) {
+			*answer, err = c.isTeamMember(ctx, q.Team, q.User)
 			return err
-		}
+		})
+	}
+	if err := together(ctx, append(teams, members...)...); err != nil {
+		return err
+	}
+	for q, answer := range answers {
 		if f.Answers == nil {
 			f.Answers = policies.Answers{}
 		}
-		f.Answers[q] = member
+		f.Answers[q] = *answer
 	}
 	return nil
 }

@@ -33,6 +33,7 @@ type transport struct {
 	pause time.Duration    // before the second attempt; doubled for the third
 	clock func() time.Time // the own one; nil when nobody asks for the skew
 	kept  kept
+	under chan struct{} // an element for each call under way
 
 	mu    sync.Mutex
 	dated bool            // GitHub told its time at least once
@@ -42,9 +43,10 @@ type transport struct {
 
 // newTransport has connections of its own: http.DefaultTransport's can be closed by anybody.
 func newTransport(base *url.URL, token func(context.Context) (string, error)) *transport {
-	return &transport{base: base, token: token,
-		next:  http.DefaultTransport.(*http.Transport).Clone(),
-		pause: 500 * time.Millisecond}
+	next := http.DefaultTransport.(*http.Transport).Clone()
+	next.MaxIdleConnsPerHost = maxTogether
+	return &transport{base: base, token: token, next: next, pause: 500 * time.Millisecond,
+		under: make(chan struct{}, maxTogether)}
 }
 
 // RoundTrip makes one call, tried again where that is safe and of use.
@@ -132,6 +134,12 @@ var errBroken = errors.New("no whole answer came")
 func (t *transport) attempt(req *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithTimeout(req.Context(), callTimeout)
 	defer cancel()
+	select {
+	case t.under <- struct{}{}:
+		defer func() { <-t.under }()
+	case <-req.Context().Done():
+		return nil, req.Context().Err()
+	}
 	response, err := t.next.RoundTrip(req.WithContext(ctx))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errBroken, err)

@@ -60,12 +60,12 @@ func (c *Client) Files(ctx context.Context, commit, folder string) (map[string][
 	if !ok || top.kind != "tree" {
 		return files, nil
 	}
-	tree := policies.Tree{Files: map[string]policies.TreeFile{}}
 	all := func(string) bool { return true }
-	if err := c.walk(ctx, tree, top.name, folder, all, all); err != nil {
+	found, err := c.walk(ctx, top.name, folder, all, all)
+	if err != nil {
 		return nil, err
 	}
-	for name, file := range tree.Files {
+	for name, file := range found {
 		if file.Mode == policies.PlainFile && file.Unreadable == "" {
 			files[name] = []byte(file.Content)
 		}
@@ -77,7 +77,7 @@ func (c *Client) Files(ctx context.Context, commit, folder string) (map[string][
 // path.
 func (c *Client) tree(ctx context.Context, commit, request string,
 	wanted func(string) bool) (policies.Tree, error) {
-	tree := policies.Tree{Commit: commit, Files: map[string]policies.TreeFile{}}
+	tree := policies.Tree{Commit: commit}
 	root, err := c.commit(ctx, commit)
 	if err != nil {
 		return tree, err
@@ -89,29 +89,44 @@ func (c *Client) tree(ctx context.Context, commit, request string,
 			folder+"/") ||
 			wanted(folder)
 	}
-	return tree, c.walk(ctx, tree, root.tree, "", enter, wanted)
+	tree.Files, err = c.walk(ctx, root.tree, "", enter, wanted)
+	return tree, err
 }
 
-// walk adds the wanted files of a folder, and of the folders below it that may be entered, to tree.
-func (c *Client) walk(ctx context.Context, tree policies.Tree, name, at string, enter,
-	wanted func(string) bool) error {
+// walk reads the wanted files of a folder, and of the folders below it that may be entered, by their
+// paths.
+func (c *Client) walk(ctx context.Context, name, at string, enter, wanted func(string) bool) (
+	map[string]policies.TreeFile, error) {
 	folder, err := c.folder(ctx, name)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for _, base := range slices.Sorted(maps.Keys(folder)) {
+	found := make([]map[string]policies.TreeFile, len(folder))
+	var reads []func(context.Context) error
+	for n, base := range slices.Sorted(maps.Keys(folder)) {
 		e, full := folder[base], path.Join(at, base)
 		switch {
 		case e.kind == "tree" && enter(full):
-			err = c.walk(ctx, tree, e.name, full, enter, wanted)
+			reads = append(reads, func(ctx context.Context) (err error) {
+				found[n], err = c.walk(ctx, e.name, full, enter, wanted)
+				return err
+			})
 		case wanted(full):
-			tree.Files[full], err = c.file(ctx, e)
-		}
-		if err != nil {
-			return err
+			reads = append(reads, func(ctx context.Context) error {
+				file, err := c.file(ctx, e)
+				found[n] = map[string]policies.TreeFile{full: file}
+				return err
+			})
 		}
 	}
-	return nil
+	if err := together(ctx, reads...); err != nil {
+		return nil, err
+	}
+	files := map[string]policies.TreeFile{}
+	for _, some := range found {
+		maps.Copy(files, some)
+	}
+	return files, nil
 }
 
 // file reads one entry. What is not a plain file, or is too large to matter, keeps its mode and

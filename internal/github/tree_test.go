@@ -218,7 +218,7 @@ func TestAnObjectIsAskedForOnce(t *testing.T) {
 func TestTheMemoryOfObjectsIsBounded(t *testing.T) {
 	var o objects
 	for i := range 10 {
-		value, err := remembered(&o, fmt.Sprint(i), func() (int, int, error) {
+		value, err := remembered(t.Context(), &o, fmt.Sprint(i), func() (int, int, error) {
 			return i,
 				maxObjects / 4, nil
 		})

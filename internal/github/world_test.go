@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -82,7 +83,12 @@ func newWorld(t *testing.T, change ...func(*forge.Options)) world {
 // newWorldAt is newWorld with a clock.
 func newWorldAt(t *testing.T, now func() time.Time, change ...func(*forge.Options)) world {
 	t.Helper()
-	options := forge.Options{Contract: true, Now: now}
+	var reading sync.Mutex // calls come beside each other, and a clock may go on with each
+	options := forge.Options{Contract: true, Now: func() time.Time {
+		reading.Lock()
+		defer reading.Unlock()
+		return now()
+	}}
 	for _, c := range change {
 		c(&options)
 	}
@@ -202,8 +208,14 @@ func (w world) refused(number int, words ...string) {
 // call to the forge.
 func (w world) between(handle func(http.ResponseWriter, *http.Request) (answered bool)) *Client {
 	w.Helper()
+	var handling sync.Mutex // calls come beside each other
+	handled := func(rw http.ResponseWriter, r *http.Request) bool {
+		handling.Lock()
+		defer handling.Unlock()
+		return handle(rw, r)
+	}
 	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		if !handle(rw, r) {
+		if !handled(rw, r) {
 			w.ServeHTTP(rw, r)
 		}
 	}))

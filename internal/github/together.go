@@ -1,0 +1,40 @@
+package github
+
+import (
+	"context"
+	"sync"
+)
+
+// maxTogether bounds how many calls a client has under way: GitHub takes a hundred from all who use
+// a token
+// (https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api#about-secondary-rate-limits).
+const maxTogether = 8
+
+// together makes reads beside each other that need nothing of each other. The first that fails ends
+// the others, and its error is returned.
+func together(ctx context.Context, reads ...func(context.Context) error) error {
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	var all sync.WaitGroup
+	for _, read := range reads {
+		all.Go(func() {
+			if err := read(ctx); err != nil {
+				fail(err)
+			}
+		})
+	}
+	all.Wait()
+	return context.Cause(ctx)
+}
+
+// inOrder makes one read of several, each of which needs what those before it read.
+func inOrder(reads ...func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		for _, read := range reads {
+			if err := read(ctx); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
