@@ -33,12 +33,6 @@ func checkDangerous(d *requests.Document, p AccessPolicy) {
 		if d.Has(at+".role") && !slices.Contains(roles, allowed.Role) {
 			d.Check(at+".role", "danger-role", allowed.Role, "the policy does not give this role")
 		}
-		for j, name := range allowed.Dangers {
-			if slices.Contains(allowed.Dangers[:j], name) {
-				d.Check(fmt.Sprintf("%s.dangers[%d]", at, j), "duplicate", name,
-					"it stands in this list twice")
-			}
-		}
 	}
 }
 
