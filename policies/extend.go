@@ -68,7 +68,7 @@ func (j *judge) already() string {
 // given is what a live request gives the one who asks. What cannot be read, or is another person's,
 // gives nothing here. Whose a request is stands in the file: the beginning of its name is no
 // person's alone.
-func (j *judge) given(l Live) (items []requests.Item) {
+func (j *judge) given(l Live) []requests.Item {
 	place, ok := requests.SplitPath(l.Path)
 	if !ok || place.Cluster != j.decision.Grant.Cluster || l.Ungranted != "" ||
 		l.File.problem() != "" || l.Policy.problem() != "" {
@@ -79,10 +79,9 @@ func (j *judge) given(l Live) (items []requests.Item) {
 	if len(findings) > 0 || len(more) > 0 || !j.isTheirs(request.Spec) {
 		return nil
 	}
-	for _, g := range policy.Spec.Target.Grants {
-		if item, refused := g.kind().resolve(j.tree, request.Spec, g); refused.problem == "" {
-			items = append(items, item)
-		}
+	items, refused := policy.Spec.resolve(j.tree, request)
+	if len(refused) > 0 { // a request gives all or nothing
+		return nil
 	}
 	return items
 }

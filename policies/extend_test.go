@@ -10,6 +10,19 @@ import (
 	"github.com/pullgrant/pullgrant/testdata/cases"
 )
 
+// impersonating gives the policy of the scenarios to an identity of the grant's own, and withTwo
+// gives it another grant.
+var (
+	impersonating = strings.NewReplacer("  target:\n", "  target:\n    mode: Impersonate\n")
+	withTwo       = strings.NewReplacer("    grants:\n", `    grants:
+      - kind: KubernetesRoleBinding
+        name: two
+        defaultNamespace: billing
+        allowedNamespaces: [billing]
+        roleRef: {kind: ClusterRole, name: payments-debug}
+`, "        roleRef:", "        name: one\n        roleRef:")
+)
+
 // TestAlreadyGranted: the same access under the same policy is not asked for while it is live; it
 // is named with its end. Anything else may be asked for, and what is merged is not refused for it.
 func TestAlreadyGranted(t *testing.T) {
@@ -30,6 +43,38 @@ func TestAlreadyGranted(t *testing.T) {
 		}, ""},
 		"to begin": {func(_ *policies.Facts, l *policies.Live) {
 			l.Window = requests.NewWindow(l.Window.End.Time, requests.Duration(time.Hour))
+		}, ""},
+		"the same by an identity": {func(f *policies.Facts, l *policies.Live) {
+			l.Policy.Content = impersonating.Replace(l.Policy.Content)
+			f.Base.Files["policies/payments-debug.yaml"] = l.Policy
+		}, policies.AlreadyGranted},
+		"by an identity, and now directly": {func(_ *policies.Facts, l *policies.Live) {
+			l.Policy.Content = impersonating.Replace(l.Policy.Content)
+		}, ""},
+		"one grant of two": {func(f *policies.Facts, l *policies.Live) {
+			l.Policy.Content = withTwo.Replace(l.Policy.Content)
+			f.Base.Files["policies/payments-debug.yaml"] = l.Policy
+			l.File.Content += "  grants: [one]\n"
+		}, ""},
+		"the same grant of two": {func(f *policies.Facts, l *policies.Live) {
+			l.Policy.Content = withTwo.Replace(l.Policy.Content)
+			f.Base.Files["policies/payments-debug.yaml"] = l.Policy
+			l.File.Content += "  grants: [one]\n"
+			head := f.Head.Files[cases.Path]
+			head.Content += "  grants: [one]\n"
+			f.Head.Files[cases.Path] = head
+		}, policies.AlreadyGranted},
+		"the same namespaces": {func(f *policies.Facts, l *policies.Live) {
+			l.File.Content += "  namespace: \"*\"\n"
+			head := f.Head.Files[cases.Path]
+			head.Content += "  namespace: ^payments|billing$\n"
+			f.Head.Files[cases.Path] = head
+		}, policies.AlreadyGranted},
+		"one of the namespaces": {func(_ *policies.Facts, l *policies.Live) {
+			l.File.Content += "  namespace: pay*\n"
+		}, policies.AlreadyGranted},
+		"more namespaces": {func(_ *policies.Facts, l *policies.Live) {
+			l.File.Content += "  namespace: \"*\"\n"
 		}, ""},
 		"in another namespace": {func(_ *policies.Facts, l *policies.Live) {
 			l.File.Content += "  namespace: billing\n"

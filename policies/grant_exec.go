@@ -38,10 +38,7 @@ var execGrant = grantKind{
 	},
 	protected: protectedIn,
 	resolve: func(_ Tree, r requests.RequestSpec, g GrantSpec) (requests.Item, refusal) {
-		item := requests.Item{Kind: requests.KubernetesExec, Namespace: namespaceOf(r, g)}
-		if problem := namespaceProblem(item.Namespace, g.AllowedNamespaces); problem != "" {
-			return item, refusal{NamespaceNotAllowed, "spec.namespace", problem}
-		}
+		item := requests.Item{Kind: requests.KubernetesExec}
 		if r.Exec == nil {
 			return item, refusal{CommandNotAllowed, "spec.exec",
 				"the policy lets commands run; say " +

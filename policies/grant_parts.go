@@ -1,6 +1,7 @@
 package policies
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -17,12 +18,40 @@ func checkDefaultNamespace(d *requests.Document, at string, g GrantSpec) {
 	}
 }
 
-// namespaceOf is the namespace that a request asks for by a grant.
-func namespaceOf(r requests.RequestSpec, g GrantSpec) string {
-	if r.Namespace == "" {
-		return g.DefaultNamespace
+// placesFor are the namespaces that a request asks for by a grant: the one that it names, or those
+// that match its pattern; "" stands for the whole cluster. Where it cannot have them it is one of
+// the grant's all the same, as in all of them the rest of the rules are met alike.
+func (g GrantSpec) placesFor(r requests.RequestSpec) ([]string, refusal) {
+	if g.wide() {
+		return []string{""}, refusal{}
 	}
-	return r.Namespace
+	places := []string{cmp.Or(r.Namespace, g.DefaultNamespace)}
+	problem := ""
+	if requests.CheckName(r.Namespace) != "" && r.Namespace != "" {
+		places = requests.MatchNamespaces(r.Namespace, g.AllowedNamespaces)
+		problem = matchProblem(r.Namespace, places, g.AllowedNamespaces)
+	}
+	for _, place := range places {
+		problem = cmp.Or(problem, namespaceProblem(place, g.AllowedNamespaces))
+	}
+	if problem != "" {
+		places = g.AllowedNamespaces[:1]
+	}
+	return places, refusal{NamespaceNotAllowed, "spec.namespace", problem}
+}
+
+// matchProblem tells why a request cannot have the namespaces that match its pattern.
+func matchProblem(pattern string, matched, allowed []string) string {
+	switch n := len(matched); {
+	case n == 0:
+		return fmt.Sprintf("%s matches no namespace of the policy; allowed: %s",
+			requests.Quote(pattern), strings.Join(allowed, ", "))
+	case n > requests.MaxNamespaces:
+		return fmt.Sprintf("%s matches %d namespaces of the policy, more than the %d that one "+
+			"request is for; name one of them, or ask by a narrower pattern",
+			requests.Quote(pattern), n, requests.MaxNamespaces)
+	}
+	return ""
 }
 
 func protectedIn(g GrantSpec) (problems []string) {

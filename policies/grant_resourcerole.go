@@ -115,17 +115,9 @@ func (g GrantSpec) narrows(r requests.Rule) bool {
 func resolveResourceRole(t Tree, r requests.RequestSpec, g GrantSpec) (requests.Item, refusal) {
 	item := requests.Item{Kind: requests.KubernetesResourceRole, Resources: sorted(r.Resources),
 		Selector: r.Selector}
-	if g.Scope == "" {
-		item.Namespace = namespaceOf(r, g)
-	}
 	var no refusal
 	if item.Role, no = roleOf(r, g); no.problem != "" {
 		return item, no
-	}
-	if g.Scope == "" {
-		if problem := namespaceProblem(item.Namespace, g.AllowedNamespaces); problem != "" {
-			return item, refusal{NamespaceNotAllowed, "spec.namespace", problem}
-		}
 	}
 	if len(r.Resources) == 0 {
 		return item, refusal{ResourceNotAllowed, "spec.resources",

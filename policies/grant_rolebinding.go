@@ -18,13 +18,9 @@ var roleBindingGrant = grantKind{
 	protected: func(g GrantSpec) []string {
 		return append(protectedRoles(g), protectedIn(g)...)
 	},
-	resolve: func(_ Tree, r requests.RequestSpec, g GrantSpec) (requests.Item, refusal) {
-		item := bindingOf(g, namespaceOf(r, g))
-		if problem := protectedRole(g.RoleRef.Name); problem != "" {
-			return item, refusal{RoleNotAllowed, "spec.policy", problem}
-		}
-		return item, refusal{NamespaceNotAllowed, "spec.namespace", namespaceProblem(item.Namespace,
-			g.AllowedNamespaces)}
+	resolve: func(_ Tree, _ requests.RequestSpec, g GrantSpec) (requests.Item, refusal) {
+		return bindingOf(g, ""), refusal{RoleNotAllowed, "spec.policy",
+			protectedRole(g.RoleRef.Name)}
 	},
 	offers: func(_ Tree, _ string, g GrantSpec) (all []requests.Item) {
 		for _, namespace := range g.AllowedNamespaces {

@@ -27,8 +27,8 @@ type grantKind struct {
 	check func(d *requests.Document, at string, g GrantSpec)
 	// protected tells what of a grant is never given, whatever a policy says.
 	protected func(g GrantSpec) []string
-	// resolve makes of a grant what a request asks for, but for its Name, or says why the request
-	// cannot have it.
+	// resolve makes of a grant what a request asks for, wherever that is (placesFor says), or says
+	// why the request cannot have it.
 	resolve func(t Tree, r requests.RequestSpec, g GrantSpec) (requests.Item, refusal)
 	// offers is everything that a request can get by a grant on a cluster, but for names that only
 	// requests bring.
@@ -152,35 +152,38 @@ func checkGrant(d *requests.Document, at string, g GrantSpec) {
 
 func (k grantKind) sentence() string { return k.about }
 
-// chosen are the grants that a request asks for: those that it names, or all that need no name.
-func (j *judge) chosen() (all []GrantSpec) {
-	asked := j.request.Spec.Grants
-	for _, g := range j.world.policy.Spec.Target.Grants {
-		if len(asked) == 0 || g.Name != "" && slices.Contains(asked, g.Name) {
+// chosen are the grants that a request asks for: those that it names, or all.
+func (s PolicySpec) chosen(r requests.RequestSpec) (all []GrantSpec) {
+	for _, g := range s.Target.Grants {
+		if len(r.Grants) == 0 || g.Name != "" && slices.Contains(r.Grants, g.Name) {
 			all = append(all, g)
 		}
 	}
 	return all
 }
 
-// resolve makes of every grant that is asked for what the request asks for. All of them are asked,
-// so that the rules can be told in their order, whichever grant meets one.
-func (j *judge) resolve() (items []requests.Item, refused []refusal) {
-	target := j.world.policy.Spec.Target
-	for n, g := range j.chosen() {
-		item, no := g.kind().resolve(j.tree, j.request.Spec, g)
-		item.Mode = target.itemMode()
-		item.Name = requests.ItemName(j.request.Metadata.Name, n, item.Mode)
-		items = append(items, item)
-		if no.problem != "" {
-			refused = append(refused, no)
-		}
-		problem := j.world.policy.Spec.dangerProblem(j.tree, j.request.Spec.Cluster, item)
-		if problem != "" && (no.problem == "" || no.code != RoleNotAllowed) {
-			refused = append(refused, refusal{RoleNotAllowed, "spec.policy", problem})
+// resolve makes of every grant that is asked for what the request asks for: an item for each place.
+// All of them are asked, so that the rules can be told in their order, whichever grant meets one.
+func (s PolicySpec) resolve(t Tree, r requests.AccessRequest) (items []requests.Item,
+	refused []refusal) {
+	for _, g := range s.chosen(r.Spec) {
+		places, notThere := g.placesFor(r.Spec)
+		for n, place := range places {
+			item, no := g.kind().resolve(t, r.Spec, g)
+			item.Namespace, item.Mode = place, s.Target.itemMode()
+			item.Name = requests.ItemName(r.Metadata.Name, len(items), item.Mode)
+			items = append(items, item)
+			if n > 0 { // what is refused in one place is in all
+				continue
+			}
+			refused = append(refused, notThere, no)
+			if no.problem == "" || no.code != RoleNotAllowed {
+				refused = append(refused, refusal{RoleNotAllowed, "spec.policy",
+					s.dangerProblem(t, r.Spec.Cluster, item)})
+			}
 		}
 	}
-	return items, refused
+	return items, slices.DeleteFunc(refused, func(r refusal) bool { return r.problem == "" })
 }
 
 // grantsNamed refuses names of grants that the policy does not have.
@@ -207,9 +210,8 @@ func (j *judge) grantsNamed() string {
 func (j *judge) askedInVain(field string, code Code,
 	given func(r requests.RequestSpec) bool) func() string {
 	return func() string {
-		if !given(j.request.Spec) || slices.ContainsFunc(j.chosen(), func(g GrantSpec) bool {
-			return g.goesBy(field)
-		}) {
+		if !given(j.request.Spec) || slices.ContainsFunc(j.world.policy.Spec.chosen(j.request.Spec),
+			func(g GrantSpec) bool { return g.goesBy(field, j.request.Spec) }) {
 			return ""
 		}
 		return j.field("spec."+field, code, fmt.Sprintf("the policy %s goes by no %s; leave it out",
@@ -219,7 +221,9 @@ func (j *judge) askedInVain(field string, code Code,
 
 // giftSteps check what is asked for, one code after the other.
 func (j *judge) giftSteps() []step {
-	resolve := sync.OnceValues(j.resolve) // which takes the catalogue apart
+	resolve := sync.OnceValues(func() ([]requests.Item, []refusal) { // it takes the catalogue apart
+		return j.world.policy.Spec.resolve(j.tree, j.request)
+	})
 	refusedFor := func(code Code) func() string { return j.refusedFor(code, resolve) }
 	return []step{
 		{GrantNotOffered, j.grantsNamed},

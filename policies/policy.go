@@ -134,9 +134,12 @@ const (
 // wide tells whether a grant reaches beyond a namespace.
 func (g GrantSpec) wide() bool { return g.kind().wide || g.Scope != "" }
 
-// goesBy tells whether a grant goes by a field of a request's spec.
-func (g GrantSpec) goesBy(field string) bool {
-	return slices.Contains(g.kind().asks, field) && (field != "namespace" || g.Scope == "")
+// goesBy tells whether a grant goes by what a field of a request's spec says.
+func (g GrantSpec) goesBy(field string, r requests.RequestSpec) bool {
+	if field == "namespace" && g.Scope != "" {
+		return g.Scope == ScopeAllNamespaces && r.Namespace == requests.EveryNamespace
+	}
+	return slices.Contains(g.kind().asks, field)
 }
 
 // Folder holds the policies of the access repository, with these two beside them.
@@ -217,7 +220,8 @@ var policyFields = requests.HeaderFields("AccessPolicy",
 	"GrantSpec.defaultNamespace": {About: "Namespace, when the request names none. One of " +
 		"allowedNamespaces.",
 		Form: requests.FormName},
-	"GrantSpec.allowedNamespaces": {About: "Namespaces a request may name, by exact name.",
+	"GrantSpec.allowedNamespaces": {About: "Namespaces a request may name, by exact name; a pattern " +
+		"of a request stands for those of them that match.",
 		Form: requests.FormName, Min: 1},
 	"GrantSpec.roleRef": {About: "The role the binding refers to."},
 	"GrantSpec.roles": {About: "ClusterRoles of which the request picks one, by exact name.",

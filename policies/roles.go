@@ -78,12 +78,13 @@ func byName(i requests.Item) string {
 }
 
 // held are the rules that what was granted to the requester gives them in a namespace: what cannot
-// be told gives nothing, so that more is shown as new rather than less.
+// be told gives nothing, so that more is shown as new rather than less. What an identity of a grant
+// may do, its user cannot do as themselves.
 func (j *judge) held(namespace string) []rbac.RoleRule {
 	var rules []rbac.RoleRule
 	for _, l := range j.facts.Live {
 		for _, item := range j.given(l) {
-			if item.Namespace == namespace {
+			if item.Namespace == namespace && !item.Impersonates() {
 				more, _ := grantKindOf(item.Kind).gives(j.tree, j.decision.Grant.Cluster, item)
 				rules = append(rules, more...)
 			}

@@ -167,6 +167,8 @@ func TestRolesAreShownBesideWhatIsHeld(t *testing.T) {
 				"requester: alice",
 				"requester: alice, subject: {kind: User, name: root@example.com}", 1)), 1)},
 		"not granted": ungranted,
+		"by an identity": {Path: held.Path, File: held.File, Policy: policies.NewTreeFile("100644",
+			"blob", []byte(impersonating.Replace(held.Policy.Content)), 1)},
 	} {
 		f.Live[0] = live
 		if d = judge(); len(d.Roles) != 1 || d.Roles[0].Holds ||

@@ -77,3 +77,53 @@ func TestCanMatch(t *testing.T) {
 		}
 	}
 }
+
+// TestMatchNamespaces: a pattern is about whole names and gives none but those of the policy, each
+// once.
+func TestMatchNamespaces(t *testing.T) {
+	among := strings.Fields("team-b team-a my-team-a team-ab payments team-a")
+	for pattern, want := range map[string]string{
+		"*":               "my-team-a payments team-a team-ab team-b",
+		"team-*":          "team-a team-ab team-b",
+		"*-a":             "my-team-a team-a",
+		"^team-[a-z]$":    "team-a team-b",
+		"^team-a|pay$":    "team-a",
+		"^(?i)PAYMENTS$":  "payments",
+		"payments":        "payments",
+		"other-*":         "",
+		"^team-[$":        "",
+		"^a)|(payments.$": "",
+	} {
+		if got := strings.Join(requests.MatchNamespaces(pattern, among), " "); got != want {
+			t.Errorf("%s: %s, want %s", pattern, got, want)
+		}
+	}
+}
+
+// FuzzNamespaces holds the namespace of a request: what its check takes is a name, which stands for
+// itself alone, or a pattern that stands for whole names.
+func FuzzNamespaces(f *testing.F) {
+	for _, text := range []string{"payments", "team-*", "^team-[a-z]+$", "^a|b$", "^a)|(b$", "*", "",
+		"^[$", "Team", "^\\Qa$", "-*", "^(?s).$", "^(?m)a$\n^b$"} {
+		f.Add(text, "team-a", "b")
+	}
+	f.Fuzz(func(t *testing.T, text, one, other string) {
+		if requests.CheckNamespaces(text) != "" {
+			return
+		}
+		if strings.ContainsAny(text, " \n/"+"\x00") && !strings.HasPrefix(text, "^") {
+			t.Fatalf("%q is taken", text)
+		}
+		for _, name := range requests.MatchNamespaces(text, []string{one, other, one}) {
+			if name != one && name != other ||
+				requests.CheckName(text) == "" && name != text {
+				t.Fatalf("%q stands for %q of %q and %q", text, name, one, other)
+			}
+		}
+		if requests.CheckName(one) == "" && (requests.CheckNamespaces(one) != "" ||
+			!slices.Equal(requests.MatchNamespaces(one, []string{other, one}), []string{one}) &&
+				one != other) {
+			t.Fatalf("the name %q is not taken for itself", one)
+		}
+	})
+}

@@ -98,13 +98,15 @@ func singular(plural string) string {
 	return strings.TrimSuffix(plural, "s")
 }
 
+// What Teleport 18 puts before the plural of a resource: in a namespace, or of the whole cluster.
+const kubeNamespaced, kubeWide = "kube:ns:", "kube:cw:"
+
 // objectKindOf finds a kind by one of its names, in any case. What a cluster has beside Kubernetes'
 // own must be written as KindPattern has it, with its group: its plural is not known here.
 func objectKindOf(text string) (kind objectKind, problem string) {
 	name := strings.ToLower(text)
-	// Teleport 18 writes a resource so: in a namespace, or of the whole cluster.
-	name, inNamespace := strings.CutPrefix(name, "kube:ns:")
-	name, clusterWide := strings.CutPrefix(name, "kube:cw:")
+	name, inNamespace := strings.CutPrefix(name, kubeNamespaced)
+	name, clusterWide := strings.CutPrefix(name, kubeWide)
 	if kind, ok := objectKinds[name]; ok && (!inNamespace || !kind.clusterWide) {
 		return kind, ""
 	}

@@ -69,8 +69,10 @@ var SpecFields = Fields{
 	"RequestSpec.subject": {About: "Who receives access, when it is not the requester as " +
 		"identities.yaml says. " +
 		"Only if the policy allows it."},
-	"RequestSpec.namespace": {About: "Namespace to get access in. Default: the policy's.",
-		Form: FormName},
+	"RequestSpec.namespace": {About: "Namespace to get access in. A glob such as team-* or a regular " +
+		"expression such as ^team-[a-z]+$ stands for those of the policy that match, at most 20; * " +
+		"for all namespaces too, where the policy gives them. Default: the policy's.",
+		Form: Form{Rule: "name", Pattern: NamespacesPattern, Check: CheckNamespaces}},
 	"RequestSpec.grants": {About: "Which of the policy's grants, by their names. Default: all.",
 		Form: FormName, Min: 1, Unique: true},
 	"RequestSpec.role": {About: "ClusterRole, where the policy offers several.",
@@ -186,11 +188,13 @@ var (
 	reasonPattern  = regexp.MustCompile(ReasonPattern)
 )
 
+const nameForm = "1 to 63 lower-case letters, digits and dashes, starting and ending with a letter " +
+	"or digit"
+
 // CheckName tells what is wrong with a cluster, policy, group or namespace name; empty when nothing
 // is.
 func CheckName(s string) string {
-	return mustMatch(namePattern, s, "1 to 63 lower-case letters, digits and dashes, starting "+
-		"and ending with a letter or digit")
+	return mustMatch(namePattern, s, nameForm)
 }
 
 // CheckLogin tells what is wrong with a GitHub login; empty when nothing is.

@@ -9,7 +9,7 @@ import (
 // ResourceID is an object as a person names it, and where it is.
 type ResourceID struct {
 	Cluster   string // empty: not said
-	Namespace string // empty: not said, or of no namespace
+	Namespace string // as written, a pattern too; empty: not said, or of no namespace
 	Kind      string // as KindPattern has it; empty: everything of a role in the namespace
 	Name      string // as written, a pattern too; empty: not said
 	// ClusterWide says that objects of the kind stand in no namespace.
@@ -37,7 +37,8 @@ const resourceForms = "write KIND/NAME, KIND/NAMESPACE/NAME, /CLUSTER/KIND/NAMES
 //
 // A kind may stand in any case, singular, plural or shortened, with spaces round each slash. In the
 // forms with a cluster a namespace stands for everything in it, as Teleport has it; as KIND/NAME it
-// is the object. Whether the name is one is for ParseRequest to say.
+// is the object, and as Teleport 18 writes it, kube:cw:namespaces. Namespace and name may be
+// patterns. Whether the name is one is for ParseRequest to say.
 func ParseResourceID(text string) (id ResourceID, problem string) {
 	parts := strings.Split(text, "/")
 	for i := range parts {
@@ -77,7 +78,17 @@ func ParseResourceID(text string) (id ResourceID, problem string) {
 				Quote(id.Cluster), problem)
 		}
 	}
-	return id.placed(rest, parts[0] == "")
+	if id, problem = id.placed(rest, parts[0] == ""); problem != "" {
+		return ResourceID{}, problem
+	}
+	if id.Kind == "namespaces" && parts[0] == "" && !strings.EqualFold(written, kubeWide+id.Kind) {
+		id = ResourceID{Cluster: id.Cluster, Namespace: id.Name}
+	}
+	if problem := CheckNamespaces(id.Namespace); id.Namespace != "" && problem != "" {
+		return ResourceID{}, fmt.Sprintf("the namespace %s is none: %s", Quote(id.Namespace),
+			problem)
+	}
+	return id, ""
 }
 
 // placed fills in namespace and name, which stand after the kind. An absolute one has them all.
@@ -94,15 +105,6 @@ func (id ResourceID) placed(rest []string, absolute bool) (ResourceID, string) {
 		id.Namespace, id.Name = rest[0], rest[1]
 	case len(rest) == 1:
 		id.Name = rest[0]
-	}
-	if id.Kind == "namespaces" && absolute {
-		id = ResourceID{Cluster: id.Cluster, Namespace: id.Name}
-	}
-	if id.Namespace != "" {
-		if problem := CheckName(id.Namespace); problem != "" {
-			return ResourceID{}, fmt.Sprintf("the namespace %s is none, and a request is for one: %s",
-				Quote(id.Namespace), problem)
-		}
 	}
 	return id, ""
 }

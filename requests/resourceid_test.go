@@ -1,6 +1,7 @@
 package requests_test
 
 import (
+	"cmp"
 	"strings"
 	"testing"
 
@@ -44,8 +45,31 @@ func TestResourcesAsPeopleNameThem(t *testing.T) {
 			Name:        "worker-1",
 			ClusterWide: true},
 		"/teleport.example.com/namespace/c/payments": {Cluster: "c", Namespace: "payments"},
-		"/t/kube:ns:deployments.apps/c/ns/api": {Cluster: "c", Kind: deployment,
-			Namespace: "ns", Name: "api"},
+		// What Teleport's manual has up to 17.
+		"/teleport.example.com/pod/mycluster/development/nginx-1": {Cluster: "mycluster",
+			Kind: "pods", Namespace: "development", Name: "nginx-1"},
+		"/teleport.example.com/pod/mycluster/*/^nginx-[a-z0-9-]+$": {Cluster: "mycluster",
+			Kind: "pods", Namespace: "*", Name: "^nginx-[a-z0-9-]+$"},
+		"/teleport.example.com/namespace/mycluster/prod": {Cluster: "mycluster",
+			Namespace: "prod"},
+		"/teleport.example.com/namespace/mycluster/^dev-[a-z0-9-]+$": {Cluster: "mycluster",
+			Namespace: "^dev-[a-z0-9-]+$"},
+		"/teleport.example.com/pod/local/default/nginx-deployment-0": {Cluster: "local",
+			Kind: "pods", Namespace: "default", Name: "nginx-deployment-0"},
+		// What it has from 18, where a namespace is the object alone.
+		"/teleport.example.com/kube:ns:pods/mycluster/dev/nginx-1": {Cluster: "mycluster",
+			Kind: "pods", Namespace: "dev", Name: "nginx-1"},
+		"/teleport.example.com/kube:ns:deployments.apps/mycluster/prod/website": {
+			Cluster: "mycluster", Kind: deployment, Namespace: "prod", Name: "website"},
+		"/teleport.example.com/kube:ns:pods/mycluster/*/^nginx-[a-z0-9-]+$": {
+			Cluster: "mycluster", Kind: "pods", Namespace: "*", Name: "^nginx-[a-z0-9-]+$"},
+		"/teleport.example.com/kube:cw:namespaces/mycluster/prod": {Cluster: "mycluster",
+			Kind: "namespaces", Name: "prod", ClusterWide: true},
+		"/teleport.example.com/kube:cw:namespaces/mycluster/^dev-[a-z0-9-]+$": {
+			Cluster: "mycluster", Kind: "namespaces", Name: "^dev-[a-z0-9-]+$",
+			ClusterWide: true},
+		"/t/pod/c/team-*/n":     {Cluster: "c", Kind: "pods", Namespace: "team-*", Name: "n"},
+		"/t/namespace/c/team-*": {Cluster: "c", Namespace: "team-*"},
 		"/t/kube:cw:gadgets.example.com/c/g": {Cluster: "c", Kind: "gadgets.example.com",
 			Name: "g", ClusterWide: true},
 	} {
@@ -74,8 +98,9 @@ func TestResourcesThatAreNone(t *testing.T) {
 		"widget/w":                "the kind \"widget\" is not known; write the plural",
 		"/t/kube:ns:nodes/c/ns/n": "the kind \"kube:ns:nodes\" is not known",
 		"/t/pod/Prod/ns/n":        "the cluster \"Prod\" is none",
-		"/t/pod/c/team-*/n":       "the namespace \"team-*\" is none, and a request is for one",
-		"/t/namespace/c/team-*":   "the namespace \"team-*\" is none",
+		"/t/pod/c/^team-[$/n":     "the namespace \"^team-[$\" is none: it must be 1 to 63",
+		"/t/pod/c/Team/n":         "the namespace \"Team\" is none",
+		"/t/namespace/c/team-":    "the namespace \"team-\" is none",
 		"/teleport.example.com/kube_cluster/mycluster": "a whole cluster is not asked for as a resource",
 	} {
 		got, problem := requests.ParseResourceID(text)
@@ -89,7 +114,8 @@ func TestResourcesThatAreNone(t *testing.T) {
 // same once it is written in full.
 func FuzzParseResourceID(f *testing.F) {
 	for _, text := range []string{"pods/api", "Deployments / default / nginx", "/c/pod/ns/^a$",
-		"/t/namespace/c/ns", "/t/kube:cw:nodes/c/n", "pods", "ns/a", "//", "Ｐods/a",
+		"/t/namespace/c/ns", "/t/kube:cw:nodes/c/n", "/t/kube:cw:namespaces/c/n", "/t/pod/c/*/^a|b$",
+		"/t/namespace/c/^a-[0-9]$", "pods", "ns/a", "//", "Ｐods/a",
 		"kube:ns:pods/a"} {
 		f.Add(text)
 	}
@@ -104,10 +130,13 @@ func FuzzParseResourceID(f *testing.F) {
 		if id.Kind != "" && requests.CheckKind(id.Kind) != "" {
 			t.Fatalf("%q is of the kind %q, which is none", text, id.Kind)
 		}
+		if id.Namespace != "" && requests.CheckNamespaces(id.Namespace) != "" {
+			t.Fatalf("%q is in the namespace %q, which is none", text, id.Namespace)
+		}
 		if id.Kind == "" || id.ClusterWide || id.Name == "" {
 			return
 		}
-		id.Cluster, id.Namespace = "prod-eu", "default"
+		id.Cluster, id.Namespace = "prod-eu", cmp.Or(id.Namespace, "default")
 		full := strings.Join([]string{"", id.Cluster, id.Kind, id.Namespace, id.Name}, "/")
 		if again, problem := requests.ParseResourceID(full); again != id {
 			t.Fatalf("%q is %+v, but %q is %+v (%s)", text, id, full, again, problem)

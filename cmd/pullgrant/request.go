@@ -73,7 +73,8 @@ elsewhere it is an error.`,
 	flags.StringVar(&o.policy, "policy", "",
 		"policy to ask under: a file of policies/ without .yaml")
 	flags.StringVar(&o.cluster, "cluster", "", "cluster to get access to")
-	flags.StringVarP(&o.namespace, "namespace", "n", "", "namespace (default: the policy's)")
+	flags.StringVarP(&o.namespace, "namespace", "n", "", "namespace, or a pattern of those "+
+		"of the policy, such as 'team-*' (default: the policy's)")
 	flags.StringVar(&o.duration, "duration", "", "how long from the start on, for example 30m "+
 		"or 2h; also --valid-for (default: the policy's)")
 	flags.StringVar(&o.notBefore, "not-before", "", "start, not before the merge, in UTC, for "+
@@ -134,8 +135,11 @@ func (o *requestOptions) check(cmd *cobra.Command) error {
 	if o.duration != "" && o.until != "" {
 		return usagef(cmd, "--duration and --until both say when access ends; give one of them")
 	}
+	if problem := requests.CheckNamespaces(o.namespace); o.namespace != "" && problem != "" {
+		return usagef(cmd, "--namespace %q: %s", o.namespace, problem)
+	}
 	for flag, value := range map[string]string{"policy": o.policy, "cluster": o.cluster,
-		"namespace": o.namespace, "slug": o.slug} {
+		"slug": o.slug} {
 		if problem := requests.CheckName(value); value != "" && problem != "" {
 			return usagef(cmd, "--%s %q: %s", flag, value, problem)
 		}
