@@ -110,6 +110,11 @@ func objectKindOf(text string) (kind objectKind, problem string) {
 	if kind, ok := objectKinds[name]; ok && (!inNamespace || !kind.clusterWide) {
 		return kind, ""
 	}
+	if strings.HasPrefix(name, "*") {
+		return objectKind{}, "all kinds of objects are not asked for as a resource; ask without " +
+			"--resource under a policy that gives a role, a " + KubernetesRoleBinding + " or a " +
+			KubernetesClusterRoleBinding
+	}
 	if !strings.Contains(name, ".") || CheckKind(name) != "" {
 		return objectKind{}, fmt.Sprintf("the kind %s is not known; write the plural of the "+
 			"resource with "+

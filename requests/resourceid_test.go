@@ -101,7 +101,9 @@ func TestResourcesThatAreNone(t *testing.T) {
 		"/t/pod/c/^team-[$/n":     "the namespace \"^team-[$\" is none: it must be 1 to 63",
 		"/t/pod/c/Team/n":         "the namespace \"Team\" is none",
 		"/t/namespace/c/team-":    "the namespace \"team-\" is none",
-		"/teleport.example.com/kube_cluster/mycluster": "a whole cluster is not asked for as a resource",
+		"/teleport.example.com/kube:ns:*.*/mycluster/prod/*": "all kinds of objects are not asked for",
+		"/teleport.example.com/kube:cw:*.*/mycluster/*":      "all kinds of objects are not asked for",
+		"/teleport.example.com/kube_cluster/mycluster":       "a whole cluster is not asked for as a resource",
 	} {
 		got, problem := requests.ParseResourceID(text)
 		if got != (requests.ResourceID{}) || !strings.HasPrefix(problem, want) {

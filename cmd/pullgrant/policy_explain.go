@@ -133,6 +133,10 @@ func (r *report) policy(tree policies.Tree, policy policies.AccessPolicy) {
 		if g.DefaultNamespace != "" && len(g.AllowedNamespaces) > 1 {
 			r.line("  in %s when the request does not say", g.DefaultNamespace)
 		}
+		if len(g.AllowedNamespaces) > 1 {
+			r.line("  in up to %d of them at once, by a pattern: --namespace '*'",
+				requests.MaxNamespaces)
+		}
 	}
 	if policy.Spec.Target.Mode == requests.ModeImpersonate {
 		r.text("  used as an identity of the grant's own: \"%s exec NAME -- kubectl ...\"", program)

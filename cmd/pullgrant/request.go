@@ -45,6 +45,8 @@ What a request may pick, its policy says: the namespace, one of several roles, s
 single objects, or a command to run in a pod, as kubectl exec has it. An object is written as
 KIND/NAME, KIND/NAMESPACE/NAME, /CLUSTER/KIND/NAMESPACE/NAME, or as Teleport has it,
 /TELEPORT/KIND/CLUSTER/NAMESPACE/NAME; a kind may stand in any case, singular, plural or shortened.
+A namespace such as 'team-*' or '^team-[a-z]+$' stands for those of the policy that match, at most
+20, and so does one in an object's place.
 
 The address of the pull request goes to stdout. What is missing is asked for on a terminal;
 elsewhere it is an error.`,
