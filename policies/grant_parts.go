@@ -18,6 +18,14 @@ func checkDefaultNamespace(d *requests.Document, at string, g GrantSpec) {
 	}
 }
 
+// goesBy tells whether a grant goes by what a field of a request's spec says.
+func (g GrantSpec) goesBy(field string, r requests.RequestSpec) bool {
+	if field == "namespace" && g.Scope != "" {
+		return g.Scope == ScopeAllNamespaces && r.Namespace == requests.EveryNamespace
+	}
+	return slices.Contains(g.kind().asks, field)
+}
+
 // placesFor are the namespaces that a request asks for by a grant: the one that it names, or those
 // that match its pattern; "" stands for the whole cluster. Where it cannot have them it is one of
 // the grant's all the same, as in all of them the rest of the rules are met alike.

@@ -134,14 +134,6 @@ const (
 // wide tells whether a grant reaches beyond a namespace.
 func (g GrantSpec) wide() bool { return g.kind().wide || g.Scope != "" }
 
-// goesBy tells whether a grant goes by what a field of a request's spec says.
-func (g GrantSpec) goesBy(field string, r requests.RequestSpec) bool {
-	if field == "namespace" && g.Scope != "" {
-		return g.Scope == ScopeAllNamespaces && r.Namespace == requests.EveryNamespace
-	}
-	return slices.Contains(g.kind().asks, field)
-}
-
 // Folder holds the policies of the access repository, with these two beside them.
 const (
 	Folder         = "policies"
