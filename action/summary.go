@@ -107,6 +107,9 @@ func (v verdict) howLong(g requests.Grant) string {
 func roles(b *strings.Builder, d policies.Decision) {
 	for _, r := range d.Roles {
 		fmt.Fprintf(b, "#### What %s allows\n\n", github.Code(r.Item.String()))
+		if len(r.Also) > 0 {
+			fmt.Fprintf(b, "And the same in %s.\n\n", github.Code(strings.Join(r.Also, ", ")))
+		}
 		risks(b, "CAUTION", slices.DeleteFunc(slices.Clone(r.Risks),
 			func(risk rbac.Risk) bool { return !risk.High }))
 		risks(b, "WARNING", slices.DeleteFunc(slices.Clone(r.Risks),

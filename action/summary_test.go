@@ -35,7 +35,7 @@ func TestSummaryTellsWhatApproversNeed(t *testing.T) {
 			{Kind: "PeerReview", Count: 1},
 		},
 		Roles: []policies.RoleView{
-			{Item: logs, Catalogued: true, Holds: true,
+			{Item: logs, Also: []string{"till", "web"}, Catalogued: true, Holds: true,
 				Permissions: []rbac.Permission{{Resource: "pods", Verbs: []string{"get"}},
 					{Resource: "secrets", Verbs: []string{"get"}}},
 				Beyond: []rbac.Permission{{Resource: "secrets", Verbs: []string{"get"}}},
@@ -64,6 +64,8 @@ func TestSummaryTellsWhatApproversNeed(t *testing.T) {
 | Reason | <code>INC 123</code> |
 
 #### What <code>ClusterRole logs in namespace shop</code> allows
+
+And the same in <code>till, web</code>.
 
 > [!CAUTION]
 > - can read Secrets

@@ -141,6 +141,10 @@ const (
 	GroupsPath     = Folder + "/groups.yaml"
 )
 
+// maxGrants bounds the grants of a policy: with as many namespaces each as a pattern may stand for,
+// there are as many items as requests.ItemName has names for, below 1000.
+const maxGrants = 40
+
 // maxCount bounds the approvals a challenge may ask for; more could never be met and is a slip
 // (R26).
 const maxCount = 10
@@ -200,7 +204,8 @@ var policyFields = requests.HeaderFields("AccessPolicy",
 		requests.ModeImpersonate)},
 	"Target.allowDangerous": {About: "Roles that are given although whoever holds them can keep " +
 		"access beyond its end. Without an entry such a role is refused.", Min: 1},
-	"Target.grants": {About: "What exists in the cluster while a request is granted.", Min: 1},
+	"Target.grants": {About: "What exists in the cluster while a request is granted.", Min: 1,
+		Max: maxGrants},
 
 	"DangerousRole.role": {About: "Exact name of a ClusterRole that the policy gives.",
 		Form: requests.FormRole},

@@ -2,6 +2,7 @@ package policies
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -27,7 +28,8 @@ type RoleView struct {
 	Item       requests.Item `json:"-"`
 	Role       string        `json:"role"`
 	Namespace  string        `json:"namespace"`
-	Catalogued bool          `json:"catalogued"` // its rules are known
+	Also       []string      `json:"also,omitempty"` // other namespaces, where all of it is the same
+	Catalogued bool          `json:"catalogued"`     // its rules are known
 	// Permissions is what the role allows; Beyond is the part that the requester's live grants in
 	// the namespace do not give already, and Holds says that there are any.
 	Permissions []rbac.Permission `json:"permissions,omitempty"`
@@ -37,7 +39,8 @@ type RoleView struct {
 	Note        string            `json:"note,omitempty"` // what else its user must know
 }
 
-// views describes what each item of the grant allows, as far as the catalogue knows it.
+// views describes what each item of the grant allows, as far as the catalogue knows it, and once
+// what several namespaces have alike: a role in twenty of them is read once.
 func (j *judge) views() []RoleView {
 	g := j.decision.Grant
 	if g == nil {
@@ -55,9 +58,21 @@ func (j *judge) views() []RoleView {
 				rbac.Beyond(rules, held)
 			v.Holds = len(held) > 0
 		}
+		if i := slices.IndexFunc(all, v.isAlike); i >= 0 {
+			all[i].Also = append(all[i].Also, v.Namespace)
+			continue
+		}
 		all = append(all, v)
 	}
 	return all
+}
+
+// isAlike tells whether two views differ in nothing but their namespaces.
+func (v RoleView) isAlike(other RoleView) bool {
+	for _, one := range []*RoleView{&v, &other} {
+		one.Item.Name, one.Item.Namespace, one.Namespace, one.Also = "", "", "", nil
+	}
+	return reflect.DeepEqual(v, other)
 }
 
 // byName says what does not work on objects that are given by their names: a list or a watch that

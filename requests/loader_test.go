@@ -196,6 +196,12 @@ func TestNames(t *testing.T) {
 		11); a == b || len(b) > 63 {
 		t.Errorf("two objects of a request have the names %s and %s", a, b)
 	}
+	for _, mode := range []string{"", requests.ModeImpersonate} { // as many as one policy can give
+		if got := requests.ItemName("20261123-x-"+long, 40*requests.MaxNamespaces-1,
+			mode); len(got) > 63 || !strings.HasSuffix(got, ".800") {
+			t.Errorf("the last item of a request has the name %s", got)
+		}
+	}
 	if got := requests.ObjectName("20261123-alice-inc-123",
 		1); got != "pullgrant-20261123-alice-inc-123.2" {
 		t.Error(got)

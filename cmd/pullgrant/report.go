@@ -126,6 +126,9 @@ func (r *report) view(v policies.RoleView) {
 		allows = ", allows" // after "used with --as"
 	}
 	r.title("What " + v.Item.String() + allows)
+	if len(v.Also) > 0 {
+		r.text("  and the same in %s", strings.Join(v.Also, ", "))
+	}
 	for _, risk := range v.Risks {
 		word := "risk"
 		if risk.High {
