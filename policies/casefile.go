@@ -117,7 +117,7 @@ func readPolicyTest(file string, data []byte) (PolicyTest, *requests.Document) {
 }
 
 func checkCase(d *requests.Document, at string, c TestCase) {
-	d.CheckTimes(at+".request", c.Request)
+	d.CheckSpec(at+".request", c.Request)
 	switch allowed := c.Want.Decision == Allowed.String(); {
 	case allowed && c.Want.Code != "":
 		d.Add(at+".want.code", "code", "what is allowed has no code; remove it")

@@ -87,6 +87,8 @@ const (
 	BindingConflict      Code = "BindingConflict"
 	ExecUnguarded        Code = "ExecUnguarded"
 	ResourcesTooMany     Code = "ResourcesTooMany"
+	ContainerAmbiguous   Code = "ContainerAmbiguous"
+	ContainerNotAllowed  Code = "ContainerNotAllowed"
 	ClockSkew            Code = "ClockSkew"
 	PolicyUnproven       Code = "PolicyUnproven"
 	NoBackstop           Code = "NoBackstop"

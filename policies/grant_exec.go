@@ -9,16 +9,25 @@ import (
 	"github.com/pullgrant/pullgrant/requests"
 )
 
+var execFields = requests.Fields{
+	"GrantSpec.deployments": {About: "Deployments in whose pods, as they come and go, a command of " +
+		"a request may run: exact names, or globs with *.", Form: formGlob, Min: 1, Unique: true},
+}
+
 // execGrant lets one command run in a container.
 var execGrant = grantKind{
 	name: requests.KubernetesExec,
 	about: "KubernetesExec: a Role that lets the command of the request run in a container of one " +
-		"pod.",
-	fields: kindFields{needs: []string{"allowedNamespaces", "containers", "pods"},
-		takes: []string{"anyCommand", "commands", "defaultNamespace", "name", "stdin", "terminal"}},
+		"pod, or of the pods of a Deployment.",
+	fields: kindFields{needs: []string{"allowedNamespaces", "containers"},
+		takes: []string{"anyCommand", "commands", "defaultNamespace", "deployments", "name", "pods",
+			"stdin", "terminal"}},
 	asks: []string{"namespace", "exec"},
 	check: func(d *requests.Document, at string, g GrantSpec) {
 		checkDefaultNamespace(d, at, g)
+		if len(g.Pods)+len(g.Deployments) == 0 {
+			d.Add(at, "grant", "%s needs pods, deployments, or both", g.Kind)
+		}
 		switch {
 		case g.AnyCommand && d.Has(at+".commands"):
 			d.Add(at+".commands", "grant", "anyCommand makes it needless; keep one of the two")
@@ -45,10 +54,15 @@ var execGrant = grantKind{
 					"which and where, in exec"}
 		}
 		asked := *r.Exec
-		if asked.Container == "" && len(g.Containers) == 1 {
+		switch {
+		case asked.Container != "":
+		case len(g.Containers) == 1:
 			asked.Container = g.Containers[0]
+		default:
+			item.Containers = g.Containers
 		}
-		item.Exec, item.Allows = &asked, asked.Rules()
+		item.Exec, item.Allows = &asked, asked.Rules(asked.Container)
+		item = item.Asked()
 		if problem := requests.CheckCommand(asked.Command); problem != "" {
 			return item, refusal{CommandNotAllowed, "spec.exec.command", problem}
 		}
@@ -58,16 +72,23 @@ var execGrant = grantKind{
 	offers: func(_ Tree, _ string, g GrantSpec) (all []requests.Item) {
 		for _, namespace := range g.AllowedNamespaces {
 			for _, e := range g.execs() {
-				all = append(all, requests.Item{Kind: requests.KubernetesExec, Namespace: namespace,
-					Exec:   &e,
-					Allows: requests.Exec{Stdin: e.Stdin, Terminal: e.Terminal}.Rules()})
+				item := requests.Item{Kind: requests.KubernetesExec, Namespace: namespace, Exec: &e,
+					Allows: requests.Exec{Deployment: e.Deployment, Stdin: e.Stdin,
+						Terminal: e.Terminal}.Rules("")}
+				if e.Container == "" {
+					item.Containers = g.Containers
+				}
+				all = append(all, item)
 			}
 		}
 		return all
 	},
 	covers: func(g GrantSpec, i requests.Item) bool {
 		_, problem := g.execProblem(*i.Exec)
-		return problem == "" && slices.Contains(g.AllowedNamespaces, i.Namespace)
+		return problem == "" && slices.Contains(g.AllowedNamespaces, i.Namespace) &&
+			(!i.Undecided() || !slices.ContainsFunc(i.Containers, func(c string) bool {
+				return !slices.Contains(g.Containers, c)
+			}))
 	},
 	gives: generated,
 	risks: func(_ Tree, _ string, i requests.Item) (all []rbac.Risk) {
@@ -77,6 +98,12 @@ var execGrant = grantKind{
 				Text: "whoever has it does in the " +
 					"container what they like, with the pod's own identity; a command that runs goes on " +
 					"after the end"})
+		}
+		if e.Deployment != "" {
+			all = append(all, rbac.Risk{Code: "matches", Text: fmt.Sprintf("reaches each pod that "+
+				"deployment %s comes to have while it lasts, up to %d: whoever may change the "+
+				"deployment, its ReplicaSets or its pods decides what runs there",
+				e.Deployment, requests.MaxNames)})
 		}
 		return all
 	},
@@ -89,10 +116,21 @@ var execGrant = grantKind{
 			}
 			what = "command " + anyOf(all)
 		}
-		return fmt.Sprintf("%s in container %s of pods %s in namespace %s", what,
-			anyOf(g.Containers),
-			anyOf(g.Pods), anyOf(g.AllowedNamespaces))
+		return fmt.Sprintf("%s in container %s of %s in namespace %s", what, anyOf(g.Containers),
+			g.execPlaces(), anyOf(g.AllowedNamespaces))
 	},
+}
+
+// execPlaces are the words for where commands may run.
+func (g GrantSpec) execPlaces() string {
+	var all []string
+	if len(g.Pods) > 0 {
+		all = append(all, "pods "+anyOf(g.Pods))
+	}
+	if len(g.Deployments) > 0 {
+		all = append(all, "pods of deployments "+anyOf(g.Deployments))
+	}
+	return anyOf(all)
 }
 
 // execs are what may be asked for, with globs in the place of names and arguments.
@@ -108,9 +146,21 @@ func (g GrantSpec) execs() (all []requests.Exec) {
 	if g.AnyCommand {
 		commands = [][]string{nil}
 	}
+	containers := g.Containers
+	if len(containers) > 1 {
+		containers = append(slices.Clone(containers), "") // kubectl's default one
+	}
+	var places []requests.Exec
+	for _, pod := range g.Pods {
+		places = append(places, requests.Exec{Pod: pod})
+	}
+	for _, deployment := range g.Deployments {
+		places = append(places, requests.Exec{Deployment: deployment})
+	}
 	for _, e := range ways {
-		for _, e.Pod = range g.Pods {
-			for _, e.Container = range g.Containers {
+		for _, place := range places {
+			e.Pod, e.Deployment = place.Pod, place.Deployment
+			for _, e.Container = range containers {
 				for _, e.Command = range commands {
 					all = append(all, e)
 				}
@@ -127,14 +177,15 @@ func (g GrantSpec) execProblem(e requests.Exec) (field, problem string) {
 		return slices.ContainsFunc(globs, func(glob string) bool { return matches(glob, text) })
 	}
 	switch {
-	case e.Container == "":
-		return ".container", "name a container; allowed: " + strings.Join(g.Containers, ", ")
-	case !slices.Contains(g.Containers, e.Container):
+	case e.Container != "" && !slices.Contains(g.Containers, e.Container):
 		return ".container", fmt.Sprintf("the container %s is not in the policy; allowed: %s",
 			requests.Quote(e.Container), strings.Join(g.Containers, ", "))
-	case !glob(g.Pods, e.Pod):
+	case e.Pod != "" && !glob(g.Pods, e.Pod):
 		return ".pod", fmt.Sprintf("the pod %s is not in the policy; allowed: %s",
-			requests.Quote(e.Pod), strings.Join(g.Pods, ", "))
+			requests.Quote(e.Pod), g.execPlaces())
+	case e.Deployment != "" && !glob(g.Deployments, e.Deployment):
+		return ".deployment", fmt.Sprintf("the deployment %s is not in the policy; allowed: %s",
+			requests.Quote(e.Deployment), g.execPlaces())
 	case e.Terminal && !e.Stdin:
 		return ".terminal", "a terminal needs stdin too, as kubectl exec -it does"
 	case e.Terminal && !g.Terminal:

@@ -118,6 +118,7 @@ type GrantSpec struct {
 	Roles             []string       `yaml:"roles,omitempty" json:"roles,omitempty"`
 	Resources         []ResourceSpec `yaml:"resources,omitempty" json:"resources,omitempty"`
 	Pods              []string       `yaml:"pods,omitempty" json:"pods,omitempty"`
+	Deployments       []string       `yaml:"deployments,omitempty" json:"deployments,omitempty"`
 	Containers        []string       `yaml:"containers,omitempty" json:"containers,omitempty"`
 	Commands          [][]string     `yaml:"commands,omitempty" json:"commands,omitempty"`
 	AnyCommand        bool           `yaml:"anyCommand,omitempty" json:"anyCommand,omitempty"`
@@ -159,7 +160,7 @@ var PolicyFormat = requests.Format{
 		"policies/<name>.yaml.",
 	Name: requests.Field{About: "Name of the policy; the file's name without .yaml.",
 		Form: requests.FormName},
-	Fields: policyFields.With(rbac.RoleFields).With(matchFields),
+	Fields: policyFields.With(rbac.RoleFields).With(matchFields).With(execFields),
 }
 
 var policyFields = requests.HeaderFields("AccessPolicy",

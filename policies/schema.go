@@ -173,6 +173,8 @@ func conditions(typeName string) []*schema {
 	case "RequestSpec":
 		return []*schema{{Not: &schema{Required: []string{"duration", "until"}}},
 			{Not: &schema{Required: []string{"notBefore", "extends"}}}}
+	case "Exec":
+		return []*schema{eitherOf("pod", "deployment")}
 	case "Wish":
 		return []*schema{{
 			If:   &schema{Properties: map[string]*schema{"decision": {Const: Allowed.String()}}},
@@ -204,16 +206,14 @@ func conditions(typeName string) []*schema {
 
 // grantConditions are the checks of kinds of grants that are about several fields.
 func grantConditions() (all []*schema) {
-	both := []*schema{{Required: []string{"roleRef"}}, {Required: []string{"roles"}}}
 	for _, kind := range grantKinds() {
 		if kind.fields.has("roles") {
-			all = append(all, when(kind.name, &schema{AnyOf: both, Not: &schema{AllOf: both}}))
+			all = append(all, when(kind.name, eitherOf("roleRef", "roles")))
 		}
 	}
 	any := is("anyCommand", true)
-	place := []*schema{{Required: []string{"allowedNamespaces"}}, {Required: []string{"scope"}}}
-	all = append(all, when(requests.KubernetesResourceRole, &schema{AnyOf: place,
-		Not: &schema{AllOf: place}}), &schema{If: &schema{Required: []string{"scope"}},
+	all = append(all, when(requests.KubernetesResourceRole, eitherOf("allowedNamespaces",
+		"scope")), &schema{If: &schema{Required: []string{"scope"}},
 		Then: &schema{Not: &schema{Required: []string{"defaultNamespace"}},
 			Properties: map[string]*schema{"resources": {Items: &schema{Required: []string{"verbs"},
 				Not: exactOnly().Not, Properties: map[string]*schema{"resource": {Not: &schema{Pattern: neverHeld}},
@@ -222,7 +222,9 @@ func grantConditions() (all []*schema) {
 		MaxItems: requests.MaxArguments}}}}
 	all = append(all, most)
 	input := &schema{If: is("terminal", true), Then: is("stdin", true)}
-	return append(all, input, when(requests.KubernetesExec,
+	return append(all, input, when(requests.KubernetesExec, &schema{
+		AnyOf: []*schema{{Required: []string{"pods"}}, {Required: []string{"deployments"}}}}), when(
+		requests.KubernetesExec,
 		&schema{If: any, Then: &schema{Not: &schema{Required: []string{"commands"}}},
 			Else: &schema{Required: []string{"commands"}}}))
 }
@@ -244,6 +246,12 @@ func targetConditions() []*schema {
 	return append(all, &schema{If: is("backstop", BackstopOptional), Then: &schema{
 		Not: is("mode", requests.ModeImpersonate), Properties: map[string]*schema{"grants": {
 			Items: is("kind", requests.KubernetesRoleBinding)}}}})
+}
+
+// eitherOf holds of an object that has one of two fields.
+func eitherOf(a, b string) *schema {
+	both := []*schema{{Required: []string{a}}, {Required: []string{b}}}
+	return &schema{AnyOf: both, Not: &schema{AllOf: both}}
 }
 
 // exactOnly holds of objects that are given by their exact names.

@@ -19,7 +19,7 @@ import (
 var resourceRoles = kind{
 	name: requests.KubernetesResourceRole,
 	check: func(i requests.Item) error {
-		if i.Exec != nil || len(i.Resources) == 0 {
+		if i.Exec != nil || len(i.Containers) > 0 || len(i.Resources) == 0 {
 			return errors.New("it names no resources, or a command")
 		}
 		for _, resource := range i.Resources {
@@ -166,8 +166,10 @@ func seesMatching(items []requests.Item) (rules []rbacv1.PolicyRule) {
 	var kinds []string
 	for _, i := range items {
 		for _, r := range i.Allows {
-			if len(r.Match) > 0 && requests.Unmatched(r.Object()) == "" {
-				kinds = append(kinds, r.Object())
+			for _, m := range r.Match {
+				if requests.Unmatched(r.Object()) == "" {
+					kinds = append(kinds, m.Kinds(r.Object())...)
+				}
 			}
 		}
 	}

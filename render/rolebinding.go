@@ -93,7 +93,7 @@ func checkRole(i requests.Item) error {
 
 // carriesOnly refuses an item with what only items of other kinds have: nothing would come of it.
 func carriesOnly(i requests.Item) error {
-	if len(i.Resources)+len(i.Allows) > 0 || i.Exec != nil {
+	if len(i.Resources)+len(i.Containers)+len(i.Allows) > 0 || i.Exec != nil {
 		return fmt.Errorf("a %s has neither resources nor a command", i.Kind)
 	}
 	return nil

@@ -1,14 +1,16 @@
 package requests
 
 import (
+	"cmp"
 	"regexp"
 	"strings"
 )
 
 // Commands are what the one whom a grant is for types to use it, where that does not go without
 // saying: to run a command, and whatever is used as the grant's own identity. What is for them to
-// fill in is in capitals.
-func (g Grant) Commands() (all []string) {
+// fill in is in capitals: of a Deployment also the pod, unless podOf, which may be nil, tells one
+// that it has now.
+func (g Grant) Commands(podOf func(Item) string) (all []string) {
 	for _, i := range g.Items {
 		command := "kubectl"
 		if i.Namespace != "" {
@@ -16,7 +18,11 @@ func (g Grant) Commands() (all []string) {
 		}
 		switch {
 		case i.Exec != nil:
-			command += i.Exec.kubectl()
+			pod := i.Exec.Pod
+			if i.Exec.Deployment != "" && podOf != nil {
+				pod = podOf(i)
+			}
+			command += i.Exec.kubectl(cmp.Or(pod, "POD"))
 		case i.Impersonates():
 			command += " ARGUMENT..."
 		default:
@@ -32,7 +38,7 @@ func (g Grant) Commands() (all []string) {
 
 // kubectl are the arguments of kubectl with which the command runs. Others than these the API
 // server refuses: a terminal or input that was not asked for too.
-func (e Exec) kubectl() string {
+func (e Exec) kubectl(pod string) string {
 	text := " exec "
 	switch {
 	case e.Terminal:
@@ -40,7 +46,11 @@ func (e Exec) kubectl() string {
 	case e.Stdin:
 		text += "-i "
 	}
-	text += e.Pod + " -c " + e.Container + " --"
+	text += pod
+	if e.Container != "" { // else kubectl takes the default one, as the agent does
+		text += " -c " + e.Container
+	}
+	text += " --"
 	if len(e.Command) == 0 {
 		return text + " COMMAND ARGUMENT..."
 	}

@@ -35,11 +35,11 @@ func TestCommandsThatUseAGrant(t *testing.T) {
 			want = []string{c.direct}
 		}
 		g := requests.Grant{Name: "20261122-alice-inc-123", Items: []requests.Item{c.item}}
-		if got := g.Commands(); !slices.Equal(got, want) {
+		if got := g.Commands(nil); !slices.Equal(got, want) {
 			t.Errorf("%s as oneself: %q, want %q", c.item, got, want)
 		}
 		g.Items[0].Mode = requests.ModeImpersonate
-		if got, want := g.Commands(), []string{as + c.asking + c.direct}; !slices.Equal(got, want) {
+		if got, want := g.Commands(nil), []string{as + c.asking + c.direct}; !slices.Equal(got, want) {
 			t.Errorf("%s: %q, want %q", g.Items[0], got, want)
 		}
 	}

@@ -7,20 +7,25 @@ import (
 	"strings"
 )
 
-// Exec is a command that may run in one container of one pod. Without a command any may.
+// Exec is a command that may run in one container of one pod, or of each pod that a Deployment has
+// by then. Without a container it is kubectl's default one, without a command any may run.
 type Exec struct {
-	Pod       string   `yaml:"pod" json:"pod"`
-	Container string   `yaml:"container,omitempty" json:"container,omitempty"`
-	Command   []string `yaml:"command,omitempty" json:"command,omitempty"`
-	Stdin     bool     `yaml:"stdin,omitempty" json:"stdin,omitempty"`       // kubectl exec -i
-	Terminal  bool     `yaml:"terminal,omitempty" json:"terminal,omitempty"` // kubectl exec -t
+	Pod        string   `yaml:"pod,omitempty" json:"pod,omitempty"`
+	Deployment string   `yaml:"deployment,omitempty" json:"deployment,omitempty"`
+	Container  string   `yaml:"container,omitempty" json:"container,omitempty"`
+	Command    []string `yaml:"command,omitempty" json:"command,omitempty"`
+	Stdin      bool     `yaml:"stdin,omitempty" json:"stdin,omitempty"`       // kubectl exec -i
+	Terminal   bool     `yaml:"terminal,omitempty" json:"terminal,omitempty"` // kubectl exec -t
 }
 
 // MaxArguments bounds a command: what the API server's admission compares is bounded too.
 const MaxArguments = 20
 
 // String is what may run, for people.
-func (e Exec) String() string {
+func (e Exec) String() string { return e.in("container " + e.Container) }
+
+// in is String with the words for the container.
+func (e Exec) in(container string) string {
 	what := "any command"
 	if len(e.Command) > 0 {
 		what = "command " + Quote(strings.Join(e.Command, " "))
@@ -31,7 +36,15 @@ func (e Exec) String() string {
 	case e.Stdin:
 		what += " with input"
 	}
-	return fmt.Sprintf("%s in container %s of pod %s", what, e.Container, e.Pod)
+	return fmt.Sprintf("%s in %s of %s", what, container, e.place())
+}
+
+// place is where it may run, for people.
+func (e Exec) place() string {
+	if e.Deployment != "" {
+		return "pods of deployment " + e.Deployment
+	}
+	return "pod " + e.Pod
 }
 
 // Verb is what the API server's admission asks for: run a command, with input, or on a terminal.
@@ -54,22 +67,38 @@ const (
 )
 
 // Rules are those of the Role that lets the command run: to read the pod, which kubectl does first,
-// to exec into it, and to run the command. One without a pod, as a policy offers it, has no names.
-func (e Exec) Rules() []Rule {
+// to exec into it, and to run the command in one of the containers. Without pod and Deployment, as
+// a policy offers it, they have no names.
+func (e Exec) Rules(containers ...string) []Rule {
 	rules := []Rule{{Resource: "pods", Verbs: []string{"get"}},
 		{Resource: "pods/exec", Verbs: []string{"create"}},
 		{Group: CommandsGroup, Resource: CommandsResource, Verbs: []string{e.Verb()}}}
-	if e.Pod != "" {
-		rules[0].Names, rules[1].Names, rules[2].Names = []string{e.Pod}, []string{e.Pod},
-			[]string{e.Name()}
+	for _, e.Container = range containers {
+		switch run := &rules[2]; {
+		case e.Pod != "":
+			rules[0].Names, rules[1].Names = []string{e.Pod}, []string{e.Pod}
+			run.Names = append(run.Names, e.Name())
+		case e.Deployment != "":
+			pods := []Match{{Deployment: e.Deployment}}
+			rules[0].Match, rules[1].Match = pods, pods
+			run.Match = append(run.Match, Match{Deployment: e.Deployment, Then: e.Name()})
+		}
 	}
 	return rules
 }
 
+// CheckPlace tells what is wrong with where a command is to run; empty when nothing is.
+func (e Exec) CheckPlace() string {
+	if (e.Pod == "") == (e.Deployment == "") {
+		return "it needs one of pod and deployment"
+	}
+	return ""
+}
+
 var escapeArgument = strings.NewReplacer(`\`, `\\`, ` `, `\ `, `*`, `\*`)
 
-// Name is the command as the name of a resource: pod and container, then each argument after a
-// space, with \, space and * after a \. A * that is not stands for the last part of a path.
+// Name is the command as the name of a resource: pod, where there is one, and container, then each
+// argument after a space, with \, space and * after a \. A * that is not stands for the last part of a path.
 func (e Exec) Name() string {
 	name := e.Pod + "/" + e.Container
 	for _, argument := range e.Command {

@@ -51,6 +51,14 @@ func (g Grant) Namespaces() []string {
 // Impersonates tells whether the grant is used through an identity of its own.
 func (g Grant) Impersonates() bool { return slices.ContainsFunc(g.Items, Item.Impersonates) }
 
+// Asked are the items as they were judged, whatever was decided since.
+func (g Grant) Asked() (all []Item) {
+	for _, i := range g.Items {
+		all = append(all, i.Asked())
+	}
+	return all
+}
+
 // Identity is the name of the ServiceAccount that stands for the grant, and that never exists.
 func (g Grant) Identity() string { return identityName(g.Name) }
 

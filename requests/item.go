@@ -21,7 +21,10 @@ type Item struct {
 	Resources []string `json:"resources,omitempty"` // of a KubernetesResourceRole: what the role is cut down to
 	Selector  string   `json:"selector,omitempty"`  // of the resources without a name
 	Exec      *Exec    `json:"exec,omitempty"`      // of a KubernetesExec
-	Allows    []Rule   `json:"allows,omitempty"`    // rules of the Role that is made for it
+	// Containers are those of which a command that names none runs in kubectl's default one. Which
+	// that is, the agent decides when it gives access, and notes in Exec.
+	Containers []string `json:"containers,omitempty"`
+	Allows     []Rule   `json:"allows,omitempty"` // rules of the Role that is made for it
 }
 
 // Kinds of an Item.
@@ -48,6 +51,26 @@ const GrantsNamespace = "pullgrant-grants"
 
 // Impersonates tells whether the item is given to an identity of the grant's own.
 func (i Item) Impersonates() bool { return i.Mode == ModeImpersonate }
+
+// Undecided tells whether the item's container is decided when access is given.
+func (i Item) Undecided() bool { return len(i.Containers) > 0 && i.Exec.Container == "" }
+
+// Decided is an item whose container is decided.
+func (i Item) Decided(container string) Item {
+	e := *i.Exec
+	e.Container = container
+	i.Exec, i.Allows = &e, e.Rules(container)
+	return i
+}
+
+// Asked is the item as it was judged, whatever was decided since.
+func (i Item) Asked() Item {
+	if len(i.Containers) > 0 {
+		i = i.Decided("")
+		i.Allows = i.Exec.Rules(i.Containers...)
+	}
+	return i
+}
 
 // Equal tells whether two items are the same in everything.
 func (i Item) Equal(other Item) bool { return reflect.DeepEqual(i, other) }
@@ -85,9 +108,24 @@ func (i Item) what() string {
 	case KubernetesResourceRole:
 		return fmt.Sprintf("%s %s on %s", i.Role.Kind, i.Role.Name, i.objects())
 	case KubernetesExec:
-		return i.Exec.String()
+		return i.command()
 	}
 	return i.Role.Kind + " " + i.Role.Name
+}
+
+// command is what may run, and where.
+func (i Item) command() string {
+	text := i.Exec.String()
+	switch {
+	case i.Undecided():
+		text = i.Exec.in("the default container, " + strings.Join(i.Containers, " or ") + ",")
+	case len(i.Containers) > 0:
+		text = i.Exec.in("the default container, " + i.Exec.Container + ",")
+	}
+	if i.Matches() {
+		text += ", as they come and go,"
+	}
+	return text
 }
 
 // objects are what the role is cut down to.
@@ -121,7 +159,7 @@ func (i Item) Brief() string {
 	case KubernetesResourceRole:
 		return i.Role.Name + " on " + i.objects() + where
 	case KubernetesExec:
-		return i.Exec.String() + where
+		return i.command() + where
 	}
 	return i.Role.Name + where
 }

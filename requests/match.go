@@ -8,13 +8,19 @@ import (
 )
 
 // Match is what a rule of a Role is about beside objects that are named: those whose names or
-// labels match, as they come and go. One of Pattern and Selector is set; of what a policy offers
-// neither may be, as requests bring them.
+// labels match, or the pods of a Deployment, as they come and go. One of Pattern, Selector and
+// Deployment is set; of what a policy offers none may be, as requests bring them.
 type Match struct {
 	Pattern  string `json:"pattern,omitempty"`  // of names: a glob, or a regular expression
 	Selector string `json:"selector,omitempty"` // of labels, in Kubernetes' own syntax
-	// Within are the policy's globs: a name must match one of them too.
-	Within []string `json:"within"`
+	// Within are the policy's globs: a name that a pattern or selector finds must match one of
+	// them too.
+	Within []string `json:"within,omitempty"`
+	// Deployment is the name of one. Its pods are those of its ReplicaSets, by who controls whom:
+	// labels anybody may wear.
+	Deployment string `json:"deployment,omitempty"`
+	// Then follows the name of each pod in the rule's names: of a command, what Exec.Name has.
+	Then string `json:"then,omitempty"`
 }
 
 // Placeholder is a name in every rule of a Role whose names are kept current, and one that no
@@ -22,7 +28,21 @@ type Match struct {
 const Placeholder = "-"
 
 // String is the match as a request writes it.
-func (m Match) String() string { return m.Pattern + m.Selector }
+func (m Match) String() string {
+	if m.Deployment != "" {
+		return "deployment/" + m.Deployment + m.Then
+	}
+	return m.Pattern + m.Selector
+}
+
+// Kinds are the objects that must be seen to know which match in a rule about a kind: of the last
+// are those that match, and each is controlled by one of those before it.
+func (m Match) Kinds(kind string) []string {
+	if m.Deployment != "" {
+		return []string{"deployments.apps", "replicasets.apps", "pods"}
+	}
+	return []string{kind}
+}
 
 // UnmatchedPattern is the form of kinds whose objects are given by their exact names only.
 const UnmatchedPattern = `^(secrets|.*\.rbac\.authorization\.k8s\.io)$`
@@ -49,6 +69,9 @@ var globPattern = regexp.MustCompile(`^[A-Za-z0-9*]([A-Za-z0-9*.:_-]{0,251}[A-Za
 
 // Matcher tells which names match; an error is about a pattern that is none.
 func (m Match) Matcher() (func(name string) bool, error) {
+	if m.Deployment != "" {
+		return func(string) bool { return true }, nil
+	}
 	pattern := m.Pattern
 	if pattern == "" {
 		pattern = "*"
@@ -140,6 +163,10 @@ func CheckNames(s string) string {
 func CheckMatch(kind string, m Match) string {
 	_, err := m.Matcher()
 	switch {
+	case m.Deployment != "":
+		return checkDeployment(kind, m)
+	case m.Then != "":
+		return "only names of commands go on after that of a pod"
 	case Unmatched(kind) != "":
 		return Unmatched(kind)
 	case len(m.Within) == 0 || (m.Pattern == "") == (m.Selector == ""):
@@ -150,6 +177,19 @@ func CheckMatch(kind string, m Match) string {
 		return CheckSelector(m.Selector)
 	}
 	return ""
+}
+
+// checkDeployment is CheckMatch of the pods of a Deployment, by themselves or as where a command
+// runs.
+func checkDeployment(kind string, m Match) string {
+	command := Rule{Group: CommandsGroup, Resource: CommandsResource}.Kind()
+	switch {
+	case len(m.Within) > 0 || m.Pattern+m.Selector != "":
+		return "the pods of a deployment are all that it has"
+	case kind != "pods" && kind != command, (kind == command) != strings.HasPrefix(m.Then, "/"):
+		return "a deployment has pods, and commands that run in them"
+	}
+	return CheckObject(m.Deployment)
 }
 
 // Parts of a selector.

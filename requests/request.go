@@ -106,8 +106,11 @@ var SpecFields = Fields{
 
 	"Exec.pod": {About: "Name of the pod.", Form: Form{Rule: "pod", Pattern: ObjectPattern,
 		Check: CheckObject}},
-	"Exec.container": {About: "Name of the container. Default: the policy's, where it has one.",
-		Form: FormName},
+	"Exec.deployment": {About: "Name of a Deployment, in place of pod: the command may run in each " +
+		"of its pods, as they come and go.", Form: Form{Rule: "deployment", Pattern: ObjectPattern,
+		Check: CheckObject}},
+	"Exec.container": {About: "Name of the container. Default: the policy's, where it has one; " +
+		"else the one that kubectl takes, which is told before access works.", Form: FormName},
 	"Exec.command": {About: "Program and arguments. An argument may end with /*, which stands for " +
 		"one file of a folder. Default: any command, where the policy lets that be.",
 		Form: Form{Rule: "command", Pattern: ArgumentPattern, Check: CheckArgument}, Min: 1,
@@ -238,7 +241,7 @@ func ReadRequest(path string, data []byte) (AccessRequest, *Document) {
 			"YAML takes %s for a comment, so the reason ends before it; "+
 				"put the reason in quotes, or the comment on a line of its own", Quote(lost))
 	}
-	d.CheckTimes("spec", request.Spec)
+	d.CheckSpec("spec", request.Spec)
 	d.Check("metadata.name", "request-name", request.Metadata.Name,
 		CheckRequestName(request.Metadata.Name, request.Spec.Requester))
 	if extends := request.Spec.Extends; checkExtends(extends) == "" {
@@ -257,6 +260,15 @@ func ReadRequest(path string, data []byte) (AccessRequest, *Document) {
 	}
 	SortFindings(d.Findings)
 	return request, d
+}
+
+// CheckSpec finds what a request says that contradicts itself; at is where its spec stands. What its
+// policy allows is another question.
+func (d *Document) CheckSpec(at string, s RequestSpec) {
+	d.checkTimes(at, s)
+	if s.Exec != nil && s.Exec.CheckPlace() != "" {
+		d.Add(at+".exec", "exec", "%s", s.Exec.CheckPlace())
+	}
 }
 
 // Check records problem, if there is one, against the field and the value found.

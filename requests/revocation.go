@@ -247,7 +247,7 @@ func ParseRevocation(path string, data []byte) (Revocation, []Finding) {
 		d.Add("status.endedBy", "ended-by", "nobody is known to end access by this cause")
 	}
 	if r.Spec != nil {
-		d.CheckTimes("spec", *r.Spec)
+		d.CheckSpec("spec", *r.Spec)
 	}
 	if place, ok := SplitRevocationPath(path); !ok {
 		d.Add("", "path", "a ledger entry stands at %s/<cluster>/<yyyymmdd>/<name>.yaml",

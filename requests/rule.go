@@ -22,7 +22,21 @@ type Rule struct {
 const (
 	MaxRules = 20  // of one Role
 	MaxNames = 500 // of one rule
+
+	maxNamesSize = 512 << 10 // bytes; an object of three times that the API server does not take
 )
+
+// MaxMatched is how many names of a rule can be kept current: MaxNames, unless they are very long.
+func (r Rule) MaxMatched() int {
+	longest := 1
+	for _, m := range r.Match {
+		longest = max(longest, len(m.Then)+maxObjectName)
+	}
+	return min(MaxNames, maxNamesSize/longest)
+}
+
+// maxObjectName bounds the name of an object in Kubernetes, in bytes.
+const maxObjectName = 253
 
 // Key is the rule but for its names, as the agent's rights hold it and the fence asks for it: the
 // resource with its group, a colon and the verbs in order.

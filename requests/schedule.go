@@ -55,9 +55,9 @@ func (w Window) Length() string {
 	return length.String()
 }
 
-// CheckTimes finds what a request says of its window that contradicts itself; at is where the
-// request's spec stands. What its policy allows is another question.
-func (d *Document) CheckTimes(at string, s RequestSpec) {
+// checkTimes finds what a request says of its window that contradicts itself; at is where the
+// request's spec stands.
+func (d *Document) checkTimes(at string, s RequestSpec) {
 	begin, end := at+".notBefore", at+".until"
 	switch {
 	case d.Has(begin) && s.NotBefore.IsZero():

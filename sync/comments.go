@@ -41,13 +41,15 @@ type comments struct {
 	log    *slog.Logger
 	self   string // whose comments are the agent's own; empty until it is known
 
+	turn    chan struct{} // has an element while one is written
 	mu      gosync.Mutex
 	pending map[string]*comment // by what it is about
 }
 
 func newComments(c Config) *comments {
 	log := c.Logger.With("event", "note", "cluster", c.Cluster)
-	return &comments{github: c.GitHub, now: c.Clock, log: log, pending: map[string]*comment{}}
+	return &comments{github: c.GitHub, now: c.Clock, log: log, pending: map[string]*comment{},
+		turn: make(chan struct{}, 1)}
 }
 
 // put has a comment written soon.
@@ -106,10 +108,36 @@ func (n *comments) run(ctx context.Context) {
 	}
 }
 
+// firstTime is how long something waits to be told before it happens.
+const firstTime = 5 * time.Second
+
+// first writes a comment now, before what it tells of happens. When that does not work in time, the
+// comment stays to be written, unless another takes its place.
+func (n *comments) first(ctx context.Context, t comment) {
+	n.put(t)
+	n.mu.Lock()
+	put := n.pending[t.about()]
+	n.mu.Unlock()
+	if put == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, firstTime)
+	defer cancel()
+	n.try(ctx, put)
+}
+
 // write tries the comment that has been due longest. It reports whether there was one.
 func (n *comments) write(ctx context.Context) bool {
 	t := n.due()
-	if t == nil || ctx.Err() != nil {
+	return t != nil && ctx.Err() == nil && n.try(ctx, t)
+}
+
+// try writes a comment, unless ctx ends before.
+func (n *comments) try(ctx context.Context, t *comment) bool {
+	select {
+	case n.turn <- struct{}{}:
+		defer func() { <-n.turn }()
+	case <-ctx.Done():
 		return false
 	}
 	err := n.say(ctx, t)

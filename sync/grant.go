@@ -47,6 +47,9 @@ func (a *Agent) grant(ctx context.Context, r plan.Record, overlaps bool) (plan.R
 // once these are armed, the Roles and bindings that they own. Before each of the two the record
 // says what is about to be there.
 func (a *Agent) make(ctx context.Context, r *plan.Record, overlaps bool) (err error) {
+	if err := a.decideContainers(ctx, r); err != nil {
+		return err
+	}
 	bindings, err := render.Render(r.Grant)
 	if err != nil {
 		return err

@@ -72,13 +72,14 @@ func TestGranted(t *testing.T) {
 type given struct {
 	*stage
 	sections map[string]string
-	rights   []byte // of the agent, as manifests
+	named    map[string]string // pods of Deployments, by what the scenario calls them
+	rights   []byte            // of the agent, as manifests
 }
 
 func (g *given) section(name string) string { return g.sections[name] }
 
 func newGiven(t *testing.T, archive *txtar.Archive) *given {
-	g := &given{stage: newStage(t), sections: map[string]string{}}
+	g := &given{stage: newStage(t), sections: map[string]string{}, named: map[string]string{}}
 	for _, f := range archive.Files {
 		g.sections[f.Name] = strings.ReplaceAll(string(f.Data), "NAMESPACE", g.Namespace)
 	}
@@ -189,7 +190,7 @@ func (g *given) told() {
 	for _, i := range grant.Items {
 		got = append(got, i.String())
 	}
-	if strings.Join(got, "\n") != want {
+	if strings.Join(got, "\n") != g.plain(want) {
 		g.Errorf("it gives %q, want %q", got, want)
 	}
 }
@@ -198,7 +199,7 @@ func (g *given) told() {
 func (g *given) called(name string, ended bool) {
 	g.Helper()
 	for line := range strings.Lines(g.section("calls")) {
-		g.expect(name, strings.TrimSpace(line), ended)
+		g.expect(name, g.plain(line), ended)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,6 +34,7 @@ func (p *pass) refreshNames(ctx context.Context) error {
 	problems := p.names.Problems()
 	p.metrics.NamesStill(len(problems))
 	p.tell.standStill(p.world, problems)
+	p.tell.emptied(p.world, p.names.Empty())
 	return p.names.Refresh(ctx, p.world.Records)
 }
 
@@ -62,6 +64,24 @@ func (t *teller) standStill(w plan.World, problems map[string]names.Problem) {
 	t.still = still
 }
 
+// emptied has the pull requests of grants told that nothing matches any more, as when a Deployment
+// goes away, and that something does again.
+func (t *teller) emptied(w plan.World, empty map[string]bool) {
+	before := t.empty
+	t.empty = map[string]bool{}
+	for _, r := range w.Records {
+		path := r.Grant.Path
+		now, followed := empty[path]
+		if r.Phase != plan.Granted || !followed {
+			continue
+		}
+		t.empty[path] = now
+		if was, known := before[path]; known && was != now && !t.still[path] {
+			t.sayGranted(r)
+		}
+	}
+}
+
 // sayGranted has the pull request of a grant told what it gives.
 func (t *teller) sayGranted(r plan.Record) {
 	t.comments.put(comment{number: r.Grant.Evidence.PullRequest, what: "granted",
@@ -70,13 +90,21 @@ func (t *teller) sayGranted(r plan.Record) {
 
 // grantedNow tells what a grant gives, with what matches it now.
 func (t *teller) grantedNow(ctx context.Context, r plan.Record) (string, error) {
-	text := grantedText(r.Grant)
+	var all []string
+	podOf, follows := map[string]string{}, false // by the item's name
 	for _, item := range r.Grant.Items {
-		if !item.Matches() {
-			continue
+		matched, err := t.cluster.Matched(ctx, item)
+		if err != nil {
+			return "", err
 		}
-		matched, err := t.cluster.Matched(ctx, r)
-		return text + matchedText(matched), err
+		if len(matched) > 0 {
+			podOf[item.Name] = matched[0]
+		}
+		all, follows = append(all, matched...), follows || item.Matches()
+	}
+	text := grantedText(r.Grant, func(i requests.Item) string { return podOf[i.Name] })
+	if follows {
+		text += matchedText(slices.Compact(slices.Sorted(slices.Values(all))))
 	}
 	return text, nil
 }

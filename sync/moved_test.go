@@ -2,6 +2,9 @@ package sync
 
 import (
 	"fmt"
+	"html"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	gosync "sync"
@@ -9,12 +12,17 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
 )
 
 // pods makes the pods of a line of a scenario: a name, or the beginning of names and how many, then
-// labels.
+// labels. With let it waits for one that a Deployment made.
 func (g *given) pods(line []string) {
 	g.Helper()
+	if line[0] == "let" {
+		g.let(line[1], line[2])
+		return
+	}
 	names, labels := line[:1], map[string]string{}
 	for _, word := range line[1:] {
 		if count, err := strconv.Atoi(word); err == nil {
@@ -44,6 +52,32 @@ func (g *given) pods(line []string) {
 	makers.Wait()
 }
 
+// let gives a pod of a Deployment that has no name in the scenario one, as soon as there is one.
+func (g *given) let(name, deployment string) {
+	g.Helper()
+	g.Until("there is a pod of "+deployment, func() bool {
+		list, err := g.Admin.CoreV1().Pods(g.Namespace).List(g.Context(), metav1.ListOptions{
+			LabelSelector: "pod-template-hash"})
+		g.Must(err)
+		for _, pod := range list.Items {
+			if strings.HasPrefix(pod.Name, deployment+"-") && pod.DeletionTimestamp == nil &&
+				!slices.Contains(slices.Collect(maps.Values(g.named)), pod.Name) {
+				g.named[name] = pod.Name
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// plain is a line with the names of pods in the place of those that the scenario gave them.
+func (g *given) plain(line string) string {
+	for name, pod := range g.named {
+		line = strings.ReplaceAll(line, name, pod)
+	}
+	return strings.TrimSpace(line)
+}
+
 // moved has pods come and go while an agent runs, and makes calls in between.
 func (g *given) moved(name string) {
 	g.Helper()
@@ -53,7 +87,7 @@ func (g *given) moved(name string) {
 	stop := g.run(options{github: true})
 	defer stop()
 	for line := range strings.Lines(g.section("moves")) {
-		line = strings.TrimSpace(line)
+		line = g.plain(line)
 		switch what, rest, _ := strings.Cut(line, " "); what {
 		case "+":
 			g.pods(strings.Fields(rest))
@@ -68,10 +102,26 @@ func (g *given) moved(name string) {
 					key, value),
 				metav1.PatchOptions{})
 			g.Must(err)
+		case "let":
+			g.pods(strings.Fields(line))
+		case "set":
+			deployment, patch, _ := strings.Cut(rest, " ")
+			g.Must(g.deployment(g.Admin.RESTClient().Patch(types.MergePatchType), deployment).
+				Body([]byte(patch)).Do(g.Context()).Error())
+		case "gone":
+			g.Must(g.deployment(g.Admin.RESTClient().Delete(), rest).Do(g.Context()).Error())
+		case "told":
+			g.Until("the pull request says "+rest,
+				func() bool { return strings.Contains(html.UnescapeString(g.said(2)), rest) })
 		case "said":
 			g.Until("it says "+rest, func() bool { return strings.Contains(g.Log.String(), rest) })
 		default:
 			g.expect(name, line, false)
 		}
 	}
+}
+
+// deployment is a call about a Deployment.
+func (g *given) deployment(r *rest.Request, name string) *rest.Request {
+	return r.AbsPath("/apis/apps/v1/namespaces", g.Namespace, "deployments", name)
 }

@@ -42,11 +42,14 @@ type teller struct {
 	// first pass
 	granted map[string]plan.Phase
 	still   map[string]bool   // by path, of grants whose names stand still, and that was told
+	empty   map[string]bool   // by path, of grants whose names are followed: nothing matched
 	reasons map[string]reason // by path, of refusals that are not in the ledger yet
 }
 
 // restart forgets what an earlier term told, which by now another replica may have told otherwise.
-func (t *teller) restart() { t.granted, t.still, t.reasons = nil, nil, nil }
+func (t *teller) restart() {
+	t.granted, t.still, t.empty, t.reasons = nil, nil, nil, nil
+}
 
 // record tells what a record that was written says came of a request.
 func (t *teller) record(r plan.Record) {

@@ -15,9 +15,10 @@ import (
 	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
-// grantedText tells that access is given, until when, and how it is given back.
-func grantedText(g requests.Grant) string {
-	return accessText(g, "Access until "+github.Moment(g.Window.End),
+// grantedText tells that access is given, until when, and how it is given back. podOf tells a pod in
+// which an item's command runs now.
+func grantedText(g requests.Grant, podOf func(requests.Item) string) string {
+	return accessText(g, podOf, "Access until "+github.Moment(g.Window.End),
 		"To give it back earlier, run %s, or open a pull request that deletes %s and nothing else. "+
 			"It ends access as soon as it is open, when the one who asked, the one who receives "+
 			"access or one who approved it opens it.")
@@ -26,7 +27,7 @@ func grantedText(g requests.Grant) string {
 // scheduledText tells that access is approved and begins later, and who can still keep it from
 // that.
 func scheduledText(g requests.Grant) string {
-	return accessText(g, github.Scheduled+" "+github.Moment(g.Window.Start),
+	return accessText(g, nil, github.Scheduled+" "+github.Moment(g.Window.Start),
 		"It is judged once more before it begins: whoever approved it can take that back until "+
 			"then by dismissing their review. To have it never begin, run %s, or open a pull request "+
 			"that deletes %s and nothing else. That counts as soon as it is open, when the one who "+
@@ -35,7 +36,8 @@ func scheduledText(g requests.Grant) string {
 
 // accessText is a grant under a heading, and how it is withdrawn: words with a place each for the
 // command and for the file.
-func accessText(g requests.Grant, heading, withdraw string) string {
+func accessText(g requests.Grant, podOf func(requests.Item) string, heading,
+	withdraw string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "### %s\n\n| Access | |\n| --- | --- |\n", heading)
 	github.Row(&b, "Who", github.Code("@"+g.Requester)+" as "+github.Escape(g.Subject.Kind)+" "+
@@ -48,7 +50,7 @@ func accessText(g requests.Grant, heading, withdraw string) string {
 	}
 	github.Row(&b, "When", fmt.Sprintf("from %s to %s, %s", github.Moment(g.Window.Start),
 		github.Moment(g.Window.End), g.Window.Length()))
-	for _, command := range g.Commands() {
+	for _, command := range g.Commands(podOf) {
 		github.Row(&b, "Used by", github.Code(command))
 	}
 	fmt.Fprintf(&b, "\n"+withdraw+"\n",

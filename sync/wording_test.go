@@ -37,9 +37,9 @@ func TestCommentsTellWhatIs(t *testing.T) {
 		"waits to be judged": {unjudgedText(g.Window.Start.Time, policies.Refuse(
 			policies.EvaluationError, "GitHub does not answer")), []string{
 			"### Merged, not granted yet", "Since ", "(EvaluationError)", "does not answer"}},
-		"granted": {grantedText(g), []string{"### Access until ",
+		"granted": {grantedText(g, nil), []string{"### Access until ",
 			github.Code("pullgrant drop " + g.Name)}},
-		"granted to an identity": {grantedText(asked), []string{"### Access until ",
+		"granted to an identity": {grantedText(asked, nil), []string{"### Access until ",
 			"| Used by | " + github.Code("pullgrant exec "+g.Name+
 				" -- kubectl -n payments ARGUMENT...")}},
 		"expired": {ended(over("Expired", "", requests.Person{})), []string{"ended at 2",

@@ -169,7 +169,7 @@ func (s shown) report(w world) error {
 	r.asked(s.facts, s.Decision, w.now())
 	if s.Grant != nil && (s.Outcome == policies.Allowed || s.Outcome == policies.Pending) &&
 		s.Ledger == nil {
-		for _, command := range s.Grant.Commands() {
+		for _, command := range s.Grant.Commands(nil) {
 			r.line("Used by       %s", command) // whole, to be copied
 		}
 	}

@@ -35,7 +35,7 @@ var benchItems = map[string]struct {
 		Mode: requests.ModeImpersonate,
 		Role: requests.Role{Kind: requests.KindClusterRole, Name: "view"}}, "/api/v1/pods"},
 	"Exec": {requests.Item{Kind: requests.KubernetesExec, Namespace: "bench", Exec: &benchExec,
-		Allows: benchExec.Rules()},
+		Allows: benchExec.Rules(benchExec.Container)},
 		"/api/v1/namespaces/bench/pods/api-1/exec?container=app&stdout=true&command=date"},
 }
 

@@ -9,8 +9,10 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 
 	"github.com/pullgrant/pullgrant/render"
@@ -18,30 +20,59 @@ import (
 	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
-// Objects are those of a kind in a namespace that a selector of labels finds; "" finds all.
-type Objects struct{ Namespace, Kind, Selector string }
+// Objects are those of a kind in a namespace that have a name and that a selector of labels finds;
+// "" of either is all.
+type Objects struct{ Namespace, Kind, Name, Selector string }
 
 // String is what they are, for people.
 func (o Objects) String() string {
-	if o.Selector == "" {
-		return o.Kind + " in " + o.Namespace
+	text := o.Kind
+	if o.Name != "" {
+		text += " named " + o.Name
 	}
-	return o.Kind + " with " + o.Selector + " in " + o.Namespace
+	if o.Selector != "" {
+		text += " with " + o.Selector
+	}
+	return text + " in " + o.Namespace
+}
+
+// options has a list or a watch be of these objects.
+func (o Objects) options(with metav1.ListOptions) metav1.ListOptions {
+	with.LabelSelector = o.Selector
+	if o.Name != "" {
+		with.FieldSelector = fields.OneTermEqualSelector(metav1.ObjectNameField, o.Name).String()
+	}
+	return with
+}
+
+// Seen is one of them, without its content.
+type Seen struct {
+	Name            string
+	UID, Controller types.UID // Controller is that of what controls it; "" when nothing does
+}
+
+// SeenOf is what is seen of an object.
+func SeenOf(o metav1.Object) Seen {
+	s := Seen{Name: o.GetName(), UID: o.GetUID()}
+	if by := metav1.GetControllerOfNoCopy(o); by != nil {
+		s.Controller = by.UID
+	}
+	return s
 }
 
 // ErrNotServed says that the cluster has no such kind of objects in namespaces.
 var ErrNotServed = errors.New("the cluster serves no such objects in namespaces")
 
-// Names lists the names of objects; their content is not asked for.
-func (c *Cluster) Names(ctx context.Context, of Objects) (names []string, err error) {
-	list, err := c.listObjects(ctx, of, metav1.ListOptions{LabelSelector: of.Selector})
+// See lists objects; their content is not asked for.
+func (c *Cluster) See(ctx context.Context, of Objects) (all []Seen, err error) {
+	list, err := c.listObjects(ctx, of, of.options(metav1.ListOptions{}))
 	if err != nil {
 		return nil, err
 	}
-	for _, item := range list.Items {
-		names = append(names, item.Name)
+	for i := range list.Items {
+		all = append(all, SeenOf(&list.Items[i]))
 	}
-	return names, nil
+	return all, nil
 }
 
 func (c *Cluster) listObjects(ctx context.Context, of Objects, o metav1.ListOptions) (
@@ -57,11 +88,11 @@ func (c *Cluster) listObjects(ctx context.Context, of Objects, o metav1.ListOpti
 	return list, nil
 }
 
-// NamesSource lists and watches objects without their content. asked is told what came of each
+// SeeSource lists and watches objects without their content. asked is told what came of each
 // list, and of each watch that was begun.
-func (c *Cluster) NamesSource(of Objects, asked func(err error)) Source {
+func (c *Cluster) SeeSource(of Objects, asked func(err error)) Source {
 	return Source{What: of.String(), Example: &metav1.PartialObjectMetadata{},
-		From: listWatch(metav1.ListOptions{LabelSelector: of.Selector},
+		From: listWatch(of.options(metav1.ListOptions{}),
 			func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
 				list, err := c.listObjects(ctx, of, o)
 				asked(err)
@@ -164,26 +195,24 @@ func (c *Cluster) SetNames(ctx context.Context, role *rbacv1.Role, names [][]str
 	return nil
 }
 
-// Matched are the names in the Roles of a grant beside those that it says itself, each once, in
-// order.
-func (c *Cluster) Matched(ctx context.Context, r plan.Record) (names []string, err error) {
-	for _, item := range r.Grant.Items {
-		if !item.Matches() {
+// Matched are the names of the objects in the Role of an item beside those that it says itself,
+// each once, in order.
+func (c *Cluster) Matched(ctx context.Context, item requests.Item) (names []string, err error) {
+	if !item.Matches() {
+		return nil, nil
+	}
+	role, err := c.rbac.Roles(item.Namespace).Get(ctx, item.Name, metav1.GetOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("reading Role %s/%s: %w", item.Namespace, item.Name, err)
+	}
+	for i, rule := range item.Allows {
+		if i >= len(role.Rules) || len(rule.Match) == 0 || rule.Group == requests.CommandsGroup {
 			continue
 		}
-		role, err := c.rbac.Roles(item.Namespace).Get(ctx, item.Name, metav1.GetOptions{})
-		if err != nil {
-			return nil, fmt.Errorf("reading Role %s/%s: %w", item.Namespace, item.Name, err)
-		}
-		for i, rule := range item.Allows {
-			if i >= len(role.Rules) || len(rule.Match) == 0 {
-				continue
-			}
-			names = append(names, slices.DeleteFunc(slices.Clone(role.Rules[i].ResourceNames),
-				func(name string) bool {
-					return name == requests.Placeholder || slices.Contains(rule.Names, name)
-				})...)
-		}
+		names = append(names, slices.DeleteFunc(slices.Clone(role.Rules[i].ResourceNames),
+			func(name string) bool {
+				return name == requests.Placeholder || slices.Contains(rule.Names, name)
+			})...)
 	}
 	return slices.Compact(slices.Sorted(slices.Values(names))), nil
 }

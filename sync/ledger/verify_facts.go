@@ -19,7 +19,8 @@ var foundLater = []policies.Code{policies.BlobMismatch, policies.RequestIDReused
 	policies.PolicyUnproven, policies.RoleChanged,
 	policies.ExpiredBeforeGrant, policies.BindingConflict, policies.NoBackstop,
 	policies.ChangedByCluster, policies.RefusedByCluster, policies.NotInAWSAuth,
-	policies.ExecUnguarded, policies.ResourcesTooMany, policies.NothingToGrant}
+	policies.ExecUnguarded, policies.ResourcesTooMany, policies.NothingToGrant,
+	policies.ContainerAmbiguous, policies.ContainerNotAllowed}
 
 // judgeAgain judges the request of an entry again, by the facts that are kept with it, and
 // compares. merge is the commit that brought asked to the branch, before the one it stands on.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/pullgrant/pullgrant/render"
@@ -45,6 +46,7 @@ type role struct {
 	object  plan.Object
 	rules   []rule
 	problem Problem
+	empty   bool // nothing matches, as far as was looked
 }
 
 // Problem is why the names of a grant stand still.
@@ -106,7 +108,9 @@ func (k *Keeper) Follow(records []plan.Record) {
 			roles[at] = one
 			for _, rule := range one.rules {
 				for _, m := range rule.matches {
-					needed[m.of] = true
+					for _, of := range m.seen {
+						needed[of] = true
+					}
 				}
 			}
 		}
@@ -115,7 +119,7 @@ func (k *Keeper) Follow(records []plan.Record) {
 	for of := range needed {
 		if t.sources[of] == nil {
 			t.sources[of] = k.watch(t, func(asked func(error)) kube.Source {
-				return k.cluster.NamesSource(of, asked)
+				return k.cluster.SeeSource(of, asked)
 			})
 		}
 	}
@@ -162,6 +166,21 @@ func (k *Keeper) Problems() map[string]Problem {
 	return all
 }
 
+// Empty tells, by the paths of their requests, of which grants nothing matches now.
+func (k *Keeper) Empty() map[string]bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	all := map[string]bool{}
+	if k.term == nil {
+		return all
+	}
+	for _, r := range k.term.roles {
+		before, several := all[r.path]
+		all[r.path] = r.empty && (before || !several)
+	}
+	return all
+}
+
 // watch begins to follow objects.
 func (k *Keeper) watch(t *term, from func(asked func(error)) kube.Source) *source {
 	s := &source{}
@@ -172,8 +191,9 @@ func (k *Keeper) watch(t *term, from func(asked func(error)) kube.Source) *sourc
 		ListerWatcher: of.From, ObjectType: of.Example, Transform: trim,
 		Handler: cache.ResourceEventHandlerFuncs{
 			AddFunc: func(any) { k.signal() },
-			UpdateFunc: func(_, object any) { // nothing else changes what matches
-				if _, is := object.(*rbacv1.Role); is {
+			UpdateFunc: func(before, object any) { // nothing else changes what matches
+				_, is := object.(*rbacv1.Role)
+				if is || seenOf(before) != seenOf(object) {
 					k.signal()
 				}
 			},
@@ -202,18 +222,20 @@ func (k *Keeper) signal() {
 	}
 }
 
-// found are the names of some objects as the watch told last, false when it did not yet.
-func (t *term) found(of kube.Objects) (names []string, known bool) {
+// found are some objects as the watch told last, false when it did not yet.
+func (t *term) found(of kube.Objects) (all []kube.Seen, known bool) {
 	s := t.sources[of]
 	if s == nil || !s.synced() {
 		return nil, false
 	}
-	for _, key := range s.store.ListKeys() {
-		_, name, _ := cache.SplitMetaNamespaceKey(key) // of keys that the store made
-		names = append(names, name)
+	for _, object := range s.store.List() {
+		all = append(all, seenOf(object))
 	}
-	return names, true
+	return all, true
 }
+
+// seenOf is what is seen of an object of a store.
+func seenOf(object any) kube.Seen { return kube.SeenOf(object.(metav1.Object)) }
 
 // note remembers why the names of a Role stand still, or that they do not, and tells when that
 // changes.

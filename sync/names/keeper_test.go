@@ -144,7 +144,8 @@ func TestOnlyWhatWasMade(t *testing.T) {
 	cp := controlplane.ForTest(t)
 	cluster, record := kept(t, cp, "made")
 	keeper := names.NewKeeper(cluster, time.Now, slog.New(slog.DiscardHandler))
-	found := names.Found{{Namespace: namespace, Kind: "pods"}: {"nginx-1", "api-1"}}
+	found := names.Found{{Namespace: namespace, Kind: "pods"}: {{Name: "nginx-1"},
+		{Name: "api-1"}}}
 	for what, spoil := range map[string]func(o *plan.Object){
 		"another UID":   func(o *plan.Object) { o.UID = "1" },
 		"other content": func(o *plan.Object) { o.Content = "1" },
@@ -163,7 +164,7 @@ func TestOnlyWhatWasMade(t *testing.T) {
 	if got := rolesNames(t, cp); !slices.Equal(got, []string{"-", "nginx-1"}) {
 		t.Errorf("the Role has the names %q", got)
 	}
-	if matched, err := cluster.Matched(t.Context(), record); err != nil ||
+	if matched, err := cluster.Matched(t.Context(), record.Grant.Items[0]); err != nil ||
 		!slices.Equal(matched, []string{"nginx-1"}) {
 		t.Errorf("told is %q: %v", matched, err)
 	}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/kube"
 )
@@ -14,10 +16,11 @@ type rule struct {
 	matches []match
 }
 
-// match tells which of some objects match.
+// match tells which objects match: the last of those that are seen, which those before control.
 type match struct {
-	of   kube.Objects
+	seen []kube.Objects
 	fits func(name string) bool
+	then string // follows their names
 }
 
 // rulesOf are those of an item. A pattern that is none has been refused long before.
@@ -29,8 +32,13 @@ func rulesOf(i requests.Item) (rules []rule, err error) {
 			if err != nil {
 				return nil, fmt.Errorf("what matches %s: %w", requests.Quote(m.String()), err)
 			}
-			one.matches = append(one.matches, match{kube.Objects{Namespace: i.Namespace,
-				Kind: r.Object(), Selector: m.Selector}, fits})
+			match := match{fits: fits, then: m.Then}
+			for _, kind := range m.Kinds(r.Object()) {
+				match.seen = append(match.seen, kube.Objects{Namespace: i.Namespace, Kind: kind,
+					Selector: m.Selector})
+			}
+			match.seen[0].Name = m.Deployment
+			one.matches = append(one.matches, match)
 		}
 		rules = append(rules, one)
 	}
@@ -41,17 +49,18 @@ func rulesOf(i requests.Item) (rules []rule, err error) {
 type TooManyError struct {
 	Kind  string
 	Count int // with those that the request names
+	Most  int
 }
 
 func (e *TooManyError) Error() string {
 	return fmt.Sprintf("%d %s match, more than the %d of one rule; ask for fewer", e.Count, e.Kind,
-		requests.MaxNames)
+		e.Most)
 }
 
 // wanted are the names that the rules of a Role should have. have are those it has; found are the
-// names of objects, false when they are not known. A rule of which they are not known keeps what it
-// has, and one that too many match keeps what it has of these.
-func wanted(rules []rule, have [][]string, found func(kube.Objects) ([]string, bool)) (
+// objects that are seen, false when they are not known. A rule of which they are not known keeps
+// what it has, and one that too many match keeps what it has of these.
+func wanted(rules []rule, have [][]string, found func(kube.Objects) ([]kube.Seen, bool)) (
 	names [][]string, tooMany *TooManyError) {
 	for n, r := range rules {
 		matched, known := r.matched(found)
@@ -59,8 +68,8 @@ func wanted(rules []rule, have [][]string, found func(kube.Objects) ([]string, b
 		switch count := len(all) - 1; { // without the placeholder
 		case len(r.matches) == 0 || !known:
 			all = have[n]
-		case count > requests.MaxNames:
-			tooMany = &TooManyError{r.Kind(), count}
+		case count > r.MaxMatched():
+			tooMany = &TooManyError{r.Kind(), count, r.MaxMatched()}
 			all = slices.DeleteFunc(all, func(name string) bool {
 				return name != requests.Placeholder && !slices.Contains(have[n], name)
 			})
@@ -71,15 +80,26 @@ func wanted(rules []rule, have [][]string, found func(kube.Objects) ([]string, b
 }
 
 // matched are the names of all that matches, false when some of it is not known.
-func (r rule) matched(found func(kube.Objects) ([]string, bool)) (names []string, known bool) {
+func (r rule) matched(found func(kube.Objects) ([]kube.Seen, bool)) (names []string, known bool) {
 	for _, m := range r.matches {
-		all, known := found(m.of)
-		if !known {
-			return nil, false
+		var above map[types.UID]bool // what controls those that match
+		var all []kube.Seen
+		for n, of := range m.seen {
+			if all, known = found(of); !known {
+				return nil, false
+			}
+			controls := map[types.UID]bool{}
+			all = slices.DeleteFunc(slices.Clone(all), func(o kube.Seen) bool {
+				return n > 0 && !above[o.Controller]
+			})
+			for _, o := range all {
+				controls[o.UID] = true
+			}
+			above = controls
 		}
-		for _, name := range all {
-			if m.fits(name) {
-				names = append(names, name)
+		for _, o := range all {
+			if m.fits(o.Name) {
+				names = append(names, o.Name+m.then)
 			}
 		}
 	}

@@ -66,6 +66,9 @@ func (k *Keeper) settle(t *term) (wrote bool) {
 		if wrote = wrote || did; err != nil {
 			why = err.Error()
 		}
+		k.mu.Lock()
+		r.empty = none(r.rules, names)
+		k.mu.Unlock()
 		switch {
 		case tooMany != nil:
 			k.note(r, tooMany.Error(), true)
@@ -80,8 +83,10 @@ func (k *Keeper) settle(t *term) (wrote bool) {
 func (t *term) failing(r *role) string {
 	for _, rule := range r.rules {
 		for _, m := range rule.matches {
-			if s := t.sources[m.of]; s != nil && s.failed != nil {
-				return fmt.Sprintf("watching %s does not work: %s", m.of, kube.Words(s.failed))
+			for _, of := range m.seen {
+				if s := t.sources[of]; s != nil && s.failed != nil {
+					return fmt.Sprintf("watching %s does not work: %s", of, kube.Words(s.failed))
+				}
 			}
 		}
 	}
@@ -108,6 +113,16 @@ func (k *Keeper) write(ctx context.Context, role *rbacv1.Role, names [][]string)
 	return true, err
 }
 
+// none tells whether no rule whose names are kept has one.
+func none(rules []rule, names [][]string) bool {
+	for n, r := range rules {
+		if len(r.matches) > 0 && !slices.Equal(names[n], []string{requests.Placeholder}) {
+			return false
+		}
+	}
+	return true
+}
+
 func namesOf(role *rbacv1.Role) (names [][]string) {
 	for _, r := range role.Rules {
 		names = append(names, r.ResourceNames)
@@ -119,8 +134,12 @@ func namesOf(role *rbacv1.Role) (names [][]string) {
 func trim(object any) (any, error) {
 	switch o := object.(type) {
 	case *metav1.PartialObjectMetadata:
-		o.ObjectMeta = metav1.ObjectMeta{Namespace: o.Namespace, Name: o.Name, UID: o.UID,
+		kept := metav1.ObjectMeta{Namespace: o.Namespace, Name: o.Name, UID: o.UID,
 			ResourceVersion: o.ResourceVersion}
+		if by := metav1.GetControllerOf(o); by != nil {
+			kept.OwnerReferences = []metav1.OwnerReference{*by}
+		}
+		o.ObjectMeta = kept
 	case metav1.Object:
 		o.SetManagedFields(nil)
 	}
@@ -128,7 +147,7 @@ func trim(object any) (any, error) {
 }
 
 // Found is what matches a grant.
-type Found map[kube.Objects][]string
+type Found map[kube.Objects][]kube.Seen
 
 // Find lists what matches a grant now. It is a TooManyError when a Role cannot name all of it, and
 // kube.ErrNotServed when the cluster has no such objects.
@@ -143,25 +162,37 @@ func (k *Keeper) Find(ctx context.Context, g requests.Grant) (Found, error) {
 		}
 		for _, r := range rules {
 			for _, m := range r.matches {
-				if _, known := found[m.of]; known {
-					continue
-				}
-				if found[m.of], err = k.cluster.Names(ctx, m.of); err != nil {
+				if err := k.see(ctx, m.seen, found); err != nil {
 					return nil, err
 				}
 			}
 		}
 		have := make([][]string, len(rules))
-		if _, tooMany := wanted(rules, have, found.names); tooMany != nil {
+		if _, tooMany := wanted(rules, have, found.seen); tooMany != nil {
 			return nil, tooMany
 		}
 	}
 	return found, nil
 }
 
-func (f Found) names(of kube.Objects) (names []string, known bool) {
-	names, known = f[of]
-	return names, known
+// see lists what is not found yet.
+func (k *Keeper) see(ctx context.Context, seen []kube.Objects, found Found) error {
+	for _, of := range seen {
+		if _, known := found[of]; known {
+			continue
+		}
+		all, err := k.cluster.See(ctx, of)
+		if err != nil {
+			return err
+		}
+		found[of] = all
+	}
+	return nil
+}
+
+func (f Found) seen(of kube.Objects) (all []kube.Seen, known bool) {
+	all, known = f[of]
+	return all, known
 }
 
 // Refresh is Find and Fill for all live grants, where nobody watches.
@@ -192,7 +223,7 @@ func (k *Keeper) Fill(ctx context.Context, r plan.Record, found Found) error {
 	for _, one := range rolesOf(r) {
 		role, err := k.cluster.GrantedRole(ctx, one.object)
 		if err == nil {
-			names, _ := wanted(one.rules, namesOf(role), found.names)
+			names, _ := wanted(one.rules, namesOf(role), found.seen)
 			_, err = k.write(ctx, role, names)
 		}
 		errs = append(errs, err)

@@ -92,7 +92,7 @@ func (p *planner) proven(r Record) bool {
 func (p *planner) provenAgain(r Record) bool {
 	again := p.Proofs[r.Grant.Path].Decision.Grant
 	return p.proven(r) &&
-		again.Subject == r.Grant.Subject && requests.EqualItems(again.Items, r.Grant.Items) &&
+		again.Subject == r.Grant.Subject && requests.EqualItems(again.Items, r.Grant.Asked()) &&
 		again.ARN == r.Grant.ARN &&
 		!again.Window.End.Before(r.Grant.Window.End.Time)
 }

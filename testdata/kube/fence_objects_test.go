@@ -160,7 +160,7 @@ func namedItem(namespace string) requests.Item {
 func execItem(namespace string) requests.Item {
 	e := requests.Exec{Pod: "nginx-1", Container: "app", Command: []string{"cat", "/etc/*"}}
 	return requests.Item{Kind: requests.KubernetesExec, Namespace: namespace, Exec: &e,
-		Allows: e.Rules()}
+		Allows: e.Rules(e.Container)}
 }
 
 func wideItem(string) requests.Item {

@@ -24,13 +24,16 @@ anonymous:
   conditions: [{path: /livez}, {path: /readyz}, {path: /healthz}]
 `
 
-// controllers are those that grants, their backstop and the fence depend on. The others look after
-// nodes, pods and volumes, of which there are none, and cost seconds at every start.
+// controllers are those that grants, their backstop and the fence depend on, and those that make the
+// pods of a Deployment. The others look after nodes and volumes, of which there are none, and cost
+// seconds at every start.
 var controllers = []string{
 	"clusterrole-aggregation-controller",          // fills view, edit and admin
+	"deployment-controller",                       // gives a Deployment its ReplicaSets
 	"garbage-collector-controller",                // removes what a deleted Job owned
 	"job-controller",                              // completes Jobs without pods
 	"namespace-controller",                        // empties deleted namespaces
+	"replicaset-controller",                       // gives these their pods, which run nowhere
 	"resourcequota-controller",                    // a quota on Jobs is one way in which the backstop is refused
 	"root-ca-certificate-publisher-controller",    // kube-root-ca.crt in every namespace, as in any cluster
 	"serviceaccount-controller",                   // default in every namespace

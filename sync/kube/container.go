@@ -1,0 +1,86 @@
+package kube
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
+
+	"github.com/pullgrant/pullgrant/requests"
+)
+
+// defaultContainer is the annotation by which a pod names the container that kubectl takes.
+// https://kubernetes.io/docs/reference/labels-annotations-taints/#kubectl-kubernetes-io-default-container
+const defaultContainer = "kubectl.kubernetes.io/default-container"
+
+// AmbiguousError says that a pod has several containers, and none that kubectl is told to take.
+type AmbiguousError struct {
+	Where      string
+	Named      string // by the annotation; empty: none is
+	Containers []string
+}
+
+func (e *AmbiguousError) Error() string {
+	why := "and no annotation " + defaultContainer + " that names one"
+	if e.Named != "" {
+		why = fmt.Sprintf("and its annotation %s names none of them, %s", defaultContainer,
+			requests.Quote(e.Named))
+	}
+	return fmt.Sprintf("%s has the containers %s %s; ask again with one of them in exec.container",
+		e.Where, strings.Join(e.Containers, ", "), why)
+}
+
+// DefaultContainer is the container in which kubectl runs a command that names none: of its pod, or
+// of the pods that its Deployment makes. It is an AmbiguousError where kubectl would take the first
+// of several, which nobody has chosen, and an error of the API server where there is no such object.
+func (c *Cluster) DefaultContainer(ctx context.Context, namespace string, e requests.Exec) (string,
+	error) {
+	if e.Deployment != "" {
+		var d appsv1.Deployment
+		err := c.core.RESTClient().Get().AbsPath("/apis", appsv1.GroupName, "v1", "namespaces",
+			namespace, "deployments", e.Deployment).Do(ctx).Into(&d)
+		if err != nil {
+			return "", fmt.Errorf("looking for the default container of deployment %s: %w",
+				e.Deployment, err)
+		}
+		return containerOf("deployment "+e.Deployment, d.Spec.Template.Annotations,
+			d.Spec.Template.Spec)
+	}
+	pod, err := c.core.Pods(namespace).Get(ctx, e.Pod, metav1.GetOptions{})
+	if err != nil {
+		return "", fmt.Errorf("looking for the default container of pod %s: %w", e.Pod, err)
+	}
+	return containerOf("pod "+e.Pod, pod.Annotations, pod.Spec)
+}
+
+// containerOf is kubectl's choice, but for the first of several, which it makes with a warning.
+func containerOf(where string, annotations map[string]string, spec corev1.PodSpec) (string, error) {
+	var all []string
+	for _, container := range spec.Containers {
+		all = append(all, container.Name)
+	}
+	named := annotations[defaultContainer]
+	switch inits := slices.ContainsFunc(spec.InitContainers,
+		func(c corev1.Container) bool { return c.Name == named }); {
+	case named != "" && (inits || slices.Contains(all, named)):
+		return named, nil
+	case len(all) == 1:
+		return all[0], nil
+	}
+	return "", &AmbiguousError{where, named, all}
+}
+
+// DefaultContainer is that of Cluster.DefaultContainer as whoever asks may read it.
+func DefaultContainer(ctx context.Context, config *rest.Config, namespace string,
+	e requests.Exec) (string, error) {
+	c, err := NewCluster(config, "", CallTimeout, nil)
+	if err != nil {
+		return "", err
+	}
+	return c.DefaultContainer(ctx, namespace, e)
+}
