@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-
 	"github.com/pullgrant/pullgrant/internal/github"
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
@@ -30,10 +28,11 @@ func (a *Agent) decideContainers(ctx context.Context, r *plan.Record) error {
 		}
 		container, err := a.cluster.DefaultContainer(ctx, i.Namespace, *i.Exec)
 		_, ambiguous := errors.AsType[*kube.AmbiguousError](err)
+		_, missing := errors.AsType[*kube.MissingError](err)
 		switch {
 		case ambiguous:
 			return &refusal{policies.ContainerAmbiguous, true, err}
-		case apierrors.IsNotFound(err):
+		case missing:
 			return &refusal{policies.NothingToGrant, false, err}
 		case err != nil:
 			return err

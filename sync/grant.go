@@ -47,16 +47,16 @@ func (a *Agent) grant(ctx context.Context, r plan.Record, overlaps bool) (plan.R
 // once these are armed, the Roles and bindings that they own. Before each of the two the record
 // says what is about to be there.
 func (a *Agent) make(ctx context.Context, r *plan.Record, overlaps bool) (err error) {
+	fresh := len(r.Objects) == 0
+	if fresh {
+		r.Objects = plan.ObjectsOf(r.Grant, true)
+	}
 	if err := a.decideContainers(ctx, r); err != nil {
 		return err
 	}
 	bindings, err := render.Render(r.Grant)
 	if err != nil {
 		return err
-	}
-	fresh := len(r.Objects) == 0
-	if fresh {
-		r.Objects = plan.ObjectsOf(r.Grant, true)
 	}
 	if err := a.sameRoles(ctx, r); err != nil {
 		return err

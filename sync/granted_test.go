@@ -56,7 +56,7 @@ func TestGranted(t *testing.T) {
 				g.refusedWith(proving, name, code, strings.TrimSpace(message))
 				return
 			}
-			g.once(proving)
+			g.granted(proving)
 			g.told()
 			g.called(name, false)
 			g.moved(name)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html"
 	"maps"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,14 +14,22 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
+
+	controlplane "github.com/pullgrant/pullgrant/testdata/kube"
 )
 
 // pods makes the pods of a line of a scenario: a name, or the beginning of names and how many, then
-// labels. With let it waits for one that a Deployment made.
+// labels. With let it waits for one that a Deployment made, with all for so many.
 func (g *given) pods(line []string) {
 	g.Helper()
-	if line[0] == "let" {
+	switch line[0] {
+	case "let":
 		g.let(line[1], line[2])
+		return
+	case "all":
+		count, err := strconv.Atoi(line[2])
+		g.Must(err)
+		g.Until("there are all pods of "+line[1], func() bool { return len(g.podsOf(line[1])) == count })
 		return
 	}
 	names, labels := line[:1], map[string]string{}
@@ -56,18 +65,28 @@ func (g *given) pods(line []string) {
 func (g *given) let(name, deployment string) {
 	g.Helper()
 	g.Until("there is a pod of "+deployment, func() bool {
-		list, err := g.Admin.CoreV1().Pods(g.Namespace).List(g.Context(), metav1.ListOptions{
-			LabelSelector: "pod-template-hash"})
-		g.Must(err)
-		for _, pod := range list.Items {
-			if strings.HasPrefix(pod.Name, deployment+"-") && pod.DeletionTimestamp == nil &&
-				!slices.Contains(slices.Collect(maps.Values(g.named)), pod.Name) {
-				g.named[name] = pod.Name
+		for _, pod := range g.podsOf(deployment) {
+			if !slices.Contains(slices.Collect(maps.Values(g.named)), pod) {
+				g.named[name] = pod
 				return true
 			}
 		}
 		return false
 	})
+}
+
+// podsOf are the names of the pods that a Deployment made.
+func (g *given) podsOf(deployment string) (names []string) {
+	g.Helper()
+	list, err := g.Admin.CoreV1().Pods(g.Namespace).List(g.Context(), metav1.ListOptions{
+		LabelSelector: "pod-template-hash"})
+	g.Must(err)
+	for _, pod := range list.Items {
+		if pod.GenerateName == deployment+"-"+pod.Labels["pod-template-hash"]+"-" {
+			names = append(names, pod.Name)
+		}
+	}
+	return names
 }
 
 // plain is a line with the names of pods in the place of those that the scenario gave them.
@@ -108,6 +127,8 @@ func (g *given) moved(name string) {
 			deployment, patch, _ := strings.Cut(rest, " ")
 			g.Must(g.deployment(g.Admin.RESTClient().Patch(types.MergePatchType), deployment).
 				Body([]byte(patch)).Do(g.Context()).Error())
+		case "apply":
+			g.Must(controlplane.ForTest(g.T).Apply(g.Context(), []byte(g.section(rest))))
 		case "gone":
 			g.Must(g.deployment(g.Admin.RESTClient().Delete(), rest).Do(g.Context()).Error())
 		case "told":
@@ -124,4 +145,42 @@ func (g *given) moved(name string) {
 // deployment is a call about a Deployment.
 func (g *given) deployment(r *rest.Request, name string) *rest.Request {
 	return r.AbsPath("/apis/apps/v1/namespaces", g.Namespace, "deployments", name)
+}
+
+// granted has an agent grant what was asked for. The section first is what the pull request is told
+// before the Role is there, by which access works.
+func (g *given) granted(o options) {
+	g.Helper()
+	first := g.section("first")
+	made := &beforeMade{path: "/roles", told: func() string { return html.UnescapeString(g.said(2)) }}
+	if first != "" {
+		o.wire = made.wrap
+	}
+	g.once(o)
+	for line := range strings.Lines(first) {
+		if !strings.Contains(made.said, strings.TrimSpace(line)) {
+			g.Errorf("before there is a Role the pull request says %q, not %q", made.said, line)
+		}
+	}
+}
+
+// beforeMade notes what is told right before an object is made.
+type beforeMade struct {
+	next http.RoundTripper
+	path string
+	told func() string
+	said string
+}
+
+func (b *beforeMade) wrap(next http.RoundTripper) http.RoundTripper {
+	b.next = next
+	return b
+}
+
+// RoundTrip passes a call on.
+func (b *beforeMade) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, b.path) {
+		b.said = b.told()
+	}
+	return b.next.RoundTrip(r)
 }

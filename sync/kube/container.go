@@ -8,6 +8,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 
@@ -35,30 +36,46 @@ func (e *AmbiguousError) Error() string {
 		e.Where, strings.Join(e.Containers, ", "), why)
 }
 
+// MissingError says that what has the containers is not there.
+type MissingError struct{ Where string }
+
+func (e *MissingError) Error() string {
+	return e.Where + " is not there, so its default container is not known; ask again with one in " +
+		"exec.container, or once it is there"
+}
+
 // DefaultContainer is the container in which kubectl runs a command that names none: of its pod, or
 // of the pods that its Deployment makes. It is an AmbiguousError where kubectl would take the first
-// of several, which nobody has chosen, and an error of the API server where there is no such object.
+// of several, which nobody has chosen, and a MissingError where there is no such pod or Deployment.
 func (c *Cluster) DefaultContainer(ctx context.Context, namespace string, e requests.Exec) (string,
 	error) {
 	if e.Deployment != "" {
+		where := "deployment " + e.Deployment
 		var d appsv1.Deployment
 		err := c.core.RESTClient().Get().AbsPath("/apis", appsv1.GroupName, "v1", "namespaces",
 			namespace, "deployments", e.Deployment).Do(ctx).Into(&d)
 		if err != nil {
-			return "", fmt.Errorf("looking for the default container of deployment %s: %w",
-				e.Deployment, err)
+			return "", notRead(where, err)
 		}
-		return containerOf("deployment "+e.Deployment, d.Spec.Template.Annotations,
-			d.Spec.Template.Spec)
+		return containerOf(where, d.Spec.Template.Annotations, d.Spec.Template.Spec)
 	}
+	where := "pod " + e.Pod
 	pod, err := c.core.Pods(namespace).Get(ctx, e.Pod, metav1.GetOptions{})
 	if err != nil {
-		return "", fmt.Errorf("looking for the default container of pod %s: %w", e.Pod, err)
+		return "", notRead(where, err)
 	}
-	return containerOf("pod "+e.Pod, pod.Annotations, pod.Spec)
+	return containerOf(where, pod.Annotations, pod.Spec)
 }
 
-// containerOf is kubectl's choice, but for the first of several, which it makes with a warning.
+func notRead(where string, err error) error {
+	if apierrors.IsNotFound(err) {
+		return &MissingError{where}
+	}
+	return fmt.Errorf("looking for the default container of %s: %w", where, err)
+}
+
+// containerOf is kubectl's choice, but for the first of several, which it makes with a warning:
+// https://github.com/kubernetes/kubectl/blob/master/pkg/cmd/util/podcmd/podcmd.go
 func containerOf(where string, annotations map[string]string, spec corev1.PodSpec) (string, error) {
 	var all []string
 	for _, container := range spec.Containers {

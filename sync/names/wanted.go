@@ -23,6 +23,9 @@ type match struct {
 	then string // follows their names
 }
 
+// kind is that of the objects that match.
+func (m match) kind() string { return m.seen[len(m.seen)-1].Kind }
+
 // rulesOf are those of an item. A pattern that is none has been refused long before.
 func rulesOf(i requests.Item) (rules []rule, err error) {
 	for _, r := range i.Allows {
@@ -47,8 +50,8 @@ func rulesOf(i requests.Item) (rules []rule, err error) {
 
 // TooManyError says that more objects match than a rule of a Role may name.
 type TooManyError struct {
-	Kind  string
-	Count int // with those that the request names
+	Kind  string // of the objects
+	Count int    // with those that the request names
 	Most  int
 }
 
@@ -69,7 +72,7 @@ func wanted(rules []rule, have [][]string, found func(kube.Objects) ([]kube.Seen
 		case len(r.matches) == 0 || !known:
 			all = have[n]
 		case count > r.MaxMatched():
-			tooMany = &TooManyError{r.Kind(), count, r.MaxMatched()}
+			tooMany = &TooManyError{r.matches[0].kind(), count, r.MaxMatched()}
 			all = slices.DeleteFunc(all, func(name string) bool {
 				return name != requests.Placeholder && !slices.Contains(have[n], name)
 			})
