@@ -28,12 +28,17 @@ func (g Grant) Commands(podOf func(Item) string) (all []string) {
 		default:
 			continue
 		}
-		if i.Impersonates() {
-			command = "pullgrant exec " + g.Name + " -- " + command
-		}
-		all = append(all, command)
+		all = append(all, g.Using(command))
 	}
 	return all
+}
+
+// Using is a command as the one whom the grant is for types it to use it.
+func (g Grant) Using(command string) string {
+	if g.Impersonates() {
+		return "pullgrant exec " + g.Name + " -- " + command
+	}
+	return command
 }
 
 // kubectl are the arguments of kubectl with which the command runs. Others than these the API
@@ -54,16 +59,26 @@ func (e Exec) kubectl(pod string) string {
 	if len(e.Command) == 0 {
 		return text + " COMMAND ARGUMENT..."
 	}
+	var command []string
 	for _, argument := range e.Command {
 		if folder, is := strings.CutSuffix(argument, "/*"); is {
 			argument = folder + "/FILE"
 		}
-		text += " " + shellQuote(argument)
+		command = append(command, argument)
 	}
-	return text
+	return text + " " + ShellLine(command)
 }
 
 var shellPlain = regexp.MustCompile(`^[A-Za-z0-9_@%+=:,./-]+$`)
+
+// ShellLine is a command as a POSIX shell reads it.
+func ShellLine(command []string) string {
+	var all []string
+	for _, argument := range command {
+		all = append(all, shellQuote(argument))
+	}
+	return strings.Join(all, " ")
+}
 
 // shellQuote is an argument as a POSIX shell reads it back.
 func shellQuote(s string) string {

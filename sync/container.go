@@ -31,9 +31,11 @@ func (a *Agent) decideContainers(ctx context.Context, r *plan.Record) error {
 		_, missing := errors.AsType[*kube.MissingError](err)
 		switch {
 		case ambiguous:
-			return &refusal{policies.ContainerAmbiguous, true, err}
+			return &refusal{policies.ContainerAmbiguous, true,
+				fmt.Errorf("%w; ask again with one of them in exec.container", err)}
 		case missing:
-			return &refusal{policies.NothingToGrant, false, err}
+			return &refusal{policies.NothingToGrant, false,
+				fmt.Errorf("%w; ask again with one in exec.container", err)}
 		case err != nil:
 			return err
 		case !slices.Contains(i.Containers, container):

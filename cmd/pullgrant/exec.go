@@ -20,6 +20,9 @@ func newExecCommand(w world) *cobra.Command {
 grant NAME, as its policy's mode Impersonate wants it; with one that acts as yourself where the mode
 is Direct. The kubeconfig is yours, cut down to its current context, and goes with the command.
 
+For "kubectl exec deployment/NAME" kubectl lists pods, which no grant of a command gives: where you
+may not, the command that works is named instead.
+
 ` + useHelp + ` The exit code of the command is passed on.`,
 		Example: `  pullgrant exec 20261122-alice-inc-123 -- kubectl get pod api-1
   pullgrant exec -- kubectl exec -it api-1 -- /bin/sh`,
@@ -41,6 +44,9 @@ is Direct. The kubeconfig is yours, cut down to its current context, and goes wi
 			}
 			u, err := o.find(cmd.Context(), w)
 			if err != nil {
+				return err
+			}
+			if err := o.byPod(cmd.Context(), u, args[dash:]); err != nil {
 				return err
 			}
 			return o.run(cmd.Context(), w, u, args[dash:])

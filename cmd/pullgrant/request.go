@@ -28,7 +28,9 @@ type requestOptions struct {
 	slug      string
 	dryRun    bool
 	autoMerge bool
-	extends   *requests.AccessRequest // what it goes on from, and is like; nil: nothing
+	// of a cluster whose pods tell their default containers
+	kubeconfig string
+	extends    *requests.AccessRequest // what it goes on from, and is like; nil: nothing
 	wish
 }
 
@@ -84,6 +86,7 @@ elsewhere it is an error.`,
 	flags.StringVar(&o.until, "until", "", "end in UTC, instead of a duration, for example "+
 		"2026-11-23T18:00:00Z")
 	flags.StringVar(&o.reason, "reason", "", "why, in one line; approvers and auditors read it")
+	kubeconfigFlag(cmd, &o.kubeconfig)
 	flags.StringVar(&o.slug, "slug", "", "last part of the request's name (default: a ticket in "+
 		"the reason, else the time)")
 	o.proposeFlags(cmd)
@@ -177,12 +180,13 @@ func request(ctx context.Context, w world, o requestOptions) error {
 		used = nil
 	}
 	path := requests.Path(o.cluster, o.policy, asked.Metadata.Name)
-	data, err := asked.Marshal()
-	if err != nil {
-		return fmt.Errorf("write the request: %w", err)
+	if d := o.fillContainer(ctx, w, tree, path, &asked); d != nil {
+		return refused(w, *d, path)
 	}
-	data = append([]byte("# yaml-language-server: $schema="+
-		requests.SchemaAddress(requests.KindAccessRequest)+"\n"), data...)
+	data, err := written(asked)
+	if err != nil {
+		return err
+	}
 	file := policies.NewTreeFile(policies.PlainFile, "", data, int64(len(data)))
 	known, notes, err := client.Asker(ctx, tree, path)
 	if err != nil {
@@ -236,6 +240,16 @@ func request(ctx context.Context, w world, o requestOptions) error {
 	}
 	_, err = fmt.Fprintln(w.out, opened.URL)
 	return err
+}
+
+// written is a request as its file.
+func written(asked requests.AccessRequest) ([]byte, error) {
+	data, err := asked.Marshal()
+	if err != nil {
+		return nil, fmt.Errorf("write the request: %w", err)
+	}
+	return append([]byte("# yaml-language-server: $schema="+
+		requests.SchemaAddress(requests.KindAccessRequest)+"\n"), data...), nil
 }
 
 func timeOfDay(now time.Time) string { return now.UTC().Format("150405") }

@@ -14,6 +14,7 @@ import (
 type wish struct {
 	grants, resources, lists []string
 	role, pod, container     string
+	deployment               string // in place of a pod
 	selector                 string
 	stdin, tty               bool
 
@@ -32,9 +33,10 @@ func (o *wish) flags(cmd *cobra.Command) {
 	flags.StringArrayVar(&o.lists, "resources", nil, "several of --resource, with commas between")
 	flags.StringVarP(&o.selector, "selector", "l", "", "labels of the objects of a --resource "+
 		"without a name, such as app=nginx")
-	flags.StringVar(&o.pod, "exec", "", "pod to run a command in; the command stands after --")
+	flags.StringVar(&o.pod, "exec", "", "pod to run a command in, or deployment/NAME for each of "+
+		"its pods; the command stands after --")
 	flags.StringVarP(&o.container, "container", "c", "",
-		"container to run the command in (default: the policy's)")
+		"container to run the command in (default: the policy's, else the one that kubectl takes)")
 	flags.BoolVarP(&o.stdin, "stdin", "i", false, "let the command read what is typed")
 	flags.BoolVarP(&o.tty, "tty", "t", false, "give the command a terminal")
 }
@@ -110,6 +112,9 @@ func (o *requestOptions) completeWish(cmd *cobra.Command) error {
 	return nil
 }
 
+// deployments is the kind of a Deployment.
+const deployments = "deployments.apps"
+
 func (o *requestOptions) completeExec(cmd *cobra.Command) error {
 	if o.pod == "" {
 		for _, flag := range []string{"container", "stdin", "tty"} {
@@ -119,15 +124,21 @@ func (o *requestOptions) completeExec(cmd *cobra.Command) error {
 		}
 		return nil
 	}
-	if kind, name, slashed := strings.Cut(o.pod, "/"); slashed { // kubectl takes pod/NAME too
-		if id, problem := requests.ParseResourceID(o.pod); problem != "" || id.Kind != "pods" {
-			return usagef(cmd, "--exec %q: a command runs in one pod, which %s is not; name the pod, "+
-				"which \"kubectl get pods\" lists", o.pod, kind)
+	name := o.pod
+	if kind, plain, slashed := strings.Cut(o.pod, "/"); slashed { // as kubectl takes it
+		id, problem := requests.ParseResourceID(o.pod)
+		switch name = plain; {
+		case problem == "" && id.Namespace == "" && id.Kind == "pods":
+			o.pod = name
+		case problem == "" && id.Namespace == "" && id.Kind == deployments:
+			o.pod, o.deployment = "", name
+		default:
+			return usagef(cmd, "--exec %q: a command runs in a pod or in those of a deployment, which "+
+				"%s is not; name the pod, which \"kubectl get pods\" lists", o.pod, kind)
 		}
-		o.pod = name
 	}
-	if problem := requests.CheckObject(o.pod); problem != "" {
-		return usagef(cmd, "--exec %q: %s", o.pod, problem)
+	if problem := requests.CheckObject(name); problem != "" {
+		return usagef(cmd, "--exec %q: %s", name, problem)
 	}
 	if problem := requests.CheckContainer(o.container); o.container != "" && problem != "" {
 		return usagef(cmd, "--container %q: %s", o.container, problem)
@@ -147,9 +158,9 @@ func (o wish) fill(spec *requests.RequestSpec) {
 			spec.Resources = append(spec.Resources, resource)
 		}
 	}
-	if o.pod != "" {
-		spec.Exec = &requests.Exec{Pod: o.pod, Container: o.container, Stdin: o.stdin,
-			Terminal: o.tty}
+	if o.pod != "" || o.deployment != "" {
+		spec.Exec = &requests.Exec{Pod: o.pod, Deployment: o.deployment, Container: o.container,
+			Stdin: o.stdin, Terminal: o.tty}
 		if len(o.command) > 0 {
 			spec.Exec.Command = o.command
 		}

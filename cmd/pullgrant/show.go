@@ -172,6 +172,13 @@ func (s shown) report(w world) error {
 		for _, command := range s.Grant.Commands(nil) {
 			r.line("Used by       %s", command) // whole, to be copied
 		}
+		for _, i := range s.Grant.Items {
+			if i.Exec != nil && i.Exec.Deployment != "" {
+				r.text("Where POD is  one of deployment %s; its agent names one on the pull request, and "+
+					"\"%s\" all", i.Exec.Deployment, s.Grant.Using("kubectl auth can-i --list -n "+
+					i.Namespace))
+			}
+		}
 	}
 	if s.Ledger != nil {
 		r.ended(*s.Ledger)

@@ -32,16 +32,14 @@ func (e *AmbiguousError) Error() string {
 		why = fmt.Sprintf("and its annotation %s names none of them, %s", defaultContainer,
 			requests.Quote(e.Named))
 	}
-	return fmt.Sprintf("%s has the containers %s %s; ask again with one of them in exec.container",
-		e.Where, strings.Join(e.Containers, ", "), why)
+	return fmt.Sprintf("%s has the containers %s %s", e.Where, strings.Join(e.Containers, ", "), why)
 }
 
 // MissingError says that what has the containers is not there.
 type MissingError struct{ Where string }
 
 func (e *MissingError) Error() string {
-	return e.Where + " is not there, so its default container is not known; ask again with one in " +
-		"exec.container, or once it is there"
+	return e.Where + " is not there, so its default container is not known"
 }
 
 // DefaultContainer is the container in which kubectl runs a command that names none: of its pod, or
