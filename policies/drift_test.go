@@ -100,3 +100,43 @@ func TestDriftOfTheARN(t *testing.T) {
 		}
 	}
 }
+
+// TestDriftOfACommand: a command whose container was decided when access was given goes with the
+// policy as long as that gives the container, one that waits for that as long as it gives all that
+// it may be.
+func TestDriftOfACommand(t *testing.T) {
+	exec := func(pods, containers string) policies.Tree {
+		return with(t, exampleTree(t), "policies/payments-debug.yaml", "- kind: KubernetesRoleBinding",
+			"- kind: KubernetesExec\n        allowedNamespaces: [payments]\n        "+pods+
+				"\n        containers: ["+containers+"]\n        commands: [[date]]\n"+
+				"      - kind: KubernetesRoleBinding")
+	}
+	both := exec("deployments: [api]", "app, side")
+	e := requests.Exec{Deployment: "api", Command: []string{"date"}}
+	waits := requests.Item{Kind: requests.KubernetesExec, Namespace: "payments", Exec: &e,
+		Containers: []string{"app", "side"}}.Asked()
+	decided := waits.Decided("app")
+	for name, c := range map[string]struct {
+		tree policies.Tree
+		item requests.Item
+		want string
+	}{
+		"decided":                  {both, decided, ""},
+		"waits":                    {both, waits, ""},
+		"decided, without another": {exec("deployments: [api]", "app"), decided, ""},
+		"waits, without one that it may be": {exec("deployments: [api]", "app"), waits,
+			requests.CausePolicyChanged},
+		"decided, without its own": {exec("deployments: [api]", "side"), decided,
+			requests.CausePolicyChanged},
+		"a pod of the same name": {exec("pods: [api]", "app, side"), decided,
+			requests.CausePolicyChanged},
+		"another deployment": {exec("deployments: [web]", "app, side"), decided,
+			requests.CausePolicyChanged},
+	} {
+		grant := exampleGrant
+		grant.Items = []requests.Item{c.item}
+		if got := policies.Drift(c.tree, []requests.Grant{grant})[grant.Path]; got != c.want {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+}

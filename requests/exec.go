@@ -90,7 +90,7 @@ func (e Exec) Rules(containers ...string) []Rule {
 // CheckPlace tells what is wrong with where a command is to run; empty when nothing is.
 func (e Exec) CheckPlace() string {
 	if (e.Pod == "") == (e.Deployment == "") {
-		return "it needs one of pod and deployment"
+		return "name either a pod or a deployment to run it in"
 	}
 	return ""
 }

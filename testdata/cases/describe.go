@@ -46,7 +46,11 @@ func Describe(d policies.Decision, want string) string {
 			for _, r := range binding.Allows {
 				names := slices.Clone(r.Names)
 				for _, m := range r.Match {
-					names = append(names, fmt.Sprintf("%s within %s", m, strings.Join(m.Within, ", ")))
+					name := m.String()
+					if len(m.Within) > 0 {
+						name += " within " + strings.Join(m.Within, ", ")
+					}
+					names = append(names, name)
 				}
 				fmt.Fprintf(&b, "allows: %s %s\n", r.Key(), strings.Join(names, " | "))
 			}

@@ -134,7 +134,7 @@ var agentObjects = map[string]struct {
 	n    int
 }{
 	"named role": {namedItem, 0}, "role binding": {namedItem, 1},
-	"exec role": {execItem, 0},
+	"exec role": {execItem, 0}, "kept exec role": {keptExecItem, 0},
 	"wide role": {wideRoleItem, 0}, "wide role binding": {wideRoleItem, 1},
 	"wide binding": {wideItem, 0}, "home role": {wideItem, 1}, "home binding": {wideItem, 2},
 	"identity binding": {func(namespace string) requests.Item {
@@ -163,6 +163,13 @@ func execItem(namespace string) requests.Item {
 		Allows: e.Rules(e.Container)}
 }
 
+// keptExecItem is a command in the pods of a Deployment, all three of whose rules are kept current.
+func keptExecItem(namespace string) requests.Item {
+	e := requests.Exec{Deployment: "nginx", Container: "app", Command: []string{"cat", "/etc/*"}}
+	return requests.Item{Kind: requests.KubernetesExec, Namespace: namespace, Exec: &e,
+		Allows: e.Rules(e.Container)}
+}
+
 func wideItem(string) requests.Item {
 	return requests.Item{Kind: requests.KubernetesClusterRoleBinding,
 		Mode: requests.ModeImpersonate,
@@ -180,7 +187,7 @@ func wideRoleItem(string) requests.Item {
 // allItems are one of each, for the agent's rights.
 func allItems(namespace string) []requests.Item {
 	return append(grantNumber(0, namespace).Items, namedItem(namespace), execItem(namespace),
-		wideItem(namespace), wideRoleItem(namespace))
+		keptExecItem(namespace), wideItem(namespace), wideRoleItem(namespace))
 }
 
 // agentObject is one of agentObjects, owned by the Job of that UID where one can own it.
