@@ -164,6 +164,45 @@ func TestRightsForWhatMatches(t *testing.T) {
 	}
 }
 
+// TestRightsForCommands: where commands may run in the pods of a Deployment the agent sees that, its
+// ReplicaSets and pods; where a request may leave the container open it reads which one kubectl
+// takes. Else it does neither.
+func TestRightsForCommands(t *testing.T) {
+	item := func(namespace string, e requests.Exec, containers ...string) requests.Item {
+		return requests.Item{Kind: requests.KubernetesExec, Namespace: namespace, Exec: &e,
+			Containers: containers, Allows: e.Rules(e.Container)}
+	}
+	var got []string
+	for _, object := range render.Rights(render.Footprint{Grants: []requests.Item{
+		item("pod", requests.Exec{Pod: "api-*", Container: "app"}),
+		item("deployment", requests.Exec{Deployment: "api-*", Container: "app"}),
+		item("open", requests.Exec{Pod: "api-*"}, "app", "side"),
+		item("open-deployment", requests.Exec{Deployment: "api-*"}, "app", "side")}}) {
+		role, is := object.(*rbacv1.Role)
+		if !is || role.Namespace == requests.AgentNamespace {
+			continue
+		}
+		for _, rule := range role.Rules {
+			if rule.APIGroups[0] == "" || rule.APIGroups[0] == "apps" ||
+				slices.Contains(rule.Verbs, "update") {
+				got = append(got, role.Namespace+": "+strings.Join(slices.Concat(rule.Resources,
+					rule.Verbs), " "))
+			}
+		}
+	}
+	want := []string{
+		"deployment: roles create update escalate bind", "deployment: deployments list watch",
+		"deployment: pods list watch", "deployment: replicasets list watch",
+		"open: pods get",
+		"open-deployment: roles create update escalate bind",
+		"open-deployment: deployments list watch", "open-deployment: pods list watch",
+		"open-deployment: replicasets list watch", "open-deployment: deployments get",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
+}
+
 // TestExpirerHasLittle: rights to list, watch and delete, no secret, and a name that the fence does
 // not keep for the agent.
 func TestExpirerHasLittle(t *testing.T) {

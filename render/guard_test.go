@@ -321,6 +321,57 @@ func TestGuardHoldsWhatMatches(t *testing.T) {
 	}
 }
 
+// TestGuardHoldsCommandsInADeployment: a Role for the pods of a Deployment begins with none, and is
+// refused with anything but what its command says, and before its container is decided.
+func TestGuardHoldsCommandsInADeployment(t *testing.T) {
+	command := func() requests.Grant {
+		g := grant()
+		e := requests.Exec{Deployment: "nginx", Container: "app", Command: []string{"date"}}
+		g.Items[0] = requests.Item{Kind: requests.KubernetesExec, Name: g.Items[0].Name,
+			Namespace: "payments", Exec: &e, Containers: []string{"app", "side"},
+			Allows: e.Rules("app")}
+		return g
+	}
+	objects, err := Render(command())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n, rule := range objects[0].(*rbacv1.Role).Rules {
+		if !slices.Equal(rule.ResourceNames, []string{"-"}) {
+			t.Errorf("rule %d is made with the names %q", n+1, rule.ResourceNames)
+		}
+	}
+	for _, c := range []struct {
+		want  string
+		spoil func(i *requests.Item)
+	}{
+		{"either a pod or a deployment", func(i *requests.Item) { i.Exec.Pod = "api-1" }},
+		{"either a pod or a deployment", func(i *requests.Item) { i.Exec.Deployment = "" }},
+		{"the default one", func(i *requests.Item) { *i = i.Asked() }},
+		{"app or side", func(i *requests.Item) { *i = i.Decided("admin") }},
+		{"exact name", func(i *requests.Item) { i.Exec.Deployment = "ngin*" }},
+		{"not those of its command", func(i *requests.Item) { i.Exec.Command = []string{"sh"} }},
+		{"not those of its command", func(i *requests.Item) { i.Allows[0].Match[0].Deployment = "a" }},
+		{"not those of its command", func(i *requests.Item) { i.Allows[2].Match[0].Then = "/app" }},
+		{"not those of its command", func(i *requests.Item) { i.Allows[1].Names = []string{"api-1"} }},
+		{"only commands", func(i *requests.Item) {
+			i.Kind, i.Exec, i.Containers = requests.KubernetesResourceRole, nil, nil
+			i.Resources, i.Allows = []string{"pods"}, i.Allows[:1]
+			i.Role = requests.Role{Kind: requests.KindClusterRole, Name: "view"}
+		}},
+		{"neither resources nor a command", func(i *requests.Item) {
+			i.Kind, i.Exec, i.Allows = requests.KubernetesRoleBinding, nil, nil
+			i.Role = requests.Role{Kind: requests.KindClusterRole, Name: "view"}
+		}},
+	} {
+		g := command()
+		c.spoil(&g.Items[0])
+		if objects, err := Render(g); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%v: %v, want %s", objects, err, c.want)
+		}
+	}
+}
+
 // TestSelectorsAreKubernetes: what the format lets through, Kubernetes reads in the same way.
 func TestSelectorsAreKubernetes(t *testing.T) {
 	for _, text := range []string{"app=nginx", "app==nginx", "app != nginx", "app", "!app",

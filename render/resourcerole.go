@@ -191,10 +191,13 @@ func mayGenerate(items []requests.Item) rbacv1.PolicyRule {
 	return named(allow(GeneratedGroup, GeneratedRules, "generate"), keys...)
 }
 
-// checkSelectors refuses what Kubernetes does not read as a selector.
+// checkSelectors refuses what Kubernetes does not read as a selector, and what only commands go by.
 func checkSelectors(rules []requests.Rule) error {
 	for _, r := range rules {
 		for _, m := range r.Match {
+			if m.Deployment != "" {
+				return refuse("deployment", m.Deployment, "only commands are given by it")
+			}
 			if _, err := kubelabels.Parse(m.Selector); err != nil {
 				return refuse("selector", m.Selector, err.Error())
 			}

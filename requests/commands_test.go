@@ -18,6 +18,11 @@ func TestCommandsThatUseAGrant(t *testing.T) {
 		Command: []string{"/bin/sh", "-c", "echo it's $HOME", ""}}
 	whatever := cat
 	whatever.Exec = &requests.Exec{Pod: "api-1", Container: "app", Stdin: true}
+	open := cat
+	open.Exec, open.Containers = &requests.Exec{Pod: "api-1", Command: []string{"date"}},
+		[]string{"app", "side"}
+	pods := cat
+	pods.Exec = &requests.Exec{Deployment: "nginx", Container: "app", Command: []string{"date"}}
 	const as = "pullgrant exec 20261122-alice-inc-123 -- "
 	for _, c := range []struct {
 		item           requests.Item
@@ -28,6 +33,8 @@ func TestCommandsThatUseAGrant(t *testing.T) {
 		{cat, "kubectl -n payments exec api-1 -c app -- cat /my/app/config/FILE", ""},
 		{shell, `kubectl -n payments exec -it api-1 -c app -- /bin/sh -c 'echo it'\''s $HOME' ''`,
 			""},
+		{open, "kubectl -n payments exec api-1 -- date", ""},
+		{pods, "kubectl -n payments exec POD -c app -- date", ""},
 		{whatever, "kubectl -n payments exec -i api-1 -c app -- COMMAND ARGUMENT...", ""},
 	} {
 		var want []string
@@ -41,6 +48,24 @@ func TestCommandsThatUseAGrant(t *testing.T) {
 		g.Items[0].Mode = requests.ModeImpersonate
 		if got, want := g.Commands(nil), []string{as + c.asking + c.direct}; !slices.Equal(got, want) {
 			t.Errorf("%s: %q, want %q", g.Items[0], got, want)
+		}
+	}
+}
+
+// TestCommandInAPodThatThereIs: whoever knows the pods of a Deployment names one, and of a pod
+// nothing else.
+func TestCommandInAPodThatThereIs(t *testing.T) {
+	item := requests.Item{Kind: requests.KubernetesExec, Namespace: "payments"}
+	for want, e := range map[string]requests.Exec{
+		"kubectl -n payments exec nginx-1 -c app -- date": {Deployment: "nginx"},
+		"kubectl -n payments exec api-1 -c app -- date":   {Pod: "api-1"},
+	} {
+		e.Container, e.Command = "app", []string{"date"}
+		item.Exec = &e
+		g := requests.Grant{Items: []requests.Item{item}}
+		if got := g.Commands(func(requests.Item) string { return "nginx-1" }); !slices.Equal(got,
+			[]string{want}) {
+			t.Errorf("%q, want %q", got, want)
 		}
 	}
 }

@@ -127,3 +127,50 @@ func FuzzNamespaces(f *testing.F) {
 		}
 	})
 }
+
+// TestMatchOfADeployment: a Deployment matches pods, by themselves and as where a command runs, and
+// has neither bounds nor another way beside.
+func TestMatchOfADeployment(t *testing.T) {
+	const commands = "commands.exec.pullgrant.dev"
+	for _, c := range []struct {
+		kind string
+		m    requests.Match
+		ok   bool
+	}{
+		{"pods", requests.Match{Deployment: "nginx"}, true},
+		{commands, requests.Match{Deployment: "nginx", Then: "/app date"}, true},
+		{commands, requests.Match{Deployment: "nginx"}, false},
+		{commands, requests.Match{Deployment: "nginx", Then: "-1/app date"}, false},
+		{"pods", requests.Match{Deployment: "nginx", Then: "/app date"}, false},
+		{"pods", requests.Match{Deployment: "ngin*"}, false},
+		{"pods", requests.Match{Deployment: "nginx", Within: []string{"*"}}, false},
+		{"pods", requests.Match{Deployment: "nginx", Selector: "app=nginx"}, false},
+		{"pods", requests.Match{Deployment: "nginx", Pattern: "nginx-*"}, false},
+		{"pods", requests.Match{Pattern: "nginx-*", Within: []string{"*"}, Then: "/app"}, false},
+		{"deployments.apps", requests.Match{Deployment: "nginx"}, false},
+		{"secrets", requests.Match{Deployment: "nginx"}, false},
+	} {
+		if problem := requests.CheckMatch(c.kind, c.m); (problem == "") != c.ok {
+			t.Errorf("%s of %+v: %q", c.kind, c.m, problem)
+		}
+	}
+}
+
+// TestDecided: an item whose container is decided still knows what it was asked as.
+func TestDecided(t *testing.T) {
+	e := requests.Exec{Pod: "api-1", Command: []string{"date"}}
+	asked := requests.Item{Kind: requests.KubernetesExec, Exec: &e,
+		Containers: []string{"app", "side"}}.Asked()
+	if names := asked.Allows[2].Names; !slices.Equal(names, []string{"api-1/app date",
+		"api-1/side date"}) || !asked.Undecided() {
+		t.Errorf("undecided: %q", names)
+	}
+	decided := asked.Decided("side")
+	if names := decided.Allows[2].Names; !slices.Equal(names, []string{"api-1/side date"}) ||
+		decided.Undecided() || decided.Equal(asked) || e.Container != "" {
+		t.Errorf("decided: %q, %v", names, decided)
+	}
+	if !decided.Asked().Equal(asked) {
+		t.Errorf("it was asked as %v", decided.Asked())
+	}
+}

@@ -75,14 +75,19 @@ func notRead(where string, err error) error {
 // containerOf is kubectl's choice, but for the first of several, which it makes with a warning:
 // https://github.com/kubernetes/kubectl/blob/master/pkg/cmd/util/podcmd/podcmd.go
 func containerOf(where string, annotations map[string]string, spec corev1.PodSpec) (string, error) {
-	var all []string
+	var all, beside []string
 	for _, container := range spec.Containers {
 		all = append(all, container.Name)
 	}
+	for _, container := range spec.InitContainers {
+		beside = append(beside, container.Name)
+	}
+	for _, container := range spec.EphemeralContainers {
+		beside = append(beside, container.Name)
+	}
 	named := annotations[defaultContainer]
-	switch inits := slices.ContainsFunc(spec.InitContainers,
-		func(c corev1.Container) bool { return c.Name == named }); {
-	case named != "" && (inits || slices.Contains(all, named)):
+	switch {
+	case named != "" && slices.Contains(slices.Concat(all, beside), named):
 		return named, nil
 	case len(all) == 1:
 		return all[0], nil
