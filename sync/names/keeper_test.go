@@ -5,12 +5,15 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/pullgrant/pullgrant/render"
@@ -25,9 +28,19 @@ func TestMain(m *testing.M) { controlplane.Main(m) }
 
 const namespace = "names-kept"
 
-// kept is the record of a grant of pods named nginx-* whose Role the agent made, under its own
-// rights and its fence.
+// kept is the record of a grant of pods named nginx-*, as made has it.
 func kept(tb testing.TB, cp *controlplane.ControlPlane, slug string) (*kube.Cluster, plan.Record) {
+	tb.Helper()
+	return made(tb, cp, slug, requests.Item{Kind: requests.KubernetesResourceRole,
+		Resources: []string{"pods/nginx-*"},
+		Role:      requests.Role{Kind: requests.KindClusterRole, Name: "view"},
+		Allows: []requests.Rule{{Resource: "pods", Verbs: []string{"get"},
+			Match: []requests.Match{{Pattern: "nginx-*", Within: []string{"*"}}}}}})
+}
+
+// made is the record of a grant whose Role the agent made, under its own rights and its fence.
+func made(tb testing.TB, cp *controlplane.ControlPlane, slug string,
+	item requests.Item) (*kube.Cluster, plan.Record) {
 	tb.Helper()
 	must := func(err error) {
 		tb.Helper()
@@ -36,17 +49,14 @@ func kept(tb testing.TB, cp *controlplane.ControlPlane, slug string) (*kube.Clus
 		}
 	}
 	name := "20261123-alice-" + slug
+	item.Namespace, item.Name = namespace, requests.ObjectName(name, 0)
 	grant := requests.Grant{Name: name, Path: requests.Path("prod-eu", "pods", name),
 		Cluster: "prod-eu", Policy: "pods", Requester: "alice",
 		Subject: requests.Subject{Kind: requests.KindUser, Name: "alice@example.com"},
 		Window:  requests.NewWindow(time.Now(), requests.Duration(time.Hour)),
 		Evidence: requests.Evidence{Source: requests.EvidenceBranch,
 			MergeCommit: "1111111111111111111111111111111111111111"},
-		Items: []requests.Item{{Kind: requests.KubernetesResourceRole, Namespace: namespace,
-			Name: requests.ObjectName(name, 0), Resources: []string{"pods/nginx-*"},
-			Role: requests.Role{Kind: requests.KindClusterRole, Name: "view"},
-			Allows: []requests.Rule{{Resource: "pods", Verbs: []string{"get"},
-				Match: []requests.Match{{Pattern: "nginx-*", Within: []string{"*"}}}}}}}}
+		Items: []requests.Item{item}}
 	must(cp.Apply(tb.Context(), slices.Concat([]byte("apiVersion: v1\nkind: "+
 		"Namespace\nmetadata: {name: "+
 		namespace+"}\n---\n"), render.YAML(render.Fence()), []byte("---\n"),
@@ -161,7 +171,7 @@ func TestOnlyWhatWasMade(t *testing.T) {
 	if err := keeper.Fill(t.Context(), record, found); err != nil {
 		t.Fatal(err)
 	}
-	if got := rolesNames(t, cp); !slices.Equal(got, []string{"-", "nginx-1"}) {
+	if got := roleOf(t, cp, record).Rules[0].ResourceNames; !slices.Equal(got, []string{"-", "nginx-1"}) {
 		t.Errorf("the Role has the names %q", got)
 	}
 	if matched, err := cluster.Matched(t.Context(), record.Grant.Items[0]); err != nil ||
@@ -170,16 +180,79 @@ func TestOnlyWhatWasMade(t *testing.T) {
 	}
 }
 
-func rolesNames(t *testing.T, cp *controlplane.ControlPlane) []string {
+// TestReleasedPod: a pod that its ReplicaSet controls no more is none of the Deployment's, though
+// nothing comes or goes with that. The ReplicaSet is on its way out here, so that it neither takes
+// it back nor makes another one.
+func TestReleasedPod(t *testing.T) {
+	cp := controlplane.ForTest(t)
+	e := requests.Exec{Deployment: "nginx", Container: "app", Command: []string{"date"}}
+	cluster, record := made(t, cp, "released", requests.Item{Kind: requests.KubernetesExec, Exec: &e,
+		Allows: e.Rules("app")})
+	if err := cp.Apply(t.Context(), []byte(nginx)); err != nil {
+		t.Fatal(err)
+	}
+	admin, err := kubernetes.NewForConfig(cp.Admin())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	keeper := names.NewKeeper(cluster, time.Now, slog.New(slog.DiscardHandler))
+	wait := keeper.Begin(ctx)
+	defer func() { cancel(); wait() }()
+	keeper.Follow([]plan.Record{record})
+	until := func(what string, within time.Duration, is func() bool) {
+		t.Helper()
+		for begin := time.Now(); !is(); time.Sleep(20 * time.Millisecond) {
+			if time.Since(begin) > within {
+				t.Fatalf("not so after %s: %s: %v", within, what, keeper.Problems())
+			}
+		}
+	}
+	commands := func() []string { return roleOf(t, cp, record).Rules[2].ResourceNames }
+	until("one pod is reached", time.Minute, func() bool { return len(commands()) == 2 })
+	sets, err := admin.AppsV1().ReplicaSets(namespace).List(ctx, metav1.ListOptions{})
+	if err != nil || len(sets.Items) != 1 {
+		t.Fatalf("%v, %v", sets, err)
+	}
+	set := sets.Items[0].Name
+	if _, err := admin.AppsV1().ReplicaSets(namespace).Patch(ctx, set, types.MergePatchType,
+		[]byte(`{"metadata": {"finalizers": ["example.com/hold"]}}`),
+		metav1.PatchOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := admin.AppsV1().ReplicaSets(namespace).Delete(ctx, set,
+		metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(time.Second) // until all that comes of it came
+	pod, _, _ := strings.Cut(commands()[1], "/")
+	if _, err := admin.CoreV1().Pods(namespace).Patch(ctx, pod, types.MergePatchType,
+		[]byte(`{"metadata": {"ownerReferences": null}}`), metav1.PatchOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	until("it is reached no more", 5*time.Second, func() bool { return len(commands()) == 1 })
+}
+
+const nginx = `apiVersion: apps/v1
+kind: Deployment
+metadata: {name: nginx, namespace: ` + namespace + `}
+spec:
+  selector: {matchLabels: {app: nginx}}
+  template:
+    metadata: {labels: {app: nginx}}
+    spec: {containers: [{name: app, image: app}]}
+`
+
+func roleOf(t *testing.T, cp *controlplane.ControlPlane, r plan.Record) *rbacv1.Role {
 	t.Helper()
 	admin, err := kubernetes.NewForConfig(cp.Admin())
 	if err != nil {
 		t.Fatal(err)
 	}
-	role, err := admin.RbacV1().Roles(namespace).Get(t.Context(),
-		"pullgrant-20261123-alice-made", metav1.GetOptions{})
+	role, err := admin.RbacV1().Roles(namespace).Get(t.Context(), r.Grant.Items[0].Name,
+		metav1.GetOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return role.Rules[0].ResourceNames
+	return role
 }
