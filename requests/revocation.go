@@ -79,8 +79,9 @@ type GrantRef struct {
 	Kind      string `yaml:"kind" json:"kind"`
 	Namespace string `yaml:"namespace" json:"namespace"`
 	Name      string `yaml:"name" json:"name"`
-	Role      string `yaml:"role,omitempty" json:"role,omitempty"`   // the ClusterRole it gave
-	Rules     string `yaml:"rules,omitempty" json:"rules,omitempty"` // hash of the role's rules in the catalogue
+	Role      string `yaml:"role,omitempty" json:"role,omitempty"`           // the ClusterRole it gave
+	Rules     string `yaml:"rules,omitempty" json:"rules,omitempty"`         // hash of the role's rules in the catalogue
+	Container string `yaml:"container,omitempty" json:"container,omitempty"` // that was decided for a command
 	UID       string `yaml:"uid" json:"uid"`
 	State     string `yaml:"state" json:"state"` // Created or Reclaimed
 }
@@ -199,6 +200,8 @@ var revocationFields = HeaderFields("Revocation",
 	"GrantRef.role":      {About: "ClusterRole that it gave."},
 	"GrantRef.rules": {About: "Digest of the role's rules as the catalogue showed them to " +
 		"the approvers. Absent when it did not.", Form: FormDigest},
+	"GrantRef.container": {About: "Container in which its command ran, where the request names none.",
+		Form: FormName},
 	"GrantRef.uid": {About: "UID of the object in the cluster."},
 	"GrantRef.state": {About: "Created, or Reclaimed once it is gone.", Form: OneOf("state",
 		ObjectCreated, ObjectReclaimed)},

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/pullgrant/pullgrant/render"
 	"github.com/pullgrant/pullgrant/requests"
 )
 
@@ -68,7 +69,12 @@ func TestDecidedContainerStands(t *testing.T) {
 		g.expect(name, fmt.Sprintf(at, g.Namespace, other, 403), false)
 		g.SetClock(begin.Add(time.Hour))
 		g.once(options{})
-		g.leftNothing(name, requests.CauseExpired)
+		for _, ref := range g.leftNothing(name, requests.CauseExpired).Status.GrantRefs {
+			told := map[string]string{render.KindRoleBinding: want}[ref.Kind]
+			if ref.Namespace == g.Namespace && ref.Container != told {
+				t.Errorf("the ledger says that %s was of container %q", ref.Kind, ref.Container)
+			}
+		}
 		if !granting.struck() || t.Failed() {
 			break
 		}

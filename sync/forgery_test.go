@@ -135,6 +135,8 @@ func (f *forger) ofEntry() map[string]forgery {
 			"subject-differs"},
 		"a role": {f.signer, f.told("role: payments-debug", "role: cluster-admin"),
 			"binding-differs"},
+		"a container": {f.signer, f.told("role: payments-debug",
+			"role: payments-debug\n      container: app"), "binding-differs"},
 		"a Job": {f.signer, f.told("kind: Job\n      namespace: ",
 			"kind: Job\n      namespace: x"), "binding-differs"},
 		"somebody else ignored": {f.signer, f.told("- login: carol", "- login: dave"),

@@ -76,7 +76,7 @@ func ended(a ledger.Account, treeAt func(commit string) (policies.Tree, error)) 
 			return shown{}, err
 		}
 		if d.Roles = then.Roles; then.Grant != nil {
-			grant.Items = then.Grant.Items
+			grant.Items = decided(then.Grant.Items, status.GrantRefs)
 		}
 	}
 	if status.Subject != nil {
@@ -98,6 +98,20 @@ func ended(a ledger.Account, treeAt func(commit string) (policies.Tree, error)) 
 	}
 	return shown{State: status.State, PullRequest: status.PullRequest, Ledger: a.Status,
 		Decision: d}, nil
+}
+
+// decided are items with the containers that an entry says were decided.
+func decided(items []requests.Item, refs []requests.GrantRef) (all []requests.Item) {
+	for _, i := range items {
+		for _, ref := range refs {
+			if i.Undecided() && ref.Container != "" && ref.Name == i.Name &&
+				ref.Namespace == i.Namespace {
+				i = i.Decided(ref.Container)
+			}
+		}
+		all = append(all, i)
+	}
+	return all
 }
 
 // refuse overrules a decision on what stands on the branch, where nobody can approve any more.

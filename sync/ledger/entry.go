@@ -58,8 +58,31 @@ func grantRef(g requests.Grant, o plan.Object) requests.GrantRef {
 				b.Name == o.Name
 		}); i >= 0 && o.IsBinding() {
 		ref.Role, ref.Rules = g.Items[i].Role.Name, g.Items[i].Rules
+		if len(g.Items[i].Containers) > 0 {
+			ref.Container = g.Items[i].Exec.Container
+		}
 	}
 	return ref
+}
+
+// grantRefs are what entries may say of an object of a grant as it was judged: of a command whose
+// container is still to be decided, any that it may be.
+func grantRefs(g requests.Grant, o plan.Object) (all []requests.GrantRef) {
+	for i, item := range g.Items {
+		if item.Namespace != o.Namespace || item.Name != o.Name {
+			continue
+		}
+		for _, container := range item.Containers {
+			decided := g
+			decided.Items = slices.Clone(g.Items)
+			decided.Items[i] = item.Decided(container)
+			all = append(all, grantRef(decided, o))
+		}
+	}
+	if len(all) == 0 {
+		all = append(all, grantRef(g, o))
+	}
+	return all
 }
 
 // Entry is one request that leaves requests/: into the ledger, or, when its name was used before,

@@ -184,15 +184,15 @@ func (v *verifier) checkAllowed(d policies.Decision) {
 	}
 	var made []requests.GrantRef
 	for _, o := range plan.ObjectsOf(*g, true) {
-		made = append(made, grantRef(*g, o))
+		made = append(made, grantRefs(*g, o)...)
 	}
 	for _, ref := range status.GrantRefs {
 		ref.UID = ""
 		if !slices.Contains(made, ref) {
 			v.add("binding-differs",
 				"by the facts kept with it, there was no %s %s in %s that gave %s with these rules",
-				requests.Quote(ref.Kind),
-				requests.Quote(ref.Name), requests.Quote(ref.Namespace), requests.Quote(ref.Role))
+				requests.Quote(ref.Kind), requests.Quote(ref.Name), requests.Quote(ref.Namespace),
+				requests.Quote(ref.Role+ref.Container))
 		}
 	}
 }
