@@ -36,9 +36,26 @@ func (p *planner) goesOn(g requests.Grant, judged policies.Decision) (may, overl
 
 // grant plans one that may be made.
 func (p *planner) grant(r Record) {
+	r.Grant.Items = p.decidedLike(r.Grant)
 	if may, overlaps := p.goesOn(r.Grant, p.Proofs[r.Grant.Path].Decision); may {
 		p.steps = append(p.steps, Step{Action: Grant, Record: r, Overlaps: overlaps})
 	}
+}
+
+// decidedLike are the items of a grant, with the containers that were decided for the one that it
+// extends, where that was asked for as the same: another container would be other access.
+func (p *planner) decidedLike(g requests.Grant) []requests.Item {
+	i := slices.IndexFunc(p.Records, func(r Record) bool { return r.Grant.Name == g.Extends })
+	if g.Extends == "" || i < 0 || !requests.SameAccess(p.Records[i].Grant.Asked(), g.Asked()) {
+		return g.Items
+	}
+	items := slices.Clone(g.Items)
+	for n, item := range items {
+		if before := p.Records[i].Grant.Items[n]; item.Undecided() && !before.Undecided() {
+			items[n] = item.Decided(before.Exec.Container)
+		}
+	}
+	return items
 }
 
 // rank is the place of a step in a plan. What takes access away comes first, but for what is

@@ -143,3 +143,42 @@ func gone(w *World) {
 		return l.UID[0] == 'a'
 	})
 }
+
+// TestHandOverOfACommand: what extends a command gives the container that was decided for it, and
+// overlaps it only so.
+func TestHandOverOfACommand(t *testing.T) {
+	command := requests.Item{Kind: requests.KubernetesExec, Namespace: "payments",
+		Exec: &requests.Exec{Pod: "api-1", Command: []string{"date"}}, Containers: []string{"app", "side"}}
+	for name, c := range map[string]struct {
+		before, after string // containers; empty: not decided
+		want          string
+		overlaps      bool
+	}{
+		"decided":       {"app", "", "app", true},
+		"decided alike": {"app", "app", "app", true},
+		"decided apart": {"app", "side", "side", false},
+	} {
+		w, b := handOver()
+		for i, container := range []string{c.before, c.after} {
+			item := command.Asked()
+			item.Name = w.Records[i].Grant.Items[0].Name
+			if container != "" {
+				item = item.Decided(container)
+			}
+			w.Records[i].Grant.Items = []requests.Item{item}
+			if i == 1 {
+				b.Items = []requests.Item{item.Asked()}
+				w.Proofs[b.Path].Decision.Grant.Items = b.Items
+			}
+		}
+		p := planner{World: w, now: b.Window.Start.Add(-5 * time.Second), live: map[Object]Live{}}
+		for _, l := range w.Live {
+			p.live[l.Place()] = l
+		}
+		p.grant(w.Records[1])
+		if len(p.steps) != 1 || p.steps[0].Overlaps != c.overlaps ||
+			p.steps[0].Record.Grant.Items[0].Exec.Container != c.want {
+			t.Errorf("%s: %+v", name, p.steps)
+		}
+	}
+}
