@@ -83,3 +83,24 @@ func TestDecidedContainerStands(t *testing.T) {
 		t.Errorf("in %d tries the container was decided before the agent was killed", stood)
 	}
 }
+
+// TestDecidedContainerWithoutComments: where nothing can be told on the pull request, access is
+// given all the same, and told later.
+func TestDecidedContainerWithoutComments(t *testing.T) {
+	g := newGiven(t, defaultContainer)
+	g.sections["request"] = "exec: {pod: api-1, command: [date]}\n"
+	_, err := g.Admin.CoreV1().Pods(g.Namespace).Patch(t.Context(), "api-1", types.MergePatchType,
+		[]byte(`{"metadata": {"annotations": {"kubectl.kubernetes.io/default-container": "side"}}}`),
+		metav1.PatchOptions{})
+	g.Must(err)
+	name := g.asked()
+	g.Fail("", "/repos/acme/access/issues/.*comments.*", -1, 500, "")
+	agent := g.agent(options{github: true})
+	g.Must(agent.Once(t.Context()))
+	g.expect(name, fmt.Sprintf("as POST /api/v1/namespaces/%s/pods/api-1/exec?container=side&"+
+		"stdout=true&command=date 400", g.Namespace), false)
+	g.Heal()
+	g.pause()
+	g.Must(agent.Once(t.Context()))
+	g.says(2, "### Access until", "in the default container, side, of pod")
+}
