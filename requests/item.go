@@ -53,7 +53,9 @@ const GrantsNamespace = "pullgrant-grants"
 func (i Item) Impersonates() bool { return i.Mode == ModeImpersonate }
 
 // Undecided tells whether the item's container is decided when access is given.
-func (i Item) Undecided() bool { return len(i.Containers) > 0 && i.Exec.Container == "" }
+func (i Item) Undecided() bool {
+	return i.Exec != nil && len(i.Containers) > 0 && i.Exec.Container == ""
+}
 
 // Decided is an item whose container is decided.
 func (i Item) Decided(container string) Item {
@@ -65,7 +67,7 @@ func (i Item) Decided(container string) Item {
 
 // Asked is the item as it was judged, whatever was decided since.
 func (i Item) Asked() Item {
-	if len(i.Containers) > 0 {
+	if i.Exec != nil && len(i.Containers) > 0 {
 		i = i.Decided("")
 		i.Allows = i.Exec.Rules(i.Containers...)
 	}

@@ -173,4 +173,8 @@ func TestDecided(t *testing.T) {
 	if !decided.Asked().Equal(asked) {
 		t.Errorf("it was asked as %v", decided.Asked())
 	}
+	broken := requests.Item{Kind: requests.KubernetesExec, Containers: []string{"app"}}
+	if broken.Undecided() || !broken.Asked().Equal(broken) {
+		t.Error("a record without a command is one whose container is decided later")
+	}
 }

@@ -58,7 +58,7 @@ func grantRef(g requests.Grant, o plan.Object) requests.GrantRef {
 				b.Name == o.Name
 		}); i >= 0 && o.IsBinding() {
 		ref.Role, ref.Rules = g.Items[i].Role.Name, g.Items[i].Rules
-		if len(g.Items[i].Containers) > 0 {
+		if g.Items[i].Exec != nil && len(g.Items[i].Containers) > 0 {
 			ref.Container = g.Items[i].Exec.Container
 		}
 	}
