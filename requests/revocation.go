@@ -79,9 +79,10 @@ type GrantRef struct {
 	Kind      string `yaml:"kind" json:"kind"`
 	Namespace string `yaml:"namespace" json:"namespace"`
 	Name      string `yaml:"name" json:"name"`
-	Role      string `yaml:"role,omitempty" json:"role,omitempty"`           // the ClusterRole it gave
-	Rules     string `yaml:"rules,omitempty" json:"rules,omitempty"`         // hash of the role's rules in the catalogue
-	Container string `yaml:"container,omitempty" json:"container,omitempty"` // that was decided for a command
+	Role      string `yaml:"role,omitempty" json:"role,omitempty"`   // the ClusterRole it gave
+	Rules     string `yaml:"rules,omitempty" json:"rules,omitempty"` // hash of its rules in the catalogue
+	// Container is the one that was decided for a command
+	Container string `yaml:"container,omitempty" json:"container,omitempty"`
 	UID       string `yaml:"uid" json:"uid"`
 	State     string `yaml:"state" json:"state"` // Created or Reclaimed
 }

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/pullgrant/pullgrant/render"
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/plan"
 )
@@ -16,9 +15,9 @@ func TestContainerOfAnEntry(t *testing.T) {
 	item := requests.Item{Kind: requests.KubernetesExec, Name: "pullgrant-a", Namespace: "payments",
 		Exec: &e, Containers: []string{"app", "side"}}
 	judged := requests.Grant{Items: []requests.Item{item.Asked()}}
-	binding := plan.Object{Kind: render.KindRoleBinding, Namespace: "payments", Name: "pullgrant-a"}
+	binding := plan.Object{Kind: "RoleBinding", Namespace: "payments", Name: "pullgrant-a"}
 	role := binding
-	role.Kind = render.KindRole
+	role.Kind = "Role"
 	for container, want := range map[string]bool{"app": true, "side": true, "admin": false, "": false} {
 		made := judged
 		made.Items = []requests.Item{item.Decided(container)}
