@@ -32,3 +32,20 @@ func TestShowBeforeTheStart(t *testing.T) {
 		}
 	}
 }
+
+// TestDecidedContainerIsShown: what has ended is shown with the container that its entry tells, and
+// no other object's.
+func TestDecidedContainerIsShown(t *testing.T) {
+	items := []requests.Item{{Kind: requests.KubernetesExec, Name: "pullgrant-a", Namespace: "payments",
+		Exec: &requests.Exec{Pod: "api-1", Command: []string{"date"}}, Containers: []string{"app", "side"}}}
+	for container, ref := range map[string]requests.GrantRef{
+		"side": {Kind: "RoleBinding", Namespace: "payments", Name: "pullgrant-a", Container: "side"},
+		"":     {Kind: "RoleBinding", Namespace: "shop", Name: "pullgrant-a", Container: "side"},
+	} {
+		got := decided(items, []requests.GrantRef{{Kind: "Role", Namespace: "payments",
+			Name: "pullgrant-a"}, ref})
+		if len(got) != 1 || got[0].Exec.Container != container {
+			t.Errorf("by %+v it is %v, want %q", ref, got, container)
+		}
+	}
+}
