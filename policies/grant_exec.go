@@ -20,8 +20,8 @@ var execGrant = grantKind{
 	about: "KubernetesExec: a Role that lets the command of the request run in a container of one " +
 		"pod, or of the pods of a Deployment.",
 	fields: kindFields{needs: []string{"allowedNamespaces", "containers"},
-		takes: []string{"anyCommand", "commands", "defaultNamespace", "deployments", "name", "pods",
-			"stdin", "terminal"}},
+		takes: []string{"anyCommand", "commands", "defaultNamespace", "deployments", "name", "once",
+			"pods", "stdin", "terminal"}},
 	asks: []string{"namespace", "exec"},
 	check: func(d *requests.Document, at string, g GrantSpec) {
 		checkDefaultNamespace(d, at, g)
@@ -47,7 +47,7 @@ var execGrant = grantKind{
 	},
 	protected: protectedIn,
 	resolve: func(_ Tree, r requests.RequestSpec, g GrantSpec) (requests.Item, refusal) {
-		item := requests.Item{Kind: requests.KubernetesExec}
+		item := requests.Item{Kind: requests.KubernetesExec, Once: g.Once}
 		if r.Exec == nil {
 			return item, refusal{CommandNotAllowed, "spec.exec",
 				"the policy lets commands run; say " +
@@ -72,7 +72,8 @@ var execGrant = grantKind{
 	offers: func(_ Tree, _ string, g GrantSpec) (all []requests.Item) {
 		for _, namespace := range g.AllowedNamespaces {
 			for _, e := range g.execs() {
-				item := requests.Item{Kind: requests.KubernetesExec, Namespace: namespace, Exec: &e,
+				item := requests.Item{Kind: requests.KubernetesExec, Namespace: namespace,
+					Once: g.Once, Exec: &e,
 					Allows: requests.Exec{Deployment: e.Deployment, Stdin: e.Stdin,
 						Terminal: e.Terminal}.Rules("")}
 				if e.Container == "" {
@@ -86,6 +87,7 @@ var execGrant = grantKind{
 	covers: func(g GrantSpec, i requests.Item) bool {
 		_, problem := g.execProblem(*i.Exec)
 		return problem == "" && slices.Contains(g.AllowedNamespaces, i.Namespace) &&
+			(i.Once || !g.Once) &&
 			(!i.Undecided() || !slices.ContainsFunc(i.Containers, func(c string) bool {
 				return !slices.Contains(g.Containers, c)
 			}))
@@ -116,8 +118,12 @@ var execGrant = grantKind{
 			}
 			what = "command " + anyOf(all)
 		}
-		return fmt.Sprintf("%s in container %s of %s in namespace %s", what, anyOf(g.Containers),
-			g.execPlaces(), anyOf(g.AllowedNamespaces))
+		text := fmt.Sprintf("%s in container %s of %s in namespace %s", what,
+			anyOf(g.Containers), g.execPlaces(), anyOf(g.AllowedNamespaces))
+		if g.Once {
+			text += ", " + requests.OnceText
+		}
+		return text
 	},
 }
 

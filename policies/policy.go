@@ -84,9 +84,6 @@ func (s PolicySpec) limits() Limits {
 	return limits
 }
 
-// LeadTime is the longest time from a merge to the start of access.
-func (s PolicySpec) LeadTime() requests.Duration { return s.limits().MaxLeadTime }
-
 // Target is what a policy gives.
 type Target struct {
 	DefaultDuration requests.Duration `yaml:"defaultDuration,omitempty" json:"defaultDuration,omitzero"`
@@ -124,6 +121,7 @@ type GrantSpec struct {
 	AnyCommand        bool           `yaml:"anyCommand,omitempty" json:"anyCommand,omitempty"`
 	Stdin             bool           `yaml:"stdin,omitempty" json:"stdin,omitempty"`
 	Terminal          bool           `yaml:"terminal,omitempty" json:"terminal,omitempty"`
+	Once              bool           `yaml:"once,omitempty" json:"once,omitempty"`
 }
 
 // Scopes of a grant beyond one namespace.
@@ -241,6 +239,7 @@ var policyFields = requests.HeaderFields("AccessPolicy",
 		"everything run. Default: false."},
 	"GrantSpec.stdin":    {About: "Whether a request may ask for kubectl exec -i. Default: false."},
 	"GrantSpec.terminal": {About: "Whether a request may ask for kubectl exec -t. Default: false."},
+	"GrantSpec.once":     {About: aboutOnce},
 
 	"ResourceSpec.resource": {About: "Plural of the resource with its API group, such as pods or " +
 		"deployments.apps.", Form: formKind},

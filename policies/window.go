@@ -8,6 +8,18 @@ import (
 	"github.com/pullgrant/pullgrant/requests"
 )
 
+// onceDuration is how long a grant lasts that ends at its first use, when nobody says: the end by
+// use is best effort, so the other one is near.
+const onceDuration = requests.Duration(2 * time.Minute)
+
+// LeadTime is the longest time from a merge to the start of access.
+func (s PolicySpec) LeadTime() requests.Duration { return s.limits().MaxLeadTime }
+
+// aboutOnce is one text for the schema.
+const aboutOnce = "Best effort: the request's access ends at first use, as soon as the audit webhook " +
+	"tells the agent. Without that webhook it is only short: 2m when neither policy nor request says " +
+	"how long. Default: false."
+
 // duration refuses a window that is longer than the policy allows, or has no length. One with an
 // absolute end is measured from the merge, or from now, as far as either is known.
 func (j *judge) duration() string {
@@ -20,6 +32,9 @@ func (j *judge) duration() string {
 		return j.field("spec.until", DurationOutOfRange, j.lengthUntil(*g))
 	}
 	asked := cmp.Or(spec.Duration, target.DefaultDuration)
+	if asked == 0 && g.Once() {
+		asked = min(onceDuration, target.MaxDuration)
+	}
 	if asked == 0 {
 		return j.field("spec.duration", DurationOutOfRange, "the policy has no default "+
 			"duration; ask for one up to "+target.MaxDuration.String())

@@ -20,6 +20,14 @@ const (
 // is bound to nobody; cluster-admin has it anyway.
 const ExecAny = "pullgrant:exec-any"
 
+// ExecAnnotation is, in the API server's audit log, the annotation of a call that the policy
+// pullgrant-exec judged, whatever came of it: verb, namespace/ and the command as the name of a
+// resource (requests.Exec.Name).
+const (
+	ExecAnnotation    = FenceExec + "/" + execAnnotationKey
+	execAnnotationKey = "exec"
+)
+
 // execResources are all by which something new comes to run in a container that is there. What is
 // forwarded to a port is not among them: the request does not name the port.
 var execResources = []admissionv1.NamedRuleWithOperations{
@@ -97,7 +105,7 @@ func execPolicy() admissionv1.ValidatingAdmissionPolicy {
 		}})
 	policy.Spec.Validations[0].MessageExpression = "'pullgrant: ' + request.userInfo.username + " +
 		"' has no grant for ' + variables.verb + ' ' + request.namespace + '/' + variables.exact"
-	policy.Spec.AuditAnnotations = []admissionv1.AuditAnnotation{{Key: "exec",
+	policy.Spec.AuditAnnotations = []admissionv1.AuditAnnotation{{Key: execAnnotationKey,
 		ValueExpression: "variables.verb + ' ' + request.namespace + '/' + variables.exact"}}
 	return policy
 }

@@ -59,6 +59,11 @@ func (g Grant) Asked() (all []Item) {
 	return all
 }
 
+// Once tells whether the grant ends at its first use.
+func (g Grant) Once() bool {
+	return slices.ContainsFunc(g.Items, func(i Item) bool { return i.Once })
+}
+
 // Identity is the name of the ServiceAccount that stands for the grant, and that never exists.
 func (g Grant) Identity() string { return identityName(g.Name) }
 

@@ -25,6 +25,8 @@ type Item struct {
 	// that is, the agent decides when it gives access, and notes in Exec.
 	Containers []string `json:"containers,omitempty"`
 	Allows     []Rule   `json:"allows,omitempty"` // rules of the Role that is made for it
+	// of a KubernetesExec: the grant ends at its first use, as soon as anybody tells of that
+	Once bool `json:"once,omitempty"`
 }
 
 // Kinds of an Item.
@@ -48,6 +50,9 @@ const (
 // GrantsNamespace is where the right to use an identity of a grant stands. Nothing runs there, and
 // nobody can sign in from there.
 const GrantsNamespace = "pullgrant-grants"
+
+// OnceText is what once means, for people: it is best effort, and said to be.
+const OnceText = "ends at first use, as soon as the audit webhook tells (best effort)"
 
 // Impersonates tells whether the item is given to an identity of the grant's own.
 func (i Item) Impersonates() bool { return i.Mode == ModeImpersonate }
@@ -101,6 +106,9 @@ func (i Item) on(cluster string) string {
 	}
 	if i.Impersonates() {
 		text += ", used with --as"
+	}
+	if i.Once {
+		text += ", " + OnceText
 	}
 	return text
 }
@@ -161,6 +169,9 @@ func (i Item) Brief() string {
 	case KubernetesResourceRole:
 		return i.Role.Name + " on " + i.objects() + where
 	case KubernetesExec:
+		if i.Once {
+			where += " once"
+		}
 		return i.command() + where
 	}
 	return i.Role.Name + where

@@ -42,6 +42,7 @@ type Status struct {
 	// Digest of the file at FactsPath; empty when none is kept
 	Facts     string     `yaml:"facts,omitempty" json:"facts,omitempty"`
 	GrantRefs []GrantRef `yaml:"grantRefs,omitempty" json:"grantRefs,omitempty"`
+	Uses      *Uses      `yaml:"uses,omitempty" json:"uses,omitempty"` // absent: none was told of
 }
 
 // Person is a GitHub account that did something by a pull request of theirs. The number is the
@@ -107,13 +108,14 @@ const (
 	CausePolicyChanged     = "PolicyChanged"
 	CauseRoleChanged       = "RoleChanged"
 	CauseNamespaceReplaced = "NamespaceReplaced"
+	CauseExecUsed          = "ExecUsed"
 	CauseDenied            = "Denied"
 )
 
 // Causes lists every cause a ledger entry may carry.
 var Causes = []string{CauseExpired, CauseRelinquished, CauseRevoked, CauseBindingDeleted,
 	CauseSubjectRemoved, CausePolicyChanged,
-	CauseRoleChanged, CauseNamespaceReplaced, CauseDenied}
+	CauseRoleChanged, CauseNamespaceReplaced, CauseExecUsed, CauseDenied}
 
 // ByAPerson tells whether an end by this cause is the doing of a person whom GitHub knows. Who
 // deletes or edits something in the cluster only its own audit log tells.
@@ -141,7 +143,7 @@ var RevocationFormat = Format{
 	About: "The end of a request as the agent records it. Stands at " +
 		"revocations/<cluster>/<yyyymmdd>/<name>.yaml.",
 	Name:   requestName,
-	Fields: revocationFields.With(SpecFields),
+	Fields: revocationFields.With(SpecFields, useFields),
 }
 
 var (
@@ -175,6 +177,8 @@ var revocationFields = HeaderFields("Revocation",
 	"Status.facts": {About: "Digest of the file beside this one that keeps what the " +
 		"request was judged by.", Form: FormDigest},
 	"Status.grantRefs": {About: "Objects the grant created."},
+	"Status.uses": {About: "How its commands were used, as the API server's audit log told the " +
+		"agent: nothing else proves it. Absent when nothing was told."},
 
 	"Approver.login":    {About: "GitHub login.", Form: FormLogin},
 	"Approver.id":       number("Number of the GitHub account."),

@@ -42,6 +42,10 @@ type Config struct {
 	// nowhere.
 	Listener      net.Listener
 	WebhookSecret []byte // of GitHub's webhook; empty: there is none
+	// Audit is where the API server's audit webhook tells of commands that were used, over TLS, and
+	// which Run closes; nil: nowhere.
+	Audit      net.Listener
+	AuditToken []byte // that it must bear; empty: its certificate says who it is
 }
 
 // Agent makes one cluster follow the access repository: it grants what it can prove, ends it on
@@ -65,6 +69,8 @@ type Agent struct {
 	trying      *tries  // what did not work and is tried again
 	metrics     *monitor.Metrics
 	server      *monitor.Server
+	audited     bool // the API server tells of commands
+	followUses  func(context.Context) (wait func())
 	next        time.Time     // when the next pass is to begin at the latest; zero: by the poll
 	wake        chan struct{} // has an element when the next pass is to begin early
 }
@@ -107,6 +113,8 @@ func NewAgent(c Config) (*Agent, error) {
 	a.names = names.NewKeeper(expiring, c.Clock, c.Logger.With("cluster", c.Cluster))
 	a.server = &monitor.Server{Listener: c.Listener, Secret: c.WebhookSecret, Metrics: metrics,
 		Wake: a.early, Log: c.Logger.With("cluster", c.Cluster)}
+	a.audited = c.Audit != nil
+	a.followUses = followUses(c, expiring, a.expirer, clocks, metrics)
 	return a, nil
 }
 
@@ -118,6 +126,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	defer cancel(nil)
 	defer a.tell.events.Wait()
 	defer a.server.Serve(ctx)()
+	defer a.followUses(ctx)()
 	a.start()
 	expiring := make(chan error, 1)
 	go func() {
@@ -220,7 +229,8 @@ func (a *Agent) Once(ctx context.Context) error {
 }
 
 func (a *Agent) start() {
-	a.log.Info("starting", "event", "start", "cluster", a.cluster.Name)
+	a.log.Info("starting", "event", "start", "cluster", a.cluster.Name, "exec_audit",
+		a.audited)
 	if a.github == nil {
 		a.log.Warn("EVIDENCE IS THE BRANCH: whoever can push to it grants access; no approval is checked",
 			"event", "start",

@@ -188,6 +188,9 @@ type options struct {
 	// of --repository-id
 	repository int64
 	awsAuth    bool // --aws-auth
+	// of the API server's audit webhook
+	audit net.Listener
+	token string
 }
 
 // agent is a new process, as far as memory goes.
@@ -208,8 +211,8 @@ func (s *stage) agent(o options) *Agent {
 		Repository: repository, Kubernetes: config, Poll: cmp.Or(o.poll, 50*time.Millisecond),
 		AWSAuth: o.awsAuth, Clock: s.Clock, Signer: o.signer, TrustRoot: o.root,
 		RepositoryID: o.repository, Version: "v1.2.3", Listener: o.listen,
-		WebhookSecret: []byte(o.secret),
-		Logger:        slog.New(slog.NewJSONHandler(s.Log, nil))}
+		WebhookSecret: []byte(o.secret), Audit: o.audit, AuditToken: []byte(o.token),
+		Logger: slog.New(slog.NewJSONHandler(s.Log, nil))}
 	if o.github {
 		c.GitHub, err = github.New(github.Config{APIURL: s.URL, Owner: "acme", Repo: "access",
 			RepositoryID: o.repository, CheckApp: 7001, Clock: s.Clock,

@@ -181,6 +181,9 @@ func accountRow(a ledger.Account) []string {
 	if s.EndedBy != nil {
 		ended += " by " + strings.TrimPrefix(s.EndedBy.String(), "@")
 	}
+	if s.Uses != nil {
+		ended += "; commands: " + s.Uses.String()
+	}
 	var approvers []string
 	for _, approver := range s.Approvers {
 		approvers = append(approvers, approver.Login)

@@ -198,6 +198,12 @@ func (r *report) ended(status requests.Status) {
 	case status.Cause == requests.CauseBindingDeleted:
 		r.text("Ended by      only the audit log of the cluster tells who deleted its binding")
 	}
+	if status.Uses != nil {
+		r.text("Commands      %s", status.Uses)
+		for _, use := range status.Uses.First {
+			r.text("  %s", use)
+		}
+	}
 	if status.PullRequest > 0 {
 		r.text("Pull request  #%d", status.PullRequest)
 	}

@@ -39,6 +39,7 @@ type syncOptions struct {
 	awsAuth    bool
 	listen     string
 	webhook    string
+	audit      execAuditOptions
 	once       bool
 	dryRun     bool
 }
@@ -61,7 +62,10 @@ With --listen it serves, as long as it runs:
   GET /readyz     200 when it knows every deadline and has read the branch, else 503, with the
                   reasons; for the readiness probe
   GET /metrics    for Prometheus
-  POST /webhook   with --webhook-secret-file: a delivery of GitHub has it look at the branch at once`,
+  POST /webhook   with --webhook-secret-file: a delivery of GitHub has it look at the branch at once
+
+With --audit-listen it takes, over TLS, what the API server's audit webhook tells of commands in
+containers (POST /audit): docs/exec-audit.md.`,
 		Example: `  pullgrant sync --cluster prod-eu --repo-url https://github.com/acme/access.git
   pullgrant sync --cluster prod-eu --repo-url https://github.com/acme/access.git --kubeconfig ~/.kube/config --dry-run`,
 		Args: arguments(0, 0),
@@ -110,6 +114,7 @@ func (o *syncOptions) flags(flags *pflag.FlagSet) {
 		"as :8080 (default: none)")
 	flags.StringVar(&o.webhook, "webhook-secret-file", "", "secret of GitHub's webhook "+
 		"(default: no webhook)")
+	o.audit.flags(flags)
 	flags.BoolVar(&o.once, "once", false, "take one pass and stop")
 	flags.BoolVar(&o.dryRun, "dry-run", false, "print what a pass would do, and do nothing")
 }
@@ -168,6 +173,8 @@ func (o syncOptions) problem() string {
 			o.listen)
 	case o.webhook != "" && o.listen == "":
 		return "--webhook-secret-file is of no use without --listen"
+	case o.audit.problem() != "":
+		return o.audit.problem()
 	case o.once && o.dryRun:
 		return "--dry-run is a single pass already; leave --once out"
 	}
@@ -187,6 +194,11 @@ func runAgent(ctx context.Context, w world, o syncOptions) error {
 	if o.listen != "" && !o.once && !o.dryRun {
 		if config.Listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", o.listen); err != nil {
 			return fmt.Errorf("open --listen: %w", err)
+		}
+	}
+	if o.audit.listen != "" && !o.once && !o.dryRun {
+		if config.Audit, config.AuditToken, err = o.audit.open(ctx); err != nil {
+			return err
 		}
 	}
 	agent, err := sync.NewAgent(config)

@@ -57,10 +57,7 @@ func (c *Cluster) SetMapUsers(ctx context.Context, a AWSAuth, text string) error
 // WatchRecords tells that records changed, and keeps nothing of them.
 func (c *Cluster) WatchRecords(changed func(), failed func(error)) (cache.SharedIndexInformer,
 	error) {
-	informer := cache.NewSharedIndexInformer(cache.NewFilteredListWatchFromClient(
-		c.core.RESTClient(), "configmaps", Namespace, func(o *metav1.ListOptions) {
-			o.LabelSelector = c.selector()
-		}), &corev1.ConfigMap{}, 0, cache.Indexers{})
+	informer := c.recordInformer()
 	// Each of these is refused only once an informer was started.
 	_, handler := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
 		AddFunc: func(any) { changed() }, UpdateFunc: func(_, _ any) { changed() },

@@ -77,6 +77,9 @@ func configMapOf(r plan.Record) *corev1.ConfigMap {
 	if r.Refused != nil {
 		data["refused"] = encoded(r.Refused)
 	}
+	if len(r.Uses.First) > 0 {
+		data["uses"] = encoded(r.Uses)
+	}
 	if r.Phase == plan.Ending || r.Phase == plan.Ended {
 		data["cause"], data["code"] = r.Cause, r.Code
 		if r.EndedBy != (requests.Person{}) {
@@ -112,6 +115,9 @@ func readRecord(m *corev1.ConfigMap) (plan.Record, error) {
 		json.Unmarshal([]byte(m.Data["roles"]), &r.Roles)}
 	if refused, noted := m.Data["refused"]; noted {
 		errs = append(errs, json.Unmarshal([]byte(refused), &r.Refused))
+	}
+	if uses, noted := m.Data["uses"]; noted {
+		errs = append(errs, json.Unmarshal([]byte(uses), &r.Uses), r.Uses.Check())
 	}
 	if by, noted := m.Data["endedBy"]; noted {
 		errs = append(errs, json.Unmarshal([]byte(by), &r.EndedBy))

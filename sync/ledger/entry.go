@@ -41,6 +41,9 @@ func Revocation(r plan.Record) requests.Revocation {
 			entry.Status.GrantRefs = append(entry.Status.GrantRefs, grantRef(g, o))
 		}
 	}
+	if len(r.Uses.First) > 0 {
+		entry.Status.Uses = &r.Uses
+	}
 	if r.EverGranted() {
 		entry.Status.GrantedAt, entry.Status.ExpiresAt = &g.Window.Start, &g.Window.End
 	}

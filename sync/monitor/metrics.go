@@ -31,6 +31,8 @@ type Metrics struct {
 	lateness                               prometheus.Histogram
 	decisions, endings, passes, deliveries *prometheus.CounterVec
 	stopped, errors                        *prometheus.GaugeVec
+	auditOn                                prometheus.Gauge
+	auditCalls, auditEvents, uses          *prometheus.CounterVec
 
 	only   *only        // of a process that does one thing; nil of an agent
 	people *peopleGauge // of one that keeps aws-auth; nil of others
@@ -154,6 +156,12 @@ func (m *Metrics) define(in promauto.Factory) {
 	m.endings = counters("bindings_ended_total", "Bindings that ended.", "cause")
 	m.passes = counters("passes_total", "Passes over cluster and branch.", "result")
 	m.deliveries = counters("webhook_deliveries_total", "Calls of the webhook.", "result")
+	m.auditOn = gauge("exec_audit_on",
+		"1 where the API server's audit webhook can tell of commands in containers.")
+	m.auditCalls = counters("exec_audit_calls_total", "Calls of the audit webhook.", "result")
+	m.auditEvents = counters("exec_audit_events_total", "Events that the audit webhook told.",
+		"result")
+	m.uses = counters("exec_uses_total", "Commands of grants that were run, or refused.", "result")
 	m.stopped = gauges("granting_stopped",
 		"1 while nothing is granted for this reason; expiry goes on.", "reason")
 	in.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "pullgrant", Name: "sync_age_seconds",
@@ -172,7 +180,8 @@ func (m *Metrics) define(in promauto.Factory) {
 	}
 	for vector, results := range map[*prometheus.CounterVec][]string{
 		m.passes: {passComplete, passIncomplete}, m.deliveries: {deliveryAccepted, deliveryIgnored,
-			deliveryReplayed, deliveryRefused}} {
+			deliveryReplayed, deliveryRefused},
+		m.auditCalls: CallResults, m.auditEvents: EventResults, m.uses: useResults} {
 		for _, result := range results {
 			vector.WithLabelValues(result)
 		}

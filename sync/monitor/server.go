@@ -37,20 +37,27 @@ type Server struct {
 // Serve answers until ctx ends. wait returns when nobody is answered any more. A server that breaks
 // does not end the agent: the probes notice.
 func (s *Server) Serve(ctx context.Context) (wait func()) {
-	var parts gosync.WaitGroup
 	if s.Listener == nil {
-		return parts.Wait
+		return func() {}
 	}
-	log := s.Log.With("event", "listen", "address", s.Listener.Addr().String())
+	return Serve(ctx, s.Listener, s.Handler(), s.Log.With("webhook", len(s.Secret) > 0))
+}
+
+// Serve has a handler answer until ctx ends, within the limits above, and closes the listener. wait
+// returns when nobody is answered any more.
+func Serve(ctx context.Context, listener net.Listener, handler http.Handler,
+	log *slog.Logger) (wait func()) {
+	var parts gosync.WaitGroup
+	log = log.With("event", "listen", "address", listener.Addr().String())
 	server := &http.Server{
-		Handler: s.Handler(), ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		Handler: handler, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 		MaxHeaderBytes:    maxHeader,
 		ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
 		IdleTimeout: idleTimeout,
 	}
-	log.Info("listening", "webhook", len(s.Secret) > 0)
+	log.Info("listening")
 	parts.Go(func() {
-		if err := server.Serve(s.Listener); !errors.Is(err, http.ErrServerClosed) {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			log.Error("nobody is answered any more", "error", err.Error())
 		}
 	})
@@ -82,12 +89,12 @@ func (s *Server) Handler() http.Handler {
 // has no part in it, for a restart would bring nothing but late revocations.
 func (s *Server) healthz(w http.ResponseWriter, _ *http.Request) {
 	if silent := s.Metrics.silent(); silent > stuck {
-		answer(w, http.StatusServiceUnavailable, fmt.Sprintf(
+		Answer(w, http.StatusServiceUnavailable, fmt.Sprintf(
 			"%s has not looked at the clock for %s", s.Metrics.words().loop,
 			silent.Round(time.Second)))
 		return
 	}
-	answer(w, http.StatusOK, s.Metrics.words().loop+" is running")
+	Answer(w, http.StatusOK, s.Metrics.words().loop+" is running")
 }
 
 func (s *Server) readyz(w http.ResponseWriter, _ *http.Request) {
@@ -96,11 +103,11 @@ func (s *Server) readyz(w http.ResponseWriter, _ *http.Request) {
 	if !ready {
 		status = http.StatusServiceUnavailable
 	}
-	answer(w, status, lines...)
+	Answer(w, status, lines...)
 }
 
-// answer writes lines of plain text.
-func answer(w http.ResponseWriter, status int, lines ...string) {
+// Answer writes lines of plain text.
+func Answer(w http.ResponseWriter, status int, lines ...string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Cache-Control", "no-store")

@@ -57,7 +57,7 @@ func (h *webhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if result == deliveryAccepted {
 		h.wake()
 	}
-	answer(w, status, text)
+	Answer(w, status, text)
 }
 
 // receive checks a delivery. Its body is read through and not kept: anybody can send one.

@@ -180,6 +180,8 @@ func (p *planner) verdict(r Record, s remains) (why Why, code policies.Code, ove
 		return Why{r.Cause, r.EndedBy}, policies.Code(r.Code), true
 	case r.Phase == Ending:
 		return p.removal(r, p.now), "", true
+	case r.UsedUp(): // its bindings may be gone by now, as if they had expired
+		return Why{Cause: requests.CauseExecUsed}, "", true
 	case len(seen) > 0 && seen[0].Expired:
 		return Why{Cause: requests.CauseExpired}, "", true
 	case due && !s.existed && len(seen) == 0:

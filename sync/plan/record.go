@@ -41,6 +41,7 @@ type Record struct {
 	Code    string // of a refusal
 	EndedAt requests.Time
 	EndedBy requests.Person // nobody where it is not known, or nobody did
+	Uses    requests.Uses   // of its commands, as far as the API server's audit log told
 
 	Version string // the ConfigMap's resource version; "" when it does not exist yet
 }
@@ -65,6 +66,9 @@ func (r Record) EverGranted() bool {
 		return o.IsBinding() && (o.UID != "" || o.Content != "" && r.Cause != requests.CauseDenied)
 	})
 }
+
+// UsedUp tells whether a grant that ends at its first use was used.
+func (r Record) UsedUp() bool { return r.Grant.Once() && r.Uses.Allowed > 0 }
 
 // Announced tells whether what went is a binding of the grant that is only announced: that it was
 // made is known by this alone.

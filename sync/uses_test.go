@@ -1,0 +1,169 @@
+package sync
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/tools/txtar"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
+
+	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/execaudit"
+	controlplane "github.com/pullgrant/pullgrant/testdata/kube"
+)
+
+// onceCommand is strictCommand for a single use, on a node, and for two pods.
+var onceCommand = txtar.Parse([]byte(strings.NewReplacer(
+	"    commands: [[date]]\n", "    commands: [[date], [id]]\n    once: true\n",
+	"spec: {containers:", "spec: {nodeName: here, containers:",
+).Replace(string(txtar.Format(strictCommand)))))
+
+const auditToken = "a-token-that-nobody-guesses-0123456789"
+
+// TestExecUsed: on a real control plane whose API server tells of commands as docs/exec-audit.md
+// says, a grant for a single use ends while its first command runs. What was refused before does not
+// end it. Both stand in the ledger.
+func TestExecUsed(t *testing.T) {
+	g := newGiven(t, onceCommand)
+	g.sections["request"] = dateCommand
+	g.node()
+	g.SetClock(time.Now().Truncate(time.Second)) // by which the API server says when it was called
+	listener := g.audited()
+	name := g.pushed("once")
+	a := g.agent(options{audit: listener, token: auditToken})
+	g.running(a)
+	path := "/api/v1/namespaces/" + g.Namespace + "/pods/api-1/exec?container=app&stdout=true&command="
+	g.expect(name, "GET /api/v1/namespaces/"+g.Namespace+"/pods/api-1 200", false)
+	g.expect(name, "POST "+path+"sh 403", false)
+	g.Until("the refusal is told", func() bool {
+		g.SetClock(time.Now())
+		return strings.Contains(g.Records()[0].Data["uses"], `"refused":1`)
+	})
+	running := g.upgraded(path + "date")
+	g.Until("it is over", func() bool {
+		g.SetClock(time.Now())
+		return len(g.Records()) == 0
+	})
+	select {
+	case <-running:
+		t.Error("the command was over before its grant")
+	default:
+	}
+	used := g.leftNothing(name, requests.CauseExecUsed).Status.Uses
+	if used == nil || used.Allowed != 1 || used.Refused != 1 || len(used.First) != 2 {
+		t.Fatalf("the ledger has the uses %+v", used)
+	}
+	for i, want := range []requests.Use{
+		{Command: "run " + g.Namespace + "/api-1/app sh", Code: http.StatusForbidden},
+		{Command: "run " + g.Namespace + "/api-1/app date", Code: http.StatusSwitchingProtocols,
+			Allowed: true},
+	} {
+		got := used.First[i]
+		if got.AuditID == "" || got.Time.IsZero() {
+			t.Errorf("use %d is %+v", i, got)
+		}
+		got.AuditID, got.Time = "", requests.Time{}
+		if got != want {
+			t.Errorf("use %d is %+v, want %+v", i, got, want)
+		}
+	}
+	g.shows(a, "exec_uses_total", `result="allowed"`, "1")
+	g.shows(a, "exec_uses_total", `result="refused"`, "1")
+	g.shows(a, "exec_audit_events_total", `result="foreign"`, "0")
+	g.shows(a, "bindings_ended_total", `cause="ExecUsed"`, "1")
+	g.shows(a, "exec_audit_on", "", "1")
+}
+
+// audited has the API server tell of commands, and returns where.
+func (g *given) audited() net.Listener {
+	g.Helper()
+	cp := controlplane.ForTest(g.T)
+	authority, err := os.ReadFile(filepath.Join(cp.Dir, "ca.crt"))
+	g.Must(err)
+	config, err := execaudit.TLS(filepath.Join(cp.Dir, "serving.crt"),
+		filepath.Join(cp.Dir, "serving.key"), authority)
+	g.Must(err)
+	listener, err := tls.Listen("tcp", "127.0.0.1:0", config)
+	g.Must(err)
+	page, err := os.ReadFile("../docs/exec-audit.md")
+	g.Must(err)
+	_, policy, _ := strings.Cut(string(page), "```yaml\n")
+	policy, _, _ = strings.Cut(policy, "```")
+	to := cp.User("kube-apiserver-audit")
+	to.Host, to.BearerToken = "https://"+listener.Addr().String()+execaudit.Path, auditToken
+	restore, err := cp.Audit(g.Context(), []byte(policy), to)
+	g.Must(err)
+	g.Cleanup(func() { g.Must(restore(context.WithoutCancel(g.Context()))) })
+	return listener
+}
+
+// node makes a node whose kubelet runs whatever it is told to, until the caller goes.
+func (g *given) node() {
+	g.Helper()
+	kubelet := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		fmt.Fprintf(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n"+
+			"Upgrade: %s\r\n\r\n", r.Header.Get("Upgrade"))
+		_, _ = io.Copy(io.Discard, conn)
+	}))
+	g.Cleanup(kubelet.Close)
+	host, port, err := net.SplitHostPort(kubelet.Listener.Addr().String())
+	g.Must(err)
+	number, err := strconv.Atoi(port)
+	g.Must(err)
+	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "here"}}
+	node, err = g.Admin.CoreV1().Nodes().Create(g.Context(), node, metav1.CreateOptions{})
+	g.Must(err)
+	node.Status.Addresses = []corev1.NodeAddress{{Type: corev1.NodeInternalIP, Address: host}}
+	node.Status.DaemonEndpoints.KubeletEndpoint.Port = int32(number)
+	_, err = g.Admin.CoreV1().Nodes().UpdateStatus(g.Context(), node, metav1.UpdateOptions{})
+	g.Must(err)
+	g.Cleanup(func() {
+		g.Must(g.Admin.CoreV1().Nodes().Delete(context.WithoutCancel(g.Context()), "here",
+			metav1.DeleteOptions{}))
+	})
+}
+
+// upgraded has alice run a command, as kubectl does, and tells when it is over.
+func (g *given) upgraded(path string) (over <-chan struct{}) {
+	g.Helper()
+	config := controlplane.ForTest(g.T).User("alice@example.com")
+	secure, err := rest.TLSConfigFor(config)
+	g.Must(err)
+	conn, err := tls.Dial("tcp", strings.TrimPrefix(config.Host, "https://"), secure)
+	g.Must(err)
+	g.Cleanup(func() { _ = conn.Close() })
+	fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n"+
+		"Upgrade: SPDY/3.1\r\nX-Stream-Protocol-Version: v4.channel.k8s.io\r\n"+
+		"Content-Length: 0\r\n\r\n", path)
+	answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	g.Must(err)
+	if answer.StatusCode != http.StatusSwitchingProtocols {
+		text, _ := io.ReadAll(answer.Body)
+		g.Fatalf("running the command is answered with %s %s", answer.Status, text)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_, _ = io.Copy(io.Discard, conn)
+	}()
+	return done
+}
