@@ -12,7 +12,7 @@ import (
 type Uses struct {
 	Allowed int   `yaml:"allowed" json:"allowed"`
 	Refused int   `yaml:"refused" json:"refused"`
-	First   []Use `yaml:"first" json:"first"` // at most MaxUses
+	First   []Use `yaml:"first" json:"first"` // at most MaxUses, half of them refused
 }
 
 // Use is one command that somebody ran, or tried to.
@@ -26,7 +26,8 @@ type Use struct {
 	Code    int    `yaml:"code" json:"code"` // the HTTP status of the API server's answer
 }
 
-// MaxUses is how many uses of a grant are kept; the others are counted.
+// MaxUses is how many uses of a grant are kept; the others are counted. Half of them at most are
+// refused ones, which cost nobody anything and could crowd out what was allowed.
 const MaxUses = 20
 
 // maxUsed bounds what is kept of a command, in bytes.
@@ -55,12 +56,14 @@ func (u *Uses) Add(use Use) bool {
 	if slices.Contains(u.First, use) {
 		return false
 	}
+	kept := len(u.First) < MaxUses
 	if use.Allowed {
 		u.Allowed++
 	} else {
 		u.Refused++
+		kept = kept && u.Refused <= MaxUses/2
 	}
-	if len(u.First) < MaxUses {
+	if kept {
 		u.First = append(u.First, use)
 	}
 	return true
@@ -108,7 +111,7 @@ func CheckAuditID(s string) string {
 var useFields = Fields{
 	"Uses.allowed": {About: "How many the API server let through."},
 	"Uses.refused": {About: "How many it refused."},
-	"Uses.first":   {About: "The first of them, at most 20.", Max: MaxUses},
+	"Uses.first":   {About: "The first of them, at most 20, of which 10 refused.", Max: MaxUses},
 
 	"Use.auditID": {About: "ID of the event in the audit log.", Form: Form{Rule: "audit-id",
 		Pattern: AuditIDPattern, Check: CheckAuditID}},

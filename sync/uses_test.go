@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,6 +25,7 @@ import (
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/execaudit"
 	controlplane "github.com/pullgrant/pullgrant/testdata/kube"
+	"github.com/pullgrant/pullgrant/testdata/scene"
 )
 
 // onceCommand is strictCommand for a single use, on a node, and for two pods.
@@ -88,8 +90,103 @@ func TestExecUsed(t *testing.T) {
 	g.shows(a, "exec_audit_on", "", "1")
 }
 
-// audited has the API server tell of commands, and returns where.
-func (g *given) audited() net.Listener {
+// TestUsesAsTold: whoever has the webhook's credentials can tell what they like, and only what somebody
+// did who has a live grant counts, once. A flood of it is written a few times, and kept in part.
+func TestUsesAsTold(t *testing.T) {
+	g := newGiven(t, onceCommand)
+	g.sections["request"] = dateCommand
+	cp := controlplane.ForTest(t)
+	listener := g.listens()
+	name := g.pushed("told")
+	var writes atomic.Int32
+	record := "/api/v1/namespaces/pullgrant-system/configmaps/" + requests.ObjectName(name, 0)
+	a := g.agent(options{audit: listener, token: auditToken, poll: time.Hour,
+		wire: func(next http.RoundTripper) http.RoundTripper {
+			return scene.RoundTripper(func(r *http.Request) (*http.Response, error) {
+				if r.Method == http.MethodPut && r.URL.Path == record {
+					writes.Add(1)
+				}
+				return next.RoundTrip(r)
+			})
+		}})
+	g.running(a)
+	g.expect(name, "GET /api/v1/namespaces/"+g.Namespace+"/pods/api-1 200", false)
+	g.Until("it is noted as granted", func() bool { return g.Records()[0].Data["phase"] == "Granted" })
+	client, err := rest.HTTPClientFor(&rest.Config{TLSClientConfig: cp.User("kube-apiserver-audit").
+		TLSClientConfig})
+	g.Must(err)
+	tell := func(events ...string) {
+		t.Helper()
+		body := `{"kind":"EventList","apiVersion":"audit.k8s.io/v1","items":[` +
+			strings.Join(events, ",") + `]}`
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost,
+			"https://"+listener.Addr().String()+execaudit.Path, strings.NewReader(body))
+		g.Must(err)
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Authorization", "Bearer "+auditToken)
+		answer, err := client.Do(r)
+		g.Must(err)
+		defer answer.Body.Close()
+		if answer.StatusCode != http.StatusOK {
+			t.Errorf("answered with %s", answer.Status)
+		}
+	}
+	at := g.Clock()
+	event := func(id int, user, namespace, command string, code int, at time.Time) string {
+		return fmt.Sprintf(`{"auditID":"id-%d","stage":"ResponseComplete","user":{"username":%q},
+"objectRef":{"resource":"pods","subresource":"exec","namespace":%q},"responseStatus":{"code":%d},
+"requestReceivedTimestamp":%q,"annotations":{"pullgrant-exec/exec":"run %[3]s/api-1/app %[6]s"}}`,
+			id, user, namespace, code, at.Format(time.RFC3339Nano), command)
+	}
+	const alice = "alice@example.com"
+	tell(event(1, "bob@example.com", g.Namespace, "date", 101, at),
+		event(2, "system:serviceaccount:pullgrant-grants:x", g.Namespace, "date", 101, at),
+		event(3, alice, "default", "date", 101, at),
+		event(4, alice, g.Namespace, "sh", 101, at), // which the grant does not allow
+		event(5, alice, g.Namespace, "date", 101, at.Add(-time.Hour)),
+		event(6, alice, g.Namespace, "date", 101, at.Add(time.Hour)))
+	g.Until("the forged are known", func() bool {
+		return g.series(a, "exec_audit_events_total", `result="foreign"`) == "4"
+	})
+	g.shows(a, "exec_audit_events_total", `result="stale"`, "2")
+	if n, uses := writes.Load(), g.Records()[0].Data["uses"]; uses != "" {
+		t.Fatalf("the record was written %d times, and has the uses %s", n, uses)
+	}
+	before, begin := writes.Load(), time.Now()
+	const flood = 300
+	for n := range flood / 3 { // so many calls may come at once
+		var some []string
+		for i := 3 * n; i < 3*n+3; i++ {
+			one := event(100+i, alice, g.Namespace, fmt.Sprintf(`x\u202e%d`, i), 403, at)
+			some = append(some, one, one)
+		}
+		tell(some...)
+	}
+	g.Until("the flood is known", func() bool {
+		return g.series(a, "exec_audit_events_total", `result="kept"`) == strconv.Itoa(flood)
+	})
+	most := int32(time.Since(begin)/time.Second) + 2
+	if n := writes.Load() - before; n > most {
+		t.Errorf("the record was written %d times, want %d at most", n, most)
+	}
+	g.shows(a, "exec_audit_events_total", `result="replayed"`, strconv.Itoa(flood))
+	used := event(7, alice, g.Namespace, "date", 101, at)
+	tell(used, used)
+	g.Until("it is over", func() bool { return len(g.Records()) == 0 })
+	uses := g.leftNothing(name, requests.CauseExecUsed).Status.Uses
+	if uses.Allowed != 1 || uses.Refused != flood || len(uses.First) != requests.MaxUses/2+1 {
+		t.Errorf("the ledger has %s, %d of them whole", uses, len(uses.First))
+	}
+	if got, want := uses.First[0].Command, "run "+g.Namespace+`/api-1/app x\u202e0`; got != want {
+		t.Errorf("the first is %q, want %q", got, want)
+	}
+	if strings.Contains(g.Log.String(), "\u202e") {
+		t.Error("the log has what a reader may fail to see")
+	}
+}
+
+// listens is where the agent takes what it is told, from whom the cluster's authority knows.
+func (g *given) listens() net.Listener {
 	g.Helper()
 	cp := controlplane.ForTest(g.T)
 	authority, err := os.ReadFile(filepath.Join(cp.Dir, "ca.crt"))
@@ -99,6 +196,13 @@ func (g *given) audited() net.Listener {
 	g.Must(err)
 	listener, err := tls.Listen("tcp", "127.0.0.1:0", config)
 	g.Must(err)
+	return listener
+}
+
+// audited has the API server tell of commands, and returns where.
+func (g *given) audited() net.Listener {
+	g.Helper()
+	cp, listener := controlplane.ForTest(g.T), g.listens()
 	page, err := os.ReadFile("../docs/exec-audit.md")
 	g.Must(err)
 	_, policy, _ := strings.Cut(string(page), "```yaml\n")

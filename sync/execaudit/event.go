@@ -84,8 +84,10 @@ func read(body io.Reader) (events []Event, others map[string]int, err error) {
 	if err := expect(d, json.Delim('}')); err != nil {
 		return nil, nil, err
 	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+	if _, err := d.Token(); err == nil {
 		return nil, nil, errors.New("something follows the list")
+	} else if !errors.Is(err, io.EOF) {
+		return nil, nil, err
 	}
 	if kind != "EventList" || version != "audit.k8s.io/v1" {
 		return nil, nil, fmt.Errorf("it is a %s of %s, not an EventList of audit.k8s.io/v1",

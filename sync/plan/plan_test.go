@@ -37,7 +37,8 @@ type scenario struct {
 			UID     string
 			Planned bool // and not about to be made yet
 		}
-		Job *struct{ UID string } // none: the policy let it be made without
+		Used *bool                 // its command was used, allowed or not; and it is for a single use
+		Job  *struct{ UID string } // none: the policy let it be made without
 	}
 	Live []struct {
 		Of, Name, UID, Content    string // a name, where it is not that of the request's object
@@ -99,6 +100,10 @@ func (s scenario) world() World {
 	for _, r := range s.Records {
 		record := Record{Phase: Phase(r.Phase), Grant: grants.Of(r.Name, len(r.Bindings), 1),
 			Cause: r.Cause, EndedAt: r.Ended, Version: "1"}
+		if r.Used != nil {
+			record.Grant.Items[0].Once = true
+			record.Uses.Add(requests.Use{Command: "run payments/api-1/app date", Allowed: *r.Used})
+		}
 		if r.Job != nil {
 			record.Objects = append(record.Objects, Object{Kind: render.KindJob,
 				Namespace: "payments", Name: requests.ObjectName(grants.Name(r.Name), 0),
