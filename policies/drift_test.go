@@ -140,3 +140,33 @@ func TestDriftOfACommand(t *testing.T) {
 		}
 	}
 }
+
+// TestOnce: a policy that gives a single use of a command gives no more than that, also of what was
+// granted before; without that word it gives more.
+func TestOnce(t *testing.T) {
+	const path = "policies/app-config.yaml"
+	free := exampleTree(t)
+	once := with(t, free, path, "containers: [app]\n", "containers: [app]\n        once: true\n")
+	if got := policies.Widened(once, free); len(got) != 2 || got[0] != "policy app-config: it gives "+
+		`command "cat /my/app/config/*" in container app of pod payments-* in namespace payments` {
+		t.Errorf("for good instead of once: %q", got)
+	}
+	if got := policies.Widened(free, once); len(got) != 0 {
+		t.Errorf("once instead of for good: %q", got)
+	}
+	g := exampleGrant
+	g.Policy, g.Path = "app-config", requests.Path("prod-eu", "app-config", g.Name)
+	exec := requests.Exec{Pod: "payments-1", Container: "app", Command: []string{"ls", "-l", "/my/app/x"}}
+	for _, c := range []struct {
+		tree policies.Tree
+		once bool
+		want string
+	}{{free, false, ""}, {free, true, ""}, {once, true, ""},
+		{once, false, requests.CausePolicyChanged}} {
+		g.Items = []requests.Item{{Kind: requests.KubernetesExec, Namespace: "payments", Exec: &exec,
+			Allows: exec.Rules(""), Once: c.once}}
+		if got := policies.Drift(c.tree, []requests.Grant{g})[g.Path]; got != c.want {
+			t.Errorf("granted once: %t, it ends by %q, want %q", c.once, got, c.want)
+		}
+	}
+}

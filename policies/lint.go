@@ -43,6 +43,7 @@ const (
 	RulePartyTwice      = "party-twice"
 	RuleRoleBuiltin     = "role-builtin"
 	RulePatternConfig   = "pattern-configmaps"
+	RuleOnceLong        = "once-long"
 	RuleStrictPath      = "strict-path"
 	// RuleRole and the code of a Risk name the rule about that risk, for example
 	// role-reads-secrets.
@@ -220,6 +221,11 @@ func (l *linter) roles(w world, d *requests.Document) {
 					d.Add(at, RuleRole+risk.Code, "%s on %s: %s", named.role, cluster, risk.Text)
 				}
 			}
+		}
+		if most := w.policy.Spec.Target.MaxDuration; g.Once && most > onceLong {
+			d.Add(fmt.Sprintf("spec.target.grants[%d].once", i), RuleOnceLong, "a single use is best "+
+				"effort: without the audit webhook the command may be run again for %s; have "+
+				"maxDuration be %s at most", most, onceLong)
 		}
 		for n, e := range g.Resources {
 			if e.Resource == "configmaps" && (e.Patterns || e.Selectors) {

@@ -43,6 +43,7 @@ func TestWidened(t *testing.T) {
 		{path, "maxDuration: 2h", "maxDuration: 4h", "policy payments-debug: access may last 4h " +
 			"instead of 2h"},
 		{path, "maxDuration: 2h", "maxDuration: 1h", ""},
+		{"policies/app-config.yaml", "containers: [app]\n", "containers: [app]\n        once: true\n", ""},
 		{path, "{kind: User, name: alice}", "{kind: User, name: carol}",
 			"policy payments-debug: carol may ask too"},
 		{path, "allowedNamespaces: [payments]", "allowedNamespaces: [payments, shop]",

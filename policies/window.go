@@ -12,6 +12,9 @@ import (
 // use is best effort, so the other one is near.
 const onceDuration = requests.Duration(2 * time.Minute)
 
+// onceLong is from when on a policy is asked whether it means so long a window for a single use.
+const onceLong = requests.Duration(10 * time.Minute)
+
 // LeadTime is the longest time from a merge to the start of access.
 func (s PolicySpec) LeadTime() requests.Duration { return s.limits().MaxLeadTime }
 

@@ -39,6 +39,9 @@ type Footprint struct {
 	// AWSAuth says that the cluster is on EKS and lets people in by aws-auth, which is to be kept in
 	// step with the grants.
 	AWSAuth bool
+	// ExecAudit are the addresses (CIDRs) from which API servers tell of commands that were used;
+	// none: nobody does.
+	ExecAudit []string
 }
 
 // Object is one Kubernetes object, with apiVersion and kind.

@@ -40,7 +40,8 @@ type process struct {
 	env     []corev1.EnvVar
 	request string // of memory
 	limit   string
-	secrets bool // the Secret pullgrant-agent is in its files
+	secrets bool     // the Secret pullgrant-agent is in its files
+	audit   []string // from where API servers tell of commands; none: they do not
 }
 
 // processes are what runs, in the order in which it is created: what takes access back before what
@@ -53,6 +54,9 @@ func processes(f Footprint) []process {
 		args: slices.Concat([]string{"sync"}, f.Args,
 			[]string{"--signing-key-file=" + SigningKeyFile, listen}),
 		env: []corev1.EnvVar{{Name: "GOMEMLIMIT", Value: "460MiB"}}}
+	if agent.audit = f.ExecAudit; len(agent.audit) > 0 {
+		agent.args = append(agent.args, auditArgs...)
+	}
 	if f.GitHubAPI != "" {
 		agent.env = append(agent.env, corev1.EnvVar{Name: "GITHUB_API_URL", Value: f.GitHubAPI})
 	}
@@ -89,10 +93,16 @@ func (p process) objects(image string) []Object {
 	two, one := int32(2), intstr.FromInt32(1)
 	none := intstr.FromInt32(0)
 	labels := map[string]string{"app.kubernetes.io/name": p.name, LabelPartOf: ManagedBy}
-	return []Object{
+	reached := network(p.selector())
+	var service []Object
+	if len(p.audit) > 0 {
+		reached.Ingress = append(reached.Ingress, auditIngress(p.audit))
+		service = []Object{auditService(p.selector())}
+	}
+	return append(service,
 		&networkingv1.NetworkPolicy{TypeMeta: typeMeta(networkingv1.SchemeGroupVersion,
 			"NetworkPolicy"),
-			ObjectMeta: objectMeta(requests.AgentNamespace, p.name), Spec: network(p.selector())},
+			ObjectMeta: objectMeta(requests.AgentNamespace, p.name), Spec: reached},
 		&policyv1.PodDisruptionBudget{TypeMeta: typeMeta(policyv1.SchemeGroupVersion,
 			"PodDisruptionBudget"),
 			ObjectMeta: objectMeta(requests.AgentNamespace, p.name),
@@ -108,8 +118,7 @@ func (p process) objects(image string) []Object {
 						MaxUnavailable: &none}},
 				Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels},
 					Spec: p.pod(image)},
-			}},
-	}
+			}})
 }
 
 func (p process) pod(image string) corev1.PodSpec {
@@ -145,7 +154,7 @@ func (p process) container(image string) corev1.Container {
 		mounts = append([]corev1.VolumeMount{{Name: "secrets", MountPath: "/secrets",
 			ReadOnly: true}}, mounts...)
 	}
-	return corev1.Container{
+	c := corev1.Container{
 		Name:  strings.TrimPrefix(p.name, "pullgrant-"),
 		Image: image,
 		Args:  p.args,
@@ -164,6 +173,10 @@ func (p process) container(image string) corev1.Container {
 			Capabilities:           &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}}},
 		VolumeMounts: mounts,
 	}
+	if len(p.audit) > 0 {
+		auditContainer(&c)
+	}
+	return c
 }
 
 func probe(path string) *corev1.Probe {
@@ -188,8 +201,12 @@ func (p process) volumes() []corev1.Volume {
 	if !p.secrets {
 		return []corev1.Volume{token}
 	}
-	return []corev1.Volume{{Name: "secrets", VolumeSource: corev1.VolumeSource{
+	all := []corev1.Volume{{Name: "secrets", VolumeSource: corev1.VolumeSource{
 		Secret: &corev1.SecretVolumeSource{SecretName: Agent, DefaultMode: &mode}}}, token}
+	if len(p.audit) > 0 {
+		all = append(all, auditVolume(&mode))
+	}
+	return all
 }
 
 // network lets pods speak to name servers, the API server and GitHub. A NetworkPolicy knows no

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net/netip"
 	"net/url"
 	"os"
 	"slices"
@@ -23,7 +24,8 @@ type installOptions struct {
 	agent      syncOptions
 	given      *pflag.FlagSet // the flags of the agent that can be given
 	image      string
-	kustomize  string // folder
+	execAudit  []string // CIDRs of API servers
+	kustomize  string   // folder
 	diff       bool
 	kubeconfig string
 }
@@ -31,7 +33,8 @@ type installOptions struct {
 // installed are the flags of the agent that its Deployment sets, or that a Deployment has no use
 // for.
 var installed = []string{"app-key-file", "signing-key-file", "listen", "kubeconfig",
-	"once", "dry-run"}
+	"once", "dry-run",
+	"audit-listen", "audit-cert-file", "audit-key-file", "audit-client-ca-file", "audit-token-file"}
 
 func newInstallCommand(w world) *cobra.Command {
 	o := installOptions{given: pflag.NewFlagSet("", pflag.ContinueOnError)}
@@ -47,6 +50,10 @@ always give the same bytes.
 
 With --aws-auth, on EKS, there is a third beside them: "pullgrant aws-auth", which lets people in
 while they have access, with a ServiceAccount, a fence and a Deployment of its own.
+
+With --exec-audit the API server can tell the agent which commands of grants were used
+(docs/exec-audit.md): the Deployment gets a second port, with the Secret pullgrant-exec-audit, whose
+keys are tls.crt, tls.key and ca.crt, and there is a Service of that name.
 
 The namespaces that the policies name must exist, and so must, before the agent can start, the
 Secret pullgrant-agent in pullgrant-system with the keys signing-key (SSH, signs the ledger) and
@@ -74,6 +81,8 @@ The flags of "pullgrant sync" that say what the agent does are given on to it.`,
 	kubeconfigFlag(cmd, &o.kubeconfig)
 	flags := cmd.Flags()
 	flags.StringVar(&o.image, "image", "", "image that holds the program, by its digest")
+	flags.StringSliceVar(&o.execAudit, "exec-audit", nil, "addresses of the API servers, such as "+
+		"10.0.0.0/24, whose audit webhook tells of commands that were used")
 	flags.StringVar(&o.kustomize, "kustomize", "", "write a kustomize base to this folder, and "+
 		"print nothing")
 	flags.BoolVar(&o.diff, "diff", false, "compare with the cluster, and print what differs")
@@ -109,12 +118,20 @@ func (o installOptions) problem() string {
 		return "--image is missing"
 	case strings.ContainsFunc(o.image, func(r rune) bool { return r <= ' ' || r > '~' }):
 		return fmt.Sprintf("--image %q is no name of an image", o.image)
+	case slices.ContainsFunc(o.execAudit, func(s string) bool { return !isNetwork(s) }):
+		return fmt.Sprintf("--exec-audit %q: write addresses as networks, such as 10.0.0.0/24",
+			strings.Join(o.execAudit, ","))
 	case o.diff && o.kustomize != "":
 		return "--diff writes nothing; leave --kustomize out"
 	case o.kubeconfig != "" && !o.diff:
 		return "--kubeconfig is for --diff"
 	}
 	return ""
+}
+
+func isNetwork(text string) bool {
+	prefix, err := netip.ParsePrefix(text)
+	return err == nil && prefix == prefix.Masked()
 }
 
 func install(ctx context.Context, w world, o installOptions) error {
@@ -155,7 +172,7 @@ func (o installOptions) footprint(ctx context.Context, w world) (f render.Footpr
 		return f, fmt.Errorf("no policy is for the cluster %s", o.agent.cluster)
 	}
 	f = render.Footprint{Cluster: o.agent.cluster, Grants: grants, Image: o.image,
-		AWSAuth: o.agent.awsAuth}
+		AWSAuth: o.agent.awsAuth, ExecAudit: o.execAudit}
 	o.given.VisitAll(func(flag *pflag.Flag) {
 		if flag.Changed {
 			f.Args = append(f.Args, "--"+flag.Name+"="+flag.Value.String())
