@@ -108,7 +108,7 @@ func writeAccounts(w world, accounts []ledger.Account, wide bool) error {
 		rows = append(rows, accountRow(a))
 	}
 	if wide {
-		rows[0] = append(rows[0], "ROLES", "CHALLENGES", "IGNORED", "FACTS")
+		rows[0] = append(rows[0], "ROLES", "CHALLENGES", "IGNORED", "FACTS", "COMMANDS")
 		for i, a := range accounts {
 			rows[i+1] = append(rows[i+1], decisionCells(a.Status)...)
 		}
@@ -119,7 +119,7 @@ func writeAccounts(w world, accounts []ledger.Account, wide bool) error {
 // decisionCells are what an entry tells of its decision; s may be nil.
 func decisionCells(s *requests.Status) []string {
 	if s == nil {
-		return make([]string, 4)
+		return make([]string, 5)
 	}
 	var roles, challenges, ignored []string
 	for _, ref := range s.GrantRefs {
@@ -134,8 +134,12 @@ func decisionCells(s *requests.Status) []string {
 	for _, i := range s.Ignored {
 		ignored = append(ignored, i.Login+" "+i.Code)
 	}
+	used := ""
+	if s.Uses != nil {
+		used = s.Uses.String()
+	}
 	return []string{strings.Join(roles, ", "), strings.Join(challenges, ", "), strings.Join(ignored,
-		", "), shortDigest(s.Facts)}
+		", "), shortDigest(s.Facts), used}
 }
 
 // shortDigest is enough of a digest to compare it by eye; -o json has all of it.
@@ -180,9 +184,6 @@ func accountRow(a ledger.Account) []string {
 	}
 	if s.EndedBy != nil {
 		ended += " by " + strings.TrimPrefix(s.EndedBy.String(), "@")
-	}
-	if s.Uses != nil {
-		ended += "; commands: " + s.Uses.String()
 	}
 	var approvers []string
 	for _, approver := range s.Approvers {

@@ -150,6 +150,23 @@ remove: RoleBinding payments/pullgrant-agent, which gives the agent too much: no
 	}
 	install(here...)
 
+	// The API server is to tell which commands were used, and then it is not.
+	audited := append(slices.Clone(here), "--exec-audit", "10.0.0.0/24")
+	got = diff(exitFindings, audited...)
+	for _, line := range []string{"add: Service pullgrant-system/pullgrant-exec-audit\n",
+		"change: Deployment pullgrant-system/pullgrant-agent: ",
+		"change: NetworkPolicy pullgrant-system/pullgrant-agent: spec.ingress"} {
+		if !strings.Contains(got, line) {
+			t.Errorf("no %q in\n%s", line, got)
+		}
+	}
+	install(audited...)
+	if got := diff(exitFindings, audited...); strings.Contains(got, "add:") ||
+		strings.Contains(got, "change:") {
+		t.Errorf("installed to be told: %s", got)
+	}
+	install(here...)
+
 	// Somebody gives the agent more, and weakens its fence.
 	s.apply(`{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: oops},
 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: cluster-admin},

@@ -150,10 +150,10 @@ func TestReceiverAnswers(t *testing.T) {
 		text   string // a part of the answer
 		result string
 	}{
-		"no token":    {"", strings.NewReader(list(event())), 401, "the token is missing", "unauthorized"},
-		"bad token":   {token[1:], strings.NewReader(list(event())), 401, "or wrong", "unauthorized"},
-		"garbage":     {token, strings.NewReader("\x00\xff{"), 400, "invalid character", "malformed"},
-		"no list":     {token, strings.NewReader(`{"kind":"Event"}`), 400, `a "Event" of ""`, "malformed"},
+		"no token":  {"", strings.NewReader(list(event())), 401, "the token is missing", "unauthorized"},
+		"bad token": {token[1:], strings.NewReader(list(event())), 401, "or wrong", "unauthorized"},
+		"garbage":   {token, strings.NewReader("\x00\xff{"), 400, "invalid character", "malformed"},
+		"no list":   {token, strings.NewReader(`{"kind":"Event"}`), 400, `a "Event" of ""`, "malformed"},
 		"old version": {token, strings.NewReader(strings.Replace(list(), "/v1", "/v1beta1", 1)),
 			400, "v1beta1", "malformed"},
 		"cut short":   {token, strings.NewReader(list(event())[:300]), 400, "cut short", "malformed"},
