@@ -89,6 +89,9 @@ func endedText(r plan.Record, ledger string, made []rbacv1.RoleBinding) string {
 	fmt.Fprintf(&b, "### Access ended: %s\n\nIt was given from %s to %s and ended at %s%s.\n%s",
 		r.Cause, github.Moment(r.Grant.Window.Start), github.Moment(r.Grant.Window.End),
 		github.Moment(r.EndedAt), doerText(r), ledger)
+	if len(r.Uses.First) > 0 {
+		fmt.Fprintf(&b, "\nCommands: %s.\n", r.Uses)
+	}
 	if len(made) == 0 {
 		return b.String()
 	}
@@ -111,6 +114,8 @@ func doerText(r plan.Record) string {
 	switch {
 	case r.Cause == requests.CauseBindingDeleted:
 		return "; only the cluster's audit log tells who deleted it"
+	case r.Cause == requests.CauseExecUsed:
+		return "; its command was used, as the API server's audit log told"
 	case !requests.ByAPerson(r.Cause):
 		return ""
 	case r.EndedBy == requests.Person{}:

@@ -26,6 +26,8 @@ func TestCommentsTellWhatIs(t *testing.T) {
 	}
 	refused := plan.Record{Grant: g, Refused: &plan.Refusal{Message: "exceeded quota: bindings",
 		Since: g.Window.Start}}
+	used := over("ExecUsed", "", requests.Person{})
+	used.Uses.Add(requests.Use{Command: "run payments/api-1/app date", Allowed: true})
 	ended := func(r plan.Record) string { return endedText(r, "", nil) }
 	never := func(r plan.Record) string { return refusedText(r, "") }
 	for name, test := range map[string]struct {
@@ -52,6 +54,8 @@ func TestCommentsTellWhatIs(t *testing.T) {
 			[]string{"by whom is not known.\n"}},
 		"by hand": {ended(over("BindingDeleted", "", requests.Person{})),
 			[]string{"audit log tells"}},
+		"used": {ended(used), []string{"its command was used, as the API server's audit log told.\n",
+			"Commands: 1 allowed, 0 refused, as "}},
 		"withdrawn": {never(over("Revoked", "", bob)), []string{"### Never granted: Revoked",
 			"&#64;bob"}},
 		"denied": {never(over("Denied", "NoPolicy", requests.Person{})),

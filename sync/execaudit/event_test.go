@@ -84,6 +84,8 @@ func TestOf(t *testing.T) {
 		"a file of the folder":    {func(e *Event) { e.Name = "api-1/app cat /my/file" }, "cat"},
 		"a star of the folder":    {func(e *Event) { e.Name = `api-1/app cat /my/\*` }, "cat"},
 		"a file farther down":     {func(e *Event) { e.Name = "api-1/app cat /my/dir/file" }, ""},
+		"a file with a space":     {func(e *Event) { e.Name = `api-1/app cat /my/a\ b` }, "cat"},
+		"the folder":              {func(e *Event) { e.Name = "api-1/app cat /my/" }, ""},
 		"an argument more":        {func(e *Event) { e.Name = "api-1/app date -u" }, ""},
 		"an argument in one":      {func(e *Event) { e.Name = `api-1/app cat\ /my/file` }, ""},
 		"another pod":             {func(e *Event) { e.Name = "api-2/app date" }, ""},

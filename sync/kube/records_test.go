@@ -125,3 +125,22 @@ func TestRecordKeepsWhoEndedIt(t *testing.T) {
 		}
 	}
 }
+
+// TestRecordWithUses: how a command was used stands in the record with it, and what is no use makes it
+// unreadable, as anything else that is none of the agent's.
+func TestRecordWithUses(t *testing.T) {
+	r, err := readRecord(recorded(t, plan.Granted))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Uses.Add(requests.Use{AuditID: "a", Time: r.Grant.Window.Start, Code: 101, Allowed: true,
+		Command: "run payments/api-1/app date"})
+	written := configMapOf(r)
+	if again, err := readRecord(written); err != nil || !reflect.DeepEqual(again, r) {
+		t.Errorf("written and read again it is\n%+v\nand was\n%+v, %v", again, r, err)
+	}
+	written.Data["uses"] = strings.Replace(written.Data["uses"], " date", `\u001b[2J`, 1)
+	if _, err := readRecord(written); err == nil || !strings.Contains(err.Error(), `\x1b[2J`) {
+		t.Errorf("what no command is, is read: %v", err)
+	}
+}
