@@ -28,11 +28,14 @@ import (
 	"github.com/pullgrant/pullgrant/testdata/scene"
 )
 
-// onceCommand is strictCommand for a single use, on a node, and for two pods.
-var onceCommand = txtar.Parse([]byte(strings.NewReplacer(
-	"    commands: [[date]]\n", "    commands: [[date], [id]]\n    once: true\n",
-	"spec: {containers:", "spec: {nodeName: here, containers:",
-).Replace(string(txtar.Format(strictCommand)))))
+// onceCommand is strictCommand for a single use, on a node, and for two commands.
+func onceCommand(mode string) *txtar.Archive {
+	return txtar.Parse([]byte(strings.NewReplacer(
+		"grants:\n", "mode: "+mode+"\ngrants:\n",
+		"    commands: [[date]]\n", "    commands: [[date], [id]]\n    once: true\n",
+		"spec: {containers:", "spec: {nodeName: here, containers:",
+	).Replace(string(txtar.Format(strictCommand)))))
+}
 
 const auditToken = "a-token-that-nobody-guesses-0123456789"
 
@@ -40,7 +43,13 @@ const auditToken = "a-token-that-nobody-guesses-0123456789"
 // says, a grant for a single use ends while its first command runs. What was refused before does not
 // end it. Both stand in the ledger.
 func TestExecUsed(t *testing.T) {
-	g := newGiven(t, onceCommand)
+	for mode, as := range map[string]string{requests.ModeDirect: "", requests.ModeImpersonate: "as "} {
+		t.Run(mode, func(t *testing.T) { execUsed(t, mode, as) })
+	}
+}
+
+func execUsed(t *testing.T, mode, as string) {
+	g := newGiven(t, onceCommand(mode))
 	g.sections["request"] = dateCommand
 	g.node()
 	g.SetClock(time.Now().Truncate(time.Second)) // by which the API server says when it was called
@@ -49,13 +58,17 @@ func TestExecUsed(t *testing.T) {
 	a := g.agent(options{audit: listener, token: auditToken})
 	g.running(a)
 	path := "/api/v1/namespaces/" + g.Namespace + "/pods/api-1/exec?container=app&stdout=true&command="
-	g.expect(name, "GET /api/v1/namespaces/"+g.Namespace+"/pods/api-1 200", false)
-	g.expect(name, "POST "+path+"sh 403", false)
+	g.expect(name, as+"GET /api/v1/namespaces/"+g.Namespace+"/pods/api-1 200", false)
+	g.expect(name, as+"POST "+path+"sh 403", false)
 	g.Until("the refusal is told", func() bool {
 		g.SetClock(time.Now())
 		return strings.Contains(g.Records()[0].Data["uses"], `"refused":1`)
 	})
-	running := g.upgraded(path + "date")
+	who := ""
+	if as != "" {
+		who = "Impersonate-User: " + requests.Grant{Name: name}.User() + "\r\n"
+	}
+	running := g.upgraded(path+"date", who)
 	g.Until("it is over", func() bool {
 		g.SetClock(time.Now())
 		return len(g.Records()) == 0
@@ -86,14 +99,18 @@ func TestExecUsed(t *testing.T) {
 	g.shows(a, "exec_uses_total", `result="allowed"`, "1")
 	g.shows(a, "exec_uses_total", `result="refused"`, "1")
 	g.shows(a, "exec_audit_events_total", `result="foreign"`, "0")
-	g.shows(a, "bindings_ended_total", `cause="ExecUsed"`, "1")
+	bindings := "1"
+	if as != "" {
+		bindings = "2" // one of them lets alice act as the identity
+	}
+	g.shows(a, "bindings_ended_total", `cause="ExecUsed"`, bindings)
 	g.shows(a, "exec_audit_on", "", "1")
 }
 
 // TestUsesAsTold: whoever has the webhook's credentials can tell what they like, and only what somebody
 // did who has a live grant counts, once. A flood of it is written a few times, and kept in part.
 func TestUsesAsTold(t *testing.T) {
-	g := newGiven(t, onceCommand)
+	g := newGiven(t, onceCommand(requests.ModeDirect))
 	g.sections["request"] = dateCommand
 	cp := controlplane.ForTest(t)
 	listener := g.listens()
@@ -246,8 +263,8 @@ func (g *given) node() {
 	})
 }
 
-// upgraded has alice run a command, as kubectl does, and tells when it is over.
-func (g *given) upgraded(path string) (over <-chan struct{}) {
+// upgraded has alice run a command, as kubectl does, with more headers, and tells when it is over.
+func (g *given) upgraded(path, headers string) (over <-chan struct{}) {
 	g.Helper()
 	config := controlplane.ForTest(g.T).User("alice@example.com")
 	secure, err := rest.TLSConfigFor(config)
@@ -257,7 +274,7 @@ func (g *given) upgraded(path string) (over <-chan struct{}) {
 	g.Cleanup(func() { _ = conn.Close() })
 	fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n"+
 		"Upgrade: SPDY/3.1\r\nX-Stream-Protocol-Version: v4.channel.k8s.io\r\n"+
-		"Content-Length: 0\r\n\r\n", path)
+		"Content-Length: 0\r\n%s\r\n", path, headers)
 	answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	g.Must(err)
 	if answer.StatusCode != http.StatusSwitchingProtocols {
