@@ -178,6 +178,7 @@ func TestUsesAsTold(t *testing.T) {
 			some = append(some, one, one)
 		}
 		tell(some...)
+		time.Sleep(20 * time.Millisecond) // long enough in all for many rounds
 	}
 	g.Until("the flood is known", func() bool {
 		return g.series(a, "exec_audit_events_total", `result="kept"`) == strconv.Itoa(flood)
