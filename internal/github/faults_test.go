@@ -88,21 +88,30 @@ func (f fault) isAnswer(call string) bool {
 		strings.Contains(call, "/orgs/acme/members/"))
 }
 
-// replay serves the recording with one call, on all its attempts, going wrong.
+// replay serves the recording with one call, on all its attempts, going wrong. Calls beside each
+// other come in any order: it is found by how often the same was asked before.
 func (r recording) replay(broken int, f fault) http.HandlerFunc {
 	var mu sync.Mutex
-	next := 0
+	asked, before := 0, 0
+	for _, call := range r.calls[:broken] {
+		if call == r.calls[broken] {
+			before++
+		}
+	}
 	return func(rw http.ResponseWriter, req *http.Request) {
 		mu.Lock()
 		defer mu.Unlock()
 		whole := r.answers[req.URL.RequestURI()]
-		if next >= broken && req.URL.RequestURI() == r.calls[broken] {
+		same := req.URL.RequestURI() == r.calls[broken]
+		if same && asked >= before {
 			maps.Copy(rw.Header(), f.header)
 			rw.WriteHeader(f.status)
 			_, _ = rw.Write([]byte(f.body(whole.Body.String())))
 			return
 		}
-		next++
+		if same {
+			asked++
+		}
 		maps.Copy(rw.Header(), whole.Header())
 		rw.WriteHeader(whole.Code)
 		_, _ = rw.Write(whole.Body.Bytes())
