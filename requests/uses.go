@@ -130,13 +130,23 @@ func checkUsed(s string) string {
 	return ""
 }
 
-// Ran tells whether a command that was run, as its verb and name, is the one of e.
-func (e Exec) Ran(verb, name string) bool {
+// Ran tells whether a command that was run, as its verb and name, is the one of e, in any pod where
+// e is about a Deployment's. Of a name that was cut only what is left of it is compared.
+func (e Exec) Ran(verb, name string, cut bool) bool {
 	want, got := splitName(e.Name()), splitName(name)
-	if verb != e.Verb() || len(e.Command) > 0 && len(got) != len(want) {
-		return false
+	pod, container, _ := strings.Cut(got[0], "/")
+	if e.Deployment != "" {
+		got[0] = "/" + container // as e has it
 	}
-	return slices.EqualFunc(want, got[:len(want)], func(want, got string) bool {
+	switch last := len(got) - 1; {
+	case verb != e.Verb(), pod == "":
+		return false
+	case len(e.Command) == 0: // any
+		got = got[:1]
+	case cut && len(got) <= len(want): // the last of them may go on
+		want, got = want[:last], got[:last]
+	}
+	return slices.EqualFunc(want, got, func(want, got string) bool {
 		folder, globs := strings.CutSuffix(want, "/*")
 		if file, in := strings.CutPrefix(got, folder+"/"); globs && in {
 			return file != "" && !strings.Contains(file, "/")

@@ -2,6 +2,7 @@ package sync
 
 import (
 	"context"
+	gosync "sync"
 
 	"github.com/pullgrant/pullgrant/sync/execaudit"
 	"github.com/pullgrant/pullgrant/sync/expiry"
@@ -24,7 +25,14 @@ func followUses(c Config, cluster *kube.Cluster, expirer *expiry.Expirer, clocks
 		func(l plan.Live) { expirer.Watch(l, clocks.now()) })
 	receiver := execaudit.NewReceiver(keeper, c.AuditToken, metrics, c.Clock)
 	return func(ctx context.Context) func() {
-		go keeper.Run(ctx)
-		return monitor.Serve(ctx, c.Audit, receiver, log)
+		keeping, stop := context.WithCancel(context.WithoutCancel(ctx))
+		var kept gosync.WaitGroup
+		kept.Go(func() { keeper.Run(keeping) })
+		served := monitor.Serve(ctx, c.Audit, receiver, log)
+		return func() { // what was answered is noted first
+			served()
+			stop()
+			kept.Wait()
+		}
 	}
 }

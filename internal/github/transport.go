@@ -65,10 +65,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	req.Header.Set("Authorization", "Bearer "+token)
 	t.kept.ask(req)
 	for attempt := 1; ; attempt++ {
-		if err := t.quiet(req.Context()); err != nil {
-			return nil, err
-		}
-		response, err := t.attempt(req)
+		response, err := t.turn(req)
 		wait, again := t.retry(response, err, attempt)
 		if !again || !repeatable(req) || attempt == attempts || !fits(req.Context(), wait) {
 			return response, err
@@ -129,17 +126,38 @@ func fits(ctx context.Context, wait time.Duration) bool {
 
 var errBroken = errors.New("no whole answer came")
 
+// turn makes the call once, when fewer are under way than may be and GitHub is not to be left alone,
+// which it may have asked for while this one waited for the others.
+func (t *transport) turn(req *http.Request) (*http.Response, error) {
+	for {
+		if err := t.quiet(req.Context()); err != nil {
+			return nil, err
+		}
+		select {
+		case t.under <- struct{}{}:
+		case <-req.Context().Done():
+			return nil, req.Context().Err()
+		}
+		if !t.resting() {
+			defer func() { <-t.under }()
+			return t.attempt(req)
+		}
+		<-t.under
+	}
+}
+
+// resting tells whether GitHub asked to be left alone.
+func (t *transport) resting() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.calm != nil && t.calm.Err() == nil
+}
+
 // attempt makes the call once and reads the whole answer. go-github takes an empty body for an
 // empty list, so what is not JSON is refused here.
 func (t *transport) attempt(req *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithTimeout(req.Context(), callTimeout)
 	defer cancel()
-	select {
-	case t.under <- struct{}{}:
-		defer func() { <-t.under }()
-	case <-req.Context().Done():
-		return nil, req.Context().Err()
-	}
 	response, err := t.next.RoundTrip(req.WithContext(ctx))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errBroken, err)

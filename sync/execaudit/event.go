@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -26,7 +27,9 @@ type Event struct {
 	Namespace string
 	Verb      string // as Exec.Verb, attach or ephemeralcontainers
 	Name      string // as Exec.Name
+	Cut       bool   // the API server cut the name
 	Code      int    // HTTP status of the answer
+	Over      bool   // it tells that a command ended, which was told as it started too
 }
 
 // Allowed tells whether something may have come to run. The API server or the kubelet answers with
@@ -47,6 +50,11 @@ func (e Event) Use() requests.Use {
 const (
 	maxBody   = 10 << 20 // bytes; no more is read
 	maxEvents = 10_000   // of one list; the API server sends 400 unless it is told otherwise
+	// maxAnnotation is where the API server cuts an annotation that a policy makes
+	// (maxAuditAnnotationValueLength in k8s.io/apiserver).
+	maxAnnotation = 10 << 10 // bytes
+	// maxCaller is longer than any name that a grant is for.
+	maxCaller = 1 << 10 // bytes
 )
 
 // errTooMany is of a list with more events than maxEvents.
@@ -165,12 +173,18 @@ func (w wire) event() (e Event, reason string) {
 		!slices.Contains([]string{"exec", "attach", "ephemeralcontainers"}, on.Subresource) {
 		return e, monitor.EventOther
 	}
-	verb, rest, _ := strings.Cut(w.Annotations[render.ExecAnnotation], " ")
+	text := w.Annotations[render.ExecAnnotation]
+	verb, rest, _ := strings.Cut(text, " ")
 	namespace, name, named := strings.Cut(rest, "/")
-	if !named || namespace != on.Namespace {
+	if !named || namespace != on.Namespace || len(text) > maxAnnotation {
 		return e, monitor.EventUnmarked
+	}
+	if len(w.User.Username) > maxCaller || len(w.ImpersonatedUser.Username) > maxCaller ||
+		len(w.AuditID) > maxCaller {
+		return e, monitor.EventForeign
 	}
 	return Event{AuditID: w.AuditID, At: w.RequestReceivedTimestamp, User: w.User.Username,
 		As: w.ImpersonatedUser.Username, Namespace: namespace, Verb: verb, Name: name,
-		Code: w.ResponseStatus.Code}, ""
+		Cut: len(text) == maxAnnotation, Code: w.ResponseStatus.Code,
+		Over: w.Stage == "ResponseComplete" && w.ResponseStatus.Code == http.StatusSwitchingProtocols}, ""
 }

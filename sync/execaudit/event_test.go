@@ -72,7 +72,10 @@ func TestOf(t *testing.T) {
 	never.Objects = nil
 	over := record("over", "", "date")
 	over.Phase, over.EndedAt = plan.Ended, requests.At(records[0].Grant.Window.Start.Add(time.Minute))
-	records = append(records, never, over)
+	pods := record("pods", "", "id")
+	pods.Grant.Items[0].Exec = &requests.Exec{Deployment: "api", Container: "app",
+		Command: []string{"id"}}
+	records = append(records, never, over, pods)
 	any := records[2].Grant.User()
 	base := Event{At: records[0].Grant.Window.Start.Add(30 * time.Minute), User: "alice@example.com",
 		Namespace: "payments", Verb: "run", Name: "api-1/app date", Code: 101}
@@ -88,6 +91,15 @@ func TestOf(t *testing.T) {
 		"the folder":              {func(e *Event) { e.Name = "api-1/app cat /my/" }, ""},
 		"an argument more":        {func(e *Event) { e.Name = "api-1/app date -u" }, ""},
 		"an argument in one":      {func(e *Event) { e.Name = `api-1/app cat\ /my/file` }, ""},
+		"a pod of a Deployment":   {func(e *Event) { e.Name = "api-7f-x/app id" }, "pods"},
+		"another container of it": {func(e *Event) { e.Name = "api-7f-x/side id" }, ""},
+		"no pod of it":            {func(e *Event) { e.Name = "/app id" }, ""},
+		"another command in it":   {func(e *Event) { e.Name = "api-7f-x/app date" }, ""},
+		"cut within a file":       {func(e *Event) { e.Cut, e.Name = true, "api-1/app cat /my/xxx" }, "cat"},
+		"cut within the command":  {func(e *Event) { e.Cut, e.Name = true, "api-1/app xx /my/x" }, ""},
+		"cut, with too much":      {func(e *Event) { e.Cut, e.Name = true, "api-1/app date -u x" }, ""},
+		"passed on as alice":      {func(e *Event) { e.User, e.As = "proxy", e.User }, "date"},
+		"by alice as bob":         {func(e *Event) { e.As = "bob@example.com" }, ""},
 		"another pod":             {func(e *Event) { e.Name = "api-2/app date" }, ""},
 		"with input":              {func(e *Event) { e.Verb = "input" }, ""},
 		"by the identity":         {func(e *Event) { e.As, e.Name = any, "api-1/app sh -c x" }, "any"},
@@ -99,7 +111,7 @@ func TestOf(t *testing.T) {
 		"before":                  {func(e *Event) { e.At = e.At.Add(-31 * time.Minute) }, ""},
 		"after":                   {func(e *Event) { e.At = e.At.Add(31 * time.Minute) }, ""},
 		"while over was there":    {func(e *Event) { e.At = e.At.Add(-29 * time.Minute) }, "date over"},
-		"refused":                 {func(e *Event) { e.Code, e.Name = 403, "api-1/app sh" }, "date cat"},
+		"refused":                 {func(e *Event) { e.Code, e.Name = 403, "api-1/app sh" }, "date cat pods"},
 		"refused to the identity": {func(e *Event) { e.Code, e.As = 403, any }, "any"},
 		"refused to bob":          {func(e *Event) { e.Code, e.User = 403, "bob@example.com" }, ""},
 	} {

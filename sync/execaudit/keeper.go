@@ -30,6 +30,8 @@ const (
 	maxAge = 10 * time.Minute
 	// maxSeen is how many uses are remembered, to know again what is told twice.
 	maxSeen = 4096
+	// lastTimeout bounds the round after the last call was answered.
+	lastTimeout = 5 * time.Second
 	// saveTimeout bounds the reading and writing of one record.
 	saveTimeout = 5 * time.Second
 )
@@ -53,12 +55,15 @@ type Keeper struct {
 
 	mu     gosync.Mutex
 	queued []queued
+	busy   int       // how many are in the round
+	blind  time.Time // when following the records did not work last
 }
 
 // queued is an event that is not dealt with yet.
 type queued struct {
 	Event
-	looked, tried int // how often
+	looked, tried int  // how often
+	added         bool // a record had it not
 }
 
 // NewKeeper prepares a keeper.
@@ -72,7 +77,7 @@ func NewKeeper(c *kube.Cluster, now func() time.Time, metrics *monitor.Metrics, 
 func (k *Keeper) take(events []Event) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if len(k.queued)+len(events) > maxQueued {
+	if len(k.queued)+k.busy+len(events) > maxQueued {
 		return false
 	}
 	for _, e := range events {
@@ -91,37 +96,53 @@ func (k *Keeper) wake() {
 	}
 }
 
-// Run notes what was queued, until ctx ends.
+// Run notes what was queued, until ctx ends, and then what is left: that was answered for.
 func (k *Keeper) Run(ctx context.Context) {
 	records, err := k.Cluster.FollowRecords(ctx, func(err error) {
+		k.mu.Lock()
+		k.blind = k.Now()
+		k.mu.Unlock()
 		k.Log.Error("following the records does not work", "error", err.Error())
 	})
 	if err != nil {
 		k.Log.Error("no use of a command is noted", "error", err.Error())
 		return
 	}
-	for {
+	for ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
-			return
+			continue
 		case <-k.news:
 		}
-		k.mu.Lock()
-		all := k.queued
-		k.queued = nil
-		k.mu.Unlock()
-		if again := k.round(ctx, records(), all); len(again) > 0 {
+		if again := k.round(ctx, records(), k.begin()); len(again) > 0 {
 			k.mu.Lock()
 			k.queued = append(again, k.queued...)
 			k.mu.Unlock()
 			k.wake()
 		}
+		k.mu.Lock()
+		k.busy = 0
+		k.mu.Unlock()
 		select {
 		case <-ctx.Done():
-			return
 		case <-time.After(gap):
 		}
 	}
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastTimeout)
+	defer cancel()
+	clear(k.written) // nothing waits for a later write
+	if left := len(k.round(last, records(), k.begin())); left > 0 {
+		k.Metrics.AuditEvents(monitor.EventLost, left)
+	}
+}
+
+// begin is what a round is about.
+func (k *Keeper) begin() []queued {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	all := k.queued
+	k.queued, k.busy = nil, len(all)
+	return all
 }
 
 // round notes the uses among events by the records that are known, and returns those events that are
@@ -134,16 +155,22 @@ func (k *Keeper) round(ctx context.Context, records []plan.Record, all []queued)
 	for i := range all {
 		q := &all[i]
 		of := q.of(records)
-		switch early := q.At.Sub(k.Now()); {
-		case early < -maxAge, early > plan.MaxSkew:
-			k.Metrics.AuditEvents(monitor.EventStale, 1)
-		case k.seen.has(q.Event):
+		early := q.At.Sub(k.Now())
+		stale := early < -maxAge || early > plan.MaxSkew
+		switch {
+		case k.seen.has(q.Event), stale && q.Over:
 			k.Metrics.AuditEvents(monitor.EventReplayed, 1)
+		case stale && len(of) > 0:
+			k.Metrics.AuditEvents(monitor.EventStale, 1)
+		case stale:
+			k.Metrics.AuditEvents(monitor.EventForeign, 1)
 		case q.looked < looks && !settled(of):
 			q.looked++
 			again = append(again, *q)
-		case len(of) == 0:
+		case len(of) == 0 && k.sees():
 			k.Metrics.AuditEvents(monitor.EventForeign, 1)
+		case len(of) == 0:
+			k.Metrics.AuditEvents(monitor.EventLost, 1)
 		case k.waits(of, q.Event):
 			again = append(again, *q)
 		default:
@@ -173,12 +200,21 @@ func (k *Keeper) round(ctx context.Context, records []plan.Record, all []queued)
 			again = append(again, *q)
 		case failed[i]:
 			k.Metrics.AuditEvents(monitor.EventLost, 1)
+		case !q.added:
+			k.Metrics.AuditEvents(monitor.EventReplayed, 1)
 		default:
 			k.Metrics.AuditEvents(monitor.EventKept, 1)
 			k.Metrics.Used(q.Allowed())
 		}
 	}
 	return again
+}
+
+// sees tells whether a grant that is not among the records is none.
+func (k *Keeper) sees() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.blind.IsZero() || k.Now().Sub(k.blind) > time.Minute
 }
 
 // settled tells whether an event is of grants, all of which are made.
@@ -219,7 +255,8 @@ func (k *Keeper) noteOnce(ctx context.Context, name string, events []int, all []
 	}
 	known, changed, up := len(r.Uses.First), false, r.UsedUp()
 	for _, i := range events {
-		changed = r.Uses.Add(all[i].Use()) || changed
+		all[i].added = r.Uses.Add(all[i].Use())
+		changed = changed || all[i].added
 	}
 	if changed {
 		err = k.Cluster.Save(ctx, &r)

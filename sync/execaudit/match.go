@@ -1,6 +1,7 @@
 package execaudit
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/pullgrant/pullgrant/requests"
@@ -31,12 +32,13 @@ func (e Event) during(r plan.Record) bool {
 		!e.At.After(end.Add(plan.MaxSkew))
 }
 
-// by tells whether whoever an item is for made the call.
+// by tells whether whoever an item is for made the call: as the grant's identity, or, where the item
+// is theirs, as themselves, whoever passed it on as theirs.
 func (e Event) by(g requests.Grant, i requests.Item) bool {
-	as := ""
-	if i.Impersonates() {
-		as = g.User()
+	theirs := e.User == g.Subject.Name && e.As == g.User()
+	if !i.Impersonates() {
+		theirs = cmp.Or(e.As, e.User) == g.Subject.Name
 	}
-	return i.Exec != nil && e.Namespace == i.Namespace && e.User == g.Subject.Name && e.As == as &&
-		(!e.Allowed() || i.Exec.Ran(e.Verb, e.Name))
+	return i.Exec != nil && e.Namespace == i.Namespace && theirs &&
+		(!e.Allowed() || i.Exec.Ran(e.Verb, e.Name, e.Cut))
 }

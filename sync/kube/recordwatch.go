@@ -14,8 +14,8 @@ import (
 	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
-// FollowRecords follows the records until ctx ends. What it returns lists them as they were told
-// last, without the request file and the facts of each; those that cannot be read are left out.
+// FollowRecords follows the records until ctx ends, and returns once they were listed, or ctx ended.
+// What it returns lists them as they were told last; those that cannot be read are left out.
 func (c *Cluster) FollowRecords(ctx context.Context, failed func(error)) (records func() []plan.Record,
 	err error) {
 	informer := c.recordInformer()
@@ -27,7 +27,11 @@ func (c *Cluster) FollowRecords(ctx context.Context, failed func(error)) (record
 			}
 			return object, nil
 		}))
+	if err != nil {
+		return nil, err
+	}
 	go informer.RunWithContext(ctx)
+	cache.WaitForCacheSync(ctx.Done(), informer.HasSynced)
 	return func() (all []plan.Record) {
 		for _, object := range informer.GetStore().List() {
 			if m, is := object.(*corev1.ConfigMap); is {
@@ -37,7 +41,7 @@ func (c *Cluster) FollowRecords(ctx context.Context, failed func(error)) (record
 			}
 		}
 		return all
-	}, err
+	}, nil
 }
 
 func (c *Cluster) recordInformer() cache.SharedIndexInformer {
