@@ -110,7 +110,8 @@ var SpecFields = Fields{
 		"of its pods, as they come and go.", Form: Form{Rule: "deployment", Pattern: ObjectPattern,
 		Check: CheckObject}},
 	"Exec.container": {About: "Name of the container. Default: the policy's, where it has one; " +
-		"else the one that kubectl takes, which is told before access works.", Form: FormName},
+		"else the one that kubectl takes, which is told before access works as far as GitHub takes it " +
+		"in time.", Form: FormName},
 	"Exec.command": {About: "Program and arguments. An argument may end with /*, which stands for " +
 		"one file of a folder. Default: any command, where the policy lets that be.",
 		Form: Form{Rule: "command", Pattern: ArgumentPattern, Check: CheckArgument}, Min: 1,

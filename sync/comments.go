@@ -114,6 +114,11 @@ const firstTime = 5 * time.Second
 // first writes a comment now, before what it tells of happens. When that does not work in time, the
 // comment stays to be written, unless another takes its place.
 func (n *comments) first(ctx context.Context, t comment) {
+	n.mu.Lock()
+	if before := n.pending[t.about()]; before != nil && before.what == t.what {
+		delete(n.pending, t.about()) // it may tell of what was decided before
+	}
+	n.mu.Unlock()
 	n.put(t)
 	n.mu.Lock()
 	put := n.pending[t.about()]
@@ -139,6 +144,12 @@ func (n *comments) try(ctx context.Context, t *comment) bool {
 		defer func() { <-n.turn }()
 	case <-ctx.Done():
 		return false
+	}
+	n.mu.Lock()
+	waits := n.pending[t.about()] == t
+	n.mu.Unlock()
+	if !waits { // another took its place, or wrote it
+		return true
 	}
 	err := n.say(ctx, t)
 	if ctx.Err() != nil {

@@ -60,8 +60,8 @@ func (t *teller) decided(ctx context.Context, g requests.Grant) {
 // decidedText tells what access will be.
 func decidedText(g requests.Grant) string {
 	var b strings.Builder
-	b.WriteString("### Access begins now\n\nNo container was asked for; kubectl's default one is " +
-		"taken:\n\n")
+	b.WriteString("### Where the command runs once access begins\n\nNo container was asked for; " +
+		"kubectl's default one is taken:\n\n")
 	for _, given := range g.Gives() {
 		fmt.Fprintf(&b, "- %s\n", github.Code(given))
 	}

@@ -29,11 +29,13 @@ func (o requestOptions) fillContainer(ctx context.Context, w world, tree policie
 	if preview.Grant == nil {
 		return nil
 	}
-	i := slices.IndexFunc(preview.Grant.Items, requests.Item.Undecided)
-	if i < 0 {
+	commands := slices.DeleteFunc(preview.Grant.Items, func(i requests.Item) bool {
+		return i.Exec == nil
+	})
+	if len(commands) != 1 || !commands[0].Undecided() { // several may have one each
 		return nil
 	}
-	item := preview.Grant.Items[i]
+	item := commands[0]
 	container, err := o.containerOf(ctx, item)
 	ambiguous, is := errors.AsType[*kube.AmbiguousError](err)
 	switch {
@@ -42,12 +44,14 @@ func (o requestOptions) fillContainer(ctx context.Context, w world, tree policie
 		return &d
 	case err != nil:
 		w.say("note: no container is named; the agent takes kubectl's default one, and says so on "+
-			"the pull request before access works: %v", err)
+			"the pull request: %v", err)
 	case !slices.Contains(item.Containers, container):
 		d := policies.Refuse(policies.ContainerNotAllowed, "the default container, %s, is not in the "+
 			"policy; name one of %s with --container", container, strings.Join(item.Containers, ", "))
 		return &d
 	default:
+		w.say("note: the container is %s, the default one where your kubeconfig leads; another "+
+			"is named by --container", container)
 		asked.Spec.Exec = item.Decided(container).Exec
 	}
 	return nil

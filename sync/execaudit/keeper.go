@@ -156,13 +156,12 @@ func (k *Keeper) round(ctx context.Context, records []plan.Record, all []queued)
 		q := &all[i]
 		of := q.of(records)
 		early := q.At.Sub(k.Now())
-		stale := early < -maxAge || early > plan.MaxSkew
-		switch {
-		case k.seen.has(q.Event), stale && q.Over:
+		switch old := early < -maxAge; {
+		case k.seen.has(q.Event), old && q.Over:
 			k.Metrics.AuditEvents(monitor.EventReplayed, 1)
-		case stale && len(of) > 0:
+		case early > plan.MaxSkew, old && len(of) > 0:
 			k.Metrics.AuditEvents(monitor.EventStale, 1)
-		case stale:
+		case old:
 			k.Metrics.AuditEvents(monitor.EventForeign, 1)
 		case q.looked < looks && !settled(of):
 			q.looked++

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -54,10 +55,17 @@ type Seen struct {
 // SeenOf is what is seen of an object.
 func SeenOf(o metav1.Object) Seen {
 	s := Seen{Name: o.GetName(), UID: o.GetUID()}
-	if by := metav1.GetControllerOfNoCopy(o); by != nil {
+	if by := metav1.GetControllerOfNoCopy(o); by != nil && isOfApps(*by) {
 		s.Controller = by.UID
 	}
 	return s
+}
+
+// isOfApps tells whether a controller is a Deployment or a ReplicaSet. Whoever makes a pod may write a
+// reference of another kind with the UID of one, which no controller would look at.
+func isOfApps(by metav1.OwnerReference) bool {
+	group, _, _ := strings.Cut(by.APIVersion, "/")
+	return group == "apps" && (by.Kind == "Deployment" || by.Kind == "ReplicaSet")
 }
 
 // ErrNotServed says that the cluster has no such kind of objects in namespaces.

@@ -66,13 +66,14 @@ func (e *TooManyError) Error() string {
 func wanted(rules []rule, have [][]string, found func(kube.Objects) ([]kube.Seen, bool)) (
 	names [][]string, tooMany *TooManyError) {
 	for n, r := range rules {
+		most := r.most(rules)
 		matched, known := r.matched(found)
 		all := r.RoleNames(matched)
 		switch count := len(all) - 1; { // without the placeholder
 		case len(r.matches) == 0 || !known:
 			all = have[n]
-		case count > r.MaxMatched():
-			tooMany = &TooManyError{r.matches[0].kind(), count, r.MaxMatched()}
+		case count > most:
+			tooMany = &TooManyError{r.matches[0].kind(), count, most}
 			all = slices.DeleteFunc(all, func(name string) bool {
 				return name != requests.Placeholder && !slices.Contains(have[n], name)
 			})
@@ -80,6 +81,27 @@ func wanted(rules []rule, have [][]string, found func(kube.Objects) ([]kube.Seen
 		names = append(names, all)
 	}
 	return names, tooMany
+}
+
+// most is how many names of the rule can be kept current. The rules of a command in the pods of a
+// Deployment stop at the same pod: each is of no use without the others.
+func (r rule) most(rules []rule) int {
+	most := r.MaxMatched()
+	for _, other := range rules {
+		if d := r.deployment(); d != "" && other.deployment() == d {
+			most = min(most, other.MaxMatched())
+		}
+	}
+	return most
+}
+
+func (r rule) deployment() string {
+	for _, m := range r.Match {
+		if m.Deployment != "" {
+			return m.Deployment
+		}
+	}
+	return ""
 }
 
 // matched are the names of all that matches, false when some of it is not known.

@@ -191,6 +191,11 @@ func (s *Scene) MakeNamespace() {
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.Namespace}},
 		metav1.CreateOptions{})
 	s.Must(err)
+	s.Until("pods can be made in it", func() bool {
+		_, err := s.Admin.CoreV1().ServiceAccounts(s.Namespace).Get(s.Context(), "default",
+			metav1.GetOptions{})
+		return err == nil
+	})
 }
 
 // May asks the API server what a user may do in the namespace, with one object of that name where
