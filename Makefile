@@ -22,7 +22,7 @@ race := $(if $(cc),-race $(foreach package,$(unwatched),-gcflags=$(package)=-rac
 # Rooms where nothing runs beside anything else, their tests neither (TestSerialRooms): there is no race to find, and looking for
 # one takes seven times as long.
 serial := requests policies policies/codeowners policies/rbac sync/plan sync/mapusers
-# The longest comes first; many of the others wait more than they work, so that three run beside each other on two cores.
+# The longest comes first: what begins after all others would be waited for alone.
 raced = ./sync $(filter-out $(addprefix %/pullgrant/,$(serial) sync),$(shell go list $(packages)))
 fuzztime := 5s
 
@@ -61,7 +61,7 @@ demo-up: kube build ## leave forge, cluster and agent running until Ctrl-C, to t
 test: kube build lint $(tools)/act ## run every check and every test
 	$(if $(race),,@echo 'no C compiler: the tests run without the race detector')
 	go test -shuffle=on -count=1 $(addprefix ./,$(serial))
-	go test $(race) -p 3 -shuffle=on -count=1 -timeout 40m $(raced)
+	go test $(race) -shuffle=on -count=1 -timeout 40m $(raced)
 	@for module in $(modules); do (cd $$module && go test $(race) -shuffle=on -count=1 ./...) || exit 1; done
 	@$(MAKE) fuzz fuzztime=2s
 	$(if $(shell command -v spin),@$(MAKE) model configurations=quick,@echo 'no spin: the model is not searched')

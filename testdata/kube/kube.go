@@ -16,7 +16,6 @@ import (
 	"sync"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/client-go/discovery/cached/memory"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/restmapper"
@@ -51,9 +50,9 @@ type ControlPlane struct {
 
 	temporary bool
 	authority *authority
-	client    *kubernetes.Clientset // as system:masters
-	mapper    meta.RESTMapper       // the resource of each kind that the API server serves
-	applied   sync.Map              // what came of an object that was applied, by its manifest
+	client    *kubernetes.Clientset                   // as system:masters
+	mapper    *restmapper.DeferredDiscoveryRESTMapper // the resource of each kind that the API server serves
+	applied   sync.Map                                // what came of an object that was applied, by its manifest
 }
 
 // Start brings up the control plane and returns when it can be worked with: the API server is

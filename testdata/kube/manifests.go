@@ -94,6 +94,10 @@ func (cp *ControlPlane) apply(ctx context.Context, client dynamic.Interface,
 	}
 	kind, name := object.GroupVersionKind(), object.GetName()
 	mapping, err := cp.mapper.RESTMapping(kind.GroupKind(), kind.Version)
+	if meta.IsNoMatchError(err) { // it may be served since the API server was asked
+		cp.mapper.Reset()
+		mapping, err = cp.mapper.RESTMapping(kind.GroupKind(), kind.Version)
+	}
 	if err != nil {
 		return fmt.Errorf("applying %s %s: %w", kind.Kind, name, err)
 	}
