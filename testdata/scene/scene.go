@@ -96,10 +96,17 @@ func New(t *testing.T) *Scene {
 			s.May(agent, "batch", "create", "jobs")
 	})
 	t.Cleanup(func() { // the next test's agent would have these rights too
-		_ = s.Admin.RbacV1().RoleBindings(s.Namespace).DeleteCollection(
-			context.WithoutCancel(t.Context()), metav1.DeleteOptions{}, metav1.ListOptions{})
-		_ = s.Admin.RbacV1().RoleBindings(requests.GrantsNamespace).DeleteCollection(
-			context.WithoutCancel(t.Context()), metav1.DeleteOptions{}, metav1.ListOptions{})
+		ctx := context.WithoutCancel(t.Context())
+		all, err := s.Admin.CoreV1().Namespaces().List(ctx, metav1.ListOptions{})
+		if err != nil { // of a test that stopped the API server
+			all = &corev1.NamespaceList{}
+		}
+		for _, n := range all.Items { // those of the test are named for its own
+			if strings.Contains(n.Name, s.Namespace) || n.Name == requests.GrantsNamespace {
+				_ = s.Admin.RbacV1().RoleBindings(n.Name).DeleteCollection(ctx,
+					metav1.DeleteOptions{}, metav1.ListOptions{})
+			}
+		}
 		if t.Failed() {
 			t.Logf("the agent's log:\n%s", s.Log)
 		}
