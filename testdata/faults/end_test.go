@@ -64,7 +64,7 @@ func (s *stage) check(a asked, bound time.Duration) {
 		s.Errorf("%s was granted %d times: %+v", a.name, len(seen), seen)
 	case !b.end.Equal(a.end):
 		s.Errorf("%s ends at %s, want %s", a.name, b.end, a.end)
-	case !b.came.Before(a.end):
+	case !b.made.Before(a.end): // which is a whole second too
 		s.Errorf("%s was granted %s after its end", a.name, b.came.Sub(a.end))
 	case b.went.Sub(a.end) > bound:
 		s.Errorf("%s was revoked %s late, allowed: %s", a.name, b.went.Sub(a.end), bound)

@@ -20,6 +20,7 @@ type binding struct {
 	uid     types.UID
 	request string
 	end     time.Time // as it says itself
+	made    time.Time // by the API server's clock, in whole seconds; what it tells may be late
 	came    time.Time
 	went    time.Time // zero: it is there
 }
@@ -89,7 +90,7 @@ func (w *watcher) came(b *rbacv1.RoleBinding) {
 	}
 	end, _ := time.Parse(time.RFC3339, b.Annotations["pullgrant.dev/expires-at"])
 	w.seen[b.UID] = &binding{uid: b.UID, request: b.Labels["pullgrant.dev/request"], end: end,
-		came: time.Now()}
+		made: b.CreationTimestamp.Time, came: time.Now()}
 }
 
 func (w *watcher) went(uid types.UID) {
