@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 )
 
@@ -63,9 +64,9 @@ func TestTheTokenStaysWithItsHost(t *testing.T) {
 		t.Errorf("%s was called elsewhere with %q", r.URL, r.Header.Get("Authorization"))
 	}))
 	defer elsewhere.Close()
-	agent := ""
+	var agent atomic.Value // calls come beside each other
 	api := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		agent = r.UserAgent()
+		agent.Store(r.UserAgent())
 		http.Redirect(rw, r, elsewhere.URL, http.StatusMovedPermanently)
 	}))
 	defer api.Close()
@@ -81,8 +82,8 @@ func TestTheTokenStaysWithItsHost(t *testing.T) {
 		!strings.Contains(err.Error(), "the call would leave") {
 		t.Errorf("error %v", err)
 	}
-	if agent != "pullgrant" {
-		t.Errorf("user agent %q", agent)
+	if agent.Load() != "pullgrant" {
+		t.Errorf("user agent %q", agent.Load())
 	}
 }
 

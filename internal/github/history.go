@@ -127,19 +127,14 @@ func (c *Client) readChanges(ctx context.Context, f *policies.Facts, _ snapshot)
 	}
 	slices.Sort(paths)
 	paths = slices.Compact(paths)
-	changes := make([]policies.Change, len(paths))
-	var reads []func(context.Context) error
-	for n, path := range paths {
-		reads = append(reads, func(ctx context.Context) (err error) {
-			changes[n], err = c.changed(ctx, f, path, tip)
-			return err
-		})
+	changes, err := gather(ctx, paths, func(ctx context.Context, path string) (policies.Change,
+		error) {
+		return c.changed(ctx, f, path, tip)
+	})
+	if err == nil {
+		f.Changes = append(f.Changes, changes...)
 	}
-	if err := together(ctx, reads...); err != nil {
-		return err
-	}
-	f.Changes = append(f.Changes, changes...)
-	return nil
+	return err
 }
 
 // changed finds when path changed last before tip.

@@ -22,26 +22,25 @@ func (c *Client) readUsers(ctx context.Context, f *policies.Facts, _ snapshot) e
 			people = append(people, r.User)
 		}
 	}
-	told := map[string]*policies.UserFacts{}
-	var reads []func(context.Context) error
-	for _, u := range people {
+	asked := map[string]bool{}
+	people = slices.DeleteFunc(people, func(u policies.User) bool {
 		key := strings.ToLower(u.Login)
-		if _, asked := told[key]; asked || u.IsBot() {
-			continue
+		if u.IsBot() || asked[key] {
+			return true
 		}
-		facts := &policies.UserFacts{}
-		told[key] = facts
-		reads = append(reads, func(ctx context.Context) (err error) {
-			*facts, err = c.userFacts(ctx, f.Repository, u)
-			return err
-		})
-	}
-	if err := together(ctx, reads...); err != nil {
+		asked[key] = true
+		return false
+	})
+	told, err := gather(ctx, people, func(ctx context.Context, u policies.User) (policies.UserFacts,
+		error) {
+		return c.userFacts(ctx, f.Repository, u)
+	})
+	if err != nil {
 		return err
 	}
 	f.Users = map[string]policies.UserFacts{}
-	for key, facts := range told {
-		f.Users[key] = *facts
+	for n, u := range people {
+		f.Users[strings.ToLower(u.Login)] = told[n]
 	}
 	return nil
 }
@@ -97,32 +96,35 @@ func (c *Client) answer(ctx context.Context, f *policies.Facts,
 	for q := range f.Answers {
 		checked[q.Team] = true
 	}
-	answers := map[policies.Question]*bool{}
-	var teams, members []func(context.Context) error
+	var asked []policies.Question
+	var reads []func(context.Context) error
 	for _, q := range questions {
-		_, known := f.Answers[q]
-		if _, asked := answers[q]; known || asked {
+		if _, known := f.Answers[q]; known || slices.Contains(asked, q) {
 			continue
 		}
+		if !teamPattern.MatchString(q.Team) { // before it stands in the address of any call
+			return fmt.Errorf("the team %s is not written as GitHub names teams, org/team; correct "+
+				"the policy or CODEOWNERS", requests.Quote(q.Team))
+		}
+		asked = append(asked, q)
 		if !checked[q.Team] {
 			checked[q.Team] = true
-			teams = append(teams, func(ctx context.Context) error { return c.checkTeam(ctx, q.Team) })
+			reads = append(reads, func(ctx context.Context) error { return c.checkTeam(ctx, q.Team) })
 		}
-		answer := new(bool)
-		answers[q] = answer
-		members = append(members, func(ctx context.Context) (err error) {
-			*answer, err = c.isTeamMember(ctx, q.Team, q.User)
-			return err
-		})
 	}
-	if err := together(ctx, append(teams, members...)...); err != nil {
+	var members []bool
+	err := together(ctx, append(reads, func(ctx context.Context) (err error) {
+		members, err = gather(ctx, asked, c.isTeamMember)
+		return err
+	})...)
+	if err != nil {
 		return err
 	}
-	for q, answer := range answers {
+	for n, q := range asked {
 		if f.Answers == nil {
 			f.Answers = policies.Answers{}
 		}
-		f.Answers[q] = *answer
+		f.Answers[q] = members[n]
 	}
 	return nil
 }
@@ -136,10 +138,6 @@ var teamPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]*/[a-z0-9][a-z0-9_.-]*$
 // members would mean that they are none.
 func (c *Client) checkTeam(ctx context.Context, team string) error {
 	org, slug, _ := strings.Cut(team, "/")
-	if !teamPattern.MatchString(team) {
-		return fmt.Errorf("the team %s is not written as GitHub names teams, org/team; correct "+
-			"the policy or CODEOWNERS", requests.Quote(team))
-	}
 	found, _, err := c.api.Teams.GetTeamBySlug(ctx, org, slug)
 	if err != nil {
 		return c.explain(err, teamPermission, "read the team %s", team)
@@ -150,7 +148,8 @@ func (c *Client) checkTeam(ctx context.Context, team string) error {
 	return nil
 }
 
-func (c *Client) isTeamMember(ctx context.Context, team, login string) (bool, error) {
+func (c *Client) isTeamMember(ctx context.Context, q policies.Question) (bool, error) {
+	team, login := q.Team, q.User
 	org, slug, _ := strings.Cut(team, "/")
 	if problem := requests.CheckLogin(login); problem != "" {
 		return false, fmt.Errorf("the login %s: %s", requests.Quote(login), problem)

@@ -37,7 +37,8 @@ func TestALoginThatIsNone(t *testing.T) {
 	if err == nil || facts != (policies.UserFacts{}) {
 		t.Errorf("facts %+v, error %v", facts, err)
 	}
-	if member, err := w.client.isTeamMember(t.Context(), "acme/squad-b", bad.Login); err == nil ||
+	if member, err := w.client.isTeamMember(t.Context(),
+		policies.Question{Team: "acme/squad-b", User: bad.Login}); err == nil ||
 		member {
 		t.Errorf("member %t, error %v", member, err)
 	}

@@ -27,6 +27,19 @@ func together(ctx context.Context, reads ...func(context.Context) error) error {
 	return context.Cause(ctx)
 }
 
+// gather reads one thing for each of some, as together does, and returns them in their order.
+func gather[T, R any](ctx context.Context, of []T, read func(context.Context, T) (R, error)) ([]R,
+	error) {
+	all, reads := make([]R, len(of)), make([]func(context.Context) error, len(of))
+	for n, one := range of {
+		reads[n] = func(ctx context.Context) (err error) {
+			all[n], err = read(ctx, one)
+			return err
+		}
+	}
+	return all, together(ctx, reads...)
+}
+
 // inOrder makes one read of several, each of which needs what those before it read.
 func inOrder(reads ...func(context.Context) error) func(context.Context) error {
 	return func(ctx context.Context) error {

@@ -101,25 +101,19 @@ func (c *Client) walk(ctx context.Context, name, at string, enter, wanted func(s
 	if err != nil {
 		return nil, err
 	}
-	found := make([]map[string]policies.TreeFile, len(folder))
-	var reads []func(context.Context) error
-	for n, base := range slices.Sorted(maps.Keys(folder)) {
+	found, err := gather(ctx, slices.Sorted(maps.Keys(folder)), func(ctx context.Context,
+		base string) (map[string]policies.TreeFile, error) {
 		e, full := folder[base], path.Join(at, base)
 		switch {
 		case e.kind == "tree" && enter(full):
-			reads = append(reads, func(ctx context.Context) (err error) {
-				found[n], err = c.walk(ctx, e.name, full, enter, wanted)
-				return err
-			})
+			return c.walk(ctx, e.name, full, enter, wanted)
 		case wanted(full):
-			reads = append(reads, func(ctx context.Context) error {
-				file, err := c.file(ctx, e)
-				found[n] = map[string]policies.TreeFile{full: file}
-				return err
-			})
+			file, err := c.file(ctx, e)
+			return map[string]policies.TreeFile{full: file}, err
 		}
-	}
-	if err := together(ctx, reads...); err != nil {
+		return nil, nil
+	})
+	if err != nil {
 		return nil, err
 	}
 	files := map[string]policies.TreeFile{}
