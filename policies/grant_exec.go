@@ -12,6 +12,9 @@ import (
 var execFields = requests.Fields{
 	"GrantSpec.deployments": {About: "Deployments in whose pods, as they come and go, a command of " +
 		"a request may run: exact names, or globs with *.", Form: formGlob, Min: 1, Unique: true},
+	"GrantSpec.once": {About: "Best effort: the request's access ends at first use, as soon as the " +
+		"audit webhook tells the agent. Without that webhook it is only short: 2m when neither " +
+		"policy nor request says how long. Default: false."},
 }
 
 // execGrant lets one command run in a container.

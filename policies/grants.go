@@ -168,19 +168,16 @@ func (s PolicySpec) resolve(t Tree, r requests.AccessRequest) (items []requests.
 	refused []refusal) {
 	for _, g := range s.chosen(r.Spec) {
 		places, notThere := g.placesFor(r.Spec)
-		for n, place := range places {
-			item, no := g.kind().resolve(t, r.Spec, g)
-			item.Namespace, item.Mode = place, s.Target.itemMode()
+		item, no := g.kind().resolve(t, r.Spec, g)
+		item.Mode = s.Target.itemMode()
+		for _, item.Namespace = range places {
 			item.Name = requests.ItemName(r.Metadata.Name, len(items), item.Mode)
 			items = append(items, item)
-			if n > 0 { // what is refused in one place is in all
-				continue
-			}
-			refused = append(refused, notThere, no)
-			if no.problem == "" || no.code != RoleNotAllowed {
-				refused = append(refused, refusal{RoleNotAllowed, "spec.policy",
-					s.dangerProblem(t, r.Spec.Cluster, item)})
-			}
+		}
+		refused = append(refused, notThere, no)
+		if no.problem == "" || no.code != RoleNotAllowed { // a danger in one place is one in all
+			refused = append(refused, refusal{RoleNotAllowed, "spec.policy",
+				s.dangerProblem(t, r.Spec.Cluster, item)})
 		}
 	}
 	return items, slices.DeleteFunc(refused, func(r refusal) bool { return r.problem == "" })

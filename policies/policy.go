@@ -239,7 +239,6 @@ var policyFields = requests.HeaderFields("AccessPolicy",
 		"everything run. Default: false."},
 	"GrantSpec.stdin":    {About: "Whether a request may ask for kubectl exec -i. Default: false."},
 	"GrantSpec.terminal": {About: "Whether a request may ask for kubectl exec -t. Default: false."},
-	"GrantSpec.once":     {About: aboutOnce},
 
 	"ResourceSpec.resource": {About: "Plural of the resource with its API group, such as pods or " +
 		"deployments.apps.", Form: formKind},

@@ -18,11 +18,6 @@ const onceLong = requests.Duration(10 * time.Minute)
 // LeadTime is the longest time from a merge to the start of access.
 func (s PolicySpec) LeadTime() requests.Duration { return s.limits().MaxLeadTime }
 
-// aboutOnce is one text for the schema.
-const aboutOnce = "Best effort: the request's access ends at first use, as soon as the audit webhook " +
-	"tells the agent. Without that webhook it is only short: 2m when neither policy nor request says " +
-	"how long. Default: false."
-
 // duration refuses a window that is longer than the policy allows, or has no length. One with an
 // absolute end is measured from the merge, or from now, as far as either is known.
 func (j *judge) duration() string {

@@ -52,22 +52,28 @@ func newComments(c Config) *comments {
 		turn: make(chan struct{}, 1)}
 }
 
-// put has a comment written soon.
-func (n *comments) put(t comment) {
+// put has a comment written soon, unless one of the same word waits for its pull request.
+func (n *comments) put(t comment) { n.queue(&t, false) }
+
+// queue has a comment wait to be written, in the place of another about its pull request; of one of
+// the same word only when it says something else by now. false: it does not wait.
+func (n *comments) queue(t *comment, anew bool) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	before := n.pending[t.about()]
 	switch {
-	case n.github == nil, t.number == 0 && t.find == nil, before != nil && before.what == t.what:
-		return
+	case n.github == nil, t.number == 0 && t.find == nil,
+		before != nil && before.what == t.what && !anew:
+		return false
 	case before == nil && len(n.pending) >= maxComments:
 		n.log.Error("too much waits to be told; it is in the ledger only", "pull_request", t.number,
 			"what", t.what)
-		return
+		return false
 	}
 	t.until = n.now().Add(tellFor)
 	t.again.done(n.now())
-	n.pending[t.about()] = &t
+	n.pending[t.about()] = t
+	return true
 }
 
 // about is the pull request, as far as it is known.
@@ -114,21 +120,12 @@ const firstTime = 5 * time.Second
 // first writes a comment now, before what it tells of happens. When that does not work in time, the
 // comment stays to be written, unless another takes its place.
 func (n *comments) first(ctx context.Context, t comment) {
-	n.mu.Lock()
-	if before := n.pending[t.about()]; before != nil && before.what == t.what {
-		delete(n.pending, t.about()) // it may tell of what was decided before
-	}
-	n.mu.Unlock()
-	n.put(t)
-	n.mu.Lock()
-	put := n.pending[t.about()]
-	n.mu.Unlock()
-	if put == nil {
+	if !n.queue(&t, true) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, firstTime)
 	defer cancel()
-	n.try(ctx, put)
+	n.try(ctx, &t)
 }
 
 // write tries the comment that has been due longest. It reports whether there was one.

@@ -47,7 +47,7 @@ func keepAWSAuth(ctx context.Context, w world, o processOptions) (err error) {
 	if config.Kubernetes, err = ownCluster(o.kubeconfig); err != nil {
 		return err
 	}
-	if config.Listener, err = o.listener(ctx); err != nil {
+	if config.Listener, err = listenOn(ctx, "listen", o.listen); err != nil {
 		return err
 	}
 	process, err := awsauth.NewProcess(config)

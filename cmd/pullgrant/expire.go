@@ -46,7 +46,7 @@ func expire(ctx context.Context, w world, o processOptions) (err error) {
 	if config.Kubernetes, err = ownCluster(o.kubeconfig); err != nil {
 		return err
 	}
-	if config.Listener, err = o.listener(ctx); err != nil {
+	if config.Listener, err = listenOn(ctx, "listen", o.listen); err != nil {
 		return err
 	}
 	process, err := expiry.NewProcess(config)

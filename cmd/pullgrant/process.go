@@ -36,21 +36,30 @@ func (o *processOptions) check(cmd *cobra.Command, w world) error {
 		return usagef(cmd, "--cluster is missing")
 	case requests.CheckName(o.cluster) != "":
 		return usagef(cmd, "--cluster %q: %s", o.cluster, requests.CheckName(o.cluster))
-	case o.listen != "" && !isAddress(o.listen):
-		return usagef(cmd, "--listen %q: write HOST:PORT, or :PORT for every address of this machine",
-			o.listen)
+	case addressProblem("listen", o.listen) != "":
+		return usagef(cmd, "%s", addressProblem("listen", o.listen))
 	}
 	return nil
 }
 
-// listener opens --listen; nil where it is not given.
-func (o *processOptions) listener(ctx context.Context) (net.Listener, error) {
-	if o.listen == "" {
+// addressProblem tells what is wrong with the address that a flag gives to listen on; empty when
+// nothing is, or it is not given.
+func addressProblem(flag, address string) string {
+	if _, port, err := net.SplitHostPort(address); address == "" || err == nil && port != "" {
+		return ""
+	}
+	return fmt.Sprintf("--%s %q: write HOST:PORT, or :PORT for every address of this machine", flag,
+		address)
+}
+
+// listenOn opens the address that a flag gives; nil where it is not given.
+func listenOn(ctx context.Context, flag, address string) (net.Listener, error) {
+	if address == "" {
 		return nil, nil
 	}
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", o.listen)
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if err != nil {
-		return nil, fmt.Errorf("open --listen: %w", err)
+		return nil, fmt.Errorf("open --%s: %w", flag, err)
 	}
 	return listener, nil
 }

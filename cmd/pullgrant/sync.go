@@ -168,9 +168,8 @@ func (o syncOptions) problem() string {
 	case o.repoID != 0 && o.evidence.value == requests.EvidenceBranch:
 		return "--repository-id is for --evidence " + requests.EvidenceGitHub +
 			"; on the other there is no number"
-	case o.listen != "" && !isAddress(o.listen):
-		return fmt.Sprintf("--listen %q: write HOST:PORT, or :PORT for every address of this machine",
-			o.listen)
+	case addressProblem("listen", o.listen) != "":
+		return addressProblem("listen", o.listen)
 	case o.webhook != "" && o.listen == "":
 		return "--webhook-secret-file is of no use without --listen"
 	case o.audit.problem() != "":
@@ -181,24 +180,19 @@ func (o syncOptions) problem() string {
 	return ""
 }
 
-func isAddress(text string) bool {
-	_, port, err := net.SplitHostPort(text)
-	return err == nil && port != ""
-}
-
 func runAgent(ctx context.Context, w world, o syncOptions) error {
 	config, err := o.agent(ctx, w)
 	if err != nil {
 		return err
 	}
-	if o.listen != "" && !o.once && !o.dryRun {
-		if config.Listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", o.listen); err != nil {
-			return fmt.Errorf("open --listen: %w", err)
-		}
-	}
-	if o.audit.listen != "" && !o.once && !o.dryRun {
-		if config.Audit, config.AuditToken, err = o.audit.open(ctx); err != nil {
+	if !o.once && !o.dryRun {
+		if config.Listener, err = listenOn(ctx, "listen", o.listen); err != nil {
 			return err
+		}
+		if o.audit.listen != "" {
+			if config.Audit, config.AuditToken, err = o.audit.open(ctx); err != nil {
+				return err
+			}
 		}
 	}
 	agent, err := sync.NewAgent(config)

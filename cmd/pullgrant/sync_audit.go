@@ -40,9 +40,8 @@ func (o execAuditOptions) problem() string {
 	case o.listen == "":
 		return "--audit-cert-file, --audit-key-file, --audit-client-ca-file and --audit-token-file are " +
 			"of no use without --audit-listen"
-	case !isAddress(o.listen):
-		return fmt.Sprintf("--audit-listen %q: write HOST:PORT, or :PORT for every address of this machine",
-			o.listen)
+	case addressProblem("audit-listen", o.listen) != "":
+		return addressProblem("audit-listen", o.listen)
 	case o.cert == "" || o.key == "":
 		return "--audit-listen needs --audit-cert-file and --audit-key-file: it is served over TLS only"
 	case o.clientCA == "" && o.token == "":
@@ -76,9 +75,9 @@ func (o execAuditOptions) open(ctx context.Context) (listener net.Listener, toke
 	if err != nil {
 		return nil, nil, err
 	}
-	plain, err := (&net.ListenConfig{}).Listen(ctx, "tcp", o.listen)
+	plain, err := listenOn(ctx, "audit-listen", o.listen)
 	if err != nil {
-		return nil, nil, fmt.Errorf("open --audit-listen: %w", err)
+		return nil, nil, err
 	}
 	return tls.NewListener(plain, config), token, nil
 }

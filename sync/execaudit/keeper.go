@@ -96,6 +96,16 @@ func (k *Keeper) wake() {
 	}
 }
 
+// end puts what a round left before what came meanwhile.
+func (k *Keeper) end(again []queued) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.queued, k.busy = append(again, k.queued...), 0
+	if len(again) > 0 {
+		k.wake()
+	}
+}
+
 // Run notes what was queued, until ctx ends, and then what is left: that was answered for.
 func (k *Keeper) Run(ctx context.Context) {
 	records, err := k.Cluster.FollowRecords(ctx, func(err error) {
@@ -114,15 +124,7 @@ func (k *Keeper) Run(ctx context.Context) {
 			continue
 		case <-k.news:
 		}
-		if again := k.round(ctx, records(), k.begin()); len(again) > 0 {
-			k.mu.Lock()
-			k.queued = append(again, k.queued...)
-			k.mu.Unlock()
-			k.wake()
-		}
-		k.mu.Lock()
-		k.busy = 0
-		k.mu.Unlock()
+		k.end(k.round(ctx, records(), k.begin()))
 		select {
 		case <-ctx.Done():
 		case <-time.After(gap):
