@@ -335,15 +335,17 @@ func TestConnectionsAreNobodyElses(t *testing.T) {
 
 func TestWaitingEndsWithTheContext(t *testing.T) {
 	w := newWorld(t)
+	n := w.ask()
 	w.Fail("GET", "/repos/acme/access", -1, 503, "", "Retry-After", "20")
+	before := len(w.Requests())
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
 	go func() {
-		_, err := w.client.Facts(ctx, 1, noon)
+		_, err := w.client.Facts(ctx, n, noon)
 		done <- err
 	}()
 	deadline := time.After(10 * time.Second)
-	for len(w.Requests()) == 0 {
+	for len(w.Requests()) == before {
 		select {
 		case <-deadline:
 			t.Fatal("no call was made")

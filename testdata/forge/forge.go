@@ -35,6 +35,7 @@ type Forge struct {
 	root     string // parent of the bare repository
 	git      repository
 	server   *http.Server
+	under    sync.RWMutex // read-held by each call under way
 	mux      *http.ServeMux
 	smart    http.Handler
 	contract *openapi.Contract
@@ -118,8 +119,13 @@ func Start(dir string, opts Options) (*Forge, error) {
 	return f, nil
 }
 
-// Close stops serving and drops open connections; the bare repository stays on disk.
-func (f *Forge) Close() { _ = f.server.Close() }
+// Close stops serving, drops open connections and waits for what their calls still write; the bare
+// repository stays on disk.
+func (f *Forge) Close() {
+	_ = f.server.Close()
+	f.under.Lock()
+	defer f.under.Unlock()
+}
 
 // CloneURL is the address of the repository for git: URL/OWNER/REPO.git. It needs a token as the
 // basic auth password.

@@ -89,6 +89,8 @@ func (f *Forge) Requests() []Request {
 
 // ServeHTTP serves git below /OWNER/REPO.git and the REST API everywhere else.
 func (f *Forge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	f.under.RLock()
+	defer f.under.RUnlock()
 	who, login := f.authenticate(r)
 	recorder := &statusRecorder{ResponseWriter: w, log: func(status int) {
 		f.record(r,
