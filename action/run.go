@@ -108,8 +108,9 @@ func newClient(a *githubactions.Action) (*github.Client, error) {
 	if a.Getenv("GITHUB_ACTIONS") == "true" { // elsewhere nobody swallows the line
 		a.AddMask(token)
 	}
-	return github.New(github.Config{APIURL: a.Getenv("GITHUB_API_URL"), Owner: owner, Repo: name,
-		RepositoryID: id, Token: func(context.Context) (string, error) { return token, nil }})
+	return github.New(github.Config{APIURL: a.Getenv("GITHUB_API_URL"),
+		GraphQLURL: a.Getenv("GITHUB_GRAPHQL_URL"), Owner: owner, Repo: name, RepositoryID: id,
+		Token: func(context.Context) (string, error) { return token, nil }})
 }
 
 // repositoryID is the number of the repository as the runner gives it; 0 where nothing gives one,

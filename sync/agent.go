@@ -94,6 +94,17 @@ func NewAgent(c Config) (*Agent, error) {
 		return nil, err
 	}
 	metrics := monitor.NewMetrics(c.Cluster, c.Version, c.Clock)
+	if c.GitHub != nil {
+		c.GitHub.Hold(held{c.Repository})
+		metrics.WatchGitHub("rest", func() monitor.Budget {
+			rest, _ := c.GitHub.Budgets()
+			return monitor.Budget(rest)
+		})
+		metrics.WatchGitHub("graphql", func() monitor.Budget {
+			_, graphQL := c.GitHub.Budgets()
+			return monitor.Budget(graphQL)
+		})
+	}
 	comments := newComments(c)
 	cluster.AWSAuthKept = c.AWSAuth
 	a := &Agent{cluster: cluster, expirer: expiry.New(expiring, clocks.now, metrics, c.Logger),

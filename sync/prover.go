@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	gosync "sync"
 	"time"
 
 	"github.com/pullgrant/pullgrant/internal/github"
@@ -25,6 +26,9 @@ const (
 	proofFor = 30 * time.Second // from a judgement to the try that rests on it
 	atOnce   = 5 * time.Second  // to another try that follows it, because the first did not work
 )
+
+// maxProved bounds how many requests are judged beside each other.
+const maxProved = 4
 
 // maxUntold bounds for how many requests a pass looks for their pull requests while nothing is
 // granted.
@@ -73,6 +77,7 @@ func (v *prover) prove(ctx context.Context, w plan.World) map[string]plan.Proof 
 		records[r.Grant.Path] = r
 	}
 	begin, looked := v.clocks.wall(), 0
+	var due []string
 	proofs := map[string]plan.Proof{}
 	paths := slices.Sorted(maps.Keys(w.Main.Requests))
 	slices.SortStableFunc(paths, func(p, q string) int {
@@ -101,13 +106,6 @@ func (v *prover) prove(ctx context.Context, w plan.World) map[string]plan.Proof 
 					requests.At(wait.again.next))}
 			continue
 		}
-		if ctx.Err() != nil || !within(begin, now, proofFor/2) {
-			v.waiting[p] = wait
-			proofs[p] = plan.Proof{Blob: blob, Since: wait.since,
-				Decision: policies.Refuse(policies.EvaluationError, "the requests before it "+
-					"took too long; it is tried again at once")}
-			continue
-		}
 		if stops := v.gate.stops(); len(stops) > 0 { // it is judged once it can be granted, at once
 			if v.github != nil && wait.number == 0 && looked < maxUntold {
 				looked++ // without an answer nobody is told, which is no error
@@ -118,9 +116,37 @@ func (v *prover) prove(ctx context.Context, w plan.World) map[string]plan.Proof 
 				Decision: policies.Refuse(stops[0].Code, "%s", stops[0].Message)}
 			continue
 		}
-		proof := v.judge(ctx, w.Main.Tip, p, blob)
+		v.waiting[p] = wait
+		due = append(due, p)
+	}
+	for some := range slices.Chunk(due, maxProved) {
+		if ctx.Err() == nil && within(begin, v.clocks.wall(), proofFor/2) {
+			maps.Copy(proofs, v.judgeAll(ctx, w.Main, some))
+			continue
+		}
+		for _, p := range some {
+			proofs[p] = plan.Proof{Blob: w.Main.Requests[p], Since: v.waiting[p].since,
+				Decision: policies.Refuse(policies.EvaluationError, "the requests before it "+
+					"took too long; it is tried again at once")}
+		}
+	}
+	return proofs
+}
+
+// judgeAll judges requests beside each other, and notes when each is due again.
+func (v *prover) judgeAll(ctx context.Context, main *plan.Main, paths []string) map[string]plan.Proof {
+	now := v.clocks.wall()
+	judged := make([]plan.Proof, len(paths))
+	var all gosync.WaitGroup
+	for n, p := range paths {
+		all.Go(func() { judged[n] = v.judge(ctx, main.Tip, p, main.Requests[p]) })
+	}
+	all.Wait()
+	proofs := map[string]plan.Proof{}
+	for n, p := range paths {
+		proof, wait := judged[n], v.waiting[p]
 		proof.Decision = v.bear(ctx, proof.Evidence.MergeCommit+" "+p, proof.Decision)
-		proof.Blob, proof.Since, proof.At = blob, wait.since, v.clocks.wall()
+		proof.Blob, proof.Since, proof.At = main.Requests[p], wait.since, v.clocks.wall()
 		proofs[p] = proof
 		delete(v.proved, p)
 		if proof.Decision.Outcome == policies.Allowed {
@@ -137,7 +163,7 @@ func (v *prover) prove(ctx context.Context, w plan.World) map[string]plan.Proof 
 		}
 		v.log.Log(ctx, level, "judged", "event", "judge", "request", nameOf(p), "cluster",
 			v.cluster.Name,
-			"commit", w.Main.Tip, "decision", d.Outcome.String(), "code", string(d.Code),
+			"commit", main.Tip, "decision", d.Outcome.String(), "code", string(d.Code),
 			"message", d.Message)
 	}
 	return proofs

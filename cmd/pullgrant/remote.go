@@ -58,7 +58,8 @@ func (r remote) client(ctx context.Context, w world) (*github.Client, string, er
 		return nil, "", err
 	}
 	owner, name, _ := strings.Cut(repo, "/")
-	client, err := github.New(github.Config{APIURL: apiURL, Owner: owner, Repo: name,
+	client, err := github.New(github.Config{APIURL: apiURL,
+		GraphQLURL: w.env("GITHUB_GRAPHQL_URL"), Owner: owner, Repo: name,
 		Token: func(context.Context) (string, error) { return token, nil }})
 	return client, repo, err
 }

@@ -273,7 +273,8 @@ func (o syncOptions) agent(ctx context.Context, w world) (config sync.Config, er
 	if err != nil {
 		return config, err
 	}
-	if config.GitHub, err = github.New(github.Config{APIURL: apiURL, Owner: owner, Repo: name,
+	if config.GitHub, err = github.New(github.Config{APIURL: apiURL,
+		GraphQLURL: w.env("GITHUB_GRAPHQL_URL"), Owner: owner, Repo: name,
 		RepositoryID: o.repoID, Token: token, Clock: w.now, CheckApp: o.checkApp}); err != nil {
 		return config, err
 	}

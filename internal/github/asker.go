@@ -14,7 +14,7 @@ import (
 // is left out of the facts and told in notes.
 func (c *Client) Asker(ctx context.Context, tree policies.Tree,
 	path string) (f policies.Facts, notes []string, err error) {
-	if f.Repository, _, err = c.repository(ctx); err != nil {
+	if f.Repository, err = c.repository(ctx); err != nil {
 		return f, nil, err
 	}
 	login, id, err := c.User(ctx)

@@ -33,7 +33,7 @@ func (c *Client) query(
 		} `json:"errors"`
 	}
 	answer.Data = data
-	_, err := c.call(ctx, http.MethodPost, c.graphQL, question, &answer)
+	_, err := c.call(ctx, http.MethodPost, c.wire.graphQL, question, &answer)
 	if err == nil && len(answer.Errors) > 0 {
 		err = errors.New(answer.Errors[0].Message)
 	}

@@ -14,6 +14,22 @@ import (
 	"github.com/pullgrant/pullgrant/testdata/cases"
 )
 
+// both gathers the facts of a pull request by REST and by GraphQL; what could not be gathered is
+// told as an error.
+func both(t *testing.T, client *Client, number int, now time.Time) (byREST, byGraphQL any) {
+	t.Helper()
+	gather := func(rest bool) any {
+		c := &Client{api: client.api, owner: client.owner, repo: client.repo,
+			wire: client.wire, byREST: rest}
+		facts, err := c.Facts(t.Context(), number, now)
+		if err != nil {
+			return err.Error()
+		}
+		return facts
+	}
+	return gather(true), gather(false)
+}
+
 // TestFactsOfTheScenarios has GitHub tell each scenario, and judges what was gathered: the decision
 // is the same to the last word, or what the scenario says of the wire.
 func TestFactsOfTheScenarios(t *testing.T) {
@@ -30,6 +46,10 @@ func TestFactsOfTheScenarios(t *testing.T) {
 			}
 			client.wire.pause = time.Millisecond
 			var d policies.Decision
+			byREST, facts := both(t, client, told.PullRequest.Number, c.Now)
+			if !reflect.DeepEqual(facts, byREST) {
+				t.Errorf("GraphQL tells %+v\nREST tells %+v", facts, byREST)
+			}
 			if facts, err := client.Facts(t.Context(), told.PullRequest.Number, c.Now); err != nil {
 				d = policies.Refuse(policies.EvaluationError, "%v", err)
 			} else {

@@ -26,8 +26,11 @@ import (
 // Config says which repository to speak to, and as whom.
 type Config struct {
 	APIURL string // root of the REST API, as GITHUB_API_URL holds it; DefaultAPIURL when empty
-	Owner  string // organization or user
-	Repo   string
+	// GraphQLURL is where GraphQL is served, on the same host, as GITHUB_GRAPHQL_URL holds it; when
+	// empty, where it is beside that API.
+	GraphQLURL string
+	Owner      string // organization or user
+	Repo       string
 	// Token gives the token for the next call. It is asked each time, because an App's tokens live
 	// for an hour.
 	Token     func(context.Context) (string, error)
@@ -51,10 +54,11 @@ type Client struct {
 	api      *github.Client
 	owner    string
 	repo     string
-	graphQL  string
 	wire     *transport
 	objects  objects
 	checkApp int64
+	held     Held // nil: none are at hand
+	byREST   bool // GraphQL is asked for nothing that REST tells
 
 	mu   sync.Mutex
 	id   int64 // of the repository; 0 while it is not known
@@ -75,6 +79,10 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	graphQL, err := parseGraphQLURL(cfg.GraphQLURL, base)
+	if err != nil {
+		return nil, err
+	}
 	if problem := requests.CheckLogin(cfg.Owner); problem != "" {
 		return nil, fmt.Errorf("the repository's owner is %s; %s", requests.Quote(cfg.Owner),
 			problem)
@@ -87,7 +95,7 @@ func New(cfg Config) (*Client, error) {
 		return nil, errors.New("no GitHub token; set GITHUB_TOKEN")
 	}
 	wire := newTransport(base, cfg.Token)
-	wire.clock = cfg.Clock
+	wire.clock, wire.graphQL = cfg.Clock, graphQL
 	api := github.NewClient(&http.Client{
 		Transport: wire,
 		// A redirect means that the repository was moved or that the asker is no member: neither is
@@ -97,8 +105,8 @@ func New(cfg Config) (*Client, error) {
 		},
 	})
 	api.BaseURL, api.UserAgent = base, cfg.UserAgent
-	return &Client{api: api, owner: cfg.Owner, repo: cfg.Repo, graphQL: graphQLURL(base),
-		wire: wire, checkApp: cfg.CheckApp, id: cfg.RepositoryID}, nil
+	return &Client{api: api, owner: cfg.Owner, repo: cfg.Repo, wire: wire,
+		checkApp: cfg.CheckApp, id: cfg.RepositoryID}, nil
 }
 
 // CheckApp is the number of the Action's App; 0 when nobody pinned it.
@@ -128,17 +136,34 @@ func isLoopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// graphQLURL is where GraphQL is served beside a REST API: under /api on GitHub Enterprise Server,
-// whose REST API is /api/v3, else on the same host.
-func graphQLURL(base *url.URL) string {
+// parseGraphQLURL returns where GraphQL is served: as given, else beside the REST API, under /api on
+// GitHub Enterprise Server, whose REST API is /api/v3. The token goes to no other host.
+func parseGraphQLURL(text string, base *url.URL) (string, error) {
 	u := *base
 	u.Path = strings.TrimSuffix(u.Path, "v3/") + "graphql"
-	return u.String()
+	if text == "" {
+		return u.String(), nil
+	}
+	given, err := url.Parse(text)
+	if err != nil || given.Scheme != base.Scheme || given.Host != base.Host || given.User != nil ||
+		given.RawQuery != "" || given.Fragment != "" {
+		return "", fmt.Errorf("the address of GitHub's GraphQL API is not one on %s; correct "+
+			"GITHUB_GRAPHQL_URL, for example to %s, or GITHUB_API_URL", base.Host, &u)
+	}
+	return given.String(), nil
 }
 
 // repository reads the repository and pins it by its number: a name can be given to another
 // repository.
-func (c *Client) repository(ctx context.Context) (policies.Repository, *github.Repository, error) {
+func (c *Client) repository(ctx context.Context) (policies.Repository, error) {
+	return once(ctx, theRepository, func() (policies.Repository, error) {
+		repository, _, err := c.settings(ctx)
+		return repository, err
+	})
+}
+
+// settings reads the repository with everything that GitHub tells of it.
+func (c *Client) settings(ctx context.Context) (policies.Repository, *github.Repository, error) {
 	found, _, err := c.api.Repositories.Get(ctx, c.owner, c.repo)
 	if err != nil {
 		return policies.Repository{}, nil, c.explain(err, "Metadata: read",
@@ -153,18 +178,25 @@ func (c *Client) repository(ctx context.Context) (policies.Repository, *github.R
 		!repository.Organization && found.GetOwner().GetType() != "User" {
 		return policies.Repository{}, nil, c.incomplete("the repository %s/%s", c.owner, c.repo)
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.seen = repository.ID
-	if c.id == 0 {
-		c.id = repository.ID
-	}
-	if c.id != repository.ID {
-		return policies.Repository{}, nil, fmt.Errorf("%s/%s is the repository with number %d, "+
-			"and not the one with number %d; find out who replaced it",
-			c.owner, c.repo, repository.ID, c.id)
+	if err := c.recognise(repository.ID); err != nil {
+		return policies.Repository{}, nil, err
 	}
 	return repository, found, nil
+}
+
+// recognise holds the number that GitHub gave against the one that is pinned, or pins it.
+func (c *Client) recognise(id int64) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.seen = id
+	if c.id == 0 {
+		c.id = id
+	}
+	if c.id != id {
+		return fmt.Errorf("%s/%s is the repository with number %d, and not the one with number %d; "+
+			"find out who replaced it", c.owner, c.repo, id, c.id)
+	}
+	return nil
 }
 
 // ParseRepositoryID reads a repository's number as GitHub writes it: decimal, one or more.

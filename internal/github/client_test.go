@@ -52,8 +52,8 @@ func TestGraphQLURL(t *testing.T) {
 		"http://localhost:8080/api/v3/": "http://localhost:8080/api/graphql",
 	} {
 		c, err := New(Config{APIURL: api, Owner: "a", Repo: "b", Token: token})
-		if err != nil || c.graphQL != want {
-			t.Errorf("%q: error %v, %s; want %s", api, err, c.graphQL, want)
+		if err != nil || c.wire.graphQL != want {
+			t.Errorf("%q: error %v, %s; want %s", api, err, c.wire.graphQL, want)
 		}
 	}
 }

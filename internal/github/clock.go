@@ -27,6 +27,6 @@ func (c *Client) Skew() (ahead time.Duration, known bool) { return c.wire.skewed
 
 // ReadClock has GitHub answer anything, so that Skew is of now.
 func (c *Client) ReadClock(ctx context.Context) error {
-	_, _, err := c.repository(ctx)
+	_, err := c.repository(ctx)
 	return err
 }

@@ -17,8 +17,14 @@ const authorsQuery = `query($owner: String!, $repo: String!, $number: Int!, $aft
   } }
 }`
 
-// authored is a commit with the people that GitHub shows as its authors: the one of the commit, and
-// those of its Co-authored-by trailers.
+// author is one of those whom GitHub shows as a commit's: the one of the commit, and those of its
+// Co-authored-by trailers.
+type author struct {
+	email string
+	user  policies.User
+}
+
+// authored is a commit with its authors as GraphQL has them.
 type authored struct {
 	OID     string `json:"oid"`
 	Authors struct {
@@ -40,23 +46,18 @@ func (c *Client) readCoAuthors(ctx context.Context, f *policies.Facts, p snapsho
 	}) {
 		return nil
 	}
-	told, err := c.authored(ctx, p.Number)
+	told, err := once(ctx, authoredOf(p.Number), func() (map[string][]author, error) {
+		return c.authored(ctx, p.Number)
+	})
 	if err != nil {
 		return err
 	}
 	for i, commit := range f.Commits {
 		users := map[string]policies.User{}
-		for _, author := range told[commit.SHA].Authors.Nodes {
-			if author.User == nil {
-				continue
-			}
-			if author.User.ID == 0 || author.User.Login == "" {
-				return c.incomplete("the authors of commit %s", commit.SHA)
-			}
+		for _, author := range told[commit.SHA] {
 			for _, address := range commit.Unattributed() {
-				if strings.EqualFold(address, author.Email) {
-					users[address] = policies.User{Login: author.User.Login, ID: author.User.ID,
-						Type: "User"}
+				if strings.EqualFold(address, author.email) {
+					users[address] = author.user
 				}
 			}
 		}
@@ -67,9 +68,10 @@ func (c *Client) readCoAuthors(ctx context.Context, f *policies.Facts, p snapsho
 	return nil
 }
 
-// authored reads the commits of a pull request with their authors, by name.
-func (c *Client) authored(ctx context.Context, number int) (map[string]authored, error) {
-	all := map[string]authored{}
+// authored reads the authors of a pull request's commits, as far as GitHub knows accounts of theirs,
+// by the names of the commits.
+func (c *Client) authored(ctx context.Context, number int) (map[string][]author, error) {
+	all := map[string][]author{}
 	variables := map[string]any{"owner": c.owner, "repo": c.repo, "number": number}
 	for {
 		var answer struct {
@@ -100,7 +102,17 @@ func (c *Client) authored(ctx context.Context, number int) (map[string]authored,
 			if !isName(node.Commit.OID) {
 				return nil, c.incomplete("the authors of the commits")
 			}
-			all[node.Commit.OID] = node.Commit
+			all[node.Commit.OID] = []author{}
+			for _, a := range node.Commit.Authors.Nodes {
+				if a.User == nil {
+					continue
+				}
+				if a.User.ID == 0 || a.User.Login == "" {
+					return nil, c.incomplete("the authors of commit %s", node.Commit.OID)
+				}
+				all[node.Commit.OID] = append(all[node.Commit.OID], author{a.Email,
+					policies.User{Login: a.User.Login, ID: a.User.ID, Type: "User"}})
+			}
 		}
 		if !commits.PageInfo.HasNextPage {
 			return all, nil

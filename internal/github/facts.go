@@ -32,13 +32,7 @@ const maxReadings = 3
 // full is an error, which a judgement reports as EvaluationError.
 func (c *Client) Facts(ctx context.Context, number int, now time.Time) (policies.Facts, error) {
 	for reading := 1; ; reading++ {
-		facts, err := c.facts(ctx, number, now)
-		if err == nil {
-			err = c.readLive(ctx, &facts, now)
-		}
-		if err == nil {
-			err = c.readExtended(ctx, &facts, now, 0)
-		}
+		facts, err := c.reading(ctx, number, now)
 		switch {
 		case err == nil:
 			return facts, nil
@@ -61,19 +55,45 @@ func (c *Client) Facts(ctx context.Context, number int, now time.Time) (policies
 	}
 }
 
+// reading is one of them.
+func (c *Client) reading(ctx context.Context, number int, now time.Time) (policies.Facts, error) {
+	ctx = reads(ctx)
+	f, err := c.facts(ctx, number, now)
+	if err == nil {
+		err = c.readLive(ctx, &f, now)
+	}
+	if err == nil {
+		err = c.readExtended(ctx, &f, now, 0)
+	}
+	return f, err
+}
+
 // facts is one reading, but for Live and Extended. The pull request is read first and last; a
 // difference means that what lies between may belong to two different heads.
 func (c *Client) facts(ctx context.Context, number int, now time.Time) (policies.Facts, error) {
 	f := policies.Facts{ObservedAt: requests.At(now)}
 	var before snapshot
-	err := together(ctx, func(ctx context.Context) (err error) {
-		f.Repository, _, err = c.repository(ctx)
-		return err
-	}, func(ctx context.Context) (err error) {
-		before, err = c.pull(ctx, number)
+	err := together(ctx, inOrder(
+		func(ctx context.Context) error { return c.readPull(ctx, number) },
+		func(ctx context.Context) error {
+			return together(ctx, func(ctx context.Context) (err error) {
+				f.Repository, err = c.repository(ctx)
+				return err
+			}, func(ctx context.Context) (err error) {
+				before, err = once(ctx, pullOf(number), func() (snapshot, error) {
+					return c.pull(ctx, number)
+				})
+				return err
+			})
+		},
+	), func(ctx context.Context) (err error) {
+		f.Files, err = c.filesOf(ctx, number)
 		return err
 	})
 	if err != nil {
+		return f, err
+	}
+	if err := countFiles(f, before); err != nil {
 		return f, err
 	}
 	f.PullRequest = before.PullRequest
@@ -84,16 +104,16 @@ func (c *Client) facts(ctx context.Context, number int, now time.Time) (policies
 	err = together(ctx, of(c.readBaseChanges), of(c.readPushes),
 		inOrder(of(c.readCommits), of(c.readCoAuthors)),
 		inOrder(of(c.readReviews), of(c.readUsers)),
-		inOrder(func(ctx context.Context) error {
-			return together(ctx, of(c.readFiles), of(c.readTip))
-		}, func(ctx context.Context) error {
+		inOrder(of(c.readTip), of(c.readPaths), func(ctx context.Context) error {
 			return together(ctx, of(c.readBase), of(c.readHead), of(c.readMerge))
 		}))
 	if err != nil {
 		return f, err
 	}
 	asked := questions(f)
-	err = together(ctx, of(c.readChanges), of(c.readStood), of(c.readNames),
+	err = together(ctx, inOrder(of(c.readPulls), func(ctx context.Context) error {
+		return together(ctx, of(c.readChanges), of(c.readStood))
+	}), of(c.readNames),
 		of(c.readCodeownersErrors),
 		func(ctx context.Context) error { return c.answer(ctx, &f, asked) })
 	if err != nil {
@@ -220,16 +240,21 @@ func (c *Client) UsedNames(ctx context.Context, commit string, place requests.Pl
 		return nil, err
 	}
 	candidates := []string{requests.RevocationPath(place.Cluster, place.Name)}
+	var names []string // of the folders of policies
 	if ok && cluster.kind == "tree" {
 		folders, err := c.folder(ctx, cluster.name)
 		if err != nil {
 			return nil, err
 		}
-		for policy := range folders {
+		for policy, e := range folders {
+			names = append(names, e.name)
 			candidates = append(candidates, requests.Path(place.Cluster, policy, place.Name))
 		}
 	}
 	slices.Sort(candidates)
+	if err := c.readAll(ctx, names); err != nil {
+		return nil, err
+	}
 	var used []string
 	for _, candidate := range candidates {
 		_, ok, err := c.entry(ctx, commit, candidate)

@@ -35,7 +35,7 @@ func (c *Client) RemovedBy(ctx context.Context, path, tip string) (requests.Pers
 // MergedBy finds who changed the default branch by the commit: the author of the pull request that
 // was merged as it. Nobody as of RemovedBy.
 func (c *Client) MergedBy(ctx context.Context, commit string) (requests.Person, error) {
-	repository, _, err := c.repository(ctx)
+	repository, err := c.repository(ctx)
 	if err != nil {
 		return requests.Person{}, err
 	}
@@ -49,7 +49,11 @@ func (c *Client) MergedBy(ctx context.Context, commit string) (requests.Person, 
 // changedBy finds the pull request whose merge made path appear, or disappear.
 func (c *Client) changedBy(ctx context.Context, path, tip string, appears bool) (listed,
 	string, error) {
-	repository, _, err := c.repository(ctx)
+	ctx = reads(ctx)
+	if err := c.readHistory(ctx, tip, []string{path}); err != nil {
+		return listed{}, "", err
+	}
+	repository, err := c.repository(ctx)
 	if err != nil {
 		return listed{}, "", err
 	}
@@ -97,6 +101,12 @@ func (c *Client) didMerge(ctx context.Context, pulls []listed, path string, appe
 // the history as git log does: of a merge that took a file over as it was, it names the commit
 // that was merged.
 func (c *Client) lastTouched(ctx context.Context, path, tip string) (string, error) {
+	return once(ctx, touched(path, tip), func() (string, error) {
+		return c.readLastTouched(ctx, path, tip)
+	})
+}
+
+func (c *Client) readLastTouched(ctx context.Context, path, tip string) (string, error) {
 	found, _, err := c.api.Repositories.ListCommits(ctx, c.owner, c.repo,
 		&github.CommitsListOptions{SHA: tip, Path: path, ListOptions: github.ListOptions{
 			PerPage: 1}})
@@ -116,17 +126,10 @@ func (c *Client) lastTouched(ctx context.Context, path, tip string) (string, err
 // readChanges finds when what the approvers of a request go by changed last, before the merge or
 // before now (R56). When several pull requests brought the change, the latest merge counts.
 func (c *Client) readChanges(ctx context.Context, f *policies.Facts, _ snapshot) error {
-	kind, path, _ := policies.KindOf(f.Files)
-	if kind != policies.KindRequest {
+	tip, paths, ok := decided(*f)
+	if !ok {
 		return nil
 	}
-	tip, paths := f.Base.Commit, f.Base.Reviewed(path)
-	if f.Merge != nil {
-		tip, paths = f.Merge.FirstParent.Commit, append(paths,
-			f.Merge.FirstParent.Reviewed(path)...)
-	}
-	slices.Sort(paths)
-	paths = slices.Compact(paths)
 	changes, err := gather(ctx, paths, func(ctx context.Context, path string) (policies.Change,
 		error) {
 		return c.changed(ctx, f, path, tip)
@@ -135,6 +138,22 @@ func (c *Client) readChanges(ctx context.Context, f *policies.Facts, _ snapshot)
 		f.Changes = append(f.Changes, changes...)
 	}
 	return err
+}
+
+// decided are the files that the approvers of a request go by, and the commit before which they must
+// not have changed since.
+func decided(f policies.Facts) (tip string, paths []string, ok bool) {
+	kind, path, _ := policies.KindOf(f.Files)
+	if kind != policies.KindRequest {
+		return "", nil, false
+	}
+	tip, paths = f.Base.Commit, f.Base.Reviewed(path)
+	if f.Merge != nil {
+		tip, paths = f.Merge.FirstParent.Commit, append(paths,
+			f.Merge.FirstParent.Reviewed(path)...)
+	}
+	slices.Sort(paths)
+	return tip, slices.Compact(paths), true
 }
 
 // changed finds when path changed last before tip.
@@ -195,7 +214,7 @@ func (c *Client) merged(ctx context.Context, name, path string, appears bool) (b
 // 0 when there is none, so it was pushed directly. When GitHub tells of several, the oldest is
 // returned: its facts are refused (R46).
 func (c *Client) MergedAs(ctx context.Context, commit string) (number int, err error) {
-	repository, _, err := c.repository(ctx)
+	repository, err := c.repository(ctx)
 	if err != nil {
 		return 0, err
 	}

@@ -61,14 +61,32 @@ func loaded[T any](o *objects, name string, load func() (T, int, error)) (T, err
 	defer o.mu.Unlock()
 	close(o.coming[name])
 	delete(o.coming, name)
-	if err != nil {
-		return value, err
+	if err == nil {
+		o.keep(name, value, size)
 	}
+	return value, err
+}
+
+// put remembers an object that came otherwise.
+func (o *objects) put(name string, value any, size int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.keep(name, value, size)
+}
+
+func (o *objects) keep(name string, value any, size int) {
 	if o.values == nil || o.size+size > maxObjects {
 		o.values, o.size = map[string]any{}, 0
 	}
 	o.values[name], o.size = value, o.size+size
-	return value, nil
+}
+
+// has tells whether a name is remembered.
+func (o *objects) has(name string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	_, known := o.values[name]
+	return known
 }
 
 // commit is a git commit: its tree, its parents and when it claims to be made.
@@ -93,6 +111,9 @@ func (c *Client) commit(ctx context.Context, name string) (commit, error) {
 		if !isName(name) {
 			return commit{}, 0, c.incomplete("a commit's name")
 		}
+		if held, ok := c.heldCommit(name); ok {
+			return held, 100, nil
+		}
 		found, _, err := c.api.Git.GetCommit(ctx, c.owner, c.repo, name)
 		if err != nil {
 			return commit{}, 0, c.explain(err, "Contents: read", "read the commit %s", name)
@@ -112,6 +133,9 @@ func (c *Client) commit(ctx context.Context, name string) (commit, error) {
 // folder reads one git tree, not those below it: a recursive answer can be cut (R5).
 func (c *Client) folder(ctx context.Context, name string) (map[string]entry, error) {
 	return remembered(ctx, &c.objects, name, func() (map[string]entry, int, error) {
+		if held, ok := c.heldFolder(name); ok {
+			return held, 100 * len(held), nil
+		}
 		tree, _, err := c.api.Git.GetTree(ctx, c.owner, c.repo, name, false)
 		if err != nil {
 			return nil, 0, c.explain(err, "Contents: read", "read the git tree %s", name)
@@ -145,6 +169,9 @@ func (c *Client) folder(ctx context.Context, name string) (map[string]entry, err
 // blob reads a file's content and checks it against its name.
 func (c *Client) blob(ctx context.Context, name string) ([]byte, error) {
 	return remembered(ctx, &c.objects, name, func() ([]byte, int, error) {
+		if held, ok := c.heldBlob(name); ok {
+			return held, len(held) + 100, nil
+		}
 		found, _, err := c.api.Git.GetBlob(ctx, c.owner, c.repo, name)
 		if err != nil {
 			return nil, 0, c.explain(err, "Contents: read", "read the git blob %s", name)
@@ -166,13 +193,21 @@ func (c *Client) blob(ctx context.Context, name string) ([]byte, error) {
 }
 
 // blobName is the name git gives to a file's content.
-func blobName(data []byte) string {
-	sum := sha1.Sum(append(fmt.Appendf(nil, "blob %d\x00", len(data)), data...)) //nolint:gosec // git's object names
+func blobName(data []byte) string { return objectName("blob", data) }
+
+// objectName is the name git gives to an object of a kind.
+func objectName(kind string, content []byte) string {
+	whole := append(fmt.Appendf(nil, "%s %d\x00", kind, len(content)), content...)
+	sum := sha1.Sum(whole) //nolint:gosec // git's object names
 	return hex.EncodeToString(sum[:])
 }
 
 // tip is the commit a branch points to now.
 func (c *Client) tip(ctx context.Context, branch string) (string, error) {
+	return once(ctx, tipOf(branch), func() (string, error) { return c.readRef(ctx, branch) })
+}
+
+func (c *Client) readRef(ctx context.Context, branch string) (string, error) {
 	ref, _, err := c.api.Git.GetRef(ctx, c.owner, c.repo, "refs/heads/"+branch)
 	if err != nil {
 		return "", c.explain(err, "Contents: read", "find the tip of the branch %s", branch)

@@ -31,6 +31,9 @@ func (c *Client) readUsers(ctx context.Context, f *policies.Facts, _ snapshot) e
 		asked[key] = true
 		return false
 	})
+	if err := c.readPeople(ctx, f.Repository, people); err != nil {
+		return err
+	}
 	told, err := gather(ctx, people, func(ctx context.Context, u policies.User) (policies.UserFacts,
 		error) {
 		return c.userFacts(ctx, f.Repository, u)
@@ -51,12 +54,12 @@ func (c *Client) userFacts(ctx context.Context, repository policies.Repository,
 		return policies.UserFacts{}, fmt.Errorf("the login %s: %s", requests.Quote(u.Login),
 			problem)
 	}
-	level, _, err := c.api.Repositories.GetPermissionLevel(ctx, c.owner, c.repo, u.Login)
+	facts, err := once(ctx, permissionOf(u.Login), func() (policies.UserFacts, error) {
+		return c.permission(ctx, u.Login)
+	})
 	if err != nil {
-		return policies.UserFacts{}, c.explain(err, "Metadata: read", "read the permission of @%s",
-			u.Login)
+		return facts, err
 	}
-	facts := policies.UserFacts{ID: level.GetUser().GetID(), Permission: level.GetPermission()}
 	if facts.ID != u.ID {
 		return facts, fmt.Errorf("%w: the login @%s belongs to account %d here and to %d there",
 			errMoved, u.Login, u.ID, facts.ID)
@@ -66,17 +69,32 @@ func (c *Client) userFacts(ctx context.Context, repository policies.Repository,
 			requests.Quote(facts.Permission))
 	}
 	if repository.Organization {
-		member, response, err := c.api.Organizations.IsMember(ctx, repository.Owner, u.Login)
-		if err != nil {
-			return facts, c.explain(err, "organization permission Members: read",
-				"ask whether @%s is a member of %s", u.Login, repository.Owner)
-		}
-		if member && response.StatusCode != http.StatusNoContent {
-			return facts, c.incomplete("the membership of @%s in %s", u.Login, repository.Owner)
-		}
-		facts.Member = member
+		facts.Member, err = once(ctx, memberOf(repository.Owner, u.Login), func() (bool, error) {
+			return c.isMember(ctx, repository.Owner, u.Login)
+		})
 	}
-	return facts, nil
+	return facts, err
+}
+
+func (c *Client) permission(ctx context.Context, login string) (policies.UserFacts, error) {
+	level, _, err := c.api.Repositories.GetPermissionLevel(ctx, c.owner, c.repo, login)
+	if err != nil {
+		return policies.UserFacts{}, c.explain(err, "Metadata: read", "read the permission of @%s",
+			login)
+	}
+	return policies.UserFacts{ID: level.GetUser().GetID(), Permission: level.GetPermission()}, nil
+}
+
+func (c *Client) isMember(ctx context.Context, org, login string) (bool, error) {
+	member, response, err := c.api.Organizations.IsMember(ctx, org, login)
+	if err != nil {
+		return false, c.explain(err, "organization permission Members: read",
+			"ask whether @%s is a member of %s", login, org)
+	}
+	if member && response.StatusCode != http.StatusNoContent {
+		return false, c.incomplete("the membership of @%s in %s", login, org)
+	}
+	return member, nil
 }
 
 // questions are those that judging will ask, under the policies now and, once merged, under those
@@ -112,6 +130,9 @@ func (c *Client) answer(ctx context.Context, f *policies.Facts,
 			reads = append(reads, func(ctx context.Context) error { return c.checkTeam(ctx, q.Team) })
 		}
 	}
+	if err := c.readTeams(ctx, asked); err != nil {
+		return err
+	}
 	var members []bool
 	err := together(ctx, append(reads, func(ctx context.Context) (err error) {
 		members, err = gather(ctx, asked, c.isTeamMember)
@@ -137,6 +158,13 @@ var teamPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]*/[a-z0-9][a-z0-9_.-]*$
 // checkTeam makes sure that the team is there to be asked about: without that, no answer of its
 // members would mean that they are none.
 func (c *Client) checkTeam(ctx context.Context, team string) error {
+	_, err := once(ctx, teamOf(team), func() (struct{}, error) {
+		return struct{}{}, c.readTeam(ctx, team)
+	})
+	return err
+}
+
+func (c *Client) readTeam(ctx context.Context, team string) error {
 	org, slug, _ := strings.Cut(team, "/")
 	found, _, err := c.api.Teams.GetTeamBySlug(ctx, org, slug)
 	if err != nil {
@@ -149,6 +177,10 @@ func (c *Client) checkTeam(ctx context.Context, team string) error {
 }
 
 func (c *Client) isTeamMember(ctx context.Context, q policies.Question) (bool, error) {
+	return once(ctx, memberIn(q), func() (bool, error) { return c.readMembership(ctx, q) })
+}
+
+func (c *Client) readMembership(ctx context.Context, q policies.Question) (bool, error) {
 	team, login := q.Team, q.User
 	org, slug, _ := strings.Cut(team, "/")
 	if problem := requests.CheckLogin(login); problem != "" {

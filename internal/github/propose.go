@@ -43,7 +43,7 @@ const cleanupTimeout = 15 * time.Second
 // is made through the Git Data API without an author, so GitHub fills in the account's. Nothing is
 // left half-written: when the pull request cannot be opened, its branch is removed again.
 func (c *Client) Propose(ctx context.Context, p Proposal) (Proposed, error) {
-	repository, settings, err := c.repository(ctx)
+	repository, settings, err := c.settings(ctx)
 	if err != nil {
 		return Proposed{}, err
 	}

@@ -115,10 +115,8 @@ func (c *Client) user(u *github.User, who string) (policies.User, error) {
 	return user, nil
 }
 
-func (c *Client) readFiles(ctx context.Context, f *policies.Facts, p snapshot) (err error) {
-	if f.Files, err = c.filesOf(ctx, p.Number); err != nil {
-		return err
-	}
+// countFiles makes sure that all files of the pull request were listed.
+func countFiles(f policies.Facts, p snapshot) error {
 	if len(f.Files) >= policies.MaxFiles {
 		return fmt.Errorf("it changes %d files and GitHub lists no more than %d; split it",
 			len(f.Files), policies.MaxFiles)
@@ -172,31 +170,12 @@ func coAuthors(message string) []string {
 	return all
 }
 
-func (c *Client) readCommits(ctx context.Context, f *policies.Facts, p snapshot) error {
-	found, err := pages(func(o github.ListOptions) ([]*github.RepositoryCommit,
-		*github.Response, error) {
-		return c.api.PullRequests.ListCommits(ctx, c.owner, c.repo, p.Number, &o)
+func (c *Client) readCommits(ctx context.Context, f *policies.Facts, p snapshot) (err error) {
+	f.Commits, err = once(ctx, commitsOf(p.Number), func() ([]policies.Commit, error) {
+		return c.commitsOf(ctx, p.Number)
 	})
 	if err != nil {
-		return c.explain(err, "Pull requests: read", "list the commits of the pull request")
-	}
-	f.Commits = []policies.Commit{}
-	for _, commit := range found {
-		converted := policies.Commit{SHA: commit.GetSHA(), Merges: len(commit.Parents) > 1,
-			CoAuthors: coAuthors(commit.GetCommit().GetMessage())}
-		if !isName(converted.SHA) || commit.GetCommit() == nil ||
-			commit.GetCommit().Message == nil {
-			return c.incomplete("the commits of the pull request")
-		}
-		if converted.Author, err = c.user(commit.Author, "the author of commit "+
-			converted.SHA); err != nil {
-			return err
-		}
-		if converted.Committer, err = c.user(commit.Committer, "the committer of commit "+
-			converted.SHA); err != nil {
-			return err
-		}
-		f.Commits = append(f.Commits, converted)
+		return err
 	}
 	if len(f.Commits) >= policies.MaxCommits {
 		return fmt.Errorf("it has %d commits and GitHub lists no more than %d; squash them",
@@ -214,15 +193,53 @@ func (c *Client) readCommits(ctx context.Context, f *policies.Facts, p snapshot)
 	return nil
 }
 
-func (c *Client) readReviews(ctx context.Context, f *policies.Facts, p snapshot) error {
-	found, err := pages(func(o github.ListOptions) ([]*github.PullRequestReview,
+// commitsOf lists the commits of a pull request.
+func (c *Client) commitsOf(ctx context.Context, number int) ([]policies.Commit, error) {
+	found, err := pages(func(o github.ListOptions) ([]*github.RepositoryCommit,
 		*github.Response, error) {
-		return c.api.PullRequests.ListReviews(ctx, c.owner, c.repo, p.Number, &o)
+		return c.api.PullRequests.ListCommits(ctx, c.owner, c.repo, number, &o)
 	})
 	if err != nil {
-		return c.explain(err, "Pull requests: read", "list the reviews of the pull request")
+		return nil, c.explain(err, "Pull requests: read", "list the commits of the pull request")
 	}
-	f.Reviews = []policies.Review{}
+	commits := []policies.Commit{}
+	for _, commit := range found {
+		converted := policies.Commit{SHA: commit.GetSHA(), Merges: len(commit.Parents) > 1,
+			CoAuthors: coAuthors(commit.GetCommit().GetMessage())}
+		if !isName(converted.SHA) || commit.GetCommit() == nil ||
+			commit.GetCommit().Message == nil {
+			return nil, c.incomplete("the commits of the pull request")
+		}
+		if converted.Author, err = c.user(commit.Author, "the author of commit "+
+			converted.SHA); err != nil {
+			return nil, err
+		}
+		if converted.Committer, err = c.user(commit.Committer, "the committer of commit "+
+			converted.SHA); err != nil {
+			return nil, err
+		}
+		commits = append(commits, converted)
+	}
+	return commits, nil
+}
+
+func (c *Client) readReviews(ctx context.Context, f *policies.Facts, p snapshot) (err error) {
+	f.Reviews, err = once(ctx, reviewsOf(p.Number), func() ([]policies.Review, error) {
+		return c.reviewsOf(ctx, p.Number)
+	})
+	return err
+}
+
+// reviewsOf lists the reviews of a pull request that were submitted.
+func (c *Client) reviewsOf(ctx context.Context, number int) ([]policies.Review, error) {
+	found, err := pages(func(o github.ListOptions) ([]*github.PullRequestReview,
+		*github.Response, error) {
+		return c.api.PullRequests.ListReviews(ctx, c.owner, c.repo, number, &o)
+	})
+	if err != nil {
+		return nil, c.explain(err, "Pull requests: read", "list the reviews of the pull request")
+	}
+	reviews := []policies.Review{}
 	for _, r := range found {
 		if strings.EqualFold(r.GetState(), "PENDING") {
 			continue // not submitted: only its own writer sees it
@@ -230,26 +247,30 @@ func (c *Client) readReviews(ctx context.Context, f *policies.Facts, p snapshot)
 		review := policies.Review{ID: r.GetID(), State: r.GetState(), CommitID: r.GetCommitID(),
 			SubmittedAt: requests.At(r.GetSubmittedAt().Time)}
 		if review.ID == 0 || review.State == "" || r.GetSubmittedAt().IsZero() {
-			return c.incomplete("the reviews of the pull request")
+			return nil, c.incomplete("the reviews of the pull request")
 		}
 		if review.User, err = c.user(r.User, fmt.Sprintf("the writer of review %d",
 			review.ID)); err != nil {
-			return err
+			return nil, err
 		}
-		f.Reviews = append(f.Reviews, review)
+		reviews = append(reviews, review)
 	}
-	return nil
+	return reviews, nil
 }
 
 // readBaseChanges finds when the pull request was pointed at another branch, by hand or by GitHub
 // when a branch it was stacked on went away (R40).
-func (c *Client) readBaseChanges(ctx context.Context, f *policies.Facts, p snapshot) error {
-	found, err := c.events(ctx, p.Number)
-	for _, e := range found {
-		if e.GetEvent() == "base_ref_changed" || e.GetEvent() == "automatic_base_change_succeeded" {
-			f.BaseChanges = append(f.BaseChanges, requests.At(e.GetCreatedAt().Time))
+func (c *Client) readBaseChanges(ctx context.Context, f *policies.Facts, p snapshot) (err error) {
+	f.BaseChanges, err = once(ctx, baseChangesOf(p.Number), func() (at []requests.Time, err error) {
+		found, err := c.events(ctx, p.Number)
+		for _, e := range found {
+			if e.GetEvent() == "base_ref_changed" ||
+				e.GetEvent() == "automatic_base_change_succeeded" {
+				at = append(at, requests.At(e.GetCreatedAt().Time))
+			}
 		}
-	}
+		return at, err
+	})
 	return err
 }
 

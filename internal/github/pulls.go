@@ -44,6 +44,10 @@ func (c *Client) pullsOf(ctx context.Context, commit string) ([]listed, error) {
 		return nil, fmt.Errorf("list the pull requests of commit %s: it must be 40 hexadecimal digits",
 			requests.Quote(commit))
 	}
+	return once(ctx, pullsOf(commit), func() ([]listed, error) { return c.readPullsOf(ctx, commit) })
+}
+
+func (c *Client) readPullsOf(ctx context.Context, commit string) ([]listed, error) {
 	found, err := pages(func(o github.ListOptions) ([]*github.PullRequest,
 		*github.Response, error) {
 		return c.api.PullRequests.ListPullRequestsWithCommit(ctx, c.owner, c.repo, commit, &o)
@@ -163,7 +167,7 @@ func (c *Client) PullsAdding(ctx context.Context, wanted func(path string) bool)
 // GitHub ties to it and those in the list of all, either of which can be late. None may be one that
 // is not told yet.
 func (c *Client) PullsByHead(ctx context.Context, commit string) ([]OpenPull, error) {
-	repository, _, err := c.repository(ctx)
+	repository, err := c.repository(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -189,7 +193,7 @@ func (c *Client) PullsByHead(ctx context.Context, commit string) ([]OpenPull, er
 // commit as its head; 0 when GitHub tells of none. What it ties to a commit can be late, so the
 // hundred closed ones that were updated last are looked through too.
 func (c *Client) MergedWithHead(ctx context.Context, commit string) (int, error) {
-	repository, _, err := c.repository(ctx)
+	repository, err := c.repository(ctx)
 	if err != nil {
 		return 0, err
 	}

@@ -15,7 +15,7 @@ import (
 // read is enough for it. Rules that bypass lists leave some people out of are among them: who may
 // bypass is shown to administrators only.
 func (c *Client) Rules(ctx context.Context) ([]policies.BranchRule, error) {
-	repository, _, err := c.repository(ctx)
+	repository, err := c.repository(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -25,7 +25,12 @@ func (c *Client) readStood(ctx context.Context, f *policies.Facts, _ snapshot) e
 	}
 	merged := f.Merge != nil
 	name := f.Base.Commit
-	for range maxStood {
+	for n := range maxStood {
+		if n > 0 {
+			if err := c.readBefore(ctx, name); err != nil {
+				return err
+			}
+		}
 		at, err := c.commit(ctx, name)
 		if err != nil {
 			return err

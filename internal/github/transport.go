@@ -27,18 +27,21 @@ const (
 
 // transport sends calls to one host only, with the token, and gives back only whole answers.
 type transport struct {
-	base  *url.URL
-	token func(context.Context) (string, error)
-	next  http.RoundTripper
-	pause time.Duration    // before the second attempt; doubled for the third
-	clock func() time.Time // the own one; nil when nobody asks for the skew
-	kept  kept
-	under chan struct{} // an element for each call under way
+	base    *url.URL
+	graphQL string
+	token   func(context.Context) (string, error)
+	next    http.RoundTripper
+	pause   time.Duration    // before the second attempt; doubled for the third
+	clock   func() time.Time // the own one; nil when nobody asks for the skew
+	kept    kept
+	under   chan struct{} // an element for each call under way
 
 	mu    sync.Mutex
 	dated bool            // GitHub told its time at least once
 	ahead time.Duration   // GitHub's clock, of the own one
 	calm  context.Context // ends when GitHub may be called again; nil: it may
+
+	calls, points Budget
 }
 
 // newTransport has connections of its own: http.DefaultTransport's can be closed by anybody.
@@ -164,6 +167,7 @@ func (t *transport) attempt(req *http.Request) (*http.Response, error) {
 	}
 	defer response.Body.Close()
 	t.date(response)
+	t.spend(req, response)
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
 	body = t.kept.recall(req, response, body)
 	switch success := response.StatusCode >= 200 && response.StatusCode < 300; {

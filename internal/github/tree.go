@@ -37,7 +37,7 @@ func (c *Client) orTip(ctx context.Context, commit string) (string, error) {
 	if commit != "" {
 		return commit, nil
 	}
-	repository, _, err := c.repository(ctx)
+	repository, err := c.repository(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -101,6 +101,15 @@ func (c *Client) walk(ctx context.Context, name, at string, enter, wanted func(s
 	if err != nil {
 		return nil, err
 	}
+	var names []string
+	for base, e := range folder {
+		if full := path.Join(at, base); e.kind == "tree" && enter(full) || wanted(full) && e.small() {
+			names = append(names, e.name)
+		}
+	}
+	if err := c.readAll(ctx, names); err != nil {
+		return nil, err
+	}
 	found, err := gather(ctx, slices.Sorted(maps.Keys(folder)), func(ctx context.Context,
 		base string) (map[string]policies.TreeFile, error) {
 		e, full := folder[base], path.Join(at, base)
@@ -123,10 +132,15 @@ func (c *Client) walk(ctx context.Context, name, at string, enter, wanted func(s
 	return files, nil
 }
 
+// small tells whether an entry is a plain file that is not too large to matter.
+func (e entry) small() bool {
+	return e.kind == "blob" && e.mode == policies.PlainFile && e.size <= policies.MaxFileSize
+}
+
 // file reads one entry. What is not a plain file, or is too large to matter, keeps its mode and
 // name without content.
 func (c *Client) file(ctx context.Context, e entry) (policies.TreeFile, error) {
-	if e.kind != "blob" || e.mode != policies.PlainFile || e.size > policies.MaxFileSize {
+	if !e.small() {
 		return policies.NewTreeFile(e.mode, e.name, nil, int64(e.size)), nil
 	}
 	data, err := c.blob(ctx, e.name)

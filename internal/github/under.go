@@ -15,6 +15,7 @@ import (
 func (c *Client) Under(
 	ctx context.Context, f *policies.Facts, instead map[string]policies.TreeFile,
 ) (policies.Tree, error) {
+	ctx = reads(ctx)
 	tree := f.Merge.FirstParent
 	tree.Files = maps.Clone(tree.Files)
 	for _, path := range slices.Sorted(maps.Keys(instead)) {

@@ -43,12 +43,15 @@ func (c *Client) withdrawal(ctx context.Context, listed OpenPull) (*policies.Wit
 	if p.files != 1 || p.additions > 0 || p.State != "open" || p.Draft {
 		return nil, nil
 	}
-	repository, _, err := c.repository(ctx)
+	repository, err := c.repository(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var f policies.Facts
-	if err := c.readFiles(ctx, &f, p); err != nil {
+	if f.Files, err = c.filesOf(ctx, p.Number); err == nil {
+		err = countFiles(f, p)
+	}
+	if err != nil {
 		return nil, err
 	}
 	after, err := c.pull(ctx, number)

@@ -127,13 +127,14 @@ func (w world) check(err error) {
 	}
 }
 
-// clientOf is a client that does not wait between attempts.
+// clientOf is a client that does not wait between attempts, and reads by REST what REST tells: what
+// GraphQL tells at once is in ahead_test.go.
 func (w world) clientOf(address, token string) *Client {
 	w.Helper()
 	c, err := New(Config{APIURL: address, Owner: "acme", Repo: "access",
 		Token: func(context.Context) (string, error) { return token, nil }})
 	w.check(err)
-	c.wire.pause = time.Millisecond
+	c.wire.pause, c.byREST = time.Millisecond, true
 	return c
 }
 

@@ -3,6 +3,7 @@
 package monitor
 
 import (
+	"math"
 	gosync "sync"
 	"time"
 
@@ -201,6 +202,30 @@ func (m *Metrics) WatchMisnamed(misnamed func() int) {
 	m.factory.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "pullgrant", Name: "misnamed_objects",
 		Help: "Objects with the agent's label under a name that it never gives; they are left alone."},
 		func() float64 { return float64(misnamed()) })
+}
+
+// Budget is what was spent at one of GitHub's APIs, and what is left of the hour, once that is told.
+type Budget struct {
+	Calls, Remaining int64
+	Known            bool
+}
+
+// WatchGitHub shows what is spent at one of GitHub's APIs, rest or graphql.
+func (m *Metrics) WatchGitHub(api string, budget func() Budget) {
+	labels := prometheus.Labels{"api": api}
+	m.factory.NewCounterFunc(prometheus.CounterOpts{Namespace: "pullgrant",
+		Name: "github_calls_total", ConstLabels: labels, Help: "Calls of GitHub that count."},
+		func() float64 { return float64(budget().Calls) })
+	m.factory.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "pullgrant", Name: "github_remaining",
+		ConstLabels: labels, Help: "Calls of REST, or points of GraphQL, that are left of the hour " +
+			"for the token; NaN before GitHub told."},
+		func() float64 {
+			b := budget()
+			if !b.Known {
+				return math.NaN()
+			}
+			return float64(b.Remaining)
+		})
 }
 
 func unix(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }

@@ -31,6 +31,9 @@ func exported(t *testing.T) map[string]*dto.MetricFamily {
 		NewExpirerMetrics("prod-eu", "v1", wall), NewMetrics("prod-eu", "v1", wall)} {
 		m.WatchOverdue(func() int { return 0 })
 		m.WatchMisnamed(func() int { return 0 })
+		for _, api := range []string{"rest", "graphql"} {
+			m.WatchGitHub(api, func() Budget { return Budget{} })
+		}
 		m.Decided(policies.Denied, string(policies.NoPolicy))
 		families, err := m.registry.Gather()
 		if err != nil || len(families) < 5 {

@@ -5,6 +5,7 @@ package answers
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -32,6 +33,7 @@ type Server struct {
 	Brought  string         // the commit that brought a merged scenario's changes to the default branch
 
 	contract *openapi.Contract
+	mux      *http.ServeMux
 	store    *memory.Storage
 	names    map[string]string
 
@@ -63,6 +65,7 @@ func Start(t testing.TB, c cases.Scenario, store *memory.Storage) *Server {
 	s := &Server{Scenario: c, Brought: brought.String(), contract: contract, store: store,
 		names: h.names}
 	mux := http.NewServeMux()
+	s.mux = mux
 	for _, o := range s.operations() {
 		route := contract.Route(o.method, o.path)
 		if route == nil {
@@ -116,17 +119,50 @@ func (s *Server) graphQL(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		asked, err = graphql.Parse(in.Query, in.Variables)
 	}
-	var data fields
-	if err == nil {
-		data, err = asked.Answer(fields{"repository": fields{"pullRequests": fields{
+	answer := fields{}
+	switch {
+	case err != nil:
+	case strings.Contains(in.Query, "pullRequests(") || strings.Contains(in.Query, "pageInfo"):
+		answer["data"], err = asked.Answer(fields{"repository": fields{"pullRequests": fields{
 			"nodes": []any{}}, "pullRequest": fields{"commits": s.authored()}}})
+	default:
+		answer["data"], err = asked.Answer(s.overREST().Query())
+	}
+	if errors.Is(err, graphql.ErrUntold) {
+		answer, err = fields{"data": nil, "errors": []any{fields{"type": "FORBIDDEN",
+			"message": err.Error()}}}, nil
 	}
 	if err != nil {
 		s.contract.Violation("GraphQL: %v", err)
 	}
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("Date", s.Scenario.Now.UTC().Format(http.TimeFormat))
-	_ = json.NewEncoder(w).Encode(fields{"data": data})
+	_ = json.NewEncoder(w).Encode(answer)
+}
+
+// overREST has GraphQL tell what REST does, and no more of what the facts leave open.
+func (s *Server) overREST() graphql.REST {
+	facts := s.Scenario.Facts
+	return graphql.REST{Owner: facts.Repository.Owner, Repo: facts.Repository.Name,
+		Get: func(path string) (int, string, []byte) {
+			recorder := httptest.NewRecorder()
+			s.mux.ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, path, nil))
+			return recorder.Code, "", recorder.Body.Bytes()
+		},
+		Authors: func(commit string) []any {
+			for _, c := range facts.Commits {
+				if c.SHA == commit {
+					return authorsOf(c)
+				}
+			}
+			return nil
+		},
+		Merge: func(number string) string {
+			if number != fmt.Sprint(facts.PullRequest.Number) {
+				return ""
+			}
+			return facts.PullRequest.MergeCommitSHA
+		}}
 }
 
 type fields = map[string]any

@@ -88,18 +88,22 @@ func (s *Server) commits() (int, any) {
 func (s *Server) authored() fields {
 	nodes := []any{}
 	for _, c := range s.Scenario.Facts.Commits {
-		authors := []any{}
-		for _, address := range c.CoAuthors {
-			author := fields{"email": address, "user": nil}
-			if u, ok := c.CoAuthorUsers[address]; ok {
-				author["user"] = fields{"databaseId": u.ID, "login": u.Login}
-			}
-			authors = append(authors, author)
-		}
 		nodes = append(nodes, fields{"commit": fields{"oid": c.SHA,
-			"authors": fields{"nodes": authors}}})
+			"authors": fields{"nodes": authorsOf(c)}}})
 	}
 	return fields{"nodes": nodes, "pageInfo": fields{"hasNextPage": false, "endCursor": nil}}
+}
+
+func authorsOf(c policies.Commit) []any {
+	authors := []any{}
+	for _, address := range c.CoAuthors {
+		author := fields{"email": address, "user": nil}
+		if u, ok := c.CoAuthorUsers[address]; ok {
+			author["user"] = fields{"databaseId": u.ID, "login": u.Login}
+		}
+		authors = append(authors, author)
+	}
+	return authors
 }
 
 func (s *Server) reviews() (int, any) {

@@ -177,27 +177,32 @@ func (f *Forge) commitsGraph(p *pull, o *graphql.Operation) any {
 	end := min(after+min(size, f.opts.PageSize), len(shas))
 	nodes := []any{}
 	for _, sha := range shas[after:end] {
-		commit, err := f.git.commit(sha)
-		if err != nil {
-			return nil
-		}
-		emails := []string{commit.Author.Email}
-		for _, m := range trailer.FindAllStringSubmatch(commit.Message, -1) {
-			emails = append(emails, m[1])
-		}
-		authors := []any{}
-		for _, email := range emails {
-			author := object{"email": email, "user": nil}
-			if u := f.byEmail(email); u != nil {
-				author["user"] = object{"databaseId": u.id, "login": u.login}
-			}
-			authors = append(authors, author)
-		}
 		nodes = append(nodes, object{"commit": object{"oid": sha,
-			"authors": object{"nodes": authors}}})
+			"authors": object{"nodes": f.authorsGraph(sha)}}})
 	}
 	return object{"nodes": nodes, "pageInfo": object{"hasNextPage": end < len(shas),
 		"endCursor": strconv.Itoa(end)}}
+}
+
+// authorsGraph is whom GitHub shows as the authors of a commit.
+func (f *Forge) authorsGraph(sha string) []any {
+	commit, err := f.git.commit(sha)
+	if err != nil {
+		return nil
+	}
+	emails := []string{commit.Author.Email}
+	for _, m := range trailer.FindAllStringSubmatch(commit.Message, -1) {
+		emails = append(emails, m[1])
+	}
+	authors := []any{}
+	for _, email := range emails {
+		author := object{"email": email, "user": nil}
+		if u := f.byEmail(email); u != nil {
+			author["user"] = object{"databaseId": u.id, "login": u.login}
+		}
+		authors = append(authors, author)
+	}
+	return authors
 }
 
 func (f *Forge) pullGraph(p *pull, withFiles bool) object {

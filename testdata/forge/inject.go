@@ -3,6 +3,7 @@ package forge
 import (
 	"net/http"
 	"regexp"
+	"slices"
 )
 
 // injection is trouble, or a function, that waits for a call.
@@ -55,6 +56,13 @@ func (f *Forge) inject(x *injection) {
 	f.logMu.Lock()
 	defer f.logMu.Unlock()
 	f.injections = append(f.injections, x)
+}
+
+// waits tells whether trouble, or a function, waits for a call.
+func (f *Forge) waits(r *http.Request) bool {
+	f.logMu.Lock()
+	defer f.logMu.Unlock()
+	return slices.ContainsFunc(f.injections, func(x *injection) bool { return x.matches(r) })
 }
 
 // injected runs what waits before a call and returns the trouble that waits for it, or nil.

@@ -57,7 +57,7 @@ func Parse(document string, variables map[string]any) (*Operation, error) {
 
 // Fields are the names of the fields that the operation asks for at the top.
 func (o *Operation) Fields() (names []string) {
-	for _, f := range o.fields(o.operation.SelectionSet) {
+	for _, f := range o.fields(o.operation.SelectionSet, "Query") {
 		names = append(names, f.Name)
 	}
 	return names
@@ -68,7 +68,7 @@ func (o *Operation) Fields() (names []string) {
 func (o *Operation) Argument(name string, path ...string) any {
 	selection := o.operation.SelectionSet
 	for i, step := range path {
-		fields := o.fields(selection)
+		fields := o.fields(selection, "")
 		at := slices.IndexFunc(fields, func(f *ast.Field) bool { return f.Name == step })
 		if at < 0 {
 			return nil
@@ -81,29 +81,59 @@ func (o *Operation) Argument(name string, path ...string) any {
 	return nil
 }
 
-func (o *Operation) fields(selection ast.SelectionSet) (fields []*ast.Field) {
+// fields are those that are asked for of an object of some type, in fragments too.
+func (o *Operation) fields(selection ast.SelectionSet, of string) (fields []*ast.Field) {
+	within := func(condition string) bool {
+		return condition == of || slices.ContainsFunc(o.schema.PossibleTypes[condition],
+			func(d *ast.Definition) bool { return d.Name == of })
+	}
 	for _, s := range selection {
-		if f, ok := s.(*ast.Field); ok {
-			fields = append(fields, f)
+		switch s := s.(type) {
+		case *ast.Field:
+			fields = append(fields, s)
+		case *ast.InlineFragment:
+			if within(s.TypeCondition) {
+				fields = append(fields, o.fields(s.SelectionSet, of)...)
+			}
+		case *ast.FragmentSpread:
+			if within(s.Definition.TypeCondition) {
+				fields = append(fields, o.fields(s.Definition.SelectionSet, of)...)
+			}
 		}
 	}
 	return fields
 }
 
-// Answer is what the operation asks for, out of a value that has at least that. An error says where
-// the value is not of the type that GitHub gives there.
+// Field works out a field from its arguments, when it is asked for.
+type Field = func(arguments map[string]any) (any, error)
+
+// Answer is what the operation asks for, out of a value that has at least that, or a Field of it.
+// Where there may be several types, __typename of the value tells which. An error says where the
+// value is not of the type that GitHub gives there.
 func (o *Operation) Answer(value map[string]any) (map[string]any, error) {
-	return o.object(o.operation.SelectionSet, value, "data")
+	return o.object(o.operation.SelectionSet, value, "Query", "data")
 }
 
-func (o *Operation) object(selection ast.SelectionSet, value object, at string) (object, error) {
+func (o *Operation) object(selection ast.SelectionSet, value object, of, at string) (object, error) {
+	if name, ok := value["__typename"].(string); ok {
+		of = name
+	}
 	answer := object{}
-	for _, f := range o.fields(selection) {
+	for _, f := range o.fields(selection, of) {
+		if f.Name == "__typename" {
+			answer[f.Alias] = of
+			continue
+		}
 		v, known := value[f.Name]
 		if !known {
 			return nil, fmt.Errorf("%s has no %s", at, f.Name)
 		}
 		var err error
+		if field, ok := v.(Field); ok {
+			if v, err = field(f.ArgumentMap(o.Variables)); err != nil {
+				return nil, fmt.Errorf("%s.%s: %w", at, f.Alias, err)
+			}
+		}
 		if answer[f.Alias], err = o.value(f.Definition.Type, f.SelectionSet, v,
 			at+"."+f.Name); err != nil {
 			return nil, err
@@ -140,7 +170,7 @@ func (o *Operation) value(t *ast.Type, selection ast.SelectionSet, v any, at str
 		if !ok {
 			return nil, fmt.Errorf("%s is %T and no object", at, v)
 		}
-		return o.object(selection, fields, at)
+		return o.object(selection, fields, t.NamedType, at)
 	case !isLeaf(definition, v):
 		return nil, fmt.Errorf("%s is %v, which is no %s", at, v, t.NamedType)
 	}

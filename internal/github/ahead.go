@@ -1,0 +1,135 @@
+package github
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/google/go-github/v60/github"
+)
+
+// ahead is what one reading asked GraphQL for at once, before the reads that go by it come to it.
+// GraphQL tells the whole of most pull requests in a few calls that are paid for apart. What it does
+// not tell, or only in part, each read asks REST for as ever: a longer list than its first page, an
+// account or a number that has no place in its answer, a "no", whatever the token may not ask there.
+type ahead struct{ objects }
+
+type aheadKey struct{}
+
+// reads begins a reading, unless ctx is of one already: what is read twice in it is asked for once.
+func reads(ctx context.Context) context.Context {
+	if ctx.Value(aheadKey{}) != nil {
+		return ctx
+	}
+	return context.WithValue(ctx, aheadKey{}, &ahead{})
+}
+
+// once is what a reading was told of something already, else what load reads.
+func once[T any](ctx context.Context, what string, load func() (T, error)) (T, error) {
+	told, ok := ctx.Value(aheadKey{}).(*ahead)
+	if !ok {
+		return load()
+	}
+	return remembered(ctx, &told.objects, what, func() (T, int, error) {
+		value, err := load()
+		return value, 0, err
+	})
+}
+
+// tell has a reading know something.
+func tell(ctx context.Context, what string, value any) {
+	if told, ok := ctx.Value(aheadKey{}).(*ahead); ok {
+		told.put(what, value, 0)
+	}
+}
+
+// query builds a document out of parts that are asked at once, each under an alias of its own.
+type query struct {
+	variables map[string]any
+	declared  strings.Builder
+	parts     strings.Builder
+}
+
+// variable declares one and returns how it is written.
+func (q *query) variable(kind string, value any) string {
+	if q.variables == nil {
+		q.variables = map[string]any{}
+	}
+	name := fmt.Sprintf("v%d", len(q.variables))
+	q.variables[name] = value
+	if q.declared.Len() > 0 {
+		q.declared.WriteString(", ")
+	}
+	fmt.Fprintf(&q.declared, "$%s: %s!", name, kind)
+	return "$" + name
+}
+
+// part adds a field to ask for.
+func (q *query) part(format string, args ...any) {
+	fmt.Fprintf(&q.parts, format+"\n", args...)
+}
+
+// inRepository asks for what was built as part of the repository, and returns that.
+func (c *Client) inRepository(ctx context.Context, q *query, fragments string) (told node, ok bool,
+	err error) {
+	parts := q.parts.String()
+	q.parts.Reset()
+	q.part("repository(owner: %s, name: %s, followRenames: false) {\n%s}",
+		q.variable("String", c.owner), q.variable("String", c.repo), parts)
+	told, ok, err = c.ask(ctx, q, fragments)
+	if !ok {
+		return told, ok, err
+	}
+	told = told.field("repository")
+	return told, !told.null(), *told.wrong
+}
+
+// ask sends what was built. ok is false when GraphQL does not tell it now: nobody would remember it,
+// its points are spent, or the token may not ask there.
+func (c *Client) ask(ctx context.Context, q *query, fragments string) (told node, ok bool,
+	err error) {
+	if ctx.Value(aheadKey{}) == nil || c.byREST {
+		return node{}, false, nil
+	}
+	document := fmt.Sprintf("query(%s) {\n%s}\n%s", &q.declared, &q.parts, fragments)
+	var raw struct {
+		Data   json.RawMessage `json:"data"`
+		Errors []struct {
+			Type    string `json:"type"`
+			Message string `json:"message"`
+		} `json:"errors"`
+	}
+	_, err = c.call(reading(ctx), http.MethodPost, c.wire.graphQL,
+		map[string]any{"query": document, "variables": q.variables}, &raw)
+	var spent *github.RateLimitError
+	if errors.As(err, &spent) {
+		return node{}, false, nil
+	}
+	if err != nil {
+		return node{}, false, err
+	}
+	for _, e := range raw.Errors {
+		if !slices.Contains(untold, e.Type) {
+			return node{}, false, errors.New(e.Message)
+		}
+	}
+	if len(raw.Errors) > 0 {
+		return node{}, false, nil
+	}
+	decoder := json.NewDecoder(strings.NewReader(string(raw.Data)))
+	decoder.UseNumber()
+	told = node{at: "data", wrong: new(error)}
+	if err := decoder.Decode(&told.value); err != nil {
+		told.fail("is missing")
+	}
+	return told, *told.wrong == nil && !told.null(), *told.wrong
+}
+
+// untold are GraphQL's errors that say that REST is to be asked
+// (https://docs.github.com/graphql/overview/rate-limits-and-query-limits-for-the-graphql-api).
+var untold = []string{"RATE_LIMITED", "FORBIDDEN", "NOT_FOUND", "INSUFFICIENT_SCOPES",
+	"RESOURCE_LIMITS_EXCEEDED"}

@@ -1,0 +1,204 @@
+package github
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/testdata/forge"
+)
+
+// ahead has the client ask GraphQL for what it tells at once.
+func (w world) ahead() *Client { return atOnce(w.clientOf(w.URL, w.token)) }
+
+func atOnce(c *Client) *Client {
+	c.byREST = false
+	return c
+}
+
+// asked is a pull request with an approval, merged or not.
+func (w world) asked(merged bool) int {
+	n := w.ask()
+	w.review("bob", n, "APPROVE")
+	if merged {
+		w.merge(n)
+	}
+	return n
+}
+
+// TestFewCalls: GitHub is asked for a judgement in few calls.
+func TestFewCalls(t *testing.T) {
+	for _, merged := range []bool{false, true} {
+		w := newWorld(t, func(o *forge.Options) { o.PageSize = 100 })
+		n := w.asked(merged)
+		before := len(w.Requests())
+		facts, err := w.ahead().Facts(t.Context(), n, noon)
+		w.check(err)
+		calls := w.Requests()[before:]
+		if len(calls) > 12 {
+			t.Errorf("merged %t: %d calls: %v", merged, len(calls), calls)
+		}
+		byREST := w.facts(n)
+		if !reflect.DeepEqual(facts, byREST) {
+			t.Errorf("merged %t: GraphQL tells %+v\nREST tells %+v", merged, facts, byREST)
+		}
+	}
+}
+
+// TestLongListsAreReadByREST: what does not stand on a first page, by whichever cause, is not
+// missing.
+func TestLongListsAreReadByREST(t *testing.T) {
+	w := newWorld(t, func(o *forge.Options) { o.PageSize = 1 })
+	n := w.ask()
+	for _, login := range []string{"bob", "carol", "eve", "bob"} {
+		w.review(login, n, "COMMENT")
+	}
+	w.push(forge.Change{User: "alice", Branch: "ask", Message: "More",
+		Files: map[string]string{requestPath: requestFile + "# more\n"}})
+	facts, err := w.ahead().Facts(t.Context(), n, noon)
+	w.check(err)
+	if byREST := w.facts(n); !reflect.DeepEqual(facts, byREST) || len(facts.Reviews) != 4 ||
+		len(facts.Commits) != 2 {
+		t.Errorf("GraphQL tells %+v\nREST tells %+v", facts, byREST)
+	}
+}
+
+// TestWhatGraphQLDoesNotTell is read by REST: its points are spent, or the token may not ask there.
+func TestWhatGraphQLDoesNotTell(t *testing.T) {
+	for _, kind := range untold {
+		w := newWorld(t)
+		n := w.asked(true)
+		w.Fail("POST", "/graphql", -1, 200, fmt.Sprintf(
+			`{"data": null, "errors": [{"type": %q, "message": "not now"}]}`, kind))
+		facts, err := w.ahead().Facts(t.Context(), n, noon)
+		w.check(err)
+		if byREST := w.facts(n); !reflect.DeepEqual(facts, byREST) {
+			t.Errorf("%s: got %+v\nREST tells %+v", kind, facts, byREST)
+		}
+	}
+}
+
+// TestGraphQLInTrouble: an answer that is none is an error, and never taken for "there is none".
+func TestGraphQLInTrouble(t *testing.T) {
+	for _, answer := range []string{`{"data": {}}`, `{"data": null}`, `{}`, `{"data": []}`,
+		`{"data": {"repository": 1}}`,
+		`{"data": null, "errors": [{"type": "SOMETHING", "message": "new"}]}`} {
+		w := newWorld(t)
+		n := w.asked(false)
+		w.Fail("POST", "/graphql", -1, 200, answer)
+		if _, err := w.ahead().Facts(t.Context(), n, noon); err == nil && !strings.Contains(answer,
+			"null}") {
+			t.Errorf("%s: no error", answer)
+		}
+	}
+}
+
+// changes are the ways in which an answer can lack something: one for each field that is missing or
+// null, and for each node that is not in its list. A change alters the answer and returns how to
+// undo that.
+func changes(at string, value any) (all map[string]func() func()) {
+	all = map[string]func() func(){}
+	switch value := value.(type) {
+	case map[string]any:
+		for name, sub := range value {
+			where := at + "." + name
+			all[where+" is missing"] = func() func() {
+				delete(value, name)
+				return func() { value[name] = sub }
+			}
+			if sub != nil {
+				all[where+" is null"] = func() func() {
+					value[name] = nil
+					return func() { value[name] = sub }
+				}
+			}
+			if list, ok := sub.([]any); ok {
+				for i := range list {
+					all[fmt.Sprintf("%s[%d] is not there", where, i)] = func() func() {
+						value[name] = slices.Delete(slices.Clone(list), i, i+1)
+						return func() { value[name] = list }
+					}
+				}
+			}
+			maps.Copy(all, changes(where, sub))
+		}
+	case []any:
+		for i, sub := range value {
+			maps.Copy(all, changes(fmt.Sprintf("%s[%d]", at, i), sub))
+		}
+	}
+	return all
+}
+
+// TestEachFieldOfGraphQLMissing takes away each thing in turn that GraphQL answers: the facts are
+// those that REST tells, or there are none.
+func TestEachFieldOfGraphQLMissing(t *testing.T) {
+	w := newWorld(t, func(o *forge.Options) { o.PageSize = 100 })
+	n := w.asked(true)
+	byREST := w.facts(n)
+	whole := map[string]*httptest.ResponseRecorder{} // by call
+	answers := map[string]any{}                      // those of GraphQL
+	altered := ""
+	client := w.between(func(rw http.ResponseWriter, r *http.Request) bool {
+		body, _ := io.ReadAll(r.Body)
+		call := r.Method + " " + r.URL.RequestURI() + " " + string(body)
+		recorder, known := whole[call]
+		if !known {
+			recorder = httptest.NewRecorder()
+			r.Body = io.NopCloser(strings.NewReader(string(body)))
+			w.ServeHTTP(recorder, r)
+			whole[call] = recorder
+			if r.Method == http.MethodPost {
+				var answer any
+				w.check(json.Unmarshal(recorder.Body.Bytes(), &answer))
+				answers[call] = answer
+			}
+		}
+		data := recorder.Body.Bytes()
+		if call == altered {
+			data, _ = json.Marshal(answers[call])
+		}
+		rw.Header().Set("Content-Type", "application/json")
+		rw.WriteHeader(recorder.Code)
+		_, _ = rw.Write(data)
+		return true
+	})
+	gather := func() (policies.Facts, error) {
+		c := atOnce(w.clientOf(client.wire.base.String(), w.token))
+		return c.Facts(t.Context(), n, noon)
+	}
+	_, err := gather()
+	w.check(err)
+	if len(answers) < 4 {
+		t.Fatalf("only %d answers of GraphQL", len(answers))
+	}
+	named := 0
+	for call := range answers {
+		altered = call
+		for what, change := range changes("data", answers[call].(map[string]any)["data"]) {
+			undo := change()
+			facts, err := gather()
+			undo()
+			field, _, missing := strings.Cut(what, " is missing")
+			switch {
+			case err == nil && !reflect.DeepEqual(facts, byREST):
+				t.Errorf("%s: got %+v\nREST tells %+v\nasked %s", what, facts, byREST, call)
+			case err != nil && missing && strings.Contains(err.Error(), field+" is missing"):
+				named++
+			case err == nil && missing:
+				t.Errorf("%s: no error\nasked %s", what, call)
+			}
+		}
+	}
+	if named < 50 {
+		t.Errorf("only %d errors name the field", named)
+	}
+}

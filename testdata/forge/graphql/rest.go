@@ -1,0 +1,299 @@
+package graphql
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// REST answers GraphQL by a REST API of the same GitHub, so that both tell the same state, as late
+// and to the same people.
+type REST struct {
+	Owner, Repo string
+	PageSize    int // of GraphQL's lists; 0: 100
+	// Get makes a call for whoever asks GraphQL. Status 0: nothing is told of it now.
+	Get func(path string) (status int, link string, body []byte)
+	// Authors are the GitActors of a commit: its author, and those of its trailers.
+	Authors func(commit string) []any
+	// Merge is the commit that a pull request was merged as, which REST may not tell; empty: none.
+	Merge func(number string) string
+}
+
+// ErrUntold says that GraphQL does not tell something now, or not to this caller.
+var ErrUntold = errors.New("Resource not accessible by integration")
+
+// get reads one thing; nil when there is none.
+func (r REST) get(format string, args ...any) (any, error) {
+	value, _, err := r.page(fmt.Sprintf(format, args...))
+	return value, err
+}
+
+func (r REST) page(path string) (value any, next string, err error) {
+	status, link, body := r.Get(path)
+	switch {
+	case status == http.StatusNotFound || status == http.StatusUnprocessableEntity:
+		return nil, "", nil
+	case status == http.StatusNoContent:
+		return object{}, "", nil
+	case status != http.StatusOK:
+		return nil, "", fmt.Errorf("%w: %s: %d", ErrUntold, path, status)
+	}
+	decoder := json.NewDecoder(strings.NewReader(string(body)))
+	decoder.UseNumber()
+	err = decoder.Decode(&value)
+	for part := range strings.SplitSeq(link, ",") {
+		address, rel, _ := strings.Cut(strings.TrimSpace(part), ";")
+		if strings.Contains(rel, `rel="next"`) {
+			u, _ := url.Parse(strings.Trim(address, "<>"))
+			next = u.RequestURI()
+		}
+	}
+	return value, next, err
+}
+
+// all reads a list to its end; nil when there is none.
+func (r REST) all(path string) (items []any, err error) {
+	for next := path; next != ""; {
+		var value any
+		if value, next, err = r.page(next); err != nil || value == nil {
+			return nil, err
+		}
+		list, _ := value.([]any)
+		items = append(items, list...)
+	}
+	return append([]any{}, items...), nil
+}
+
+// connection is the first page of a list.
+func (r REST) connection(items []any, convert func(any) any) object {
+	size := r.PageSize
+	if size == 0 {
+		size = 100
+	}
+	nodes := []any{}
+	for _, item := range items[:min(len(items), size)] {
+		nodes = append(nodes, convert(item))
+	}
+	return object{"nodes": nodes, "totalCount": len(items), "filteredCount": len(items)}
+}
+
+// Query is what may be asked at the top.
+func (r REST) Query() map[string]any {
+	return object{
+		"repository": Field(func(arguments map[string]any) (any, error) {
+			if arguments["owner"] != r.Owner || arguments["name"] != r.Repo {
+				return nil, nil
+			}
+			return r.repository()
+		}),
+		"organization": Field(func(arguments map[string]any) (any, error) {
+			return r.organization(fmt.Sprint(arguments["login"]))
+		}),
+		"user": Field(func(arguments map[string]any) (any, error) {
+			return r.user(fmt.Sprint(arguments["login"]))
+		}),
+	}
+}
+
+func (r REST) repo(format string, args ...any) string {
+	return "/repos/" + r.Owner + "/" + r.Repo + fmt.Sprintf(format, args...)
+}
+
+// at is a value within JSON; nil when there is none.
+func at(value any, path ...string) any {
+	for _, name := range path {
+		fields, _ := value.(object)
+		value = fields[name]
+	}
+	return value
+}
+
+func (r REST) repository() (any, error) {
+	found, err := r.get("%s", r.repo(""))
+	if err != nil || found == nil {
+		return nil, err
+	}
+	branch := fmt.Sprint(at(found, "default_branch"))
+	return object{"databaseId": at(found, "id"), "name": at(found, "name"),
+		"owner": object{"__typename": at(found, "owner", "type"), "login": at(found, "owner", "login")},
+		"defaultBranchRef": Field(func(map[string]any) (any, error) {
+			ref, err := r.get("%s", r.repo("/git/ref/heads/%s", branch))
+			if err != nil || ref == nil {
+				return nil, err
+			}
+			return object{"name": branch, "target": object{"__typename": "Commit",
+				"oid": at(ref, "object", "sha")}}, nil
+		}),
+		"pullRequest": Field(func(arguments map[string]any) (any, error) {
+			return r.pull(fmt.Sprint(arguments["number"]))
+		}),
+		"object": Field(func(arguments map[string]any) (any, error) {
+			if oid := arguments["oid"]; oid != nil {
+				return r.object(fmt.Sprint(oid))
+			}
+			return r.expression(fmt.Sprint(arguments["expression"]))
+		}),
+		"collaborators": Field(func(arguments map[string]any) (any, error) {
+			return r.collaborators(fmt.Sprint(arguments["login"]))
+		}),
+	}, nil
+}
+
+// account is an Actor; nil when it is gone.
+func account(value any) any {
+	login, kind := fmt.Sprint(at(value, "login")), at(value, "type")
+	if value == nil || login == "ghost" {
+		return nil
+	}
+	return object{"__typename": kind, "login": strings.TrimSuffix(login, "[bot]"),
+		"databaseId": at(value, "id")}
+}
+
+// committer is a GitActor, whose account is told of people only.
+func committer(value any) object {
+	actor := object{"email": "somebody@example.com", "user": nil}
+	if at(value, "type") == "User" {
+		actor["user"] = account(value)
+	}
+	return actor
+}
+
+func (r REST) pull(number string) (any, error) {
+	p, err := r.get("%s", r.repo("/pulls/%s", number))
+	if err != nil || p == nil {
+		return nil, err
+	}
+	pull := r.listed(p)
+	pull["createdAt"], pull["changedFiles"] = at(p, "created_at"), at(p, "changed_files")
+	if pull["additions"] = at(p, "additions"); at(p, "additions") == nil {
+		pull["additions"] = 0
+	}
+	pull["commits"] = r.list(r.repo("/pulls/%s/commits", number), r.commitOf)
+	pull["reviews"] = r.list(r.repo("/pulls/%s/reviews", number), func(v any) any {
+		review := object{"fullDatabaseId": fmt.Sprint(at(v, "id")), "state": reviewState(at(v, "state")),
+			"submittedAt": at(v, "submitted_at"), "author": account(at(v, "user")), "commit": nil}
+		if commit := at(v, "commit_id"); commit != nil {
+			review["commit"] = object{"oid": commit}
+		}
+		return review
+	})
+	pull["timelineItems"] = Field(func(map[string]any) (any, error) {
+		events, err := r.all(r.repo("/issues/%s/events?per_page=100", number))
+		kinds := map[any]string{"base_ref_changed": "BaseRefChangedEvent",
+			"automatic_base_change_succeeded": "AutomaticBaseChangeSucceededEvent"}
+		events = slices.DeleteFunc(events, func(v any) bool { return kinds[at(v, "event")] == "" })
+		return r.connection(events, func(v any) any {
+			return object{"__typename": kinds[at(v, "event")], "createdAt": at(v, "created_at")}
+		}), err
+	})
+	return pull, nil
+}
+
+// reviewState is one that GraphQL has a word for.
+func reviewState(state any) Field {
+	return func(map[string]any) (any, error) {
+		switch state {
+		case "APPROVED", "CHANGES_REQUESTED", "COMMENTED", "DISMISSED", "PENDING":
+			return state, nil
+		}
+		return nil, ErrUntold
+	}
+}
+
+// list is a connection of what REST lists.
+func (r REST) list(path string, convert func(any) any) Field {
+	return func(map[string]any) (any, error) {
+		items, err := r.all(path + "?per_page=100")
+		return r.connection(items, convert), err
+	}
+}
+
+// listed is a pull request as far as lists have it.
+func (r REST) listed(p any) object {
+	number := fmt.Sprint(at(p, "number"))
+	state := map[any]string{"open": "OPEN", "closed": "CLOSED"}[at(p, "state")]
+	merge := any(nil)
+	if at(p, "merged_at") != nil {
+		state = "MERGED"
+		if name := r.Merge(number); name != "" {
+			merge = r.associated(name)
+		}
+	}
+	draft, _ := at(p, "draft").(bool)
+	pull := object{"number": at(p, "number"), "state": state, "isDraft": draft,
+		"merged": at(p, "merged_at") != nil, "mergedAt": at(p, "merged_at"), "mergeCommit": merge,
+		"updatedAt": at(p, "updated_at"), "baseRefName": at(p, "base", "ref"),
+		"headRefName": at(p, "head", "ref"), "headRefOid": at(p, "head", "sha"),
+		"author": account(at(p, "user"))}
+	for name, end := range map[string]string{"baseRepository": "base", "headRepository": "head"} {
+		if pull[name] = any(nil); at(p, end, "repo") != nil {
+			pull[name] = object{"databaseId": at(p, end, "repo", "id")}
+		}
+	}
+	return pull
+}
+
+func (r REST) commitOf(v any) any {
+	parents, _ := at(v, "parents").([]any)
+	name := fmt.Sprint(at(v, "sha"))
+	return object{"commit": object{"oid": name, "message": at(v, "commit", "message"),
+		"parents": object{"totalCount": len(parents)}, "author": committer(at(v, "author")),
+		"committer": committer(at(v, "committer")),
+		"authors":   r.connection(r.Authors(name), func(v any) any { return v })}}
+}
+
+// associated is a commit with the pull requests that GitHub ties it to.
+func (r REST) associated(name string) object {
+	return object{"__typename": "Commit", "oid": name,
+		"associatedPullRequests": r.list(r.repo("/commits/%s/pulls", name),
+			func(v any) any { return r.listed(v) })}
+}
+
+// expression finds an object as git does: NAME, NAME^, NAME~2, each also followed by :PATH.
+func (r REST) expression(text string) (any, error) {
+	revision, path, below := strings.Cut(text, ":")
+	name, steps, back := strings.Cut(revision, "~")
+	count, err := strconv.Atoi(steps)
+	if first, ok := strings.CutSuffix(revision, "^"); ok {
+		name, count = first, 1
+	} else if back && err != nil {
+		return nil, err
+	}
+	for range count {
+		c, err := r.get("%s", r.repo("/git/commits/%s", name))
+		if err != nil {
+			return nil, err
+		}
+		parents, _ := at(c, "parents").([]any)
+		if len(parents) == 0 {
+			return nil, nil
+		}
+		name = fmt.Sprint(at(parents[0], "sha"))
+	}
+	if !below {
+		return r.object(name)
+	}
+	c, err := r.get("%s", r.repo("/git/commits/%s", name))
+	if err != nil || c == nil {
+		return nil, err
+	}
+	name = fmt.Sprint(at(c, "tree", "sha"))
+	for base := range strings.SplitSeq(path, "/") {
+		tree, err := r.get("%s", r.repo("/git/trees/%s", name))
+		if err != nil {
+			return nil, err
+		}
+		entries, _ := at(tree, "tree").([]any)
+		i := slices.IndexFunc(entries, func(e any) bool { return at(e, "path") == base })
+		if i < 0 {
+			return nil, nil
+		}
+		name = fmt.Sprint(at(entries[i], "sha"))
+	}
+	return r.object(name)
+}
