@@ -39,11 +39,14 @@ type world struct {
 	files  map[string]string // GITHUB_OUTPUT and GITHUB_STEP_SUMMARY
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T, change ...func(*forge.Options)) *world {
 	t.Helper()
 	w := &world{t: t, now: time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)}
-	f, err := forge.Start(t.TempDir(), forge.Options{Contract: true,
-		Now: func() time.Time { return w.now }})
+	options := forge.Options{Contract: true, Now: func() time.Time { return w.now }}
+	for _, c := range change {
+		c(&options)
+	}
+	f, err := forge.Start(t.TempDir(), options)
 	if err != nil {
 		t.Fatal(err)
 	}

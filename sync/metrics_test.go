@@ -169,6 +169,7 @@ func TestLabelsAreBounded(t *testing.T) {
 			`^v1\.2\.3$`), "le": regexp.MustCompile(`^[0-9.+Inf]+$`),
 		"decision": regexp.MustCompile("^(allowed|pending|denied|error)$"),
 		"code":     regexp.MustCompile("^[A-Za-z]*$"),
+		"api":      regexp.MustCompile("^(rest|graphql)$"),
 		"cause":    oneOf(append([]string{"Swept"}, requests.Causes...)),
 		"stage": regexp.MustCompile(
 			"^(read|apply|clock|git|policies|requests|ledger|watch|expire)$"),

@@ -16,16 +16,19 @@ import (
 // GraphQL tells the whole of most pull requests in a few calls that are paid for apart. What it does
 // not tell, or only in part, each read asks REST for as ever: a longer list than its first page, an
 // account or a number that has no place in its answer, a "no", whatever the token may not ask there.
-type ahead struct{ objects }
+type ahead struct {
+	objects
+	byREST bool // GraphQL is asked for nothing that REST tells
+}
 
 type aheadKey struct{}
 
 // reads begins a reading, unless ctx is of one already: what is read twice in it is asked for once.
-func reads(ctx context.Context) context.Context {
+func reads(ctx context.Context, byREST bool) context.Context {
 	if ctx.Value(aheadKey{}) != nil {
 		return ctx
 	}
-	return context.WithValue(ctx, aheadKey{}, &ahead{})
+	return context.WithValue(ctx, aheadKey{}, &ahead{byREST: byREST})
 }
 
 // once is what a reading was told of something already, else what load reads.
@@ -92,7 +95,7 @@ func (c *Client) inRepository(ctx context.Context, q *query, fragments string) (
 // its points are spent, or the token may not ask there.
 func (c *Client) ask(ctx context.Context, q *query, fragments string) (told node, ok bool,
 	err error) {
-	if ctx.Value(aheadKey{}) == nil || c.byREST {
+	if told, ok := ctx.Value(aheadKey{}).(*ahead); !ok || told.byREST {
 		return node{}, false, nil
 	}
 	document := fmt.Sprintf("query(%s) {\n%s}\n%s", &q.declared, &q.parts, fragments)

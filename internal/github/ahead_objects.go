@@ -27,14 +27,23 @@ fragment folder on Tree { oid entries { name mode oid size } }`
 // maxAtOnce bounds how many objects one query asks for.
 const maxAtOnce = 100
 
+// withFiles asks for the files of a folder too.
+const withFiles = " ... on Tree { entries { object { ... on Blob { oid isTruncated text } } } }"
+
 // readObjects asks at once for git objects, by expressions as git has them: COMMIT, COMMIT:PATH,
-// NAME. What git does not name so itself is not believed: of a folder or a file that does not have
-// its name by its content, nothing is kept, and it is read by itself.
-func (c *Client) readObjects(ctx context.Context, expressions []string) error {
+// NAME; and for the files that are in the whole one. What git does not name so itself is not
+// believed: a folder or a file that does not have its name by its content is not kept, and is read
+// by itself.
+func (c *Client) readObjects(ctx context.Context, expressions []string, whole string) error {
 	for some := range slices.Chunk(expressions, maxAtOnce) {
 		q := &query{}
 		for n, expression := range some {
-			q.part("o%d: object(expression: %s) { ...found }", n, q.variable("String", expression))
+			files := ""
+			if expression == whole {
+				files = withFiles
+			}
+			q.part("o%d: object(expression: %s) { ...found%s }", n,
+				q.variable("String", expression), files)
 		}
 		told, ok, err := c.inRepository(ctx, q, objectFragment)
 		if err != nil {
@@ -45,7 +54,7 @@ func (c *Client) readObjects(ctx context.Context, expressions []string) error {
 		}
 		for n := range some {
 			if o := told.field(fmt.Sprintf("o%d", n)); !o.null() {
-				c.takeObject(o)
+				c.takeObject(o, some[n] == whole)
 			}
 		}
 		if err := *told.wrong; err != nil {
@@ -59,7 +68,7 @@ func (c *Client) readObjects(ctx context.Context, expressions []string) error {
 func (c *Client) readAll(ctx context.Context, names []string) error {
 	names = slices.DeleteFunc(slices.Clone(names), c.atHand)
 	slices.Sort(names)
-	return c.readObjects(ctx, slices.Compact(names))
+	return c.readObjects(ctx, slices.Compact(names), "")
 }
 
 // readBefore asks at once for a commit and those before it along first parents.
@@ -71,12 +80,13 @@ func (c *Client) readBefore(ctx context.Context, name string) error {
 	for n := range maxAtOnce / 4 {
 		expressions = append(expressions, fmt.Sprintf("%s~%d", name, n+1))
 	}
-	return c.readObjects(ctx, expressions)
+	return c.readObjects(ctx, expressions, "")
 }
 
 // takeObject keeps one.
-func (c *Client) takeObject(o node) {
-	switch name := o.field("oid").name(); o.field("__typename").text() {
+func (c *Client) takeObject(o node, files bool) {
+	name := o.field("oid").name()
+	switch o.field("__typename").text() {
 	case "Commit":
 		parents, ok := o.field("parents").whole()
 		made := commit{tree: c.takeFolder(o.field("tree")), committed: o.field("committedDate").time()}
@@ -88,14 +98,29 @@ func (c *Client) takeObject(o node) {
 		}
 	case "Tree":
 		c.takeFolder(o)
-	case "Blob":
-		if o.field("isTruncated").flag() || o.field("text").null() {
+		if !files {
 			return
 		}
-		text, _ := o.field("text").value.(string)
-		if data := []byte(text); blobName(data) == name {
-			c.objects.put(name, data, len(data)+100)
+		for _, e := range o.field("entries").list() {
+			file := e.field("object")
+			if kindOf(modeOf(e)) == "blob" && !file.null() {
+				c.takeFile(file)
+			}
 		}
+	case "Blob":
+		c.takeFile(o)
+	}
+}
+
+// takeFile keeps a file that is told whole.
+func (c *Client) takeFile(o node) {
+	if o.field("isTruncated").flag() || o.field("text").null() {
+		return
+	}
+	name := o.field("oid").name()
+	text, _ := o.field("text").value.(string)
+	if data := []byte(text); blobName(data) == name {
+		c.objects.put(name, data, len(data)+100)
 	}
 }
 
@@ -106,7 +131,7 @@ func (c *Client) takeFolder(tree node) string {
 	folder, size := map[string]entry{}, 0
 	entries := tree.field("entries").list()
 	for _, e := range entries {
-		base, mode := e.field("name").text(), fmt.Sprintf("%06o", e.field("mode").number())
+		base, mode := e.field("name").text(), modeOf(e)
 		one := entry{mode: mode, kind: kindOf(mode), name: e.field("oid").name(),
 			size: int(e.field("size").number())}
 		folder[base] = one
@@ -118,6 +143,9 @@ func (c *Client) takeFolder(tree node) string {
 	c.objects.put(name, folder, size)
 	return name
 }
+
+// modeOf is the mode of an entry in six octal digits.
+func modeOf(entry node) string { return fmt.Sprintf("%06o", entry.field("mode").number()) }
 
 // kindOf is the kind of object that an entry of a folder stands for.
 func kindOf(mode string) string {
@@ -159,6 +187,7 @@ func (c *Client) readPaths(ctx context.Context, f *policies.Facts, p snapshot) e
 	paths = append(paths, codeowners.Paths...)
 	_, asked, _ := policies.KindOf(f.Files)
 	place, ok := requests.SplitPath(asked)
+	catalog := f.Base.Commit + ":" + rbac.CatalogFolder + "/" + place.Cluster
 	if ok {
 		cluster := requests.Folder + "/" + place.Cluster
 		paths = append(paths, rbac.CatalogFolder+"/"+place.Cluster, policies.Path(place.Policy),
@@ -181,5 +210,5 @@ func (c *Client) readPaths(ctx context.Context, f *policies.Facts, p snapshot) e
 	if _, ok := c.heldCommit(p.MergeCommitSHA); p.Merged && !ok {
 		expressions = append(expressions, p.MergeCommitSHA, p.MergeCommitSHA+"^")
 	}
-	return c.readObjects(ctx, expressions)
+	return c.readObjects(ctx, expressions, catalog)
 }

@@ -32,7 +32,7 @@ const maxReadings = 3
 // full is an error, which a judgement reports as EvaluationError.
 func (c *Client) Facts(ctx context.Context, number int, now time.Time) (policies.Facts, error) {
 	for reading := 1; ; reading++ {
-		facts, err := c.reading(ctx, number, now)
+		facts, err := c.reading(ctx, number, now, c.byREST || reading > 1)
 		switch {
 		case err == nil:
 			return facts, nil
@@ -55,9 +55,10 @@ func (c *Client) Facts(ctx context.Context, number int, now time.Time) (policies
 	}
 }
 
-// reading is one of them.
-func (c *Client) reading(ctx context.Context, number int, now time.Time) (policies.Facts, error) {
-	ctx = reads(ctx)
+// reading is one of them. What GraphQL and REST say otherwise of is read by REST alone.
+func (c *Client) reading(ctx context.Context, number int, now time.Time, byREST bool) (policies.Facts,
+	error) {
+	ctx = reads(ctx, byREST)
 	f, err := c.facts(ctx, number, now)
 	if err == nil {
 		err = c.readLive(ctx, &f, now)

@@ -49,7 +49,7 @@ func (c *Client) MergedBy(ctx context.Context, commit string) (requests.Person, 
 // changedBy finds the pull request whose merge made path appear, or disappear.
 func (c *Client) changedBy(ctx context.Context, path, tip string, appears bool) (listed,
 	string, error) {
-	ctx = reads(ctx)
+	ctx = reads(ctx, c.byREST)
 	if err := c.readHistory(ctx, tip, []string{path}); err != nil {
 		return listed{}, "", err
 	}

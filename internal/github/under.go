@@ -15,7 +15,7 @@ import (
 func (c *Client) Under(
 	ctx context.Context, f *policies.Facts, instead map[string]policies.TreeFile,
 ) (policies.Tree, error) {
-	ctx = reads(ctx)
+	ctx = reads(ctx, c.byREST)
 	tree := f.Merge.FirstParent
 	tree.Files = maps.Clone(tree.Files)
 	for _, path := range slices.Sorted(maps.Keys(instead)) {

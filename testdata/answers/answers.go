@@ -5,7 +5,6 @@ package answers
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -123,14 +122,13 @@ func (s *Server) graphQL(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case err != nil:
 	case strings.Contains(in.Query, "pullRequests(") || strings.Contains(in.Query, "pageInfo"):
-		answer["data"], err = asked.Answer(fields{"repository": fields{"pullRequests": fields{
+		answer["data"], _, err = asked.Answer(fields{"repository": fields{"pullRequests": fields{
 			"nodes": []any{}}, "pullRequest": fields{"commits": s.authored()}}})
 	default:
-		answer["data"], err = asked.Answer(s.overREST().Query())
-	}
-	if errors.Is(err, graphql.ErrUntold) {
-		answer, err = fields{"data": nil, "errors": []any{fields{"type": "FORBIDDEN",
-			"message": err.Error()}}}, nil
+		var problems []any
+		if answer["data"], problems, err = asked.Answer(s.overREST().Query()); problems != nil {
+			answer["errors"] = problems
+		}
 	}
 	if err != nil {
 		s.contract.Violation("GraphQL: %v", err)

@@ -85,6 +85,8 @@ func (f *Forge) headMoved(p *pull, u *user, sha, kind string) error {
 	}
 	if kind == "force_push" {
 		f.event(p, "head_ref_force_pushed", u, object{"commit_id": sha})
+		forced := p.events[len(p.events)-1]
+		forced.before, forced.after = p.headSHA, sha
 	}
 	p.headSHA, p.baseSHA, p.updated = sha, f.git.ref("refs/heads/"+p.baseRef), f.now()
 	p.test = testMerge{}

@@ -99,17 +99,13 @@ func (f *Forge) listCommits(c *call) answer {
 	if sha == "" {
 		return notFound()
 	}
-	args := []string{"rev-list"}
+	var limits []string
 	for _, limit := range []string{"since", "until"} {
 		if value := query.Get(limit); value != "" {
-			args = append(args, "--"+limit+"="+value)
+			limits = append(limits, "--"+limit+"="+value)
 		}
 	}
-	args = append(args, sha, "--")
-	if path := query.Get("path"); path != "" {
-		args = append(args, ":(top,literal)"+path)
-	}
-	shas, err := f.git.lines(args...)
+	shas, err := f.history(sha, query.Get("path"), limits...)
 	if err != nil {
 		return fault(err)
 	}
@@ -123,16 +119,28 @@ func (f *Forge) listCommits(c *call) answer {
 	return list(f, c, shas, f.commitJSON)
 }
 
-// listCommitPulls: "lists the merged pull request that introduced the commit. If the commit is not
-// present in the default branch, it will return merged and open pull requests".
+// history is a commit and those before it, newest first; of a path those that touched it.
+func (f *Forge) history(sha, path string, limits ...string) ([]string, error) {
+	args := slices.Concat([]string{"rev-list"}, limits, []string{sha, "--"})
+	if path != "" {
+		args = append(args, ":(top,literal)"+path)
+	}
+	return f.git.lines(args...)
+}
+
 func (f *Forge) listCommitPulls(c *call) answer {
 	sha, err := f.git.resolve(c.PathValue("commit_sha"), "commit")
 	if err != nil {
 		return refuse(http.StatusUnprocessableEntity, "No commit found for SHA: "+
 			c.PathValue("commit_sha"))
 	}
+	return list(f, c, f.pullsOf(sha), func(p *pull) any { return f.pullJSON(c, p, false) })
+}
+
+// pullsOf are "the merged pull request that introduced the commit. If the commit is not present in
+// the default branch, it will return merged and open pull requests".
+func (f *Forge) pullsOf(sha string) (found []*pull) {
 	onMain := f.git.contains(f.git.ref("refs/heads/main"), sha)
-	var found []*pull
 	for _, p := range f.pulls {
 		if p.merged && f.late(p.mergedAt, f.manners.AssociationLag) {
 			continue
@@ -142,7 +150,7 @@ func (f *Forge) listCommitPulls(c *call) answer {
 			found = append(found, p)
 		}
 	}
-	return list(f, c, found, func(p *pull) any { return f.pullJSON(c, p, false) })
+	return found
 }
 
 func (f *Forge) fileJSON(sha string, c fileChange) any {

@@ -20,6 +20,7 @@ type Options struct {
 	PageSize int
 	Now      func() time.Time // the forge's clock; time.Now when nil
 	Log      io.Writer        // one line a call; nothing when nil
+	Points   int              // of GraphQL that each account has in an hour; 5000 when zero
 	Contract bool             // check every call against GitHub's OpenAPI description; see Forge.Violations
 
 	NoAutoMerge bool    // the repository setting "Allow auto-merge" is off
@@ -55,6 +56,7 @@ type Forge struct {
 	signed   map[string]bool // commits GitHub itself made and signed
 	manners  Manners
 	id       int64 // of the repository
+	points   map[*user]*budget
 
 	logMu      sync.Mutex
 	requests   []Request
@@ -80,6 +82,9 @@ func Start(dir string, opts Options) (*Forge, error) {
 	if opts.PageSize == 0 {
 		opts.PageSize = 2
 	}
+	if opts.Points == 0 {
+		opts.Points = 5000
+	}
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
@@ -94,7 +99,7 @@ func Start(dir string, opts Options) (*Forge, error) {
 		opts: opts, root: dir, contract: contract, lastID: 1000,
 		users: map[string]*user{}, apps: map[string]*app{}, tokens: map[string]identity{},
 		members: map[string]string{}, signed: map[string]bool{}, rules: DefaultRules(),
-		manners: opts.Manners, id: repositoryID,
+		manners: opts.Manners, id: repositoryID, points: map[*user]*budget{},
 	}
 	f.addBuiltinAccounts()
 	if err := os.MkdirAll(filepath.Join(dir, opts.Owner), 0o755); err != nil {

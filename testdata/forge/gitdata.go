@@ -164,9 +164,7 @@ func (f *Forge) treeJSON(sha string, entries []entry) any {
 		item := object{"path": e.Path, "mode": e.Mode, "type": e.Type, "sha": e.SHA}
 		if e.Type == "blob" {
 			item["url"] = f.repoURL("/git/blobs/" + e.SHA)
-			if size, err := f.git.line("cat-file", "-s", e.SHA); err == nil {
-				item["size"] = jsonNumber(size)
-			}
+			item["size"] = jsonNumber(e.Size)
 		} else if e.Type == "tree" {
 			item["url"] = f.repoURL("/git/trees/" + e.SHA)
 		}

@@ -3,10 +3,9 @@ package forge
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
+	"errors"
+	"net/http"
 	"regexp"
-	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -48,10 +47,10 @@ var (
 	headOID       = regexp.MustCompile(`expectedHeadOid:\s*"([0-9a-f]{40})"`)
 )
 
-// graphQL knows the query for the viewer, which an App's installation may ask too, unlike GET
-// /user; one for pull requests of the repository; and three mutations: enablePullRequestAutoMerge,
-// markPullRequestReadyForReview, convertPullRequestToDraft. Their arguments may be written in the
-// query or come as variables. Whatever GitHub's schema does not have is refused.
+// graphQL answers queries out of the state that the REST calls tell of, and three mutations:
+// enablePullRequestAutoMerge, markPullRequestReadyForReview, convertPullRequestToDraft, whose
+// arguments may be written in the query or come as variables. Whatever GitHub's schema does not have
+// is refused.
 func (f *Forge) graphQL(c *call) answer {
 	var in struct {
 		Query     string
@@ -66,41 +65,52 @@ func (f *Forge) graphQL(c *call) answer {
 	if err != nil {
 		return ok(object{"errors": []any{object{"message": err.Error()}}})
 	}
-	if fields := o.Fields(); slices.Contains(fields, "viewer") {
-		return f.graph(o, object{"viewer": object{"login": c.who.login(),
-			"databaseId": c.who.user.id}})
-	} else if slices.Contains(fields, "repository") {
-		read := need{right: "pull_requests:read", role: "read"}
-		if a := f.authorise(c.who, read, c.Request); a.status != 0 {
-			return graphQLError("repository", "FORBIDDEN", "Resource not accessible by integration")
-		}
-		return f.graph(o, object{"repository": f.repositoryGraph(o)})
+	points, nodes, err := o.Cost()
+	if refused := (*graphql.Refused)(nil); errors.As(err, &refused) {
+		return ok(object{"errors": []any{refused.Problem()}})
 	}
-	text := in.Query + " " + flattenVariables(in.Variables)
+	if strings.Contains(in.Query, "followRenames") && f.waits() {
+		return graphQLError("repository", "FORBIDDEN", "Resource not accessible by integration")
+	}
+	b := f.budget(c.who)
+	if b.used+points > f.opts.Points {
+		return answer{http.StatusOK, object{"errors": []any{object{"type": "RATE_LIMITED",
+			"message": "API rate limit already exceeded for " + c.who.login() + "."}}},
+			b.header(f.opts.Points)}
+	}
+	b.used += points
+	a := f.answerGraph(asking{f, c}, o, in.Query+" "+flattenVariables(in.Variables),
+		object{"cost": points, "nodeCount": nodes})
+	a.header = b.header(f.opts.Points)
+	return a
+}
+
+func (f *Forge) answerGraph(q asking, o *graphql.Operation, text string, cost object) answer {
 	mutations := map[string]func(*call, *pull, string) string{
 		"enablePullRequestAutoMerge":    f.enableAutoMerge,
 		"markPullRequestReadyForReview": f.markReady,
 		"convertPullRequestToDraft":     f.markDraft,
 	}
-	for name, mutate := range mutations {
-		if !strings.Contains(in.Query, name) {
+	for _, name := range o.Fields() {
+		mutate := mutations[name]
+		if mutate == nil {
 			continue
 		}
 		for _, p := range f.pulls {
 			if p.nodeID() != pullRequestID.FindString(text) {
 				continue
 			}
-			if problem := mutate(c, p, text); problem != "" {
+			if problem := mutate(q.call, p, text); problem != "" {
 				return graphQLError(name, "UNPROCESSABLE", problem)
 			}
 			return f.graph(o, object{name: object{"clientMutationId": nil,
-				"pullRequest": f.pullGraph(p, false)}})
+				"pullRequest": q.pull(p)}})
 		}
 		return graphQLError(name, "NOT_FOUND",
 			"Could not resolve to a node with the global id of '"+
 				pullRequestID.FindString(text)+"'")
 	}
-	return graphQLError("", "undefinedField", "The forge does not know this query")
+	return f.graph(o, q.query(cost))
 }
 
 // flattenVariables writes variables as arguments would be written, so that one reading serves both.
@@ -126,106 +136,16 @@ func graphQLError(path, kind, message string) answer {
 
 // graph answers what an operation asks for.
 func (f *Forge) graph(o *graphql.Operation, value object) answer {
-	data, err := o.Answer(value)
+	data, problems, err := o.Answer(value)
 	if err != nil {
 		f.contract.Violation("GraphQL: %v", err)
 		return fault(err)
 	}
-	return ok(object{"data": data})
-}
-
-// repositoryGraph has the pull requests that were merged, latest update first, and any one by
-// number.
-func (f *Forge) repositoryGraph(o *graphql.Operation) any {
-	if o.Argument("owner", "repository") != f.opts.Owner ||
-		o.Argument("name", "repository") != f.opts.Repo {
-		return nil
+	body := object{"data": data}
+	if len(problems) > 0 {
+		body["errors"] = problems
 	}
-	withFiles := o.Argument("first", "repository", "pullRequests", "nodes", "files") != nil
-	merged := slices.DeleteFunc(slices.Clone(f.pulls), func(p *pull) bool { return !p.merged })
-	slices.SortStableFunc(merged, func(a, b *pull) int { return b.updated.Compare(a.updated) })
-	nodes := []any{}
-	for _, p := range merged[:min(len(merged), 100)] {
-		nodes = append(nodes, f.pullGraph(p, withFiles))
-	}
-	one := any(nil)
-	number := fmt.Sprint(o.Argument("number", "repository", "pullRequest"))
-	for _, p := range f.pulls {
-		if number == strconv.Itoa(p.number) {
-			graph := f.pullGraph(p, false)
-			graph["commits"] = f.commitsGraph(p, o)
-			one = graph
-		}
-	}
-	return object{"pullRequests": object{"nodes": nodes, "totalCount": len(merged)},
-		"pullRequest": one}
-}
-
-var trailer = regexp.MustCompile(`(?im)^co-authored-by:.*<([^<>]*)>`)
-
-// commitsGraph is a page of a pull request's commits, with the authors whom GitHub shows: that of
-// the commit and those of its trailers. A cursor is how many came before.
-func (f *Forge) commitsGraph(p *pull, o *graphql.Operation) any {
-	at := []string{"repository", "pullRequest", "commits"}
-	shas := f.pullCommits(p)
-	after, _ := strconv.Atoi(fmt.Sprint(o.Argument("after", at...)))
-	size, err := strconv.Atoi(fmt.Sprint(o.Argument("first", at...)))
-	if err != nil {
-		return nil // nobody asks for them
-	}
-	after = min(after, len(shas))
-	end := min(after+min(size, f.opts.PageSize), len(shas))
-	nodes := []any{}
-	for _, sha := range shas[after:end] {
-		nodes = append(nodes, object{"commit": object{"oid": sha,
-			"authors": object{"nodes": f.authorsGraph(sha)}}})
-	}
-	return object{"nodes": nodes, "pageInfo": object{"hasNextPage": end < len(shas),
-		"endCursor": strconv.Itoa(end)}}
-}
-
-// authorsGraph is whom GitHub shows as the authors of a commit.
-func (f *Forge) authorsGraph(sha string) []any {
-	commit, err := f.git.commit(sha)
-	if err != nil {
-		return nil
-	}
-	emails := []string{commit.Author.Email}
-	for _, m := range trailer.FindAllStringSubmatch(commit.Message, -1) {
-		emails = append(emails, m[1])
-	}
-	authors := []any{}
-	for _, email := range emails {
-		author := object{"email": email, "user": nil}
-		if u := f.byEmail(email); u != nil {
-			author["user"] = object{"databaseId": u.id, "login": u.login}
-		}
-		authors = append(authors, author)
-	}
-	return authors
-}
-
-func (f *Forge) pullGraph(p *pull, withFiles bool) object {
-	graph := object{"id": p.nodeID(), "number": p.number, "isDraft": p.draft, "url": p.htmlURL(f),
-		"state": strings.ToUpper(p.state), "autoMergeRequest": nil, "mergeCommit": nil}
-	if p.merged {
-		graph["state"], graph["mergeCommit"] = "MERGED", object{"oid": p.mergeSHA}
-	}
-	if withFiles {
-		files := []any{}
-		changes, err := f.git.diff(f.diffBase(p), p.headSHA)
-		for _, change := range changes {
-			files = append(files, object{"path": change.Path})
-		}
-		if err == nil {
-			graph["files"] = object{"totalCount": len(files), "nodes": files[:min(len(files), 100)]}
-		}
-	}
-	if p.auto != nil {
-		graph["autoMergeRequest"] = object{"enabledAt": stamp(p.auto.when),
-			"mergeMethod": strings.ToUpper(p.auto.method), "enabledBy": f.userJSON(p.auto.by)}
-	}
-	return graph
+	return ok(body)
 }
 
 func (f *Forge) enableAutoMerge(c *call, p *pull, text string) string {

@@ -24,10 +24,13 @@ type event struct {
 	actor *user
 	when  time.Time
 	extra object
+
+	before, after string // the heads around a force-push
 }
 
 func (f *Forge) event(p *pull, kind string, actor *user, extra object) {
-	p.events = append(p.events, &event{f.nextID(), kind, actor, f.now(), extra})
+	p.events = append(p.events, &event{id: f.nextID(), kind: kind, actor: actor, when: f.now(),
+		extra: extra})
 }
 
 func (f *Forge) commentJSON(p *pull, m *comment) any {

@@ -10,6 +10,7 @@ import (
 // GitHub that knows everything at once and for ever.
 type Manners struct {
 	AssociationLag time.Duration // until a merge shows in the pull requests of a commit
+	MergedLag      time.Duration // until a merge shows in the list of those that were merged
 	ActivityLag    time.Duration // until a push shows in the activity
 	ListLag        time.Duration // until a pull request shows in the list of them
 

@@ -60,9 +60,17 @@ func (f *Forge) getOrganization(*call) answer {
 // owner is the form of an owner in CODEOWNERS: @user, @org/team or an e-mail address.
 var owner = regexp.MustCompile(`^(@[A-Za-z0-9-]+|@[A-Za-z0-9-]+/[A-Za-z0-9_.-]+|[^@\s]+@[^@\s]+)$`)
 
-// listCodeownersErrors finds in the first CODEOWNERS of a ref the lines GitHub would skip.
 func (f *Forge) listCodeownersErrors(c *call) answer {
-	ref := c.URL.Query().Get("ref")
+	found, exists := f.codeownersErrors(c.URL.Query().Get("ref"))
+	if !exists {
+		return notFound()
+	}
+	return ok(object{"errors": found})
+}
+
+// codeownersErrors finds in the first CODEOWNERS of a ref, main when empty, the lines that GitHub
+// would skip.
+func (f *Forge) codeownersErrors(ref string) (found []any, exists bool) {
 	if ref == "" {
 		ref = "main"
 	}
@@ -72,7 +80,7 @@ func (f *Forge) listCodeownersErrors(c *call) answer {
 		if err != nil {
 			continue
 		}
-		found := []any{}
+		found = []any{}
 		for i, line := range strings.Split(content, "\n") {
 			text, _, _ := strings.Cut(line, "#")
 			fields := strings.Fields(text)
@@ -92,9 +100,9 @@ func (f *Forge) listCodeownersErrors(c *call) answer {
 				}
 			}
 		}
-		return ok(object{"errors": found})
+		return found, true
 	}
-	return notFound()
+	return nil, false
 }
 
 // ownerHasWrite: users and teams must be visible and have write access; e-mail addresses must be an

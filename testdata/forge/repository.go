@@ -60,7 +60,7 @@ func initRepository(dir string) (repository, error) {
 // full: whatever is pushed, the answer stays.
 var (
 	reading = []string{"cat-file", "diff-tree", "ls-tree", "merge-base", "rev-list", "rev-parse"}
-	lasting = regexp.MustCompile(`^(-.*|(commit|blob)|\^?[0-9a-f]{40}(\.\.[0-9a-f]{40}|:.*|\^\{\w+\})?)$`)
+	lasting = regexp.MustCompile(`^(-.*|(commit|blob)|\^?[0-9a-f]{40}(\.\.[0-9a-f]{40}|([~^][0-9]*)*(:.*)?|\^\{\w+\})?)$`)
 )
 
 // run runs one git command in the repository and returns what it printed, untrimmed.
@@ -120,6 +120,23 @@ func (g repository) resolve(revision, kind string) (string, error) {
 	return sha, nil
 }
 
+// object finds what an expression of git's names, as REVISION or REVISION:PATH, and of which kind it
+// is.
+func (g repository) object(expression string) (sha, kind string, err error) {
+	if expression == "" || strings.ContainsAny(expression[:1], "-:^") ||
+		strings.ContainsAny(expression, "\n@{") || strings.Contains(expression, "..") {
+		return "", "", errNoObject
+	}
+	sha, err = g.line("rev-parse", "--verify", "-q", "--end-of-options", expression)
+	if err == nil {
+		kind, err = g.line("cat-file", "-t", sha)
+	}
+	if err != nil {
+		return "", "", errNoObject
+	}
+	return sha, kind, nil
+}
+
 // ref is the SHA a full ref name points to, or empty. Most stand in a file of their own.
 func (g repository) ref(name string) string {
 	if data, err := os.ReadFile(filepath.Join(g.dir, name)); err == nil && filepath.IsLocal(name) &&
@@ -174,13 +191,13 @@ func (g repository) mergeTree(ours, theirs string) (tree string, ok bool) {
 	return tree, err == nil
 }
 
-// entry is one line of a tree.
-type entry struct{ Mode, Type, SHA, Path string }
+// entry is one line of a tree; only a blob that is read from one has a size.
+type entry struct{ Mode, Type, SHA, Path, Size string }
 
 // tree lists a tree; recursive leaves out the folders between, as GitHub does not: it lists them
 // too (-t).
 func (g repository) tree(sha string, recursive bool) ([]entry, error) {
-	args := []string{"ls-tree", "-z"}
+	args := []string{"ls-tree", "-z", "-l"}
 	if recursive {
 		args = append(args, "-r", "-t")
 	}
@@ -191,8 +208,9 @@ func (g repository) tree(sha string, recursive bool) ([]entry, error) {
 	var entries []entry
 	for _, line := range strings.Split(strings.TrimSuffix(out, "\x00"), "\x00") {
 		meta, path, found := strings.Cut(line, "\t")
-		if fields := strings.Fields(meta); found && len(fields) == 3 {
-			entries = append(entries, entry{fields[0], fields[1], fields[2], path})
+		if fields := strings.Fields(meta); found && len(fields) == 4 {
+			entries = append(entries, entry{fields[0], fields[1], fields[2], path,
+				strings.Trim(fields[3], "-")})
 		}
 	}
 	return entries, nil

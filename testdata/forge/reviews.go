@@ -34,11 +34,14 @@ func (f *Forge) reviewJSON(p *pull, r *review) any {
 	return body
 }
 
-// listReviews is chronological; a pending review is there for its author only.
+// reviewsFor are chronological; a pending review is there for its author only.
+func (p *pull) reviewsFor(who identity) []*review {
+	return slices.DeleteFunc(slices.Clone(p.reviews),
+		func(r *review) bool { return r.state == "PENDING" && r.author != who.user })
+}
+
 func (f *Forge) listReviews(c *call, p *pull) answer {
-	visible := slices.DeleteFunc(slices.Clone(p.reviews),
-		func(r *review) bool { return r.state == "PENDING" && r.author != c.who.user })
-	return list(f, c, visible, func(r *review) any { return f.reviewJSON(p, r) })
+	return list(f, c, p.reviewsFor(c.who), func(r *review) any { return f.reviewJSON(p, r) })
 }
 
 func (p *pull) review(id int64) *review {

@@ -44,7 +44,7 @@ func (f *Forge) routes() error {
 	}
 	// Not in the description: GraphQL, and the permanent address of a repository that redirects
 	// lead to.
-	f.mux.HandleFunc("POST /graphql", f.serveGraphQL)
+	f.mux.Handle("POST /graphql", f.operation(need{}, nil, f.graphQL))
 	f.mux.Handle("GET /repositories/{id}", f.operation(metadata,
 		openapi.Moved(f.contract.Route("GET",
 			repo), "/repositories/{id}"), f.getRepositoryByID))

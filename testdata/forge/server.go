@@ -211,12 +211,12 @@ func (f *Forge) encode(route *openapi.Route, a answer) ([]byte, error) {
 func (f *Forge) write(w http.ResponseWriter, r *http.Request, a answer, data []byte,
 	check *openapi.Exchange) {
 	header := w.Header()
-	for key, values := range a.header {
-		header[key] = values
-	}
 	header.Set("X-RateLimit-Limit", "5000")
 	header.Set("X-RateLimit-Remaining", "4999")
 	header.Set("X-RateLimit-Reset", strconv.FormatInt(f.now().Add(time.Hour).Unix(), 10))
+	for key, values := range a.header {
+		header[key] = values
+	}
 	if _, isRaw := a.body.(raw); isRaw {
 		header.Set("Content-Type", "application/octet-stream")
 		check = nil // the description speaks of JSON only

@@ -117,7 +117,12 @@ func (f *Forge) visibleTeam(c *call) *team {
 			}
 		}
 	}
-	if t != nil && t.secret && f.teamState(t, c.who.user) != "active" {
+	return f.shown(t, c.who)
+}
+
+// shown is a team as far as somebody may know of it.
+func (f *Forge) shown(t *team, who identity) *team {
+	if t != nil && t.secret && f.teamState(t, who.user) != "active" {
 		return nil
 	}
 	return t

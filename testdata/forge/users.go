@@ -276,10 +276,10 @@ func (f *Forge) isCollaborator(c *call) answer {
 	return notFound()
 }
 
-func (f *Forge) getRateLimit(*call) answer {
+func (f *Forge) getRateLimit(c *call) answer {
 	rate := object{"limit": 5000, "remaining": 4999, "used": 1, "reset": f.now().Unix() + 3600}
-	return ok(object{"resources": object{"core": rate, "search": rate, "graphql": rate},
-		"rate": rate})
+	return ok(object{"resources": object{"core": rate, "search": rate, "graphql": f.budget(c.who).json(
+		f.opts.Points)}, "rate": rate})
 }
 
 // isMember: 204 a member, 404 none, 302 when the asker is none himself and is sent to the public

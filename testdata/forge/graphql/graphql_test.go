@@ -12,8 +12,7 @@ const document = `query($owner: String!, $n: Int!) {
 func TestDocumentsAreGitHubs(t *testing.T) {
 	variables := map[string]any{"owner": "acme", "n": 7}
 	o, err := Parse(document, variables)
-	if err != nil || o.Argument("number", "repository", "pullRequest") != 7 ||
-		o.Fields()[0] != "repository" {
+	if err != nil || o.Variables["n"] != 7 || o.Fields()[0] != "repository" {
 		t.Fatalf("%+v, %v", o, err)
 	}
 	for name, broken := range map[string]string{
@@ -42,7 +41,7 @@ func TestAnswersAreGitHubs(t *testing.T) {
 		change(p)
 		return map[string]any{"repository": map[string]any{"pullRequest": p}}
 	}
-	got, err := o.Answer(pull(func(map[string]any) {}))
+	got, _, err := o.Answer(pull(func(map[string]any) {}))
 	p := got["repository"].(map[string]any)["pullRequest"].(map[string]any)
 	if err != nil || len(p) != 5 {
 		t.Errorf("%v, %v", got, err)
@@ -51,12 +50,13 @@ func TestAnswersAreGitHubs(t *testing.T) {
 		"missing":   func(p map[string]any) { delete(p, "title") },
 		"null":      func(p map[string]any) { p["number"] = nil },
 		"number":    func(p map[string]any) { p["number"] = "7" },
+		"64 bits":   func(p map[string]any) { p["number"] = int64(1) << 31 },
 		"text":      func(p map[string]any) { p["title"] = 7 },
 		"truth":     func(p map[string]any) { p["isDraft"] = "no" },
 		"enum":      func(p map[string]any) { p["state"] = "merged" },
 		"no object": func(p map[string]any) { p["mergeCommit"] = "abc" },
 	} {
-		if got, err := o.Answer(pull(change)); err == nil {
+		if got, _, err := o.Answer(pull(change)); err == nil {
 			t.Errorf("%s: %v", name, got)
 		}
 	}

@@ -2,7 +2,6 @@ package graphql
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -24,8 +23,8 @@ type REST struct {
 	Merge func(number string) string
 }
 
-// ErrUntold says that GraphQL does not tell something now, or not to this caller.
-var ErrUntold = errors.New("Resource not accessible by integration")
+// untold says that GraphQL does not tell something now, or not to this caller.
+func untold(what string) error { return &Refused{Type: "FORBIDDEN", Message: what} }
 
 // get reads one thing; nil when there is none.
 func (r REST) get(format string, args ...any) (any, error) {
@@ -41,7 +40,7 @@ func (r REST) page(path string) (value any, next string, err error) {
 	case status == http.StatusNoContent:
 		return object{}, "", nil
 	case status != http.StatusOK:
-		return nil, "", fmt.Errorf("%w: %s: %d", ErrUntold, path, status)
+		return nil, "", untold(fmt.Sprintf("%s: %d", path, status))
 	}
 	decoder := json.NewDecoder(strings.NewReader(string(body)))
 	decoder.UseNumber()
@@ -104,8 +103,8 @@ func (r REST) repo(format string, args ...any) string {
 	return "/repos/" + r.Owner + "/" + r.Repo + fmt.Sprintf(format, args...)
 }
 
-// at is a value within JSON; nil when there is none.
-func at(value any, path ...string) any {
+// within is a value within JSON; nil when there is none.
+func within(value any, path ...string) any {
 	for _, name := range path {
 		fields, _ := value.(object)
 		value = fields[name]
@@ -118,16 +117,16 @@ func (r REST) repository() (any, error) {
 	if err != nil || found == nil {
 		return nil, err
 	}
-	branch := fmt.Sprint(at(found, "default_branch"))
-	return object{"databaseId": at(found, "id"), "name": at(found, "name"),
-		"owner": object{"__typename": at(found, "owner", "type"), "login": at(found, "owner", "login")},
+	branch := fmt.Sprint(within(found, "default_branch"))
+	return object{"databaseId": within(found, "id"), "name": within(found, "name"),
+		"owner": object{"__typename": within(found, "owner", "type"), "login": within(found, "owner", "login")},
 		"defaultBranchRef": Field(func(map[string]any) (any, error) {
 			ref, err := r.get("%s", r.repo("/git/ref/heads/%s", branch))
 			if err != nil || ref == nil {
 				return nil, err
 			}
 			return object{"name": branch, "target": object{"__typename": "Commit",
-				"oid": at(ref, "object", "sha")}}, nil
+				"oid": within(ref, "object", "sha")}}, nil
 		}),
 		"pullRequest": Field(func(arguments map[string]any) (any, error) {
 			return r.pull(fmt.Sprint(arguments["number"]))
@@ -146,18 +145,18 @@ func (r REST) repository() (any, error) {
 
 // account is an Actor; nil when it is gone.
 func account(value any) any {
-	login, kind := fmt.Sprint(at(value, "login")), at(value, "type")
+	login, kind := fmt.Sprint(within(value, "login")), within(value, "type")
 	if value == nil || login == "ghost" {
 		return nil
 	}
 	return object{"__typename": kind, "login": strings.TrimSuffix(login, "[bot]"),
-		"databaseId": at(value, "id")}
+		"databaseId": within(value, "id")}
 }
 
 // committer is a GitActor, whose account is told of people only.
 func committer(value any) object {
 	actor := object{"email": "somebody@example.com", "user": nil}
-	if at(value, "type") == "User" {
+	if within(value, "type") == "User" {
 		actor["user"] = account(value)
 	}
 	return actor
@@ -169,15 +168,15 @@ func (r REST) pull(number string) (any, error) {
 		return nil, err
 	}
 	pull := r.listed(p)
-	pull["createdAt"], pull["changedFiles"] = at(p, "created_at"), at(p, "changed_files")
-	if pull["additions"] = at(p, "additions"); at(p, "additions") == nil {
+	pull["createdAt"], pull["changedFiles"] = within(p, "created_at"), within(p, "changed_files")
+	if pull["additions"] = within(p, "additions"); within(p, "additions") == nil {
 		pull["additions"] = 0
 	}
 	pull["commits"] = r.list(r.repo("/pulls/%s/commits", number), r.commitOf)
 	pull["reviews"] = r.list(r.repo("/pulls/%s/reviews", number), func(v any) any {
-		review := object{"fullDatabaseId": fmt.Sprint(at(v, "id")), "state": reviewState(at(v, "state")),
-			"submittedAt": at(v, "submitted_at"), "author": account(at(v, "user")), "commit": nil}
-		if commit := at(v, "commit_id"); commit != nil {
+		review := object{"fullDatabaseId": fmt.Sprint(within(v, "id")), "state": reviewState(within(v, "state")),
+			"submittedAt": within(v, "submitted_at"), "author": account(within(v, "user")), "commit": nil}
+		if commit := within(v, "commit_id"); commit != nil {
 			review["commit"] = object{"oid": commit}
 		}
 		return review
@@ -186,9 +185,9 @@ func (r REST) pull(number string) (any, error) {
 		events, err := r.all(r.repo("/issues/%s/events?per_page=100", number))
 		kinds := map[any]string{"base_ref_changed": "BaseRefChangedEvent",
 			"automatic_base_change_succeeded": "AutomaticBaseChangeSucceededEvent"}
-		events = slices.DeleteFunc(events, func(v any) bool { return kinds[at(v, "event")] == "" })
+		events = slices.DeleteFunc(events, func(v any) bool { return kinds[within(v, "event")] == "" })
 		return r.connection(events, func(v any) any {
-			return object{"__typename": kinds[at(v, "event")], "createdAt": at(v, "created_at")}
+			return object{"__typename": kinds[within(v, "event")], "createdAt": within(v, "created_at")}
 		}), err
 	})
 	return pull, nil
@@ -201,7 +200,7 @@ func reviewState(state any) Field {
 		case "APPROVED", "CHANGES_REQUESTED", "COMMENTED", "DISMISSED", "PENDING":
 			return state, nil
 		}
-		return nil, ErrUntold
+		return nil, untold("an unknown state")
 	}
 }
 
@@ -215,35 +214,35 @@ func (r REST) list(path string, convert func(any) any) Field {
 
 // listed is a pull request as far as lists have it.
 func (r REST) listed(p any) object {
-	number := fmt.Sprint(at(p, "number"))
-	state := map[any]string{"open": "OPEN", "closed": "CLOSED"}[at(p, "state")]
+	number := fmt.Sprint(within(p, "number"))
+	state := map[any]string{"open": "OPEN", "closed": "CLOSED"}[within(p, "state")]
 	merge := any(nil)
-	if at(p, "merged_at") != nil {
+	if within(p, "merged_at") != nil {
 		state = "MERGED"
 		if name := r.Merge(number); name != "" {
 			merge = r.associated(name)
 		}
 	}
-	draft, _ := at(p, "draft").(bool)
-	pull := object{"number": at(p, "number"), "state": state, "isDraft": draft,
-		"merged": at(p, "merged_at") != nil, "mergedAt": at(p, "merged_at"), "mergeCommit": merge,
-		"updatedAt": at(p, "updated_at"), "baseRefName": at(p, "base", "ref"),
-		"headRefName": at(p, "head", "ref"), "headRefOid": at(p, "head", "sha"),
-		"author": account(at(p, "user"))}
+	draft, _ := within(p, "draft").(bool)
+	pull := object{"number": within(p, "number"), "state": state, "isDraft": draft,
+		"merged": within(p, "merged_at") != nil, "mergedAt": within(p, "merged_at"), "mergeCommit": merge,
+		"updatedAt": within(p, "updated_at"), "baseRefName": within(p, "base", "ref"),
+		"headRefName": within(p, "head", "ref"), "headRefOid": within(p, "head", "sha"),
+		"author": account(within(p, "user"))}
 	for name, end := range map[string]string{"baseRepository": "base", "headRepository": "head"} {
-		if pull[name] = any(nil); at(p, end, "repo") != nil {
-			pull[name] = object{"databaseId": at(p, end, "repo", "id")}
+		if pull[name] = any(nil); within(p, end, "repo") != nil {
+			pull[name] = object{"databaseId": within(p, end, "repo", "id")}
 		}
 	}
 	return pull
 }
 
 func (r REST) commitOf(v any) any {
-	parents, _ := at(v, "parents").([]any)
-	name := fmt.Sprint(at(v, "sha"))
-	return object{"commit": object{"oid": name, "message": at(v, "commit", "message"),
-		"parents": object{"totalCount": len(parents)}, "author": committer(at(v, "author")),
-		"committer": committer(at(v, "committer")),
+	parents, _ := within(v, "parents").([]any)
+	name := fmt.Sprint(within(v, "sha"))
+	return object{"commit": object{"oid": name, "message": within(v, "commit", "message"),
+		"parents": object{"totalCount": len(parents)}, "author": committer(within(v, "author")),
+		"committer": committer(within(v, "committer")),
 		"authors":   r.connection(r.Authors(name), func(v any) any { return v })}}
 }
 
@@ -269,11 +268,11 @@ func (r REST) expression(text string) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		parents, _ := at(c, "parents").([]any)
+		parents, _ := within(c, "parents").([]any)
 		if len(parents) == 0 {
 			return nil, nil
 		}
-		name = fmt.Sprint(at(parents[0], "sha"))
+		name = fmt.Sprint(within(parents[0], "sha"))
 	}
 	if !below {
 		return r.object(name)
@@ -282,18 +281,18 @@ func (r REST) expression(text string) (any, error) {
 	if err != nil || c == nil {
 		return nil, err
 	}
-	name = fmt.Sprint(at(c, "tree", "sha"))
+	name = fmt.Sprint(within(c, "tree", "sha"))
 	for base := range strings.SplitSeq(path, "/") {
 		tree, err := r.get("%s", r.repo("/git/trees/%s", name))
 		if err != nil {
 			return nil, err
 		}
-		entries, _ := at(tree, "tree").([]any)
-		i := slices.IndexFunc(entries, func(e any) bool { return at(e, "path") == base })
+		entries, _ := within(tree, "tree").([]any)
+		i := slices.IndexFunc(entries, func(e any) bool { return within(e, "path") == base })
 		if i < 0 {
 			return nil, nil
 		}
-		name = fmt.Sprint(at(entries[i], "sha"))
+		name = fmt.Sprint(within(entries[i], "sha"))
 	}
 	return r.object(name)
 }

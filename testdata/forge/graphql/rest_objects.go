@@ -23,7 +23,7 @@ func (r REST) object(name string) (any, error) {
 	if err != nil || blob == nil {
 		return nil, err
 	}
-	content, _ := at(blob, "content").(string)
+	content, _ := within(blob, "content").(string)
 	data, err := base64.StdEncoding.DecodeString(strings.ReplaceAll(content, "\n", ""))
 	found := object{"__typename": "Blob", "oid": name, "byteSize": len(data), "isTruncated": false,
 		"isBinary": !utf8.Valid(data), "text": nil}
@@ -37,12 +37,12 @@ func (r REST) commit(name string, c any) any {
 	if c == nil {
 		return nil
 	}
-	parents, _ := at(c, "parents").([]any)
+	parents, _ := within(c, "parents").([]any)
 	found := r.associated(name)
-	found["committedDate"], found["message"] = at(c, "committer", "date"), at(c, "message")
-	found["parents"] = r.connection(parents, func(v any) any { return object{"oid": at(v, "sha")} })
+	found["committedDate"], found["message"] = within(c, "committer", "date"), within(c, "message")
+	found["parents"] = r.connection(parents, func(v any) any { return object{"oid": within(v, "sha")} })
 	found["tree"] = Field(func(map[string]any) (any, error) {
-		tree, err := r.get("%s", r.repo("/git/trees/%s", at(c, "tree", "sha")))
+		tree, err := r.get("%s", r.repo("/git/trees/%s", within(c, "tree", "sha")))
 		return r.folder(tree), err
 	})
 	found["history"] = Field(func(arguments map[string]any) (any, error) {
@@ -52,7 +52,7 @@ func (r REST) commit(name string, c any) any {
 		}
 		commits, err := r.get("%s", r.repo("/commits?%s", query.Encode()))
 		nodes, _ := commits.([]any)
-		return r.connection(nodes, func(v any) any { return r.associated(fmt.Sprint(at(v, "sha"))) }),
+		return r.connection(nodes, func(v any) any { return r.associated(fmt.Sprint(within(v, "sha"))) }),
 			err
 	})
 	return found
@@ -62,18 +62,20 @@ func (r REST) folder(tree any) any {
 	if tree == nil {
 		return nil
 	}
-	entries, _ := at(tree, "tree").([]any)
+	entries, _ := within(tree, "tree").([]any)
 	all := []any{}
 	for _, e := range entries {
-		mode, _ := strconv.ParseInt(fmt.Sprint(at(e, "mode")), 8, 64)
-		size := at(e, "size")
+		mode, _ := strconv.ParseInt(fmt.Sprint(within(e, "mode")), 8, 64)
+		size := within(e, "size")
 		if size == nil {
 			size = 0
 		}
-		all = append(all, object{"name": at(e, "path"), "mode": mode, "type": at(e, "type"),
-			"oid": at(e, "sha"), "size": size})
+		all = append(all, object{"name": within(e, "path"), "mode": mode, "type": within(e, "type"),
+			"oid": within(e, "sha"), "size": size, "object": Field(func(map[string]any) (any, error) {
+				return r.object(fmt.Sprint(within(e, "sha")))
+			})})
 	}
-	return object{"__typename": "Tree", "oid": at(tree, "sha"), "entries": all}
+	return object{"__typename": "Tree", "oid": within(tree, "sha"), "entries": all}
 }
 
 // collaborators has the one with a login, when they may do anything.
@@ -85,18 +87,18 @@ func (r REST) collaborators(login string) (any, error) {
 	edges := []any{}
 	words := map[any]string{"admin": "ADMIN", "maintain": "MAINTAIN", "write": "WRITE",
 		"triage": "TRIAGE", "read": "READ"}
-	if word, ok := words[at(found, "role_name")]; ok && at(found, "user") != nil {
-		edges = append(edges, object{"permission": word, "node": account(at(found, "user"))})
+	if word, ok := words[within(found, "role_name")]; ok && within(found, "user") != nil {
+		edges = append(edges, object{"permission": word, "node": account(within(found, "user"))})
 	}
 	return object{"edges": edges, "totalCount": len(edges)}, nil
 }
 
 func (r REST) user(login string) (any, error) {
 	found, err := r.get("%s", r.repo("/collaborators/%s/permission", login))
-	if err != nil || at(found, "user") == nil {
+	if err != nil || within(found, "user") == nil {
 		return nil, err
 	}
-	who := account(at(found, "user")).(object)
+	who := account(within(found, "user")).(object)
 	who["organization"] = Field(func(arguments map[string]any) (any, error) {
 		member, err := r.get("/orgs/%s/members/%s", arguments["login"], login)
 		if err != nil || member == nil {
@@ -114,12 +116,12 @@ func (r REST) organization(login string) (any, error) {
 		if err != nil || team == nil {
 			return nil, err
 		}
-		return object{"slug": at(team, "slug"), "databaseId": at(team, "id"),
+		return object{"slug": within(team, "slug"), "databaseId": within(team, "id"),
 			"members": Field(func(arguments map[string]any) (any, error) {
 				who := arguments["query"]
 				membership, err := r.get("/orgs/%s/teams/%s/memberships/%s", login, slug, who)
 				nodes := []any{}
-				if at(membership, "state") == "active" {
+				if within(membership, "state") == "active" {
 					nodes = append(nodes, object{"__typename": "User", "login": who, "databaseId": 1})
 				}
 				return object{"nodes": nodes, "totalCount": len(nodes)}, err
