@@ -62,9 +62,8 @@ func (r *Repository) Commits(ctx context.Context, old, new string, paths ...stri
 	slices.Reverse(line)
 	out := make([]Commit, 0, len(line))
 	for part := range slices.Chunk(line, atOnce) {
-		s := r.over()
-		wants := append(part, plumbing.NewHash(before.Hash))
-		if _, err := r.trees(ctx, nil, s, onlyTrees, to, wants...); err != nil {
+		s, err := r.together(ctx, wantedOf(paths), append(part, plumbing.NewHash(before.Hash)))
+		if err != nil {
 			return nil, err
 		}
 		for _, h := range part {
@@ -84,15 +83,37 @@ func (r *Repository) Commits(ctx context.Context, old, new string, paths ...stri
 	return out, nil
 }
 
+// atOnce is how many commits are looked at with their trees in memory together.
+const atOnce = 32
+
+// together has the trees on the way to what is wanted of some commits. What there is no room for
+// together is left out: it is fetched when it is looked at.
+func (r *Repository) together(ctx context.Context, w *wanted, commits []plumbing.Hash) (*objects,
+	error) {
+	s := r.over()
+	if w.below == nil {
+		return s, nil // of everything, what two of them have alike is not needed
+	}
+	var roots []plumbing.Hash
+	for _, h := range commits {
+		c, err := r.commit(s, h)
+		if err != nil {
+			return nil, err
+		}
+		roots = append(roots, plumbing.NewHash(c.Tree))
+	}
+	if err := r.along(ctx, nil, s, w, roots...); errors.Is(err, ErrLimit) {
+		return r.over(), nil
+	} else if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
 // Complete gives a commit that is in memory, and its first parent too, with all its changes.
 func (r *Repository) Complete(ctx context.Context, c Commit) (Commit, error) {
 	s := r.over()
 	before, err := r.commit(s, plumbing.NewHash(c.Parents[0]))
-	if err != nil {
-		return c, err
-	}
-	_, err = r.trees(ctx, nil, s, onlyTrees, plumbing.NewHash(r.Tip()),
-		hashes([]Commit{before, c})...)
 	if err != nil {
 		return c, err
 	}

@@ -77,13 +77,38 @@ func (r *Repository) commits(have plumbing.Hash, depth int, wants ...plumbing.Ha
 		filter: onlyTrees}
 }
 
-// newest asks for one commit that may become the tip: where it cannot be had by id, with its files.
-func (r *Repository) newest(have, want plumbing.Hash) fetchRequest {
-	f := r.commits(have, 1, want)
+// first asks for one commit of which nothing is known yet: alone where what is read of it can be
+// had by id, else with its files.
+func (r *Repository) first(want plumbing.Hash) fetchRequest {
+	f := r.commits(plumbing.ZeroHash, 1, want)
 	if !r.byID() {
 		f.filter = onlySmall
 	}
 	return f
+}
+
+// newest asks for a commit that may become the tip, with what it has and have has not: the trees
+// and, where all files are read, those. What a delta builds on may be a tree that nobody keeps.
+func (r *Repository) newest(have, want plumbing.Hash) fetchRequest {
+	f := fetchRequest{wants: []plumbing.Hash{want}, have: have, depth: 1, filter: onlyTrees,
+		thin: !have.IsZero() && (len(r.listed) == 0 || !r.byID())}
+	if len(r.read) == 0 || !r.byID() {
+		f.filter = onlySmall
+	}
+	return f
+}
+
+// back asks for the commits before a new tip. By their ids they are had alone, and none of those
+// that the old tip has: whose trees nobody asks for then, so it need not be told to be shallow.
+func (r *Repository) back(depth int, tip plumbing.Hash) fetchRequest {
+	switch {
+	case depth == 1:
+		return r.newest(r.tip, tip)
+	case r.byID():
+		return fetchRequest{wants: []plumbing.Hash{tip}, have: r.tip, whole: true, depth: depth,
+			filter: onlyCommits}
+	}
+	return r.commits(r.tip, depth, tip)
 }
 
 // blobs asks for blobs alone.
@@ -123,6 +148,7 @@ func (r *Repository) download(ctx context.Context, c *conn, f fetchRequest, take
 			err = s.filtered(f)
 		}
 		if err == nil {
+			s.small = filters && f.filter == onlySmall
 			return s, nil
 		}
 		// The server does not know that an earlier answer left something out, and may build a delta
@@ -199,57 +225,10 @@ func (r *Repository) changes(ctx context.Context, c *conn, s *objects, before, a
 			return nil, fmt.Errorf("the server's answer lacks tree %s: %w", wants[0],
 				ErrNotInMemory)
 		}
-		if c == nil {
-			if c, err = r.remote.open(ctx); err != nil {
-				return nil, err
-			}
-		}
-		refused, err := r.bring(ctx, c, s, fetchRequest{wants: wants, filter: onlyCommits})
-		if err != nil {
-			return nil, err
-		}
-		if len(refused) > 0 {
-			return nil, tooMany("commit %s has the folder %s", after.Hash, refused[0])
+		if err := r.bringTrees(ctx, c, s, wants); err != nil {
+			return nil, fmt.Errorf("comparing commit %s: %w", after.Hash, err)
 		}
 	}
-}
-
-// trees fetches the trees of some commits at once where they are not in memory, with what else the
-// filter leaves. It saves asking for them one level after the other; what does not fit is left to
-// that. whole is false then.
-func (r *Repository) trees(ctx context.Context, c *conn, s *objects, filter string,
-	have plumbing.Hash, commits ...plumbing.Hash) (whole bool, err error) {
-	f := fetchRequest{have: have, depth: 1, thin: !have.IsZero(), filter: filter}
-	r.mu.RLock()
-	for _, h := range commits {
-		var commit Commit
-		if commit, err = s.commit(h); err != nil {
-			break
-		}
-		if _, err := s.EncodedObject(plumbing.TreeObject,
-			plumbing.NewHash(commit.Tree)); err != nil {
-			f.wants = append(f.wants, h)
-		}
-	}
-	byID := r.byID()
-	r.mu.RUnlock()
-	if err != nil || len(f.wants) == 0 || !byID {
-		return true, err
-	}
-	if c == nil {
-		if c, err = r.remote.open(ctx); err != nil {
-			return false, err
-		}
-	}
-	got, err := r.download(ctx, c, f, s.size())
-	if errors.Is(err, ErrLimit) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	s.take(got)
-	return true, nil
 }
 
 // fill makes a new tip complete: the trees below the folders that are listed, and the files of
@@ -260,25 +239,13 @@ func (r *Repository) fill(ctx context.Context, c *conn, s *objects, old, tip plu
 	if err != nil {
 		return nil, err
 	}
-	filter := onlyTrees
-	if len(r.read) == 0 {
-		filter = onlySmall
-	}
-	whole, err := r.trees(ctx, c, s, filter, old, tip)
-	if err != nil {
-		return nil, err
-	}
 	trees, files, err := s.lacking(commit, r.listed, r.read)
 	for ; err == nil && len(trees) > 0; trees, files, err = s.lacking(commit, r.listed, r.read) {
 		if !r.byID() {
 			return nil, fmt.Errorf("the server's answer lacks tree %s", trees[0])
 		}
-		refused, err := r.bring(ctx, c, s, fetchRequest{wants: trees, filter: onlyCommits})
-		if err != nil {
+		if err := r.bringTrees(ctx, c, s, trees); err != nil {
 			return nil, err
-		}
-		if len(refused) > 0 {
-			return nil, tooMany("the folder %s", refused[0])
 		}
 	}
 	if err == nil && len(files) > 0 && !r.byID() {
@@ -294,7 +261,7 @@ func (r *Repository) fill(ctx context.Context, c *conn, s *objects, old, tip plu
 		return nil, err
 	case !r.byID():
 		return nil, fmt.Errorf("the server's answer lacks blob %s", files[0])
-	case whole && filter == onlySmall:
+	case s.small:
 		return files, nil
 	}
 	return r.bring(ctx, c, s, blobs(files...))
@@ -307,11 +274,14 @@ func (r *Repository) tryIDs(ctx context.Context, c *conn, s *objects, commit plu
 		return err
 	}
 	root := fetchRequest{wants: []plumbing.Hash{plumbing.NewHash(found.Tree)}, filter: onlyCommits}
-	if _, err = r.download(ctx, c, root, 0); errors.Is(err, errSaid) {
+	got, err := r.download(ctx, c, root, s.size())
+	switch {
+	case errors.Is(err, errSaid):
 		return errors.Join(errNoWants, err)
-	}
-	if errors.Is(err, ErrLimit) {
+	case errors.Is(err, ErrLimit):
 		return nil
+	case err == nil:
+		s.take(got)
 	}
 	return err
 }

@@ -61,7 +61,10 @@ func TestAdded(t *testing.T) {
 			t.Errorf("%s came with %s, %v; want %s", path, c.Hash, err, want)
 		}
 	}
-	// Of gitserver's commits each is dated alike: the first one before since ends the search.
+	// Of gitserver's commits each is dated alike: the first one before since ends the search of what
+	// nobody asked for before.
+	r = open(t, h.Server)
+	mustFetch(t, r)
 	at, err := r.Added(t.Context(), tip, "requests/a/p/zero",
 		time.Date(2026, 11, 22, 10, 0, 1, 0, time.UTC))
 	if err != nil || at.Hash != tip || len(at.Changes) != 1 {
@@ -155,18 +158,22 @@ func TestObjectsThatCannotBeRead(t *testing.T) {
 	}
 }
 
-// TestMeasure: what cannot be read is refused before anything is built, and what is just as large
+// TestUnpack: what cannot be read is refused, and what is just as large
 // as there is room for is not.
-func TestMeasure(t *testing.T) {
+func TestUnpack(t *testing.T) {
 	pack := packOf(t, "0123456789")
+	unpack := func(pack []byte, l limits) error {
+		s := &objects{Storage: memory.NewStorage(), below: memory.NewStorage()}
+		return s.unpack(pack, l)
+	}
 	room := limits{pack: 1 << 20, object: 10, total: 10, objects: 1}
-	if err := measure(pack, room); err != nil {
+	if err := unpack(pack, room); err != nil {
 		t.Errorf("as large as there is room for: %v", err)
 	}
 	for name, less := range map[string]limits{"object": {object: 9, total: 10, objects: 1},
 		"total": {object: 10, total: 9, objects: 1}, "objects": {object: 10, total: 10},
 		"taken": {object: 10, total: 10, objects: 1, taken: 1}} {
-		if err := measure(pack, less); !errors.Is(err, ErrLimit) {
+		if err := unpack(pack, less); !errors.Is(err, ErrLimit) {
 			t.Errorf("%s: %v, want ErrLimit", name, err)
 		}
 	}
@@ -175,7 +182,7 @@ func TestMeasure(t *testing.T) {
 	negative := packOf(t, "x", append([]byte{1}, slices.Repeat([]byte{0xff}, 12)...))
 	for name, bad := range map[string][]byte{"no pack": []byte("none"), "cut": pack[:14],
 		"damaged": damaged, "a delta without sizes": negative} {
-		if err := measure(bad, limits{object: 1 << 20, total: 1 << 20, objects: 9}); err == nil ||
+		if err := unpack(bad, limits{object: 1 << 20, total: 1 << 20, objects: 9}); err == nil ||
 			errors.Is(err, ErrLimit) {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -2,6 +2,7 @@ package git
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -21,6 +22,7 @@ var ErrNotInMemory = errors.New("not among the commits in memory")
 type objects struct {
 	*memory.Storage
 	below storer.EncodedObjectStorer
+	small bool // all files of the newest commit are there but the large ones
 }
 
 // EncodedObject looks at the new objects, then at the old ones, which deltas of a thin pack build
@@ -33,23 +35,18 @@ func (s *objects) EncodedObject(t plumbing.ObjectType, h plumbing.Hash) (plumbin
 	return s.below.EncodedObject(t, h)
 }
 
-// unpack adds a pack's objects; the parser computes the hash of each from its content.
-func (s *objects) unpack(pack []byte, l limits) error {
-	if err := measure(pack, l); err != nil {
-		return err
-	}
-	p, err := packfile.NewParserWithStorage(packfile.NewScanner(bytes.NewReader(pack)), s)
-	if err != nil {
-		return err
-	}
-	_, err = p.Parse()
-	return err
+// delta is an object of a pack that is told by what differs from another one.
+type delta struct {
+	at     int64         // where it stands in the pack
+	offset int64         // of what it builds on, in the pack; 0: it is named
+	base   plumbing.Hash // its name
+	steps  []byte
 }
 
-// measure reads through a pack before any of it is built, and refuses one that would grow beyond
-// the limits: a few bytes of delta can stand for gigabytes. It also refuses a pack without its
-// checksum, which the parser lets pass.
-func measure(pack []byte, l limits) error {
+// unpack adds a pack's objects, whose names follow from their content. Each is inflated once, and
+// one that would grow beyond the limits is refused before it is built: a few bytes of delta can
+// stand for gigabytes. So is a pack without its checksum.
+func (s *objects) unpack(pack []byte, l limits) error {
 	scan := packfile.NewScanner(bytes.NewReader(pack))
 	_, count, err := scan.Header()
 	if err != nil {
@@ -59,33 +56,97 @@ func measure(pack []byte, l limits) error {
 		return tooMany("the pack has %d objects, more than %d", count, l.objects)
 	}
 	total := l.taken
-	for range count {
-		h, err := scan.NextObjectHeader()
-		if err != nil {
-			return fmt.Errorf("reading the pack: %w", err)
-		}
-		if h.Length > l.object {
-			return tooBig(h.Length, l.object)
-		}
-		size := h.Length
-		var head prefix
-		if _, _, err := scan.NextObject(&head); err != nil {
-			return fmt.Errorf("reading the pack: %w", err)
-		}
-		if h.Type.IsDelta() {
-			if size, err = head.deltaSize(); err != nil {
-				return err
-			}
-		}
+	take := func(size int64) error {
 		if size < 0 || size > l.object {
 			return tooBig(size, l.object)
 		}
 		if total += size; total > l.total {
 			return tooMany("the pack unpacks to more than %d bytes", l.total)
 		}
+		return nil
+	}
+	u := unpacker{objects: s, at: map[int64]plumbing.EncodedObject{}}
+	for range count {
+		h, err := scan.NextObjectHeader()
+		if err != nil {
+			return fmt.Errorf("reading the pack: %w", err)
+		}
+		size := h.Length
+		if err := take(size); err != nil {
+			return err
+		}
+		var content bytes.Buffer
+		written, _, err := scan.NextObject(&content) // no more than the pack says
+		if err != nil || written != size {
+			return fmt.Errorf("reading the pack: %w", cmp.Or(err, errSize))
+		}
+		if !h.Type.IsDelta() {
+			u.add(h.Offset, h.Type, content.Bytes())
+			continue
+		}
+		if size, err = deltaSize(content.Bytes()); err != nil {
+			return err
+		}
+		if err := take(size); err != nil { // it is there beside what makes it
+			return err
+		}
+		d := delta{at: h.Offset, base: h.Reference, steps: content.Bytes()}
+		if h.Type == plumbing.OFSDeltaObject {
+			d.offset = h.OffsetReference
+		}
+		u.deltas = append(u.deltas, d)
 	}
 	if _, err := scan.Checksum(); err != nil {
 		return fmt.Errorf("reading the pack's checksum: %w", err)
+	}
+	return u.build()
+}
+
+var errSize = errors.New("an object has another size than the pack says")
+
+// unpacker are the objects of one pack.
+type unpacker struct {
+	*objects
+	at     map[int64]plumbing.EncodedObject // by where they stand in the pack
+	deltas []delta
+}
+
+func (u *unpacker) add(at int64, t plumbing.ObjectType, content []byte) {
+	o := &plumbing.MemoryObject{}
+	o.SetType(t)
+	_, _ = o.Write(content) // memory takes all
+	hold(u.Storage, o)
+	u.at[at] = o
+}
+
+// build makes what the deltas stand for. One may build on another one, which a name can call before
+// it stands in the pack.
+func (u *unpacker) build() error {
+	for len(u.deltas) > 0 {
+		var left []delta
+		for _, d := range u.deltas {
+			base := u.at[d.offset]
+			if d.offset == 0 {
+				base, _ = u.EncodedObject(plumbing.AnyObject, d.base)
+			}
+			if base == nil {
+				left = append(left, d)
+				continue
+			}
+			from, err := contentOf(base)
+			if err != nil {
+				return err
+			}
+			content, err := packfile.PatchDelta(from, d.steps)
+			if err != nil {
+				return fmt.Errorf("reading the pack: %w", err)
+			}
+			u.add(d.at, base.Type(), content)
+		}
+		if len(left) == len(u.deltas) {
+			return fmt.Errorf("reading the pack: %w", packfile.ErrReferenceDeltaNotFound)
+		}
+		u.deltas = left
 	}
 	return nil
 }
@@ -94,24 +155,14 @@ func tooBig(size, limit int64) error {
 	return tooMany("the pack has an object of %d bytes, more than %d", size, limit)
 }
 
-// prefix keeps the first bytes written to it: a delta begins with the sizes of its source and of
-// its result, in git's gitformat-pack as little-endian groups of seven bits.
-type prefix struct {
-	b [2 * binary.MaxVarintLen64]byte
-	n int
-}
-
-func (p *prefix) Write(b []byte) (int, error) {
-	p.n += copy(p.b[p.n:], b)
-	return len(b), nil
-}
-
-func (p *prefix) deltaSize() (int64, error) {
-	_, n := binary.Uvarint(p.b[:p.n])
+// deltaSize is how large the object is that a delta makes: it begins with the sizes of its source
+// and of its result, in git's gitformat-pack as little-endian groups of seven bits.
+func deltaSize(steps []byte) (int64, error) {
+	_, n := binary.Uvarint(steps)
 	if n <= 0 {
 		return 0, packfile.ErrInvalidDelta
 	}
-	size, n := binary.Uvarint(p.b[n:p.n])
+	size, n := binary.Uvarint(steps[n:])
 	if n <= 0 {
 		return 0, packfile.ErrInvalidDelta
 	}
@@ -124,14 +175,18 @@ func (s *objects) bytes(t plumbing.ObjectType, h plumbing.Hash) ([]byte, error) 
 	if err != nil {
 		return nil, fmt.Errorf("%s %s: %w", t, h, ErrNotInMemory)
 	}
+	return contentOf(o)
+}
+
+func contentOf(o plumbing.EncodedObject) ([]byte, error) {
 	r, err := o.Reader()
 	if err != nil {
-		return nil, fmt.Errorf("reading %s %s: %w", t, h, err)
+		return nil, fmt.Errorf("reading %s %s: %w", o.Type(), o.Hash(), err)
 	}
 	defer r.Close()
 	out := make([]byte, o.Size())
 	if _, err := io.ReadFull(r, out); err != nil {
-		return nil, fmt.Errorf("reading %s %s: %w", t, h, err)
+		return nil, fmt.Errorf("reading %s %s: %w", o.Type(), o.Hash(), err)
 	}
 	return out, nil
 }
@@ -141,6 +196,7 @@ func (s *objects) take(from *objects) {
 	for _, o := range from.Objects {
 		hold(s.Storage, o)
 	}
+	s.small = s.small || from.small
 }
 
 // hold puts an object into memory, which refuses only what is of no kind of git's.

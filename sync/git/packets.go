@@ -158,6 +158,7 @@ func readRefs(r io.Reader, ref plumbing.ReferenceName) (plumbing.Hash, error) {
 type fetchRequest struct {
 	wants  []plumbing.Hash // commits, trees or blobs
 	have   plumbing.Hash   // zero: nothing. It is declared shallow, as its history is not had
+	whole  bool            // what is asked for of that is had, so it is not
 	depth  int             // commits deep, counting those wanted as one; 0 where none is wanted
 	filter string          // what to leave out, but for what is wanted itself; empty: nothing
 	thin   bool            // deltas may refer to objects of have
@@ -180,8 +181,11 @@ func (f fetchRequest) encode() []byte {
 	if f.thin {
 		lines = append(lines, "thin-pack")
 	}
+	if !f.have.IsZero() && !f.whole {
+		lines = append(lines, "shallow "+f.have.String())
+	}
 	if !f.have.IsZero() {
-		lines = append(lines, "shallow "+f.have.String(), "have "+f.have.String())
+		lines = append(lines, "have "+f.have.String())
 	}
 	if f.depth > 0 {
 		lines = append(lines, fmt.Sprintf("deepen %d", f.depth))

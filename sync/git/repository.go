@@ -55,6 +55,9 @@ type Repository struct {
 	tip   plumbing.Hash
 	kept  int                    // objects in store after the last Forget
 	large map[plumbing.Hash]bool // files of the tip that are too large. Only holders of op change it
+
+	origins origins
+	beside  map[string]beside // by path, folders of the tip that were looked into, of those not listed
 }
 
 // NewRepository prepares the branch of the repository at address: https, or http to loopback,
@@ -73,13 +76,13 @@ func NewRepository(address, branch string, cred Credential, client *http.Client)
 	}
 	return &Repository{
 		remote: m, branch: ref, store: memory.NewStorage(),
-		limits: limitsOf(available()), large: map[plumbing.Hash]bool{},
+		limits: limitsOf(available()), large: map[plumbing.Hash]bool{}, beside: map[string]beside{},
 	}, nil
 }
 
 // Narrow says what of each tip is to be in memory: the trees below the folders (or files) that are
 // listed, and the files below those that are read. It is called before the first Fetch; without it,
-// that is everything.
+// that is everything. What else is asked for is fetched then.
 func (r *Repository) Narrow(listed, read []string) { r.listed, r.read = listed, read }
 
 // Resume makes the next Fetch start at commit, the head accepted last by an earlier run or by a
@@ -100,7 +103,8 @@ func (r *Repository) Resume(commit string) error {
 // empty drops what is in memory; mu must be held.
 func (r *Repository) empty() {
 	r.store, r.tip, r.kept = memory.NewStorage(), plumbing.ZeroHash, 0
-	r.large = map[plumbing.Hash]bool{}
+	r.large, r.beside = map[plumbing.Hash]bool{}, map[string]beside{}
+	r.origins = origins{}
 }
 
 // Tip is the branch's last accepted commit, empty before the first Fetch that worked.
@@ -203,7 +207,7 @@ func (r *Repository) follow(ctx context.Context, c *conn, tip plumbing.Hash) err
 
 // clone takes one commit and its tree into the empty store.
 func (r *Repository) clone(ctx context.Context, c *conn, commit, tip plumbing.Hash) error {
-	s, err := r.download(ctx, c, r.newest(plumbing.ZeroHash, commit), 0)
+	s, err := r.download(ctx, c, r.first(commit), 0)
 	if err != nil && commit != tip && strings.Contains(err.Error(), "not our ref") {
 		return r.reject(tip, fmt.Errorf("%w: %s is gone from the server",
 			ErrNonFastForward, commit))
@@ -215,33 +219,55 @@ func (r *Repository) clone(ctx context.Context, c *conn, commit, tip plumbing.Ha
 		if err := r.tryIDs(ctx, c, s, commit); err != nil {
 			return err
 		}
+		if len(r.listed) == 0 {
+			got, err := r.download(ctx, c, r.newest(plumbing.ZeroHash, commit), s.size())
+			if err != nil && !errors.Is(err, ErrLimit) {
+				return err
+			}
+			if err == nil {
+				s.take(got)
+			}
+		}
 	}
 	return r.accept(ctx, c, s, []plumbing.Hash{commit})
 }
 
+// Commits between two tips, by one question; more are asked for by another.
+const fewCommits = 256
+
 // advance takes what is between the tip and a new one. A shallow client must say how deep it wants
-// to go, or a merge of an old branch brings the whole history before it; and must say that it is
-// shallow, or a server with reachability bitmaps leaves out files that were reverted to older
-// content. So the depth grows until the old tip is in the answer, from the new tip alone, which is
-// mostly enough and brings nothing of the branch that it merged, in small steps, as a merge that is
+// to go, or a merge of an old branch brings the whole history before it. First comes the new tip
+// with what is new in it, which mostly stands on the old one. Where it does not, commits alone come
+// without what is before the old tip. Without objects by their ids commits come with their trees;
+// then the client must say that it is shallow, or a server with reachability bitmaps leaves out
+// files that were reverted to older content, and the depth grows in small steps, as a merge that is
 // a few commits back may have brought too much.
 func (r *Repository) advance(ctx context.Context, c *conn, tip plumbing.Hash) error {
-	for _, depth := range []int{1, 2, 3, 4, 8, 32, 256, 2048, MaxDepth} {
-		f := r.commits(r.tip, depth, tip)
-		if depth == 1 {
-			f = r.newest(r.tip, tip)
-		}
-		s, err := r.download(ctx, c, f, 0)
-		if errors.Is(err, ErrLimit) && depth > 1 {
-			s = r.over()
-			if problem := r.step(ctx, c, s, tip, MaxDepth); problem == nil {
+	depths := []int{1, 2, 3, 4, 8, 32, 256, 2048, MaxDepth}
+	if r.byID() {
+		depths = []int{1, fewCommits, MaxDepth}
+	}
+	s := r.over()
+	for _, depth := range depths {
+		got, err := r.download(ctx, c, r.back(depth, tip), s.size())
+		switch {
+		case errors.Is(err, ErrLimit) && depth > 1:
+			got = r.over()
+			if problem := r.step(ctx, c, got, tip, MaxDepth); problem == nil {
 				err = nil
 			} else {
 				err = errors.Join(err, problem)
 			}
+		case errors.Is(err, ErrLimit) && r.byID(): // its folders are asked for one by one
+			got, err = r.download(ctx, c, r.first(tip), 0)
 		}
 		if err != nil {
 			return err
+		}
+		if r.byID() {
+			s.take(got)
+		} else {
+			s = got
 		}
 		line, whole, err := s.between(r.tip, tip, MaxDepth)
 		if err != nil {
@@ -296,7 +322,7 @@ func (r *Repository) accept(ctx context.Context, c *conn, s *objects, line []plu
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, commit := range line {
-		if err := s.copyTo(r.store, commit); err != nil {
+		if err := r.keep(s, commit, false); err != nil {
 			return fmt.Errorf("keeping commit %s: %w", commit, err)
 		}
 	}

@@ -34,6 +34,15 @@ type Entry struct {
 	Fault string
 }
 
+// Faults that are no entry's own.
+const (
+	faultTwice  = "a name that stands twice in its folder"
+	faultFolder = "a folder" // where a file is looked for
+)
+
+// IsFolder tells of what Find gave that it is a plain folder.
+func (e Entry) IsFolder() bool { return e.Fault == faultFolder }
+
 // treeEntry is one line of a tree object. Its mode stays as stored, so that a tree that is written
 // again with one change differs in nothing else.
 type treeEntry struct {
@@ -43,6 +52,12 @@ type treeEntry struct {
 }
 
 func (e treeEntry) kind() uint64 {
+	switch e.mode { // nearly all are one of these
+	case "100644":
+		return 0o100000
+	case "40000":
+		return 0o040000
+	}
 	m, err := strconv.ParseUint(e.mode, 8, 32)
 	if err != nil {
 		return 0
@@ -87,21 +102,30 @@ func (e treeEntry) fault() string {
 	}
 }
 
-// parseTree splits a tree object: mode, space, name, NUL, 20 bytes of hash, again and again.
-func parseTree(raw []byte) ([]treeEntry, error) {
-	var out []treeEntry
-	for len(raw) > 0 {
-		mode, rest, ok := bytes.Cut(raw, []byte{' '})
-		name, rest, ok2 := bytes.Cut(rest, []byte{0})
-		if !ok || !ok2 || len(mode) == 0 || len(mode) > 6 || len(name) == 0 || len(rest) < 20 {
-			return nil, errors.New("the tree object is malformed")
-		}
-		e := treeEntry{mode: string(mode), name: string(name), hash: plumbing.Hash(rest[:20])}
-		if e.kind() == 0 {
-			return nil, errors.New("the tree object has an entry without a kind")
-		}
-		out = append(out, e)
-		raw = rest[20:]
+// errTree marks a tree object that is none.
+var errTree = errors.New("the tree object is malformed")
+
+// cutEntry takes the first entry off a tree object: mode, space, name, NUL, 20 bytes of hash. The
+// name is part of raw.
+func cutEntry(raw string) (e treeEntry, rest string, err error) {
+	mode, rest, ok := strings.Cut(raw, " ")
+	name, rest, ok2 := strings.Cut(rest, "\x00")
+	if !ok || !ok2 || len(mode) == 0 || len(mode) > 6 || len(name) == 0 || len(rest) < 20 {
+		return e, "", errTree
+	}
+	e = treeEntry{mode: mode, name: name}
+	copy(e.hash[:], rest)
+	if e.kind() == 0 {
+		return e, "", errors.New("the tree object has an entry without a kind")
+	}
+	return e, rest[20:], nil
+}
+
+// parseTree splits a tree object.
+func parseTree(raw []byte) (out []treeEntry, err error) {
+	err = eachEntry(string(raw), func(e treeEntry) { out = append(out, e) })
+	if err != nil {
+		return nil, err
 	}
 	return out, nil
 }
@@ -231,14 +255,14 @@ func (d *differ) compare(folder string, before, after plumbing.Hash, depth int) 
 		case len(new) == 0:
 			order = -1
 		default:
-			order = cmp.Compare(old[0][0].name, new[0][0].name)
+			order = cmp.Compare(old[0].name, new[0].name)
 		}
 		var was, is []treeEntry
 		if order <= 0 {
-			was, old = old[0], old[1:]
+			was, old = cutName(old)
 		}
 		if order >= 0 {
-			is, new = new[0], new[1:]
+			is, new = cutName(new)
 		}
 		if slices.Equal(was, is) {
 			continue
@@ -250,9 +274,8 @@ func (d *differ) compare(folder string, before, after plumbing.Hash, depth int) 
 	return nil
 }
 
-// names groups a tree's entries by name, in the order of names; more than one entry of a name is a
-// fault of the tree.
-func (d *differ) names(tree plumbing.Hash) ([][]treeEntry, error) {
+// names gives a tree's entries in the order of names.
+func (d *differ) names(tree plumbing.Hash) ([]treeEntry, error) {
 	if tree.IsZero() {
 		return nil, nil
 	}
@@ -267,16 +290,20 @@ func (d *differ) names(tree plumbing.Hash) ([][]treeEntry, error) {
 	if d.visited += len(entries); d.visited > maxTreeEntries {
 		return nil, errTooManyEntries
 	}
-	slices.SortStableFunc(entries, func(a, b treeEntry) int { return cmp.Compare(a.name, b.name) })
-	var out [][]treeEntry
-	for i, e := range entries {
-		if i > 0 && entries[i-1].name == e.name {
-			out[len(out)-1] = append(out[len(out)-1], e)
-		} else {
-			out = append(out, []treeEntry{e})
-		}
+	byName := func(a, b treeEntry) int { return cmp.Compare(a.name, b.name) }
+	if !slices.IsSortedFunc(entries, byName) { // folders may stand elsewhere
+		slices.SortStableFunc(entries, byName)
 	}
-	return out, nil
+	return entries, nil
+}
+
+// cutName takes the first entries off that have one name; more than one is a fault of the tree.
+func cutName(entries []treeEntry) (first, rest []treeEntry) {
+	n := 1
+	for n < len(entries) && entries[n].name == entries[0].name {
+		n++
+	}
+	return entries[:n], entries[n:]
 }
 
 // changed records how one name of a folder differs, or goes into the folders of that name.
@@ -288,7 +315,7 @@ func (d *differ) changed(folder string, was, is []treeEntry, depth int) error {
 		first := entries[0]
 		fault := first.fault()
 		if len(entries) > 1 {
-			fault = "a name that stands twice in its folder"
+			fault = faultTwice
 		} else if depth >= maxTreeDepth {
 			fault = "too deep"
 		}

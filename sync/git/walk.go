@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"slices"
-	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
 )
@@ -111,74 +109,6 @@ func (r *Repository) After(tip, commit string) (map[string]bool, error) {
 	return all, err
 }
 
-// Added finds the commit that added the file at path, which the tip has: the newest on the branch's
-// first-parent line that has it while its parent has not. Its Changes are complete. The search does
-// not go beyond the first commit dated before since, unless that is zero: that one is returned, as
-// if it had added the file and nothing else. History that is not in memory is fetched, so this may
-// take a while; nothing else of the repository changes.
-func (r *Repository) Added(ctx context.Context, tip, path string, since time.Time) (Commit, error) {
-	for depth := 64; ; depth *= 4 {
-		c, err := r.addedHere(ctx, tip, path, since)
-		if !errors.Is(err, ErrNotInMemory) || depth > MaxDepth {
-			return c, err
-		}
-		if err := r.deepen(ctx, depth); err != nil {
-			return Commit{}, fmt.Errorf("looking for the commit that added %s: %w", path, err)
-		}
-	}
-}
-
-// addedHere is Added as far as the commits in memory go.
-func (r *Repository) addedHere(ctx context.Context, tip, path string, since time.Time) (Commit,
-	error) {
-	line, err := r.line(tip)
-	if err != nil {
-		return Commit{}, err
-	}
-	var child Commit // the one looked at before, which has the file
-	var s *objects
-	for i, c := range line {
-		if i%atOnce == 0 {
-			s = r.over()
-			part := hashes(line[max(i-1, 0):min(i+atOnce, len(line))])
-			if _, err := r.trees(ctx, nil, s, onlyTrees, plumbing.NewHash(tip),
-				part...); err != nil {
-				return child, err
-			}
-		}
-		is, err := r.find(ctx, s, c, path)
-		switch {
-		case errors.Is(err, ErrLimit): // whether it has the file is not known, and its child is told to be too much
-			child.TooMany = true
-			continue
-		case err != nil:
-			return child, err
-		case is.Path == "" && child.Hash != "":
-			return child, r.compare(ctx, s, &child, c)
-		}
-		c.Changes = []PathChange{{Path: path, After: is}}
-		if len(c.Parents) == 0 || !c.Committer.When.IsZero() && c.Committer.When.Before(since) {
-			return c, nil
-		}
-		child = c
-	}
-	if len(line) >= MaxDepth {
-		return child, fmt.Errorf("looking for the commit that added %s: it is not among the last %d",
-			path, MaxDepth)
-	}
-	return child, fmt.Errorf("looking for the commit that added %s: %w", path, ErrNotInMemory)
-}
-
-// atOnce is how many commits are looked at with their trees in memory together.
-const atOnce = 32
-
-func hashes(commits []Commit) (all []plumbing.Hash) {
-	for _, c := range commits {
-		all = append(all, plumbing.NewHash(c.Hash))
-	}
-	return all
-}
-
 // line is the first-parent line that ends at tip as far as it is in memory, newest first, of at
 // most MaxDepth commits.
 func (r *Repository) line(tip string) (line []Commit, err error) {
@@ -194,16 +124,6 @@ func (r *Repository) line(tip string) (line []Commit, err error) {
 		line = append(line, c)
 	}
 	return line, nil
-}
-
-// find gives a commit's entry at path; the zero Entry when there is none.
-func (r *Repository) find(ctx context.Context, s *objects, c Commit, path string) (Entry, error) {
-	found, err := r.changes(ctx, nil, s, Commit{}, c, path)
-	at := slices.IndexFunc(found, func(f PathChange) bool { return f.Path == path })
-	if err != nil || at < 0 {
-		return Entry{}, err
-	}
-	return found[at].After, nil
 }
 
 // compare fills in what a commit changed below the paths, none meaning everything.

@@ -2,6 +2,7 @@ package git
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -88,6 +89,11 @@ func (r *Repository) Commit(ctx context.Context, build func(tip string) (Change,
 		if err != nil {
 			return "", err
 		}
+		// the folders on the way must be in memory, but nothing beside them
+		paths := slices.AppendSeq(slices.Clone(change.Remove), maps.Keys(change.Put))
+		if _, err := r.Find(ctx, r.tip.String(), paths...); err != nil {
+			return "", err
+		}
 		s, commit, err := r.stage(change)
 		if err != nil {
 			return "", fmt.Errorf("%w: %w", ErrChange, err)
@@ -124,7 +130,7 @@ func final(err error) bool {
 func (r *Repository) adopt(s *objects, commit plumbing.Hash) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if err := s.copyTo(r.store, commit); err != nil {
+	if err := r.keep(s, commit, true); err != nil {
 		return fmt.Errorf("keeping commit %s: %w", commit, err)
 	}
 	r.tip = commit
@@ -204,16 +210,10 @@ func checkPath(path string) error {
 }
 
 // edit writes the tree of a folder again with the edits below it, and returns zero when nothing is
-// left in it: git has no empty folders. Everything else in the tree stays byte for byte as it is.
+// left in it: git has no empty folders. Everything else in the tree stays byte for byte as it is,
+// and of that nothing but the names is read.
 func (s *objects) edit(folder string, tree plumbing.Hash, edits map[string][]byte) (plumbing.Hash,
 	error) {
-	var entries []treeEntry
-	if !tree.IsZero() {
-		var err error
-		if entries, err = s.tree(tree); err != nil {
-			return tree, err
-		}
-	}
 	below := map[string]map[string][]byte{} // name to edits inside it; the path "" is the name itself
 	for path, content := range edits {
 		name, rest, _ := strings.Cut(path, "/")
@@ -222,34 +222,66 @@ func (s *objects) edit(folder string, tree plumbing.Hash, edits map[string][]byt
 		}
 		below[name][rest] = content
 	}
-	for _, name := range slices.Sorted(maps.Keys(below)) {
-		old := treeEntry{name: name}
-		at := slices.IndexFunc(entries, func(e treeEntry) bool { return e.name == name })
-		if at >= 0 {
-			old = entries[at]
-			entries = slices.Delete(entries, at, at+1)
+	raw := ""
+	olds := map[string]treeEntry{}
+	if !tree.IsZero() {
+		b, err := s.bytes(plumbing.TreeObject, tree)
+		if err != nil {
+			return tree, err
 		}
-		if slices.ContainsFunc(entries, func(e treeEntry) bool { return e.name == name }) {
+		raw = string(b)
+		err = eachEntry(raw, func(e treeEntry) {
+			if below[e.name] == nil {
+				return
+			}
+			if _, twice := olds[e.name]; twice {
+				e.mode = "" // stands for none
+			}
+			olds[e.name] = e
+		})
+		if err != nil {
+			return tree, fmt.Errorf("tree %s: %w", tree, err)
+		}
+	}
+	var news []treeEntry
+	for _, name := range slices.Sorted(maps.Keys(below)) {
+		old, there := olds[name]
+		if there && old.mode == "" {
 			return tree, fmt.Errorf("%s%s stands twice in its folder", folder, name)
 		}
+		old.name = name
 		new, err := s.replace(folder+name, old, below[name])
 		if err != nil {
 			return tree, err
 		}
-		if new.hash.IsZero() {
-			continue
+		if !new.hash.IsZero() {
+			news = append(news, new)
 		}
-		to := slices.IndexFunc(entries,
-			func(e treeEntry) bool { return e.sortName() > new.sortName() })
-		if to < 0 {
-			to = len(entries)
-		}
-		entries = slices.Insert(entries, to, new)
 	}
-	if len(entries) == 0 {
+	slices.SortFunc(news, func(a, b treeEntry) int {
+		return cmp.Compare(a.sortName(), b.sortName())
+	})
+	var out bytes.Buffer
+	out.Grow(len(raw) + 64*len(news))
+	for raw != "" {
+		e, rest, err := cutEntry(raw)
+		if err != nil {
+			return tree, err
+		}
+		for len(news) > 0 && news[0].sortName() < e.sortName() {
+			out.Write(encodeTree(news[:1]))
+			news = news[1:]
+		}
+		if _, edited := olds[e.name]; !edited {
+			out.WriteString(raw[:len(raw)-len(rest)])
+		}
+		raw = rest
+	}
+	out.Write(encodeTree(news))
+	if out.Len() == 0 {
 		return plumbing.ZeroHash, nil
 	}
-	return s.add(plumbing.TreeObject, encodeTree(entries)), nil
+	return s.add(plumbing.TreeObject, out.Bytes()), nil
 }
 
 // replace makes the new entry of one name; with a zero hash the name goes.
