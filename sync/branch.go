@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -34,16 +35,17 @@ type branch struct {
 	accepted string // the head that the Lease has
 	reported string // the tip whose problems were logged
 	whole    string // why whole commits are fetched, as it was told last
+
+	lookedUp map[string]bool // names that were looked for in the ledger of the tip that was read last
 }
 
 // trustRoots are the folders and files that decide over requests.
 var trustRoots = append([]string{policies.Folder, rbac.CatalogFolder}, codeowners.Paths...)
 
-// newBranch has of the repository in memory what is read of it. The ledger's entries are not: they
-// are many, and hardly one is ever read.
+// newBranch has of the repository in memory what is read of it. The ledger is not: it grows for
+// years, and is looked into for single names.
 func newBranch(c Config, cluster *kube.Cluster, metrics *monitor.Metrics) *branch {
-	c.Repository.Narrow(append([]string{requests.Folder, requests.RevocationsFolder},
-		trustRoots...),
+	c.Repository.Narrow(append([]string{requests.Folder}, trustRoots...),
 		append([]string{requests.Folder + "/" + c.Cluster}, trustRoots...))
 	return &branch{repository: c.Repository, cluster: cluster, metrics: metrics, log: c.Logger,
 		signer: c.Signer, latest: &latest{repository: c.Repository}}
@@ -147,16 +149,17 @@ func (b *branch) accept(ctx context.Context, tip string) error {
 	return b.repository.Forget(tip)
 }
 
-// read reads the tip's requests of this cluster and the names in use. problems are files that stand
+// read reads the tip's requests of this cluster and the names that requests have. problems are files that stand
 // where a request of this cluster would and are none: they are left alone and grant nothing.
 func (b *branch) read(ctx context.Context, tip string) (main *plan.Main, problems []string,
 	err error) {
-	entries, err := b.repository.Entries(ctx, tip, requests.Folder, requests.RevocationsFolder)
+	entries, err := b.repository.Entries(ctx, tip, requests.Folder)
 	if err != nil {
 		return nil, nil, err
 	}
 	main = &plan.Main{Tip: tip, Requests: map[string]string{}, Names: map[string][]string{},
 		First: map[string]string{}}
+	b.lookedUp = map[string]bool{}
 	folder := requests.Folder + "/" + b.cluster.Name + "/"
 	for _, e := range entries {
 		name := nameOf(e.Path)
@@ -189,13 +192,51 @@ func (b *branch) read(ctx context.Context, tip string) (main *plan.Main, problem
 	return main, problems, nil
 }
 
+// lookUp adds to the names in use the ledger entries of some names, in whatever cluster (G4). One
+// that was looked up on this tip is not looked up again.
+func (b *branch) lookUp(ctx context.Context, main *plan.Main, names ...string) error {
+	var paths []string
+	for _, name := range names {
+		if !b.lookedUp[name] {
+			paths = append(paths, requests.RevocationPath("*", name))
+		}
+	}
+	if len(paths) == 0 {
+		return nil
+	}
+	found, err := b.repository.Find(ctx, main.Tip, paths...)
+	if err != nil {
+		return fmt.Errorf("looking for names in the ledger: %w", err)
+	}
+	for _, path := range slices.Sorted(maps.Keys(found)) {
+		if !found[path].IsFolder() {
+			main.Names[nameOf(path)] = append(main.Names[nameOf(path)], path)
+		}
+	}
+	for _, name := range names {
+		b.lookedUp[name] = true
+	}
+	return nil
+}
+
+// namesIn are the names that a plan asks for: of this cluster's requests and of its records.
+func namesIn(main *plan.Main, records []plan.Record) (names []string) {
+	for path := range main.Requests {
+		names = append(names, nameOf(path))
+	}
+	for _, r := range records {
+		names = append(names, r.Grant.Name)
+	}
+	return names
+}
+
 // first is which of several requests the branch's first-parent line had before the others, whatever
 // the commits are dated (R49); empty when that is no single one.
 func (b *branch) first(ctx context.Context, tip string, paths []string) (string, error) {
 	first, most := "", -1 // most: how many commits came after the one that brought it
 	for _, path := range paths {
 		if _, asked := requests.SplitPath(path); !asked {
-			continue // a ledger entry, with which the name is over
+			continue // no request has the name by that
 		}
 		added, err := b.repository.Added(ctx, tip, path, time.Time{})
 		if err != nil {
@@ -220,15 +261,11 @@ func nameOf(file string) string { return strings.TrimSuffix(path.Base(file), ".y
 
 // file reads a plain file of a commit; nil when there is none.
 func (b *branch) file(ctx context.Context, commit, path string) ([]byte, error) {
-	entries, err := b.repository.Entries(ctx, commit, path)
-	at := slices.IndexFunc(entries, func(e git.Entry) bool {
-		return e.Path == path &&
-			e.Fault == ""
-	})
-	if err != nil || at < 0 {
-		return nil, err
+	found, err := b.repository.Find(ctx, commit, path)
+	if e := found[path]; err == nil && e.Path != "" && e.Fault == "" {
+		return b.repository.Blob(ctx, e.Hash)
 	}
-	return b.repository.Blob(ctx, entries[at].Hash)
+	return nil, err
 }
 
 // tree reads what a request at file is judged by.

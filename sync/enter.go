@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/git"
@@ -129,20 +128,23 @@ func (a *Agent) change(ctx context.Context, tip string, batch []ledger.Entry) (g
 	change := git.Change{Put: map[string][]byte{}, Author: person, Committer: person, When: at,
 		Sign: a.branch.signer}
 	var left []ledger.Entry
+	var paths []string
+	for _, e := range batch {
+		path := requests.RevocationPath(a.cluster.Name, e.Record.Grant.Name)
+		paths = append(paths, e.Record.Grant.Path, path, requests.FactsPath(path))
+	}
+	there, err := a.branch.repository.Find(ctx, tip, paths...)
+	if err != nil {
+		return change, err
+	}
 	for _, e := range batch {
 		g := e.Record.Grant
 		path := requests.RevocationPath(a.cluster.Name, g.Name)
 		facts := requests.FactsPath(path)
-		there, err := a.branch.repository.Entries(ctx, tip, g.Path, path, facts)
-		if err != nil {
-			return change, err
-		}
-		asked := slices.ContainsFunc(there, func(f git.Entry) bool {
-			return f.Path == g.Path &&
-				f.Fault == ""
-		})
-		entered := e.Discard || slices.ContainsFunc(there,
-			func(f git.Entry) bool { return f.Path == path })
+		file, asked := there[g.Path]
+		asked = asked && file.Fault == ""
+		entry, entered := there[path]
+		entered = e.Discard || entered && !entry.IsFolder()
 		if asked {
 			change.Remove = append(change.Remove, g.Path)
 		}
@@ -150,10 +152,7 @@ func (a *Agent) change(ctx context.Context, tip string, batch []ledger.Entry) (g
 			if change.Put[path], err = ledger.Revocation(e.Record).Marshal(); err != nil {
 				return change, fmt.Errorf("%w: %s: %w", git.ErrChange, path, err)
 			}
-			// by a folder or a link, which no file replaces
-			blocked := slices.ContainsFunc(there, func(f git.Entry) bool {
-				return f.Path == facts && f.Fault != "" || strings.HasPrefix(f.Path, facts+"/")
-			})
+			blocked := there[facts].Fault != "" // by a folder or a link, which no file replaces
 			if len(e.Record.Facts) > 0 && !blocked {
 				change.Put[facts] = e.Record.Facts
 			}

@@ -32,11 +32,7 @@ func (v *prover) judge(ctx context.Context, tip, p, blob string) plan.Proof {
 	if _, findings := requests.ParseRequest(p, content); len(findings) == 0 {
 		proof.Content = content
 	}
-	since := time.Time{}
-	if v.github == nil {
-		since = v.clocks.now().Add(-plan.MaxWait) // what is older is refused anyway
-	}
-	added, err := v.branch.repository.Added(ctx, tip, p, since)
+	added, err := v.branch.repository.Added(ctx, tip, p, v.since())
 	if err != nil {
 		proof.Decision = policies.Refuse(policies.EvaluationError, "%v", err)
 		return proof
@@ -52,6 +48,30 @@ func (v *prover) judge(ctx context.Context, tip, p, blob string) plan.Proof {
 	}
 	proof.Evidence = proof.Decision.Evidence(proof.Evidence)
 	return proof
+}
+
+// since is from when on a commit may have brought a request; zero: whenever.
+func (v *prover) since() time.Time {
+	if v.github == nil {
+		return v.clocks.now().Add(-plan.MaxWait) // what is older is refused anyway
+	}
+	return time.Time{}
+}
+
+// trace finds what brought the requests that are to be judged, in one walk. What it cannot tell is
+// told of each when its turn comes.
+func (v *prover) trace(ctx context.Context, main *plan.Main, records map[string]plan.Record) {
+	var open []string
+	now, due := v.clocks.wall(), false
+	for p := range main.Requests {
+		if r, begun := records[p]; !begun || r.Unfinished(now) {
+			open = append(open, p)
+			due = due || v.waiting[p].again.due(now)
+		}
+	}
+	if due && len(v.gate.stops()) == 0 {
+		_ = v.branch.repository.Trace(ctx, main.Tip, open, v.since())
+	}
 }
 
 // judgeMerged goes by the pull request that GitHub says brought the file. The commit must also be

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	gosync "sync"
 	"sync/atomic"
 
@@ -35,14 +34,13 @@ func (l *latest) has(ctx context.Context, g requests.Grant) error {
 		return fmt.Errorf("looking at the branch again: %w", err)
 	}
 	entry := requests.RevocationPath(g.Cluster, g.Name)
-	there, err := l.repository.Entries(ctx, l.repository.Tip(), g.Path, entry)
+	there, err := l.repository.Find(ctx, l.repository.Tip(), g.Path, entry)
 	if err != nil {
 		return fmt.Errorf("looking at the branch again: %w", err)
 	}
-	entered := slices.ContainsFunc(there, func(e git.Entry) bool { return e.Path == entry })
-	asked := slices.ContainsFunc(there, func(e git.Entry) bool {
-		return e.Path == g.Path && e.Fault == "" && e.Hash == g.Evidence.Blob
-	})
+	e, entered := there[entry]
+	entered = entered && !e.IsFolder()
+	asked := there[g.Path].Fault == "" && there[g.Path].Hash == g.Evidence.Blob
 	if entered || !asked {
 		return errMovedOn
 	}

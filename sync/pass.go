@@ -314,6 +314,11 @@ func (a *Agent) observe(ctx context.Context, main *plan.Main) (plan.World, error
 		a.log.Error("not everything there is can be read", "event", "observe", "cluster", a.cluster.Name,
 			"error", err.Error())
 	}
+	if main != nil {
+		if err := a.branch.lookUp(ctx, main, namesIn(main, w.Records)...); err != nil {
+			return w, err
+		}
+	}
 	for _, l := range w.Live {
 		if l.Labelled && !l.Ours() {
 			a.expirer.LeaveAlone(l)

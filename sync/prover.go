@@ -76,6 +76,7 @@ func (v *prover) prove(ctx context.Context, w plan.World) map[string]plan.Proof 
 	for _, r := range w.Records {
 		records[r.Grant.Path] = r
 	}
+	v.trace(ctx, w.Main, records)
 	begin, looked := v.clocks.wall(), 0
 	var due []string
 	proofs := map[string]plan.Proof{}

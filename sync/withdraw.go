@@ -179,6 +179,17 @@ func (x *withdrawals) causes(w plan.World) map[string]plan.Why {
 // ledger says was ended by somebody. It goes by the branch, so it is also done for what an earlier
 // run left.
 func (x *withdrawals) closeDone(ctx context.Context, main *plan.Main) {
+	var names []string
+	for _, open := range x.open {
+		if place, ok := requests.SplitPath(open.Path); ok {
+			names = append(names, place.Name)
+		}
+	}
+	if err := x.branch.lookUp(ctx, main, names...); err != nil {
+		x.log.Error("withdrawals may be done, but stay open", "event", "withdraw", "cluster",
+			x.cluster, "error", err.Error())
+		return
+	}
 	for _, open := range x.open {
 		place, ok := requests.SplitPath(open.Path)
 		entered := requests.RevocationPath(x.cluster, place.Name)

@@ -49,8 +49,8 @@ type Main struct {
 	Tip string
 	// paths of this cluster's requests that are plain files in the right place, to the blob
 	Requests map[string]string
-	// Names are, by request name, all paths below requests/ and revocations/ of any cluster whose
-	// file has that name.
+	// Names are, by request name, the paths of what has it: all files below requests/, and the
+	// ledger entries of any cluster, of the names of Requests and of records.
 	Names map[string][]string
 	// First is, by name, the request that the branch's first-parent line had first, of names that
 	// several have; empty when they came with one commit. A name of several is missing while that
