@@ -70,7 +70,7 @@ func copyOf(r *Repository, w *wire, cred Credential) *Repository {
 	mode := *r.mode
 	c := &Repository{remote: &remote{url: r.remote.url, client: &http.Client{Transport: w},
 		cred: cred}, branch: r.branch, limits: r.limits, mode: &mode, store: memory.NewStorage(),
-		tip: r.tip, kept: r.kept, large: maps.Clone(r.large)}
+		tip: r.tip, kept: r.kept, large: maps.Clone(r.large), beside: map[string]beside{}}
 	for _, o := range r.store.Objects {
 		_, _ = c.store.SetEncodedObject(o)
 	}
@@ -181,6 +181,18 @@ var questions = map[string]func(context.Context, history, *Repository) (string, 
 	"Added before": func(ctx context.Context, h history, r *Repository) (string, error) {
 		c, err := r.Added(ctx, h.tip, "requests/a/p/zero", time.Time{})
 		return fmt.Sprint(c), err
+	},
+	"Trace": func(ctx context.Context, h history, r *Repository) (string, error) {
+		paths := []string{"requests/a/p/three", "requests/a/p/zero", "requests/b/q/two"}
+		if err := r.Trace(ctx, h.tip, paths, time.Time{}); err != nil {
+			return "", err
+		}
+		return fmt.Sprint(r.origins), nil
+	},
+	"Find": func(ctx context.Context, h history, r *Repository) (string, error) {
+		found, err := r.Find(ctx, h.tip, "requests/*/q/two", "requests/a/p/*", "policies/p",
+			"requests/a")
+		return fmt.Sprint(found), err
 	},
 	"After": func(_ context.Context, h history, r *Repository) (string, error) {
 		after, err := r.After(h.tip, h.old)

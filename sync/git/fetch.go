@@ -88,10 +88,12 @@ func (r *Repository) first(want plumbing.Hash) fetchRequest {
 }
 
 // newest asks for a commit that may become the tip, with what it has and have has not: the trees
-// and, where all files are read, those. What a delta builds on may be a tree that nobody keeps.
+// and, where all files are read, those. Only a thin pack leaves out what have has, and deltas in it
+// may build on trees that are not kept: such a tree is mostly none that is kept, either, and else it
+// is asked for by its id.
 func (r *Repository) newest(have, want plumbing.Hash) fetchRequest {
 	f := fetchRequest{wants: []plumbing.Hash{want}, have: have, depth: 1, filter: onlyTrees,
-		thin: !have.IsZero() && (len(r.listed) == 0 || !r.byID())}
+		thin: !have.IsZero()}
 	if len(r.read) == 0 || !r.byID() {
 		f.filter = onlySmall
 	}
@@ -126,7 +128,7 @@ func (r *Repository) download(ctx context.Context, c *conn, f fetchRequest, take
 		l.object = min(l.object, maxBlob)
 	}
 	r.mu.RLock()
-	filters := r.mode != nil && r.mode.filter
+	filters, narrow := r.mode != nil && r.mode.filter, r.narrow()
 	r.mu.RUnlock()
 	for {
 		ask := f
@@ -138,6 +140,7 @@ func (r *Repository) download(ctx context.Context, c *conn, f fetchRequest, take
 			return nil, err
 		}
 		s := r.over()
+		s.parts = f.thin && narrow
 		if !filters && f.filter == onlyTrees {
 			pack, err = s.withoutBlobs(pack, l)
 		}

@@ -10,10 +10,13 @@ import (
 // looked into. The others can be had by their ids, and of those beside only the tip's are kept: a
 // day of the ledger is another tree with each entry.
 
+// narrow tells whether that is so; mu must be held, or op.
+func (r *Repository) narrow() bool { return len(r.listed) > 0 && r.byID() }
+
 // keep makes what was fetched of a commit, or is the agent's own, part of the store; mu must be
 // held.
 func (r *Repository) keep(s *objects, commit plumbing.Hash, own bool) error {
-	if len(r.listed) == 0 || !r.byID() {
+	if !r.narrow() {
 		return s.copyTo(r.store, commit)
 	}
 	c, err := s.commit(commit)
@@ -67,7 +70,7 @@ func (r *Repository) keep(s *objects, commit plumbing.Hash, own bool) error {
 func (r *Repository) keepBeside(s *objects, commit string, passed map[string]plumbing.Hash) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.tip.String() != commit || len(r.listed) == 0 || !r.byID() {
+	if r.tip.String() != commit || !r.narrow() {
 		return
 	}
 	for path, h := range passed {

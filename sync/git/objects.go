@@ -23,6 +23,7 @@ type objects struct {
 	*memory.Storage
 	below storer.EncodedObjectStorer
 	small bool // all files of the newest commit are there but the large ones
+	parts bool // what builds on an object that is not there is left out
 }
 
 // EncodedObject looks at the new objects, then at the old ones, which deltas of a thin pack build
@@ -144,6 +145,9 @@ func (u *unpacker) build() error {
 			u.add(d.at, base.Type(), content)
 		}
 		if len(left) == len(u.deltas) {
+			if u.parts {
+				return nil
+			}
 			return fmt.Errorf("reading the pack: %w", packfile.ErrReferenceDeltaNotFound)
 		}
 		u.deltas = left

@@ -1,0 +1,236 @@
+package git
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/pullgrant/pullgrant/testdata/gitserver"
+)
+
+// ledgerSizes are the entries of the ledgers that are measured. PULLGRANT_BENCH_ENTRIES names
+// others.
+func ledgerSizes(b *testing.B) []int {
+	sizes := []int{10_000, 100_000, 1_000_000}
+	if named := os.Getenv("PULLGRANT_BENCH_ENTRIES"); named != "" {
+		sizes = nil
+		for n := range strings.SplitSeq(named, ",") {
+			size, err := strconv.Atoi(n)
+			if err != nil {
+				b.Fatal(err)
+			}
+			sizes = append(sizes, size)
+		}
+	}
+	return sizes
+}
+
+// cpu is the time that this process has worked so far; of git only what it asks it and is told.
+func cpu(who int) time.Duration {
+	var u syscall.Rusage
+	_ = syscall.Getrusage(who, &u)
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// measured reports the processor's time of each round, of this process or of git.
+func measured(b *testing.B, name string, who int, began time.Duration) {
+	b.ReportMetric(float64((cpu(who)-began).Microseconds())/1000/float64(b.N), name)
+}
+
+// listens narrows a repository as the agent does.
+func listens(r *Repository) *Repository {
+	r.Narrow([]string{"requests", "policies"}, []string{"requests/prod-eu", "policies"})
+	return r
+}
+
+// looksUp asks for the name of an entry, as for one that has not ended yet.
+func looksUp(b *testing.B, r *Repository, entry int) {
+	path := gitserver.LedgerEntry("*", entry)
+	if found, err := r.Find(b.Context(), r.Tip(), path, path+".new"); err != nil ||
+		len(found) != 1 {
+		b.Fatal(found, err)
+	}
+}
+
+// withLedger runs a benchmark for each size of a ledger, each behind one server.
+func withLedger(b *testing.B, run func(b *testing.B, s *gitserver.Server, entries int)) {
+	for _, entries := range ledgerSizes(b) {
+		b.Run(fmt.Sprint(entries), func(b *testing.B) {
+			s := ledgerServer(b, entries)
+			b.ResetTimer()
+			run(b, s, entries)
+		})
+	}
+}
+
+var ledgerServers = map[int]string{} // folders of what was made, by entries
+
+// ledgerServer has a ledger of so many entries; making it again is a copy.
+func ledgerServer(b *testing.B, entries int) *gitserver.Server {
+	s := gitserver.New(b, withConfig("true", "true")...)
+	made, known := ledgerServers[entries]
+	if !known {
+		s.Commit("begin", "policies/p.yaml", "policy", "requests/prod-eu/p/one.yaml", "1")
+		gitserver.Ledger(b, s.Bare, "prod-eu", entries)
+		s.Git("repack", "-adq")
+		dir, err := os.MkdirTemp("", "ledger")
+		if err != nil {
+			b.Fatal(err)
+		}
+		made = filepath.Join(dir, "access.git")
+		if out, err := exec.Command("cp", "-r", s.Bare, made).CombinedOutput(); err != nil {
+			b.Fatalf("%s", out)
+		}
+		ledgerServers[entries] = made
+		return s
+	}
+	if out, err := exec.Command("cp", "-r", made+"/.", s.Bare).CombinedOutput(); err != nil {
+		b.Fatalf("%s", out)
+	}
+	return s
+}
+
+// asked is the path of a request.
+func asked(n int) string { return fmt.Sprintf("requests/prod-eu/p/m%d.yaml", n) }
+
+// merge puts requests on main, one commit each.
+func merge(b *testing.B, s *gitserver.Server, from, to int) {
+	var stream strings.Builder
+	for n := from; n < to; n++ {
+		fmt.Fprintf(&stream, "commit refs/heads/main\ncommitter a <a@example.com> %d +0000\n"+
+			"data 5\nMerge\n", 1_700_000_000+n)
+		if n == from {
+			stream.WriteString("from refs/heads/main^0\n")
+		}
+		fmt.Fprintf(&stream, "M 100644 inline %s\ndata 2\n{}\n", asked(n))
+	}
+	if out, err := s.Try(s.Bare, strings.NewReader(stream.String()), "fast-import",
+		"--quiet"); err != nil {
+		b.Fatal(out)
+	}
+}
+
+// BenchmarkProof takes a hundred merges after a pause and finds what brought each request, where so
+// many others live.
+func BenchmarkProof(b *testing.B) {
+	for _, live := range []int{100, 1000, 10_000} {
+		b.Run(fmt.Sprint(live), func(b *testing.B) {
+			s := gitserver.New(b, withConfig("true", "true")...)
+			for n := range live {
+				s.Write(fmt.Sprintf("requests/prod-eu/p/%d.yaml", n), "{}")
+			}
+			s.Commit("live")
+			r := listens(open(b, s))
+			mustFetch(b, r)
+			n, used, seen := 0, time.Duration(0), s.Seen.Load()
+			for b.Loop() {
+				b.StopTimer()
+				merge(b, s, n, n+100)
+				before := cpu(syscall.RUSAGE_SELF)
+				b.StartTimer()
+				proves(b, r, mustFetch(b, r), n)
+				used += cpu(syscall.RUSAGE_SELF) - before
+				n += 100
+			}
+			b.ReportMetric(float64(used.Microseconds())/1000/float64(n/100), "cpu-ms/op")
+			b.ReportMetric(float64(s.Seen.Load()-seen)/float64(n/100), "requests/op")
+		})
+	}
+}
+
+func proves(b *testing.B, r *Repository, tip string, from int) {
+	var paths []string
+	for n := from; n < from+100; n++ {
+		paths = append(paths, asked(n))
+	}
+	if err := r.Trace(b.Context(), tip, paths, time.Time{}); err != nil {
+		b.Fatal(err)
+	}
+	for _, path := range paths {
+		if c, err := r.Added(b.Context(), tip, path, time.Time{}); err != nil ||
+			len(c.Changes) != 1 {
+			b.Fatal(c, err)
+		}
+	}
+}
+
+// BenchmarkLedgerStart begins with a repository that it saw before, as after a restart, and asks
+// for one name; beside it, what git takes for its own smallest clone.
+func BenchmarkLedgerStart(b *testing.B) {
+	withLedger(b, func(b *testing.B, s *gitserver.Server, entries int) {
+		began := cpu(syscall.RUSAGE_SELF)
+		for b.Loop() {
+			r := listens(open(b, s))
+			mustFetch(b, r)
+			looksUp(b, r, entries-1)
+		}
+		measured(b, "cpu-ms/op", syscall.RUSAGE_SELF, began)
+		b.StopTimer()
+		dir := b.TempDir()
+		began = cpu(syscall.RUSAGE_CHILDREN)
+		clone := exec.Command("git", "clone", "-q", "--bare", "--depth", "1", "--filter=blob:none",
+			s.URL, filepath.Join(dir, "clone"))
+		if out, err := clone.CombinedOutput(); err != nil {
+			b.Fatalf("%s", out)
+		}
+		used := clone.ProcessState.UserTime() + clone.ProcessState.SystemTime()
+		b.ReportMetric(float64(used.Microseconds())/1000, "git-clone-cpu-ms")
+	})
+}
+
+// BenchmarkLedgerTip takes a new tip with one more request, and asks for its name.
+func BenchmarkLedgerTip(b *testing.B) {
+	withLedger(b, func(b *testing.B, s *gitserver.Server, entries int) {
+		r := listens(open(b, s))
+		mustFetch(b, r)
+		n, used, seen := 0, time.Duration(0), s.Seen.Load()
+		for b.Loop() {
+			b.StopTimer()
+			merge(b, s, n, n+1)
+			n++
+			before := cpu(syscall.RUSAGE_SELF)
+			b.StartTimer()
+			mustFetch(b, r)
+			looksUp(b, r, entries-1)
+			used += cpu(syscall.RUSAGE_SELF) - before
+		}
+		b.ReportMetric(float64(used.Microseconds())/1000/float64(n), "cpu-ms/op")
+		b.ReportMetric(float64(s.Seen.Load()-seen)/float64(n), "requests/op")
+		residing(b, r)
+	})
+}
+
+// residing reports what is in memory.
+func residing(b *testing.B, r *Repository) {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	b.ReportMetric(float64(m.HeapAlloc)/(1<<20), "heap-MiB")
+	b.ReportMetric(float64(len(r.store.Objects)), "objects")
+}
+
+// BenchmarkLedgerPush enters one record.
+func BenchmarkLedgerPush(b *testing.B) {
+	withLedger(b, func(b *testing.B, s *gitserver.Server, entries int) {
+		r := listens(open(b, s))
+		mustFetch(b, r)
+		n := entries
+		began := cpu(syscall.RUSAGE_SELF)
+		for b.Loop() {
+			path := gitserver.LedgerEntry("prod-eu", n)
+			n++
+			if _, err := r.Commit(b.Context(), put(path, "{}")); err != nil {
+				b.Fatal(err)
+			}
+		}
+		measured(b, "cpu-ms/op", syscall.RUSAGE_SELF, began)
+		residing(b, r)
+	})
+}
