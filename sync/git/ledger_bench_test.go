@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"syscall"
@@ -165,9 +166,13 @@ func proves(b *testing.B, r *Repository, tip string, from int) {
 // for one name; beside it, what git takes for its own smallest clone.
 func BenchmarkLedgerStart(b *testing.B) {
 	withLedger(b, func(b *testing.B, s *gitserver.Server, entries int) {
+		head := s.Git("rev-parse", "main")
 		began := cpu(syscall.RUSAGE_SELF)
 		for b.Loop() {
 			r := listens(open(b, s))
+			if err := r.Resume(head); err != nil {
+				b.Fatal(err)
+			}
 			mustFetch(b, r)
 			looksUp(b, r, entries-1)
 		}
@@ -207,30 +212,80 @@ func BenchmarkLedgerTip(b *testing.B) {
 	})
 }
 
-// residing reports what is in memory.
+// residing reports what is in memory, of the branch and of the process.
 func residing(b *testing.B, r *Repository) {
-	runtime.GC()
+	debug.FreeOSMemory()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	b.ReportMetric(float64(m.HeapAlloc)/(1<<20), "heap-MiB")
-	b.ReportMetric(float64(len(r.store.Objects)), "objects")
+	text, _ := os.ReadFile("/proc/self/statm") // its second number are pages
+	var size, pages float64
+	if _, err := fmt.Sscan(string(text), &size, &pages); err == nil {
+		b.ReportMetric(pages*float64(os.Getpagesize())/(1<<20), "rss-MiB")
+	}
+	runtime.KeepAlive(r)
 }
 
-// BenchmarkLedgerPush enters one record.
+// BenchmarkLedgerPush enters one record; beside it, what `git push` takes for the same from a clone.
 func BenchmarkLedgerPush(b *testing.B) {
 	withLedger(b, func(b *testing.B, s *gitserver.Server, entries int) {
 		r := listens(open(b, s))
 		mustFetch(b, r)
-		n := entries
-		began := cpu(syscall.RUSAGE_SELF)
-		for b.Loop() {
-			path := gitserver.LedgerEntry("prod-eu", n)
-			n++
-			if _, err := r.Commit(b.Context(), put(path, "{}")); err != nil {
-				b.Fatal(err)
+		pushes(b, r, entries)
+		b.StopTimer()
+		clone := filepath.Join(b.TempDir(), "clone")
+		s.Run(s.Bare, "clone", "-q", "--bare", "--depth", "1", "file://"+s.Bare, clone)
+		const rounds = 5
+		took := time.Duration(0)
+		for n := range rounds {
+			stream := fmt.Sprintf("commit refs/heads/main\ncommitter a <a@example.com> %d +0000\n"+
+				"data 6\nRecord\nfrom refs/heads/main^0\nM 100644 inline %s.git\ndata 2\n{}\n",
+				1_800_000_000+n, gitserver.LedgerEntry("prod-eu", entries+n))
+			if out, err := s.Try(clone, strings.NewReader(stream), "fast-import",
+				"--quiet"); err != nil {
+				b.Fatal(out)
 			}
+			began := time.Now()
+			s.Run(clone, "push", "-q", s.URL, "main")
+			took += time.Since(began)
 		}
-		measured(b, "cpu-ms/op", syscall.RUSAGE_SELF, began)
-		residing(b, r)
+		b.ReportMetric(float64(took.Microseconds())/1000/rounds, "git-push-ms")
 	})
+}
+
+// pushes enters one record after the other, from the nth on.
+func pushes(b *testing.B, r *Repository, n int) {
+	began := cpu(syscall.RUSAGE_SELF)
+	for b.Loop() {
+		if _, err := r.Commit(b.Context(), put(gitserver.LedgerEntry("prod-eu", n),
+			"{}")); err != nil {
+			b.Fatal(err)
+		}
+		n++
+	}
+	measured(b, "cpu-ms/op", syscall.RUSAGE_SELF, began)
+	residing(b, r)
+}
+
+// BenchmarkLedgerDay enters records on a day that has ten thousand, each with its facts.
+func BenchmarkLedgerDay(b *testing.B) {
+	s := gitserver.New(b, withConfig("true", "true")...)
+	s.Commit("begin", "policies/p.yaml", "policy")
+	var stream strings.Builder
+	stream.WriteString("commit refs/heads/main\ncommitter a <a@example.com> 1700000000 +0000\n" +
+		"data 3\nDay\nfrom refs/heads/main^0\n")
+	day := filepath.Dir(gitserver.LedgerEntry("prod-eu", 0))
+	for n := range 10_000 {
+		for _, ending := range []string{"yaml", "facts.json"} {
+			fmt.Fprintf(&stream, "M 100644 inline %s/20150101-alice-old-%d.%s\ndata 2\n{}\n", day,
+				n, ending)
+		}
+	}
+	if out, err := s.Try(s.Bare, strings.NewReader(stream.String()), "fast-import",
+		"--quiet"); err != nil {
+		b.Fatal(out)
+	}
+	r := listens(open(b, s))
+	mustFetch(b, r)
+	pushes(b, r, 0)
 }
