@@ -161,13 +161,17 @@ func newTracer(r *Repository, paths []string, since time.Time, known origins) *t
 	return t
 }
 
+// tracedAtOnce is the same for commits that are traced: each may have another tree of a folder with
+// thousands of requests.
+const tracedAtOnce = 32
+
 // errShort says that what is looked for is before the commits of a line.
 var errShort = fmt.Errorf("what is before is %w", ErrNotInMemory)
 
 // follow looks at the commits of a line that it has not looked at yet.
 func (t *tracer) follow(ctx context.Context, line []Commit) error {
 	for t.done < len(line) && len(t.open) > 0 {
-		part := line[t.done:min(t.done+atOnce, len(line))]
+		part := line[t.done:min(t.done+tracedAtOnce, len(line))]
 		w := wantedOf(slices.Collect(maps.Keys(t.open))).entries()
 		s, err := t.trees(ctx, w, part)
 		if errors.Is(err, ErrLimit) && len(part) > 1 {

@@ -84,7 +84,7 @@ func (r *Repository) Commits(ctx context.Context, old, new string, paths ...stri
 }
 
 // atOnce is how many commits are looked at with their trees in memory together.
-const atOnce = 32
+const atOnce = 128
 
 // together has the trees on the way to what is wanted of some commits. What there is no room for
 // together is left out: it is fetched when it is looked at.

@@ -267,8 +267,8 @@ func pushes(b *testing.B, r *Repository, n int) {
 	residing(b, r)
 }
 
-// BenchmarkLedgerDay enters records on a day that has ten thousand, each with its facts.
-func BenchmarkLedgerDay(b *testing.B) {
+// dayServer has a day of ten thousand records, each with its facts.
+func dayServer(b *testing.B) *Repository {
 	s := gitserver.New(b, withConfig("true", "true")...)
 	s.Commit("begin", "policies/p.yaml", "policy")
 	var stream strings.Builder
@@ -287,5 +287,23 @@ func BenchmarkLedgerDay(b *testing.B) {
 	}
 	r := listens(open(b, s))
 	mustFetch(b, r)
-	pushes(b, r, 0)
+	return r
+}
+
+// BenchmarkLedgerDayPush enters records on such a day.
+func BenchmarkLedgerDayPush(b *testing.B) { pushes(b, dayServer(b), 0) }
+
+// BenchmarkLedgerDayFind looks a hundred names up on such a day.
+func BenchmarkLedgerDayFind(b *testing.B) {
+	r := dayServer(b)
+	var paths []string
+	for n := range 100 {
+		paths = append(paths, fmt.Sprintf("revocations/*/20150101/20150101-alice-old-%d.yaml", n))
+	}
+	for b.Loop() {
+		if found, err := r.Find(b.Context(), r.Tip(), paths...); err != nil ||
+			len(found) != len(paths) {
+			b.Fatal(len(found), err)
+		}
+	}
 }

@@ -264,7 +264,7 @@ func TestTrace(t *testing.T) {
 }
 
 // TestThinPartsThatBuildOnNothing: what a thin pack builds on a tree that is not kept is left out,
-// and nothing is where all must be there.
+// and nothing is where all must be there; commits before the old tip do not come again.
 func TestThinPartsThatBuildOnNothing(t *testing.T) {
 	s, r := newLedger(t)
 	for i := range 200 {
@@ -292,5 +292,10 @@ func TestThinPartsThatBuildOnNothing(t *testing.T) {
 	}
 	if len(pack) > 2000 {
 		t.Errorf("%d bytes for one more entry", len(pack))
+	}
+	got, err := r.download(t.Context(), c, r.back(fewCommits, tip), 0)
+	if err != nil || len(got.Objects) != 1 || got.Commits[tip] == nil {
+		t.Errorf("of the commits before: %d objects, %v; want the new one alone", len(got.Objects),
+			err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/storage/memory"
 
 	"github.com/pullgrant/pullgrant/testdata/gitserver"
 )
@@ -254,4 +255,22 @@ func FuzzParseObjects(f *testing.F) {
 			t.Errorf("split into %q and %q", payload, armored)
 		}
 	})
+}
+
+// TestNamesApart: a name that stands twice in its folder is told so, also where others stand between
+// the file and the folder, as git orders folders as if they ended with a slash.
+func TestNamesApart(t *testing.T) {
+	s := &objects{Storage: memory.NewStorage(), below: memory.NewStorage()}
+	blob := s.add(plumbing.BlobObject, []byte("1"))
+	inner := s.add(plumbing.TreeObject, encodeTree([]treeEntry{{"100644", "f", blob}}))
+	one := s.add(plumbing.TreeObject, encodeTree([]treeEntry{{"100644", "x.y", blob},
+		{"40000", "x", inner}}))
+	two := s.add(plumbing.TreeObject, encodeTree([]treeEntry{{"100644", "x", blob},
+		{"100644", "x.y", blob}, {"40000", "x", inner}}))
+	d := differ{objects: s}
+	if err := d.compare("", one, two, 0); err != nil || len(d.found) != 2 ||
+		d.found[0].Path != "x" || d.found[0].After.Fault != faultTwice ||
+		d.found[1].Path != "x/f" || d.found[1].After.Path != "" {
+		t.Errorf("changes %+v, %v", d.found, err)
+	}
 }
