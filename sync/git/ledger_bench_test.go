@@ -33,16 +33,16 @@ func ledgerSizes(b *testing.B) []int {
 	return sizes
 }
 
-// cpu is the time that this process has worked so far; of git only what it asks it and is told.
-func cpu(who int) time.Duration {
+// cpu is the time that this process has worked so far: of git only what it asks it and is told.
+func cpu() time.Duration {
 	var u syscall.Rusage
-	_ = syscall.Getrusage(who, &u)
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// measured reports the processor's time of each round, of this process or of git.
-func measured(b *testing.B, name string, who int, began time.Duration) {
-	b.ReportMetric(float64((cpu(who)-began).Microseconds())/1000/float64(b.N), name)
+// worked reports the processor's time of each of some rounds.
+func worked(b *testing.B, took time.Duration, rounds int) {
+	b.ReportMetric(float64(took.Microseconds())/1000/float64(rounds), "cpu-ms/op")
 }
 
 // listens narrows a repository as the agent does.
@@ -60,42 +60,19 @@ func looksUp(b *testing.B, r *Repository, entry int) {
 	}
 }
 
-// withLedger runs a benchmark for each size of a ledger, each behind one server.
-func withLedger(b *testing.B, run func(b *testing.B, s *gitserver.Server, entries int)) {
+// BenchmarkLedger is the daily work beside a ledger, for each size of one.
+func BenchmarkLedger(b *testing.B) {
 	for _, entries := range ledgerSizes(b) {
 		b.Run(fmt.Sprint(entries), func(b *testing.B) {
-			s := ledgerServer(b, entries)
-			b.ResetTimer()
-			run(b, s, entries)
+			s := gitserver.New(b, withConfig("true", "true")...)
+			s.Commit("begin", "policies/p.yaml", "policy", "requests/prod-eu/p/one.yaml", "1")
+			gitserver.Ledger(b, s.Bare, "prod-eu", entries)
+			s.Git("repack", "-adq")
+			b.Run("start", func(b *testing.B) { benchmarkStart(b, s, entries) })
+			b.Run("tip", func(b *testing.B) { benchmarkTip(b, s, entries) })
+			b.Run("push", func(b *testing.B) { benchmarkPush(b, s, entries) })
 		})
 	}
-}
-
-var ledgerServers = map[int]string{} // folders of what was made, by entries
-
-// ledgerServer has a ledger of so many entries; making it again is a copy.
-func ledgerServer(b *testing.B, entries int) *gitserver.Server {
-	s := gitserver.New(b, withConfig("true", "true")...)
-	made, known := ledgerServers[entries]
-	if !known {
-		s.Commit("begin", "policies/p.yaml", "policy", "requests/prod-eu/p/one.yaml", "1")
-		gitserver.Ledger(b, s.Bare, "prod-eu", entries)
-		s.Git("repack", "-adq")
-		dir, err := os.MkdirTemp("", "ledger")
-		if err != nil {
-			b.Fatal(err)
-		}
-		made = filepath.Join(dir, "access.git")
-		if out, err := exec.Command("cp", "-r", s.Bare, made).CombinedOutput(); err != nil {
-			b.Fatalf("%s", out)
-		}
-		ledgerServers[entries] = made
-		return s
-	}
-	if out, err := exec.Command("cp", "-r", made+"/.", s.Bare).CombinedOutput(); err != nil {
-		b.Fatalf("%s", out)
-	}
-	return s
 }
 
 // asked is the path of a request.
@@ -134,13 +111,13 @@ func BenchmarkProof(b *testing.B) {
 			for b.Loop() {
 				b.StopTimer()
 				merge(b, s, n, n+100)
-				before := cpu(syscall.RUSAGE_SELF)
+				before := cpu()
 				b.StartTimer()
 				proves(b, r, mustFetch(b, r), n)
-				used += cpu(syscall.RUSAGE_SELF) - before
+				used += cpu() - before
 				n += 100
 			}
-			b.ReportMetric(float64(used.Microseconds())/1000/float64(n/100), "cpu-ms/op")
+			worked(b, used, n/100)
 			b.ReportMetric(float64(s.Seen.Load()-seen)/float64(n/100), "requests/op")
 		})
 	}
@@ -162,54 +139,47 @@ func proves(b *testing.B, r *Repository, tip string, from int) {
 	}
 }
 
-// BenchmarkLedgerStart begins with a repository that it saw before, as after a restart, and asks
-// for one name; beside it, what git takes for its own smallest clone.
-func BenchmarkLedgerStart(b *testing.B) {
-	withLedger(b, func(b *testing.B, s *gitserver.Server, entries int) {
-		head := s.Git("rev-parse", "main")
-		began := cpu(syscall.RUSAGE_SELF)
-		for b.Loop() {
-			r := listens(open(b, s))
-			if err := r.Resume(head); err != nil {
-				b.Fatal(err)
-			}
-			mustFetch(b, r)
-			looksUp(b, r, entries-1)
+// benchmarkStart begins with a repository that it saw before, as after a restart, and asks for one
+// name; beside it, what git takes for its own smallest clone.
+func benchmarkStart(b *testing.B, s *gitserver.Server, entries int) {
+	head := s.Git("rev-parse", "main")
+	began := cpu()
+	for b.Loop() {
+		r := listens(open(b, s))
+		if err := r.Resume(head); err != nil {
+			b.Fatal(err)
 		}
-		measured(b, "cpu-ms/op", syscall.RUSAGE_SELF, began)
-		b.StopTimer()
-		dir := b.TempDir()
-		began = cpu(syscall.RUSAGE_CHILDREN)
-		clone := exec.Command("git", "clone", "-q", "--bare", "--depth", "1", "--filter=blob:none",
-			s.URL, filepath.Join(dir, "clone"))
-		if out, err := clone.CombinedOutput(); err != nil {
-			b.Fatalf("%s", out)
-		}
-		used := clone.ProcessState.UserTime() + clone.ProcessState.SystemTime()
-		b.ReportMetric(float64(used.Microseconds())/1000, "git-clone-cpu-ms")
-	})
+		mustFetch(b, r)
+		looksUp(b, r, entries-1)
+	}
+	worked(b, cpu()-began, b.N)
+	clone := exec.Command("git", "clone", "-q", "--depth", "1", "--filter=blob:none",
+		"--no-checkout", s.URL, filepath.Join(b.TempDir(), "clone"))
+	if out, err := clone.CombinedOutput(); err != nil {
+		b.Fatalf("%s", out)
+	}
+	used := clone.ProcessState.UserTime() + clone.ProcessState.SystemTime()
+	b.ReportMetric(float64(used.Microseconds())/1000, "git-clone-cpu-ms")
 }
 
-// BenchmarkLedgerTip takes a new tip with one more request, and asks for its name.
-func BenchmarkLedgerTip(b *testing.B) {
-	withLedger(b, func(b *testing.B, s *gitserver.Server, entries int) {
-		r := listens(open(b, s))
+// benchmarkTip takes a new tip with one more request, and asks for its name.
+func benchmarkTip(b *testing.B, s *gitserver.Server, entries int) {
+	r := listens(open(b, s))
+	mustFetch(b, r)
+	n, used, seen := 0, time.Duration(0), s.Seen.Load()
+	for b.Loop() {
+		b.StopTimer()
+		merge(b, s, n, n+1)
+		n++
+		before := cpu()
+		b.StartTimer()
 		mustFetch(b, r)
-		n, used, seen := 0, time.Duration(0), s.Seen.Load()
-		for b.Loop() {
-			b.StopTimer()
-			merge(b, s, n, n+1)
-			n++
-			before := cpu(syscall.RUSAGE_SELF)
-			b.StartTimer()
-			mustFetch(b, r)
-			looksUp(b, r, entries-1)
-			used += cpu(syscall.RUSAGE_SELF) - before
-		}
-		b.ReportMetric(float64(used.Microseconds())/1000/float64(n), "cpu-ms/op")
-		b.ReportMetric(float64(s.Seen.Load()-seen)/float64(n), "requests/op")
-		residing(b, r)
-	})
+		looksUp(b, r, entries-1)
+		used += cpu() - before
+	}
+	worked(b, used, n)
+	b.ReportMetric(float64(s.Seen.Load()-seen)/float64(n), "requests/op")
+	residing(b, r)
 }
 
 // residing reports what is in memory, of the branch and of the process.
@@ -226,36 +196,34 @@ func residing(b *testing.B, r *Repository) {
 	runtime.KeepAlive(r)
 }
 
-// BenchmarkLedgerPush enters one record; beside it, what `git push` takes for the same from a clone.
-func BenchmarkLedgerPush(b *testing.B) {
-	withLedger(b, func(b *testing.B, s *gitserver.Server, entries int) {
-		r := listens(open(b, s))
-		mustFetch(b, r)
-		pushes(b, r, entries)
-		b.StopTimer()
-		clone := filepath.Join(b.TempDir(), "clone")
-		s.Run(s.Bare, "clone", "-q", "--bare", "--depth", "1", "file://"+s.Bare, clone)
-		const rounds = 5
-		took := time.Duration(0)
-		for n := range rounds {
-			stream := fmt.Sprintf("commit refs/heads/main\ncommitter a <a@example.com> %d +0000\n"+
-				"data 6\nRecord\nfrom refs/heads/main^0\nM 100644 inline %s.git\ndata 2\n{}\n",
-				1_800_000_000+n, gitserver.LedgerEntry("prod-eu", entries+n))
-			if out, err := s.Try(clone, strings.NewReader(stream), "fast-import",
-				"--quiet"); err != nil {
-				b.Fatal(out)
-			}
-			began := time.Now()
-			s.Run(clone, "push", "-q", s.URL, "main")
-			took += time.Since(began)
+// benchmarkPush enters one record; beside it, what `git push` takes for the same from a clone.
+func benchmarkPush(b *testing.B, s *gitserver.Server, entries int) {
+	r := listens(open(b, s))
+	mustFetch(b, r)
+	pushes(b, r, entries)
+	b.StopTimer()
+	clone := filepath.Join(b.TempDir(), "clone")
+	s.Run(s.Bare, "clone", "-q", "--bare", "--depth", "1", "file://"+s.Bare, clone)
+	const rounds = 5
+	took := time.Duration(0)
+	for n := range rounds {
+		stream := fmt.Sprintf("commit refs/heads/main\ncommitter a <a@example.com> %d +0000\n"+
+			"data 6\nRecord\nfrom refs/heads/main^0\nM 100644 inline %s.git\ndata 2\n{}\n",
+			1_800_000_000+n, gitserver.LedgerEntry("prod-eu", entries+n))
+		if out, err := s.Try(clone, strings.NewReader(stream), "fast-import",
+			"--quiet"); err != nil {
+			b.Fatal(out)
 		}
-		b.ReportMetric(float64(took.Microseconds())/1000/rounds, "git-push-ms")
-	})
+		began := time.Now()
+		s.Run(clone, "push", "-q", s.URL, "main")
+		took += time.Since(began)
+	}
+	b.ReportMetric(float64(took.Microseconds())/1000/rounds, "git-push-ms")
 }
 
 // pushes enters one record after the other, from the nth on.
 func pushes(b *testing.B, r *Repository, n int) {
-	began := cpu(syscall.RUSAGE_SELF)
+	began := cpu()
 	for b.Loop() {
 		if _, err := r.Commit(b.Context(), put(gitserver.LedgerEntry("prod-eu", n),
 			"{}")); err != nil {
@@ -263,7 +231,7 @@ func pushes(b *testing.B, r *Repository, n int) {
 		}
 		n++
 	}
-	measured(b, "cpu-ms/op", syscall.RUSAGE_SELF, began)
+	worked(b, cpu()-began, b.N)
 	residing(b, r)
 }
 
