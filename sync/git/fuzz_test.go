@@ -105,3 +105,34 @@ func FuzzCompare(f *testing.F) {
 		}
 	})
 }
+
+// FuzzEdit adds a file to whatever tree: it is there once, and what else was there is as it was.
+func FuzzEdit(f *testing.F) {
+	hash := strings.Repeat("h", 20)
+	f.Add([]byte("100644 a.yaml\x00" + hash + "40000 z\x00" + hash))
+	f.Add([]byte("100644 m\x00" + hash + "100644 n\x00" + hash))
+	f.Add([]byte("100644 m\x00" + hash + "40000 m\x00" + hash))
+	f.Add([]byte("40000 m\x00" + hash))
+	f.Add([]byte("100644 z\x00" + hash + "100644 a\x00" + hash))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		s := &objects{Storage: memory.NewStorage(), below: memory.NewStorage()}
+		before, malformed := parseTree(raw)
+		tree, err := s.edit("", s.add(plumbing.TreeObject, raw), map[string][]byte{"m": []byte("1")})
+		if err != nil {
+			return // the name is a folder, or stands twice
+		}
+		if malformed != nil {
+			t.Fatalf("%q is edited", raw)
+		}
+		after, err := s.tree(tree)
+		if err != nil {
+			t.Fatal(err)
+		}
+		added := func(e treeEntry) bool { return e.name == "m" }
+		kept := slices.DeleteFunc(slices.Clone(before), added)
+		now := slices.DeleteFunc(slices.Clone(after), added)
+		if !slices.Equal(kept, now) || len(after) != len(kept)+1 {
+			t.Errorf("%v becomes %v", before, after)
+		}
+	})
+}
