@@ -85,7 +85,7 @@ func (l *ledgerStage) ask(slug string, approved bool) (name string) {
 // found are the rules of what a fresh clone shows without GitHub.
 func (l *ledgerStage) found() string {
 	l.Helper()
-	_, findings, err := ledger.Verify(l.Context(), l.clone(), l.signers, nil, l.Clock())
+	_, findings, err := ledger.Verify(l.Context(), l.clone(), l.signers, nil, l.Clock(), beside)
 	l.Must(err)
 	var rules []string
 	for _, f := range findings {
@@ -137,7 +137,7 @@ func TestVerifyOfPartOfAClone(t *testing.T) {
 			dir).CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, out)
 		}
-		_, _, err := ledger.Verify(t.Context(), dir, signers, nil, s.Clock())
+		_, _, err := ledger.Verify(t.Context(), dir, signers, nil, s.Clock(), beside)
 		if err == nil || !strings.Contains(err.Error(), "git fetch --unshallow") &&
 			!strings.Contains(err.Error(), "clone the whole of it, without --depth and --filter") {
 			t.Errorf("%s: error %v", without, err)

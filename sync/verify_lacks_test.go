@@ -48,7 +48,7 @@ func TestVerifyLacksOneObject(t *testing.T) {
 	l := newLedger(t)
 	dir := l.clone()
 	audit := func() (string, error) {
-		accounts, findings, err := ledger.Verify(t.Context(), dir, l.signers, nil, l.Clock())
+		accounts, findings, err := ledger.Verify(t.Context(), dir, l.signers, nil, l.Clock(), beside)
 		if err != nil {
 			return "", err
 		}

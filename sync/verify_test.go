@@ -4,6 +4,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	gosync "sync"
 	"testing"
 	"time"
 
@@ -40,11 +41,20 @@ func (s *stage) clone() string {
 	return dir
 }
 
+// beside is policies.Each of all at once.
+func beside(n int, do func(int)) {
+	var all gosync.WaitGroup
+	for i := range n {
+		all.Go(func() { do(i) })
+	}
+	all.Wait()
+}
+
 // rules verifies a fresh clone, and gives the rule of each finding by path.
 func (s *stage) rules(signers *git.AllowedSigners, now time.Time) string {
 	s.Helper()
 	_, findings, err := ledger.Verify(s.Context(), s.clone(), signers,
-		s.agent(options{github: true}).github, now)
+		s.agent(options{github: true}).github, now, beside)
 	if err != nil {
 		s.Fatal(err)
 	}

@@ -63,7 +63,7 @@ func auditVerify(ctx context.Context, w world, o auditVerifyOptions) error {
 	} else {
 		w.say("GitHub was not asked; give --repo or GITHUB_TOKEN to check merges and approvals too")
 	}
-	accounts, findings, err := ledger.Verify(ctx, dir, signers, client, w.now())
+	accounts, findings, err := ledger.Verify(ctx, dir, signers, client, w.now(), onAllCores)
 	if err != nil {
 		return err
 	}

@@ -20,7 +20,7 @@ func pullsOf(commit string) string    { return "pull requests of " + commit }
 
 // readPulls asks at once for what readChanges and readStood will ask.
 func (c *Client) readPulls(ctx context.Context, f *policies.Facts, _ snapshot) error {
-	tip, paths, ok := decided(*f)
+	tip, paths, ok := decided(f)
 	if !ok {
 		return nil
 	}

@@ -126,7 +126,7 @@ func (c *Client) readLastTouched(ctx context.Context, path, tip string) (string,
 // readChanges finds when what the approvers of a request go by changed last, before the merge or
 // before now (R56). When several pull requests brought the change, the latest merge counts.
 func (c *Client) readChanges(ctx context.Context, f *policies.Facts, _ snapshot) error {
-	tip, paths, ok := decided(*f)
+	tip, paths, ok := decided(f)
 	if !ok {
 		return nil
 	}
@@ -142,7 +142,7 @@ func (c *Client) readChanges(ctx context.Context, f *policies.Facts, _ snapshot)
 
 // decided are the files that the approvers of a request go by, and the commit before which they must
 // not have changed since.
-func decided(f policies.Facts) (tip string, paths []string, ok bool) {
+func decided(f *policies.Facts) (tip string, paths []string, ok bool) {
 	kind, path, _ := policies.KindOf(f.Files)
 	if kind != policies.KindRequest {
 		return "", nil, false

@@ -3,18 +3,34 @@ package git
 import (
 	"fmt"
 	"iter"
+	gosync "sync"
 
 	gogit "github.com/go-git/go-git/v5"
 	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/storer"
 	"github.com/go-git/go-git/v5/storage/memory"
 )
 
 // Checkout is a clone on disk. Its git objects are read, never the worktree, so that names and
 // links in the repository reach no filesystem. Commits and blobs are named by their full hash in
-// hex.
+// hex. Methods may be called from several goroutines.
 type Checkout struct {
 	local   *gogit.Repository
 	objects *objects
+}
+
+// inTurn reads one object at a time: go-git's storage on disk notes where it found what.
+type inTurn struct {
+	storer.EncodedObjectStorer
+	mu gosync.Mutex
+}
+
+// EncodedObject reads an object.
+func (t *inTurn) EncodedObject(kind plumbing.ObjectType, h plumbing.Hash) (plumbing.EncodedObject,
+	error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.EncodedObjectStorer.EncodedObject(kind, h)
 }
 
 // OpenCheckout opens the clone in dir, which may also be one of git's linked worktrees.
@@ -25,7 +41,7 @@ func OpenCheckout(dir string) (*Checkout, error) {
 		return nil, fmt.Errorf("open the git checkout %s: %w", dir, err)
 	}
 	return &Checkout{local: local,
-		objects: &objects{Storage: memory.NewStorage(), below: local.Storer}}, nil
+		objects: &objects{Storage: memory.NewStorage(), below: &inTurn{EncodedObjectStorer: local.Storer}}}, nil
 }
 
 // Head is the commit at HEAD.

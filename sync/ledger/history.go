@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/git"
 )
@@ -18,6 +19,11 @@ import (
 // read, or whose history is cut off.
 func History(dir string, signers *git.AllowedSigners) (accounts []Account,
 	findings []requests.Finding, err error) {
+	return history(dir, signers, policies.InTurn)
+}
+
+func history(dir string, signers *git.AllowedSigners, each policies.Each) (accounts []Account,
+	findings []requests.Finding, err error) {
 	defer func() { err = whole(err) }()
 	local, head, err := openCheckout(dir)
 	if err != nil {
@@ -27,6 +33,7 @@ func History(dir string, signers *git.AllowedSigners) (accounts []Account,
 	if err != nil {
 		return nil, nil, fmt.Errorf("read the history of %s: %w", dir, err)
 	}
+	var paths []string // of requests and entries
 	for path, b := range brought {
 		entry, isFacts := requests.SplitFactsPath(path)
 		if b.file.Path == "" {
@@ -48,14 +55,24 @@ func History(dir string, signers *git.AllowedSigners) (accounts []Account,
 				fault(path, "file", "%s; it must be a plain file", b.file.Fault))
 			continue
 		}
+		paths = append(paths, path)
+	}
+	all, found := make([]Account, len(paths)), make([][]requests.Finding, len(paths))
+	problems := make([]error, len(paths))
+	each(len(paths), func(n int) {
+		b := brought[paths[n]]
 		content, err := local.Blob(b.file.Hash)
-		if err != nil {
-			return nil, nil, fmt.Errorf("read %s of %s: %w", requests.Quote(path), dir, err)
+		if problems[n] = err; err == nil {
+			all[n], found[n] = readAccount(paths[n], content, b.commit, signers)
 		}
-		account, found := readAccount(path, content, b.commit, signers)
-		if findings = append(findings, found...); len(found) == 0 {
-			account.checkout, account.facts = local, brought[requests.FactsPath(path)].file
-			accounts = append(accounts, account)
+	})
+	for n, path := range paths {
+		if problems[n] != nil {
+			return nil, nil, fmt.Errorf("read %s of %s: %w", requests.Quote(path), dir, problems[n])
+		}
+		if findings = append(findings, found[n]...); len(found[n]) == 0 {
+			all[n].checkout, all[n].facts = local, brought[requests.FactsPath(path)].file
+			accounts = append(accounts, all[n])
 		}
 	}
 	slices.SortFunc(accounts, func(a, b Account) int {

@@ -31,7 +31,7 @@ spec:
 // rulesOf are the rules of what an audit finds in the server's checkout.
 func rulesOf(t *testing.T, s *gitserver.Server, now time.Time) (rules []string) {
 	t.Helper()
-	_, findings, err := Verify(t.Context(), s.WorkDir, nil, nil, now)
+	_, findings, err := Verify(t.Context(), s.WorkDir, nil, nil, now, policies.InTurn)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +98,7 @@ spec:
 					object[2:])); err != nil {
 					t.Fatal(err)
 				}
-				_, _, err := Verify(t.Context(), s.WorkDir, nil, nil, end)
+				_, _, err := Verify(t.Context(), s.WorkDir, nil, nil, end, policies.InTurn)
 				if err == nil || !strings.Contains(err.Error(), "without --depth and --filter") {
 					t.Errorf("without %s: %v", of, err)
 				}
@@ -167,7 +167,7 @@ func TestVerifyLacksAMerge(t *testing.T) {
 		tree[2:])); err != nil {
 		t.Fatal(err)
 	}
-	_, _, err = Verify(t.Context(), s.WorkDir, nil, nil, r.Status.RevokedAt.Time)
+	_, _, err = Verify(t.Context(), s.WorkDir, nil, nil, r.Status.RevokedAt.Time, policies.InTurn)
 	if err == nil || !strings.Contains(err.Error(), "without --depth and --filter") {
 		t.Errorf("error: %v", err)
 	}
@@ -192,7 +192,7 @@ func TestNoCheckout(t *testing.T) {
 		for what, read := range map[string]func() error{
 			"History": func() error { _, _, err := History(dir, nil); return err },
 			"Verify": func() error {
-				_, _, err := Verify(t.Context(), dir, nil, nil, time.Time{})
+				_, _, err := Verify(t.Context(), dir, nil, nil, time.Time{}, policies.InTurn)
 				return err
 			},
 			"TreeAt": func() error { _, err := TreeAt(dir, "HEAD"); return err },

@@ -19,10 +19,11 @@ const maxLateness = time.Minute
 // the agent signed it, and whether the merge it names stands on the branch and brought the request
 // it tells of; from GitHub, when client is not nil, whether that pull request was merged so and
 // approved by those people. A request whose time is over and that has no entry is named too.
-// accounts is what was checked. An error means that the check could not be finished.
+// accounts is what was checked, each of them as each does. An error means that the check could not
+// be finished.
 func Verify(ctx context.Context, dir string, signers *git.AllowedSigners, client *github.Client,
-	now time.Time) (accounts []Account, findings []requests.Finding, err error) {
-	accounts, findings, err = History(dir, signers)
+	now time.Time, each policies.Each) (accounts []Account, findings []requests.Finding, err error) {
+	accounts, findings, err = history(dir, signers, each)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -34,10 +35,14 @@ func Verify(ctx context.Context, dir string, signers *git.AllowedSigners, client
 	if err != nil {
 		return nil, nil, fmt.Errorf("read the history of %s: %w", dir, err)
 	}
-	for _, a := range accounts {
-		v := verifier{Checkout: local, head: newest, onBranch: line, account: a}
-		if err := v.check(ctx, client, now); err != nil {
-			return nil, nil, fmt.Errorf("verify %s: %w", a.Path, whole(err))
+	checked, problems := make([]verifier, len(accounts)), make([]error, len(accounts))
+	each(len(accounts), func(n int) {
+		checked[n] = verifier{Checkout: local, head: newest, onBranch: line, account: accounts[n]}
+		problems[n] = checked[n].check(ctx, client, now)
+	})
+	for n, v := range checked {
+		if problems[n] != nil {
+			return nil, nil, fmt.Errorf("verify %s: %w", v.account.Path, whole(problems[n]))
 		}
 		findings = append(findings, v.findings...)
 	}
