@@ -140,7 +140,7 @@ func (r *Repository) download(ctx context.Context, c *conn, f fetchRequest, take
 			return nil, err
 		}
 		s := r.over()
-		s.parts = f.thin && narrow
+		s.parts = f.thin && narrow && f.filter == onlyTrees
 		if !filters && f.filter == onlyTrees {
 			pack, err = s.withoutBlobs(pack, l)
 		}

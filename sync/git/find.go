@@ -196,6 +196,18 @@ func (f *finder) look(folder string, tree plumbing.Hash, w *wanted) error {
 	return err
 }
 
+// find gives a commit's file at path; the zero Entry when there is none.
+func (s *objects) find(c Commit, path string) (Entry, error) {
+	f := finder{objects: s, found: map[string]Entry{}, passed: map[string]plumbing.Hash{}}
+	if err := f.look("", plumbing.NewHash(c.Tree), wantedOf([]string{path})); err != nil {
+		return Entry{}, fmt.Errorf("looking for %s in commit %s: %w", clean(path), c.Hash, err)
+	}
+	if e := f.found[path]; !e.IsFolder() {
+		return e, nil
+	}
+	return Entry{}, nil
+}
+
 func (f *finder) end(folder string, e treeEntry) {
 	path, fault := folder+e.name, e.fault()
 	if _, twice := f.found[path]; twice {

@@ -335,16 +335,3 @@ func (d *differ) changed(folder string, was, is []treeEntry, depth int) error {
 	}
 	return nil
 }
-
-// find gives a commit's entry at path; the zero Entry when there is none.
-func (s *objects) find(c Commit, path string) (Entry, error) {
-	d := differ{objects: s, paths: []string{path}}
-	if err := d.compare("", plumbing.ZeroHash, plumbing.NewHash(c.Tree), 0); err != nil {
-		return Entry{}, fmt.Errorf("looking for %s in commit %s: %w", path, c.Hash, err)
-	}
-	at := slices.IndexFunc(d.found, func(f PathChange) bool { return f.Path == path })
-	if at < 0 {
-		return Entry{}, nil
-	}
-	return d.found[at].After, nil
-}
