@@ -46,6 +46,10 @@ func (j *judge) views() []RoleView {
 	if g == nil {
 		return nil
 	}
+	given := make([][]requests.Item, len(j.facts.Live)) // read once for all items
+	for i, l := range j.facts.Live {
+		given[i] = j.given(l)
+	}
 	var all []RoleView
 	for _, item := range g.Items {
 		v := RoleView{Item: item, Role: item.Role.Name, Namespace: item.Namespace,
@@ -53,7 +57,7 @@ func (j *judge) views() []RoleView {
 			Risks: slices.Concat(j.world.policy.Spec.allowedRisk(j.tree, g.Cluster, item),
 				grantKindOf(item.Kind).risks(j.tree, g.Cluster, item))}
 		if rules, ok := grantKindOf(item.Kind).gives(j.tree, g.Cluster, item); ok {
-			held := j.held(item.Namespace)
+			held := j.held(given, item.Namespace)
 			v.Catalogued, v.Permissions, v.Beyond = true, rbac.Permissions(rules),
 				rbac.Beyond(rules, held)
 			v.Holds = len(held) > 0
@@ -92,13 +96,13 @@ func byName(i requests.Item) string {
 		"metadata.name=%[2]s\" lists it", kind, name)
 }
 
-// held are the rules that what was granted to the requester gives them in a namespace: what cannot
-// be told gives nothing, so that more is shown as new rather than less. What an identity of a grant
-// may do, its user cannot do as themselves.
-func (j *judge) held(namespace string) []rbac.RoleRule {
+// held are the rules that what was given to the requester gives them in a namespace: what cannot be
+// told gives nothing, so that more is shown as new rather than less. What an identity of a grant may
+// do, its user cannot do as themselves.
+func (j *judge) held(given [][]requests.Item, namespace string) []rbac.RoleRule {
 	var rules []rbac.RoleRule
-	for _, l := range j.facts.Live {
-		for _, item := range j.given(l) {
+	for _, items := range given {
+		for _, item := range items {
 			if item.Namespace == namespace && !item.Impersonates() {
 				more, _ := grantKindOf(item.Kind).gives(j.tree, j.decision.Grant.Cluster, item)
 				rules = append(rules, more...)
