@@ -140,14 +140,17 @@ func (v *prover) judgeAll(ctx context.Context, main *plan.Main, paths []string) 
 	judged := make([]plan.Proof, len(paths))
 	var all gosync.WaitGroup
 	for n, p := range paths {
-		all.Go(func() { judged[n] = v.judge(ctx, main.Tip, p, main.Requests[p]) })
+		all.Go(func() {
+			judged[n] = v.judge(ctx, main.Tip, p, main.Requests[p])
+			judged[n].At = v.clocks.wall()
+		})
 	}
 	all.Wait()
 	proofs := map[string]plan.Proof{}
 	for n, p := range paths {
 		proof, wait := judged[n], v.waiting[p]
 		proof.Decision = v.bear(ctx, proof.Evidence.MergeCommit+" "+p, proof.Decision)
-		proof.Blob, proof.Since, proof.At = main.Requests[p], wait.since, v.clocks.wall()
+		proof.Blob, proof.Since = main.Requests[p], wait.since
 		proofs[p] = proof
 		delete(v.proved, p)
 		if proof.Decision.Outcome == policies.Allowed {

@@ -1,15 +1,13 @@
 package github
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"net/http"
-	"slices"
 	"strings"
-
-	"github.com/google/go-github/v60/github"
+	"sync/atomic"
+	"time"
 )
 
 // ahead is what one reading asked GraphQL for at once, before the reads that go by it come to it.
@@ -18,7 +16,7 @@ import (
 // account or a number that has no place in its answer, a "no", whatever the token may not ask there.
 type ahead struct {
 	objects
-	byREST bool // GraphQL is asked for nothing that REST tells
+	byREST atomic.Bool // GraphQL is asked for nothing that REST tells
 }
 
 type aheadKey struct{}
@@ -28,7 +26,9 @@ func reads(ctx context.Context, byREST bool) context.Context {
 	if ctx.Value(aheadKey{}) != nil {
 		return ctx
 	}
-	return context.WithValue(ctx, aheadKey{}, &ahead{byREST: byREST})
+	told := &ahead{}
+	told.byREST.Store(byREST)
+	return context.WithValue(ctx, aheadKey{}, told)
 }
 
 // once is what a reading was told of something already, else what load reads.
@@ -47,6 +47,17 @@ func once[T any](ctx context.Context, what string, load func() (T, error)) (T, e
 func tell(ctx context.Context, what string, value any) {
 	if told, ok := ctx.Value(aheadKey{}).(*ahead); ok {
 		told.put(what, value, 0)
+	}
+}
+
+// forget has a reading not know some things any more.
+func forget(ctx context.Context, all ...string) {
+	if told, ok := ctx.Value(aheadKey{}).(*ahead); ok {
+		told.mu.Lock()
+		defer told.mu.Unlock()
+		for _, what := range all {
+			delete(told.values, what)
+		}
 	}
 }
 
@@ -83,7 +94,7 @@ func (c *Client) inRepository(ctx context.Context, q *query, fragments string) (
 	q.parts.Reset()
 	q.part("repository(owner: %s, name: %s, followRenames: false) {\n%s}",
 		q.variable("String", c.owner), q.variable("String", c.repo), parts)
-	told, ok, err = c.ask(ctx, q, fragments)
+	told, ok, err = c.send(ctx, q, fragments)
 	if !ok {
 		return told, ok, err
 	}
@@ -91,39 +102,34 @@ func (c *Client) inRepository(ctx context.Context, q *query, fragments string) (
 	return told, !told.null(), *told.wrong
 }
 
-// ask sends what was built. ok is false when GraphQL does not tell it now: nobody would remember it,
-// its points are spent, or the token may not ask there.
-func (c *Client) ask(ctx context.Context, q *query, fragments string) (told node, ok bool,
+// aheadTimeout bounds a question that REST can answer too.
+const aheadTimeout = 12 * time.Second
+
+// send asks what was built, once. ok is false when GraphQL does not tell it: nobody would remember
+// it, its points are spent, the token may not ask there, it took too long, or it knows no such
+// field. Then nothing more is asked ahead in this reading. An answer that is none is an error.
+func (c *Client) send(ctx context.Context, q *query, fragments string) (told node, ok bool,
 	err error) {
-	if told, ok := ctx.Value(aheadKey{}).(*ahead); !ok || told.byREST {
+	reading, ok := ctx.Value(aheadKey{}).(*ahead)
+	if !ok || reading.byREST.Load() {
 		return node{}, false, nil
+	}
+	within, cancel := context.WithTimeout(ctx, aheadTimeout)
+	defer cancel()
+	var raw struct {
+		Data   json.RawMessage   `json:"data"`
+		Errors []json.RawMessage `json:"errors"`
 	}
 	document := fmt.Sprintf("query(%s) {\n%s}\n%s", &q.declared, &q.parts, fragments)
-	var raw struct {
-		Data   json.RawMessage `json:"data"`
-		Errors []struct {
-			Type    string `json:"type"`
-			Message string `json:"message"`
-		} `json:"errors"`
-	}
-	_, err = c.call(reading(ctx), http.MethodPost, c.wire.graphQL,
-		map[string]any{"query": document, "variables": q.variables}, &raw)
-	var spent *github.RateLimitError
-	if errors.As(err, &spent) {
+	err = c.ask(within, document, q.variables, &raw)
+	switch {
+	case ctx.Err() != nil:
+		return node{}, false, ctx.Err()
+	case err != nil || len(raw.Errors) > 0:
+		reading.byREST.Store(true)
 		return node{}, false, nil
 	}
-	if err != nil {
-		return node{}, false, err
-	}
-	for _, e := range raw.Errors {
-		if !slices.Contains(untold, e.Type) {
-			return node{}, false, errors.New(e.Message)
-		}
-	}
-	if len(raw.Errors) > 0 {
-		return node{}, false, nil
-	}
-	decoder := json.NewDecoder(strings.NewReader(string(raw.Data)))
+	decoder := json.NewDecoder(bytes.NewReader(raw.Data))
 	decoder.UseNumber()
 	told = node{at: "data", wrong: new(error)}
 	if err := decoder.Decode(&told.value); err != nil {
@@ -131,8 +137,3 @@ func (c *Client) ask(ctx context.Context, q *query, fragments string) (told node
 	}
 	return told, *told.wrong == nil && !told.null(), *told.wrong
 }
-
-// untold are GraphQL's errors that say that REST is to be asked
-// (https://docs.github.com/graphql/overview/rate-limits-and-query-limits-for-the-graphql-api).
-var untold = []string{"RATE_LIMITED", "FORBIDDEN", "NOT_FOUND", "INSUFFICIENT_SCOPES",
-	"RESOURCE_LIMITS_EXCEEDED"}

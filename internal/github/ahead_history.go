@@ -71,8 +71,8 @@ func (c *Client) readHistory(ctx context.Context, tip string, paths []string) er
 	return nil
 }
 
-// takePulls keeps the pull requests of a commit, when GitHub says all of each, and returns the
-// commit's name.
+// takePulls keeps the pull requests of a commit, when there are some and GitHub says all of each,
+// and returns the commit's name.
 func takePulls(ctx context.Context, commit node) string {
 	name := commit.field("oid").name()
 	connection := commit.field("associatedPullRequests")
@@ -99,7 +99,7 @@ func takePulls(ctx context.Context, commit node) string {
 		}
 		all = append(all, p)
 	}
-	if whole && *commit.wrong == nil {
+	if whole && len(all) > 0 && *commit.wrong == nil {
 		tell(ctx, pullsOf(name), all)
 	}
 	return name

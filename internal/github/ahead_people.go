@@ -51,7 +51,7 @@ func (c *Client) readPeople(ctx context.Context, repository policies.Repository,
 				login, org)
 		}
 	}
-	told, ok, err := c.ask(ctx, q, "")
+	told, ok, err := c.send(ctx, q, "")
 	if err != nil {
 		return c.explain(err, "Metadata: read", "read what people may do")
 	}
@@ -126,7 +126,7 @@ func (c *Client) readTeams(ctx context.Context, questions []policies.Question) e
 		}
 		q.part("} }")
 	}
-	told, ok, err := c.ask(ctx, q, "")
+	told, ok, err := c.send(ctx, q, "")
 	if err != nil {
 		return c.explain(err, teamPermission, "read teams")
 	}

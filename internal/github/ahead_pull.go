@@ -59,6 +59,8 @@ func (c *Client) readPull(ctx context.Context, number int) error {
 	if !ok {
 		return nil
 	}
+	forget(ctx, pullOf(number), commitsOf(number), authoredOf(number), reviewsOf(number),
+		baseChangesOf(number)) // what was read of it before may not fit
 	if p := told.field("pullRequest"); !p.null() {
 		c.takePull(ctx, p, number)
 		c.takeCommits(ctx, p, number)
@@ -171,6 +173,7 @@ func (c *Client) takeCommits(ctx context.Context, p node, number int) {
 				u := p.field("user")
 				*user = policies.User{Login: u.field("login").text(),
 					ID: u.field("databaseId").number(), Type: "User"}
+				whole = whole && user.ID != ghostID
 			}
 		}
 		commits = append(commits, made)

@@ -71,17 +71,36 @@ func TestLongListsAreReadByREST(t *testing.T) {
 	}
 }
 
-// TestWhatGraphQLDoesNotTell is read by REST: its points are spent, or the token may not ask there.
+// TestWhatGraphQLDoesNotTell is read by REST, which is asked at once: its points are spent, the token
+// may not ask there, it knows no such field, there is no GraphQL, or it is in trouble.
 func TestWhatGraphQLDoesNotTell(t *testing.T) {
-	for _, kind := range untold {
+	for _, c := range []struct {
+		status int
+		body   string
+	}{
+		{200, `{"errors": [{"type": "RATE_LIMITED", "message": "API rate limit exceeded"}]}`},
+		{200, `{"errors": [{"type": "RATE_LIMIT", "code": "graphql_rate_limit"}]}`},
+		{200, `{"data": null, "errors": [{"type": "FORBIDDEN", "message": "Resource not accessible"}]}`},
+		{200, `{"errors": [{"message": "Field 'fullDatabaseId' doesn't exist on type 'PullRequestReview'"}]}`},
+		{502, `{"errors": [{"message": "Something went wrong. This may be the result of a timeout"}]}`},
+		{404, `{"message": "Not Found"}`},
+		{500, `<html>`},
+	} {
 		w := newWorld(t)
 		n := w.asked(true)
-		w.Fail("POST", "/graphql", -1, 200, fmt.Sprintf(
-			`{"data": null, "errors": [{"type": %q, "message": "not now"}]}`, kind))
+		byREST := w.facts(n)
+		w.Fail("POST", "/graphql", -1, c.status, c.body)
+		before := len(w.Requests())
 		facts, err := w.ahead().Facts(t.Context(), n, noon)
 		w.check(err)
-		if byREST := w.facts(n); !reflect.DeepEqual(facts, byREST) {
-			t.Errorf("%s: got %+v\nREST tells %+v", kind, facts, byREST)
+		if !reflect.DeepEqual(facts, byREST) {
+			t.Errorf("%s: got %+v\nREST tells %+v", c.body, facts, byREST)
+		}
+		asked := slices.DeleteFunc(w.Requests()[before:], func(r forge.Request) bool {
+			return r.Path != "/graphql"
+		})
+		if len(asked) != 1 {
+			t.Errorf("%s: GraphQL was asked %d times", c.body, len(asked))
 		}
 	}
 }
@@ -89,8 +108,7 @@ func TestWhatGraphQLDoesNotTell(t *testing.T) {
 // TestGraphQLInTrouble: an answer that is none is an error, and never taken for "there is none".
 func TestGraphQLInTrouble(t *testing.T) {
 	for _, answer := range []string{`{"data": {}}`, `{"data": null}`, `{}`, `{"data": []}`,
-		`{"data": {"repository": 1}}`,
-		`{"data": null, "errors": [{"type": "SOMETHING", "message": "new"}]}`} {
+		`{"data": {"repository": 1}}`} {
 		w := newWorld(t)
 		n := w.asked(false)
 		w.Fail("POST", "/graphql", -1, 200, answer)

@@ -2,6 +2,7 @@ package github
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"regexp"
@@ -21,11 +22,29 @@ func (c *Client) call(
 	return c.api.Do(ctx, request, out)
 }
 
+// ask sends a question to GraphQL past go-github's own accounts, which take the points of GitHub
+// Enterprise for calls of REST.
+func (c *Client) ask(ctx context.Context, text string, variables map[string]any, out any) error {
+	request, err := c.api.NewRequest(http.MethodPost, c.wire.graphQL,
+		map[string]any{"query": text, "variables": variables})
+	if err != nil {
+		return err
+	}
+	response, err := c.api.Client().Do(request.WithContext(ctx))
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if err := github.CheckResponse(response); err != nil {
+		return err
+	}
+	return json.NewDecoder(response.Body).Decode(out)
+}
+
 // query asks GraphQL, which refuses with an answer like any other.
 func (c *Client) query(
 	ctx context.Context, text string, variables map[string]any, data any,
 ) error {
-	question := map[string]any{"query": text, "variables": variables}
 	var answer struct {
 		Data   any `json:"data"`
 		Errors []struct {
@@ -33,7 +52,7 @@ func (c *Client) query(
 		} `json:"errors"`
 	}
 	answer.Data = data
-	_, err := c.call(ctx, http.MethodPost, c.wire.graphQL, question, &answer)
+	err := c.ask(ctx, text, variables, &answer)
 	if err == nil && len(answer.Errors) > 0 {
 		err = errors.New(answer.Errors[0].Message)
 	}

@@ -69,32 +69,24 @@ func (c *Client) reading(ctx context.Context, number int, now time.Time, byREST 
 	return f, err
 }
 
-// facts is one reading, but for Live and Extended. The pull request is read first and last; a
-// difference means that what lies between may belong to two different heads.
+// facts is one reading, but for Live and Extended. The pull request is read first and last, and
+// everything that is of it in between; a difference means that it may belong to two different heads.
 func (c *Client) facts(ctx context.Context, number int, now time.Time) (policies.Facts, error) {
 	f := policies.Facts{ObservedAt: requests.At(now)}
 	var before snapshot
-	err := together(ctx, inOrder(
-		func(ctx context.Context) error { return c.readPull(ctx, number) },
-		func(ctx context.Context) error {
-			return together(ctx, func(ctx context.Context) (err error) {
-				f.Repository, err = c.repository(ctx)
-				return err
-			}, func(ctx context.Context) (err error) {
-				before, err = once(ctx, pullOf(number), func() (snapshot, error) {
-					return c.pull(ctx, number)
-				})
-				return err
-			})
-		},
-	), func(ctx context.Context) (err error) {
-		f.Files, err = c.filesOf(ctx, number)
+	if err := c.readPull(ctx, number); err != nil {
+		return f, err
+	}
+	err := together(ctx, func(ctx context.Context) (err error) {
+		f.Repository, err = c.repository(ctx)
+		return err
+	}, func(ctx context.Context) (err error) {
+		before, err = once(ctx, pullOf(number), func() (snapshot, error) {
+			return c.pull(ctx, number)
+		})
 		return err
 	})
 	if err != nil {
-		return f, err
-	}
-	if err := countFiles(f, before); err != nil {
 		return f, err
 	}
 	f.PullRequest = before.PullRequest
@@ -105,7 +97,9 @@ func (c *Client) facts(ctx context.Context, number int, now time.Time) (policies
 	err = together(ctx, of(c.readBaseChanges), of(c.readPushes),
 		inOrder(of(c.readCommits), of(c.readCoAuthors)),
 		inOrder(of(c.readReviews), of(c.readUsers)),
-		inOrder(of(c.readTip), of(c.readPaths), func(ctx context.Context) error {
+		inOrder(func(ctx context.Context) error {
+			return together(ctx, of(c.readFiles), of(c.readTip))
+		}, of(c.readPaths), func(ctx context.Context) error {
 			return together(ctx, of(c.readBase), of(c.readHead), of(c.readMerge))
 		}))
 	if err != nil {

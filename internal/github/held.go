@@ -23,7 +23,7 @@ type HeldEntry struct{ Mode, Name string }
 func (c *Client) Hold(h Held) { c.held = h }
 
 // heldCommit, heldFolder and heldBlob are objects as GitHub would give them, but for the sizes of
-// files, which a tree does not tell.
+// files that are not at hand, which are unsized: a tree does not tell them.
 func (c *Client) heldCommit(name string) (commit, bool) {
 	if c.held == nil {
 		return commit{}, false
@@ -39,7 +39,14 @@ func (c *Client) heldFolder(name string) (map[string]entry, bool) {
 	found, ok := c.held.Folder(name)
 	folder := map[string]entry{}
 	for base, e := range found {
-		folder[base] = entry{mode: e.Mode, kind: kindOf(e.Mode), name: e.Name}
+		one := entry{mode: e.Mode, kind: kindOf(e.Mode), name: e.Name}
+		if one.kind == "blob" {
+			one.size = unsized
+			if data, ok := c.held.Blob(e.Name); ok {
+				one.size = len(data)
+			}
+		}
+		folder[base] = one
 	}
 	return folder, ok
 }

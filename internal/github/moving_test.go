@@ -3,8 +3,10 @@ package github
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/testdata/forge"
@@ -41,6 +43,42 @@ func TestAPullRequestThatMovesIsReadAgain(t *testing.T) {
 					f.PullRequest.HeadSHA, f.Files, f.Commits, len(f.Pushes))
 			}
 		})
+	}
+}
+
+// TestFilesAreOfTheHead: what is read before the pull request itself may be of another head, which
+// no later reading of it would tell. A change of the head that comes between is seen in all of it.
+func TestFilesAreOfTheHead(t *testing.T) {
+	for _, path := range []string{"/repos/acme/access/pulls/1", "/graphql"} {
+		w := newWorld(t)
+		n := w.ask()
+		client := w.client
+		if path == "/graphql" {
+			client = w.ahead()
+		}
+		before := len(w.Requests())
+		files := func() bool {
+			return slices.ContainsFunc(w.Requests()[before:], func(r forge.Request) bool {
+				return strings.HasSuffix(r.Path, "/files")
+			})
+		}
+		head := ""
+		w.Before("", path, func() {
+			for range 50 {
+				if time.Sleep(10 * time.Millisecond); files() {
+					break
+				}
+			}
+			head = w.push(forge.Change{Branch: "ask", From: "main",
+				Files: map[string]string{"policies/evil.yaml": "x"}})
+		})
+		f, err := client.Facts(t.Context(), n, noon)
+		w.check(err)
+		if f.PullRequest.HeadSHA != head || len(f.Files) != 1 ||
+			f.Files[0].Path != "policies/evil.yaml" {
+			t.Errorf("%s: the head is %s, not %s, and the files are %v", path,
+				f.PullRequest.HeadSHA, head, f.Files)
+		}
 	}
 }
 

@@ -99,8 +99,10 @@ type commit struct {
 // entry is one entry of a git tree.
 type entry struct {
 	mode, kind, name string // kind: blob, tree or commit (a submodule); name: of the object
-	size             int    // of a blob, in bytes
+	size             int    // of a blob, in bytes; unsized when nobody told
 }
+
+const unsized = -1
 
 var namePattern = regexp.MustCompile(`^[0-9a-f]{40}$`)
 
@@ -136,34 +138,45 @@ func (c *Client) folder(ctx context.Context, name string) (map[string]entry, err
 		if held, ok := c.heldFolder(name); ok {
 			return held, 100 * len(held), nil
 		}
-		tree, _, err := c.api.Git.GetTree(ctx, c.owner, c.repo, name, false)
-		if err != nil {
-			return nil, 0, c.explain(err, "Contents: read", "read the git tree %s", name)
-		}
-		if tree.GetSHA() != name || tree.Truncated == nil || tree.Entries == nil {
+		return c.readFolder(ctx, name)
+	})
+}
+
+// sized is a folder with the sizes of all its files.
+func (c *Client) sized(ctx context.Context, name string) (map[string]entry, error) {
+	return remembered(ctx, &c.objects, "sized "+name, func() (map[string]entry, int, error) {
+		return c.readFolder(ctx, name)
+	})
+}
+
+func (c *Client) readFolder(ctx context.Context, name string) (map[string]entry, int, error) {
+	tree, _, err := c.api.Git.GetTree(ctx, c.owner, c.repo, name, false)
+	if err != nil {
+		return nil, 0, c.explain(err, "Contents: read", "read the git tree %s", name)
+	}
+	if tree.GetSHA() != name || tree.Truncated == nil || tree.Entries == nil {
+		return nil, 0, c.incomplete("the git tree %s", name)
+	}
+	if tree.GetTruncated() {
+		return nil, 0, fmt.Errorf("read the git tree %s: GitHub cut it short; remove files "+
+			"from the folder", name)
+	}
+	folder, size := map[string]entry{}, 0
+	for _, e := range tree.Entries {
+		path := e.GetPath()
+		if slices.Contains([]string{"", ".", ".."}, path) || strings.Contains(path, "/") ||
+			e.GetMode() == "" || !isName(e.GetSHA()) || e.GetType() == "blob" && e.Size == nil {
 			return nil, 0, c.incomplete("the git tree %s", name)
 		}
-		if tree.GetTruncated() {
-			return nil, 0, fmt.Errorf("read the git tree %s: GitHub cut it short; remove files "+
-				"from the folder", name)
+		if _, twice := folder[path]; twice {
+			return nil, 0, fmt.Errorf("read the git tree %s: the entry %q stands in it "+
+				"twice, so two readers can see two files; rewrite the folder", name, path)
 		}
-		folder, size := map[string]entry{}, 0
-		for _, e := range tree.Entries {
-			path := e.GetPath()
-			if slices.Contains([]string{"", ".", ".."}, path) || strings.Contains(path, "/") ||
-				e.GetMode() == "" || !isName(e.GetSHA()) || e.GetType() == "blob" && e.Size == nil {
-				return nil, 0, c.incomplete("the git tree %s", name)
-			}
-			if _, twice := folder[path]; twice {
-				return nil, 0, fmt.Errorf("read the git tree %s: the entry %q stands in it "+
-					"twice, so two readers can see two files; rewrite the folder", name, path)
-			}
-			folder[path] = entry{mode: e.GetMode(), kind: e.GetType(), name: e.GetSHA(),
-				size: e.GetSize()}
-			size += len(path) + 100
-		}
-		return folder, size, nil
-	})
+		folder[path] = entry{mode: e.GetMode(), kind: e.GetType(), name: e.GetSHA(),
+			size: e.GetSize()}
+		size += len(path) + 100
+	}
+	return folder, size, nil
 }
 
 // blob reads a file's content and checks it against its name.

@@ -115,15 +115,22 @@ func (c *Client) user(u *github.User, who string) (policies.User, error) {
 	return user, nil
 }
 
-// countFiles makes sure that all files of the pull request were listed.
-func countFiles(f policies.Facts, p snapshot) error {
-	if len(f.Files) >= policies.MaxFiles {
-		return fmt.Errorf("it changes %d files and GitHub lists no more than %d; split it",
-			len(f.Files), policies.MaxFiles)
+func (c *Client) readFiles(ctx context.Context, f *policies.Facts, p snapshot) (err error) {
+	if f.Files, err = c.filesOf(ctx, p.Number); err != nil {
+		return err
 	}
-	if len(f.Files) < p.files {
+	return countFiles(f.Files, p)
+}
+
+// countFiles makes sure that all files of the pull request were listed.
+func countFiles(files []policies.File, p snapshot) error {
+	if len(files) >= policies.MaxFiles {
+		return fmt.Errorf("it changes %d files and GitHub lists no more than %d; split it",
+			len(files), policies.MaxFiles)
+	}
+	if len(files) < p.files {
 		return fmt.Errorf("%w: GitHub counts %d changed files and lists %d", errMoved, p.files,
-			len(f.Files))
+			len(files))
 	}
 	return nil
 }
@@ -177,6 +184,7 @@ func (c *Client) readCommits(ctx context.Context, f *policies.Facts, p snapshot)
 	if err != nil {
 		return err
 	}
+	f.Commits = slices.Clone(f.Commits) // to which co-authors are added
 	if len(f.Commits) >= policies.MaxCommits {
 		return fmt.Errorf("it has %d commits and GitHub lists no more than %d; squash them",
 			len(f.Commits), policies.MaxCommits)

@@ -44,7 +44,10 @@ func (c *Client) pullsOf(ctx context.Context, commit string) ([]listed, error) {
 		return nil, fmt.Errorf("list the pull requests of commit %s: it must be 40 hexadecimal digits",
 			requests.Quote(commit))
 	}
-	return once(ctx, pullsOf(commit), func() ([]listed, error) { return c.readPullsOf(ctx, commit) })
+	all, err := once(ctx, pullsOf(commit), func() ([]listed, error) {
+		return c.readPullsOf(ctx, commit)
+	})
+	return slices.Clone(all), err // who asks picks and sorts
 }
 
 func (c *Client) readPullsOf(ctx context.Context, commit string) ([]listed, error) {

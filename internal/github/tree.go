@@ -101,6 +101,14 @@ func (c *Client) walk(ctx context.Context, name, at string, enter, wanted func(s
 	if err != nil {
 		return nil, err
 	}
+	for base, e := range folder {
+		if e.size == unsized && wanted(path.Join(at, base)) { // it may be too large to be read
+			if folder, err = c.sized(ctx, name); err != nil {
+				return nil, err
+			}
+			break
+		}
+	}
 	var names []string
 	for base, e := range folder {
 		if full := path.Join(at, base); e.kind == "tree" && enter(full) || wanted(full) && e.small() {

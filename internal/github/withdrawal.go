@@ -49,7 +49,7 @@ func (c *Client) withdrawal(ctx context.Context, listed OpenPull) (*policies.Wit
 	}
 	var f policies.Facts
 	if f.Files, err = c.filesOf(ctx, p.Number); err == nil {
-		err = countFiles(f, p)
+		err = countFiles(f.Files, p)
 	}
 	if err != nil {
 		return nil, err

@@ -261,7 +261,7 @@ func TestLargeFileIsLeftOut(t *testing.T) {
 			t.Errorf("%s: %v, want %v", path, err, want)
 		}
 	}
-	if n := len(r.store.Blobs); n != 1 {
+	if n := len(r.store.objects.Blobs); n != 1 {
 		t.Errorf("%d files in memory, want the one that is read", n)
 	}
 }

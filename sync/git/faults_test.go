@@ -69,9 +69,9 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 func copyOf(r *Repository, w *wire, cred Credential) *Repository {
 	mode := *r.mode
 	c := &Repository{remote: &remote{url: r.remote.url, client: &http.Client{Transport: w},
-		cred: cred}, branch: r.branch, limits: r.limits, mode: &mode, store: memory.NewStorage(),
+		cred: cred}, branch: r.branch, limits: r.limits, mode: &mode, store: newStore(),
 		tip: r.tip, kept: r.kept, large: maps.Clone(r.large), beside: map[string]beside{}}
-	for _, o := range r.store.Objects {
+	for _, o := range r.store.objects.Objects {
 		_, _ = c.store.SetEncodedObject(o)
 	}
 	return c
@@ -300,9 +300,9 @@ func TestFaults(t *testing.T) {
 						t.Errorf("%s with %s: %v", question, fault, err)
 					}
 				}
-				for hash, o := range r.store.Objects {
+				for hash, o := range r.store.objects.Objects {
 					answer, err := try(&wire{}, nil, func(c *Repository) {
-						instead(c.store,
+						instead(c.store.objects,
 							hash, nil)
 					})
 					check("no "+hash.String(), answer, err, ErrNotInMemory, errIncomplete,
@@ -311,7 +311,7 @@ func TestFaults(t *testing.T) {
 						continue // each costs a push
 					}
 					answer, err = try(&wire{}, nil, func(c *Repository) {
-						instead(c.store, hash, unreadable{o})
+						instead(c.store.objects, hash, unreadable{o})
 					})
 					check("an unreadable "+hash.String(), answer, err, errOnPurpose)
 				}

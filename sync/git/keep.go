@@ -47,7 +47,7 @@ func (r *Repository) keep(s *objects, commit plumbing.Hash, own bool) error {
 		seen[kind{at.tree, listed}] = true
 		hold(r.store, o)
 		if !listed {
-			r.besides(at.path, at.tree, o.Size())
+			r.besides(at.path, at.tree, o.Size(), nil)
 		}
 		err = s.each(at.tree, func(e treeEntry) {
 			path := strings.TrimPrefix(at.path+"/"+e.name, "/")
@@ -77,7 +77,7 @@ func (r *Repository) keepBeside(s *objects, commit string, passed map[string]plu
 		o, err := s.Storage.EncodedObject(plumbing.TreeObject, h)
 		if err == nil && path != "" && !isBelow(path, true, r.listed) {
 			hold(r.store, o)
-			r.besides(path, h, o.Size())
+			r.besides(path, h, o.Size(), passed)
 		}
 	}
 }
@@ -89,16 +89,17 @@ type beside struct {
 }
 
 // besides notes that a folder beside those that are listed is this tree now, and drops the one that
-// it was; when all of them have become too much, all others.
-func (r *Repository) besides(path string, tree plumbing.Hash, size int64) {
+// it was; when all of them have become too much, all others but those that were passed to get there.
+func (r *Repository) besides(path string, tree plumbing.Hash, size int64,
+	passed map[string]plumbing.Hash) {
 	total := size
 	for _, b := range r.beside {
 		total += b.size
 	}
 	for at, b := range r.beside {
-		if (at == path || total > r.limits.total/4) && b.tree != tree {
-			delete(r.store.Objects, b.tree)
-			delete(r.store.Trees, b.tree)
+		much := total > r.limits.total/4 && passed[at] != b.tree
+		if (at == path || much) && b.tree != tree {
+			r.store.drop(b.tree)
 			delete(r.beside, at)
 		}
 	}

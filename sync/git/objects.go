@@ -10,7 +10,6 @@ import (
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/format/packfile"
-	"github.com/go-git/go-git/v5/plumbing/storer"
 	"github.com/go-git/go-git/v5/storage/memory"
 )
 
@@ -18,10 +17,22 @@ import (
 // forgotten.
 var ErrNotInMemory = errors.New("not among the commits in memory")
 
+// reader has git objects to be read.
+type reader interface {
+	EncodedObject(plumbing.ObjectType, plumbing.Hash) (plumbing.EncodedObject, error)
+	HasEncodedObject(plumbing.Hash) error
+}
+
+// writer takes git objects.
+type writer interface {
+	SetEncodedObject(plumbing.EncodedObject) (plumbing.Hash, error)
+	HasEncodedObject(plumbing.Hash) error
+}
+
 // objects are git objects: what one fetch or one commit adds, over those that are there already.
 type objects struct {
 	*memory.Storage
-	below storer.EncodedObjectStorer
+	below reader
 	small bool // all files of the newest commit are there but the large ones
 	parts bool // what builds on an object that is not there is left out
 }
@@ -204,7 +215,7 @@ func (s *objects) take(from *objects) {
 }
 
 // hold puts an object into memory, which refuses only what is of no kind of git's.
-func hold(in *memory.Storage, o plumbing.EncodedObject) { _, _ = in.SetEncodedObject(o) }
+func hold(in writer, o plumbing.EncodedObject) { _, _ = in.SetEncodedObject(o) }
 
 // size is how many bytes the new objects are.
 func (s *objects) size() (total int64) {
@@ -215,7 +226,7 @@ func (s *objects) size() (total int64) {
 }
 
 // copyTo copies a commit and what there is of its tree, as far as it is not there yet.
-func (s *objects) copyTo(to *memory.Storage, commit plumbing.Hash) error {
+func (s *objects) copyTo(to writer, commit plumbing.Hash) error {
 	fresh := func(t plumbing.ObjectType, h plumbing.Hash) bool {
 		o, err := s.EncodedObject(t, h)
 		if err != nil || to.HasEncodedObject(h) == nil {

@@ -90,7 +90,7 @@ func TestFetchStaysInItsLimits(t *testing.T) {
 				!strings.Contains(err.Error(), c.want) {
 				t.Errorf("%v, want %q", err, c.want)
 			}
-			if r.Tip() != "" || len(r.store.Objects) != 0 {
+			if r.Tip() != "" || len(r.store.objects.Objects) != 0 {
 				t.Error("something was kept")
 			}
 		})
@@ -187,7 +187,7 @@ func TestFetchOfAnIncompleteAnswer(t *testing.T) {
 				r.Tip() != old {
 				t.Errorf("%v and tip %s, want %q", err, r.Tip(), want)
 			}
-			if n := len(r.store.Objects); n != 3 {
+			if n := len(r.store.objects.Objects); n != 3 {
 				t.Errorf("%d objects in memory, want the 3 from before", n)
 			}
 		})

@@ -36,7 +36,7 @@ func TestCommitIsRefused(t *testing.T) {
 	if got := s.Git("rev-parse", "main"); got != tip || r.Tip() != tip {
 		t.Errorf("main %s, Tip %s: something moved", got, r.Tip())
 	}
-	if n := len(r.store.Commits); n != 1 {
+	if n := len(r.store.objects.Commits); n != 1 {
 		t.Errorf("%d commits in memory: what was refused stayed", n)
 	}
 }

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
-	"github.com/go-git/go-git/v5/storage/memory"
 )
 
 // ErrNonFastForward says that the branch does not continue from the commit known last: its history
@@ -51,7 +50,7 @@ type Repository struct {
 
 	mu    gosync.RWMutex // guards the rest, never held while waiting for the network
 	mode  *mode          // nil: the server was not asked yet. Only holders of op change it
-	store *memory.Storage
+	store *store
 	tip   plumbing.Hash
 	kept  int                    // objects in store after the last Forget
 	large map[plumbing.Hash]bool // files of the tip that are too large. Only holders of op change it
@@ -75,7 +74,7 @@ func NewRepository(address, branch string, cred Credential, client *http.Client)
 		return nil, fmt.Errorf("branch %q is no branch name", clean(branch))
 	}
 	return &Repository{
-		remote: m, branch: ref, store: memory.NewStorage(),
+		remote: m, branch: ref, store: newStore(),
 		limits: limitsOf(available()), large: map[plumbing.Hash]bool{}, beside: map[string]beside{},
 	}, nil
 }
@@ -102,7 +101,7 @@ func (r *Repository) Resume(commit string) error {
 
 // empty drops what is in memory; mu must be held.
 func (r *Repository) empty() {
-	r.store, r.tip, r.kept = memory.NewStorage(), plumbing.ZeroHash, 0
+	r.store, r.tip, r.kept = newStore(), plumbing.ZeroHash, 0
 	r.large, r.beside = map[plumbing.Hash]bool{}, map[string]beside{}
 	r.origins = origins{}
 }
@@ -334,7 +333,7 @@ func (r *Repository) accept(ctx context.Context, c *conn, s *objects, line []plu
 	}
 	r.tip = line[0]
 	if r.kept == 0 {
-		r.kept = len(r.store.Objects)
+		r.kept = r.store.count()
 	}
 	return nil
 }
@@ -347,7 +346,7 @@ func (r *Repository) Forget(before string) error {
 	defer r.op.Unlock()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.store.Objects) < 2*r.kept {
+	if r.store.count() < 2*r.kept {
 		return nil
 	}
 	view := r.view()
@@ -358,13 +357,13 @@ func (r *Repository) Forget(before string) error {
 	if line == nil && r.tip != plumbing.NewHash(before) {
 		return fmt.Errorf("forgetting what is before %s: %w", clean(before), ErrNotInMemory)
 	}
-	fresh := memory.NewStorage()
+	fresh := newStore()
 	for _, commit := range append(line, plumbing.NewHash(before)) {
 		if err := view.copyTo(fresh, commit); err != nil {
 			return fmt.Errorf("forgetting what is before %s: %w", before, err)
 		}
 	}
-	r.store, r.kept = fresh, len(fresh.Objects)
+	r.store, r.kept = fresh, fresh.count()
 	return nil
 }
 

@@ -101,7 +101,7 @@ func TestFetchOfAnOldBranchBringsNoHistory(t *testing.T) {
 	old := s.Push()
 	r := open(t, s)
 	mustFetch(t, r)
-	before := len(r.store.Objects)
+	before := len(r.store.objects.Objects)
 	s.Work("checkout", "-q", "feature")
 	s.Write("g", "new")
 	s.Work("add", "-A")
@@ -122,7 +122,7 @@ func TestFetchOfAnOldBranchBringsNoHistory(t *testing.T) {
 		c[0].After.Mode != "100644" {
 		t.Errorf("changes %+v, want g added", c)
 	}
-	if got := len(r.store.Objects) - before; got != 3 { // the merge, its root tree, g
+	if got := len(r.store.objects.Objects) - before; got != 3 { // the merge, its root tree, g
 		t.Errorf("%d objects were added, want 3", got)
 	}
 	if received > 4096 {
@@ -247,7 +247,7 @@ func TestForgetKeepsWhatIsAsked(t *testing.T) {
 	first := s.Commit("zero", "f", "0", "big", strings.Repeat("x", 100))
 	r := open(t, s)
 	mustFetch(t, r)
-	if n := len(r.store.Objects); n == 0 || r.kept != n {
+	if n := len(r.store.objects.Objects); n == 0 || r.kept != n {
 		t.Errorf("%d objects count as what there was first, want %d", r.kept, n)
 	}
 	var hashes []string
@@ -255,20 +255,20 @@ func TestForgetKeepsWhatIsAsked(t *testing.T) {
 		hashes = append(hashes, s.Commit("step", "f", fmt.Sprint(i)))
 	}
 	tip := mustFetch(t, r)
-	grown := len(r.store.Objects)
+	grown := len(r.store.objects.Objects)
 	if err := r.Forget(strings.Repeat("ab", 20)); !errors.Is(err, ErrNotInMemory) ||
-		len(r.store.Objects) != grown {
+		len(r.store.objects.Objects) != grown {
 		t.Errorf("forgetting what is before a commit that nobody knows: %v", err)
 	}
 	r.kept = grown/2 + 1 // which is not twice as much yet
-	if err := r.Forget(hashes[15]); err != nil || len(r.store.Objects) != grown {
-		t.Errorf("forgotten too early: %v, %d objects of %d", err, len(r.store.Objects), grown)
+	if err := r.Forget(hashes[15]); err != nil || len(r.store.objects.Objects) != grown {
+		t.Errorf("forgotten too early: %v, %d objects of %d", err, len(r.store.objects.Objects), grown)
 	}
 	r.kept = grown / 2
 	if err := r.Forget(hashes[15]); err != nil {
 		t.Fatal(err)
 	}
-	if got := len(r.store.Objects); got >= grown/2 {
+	if got := len(r.store.objects.Objects); got >= grown/2 {
 		t.Errorf("%d objects of %d are left", got, grown)
 	}
 	if c, err := r.Commits(t.Context(), hashes[15], tip); err != nil || len(c) != 4 {

@@ -69,7 +69,7 @@ func TestRoundsOfATip(t *testing.T) {
 		if n := s.Seen.Load() - before; n > most {
 			t.Errorf("%s: with a look at the ledger %d requests, want at most %d", what, n, most)
 		}
-		for h, o := range r.store.Trees {
+		for h, o := range r.store.objects.Trees {
 			if raw, _ := contentOf(o); strings.Contains(string(raw), "old.yaml") {
 				t.Errorf("%s: the day %s is in memory", what, h)
 			}
@@ -166,7 +166,7 @@ func TestOwnEntries(t *testing.T) {
 	if _, err := r.Commit(t.Context(), put("revocations/a/20260101/new.yaml", "0")); err != nil {
 		t.Fatal(err)
 	}
-	asked, objects := s.Seen.Load(), len(r.store.Objects)
+	asked, objects := s.Seen.Load(), len(r.store.objects.Objects)
 	for i := range 20 {
 		if _, err := r.Commit(t.Context(), put(fmt.Sprintf("revocations/a/20260101/%d.yaml", i),
 			"own")); err != nil {
@@ -176,10 +176,10 @@ func TestOwnEntries(t *testing.T) {
 	if n := s.Seen.Load() - asked; n != 20 {
 		t.Errorf("%d requests for 20 entries", n)
 	}
-	if n := len(r.store.Objects) - objects; n != 40 { // a commit and the root of each
+	if n := len(r.store.objects.Objects) - objects; n != 40 { // a commit and the root of each
 		t.Errorf("%d objects more in memory, want 40", n)
 	}
-	for h, o := range r.store.Blobs {
+	for h, o := range r.store.objects.Blobs {
 		if content, _ := contentOf(o); string(content) == "own" {
 			t.Errorf("the entry %s is in memory", h)
 		}
@@ -194,7 +194,7 @@ func TestOwnEntries(t *testing.T) {
 	// When those that were looked into have become too much, they are dropped and fetched again.
 	usual := r.limits
 	r.limits.total = 4
-	r.besides("another", plumbing.ZeroHash, 1)
+	r.besides("another", plumbing.ZeroHash, 1, nil)
 	r.limits = usual
 	if len(r.beside) != 1 {
 		t.Errorf("%d folders are kept", len(r.beside))

@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/storage/memory"
 )
 
 const (
@@ -152,7 +153,7 @@ func (s *objects) tree(h plumbing.Hash) ([]treeEntry, error) {
 }
 
 // view is the store as objects without anything new; mu must be held.
-func (r *Repository) view() *objects { return &objects{Storage: r.store, below: r.store} }
+func (r *Repository) view() *objects { return &objects{Storage: memory.NewStorage(), below: r.store} }
 
 // Entries lists the files of a commit below the given paths (files or folders, with slashes; none:
 // everything), by name within each folder. A path that is not there gives nothing. Entries with a
