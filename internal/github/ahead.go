@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -106,8 +107,8 @@ func (c *Client) inRepository(ctx context.Context, q *query, fragments string) (
 const aheadTimeout = 12 * time.Second
 
 // send asks what was built, once. ok is false when GraphQL does not tell it: nobody would remember
-// it, its points are spent, the token may not ask there, it took too long, or it knows no such
-// field. Then nothing more is asked ahead in this reading. An answer that is none is an error.
+// it, or the token may not ask that there; or its points are spent, it took too long or knows no such
+// field, and then nothing more is asked ahead in this reading. An answer that is none is an error.
 func (c *Client) send(ctx context.Context, q *query, fragments string) (told node, ok bool,
 	err error) {
 	reading, ok := ctx.Value(aheadKey{}).(*ahead)
@@ -117,8 +118,10 @@ func (c *Client) send(ctx context.Context, q *query, fragments string) (told nod
 	within, cancel := context.WithTimeout(ctx, aheadTimeout)
 	defer cancel()
 	var raw struct {
-		Data   json.RawMessage   `json:"data"`
-		Errors []json.RawMessage `json:"errors"`
+		Data   json.RawMessage `json:"data"`
+		Errors []struct {
+			Type string `json:"type"`
+		} `json:"errors"`
 	}
 	document := fmt.Sprintf("query(%s) {\n%s}\n%s", &q.declared, &q.parts, fragments)
 	err = c.ask(within, document, q.variables, &raw)
@@ -126,6 +129,11 @@ func (c *Client) send(ctx context.Context, q *query, fragments string) (told nod
 	case ctx.Err() != nil:
 		return node{}, false, ctx.Err()
 	case err != nil || len(raw.Errors) > 0:
+		for _, e := range raw.Errors {
+			if slices.Contains([]string{"FORBIDDEN", "NOT_FOUND", "INSUFFICIENT_SCOPES"}, e.Type) {
+				return node{}, false, nil
+			}
+		}
 		reading.byREST.Store(true)
 		return node{}, false, nil
 	}

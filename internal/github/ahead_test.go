@@ -75,16 +75,16 @@ func TestLongListsAreReadByREST(t *testing.T) {
 // may not ask there, it knows no such field, there is no GraphQL, or it is in trouble.
 func TestWhatGraphQLDoesNotTell(t *testing.T) {
 	for _, c := range []struct {
-		status int
-		body   string
+		status, asked int
+		body          string
 	}{
-		{200, `{"errors": [{"type": "RATE_LIMITED", "message": "API rate limit exceeded"}]}`},
-		{200, `{"errors": [{"type": "RATE_LIMIT", "code": "graphql_rate_limit"}]}`},
-		{200, `{"data": null, "errors": [{"type": "FORBIDDEN", "message": "Resource not accessible"}]}`},
-		{200, `{"errors": [{"message": "Field 'fullDatabaseId' doesn't exist on type 'PullRequestReview'"}]}`},
-		{502, `{"errors": [{"message": "Something went wrong. This may be the result of a timeout"}]}`},
-		{404, `{"message": "Not Found"}`},
-		{500, `<html>`},
+		{200, 1, `{"errors": [{"type": "RATE_LIMITED", "message": "API rate limit exceeded"}]}`},
+		{200, 1, `{"errors": [{"type": "RATE_LIMIT", "code": "graphql_rate_limit"}]}`},
+		{200, 100, `{"data": null, "errors": [{"type": "FORBIDDEN", "message": "Not accessible"}]}`},
+		{200, 1, `{"errors": [{"message": "Field 'fullDatabaseId' doesn't exist on type"}]}`},
+		{502, 1, `{"errors": [{"message": "This may be the result of a timeout"}]}`},
+		{404, 1, `{"message": "Not Found"}`},
+		{500, 1, `<html>`},
 	} {
 		w := newWorld(t)
 		n := w.asked(true)
@@ -99,7 +99,7 @@ func TestWhatGraphQLDoesNotTell(t *testing.T) {
 		asked := slices.DeleteFunc(w.Requests()[before:], func(r forge.Request) bool {
 			return r.Path != "/graphql"
 		})
-		if len(asked) != 1 {
+		if len(asked) < 1 || len(asked) > c.asked {
 			t.Errorf("%s: GraphQL was asked %d times", c.body, len(asked))
 		}
 	}
