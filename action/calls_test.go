@@ -28,7 +28,7 @@ func TestCallsOfAJudgement(t *testing.T) {
 			rest++
 		}
 	}
-	if rest > 9 || graphQL > 5 {
+	if rest > 10 || graphQL > 5 {
 		t.Errorf("%d calls of REST and %d of GraphQL: %v", rest, graphQL,
 			w.forge.Requests()[before:])
 	}
