@@ -159,7 +159,7 @@ func (w *world) act(r run) log {
 		"-P", "ubuntu-24.04=-self-hosted", "--no-cache-server", "--pull=false",
 		"--action-offline-mode",
 		"--action-cache-path", filepath.Join(w.dir, "actions"), "--actor", "alice",
-		"--env", "GITHUB_API_URL=" + w.forge.URL, "--env", "GITHUB_GRAPHQL_URL=",
+		"--env", "GITHUB_API_URL=" + w.forge.URL, "--env", "GITHUB_GRAPHQL_URL=" + w.forge.URL + "/graphql",
 		"--env", "GITHUB_REPOSITORY=acme/access",
 		"-s", "GITHUB_TOKEN=" + w.forge.ActionsToken(), "--var", "PULLGRANT_APP_ID=7001",
 		"--local-repository", action + "=" + w.source}
