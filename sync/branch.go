@@ -149,8 +149,9 @@ func (b *branch) accept(ctx context.Context, tip string) error {
 	return b.repository.Forget(tip)
 }
 
-// read reads the tip's requests of this cluster and the names that requests have. problems are files that stand
-// where a request of this cluster would and are none: they are left alone and grant nothing.
+// read reads the tip's requests of this cluster and the names that requests have. problems are files
+// that stand where a request of this cluster would and are none: they are left alone and grant
+// nothing.
 func (b *branch) read(ctx context.Context, tip string) (main *plan.Main, problems []string,
 	err error) {
 	entries, err := b.repository.Entries(ctx, tip, requests.Folder)

@@ -119,18 +119,13 @@ func (c *Client) readFiles(ctx context.Context, f *policies.Facts, p snapshot) (
 	if f.Files, err = c.filesOf(ctx, p.Number); err != nil {
 		return err
 	}
-	return countFiles(f.Files, p)
-}
-
-// countFiles makes sure that all files of the pull request were listed.
-func countFiles(files []policies.File, p snapshot) error {
-	if len(files) >= policies.MaxFiles {
+	if len(f.Files) >= policies.MaxFiles {
 		return fmt.Errorf("it changes %d files and GitHub lists no more than %d; split it",
-			len(files), policies.MaxFiles)
+			len(f.Files), policies.MaxFiles)
 	}
-	if len(files) < p.files {
+	if len(f.Files) < p.files {
 		return fmt.Errorf("%w: GitHub counts %d changed files and lists %d", errMoved, p.files,
-			len(files))
+			len(f.Files))
 	}
 	return nil
 }

@@ -48,10 +48,7 @@ func (c *Client) withdrawal(ctx context.Context, listed OpenPull) (*policies.Wit
 		return nil, err
 	}
 	var f policies.Facts
-	if f.Files, err = c.filesOf(ctx, p.Number); err == nil {
-		err = countFiles(f.Files, p)
-	}
-	if err != nil {
+	if err := c.readFiles(ctx, &f, p); err != nil {
 		return nil, err
 	}
 	after, err := c.pull(ctx, number)

@@ -142,10 +142,10 @@ func (s *Server) graphQL(w http.ResponseWriter, r *http.Request) {
 func (s *Server) overREST() graphql.REST {
 	facts := s.Scenario.Facts
 	return graphql.REST{Owner: facts.Repository.Owner, Repo: facts.Repository.Name,
-		Get: func(path string) (int, string, []byte) {
+		Get: func(path string) (int, []byte) {
 			recorder := httptest.NewRecorder()
 			s.mux.ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, path, nil))
-			return recorder.Code, "", recorder.Body.Bytes()
+			return recorder.Code, recorder.Body.Bytes()
 		},
 		Authors: func(commit string) []any {
 			for _, c := range facts.Commits {

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,9 +13,8 @@ import (
 // and to the same people.
 type REST struct {
 	Owner, Repo string
-	PageSize    int // of GraphQL's lists; 0: 100
-	// Get makes a call for whoever asks GraphQL. Status 0: nothing is told of it now.
-	Get func(path string) (status int, link string, body []byte)
+	// Get makes a call for whoever asks GraphQL. Each list is on one page.
+	Get func(path string) (status int, body []byte)
 	// Authors are the GitActors of a commit: its author, and those of its trailers.
 	Authors func(commit string) []any
 	// Merge is the commit that a pull request was merged as, which REST may not tell; empty: none.
@@ -27,55 +25,34 @@ type REST struct {
 func untold(what string) error { return &Refused{Type: "FORBIDDEN", Message: what} }
 
 // get reads one thing; nil when there is none.
-func (r REST) get(format string, args ...any) (any, error) {
-	value, _, err := r.page(fmt.Sprintf(format, args...))
-	return value, err
-}
-
-func (r REST) page(path string) (value any, next string, err error) {
-	status, link, body := r.Get(path)
+func (r REST) get(format string, args ...any) (value any, err error) {
+	path := fmt.Sprintf(format, args...)
+	status, body := r.Get(path)
 	switch {
 	case status == http.StatusNotFound || status == http.StatusUnprocessableEntity:
-		return nil, "", nil
+		return nil, nil
 	case status == http.StatusNoContent:
-		return object{}, "", nil
+		return object{}, nil
 	case status != http.StatusOK:
-		return nil, "", untold(fmt.Sprintf("%s: %d", path, status))
+		return nil, untold(fmt.Sprintf("%s: %d", path, status))
 	}
 	decoder := json.NewDecoder(strings.NewReader(string(body)))
 	decoder.UseNumber()
 	err = decoder.Decode(&value)
-	for part := range strings.SplitSeq(link, ",") {
-		address, rel, _ := strings.Cut(strings.TrimSpace(part), ";")
-		if strings.Contains(rel, `rel="next"`) {
-			u, _ := url.Parse(strings.Trim(address, "<>"))
-			next = u.RequestURI()
-		}
-	}
-	return value, next, err
+	return value, err
 }
 
-// all reads a list to its end; nil when there is none.
-func (r REST) all(path string) (items []any, err error) {
-	for next := path; next != ""; {
-		var value any
-		if value, next, err = r.page(next); err != nil || value == nil {
-			return nil, err
-		}
-		list, _ := value.([]any)
-		items = append(items, list...)
-	}
-	return append([]any{}, items...), nil
+// all reads a list.
+func (r REST) all(path string) ([]any, error) {
+	value, err := r.get("%s", path)
+	items, _ := value.([]any)
+	return items, err
 }
 
 // connection is the first page of a list.
 func (r REST) connection(items []any, convert func(any) any) object {
-	size := r.PageSize
-	if size == 0 {
-		size = 100
-	}
 	nodes := []any{}
-	for _, item := range items[:min(len(items), size)] {
+	for _, item := range items[:min(len(items), 100)] {
 		nodes = append(nodes, convert(item))
 	}
 	return object{"nodes": nodes, "totalCount": len(items), "filteredCount": len(items)}
