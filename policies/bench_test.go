@@ -27,7 +27,7 @@ func BenchmarkEvaluate(b *testing.B) {
 
 // BenchmarkValidate checks the example repository with so many requests in it.
 func BenchmarkValidate(b *testing.B) {
-	for _, many := range []int{1000, 10_000} {
+	for _, many := range []int{1000, 10_000, 100_000} {
 		b.Run(fmt.Sprint(many), func(b *testing.B) {
 			dir := b.TempDir()
 			if err := os.CopyFS(dir, os.DirFS("../testdata/accessrepo")); err != nil {

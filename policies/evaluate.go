@@ -79,6 +79,7 @@ type step struct {
 
 func newJudge(tree Tree, f Facts, now time.Time) *judge {
 	j := &judge{tree: tree, facts: f, now: now}
+	j.decision.Rules = make([]Rule, 0, 32)
 	j.decision.HeadSHA, j.decision.PolicyCommit = f.PullRequest.HeadSHA, tree.Commit
 	j.decision.Author = f.PullRequest.Author.Login
 	j.decision.Kind, j.decision.Path, _ = KindOf(f.Files)

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
@@ -32,7 +32,8 @@ type Document struct {
 	comments  map[string]string   // after an unquoted value, on its line: by field path
 	joined    []joinedRune
 	reason    *yaml.Node // the value of a reason
-	lines     [][]rune
+	lines     func() [][]rune
+	mayTag    bool // there is a ! somewhere
 }
 
 type position struct{ line, column int }
@@ -44,7 +45,8 @@ type position struct{ line, column int }
 // value is complete only when there are none.
 func Decode[T any](file string, data []byte, limit int) (T, *Document) {
 	var value T
-	d := &Document{File: file, positions: map[string]position{}, comments: map[string]string{}}
+	d := &Document{File: file, positions: make(map[string]position, 16),
+		comments: map[string]string{}, mayTag: bytes.ContainsRune(data, '!')}
 	if len(data) > limit {
 		d.add(position{1, 1}, "file-size", "the file has %d bytes; the most allowed is %d",
 			len(data), limit)
@@ -57,9 +59,12 @@ func Decode[T any](file string, data []byte, limit int) (T, *Document) {
 	if root == nil {
 		return value, d
 	}
-	for line := range strings.Lines(string(data)) {
-		d.lines = append(d.lines, []rune(line))
-	}
+	d.lines = sync.OnceValue(func() (lines [][]rune) { // few files need them
+		for line := range strings.Lines(string(data)) {
+			lines = append(lines, []rune(line))
+		}
+		return lines
+	})
 	d.walk(root, 0)
 	if len(d.Findings) == 0 {
 		d.decode(root, reflect.ValueOf(&value).Elem(), "")
@@ -219,8 +224,12 @@ func (d *Document) walk(n *yaml.Node, depth int) {
 // startsWithTag finds the tag without a name, which the YAML library reads and forgets: no plain
 // value begins with !.
 func (d *Document) startsWithTag(p position) bool {
-	return p.line <= len(d.lines) && p.column <= len(d.lines[p.line-1]) &&
-		d.lines[p.line-1][p.column-1] == '!'
+	if !d.mayTag {
+		return false
+	}
+	lines := d.lines()
+	return p.line <= len(lines) && p.column <= len(lines[p.line-1]) &&
+		lines[p.line-1][p.column-1] == '!'
 }
 
 // checkHidden refuses what is written as an escape, or in a value that is folded.
@@ -335,34 +344,61 @@ func (d *Document) want(n *yaml.Node, kind yaml.Kind, path, name string) bool {
 }
 
 func (d *Document) decodeStruct(n *yaml.Node, v reflect.Value, path string) {
-	fields := map[string]reflect.Value{}
-	for i := range v.NumField() {
-		name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("yaml"), ",")
-		fields[name] = v.Field(i)
-	}
+	fields := fieldsOf(v.Type())
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
-		field, known := fields[key.Value]
-		if !known {
+		at := slices.IndexFunc(fields, func(f structField) bool { return f.name == key.Value })
+		if at < 0 {
+			var names []string
+			for _, f := range fields {
+				names = append(names, f.name)
+			}
+			slices.Sort(names)
 			d.add(position{key.Line, key.Column}, "unknown-field",
 				"unknown field %s%s; known here: %s",
-				Quote(key.Value),
-				didYouMean(key.Value, fields), strings.Join(slices.Sorted(maps.Keys(fields)), ", "))
+				Quote(key.Value), didYouMean(key.Value, names), strings.Join(names, ", "))
 			continue
 		}
-		child := key.Value
-		if path != "" {
-			child = path + "." + key.Value
-		}
-		d.decode(value, field, child)
+		d.decode(value, v.Field(at), below(path, key.Value))
 	}
 }
 
-func didYouMean(key string, fields map[string]reflect.Value) string {
-	for name := range fields {
+func didYouMean(key string, names []string) string {
+	for _, name := range names {
 		if strings.EqualFold(key, name) {
 			return fmt.Sprintf(" (did you mean %q?)", name)
 		}
 	}
 	return ""
+}
+
+// below is the path of a field of what stands at a path.
+func below(path, field string) string {
+	if path == "" {
+		return field
+	}
+	return path + "." + field
+}
+
+// structField is a field as its file has it.
+type structField struct {
+	name     string
+	key      string // in a Format
+	optional bool
+}
+
+var structFields sync.Map // of []structField by reflect.Type
+
+// fieldsOf are the fields of a struct in their order.
+func fieldsOf(t reflect.Type) []structField {
+	if known, ok := structFields.Load(t); ok {
+		return known.([]structField)
+	}
+	var fields []structField
+	for i := range t.NumField() {
+		name, options, _ := strings.Cut(t.Field(i).Tag.Get("yaml"), ",")
+		fields = append(fields, structField{name, t.Name() + "." + name, options == "omitempty"})
+	}
+	structFields.Store(t, fields)
+	return fields
 }

@@ -102,15 +102,14 @@ func (d *Document) Conform(f Format, value any) {
 // conform looks at every field of a struct that the file sets, and at those that it must set.
 func (d *Document) conform(f Format, v reflect.Value, at string) {
 	t := v.Type()
-	for i := range t.NumField() {
-		name, options, _ := strings.Cut(t.Field(i).Tag.Get("yaml"), ",")
-		path := strings.TrimPrefix(at+"."+name, ".")
-		field := f.Fields[t.Name()+"."+name]
+	for i, its := range fieldsOf(t) {
+		path := below(at, its.name)
+		field := f.Fields[its.key]
 		if t == reflect.TypeFor[Metadata]() {
 			field = f.Name
 		}
 		if !d.Has(path) {
-			d.missing(f, t.Field(i).Type, path, options == "omitempty")
+			d.missing(f, t.Field(i).Type, path, its.optional)
 			continue
 		}
 		d.value(f, field, v.Field(i), path)

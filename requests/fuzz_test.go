@@ -3,6 +3,8 @@ package requests_test
 import (
 	"encoding/json"
 	"reflect"
+	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -77,6 +79,20 @@ func FuzzSplitPath(f *testing.F) {
 		if p, ok := requests.SplitRevocationPath(path); ok && requests.RevocationPath(p.Cluster,
 			p.Name) != path {
 			t.Errorf("%q is read as %+v", path, p)
+		}
+	})
+}
+
+// FuzzName: a name is what its pattern, which the schemas show, says.
+func FuzzName(f *testing.F) {
+	pattern := regexp.MustCompile(requests.NamePattern)
+	for _, s := range []string{"", "a", "-", "a-", "-a", "a-b", "a_b", "A", "é", "a\n",
+		strings.Repeat("a", 63), strings.Repeat("a", 64)} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		if fits := requests.CheckName(s) == ""; fits != pattern.MatchString(s) {
+			t.Errorf("%q is taken for a name: %t", s, fits)
 		}
 	})
 }

@@ -40,10 +40,13 @@ type joinedRune struct {
 
 // inReason refuses what scan left to be decided until it is known where the reason stands.
 func (d *Document) inReason() {
+	if len(d.joined) == 0 {
+		return
+	}
 	at, ok := d.positions["spec.reason"]
 	line := "" // where the reason has it for itself
 	if ok {
-		line = strings.TrimLeft(string(d.lines[at.line-1]), " ")
+		line = strings.TrimLeft(string(d.lines()[at.line-1]), " ")
 	}
 	for _, j := range d.joined {
 		if !ok || j.line != at.line || !strings.HasPrefix(line, "reason:") {

@@ -185,7 +185,6 @@ const (
 )
 
 var (
-	namePattern    = regexp.MustCompile(NamePattern)
 	loginPattern   = regexp.MustCompile(LoginPattern)
 	subjectPattern = regexp.MustCompile(SubjectPattern)
 	requestPattern = regexp.MustCompile(RequestPattern)
@@ -198,7 +197,21 @@ const nameForm = "1 to 63 lower-case letters, digits and dashes, starting and en
 // CheckName tells what is wrong with a cluster, policy, group or namespace name; empty when nothing
 // is.
 func CheckName(s string) string {
-	return mustMatch(namePattern, s, nameForm)
+	if isName(s) {
+		return ""
+	}
+	return "it must be " + nameForm
+}
+
+// isName is NamePattern by hand: half a dozen names stand in each path and file.
+func isName(s string) bool {
+	for i := range len(s) {
+		plain := s[i] >= 'a' && s[i] <= 'z' || s[i] >= '0' && s[i] <= '9'
+		if !plain && (s[i] != '-' || i == 0 || i == len(s)-1) {
+			return false
+		}
+	}
+	return len(s) >= 1 && len(s) <= 63
 }
 
 // CheckLogin tells what is wrong with a GitHub login; empty when nothing is.

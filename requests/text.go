@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -45,7 +46,8 @@ func EscapeJSON(text string) string {
 // UTF-8, a BOM, carriage returns, tabs, line breaks other than LF, control and format characters.
 func (d *Document) scan(data []byte) {
 	line, column := 1, 1
-	text := []rune(string(data)) // a byte that is not UTF-8 is one rune too
+	// A byte that is not UTF-8 is one rune too.
+	text := sync.OnceValue(func() []rune { return []rune(string(data)) })
 	for rest, i := data, 0; len(rest) > 0; i++ {
 		r, size := utf8.DecodeRune(rest)
 		p := position{line, column}
@@ -62,7 +64,7 @@ func (d *Document) scan(data []byte) {
 			d.add(p, "hidden-character", "tab U+0009; indent with spaces")
 		case r == '%' && column == 1:
 			d.add(p, "yaml-directive", "a line may not start with %%: YAML directives are refused")
-		case r != '\n' && IsHidden(r) && !hiddenAt(text, i):
+		case r != '\n' && IsHidden(r) && !hiddenAt(text(), i):
 			d.joined = append(d.joined, joinedRune{p, r})
 		case r != '\n' && IsHidden(r):
 			d.hidden(p, r)
@@ -83,6 +85,9 @@ func (d *Document) hidden(p position, r rune) {
 // two symbols that are drawn empty. Spaces are not hidden.
 func IsHidden(r rune) bool {
 	const brailleBlank, nullNotehead = '\u2800', '\U0001D159'
+	if r >= ' ' && r <= '~' {
+		return false
+	}
 	return !unicode.IsGraphic(r) || r == brailleBlank || r == nullNotehead ||
 		unicode.In(r, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point)
 }

@@ -72,38 +72,46 @@ type Dangerous struct {
 // DangersOf are the dangers of rules that are bound at a scope, in the order of Dangers. A right on
 // named objects counts like one on all.
 func DangersOf(rules []RoleRule, at Scope) (all []Dangerous) {
+	found := first(rules, at)
 	for _, d := range Dangers {
-		if i, r, ok := first(rules, at, d.Name); ok {
-			p := Permission{Group: r.group, Resource: r.resource, Verbs: []string{r.verb}}
-			if r.name != "" {
-				p.Names = []string{r.name}
+		if by, ok := found[d.Name]; ok {
+			p := Permission{Group: by.group, Resource: by.resource, Verbs: []string{by.verb}}
+			if by.name != "" {
+				p.Names = []string{by.name}
 			}
-			all = append(all, Dangerous{d.Name, i, p.Does() + " on " + p.What()})
+			all = append(all, Dangerous{d.Name, by.rule, p.Does() + " on " + p.What()})
 		}
 	}
 	return all
 }
 
-// first is the first right of rules that makes a danger.
-func first(rules []RoleRule, at Scope, danger string) (rule int, r right, ok bool) {
+type rightOf struct {
+	right
+	rule int // which one gives it
+}
+
+// first has for each danger of rules the first right that makes it.
+func first(rules []RoleRule, at Scope) map[string]rightOf {
+	found := map[string]rightOf{}
 	for i, rule := range rules {
 		for r := range rule.rights() {
-			if slices.ContainsFunc(riskKinds, func(k riskKind) bool {
-				return k.lets == danger && k.reaches(at) && k.gives(r)
-			}) {
-				return i, r, true
+			for n := range riskKinds { // by number: they are large, and each request comes here
+				k := &riskKinds[n]
+				if _, known := found[k.lets]; !known && k.lets != "" && k.reaches(at) && k.gives(r) {
+					found[k.lets] = rightOf{r, i}
+				}
 			}
 		}
 	}
-	return 0, r, false
+	return found
 }
 
 // reaches tells whether a binding at the scope gives the risk.
-func (k riskKind) reaches(at Scope) bool { return at == InCluster || !k.wide && !k.ours }
+func (k *riskKind) reaches(at Scope) bool { return at == InCluster || !k.wide && !k.ours }
 
 // gives tells whether a right is one of those that make the risk.
-func (k riskKind) gives(r right) bool {
-	return r.url == "" && slices.ContainsFunc(k.on, func(full string) bool {
+func (k *riskKind) gives(r right) bool {
+	return r.url == "" && k.does(r.verb) && slices.ContainsFunc(k.on, func(full string) bool {
 		resource, group, _ := strings.Cut(full, ".")
 		return k.matches(r, group, resource)
 	})

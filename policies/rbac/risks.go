@@ -168,7 +168,8 @@ func Risks(rules []RoleRule, at Scope) []Risk {
 			pathRisks(Permissions(rules), at)...)
 	}
 	var risks []Risk
-	for _, k := range riskKinds {
+	for n := range riskKinds {
+		k := &riskKinds[n]
 		if k.ours && at != InCluster {
 			continue
 		}
@@ -190,7 +191,7 @@ func rank(r Risk) int {
 }
 
 // in tells whether rights hold the risk. When they do so for named objects only, the text says so.
-func (k riskKind) in(given map[right]bool, at Scope) (Risk, bool) {
+func (k *riskKind) in(given map[right]bool, at Scope) (Risk, bool) {
 	var held []string
 	names, unnamed := map[string]bool{}, false
 	for _, full := range k.on {
@@ -226,10 +227,11 @@ func (k riskKind) in(given map[right]bool, at Scope) (Risk, bool) {
 	return Risk{Code: k.code, Text: text, High: k.high}, true
 }
 
-func (k riskKind) matches(r right, group, resource string) bool {
+func (k *riskKind) does(verb string) bool { return verb == wildcard || slices.Contains(k.do, verb) }
+
+func (k *riskKind) matches(r right, group, resource string) bool {
 	_, sub, _ := strings.Cut(resource, "/")
-	return (r.verb == wildcard || slices.Contains(k.do, r.verb)) && (r.group == wildcard ||
-		r.group == group) &&
+	return k.does(r.verb) && (r.group == wildcard || r.group == group) &&
 		(r.resource == wildcard || r.resource == resource || sub != "" && r.resource == "*/"+sub)
 }
 
