@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // Format is a kind of file: what the loader checks and its JSON Schema shows, told once.
@@ -188,4 +189,35 @@ func repeated(list reflect.Value, at int) bool {
 		}
 	}
 	return false
+}
+
+// below is the path of a field of what stands at a path.
+func below(path, field string) string {
+	if path == "" {
+		return field
+	}
+	return path + "." + field
+}
+
+// structField is a field as its file has it.
+type structField struct {
+	name     string
+	key      string // in a Format
+	optional bool
+}
+
+var structFields sync.Map // of []structField by reflect.Type
+
+// fieldsOf are the fields of a struct in their order.
+func fieldsOf(t reflect.Type) []structField {
+	if known, ok := structFields.Load(t); ok {
+		return known.([]structField)
+	}
+	var fields []structField
+	for i := range t.NumField() {
+		name, options, _ := strings.Cut(t.Field(i).Tag.Get("yaml"), ",")
+		fields = append(fields, structField{name, t.Name() + "." + name, options == "omitempty"})
+	}
+	structFields.Store(t, fields)
+	return fields
 }

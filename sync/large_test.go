@@ -13,7 +13,7 @@ import (
 // knows a name that was used in another cluster.
 func TestLargeLedger(t *testing.T) {
 	s := newStage(t)
-	gitserver.Ledger(t, s.GitDir(), "prod-us", 402_000) // more than were listed once
+	gitserver.Ledger(t, s.GitDir(), "prod-us", 1_000_000) // more than were listed once
 	used, path, content := s.requestFile("used")
 	s.pushFiles("root", "Record", map[string]string{requests.RevocationPath("prod-us",
 		used): "{}\n"})
@@ -39,7 +39,7 @@ func TestLargeLedger(t *testing.T) {
 	if r := s.entry(live); r.Status.Cause != requests.CauseExpired {
 		t.Errorf("%s ended by %s", live, r.Status.Cause)
 	}
-	if n := s.git("ls-tree", "--name-only", "main", "revocations/prod-us/"); len(n) < 402*9 {
+	if n := s.git("ls-tree", "--name-only", "main", "revocations/prod-us/"); len(n) < 1000*9 {
 		t.Errorf("the ledger of the other cluster is not what it was: %d bytes of days", len(n))
 	}
 }

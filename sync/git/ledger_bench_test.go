@@ -67,10 +67,35 @@ func BenchmarkLedger(b *testing.B) {
 			s := gitserver.New(b, withConfig("true", "true")...)
 			s.Commit("begin", "policies/p.yaml", "policy", "requests/prod-eu/p/one.yaml", "1")
 			gitserver.Ledger(b, s.Bare, "prod-eu", entries)
+			gitserver.Commits(b, s.Bare, entries-entries/gitserver.PerDay)
 			s.Git("repack", "-adq")
 			b.Run("start", func(b *testing.B) { benchmarkStart(b, s, entries) })
 			b.Run("tip", func(b *testing.B) { benchmarkTip(b, s, entries) })
 			b.Run("push", func(b *testing.B) { benchmarkPush(b, s, entries) })
+		})
+	}
+}
+
+// BenchmarkFirstStart begins with nothing known and goes back to the first commit, or as far as it
+// goes: one that is deeper is told to begin later.
+func BenchmarkFirstStart(b *testing.B) {
+	for _, commits := range []int{1000, 16_000, 100_000} {
+		b.Run(fmt.Sprint(commits), func(b *testing.B) {
+			s := gitserver.New(b, withConfig("true", "true")...)
+			s.Commit("begin", "policies/p.yaml", "policy", "requests/prod-eu/p/one.yaml", "1")
+			gitserver.Records(b, s.Bare, "prod-eu", commits-1)
+			began, reached := cpu(), 0
+			var r *Repository
+			for b.Loop() {
+				r = listens(open(b, s))
+				_, line, err := r.History(b.Context(), mustFetch(b, r), "", "policies")
+				if reached = len(line); (err != nil) != (commits > MaxDepth) {
+					b.Fatal(err)
+				}
+			}
+			worked(b, cpu()-began, b.N)
+			b.ReportMetric(float64(reached), "commits")
+			residing(b, r)
 		})
 	}
 }

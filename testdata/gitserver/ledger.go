@@ -23,22 +23,57 @@ func LedgerEntry(cluster string, n int) string {
 // content, which nobody reads.
 func Ledger(t testing.TB, dir, cluster string, entries int) {
 	t.Helper()
+	fastImport(t, dir, func(out io.Writer) {
+		fmt.Fprint(out, "blob\nmark :1\ndata 2\n{}\n")
+		for n := range entries {
+			if n%PerDay == 0 {
+				commit(out, n)
+			}
+			fmt.Fprintf(out, "M 100644 :1 %s\n", LedgerEntry(cluster, n))
+		}
+	})
+}
+
+// Commits puts so many commits on main of the bare repository in dir, which has one. They change
+// nothing: a million take about ten seconds.
+func Commits(t testing.TB, dir string, many int) {
+	t.Helper()
+	fastImport(t, dir, func(out io.Writer) {
+		for n := range many {
+			commit(out, n)
+		}
+	})
+}
+
+// Records is Ledger with a commit for each entry.
+func Records(t testing.TB, dir, cluster string, entries int) {
+	t.Helper()
+	fastImport(t, dir, func(out io.Writer) {
+		fmt.Fprint(out, "blob\nmark :1\ndata 2\n{}\n")
+		for n := range entries {
+			commit(out, n)
+			fmt.Fprintf(out, "M 100644 :1 %s\n", LedgerEntry(cluster, n))
+		}
+	})
+}
+
+// commit begins the nth commit of an import.
+func commit(out io.Writer, n int) {
+	fmt.Fprintf(out, "commit refs/heads/main\ncommitter a <a@example.com> %d +0000\ndata 6\nRecord\n",
+		1_400_000_000+n)
+	if n == 0 {
+		fmt.Fprint(out, "from refs/heads/main^0\n")
+	}
+}
+
+func fastImport(t testing.TB, dir string, write func(io.Writer)) {
+	t.Helper()
 	from, to := io.Pipe()
 	cmd := exec.Command("git", "-C", dir, "fast-import", "--quiet")
 	cmd.Stdin = from
 	go func() {
 		out := bufio.NewWriterSize(to, 1<<20)
-		fmt.Fprint(out, "blob\nmark :1\ndata 2\n{}\n")
-		for n := range entries {
-			if n%PerDay == 0 {
-				fmt.Fprintf(out, "commit refs/heads/main\ncommitter a <a@example.com> %d +0000\n"+
-					"data 6\nRecord\n", 1_400_000_000+n)
-			}
-			if n == 0 {
-				fmt.Fprint(out, "from refs/heads/main^0\n")
-			}
-			fmt.Fprintf(out, "M 100644 :1 %s\n", LedgerEntry(cluster, n))
-		}
+		write(out)
 		_ = to.CloseWithError(out.Flush())
 	}()
 	if said, err := cmd.CombinedOutput(); err != nil {
