@@ -34,18 +34,6 @@ type PolicySpec struct {
 	Target      Target      `yaml:"target" json:"target"`
 }
 
-// Party is a GitHub login (User), or a GitHub team org/team or a group of groups.yaml (Group).
-type Party struct {
-	Kind string `yaml:"kind" json:"kind"`
-	Name string `yaml:"name" json:"name"`
-}
-
-// Kinds of Party.
-const (
-	PartyUser  = "User"
-	PartyGroup = "Group"
-)
-
 // Challenge is one condition that must be met before a request is allowed.
 type Challenge struct {
 	Kind      string  `yaml:"kind" json:"kind"`
@@ -351,48 +339,3 @@ func checkTarget(d *requests.Document, t Target) {
 		}
 	}
 }
-
-func checkParties(d *requests.Document, path string, parties []Party) {
-	for i, p := range parties {
-		at := fmt.Sprintf("%s[%d]", path, i)
-		if d.Has(at+".kind") && d.Has(at+".name") {
-			field, problem := p.problem()
-			d.Check(at+"."+field, "party", map[string]string{"kind": p.Kind, "name": p.Name}[field],
-				problem)
-		}
-		if slices.Contains(parties[:i], p) {
-			d.Check(at, "duplicate", p.Name, "it stands in this list twice")
-		}
-	}
-}
-
-// problem tells which field of a party is wrong, and how.
-func (p Party) problem() (field, problem string) {
-	switch p.Kind {
-	case PartyUser:
-		return "name", requests.CheckLogin(p.Name)
-	case PartyGroup:
-		if !strings.Contains(p.Name, "/") {
-			return "name", requests.CheckName(p.Name)
-		}
-		return "name", teamProblem(p.Name)
-	}
-	return "kind", "allowed: User, Group"
-}
-
-// teamProblem tells what is wrong with the name of a GitHub team; empty when nothing is.
-func teamProblem(name string) string {
-	if orgTeam.MatchString(name) {
-		return ""
-	}
-	return "a GitHub team is organization/team-slug, for example acme/squad-a"
-}
-
-func partyNames(parties []Party) (all []string) {
-	for _, p := range parties {
-		all = append(all, p.Name)
-	}
-	return all
-}
-
-func names(parties []Party) string { return strings.Join(partyNames(parties), ", ") }
