@@ -30,10 +30,18 @@ func (v verdict) summary() string {
 			}
 			state, left := "missing", logins(d.Remaining(c), "nobody; the policy or CODEOWNERS "+
 				"must change")
-			if c.Met {
+			switch {
+			case c.Met:
 				state, left = "met", "–"
+			case c.Spare:
+				state, left = "not needed", "–"
+			case len(c.Children) > 0:
+				left = "see below"
 			}
-			github.Row(&b, name, fmt.Sprintf("%s, %d of %d", state, len(c.Approvers), c.Count),
+			if c.From != nil && !c.Met {
+				state += ", counts from " + c.From.String() + " on"
+			}
+			github.Row(&b, name, fmt.Sprintf("%s, %d of %d", state, c.Has(), c.Count),
 				logins(c.Approvers, "–"), left)
 		}
 		b.WriteString("\n")

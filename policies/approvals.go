@@ -67,11 +67,30 @@ type tally struct {
 	counting []opinion       // approvals that can meet a challenge
 	ignored  []IgnoredReview // approvals that cannot, and why
 	blocked  string          // who stands against it
+
+	asked, now time.Time  // when the head was pushed, and the moment of judging
+	since      *time.Time // only what was said after that counts, as it comes in order
+}
+
+// behind is a tally in which only what was said after a challenge was met counts; nothing, while it
+// is not met.
+func (t tally) behind(done ChallengeResult) tally {
+	since := t.now
+	if done.Met {
+		since = done.metAt
+	}
+	t.since = &since
+	return t
+}
+
+// isEarly tells whether an approval was given before its turn.
+func (t tally) isEarly(o opinion) bool {
+	return t.since != nil && !o.review.SubmittedAt.After(*t.since)
 }
 
 // tally sorts the opinions into those that count and those that do not.
 func (j *judge) tally(conditions []condition) tally {
-	t := tally{opinions: opinions(j.facts)}
+	t := tally{opinions: opinions(j.facts), asked: j.askedAt(), now: j.facts.judgedAt(j.now)}
 	for _, o := range t.opinions {
 		code, why := ApproverNotAllowed, "the account was deleted"
 		if o.user.ID != 0 {
@@ -102,12 +121,11 @@ func (j *judge) approve() {
 	t := j.tally(conditions)
 	unmet := ""
 	for _, c := range conditions {
-		kind, ok := c.kind()
+		result, ok := j.world.stands(j.facts, c, t)
 		if !ok {
 			unmet = "no evaluator for the challenge " + requests.Quote(c.Kind)
 			continue
 		}
-		result := kind.met(j.world, j.facts, c, t)
 		d.Challenges = append(d.Challenges, result)
 		if !result.Met {
 			unmet = cmp.Or(unmet, result.missing())
@@ -118,11 +136,9 @@ func (j *judge) approve() {
 	}
 	for _, o := range t.counting {
 		if !slices.ContainsFunc(d.Challenges, func(c ChallengeResult) bool {
-			return c.counted(
-				o.user.Login)
+			return c.counted(o.user.Login)
 		}) {
-			t.ignored = append(t.ignored, ignore(o, ApproverNotAllowed, "not one of "+
-				reviewersOf(d.Challenges...)))
+			t.ignored = append(t.ignored, uncounted(o, d.Challenges))
 			continue
 		}
 		d.Approvers = append(d.Approvers, requests.Approver{Login: o.user.Login, ID: o.user.ID,
@@ -134,6 +150,9 @@ func (j *judge) approve() {
 	})
 	d.Ignored = t.ignored
 	j.run(approvalSteps(t, unmet)...)
+	if d.Outcome == Pending && !j.facts.PullRequest.Merged { // after the merge time changes nothing
+		d.Again = againBy(d.Challenges, t.now)
+	}
 }
 
 // approvalSteps check what the reviews came to.
@@ -150,6 +169,19 @@ func approvalSteps(t tally, unmet string) []step {
 		}})
 	}
 	return append(steps, step{InsufficientApprovals, func() string { return unmet }})
+}
+
+// uncounted says why an approval that could count does so for none of the challenges.
+func uncounted(o opinion, challenges []ChallengeResult) IgnoredReview {
+	for _, c := range challenges {
+		for _, part := range c.All() {
+			if slices.Contains(part.early, o.user.Login) {
+				return ignore(o, ApprovalStale, "stale, it was given before what comes first was "+
+					"met; they must approve again after that")
+			}
+		}
+	}
+	return ignore(o, ApproverNotAllowed, "not one of "+reviewersOf(challenges...))
 }
 
 func ignore(o opinion, code Code, why string) IgnoredReview {

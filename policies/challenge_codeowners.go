@@ -10,7 +10,7 @@ func codeOwnerChallenge() challengeKind {
 	return challengeKind{
 		name:   CodeOwnerReview,
 		about:  "CodeOwnerReview: owners of the request's path approve.",
-		fields: kindFields{takes: []string{"count"}},
+		fields: kindFields{takes: []string{"count", "after"}},
 		check:  func(*requests.Document, string, Challenge) {},
 		who:    func(w world, c condition) []Party { return w.ownersOf(c.path) },
 		asks:   askedOfTeams,

@@ -7,7 +7,7 @@ func peerChallenge() challengeKind {
 	return challengeKind{
 		name:   PeerReview,
 		about:  "PeerReview: the named reviewers approve.",
-		fields: kindFields{needs: []string{"reviewers"}, takes: []string{"count"}},
+		fields: kindFields{needs: []string{"reviewers"}, takes: []string{"count", "after"}},
 		check: func(d *requests.Document, at string, c Challenge) {
 			checkParties(d, at+".reviewers", c.Reviewers)
 		},

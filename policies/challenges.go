@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/pullgrant/pullgrant/requests"
 )
@@ -38,8 +39,8 @@ type condition struct {
 // challengeKinds is the closed list of the kinds. It is a function because kinds may hold other
 // kinds.
 func challengeKinds() []challengeKind {
-	return []challengeKind{codeOwnerChallenge(),
-		peerChallenge()}
+	return []challengeKind{codeOwnerChallenge(), peerChallenge(), anyOfChallenge(),
+		allOfChallenge()}
 }
 
 // kind is the row of the challenge's kind. A kind without one has refused its file before anybody
@@ -60,14 +61,30 @@ func challengeKindNames() (names []string) {
 	return names
 }
 
-// checkChallenge finds what is wrong with one challenge of a policy file.
-func checkChallenge(d *requests.Document, at string, c Challenge) {
-	kind, ok := c.kind()
-	if !ok {
-		return // the kind itself is a finding
+// checkChallenges finds what is wrong with the challenges of a policy file.
+func checkChallenges(d *requests.Document, at string, challenges []Challenge) {
+	for at, c := range parts(at, challenges) {
+		kind, ok := c.kind()
+		if !ok {
+			continue // the kind itself is a finding
+		}
+		checkFields[Challenge](d, at, "challenge", c.Kind, challengeFields())
+		kind.check(d, at, c)
+		if strings.Count(at, ".challenges[") > maxNested {
+			d.Add(at, "challenge", "challenges stand at most %d deep in each other", maxNested)
+		}
 	}
-	checkFields[Challenge](d, at, "challenge", c.Kind, challengeFields())
-	kind.check(d, at, c)
+}
+
+// counted sets what a file may leave out.
+func counted(challenges []Challenge) {
+	for i := range challenges {
+		c := &challenges[i]
+		if c.Kind != AllOf {
+			c.Count = max(c.Count, 1)
+		}
+		counted(c.Challenges)
+	}
 }
 
 func (k challengeKind) sentence() string { return k.about }
@@ -96,17 +113,46 @@ func (w world) who(c condition) []Party {
 	return kind.who(w, c)
 }
 
+// stands is how a challenge stands; ok is false where there is no such kind. One that can be met
+// only after some time counts from then on (R60).
+func (w world) stands(f Facts, c condition, t tally) (result ChallengeResult, ok bool) {
+	kind, ok := c.kind()
+	if !ok {
+		return ChallengeResult{Kind: c.Kind}, false
+	}
+	result = kind.met(w, f, c, t)
+	if c.After > 0 {
+		from := t.asked.Add(time.Duration(c.After))
+		result.From = &requests.Time{Time: from}
+		if result.metAt.Before(from) {
+			result.metAt = from
+		}
+		result.Met = result.Met && !t.now.Before(from)
+	}
+	return result, true
+}
+
 // reviewed is how a challenge stands that asks for the approvals of some people: one person counts
 // once in it, and may meet several (R23).
 func reviewed(w world, f Facts, c condition, t tally) ChallengeResult {
 	parties := w.who(c)
 	result := ChallengeResult{Kind: c.Kind, Count: c.Count, Reviewers: partyNames(parties)}
+	var times []time.Time
 	for _, o := range t.counting {
-		if w.isParty(f, parties, o.user.Login) {
+		switch {
+		case !w.isParty(f, parties, o.user.Login):
+		case t.isEarly(o):
+			result.early = append(result.early, o.user.Login)
+		default:
 			result.Approvers = append(result.Approvers, o.user.Login)
+			times = append(times, o.review.SubmittedAt.Time)
 		}
 	}
-	result.Met = c.Count > 0 && len(result.Approvers) >= c.Count
+	result.Met = c.Count > 0 && len(times) >= c.Count
+	if result.Met {
+		slices.SortFunc(times, time.Time.Compare)
+		result.metAt = times[c.Count-1]
+	}
 	return result
 }
 
@@ -119,45 +165,26 @@ func askedOfTeams(w world, c condition, t tally) (all []Question) {
 	return all
 }
 
-// Approval is one challenge of a policy on one cluster, with those who can meet it as far as the
-// repository tells.
-type Approval struct {
-	Kind   string   `json:"kind"`
-	Count  int      `json:"count"`
-	Path   string   `json:"path,omitempty"` // of a code owner's review: the folder of the requests
-	People []string `json:"people"`         // logins: users by name and members of groups.yaml
-	Teams  []string `json:"teams"`          // GitHub teams; only GitHub knows who is in them
-}
-
-// Approvals are the challenges of a policy for requests on one cluster. It is meant for a tree
-// without findings.
-func (t Tree) Approvals(policy AccessPolicy, cluster string) []Approval {
-	return t.world(policy).approvals(cluster)
-}
-
-func (w world) approvals(cluster string) []Approval {
-	folder := requestFolder(cluster, w.policy.Metadata.Name)
-	var all []Approval
-	for _, c := range w.policy.Spec.Challenges {
-		a := Approval{Kind: c.Kind, Count: c.Count}
-		if c.Kind == CodeOwnerReview {
-			a.Path = folder
-		}
-		a.People, a.Teams = w.resolve(w.who(condition{c, folder + anyRequest}))
-		all = append(all, a)
-	}
-	return all
-}
-
 // approvalsInWords is what must be met, as the readers of a policy see it.
-func approvalsInWords(challenges []Challenge) string {
+func approvalsInWords(challenges []Challenge) string { return inWordsOf(challenges, " and ") }
+
+func inWordsOf(challenges []Challenge, between string) string {
 	var all []string
 	for _, c := range challenges {
-		if kind, ok := c.kind(); ok {
-			all = append(all, fmt.Sprintf("%d approval(s) by %s", c.Count, kind.words(c)))
+		kind, ok := c.kind()
+		if !ok {
+			continue
 		}
+		words := kind.words(c)
+		if len(c.Challenges) == 0 {
+			words = fmt.Sprintf("%d approval(s) by %s", c.Count, words)
+		}
+		if c.After > 0 {
+			words += fmt.Sprintf(" after %s", c.After)
+		}
+		all = append(all, words)
 	}
-	return strings.Join(all, " and ")
+	return strings.Join(all, between)
 }
 
 // challengeFields are the fields of every kind.

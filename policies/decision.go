@@ -5,6 +5,7 @@ import (
 	"iter"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/pullgrant/pullgrant/requests"
 )
@@ -148,6 +149,8 @@ type Decision struct {
 	Roles      []RoleView          `json:"roles,omitempty"`     // what the grant's roles allow
 	Widened    []string            `json:"widened,omitempty"`   // of a change: what becomes possible
 	Reason     string              `json:"reason,omitempty"`    // of the request: free text, escape at every sink
+	// Again is when time alone may change the decision; zero when it does not.
+	Again requests.Time `json:"again,omitzero"`
 }
 
 // Rule is one rule that was checked. Code names the rule by its refusal.
@@ -161,11 +164,43 @@ type Rule struct {
 type ChallengeResult struct {
 	Kind      string            `json:"kind"`
 	Path      string            `json:"path,omitempty"` // of a code owner's review: the file owned
-	Count     int               `json:"count"`          // approvals needed
+	Count     int               `json:"count"`          // approvals needed, or children that must be met
 	Approvers []string          `json:"approvers"`      // logins that met it
 	Reviewers []string          `json:"reviewers"`      // who may meet it: logins, org/teams and groups
 	Met       bool              `json:"met"`
+	Spare     bool              `json:"spare,omitempty"` // it need not be met, since others are
+	From      *requests.Time    `json:"from,omitempty"`  // when it can be met first
 	Children  []ChallengeResult `json:"children,omitempty"`
+
+	metAt time.Time // the moment of the approval that met it
+	early []string  // logins whose approval came before its turn
+}
+
+// Has is how many of Count there are.
+func (c ChallengeResult) Has() int {
+	if len(c.Children) == 0 {
+		return len(c.Approvers)
+	}
+	met := 0
+	for _, child := range c.Children {
+		if child.Met {
+			met++
+		}
+	}
+	return met
+}
+
+// againBy is the first moment after now at which a challenge that waits for its time can be met.
+func againBy(challenges []ChallengeResult, now time.Time) (first requests.Time) {
+	for _, c := range challenges {
+		for _, part := range c.All() {
+			if part.From != nil && part.From.After(now) && (first.IsZero() ||
+				part.From.Before(first.Time)) {
+				first = *part.From
+			}
+		}
+	}
+	return first
 }
 
 // All walks a result and what it is made of, each with how deep it stands.
@@ -197,8 +232,28 @@ func (c ChallengeResult) counted(login string) bool {
 
 // missing says what is needed and what there is.
 func (c ChallengeResult) missing() string {
-	return fmt.Sprintf("%s needs %d approval(s) by %s and has %d", c.Kind, c.Count, reviewersOf(c),
+	text := fmt.Sprintf("%s needs %d approval(s) by %s and has %d", c.Kind, c.Count, reviewersOf(c),
 		len(c.Approvers))
+	if len(c.Children) > 0 {
+		text = c.missingOfChildren()
+	}
+	if c.From != nil {
+		text += fmt.Sprintf(", which counts from %s on", c.From)
+	}
+	return text
+}
+
+func (c ChallengeResult) missingOfChildren() string {
+	var all []string
+	for _, child := range c.Children {
+		if !child.Met {
+			all = append(all, child.missing())
+		}
+	}
+	if len(all) == 1 || c.Kind == AllOf {
+		return strings.Join(all, ", and ")
+	}
+	return fmt.Sprintf("%d more of these: %s", c.Count-c.Has(), strings.Join(all, ", or "))
 }
 
 // reviewersOf are all who may meet one of the challenges, or a part of it.

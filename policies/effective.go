@@ -66,14 +66,23 @@ func (j *judge) effective(tree Tree) (e effective, problem string) {
 		e.rules += text(known, rules)
 	}
 	for _, c := range k.conditions() {
-		people, teams := k.world.resolve(k.world.who(c))
-		for i, login := range people {
-			identity, _ := k.world.identities.find(login)
-			people[i] = fmt.Sprintf("%s/%d", strings.ToLower(login), identity.GitHubID)
-		}
-		e.asks += text(c.Kind, c.Count, people, teams)
+		e.asks += k.world.asksFor(c)
 	}
 	return e, ""
+}
+
+// asksFor is a challenge with whom it asks, down to what it is made of.
+func (w world) asksFor(c condition) string {
+	people, teams := w.resolve(w.who(c))
+	for i, login := range people {
+		identity, _ := w.identities.find(login)
+		people[i] = fmt.Sprintf("%s/%d", strings.ToLower(login), identity.GitHubID)
+	}
+	all := text(c.Kind, c.Count, people, teams, c.InOrder, c.After, len(c.Challenges))
+	for _, part := range c.Challenges {
+		all += w.asksFor(condition{part, c.path})
+	}
+	return all
 }
 
 func text(values ...any) string {

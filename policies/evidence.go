@@ -161,15 +161,20 @@ const maxIgnored = 50
 // Evidence adds to e what a ledger entry tells of how the decision came about.
 func (d Decision) Evidence(e requests.Evidence) requests.Evidence {
 	e.PolicyCommit, e.Approvers, e.Challenges, e.Ignored = d.PolicyCommit, d.Approvers, nil, nil
-	for _, c := range d.Challenges {
-		e.Challenges = append(e.Challenges, requests.ChallengeStatus{Kind: c.Kind, Path: c.Path,
-			Count: c.Count, Approvers: c.Approvers})
-	}
+	e.Challenges = statusOf(d.Challenges)
 	for _, r := range d.Ignored[:min(len(d.Ignored), maxIgnored)] {
 		e.Ignored = append(e.Ignored, requests.IgnoredApproval{Login: r.Login, ReviewID: r.ReviewID,
 			Code: string(r.Code)})
 	}
 	return e
+}
+
+func statusOf(challenges []ChallengeResult) (all []requests.ChallengeStatus) {
+	for _, c := range challenges {
+		all = append(all, requests.ChallengeStatus{Kind: c.Kind, Path: c.Path, Count: c.Count,
+			Approvers: c.Approvers, Challenges: statusOf(c.Children)})
+	}
+	return all
 }
 
 // catalogued notes the hash of each role that the catalogue of the tree has.

@@ -29,7 +29,9 @@ func TestEveryFieldRuleIsUsed(t *testing.T) {
 		for i := range format.NumField() {
 			if name, _, _ := strings.Cut(format.Field(i).Tag.Get("yaml"), ","); name != "" {
 				delete(unused, kind+" "+format.Name()+"."+name)
-				visit(format.Field(i).Type)
+				if inside := format.Field(i).Type; inside != reflect.SliceOf(format) {
+					visit(inside)
+				}
 			}
 		}
 	}

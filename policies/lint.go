@@ -117,8 +117,8 @@ func (l *linter) lint() []requests.Finding {
 		l.parties(w, d, asking, named)
 		l.roles(w, d)
 		l.dangers(w, d)
-		for i, c := range w.policy.Spec.Challenges {
-			l.challenge(w, d, i, c)
+		for i := range w.policy.Spec.Challenges {
+			l.challenge(w, d, i)
 		}
 		for _, other := range l.policies {
 			l.overlap(w, d, other)
@@ -197,8 +197,8 @@ func (l *linter) parties(w world, d *requests.Document, asking, named map[string
 		}
 	}
 	list("spec.subjects", w.policy.Spec.Subjects, true)
-	for i, c := range w.policy.Spec.Challenges {
-		list(fmt.Sprintf("spec.challenges[%d].reviewers", i), c.Reviewers, false)
+	for at, c := range parts("spec", w.policy.Spec.Challenges) {
+		list(at+".reviewers", c.Reviewers, false)
 	}
 }
 
@@ -238,7 +238,7 @@ func (l *linter) roles(w world, d *requests.Document) {
 }
 
 // challenge looks for requests that could never be approved while others could.
-func (l *linter) challenge(w world, d *requests.Document, i int, c Challenge) {
+func (l *linter) challenge(w world, d *requests.Document, i int) {
 	for _, cluster := range w.policy.Spec.Clusters {
 		a := w.approvals(cluster)[i]
 		who, all := w.short(a)
@@ -246,38 +246,27 @@ func (l *linter) challenge(w world, d *requests.Document, i int, c Challenge) {
 			continue
 		}
 		d.Add(fmt.Sprintf("spec.challenges[%d]", i), RuleApproversShort,
-			"a request of @%s could never be approved: %s needs %d of %s besides them; name more",
-			strings.Join(who, ", @"), c.Kind, c.Count, nameAll(a))
+			"a request of @%s could never be approved: %s besides them; name more",
+			strings.Join(who, ", @"), a.needs())
 		return // the other clusters say the same, or nearly
 	}
-}
-
-func nameAll(a Approval) string {
-	return "@" + strings.Join(append(slices.Clone(a.Teams), a.People...), ", @")
 }
 
 // short tells for which of those who may ask by name too few others can approve, and whether that
 // is so for all who may ask. Who is in a GitHub team is not known here, so one team is enough to
 // say nothing.
 func (w world) short(a Approval) (who []string, all bool) {
-	if len(a.Teams) > 0 || len(a.People) == 0 {
-		return nil, false
+	if named, teams := a.everyone(); len(named)+len(teams) == 0 {
+		return nil, false // which is told elsewhere
 	}
 	people, teams := w.resolve(w.policy.Spec.Subjects)
 	for _, asker := range people {
-		if a.without(asker) < a.Count {
+		if !a.possible(asker) {
 			who = append(who, asker)
 		}
 	}
-	return who, len(who) == len(people) && (len(teams) == 0 || len(a.People) < a.Count)
-}
-
-// without is how many people can meet it beside one of them.
-func (a Approval) without(login string) int {
-	if has(a.People, login) {
-		return len(a.People) - 1
-	}
-	return len(a.People)
+	return who, len(who) == len(people) && len(people)+len(teams) > 0 &&
+		(len(teams) == 0 || !a.possible(""))
 }
 
 // hopeless are the challenges that no request could meet, for Check.
@@ -287,8 +276,7 @@ func (w world) hopeless() []string {
 		for _, a := range w.approvals(cluster) {
 			if _, all := w.short(a); all {
 				problems = append(problems, fmt.Sprintf("no request can ever be approved on %s: "+
-					"%s needs %d of %s, and nobody can approve their own; name more",
-					cluster, a.Kind, a.Count, nameAll(a)))
+					"%s, and nobody can approve their own; name more", cluster, a.needs()))
 			}
 		}
 	}
@@ -315,14 +303,6 @@ func (l *linter) overlap(w world, d *requests.Document, other world) {
 			return
 		}
 	}
-}
-
-// implies tells whether whoever met a has also met b.
-func (a Approval) implies(b Approval) bool {
-	within := func(few, many []string) bool {
-		return !slices.ContainsFunc(few, func(name string) bool { return !has(many, name) })
-	}
-	return a.Count >= b.Count && within(a.People, b.People) && within(a.Teams, b.Teams)
 }
 
 func sharedTarget(t Tree, a, b AccessPolicy) (what, cluster string) {

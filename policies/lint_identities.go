@@ -52,7 +52,7 @@ func (l *linter) unusedIdentities(identities IdentityMap, d *requests.Document) 
 		if len(teams) > 0 || !l.everyPolicy {
 			return
 		}
-		for _, c := range w.policy.Spec.Challenges {
+		for _, c := range parts("", w.policy.Spec.Challenges) {
 			people, _ := w.resolve(c.Reviewers)
 			used = append(used, people...)
 		}

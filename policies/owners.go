@@ -213,7 +213,7 @@ func (t Tree) ownerLines() (lines []string, findings []requests.Finding) {
 		policy, _, found := t.Policy(name)
 		findings = append(findings, found...)
 		var reviewers []Party
-		for _, c := range policy.Spec.Challenges {
+		for _, c := range parts("", policy.Spec.Challenges) {
 			if c.Kind == CodeOwnerReview {
 				reviewers = nil
 				break

@@ -38,13 +38,20 @@ type PolicySpec struct {
 type Challenge struct {
 	Kind      string  `yaml:"kind" json:"kind"`
 	Reviewers []Party `yaml:"reviewers,omitempty" json:"reviewers,omitempty"` // of a PeerReview
-	Count     int     `yaml:"count" json:"count"`
+	// approvals, or of an AnyOf how many of its challenges. A file may leave out 1.
+	Count      int         `yaml:"count,omitempty" json:"count,omitempty"`
+	Challenges []Challenge `yaml:"challenges,omitempty" json:"challenges,omitempty"` // of an AnyOf or AllOf
+	InOrder    bool        `yaml:"inOrder,omitempty" json:"inOrder,omitempty"`       // of an AllOf
+	// from the push of the head commit until it can be met
+	After requests.Duration `yaml:"after,omitempty" json:"after,omitzero"`
 }
 
 // Kinds of Challenge. One without an evaluator is an error in the file, never a pass.
 const (
 	CodeOwnerReview = "CodeOwnerReview"
 	PeerReview      = "PeerReview"
+	AnyOf           = "AnyOf"
+	AllOf           = "AllOf"
 )
 
 // Limits bound how long a request may take on its way. What is not set is 24 hours, so that an old
@@ -175,9 +182,14 @@ var policyFields = requests.HeaderFields("AccessPolicy",
 	"Challenge.kind": {About: about(challengeKinds()), Form: requests.OneOf("challenge",
 		challengeKindNames()...)},
 	"Challenge.reviewers": {About: "Whose approval counts for a PeerReview.", Min: 1, Unique: true},
-	"Challenge.count": {About: "How many approvals are needed.", Min: 1, Max: maxCount,
-		Rule: "count",
+	"Challenge.count": {About: "How many approvals are needed, or of an AnyOf how many of its " +
+		"challenges. Default: 1.", Min: 1, Max: maxCount, Rule: "count",
 		Says: fmt.Sprintf("it must be 1 to %d", maxCount)},
+	"Challenge.challenges": {About: "What an AnyOf or AllOf is made of.", Min: 1, Max: maxParts},
+	"Challenge.inOrder": {About: "Of an AllOf: each approval must be given after the challenges " +
+		"before its own were met. Default: false."},
+	"Challenge.after": {About: "How long after the push of the head commit it can be met first, for " +
+		"example 30m, as by those who stand in for others. An approval given before counts from then on."},
 
 	"Target.defaultDuration": {About: "How long, when the request does not say, for example " +
 		"60m. Not longer than maxDuration."},
@@ -301,9 +313,8 @@ func ParsePolicy(path string, data []byte) (AccessPolicy, []requests.Finding) {
 			"it must be the file's name without .yaml")
 	}
 	checkParties(d, "spec.subjects", p.Spec.Subjects)
-	for i, c := range p.Spec.Challenges {
-		checkChallenge(d, fmt.Sprintf("spec.challenges[%d]", i), c)
-	}
+	checkChallenges(d, "spec", p.Spec.Challenges)
+	counted(p.Spec.Challenges)
 	if p.Spec.Target.DefaultDuration > p.Spec.Target.MaxDuration {
 		d.Check("spec.target.defaultDuration", "duration", p.Spec.Target.DefaultDuration.String(),
 			"it may not be longer than maxDuration, "+p.Spec.Target.MaxDuration.String())

@@ -55,9 +55,8 @@ func preview(tree Tree, name string, file TreeFile, known Facts) *judge {
 		j.decision.Outcome = Denied // waiting mends nothing
 	}
 	for _, c := range j.conditions() {
-		if kind, ok := c.kind(); ok {
-			j.decision.Challenges = append(j.decision.Challenges, kind.met(j.world, j.facts,
-				c, tally{}))
+		if result, ok := j.world.stands(j.facts, c, tally{}); ok {
+			j.decision.Challenges = append(j.decision.Challenges, result)
 		}
 	}
 	return j
@@ -89,9 +88,9 @@ func (j *judge) approvable() string {
 	}
 	login := j.request.Spec.Requester
 	for _, a := range j.world.approvals(j.request.Spec.Cluster) {
-		if len(a.Teams) == 0 && a.without(login) < a.Count {
-			return fmt.Sprintf("a request of @%s could never be approved: %s needs %d of %s "+
-				"besides them; ask for others to be named", login, a.Kind, a.Count, nameAll(a))
+		if !a.possible(login) {
+			return fmt.Sprintf("a request of @%s could never be approved: %s besides them; ask for "+
+				"others to be named", login, a.needs())
 		}
 	}
 	return ""

@@ -160,26 +160,15 @@ func (j *judge) mayApprove(approvers []string) Standing {
 	approvers = once(slices.Clone(approvers))
 	var unknown []string
 	for _, a := range j.world.approvals(j.request.Spec.Cluster) {
-		sure, maybe := 0, 0
-		var left []string
-		for _, login := range approvers {
-			switch in, open := j.known(login, a.Teams); {
-			case in || has(a.People, login):
-				sure++
-			case len(open) > 0:
-				maybe++
-				left = append(left, open...)
-			}
-		}
-		switch {
-		case sure >= a.Count:
-		case sure+maybe >= a.Count:
-			unknown = append(unknown, fmt.Sprintf("whether at least %d of @%s is in %s", a.Count,
-				strings.Join(approvers, ", @"), strings.Join(once(left), " or ")))
+		switch sure, maybe, left := j.metBy(a, approvers); {
+		case sure:
+		case maybe:
+			what := fmt.Sprintf("at least %d of @%s", a.Count, strings.Join(approvers, ", @"))
+			unknown = append(unknown, fmt.Sprintf("whether %s is in %s", what,
+				strings.Join(once(left), " or ")))
 		default:
 			return Standing{Decision: standsDenied, Code: InsufficientApprovals,
-				Message: fmt.Sprintf(
-					"%s needs %d of %s, and @%s approved", a.Kind, a.Count, nameAll(a),
+				Message: fmt.Sprintf("%s, and @%s approved", a.needs(),
 					strings.Join(approvers, ", @"))}
 		}
 	}
@@ -187,4 +176,29 @@ func (j *judge) mayApprove(approvers []string) Standing {
 		return Standing{Decision: standsUnknown, Message: strings.Join(unknown, "; ")}
 	}
 	return Standing{Decision: standsAllowed}
+}
+
+// metBy tells whether those who approved meet a challenge, or may do so, and in which teams it was
+// not asked whether they are.
+func (j *judge) metBy(a Approval, approvers []string) (met, maybe bool, left []string) {
+	sure, possible := 0, 0
+	add := func(in, unknown bool, open []string) {
+		switch {
+		case in:
+			sure++
+		case unknown:
+			possible++
+			left = append(left, open...)
+		}
+	}
+	for _, part := range a.Parts {
+		add(j.metBy(part, approvers))
+	}
+	for _, login := range approvers {
+		if len(a.Parts) == 0 {
+			in, open := j.known(login, a.Teams)
+			add(in || has(a.People, login), len(open) > 0, open)
+		}
+	}
+	return sure >= a.Count, sure+possible >= a.Count, left
 }

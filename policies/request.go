@@ -131,18 +131,24 @@ func (j *judge) reused() string {
 // waitedTooLong refuses a request that lay open so long that nobody may mean it any more (R52). The
 // first push of the head commit counts: what was pushed later is another request.
 func (j *judge) waitedTooLong() string {
-	first := j.facts.judgedAt(j.now)
-	for _, p := range j.facts.pushes() {
-		if p.After == j.facts.PullRequest.HeadSHA && p.Time.Before(first) {
-			first = p.Time.Time
-		}
-	}
+	first := j.askedAt()
 	waited := j.facts.judgedAt(j.now).Sub(first)
 	if most := j.world.policy.Spec.limits().MaxPending; waited > time.Duration(most) {
 		return fmt.Sprintf("the request has waited since %s, longer than %s; ask again",
 			requests.At(first), most)
 	}
 	return ""
+}
+
+// askedAt is when the head commit was pushed first; where nobody tells, no time ago.
+func (j *judge) askedAt() time.Time {
+	first := j.facts.judgedAt(j.now)
+	for _, p := range j.facts.pushes() {
+		if p.After == j.facts.PullRequest.HeadSHA && p.Time.Before(first) {
+			first = p.Time.Time
+		}
+	}
+	return first
 }
 
 // pullRequestSteps check the pull request itself.

@@ -37,6 +37,11 @@ func Schema(kind string) ([]byte, error) {
 	s.Description = root.format.About
 	s.Properties["apiVersion"].Const = requests.APIVersion
 	s.Properties["kind"].Const = root.format.Kind
+	for _, t := range nesting {
+		if _, has := root.format.Fields[t.Name()+".kind"]; has {
+			s.Definitions = map[string]*schema{t.Name(): structSchema(t, root.format)}
+		}
+	}
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)
 	encoder.SetEscapeHTML(false)
@@ -53,6 +58,7 @@ type schema struct {
 	ID          string `json:"$id,omitempty"`
 	Title       string `json:"title,omitempty"`
 	Description string `json:"description,omitempty"`
+	Ref         string `json:"$ref,omitempty"`
 	Type        string `json:"type,omitempty"`
 
 	Const     any      `json:"const,omitempty"`
@@ -81,7 +87,12 @@ type schema struct {
 	If    *schema   `json:"if,omitempty"`
 	Then  *schema   `json:"then,omitempty"`
 	Else  *schema   `json:"else,omitempty"`
+
+	Definitions map[string]*schema `json:"definitions,omitempty"`
 }
+
+// nesting are the types of fields that hold others of the same type.
+var nesting = []reflect.Type{reflect.TypeFor[Challenge](), reflect.TypeFor[requests.ChallengeStatus]()}
 
 // formats are the formats by kind, each with the Go type that the loader fills.
 var formats = map[string]struct {
@@ -133,6 +144,9 @@ func typeSchema(t reflect.Type, rule requests.Field, f requests.Format) *schema 
 	case reflect.Pointer:
 		return typeSchema(t.Elem(), rule, f)
 	case reflect.Struct:
+		if slices.Contains(nesting, t) {
+			return &schema{Ref: "#/definitions/" + t.Name()}
+		}
 		return structSchema(t, f)
 	case reflect.Map:
 		return &schema{Type: "object", AdditionalProperties: new(bool), MinProperties: rule.Min,

@@ -263,7 +263,7 @@ func (w world) check(name string) []requests.Finding {
 			Message: fmt.Sprintf(format, args...)})
 	}
 	parties := slices.Clone(w.policy.Spec.Subjects)
-	for _, c := range w.policy.Spec.Challenges {
+	for _, c := range parts("", w.policy.Spec.Challenges) {
 		parties = append(parties, c.Reviewers...)
 	}
 	for _, cluster := range w.policy.Spec.Clusters { // whatever the challenges, as in a judgement

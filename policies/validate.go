@@ -179,9 +179,13 @@ func (d Decision) Explain() []string {
 		if c.Met {
 			mark = "met"
 		}
-		lines = append(lines, fmt.Sprintf("  %s%s %s: %d of %d, approved by [%s], may approve [%s]",
-			strings.Repeat("  ", depth), c.Kind, mark, len(c.Approvers), c.Count,
-			strings.Join(c.Approvers, ", "), strings.Join(c.Reviewers, ", ")))
+		line := fmt.Sprintf("  %s%s %s: %d of %d", strings.Repeat("  ", depth), c.Kind, mark, c.Has(),
+			c.Count)
+		if len(c.Children) == 0 {
+			line += fmt.Sprintf(", approved by [%s], may approve [%s]",
+				strings.Join(c.Approvers, ", "), strings.Join(c.Reviewers, ", "))
+		}
+		lines = append(lines, line)
 	}
 	for _, r := range d.Ignored {
 		lines = append(lines, "  "+r.Message+" ["+string(r.Code)+"]")

@@ -94,16 +94,6 @@ func wider(after Tree, policy AccessPolicy, old PolicySpec) []string {
 	return all
 }
 
-// atLeast tells whether meeting c always meets old too: as many approvals, by nobody that old would
-// not take.
-func (c Challenge) atLeast(old Challenge) bool {
-	return c.Kind == old.Kind && c.Count >= old.Count &&
-		!slices.ContainsFunc(c.Reviewers, func(p Party) bool {
-			return !slices.Contains(old.Reviewers,
-				p)
-		})
-}
-
 // peopleAdded names who joins a group and whose Kubernetes user changes: both reach every policy
 // that names them.
 func peopleAdded(before, after Tree) []string {

@@ -141,12 +141,27 @@ type Approver struct {
 }
 
 // ChallengeStatus is one condition on approvals as the judgement found it: met when as many
-// approved as it asks for.
+// approved as it asks for, or when as many of its parts are met.
 type ChallengeStatus struct {
 	Kind      string   `yaml:"kind" json:"kind"`
 	Path      string   `yaml:"path,omitempty" json:"path,omitempty"` // of a code owner's review: the file owned
 	Count     int      `yaml:"count" json:"count"`                   // approvals needed
 	Approvers []string `yaml:"approvers,omitempty" json:"approvers,omitempty"`
+
+	Challenges []ChallengeStatus `yaml:"challenges,omitempty" json:"challenges,omitempty"`
+}
+
+// Has is how many of Count there are.
+func (c ChallengeStatus) Has() (n int) {
+	if len(c.Challenges) == 0 {
+		return len(c.Approvers)
+	}
+	for _, part := range c.Challenges {
+		if part.Has() >= part.Count {
+			n++
+		}
+	}
+	return n
 }
 
 // IgnoredApproval is an approval that did not count, and the code of the rule that says why.

@@ -128,8 +128,7 @@ func decisionCells(s *requests.Status) []string {
 		}
 	}
 	for _, c := range s.Challenges {
-		challenges = append(challenges, strings.TrimSpace(fmt.Sprintf("%s %d of %d %s", c.Kind,
-			len(c.Approvers), c.Count, strings.Join(c.Approvers, " "))))
+		challenges = append(challenges, challengeCell(c))
 	}
 	for _, i := range s.Ignored {
 		ignored = append(ignored, i.Login+" "+i.Code)
@@ -199,4 +198,18 @@ func accountRow(a ledger.Account) []string {
 	}
 	return []string{when.String(), who, what, window, ended, strings.Join(approvers,
 		", "), pr, proof}
+}
+
+// challengeCell is a condition with those who met it, and in brackets what it is made of.
+func challengeCell(c requests.ChallengeStatus) string {
+	text := strings.TrimSpace(fmt.Sprintf("%s %d of %d %s", c.Kind, c.Has(), c.Count,
+		strings.Join(c.Approvers, " ")))
+	var inside []string
+	for _, part := range c.Challenges {
+		inside = append(inside, challengeCell(part))
+	}
+	if len(inside) > 0 {
+		text += " (" + strings.Join(inside, ", ") + ")"
+	}
+	return text
 }

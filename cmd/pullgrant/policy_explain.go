@@ -93,11 +93,7 @@ func explainRequest(w world, o policyExplainOptions, dir string, files fs.FS,
 	policy, _, _ := tree.Policy(d.Policy)
 	r.title("Who must approve")
 	for _, a := range tree.Approvals(policy, d.Grant.Cluster) {
-		a.People = slices.DeleteFunc(a.People, func(login string) bool {
-			return strings.EqualFold(
-				login, d.Grant.Requester)
-		})
-		r.approval(a)
+		r.approval(a, d.Grant.Requester)
 	}
 	for _, view := range d.Roles {
 		if len(view.Item.Allows) > 0 { // no more of the role than that
@@ -150,7 +146,7 @@ func (r *report) policy(tree policies.Tree, policy policies.AccessPolicy) {
 	for _, cluster := range policy.Spec.Clusters {
 		r.title("Who must approve on " + cluster)
 		for _, a := range tree.Approvals(policy, cluster) {
-			r.approval(a)
+			r.approval(a, "")
 		}
 		for _, role := range policy.Roles() {
 			r.role(tree, policy, cluster, role)
@@ -171,13 +167,28 @@ func onlyNamed(policy policies.AccessPolicy, role string) bool {
 
 func either(names []string) string { return strings.Join(names, " or ") }
 
-// approval says who can meet a challenge; nobody approves their own request.
-func (r *report) approval(a policies.Approval) {
-	from := a.Kind
-	if a.Path != "" {
-		from += " of " + a.Path
+// approval says who can meet a challenge besides the requester: nobody approves their own request.
+func (r *report) approval(a policies.Approval, requester string) {
+	for depth, part := range a.All() {
+		from := part.Kind
+		if part.Path != "" {
+			from += " of " + part.Path
+		}
+		if part.After > 0 {
+			from += fmt.Sprintf(", %s after the request at the earliest", part.After)
+		}
+		if part.InOrder {
+			from += ", one after the other"
+		}
+		who := fmt.Sprintf("these %d", len(part.Parts))
+		if len(part.Parts) == 0 {
+			others := slices.DeleteFunc(slices.Clone(part.People), func(login string) bool {
+				return strings.EqualFold(login, requester)
+			})
+			who = cmp.Or(at(slices.Concat(part.Teams, others)), "nobody")
+		}
+		r.text("%s  %d of %s (%s)", strings.Repeat("  ", depth), part.Count, who, from)
 	}
-	r.text("  %d of %s (%s)", a.Count, cmp.Or(at(slices.Concat(a.Teams, a.People)), "nobody"), from)
 }
 
 // role says what a role can do, as far as the catalogue has it.

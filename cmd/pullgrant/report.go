@@ -190,12 +190,19 @@ func (r *report) challenges(d policies.Decision) {
 		if c.Path != "" && d.Kind != policies.KindRequest {
 			of = " of " + c.Path
 		}
-		r.text("%s  %-4s  %s%s: %d of %d", indent, passed(c.Met), c.Kind, of,
-			len(c.Approvers), c.Count)
+		state := passed(c.Met)
+		if c.Spare {
+			state = "–"
+		}
+		from := ""
+		if c.From != nil && !c.Met {
+			from = ", counts from " + c.From.String() + " on"
+		}
+		r.text("%s  %-4s  %s%s: %d of %d%s", indent, state, c.Kind, of, c.Has(), c.Count, from)
 		if len(c.Approvers) > 0 {
 			r.text("%s        approved by: %s", indent, at(c.Approvers))
 		}
-		if !c.Met {
+		if !c.Met && !c.Spare && len(c.Children) == 0 {
 			r.text("%s        may approve: %s", indent, cmp.Or(at(d.Remaining(c)),
 				"nobody; the policy or CODEOWNERS must change"))
 		}
@@ -210,6 +217,15 @@ func (r *report) findings(findings []requests.Finding) {
 	for _, f := range findings {
 		r.line("  %s", f)
 	}
+}
+
+// needs is what a challenge asks for, before anybody approved.
+func needs(c policies.ChallengeResult) string {
+	if len(c.Children) > 0 {
+		return fmt.Sprintf("%d of these %d (%s)", c.Count, len(c.Children), c.Kind)
+	}
+	return fmt.Sprintf("%s (%s) by %s", count(c.Count, "approval"), c.Kind,
+		strings.Join(c.Reviewers, ", "))
 }
 
 func passed(ok bool) string {

@@ -218,9 +218,8 @@ func request(ctx context.Context, w world, o requestOptions) error {
 	var r report
 	r.line("%s", path)
 	r.grant(*decision.Grant)
-	for _, c := range decision.Challenges {
-		r.text("Needs         %s (%s) by %s", count(c.Count, "approval"), c.Kind,
-			strings.Join(c.Reviewers, ", "))
+	for depth, c := range decision.AllChallenges() {
+		r.text("Needs         %s%s", strings.Repeat("  ", depth), needs(c))
 	}
 	if err := r.to(w.err); err != nil {
 		return err

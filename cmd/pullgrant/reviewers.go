@@ -19,7 +19,7 @@ func reviewers(tree policies.Tree, policy policies.AccessPolicy, cluster,
 	requester string) reviewerList {
 	var list reviewerList
 	full := func() bool { return len(list.users)+len(list.teams) >= maxReviewers }
-	for _, a := range tree.Approvals(policy, cluster) {
+	for _, a := range leaves(tree.Approvals(policy, cluster)) {
 		for _, name := range a.Teams {
 			// A policy can name a team of another organization, but nobody can ask it.
 			org, slug, _ := strings.Cut(name, "/")
@@ -38,4 +38,16 @@ func reviewers(tree policies.Tree, policy policies.AccessPolicy, cluster,
 		}
 	}
 	return list
+}
+
+// leaves are the challenges that people meet, without those that are made of others.
+func leaves(all []policies.Approval) (found []policies.Approval) {
+	for _, a := range all {
+		for _, part := range a.All() {
+			if len(part.Parts) == 0 {
+				found = append(found, part)
+			}
+		}
+	}
+	return found
 }

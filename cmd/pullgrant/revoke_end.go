@@ -98,7 +98,7 @@ func (e ending) withdraw(ctx context.Context, w world) error {
 	waits := "a code owner's approval and the merge"
 	if f, err := e.client.Facts(ctx, number, w.now()); err == nil {
 		d := policies.Evaluate(f.Base, f, w.now())
-		for _, c := range d.Challenges {
+		for _, c := range d.AllChallenges() {
 			if left := d.Remaining(c); !c.Met && len(left) > 0 {
 				waits = "an approval by " + at(left) + ", and the merge"
 			}

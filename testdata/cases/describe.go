@@ -34,11 +34,19 @@ func Describe(d policies.Decision, want string) string {
 	for _, r := range d.Ignored {
 		fmt.Fprintf(&b, "ignored: review %d by %s, %s\n", r.ReviewID, r.Login, r.Code)
 	}
+	if !d.Again.IsZero() {
+		fmt.Fprintf(&b, "again: %s\n", d.Again)
+	}
 	if d.Outcome != policies.Allowed {
 		return b.String()
 	}
-	for _, c := range d.Challenges {
-		fmt.Fprintf(&b, "met: %s %s by %s\n", c.Kind, c.Path, strings.Join(c.Approvers, ", "))
+	for depth, c := range d.AllChallenges() {
+		state := "met"
+		if !c.Met {
+			state = "not met"
+		}
+		fmt.Fprintf(&b, "%s%s: %s %s by %s\n", strings.Repeat("  ", depth), state, c.Kind, c.Path,
+			strings.Join(c.Approvers, ", "))
 	}
 	if g := d.Grant; g != nil {
 		for _, binding := range g.Items {
