@@ -76,6 +76,9 @@ func (v verdict) asked(b *strings.Builder) {
 	}
 	b.WriteString("| Access | |\n| :-- | :-- |\n")
 	github.Row(b, "Who asks", github.Code("@"+g.Requester))
+	if g.Behalf != "" {
+		github.Row(b, "On behalf of", "@"+g.Behalf) // a mention: they are told; the login is from identities.yaml
+	}
 	if g.Subject.Name != "" {
 		github.Row(b, "Who&nbsp;receives", github.Escape(g.Subject.Kind)+" "+
 			github.Code(g.Subject.Name))

@@ -90,23 +90,22 @@ func nameAll(a Approval) string {
 	return "@" + strings.Join(append(teams, people...), ", @")
 }
 
-// possible tells whether enough people can meet it beside one of them, as far as is known: anybody
+// possible tells whether enough people can meet it without some of them, as far as is known: anybody
 // may be in a team.
-func (a Approval) possible(without string) bool {
+func (a Approval) possible(without ...string) bool {
 	if len(a.Parts) > 0 {
 		met := 0
 		for _, part := range a.Parts {
-			if part.possible(without) {
+			if part.possible(without...) {
 				met++
 			}
 		}
 		return met >= a.Count
 	}
-	others := len(a.People)
-	if has(a.People, without) {
-		others--
-	}
-	return len(a.Teams) > 0 || others >= a.Count
+	others := slices.DeleteFunc(slices.Clone(a.People), func(login string) bool {
+		return has(without, login)
+	})
+	return len(a.Teams) > 0 || len(others) >= a.Count
 }
 
 func (a Approval) parts() ([]Approval, int) { return a.Parts, a.Count }

@@ -278,7 +278,7 @@ func (d Decision) Remaining(c ChallengeResult) []string {
 	return slices.DeleteFunc(slices.Clone(c.Reviewers), func(name string) bool {
 		uncounted := []string{d.Author}
 		if d.Grant != nil {
-			uncounted = append(uncounted, d.Grant.Requester)
+			uncounted = append(uncounted, d.Grant.Requester, d.Grant.Behalf)
 		}
 		return slices.ContainsFunc(append(uncounted, c.Approvers...), is(name))
 	})

@@ -1,6 +1,7 @@
 package policies
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -40,15 +41,19 @@ func (j *judge) drift(g requests.Grant) string {
 			return requests.CausePolicyChanged
 		}
 	}
-	identity, known := j.world.identities.find(g.Requester)
-	isTeam := func(p Party) bool { return p.Kind == PartyGroup && strings.Contains(p.Name, "/") }
-	if !known || identity.On(g.Cluster) != g.Subject.Name ||
-		g.ARN != "" && identity.AWS.ARN != g.ARN ||
-		!j.world.isParty(j.facts, spec.Subjects, g.Requester) && !slices.ContainsFunc(spec.Subjects,
-			isTeam) {
+	_, known := j.world.identities.find(g.Requester)
+	receiver, is := j.world.identities.on(g.Cluster, g.Subject.Name)
+	if !known || !is || !strings.EqualFold(receiver.GitHub, cmp.Or(g.Behalf, g.Requester)) ||
+		g.ARN != "" && receiver.AWS.ARN != g.ARN || j.isNone(spec.Subjects, g.Requester) ||
+		g.Behalf != "" && j.isNone(spec.OnBehalfOf, g.Behalf) {
 		return requests.CauseSubjectRemoved
 	}
 	return ""
+}
+
+// isNone tells that somebody is none of parties; with a team in them they may be in that.
+func (j *judge) isNone(parties []Party, login string) bool {
+	return !j.world.isParty(j.facts, parties, login) && !slices.ContainsFunc(parties, Party.isTeam)
 }
 
 // hasUnnamed tells whether an item has a danger that the policy does not name, as far as the

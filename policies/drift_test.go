@@ -78,6 +78,35 @@ func TestDrift(t *testing.T) {
 	}
 }
 
+// TestDriftOnBehalf: access of somebody for whom it was asked ends when it may not be asked for
+// them any more, or when the name is another person's.
+func TestDriftOnBehalf(t *testing.T) {
+	const path = "policies/payments-debug.yaml"
+	grant := exampleGrant
+	grant.Subject.Name, grant.Behalf = "bob@example.com", "bob"
+	behalf := func(parties string) policies.Tree {
+		return with(t, exampleTree(t), path, "  challenges:", "  onBehalfOf: ["+parties+"]\n  challenges:")
+	}
+	for name, c := range map[string]struct {
+		tree policies.Tree
+		want string
+	}{
+		"as it was":   {behalf("{kind: User, name: BOB}"), ""},
+		"a group":     {behalf("{kind: Group, name: squad-b}"), ""},
+		"a team":      {behalf("{kind: Group, name: acme/squad-b}"), ""},
+		"for another": {behalf("{kind: User, name: carol}"), requests.CauseSubjectRemoved},
+		"for nobody":  {exampleTree(t), requests.CauseSubjectRemoved},
+		"the name is of another": {with(t, behalf("{kind: User, name: bob}"), policies.IdentitiesPath,
+			"github: bob", "github: bobby"), requests.CauseSubjectRemoved},
+		"the requester left": {with(t, behalf("{kind: User, name: bob}"), policies.IdentitiesPath,
+			"github: alice", "github: alicia"), requests.CauseSubjectRemoved},
+	} {
+		if got := policies.Drift(c.tree, []requests.Grant{grant})[grant.Path]; got != c.want {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+}
+
 // TestDriftOfTheARN: whoever is somebody else in AWS than when access was granted, or nobody any
 // more, loses it.
 func TestDriftOfTheARN(t *testing.T) {

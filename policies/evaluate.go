@@ -285,16 +285,16 @@ func (j *judge) resultingTree() string {
 	return fmt.Sprintf("after the merge the policies would not be valid: %s", findings[0])
 }
 
-// ownWithdrawal tells whether the author gives back access of their own, which needs nobody's
-// approval (R37).
+// ownWithdrawal tells whether the author gives back what they asked for or receive, which needs
+// nobody's approval (R37).
 func (j *judge) ownWithdrawal() bool {
 	if j.document == nil || len(j.document.Findings) > 0 {
 		return false
 	}
 	author := j.facts.PullRequest.Author
-	identity, ok := j.world.identities.find(j.request.Spec.Requester)
-	return author.ID != 0 && strings.EqualFold(author.Login, j.request.Spec.Requester) && ok &&
-		identity.GitHubID == author.ID
+	requester, known := j.world.identities.find(j.request.Spec.Requester)
+	receiver, _, ok := j.world.identities.receiver(j.request.Spec)
+	return author.ID != 0 && (known && requester.is(author) || ok && receiver.is(author))
 }
 
 func short(sha string) string { return sha[:min(7, len(sha))] }

@@ -197,6 +197,7 @@ func (l *linter) parties(w world, d *requests.Document, asking, named map[string
 		}
 	}
 	list("spec.subjects", w.policy.Spec.Subjects, true)
+	list("spec.onBehalfOf", w.policy.Spec.OnBehalfOf, true)
 	for at, c := range parts("spec", w.policy.Spec.Challenges) {
 		list(at+".reviewers", c.Reviewers, false)
 	}
@@ -266,7 +267,7 @@ func (w world) short(a Approval) (who []string, all bool) {
 		}
 	}
 	return who, len(who) == len(people) && len(people)+len(teams) > 0 &&
-		(len(teams) == 0 || !a.possible(""))
+		(len(teams) == 0 || !a.possible())
 }
 
 // hopeless are the challenges that no request could meet, for Check.

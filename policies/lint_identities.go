@@ -47,7 +47,7 @@ func (l *linter) heldByAWSAuth(identities IdentityMap, d *requests.Document) {
 func (l *linter) unusedIdentities(identities IdentityMap, d *requests.Document) {
 	var used []string
 	for _, w := range l.policies {
-		people, teams := w.resolve(w.policy.Spec.Subjects)
+		people, teams := w.resolve(slices.Concat(w.policy.Spec.Subjects, w.policy.Spec.OnBehalfOf))
 		used = append(used, people...)
 		if len(teams) > 0 || !l.everyPolicy {
 			return

@@ -133,8 +133,14 @@ func (j *judge) recent(start time.Time) string {
 // asker is author without a pull request: GitHub teams cannot be asked, so only logins and
 // groups.yaml count.
 func (j *judge) asker() string {
-	login := j.request.Spec.Requester
-	if j.world.isParty(j.facts, j.world.policy.Spec.Subjects, login) {
+	login, spec := j.request.Spec.Requester, j.world.policy.Spec
+	if behalf := j.decision.Grant.Behalf; behalf != "" &&
+		!j.world.isParty(j.facts, spec.OnBehalfOf, behalf) {
+		return j.field("spec.subject", RequesterNotAllowed, fmt.Sprintf("nobody may ask on behalf of "+
+			"@%s under the policy %s; %s (GitHub teams cannot be looked up on this evidence)", behalf,
+			j.decision.Policy, j.world.behalfInWords()))
+	}
+	if j.world.isParty(j.facts, spec.Subjects, login) {
 		return ""
 	}
 	return j.field("spec.requester", RequesterNotAllowed, fmt.Sprintf("@%s may not ask under "+

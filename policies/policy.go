@@ -26,12 +26,14 @@ const KindAccessPolicy = "AccessPolicy"
 // PolicySpec is the content of an AccessPolicy. Absence never means "all": each list must name what
 // it allows.
 type PolicySpec struct {
-	Description string      `yaml:"description,omitempty" json:"description,omitempty"`
-	Clusters    []string    `yaml:"clusters" json:"clusters"`
-	Subjects    []Party     `yaml:"subjects" json:"subjects"` // who may ask
-	Challenges  []Challenge `yaml:"challenges" json:"challenges"`
-	Limits      *Limits     `yaml:"limits,omitempty" json:"limits,omitempty"`
-	Target      Target      `yaml:"target" json:"target"`
+	Description string   `yaml:"description,omitempty" json:"description,omitempty"`
+	Clusters    []string `yaml:"clusters" json:"clusters"`
+	Subjects    []Party  `yaml:"subjects" json:"subjects"` // who may ask
+	// for whom they may ask besides themselves
+	OnBehalfOf []Party     `yaml:"onBehalfOf,omitempty" json:"onBehalfOf,omitempty"`
+	Challenges []Challenge `yaml:"challenges" json:"challenges"`
+	Limits     *Limits     `yaml:"limits,omitempty" json:"limits,omitempty"`
+	Target     Target      `yaml:"target" json:"target"`
 }
 
 // Challenge is one condition that must be met before a request is allowed.
@@ -162,6 +164,8 @@ var policyFields = requests.HeaderFields("AccessPolicy",
 	"PolicySpec.clusters": {About: "Clusters the policy holds for, by exact name.",
 		Form: requests.FormName, Min: 1},
 	"PolicySpec.subjects": {About: "Who may ask.", Min: 1, Unique: true},
+	"PolicySpec.onBehalfOf": {About: "For whom they may ask besides themselves, by a request's subject. " +
+		"Default: nobody.", Min: 1, Unique: true},
 	"PolicySpec.challenges": {About: "What must be met before a request is allowed: all of them.",
 		Min: 1},
 	"PolicySpec.limits": {About: "How long a request may take on its way."},
@@ -313,6 +317,7 @@ func ParsePolicy(path string, data []byte) (AccessPolicy, []requests.Finding) {
 			"it must be the file's name without .yaml")
 	}
 	checkParties(d, "spec.subjects", p.Spec.Subjects)
+	checkParties(d, "spec.onBehalfOf", p.Spec.OnBehalfOf)
 	checkChallenges(d, "spec", p.Spec.Challenges)
 	counted(p.Spec.Challenges)
 	if p.Spec.Target.DefaultDuration > p.Spec.Target.MaxDuration {

@@ -88,7 +88,7 @@ func (j *judge) approvable() string {
 	}
 	login := j.request.Spec.Requester
 	for _, a := range j.world.approvals(j.request.Spec.Cluster) {
-		if !a.possible(login) {
+		if !a.possible(login, j.decision.Grant.Behalf) {
 			return fmt.Sprintf("a request of @%s could never be approved: %s besides them; ask for "+
 				"others to be named", login, a.needs())
 		}

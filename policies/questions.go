@@ -34,6 +34,9 @@ func Questions(tree Tree, f Facts) []Question {
 		for _, q := range teamQuestions(j.world.policy.Spec.Subjects, f.PullRequest.Author) {
 			asked[q] = true
 		}
+		for _, q := range j.behalfQuestions() {
+			asked[q] = true
+		}
 	}
 	said := tally{opinions: opinions(f)}
 	for _, c := range j.conditions() {

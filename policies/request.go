@@ -45,22 +45,6 @@ func (j *judge) policyApplies() string {
 	return ""
 }
 
-func (j *judge) subjectOf() string {
-	login := j.request.Spec.Requester
-	identity, ok := j.world.identities.find(login)
-	if !ok {
-		return j.field("spec.requester", SubjectNotAllowed, fmt.Sprintf("@%s is not in %s, so "+
-			"no Kubernetes user is known for them", login, IdentitiesPath))
-	}
-	j.subject = requests.Subject{Kind: requests.KindUser, Name: identity.On(j.request.Spec.Cluster)}
-	if asked := j.request.Spec.Subject; asked != nil && *asked != j.subject {
-		return j.field("spec.subject", SubjectNotAllowed, fmt.Sprintf("the subject %s is not "+
-			"the requester's own, %s", requests.Quote(asked.Name), j.subject.Name))
-	}
-	j.decision.Grant.Subject, j.decision.Grant.ARN = j.subject, identity.AWS.ARN
-	return ""
-}
-
 // author checks that the pull request's author is the requester, a person, and one of those who may
 // ask (R13, R14, R17).
 func (j *judge) author() string {

@@ -114,7 +114,7 @@ func (j *judge) held(given [][]requests.Item, namespace string) []rbac.RoleRule 
 
 // isTheirs tells whether a request gives access to the one that this request gives it to.
 func (j *judge) isTheirs(r requests.RequestSpec) bool {
-	g := j.decision.Grant
-	return strings.EqualFold(r.Requester, g.Requester) &&
-		(r.Subject == nil || *r.Subject == g.Subject)
+	who, _, ok := j.world.identities.receiver(r)
+	return ok && strings.EqualFold(r.Requester, j.decision.Grant.Requester) &&
+		who.On(r.Cluster) == j.decision.Grant.Subject.Name
 }

@@ -262,7 +262,7 @@ func (w world) check(name string) []requests.Finding {
 		findings = append(findings, requests.Finding{File: name, Line: 1, Column: 1, Rule: rule,
 			Message: fmt.Sprintf(format, args...)})
 	}
-	parties := slices.Clone(w.policy.Spec.Subjects)
+	parties := slices.Concat(w.policy.Spec.Subjects, w.policy.Spec.OnBehalfOf)
 	for _, c := range parts("", w.policy.Spec.Challenges) {
 		parties = append(parties, c.Reviewers...)
 	}

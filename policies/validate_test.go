@@ -41,7 +41,7 @@ var onlyGitHubTells = []string{
 	"author_not_in_team", "author_took_over_the_login", "base_is_another_branch", "closed",
 	"codeowners_github_reports_error", "commit_without_account",
 	"commit_without_account_beside_coauthor",
-	"file_missing_in_head", "fork", "fork_deleted", "opened_by_dependabot",
+	"file_missing_in_head", "on_behalf_not_in_the_team", "fork", "fork_deleted", "opened_by_dependabot",
 	"path_is_the_folder", "pushed_by_bot", "pushed_by_deleted_account",
 	"start_a_second_too_far_ahead", "start_farther_ahead_than_the_policy_says",
 	"team_is_not_a_group_of_the_same_name", "until_is_over", "until_over_maximum",

@@ -57,6 +57,11 @@ func wider(after Tree, policy AccessPolicy, old PolicySpec) []string {
 			add("%s may ask too", p.Name)
 		}
 	}
+	for _, p := range s.OnBehalfOf {
+		if !slices.Contains(old.OnBehalfOf, p) {
+			add("it may be asked for on behalf of %s too", p.Name)
+		}
+	}
 	for _, cluster := range s.Clusters {
 		if !slices.Contains(old.Clusters, cluster) {
 			add("it holds for the cluster %s too", cluster)

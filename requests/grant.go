@@ -19,6 +19,7 @@ type Grant struct {
 	Policy    string   `json:"policy"`
 	Requester string   `json:"requester"`
 	Subject   Subject  `json:"subject"`
+	Behalf    string   `json:"behalf,omitempty"`  // GitHub login of the subject, when it is not the requester
 	ARN       string   `json:"arn,omitempty"`     // of the subject in AWS; empty: none is known
 	Duration  Duration `json:"duration,omitzero"` // 0 where Until is set
 	NotBefore Time     `json:"notBefore,omitzero"`

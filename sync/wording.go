@@ -40,8 +40,11 @@ func accessText(g requests.Grant, podOf func(requests.Item) string, heading,
 	withdraw string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "### %s\n\n| Access | |\n| --- | --- |\n", heading)
-	github.Row(&b, "Who", github.Code("@"+g.Requester)+" as "+github.Escape(g.Subject.Kind)+" "+
-		github.Code(g.Subject.Name))
+	who := github.Code("@"+g.Requester) + " as "
+	if g.Behalf != "" { // named as GitHub tells people, from identities.yaml
+		who = "@" + g.Behalf + ", for whom " + github.Code("@"+g.Requester) + " asked, as "
+	}
+	github.Row(&b, "Who", who+github.Escape(g.Subject.Kind)+" "+github.Code(g.Subject.Name))
 	for _, given := range g.Gives() {
 		github.Row(&b, "What", github.Code(given))
 	}

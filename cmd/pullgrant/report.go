@@ -74,6 +74,9 @@ func (r *report) asked(f policies.Facts, d policies.Decision, now time.Time) {
 // grant says who would get what, where and for how long.
 func (r *report) grant(g requests.Grant) {
 	r.text("Requester     %s", g.Requester)
+	if g.Behalf != "" {
+		r.text("On behalf of  %s", g.Behalf)
+	}
 	if g.Subject.Name != "" {
 		r.text("Gets access   %s %s", g.Subject.Kind, g.Subject.Name)
 	}

@@ -28,6 +28,7 @@ type requestOptions struct {
 	slug      string
 	dryRun    bool
 	autoMerge bool
+	behalf    string // login of who is to receive the access; empty: the requester
 	// of a cluster whose pods tell their default containers
 	kubeconfig string
 	extends    *requests.AccessRequest // what it goes on from, and is like; nil: nothing
@@ -85,6 +86,8 @@ elsewhere it is an error.`,
 		"example 2026-11-23T08:00:00Z (default: the merge)")
 	flags.StringVar(&o.until, "until", "", "end in UTC, instead of a duration, for example "+
 		"2026-11-23T18:00:00Z")
+	flags.StringVar(&o.behalf, "for", "", "GitHub login of the person who is to receive the access, "+
+		"where the policy lets you ask on their behalf (default: you)")
 	flags.StringVar(&o.reason, "reason", "", "why, in one line; approvers and auditors read it")
 	kubeconfigFlag(cmd, &o.kubeconfig)
 	flags.StringVar(&o.slug, "slug", "", "last part of the request's name (default: a ticket in "+
@@ -171,6 +174,9 @@ func request(ctx context.Context, w world, o requestOptions) error {
 	if err != nil {
 		return err
 	}
+	if asked.Spec.Subject, err = tree.Receiver(o.behalf, login, o.cluster); err != nil {
+		return refused(w, policies.Refuse(policies.SubjectNotAllowed, "%v", err), "")
+	}
 	used, err := client.UsedNames(ctx, tree.Commit, place)
 	if err != nil {
 		return err
@@ -230,7 +236,7 @@ func request(ctx context.Context, w world, o requestOptions) error {
 	}
 	policy, _, _ := tree.Policy(o.policy) // without findings, else the request was refused
 	opened, err := client.Propose(ctx, o.proposal(asked, *decision.Grant, data, reviewers(tree,
-		policy, o.cluster, login)))
+		policy, o.cluster, login, decision.Grant.Behalf)))
 	if err != nil {
 		return err
 	}
@@ -289,6 +295,9 @@ func (o requestOptions) proposal(asked requests.AccessRequest, g requests.Grant,
 	var facts strings.Builder
 	fmt.Fprintf(&facts, "requester: %s\ngets access as: %s %s\n", g.Requester, g.Subject.Kind,
 		g.Subject.Name)
+	if g.Behalf != "" {
+		fmt.Fprintf(&facts, "on behalf of: %s\n", g.Behalf)
+	}
 	for _, given := range g.Gives() {
 		fmt.Fprintf(&facts, "to: %s\n", given)
 	}

@@ -13,10 +13,10 @@ const maxReviewers = 15
 // reviewerList is who to ask for a review: logins, and slugs of teams.
 type reviewerList struct{ users, teams []string }
 
-// reviewers are those whose approval a policy asks for on a cluster, without the requester, who
-// cannot approve.
-func reviewers(tree policies.Tree, policy policies.AccessPolicy, cluster,
-	requester string) reviewerList {
+// reviewers are those whose approval a policy asks for on a cluster, without those who cannot
+// approve: the requester, and who is to receive the access.
+func reviewers(tree policies.Tree, policy policies.AccessPolicy, cluster string,
+	without ...string) reviewerList {
 	var list reviewerList
 	full := func() bool { return len(list.users)+len(list.teams) >= maxReviewers }
 	for _, a := range leaves(tree.Approvals(policy, cluster)) {
@@ -28,11 +28,10 @@ func reviewers(tree policies.Tree, policy policies.AccessPolicy, cluster,
 			}
 		}
 		for _, login := range a.People {
-			known := slices.ContainsFunc(list.users, func(l string) bool {
-				return strings.EqualFold(
-					l, login)
+			left := slices.ContainsFunc(append(list.users, without...), func(l string) bool {
+				return strings.EqualFold(l, login)
 			})
-			if !known && !strings.EqualFold(login, requester) && !full() {
+			if !left && !full() {
 				list.users = append(list.users, login)
 			}
 		}
