@@ -15,6 +15,8 @@ type challengeKind struct {
 	name string // of Challenge.Kind
 	// about is one sentence for the schema.
 	about string
+	// unreviewed is that it can be met without any review on GitHub.
+	unreviewed bool
 	// check finds what is wrong with a challenge of a policy file beyond the rules of its fields;
 	// at is where it stands.
 	check  func(d *requests.Document, at string, c Challenge)
@@ -166,7 +168,12 @@ func askedOfTeams(w world, c condition, t tally) (all []Question) {
 }
 
 // approvalsInWords is what must be met, as the readers of a policy see it.
-func approvalsInWords(challenges []Challenge) string { return inWordsOf(challenges, " and ") }
+func approvalsInWords(challenges []Challenge) string {
+	if len(challenges) == 0 {
+		return "nobody's approval"
+	}
+	return inWordsOf(challenges, " and ")
+}
 
 func inWordsOf(challenges []Challenge, between string) string {
 	var all []string

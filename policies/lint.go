@@ -44,6 +44,7 @@ const (
 	RuleRoleBuiltin     = "role-builtin"
 	RulePatternConfig   = "pattern-configmaps"
 	RuleOnceLong        = "once-long"
+	RuleUnreviewedLong  = "unreviewed-long"
 	RuleStrictPath      = "strict-path"
 	// RuleRole and the code of a Risk name the rule about that risk, for example
 	// role-reads-secrets.
@@ -119,6 +120,11 @@ func (l *linter) lint() []requests.Finding {
 		l.dangers(w, d)
 		for i := range w.policy.Spec.Challenges {
 			l.challenge(w, d, i)
+		}
+		if s := w.policy.Spec; s.Target.MaxDuration > unreviewedLong &&
+			unreviewed(s.Challenges, len(s.Challenges)) {
+			d.Add("spec.target.maxDuration", RuleUnreviewedLong, "%s with nobody's review; have "+
+				"maxDuration be %s at most, or ask for a review", s.Target.MaxDuration, unreviewedLong)
 		}
 		for _, other := range l.policies {
 			l.overlap(w, d, other)

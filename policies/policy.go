@@ -32,8 +32,10 @@ type PolicySpec struct {
 	// for whom they may ask besides themselves
 	OnBehalfOf []Party     `yaml:"onBehalfOf,omitempty" json:"onBehalfOf,omitempty"`
 	Challenges []Challenge `yaml:"challenges" json:"challenges"`
-	Limits     *Limits     `yaml:"limits,omitempty" json:"limits,omitempty"`
-	Target     Target      `yaml:"target" json:"target"`
+	// that a request may be allowed by the policy with nobody's review (R62)
+	AllowWithoutReview bool    `yaml:"allowWithoutReview,omitempty" json:"allowWithoutReview,omitempty"`
+	Limits             *Limits `yaml:"limits,omitempty" json:"limits,omitempty"`
+	Target             Target  `yaml:"target" json:"target"`
 }
 
 // Challenge is one condition that must be met before a request is allowed.
@@ -166,8 +168,10 @@ var policyFields = requests.HeaderFields("AccessPolicy",
 	"PolicySpec.subjects": {About: "Who may ask.", Min: 1, Unique: true},
 	"PolicySpec.onBehalfOf": {About: "For whom they may ask besides themselves, by a request's subject. " +
 		"Default: nobody.", Min: 1, Unique: true},
-	"PolicySpec.challenges": {About: "What must be met before a request is allowed: all of them.",
-		Min: 1},
+	"PolicySpec.challenges": {About: "What must be met before a request is allowed: all of them. None, " +
+		"where allowWithoutReview says so, lets everybody in subjects have what they ask for."},
+	"PolicySpec.allowWithoutReview": {About: "Whether a request may be allowed with no review at all. " +
+		"Without it, challenges that could be met so make the policy invalid. Default: false."},
 	"PolicySpec.limits": {About: "How long a request may take on its way."},
 	"PolicySpec.target": {About: "What the policy gives."},
 
@@ -320,6 +324,7 @@ func ParsePolicy(path string, data []byte) (AccessPolicy, []requests.Finding) {
 	checkParties(d, "spec.onBehalfOf", p.Spec.OnBehalfOf)
 	checkChallenges(d, "spec", p.Spec.Challenges)
 	counted(p.Spec.Challenges)
+	checkReview(d, p.Spec)
 	if p.Spec.Target.DefaultDuration > p.Spec.Target.MaxDuration {
 		d.Check("spec.target.defaultDuration", "duration", p.Spec.Target.DefaultDuration.String(),
 			"it may not be longer than maxDuration, "+p.Spec.Target.MaxDuration.String())

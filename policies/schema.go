@@ -204,6 +204,9 @@ func conditions(typeName string) []*schema {
 			{If: &schema{Not: &schema{Required: []string{"nonResourceURLs"}}},
 				Then: &schema{Required: []string{"apiGroups", "resources"}}},
 		}
+	case "PolicySpec":
+		return []*schema{{If: &schema{Not: is("allowWithoutReview", true)},
+			Then: &schema{Properties: map[string]*schema{"challenges": {MinItems: 1}}}}}
 	case "Challenge":
 		return kindConditions(reflect.TypeFor[Challenge](), challengeFields())
 	case "GrantSpec":

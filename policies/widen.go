@@ -82,6 +82,9 @@ func wider(after Tree, policy AccessPolicy, old PolicySpec) []string {
 	if s.Target.Backstop == BackstopOptional && old.Target.Backstop != BackstopOptional {
 		add("access may be given where nothing ends it but the agent")
 	}
+	if s.AllowWithoutReview && !old.AllowWithoutReview {
+		add("access may be given with nobody's review")
+	}
 	now, then := s.limits(), old.limits()
 	if now.MaxPending > then.MaxPending || now.MaxApprovalAge > then.MaxApprovalAge {
 		add("requests may wait %s and approvals may be %s old instead of %s and %s", now.MaxPending,

@@ -57,6 +57,12 @@ func TestWidened(t *testing.T) {
 			"policy payments-debug: 1 approval(s) by code owners is no longer asked for; now it " +
 				"takes 1 approval(s) by dave"},
 		{path, "kind: CodeOwnerReview, count: 1", "kind: CodeOwnerReview, count: 2", ""},
+		{path, "  challenges:\n    - {kind: CodeOwnerReview, count: 1}", "  allowWithoutReview: true\n" +
+			"  challenges: []", "policy payments-debug: access may be given with nobody's review\n" +
+			"policy payments-debug: 1 approval(s) by code owners is no longer asked for; now it takes " +
+			"nobody's approval"},
+		{path, "  challenges:", "  onBehalfOf: [{kind: User, name: bob}]\n  challenges:",
+			"policy payments-debug: it may be asked for on behalf of bob too"},
 		{path, "    grants:", "    allowDangerous: [{role: payments-debug, dangers: [tokens]}]\n" +
 			"    grants:", "policy payments-debug: access may be kept beyond its end: whoever is " +
 			"given payments-debug can make tokens, by serviceaccounts/token or a Secret, which " +

@@ -92,9 +92,7 @@ func explainRequest(w world, o policyExplainOptions, dir string, files fs.FS,
 	r.text("Reason        %s", d.Reason)
 	policy, _, _ := tree.Policy(d.Policy)
 	r.title("Who must approve")
-	for _, a := range tree.Approvals(policy, d.Grant.Cluster) {
-		r.approval(a, d.Grant.Requester)
-	}
+	r.approvals(tree.Approvals(policy, d.Grant.Cluster), d.Grant.Requester)
 	for _, view := range d.Roles {
 		if len(view.Item.Allows) > 0 { // no more of the role than that
 			r.view(view)
@@ -145,9 +143,7 @@ func (r *report) policy(tree policies.Tree, policy policies.AccessPolicy) {
 	}
 	for _, cluster := range policy.Spec.Clusters {
 		r.title("Who must approve on " + cluster)
-		for _, a := range tree.Approvals(policy, cluster) {
-			r.approval(a, "")
-		}
+		r.approvals(tree.Approvals(policy, cluster), "")
 		for _, role := range policy.Roles() {
 			r.role(tree, policy, cluster, role)
 			if onlyNamed(policy, role) {
@@ -166,6 +162,16 @@ func onlyNamed(policy policies.AccessPolicy, role string) bool {
 }
 
 func either(names []string) string { return strings.Join(names, " or ") }
+
+// approvals say who can meet the challenges of a policy.
+func (r *report) approvals(all []policies.Approval, requester string) {
+	if len(all) == 0 {
+		r.line("  nobody: the policy asks for no review")
+	}
+	for _, a := range all {
+		r.approval(a, requester)
+	}
+}
 
 // approval says who can meet a challenge besides the requester: nobody approves their own request.
 func (r *report) approval(a policies.Approval, requester string) {
