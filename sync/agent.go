@@ -61,8 +61,9 @@ type Agent struct {
 	identity string
 	log      *slog.Logger
 
-	gate        *gate        // what keeps it from granting
-	prover      *prover      // what it judges
+	gate        *gate   // what keeps it from granting
+	prover      *prover // what it judges
+	merger      *merger
 	withdrawals *withdrawals // what ends grants though it is not on the branch yet
 	names       *names.Keeper
 	tell        *teller // whom it tells
@@ -119,6 +120,8 @@ func NewAgent(c Config) (*Agent, error) {
 		asking: map[string]retry{}}
 	a.withdrawals = &withdrawals{cluster: c.Cluster, github: c.GitHub, branch: a.branch,
 		list: c.GitHub.FollowOpen(), wall: c.Clock, comments: comments, log: c.Logger}
+	a.merger = &merger{cluster: c.Cluster, github: c.GitHub, prover: a.prover,
+		withdrawals: a.withdrawals, log: c.Logger}
 	a.tell = &teller{cluster: cluster, wall: c.Clock, comments: comments, metrics: metrics,
 		log: c.Logger, events: kube.NewEvents(cluster, clocks.now, c.Logger)}
 	a.names = names.NewKeeper(expiring, c.Clock, c.Logger.With("cluster", c.Cluster))

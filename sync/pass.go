@@ -39,8 +39,8 @@ type pass struct {
 
 // pass takes one, and returns what did not work. It ends what the cluster alone says is over before
 // anything that waits for a network beyond it; then it fetches the branch, ends and records what
-// that says; then it judges what is new, policies before requests. A stage does what it can, and
-// the next ones follow, unless they would go by what is not known.
+// that says; then it judges what is new, policies before requests, and merges what needs no review.
+// A stage does what it can, and the next ones follow, unless they would go by what is not known.
 func (a *Agent) pass(ctx context.Context) failures {
 	a.trying.pass++
 	p := &pass{Agent: a}
@@ -68,6 +68,9 @@ func (a *Agent) pass(ctx context.Context) failures {
 		{monitor.StagePolicies, theTip, false, p.provePolicies},
 		{monitor.StageRead, theTip, false, a.compareRights},
 		{monitor.StageRead, theTip, true, p.judge},
+		{monitor.StageApply, theTip, false, func(ctx context.Context) error {
+			return a.merger.merge(ctx, p.main.Tip)
+		}},
 		{monitor.StageApply, theTip, false, p.accept},
 	} {
 		if s.needs > p.knows {

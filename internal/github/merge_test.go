@@ -2,40 +2,57 @@ package github
 
 import (
 	"fmt"
-	"os/exec"
-	"path"
 	"strings"
 	"testing"
 
 	"github.com/pullgrant/pullgrant/testdata/forge"
 )
 
-// TestMergeWithAFolderInPlace: where the merge has a folder under the name of the request, it
-// brought no file.
-func TestMergeWithAFolderInPlace(t *testing.T) {
+// TestMergeOfOneHead: a pull request is merged as it was judged or not at all, and a check counts for
+// the head that it is about.
+func TestMergeOfOneHead(t *testing.T) {
 	w := newWorld(t)
-	folder, name := path.Split(requestPath)
-	beside := func(slug string) forge.Change { // so that head, merge and tip have other folders there
-		return forge.Change{User: "root", Message: "Beside", Files: map[string]string{
-			folder + slug + ".txt": slug}}
+	judged := w.push(forge.Change{Branch: "ask", Files: map[string]string{requestPath: requestFile}})
+	n := w.open("ask")
+	listed := OpenPull{Number: n, HeadSHA: judged, BaseRef: "main"}
+	if asked, err := w.client.Asked(t.Context(), listed); err != nil || asked != requestPath {
+		t.Errorf("it asks for %q: %v", asked, err)
 	}
-	n := w.ask()
-	w.review("bob", n, "APPROVE")
-	w.push(beside("before"))
-	w.merge(n)
-	merged := w.Branch("main")
-	w.push(beside("after"))
-	show := exec.Command("git", "--git-dir", w.GitDir(), "rev-parse",
-		merged+":"+strings.TrimSuffix(folder, "/"))
-	tree, err := show.Output()
-	if err != nil {
-		t.Fatal(err)
+	w.check(w.Pass("pullgrant", "pullgrant", judged))
+	if green, err := w.client.Green(t.Context(), judged); err != nil || !green {
+		t.Errorf("the check of the head: %t, %v", green, err)
 	}
-	sha := strings.TrimSpace(string(tree))
-	w.Fail("GET", "/repos/acme/access/git/trees/"+sha, -1, 200, fmt.Sprintf(`{"sha": %q, "tree": `+
-		`[{"path": %q, "mode": "040000", "type": "tree", "sha": %[1]q}], "truncated": false}`, sha,
-		name))
-	if blob := w.facts(n).Merge.Blob; blob != "" {
-		t.Errorf("blob %s of a folder", blob)
+	now := w.push(forge.Change{Branch: "ask", Files: map[string]string{requestPath: requestFile + "#\n"}})
+	if green, err := w.client.Green(t.Context(), now); err != nil || green {
+		t.Errorf("the check of a head that nobody judged: %t, %v", green, err)
+	}
+	if asked, err := w.client.Asked(t.Context(), listed); err != nil || asked != "" {
+		t.Errorf("what moved asks for %q: %v", asked, err)
+	}
+	if err := w.client.Merge(t.Context(), n, judged); err == nil ||
+		!strings.Contains(err.Error(), "Head branch was modified") {
+		t.Errorf("merged although another head was pushed: %v", err)
+	}
+	w.Fail("PUT", fmt.Sprintf("/repos/acme/access/pulls/%d/merge", n), 1, 405,
+		`{"message": "Merge commits are not allowed on this repository."}`)
+	w.check(w.client.Merge(t.Context(), n, now)) // squashed, then
+	if err := w.client.Merge(t.Context(), n, now); err == nil {
+		t.Error("merged twice")
+	}
+}
+
+// TestNotAsked: what does anything else than ask for one access is no request.
+func TestNotAsked(t *testing.T) {
+	w := newWorld(t)
+	for branch, files := range map[string]map[string]string{
+		"policy": {"policies/payments-debug.yaml": "x: y\n"},
+		"two":    {requestPath: requestFile, otherPath: requestFile},
+		"other":  {"README.md": "x\n"},
+	} {
+		p := OpenPull{HeadSHA: w.push(forge.Change{Branch: branch, Files: files}), BaseRef: "main"}
+		p.Number = w.open(branch)
+		if asked, err := w.client.Asked(t.Context(), p); err != nil || asked != "" {
+			t.Errorf("%s: it asks for %q: %v", branch, asked, err)
+		}
 	}
 }

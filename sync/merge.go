@@ -1,0 +1,188 @@
+package sync
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/pullgrant/pullgrant/internal/github"
+	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/requests"
+)
+
+// merger merges pull requests that need nobody's review by their policies, once the agent's own
+// judgement allows them (R63): nobody else may be awake to do it.
+type merger struct {
+	cluster     string
+	github      *github.Client // nil: there are no pull requests
+	prover      *prover
+	withdrawals *withdrawals // lists what is open
+	log         *slog.Logger
+
+	tip   string          // of the branch whose policies were read
+	named map[string]bool // those of this cluster that allow without a review
+	looks map[int]candidate
+}
+
+// candidate is an open pull request that may ask under such a policy.
+type candidate struct {
+	pull  github.OpenPull // as it was when it was looked at
+	path  string          // of the request it asks for; empty: none that is merged here
+	known bool            // false: it could not be read
+	again retry
+	last  time.Time // when it was looked at
+}
+
+// maxMerging bounds the pull requests that one pass looks at, and judges.
+const maxMerging = 5
+
+// merge looks at what is open and merges what is allowed. One that cannot be merged holds up no
+// other.
+func (m *merger) merge(ctx context.Context, tip string) error {
+	if m.github == nil || len(m.prover.gate.stops()) > 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, proveTimeout)
+	defer cancel()
+	if err := m.readPolicies(ctx, tip); err != nil || len(m.named) == 0 {
+		return err
+	}
+	open := map[int]candidate{}
+	for number, l := range m.withdrawals.looks {
+		c := m.looks[number]
+		if c.pull != l.pull {
+			c = candidate{pull: l.pull}
+		}
+		if !l.pull.Draft {
+			open[number] = c
+		}
+	}
+	m.looks = open
+	var errs []error
+	left := maxMerging
+	for _, number := range m.turns() {
+		c, now := m.looks[number], m.prover.clocks.wall()
+		if left == 0 || ctx.Err() != nil {
+			break
+		}
+		if c.known && c.path == "" || !c.again.due(now) {
+			continue
+		}
+		left--
+		err := m.try(ctx, tip, &c)
+		if c.last = now; err != nil {
+			c.again.later(now)
+		}
+		m.looks[number] = c
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// turns are the numbers of what is open, those first that have waited longest for a look.
+func (m *merger) turns() []int {
+	return slices.SortedFunc(maps.Keys(m.looks), func(a, b int) int {
+		return cmp.Or(m.looks[a].last.Compare(m.looks[b].last), cmp.Compare(a, b))
+	})
+}
+
+// readPolicies finds the policies of a tip under which there is something to do.
+func (m *merger) readPolicies(ctx context.Context, tip string) error {
+	if m.tip == tip {
+		return nil
+	}
+	repository := m.prover.branch.repository
+	entries, err := repository.Entries(ctx, tip, policies.Folder)
+	if err != nil {
+		return err
+	}
+	named := map[string]bool{}
+	for _, e := range entries {
+		if path.Dir(e.Path) != policies.Folder || e.Fault != "" {
+			continue
+		}
+		data, err := repository.Blob(ctx, e.Hash)
+		if err != nil {
+			return err
+		}
+		p, findings := policies.ParsePolicy(e.Path, data)
+		if len(findings) == 0 && p.Spec.AllowWithoutReview &&
+			slices.Contains(p.Spec.Clusters, m.cluster) {
+			named[strings.TrimSuffix(path.Base(e.Path), ".yaml")] = true
+		}
+	}
+	m.tip, m.named, m.looks = tip, named, nil
+	return nil
+}
+
+// try looks at one pull request, and merges it if it is allowed as it stands.
+func (m *merger) try(ctx context.Context, tip string, c *candidate) error {
+	if !c.known {
+		asked, err := m.github.Asked(ctx, c.pull)
+		if err != nil {
+			return err
+		}
+		place, ok := requests.SplitPath(asked)
+		if c.known = true; !ok || place.Cluster != m.cluster || !m.named[place.Policy] {
+			return nil
+		}
+		c.path = asked
+	}
+	if green, err := m.github.Green(ctx, c.pull.HeadSHA); err != nil || !green {
+		return err
+	}
+	c.again.later(m.prover.clocks.wall()) // a judgement has its price; a look at an unchanged check has none
+	d := m.prover.judgeOpen(ctx, tip, c.pull)
+	m.log.Info("judged to be merged", "event", "merge", "cluster", m.cluster, "request",
+		nameOf(c.path), "pull_request", c.pull.Number, "head", c.pull.HeadSHA, "decision",
+		d.Outcome.String(), "code", string(d.Code), "message", d.Message)
+	if d.Outcome == policies.Failed {
+		return fmt.Errorf("judge #%d before it is merged: %s", c.pull.Number, d.Message)
+	}
+	if d.Outcome != policies.Allowed {
+		return nil
+	}
+	if err := m.github.Merge(ctx, c.pull.Number, d.HeadSHA); err != nil {
+		return err
+	}
+	m.log.Info("merged", "event", "merge", "cluster", m.cluster, "request", nameOf(c.path),
+		"pull_request", c.pull.Number, "head", d.HeadSHA)
+	return nil
+}
+
+// judgeOpen is the agent's own judgement of an open pull request, by the files that it has proven,
+// as complete as that of a merged one.
+func (v *prover) judgeOpen(ctx context.Context, tip string, p github.OpenPull) policies.Decision {
+	facts, err := v.github.Facts(ctx, p.Number, v.clocks.now())
+	switch {
+	case err != nil:
+		return policies.Refuse(policies.EvaluationError, "%v", err)
+	case facts.PullRequest.HeadSHA != p.HeadSHA || facts.Base.Commit != tip || facts.Merge != nil:
+		return policies.Refuse(policies.EvaluationError, "it moved just now; it is tried again")
+	case v.trust == nil || v.trust.head != tip:
+		return policies.Refuse(policies.EvaluationError, "who approved the policies is not known yet")
+	}
+	d := policies.Evaluate(facts.Base, facts, facts.ObservedAt.Time)
+	if d.Kind != policies.KindRequest && d.Outcome == policies.Allowed {
+		return d.Refused(policies.NotARequestPR, "it is no request")
+	}
+	if d.Outcome != policies.Allowed {
+		return d
+	}
+	code, problem := v.trust.doubt(policies.Wanted(policies.KindRequest, d.Path), facts.Base, nil)
+	if code != "" {
+		return d.Refused(code, "%s", problem)
+	}
+	d = v.unchanged(ctx, d, facts)
+	if stops := v.gate.stops(); len(stops) > 0 {
+		return d.Refused(stops[0].Code, "%s", stops[0].Message)
+	}
+	return d
+}

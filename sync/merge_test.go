@@ -1,0 +1,106 @@
+package sync
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/kube"
+)
+
+// unreviewed is an agent under a policy that asks for nobody's review, and what it trusts.
+func (s *stage) unreviewed() (agent *Agent, root string) {
+	s.Helper()
+	s.edit(policies.Path("payments-debug"), "challenges: [{kind: CodeOwnerReview, count: 1}]",
+		"challenges: []\n  allowWithoutReview: true")
+	root = s.git("rev-parse", "main")
+	return s.agent(options{github: true, root: root}), root
+}
+
+// green opens a pull request of somebody's and has the Action's check say yes.
+func (s *stage) green(login, slug string) (name string, number int) {
+	s.Helper()
+	name, path, content := s.requestFile(slug)
+	number = s.open(login, slug, map[string]string{path: content})
+	s.Must(s.Pass("pullgrant", "pullgrant", s.Branch(slug)))
+	return name, number
+}
+
+// TestMergedByTheAgent: where the policy asks for no review, the agent merges what it allows itself,
+// grants it, ends it, and the ledger has nobody's approval.
+func TestMergedByTheAgent(t *testing.T) {
+	s := newStage(t)
+	agent, _ := s.unreviewed()
+	name, path, content := s.requestFile("alone")
+	number := s.open("alice", "alone", map[string]string{path: content})
+	s.Must(agent.Once(t.Context()))
+	if state := s.pullState(number); state != "open" {
+		t.Fatalf("%s before the check is green", state)
+	}
+	s.Must(s.Pass("pullgrant", "pullgrant", s.Branch("alone")))
+	s.Must(agent.Once(t.Context()))
+	if state := s.pullState(number); state != "merged" {
+		t.Fatalf("%s although the check is green:\n%s", state, s.Log)
+	}
+	s.Must(agent.Once(t.Context()))
+	s.granted(name)
+	s.SetClock(s.Clock().Add(time.Hour + time.Minute))
+	s.Must(agent.Once(t.Context()))
+	if r := s.entry(name); r.Status.Cause != requests.CauseExpired || len(r.Status.Approvers) > 0 {
+		t.Errorf("%s ended by %s, approved by %v", name, r.Status.Cause, r.Status.Approvers)
+	}
+}
+
+// TestNotMergedByTheAgent: a green check is no evidence (R63), and what stops the agent from granting
+// stops it from merging.
+func TestNotMergedByTheAgent(t *testing.T) {
+	annotate := func(s *stage, patch string) {
+		t.Helper()
+		_, err := s.Admin.CoordinationV1().Leases(kube.Namespace).Patch(t.Context(), kube.LeaseName,
+			types.MergePatchType, []byte(`{"metadata": {"annotations": {"`+kube.AnnotationPaused+
+				`": `+patch+`}}}`), metav1.PatchOptions{})
+		s.Must(err)
+	}
+	for name, try := range map[string]struct {
+		login, logged string
+		before        func(s *stage)
+	}{
+		"of another person": {"bob", string(policies.RequesterNotAllowed), func(*stage) {}},
+		"while paused":      {"alice", "", func(s *stage) { annotate(s, `"by hand"`) }},
+		"policy asks for a review": {"alice", "", func(s *stage) {
+			s.edit(policies.Path("payments-debug"), "challenges: []\n  allowWithoutReview: true",
+				"challenges: [{kind: CodeOwnerReview, count: 1}]")
+		}},
+		"policy that nobody approved": {"alice", string(policies.PolicyUnproven), func(s *stage) {
+			s.edit(policies.Path("payments-debug"), "maxDuration: 2h", "maxDuration: 3h")
+		}},
+		"changes requested": {"alice", string(policies.ChangesRequested), func(s *stage) {
+			_, err := s.Review("bob", 1, "REQUEST_CHANGES")
+			s.Must(err)
+		}},
+	} {
+		t.Run(strings.ReplaceAll(name, " ", "_"), func(t *testing.T) {
+			s := newStage(t)
+			agent, _ := s.unreviewed()
+			s.Must(agent.Once(t.Context()))
+			_, number := s.green(try.login, "alone")
+			try.before(s)
+			s.outlast(agent)
+			_ = agent.Once(t.Context()) // what is not proven is an error to be told
+			if state := s.pullState(number); state != "open" {
+				t.Errorf("it is %s", state)
+			}
+			if try.logged != "" && !strings.Contains(s.Log.String(), try.logged) {
+				t.Errorf("nothing says %s:\n%s", try.logged, s.Log)
+			}
+			if names := s.Names(); len(names) > 0 {
+				t.Errorf("bindings %v", names)
+			}
+		})
+	}
+}
