@@ -17,6 +17,9 @@ func (v verdict) summary() string {
 	d := v.decision
 	var b strings.Builder
 	fmt.Fprintf(&b, "### %s %s\n\n%s\n\n", v.name(), title(d), github.Code(d.Message))
+	if !d.Again.IsZero() {
+		fmt.Fprintf(&b, "Time alone changes that, at %s.\n\n", github.Moment(d.Again))
+	}
 	v.asked(&b)
 	roles(&b, d)
 	widened(&b, d)
@@ -90,6 +93,9 @@ func (v verdict) asked(b *strings.Builder) {
 		github.Row(b, "Extends", github.Code(g.Extends))
 	}
 	github.Row(b, "How long", v.howLong(*g))
+	for _, hours := range g.Windows {
+		github.Row(b, "Only", github.Escape(hours.String()))
+	}
 	github.Row(b, "Policy", github.Code(g.Policy))
 	if d.Reason != "" {
 		github.Row(b, "Reason", github.Code(d.Reason))
@@ -103,6 +109,13 @@ func (v verdict) howLong(g requests.Grant) string {
 	case !g.Window.End.IsZero():
 		return fmt.Sprintf("would last until %s, once the agent grants it; its comment says so",
 			github.Moment(g.Window.End))
+	case len(g.Windows) > 0 && g.From(v.at).Empty():
+		return "no window of the policy can hold it"
+	case len(g.Windows) > 0:
+		w := g.From(v.at)
+		return strings.TrimSuffix(fmt.Sprintf("merged now, it would last from %s to %s, %s, once the "+
+			"agent grants it; %s", github.Moment(w.Start), github.Moment(w.End), w.Length(),
+			github.Escape(g.Cut(w))), "; ")
 	case !g.Until.IsZero() || !g.NotBefore.IsZero():
 		w := g.From(v.at)
 		return fmt.Sprintf("would last from %s to %s, %s, if it is merged before, once the agent "+

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pullgrant/pullgrant/internal/github"
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/policies/rbac"
 	"github.com/pullgrant/pullgrant/requests"
@@ -140,5 +141,40 @@ func TestSummaryTellsTheWindowAskedFor(t *testing.T) {
 		if got := (verdict{at: now}).howLong(g); !strings.Contains(got, want) {
 			t.Errorf("%q is not in %q", want, got)
 		}
+	}
+}
+
+// TestSummaryTellsThePolicysWindows: both ends as a merge now would have them, what cuts access, and
+// when a wait is over without anybody doing anything.
+func TestSummaryTellsThePolicysWindows(t *testing.T) {
+	now := time.Date(2026, 11, 23, 16, 30, 0, 0, time.UTC) // 17:30 on a Monday
+	v := verdict{number: 7, at: now, decision: policies.Decision{Grant: &requests.Grant{
+		Duration: requests.Duration(time.Hour),
+		Windows: []requests.Hours{{Days: []string{"Mon"}, From: "08:00", To: "18:00",
+			TimeZone: "Europe/Stockholm"}}}}}
+	got := v.summary()
+	for _, want := range []string{"| Only | " + github.Escape("Mon from 08:00 to 18:00 Europe/Stockholm"),
+		"| How long | merged now, it would last from 2026-11-23 16:30:00 UTC to 2026-11-23 17:00:00 UTC, " +
+			"30m, once the agent grants it; " + github.Escape("cut at 18:00 Europe/Stockholm, the window's end") +
+			" |"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
+	}
+	if strings.Contains(got, "Time alone") {
+		t.Errorf("it waits for nothing, and says\n%s", got)
+	}
+	v.at = now.Add(time.Hour)
+	v.decision.Again = requests.At(v.at.Add(144 * time.Hour))
+	got = v.summary()
+	for _, want := range []string{"Time alone changes that, at 2026-11-29 17:30:00 UTC.",
+		"from 2026-11-30 07:00:00 UTC to 2026-11-30 08:00:00 UTC, 1h, once the agent grants it |"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
+	}
+	v.decision.Grant.Until = v.decision.Again
+	if got := v.summary(); !strings.Contains(got, "| How long | no window of the policy can hold it |") {
+		t.Errorf("got\n%s", got)
 	}
 }

@@ -90,7 +90,7 @@ func (t tally) isEarly(o opinion) bool {
 
 // tally sorts the opinions into those that count and those that do not.
 func (j *judge) tally(conditions []condition) tally {
-	t := tally{opinions: opinions(j.facts), asked: j.askedAt(), now: j.facts.judgedAt(j.now)}
+	t := tally{opinions: opinions(j.facts), asked: j.waitsSince(), now: j.facts.judgedAt(j.now)}
 	for _, o := range t.opinions {
 		code, why := ApproverNotAllowed, "the account was deleted"
 		if o.user.ID != 0 {

@@ -57,6 +57,8 @@ type TestCase struct {
 	Request requests.RequestSpec `yaml:"request" json:"request"`
 	// default: the requester
 	Author string `yaml:"author,omitempty" json:"author,omitempty"`
+	// when it is judged; default: testTime
+	At requests.Time `yaml:"at,omitempty" json:"at,omitzero"`
 	// open, draft, merged or closed
 	PullRequest string         `yaml:"pullRequest,omitempty" json:"pullRequest,omitempty"`
 	Approvals   []TestApproval `yaml:"approvals,omitempty" json:"approvals,omitempty"`
@@ -126,14 +128,21 @@ func checkCase(d *requests.Document, at string, c TestCase) {
 	}
 }
 
-// testTime is when every case is judged.
+// testTime is when a case is judged that does not say.
 var testTime = time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
+
+func (c TestCase) now() time.Time {
+	if c.At.IsZero() {
+		return testTime
+	}
+	return c.At.Time
+}
 
 // file is the request of a case where it would stand, and its text.
 func (c TestCase) file() (name string, content []byte) {
 	request := requests.AccessRequest{APIVersion: requests.APIVersion,
 		Kind: requests.KindAccessRequest, Spec: c.Request,
-		Metadata: requests.Metadata{Name: testTime.Format("20060102") + "-" +
+		Metadata: requests.Metadata{Name: c.now().Format("20060102") + "-" +
 			requests.NamePart(c.Request.Requester) + "-test"}}
 	return requests.Path(c.Request.Cluster, c.Request.Policy, request.Metadata.Name),
 		encode(request)
@@ -200,9 +209,9 @@ func (t Tree) judgeCase(spec PolicyTestSpec, c TestCase) Decision {
 	}
 	name, content := c.file()
 	head, author := testCommit("head"), account(cmp.Or(c.Author, c.Request.Requester))
-	created := testTime.Add(-30 * time.Second) // within the shortest of limits
+	created := c.now().Add(-30 * time.Second) // within the shortest of limits
 	f := Facts{
-		ObservedAt: requests.At(testTime),
+		ObservedAt: requests.At(c.now()),
 		Repository: Repository{ID: 1, Owner: cmp.Or(spec.Organization, "owner"), Name: "access",
 			Organization: spec.Organization != "", DefaultBranch: "main"},
 		PullRequest: PullRequest{Number: 1, State: "open", Draft: c.PullRequest == "draft",
@@ -241,15 +250,15 @@ func (t Tree) judgeCase(spec PolicyTestSpec, c TestCase) Decision {
 	case "closed":
 		f.PullRequest.State = "closed"
 	case "merged":
-		merged := requests.At(testTime.Add(-time.Second))
+		merged := requests.At(c.now().Add(-time.Second))
 		blob := f.Head.Files[name].Blob
 		f.PullRequest.State, f.PullRequest.Merged, f.PullRequest.MergedAt = "closed", true, &merged
 		f.PullRequest.MergeCommitSHA = testCommit("merge")
 		f.Merge = &Merge{Commit: testCommit("merge"), FirstParent: t, Blob: blob,
 			Introduced: []int{1}}
-		return EvaluateMerged(f, name, blob, testTime)
+		return EvaluateMerged(f, name, blob, c.now())
 	}
-	return Evaluate(t, f, testTime)
+	return Evaluate(t, f, c.now())
 }
 
 // rights are what the test says that somebody may do.

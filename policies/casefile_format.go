@@ -35,7 +35,9 @@ var testFields = requests.HeaderFields("PolicyTest",
 
 		"TestCase.name": {About: "What is tested, in words."},
 		"TestCase.request": {About: "What is asked for, as the spec of a request says it. Times " +
-			"in it are seen from 2026-11-23T10:00:00Z, when every case is judged."},
+			"in it are seen from when the case is judged."},
+		"TestCase.at": {About: "When the case is judged, for example 2026-11-27T17:30:00Z: for " +
+			"policies with windows. Default: 2026-11-23T10:00:00Z, a Monday."},
 		"TestCase.author": {About: "GitHub login of who opened the pull request. Default: the requester.",
 			Form: requests.FormLogin},
 		"TestCase.pullRequest": {About: "State of the pull request. Default: open. A merged one is " +

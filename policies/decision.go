@@ -16,7 +16,7 @@ type Outcome int
 // Outcomes of a judgement.
 const (
 	Denied  Outcome = iota // refused; changing the request, the policy or the person is needed
-	Pending                // an approval, or the end of a draft, is still missing
+	Pending                // an approval, the end of a draft or some time is still missing
 	Allowed                // every rule and every challenge is met
 	Failed                 // the facts do not suffice to decide: EvaluationError
 )
@@ -63,6 +63,7 @@ const (
 	SubjectNotAllowed     Code = "SubjectNotAllowed"
 	DurationOutOfRange    Code = "DurationOutOfRange"
 	StartOutOfRange       Code = "StartOutOfRange"
+	OutsideWindow         Code = "OutsideWindow"
 	RequesterNotAllowed   Code = "RequesterNotAllowed"
 	RequestIDReused       Code = "RequestIdReused"
 	ExtensionNotAllowed   Code = "ExtensionNotAllowed"
@@ -149,7 +150,7 @@ type Decision struct {
 	Roles      []RoleView          `json:"roles,omitempty"`     // what the grant's roles allow
 	Widened    []string            `json:"widened,omitempty"`   // of a change: what becomes possible
 	Reason     string              `json:"reason,omitempty"`    // of the request: free text, escape at every sink
-	// Again is when time alone may change the decision; zero when it does not.
+	// Again is when time alone changes what is pending, without anybody doing anything.
 	Again requests.Time `json:"again,omitzero"`
 }
 

@@ -28,6 +28,7 @@ func Evaluate(tree Tree, f Facts, now time.Time) Decision {
 			step{ExpiredBeforeGrant, j.waitedTooLong})
 		j.run(j.pullRequestSteps()...)
 		j.approve()
+		j.run(step{OutsideWindow, j.windowNear})
 	case KindWithdrawal:
 		j.readRequest(f.Base)
 		if j.ownWithdrawal() {
@@ -142,6 +143,9 @@ func (j *judge) outcome() Decision {
 	if !j.stopped && j.decision.Kind != "" {
 		j.decision.Outcome = Allowed
 		j.decision.Message = "every rule and every approval is met"
+		if cut := j.cut(); cut != "" {
+			j.decision.Message += "; access is " + cut
+		}
 	}
 	return j.decision
 }

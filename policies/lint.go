@@ -46,6 +46,7 @@ const (
 	RuleOnceLong        = "once-long"
 	RuleUnreviewedLong  = "unreviewed-long"
 	RuleStrictPath      = "strict-path"
+	RuleWindowShort     = "window-short"
 	// RuleRole and the code of a Risk name the rule about that risk, for example
 	// role-reads-secrets.
 	RuleRole = "role-"
@@ -118,6 +119,7 @@ func (l *linter) lint() []requests.Finding {
 		l.parties(w, d, asking, named)
 		l.roles(w, d)
 		l.dangers(w, d)
+		l.windows(w, d)
 		for i := range w.policy.Spec.Challenges {
 			l.challenge(w, d, i)
 		}

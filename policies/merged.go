@@ -67,9 +67,16 @@ func EvaluateMerged(f Facts, path, blob string, now time.Time) Decision {
 		return d.Refused(RoleNotAllowed, "the policy %s gives other roles or namespaces now "+
 			"than at the merge", d.Policy)
 	}
-	d.Grant.Duration = min(then.Grant.Duration, current.Grant.Duration)
+	then.Grant.Duration = min(then.Grant.Duration, current.Grant.Duration)
+	d.Grant.Duration = then.Grant.Duration
 	d.Grant.BackstopOptional = then.Grant.BackstopOptional && current.Grant.BackstopOptional
-	d.Grant.Window = d.Grant.From(pr.MergedAt.Time)
+	// What was approved is what the windows of then held; those of now only take of it (R66).
+	window := d.Grant.Within(then.Grant.From(pr.MergedAt.Time))
+	if window.Empty() && len(d.Grant.Windows) > 0 {
+		return d.Refused(OutsideWindow, "the policy %s has other windows now than at the merge, and "+
+			"of what it gave then they leave nothing", d.Policy)
+	}
+	d.Grant.Window = window
 	d.Grant.Evidence = d.Evidence(requests.Evidence{Source: requests.EvidenceGitHub,
 		PullRequest: pr.Number, HeadSHA: pr.HeadSHA,
 		MergeCommit: f.Merge.Commit, Blob: blob})

@@ -35,7 +35,9 @@ type PolicySpec struct {
 	// that a request may be allowed by the policy with nobody's review (R62)
 	AllowWithoutReview bool    `yaml:"allowWithoutReview,omitempty" json:"allowWithoutReview,omitempty"`
 	Limits             *Limits `yaml:"limits,omitempty" json:"limits,omitempty"`
-	Target             Target  `yaml:"target" json:"target"`
+	// when access may be; none: always
+	Windows []requests.Hours `yaml:"windows,omitempty" json:"windows,omitempty"`
+	Target  Target           `yaml:"target" json:"target"`
 }
 
 // Challenge is one condition that must be met before a request is allowed.
@@ -157,7 +159,7 @@ var PolicyFormat = requests.Format{
 		"policies/<name>.yaml.",
 	Name: requests.Field{About: "Name of the policy; the file's name without .yaml.",
 		Form: requests.FormName},
-	Fields: policyFields.With(rbac.RoleFields).With(matchFields).With(execFields),
+	Fields: policyFields.With(rbac.RoleFields).With(matchFields).With(execFields, windowFields),
 }
 
 var policyFields = requests.HeaderFields("AccessPolicy",
@@ -329,6 +331,7 @@ func ParsePolicy(path string, data []byte) (AccessPolicy, []requests.Finding) {
 		d.Check("spec.target.defaultDuration", "duration", p.Spec.Target.DefaultDuration.String(),
 			"it may not be longer than maxDuration, "+p.Spec.Target.MaxDuration.String())
 	}
+	checkWindows(d, p.Spec.Windows)
 	checkTarget(d, p.Spec.Target)
 	checkDangerous(d, p)
 	requests.SortFindings(d.Findings)

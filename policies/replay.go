@@ -68,13 +68,13 @@ func Replay(before, after Tree, past []Past, each Each) []Replayed {
 		p := past[n]
 		r := Replayed{Path: p.Path, Requester: p.Spec.Requester, Before: before.standing(p),
 			After: after.standing(p)}
-		r.Flip = flip(r.Before, r.After)
+		r.Flip = flip(r.Before, r.After, p.Began)
 		all[n] = r
 	})
 	return all
 }
 
-func flip(before, after Standing) Flip {
+func flip(before, after Standing, began time.Time) Flip {
 	switch {
 	case before.Decision == standsDenied && after.Decision == standsDenied:
 		return ""
@@ -86,6 +86,7 @@ func flip(before, after Standing) Flip {
 		return FlipUnknown
 	case before.Grant.Subject != after.Grant.Subject ||
 		before.Grant.Duration != after.Grant.Duration ||
+		!began.IsZero() && before.Grant.From(began) != after.Grant.From(began) ||
 		!requests.EqualItems(before.Grant.Items, after.Grant.Items):
 		return FlipChanged
 	}

@@ -183,3 +183,28 @@ func TestReplayUntil(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 }
+
+// TestReplayWindows: windows that a past request lay in change nothing, those that cut it or move it
+// do, and those that are too far off refuse it.
+func TestReplayWindows(t *testing.T) {
+	began := time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
+	past := policies.Past{Path: "requests/prod-eu/logs/20261123-alice-inc-1.yaml", Began: began,
+		Approvers: []string{"bob"},
+		Spec: requests.RequestSpec{Cluster: "prod-eu", Policy: "logs", Requester: "alice",
+			Duration: requests.Duration(time.Hour), Reason: "checkout is slow"}}
+	policy := peers("logs", "{kind: Group, name: platform}")
+	for window, flip := range map[string]policies.Flip{
+		`days: [Mon], from: "08:00", to: "18:00"`: "",
+		`days: [Mon], from: "08:00", to: "11:30"`: policies.FlipChanged,
+		`days: [Mon], from: "12:00", to: "18:00"`: policies.FlipChanged,
+		`days: [Wed], from: "08:00", to: "18:00"`: policies.FlipChanged, // it could have waited
+		`days: [Thu], from: "08:00", to: "18:00"`: policies.FlipDenied,
+	} {
+		windows := "  windows: [{" + window + ", timeZone: Europe/Stockholm}]\n  target:"
+		r := policies.Replay(replayTree(t, policy), replayTree(t, strings.Replace(policy, "  target:",
+			windows, 1)), []policies.Past{past}, policies.InTurn)[0]
+		if r.Flip != flip || flip == policies.FlipDenied && r.After.Code != policies.OutsideWindow {
+			t.Errorf("%s: %+v", window, r)
+		}
+	}
+}

@@ -16,7 +16,8 @@ func (j *judge) policySteps() []step {
 		{NoPolicy, j.policyApplies}}
 	steps = append(steps, j.giftSteps()...)
 	return append(steps, step{SubjectNotAllowed, j.subjectOf},
-		step{DurationOutOfRange, j.duration}, step{StartOutOfRange, j.start})
+		step{DurationOutOfRange, j.duration}, step{StartOutOfRange, j.start},
+		step{OutsideWindow, j.windowHolds})
 }
 
 func (j *judge) policyValid() string {
@@ -112,20 +113,8 @@ func (j *judge) reused() string {
 	return ""
 }
 
-// waitedTooLong refuses a request that lay open so long that nobody may mean it any more (R52). The
-// first push of the head commit counts: what was pushed later is another request.
-func (j *judge) waitedTooLong() string {
-	first := j.askedAt()
-	waited := j.facts.judgedAt(j.now).Sub(first)
-	if most := j.world.policy.Spec.limits().MaxPending; waited > time.Duration(most) {
-		return fmt.Sprintf("the request has waited since %s, longer than %s; ask again",
-			requests.At(first), most)
-	}
-	return ""
-}
-
-// askedAt is when the head commit was pushed first; where nobody tells, no time ago.
-func (j *judge) askedAt() time.Time {
+// waitsSince is the first push of the head commit: what was pushed later is another request.
+func (j *judge) waitsSince() time.Time {
 	first := j.facts.judgedAt(j.now)
 	for _, p := range j.facts.pushes() {
 		if p.After == j.facts.PullRequest.HeadSHA && p.Time.Before(first) {
@@ -133,6 +122,17 @@ func (j *judge) askedAt() time.Time {
 		}
 	}
 	return first
+}
+
+// waitedTooLong refuses a request that lay open so long that nobody may mean it any more (R52).
+func (j *judge) waitedTooLong() string {
+	first := j.waitsSince()
+	waited := j.facts.judgedAt(j.now).Sub(first)
+	if most := j.world.policy.Spec.limits().MaxPending; waited > time.Duration(most) {
+		return fmt.Sprintf("the request has waited since %s, longer than %s; ask again",
+			requests.At(first), most)
+	}
+	return ""
 }
 
 // pullRequestSteps check the pull request itself.

@@ -85,6 +85,9 @@ func wider(after Tree, policy AccessPolicy, old PolicySpec) []string {
 	if s.AllowWithoutReview && !old.AllowWithoutReview {
 		add("access may be given with nobody's review")
 	}
+	if more := s.opened(old); more != "" {
+		add("%s", more)
+	}
 	now, then := s.limits(), old.limits()
 	if now.MaxPending > then.MaxPending || now.MaxApprovalAge > then.MaxApprovalAge {
 		add("requests may wait %s and approvals may be %s old instead of %s and %s", now.MaxPending,

@@ -23,6 +23,7 @@ func (s PolicySpec) LeadTime() requests.Duration { return s.limits().MaxLeadTime
 func (j *judge) duration() string {
 	target, spec, g := j.world.policy.Spec.Target, j.request.Spec, j.decision.Grant
 	g.NotBefore, g.Until, g.Extends = spec.NotBefore, spec.Until, spec.Extends
+	g.Windows = j.world.policy.Spec.Windows
 	if e := j.facts.Extended; e != nil && g.Extends != "" {
 		g.NotBefore = e.Window.End
 	}
@@ -51,10 +52,12 @@ func (j *judge) lengthUntil(g requests.Grant) string {
 		return ""
 	}
 	w := g.From(merge)
-	switch length := w.End.Sub(w.Start.Time); {
-	case length <= 0:
+	length := w.End.Sub(w.Start.Time)
+	g.Windows = nil
+	switch asked := g.From(merge); {
+	case asked.Empty():
 		return fmt.Sprintf("access would end at %s, before it could start at %s; ask for a later end",
-			w.End, w.Start)
+			asked.End, asked.Start)
 	case length > time.Duration(most):
 		return fmt.Sprintf("from %s to %s is %s, over the policy's maximum of %s; ask for an "+
 			"earlier end, or a later start", w.Start, w.End, w.Length(), most)

@@ -111,3 +111,6 @@ func (w Window) Open(now time.Time) bool {
 	return !now.Before(w.Start.Time) &&
 		now.Before(w.End.Time)
 }
+
+// Empty tells a window that is never open.
+func (w Window) Empty() bool { return !w.Start.Before(w.End.Time) }

@@ -25,7 +25,9 @@ type Grant struct {
 	NotBefore Time     `json:"notBefore,omitzero"`
 	Until     Time     `json:"until,omitzero"`
 	// Extends is the name of the request that it goes on from; NotBefore is that one's end.
-	Extends  string   `json:"extends,omitempty"`
+	Extends string `json:"extends,omitempty"`
+	// Windows are when its policy lets access be; none: always.
+	Windows  []Hours  `json:"windows,omitempty"`
 	Window   Window   `json:"window"`
 	Items    []Item   `json:"bindings"` // the name is that of the first kind
 	Evidence Evidence `json:"evidence"`

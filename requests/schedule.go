@@ -6,16 +6,19 @@ import (
 )
 
 // From is the window of the grant when its request is merged at that moment (R51): it begins then,
-// or at NotBefore where that is later, and ends at Until, or after Duration.
+// or at NotBefore where that is later, or when the first of its hours opens after that, and ends at
+// Until, or after Duration, or when those hours close (R64). It is empty where no hours can hold it.
 func (g Grant) From(merge time.Time) Window {
 	if merge.Before(g.NotBefore.Time) {
 		merge = g.NotBefore.Time
 	}
-	w := NewWindow(merge, g.Duration)
 	if !g.Until.IsZero() {
-		w.End = g.Until
+		return g.Within(Window{At(merge), g.Until})
 	}
-	return w
+	if open, ok := Opening(g.Windows, merge, 0); ok {
+		merge = open.Start.Time
+	}
+	return g.Within(NewWindow(merge, g.Duration))
 }
 
 // For says for how long a grant is asked for: "for 1h", or until when.
@@ -28,13 +31,17 @@ func (g Grant) For() string {
 
 // When is For, and from when on.
 func (g Grant) When() string {
+	within := ""
+	if len(g.Windows) > 0 {
+		within = ", within the windows of the policy"
+	}
 	switch {
 	case g.Extends != "" && g.NotBefore.IsZero():
-		return g.For() + " from the end of " + g.Extends + " on"
+		return g.For() + " from the end of " + g.Extends + " on" + within
 	case !g.NotBefore.IsZero():
-		return g.For() + " from " + g.NotBefore.String() + " on"
+		return g.For() + " from " + g.NotBefore.String() + " on" + within
 	}
-	return g.For() + " from the merge on"
+	return g.For() + " from the merge on" + within
 }
 
 // SameAccess tells whether two grants give the same on one cluster, whatever its objects are

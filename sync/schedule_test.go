@@ -158,18 +158,24 @@ func TestScheduledIsProvedAgain(t *testing.T) {
 	}
 }
 
-// ticking has all clocks go on from a time, as long as the test runs.
-func (s *stage) ticking(from time.Time) {
+// ticking has all clocks go on from a time, as long as the test runs, or from another one on after
+// a jump to it.
+func (s *stage) ticking(from time.Time) (jump func(to time.Time)) {
 	s.SetClock(from)
-	begin, done := time.Now(), make(chan struct{})
+	done, jumps := make(chan struct{}), make(chan time.Time)
 	go func() {
 		defer close(done)
-		for s.Context().Err() == nil {
+		for begin := time.Now(); s.Context().Err() == nil; {
+			select {
+			case from = <-jumps:
+				begin = time.Now()
+			case <-time.After(time.Millisecond):
+			}
 			s.SetClock(from.Add(time.Since(begin)))
-			time.Sleep(time.Millisecond)
 		}
 	}()
 	s.Cleanup(func() { <-done })
+	return func(to time.Time) { jumps <- to }
 }
 
 // TestScheduledOnTheSecond: with a poll that never comes, access begins by itself, and not a moment

@@ -51,8 +51,9 @@ func accessText(g requests.Grant, podOf func(requests.Item) string, heading,
 	if g.Extends != "" {
 		github.Row(&b, "Extends", github.Code(g.Extends))
 	}
-	github.Row(&b, "When", fmt.Sprintf("from %s to %s, %s", github.Moment(g.Window.Start),
-		github.Moment(g.Window.End), g.Window.Length()))
+	github.Row(&b, "When", strings.TrimSuffix(fmt.Sprintf("from %s to %s, %s; %s",
+		github.Moment(g.Window.Start), github.Moment(g.Window.End), g.Window.Length(),
+		github.Escape(g.Cut(g.Window))), "; "))
 	for _, command := range g.Commands(podOf) {
 		github.Row(&b, "Used by", github.Code(command))
 	}

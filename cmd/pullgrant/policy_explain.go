@@ -141,6 +141,9 @@ func (r *report) policy(tree policies.Tree, policy policies.AccessPolicy) {
 	if target.DefaultDuration > 0 {
 		r.line("  %s when the request does not say", target.DefaultDuration)
 	}
+	for _, h := range policy.Spec.Windows {
+		r.line("  only %s", h)
+	}
 	for _, cluster := range policy.Spec.Clusters {
 		r.title("Who must approve on " + cluster)
 		r.approvals(tree.Approvals(policy, cluster), "")

@@ -166,5 +166,9 @@ func whyFlipped(r policies.Replayed) string {
 
 // gives is a grant in few words.
 func gives(g requests.Grant) string {
-	return fmt.Sprintf("%s to %s %s", strings.Join(g.Gives(), ", "), g.Subject.Name, g.For())
+	text := fmt.Sprintf("%s to %s %s", strings.Join(g.Gives(), ", "), g.Subject.Name, g.For())
+	for _, h := range g.Windows {
+		text += ", " + h.String()
+	}
+	return text
 }

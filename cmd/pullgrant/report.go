@@ -62,8 +62,15 @@ func (r *report) asked(f policies.Facts, d policies.Decision, now time.Time) {
 	}
 	if d.Grant != nil {
 		r.grant(*d.Grant)
-		if g := d.Grant; g.Window.End.IsZero() && g.Duration > 0 {
-			r.text("              merged now, until %s", g.From(now).End)
+		switch g, w := d.Grant, d.Grant.From(now); {
+		case !g.Window.End.IsZero() || w.Empty():
+		case len(g.Windows) > 0:
+			r.text("              merged now, from %s until %s", w.Start, w.End)
+			if cut := g.Cut(w); cut != "" {
+				r.text("              %s", cut)
+			}
+		case g.Duration > 0:
+			r.text("              merged now, until %s", w.End)
 		}
 	}
 	if d.Reason != "" {

@@ -105,6 +105,7 @@ type verifier struct {
 	onBranch map[string]bool
 	account  Account
 	facts    *policies.Facts // kept with the account; nil: none
+	begins   requests.Time   // its window, judged again by the facts; zero: that was not
 	findings []requests.Finding
 }
 
@@ -116,28 +117,30 @@ func (v *verifier) add(rule, format string, args ...any) {
 // what it asks for, else what its policy gives at most.
 func (v *verifier) checkOpen(now time.Time) error {
 	spec := v.account.Spec
-	asked := requests.Grant{Duration: spec.Duration, NotBefore: spec.NotBefore, Until: spec.Until}
-	if asked.Duration == 0 && asked.Until.IsZero() || spec.Extends != "" {
-		path := policies.Path(spec.Policy)
-		file, err := v.Find(v.head, path)
-		if err != nil || file.Path == "" || file.Fault != "" {
-			return err
-		}
+	path := policies.Path(spec.Policy)
+	file, err := v.Find(v.head, path)
+	if err != nil {
+		return err
+	}
+	policy := policies.AccessPolicy{} // none: what is asked for alone tells, if it does
+	if file.Path != "" && file.Fault == "" {
 		content, err := v.Blob(file.Hash)
 		if err != nil {
 			return err
 		}
-		policy, _ := policies.ParsePolicy(path, content)
-		if asked.Duration == 0 {
-			asked.Duration = policy.Spec.Target.MaxDuration
-		}
-		if asked.Duration == 0 {
-			return nil
-		}
-		if spec.Extends != "" { // whose end is not known here
-			lead := time.Duration(policy.Spec.LeadTime())
-			asked.NotBefore = requests.At(v.account.Entered.Add(lead))
-		}
+		policy, _ = policies.ParsePolicy(path, content)
+	}
+	asked := requests.Grant{Duration: spec.Duration, NotBefore: spec.NotBefore, Until: spec.Until,
+		Windows: policy.Spec.Windows}
+	if asked.Duration == 0 && asked.Until.IsZero() {
+		asked.Duration = policy.Spec.Target.MaxDuration
+	}
+	if asked.Duration == 0 && asked.Until.IsZero() || spec.Extends != "" && file.Path == "" {
+		return nil
+	}
+	if spec.Extends != "" { // whose end is not known here
+		lead := time.Duration(policy.Spec.LeadTime())
+		asked.NotBefore = requests.At(v.account.Entered.Add(lead))
 	}
 	if end := asked.From(v.account.Entered.Time).End; now.Sub(end.Time) > maxLateness {
 		v.add("no-revocation",
@@ -205,8 +208,11 @@ func (v *verifier) checkMerge() error {
 }
 
 // startOf is when the window of what was asked for begins after a merge. Where it goes on from other
-// access, the facts that are kept tell the end of that.
+// access, or its policy has windows, the facts that are kept tell.
 func (v *verifier) startOf(merge requests.Time) requests.Time {
+	if !v.begins.IsZero() && v.facts.PullRequest.MergedAt.Equal(merge.Time) {
+		return v.begins
+	}
 	g := requests.Grant{}
 	if v.account.Spec != nil {
 		g.NotBefore = v.account.Spec.NotBefore

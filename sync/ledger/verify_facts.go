@@ -169,6 +169,7 @@ func (v *verifier) checkAllowed(d policies.Decision) {
 		return
 	}
 	g, e := d.Grant, d.Grant.Evidence
+	v.begins = g.Window.Start
 	if status.Subject == nil || *status.Subject != g.Subject {
 		v.add("subject-differs", "by the facts kept with it, access was for %s",
 			requests.Quote(g.Subject.Name))

@@ -48,7 +48,12 @@ func (p *planner) follow(r Record) {
 		p.grant(r)
 	case r.Phase == Scheduled && may && p.proven(r):
 		proof := p.Proofs[r.Grant.Path] // what was found at the merge gives nothing
-		r.Phase, r.Grant, r.Facts = Granting, *proof.Decision.Grant, proof.Facts
+		r.Grant, r.Facts = *proof.Decision.Grant, proof.Facts
+		if !begins(r.Grant.Window, p.now) { // its policy's windows open later by now
+			p.add(Schedule, r)
+			return
+		}
+		r.Phase = Granting
 		p.grant(r)
 	}
 }
@@ -94,6 +99,7 @@ func (p *planner) provenAgain(r Record) bool {
 	return p.proven(r) &&
 		again.Subject == r.Grant.Subject && requests.EqualItems(again.Items, r.Grant.Asked()) &&
 		again.ARN == r.Grant.ARN &&
+		!again.Window.Start.After(r.Grant.Window.Start.Time) &&
 		!again.Window.End.Before(r.Grant.Window.End.Time)
 }
 

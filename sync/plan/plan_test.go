@@ -63,6 +63,7 @@ type scenario struct {
 		Since   time.Time
 		Hours   int
 		Minutes int    // less, that its window has
+		Later   int    // minutes that its window begins later
 		Subject string // of its grant, where that is another one
 		ARN     string // of its grant, where there is one
 		Role    string // likewise
@@ -151,6 +152,7 @@ func (s scenario) world() World {
 		grant.ARN = p.ARN
 		grant.Items[0].Role.Name = cmp.Or(p.Role, grant.Items[0].Role.Name)
 		grant.Window.End = requests.At(grant.Window.End.Add(-time.Duration(p.Minutes) * time.Minute))
+		grant.Window.Start = requests.At(grant.Window.Start.Add(time.Duration(p.Later) * time.Minute))
 		w.Proofs[grants.Path(short)] = Proof{Blob: "b1", Since: p.Since,
 			Decision: policies.Decision{Outcome: p.Outcome, Code: p.Code, Grant: &grant}}
 	}
