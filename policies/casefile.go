@@ -62,7 +62,9 @@ type TestCase struct {
 	// open, draft, merged or closed
 	PullRequest string         `yaml:"pullRequest,omitempty" json:"pullRequest,omitempty"`
 	Approvals   []TestApproval `yaml:"approvals,omitempty" json:"approvals,omitempty"`
-	Want        Wish           `yaml:"want" json:"want"`
+	// from the push of the request to the moment of judging
+	Waited requests.Duration `yaml:"waited,omitempty" json:"waited,omitzero"`
+	Want   Wish              `yaml:"want" json:"want"`
 }
 
 // TestApproval is one review.
@@ -90,6 +92,13 @@ var (
 )
 
 const maxTestSize = 256 << 10
+
+const (
+	// waitedShort is how long a request of a case has waited that does not say: within the shortest
+	// of limits.
+	waitedShort = requests.Duration(30 * time.Second)
+	mostApart   = 28 // seconds from the push to the last of approvals, which come one second apart
+)
 
 // TestPath is where a policy test stands.
 func TestPath(name string) string { return TestsFolder + "/" + name + ".yaml" }
@@ -209,7 +218,7 @@ func (t Tree) judgeCase(spec PolicyTestSpec, c TestCase) Decision {
 	}
 	name, content := c.file()
 	head, author := testCommit("head"), account(cmp.Or(c.Author, c.Request.Requester))
-	created := c.now().Add(-30 * time.Second) // within the shortest of limits
+	created := c.now().Add(-time.Duration(cmp.Or(c.Waited, waitedShort)))
 	f := Facts{
 		ObservedAt: requests.At(c.now()),
 		Repository: Repository{ID: 1, Owner: cmp.Or(spec.Organization, "owner"), Name: "access",
@@ -237,7 +246,7 @@ func (t Tree) judgeCase(spec PolicyTestSpec, c TestCase) Decision {
 		}
 		f.Reviews = append(f.Reviews, Review{ID: int64(i + 1), User: by, State: cmp.Or(a.State,
 			testReviews[0]), CommitID: commit,
-			SubmittedAt: requests.At(created.Add(time.Second))})
+			SubmittedAt: requests.At(created.Add(time.Duration(min(i+1, mostApart)) * time.Second))})
 		people = append(people, by)
 	}
 	for _, u := range people {

@@ -158,3 +158,37 @@ func FuzzParsePolicyTest(f *testing.F) {
 		}
 	})
 }
+
+// TestPolicyTestTimes: approvals of a case come one after the other, and it can have waited.
+func TestPolicyTestTimes(t *testing.T) {
+	const path = "tests/payments-debug.yaml"
+	people := func(login string) string {
+		return "{kind: PeerReview, reviewers: [{kind: User, name: " + login + "}]"
+	}
+	for name, test := range map[string]struct{ challenges, approvals, waited, want string }{
+		"in order": {"{kind: AllOf, inOrder: true, challenges: [" + people("bob") + "}, " + people("carol") +
+			"}]}", "{by: bob}, {by: carol}", "1m", "allowed"},
+		"out of order": {"{kind: AllOf, inOrder: true, challenges: [" + people("bob") + "}, " +
+			people("carol") + "}]}", "{by: carol}, {by: bob}", "1m", "pending ApprovalStale"},
+		"too early": {people("bob") + ", after: 30m}", "{by: bob}", "29m", "pending InsufficientApprovals"},
+		"in time":   {people("bob") + ", after: 30m}", "{by: bob}", "30m", "allowed"},
+	} {
+		tree := with(t, exampleTree(t), "policies/payments-debug.yaml", "    - {kind: CodeOwnerReview, count: 1}",
+			"    - "+test.challenges)
+		content := testHead + "  organization: acme\n  teams: [{name: acme/squad-a, members: [alice]}]\n" +
+			"  cases: [{name: a, request: {cluster: prod-eu, policy: payments-debug, requester: alice, " +
+			"reason: checkout is slow}, waited: " + test.waited + ", approvals: [" + test.approvals +
+			"], want: {decision: allowed}}]\n"
+		content = strings.Replace(content, "name: x", "name: payments-debug", 1)
+		tree.Files[path] = policies.NewTreeFile("100644", "", []byte(content), int64(len(content)))
+		results, findings := tree.RunTests()
+		for _, r := range results {
+			if r.File == path && r.Got.String() != test.want {
+				t.Errorf("%s: %s (%s), want %s", name, r.Got, r.Message, test.want)
+			}
+		}
+		if len(findings) > 0 {
+			t.Errorf("%s: %v", name, findings)
+		}
+	}
+}
