@@ -21,7 +21,7 @@ unwatched := bytes github.com/santhosh-tekuri/jsonschema/v6 go.yaml.in/yaml/v3 s
 race := $(if $(cc),-race $(foreach package,$(unwatched),-gcflags=$(package)=-race=false))
 # Rooms where nothing runs beside anything else, their tests neither (TestSerialRooms): there is no race to find, and looking for
 # one takes seven times as long.
-serial := requests policies policies/codeowners policies/rbac sync/plan sync/mapusers
+serial := requests policies policies/codeowners policies/convert policies/rbac sync/plan sync/mapusers
 # The longest comes first: what begins after all others would be waited for alone.
 raced = ./sync $(filter-out $(addprefix %/pullgrant/,$(serial) sync),$(shell go list $(packages)))
 fuzztime := 5s

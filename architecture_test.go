@@ -25,6 +25,7 @@ var rooms = map[string][]string{
 	"policies/codeowners": {"requests"},
 	"policies/rbac":       {"requests"},
 	"policies":            {"requests", "policies/codeowners", "policies/rbac"},
+	"policies/convert":    {"requests", "policies"},
 	"render":              {"requests"},
 	"internal/github":     {"requests", "policies", "policies/codeowners", "policies/rbac"},
 	"action":              {"requests", "policies", "policies/rbac", "render", "internal/github"},
@@ -44,7 +45,7 @@ var rooms = map[string][]string{
 		"internal/github",
 		"sync/git", "sync/plan", "sync/ledger", "sync/kube", "sync/mapusers", "sync/monitor", "sync/expiry",
 		"sync/names", "sync/execaudit"},
-	"cmd/pullgrant": {"requests", "policies", "policies/rbac", "render",
+	"cmd/pullgrant": {"requests", "policies", "policies/rbac", "policies/convert", "render",
 		"internal/github", "action",
 		"sync", "sync/git", "sync/ledger", "sync/kube", "sync/expiry", "sync/awsauth",
 		"sync/execaudit"},
@@ -52,8 +53,8 @@ var rooms = map[string][]string{
 
 // pure rooms take time, files and randomness as arguments, so that what they decide can be decided
 // again.
-var pure = []string{"requests", "policies", "policies/codeowners", "policies/rbac", "render",
-	"sync/plan", "sync/mapusers"}
+var pure = []string{"requests", "policies", "policies/codeowners", "policies/rbac", "policies/convert",
+	"render", "sync/plan", "sync/mapusers"}
 
 var impure = regexp.MustCompile(`^(os|net|math/rand|crypto/rand|syscall|log|unsafe|plugin)(/.*)?$`)
 

@@ -35,6 +35,8 @@ func TestDrift(t *testing.T) {
 			"clusters: [prod-us]"), requests.CausePolicyChanged},
 		"policy gives another role": {with(t, tree, path, "name: payments-debug}", "name: view}"),
 			requests.CausePolicyChanged},
+		"policy says which API group roles are of": {with(t, tree, path, "name: payments-debug}",
+			"name: payments-debug, apiGroup: rbac.authorization.k8s.io}"), ""},
 		"role in another namespace": {with(t, tree, path, "defaultNamespace: payments\n      "+
 			"  allowedNamespaces: [payments]", "defaultNamespace: shop\n        "+
 			"allowedNamespaces: [shop]"), requests.CausePolicyChanged},

@@ -29,7 +29,7 @@ var roleBindingGrant = grantKind{
 		return all
 	},
 	covers: func(g GrantSpec, i requests.Item) bool {
-		return g.RoleRef == i.Role && slices.Contains(g.AllowedNamespaces, i.Namespace)
+		return g.RoleRef.role() == i.Role && slices.Contains(g.AllowedNamespaces, i.Namespace)
 	},
 	gives: catalogued,
 	risks: roleRisks,
@@ -38,7 +38,7 @@ var roleBindingGrant = grantKind{
 
 func bindingOf(g GrantSpec, namespace string) requests.Item {
 	return requests.Item{Kind: requests.KubernetesRoleBinding, Namespace: namespace,
-		Role: g.RoleRef}
+		Role: g.RoleRef.role()}
 }
 
 // catalogued is what the item's role allows, as the catalogue has it.

@@ -127,7 +127,7 @@ var identityFields = requests.HeaderFields("IdentityMap", "The people.").With(re
 
 var groupFields = requests.HeaderFields("GroupMap", "The groups.").With(requests.Fields{
 	"GroupSpec.groups": {About: "One entry for each group."},
-	"Group.name":       {About: "Name of the group, as policies say it.", Form: requests.FormName},
+	"Group.name":       {About: "Name of the group, as policies say it.", Form: formGroup},
 	"Group.members":    {About: "GitHub logins.", Form: requests.FormLogin, Unique: true},
 })
 

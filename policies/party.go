@@ -2,6 +2,7 @@ package policies
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -41,11 +42,33 @@ func (p Party) problem() (field, problem string) {
 		return "name", requests.CheckLogin(p.Name)
 	case PartyGroup:
 		if !strings.Contains(p.Name, "/") {
-			return "name", requests.CheckName(p.Name)
+			return "name", checkGroup(p.Name)
 		}
 		return "name", teamProblem(p.Name)
 	}
 	return "kind", "allowed: User, Group"
+}
+
+// GroupPattern is the form of the name of a group in groups.yaml: that of a cluster, or that of an
+// e-mail address, by which many directories name theirs. No team of GitHub has an @ in its name.
+const GroupPattern = `^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$|` +
+	`^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?@[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$`
+
+var (
+	groupPattern = regexp.MustCompile(GroupPattern)
+	formGroup    = requests.Form{Rule: "name", Pattern: GroupPattern, Check: checkGroup}
+)
+
+// checkGroup tells what is wrong with the name of a group in groups.yaml; empty when nothing is.
+func checkGroup(name string) string {
+	if groupPattern.MatchString(name) {
+		return ""
+	}
+	if strings.Contains(name, "@") {
+		return "a group named like an e-mail address has lower-case letters, digits, dots, underscores " +
+			"and dashes, at most 64 before the @ and 63 after it, such as squad-a@example.com"
+	}
+	return requests.CheckName(name)
 }
 
 // teamProblem tells what is wrong with the name of a GitHub team; empty when nothing is.

@@ -112,7 +112,7 @@ type GrantSpec struct {
 	Scope             string         `yaml:"scope,omitempty" json:"scope,omitempty"` // "": one namespace
 	DefaultNamespace  string         `yaml:"defaultNamespace,omitempty" json:"defaultNamespace,omitempty"`
 	AllowedNamespaces []string       `yaml:"allowedNamespaces,omitempty" json:"allowedNamespaces,omitempty"`
-	RoleRef           requests.Role  `yaml:"roleRef,omitempty" json:"roleRef,omitzero"`
+	RoleRef           RoleRef        `yaml:"roleRef,omitempty" json:"roleRef,omitzero"`
 	Roles             []string       `yaml:"roles,omitempty" json:"roles,omitempty"`
 	Resources         []ResourceSpec `yaml:"resources,omitempty" json:"resources,omitempty"`
 	Pods              []string       `yaml:"pods,omitempty" json:"pods,omitempty"`
@@ -124,6 +124,17 @@ type GrantSpec struct {
 	Terminal          bool           `yaml:"terminal,omitempty" json:"terminal,omitempty"`
 	Once              bool           `yaml:"once,omitempty" json:"once,omitempty"`
 }
+
+// RoleRef is the role that a grant binds.
+type RoleRef struct {
+	Kind string `yaml:"kind" json:"kind"`
+	Name string `yaml:"name" json:"name"`
+	// APIGroup is always that of RBAC, so that role leaves it out, as a file may.
+	APIGroup string `yaml:"apiGroup,omitempty" json:"apiGroup,omitempty"`
+}
+
+// role is the role as requests and grants name it.
+func (r RoleRef) role() requests.Role { return requests.Role{Kind: r.Kind, Name: r.Name} }
 
 // Scopes of a grant beyond one namespace.
 const (
@@ -159,7 +170,7 @@ var PolicyFormat = requests.Format{
 		"policies/<name>.yaml.",
 	Name: requests.Field{About: "Name of the policy; the file's name without .yaml.",
 		Form: requests.FormName},
-	Fields: policyFields.With(rbac.RoleFields).With(matchFields).With(execFields, windowFields),
+	Fields: policyFields.With(matchFields).With(execFields, windowFields),
 }
 
 var policyFields = requests.HeaderFields("AccessPolicy",
@@ -230,6 +241,10 @@ var policyFields = requests.HeaderFields("AccessPolicy",
 		"of a request stands for those of them that match.",
 		Form: requests.FormName, Min: 1},
 	"GrantSpec.roleRef": {About: "The role the binding refers to."},
+	"RoleRef.kind":      rbac.RoleFields["Role.kind"],
+	"RoleRef.name":      rbac.RoleFields["Role.name"],
+	"RoleRef.apiGroup": {About: "As Kubernetes has it. Default: rbac.authorization.k8s.io.",
+		Form: requests.OneOf("role", "rbac.authorization.k8s.io")},
 	"GrantSpec.roles": {About: "ClusterRoles of which the request picks one, by exact name.",
 		Form: formRole, Min: 1, Unique: true},
 	"GrantSpec.name": {About: "Name by which a request picks this grant out of several.",

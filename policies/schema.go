@@ -181,7 +181,7 @@ func conditions(typeName string) []*schema {
 		return []*schema{
 			when(PartyUser, &schema{Properties: map[string]*schema{"name": {Pattern: requests.LoginPattern}}}),
 			when(PartyGroup, &schema{Properties: map[string]*schema{"name": {AnyOf: []*schema{
-				{Pattern: requests.NamePattern}, {Pattern: orgTeamPattern},
+				{Pattern: GroupPattern}, {Pattern: orgTeamPattern},
 			}}}}),
 		}
 	case "RequestSpec":

@@ -158,7 +158,7 @@ type Subject struct {
 // KindUser is the only kind of subject.
 const KindUser = "User"
 
-// NamePattern is the form of cluster, policy, group and namespace names: a Kubernetes DNS label.
+// NamePattern is the form of cluster, policy and namespace names: a Kubernetes DNS label.
 const NamePattern = `^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`
 
 // LoginPattern is the form of a GitHub login; Enterprise Managed Users carry an underscore before
@@ -194,8 +194,7 @@ var (
 const nameForm = "1 to 63 lower-case letters, digits and dashes, starting and ending with a letter " +
 	"or digit"
 
-// CheckName tells what is wrong with a cluster, policy, group or namespace name; empty when nothing
-// is.
+// CheckName tells what is wrong with a cluster, policy or namespace name; empty when nothing is.
 func CheckName(s string) string {
 	if isName(s) {
 		return ""

@@ -142,32 +142,8 @@ func initialize(w world, o initOptions) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(o.dir, 0o755); err != nil {
-		return fmt.Errorf("scaffold %s: %w", o.dir, err)
-	}
-	root, err := os.OpenRoot(o.dir)
-	if err != nil {
-		return fmt.Errorf("scaffold %s: %w", o.dir, err)
-	}
-	defer root.Close()
-	var present []string
-	for _, f := range files {
-		if _, err := root.Lstat(f.path); !errors.Is(err, fs.ErrNotExist) {
-			present = append(present, f.path)
-		}
-	}
-	if len(present) > 0 {
-		return fmt.Errorf("scaffold %s: it holds %s already; nothing was written, choose "+
-			"another folder or move them away",
-			o.dir, strings.Join(present, ", "))
-	}
-	for i, f := range files {
-		if err := writeNew(root, f); err != nil {
-			for _, written := range files[:i] {
-				err = errors.Join(err, root.Remove(written.path))
-			}
-			return fmt.Errorf("scaffold %s: %w", o.dir, err)
-		}
+	if err := writeNewFiles("scaffold", o.dir, files); err != nil {
+		return err
 	}
 	for _, f := range files {
 		if _, err := fmt.Fprintln(w.out, filepath.Join(o.dir, f.path)); err != nil {
@@ -246,6 +222,39 @@ func (o initOptions) fill(templates embed.FS, folder string) (files []scaffoldFi
 		return nil
 	})
 	return files, err
+}
+
+// writeNewFiles writes files below a folder, none of which may exist yet: all of them, or none. What
+// is done is a word for the error.
+func writeNewFiles(doing, dir string, files []scaffoldFile) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("%s %s: %w", doing, dir, err)
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return fmt.Errorf("%s %s: %w", doing, dir, err)
+	}
+	defer root.Close()
+	var present []string
+	for _, f := range files {
+		if _, err := root.Lstat(f.path); !errors.Is(err, fs.ErrNotExist) {
+			present = append(present, f.path)
+		}
+	}
+	if len(present) > 0 {
+		return fmt.Errorf("%s %s: it holds %s already; nothing was written, choose "+
+			"another folder or move them away",
+			doing, dir, strings.Join(present, ", "))
+	}
+	for i, f := range files {
+		if err := writeNew(root, f); err != nil {
+			for _, written := range files[:i] {
+				err = errors.Join(err, root.Remove(written.path))
+			}
+			return fmt.Errorf("%s %s: %w", doing, dir, err)
+		}
+	}
+	return nil
 }
 
 // writeNew writes a file that must not exist yet.

@@ -70,6 +70,7 @@ Exit codes:
 		newFactsCommand(w),
 		newRenderCommand(w),
 		newPolicyCommand(w),
+		newConvertCommand(w),
 		newCodeownersCommand(w),
 		newCatalogCommand(w),
 		newSyncCommand(w),

@@ -13,6 +13,7 @@ var rooms = []room{
 	{dir: "requests", count: 16, tests: []string{"requests", "policies"}},
 	{dir: "policies", count: 56, tests: []string{"policies", "action"}},
 	{dir: "policies/codeowners", count: 8, tests: []string{"policies/codeowners", "policies"}},
+	{dir: "policies/convert", count: 8, tests: []string{"policies/convert"}},
 	{dir: "policies/rbac", count: 12, tests: []string{"policies/rbac", "policies"}},
 	{dir: "render", count: 14, tests: []string{"render", "sync/kube", "sync"}},
 	{dir: "internal/github", count: 40, tests: []string{"internal/github", "action", "sync"}},
