@@ -68,6 +68,7 @@ var (
 // homes says where each library lives. cmd only turns --kubeconfig into the configuration that sync
 // is given.
 var homes = map[string][]string{
+	"cel.dev/":                                 {"policies"},
 	"github.com/google/go-github/":             {"internal/github"},
 	"github.com/sethvargo/go-githubactions":    {"action"},
 	"github.com/go-git/":                       {"sync/git"},

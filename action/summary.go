@@ -100,6 +100,9 @@ func (v verdict) asked(b *strings.Builder) {
 	if d.Reason != "" {
 		github.Row(b, "Reason", github.Code(d.Reason))
 	}
+	for _, field := range requests.FieldsInWords(d.Fields) {
+		github.Row(b, "Field", github.Code(field))
+	}
 	b.WriteString("\n")
 }
 

@@ -64,6 +64,9 @@ const (
 	DurationOutOfRange    Code = "DurationOutOfRange"
 	StartOutOfRange       Code = "StartOutOfRange"
 	OutsideWindow         Code = "OutsideWindow"
+	FieldNotAccepted      Code = "FieldNotAccepted"
+	ReasonNotAccepted     Code = "ReasonNotAccepted"
+	ConditionNotMet       Code = "ConditionNotMet"
 	RequesterNotAllowed   Code = "RequesterNotAllowed"
 	RequestIDReused       Code = "RequestIdReused"
 	ExtensionNotAllowed   Code = "ExtensionNotAllowed"
@@ -150,6 +153,7 @@ type Decision struct {
 	Roles      []RoleView          `json:"roles,omitempty"`     // what the grant's roles allow
 	Widened    []string            `json:"widened,omitempty"`   // of a change: what becomes possible
 	Reason     string              `json:"reason,omitempty"`    // of the request: free text, escape at every sink
+	Fields     map[string]string   `json:"fields,omitempty"`    // of the request: free texts as well
 	// Again is when time alone changes what is pending, without anybody doing anything.
 	Again requests.Time `json:"again,omitzero"`
 }

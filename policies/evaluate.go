@@ -171,7 +171,7 @@ func (j *judge) readRequest(tree Tree) {
 	}
 	j.request, j.document = requests.ReadRequest(j.decision.Path, []byte(file.Content))
 	if len(j.document.Findings) == 0 {
-		j.decision.Reason = j.request.Spec.Reason
+		j.decision.Reason, j.decision.Fields = j.request.Spec.Reason, j.request.Spec.Fields
 	}
 }
 

@@ -82,6 +82,12 @@ var usual = map[string][]string{
 	"resource": {"pods", "deployments.apps", "secrets"}, "selector": {"app=nginx"},
 	"names": {"api-*", "db"}, "roles": {"view", "edit"},
 	"pods": {"api-*", "api-1"}, "containers": {"app"}, "commands": {"cat", "/etc/*"},
+	"expression": {"true", "request.cluster == 'prod-eu'", "policy.name == request.policy"},
+	"type":       {"string", "number", "boolean"}, "reasonPattern": {"INC-[0-9]+", "^x"},
+	"pattern": {"^INC-"}, "enum": {"dev", "prod"}, "fields": {"INC-1", "yes it is"},
+	"reasonHelp": {"name the incident"}, "message": {"ask for less"},
+	"days": {"Mon", "Sun"}, "from": {"08:00", "09:30"}, "to": {"18:00", "24:00"},
+	"timeZone":  {"Europe/Stockholm", "UTC"},
 	"pod":       {"api-1"},
 	"container": {"app"}, "command": {"cat", "/etc/*"}, "grants": {"reading"}, "role": {"view",
 		"payments-debug"},
@@ -133,6 +139,9 @@ func (g generator) value(t reflect.Type, field string) *yaml.Node {
 			}
 		}
 		return list
+	case reflect.Map:
+		key := text(pick(g, []string{"ticket", "prod", "a-b"}))
+		return &yaml.Node{Kind: yaml.MappingNode, Content: []*yaml.Node{key, g.value(t.Elem(), field)}}
 	case reflect.Int, reflect.Int64:
 		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!int", Value: pick(g, []string{"1", "2",
 			"10", "101"}[:2+g.random.IntN(3)])}
@@ -149,14 +158,16 @@ func (g generator) value(t reflect.Type, field string) *yaml.Node {
 // kinds are the values of the field kind, and names those of the field name beside it, by the type
 // they stand in.
 var (
-	kinds = map[string][]string{"Subject": {"User"}, "Role": {"ClusterRole"},
+	kinds = map[string][]string{"Subject": {"User"}, "Role": {"ClusterRole"}, "RoleRef": {"ClusterRole"},
 		"Party":     {"User", "Group"},
 		"Challenge": {"CodeOwnerReview", "PeerReview"}, "GrantSpec": {"KubernetesRoleBinding",
 			"KubernetesResourceRole",
 			"KubernetesClusterRoleBinding", "KubernetesExec"}}
-	nameIn = map[string][]string{"Subject": {"alice@example.com"}, "Role": {"payments-debug",
-		"acme:debug"},
-		"Party": {"alice", "squad-b", "acme/squad-a"}, "Group": {"squad-b"},
+	nameIn = map[string][]string{"Subject": {"alice@example.com"}, "RoleRef": {"payments-debug"},
+		"Role": {"payments-debug",
+			"acme:debug"},
+		"CustomField": {"ticket", "count"},
+		"Party":       {"alice", "squad-b", "acme/squad-a"}, "Group": {"squad-b"},
 		"TestTeam": {"acme/squad-b"}, "GrantSpec": {"reading", "writing"},
 		"TestCase": {"bob approves"}}
 )

@@ -33,6 +33,7 @@ const (
 	RuleDangerUnused    = "danger-unused"
 	RuleAttributes      = "attributes"
 	RuleApproversShort  = "approvers-short"
+	RuleCondition       = "condition-constant"
 	RuleApproverUnknown = "approver-unknown"
 	RuleGroupUnused     = "group-unused"
 	RuleIdentityAWS     = "identity-aws"
@@ -119,6 +120,7 @@ func (l *linter) lint() []requests.Finding {
 		l.parties(w, d, asking, named)
 		l.roles(w, d)
 		l.dangers(w, d)
+		w.constantConditions(d)
 		l.windows(w, d)
 		for i := range w.policy.Spec.Challenges {
 			l.challenge(w, d, i)

@@ -8,15 +8,16 @@ import (
 	"github.com/pullgrant/pullgrant/requests"
 )
 
-// maxParsed bounds, in bytes of the files, what is kept in each of two generations.
+// maxParsed bounds, in bytes of the files, what is kept of them in each of two generations.
 const maxParsed = 8 << 20
 
 // parsed is what files of trees were read as. Every judgement reads the same few policies, people
 // and roles again, which took most of its time. What is kept is shared by all who read it, also
 // beside each other: nobody changes it.
-var parsed memo
+var parsed = memo{most: maxParsed}
 
 type memo struct {
+	most       int // bytes of the files in each generation
 	mu         sync.Mutex
 	young, old map[parsedFile]any
 	bytes      int // of the files in young
@@ -67,7 +68,7 @@ func (m *memo) keep(key parsedFile, value any) {
 // add puts a reading among the young ones. What was not asked for since the generation before goes.
 func (m *memo) add(key parsedFile, value any) {
 	size := len(key.name) + len(key.content)
-	if m.young == nil || m.bytes+size > maxParsed {
+	if m.young == nil || m.bytes+size > m.most {
 		m.young, m.old, m.bytes = map[parsedFile]any{}, m.young, 0
 	}
 	m.young[key] = value

@@ -33,8 +33,13 @@ type PolicySpec struct {
 	OnBehalfOf []Party     `yaml:"onBehalfOf,omitempty" json:"onBehalfOf,omitempty"`
 	Challenges []Challenge `yaml:"challenges" json:"challenges"`
 	// that a request may be allowed by the policy with nobody's review (R62)
-	AllowWithoutReview bool    `yaml:"allowWithoutReview,omitempty" json:"allowWithoutReview,omitempty"`
-	Limits             *Limits `yaml:"limits,omitempty" json:"limits,omitempty"`
+	AllowWithoutReview bool        `yaml:"allowWithoutReview,omitempty" json:"allowWithoutReview,omitempty"`
+	Limits             *Limits     `yaml:"limits,omitempty" json:"limits,omitempty"`
+	Conditions         []Condition `yaml:"conditions,omitempty" json:"conditions,omitempty"`
+	// RE2 that a reason must match, and what is said when it does not
+	ReasonPattern string        `yaml:"reasonPattern,omitempty" json:"reasonPattern,omitempty"`
+	ReasonHelp    string        `yaml:"reasonHelp,omitempty" json:"reasonHelp,omitempty"`
+	Fields        []CustomField `yaml:"fields,omitempty" json:"fields,omitempty"`
 	// when access may be; none: always
 	Windows []requests.Hours `yaml:"windows,omitempty" json:"windows,omitempty"`
 	Target  Target           `yaml:"target" json:"target"`
@@ -170,7 +175,7 @@ var PolicyFormat = requests.Format{
 		"policies/<name>.yaml.",
 	Name: requests.Field{About: "Name of the policy; the file's name without .yaml.",
 		Form: requests.FormName},
-	Fields: policyFields.With(matchFields).With(execFields, windowFields),
+	Fields: policyFields.With(matchFields, execFields, windowFields, conditionFields, customFields),
 }
 
 var policyFields = requests.HeaderFields("AccessPolicy",
@@ -349,6 +354,8 @@ func ParsePolicy(path string, data []byte) (AccessPolicy, []requests.Finding) {
 	checkWindows(d, p.Spec.Windows)
 	checkTarget(d, p.Spec.Target)
 	checkDangerous(d, p)
+	checkCustom(d, p.Spec)
+	checkConditions(d, p.Spec)
 	requests.SortFindings(d.Findings)
 	return p, d.Findings
 }

@@ -17,7 +17,9 @@ func (j *judge) policySteps() []step {
 	steps = append(steps, j.giftSteps()...)
 	return append(steps, step{SubjectNotAllowed, j.subjectOf},
 		step{DurationOutOfRange, j.duration}, step{StartOutOfRange, j.start},
-		step{OutsideWindow, j.windowHolds})
+		step{OutsideWindow, j.windowHolds},
+		step{FieldNotAccepted, j.fieldsFit}, step{ReasonNotAccepted, j.reasonFits},
+		step{ConditionNotMet, j.conditionsMet})
 }
 
 func (j *judge) policyValid() string {

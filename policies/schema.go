@@ -151,7 +151,7 @@ func typeSchema(t reflect.Type, rule requests.Field, f requests.Format) *schema 
 	case reflect.Map:
 		return &schema{Type: "object", AdditionalProperties: new(bool), MinProperties: rule.Min,
 			PatternProperties: map[string]*schema{
-				rule.Form.Pattern: typeSchema(t.Elem(), requests.Field{}, f)}}
+				rule.Form.Pattern: typeSchema(t.Elem(), requests.Field{Form: rule.Values}, f)}}
 	case reflect.Slice:
 		of := rule
 		of.Min, of.Max = 0, 0

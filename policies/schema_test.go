@@ -134,10 +134,15 @@ var complete = map[string]string{
 		metadata: {name: 20261122-alice-inc-123},
 		spec: {cluster: prod-eu, policy: payments-debug, requester: alice,
 		subject: {kind: User, name: alice@example.com},
-		namespace: payments, duration: 1h, reason: "INC-123, checkout is slow"}}`,
+		namespace: payments, duration: 1h, fields: {ticket: INC-123, other: "7"},
+		reason: "INC-123, checkout is slow"}}`,
 	"AccessPolicy": `{apiVersion: pullgrant.dev/v1alpha1, kind: AccessPolicy, metadata: {name: payments-debug},
 		spec: {description: Debug the payments service, clusters: [prod-eu],
 		subjects: [{kind: Group, name: acme/squad-a}, {kind: Group, name: squad-b}, {kind: User, name: alice}],
+		conditions: [{expression: request.cluster == 'prod-eu', message: only in production}],
+		reasonPattern: "INC-[0-9]+", reasonHelp: name the incident,
+		fields: [{name: ticket, type: string, required: true, pattern: "^INC-", description: the ticket},
+		{name: environment, type: string, enum: [dev, prod]}, {name: count, type: number}],
 		challenges: [{kind: CodeOwnerReview, count: 1}, 
 		{kind: PeerReview, reviewers: [{kind: User, name: bob}], count: 2}],
 		target: {defaultDuration: 1h, maxDuration: 9999h,
@@ -170,7 +175,7 @@ var complete = map[string]string{
 // beyondSchema are the loader's rules that compare fields with each other, so a schema cannot know
 // them.
 var beyondSchema = []string{"request-name", "danger-role", "duplicate", "duration", "namespace",
-	"role-name", "hash"}
+	"role-name", "hash", "condition", "pattern", "field-limit"}
 
 // agreement counts how often loader and schema said the same, and fails where they do not.
 type agreement struct {

@@ -50,6 +50,7 @@ var onlyGitHubTells = []string{
 	"extends_what_was_given_back", "extends_what_was_refused", "extends_what_was_revoked",
 	"waited_longer_than_the_policy_says", "waited_too_long",
 	"until_before_the_window", "until_in_the_windows_first_minute", "window_too_far_to_wait_for",
+	"condition_of_the_time",
 }
 
 // TestValidateRefusesWhatIsDenied: a request whose scenario is denied for what stands in files is a

@@ -76,6 +76,8 @@ func TestWidened(t *testing.T) {
 		{path, "maxDuration: 2h", "maxDuration: 2h\n    backstop: optional",
 			"policy payments-debug: access may be given where nothing ends it but the agent"},
 		{path, "maxDuration: 2h", "maxDuration: 2h\n    backstop: required", ""},
+		{path, "  target:", "  conditions: [{expression: 'true', message: never}]\n" +
+			"  reasonPattern: INC\n  fields: [{name: ticket, type: string, required: true}]\n  target:", ""},
 		{"policies/groups.yaml", "members: [bob", "members: [erin, bob",
 			"erin joins the group squad-b"},
 		{"policies/identities.yaml", "username: alice@example.com", "username: root@example.com",
@@ -110,6 +112,31 @@ func TestWidened(t *testing.T) {
 	if got := strings.Join(policies.Widened(before, old), "\n"); got != "policy payments-debug: "+
 		"requests may wait 24h and approvals may be 48h old instead of 24h and 24h" {
 		t.Errorf("older approvals: %q", got)
+	}
+	const asks = "  conditions: [{expression: request.duration < policy.maxDuration, message: less}]\n" +
+		"  reasonPattern: ^INC\n  fields:\n    - {name: ticket, type: string, pattern: ^INC}\n" +
+		"    - {name: urgent, type: boolean, required: true}\n    - {name: note, type: string}\n  target:"
+	strict = with(t, before, path, "  target:", asks)
+	for _, c := range []struct{ old, text, want string }{
+		{"maxDuration, message: less", "maxDuration, message: fewer", ""},
+		{"  reasonPattern", "  reasonHelp: an incident\n  reasonPattern", ""},
+		{"note, type: string", "note, type: string, required: true", ""},
+		{"{name: note, type: string}", "{name: remark, type: string}", ""},
+		{"request.duration < ", "request.duration <= ",
+			`the condition "request.duration < policy.maxDuration" no longer has to be true`},
+		{"^INC\n", "^CHG\n", `the reason no longer has to match "^INC"`},
+		{", pattern: ^INC", "", "the field ticket is no longer asked for as it was: ticket, a " +
+			"string that matches ^INC"},
+		{", required: true", "", "the field urgent is no longer asked for as it was: urgent, a boolean"},
+	} {
+		want := c.want
+		if want != "" {
+			want = "policy payments-debug: " + want
+		}
+		got := strings.Join(policies.Widened(strict, with(t, strict, path, c.old, c.text)), "\n")
+		if got != want {
+			t.Errorf("%q to %q: %q, want %q", c.old, c.text, got, want)
+		}
 	}
 	added := policies.Tree{Files: map[string]policies.TreeFile{path: before.Files[path]}}
 	if got := policies.Widened(policies.Tree{}, added); len(got) != 1 || !strings.HasPrefix(got[0],

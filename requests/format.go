@@ -35,8 +35,10 @@ func (f Fields) With(others ...Fields) Fields {
 type Field struct {
 	About string
 	Form  Form // of a text, of each text of a list, or of each key of a mapping
-	Min   int  // a number's value, a list's or a mapping's items; 0 for no bound
-	Max   int
+	// Values is the form of each text that a mapping has under its keys.
+	Values Form
+	Min    int // a number's value, a list's or a mapping's items; 0 for no bound
+	Max    int
 	// Rule and Says are the finding about a number out of bounds.
 	Rule, Says string
 	Unique     bool // no item of a list stands twice; the loader compares as the thing named does
@@ -168,7 +170,7 @@ func (d *Document) value(f Format, field Field, v reflect.Value, path string) {
 		for _, key := range v.MapKeys() {
 			at := path + "." + key.String()
 			d.Check(at, field.Form.Rule, key.String(), field.Form.Check(key.String()))
-			d.value(f, Field{}, v.MapIndex(key), at)
+			d.value(f, Field{Form: field.Values}, v.MapIndex(key), at)
 		}
 	case v.Kind() == reflect.String:
 		if field.Form.Check != nil {

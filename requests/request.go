@@ -98,6 +98,9 @@ var SpecFields = Fields{
 		"this one goes on from: access begins at its end, without a gap where it is the same.",
 		Form: Form{Rule: "request-name", Pattern: RequestPattern, Max: MaxRequestName,
 			Check: checkExtends}},
+	"RequestSpec.fields": {About: "Fields that the policy declares, by their names, for example " +
+		"ticket: INC-123. They are kept for ever: no secrets.", Form: FormField, Min: 1,
+		Values: FormFieldValue},
 	"RequestSpec.reason": {About: "Why, in one line, for the people who approve and who read " +
 		"the ledger. " +
 		"It is kept for ever: no secrets.",
@@ -146,7 +149,9 @@ type RequestSpec struct {
 	NotBefore Time     `yaml:"notBefore,omitempty" json:"notBefore,omitzero"`
 	Until     Time     `yaml:"until,omitempty" json:"until,omitzero"`      // instead of Duration
 	Extends   string   `yaml:"extends,omitempty" json:"extends,omitempty"` // a request's name
-	Reason    string   `yaml:"reason" json:"reason"`
+	// that the policy declares, by name; free text: escape at every sink
+	Fields map[string]string `yaml:"fields,omitempty" json:"fields,omitempty"`
+	Reason string            `yaml:"reason" json:"reason"`
 }
 
 // Subject is who receives access in Kubernetes. The only kind is User.
@@ -249,10 +254,9 @@ func ReadRequest(path string, data []byte) (AccessRequest, *Document) {
 		return request, d
 	}
 	d.Conform(RequestFormat, request)
-	if lost, ok := d.comments["spec.reason"]; ok {
-		d.Add("spec.reason", "reason",
-			"YAML takes %s for a comment, so the reason ends before it; "+
-				"put the reason in quotes, or the comment on a line of its own", Quote(lost))
+	d.wholeText("spec.reason", "reason", "reason")
+	for name := range request.Spec.Fields {
+		d.wholeText("spec.fields."+name, "field", "value")
 	}
 	d.CheckSpec("spec", request.Spec)
 	d.Check("metadata.name", "request-name", request.Metadata.Name,

@@ -89,7 +89,7 @@ func explainRequest(w world, o policyExplainOptions, dir string, files fs.FS,
 	r.line("File          %s", path)
 	r.line("Policy        %s", d.Policy)
 	r.grant(*d.Grant)
-	r.text("Reason        %s", d.Reason)
+	r.why(d)
 	policy, _, _ := tree.Policy(d.Policy)
 	r.title("Who must approve")
 	r.approvals(tree.Approvals(policy, d.Grant.Cluster), d.Grant.Requester)
@@ -144,6 +144,7 @@ func (r *report) policy(tree policies.Tree, policy policies.AccessPolicy) {
 	for _, h := range policy.Spec.Windows {
 		r.line("  only %s", h)
 	}
+	r.conditions(policy.Spec)
 	for _, cluster := range policy.Spec.Clusters {
 		r.title("Who must approve on " + cluster)
 		r.approvals(tree.Approvals(policy, cluster), "")
@@ -153,6 +154,30 @@ func (r *report) policy(tree policies.Tree, policy policies.AccessPolicy) {
 				r.text("  A request gets of that what concerns the objects that it names.")
 			}
 		}
+	}
+}
+
+// conditions say what a request must say, and what must be true of it.
+func (r *report) conditions(s policies.PolicySpec) {
+	if s.ReasonPattern != "" || len(s.Fields) > 0 {
+		r.title("What a request must say")
+	}
+	if s.ReasonPattern != "" {
+		r.text("  a reason that matches %s", s.ReasonPattern)
+	}
+	for _, f := range s.Fields {
+		when := "if it likes, "
+		if f.Required {
+			when = ""
+		}
+		r.text("  %sthe field %s", when, f)
+	}
+	if len(s.Conditions) > 0 {
+		r.title("What must be true of a request")
+	}
+	for _, c := range s.Conditions {
+		r.text("  %s", strings.Join(strings.Fields(c.Expression), " "))
+		r.text("  or else: %s", c.Message)
 	}
 }
 

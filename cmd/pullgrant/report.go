@@ -73,8 +73,16 @@ func (r *report) asked(f policies.Facts, d policies.Decision, now time.Time) {
 			r.text("              merged now, until %s", w.End)
 		}
 	}
+	r.why(d)
+}
+
+// why says what the requester wrote of the request, for people.
+func (r *report) why(d policies.Decision) {
 	if d.Reason != "" {
 		r.text("Reason        %s", d.Reason)
+	}
+	for _, field := range requests.FieldsInWords(d.Fields) {
+		r.text("Field         %s", field)
 	}
 }
 

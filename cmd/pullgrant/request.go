@@ -32,6 +32,7 @@ type requestOptions struct {
 	// of a cluster whose pods tell their default containers
 	kubeconfig string
 	extends    *requests.AccessRequest // what it goes on from, and is like; nil: nothing
+	fields     fieldValues
 	wish
 }
 
@@ -70,6 +71,7 @@ elsewhere it is an error.`,
 	}
 	o.remote.flags(cmd)
 	o.wish.flags(cmd)
+	o.fields.flag(cmd)
 	flags := cmd.Flags()
 	// kube-request-access calls it so.
 	flags.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
@@ -108,7 +110,11 @@ func (o *requestOptions) complete(cmd *cobra.Command, w world) error {
 	if err := o.completeWish(cmd); err != nil {
 		return err
 	}
+	if err := o.fields.complete(cmd); err != nil {
+		return err
+	}
 	ask := newPrompt(w)
+	o.fields.ask = ask
 	for _, field := range []struct {
 		flag, question string
 		value          *string
@@ -176,6 +182,10 @@ func request(ctx context.Context, w world, o requestOptions) error {
 	}
 	if asked.Spec.Subject, err = tree.Receiver(o.behalf, login, o.cluster); err != nil {
 		return refused(w, policies.Refuse(policies.SubjectNotAllowed, "%v", err), "")
+	}
+	if policy, known, _ := tree.Policy(o.policy); known && o.extends == nil {
+		o.fields.askFor(policy)
+		asked.Spec.Fields = o.fields.given
 	}
 	used, err := client.UsedNames(ctx, tree.Commit, place)
 	if err != nil {
@@ -307,6 +317,9 @@ func (o requestOptions) proposal(asked requests.AccessRequest, g requests.Grant,
 	fmt.Fprintf(&facts, "for: %s\npolicy: %s\nreason: %s\n", strings.TrimPrefix(g.When(),
 		"for "), g.Policy,
 		asked.Spec.Reason)
+	for _, field := range requests.FieldsInWords(asked.Spec.Fields) {
+		fmt.Fprintf(&facts, "field: %s\n", field)
+	}
 	fence := codeFence(facts.String())
 	return github.Proposal{
 		Branch:  program + "/" + g.Name,

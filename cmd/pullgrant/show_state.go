@@ -63,7 +63,7 @@ func ended(a ledger.Account, treeAt func(commit string) (policies.Tree, error)) 
 	d := policies.Decision{Kind: policies.KindRequest, Path: a.Path, HeadSHA: status.HeadSHA,
 		PolicyCommit: status.PolicyCommit, Approvers: status.Approvers, Grant: &grant}
 	if a.Spec != nil {
-		d.Policy, d.Reason = a.Spec.Policy, a.Spec.Reason
+		d.Policy, d.Reason, d.Fields = a.Spec.Policy, a.Spec.Reason, a.Spec.Fields
 		grant.Policy, grant.Requester = a.Spec.Policy, a.Spec.Requester
 	}
 	if a.Spec != nil && commitPattern.MatchString(status.PolicyCommit) {

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"cmp"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/requests"
+)
+
+// fieldValues are the fields of a request that its policy declares.
+type fieldValues struct {
+	texts []string // as --field has them
+	given map[string]string
+	ask   func(question string) string // nil: nobody is there to answer
+}
+
+func (v *fieldValues) flag(cmd *cobra.Command) {
+	cmd.Flags().StringArrayVar(&v.texts, "field", nil, "a field that the policy declares, such as "+
+		"ticket=INC-123; may be repeated")
+}
+
+// complete reads what was given.
+func (v *fieldValues) complete(cmd *cobra.Command) error {
+	for _, text := range v.texts {
+		name, value, is := strings.Cut(text, "=")
+		if !is {
+			return usagef(cmd, "--field %q: it must be NAME=VALUE, such as ticket=INC-123", text)
+		}
+		if problem := cmp.Or(requests.CheckField(name),
+			requests.CheckFieldValue(value)); problem != "" {
+			return usagef(cmd, "--field %q: %s", text, problem)
+		}
+		if _, twice := v.given[name]; twice {
+			return usagef(cmd, "--field %s is given twice", name)
+		}
+		v.set(name, value)
+	}
+	return nil
+}
+
+func (v *fieldValues) set(name, value string) {
+	if v.given == nil {
+		v.given = map[string]string{}
+	}
+	v.given[name] = value
+}
+
+// askFor asks for the fields that a policy requires and that were not given, where a person can
+// answer. What nobody answers refuses the request.
+func (v *fieldValues) askFor(policy policies.AccessPolicy) {
+	for _, f := range policy.Spec.Fields {
+		if _, known := v.given[f.Name]; known || !f.Required || v.ask == nil {
+			continue
+		}
+		if value := v.ask("Field " + f.String()); value != "" {
+			v.set(f.Name, value)
+		}
+	}
+}
