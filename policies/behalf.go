@@ -97,15 +97,15 @@ func teamsOf(parties []Party) (teams []string) {
 // isTeam tells a GitHub team from a person and from a group of groups.yaml.
 func (p Party) isTeam() bool { return p.Kind == PartyGroup && strings.Contains(p.Name, "/") }
 
-// behalfQuestions are the questions whether somebody may be asked for.
-func (j *judge) behalfQuestions() []Question {
+// behalf is the account for which a request asks on behalf of somebody else; nobody where it does not.
+func (j *judge) behalf() User {
 	j.readRequest(j.facts.Head)
 	if j.document == nil || len(j.document.Findings) > 0 {
-		return nil
+		return User{}
 	}
 	who, other, ok := j.world.identities.receiver(j.request.Spec)
 	if !other || !ok {
-		return nil
+		return User{}
 	}
-	return teamQuestions(j.world.policy.Spec.OnBehalfOf, User{Login: who.GitHub, Type: "User"})
+	return User{Login: who.GitHub, ID: who.GitHubID, Type: "User"}
 }

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestCookbook: every policy in the cookbook is one of the example repository, and every one of that
+// TestCookbook: every policy and rule in the cookbook is one of the example repository, and every one of that
 // but the first steps' is in the cookbook.
 func TestCookbook(t *testing.T) {
 	pages, err := filepath.Glob("../docs/cookbook/*.md")
@@ -32,14 +32,18 @@ func TestCookbook(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, file := range files {
+	rules, err := filepath.Glob("../testdata/accessrepo/policies/rules/*.yaml")
+	if err != nil || len(rules) == 0 {
+		t.Fatal(rules, err)
+	}
+	for _, file := range append(files, rules...) {
 		data, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if _, is := shown[string(data)]; is {
 			shown[string(data)] = true
-		} else if strings.Contains(string(data), "kind: AccessPolicy") &&
+		} else if strings.Contains(string(data), "kind: Access") &&
 			!strings.HasSuffix(file, "staging-logs.yaml") {
 			t.Errorf("%s is on no page", file)
 		}

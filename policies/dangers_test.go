@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/policies/rbac"
@@ -99,7 +100,7 @@ func TestDangerIsNamedNoMore(t *testing.T) {
 		"none":            {dangerous(t, ""), requests.CausePolicyChanged},
 		"no longer known": {unknown, ""},
 	} {
-		got := policies.Drift(c.tree, []requests.Grant{grant})[grant.Path]
+		got := policies.Drift(c.tree, []requests.Grant{grant}, time.Time{})[grant.Path]
 		if got != c.want {
 			t.Errorf("%s: %q, want %q", what, got, c.want)
 		}

@@ -68,6 +68,7 @@ const (
 	ReasonNotAccepted     Code = "ReasonNotAccepted"
 	ConditionNotMet       Code = "ConditionNotMet"
 	RequesterNotAllowed   Code = "RequesterNotAllowed"
+	AccessDenied          Code = "AccessDenied"
 	RequestIDReused       Code = "RequestIdReused"
 	ExtensionNotAllowed   Code = "ExtensionNotAllowed"
 	AlreadyGranted        Code = "AlreadyGranted"

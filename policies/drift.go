@@ -10,16 +10,17 @@ import (
 )
 
 // Drift tells why grants of one policy that were allowed do not go with tree any more, as causes of
-// ledger entries by the path of the request: the policy is gone or gives something else, or a
-// requester is not in identities.yaml or the policy any more. A grant that nothing speaks against
-// is not in the result; where a file does not read, none is: what cannot be judged ends nothing.
+// ledger entries by the path of the request: the policy is gone or gives something else, a rule
+// denies it at now and ends it, or a requester is not in identities.yaml or the policy any more. A
+// grant that nothing speaks against is not in the result; where a file does not read, none is: what
+// cannot be judged ends nothing.
 // Membership of GitHub teams is not asked; who may ask by a team keeps what was granted.
-func Drift(tree Tree, grants []requests.Grant) map[string]string {
+func Drift(tree Tree, grants []requests.Grant, now time.Time) map[string]string {
 	found := map[string]string{}
 	if len(grants) == 0 {
 		return found
 	}
-	j := newJudge(tree, factsOf(tree.Commit, grants[0].Path, TreeFile{}), time.Time{})
+	j := newJudge(tree, factsOf(tree.Commit, grants[0].Path, TreeFile{}), now)
 	if len(j.policyFindings) > 0 {
 		return found
 	}
@@ -40,6 +41,9 @@ func (j *judge) drift(g requests.Grant) string {
 		if !spec.covers(item) || j.hasUnnamed(g.Cluster, item) {
 			return requests.CausePolicyChanged
 		}
+	}
+	if j.endedByRule(g) {
+		return requests.CausePolicyChanged
 	}
 	_, known := j.world.identities.find(g.Requester)
 	receiver, is := j.world.identities.on(g.Cluster, g.Subject.Name)

@@ -3,6 +3,7 @@ package policies_test
 import (
 	"maps"
 	"testing"
+	"time"
 
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
@@ -74,7 +75,7 @@ func TestDrift(t *testing.T) {
 		"may not ask any more": {with(t, noTeam, path, "{kind: User, name: alice}",
 			"{kind: User, name: dave}"), requests.CauseSubjectRemoved},
 	} {
-		if got := policies.Drift(c.tree, []requests.Grant{grant})[grant.Path]; got != c.want {
+		if got := policies.Drift(c.tree, []requests.Grant{grant}, time.Time{})[grant.Path]; got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
 	}
@@ -103,7 +104,7 @@ func TestDriftOnBehalf(t *testing.T) {
 		"the requester left": {with(t, behalf("{kind: User, name: bob}"), policies.IdentitiesPath,
 			"github: alice", "github: alicia"), requests.CauseSubjectRemoved},
 	} {
-		if got := policies.Drift(c.tree, []requests.Grant{grant})[grant.Path]; got != c.want {
+		if got := policies.Drift(c.tree, []requests.Grant{grant}, time.Time{})[grant.Path]; got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
 	}
@@ -126,7 +127,7 @@ func TestDriftOfTheARN(t *testing.T) {
 			requests.CauseSubjectRemoved},
 		"none": {exampleTree(t), requests.CauseSubjectRemoved},
 	} {
-		if got := policies.Drift(c.tree, []requests.Grant{grant})[grant.Path]; got != c.want {
+		if got := policies.Drift(c.tree, []requests.Grant{grant}, time.Time{})[grant.Path]; got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
 	}
@@ -166,7 +167,7 @@ func TestDriftOfACommand(t *testing.T) {
 	} {
 		grant := exampleGrant
 		grant.Items = []requests.Item{c.item}
-		if got := policies.Drift(c.tree, []requests.Grant{grant})[grant.Path]; got != c.want {
+		if got := policies.Drift(c.tree, []requests.Grant{grant}, time.Time{})[grant.Path]; got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
 	}
@@ -196,7 +197,7 @@ func TestOnce(t *testing.T) {
 		{once, false, requests.CausePolicyChanged}} {
 		g.Items = []requests.Item{{Kind: requests.KubernetesExec, Namespace: "payments", Exec: &exec,
 			Allows: exec.Rules(""), Once: c.once}}
-		if got := policies.Drift(c.tree, []requests.Grant{g})[g.Path]; got != c.want {
+		if got := policies.Drift(c.tree, []requests.Grant{g}, time.Time{})[g.Path]; got != c.want {
 			t.Errorf("granted once: %t, it ends by %q, want %q", c.once, got, c.want)
 		}
 	}

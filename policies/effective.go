@@ -56,6 +56,7 @@ func (j *judge) effective(tree Tree) (e effective, problem string) {
 	k.readRequest(j.facts.Head)
 	k.run(k.fileSteps()...)
 	k.run(k.policySteps()...)
+	k.run(step{AccessDenied, k.denied})
 	if k.stopped {
 		return e, string(k.decision.Code)
 	}

@@ -23,8 +23,8 @@ func Evaluate(tree Tree, f Facts, now time.Time) Decision {
 		j.readRequest(f.Head)
 		j.run(j.fileSteps()...)
 		j.run(j.policySteps()...)
-		j.run(step{RequesterNotAllowed, j.author}, step{RequestIDReused, j.reused},
-			step{ExtensionNotAllowed, j.extension}, step{AlreadyGranted, j.already},
+		j.run(step{RequesterNotAllowed, j.author}, step{AccessDenied, j.denied},
+			step{RequestIDReused, j.reused}, step{ExtensionNotAllowed, j.extension}, step{AlreadyGranted, j.already},
 			step{ExpiredBeforeGrant, j.waitedTooLong})
 		j.run(j.pullRequestSteps()...)
 		j.approve()

@@ -23,6 +23,9 @@ func ChangedSinceRead() (names []string) {
 			case reading[GroupMap]:
 				v, f := ParseGroups(file.name, data)
 				fresh = reading[GroupMap]{v, f}
+			case reading[AccessRule]:
+				v, f := ParseRule(file.name, data)
+				fresh = reading[AccessRule]{v, f}
 			case reading[rbac.RoleCatalog]:
 				v, f := rbac.ParseCatalog(file.name, data)
 				fresh = reading[rbac.RoleCatalog]{v, f}

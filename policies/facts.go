@@ -200,7 +200,7 @@ type Merge struct {
 }
 
 // Tree is a commit and those of its files that matter: for a request its policy, identities.yaml,
-// groups.yaml, CODEOWNERS and its cluster's role catalogue; for a change everything under policies/
+// groups.yaml, the rules, CODEOWNERS and its cluster's role catalogue; for a change everything under policies/
 // and catalog/, and CODEOWNERS. A path that matters and is not in Files does not exist in the
 // commit.
 type Tree struct {

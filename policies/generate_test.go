@@ -21,6 +21,7 @@ var files = map[string]reflect.Type{
 	"AccessPolicy":  reflect.TypeFor[policies.AccessPolicy](),
 	"IdentityMap":   reflect.TypeFor[policies.IdentityMap](),
 	"GroupMap":      reflect.TypeFor[policies.GroupMap](),
+	"AccessRule":    reflect.TypeFor[policies.AccessRule](),
 	"RoleCatalog":   reflect.TypeFor[rbac.RoleCatalog](),
 	"PolicyTest":    reflect.TypeFor[policies.PolicyTest](),
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/policies/rbac"
@@ -189,7 +190,7 @@ func TestPatternsDrift(t *testing.T) {
 		grant := *asked(tree, asks).Grant
 		for text, stays := range narrower {
 			later := with(t, tree, "policies/pods.yaml", names, text)
-			if got := policies.Drift(later, []requests.Grant{grant})[grant.Path]; (got == "") != stays {
+			if got := policies.Drift(later, []requests.Grant{grant}, time.Time{})[grant.Path]; (got == "") != stays {
 				t.Errorf("%s with %s: %q", asks, text, got)
 			}
 		}

@@ -248,3 +248,18 @@ func (m GroupMap) members(name string) ([]string, bool) {
 	}
 	return nil, false
 }
+
+// problem tells why a party that is a group of groups.yaml is nobody.
+func (m GroupMap) problem(p Party) string {
+	if p.Kind != PartyGroup || strings.Contains(p.Name, "/") {
+		return ""
+	}
+	switch members, ok := m.members(p.Name); {
+	case !ok:
+		return fmt.Sprintf("the group %s is not in %s; a GitHub team is written org/team",
+			requests.Quote(p.Name), GroupsPath)
+	case len(members) == 0:
+		return fmt.Sprintf("the group %s has no members", requests.Quote(p.Name))
+	}
+	return ""
+}

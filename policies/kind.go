@@ -97,8 +97,8 @@ func Wanted(kind Kind, path string) func(string) bool {
 	}
 	catalogued := kind == KindRequest && ok // which roles are asked for, only the policy knows
 	return func(p string) bool {
-		return slices.Contains(wanted, p) || catalogued && isUnder(p, rbac.CatalogFolder+"/"+
-			place.Cluster)
+		return slices.Contains(wanted, p) || kind == KindRequest && IsRule(p) ||
+			catalogued && isUnder(p, rbac.CatalogFolder+"/"+place.Cluster)
 	}
 }
 
@@ -120,6 +120,9 @@ func (t Tree) Reviewed(path string) []string {
 	policy, _ := parse(t, Path(place.Policy), ParsePolicy)
 	for _, role := range policy.Roles() {
 		paths = append(paths, rbac.CatalogPath(place.Cluster, role))
+	}
+	for _, r := range t.rulesAbout(place.Cluster) {
+		paths = append(paths, r.path)
 	}
 	return paths
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/pullgrant/pullgrant/requests"
 )
@@ -48,6 +49,8 @@ const (
 	RuleUnreviewedLong  = "unreviewed-long"
 	RuleStrictPath      = "strict-path"
 	RuleWindowShort     = "window-short"
+	RuleIdle            = "rule-idle"
+	RuleOver            = "rule-over"
 	// RuleRole and the code of a Risk name the rule about that risk, for example
 	// role-reads-secrets.
 	RuleRole = "role-"
@@ -72,8 +75,8 @@ var builtinRoles = map[string]string{
 
 // Lint finds in a tree what is valid and yet likely to give more than meant, or never to work. The
 // errors are those of Check; everything else is a warning. Files with errors are not looked into
-// any further.
-func (t Tree) Lint() []LintFinding {
+// any further. now is when windows of rules are over.
+func (t Tree) Lint(now time.Time) []LintFinding {
 	errors := t.Check()
 	var warnings []requests.Finding
 	sound := func(name string) bool {
@@ -81,7 +84,7 @@ func (t Tree) Lint() []LintFinding {
 	}
 	if t.codeownersPath() != "" && sound(IdentitiesPath) && sound(GroupsPath) &&
 		sound(t.codeownersPath()) {
-		l := linter{tree: t}
+		l := linter{tree: t, now: now}
 		for _, name := range t.PolicyNames() {
 			if sound(Path(name)) {
 				policy, _, _ := t.Policy(name)
@@ -105,6 +108,7 @@ func (t Tree) Lint() []LintFinding {
 // linter looks at the valid policies of a tree together.
 type linter struct {
 	tree        Tree
+	now         time.Time
 	policies    []world
 	everyPolicy bool // none was left out
 	findings    []requests.Finding
@@ -135,10 +139,11 @@ func (l *linter) lint() []requests.Finding {
 		}
 		l.findings = append(l.findings, d.Findings...)
 	}
+	l.rules(identities, named)
 	for i, g := range groups.Spec.Groups {
 		at := fmt.Sprintf("spec.groups[%d]", i)
 		if !named[g.Name] && l.everyPolicy {
-			inGroups.Add(at+".name", RuleGroupUnused, "no policy names the group %s; remove it",
+			inGroups.Add(at+".name", RuleGroupUnused, "no policy or rule names the group %s; remove it",
 				requests.Quote(g.Name))
 		}
 		for j, member := range g.Members {

@@ -63,6 +63,9 @@ func (l *linter) unusedIdentities(identities IdentityMap, d *requests.Document) 
 			used = append(used, o.Name)
 		}
 	}
+	for _, r := range l.tree.rules() {
+		used = append(used, partyNames(r.Spec.Deny.Subjects)...)
+	}
 	for i, u := range identities.Spec.Users {
 		if !has(used, u.GitHub) {
 			d.Add(fmt.Sprintf("spec.users[%d].github", i), RuleIdentityUnused,

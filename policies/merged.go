@@ -108,7 +108,8 @@ func EvaluateBranch(tree Tree, path, commit, blob string, content []byte, start,
 		func() string { return j.recent(start) }})
 	j.run(j.fileSteps()...)
 	j.run(j.policySteps()...)
-	j.run(step{RequesterNotAllowed, j.asker}, step{ExtensionNotAllowed, j.extension})
+	j.run(step{RequesterNotAllowed, j.asker}, step{AccessDenied, j.denied},
+		step{ExtensionNotAllowed, j.extension})
 	d := j.finish()
 	if d.Outcome != Allowed {
 		return d

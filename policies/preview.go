@@ -46,7 +46,8 @@ func preview(tree Tree, name string, file TreeFile, known Facts) *judge {
 	j.readRequest(f.Head)
 	j.run(j.fileSteps()...)
 	j.run(j.policySteps()...)
-	j.run(step{RequesterNotAllowed, j.asks}, step{RequestIDReused, j.reused})
+	j.run(step{RequesterNotAllowed, j.asks}, step{AccessDenied, j.surelyDenied},
+		step{RequestIDReused, j.reused})
 	if known.Head.Files != nil {
 		j.run(step{ExtensionNotAllowed, j.extension}, step{AlreadyGranted, j.already})
 	}

@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/pullgrant/pullgrant/requests"
 )
 
 // Question is one thing that a judgement needs to know and that neither the repository nor the pull
@@ -31,10 +33,15 @@ func Questions(tree Tree, f Facts) []Question {
 	j := newJudge(tree, f, f.ObservedAt.Time)
 	asked := map[Question]bool{}
 	if j.decision.Kind == KindRequest {
-		for _, q := range teamQuestions(j.world.policy.Spec.Subjects, f.PullRequest.Author) {
-			asked[q] = true
+		author, other := f.PullRequest.Author, j.behalf()
+		all := append(teamQuestions(j.world.policy.Spec.Subjects, author),
+			teamQuestions(j.world.policy.Spec.OnBehalfOf, other)...)
+		place, _ := requests.SplitPath(j.decision.Path)
+		for _, r := range tree.rulesAbout(place.Cluster) {
+			all = append(all, teamQuestions(r.Spec.Deny.Subjects, author)...)
+			all = append(all, teamQuestions(r.Spec.Deny.Subjects, other)...)
 		}
-		for _, q := range j.behalfQuestions() {
+		for _, q := range all {
 			asked[q] = true
 		}
 	}

@@ -108,7 +108,7 @@ func (t Tree) standing(p Past) Standing {
 		return Standing{Decision: standsDenied, Code: j.decision.Code, Message: j.decision.Message}
 	}
 	var unknown []string
-	for _, part := range []Standing{j.mayAsk(), j.mayApprove(p.Approvers)} {
+	for _, part := range []Standing{j.mayAsk(), j.underRules(), j.mayApprove(p.Approvers)} {
 		switch part.Decision {
 		case standsDenied:
 			return part

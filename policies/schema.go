@@ -18,7 +18,7 @@ const KindRevocation = "Revocation"
 
 // Kinds lists the kinds of file that have a JSON Schema.
 var Kinds = []string{requests.KindAccessRequest, KindAccessPolicy, KindIdentityMap, KindGroupMap,
-	rbac.KindRoleCatalog, KindPolicyTest, KindRevocation}
+	KindAccessRule, rbac.KindRoleCatalog, KindPolicyTest, KindRevocation}
 
 // Schema is the JSON Schema (draft 7, which editors know best) of one of Kinds, compared without
 // regard to case. It is made from the Go types that the loader fills, with the patterns and bounds
@@ -103,6 +103,7 @@ var formats = map[string]struct {
 	KindAccessPolicy:           {reflect.TypeFor[AccessPolicy](), PolicyFormat},
 	KindIdentityMap:            {reflect.TypeFor[IdentityMap](), IdentityFormat},
 	KindGroupMap:               {reflect.TypeFor[GroupMap](), GroupFormat},
+	KindAccessRule:             {reflect.TypeFor[AccessRule](), RuleFormat},
 	rbac.KindRoleCatalog:       {reflect.TypeFor[rbac.RoleCatalog](), rbac.CatalogFormat},
 	KindPolicyTest:             {reflect.TypeFor[PolicyTest](), TestFormat},
 	KindRevocation:             {reflect.TypeFor[requests.Revocation](), requests.RevocationFormat},
@@ -184,6 +185,12 @@ func conditions(typeName string) []*schema {
 				{Pattern: GroupPattern}, {Pattern: orgTeamPattern},
 			}}}}),
 		}
+	case "Denial":
+		some := &schema{}
+		for _, list := range denialLists {
+			some.AnyOf = append(some.AnyOf, &schema{Required: []string{list}})
+		}
+		return []*schema{some}
 	case "RequestSpec":
 		return []*schema{{Not: &schema{Required: []string{"duration", "until"}}},
 			{Not: &schema{Required: []string{"notBefore", "extends"}}}}

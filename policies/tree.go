@@ -191,11 +191,13 @@ func (t Tree) check() []requests.Finding {
 		case isUnder(name, rbac.CatalogFolder):
 			findings = append(findings, t.checkCatalog(name)...)
 		case name == IdentitiesPath, name == GroupsPath, !isUnder(name, Folder):
+		case IsRule(name):
+			findings = append(findings, t.rule(name).findings...)
 		case path.Dir(name) != Folder || !strings.HasSuffix(name, ".yaml"):
 			findings = append(findings, requests.Finding{File: name, Line: 1, Column: 1,
 				Rule: "path",
-				Message: Folder + "/ holds one <policy>.yaml a policy, identities.yaml and " +
-					"groups.yaml, nothing else"})
+				Message: Folder + "/ holds one <policy>.yaml a policy, identities.yaml, " +
+					"groups.yaml and rules/, nothing else"})
 		default:
 			policy, more := parse(t, name, ParsePolicy)
 			findings = append(findings, more...)
@@ -274,13 +276,8 @@ func (w world) check(name string) []requests.Finding {
 		}
 	}
 	for _, p := range parties {
-		if p.Kind == PartyGroup && !strings.Contains(p.Name, "/") {
-			if members, ok := w.groups.members(p.Name); !ok {
-				add("group", "the group %s is not in %s; a GitHub team is written org/team",
-					requests.Quote(p.Name), GroupsPath)
-			} else if len(members) == 0 {
-				add("group", "the group %s has no members", requests.Quote(p.Name))
-			}
+		if problem := w.groups.problem(p); problem != "" {
+			add("group", "%s", problem)
 		}
 	}
 	for _, problem := range w.hopeless() {

@@ -15,7 +15,7 @@ import (
 func Widened(before, after Tree) []string {
 	var all []string
 	for _, name := range slices.Sorted(maps.Keys(after.Files)) {
-		if !isUnder(name, Folder) || name == IdentitiesPath || name == GroupsPath {
+		if !isPolicyPath(name) {
 			continue
 		}
 		policy, findings := parse(after, name, ParsePolicy)
@@ -36,6 +36,7 @@ func Widened(before, after Tree) []string {
 			all = append(all, "policy "+policy.Metadata.Name+": "+more)
 		}
 	}
+	all = append(all, deniedLess(before, after)...)
 	return append(all, peopleAdded(before, after)...)
 }
 

@@ -59,9 +59,9 @@ func FieldsInWords(fields map[string]string) (all []string) {
 	return all
 }
 
-// wholeText refuses a free text that YAML cut at what it takes for a comment; what is the name of
+// WholeText refuses a free text that YAML cut at what it takes for a comment; what is the name of
 // such a text.
-func (d *Document) wholeText(path, rule, what string) {
+func (d *Document) WholeText(path, rule, what string) {
 	if lost, ok := d.comments[path]; ok {
 		d.Add(path, rule, "YAML takes %s for a comment, so the %s ends before it; put the %[2]s in "+
 			"quotes, or the comment on a line of its own", Quote(lost), what)

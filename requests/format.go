@@ -81,6 +81,8 @@ var (
 	FormSubject = Form{Rule: "subject", Pattern: SubjectPattern, Not: "^system:",
 		Check: CheckSubject}
 	FormRole   = Form{Rule: "role", Pattern: RolePattern, Check: CheckRole}
+	FormReason = Form{Rule: "reason", Pattern: ReasonPattern, Min: MinReason, Max: MaxReason,
+		Check: CheckReason}
 	FormDigest = Form{Rule: "digest", Pattern: DigestPattern, Check: func(s string) string {
 		return mustMatch(digestPattern, s, "sha256: and 64 hexadecimal digits")
 	}}

@@ -122,3 +122,14 @@ func objectKindOf(text string) (kind objectKind, problem string) {
 	}
 	return objectKind{name, clusterWide}, ""
 }
+
+// CheckFullKind tells what is wrong with a kind of object that must be one of Kubernetes' own by its
+// full name, or name its API group; empty when nothing is. Any other would be a kind that no cluster
+// has.
+func CheckFullKind(kind string) string {
+	known, problem := objectKindOf(kind)
+	if problem == "" && known.name != kind {
+		problem = "write " + known.name
+	}
+	return problem
+}

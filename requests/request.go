@@ -104,8 +104,7 @@ var SpecFields = Fields{
 	"RequestSpec.reason": {About: "Why, in one line, for the people who approve and who read " +
 		"the ledger. " +
 		"It is kept for ever: no secrets.",
-		Form: Form{Rule: "reason", Pattern: ReasonPattern, Min: MinReason, Max: MaxReason,
-			Check: CheckReason}},
+		Form: FormReason},
 
 	"Exec.pod": {About: "Name of the pod.", Form: Form{Rule: "pod", Pattern: ObjectPattern,
 		Check: CheckObject}},
@@ -254,9 +253,9 @@ func ReadRequest(path string, data []byte) (AccessRequest, *Document) {
 		return request, d
 	}
 	d.Conform(RequestFormat, request)
-	d.wholeText("spec.reason", "reason", "reason")
+	d.WholeText("spec.reason", "reason", "reason")
 	for name := range request.Spec.Fields {
-		d.wholeText("spec.fields."+name, "field", "value")
+		d.WholeText("spec.fields."+name, "field", "value")
 	}
 	d.CheckSpec("spec", request.Spec)
 	d.Check("metadata.name", "request-name", request.Metadata.Name,

@@ -70,7 +70,8 @@ type Agent struct {
 	trying      *tries  // what did not work and is tried again
 	metrics     *monitor.Metrics
 	server      *monitor.Server
-	audited     bool // the API server tells of commands
+	audited     bool              // the API server tells of commands
+	denied      map[string]string // what rules say against live access, as it was told last
 	followUses  func(context.Context) (wait func())
 	next        time.Time     // when the next pass is to begin at the latest; zero: by the poll
 	wake        chan struct{} // has an element when the next pass is to begin early

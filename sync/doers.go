@@ -80,7 +80,7 @@ func (v *prover) contradicts(ctx context.Context, tip string, g requests.Grant) 
 		if err != nil {
 			return "", fmt.Errorf("looking for what contradicts %s: %w", g.Name, err)
 		}
-		if policies.Drift(tree, []requests.Grant{g})[g.Path] != "" {
+		if policies.Drift(tree, []requests.Grant{g}, v.clocks.now())[g.Path] != "" {
 			return c.Hash, nil
 		}
 	}

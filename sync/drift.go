@@ -13,7 +13,7 @@ import (
 // ends each. Nothing that cannot be read ends a grant; it is logged, and looked at again in the
 // next pass.
 func (a *Agent) drift(ctx context.Context, w plan.World) map[string]string {
-	found := map[string]string{}
+	found, denied := map[string]string{}, map[string]string{}
 	byPolicy := map[string][]requests.Grant{} // so that each policy is read once
 	byRole := map[string][]plan.Record{}
 	for _, r := range w.Records {
@@ -47,7 +47,16 @@ func (a *Agent) drift(ctx context.Context, w plan.World) map[string]string {
 			unknown("their policy", err)
 			continue
 		}
-		maps.Copy(found, policies.Drift(tree, grants))
+		now := a.clocks.now()
+		maps.Copy(found, policies.Drift(tree, grants, now))
+		maps.Copy(denied, policies.LiveDenied(tree, grants, now))
 	}
+	for path, text := range denied {
+		if a.denied[path] != text {
+			a.log.Warn("live access is denied by a rule", "event", "drift", "cluster",
+				a.cluster.Name, "request", path, "message", text)
+		}
+	}
+	a.denied = denied
 	return found
 }

@@ -37,6 +37,11 @@ func TestTrustIsBounded(t *testing.T) {
 	if _, kept := known.files[policyPath]; kept {
 		t.Error("a policy that was taken away is kept")
 	}
+	known.add(freezePath, version{Commit: "21", Mode: "100644", Blob: "b21"})
+	known.add(freezePath, version{Commit: "22"})
+	if all := known.files[freezePath]; len(all) != 2 { // requests were merged under it
+		t.Errorf("of a rule that was taken away is kept: %+v", all)
+	}
 }
 
 // TestTrustDoubts: what is not there any more has a last change too, and GitHub's files must be
@@ -90,7 +95,7 @@ func TestEveryFileThatDecidesIsFollowed(t *testing.T) {
 	wanted := policies.Wanted(policies.KindRequest,
 		"requests/prod/payments-debug/20261123-alice-a.yaml")
 	for _, path := range []string{".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS",
-		identityPath, "policies/groups.yaml", policyPath, "catalog/prod/view.yaml"} {
+		identityPath, "policies/groups.yaml", policyPath, freezePath, "catalog/prod/view.yaml"} {
 		if !wanted(path) || !policies.IsTrustRoot(path) {
 			t.Errorf("%s: wanted %t, followed %t", path, wanted(path), policies.IsTrustRoot(path))
 		}

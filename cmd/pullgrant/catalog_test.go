@@ -127,8 +127,8 @@ func TestCatalog(t *testing.T) {
 
 	s.role("payments-debug", `rules:
 - {apiGroups: [""], resources: [pods, pods/log], verbs: [get, list, watch]}
-- {apiGroups: [""], resources: [secrets], resourceNames: [api], verbs: [get]}`)
-	moved := file + ": changed\n  + secrets named \"api\": get\n  - events: get, list, watch\n"
+- {apiGroups: [""], resources: [configmaps], resourceNames: [api], verbs: [get]}`)
+	moved := file + ": changed\n  + configmaps named \"api\": get\n  - events: get, list, watch\n"
 	if out, _ := catalog(exitFindings, "--check", "--dir", s.dir); out != moved ||
 		s.read(file) != before {
 		t.Errorf("checked: %s", out)

@@ -71,7 +71,7 @@ files exists, none is written.`,
 	flags.StringVar(&o.Approver, "approver", "", "team (org/team) or login that approves "+
 		"(default: <org>/platform)")
 	flags.BoolVar(&o.Examples, "examples", false, "write a policy of each other kind of grant too: "+
-		"single objects, one command, a role of the whole cluster")
+		"single objects, one command, a role of the whole cluster; and one with conditions")
 	flags.StringVar(&o.Branch, "branch", "main", "default branch of the repository")
 	flags.StringVar(&o.Action, "action", "", "the pullgrant action as owner/name@commit "+
 		"(default: the commit of this build)")

@@ -135,6 +135,12 @@ func (r *report) policy(tree policies.Tree, policy policies.AccessPolicy) {
 	if policy.Spec.Target.Mode == requests.ModeImpersonate {
 		r.text("  used as an identity of the grant's own: \"%s exec NAME -- kubectl ...\"", program)
 	}
+	if over := tree.RulesOver(policy); len(over) > 0 {
+		r.title("What rules deny of it")
+		for _, rule := range over {
+			r.text("  %s: %s: %s", rule.Path, rule.Denies, rule.Reason)
+		}
+	}
 	r.title("For how long")
 	target := policy.Spec.Target
 	r.line("  at most %s", target.MaxDuration)

@@ -40,7 +40,7 @@ func policyLint(w world, o policyLintOptions) error {
 	if err != nil {
 		return err
 	}
-	findings := tree.Lint()
+	findings := tree.Lint(w.now())
 	errors, warnings := 0, 0
 	for _, f := range findings {
 		if f.Severity == policies.SeverityError {

@@ -34,12 +34,12 @@ const withFiles = " ... on Tree { entries { object { ... on Blob { oid isTruncat
 // NAME; and for the files that are in the whole one. What git does not name so itself is not
 // believed: a folder or a file that does not have its name by its content is not kept, and is read
 // by itself.
-func (c *Client) readObjects(ctx context.Context, expressions []string, whole string) error {
+func (c *Client) readObjects(ctx context.Context, expressions []string, whole ...string) error {
 	for some := range slices.Chunk(expressions, maxAtOnce) {
 		q := &query{}
 		for n, expression := range some {
 			files := ""
-			if expression == whole {
+			if slices.Contains(whole, expression) {
 				files = withFiles
 			}
 			q.part("o%d: object(expression: %s) { ...found%s }", n,
@@ -54,7 +54,7 @@ func (c *Client) readObjects(ctx context.Context, expressions []string, whole st
 		}
 		for n := range some {
 			if o := told.field(fmt.Sprintf("o%d", n)); !o.null() {
-				c.takeObject(o, some[n] == whole)
+				c.takeObject(o, slices.Contains(whole, some[n]))
 			}
 		}
 		if err := *told.wrong; err != nil {
@@ -68,7 +68,7 @@ func (c *Client) readObjects(ctx context.Context, expressions []string, whole st
 func (c *Client) readAll(ctx context.Context, names []string) error {
 	names = slices.DeleteFunc(slices.Clone(names), c.atHand)
 	slices.Sort(names)
-	return c.readObjects(ctx, slices.Compact(names), "")
+	return c.readObjects(ctx, slices.Compact(names))
 }
 
 // readBefore asks at once for a commit and those before it along first parents.
@@ -80,7 +80,7 @@ func (c *Client) readBefore(ctx context.Context, name string) error {
 	for n := range maxAtOnce / 4 {
 		expressions = append(expressions, fmt.Sprintf("%s~%d", name, n+1))
 	}
-	return c.readObjects(ctx, expressions, "")
+	return c.readObjects(ctx, expressions)
 }
 
 // takeObject keeps one.
@@ -183,7 +183,7 @@ func folderName(folder map[string]entry) string {
 // those are, the folders tell: whatever is not among these is read as it is met.
 func (c *Client) readPaths(ctx context.Context, f *policies.Facts, p snapshot) error {
 	paths := []string{".github", "docs", policies.Folder, rbac.CatalogFolder, policies.IdentitiesPath,
-		policies.GroupsPath}
+		policies.GroupsPath, policies.RulesFolder}
 	paths = append(paths, codeowners.Paths...)
 	_, asked, _ := policies.KindOf(f.Files)
 	place, ok := requests.SplitPath(asked)
@@ -210,5 +210,5 @@ func (c *Client) readPaths(ctx context.Context, f *policies.Facts, p snapshot) e
 	if _, ok := c.heldCommit(p.MergeCommitSHA); p.Merged && !ok {
 		expressions = append(expressions, p.MergeCommitSHA, p.MergeCommitSHA+"^")
 	}
-	return c.readObjects(ctx, expressions, catalog)
+	return c.readObjects(ctx, expressions, catalog, f.Base.Commit+":"+policies.RulesFolder)
 }
