@@ -2,8 +2,10 @@ package policies_test
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/pullgrant/pullgrant/policies"
@@ -22,6 +24,30 @@ func BenchmarkEvaluate(b *testing.B) {
 		for b.Loop() {
 			c.Judge(c.Facts)
 		}
+	}
+}
+
+// BenchmarkEvaluateAmong judges that scenario beside so many other policies.
+func BenchmarkEvaluateAmong(b *testing.B) {
+	for _, many := range []int{3, 300} {
+		b.Run(fmt.Sprint(many), func(b *testing.B) {
+			c := scenarios(b)["request/allow_approved_by_code_owner"]
+			files := maps.Clone(c.Facts.Base.Files)
+			policy := files["policies/payments-debug.yaml"]
+			for n := range many {
+				name := fmt.Sprintf("other-%d", n)
+				other := policy
+				other.Content = strings.Replace(policy.Content, "name: payments-debug", "name: "+name, 1)
+				files[policies.Path(name)] = other
+			}
+			c.Facts.Base.Files = files
+			b.ReportAllocs()
+			for b.Loop() {
+				if d := c.Judge(c.Facts); d.Outcome != policies.Allowed {
+					b.Fatal(d.Message)
+				}
+			}
+		})
 	}
 }
 

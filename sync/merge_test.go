@@ -2,6 +2,7 @@ package sync
 
 import (
 	"strings"
+	gosync "sync"
 	"testing"
 	"time"
 
@@ -53,6 +54,29 @@ func TestMergedByTheAgent(t *testing.T) {
 	s.Must(agent.Once(t.Context()))
 	if r := s.entry(name); r.Status.Cause != requests.CauseExpired || len(r.Status.Approvers) > 0 {
 		t.Errorf("%s ended by %s, approved by %v", name, r.Status.Cause, r.Status.Approvers)
+	}
+}
+
+// TestMergedByOneOfTwo: of two agents that look at once, one merges, and neither gives it twice.
+func TestMergedByOneOfTwo(t *testing.T) {
+	s := newStage(t)
+	one, root := s.unreviewed()
+	other := s.agent(options{github: true, root: root})
+	s.Must(one.Once(t.Context()))
+	s.Must(other.Once(t.Context()))
+	name, number := s.green("alice", "twice")
+	var both gosync.WaitGroup
+	for _, agent := range []*Agent{one, other} {
+		both.Go(func() { _ = agent.Once(t.Context()) }) // the one that comes late is told that it is merged
+	}
+	both.Wait()
+	if state := s.pullState(number); state != "merged" {
+		t.Fatalf("it is %s:\n%s", state, s.Log)
+	}
+	s.Must(one.Once(t.Context()))
+	s.granted(name)
+	if names := s.Names(); len(names) != 1 {
+		t.Errorf("bindings %v", names)
 	}
 }
 
