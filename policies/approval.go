@@ -53,19 +53,7 @@ func (w world) approvalsOf(challenges []Challenge, folder string) []Approval {
 
 // All walks an approval and what it is made of, each with how deep it stands.
 func (a Approval) All() iter.Seq2[int, Approval] {
-	return func(yield func(int, Approval) bool) { a.walk(0, yield) }
-}
-
-func (a Approval) walk(depth int, yield func(int, Approval) bool) bool {
-	if !yield(depth, a) {
-		return false
-	}
-	for _, part := range a.Parts {
-		if !part.walk(depth+1, yield) {
-			return false
-		}
-	}
-	return true
+	return deep([]Approval{a}, func(a Approval) []Approval { return a.Parts })
 }
 
 // everyone are the people and teams of an approval and its parts.
@@ -94,13 +82,7 @@ func nameAll(a Approval) string {
 // may be in a team.
 func (a Approval) possible(without ...string) bool {
 	if len(a.Parts) > 0 {
-		met := 0
-		for _, part := range a.Parts {
-			if part.possible(without...) {
-				met++
-			}
-		}
-		return met >= a.Count
+		return howMany(a.Parts, func(part Approval) bool { return part.possible(without...) }) >= a.Count
 	}
 	others := slices.DeleteFunc(slices.Clone(a.People), func(login string) bool {
 		return has(without, login)
@@ -161,20 +143,12 @@ func surely[T node[T]](a, b T, leaf func(a, b T) bool) bool {
 			return true
 		}
 	}
-	count := func(all []T, is func(T) bool) (n int) {
-		for _, part := range all {
-			if is(part) {
-				n++
-			}
-		}
-		return n
-	}
 	if len(inB) > 0 && !orderB && afterB == 0 &&
-		count(inB, func(part T) bool { return surely(a, part, leaf) }) >= neededB {
+		howMany(inB, func(part T) bool { return surely(a, part, leaf) }) >= neededB {
 		return true
 	}
 	if len(inA) > 0 { // any choice of so many holds one that does
-		return count(inA, func(part T) bool { return surely(part, b, leaf) }) > len(inA)-neededA
+		return howMany(inA, func(part T) bool { return surely(part, b, leaf) }) > len(inA)-neededA
 	}
 	return len(inB) == 0 && afterA >= afterB && leaf(a, b)
 }

@@ -117,6 +117,30 @@ func (w world) nested(f Facts, c condition, t tally,
 	return result
 }
 
+// deep walks things and what they are made of, each with how deep it stands.
+func deep[T any](all []T, parts func(T) []T) iter.Seq2[int, T] {
+	return func(yield func(int, T) bool) { walkDeep(all, 0, parts, yield) }
+}
+
+func walkDeep[T any](all []T, depth int, parts func(T) []T, yield func(int, T) bool) bool {
+	for _, one := range all {
+		if !yield(depth, one) || !walkDeep(parts(one), depth+1, parts, yield) {
+			return false
+		}
+	}
+	return true
+}
+
+// howMany counts those of which something is true.
+func howMany[T any](all []T, is func(T) bool) (n int) {
+	for _, one := range all {
+		if is(one) {
+			n++
+		}
+	}
+	return n
+}
+
 // parts walks challenges and what they are made of, each with where it stands in the file.
 func parts(at string, challenges []Challenge) iter.Seq2[string, Challenge] {
 	return func(yield func(string, Challenge) bool) { walkParts(at, challenges, yield) }

@@ -187,13 +187,7 @@ func (c ChallengeResult) Has() int {
 	if len(c.Children) == 0 {
 		return len(c.Approvers)
 	}
-	met := 0
-	for _, child := range c.Children {
-		if child.Met {
-			met++
-		}
-	}
-	return met
+	return howMany(c.Children, func(child ChallengeResult) bool { return child.Met })
 }
 
 // againBy is the first moment after now at which a challenge that waits for its time can be met.
@@ -211,20 +205,10 @@ func againBy(challenges []ChallengeResult, now time.Time) (first requests.Time) 
 
 // All walks a result and what it is made of, each with how deep it stands.
 func (c ChallengeResult) All() iter.Seq2[int, ChallengeResult] {
-	return func(yield func(int, ChallengeResult) bool) { c.walk(0, yield) }
+	return deep([]ChallengeResult{c}, ChallengeResult.parts)
 }
 
-func (c ChallengeResult) walk(depth int, yield func(int, ChallengeResult) bool) bool {
-	if !yield(depth, c) {
-		return false
-	}
-	for _, child := range c.Children {
-		if !child.walk(depth+1, yield) {
-			return false
-		}
-	}
-	return true
-}
+func (c ChallengeResult) parts() []ChallengeResult { return c.Children }
 
 // counted tells whether an approval counted for it, or for a part of it.
 func (c ChallengeResult) counted(login string) bool {
@@ -292,13 +276,7 @@ func (d Decision) Remaining(c ChallengeResult) []string {
 
 // AllChallenges walks the challenges and what they are made of, each with how deep it stands.
 func (d Decision) AllChallenges() iter.Seq2[int, ChallengeResult] {
-	return func(yield func(int, ChallengeResult) bool) {
-		for _, c := range d.Challenges {
-			if !c.walk(0, yield) {
-				return
-			}
-		}
-	}
+	return deep(d.Challenges, ChallengeResult.parts)
 }
 
 // IgnoredReview is an approval that does not count.

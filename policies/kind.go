@@ -74,8 +74,8 @@ func (f File) paths() []string {
 }
 
 func isUnder(path, folder string) bool {
-	return path == folder || strings.HasPrefix(path,
-		folder+"/")
+	rest, ok := strings.CutPrefix(path, folder) // without a text of its own: judging asks of every file
+	return ok && (rest == "" || rest[0] == '/')
 }
 
 // Wanted tells which paths a Tree must hold to judge a pull request of this kind.

@@ -22,12 +22,8 @@ func checkReview(d *requests.Document, s PolicySpec) {
 
 // unreviewed tells whether so many of some challenges can be met without any review.
 func unreviewed(challenges []Challenge, needed int) bool {
-	met := 0
-	for _, c := range challenges {
+	return howMany(challenges, func(c Challenge) bool {
 		kind, _ := c.kind()
-		if kind.unreviewed || len(c.Challenges) > 0 && unreviewed(c.Challenges, c.needed()) {
-			met++
-		}
-	}
-	return met >= needed
+		return kind.unreviewed || len(c.Challenges) > 0 && unreviewed(c.Challenges, c.needed())
+	}) >= needed
 }

@@ -125,6 +125,17 @@ func (d *Document) add(p position, rule, format string, args ...any) {
 
 var yamlLine = regexp.MustCompile(`^yaml: (?:line ([0-9]+): )?(.*)`)
 
+// YAMLError is the line that an error of the YAML library is about, 0 where it names none, and what
+// it says of it.
+func YAMLError(err error) (line int, what string) {
+	m := yamlLine.FindStringSubmatch(err.Error())
+	if m == nil {
+		return 0, err.Error()
+	}
+	line, _ = strconv.Atoi(m[1])
+	return line, m[2]
+}
+
 // parse returns the root mapping of the only document, or nil after recording why there is none.
 func (d *Document) parse(data []byte) *yaml.Node {
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
@@ -159,20 +170,16 @@ func (d *Document) parse(data []byte) *yaml.Node {
 var unknownAnchor = regexp.MustCompile(`unknown anchor '([^']+)' referenced`)
 
 func (d *Document) syntax(err error, data []byte) {
-	p, message := position{1, 1}, err.Error()
-	if m := unknownAnchor.FindStringSubmatch(message); m != nil {
+	p := position{1, 1}
+	if m := unknownAnchor.FindStringSubmatch(err.Error()); m != nil {
 		before, _, _ := strings.Cut(string(data), "*"+m[1])
 		p.line += strings.Count(before, "\n")
 		p.column += utf8.RuneCountInString(before[strings.LastIndex(before, "\n")+1:])
 		d.add(p, "yaml-alias", "alias *%s; write the value out", Quote(m[1]))
 		return
 	}
-	if m := yamlLine.FindStringSubmatch(message); m != nil {
-		message = m[2]
-		if line, err := strconv.Atoi(m[1]); err == nil {
-			p.line = line
-		}
-	}
+	line, message := YAMLError(err)
+	p.line = max(line, 1)
 	d.add(p, "yaml-syntax", "not YAML: %s", Quote(message))
 }
 

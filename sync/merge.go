@@ -9,7 +9,6 @@ import (
 	"maps"
 	"path"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/pullgrant/pullgrant/internal/github"
@@ -115,7 +114,7 @@ func (m *merger) readPolicies(ctx context.Context, tip string) error {
 		p, findings := policies.ParsePolicy(e.Path, data)
 		if len(findings) == 0 && p.Spec.AllowWithoutReview &&
 			slices.Contains(p.Spec.Clusters, m.cluster) {
-			named[strings.TrimSuffix(path.Base(e.Path), ".yaml")] = true
+			named[nameOf(e.Path)] = true
 		}
 	}
 	m.tip, m.named, m.looks = tip, named, nil

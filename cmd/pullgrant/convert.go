@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -134,13 +133,5 @@ func (o convertOptions) write(w world, files []convert.File) error {
 	for _, f := range files {
 		all = append(all, scaffoldFile{f.Path, f.Data})
 	}
-	if err := writeNewFiles("convert into", o.out, all); err != nil {
-		return err
-	}
-	for _, f := range files {
-		if _, err := fmt.Fprintln(w.out, filepath.Join(o.out, f.Path)); err != nil {
-			return err
-		}
-	}
-	return nil
+	return writeNewFiles(w, "convert into", o.out, all)
 }

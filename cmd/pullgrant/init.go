@@ -142,13 +142,8 @@ func initialize(w world, o initOptions) error {
 	if err != nil {
 		return err
 	}
-	if err := writeNewFiles("scaffold", o.dir, files); err != nil {
+	if err := writeNewFiles(w, "scaffold", o.dir, files); err != nil {
 		return err
-	}
-	for _, f := range files {
-		if _, err := fmt.Fprintln(w.out, filepath.Join(o.dir, f.path)); err != nil {
-			return err
-		}
 	}
 	w.say("Next: put your people into policies/identities.yaml, adapt the policy and "+
 		".github/CODEOWNERS, run \"%s validate\".", program)
@@ -224,9 +219,9 @@ func (o initOptions) fill(templates embed.FS, folder string) (files []scaffoldFi
 	return files, err
 }
 
-// writeNewFiles writes files below a folder, none of which may exist yet: all of them, or none. What
-// is done is a word for the error.
-func writeNewFiles(doing, dir string, files []scaffoldFile) error {
+// writeNewFiles writes files below a folder, none of which may exist yet: all of them, or none. Their
+// paths go to stdout. What is done is a word for the error.
+func writeNewFiles(w world, doing, dir string, files []scaffoldFile) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("%s %s: %w", doing, dir, err)
 	}
@@ -252,6 +247,11 @@ func writeNewFiles(doing, dir string, files []scaffoldFile) error {
 				err = errors.Join(err, root.Remove(written.path))
 			}
 			return fmt.Errorf("%s %s: %w", doing, dir, err)
+		}
+	}
+	for _, f := range files {
+		if _, err := fmt.Fprintln(w.out, filepath.Join(dir, f.path)); err != nil {
+			return err
 		}
 	}
 	return nil

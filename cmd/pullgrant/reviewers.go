@@ -19,34 +19,24 @@ func reviewers(tree policies.Tree, policy policies.AccessPolicy, cluster string,
 	without ...string) reviewerList {
 	var list reviewerList
 	full := func() bool { return len(list.users)+len(list.teams) >= maxReviewers }
-	for _, a := range leaves(tree.Approvals(policy, cluster)) {
-		for _, name := range a.Teams {
-			// A policy can name a team of another organization, but nobody can ask it.
-			org, slug, _ := strings.Cut(name, "/")
-			if strings.EqualFold(org, tree.Owner) && !slices.Contains(list.teams, slug) && !full() {
-				list.teams = append(list.teams, slug)
+	for _, challenge := range tree.Approvals(policy, cluster) {
+		for _, a := range challenge.All() {
+			for _, name := range a.Teams {
+				// A policy can name a team of another organization, but nobody can ask it.
+				org, slug, _ := strings.Cut(name, "/")
+				if strings.EqualFold(org, tree.Owner) && !slices.Contains(list.teams, slug) && !full() {
+					list.teams = append(list.teams, slug)
+				}
 			}
-		}
-		for _, login := range a.People {
-			left := slices.ContainsFunc(append(list.users, without...), func(l string) bool {
-				return strings.EqualFold(l, login)
-			})
-			if !left && !full() {
-				list.users = append(list.users, login)
+			for _, login := range a.People {
+				left := slices.ContainsFunc(append(list.users, without...), func(l string) bool {
+					return strings.EqualFold(l, login)
+				})
+				if !left && !full() {
+					list.users = append(list.users, login)
+				}
 			}
 		}
 	}
 	return list
-}
-
-// leaves are the challenges that people meet, without those that are made of others.
-func leaves(all []policies.Approval) (found []policies.Approval) {
-	for _, a := range all {
-		for _, part := range a.All() {
-			if len(part.Parts) == 0 {
-				found = append(found, part)
-			}
-		}
-	}
-	return found
 }

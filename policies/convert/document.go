@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -39,8 +37,6 @@ func (d *document) add(n *yaml.Node, rule, format string, args ...any) {
 		Column: max(n.Column, 1), Rule: rule, Message: fmt.Sprintf(format, args...)})
 }
 
-var yamlLine = regexp.MustCompile(`^yaml: (?:line ([0-9]+): )?(.*)`)
-
 // read takes a source apart into its objects, also those of a list as kubectl prints it.
 func (c *converter) read(source Source) (all []*document) {
 	whole := &document{converter: c, file: source.Name, root: &yaml.Node{Line: 1, Column: 1}}
@@ -65,12 +61,8 @@ func (c *converter) read(source Source) (all []*document) {
 			}
 			return all
 		case err != nil:
-			at, message := &yaml.Node{}, err.Error()
-			if m := yamlLine.FindStringSubmatch(message); m != nil {
-				message = m[2]
-				at.Line, _ = strconv.Atoi(m[1]) // 0 without one
-			}
-			whole.unreadable(at, "not YAML: %s", requests.Quote(message))
+			line, message := requests.YAMLError(err)
+			whole.unreadable(&yaml.Node{Line: line}, "not YAML: %s", requests.Quote(message))
 			return all
 		}
 		if len(n.Content) == 1 && n.Content[0].Tag == "!!null" {
