@@ -117,6 +117,12 @@ func (r *report) policy(tree policies.Tree, policy policies.AccessPolicy) {
 	for _, login := range people {
 		r.line("  @%s", login)
 	}
+	if behalf := policy.Spec.OnBehalfOf; len(behalf) > 0 {
+		r.title("On behalf of whom, besides themselves")
+		for _, party := range behalf {
+			r.line("  %s", party.Name)
+		}
+	}
 	r.title("For what")
 	for _, g := range policy.Spec.Target.Grants {
 		named := ""
