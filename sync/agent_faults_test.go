@@ -236,6 +236,9 @@ func TestRun(t *testing.T) {
 	s.Fail("POST", "/acme/access.git/git-upload-pack", -1, 500, "down")
 	s.SetClock(noon.Add(time.Hour))
 	s.allowed(false)
+	s.Until("the agent says so", func() bool {
+		return strings.Contains(s.Log.String(), `"msg":"ended"`)
+	})
 	s.SetClock(noon.Add(time.Hour + time.Minute))
 	s.Heal()
 	s.Until("the entry is on main", func() bool {

@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/pullgrant/pullgrant/policies"
@@ -189,8 +190,11 @@ func TestEachFieldOfGraphQLMissing(t *testing.T) {
 	whole := map[string]*httptest.ResponseRecorder{} // by call
 	answers := map[string]any{}                      // those of GraphQL
 	altered := ""
+	var mu sync.Mutex // several calls run side by side, and one may outlive the error of another
 	client := w.between(func(rw http.ResponseWriter, r *http.Request) bool {
 		body, _ := io.ReadAll(r.Body)
+		mu.Lock()
+		defer mu.Unlock()
 		call := r.Method + " " + r.URL.RequestURI() + " " + string(body)
 		recorder, known := whole[call]
 		if !known {
@@ -224,11 +228,18 @@ func TestEachFieldOfGraphQLMissing(t *testing.T) {
 	}
 	named := 0
 	for _, call := range slices.Collect(maps.Keys(answers)) { // others follow on what is altered
+		mu.Lock()
 		altered = call
-		for what, change := range changes("data", answers[call].(map[string]any)["data"]) {
+		all := changes("data", answers[call].(map[string]any)["data"])
+		mu.Unlock()
+		for what, change := range all {
+			mu.Lock()
 			undo := change()
+			mu.Unlock()
 			facts, err := gather()
+			mu.Lock()
 			undo()
+			mu.Unlock()
 			field, _, missing := strings.Cut(what, " is missing")
 			switch {
 			case err == nil && !reflect.DeepEqual(facts, byREST):
