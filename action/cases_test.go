@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-git/go-git/v5/storage/memory"
 
@@ -38,7 +39,9 @@ func TestActionJudgesTheScenarios(t *testing.T) {
 			if len(checks) != 1 {
 				t.Fatalf("%d check runs\n%s", len(checks), out)
 			}
-			d := s.Scenario.Judge(s.Scenario.Facts)
+			facts := s.Scenario.Facts
+			answerers().Fill(t.Context(), &facts, func() time.Time { return c.Now })
+			d := s.Scenario.Judge(facts)
 			d.HeadSHA = s.Scenario.Facts.PullRequest.HeadSHA
 			if c.Wire != "" { // the scenario holds only part of what is said
 				message := regexp.MustCompile(`(?m)^message: (.*)$`).FindStringSubmatch(c.Wire)[1]

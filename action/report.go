@@ -32,7 +32,7 @@ func setOutputs(a *githubactions.Action, d policies.Decision) {
 // notMerged leaves out the verdicts on pull requests that are merged by now: what is judged then is
 // the agent's to say, and a fresh check or comment would contradict it. It is asked right before
 // they are told, for judging takes a while.
-func notMerged(ctx context.Context, a *githubactions.Action, client *github.Client,
+func notMerged(ctx context.Context, a *githubactions.Action, client sources,
 	verdicts []verdict) (open []verdict) {
 	for _, v := range verdicts {
 		// What cannot be read now leaves the verdict as it is.
@@ -58,7 +58,7 @@ func noticeMerged(a *githubactions.Action, number int) {
 // report tells the verdicts on one head commit: each in the log and the step summary, and one
 // check run for them all.
 func report(
-	ctx context.Context, a *githubactions.Action, client *github.Client, verdicts []verdict,
+	ctx context.Context, a *githubactions.Action, client sources, verdicts []verdict,
 ) error {
 	var summaries []string
 	var remarks []github.Annotation

@@ -56,6 +56,7 @@ func run(ctx context.Context, a *githubactions.Action, now time.Time) (Result, e
 	if err != nil {
 		return result, err
 	}
+	from := sources{client, answerers()}
 	t, err := readEvent(a.Getenv)
 	if err != nil {
 		return result, err
@@ -64,7 +65,7 @@ func run(ctx context.Context, a *githubactions.Action, now time.Time) (Result, e
 	if t.all {
 		tell = sweepAll
 	}
-	told, err := tell(ctx, a, client, now)
+	told, err := tell(ctx, a, from, now)
 	result.Outcome = policies.Allowed
 	if len(told) > 0 {
 		d := worst(told).decision
@@ -75,7 +76,7 @@ func run(ctx context.Context, a *githubactions.Action, now time.Time) (Result, e
 }
 
 // tell judges the pull requests that an event names, and tells the verdicts on each head commit.
-func (t target) tell(ctx context.Context, a *githubactions.Action, client *github.Client,
+func (t target) tell(ctx context.Context, a *githubactions.Action, client sources,
 	now time.Time) (told []verdict, err error) {
 	var failures []error
 	for _, same := range byHead(t.judge(ctx, client, now)) {

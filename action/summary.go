@@ -1,6 +1,7 @@
 package action
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -40,12 +41,16 @@ func (v verdict) summary() string {
 				state, left = "not needed", "–"
 			case len(c.Children) > 0:
 				left = "see below"
+			case len(c.Replies) > 0:
+				left = "no review meets it"
 			}
 			if c.From != nil && !c.Met {
 				state += ", counts from " + c.From.String() + " on"
 			}
-			github.Row(&b, name, fmt.Sprintf("%s, %d of %d", state, c.Has(), c.Count),
-				logins(c.Approvers, "–"), left)
+			if len(c.Replies) == 0 {
+				state = fmt.Sprintf("%s, %d of %d", state, c.Has(), c.Count)
+			}
+			github.Row(&b, name, state, cmp.Or(replies(c), logins(c.Approvers, "–")), left)
 		}
 		b.WriteString("\n")
 	}
@@ -217,4 +222,13 @@ func logins(names []string, none string) string {
 		return none
 	}
 	return strings.Join(all, " ")
+}
+
+// replies are those of whom a challenge asks outside of GitHub.
+func replies(c policies.ChallengeResult) string {
+	var all []string
+	for _, r := range c.Replies {
+		all = append(all, github.Escape(r.String()))
+	}
+	return strings.Join(all, "; ")
 }

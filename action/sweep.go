@@ -9,7 +9,6 @@ import (
 
 	"github.com/sethvargo/go-githubactions"
 
-	"github.com/pullgrant/pullgrant/internal/github"
 	"github.com/pullgrant/pullgrant/policies"
 )
 
@@ -18,7 +17,7 @@ import (
 // is told, so that no stale one takes the place of a newer one.
 type sweep struct {
 	action *githubactions.Action
-	client *github.Client
+	client sources
 	app    string // the slug of the App whose checks are ours
 	appErr error  // why that is not known
 	now    time.Time
@@ -28,7 +27,7 @@ type sweep struct {
 const maxTries = 3
 
 // sweepAll judges all and tells the verdicts, those with one head commit together.
-func sweepAll(ctx context.Context, a *githubactions.Action, client *github.Client,
+func sweepAll(ctx context.Context, a *githubactions.Action, client sources,
 	now time.Time) (told []verdict, err error) {
 	pulls, err := client.OpenPulls(ctx)
 	if err != nil {

@@ -33,7 +33,7 @@ func (v verdict) name() string {
 // judge gathers and evaluates every pull request of the event. Pull requests with the same head
 // commit share its check run, so a named one brings along the others. What cannot be found out is a
 // verdict too: EvaluationError.
-func (t target) judge(ctx context.Context, client *github.Client, now time.Time) []verdict {
+func (t target) judge(ctx context.Context, client sources, now time.Time) []verdict {
 	if t.queue { // the queue waits for a check run on its own commit
 		v := verdict{headSHA: t.headSHA, at: now, decision: policies.Refuse(policies.NotARequestPR,
 			"%v", errMergeQueue)}
@@ -66,7 +66,7 @@ func (t target) judge(ctx context.Context, client *github.Client, now time.Time)
 }
 
 // judgePull gathers and evaluates one pull request, whose head was head when it was listed.
-func judgePull(ctx context.Context, client *github.Client, number int, head string,
+func judgePull(ctx context.Context, client sources, number int, head string,
 	now time.Time) verdict {
 	v := verdict{number: number, headSHA: head, at: now}
 	if facts, err := client.Facts(ctx, number, now); err != nil {
@@ -84,7 +84,7 @@ func judgePull(ctx context.Context, client *github.Client, number int, head stri
 	return v
 }
 
-func (t target) pulls(ctx context.Context, client *github.Client) (pulls []github.OpenPull,
+func (t target) pulls(ctx context.Context, client sources) (pulls []github.OpenPull,
 	err error) {
 	if t.headSHA != "" {
 		if pulls, err = client.PullsByHead(ctx, t.headSHA); err != nil {

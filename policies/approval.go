@@ -3,6 +3,7 @@ package policies
 import (
 	"fmt"
 	"iter"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -21,6 +22,10 @@ type Approval struct {
 	InOrder bool       `json:"inOrder,omitempty"`
 	// After is how long after the push of the request it can be met first.
 	After requests.Duration `json:"after,omitzero"`
+	// Asks is what somebody outside of GitHub is asked, who alone can meet it.
+	Asks string `json:"asks,omitempty"`
+
+	outside *Challenge // that asks it
 }
 
 // Approvals are the challenges of a policy for requests on one cluster. It is meant for a tree
@@ -42,6 +47,9 @@ func (w world) approvalsOf(challenges []Challenge, folder string) []Approval {
 			a.Count = c.needed()
 		} else {
 			a.People, a.Teams = w.resolve(w.who(condition{c, folder + anyRequest}))
+		}
+		if kind, _ := c.kind(); kind.inquires != nil {
+			a.Asks, a.outside = kind.words(c), &c
 		}
 		if c.Kind == CodeOwnerReview {
 			a.Path = folder
@@ -70,6 +78,9 @@ func (a Approval) needs() string {
 		return fmt.Sprintf("%s needs %d of its %d challenges, by %s", a.Kind, a.Count, len(a.Parts),
 			nameAll(a))
 	}
+	if a.Asks != "" {
+		return a.Asks
+	}
 	return fmt.Sprintf("%s needs %d of %s", a.Kind, a.Count, nameAll(a))
 }
 
@@ -83,6 +94,9 @@ func nameAll(a Approval) string {
 func (a Approval) possible(without ...string) bool {
 	if len(a.Parts) > 0 {
 		return howMany(a.Parts, func(part Approval) bool { return part.possible(without...) }) >= a.Count
+	}
+	if a.outside != nil {
+		return true
 	}
 	others := slices.DeleteFunc(slices.Clone(a.People), func(login string) bool {
 		return has(without, login)
@@ -100,6 +114,9 @@ func (a Approval) implies(b Approval) bool {
 		return !slices.ContainsFunc(few, func(name string) bool { return !has(many, name) })
 	}
 	return surely(a, b, func(a, b Approval) bool {
+		if a.outside != nil || b.outside != nil {
+			return a.outside != nil && b.outside != nil && a.outside.asksAlike(*b.outside)
+		}
 		return a.Count >= b.Count && within(a.People, b.People) && within(a.Teams, b.Teams)
 	})
 }
@@ -112,11 +129,20 @@ func (c Challenge) terms() (requests.Duration, bool) { return c.After, c.InOrder
 // not take.
 func (c Challenge) atLeast(old Challenge) bool {
 	return surely(c, old, func(c, old Challenge) bool {
+		if kind, _ := c.kind(); kind.inquires != nil {
+			return c.asksAlike(old)
+		}
 		return c.Kind == old.Kind && c.Count >= old.Count &&
 			!slices.ContainsFunc(c.Reviewers, func(p Party) bool {
 				return !slices.Contains(old.Reviewers, p)
 			})
 	})
+}
+
+// asksAlike tells whether two challenges ask the same outside of GitHub, whenever they may be met.
+func (c Challenge) asksAlike(old Challenge) bool {
+	c.After, old.After = 0, 0
+	return reflect.DeepEqual(c, old)
 }
 
 // node is a part of a tree of what must be met: it has parts of which so many must be met, or is a

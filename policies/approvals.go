@@ -70,6 +70,9 @@ type tally struct {
 
 	asked, now time.Time  // when the head was pushed, and the moment of judging
 	since      *time.Time // only what was said after that counts, as it comes in order
+
+	request Asking    // what is asked for, as others are asked about it
+	judged  time.Time // when, also after the merge
 }
 
 // behind is a tally in which only what was said after a challenge was met counts; nothing, while it
@@ -90,7 +93,8 @@ func (t tally) isEarly(o opinion) bool {
 
 // tally sorts the opinions into those that count and those that do not.
 func (j *judge) tally(conditions []condition) tally {
-	t := tally{opinions: opinions(j.facts), asked: j.waitsSince(), now: j.facts.judgedAt(j.now)}
+	t := tally{opinions: opinions(j.facts), asked: j.waitsSince(), now: j.facts.judgedAt(j.now),
+		judged: j.now, request: j.asking()}
 	for _, o := range t.opinions {
 		code, why := ApproverNotAllowed, "the account was deleted"
 		if o.user.ID != 0 {
@@ -149,6 +153,10 @@ func (j *judge) approve() {
 			b.ReviewID)
 	})
 	d.Ignored = t.ignored
+	if code, missing := j.outsideLacks(); code != "" {
+		j.run(step{ChangesRequested, func() string { return t.blocked }},
+			step{code, func() string { return missing }})
+	}
 	j.run(approvalSteps(t, unmet)...)
 	if d.Outcome == Pending && !j.facts.PullRequest.Merged { // after the merge time changes nothing
 		d.Again = againBy(d.Challenges, t.now)

@@ -26,6 +26,10 @@ type challengeKind struct {
 	who func(w world, c condition) []Party
 	// asks are the questions that met needs answered about those who said yes.
 	asks func(w world, c condition, t tally) []Question
+	// inquires are what met needs told by somebody outside of GitHub; nil where nothing is.
+	inquires func(w world, c condition, t tally) []Asking
+	// refusal is of a request for which what it inquires is answered with No; empty without inquires.
+	refusal Code
 	// met tells how the challenge stands.
 	met func(w world, f Facts, c condition, t tally) ChallengeResult
 	// words is who is asked, as the readers of a policy see it.
@@ -42,7 +46,7 @@ type condition struct {
 // kinds.
 func challengeKinds() []challengeKind {
 	return []challengeKind{codeOwnerChallenge(), peerChallenge(), anyOfChallenge(),
-		allOfChallenge()}
+		allOfChallenge(), rbacChallenge()}
 }
 
 // kind is the row of the challenge's kind. A kind without one has refused its file before anybody
@@ -82,7 +86,7 @@ func checkChallenges(d *requests.Document, at string, challenges []Challenge) {
 func counted(challenges []Challenge) {
 	for i := range challenges {
 		c := &challenges[i]
-		if c.Kind != AllOf {
+		if kind, _ := c.kind(); c.Kind != AllOf && kind.inquires == nil {
 			c.Count = max(c.Count, 1)
 		}
 		counted(c.Challenges)
@@ -183,7 +187,7 @@ func inWordsOf(challenges []Challenge, between string) string {
 			continue
 		}
 		words := kind.words(c)
-		if len(c.Challenges) == 0 {
+		if len(c.Challenges) == 0 && kind.inquires == nil {
 			words = fmt.Sprintf("%d approval(s) by %s", c.Count, words)
 		}
 		if c.After > 0 {

@@ -46,42 +46,43 @@ type Code string
 
 // Codes in the order the rules are checked.
 const (
-	EvaluationError       Code = "EvaluationError"
-	NotARequestPR         Code = "NotARequestPR"
-	FileRejected          Code = "FileRejected"
-	ParseError            Code = "ParseError"
-	SchemaError           Code = "SchemaError"
-	PolicyInvalid         Code = "PolicyInvalid"
-	CodeownersInvalid     Code = "CodeownersInvalid"
-	NoPolicy              Code = "NoPolicy"
-	GrantNotOffered       Code = "GrantNotOffered"
-	RoleNotAllowed        Code = "RoleNotAllowed"
-	NamespaceNotAllowed   Code = "NamespaceNotAllowed"
-	ResourceNotAllowed    Code = "ResourceNotAllowed"
-	NothingToGrant        Code = "NothingToGrant"
-	CommandNotAllowed     Code = "CommandNotAllowed"
-	SubjectNotAllowed     Code = "SubjectNotAllowed"
-	DurationOutOfRange    Code = "DurationOutOfRange"
-	StartOutOfRange       Code = "StartOutOfRange"
-	OutsideWindow         Code = "OutsideWindow"
-	FieldNotAccepted      Code = "FieldNotAccepted"
-	ReasonNotAccepted     Code = "ReasonNotAccepted"
-	ConditionNotMet       Code = "ConditionNotMet"
-	RequesterNotAllowed   Code = "RequesterNotAllowed"
-	AccessDenied          Code = "AccessDenied"
-	RequestIDReused       Code = "RequestIdReused"
-	ExtensionNotAllowed   Code = "ExtensionNotAllowed"
-	AlreadyGranted        Code = "AlreadyGranted"
-	DraftPullRequest      Code = "DraftPullRequest"
-	WrongBase             Code = "WrongBase"
-	UnattributableCommit  Code = "UnattributableCommit"
-	ChangesRequested      Code = "ChangesRequested"
-	ApprovalStale         Code = "ApprovalStale"
-	SelfApproval          Code = "SelfApproval"
-	ContributorApproval   Code = "ContributorApproval"
-	BotApproval           Code = "BotApproval"
-	ApproverNotAllowed    Code = "ApproverNotAllowed"
-	InsufficientApprovals Code = "InsufficientApprovals"
+	EvaluationError        Code = "EvaluationError"
+	NotARequestPR          Code = "NotARequestPR"
+	FileRejected           Code = "FileRejected"
+	ParseError             Code = "ParseError"
+	SchemaError            Code = "SchemaError"
+	PolicyInvalid          Code = "PolicyInvalid"
+	CodeownersInvalid      Code = "CodeownersInvalid"
+	NoPolicy               Code = "NoPolicy"
+	GrantNotOffered        Code = "GrantNotOffered"
+	RoleNotAllowed         Code = "RoleNotAllowed"
+	NamespaceNotAllowed    Code = "NamespaceNotAllowed"
+	ResourceNotAllowed     Code = "ResourceNotAllowed"
+	NothingToGrant         Code = "NothingToGrant"
+	CommandNotAllowed      Code = "CommandNotAllowed"
+	SubjectNotAllowed      Code = "SubjectNotAllowed"
+	DurationOutOfRange     Code = "DurationOutOfRange"
+	StartOutOfRange        Code = "StartOutOfRange"
+	OutsideWindow          Code = "OutsideWindow"
+	FieldNotAccepted       Code = "FieldNotAccepted"
+	ReasonNotAccepted      Code = "ReasonNotAccepted"
+	ConditionNotMet        Code = "ConditionNotMet"
+	RequesterNotAllowed    Code = "RequesterNotAllowed"
+	AccessDenied           Code = "AccessDenied"
+	RequestIDReused        Code = "RequestIdReused"
+	ExtensionNotAllowed    Code = "ExtensionNotAllowed"
+	AlreadyGranted         Code = "AlreadyGranted"
+	DraftPullRequest       Code = "DraftPullRequest"
+	WrongBase              Code = "WrongBase"
+	UnattributableCommit   Code = "UnattributableCommit"
+	ChangesRequested       Code = "ChangesRequested"
+	ApprovalStale          Code = "ApprovalStale"
+	SelfApproval           Code = "SelfApproval"
+	ContributorApproval    Code = "ContributorApproval"
+	BotApproval            Code = "BotApproval"
+	ApproverNotAllowed     Code = "ApproverNotAllowed"
+	NotAuthorizedInCluster Code = "NotAuthorizedInCluster"
+	InsufficientApprovals  Code = "InsufficientApprovals"
 
 	// The agent's own, judged over merged pull requests.
 	NoPullRequest        Code = "NoPullRequest"
@@ -174,17 +175,24 @@ type ChallengeResult struct {
 	Approvers []string          `json:"approvers"`      // logins that met it
 	Reviewers []string          `json:"reviewers"`      // who may meet it: logins, org/teams and groups
 	Met       bool              `json:"met"`
-	Spare     bool              `json:"spare,omitempty"` // it need not be met, since others are
-	From      *requests.Time    `json:"from,omitempty"`  // when it can be met first
+	Spare     bool              `json:"spare,omitempty"`   // it need not be met, since others are
+	From      *requests.Time    `json:"from,omitempty"`    // when it can be met first
+	Replies   []ReplyResult     `json:"replies,omitempty"` // of whom it asks outside of GitHub
 	Children  []ChallengeResult `json:"children,omitempty"`
 
-	metAt time.Time // the moment of the approval that met it
-	early []string  // logins whose approval came before its turn
+	metAt   time.Time // the moment of the approval that met it
+	early   []string  // logins whose approval came before its turn
+	refusal Code      // of replies that say no
+	refused bool      // a reply says no
+	unsure  bool      // a reply is lacking
 }
 
 // Has is how many of Count there are.
 func (c ChallengeResult) Has() int {
-	if len(c.Children) == 0 {
+	switch {
+	case len(c.Replies) > 0 && c.Met:
+		return c.Count
+	case len(c.Children) == 0:
 		return len(c.Approvers)
 	}
 	return howMany(c.Children, func(child ChallengeResult) bool { return child.Met })
@@ -224,8 +232,11 @@ func (c ChallengeResult) counted(login string) bool {
 func (c ChallengeResult) missing() string {
 	text := fmt.Sprintf("%s needs %d approval(s) by %s and has %d", c.Kind, c.Count, reviewersOf(c),
 		len(c.Approvers))
-	if len(c.Children) > 0 {
+	switch {
+	case len(c.Children) > 0:
 		text = c.missingOfChildren()
+	case len(c.Replies) > 0:
+		text = c.Kind + " is not met: " + c.replies()
 	}
 	if c.From != nil {
 		text += fmt.Sprintf(", which counts from %s on", c.From)

@@ -16,21 +16,11 @@ import (
 // Nothing of an earlier judgement is kept (R39).
 func Evaluate(tree Tree, f Facts, now time.Time) Decision {
 	j := newJudge(tree, f, now)
-	j.run(step{EvaluationError, j.complete}, step{NotARequestPR, j.shape},
-		step{PullRequestNotMerged, j.open})
-	switch j.decision.Kind {
+	switch j.beforeApproval(); j.decision.Kind {
 	case KindRequest:
-		j.readRequest(f.Head)
-		j.run(j.fileSteps()...)
-		j.run(j.policySteps()...)
-		j.run(step{RequesterNotAllowed, j.author}, step{AccessDenied, j.denied},
-			step{RequestIDReused, j.reused}, step{ExtensionNotAllowed, j.extension}, step{AlreadyGranted, j.already},
-			step{ExpiredBeforeGrant, j.waitedTooLong})
-		j.run(j.pullRequestSteps()...)
 		j.approve()
 		j.run(step{OutsideWindow, j.windowNear})
 	case KindWithdrawal:
-		j.readRequest(f.Base)
 		if j.ownWithdrawal() {
 			j.run(step{DraftPullRequest, j.draft}, step{WrongBase, j.base})
 			break
@@ -46,6 +36,24 @@ func Evaluate(tree Tree, f Facts, now time.Time) Decision {
 		j.approve()
 	}
 	return j.finish()
+}
+
+// beforeApproval checks what every pull request must keep to, and of a request all but its approvals.
+func (j *judge) beforeApproval() {
+	j.run(step{EvaluationError, j.complete}, step{NotARequestPR, j.shape},
+		step{PullRequestNotMerged, j.open})
+	switch j.decision.Kind {
+	case KindRequest:
+		j.readRequest(j.facts.Head)
+		j.run(j.fileSteps()...)
+		j.run(j.policySteps()...)
+		j.run(step{RequesterNotAllowed, j.author}, step{AccessDenied, j.denied},
+			step{RequestIDReused, j.reused}, step{ExtensionNotAllowed, j.extension}, step{AlreadyGranted, j.already},
+			step{ExpiredBeforeGrant, j.waitedTooLong})
+		j.run(j.pullRequestSteps()...)
+	case KindWithdrawal:
+		j.readRequest(j.facts.Base)
+	}
 }
 
 // Refuse is the Decision for a refusal found before the rules could be checked, such as facts that

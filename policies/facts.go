@@ -56,6 +56,8 @@ type Facts struct {
 	Users map[string]UserFacts `json:"users"`
 	// Answers hold an answer to each of Questions, under the name of the first kind of question.
 	Answers Answers `json:"teams,omitempty"`
+	// Replies are what others than GitHub told of Inquiries, or that they told nothing.
+	Replies Replies `json:"replies,omitempty"`
 }
 
 // Repository is the access repository.

@@ -59,16 +59,22 @@ type AWSIdentity struct {
 
 // On is the person's Kubernetes user on a cluster.
 func (i Identity) On(cluster string) string {
+	return i.in(cluster).Username
+}
+
+func (i Identity) in(cluster string) KubernetesIdentity {
 	if other, named := i.Clusters[cluster]; named {
-		return other.Username
+		return other
 	}
-	return i.Kubernetes.Username
+	return i.Kubernetes
 }
 
 // KubernetesIdentity is the name the cluster's authentication gives the person; Kubernetes compares
 // it case-sensitively.
 type KubernetesIdentity struct {
 	Username string `yaml:"username" json:"username"`
+	// Groups are those that the authentication gives them there, for RBACAuthorization.
+	Groups []string `yaml:"groups,omitempty" json:"groups,omitempty"`
 }
 
 // GroupMap keeps groups in git, for repositories without GitHub teams.
@@ -123,7 +129,13 @@ var identityFields = requests.HeaderFields("IdentityMap", "The people.").With(re
 	"KubernetesIdentity.username": {About: "Name of the user, exactly as the cluster's " +
 		"authentication gives it.",
 		Form: requests.FormSubject},
+	"KubernetesIdentity.groups": {About: "Groups that the cluster's authentication gives them, as far as " +
+		"a challenge RBACAuthorization is to count them. Names that begin with system: are refused.",
+		Form: requests.FormSubject, Unique: true, Min: 1, Max: maxGroups},
 })
+
+// maxGroups bounds the groups of a person.
+const maxGroups = 50
 
 var groupFields = requests.HeaderFields("GroupMap", "The groups.").With(requests.Fields{
 	"GroupSpec.groups": {About: "One entry for each group."},
@@ -165,7 +177,7 @@ func ParseIdentities(path string, data []byte) (IdentityMap, []requests.Finding)
 			if _, otherwise := u.Clusters[cluster]; otherwise {
 				field = "clusters." + cluster
 			}
-			if other, twice := whose[name]; twice && other.Kubernetes != u.Kubernetes {
+			if other, twice := whose[name]; twice && other.Kubernetes.Username != u.Kubernetes.Username {
 				d.Check(fmt.Sprintf("spec.users[%d].%s.username", i, field), "duplicate", name,
 					fmt.Sprintf("on the cluster %s it is @%s too", cluster, other.GitHub))
 			}

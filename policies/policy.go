@@ -55,6 +55,7 @@ type Challenge struct {
 	InOrder    bool        `yaml:"inOrder,omitempty" json:"inOrder,omitempty"`       // of an AllOf
 	// from the push of the head commit until it can be met
 	After requests.Duration `yaml:"after,omitempty" json:"after,omitzero"`
+	Verb  string            `yaml:"verb,omitempty" json:"verb,omitempty"` // of an RBACAuthorization
 }
 
 // Kinds of Challenge. One without an evaluator is an error in the file, never a pass.
@@ -63,6 +64,8 @@ const (
 	PeerReview      = "PeerReview"
 	AnyOf           = "AnyOf"
 	AllOf           = "AllOf"
+
+	RBACAuthorization = "RBACAuthorization"
 )
 
 // Limits bound how long a request may take on its way. What is not set is 24 hours, so that an old
@@ -216,6 +219,9 @@ var policyFields = requests.HeaderFields("AccessPolicy",
 		"before its own were met. Default: false."},
 	"Challenge.after": {About: "How long after the push of the head commit it can be met first, for " +
 		"example 30m, as by those who stand in for others. An approval given before counts from then on."},
+
+	"Challenge.verb": {About: "Of an RBACAuthorization: the verb that whoever receives the access must " +
+		"hold on each ClusterRole asked for. Default: sudo.", Form: requests.FormName},
 
 	"Target.defaultDuration": {About: "How long, when the request does not say, for example " +
 		"60m. Not longer than maxDuration."},

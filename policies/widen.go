@@ -129,7 +129,7 @@ func peopleAdded(before, after Tree) []string {
 		old, known := oldPeople.find(u.GitHub)
 		known = known && old.GitHub == u.GitHub && old.GitHubID == u.GitHubID
 		who := fmt.Sprintf("%s (%d) is the Kubernetes user ", u.GitHub, u.GitHubID)
-		if !known || old.Kubernetes != u.Kubernetes {
+		if !known || old.Kubernetes.Username != u.Kubernetes.Username {
 			all = append(all, who+requests.Quote(u.Kubernetes.Username))
 		}
 		if arn := u.AWS.ARN; arn != "" && (!known || old.AWS.ARN != arn) {
@@ -142,6 +142,7 @@ func peopleAdded(before, after Tree) []string {
 				all = append(all, who+requests.Quote(name)+" on "+cluster)
 			}
 		}
+		all = append(all, groupsJoined(old, u)...)
 	}
 	return all
 }

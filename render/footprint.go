@@ -147,14 +147,15 @@ func watchesExec() []rbacv1.PolicyRule {
 	}
 }
 
-// readsRights is what it takes to see all that the agent may do and where it comes from, and
-// whether a role that a policy gives is as its approvers saw it. It gives no access: a role is no
-// secret.
+// readsRights is what it takes to see all that the agent may do and where it comes from, whether a
+// role that a policy gives is as its approvers saw it, and whether RBAC lets somebody use a verb on
+// it. It gives no access: a role is no secret, and who has it the agent sees in all bindings.
 func readsRights() []rbacv1.PolicyRule {
 	return []rbacv1.PolicyRule{
 		allow(rbacv1.GroupName, "clusterrolebindings", "list"),
 		allow(rbacv1.GroupName, "clusterroles", "get"),
 		allow(rbacv1.GroupName, "roles", "get"),
+		allow("authorization.k8s.io", "subjectaccessreviews", "create"),
 	}
 }
 

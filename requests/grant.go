@@ -150,13 +150,19 @@ type ChallengeStatus struct {
 	Path      string   `yaml:"path,omitempty" json:"path,omitempty"` // of a code owner's review: the file owned
 	Count     int      `yaml:"count" json:"count"`                   // approvals needed
 	Approvers []string `yaml:"approvers,omitempty" json:"approvers,omitempty"`
+	// Met and Replies are of one that somebody outside of GitHub meets, by what they replied.
+	Met     bool     `yaml:"met,omitempty" json:"met,omitempty"`
+	Replies []string `yaml:"replies,omitempty" json:"replies,omitempty"`
 
 	Challenges []ChallengeStatus `yaml:"challenges,omitempty" json:"challenges,omitempty"`
 }
 
 // Has is how many of Count there are.
 func (c ChallengeStatus) Has() (n int) {
-	if len(c.Challenges) == 0 {
+	switch {
+	case c.Met:
+		return c.Count
+	case len(c.Challenges) == 0:
 		return len(c.Approvers)
 	}
 	for _, part := range c.Challenges {

@@ -189,10 +189,13 @@ var revocationFields = HeaderFields("Revocation",
 	"Person.id":          number("Number of the GitHub account. Absent when that is gone."),
 	"Person.pullRequest": number("Number of the pull request."),
 
-	"ChallengeStatus.kind":       {About: "Kind of the condition."},
-	"ChallengeStatus.path":       {About: "Of a code owner's review: the file they own."},
-	"ChallengeStatus.count":      number("Approvals needed, or challenges of it that had to be met."),
-	"ChallengeStatus.approvers":  {About: "GitHub logins of those whose approval counted for it."},
+	"ChallengeStatus.kind":      {About: "Kind of the condition."},
+	"ChallengeStatus.path":      {About: "Of a code owner's review: the file they own."},
+	"ChallengeStatus.count":     number("Approvals needed, or challenges of it that had to be met."),
+	"ChallengeStatus.approvers": {About: "GitHub logins of those whose approval counted for it."},
+	"ChallengeStatus.met": {About: "Of one that somebody outside of GitHub is asked about: whether they " +
+		"met it."},
+	"ChallengeStatus.replies":    {About: "What they replied."},
 	"ChallengeStatus.challenges": {About: "What it is made of."},
 
 	"IgnoredApproval.login":    {About: "GitHub login; ghost when the account was deleted."},

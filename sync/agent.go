@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/pullgrant/pullgrant/internal/github"
+	"github.com/pullgrant/pullgrant/internal/inquire"
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/expiry"
 	"github.com/pullgrant/pullgrant/sync/git"
@@ -31,10 +32,11 @@ type Config struct {
 	// first run for, which the Lease has.
 	RepositoryID int64
 	Kubernetes   *kube.Config
-	AWSAuth      bool             // the cluster is on EKS and lets people in by aws-auth
-	Poll         time.Duration    // between two looks at the branch
-	Clock        func() time.Time // wall clock
-	Signer       *git.Signer      // of the ledger's commits; nil: unsigned
+	AWSAuth      bool              // the cluster is on EKS and lets people in by aws-auth
+	Answerers    inquire.Answerers // of whom challenges ask outside of GitHub and the cluster; nil: nobody
+	Poll         time.Duration     // between two looks at the branch
+	Clock        func() time.Time  // wall clock
+	Signer       *git.Signer       // of the ledger's commits; nil: unsigned
 	Logger       *slog.Logger
 
 	Version string // of this program, for the metrics
@@ -117,7 +119,8 @@ func NewAgent(c Config) (*Agent, error) {
 	a.gate = newGate(cluster, c.GitHub, clocks, c.RepositoryID)
 	a.prover = &prover{cluster: cluster, branch: a.branch, github: c.GitHub, clocks: clocks,
 		gate: a.gate, metrics: metrics, log: c.Logger, root: c.TrustRoot,
-		waiting: map[string]waiting{}, proved: map[string]plan.Proof{},
+		answerers: answerers(c.Answerers, cluster),
+		waiting:   map[string]waiting{}, proved: map[string]plan.Proof{},
 		asking: map[string]retry{}}
 	a.withdrawals = &withdrawals{cluster: c.Cluster, github: c.GitHub, branch: a.branch,
 		list: c.GitHub.FollowOpen(), wall: c.Clock, comments: comments, log: c.Logger}

@@ -97,6 +97,7 @@ func (v *prover) judgeMerged(ctx context.Context, tip, p, blob string, added git
 	if err != nil {
 		return policies.Refuse(policies.EvaluationError, "%v", err)
 	}
+	v.answerers.Fill(ctx, &facts, v.clocks.now)
 	facts = facts.Fit() // what is judged is what is kept
 	proof.Evidence.HeadSHA, proof.Facts = facts.PullRequest.HeadSHA, v.keep(p, facts)
 	// whoever judges again knows that time

@@ -168,6 +168,7 @@ func (v *prover) judgeOpen(ctx context.Context, tip string, p github.OpenPull) p
 	case v.trust == nil || v.trust.head != tip:
 		return policies.Refuse(policies.EvaluationError, "who approved the policies is not known yet")
 	}
+	v.answerers.Fill(ctx, &facts, v.clocks.now)
 	d := policies.Evaluate(facts.Base, facts, facts.ObservedAt.Time)
 	if d.Kind != policies.KindRequest && d.Outcome == policies.Allowed {
 		return d.Refused(policies.NotARequestPR, "it is no request")

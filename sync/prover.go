@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/pullgrant/pullgrant/internal/github"
+	"github.com/pullgrant/pullgrant/internal/inquire"
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/kube"
@@ -56,6 +57,8 @@ type prover struct {
 	metrics *monitor.Metrics
 	log     *slog.Logger
 	root    string // of --trust-root
+
+	answerers inquire.Answerers // of what others than GitHub must tell
 
 	waiting   map[string]waiting    // by path, of what is neither granted nor refused
 	proved    map[string]plan.Proof // by path, of those that are allowed

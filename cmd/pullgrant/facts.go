@@ -4,6 +4,10 @@ import (
 	"context"
 
 	"github.com/spf13/cobra"
+
+	"github.com/pullgrant/pullgrant/internal/github"
+	"github.com/pullgrant/pullgrant/internal/inquire"
+	"github.com/pullgrant/pullgrant/policies"
 )
 
 type factsOptions struct {
@@ -43,9 +47,19 @@ func facts(ctx context.Context, w world, o factsOptions) error {
 	if err != nil {
 		return err
 	}
-	f, err := client.Facts(ctx, o.number, w.now())
+	f, err := gather(ctx, w, client, o.number)
 	if err != nil {
 		return err
 	}
 	return writeJSON(w.out, f)
+}
+
+// gather is what GitHub tells of a pull request. Whom challenges ask beside it, only the Action and the
+// agent can ask: what the cluster knows is told at grant time, and nobody else answers here.
+func gather(ctx context.Context, w world, client *github.Client, number int) (policies.Facts, error) {
+	f, err := client.Facts(ctx, number, w.now())
+	if err == nil {
+		inquire.Answerers{policies.RBACAuthorization: inquire.Deferred}.Fill(ctx, &f, w.now)
+	}
+	return f, err
 }

@@ -216,6 +216,13 @@ func (r *report) challenges(d policies.Decision) {
 		if c.From != nil && !c.Met {
 			from = ", counts from " + c.From.String() + " on"
 		}
+		if len(c.Replies) > 0 {
+			r.text("%s  %-4s  %s%s", indent, state, c.Kind, from)
+			for _, reply := range c.Replies {
+				r.text("%s        %s", indent, reply)
+			}
+			continue
+		}
 		r.text("%s  %-4s  %s%s: %d of %d%s", indent, state, c.Kind, of, c.Has(), c.Count, from)
 		if len(c.Approvers) > 0 {
 			r.text("%s        approved by: %s", indent, at(c.Approvers))
@@ -241,6 +248,9 @@ func (r *report) findings(findings []requests.Finding) {
 func needs(c policies.ChallengeResult) string {
 	if len(c.Children) > 0 {
 		return fmt.Sprintf("%d of these %d (%s)", c.Count, len(c.Children), c.Kind)
+	}
+	if len(c.Replies) > 0 {
+		return c.Kind + ", which no review meets"
 	}
 	return fmt.Sprintf("%s (%s) by %s", count(c.Count, "approval"), c.Kind,
 		strings.Join(c.Reviewers, ", "))

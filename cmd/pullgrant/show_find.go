@@ -58,7 +58,7 @@ func (o showOptions) onGitHub(ctx context.Context, w world) (shown, error) {
 
 // judged is a pull request as it is judged before its merge, whatever it asks for.
 func judged(ctx context.Context, w world, client *github.Client, number int) (shown, error) {
-	f, err := client.Facts(ctx, number, w.now())
+	f, err := gather(ctx, w, client, number)
 	if err != nil {
 		return shown{}, err
 	}
@@ -120,7 +120,7 @@ func (o showOptions) onBranch(ctx context.Context, w world, client *github.Clien
 			"gives nothing", short(commit))
 		return stands(policies.Facts{}, d, w.now(), ""), nil
 	}
-	f, err := client.Facts(ctx, number, w.now())
+	f, err := gather(ctx, w, client, number)
 	if err != nil {
 		return shown{}, err
 	}

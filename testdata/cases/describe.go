@@ -45,6 +45,11 @@ func Describe(d policies.Decision, want string) string {
 		if !c.Met {
 			state = "not met"
 		}
+		if len(c.Replies) > 0 {
+			fmt.Fprintf(&b, "%s%s: %s, %s\n", strings.Repeat("  ", depth), state, c.Kind,
+				c.Replies[0])
+			continue
+		}
 		fmt.Fprintf(&b, "%s%s: %s %s by %s\n", strings.Repeat("  ", depth), state, c.Kind, c.Path,
 			strings.Join(c.Approvers, ", "))
 	}

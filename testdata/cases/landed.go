@@ -13,7 +13,7 @@ import (
 // Landed is the scenario of an open request or change after somebody merged it at that moment,
 // whatever was to be said of it, so that it is the agent's to judge. Nothing is pending then, and a
 // request that is allowed has a window. ok is false when there is nothing of the kind that could be
-// merged.
+// merged, and when it waits for what only the agent can ask, or nobody answered: that one asks again.
 func (c Scenario) Landed(t testing.TB) (landed Scenario, ok bool) {
 	t.Helper()
 	kind, path, _ := policies.KindOf(c.Facts.Files)
@@ -25,6 +25,10 @@ func (c Scenario) Landed(t testing.TB) (landed Scenario, ok bool) {
 		ok = isRequest && exists && !slices.Contains(c.Facts.UsedNames, path)
 	case kind == policies.KindChange:
 		ok = true
+	}
+	for _, a := range policies.Inquiries(c.Facts) {
+		verdict := c.Facts.Replies[a.Inquiry].Verdict
+		ok = ok && (verdict == policies.Yes || verdict == policies.No)
 	}
 	if !ok {
 		return c, false
