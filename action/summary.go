@@ -54,6 +54,7 @@ func (v verdict) summary() string {
 		}
 		b.WriteString("\n")
 	}
+	said(&b, d)
 	if len(d.Ignored) > 0 {
 		b.WriteString("Approvals that do not count:\n\n")
 		for _, r := range d.Ignored {
@@ -98,6 +99,9 @@ func (v verdict) asked(b *strings.Builder) {
 		github.Row(b, "Extends", github.Code(g.Extends))
 	}
 	github.Row(b, "How long", v.howLong(*g))
+	if narrowed := d.NarrowedInWords(); narrowed != "" {
+		github.Row(b, "Narrowed", github.Code(narrowed))
+	}
 	for _, hours := range g.Windows {
 		github.Row(b, "Only", github.Escape(hours.String()))
 	}
@@ -109,6 +113,21 @@ func (v verdict) asked(b *strings.Builder) {
 		github.Row(b, "Field", github.Code(field))
 	}
 	b.WriteString("\n")
+}
+
+// said is what approvers wrote beside their approval.
+func said(b *strings.Builder, d policies.Decision) {
+	for _, a := range d.Approvers {
+		if a.Words != "" {
+			fmt.Fprintf(b, "%s wrote: %s\n\n", github.Code("@"+a.Login), github.Code(a.Words))
+		}
+	}
+	if d.MayNarrow && d.Outcome == policies.Pending {
+		fmt.Fprintf(b, "Who approves may give less than is asked for, by one line of the review such as "+
+			"%s, %s or %s. A review that is edited does not count.\n\n",
+			github.Code("pullgrant: at most 30m"), github.Code("pullgrant: only namespaces a, b"),
+			github.Code("pullgrant: only resources pods/a, pods/b"))
+	}
 }
 
 // howLong says how long access would last. Whether there is any, only the agent can tell.

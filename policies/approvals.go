@@ -122,6 +122,7 @@ func (j *judge) approve() {
 		return
 	}
 	d, conditions := &j.decision, j.conditions()
+	d.MayNarrow = j.mayNarrow()
 	t := j.tally(conditions)
 	unmet := ""
 	for _, c := range conditions {
@@ -145,8 +146,7 @@ func (j *judge) approve() {
 			t.ignored = append(t.ignored, uncounted(o, d.Challenges))
 			continue
 		}
-		d.Approvers = append(d.Approvers, requests.Approver{Login: o.user.Login, ID: o.user.ID,
-			ReviewID: o.review.ID, Time: o.review.SubmittedAt})
+		d.Approvers = append(d.Approvers, j.approver(o))
 	}
 	slices.SortStableFunc(t.ignored, func(a, b IgnoredReview) int {
 		return cmp.Compare(a.ReviewID,
@@ -262,6 +262,9 @@ func (j *judge) disqualify(o opinion) (Code, string) {
 			cmp.Or(user.Permission, "none"))
 	case f.Repository.Organization && !user.Member: // R21
 		return ApproverNotAllowed, "they are not a member of the organization"
+	}
+	if _, _, why := j.narrowingOf(o); why != "" && !o.blocks {
+		return ApprovalStale, why
 	}
 	return "", ""
 }

@@ -72,6 +72,7 @@ type TestApproval struct {
 	By    string `yaml:"by" json:"by"`
 	At    string `yaml:"at,omitempty" json:"at,omitempty"`       // head, or old: an earlier commit
 	State string `yaml:"state,omitempty" json:"state,omitempty"` // as GitHub names it; default: APPROVED
+	Says  string `yaml:"says,omitempty" json:"says,omitempty"`
 }
 
 // Wish is an outcome with its code.
@@ -246,7 +247,8 @@ func (t Tree) judgeCase(spec PolicyTestSpec, c TestCase) Decision {
 		}
 		f.Reviews = append(f.Reviews, Review{ID: int64(i + 1), User: by, State: cmp.Or(a.State,
 			testReviews[0]), CommitID: commit,
-			SubmittedAt: requests.At(created.Add(time.Duration(min(i+1, mostApart)) * time.Second))})
+			SubmittedAt: requests.At(created.Add(time.Duration(min(i+1, mostApart)) * time.Second)),
+			Words:       &Words{Text: a.Says}})
 		people = append(people, by)
 	}
 	for _, u := range people {

@@ -69,6 +69,7 @@ const (
 	ConditionNotMet        Code = "ConditionNotMet"
 	RequesterNotAllowed    Code = "RequesterNotAllowed"
 	AccessDenied           Code = "AccessDenied"
+	Refused                Code = "Refused"
 	RequestIDReused        Code = "RequestIdReused"
 	ExtensionNotAllowed    Code = "ExtensionNotAllowed"
 	AlreadyGranted         Code = "AlreadyGranted"
@@ -151,11 +152,14 @@ type Decision struct {
 	Ignored    []IgnoredReview     `json:"ignored,omitempty"`
 	Findings   []requests.Finding  `json:"findings,omitempty"`
 	Approvers  []requests.Approver `json:"approvers,omitempty"` // whose reviews counted
-	Grant      *requests.Grant     `json:"grant,omitempty"`     // what is asked for, as far as it is known
-	Roles      []RoleView          `json:"roles,omitempty"`     // what the grant's roles allow
-	Widened    []string            `json:"widened,omitempty"`   // of a change: what becomes possible
-	Reason     string              `json:"reason,omitempty"`    // of the request: free text, escape at every sink
-	Fields     map[string]string   `json:"fields,omitempty"`    // of the request: free texts as well
+	// Narrowed is what of them leave less than is asked for; Grant is what all of these leave.
+	Narrowed  []requests.Narrowing `json:"narrowed,omitempty"`
+	MayNarrow bool                 `json:"mayNarrow,omitempty"` // the policy lets reviews do that
+	Grant     *requests.Grant      `json:"grant,omitempty"`     // what is asked for, as far as it is known
+	Roles     []RoleView           `json:"roles,omitempty"`     // what the grant's roles allow
+	Widened   []string             `json:"widened,omitempty"`   // of a change: what becomes possible
+	Reason    string               `json:"reason,omitempty"`    // of the request: free text, escape at every sink
+	Fields    map[string]string    `json:"fields,omitempty"`    // of the request: free texts as well
 	// Again is when time alone changes what is pending, without anybody doing anything.
 	Again requests.Time `json:"again,omitzero"`
 }

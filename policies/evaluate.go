@@ -15,11 +15,16 @@ import (
 // in the fixed order of docs/rules.md and stops at the first refusal; now is the moment of judging.
 // Nothing of an earlier judgement is kept (R39).
 func Evaluate(tree Tree, f Facts, now time.Time) Decision {
+	return evaluate(tree, f, now).finish()
+}
+
+// evaluate is Evaluate by the whole of what is asked for.
+func evaluate(tree Tree, f Facts, now time.Time) *judge {
 	j := newJudge(tree, f, now)
 	switch j.beforeApproval(); j.decision.Kind {
 	case KindRequest:
 		j.approve()
-		j.run(step{OutsideWindow, j.windowNear})
+		j.run(step{NothingToGrant, j.narrowed}, step{OutsideWindow, j.windowNear})
 	case KindWithdrawal:
 		if j.ownWithdrawal() {
 			j.run(step{DraftPullRequest, j.draft}, step{WrongBase, j.base})
@@ -35,7 +40,7 @@ func Evaluate(tree Tree, f Facts, now time.Time) Decision {
 		j.run(j.pullRequestSteps()...)
 		j.approve()
 	}
-	return j.finish()
+	return j
 }
 
 // beforeApproval checks what every pull request must keep to, and of a request all but its approvals.
@@ -48,7 +53,8 @@ func (j *judge) beforeApproval() {
 		j.run(j.fileSteps()...)
 		j.run(j.policySteps()...)
 		j.run(step{RequesterNotAllowed, j.author}, step{AccessDenied, j.denied},
-			step{RequestIDReused, j.reused}, step{ExtensionNotAllowed, j.extension}, step{AlreadyGranted, j.already},
+			step{Refused, j.refused}, step{RequestIDReused, j.reused},
+			step{ExtensionNotAllowed, j.extension}, step{AlreadyGranted, j.already},
 			step{ExpiredBeforeGrant, j.waitedTooLong})
 		j.run(j.pullRequestSteps()...)
 	case KindWithdrawal:
@@ -139,6 +145,7 @@ func (j *judge) refuse(code Code, problem string) {
 }
 
 func (j *judge) finish() Decision {
+	j.decision.leave()
 	j.decision.Roles = j.views()
 	if j.decision.Kind == KindChange {
 		j.decision.Widened = Widened(j.tree, j.tree.overlay(j.facts.Files, j.facts.Head))

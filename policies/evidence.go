@@ -55,7 +55,7 @@ func (f Facts) cut() Facts {
 		f.Reviews = append(f.Reviews, o.review)
 		kept[strings.ToLower(o.user.Login)] = true
 	}
-	f.Pushes = f.decidingPushes()
+	f.Pushes, f.Closed = f.decidingPushes(), f.decidingCloses()
 	users, answers := map[string]UserFacts{}, Answers{}
 	for login, user := range f.Users {
 		if kept[login] {
@@ -71,6 +71,20 @@ func (f Facts) cut() Facts {
 		f.Answers = nil
 	}
 	return f
+}
+
+// decidingCloses are the first times at which it was closed with one state of its reviews each.
+func (f Facts) decidingCloses() (deciding []requests.Time) {
+	seen := -1
+	for _, at := range slices.SortedFunc(slices.Values(f.Closed), func(a, b requests.Time) int {
+		return a.Compare(b.Time)
+	}) {
+		said := howMany(f.Reviews, func(r Review) bool { return !r.SubmittedAt.After(at.Time) })
+		if said != seen {
+			deciding, seen = append(deciding, at), said
+		}
+	}
+	return deciding
 }
 
 func (f Facts) marshal() ([]byte, error) {

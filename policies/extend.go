@@ -83,5 +83,5 @@ func (j *judge) given(l Live) []requests.Item {
 	if len(refused) > 0 { // a request gives all or nothing
 		return nil
 	}
-	return items
+	return narrowedBy(requests.Grant{Items: items}, l.Narrowed).Items
 }

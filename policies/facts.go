@@ -24,6 +24,9 @@ type Facts struct {
 	// BaseChanges are the times at which the pull request was pointed at another base branch (R40).
 	BaseChanges []requests.Time `json:"baseChanges,omitempty"`
 
+	// Closed are the times at which it was closed without a merge, also when it was opened again since.
+	Closed []requests.Time `json:"closed,omitempty"`
+
 	// Changes tells, for every path of Reviewed, when it last changed before the merge, or before
 	// now (R56).
 	Changes []Change `json:"changes,omitempty"`
@@ -141,13 +144,15 @@ func (c Commit) coAuthor(address string) (User, bool) {
 	return account, ok && account.ID != 0
 }
 
-// Review is one submitted review. Its words are not even gathered (R25).
+// Review is one submitted review.
 type Review struct {
 	ID          int64         `json:"id"`
 	User        User          `json:"user"`
 	State       string        `json:"state"`
 	CommitID    string        `json:"commitID"`
 	SubmittedAt requests.Time `json:"submittedAt"`
+	// Words are nil where nobody asked for them (WordsWanted), or GitHub does not tell them.
+	Words *Words `json:"words,omitempty"`
 }
 
 // Sources of who pushed (R16), in the order in which they are asked. Only the last is no word of

@@ -45,7 +45,12 @@ func EvaluateMerged(f Facts, path, blob string, now time.Time) Decision {
 			"reviewed (%s) and merged (%s)",
 			short(blob), short(f.Head.Files[path].Blob), short(f.Merge.Blob))
 	}
-	then, current := Evaluate(f.Merge.FirstParent, f, now), Evaluate(f.Base, f, now)
+	atMerge, byNow := evaluate(f.Merge.FirstParent, f, now), evaluate(f.Base, f, now)
+	same := sameAsked(atMerge.decision.Grant, byNow.decision.Grant)
+	// What counted as narrowing under either policy does.
+	all := slices.Concat(atMerge.decision.Narrowed, byNow.decision.Narrowed)
+	atMerge.decision.Narrowed, byNow.decision.Narrowed = all, all
+	then, current := atMerge.finish(), byNow.finish()
 	d := current
 	if then.Outcome != Allowed {
 		d = then
@@ -63,10 +68,15 @@ func EvaluateMerged(f Facts, path, blob string, now time.Time) Decision {
 	case then.Grant.ARN != current.Grant.ARN:
 		return d.Refused(SubjectNotAllowed, "the subject's ARN was %s at the merge and is %s now",
 			requests.Quote(then.Grant.ARN), requests.Quote(current.Grant.ARN))
-	case !requests.EqualItems(then.Grant.Items, current.Grant.Items):
+	case !same || !requests.EqualItems(then.Grant.Items, current.Grant.Items):
 		return d.Refused(RoleNotAllowed, "the policy %s gives other roles or namespaces now "+
 			"than at the merge", d.Policy)
 	}
+	if len(d.Grant.Items) == 0 {
+		return d.Refused(NothingToGrant, "of what is asked for, the approvals under the policies at the "+
+			"merge and now leave nothing that all of them allow; %s", d.NarrowedInWords())
+	}
+	d.Approvers = toldOnce(d.Approvers, then.Approvers)
 	then.Grant.Duration = min(then.Grant.Duration, current.Grant.Duration)
 	d.Grant.Duration = then.Grant.Duration
 	d.Grant.BackstopOptional = then.Grant.BackstopOptional && current.Grant.BackstopOptional
@@ -154,4 +164,24 @@ func (j *judge) asker() string {
 	return j.field("spec.requester", RequesterNotAllowed, fmt.Sprintf("@%s may not ask under "+
 		"the policy %s; it is for %s (GitHub teams cannot be looked up on this evidence)",
 		login, j.decision.Policy, names(j.world.policy.Spec.Subjects)))
+}
+
+// sameAsked tells whether two judgements of a request found the same asked for. Where one of them
+// found nothing, that one says why.
+func sameAsked(then, current *requests.Grant) bool {
+	return then == nil || current == nil || requests.EqualItems(then.Items, current.Items)
+}
+
+// toldOnce is approvers with what their reviews say, where the policy of only one moment lets those
+// narrow.
+func toldOnce(now, then []requests.Approver) []requests.Approver {
+	all := slices.Clone(now)
+	for i, a := range all {
+		for _, b := range then {
+			if a.ReviewID == b.ReviewID && a.Narrowed+a.Words == "" {
+				all[i] = b
+			}
+		}
+	}
+	return all
 }

@@ -33,9 +33,11 @@ type PolicySpec struct {
 	OnBehalfOf []Party     `yaml:"onBehalfOf,omitempty" json:"onBehalfOf,omitempty"`
 	Challenges []Challenge `yaml:"challenges" json:"challenges"`
 	// that a request may be allowed by the policy with nobody's review (R62)
-	AllowWithoutReview bool        `yaml:"allowWithoutReview,omitempty" json:"allowWithoutReview,omitempty"`
-	Limits             *Limits     `yaml:"limits,omitempty" json:"limits,omitempty"`
-	Conditions         []Condition `yaml:"conditions,omitempty" json:"conditions,omitempty"`
+	AllowWithoutReview bool `yaml:"allowWithoutReview,omitempty" json:"allowWithoutReview,omitempty"`
+	// that a review may narrow what it approves by its words (R71, R72)
+	AllowNarrowing bool        `yaml:"allowNarrowing,omitempty" json:"allowNarrowing,omitempty"`
+	Limits         *Limits     `yaml:"limits,omitempty" json:"limits,omitempty"`
+	Conditions     []Condition `yaml:"conditions,omitempty" json:"conditions,omitempty"`
 	// RE2 that a reason must match, and what is said when it does not
 	ReasonPattern string        `yaml:"reasonPattern,omitempty" json:"reasonPattern,omitempty"`
 	ReasonHelp    string        `yaml:"reasonHelp,omitempty" json:"reasonHelp,omitempty"`
@@ -193,6 +195,8 @@ var policyFields = requests.HeaderFields("AccessPolicy",
 		"where allowWithoutReview says so, lets everybody in subjects have what they ask for."},
 	"PolicySpec.allowWithoutReview": {About: "Whether a request may be allowed with no review at all. " +
 		"Without it, challenges that could be met so make the policy invalid. Default: false."},
+	"PolicySpec.allowNarrowing": {About: "Whether a review may approve less than is asked for, by a line " +
+		"such as \"pullgrant: at most 30m\". Reviews that were edited do not count then. Default: false."},
 	"PolicySpec.limits": {About: "How long a request may take on its way."},
 	"PolicySpec.target": {About: "What the policy gives."},
 
@@ -353,6 +357,7 @@ func ParsePolicy(path string, data []byte) (AccessPolicy, []requests.Finding) {
 	checkChallenges(d, "spec", p.Spec.Challenges)
 	counted(p.Spec.Challenges)
 	checkReview(d, p.Spec)
+	checkNarrowing(d, p.Spec)
 	if p.Spec.Target.DefaultDuration > p.Spec.Target.MaxDuration {
 		d.Check("spec.target.defaultDuration", "duration", p.Spec.Target.DefaultDuration.String(),
 			"it may not be longer than maxDuration, "+p.Spec.Target.MaxDuration.String())

@@ -29,6 +29,13 @@ func Preview(tree Tree, name string, file TreeFile) Decision {
 	return preview(tree, name, file, Facts{}).finish()
 }
 
+// Recall is Preview of a request that was approved, by the records of its approvers: what they left.
+func Recall(tree Tree, name string, file TreeFile, approvers []requests.Approver) Decision {
+	j := preview(tree, name, file, Facts{})
+	j.decision.Narrowed = requests.Narrowings(approvers)
+	return j.finish()
+}
+
 // Ask is Preview by the one who is about to open the pull request, known's author. It goes by what
 // GitHub told: what known does not hold of permissions and teams is not judged, nor times without
 // that of its observation, nor what the requester has without the request in its head. Allowed

@@ -46,6 +46,9 @@ func Questions(tree Tree, f Facts) []Question {
 		}
 	}
 	said := tally{opinions: opinions(f)}
+	for _, c := range against(f) {
+		said.opinions = append(said.opinions, c.opinion)
+	}
 	for _, c := range j.conditions() {
 		if kind, ok := c.kind(); ok {
 			for _, q := range kind.asks(j.world, c, said) {

@@ -21,6 +21,8 @@ type Live struct {
 	Ungranted Code `json:"ungranted,omitempty"`
 	// Window is what it was judged to have; zero in older facts.
 	Window requests.Window `json:"window,omitzero"`
+	// Narrowed is what its approvers left of it.
+	Narrowed []requests.Narrowing `json:"narrowed,omitempty"`
 }
 
 // RoleView is a role of a request as its approvers must see it.

@@ -86,6 +86,9 @@ func wider(after Tree, policy AccessPolicy, old PolicySpec) []string {
 	if s.AllowWithoutReview && !old.AllowWithoutReview {
 		add("access may be given with nobody's review")
 	}
+	if old.AllowNarrowing && !s.AllowNarrowing {
+		add("an approval gives all that is asked for, whatever it says and whoever edited it")
+	}
 	if more := s.opened(old); more != "" {
 		add("%s", more)
 	}

@@ -24,6 +24,7 @@ type Grant struct {
 	Duration  Duration `json:"duration,omitzero"` // 0 where Until is set
 	NotBefore Time     `json:"notBefore,omitzero"`
 	Until     Time     `json:"until,omitzero"`
+	AtMost    Duration `json:"atMost,omitzero"` // of what ends at Until, as an approver narrowed it
 	// Extends is the name of the request that it goes on from; NotBefore is that one's end.
 	Extends string `json:"extends,omitempty"`
 	// Windows are when its policy lets access be; none: always.
@@ -141,6 +142,10 @@ type Approver struct {
 	ID       int64  `yaml:"id" json:"id"`
 	ReviewID int64  `yaml:"reviewID" json:"reviewID"`
 	Time     Time   `yaml:"time" json:"time"`
+	// Narrowed is the Narrowing of the review, Words what else it says: an Excerpt, and anybody's
+	// own words. Both are told under policies alone that let reviews narrow.
+	Narrowed string `yaml:"narrowed,omitempty" json:"narrowed,omitempty"`
+	Words    string `yaml:"words,omitempty" json:"words,omitempty"`
 }
 
 // ChallengeStatus is one condition on approvals as the judgement found it: met when as many

@@ -1,6 +1,7 @@
 package requests
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -193,8 +194,8 @@ func (g Grant) Within(w Window) Window {
 // empty where they do not.
 func (g Grant) Cut(w Window) string {
 	asked := g.Until
-	if asked.IsZero() {
-		asked = NewWindow(w.Start.Time, g.Duration).End
+	if asked.IsZero() || g.AtMost > 0 {
+		asked = NewWindow(w.Start.Time, cmp.Or(g.AtMost, g.Duration)).End
 	}
 	if len(g.Windows) == 0 || w.Empty() || !w.End.Before(asked.Time) {
 		return ""

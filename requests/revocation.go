@@ -30,7 +30,8 @@ type Status struct {
 	GrantedAt    *Time      `yaml:"grantedAt,omitempty" json:"grantedAt,omitempty"`
 	ExpiresAt    *Time      `yaml:"expiresAt,omitempty" json:"expiresAt,omitempty"`
 	RevokedAt    Time       `yaml:"revokedAt" json:"revokedAt"`
-	EndedBy      *Person    `yaml:"endedBy,omitempty" json:"endedBy,omitempty"` // absent: nobody, or not known
+	RefusedBy    *Refuser   `yaml:"refusedBy,omitempty" json:"refusedBy,omitempty"` // before any merge
+	EndedBy      *Person    `yaml:"endedBy,omitempty" json:"endedBy,omitempty"`     // absent: nobody, or not known
 	PullRequest  int        `yaml:"pullRequest,omitempty" json:"pullRequest,omitempty"`
 	HeadSHA      string     `yaml:"headSHA,omitempty" json:"headSHA,omitempty"`
 	MergeCommit  string     `yaml:"mergeCommit,omitempty" json:"mergeCommit,omitempty"`
@@ -73,6 +74,16 @@ func (p Person) String() string {
 		return fmt.Sprintf("account %d in #%d", p.ID, p.PullRequest)
 	}
 	return fmt.Sprintf("@%s in #%d", p.Login, p.PullRequest)
+}
+
+// Refuser is who refused a request for ever, and how.
+type Refuser struct {
+	Login    string `yaml:"login" json:"login"`
+	ID       int64  `yaml:"id" json:"id"`
+	ReviewID int64  `yaml:"reviewID" json:"reviewID"`
+	Time     Time   `yaml:"time" json:"time"`
+	// Words is an Excerpt of what the review says, and anybody's own words.
+	Words string `yaml:"words,omitempty" json:"words,omitempty"`
 }
 
 // GrantRef is one object that a grant created, and whether it is gone.
@@ -167,6 +178,8 @@ var revocationFields = HeaderFields("Revocation",
 	"Status.revokedAt": {About: "When it ended."},
 	"Status.endedBy": {About: "Who ended it: the author of the pull request that withdrew or " +
 		"removed the request, or changed its policy. Absent when nobody did, or it is not known."},
+	"Status.refusedBy": {About: "Who refused it for ever: they could have approved it, requested changes, and " +
+		"that stood when it was closed without a merge."},
 	"Status.pullRequest":  number("Number of the pull request."),
 	"Status.headSHA":      {About: "Head commit that was reviewed."},
 	"Status.mergeCommit":  {About: "Commit that brought the request to main."},
@@ -184,6 +197,15 @@ var revocationFields = HeaderFields("Revocation",
 	"Approver.id":       number("Number of the GitHub account."),
 	"Approver.reviewID": number("Number of the review."),
 	"Approver.time":     {About: "When the review was submitted."},
+	"Approver.narrowed": {About: "What the review left of what was asked for. Absent: all of it."},
+	"Approver.words": {About: "Beginning of what else the review said, in its writer's own words. " +
+		"Told where the policy lets reviews narrow."},
+
+	"Refuser.login":    {About: "GitHub login.", Form: FormLogin},
+	"Refuser.id":       number("Number of the GitHub account."),
+	"Refuser.reviewID": number("Number of the review."),
+	"Refuser.time":     {About: "When the review was submitted."},
+	"Refuser.words":    {About: "Beginning of what the review said, in its writer's own words."},
 
 	"Person.login":       {About: "GitHub login. Absent when it is no person's.", Form: FormLogin},
 	"Person.id":          number("Number of the GitHub account. Absent when that is gone."),

@@ -1,14 +1,24 @@
 package requests
 
 import (
+	"fmt"
 	"slices"
 	"time"
 )
 
 // From is the window of the grant when its request is merged at that moment (R51): it begins then,
 // or at NotBefore where that is later, or when the first of its hours opens after that, and ends at
-// Until, or after Duration, or when those hours close (R64). It is empty where no hours can hold it.
+// Until, or after Duration, or when those hours close (R64), or after AtMost. It is empty where no
+// hours can hold it.
 func (g Grant) From(merge time.Time) Window {
+	w := g.from(merge)
+	if most := NewWindow(w.Start.Time, g.AtMost).End; g.AtMost > 0 && most.Before(w.End.Time) {
+		w.End = most
+	}
+	return w
+}
+
+func (g Grant) from(merge time.Time) Window {
 	if merge.Before(g.NotBefore.Time) {
 		merge = g.NotBefore.Time
 	}
@@ -23,7 +33,10 @@ func (g Grant) From(merge time.Time) Window {
 
 // For says for how long a grant is asked for: "for 1h", or until when.
 func (g Grant) For() string {
-	if !g.Until.IsZero() {
+	switch {
+	case g.AtMost > 0:
+		return fmt.Sprintf("until %s, for %s at most", g.Until, g.AtMost)
+	case !g.Until.IsZero():
 		return "until " + g.Until.String()
 	}
 	return "for " + g.Duration.String()

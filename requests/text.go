@@ -105,3 +105,18 @@ func Quote(s string) string {
 	}
 	return fmt.Sprintf("%s… (%d bytes)", strconv.QuoteToGraphic(s[:cut]), len(s))
 }
+
+// maxExcerpt bounds an Excerpt, in characters.
+const maxExcerpt = 200
+
+// Excerpt is the beginning of what somebody wrote, on one line and without what a reader may fail to
+// see. It is their own words still: every sink escapes it.
+func Excerpt(text string) string {
+	runes := []rune(strings.Join(strings.FieldsFunc(text, func(r rune) bool {
+		return unicode.IsSpace(r) || IsHidden(r)
+	}), " "))
+	if len(runes) > maxExcerpt {
+		runes = append(runes[:maxExcerpt-1], '…')
+	}
+	return string(runes)
+}

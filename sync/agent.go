@@ -66,6 +66,7 @@ type Agent struct {
 	gate        *gate   // what keeps it from granting
 	prover      *prover // what it judges
 	merger      *merger
+	refusals    refusals
 	withdrawals *withdrawals // what ends grants though it is not on the branch yet
 	names       *names.Keeper
 	tell        *teller // whom it tells

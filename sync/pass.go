@@ -71,6 +71,7 @@ func (a *Agent) pass(ctx context.Context) failures {
 		{monitor.StageApply, theTip, false, func(ctx context.Context) error {
 			return a.merger.merge(ctx, p.main.Tip)
 		}},
+		{monitor.StageApply, theTip, false, p.refuse},
 		{monitor.StageApply, theTip, false, p.accept},
 	} {
 		if s.needs > p.knows {

@@ -54,6 +54,14 @@ func accessText(g requests.Grant, podOf func(requests.Item) string, heading,
 	github.Row(&b, "When", strings.TrimSuffix(fmt.Sprintf("from %s to %s, %s; %s",
 		github.Moment(g.Window.Start), github.Moment(g.Window.End), g.Window.Length(),
 		github.Escape(g.Cut(g.Window))), "; "))
+	for _, a := range g.Evidence.Approvers {
+		if a.Narrowed != "" {
+			github.Row(&b, "Narrowed", github.Code("@"+a.Login+" approved "+a.Narrowed))
+		}
+		if a.Words != "" {
+			github.Row(&b, "Said", github.Code("@"+a.Login+": "+a.Words))
+		}
+	}
 	for _, command := range g.Commands(podOf) {
 		github.Row(&b, "Used by", github.Code(command))
 	}
@@ -158,6 +166,11 @@ func refusedText(r plan.Record, message string) string {
 			r.Cause, github.Moment(r.EndedAt), doerText(r))
 	}
 	text := fmt.Sprintf("### Refused: %s\n\n", r.Code)
+	if by := r.RefusedBy; by != nil {
+		return text + fmt.Sprintf("%s requested changes, and it was closed with that:\n\n%s\n\nThat is for "+
+			"ever, also when it is opened again; ask again under a new name.\n", github.Code("@"+by.Login),
+			github.Code(by.Words))
+	}
 	if message != "" {
 		text += github.Code(message) + "\n\n"
 	}

@@ -114,12 +114,12 @@ func asApp(ts *testscript.TestScript, neg bool, args []string) {
 
 // review submits a review: review LOGIN NUMBER EVENT.
 func review(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 3 {
-		ts.Fatalf("usage: review LOGIN NUMBER EVENT")
+	if neg || len(args) < 3 {
+		ts.Fatalf("usage: review LOGIN NUMBER EVENT [LINE...]")
 	}
 	number, err := strconv.Atoi(args[1])
 	ts.Check(err)
-	_, err = of(ts).forge.Review(args[0], number, args[2])
+	_, err = of(ts).forge.Review(args[0], number, args[2], args[3:]...)
 	ts.Check(err)
 }
 

@@ -157,6 +157,11 @@ func (r *report) policy(tree policies.Tree, policy policies.AccessPolicy) {
 		r.line("  only %s", h)
 	}
 	r.conditions(policy.Spec)
+	if policy.Spec.AllowNarrowing {
+		r.title("Approving less")
+		r.text("  A review may narrow what it approves by a line such as \"pullgrant: at most 30m\". The " +
+			"narrowest of those that count holds, and none counts that was edited.")
+	}
 	for _, cluster := range policy.Spec.Clusters {
 		r.title("Who must approve on " + cluster)
 		r.approvals(tree.Approvals(policy, cluster), "")

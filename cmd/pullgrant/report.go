@@ -73,7 +73,20 @@ func (r *report) asked(f policies.Facts, d policies.Decision, now time.Time) {
 			r.text("              merged now, until %s", w.End)
 		}
 	}
+	r.approvers(d.Approvers)
 	r.why(d)
+}
+
+// approvers say what those wrote whose reviews counted.
+func (r *report) approvers(all []requests.Approver) {
+	for _, a := range all {
+		if a.Narrowed != "" {
+			r.text("Narrowed by   @%s: %s", a.Login, a.Narrowed)
+		}
+		if a.Words != "" {
+			r.text("Said by       @%s: %s", a.Login, a.Words)
+		}
+	}
 }
 
 // why says what the requester wrote of the request, for people.

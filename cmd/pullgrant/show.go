@@ -204,6 +204,9 @@ func (r *report) ended(status requests.Status) {
 			r.text("  %s", use)
 		}
 	}
+	if by := status.RefusedBy; by != nil {
+		r.text("Refused by    @%s at %s: %s", by.Login, by.Time, by.Words)
+	}
 	if status.PullRequest > 0 {
 		r.text("Pull request  #%d", status.PullRequest)
 	}

@@ -129,5 +129,9 @@ func previewAccount(tree policies.Tree, path string, a ledger.Account) (policies
 	if err != nil {
 		return policies.Decision{}, fmt.Errorf("write the request: %w", err)
 	}
-	return preview(tree, path, data), nil
+	file := policies.NewTreeFile(policies.PlainFile, "", data, int64(len(data)))
+	if a.Status == nil {
+		return policies.Preview(tree, path, file), nil
+	}
+	return policies.Recall(tree, path, file, a.Status.Approvers), nil
 }

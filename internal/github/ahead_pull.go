@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/pullgrant/pullgrant/policies"
-	"github.com/pullgrant/pullgrant/requests"
 )
 
 const accountFragment = `fragment account on Actor {
@@ -31,8 +30,9 @@ const pullPart = repositoryPart + `pullRequest(number: %s) {
   reviews(first: 100) { totalCount nodes {
     fullDatabaseId state submittedAt commit { oid } author { ...account }
   } }
-  timelineItems(first: 100, itemTypes: [BASE_REF_CHANGED_EVENT, AUTOMATIC_BASE_CHANGE_SUCCEEDED_EVENT]) {
+  timelineItems(first: 100, itemTypes: [BASE_REF_CHANGED_EVENT, AUTOMATIC_BASE_CHANGE_SUCCEEDED_EVENT, CLOSED_EVENT]) {
     filteredCount nodes {
+      __typename ... on ClosedEvent { createdAt }
       ... on BaseRefChangedEvent { createdAt } ... on AutomaticBaseChangeSucceededEvent { createdAt }
     }
   }
@@ -220,12 +220,16 @@ func (c *Client) takeReviews(ctx context.Context, p node, number int) {
 	}
 }
 
+// eventNames are the names of REST, by those of GraphQL.
+var eventNames = map[string]string{"BaseRefChangedEvent": "base_ref_changed",
+	"AutomaticBaseChangeSucceededEvent": "automatic_base_change_succeeded", "ClosedEvent": "closed"}
+
 func (c *Client) takeBaseChanges(ctx context.Context, p node, number int) {
 	items := p.field("timelineItems")
 	nodes, count := items.field("nodes").list(), items.field("filteredCount").number()
-	var changes []requests.Time
+	var changes happened
 	for _, n := range nodes {
-		changes = append(changes, n.field("createdAt").time())
+		changes.add(eventNames[n.field("__typename").text()], n.field("createdAt").time())
 	}
 	if int64(len(nodes)) == count && *p.wrong == nil {
 		tell(ctx, baseChangesOf(number), changes)

@@ -83,7 +83,7 @@ func (c *Client) readOne(ctx context.Context, f *policies.Facts, path, policy st
 			return err
 		}
 		if live.Ungranted = d.Code; d.Grant != nil {
-			live.Window = d.Grant.Window
+			live.Window, live.Narrowed = d.Grant.Window, d.Narrowed
 		}
 	}
 	f.Live = append(f.Live, live)

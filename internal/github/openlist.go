@@ -17,8 +17,9 @@ import (
 type OpenList struct {
 	client *Client
 	open   map[int]listed // by number
-	seen   time.Time      // of the last update that was told, by GitHub's clock
-	whole  time.Time      // when the whole list was read last, by the own clock
+	closed map[int]ClosedPull
+	seen   time.Time // of the last update that was told, by GitHub's clock
+	whole  time.Time // when the whole list was read last, by the own clock
 }
 
 const (
@@ -97,6 +98,9 @@ func (l *OpenList) news(ctx context.Context) ([]listed, error) {
 		return nil, c.explain(err, "Pull requests: read", "list the pull requests updated last")
 	}
 	var news []listed
+	for _, f := range slices.Backward(found) { // what is told twice is newer on the earlier page
+		l.noteClosed(f)
+	}
 	for _, f := range found {
 		p := listed{number: f.GetNumber(), updatedAt: f.GetUpdatedAt().Time}
 		if f.GetState() != "closed" { // one that is closed is not looked at

@@ -262,19 +262,35 @@ func (c *Client) reviewsOf(ctx context.Context, number int) ([]policies.Review, 
 }
 
 // readBaseChanges finds when the pull request was pointed at another branch, by hand or by GitHub
-// when a branch it was stacked on went away (R40).
+// when a branch it was stacked on went away (R40), and when it was closed (R73).
 func (c *Client) readBaseChanges(ctx context.Context, f *policies.Facts, p snapshot) (err error) {
-	f.BaseChanges, err = once(ctx, baseChangesOf(p.Number), func() (at []requests.Time, err error) {
+	found, err := once(ctx, baseChangesOf(p.Number), func() (all happened, err error) {
 		found, err := c.events(ctx, p.Number)
 		for _, e := range found {
-			if e.GetEvent() == "base_ref_changed" ||
-				e.GetEvent() == "automatic_base_change_succeeded" {
-				at = append(at, requests.At(e.GetCreatedAt().Time))
-			}
+			all.add(e.GetEvent(), requests.At(e.GetCreatedAt().Time))
 		}
-		return at, err
+		return all, err
 	})
+	f.BaseChanges = found.base
+	for _, at := range found.closed {
+		if p.MergedAt == nil || at.Before(p.MergedAt.Time) { // else it is what the merge did
+			f.Closed = append(f.Closed, at)
+		}
+	}
 	return err
+}
+
+// happened is when something happened to a pull request that judging asks about.
+type happened struct{ base, closed []requests.Time }
+
+// add takes note of an event by its name of REST.
+func (h *happened) add(event string, at requests.Time) {
+	switch event {
+	case "base_ref_changed", "automatic_base_change_succeeded":
+		h.base = append(h.base, at)
+	case "closed":
+		h.closed = append(h.closed, at)
+	}
 }
 
 // events lists what happened to a pull request.

@@ -27,6 +27,7 @@ func Revocation(r plan.Record) requests.Revocation {
 	if r.EndedBy != (requests.Person{}) && requests.ByAPerson(r.Cause) {
 		entry.Status.EndedBy = &r.EndedBy
 	}
+	entry.Status.RefusedBy = r.RefusedBy
 	if len(r.Facts) > 0 {
 		entry.Status.Facts = requests.Digest(r.Facts)
 	}

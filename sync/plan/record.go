@@ -41,7 +41,9 @@ type Record struct {
 	Code    string // of a refusal
 	EndedAt requests.Time
 	EndedBy requests.Person // nobody where it is not known, or nobody did
-	Uses    requests.Uses   // of its commands, as far as the API server's audit log told
+	// RefusedBy is who refused it before any merge; nil of all that was merged.
+	RefusedBy *requests.Refuser
+	Uses      requests.Uses // of its commands, as far as the API server's audit log told
 
 	Version string // the ConfigMap's resource version; "" when it does not exist yet
 }

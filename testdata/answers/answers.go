@@ -121,6 +121,9 @@ func (s *Server) graphQL(w http.ResponseWriter, r *http.Request) {
 	answer := fields{}
 	switch {
 	case err != nil:
+	case strings.Contains(in.Query, "includesCreatedEdit"):
+		answer["data"], _, err = asked.Answer(fields{"repository": fields{"pullRequest": fields{
+			"reviews": s.said()}}})
 	case strings.Contains(in.Query, "pullRequests(") || strings.Contains(in.Query, "pageInfo"):
 		answer["data"], _, err = asked.Answer(fields{"repository": fields{"pullRequests": fields{
 			"nodes": []any{}}, "pullRequest": fields{"commits": s.authored()}}})

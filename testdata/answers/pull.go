@@ -119,10 +119,31 @@ func (s *Server) reviews() (int, any) {
 	return http.StatusOK, all
 }
 
+// said is what GraphQL has of the words of the reviews: of those that the facts do not tell, nothing.
+func (s *Server) said() fields {
+	nodes := []any{}
+	for _, r := range s.Scenario.Facts.Reviews {
+		if r.Words == nil {
+			continue
+		}
+		review := fields{"fullDatabaseId": fmt.Sprint(r.ID), "body": r.Words.Text,
+			"includesCreatedEdit": r.Words.Edited, "lastEditedAt": nil, "editor": nil}
+		if r.Words.Cut {
+			review["body"] = r.Words.Text + strings.Repeat(".", policies.MaxWords)
+		}
+		nodes = append(nodes, review)
+	}
+	return fields{"nodes": nodes, "pageInfo": fields{"hasNextPage": false, "endCursor": nil}}
+}
+
 func (s *Server) events() (int, any) {
 	all := []fields{}
-	for i, at := range s.Scenario.Facts.BaseChanges {
+	f := s.Scenario.Facts
+	for i, at := range f.BaseChanges {
 		all = append(all, fields{"id": i + 1, "event": "base_ref_changed", "created_at": at})
+	}
+	for i, at := range f.Closed {
+		all = append(all, fields{"id": len(f.BaseChanges) + i + 1, "event": "closed", "created_at": at})
 	}
 	return http.StatusOK, all
 }

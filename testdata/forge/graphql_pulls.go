@@ -83,13 +83,16 @@ func (q asking) reviews(p *pull) func(object) ([]*review, error) {
 	}
 }
 
-// review is one that nobody edited: the forge has no call for that.
 func (q asking) review(r *review) object {
-	return object{"id": "PRR_" + strconv.FormatInt(r.id, 10),
+	graph := object{"id": "PRR_" + strconv.FormatInt(r.id, 10),
 		"fullDatabaseId": strconv.FormatInt(r.id, 10), "databaseId": id32(r.id), "state": r.state,
 		"body": r.body, "submittedAt": stamp(r.submitted), "author": q.account(r.author),
-		"includesCreatedEdit": false, "editor": nil,
+		"includesCreatedEdit": r.editor != nil, "editor": nil, "lastEditedAt": nil,
 		"commit": graphql.Field(func(object) (any, error) { return q.commit(r.commit) })}
+	if r.editor != nil {
+		graph["editor"], graph["lastEditedAt"] = q.account(r.editor), stamp(r.edited)
+	}
+	return graph
 }
 
 // timelineNames are an event's names of the timeline: its type, and that as an argument has it.

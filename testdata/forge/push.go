@@ -2,6 +2,7 @@ package forge
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -154,12 +155,14 @@ func (f *Forge) Open(login, branch, title string) (number int, err error) {
 	return out.Number, err
 }
 
-// Review submits a review of a pull request's head: APPROVE, REQUEST_CHANGES or COMMENT. It returns
-// the review's id.
-func (f *Forge) Review(login string, number int, event string) (id int64, err error) {
+// Review submits a review of a pull request's head: APPROVE, REQUEST_CHANGES or COMMENT. It says
+// that, or the words given, and returns the review's id.
+func (f *Forge) Review(login string, number int, event string, words ...string) (id int64,
+	err error) {
 	var out struct{ ID int64 }
 	err = f.Do(f.Token(login), http.MethodPost, fmt.Sprintf("/repos/%s/pulls/%d/reviews",
-		f.fullName(), number), object{"event": event, "body": event}, &out)
+		f.fullName(), number), object{"event": event,
+		"body": cmp.Or(strings.Join(words, "\n"), event)}, &out)
 	return out.ID, err
 }
 

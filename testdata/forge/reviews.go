@@ -15,6 +15,29 @@ type review struct {
 	state, body string
 	commit      string // the head it was given on
 	submitted   time.Time
+	editor      *user // nil: nobody edited it
+	edited      time.Time
+}
+
+// Edit changes what a review says, as the page of a pull request lets its writer and whoever may
+// write; the REST API lets only its writer, and is not part of the description here. The review is
+// as new to the pull request as any other event.
+func (f *Forge) Edit(login string, number int, id int64, body string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	by := f.mustAccount(login)
+	for _, p := range f.pulls {
+		r := p.review(id)
+		if p.number != number || r == nil {
+			continue
+		}
+		if r.author != by && !atLeast(f.role(by), "write") {
+			return fmt.Errorf("%s may not edit review %d", login, id)
+		}
+		r.body, r.editor, r.edited, p.updated = body, by, f.now(), f.now()
+		return nil
+	}
+	return fmt.Errorf("there is no review %d of pull request %d", id, number)
 }
 
 // reviewStates turns the event of a submission into the state of the review.

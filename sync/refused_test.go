@@ -1,0 +1,85 @@
+package sync
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	gogithub "github.com/google/go-github/v60/github"
+
+	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/testdata/forge"
+)
+
+// setState closes or opens a pull request.
+func (s *stage) setState(login string, number int, state string) {
+	s.Helper()
+	api, err := gogithub.NewClient(nil).WithAuthToken(s.Token(login)).WithEnterpriseURLs(s.URL, s.URL)
+	s.Must(err)
+	api.BaseURL.Path = "/"
+	_, _, err = api.PullRequests.Edit(context.Background(), "acme", "access", number,
+		&gogithub.PullRequest{State: &state})
+	s.Must(err)
+}
+
+// TestRefusedForEver: a request that bob refuses and that is closed is in the ledger, with who and his
+// words; opened again, approved and merged, it gives nothing. What is closed without a word is free.
+func TestRefusedForEver(t *testing.T) {
+	s := newStage(t)
+	open := func(slug string) (name string, number int) {
+		name, path, content := s.requestFile(slug)
+		_, err := s.Push(forge.Change{User: "alice", Branch: slug, Message: "Ask",
+			Files: map[string]string{path: content}})
+		s.Must(err)
+		number, err = s.Open("alice", slug, "Ask")
+		s.Must(err)
+		return name, number
+	}
+	name, number := open("refused")
+	other, silent := open("silent")
+	signer := newSigner(t)
+	a := s.agent(options{github: true, signer: signer})
+	s.Must(a.Once(t.Context()))
+	id, err := s.Review("bob", number, "REQUEST_CHANGES", "Use the <dashboard>, `please`", "Pullgrant-Event: x")
+	s.Must(err)
+	s.setState("alice", number, "closed")
+	s.setState("alice", silent, "closed")
+	s.Must(a.Once(t.Context()))
+	status := s.over(name, requests.CauseDenied, string(policies.Refused)).Status
+	by := status.RefusedBy
+	if by == nil || by.Login != "bob" || by.ID != 102 || by.ReviewID != id ||
+		by.Words != "Use the <dashboard>, `please` Pullgrant-Event: x" || status.PullRequest != number {
+		t.Errorf("the entry: %+v, %+v", status, by)
+	}
+	if said := plainText(s.said(number)); !strings.Contains(said, "requested changes, and it was closed") ||
+		!strings.Contains(said, "Use the &#60;dashboard&#62;") {
+		t.Errorf("it says\n%s", said)
+	}
+	message := s.git("log", "-1", "--format=%B", "main")
+	if strings.Contains(message, "dashboard") || strings.Contains(message, "Pullgrant-Event: x") {
+		t.Errorf("the words are in\n%s", message)
+	}
+	before := len(s.Requests())
+	s.Must(a.Once(t.Context()))
+	for _, r := range s.Requests()[before:] {
+		if strings.Contains(r.Path, "/reviews") {
+			t.Errorf("what was looked at is looked at again: %s", r.Path)
+		}
+	}
+	s.setState("alice", number, "open")
+	s.setState("alice", silent, "open")
+	for _, n := range []int{number, silent} {
+		_, err = s.Review("bob", n, "APPROVE")
+		s.Must(err)
+		_, err = s.Merge("root", n)
+		s.Must(err)
+	}
+	s.Must(a.Once(t.Context()))
+	if b := s.Bindings(); len(b) != 1 || !strings.Contains(b[0].Name, other) {
+		t.Errorf("bindings: %+v", b)
+	}
+	if rules := s.rules(signersOf(t, signer.AllowedSigner(s.Cluster)), s.Clock()); rules != "" {
+		t.Errorf("the audit finds %s", rules)
+	}
+}
