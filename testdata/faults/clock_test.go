@@ -40,8 +40,7 @@ func TestClockSkew(t *testing.T) {
 			s.granted(ahead)
 			s.withdraw(ahead)
 
-			live := s.ask("live", 12*time.Second)
-			s.granted(live)
+			live := s.live("live", 12*time.Second)
 			s.log.reset()
 			set(-skew)
 			behind := s.ask("behind", window)

@@ -14,8 +14,7 @@ import (
 // has met the fault.
 func (s *stage) across(r *replica, f fault, met func() bool) (late time.Duration) {
 	s.Helper()
-	a := s.ask("live", 8*time.Second)
-	s.granted(a)
+	a := s.live("live", 8*time.Second)
 	r.hub.harm(f)
 	waits := s.ask("waits", window)
 	s.gone(a)

@@ -23,8 +23,7 @@ func TestMainRolledBack(t *testing.T) {
 	s := newStage(t, "branch", nil)
 	r := s.startReplica()
 	before := s.forge.Branch("main")
-	a := s.ask("live", 10*time.Second)
-	s.granted(a)
+	a := s.live("live", 10*time.Second)
 	s.until("the head is noted", func() bool { return s.noted() == s.forge.Branch("main") })
 	good := s.forge.Branch("main")
 	s.must(s.forge.SetBranch("dave", "main", before))
@@ -55,12 +54,10 @@ func TestMainForcePushed(t *testing.T) {
 	s := newStage(t, "branch", nil)
 	r := s.startReplica()
 	first := s.forge.Branch("main")
-	old := s.ask("old", 6*time.Second)
+	old := s.live("old", 8*time.Second)
 	file := s.git("show", "main:"+requests.Path(cluster, policy, old.name)) + "\n"
-	s.granted(old)
 	s.until("it is in the ledger", func() bool { return s.entered(old) && s.left() == "" })
-	a := s.ask("live", 8*time.Second)
-	s.granted(a)
+	a := s.live("live", 8*time.Second)
 	s.until("the head is noted", func() bool { return s.noted() == s.forge.Branch("main") })
 	_, err := s.forge.Push(forge.Change{User: "dave", From: first, Message: "Another history",
 		Files: map[string]string{

@@ -234,6 +234,23 @@ func (s *stage) withdraw(a asked) {
 	}
 }
 
+// live is a request that is granted, with half of about life left. Where the machine is too slow for
+// that, another one is asked for, with twice the life.
+func (s *stage) live(slug string, life time.Duration) asked {
+	s.Helper()
+	for {
+		a := s.ask(slug, life)
+		s.until(a.name+" is granted or over", func() bool {
+			return len(s.bindings.of(a.name)) > 0 || s.entered(a)
+		})
+		if len(s.bindings.of(a.name)) > 0 && time.Until(a.end) > life/2-time.Second {
+			return a
+		}
+		s.until("all of "+a.name+" is over", func() bool { return s.entered(a) && s.left() == "" })
+		slug, life = slug+"-again", 2*life
+	}
+}
+
 // granted waits until the request's binding is there.
 func (s *stage) granted(a asked) {
 	s.Helper()
