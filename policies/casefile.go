@@ -64,7 +64,9 @@ type TestCase struct {
 	Approvals   []TestApproval `yaml:"approvals,omitempty" json:"approvals,omitempty"`
 	// from the push of the request to the moment of judging
 	Waited requests.Duration `yaml:"waited,omitempty" json:"waited,omitzero"`
-	Want   Wish              `yaml:"want" json:"want"`
+	// other access under the policy on the cluster, for limits that count
+	Others []TestAccess `yaml:"others,omitempty" json:"others,omitempty"`
+	Want   Wish         `yaml:"want" json:"want"`
 }
 
 // TestApproval is one review.
@@ -254,6 +256,7 @@ func (t Tree) judgeCase(spec PolicyTestSpec, c TestCase) Decision {
 	for _, u := range people {
 		f.Users[strings.ToLower(u.Login)] = spec.rights(u)
 	}
+	f.Counts = c.counts(w.identities)
 	if problem := spec.answer(t, &f); problem != "" {
 		return Refuse(EvaluationError, "%s", problem)
 	}

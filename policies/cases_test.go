@@ -57,7 +57,7 @@ func checkCoverage(t *testing.T, seen map[policies.Code]bool) {
 		policies.RoleNotAllowed, policies.NamespaceNotAllowed,
 		policies.SubjectNotAllowed, policies.DurationOutOfRange, policies.StartOutOfRange,
 		policies.RequesterNotAllowed, policies.AccessDenied,
-		policies.RequestIDReused, policies.ExtensionNotAllowed,
+		policies.RequestIDReused, policies.ExtensionNotAllowed, policies.LimitReached,
 		policies.DraftPullRequest, policies.WrongBase, policies.UnattributableCommit,
 		policies.ChangesRequested,
 		policies.ApprovalStale, policies.SelfApproval, policies.ContributorApproval,

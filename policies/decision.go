@@ -73,6 +73,7 @@ const (
 	RequestIDReused        Code = "RequestIdReused"
 	ExtensionNotAllowed    Code = "ExtensionNotAllowed"
 	AlreadyGranted         Code = "AlreadyGranted"
+	LimitReached           Code = "LimitReached"
 	DraftPullRequest       Code = "DraftPullRequest"
 	WrongBase              Code = "WrongBase"
 	UnattributableCommit   Code = "UnattributableCommit"

@@ -134,7 +134,7 @@ func TestBranchAsEvidenceAsksNoTeam(t *testing.T) {
 		`subjects: [{kind: User, name: bob}]`:                                    "",
 	} {
 		d := policies.EvaluateBranch(frozen(t, open, deny, ""), cases.Path, "commit", "blob", content,
-			now.Add(-time.Minute), now)
+			nil, now.Add(-time.Minute), now)
 		if d.Code != want {
 			t.Errorf("%s: %s %s", deny, d.Code, d.Message)
 		}

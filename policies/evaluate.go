@@ -25,6 +25,7 @@ func evaluate(tree Tree, f Facts, now time.Time) *judge {
 	case KindRequest:
 		j.approve()
 		j.run(step{NothingToGrant, j.narrowed}, step{OutsideWindow, j.windowNear})
+		j.run(j.limitNear()...)
 	case KindWithdrawal:
 		if j.ownWithdrawal() {
 			j.run(step{DraftPullRequest, j.draft}, step{WrongBase, j.base})
@@ -56,6 +57,7 @@ func (j *judge) beforeApproval() {
 			step{Refused, j.refused}, step{RequestIDReused, j.reused},
 			step{ExtensionNotAllowed, j.extension}, step{AlreadyGranted, j.already},
 			step{ExpiredBeforeGrant, j.waitedTooLong})
+		j.run(j.limitSteps()...)
 		j.run(j.pullRequestSteps()...)
 	case KindWithdrawal:
 		j.readRequest(j.facts.Base)

@@ -279,7 +279,7 @@ func TestEvaluateBranch(t *testing.T) {
 	content := []byte(head.Files[cases.Path].Content)
 	judge := func(tree policies.Tree, path string, content []byte,
 		start time.Time) policies.Decision {
-		return policies.EvaluateBranch(tree, path, "cccc", "blob", content, start, now)
+		return policies.EvaluateBranch(tree, path, "cccc", "blob", content, nil, start, now)
 	}
 	d := judge(tree, cases.Path, content, now.Add(-15*time.Minute))
 	if d.Outcome != policies.Allowed ||

@@ -54,6 +54,8 @@ type Facts struct {
 	// Extended is what a request goes on from; nil when it names nothing, or nothing that is on the
 	// base branch.
 	Extended *Extended `json:"extended,omitempty"`
+	// Counts is what the limits of the request's policy count; nil when they count nothing.
+	Counts *Counts `json:"counts,omitempty"`
 	// Users holds the reviewers with an opinion and the author, as far as they are people. By login
 	// in lower case.
 	Users map[string]UserFacts `json:"users"`

@@ -49,6 +49,7 @@ const (
 	RuleUnreviewedLong  = "unreviewed-long"
 	RuleStrictPath      = "strict-path"
 	RuleWindowShort     = "window-short"
+	RuleLimitIdle       = "limit-idle"
 	RuleIdle            = "rule-idle"
 	RuleOver            = "rule-over"
 	// RuleRole and the code of a Risk name the rule about that risk, for example
@@ -126,6 +127,7 @@ func (l *linter) lint() []requests.Finding {
 		l.dangers(w, d)
 		w.constantConditions(d)
 		l.windows(w, d)
+		l.idleLimit(w, d)
 		for i := range w.policy.Spec.Challenges {
 			l.challenge(w, d, i)
 		}

@@ -106,12 +106,12 @@ func (d Decision) inTime(now time.Time) Decision {
 
 // EvaluateBranch judges a file under --evidence=branch: no approval is proved, the branch is
 // trusted, and only what the policy says of the request itself is checked. start is the committer
-// date of the commit that added the file.
-func EvaluateBranch(tree Tree, path, commit, blob string, content []byte, start,
+// date of the commit that added the file, counts what the policy's limits go by.
+func EvaluateBranch(tree Tree, path, commit, blob string, content []byte, counts *Counts, start,
 	now time.Time) Decision {
 	f := factsOf(commit, path, NewTreeFile(PlainFile, blob, content, int64(len(content))))
 	merged := requests.At(start)
-	f.PullRequest.MergedAt = &merged
+	f.PullRequest.MergedAt, f.ObservedAt, f.Counts = &merged, requests.At(now), counts
 	j := newJudge(tree, f, now)
 	j.readRequest(f.Head)
 	j.run(step{EvaluationError, func() string { return j.begun(start) }}, step{ExpiredBeforeGrant,
@@ -120,6 +120,7 @@ func EvaluateBranch(tree Tree, path, commit, blob string, content []byte, start,
 	j.run(j.policySteps()...)
 	j.run(step{RequesterNotAllowed, j.asker}, step{AccessDenied, j.denied},
 		step{ExtensionNotAllowed, j.extension})
+	j.run(j.limitSteps()...)
 	d := j.finish()
 	if d.Outcome != Allowed {
 		return d

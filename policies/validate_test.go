@@ -51,6 +51,7 @@ var onlyGitHubTells = []string{
 	"waited_longer_than_the_policy_says", "waited_too_long",
 	"until_before_the_window", "until_in_the_windows_first_minute", "window_too_far_to_wait_for",
 	"condition_of_the_time", "refused_and_reopened", "rule_of_who_receives_it",
+	"limit_longer_than_it_may_wait",
 	"rule_all_lists_meet", "rule_begins_a_second_before_the_end",
 	"rule_over_a_second_after_the_start", "rule_team",
 	// a finding of the rule, not of the request

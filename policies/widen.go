@@ -106,7 +106,7 @@ func wider(after Tree, policy AccessPolicy, old PolicySpec) []string {
 				approvalsInWords(s.Challenges))
 		}
 	}
-	return slices.Concat(all, s.conditionsGone(old), s.customGone(old))
+	return slices.Concat(all, s.countsLess(old), s.conditionsGone(old), s.customGone(old))
 }
 
 // peopleAdded names who joins a group and whose Kubernetes user changes: both reach every policy

@@ -97,6 +97,9 @@ func (v *prover) judgeMerged(ctx context.Context, tip, p, blob string, added git
 	if err != nil {
 		return policies.Refuse(policies.EvaluationError, "%v", err)
 	}
+	if err := v.takeRecords(ctx, p, &facts); err != nil {
+		return policies.Refuse(policies.EvaluationError, "%v", err)
+	}
 	v.answerers.Fill(ctx, &facts, v.clocks.now)
 	facts = facts.Fit() // what is judged is what is kept
 	proof.Evidence.HeadSHA, proof.Facts = facts.PullRequest.HeadSHA, v.keep(p, facts)
@@ -140,7 +143,11 @@ func (v *prover) judgeBranch(ctx context.Context, tip, p, blob string, content [
 	if err != nil {
 		return policies.Refuse(policies.EvaluationError, "%v", err)
 	}
-	return v.unchanged(ctx, policies.EvaluateBranch(tree, p, added.Hash, blob, content,
+	counts, err := v.countBranch(ctx, tip, p, content, added, tree)
+	if err != nil {
+		return policies.Refuse(policies.EvaluationError, "%v", err)
+	}
+	return v.unchanged(ctx, policies.EvaluateBranch(tree, p, added.Hash, blob, content, counts,
 		added.Committer.When, v.clocks.now()), policies.Facts{Base: tree})
 }
 

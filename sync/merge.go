@@ -168,6 +168,10 @@ func (v *prover) judgeOpen(ctx context.Context, tip string, p github.OpenPull) p
 	case v.trust == nil || v.trust.head != tip:
 		return policies.Refuse(policies.EvaluationError, "who approved the policies is not known yet")
 	}
+	_, asked, _ := policies.KindOf(facts.Files)
+	if err := v.takeRecords(ctx, asked, &facts); err != nil {
+		return policies.Refuse(policies.EvaluationError, "%v", err)
+	}
 	v.answerers.Fill(ctx, &facts, v.clocks.now)
 	d := policies.Evaluate(facts.Base, facts, facts.ObservedAt.Time)
 	if d.Kind != policies.KindRequest && d.Outcome == policies.Allowed {

@@ -60,6 +60,7 @@ type prover struct {
 
 	answerers inquire.Answerers // of what others than GitHub must tell
 
+	records   []plan.Record         // as they were looked at last, for what limits count
 	waiting   map[string]waiting    // by path, of what is neither granted nor refused
 	proved    map[string]plan.Proof // by path, of those that are allowed
 	trust     *trust                // nil: what earlier runs proved was not read yet
@@ -73,6 +74,7 @@ type prover struct {
 // intervals; others are not held up by it.
 func (v *prover) prove(ctx context.Context, w plan.World) map[string]plan.Proof {
 	v.release(w)
+	v.records = w.Records
 	ctx, cancel := context.WithTimeout(ctx, proveTimeout)
 	defer cancel()
 	records := map[string]plan.Record{} // by path

@@ -156,6 +156,11 @@ func (r *report) policy(tree policies.Tree, policy policies.AccessPolicy) {
 	for _, h := range policy.Spec.Windows {
 		r.line("  only %s", h)
 	}
+	if limits := policy.Spec.Limits; limits != nil {
+		for _, limit := range limits.InWords() {
+			r.line("  %s", limit)
+		}
+	}
 	r.conditions(policy.Spec)
 	if policy.Spec.AllowNarrowing {
 		r.title("Approving less")

@@ -108,7 +108,7 @@ func (c *Client) facts(ctx context.Context, number int, now time.Time) (policies
 	asked := questions(f)
 	err = together(ctx, inOrder(of(c.readPulls), func(ctx context.Context) error {
 		return together(ctx, of(c.readChanges), of(c.readStood))
-	}), of(c.readNames), of(c.readWords),
+	}), of(c.readNames), of(c.readWords), of(c.readCounts),
 		of(c.readCodeownersErrors),
 		func(ctx context.Context) error { return c.answer(ctx, &f, asked) })
 	if err != nil {

@@ -1,0 +1,104 @@
+package sync
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/git"
+	"github.com/pullgrant/pullgrant/sync/plan"
+)
+
+// takeRecords has what the agent knows of others under the policy of a request take the place of what
+// GitHub let suppose: which give access, until when, and which are not decided yet (R80).
+func (v *prover) takeRecords(ctx context.Context, path string, f *policies.Facts) error {
+	if f.Counts == nil {
+		return nil
+	}
+	return v.countRecords(ctx, path, f.Counts, func(ctx context.Context, path string) (bool, error) {
+		if f.Merge == nil {
+			return true, nil
+		}
+		place, _ := requests.SplitPath(path)
+		return v.github.HadName(ctx, f.Merge.FirstParent.Commit, place)
+	})
+}
+
+// countRecords counts them. One that is neither on the branch nor in the ledger any more, as far as
+// that was counted, counts where it came before.
+func (v *prover) countRecords(ctx context.Context, path string, counts *policies.Counts,
+	before func(ctx context.Context, path string) (bool, error)) error {
+	own, _ := requests.SplitPath(path)
+	for _, r := range v.records {
+		if r.Grant.Policy != own.Policy || r.Grant.Path == path {
+			continue
+		}
+		if !counts.Has(r.Grant.Path) {
+			if first, err := before(ctx, r.Grant.Path); err != nil {
+				return err
+			} else if !first {
+				continue
+			}
+		}
+		counts.Take(countedOf(r))
+	}
+	return nil
+}
+
+// countedOf is what a record tells of its grant. What was never made has an empty window.
+func countedOf(r plan.Record) policies.Counted {
+	one := policies.Counted{Path: r.Grant.Path, Requester: r.Grant.Requester,
+		Subject: r.Grant.Subject.Name, Window: r.Grant.Window, Undecided: r.Phase == plan.Granting}
+	switch {
+	case r.Phase != plan.Ended:
+	case !r.EverGranted():
+		one.Window.End = one.Window.Start
+	case r.EndedAt.Before(one.Window.End.Time):
+		one.Window.End = r.EndedAt
+	}
+	return one
+}
+
+// countBranch counts from git alone, where the branch is the evidence: when others were merged their
+// records tell, and of those without one nobody yet.
+func (v *prover) countBranch(ctx context.Context, tip, path string, content []byte, added git.Commit,
+	tree policies.Tree) (*policies.Counts, error) {
+	repository := v.branch.repository
+	counting := policies.CountingOf(path, content, added.Committer.When, tree)
+	if counting == nil {
+		return nil, nil
+	}
+	had := func(ctx context.Context, path string) (bool, error) {
+		if len(added.Parents) == 0 {
+			return false, nil
+		}
+		found, err := repository.Find(ctx, added.Parents[0], counting.Places(path)...)
+		return len(found) > 0, err
+	}
+	folders := append([]string{counting.Requests()}, counting.Days()...)
+	entries, err := repository.Entries(ctx, tip, folders...)
+	if err != nil {
+		return nil, err
+	}
+	entries = slices.DeleteFunc(entries, func(e git.Entry) bool {
+		return e.Fault != "" || !counting.Opens(e.Path)
+	})
+	for _, e := range entries {
+		if before, err := had(ctx, e.Path); err != nil {
+			return nil, err
+		} else if !before {
+			continue
+		}
+		data, err := repository.Blob(ctx, e.Hash)
+		if err == nil {
+			err = counting.Add(e.Path, data, time.Time{})
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	counts := counting.Counts()
+	return counts, v.countRecords(ctx, path, counts, had)
+}
