@@ -272,7 +272,7 @@ func (j *judge) disqualify(o opinion) (Code, string) {
 // overtaken finds a change, after an approval of a request, of what its approver went by (R56).
 func (j *judge) overtaken(o opinion) *Change {
 	i := slices.IndexFunc(j.facts.Changes, func(c Change) bool {
-		return c.MergedAt != nil && !c.MergedAt.Before(o.review.SubmittedAt.Time)
+		return c.MergedAt != nil && !IsCertification(c.Path) && !c.MergedAt.Before(o.review.SubmittedAt.Time)
 	})
 	if j.decision.Kind != KindRequest || i < 0 {
 		return nil

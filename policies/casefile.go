@@ -66,7 +66,9 @@ type TestCase struct {
 	Waited requests.Duration `yaml:"waited,omitempty" json:"waited,omitzero"`
 	// other access under the policy on the cluster, for limits that count
 	Others []TestAccess `yaml:"others,omitempty" json:"others,omitempty"`
-	Want   Wish         `yaml:"want" json:"want"`
+	// how long ago the policy was certified; 0: just before the request
+	Certified requests.Days `yaml:"certified,omitempty" json:"certified,omitzero"`
+	Want      Wish          `yaml:"want" json:"want"`
 }
 
 // TestApproval is one review.
@@ -238,9 +240,7 @@ func (t Tree) judgeCase(spec PolicyTestSpec, c TestCase) Decision {
 			testCommit(string(content)), content, int64(len(content)))}},
 		Users: map[string]UserFacts{},
 	}
-	for _, reviewed := range t.Reviewed(name) {
-		f.Changes = append(f.Changes, Change{Path: reviewed})
-	}
+	f.Changes = t.changes(name, c)
 	people := []User{author}
 	for i, a := range c.Approvals {
 		by, commit := account(a.By), head

@@ -56,7 +56,7 @@ func checkCoverage(t *testing.T, seen map[policies.Code]bool) {
 		policies.PolicyInvalid, policies.CodeownersInvalid, policies.NoPolicy,
 		policies.RoleNotAllowed, policies.NamespaceNotAllowed,
 		policies.SubjectNotAllowed, policies.DurationOutOfRange, policies.StartOutOfRange,
-		policies.RequesterNotAllowed, policies.AccessDenied,
+		policies.RequesterNotAllowed, policies.AccessDenied, policies.NotCertified,
 		policies.RequestIDReused, policies.ExtensionNotAllowed, policies.LimitReached,
 		policies.DraftPullRequest, policies.WrongBase, policies.UnattributableCommit,
 		policies.ChangesRequested,

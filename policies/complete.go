@@ -53,7 +53,7 @@ func (j *judge) complete() string {
 		return problem
 	}
 	if j.decision.Kind == KindRequest {
-		for _, path := range j.tree.Reviewed(j.decision.Path) {
+		for _, path := range j.tree.Dated(j.decision.Path) {
 			if !slices.ContainsFunc(f.Changes, func(c Change) bool {
 				return c.Path == path &&
 					(c.PullRequest == 0) == (c.MergedAt == nil)

@@ -69,6 +69,7 @@ const (
 	ConditionNotMet        Code = "ConditionNotMet"
 	RequesterNotAllowed    Code = "RequesterNotAllowed"
 	AccessDenied           Code = "AccessDenied"
+	NotCertified           Code = "NotCertified"
 	Refused                Code = "Refused"
 	RequestIDReused        Code = "RequestIdReused"
 	ExtensionNotAllowed    Code = "ExtensionNotAllowed"

@@ -54,7 +54,7 @@ func (j *judge) beforeApproval() {
 		j.run(j.fileSteps()...)
 		j.run(j.policySteps()...)
 		j.run(step{RequesterNotAllowed, j.author}, step{AccessDenied, j.denied},
-			step{Refused, j.refused}, step{RequestIDReused, j.reused},
+			step{NotCertified, j.certified}, step{Refused, j.refused}, step{RequestIDReused, j.reused},
 			step{ExtensionNotAllowed, j.extension}, step{AlreadyGranted, j.already},
 			step{ExpiredBeforeGrant, j.waitedTooLong})
 		j.run(j.limitSteps()...)
@@ -300,7 +300,7 @@ func (j *judge) resultingTree() string {
 	}
 	findings := after.Check()
 	if len(findings) == 0 {
-		return ""
+		return j.certifies()
 	}
 	j.decision.Findings = findings
 	return fmt.Sprintf("after the merge the policies would not be valid: %s", findings[0])

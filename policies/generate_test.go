@@ -22,6 +22,7 @@ var files = map[string]reflect.Type{
 	"IdentityMap":   reflect.TypeFor[policies.IdentityMap](),
 	"GroupMap":      reflect.TypeFor[policies.GroupMap](),
 	"AccessRule":    reflect.TypeFor[policies.AccessRule](),
+	"Certification": reflect.TypeFor[policies.Certification](),
 	"RoleCatalog":   reflect.TypeFor[rbac.RoleCatalog](),
 	"PolicyTest":    reflect.TypeFor[policies.PolicyTest](),
 }
@@ -83,9 +84,10 @@ var usual = map[string][]string{
 	"resource": {"pods", "deployments.apps", "secrets"}, "selector": {"app=nginx"},
 	"names": {"api-*", "db"}, "roles": {"view", "edit"},
 	"pods": {"api-*", "api-1"}, "containers": {"app"}, "commands": {"cat", "/etc/*"},
+	"list":       {"alice may ask", "on prod-eu"},
 	"expression": {"true", "request.cluster == 'prod-eu'", "policy.name == request.policy"},
 	"type":       {"string", "number", "boolean"}, "reasonPattern": {"INC-[0-9]+", "^x"},
-	"pattern": {"^INC-"}, "enum": {"dev", "prod"}, "fields": {"INC-1", "yes it is"},
+	"pattern": {"^INC-"}, "enum": {"dev", "prod"}, "onChange": {"Tell", "End"}, "fields": {"INC-1", "yes it is"},
 	"reasonHelp": {"name the incident"}, "message": {"ask for less"},
 	"days": {"Mon", "Sun"}, "from": {"08:00", "09:30"}, "to": {"18:00", "24:00"},
 	"timeZone":  {"Europe/Stockholm", "UTC"},
@@ -118,6 +120,10 @@ func (g generator) value(t reflect.Type, field string) *yaml.Node {
 	switch t {
 	case reflect.TypeFor[requests.Duration]():
 		return text(pick(g, []string{"30m", "1h", "8h"}))
+	case reflect.TypeFor[requests.Days]():
+		return text(pick(g, []string{"7d", "90d"}))
+	case reflect.TypeFor[requests.Day]():
+		return text("2026-11-23")
 	case reflect.TypeFor[requests.Time]():
 		if field == "until" {
 			return text("2026-11-23T18:00:00Z")

@@ -35,6 +35,9 @@ func KindOf(files []File) (kind Kind, path, problem string) {
 				requests.Quote(f.Status))
 		}
 	}
+	if problem := certifiesBeside(files); problem != "" {
+		return "", "", problem
+	}
 	return KindChange, "", ""
 }
 
@@ -93,7 +96,7 @@ func Wanted(kind Kind, path string) func(string) bool {
 	}
 	place, ok := requests.SplitPath(path)
 	if ok {
-		wanted = append(wanted, Path(place.Policy))
+		wanted = append(wanted, Path(place.Policy), CertificationPath(place.Policy))
 	}
 	catalogued := kind == KindRequest && ok // which roles are asked for, only the policy knows
 	return func(p string) bool {

@@ -34,6 +34,15 @@ const (
 	RuleDangerUnused    = "danger-unused"
 	RuleAttributes      = "attributes"
 	RuleApproversShort  = "approvers-short"
+	RuleCertifiedIdle   = "certified-idle"
+	RuleCertifiedOver   = "certified-over"
+	RuleCertifiedSoon   = "certified-soon"
+	RuleChallengeIdle   = "challenge-idle"
+	RuleChallengeLate   = "challenge-late"
+	RuleDeniedAlways    = "denied-always"
+	RulePatternNever    = "pattern-never"
+	RuleHidden          = "rule-hidden"
+	RuleWindowIdle      = "window-idle"
 	RuleCondition       = "condition-constant"
 	RuleApproverUnknown = "approver-unknown"
 	RuleGroupUnused     = "group-unused"
@@ -128,6 +137,7 @@ func (l *linter) lint() []requests.Finding {
 		w.constantConditions(d)
 		l.windows(w, d)
 		l.idleLimit(w, d)
+		l.contradictions(w, d)
 		for i := range w.policy.Spec.Challenges {
 			l.challenge(w, d, i)
 		}
@@ -159,6 +169,7 @@ func (l *linter) lint() []requests.Finding {
 		}
 	}
 	l.owners(identities)
+	l.certifications()
 	l.attributes()
 	l.unusedIdentities(identities, inIdentities)
 	l.unusedClusters(identities, inIdentities)

@@ -26,6 +26,7 @@ func (l *linter) rules(identities IdentityMap, named map[string]bool) {
 			d.Add("spec.deny.until", RuleOver, "the rule denies nothing since %s; remove it", until)
 		} else {
 			l.idle(r.Spec.Deny, identities, offered, d)
+			l.hidden(r, d)
 		}
 		l.findings = append(l.findings, d.Findings...)
 	}

@@ -118,7 +118,7 @@ func EvaluateBranch(tree Tree, path, commit, blob string, content []byte, counts
 		func() string { return j.recent(start) }})
 	j.run(j.fileSteps()...)
 	j.run(j.policySteps()...)
-	j.run(step{RequesterNotAllowed, j.asker}, step{AccessDenied, j.denied},
+	j.run(step{RequesterNotAllowed, j.asker}, step{AccessDenied, j.denied}, step{NotCertified, j.certified},
 		step{ExtensionNotAllowed, j.extension})
 	j.run(j.limitSteps()...)
 	d := j.finish()

@@ -41,8 +41,11 @@ type PolicySpec struct {
 	ReasonHelp    string        `yaml:"reasonHelp,omitempty" json:"reasonHelp,omitempty"`
 	Fields        []CustomField `yaml:"fields,omitempty" json:"fields,omitempty"`
 	// when access may be; none: always
-	Windows []requests.Hours `yaml:"windows,omitempty" json:"windows,omitempty"`
-	Target  Target           `yaml:"target" json:"target"`
+	Windows  []requests.Hours `yaml:"windows,omitempty" json:"windows,omitempty"`
+	OnChange string           `yaml:"onChange,omitempty" json:"onChange,omitempty"` // "" is OnChangeTell
+	// how long it grants after it was certified; 0: always
+	Recertify requests.Days `yaml:"recertify,omitempty" json:"recertify,omitzero"`
+	Target    Target        `yaml:"target" json:"target"`
 }
 
 // Challenge is one condition that must be met before a request is allowed.

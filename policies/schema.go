@@ -18,7 +18,7 @@ const KindRevocation = "Revocation"
 
 // Kinds lists the kinds of file that have a JSON Schema.
 var Kinds = []string{requests.KindAccessRequest, KindAccessPolicy, KindIdentityMap, KindGroupMap,
-	KindAccessRule, rbac.KindRoleCatalog, KindPolicyTest, KindRevocation}
+	KindAccessRule, KindCertification, rbac.KindRoleCatalog, KindPolicyTest, KindRevocation}
 
 // Schema is the JSON Schema (draft 7, which editors know best) of one of Kinds, compared without
 // regard to case. It is made from the Go types that the loader fills, with the patterns and bounds
@@ -104,6 +104,7 @@ var formats = map[string]struct {
 	KindIdentityMap:            {reflect.TypeFor[IdentityMap](), IdentityFormat},
 	KindGroupMap:               {reflect.TypeFor[GroupMap](), GroupFormat},
 	KindAccessRule:             {reflect.TypeFor[AccessRule](), RuleFormat},
+	KindCertification:          {reflect.TypeFor[Certification](), CertificationFormat},
 	rbac.KindRoleCatalog:       {reflect.TypeFor[rbac.RoleCatalog](), rbac.CatalogFormat},
 	KindPolicyTest:             {reflect.TypeFor[PolicyTest](), TestFormat},
 	KindRevocation:             {reflect.TypeFor[requests.Revocation](), requests.RevocationFormat},
@@ -138,6 +139,10 @@ func typeSchema(t reflect.Type, rule requests.Field, f requests.Format) *schema 
 	switch {
 	case t == reflect.TypeFor[requests.Duration]():
 		return &schema{Type: "string", Pattern: requests.DurationPattern}
+	case t == reflect.TypeFor[requests.Days]():
+		return &schema{Type: "string", Pattern: requests.DaysPattern}
+	case t == reflect.TypeFor[requests.Day]():
+		return &schema{Type: "string", Pattern: requests.DayPattern}
 	case t == reflect.TypeFor[requests.Time]():
 		return &schema{Type: "string", Pattern: requests.TimePattern}
 	}

@@ -126,6 +126,11 @@ var load = map[string]func([]byte) []requests.Finding{
 			data)
 		return f
 	},
+	"Certification": func(data []byte) []requests.Finding {
+		_, f := policies.ParseCertification("x.yaml",
+			data)
+		return f
+	},
 	"PolicyTest": func(data []byte) []requests.Finding {
 		_, f := policies.ParsePolicyTest("x.yaml",
 			data)

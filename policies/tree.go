@@ -193,11 +193,14 @@ func (t Tree) check() []requests.Finding {
 		case name == IdentitiesPath, name == GroupsPath, !isUnder(name, Folder):
 		case IsRule(name):
 			findings = append(findings, t.rule(name).findings...)
+		case IsCertification(name):
+			_, more := parse(t, name, ParseCertification)
+			findings = append(findings, more...)
 		case path.Dir(name) != Folder || !strings.HasSuffix(name, ".yaml"):
 			findings = append(findings, requests.Finding{File: name, Line: 1, Column: 1,
 				Rule: "path",
 				Message: Folder + "/ holds one <policy>.yaml a policy, identities.yaml, " +
-					"groups.yaml and rules/, nothing else"})
+					"groups.yaml, rules/ and certified/, nothing else"})
 		default:
 			policy, more := parse(t, name, ParsePolicy)
 			findings = append(findings, more...)

@@ -54,6 +54,7 @@ var onlyGitHubTells = []string{
 	"limit_longer_than_it_may_wait",
 	"rule_all_lists_meet", "rule_begins_a_second_before_the_end",
 	"rule_over_a_second_after_the_start", "rule_team",
+	"certified_by_a_push", "certified_too_long_ago", "never_certified",
 	// a finding of the rule, not of the request
 	"rule_of_another_cluster_is_wrong", "rule_of_another_cluster_of_a_later_program",
 }

@@ -37,6 +37,7 @@ func Widened(before, after Tree) []string {
 		}
 	}
 	all = append(all, deniedLess(before, after)...)
+	all = append(all, certifiedAnew(before, after)...)
 	return append(all, peopleAdded(before, after)...)
 }
 
@@ -106,7 +107,8 @@ func wider(after Tree, policy AccessPolicy, old PolicySpec) []string {
 				approvalsInWords(s.Challenges))
 		}
 	}
-	return slices.Concat(all, s.countsLess(old), s.conditionsGone(old), s.customGone(old))
+	return slices.Concat(all, s.countsLess(old), s.conditionsGone(old), s.customGone(old),
+		s.certifiedLess(old), s.onChangeLess(old))
 }
 
 // peopleAdded names who joins a group and whose Kubernetes user changes: both reach every policy

@@ -298,12 +298,13 @@ func ParseRevocation(path string, data []byte) (Revocation, []Finding) {
 
 // Marshal writes the ledger file. The same revocation always gives the same bytes, so two writers
 // make the same blob.
-func (r Revocation) Marshal() ([]byte, error) { return marshal(r) }
+func (r Revocation) Marshal() ([]byte, error) { return Marshal(r) }
 
 // Marshal writes the request file, without comments.
-func (r AccessRequest) Marshal() ([]byte, error) { return marshal(r) }
+func (r AccessRequest) Marshal() ([]byte, error) { return Marshal(r) }
 
-func marshal(value any) ([]byte, error) {
+// Marshal writes a file of one of the formats, without comments.
+func Marshal(value any) ([]byte, error) {
 	var b bytes.Buffer
 	encoder := yaml.NewEncoder(&b)
 	encoder.SetIndent(2)

@@ -75,6 +75,7 @@ type Agent struct {
 	server      *monitor.Server
 	audited     bool              // the API server tells of commands
 	denied      map[string]string // what rules say against live access, as it was told last
+	teams       teams             // of people with live access
 	followUses  func(context.Context) (wait func())
 	next        time.Time     // when the next pass is to begin at the latest; zero: by the poll
 	wake        chan struct{} // has an element when the next pass is to begin early

@@ -48,7 +48,10 @@ func (v *prover) doer(ctx context.Context, tip string, r plan.Record) (by reques
 		by, err = v.github.RemovedBy(ctx, r.Grant.Path, tip)
 	} else {
 		var commit string
-		if commit, err = v.contradicts(ctx, tip, r.Grant); err == nil && commit != "" {
+		if commit, err = v.contradicts(ctx, tip, r); err == nil && commit == "" {
+			return by, nil // nobody did it on the branch: somebody left a team
+		}
+		if err == nil {
 			by, err = v.github.MergedBy(ctx, commit)
 		}
 	}
@@ -67,7 +70,8 @@ func (v *prover) doer(ctx context.Context, tip string, r plan.Record) (by reques
 
 // contradicts finds the commit of the first-parent line since which the branch contradicts a grant;
 // empty when the tip does not.
-func (v *prover) contradicts(ctx context.Context, tip string, g requests.Grant) (string, error) {
+func (v *prover) contradicts(ctx context.Context, tip string, r plan.Record) (string, error) {
+	g := r.Grant
 	_, line, err := v.branch.repository.History(ctx, tip, g.Evidence.MergeCommit, trustRoots...)
 	if err != nil {
 		return "", fmt.Errorf("looking for what contradicts %s: %w", g.Name, err)
@@ -80,7 +84,12 @@ func (v *prover) contradicts(ctx context.Context, tip string, g requests.Grant) 
 		if err != nil {
 			return "", fmt.Errorf("looking for what contradicts %s: %w", g.Name, err)
 		}
-		if policies.Drift(tree, []requests.Grant{g}, v.clocks.now())[g.Path] != "" {
+		given, err := v.given(ctx, r, tree)
+		if err != nil {
+			return "", fmt.Errorf("looking for what contradicts %s: %w", g.Name, err)
+		}
+		if now := v.clocks.now(); policies.Drift(tree, []requests.Grant{g}, now)[g.Path] != "" ||
+			policies.Tightened(tree, []policies.Given{given}, now)[g.Path].Cause != "" {
 			return c.Hash, nil
 		}
 	}

@@ -16,11 +16,15 @@ func (a *Agent) drift(ctx context.Context, w plan.World) map[string]string {
 	found, denied := map[string]string{}, map[string]string{}
 	byPolicy := map[string][]requests.Grant{} // so that each policy is read once
 	byRole := map[string][]plan.Record{}
+	live, trees := map[string][]plan.Record{}, map[string]policies.Tree{} // by policy
 	for _, r := range w.Records {
 		if r.Phase == plan.Ended {
 			continue
 		}
 		byPolicy[r.Grant.Policy] = append(byPolicy[r.Grant.Policy], r.Grant)
+		if r.Phase == plan.Granted {
+			live[r.Grant.Policy] = append(live[r.Grant.Policy], r)
+		}
 		for role := range r.Roles {
 			byRole[role] = append(byRole[role], r)
 		}
@@ -41,22 +45,37 @@ func (a *Agent) drift(ctx context.Context, w plan.World) map[string]string {
 			}
 		}
 	}
-	for _, grants := range byPolicy {
+	for policy, grants := range byPolicy {
 		tree, err := a.branch.tree(ctx, w.Main.Tip, grants[0].Path)
 		if err != nil {
 			unknown("their policy", err)
+			delete(live, policy)
 			continue
 		}
+		trees[policy] = tree
 		now := a.clocks.now()
 		maps.Copy(found, policies.Drift(tree, grants, now))
 		maps.Copy(denied, policies.LiveDenied(tree, grants, now))
 	}
-	for path, text := range denied {
-		if a.denied[path] != text {
-			a.log.Warn("live access is denied by a rule", "event", "drift", "cluster",
-				a.cluster.Name, "request", path, "message", text)
+	tightened := map[string]string{}
+	for path, t := range a.tightened(ctx, trees, live, unknown) {
+		tightened[path] = t.Message
+		if t.Cause != "" && found[path] == "" {
+			found[path] = t.Cause
 		}
 	}
-	a.denied = denied
+	a.tellOfLive("is denied by a rule", a.denied, denied)
+	a.tellOfLive("does not go with its policy any more", a.teams.told, tightened)
+	a.denied, a.teams.told = denied, tightened
 	return found
+}
+
+// tellOfLive logs what is said of live access, by path, and was not said before.
+func (a *Agent) tellOfLive(what string, before, now map[string]string) {
+	for path, text := range now {
+		if before[path] != text {
+			a.log.Warn("live access "+what, "event", "drift", "cluster", a.cluster.Name, "request", path,
+				"message", text)
+		}
+	}
 }

@@ -95,7 +95,7 @@ func TestEveryFileThatDecidesIsFollowed(t *testing.T) {
 	wanted := policies.Wanted(policies.KindRequest,
 		"requests/prod/payments-debug/20261123-alice-a.yaml")
 	for _, path := range []string{".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS",
-		identityPath, "policies/groups.yaml", policyPath, freezePath, "catalog/prod/view.yaml"} {
+		identityPath, "policies/groups.yaml", policyPath, freezePath, certifiedPath, "catalog/prod/view.yaml"} {
 		if !wanted(path) || !policies.IsTrustRoot(path) {
 			t.Errorf("%s: wanted %t, followed %t", path, wanted(path), policies.IsTrustRoot(path))
 		}

@@ -7,9 +7,9 @@ import (
 func newPolicyCommand(w world) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "policy",
-		Short: "Work on policies: list, explain, lint, test, replay",
-		Long: "Work on the policies of an access repository, offline. Each command reads the " +
-			"files in front of it, committed or not.",
+		Short: "Work on policies: list, explain, lint, test, replay, recertify",
+		Long: "Work on the policies of an access repository. Each command but recertify is " +
+			"offline, and reads the files in front of it, committed or not.",
 		Example: `  pullgrant policy list
   pullgrant policy explain payments-debug
   pullgrant policy lint --strict`,
@@ -22,6 +22,7 @@ func newPolicyCommand(w world) *cobra.Command {
 		newPolicyLintCommand(w),
 		newPolicyTestCommand(w),
 		newPolicyReplayCommand(w),
+		newPolicyRecertifyCommand(w),
 	)
 	return cmd
 }

@@ -161,6 +161,8 @@ func (r *report) policy(tree policies.Tree, policy policies.AccessPolicy) {
 			r.line("  %s", limit)
 		}
 	}
+	r.changed(policy.Spec)
+	r.certified(tree, policy)
 	r.conditions(policy.Spec)
 	if policy.Spec.AllowNarrowing {
 		r.title("Approving less")

@@ -183,7 +183,7 @@ func folderName(folder map[string]entry) string {
 // those are, the folders tell: whatever is not among these is read as it is met.
 func (c *Client) readPaths(ctx context.Context, f *policies.Facts, p snapshot) error {
 	paths := []string{".github", "docs", policies.Folder, rbac.CatalogFolder, policies.IdentitiesPath,
-		policies.GroupsPath, policies.RulesFolder}
+		policies.GroupsPath, policies.RulesFolder, policies.CertifiedFolder}
 	paths = append(paths, codeowners.Paths...)
 	_, asked, _ := policies.KindOf(f.Files)
 	place, ok := requests.SplitPath(asked)
@@ -191,6 +191,7 @@ func (c *Client) readPaths(ctx context.Context, f *policies.Facts, p snapshot) e
 	if ok {
 		cluster := requests.Folder + "/" + place.Cluster
 		paths = append(paths, rbac.CatalogFolder+"/"+place.Cluster, policies.Path(place.Policy),
+			policies.CertificationPath(place.Policy),
 			requests.Folder, cluster, path.Dir(asked), requests.RevocationsFolder,
 			requests.RevocationsFolder+"/"+place.Cluster)
 	}

@@ -199,6 +199,12 @@ func TestEveryFailedCallIsAnError(t *testing.T) {
 		"what adds a file": {5, func(c *Client) (any, error) {
 			return c.PullsAdding(ctx, func(string) bool { return true })
 		}},
+		"what changes a file": {5, func(c *Client) (any, error) {
+			return c.PullsChanging(ctx, func(string) bool { return true })
+		}},
+		"when it changed": {3, func(c *Client) (any, error) {
+			return c.Changed(ctx, tip, []string{requestPath})
+		}},
 		"by head": {4, func(c *Client) (any, error) { return c.PullsByHead(ctx, asked) }},
 		"merged with head": {3, func(c *Client) (any, error) {
 			return c.MergedWithHead(ctx,

@@ -147,10 +147,10 @@ func decided(f *policies.Facts) (tip string, paths []string, ok bool) {
 	if kind != policies.KindRequest {
 		return "", nil, false
 	}
-	tip, paths = f.Base.Commit, f.Base.Reviewed(path)
+	tip, paths = f.Base.Commit, f.Base.Dated(path)
 	if f.Merge != nil {
 		tip, paths = f.Merge.FirstParent.Commit, append(paths,
-			f.Merge.FirstParent.Reviewed(path)...)
+			f.Merge.FirstParent.Dated(path)...)
 	}
 	slices.Sort(paths)
 	return tip, slices.Compact(paths), true
