@@ -95,6 +95,9 @@ func (v verdict) asked(b *strings.Builder) {
 	for _, given := range g.Gives() {
 		github.Row(b, "What", github.Code(given))
 	}
+	if g.BreakGlass != nil {
+		github.Row(b, "**BREAK-GLASS**", github.Escape(g.BreakGlass.String()))
+	}
 	if g.Extends != "" {
 		github.Row(b, "Extends", github.Code(g.Extends))
 	}

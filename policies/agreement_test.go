@@ -11,7 +11,7 @@ import (
 // beyondSchema are the loader's rules that compare fields with each other, so a schema cannot know
 // them.
 var beyondSchema = []string{"request-name", "danger-role", "duplicate", "duration", "namespace",
-	"role-name", "hash", "condition", "pattern", "field-limit", "kind", "window"}
+	"role-name", "hash", "condition", "pattern", "break-glass", "field-limit", "kind", "window"}
 
 // agreement counts how often loader and schema said the same, and fails where they do not.
 type agreement struct {

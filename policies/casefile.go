@@ -62,6 +62,8 @@ type TestCase struct {
 	// open, draft, merged or closed
 	PullRequest string         `yaml:"pullRequest,omitempty" json:"pullRequest,omitempty"`
 	Approvals   []TestApproval `yaml:"approvals,omitempty" json:"approvals,omitempty"`
+	// of a request that breaks the glass: what nobody has answered for
+	Owed []TestDebt `yaml:"owed,omitempty" json:"owed,omitempty"`
 	// from the push of the request to the moment of judging
 	Waited requests.Duration `yaml:"waited,omitempty" json:"waited,omitzero"`
 	// other access under the policy on the cluster, for limits that count
@@ -69,6 +71,12 @@ type TestCase struct {
 	// how long ago the policy was certified; 0: just before the request
 	Certified requests.Days `yaml:"certified,omitempty" json:"certified,omitzero"`
 	Want      Wish          `yaml:"want" json:"want"`
+}
+
+// TestDebt is break-glass that nobody has answered for.
+type TestDebt struct {
+	Requester string `yaml:"requester" json:"requester"`
+	Policy    string `yaml:"policy" json:"policy"`
 }
 
 // TestApproval is one review.
@@ -154,10 +162,14 @@ func (c TestCase) now() time.Time {
 
 // file is the request of a case where it would stand, and its text.
 func (c TestCase) file() (name string, content []byte) {
+	slug := "test"
+	if c.Request.BreakGlass {
+		slug = requests.BreakGlassSlug + slug
+	}
 	request := requests.AccessRequest{APIVersion: requests.APIVersion,
 		Kind: requests.KindAccessRequest, Spec: c.Request,
 		Metadata: requests.Metadata{Name: c.now().Format("20060102") + "-" +
-			requests.NamePart(c.Request.Requester) + "-test"}}
+			requests.NamePart(c.Request.Requester) + "-" + slug}}
 	return requests.Path(c.Request.Cluster, c.Request.Policy, request.Metadata.Name),
 		encode(request)
 }
@@ -240,6 +252,9 @@ func (t Tree) judgeCase(spec PolicyTestSpec, c TestCase) Decision {
 			testCommit(string(content)), content, int64(len(content)))}},
 		Users: map[string]UserFacts{},
 	}
+	if c.Request.BreakGlass {
+		f.Owed = c.owed()
+	}
 	f.Changes = t.changes(name, c)
 	people := []User{author}
 	for i, a := range c.Approvals {
@@ -273,6 +288,17 @@ func (t Tree) judgeCase(spec PolicyTestSpec, c TestCase) Decision {
 		return EvaluateMerged(f, name, blob, c.now())
 	}
 	return Evaluate(t, f, c.now())
+}
+
+// owed is what nobody has answered for in a case, on the cluster of its request.
+func (c TestCase) owed() *Owed {
+	owed := Owed{Debts: []Owing{}}
+	for i, o := range c.Owed {
+		owed.Debts = append(owed.Debts, Owing{Cluster: c.Request.Cluster, Policy: o.Policy,
+			Requester: o.Requester, Name: fmt.Sprintf("%s-%s-%sowed-%d", c.now().Format("20060102"),
+				requests.NamePart(o.Requester), requests.BreakGlassSlug, i+1)})
+	}
+	return &owed
 }
 
 // rights are what the test says that somebody may do.

@@ -44,6 +44,10 @@ var testFields = requests.HeaderFields("PolicyTest",
 			"judged as the agent does.",
 			Form: requests.OneOf("value", testPullRequests...)},
 		"TestCase.approvals": {About: "Reviews, oldest first, a second apart."},
+		"TestCase.owed": {About: "Of a request that breaks the glass: break-glass on its cluster that " +
+			"nobody has answered for. Default: none."},
+		"TestDebt.requester": {About: "GitHub login of who asked for it.", Form: requests.FormLogin},
+		"TestDebt.policy":    {About: "Policy under which it was given.", Form: requests.FormName},
 		"TestCase.waited": {About: "How long before it is judged the request was pushed, for example " +
 			"45m, and right after that approved. Default: half a minute."},
 		"TestCase.others": {About: "Other access under the policy on the cluster that there is, was or " +

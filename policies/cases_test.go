@@ -54,6 +54,7 @@ func checkCoverage(t *testing.T, seen map[policies.Code]bool) {
 		policies.ParseError,
 		policies.SchemaError,
 		policies.PolicyInvalid, policies.CodeownersInvalid, policies.NoPolicy,
+		policies.NothingOwed, policies.BreakGlassNotAllowed, policies.BreakGlassOwed,
 		policies.RoleNotAllowed, policies.NamespaceNotAllowed,
 		policies.SubjectNotAllowed, policies.DurationOutOfRange, policies.StartOutOfRange,
 		policies.RequesterNotAllowed, policies.AccessDenied, policies.NotCertified,

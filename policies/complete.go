@@ -63,6 +63,10 @@ func (j *judge) complete() string {
 			}
 		}
 	}
+	if place, ok := requests.SplitPath(j.decision.Path); ok && j.decision.Kind == KindRequest &&
+		requests.MayBreakGlass(place.Name) && f.Owed == nil {
+		return "the facts do not tell what is owed for break-glass; gather them again"
+	}
 	return j.peopleComplete()
 }
 

@@ -53,7 +53,9 @@ const (
 	SchemaError            Code = "SchemaError"
 	PolicyInvalid          Code = "PolicyInvalid"
 	CodeownersInvalid      Code = "CodeownersInvalid"
+	NothingOwed            Code = "NothingOwed"
 	NoPolicy               Code = "NoPolicy"
+	BreakGlassNotAllowed   Code = "BreakGlassNotAllowed"
 	GrantNotOffered        Code = "GrantNotOffered"
 	RoleNotAllowed         Code = "RoleNotAllowed"
 	NamespaceNotAllowed    Code = "NamespaceNotAllowed"
@@ -70,6 +72,7 @@ const (
 	RequesterNotAllowed    Code = "RequesterNotAllowed"
 	AccessDenied           Code = "AccessDenied"
 	NotCertified           Code = "NotCertified"
+	BreakGlassOwed         Code = "BreakGlassOwed"
 	Refused                Code = "Refused"
 	RequestIDReused        Code = "RequestIdReused"
 	ExtensionNotAllowed    Code = "ExtensionNotAllowed"
@@ -135,6 +138,7 @@ const (
 	KindRequest    Kind = "request"
 	KindWithdrawal Kind = "withdrawal"
 	KindChange     Kind = "change"
+	KindReview     Kind = "review" // of break-glass
 )
 
 // Decision is the outcome of judging a pull request, with the reason of every rule and challenge.

@@ -109,6 +109,9 @@ func (j *judge) underRules() Standing {
 				r.findings[0]))
 			continue
 		}
+		if r.Spec.excepts(g) {
+			continue
+		}
 		switch j.denies(r.Spec.Deny, g, w, deniesSurely) {
 		case deniesSurely:
 			denied = append(denied, r.denial())
@@ -128,7 +131,7 @@ func (j *judge) underRules() Standing {
 
 // denial says to people that a rule denies, and why.
 func (r ruleFile) denial() string {
-	text := requests.Quote(r.path) + " denies " + r.Spec.Deny.String()
+	text := requests.Quote(r.path) + " denies " + r.Spec.String()
 	return text + ": " + strconv.QuoteToGraphic(r.Spec.Reason) // whole: it is bounded, and the answer
 }
 
@@ -160,7 +163,8 @@ func (j *judge) deniedSince(g requests.Grant) []ruleFile {
 		return nil
 	}
 	return slices.DeleteFunc(j.tree.rulesAbout(g.Cluster), func(r ruleFile) bool {
-		return len(r.findings) > 0 || j.denies(r.Spec.Deny, g, &left, deniesPerhaps) != deniesSurely
+		return len(r.findings) > 0 || r.Spec.excepts(g) ||
+			j.denies(r.Spec.Deny, g, &left, deniesPerhaps) != deniesSurely
 	})
 }
 
@@ -219,7 +223,7 @@ func (t Tree) RulesOver(policy AccessPolicy) (all []RuleView) {
 		}) {
 			continue
 		}
-		view := RuleView{r.path, d.String(), r.Spec.Reason}
+		view := RuleView{r.path, r.Spec.String(), r.Spec.Reason}
 		if len(r.findings) > 0 {
 			view = RuleView{r.path, "everything that it could be about", r.findings[0].String()}
 		}

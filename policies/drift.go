@@ -48,7 +48,7 @@ func (j *judge) drift(g requests.Grant) string {
 	_, known := j.world.identities.find(g.Requester)
 	receiver, is := j.world.identities.on(g.Cluster, g.Subject.Name)
 	if !known || !is || !strings.EqualFold(receiver.GitHub, cmp.Or(g.Behalf, g.Requester)) ||
-		g.ARN != "" && receiver.AWS.ARN != g.ARN || j.isNone(spec.Subjects, g.Requester) ||
+		g.ARN != "" && receiver.AWS.ARN != g.ARN || j.isNone(spec.askers(g.BreakGlass != nil), g.Requester) ||
 		g.Behalf != "" && j.isNone(spec.OnBehalfOf, g.Behalf) {
 		return requests.CauseSubjectRemoved
 	}

@@ -34,6 +34,8 @@ func evaluate(tree Tree, f Facts, now time.Time) *judge {
 		j.run(step{CodeownersInvalid, j.codeowners}, step{RequesterNotAllowed, j.person})
 		j.run(j.pullRequestSteps()...)
 		j.approve()
+	case KindReview:
+		j.evaluateReview()
 	case KindChange:
 		j.run(step{FileRejected, j.changedFiles}, step{PolicyInvalid, j.resultingTree},
 			step{CodeownersInvalid, j.codeowners},
@@ -54,7 +56,9 @@ func (j *judge) beforeApproval() {
 		j.run(j.fileSteps()...)
 		j.run(j.policySteps()...)
 		j.run(step{RequesterNotAllowed, j.author}, step{AccessDenied, j.denied},
-			step{NotCertified, j.certified}, step{Refused, j.refused}, step{RequestIDReused, j.reused},
+			step{NotCertified, j.certified})
+		j.run(j.debtSteps()...)
+		j.run(step{Refused, j.refused}, step{RequestIDReused, j.reused},
 			step{ExtensionNotAllowed, j.extension}, step{AlreadyGranted, j.already},
 			step{ExpiredBeforeGrant, j.waitedTooLong})
 		j.run(j.limitSteps()...)
@@ -84,6 +88,7 @@ type judge struct {
 	request        requests.AccessRequest
 	document       *requests.Document
 	subject        requests.Subject
+	behalfOf       string // of a review: login of who received the access, when not who asked for it
 	stopped        bool
 	curable        bool // what is refused may still come to be met, whatever its code says
 }

@@ -29,6 +29,9 @@ func ChangedSinceRead() (names []string) {
 			case reading[Certification]:
 				v, f := ParseCertification(file.name, data)
 				fresh = reading[Certification]{v, f}
+			case reading[Debt]:
+				v, f := ParseDebt(file.name, data)
+				fresh = reading[Debt]{v, f}
 			case reading[rbac.RoleCatalog]:
 				v, f := rbac.ParseCatalog(file.name, data)
 				fresh = reading[rbac.RoleCatalog]{v, f}

@@ -56,6 +56,9 @@ type Facts struct {
 	Extended *Extended `json:"extended,omitempty"`
 	// Counts is what the limits of the request's policy count; nil when they count nothing.
 	Counts *Counts `json:"counts,omitempty"`
+	// Owed is what nobody has answered for, of a request that may break the glass: on the default
+	// branch, or before its merge. nil where nobody asked.
+	Owed *Owed `json:"owed,omitempty"`
 	// Users holds the reviewers with an opinion and the author, as far as they are people. By login
 	// in lower case.
 	Users map[string]UserFacts `json:"users"`

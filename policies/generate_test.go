@@ -33,7 +33,7 @@ func TestSchemaAgreesOnGeneratedDocuments(t *testing.T) {
 	for kind, file := range files {
 		t.Run(kind, func(t *testing.T) {
 			a := agreement{kind: kind, schema: compile(t, kind)}
-			for seed := range uint64(1500) {
+			for seed := range uint64(2500) {
 				g := generator{rand.New(rand.NewPCG(seed, 1)), []float64{0, 0.01, 0.05,
 					0.2}[seed%4], kind}
 				data, err := yaml.Marshal(g.value(file, ""))

@@ -17,6 +17,9 @@ func KindOf(files []File) (kind Kind, path, problem string) {
 	if len(files) == 0 {
 		return "", "", "it changes no file"
 	}
+	if touched := slices.IndexFunc(files, isReview); touched >= 0 {
+		return kindOfReview(files, files[touched])
+	}
 	if touched := slices.IndexFunc(files, isReserved); touched >= 0 {
 		f := files[touched]
 		if len(files) > 1 {
@@ -58,6 +61,22 @@ func kindOfOne(f File) (kind Kind, path, problem string) {
 		requests.Quote(f.Path), requests.Quote(f.Status))
 }
 
+// kindOfReview is the kind of a pull request that touches the reviews of break-glass: these are
+// added, each alone, and stay.
+func kindOfReview(files []File, f File) (kind Kind, path, problem string) {
+	if len(files) > 1 || f.Status != "added" {
+		return "", "", fmt.Sprintf("it touches %s; a review is added alone, and stays as it is",
+			requests.Quote(f.Path))
+	}
+	return KindReview, f.Path, ""
+}
+
+func isReview(f File) bool {
+	return slices.ContainsFunc(f.paths(), func(path string) bool {
+		return isUnder(path, requests.ReviewsFolder)
+	})
+}
+
 func isReserved(f File) bool {
 	for _, path := range f.paths() {
 		if isUnder(path, requests.Folder) || isUnder(path, requests.RevocationsFolder) {
@@ -90,6 +109,9 @@ func Wanted(kind Kind, path string) func(string) bool {
 				isUnder(p, TestsFolder) ||
 				slices.Contains(wanted, p)
 		}
+	}
+	if kind == KindReview {
+		return wantedForReview(path, wanted)
 	}
 	if kind == KindWithdrawal {
 		wanted = append(wanted, path)

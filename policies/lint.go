@@ -59,6 +59,7 @@ const (
 	RuleStrictPath      = "strict-path"
 	RuleWindowShort     = "window-short"
 	RuleLimitIdle       = "limit-idle"
+	RuleGlassLong       = "breakglass-long"
 	RuleIdle            = "rule-idle"
 	RuleOver            = "rule-over"
 	// RuleRole and the code of a Risk name the rule about that risk, for example
@@ -146,6 +147,7 @@ func (l *linter) lint() []requests.Finding {
 			d.Add("spec.target.maxDuration", RuleUnreviewedLong, "%s with nobody's review; have "+
 				"maxDuration be %s at most, or ask for a review", s.Target.MaxDuration, unreviewedLong)
 		}
+		l.breakGlass(w, d)
 		for _, other := range l.policies {
 			l.overlap(w, d, other)
 		}
@@ -226,6 +228,10 @@ func (l *linter) parties(w world, d *requests.Document, asking, named map[string
 	}
 	list("spec.subjects", w.policy.Spec.Subjects, true)
 	list("spec.onBehalfOf", w.policy.Spec.OnBehalfOf, true)
+	if b := w.policy.Spec.BreakGlass; b != nil {
+		list("spec.breakGlass.subjects", b.Subjects, true)
+		list("spec.breakGlass.owners", b.Owners, false)
+	}
 	for at, c := range parts("spec", w.policy.Spec.Challenges) {
 		list(at+".reviewers", c.Reviewers, false)
 	}

@@ -49,6 +49,10 @@ func (l *linter) unusedIdentities(identities IdentityMap, d *requests.Document) 
 	for _, w := range l.policies {
 		people, teams := w.resolve(slices.Concat(w.policy.Spec.Subjects, w.policy.Spec.OnBehalfOf))
 		used = append(used, people...)
+		if b := w.policy.Spec.BreakGlass; b != nil {
+			people, more := w.resolve(slices.Concat(b.Subjects, b.Owners))
+			used, teams = append(used, people...), append(teams, more...)
+		}
 		if len(teams) > 0 || !l.everyPolicy {
 			return
 		}

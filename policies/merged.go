@@ -118,7 +118,8 @@ func EvaluateBranch(tree Tree, path, commit, blob string, content []byte, counts
 		func() string { return j.recent(start) }})
 	j.run(j.fileSteps()...)
 	j.run(j.policySteps()...)
-	j.run(step{RequesterNotAllowed, j.asker}, step{AccessDenied, j.denied}, step{NotCertified, j.certified},
+	j.run(step{BreakGlassNotAllowed, j.reviewedFirst}, step{RequesterNotAllowed, j.asker},
+		step{AccessDenied, j.denied}, step{NotCertified, j.certified},
 		step{ExtensionNotAllowed, j.extension})
 	j.run(j.limitSteps()...)
 	d := j.finish()
@@ -130,6 +131,15 @@ func EvaluateBranch(tree Tree, path, commit, blob string, content []byte, counts
 		MergeCommit: commit, Blob: blob})
 	tree.catalogued(d.Grant)
 	return d.inTime(now)
+}
+
+// reviewedFirst refuses break-glass where nobody knows what is owed for it.
+func (j *judge) reviewedFirst() string {
+	if !j.request.Spec.BreakGlass {
+		return ""
+	}
+	return j.field("spec.breakGlass", BreakGlassNotAllowed, "without GitHub nobody answers for "+
+		"break-glass; ask without it")
 }
 
 func (j *judge) begun(start time.Time) string {

@@ -191,7 +191,7 @@ func (t Tree) OwnersFile() OwnersFile {
 // R29).
 var strictPaths = append([]string{".github/workflows/any.yml", "policies/any.yaml",
 	"catalog/any/any.yaml",
-	"revocations/any/20060102/" + anyRequest}, codeowners.Paths...)
+	"revocations/any/20060102/" + anyRequest, "reviews/any.yaml"}, codeowners.Paths...)
 
 // unownedStrictPaths are the folders and files among them that nobody owns.
 func (w world) unownedStrictPaths() []string {

@@ -34,6 +34,7 @@ type PolicySpec struct {
 	AllowWithoutReview bool `yaml:"allowWithoutReview,omitempty" json:"allowWithoutReview,omitempty"`
 	// that a review may narrow what it approves by its words (R71, R72)
 	AllowNarrowing bool        `yaml:"allowNarrowing,omitempty" json:"allowNarrowing,omitempty"`
+	BreakGlass     *BreakGlass `yaml:"breakGlass,omitempty" json:"breakGlass,omitempty"`
 	Limits         *Limits     `yaml:"limits,omitempty" json:"limits,omitempty"`
 	Conditions     []Condition `yaml:"conditions,omitempty" json:"conditions,omitempty"`
 	// RE2 that a reason must match, and what is said when it does not
@@ -196,6 +197,7 @@ func ParsePolicy(path string, data []byte) (AccessPolicy, []requests.Finding) {
 	counted(p.Spec.Challenges)
 	checkReview(d, p.Spec)
 	checkNarrowing(d, p.Spec)
+	checkBreakGlass(d, p.Spec)
 	if p.Spec.Target.DefaultDuration > p.Spec.Target.MaxDuration {
 		d.Check("spec.target.defaultDuration", "duration", p.Spec.Target.DefaultDuration.String(),
 			"it may not be longer than maxDuration, "+p.Spec.Target.MaxDuration.String())

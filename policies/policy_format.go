@@ -16,7 +16,7 @@ var PolicyFormat = requests.Format{
 		"policies/<name>.yaml.",
 	Name: requests.Field{About: "Name of the policy; the file's name without .yaml.",
 		Form: requests.FormName},
-	Fields: policyFields.With(matchFields, execFields, windowFields, conditionFields, customFields,
+	Fields: policyFields.With(breakGlassFields, matchFields, execFields, windowFields, conditionFields, customFields,
 		limitFields, recertifyFields, onChangeFields),
 }
 

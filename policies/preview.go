@@ -49,12 +49,16 @@ func preview(tree Tree, name string, file TreeFile, known Facts) *judge {
 	f.PullRequest.Author, f.Repository = known.PullRequest.Author, known.Repository
 	f.Users, f.Answers, f.UsedNames = known.Users, known.Answers, known.UsedNames
 	f.CodeownersErrors, f.Live, f.Extended = known.CodeownersErrors, known.Live, known.Extended
+	f.Owed = known.Owed
 	j := newJudge(tree, f, known.ObservedAt.Time)
 	j.readRequest(f.Head)
 	j.run(j.fileSteps()...)
 	j.run(j.policySteps()...)
 	j.run(step{RequesterNotAllowed, j.asks}, step{AccessDenied, j.surelyDenied},
 		step{RequestIDReused, j.reused})
+	if f.Owed != nil {
+		j.run(j.debtSteps()...)
+	}
 	if known.Head.Files != nil {
 		j.run(step{ExtensionNotAllowed, j.extension}, step{AlreadyGranted, j.already})
 	}
@@ -91,7 +95,7 @@ func (j *judge) asks() string {
 // approvable refuses a request that nobody could approve, before its author waits for that: its
 // requester is one of too few. Who is in a GitHub team is not known here.
 func (j *judge) approvable() string {
-	if j.facts.PullRequest.Author == (User{}) {
+	if j.facts.PullRequest.Author == (User{}) || j.breaksGlass() {
 		return ""
 	}
 	login := j.request.Spec.Requester

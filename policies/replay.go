@@ -126,7 +126,7 @@ func (t Tree) standing(p Past) Standing {
 // mayAsk is whether the requester is one of those who may ask.
 func (j *judge) mayAsk() Standing {
 	login := j.request.Spec.Requester
-	people, teams := j.world.resolve(j.world.policy.Spec.Subjects)
+	people, teams := j.world.resolve(j.world.policy.Spec.askers(j.request.Spec.BreakGlass))
 	in, open := j.known(login, teams)
 	switch {
 	case in || has(people, login):
@@ -137,7 +137,7 @@ func (j *judge) mayAsk() Standing {
 	}
 	return Standing{Decision: standsDenied, Code: RequesterNotAllowed,
 		Message: fmt.Sprintf("@%s may not ask under the policy %s; it is for %s", login,
-			j.decision.Policy, names(j.world.policy.Spec.Subjects))}
+			j.decision.Policy, names(j.world.policy.Spec.askers(j.request.Spec.BreakGlass)))}
 }
 
 // known is whether a login was in one of the teams when that was asked, and which of them were not
@@ -164,6 +164,10 @@ func (j *judge) mayApprove(approvers []string) Standing {
 		switch sure, maybe, left := j.metBy(a, approvers); {
 		case sure:
 		case maybe:
+			if len(left) == 0 {
+				unknown = append(unknown, "whether it is so: "+a.needs())
+				continue
+			}
 			what := fmt.Sprintf("at least %d of @%s", a.Count, strings.Join(approvers, ", @"))
 			unknown = append(unknown, fmt.Sprintf("whether %s is in %s", what,
 				strings.Join(once(left), " or ")))
@@ -180,8 +184,11 @@ func (j *judge) mayApprove(approvers []string) Standing {
 }
 
 // metBy tells whether those who approved meet a challenge, or may do so, and in which teams it was
-// not asked whether they are.
+// not asked whether they are. Nobody outside of GitHub is asked again.
 func (j *judge) metBy(a Approval, approvers []string) (met, maybe bool, left []string) {
+	if a.outside != nil {
+		return false, true, nil
+	}
 	sure, possible := 0, 0
 	add := func(in, unknown bool, open []string) {
 		switch {

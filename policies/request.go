@@ -14,6 +14,7 @@ import (
 func (j *judge) policySteps() []step {
 	steps := []step{{PolicyInvalid, j.policyValid}, {CodeownersInvalid, j.codeowners},
 		{NoPolicy, j.policyApplies}}
+	steps = append(steps, j.glassSteps()...)
 	steps = append(steps, j.giftSteps()...)
 	return append(steps, step{SubjectNotAllowed, j.subjectOf},
 		step{DurationOutOfRange, j.duration}, step{StartOutOfRange, j.start},
@@ -57,9 +58,9 @@ func (j *judge) author() string {
 	case problem != "":
 	case !j.canWrite(author):
 		problem = noWrite(author)
-	case !j.world.isParty(j.facts, j.world.policy.Spec.Subjects, author.Login):
+	case !j.world.isParty(j.facts, j.world.policy.Spec.askers(spec.BreakGlass), author.Login):
 		problem = fmt.Sprintf("@%s may not ask under the policy %s; it is for %s", author.Login,
-			spec.Policy, names(j.world.policy.Spec.Subjects))
+			spec.Policy, names(j.world.policy.Spec.askers(spec.BreakGlass)))
 	}
 	return j.field("spec.requester", RequesterNotAllowed, problem)
 }
@@ -130,7 +131,7 @@ func (j *judge) waitsSince() time.Time {
 func (j *judge) waitedTooLong() string {
 	first := j.waitsSince()
 	waited := j.facts.judgedAt(j.now).Sub(first)
-	if most := j.world.policy.Spec.limits().MaxPending; waited > time.Duration(most) {
+	if most := j.maxPending(); waited > time.Duration(most) {
 		return fmt.Sprintf("the request has waited since %s, longer than %s; ask again",
 			requests.At(first), most)
 	}

@@ -31,6 +31,24 @@ type RuleSpec struct {
 	Reason string `yaml:"reason" json:"reason"`
 	// EndsLive has the rule end access that was given before it.
 	EndsLive bool `yaml:"endsLive,omitempty" json:"endsLive,omitempty"`
+	// Except is what it does not deny.
+	Except []string `yaml:"except,omitempty" json:"except,omitempty"`
+}
+
+// ExceptBreakGlass has a rule let through what is asked for before anybody looks at it.
+const ExceptBreakGlass = "BreakGlass"
+
+// excepts tells whether a rule lets a grant through, whatever it denies.
+func (s RuleSpec) excepts(g requests.Grant) bool {
+	return g.BreakGlass != nil && slices.Contains(s.Except, ExceptBreakGlass)
+}
+
+// String is what the rule denies, with what it lets through.
+func (s RuleSpec) String() string {
+	if slices.Contains(s.Except, ExceptBreakGlass) {
+		return s.Deny.String() + " except by break-glass"
+	}
+	return s.Deny.String()
 }
 
 // Denial is what a rule denies: what all of its lists are about, in its window. A list that is
@@ -74,6 +92,10 @@ var ruleFields = requests.HeaderFields(KindAccessRule, "What the rule denies, an
 			Form: requests.FormReason},
 		"RuleSpec.endsLive": {About: "Whether access that was given before ends where the rule denies " +
 			"it, at the beginning of its window. Default: false, the agent's log tells of it."},
+
+		"RuleSpec.except": {About: "What the rule does not deny. BreakGlass: access of those who may have it " +
+			"before anybody looks at it. Default: nothing.", Min: 1, Unique: true,
+			Form: requests.OneOf("except", ExceptBreakGlass)},
 
 		"Denial.subjects": {About: "Who gets none of it.", Min: 1, Unique: true},
 		"Denial.clusters": {About: "Clusters: exact names, or globs with *; \"*\" alone for all.",

@@ -18,7 +18,8 @@ const KindRevocation = "Revocation"
 
 // Kinds lists the kinds of file that have a JSON Schema.
 var Kinds = []string{requests.KindAccessRequest, KindAccessPolicy, KindIdentityMap, KindGroupMap,
-	KindAccessRule, KindCertification, rbac.KindRoleCatalog, KindPolicyTest, KindRevocation}
+	KindAccessRule, KindCertification, rbac.KindRoleCatalog, KindPolicyTest, KindRevocation, KindDebt,
+	KindGlassReview}
 
 // Schema is the JSON Schema (draft 7, which editors know best) of one of Kinds, compared without
 // regard to case. It is made from the Go types that the loader fills, with the patterns and bounds
@@ -107,6 +108,8 @@ var formats = map[string]struct {
 	KindCertification:          {reflect.TypeFor[Certification](), CertificationFormat},
 	rbac.KindRoleCatalog:       {reflect.TypeFor[rbac.RoleCatalog](), rbac.CatalogFormat},
 	KindPolicyTest:             {reflect.TypeFor[PolicyTest](), TestFormat},
+	KindDebt:                   {reflect.TypeFor[Debt](), DebtFormat},
+	KindGlassReview:            {reflect.TypeFor[GlassReview](), GlassReviewFormat},
 	KindRevocation:             {reflect.TypeFor[requests.Revocation](), requests.RevocationFormat},
 }
 
@@ -198,7 +201,8 @@ func conditions(typeName string) []*schema {
 		return []*schema{some}
 	case "RequestSpec":
 		return []*schema{{Not: &schema{Required: []string{"duration", "until"}}},
-			{Not: &schema{Required: []string{"notBefore", "extends"}}}}
+			{Not: &schema{Required: []string{"notBefore", "extends"}}},
+			notAtOnce("notBefore"), notAtOnce("extends")}
 	case "Exec":
 		return []*schema{eitherOf("pod", "deployment")}
 	case "Wish":

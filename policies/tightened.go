@@ -81,6 +81,9 @@ func Tightened(tree Tree, given []Given, now time.Time) map[string]Tightening {
 // shorter tells that access lasts longer than the policy lets it by now, and when its time is over.
 func (j *judge) shorter(g requests.Grant) (message string, end time.Time) {
 	most := j.world.policy.Spec.Target.MaxDuration
+	if b := j.world.policy.Spec.BreakGlass; b != nil && g.BreakGlass != nil {
+		most = min(most, b.MaxDuration)
+	}
 	end = g.Window.Start.Add(time.Duration(most))
 	if !g.Window.End.After(end) {
 		return "", end
@@ -90,9 +93,10 @@ func (j *judge) shorter(g requests.Grant) (message string, end time.Time) {
 }
 
 // stricter tells that the policy asks for more than when access was given, which those who approved
-// do not meet, or may not: then it is not sure. On the branch as evidence nobody approved anything.
+// do not meet, or may not: then it is not sure. On the branch as evidence nobody approved anything,
+// and nobody need have before break-glass.
 func (j *judge) stricter(g Given) (message string, sure bool) {
-	if g.Evidence.Source != requests.EvidenceGitHub ||
+	if g.Evidence.Source != requests.EvidenceGitHub || g.BreakGlass != nil ||
 		g.Under.Blob == j.tree.Files[Path(g.Policy)].Blob || g.Under.problem() != "" {
 		return "", false
 	}
@@ -117,6 +121,8 @@ func (j *judge) stricter(g Given) (message string, sure bool) {
 		switch met, maybe, left := j.metBy(a, approved); {
 		case !maybe:
 			return fmt.Sprintf("%s by now, and %s approved", a.needs(), who), true
+		case !met && message == "" && len(left) == 0:
+			message = a.needs() + " by now, and nobody asked that when it was given"
 		case !met && message == "":
 			message = fmt.Sprintf("%s by now, and nobody asked whether %s, who approved, was in @%s",
 				a.needs(), who, strings.Join(once(left), ", @"))
@@ -149,7 +155,7 @@ type receiver struct {
 }
 
 func (g Given) receivers(s PolicySpec) []receiver {
-	all := []receiver{{g.Requester, s.Subjects}}
+	all := []receiver{{g.Requester, s.askers(g.BreakGlass != nil)}}
 	if g.Behalf != "" {
 		all = append(all, receiver{g.Behalf, s.OnBehalfOf})
 	}

@@ -46,6 +46,9 @@ func TestTightened(t *testing.T) {
 			g.Now = policies.Answers{policies.AboutMember("acme/squad-a", "alice"): member}
 		}
 	}
+	glass := func(g *policies.Given) {
+		g.BreakGlass, g.Evidence.Approvers = &requests.BreakGlass{Owners: []string{"bob"}}, nil
+	}
 	for name, c := range map[string]struct {
 		tree   policies.Tree
 		at     time.Duration // after ten
@@ -77,6 +80,14 @@ func TestTightened(t *testing.T) {
 		"without a review then": {edited(t, tree, "count: 1", "count: 2"), 0,
 			func(g *policies.Given) { g.Evidence.Approvers = nil }, "by now, and nobody approved",
 			requests.CausePolicyChanged},
+		"whom somebody outside of GitHub must let": {edited(t, tree, "{kind: CodeOwnerReview, count: 1}",
+			"{kind: RBACAuthorization}\n    - {kind: CodeOwnerReview, count: 1}"), 0, nil,
+			"by now, and nobody asked that when it was given", ""},
+		"break-glass, which nobody approved": {tree: edited(t, tree, "count: 1", "count: 2"),
+			change: glass},
+		"break-glass, shorter": {edited(t, tree, "  target:\n", "  breakGlass: {subjects: ["+alice+
+			"], maxDuration: 30m, owners: ["+bob+"], reviewWithin: 24h}\n  target:\n"), time.Hour, glass,
+			"access lasts at most 30m by now, to 2026-11-23T10:30:00Z", requests.CausePolicyChanged},
 		"in the team": {tree: noAlice, change: said(true)},
 		"left the team": {noAlice, 0, said(false),
 			"@alice is not in @acme/squad-a", requests.CauseSubjectRemoved},

@@ -278,6 +278,12 @@ func (w world) check(name string) []requests.Finding {
 				requests.Quote(path), w.unowned(path))
 		}
 	}
+	if b := w.policy.Spec.BreakGlass; b != nil {
+		parties = append(parties, b.Owners...)
+		for _, problem := range w.glassHopeless(*b) {
+			add(RuleApprovers, "%s", problem)
+		}
+	}
 	for _, p := range parties {
 		if problem := w.groups.problem(p); problem != "" {
 			add("group", "%s", problem)

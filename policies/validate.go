@@ -52,7 +52,8 @@ func Validate(fsys fs.FS, owner string, each Each, paths ...string) (findings []
 		}
 	}
 	var names []string
-	for _, folder := range []string{requests.Folder, requests.RevocationsFolder} {
+	for _, folder := range []string{requests.Folder, requests.RevocationsFolder,
+		requests.ReviewsFolder} {
 		below, err := filesBelow(fsys, folder)
 		if err != nil {
 			return nil, 0, fmt.Errorf("read %s/: %w", folder, err)
@@ -156,6 +157,14 @@ func checkFile(tree Tree, name string, file TreeFile, used []string) []requests.
 				Message: err.Error()}}
 		}
 		return nil
+	}
+	if isUnder(name, requests.ReviewsFolder) {
+		_, findings := ParseGlassReview(name, []byte(file.Content))
+		return findings
+	}
+	if _, ok := requests.SplitDebtPath(name); ok {
+		_, findings := ParseDebt(name, []byte(file.Content))
+		return findings
 	}
 	_, findings := requests.ParseRevocation(name, []byte(file.Content))
 	return findings

@@ -52,6 +52,8 @@ var onlyGitHubTells = []string{
 	"until_before_the_window", "until_in_the_windows_first_minute", "window_too_far_to_wait_for",
 	"condition_of_the_time", "refused_and_reopened", "rule_of_who_receives_it",
 	"limit_longer_than_it_may_wait",
+	"break_glass_owed_by_requester", "break_glass_owed_under_policy", "break_glass_owed_unreadable",
+	"break_glass_waited",
 	"rule_all_lists_meet", "rule_begins_a_second_before_the_end",
 	"rule_over_a_second_after_the_start", "rule_team",
 	"certified_by_a_push", "certified_too_long_ago", "never_certified",

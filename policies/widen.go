@@ -30,7 +30,7 @@ func Widened(before, after Tree) []string {
 				strings.Join(policy.Spec.Clusters, ", "),
 				policy.Spec.Target.MaxDuration, approvalsInWords(policy.Spec.Challenges)))
 			old.Spec = policy.Spec
-			old.Spec.Target.AllowDangerous = nil
+			old.Spec.Target.AllowDangerous, old.Spec.BreakGlass = nil, nil
 		}
 		for _, more := range wider(after, policy, old.Spec) {
 			all = append(all, "policy "+policy.Metadata.Name+": "+more)
@@ -90,6 +90,7 @@ func wider(after Tree, policy AccessPolicy, old PolicySpec) []string {
 	if old.AllowNarrowing && !s.AllowNarrowing {
 		add("an approval gives all that is asked for, whatever it says and whoever edited it")
 	}
+	all = append(all, s.glassWider(old)...)
 	if more := s.opened(old); more != "" {
 		add("%s", more)
 	}

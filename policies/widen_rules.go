@@ -55,6 +55,11 @@ func (s RuleSpec) less(old RuleSpec) (all []string) {
 	if old.EndsLive && !s.EndsLive {
 		add("it ends no access any more that was given before")
 	}
+	for _, except := range s.Except {
+		if !slices.Contains(old.Except, except) {
+			add("it does not deny %s any more", except)
+		}
+	}
 	return all
 }
 

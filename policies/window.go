@@ -21,7 +21,7 @@ func (s PolicySpec) LeadTime() requests.Duration { return s.limits().MaxLeadTime
 // duration refuses a window that is longer than the policy allows, or has no length. One with an
 // absolute end is measured from the merge, or from now, as far as either is known.
 func (j *judge) duration() string {
-	target, spec, g := j.world.policy.Spec.Target, j.request.Spec, j.decision.Grant
+	target, spec, g := j.target(), j.request.Spec, j.decision.Grant
 	g.NotBefore, g.Until, g.Extends = spec.NotBefore, spec.Until, spec.Extends
 	g.Windows = j.world.policy.Spec.Windows
 	if e := j.facts.Extended; e != nil && g.Extends != "" {
@@ -47,7 +47,7 @@ func (j *judge) duration() string {
 }
 
 func (j *judge) lengthUntil(g requests.Grant) string {
-	merge, most := j.facts.judgedAt(j.now), j.world.policy.Spec.Target.MaxDuration
+	merge, most := j.facts.judgedAt(j.now), j.target().MaxDuration
 	if merge.IsZero() && g.NotBefore.IsZero() {
 		return ""
 	}

@@ -35,6 +35,8 @@ type Grant struct {
 	// BackstopOptional says that the policy lets access be given without a Job that ends it when
 	// the agent is gone.
 	BackstopOptional bool `json:"backstopOptional,omitempty"`
+	// BreakGlass is what is owed for it; nil: nothing, it was looked at before.
+	BreakGlass *BreakGlass `json:"breakGlass,omitempty"`
 }
 
 // Namespaces are those in which something is made for the grant, each once: those of the items in

@@ -98,6 +98,9 @@ var SpecFields = Fields{
 		"this one goes on from: access begins at its end, without a gap where it is the same.",
 		Form: Form{Rule: "request-name", Pattern: RequestPattern, Max: MaxRequestName,
 			Check: checkExtends}},
+	"RequestSpec.breakGlass": {About: "Whether access is to be given before anybody looks at it, to those " +
+		"whom the policy names for that; it is answered for afterwards. The last part of the request's " +
+		"name then begins with breakglass-. Default: false."},
 	"RequestSpec.fields": {About: "Fields that the policy declares, by their names, for example " +
 		"ticket: INC-123. They are kept for ever: no secrets.", Form: FormField, Min: 1,
 		Values: FormFieldValue},
@@ -148,6 +151,8 @@ type RequestSpec struct {
 	NotBefore Time     `yaml:"notBefore,omitempty" json:"notBefore,omitzero"`
 	Until     Time     `yaml:"until,omitempty" json:"until,omitzero"`      // instead of Duration
 	Extends   string   `yaml:"extends,omitempty" json:"extends,omitempty"` // a request's name
+	// before anybody looks at it
+	BreakGlass bool `yaml:"breakGlass,omitempty" json:"breakGlass,omitempty"`
 	// that the policy declares, by name; free text: escape at every sink
 	Fields map[string]string `yaml:"fields,omitempty" json:"fields,omitempty"`
 	Reason string            `yaml:"reason" json:"reason"`
@@ -258,6 +263,7 @@ func ReadRequest(path string, data []byte) (AccessRequest, *Document) {
 		d.WholeText("spec.fields."+name, "field", "value")
 	}
 	d.CheckSpec("spec", request.Spec)
+	d.checkBreakGlass(request)
 	d.Check("metadata.name", "request-name", request.Metadata.Name,
 		CheckRequestName(request.Metadata.Name, request.Spec.Requester))
 	if extends := request.Spec.Extends; checkExtends(extends) == "" {
@@ -282,6 +288,7 @@ func ReadRequest(path string, data []byte) (AccessRequest, *Document) {
 // policy allows is another question.
 func (d *Document) CheckSpec(at string, s RequestSpec) {
 	d.checkTimes(at, s)
+	d.checkNow(at, s)
 	if s.Exec != nil && s.Exec.CheckPlace() != "" {
 		d.Add(at+".exec", "exec", "%s", s.Exec.CheckPlace())
 	}

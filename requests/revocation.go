@@ -36,6 +36,7 @@ type Status struct {
 	HeadSHA      string     `yaml:"headSHA,omitempty" json:"headSHA,omitempty"`
 	MergeCommit  string     `yaml:"mergeCommit,omitempty" json:"mergeCommit,omitempty"`
 	PolicyCommit string     `yaml:"policyCommit,omitempty" json:"policyCommit,omitempty"`
+	Issue        int        `yaml:"issue,omitempty" json:"issue,omitempty"` // where break-glass is answered for
 	Approvers    []Approver `yaml:"approvers,omitempty" json:"approvers,omitempty"`
 
 	Challenges []ChallengeStatus `yaml:"challenges,omitempty" json:"challenges,omitempty"`
@@ -184,9 +185,11 @@ var revocationFields = HeaderFields("Revocation",
 	"Status.headSHA":      {About: "Head commit that was reviewed."},
 	"Status.mergeCommit":  {About: "Commit that brought the request to main."},
 	"Status.policyCommit": {About: "Commit whose policies judged it last."},
-	"Status.approvers":    {About: "Whose reviews counted."},
-	"Status.challenges":   {About: "Conditions on approvals, as they were found."},
-	"Status.ignored":      {About: "Approvals that did not count, the first 50."},
+	"Status.issue": number("Number of the issue in which break-glass is answered for. Absent when " +
+		"there was none yet, or no need of one."),
+	"Status.approvers":  {About: "Whose reviews counted."},
+	"Status.challenges": {About: "Conditions on approvals, as they were found."},
+	"Status.ignored":    {About: "Approvals that did not count, the first 50."},
 	"Status.facts": {About: "Digest of the file beside this one that keeps what the " +
 		"request was judged by.", Form: FormDigest},
 	"Status.grantRefs": {About: "Objects the grant created."},
@@ -303,7 +306,8 @@ func (r Revocation) Marshal() ([]byte, error) { return Marshal(r) }
 // Marshal writes the request file, without comments.
 func (r AccessRequest) Marshal() ([]byte, error) { return Marshal(r) }
 
-// Marshal writes a file of one of the formats, without comments.
+// Marshal writes a file of one of the formats, without comments. The same value always gives the same
+// bytes.
 func Marshal(value any) ([]byte, error) {
 	var b bytes.Buffer
 	encoder := yaml.NewEncoder(&b)

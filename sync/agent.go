@@ -67,6 +67,7 @@ type Agent struct {
 	prover      *prover // what it judges
 	merger      *merger
 	refusals    refusals
+	debts       *debts       // what is owed for break-glass
 	withdrawals *withdrawals // what ends grants though it is not on the branch yet
 	names       *names.Keeper
 	tell        *teller // whom it tells
@@ -130,6 +131,7 @@ func NewAgent(c Config) (*Agent, error) {
 		withdrawals: a.withdrawals, log: c.Logger}
 	a.tell = &teller{cluster: cluster, wall: c.Clock, comments: comments, metrics: metrics,
 		log: c.Logger, events: kube.NewEvents(cluster, clocks.now, c.Logger)}
+	a.debts, a.merger.wake = newDebts(a), a.early
 	a.names = names.NewKeeper(expiring, c.Clock, c.Logger.With("cluster", c.Cluster))
 	a.server = &monitor.Server{Listener: c.Listener, Secret: c.WebhookSecret, Metrics: metrics,
 		Wake: a.early, Log: c.Logger.With("cluster", c.Cluster)}

@@ -152,6 +152,9 @@ func (a *Agent) change(ctx context.Context, tip string, batch []ledger.Entry) (g
 			if change.Put[path], err = ledger.Revocation(e.Record).Marshal(); err != nil {
 				return change, fmt.Errorf("%w: %s: %w", git.ErrChange, path, err)
 			}
+			if err := owes(&change, e); err != nil {
+				return change, fmt.Errorf("%w: %w", git.ErrChange, err)
+			}
 			blocked := there[facts].Fault != "" // by a folder or a link, which no file replaces
 			if len(e.Record.Facts) > 0 && !blocked {
 				change.Put[facts] = e.Record.Facts

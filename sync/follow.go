@@ -256,10 +256,14 @@ func (v *prover) refuseUnproven(d policies.Decision, tip string, merged git.Comm
 
 func (v *prover) unproven(tip, path string, merged git.Commit, f policies.Facts) (policies.Code,
 	string) {
+	return v.unprovenBy(policies.Wanted(policies.KindRequest, path), tip, merged, f)
+}
+
+func (v *prover) unprovenBy(wanted func(string) bool, tip string, merged git.Commit,
+	f policies.Facts) (policies.Code, string) {
 	if v.trust == nil || v.trust.head != tip {
 		return policies.EvaluationError, "who approved the policies is not known yet"
 	}
-	wanted := policies.Wanted(policies.KindRequest, path)
 	if code, problem := v.trust.doubt(wanted, f.Base, nil); code != "" {
 		return code, problem
 	}

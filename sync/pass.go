@@ -72,6 +72,9 @@ func (a *Agent) pass(ctx context.Context) failures {
 			return a.merger.merge(ctx, p.main.Tip)
 		}},
 		{monitor.StageApply, theTip, false, p.refuse},
+		{monitor.StageApply, theTip, false, func(ctx context.Context) error {
+			return a.debts.settle(ctx, p.world)
+		}},
 		{monitor.StageApply, theTip, false, p.accept},
 	} {
 		if s.needs > p.knows {

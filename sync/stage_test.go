@@ -82,7 +82,7 @@ func (s *stage) furnish() {
 	}
 	s.AddApp("pullgrant", 7001)
 	s.AddApp("agent", 7002, "contents:write", "pull_requests:write", "members:read",
-		"checks:read") // docs/setup.md
+		"checks:read", "issues:write") // docs/setup.md
 	s.Protect(s.protection())
 	_, err := s.Seed(roles.Catalogue(map[string]string{
 		".github/CODEOWNERS": "* @root\n/requests/ @bob\n",

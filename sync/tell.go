@@ -26,6 +26,7 @@ const (
 	eventRefused   = "Refused" // a merged request
 	eventForged    = "Forged"  // a managed object that no grant explains was taken away
 	eventStopped   = "GrantingStopped"
+	eventOverdue   = "BreakGlassOverdue" // of the Lease too: nobody has answered for it
 )
 
 // teller has people told what becomes of their requests: in comments, in events of the cluster, and

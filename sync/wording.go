@@ -48,6 +48,9 @@ func accessText(g requests.Grant, podOf func(requests.Item) string, heading,
 	for _, given := range g.Gives() {
 		github.Row(&b, "What", github.Code(given))
 	}
+	if g.BreakGlass != nil {
+		github.Row(&b, "Break-glass", github.Escape(g.BreakGlass.String()))
+	}
 	if g.Extends != "" {
 		github.Row(&b, "Extends", github.Code(g.Extends))
 	}

@@ -163,6 +163,10 @@ func (r *report) policy(tree policies.Tree, policy policies.AccessPolicy) {
 	}
 	r.changed(policy.Spec)
 	r.certified(tree, policy)
+	if glass := policy.Spec.BreakGlass; glass != nil {
+		r.title("Who may break the glass")
+		r.text("  %s", glass)
+	}
 	r.conditions(policy.Spec)
 	if policy.Spec.AllowNarrowing {
 		r.title("Approving less")

@@ -111,6 +111,9 @@ func (r *report) grant(g requests.Grant) {
 	for _, given := range g.Gives() {
 		r.text("What          %s", given)
 	}
+	if g.BreakGlass != nil {
+		r.text("BREAK-GLASS   %s", g.BreakGlass)
+	}
 	if g.Extends != "" {
 		r.text("Extends       %s", g.Extends)
 	}

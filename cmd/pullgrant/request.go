@@ -33,6 +33,8 @@ type requestOptions struct {
 	kubeconfig string
 	extends    *requests.AccessRequest // what it goes on from, and is like; nil: nothing
 	fields     fieldValues
+	breakGlass bool // before anybody looks at it
+	yes        bool // nobody is asked whether they mean that
 	wish
 }
 
@@ -69,6 +71,15 @@ elsewhere it is an error.`,
 			return request(cmd.Context(), w, o)
 		},
 	}
+	o.askFlags(cmd)
+	cmd.Flags().StringVar(&o.notBefore, "not-before", "", "start, not before the merge, in UTC, for "+
+		"example 2026-11-23T08:00:00Z (default: the merge)")
+	o.proposeFlags(cmd)
+	return cmd
+}
+
+// askFlags are those of whatever asks for access.
+func (o *requestOptions) askFlags(cmd *cobra.Command) {
 	o.remote.flags(cmd)
 	o.wish.flags(cmd)
 	o.fields.flag(cmd)
@@ -84,8 +95,6 @@ elsewhere it is an error.`,
 		"of the policy, such as 'team-*' (default: the policy's)")
 	flags.StringVar(&o.duration, "duration", "", "how long from the start on, for example 30m "+
 		"or 2h; also --valid-for (default: the policy's)")
-	flags.StringVar(&o.notBefore, "not-before", "", "start, not before the merge, in UTC, for "+
-		"example 2026-11-23T08:00:00Z (default: the merge)")
 	flags.StringVar(&o.until, "until", "", "end in UTC, instead of a duration, for example "+
 		"2026-11-23T18:00:00Z")
 	flags.StringVar(&o.behalf, "for", "", "GitHub login of the person who is to receive the access, "+
@@ -94,8 +103,6 @@ elsewhere it is an error.`,
 	kubeconfigFlag(cmd, &o.kubeconfig)
 	flags.StringVar(&o.slug, "slug", "", "last part of the request's name (default: a ticket in "+
 		"the reason, else the time)")
-	o.proposeFlags(cmd)
-	return cmd
 }
 
 func (o *requestOptions) proposeFlags(cmd *cobra.Command) {
@@ -244,6 +251,9 @@ func request(ctx context.Context, w world, o requestOptions) error {
 		_, err := w.out.Write(data)
 		return err
 	}
+	if o.breakGlass && !o.meansIt(w, *decision.Grant) {
+		return verdict(exitFindings)
+	}
 	policy, _, _ := tree.Policy(o.policy) // without findings, else the request was refused
 	opened, err := client.Propose(ctx, o.proposal(asked, *decision.Grant, data, reviewers(tree,
 		policy, o.cluster, login, decision.Grant.Behalf)))
@@ -273,14 +283,18 @@ func timeOfDay(now time.Time) string { return now.UTC().Format("150405") }
 func (o requestOptions) compose(login string, now time.Time) requests.AccessRequest {
 	now = now.UTC()
 	slug := cmp.Or(o.slug, ticket(o.reason), "at-"+timeOfDay(now))
+	if o.breakGlass {
+		slug = requests.BreakGlassSlug + slug
+	}
 	r := requests.AccessRequest{APIVersion: requests.APIVersion, Kind: requests.KindAccessRequest,
 		Metadata: requests.Metadata{Name: now.Format("20060102") + "-" + requests.NamePart(login) +
 			"-" + slug},
 		Spec: requests.RequestSpec{Cluster: o.cluster, Policy: o.policy, Requester: login,
-			Namespace: o.namespace, Reason: o.reason}}
+			Namespace: o.namespace, Reason: o.reason, BreakGlass: o.breakGlass}}
 	if o.extends != nil {
 		r.Spec = o.extends.Spec
 		r.Spec.Extends, r.Spec.Reason = o.extends.Metadata.Name, o.reason
+		r.Spec.BreakGlass = false // what goes on was looked at
 		r.Spec.NotBefore, r.Spec.Until = requests.Time{}, requests.Time{}
 		if o.until != "" {
 			r.Spec.Duration = 0
@@ -320,12 +334,15 @@ func (o requestOptions) proposal(asked requests.AccessRequest, g requests.Grant,
 	for _, field := range requests.FieldsInWords(asked.Spec.Fields) {
 		fmt.Fprintf(&facts, "field: %s\n", field)
 	}
+	if g.BreakGlass != nil {
+		fmt.Fprintf(&facts, "break-glass: %s\n", g.BreakGlass)
+	}
 	fence := codeFence(facts.String())
 	return github.Proposal{
 		Branch:  program + "/" + g.Name,
 		Files:   map[string][]byte{g.Path: data},
 		Message: "Request access " + g.Name,
-		Title: fmt.Sprintf("Access: %s on %s for %s, %s", g.Policy, g.Cluster, g.Requester,
+		Title: o.titled() + fmt.Sprintf(": %s on %s for %s, %s", g.Policy, g.Cluster, g.Requester,
 			strings.TrimPrefix(g.For(), "for ")),
 		Body:          fence + "text\n" + facts.String() + fence + "\n",
 		Reviewers:     ask.users,

@@ -62,6 +62,7 @@ Exit codes:
 		newInitCommand(w),
 		newRequestCommand(w),
 		newExtendCommand(w),
+		newBreakGlassCommand(w),
 		newShowCommand(w),
 		newExecCommand(w),
 		newKubeconfigCommand(w),

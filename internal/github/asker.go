@@ -53,5 +53,8 @@ func (c *Client) Beside(ctx context.Context, f *policies.Facts, file policies.Tr
 	if err := c.readLive(ctx, f, now); err != nil {
 		notes = append(notes, unchecked(err))
 	}
+	if err := c.readOwed(ctx, f); err != nil {
+		return notes, err
+	}
 	return notes, c.readExtended(ctx, f, now, 0)
 }

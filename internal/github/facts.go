@@ -109,6 +109,7 @@ func (c *Client) facts(ctx context.Context, number int, now time.Time) (policies
 	err = together(ctx, inOrder(of(c.readPulls), func(ctx context.Context) error {
 		return together(ctx, of(c.readChanges), of(c.readStood))
 	}), of(c.readNames), of(c.readWords), of(c.readCounts),
+		func(ctx context.Context) error { return c.readOwed(ctx, &f) },
 		of(c.readCodeownersErrors),
 		func(ctx context.Context) error { return c.answer(ctx, &f, asked) })
 	if err != nil {
@@ -143,7 +144,7 @@ func (c *Client) readHead(ctx context.Context, f *policies.Facts, _ snapshot) (e
 	wanted := policies.Wanted(kind, path)
 	var changed []string
 	for _, file := range f.Files {
-		if file.Status != "removed" && (kind == policies.KindRequest ||
+		if file.Status != "removed" && (kind == policies.KindRequest || kind == policies.KindReview ||
 			kind == policies.KindChange &&
 				wanted(file.Path)) {
 			changed = append(changed, file.Path)
@@ -174,7 +175,7 @@ func (c *Client) readMerge(ctx context.Context, f *policies.Facts, _ snapshot) e
 		path)); err != nil {
 		return err
 	}
-	if kind == policies.KindRequest {
+	if kind == policies.KindRequest || kind == policies.KindReview {
 		file, _, err := c.entry(ctx, name, path)
 		if err != nil {
 			return err

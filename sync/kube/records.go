@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -80,6 +81,9 @@ func configMapOf(r plan.Record) *corev1.ConfigMap {
 	if len(r.Uses.First) > 0 {
 		data["uses"] = encoded(r.Uses)
 	}
+	if r.Issue > 0 {
+		data["issue"] = strconv.Itoa(r.Issue)
+	}
 	if r.Phase == plan.Ending || r.Phase == plan.Ended {
 		data["cause"], data["code"] = r.Cause, r.Code
 		if r.EndedBy != (requests.Person{}) {
@@ -118,6 +122,9 @@ func readRecord(m *corev1.ConfigMap) (plan.Record, error) {
 	}
 	if uses, noted := m.Data["uses"]; noted {
 		errs = append(errs, json.Unmarshal([]byte(uses), &r.Uses), r.Uses.Check())
+	}
+	if issue, noted := m.Data["issue"]; noted {
+		errs = append(errs, json.Unmarshal([]byte(issue), &r.Issue))
 	}
 	if by, noted := m.Data["endedBy"]; noted {
 		errs = append(errs, json.Unmarshal([]byte(by), &r.EndedBy))

@@ -21,7 +21,7 @@ func Revocation(r plan.Record) requests.Revocation {
 			Evidence: e.Source, RevokedAt: r.EndedAt,
 			PullRequest: e.PullRequest, HeadSHA: e.HeadSHA, MergeCommit: e.MergeCommit,
 			PolicyCommit: e.PolicyCommit, Approvers: e.Approvers,
-			Challenges: e.Challenges, Ignored: e.Ignored,
+			Challenges: e.Challenges, Ignored: e.Ignored, Issue: r.Issue,
 		},
 	}
 	if r.EndedBy != (requests.Person{}) && requests.ByAPerson(r.Cause) {

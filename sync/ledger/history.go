@@ -35,6 +35,10 @@ func history(dir string, signers *git.AllowedSigners, each policies.Each) (accou
 	}
 	var paths []string // of requests and entries
 	for path, b := range brought {
+		if place, owed := requests.SplitDebtPath(path); owed {
+			findings = append(findings, checkDebt(path, place.Cluster, local, b, signers)...)
+			continue
+		}
 		entry, isFacts := requests.SplitFactsPath(path)
 		if b.file.Path == "" {
 			if _, ok := requests.SplitRevocationPath(path); ok || isFacts {

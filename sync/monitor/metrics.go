@@ -28,7 +28,7 @@ type Metrics struct {
 	wall     func() time.Time
 
 	grants, outbox, waiting, lasting       prometheus.Gauge
-	leader, stale, still                   prometheus.Gauge
+	leader, stale, still, owed, overdue    prometheus.Gauge
 	lateness                               prometheus.Histogram
 	decisions, endings, passes, deliveries *prometheus.CounterVec
 	stopped, errors                        *prometheus.GaugeVec
@@ -151,6 +151,8 @@ func (m *Metrics) define(in promauto.Factory) {
 	m.stale = gauge("stale_rights", "Rights of the agent that no policy needs and that keep it "+
 		"from nothing.")
 	m.still = gauge("names_still", "Grants whose names of what matches are not kept current.")
+	m.owed = gauge("breakglass_owed", "Break-glass that is over and that nobody has answered for.")
+	m.overdue = gauge("breakglass_overdue", "Break-glass that nobody has answered for in time.")
 	m.leader = gauge("leader", "1 on the replica that grants and records, 0 on others.")
 	m.decisions = counters("decisions_total", "Requests granted or refused, and judgements that "+
 		"could not be made.", "decision", "code")
@@ -248,6 +250,12 @@ func (m *Metrics) Observed(w plan.World) {
 	}
 	m.grants.Set(float64(bindings))
 	m.outbox.Set(float64(ended))
+}
+
+// Owed notes how much break-glass nobody has answered for, and of how much that is overdue.
+func (m *Metrics) Owed(all, overdue int) {
+	m.owed.Set(float64(all))
+	m.overdue.Set(float64(overdue))
 }
 
 // Ended counts a binding that ended for a cause, of the ledger's or Swept.

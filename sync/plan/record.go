@@ -37,6 +37,8 @@ type Record struct {
 	Try     string
 	Refused *Refusal // what the cluster objects to; nil: to nothing, as far as it was asked
 
+	Issue int // where break-glass is answered for; 0: there is none, or no need of one
+
 	Cause   string // of an Ending or Ended grant; "" while it is being found out who removed the request
 	Code    string // of a refusal
 	EndedAt requests.Time

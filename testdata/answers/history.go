@@ -51,6 +51,10 @@ func (h *history) write(c cases.Scenario) (cases.Scenario, plumbing.Hash, error)
 			firstFiles[path] = h.blob("used")
 		}
 	}
+	for path, content := range owedFiles(f.Owed) {
+		baseFiles[path] = h.blob(content)
+		firstFiles[path] = h.blob(content)
+	}
 	var brought plumbing.Hash
 	var line []plumbing.Hash // the parent of the tip, if any
 	if f.Merge != nil || c.Merged || c.Trust {

@@ -24,7 +24,7 @@ import (
 
 // Files is this folder.
 //
-//go:embed all:base approval change merged request trust withdrawal
+//go:embed all:base approval change merged request review trust withdrawal
 var Files embed.FS
 
 // Now is when a scenario is judged that says nothing else, Path the request of the base scenario.

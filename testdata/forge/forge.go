@@ -49,6 +49,7 @@ type Forge struct {
 	teams    []*team
 	members  map[string]string // organisation membership by login in lower case: active or pending
 	pulls    []*pull
+	issues   []*issue
 	checks   []*checkRun
 	statuses []*commitStatus
 	activity []*activity

@@ -61,7 +61,11 @@ func (f *Forge) createComment(c *call, p *pull) answer {
 // onComment serves operations on one comment: its author's, and those with write.
 func (f *Forge) onComment(handle func(*call, *pull, *comment) answer) func(*call) answer {
 	return func(c *call) answer {
-		for _, p := range f.pulls {
+		all := slices.Clone(f.pulls)
+		for _, i := range f.issues {
+			all = append(all, &i.pull)
+		}
+		for _, p := range all {
 			for _, m := range p.comments {
 				if m.id != c.number("comment_id") {
 					continue
@@ -186,7 +190,10 @@ func (f *Forge) labels(p *pull) answer {
 }
 
 // getIssue shows a pull request as the issue it is too.
-func (f *Forge) getIssue(_ *call, p *pull) answer {
+func (f *Forge) getIssue(c *call, p *pull) answer {
+	if i := f.issue(c); i != nil {
+		return ok(f.issueJSON(i))
+	}
 	labels := []any{}
 	for _, name := range p.labels {
 		labels = append(labels, labelJSON(name))

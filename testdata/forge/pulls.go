@@ -53,10 +53,12 @@ func (p *pull) headFullRef() string {
 // pull finds the pull request of the path (pull_number or issue_number).
 func (f *Forge) pull(c *call) *pull {
 	n := max(c.number("pull_number"), c.number("issue_number"))
-	if n < 1 || int(n) > len(f.pulls) {
-		return nil
+	for _, p := range f.pulls {
+		if p.number == int(n) {
+			return p
+		}
 	}
-	return f.pulls[n-1]
+	return nil
 }
 
 // onPull serves operations that need an existing pull request.
@@ -114,7 +116,7 @@ func (f *Forge) createPull(c *call) answer {
 				"message": "A pull request already exists for " + owner + ":" + branch + "."})
 		}
 	}
-	p := &pull{number: len(f.pulls) + 1, id: f.nextID(), title: in.Title, body: in.Body,
+	p := &pull{number: f.nextNumber(), id: f.nextID(), title: in.Title, body: in.Body,
 		state: "open", draft: in.Draft, author: c.who.user, fork: fork,
 		headRef: branch, headSHA: head, baseRef: in.Base, baseSHA: base, created: f.now(),
 		updated: f.now()}

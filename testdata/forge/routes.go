@@ -34,7 +34,7 @@ func (f *Forge) routes() error {
 	f.mux = http.NewServeMux()
 	for _, o := range slices.Concat(f.peopleRoutes(), f.repositoryRoutes(), f.commitRoutes(),
 		f.reportRoutes(),
-		f.pullRoutes(), f.issueRoutes()) {
+		f.pullRoutes(), f.issueRoutes(), f.listRoutes()) {
 		route := f.contract.Route(o.method, o.path)
 		if route == nil {
 			return fmt.Errorf("%s %s is not in the OpenAPI description", o.method, o.path)
@@ -157,9 +157,9 @@ func (f *Forge) pullRoutes() []operation {
 // issueRoutes serve what pull requests have as issues: comments, events, labels.
 func (f *Forge) issueRoutes() []operation {
 	return []operation{
-		{"GET", repo + "/issues/{issue_number}", pulls, f.onPull(f.getIssue)},
-		{"GET", repo + "/issues/{issue_number}/comments", pulls, f.onPull(f.listComments)},
-		{"POST", repo + "/issues/{issue_number}/comments", reviewing, f.onPull(f.createComment)},
+		{"GET", repo + "/issues/{issue_number}", metadata, f.onConversation(f.getIssue)},
+		{"GET", repo + "/issues/{issue_number}/comments", metadata, f.onConversation(f.listComments)},
+		{"POST", repo + "/issues/{issue_number}/comments", need{role: "read"}, f.onConversation(f.createComment)},
 		{"PATCH", repo + "/issues/comments/{comment_id}", reviewing, f.onComment(f.updateComment)},
 		{"DELETE", repo + "/issues/comments/{comment_id}", reviewing, f.onComment(f.deleteComment)},
 		{"GET", repo + "/issues/{issue_number}/timeline", pulls, f.onPull(f.listTimeline)},
