@@ -15,6 +15,7 @@ type target struct {
 	number  int
 	headSHA string // to find pull requests by; GitHub may send it with a number too
 	all     bool
+	due     bool // of all, those whose verdict time may have changed
 	queue   bool // the commit is a merge queue's
 }
 
@@ -70,8 +71,11 @@ func parseEvent(name string, data []byte) (target, error) {
 	if name == "merge_group" {
 		return target{}, errMergeQueue
 	}
-	if name == "push" {
+	switch name {
+	case "push":
 		return target{all: true}, nil
+	case "schedule":
+		return target{all: true, due: true}, nil
 	}
 	var p payload
 	if err := json.Unmarshal(data, &p); err != nil {
@@ -89,7 +93,7 @@ func parseEvent(name string, data []byte) (target, error) {
 		}
 	default:
 		return target{}, fmt.Errorf("the event %q is not one of pull_request_target, "+
-			"pull_request, pull_request_review, workflow_run, push", name)
+			"pull_request, pull_request_review, workflow_run, push, schedule", name)
 	}
 	return target{}, fmt.Errorf("the payload of the event %q names no pull request or commit", name)
 }

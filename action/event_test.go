@@ -30,6 +30,7 @@ func FuzzParseEvent(f *testing.F) {
 	f.Add("workflow_run", []byte(`{"workflow_run": {"head_sha": "\\n::error::", "event": "merge_group"}}`))
 	f.Add("workflow_run", []byte(`{"workflow_run": {"head_sha": "`+strings.Repeat("a", 40)+
 		`", "pull_requests": [{"number": -1}, {"number": 7}]}}`))
+	f.Add("schedule", []byte(`{"schedule": "*/5 * * * *"}`))
 	f.Add("workflow_run\n::error::", []byte("{\x1b"))
 	f.Fuzz(func(t *testing.T, event string, data []byte) {
 		got, err := parseEvent(event, data)
@@ -43,6 +44,10 @@ func FuzzParseEvent(f *testing.F) {
 		case "push":
 			if got != (target{all: true}) {
 				t.Errorf("a push is %+v", got)
+			}
+		case "schedule":
+			if got != (target{all: true, due: true}) {
+				t.Errorf("a moment of the schedule is %+v", got)
 			}
 		case "workflow_run":
 			if got.number < 0 || got.all || !isCommit(got.headSHA) {

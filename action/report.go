@@ -10,6 +10,7 @@ import (
 
 	"github.com/pullgrant/pullgrant/internal/github"
 	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/requests"
 )
 
 var outputPattern = regexp.MustCompile(`^[A-Za-z0-9-]*$`)
@@ -86,6 +87,7 @@ func report(
 		Summary:     summary,
 		Annotations: remarks,
 		Pushed:      pushed,
+		Next:        next(verdicts),
 	})
 	if err != nil {
 		return fmt.Errorf("post the check run on %s: %w", last.name(), err)
@@ -98,8 +100,27 @@ func report(
 		if _, err := client.Comment(ctx, v.number, app+"[bot]", marker, summaries[i]); err != nil {
 			a.Warningf("the verdict stands, but not in a comment: %v", err)
 		}
+		if !v.decision.Dead(v.at) {
+			continue
+		}
+		// told already why, and nothing is left to wait for
+		if err := client.Close(ctx, v.number); err != nil {
+			a.Warningf("%s stays open: %v", v.name(), err)
+		}
 	}
 	return nil
+}
+
+// next is when time alone changes the first of some verdicts on one commit.
+func next(verdicts []verdict) (first requests.Time) {
+	for _, v := range verdicts {
+		at := v.decision.Next()
+		if at.IsZero() || !first.IsZero() && first.Before(at.Time) {
+			continue
+		}
+		first = at
+	}
+	return first
 }
 
 // marker begins the one comment on a pull request that is kept up to date. GitHub shows nothing

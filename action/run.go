@@ -63,7 +63,7 @@ func run(ctx context.Context, a *githubactions.Action, now time.Time) (Result, e
 	}
 	tell := t.tell
 	if t.all {
-		tell = sweepAll
+		tell = t.sweep
 	}
 	told, err := tell(ctx, a, from, now)
 	result.Outcome = policies.Allowed

@@ -21,6 +21,10 @@ func (v verdict) summary() string {
 	if !d.Again.IsZero() {
 		fmt.Fprintf(&b, "Time alone changes that, at %s.\n\n", github.Moment(d.Again))
 	}
+	if d.Dead(v.at) {
+		fmt.Fprintf(&b, "It could be merged until %s, and is closed. Ask again with another name, or push "+
+			"here and open it again.\n\n", github.Moment(d.LapsesAt))
+	}
 	v.asked(&b)
 	roles(&b, d)
 	widened(&b, d)

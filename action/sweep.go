@@ -9,10 +9,12 @@ import (
 
 	"github.com/sethvargo/go-githubactions"
 
+	"github.com/pullgrant/pullgrant/internal/github"
 	"github.com/pullgrant/pullgrant/policies"
 )
 
-// sweep judges every open pull request after the default branch moved. It takes a while, and other
+// sweep judges every open pull request after the default branch moved, or those that time alone may
+// have changed the verdict of. It takes a while, and other
 // runs judge the same heads meanwhile: whatever a verdict rests on is read again right before it
 // is told, so that no stale one takes the place of a newer one.
 type sweep struct {
@@ -26,8 +28,8 @@ type sweep struct {
 // maxTries bounds how often one head is judged because the default branch moved on meanwhile.
 const maxTries = 3
 
-// sweepAll judges all and tells the verdicts, those with one head commit together.
-func sweepAll(ctx context.Context, a *githubactions.Action, client sources,
+// sweep judges all, or what is due, and tells the verdicts, those with one head commit together.
+func (t target) sweep(ctx context.Context, a *githubactions.Action, client sources,
 	now time.Time) (told []verdict, err error) {
 	pulls, err := client.OpenPulls(ctx)
 	if err != nil {
@@ -45,6 +47,9 @@ func sweepAll(ctx context.Context, a *githubactions.Action, client sources,
 	}
 	var failures []error
 	for _, same := range byHead(listed) {
+		if t.due && !s.due(ctx, same[0].headSHA) {
+			continue
+		}
 		verdicts := s.judge(ctx, same)
 		if len(verdicts) == 0 {
 			continue
@@ -97,10 +102,17 @@ func (s sweep) judge(ctx context.Context, same []verdict) []verdict {
 	}
 }
 
-// last is the number of our last check run on a commit.
-func (s sweep) last(ctx context.Context, head string) (int64, error) {
+// due tells whether a commit has no check of ours, or one of whose verdict the moment has come that it
+// names. What cannot be read is judged, which tells of it.
+func (s sweep) due(ctx context.Context, head string) bool {
+	last, err := s.last(ctx, head)
+	return err != nil || last.ID == 0 || !last.Next.IsZero() && !s.now.Before(last.Next.Time)
+}
+
+// last is our last check run on a commit.
+func (s sweep) last(ctx context.Context, head string) (github.Posted, error) {
 	if s.appErr != nil {
-		return 0, s.appErr
+		return github.Posted{}, s.appErr
 	}
 	return s.client.LastCheck(ctx, head, policies.CheckName, s.app)
 }

@@ -168,6 +168,22 @@ type Decision struct {
 	Fields    map[string]string    `json:"fields,omitempty"`    // of the request: free texts as well
 	// Again is when time alone changes what is pending, without anybody doing anything.
 	Again requests.Time `json:"again,omitzero"`
+	// LapsesAt is when a request that is not merged by then is denied for having waited too long (R52).
+	LapsesAt requests.Time `json:"lapsesAt,omitzero"`
+}
+
+// Next is when time alone changes the decision; the zero time: never.
+func (d Decision) Next() requests.Time {
+	if !d.Again.IsZero() && (d.LapsesAt.IsZero() || d.Again.Before(d.LapsesAt.Time)) {
+		return d.Again
+	}
+	return d.LapsesAt
+}
+
+// Dead tells whether nothing but a new push can have an open request be allowed, and it waited for
+// that longer than it may (R52).
+func (d Decision) Dead(now time.Time) bool {
+	return d.Outcome == Denied && !d.LapsesAt.IsZero() && now.After(d.LapsesAt.Time)
 }
 
 // Rule is one rule that was checked. Code names the rule by its refusal.

@@ -153,6 +153,9 @@ func (j *judge) refuse(code Code, problem string) {
 
 func (j *judge) finish() Decision {
 	j.decision.leave()
+	if pr := j.facts.PullRequest; j.decision.Kind == KindRequest && !pr.Merged && len(j.facts.pushes()) > 0 {
+		j.decision.LapsesAt = requests.At(j.waitsSince().Add(time.Duration(j.maxPending())))
+	}
 	j.decision.Roles = j.views()
 	if j.decision.Kind == KindChange {
 		j.decision.Widened = Widened(j.tree, j.tree.overlay(j.facts.Files, j.facts.Head))

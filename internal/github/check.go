@@ -2,9 +2,13 @@ package github
 
 import (
 	"context"
+	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/google/go-github/v60/github"
+
+	"github.com/pullgrant/pullgrant/requests"
 )
 
 // Check is the verdict on a commit, as a check run of the App behind the token.
@@ -15,7 +19,8 @@ type Check struct {
 	Title       string
 	Summary     string // Markdown; cut at what GitHub takes
 	Annotations []Annotation
-	Pushed      []Pushed // recorded for when GitHub no longer tells it
+	Pushed      []Pushed      // recorded for when GitHub no longer tells it
+	Next        requests.Time // when time alone changes the verdict; zero: never
 }
 
 // Annotation is one remark on a line of a file of the pull request.
@@ -64,7 +69,7 @@ func (c *Client) PostCheck(ctx context.Context, check Check) (app string, err er
 	}
 	run, _, err := c.api.Checks.CreateCheckRun(ctx, c.owner, c.repo, github.CreateCheckRunOptions{
 		Name: check.Name, HeadSHA: check.HeadSHA, Status: github.String("completed"),
-		Conclusion: github.String(check.Conclusion), Output: output(0)})
+		Conclusion: github.String(check.Conclusion), ExternalID: nextID(check.Next), Output: output(0)})
 	if err != nil {
 		return "", c.explain(err, permission, "post the check run on commit %s", check.HeadSHA)
 	}
@@ -81,20 +86,44 @@ func (c *Client) PostCheck(ctx context.Context, check Check) (app string, err er
 	return run.GetApp().GetSlug(), nil
 }
 
-// LastCheck is the number of the check run of that name that an App, by its slug, made last on a
-// commit; 0 when there is none.
-func (c *Client) LastCheck(ctx context.Context, commit, name, app string) (int64, error) {
+// Posted is a check run that was posted; the zero one is none.
+type Posted struct {
+	ID   int64
+	Next requests.Time // as in Check
+}
+
+// nextMark begins the external id of a check run, which the App that posts it may choose.
+// https://docs.github.com/rest/checks/runs#create-a-check-run
+const nextMark = "judge again at "
+
+func nextID(at requests.Time) *string {
+	if at.IsZero() {
+		return nil
+	}
+	return github.String(nextMark + at.String())
+}
+
+// readNext reads what nextID wrote; of anything else nothing is known, as of none.
+func readNext(id string) (at requests.Time) {
+	text, ok := strings.CutPrefix(id, nextMark)
+	if parsed, err := time.Parse(time.RFC3339, text); ok && err == nil {
+		return requests.At(parsed)
+	}
+	return requests.Time{}
+}
+
+// LastCheck is the check run of that name that an App, by its slug, made last on a commit.
+func (c *Client) LastCheck(ctx context.Context, commit, name, app string) (last Posted, err error) {
 	found, err := c.checkRuns(ctx, commit, github.ListCheckRunsOptions{CheckName: &name})
 	if err != nil {
-		return 0, err
+		return Posted{}, err
 	}
-	var last int64
 	for _, run := range found {
 		if run.GetID() == 0 || run.GetApp().GetSlug() == "" {
-			return 0, c.incomplete("the check runs on %s", commit)
+			return Posted{}, c.incomplete("the check runs on %s", commit)
 		}
-		if run.GetName() == name && run.GetApp().GetSlug() == app {
-			last = max(last, run.GetID())
+		if run.GetName() == name && run.GetApp().GetSlug() == app && run.GetID() > last.ID {
+			last = Posted{run.GetID(), readNext(run.GetExternalID())}
 		}
 	}
 	return last, nil

@@ -4,7 +4,10 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
+
+	"github.com/pullgrant/pullgrant/requests"
 )
 
 func TestPostCheck(t *testing.T) {
@@ -36,7 +39,8 @@ func TestPostCheck(t *testing.T) {
 	}
 
 	w.client = w.clientOf(w.URL, w.Token("alice"))
-	if _, err := w.client.PostCheck(t.Context(), Check{HeadSHA: head, Name: "pullgrant",
+	ours := w.clientOf(w.URL, w.AppToken("pullgrant"))
+	if _, err := ours.PostCheck(t.Context(), Check{HeadSHA: head, Name: "pullgrant",
 		Conclusion: "success", Title: "t", Summary: "s"}); err == nil ||
 		!strings.Contains(err.Error(), "Checks: write, which only an App") {
 		t.Errorf("error %v for a user's token", err)
@@ -64,8 +68,8 @@ func TestLastCheck(t *testing.T) {
 	expect := func(want int64) {
 		t.Helper()
 		got, err := w.client.LastCheck(t.Context(), head, "pullgrant", "pullgrant")
-		if err != nil || got != want {
-			t.Errorf("%d, error %v; want %d", got, err, want)
+		if err != nil || got.ID != want || !got.Next.IsZero() {
+			t.Errorf("%+v, error %v; want %d", got, err, want)
 		}
 	}
 	expect(0)
@@ -81,5 +85,15 @@ func TestLastCheck(t *testing.T) {
 		w.check(w.Pass("pullgrant", "pullgrant", head))
 		checks := w.Checks()
 		expect(checks[len(checks)-1].ID)
+	}
+	next := requests.At(time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC))
+	ours := w.clientOf(w.URL, w.AppToken("pullgrant"))
+	if _, err := ours.PostCheck(t.Context(), Check{HeadSHA: head, Name: "pullgrant",
+		Conclusion: "success", Title: "t", Summary: "s", Next: next}); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := w.client.LastCheck(t.Context(), head, "pullgrant",
+		"pullgrant"); err != nil || !got.Next.Equal(next.Time) {
+		t.Errorf("%+v, error %v; want what it names, %s", got, err, next)
 	}
 }

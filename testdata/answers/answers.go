@@ -220,6 +220,7 @@ func (s *Server) operations() []operation {
 
 		{"GET", repo + "/pulls", s.openPulls},
 		{"GET", pull, s.one(s.pull)},
+		{"PATCH", pull, s.one(s.closed)},
 		{"GET", pull + "/files", s.one(s.files)},
 		{"GET", pull + "/commits", s.one(s.commits)},
 		{"GET", pull + "/reviews", s.one(s.reviews)},

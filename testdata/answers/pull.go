@@ -19,6 +19,13 @@ func (s *Server) pull() (int, any) {
 	return http.StatusOK, whole
 }
 
+// closed is the pull request once it was closed.
+func (s *Server) closed() (int, any) {
+	status, whole := s.pull()
+	whole.(fields)["state"] = "closed"
+	return status, whole
+}
+
 // listed is the pull request as lists hold it.
 func (s *Server) listed() fields {
 	p := s.Scenario.Facts.PullRequest

@@ -49,7 +49,7 @@ func TestWhatStartsTheWorkflows(t *testing.T) {
 		}
 	}
 	if got := slices.Sorted(maps.Keys(judge.On)); !slices.Equal(got, []string{"pull_request_target",
-		"push", "workflow_run"}) {
+		"push", "schedule", "workflow_run"}) {
 		t.Errorf("the workflow with the key listens to %s: the file of any other event is not main's",
 			got)
 	}
