@@ -13,6 +13,7 @@ import (
 	"github.com/go-git/go-git/v5/storage/memory"
 
 	"github.com/pullgrant/pullgrant/internal/github"
+	"github.com/pullgrant/pullgrant/internal/inquire"
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/testdata/answers"
 	"github.com/pullgrant/pullgrant/testdata/cases"
@@ -40,7 +41,7 @@ func TestActionJudgesTheScenarios(t *testing.T) {
 				t.Fatalf("%d check runs\n%s", len(checks), out)
 			}
 			facts := s.Scenario.Facts
-			answerers().Fill(t.Context(), &facts, func() time.Time { return c.Now })
+			inquire.WithoutCluster().Fill(t.Context(), &facts, func() time.Time { return c.Now })
 			d := s.Scenario.Judge(facts)
 			d.HeadSHA = s.Scenario.Facts.PullRequest.HeadSHA
 			if c.Wire != "" { // the scenario holds only part of what is said

@@ -12,6 +12,7 @@ import (
 	"github.com/sethvargo/go-githubactions"
 
 	"github.com/pullgrant/pullgrant/internal/github"
+	"github.com/pullgrant/pullgrant/internal/inquire"
 	"github.com/pullgrant/pullgrant/policies"
 )
 
@@ -56,7 +57,7 @@ func run(ctx context.Context, a *githubactions.Action, now time.Time) (Result, e
 	if err != nil {
 		return result, err
 	}
-	from := sources{client, answerers()}
+	from := sources{client, inquire.WithoutCluster()}
 	t, err := readEvent(a.Getenv)
 	if err != nil {
 		return result, err

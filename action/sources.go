@@ -24,7 +24,3 @@ func (s sources) Facts(ctx context.Context, number int, now time.Time) (policies
 	}
 	return facts, err
 }
-
-func answerers() inquire.Answerers {
-	return inquire.Answerers{policies.RBACAuthorization: inquire.Deferred}
-}

@@ -1,7 +1,6 @@
 package action
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -51,10 +50,11 @@ func (v verdict) summary() string {
 			if c.From != nil && !c.Met {
 				state += ", counts from " + c.From.String() + " on"
 			}
-			if len(c.Replies) == 0 {
-				state = fmt.Sprintf("%s, %d of %d", state, c.Has(), c.Count)
+			by := github.Escape(strings.Join(c.Replied(), "; "))
+			if by == "" {
+				by, state = logins(c.Approvers, "–"), fmt.Sprintf("%s, %d of %d", state, c.Has(), c.Count)
 			}
-			github.Row(&b, name, state, cmp.Or(replies(c), logins(c.Approvers, "–")), left)
+			github.Row(&b, name, state, by, left)
 		}
 		b.WriteString("\n")
 	}
@@ -248,13 +248,4 @@ func logins(names []string, none string) string {
 		return none
 	}
 	return strings.Join(all, " ")
-}
-
-// replies are those of whom a challenge asks outside of GitHub.
-func replies(c policies.ChallengeResult) string {
-	var all []string
-	for _, r := range c.Replies {
-		all = append(all, github.Escape(r.String()))
-	}
-	return strings.Join(all, "; ")
 }

@@ -154,9 +154,9 @@ func (j *judge) approve() {
 			b.ReviewID)
 	})
 	d.Ignored = t.ignored
-	if code, missing := j.outsideLacks(); code != "" {
+	if code := j.outsideLacks(); unmet != "" && code != "" {
 		j.run(step{ChangesRequested, func() string { return t.blocked }},
-			step{code, func() string { return missing }})
+			step{code, func() string { return unmet }})
 	}
 	j.run(approvalSteps(t, unmet)...)
 	if d.Outcome == Pending && !j.facts.PullRequest.Merged { // after the merge time changes nothing

@@ -70,7 +70,9 @@ type TestCase struct {
 	Others []TestAccess `yaml:"others,omitempty" json:"others,omitempty"`
 	// how long ago the policy was certified; 0: just before the request
 	Certified requests.Days `yaml:"certified,omitempty" json:"certified,omitzero"`
-	Want      Wish          `yaml:"want" json:"want"`
+	// of whom challenges ask outside of GitHub; the first that fits holds
+	Replies []TestReply `yaml:"replies,omitempty" json:"replies,omitempty"`
+	Want    Wish        `yaml:"want" json:"want"`
 }
 
 // TestDebt is break-glass that nobody has answered for.
@@ -272,7 +274,7 @@ func (t Tree) judgeCase(spec PolicyTestSpec, c TestCase) Decision {
 		f.Users[strings.ToLower(u.Login)] = spec.rights(u)
 	}
 	f.Counts = c.counts(w.identities)
-	if problem := spec.answer(t, &f); problem != "" {
+	if problem := cmp.Or(spec.answer(t, &f), c.reply(&f)); problem != "" {
 		return Refuse(EvaluationError, "%s", problem)
 	}
 	switch c.PullRequest {

@@ -59,6 +59,15 @@ var testFields = requests.HeaderFields("PolicyTest",
 		"TestAccess.until": {About: "When it ended or ends."},
 		"TestCase.certified": {About: "How many days ago the policy was certified, for example 90d, " +
 			"where its recertify says that it must be. Default: just before the request was pushed."},
+		"TestCase.replies": {About: "What is replied to challenges that ask outside of GitHub, each " +
+			"question by the first that fits. One that a case needs and that is not here fails the case."},
+		"TestReply.challenge": {About: "Kind of the challenge.",
+			Form: requests.OneOf("value", asksOutsideKinds()...)},
+		"TestReply.of": {About: "What is asked, in the words of the decision. Default: all that such " +
+			"challenges ask.", Form: requests.Form{Max: MaxReplyText}},
+		"TestReply.verdict": {About: "The reply; none is nobody's.",
+			Form: requests.OneOf("value", testVerdicts...)},
+		"TestReply.text":  {About: "What is said with it.", Form: requests.Form{Max: MaxReplyText}},
 		"TestCase.want":   {About: "What must become of it."},
 		"TestApproval.by": {About: "GitHub login of the reviewer.", Form: requests.FormLogin},
 		"TestApproval.at": {About: "Commit that was reviewed: the head (default) or an older one.",

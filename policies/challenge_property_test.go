@@ -2,6 +2,7 @@ package policies_test
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -24,6 +25,10 @@ func (r challengeTree) challenge(depth int) policies.Challenge {
 	if r.IntN(4) == 0 {
 		c.After = requests.Duration(time.Duration(1+r.IntN(4)) * 30 * time.Minute)
 	}
+	if r.IntN(4) == 0 {
+		return policies.Challenge{Kind: policies.RBACAuthorization, After: c.After,
+			Verb: pickOne(r, "sudo", "use", "debug")}
+	}
 	if depth == 0 || r.IntN(3) == 0 {
 		for _, u := range approvers {
 			if r.IntN(2) == 0 || u.ID == 102 && r.IntN(2) == 0 {
@@ -45,6 +50,8 @@ func (r challengeTree) challenge(depth int) policies.Challenge {
 	return c
 }
 
+func pickOne[T any](r challengeTree, all ...T) T { return all[r.IntN(len(all))] }
+
 // stricter makes one challenge of a tree stricter, somewhere.
 func (r challengeTree) stricter(c policies.Challenge) policies.Challenge {
 	c.Challenges, c.Reviewers = slices.Clone(c.Challenges), slices.Clone(c.Reviewers)
@@ -57,9 +64,11 @@ func (r challengeTree) stricter(c policies.Challenge) policies.Challenge {
 	case 0:
 		c.After += requests.Duration(30 * time.Minute)
 	case 1:
-		if c.Kind == policies.AllOf {
+		switch c.Kind {
+		case policies.AllOf:
 			c.InOrder = true
-		} else {
+		case policies.RBACAuthorization:
+		default:
 			c.Count++
 		}
 	case 2:
@@ -86,6 +95,9 @@ func written(c policies.Challenge) string {
 	if c.After > 0 {
 		fields = append(fields, "after: "+c.After.String())
 	}
+	if c.Verb != "" {
+		fields = append(fields, "verb: "+c.Verb)
+	}
 	if c.InOrder {
 		fields = append(fields, "inOrder: true")
 	}
@@ -106,14 +118,15 @@ func written(c policies.Challenge) string {
 }
 
 // TestTreesOfChallenges: what a tree with one part made stricter allows, the tree itself allows;
-// fewer approvals never allow more; nothing is allowed that nobody approved; and where a change of
-// the tree is not told as widening, it allows nothing that the tree before did not.
+// fewer approvals, and replies that are a no or nobody's, never allow more; nothing is allowed that
+// nobody said yes to; and where a change of the tree is not told as widening, it allows nothing that
+// the tree before did not.
 func TestTreesOfChallenges(t *testing.T) {
 	c := scenarios(t)["request/allow_approved_by_code_owner"]
 	const path = "policies/payments-debug.yaml"
 	under := func(challenge policies.Challenge) policies.Tree {
 		base := with(t, c.Facts.Base, path, "    - {kind: CodeOwnerReview, count: 1}",
-			"    - "+written(challenge)+" # drawn")
+			"    - "+written(challenge)+" # drawn\n  allowWithoutReview: true")
 		base.Commit = c.Facts.Base.Commit
 		if _, findings := policies.ParsePolicy(path, []byte(base.Files[path].Content)); len(findings) > 0 &&
 			!strings.Contains(findings[0].Message, "deep") &&
@@ -123,7 +136,7 @@ func TestTreesOfChallenges(t *testing.T) {
 		return base
 	}
 	now, _ := time.Parse(time.RFC3339, cases.Now)
-	allowed, told := 0, 0
+	allowed, told, outside := 0, 0, 0
 	for seed := range uint64(3000) {
 		r := challengeTree{rand.New(rand.NewPCG(seed, 2))}
 		f := c.Facts
@@ -142,10 +155,19 @@ func TestTreesOfChallenges(t *testing.T) {
 			}
 		}
 		f.Users["alice"] = c.Facts.Users["alice"]
+		verdicts := map[string]policies.Verdict{}
+		for _, verb := range []string{"sudo", "use", "debug"} {
+			verdicts[verb] = pickOne(r, policies.Yes, policies.Yes, policies.No, policies.Unknown,
+				policies.Waiting)
+		}
 		tree, other := r.challenge(2), r.challenge(2)
 		strict := r.stricter(tree)
 		judge := func(challenge policies.Challenge, f policies.Facts) policies.Decision {
 			f.Base = under(challenge)
+			f.Replies = policies.Replies{}
+			for _, a := range policies.Inquiries(f) {
+				f.Replies[a.Inquiry] = policies.Reply{Verdict: verdicts[a.Challenge.Verb], At: requests.At(now)}
+			}
 			return policies.Evaluate(f.Base, f, now)
 		}
 		d, s := judge(tree, f), judge(strict, f)
@@ -156,7 +178,10 @@ func TestTreesOfChallenges(t *testing.T) {
 		if d.Outcome == policies.Allowed {
 			allowed++
 			if len(d.Approvers) == 0 {
-				t.Fatalf("seed %d: nobody approved %s", seed, written(tree))
+				outside++
+				if !saidYes(d) {
+					t.Fatalf("seed %d: nobody approved %s", seed, written(tree))
+				}
 			}
 		}
 		for i := range f.Reviews {
@@ -164,6 +189,21 @@ func TestTreesOfChallenges(t *testing.T) {
 			fewer.Reviews = slices.Delete(slices.Clone(f.Reviews), i, i+1)
 			if d.Outcome != policies.Allowed && judge(tree, fewer).Outcome == policies.Allowed {
 				t.Fatalf("seed %d: allowed without review %d of %v\n%s", seed, i, f.Reviews, written(tree))
+			}
+		}
+		if d.Outcome != policies.Allowed {
+			for verb, verdict := range maps.Clone(verdicts) {
+				if verdict != policies.Yes {
+					continue
+				}
+				for _, verdicts[verb] = range []policies.Verdict{policies.No, policies.Unknown,
+					policies.Waiting} {
+					if judge(tree, f).Outcome == policies.Allowed {
+						t.Fatalf("seed %d: allowed once %s is answered with %q\n%s", seed, verb,
+							verdicts[verb], written(tree))
+					}
+				}
+				verdicts[verb] = verdict
 			}
 		}
 		if len(policies.Widened(under(tree), under(other))) > 0 {
@@ -174,7 +214,20 @@ func TestTreesOfChallenges(t *testing.T) {
 				written(tree), written(other))
 		}
 	}
-	if allowed < 300 || told < 300 || told > 2990 {
-		t.Errorf("%d trees were met and %d changes told; the test tries little", allowed, told)
+	if allowed < 300 || told < 300 || told > 2990 || outside < 100 {
+		t.Errorf("%d trees were met, %d by replies alone, and %d changes told; the test tries little",
+			allowed, outside, told)
 	}
+}
+
+// saidYes tells whether a reply met a part of what allowed a request.
+func saidYes(d policies.Decision) bool {
+	for _, c := range d.AllChallenges() {
+		if c.Met && slices.ContainsFunc(c.Replies, func(r policies.ReplyResult) bool {
+			return r.Verdict == policies.Yes
+		}) {
+			return true
+		}
+	}
+	return false
 }

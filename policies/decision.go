@@ -262,7 +262,7 @@ func (c ChallengeResult) missing() string {
 	case len(c.Children) > 0:
 		text = c.missingOfChildren()
 	case len(c.Replies) > 0:
-		text = c.Kind + " is not met: " + c.replies()
+		text = c.Kind + " is not met: " + strings.Join(c.Replied(), "; ")
 	}
 	if c.From != nil {
 		text += fmt.Sprintf(", which counts from %s on", c.From)

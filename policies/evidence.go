@@ -186,15 +186,8 @@ func (d Decision) Evidence(e requests.Evidence) requests.Evidence {
 func statusOf(challenges []ChallengeResult) (all []requests.ChallengeStatus) {
 	for _, c := range challenges {
 		all = append(all, requests.ChallengeStatus{Kind: c.Kind, Path: c.Path, Count: c.Count,
-			Approvers: c.Approvers, Met: c.Met && len(c.Replies) > 0, Replies: repliesOf(c),
+			Approvers: c.Approvers, Met: c.Met && len(c.Replies) > 0, Replies: c.Replied(),
 			Challenges: statusOf(c.Children)})
-	}
-	return all
-}
-
-func repliesOf(c ChallengeResult) (all []string) {
-	for _, r := range c.Replies {
-		all = append(all, r.String())
 	}
 	return all
 }

@@ -91,6 +91,7 @@ var usual = map[string][]string{
 	"reasonHelp": {"name the incident"}, "message": {"ask for less"},
 	"days": {"Mon", "Sun"}, "from": {"08:00", "09:30"}, "to": {"18:00", "24:00"},
 	"timeZone":  {"Europe/Stockholm", "UTC"},
+	"challenge": {policies.RBACAuthorization}, "verdict": {"yes", "none"},
 	"pod":       {"api-1"},
 	"container": {"app"}, "command": {"cat", "/etc/*"}, "grants": {"reading"}, "role": {"view",
 		"payments-debug"},

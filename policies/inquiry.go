@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/pullgrant/pullgrant/requests"
@@ -235,22 +234,15 @@ func couldBe(challenges []ChallengeResult, needed int) bool {
 	}) >= needed
 }
 
-// outsideLacks is the refusal of a request whose approvals are not what it lacks: somebody outside of
-// GitHub said no, or after the merge did not answer, which is tried again.
-func (j *judge) outsideLacks() (code Code, missing string) {
+// outsideLacks is the refusal of a request that lacks something, and whose approvals are not what it
+// lacks: somebody outside of GitHub said no, or after the merge did not answer, which is tried again.
+func (j *judge) outsideLacks() Code {
 	all := j.decision.Challenges
-	for _, c := range all {
-		if !c.Met {
-			missing = cmp.Or(missing, c.missing())
-		}
+	code := blame(all, len(all))
+	if code == "" && j.facts.PullRequest.Merged && couldBe(all, len(all)) {
+		return EvaluationError
 	}
-	switch code = blame(all, len(all)); {
-	case missing == "":
-		return "", ""
-	case code == "" && j.facts.PullRequest.Merged && couldBe(all, len(all)):
-		return EvaluationError, missing
-	}
-	return code, missing
+	return code
 }
 
 // asking is what is asked for, as far as it is known.
@@ -265,11 +257,10 @@ func (j *judge) asking() Asking {
 	return a
 }
 
-// replies are all of a challenge's, in words.
-func (c ChallengeResult) replies() string {
-	var all []string
+// Replied is each reply of a challenge in words: free text, to be escaped at every sink.
+func (c ChallengeResult) Replied() (all []string) {
 	for _, r := range c.Replies {
 		all = append(all, r.String())
 	}
-	return strings.Join(all, "; ")
+	return all
 }

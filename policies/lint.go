@@ -1,6 +1,7 @@
 package policies
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -55,6 +56,7 @@ const (
 	RuleRoleBuiltin     = "role-builtin"
 	RulePatternConfig   = "pattern-configmaps"
 	RuleOnceLong        = "once-long"
+	RuleRBACRoleless    = "rbac-roleless"
 	RuleUnreviewedLong  = "unreviewed-long"
 	RuleStrictPath      = "strict-path"
 	RuleWindowShort     = "window-short"
@@ -136,6 +138,7 @@ func (l *linter) lint() []requests.Finding {
 		l.roles(w, d)
 		l.dangers(w, d)
 		w.constantConditions(d)
+		w.roleless(d)
 		l.windows(w, d)
 		l.idleLimit(w, d)
 		l.contradictions(w, d)
@@ -333,8 +336,9 @@ func (l *linter) overlap(w world, d *requests.Document, other world) {
 	for _, theirs := range other.approvals(cluster) {
 		if !slices.ContainsFunc(mine, func(m Approval) bool { return m.implies(theirs) }) {
 			d.Add("spec.challenges", RuleOverlap, "%s gets %s also under the policy %s, which "+
-				"asks for %s %d of %s and this one does not; keep the stricter or part what they give",
-				who, what, other.policy.Metadata.Name, theirs.Kind, theirs.Count, nameAll(theirs))
+				"asks for %s and this one does not; keep the stricter or part what they give",
+				who, what, other.policy.Metadata.Name, cmp.Or(theirs.Asks, fmt.Sprintf("%s %d of %s",
+					theirs.Kind, theirs.Count, nameAll(theirs))))
 			return
 		}
 	}

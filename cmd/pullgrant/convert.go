@@ -23,10 +23,11 @@ func newConvertCommand(w world) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "convert --cluster NAME [FILE...]",
 		Short: "Make policies and requests of the files of other tools",
-		Long: `Read YAML of Kudo (EscalationPolicy, Escalation), k8sudo (SudoRequest), kube-request-access
-(AccessRequest) and Teleport (role), also as a list that kubectl prints, and write what it says as
-files of an access repository. Without a file, and for -, standard input is read. Roles of Teleport
-are understood together: give those who request, those who review and those that give access.
+		Long: `Read YAML of Kudo (EscalationPolicy, Escalation), k8sudo (SudoRequest, and ClusterRoles with
+the verb sudo), kube-request-access (AccessRequest) and Teleport (role), also as a list that kubectl
+prints, and write what it says as files of an access repository. Without a file, and for -, standard
+input is read. Roles of Teleport are understood together: give those who request, those who review and
+those that give access; and so are ClusterRoles and the ClusterRoleBindings of them.
 
 The files go to stdout, one YAML document each, or with --out below a folder, where none may exist
 yet. What has no counterpart is one line on stderr, with its place: file:line:column: field: why, and

@@ -249,7 +249,8 @@ func (r *report) approval(a policies.Approval, requester string) {
 			})
 			who = cmp.Or(at(slices.Concat(part.Teams, others)), "nobody")
 		}
-		r.text("%s  %d of %s (%s)", strings.Repeat("  ", depth), part.Count, who, from)
+		r.text("%s  %s (%s)", strings.Repeat("  ", depth), cmp.Or(part.Asks, fmt.Sprintf("%d of %s",
+			part.Count, who)), from)
 	}
 }
 

@@ -118,8 +118,8 @@ func writeOffers(w world, all []offer) error {
 			gives[len(gives)-1] += ", used with --as"
 		}
 		for _, a := range o.Approvals {
-			approvals = append(approvals, fmt.Sprintf("%d of %s", a.Count,
-				cmp.Or(at(slices.Concat(a.Teams, a.People)), "nobody")))
+			approvals = append(approvals, cmp.Or(a.Asks, fmt.Sprintf("%d of %s", a.Count,
+				cmp.Or(at(slices.Concat(a.Teams, a.People)), "nobody"))))
 		}
 		rows = append(rows, []string{o.Name, o.Cluster, strings.Join(gives, "; "),
 			o.MaxDuration.String(), at(o.Askers), strings.Join(approvals, " and ")})

@@ -234,7 +234,7 @@ func (r *report) challenges(d policies.Decision) {
 		}
 		if len(c.Replies) > 0 {
 			r.text("%s  %-4s  %s%s", indent, state, c.Kind, from)
-			for _, reply := range c.Replies {
+			for _, reply := range c.Replied() {
 				r.text("%s        %s", indent, reply)
 			}
 			continue

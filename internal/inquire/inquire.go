@@ -64,8 +64,14 @@ func (all Answerers) ask(ctx context.Context, a policies.Asking) policies.Reply 
 	return r
 }
 
-// Deferred leaves an inquiry to the agent, which alone can ask.
-func Deferred(context.Context, policies.Asking) policies.Reply {
+// WithoutCluster are those that the Action and the command line can ask: what only the cluster knows
+// is left to the agent.
+func WithoutCluster() Answerers {
+	return Answerers{policies.RBACAuthorization: deferred}
+}
+
+// deferred leaves an inquiry to the agent, which alone can ask.
+func deferred(context.Context, policies.Asking) policies.Reply {
 	return policies.Reply{Verdict: policies.Deferred}
 }
 

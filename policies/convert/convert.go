@@ -1,7 +1,7 @@
 // Package convert writes what the files of other tools say as files of an access repository: Kudo's
-// EscalationPolicy and Escalation, k8sudo's SudoRequest, kube-request-access' AccessRequest, and
-// Teleport's roles. What has no counterpart is a finding where it stands, never left out in silence;
-// docs/convert.md has what becomes of each field.
+// EscalationPolicy and Escalation, k8sudo's SudoRequest and the RBAC that it goes by,
+// kube-request-access' AccessRequest, and Teleport's roles. What has no counterpart is a finding where
+// it stands, never left out in silence; docs/convert.md has what becomes of each field.
 package convert
 
 import (
@@ -49,6 +49,8 @@ type converter struct {
 	files    []File
 	findings []requests.Finding
 	roles    []*role // of Teleport, by which each other's words are understood
+
+	sudoers, bindings []*document // ClusterRoles by which k8sudo goes, and who is bound to them
 }
 
 // Convert makes files of ours out of others, in their order. The findings are in order too: what has
@@ -64,6 +66,7 @@ func Convert(sources []Source, o Options) ([]File, []requests.Finding) {
 		d.convert()
 	}
 	c.convertRoles()
+	c.convertSudoers()
 	requests.SortFindings(c.findings)
 	return c.files, slices.Compact(c.findings)
 }
@@ -73,6 +76,8 @@ var kinds = map[string]func(*document){
 	"k8s.kudo.dev/v1alpha1 EscalationPolicy":  (*document).escalationPolicy,
 	"k8s.kudo.dev/v1alpha1 Escalation":        (*document).escalation,
 	"k8sudo.jetstack.io/v1alpha1 SudoRequest": (*document).sudoRequest,
+	rbacGroup + "/v1 ClusterRole":             (*document).clusterRole,
+	rbacGroup + "/v1 ClusterRoleBinding":      (*document).clusterRoleBinding,
 	"spreadgroup.com/v1 AccessRequest":        (*document).accessRequest,
 	"spreadgroup.com/v1 AccessGrant": func(d *document) {
 		d.tell(d.root, "kind", "an AccessGrant is an approval; here that is a review of the pull request "+
@@ -85,7 +90,8 @@ func (d *document) convert() {
 	read, known := kinds[d.kind()]
 	if !known {
 		d.unreadable(d.root, "apiVersion is %s and kind %s; read are Kudo's EscalationPolicy and "+
-			"Escalation (k8s.kudo.dev/v1alpha1), k8sudo's SudoRequest (k8sudo.jetstack.io/v1alpha1), "+
+			"Escalation (k8s.kudo.dev/v1alpha1), k8sudo's SudoRequest (k8sudo.jetstack.io/v1alpha1) and the "+
+			"ClusterRoles and ClusterRoleBindings (rbac.authorization.k8s.io/v1) that it goes by, "+
 			"kube-request-access' AccessRequest (spreadgroup.com/v1) and Teleport's role",
 			requests.Quote(text(d.root, "apiVersion")), requests.Quote(text(d.root, "kind")))
 		return

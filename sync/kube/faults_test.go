@@ -19,6 +19,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
+	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/render"
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/plan"
@@ -80,6 +81,11 @@ var asks = map[string]func(context.Context, *world) (string, error){
 		found, missing, err := LiveRoles(ctx, w.config, "prod-eu",
 			[]string{"payments-debug", "nowhere"})
 		return fmt.Sprint(len(found), missing), err
+	},
+	"Authorized": func(ctx context.Context, w *world) (string, error) {
+		yes, err := w.cluster.Authorized(ctx, policies.AccessReview{User: "root@example.com",
+			Groups: []string{"system:masters"}, Verb: policies.DefaultVerb, Role: "payments-debug"})
+		return fmt.Sprint(yes), err
 	},
 	"Leader": func(ctx context.Context, w *world) (string, error) {
 		return w.cluster.Leader(ctx, time.Now())
