@@ -6,12 +6,14 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/go-git/go-git/v5/storage/memory"
 
+	"github.com/pullgrant/pullgrant/internal/checks"
 	"github.com/pullgrant/pullgrant/internal/github"
 	"github.com/pullgrant/pullgrant/internal/inquire"
 	"github.com/pullgrant/pullgrant/policies"
@@ -41,7 +43,7 @@ func TestActionJudgesTheScenarios(t *testing.T) {
 				t.Fatalf("%d check runs\n%s", len(checks), out)
 			}
 			facts := s.Scenario.Facts
-			inquire.WithoutCluster().Fill(t.Context(), &facts, func() time.Time { return c.Now })
+			alone(t).Fill(t.Context(), &facts, func() time.Time { return c.Now })
 			d := s.Scenario.Judge(facts)
 			d.HeadSHA = s.Scenario.Facts.PullRequest.HeadSHA
 			if c.Wire != "" { // the scenario holds only part of what is said
@@ -72,8 +74,19 @@ func TestActionJudgesTheScenarios(t *testing.T) {
 	}
 }
 
+// alone are the answerers of an Action that may call nobody.
+func alone(t *testing.T) inquire.Answerers {
+	t.Helper()
+	all, err := answerers(checks.Config{Env: func(string) string { return "" }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
 // runOn plays the runner: GitHub's own example of an event, about the pull request of the scenario.
-func runOn(t *testing.T, s *answers.Server) (log string, files map[string]string) {
+// inputs are names of variables and their values.
+func runOn(t *testing.T, s *answers.Server, inputs ...string) (log string, files map[string]string) {
 	t.Helper()
 	example, err := os.ReadFile("../testdata/runner/payloads/pull_request.opened.json")
 	var event map[string]any
@@ -104,6 +117,9 @@ func runOn(t *testing.T, s *answers.Server) (log string, files map[string]string
 		"GITHUB_REPOSITORY": f.Repository.Owner + "/" + f.Repository.Name, "INPUT_TOKEN": "token",
 		"GITHUB_OUTPUT": filepath.Join(dir, "output"), "GITHUB_STEP_SUMMARY": filepath.Join(dir,
 			"summary"),
+	}
+	for pair := range slices.Chunk(inputs, 2) {
+		env[pair[0]] = pair[1]
 	}
 	var out bytes.Buffer
 	if _, err := Run(t.Context(), func(name string) string { return env[name] }, &out,

@@ -12,7 +12,6 @@ import (
 	"github.com/sethvargo/go-githubactions"
 
 	"github.com/pullgrant/pullgrant/internal/github"
-	"github.com/pullgrant/pullgrant/internal/inquire"
 	"github.com/pullgrant/pullgrant/policies"
 )
 
@@ -57,7 +56,15 @@ func run(ctx context.Context, a *githubactions.Action, now time.Time) (Result, e
 	if err != nil {
 		return result, err
 	}
-	from := sources{client, inquire.WithoutCluster()}
+	given, err := checksOf(a, now)
+	if err != nil {
+		return result, err
+	}
+	asked, err := answerers(given)
+	if err != nil {
+		return result, err
+	}
+	from := sources{client, asked}
 	t, err := readEvent(a.Getenv)
 	if err != nil {
 		return result, err

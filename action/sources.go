@@ -2,8 +2,14 @@ package action
 
 import (
 	"context"
+	"fmt"
+	"maps"
+	"strings"
 	"time"
 
+	"github.com/sethvargo/go-githubactions"
+
+	"github.com/pullgrant/pullgrant/internal/checks"
 	"github.com/pullgrant/pullgrant/internal/github"
 	"github.com/pullgrant/pullgrant/internal/inquire"
 	"github.com/pullgrant/pullgrant/policies"
@@ -23,4 +29,34 @@ func (s sources) Facts(ctx context.Context, number int, now time.Time) (policies
 		s.answerers.Fill(ctx, &facts, func() time.Time { return now })
 	}
 	return facts, err
+}
+
+// answerers are those that the Action can ask: what is given, and nobody in a cluster.
+func answerers(given checks.Config) (inquire.Answerers, error) {
+	all, err := checks.Answerers(given)
+	if err == nil {
+		maps.Copy(all, inquire.WithoutCluster())
+	}
+	return all, err
+}
+
+// checksOf is whom a workflow lets the Action ask over HTTPS.
+func checksOf(a *githubactions.Action, now time.Time) (checks.Config, error) {
+	secrets := map[string]string{checks.EnvSecret: a.GetInput("webhook-secret")}
+	for n, line := range strings.Split(strings.TrimSpace(a.GetInput("webhook-tokens")), "\n") {
+		host, token, ok := strings.Cut(strings.TrimSpace(line), " ")
+		if line != "" && !ok { // the line may be a token, and is not shown
+			return checks.Config{}, fmt.Errorf("input webhook-tokens, line %d: write a host, a space and its "+
+				"token", n+1)
+		}
+		secrets[checks.EnvToken(host)] = strings.TrimSpace(token)
+	}
+	c := checks.Config{CA: []byte(a.GetInput("webhook-ca")), Clock: func() time.Time { return now },
+		Env: func(name string) string { return secrets[name] }}
+	for _, host := range strings.Fields(a.GetInput("webhook-hosts")) {
+		if err := c.Hosts.Set(host); err != nil {
+			return c, fmt.Errorf("input webhook-hosts: %w", err)
+		}
+	}
+	return c, nil
 }

@@ -46,7 +46,7 @@ type condition struct {
 // kinds.
 func challengeKinds() []challengeKind {
 	return []challengeKind{codeOwnerChallenge(), peerChallenge(), anyOfChallenge(),
-		allOfChallenge(), rbacChallenge()}
+		allOfChallenge(), rbacChallenge(), webhookChallenge(), ticketChallenge()}
 }
 
 // kind is the row of the challenge's kind. A kind without one has refused its file before anybody

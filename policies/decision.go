@@ -88,6 +88,8 @@ const (
 	BotApproval            Code = "BotApproval"
 	ApproverNotAllowed     Code = "ApproverNotAllowed"
 	NotAuthorizedInCluster Code = "NotAuthorizedInCluster"
+	WebhookDenied          Code = "WebhookDenied"
+	TicketNotOpen          Code = "TicketNotOpen"
 	InsufficientApprovals  Code = "InsufficientApprovals"
 
 	// The agent's own, judged over merged pull requests.

@@ -100,6 +100,7 @@ func checkCustom(d *requests.Document, s PolicySpec) {
 		}
 	}
 	pattern("spec.reasonPattern", s.ReasonPattern)
+	checkTickets(d, s)
 	if s.ReasonHelp != "" && s.ReasonPattern == "" {
 		d.Add("spec.reasonHelp", "pattern", "reasonHelp is told when reasonPattern does not match; "+
 			"add that, or leave this out")

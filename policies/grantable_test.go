@@ -32,7 +32,7 @@ func TestGrantable(t *testing.T) {
 	for cluster, want := range map[string]map[string][]string{
 		"prod-eu": {"payments": {"", "payments-admin", "payments-debug"}, // "": to run a command
 			"checkout": {"payments-debug"}, "orders": {"orders-scaler"}, "": {"node-triage"}},
-		"staging": {"payments": {"logs-reader"}, "checkout": {"logs-reader"}},
+		"staging": {"payments": {"logs-reader"}, "checkout": {"logs-reader"}, "baskets": {"logs-reader"}},
 		"prod-us": {},
 	} {
 		items, findings := tree.Grantable(cluster)

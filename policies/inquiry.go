@@ -23,6 +23,7 @@ type Inquiry struct {
 type Asking struct {
 	Inquiry
 	Challenge   Challenge
+	Repository  string // owner/name
 	PullRequest int
 	HeadSHA     string
 	Request     requests.AccessRequest
@@ -249,6 +250,9 @@ func (j *judge) outsideLacks() Code {
 func (j *judge) asking() Asking {
 	a := Asking{PullRequest: j.facts.PullRequest.Number, HeadSHA: j.facts.PullRequest.HeadSHA,
 		Request: j.request}
+	if r := j.facts.Repository; r.Name != "" {
+		a.Repository = r.Owner + "/" + r.Name
+	}
 	if j.decision.Grant != nil {
 		a.Grant = *j.decision.Grant
 	}

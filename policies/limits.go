@@ -23,7 +23,8 @@ var limitFields = requests.Fields{
 		"whoever has them. Default: any number.", Min: 1, Max: mostActive, Rule: "count",
 		Says: saysCount(mostActive)},
 	"Limits.perDay": {About: "How many accesses of a person under the policy may begin within any 24 " +
-		"hours on a cluster. Default: any number.", Min: 1, Max: mostOfPerson},
+		"hours on a cluster. Default: any number.", Min: 1, Max: mostOfPerson, Rule: "count",
+		Says: saysCount(mostOfPerson)},
 	"Limits.cooldown": {About: "How long after the end of a person's access under the policy their next " +
 		"one on the cluster may begin, for example 30m. Default: at once."},
 }

@@ -60,6 +60,12 @@ type Challenge struct {
 	// from the push of the head commit until it can be met
 	After requests.Duration `yaml:"after,omitempty" json:"after,omitzero"`
 	Verb  string            `yaml:"verb,omitempty" json:"verb,omitempty"` // of an RBACAuthorization
+	URL   string            `yaml:"url,omitempty" json:"url,omitempty"`   // of a Webhook or Ticket
+	// of a Ticket
+	Tracker string `yaml:"tracker,omitempty" json:"tracker,omitempty"`
+	Project string `yaml:"project,omitempty" json:"project,omitempty"`
+	Field   string `yaml:"field,omitempty" json:"field,omitempty"`
+	Pattern string `yaml:"pattern,omitempty" json:"pattern,omitempty"`
 }
 
 // Kinds of Challenge. One without an evaluator is an error in the file, never a pass.

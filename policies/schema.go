@@ -16,10 +16,10 @@ import (
 // AccessRequest.
 const KindRevocation = "Revocation"
 
-// Kinds lists the kinds of file that have a JSON Schema.
+// Kinds lists the kinds of file, and of what goes over the wire, that have a JSON Schema.
 var Kinds = []string{requests.KindAccessRequest, KindAccessPolicy, KindIdentityMap, KindGroupMap,
 	KindAccessRule, KindCertification, rbac.KindRoleCatalog, KindPolicyTest, KindRevocation, KindDebt,
-	KindGlassReview}
+	KindGlassReview, KindWebhookRequest, KindWebhookResponse}
 
 // Schema is the JSON Schema (draft 7, which editors know best) of one of Kinds, compared without
 // regard to case. It is made from the Go types that the loader fills, with the patterns and bounds
@@ -111,6 +111,8 @@ var formats = map[string]struct {
 	KindDebt:                   {reflect.TypeFor[Debt](), DebtFormat},
 	KindGlassReview:            {reflect.TypeFor[GlassReview](), GlassReviewFormat},
 	KindRevocation:             {reflect.TypeFor[requests.Revocation](), requests.RevocationFormat},
+	KindWebhookRequest:         {reflect.TypeFor[WebhookRequest](), webhookRequestFormat},
+	KindWebhookResponse:        {reflect.TypeFor[WebhookResponse](), webhookResponseFormat},
 }
 
 // structSchema is the schema of a struct with yaml tags. A field may be left out exactly when its

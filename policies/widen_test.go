@@ -61,6 +61,10 @@ func TestWidened(t *testing.T) {
 			"  challenges: []", "policy payments-debug: access may be given with nobody's review\n" +
 			"policy payments-debug: 1 approval(s) by code owners is no longer asked for; now it takes " +
 			"nobody's approval"},
+		{"policies/incident-logs.yaml", "https://checks.example.com/access", "https://other.example.com/access",
+			"policy incident-logs: a yes of https://checks.example.com/access is no longer asked for; now " +
+				"it takes an open ticket of INC in https://acme.atlassian.net, which the reason names and a yes of " +
+				"https://other.example.com/access"},
 		{path, "  challenges:", "  onBehalfOf: [{kind: User, name: bob}]\n  challenges:",
 			"policy payments-debug: it may be asked for on behalf of bob too"},
 		{path, "    grants:", "    allowDangerous: [{role: payments-debug, dangers: [tokens]}]\n" +

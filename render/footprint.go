@@ -42,6 +42,8 @@ type Footprint struct {
 	// ExecAudit are the addresses (CIDRs) from which API servers tell of commands that were used;
 	// none: nobody does.
 	ExecAudit []string
+	// Outside are hosts beside GitHub that the agent asks.
+	Outside []Outside
 }
 
 // Object is one Kubernetes object, with apiVersion and kind.

@@ -42,6 +42,7 @@ type process struct {
 	limit   string
 	secrets bool     // the Secret pullgrant-agent is in its files
 	audit   []string // from where API servers tell of commands; none: they do not
+	outside []Outside
 }
 
 // processes are what runs, in the order in which it is created: what takes access back before what
@@ -57,6 +58,8 @@ func processes(f Footprint) []process {
 	if agent.audit = f.ExecAudit; len(agent.audit) > 0 {
 		agent.args = append(agent.args, auditArgs...)
 	}
+	agent.outside = f.Outside
+	agent.env = append(agent.env, outsideEnv(f.Outside)...)
 	if f.GitHubAPI != "" {
 		agent.env = append(agent.env, corev1.EnvVar{Name: "GITHUB_API_URL", Value: f.GitHubAPI})
 	}
@@ -94,6 +97,7 @@ func (p process) objects(image string) []Object {
 	none := intstr.FromInt32(0)
 	labels := map[string]string{"app.kubernetes.io/name": p.name, LabelPartOf: ManagedBy}
 	reached := network(p.selector())
+	reached.Egress = append(reached.Egress, outsideEgress(p.outside)...)
 	var service []Object
 	if len(p.audit) > 0 {
 		reached.Ingress = append(reached.Ingress, auditIngress(p.audit))
@@ -222,10 +226,6 @@ func network(selector map[string]string) networkingv1.NetworkPolicySpec {
 		return networkingv1.NetworkPolicyPeer{NamespaceSelector: &metav1.LabelSelector{
 			MatchLabels: map[string]string{label: value}}}
 	}
-	block := func(cidr string, except ...string) networkingv1.NetworkPolicyPeer {
-		return networkingv1.NetworkPolicyPeer{IPBlock: &networkingv1.IPBlock{CIDR: cidr,
-			Except: except}}
-	}
 	return networkingv1.NetworkPolicySpec{
 		PodSelector: metav1.LabelSelector{MatchLabels: selector},
 		PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress,
@@ -238,9 +238,20 @@ func network(selector map[string]string) networkingv1.NetworkPolicySpec {
 			{To: []networkingv1.NetworkPolicyPeer{within("kubernetes.io/metadata.name",
 				"kube-system"), block("169.254.20.10/32")},
 				Ports: []networkingv1.NetworkPolicyPort{at(&udp, 53), at(&tcp, 53)}},
-			{To: []networkingv1.NetworkPolicyPeer{block("0.0.0.0/0", "169.254.169.254/32"),
-				block("::/0", "fd00:ec2::254/128")},
-				Ports: []networkingv1.NetworkPolicyPort{at(&tcp, 443), at(&tcp, 6443)}},
+			{To: anywhere(), Ports: []networkingv1.NetworkPolicyPort{at(&tcp, https), at(&tcp, 6443)}},
 		},
 	}
+}
+
+// https is the port of what is on the Internet.
+const https = 443
+
+func block(cidr string, except ...string) networkingv1.NetworkPolicyPeer {
+	return networkingv1.NetworkPolicyPeer{IPBlock: &networkingv1.IPBlock{CIDR: cidr, Except: except}}
+}
+
+// anywhere is everywhere but where clouds give out the credentials of the node.
+func anywhere() []networkingv1.NetworkPolicyPeer {
+	return []networkingv1.NetworkPolicyPeer{block("0.0.0.0/0", "169.254.169.254/32"),
+		block("::/0", "fd00:ec2::254/128")}
 }

@@ -17,6 +17,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/pullgrant/pullgrant/internal/github"
+	"github.com/pullgrant/pullgrant/internal/inquire"
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/git"
 	"github.com/pullgrant/pullgrant/testdata/forge"
@@ -191,6 +192,8 @@ type options struct {
 	// of the API server's audit webhook
 	audit net.Listener
 	token string
+	// of whom challenges ask
+	answerers inquire.Answerers
 }
 
 // agent is a new process, as far as memory goes.
@@ -211,7 +214,7 @@ func (s *stage) agent(o options) *Agent {
 		Repository: repository, Kubernetes: config, Poll: cmp.Or(o.poll, 50*time.Millisecond),
 		AWSAuth: o.awsAuth, Clock: s.Clock, Signer: o.signer, TrustRoot: o.root,
 		RepositoryID: o.repository, Version: "v1.2.3", Listener: o.listen,
-		WebhookSecret: []byte(o.secret), Audit: o.audit, AuditToken: []byte(o.token),
+		WebhookSecret: []byte(o.secret), Audit: o.audit, AuditToken: []byte(o.token), Answerers: o.answerers,
 		Logger: slog.New(slog.NewJSONHandler(s.Log, nil))}
 	if o.github {
 		c.GitHub, err = github.New(github.Config{APIURL: s.URL, Owner: "acme", Repo: "access",

@@ -60,6 +60,10 @@ Secret pullgrant-agent in pullgrant-system with the keys signing-key (SSH, signs
 app-key (of the GitHub App, PEM). They are files under /secrets in the container. No secret is read
 or printed.
 
+With --webhook-host the agent's way to those hosts is open, and the keys of the Secret
+pullgrant-checks, if there is one, are in its environment: the secret and the tokens by which it asks
+them (docs/cookbook/checks.md).
+
 Run it again when the policies have changed. --diff tells what a cluster has otherwise: what to add
 and to change, and which rights are too much because no policy needs them; the exit code is then 1.
 
@@ -172,7 +176,7 @@ func (o installOptions) footprint(ctx context.Context, w world) (f render.Footpr
 		return f, fmt.Errorf("no policy is for the cluster %s", o.agent.cluster)
 	}
 	f = render.Footprint{Cluster: o.agent.cluster, Grants: grants, Image: o.image,
-		AWSAuth: o.agent.awsAuth, ExecAudit: o.execAudit}
+		AWSAuth: o.agent.awsAuth, ExecAudit: o.execAudit, Outside: o.agent.checks.outside()}
 	o.given.VisitAll(func(flag *pflag.Flag) {
 		if flag.Changed {
 			f.Args = append(f.Args, "--"+flag.Name+"="+flag.Value.String())

@@ -11,9 +11,10 @@ import (
 func newSchemaCommand(w world) *cobra.Command {
 	return &cobra.Command{
 		Use:   "schema KIND",
-		Short: "Print the JSON Schema of a kind of file",
-		Long: `Print the JSON Schema of a kind of file, for editors. It knows less than "pullgrant
-validate", which also compares fields and files with each other. Kinds:` + strings.Join(policies.Kinds, ", ") + ".",
+		Short: "Print the JSON Schema of a kind of file or message",
+		Long: `Print the JSON Schema of a kind of file, for editors, or of what challenges of kind Webhook
+send and take. It knows less than "pullgrant validate", which also compares fields and files with each
+other. Kinds: ` + strings.Join(policies.Kinds, ", ") + ".",
 		Example:   "  pullgrant schema AccessPolicy > accesspolicy.json",
 		Args:      arguments(1, 1),
 		ValidArgs: policies.Kinds,

@@ -40,6 +40,7 @@ type syncOptions struct {
 	listen     string
 	webhook    string
 	audit      execAuditOptions
+	checks     checkOptions
 	once       bool
 	dryRun     bool
 }
@@ -115,6 +116,7 @@ func (o *syncOptions) flags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.webhook, "webhook-secret-file", "", "secret of GitHub's webhook "+
 		"(default: no webhook)")
 	o.audit.flags(flags)
+	o.checks.flags(flags)
 	flags.BoolVar(&o.once, "once", false, "take one pass and stop")
 	flags.BoolVar(&o.dryRun, "dry-run", false, "print what a pass would do, and do nothing")
 }
@@ -174,6 +176,8 @@ func (o syncOptions) problem() string {
 		return "--webhook-secret-file is of no use without --listen"
 	case o.audit.problem() != "":
 		return o.audit.problem()
+	case o.checks.problem() != "":
+		return o.checks.problem()
 	case o.once && o.dryRun:
 		return "--dry-run is a single pass already; leave --once out"
 	}
@@ -227,6 +231,9 @@ func (o syncOptions) agent(ctx context.Context, w world) (config sync.Config, er
 		Poll: o.poll, AWSAuth: o.awsAuth, TrustRoot: o.trustRoot, RepositoryID: o.repoID, Clock: w.now,
 		Version: thisBuild().Version,
 		Logger:  slog.New(slog.NewJSONHandler(w.err, nil))}
+	if config.Answerers, err = o.checks.answerers(w); err != nil {
+		return config, err
+	}
 	if config.Kubernetes, err = ownCluster(o.kubeconfig); err != nil {
 		return config, err
 	}

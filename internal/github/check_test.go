@@ -39,8 +39,7 @@ func TestPostCheck(t *testing.T) {
 	}
 
 	w.client = w.clientOf(w.URL, w.Token("alice"))
-	ours := w.clientOf(w.URL, w.AppToken("pullgrant"))
-	if _, err := ours.PostCheck(t.Context(), Check{HeadSHA: head, Name: "pullgrant",
+	if _, err := w.client.PostCheck(t.Context(), Check{HeadSHA: head, Name: "pullgrant",
 		Conclusion: "success", Title: "t", Summary: "s"}); err == nil ||
 		!strings.Contains(err.Error(), "Checks: write, which only an App") {
 		t.Errorf("error %v for a user's token", err)
