@@ -160,11 +160,11 @@ func TestWithoutCluster(t *testing.T) {
 // TestWords: what others write becomes one short line of printable text.
 func TestWords(t *testing.T) {
 	for text, want := range map[string]string{
-		"":                           "",
-		"plain":                      "plain",
+		"":                            "",
+		"plain":                       "plain",
 		" two\n\nlines\t\u00a0of it ": "two lines of it",
-		"a\x1b[31mb\x00c\u202ed":     "a[31mbcd",
-		"bad \xff\xfe bytes":         "bad bytes",
+		"a\x1b[31mb\x00c\u202ed":      "a[31mbcd",
+		"bad \xff\xfe bytes":          "bad bytes",
 	} {
 		if got := Words(text); got != want {
 			t.Errorf("%q: %q", text, got)
