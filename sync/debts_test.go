@@ -262,14 +262,14 @@ func TestIssueIsFoundAgain(t *testing.T) {
 func TestFreezeHoldsForBreakGlass(t *testing.T) {
 	for _, except := range []bool{false, true} {
 		s := newStage(t)
-		agent := s.glass()
+		s.glass()
 		text := fmt.Sprintf("apiVersion: pullgrant.dev/v1alpha1\nkind: AccessRule\nmetadata: {name: freeze}\n"+
 			"spec:\n  deny: {clusters: [%s]}\n  reason: Nothing for now, ask later\n", s.Cluster)
 		if except {
 			text += "  except: [BreakGlass]\n"
 		}
 		s.pushFiles("root", "Freeze", map[string]string{policies.RulePath("freeze"): text})
-		agent = s.agent(options{github: true, root: s.git("rev-parse", "main")})
+		agent := s.agent(options{github: true, root: s.git("rev-parse", "main")})
 		_, number := s.breakGlass("one")
 		s.Must(agent.Once(t.Context()))
 		if want := map[bool]string{false: "open", true: "merged"}[except]; s.pullState(number) != want {
