@@ -105,16 +105,22 @@ func (c *Client) facts(ctx context.Context, number int, now time.Time) (policies
 	if err != nil {
 		return f, err
 	}
-	asked := questions(f)
+	asked, wanted := questions(f), policies.WordsWanted(f)
+	var words map[int64]policies.Words
 	err = together(ctx, inOrder(of(c.readPulls), func(ctx context.Context) error {
 		return together(ctx, of(c.readChanges), of(c.readStood))
-	}), of(c.readNames), of(c.readWords), of(c.readCounts),
+	}), of(c.readNames), of(c.readCounts),
+		func(ctx context.Context) (err error) {
+			words, err = c.readWords(ctx, number, wanted)
+			return err
+		},
 		func(ctx context.Context) error { return c.readOwed(ctx, &f) },
 		of(c.readCodeownersErrors),
 		func(ctx context.Context) error { return c.answer(ctx, &f, asked) })
 	if err != nil {
 		return f, err
 	}
+	f.Reviews = worded(f.Reviews, words)
 	after, err := c.pull(ctx, number)
 	if err != nil {
 		return f, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -32,25 +33,28 @@ type said struct {
 	} `json:"editor"`
 }
 
-// readWords reads what those reviews say of which judging asks it, and whether that was edited:
-// whoever may write can edit another's words (R71). Only GraphQL tells. Where it does not have that to
-// tell, the words stay unknown, and the reviews do not count; where it fails, the reading does.
-func (c *Client) readWords(ctx context.Context, f *policies.Facts, p snapshot) error {
-	wanted := policies.WordsWanted(*f)
+// readWords reads what the wanted reviews say, and whether that was edited: whoever may write can edit
+// another's words (R71). Only GraphQL tells. Where it does not have that to tell, the words stay
+// unknown, and the reviews do not count; where it fails, the reading does.
+func (c *Client) readWords(ctx context.Context, number int, wanted []int64) (map[int64]policies.Words,
+	error) {
 	if len(wanted) == 0 {
-		return nil
+		return nil, nil
 	}
-	told, err := c.words(ctx, p.Number)
-	if err != nil {
-		return err
-	}
-	f.Reviews = slices.Clone(f.Reviews) // which others read beside it
-	for i, r := range f.Reviews {
-		if words, ok := told[r.ID]; ok && slices.Contains(wanted, r.ID) {
-			f.Reviews[i].Words = &words
+	told, err := c.words(ctx, number)
+	maps.DeleteFunc(told, func(id int64, _ policies.Words) bool { return !slices.Contains(wanted, id) })
+	return told, err
+}
+
+// worded are reviews with what they say, as far as it is told.
+func worded(reviews []policies.Review, told map[int64]policies.Words) []policies.Review {
+	reviews = slices.Clone(reviews)
+	for i, r := range reviews {
+		if words, ok := told[r.ID]; ok {
+			reviews[i].Words = &words
 		}
 	}
-	return nil
+	return reviews
 }
 
 // words are what reviews say, by their numbers.

@@ -11,7 +11,7 @@ import (
 // workflow is the part of a workflow file that GitHub itself acts on.
 type workflow struct {
 	Name        string
-	On          map[string]struct{ Types, Branches, Paths, Workflows []string }
+	On          map[string]trigger
 	Permissions map[string]string
 	Concurrency struct{ Group string }
 	Jobs        map[string]struct {
@@ -22,6 +22,17 @@ type workflow struct {
 			With map[string]string
 		}
 	}
+}
+
+// trigger is when an event starts a workflow; a list of moments of the clock says nothing more here.
+type trigger struct{ Types, Branches, Paths, Workflows []string }
+
+func (e *trigger) UnmarshalYAML(n *yaml.Node) error {
+	if n.Kind == yaml.SequenceNode {
+		return nil
+	}
+	type plain trigger
+	return n.Decode((*plain)(e))
 }
 
 func parseWorkflow(t *testing.T, text string) workflow {
