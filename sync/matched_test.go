@@ -65,7 +65,9 @@ func TestAddedNamesAreTakenAway(t *testing.T) {
 	})
 	g.expect(name, fmt.Sprintf(at, g.Namespace, "api-1", 403), false)
 	change(func(r *rbacv1.PolicyRule) { r.Verbs = []string{"delete", "get"} })
-	g.Until("the grant is over", func() bool { return g.entered(name) })
+	g.Until("the grant is over, and its record gone after its entry", func() bool {
+		return g.entered(name) && len(g.Records()) == 0
+	})
 	g.leftNothing(name, requests.CauseRevoked)
 }
 
