@@ -42,9 +42,9 @@ var servers = []struct {
 }
 
 func withConfig(filter, any string) []string {
-	return []string{"GIT_CONFIG_COUNT=3",
-		"GIT_CONFIG_KEY_1=uploadpack.allowFilter", "GIT_CONFIG_VALUE_1=" + filter,
-		"GIT_CONFIG_KEY_2=uploadpack.allowAnySHA1InWant", "GIT_CONFIG_VALUE_2=" + any}
+	return []string{"GIT_CONFIG_COUNT=2",
+		"GIT_CONFIG_KEY_0=uploadpack.allowFilter", "GIT_CONFIG_VALUE_0=" + filter,
+		"GIT_CONFIG_KEY_1=uploadpack.allowAnySHA1InWant", "GIT_CONFIG_VALUE_1=" + any}
 }
 
 // rewrite changes what git is asked, or answers itself when it returns an answer.

@@ -17,7 +17,7 @@ import (
 	"github.com/pullgrant/pullgrant/testdata/gitserver"
 )
 
-const allowFilter = "GIT_CONFIG_COUNT=2,GIT_CONFIG_KEY_1=uploadpack.allowFilter,GIT_CONFIG_VALUE_1=true"
+const allowFilter = "GIT_CONFIG_COUNT=1,GIT_CONFIG_KEY_0=uploadpack.allowFilter,GIT_CONFIG_VALUE_0=true"
 
 func TestLargeFilesAreLeftOut(t *testing.T) {
 	s := gitserver.New(t, strings.Split(allowFilter, ",")...)

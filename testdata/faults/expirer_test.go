@@ -48,7 +48,7 @@ func TestExpirerAlone(t *testing.T) {
 	expirers := []*log{s.startExpirer(), s.startExpirer()}
 	r := s.startReplica()
 	var all []asked
-	first := time.Now().Add(40 * time.Second)
+	first := time.Now().Add(s.pace() * 40 * time.Second)
 	for i := range 20 {
 		end := first.Add(time.Duration(i) * 3 * time.Second)
 		all = append(all, s.ask(fmt.Sprintf("loop-%d", i), time.Until(end)))

@@ -106,9 +106,23 @@ func (s *stage) must(err error) {
 // until waits for what other processes do.
 func (s *stage) until(what string, done func() bool) {
 	s.Helper()
-	for deadline := time.Now().Add(90 * time.Second); !done(); {
+	s.untilAfter(time.Now(), what, done)
+}
+
+// patience is how long a test waits for what must happen. It tells what is stuck from what is slow,
+// and is no bound for anything.
+const patience = 3 * time.Minute
+
+// untilAfter is until for what need not happen before begin.
+func (s *stage) untilAfter(begin time.Time, what string, done func() bool) {
+	s.Helper()
+	deadline := time.Now().Add(patience)
+	if late := begin.Add(patience); late.After(deadline) {
+		deadline = late
+	}
+	for !done() {
 		if time.Now().After(deadline) {
-			s.Fatalf("not so after 90 s: %s", what)
+			s.Fatalf("not so after %s: %s", patience, what)
 		}
 		s.wait(20 * time.Millisecond)
 	}
@@ -246,9 +260,22 @@ func (s *stage) live(slug string, life time.Duration) asked {
 		if len(s.bindings.of(a.name)) > 0 && time.Until(a.end) > life/2-time.Second {
 			return a
 		}
-		s.until("all of "+a.name+" is over", func() bool { return s.entered(a) && s.left() == "" })
+		s.untilAfter(a.end, "all of "+a.name+" is over", func() bool { return s.entered(a) && s.left() == "" })
 		slug, life = slug+"-again", 2*life
 	}
+}
+
+// pace is how many times as long as the two seconds of the machine that these tests were made on a
+// grant takes; at least 1.
+func (s *stage) pace() time.Duration {
+	s.Helper()
+	begin := time.Now()
+	a := s.ask("pace", window)
+	s.granted(a)
+	took := time.Since(begin)
+	s.withdraw(a)
+	s.until("all of "+a.name+" is over", func() bool { return s.entered(a) && s.left() == "" })
+	return max(1, (took+time.Second)/(2*time.Second))
 }
 
 // granted waits until the request's binding is there.
@@ -260,7 +287,7 @@ func (s *stage) granted(a asked) {
 // gone waits until the request's binding is there no more.
 func (s *stage) gone(a asked) {
 	s.Helper()
-	s.until(a.name+" has ended", func() bool {
+	s.untilAfter(a.end, a.name+" has ended", func() bool {
 		all := s.bindings.of(a.name)
 		return len(all) > 0 && !all[0].went.IsZero()
 	})

@@ -25,7 +25,7 @@ type commitObject struct {
 
 // commit reads one commit.
 func (g repository) commit(sha string) (commitObject, error) {
-	raw, err := g.run("", "cat-file", "commit", sha)
+	raw, err := g.content(sha, "commit")
 	if err != nil {
 		return commitObject{}, errNoObject
 	}
@@ -89,8 +89,7 @@ func (g repository) writeCommit(c commitObject) (string, error) {
 			"\n", "\n "))
 	}
 	fmt.Fprintf(&b, "\n%s", c.Message)
-	out, err := g.run(b.String(), "hash-object", "-t", "commit", "-w", "--stdin")
-	return strings.TrimSpace(out), err
+	return g.store("commit", b.String())
 }
 
 // fileChange is one file of a diff, with GitHub's status words.
@@ -108,8 +107,8 @@ func (g repository) diff(from, to string) ([]fileChange, error) {
 	if from == "" {
 		from = emptyTree
 	}
-	raw, err := g.run("", "diff-tree", "-r", "-M", "-z", "--raw", "--full-index",
-		"--no-abbrev", from, to)
+	raw, err := g.run("", "diff-tree", "-r", "-M", "-z", "--raw", "--numstat",
+		"--full-index", "--no-abbrev", from, to)
 	if err != nil {
 		return nil, err
 	}
@@ -118,7 +117,8 @@ func (g repository) diff(from, to string) ([]fileChange, error) {
 	var changes []fileChange
 	index := map[string]int{}
 	fields := strings.Split(raw, "\x00")
-	for i := 0; i+1 < len(fields); {
+	i := 0
+	for i+1 < len(fields) && strings.HasPrefix(fields[i], ":") {
 		meta := strings.Fields(fields[i])
 		c := fileChange{SHA: meta[3], Status: words[meta[4][0]], Path: fields[i+1]}
 		i += 2
@@ -132,12 +132,7 @@ func (g repository) diff(from, to string) ([]fileChange, error) {
 		index[c.Path] = len(changes)
 		changes = append(changes, c)
 	}
-	stat, err := g.run("", "diff-tree", "-r", "-M", "-z", "--numstat", from, to)
-	if err != nil {
-		return nil, err
-	}
-	fields = strings.Split(stat, "\x00")
-	for i := 0; i < len(fields) && fields[i] != ""; i++ {
+	for ; i < len(fields) && fields[i] != ""; i++ {
 		part := strings.SplitN(fields[i], "\t", 3)
 		path := part[2]
 		if path == "" { // a rename: the two names follow

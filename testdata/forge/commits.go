@@ -171,7 +171,7 @@ func (f *Forge) compare(c *call) answer {
 	if !found || from == "" || to == "" {
 		return notFound()
 	}
-	mergeBase, err := f.git.line("merge-base", from, to)
+	mergeBase, err := f.git.mergeBase(from, to)
 	if err != nil {
 		return notFound()
 	}

@@ -117,7 +117,7 @@ func (f *Forge) getBlob(c *call) answer {
 	if err != nil {
 		return notFound()
 	}
-	content, err := f.git.run("", "cat-file", "blob", sha)
+	content, err := f.git.content(sha, "blob")
 	if err != nil {
 		return fault(err)
 	}

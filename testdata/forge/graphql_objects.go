@@ -106,7 +106,7 @@ func (q asking) entryAt(sha, at string) any {
 
 // blob is a file; its text is null when it is none, and only the beginning of a large one.
 func (q asking) blob(sha string) object {
-	content, _ := q.git.run("", "cat-file", "blob", sha)
+	content, _ := q.git.content(sha, "blob")
 	binary := strings.Contains(content, "\x00") || !utf8.ValidString(content)
 	blob := object{"__typename": "Blob", "oid": sha, "byteSize": len(content), "isBinary": binary,
 		"isTruncated": len(content) > maxText, "text": nil}

@@ -29,7 +29,7 @@ func (f *Forge) unowned(p *pull) string {
 
 func (f *Forge) codeowners(ref string) codeowners.File {
 	for _, name := range codeowners.Paths {
-		if content, err := f.git.run("", "cat-file", "blob", ref+":"+name); err == nil {
+		if content, err := f.git.file(ref, name); err == nil {
 			owners, _ := codeowners.Parse(name, []byte(content))
 			return owners
 		}

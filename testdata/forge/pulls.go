@@ -216,7 +216,7 @@ func (f *Forge) diffBase(p *pull) string {
 	if !p.merged {
 		base = f.git.ref("refs/heads/" + p.baseRef)
 	}
-	sha, err := f.git.line("merge-base", base, p.headSHA)
+	sha, err := f.git.mergeBase(base, p.headSHA)
 	if err != nil {
 		return ""
 	}
@@ -229,7 +229,7 @@ func (f *Forge) pullCommits(p *pull) []string {
 	if !p.merged {
 		base = f.git.ref("refs/heads/" + p.baseRef)
 	}
-	shas, err := f.git.lines("rev-list", "--reverse", "--topo-order", p.headSHA, "^"+base)
+	shas, err := f.git.between(p.headSHA, base)
 	if err != nil {
 		return nil
 	}

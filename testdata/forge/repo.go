@@ -76,7 +76,7 @@ func (f *Forge) codeownersErrors(ref string) (found []any, exists bool) {
 	}
 	sha := f.findCommit(ref)
 	for _, name := range []string{".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS"} {
-		content, err := f.git.run("", "cat-file", "blob", sha+":"+name)
+		content, err := f.git.file(sha, name)
 		if err != nil {
 			continue
 		}

@@ -2,6 +2,7 @@ package forge
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -35,23 +36,43 @@ echo "- Changes must be made through a pull request." >&2
 exit 1
 `
 
-// initRepository makes the bare repository the way GitHub's behave: any reachable object may be
-// fetched, partial clones work, refs/pull is read-only.
+// short is the form of an abbreviated name of an object.
+var short = regexp.MustCompile(`^[0-9a-f]{4,40}$`)
+
+// likeGitHub is what makes a repository behave as GitHub's: any reachable object may be fetched,
+// partial clones work, refs/pull is read-only.
+const likeGitHub = `
+[uploadpack]
+	allowAnySHA1InWant = true
+	allowFilter = true
+[receive]
+	hideRefs = refs/pull
+	autogc = false
+[transfer]
+	hideRefs = refs/forks
+[gc]
+	auto = 0
+[core]
+	logAllRefUpdates = false
+`
+
+// initRepository makes the bare repository.
 func initRepository(dir string) (repository, error) {
 	g := repository{dir, &sync.Map{}}
-	if out, err := exec.Command("git", "init", "-q", "--bare", "-b", "main",
+	if out, err := exec.Command("git", "init", "-q", "--bare", "-b", "main", "--template=",
 		dir).CombinedOutput(); err != nil {
 		return g, fmt.Errorf("git init %s: %w: %s", dir, err, out)
 	}
-	for key, value := range map[string]string{
-		"uploadpack.allowAnySHA1InWant": "true", "uploadpack.allowFilter": "true",
-		"receive.hideRefs": "refs/pull", "transfer.hideRefs": "refs/forks",
-		"gc.auto": "0", "receive.autogc": "false", "core.logAllRefUpdates": "false",
-		"advice.defaultBranchName": "false",
-	} {
-		if _, err := g.run("", "config", key, value); err != nil {
-			return g, err
-		}
+	config, err := os.OpenFile(filepath.Join(dir, "config"), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		return g, err
+	}
+	_, err = config.WriteString(likeGitHub)
+	if closed := config.Close(); err != nil || closed != nil {
+		return g, errors.Join(err, closed)
+	}
+	if err := os.Mkdir(filepath.Join(dir, "hooks"), 0o777); err != nil {
+		return g, err
 	}
 	return g, os.WriteFile(filepath.Join(dir, "hooks", "update"), []byte(updateHook), 0o755)
 }
@@ -60,7 +81,7 @@ func initRepository(dir string) (repository, error) {
 // full: whatever is pushed, the answer stays.
 var (
 	reading = []string{"cat-file", "diff-tree", "ls-tree", "merge-base", "rev-list", "rev-parse"}
-	lasting = regexp.MustCompile(`^(-.*|(commit|blob)|\^?[0-9a-f]{40}(\.\.[0-9a-f]{40}|([~^][0-9]*)*(:.*)?|\^\{\w+\})?)$`)
+	lasting = regexp.MustCompile(`^(-.*|:\(top,literal\).*|(commit|blob)|\^?[0-9a-f]{40}(\.\.[0-9a-f]{40}|([~^][0-9]*)*(:.*)?|\^\{\w+\})?)$`)
 )
 
 // run runs one git command in the repository and returns what it printed, untrimmed.
@@ -113,6 +134,18 @@ func (g repository) resolve(revision, kind string) (string, error) {
 		" ^:~@{\n") {
 		return "", errNoObject
 	}
+	name := revision
+	for _, prefix := range []string{"", "refs/", "refs/tags/", "refs/heads/"} {
+		if full := prefix + revision; !fullSHA.MatchString(name) && plainRef.MatchString(full) {
+			name = cmp.Or(g.ref(full), name)
+		}
+	}
+	if sha, known, err := g.peeled(name, kind); known {
+		return sha, err
+	}
+	if name != "HEAD" && plainRef.MatchString("refs/heads/"+name) && !short.MatchString(name) && !g.packed() {
+		return "", errNoObject // of no branch, and git would find nothing else by it
+	}
 	sha, err := g.line("rev-parse", "--verify", "-q", "--end-of-options", revision+"^{"+kind+"}")
 	if err != nil {
 		return "", errNoObject
@@ -127,9 +160,14 @@ func (g repository) object(expression string) (sha, kind string, err error) {
 		strings.ContainsAny(expression, "\n@{") || strings.Contains(expression, "..") {
 		return "", "", errNoObject
 	}
-	sha, err = g.line("rev-parse", "--verify", "-q", "--end-of-options", expression)
+	revision, path, deeper := strings.Cut(expression, ":")
+	if !plainRef.MatchString("refs/heads/" + revision) { // e.g. the parent of a commit
+		sha, err = g.line("rev-parse", "--verify", "-q", "--end-of-options", expression)
+	} else if sha, err = g.resolve(revision, "object"); err == nil && deeper {
+		sha, err = g.below(sha, path)
+	}
 	if err == nil {
-		kind, err = g.line("cat-file", "-t", sha)
+		kind, _, err = g.kind(sha)
 	}
 	if err != nil {
 		return "", "", errNoObject
@@ -137,47 +175,13 @@ func (g repository) object(expression string) (sha, kind string, err error) {
 	return sha, kind, nil
 }
 
-// ref is the SHA a full ref name points to, or empty. Most stand in a file of their own.
-func (g repository) ref(name string) string {
-	if data, err := os.ReadFile(filepath.Join(g.dir, name)); err == nil && filepath.IsLocal(name) &&
-		lasting.MatchString(strings.TrimSpace(string(data))) {
-		return strings.TrimSpace(string(data))
-	}
-	sha, err := g.line("rev-parse", "--verify", "-q", "--end-of-options", name)
-	if err != nil {
-		return ""
-	}
-	return sha
-}
-
-// refs lists the refs below prefix by full name.
-func (g repository) refs(prefix string) (map[string]string, []string, error) {
-	out, err := g.lines("for-each-ref", "--format=%(refname) %(objectname)", prefix)
-	if err != nil {
-		return nil, nil, err
-	}
-	refs, names := map[string]string{}, []string{}
-	for i := 0; i+1 < len(out); i += 2 {
-		refs[out[i]] = out[i+1]
-		names = append(names, out[i])
-	}
-	return refs, names, nil
-}
-
-// setRef moves, makes (old empty) or deletes (sha empty) a ref without asking anyone.
-func (g repository) setRef(name, sha string) error {
-	if sha == "" {
-		_, err := g.run("", "update-ref", "-d", name)
-		return err
-	}
-	_, err := g.run("", "update-ref", name, sha)
-	return err
-}
-
 // contains reports whether ancestor is reachable from sha.
 func (g repository) contains(sha, ancestor string) bool {
 	if sha == "" || ancestor == "" {
 		return false
+	}
+	if all, ok := g.reachable(sha); ok {
+		return all[ancestor]
 	}
 	_, err := g.run("", "merge-base", "--is-ancestor", ancestor, sha)
 	return err == nil
@@ -186,93 +190,18 @@ func (g repository) contains(sha, ancestor string) bool {
 // mergeTree merges two commits without touching any ref and returns the tree, or ok false on a
 // conflict.
 func (g repository) mergeTree(ours, theirs string) (tree string, ok bool) {
+	for _, pair := range [][2]string{{ours, theirs}, {theirs, ours}} {
+		if g.contains(pair[0], pair[1]) { // there is nothing to merge
+			c, err := g.commit(pair[0])
+			return c.Tree, err == nil
+		}
+	}
 	out, err := g.line("merge-tree", "--write-tree", "--allow-unrelated-histories", ours, theirs)
 	tree, _, _ = strings.Cut(out, "\n")
 	return tree, err == nil
 }
 
-// entry is one line of a tree; only a blob that is read from one has a size.
-type entry struct{ Mode, Type, SHA, Path, Size string }
-
-// tree lists a tree; recursive leaves out the folders between, as GitHub does not: it lists them
-// too (-t).
-func (g repository) tree(sha string, recursive bool) ([]entry, error) {
-	args := []string{"ls-tree", "-z", "-l"}
-	if recursive {
-		args = append(args, "-r", "-t")
-	}
-	out, err := g.run("", append(args, sha)...)
-	if err != nil {
-		return nil, err
-	}
-	var entries []entry
-	for _, line := range strings.Split(strings.TrimSuffix(out, "\x00"), "\x00") {
-		meta, path, found := strings.Cut(line, "\t")
-		if fields := strings.Fields(meta); found && len(fields) == 4 {
-			entries = append(entries, entry{fields[0], fields[1], fields[2], path,
-				strings.Trim(fields[3], "-")})
-		}
-	}
-	return entries, nil
-}
-
-// writeTree stores the tree that has base's entries (none when base is empty) with the given ones
-// put over them; an entry with an empty SHA is removed.
-func (g repository) writeTree(base string, entries []entry) (string, error) {
-	index, err := os.CreateTemp("", "forge-index-*")
-	if err != nil {
-		return "", err
-	}
-	index.Close()
-	os.Remove(index.Name()) // git wants to make the file itself
-	defer os.Remove(index.Name())
-	env := []string{"GIT_INDEX_FILE=" + index.Name()}
-	if base != "" {
-		if _, err := g.runEnv(env, "", "read-tree", base); err != nil {
-			return "", err
-		}
-	}
-	var info strings.Builder
-	for _, e := range entries {
-		if e.Type == "tree" {
-			if _, err := g.runEnv(env, "", "read-tree", "--prefix="+e.Path+"/", e.SHA); err != nil {
-				return "", err
-			}
-			continue
-		}
-		if e.SHA == "" {
-			e.Mode, e.SHA = "0", zeroSHA
-		}
-		fmt.Fprintf(&info, "%s %s\t%s\x00", e.Mode, e.SHA, e.Path)
-	}
-	if _, err := g.runEnv(env, info.String(), "update-index", "-z", "--index-info"); err != nil {
-		return "", err
-	}
-	out, err := g.runEnv(env, "", "write-tree")
-	return strings.TrimSpace(out), err
-}
-
-// replay stores the tree of onto with the files that changed between two commits as they are after.
-func (g repository) replay(before, after, onto string) (string, error) {
-	out, err := g.run("", "diff-tree", "-r", "-z", "--no-renames", before, after)
-	if err != nil {
-		return "", err
-	}
-	var entries []entry
-	parts := strings.Split(out, "\x00") // of each file: ":mode mode object object status", path
-	for i := 0; i+1 < len(parts); i += 2 {
-		fields := strings.Fields(parts[i])
-		e := entry{Mode: fields[1], Type: "blob", SHA: fields[3], Path: parts[i+1]}
-		if e.SHA == zeroSHA {
-			e.SHA = ""
-		}
-		entries = append(entries, e)
-	}
-	return g.writeTree(onto, entries)
-}
-
 // writeBlob stores bytes.
 func (g repository) writeBlob(content string) (string, error) {
-	out, err := g.run(content, "hash-object", "-w", "--stdin")
-	return strings.TrimSpace(out), err
+	return g.store("blob", content)
 }

@@ -1,0 +1,204 @@
+package forge
+
+import (
+	"bufio"
+	"bytes"
+	"compress/zlib"
+	"crypto/sha1"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// Objects and refs that stand in files of their own are read and written here, as gitformat-loose(5)
+// and gitrepository-layout(5) have it: a process of git's for each of them was most of what a test
+// costs. What is packed, abbreviated or odd is left to git.
+
+var fullSHA = regexp.MustCompile(`^[0-9a-f]{40}$`)
+
+func (g repository) objectFile(sha string) string {
+	return filepath.Join(g.dir, "objects", sha[:2], sha[2:])
+}
+
+// loose opens an object that stands in a file of its own: its kind, its size and what reads it.
+func (g repository) loose(sha string) (kind string, size int, content io.ReadCloser, ok bool) {
+	if !fullSHA.MatchString(sha) {
+		return "", 0, nil, false
+	}
+	file, err := os.Open(g.objectFile(sha))
+	if err != nil {
+		return "", 0, nil, false
+	}
+	inflated, err := zlib.NewReader(file)
+	if err != nil {
+		file.Close()
+		return "", 0, nil, false
+	}
+	reader := bufio.NewReader(inflated)
+	header, err := reader.ReadString(0)
+	kind, length, _ := strings.Cut(strings.TrimSuffix(header, "\x00"), " ")
+	if size, _ = strconv.Atoi(length); err != nil || kind == "" {
+		file.Close()
+		return "", 0, nil, false
+	}
+	return kind, size, struct {
+		io.Reader
+		io.Closer
+	}{reader, file}, true
+}
+
+// kind is the type of an object and its size in bytes.
+func (g repository) kind(sha string) (kind string, size int, err error) {
+	if kind, size, content, ok := g.loose(sha); ok {
+		return kind, size, content.Close()
+	}
+	if kind, err = g.line("cat-file", "-t", sha); err != nil {
+		return "", 0, errNoObject
+	}
+	length, err := g.line("cat-file", "-s", sha)
+	size, _ = strconv.Atoi(length)
+	return kind, size, err
+}
+
+// content is what an object of that kind holds.
+func (g repository) content(sha, kind string) (string, error) {
+	is, _, content, ok := g.loose(sha)
+	if !ok {
+		return g.run("", "cat-file", kind, sha)
+	}
+	defer content.Close()
+	if is != kind {
+		return "", errNoObject
+	}
+	data, err := io.ReadAll(content)
+	return string(data), err
+}
+
+// store writes an object, unless it is there, and returns its name.
+func (g repository) store(kind, content string) (sha string, err error) {
+	object := fmt.Appendf(nil, "%s %d\x00%s", kind, len(content), content)
+	sum := sha1.Sum(object)
+	sha = hex.EncodeToString(sum[:])
+	if _, err := os.Stat(g.objectFile(sha)); err == nil {
+		return sha, nil
+	}
+	var deflated bytes.Buffer
+	w, _ := zlib.NewWriterLevel(&deflated, zlib.BestSpeed)
+	if _, err := w.Write(object); err != nil {
+		return "", err
+	}
+	if err := w.Close(); err != nil {
+		return "", err
+	}
+	if err := os.MkdirAll(filepath.Dir(g.objectFile(sha)), 0o777); err != nil {
+		return "", err
+	}
+	file, err := os.CreateTemp(filepath.Dir(g.objectFile(sha)), "tmp_obj_*")
+	if err != nil {
+		return "", err
+	}
+	_, err = file.Write(deflated.Bytes())
+	if closed := file.Close(); err == nil {
+		err = closed
+	}
+	if err == nil {
+		err = os.Rename(file.Name(), g.objectFile(sha))
+	}
+	return sha, err
+}
+
+// peeled finds the object of the kind (commit, tree, blob, or object for any) that a full name leads
+// to; known says whether that needed no git.
+func (g repository) peeled(sha, kind string) (found string, known bool, err error) {
+	is, _, content, ok := g.loose(sha)
+	if !ok {
+		return "", false, nil
+	}
+	content.Close()
+	switch {
+	case is == kind || kind == "object":
+		return sha, true, nil
+	case is == "tag":
+		return "", false, nil
+	case is == "commit" && kind == "tree":
+		c, err := g.commit(sha)
+		return c.Tree, true, err
+	}
+	return "", true, errNoObject
+}
+
+// parents are those of a commit; ok is false when it does not stand in a file of its own.
+func (g repository) parents(sha string) (parents []string, ok bool) {
+	if known, found := g.known.Load("parents " + sha); found {
+		return known.([]string), true
+	}
+	kind, _, content, ok := g.loose(sha)
+	if !ok {
+		return nil, false
+	}
+	content.Close()
+	if kind != "commit" {
+		return nil, false
+	}
+	c, err := g.commit(sha)
+	if err != nil {
+		return nil, false
+	}
+	g.known.Store("parents "+sha, c.Parents)
+	return c.Parents, true
+}
+
+// longest is how many commits are followed before git, which is quicker then, is asked.
+const longest = 500
+
+// reachable are a commit and all before it; ok is false when that is for git to say.
+func (g repository) reachable(sha string) (all map[string]bool, ok bool) {
+	all = map[string]bool{sha: true}
+	for next := []string{sha}; len(next) > 0; {
+		parents, ok := g.parents(next[0])
+		if !ok || len(all) > longest {
+			return nil, false
+		}
+		next = next[1:]
+		for _, parent := range parents {
+			if !all[parent] {
+				all[parent] = true
+				next = append(next, parent)
+			}
+		}
+	}
+	return all, true
+}
+
+// between are the commits of head that base does not have, oldest first.
+func (g repository) between(head, base string) ([]string, error) {
+	if had, ok := g.reachable(base); ok {
+		var line []string
+		for sha := head; !had[sha]; {
+			line = append([]string{sha}, line...)
+			parents, ok := g.parents(sha)
+			if !ok || len(parents) != 1 || len(line) > longest {
+				return g.lines("rev-list", "--reverse", "--topo-order", head, "^"+base)
+			}
+			sha = parents[0]
+		}
+		return line, nil
+	}
+	return g.lines("rev-list", "--reverse", "--topo-order", head, "^"+base)
+}
+
+// mergeBase is the best common ancestor of two commits.
+func (g repository) mergeBase(a, b string) (string, error) {
+	switch {
+	case g.contains(a, b):
+		return b, nil
+	case g.contains(b, a):
+		return a, nil
+	}
+	return g.line("merge-base", a, b)
+}
