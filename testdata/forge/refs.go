@@ -20,6 +20,9 @@ func (g repository) packed() bool {
 
 // ref is the SHA a full ref name points to, or empty.
 func (g repository) ref(name string) string {
+	if strings.HasSuffix(name, "/") {
+		return "" // a folder of refs
+	}
 	if filepath.IsLocal(name) {
 		data, err := os.ReadFile(filepath.Join(g.dir, name))
 		if sha := strings.TrimSpace(string(data)); err == nil && fullSHA.MatchString(sha) {
