@@ -2,7 +2,9 @@ package action
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -12,14 +14,19 @@ import (
 	"time"
 
 	"github.com/go-git/go-git/v5/storage/memory"
+	"github.com/sethvargo/go-githubactions"
 
-	"github.com/pullgrant/pullgrant/internal/checks"
 	"github.com/pullgrant/pullgrant/internal/github"
 	"github.com/pullgrant/pullgrant/internal/inquire"
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/testdata/answers"
 	"github.com/pullgrant/pullgrant/testdata/cases"
 )
+
+// nobody is what the Action is told of who is on call where no token is given.
+func nobody(context.Context, policies.Asking) policies.Reply {
+	return inquire.Unknown(errors.New("no token of PagerDuty is set up here"))
+}
 
 // TestActionJudgesTheScenarios runs the Action on each scenario of a pull request that it judges,
 // told by GitHub: the check run, the step summary and the outputs say what is to be decided.
@@ -43,7 +50,9 @@ func TestActionJudgesTheScenarios(t *testing.T) {
 				t.Fatalf("%d check runs\n%s", len(checks), out)
 			}
 			facts := s.Scenario.Facts
-			alone(t).Fill(t.Context(), &facts, func() time.Time { return c.Now })
+			asked := alone(t)
+			asked[policies.OnCall] = nobody
+			asked.Fill(t.Context(), &facts, func() time.Time { return c.Now })
 			d := s.Scenario.Judge(facts)
 			d.HeadSHA = s.Scenario.Facts.PullRequest.HeadSHA
 			if c.Wire != "" { // the scenario holds only part of what is said
@@ -77,7 +86,7 @@ func TestActionJudgesTheScenarios(t *testing.T) {
 // alone are the answerers of an Action that may call nobody.
 func alone(t *testing.T) inquire.Answerers {
 	t.Helper()
-	all, err := answerers(checks.Config{Env: func(string) string { return "" }})
+	all, err := answerers(githubactions.New(githubactions.WithGetenv(func(string) string { return "" })), time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -56,11 +56,7 @@ func run(ctx context.Context, a *githubactions.Action, now time.Time) (Result, e
 	if err != nil {
 		return result, err
 	}
-	given, err := checksOf(a, now)
-	if err != nil {
-		return result, err
-	}
-	asked, err := answerers(given)
+	asked, err := answerers(a, now)
 	if err != nil {
 		return result, err
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/pullgrant/pullgrant/internal/checks"
 	"github.com/pullgrant/pullgrant/internal/github"
 	"github.com/pullgrant/pullgrant/internal/inquire"
+	"github.com/pullgrant/pullgrant/internal/oncall"
 	"github.com/pullgrant/pullgrant/policies"
 )
 
@@ -31,12 +32,18 @@ func (s sources) Facts(ctx context.Context, number int, now time.Time) (policies
 	return facts, err
 }
 
-// answerers are those that the Action can ask: what is given, and nobody in a cluster.
-func answerers(given checks.Config) (inquire.Answerers, error) {
-	all, err := checks.Answerers(given)
-	if err == nil {
-		maps.Copy(all, inquire.WithoutCluster())
+// answerers are those that the Action can ask: whom its inputs say, and nobody in a cluster.
+func answerers(a *githubactions.Action, now time.Time) (inquire.Answerers, error) {
+	given, err := checksOf(a, now)
+	if err != nil {
+		return nil, err
 	}
+	all, err := checks.Answerers(given)
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(all, inquire.WithoutCluster())
+	all[policies.OnCall], err = onCall(a, now)
 	return all, err
 }
 
@@ -59,4 +66,25 @@ func checksOf(a *githubactions.Action, now time.Time) (checks.Config, error) {
 		}
 	}
 	return c, nil
+}
+
+// onCall asks the services whose tokens are inputs.
+func onCall(a *githubactions.Action, now time.Time) (inquire.Answerer, error) {
+	c := oncall.Config{Clock: func() time.Time { return now },
+		PagerDuty: oncall.Service{URL: a.GetInput("pagerduty-url"), Token: secret(a, "pagerduty-token")},
+		Opsgenie:  oncall.Service{URL: a.GetInput("opsgenie-url"), Token: secret(a, "opsgenie-key")}}
+	answerer, err := oncall.New(c)
+	if err != nil {
+		return nil, fmt.Errorf("inputs pagerduty-url, opsgenie-url: %w", err)
+	}
+	return answerer, nil
+}
+
+// secret is an input that no log may show.
+func secret(a *githubactions.Action, input string) string {
+	value := strings.TrimSpace(a.GetInput(input))
+	if value != "" && a.Getenv("GITHUB_ACTIONS") == "true" { // elsewhere nobody swallows the line
+		a.AddMask(value)
+	}
+	return value
 }

@@ -8,10 +8,10 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// beyondSchema are the loader's rules that compare fields with each other, so a schema cannot know
-// them.
+// beyondSchema are the loader's rules that compare fields with each other or know the zones of the
+// world, so a schema cannot know them.
 var beyondSchema = []string{"request-name", "danger-role", "duplicate", "duration", "namespace",
-	"role-name", "hash", "condition", "pattern", "break-glass", "field-limit", "kind", "window"}
+	"role-name", "hash", "condition", "pattern", "break-glass", "field-limit", "kind", "window", "zone"}
 
 // agreement counts how often loader and schema said the same, and fails where they do not.
 type agreement struct {

@@ -46,7 +46,7 @@ type condition struct {
 // kinds.
 func challengeKinds() []challengeKind {
 	return []challengeKind{codeOwnerChallenge(), peerChallenge(), anyOfChallenge(),
-		allOfChallenge(), rbacChallenge(), webhookChallenge(), ticketChallenge()}
+		allOfChallenge(), rbacChallenge(), onCallChallenge(), webhookChallenge(), ticketChallenge()}
 }
 
 // kind is the row of the challenge's kind. A kind without one has refused its file before anybody
@@ -134,7 +134,9 @@ func (w world) stands(f Facts, c condition, t tally) (result ChallengeResult, ok
 	result = kind.met(w, f, c, t)
 	if c.After > 0 {
 		from := t.asked.Add(time.Duration(c.After))
-		result.From = &requests.Time{Time: from}
+		if result.From == nil || result.From.Before(from) {
+			result.From = &requests.Time{Time: from}
+		}
 		if result.metAt.Before(from) {
 			result.metAt = from
 		}

@@ -3,11 +3,12 @@ package policies_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
 
-// TestCookbook: every policy and rule in the cookbook is one of the example repository, and every one of that
+// TestCookbook: every policy, rule and rota in the cookbook is one of the example repository, and every one of that
 // but the first steps' is in the cookbook.
 func TestCookbook(t *testing.T) {
 	pages, err := filepath.Glob("../docs/cookbook/*.md")
@@ -36,14 +37,18 @@ func TestCookbook(t *testing.T) {
 	if err != nil || len(rules) == 0 {
 		t.Fatal(rules, err)
 	}
-	for _, file := range append(files, rules...) {
+	rotas, err := filepath.Glob("../testdata/accessrepo/policies/rotas/*.yaml")
+	if err != nil || len(rotas) == 0 {
+		t.Fatal(rotas, err)
+	}
+	for _, file := range slices.Concat(files, rules, rotas) {
 		data, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if _, is := shown[string(data)]; is {
 			shown[string(data)] = true
-		} else if strings.Contains(string(data), "kind: Access") &&
+		} else if (strings.Contains(string(data), "kind: Access") || strings.Contains(string(data), "kind: Rota")) &&
 			!strings.HasSuffix(file, "staging-logs.yaml") {
 			t.Errorf("%s is on no page", file)
 		}

@@ -88,6 +88,7 @@ const (
 	BotApproval            Code = "BotApproval"
 	ApproverNotAllowed     Code = "ApproverNotAllowed"
 	NotAuthorizedInCluster Code = "NotAuthorizedInCluster"
+	NotOnCall              Code = "NotOnCall"
 	WebhookDenied          Code = "WebhookDenied"
 	TicketNotOpen          Code = "TicketNotOpen"
 	InsufficientApprovals  Code = "InsufficientApprovals"
@@ -266,7 +267,10 @@ func (c ChallengeResult) missing() string {
 	case len(c.Replies) > 0:
 		text = c.Kind + " is not met: " + strings.Join(c.Replied(), "; ")
 	}
-	if c.From != nil {
+	switch {
+	case c.From != nil && len(c.Replies) > 0:
+		text += fmt.Sprintf("; it can be met from %s on", c.From)
+	case c.From != nil:
 		text += fmt.Sprintf(", which counts from %s on", c.From)
 	}
 	return text

@@ -121,6 +121,7 @@ func (j *judge) loadWorld() {
 		var findings []requests.Finding
 		j.world.policy, findings = parse(j.tree, Path(place.Policy), ParsePolicy)
 		j.policyFindings = append(j.policyFindings, findings...)
+		j.world.rotas = j.tree.rotasOf(j.world.policy.Spec.Challenges)
 		_, j.policyExists = j.tree.Files[Path(place.Policy)]
 		for _, role := range j.world.policy.Roles() {
 			_, _, findings := j.tree.Role(place.Cluster, role)
@@ -308,7 +309,7 @@ func (j *judge) resultingTree() string {
 	}
 	findings := after.Check()
 	if len(findings) == 0 {
-		return j.certifies()
+		return cmp.Or(j.certifies(), j.overridesOwned(after))
 	}
 	j.decision.Findings = findings
 	return fmt.Sprintf("after the merge the policies would not be valid: %s", findings[0])

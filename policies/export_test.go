@@ -2,6 +2,7 @@ package policies
 
 import (
 	"reflect"
+	"time"
 
 	"github.com/pullgrant/pullgrant/policies/codeowners"
 	"github.com/pullgrant/pullgrant/policies/rbac"
@@ -32,6 +33,9 @@ func ChangedSinceRead() (names []string) {
 			case reading[Debt]:
 				v, f := ParseDebt(file.name, data)
 				fresh = reading[Debt]{v, f}
+			case reading[Rota]:
+				v, f := ParseRota(file.name, data)
+				fresh = reading[Rota]{v, f}
 			case reading[rbac.RoleCatalog]:
 				v, f := rbac.ParseCatalog(file.name, data)
 				fresh = reading[rbac.RoleCatalog]{v, f}
@@ -52,3 +56,10 @@ func NeverMatches(pattern string, least, most int) bool { return neverMatches(pa
 
 // Includes is what lint says of two rules.
 func (s RuleSpec) Includes(other RuleSpec) bool { return s.includes(other) }
+
+// OnCallBy is what a rota says of somebody at a moment, and when they are on call next.
+func OnCallBy(rota, login string, moment, last time.Time) (Reply, time.Time) {
+	path := RotaPath("payments")
+	tree := Tree{Files: map[string]TreeFile{path: NewTreeFile(PlainFile, "", []byte(rota), int64(len(rota)))}}
+	return tree.rota(path).reply(login, moment, last)
+}

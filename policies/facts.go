@@ -212,9 +212,9 @@ type Merge struct {
 }
 
 // Tree is a commit and those of its files that matter: for a request its policy, identities.yaml,
-// groups.yaml, the rules, CODEOWNERS and its cluster's role catalogue; for a change everything under policies/
-// and catalog/, and CODEOWNERS. A path that matters and is not in Files does not exist in the
-// commit.
+// groups.yaml, the rules, the rotas, CODEOWNERS and its cluster's role catalogue; for a change
+// everything under policies/ and catalog/, and CODEOWNERS. A path that matters and is not in Files
+// does not exist in the commit.
 type Tree struct {
 	Commit string              `json:"commit"`
 	Files  map[string]TreeFile `json:"files"`

@@ -23,6 +23,7 @@ var files = map[string]reflect.Type{
 	"GroupMap":      reflect.TypeFor[policies.GroupMap](),
 	"AccessRule":    reflect.TypeFor[policies.AccessRule](),
 	"Certification": reflect.TypeFor[policies.Certification](),
+	"Rota":          reflect.TypeFor[policies.Rota](),
 	"RoleCatalog":   reflect.TypeFor[rbac.RoleCatalog](),
 	"PolicyTest":    reflect.TypeFor[policies.PolicyTest](),
 }

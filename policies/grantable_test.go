@@ -31,7 +31,7 @@ func TestGrantable(t *testing.T) {
 	add("again", "allowedNamespaces: [payments]", "allowedNamespaces: [payments, checkout]")
 	for cluster, want := range map[string]map[string][]string{
 		"prod-eu": {"payments": {"", "payments-admin", "payments-debug"}, // "": to run a command
-			"checkout": {"payments-debug"}, "orders": {"orders-scaler"}, "": {"node-triage"}},
+			"checkout": {"orders-scaler", "payments-debug"}, "orders": {"orders-scaler"}, "": {"node-triage"}},
 		"staging": {"payments": {"logs-reader"}, "checkout": {"logs-reader"}, "baskets": {"logs-reader"}},
 		"prod-us": {},
 	} {

@@ -50,6 +50,7 @@ type Identity struct {
 	// Clusters are those whose authentication gives the person another name.
 	Clusters map[string]KubernetesIdentity `yaml:"clusters,omitempty" json:"clusters,omitempty"`
 	AWS      AWSIdentity                   `yaml:"aws,omitempty" json:"aws,omitzero"`
+	OnCall   OnCallIdentity                `yaml:"onCall,omitempty" json:"onCall,omitzero"`
 }
 
 // AWSIdentity is the person in AWS, whom a cluster's aws-auth lets in while they have access.
@@ -126,6 +127,11 @@ var identityFields = requests.HeaderFields("IdentityMap", "The people.").With(re
 	"Identity.aws": {About: "The person in AWS, for EKS clusters whose aws-auth pullgrant keeps."},
 	"AWSIdentity.arn": {About: "ARN of the person's IAM user, or of a role without its path; it " +
 		"stands once.", Form: requests.FormARN},
+	"Identity.onCall": {About: "The person in the services that know who is on call."},
+	"OnCallIdentity.pagerDuty": {About: "Number of the user in PagerDuty, such as PXPGF42: the end of " +
+		"their profile's address. It stands once.", Form: formPagerDuty},
+	"OnCallIdentity.opsgenie": {About: "Number of the user in Opsgenie, a UUID. It stands once.",
+		Form: formOpsgenie},
 	"KubernetesIdentity.username": {About: "Name of the user, exactly as the cluster's " +
 		"authentication gives it.",
 		Form: requests.FormSubject},
@@ -164,6 +170,11 @@ func ParseIdentities(path string, data []byte) (IdentityMap, []requests.Finding)
 		once(at+".github", strings.ToLower(u.GitHub))
 		once(at+".githubID", fmt.Sprint(u.GitHubID))
 		once(at+".kubernetes.username", u.Kubernetes.Username)
+		for field, id := range map[string]string{"pagerDuty": u.OnCall.PagerDuty, "opsgenie": u.OnCall.Opsgenie} {
+			if id != "" {
+				once(at+".onCall."+field, id)
+			}
+		}
 		if u.AWS.ARN != "" {
 			once(at+".aws.arn", strings.ToLower(u.AWS.ARN)) // as EKS compares them
 			d.Check(at+".kubernetes.username", "aws-user", u.Kubernetes.Username,

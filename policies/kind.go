@@ -122,7 +122,7 @@ func Wanted(kind Kind, path string) func(string) bool {
 	}
 	catalogued := kind == KindRequest && ok // which roles are asked for, only the policy knows
 	return func(p string) bool {
-		return slices.Contains(wanted, p) || kind == KindRequest && IsRule(p) ||
+		return slices.Contains(wanted, p) || kind == KindRequest && (IsRule(p) || IsRota(p)) ||
 			catalogued && isUnder(p, rbac.CatalogFolder+"/"+place.Cluster)
 	}
 }
@@ -148,6 +148,9 @@ func (t Tree) Reviewed(path string) []string {
 	}
 	for _, r := range t.rulesAbout(place.Cluster) {
 		paths = append(paths, r.path)
+	}
+	for _, name := range sortedKeys(t.rotasOf(policy.Spec.Challenges)) {
+		paths = append(paths, RotaPath(name))
 	}
 	return paths
 }

@@ -46,6 +46,7 @@ func (t Tree) world(policy AccessPolicy) world {
 	w.identities, _ = parse(t, IdentitiesPath, ParseIdentities)
 	w.groups, _ = parse(t, GroupsPath, ParseGroups)
 	w.owners, _ = t.codeowners()
+	w.rotas = t.rotasOf(policy.Spec.Challenges)
 	return w
 }
 

@@ -66,6 +66,11 @@ type Challenge struct {
 	Project string `yaml:"project,omitempty" json:"project,omitempty"`
 	Field   string `yaml:"field,omitempty" json:"field,omitempty"`
 	Pattern string `yaml:"pattern,omitempty" json:"pattern,omitempty"`
+	// of an OnCall
+	Rota              string `yaml:"rota,omitempty" json:"rota,omitempty"`
+	PagerDutySchedule string `yaml:"pagerDutySchedule,omitempty" json:"pagerDutySchedule,omitempty"`
+	PagerDutyPolicy   string `yaml:"pagerDutyPolicy,omitempty" json:"pagerDutyPolicy,omitempty"`
+	OpsgenieSchedule  string `yaml:"opsgenieSchedule,omitempty" json:"opsgenieSchedule,omitempty"`
 }
 
 // Kinds of Challenge. One without an evaluator is an error in the file, never a pass.
@@ -76,6 +81,7 @@ const (
 	AllOf           = "AllOf"
 
 	RBACAuthorization = "RBACAuthorization"
+	OnCall            = "OnCall"
 )
 
 // Limits bound how long a request may take on its way, and how much of the policy there may be. Of

@@ -18,7 +18,7 @@ const KindRevocation = "Revocation"
 
 // Kinds lists the kinds of file, and of what goes over the wire, that have a JSON Schema.
 var Kinds = []string{requests.KindAccessRequest, KindAccessPolicy, KindIdentityMap, KindGroupMap,
-	KindAccessRule, KindCertification, rbac.KindRoleCatalog, KindPolicyTest, KindRevocation, KindDebt,
+	KindAccessRule, KindRota, KindCertification, rbac.KindRoleCatalog, KindPolicyTest, KindRevocation, KindDebt,
 	KindGlassReview, KindWebhookRequest, KindWebhookResponse}
 
 // Schema is the JSON Schema (draft 7, which editors know best) of one of Kinds, compared without
@@ -84,6 +84,7 @@ type schema struct {
 
 	Not   *schema   `json:"not,omitempty"`
 	AnyOf []*schema `json:"anyOf,omitempty"`
+	OneOf []*schema `json:"oneOf,omitempty"`
 	AllOf []*schema `json:"allOf,omitempty"`
 	If    *schema   `json:"if,omitempty"`
 	Then  *schema   `json:"then,omitempty"`
@@ -106,6 +107,7 @@ var formats = map[string]struct {
 	KindGroupMap:               {reflect.TypeFor[GroupMap](), GroupFormat},
 	KindAccessRule:             {reflect.TypeFor[AccessRule](), RuleFormat},
 	KindCertification:          {reflect.TypeFor[Certification](), CertificationFormat},
+	KindRota:                   {reflect.TypeFor[Rota](), RotaFormat},
 	rbac.KindRoleCatalog:       {reflect.TypeFor[rbac.RoleCatalog](), rbac.CatalogFormat},
 	KindPolicyTest:             {reflect.TypeFor[PolicyTest](), TestFormat},
 	KindDebt:                   {reflect.TypeFor[Debt](), DebtFormat},
@@ -226,7 +228,8 @@ func conditions(typeName string) []*schema {
 		return []*schema{{If: &schema{Not: is("allowWithoutReview", true)},
 			Then: &schema{Properties: map[string]*schema{"challenges": {MinItems: 1}}}}}
 	case "Challenge":
-		return kindConditions(reflect.TypeFor[Challenge](), challengeFields())
+		return append(kindConditions(reflect.TypeFor[Challenge](), challengeFields()),
+			when(OnCall, oneOf(onCallSources)))
 	case "GrantSpec":
 		return append(kindConditions(reflect.TypeFor[GrantSpec](), grantFields()),
 			grantConditions()...)
@@ -287,6 +290,15 @@ func targetConditions() []*schema {
 func eitherOf(a, b string) *schema {
 	both := []*schema{{Required: []string{a}}, {Required: []string{b}}}
 	return &schema{AnyOf: both, Not: &schema{AllOf: both}}
+}
+
+// oneOf holds of an object that has exactly one of some fields.
+func oneOf(fields []string) *schema {
+	all := &schema{}
+	for _, field := range fields {
+		all.OneOf = append(all.OneOf, &schema{Required: []string{field}})
+	}
+	return all
 }
 
 // exactOnly holds of objects that are given by their exact names.

@@ -131,6 +131,10 @@ var load = map[string]func([]byte) []requests.Finding{
 			data)
 		return f
 	},
+	"Rota": func(data []byte) []requests.Finding {
+		_, f := policies.ParseRota("x.yaml", data)
+		return f
+	},
 	"PolicyTest": func(data []byte) []requests.Finding {
 		_, f := policies.ParsePolicyTest("x.yaml",
 			data)
@@ -154,7 +158,8 @@ var complete = map[string]string{
 		fields: [{name: ticket, type: string, required: true, pattern: "^INC-", description: the ticket},
 		{name: environment, type: string, enum: [dev, prod]}, {name: count, type: number}],
 		challenges: [{kind: CodeOwnerReview, count: 1}, 
-		{kind: PeerReview, reviewers: [{kind: User, name: bob}], count: 2}],
+		{kind: PeerReview, reviewers: [{kind: User, name: bob}], count: 2},
+		{kind: OnCall, pagerDutySchedule: PI7DH85}],
 		target: {defaultDuration: 1h, maxDuration: 9999h,
 			allowDangerous: [{role: payments-debug, dangers: [rbac, tokens]}],
 		grants: [{kind: KubernetesRoleBinding, defaultNamespace: payments,
@@ -163,7 +168,8 @@ var complete = map[string]string{
 	"IdentityMap": `{apiVersion: pullgrant.dev/v1alpha1, kind: IdentityMap, metadata: {name: identities},
 		spec: {users: [{github: alice, githubID: 101, kubernetes: {username: alice@example.com}},
 		{github: bob, githubID: 102, kubernetes: {username: bob@example.com},
-		clusters: {prod-us: {username: "oidc:bob"}}}]}}`,
+		clusters: {prod-us: {username: "oidc:bob"}},
+		onCall: {pagerDuty: PXPGF42, opsgenie: 4513b7ea-3b91-438f-b7e4-e3e54af9147c}}]}}`,
 	"GroupMap": `{apiVersion: pullgrant.dev/v1alpha1, kind: GroupMap, metadata: {name: groups},
 		spec: {groups: [{name: squad-b, members: [bob, carol]}]}}`,
 	"RoleCatalog": `{apiVersion: pullgrant.dev/v1alpha1, kind: RoleCatalog, metadata: {name: "acme:debug"},
@@ -178,6 +184,10 @@ var complete = map[string]string{
 		clusters: ["prod-*", staging], namespaces: [payments], roles: ["*:debug"],
 		resources: [secrets, pods/exec, deployments.apps], from: 2026-12-19T00:00:00Z,
 		until: 2027-01-04T00:00:00Z}}}`,
+	"Rota": `{apiVersion: pullgrant.dev/v1alpha1, kind: Rota, metadata: {name: payments},
+		spec: {description: Who runs payments, timeZone: Europe/Stockholm,
+		shifts: [{people: [alice, bob], days: [Mon, Tue], from: "09:00", to: "09:00", since: "2026-11-02"}],
+		overrides: [{person: carol, from: 2026-11-28T08:00:00Z, to: 2026-11-28T18:00:00Z, by: bob}]}}`,
 	"PolicyTest": `{apiVersion: pullgrant.dev/v1alpha1, kind: PolicyTest, metadata: {name: payments-debug},
 		spec: {organization: acme, teams: [{name: acme/squad-b, members: [bob, carol]}],
 		permissions: [{login: eve, permission: read}],

@@ -196,11 +196,13 @@ func (t Tree) check() []requests.Finding {
 		case IsCertification(name):
 			_, more := parse(t, name, ParseCertification)
 			findings = append(findings, more...)
+		case IsRota(name):
+			findings = append(findings, t.rota(name).findings...)
 		case path.Dir(name) != Folder || !strings.HasSuffix(name, ".yaml"):
 			findings = append(findings, requests.Finding{File: name, Line: 1, Column: 1,
 				Rule: "path",
 				Message: Folder + "/ holds one <policy>.yaml a policy, identities.yaml, " +
-					"groups.yaml, rules/ and certified/, nothing else"})
+					"groups.yaml, rules/, rotas/ and certified/, nothing else"})
 		default:
 			policy, more := parse(t, name, ParsePolicy)
 			findings = append(findings, more...)
@@ -208,7 +210,7 @@ func (t Tree) check() []requests.Finding {
 				findings = append(findings, t.dangers(policy, policy.Spec.Clusters...)...)
 			}
 			if len(more) == 0 && sound {
-				w := world{policy, identities, groups, owners, t.Owner}
+				w := world{policy, identities, groups, owners, t.Owner, t.rotasOf(policy.Spec.Challenges)}
 				findings = append(findings, w.check(name)...)
 			}
 		}
@@ -256,7 +258,8 @@ type world struct {
 	identities IdentityMap
 	groups     GroupMap
 	owners     codeowners.File
-	owner      string // of the repository; empty where nobody knows
+	owner      string              // of the repository; empty where nobody knows
+	rotas      map[string]rotaFile // that the policy asks, by name
 }
 
 // check finds what no single file shows: groups that do not exist, paths nobody owns, protected
@@ -287,6 +290,11 @@ func (w world) check(name string) []requests.Finding {
 	for _, p := range parties {
 		if problem := w.groups.problem(p); problem != "" {
 			add("group", "%s", problem)
+		}
+	}
+	for _, name := range sortedKeys(w.rotas) {
+		if found := w.rotas[name].findings; len(found) > 0 && found[0].Rule == ruleNoRota {
+			add(ruleNoRota, "%s", found[0].Message)
 		}
 	}
 	for _, problem := range w.hopeless() {

@@ -38,6 +38,7 @@ func Widened(before, after Tree) []string {
 	}
 	all = append(all, deniedLess(before, after)...)
 	all = append(all, certifiedAnew(before, after)...)
+	all = append(all, onCallMore(before, after)...)
 	return append(all, peopleAdded(before, after)...)
 }
 
@@ -149,6 +150,7 @@ func peopleAdded(before, after Tree) []string {
 			}
 		}
 		all = append(all, groupsJoined(old, u)...)
+		all = append(all, onCallAs(old, u)...)
 	}
 	return all
 }

@@ -72,7 +72,7 @@ const (
 func Spans(all []Hours, from, until time.Time) (spans []Window) {
 	var each []Window
 	for _, h := range all {
-		each = append(each, h.occurrences(from, until)...)
+		each = append(each, h.Occurrences(from, until)...)
 	}
 	slices.SortFunc(each, func(a, b Window) int { return a.Start.Compare(b.Start.Time) })
 	for _, w := range each {
@@ -87,9 +87,9 @@ func Spans(all []Hours, from, until time.Time) (spans []Window) {
 	return spans
 }
 
-// occurrences are when the hours are open, as far as that touches what lies between two moments.
+// Occurrences are when the hours are open, as far as that touches what lies between two moments.
 // Hours in a zone that this program does not know are never open.
-func (h Hours) occurrences(from, until time.Time) (all []Window) {
+func (h Hours) Occurrences(from, until time.Time) (all []Window) {
 	zone, err := time.LoadLocation(h.TimeZone)
 	if err != nil || CheckFrom(h.From) != "" || CheckTo(h.To) != "" {
 		return nil
@@ -201,7 +201,7 @@ func (g Grant) Cut(w Window) string {
 		return ""
 	}
 	for _, h := range g.Windows {
-		for _, one := range h.occurrences(w.Start.Time, w.End.Time) {
+		for _, one := range h.Occurrences(w.Start.Time, w.End.Time) {
 			if zone, err := time.LoadLocation(h.TimeZone); err == nil && one.End.Equal(w.End.Time) {
 				return fmt.Sprintf("cut at %s %s, the window's end", w.End.In(zone).Format("15:04"),
 					h.TimeZone)

@@ -124,7 +124,8 @@ func hear(t *testing.T, cluster *rest.Config, scenario cases.Scenario) (s *answe
 	agent.gate.rules, agent.gate.limits = "", nil // nothing else keeps it from granting
 	agent.gate.repository.read("")
 	// as the scenario has them answer
-	for _, kind := range []string{policies.RBACAuthorization, policies.Webhook, policies.Ticket} {
+	for _, kind := range []string{policies.RBACAuthorization, policies.OnCall, policies.Webhook,
+		policies.Ticket} {
 		agent.prover.answerers[kind] = func(_ context.Context, a policies.Asking) policies.Reply {
 			return s.Scenario.Facts.Replies[a.Inquiry]
 		}

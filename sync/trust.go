@@ -54,11 +54,12 @@ func (t *trust) give(root string, entries []git.Entry) {
 }
 
 // add notes what a commit did to one file. A policy that was taken away as it should be is
-// forgotten: no request is allowed without it. Rules and
+// forgotten: no request is allowed without it. Rules, rotas and
 // certifications are not: requests that were merged under them are.
 func (t *trust) add(path string, v version) {
 	if v.proven() && v.Blob == "" && strings.HasPrefix(path, policies.Folder+"/") &&
 		!policies.DecidesChanges(path) && !policies.IsRule(path) &&
+		!policies.IsRota(path) &&
 		!policies.IsCertification(path) {
 		delete(t.files, path)
 		return

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"os"
 	"regexp"
@@ -41,6 +42,7 @@ type syncOptions struct {
 	webhook    string
 	audit      execAuditOptions
 	checks     checkOptions
+	onCall     onCallOptions
 	once       bool
 	dryRun     bool
 }
@@ -117,6 +119,7 @@ func (o *syncOptions) flags(flags *pflag.FlagSet) {
 		"(default: no webhook)")
 	o.audit.flags(flags)
 	o.checks.flags(flags)
+	o.onCall.flags(flags)
 	flags.BoolVar(&o.once, "once", false, "take one pass and stop")
 	flags.BoolVar(&o.dryRun, "dry-run", false, "print what a pass would do, and do nothing")
 }
@@ -234,6 +237,11 @@ func (o syncOptions) agent(ctx context.Context, w world) (config sync.Config, er
 	if config.Answerers, err = o.checks.answerers(w); err != nil {
 		return config, err
 	}
+	onCall, err := o.onCall.answerers(w)
+	if err != nil {
+		return config, err
+	}
+	maps.Copy(config.Answerers, onCall)
 	if config.Kubernetes, err = ownCluster(o.kubeconfig); err != nil {
 		return config, err
 	}

@@ -183,7 +183,7 @@ func folderName(folder map[string]entry) string {
 // those are, the folders tell: whatever is not among these is read as it is met.
 func (c *Client) readPaths(ctx context.Context, f *policies.Facts, p snapshot) error {
 	paths := []string{".github", "docs", policies.Folder, rbac.CatalogFolder, policies.IdentitiesPath,
-		policies.GroupsPath, policies.RulesFolder, policies.CertifiedFolder}
+		policies.GroupsPath, policies.RulesFolder, policies.RotasFolder, policies.CertifiedFolder}
 	paths = append(paths, codeowners.Paths...)
 	_, asked, _ := policies.KindOf(f.Files)
 	place, ok := requests.SplitPath(asked)
@@ -211,5 +211,6 @@ func (c *Client) readPaths(ctx context.Context, f *policies.Facts, p snapshot) e
 	if _, ok := c.heldCommit(p.MergeCommitSHA); p.Merged && !ok {
 		expressions = append(expressions, p.MergeCommitSHA, p.MergeCommitSHA+"^")
 	}
-	return c.readObjects(ctx, expressions, catalog, f.Base.Commit+":"+policies.RulesFolder)
+	return c.readObjects(ctx, expressions, catalog, f.Base.Commit+":"+policies.RulesFolder,
+		f.Base.Commit+":"+policies.RotasFolder)
 }
