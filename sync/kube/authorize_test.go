@@ -22,16 +22,23 @@ func TestAuthorized(t *testing.T) {
 	for name, c := range map[string]struct {
 		refuse int    // with that status: the role is missing, the question is forbidden, or all is broken
 		status string // of the review
+		whole  string // what is answered instead of one
 		yes    bool
 		err    string
 	}{
-		"allowed":            {status: `{"allowed": true}`, yes: true},
-		"not allowed":        {status: `{"allowed": false, "reason": "no rule"}`},
-		"denied as well":     {status: `{"allowed": true, "denied": true}`},
-		"allowed in doubt":   {status: `{"allowed": true, "evaluationError": "a webhook is down"}`, yes: true},
-		"nothing but doubt":  {status: `{"evaluationError": "a webhook is down"}`, err: "a webhook is down"},
-		"no role":            {refuse: role, status: `{"allowed": true}`},
-		"it may not ask":     {refuse: denied, err: "apply what pullgrant install prints"},
+		"allowed":           {status: `{"allowed": true}`, yes: true},
+		"not allowed":       {status: `{"allowed": false, "reason": "no rule"}`},
+		"denied as well":    {status: `{"allowed": true, "denied": true}`},
+		"allowed in doubt":  {status: `{"allowed": true, "evaluationError": "a webhook is down"}`, yes: true},
+		"nothing but doubt": {status: `{"evaluationError": "a webhook is down"}`, err: "a webhook is down"},
+		"no role":           {refuse: role, status: `{"allowed": true}`},
+		"it may not ask":    {refuse: denied, err: "apply what pullgrant install prints"},
+		"garbage":           {whole: "<html>allowed</html>", err: "invalid character '<'"},
+		"nothing":           {whole: " ", err: "asking whether alice may sudo ClusterRole view"},
+		"cut short":         {whole: `{"kind": "SubjectAccessReview", "status": {"allowed": true`, err: "unexpected"},
+		"another kind":      {whole: `{"kind": "Status", "apiVersion": "v1", "status": "Success"}`},
+		"too much": {whole: `{"status": {"allowed": true, "reason": "` + strings.Repeat("x", 10<<20),
+			err: "asking whether alice may sudo ClusterRole view"},
 		"the cluster breaks": {refuse: 500, err: "asking whether alice may sudo ClusterRole view"},
 	} {
 		var asked authorizationv1.SubjectAccessReviewSpec
@@ -52,7 +59,10 @@ func TestAuthorized(t *testing.T) {
 				if err := json.NewDecoder(r.Body).Decode(&review); err != nil {
 					t.Error(err)
 				}
-				asked = review.Spec
+				if asked = review.Spec; c.whole != "" {
+					fmt.Fprint(w, c.whole)
+					return
+				}
 				fmt.Fprintf(w, `{"kind": "SubjectAccessReview", "apiVersion": "authorization.k8s.io/v1",
 					"status": %s}`, c.status)
 			}
