@@ -74,7 +74,7 @@ func parseEvent(name string, data []byte) (target, error) {
 	switch name {
 	case "push":
 		return target{all: true}, nil
-	case "schedule":
+	case "schedule", "repository_dispatch":
 		return target{all: true, due: true}, nil
 	}
 	var p payload
@@ -93,7 +93,8 @@ func parseEvent(name string, data []byte) (target, error) {
 		}
 	default:
 		return target{}, fmt.Errorf("the event %q is not one of pull_request_target, "+
-			"pull_request, pull_request_review, workflow_run, push, schedule", name)
+			"pull_request, pull_request_review, workflow_run, push, schedule, "+
+			"repository_dispatch", name)
 	}
 	return target{}, fmt.Errorf("the payload of the event %q names no pull request or commit", name)
 }

@@ -31,6 +31,7 @@ func FuzzParseEvent(f *testing.F) {
 	f.Add("workflow_run", []byte(`{"workflow_run": {"head_sha": "`+strings.Repeat("a", 40)+
 		`", "pull_requests": [{"number": -1}, {"number": 7}]}}`))
 	f.Add("schedule", []byte(`{"schedule": "*/5 * * * *"}`))
+	f.Add("repository_dispatch", []byte(`{"action": "pullgrant-due", "client_payload": {"pull_request": 7}}`))
 	f.Add("workflow_run\n::error::", []byte("{\x1b"))
 	f.Fuzz(func(t *testing.T, event string, data []byte) {
 		got, err := parseEvent(event, data)
@@ -45,7 +46,7 @@ func FuzzParseEvent(f *testing.F) {
 			if got != (target{all: true}) {
 				t.Errorf("a push is %+v", got)
 			}
-		case "schedule":
+		case "schedule", "repository_dispatch":
 			if got != (target{all: true, due: true}) {
 				t.Errorf("a moment of the schedule is %+v", got)
 			}

@@ -39,6 +39,7 @@ type candidate struct {
 	pull   github.OpenPull // as it was when it was looked at
 	path   string          // of the request it asks for; empty: none that is merged here
 	policy string          // that it asks under
+	sent   requests.Time   // the moment of its check for which a judgement was asked for
 	known  bool            // false: it could not be read
 	again  retry
 	last   time.Time // when it was looked at
@@ -58,7 +59,7 @@ func (m *merger) merge(ctx context.Context, tip string) error {
 	if err := m.readPolicies(ctx, tip); err != nil || len(m.named) == 0 {
 		return err
 	}
-	open := map[int]candidate{}
+	open, due := map[int]candidate{}, false
 	for number, l := range m.withdrawals.looks {
 		c := m.looks[number]
 		if c.pull != l.pull {
@@ -80,12 +81,18 @@ func (m *merger) merge(ctx context.Context, tip string) error {
 			continue
 		}
 		left--
+		sent := c.sent
 		err := m.try(ctx, tip, &c)
+		due = due || c.sent != sent
 		if c.last = now; err != nil {
 			c.again.later(now)
 		}
 		m.looks[number] = c
 		errs = append(errs, err)
+	}
+	if due { // one run judges all that is
+		m.log.Info("have judged again what time has changed", "event", "due", "cluster", m.cluster)
+		errs = append(errs, m.github.JudgeDue(ctx))
 	}
 	return errors.Join(errs...)
 }
@@ -142,8 +149,15 @@ func (m *merger) try(ctx context.Context, tip string, c *candidate) error {
 		c.path, c.policy = asked, place.Policy
 	}
 	if !requests.MayBreakGlass(nameOf(c.path)) { // which waits for no check: what is down may be what runs it
-		if green, err := m.github.Green(ctx, c.pull.HeadSHA); err != nil || !green {
+		sign, err := m.github.Sign(ctx, c.pull.HeadSHA)
+		if err != nil {
 			return err
+		}
+		if !sign.Green {
+			if next := sign.Next; !next.IsZero() && !m.prover.clocks.wall().Before(next.Time) {
+				c.sent = next
+			}
+			return nil
 		}
 	}
 	c.again.later(m.prover.clocks.wall()) // a judgement has its price; a look at an unchanged check has none

@@ -1,6 +1,7 @@
 package sync
 
 import (
+	"net/http"
 	"strings"
 	gosync "sync"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/pullgrant/pullgrant/internal/github"
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/kube"
@@ -54,6 +56,32 @@ func TestMergedByTheAgent(t *testing.T) {
 	s.Must(agent.Once(t.Context()))
 	if r := s.entry(name); r.Status.Cause != requests.CauseExpired || len(r.Status.Approvers) > 0 {
 		t.Errorf("%s ended by %s, approved by %v", name, r.Status.Cause, r.Status.Approvers)
+	}
+}
+
+// TestDueIsJudgedAgain: what waits for a moment that its check names, and would be merged by the agent,
+// is judged by the Action at that moment: one event for all, and none before, after, or for the same
+// moment again.
+func TestDueIsJudgedAgain(t *testing.T) {
+	s := newStage(t)
+	agent, _ := s.unreviewed()
+	due := s.Clock().Add(10 * time.Minute)
+	for _, slug := range []string{"first", "second"} {
+		_, path, content := s.requestFile(slug)
+		s.open("alice", slug, map[string]string{path: content})
+		s.Must(s.Do(s.AppToken("pullgrant"), http.MethodPost, "/repos/acme/access/check-runs",
+			map[string]any{"name": "pullgrant", "head_sha": s.Branch(slug), "status": "completed",
+				"conclusion": "failure", "external_id": "judge again at " + due.Format(time.RFC3339)}, nil))
+	}
+	for _, try := range []struct {
+		at   time.Time
+		sent int
+	}{{due.Add(-time.Second), 0}, {due, 1}, {due.Add(time.Minute), 1}} {
+		s.SetClock(try.at)
+		s.Must(agent.Once(t.Context()))
+		if all := s.Dispatched(); len(all) != try.sent || len(all) > 0 && all[0] != github.DueEvent {
+			t.Errorf("at %s it sent %q, want %d", try.at, all, try.sent)
+		}
 	}
 }
 

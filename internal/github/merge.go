@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-github/v60/github"
 
 	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/requests"
 )
 
 // Asked is the path of the request that a pull request asks for which a list shows as open; empty
@@ -31,23 +32,45 @@ func (c *Client) Asked(ctx context.Context, listed OpenPull) (path string, err e
 	return "", nil
 }
 
-// Green tells whether the last check run of the Action's App on a commit says success. It proves
-// nothing: it is a sign that looking may be of use.
-func (c *Client) Green(ctx context.Context, commit string) (bool, error) {
+// Sign is what the last check runs of the Action's App on a commit say. It proves nothing: it tells
+// when looking may be of use.
+type Sign struct {
+	Green bool
+	Next  requests.Time // as in Check
+}
+
+// Sign reads that of a commit.
+func (c *Client) Sign(ctx context.Context, commit string) (s Sign, err error) {
 	options := github.ListCheckRunsOptions{Filter: github.String("latest")}
 	if c.checkApp != 0 {
 		options.AppID = github.Int64(c.checkApp)
 	}
 	runs, err := c.checkRuns(keeping(ctx), commit, options)
 	if err != nil {
-		return false, err
+		return s, err
 	}
 	for _, run := range runs {
-		if run.GetConclusion() == "success" {
-			return true, nil
+		s.Green = s.Green || run.GetConclusion() == "success"
+		if next := readNext(run.GetExternalID()); s.Next.IsZero() || !next.IsZero() && next.Before(s.Next.Time) {
+			s.Next = next
 		}
 	}
-	return false, nil
+	return s, nil
+}
+
+// DueEvent is the event that has the Action judge what the time has come for.
+const DueEvent = "pullgrant-due"
+
+// JudgeDue starts the workflow of the default branch that judges what time has changed. GitHub's own
+// schedule may come late by any time; this does not.
+// https://docs.github.com/rest/repos/repos#create-a-repository-dispatch-event
+func (c *Client) JudgeDue(ctx context.Context) error {
+	_, _, err := c.api.Repositories.Dispatch(ctx, c.owner, c.repo,
+		github.DispatchRequestOptions{EventType: DueEvent})
+	if err != nil {
+		return c.explain(err, "Contents: write", "have what is due judged again")
+	}
+	return nil
 }
 
 // Merge merges an open pull request whose head is that commit, by the first method that the

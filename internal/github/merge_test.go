@@ -19,12 +19,12 @@ func TestMergeOfOneHead(t *testing.T) {
 		t.Errorf("it asks for %q: %v", asked, err)
 	}
 	w.check(w.Pass("pullgrant", "pullgrant", judged))
-	if green, err := w.client.Green(t.Context(), judged); err != nil || !green {
-		t.Errorf("the check of the head: %t, %v", green, err)
+	if sign, err := w.client.Sign(t.Context(), judged); err != nil || !sign.Green {
+		t.Errorf("the check of the head: %+v, %v", sign, err)
 	}
 	now := w.push(forge.Change{Branch: "ask", Files: map[string]string{requestPath: requestFile + "#\n"}})
-	if green, err := w.client.Green(t.Context(), now); err != nil || green {
-		t.Errorf("the check of a head that nobody judged: %t, %v", green, err)
+	if sign, err := w.client.Sign(t.Context(), now); err != nil || sign.Green {
+		t.Errorf("the check of a head that nobody judged: %+v, %v", sign, err)
 	}
 	if asked, err := w.client.Asked(t.Context(), listed); err != nil || asked != "" {
 		t.Errorf("what moved asks for %q: %v", asked, err)

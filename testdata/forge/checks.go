@@ -182,6 +182,24 @@ type Check struct {
 	Annotations                                  []Annotation
 }
 
+func (f *Forge) createDispatch(c *call) answer {
+	var in struct {
+		EventType string `json:"event_type"`
+	}
+	if !c.into(&in) || in.EventType == "" {
+		return invalid()
+	}
+	f.events = append(f.events, in.EventType)
+	return noContent()
+}
+
+// Dispatched lists the types of every repository dispatch event so far.
+func (f *Forge) Dispatched() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.events)
+}
+
 // Checks lists every check run so far, oldest first.
 func (f *Forge) Checks() []Check {
 	f.mu.Lock()

@@ -50,6 +50,7 @@ type Forge struct {
 	members  map[string]string // organisation membership by login in lower case: active or pending
 	pulls    []*pull
 	issues   []*issue
+	events   []string // of workflows, as repository dispatches
 	checks   []*checkRun
 	statuses []*commitStatus
 	activity []*activity

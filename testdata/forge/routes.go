@@ -100,6 +100,7 @@ func (f *Forge) commitRoutes() []operation {
 		{"GET", repo + "/compare/{basehead:.+}", contents, f.compare},
 		{"GET", repo + "/git/ref/{ref:.+}", contents, f.getRef},
 		{"GET", repo + "/git/matching-refs/{ref:.+}", contents, f.listMatchingRefs},
+		{"POST", repo + "/dispatches", write("contents"), f.createDispatch},
 		{"POST", repo + "/git/refs", write("contents"), f.createRef},
 		{"PATCH", repo + "/git/refs/{ref:.+}", write("contents"), f.updateRef},
 		{"DELETE", repo + "/git/refs/{ref:.+}", write("contents"), f.deleteRef},
