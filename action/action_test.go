@@ -134,7 +134,7 @@ func (w *world) run(event string, payload any, inputs ...string) (action.Result,
 	}
 	w.out.Reset()
 	result, err := action.Run(w.t.Context(), func(name string) string { return env[name] },
-		&w.out, w.now)
+		&w.out, func() time.Time { return w.now })
 	w.files = map[string]string{}
 	for _, name := range []string{"output", "summary"} {
 		content, readErr := os.ReadFile(filepath.Join(dir, name))

@@ -86,7 +86,7 @@ func TestActionJudgesTheScenarios(t *testing.T) {
 // alone are the answerers of an Action that may call nobody.
 func alone(t *testing.T) inquire.Answerers {
 	t.Helper()
-	all, err := answerers(githubactions.New(githubactions.WithGetenv(func(string) string { return "" })), time.Now())
+	all, err := answerers(githubactions.New(githubactions.WithGetenv(func(string) string { return "" })), time.Now(), time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,7 +132,7 @@ func runOn(t *testing.T, s *answers.Server, inputs ...string) (log string, files
 	}
 	var out bytes.Buffer
 	if _, err := Run(t.Context(), func(name string) string { return env[name] }, &out,
-		s.Scenario.Now); err != nil {
+		func() time.Time { return s.Scenario.Now }); err != nil {
 		t.Fatalf("%v\n%s", err, out.String())
 	}
 	files = map[string]string{}

@@ -26,13 +26,13 @@ type Result struct {
 }
 
 // Run judges the pull requests that the current event is about and reports each verdict. getenv
-// gives GITHUB_* and INPUT_* variables, out takes log lines and workflow commands, now is the
-// moment of judging. An error means that no verdict, or not every one, could be reported; it has
+// gives GITHUB_* and INPUT_* variables, out takes log lines and workflow commands. The first
+// moment that clock tells is that of judging; questions to others have the moment of asking. An error means that no verdict, or not every one, could be reported; it has
 // been logged, escaped, and the output decision is error.
-func Run(ctx context.Context, getenv func(string) string, out io.Writer, now time.Time) (Result,
+func Run(ctx context.Context, getenv func(string) string, out io.Writer, clock func() time.Time) (Result,
 	error) {
 	a := githubactions.New(githubactions.WithGetenv(getenv), githubactions.WithWriter(out))
-	result, err := run(ctx, a, now)
+	result, err := run(ctx, a, clock)
 	if err != nil {
 		result.Outcome = policies.Failed
 		setOutputs(a, policies.Decision{Outcome: policies.Failed, Code: policies.EvaluationError})
@@ -43,8 +43,9 @@ func Run(ctx context.Context, getenv func(string) string, out io.Writer, now tim
 	return result, err
 }
 
-func run(ctx context.Context, a *githubactions.Action, now time.Time) (Result, error) {
+func run(ctx context.Context, a *githubactions.Action, clock func() time.Time) (Result, error) {
 	var result Result
+	now := clock()
 	switch mode := a.GetInput("exit-code"); mode {
 	case "", "verdict":
 	case "reported":
@@ -56,7 +57,7 @@ func run(ctx context.Context, a *githubactions.Action, now time.Time) (Result, e
 	if err != nil {
 		return result, err
 	}
-	asked, err := answerers(a, now)
+	asked, err := answerers(a, now, clock)
 	if err != nil {
 		return result, err
 	}

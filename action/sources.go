@@ -32,9 +32,11 @@ func (s sources) Facts(ctx context.Context, number int, now time.Time) (policies
 	return facts, err
 }
 
-// answerers are those that the Action can ask: whom its inputs say, and nobody in a cluster.
-func answerers(a *githubactions.Action, now time.Time) (inquire.Answerers, error) {
-	given, err := checksOf(a, now)
+// answerers are those that the Action can ask: whom its inputs say, and nobody in a cluster. now is
+// the moment of judging, and clock tells when they are asked: a signature is believed for five
+// minutes, and a run may take longer.
+func answerers(a *githubactions.Action, now time.Time, clock func() time.Time) (inquire.Answerers, error) {
+	given, err := checksOf(a, clock)
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +50,7 @@ func answerers(a *githubactions.Action, now time.Time) (inquire.Answerers, error
 }
 
 // checksOf is whom a workflow lets the Action ask over HTTPS.
-func checksOf(a *githubactions.Action, now time.Time) (checks.Config, error) {
+func checksOf(a *githubactions.Action, clock func() time.Time) (checks.Config, error) {
 	secrets := map[string]string{checks.EnvSecret: a.GetInput("webhook-secret")}
 	for n, line := range strings.Split(strings.TrimSpace(a.GetInput("webhook-tokens")), "\n") {
 		host, token, ok := strings.Cut(strings.TrimSpace(line), " ")
@@ -58,7 +60,7 @@ func checksOf(a *githubactions.Action, now time.Time) (checks.Config, error) {
 		}
 		secrets[checks.EnvToken(host)] = strings.TrimSpace(token)
 	}
-	c := checks.Config{CA: []byte(a.GetInput("webhook-ca")), Clock: func() time.Time { return now },
+	c := checks.Config{CA: []byte(a.GetInput("webhook-ca")), Clock: clock,
 		Env: func(name string) string { return secrets[name] }}
 	for _, host := range strings.Fields(a.GetInput("webhook-hosts")) {
 		if err := c.Hosts.Set(host); err != nil {

@@ -1,7 +1,6 @@
 package policies
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -51,6 +50,7 @@ const (
 	RuleIdentityCluster = "identity-cluster"
 	RuleIdentityMissing = "identity-missing"
 	RuleIdentityUnused  = "identity-unused"
+	RuleOnCallUnknown   = "oncall-unknown"
 	RuleOverlap         = "overlap"
 	RulePartyTwice      = "party-twice"
 	RuleRoleBuiltin     = "role-builtin"
@@ -139,6 +139,7 @@ func (l *linter) lint() []requests.Finding {
 		l.dangers(w, d)
 		w.constantConditions(d)
 		w.roleless(d)
+		w.numberless(d)
 		l.windows(w, d)
 		l.idleLimit(w, d)
 		l.contradictions(w, d)
@@ -157,6 +158,7 @@ func (l *linter) lint() []requests.Finding {
 		l.findings = append(l.findings, d.Findings...)
 	}
 	l.rules(identities, named)
+	l.rotas(identities)
 	for i, g := range groups.Spec.Groups {
 		at := fmt.Sprintf("spec.groups[%d]", i)
 		if !named[g.Name] && l.everyPolicy {
@@ -319,59 +321,6 @@ func (w world) hopeless() []string {
 		}
 	}
 	return problems
-}
-
-// overlap looks for another policy through which the same people get the same with approvals that w
-// does not ask for.
-func (l *linter) overlap(w world, d *requests.Document, other world) {
-	if w.policy.Metadata.Name == other.policy.Metadata.Name {
-		return
-	}
-	what, cluster := sharedTarget(l.tree, w.policy, other.policy)
-	who := sharedAskers(w, other)
-	if what == "" || who == "" {
-		return
-	}
-	mine := w.approvals(cluster)
-	for _, theirs := range other.approvals(cluster) {
-		if !slices.ContainsFunc(mine, func(m Approval) bool { return m.implies(theirs) }) {
-			d.Add("spec.challenges", RuleOverlap, "%s gets %s also under the policy %s, which "+
-				"asks for %s and this one does not; keep the stricter or part what they give",
-				who, what, other.policy.Metadata.Name, cmp.Or(theirs.Asks, fmt.Sprintf("%s %d of %s",
-					theirs.Kind, theirs.Count, nameAll(theirs))))
-			return
-		}
-	}
-}
-
-func sharedTarget(t Tree, a, b AccessPolicy) (what, cluster string) {
-	for _, cluster := range a.Spec.Clusters {
-		if !slices.Contains(b.Spec.Clusters, cluster) {
-			continue
-		}
-		for _, item := range a.Offers(t, cluster) {
-			if b.Spec.covers(item) {
-				return fmt.Sprintf("%s on %s", item, cluster), cluster
-			}
-		}
-	}
-	return "", ""
-}
-
-func sharedAskers(a, b world) string {
-	people, teams := a.resolve(a.policy.Spec.Subjects)
-	otherPeople, otherTeams := b.resolve(b.policy.Spec.Subjects)
-	for _, team := range teams {
-		if has(otherTeams, team) {
-			return "@" + team
-		}
-	}
-	for _, login := range people {
-		if has(otherPeople, login) {
-			return "@" + login
-		}
-	}
-	return ""
 }
 
 // owners looks at CODEOWNERS: people nobody knows, and places that decide and are nobody's.

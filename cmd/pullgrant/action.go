@@ -20,7 +20,7 @@ check run is posted.`,
 		Example: `  pullgrant action`,
 		Args:    arguments(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			result, err := action.Run(cmd.Context(), w.env, w.out, w.now())
+			result, err := action.Run(cmd.Context(), w.env, w.out, w.now)
 			switch {
 			case err != nil: // told in the log; here it would be a line in which the runner looks for commands
 				return verdict(exitFailed)
