@@ -42,6 +42,7 @@ func newCatalogStage(t *testing.T) *catalogStage {
 	for _, other := range []string{"policies/app-config.yaml", "policies/node-triage.yaml",
 		"policies/office-hours.yaml", "tests/office-hours.yaml", "policies/orders-scale.yaml",
 		"policies/orders-incident.yaml", "policies/orders-sudo.yaml", "tests/orders-sudo.yaml",
+		"policies/checkout-oncall.yaml", "policies/rotas/checkout.yaml", "tests/checkout-oncall.yaml",
 		"catalog/prod-eu/node-triage.yaml",
 		"catalog/prod-eu/orders-scaler.yaml"} { // these tests are about one role
 		s.must(os.Remove(filepath.Join(s.dir, other)))

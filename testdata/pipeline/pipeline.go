@@ -86,6 +86,10 @@ kind: Namespace
 metadata: {name: orders}
 ---
 apiVersion: v1
+kind: Namespace
+metadata: {name: checkout}
+---
+apiVersion: v1
 kind: Pod
 metadata: {name: payments-1, namespace: %[1]s}
 spec: {containers: [{name: app, image: app}]}
