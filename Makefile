@@ -61,8 +61,8 @@ demo-up: kube build ## leave forge, cluster and agent running until Ctrl-C, to t
 test: kube build lint $(tools)/act ## run every check and every test
 	$(if $(race),,@echo 'no C compiler: the tests run without the race detector')
 	go test -shuffle=on -count=1 $(addprefix ./,$(serial))
-	go test $(race) -shuffle=on -count=1 -timeout 80m $(raced)
 	@for module in $(modules); do (cd $$module && go test $(race) -shuffle=on -count=1 ./...) || exit 1; done
+	go test $(race) -shuffle=on -count=1 -timeout 80m $(raced)
 	@$(MAKE) fuzz fuzztime=2s
 	$(if $(shell command -v spin),@$(MAKE) model configurations=quick,@echo 'no spin: the model is not searched')
 
