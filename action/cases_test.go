@@ -86,7 +86,8 @@ func TestActionJudgesTheScenarios(t *testing.T) {
 // alone are the answerers of an Action that may call nobody.
 func alone(t *testing.T) inquire.Answerers {
 	t.Helper()
-	all, err := answerers(githubactions.New(githubactions.WithGetenv(func(string) string { return "" })), time.Now(), time.Now)
+	nothing := func(string) string { return "" }
+	all, err := answerers(githubactions.New(githubactions.WithGetenv(nothing)), time.Now(), time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}

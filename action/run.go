@@ -26,9 +26,10 @@ type Result struct {
 }
 
 // Run judges the pull requests that the current event is about and reports each verdict. getenv
-// gives GITHUB_* and INPUT_* variables, out takes log lines and workflow commands. The first
-// moment that clock tells is that of judging; questions to others have the moment of asking. An error means that no verdict, or not every one, could be reported; it has
-// been logged, escaped, and the output decision is error.
+// gives GITHUB_* and INPUT_* variables, out takes log lines and workflow commands. The first moment
+// that clock tells is that of judging; questions to others have the moment of asking. An error means
+// that no verdict, or not every one, could be reported; it has been logged, escaped, and the output
+// decision is error.
 func Run(ctx context.Context, getenv func(string) string, out io.Writer, clock func() time.Time) (Result,
 	error) {
 	a := githubactions.New(githubactions.WithGetenv(getenv), githubactions.WithWriter(out))
