@@ -2,7 +2,6 @@ package policies
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -172,15 +171,7 @@ func (t Tree) rota(path string) rotaFile {
 }
 
 // rotas are all of the tree, in the order of their paths.
-func (t Tree) rotas() (all []rotaFile) {
-	for path := range t.Files {
-		if IsRota(path) {
-			all = append(all, t.rota(path))
-		}
-	}
-	slices.SortFunc(all, func(a, b rotaFile) int { return strings.Compare(a.path, b.path) })
-	return all
-}
+func (t Tree) rotas() []rotaFile { return filesOf(t, IsRota, t.rota) }
 
 // rotasOf are those that some challenges ask, by name.
 func (t Tree) rotasOf(challenges []Challenge) map[string]rotaFile {

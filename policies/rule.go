@@ -231,15 +231,7 @@ type ruleFile struct {
 }
 
 // rules are all of the tree, in the order of their paths.
-func (t Tree) rules() (all []ruleFile) {
-	for path := range t.Files {
-		if IsRule(path) {
-			all = append(all, t.rule(path))
-		}
-	}
-	slices.SortFunc(all, func(a, b ruleFile) int { return strings.Compare(a.path, b.path) })
-	return all
-}
+func (t Tree) rules() []ruleFile { return filesOf(t, IsRule, t.rule) }
 
 func (t Tree) rule(path string) ruleFile {
 	r := ruleFile{path: path}

@@ -134,6 +134,21 @@ func parse[T any](t Tree, name string, read func(string, []byte) (T, []requests.
 	return readOnce(&parsed, name, file.Content, read)
 }
 
+// filesOf are the files of one sort, in the order of their paths, as read reads them.
+func filesOf[T any](t Tree, is func(path string) bool, read func(path string) T) (all []T) {
+	var paths []string
+	for path := range t.Files {
+		if is(path) {
+			paths = append(paths, path)
+		}
+	}
+	slices.Sort(paths)
+	for _, path := range paths {
+		all = append(all, read(path))
+	}
+	return all
+}
+
 // codeownersPath is the file GitHub would use: the first of codeowners.Paths that exists, even when
 // empty (R28).
 func (t Tree) codeownersPath() string {

@@ -34,6 +34,20 @@ func (s *stage) green(login, slug string) (name string, number int) {
 	return name, number
 }
 
+// alone has the agent merge and grant what alice asks for, with nobody's review.
+func (s *stage) alone(agent *Agent, slug string) (name string) {
+	s.Helper()
+	s.Must(agent.Once(s.Context()))
+	name, number := s.green("alice", slug)
+	s.Must(agent.Once(s.Context()))
+	if state := s.pullState(number); state != "merged" {
+		s.Fatalf("it is %s:\n%s", state, s.Log)
+	}
+	s.Must(agent.Once(s.Context()))
+	s.granted(name)
+	return name
+}
+
 // TestMergedByTheAgent: where the policy asks for no review, the agent merges what it allows itself,
 // grants it, ends it, and the ledger has nobody's approval.
 func TestMergedByTheAgent(t *testing.T) {

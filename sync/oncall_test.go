@@ -33,14 +33,7 @@ func TestOnCallHour(t *testing.T) {
 	s := newStage(t)
 	agent, service := s.onCallHour()
 	service.OnCall("PALICE")
-	s.Must(agent.Once(t.Context()))
-	name, number := s.green("alice", "night")
-	s.Must(agent.Once(t.Context()))
-	if state := s.pullState(number); state != "merged" {
-		t.Fatalf("it is %s although she is on call:\n%s", state, s.Log)
-	}
-	s.Must(agent.Once(t.Context()))
-	s.granted(name)
+	name := s.alone(agent, "night")
 	s.allowed(true)
 	service.OnCall() // her shift ends: the hour she was given stays
 	s.SetClock(s.Clock().Add(50 * time.Minute))

@@ -43,14 +43,7 @@ func TestWebhookAllows(t *testing.T) {
 		}
 		return "allowed", "she leads the incident"
 	})
-	s.Must(agent.Once(t.Context()))
-	name, number := s.green("alice", "checked")
-	s.Must(agent.Once(t.Context()))
-	if state := s.pullState(number); state != "merged" {
-		t.Fatalf("it is %s:\n%s", state, s.Log)
-	}
-	s.Must(agent.Once(t.Context()))
-	s.granted(name)
+	name := s.alone(agent, "checked")
 	if n := asked.Load(); n < 2 { // once to merge and once to grant
 		t.Errorf("the check was asked %d times", n)
 	}

@@ -260,9 +260,15 @@ func (s *stage) live(slug string, life time.Duration) asked {
 		if len(s.bindings.of(a.name)) > 0 && time.Until(a.end) > life/2-time.Second {
 			return a
 		}
-		s.untilAfter(a.end, "all of "+a.name+" is over", func() bool { return s.entered(a) && s.left() == "" })
+		s.over(a)
 		slug, life = slug+"-again", 2*life
 	}
+}
+
+// over waits until the request is in the ledger and nothing is left in the cluster.
+func (s *stage) over(a asked) {
+	s.Helper()
+	s.untilAfter(a.end, "all of "+a.name+" is over", func() bool { return s.entered(a) && s.left() == "" })
 }
 
 // pace is how many times as long as the two seconds of the machine that these tests were made on a
@@ -274,7 +280,7 @@ func (s *stage) pace() time.Duration {
 	s.granted(a)
 	took := time.Since(begin)
 	s.withdraw(a)
-	s.until("all of "+a.name+" is over", func() bool { return s.entered(a) && s.left() == "" })
+	s.over(a)
 	return max(1, (took+time.Second)/(2*time.Second))
 }
 

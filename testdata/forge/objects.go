@@ -52,10 +52,19 @@ func (g repository) loose(sha string) (kind string, size int, content io.ReadClo
 	}{reader, file}, true
 }
 
+// looseKind is the type and the size of an object that stands in a file of its own.
+func (g repository) looseKind(sha string) (kind string, size int, ok bool) {
+	kind, size, content, ok := g.loose(sha)
+	if ok {
+		content.Close()
+	}
+	return kind, size, ok
+}
+
 // kind is the type of an object and its size in bytes.
 func (g repository) kind(sha string) (kind string, size int, err error) {
-	if kind, size, content, ok := g.loose(sha); ok {
-		return kind, size, content.Close()
+	if kind, size, ok := g.looseKind(sha); ok {
+		return kind, size, nil
 	}
 	if kind, err = g.line("cat-file", "-t", sha); err != nil {
 		return "", 0, errNoObject
@@ -115,12 +124,10 @@ func (g repository) store(kind, content string) (sha string, err error) {
 // peeled finds the object of the kind (commit, tree, blob, or object for any) that a full name leads
 // to; known says whether that needed no git.
 func (g repository) peeled(sha, kind string) (found string, known bool, err error) {
-	is, _, content, ok := g.loose(sha)
-	if !ok {
-		return "", false, nil
-	}
-	content.Close()
+	is, _, ok := g.looseKind(sha)
 	switch {
+	case !ok:
+		return "", false, nil
 	case is == kind || kind == "object":
 		return sha, true, nil
 	case is == "tag":
@@ -137,12 +144,7 @@ func (g repository) parents(sha string) (parents []string, ok bool) {
 	if known, found := g.known.Load("parents " + sha); found {
 		return known.([]string), true
 	}
-	kind, _, content, ok := g.loose(sha)
-	if !ok {
-		return nil, false
-	}
-	content.Close()
-	if kind != "commit" {
+	if kind, _, ok := g.looseKind(sha); !ok || kind != "commit" {
 		return nil, false
 	}
 	c, err := g.commit(sha)
@@ -177,19 +179,24 @@ func (g repository) reachable(sha string) (all map[string]bool, ok bool) {
 
 // between are the commits of head that base does not have, oldest first.
 func (g repository) between(head, base string) ([]string, error) {
-	if had, ok := g.reachable(base); ok {
-		var line []string
-		for sha := head; !had[sha]; {
-			line = append([]string{sha}, line...)
-			parents, ok := g.parents(sha)
-			if !ok || len(parents) != 1 || len(line) > longest {
-				return g.lines("rev-list", "--reverse", "--topo-order", head, "^"+base)
-			}
-			sha = parents[0]
-		}
+	if line, ok := g.looseLine(head, base); ok {
 		return line, nil
 	}
 	return g.lines("rev-list", "--reverse", "--topo-order", head, "^"+base)
+}
+
+// looseLine is between, where no commit of head's is a merge; ok is false when that is for git to say.
+func (g repository) looseLine(head, base string) (line []string, ok bool) {
+	had, ok := g.reachable(base)
+	for sha := head; ok && !had[sha]; {
+		line = append([]string{sha}, line...)
+		parents, single := g.parents(sha)
+		if !single || len(parents) != 1 || len(line) > longest {
+			return nil, false
+		}
+		sha = parents[0]
+	}
+	return line, ok
 }
 
 // mergeBase is the best common ancestor of two commits.

@@ -32,10 +32,7 @@ func (g repository) ref(name string) string {
 			return ""
 		}
 	}
-	sha, err := g.line("rev-parse", "--verify", "-q", "--end-of-options", name)
-	if err != nil {
-		return ""
-	}
+	sha, _ := g.named(name)
 	return sha
 }
 

@@ -81,7 +81,8 @@ func initRepository(dir string) (repository, error) {
 // full: whatever is pushed, the answer stays.
 var (
 	reading = []string{"cat-file", "diff-tree", "ls-tree", "merge-base", "rev-list", "rev-parse"}
-	lasting = regexp.MustCompile(`^(-.*|:\(top,literal\).*|(commit|blob)|\^?[0-9a-f]{40}(\.\.[0-9a-f]{40}|([~^][0-9]*)*(:.*)?|\^\{\w+\})?)$`)
+	lasting = regexp.MustCompile(`^(-.*|:\(top,literal\).*|(commit|blob)|` +
+		`\^?[0-9a-f]{40}(\.\.[0-9a-f]{40}|([~^][0-9]*)*(:.*)?|\^\{\w+\})?)$`)
 )
 
 // run runs one git command in the repository and returns what it printed, untrimmed.
@@ -146,7 +147,12 @@ func (g repository) resolve(revision, kind string) (string, error) {
 	if name != "HEAD" && plainRef.MatchString("refs/heads/"+name) && !short.MatchString(name) && !g.packed() {
 		return "", errNoObject // of no branch, and git would find nothing else by it
 	}
-	sha, err := g.line("rev-parse", "--verify", "-q", "--end-of-options", revision+"^{"+kind+"}")
+	return g.named(revision + "^{" + kind + "}")
+}
+
+// named is what git finds by an expression.
+func (g repository) named(expression string) (string, error) {
+	sha, err := g.line("rev-parse", "--verify", "-q", "--end-of-options", expression)
 	if err != nil {
 		return "", errNoObject
 	}
@@ -162,7 +168,7 @@ func (g repository) object(expression string) (sha, kind string, err error) {
 	}
 	revision, path, deeper := strings.Cut(expression, ":")
 	if !plainRef.MatchString("refs/heads/" + revision) { // e.g. the parent of a commit
-		sha, err = g.line("rev-parse", "--verify", "-q", "--end-of-options", expression)
+		sha, err = g.named(expression)
 	} else if sha, err = g.resolve(revision, "object"); err == nil && deeper {
 		sha, err = g.below(sha, path)
 	}

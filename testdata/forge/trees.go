@@ -45,11 +45,10 @@ func (g repository) looseTree(sha, folder string, recursive bool) (entries []ent
 	}
 	for _, e := range direct {
 		if e.Type == "blob" {
-			kind, size, content, ok := g.loose(e.SHA)
+			kind, size, ok := g.looseKind(e.SHA)
 			if !ok || kind != "blob" {
 				return nil, false
 			}
-			content.Close()
 			e.Size = strconv.Itoa(size)
 		}
 		name := e.Path
@@ -70,9 +69,6 @@ func (g repository) looseTree(sha, folder string, recursive bool) (entries []ent
 func (g repository) entries(sha string) (entries []entry, ok bool) {
 	tree, ok, err := g.peeled(sha, "tree")
 	if !ok || err != nil {
-		return nil, false
-	}
-	if kind, _, err := g.kind(tree); err != nil || kind != "tree" {
 		return nil, false
 	}
 	raw, err := g.content(tree, "tree")
@@ -116,11 +112,7 @@ func (g repository) below(sha, path string) (string, error) {
 	if known {
 		return at, nil
 	}
-	found, err := g.line("rev-parse", "--verify", "-q", "--end-of-options", sha+":"+path)
-	if err != nil {
-		return "", errNoObject
-	}
-	return found, nil
+	return g.named(sha + ":" + path)
 }
 
 // file is the content of the file that a commit has at a path.
@@ -154,8 +146,13 @@ func (g repository) writeLooseTree(base string, entries []entry) (sha string, ok
 			plain = plain && name != "" && name != "." && name != ".." && !strings.Contains(name, "\x00") &&
 				!strings.HasPrefix(strings.ToLower(name), ".git") || plain && name == ".github"
 		}
-		if kind, _, err := g.kind(e.SHA); !plain || e.Type == "tree" ||
-			e.SHA != "" && (err != nil || kind != "blob") {
+		if !plain || e.Type == "tree" {
+			return "", false
+		}
+		if e.SHA == "" { // to be removed
+			continue
+		}
+		if kind, _, err := g.kind(e.SHA); err != nil || kind != "blob" {
 			return "", false
 		}
 	}
@@ -190,11 +187,8 @@ func (g repository) putOver(base string, over []entry) (string, error) {
 	}
 	for folder, entries := range below {
 		had := names[folder]
-		if had.Type != "tree" {
-			if had.SHA != "" { // a file where a folder goes: git knows which one stays
-				return "", errNoObject
-			}
-			had.SHA = ""
+		if had.SHA != "" && had.Type != "tree" { // a file where a folder goes: git knows which one stays
+			return "", errNoObject
 		}
 		sha, err := g.putOver(had.SHA, entries)
 		if err != nil {
