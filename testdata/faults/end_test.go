@@ -112,3 +112,22 @@ func (s *stage) row(fault, injected, observed string) {
 	s.Helper()
 	s.Logf("| %s | %s | %s | `%s` |", fault, injected, observed, s.Name())
 }
+
+// over waits until the request is in the ledger and nothing is left in the cluster.
+func (s *stage) over(a asked) {
+	s.Helper()
+	s.untilAfter(a.end, "all of "+a.name+" is over", func() bool { return s.entered(a) && s.left() == "" })
+}
+
+// pace is how many times as long as the two seconds of the machine that these tests were made on a
+// grant takes; at least 1.
+func (s *stage) pace() time.Duration {
+	s.Helper()
+	begin := time.Now()
+	a := s.ask("pace", window)
+	s.granted(a)
+	took := time.Since(begin)
+	s.withdraw(a)
+	s.over(a)
+	return max(1, (took+time.Second)/(2*time.Second))
+}
