@@ -34,6 +34,11 @@ func TestWhatStartsTheWorkflows(t *testing.T) {
 		map[string]any{"workflow_run": map[string]any{"name": review.Name}}) {
 		t.Errorf("nothing judges when %s has ended", review.Name)
 	}
+	for kind, want := range map[string]bool{"pullgrant-due": true, "another": false} {
+		if got := judge.listens("repository_dispatch", kind, nil); got != want {
+			t.Errorf("the event %s of others starts the judging: %t, want %t", kind, got, want)
+		}
+	}
 	for name, want := range map[string]bool{"policies/payments-debug.yaml": true,
 		"policies/groups.yaml": true, "catalog/prod-eu/view.yaml": true,
 		"CODEOWNERS": true, ".github/CODEOWNERS": true, "docs/CODEOWNERS": true, requestFile: false,
@@ -49,7 +54,7 @@ func TestWhatStartsTheWorkflows(t *testing.T) {
 		}
 	}
 	if got := slices.Sorted(maps.Keys(judge.On)); !slices.Equal(got, []string{"pull_request_target",
-		"push", "schedule", "workflow_run"}) {
+		"push", "repository_dispatch", "schedule", "workflow_run"}) {
 		t.Errorf("the workflow with the key listens to %s: the file of any other event is not main's",
 			got)
 	}
