@@ -79,11 +79,11 @@ func catalog(ctx context.Context, w world, o catalogOptions) error {
 	if len(names) == 0 {
 		return fmt.Errorf("no policy is for the cluster %s", o.cluster)
 	}
-	config, err := clusterConfig(o.kubeconfig)
+	config, err := clusterAtHand(ctx, w, o.kubeconfig, o.cluster)
 	if err != nil {
 		return err
 	}
-	w.say("reading %s from %s", count(len(names), "role"), config.Host)
+	w.say("reading %s", count(len(names), "role"))
 	live, missing, err := kube.LiveRoles(ctx, config, o.cluster, names)
 	if err != nil {
 		return fmt.Errorf("read the roles of the cluster %s: %w", o.cluster, err)

@@ -1,11 +1,15 @@
 package main
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/spf13/cobra"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/kube"
 )
 
 func kubeconfigFlag(cmd *cobra.Command, kubeconfig *string) {
@@ -24,6 +28,34 @@ func clusterConfig(kubeconfig string) (*rest.Config, error) {
 	}
 	if err != nil {
 		return nil, fmt.Errorf("find the cluster: %w", err)
+	}
+	return config, nil
+}
+
+// clusterAtHand finds a cluster as kubectl does, and says which one it is before anything is done
+// there. One whose agent has it by another name than wanted is refused; empty is any name.
+func clusterAtHand(ctx context.Context, w world, kubeconfig, wanted string) (*rest.Config, error) {
+	config, err := clusterConfig(kubeconfig)
+	if err != nil {
+		return nil, err
+	}
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	rules.ExplicitPath = kubeconfig
+	place := "server " + config.Host
+	if raw, err := rules.Load(); err == nil && raw.CurrentContext != "" {
+		place = fmt.Sprintf("context %s, %s", requests.Quote(raw.CurrentContext), place)
+	}
+	w.say("cluster: %s", place)
+	switch name, err := kube.Serves(ctx, config); {
+	case err != nil:
+		w.say("note: which cluster the agent there serves is not known: %v", err)
+	case name == "":
+		w.say("note: no agent has led there yet that would say which cluster it is")
+	case wanted != "" && name != requests.LabelValue(wanted):
+		return nil, fmt.Errorf("the agent of the cluster at hand serves %s, not %s; choose another "+
+			"context or --kubeconfig, or name %s", requests.Quote(name), wanted, requests.Quote(name))
+	default:
+		w.say("its agent serves %s", name)
 	}
 	return config, nil
 }

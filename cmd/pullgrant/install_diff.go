@@ -14,11 +14,10 @@ import (
 
 // compare tells how the cluster differs from what the agent needs there.
 func (o installOptions) compare(ctx context.Context, w world, wanted []render.Object) error {
-	config, err := clusterConfig(o.kubeconfig)
+	config, err := clusterAtHand(ctx, w, o.kubeconfig, o.agent.cluster)
 	if err != nil {
 		return err
 	}
-	w.say("comparing with %s", config.Host)
 	live, err := kube.LiveFootprint(ctx, config, wanted)
 	if err != nil {
 		return fmt.Errorf("look at the agent's footprint in the cluster %s: %w",

@@ -13,7 +13,14 @@ import (
 
 type pauseOptions struct {
 	kubeconfig string
+	cluster    string
 	reason     string
+}
+
+func (o *pauseOptions) flags(cmd *cobra.Command) {
+	kubeconfigFlag(cmd, &o.kubeconfig)
+	cmd.Flags().StringVar(&o.cluster, "cluster", "", "name of the cluster; refuse one whose agent "+
+		"serves another (default: any)")
 }
 
 func newPauseCommand(w world) *cobra.Command {
@@ -28,7 +35,7 @@ as always. "pullgrant resume" takes it back.
 It writes the reason to an annotation of the agent's Lease, so this does the same without pullgrant:
 
   kubectl -n pullgrant-system annotate --overwrite lease pullgrant-agent pullgrant.dev/paused="INC-9: looking into it"`,
-		Example: `  pullgrant pause --reason "INC-9: looking into it"
+		Example: `  pullgrant pause --cluster prod-eu --reason "INC-9: looking into it"
   pullgrant resume`,
 		Args: arguments(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -42,13 +49,13 @@ It writes the reason to an annotation of the agent's Lease, so this does the sam
 			return pause(cmd.Context(), w, o)
 		},
 	}
-	kubeconfigFlag(cmd, &o.kubeconfig)
+	o.flags(cmd)
 	cmd.Flags().StringVar(&o.reason, "reason", "", "why nothing is to be granted, one line")
 	return cmd
 }
 
 func pause(ctx context.Context, w world, o pauseOptions) error {
-	config, err := clusterConfig(o.kubeconfig)
+	config, err := clusterAtHand(ctx, w, o.kubeconfig, o.cluster)
 	if err == nil {
 		err = kube.Pause(ctx, config, o.reason)
 	}
@@ -66,10 +73,10 @@ func newResumeCommand(w world) *cobra.Command {
 		Short: "Have a paused agent go on",
 		Long: `Have the agent of the cluster that kubectl would use go on after "pullgrant pause".
 What waited is judged in its next pass.`,
-		Example: `  pullgrant resume`,
+		Example: `  pullgrant resume --cluster prod-eu`,
 		Args:    arguments(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			config, err := clusterConfig(o.kubeconfig)
+			config, err := clusterAtHand(cmd.Context(), w, o.kubeconfig, o.cluster)
 			if err != nil {
 				return fmt.Errorf("resume the agent: %w", err)
 			}
@@ -85,6 +92,6 @@ What waited is judged in its next pass.`,
 			return nil
 		},
 	}
-	kubeconfigFlag(cmd, &o.kubeconfig)
+	o.flags(cmd)
 	return cmd
 }

@@ -12,6 +12,9 @@ import (
 	"k8s.io/client-go/tools/leaderelection"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	"k8s.io/klog/v2"
+
+	"github.com/pullgrant/pullgrant/render"
+	"github.com/pullgrant/pullgrant/requests"
 )
 
 // How the replicas of an agent agree on the one that grants and records. One that cannot renew
@@ -50,7 +53,8 @@ func (c *Cluster) Lead(ctx context.Context, identity string, log *slog.Logger,
 		Lock: &resourcelock.LeaseLock{LeaseMeta: metav1.ObjectMeta{Namespace: Namespace,
 			Name: LeaseName},
 			Client: c.coordination, LockConfig: resourcelock.ResourceLockConfig{
-				Identity: identity}},
+				Identity: identity},
+			Labels: map[string]string{render.LabelCluster: requests.LabelValue(c.Name)}},
 		LeaseDuration: leaseDuration, RenewDeadline: renewDeadline, RetryPeriod: retryPeriod,
 		ReleaseOnCancel: true, Name: LeaseName,
 		Callbacks: leaderelection.LeaderCallbacks{

@@ -71,6 +71,24 @@ func (c *Cluster) noteOnce(ctx context.Context, annotation, value string) error 
 	return err
 }
 
+// Serves tells which name the agent that led last has its cluster by, as a label holds names
+// (requests.LabelValue); "" when none ever led there. It needs the right to get the Lease
+// pullgrant-agent in pullgrant-system.
+func Serves(ctx context.Context, config *rest.Config) (cluster string, err error) {
+	c, err := NewCluster(config, "", CallTimeout, nil)
+	if err != nil {
+		return "", err
+	}
+	lease, err := c.coordination.Leases(Namespace).Get(ctx, LeaseName, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("reading Lease %s/%s: %w", Namespace, LeaseName, err)
+	}
+	return lease.Labels[render.LabelCluster], nil
+}
+
 // Pause has the agent of a cluster grant nothing, for a reason it repeats, until Resume. Access
 // that was given runs to its end all the same. It needs the right to get and update the Lease
 // pullgrant-agent in pullgrant-system.
