@@ -12,6 +12,7 @@ import (
 
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/kube"
+	controlplane "github.com/pullgrant/pullgrant/testdata/kube"
 	"github.com/pullgrant/pullgrant/testdata/scene"
 )
 
@@ -55,6 +56,9 @@ func TestReplicaTakesOver(t *testing.T) {
 	stop := s.run(options{})
 	s.Until("there is a leader", func() bool { return s.leader() != "" })
 	first := s.leader()
+	if served, err := kube.Serves(t.Context(), controlplane.ForTest(t).Admin()); err != nil || served != s.Cluster {
+		t.Errorf("the Lease says that it serves %q, %v", served, err)
+	}
 	s.run(options{})
 	one := s.ask("one")
 	s.allowed(true)
