@@ -319,7 +319,7 @@ func TestPullRequestsWithOneHeadShareTheWorstVerdict(t *testing.T) {
 		}
 		w.expect(result, policies.Denied, "failure", "Denied: RequesterNotAllowed")
 		if s := w.lastCheck().Summary; !strings.Contains(s, "### #1 ") || !strings.Contains(s,
-			"### #2 Denied") {
+			"### #2 Refused") {
 			t.Errorf("%s: the summary does not tell both:\n%s", event, s)
 		}
 	}

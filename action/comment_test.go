@@ -32,9 +32,9 @@ func TestOneCommentIsKeptUpToDate(t *testing.T) {
 		do   func()
 		want string
 	}{
-		{func() {}, "Pending: InsufficientApprovals"},
-		{func() {}, "Pending: InsufficientApprovals"},
-		{func() { w.approve("bob") }, "Allowed"},
+		{func() {}, "Waiting for approval"},
+		{func() {}, "Waiting for approval"},
+		{func() { w.approve("bob") }, "Approved"},
 	} {
 		step.do()
 		if _, err := w.judge(); err != nil {

@@ -22,7 +22,7 @@ func TestHostileTextAppearsOnlyEscaped(t *testing.T) {
 		t.Errorf("outputs carry the reason:\n%s", w.files["output"])
 	}
 	for _, text := range []string{w.files["summary"], w.lastCheck().Summary} {
-		for _, raw := range []string{"</details>", "<img", "@acme/everyone", "`x`"} {
+		for _, raw := range []string{"x</details>", "<img", "@acme/everyone", "`x`"} {
 			if strings.Contains(text, raw) {
 				t.Errorf("the summary has the raw text %q:\n%s", raw, text)
 			}

@@ -16,7 +16,12 @@ import (
 func (v verdict) summary() string {
 	d := v.decision
 	var b strings.Builder
-	fmt.Fprintf(&b, "### %s %s\n\n%s\n\n", v.name(), title(d), github.Code(d.Message))
+	fmt.Fprintf(&b, "### %s %s\n\n**Next:** %s.\n\n%s", v.name(), heading(d), v.next(),
+		github.Code(d.Message))
+	if d.Code != "" {
+		b.WriteString(" (" + github.Helped(d.Code) + ")")
+	}
+	b.WriteString("\n\n")
 	if !d.Again.IsZero() {
 		fmt.Fprintf(&b, "Time alone changes that, at %s.\n\n", github.Moment(d.Again))
 	}
@@ -62,7 +67,7 @@ func (v verdict) summary() string {
 	if len(d.Ignored) > 0 {
 		b.WriteString("Approvals that do not count:\n\n")
 		for _, r := range d.Ignored {
-			fmt.Fprintf(&b, "- %s (%s)\n", github.Code(r.Message), r.Code)
+			fmt.Fprintf(&b, "- %s (%s)\n", github.Code(r.Message), github.Helped(r.Code))
 		}
 		b.WriteString("\n")
 	}
@@ -203,7 +208,8 @@ func permissions(b *strings.Builder, r policies.RoleView) {
 	if r.Holds {
 		head, line = head+" Beyond what they have |", line+" :-- |"
 	}
-	b.WriteString(head + "\n" + line + "\n")
+	fmt.Fprintf(b, "<details><summary>All that it allows, by what it is allowed on</summary>\n\n%s\n%s\n",
+		head, line)
 	on := map[string][]string{}
 	var rest []string // of the row, without its first cell, in their order
 	for _, p := range r.Permissions {
@@ -224,7 +230,7 @@ func permissions(b *strings.Builder, r policies.RoleView) {
 	for _, cells := range rest {
 		github.Row(b, strings.Join(on[cells], " "), cells)
 	}
-	b.WriteString("\n")
+	b.WriteString("\n</details>\n\n")
 }
 
 // widened shows what a change makes possible.

@@ -51,9 +51,12 @@ func TestSummaryTellsWhatApproversNeed(t *testing.T) {
 		Ignored: []policies.IgnoredReview{{Login: "dave", Code: policies.ApprovalStale,
 			Message: "the approval is old"}},
 	}}
-	const want = `### #7 Pending: InsufficientApprovals
+	const want = `### #7 Waiting for approval
 
-<code>one is missing</code>
+**Next:** <code><!-- -->&#64;carol</code> approves, and nobody can give the PeerReview that is ` +
+		`missing: the policy or CODEOWNERS must change.
+
+<code>one is missing</code> ([InsufficientApprovals](https://github.com/pullgrant/pullgrant/blob/main/docs/refusals.md#insufficientapprovals))
 
 | Access | |
 | :-- | :-- |
@@ -74,19 +77,27 @@ And the same in <code>till, web</code>.
 > [!WARNING]
 > - and more
 
+<details><summary>All that it allows, by what it is allowed on</summary>
+
 | On | May | Beyond what they have |
 | :-- | :-- | :-- |
 | <code>pods</code> | <code>get</code> | nothing |
 | <code>secrets</code> | <code>get</code> | <code>get</code> |
 
+</details>
+
 #### What <code>ClusterRole look in namespace shop</code> allows
 
 Nothing in it is known to be dangerous.
+
+<details><summary>All that it allows, by what it is allowed on</summary>
 
 | On | May |
 | :-- | :-- |
 | <code>pods</code> <code>secrets</code> | <code>everything</code> |
 | <code>nodes</code> | <code>get</code> |
+
+</details>
 
 #### What becomes possible that was not
 
@@ -100,7 +111,7 @@ Nothing in it is known to be dangerous.
 
 Approvals that do not count:
 
-- <code>the approval is old</code> (ApprovalStale)
+- <code>the approval is old</code> ([ApprovalStale](https://github.com/pullgrant/pullgrant/blob/main/docs/refusals.md#approvalstale))
 
 Judged head <code>1111</code> under the policies at <code>2222</code>.
 `
@@ -176,5 +187,50 @@ func TestSummaryTellsThePolicysWindows(t *testing.T) {
 	v.decision.Grant.Until = v.decision.Again
 	if got := v.summary(); !strings.Contains(got, "| How long | no window of the policy can hold it |") {
 		t.Errorf("got\n%s", got)
+	}
+}
+
+// TestSummaryBeginsWithWhoActs: the first line says what is to happen next and whose it is.
+func TestSummaryBeginsWithWhoActs(t *testing.T) {
+	at := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
+	review := func(who ...string) policies.ChallengeResult {
+		return policies.ChallengeResult{Kind: "PeerReview", Count: 1, Reviewers: who}
+	}
+	two := review("bob", "carol")
+	two.Count = 2
+	done := review("dave")
+	done.Met = true
+	for want, d := range map[string]policies.Decision{
+		"Approved|it is merged, by GitHub where auto-merge is on, else by anyone who may; then the agent": {
+			Outcome: policies.Allowed, Kind: policies.KindRequest},
+		"Refused|<code><!-- -->&#64;alice</code> mends it and pushes": {Outcome: policies.Denied,
+			Author: "alice", Code: policies.SchemaError},
+		"Refused|whoever opened it asks again": {Outcome: policies.Denied,
+			Code: policies.ExpiredBeforeGrant, LapsesAt: requests.At(at.Add(-time.Minute))},
+		"Could not be judged|nobody has to do anything, it is judged again": {Outcome: policies.Failed,
+			Code: policies.EvaluationError},
+		"Waiting for its author|<code><!-- -->&#64;alice</code> marks it as ready": {
+			Outcome: policies.Pending, Author: "alice", Code: policies.DraftPullRequest},
+		"Waiting for approval|whoever asked for changes": {Outcome: policies.Pending,
+			Code: policies.ChangesRequested},
+		"Approved, waiting for its time|nobody has to do anything, it is judged again at 2026-11-22 11": {
+			Outcome: policies.Pending, Code: policies.LimitReached, Again: requests.At(at.Add(time.Hour)),
+			Challenges: []policies.ChallengeResult{done}},
+		"Waiting for approval|2 of <code><!-- -->&#64;bob</code>, <code><!-- -->&#64;carol</code> approve": {
+			Outcome: policies.Pending, Challenges: []policies.ChallengeResult{done, two}},
+		"Waiting for approval|<code><!-- -->&#64;bob</code> approves, or <code><!-- -->&#64;erin</code> approves.": {
+			Outcome: policies.Pending, Challenges: []policies.ChallengeResult{{Kind: "AnyOf", Count: 1,
+				Children: []policies.ChallengeResult{review("bob"), review("erin")}}}},
+		"Waiting for approval|<code><!-- -->&#64;d</code> or 2 others approves.": {
+			Outcome:    policies.Pending,
+			Challenges: []policies.ChallengeResult{review("b", "c", "d", "e", "f")}},
+	} {
+		head, step, _ := strings.Cut(want, "|")
+		got := verdict{number: 7, at: at, decision: d}.summary()
+		if first, rest, _ := strings.Cut(got, "\n\n"); first != "### #7 "+head ||
+			!strings.Contains(strings.SplitN(rest, "\n", 2)[0], step) ||
+			!strings.HasPrefix(rest, "**Next:** ") {
+			t.Errorf("got:\n%s\nwant %s", got, want)
+		}
 	}
 }

@@ -11,14 +11,18 @@ import (
 	"github.com/pullgrant/pullgrant/requests"
 )
 
-// TestCodesAreDocumented: every code of a refusal has its row in docs/rules.md, every cause in
-// docs/codes.md.
+// TestCodesAreDocumented: every code of a refusal has its row in docs/rules.md and says in
+// docs/refusals.md, where messages lead, what to do; every cause is in docs/codes.md.
 func TestCodesAreDocumented(t *testing.T) {
 	rules, err := os.ReadFile("../docs/rules.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	codes, err := os.ReadFile("../docs/codes.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	refusals, err := os.ReadFile("../docs/refusals.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,6 +43,9 @@ func TestCodesAreDocumented(t *testing.T) {
 		n++
 		if !strings.Contains(string(rules), "| `"+code+"` |") {
 			t.Errorf("docs/rules.md has no row for %s", code)
+		}
+		if !strings.Contains(string(refusals), "\n### "+code+"\n**") {
+			t.Errorf("docs/refusals.md does not say who can do what about %s", code)
 		}
 		return true
 	})

@@ -41,8 +41,14 @@ func (o *Outcome) UnmarshalText(text []byte) error {
 	return fmt.Errorf("unknown outcome %s", requests.Quote(string(text)))
 }
 
-// Code is the stable name of a rule's refusal , or empty (docs/rules.md).
+// Code is the stable name of a rule's refusal, or empty (docs/rules.md).
 type Code string
+
+// Help is the address of the page that says who can do what about a refusal.
+func (c Code) Help() string {
+	return "https://github.com/pullgrant/pullgrant/blob/main/docs/refusals.md#" +
+		strings.ToLower(string(c))
+}
 
 // Codes in the order the rules are checked.
 const (

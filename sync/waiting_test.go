@@ -30,7 +30,7 @@ func TestWaitingIsTold(t *testing.T) {
 	if agent.Once(t.Context()) == nil {
 		t.Fatal("no error")
 	}
-	s.says(number, "### Merged, not granted yet", "it waits (EvaluationError)")
+	s.says(number, "### Merged, not granted yet", "it waits ([EvaluationError](")
 	s.Heal()
 	s.SetClock(s.Clock().Add(longPause))
 	s.Must(agent.Once(t.Context()))
@@ -51,7 +51,7 @@ func TestStopIsTold(t *testing.T) {
 	if err := agent.Once(t.Context()); err == nil {
 		t.Fatal("no error")
 	}
-	s.says(number, "### Merged, not granted yet", "it waits (RulesetWeakened)")
+	s.says(number, "### Merged, not granted yet", "it waits ([RulesetWeakened](")
 	if s.entered(name) || len(s.Bindings()) != 0 {
 		t.Error("granted or refused")
 	}

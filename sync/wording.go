@@ -85,7 +85,8 @@ func waitingText(r plan.Record) string {
 func unjudgedText(since time.Time, d policies.Decision) string {
 	return fmt.Sprintf("### "+github.Waiting+"\n\nSince %s it waits (%s):\n\n%s\n\nIt is "+
 		"judged again once that is over. Whoever looks after the agent can see what is in the way.\n",
-		github.Moment(requests.At(since)), d.Code, github.Code(d.Message))
+		github.Moment(requests.At(since)), github.Helped(d.Code),
+		github.Code(d.Message))
 }
 
 // lastingText tells that access which is to be over is not.
@@ -178,7 +179,8 @@ func refusedText(r plan.Record, message string) string {
 		text += github.Code(message) + "\n\n"
 	}
 	return text + fmt.Sprintf("It was refused at %s. A request is judged once after its merge; "+
-		"ask again under a new name.\n", github.Moment(r.EndedAt))
+		"ask again under a new name. What to do first: %s.\n", github.Moment(r.EndedAt),
+		github.Helped(policies.Code(r.Code)))
 }
 
 // unenteredText tells that a request is over, and that this could not be recorded.

@@ -38,7 +38,7 @@ func TestCommentsTellWhatIs(t *testing.T) {
 			"Since "}},
 		"waits to be judged": {unjudgedText(g.Window.Start.Time, policies.Refuse(
 			policies.EvaluationError, "GitHub does not answer")), []string{
-			"### Merged, not granted yet", "Since ", "(EvaluationError)", "does not answer"}},
+			"### Merged, not granted yet", "Since ", "([EvaluationError](", "does not answer"}},
 		"granted": {grantedText(g, nil), []string{"### Access until ",
 			github.Code("pullgrant drop " + g.Name)}},
 		"granted to an identity": {grantedText(asked, nil), []string{"### Access until ",

@@ -65,5 +65,8 @@ func refused(w world, d policies.Decision, unwritten string) error {
 	if len(d.Findings) == 0 {
 		w.say("%s: %s", d.Code, d.Message)
 	}
+	if d.Code != "" {
+		w.say("what to do: %s", d.Code.Help())
+	}
 	return verdictOf(d.Outcome)
 }

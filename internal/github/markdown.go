@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
 )
 
@@ -17,6 +18,9 @@ func Moment(t requests.Time) string { return t.UTC().Format("2006-01-02 15:04:05
 
 // Code shows text as it is: GitHub finds no mention, link, emoji or Markdown inside a code element.
 func Code(text string) string { return "<code>" + Escape(text) + "</code>" }
+
+// Helped is the code of a refusal as a link to what to do about it.
+func Helped(code policies.Code) string { return fmt.Sprintf("[%s](%s)", code, code.Help()) }
 
 // special are the characters that mean something to HTML, GitHub-flavoured Markdown or a table.
 const special = "<>&\"'" + "\\`*_{}[]()#+-.!|~:$^=/"

@@ -60,7 +60,10 @@ func (c *Client) AgentSaid(ctx context.Context, number int, app int64) (string, 
 
 // plain is what GitHub shows of a line that the agent wrote.
 func plain(text string) string {
-	return strings.TrimSpace(html.UnescapeString(tags.ReplaceAllString(text, "")))
+	text = links.ReplaceAllString(tags.ReplaceAllString(text, ""), "$1")
+	return strings.TrimSpace(html.UnescapeString(text))
 }
+
+var links = regexp.MustCompile(`\[(\w+)\]\(https://[^()\s]*\)`) // of Helped
 
 var tags = regexp.MustCompile(`</?code>|<!--[^>]*-->`)

@@ -37,12 +37,12 @@ func TestHostileTextChangesNothing(t *testing.T) {
 		t.Errorf("the runner did\n%q\nwant, as for harmless text,\n%q\n%s", got, want, l)
 	}
 	if !strings.Contains(check.Summary, "GitHubActionsFileCommandDelimeter") ||
-		strings.Contains(check.Summary, "</details>") {
+		strings.Contains(check.Summary, " </details>") {
 		t.Errorf("the reason is missing or raw in the summary:\n%s", check.Summary)
 	}
 	if comments := w.comments(); len(comments) != 1 || !strings.Contains(comments[0],
 		"GitHubActionsFileCommandDelimeter") ||
-		strings.Contains(comments[0], "</details>") || strings.Contains(comments[0],
+		strings.Contains(comments[0], " </details>") || strings.Contains(comments[0],
 		"@acme/everyone") {
 		t.Errorf("the reason is missing or raw in the comment:\n%q", comments)
 	}
