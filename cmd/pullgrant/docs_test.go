@@ -72,6 +72,23 @@ func TestLinks(t *testing.T) {
 	}
 }
 
+// TestIndexIsWhole: docs/README.md leads to every page beside it.
+func TestIndexIsWhole(t *testing.T) {
+	index, err := os.ReadFile(filepath.Join(top, "docs/README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages, err := os.ReadDir(filepath.Join(top, "docs"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, page := range pages {
+		if name := page.Name(); name != "README.md" && !strings.Contains(string(index), "("+name) {
+			t.Errorf("docs/README.md does not lead to %s", name)
+		}
+	}
+}
+
 // TestSectionsAreWhole: a merge of two changes can leave a heading, or a sentence that announces
 // what follows, without it.
 func TestSectionsAreWhole(t *testing.T) {
