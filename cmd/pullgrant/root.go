@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os/signal"
 	"path/filepath"
 	"strings"
@@ -58,6 +59,11 @@ Exit codes:
 	root.SetOut(w.out)
 	root.SetErr(w.err)
 	root.SetFlagErrorFunc(flagProblem)
+	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) {
+		fmt.Fprint(w.out, writeHelp(cmd, columnsOf(w.out)))
+	})
+	root.Version = thisBuild().String()
+	root.SetVersionTemplate("{{.Version}}\n")
 	root.AddCommand(
 		newInitCommand(w),
 		newRequestCommand(w),

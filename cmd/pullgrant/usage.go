@@ -20,6 +20,14 @@ func usagef(cmd *cobra.Command, format string, args ...any) error {
 
 // flagProblem turns an error about a flag into words without the names of Go's own functions.
 func flagProblem(cmd *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	if errors.As(err, &unknown) {
+		hint := ""
+		if near := nearFlag(cmd, unknown.GetSpecifiedName()); near != "" {
+			hint = fmt.Sprintf(" (did you mean --%s?)", near)
+		}
+		return usagef(cmd, "%v%s", err, hint)
+	}
 	var invalid *pflag.InvalidValueError
 	if !errors.As(err, &invalid) {
 		return usagef(cmd, "%v", err)
@@ -34,6 +42,19 @@ func flagProblem(cmd *cobra.Command, err error) error {
 		problem = "allowed: true, false"
 	}
 	return usagef(cmd, "--%s %q: %s", invalid.GetFlag().Name, invalid.GetValue(), problem)
+}
+
+// nearFlag is the flag of a command that somebody who typed name may have meant; empty when none is
+// near. The library that finds commands by what was mistyped is asked about flags as well.
+func nearFlag(cmd *cobra.Command, name string) string {
+	flags := &cobra.Command{SuggestionsMinimumDistance: 2}
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		flags.AddCommand(&cobra.Command{Use: f.Name, Run: func(*cobra.Command, []string) {}})
+	})
+	if near := flags.SuggestionsFor(name); len(near) > 0 {
+		return near[0]
+	}
+	return ""
 }
 
 // strict makes the help and completion that the library adds refuse what they do not know, as all
@@ -71,6 +92,7 @@ func noSuchCommand(cmd *cobra.Command, args []string) error {
 		return nil
 	}
 	hint := ""
+	cmd.SuggestionsMinimumDistance = 2 // else only beginnings are near
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 		hint = fmt.Sprintf(" (did you mean %s?)", strings.Join(near, " or "))
 	}

@@ -44,6 +44,18 @@ func thisBuild() build {
 	return b
 }
 
+// String is the build in one line.
+func (b build) String() string {
+	line := "pullgrant " + b.Version
+	if b.Commit != "" {
+		line += " " + b.Commit
+	}
+	if b.Modified {
+		line += " (modified)"
+	}
+	return fmt.Sprintf("%s %s %s", line, b.Go, b.Platform)
+}
+
 func newVersionCommand(w world) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "version",
@@ -57,14 +69,7 @@ func newVersionCommand(w world) *cobra.Command {
 		if output.value == "json" {
 			return writeJSON(w.out, b)
 		}
-		line := fmt.Sprintf("pullgrant %s", b.Version)
-		if b.Commit != "" {
-			line += " " + b.Commit
-		}
-		if b.Modified {
-			line += " (modified)"
-		}
-		_, err := fmt.Fprintf(w.out, "%s %s %s\n", line, b.Go, b.Platform)
+		_, err := fmt.Fprintln(w.out, b)
 		return err
 	}
 	return cmd
