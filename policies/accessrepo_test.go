@@ -65,7 +65,7 @@ func TestExampleRepositoryTakesRequests(t *testing.T) {
 		{"prod-eu", "payments-debug", "alice@example.com payments-debug in payments for 1h",
 			"CodeOwnerReview 1 of [acme/squad-b bob]"},
 		{"staging", "staging-logs", "alice@example.com logs-reader in payments for 4h",
-			"PeerReview 1 of [squad-b]"},
+			"PeerReview 1 of [bob carol]"},
 	} {
 		const name = "20261122-alice-inc-123"
 		path := requests.Path(want.cluster, want.policy, name)

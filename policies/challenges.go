@@ -149,7 +149,7 @@ func (w world) stands(f Facts, c condition, t tally) (result ChallengeResult, ok
 // once in it, and may meet several (R23).
 func reviewed(w world, f Facts, c condition, t tally) ChallengeResult {
 	parties := w.who(c)
-	result := ChallengeResult{Kind: c.Kind, Count: c.Count, Reviewers: partyNames(parties)}
+	result := ChallengeResult{Kind: c.Kind, Count: c.Count, Reviewers: w.people(parties)}
 	var times []time.Time
 	for _, o := range t.counting {
 		switch {

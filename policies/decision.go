@@ -1,6 +1,7 @@
 package policies
 
 import (
+	"cmp"
 	"fmt"
 	"iter"
 	"slices"
@@ -208,7 +209,7 @@ type ChallengeResult struct {
 	Path      string            `json:"path,omitempty"` // of a code owner's review: the file owned
 	Count     int               `json:"count"`          // approvals needed, or children that must be met
 	Approvers []string          `json:"approvers"`      // logins that met it
-	Reviewers []string          `json:"reviewers"`      // who may meet it: logins, org/teams and groups
+	Reviewers []string          `json:"reviewers"`      // who may meet it: logins and org/teams
 	Met       bool              `json:"met"`
 	Spare     bool              `json:"spare,omitempty"`   // it need not be met, since others are
 	From      *requests.Time    `json:"from,omitempty"`    // when it can be met first
@@ -305,7 +306,7 @@ func reviewersOf(all ...ChallengeResult) string {
 			}
 		}
 	}
-	return strings.Join(sorted(names), ", ")
+	return cmp.Or(strings.Join(sorted(names), ", "), "nobody")
 }
 
 // Remaining are those whose approval may still meet one of the decision's challenges: not whoever

@@ -116,6 +116,20 @@ func (w world) resolve(parties []Party) (people, teams []string) {
 	return once(people), once(teams)
 }
 
+// people are those of some parties, in their order and each once: a group of groups.yaml, which is
+// nobody at GitHub, by its members.
+func (w world) people(parties []Party) (all []string) {
+	for _, p := range parties {
+		people, teams := w.resolve([]Party{p})
+		for _, name := range slices.Concat(teams, people) {
+			if !slices.ContainsFunc(all, func(n string) bool { return strings.EqualFold(n, name) }) {
+				all = append(all, name)
+			}
+		}
+	}
+	return all
+}
+
 func once(names []string) []string {
 	slices.SortStableFunc(names, func(a, b string) int {
 		return cmp.Or(cmp.Compare(strings.ToLower(a), strings.ToLower(b)), cmp.Compare(a, b))
