@@ -66,6 +66,7 @@ Exit codes:
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.AddCommand(
 		newInitCommand(w),
+		newRulesetCommand(w),
 		newRequestCommand(w),
 		newExtendCommand(w),
 		newBreakGlassCommand(w),
