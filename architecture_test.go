@@ -88,6 +88,7 @@ var homes = map[string][]string{
 	"github.com/go-logr/logr":                  {"sync/kube"},
 	"sigs.k8s.io/kustomize/":                   {"render"},
 	"github.com/spf13/":                        {"cmd/pullgrant"},
+	"golang.org/x/mod/":                        {"cmd/pullgrant"},
 	"gopkg.in/yaml":                            {},
 	"sigs.k8s.io/yaml":                         {},
 	"github.com/goccy/go-yaml":                 {},

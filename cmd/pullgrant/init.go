@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"embed"
 	"errors"
 	"fmt"
@@ -34,11 +35,16 @@ var examples embed.FS
 
 type initOptions struct {
 	Org      string // of the access repository
+	Repo     string // its name
 	Cluster  string
 	Approver string // login or org/team, without @
 	Action   string // owner/name@commit
 	Branch   string // the default branch
 	Examples bool   // a policy of each other kind too
+	GitOps   bool   // what install renders is kept in the repository
+	Checks   number // of the Action's App; 0 where there is none yet
+	Agent    number // of the agent's App; the same
+	pin      string // commit of the action
 	dir      string
 }
 
@@ -48,20 +54,31 @@ func newInitCommand(w world) *cobra.Command {
 		Use:   "init [DIR]",
 		Short: "Scaffold an access repository",
 		Long: `Write an example policy, its role, identities, groups, CODEOWNERS and the workflows of an
-access repository into DIR (default: the current folder). Nothing is overwritten: where one of the
-files exists, none is written.`,
+access repository into DIR (default: the current folder), with the manifests of its two GitHub Apps
+and, where their numbers are given, its ruleset in .github/pullgrant/. Nothing is overwritten: where
+one of the files exists, none is written.
+
+On a terminal it asks for what no flag says. What is left to do is printed at the end, as numbered
+steps, each with how to see that it worked; docs/setup.md has more about each.
+
+The workflow pins the action by the commit of this build. A program that "go install" made has only
+its version, and asks GitHub for the commit of that.`,
 		Example: `  pullgrant init my-access-repository --org acme --cluster prod-eu
-  pullgrant init --org acme --cluster staging --approver acme/platform --examples`,
+  pullgrant init --org acme --cluster staging --approver acme/platform --examples
+  pullgrant init access --org acme --cluster prod-eu --check-app-id 1233 --agent-app-id 1234 --gitops`,
 		Args: arguments(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.dir = "."
 			if len(args) == 1 {
 				o.dir = args[0]
 			}
+			if ask := newPrompt(w); ask != nil {
+				o.ask(w, cmd, ask)
+			}
 			if problem := o.complete(); problem != "" {
 				return usagef(cmd, "%s", problem)
 			}
-			return initialize(w, o)
+			return initialize(cmd.Context(), w, o)
 		},
 	}
 	flags := cmd.Flags()
@@ -74,7 +91,14 @@ files exists, none is written.`,
 		"single objects, one command, a role of the whole cluster; and one with conditions")
 	flags.StringVar(&o.Branch, "branch", "main", "default branch of the repository")
 	flags.StringVar(&o.Action, "action", "", "the pullgrant action as owner/name@commit "+
+		"(default: "+home+" at --pin)")
+	flags.StringVar(&o.pin, "pin", "", "commit of "+home+" that the workflow pins "+
 		"(default: the commit of this build)")
+	flags.StringVar(&o.Repo, "name", "", "name of the repository on GitHub (default: that of the folder)")
+	flags.Var(&o.Checks, "check-app-id", "number of the Action's App, for the ruleset")
+	flags.Var(&o.Agent, "agent-app-id", "number of the agent's App, for the ruleset")
+	flags.BoolVar(&o.GitOps, "gitops", false, "have the steps keep what \"install\" renders under "+
+		"install/ of the repository, for Argo CD or Flux")
 	return cmd
 }
 
@@ -89,8 +113,8 @@ func (o *initOptions) complete() string {
 		o.Approver = o.Org + "/platform"
 	}
 	o.Approver = strings.TrimPrefix(o.Approver, "@")
-	if commit := thisBuild().Commit; o.Action == "" && commit != "" {
-		o.Action = "pullgrant/pullgrant@" + commit
+	if o.Repo == "" {
+		o.Repo = repositoryName(o.dir)
 	}
 	if problem := requests.CheckLogin(o.Org); problem != "" {
 		return fmt.Sprintf("--org %q: %s", o.Org, problem)
@@ -111,15 +135,36 @@ func (o *initOptions) complete() string {
 			"which owns the repository",
 			o.Approver, o.Org)
 	}
-	if o.Action == "" {
-		return "--action is missing: this build does not know its own commit; give " +
-			"pullgrant/pullgrant@ and the 40 digits of a release's commit"
+	if !repositoryPattern.MatchString(o.Repo) {
+		return fmt.Sprintf("--name %q: it must be the name of a repository, such as access", o.Repo)
 	}
-	if !actionPattern.MatchString(o.Action) {
+	switch {
+	case o.Action != "" && o.pin != "":
+		return "--action names its commit; leave --pin out"
+	case o.Action != "" && !actionPattern.MatchString(o.Action):
 		return fmt.Sprintf("--action %q: it must be owner/name@ and the 40 digits of a commit, "+
 			"because a tag can be moved", o.Action)
+	case o.pin != "" && !commitPattern.MatchString(o.pin):
+		return fmt.Sprintf("--pin %q: it must be the 40 digits of a commit, because a tag can be "+
+			"moved", o.pin)
+	case (o.Checks == 0) != (o.Agent == 0):
+		return "--check-app-id and --agent-app-id go together: the ruleset needs both"
+	}
+	if o.pin != "" {
+		o.Action = home + "@" + o.pin
 	}
 	return ""
+}
+
+var repositoryPattern = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,100}$`)
+
+// repositoryName is the name of a folder where a repository can have it too.
+func repositoryName(dir string) string {
+	full, err := filepath.Abs(dir)
+	if name := filepath.Base(full); err == nil && repositoryPattern.MatchString(name) {
+		return name
+	}
+	return "access"
 }
 
 var branchPattern = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_./-]{0,200}$`)
@@ -137,7 +182,16 @@ func isBranch(name string) bool {
 			func(part string) bool { return strings.HasSuffix(part, ".lock") })
 }
 
-func initialize(w world, o initOptions) error {
+func initialize(ctx context.Context, w world, o initOptions) error {
+	note := ""
+	if o.Action == "" {
+		b := thisBuild()
+		commit, err := pinnedCommit(ctx, w, b)
+		if err != nil {
+			return err
+		}
+		o.Action, note = home+"@"+commit, compiles(b)
+	}
 	files, err := o.render()
 	if err != nil {
 		return err
@@ -145,9 +199,10 @@ func initialize(w world, o initOptions) error {
 	if err := writeNewFiles(w, "scaffold", o.dir, files); err != nil {
 		return err
 	}
-	w.say("Next: put your people into policies/identities.yaml, adapt the policy and "+
-		".github/CODEOWNERS, run \"%s validate\".", program)
-	return nil
+	if note != "" {
+		w.say("note: %s", note)
+	}
+	return o.sayNext(w)
 }
 
 // exampleRole is the role of the example policy, exampleRules what it and those of the others are
@@ -190,6 +245,11 @@ func (o initOptions) render() ([]scaffoldFile, error) {
 		}
 		files = append(files, scaffoldFile{rbac.CatalogPath(o.Cluster, name), role})
 	}
+	settings, err := o.settings()
+	if err != nil {
+		return nil, err
+	}
+	files = append(files, settings...)
 	slices.SortFunc(files, func(a, b scaffoldFile) int { return strings.Compare(a.path, b.path) })
 	return files, nil
 }

@@ -24,10 +24,16 @@ type build struct {
 }
 
 func thisBuild() build {
-	b := build{Version: "(devel)", Commit: commit, Go: runtime.Version(), Platform: runtime.GOOS +
-		"/" + runtime.GOARCH}
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
+	info, _ := debug.ReadBuildInfo()
+	return buildOf(info, version, commit)
+}
+
+// buildOf is what a build says of itself, which may be nothing, and what make stamped, which counts
+// first.
+func buildOf(info *debug.BuildInfo, version, commit string) build {
+	b := build{Version: cmp.Or(version, "(devel)"), Commit: commit, Go: runtime.Version(),
+		Platform: runtime.GOOS + "/" + runtime.GOARCH}
+	if info == nil {
 		return b
 	}
 	b.Version = cmp.Or(version, info.Main.Version, b.Version)
