@@ -301,11 +301,8 @@ func (j *judge) changedFiles() string {
 
 func (j *judge) resultingTree() string {
 	after := j.tree.overlay(j.facts.Files, j.facts.Head)
-	if j.facts.PullRequest.Merged { // its tests have told its authors what they had to tell
-		maps.DeleteFunc(after.Files, func(name string, _ TreeFile) bool {
-			return isUnder(name,
-				TestsFolder)
-		})
+	if j.facts.PullRequest.Merged { // its authors were told what they had to be told
+		maps.DeleteFunc(after.Files, func(name string, _ TreeFile) bool { return informs(name) })
 	}
 	findings := after.Check()
 	if len(findings) == 0 {

@@ -106,7 +106,7 @@ func Wanted(kind Kind, path string) func(string) bool {
 	if kind == KindChange {
 		return func(p string) bool {
 			return isUnder(p, Folder) || isUnder(p, rbac.CatalogFolder) ||
-				isUnder(p, TestsFolder) ||
+				isUnder(p, TestsFolder) || leadsToInstalled(p) ||
 				slices.Contains(wanted, p)
 		}
 	}

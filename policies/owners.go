@@ -202,11 +202,12 @@ func (t Tree) OwnersFile() OwnersFile {
 	return file
 }
 
-// strictPaths are files that decide who gets access, or tell who had it, one for each place (R28,
-// R29).
+// strictPaths are files that decide who gets access or what the agent may do, or tell who had access,
+// one for each place (R28, R29).
 var strictPaths = append([]string{".github/workflows/any.yml", "policies/any.yaml",
 	"catalog/any/any.yaml",
-	"revocations/any/20060102/" + anyRequest, "reviews/any.yaml"}, codeowners.Paths...)
+	"revocations/any/20060102/" + anyRequest, "reviews/any.yaml",
+	InstallFolder + "/any/any.yaml"}, codeowners.Paths...)
 
 // unownedStrictPaths are the folders and files among them that nobody owns.
 func (w world) unownedStrictPaths() []string {

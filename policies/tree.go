@@ -21,8 +21,8 @@ const PlainFile = "100644"
 // MaxFileSize bounds every file of a Tree, in bytes: GitHub's own limit for CODEOWNERS (R31).
 const MaxFileSize = 3 << 20
 
-// ReadTree reads policies/, catalog/, tests/, CODEOWNERS and .gitattributes of a checkout or any
-// other file system. owner is whose the repository is, empty where nobody knows.
+// ReadTree reads policies/, catalog/, tests/, CODEOWNERS, .gitattributes and for which policies
+// install/ was rendered, of a checkout or any other file system. owner is whose the repository is, empty where nobody knows.
 func ReadTree(fsys fs.FS, owner string) (Tree, error) {
 	tree := Tree{Owner: owner, Files: map[string]TreeFile{}}
 	names := []string{AttributesPath}
@@ -39,7 +39,11 @@ func ReadTree(fsys fs.FS, owner string) (Tree, error) {
 		}
 		names = append(names, below...)
 	}
-	for _, name := range names {
+	installed, err := installedFiles(fsys)
+	if err != nil {
+		return tree, fmt.Errorf("read %s/: %w", InstallFolder, err)
+	}
+	for _, name := range append(names, installed...) {
 		file, err := readFile(fsys, name)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
@@ -237,6 +241,7 @@ func (t Tree) check() []requests.Finding {
 				strings.Join(codeowners.Paths, ", ") + ": remove this one"})
 	}
 	findings = append(findings, t.checkTests(len(findings) == 0)...)
+	findings = append(findings, t.checkInstalled()...)
 	requests.SortFindings(findings)
 	return findings
 }

@@ -9,11 +9,14 @@ import (
 )
 
 // IsTrustRoot tells whether a file decides about requests or about other such files, so that the
-// agent goes by it only when it knows who approved it (docs/decisions/0008-provenance.md). Policy
-// tests tell the authors of a change; they decide nothing.
+// agent goes by it only when it knows who approved it (docs/decisions/0008-provenance.md).
 func IsTrustRoot(path string) bool {
-	return Wanted(KindChange, "")(path) && !isUnder(path, TestsFolder)
+	return Wanted(KindChange, "")(path) && !informs(path)
 }
+
+// informs tells whether a file is read to tell the authors of a change, and decides nothing: policy
+// tests, and for which policies install/ was rendered.
+func informs(path string) bool { return isUnder(path, TestsFolder) || leadsToInstalled(path) }
 
 // DecidesChanges tells whether a change of policies is judged by the file: CODEOWNERS,
 // identities.yaml and groups.yaml.

@@ -76,7 +76,7 @@ func TestInstallIsStable(t *testing.T) {
 func TestKustomizationBuilds(t *testing.T) {
 	objects := render.Install(footprint)
 	files := filesys.MakeFsInMemory()
-	for name, data := range render.Kustomization(objects) {
+	for name, data := range render.Kustomization(objects, nil) {
 		if err := files.WriteFile(path.Join("/base", name), data); err != nil {
 			t.Fatal(err)
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -23,9 +24,12 @@ type installOptions struct {
 	remote     remote
 	agent      syncOptions
 	given      *pflag.FlagSet // the flags of the agent that can be given
+	rendering  *pflag.FlagSet // these, and the others that decide what is rendered
 	image      string
 	execAudit  []string // CIDRs of API servers
 	kustomize  string   // folder
+	write      bool     // to install/<cluster>/ of the checkout, with the flags of last time
+	api        string   // of GitHub, as last time
 	diff       bool
 	kubeconfig string
 }
@@ -37,7 +41,8 @@ var installed = []string{"app-key-file", "signing-key-file", "listen", "kubeconf
 	"audit-listen", "audit-cert-file", "audit-key-file", "audit-client-ca-file", "audit-token-file"}
 
 func newInstallCommand(w world) *cobra.Command {
-	o := installOptions{given: pflag.NewFlagSet("", pflag.ContinueOnError)}
+	o := installOptions{given: pflag.NewFlagSet("", pflag.ContinueOnError),
+		rendering: pflag.NewFlagSet("", pflag.ContinueOnError)}
 	cmd := &cobra.Command{
 		Use:   "install",
 		Short: "Print everything the agent needs in its cluster",
@@ -64,6 +69,11 @@ With --webhook-host the agent's way to those hosts is open, and the keys of the 
 pullgrant-checks, if there is one, are in its environment: the secret and the tokens by which it asks
 them (docs/cookbook/checks.md).
 
+With --write the same is kept in the access repository, as a kustomize base in install/CLUSTER/, for
+Argo CD or Flux to apply (docs/gitops). From then on a change of the policies that leaves it behind is a
+finding of "validate" and of the Action; "pullgrant install --write --cluster CLUSTER" mends it, as the
+flags are kept there too.
+
 Run it again when the policies have changed. --diff tells what a cluster has otherwise: what to add
 and to change, and which rights are too much because no policy needs them; the exit code is then 1.
 
@@ -72,9 +82,15 @@ The flags of "pullgrant sync" that say what the agent does are given on to it.`,
     --repo-url https://github.com/acme/access.git --app-id 1234 --app-installation-id 5678 \
     --check-app-id 1233 | kubectl apply -f -
   pullgrant install --cluster prod-eu ... --kustomize prod-eu/base
+  pullgrant install --cluster prod-eu ... --write
   pullgrant install --cluster prod-eu ... --diff`,
 		Args: arguments(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.write {
+				if err := o.recall(cmd.Flags()); err != nil {
+					return err
+				}
+			}
 			if problem := o.problem(); problem != "" {
 				return usagef(cmd, "%s", problem)
 			}
@@ -89,6 +105,8 @@ The flags of "pullgrant sync" that say what the agent does are given on to it.`,
 		"10.0.0.0/24, whose audit webhook tells of commands that were used")
 	flags.StringVar(&o.kustomize, "kustomize", "", "write a kustomize base to this folder, and "+
 		"print nothing")
+	flags.BoolVar(&o.write, "write", false, "write a kustomize base to install/CLUSTER/ of the "+
+		"checkout, with the flags of last time where none are given")
 	flags.BoolVar(&o.diff, "diff", false, "compare with the cluster, and print what differs")
 	_ = cmd.MarkFlagDirname("kustomize")
 	all := pflag.NewFlagSet("", pflag.ContinueOnError)
@@ -99,6 +117,9 @@ The flags of "pullgrant sync" that say what the agent does are given on to it.`,
 			flags.AddFlag(f)
 		}
 	})
+	o.rendering.AddFlagSet(o.given)
+	o.rendering.AddFlag(flags.Lookup("image"))
+	o.rendering.AddFlag(flags.Lookup("exec-audit"))
 	return cmd
 }
 
@@ -125,8 +146,10 @@ func (o installOptions) problem() string {
 	case slices.ContainsFunc(o.execAudit, func(s string) bool { return !isNetwork(s) }):
 		return fmt.Sprintf("--exec-audit %q: write addresses as networks, such as 10.0.0.0/24",
 			strings.Join(o.execAudit, ","))
-	case o.diff && o.kustomize != "":
-		return "--diff writes nothing; leave --kustomize out"
+	case o.diff && (o.kustomize != "" || o.write):
+		return "--diff writes nothing; leave --kustomize and --write out"
+	case o.write && (o.kustomize != "" || o.remote.repo != ""):
+		return "--write is to the checkout; leave --kustomize and --repo out"
 	case o.kubeconfig != "" && !o.diff:
 		return "--kubeconfig is for --diff"
 	}
@@ -151,7 +174,9 @@ func install(ctx context.Context, w world, o installOptions) error {
 	case o.diff:
 		return o.compare(ctx, w, objects)
 	case o.kustomize != "":
-		return o.writeBase(w, objects)
+		return writeBase(w, o.kustomize, render.Kustomization(objects, nil))
+	case o.write:
+		return o.keep(w, footprint, objects)
 	}
 	_, err = w.out.Write(render.YAML(objects))
 	return err
@@ -185,29 +210,28 @@ func (o installOptions) footprint(ctx context.Context, w world) (f render.Footpr
 	if o.agent.appID != 0 {
 		f.Args = append(f.Args, "--app-key-file="+render.AppKeyFile)
 	}
-	if api := w.env("GITHUB_API_URL"); api != github.DefaultAPIURL {
+	if api := cmp.Or(w.env("GITHUB_API_URL"), o.api); api != github.DefaultAPIURL {
 		f.GitHubAPI = api
 	}
 	return f, nil
 }
 
-// writeBase writes the objects as a kustomize base. Files of these names are its own, written anew
-// each time.
-func (o installOptions) writeBase(w world, objects []render.Object) error {
-	if err := os.MkdirAll(o.kustomize, 0o755); err != nil {
+// writeBase writes the files of a kustomize base. Files of these names are its own, written anew each
+// time.
+func writeBase(w world, folder string, files map[string][]byte) error {
+	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return fmt.Errorf("write the kustomize base: %w", err)
 	}
-	root, err := os.OpenRoot(o.kustomize)
+	root, err := os.OpenRoot(folder)
 	if err != nil {
 		return fmt.Errorf("write the kustomize base: %w", err)
 	}
 	defer root.Close()
-	files := render.Kustomization(objects)
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		if err := root.WriteFile(name, files[name], 0o644); err != nil {
 			return fmt.Errorf("write the kustomize base: %w", err)
 		}
 	}
-	w.say("wrote %s to %s", count(len(files), "file"), o.kustomize)
+	w.say("wrote %s to %s", count(len(files), "file"), folder)
 	return nil
 }
