@@ -44,6 +44,12 @@ func (r *remote) flags(cmd *cobra.Command) {
 
 // client speaks to the repository as whoever the token belongs to.
 func (r remote) client(ctx context.Context, w world) (*github.Client, string, error) {
+	return r.timed(ctx, w, 0)
+}
+
+// timed is client of which the clock of GitHub can be asked, and that knows the number of the
+// Action's App; 0: nobody pinned it.
+func (r remote) timed(ctx context.Context, w world, checkApp int64) (*github.Client, string, error) {
 	apiURL := cmp.Or(w.env("GITHUB_API_URL"), github.DefaultAPIURL)
 	host, err := webHost(apiURL)
 	if err != nil {
@@ -60,6 +66,7 @@ func (r remote) client(ctx context.Context, w world) (*github.Client, string, er
 	owner, name, _ := strings.Cut(repo, "/")
 	client, err := github.New(github.Config{APIURL: apiURL,
 		GraphQLURL: w.env("GITHUB_GRAPHQL_URL"), Owner: owner, Repo: name,
+		Clock: w.now, CheckApp: checkApp,
 		Token: func(context.Context) (string, error) { return token, nil }})
 	return client, repo, err
 }

@@ -89,6 +89,7 @@ Exit codes:
 		newPauseCommand(w),
 		newResumeCommand(w),
 		newInstallCommand(w),
+		newDoctorCommand(w),
 		newAuditCommand(w),
 		newSchemaCommand(w),
 		newActionCommand(w),

@@ -60,6 +60,7 @@ func runScripts(t *testing.T, files ...string) {
 			"exits": exits, "forge": startForge, "as": as, "app": asApp, "review": review,
 			"merge": merge, "get": get,
 			"push": push, "open": open, "comment": comment, "cluster": startCluster, "prints": prints,
+			"configure": configure, "described": described,
 		},
 	})
 }

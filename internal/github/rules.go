@@ -15,15 +15,29 @@ import (
 // read is enough for it. Rules that bypass lists leave some people out of are among them: who may
 // bypass is shown to administrators only.
 func (c *Client) Rules(ctx context.Context) ([]policies.BranchRule, error) {
-	repository, err := c.repository(ctx)
+	rules, branch, err := branchRules[policies.BranchRule](ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	rules, err := pages(func(o github.ListOptions) (page []policies.BranchRule,
-		response *github.Response, err error) {
+	for _, r := range rules {
+		if r.Type == "" {
+			return nil, c.incomplete("the rules of the branch %s", branch)
+		}
+	}
+	return rules, nil
+}
+
+// branchRules reads what is wanted of each rule in force on the default branch.
+func branchRules[T any](ctx context.Context, c *Client) (rules []T, branch string, err error) {
+	repository, err := c.repository(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	branch = repository.DefaultBranch
+	rules, err = pages(func(o github.ListOptions) (page []T, response *github.Response, err error) {
 		// go-github's own method stops at the first rule of a kind it does not know.
 		address := fmt.Sprintf("repos/%s/%s/rules/branches/%s?per_page=%d", c.owner, c.repo,
-			url.PathEscape(repository.DefaultBranch), o.PerPage)
+			url.PathEscape(branch), o.PerPage)
 		if o.Page > 0 {
 			address += fmt.Sprintf("&page=%d", o.Page)
 		}
@@ -31,13 +45,7 @@ func (c *Client) Rules(ctx context.Context) ([]policies.BranchRule, error) {
 		return page, response, err
 	})
 	if err != nil {
-		return nil, c.explain(err, "Metadata: read", "read the rules of the branch %s",
-			repository.DefaultBranch)
+		return nil, "", c.explain(err, "Metadata: read", "read the rules of the branch %s", branch)
 	}
-	for _, r := range rules {
-		if r.Type == "" {
-			return nil, c.incomplete("the rules of the branch %s", repository.DefaultBranch)
-		}
-	}
-	return rules, nil
+	return rules, branch, nil
 }

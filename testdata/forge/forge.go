@@ -23,8 +23,7 @@ type Options struct {
 	Points   int              // of GraphQL that each account has in an hour; 5000 when zero
 	Contract bool             // check every call against GitHub's OpenAPI description; see Forge.Violations
 
-	NoAutoMerge bool    // the repository setting "Allow auto-merge" is off
-	Manners     Manners // what it does beside its promises
+	Manners Manners // what it does beside its promises
 }
 
 // Forge is a running GitHub with one organisation and one private repository.
@@ -57,6 +56,7 @@ type Forge struct {
 	rules    Rules
 	signed   map[string]bool // commits GitHub itself made and signed
 	manners  Manners
+	setup    Setup
 	id       int64 // of the repository
 	points   map[*user]*budget
 

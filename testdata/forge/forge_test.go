@@ -168,7 +168,8 @@ func TestContract(t *testing.T) {
 
 // TestNoAutoMerge is the repository setting turned off.
 func TestNoAutoMerge(t *testing.T) {
-	f := start(t, Options{NoAutoMerge: true})
+	f := start(t, Options{})
+	f.SetUp(Setup{NoAutoMerge: true})
 	n := opened(t, f, "alice", "ask")
 	var out struct {
 		Errors []struct{ Type, Message string }

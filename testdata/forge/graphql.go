@@ -154,7 +154,7 @@ func (f *Forge) enableAutoMerge(c *call, p *pull, text string) string {
 	switch {
 	case !f.canWrite(c):
 		return "You're not authorized to enable auto-merge for this pull request."
-	case f.opts.NoAutoMerge:
+	case f.setup.NoAutoMerge:
 		return "Pull request Auto merge is not allowed for this repository"
 	case p.state != "open":
 		return "Pull request is closed"

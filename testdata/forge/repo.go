@@ -25,11 +25,12 @@ func (f *Forge) repositoryJSON(fork *user) object {
 	}
 	full := name + "/" + f.opts.Repo
 	return object{"id": id, "node_id": fmt.Sprintf("R_%d", id), "name": f.opts.Repo,
-		"full_name": full, "owner": owner, "private": true, "visibility": "private",
+		"full_name": full, "owner": owner, "private": !f.setup.Public, "visibility": f.visibility(),
 		"fork": fork != nil, "default_branch": "main", "url": f.URL + "/repos/" + full,
 		"html_url": f.URL + "/" + full, "clone_url": f.URL + "/" + full + ".git",
-		"allow_auto_merge": !f.opts.NoAutoMerge, "allow_merge_commit": true,
-		"allow_squash_merge": true, "allow_rebase_merge": false, "delete_branch_on_merge": true,
+		"allow_auto_merge": !f.setup.NoAutoMerge, "allow_merge_commit": true,
+		"allow_squash_merge": f.setup.AnyMethod, "allow_rebase_merge": f.manners.Rebase,
+		"delete_branch_on_merge": !f.setup.KeepBranches,
 		"has_issues": true}
 }
 
@@ -53,8 +54,17 @@ func (f *Forge) getRepositoryByID(c *call) answer {
 	return f.getRepository(c)
 }
 
-func (f *Forge) getOrganization(*call) answer {
-	return ok(object{"login": f.opts.Owner, "id": organizationID, "type": "Organization"})
+// getOrganization shows the plan to owners only.
+func (f *Forge) getOrganization(c *call) answer {
+	body := object{"login": f.opts.Owner, "id": organizationID, "type": "Organization"}
+	if f.role(c.who.user) == "admin" {
+		plan := "team"
+		if f.setup.FreePlan {
+			plan = "free"
+		}
+		body["plan"] = object{"name": plan, "space": 1, "private_repos": 1}
+	}
+	return ok(body)
 }
 
 // owner is the form of an owner in CODEOWNERS: @user, @org/team or an e-mail address.

@@ -34,7 +34,7 @@ func (f *Forge) routes() error {
 	f.mux = http.NewServeMux()
 	for _, o := range slices.Concat(f.peopleRoutes(), f.repositoryRoutes(), f.commitRoutes(),
 		f.reportRoutes(),
-		f.pullRoutes(), f.issueRoutes(), f.listRoutes()) {
+		f.pullRoutes(), f.issueRoutes(), f.listRoutes(), f.setupRoutes()) {
 		route := f.contract.Route(o.method, o.path)
 		if route == nil {
 			return fmt.Errorf("%s %s is not in the OpenAPI description", o.method, o.path)
