@@ -2,13 +2,13 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/pullgrant/pullgrant/internal/doctor"
 	"github.com/pullgrant/pullgrant/internal/github"
@@ -214,6 +214,28 @@ func shippedWorkflows(branch string) (map[string][]byte, error) {
 	return workflows, nil
 }
 
-func (p *patient) inCluster(context.Context) section {
-	return section{failed: errors.New("not yet")}
+func (p *patient) inCluster(ctx context.Context) section {
+	config, err := clusterConfig(p.kubeconfig)
+	if err != nil {
+		return section{failed: err}
+	}
+	s := section{of: "context " + currentContext(p.kubeconfig) + ", server " + config.Host}
+	name, results, err := doctor.Cluster(ctx, doctor.Place{Config: config, Name: p.cluster,
+		Tree: p.tree, NoTree: p.noTree, Wall: p.now, Run: p.backstop})
+	if name != "" {
+		s.of = name + ", " + s.of
+	}
+	s.results, s.failed = results, err
+	return s
+}
+
+// currentContext is the context that kubectl would use.
+func currentContext(kubeconfig string) string {
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	rules.ExplicitPath = kubeconfig
+	config, err := rules.Load()
+	if err != nil {
+		return "unknown"
+	}
+	return config.CurrentContext
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -49,11 +48,11 @@ func (o installOptions) compare(ctx context.Context, w world, wanted []render.Ob
 // footprint says what is to be done about an object, and what that does to the rights of the agent
 // or of the expirer.
 func (r *report) footprint(d render.Difference, before past) error {
-	wanted, err := rulesOf(d.Wanted)
+	wanted, err := kube.RulesOf(d.Wanted)
 	if err != nil {
 		return err
 	}
-	live, err := rulesOf(d.Live)
+	live, err := kube.RulesOf(d.Live)
 	if err != nil {
 		return err
 	}
@@ -99,7 +98,7 @@ func pastOf(once []requests.Item, live []map[string]any) past {
 // once.
 func (p past) need(d render.Difference, right ...rbac.RoleRule) string {
 	before, differs := p[d.String()]
-	had, err := rulesOf(before.Wanted)
+	had, err := kube.RulesOf(before.Wanted)
 	switch {
 	case p == nil:
 		return "no policy needs it"
@@ -108,16 +107,4 @@ func (p past) need(d render.Difference, right ...rbac.RoleRule) string {
 		return "no policy needs it any more (StaleRights)"
 	}
 	return "no policy ever needed it (OverPrivileged)"
-}
-
-// rulesOf are the rules of a Role or ClusterRole; other objects have none.
-func rulesOf(object map[string]any) (rules []rbac.RoleRule, err error) {
-	data, err := json.Marshal(object["rules"])
-	if err == nil {
-		err = json.Unmarshal(data, &rules)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read the rules of %v: %w", object["kind"], err)
-	}
-	return rules, nil
 }
