@@ -32,56 +32,61 @@ func TestWays(t *testing.T) {
 		becomes   = "write what pullgrant itself goes by, or act as its agent"
 		tokens    = "make tokens, by serviceaccounts/token or a Secret, which outlive the access"
 	)
+	// the first are bound to cluster-admin, the others by pullgrant
+	admins, managed := []string{"an administrator", "masters", "nobody in particular"},
+		[]string{"what pullgrant gave"}
 	dave := user("dave")
 	guards := rule(admission, "validatingadmissionpolicies", "update")
 	makes := rule("", "serviceaccounts/token", "create")
 	for name, test := range map[string]struct {
 		namespace string // of the binding; empty: a ClusterRoleBinding
-		role      string
 		rule      rbacv1.PolicyRule
 		subject   rbacv1.Subject
-		managed   bool
 		who       string // empty: no way
 		can       string
 	}{
-		"impersonates users":         {"", "r", impersonates, dave, false, somebody, acts},
-		"impersonates groups":        {"", "r", rule("", "groups", "impersonate"), group("sre"), false, somebody, acts},
-		"impersonates accounts":      {"payments", "r", rule("", "serviceaccounts", "impersonate"), dave, false, somebody, acts},
-		"users need the cluster":     {"payments", "r", impersonates, dave, false, "", ""},
-		"escalates":                  {"", "r", rule(rbacGroup, "clusterroles", "escalate"), dave, false, somebody, escalates},
-		"binds":                      {"payments", "r", rule(rbacGroup, "roles", "bind"), dave, false, somebody, binding},
-		"writes bindings":            {"payments", "r", binds, dave, false, somebody, writing},
-		"in the agent's namespace":   {"pullgrant-system", "r", binds, dave, false, somebody, writing},
-		"in another namespace":       {"elsewhere", "r", binds, dave, false, "", ""},
-		"only reads":                 {"", "r", rule(rbacGroup, "rolebindings", "get", "list"), dave, false, "", ""},
-		"writes the fence":           {"", "r", guards, dave, false, somebody, unfences},
-		"the fence is no namespace":  {"payments", "r", guards, dave, false, "", ""},
-		"reads the agent's secrets":  {"pullgrant-system", "r", rule("", "secrets", "get"), dave, false, somebody, becomes},
-		"reads other secrets":        {"payments", "r", rule("", "secrets", "get"), dave, false, "", ""},
-		"tokens where it is granted": {"payments", "r", makes, dave, false, "", ""},
-		"tokens of the agent":        {"pullgrant-system", "r", makes, dave, false, somebody, tokens},
-		"all users":                  {"", "r", impersonates, group("system:authenticated"), false, everybody, acts},
-		"all accounts":               {"", "r", everything, group("system:serviceaccounts"), false, everybody, writing},
-		"nobody in particular":       {"", "cluster-admin", everything, user("system:anonymous"), false, everybody, writing},
-		"accounts of a namespace":    {"", "r", everything, group("system:serviceaccounts:payments"), false, somebody, writing},
-		"an administrator":           {"", "cluster-admin", everything, dave, false, administrator, writing},
-		"another name for one":       {"", "all", everything, dave, false, somebody, writing},
-		"masters":                    {"", "cluster-admin", everything, group("system:masters"), false, administrator, writing},
-		"a controller":               {"", "r", everything, account("kube-system", "gc"), false, ofKubernetes, writing},
-		"a controller by its name":   {"", "r", everything, user("system:serviceaccount:kube-system:gc"), false, ofKubernetes, writing},
-		"a scheduler":                {"", "r", everything, user("system:kube-scheduler"), false, ofKubernetes, writing},
-		"an account":                 {"", "r", everything, user("system:serviceaccount:ci:deployer"), false, somebody, writing},
-		"the agent":                  {"", "r", everything, account("pullgrant-system", "pullgrant-agent"), false, "", ""},
-		"a namesake of the agent":    {"", "r", everything, account("payments", "pullgrant-agent"), false, somebody, writing},
-		"what pullgrant gave":        {"", "r", everything, dave, true, "", ""},
+		"users":                {"", impersonates, dave, somebody, acts},
+		"groups":               {"", rule("", "groups", "impersonate"), group("sre"), somebody, acts},
+		"accounts":             {"payments", rule("", "serviceaccounts", "impersonate"), dave, somebody, acts},
+		"users, locally":       {"payments", impersonates, dave, "", ""},
+		"escalates":            {"", rule(rbacGroup, "clusterroles", "escalate"), dave, somebody, escalates},
+		"binds":                {"payments", rule(rbacGroup, "roles", "bind"), dave, somebody, binding},
+		"writes bindings":      {"payments", binds, dave, somebody, writing},
+		"in the agent's own":   {"pullgrant-system", binds, dave, somebody, writing},
+		"in another namespace": {"elsewhere", binds, dave, "", ""},
+		"only reads":           {"", rule(rbacGroup, "rolebindings", "get", "list"), dave, "", ""},
+		"writes the fence":     {"", guards, dave, somebody, unfences},
+		"the fence, locally":   {"payments", guards, dave, "", ""},
+		"reads the agent's":    {"pullgrant-system", rule("", "secrets", "get"), dave, somebody, becomes},
+		"reads other secrets":  {"payments", rule("", "secrets", "get"), dave, "", ""},
+		"tokens where granted": {"payments", makes, dave, "", ""},
+		"tokens of the agent":  {"pullgrant-system", makes, dave, somebody, tokens},
+		"all users":            {"", impersonates, group("system:authenticated"), everybody, acts},
+		"all accounts":         {"", everything, group("system:serviceaccounts"), everybody, writing},
+		"nobody in particular": {"", everything, user("system:anonymous"), everybody, writing},
+		"one namespace's":      {"", everything, group("system:serviceaccounts:payments"), somebody, writing},
+		"an administrator":     {"", everything, dave, administrator, writing},
+		"another name for one": {"", everything, dave, somebody, writing},
+		"masters":              {"", everything, group("system:masters"), administrator, writing},
+		"a controller":         {"", everything, account("kube-system", "gc"), ofKubernetes, writing},
+		"one by its name":      {"", everything, user("system:serviceaccount:kube-system:x"), ofKubernetes, writing},
+		"a scheduler":          {"", everything, user("system:kube-scheduler"), ofKubernetes, writing},
+		"an account":           {"", everything, user("system:serviceaccount:ci:deployer"), somebody, writing},
+		"the agent":            {"", everything, account("pullgrant-system", "pullgrant-agent"), "", ""},
+		"its namesake":         {"", everything, account("payments", "pullgrant-agent"), somebody, writing},
+		"what pullgrant gave":  {"", everything, dave, "", ""},
 	} {
 		meta := metav1.ObjectMeta{Name: "b", Namespace: test.namespace}
-		if test.managed {
+		role := "another"
+		if slices.Contains(admins, name) {
+			role = "cluster-admin"
+		}
+		if slices.Contains(managed, name) {
 			meta.Labels = map[string]string{render.LabelManagedBy: render.ManagedBy}
 		}
-		s := kube.Survey{ClusterRoles: []rbacv1.ClusterRole{{ObjectMeta: metav1.ObjectMeta{Name: test.role},
+		s := kube.Survey{ClusterRoles: []rbacv1.ClusterRole{{ObjectMeta: metav1.ObjectMeta{Name: role},
 			Rules: []rbacv1.PolicyRule{test.rule}}}}
-		ref := rbacv1.RoleRef{Kind: "ClusterRole", Name: test.role}
+		ref := rbacv1.RoleRef{Kind: "ClusterRole", Name: role}
 		if test.namespace == "" {
 			s.ClusterBindings = []rbacv1.ClusterRoleBinding{{ObjectMeta: meta, RoleRef: ref,
 				Subjects: []rbacv1.Subject{test.subject}}}

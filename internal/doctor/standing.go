@@ -137,7 +137,7 @@ func (v *visit) skew() {
 
 // catalogue compares the roles that policies name with what approvers are shown.
 func (v *visit) catalogue(ctx context.Context) {
-	mend := "pullgrant catalog --cluster " + v.Name + " --pr"
+	mend := "change the role back, or pullgrant catalog --cluster " + v.Name + " --pr"
 	if v.ungiven != nil {
 		v.skip("catalogue", "%v", v.ungiven)
 		return

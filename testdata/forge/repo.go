@@ -31,7 +31,7 @@ func (f *Forge) repositoryJSON(fork *user) object {
 		"allow_auto_merge": !f.setup.NoAutoMerge, "allow_merge_commit": true,
 		"allow_squash_merge": f.setup.AnyMethod, "allow_rebase_merge": f.manners.Rebase,
 		"delete_branch_on_merge": !f.setup.KeepBranches,
-		"has_issues": true}
+		"has_issues":             true}
 }
 
 func (f *Forge) getRepository(c *call) answer {
