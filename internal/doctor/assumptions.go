@@ -62,10 +62,12 @@ func (e *examination) associations(merged []github.Merged) {
 		e.age(merged[0]))
 }
 
-// age is how long ago something was merged, in whole minutes, one at least.
+// age is how long ago something was merged, in whole hours.
 func (e *examination) age(m github.Merged) string {
-	age := max(e.Now.Sub(m.At), time.Minute).Round(time.Minute)
-	return strings.TrimSuffix(age.String(), "0s")
+	if age := e.Now.Sub(m.At); age >= time.Hour {
+		return strings.TrimSuffix(age.Round(time.Hour).String(), "0m0s")
+	}
+	return "less than an hour"
 }
 
 func pulls(all []github.Merged) string {
