@@ -107,3 +107,22 @@ func TestActionHandsItsInputsToTheProgram(t *testing.T) {
 		}
 	}
 }
+
+// TestActionSaysThatItCompiles: the log of a run whose pinned commit has no binary says so, and what to
+// do, before it takes its time.
+func TestActionSaysThatItCompiles(t *testing.T) {
+	for _, step := range readComposite(t).Runs.Steps {
+		if step.Name != "Build" {
+			continue
+		}
+		said, _, compiles := strings.Cut(step.Run, "go build")
+		for _, words := range []string{"::notice title=", "has no binary", "release/checksums", "minutes",
+			"make release"} {
+			if !compiles || !strings.Contains(said, words) {
+				t.Errorf("before it compiles it does not say %q:\n%s", words, step.Run)
+			}
+		}
+		return
+	}
+	t.Error("no step builds")
+}

@@ -76,8 +76,5 @@ func compiles(b build) string {
 		instead = "pin the commit that \"" + tellCommit(b.Version) + "\" prints, with --pin"
 	}
 	return "the pinned commit has no binary (release/checksums), so the Action compiles the program on " +
-		"every judgement, some " + compileTime + " of a runner each time; " + instead
+		"every judgement, which takes minutes of a runner each time; " + instead
 }
-
-// compileTime is what the Action takes to compile the program where nothing is cached.
-const compileTime = "two to five minutes"
