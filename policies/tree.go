@@ -22,7 +22,8 @@ const PlainFile = "100644"
 const MaxFileSize = 3 << 20
 
 // ReadTree reads policies/, catalog/, tests/, CODEOWNERS, .gitattributes and for which policies
-// install/ was rendered, of a checkout or any other file system. owner is whose the repository is, empty where nobody knows.
+// install/ was rendered, of a checkout or any other file system. owner is whose the repository is,
+// empty where nobody knows.
 func ReadTree(fsys fs.FS, owner string) (Tree, error) {
 	tree := Tree{Owner: owner, Files: map[string]TreeFile{}}
 	names := []string{AttributesPath}

@@ -28,8 +28,9 @@ type installOptions struct {
 	image      string
 	execAudit  []string // CIDRs of API servers
 	kustomize  string   // folder
-	write      bool     // to install/<cluster>/ of the checkout, with the flags of last time
-	api        string   // of GitHub, as last time
+	uninstall  bool
+	write      bool   // to install/<cluster>/ of the checkout, with the flags of last time
+	api        string // of GitHub, as last time
 	diff       bool
 	kubeconfig string
 }
@@ -74,6 +75,11 @@ Argo CD or Flux to apply (docs/gitops). From then on a change of the policies th
 finding of "validate" and of the Action; "pullgrant install --write --cluster CLUSTER" mends it, as the
 flags are kept there too.
 
+--uninstall prints a script of kubectl to pipe to sh, which takes the agent out of the cluster: what
+gives access first, what ends it after that, the fence and the namespace with the agent's Secret last.
+While access lives in the cluster, or its end is not recorded yet, it names that instead, and the exit
+code is 1.
+
 Run it again when the policies have changed. --diff tells what a cluster has otherwise: what to add
 and to change, and which rights are too much because no policy needs them; the exit code is then 1.
 
@@ -83,7 +89,8 @@ The flags of "pullgrant sync" that say what the agent does are given on to it.`,
     --check-app-id 1233 | kubectl apply -f -
   pullgrant install --cluster prod-eu ... --kustomize prod-eu/base
   pullgrant install --cluster prod-eu ... --write
-  pullgrant install --cluster prod-eu ... --diff`,
+  pullgrant install --cluster prod-eu ... --diff
+  pullgrant install --cluster prod-eu --uninstall | sh`,
 		Args: arguments(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if o.write {
@@ -93,6 +100,9 @@ The flags of "pullgrant sync" that say what the agent does are given on to it.`,
 			}
 			if problem := o.problem(); problem != "" {
 				return usagef(cmd, "%s", problem)
+			}
+			if o.uninstall {
+				return o.removeAll(cmd.Context(), w)
 			}
 			return install(cmd.Context(), w, o)
 		},
@@ -107,6 +117,8 @@ The flags of "pullgrant sync" that say what the agent does are given on to it.`,
 		"print nothing")
 	flags.BoolVar(&o.write, "write", false, "write a kustomize base to install/CLUSTER/ of the "+
 		"checkout, with the flags of last time where none are given")
+	flags.BoolVar(&o.uninstall, "uninstall", false, "print a script that takes the agent out of the "+
+		"cluster; none while access lives there")
 	flags.BoolVar(&o.diff, "diff", false, "compare with the cluster, and print what differs")
 	_ = cmd.MarkFlagDirname("kustomize")
 	all := pflag.NewFlagSet("", pflag.ContinueOnError)
@@ -125,6 +137,9 @@ The flags of "pullgrant sync" that say what the agent does are given on to it.`,
 
 // problem tells what is wrong with the options; empty when nothing is.
 func (o installOptions) problem() string {
+	if o.uninstall {
+		return o.uninstallProblem()
+	}
 	agent := o.agent
 	agent.appID, agent.appInstall, agent.listen = 0, 0, ":8080" // which the Deployment sets
 	if problem := agent.problem(); problem != "" {
@@ -151,9 +166,27 @@ func (o installOptions) problem() string {
 	case o.write && (o.kustomize != "" || o.remote.repo != ""):
 		return "--write is to the checkout; leave --kustomize and --repo out"
 	case o.kubeconfig != "" && !o.diff:
-		return "--kubeconfig is for --diff"
+		return "--kubeconfig is for --diff and --uninstall"
 	}
 	return ""
+}
+
+// uninstallProblem tells what keeps --uninstall from saying what it means: it goes by the cluster, and
+// by no policy.
+func (o installOptions) uninstallProblem() string {
+	problem := ""
+	o.rendering.VisitAll(func(f *pflag.Flag) {
+		if f.Changed && f.Name != "cluster" {
+			problem = "--uninstall goes by what is in the cluster; leave --" + f.Name + " out"
+		}
+	})
+	switch {
+	case o.diff || o.write || o.kustomize != "":
+		return "--uninstall goes alone; leave --diff, --write and --kustomize out"
+	case o.agent.cluster == "":
+		return "--cluster is missing"
+	}
+	return problem
 }
 
 func isNetwork(text string) bool {

@@ -73,12 +73,12 @@ exec pullgrant codeowners --check --dir access
 func TestKeysRun(t *testing.T) {
 	installed := "exec sh -c 'pullgrant install --dir access --cluster prod-eu --image x@sha256:0 " +
 		"--repo-url https://git.example.com/access.git --evidence branch | kubectl apply -f -'\n"
-	runShown(t, "docs/keys.md", onACluster+`exec pullgrant init access --action pullgrant/pullgrant@0123456789012345678901234567890123456789
-exec git init -q access
-`+commitAll("Start")+`exec kubectl create namespace payments
+	runShown(t, "docs/keys.md", onACluster+"exec pullgrant init access --pin "+
+		strings.Repeat("0123456789", 4)+"\nexec git init -q access\n"+commitAll("Start")+`exec kubectl create namespace payments
 `+installed+`exec ssh-keygen -q -t ed25519 -N '' -C prod-eu -f signing-key
 exec sh -c 'echo "prod-eu namespaces=\"git\",valid-after=\"20200101Z\" $(cat signing-key.pub)" >allowed_signers'
-exec kubectl -n pullgrant-system create secret generic pullgrant-agent --from-file=app-key=old.pem --from-file=signing-key
+env KEYS='--from-file=app-key=old.pem --from-file=signing-key'
+exec sh -c 'kubectl -n pullgrant-system create secret generic pullgrant-agent $KEYS'
 cp signing-key old-key
 `, `! cmp signing-key old-key
 exec sh -c 'kubectl -n pullgrant-system get secret pullgrant-agent -o jsonpath={.data.signing-key} | base64 -d'
