@@ -39,6 +39,7 @@ var rooms = map[string][]string{
 	"sync/ledger": {"requests", "policies", "policies/codeowners", "policies/rbac",
 		"internal/github",
 		"sync/git", "sync/plan"},
+	"internal/audit": {"requests", "policies", "policies/rbac", "sync/ledger"},
 	"sync/kube":      {"requests", "policies", "policies/rbac", "render", "sync/plan"},
 	"sync/mapusers":  {"requests", "render"},
 	"sync/monitor":   {"requests", "policies", "sync/plan"},
@@ -54,7 +55,7 @@ var rooms = map[string][]string{
 		"sync/names", "sync/execaudit"},
 	"cmd/pullgrant": {"requests", "policies", "policies/rbac", "policies/convert", "render",
 		"internal/github", "internal/inquire", "internal/checks", "internal/outbound", "internal/oncall",
-		"internal/doctor", "action",
+		"internal/doctor", "internal/audit", "action",
 		"sync", "sync/git", "sync/ledger", "sync/kube", "sync/expiry", "sync/awsauth",
 		"sync/execaudit"},
 }
@@ -62,7 +63,7 @@ var rooms = map[string][]string{
 // pure rooms take time, files and randomness as arguments, so that what they decide can be decided
 // again.
 var pure = []string{"requests", "policies", "policies/codeowners", "policies/rbac", "policies/convert",
-	"render", "sync/plan", "sync/mapusers"}
+	"render", "sync/plan", "sync/mapusers", "internal/audit"}
 
 var impure = regexp.MustCompile(`^(os|net|math/rand|crypto/rand|syscall|log|unsafe|plugin)(/.*)?$`)
 

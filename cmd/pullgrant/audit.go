@@ -17,6 +17,7 @@ import (
 type auditOptions struct {
 	checkout checkout
 	signers  string // allowed_signers file
+	filter   auditFilter
 	output   *format
 }
 
@@ -26,28 +27,40 @@ func newAuditCommand(w world) *cobra.Command {
 		Use:   "audit",
 		Short: "Show who had what, when, why it ended and who approved it",
 		Long: `Read the ledger and the open requests of a checkout as they stand at HEAD, from git's
-objects: files that were changed but not committed do not count. -o wide adds each role that was
-given with the digest of its rules in the catalogue, what had to be approved and by whom it was,
-approvals that did not count, and the digest of the facts that were judged.
+objects: files that were changed but not committed do not count. The table fits into 80 columns:
+NAME is whole, WHAT and ENDED may be cut. -o wide has the whole of them, each role that was given
+with the digest of its rules in the catalogue, what had to be approved and by whom it was, approvals
+that did not count, and the digest of the facts that were judged.
+
+Filters narrow what is shown, all of them at once. Times are UTC; --since and --until take what was
+going on between them: access from its beginning until it really ended.
 
 With --allowed-signers, the commit that brought each ledger entry must carry the signature of its
 cluster's agent. The file has git's format, with a cluster's name as the principal. The exit code is
 1 when an entry is unproven or broken.`,
 		Example: `  pullgrant audit
+  pullgrant audit --person alice --since 7d
+  pullgrant audit --cause Revoked --since 2026-11-01 --until 2026-11-30
   pullgrant audit --dir ../access --allowed-signers agents.pub
   pullgrant audit -o json | jq '.[] | select(.spec.requester == "alice")'`,
 		Args: arguments(0, 0),
-		RunE: func(*cobra.Command, []string) error { return audit(w, o) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := o.filter.complete(cmd, w.now()); err != nil {
+				return err
+			}
+			return runAudit(w, o)
+		},
 	}
 	o.checkout.flag(cmd)
 	cmd.Flags().StringVar(&o.signers, "allowed-signers", "",
 		"file with the public keys of the agents")
+	o.filter.flags(cmd)
 	o.output = outputFlag(cmd, "table", "wide", "json")
 	cmd.AddCommand(newAuditVerifyCommand(w))
 	return cmd
 }
 
-func audit(w world, o auditOptions) error {
+func runAudit(w world, o auditOptions) error {
 	dir, err := o.checkout.folder()
 	if err != nil {
 		return err
@@ -56,34 +69,41 @@ func audit(w world, o auditOptions) error {
 	if err != nil {
 		return err
 	}
-	accounts, findings, err := ledger.History(dir, signers)
+	h, err := readHistory(dir, signers)
 	if err != nil {
 		return err
 	}
-	if o.output.value == "json" {
-		err = writeJSONList(w.out, accounts)
-	} else {
-		err = writeAccounts(w, accounts, o.output.value == "wide")
-	}
-	if err != nil {
+	h.only(o.filter.Filter)
+	if err := h.write(w, o.output.value); err != nil {
 		return err
 	}
-	sayFindings(w, findings)
+	sayFindings(w, h.findings)
 	unproven := 0
-	for _, a := range accounts {
+	for _, a := range h.accounts {
 		if a.Proof == ledger.Unproven {
 			unproven++
 			w.say("%s:1:1: %s [unproven]", a.Path, a.Doubt)
 		}
 	}
-	if signers == nil && slices.ContainsFunc(accounts,
+	if signers == nil && slices.ContainsFunc(h.accounts,
 		func(a ledger.Account) bool { return a.Proof == ledger.Unchecked }) {
 		w.say("signatures were not checked; give --allowed-signers to check them")
 	}
-	if len(findings)+unproven > 0 {
+	if len(h.findings)+unproven > 0 {
 		return verdict(exitFindings)
 	}
 	return nil
+}
+
+// write prints the audit in a format of -o.
+func (h history) write(w world, format string) error {
+	switch format {
+	case "json":
+		return writeJSONList(w.out, h.accounts)
+	case "wide":
+		return writeAccounts(w, h.accounts)
+	}
+	return writeRows(w, h.rows)
 }
 
 // readSigners reads an allowed_signers file; without a name there are none.
@@ -102,16 +122,11 @@ func readSigners(name string) (*git.AllowedSigners, error) {
 	return signers, nil
 }
 
-func writeAccounts(w world, accounts []ledger.Account, wide bool) error {
-	rows := [][]string{{"WHEN", "WHO", "WHAT", "WINDOW", "ENDED", "APPROVED BY", "PR", "PROOF"}}
+func writeAccounts(w world, accounts []ledger.Account) error {
+	rows := [][]string{{"NAME", "WHEN", "WHO", "WHAT", "WINDOW", "ENDED", "APPROVED BY", "PR", "PROOF",
+		"ROLES", "CHALLENGES", "IGNORED", "FACTS", "COMMANDS"}}
 	for _, a := range accounts {
-		rows = append(rows, accountRow(a))
-	}
-	if wide {
-		rows[0] = append(rows[0], "ROLES", "CHALLENGES", "IGNORED", "FACTS", "COMMANDS")
-		for i, a := range accounts {
-			rows[i+1] = append(rows[i+1], decisionCells(a.Status)...)
-		}
+		rows = append(rows, slices.Concat([]string{a.Name}, accountRow(a), decisionCells(a.Status)))
 	}
 	return writeTable(w.out, rows)
 }

@@ -1,0 +1,52 @@
+package audit
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// Filter says which rows are asked for. What is empty asks for nothing.
+type Filter struct {
+	Person    string // GitHub login in any case, or Kubernetes user
+	Namespace string
+	Role      string
+	Cluster   string
+	Policy    string
+	Cause     string
+	Span      Span
+}
+
+// Span is a stretch of time from Since on, and no longer at Until. A zero time leaves that side
+// open.
+type Span struct{ Since, Until time.Time }
+
+// At is the span of a single moment.
+func At(t time.Time) Span { return Span{t, t.Add(1)} }
+
+// Takes tells whether a row is asked for.
+func (f Filter) Takes(r Row) bool {
+	is := func(wanted, has string) bool { return wanted == "" || wanted == has }
+	return (f.Person == "" || strings.EqualFold(f.Person, r.Requester) || f.Person == r.Subject) &&
+		(f.Namespace == "" || r.ClusterWide || slices.Contains(r.Namespaces, f.Namespace)) &&
+		(f.Role == "" || slices.Contains(r.Roles, f.Role)) &&
+		is(f.Cluster, r.Cluster) && is(f.Policy, r.Policy) && is(f.Cause, r.Cause) &&
+		f.Span.Meets(r)
+}
+
+// Meets tells whether a row was going on in the span: access, from when it began until it really
+// ended, at that moment no longer; of what never gave access, the moment of its refusal. What has
+// no end yet may go on for ever.
+func (s Span) Meets(r Row) bool {
+	begin, end := r.From.Time, r.Ended.Time
+	switch {
+	case !begin.IsZero() && !end.IsZero() && !begin.Before(end):
+		return false // it ended before it began
+	case begin.IsZero() && end.IsZero():
+		begin = r.Entered.Time
+	case begin.IsZero():
+		begin, end = end, end.Add(1)
+	}
+	return (s.Until.IsZero() || begin.Before(s.Until)) &&
+		(s.Since.IsZero() || end.IsZero() || end.After(s.Since))
+}
