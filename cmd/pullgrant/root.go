@@ -91,6 +91,7 @@ Exit codes:
 		newInstallCommand(w),
 		newDoctorCommand(w),
 		newAuditCommand(w),
+		newWhoCommand(w),
 		newSchemaCommand(w),
 		newActionCommand(w),
 		newVersionCommand(w),
