@@ -39,14 +39,15 @@ var rooms = map[string][]string{
 	"sync/ledger": {"requests", "policies", "policies/codeowners", "policies/rbac",
 		"internal/github",
 		"sync/git", "sync/plan"},
-	"internal/audit": {"requests", "policies", "policies/rbac", "sync/ledger"},
-	"sync/kube":      {"requests", "policies", "policies/rbac", "render", "sync/plan"},
-	"sync/mapusers":  {"requests", "render"},
-	"sync/monitor":   {"requests", "policies", "sync/plan"},
-	"sync/expiry":    {"sync/plan", "sync/kube", "sync/monitor"},
-	"sync/names":     {"requests", "render", "sync/plan", "sync/kube"},
-	"sync/awsauth":   {"requests", "policies", "sync/plan", "sync/kube", "sync/mapusers", "sync/monitor"},
-	"sync/execaudit": {"requests", "render", "sync/plan", "sync/kube", "sync/monitor"},
+	"internal/audit":     {"requests", "policies", "policies/rbac", "sync/ledger"},
+	"internal/auditpage": {"requests", "internal/audit"},
+	"sync/kube":          {"requests", "policies", "policies/rbac", "render", "sync/plan"},
+	"sync/mapusers":      {"requests", "render"},
+	"sync/monitor":       {"requests", "policies", "sync/plan"},
+	"sync/expiry":        {"sync/plan", "sync/kube", "sync/monitor"},
+	"sync/names":         {"requests", "render", "sync/plan", "sync/kube"},
+	"sync/awsauth":       {"requests", "policies", "sync/plan", "sync/kube", "sync/mapusers", "sync/monitor"},
+	"sync/execaudit":     {"requests", "render", "sync/plan", "sync/kube", "sync/monitor"},
 	"internal/doctor": {"requests", "policies", "policies/rbac", "render", "internal/github", "sync/plan",
 		"sync/kube"},
 	"sync": {"requests", "policies", "policies/codeowners", "policies/rbac", "render",
@@ -55,7 +56,7 @@ var rooms = map[string][]string{
 		"sync/names", "sync/execaudit"},
 	"cmd/pullgrant": {"requests", "policies", "policies/rbac", "policies/convert", "render",
 		"internal/github", "internal/inquire", "internal/checks", "internal/outbound", "internal/oncall",
-		"internal/doctor", "internal/audit", "action",
+		"internal/doctor", "internal/audit", "internal/auditpage", "action",
 		"sync", "sync/git", "sync/ledger", "sync/kube", "sync/expiry", "sync/awsauth",
 		"sync/execaudit"},
 }
@@ -63,7 +64,8 @@ var rooms = map[string][]string{
 // pure rooms take time, files and randomness as arguments, so that what they decide can be decided
 // again.
 var pure = []string{"requests", "policies", "policies/codeowners", "policies/rbac", "policies/convert",
-	"render", "sync/plan", "sync/mapusers", "internal/audit"}
+	"render", "sync/plan", "sync/mapusers", "internal/audit",
+	"internal/auditpage"}
 
 var impure = regexp.MustCompile(`^(os|net|math/rand|crypto/rand|syscall|log|unsafe|plugin)(/.*)?$`)
 

@@ -18,6 +18,8 @@ type auditOptions struct {
 	checkout checkout
 	signers  string // allowed_signers file
 	filter   auditFilter
+	html     bool
+	about    string // what narrows it, in words
 	output   *format
 }
 
@@ -32,6 +34,9 @@ NAME is whole, WHAT and ENDED may be cut. -o wide has the whole of them, each ro
 with the digest of its rules in the catalogue, what had to be approved and by whom it was, approvals
 that did not count, and the digest of the facts that were judged.
 
+json, jsonl (JSON Lines) and yaml have what the ledger has of each request, csv a line a request, and
+ocsf two events for each grant, as JSON Lines of the Open Cybersecurity Schema Framework.
+
 Filters narrow what is shown, all of them at once. Times are UTC; --since and --until take what was
 going on between them: access from its beginning until it really ended.
 
@@ -41,13 +46,19 @@ cluster's agent. The file has git's format, with a cluster's name as the princip
 		Example: `  pullgrant audit
   pullgrant audit --person alice --since 7d
   pullgrant audit --cause Revoked --since 2026-11-01 --until 2026-11-30
+  pullgrant audit --since 2026-11-01 -o csv > november.csv
+  pullgrant audit --html > audit.html
   pullgrant audit --dir ../access --allowed-signers agents.pub
   pullgrant audit -o json | jq '.[] | select(.spec.requester == "alice")'`,
 		Args: arguments(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.html && cmd.Flags().Changed("output") {
+				return usagef(cmd, "--html is a format of its own; leave -o out")
+			}
 			if err := o.filter.complete(cmd, w.now()); err != nil {
 				return err
 			}
+			o.about = o.filter.narrowed(cmd)
 			return runAudit(w, o)
 		},
 	}
@@ -55,7 +66,9 @@ cluster's agent. The file has git's format, with a cluster's name as the princip
 	cmd.Flags().StringVar(&o.signers, "allowed-signers", "",
 		"file with the public keys of the agents")
 	o.filter.flags(cmd)
-	o.output = outputFlag(cmd, "table", "wide", "json")
+	cmd.Flags().BoolVar(&o.html, "html", false,
+		"print a page for a browser, with a timeline; it needs no network")
+	o.output = outputFlag(cmd, auditFormats...)
 	cmd.AddCommand(newAuditVerifyCommand(w))
 	return cmd
 }
@@ -74,7 +87,12 @@ func runAudit(w world, o auditOptions) error {
 		return err
 	}
 	h.only(o.filter.Filter)
-	if err := h.write(w, o.output.value); err != nil {
+	if o.html {
+		err = h.writePage(w, o.about)
+	} else {
+		err = h.write(w, o.output.value)
+	}
+	if err != nil {
 		return err
 	}
 	sayFindings(w, h.findings)
@@ -93,17 +111,6 @@ func runAudit(w world, o auditOptions) error {
 		return verdict(exitFindings)
 	}
 	return nil
-}
-
-// write prints the audit in a format of -o.
-func (h history) write(w world, format string) error {
-	switch format {
-	case "json":
-		return writeJSONList(w.out, h.accounts)
-	case "wide":
-		return writeAccounts(w, h.accounts)
-	}
-	return writeRows(w, h.rows)
 }
 
 // readSigners reads an allowed_signers file; without a name there are none.
