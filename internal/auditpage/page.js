@@ -27,9 +27,8 @@ const columns = [
 	{ head: "Where", key: "where", cell: (g) => g.where },
 	{ head: "What", key: "what", cell: (g) => g.what },
 	{ head: "From", key: "from", type: "time", cell: (g) => stamp(g.from) },
-	{ head: "Ended", key: "ended", type: "time", cell: (g) => g.ended ? stamp(g.ended)
-		: g.until ? "no, until " + stamp(g.until) : "no" },
-	{ head: "How", key: "how", cell: (g) => g.how || "" },
+	{ head: "Ended", key: "ended", type: "time", cell: (g) => [g.ended ? stamp(g.ended) : "no",
+		part("", g.how || (g.until ? "until " + stamp(g.until) : ""))] },
 	{ head: "Approved by", key: "by", cell: (g) => g.by || "" },
 	{ head: "PR", key: "pull", cell: (g) => g.pull ? link("#" + g.pull, "pull/" + g.pull, true) : "" },
 	{ head: "Reason", key: "reason", cell: (g) => [g.glass ? part("mark", "break-glass ") : "",
@@ -93,7 +92,7 @@ function table() {
 			const td = document.createElement("td");
 			td.dataset.head = c.head;
 			td.className = c.type || c.key;
-			td.append(...[c.cell(g)].flat().filter(Boolean));
+			td.append(...[c.cell(g)].flat().filter(Boolean)); // "" is nothing to show
 			tr.append(td);
 		}
 		return tr;
