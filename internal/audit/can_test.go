@@ -26,8 +26,8 @@ func TestAsked(t *testing.T) {
 	view := bound(requests.KubernetesRoleBinding, "view", "payments")
 	made := requests.Item{Kind: requests.KubernetesResourceRole, Name: "n", Namespace: "payments",
 		Role: view.Role, Allows: []requests.Rule{{Resource: "pods", Verbs: []string{"get"},
-			Names: []string{"api"}, Match: []requests.Match{{Pattern: "web-*", Within: []string{"*"}}, {Selector: "app=x",
-				Within: []string{"job-*"}}}}}}
+			Names: []string{"api"}, Match: []requests.Match{{Pattern: "web-*", Within: []string{"*"}},
+				{Selector: "app=x", Within: []string{"job-*"}}}}}}
 	for _, c := range []struct {
 		what     string
 		item     requests.Item
