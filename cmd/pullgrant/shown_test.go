@@ -75,7 +75,8 @@ func TestKeysRun(t *testing.T) {
 		"--repo-url https://git.example.com/access.git --evidence branch | kubectl apply -f -'\n"
 	runShown(t, "docs/keys.md", onACluster+"exec pullgrant init access --pin "+
 		strings.Repeat("0123456789", 4)+"\nexec git init -q access\n"+commitAll("Start")+
-		"exec kubectl create namespace payments\n"+installed+`exec ssh-keygen -q -t ed25519 -N '' -C prod-eu -f signing-key
+		"exec kubectl create namespace payments\n"+installed+
+		`exec ssh-keygen -q -t ed25519 -N '' -C prod-eu -f signing-key
 env OPTIONS='namespaces="git",valid-after="20200101Z"'
 exec sh -c 'echo "prod-eu $OPTIONS $(cat signing-key.pub)" >allowed_signers'
 env KEYS='--from-file=app-key=old.pem --from-file=signing-key'
