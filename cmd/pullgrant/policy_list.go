@@ -110,19 +110,30 @@ func policyList(w world, o policyListOptions) error {
 func writeOffers(w world, all []offer) error {
 	rows := [][]string{{"POLICY", "CLUSTER", "GIVES", "AT MOST", "WHO MAY ASK", "WHO APPROVES"}}
 	for _, o := range all {
-		var gives, approvals []string
+		var gives []string
 		for _, g := range o.Grants {
 			gives = append(gives, g.Gives)
 		}
 		if o.Mode == requests.ModeImpersonate {
 			gives[len(gives)-1] += ", used with --as"
 		}
-		for _, a := range o.Approvals {
-			approvals = append(approvals, cmp.Or(a.Asks, fmt.Sprintf("%d of %s", a.Count,
-				cmp.Or(at(slices.Concat(a.Teams, a.People)), "nobody"))))
-		}
 		rows = append(rows, []string{o.Name, o.Cluster, strings.Join(gives, "; "),
-			o.MaxDuration.String(), at(o.Askers), strings.Join(approvals, " and ")})
+			o.MaxDuration.String(), at(o.Askers), whoApproves(o.Approvals)})
 	}
 	return writeTable(w.out, rows)
+}
+
+// whoApproves says whose approvals are needed, for a line.
+func whoApproves(all []policies.Approval) string {
+	var approvals []string
+	for _, a := range all {
+		var who []string
+		for _, part := range a.All() {
+			who = append(who, slices.Concat(part.Teams, part.People)...)
+		}
+		slices.Sort(who)
+		approvals = append(approvals, cmp.Or(a.Asks, fmt.Sprintf("%d of %s", a.Count,
+			cmp.Or(at(slices.Compact(who)), "nobody"))))
+	}
+	return cmp.Or(strings.Join(approvals, " and "), "nobody's approval")
 }

@@ -68,6 +68,7 @@ Exit codes:
 		newInitCommand(w),
 		newRulesetCommand(w),
 		newRequestCommand(w),
+		newWhyCommand(w),
 		newExtendCommand(w),
 		newBreakGlassCommand(w),
 		newShowCommand(w),
