@@ -33,10 +33,7 @@ func SortWays(all []Way) { slices.SortStableFunc(all, Way.compare) }
 // not judged.
 func (t Tree) Way(policy AccessPolicy, cluster, login string, forbidden []requests.Forbidden) (best Way,
 	ok bool, why Decision) {
-	approvals := 0
-	for _, a := range t.Approvals(policy, cluster) {
-		approvals += a.least()
-	}
+	approvals := t.LeastApprovals(policy, cluster)
 	for _, spec := range policy.Spec.specs(forbidden) {
 		spec.Cluster, spec.Policy, spec.Requester = cluster, policy.Metadata.Name, login
 		way := Way{Spec: spec, Approvals: approvals, Longest: policy.Spec.Target.MaxDuration}
@@ -155,7 +152,7 @@ func (t Tree) allows(g requests.Grant, f requests.Forbidden) bool {
 		if i.Namespace != "" && i.Namespace != f.Namespace {
 			return false
 		}
-		rules, ok := grantKindOf(i.Kind).gives(t, g.Cluster, i)
+		rules, ok := t.Gives(g.Cluster, i)
 		if ok && i.Exec != nil && isOf(f.Name, i.Exec.Deployment) {
 			f.Name = requests.Match{Deployment: i.Exec.Deployment}.String() // as its rules name its pods
 		}
@@ -166,7 +163,7 @@ func (t Tree) allows(g requests.Grant, f requests.Forbidden) bool {
 // breadth is how much an item gives, to compare.
 func (t Tree) breadth(cluster string, i requests.Item) int {
 	const everywhere = 100 // as many namespaces
-	rules, _ := grantKindOf(i.Kind).gives(t, cluster, i)
+	rules, _ := t.Gives(cluster, i)
 	if i.Namespace == "" {
 		return rbac.Breadth(rules) * everywhere
 	}
@@ -194,3 +191,17 @@ func (a Approval) least() (n int) {
 
 // Owners are those whose review CODEOWNERS asks for on a change at a path, as GitHub names them.
 func (t Tree) Owners(path string) []string { return partyNames(t.world(AccessPolicy{}).ownersOf(path)) }
+
+// Gives is what an item of a grant or an offer allows on a cluster; false where the catalogue does not
+// tell.
+func (t Tree) Gives(cluster string, i requests.Item) ([]rbac.RoleRule, bool) {
+	return grantKindOf(i.Kind).gives(t, cluster, i)
+}
+
+// LeastApprovals is how few approvals of people a request under a policy needs on a cluster.
+func (t Tree) LeastApprovals(policy AccessPolicy, cluster string) (n int) {
+	for _, a := range t.Approvals(policy, cluster) {
+		n += a.least()
+	}
+	return n
+}

@@ -69,6 +69,7 @@ Exit codes:
 		newRulesetCommand(w),
 		newRequestCommand(w),
 		newWhyCommand(w),
+		newSearchCommand(w),
 		newExtendCommand(w),
 		newBreakGlassCommand(w),
 		newShowCommand(w),
