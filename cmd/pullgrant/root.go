@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os/signal"
-	"path/filepath"
 	"strings"
 	"syscall"
 
@@ -19,7 +18,7 @@ func Main(args []string, w world) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	root := newRoot(w, args[0])
-	root.SetArgs(args[1:])
+	root.SetArgs(commandLine(args))
 	err := root.ExecuteContext(ctx)
 	if message := errorText(err); message != "" {
 		for line := range strings.Lines(message) {
@@ -98,6 +97,7 @@ Exit codes:
 		newActionCommand(w),
 		newVersionCommand(w),
 	)
+	completions(root, w)
 	strict(root)
 	name := displayName(arg0)
 	root.Annotations = map[string]string{cobra.CommandDisplayNameAnnotation: name}
@@ -113,11 +113,14 @@ func rename(cmd *cobra.Command, name string) {
 	}
 }
 
-// displayName is what the user typed to get here: kubectl finds its plugins by the name of their
-// file.
+// displayName is what the user typed to get here: kubectl and gh find their plugins by the name of
+// their file.
 func displayName(arg0 string) string {
-	if strings.TrimSuffix(filepath.Base(arg0), ".exe") == "kubectl-"+program {
+	switch calledAs(arg0) {
+	case "kubectl-" + program, completer:
 		return "kubectl " + program
+	case "gh-" + program:
+		return "gh " + program
 	}
 	return program
 }

@@ -17,6 +17,7 @@ import (
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"pullgrant": main, "kubectl-pullgrant": main,
+		"gh-pullgrant": main, "kubectl_complete-pullgrant": main,
 		"ssh-keygen": sshkey.Main})
 }
 
