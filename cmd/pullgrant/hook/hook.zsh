@@ -1,5 +1,6 @@
 # Keeps what the last kubectl said on stderr, for "pullgrant why". Stdin, stdout and the exit code are kubectl's own.
 kubectl() {
+  setopt localoptions nomultios # else stdout goes both ways
   case ${1-} in
     (pullgrant | completion | __complete) command kubectl "$@"; return ;;
   esac
