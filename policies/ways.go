@@ -192,12 +192,6 @@ func (a Approval) least() (n int) {
 // Owners are those whose review CODEOWNERS asks for on a change at a path, as GitHub names them.
 func (t Tree) Owners(path string) []string { return partyNames(t.world(AccessPolicy{}).ownersOf(path)) }
 
-// Gives is what an item of a grant or an offer allows on a cluster; false where the catalogue does not
-// tell.
-func (t Tree) Gives(cluster string, i requests.Item) ([]rbac.RoleRule, bool) {
-	return grantKindOf(i.Kind).gives(t, cluster, i)
-}
-
 // LeastApprovals is how few approvals of people a request under a policy needs on a cluster.
 func (t Tree) LeastApprovals(policy AccessPolicy, cluster string) (n int) {
 	for _, a := range t.Approvals(policy, cluster) {
