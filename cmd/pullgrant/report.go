@@ -14,17 +14,42 @@ import (
 
 // report is text for a terminal, collected so that there is one write to check. Every line is made
 // plain.
-type report struct{ strings.Builder }
+type report struct {
+	strings.Builder
+	times func(string) string // writes the times in a text for people; nil: they stay in UTC
+}
 
 func (r *report) line(format string, args ...any) {
-	r.WriteString(plain(strings.TrimRight(fmt.Sprintf(format, args...), " ")))
+	r.WriteString(r.plain(format, args...))
 	r.WriteByte('\n')
+}
+
+// said is a text line of words that somebody wrote, which stay as they are.
+func (r *report) said(format string, args ...any) {
+	as := report{}
+	as.text(format, args...)
+	r.WriteString(as.String())
+}
+
+func (r *report) plain(format string, args ...any) string {
+	text := plain(strings.TrimRight(fmt.Sprintf(format, args...), " "))
+	if r.times != nil {
+		return r.times(text)
+	}
+	return text
 }
 
 // text is a line that goes on in the next where a terminal may end.
 func (r *report) text(format string, args ...any) {
-	r.WriteString(wrap(plain(strings.TrimRight(fmt.Sprintf(format, args...), " "))))
+	r.WriteString(wrap(r.plain(format, args...)))
 	r.WriteByte('\n')
+}
+
+// copied is a line to be copied as it is, however long.
+func (r *report) copied(format string, args ...any) {
+	as := report{}
+	as.line(format, args...)
+	r.WriteString(as.String())
 }
 
 func (r *report) title(text string) { r.line(""); r.line("%s", text) }
@@ -84,7 +109,7 @@ func (r *report) approvers(all []requests.Approver) {
 			r.text("Narrowed by   @%s: %s", a.Login, a.Narrowed)
 		}
 		if a.Words != "" {
-			r.text("Said by       @%s: %s", a.Login, a.Words)
+			r.said("Said by       @%s: %s", a.Login, a.Words)
 		}
 	}
 }
@@ -92,10 +117,10 @@ func (r *report) approvers(all []requests.Approver) {
 // why says what the requester wrote of the request, for people.
 func (r *report) why(d policies.Decision) {
 	if d.Reason != "" {
-		r.text("Reason        %s", d.Reason)
+		r.said("Reason        %s", d.Reason)
 	}
 	for _, field := range requests.FieldsInWords(d.Fields) {
-		r.text("Field         %s", field)
+		r.said("Field         %s", field)
 	}
 }
 

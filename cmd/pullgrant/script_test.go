@@ -52,6 +52,7 @@ func runScripts(t *testing.T, files ...string) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
+			env.Setenv("TZ", "UTC") // until the script says otherwise
 			s := &session{}
 			env.Values[session{}] = s
 			env.Defer(func() { s.close(t) })

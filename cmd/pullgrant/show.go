@@ -53,18 +53,30 @@ are missing; 1 when it is denied, or over without a ledger entry; 3 when it cann
 
 func (o *showOptions) flags(cmd *cobra.Command) {
 	o.remote.flags(cmd)
+	o.agentFlag(cmd)
+}
+
+func (o *showOptions) agentFlag(cmd *cobra.Command) {
 	cmd.Flags().Var((*number)(&o.agent), "agent-app-id",
 		"id of the agent's GitHub App, whose comment "+
 			"says whether access was given (default: $PULLGRANT_AGENT_APP_ID)")
 }
 
-// complete reads which request is asked about, and where.
-func (o *showOptions) complete(cmd *cobra.Command, w world, named string) error {
+// completeAgent reads whose comments are the agent's.
+func (o *showOptions) completeAgent(cmd *cobra.Command, w world) error {
 	if id := w.env("PULLGRANT_AGENT_APP_ID"); id != "" &&
 		!cmd.Flags().Changed("agent-app-id") {
 		if err := cmd.Flags().Set("agent-app-id", id); err != nil {
 			return usagef(cmd, "PULLGRANT_AGENT_APP_ID: %q is no number", id)
 		}
+	}
+	return nil
+}
+
+// complete reads which request is asked about, and where.
+func (o *showOptions) complete(cmd *cobra.Command, w world, named string) error {
+	if err := o.completeAgent(cmd, w); err != nil {
+		return err
 	}
 	var ok bool
 	switch o.target, ok = parseTarget(named); {
@@ -130,6 +142,7 @@ func (t target) leadsTo(path string) bool {
 type shown struct {
 	State       string           `json:"state,omitempty"` // of a request; empty when it cannot be told
 	PullRequest int              `json:"pullRequest,omitempty"`
+	URL         string           `json:"url,omitempty"`    // of the pull request
 	Ledger      *requests.Status `json:"ledger,omitempty"` // once it has ended
 	policies.Decision
 	facts     policies.Facts // zero when no pull request was asked about
@@ -156,21 +169,32 @@ func (o showOptions) find(ctx context.Context, w world) (shown, error) {
 	if o.remote.checkout.dir != "" {
 		return o.inCheckout(ctx, w)
 	}
-	return o.onGitHub(ctx, w)
+	client, repo, err := o.remote.client(ctx, w)
+	if err != nil {
+		return shown{}, err
+	}
+	s, err := o.onGitHub(ctx, w, client, repo)
+	if s.PullRequest > 0 {
+		s.URL = client.PullURL(s.PullRequest)
+	}
+	return s, err
 }
 
 func (s shown) report(w world) error {
-	var r report
+	r := w.forPeople()
 	word := s.State
 	if word == "" {
 		word = s.Outcome.String()
 	}
 	r.verdict(strings.ToUpper(word), s.Decision)
+	if s.URL != "" {
+		r.line("%s", s.URL)
+	}
 	r.asked(s.facts, s.Decision, w.now())
 	if s.Grant != nil && (s.Outcome == policies.Allowed || s.Outcome == policies.Pending) &&
 		s.Ledger == nil {
 		for _, command := range s.Grant.Commands(nil) {
-			r.line("Used by       %s", command) // whole, to be copied
+			r.copied("Used by       %s", command)
 		}
 		for _, i := range s.Grant.Items {
 			if i.Exec != nil && i.Exec.Deployment != "" {
@@ -205,7 +229,8 @@ func (r *report) ended(status requests.Status) {
 		}
 	}
 	if by := status.RefusedBy; by != nil {
-		r.text("Refused by    @%s at %s: %s", by.Login, by.Time, by.Words)
+		r.text("Refused by    @%s at %s", by.Login, by.Time)
+		r.said("              %s", by.Words)
 	}
 	if status.PullRequest > 0 {
 		r.text("Pull request  #%d", status.PullRequest)

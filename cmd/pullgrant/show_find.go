@@ -14,11 +14,8 @@ import (
 )
 
 // onGitHub looks for the request on the default branch, then among the open pull requests.
-func (o showOptions) onGitHub(ctx context.Context, w world) (shown, error) {
-	client, repo, err := o.remote.client(ctx, w)
-	if err != nil {
-		return shown{}, err
-	}
+func (o showOptions) onGitHub(ctx context.Context, w world, client *github.Client,
+	repo string) (shown, error) {
 	t := o.target
 	if t.number > 0 {
 		s, err := judged(ctx, w, client, t.number)

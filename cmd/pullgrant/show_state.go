@@ -26,10 +26,10 @@ func stands(f policies.Facts, d policies.Decision, now time.Time, said string) s
 		return s
 	}
 	end := d.Grant.Window.End
-	if left := end.Sub(now).Truncate(time.Second); left > 0 {
+	if left := span(end.Sub(now)); now.Before(end.Time) {
 		switch {
 		case given(said):
-			s.Message += fmt.Sprintf("; its agent gave access until %s, %s more", end, left)
+			s.Message += fmt.Sprintf("; its agent gave access until %s, ends in %s", end, left)
 		case now.Before(d.Grant.Window.Start.Time) && strings.HasPrefix(said, github.Scheduled):
 			s.Message += fmt.Sprintf("; its agent gives access from %s until %s",
 				d.Grant.Window.Start, end)
@@ -37,12 +37,11 @@ func stands(f policies.Facts, d policies.Decision, now time.Time, said string) s
 			s.Message += fmt.Sprintf("; its window opens at %s%s", d.Grant.Window.Start,
 				strings.TrimSuffix("; its agent says: "+said, "; its agent says: "))
 		case said != "":
-			s.Message += fmt.Sprintf("; its agent says: %s; its window is open until %s, %s more",
-				said,
-				end, left)
+			s.Message += fmt.Sprintf("; its agent says: %s; its window is open until %s, ends in %s",
+				said, end, left)
 		default:
-			s.Message += fmt.Sprintf("; its window is open until %s, %s more, and nobody says that "+
-				"access was given", end, left)
+			s.Message += fmt.Sprintf("; its window is open until %s, ends in %s, and nobody says "+
+				"that access was given", end, left)
 		}
 		return s
 	}

@@ -32,9 +32,9 @@ type told struct {
 
 // What differs with each run.
 var (
-	moment   = regexp.MustCompile(`\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(Z| UTC)`)
+	moment   = regexp.MustCompile(`(\d{4}-\d\d-\d\d[T ])?\d\d:\d\d:\d\d(Z| UTC)`)
 	plain    = regexp.MustCompile(`</?code>|<!--.*?-->`)
-	duration = regexp.MustCompile(`\b(\d+m)?\d+s (more|ago)\b`)
+	duration = regexp.MustCompile(`\bends in \d+ (min|s)\b`)
 	commit   = regexp.MustCompile(`\b[0-9a-f]{40}\b`)
 	number   = regexp.MustCompile(`#\d+`)
 	claim    = regexp.MustCompile(`(?i)access until|access lasts|gave access|has access|granted until`)
@@ -61,7 +61,7 @@ func (w *told) of(state string, a asked) {
 	get(&pull, "pulls/%d", a.number)
 	get(&runs, "commits/%s/check-runs", pull.Head.SHA)
 	get(&comments, "issues/%d/comments", a.number)
-	show, err := a.s.pullgrant(w.t.Context(), a.s.forge.Token("alice"), nil, "show",
+	show, err := a.s.pullgrant(w.t.Context(), a.s.forge.Token("alice"), []string{"TZ=UTC"}, "show",
 		fmt.Sprint(a.number), "--agent-app-id", "7002")
 	if err != nil {
 		w.t.Fatal(err)
@@ -76,6 +76,8 @@ func (w *told) of(state string, a asked) {
 		}
 	}
 	head, _, _ := strings.Cut(show.out+show.err, "\n\n")
+	head, _, _ = strings.Cut(head, "\nhttp")
+	head = strings.ReplaceAll(head, "\n  ", " ") // where a line ends goes by the time of the day
 	var text strings.Builder
 	for _, said := range []struct{ by, text string }{{"check", check}, {"comment", comment},
 		{fmt.Sprintf("show (exit %d)", show.code), head}} {
@@ -85,7 +87,7 @@ func (w *told) of(state string, a asked) {
 		}
 	}
 	scrubbed := moment.ReplaceAllString(text.String(), "TIME")
-	scrubbed = duration.ReplaceAllString(scrubbed, "DURATION $2")
+	scrubbed = duration.ReplaceAllString(scrubbed, "ends in DURATION")
 	scrubbed = number.ReplaceAllString(commit.ReplaceAllString(scrubbed, "COMMIT"), "#N")
 	fmt.Fprintf(&w.text, "== %s\n%s\n", state, scrubbed)
 	if n, err := a.s.bindings(w.t.Context()); err != nil || n == 0 && claim.MatchString(scrubbed) {
