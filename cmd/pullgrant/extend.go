@@ -44,6 +44,7 @@ nothing else is said.`,
 	flags.StringVar(&o.slug, "slug", "", "last part of the new request's name (default: a ticket "+
 		"in the reason, else the time)")
 	o.proposeFlags(cmd)
+	o.waits.flags(cmd, w)
 	return cmd
 }
 

@@ -35,6 +35,7 @@ type requestOptions struct {
 	fields     fieldValues
 	breakGlass bool // before anybody looks at it
 	yes        bool // nobody is asked whether they mean that
+	waits      waitOptions
 	wish
 }
 
@@ -75,6 +76,7 @@ elsewhere it is an error.`,
 	cmd.Flags().StringVar(&o.notBefore, "not-before", "", "start, not before the merge, in UTC, for "+
 		"example 2026-11-23T08:00:00Z (default: the merge)")
 	o.proposeFlags(cmd)
+	o.waits.flags(cmd, w)
 	return cmd
 }
 
@@ -263,8 +265,10 @@ func request(ctx context.Context, w world, o requestOptions) error {
 	for _, note := range opened.Notes {
 		w.say("note: %s", note)
 	}
-	_, err = fmt.Fprintln(w.out, opened.URL)
-	return err
+	if _, err = fmt.Fprintln(w.out, opened.URL); err != nil {
+		return err
+	}
+	return o.waits.after(ctx, w, o.remote, opened.Number)
 }
 
 // written is a request as its file.

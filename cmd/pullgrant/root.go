@@ -72,6 +72,7 @@ Exit codes:
 		newExtendCommand(w),
 		newBreakGlassCommand(w),
 		newShowCommand(w),
+		newWaitCommand(w),
 		newExecCommand(w),
 		newKubeconfigCommand(w),
 		newValidateCommand(w),
