@@ -19,7 +19,7 @@ const KindRevocation = "Revocation"
 // Kinds lists the kinds of file, and of what goes over the wire, that have a JSON Schema.
 var Kinds = []string{requests.KindAccessRequest, KindAccessPolicy, KindIdentityMap, KindGroupMap,
 	KindAccessRule, KindRota, KindCertification, rbac.KindRoleCatalog, KindPolicyTest, KindRevocation, KindDebt,
-	KindGlassReview, KindWebhookRequest, KindWebhookResponse}
+	KindGlassReview, KindWebhookRequest, KindWebhookResponse, KindRequestList}
 
 // Schema is the JSON Schema (draft 7, which editors know best) of one of Kinds, compared without
 // regard to case. It is made from the Go types that the loader fills, with the patterns and bounds
@@ -115,6 +115,7 @@ var formats = map[string]struct {
 	KindRevocation:             {reflect.TypeFor[requests.Revocation](), requests.RevocationFormat},
 	KindWebhookRequest:         {reflect.TypeFor[WebhookRequest](), webhookRequestFormat},
 	KindWebhookResponse:        {reflect.TypeFor[WebhookResponse](), webhookResponseFormat},
+	KindRequestList:            {reflect.TypeFor[RequestList](), requestListFormat},
 }
 
 // structSchema is the schema of a struct with yaml tags. A field may be left out exactly when its

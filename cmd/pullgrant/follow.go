@@ -121,9 +121,9 @@ func (f *follower) look(ctx context.Context) (changed bool, err error) {
 // over tells whether nothing is left to wait for.
 func (f *follower) over() bool {
 	switch f.last.stage(f.w.now()) {
-	case stageGranted, stageDenied, stageEnded:
+	case policies.StageGranted, policies.StageDenied, policies.StageEnded:
 		return true
-	case stageMerged, stageScheduled:
+	case policies.StageMerged, policies.StageScheduled:
 		return f.show.agent == 0 || f.number == 0
 	}
 	return false
@@ -135,9 +135,9 @@ func (f *follower) told() error {
 	at := s.stage(now)
 	f.w.say("%s", s.news(now))
 	switch at {
-	case stageDenied, stageEnded:
+	case policies.StageDenied, policies.StageEnded:
 		return verdict(exitFindings)
-	case stageMerged, stageScheduled:
+	case policies.StageMerged, policies.StageScheduled:
 		f.w.say("whether its agent has given access is not known: --agent-app-id, or " +
 			"PULLGRANT_AGENT_APP_ID, says whose comments are the agent's")
 		f.w.say("once it has, this works:")

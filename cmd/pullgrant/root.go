@@ -71,6 +71,7 @@ Exit codes:
 		newSearchCommand(w),
 		newExtendCommand(w),
 		newBreakGlassCommand(w),
+		newListCommand(w),
 		newShowCommand(w),
 		newWaitCommand(w),
 		newExecCommand(w),

@@ -13,7 +13,7 @@ func newSchemaCommand(w world) *cobra.Command {
 		Use:   "schema KIND",
 		Short: "Print the JSON Schema of a kind of file or message",
 		Long: `Print the JSON Schema of a kind of file, for editors, or of what challenges of kind Webhook
-send and take. It knows less than "pullgrant validate", which also compares fields and files with each
+send and take, or of what "pullgrant list" prints. It knows less than "pullgrant validate", which also compares fields and files with each
 other. Kinds: ` + strings.Join(policies.Kinds, ", ") + ".",
 		Example:   "  pullgrant schema AccessPolicy > accesspolicy.json",
 		Args:      arguments(1, 1),

@@ -10,60 +10,46 @@ import (
 	"github.com/pullgrant/pullgrant/requests"
 )
 
-// stage is how far a request has come, in a word for people.
-type stage string
-
-const (
-	stageWaiting   stage = "waiting"   // for a review, or for time to pass
-	stageApproved  stage = "approved"  // and not merged yet
-	stageMerged    stage = "merged"    // and nobody says that access was given
-	stageScheduled stage = "scheduled" // merged, and begins later
-	stageGranted   stage = "granted"
-	stageDenied    stage = "denied"
-	stageEnded     stage = "ended"
-	stageUnknown   stage = "unknown" // it cannot be told
-)
-
 // stage is how far the request has come by now. Only its agent's word makes it granted.
-func (s shown) stage(now time.Time) stage {
+func (s shown) stage(now time.Time) string {
 	switch {
 	case s.Ledger != nil && s.State != requests.StateDenied, s.State == requests.StateExpired:
-		return stageEnded
+		return policies.StageEnded
 	case s.Outcome == policies.Denied:
-		return stageDenied
+		return policies.StageDenied
 	case s.Outcome == policies.Failed || s.Grant == nil:
-		return stageUnknown
+		return policies.StageUnknown
 	case s.Outcome == policies.Pending:
-		return stageWaiting
+		return policies.StageWaiting
 	case !s.facts.PullRequest.Merged:
-		return stageApproved
+		return policies.StageApproved
 	case given(s.agentSaid):
-		return stageGranted
+		return policies.StageGranted
 	case now.Before(s.Grant.Window.Start.Time):
-		return stageScheduled
+		return policies.StageScheduled
 	}
-	return stageMerged
+	return policies.StageMerged
 }
 
 // news is where the request stands by now, and whom or what it waits for, in one line.
 func (s shown) news(now time.Time) string {
 	zone := now.Location()
 	switch at := s.stage(now); at {
-	case stageWaiting:
+	case policies.StageWaiting:
 		if silent := s.silent(); silent != "" {
 			return fmt.Sprintf("%s for %s", at, silent)
 		}
 		return fmt.Sprintf("%s: %s", at, s.Message)
-	case stageApproved:
+	case policies.StageApproved:
 		return "approved; waits for the merge"
-	case stageScheduled:
+	case policies.StageScheduled:
 		return fmt.Sprintf("merged; access begins at %s", moment(s.Grant.Window.Start.Time, now, zone))
-	case stageMerged:
+	case policies.StageMerged:
 		if s.agentSaid != "" {
 			return "merged; its agent says: " + s.agentSaid
 		}
 		return fmt.Sprintf("merged; waits for the agent of %s", s.Grant.Cluster)
-	case stageGranted:
+	case policies.StageGranted:
 		end := s.Grant.Window.End.Time
 		return fmt.Sprintf("granted until %s, ends in %s", moment(end, now, zone), span(end.Sub(now)))
 	}

@@ -22,6 +22,7 @@ type listed struct {
 	merged              bool
 	mergedAt            requests.Time
 	updatedAt           time.Time
+	asked               []string // for a review: logins and org/teams
 }
 
 // by is its author, nobody of the zero one.
@@ -87,6 +88,12 @@ func (c *Client) list(ctx context.Context, f *github.PullRequest) (listed, error
 	if p.number == 0 || !isName(p.head) || p.base == "" || p.baseID == 0 || f.GetState() == "" ||
 		p.updatedAt.IsZero() {
 		return p, c.incomplete("a list of pull requests")
+	}
+	for _, u := range f.RequestedReviewers {
+		p.asked = append(p.asked, u.GetLogin())
+	}
+	for _, t := range f.RequestedTeams {
+		p.asked = append(p.asked, c.owner+"/"+t.GetSlug())
 	}
 	p.mergeAt, err = c.mergeCommit(ctx, f)
 	return p, err
