@@ -74,6 +74,7 @@ Exit codes:
 		newListCommand(w),
 		newShowCommand(w),
 		newWaitCommand(w),
+		newReviewCommand(w),
 		newExecCommand(w),
 		newKubeconfigCommand(w),
 		newValidateCommand(w),
