@@ -75,6 +75,7 @@ Exit codes:
 		newShowCommand(w),
 		newWaitCommand(w),
 		newReviewCommand(w),
+		newEscalateCommand(w),
 		newExecCommand(w),
 		newKubeconfigCommand(w),
 		newValidateCommand(w),
