@@ -12,9 +12,9 @@ func newSchemaCommand(w world) *cobra.Command {
 	return &cobra.Command{
 		Use:   "schema KIND",
 		Short: "Print the JSON Schema of a kind of file or message",
-		Long: `Print the JSON Schema of a kind of file, for editors, or of what challenges of kind Webhook
-send and take, or of what "pullgrant list" prints. It knows less than "pullgrant validate", which also compares fields and files with each
-other. Kinds: ` + strings.Join(policies.Kinds, ", ") + ".",
+		Long: `Print the JSON Schema of a kind of file, for editors, of what challenges of kind Webhook send and
+take, or of what "pullgrant list" prints. It knows less than "pullgrant validate", which also compares
+fields and files with each other. Kinds: ` + strings.Join(policies.Kinds, ", ") + ".",
 		Example:   "  pullgrant schema AccessPolicy > accesspolicy.json",
 		Args:      arguments(1, 1),
 		ValidArgs: policies.Kinds,
