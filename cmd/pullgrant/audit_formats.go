@@ -5,12 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"strings"
-
-	"go.yaml.in/yaml/v3"
+	"slices"
 
 	"github.com/pullgrant/pullgrant/internal/audit"
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/ledger"
 )
 
 // auditFormats are the formats of -o.
@@ -24,7 +23,7 @@ func (h history) write(w world, format string) error {
 	case "jsonl":
 		return writeJSONLines(w.out, h.accounts)
 	case "yaml":
-		return writeYAML(w.out, h.accounts)
+		return writeYAML(w.out, slices.Concat([]ledger.Account{}, h.accounts))
 	case "csv":
 		return audit.WriteCSV(w.out, h.rows)
 	case "ocsf":
@@ -51,33 +50,4 @@ func writeJSONLines[T any](w io.Writer, list []T) error {
 	}
 	_, err := io.WriteString(w, requests.EscapeJSON(b.String()))
 	return err
-}
-
-// writeYAML writes a list with the fields that JSON has.
-func writeYAML[T any](w io.Writer, list []T) error {
-	data, err := json.Marshal(append([]T{}, list...))
-	var node yaml.Node
-	if err == nil {
-		err = yaml.Unmarshal(data, &node) // JSON is YAML
-	}
-	if err == nil {
-		block(&node)
-		data, err = requests.Marshal(&node)
-	}
-	if err != nil {
-		return fmt.Errorf("write YAML: %w", err)
-	}
-	_, err = w.Write(data)
-	return err
-}
-
-// block has YAML in lines instead of braces. Text with anything that a terminal could obey stays in
-// quotes, as YAML escapes it only there.
-func block(n *yaml.Node) {
-	if n.Kind != yaml.ScalarNode || !strings.ContainsFunc(n.Value, requests.IsHidden) {
-		n.Style = 0
-	}
-	for _, below := range n.Content {
-		block(below)
-	}
 }

@@ -39,11 +39,9 @@ func clusterAtHand(ctx context.Context, w world, kubeconfig, wanted string) (*re
 	if err != nil {
 		return nil, err
 	}
-	rules := clientcmd.NewDefaultClientConfigLoadingRules()
-	rules.ExplicitPath = kubeconfig
 	place := "server " + config.Host
-	if raw, err := rules.Load(); err == nil && raw.CurrentContext != "" {
-		place = fmt.Sprintf("context %s, %s", requests.Quote(raw.CurrentContext), place)
+	if current := currentContext(kubeconfig); current != "" {
+		place = fmt.Sprintf("context %s, %s", requests.Quote(current), place)
 	}
 	w.say("cluster: %s", place)
 	switch name, err := kube.Serves(ctx, config); {
@@ -58,6 +56,18 @@ func clusterAtHand(ctx context.Context, w world, kubeconfig, wanted string) (*re
 		w.say("its agent serves %s", name)
 	}
 	return config, nil
+}
+
+// currentContext is the name that a kubeconfig has for the cluster that kubectl speaks to; empty when
+// it does not tell.
+func currentContext(kubeconfig string) string {
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	rules.ExplicitPath = kubeconfig
+	config, err := rules.Load()
+	if err != nil {
+		return ""
+	}
+	return config.CurrentContext
 }
 
 // ownCluster finds the cluster of an agent: the one it runs in, or what a kubeconfig file says.

@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/pullgrant/pullgrant/policies"
 )
@@ -42,16 +41,4 @@ func clusterMeant(cmd *cobra.Command, named, kubeconfig string, clusters []strin
 			"none; there are: %s", context, there)
 	}
 	return "", usagef(cmd, "--cluster is missing; there are: %s", there)
-}
-
-// currentContext is the name that a kubeconfig has for the cluster that kubectl speaks to; empty when
-// it does not tell.
-func currentContext(kubeconfig string) string {
-	rules := clientcmd.NewDefaultClientConfigLoadingRules()
-	rules.ExplicitPath = kubeconfig
-	config, err := rules.Load()
-	if err != nil {
-		return ""
-	}
-	return config.CurrentContext
 }

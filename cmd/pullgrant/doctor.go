@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"path"
@@ -8,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/pullgrant/pullgrant/internal/doctor"
 	"github.com/pullgrant/pullgrant/internal/github"
@@ -219,7 +219,7 @@ func (p *patient) inCluster(ctx context.Context) section {
 	if err != nil {
 		return section{failed: err}
 	}
-	s := section{of: "context " + currentContext(p.kubeconfig) + ", server " + config.Host}
+	s := section{of: "context " + cmp.Or(currentContext(p.kubeconfig), "unknown") + ", server " + config.Host}
 	name, results, err := doctor.Cluster(ctx, doctor.Place{Config: config, Name: p.cluster,
 		Tree: p.tree, NoTree: p.noTree, Wall: p.now, Run: p.backstop})
 	if name != "" {
@@ -227,15 +227,4 @@ func (p *patient) inCluster(ctx context.Context) section {
 	}
 	s.results, s.failed = results, err
 	return s
-}
-
-// currentContext is the context that kubectl would use.
-func currentContext(kubeconfig string) string {
-	rules := clientcmd.NewDefaultClientConfigLoadingRules()
-	rules.ExplicitPath = kubeconfig
-	config, err := rules.Load()
-	if err != nil {
-		return "unknown"
-	}
-	return config.CurrentContext
 }

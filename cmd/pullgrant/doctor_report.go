@@ -5,7 +5,6 @@ import (
 	"os"
 	"strings"
 
-	"go.yaml.in/yaml/v3"
 	"golang.org/x/term"
 
 	"github.com/pullgrant/pullgrant/internal/doctor"
@@ -13,9 +12,9 @@ import (
 
 // doctorReport is what doctor prints as JSON and YAML; docs/doctor.schema.json describes it.
 type doctorReport struct {
-	Checks []doctor.Result `json:"checks" yaml:"checks"`
+	Checks []doctor.Result `json:"checks"`
 	// Bypass counts those that may let somebody around the pipeline.
-	Bypass int `json:"bypass" yaml:"bypass"`
+	Bypass int `json:"bypass"`
 }
 
 func writeSections(w world, output string, sections []section) error {
@@ -47,11 +46,7 @@ func writeSections(w world, output string, sections []section) error {
 	if output == "json" {
 		return writeJSON(w.out, all)
 	}
-	data, err := yaml.Marshal(all)
-	if err == nil {
-		_, err = w.out.Write(data)
-	}
-	return err
+	return writeYAML(w.out, all)
 }
 
 // section tells of a part: what is well in a line, and of anything else why it matters and what

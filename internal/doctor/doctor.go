@@ -52,13 +52,13 @@ type Check struct {
 
 // Result is how a check went. One that found several things has a Result for each.
 type Result struct {
-	Part     string   `json:"part" yaml:"part"`
-	ID       string   `json:"id" yaml:"id"`
-	Severity Severity `json:"severity" yaml:"severity"`
-	State    State    `json:"state" yaml:"state"`
-	What     string   `json:"what" yaml:"what"`                     // was found
-	Why      string   `json:"why" yaml:"why"`                       // it matters
-	Mend     string   `json:"mend,omitempty" yaml:"mend,omitempty"` // the command or the click; empty: nothing to do
+	Part     string   `json:"part"`
+	ID       string   `json:"id"`
+	Severity Severity `json:"severity"`
+	State    State    `json:"state"`
+	What     string   `json:"what"`           // was found
+	Why      string   `json:"why"`            // it matters
+	Mend     string   `json:"mend,omitempty"` // the command or the click; empty: nothing to do
 }
 
 // Open tells whether the result leaves a way around the pipeline: it was found, or nobody could
