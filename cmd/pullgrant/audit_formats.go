@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"slices"
 
 	"github.com/pullgrant/pullgrant/internal/audit"
 	"github.com/pullgrant/pullgrant/requests"
@@ -23,7 +22,7 @@ func (h history) write(w world, format string) error {
 	case "jsonl":
 		return writeJSONLines(w.out, h.accounts)
 	case "yaml":
-		return writeYAML(w.out, slices.Concat([]ledger.Account{}, h.accounts))
+		return writeYAML(w.out, append([]ledger.Account{}, h.accounts...))
 	case "csv":
 		return audit.WriteCSV(w.out, h.rows)
 	case "ocsf":
