@@ -49,20 +49,30 @@ func (j *judge) extension() string {
 // already refuses an open request for what its requester has under the same policy when it would
 // begin, and names the end of that. Once it is merged it is approved, and gives nobody more.
 func (j *judge) already() string {
-	g := j.decision.Grant
 	if j.facts.PullRequest.Merged {
 		return ""
 	}
+	l, has := j.has()
+	if !has {
+		return ""
+	}
+	place, _ := requests.SplitPath(l.Path)
+	return fmt.Sprintf("@%s has the same access by %s until %s; to have it longer, run "+
+		"\"pullgrant extend %[2]s\"", j.decision.Grant.Requester, place.Name, l.Window.End)
+}
+
+// has finds what the requester has already of what is asked for when that would begin.
+func (j *judge) has() (Live, bool) {
+	g := j.decision.Grant
 	begin := g.From(j.facts.judgedAt(j.now)).Start
 	for _, l := range j.facts.Live {
 		place, _ := requests.SplitPath(l.Path)
 		if l.Window.Open(begin.Time) && place.Policy == g.Policy &&
 			requests.SameAccess(j.given(l), g.Items) {
-			return fmt.Sprintf("@%s has the same access by %s until %s; to have it longer, run "+
-				"\"pullgrant extend %[2]s\"", g.Requester, place.Name, l.Window.End)
+			return l, true
 		}
 	}
-	return ""
+	return Live{}, false
 }
 
 // given is what a live request gives the one who asks. What cannot be read, or is another person's,

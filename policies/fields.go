@@ -124,8 +124,8 @@ func checkCustom(d *requests.Document, s PolicySpec) {
 	}
 }
 
-// problem tells what is wrong with a value of the field; empty when nothing is.
-func (f CustomField) problem(value string) string {
+// Problem tells what is wrong with a value of the field; empty when nothing is.
+func (f CustomField) Problem(value string) string {
 	switch {
 	case f.Type == TypeNumber && !numberPattern.MatchString(value):
 		return "it must be a number, such as 12 or 0.5"
@@ -172,7 +172,7 @@ func values(declared []CustomField, given map[string]string) map[string]any {
 	all := map[string]any{}
 	for _, f := range declared {
 		text, ok := given[f.Name]
-		if !ok || f.problem(text) != "" {
+		if !ok || f.Problem(text) != "" {
 			continue
 		}
 		switch f.Type {
@@ -205,7 +205,7 @@ func (j *judge) fieldsFit() string {
 			return j.field(at, FieldNotAccepted, fmt.Sprintf("the policy %s declares no field %s; it %s",
 				j.decision.Policy, name, has))
 		}
-		if problem := declared[i].problem(given[name]); problem != "" {
+		if problem := declared[i].Problem(given[name]); problem != "" {
 			return j.field(at, FieldNotAccepted, fmt.Sprintf("%s is %s; %s", at,
 				requests.Quote(given[name]), problem))
 		}
@@ -219,15 +219,22 @@ func (j *judge) fieldsFit() string {
 	return ""
 }
 
+// ReasonProblem tells what a policy finds wrong with a reason; empty when it takes it.
+func (s PolicySpec) ReasonProblem(reason string) string {
+	switch {
+	case s.ReasonPattern == "" || patternOf(s.ReasonPattern).matches(reason):
+		return ""
+	case s.ReasonHelp != "":
+		return s.ReasonHelp
+	}
+	return "the reason must match " + s.ReasonPattern
+}
+
 // reasonFits refuses a reason that does not match what the policy asks for (R69).
 func (j *judge) reasonFits() string {
-	spec := j.world.policy.Spec
-	if spec.ReasonPattern == "" || patternOf(spec.ReasonPattern).matches(j.request.Spec.Reason) {
+	problem := j.world.policy.Spec.ReasonProblem(j.request.Spec.Reason)
+	if problem == "" {
 		return ""
-	}
-	problem := "the reason must match " + spec.ReasonPattern
-	if spec.ReasonHelp != "" {
-		problem = spec.ReasonHelp
 	}
 	return j.field("spec.reason", ReasonNotAccepted, fmt.Sprintf("%s (reasonPattern of the policy %s)",
 		problem, j.decision.Policy))

@@ -44,6 +44,16 @@ func Ask(tree Tree, name string, file TreeFile, known Facts) Decision {
 	return preview(tree, name, file, known).finish()
 }
 
+// Has finds what known's author has already of what a request asks for, where Ask refuses it as
+// AlreadyGranted for that.
+func Has(tree Tree, name string, file TreeFile, known Facts) (Live, bool) {
+	j := preview(tree, name, file, known)
+	if j.decision.Code != AlreadyGranted {
+		return Live{}, false
+	}
+	return j.has()
+}
+
 func preview(tree Tree, name string, file TreeFile, known Facts) *judge {
 	f := factsOf("", name, file)
 	f.PullRequest.Author, f.Repository = known.PullRequest.Author, known.Repository

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
@@ -26,10 +27,7 @@ be asked, and what is missing is an error.`,
     --text "Read the logs of payments-api and restarted it; a runbook now says how to do without"`,
 		Args: o.arguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := o.complete(cmd, w); err != nil {
-				return err
-			}
-			return request(cmd.Context(), w, o)
+			return o.run(cmd, w)
 		},
 	}
 	o.askFlags(cmd)
@@ -48,18 +46,16 @@ func (o requestOptions) titled() string {
 	return "Access"
 }
 
-// meansIt says aloud what is about to happen, and asks where a person can answer.
-func (o requestOptions) meansIt(w world, g requests.Grant) bool {
+// warn says aloud what is about to happen.
+func (o requestOptions) warn(w world, g requests.Grant) {
 	w.say("BREAK-GLASS: %s gets access %s before anybody looks at it", g.Subject.Name, g.For())
 	w.say("BREAK-GLASS: to be answered for by %s within %s; until then you break no glass, and nobody does under %s",
 		strings.Join(g.BreakGlass.Owners, ", "), g.BreakGlass.ReviewWithin, g.Policy)
-	ask := newPrompt(w)
-	if o.yes || ask == nil {
-		return true
-	}
-	if strings.EqualFold(ask("Break the glass? Type yes"), "yes") {
-		return true
-	}
-	w.say("nothing was opened; %q asks for the same with a review", fmt.Sprintf("%s request", program))
-	return false
+}
+
+// meansIt takes nothing but a word for it: Enter alone breaks no glass.
+func (o requestOptions) meansIt(ctx context.Context) (bool, error) {
+	answer, err := o.terminal.ask(ctx, question{title: "Break the glass? Type yes",
+		about: fmt.Sprintf("%q asks for the same with a review", o.typedAs+" request")})
+	return strings.EqualFold(strings.TrimSpace(answer), "yes"), err
 }

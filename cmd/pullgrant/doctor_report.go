@@ -28,7 +28,7 @@ func writeSections(w world, output string, sections []section) error {
 		}
 		text := r.String()
 		if colours(w) {
-			text = coloured(text)
+			text = painted(text)
 		}
 		_, err := fmt.Fprint(w.out, text)
 		return err
@@ -83,8 +83,8 @@ func colours(w world) bool {
 	return ok && term.IsTerminal(int(file.Fd())) && w.env("NO_COLOR") == "" && w.env("TERM") != "dumb"
 }
 
-// coloured paints the words that say how a check went, each of which stays a word.
-func coloured(text string) string {
+// painted paints the words that say how a check went, each of which stays a word.
+func painted(text string) string {
 	var b strings.Builder
 	for line := range strings.Lines(text) {
 		for word, colour := range map[string]string{"ok": "32", "BYPASS": "1;31", "wrong": "31",

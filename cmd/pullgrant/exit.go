@@ -62,3 +62,10 @@ func errorText(err error) string {
 	}
 	return fmt.Sprintf("%s: %s", program, strings.ReplaceAll(err.Error(), "\n", "; "))
 }
+
+// sayError says what has not been said of an error.
+func sayError(w world, err error) {
+	for line := range strings.Lines(errorText(err)) {
+		w.say("%s", strings.TrimSuffix(line, "\n"))
+	}
+}

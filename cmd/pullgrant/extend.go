@@ -50,7 +50,11 @@ nothing else is said.`,
 
 func extend(cmd *cobra.Command, w world, o requestOptions, wanted target) error {
 	ctx := cmd.Context()
-	path, old, err := o.find(ctx, w, wanted)
+	o.typedAs = cmd.Root().CommandPath()
+	if err := o.connect(ctx, w); err != nil {
+		return err
+	}
+	path, old, err := o.find(ctx, wanted)
 	if err != nil {
 		return err
 	}
@@ -62,24 +66,20 @@ func extend(cmd *cobra.Command, w world, o requestOptions, wanted target) error 
 	o.extends = &old
 	o.policy, o.cluster = old.Spec.Policy, old.Spec.Cluster
 	o.reason = cmp.Or(o.reason, old.Spec.Reason)
+	if err := o.suggested.complete(cmd); err != nil {
+		return err
+	}
 	if err := o.check(cmd); err != nil {
 		return err
 	}
+	o.terminal = newTerminal(w)
 	return request(ctx, w, o)
 }
 
 // find reads the request that is to be extended; path is empty where the default branch has none.
-func (o requestOptions) find(ctx context.Context, w world, wanted target) (path string,
+func (o requestOptions) find(ctx context.Context, wanted target) (path string,
 	old requests.AccessRequest, err error) {
-	client, _, err := o.remote.client(ctx, w)
-	if err != nil {
-		return "", old, err
-	}
-	login, _, err := client.User(ctx)
-	if err != nil {
-		return "", old, err
-	}
-	files, err := client.Files(ctx, "", requests.Folder)
+	files, err := o.client.Files(ctx, "", requests.Folder)
 	if err != nil {
 		return "", old, err
 	}
@@ -91,9 +91,9 @@ func (o requestOptions) find(ctx context.Context, w world, wanted target) (path 
 		switch {
 		case len(findings) > 0:
 			return "", old, fmt.Errorf("extend %s: %s", path, findings[0])
-		case !strings.EqualFold(old.Spec.Requester, login):
+		case !strings.EqualFold(old.Spec.Requester, o.login):
 			return "", old, fmt.Errorf("extend %s: it is of @%s, and you are @%s; who asked "+
-				"for it can extend it", path, old.Spec.Requester, login)
+				"for it can extend it", path, old.Spec.Requester, o.login)
 		}
 		return path, old, nil
 	}

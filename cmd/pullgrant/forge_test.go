@@ -15,7 +15,10 @@ import (
 )
 
 // session is what one script started. Its zero value is the key it is kept under.
-type session struct{ forge *forge.Forge }
+type session struct {
+	forge *forge.Forge
+	drawn *drawn
+}
 
 func of(ts *testscript.TestScript) *session { return ts.Value(session{}).(*session) }
 

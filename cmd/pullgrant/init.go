@@ -72,8 +72,10 @@ its version, and asks GitHub for the commit of that.`,
 			if len(args) == 1 {
 				o.dir = args[0]
 			}
-			if ask := newPrompt(w); ask != nil {
-				o.ask(w, cmd, ask)
+			if t := newTerminal(w); t != nil {
+				if err := o.ask(cmd.Context(), w, cmd, t); err != nil {
+					return err
+				}
 			}
 			if problem := o.complete(); problem != "" {
 				return usagef(cmd, "%s", problem)

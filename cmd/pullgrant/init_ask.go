@@ -1,23 +1,51 @@
 package main
 
 import (
-	"fmt"
+	"context"
 
 	"github.com/spf13/cobra"
 )
 
-// ask asks for what no flag said, showing what an empty answer stands for. An answer that will not
-// do is asked for again, a few times.
-func (o *initOptions) ask(w world, cmd *cobra.Command, prompt func(question string) string) {
-	o.question(w, cmd, prompt, "org", "GitHub organization that owns the repository", &o.Org)
-	o.question(w, cmd, prompt, "cluster", "Name of the first cluster", &o.Cluster)
-	if o.Approver == "" {
-		o.Approver = o.Org + "/platform"
+// ask asks for what no flag said, showing what it would be otherwise.
+func (o *initOptions) ask(ctx context.Context, w world, cmd *cobra.Command, t *terminal) error {
+	for _, q := range []struct {
+		flag, title string
+		value       *string
+	}{
+		{"org", "GitHub organization that owns the repository", &o.Org},
+		{"cluster", "Name of the first cluster", &o.Cluster},
+		{"approver", "Team or login that approves", &o.Approver},
+	} {
+		if o.Approver == "" && q.value == &o.Approver {
+			o.Approver = o.Org + "/platform"
+		}
+		if cmd.Flags().Changed(q.flag) {
+			continue
+		}
+		answer, err := t.ask(ctx, question{flag: q.flag, title: q.title, value: *q.value,
+			check: func(answer string) string { return o.with(q.value, answer) }})
+		if err != nil {
+			return err
+		}
+		*q.value = answer
 	}
-	o.question(w, cmd, prompt, "approver", "Team or login that approves", &o.Approver)
 	if cmd.Flags().Changed("check-app-id") || cmd.Flags().Changed("agent-app-id") {
-		return
+		return nil
 	}
+	return o.askApps(ctx, w, t)
+}
+
+// with tells what is wrong with the options when a value of theirs is another one.
+func (o *initOptions) with(value *string, answer string) (problem string) {
+	before := *value
+	defer func() { *value = before }()
+	*value = answer
+	checked := *o
+	return checked.complete()
+}
+
+// askApps asks for the numbers of both Apps, without which there is no ruleset yet.
+func (o *initOptions) askApps(ctx context.Context, w world, t *terminal) error {
 	w.say("The repository needs two GitHub Apps. Register them on these pages; an empty answer leaves " +
 		"the ruleset for later.")
 	for _, app := range []struct {
@@ -26,46 +54,23 @@ func (o *initOptions) ask(w world, cmd *cobra.Command, prompt func(question stri
 		number *number
 	}{{"Action", checkApp(o.Org), &o.Checks}, {"agent", agentApp(o.Org), &o.Agent}} {
 		w.say("  %s", app.is.page(githubHost(w), o.Org))
-		for range askedAgain {
-			answer := prompt("Number (App ID) of the " + app.name + "'s App")
-			if answer == "" {
-				break
-			}
-			if err := app.number.Set(answer); err == nil {
-				break
-			} else {
-				w.say("%s: %v", answer, err)
-			}
+		answer, err := t.ask(ctx, question{title: "Number (App ID) of the " + app.name + "'s App",
+			check: func(answer string) string {
+				if err := new(number).Set(answer); answer != "" && err != nil {
+					return err.Error()
+				}
+				return ""
+			}})
+		if err != nil {
+			return err
 		}
-		if *app.number == 0 { // the ruleset takes both
+		if answer == "" { // the ruleset takes both
 			o.Checks, o.Agent = 0, 0
-			return
+			return nil
+		}
+		if err := app.number.Set(answer); err != nil {
+			return err
 		}
 	}
-}
-
-// askedAgain is how often a question is put before what was answered is refused.
-const askedAgain = 3
-
-// question asks for the value of a flag that was not given.
-func (o *initOptions) question(w world, cmd *cobra.Command, prompt func(string) string, flag,
-	text string, value *string) {
-	if cmd.Flags().Changed(flag) {
-		return
-	}
-	usual := *value
-	for range askedAgain {
-		answer := prompt(fmt.Sprintf("%s [%s]", text, usual))
-		if answer == "" {
-			*value = usual
-			return
-		}
-		*value = answer
-		checked := *o
-		problem := checked.complete()
-		if problem == "" {
-			return
-		}
-		w.say("%s", problem)
-	}
+	return nil
 }

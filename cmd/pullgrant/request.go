@@ -3,10 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
-	"fmt"
-	"regexp"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -36,7 +33,15 @@ type requestOptions struct {
 	breakGlass bool // before anybody looks at it
 	yes        bool // nobody is asked whether they mean that
 	waits      waitOptions
+	again      bool // although the same is asked for already
+	suggested  reviewerList
 	wish
+
+	terminal *terminal // nil: nobody is there to answer
+	answered bool      // a question
+	client   *github.Client
+	login    string // of whoever the client's token belongs to
+	typedAs  string // how the user names this program
 }
 
 func newRequestCommand(w world) *cobra.Command {
@@ -55,8 +60,9 @@ KIND/NAME, KIND/NAMESPACE/NAME, /CLUSTER/KIND/NAMESPACE/NAME, or as Teleport has
 A namespace such as 'team-*' or '^team-[a-z]+$' stands for those of the policy that match, at most
 20, and so does one in an object's place.
 
-The address of the pull request goes to stdout. What is missing is asked for on a terminal;
-elsewhere it is an error.`,
+The address of the pull request goes to stdout. On a terminal you choose what is missing from what
+you may ask for, and are asked once before anything is opened; elsewhere it is an error that names
+what there is. An open request of yours for the same is shown instead of asking twice.`,
 		Example: `  pullgrant request --policy payments-debug --cluster prod-eu --duration 1h \
     --reason "INC-123, checkout is slow"
   pullgrant request --policy payments-debug --cluster prod-eu --reason "INC-123, checkout is slow" --dry-run
@@ -66,10 +72,7 @@ elsewhere it is an error.`,
     --exec api-1 -c app --valid-for 1h -- cat '/my/app/config/*'`,
 		Args: o.arguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := o.complete(cmd, w); err != nil {
-				return err
-			}
-			return request(cmd.Context(), w, o)
+			return o.run(cmd, w)
 		},
 	}
 	o.askFlags(cmd)
@@ -110,37 +113,24 @@ func (o *requestOptions) askFlags(cmd *cobra.Command) {
 func (o *requestOptions) proposeFlags(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false,
 		"print the file and what it would grant; open nothing")
+	cmd.Flags().BoolVar(&o.yes, "yes", false, "do not ask before the pull request is opened")
+	cmd.Flags().BoolVar(&o.again, "again", false,
+		"ask although you have asked for the same already")
+	o.suggested.flag(cmd)
 	cmd.Flags().BoolVar(&o.autoMerge, "auto-merge", true,
 		"let GitHub merge as soon as everything is approved")
 }
 
-// complete asks for what is missing where a person can answer.
-func (o *requestOptions) complete(cmd *cobra.Command, w world) error {
+// complete reads what was given.
+func (o *requestOptions) complete(cmd *cobra.Command) error {
 	if err := o.completeWish(cmd); err != nil {
 		return err
 	}
 	if err := o.fields.complete(cmd); err != nil {
 		return err
 	}
-	ask := newPrompt(w)
-	o.fields.ask = ask
-	for _, field := range []struct {
-		flag, question string
-		value          *string
-	}{
-		{"policy", "Policy, for example payments-debug", &o.policy},
-		{"cluster", "Cluster, for example prod-eu", &o.cluster},
-		{"reason", "Reason, for example INC-123, checkout is slow", &o.reason},
-	} {
-		if *field.value != "" {
-			continue
-		}
-		if ask != nil {
-			*field.value = ask(field.question)
-		}
-		if *field.value == "" {
-			return usagef(cmd, "--%s is missing", field.flag)
-		}
+	if err := o.suggested.complete(cmd); err != nil {
+		return err
 	}
 	return o.check(cmd)
 }
@@ -167,21 +157,17 @@ func (o *requestOptions) check(cmd *cobra.Command) error {
 			return usagef(cmd, "--%s %q: %s", flag, value, problem)
 		}
 	}
-	if problem := requests.CheckReason(o.reason); problem != "" {
+	if problem := requests.CheckReason(o.reason); o.reason != "" && problem != "" {
 		return usagef(cmd, "--reason %q: %s", o.reason, problem)
 	}
 	return nil
 }
 
 func request(ctx context.Context, w world, o requestOptions) error {
-	client, _, err := o.remote.client(ctx, w)
-	if err != nil {
+	if err := o.connect(ctx, w); err != nil {
 		return err
 	}
-	login, _, err := client.User(ctx)
-	if err != nil {
-		return err
-	}
+	client, login := o.client, o.login
 	asked := o.compose(login, w.now())
 	place := requests.Place{Cluster: o.cluster, Policy: o.policy, Name: asked.Metadata.Name}
 	tree, err := client.Tree(ctx, "", policies.Wanted(policies.KindRequest,
@@ -192,15 +178,11 @@ func request(ctx context.Context, w world, o requestOptions) error {
 	if asked.Spec.Subject, err = tree.Receiver(o.behalf, login, o.cluster); err != nil {
 		return refused(w, policies.Refuse(policies.SubjectNotAllowed, "%v", err), "")
 	}
-	if policy, known, _ := tree.Policy(o.policy); known && o.extends == nil {
-		o.fields.askFor(policy)
-		asked.Spec.Fields = o.fields.given
-	}
 	used, err := client.UsedNames(ctx, tree.Commit, place)
 	if err != nil {
 		return err
 	}
-	if len(used) > 0 && o.slug == "" { // the same ticket, once more on one day
+	if (len(used) > 0 || o.again) && o.slug == "" { // the same ticket, once more on one day
 		asked.Metadata.Name += "-" + timeOfDay(w.now())
 		used = nil
 	}
@@ -234,11 +216,24 @@ func request(ctx context.Context, w world, o requestOptions) error {
 		decision = policies.Refuse(policies.RequestIDReused, "the name %s is taken by %s; "+
 			"choose another with --slug", asked.Metadata.Name, used[0])
 	}
+	if held, has := policies.Has(tree, path, file, known); has {
+		return o.sayHeld(w, held)
+	}
 	if decision.Outcome != policies.Allowed || decision.Grant == nil {
-		if instead := o.instead(decision.Code); instead != "" {
-			defer w.say("note: %s", instead)
+		err := refused(w, decision, path)
+		for _, note := range []string{o.instead(decision.Code), o.meant(ctx, w, tree, decision)} {
+			if note != "" {
+				w.say("note: %s", note)
+			}
 		}
-		return refused(w, decision, path)
+		return err
+	}
+	if !o.dryRun && !o.again && !o.breakGlass {
+		if open, err := o.askedAlready(ctx, tree, *decision.Grant); err != nil {
+			return err
+		} else if open != nil {
+			return o.showOpen(w, *open)
+		}
 	}
 	var r report
 	r.line("%s", path)
@@ -246,6 +241,7 @@ func request(ctx context.Context, w world, o requestOptions) error {
 	for depth, c := range decision.AllChallenges() {
 		r.text("Needs         %s%s", strings.Repeat("  ", depth), needs(c))
 	}
+	r.risks(decision)
 	if err := r.to(w.err); err != nil {
 		return err
 	}
@@ -253,117 +249,30 @@ func request(ctx context.Context, w world, o requestOptions) error {
 		_, err := w.out.Write(data)
 		return err
 	}
-	if o.breakGlass && !o.meansIt(w, *decision.Grant) {
-		return verdict(exitFindings)
+	if yes, err := o.agreed(ctx, w, *decision.Grant); err != nil || !yes {
+		return cmp.Or[error](err, verdict(exitFindings))
 	}
 	policy, _, _ := tree.Policy(o.policy) // without findings, else the request was refused
-	opened, err := client.Propose(ctx, o.proposal(asked, *decision.Grant, data, reviewers(tree,
-		policy, o.cluster, login, decision.Grant.Behalf)))
-	if err != nil {
-		return err
-	}
-	for _, note := range opened.Notes {
+	ask := reviewers(tree, policy, o.cluster, login, decision.Grant.Behalf)
+	more, left := o.suggested.besides(ask, tree.Owner, login)
+	for _, note := range left {
 		w.say("note: %s", note)
 	}
-	if _, err = fmt.Fprintln(w.out, opened.URL); err != nil {
+	number, err := propose(ctx, w, client, o.proposal(asked, *decision.Grant, data, ask, more))
+	if err != nil {
 		return err
 	}
-	return o.waits.after(ctx, w, o.remote, opened.Number)
+	return o.waits.after(ctx, w, o.remote, number)
 }
 
-// written is a request as its file.
-func written(asked requests.AccessRequest) ([]byte, error) {
-	data, err := asked.Marshal()
-	if err != nil {
-		return nil, fmt.Errorf("write the request: %w", err)
+// connect is done once: it finds the access repository, and who is asking.
+func (o *requestOptions) connect(ctx context.Context, w world) (err error) {
+	if o.client != nil {
+		return nil
 	}
-	return append([]byte("# yaml-language-server: $schema="+
-		requests.SchemaAddress(requests.KindAccessRequest)+"\n"), data...), nil
-}
-
-func timeOfDay(now time.Time) string { return now.UTC().Format("150405") }
-
-// compose writes the request as its author would.
-func (o requestOptions) compose(login string, now time.Time) requests.AccessRequest {
-	now = now.UTC()
-	slug := cmp.Or(o.slug, ticket(o.reason), "at-"+timeOfDay(now))
-	if o.breakGlass {
-		slug = requests.BreakGlassSlug + slug
+	if o.client, _, err = o.remote.client(ctx, w); err != nil {
+		return err
 	}
-	r := requests.AccessRequest{APIVersion: requests.APIVersion, Kind: requests.KindAccessRequest,
-		Metadata: requests.Metadata{Name: now.Format("20060102") + "-" + requests.NamePart(login) +
-			"-" + slug},
-		Spec: requests.RequestSpec{Cluster: o.cluster, Policy: o.policy, Requester: login,
-			Namespace: o.namespace, Reason: o.reason, BreakGlass: o.breakGlass}}
-	if o.extends != nil {
-		r.Spec = o.extends.Spec
-		r.Spec.Extends, r.Spec.Reason = o.extends.Metadata.Name, o.reason
-		r.Spec.BreakGlass = false // what goes on was looked at
-		r.Spec.NotBefore, r.Spec.Until = requests.Time{}, requests.Time{}
-		if o.until != "" {
-			r.Spec.Duration = 0
-		}
-	} else {
-		o.fill(&r.Spec)
-	}
-	if o.duration != "" {
-		r.Spec.Duration, _ = requests.ParseDuration(o.duration) // complete has checked it
-	}
-	for text, at := range map[string]*requests.Time{o.notBefore: &r.Spec.NotBefore,
-		o.until: &r.Spec.Until} {
-		_ = at.UnmarshalText([]byte(text)) // and these; without a text it stays zero
-	}
-	return r
-}
-
-// proposal is the pull request. Its text stands in a code block, where GitHub reads no mention,
-// link or HTML; the title is made of checked names only.
-func (o requestOptions) proposal(asked requests.AccessRequest, g requests.Grant, data []byte,
-	ask reviewerList) github.Proposal {
-	var facts strings.Builder
-	fmt.Fprintf(&facts, "requester: %s\ngets access as: %s %s\n", g.Requester, g.Subject.Kind,
-		g.Subject.Name)
-	if g.Behalf != "" {
-		fmt.Fprintf(&facts, "on behalf of: %s\n", g.Behalf)
-	}
-	for _, given := range g.Gives() {
-		fmt.Fprintf(&facts, "to: %s\n", given)
-	}
-	if g.Extends != "" {
-		fmt.Fprintf(&facts, "extends: %s\n", g.Extends)
-	}
-	fmt.Fprintf(&facts, "for: %s\npolicy: %s\nreason: %s\n", strings.TrimPrefix(g.When(),
-		"for "), g.Policy,
-		asked.Spec.Reason)
-	for _, field := range requests.FieldsInWords(asked.Spec.Fields) {
-		fmt.Fprintf(&facts, "field: %s\n", field)
-	}
-	if g.BreakGlass != nil {
-		fmt.Fprintf(&facts, "break-glass: %s\n", g.BreakGlass)
-	}
-	fence := codeFence(facts.String())
-	return github.Proposal{
-		Branch:  program + "/" + g.Name,
-		Files:   map[string][]byte{g.Path: data},
-		Message: "Request access " + g.Name,
-		Title: o.titled() + fmt.Sprintf(": %s on %s for %s, %s", g.Policy, g.Cluster, g.Requester,
-			strings.TrimPrefix(g.For(), "for ")),
-		Body:          fence + "text\n" + facts.String() + fence + "\n",
-		Reviewers:     ask.users,
-		TeamReviewers: ask.teams,
-		AutoMerge:     o.autoMerge,
-	}
-}
-
-var ticketPattern = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]{0,15}-[0-9]{1,10}\b`)
-
-// ticket is the first word of a reason that names a ticket, such as INC-123, as a name holds it;
-// empty when none does.
-func ticket(reason string) string {
-	for word := range strings.FieldsSeq(reason) {
-		if found := ticketPattern.FindString(word); found != "" {
-			return strings.ToLower(found)
-		}
-	}
-	return ""
+	o.login, _, err = o.client.User(ctx)
+	return err
 }

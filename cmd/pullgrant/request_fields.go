@@ -6,7 +6,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
 )
 
@@ -14,7 +13,6 @@ import (
 type fieldValues struct {
 	texts []string // as --field has them
 	given map[string]string
-	ask   func(question string) string // nil: nobody is there to answer
 }
 
 func (v *fieldValues) flag(cmd *cobra.Command) {
@@ -46,17 +44,4 @@ func (v *fieldValues) set(name, value string) {
 		v.given = map[string]string{}
 	}
 	v.given[name] = value
-}
-
-// askFor asks for the fields that a policy requires and that were not given, where a person can
-// answer. What nobody answers refuses the request.
-func (v *fieldValues) askFor(policy policies.AccessPolicy) {
-	for _, f := range policy.Spec.Fields {
-		if _, known := v.given[f.Name]; known || !f.Required || v.ask == nil {
-			continue
-		}
-		if value := v.ask("Field " + f.String()); value != "" {
-			v.set(f.Name, value)
-		}
-	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -13,8 +14,9 @@ import (
 // wish is what a request asks for beside a policy, a cluster and a namespace.
 type wish struct {
 	grants, resources, lists []string
-	role, pod, container     string
-	deployment               string // in place of a pod
+	role, container          string
+	exec                     string // where a command runs, as --exec has it
+	pod, deployment          string // one of them
 	selector                 string
 	stdin, tty               bool
 
@@ -33,7 +35,7 @@ func (o *wish) flags(cmd *cobra.Command) {
 	flags.StringArrayVar(&o.lists, "resources", nil, "several of --resource, with commas between")
 	flags.StringVarP(&o.selector, "selector", "l", "", "labels of the objects of a --resource "+
 		"without a name, such as app=nginx")
-	flags.StringVar(&o.pod, "exec", "", "pod to run a command in, or deployment/NAME for each of "+
+	flags.StringVar(&o.exec, "exec", "", "pod to run a command in, or deployment/NAME for each of "+
 		"its pods; the command stands after --")
 	flags.StringVarP(&o.container, "container", "c", "",
 		"container to run the command in (default: the policy's, else the one that kubectl takes)")
@@ -45,15 +47,15 @@ func (o *wish) flags(cmd *cobra.Command) {
 func (o *wish) arguments(cmd *cobra.Command, args []string) error {
 	dash := cmd.ArgsLenAtDash()
 	switch {
-	case strings.HasPrefix(o.pod, "-"):
-		return usagef(cmd, "--exec %q: the pod stands right after --exec", o.pod)
+	case strings.HasPrefix(o.exec, "-"):
+		return usagef(cmd, "--exec %q: the pod stands right after --exec", o.exec)
 	case dash < 0 && len(args) > 0, dash > 0:
 		hint := ""
-		if o.pod != "" {
-			hint = "; the command stands after --, as in --exec " + o.pod + " -- cat /etc/hosts"
+		if o.exec != "" {
+			hint = "; the command stands after --, as in --exec " + o.exec + " -- cat /etc/hosts"
 		}
 		return usagef(cmd, "unexpected argument %q%s", args[0], hint)
-	case dash == 0 && o.pod == "":
+	case dash == 0 && o.exec == "":
 		return usagef(cmd, "a command to run needs --exec POD, which says where")
 	}
 	o.command = args
@@ -82,26 +84,9 @@ func (o *requestOptions) completeWish(cmd *cobra.Command) error {
 		texts = append(texts, strings.Split(list, ",")...)
 	}
 	for _, text := range texts {
-		id, problem := requests.ParseResourceID(text)
-		if problem != "" {
+		if problem := o.takeResource(text); problem != "" {
 			return usagef(cmd, "--resource %q: %s", text, problem)
 		}
-		for _, place := range []struct {
-			flag, said string
-			known      *string
-		}{{"cluster", id.Cluster, &o.cluster}, {"namespace", id.Namespace, &o.namespace}} {
-			switch {
-			case place.said == "" || place.said == *place.known:
-			case *place.known == "":
-				*place.known = place.said
-			default:
-				return usagef(cmd, "--resource %q: the %s is %s here and %s elsewhere; one "+
-					"request is "+
-					"for one %[2]s", text, place.flag, place.said, *place.known)
-			}
-		}
-		o.asked = append(o.asked, id)
-		o.wholeOnes = o.wholeOnes || id.Resource() == ""
 	}
 	if o.wholeOnes && slices.ContainsFunc(o.asked,
 		func(id requests.ResourceID) bool { return id.Resource() != "" }) {
@@ -112,11 +97,35 @@ func (o *requestOptions) completeWish(cmd *cobra.Command) error {
 	return nil
 }
 
+// takeResource adds an object to what is asked for, or tells what is wrong with it.
+func (o *requestOptions) takeResource(text string) (problem string) {
+	id, problem := requests.ParseResourceID(text)
+	if problem != "" {
+		return problem
+	}
+	for _, place := range []struct {
+		what, said string
+		known      *string
+	}{{"cluster", id.Cluster, &o.cluster}, {"namespace", id.Namespace, &o.namespace}} {
+		switch {
+		case place.said == "" || place.said == *place.known:
+		case *place.known == "":
+			*place.known = place.said
+		default:
+			return fmt.Sprintf("the %s is %s here and %s elsewhere; one request is for one %[1]s",
+				place.what, place.said, *place.known)
+		}
+	}
+	o.asked = append(o.asked, id)
+	o.wholeOnes = o.wholeOnes || id.Resource() == ""
+	return ""
+}
+
 // deployments is the kind of a Deployment.
 const deployments = "deployments.apps"
 
 func (o *requestOptions) completeExec(cmd *cobra.Command) error {
-	if o.pod == "" {
+	if o.exec == "" {
 		for _, flag := range []string{"container", "stdin", "tty"} {
 			if cmd.Flags().Changed(flag) {
 				return usagef(cmd, "--%s is for a command to run; name the pod with --exec", flag)
@@ -124,9 +133,10 @@ func (o *requestOptions) completeExec(cmd *cobra.Command) error {
 		}
 		return nil
 	}
-	name := o.pod
-	if kind, plain, slashed := strings.Cut(o.pod, "/"); slashed { // as kubectl takes it
-		id, problem := requests.ParseResourceID(o.pod)
+	o.pod, o.deployment = o.exec, ""
+	name := o.exec
+	if kind, plain, slashed := strings.Cut(o.exec, "/"); slashed { // as kubectl takes it
+		id, problem := requests.ParseResourceID(o.exec)
 		switch name = plain; {
 		case problem == "" && id.Namespace == "" && id.Kind == "pods":
 			o.pod = name
@@ -134,7 +144,7 @@ func (o *requestOptions) completeExec(cmd *cobra.Command) error {
 			o.pod, o.deployment = "", name
 		default:
 			return usagef(cmd, "--exec %q: a command runs in a pod or in those of a deployment, which "+
-				"%s is not; name the pod, which \"kubectl get pods\" lists", o.pod, kind)
+				"%s is not; name the pod, which \"kubectl get pods\" lists", o.exec, kind)
 		}
 	}
 	if problem := requests.CheckObject(name); problem != "" {

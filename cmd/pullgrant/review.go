@@ -97,7 +97,9 @@ func submitReview(ctx context.Context, w world, o reviewOptions) error {
 	if err != nil {
 		return err
 	}
-	if !o.means(w, login, doubt) {
+	if yes, err := o.means(ctx, w, login, doubt); err != nil {
+		return err
+	} else if !yes {
 		return verdictWith(w, exitFindings, "nothing was submitted")
 	}
 	now, err := client.Standing(ctx, pull.Number)
@@ -179,19 +181,23 @@ func (o reviewOptions) review(head string, me policies.User, now time.Time) poli
 
 // means tells whether the review is to be submitted. Where nobody can be asked, one that cannot count
 // needs --yes.
-func (o reviewOptions) means(w world, login, doubt string) bool {
+func (o reviewOptions) means(ctx context.Context, w world, login, doubt string) (bool, error) {
 	if doubt != "" {
 		w.say("WARNING: %s", doubt)
 	}
-	ask := newPrompt(w)
+	t := newTerminal(w)
 	switch {
 	case o.yes:
-		return true
-	case ask != nil:
+		return true, nil
+	case t != nil:
 		verb := map[bool]string{true: "Approve", false: "Deny"}[o.approve]
-		return strings.EqualFold(ask(fmt.Sprintf("%s as @%s? Type yes", verb, login)), "yes")
+		yes, err := t.confirm(ctx, fmt.Sprintf("%s as @%s?", verb, login))
+		if errors.Is(err, errStopped) {
+			return false, nil
+		}
+		return yes, err
 	case doubt != "":
 		w.say("--yes submits it all the same")
 	}
-	return doubt == ""
+	return doubt == "", nil
 }

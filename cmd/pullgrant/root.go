@@ -20,11 +20,7 @@ func Main(args []string, w world) int {
 	root := newRoot(w, args[0])
 	root.SetArgs(commandLine(args))
 	err := root.ExecuteContext(ctx)
-	if message := errorText(err); message != "" {
-		for line := range strings.Lines(message) {
-			w.say("%s", strings.TrimSuffix(line, "\n"))
-		}
-	}
+	sayError(w, err)
 	return exitCode(err)
 }
 

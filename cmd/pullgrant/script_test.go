@@ -63,6 +63,8 @@ func runScripts(t *testing.T, files ...string) {
 			"merge": merge, "get": get,
 			"push": push, "open": open, "comment": comment, "cluster": startCluster, "prints": prints,
 			"configure": configure, "described": described,
+			"draw": draw, "see": see, "press": press, "screen": screen, "ends": ends,
+			"coloured": coloured,
 		},
 	})
 }

@@ -67,8 +67,8 @@ policy gives are listed as far as you may, each with its command.`,
 	return cmd
 }
 
-// choice is what one grant of a policy lets somebody ask for on a cluster.
-type choice struct {
+// option is what one grant of a policy lets somebody ask for on a cluster.
+type option struct {
 	Policy      string              `json:"policy"`
 	Description string              `json:"description,omitempty"`
 	Cluster     string              `json:"cluster"`
@@ -113,7 +113,7 @@ func (o searchOptions) run(cmd *cobra.Command, w world) error {
 		w.say("note: %s", note)
 	}
 	name := cmd.Root().CommandPath()
-	all := []choice{}
+	all := []option{}
 	for _, offer := range offered {
 		policy, _, _ := tree.Policy(offer)
 		for _, c := range choices(tree, policy) {
@@ -131,11 +131,11 @@ func (o searchOptions) run(cmd *cobra.Command, w world) error {
 }
 
 // choices are what a policy offers, for each of its clusters and grants.
-func choices(tree policies.Tree, policy policies.AccessPolicy) (all []choice) {
+func choices(tree policies.Tree, policy policies.AccessPolicy) (all []option) {
 	s := policy.Spec
 	for _, cluster := range s.Clusters {
 		for _, g := range s.Target.Grants {
-			c := choice{Policy: policy.Metadata.Name, Description: s.Description, Cluster: cluster,
+			c := option{Policy: policy.Metadata.Name, Description: s.Description, Cluster: cluster,
 				Grant: g.Name, Gives: g.String(), Namespaces: append([]string{}, g.AllowedNamespaces...),
 				Roles: append([]string{}, g.Roles...), Objects: []string{}, Mode: s.Target.Mode,
 				MaxDuration: s.Target.MaxDuration, Least: tree.LeastApprovals(policy, cluster),
@@ -159,8 +159,8 @@ func choices(tree policies.Tree, policy policies.AccessPolicy) (all []choice) {
 	return all
 }
 
-// wants tells whether a choice is among what is searched for.
-func (o searchOptions) wants(tree policies.Tree, policy policies.AccessPolicy, c choice) bool {
+// wants tells whether a option is among what is searched for.
+func (o searchOptions) wants(tree policies.Tree, policy policies.AccessPolicy, c option) bool {
 	text := strings.ToLower(strings.Join([]string{c.Policy, c.Description, c.Cluster, c.Grant, c.Gives}, " "))
 	switch {
 	case o.cluster != "" && c.Cluster != o.cluster,
@@ -180,8 +180,8 @@ func (o searchOptions) wants(tree policies.Tree, policy policies.AccessPolicy, c
 	})
 }
 
-// ready fills in the command of a choice.
-func (o searchOptions) ready(c choice, name string) choice {
+// ready fills in the command of a option.
+func (o searchOptions) ready(c option, name string) option {
 	if g := c.grant; len(c.Namespaces) > 0 {
 		c.spec.Namespace = o.namespace
 		if c.spec.Namespace == "" && g.DefaultNamespace == "" || len(c.Namespaces) > 1 {
@@ -204,7 +204,7 @@ func first(all ...string) string {
 	return all[i]
 }
 
-func (o searchOptions) write(w world, all []choice, name string) error {
+func (o searchOptions) write(w world, all []option, name string) error {
 	switch o.output.value {
 	case "json":
 		return writeJSON(w.out, all)

@@ -74,12 +74,12 @@ type liveObject struct {
 
 // lookAround lists the objects that there are where the person's kubeconfig leads. What cannot be
 // listed is noted.
-func (o searchOptions) lookAround(ctx context.Context, w world, all []choice, name string) {
+func (o searchOptions) lookAround(ctx context.Context, w world, all []option, name string) {
 	here := currentContext(o.kubeconfig)
 	if o.live {
 		here = o.cluster
 	}
-	isHere := func(c choice) bool { return c.Cluster == here && len(c.Objects) > 0 }
+	isHere := func(c option) bool { return c.Cluster == here && len(c.Objects) > 0 }
 	if !slices.ContainsFunc(all, isHere) {
 		return
 	}
@@ -114,7 +114,7 @@ func (o searchOptions) lookAround(ctx context.Context, w world, all []choice, na
 	}
 }
 
-func (o searchOptions) addLive(ctx context.Context, config *rest.Config, c *choice, t thing, place,
+func (o searchOptions) addLive(ctx context.Context, config *rest.Config, c *option, t thing, place,
 	name string) error {
 	names, err := kube.Names(ctx, config, kube.Objects{Namespace: place, Kind: t.Kind})
 	if err != nil {
@@ -142,7 +142,7 @@ func (o searchOptions) addLive(ctx context.Context, config *rest.Config, c *choi
 }
 
 // writeChoices prints a table of 80 columns, with what does not fit into it below each row.
-func writeChoices(w world, all []choice, name string) error {
+func writeChoices(w world, all []option, name string) error {
 	rows := [][]string{{"POLICY", "CLUSTER", "AT MOST", "APPROVALS"}}
 	for _, c := range all {
 		rows = append(rows, []string{c.Policy, c.Cluster, c.MaxDuration.String(), fmt.Sprint(c.Least)})
@@ -185,7 +185,7 @@ func (r *report) live(all []liveObject, name string) {
 	}
 }
 
-func writeWide(w world, all []choice) error {
+func writeWide(w world, all []option) error {
 	rows := [][]string{{"POLICY", "CLUSTER", "NAMESPACES", "GIVES", "AT MOST", "WHO APPROVES", "COMMAND"}}
 	for _, c := range all {
 		rows = append(rows, []string{c.Policy, c.Cluster, strings.Join(c.Namespaces, ","), c.Gives,

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 
@@ -101,14 +102,14 @@ func (o whyOptions) run(cmd *cobra.Command, w world, forbidden []requests.Forbid
 		w.say("note: %s", note)
 	}
 	a := answer{Forbidden: forbidden, Cluster: cluster, Ways: []way{}}
-	var nearest nearest
+	var nearest nearMisses
 	var ways []policies.Way
 	for _, name := range tree.PolicyNames() {
 		policy, _, broken := tree.Policy(name)
 		if len(broken) > 0 {
 			continue
 		}
-		l := look{tree, policy, cluster, login, slices.Contains(offered, name), forbidden}
+		l := attempt{tree, policy, cluster, login, slices.Contains(offered, name), forbidden}
 		if found, ok, why := l.way(); ok {
 			ways = append(ways, found)
 		} else {
@@ -149,34 +150,28 @@ func (o whyOptions) tell(ctx context.Context, w world, cmd *cobra.Command, a ans
 	if len(a.Ways) == 0 {
 		return verdict(exitFindings)
 	}
-	if ask := newPrompt(w); ask != nil && o.output.value == "text" {
-		return o.goOn(ctx, cmd, a.Ways[0].asking, ask)
+	if t := newTerminal(w); t != nil && o.output.value == "text" {
+		return goOn(ctx, cmd, a.Ways[0].asking, t)
 	}
 	return nil
 }
 
 // goOn asks for the first way, as its command would, if the person wants that.
-func (o whyOptions) goOn(ctx context.Context, cmd *cobra.Command, first asking,
-	ask func(question string) string) error {
-	args := first.args()
-	if o.reason != "" {
-		if answer := ask("Ask for the first now? y or n"); answer != "y" && answer != "yes" {
-			return nil
-		}
-	} else {
-		reason := ask("Reason, to ask for the first now; nothing, not to")
-		if reason == "" {
-			return nil
-		}
-		args = slices.Insert(args, 1, "--reason", reason)
+func goOn(ctx context.Context, cmd *cobra.Command, first asking, t *terminal) error {
+	yes, err := t.confirm(ctx, "Ask for the first now?")
+	if errors.Is(err, errStopped) || err == nil && !yes {
+		return nil
+	}
+	if err != nil {
+		return err
 	}
 	root := cmd.Root()
-	root.SetArgs(args)
+	root.SetArgs(first.args())
 	return root.ExecuteContext(ctx)
 }
 
-// look is one policy as somebody may ask under it for what was forbidden.
-type look struct {
+// attempt is one policy as somebody may ask under it for what was forbidden.
+type attempt struct {
 	tree      policies.Tree
 	policy    policies.AccessPolicy
 	cluster   string
@@ -186,7 +181,7 @@ type look struct {
 }
 
 // way is the cheapest request, if it is offered to them on the cluster.
-func (l look) way() (found policies.Way, ok bool, why policies.Decision) {
+func (l attempt) way() (found policies.Way, ok bool, why policies.Decision) {
 	if !l.offered || !slices.Contains(l.policy.Spec.Clusters, l.cluster) {
 		return found, false, why
 	}
@@ -194,7 +189,7 @@ func (l look) way() (found policies.Way, ok bool, why policies.Decision) {
 }
 
 // on tells whether the policy would allow it on a cluster, whoever may ask.
-func (l look) on(cluster string, forbidden []requests.Forbidden) bool {
+func (l attempt) on(cluster string, forbidden []requests.Forbidden) bool {
 	_, ok, _ := l.tree.Way(l.policy, cluster, l.login, forbidden)
 	return ok && slices.Contains(l.policy.Spec.Clusters, cluster)
 }

@@ -47,11 +47,11 @@ type near struct {
 // rankOther is the rank of a policy that gives something else.
 const rankOther = 4
 
-// nearest are policies under which nobody can ask for what was forbidden.
-type nearest []near
+// nearMisses are policies under which nobody can ask for what was forbidden.
+type nearMisses []near
 
 // add says what is between what was forbidden and a policy; why is a refusal of the rules.
-func (n *nearest) add(l look, why policies.Decision) {
+func (n *nearMisses) add(l attempt, why policies.Decision) {
 	name, all := l.policy.Metadata.Name, l.policy.Spec.Clusters
 	here := slices.Contains(all, l.cluster)
 	var others []string
@@ -89,7 +89,7 @@ func (n *nearest) add(l look, why policies.Decision) {
 }
 
 // elsewhere are the namespaces of the policy in which it would allow it.
-func (l look) elsewhere() (all []string) {
+func (l attempt) elsewhere() (all []string) {
 	for _, item := range l.policy.Offers(l.tree, l.cluster) {
 		moved := slices.Clone(l.forbidden)
 		for i := range moved {
@@ -104,7 +104,7 @@ func (l look) elsewhere() (all []string) {
 
 // first are the most of them that come nearest. Those that only give something else are told where
 // there is none better.
-func (n nearest) first(most int) []near {
+func (n nearMisses) first(most int) []near {
 	slices.SortStableFunc(n, func(a, b near) int { return cmp.Compare(a.rank, b.rank) })
 	if i := slices.IndexFunc(n, func(one near) bool { return one.rank == rankOther }); i > 0 {
 		n = n[:i]

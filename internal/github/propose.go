@@ -25,7 +25,9 @@ type Proposal struct {
 	Title, Body   string            // of the pull request
 	Reviewers     []string
 	TeamReviewers []string // slugs, without the organization
-	AutoMerge     bool
+	// besides them: that one of these cannot be asked keeps none of those above from it
+	Suggested, SuggestedTeams []string
+	AutoMerge                 bool
 }
 
 // Proposed is an open pull request.
@@ -65,8 +67,9 @@ func (c *Client) Propose(ctx context.Context, p Proposal) (Proposed, error) {
 		return Proposed{}, errors.Join(err, c.removeBranch(ctx, p.Branch, head))
 	}
 	proposed := Proposed{Number: pull.GetNumber(), URL: pull.GetHTMLURL(), HeadSHA: head}
-	proposed.Notes = slices.Concat(c.askReviewers(ctx, p, pull), c.enableAutoMerge(ctx, p,
-		pull, settings))
+	proposed.Notes = slices.Concat(c.askReviewers(ctx, pull, p.Reviewers, p.TeamReviewers),
+		c.askReviewers(ctx, pull, p.Suggested, p.SuggestedTeams), c.enableAutoMerge(ctx, p,
+			pull, settings))
 	return proposed, nil
 }
 
@@ -189,18 +192,19 @@ func (c *Client) removeBranch(ctx context.Context, branch, head string) error {
 }
 
 // askReviewers asks for reviews; GitHub refuses to ask the author.
-func (c *Client) askReviewers(ctx context.Context, p Proposal, pull *github.PullRequest) []string {
-	people := slices.DeleteFunc(slices.Clone(p.Reviewers), func(login string) bool {
+func (c *Client) askReviewers(ctx context.Context, pull *github.PullRequest, people,
+	teams []string) []string {
+	people = slices.DeleteFunc(slices.Clone(people), func(login string) bool {
 		return strings.EqualFold(login, pull.GetUser().GetLogin())
 	})
-	if len(people)+len(p.TeamReviewers) == 0 {
+	if len(people)+len(teams) == 0 {
 		return nil
 	}
 	_, _, err := c.api.PullRequests.RequestReviewers(ctx, c.owner, c.repo, pull.GetNumber(),
-		github.ReviewersRequest{Reviewers: people, TeamReviewers: p.TeamReviewers})
+		github.ReviewersRequest{Reviewers: people, TeamReviewers: teams})
 	if err != nil {
 		return []string{fmt.Sprintf("no reviewer could be asked (%v); ask one of %s yourself", err,
-			strings.Join(slices.Concat(people, p.TeamReviewers), ", "))}
+			strings.Join(slices.Concat(people, teams), ", "))}
 	}
 	return nil
 }

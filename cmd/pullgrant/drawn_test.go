@@ -1,0 +1,171 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/charmbracelet/x/vt"
+	"github.com/creack/pty"
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// drawn is a program on a terminal of 80 columns: what it draws, and what is typed.
+type drawn struct {
+	cmd    *exec.Cmd
+	tty    *os.File
+	screen *vt.SafeEmulator
+	out    bytes.Buffer
+	raw    bytes.Buffer  // what was drawn, once read is closed
+	read   chan struct{} // closed when all that it drew is on the screen
+}
+
+const drawnRows = 40
+
+// draw starts a program on a terminal, with stdout beside it: draw PROGRAM ARGUMENTS...
+func draw(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 {
+		ts.Fatalf("usage: draw PROGRAM ARGUMENTS...")
+	}
+	d := &drawn{cmd: exec.Command(args[0], args[1:]...), read: make(chan struct{}),
+		screen: vt.NewSafeEmulator(width, drawnRows)}
+	for _, name := range []string{"GITHUB_TOKEN", "GITHUB_API_URL", "GITHUB_REPOSITORY", "HOME", "PATH",
+		"NO_COLOR", "TERM", "TZ"} {
+		if value := ts.Getenv(name); value != "" {
+			d.cmd.Env = append(d.cmd.Env, name+"="+value)
+		}
+	}
+	d.cmd.Dir, d.cmd.Stdout = ts.MkAbs("."), &d.out
+	tty, err := pty.StartWithSize(d.cmd, &pty.Winsize{Rows: drawnRows, Cols: width})
+	ts.Check(err)
+	d.tty = tty
+	go func() { _, _ = io.Copy(tty, d.screen) }() // what a terminal answers when it is asked
+	go func() {
+		_, _ = io.Copy(io.MultiWriter(d.screen, &d.raw), tty) // ends with an error when the program does
+		close(d.read)
+	}()
+	of(ts).drawn = d
+	ts.Defer(func() {
+		_ = d.cmd.Process.Kill()
+		_ = d.tty.Close()
+	})
+}
+
+// text is what stands on the screen.
+func (d *drawn) text() string {
+	var lines []string
+	for line := range strings.SplitSeq(d.screen.String(), "\n") {
+		lines = append(lines, strings.TrimRight(line, " "))
+	}
+	return strings.TrimRight(strings.Join(lines, "\n"), "\n") + "\n"
+}
+
+// see waits until a text stands on the screen: see TEXT.
+func see(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: see TEXT")
+	}
+	d := of(ts).drawn
+	for deadline := time.Now().Add(20 * time.Second); !strings.Contains(d.text(), args[0]); {
+		if time.Now().After(deadline) {
+			ts.Fatalf("%q is not on the screen:\n%s", args[0], d.text())
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+var keys = map[string]string{"enter": "\r", "down": "\x1b[B", "ctrl-c": "\x03", "ctrl-d": "\x04",
+	"esc": "\x1b", "ctrl-u": "\x15"}
+
+// press types the keys: press KEY..., each a name of keys or a text.
+func press(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: press KEY...")
+	}
+	for _, key := range args {
+		if named, ok := keys[key]; ok {
+			key = named
+		}
+		_, err := io.WriteString(of(ts).drawn.tty, key)
+		ts.Check(err)
+	}
+}
+
+var varying = map[string]*regexp.Regexp{
+	"20261122-":         regexp.MustCompile(`\b2[0-9]{7}-`),
+	"http://127.0.0.1/": regexp.MustCompile(`http://127\.0\.0\.1:[0-9]+/`),
+}
+
+// screen writes what stands on the screen to a file, with dates and ports made alike: screen FILE.
+func screen(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: screen FILE")
+	}
+	d := of(ts).drawn
+	text := d.text()
+	for before := ""; before != text; text = d.text() { // until it stands still
+		before = text
+		time.Sleep(200 * time.Millisecond)
+	}
+	for same, pattern := range varying {
+		text = pattern.ReplaceAllString(text, same)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o644))
+}
+
+// ends waits for the program, compares its exit code and writes its stdout to a file: ends CODE FILE.
+func ends(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: ends CODE FILE")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	d := of(ts).drawn
+	stuck := time.AfterFunc(time.Minute, func() { _ = d.cmd.Process.Kill() })
+	defer stuck.Stop()
+	err = d.cmd.Wait()
+	if exit := new(exec.ExitError); err != nil && !errors.As(err, &exit) {
+		ts.Fatalf("run it: %v", err)
+	}
+	<-d.read
+	if got := d.cmd.ProcessState.ExitCode(); got != want {
+		ts.Fatalf("exit code %d, want %d; it shows:\n%s", got, want, d.text())
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), d.out.Bytes(), 0o644))
+}
+
+// coloured tells whether a program that has ended drew in colour: coloured.
+func coloured(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 0 {
+		ts.Fatalf("usage: coloured")
+	}
+	if is := regexp.MustCompile(`\x1b\[[0-9;]*[39][0-7](;[0-9;]*)?m`).Match(of(ts).drawn.raw.Bytes()); is == neg {
+		ts.Fatalf("colour: %v", is)
+	}
+}
+
+// TestNothingIsWrittenToAsk: a program that asks nothing sends no terminal a question either, as
+// libraries that draw do when they start.
+func TestNothingIsWrittenToAsk(t *testing.T) {
+	master, tty, err := pty.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer master.Close()
+	cmd := exec.Command("pullgrant", "schema")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = tty, tty, tty
+	cmd.Env = append(os.Environ(), "TERM=xterm-256color")
+	err = cmd.Run()
+	_ = tty.Close()
+	said, _ := io.ReadAll(master)
+	if err == nil || bytes.ContainsRune(said, '\x1b') || !bytes.Contains(said, []byte("pullgrant: ")) {
+		t.Errorf("error %v, and it wrote %q", err, said)
+	}
+}
