@@ -169,6 +169,9 @@ func (o requestOptions) meant(ctx context.Context, w world, tree policies.Tree,
 		if err != nil { // the refusal has been told
 			return "what there is cannot be read: " + err.Error()
 		}
+		if slices.Contains(m.names, o.policy) { // it is not for that
+			return ""
+		}
 		return m.there(o.policy, m.names)
 	case d.Code == policies.NamespaceNotAllowed:
 		for _, g := range policy.Spec.Target.Grants {
