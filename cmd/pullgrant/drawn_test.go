@@ -169,3 +169,24 @@ func TestNothingIsWrittenToAsk(t *testing.T) {
 		t.Errorf("error %v, and it wrote %q", err, said)
 	}
 }
+
+// TestAskingIsDrawn holds that the screens which the document shows are those of the program.
+func TestAskingIsDrawn(t *testing.T) {
+	text, err := os.ReadFile("../../docs/asking.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	session, err := os.ReadFile("../../testdata/script/request_choose.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := regexp.MustCompile("(?s)```text\n(.*?)```").FindAllSubmatch(text, -1)
+	if len(shown) < 2 {
+		t.Fatalf("%d screens are shown", len(shown))
+	}
+	for _, m := range shown {
+		if !bytes.Contains(session, m[1]) {
+			t.Errorf("no session draws\n%s", m[1])
+		}
+	}
+}
