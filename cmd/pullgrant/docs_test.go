@@ -83,7 +83,8 @@ func TestIndexIsWhole(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, page := range pages {
-		if name := page.Name(); name != "README.md" && path.Ext(name) != ".json" && !strings.Contains(string(index), "("+name) {
+		name := page.Name()
+		if name != "README.md" && path.Ext(name) != ".json" && !strings.Contains(string(index), "("+name) {
 			t.Errorf("docs/README.md does not lead to %s", name)
 		}
 	}

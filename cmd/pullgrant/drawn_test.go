@@ -73,7 +73,7 @@ func see(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: see TEXT")
 	}
 	d := of(ts).drawn
-	for deadline := time.Now().Add(20 * time.Second); !strings.Contains(d.text(), args[0]); {
+	for deadline := time.Now().Add(time.Minute); !strings.Contains(d.text(), args[0]); {
 		if time.Now().After(deadline) {
 			ts.Fatalf("%q is not on the screen:\n%s", args[0], d.text())
 		}
@@ -112,7 +112,7 @@ func screen(ts *testscript.TestScript, neg bool, args []string) {
 	text := d.text()
 	for before := ""; before != text; text = d.text() { // until it stands still
 		before = text
-		time.Sleep(200 * time.Millisecond)
+		time.Sleep(400 * time.Millisecond)
 	}
 	for same, pattern := range varying {
 		text = pattern.ReplaceAllString(text, same)
@@ -128,7 +128,7 @@ func ends(ts *testscript.TestScript, neg bool, args []string) {
 	want, err := strconv.Atoi(args[0])
 	ts.Check(err)
 	d := of(ts).drawn
-	stuck := time.AfterFunc(time.Minute, func() { _ = d.cmd.Process.Kill() })
+	stuck := time.AfterFunc(3*time.Minute, func() { _ = d.cmd.Process.Kill() })
 	defer stuck.Stop()
 	err = d.cmd.Wait()
 	if exit := new(exec.ExitError); err != nil && !errors.As(err, &exit) {

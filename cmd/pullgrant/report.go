@@ -285,8 +285,8 @@ func (r *report) findings(findings []requests.Finding) {
 	}
 }
 
-// needs is what a challenge asks for, before anybody approved.
-func needs(c policies.ChallengeResult) string {
+// needs is what a challenge of a decision asks for, before anybody approved.
+func needs(d policies.Decision, c policies.ChallengeResult) string {
 	if len(c.Children) > 0 {
 		return fmt.Sprintf("%d of these %d (%s)", c.Count, len(c.Children), c.Kind)
 	}
@@ -294,7 +294,7 @@ func needs(c policies.ChallengeResult) string {
 		return c.Kind + ", which no review meets"
 	}
 	return fmt.Sprintf("%s (%s) by %s", count(c.Count, "approval"), c.Kind,
-		strings.Join(c.Reviewers, ", "))
+		cmp.Or(strings.Join(d.Remaining(c), ", "), "nobody"))
 }
 
 func passed(ok bool) string {

@@ -239,7 +239,7 @@ func request(ctx context.Context, w world, o requestOptions) error {
 	r.line("%s", path)
 	r.grant(*decision.Grant)
 	for depth, c := range decision.AllChallenges() {
-		r.text("Needs         %s%s", strings.Repeat("  ", depth), needs(c))
+		r.text("Needs         %s%s", strings.Repeat("  ", depth), needs(decision, c))
 	}
 	r.risks(decision)
 	if err := r.to(w.err); err != nil {

@@ -40,6 +40,9 @@ func runShown(t *testing.T, document, before, after string, files ...txtar.File)
 	// a test binary does not know its commit
 	script = strings.ReplaceAll(script, "pullgrant init ", "pullgrant init --pin "+
 		strings.Repeat("0123456789", 4)+" ")
+	// kubectl restarts nothing twice in a second, which a script comes to
+	script = strings.ReplaceAll(script, "kubectl -n pullgrant-system rollout restart",
+		"sleep 1; kubectl -n pullgrant-system rollout restart")
 	archive := txtar.Archive{Comment: []byte(before + "exec sh -ex shown.sh\n" + after),
 		Files: append(files, txtar.File{Name: "shown.sh", Data: []byte(script)})}
 	file := filepath.Join(t.TempDir(), strings.TrimSuffix(filepath.Base(document), ".md")+".txtar")
