@@ -74,15 +74,7 @@ cluster's agent. The file has git's format, with a cluster's name as the princip
 }
 
 func runAudit(w world, o auditOptions) error {
-	dir, err := o.checkout.folder()
-	if err != nil {
-		return err
-	}
-	signers, err := readSigners(o.signers)
-	if err != nil {
-		return err
-	}
-	h, err := readHistory(dir, signers)
+	h, err := o.checkout.history(o.signers)
 	if err != nil {
 		return err
 	}
@@ -103,7 +95,7 @@ func runAudit(w world, o auditOptions) error {
 			w.say("%s:1:1: %s [unproven]", a.Path, a.Doubt)
 		}
 	}
-	if signers == nil && slices.ContainsFunc(h.accounts,
+	if o.signers == "" && slices.ContainsFunc(h.accounts,
 		func(a ledger.Account) bool { return a.Proof == ledger.Unchecked }) {
 		w.say("signatures were not checked; give --allowed-signers to check them")
 	}

@@ -20,6 +20,20 @@ type history struct {
 	asked map[string]policies.Decision
 }
 
+// history reads that of the checkout. Signatures count when they are by one of those in the file of
+// allowed signers; without such a file nobody looks at them.
+func (c checkout) history(signersFile string) (h history, err error) {
+	dir, err := c.folder()
+	if err != nil {
+		return h, err
+	}
+	signers, err := readSigners(signersFile)
+	if err != nil {
+		return h, err
+	}
+	return readHistory(dir, signers)
+}
+
 func readHistory(dir string, signers *git.AllowedSigners) (h history, err error) {
 	h.dir, h.asked = dir, map[string]policies.Decision{}
 	if h.accounts, h.findings, err = ledger.History(dir, signers); err != nil {

@@ -119,21 +119,13 @@ func (o *whoOptions) ask(cmd *cobra.Command, resource string) error {
 }
 
 func who(w world, o whoOptions) error {
-	dir, err := o.checkout.folder()
-	if err != nil {
-		return err
-	}
-	signers, err := readSigners(o.signers)
-	if err != nil {
-		return err
-	}
-	h, err := readHistory(dir, signers)
+	h, err := o.checkout.history(o.signers)
 	if err != nil {
 		return err
 	}
 	h.only(o.filter.Filter)
 	all := []audit.Holding{}
-	trees := treesOf(dir)
+	trees := treesOf(h.dir)
 	for i, row := range h.rows {
 		refused := ""
 		if d, has := h.asked[row.Path]; has && d.Outcome != policies.Allowed {
