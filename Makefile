@@ -34,6 +34,7 @@ help: ## list the targets
 .PHONY: build
 build: ## build bin/pullgrant
 	@mkdir -p bin
+	@echo 'building pullgrant (some minutes the first time, then seconds)'
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(ldflags)' -o bin/pullgrant ./cmd/pullgrant
 
 release := https://github.com/pullgrant/pullgrant/releases/download/$(version)

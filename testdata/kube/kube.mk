@@ -26,14 +26,20 @@ kube_ldflags := -s -w -X $(kube_stamp).gitVersion=$(kube_version) \
 	-X $(kube_stamp).gitMinor=$(word 2,$(subst ., ,$(kube_version))) -X $(kube_stamp).gitTreeState=clean
 
 # kube_build: $(1) module folder, $(2) package, $(3) version, $(4) place among the four, $(5) how long a cold build takes
-# on two cores. The program gets its name only when it is whole; go's own output is shown only when it failed.
+# on two cores. The program gets its name only when it is whole. How many packages are compiled is told every 20 seconds; what else go
+# says, in lines with blanks, is shown only when it failed.
 define kube_build
 @mkdir -p '$(@D)'
 @echo 'building $(@F) $(3) ($(4) of 4, about $(5) the first time)'
 @tmp='$@'.$$$$; trap 'rm -f "$$tmp" "$$tmp.log"' EXIT; trap 'exit 1' HUP INT TERM; start=$$(date +%s); \
-cd '$(kube_modules)/$(1)' && \
-{ CGO_ENABLED=0 GOOS= GOARCH= GOFLAGS= GOWORK=off go build -trimpath -ldflags '$(kube_ldflags)' -o "$$tmp" $(2) >"$$tmp.log" 2>&1 \
-	|| { cat "$$tmp.log" >&2; exit 1; }; } && \
+cd '$(kube_modules)/$(1)' || exit 1; \
+CGO_ENABLED=0 GOOS= GOARCH= GOFLAGS= GOWORK=off go build -v -trimpath -ldflags '$(kube_ldflags)' -o "$$tmp" $(2) >"$$tmp.log" 2>&1 & \
+build=$$!; trap 'kill $$build; exit 1' HUP INT TERM; told=0; \
+while sleep 1; kill -0 $$build 2>/dev/null; do \
+	took=$$(($$(date +%s) - start)); \
+	if [ $$((took - told)) -ge 20 ]; then told=$$took; echo "  $(@F): $$(wc -l <"$$tmp.log") packages compiled in $$took s"; fi; \
+done; \
+wait $$build || { grep ' ' "$$tmp.log" >&2; exit 1; }; \
 mv "$$tmp" '$@' && echo "built $(@F) in $$(($$(date +%s) - start)) s"
 endef
 
@@ -42,10 +48,10 @@ kube: $(kube_programs) ## build the Kubernetes control plane the tests and the d
 
 # No prerequisites: the version is in the folder's name, and a fresh checkout's times would only cause rebuilds.
 $(kube_dir)/etcd:
-	$(call kube_build,etcd,go.etcd.io/etcd/server/v3,$(etcd_version),1,1 minute)
+	$(call kube_build,etcd,go.etcd.io/etcd/server/v3,$(etcd_version),1,2 minutes)
 
 $(kube_dir)/kube-apiserver:
-	$(call kube_build,kubernetes,k8s.io/kubernetes/cmd/kube-apiserver,$(kube_version),2,3 minutes)
+	$(call kube_build,kubernetes,k8s.io/kubernetes/cmd/kube-apiserver,$(kube_version),2,5 minutes)
 
 $(kube_dir)/kube-controller-manager:
 	$(call kube_build,kubernetes,k8s.io/kubernetes/cmd/kube-controller-manager,$(kube_version),3,1 minute)
