@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -62,6 +65,7 @@ func runScripts(t *testing.T, files ...string) {
 			"exits": exits, "forge": startForge, "as": as, "app": asApp, "review": review,
 			"merge": merge, "get": get,
 			"push": push, "open": open, "comment": comment, "cluster": startCluster, "prints": prints,
+			"awaits":    awaits,
 			"configure": configure, "described": described,
 			"draw": draw, "see": see, "press": press, "screen": screen, "ends": ends,
 			"coloured": coloured,
@@ -101,5 +105,22 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if got != want {
 		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// awaits waits until a line that another program writes to a file matches: awaits PATTERN FILE.
+func awaits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: awaits PATTERN FILE")
+	}
+	pattern := regexp.MustCompile("(?m)" + args[0])
+	for deadline := time.Now().Add(3 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
+		text, err := os.ReadFile(ts.MkAbs(args[1]))
+		switch {
+		case err == nil && pattern.Match(text):
+			return
+		case time.Now().After(deadline):
+			ts.Fatalf("%s has nothing like %q: %v\n%s", args[1], args[0], err, text)
+		}
 	}
 }
