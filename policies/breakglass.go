@@ -59,6 +59,13 @@ func checkBreakGlass(d *requests.Document, s PolicySpec) {
 	}
 }
 
+// Lets tells whether a person may break the glass.
+func (b *BreakGlass) Lets(login string) bool {
+	return b != nil && slices.ContainsFunc(b.Subjects, func(p Party) bool {
+		return p.Kind == PartyUser && strings.EqualFold(p.Name, login)
+	})
+}
+
 // askers are those who may ask for access, or have it at once.
 func (s PolicySpec) askers(breakGlass bool) []Party {
 	switch {
@@ -112,9 +119,7 @@ func (j *judge) glassOffered() string {
 		return j.field("spec.breakGlass", BreakGlassNotAllowed, fmt.Sprintf("the policy %s lets nobody "+
 			"have access before a review; ask without breakGlass", spec.Policy))
 	}
-	if !slices.ContainsFunc(b.Subjects, func(p Party) bool {
-		return p.Kind == PartyUser && strings.EqualFold(p.Name, spec.Requester)
-	}) {
+	if !b.Lets(spec.Requester) {
 		return j.field("spec.breakGlass", BreakGlassNotAllowed, fmt.Sprintf("@%s may not break the glass "+
 			"under the policy %s, which lets %s; ask without breakGlass", spec.Requester, spec.Policy,
 			names(b.Subjects)))

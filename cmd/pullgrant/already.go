@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"reflect"
-	"time"
 
 	"github.com/pullgrant/pullgrant/internal/github"
 	"github.com/pullgrant/pullgrant/policies"
@@ -43,20 +42,8 @@ func (o requestOptions) showOpen(w world, asking github.Asking) error {
 // sayHeld says until when a person has what they asked for, and how to have it longer.
 func (o requestOptions) sayHeld(w world, held policies.Live) error {
 	place, _ := requests.SplitPath(held.Path)
+	now := w.now()
 	w.say("%s: you have this until %s, by %s; extend it with: %s extend %[3]s",
-		policies.AlreadyGranted, clock(held.Window.End, w.now()), place.Name, o.typedAs)
+		policies.AlreadyGranted, moment(held.Window.End.Time, now, now.Location()), place.Name, o.typedAs)
 	return verdict(exitFindings)
-}
-
-// clock is a moment by the clock on the wall, with UTC beside it; with its day when that is not
-// today's.
-func clock(t requests.Time, now time.Time) string {
-	local, layout := t.Local(), "15:04"
-	if local.Format(time.DateOnly) != now.Local().Format(time.DateOnly) {
-		layout = "2006-01-02 15:04"
-	}
-	if _, offset := local.Zone(); offset == 0 {
-		return t.UTC().Format(layout) + " UTC"
-	}
-	return fmt.Sprintf("%s (%s UTC)", local.Format(layout), t.UTC().Format("15:04"))
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"os"
 	"slices"
@@ -59,7 +60,7 @@ cluster's agent. The file has git's format, with a cluster's name as the princip
 				return err
 			}
 			o.about = o.filter.narrowed(cmd)
-			return runAudit(w, o)
+			return runAudit(cmd.Context(), w, o)
 		},
 	}
 	o.checkout.flag(cmd)
@@ -73,14 +74,14 @@ cluster's agent. The file has git's format, with a cluster's name as the princip
 	return cmd
 }
 
-func runAudit(w world, o auditOptions) error {
+func runAudit(ctx context.Context, w world, o auditOptions) error {
 	h, err := o.checkout.history(o.signers)
 	if err != nil {
 		return err
 	}
 	h.only(o.filter.Filter)
 	if o.html {
-		err = h.writePage(w, o.about)
+		err = h.writePage(ctx, w, o.about)
 	} else {
 		err = h.write(w, o.output.value)
 	}

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"os/exec"
+	"context"
 	"path/filepath"
 	"strings"
 
@@ -13,17 +13,14 @@ import (
 )
 
 // writePage writes the audit as a page for a browser; about says what narrowed it.
-func (h history) writePage(w world, about string) error {
+func (h history) writePage(ctx context.Context, w world, about string) error {
 	p := auditpage.Page{Title: filepath.Base(h.dir), Made: requests.At(w.now()), About: about, Rows: h.rows}
 	if full, err := filepath.Abs(h.dir); err == nil {
 		p.Title = filepath.Base(full)
 	}
 	// Without an origin there are no links.
-	out, err := exec.Command("git", "-C", h.dir, "remote", "get-url", "origin").Output()
-	if err == nil {
-		if host, repo, ok := parseOrigin(strings.TrimSpace(string(out))); ok {
-			p.Title, p.Base = repo, "https://"+host+"/"+repo
-		}
+	if host, repo, err := originOf(ctx, h.dir); err == nil && repo != "" {
+		p.Title, p.Base = repo, "https://"+host+"/"+repo
 	}
 	return auditpage.Write(w.out, p)
 }

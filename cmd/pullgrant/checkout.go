@@ -1,10 +1,10 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path"
 	"path/filepath"
 	"strings"
@@ -100,11 +100,8 @@ func ownerOf(dir string) string {
 	if _, err := os.Lstat(filepath.Join(dir, ".git")); err != nil {
 		return ""
 	}
-	out, err := exec.Command("git", "-C", dir, "remote", "get-url", "origin").Output()
-	if err != nil {
-		return "" // nothing is refused for want of git; GitHub's own answer decides
-	}
-	_, repo, _ := parseOrigin(strings.TrimSpace(string(out)))
+	// Nothing is refused for want of git or of an origin; GitHub's own answer decides.
+	_, repo, _ := originOf(context.Background(), dir)
 	owner, _, _ := strings.Cut(repo, "/")
 	return owner
 }

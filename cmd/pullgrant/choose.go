@@ -143,10 +143,7 @@ func (o *requestOptions) offered(ctx context.Context, w world, choose bool) (men
 func breakable(tree policies.Tree, login string) (names []string) {
 	for _, name := range tree.PolicyNames() {
 		policy, _, broken := tree.Policy(name)
-		if glass := policy.Spec.BreakGlass; len(broken) == 0 && glass != nil &&
-			slices.ContainsFunc(glass.Subjects, func(p policies.Party) bool {
-				return strings.EqualFold(p.Name, login)
-			}) {
+		if len(broken) == 0 && policy.Spec.BreakGlass.Lets(login) {
 			names = append(names, name)
 		}
 	}

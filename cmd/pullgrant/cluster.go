@@ -48,8 +48,8 @@ func clusterAtHand(ctx context.Context, w world, kubeconfig, wanted string) (*re
 	case err != nil:
 		w.say("note: which cluster the agent there serves is not known: %v", err)
 	case name == "":
-		w.say("note: no agent has led there yet that would say which cluster it is")
-	case wanted != "" && name != requests.LabelValue(wanted):
+		w.say("note: there is no agent that would say which cluster it is")
+	case wanted != "" && name != wanted:
 		return nil, fmt.Errorf("the agent of the cluster at hand serves %s, not %s; choose another "+
 			"context or --kubeconfig, or name %s", requests.Quote(name), wanted, requests.Quote(name))
 	default:

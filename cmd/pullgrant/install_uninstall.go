@@ -16,11 +16,10 @@ import (
 // removeAll prints a script of kubectl that takes the agent and all that belongs to it out of its
 // cluster. While access lives there, or its end is not recorded yet, there is none.
 func (o installOptions) removeAll(ctx context.Context, w world) error {
-	config, err := clusterConfig(o.kubeconfig)
+	config, err := clusterAtHand(ctx, w, o.kubeconfig, o.agent.cluster)
 	if err != nil {
 		return err
 	}
-	w.say("looking at %s", config.Host)
 	cluster, err := kube.NewCluster(config, o.agent.cluster, kube.CallTimeout, nil)
 	if err != nil {
 		return err
@@ -32,10 +31,6 @@ func (o installOptions) removeAll(ctx context.Context, w world) error {
 	live, err := kube.LiveFootprint(ctx, config, render.Install(render.Everything(o.agent.cluster)))
 	if err != nil {
 		return fmt.Errorf("look at the agent's footprint in the cluster %s: %w", o.agent.cluster, err)
-	}
-	if serves := servedBy(live); serves != "" && serves != o.agent.cluster {
-		return fmt.Errorf("the agent at %s is that of the cluster %s, not of %s", config.Host, serves,
-			o.agent.cluster)
 	}
 	if len(left) > 0 {
 		w.say("nothing is taken away while access lives in %s, or its end is not recorded yet:",
@@ -88,24 +83,6 @@ func stillThere(ctx context.Context, cluster *kube.Cluster) ([]string, error) {
 		lines = append(lines, named[name])
 	}
 	return lines, nil
-}
-
-// servedBy is the name of the cluster that a Deployment of ours was rendered for; empty where there is
-// none.
-func servedBy(live []map[string]any) string {
-	for _, object := range live {
-		if object["kind"] != "Deployment" {
-			continue
-		}
-		for _, word := range strings.FieldsFunc(fmt.Sprint(object["spec"]), func(r rune) bool {
-			return strings.ContainsRune(" []", r)
-		}) {
-			if name, found := strings.CutPrefix(word, "--cluster="); found {
-				return name
-			}
-		}
-	}
-	return ""
 }
 
 // script is what to pipe to sh. It stops where access was given after this command looked.

@@ -108,21 +108,32 @@ func (r remote) name(ctx context.Context, w world, host string) (string, error) 
 		return "", fmt.Errorf("find the access repository: no --repo, and no checkout here; %s",
 			hint)
 	}
-	out, err := exec.CommandContext(ctx, "git", "-C", dir, "remote", "get-url", "origin").Output()
-	if errors.Is(err, exec.ErrNotFound) {
+	originHost, repo, err := originOf(ctx, dir)
+	switch {
+	case errors.Is(err, exec.ErrNotFound):
 		return "", fmt.Errorf("find the access repository: git, which knows the origin of %s, "+
 			"is not installed; %s", dir, hint)
-	}
-	if err != nil {
+	case err != nil:
 		return "", fmt.Errorf("find the access repository: %s has no git remote named origin; %s",
 			dir, hint)
-	}
-	originHost, repo, ok := parseOrigin(strings.TrimSpace(string(out)))
-	if !ok || !strings.EqualFold(originHost, host) {
+	case !strings.EqualFold(originHost, host):
 		return "", fmt.Errorf("find the access repository: the origin of %s is no repository on %s; %s",
 			dir, host, hint)
 	}
 	return repo, nil
+}
+
+// originOf is the host and the repository, as OWNER/NAME, of the remote that git names origin in a
+// folder: both empty where that is in no form in which git writes GitHub's addresses.
+func originOf(ctx context.Context, dir string) (host, repo string, err error) {
+	out, err := exec.CommandContext(ctx, "git", "-C", dir, "remote", "get-url", "origin").Output()
+	if err != nil {
+		return "", "", err
+	}
+	if host, repo, ok := parseOrigin(strings.TrimSpace(string(out))); ok {
+		return host, repo, nil
+	}
+	return "", "", nil
 }
 
 var scpPattern = regexp.MustCompile(`^(?:[^@/]+@)?([^:/]+):([^/].*)$`)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 
+	tea "charm.land/bubbletea/v2"
 	"charm.land/huh/v2"
 	"charm.land/lipgloss/v2"
 	"golang.org/x/term"
@@ -85,8 +86,10 @@ func (t *terminal) run(ctx context.Context, q question, field huh.Field) error {
 	if t.lines {
 		return t.inLines(ctx, q, field)
 	}
-	err := huh.NewForm(huh.NewGroup(field)).WithTheme(huh.ThemeFunc(look)).WithInput(t.in).
-		WithOutput(t.out).RunWithContext(ctx)
+	form := huh.NewForm(huh.NewGroup(field)).WithTheme(huh.ThemeFunc(look)).WithInput(t.in).
+		WithOutput(t.out)
+	form.CancelCmd = tea.Quit // as by an interrupt it would leave the question on the screen, or not
+	err := form.RunWithContext(ctx)
 	if errors.Is(err, huh.ErrUserAborted) || ctx.Err() != nil {
 		return errStopped
 	}

@@ -23,7 +23,7 @@ func flagProblem(cmd *cobra.Command, err error) error {
 	var unknown *pflag.NotExistError
 	if errors.As(err, &unknown) {
 		hint := ""
-		if near := nearFlag(cmd, unknown.GetSpecifiedName()); near != "" {
+		if near := nearest(unknown.GetSpecifiedName(), flagNames(cmd)); near != "" {
 			hint = fmt.Sprintf(" (did you mean --%s?)", near)
 		}
 		return usagef(cmd, "%v%s", err, hint)
@@ -44,17 +44,10 @@ func flagProblem(cmd *cobra.Command, err error) error {
 	return usagef(cmd, "--%s %q: %s", invalid.GetFlag().Name, invalid.GetValue(), problem)
 }
 
-// nearFlag is the flag of a command that somebody who typed name may have meant; empty when none is
-// near. The library that finds commands by what was mistyped is asked about flags as well.
-func nearFlag(cmd *cobra.Command, name string) string {
-	flags := &cobra.Command{SuggestionsMinimumDistance: 2}
-	cmd.Flags().VisitAll(func(f *pflag.Flag) {
-		flags.AddCommand(&cobra.Command{Use: f.Name, Run: func(*cobra.Command, []string) {}})
-	})
-	if near := flags.SuggestionsFor(name); len(near) > 0 {
-		return near[0]
-	}
-	return ""
+// flagNames are the flags of a command.
+func flagNames(cmd *cobra.Command) (all []string) {
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { all = append(all, f.Name) })
+	return all
 }
 
 // strict makes the help and completion that the library adds refuse what they do not know, as all

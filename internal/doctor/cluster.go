@@ -48,7 +48,10 @@ func Cluster(ctx context.Context, p Place) (name string, results []Result, err e
 	if v.agent, v.there, err = v.cluster.Process(ctx, render.Agent); err != nil {
 		return "", nil, err
 	}
-	switch served := v.agent.Flag("cluster"); {
+	served, err := kube.Serves(ctx, v.Config)
+	switch {
+	case err != nil:
+		return "", nil, err
 	case v.Name == "" && served == "":
 		return "", nil, fmt.Errorf("no agent there says which cluster this is; give --cluster")
 	case v.Name != "" && served != "" && v.Name != served:

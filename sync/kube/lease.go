@@ -71,22 +71,23 @@ func (c *Cluster) noteOnce(ctx context.Context, annotation, value string) error 
 	return err
 }
 
-// Serves tells which name the agent that led last has its cluster by, as a label holds names
-// (requests.LabelValue); "" when none ever led there. It needs the right to get the Lease
-// pullgrant-agent in pullgrant-system.
+// Serves tells which cluster the agent there serves: by its Lease, where one has led, else by its
+// Deployment; "" when neither says. It needs the right to get the Lease pullgrant-agent in
+// pullgrant-system, and where that says nothing the Deployment of the same name.
 func Serves(ctx context.Context, config *rest.Config) (cluster string, err error) {
 	c, err := NewCluster(config, "", CallTimeout, nil)
 	if err != nil {
 		return "", err
 	}
 	lease, err := c.coordination.Leases(Namespace).Get(ctx, LeaseName, metav1.GetOptions{})
-	if apierrors.IsNotFound(err) {
-		return "", nil
-	}
-	if err != nil {
+	if err != nil && !apierrors.IsNotFound(err) {
 		return "", fmt.Errorf("reading Lease %s/%s: %w", Namespace, LeaseName, err)
 	}
-	return lease.Labels[render.LabelCluster], nil
+	if led := lease.Labels[render.LabelCluster]; err == nil && led != "" {
+		return led, nil
+	}
+	agent, _, err := c.Process(ctx, render.Agent)
+	return agent.Flag("cluster"), err
 }
 
 // Pause has the agent of a cluster grant nothing, for a reason it repeats, until Resume. Access
