@@ -53,10 +53,12 @@ release: ## build a release's binaries and their release/checksums
 
 .PHONY: demo
 demo: kube build ## watch a request go from a pull request to a binding, its expiry and its record
-	@go run ./testdata/demo
+	@echo 'building the demo'
+	@go run ./testdata/demo $(if $(rights),-rights)
 
 .PHONY: demo-up
 demo-up: kube build ## leave forge, cluster and agent running until Ctrl-C, to try it by hand
+	@echo 'building the demo'
 	@go run ./testdata/demo -up
 
 .PHONY: test

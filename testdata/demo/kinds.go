@@ -14,6 +14,7 @@ type other struct {
 	ask            []string
 	works          func(s *stage, ctx context.Context) (result, error)
 	answer         string   // part of it while access lasts
+	shown          string   // what is told of that
 	refused        []string // kubectl's arguments of what stays refused; none: nothing is tried
 }
 
@@ -30,6 +31,7 @@ var others = []other{{
 			"/my/app/config/app.yaml")
 	},
 	answer:  "does not have a host assigned",
+	shown:   "kubectl exec " + pod + " -- cat /my/app/config/app.yaml is let through to the pod, which is on no node",
 	refused: []string{"exec", "-n", namespace, pod, "-c", "app", "--", "sh"},
 }, {
 	name: "nodes", approver: "dave",
@@ -39,6 +41,7 @@ var others = []other{{
 			"get", "nodes")
 	},
 	answer:  "No resources found",
+	shown:   "pullgrant exec … -- kubectl get nodes works: there are none",
 	refused: []string{"get", "nodes"},
 }}
 
@@ -70,24 +73,20 @@ func (s *stage) kinds(ctx context.Context) error {
 			r.code != 0 {
 			return fmt.Errorf("judge pull request #%d: %w, exit %d: %s", number, err, r.code, r.out)
 		}
-		fmt.Printf("    alice asked for %s in pull request #%d, %s approved it, GitHub merged it\n",
-			s.requestName(o.name), number, o.approver)
+		fmt.Printf("    #%d: alice asked for %s, %s approved, GitHub merged\n", number,
+			s.requestName(o.name), o.approver)
 	}
 	for _, o := range others {
-		r, err := s.until(ctx, o, func(r result) bool {
-			return strings.Contains(r.out+r.err,
-				o.answer)
-		})
-		if err != nil {
+		if err := s.until(ctx, o, true); err != nil {
 			return err
 		}
-		fmt.Printf("    it works: %s\n", lastLine(r))
+		fmt.Printf("    %s\n", o.shown)
 		no, err := s.kubectl(ctx, "alice", o.refused...)
 		if err != nil || !strings.Contains(no.err, "forbidden") {
 			return fmt.Errorf("kubectl %s is not refused: %w %s", strings.Join(o.refused, " "),
 				err, no.err)
 		}
-		fmt.Printf("    kubectl %s stays refused: %s\n", strings.Join(o.refused, " "), lastLine(no))
+		fmt.Printf("    kubectl %s stays refused\n", strings.Join(o.refused, " "))
 	}
 	for _, o := range others {
 		if r, err := s.pullgrantAs(ctx, "drop", s.requestName(o.name)); err != nil || r.code != 0 {
@@ -95,34 +94,26 @@ func (s *stage) kinds(ctx context.Context) error {
 		}
 	}
 	for _, o := range others {
-		r, err := s.until(ctx, o, func(r result) bool {
-			return !strings.Contains(r.out+r.err,
-				o.answer)
-		})
-		if err != nil {
+		if err := s.until(ctx, o, false); err != nil {
 			return err
 		}
-		fmt.Printf("    alice gave it back: %s\n", lastLine(r))
+		fmt.Printf("    alice gave %s back; the same command is refused\n", s.requestName(o.name))
 	}
 	return nil
 }
 
-// until runs what works while access lasts, until its answer is as wanted.
-func (s *stage) until(ctx context.Context, o other, done func(result) bool) (result, error) {
+// until runs what works while access lasts, until it does or does not.
+func (s *stage) until(ctx context.Context, o other, works bool) error {
+	defer awaited("the agent")()
 	for {
 		r, err := o.works(s, ctx)
-		if err != nil || done(r) {
-			return r, err
+		if err != nil || strings.Contains(r.out+r.err, o.answer) == works {
+			return err
 		}
 		select {
 		case <-ctx.Done():
-			return r, fmt.Errorf("wait for what %s gives: %w: %s", o.name, ctx.Err(), r.out+r.err)
+			return fmt.Errorf("wait for what %s gives: %w: %s", o.name, ctx.Err(), r.out+r.err)
 		case <-time.After(200 * time.Millisecond):
 		}
 	}
-}
-
-func lastLine(r result) string {
-	lines := strings.Split(strings.TrimSpace(r.out+"\n"+r.err), "\n")
-	return lines[len(lines)-1]
 }

@@ -365,7 +365,7 @@ func (a asked) validate(content string) result {
 
 // TestDemo is `make demo`.
 func TestDemo(t *testing.T) {
-	if err := run(t.Context(), binary, false); err != nil {
+	if err := run(t.Context(), binary, false, true); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -21,9 +21,6 @@ const maxLateness = 2 * time.Second
 func (s *stage) show(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
-	if err := s.rights(ctx); err != nil {
-		return err
-	}
 	events, err := s.watch(ctx)
 	if err != nil {
 		return err
@@ -46,7 +43,9 @@ func (s *stage) show(ctx context.Context) error {
 	if err := s.merge(ctx, number); err != nil {
 		return err
 	}
+	told := awaited("the agent, which looks every second")
 	binding, err := next(ctx, events, watch.Added, "the binding")
+	told()
 	if err != nil {
 		return err
 	}
@@ -60,6 +59,12 @@ func (s *stage) show(ctx context.Context) error {
 		return err
 	}
 	return s.kinds(ctx)
+}
+
+// awaited says what is waited for where that takes long enough to wonder, unless told is called before.
+func awaited(what string) (told func()) {
+	timer := time.AfterFunc(3*time.Second, func() { fmt.Printf("    waiting for %s …\n", what) })
+	return func() { timer.Stop() }
 }
 
 func step(number int, name, format string, args ...any) {
@@ -134,6 +139,7 @@ func (s *stage) act(ctx context.Context, event, kind string, number int) (result
 	if err := os.WriteFile(s.path("output"), nil, 0o644); err != nil {
 		return result{}, err
 	}
+	defer awaited("the verdict, as this GitHub is seconds late to tell of a push")()
 	return s.pullgrant(ctx, s.forge.AppToken("pullgrant"), []string{"GITHUB_EVENT_NAME=" + event,
 		"GITHUB_EVENT_PATH=" + s.path("event.json"),
 		"GITHUB_OUTPUT=" + s.path("output"), "GITHUB_STEP_SUMMARY=" + s.path("summary.md")},
@@ -146,8 +152,8 @@ func (s *stage) check(want string) error {
 		return fmt.Errorf("no check run was posted")
 	}
 	last := checks[len(checks)-1]
-	step(5, "Report", "check run %q by the App %q on %s: %s, %s", last.Name, last.App,
-		last.HeadSHA[:7], last.Conclusion, last.Title)
+	step(5, "Report", "check run %q on %s: %s, %s", last.Name, last.HeadSHA[:7], last.Conclusion,
+		last.Title)
 	if last.Conclusion != want {
 		return fmt.Errorf("the check run concluded %q, expected %q", last.Conclusion, want)
 	}
@@ -159,8 +165,7 @@ func (s *stage) judgePending(ctx context.Context, number int) error {
 	if err != nil {
 		return err
 	}
-	step(2, "Trigger", "pull_request_target ran pullgrant action (played by the demo, as "+
-		"GitHub's runner would)")
+	step(2, "Trigger", "the demo ran pullgrant action, as GitHub's runner would for pull_request_target")
 	facts, err := s.pullgrant(ctx, s.forge.AppToken("pullgrant"), nil, "facts", "--pr",
 		fmt.Sprint(number))
 	if err != nil || facts.code != 0 {
@@ -218,7 +223,7 @@ func (s *stage) merge(ctx context.Context, number int) error {
 	if err := s.forge.Do(s.forge.Token("alice"), "GET", path, nil, &pull); err != nil {
 		return err
 	}
-	how := "auto-merge, which pullgrant request turned on"
+	how := "auto-merge"
 	if !pull.Merged {
 		how = "alice pressed the button"
 		if _, err := s.forge.Merge("alice", number); err != nil {
@@ -228,7 +233,7 @@ func (s *stage) merge(ctx context.Context, number int) error {
 			return err
 		}
 	}
-	step(6, "Merge", "GitHub merged as %s at %s (%s); the window starts there", pull.SHA[:7],
+	step(6, "Merge", "GitHub merged it as %s at %s (%s); the window starts", pull.SHA[:7],
 		pull.MergedAt, how)
 	return nil
 }
@@ -262,9 +267,9 @@ func (s *stage) granted(ctx context.Context, b *rbacv1.RoleBinding) error {
 	if err != nil {
 		return err
 	}
-	step(7, "Prove", "the agent gathered the merged pull request's facts and judged them "+
-		"itself: %s, %s", judged.Decision, judged.Message)
-	step(8, "Apply", "RoleBinding %s/%s gives %s %s to %s until %s", b.Namespace, b.Name,
+	step(7, "Prove", "the agent gathered the facts again and judged them itself: %s,\n%s",
+		judged.Decision, judged.Message)
+	step(8, "Apply", "RoleBinding %s/%s\ngives %s %s to %s until %s", b.Namespace, b.Name,
 		b.RoleRef.Kind, b.RoleRef.Name,
 		b.Subjects[0].Name, b.Annotations["pullgrant.dev/expires-at"])
 	return s.expectCanI(ctx, "yes")
@@ -289,13 +294,17 @@ func (s *stage) expire(ctx context.Context, events watch.Interface, b *rbacv1.Ro
 
 func (s *stage) record(ctx context.Context, number int) error {
 	before := s.forge.Branch("main")
+	told := awaited("the agent's commit")
 	for {
 		log, err := exec.CommandContext(ctx, "git", "-C", s.forge.GitDir(), "log", "-1",
-			"--format=%H %an%n%B", "main", "--", "revocations").Output()
+			"--format=%h by %an: %s%n%(trailers:key=Pullgrant-Granted-At)"+
+				"%(trailers:key=Pullgrant-Revoked-At)%(trailers:key=Approved-by)", "main", "--",
+			"revocations").Output()
 		if err != nil {
 			return fmt.Errorf("read the history: %w", err)
 		}
 		if len(log) > 0 {
+			told()
 			step(10, "Record", "main moved to %s", strings.TrimSpace(string(log)))
 			break
 		}

@@ -58,6 +58,7 @@ func start(ctx context.Context, binary string, manners forge.Manners) (s *stage,
 		return s, err
 	}
 	fmt.Printf("Kubernetes is up on %s after %.1f s\n", s.kube.URL, time.Since(began).Seconds())
+	defer awaited("the cluster's namespaces, roles and the agent's rights")()
 	if err := s.prepareCluster(ctx); err != nil {
 		return s, err
 	}
