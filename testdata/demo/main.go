@@ -48,7 +48,7 @@ func run(ctx context.Context, binary string, up, rights bool) (err error) {
 		}
 		s.stop()
 	}()
-	if err := s.startAgent(); err != nil {
+	if err := s.startAgent("--poll", "1s"); err != nil {
 		return err
 	}
 	if up {

@@ -32,6 +32,7 @@ type stage struct {
 	dir    string
 	binary string // bin/pullgrant
 	forge  *forge.Forge
+	hub    string // where programs reach the forge
 	kube   *kube.ControlPlane
 	client kubernetes.Interface // as cluster administrator, to look
 	agent  *kube.Child
@@ -66,6 +67,7 @@ func start(ctx context.Context, binary string, manners forge.Manners) (s *stage,
 		nil); err != nil {
 		return s, err
 	}
+	s.hub = s.forge.URL
 	return s, pipeline.WriteKey(s.dir)
 }
 
@@ -83,22 +85,23 @@ func (s *stage) prepareCluster(ctx context.Context) error {
 
 // sync is the agent's command line under its own ServiceAccount.
 func (s *stage) sync(flags ...string) (env, args []string) {
-	env = []string{"GITHUB_API_URL=" + s.forge.URL, "GITHUB_TOKEN=" +
+	env = []string{"GITHUB_API_URL=" + s.hub, "GITHUB_TOKEN=" +
 		s.forge.AppToken("pullgrant-agent"), "KUBECONFIG="}
-	return env, append([]string{"sync", "--cluster", cluster, "--repo-url", s.forge.CloneURL(),
+	return env, append([]string{"sync", "--cluster", cluster, "--repo-url",
+		s.hub + strings.TrimPrefix(s.forge.CloneURL(), s.forge.URL),
 		"--kubeconfig", s.path("agent.kubeconfig"), "--signing-key-file", s.path("agent.key")},
 		flags...)
 }
 
 // startAgent leaves `pullgrant sync` running.
-func (s *stage) startAgent() error {
+func (s *stage) startAgent(flags ...string) error {
 	s.log = s.path("agent.log")
 	log, err := os.Create(s.log)
 	if err != nil {
 		return err
 	}
 	defer log.Close() // the agent has its own
-	env, args := s.sync("--poll", "1s")
+	env, args := s.sync(flags...)
 	agent := exec.Command(s.binary, args...)
 	agent.Env = append(os.Environ(), env...)
 	agent.Stdout, agent.Stderr = log, log
@@ -153,7 +156,7 @@ type result struct {
 // fall back on.
 func (s *stage) pullgrant(ctx context.Context, token string, env []string, args ...string) (result,
 	error) {
-	return s.command(ctx, append([]string{"GITHUB_API_URL=" + s.forge.URL, "GITHUB_TOKEN=" + token,
+	return s.command(ctx, append([]string{"GITHUB_API_URL=" + s.hub, "GITHUB_TOKEN=" + token,
 		"GITHUB_REPOSITORY=acme/access"}, env...),
 		s.binary, args...)
 }
