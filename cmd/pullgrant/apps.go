@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/pullgrant/pullgrant/internal/github"
 )
 
 // appManifest is a GitHub App as its registration takes it, and as the file of it shows.
@@ -26,18 +28,15 @@ type appHook struct {
 
 const projectURL = "https://github.com/" + home
 
-// checkApp is the App in whose name the Action judges; agentApp the one of the agents. Each has the
-// permissions that docs/setup.md gives reasons for, and no others.
+// checkApp is the App in whose name the Action judges; agentApp the one of the agents.
 func checkApp(owner string) appManifest {
 	return newAppManifest(owner+"-pullgrant-check", "Judges access requests: the check "+program,
-		map[string]string{"checks": "write", "contents": "read", "pull_requests": "write",
-			"metadata": "read", "members": "read"})
+		github.CheckPermissions())
 }
 
 func agentApp(owner string) appManifest {
 	return newAppManifest(owner+"-pullgrant-agent", "Grants access in clusters and records its end",
-		map[string]string{"contents": "write", "pull_requests": "write", "checks": "read",
-			"metadata": "read", "members": "read"})
+		github.AgentPermissions())
 }
 
 // maxAppName is how long GitHub lets the name of an App be.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -62,8 +63,7 @@ func draw(ts *testscript.TestScript, neg bool, args []string) {
 			d.cmd.Env = append(d.cmd.Env, name+"="+value)
 		}
 	}
-	// The library that draws races with itself now and then, which would stand on the screen.
-	d.cmd.Env = append(d.cmd.Env, "GORACE=exitcode=0 log_path="+ts.MkAbs("races"))
+	d.cmd.Env = append(d.cmd.Env, "GORACE=exitcode=0 log_path="+ts.MkAbs("races")) // not on the screen
 	d.cmd.Dir, d.cmd.Stdout = ts.MkAbs("."), &d.out
 	tty, err := pty.StartWithSize(d.cmd, &pty.Winsize{Rows: drawnRows, Cols: width})
 	ts.Check(err)
@@ -157,10 +157,40 @@ func ends(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("run it: %v", err)
 	}
 	<-d.read
+	noRaces(ts)
 	if got := d.cmd.ProcessState.ExitCode(); got != want {
 		ts.Fatalf("exit code %d, want %d; it shows:\n%s", got, want, d.text())
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), d.out.Bytes(), 0o644))
+}
+
+// access matches a place in the report of a race, and doer the innermost function of it that is not of
+// Go's own packages.
+var (
+	access = regexp.MustCompile(`(?ms)^(?:Previous )?(?:atomic )?(?:read|write|Read|Write) at .*?\n\n`)
+	doer   = regexp.MustCompile(`(?m)^  ((?:main|[a-z0-9-]+\.[a-z]+/[^ ]*)\..*)$`)
+)
+
+// noRaces fails where the race detector saw our own code race. The library that draws does with itself
+// now and then.
+func noRaces(ts *testscript.TestScript) {
+	reports, err := filepath.Glob(ts.MkAbs("races.*"))
+	ts.Check(err)
+	for _, name := range reports {
+		text, err := os.ReadFile(name)
+		ts.Check(err)
+		places := access.FindAll(text, -1)
+		ours := len(places) == 0
+		for _, place := range places {
+			by := doer.FindSubmatch(place)
+			ours = ours || by == nil || bytes.HasPrefix(by[1], []byte("main.")) ||
+				bytes.HasPrefix(by[1], []byte("github.com/pullgrant/"))
+		}
+		if ours {
+			ts.Fatalf("it races:\n%s", text)
+		}
+		ts.Logf("the library that draws races:\n%s", text)
+	}
 }
 
 // coloured tells whether a program that has ended drew in colour: coloured.

@@ -294,15 +294,11 @@ func (e *examination) clock() {
 	}
 }
 
-// wanted are the permissions of the Action's App.
-var wanted = map[string]string{"checks": "write", "contents": "read", "pull_requests": "write",
-	"metadata": "read", "members": "read"}
-
-// permissions compares those of an App with them.
+// permissions compares those of an App with what the Action needs.
 func (e *examination) permissions(r github.Reporter) {
 	mend := fmt.Sprintf("Settings of the App %s > Permissions, as docs/setup.md has them; then "+
 		"accept them where it is installed", r.Slug)
-	well := true
+	wanted, well := github.CheckPermissions(), true
 	for _, name := range slices.Sorted(maps.Keys(wanted)) {
 		if has := r.Permissions[name]; has != "write" && has != wanted[name] {
 			e.note("app-permissions", Wrong, mend, "the App %s lacks %s: %s", r.Slug, name, wanted[name])

@@ -1,7 +1,6 @@
 package doctor
 
 import (
-	"maps"
 	"testing"
 
 	"github.com/pullgrant/pullgrant/internal/github"
@@ -20,7 +19,7 @@ func TestPermissions(t *testing.T) {
 		"another": {map[string]string{"workflows": "write"}, Warning,
 			"the App judge needs no workflows: write"},
 	} {
-		given := maps.Clone(wanted)
+		given := github.CheckPermissions()
 		for permission, level := range test.change {
 			if given[permission] = level; level == "" {
 				delete(given, permission)

@@ -43,6 +43,19 @@ func (c *Client) Setup(ctx context.Context) (Setup, error) {
 	return s, nil
 }
 
+// CheckPermissions are those that the App of the Action needs, by the names GitHub has for them; no
+// other is of use. docs/setup.md gives a reason for each.
+func CheckPermissions() map[string]string {
+	return map[string]string{"checks": "write", "contents": "read", "pull_requests": "write",
+		"metadata": "read", "members": "read"}
+}
+
+// AgentPermissions are those that the App of the agents needs.
+func AgentPermissions() map[string]string {
+	return map[string]string{"contents": "write", "pull_requests": "write", "checks": "read",
+		"metadata": "read", "members": "read"}
+}
+
 // Actor is one who may pass over the rules of the default branch.
 type Actor struct {
 	Kind string `json:"actor_type"` // Integration, RepositoryRole, Team, User, OrganizationAdmin or DeployKey
