@@ -69,7 +69,7 @@ cluster's agent. The file has git's format, with a cluster's name as the princip
 	o.filter.flags(cmd)
 	cmd.Flags().BoolVar(&o.html, "html", false,
 		"print a page for a browser, with a timeline; it needs no network")
-	o.output = outputFlag(cmd, auditFormats...)
+	o.output = outputFlag(cmd, []ledger.Account{}, asWide, asName, asJSONLines, asCSV, asOCSF)
 	cmd.AddCommand(newAuditVerifyCommand(w))
 	return cmd
 }
@@ -83,7 +83,7 @@ func runAudit(ctx context.Context, w world, o auditOptions) error {
 	if o.html {
 		err = h.writePage(ctx, w, o.about)
 	} else {
-		err = h.write(w, o.output.value)
+		err = h.print(w, o.output)
 	}
 	if err != nil {
 		return err
@@ -122,10 +122,10 @@ func readSigners(name string) (*git.AllowedSigners, error) {
 	return signers, nil
 }
 
-func writeAccounts(w world, accounts []ledger.Account) error {
-	rows := [][]string{{"NAME", "WHEN", "WHO", "WHAT", "WINDOW", "ENDED", "APPROVED BY", "PR", "PROOF",
-		"ROLES", "CHALLENGES", "IGNORED", "FACTS", "COMMANDS"}}
-	for _, a := range accounts {
+func writeAccounts(w world, h history) error {
+	rows := [][]string{append(auditHeads(), "WHEN", "WINDOW", "APPROVED BY", "PR", "PROOF", "ROLES",
+		"CHALLENGES", "IGNORED", "FACTS", "COMMANDS")}
+	for _, a := range h.accounts {
 		rows = append(rows, slices.Concat([]string{a.Name}, accountRow(a), decisionCells(a.Status)))
 	}
 	return writeTable(w.out, rows)
@@ -172,7 +172,7 @@ func accountRow(a ledger.Account) []string {
 		if g.Duration == 0 && g.Until.IsZero() { // the policy says for how long
 			window = strings.TrimPrefix(g.When(), g.For()+" ")
 		}
-		return []string{a.Entered.String(), who, what, window, "", "", "", string(a.Proof)}
+		return []string{who, what, "", a.Entered.String(), window, "", "", string(a.Proof)}
 	}
 	s := a.Status
 	if s.Subject != nil {
@@ -203,16 +203,12 @@ func accountRow(a ledger.Account) []string {
 	for _, approver := range s.Approvers {
 		approvers = append(approvers, approver.Login)
 	}
-	pr := ""
-	if s.PullRequest > 0 {
-		pr = fmt.Sprintf("#%d", s.PullRequest)
-	}
 	proof := string(a.Proof)
 	if s.Evidence == requests.EvidenceBranch {
 		proof += ", approvals never checked"
 	}
-	return []string{when.String(), who, what, window, ended, strings.Join(approvers,
-		", "), pr, proof}
+	return []string{who, what, ended, when.String(), window, strings.Join(approvers, ", "),
+		pullCell(s.PullRequest), proof}
 }
 
 // challengeCell is a condition with those who met it, and in brackets what it is made of.

@@ -8,33 +8,39 @@ import (
 
 	"github.com/pullgrant/pullgrant/internal/audit"
 	"github.com/pullgrant/pullgrant/requests"
-	"github.com/pullgrant/pullgrant/sync/ledger"
 )
 
-// auditFormats are the formats of -o.
-var auditFormats = []string{"table", "wide", "json", "jsonl", "yaml", "csv", "ocsf"}
+// Forms for other programs, beside those of all commands.
+const (
+	asJSONLines = "jsonl"
+	asCSV       = "csv"
+	asOCSF      = "ocsf"
+)
 
-// write prints the audit in one of auditFormats.
-func (h history) write(w world, format string) error {
-	switch format {
-	case "json":
-		return writeJSONList(w.out, h.accounts)
-	case "jsonl":
+// print prints the audit. Of the forms that only it has, csv has a line a request, and ocsf events.
+func (h history) print(w world, output *format) error {
+	switch output.value {
+	case asJSONLines:
 		return writeJSONLines(w.out, h.accounts)
-	case "yaml":
-		return writeYAML(w.out, append([]ledger.Account{}, h.accounts...))
-	case "csv":
+	case asCSV:
 		return audit.WriteCSV(w.out, h.rows)
-	case "ocsf":
+	case asOCSF:
 		var events []audit.Event
 		for _, r := range h.rows {
 			events = append(events, r.Events()...)
 		}
 		return writeJSONLines(w.out, events)
-	case "wide":
-		return writeAccounts(w, h.accounts)
 	}
-	return writeRows(w, h.rows)
+	var names []string
+	for _, a := range h.accounts {
+		names = append(names, a.Name)
+	}
+	return output.print(w, printed{value: h.accounts, names: names, people: func(wide bool) error {
+		if wide {
+			return writeAccounts(w, h)
+		}
+		return writeRows(w, h.rows)
+	}})
 }
 
 // writeJSONLines writes each item of a list as writeJSON does, on a line of its own.

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pullgrant/pullgrant/internal/github"
+	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/ledger"
 )
 
@@ -42,7 +43,7 @@ The exit code is 1 when something does not follow, 3 when the check could not be
 	o.remote.flags(cmd)
 	cmd.Flags().StringVar(&o.signers, "allowed-signers", "",
 		"file with the public keys of the agents")
-	o.output = outputFlag(cmd, "text", "json")
+	o.output = outputFlag(cmd, []requests.Finding{}, asName)
 	return cmd
 }
 
@@ -67,7 +68,7 @@ func auditVerify(ctx context.Context, w world, o auditVerifyOptions) error {
 	if err != nil {
 		return err
 	}
-	if err := writeFindings(w, o.output.value, findings); err != nil {
+	if err := o.output.printFindings(w, findings); err != nil {
 		return err
 	}
 	entries := 0

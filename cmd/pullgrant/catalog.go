@@ -23,6 +23,17 @@ type catalogOptions struct {
 	kubeconfig string
 	check      bool
 	pr         bool
+	output     *format
+}
+
+// roleChange is a file of the catalogue that does not show its role as the cluster has it.
+type roleChange struct {
+	File       string   `json:"file"`
+	Role       string   `json:"role" about:"Name of the ClusterRole."`
+	State      string   `json:"state" enum:"new,not valid,written otherwise,changed"`
+	Added      []string `json:"added,omitempty" about:"What the cluster has and the file has not."`
+	Removed    []string `json:"removed,omitempty" about:"What the file has and the cluster has not."`
+	Aggregated *bool    `json:"aggregated,omitempty" about:"Where that has changed."`
 }
 
 func newCatalogCommand(w world) *cobra.Command {
@@ -53,6 +64,8 @@ takes.`,
 				return usagef(cmd, "--cluster %q: %s", o.cluster, problem)
 			case o.check && o.pr:
 				return usagef(cmd, "--check writes nothing; leave --pr out")
+			case cmd.Flags().Changed("output") && !o.check && (o.pr || o.remote.repo != ""):
+				return usagef(cmd, "of a pull request only its address is printed; leave -o out, or give --check")
 			}
 			return catalog(cmd.Context(), w, o)
 		},
@@ -63,6 +76,7 @@ takes.`,
 	kubeconfigFlag(cmd, &o.kubeconfig)
 	flags.BoolVar(&o.check, "check", false, "write nothing; show what differs")
 	flags.BoolVar(&o.pr, "pr", false, "open a pull request instead of writing to the checkout")
+	o.output = outputFlag(cmd, []roleChange{}, asName)
 	return cmd
 }
 
@@ -91,15 +105,19 @@ func catalog(ctx context.Context, w world, o catalogOptions) error {
 	for _, name := range missing {
 		w.say("the cluster has no ClusterRole %s, which a policy gives", name)
 	}
-	files, differences, err := outdated(w, tree, live)
+	files, changes, err := outdated(w, tree, live)
 	if err != nil {
 		return err
 	}
 	o.unnamed(w, tree, names)
-	if o.check {
-		err = differences.to(w.out)
-	} else {
-		err = o.write(ctx, w, dir, client, files, differences)
+	switch {
+	case !o.check && client != nil && len(files) > 0:
+		err = o.propose(ctx, w, client, files, changeLines(changes))
+	case !o.check && client == nil:
+		err = o.write(dir, files)
+	}
+	if err == nil && (o.check || client == nil) {
+		err = o.print(w, changes)
 	}
 	switch {
 	case err != nil:
@@ -128,51 +146,83 @@ func (o catalogOptions) tree(ctx context.Context, w world) (dir string, client *
 
 // outdated are the files of roles that the catalogue does not show as they are in the cluster, and
 // what has changed.
-func outdated(w world, tree policies.Tree, live []rbac.RoleCatalog) (map[string][]byte,
-	*report, error) {
+func outdated(w world, tree policies.Tree, live []rbac.RoleCatalog) (map[string][]byte, []roleChange,
+	error) {
 	files := map[string][]byte{}
-	r := &report{}
+	var changes []roleChange
 	for _, role := range live {
 		file := rbac.CatalogPath(role.Spec.Cluster, role.Spec.Role.Name)
 		data, err := role.Encode()
 		if err != nil {
-			return nil, r, err
+			return nil, nil, err
 		}
 		if _, findings := rbac.ParseCatalog(file, data); len(findings) > 0 {
 			w.say("the rules of %s cannot be shown:", role.Spec.Role.Name)
-			return nil, r, endWithFindings(w, findings)
+			return nil, nil, endWithFindings(w, findings)
 		}
 		if tree.Files[file].Content == string(data) {
 			continue
 		}
 		files[file] = data
-		r.moved(tree, role, file)
+		changes = append(changes, moved(tree, role, file))
 	}
-	return files, r, nil
+	return files, changes, nil
 }
 
-// moved says how a role differs from what the catalogue shows.
-func (r *report) moved(tree policies.Tree, live rbac.RoleCatalog, file string) {
+// moved is how a role differs from what the catalogue shows.
+func moved(tree policies.Tree, live rbac.RoleCatalog, file string) roleChange {
 	shown, known, findings := tree.Role(live.Spec.Cluster, live.Spec.Role.Name)
+	c := roleChange{File: file, Role: live.Spec.Role.Name, State: "changed"}
 	switch {
 	case !known:
-		r.line("%s: new", file)
+		c.State = "new"
 	case len(findings) > 0:
-		r.line("%s: not valid", file)
+		c.State = "not valid"
 	case shown.Spec.Hash == live.Spec.Hash && shown.Spec.Aggregated == live.Spec.Aggregated:
-		r.line("%s: the same rules, written otherwise", file)
-	default:
-		r.line("%s: changed", file)
+		c.State = "written otherwise"
 	}
 	for _, p := range rbac.Beyond(live.Spec.Rules, shown.Spec.Rules) {
-		r.line("  + %s: %s", p.What(), p.Does())
+		c.Added = append(c.Added, p.What()+": "+p.Does())
 	}
 	for _, p := range rbac.Beyond(shown.Spec.Rules, live.Spec.Rules) {
-		r.line("  - %s: %s", p.What(), p.Does())
+		c.Removed = append(c.Removed, p.What()+": "+p.Does())
 	}
 	if live.Spec.Aggregated != shown.Spec.Aggregated {
-		r.line("  aggregated: %t", live.Spec.Aggregated)
+		c.Aggregated = &live.Spec.Aggregated
 	}
+	return c
+}
+
+// changeLines say what has changed.
+func changeLines(changes []roleChange) *report {
+	r := new(report)
+	for _, c := range changes {
+		state := c.State
+		if state == "written otherwise" {
+			state = "the same rules, written otherwise"
+		}
+		r.line("%s: %s", c.File, state)
+		for _, added := range c.Added {
+			r.line("  + %s", added)
+		}
+		for _, removed := range c.Removed {
+			r.line("  - %s", removed)
+		}
+		if c.Aggregated != nil {
+			r.line("  aggregated: %t", *c.Aggregated)
+		}
+	}
+	return r
+}
+
+// print says what has changed, as the data of the command.
+func (o catalogOptions) print(w world, changes []roleChange) error {
+	var names []string
+	for _, c := range changes {
+		names = append(names, c.File)
+	}
+	return o.output.print(w, printed{value: changes, names: names,
+		people: func(bool) error { return changeLines(changes).to(w.out) }})
 }
 
 // unnamed tells of files of the cluster's catalogue that no policy needs any more. Whoever took the
@@ -189,14 +239,10 @@ func (o catalogOptions) unnamed(w world, tree policies.Tree, names []string) {
 	}
 }
 
-// write puts the files into the checkout, or into a pull request.
-func (o catalogOptions) write(ctx context.Context, w world, dir string, client *github.Client,
-	files map[string][]byte, r *report) error {
+// write puts the files into the checkout.
+func (o catalogOptions) write(dir string, files map[string][]byte) error {
 	if len(files) == 0 {
 		return nil
-	}
-	if client != nil {
-		return o.propose(ctx, w, client, files, r)
 	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
@@ -208,7 +254,7 @@ func (o catalogOptions) write(ctx context.Context, w world, dir string, client *
 			return err
 		}
 	}
-	return r.to(w.out)
+	return nil
 }
 
 // propose opens the pull request. Its branch has one name a cluster, so that a second one says

@@ -8,11 +8,21 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/requests"
 )
 
 type codeownersOptions struct {
 	checkout checkout
 	check    bool
+	output   *format
+}
+
+// ownersChange is what becomes of CODEOWNERS.
+type ownersChange struct {
+	Path     string             `json:"path"`
+	Differs  bool               `json:"differs" about:"It is not, or was not, as the policies want it."`
+	Diff     string             `json:"diff,omitempty" about:"What was written, or with --check would be."`
+	Findings []requests.Finding `json:"findings" about:"What no generated line can mend."`
 }
 
 func newCodeownersCommand(w world) *cobra.Command {
@@ -39,6 +49,7 @@ one, or a finding.`,
 	}
 	o.checkout.flag(cmd)
 	cmd.Flags().BoolVar(&o.check, "check", false, "write nothing; show what would change")
+	o.output = outputFlag(cmd, ownersChange{}, asName)
 	return cmd
 }
 
@@ -52,15 +63,22 @@ func codeowners(w world, o codeownersOptions) error {
 		return fmt.Errorf("read the policies in %s: %w", dir, err)
 	}
 	file := tree.OwnersFile()
-	var r report
-	for _, f := range file.Findings {
-		r.line("%s", f)
-	}
 	changed := file.Before != file.After
-	if o.check && changed {
-		r.difference(file)
+	var diff report
+	var names []string
+	if changed {
+		names = []string{file.Path}
+		diff.difference(file)
 	}
-	if err := r.to(w.out); err != nil {
+	err = o.output.print(w, printed{names: names, value: ownersChange{Path: file.Path, Differs: changed,
+		Diff: diff.String(), Findings: file.Findings}, people: func(bool) error {
+		r := findingLines(file.Findings)
+		if o.check {
+			r.WriteString(diff.String())
+		}
+		return r.to(w.out)
+	}})
+	if err != nil {
 		return err
 	}
 	switch {

@@ -70,7 +70,7 @@ looked at. docs/doctor.md has a row for each check.`,
 	flags.Var(&o.agentApp, "app-id", "number of the agent's App, as the agent is given it")
 	flags.BoolVar(&o.backstop, "backstop", false, "run a Job that ends in 15 seconds, and wait for "+
 		"the cluster to delete it; without, it is only a dry run")
-	o.output = outputFlag(cmd, "text", "json", "yaml")
+	o.output = outputFlag(cmd, doctorReport{}, asName)
 	return cmd
 }
 
@@ -112,7 +112,7 @@ func examine(ctx context.Context, w world, o doctorOptions, parts []string) erro
 		}
 		sections = append(sections, s)
 	}
-	if err := writeSections(w, o.output.value, sections); err != nil {
+	if err := writeSections(w, o.output, sections); err != nil {
 		return err
 	}
 	return sayOutcome(w, sections, len(parts) > 0)

@@ -10,15 +10,28 @@ import (
 	"github.com/pullgrant/pullgrant/internal/doctor"
 )
 
-// doctorReport is what doctor prints as JSON and YAML; docs/doctor.schema.json describes it.
+// doctorReport is what doctor prints as JSON and YAML.
 type doctorReport struct {
-	Checks []doctor.Result `json:"checks"`
-	// Bypass counts those that may let somebody around the pipeline.
-	Bypass int `json:"bypass"`
+	Checks []doctor.Result `json:"checks" about:"In the order of docs/doctor.md, once for each thing found."`
+	Bypass int             `json:"bypass" about:"How many are of severity bypass, and wrong or unknown."`
 }
 
-func writeSections(w world, output string, sections []section) error {
-	if output == "text" {
+func writeSections(w world, output *format, sections []section) error {
+	all := doctorReport{Checks: []doctor.Result{}}
+	var ids []string
+	for _, s := range sections {
+		for _, c := range s.results {
+			c.What, c.Mend = plain(c.What), plain(c.Mend)
+			all.Checks = append(all.Checks, c)
+			if c.Open() {
+				all.Bypass++
+			}
+			if c.State != doctor.OK && c.State != doctor.Skipped {
+				ids = append(ids, c.ID)
+			}
+		}
+	}
+	return output.print(w, printed{value: all, names: ids, people: func(bool) error {
 		var r report
 		for i, s := range sections {
 			if i > 0 {
@@ -32,21 +45,7 @@ func writeSections(w world, output string, sections []section) error {
 		}
 		_, err := fmt.Fprint(w.out, text)
 		return err
-	}
-	all := doctorReport{Checks: []doctor.Result{}}
-	for _, s := range sections {
-		for _, c := range s.results {
-			c.What, c.Mend = plain(c.What), plain(c.Mend)
-			all.Checks = append(all.Checks, c)
-			if c.Open() {
-				all.Bypass++
-			}
-		}
-	}
-	if output == "json" {
-		return writeJSON(w.out, all)
-	}
-	return writeYAML(w.out, all)
+	}})
 }
 
 // section tells of a part: what is well in a line, and of anything else why it matters and what

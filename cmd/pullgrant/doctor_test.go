@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
-	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/pullgrant/pullgrant/internal/doctor"
 	"github.com/pullgrant/pullgrant/testdata/forge"
@@ -76,16 +75,4 @@ func TestDoctorDocs(t *testing.T) {
 		t.Errorf("docs/doctor.md has\n%s\nand the checks are\n%s", strings.Join(rows, "\n"),
 			strings.Join(want, "\n"))
 	}
-}
-
-// described holds what doctor prints as JSON to its schema: described FILE.
-func described(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 1 {
-		ts.Fatalf("usage: described FILE")
-	}
-	schema, err := jsonschema.NewCompiler().Compile(top + "/docs/doctor.schema.json")
-	ts.Check(err)
-	value, err := jsonschema.UnmarshalJSON(strings.NewReader(ts.ReadFile(args[0])))
-	ts.Check(err)
-	ts.Check(schema.Validate(value))
 }

@@ -211,7 +211,7 @@ func TestNothingIsWrittenToAsk(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer master.Close()
-	cmd := exec.Command("pullgrant", "schema")
+	cmd := exec.Command("pullgrant", "schema", "Nothing")
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = tty, tty, tty
 	cmd.Env = append(os.Environ(), "TERM=xterm-256color")
 	err = cmd.Run()

@@ -54,7 +54,7 @@ when the facts do not suffice to decide.`,
 		"standard input")
 	cmd.Flags().StringVar(&o.now, "now", "",
 		"judge as if it were this time, RFC 3339 (default: the clock)")
-	o.output = outputFlag(cmd, "text", "json")
+	o.output = outputFlag(cmd, policies.Decision{})
 	return cmd
 }
 
@@ -64,16 +64,14 @@ func evaluate(w world, o evaluateOptions, now time.Time) error {
 		return err
 	}
 	decision := policies.Evaluate(f.Base, f, now)
-	if o.output.value == "json" {
-		err = writeJSON(w.out, decision)
-	} else {
+	err = o.output.print(w, printed{value: decision, people: func(bool) error {
 		var r report
 		r.verdict(strings.ToUpper(decision.Outcome.String()), decision)
 		r.asked(f, decision, now)
 		r.details(decision)
 		r.rules(decision.Rules)
-		err = r.to(w.out)
-	}
+		return r.to(w.out)
+	}})
 	if err != nil {
 		return err
 	}

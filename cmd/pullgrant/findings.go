@@ -1,30 +1,34 @@
 package main
 
 import (
-	"fmt"
-
 	"github.com/pullgrant/pullgrant/requests"
 )
 
 // endWithFindings writes findings as the result of a command, and ends it.
 func endWithFindings(w world, findings []requests.Finding) error {
-	if err := writeFindings(w, "text", findings); err != nil {
+	if err := findingLines(findings).to(w.out); err != nil {
 		return err
 	}
 	return verdict(exitFindings)
 }
 
-// writeFindings writes findings as data, one a line or as JSON.
-func writeFindings(w world, output string, findings []requests.Finding) error {
-	if output == "json" {
-		return writeJSONList(w.out, findings)
+// printFindings prints findings as a command's data, of which the names are those of the files.
+func (f *format) printFindings(w world, findings []requests.Finding) error {
+	var files []string
+	for _, one := range findings {
+		files = append(files, one.File)
 	}
+	return f.print(w, printed{value: findings, names: files,
+		people: func(bool) error { return findingLines(findings).to(w.out) }})
+}
+
+// findingLines are findings, one a line.
+func findingLines(findings []requests.Finding) *report {
+	r := new(report)
 	for _, f := range findings {
-		if _, err := fmt.Fprintln(w.out, plain(f.String())); err != nil {
-			return fmt.Errorf("write findings: %w", err)
-		}
+		r.line("%s", f)
 	}
-	return nil
+	return r
 }
 
 // sayFindings tells of findings beside a command's data.

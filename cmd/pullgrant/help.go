@@ -10,13 +10,14 @@ import (
 	"golang.org/x/term"
 )
 
-// Help is as wide as the terminal, between what every terminal has and what can be read well.
+// widest is how many columns of text can be read well.
 const widest = 110
 
+// columnsOf are those of a terminal, at least width; of anything else width.
 func columnsOf(out io.Writer) int {
 	if file, ok := out.(*os.File); ok {
 		if columns, _, err := term.GetSize(int(file.Fd())); err == nil {
-			return min(max(columns, width), widest)
+			return max(columns, width)
 		}
 	}
 	return width

@@ -52,7 +52,7 @@ The exit code is 3 when one of them could not be told; the others are listed all
 	flags.BoolVar(&o.waiting, "waiting", false, "what waits for your approval")
 	flags.BoolVar(&o.live, "live", false, "what is live: of yours, of everybody's with --all")
 	flags.BoolVar(&o.all, "all", false, "also what is live of everybody else")
-	o.output = outputFlag(cmd, "table", "wide", "json", "yaml", "name")
+	o.output = outputFlag(cmd, policies.RequestList{}, asWide, asName)
 	return cmd
 }
 

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"cmp"
-	"fmt"
 	"strings"
 	"time"
 
@@ -49,70 +47,51 @@ func (r *listed) stateFor() string {
 func (o listOptions) write(w world, rows []*listed) error {
 	out := policies.RequestList{APIVersion: requests.APIVersion, Kind: policies.KindRequestList,
 		Items: []policies.ListedRequest{}}
+	var names []string
 	for _, r := range rows {
 		out.Items = append(out.Items, r.ListedRequest)
+		names = append(names, r.Name)
 	}
-	switch {
-	case o.output.value == "json":
-		return writeJSON(w.out, out)
-	case o.output.value == "yaml":
-		return writeYAML(w.out, out)
-	case o.output.value == "name":
-		var r report
-		for _, row := range rows {
-			r.copied("%s", row.Name)
+	return o.output.print(w, printed{value: out, names: names, people: func(wide bool) error {
+		switch {
+		case len(rows) == 0:
+			w.say("there is nothing of yours, and nothing that waits for you")
+			return nil
+		case wide:
+			return writeTable(w.out, wideRows(rows, w.now()))
 		}
-		return r.to(w.out)
-	case len(rows) == 0:
-		w.say("there is nothing of yours, and nothing that waits for you")
-		return nil
-	case o.output.value == "wide":
-		return writeTable(w.out, wideRows(rows, w.now()))
-	}
-	return writeTable(w.out, narrowRows(rows, w.now()))
+		const whoAndWhat = 2
+		return writeTable(w.out, narrowRows(rows, w.now()), cut{whoAndWhat, 12})
+	}})
 }
 
 func wideRows(rows []*listed, now time.Time) [][]string {
-	all := [][]string{{"NAME", "STATE", "WHO", "CLUSTER", "POLICY", "WHAT", "WAITS FOR", "UNTIL",
-		"TIME LEFT", "URL"}}
+	all := [][]string{{"NAME", "STATE", "WHO AND WHAT", "TIME LEFT", "PR", "GIVES", "WAITS FOR", "UNTIL",
+		"URL"}}
 	for _, r := range rows {
 		until := ""
 		if !r.EndsAt.IsZero() {
 			until = moment(r.EndsAt.Time, now, now.Location())
 		}
-		all = append(all, []string{r.Name, r.stateFor(), r.Requester, r.Cluster, r.Policy,
-			strings.Join(r.Gives, "; "), r.WaitsFor, until, r.left(now), r.URL})
+		all = append(all, []string{r.Name, r.stateFor(), r.whoAndWhat(), r.left(now),
+			pullCell(r.PullRequest), strings.Join(r.Gives, "; "), r.WaitsFor, until, r.URL})
 	}
 	return all
 }
 
-// narrowRows fit every terminal, as far as the names leave room.
 func narrowRows(rows []*listed, now time.Time) [][]string {
-	const gap, least = 3, 12
-	const what = 2 // the column that is cut
 	all := [][]string{{"NAME", "STATE", "WHO AND WHAT", "TIME LEFT", "PR"}}
 	for _, r := range rows {
-		text, pull := r.Policy+" on "+r.Cluster, ""
-		if !r.Mine {
-			text = r.Requester + ": " + text
-		}
-		if r.PullRequest > 0 {
-			pull = fmt.Sprintf("#%d", r.PullRequest)
-		}
-		all = append(all, []string{r.Name, r.stateFor(), text, cmp.Or(r.left(now), "-"), pull})
-	}
-	room := width
-	for column := range all[0] {
-		widest := 0
-		for _, cells := range all {
-			widest = max(widest, columns(plain(cells[column])))
-		}
-		if column != what {
-			room -= widest + gap
-		}
-	}
-	for _, cells := range all[1:] {
-		cells[what] = fitted(plain(cells[what]), max(room, least))
+		all = append(all, []string{r.Name, r.stateFor(), r.whoAndWhat(), r.left(now),
+			pullCell(r.PullRequest)})
 	}
 	return all
+}
+
+func (r *listed) whoAndWhat() string {
+	what := r.Policy + " on " + r.Cluster
+	if r.Mine {
+		return what
+	}
+	return r.Requester + ": " + what
 }

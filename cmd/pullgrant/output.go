@@ -2,35 +2,55 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"unicode"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
 	"github.com/pullgrant/pullgrant/requests"
 )
 
+// The forms in which a command prints its data. Every command with -o has asTable, which is for
+// people and the default, asJSON and asYAML.
+const (
+	asTable = "table"
+	asWide  = "wide" // asTable with more columns, and nothing cut
+	asJSON  = "json"
+	asYAML  = "yaml"
+	asName  = "name" // what one gives the next command, one a line
+)
+
 // format is the value of -o.
 type format struct {
 	value   string
 	allowed []string
+	shape   reflect.Type // of what asJSON and asYAML print
 }
 
-// outputFlag gives a command -o; the first format is the default.
-func outputFlag(cmd *cobra.Command, formats ...string) *format {
-	f := &format{formats[0], formats}
-	cmd.Flags().VarP(f, "output", "o", "output format: "+strings.Join(formats, ", "))
-	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats,
+// outputFlag gives a command -o. shape is an empty value of what it prints as JSON and YAML, of which
+// "pullgrant schema" makes the schema; more are the forms that the command has besides those of all.
+func outputFlag(cmd *cobra.Command, shape any, more ...string) *format {
+	f := &format{value: asTable, allowed: []string{asTable}, shape: reflect.TypeOf(shape)}
+	for _, form := range []string{asWide, asJSON, asYAML, asName} {
+		if form == asJSON || form == asYAML || slices.Contains(more, form) {
+			f.allowed = append(f.allowed, form)
+		}
+	}
+	for _, form := range more {
+		if !slices.Contains(f.allowed, form) {
+			f.allowed = append(f.allowed, form)
+		}
+	}
+	cmd.Flags().VarP(f, "output", "o", "output format: "+strings.Join(f.allowed, ", "))
+	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(f.allowed,
 		cobra.ShellCompDirectiveNoFileComp))
 	return f
 }
@@ -43,6 +63,32 @@ func (f *format) Set(s string) error {
 	}
 	f.value = s
 	return nil
+}
+
+// printed is what a command prints, for whichever form is asked for.
+type printed struct {
+	value  any      // of the shape of its -o
+	names  []string // each is printed once
+	people func(wide bool) error
+}
+
+// print prints it in the form that -o names.
+func (f *format) print(w world, p printed) error {
+	switch f.value {
+	case asJSON:
+		return writeJSON(w.out, p.value)
+	case asYAML:
+		return writeYAML(w.out, p.value)
+	case asName:
+		var r report
+		for i, name := range p.names {
+			if !slices.Contains(p.names[:i], name) {
+				r.copied("%s", name)
+			}
+		}
+		return r.to(w.out)
+	}
+	return p.people(f.value == asWide)
 }
 
 // number is a flag that holds the number of something on GitHub, which is never 0; 0 means that the
@@ -65,8 +111,12 @@ func (n *number) Set(s string) error {
 	return nil
 }
 
-// writeJSON writes indented JSON in which every character that a terminal could obey is escaped.
+// writeJSON writes indented JSON in which every character that a terminal could obey is escaped. A
+// list without items is [] and never null.
 func writeJSON(w io.Writer, value any) error {
+	if list := reflect.ValueOf(value); list.Kind() == reflect.Slice && list.IsNil() {
+		value = []struct{}{}
+	}
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)
 	encoder.SetEscapeHTML(false)
@@ -76,11 +126,6 @@ func writeJSON(w io.Writer, value any) error {
 	}
 	_, err := io.WriteString(w, requests.EscapeJSON(b.String()))
 	return err
-}
-
-// writeJSONList writes a list as writeJSON does, one without items as [] and never as null.
-func writeJSONList[T any](w io.Writer, list []T) error {
-	return writeJSON(w, append([]T{}, list...))
 }
 
 // plain makes text one harmless line: characters a terminal could obey, and line breaks, become
@@ -127,23 +172,6 @@ func wrap(line string) string {
 		current += next
 	}
 	return strings.Join(append(lines, current), "\n")
-}
-
-func columns(text string) int { return utf8.RuneCountInString(text) }
-
-// writeTable prints rows in columns, the first row as their heads. Every cell is made plain; an
-// empty one is a dash.
-func writeTable(w io.Writer, rows [][]string) error {
-	table := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
-	var err error
-	for _, row := range rows {
-		for i := range row {
-			row[i] = cmp.Or(plain(row[i]), "-")
-		}
-		_, writeErr := fmt.Fprintln(table, strings.Join(row, "\t"))
-		err = errors.Join(err, writeErr)
-	}
-	return errors.Join(err, table.Flush())
 }
 
 // count is "no findings", "1 finding", "2 findings".

@@ -2,6 +2,8 @@ package main
 
 import (
 	"github.com/spf13/cobra"
+
+	"github.com/pullgrant/pullgrant/policies"
 )
 
 type policyTestOptions struct {
@@ -25,7 +27,7 @@ One line tells of each case. The exit code is 1 when one differs or a file is no
 		RunE: func(*cobra.Command, []string) error { return policyTest(w, o) },
 	}
 	o.checkout.flag(cmd)
-	o.output = outputFlag(cmd, "text", "json")
+	o.output = outputFlag(cmd, []policies.TestResult{}, asName)
 	return cmd
 }
 
@@ -36,6 +38,7 @@ func policyTest(w world, o policyTestOptions) error {
 	}
 	results, findings := tree.RunTests()
 	failed := 0
+	var files []string // with a case that failed
 	var r report
 	for _, c := range results {
 		if c.Passed {
@@ -43,14 +46,12 @@ func policyTest(w world, o policyTestOptions) error {
 			continue
 		}
 		failed++
+		files = append(files, c.File)
 		r.line("FAIL  %s: wanted %s, got %s: %s (%s:%d:%d)", c.Name, c.Want, c.Got, c.Message,
 			c.File, c.Line, c.Column)
 	}
-	if o.output.value == "json" {
-		err = writeJSONList(w.out, results)
-	} else {
-		err = r.to(w.out)
-	}
+	err = o.output.print(w, printed{value: results, names: files,
+		people: func(bool) error { return r.to(w.out) }})
 	if err != nil {
 		return err
 	}

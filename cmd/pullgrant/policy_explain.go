@@ -18,6 +18,13 @@ import (
 type policyExplainOptions struct {
 	checkout checkout
 	what     string // a policy or request, by name or file
+	output   *format
+}
+
+// explained is a policy, or what would come of a request.
+type explained struct {
+	Policy  []offer            `json:"policy,omitempty" about:"What it offers, for each of its clusters."`
+	Request *policies.Decision `json:"request,omitempty" about:"Of a request: the policy alone is judged."`
 }
 
 func newPolicyExplainCommand(w world) *cobra.Command {
@@ -41,6 +48,7 @@ request would be denied.`,
 		},
 	}
 	o.checkout.flag(cmd)
+	o.output = outputFlag(cmd, explained{}, asName)
 	return cmd
 }
 
@@ -64,9 +72,12 @@ func policyExplain(w world, o policyExplainOptions) error {
 	case !ok:
 		return explainRequest(w, o, dir, files, tree)
 	}
-	var r report
-	r.policy(tree, policy)
-	return r.to(w.out)
+	return o.output.print(w, printed{value: explained{Policy: offers(tree, policy)},
+		names: []string{name}, people: func(bool) error {
+			var r report
+			r.policy(tree, policy)
+			return r.to(w.out)
+		}})
 }
 
 func explainRequest(w world, o policyExplainOptions, dir string, files fs.FS,
@@ -82,10 +93,24 @@ func explainRequest(w world, o policyExplainOptions, dir string, files fs.FS,
 		return fmt.Errorf("read the request: %w", err)
 	}
 	d := preview(tree, path, data)
-	if d.Outcome != policies.Allowed || d.Grant == nil {
+	allowed := d.Outcome == policies.Allowed && d.Grant != nil
+	place, _ := placeOf(path)
+	err = o.output.print(w, printed{value: explained{Request: &d}, names: []string{place.Name},
+		people: func(bool) error {
+			if !allowed {
+				return nil
+			}
+			return wouldCome(tree, path, d).to(w.out)
+		}})
+	if err == nil && !allowed {
 		return refused(w, d, "")
 	}
-	var r report
+	return err
+}
+
+// wouldCome says in words what a request that its policy allows would give.
+func wouldCome(tree policies.Tree, path string, d policies.Decision) *report {
+	r := new(report)
 	r.line("File          %s", path)
 	r.line("Policy        %s", d.Policy)
 	r.grant(*d.Grant)
@@ -100,7 +125,7 @@ func explainRequest(w world, o policyExplainOptions, dir string, files fs.FS,
 			r.role(tree, policy, d.Grant.Cluster, view.Role)
 		}
 	}
-	return r.to(w.out)
+	return r
 }
 
 // policy says everything about a policy.

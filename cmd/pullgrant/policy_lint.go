@@ -31,7 +31,7 @@ reviewer to weigh. docs/lint.md explains each rule. The exit code is 1 when ther
 	}
 	o.checkout.flag(cmd)
 	cmd.Flags().BoolVar(&o.strict, "strict", false, "let warnings count as errors do")
-	o.output = outputFlag(cmd, "text", "json")
+	o.output = outputFlag(cmd, []policies.LintFinding{}, asName)
 	return cmd
 }
 
@@ -49,15 +49,14 @@ func policyLint(w world, o policyLintOptions) error {
 			warnings++
 		}
 	}
-	if o.output.value == "json" {
-		err = writeJSONList(w.out, findings)
-	} else {
-		var r report
-		for _, f := range findings {
-			r.line("%s", f)
-		}
-		err = r.to(w.out)
+	var files []string
+	var r report
+	for _, f := range findings {
+		files = append(files, f.File)
+		r.line("%s", f)
 	}
+	err = o.output.print(w, printed{value: findings, names: files,
+		people: func(bool) error { return r.to(w.out) }})
 	if err != nil {
 		return err
 	}

@@ -32,7 +32,7 @@ when a policy is not valid, which leaves it out.`,
 		RunE: func(*cobra.Command, []string) error { return policyList(w, o) },
 	}
 	o.checkout.flag(cmd)
-	o.output = outputFlag(cmd, "table", "json", "name")
+	o.output = outputFlag(cmd, []offer{}, asWide, asName)
 	return cmd
 }
 
@@ -76,7 +76,8 @@ func policyList(w world, o policyListOptions) error {
 	if err != nil {
 		return err
 	}
-	all, names := []offer{}, []string{}
+	var all []offer
+	var names []string
 	findings := tree.Check()
 	for _, name := range tree.PolicyNames() {
 		policy, _, broken := tree.Policy(name)
@@ -85,18 +86,8 @@ func policyList(w world, o policyListOptions) error {
 			all = append(all, offers(tree, policy)...)
 		}
 	}
-	switch o.output.value {
-	case "json":
-		err = writeJSON(w.out, all)
-	case "name":
-		var r report
-		for _, name := range names {
-			r.line("%s", name)
-		}
-		err = r.to(w.out)
-	default:
-		err = writeOffers(w, all)
-	}
+	err = o.output.print(w, printed{value: all, names: names,
+		people: func(wide bool) error { return writeOffers(w, all, wide) }})
 	if err != nil {
 		return err
 	}
@@ -107,8 +98,11 @@ func policyList(w world, o policyListOptions) error {
 	return nil
 }
 
-func writeOffers(w world, all []offer) error {
-	rows := [][]string{{"POLICY", "CLUSTER", "GIVES", "AT MOST", "WHO MAY ASK", "WHO APPROVES"}}
+func writeOffers(w world, all []offer, wide bool) error {
+	rows := [][]string{{"POLICY", "CLUSTER", "AT MOST", "GIVES", "WHO APPROVES"}}
+	if wide {
+		rows[0] = append(rows[0], "WHO MAY ASK", "DESCRIPTION")
+	}
 	for _, o := range all {
 		var gives []string
 		for _, g := range o.Grants {
@@ -117,10 +111,18 @@ func writeOffers(w world, all []offer) error {
 		if o.Mode == requests.ModeImpersonate {
 			gives[len(gives)-1] += ", used with --as"
 		}
-		rows = append(rows, []string{o.Name, o.Cluster, strings.Join(gives, "; "),
-			o.MaxDuration.String(), at(o.Askers), whoApproves(o.Approvals)})
+		row := []string{o.Name, o.Cluster, o.MaxDuration.String(), strings.Join(gives, "; "),
+			whoApproves(o.Approvals)}
+		if wide {
+			row = append(row, at(o.Askers), o.Description)
+		}
+		rows = append(rows, row)
 	}
-	return writeTable(w.out, rows)
+	if wide {
+		return writeTable(w.out, rows)
+	}
+	const gives, approves = 3, 4
+	return writeTable(w.out, rows, cut{gives, 24}, cut{approves, 14}, cut{gives, 12})
 }
 
 // whoApproves says whose approvals are needed, for a line.

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
@@ -52,7 +53,7 @@ that widens is as much to look at as one that narrows.`,
 	_ = cmd.MarkFlagDirname("policy-dir")
 	cmd.Flags().StringVar(&o.against, "against", "HEAD", "branch, tag or commit with the "+
 		"policies to compare with")
-	o.output = outputFlag(cmd, "table", "json")
+	o.output = outputFlag(cmd, []policies.Replayed{}, asName)
 	return cmd
 }
 
@@ -89,14 +90,16 @@ func policyReplay(w world, o policyReplayOptions) error {
 		}
 	}
 	flips := slices.DeleteFunc(replayed, func(r policies.Replayed) bool { return r.Flip == "" })
-	if o.output.value == "json" {
-		if flips == nil {
-			flips = []policies.Replayed{}
-		}
-		err = writeJSON(w.out, flips)
-	} else if len(flips) > 0 {
-		err = writeFlips(w, flips)
+	var names []string
+	for _, r := range flips {
+		names = append(names, strings.TrimSuffix(path.Base(r.Path), ".yaml"))
 	}
+	err = o.output.print(w, printed{value: flips, names: names, people: func(bool) error {
+		if len(flips) == 0 {
+			return nil
+		}
+		return writeFlips(w, flips)
+	}})
 	if err != nil {
 		return err
 	}

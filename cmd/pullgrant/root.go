@@ -55,7 +55,7 @@ Exit codes:
 	root.SetErr(w.err)
 	root.SetFlagErrorFunc(flagProblem)
 	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) {
-		fmt.Fprint(w.out, writeHelp(cmd, columnsOf(w.out)))
+		fmt.Fprint(w.out, writeHelp(cmd, min(columnsOf(w.out), widest)))
 	})
 	root.Version = thisBuild().String()
 	root.SetVersionTemplate("{{.Version}}\n")

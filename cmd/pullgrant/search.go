@@ -63,7 +63,7 @@ policy gives are listed as far as you may, each with its command.`,
 		"what allows something on this kind only, such as pods, deployments.apps or pods/log")
 	flags.BoolVar(&o.live, "live", false, "list the objects that there are, by your kubeconfig")
 	kubeconfigFlag(cmd, &o.kubeconfig)
-	o.output = outputFlag(cmd, "table", "wide", "json", "yaml", "name")
+	o.output = outputFlag(cmd, []option{}, asWide, asName)
 	return cmd
 }
 
@@ -205,23 +205,14 @@ func first(all ...string) string {
 }
 
 func (o searchOptions) write(w world, all []option, name string) error {
-	switch o.output.value {
-	case "json":
-		return writeJSON(w.out, all)
-	case "yaml":
-		return writeYAML(w.out, all)
-	case "name":
-		var r report
-		var names []string
-		for _, c := range all {
-			names = append(names, c.Policy)
-		}
-		for _, name := range slices.Compact(names) {
-			r.line("%s", name)
-		}
-		return r.to(w.out)
-	case "wide":
-		return writeWide(w, all)
+	var names []string
+	for _, c := range all {
+		names = append(names, c.Policy)
 	}
-	return writeChoices(w, all, name)
+	return o.output.print(w, printed{value: all, names: names, people: func(wide bool) error {
+		if wide {
+			return writeWide(w, all)
+		}
+		return writeChoices(w, all, name)
+	}})
 }

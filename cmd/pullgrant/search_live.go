@@ -186,13 +186,15 @@ func (r *report) live(all []liveObject, name string) {
 }
 
 func writeWide(w world, all []option) error {
-	rows := [][]string{{"POLICY", "CLUSTER", "NAMESPACES", "GIVES", "AT MOST", "WHO APPROVES", "COMMAND"}}
+	rows := [][]string{{"POLICY", "CLUSTER", "AT MOST", "APPROVALS", "NAMESPACES", "GIVES", "WHO APPROVES",
+		"COMMAND"}}
 	for _, c := range all {
-		rows = append(rows, []string{c.Policy, c.Cluster, strings.Join(c.Namespaces, ","), c.Gives,
-			c.MaxDuration.String(), whoApproves(c.Approvals), c.Command})
+		row := []string{c.Policy, c.Cluster, c.MaxDuration.String(), fmt.Sprint(c.Least)}
+		rows = append(rows, slices.Concat(row, []string{strings.Join(c.Namespaces, ","), c.Gives,
+			whoApproves(c.Approvals), c.Command}))
 		for _, one := range c.Live {
-			rows = append(rows, []string{c.Policy, c.Cluster, one.Namespace, one.Object,
-				c.MaxDuration.String(), whoApproves(c.Approvals), one.Command})
+			rows = append(rows, slices.Concat(row, []string{one.Namespace, one.Object,
+				whoApproves(c.Approvals), one.Command}))
 		}
 	}
 	return writeTable(w.out, rows)

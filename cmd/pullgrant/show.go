@@ -47,7 +47,7 @@ are missing; 1 when it is denied, or over without a ledger entry; 3 when it cann
 		},
 	}
 	o.flags(cmd)
-	o.output = outputFlag(cmd, "text", "json")
+	o.output = outputFlag(cmd, shown{}, asName)
 	return cmd
 }
 
@@ -154,15 +154,20 @@ func show(ctx context.Context, w world, o showOptions) error {
 	if err != nil {
 		return err
 	}
-	if o.output.value == "json" {
-		err = writeJSON(w.out, s)
-	} else {
-		err = s.report(w)
-	}
+	err = o.output.print(w, printed{value: s, names: s.names(),
+		people: func(bool) error { return s.report(w) }})
 	if err != nil {
 		return err
 	}
 	return verdictOf(s.Outcome)
+}
+
+// names are the request's own; a pull request that asks for no access has none.
+func (s shown) names() []string {
+	if place, ok := placeOf(s.Path); ok {
+		return []string{place.Name}
+	}
+	return nil
 }
 
 func (o showOptions) find(ctx context.Context, w world) (shown, error) {

@@ -72,13 +72,3 @@ func (s *statusLine) clear() {
 		fmt.Fprint(s.out, "\r\x1b[K")
 	}
 }
-
-// fitted is text cut to so many columns: what is wider would begin a second line, which nothing
-// writes over.
-func fitted(text string, columns int) string {
-	runes := []rune(text)
-	if len(runes) <= columns {
-		return text
-	}
-	return string(runes[:max(0, columns-1)]) + "…"
-}

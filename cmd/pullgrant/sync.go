@@ -87,7 +87,7 @@ containers (POST /audit): docs/exec-audit.md.`,
 }
 
 func (o *syncOptions) flags(flags *pflag.FlagSet) {
-	o.evidence = &format{requests.EvidenceGitHub, []string{requests.EvidenceGitHub,
+	o.evidence = &format{value: requests.EvidenceGitHub, allowed: []string{requests.EvidenceGitHub,
 		requests.EvidenceBranch}}
 	flags.StringVar(&o.cluster, "cluster", "", "name of this cluster in the access repository")
 	flags.StringVar(&o.repoURL, "repo-url", "", "address of the access repository, as git "+

@@ -2,17 +2,21 @@ package main
 
 import (
 	"cmp"
+	"fmt"
 	"io"
 	"strings"
+
+	"charm.land/lipgloss/v2"
 )
 
-// cut lets a column of a narrow table lose the end of its cells, down to so many columns.
+// cut lets a column of a table lose the end of its cells, down to so many columns of the terminal.
 type cut struct{ column, least int }
 
-// writeNarrow prints rows as writeTable does, in lines that fit into width: where they would not,
-// the cells of the columns in cuts lose their ends, those of the first cut first. What none of them
-// can spare makes the lines longer.
-func writeNarrow(w io.Writer, rows [][]string, cuts ...cut) error {
+// writeTable prints rows in columns, the first row as their heads. Every cell is made plain; an empty
+// one is a dash. Where lines would not fit into the terminal, or into width where there is none, the
+// cells of the columns in cuts lose their ends, those of the first cut first. What none of them can
+// spare makes the lines longer.
+func writeTable(w io.Writer, rows [][]string, cuts ...cut) error {
 	const gap = 2
 	widths := make([]int, len(rows[0]))
 	for _, row := range rows {
@@ -21,7 +25,7 @@ func writeNarrow(w io.Writer, rows [][]string, cuts ...cut) error {
 			widths[i] = max(widths[i], columns(row[i]))
 		}
 	}
-	over := gap*(len(widths)-1) - width
+	over := gap*(len(widths)-1) - columnsOf(w)
 	for _, w := range widths {
 		over += w
 	}
@@ -35,7 +39,7 @@ func writeNarrow(w io.Writer, rows [][]string, cuts ...cut) error {
 	for _, row := range rows {
 		line := ""
 		for i, cell := range row {
-			cell = shorten(cell, widths[i])
+			cell = fitted(cell, widths[i])
 			line += cell + strings.Repeat(" ", gap+widths[i]-columns(cell))
 		}
 		b.WriteString(strings.TrimRight(line, " ") + "\n")
@@ -44,10 +48,26 @@ func writeNarrow(w io.Writer, rows [][]string, cuts ...cut) error {
 	return err
 }
 
-// shorten is text in so many columns; what is left out shows as ….
-func shorten(text string, most int) string {
+// pullCell is the number of a pull request, empty where there is none.
+func pullCell(number int) string {
+	if number == 0 {
+		return ""
+	}
+	return fmt.Sprintf("#%d", number)
+}
+
+// columns is how many a terminal gives a text of one line: two to a letter of Chinese, none to an
+// accent that stands on another letter.
+func columns(text string) int { return lipgloss.Width(text) }
+
+// fitted is text cut to so many columns; what is left out shows as ….
+func fitted(text string, most int) string {
 	if columns(text) <= most {
 		return text
 	}
-	return string([]rune(text)[:max(most-1, 0)]) + "…"
+	letters := []rune(text)
+	for len(letters) > 0 && columns(string(letters)) >= most {
+		letters = letters[:len(letters)-1]
+	}
+	return string(letters) + "…"
 }

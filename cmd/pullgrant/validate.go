@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/requests"
 )
 
 type validateOptions struct {
@@ -36,7 +37,7 @@ findings.`,
 		},
 	}
 	o.checkout.flag(cmd)
-	o.output = outputFlag(cmd, "text", "json")
+	o.output = outputFlag(cmd, []requests.Finding{}, asName)
 	return cmd
 }
 
@@ -53,7 +54,7 @@ func validate(w world, o validateOptions) error {
 	if err != nil {
 		return fmt.Errorf("validate the access repository %s: %w", dir, err)
 	}
-	if err := writeFindings(w, o.output.value, findings); err != nil {
+	if err := o.output.printFindings(w, findings); err != nil {
 		return err
 	}
 	w.say("checked %s, %s", count(checked, "file"), count(len(findings), "finding"))

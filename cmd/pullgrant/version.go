@@ -69,14 +69,13 @@ func newVersionCommand(w world) *cobra.Command {
 		Example: "  pullgrant version\n  pullgrant version -o json",
 		Args:    arguments(0, 0),
 	}
-	output := outputFlag(cmd, "text", "json")
+	output := outputFlag(cmd, build{})
 	cmd.RunE = func(*cobra.Command, []string) error {
 		b := thisBuild()
-		if output.value == "json" {
-			return writeJSON(w.out, b)
-		}
-		_, err := fmt.Fprintln(w.out, b)
-		return err
+		return output.print(w, printed{value: b, people: func(bool) error {
+			_, err := fmt.Fprintln(w.out, b)
+			return err
+		}})
 	}
 	return cmd
 }

@@ -59,7 +59,7 @@ A request that has not ended is shown apart: that its approvals hold only its ag
 	cmd.Flags().StringVar(&o.filter.Cluster, "cluster", "", "only on this cluster")
 	cmd.Flags().StringVar(&o.can, "can", "", "only who could use this verb on RESOURCE")
 	cmd.Flags().StringVar(&o.subresource, "subresource", "", "of RESOURCE, such as log or exec")
-	o.output = outputFlag(cmd, "table", "wide", "json")
+	o.output = outputFlag(cmd, []audit.Holding{}, asWide, asName)
 	return cmd
 }
 
@@ -124,7 +124,7 @@ func who(w world, o whoOptions) error {
 		return err
 	}
 	h.only(o.filter.Filter)
-	all := []audit.Holding{}
+	var all []audit.Holding
 	trees := treesOf(h.dir)
 	for i, row := range h.rows {
 		refused := ""
@@ -143,11 +143,12 @@ func who(w world, o whoOptions) error {
 			all = append(all, holding)
 		}
 	}
-	if o.output.value == "json" {
-		err = writeJSONList(w.out, all)
-	} else {
-		err = writeHoldings(w, all, o.output.value == "wide")
+	var names []string
+	for _, holding := range all {
+		names = append(names, holding.Name)
 	}
+	err = o.output.print(w, printed{value: all, names: names,
+		people: func(wide bool) error { return writeHoldings(w, all, wide) }})
 	if err != nil {
 		return err
 	}

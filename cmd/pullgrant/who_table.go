@@ -1,7 +1,7 @@
 package main
 
 import (
-	"io"
+	"errors"
 	"slices"
 	"strings"
 
@@ -11,15 +11,15 @@ import (
 // writeHoldings prints who had access, then who had it if it was approved, then what is not known.
 // Unless it is to be wide, the tables fit into width.
 func writeHoldings(w world, all []audit.Holding, wide bool) error {
-	held := func(b *strings.Builder, all []audit.Holding) error { return writeHeld(b, all, wide) }
+	held := func(w world, all []audit.Holding) error { return writeHeld(w, all, wide) }
 	if len(all) == 0 {
 		w.say("nobody, as far as this checkout tells")
 	}
-	var sections []string
+	sections := 0
 	for _, section := range []struct {
 		held  audit.Held
 		title string
-		write func(*strings.Builder, []audit.Holding) error
+		write func(world, []audit.Holding) error
 	}{
 		{audit.Had, "", held},
 		{audit.IfApproved, "Not ended, and theirs if it was approved, which only its agent knows:",
@@ -32,21 +32,26 @@ func writeHoldings(w world, all []audit.Holding, wide bool) error {
 		if len(some) == 0 {
 			continue
 		}
-		var b strings.Builder
-		if section.title != "" {
-			b.WriteString(section.title + "\n")
+		var head report
+		if sections > 0 {
+			head.line("")
 		}
-		if err := section.write(&b, some); err != nil {
+		if section.title != "" {
+			head.line("%s", section.title)
+		}
+		if err := errors.Join(head.to(w.out), section.write(w, some)); err != nil {
 			return err
 		}
-		sections = append(sections, b.String())
+		sections++
 	}
-	_, err := io.WriteString(w.out, strings.Join(sections, "\n"))
-	return err
+	return nil
 }
 
-func writeHeld(b *strings.Builder, all []audit.Holding, wide bool) error {
+func writeHeld(w world, all []audit.Holding, wide bool) error {
 	rows := [][]string{{"NAME", "WHO", "WHAT", "FROM (UTC)", "UNTIL"}}
+	if wide {
+		rows[0] = append(rows[0], "ROLES", "APPROVED BY", "PR")
+	}
 	for _, h := range all {
 		what, until := whatCell(h.Row), h.Ended
 		if len(h.Can) > 0 {
@@ -55,20 +60,24 @@ func writeHeld(b *strings.Builder, all []audit.Holding, wide bool) error {
 		if until.IsZero() {
 			until = h.Until
 		}
-		rows = append(rows, []string{h.Name, h.Who(), what, h.From.Format(minutes),
-			until.Format(minutes)})
+		row := []string{h.Name, h.Who(), what, h.From.Format(minutes), until.Format(minutes)}
+		if wide {
+			row = append(row, strings.Join(h.Roles, ", "), strings.Join(h.Approvers, ", "),
+				pullCell(h.PullRequest))
+		}
+		rows = append(rows, row)
 	}
 	if wide {
-		return writeTable(b, rows)
+		return writeTable(w.out, rows)
 	}
 	const who, what = 1, 2
-	return writeNarrow(b, rows, cut{what, 16}, cut{who, 6}, cut{what, 8})
+	return writeTable(w.out, rows, cut{what, 16}, cut{who, 6}, cut{what, 8})
 }
 
-func writeUnknown(b *strings.Builder, all []audit.Holding) error {
+func writeUnknown(w world, all []audit.Holding) error {
 	var r report
 	for _, h := range all {
 		r.text("  %s  %s", h.Name, strings.TrimPrefix(h.Who()+": "+h.Why, ": "))
 	}
-	return r.to(b)
+	return r.to(w.out)
 }

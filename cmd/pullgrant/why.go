@@ -66,7 +66,7 @@ The exit code is 1 when no policy under which you may ask would allow it.`,
 	flags.StringVar(&o.reason, "reason", "", "reason to fill in, in one line")
 	kubeconfigFlag(cmd, &o.kubeconfig)
 	flags.StringVar(&o.hook, "hook", "", "print the hook for a shell: "+strings.Join(hookShells(), ", "))
-	o.output = outputFlag(cmd, "text", "json", "name")
+	o.output = outputFlag(cmd, answer{}, asName)
 	return cmd
 }
 
@@ -131,26 +131,19 @@ func (o whyOptions) run(cmd *cobra.Command, w world, forbidden []requests.Forbid
 
 // tell says what was found and, where a person can answer, goes on with the first.
 func (o whyOptions) tell(ctx context.Context, w world, cmd *cobra.Command, a answer) error {
-	var err error
-	switch o.output.value {
-	case "json":
-		err = writeJSON(w.out, a)
-	case "name":
-		var r report
-		for _, one := range a.Ways {
-			r.line("%s", one.Policy)
-		}
-		err = r.to(w.out)
-	default:
-		err = a.report(w, cmd.Root().CommandPath())
+	var names []string
+	for _, one := range a.Ways {
+		names = append(names, one.Policy)
 	}
+	err := o.output.print(w, printed{value: a, names: names,
+		people: func(bool) error { return a.report(w, cmd.Root().CommandPath()) }})
 	if err != nil {
 		return err
 	}
 	if len(a.Ways) == 0 {
 		return verdict(exitFindings)
 	}
-	if t := newTerminal(w); t != nil && o.output.value == "text" {
+	if t := newTerminal(w); t != nil && o.output.value == asTable {
 		return goOn(ctx, cmd, a.Ways[0].asking, t)
 	}
 	return nil

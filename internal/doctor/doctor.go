@@ -52,13 +52,13 @@ type Check struct {
 
 // Result is how a check went. One that found several things has a Result for each.
 type Result struct {
-	Part     string   `json:"part"`
-	ID       string   `json:"id"`
-	Severity Severity `json:"severity"`
-	State    State    `json:"state"`
-	What     string   `json:"what"`           // was found
-	Why      string   `json:"why"`            // it matters
-	Mend     string   `json:"mend,omitempty"` // the command or the click; empty: nothing to do
+	Part     string   `json:"part" enum:"github,repository,cluster"`
+	ID       string   `json:"id" about:"Of the check, as in docs/doctor.md. It stays."`
+	Severity Severity `json:"severity" enum:"bypass,advice"`
+	State    State    `json:"state" enum:"ok,wrong,warning,unknown,skipped"`
+	What     string   `json:"what" about:"What was found, in words."`
+	Why      string   `json:"why" about:"Why it matters."`
+	Mend     string   `json:"mend,omitempty" about:"The command, or the click, that mends it."`
 }
 
 // Open tells whether the result leaves a way around the pipeline: it was found, or nobody could
