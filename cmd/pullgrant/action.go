@@ -15,8 +15,8 @@ a check run named "pullgrant" on its head commit. It reads the GITHUB_* and INPU
 GitHub sets for an action; outputs are decision, code, policy and head-sha. Nothing of the pull
 request is checked out or run.
 
-The exit code is that of "pullgrant evaluate"; with the input exit-code: reported it is 0 once the
-check run is posted.`,
+The exit code is that of "pullgrant evaluate": 0 allowed, 8 approvals are missing, 1 denied. With the
+input exit-code: reported it is 0 once the check run is posted.`,
 		Example: `  pullgrant action`,
 		Args:    arguments(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -21,7 +21,7 @@ it. Until an approved review has paid that, you break no glass anywhere, and nob
 policy. What the policy gives, and rules deny, is as ever; only its own maximum is shorter.
 
 On a terminal you are asked whether you mean it, unless --yes says so. Elsewhere nobody is there to
-be asked, and what is missing is an error.`,
+be asked, and what is missing is an error. The exit code is 1 when the policies would deny it.`,
 		Example: `  pullgrant breakglass --policy payments-debug --cluster prod-eu --reason "INC-123, checkout is down"
   pullgrant breakglass review 20261122-alice-breakglass-inc-123 --verdict Justified \
     --text "Read the logs of payments-api and restarted it; a runbook now says how to do without"`,

@@ -20,7 +20,9 @@ others is ended with "pullgrant revoke".
 Only GitHub and the agent take what you give back. While GitHub is down, those can end it who may
 delete RoleBindings on the cluster, which whoever asks for access mostly may not:
 
-  kubectl delete rolebinding -A -l app.kubernetes.io/managed-by=pullgrant,pullgrant.dev/request=NAME`,
+  kubectl delete rolebinding -A -l app.kubernetes.io/managed-by=pullgrant,pullgrant.dev/request=NAME
+
+The exit code is 1 when one of NAME is not live, or not yours.`,
 		Example: `  pullgrant drop 20261122-alice-inc-123`,
 		Args:    arguments(1, -1),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -21,7 +21,10 @@ func newExtendCommand(w world) *cobra.Command {
 		Long: `Ask for the same access once more, from the end of NAME on, as "request" does: it needs the same
 approvals. Approved in time, access goes on without a gap; else it begins again once it is approved.
 NAME is a request of yours on the default branch. Duration and reason are those of NAME where
-nothing else is said.`,
+nothing else is said.
+
+The exit code is 1 when the policies would deny it, or NAME has ended; with --wait it is that of
+"pullgrant wait", 8 when nobody has approved in time.`,
 		Example: `  pullgrant extend 20261122-alice-inc-123
   pullgrant extend 20261122-alice-inc-123 --duration 30m --reason "INC-123, the fix is rolling out"`,
 		Args: arguments(1, 1),

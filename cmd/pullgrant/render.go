@@ -23,7 +23,7 @@ func newRenderCommand(w world) *cobra.Command {
 		Long: `Print, as YAML, the objects that the agent would create for a request once it is
 merged, under the policies of the same checkout: the Job that ends the access when the agent is
 gone, and the bindings and Roles it will own. What only the merge decides, such as the times, is not in
-them.`,
+them. The exit code is 1 when the policies would deny the request.`,
 		Example: `  pullgrant render 20261122-alice-inc-123
   pullgrant render requests/prod-eu/payments-debug/20261122-alice-inc-123.yaml`,
 		Args: arguments(1, 1),

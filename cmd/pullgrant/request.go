@@ -62,7 +62,10 @@ A namespace such as 'team-*' or '^team-[a-z]+$' stands for those of the policy t
 
 The address of the pull request goes to stdout. On a terminal you choose what is missing from what
 you may ask for, and are asked once before anything is opened; elsewhere it is an error that names
-what there is. An open request of yours for the same is shown instead of asking twice.`,
+what there is. An open request of yours for the same is shown instead of asking twice.
+
+The exit code is 1 when the policies would deny it, or you have the access already; with --wait it is
+that of "pullgrant wait", 8 when nobody has approved in time.`,
 		Example: `  pullgrant request --policy payments-debug --cluster prod-eu --duration 1h \
     --reason "INC-123, checkout is slow"
   pullgrant request --policy payments-debug --cluster prod-eu --reason "INC-123, checkout is slow" --dry-run

@@ -40,7 +40,9 @@ and it never comes back:
   kubectl delete rolebinding -A -l app.kubernetes.io/managed-by=pullgrant                          everything
   kubectl delete rolebinding -A -l app.kubernetes.io/managed-by=pullgrant,pullgrant.dev/request=NAME  one request
 
-A label has room for 63 characters: for a longer NAME --dry-run says what stands in its place.`,
+A label has room for 63 characters: for a longer NAME --dry-run says what stands in its place.
+
+The exit code is 1 when nothing that is live is meant.`,
 		Example: `  pullgrant revoke 20261122-alice-inc-123
   pullgrant revoke --subject alice --dry-run
   pullgrant revoke --all --cluster prod-eu`,
