@@ -60,18 +60,6 @@ func TestMap(t *testing.T) {
 	}
 }
 
-// TestLinks holds that the links between documents lead to files.
-func TestLinks(t *testing.T) {
-	link := regexp.MustCompile(`\]\(([^)#:]+)(?:#[^)]*)?\)`)
-	for document, text := range documents(t) {
-		for _, m := range link.FindAllStringSubmatch(text, -1) {
-			if _, err := os.Stat(filepath.Join(filepath.Dir(document), m[1])); err != nil {
-				t.Errorf("%s: %v", document, err)
-			}
-		}
-	}
-}
-
 // TestIndexIsWhole: docs/README.md leads to every page beside it.
 func TestIndexIsWhole(t *testing.T) {
 	index, err := os.ReadFile(filepath.Join(top, "docs/README.md"))

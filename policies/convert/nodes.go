@@ -119,6 +119,12 @@ func header(at *yaml.Node, kind string, name *yaml.Node) *yaml.Node {
 var kept = []string{"creationTimestamp", "generation", "managedFields", "resourceVersion",
 	"selfLink", "uid", "id", "revision"}
 
+// isApplied tells whether a field is nothing but the note of kubectl apply of what was applied.
+func isApplied(key, v *yaml.Node) bool {
+	return key.Value == "annotations" && v.Kind == yaml.MappingNode && len(v.Content) == 2 &&
+		v.Content[0].Value == "kubectl.kubernetes.io/last-applied-configuration"
+}
+
 // advice says what to do instead of fields that have no counterpart, by their paths without places
 // in lists; what is below them has the same.
 var advice = map[string]string{
@@ -172,7 +178,7 @@ func (d *document) keep(n *yaml.Node, path string, names ...string) {
 		switch {
 		case slices.Contains(names, key.Value):
 			left = append(left, key, v)
-		case isEmpty(v) || path == "metadata" && slices.Contains(kept, key.Value):
+		case isEmpty(v), path == "metadata" && (slices.Contains(kept, key.Value) || isApplied(key, v)):
 		default:
 			d.tell(key, shown(at), "%s", adviceOn(at))
 		}
