@@ -24,7 +24,7 @@ On a terminal you are asked whether you mean it, unless --yes says so. Elsewhere
 be asked, and what is missing is an error. The exit code is 1 when the policies would deny it.`,
 		Example: `  pullgrant breakglass --policy payments-debug --cluster prod-eu --reason "INC-123, checkout is down"
   pullgrant breakglass review 20261122-alice-breakglass-inc-123 --verdict Justified \
-    --text "Read the logs of payments-api and restarted it; a runbook now says how to do without"`,
+    --text "Restarted payments-api; a runbook now says how to do without"`,
 		Args: o.arguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return o.run(cmd, w)

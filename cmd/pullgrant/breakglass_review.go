@@ -28,7 +28,7 @@ Anybody may write it; an owner of the debt approves it who neither asked for the
 Once it is merged, the agent closes the issue. Either verdict pays. NAME is the request's, whose
 access is over.`,
 		Example: `  pullgrant breakglass review 20261122-alice-breakglass-inc-123 --verdict Justified \
-    --text "Read the logs of payments-api and restarted it; a runbook now says how to do without"`,
+    --text "Restarted payments-api; a runbook now says how to do without"`,
 		Args: arguments(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.name = args[0]

@@ -72,7 +72,7 @@ func codeowners(w world, o codeownersOptions) error {
 	}
 	err = o.output.print(w, printed{names: names, value: ownersChange{Path: file.Path, Differs: changed,
 		Diff: diff.String(), Findings: file.Findings}, people: func(bool) error {
-		r := findingLines(file.Findings)
+		r := findingLines(w, file.Findings)
 		if o.check {
 			r.WriteString(diff.String())
 		}

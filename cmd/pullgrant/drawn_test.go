@@ -19,7 +19,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// drawn is a program on a terminal of 80 columns: what it draws, and what is typed.
+// drawn is a program on a terminal, of 80 columns unless DRAWN_COLUMNS says otherwise: what it draws,
+// and what is typed.
 type drawn struct {
 	cmd    *exec.Cmd
 	tty    *os.File
@@ -55,17 +56,15 @@ func draw(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 1 {
 		ts.Fatalf("usage: draw PROGRAM ARGUMENTS...")
 	}
-	d := &drawn{cmd: exec.Command(args[0], args[1:]...), read: make(chan struct{}),
-		screen: &display{Emulator: vt.NewEmulator(width, drawnRows)}}
-	for _, name := range []string{"GITHUB_TOKEN", "GITHUB_API_URL", "GITHUB_REPOSITORY", "HOME", "PATH",
-		"NO_COLOR", "TERM", "TZ"} {
-		if value := ts.Getenv(name); value != "" {
-			d.cmd.Env = append(d.cmd.Env, name+"="+value)
-		}
+	columns := width
+	if text := ts.Getenv("DRAWN_COLUMNS"); text != "" {
+		var err error
+		columns, err = strconv.Atoi(text)
+		ts.Check(err)
 	}
-	d.cmd.Env = append(d.cmd.Env, "GORACE=exitcode=0 log_path="+ts.MkAbs("races")) // not on the screen
-	d.cmd.Dir, d.cmd.Stdout = ts.MkAbs("."), &d.out
-	tty, err := pty.StartWithSize(d.cmd, &pty.Winsize{Rows: drawnRows, Cols: width})
+	d := newDrawn(ts, columns, drawnRows, args)
+	d.cmd.Stdout = &d.out
+	tty, err := pty.StartWithSize(d.cmd, &pty.Winsize{Rows: drawnRows, Cols: uint16(columns)})
 	ts.Check(err)
 	d.tty = tty
 	go func() { _, _ = io.Copy(tty, d.screen) }() // what a terminal answers when it is asked
@@ -78,6 +77,58 @@ func draw(ts *testscript.TestScript, neg bool, args []string) {
 		_ = d.cmd.Process.Kill()
 		_ = d.tty.Close()
 	})
+}
+
+func newDrawn(ts *testscript.TestScript, columns, rows int, args []string) *drawn {
+	d := &drawn{cmd: exec.Command(args[0], args[1:]...), read: make(chan struct{}),
+		screen: &display{Emulator: vt.NewEmulator(columns, rows)}}
+	for _, name := range []string{"GITHUB_TOKEN", "GITHUB_API_URL", "GITHUB_REPOSITORY", "HOME", "PATH",
+		"NO_COLOR", "TERM", "TZ", "KUBECONFIG"} {
+		if value := ts.Getenv(name); value != "" {
+			d.cmd.Env = append(d.cmd.Env, name+"="+value)
+		}
+	}
+	d.cmd.Env = append(d.cmd.Env, "GORACE=exitcode=0 log_path="+ts.MkAbs("races")) // not on the screen
+	d.cmd.Dir = ts.MkAbs(".")
+	return d
+}
+
+// shows runs a program that asks nothing on a terminal and writes what then stands there to a file:
+// shows COLUMNS FILE PROGRAM ARGUMENTS...
+func shows(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 3 {
+		ts.Fatalf("usage: shows COLUMNS FILE PROGRAM ARGUMENTS...")
+	}
+	columns, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	const rows = 300
+	d := newDrawn(ts, columns, rows, args[2:])
+	tty, end, err := pty.Open()
+	ts.Check(err)
+	defer tty.Close()
+	ts.Check(pty.Setsize(tty, &pty.Winsize{Rows: rows, Cols: uint16(columns)}))
+	d.cmd.Stdout, d.cmd.Stderr = end, end
+	ts.Check(d.cmd.Start())
+	go func() { // ends with an error when the program does
+		_, _ = io.Copy(io.MultiWriter(d.screen, &d.raw), tty)
+		close(d.read)
+	}()
+	var exit *exec.ExitError
+	if err := d.cmd.Wait(); err != nil && !errors.As(err, &exit) {
+		ts.Fatalf("run it: %v", err)
+	}
+	_ = end.Close()
+	<-d.read
+	of(ts).drawn = d
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(alikeDrawn(d.text())), 0o644))
+}
+
+// alikeDrawn is a screen without what is another one in each run.
+func alikeDrawn(text string) string {
+	for same, pattern := range varying {
+		text = pattern.ReplaceAllString(text, same)
+	}
+	return text
 }
 
 // text is what stands on the screen.
@@ -122,6 +173,10 @@ func press(ts *testscript.TestScript, neg bool, args []string) {
 
 var varying = map[string]*regexp.Regexp{
 	"20261122-":         regexp.MustCompile(`\b2[0-9]{7}-`),
+	"0123456789ab":      regexp.MustCompile(`\b[0-9a-f]{12}\b`),
+	"08:00:00 UTC":      regexp.MustCompile(`([0-9-]{10} )?[0-9:]{8} UTC`),
+	"ends in 29 min":    regexp.MustCompile(`ends in (29|30) min`),
+	", 5 s\n":           regexp.MustCompile(`, [0-9]+ s\n`),
 	"http://127.0.0.1/": regexp.MustCompile(`http://127\.0\.0\.1:[0-9]+/`),
 }
 
@@ -136,10 +191,7 @@ func screen(ts *testscript.TestScript, neg bool, args []string) {
 		before = text
 		time.Sleep(400 * time.Millisecond)
 	}
-	for same, pattern := range varying {
-		text = pattern.ReplaceAllString(text, same)
-	}
-	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o644))
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(alikeDrawn(text)), 0o644))
 }
 
 // ends waits for the program, compares its exit code and writes its stdout to a file: ends CODE FILE.

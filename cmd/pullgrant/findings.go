@@ -1,12 +1,14 @@
 package main
 
 import (
+	"fmt"
+
 	"github.com/pullgrant/pullgrant/requests"
 )
 
 // endWithFindings writes findings as the result of a command, and ends it.
 func endWithFindings(w world, findings []requests.Finding) error {
-	if err := findingLines(findings).to(w.out); err != nil {
+	if err := findingLines(w, findings).to(w.out); err != nil {
 		return err
 	}
 	return verdict(exitFindings)
@@ -19,14 +21,14 @@ func (f *format) printFindings(w world, findings []requests.Finding) error {
 		files = append(files, one.File)
 	}
 	return f.print(w, printed{value: findings, names: files,
-		people: func(bool) error { return findingLines(findings).to(w.out) }})
+		people: func(bool) error { return findingLines(w, findings).to(w.out) }})
 }
 
-// findingLines are findings, one a line.
-func findingLines(findings []requests.Finding) *report {
+// findingLines are findings, one a line where it is no terminal.
+func findingLines[T fmt.Stringer](w world, findings []T) *report {
 	r := new(report)
 	for _, f := range findings {
-		r.line("%s", f)
+		r.WriteString(lineFor(w.out, plain(f.String())) + "\n")
 	}
 	return r
 }

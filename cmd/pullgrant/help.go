@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -32,8 +33,8 @@ func writeHelp(cmd *cobra.Command, columns int) string {
 		}
 	}
 	fmt.Fprintln(&b, fill(cmd.Short+".", columns))
-	section("Examples", cmd.Example)
-	usage := "  " + cmd.UseLine()
+	section("Examples", setIn(cmd.Example, columns))
+	usage := wrapAt("  "+cmd.UseLine(), columns)
 	if cmd.HasAvailableSubCommands() {
 		usage += "\n  " + cmd.CommandPath() + " [command]"
 	}
@@ -62,15 +63,58 @@ func commandList(cmd *cobra.Command, columns int) string {
 	return b.String()
 }
 
-// reflow fills paragraphs, and leaves what is set in as it is.
+// setIn has lines that are set in fit: a command goes on behind a backslash, as a shell takes it, and
+// anything else below its text.
+func setIn(text string, most int) string {
+	var lines []string
+	for line := range strings.SplitSeq(continued.ReplaceAllString(text, " "), "\n") {
+		switch command := strings.TrimLeft(line, " "); {
+		case columns(line) <= most:
+		case shellCommand.MatchString(command):
+			line = brokenCommand(command, most)
+		default:
+			line = wrapAt(line, most)
+		}
+		lines = append(lines, line)
+	}
+	return strings.Join(lines, "\n")
+}
+
+var (
+	continued    = regexp.MustCompile(` *\\\n *|\n {8,}`)
+	shellCommand = regexp.MustCompile(`^(?:kubectl|gh|` + program + `) `)
+	// shellPart is where a command may be broken: before a flag, a pipe or a redirection, or, where it
+	// has none of them, before a word.
+	shellPart = regexp.MustCompile(`(?:[|>&]+ ?)?` + shellText + `+(?: +(?:'[^']*'|"[^"]*"|[^-|>& '"])` +
+		shellText + `*)?`)
+)
+
+const shellText = `(?:'[^']*'|"[^"]*"|[^ '"])`
+
+// brokenCommand is a command in lines that a shell takes for one.
+func brokenCommand(command string, most int) string {
+	var lines []string
+	line := " "
+	for _, part := range shellPart.FindAllString(command, -1) {
+		if columns(line+" "+part+` \`) > most && strings.TrimSpace(line) != "" {
+			lines = append(lines, line+` \`)
+			line = "   "
+		}
+		line += " " + part
+	}
+	return strings.Join(append(lines, line), "\n")
+}
+
+// reflow fills paragraphs.
 func reflow(text string, columns int) string {
 	paragraphs := strings.Split(strings.TrimSpace(text), "\n\n")
 	for i, p := range paragraphs {
 		head, lines, set := strings.Cut(p, "\n  ") // such as a list of exit codes under its heading
 		switch {
 		case strings.HasPrefix(p, "  "):
+			paragraphs[i] = setIn(p, columns)
 		case set:
-			paragraphs[i] = fill(head, columns) + "\n  " + lines
+			paragraphs[i] = fill(head, columns) + "\n" + setIn("  "+lines, columns)
 		default:
 			paragraphs[i] = fill(p, columns)
 		}

@@ -148,13 +148,19 @@ func plain(s string) string {
 // width is how many columns every terminal has.
 const width = 80
 
-// wordPattern is what wrap keeps in one line, with the spaces behind it: a path or, in
-// backquotes, a command can be copied.
-var wordPattern = regexp.MustCompile("^ +|(`[^`]*`|[^ ])+ *")
+// wordPattern is what wrap keeps in one line, with the spaces behind it: a path can be copied, and a
+// command in quotes or behind a colon. Between letters that know no spaces a line may end anywhere.
+var wordPattern = regexp.MustCompile("^ +|" + unspaced + " *|(`[^`]*`|" +
+	`"(?:kubectl |gh )?pullgrant [^"]*"|: (?:kubectl|gh|pullgrant) .*$|` + "[^ " + unspaced[1:] + ")+ *")
 
-// wrap breaks a line at spaces so that it fits into width. What follows the first line is set in
+const unspaced = `[\p{Han}\p{Hiragana}\p{Katakana}]`
+
+// wrap is wrapAt for every terminal.
+func wrap(line string) string { return wrapAt(line, width) }
+
+// wrapAt breaks a line at spaces so that it fits into so many columns. What follows the first line is set in
 // like its text, behind its label if it has one: two spaces end a label.
-func wrap(line string) string {
+func wrapAt(line string, most int) string {
 	const longest = 30 // label
 	body := strings.TrimLeft(line, " ")
 	indent := len(line) - len(body) + 2
@@ -164,7 +170,7 @@ func wrap(line string) string {
 	var lines []string
 	current := ""
 	for _, next := range wordPattern.FindAllString(line, -1) {
-		full := columns(current+strings.TrimRight(next, " ")) > width
+		full := columns(current+strings.TrimRight(next, " ")) > most
 		if full && strings.TrimSpace(current) != "" {
 			lines = append(lines, strings.TrimRight(current, " "))
 			current = strings.Repeat(" ", indent)

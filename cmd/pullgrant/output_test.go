@@ -66,11 +66,41 @@ func TestWrap(t *testing.T) {
 			"\n  four four four",
 		strings.Repeat("é", 78) + " e":          strings.Repeat("é", 78) + " e",
 		"  " + strings.Repeat("x", 90) + " end": "  " + strings.Repeat("x", 90) + "\n    end",
+		words[:60] + `with "pullgrant audit --dir .", please`: words[:60] + "with\n  \"pullgrant " +
+			`audit --dir .", please`,
+		words[:50] + "run: kubectl delete rolebinding -A": words[:49] + "\n  run: kubectl delete " +
+			"rolebinding -A",
+		"Reason  " + strings.Repeat("漢字", 30): "Reason  " + strings.Repeat("漢字", 18) + "\n        " +
+			strings.Repeat("漢字", 12),
 		words[:60] + "run `pullgrant audit --dir .`, please": words[:60] + "run\n  `pullgrant " +
 			"audit --dir .`, please",
 	} {
 		if got := wrap(line); got != want {
 			t.Errorf("%q:\n%q, want\n%q", line, got, want)
+		}
+	}
+}
+
+// TestTable: columns stand below each other whatever letters they hold, and cells lose what they may
+// until the line fits.
+func TestTable(t *testing.T) {
+	rows := func() [][]string {
+		return [][]string{{"NAME", "WHAT", "BY"}, {"日本語", "check 🚒 " + strings.Repeat("漢", 40), "e\u0301va"},
+			{"a\x1b[2J", "", "bob"}}
+	}
+	var b strings.Builder
+	if err := writeTable(&b, rows(), cut{1, 10}); err != nil {
+		t.Fatal(err)
+	}
+	want := "NAME        WHAT" + strings.Repeat(" ", 61) + "BY\n" +
+		"日本語      check 🚒 " + strings.Repeat("漢", 26) + "…   e\u0301va\n" +
+		"a\\u{1b}[2J  -" + strings.Repeat(" ", 64) + "bob\n"
+	if b.String() != want {
+		t.Errorf("got\n%swant\n%s", &b, want)
+	}
+	for line := range strings.Lines(b.String()) {
+		if n := columns(strings.TrimSuffix(line, "\n")); n > width {
+			t.Errorf("%d columns: %s", n, line)
 		}
 	}
 }

@@ -50,13 +50,11 @@ func policyLint(w world, o policyLintOptions) error {
 		}
 	}
 	var files []string
-	var r report
 	for _, f := range findings {
 		files = append(files, f.File)
-		r.line("%s", f)
 	}
 	err = o.output.print(w, printed{value: findings, names: files,
-		people: func(bool) error { return r.to(w.out) }})
+		people: func(bool) error { return findingLines(w, findings).to(w.out) }})
 	if err != nil {
 		return err
 	}

@@ -172,8 +172,10 @@ func (r *report) rules(rules []policies.Rule) {
 		return
 	}
 	r.title("Rules, each named by its refusal")
-	for _, rule := range rules {
-		r.line("  %-4s  %s", passed(rule.Passed), rule.Code)
+	for i, rule := range rules {
+		if i == 0 || rules[i-1] != rule { // several questions have one refusal
+			r.line("  %-4s  %s", passed(rule.Passed), rule.Code)
+		}
 	}
 }
 
@@ -281,7 +283,7 @@ func (r *report) findings(findings []requests.Finding) {
 	}
 	r.title("Findings")
 	for _, f := range findings {
-		r.line("  %s", f)
+		r.text("  %s", f)
 	}
 }
 

@@ -37,8 +37,10 @@ GitHub login or a Kubernetes user name.
 When that takes too long, or GitHub is down, whoever may delete RoleBindings ends access at once,
 and it never comes back:
 
-  kubectl delete rolebinding -A -l app.kubernetes.io/managed-by=pullgrant                          everything
-  kubectl delete rolebinding -A -l app.kubernetes.io/managed-by=pullgrant,pullgrant.dev/request=NAME  one request
+  kubectl delete rolebinding -A -l app.kubernetes.io/managed-by=pullgrant
+  kubectl delete rolebinding -A -l app.kubernetes.io/managed-by=pullgrant,pullgrant.dev/request=NAME
+
+The first is everything, the second one request.
 
 A label has room for 63 characters: for a longer NAME --dry-run says what stands in its place.
 

@@ -42,7 +42,8 @@ Exit codes:
   3  the work could not be done (network, API, files)
   8  pending: a person still has to act`,
 		Example: `  pullgrant init my-access-repository
-  pullgrant request --policy payments-debug --cluster prod-eu --duration 1h --reason "INC-123, checkout is slow"
+  pullgrant request --policy payments-debug --cluster prod-eu --duration 1h \
+    --reason "INC-123, checkout is slow"
   pullgrant validate`,
 		SilenceErrors:     true,
 		SilenceUsage:      true,

@@ -68,6 +68,7 @@ func runScripts(t *testing.T, files ...string) {
 			"awaits":    awaits,
 			"configure": configure, "described": described,
 			"draw": draw, "see": see, "press": press, "screen": screen, "ends": ends,
+			"shows":    shows,
 			"coloured": coloured,
 		},
 	})
