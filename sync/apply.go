@@ -93,6 +93,7 @@ type tries struct {
 	pass     int                     // number of the one that is taken
 	ends     map[string]*lasting     // by subject, what could not be ended
 	entering map[string]waitingEntry // by path, what could not be entered
+	telling  retry                   // that grants began
 }
 
 // lasting is what could not be ended. Its pauses are counted in passes, which are what it would

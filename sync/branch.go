@@ -257,6 +257,12 @@ func (b *branch) first(ctx context.Context, tip string, paths []string) (string,
 	return first, nil
 }
 
+// change is one of the agent's, without what it changes.
+func (b *branch) change(at time.Time) git.Change {
+	person := git.Person{Name: "pullgrant", Email: "pullgrant@" + b.cluster.Name + ".invalid"}
+	return git.Change{Author: person, Committer: person, When: at, Sign: b.signer}
+}
+
 // nameOf is the name of a file without its folder and ending: of a request's, the request's.
 func nameOf(file string) string { return strings.TrimSuffix(path.Base(file), ".yaml") }
 

@@ -183,8 +183,7 @@ func (x *debts) note(ctx context.Context, debt *policies.Debt) (err error) {
 // commit changes the file of a debt, as long as it is there.
 func (x *debts) commit(ctx context.Context, at string, change func(*git.Change)) error {
 	_, err := x.branch.repository.Commit(ctx, func(tip string) (git.Change, error) {
-		person := git.Person{Name: "pullgrant", Email: "pullgrant@" + x.cluster.Name + ".invalid"}
-		c := git.Change{Author: person, Committer: person, When: x.clocks.now(), Sign: x.branch.signer}
+		c := x.branch.change(x.clocks.now())
 		there, err := x.branch.repository.Find(ctx, tip, at)
 		if err == nil && there[at].Path != "" {
 			change(&c)

@@ -123,10 +123,8 @@ func (a *Agent) entered(batch []ledger.Entry, commit, on string) {
 
 // change is what is left to be done on a tip.
 func (a *Agent) change(ctx context.Context, tip string, batch []ledger.Entry) (git.Change, error) {
-	at := a.clocks.now()
-	person := git.Person{Name: "pullgrant", Email: "pullgrant@" + a.cluster.Name + ".invalid"}
-	change := git.Change{Put: map[string][]byte{}, Author: person, Committer: person, When: at,
-		Sign: a.branch.signer}
+	change := a.branch.change(a.clocks.now())
+	change.Put = map[string][]byte{}
 	var left []ledger.Entry
 	var paths []string
 	for _, e := range batch {

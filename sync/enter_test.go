@@ -37,6 +37,7 @@ func TestPushRefused(t *testing.T) {
 			s.Must(agent.Once(t.Context()))
 			s.granted(one)
 			s.granted(two)
+			pushes.count.Store(0)
 			mend := refuse(s)
 			begin := noon.Add(2 * time.Hour)
 			s.SetClock(begin)

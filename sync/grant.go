@@ -39,7 +39,7 @@ func (a *Agent) grant(ctx context.Context, r plan.Record, overlaps bool) (plan.R
 	if !r.Complete() { // it begins later
 		return r, a.cluster.Save(ctx, &r)
 	}
-	r.Phase, r.Refused = plan.Granted, nil
+	r.Phase, r.Refused, r.Told.After = plan.Granted, nil, a.branch.repository.Tip()
 	return r, a.save(ctx, &r)
 }
 

@@ -75,6 +75,7 @@ func (a *Agent) pass(ctx context.Context) failures {
 		{monitor.StageApply, theTip, false, func(ctx context.Context) error {
 			return a.debts.settle(ctx, p.world)
 		}},
+		{monitor.StageLedger, theTip, false, p.tellGranted},
 		{monitor.StageApply, theTip, false, p.accept},
 	} {
 		if s.needs > p.knows {

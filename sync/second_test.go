@@ -64,7 +64,7 @@ func TestSecondUnderOneName(t *testing.T) {
 						t.Errorf("on main: %s", left)
 					}
 					if message := s.git("log", "-1", "--format=%B",
-						"main"); !strings.Contains(message,
+						"main", "--", requests.Folder); !strings.Contains(message,
 						paths[first]+" has the name") {
 						t.Errorf("the commit does not name the first:\n%s", message)
 					}

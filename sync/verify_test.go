@@ -73,7 +73,7 @@ func TestVerify(t *testing.T) {
 	}
 	stored := s.git("show", "main:"+path) + "\n"
 	other := newSigner(t)
-	if rules := s.rules(signersOf(t, other.AllowedSigner(s.Cluster)), now); rules != "unsigned" {
+	if rules := s.rules(signersOf(t, other.AllowedSigner(s.Cluster)), now); rules != "granted-unsigned unsigned" {
 		t.Errorf("signed by nobody that counts: %s", rules)
 	}
 	// Entries that the agent's own key signed and that tell something else than git and GitHub do.
@@ -83,11 +83,11 @@ func TestVerify(t *testing.T) {
 		{"requester: alice", "requester: carol", "request-differs"},
 		{"policy: payments-debug", "policy: payments-other", "request-differs"},
 		{"grantedAt: \"2026-11-23T12:00:00Z\"",
-			"grantedAt: \"2026-11-23T11:00:00Z\"", "window window"},
+			"grantedAt: \"2026-11-23T11:00:00Z\"", "granted-differs window window"},
 		{"revokedAt: \"2026-11-23T13:00:00Z\"", "revokedAt: \"2026-11-23T13:02:00Z\"", "late"},
 		{"evidence: github", "evidence: branch", "branch-trusted"},
 		{"mergeCommit: ", "mergeCommit: 0000000000000000000000000000000000000000 #",
-			"no-merge not-merged"},
+			"granted-differs no-merge not-merged"},
 		{"headSHA: ", "headSHA: 0000000000000000000000000000000000000000 #",
 			"evidence-differs not-merged"},
 	} {

@@ -91,13 +91,13 @@ func runAudit(ctx context.Context, w world, o auditOptions) error {
 	sayFindings(w, h.findings)
 	unproven := 0
 	for _, a := range h.accounts {
-		if a.Proof == ledger.Unproven {
+		if a.Proof == requests.Unproven {
 			unproven++
 			w.say("%s:1:1: %s [unproven]", a.Path, a.Doubt)
 		}
 	}
 	if o.signers == "" && slices.ContainsFunc(h.accounts,
-		func(a ledger.Account) bool { return a.Proof == ledger.Unchecked }) {
+		func(a ledger.Account) bool { return a.Proof == requests.Unchecked }) {
 		w.say("signatures were not checked; give --allowed-signers to check them")
 	}
 	if len(h.findings)+unproven > 0 {

@@ -200,7 +200,7 @@ func (o recertifyOptions) used(w world, dir string) (granted []ledger.Account, e
 	for _, a := range accounts {
 		switch {
 		case a.Spec == nil || a.Status == nil || a.Status.GrantedAt == nil:
-		case signers != nil && a.Proof == ledger.Unproven:
+		case signers != nil && a.Proof == requests.Unproven:
 			w.say("left out: %s:1:1: %s [unproven]", a.Path, a.Doubt)
 		default:
 			granted = append(granted, a)

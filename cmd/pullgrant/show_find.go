@@ -97,8 +97,8 @@ func (o showOptions) onBranch(ctx context.Context, w world, client *github.Clien
 			sayFindings(w, findings)
 			return shown{}, verdict(exitFindings)
 		}
-		a := ledger.Account{Name: place.Name, Cluster: place.Cluster, Path: path, Spec: r.Spec,
-			Status: &r.Status}
+		a := ledger.Account{Audited: requests.Audited{Name: place.Name, Cluster: place.Cluster, Path: path,
+			Spec: r.Spec, Status: &r.Status}}
 		return ended(a, func(commit string) (policies.Tree, error) {
 			return client.Tree(ctx, commit, policies.Wanted(policies.KindRequest, r.Status.Path))
 		})

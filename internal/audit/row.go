@@ -12,30 +12,30 @@ import (
 
 // Row is one request and what became of it, as far as a checkout tells.
 type Row struct {
-	Name        string        `json:"name"`
-	Cluster     string        `json:"cluster"`
-	Policy      string        `json:"policy,omitempty"`
-	Requester   string        `json:"requester,omitempty"` // GitHub login
-	Subject     string        `json:"subject,omitempty"`   // Kubernetes user; empty: not known, or nobody
-	Behalf      bool          `json:"behalf,omitempty"`    // the subject is somebody else than the requester
-	Namespaces  []string      `json:"namespaces,omitempty"`
-	ClusterWide bool          `json:"clusterWide,omitempty"` // it reached every namespace
-	Roles       []string      `json:"roles,omitempty"`       // ClusterRoles
-	From        requests.Time `json:"from,omitzero"`         // access began; zero: it never did, or not known
-	Until       requests.Time `json:"until,omitzero"`        // it was to end
-	Ended       requests.Time `json:"ended,omitzero"`        // it did, or was refused; zero: nothing tells of an end
-	Cause       string        `json:"cause,omitempty"`       // one of requests.Causes
-	Code        string        `json:"code,omitempty"`        // of a refusal
-	EndedBy     string        `json:"endedBy,omitempty"`     // words of requests.Person
-	Approvers   []string      `json:"approvers,omitempty"`   // GitHub logins
-	BreakGlass  bool          `json:"breakGlass,omitempty"`  // access before anybody looked
-	PullRequest int           `json:"pullRequest,omitempty"`
-	Reason      string        `json:"reason,omitempty"` // anybody's own words
-	Commit      string        `json:"commit"`           // that brought its file
-	Path        string        `json:"path"`
-	Entered     requests.Time `json:"entered"` // the commit's own time
-	Proof       ledger.Proof  `json:"proof"`
-	Evidence    string        `json:"evidence,omitempty"`
+	Name        string         `json:"name"`
+	Cluster     string         `json:"cluster"`
+	Policy      string         `json:"policy,omitempty"`
+	Requester   string         `json:"requester,omitempty"` // GitHub login
+	Subject     string         `json:"subject,omitempty"`   // Kubernetes user; empty: not known, or nobody
+	Behalf      bool           `json:"behalf,omitempty"`    // the subject is somebody else than the requester
+	Namespaces  []string       `json:"namespaces,omitempty"`
+	ClusterWide bool           `json:"clusterWide,omitempty"` // it reached every namespace
+	Roles       []string       `json:"roles,omitempty"`       // ClusterRoles
+	From        requests.Time  `json:"from,omitzero"`         // access began; zero: it never did, or not known
+	Until       requests.Time  `json:"until,omitzero"`        // it was to end
+	Ended       requests.Time  `json:"ended,omitzero"`        // it did, or was refused; zero: nothing tells of an end
+	Cause       string         `json:"cause,omitempty"`       // one of requests.Causes
+	Code        string         `json:"code,omitempty"`        // of a refusal
+	EndedBy     string         `json:"endedBy,omitempty"`     // words of requests.Person
+	Approvers   []string       `json:"approvers,omitempty"`   // GitHub logins
+	BreakGlass  bool           `json:"breakGlass,omitempty"`  // access before anybody looked
+	PullRequest int            `json:"pullRequest,omitempty"`
+	Reason      string         `json:"reason,omitempty"` // anybody's own words
+	Commit      string         `json:"commit"`           // that brought its file
+	Path        string         `json:"path"`
+	Entered     requests.Time  `json:"entered"` // the commit's own time
+	Proof       requests.Proof `json:"proof"`
+	Evidence    string         `json:"evidence,omitempty"`
 }
 
 // RowOf is the row of an account. asked is what one that has not ended would give, with its window

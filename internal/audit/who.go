@@ -3,7 +3,7 @@ package audit
 import (
 	"fmt"
 
-	"github.com/pullgrant/pullgrant/sync/ledger"
+	"github.com/pullgrant/pullgrant/requests"
 )
 
 // Held is how sure it is that somebody had access.
@@ -33,7 +33,7 @@ func (s Span) Hold(r Row, refused string) (h Holding, ok bool) {
 		return h, false
 	}
 	switch {
-	case r.Proof == ledger.Unproven:
+	case r.Proof == requests.Unproven:
 		h.doubt("no agent signed for its entry in the ledger")
 	case !r.Ended.IsZero():
 	case refused != "":

@@ -65,18 +65,43 @@ func (s *objects) between(old, tip plumbing.Hash, depth int) (line []plumbing.Ha
 func (r *Repository) History(ctx context.Context, tip, from string, paths ...string) (first string,
 	commits []Commit,
 	err error) {
+	if first, err = r.Reach(ctx, tip, from); err != nil {
+		return "", nil, err
+	}
+	commits, err = r.Commits(ctx, first, tip, paths...)
+	return first, commits, err
+}
+
+// Reach has the first-parent line from a commit to the tip in memory, as far as that is not there
+// yet. from, first and the errors are as of History.
+func (r *Repository) Reach(ctx context.Context, tip, from string) (first string, err error) {
 	for depth := 64; ; depth *= 4 {
 		if first, err = r.reach(tip, from); err == nil {
-			commits, err = r.Commits(ctx, first, tip, paths...)
-			return first, commits, err
+			return first, nil
 		}
 		if !errors.Is(err, ErrNotInMemory) || depth > MaxDepth {
-			return "", nil, err
+			return "", err
 		}
 		if err := r.deepen(ctx, depth); err != nil {
-			return "", nil, fmt.Errorf("going back to commit %s: %w", from, err)
+			return "", fmt.Errorf("going back to commit %s: %w", from, err)
 		}
 	}
+}
+
+// Line lists the first-parent line from a commit (exclusive) to the tip, newest first, without
+// Changes, and that commit itself as the last one. It reads memory alone, where Reach has it.
+func (r *Repository) Line(tip, from string) (line []Commit, err error) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	for c, err := range r.view().firstParents(plumbing.NewHash(tip)) {
+		if err != nil {
+			return nil, fmt.Errorf("going back to commit %s: %w", clean(from), err)
+		}
+		if line = append(line, c); c.Hash == from {
+			return line, nil
+		}
+	}
+	return nil, fmt.Errorf("commit %s: %w", clean(from), ErrNotOnLine)
 }
 
 // reach goes back from the tip until it meets from, or the first commit of all when that is empty.

@@ -26,16 +26,17 @@ var ErrChange = errors.New("the change cannot be made")
 // needed five.
 const maxTries = 8
 
-// Change is what one commit does to the tip. Without Put and Remove there is nothing to do, and no
-// commit is made.
+// Change is what one commit does to the tip. Where it changes no file there is nothing to do, and no
+// commit is made, unless that is allowed.
 type Change struct {
-	Put       map[string][]byte // path to content, of regular files that are new or replaced
-	Remove    []string          // paths of files that must be there
-	Message   string            // subject, empty line, body, trailers; a final line end is added when missing
-	Author    Person            // When is not used
-	Committer Person            // When is not used
-	When      time.Time         // of both, to the second
-	Sign      *Signer           // nil: unsigned
+	Put        map[string][]byte // path to content, of regular files that are new or replaced
+	Remove     []string          // paths of files that must be there
+	AllowEmpty bool              // the message alone is worth a commit
+	Message    string            // subject, empty line, body, trailers; a final line end is added when missing
+	Author     Person            // When is not used
+	Committer  Person            // When is not used
+	When       time.Time         // of both, to the second
+	Sign       *Signer           // nil: unsigned
 }
 
 // Commit adds one commit to the branch and returns its hash, or "" when there was nothing to do.
@@ -171,7 +172,7 @@ func (r *Repository) stage(change Change) (*objects, plumbing.Hash, error) {
 		}
 		edits[path] = nil
 	}
-	if len(edits) == 0 {
+	if len(edits) == 0 && !change.AllowEmpty {
 		return nil, none, nil
 	}
 	s := &objects{Storage: memory.NewStorage(), below: r.store}
@@ -179,14 +180,16 @@ func (r *Repository) stage(change Change) (*objects, plumbing.Hash, error) {
 	if err != nil {
 		return nil, none, err
 	}
-	tree, err := s.edit("", plumbing.NewHash(tip.Tree), edits)
-	if err != nil {
-		return nil, none, err
+	tree := plumbing.NewHash(tip.Tree)
+	if len(edits) > 0 {
+		if tree, err = s.edit("", tree, edits); err != nil {
+			return nil, none, err
+		}
 	}
 	if tree.IsZero() { // the last file is gone; only the root may be empty
 		tree = s.add(plumbing.TreeObject, nil)
 	}
-	if tree.String() == tip.Tree {
+	if tree.String() == tip.Tree && !change.AllowEmpty {
 		return nil, none, nil
 	}
 	raw, err := encodeCommit(tree, r.tip, change)

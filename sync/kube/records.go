@@ -81,6 +81,9 @@ func configMapOf(r plan.Record) *corev1.ConfigMap {
 	if len(r.Uses.First) > 0 {
 		data["uses"] = encoded(r.Uses)
 	}
+	if r.Told != (plan.Told{}) {
+		data["told"] = encoded(r.Told)
+	}
 	if r.Issue > 0 {
 		data["issue"] = strconv.Itoa(r.Issue)
 	}
@@ -122,6 +125,9 @@ func readRecord(m *corev1.ConfigMap) (plan.Record, error) {
 	}
 	if uses, noted := m.Data["uses"]; noted {
 		errs = append(errs, json.Unmarshal([]byte(uses), &r.Uses), r.Uses.Check())
+	}
+	if told, noted := m.Data["told"]; noted {
+		errs = append(errs, json.Unmarshal([]byte(told), &r.Told))
 	}
 	if issue, noted := m.Data["issue"]; noted {
 		errs = append(errs, json.Unmarshal([]byte(issue), &r.Issue))

@@ -8,39 +8,19 @@ import (
 	"github.com/pullgrant/pullgrant/sync/git"
 )
 
-// Account is what a checkout tells about one request: what was asked and, once it ended, what came
-// of it.
+// Account is what a checkout tells about one request.
 type Account struct {
-	Name    string `json:"name"`
-	Cluster string `json:"cluster"`
-	// of the file: under requests/ until it ended, then under revocations/
-	Path    string                `json:"path"`
-	Commit  string                `json:"commit"`           // that brought the file to the branch as it is
-	Entered requests.Time         `json:"entered"`          // the commit's own time, which its author chose
-	Spec    *requests.RequestSpec `json:"spec,omitempty"`   // nil: the request could not be read
-	Status  *requests.Status      `json:"status,omitempty"` // nil: it waits for the agent or is live
-	Proof   Proof                 `json:"proof"`
-	Doubt   string                `json:"doubt,omitempty"` // why it is Unproven
+	requests.Audited
 
 	checkout *git.Checkout
 	facts    git.Entry // beside the ledger entry; zero: there are none
 }
 
-// Proof is how far an account can be trusted: by the signature of its commit, never by the author's
-// name (R50).
-type Proof string
-
-// Proofs of an account.
-const (
-	NotEnded  Proof = "none"      // a request: nothing is claimed yet that a signature could prove
-	Unchecked Proof = "unchecked" // no signers were given
-	Signed    Proof = "signed"    // the commit carries the signature of the cluster's agent
-	Unproven  Proof = "unproven"  // it does not: anybody could have written it
-)
-
 // Began is when access began, else when it ended or the file came to the branch.
 func (a Account) Began() requests.Time {
 	switch {
+	case a.Status == nil && a.Granted != nil:
+		return a.Granted.GrantedAt
 	case a.Status == nil:
 		return a.Entered
 	case a.Status.GrantedAt == nil:
@@ -52,10 +32,11 @@ func (a Account) Began() requests.Time {
 // readAccount reads one file of the ledger or of requests/ that commit brought to the branch.
 func readAccount(path string, content []byte, commit git.Commit, signers *git.AllowedSigners) (
 	Account, []requests.Finding) {
-	a := Account{Path: path, Commit: commit.Hash, Entered: requests.At(commit.Committer.When)}
+	a := Account{Audited: requests.Audited{Path: path, Commit: commit.Hash,
+		Entered: requests.At(commit.Committer.When)}}
 	if place, ok := requests.SplitPath(path); ok {
 		request, findings := requests.ParseRequest(path, content)
-		a.Name, a.Cluster, a.Spec, a.Proof = place.Name, place.Cluster, &request.Spec, NotEnded
+		a.Name, a.Cluster, a.Spec, a.Proof = place.Name, place.Cluster, &request.Spec, requests.NotEnded
 		return a, findings
 	}
 	place, ok := requests.SplitRevocationPath(path)
@@ -65,11 +46,11 @@ func readAccount(path string, content []byte, commit git.Commit, signers *git.Al
 	}
 	r, findings := requests.ParseRevocation(path, content)
 	a.Name, a.Cluster, a.Spec, a.Status, a.Proof = place.Name, place.Cluster, r.Spec,
-		&r.Status, Unchecked
+		&r.Status, requests.Unchecked
 	if signers != nil {
-		a.Proof = Signed
+		a.Proof = requests.Signed
 		if err := git.VerifyCommit(commit.Raw, signers, place.Cluster); err != nil {
-			a.Proof, a.Doubt = Unproven, err.Error()
+			a.Proof, a.Doubt = requests.Unproven, err.Error()
 		}
 	}
 	return a, findings

@@ -19,19 +19,22 @@ import (
 // read, or whose history is cut off.
 func History(dir string, signers *git.AllowedSigners) (accounts []Account,
 	findings []requests.Finding, err error) {
-	return history(dir, signers, policies.InTurn)
+	accounts, findings, _, err = history(dir, signers, policies.InTurn)
+	return accounts, findings, err
 }
 
+// history is History with what commits tell of the beginning of grants, by path of the request and
+// newest first.
 func history(dir string, signers *git.AllowedSigners, each policies.Each) (accounts []Account,
-	findings []requests.Finding, err error) {
+	findings []requests.Finding, told map[string][]telling, err error) {
 	defer func() { err = whole(err) }()
 	local, head, err := openCheckout(dir)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	brought, err := bringers(local, head, requests.Folder, requests.RevocationsFolder)
+	brought, told, err := bringers(local, head, requests.Folder, requests.RevocationsFolder)
 	if err != nil {
-		return nil, nil, fmt.Errorf("read the history of %s: %w", dir, err)
+		return nil, nil, nil, fmt.Errorf("read the history of %s: %w", dir, err)
 	}
 	var paths []string // of requests and entries
 	for path, b := range brought {
@@ -68,11 +71,12 @@ func history(dir string, signers *git.AllowedSigners, each policies.Each) (accou
 		content, err := local.Blob(b.file.Hash)
 		if problems[n] = err; err == nil {
 			all[n], found[n] = readAccount(paths[n], content, b.commit, signers)
+			all[n].began(told, signers)
 		}
 	})
 	for n, path := range paths {
 		if problems[n] != nil {
-			return nil, nil, fmt.Errorf("read %s of %s: %w", requests.Quote(path), dir, problems[n])
+			return nil, nil, nil, fmt.Errorf("read %s of %s: %w", requests.Quote(path), dir, problems[n])
 		}
 		if findings = append(findings, found[n]...); len(found[n]) == 0 {
 			all[n].checkout, all[n].facts = local, brought[requests.FactsPath(path)].file
@@ -83,7 +87,7 @@ func history(dir string, signers *git.AllowedSigners, each policies.Each) (accou
 		return cmp.Or(a.Began().Compare(b.Began().Time), cmp.Compare(a.Path, b.Path))
 	})
 	requests.SortFindings(findings)
-	return accounts, findings, nil
+	return accounts, findings, told, nil
 }
 
 // openCheckout opens a checkout, and gives the commit at HEAD.
@@ -127,10 +131,15 @@ type bringing struct {
 }
 
 // bringers finds, for each path that ever stood below the folders, the newest commit of the
-// first-parent line that changed it.
-func bringers(local *git.Checkout, tip string, folders ...string) (map[string]bringing, error) {
-	found := map[string]bringing{}
+// first-parent line that changed it, and by path, newest first, what commits of that line tell of
+// the beginning of grants.
+func bringers(local *git.Checkout, tip string, folders ...string) (found map[string]bringing,
+	told map[string][]telling, err error) {
+	found, told = map[string]bringing{}, map[string][]telling{}
 	take := func(c, before git.Commit) error {
+		for _, t := range tellings(c, before) {
+			told[t.path] = append(told[t.path], t)
+		}
 		changes, err := local.Changes(before, c, folders...)
 		if err != nil {
 			return fmt.Errorf("commit %s: %w", c.Hash, err)
@@ -146,16 +155,16 @@ func bringers(local *git.Checkout, tip string, folders ...string) (map[string]br
 	for c, err := range local.FirstParents(tip) {
 		switch {
 		case errors.Is(err, git.ErrNotInMemory) && child.Hash != "":
-			return nil, fmt.Errorf(
+			return nil, nil, fmt.Errorf(
 				"it is cut off before commit %s; get the rest with git fetch --unshallow",
 				child.Hash)
 		case err == nil && child.Hash != "":
 			err = take(child, c)
 		}
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		child = c
 	}
-	return found, take(child, git.Commit{})
+	return found, told, take(child, git.Commit{})
 }

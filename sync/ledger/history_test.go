@@ -139,7 +139,7 @@ spec: {cluster: prod-eu, policy: payments-debug, requester: alice, reason: "INC-
 		t.Fatal(err)
 	}
 	for _, a := range unchecked {
-		if (a.Proof == Unchecked) != (a.Status != nil) {
+		if (a.Proof == requests.Unchecked) != (a.Status != nil) {
 			t.Errorf("%s without signers: %s", a.Name, a.Proof)
 		}
 	}

@@ -30,6 +30,10 @@ func Message(cluster string, entries []Entry) string {
 			lines[i] = title(e) + "\n  " + lines[i]
 		}
 	}
+	return paragraphs(subject, lines, trailers)
+}
+
+func paragraphs(subject string, lines, trailers []string) string {
 	return subject + "\n\n" + strings.Join(lines, "\n") + "\n\n" +
 		strings.Join(trailers, "\n") + "\n"
 }
@@ -51,6 +55,20 @@ func sentence(e Entry) string {
 		return "A request is granted at most once, and " + e.Holder +
 			" has the name; ask again under a new one."
 	}
+	text := askedFor(g) + "; "
+	if !r.EverGranted() {
+		verb := "refused"
+		if r.Cause != requests.CauseDenied {
+			verb = "ended"
+		}
+		return text + "never granted, " + verb + " at " + r.EndedAt.String() + by(r) + "."
+	}
+	return fmt.Sprintf("%sgranted from %s to %s, ended at %s%s.", text, g.Window.Start,
+		g.Window.End, r.EndedAt, by(r))
+}
+
+// askedFor says who asked for a grant, and who approved that.
+func askedFor(g requests.Grant) string {
 	text := "Asked for under policy " + g.Policy
 	if requests.CheckLogin(g.Requester) == "" {
 		text = "@" + g.Requester + " asked under policy " + g.Policy
@@ -66,16 +84,7 @@ func sentence(e Entry) string {
 	if g.Evidence.Source == requests.EvidenceBranch {
 		text += " as far as is known, for the branch was trusted"
 	}
-	text += "; "
-	if !r.EverGranted() {
-		verb := "refused"
-		if r.Cause != requests.CauseDenied {
-			verb = "ended"
-		}
-		return text + "never granted, " + verb + " at " + r.EndedAt.String() + by(r) + "."
-	}
-	return fmt.Sprintf("%sgranted from %s to %s, ended at %s%s.", text, g.Window.Start,
-		g.Window.End, r.EndedAt, by(r))
+	return text
 }
 
 // by says who ended it, and nothing of an end that is nobody's doing.
@@ -93,15 +102,9 @@ func (e Entry) trailers() []string {
 	g, r := e.Record.Grant, e.Record
 	out := []string{"Pullgrant-Event: revoked", "Pullgrant-Cause: " + cmp.Or(r.Cause,
 		requests.CauseDenied), "Pullgrant-Request: " + g.Path}
-	if g.Evidence.PullRequest != 0 {
-		out = append(out, fmt.Sprintf("Pullgrant-Pull-Request: %d", g.Evidence.PullRequest))
-	}
-	if g.Evidence.MergeCommit != "" {
-		out = append(out, "Pullgrant-Merge-Commit: "+g.Evidence.MergeCommit)
-	}
+	out = append(out, origin(g)...)
 	if r.EverGranted() {
-		out = append(out, "Pullgrant-Granted-At: "+g.Window.Start.String(),
-			"Pullgrant-Expires-At: "+g.Window.End.String())
+		out = append(out, window(g)...)
 	}
 	if !e.Discard {
 		out = append(out, "Pullgrant-Revoked-At: "+r.EndedAt.String())
@@ -109,6 +112,26 @@ func (e Entry) trailers() []string {
 	if by := r.EndedBy; by.ID != 0 && requests.ByAPerson(r.Cause) {
 		out = append(out, "Ended-by: "+strings.TrimSpace(fmt.Sprintf("%s (%d)", by.Login, by.ID)))
 	}
+	return append(out, approvals(g)...)
+}
+
+// origin, window and approvals are the trailers that each commit about a grant has.
+func origin(g requests.Grant) (out []string) {
+	if g.Evidence.PullRequest != 0 {
+		out = append(out, fmt.Sprintf("Pullgrant-Pull-Request: %d", g.Evidence.PullRequest))
+	}
+	if g.Evidence.MergeCommit != "" {
+		out = append(out, "Pullgrant-Merge-Commit: "+g.Evidence.MergeCommit)
+	}
+	return out
+}
+
+func window(g requests.Grant) []string {
+	return []string{"Pullgrant-Granted-At: " + g.Window.Start.String(),
+		"Pullgrant-Expires-At: " + g.Window.End.String()}
+}
+
+func approvals(g requests.Grant) (out []string) {
 	for _, a := range g.Evidence.Approvers {
 		out = append(out, fmt.Sprintf("Approved-by: %s (%d)", a.Login, a.ID))
 	}

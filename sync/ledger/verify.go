@@ -1,7 +1,9 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"time"
@@ -18,12 +20,13 @@ const maxLateness = time.Minute
 // Verify derives each entry of the ledger again and names what does not follow: from git, whether
 // the agent signed it, and whether the merge it names stands on the branch and brought the request
 // it tells of; from GitHub, when client is not nil, whether that pull request was merged so and
-// approved by those people. A request whose time is over and that has no entry is named too.
+// approved by those people. A request whose time is over and that has no entry is named too, and
+// whatever tells of a beginning that was none.
 // accounts is what was checked, each of them as each does. An error means that the check could not
 // be finished.
 func Verify(ctx context.Context, dir string, signers *git.AllowedSigners, client *github.Client,
 	now time.Time, each policies.Each) (accounts []Account, findings []requests.Finding, err error) {
-	accounts, findings, err = history(dir, signers, each)
+	accounts, findings, told, err := history(dir, signers, each)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -37,14 +40,24 @@ func Verify(ctx context.Context, dir string, signers *git.AllowedSigners, client
 	}
 	checked, problems := make([]verifier, len(accounts)), make([]error, len(accounts))
 	each(len(accounts), func(n int) {
-		checked[n] = verifier{Checkout: local, head: newest, onBranch: line, account: accounts[n]}
+		checked[n] = verifier{Checkout: local, head: newest, onBranch: line, account: accounts[n],
+			told: told[accounts[n].asked()]}
 		problems[n] = checked[n].check(ctx, client, now)
+		problems[n] = errors.Join(problems[n], checked[n].checkTold(signers))
 	})
 	for n, v := range checked {
 		if problems[n] != nil {
 			return nil, nil, fmt.Errorf("verify %s: %w", v.account.Path, whole(problems[n]))
 		}
 		findings = append(findings, v.findings...)
+		delete(told, v.account.asked())
+	}
+	for _, of := range told { // no request that anybody knows of
+		for _, t := range of {
+			path := cmp.Or(t.path, t.commit.Hash)
+			findings = append(findings, fault(path, "granted-unsigned", "commit %s tells that access "+
+				"began: %s", t.commit.Hash, cmp.Or(t.problem(signers), "of no request on the branch")))
+		}
 	}
 	requests.SortFindings(findings)
 	return accounts, findings, nil
@@ -56,7 +69,7 @@ func (v *verifier) check(ctx context.Context, client *github.Client, now time.Ti
 	if status == nil {
 		return v.checkOpen(now)
 	}
-	if v.account.Proof == Unproven {
+	if v.account.Proof == requests.Unproven {
 		v.add("unsigned", "%s", v.account.Doubt)
 	}
 	facts, found, err := v.account.Facts()
@@ -104,6 +117,7 @@ type verifier struct {
 	head     git.Commit
 	onBranch map[string]bool
 	account  Account
+	told     []telling       // of its beginning, newest first
 	facts    *policies.Facts // kept with the account; nil: none
 	begins   requests.Time   // its window, judged again by the facts; zero: that was not
 	findings []requests.Finding
@@ -116,6 +130,10 @@ func (v *verifier) add(rule, format string, args ...any) {
 // checkOpen names a request that should have ended and has no entry: the longest it can last is
 // what it asks for, else what its policy gives at most.
 func (v *verifier) checkOpen(now time.Time) error {
+	if granted := v.account.Granted; granted != nil {
+		v.checkEnded(granted.ExpiresAt, now)
+		return nil
+	}
 	spec := v.account.Spec
 	path := policies.Path(spec.Policy)
 	file, err := v.Find(v.head, path)
@@ -142,13 +160,17 @@ func (v *verifier) checkOpen(now time.Time) error {
 		lead := time.Duration(policy.Spec.LeadTime())
 		asked.NotBefore = requests.At(v.account.Entered.Add(lead))
 	}
-	if end := asked.From(v.account.Entered.Time).End; now.Sub(end.Time) > maxLateness {
+	v.checkEnded(asked.From(v.account.Entered.Time).End, now)
+	return nil
+}
+
+func (v *verifier) checkEnded(end requests.Time, now time.Time) {
+	if now.Sub(end.Time) > maxLateness {
 		v.add("no-revocation",
 			"its time was over at %s at the latest, and there is no ledger entry: is the agent "+
 				"of %s running?",
 			end, v.account.Cluster)
 	}
-	return nil
 }
 
 // checkGrant checks what git alone tells of a grant.

@@ -37,6 +37,8 @@ type Record struct {
 	Try     string
 	Refused *Refusal // what the cluster objects to; nil: to nothing, as far as it was asked
 
+	Told Told // of its beginning
+
 	Issue int // where break-glass is answered for; 0: there is none, or no need of one
 
 	Cause   string // of an Ending or Ended grant; "" while it is being found out who removed the request
@@ -48,6 +50,14 @@ type Record struct {
 	Uses      requests.Uses // of its commands, as far as the API server's audit log told
 
 	Version string // the ConfigMap's resource version; "" when it does not exist yet
+}
+
+// Told is how far the branch was told that a grant began.
+type Told struct {
+	// After is the tip when it was granted: the commit that tells so comes later. Empty of what an
+	// older program granted, which told of nothing.
+	After  string `json:"after"`
+	Commit string `json:"commit,omitempty"` // that tells so; empty: none is known yet
 }
 
 // Made is the i-th of the objects that the Jobs end; these come before them.
