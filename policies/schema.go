@@ -19,7 +19,8 @@ const KindRevocation = "Revocation"
 // Kinds lists the kinds of file, and of what goes over the wire, that have a JSON Schema.
 var Kinds = []string{requests.KindAccessRequest, KindAccessPolicy, KindIdentityMap, KindGroupMap,
 	KindAccessRule, KindRota, KindCertification, rbac.KindRoleCatalog, KindPolicyTest, KindRevocation, KindDebt,
-	KindGlassReview, KindWebhookRequest, KindWebhookResponse, KindRequestList}
+	KindGlassReview, KindWebhookRequest, KindWebhookResponse, KindRequestList,
+	requests.KindAudited}
 
 // Schema is the JSON Schema (draft 7, which editors know best) of one of Kinds, compared without
 // regard to case. It is made from the Go types that the loader fills, with the patterns and bounds
@@ -36,8 +37,10 @@ func Schema(kind string) ([]byte, error) {
 	s.Schema, s.ID, s.Title = "http://json-schema.org/draft-07/schema#",
 		requests.SchemaAddress(Kinds[i]), Kinds[i]
 	s.Description = root.format.About
-	s.Properties["apiVersion"].Const = requests.APIVersion
-	s.Properties["kind"].Const = root.format.Kind
+	if s.Properties["kind"] != nil {
+		s.Properties["apiVersion"].Const = requests.APIVersion
+		s.Properties["kind"].Const = root.format.Kind
+	}
 	for _, t := range nesting {
 		if _, has := root.format.Fields[t.Name()+".kind"]; has {
 			s.Definitions = map[string]*schema{t.Name(): structSchema(t, root.format)}
@@ -116,6 +119,7 @@ var formats = map[string]struct {
 	KindWebhookRequest:         {reflect.TypeFor[WebhookRequest](), webhookRequestFormat},
 	KindWebhookResponse:        {reflect.TypeFor[WebhookResponse](), webhookResponseFormat},
 	KindRequestList:            {reflect.TypeFor[RequestList](), requestListFormat},
+	requests.KindAudited:       {reflect.TypeFor[requests.Audited](), requests.AuditFormat},
 }
 
 // structSchema is the schema of a struct with yaml tags. A field may be left out exactly when its

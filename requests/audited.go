@@ -1,7 +1,7 @@
 package requests
 
-// KindAudit is what an audit prints of each request as JSON and YAML.
-const KindAudit = "Audit"
+// KindAudited is what an audit prints of each request as JSON and YAML.
+const KindAudited = "Audited"
 
 // Audited is what a checkout tells about one request: what was asked and, once it began or ended,
 // what came of it.
@@ -54,7 +54,7 @@ const (
 )
 
 // AuditFormat is the format of what an audit prints of each request.
-var AuditFormat = Format{Kind: KindAudit,
+var AuditFormat = Format{Kind: KindAudited,
 	About: "What \"pullgrant audit\" prints of each request: as JSON and YAML a list of these, as JSON " +
 		"Lines one a line. Times are RFC 3339 in UTC.",
 	Fields: auditedFields.With(revocationFields, SpecFields, useFields),

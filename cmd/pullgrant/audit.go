@@ -41,8 +41,10 @@ ocsf two events for each grant, as JSON Lines of the Open Cybersecurity Schema F
 Filters narrow what is shown, all of them at once. Times are UTC; --since and --until take what was
 going on between them: access from its beginning until it really ended.
 
-With --allowed-signers, the commit that brought each ledger entry must carry the signature of its
-cluster's agent. The file has git's format, with a cluster's name as the principal. The exit code is
+When access that lasts began, its agent tells in a commit that changes no file.
+
+With --allowed-signers, that commit, and the one that brought a ledger entry, must carry the
+signature of the cluster's agent. The file has git's format, with a cluster's name as the principal. The exit code is
 1 when an entry is unproven or broken.`,
 		Example: `  pullgrant audit
   pullgrant audit --person alice --since 7d
@@ -69,7 +71,7 @@ cluster's agent. The file has git's format, with a cluster's name as the princip
 	o.filter.flags(cmd)
 	cmd.Flags().BoolVar(&o.html, "html", false,
 		"print a page for a browser, with a timeline; it needs no network")
-	o.output = outputFlag(cmd, []ledger.Account{}, asWide, asName, asJSONLines, asCSV, asOCSF)
+	o.output = outputFlag(cmd, []requests.Audited{}, asWide, asName, asJSONLines, asCSV, asOCSF)
 	cmd.AddCommand(newAuditVerifyCommand(w))
 	return cmd
 }
@@ -96,8 +98,9 @@ func runAudit(ctx context.Context, w world, o auditOptions) error {
 			w.say("%s:1:1: %s [unproven]", a.Path, a.Doubt)
 		}
 	}
-	if o.signers == "" && slices.ContainsFunc(h.accounts,
-		func(a ledger.Account) bool { return a.Proof == requests.Unchecked }) {
+	if o.signers == "" && slices.ContainsFunc(h.accounts, func(a ledger.Account) bool {
+		return a.Proof == requests.Unchecked || a.Granted != nil
+	}) {
 		w.say("signatures were not checked; give --allowed-signers to check them")
 	}
 	if len(h.findings)+unproven > 0 {
@@ -164,6 +167,15 @@ func accountRow(a ledger.Account) []string {
 	if a.Spec != nil {
 		who, what = a.Spec.Requester, strings.TrimSuffix(a.Cluster+"/"+a.Spec.Namespace, "/")+" "+
 			a.Spec.Policy
+	}
+	if a.Status == nil && a.Granted != nil {
+		g := a.Granted
+		var approvers []string
+		for _, approver := range g.Approvers {
+			approvers = append(approvers, approver.Login)
+		}
+		return []string{g.GrantedAt.String(), who, what, "until " + g.ExpiresAt.String(), "",
+			strings.Join(approvers, ", "), pullCell(g.PullRequest), string(g.Proof)}
 	}
 	if a.Status == nil {
 		g := requests.Grant{Duration: a.Spec.Duration, NotBefore: a.Spec.NotBefore,

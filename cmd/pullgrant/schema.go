@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -55,9 +56,19 @@ func printSchema(cmd *cobra.Command, w world, name string) error {
 	}
 	kind := name
 	if f := printedBy(cmd.Root(), name); f != nil {
-		kind = f.shape.Name()
-		if !slices.Contains(policies.Kinds, kind) {
-			title := fmt.Sprintf("What \"%s %s\" prints with -o json and -o yaml", program, name)
+		title := fmt.Sprintf("What \"%s %s\" prints with -o json and -o yaml", program, name)
+		list := f.shape.Kind() == reflect.Slice
+		if kind = f.shape.Name(); list {
+			kind = f.shape.Elem().Name()
+		}
+		switch known := slices.Contains(policies.Kinds, kind); {
+		case known && list:
+			items, err := policies.Schema(kind)
+			if err != nil {
+				return err
+			}
+			return writeJSON(w.out, listOf(items, title))
+		case !known:
 			return writeJSON(w.out, schemaOf(f.shape, title))
 		}
 	}

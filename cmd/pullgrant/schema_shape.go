@@ -13,13 +13,20 @@ type shapes struct{ structs map[string]any } // by name, each once
 
 type object = map[string]any
 
+const draft7 = "http://json-schema.org/draft-07/schema#"
+
 // schemaOf is the schema of a value of type t.
 func schemaOf(t reflect.Type, title string) object {
 	s := shapes{structs: map[string]any{}}
 	all := s.of(t)
-	all["$schema"], all["title"] = "http://json-schema.org/draft-07/schema#", title
+	all["$schema"], all["title"] = draft7, title
 	all["definitions"] = s.structs
 	return all
+}
+
+// listOf is the schema of a list of what items describes.
+func listOf(items json.RawMessage, title string) object {
+	return object{"$schema": draft7, "title": title, "type": "array", "items": items}
 }
 
 func (s shapes) of(t reflect.Type) object {

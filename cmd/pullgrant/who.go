@@ -38,7 +38,8 @@ role had in the catalogue, or that the grant itself gave, at the commit that the
 by. Where the rules are not known, that is said of each grant; nothing is left out for it. What
 people may do without pullgrant is not in the repository and not in the answer.
 
-A request that has not ended is shown apart: that its approvals hold only its agent knows.
+A request that has not ended is shown apart, unless its agent told that access began: that its
+approvals hold only that agent knows.
 The exit code is 1 when a file of the ledger is broken.`,
 		Example: `  pullgrant who --at "2026-11-22 08:30"
   pullgrant who --at "2h ago" --cluster prod-eu

@@ -46,6 +46,12 @@ var csvColumns = []struct {
 	{"path", func(r Row) string { return r.Path }},
 	{"proof", func(r Row) string { return string(r.Proof) }},
 	{"evidence", func(r Row) string { return r.Evidence }},
+	{"granted_commit", func(r Row) string {
+		if r.Granted == nil {
+			return ""
+		}
+		return r.Granted.Commit
+	}},
 }
 
 // WriteCSV writes rows as CSV (RFC 4180), below a line of heads. No cell is a formula to the

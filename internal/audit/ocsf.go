@@ -64,11 +64,14 @@ const (
 )
 
 // Events are what happened to a row, in the order of time: that access began and that it ended, or
-// that it was refused. Of a request that has not ended there are none: nobody signed for anything
-// yet.
+// that it was refused. Of a request that has not ended there is none before its agent told that it
+// began: nobody signed for anything yet.
 func (r Row) Events() (all []Event) {
 	if r.Ended.IsZero() {
-		return nil
+		if r.Granted != nil {
+			all = append(all, r.event(assign, r.From, "given", ""))
+		}
+		return all
 	}
 	if r.From.IsZero() {
 		e := r.event(assign, r.Ended, "refused", r.Code)

@@ -12,37 +12,39 @@ import (
 
 // Row is one request and what became of it, as far as a checkout tells.
 type Row struct {
-	Name        string         `json:"name"`
-	Cluster     string         `json:"cluster"`
-	Policy      string         `json:"policy,omitempty"`
-	Requester   string         `json:"requester,omitempty"` // GitHub login
-	Subject     string         `json:"subject,omitempty"`   // Kubernetes user; empty: not known, or nobody
-	Behalf      bool           `json:"behalf,omitempty"`    // the subject is somebody else than the requester
-	Namespaces  []string       `json:"namespaces,omitempty"`
-	ClusterWide bool           `json:"clusterWide,omitempty"` // it reached every namespace
-	Roles       []string       `json:"roles,omitempty"`       // ClusterRoles
-	From        requests.Time  `json:"from,omitzero"`         // access began; zero: it never did, or not known
-	Until       requests.Time  `json:"until,omitzero"`        // it was to end
-	Ended       requests.Time  `json:"ended,omitzero"`        // it did, or was refused; zero: nothing tells of an end
-	Cause       string         `json:"cause,omitempty"`       // one of requests.Causes
-	Code        string         `json:"code,omitempty"`        // of a refusal
-	EndedBy     string         `json:"endedBy,omitempty"`     // words of requests.Person
-	Approvers   []string       `json:"approvers,omitempty"`   // GitHub logins
-	BreakGlass  bool           `json:"breakGlass,omitempty"`  // access before anybody looked
-	PullRequest int            `json:"pullRequest,omitempty"`
-	Reason      string         `json:"reason,omitempty"` // anybody's own words
-	Commit      string         `json:"commit"`           // that brought its file
-	Path        string         `json:"path"`
-	Entered     requests.Time  `json:"entered"` // the commit's own time
-	Proof       requests.Proof `json:"proof"`
-	Evidence    string         `json:"evidence,omitempty"`
+	Name        string        `json:"name"`
+	Cluster     string        `json:"cluster"`
+	Policy      string        `json:"policy,omitempty"`
+	Requester   string        `json:"requester,omitempty"` // GitHub login
+	Subject     string        `json:"subject,omitempty"`   // Kubernetes user; empty: not known, or nobody
+	Behalf      bool          `json:"behalf,omitempty"`    // the subject is somebody else than the requester
+	Namespaces  []string      `json:"namespaces,omitempty"`
+	ClusterWide bool          `json:"clusterWide,omitempty"` // it reached every namespace
+	Roles       []string      `json:"roles,omitempty"`       // ClusterRoles
+	From        requests.Time `json:"from,omitzero"`         // access began; zero: it never did, or not known
+	Until       requests.Time `json:"until,omitzero"`        // it was to end
+	Ended       requests.Time `json:"ended,omitzero"`        // it did, or was refused; zero: nothing tells of an end
+	Cause       string        `json:"cause,omitempty"`       // one of requests.Causes
+	Code        string        `json:"code,omitempty"`        // of a refusal
+	EndedBy     string        `json:"endedBy,omitempty"`     // words of requests.Person
+	Approvers   []string      `json:"approvers,omitempty"`   // GitHub logins
+	BreakGlass  bool          `json:"breakGlass,omitempty"`  // access before anybody looked
+	PullRequest int           `json:"pullRequest,omitempty"`
+	Reason      string        `json:"reason,omitempty"` // anybody's own words
+	// Granted is what a commit tells of its beginning; nil: none does.
+	Granted  *requests.Granted `json:"granted,omitempty"`
+	Commit   string            `json:"commit"` // that brought its file
+	Path     string            `json:"path"`
+	Entered  requests.Time     `json:"entered"` // the commit's own time
+	Proof    requests.Proof    `json:"proof"`
+	Evidence string            `json:"evidence,omitempty"`
 }
 
 // RowOf is the row of an account. asked is what one that has not ended would give, with its window
 // when that is known; nil where nobody can tell.
 func RowOf(a ledger.Account, asked *requests.Grant) Row {
 	r := Row{Name: a.Name, Cluster: a.Cluster, Commit: a.Commit, Path: a.Path, Entered: a.Entered,
-		Proof: a.Proof}
+		Proof: a.Proof, Granted: a.Granted}
 	if s := a.Spec; s != nil {
 		r.Policy, r.Requester, r.Reason = s.Policy, s.Requester, s.Reason
 		r.BreakGlass, r.Behalf = s.BreakGlass, s.Subject != nil
@@ -66,7 +68,18 @@ func RowOf(a ledger.Account, asked *requests.Grant) Row {
 		r.gives(a.Spec.Namespace, a.Spec.Role)
 		r.ClusterWide = false // a request that names no namespace may leave it to its policy
 	}
+	if a.Status == nil && a.Granted != nil {
+		r.begin(*a.Granted)
+	}
 	return r
+}
+
+// begin is what is told of a request that has not ended.
+func (r *Row) begin(g requests.Granted) {
+	r.From, r.Until, r.PullRequest, r.Proof = g.GrantedAt, g.ExpiresAt, g.PullRequest, g.Proof
+	for _, approver := range g.Approvers {
+		r.Approvers = append(r.Approvers, approver.Login)
+	}
 }
 
 func (r *Row) end(s requests.Status) {

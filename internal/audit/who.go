@@ -11,7 +11,7 @@ type Held string
 
 // Degrees of it.
 const (
-	Had        Held = "yes"        // the ledger says so
+	Had        Held = "yes"        // the ledger says so, or its agent told that it began
 	IfApproved Held = "ifApproved" // it has not ended; whether it was approved a checkout cannot tell
 	NotKnown   Held = "notKnown"
 )
@@ -36,6 +36,7 @@ func (s Span) Hold(r Row, refused string) (h Holding, ok bool) {
 	case r.Proof == requests.Unproven:
 		h.doubt("no agent signed for its entry in the ledger")
 	case !r.Ended.IsZero():
+	case r.Granted != nil && s.Since.Before(r.Until.Time):
 	case refused != "":
 		h.doubt("it has not ended, and the policies at HEAD do not allow it: %s", refused)
 	case r.From.IsZero():
