@@ -57,7 +57,7 @@ const (
 var AuditFormat = Format{Kind: KindAudited,
 	About: "What \"pullgrant audit\" prints of each request: as JSON and YAML a list of these, as JSON " +
 		"Lines one a line. Times are RFC 3339 in UTC.",
-	Fields: auditedFields.With(revocationFields, SpecFields, useFields),
+	Fields: auditedFields.With(statusFields, SpecFields, useFields),
 }
 
 var auditedFields = Fields{

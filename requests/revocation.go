@@ -166,7 +166,9 @@ var (
 var revocationFields = HeaderFields("Revocation",
 	"The request. Absent when it could not be read.").With(Fields{
 	"Revocation.status": {About: "What became of the request. Written by the agent."},
+}, statusFields)
 
+var statusFields = Fields{
 	"Status.state":   {About: "How the request ended.", Form: OneOf("state", endStates()...)},
 	"Status.cause":   {About: "Why it ended.", Form: OneOf("cause", Causes...)},
 	"Status.code":    {About: "Of a refusal: the rule that refused."},
@@ -239,7 +241,7 @@ var revocationFields = HeaderFields("Revocation",
 	"GrantRef.uid": {About: "UID of the object in the cluster."},
 	"GrantRef.state": {About: "Created, or Reclaimed once it is gone.", Form: OneOf("state",
 		ObjectCreated, ObjectReclaimed)},
-})
+}
 
 // number is a field that counts from 1.
 func number(about string) Field {

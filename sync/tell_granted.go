@@ -54,8 +54,7 @@ func (p *pass) tellGranted(ctx context.Context) error {
 		return fmt.Errorf("telling the branch that grants began: %w", err)
 	}
 	p.trying.telling.done(time.Time{})
-	p.main, err = p.branch.current(ctx, p.main)
-	return err
+	return nil // the next pass reads the branch again
 }
 
 // tellOf tells of a batch of grants.

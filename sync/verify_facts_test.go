@@ -164,7 +164,8 @@ func TestLargeFactsAreNotKept(t *testing.T) {
 		t.Errorf("%d bytes are kept", len(kept))
 	}
 	facts.Reviews = facts.Reviews[:1]
-	s.once(options{github: true})
+	signer := newSigner(t)
+	s.once(options{github: true, signer: signer})
 	record := s.Records()[0]
 	if want := a.prover.keep(path, facts); len(want) == 0 ||
 		string(record.BinaryData["facts"]) != string(want) {
@@ -174,7 +175,6 @@ func TestLargeFactsAreNotKept(t *testing.T) {
 	_, err = s.Admin.CoreV1().ConfigMaps(kube.Namespace).Update(t.Context(), &record,
 		metav1.UpdateOptions{})
 	s.Must(err)
-	signer := newSigner(t)
 	s.SetClock(noon.Add(time.Hour))
 	s.once(options{github: true, signer: signer})
 	if r := s.over(name, requests.CauseExpired, ""); r.Status.Facts != "" ||
