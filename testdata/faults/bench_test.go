@@ -15,6 +15,8 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/pullgrant/pullgrant/requests"
 )
 
 // slugs names n requests.
@@ -86,7 +88,7 @@ func BenchmarkExpiryTogether(b *testing.B) {
 	r.kill()
 	report(b, "late", times)
 	report(b, "plain", s.deletePlainly(n))
-	b.ReportMetric(float64(len(strings.Fields(s.git("rev-list", tip+"..main")))), "commits")
+	b.ReportMetric(float64(len(strings.Fields(s.git("rev-list", tip+"..main", "--", requests.RevocationsFolder)))), "commits")
 }
 
 // deletePlainly tells when each of n bindings was deleted by 32 workers, from when they began.

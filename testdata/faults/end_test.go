@@ -3,6 +3,7 @@ package faults
 import (
 	"bytes"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/pullgrant/pullgrant/requests"
@@ -48,6 +49,11 @@ func (s *stage) check(a asked, bound time.Duration) {
 		s.Errorf("still on main: %s", left)
 	}
 	seen := s.bindings.of(a.name)
+	told := strings.Count(s.git("log", "--format=%B", "main"),
+		"Pullgrant-Event: granted\nPullgrant-Request: "+requests.Path(cluster, policy, a.name)+"\n")
+	if told > min(len(seen), 1) {
+		s.Errorf("%s had %d bindings, and the branch was told of it %d times", a.name, len(seen), told)
+	}
 	if len(seen) == 0 { // an agent that died when it was about to make one cannot know that there was none
 		unsure := status.Cause == requests.CauseExpired && !slices.ContainsFunc(status.GrantRefs,
 			func(r requests.GrantRef) bool { return r.Kind == "RoleBinding" })
