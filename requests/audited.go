@@ -41,8 +41,7 @@ type User struct {
 	ID    int64  `yaml:"id" json:"id"`
 }
 
-// Proof is how far what a checkout tells can be trusted: by the signature of its commit, never by
-// the author's name (R50).
+// Proof is how far what a checkout tells can be trusted.
 type Proof string
 
 // Proofs.

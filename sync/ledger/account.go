@@ -8,7 +8,8 @@ import (
 	"github.com/pullgrant/pullgrant/sync/git"
 )
 
-// Account is what a checkout tells about one request.
+// Account is what a checkout tells about one request. How far it can be trusted goes by the
+// signature of its commit, never by the author's name (R50).
 type Account struct {
 	requests.Audited
 
