@@ -53,7 +53,7 @@ that widens is as much to look at as one that narrows.`,
 	_ = cmd.MarkFlagDirname("policy-dir")
 	cmd.Flags().StringVar(&o.against, "against", "HEAD", "branch, tag or commit with the "+
 		"policies to compare with")
-	o.output = outputFlag(cmd, []policies.Replayed{}, asName)
+	o.output = outputFlag(cmd, []policies.Replayed{}, asWide, asName)
 	return cmd
 }
 
@@ -94,11 +94,11 @@ func policyReplay(w world, o policyReplayOptions) error {
 	for _, r := range flips {
 		names = append(names, strings.TrimSuffix(path.Base(r.Path), ".yaml"))
 	}
-	err = o.output.print(w, printed{value: flips, names: names, people: func(bool) error {
+	err = o.output.print(w, printed{value: flips, names: names, people: func(wide bool) error {
 		if len(flips) == 0 {
 			return nil
 		}
-		return writeFlips(w, flips)
+		return writeFlips(w, flips, names, wide)
 	}})
 	if err != nil {
 		return err
@@ -146,13 +146,23 @@ func pastRequests(accounts []ledger.Account) (past []policies.Past, findings []r
 	return past, findings, nil
 }
 
-func writeFlips(w world, flips []policies.Replayed) error {
-	rows := [][]string{{"DIFFERS", "REQUEST", "WHO", "BEFORE", "AFTER", "WHY"}}
-	for _, r := range flips {
-		rows = append(rows, []string{string(r.Flip), r.Path, r.Requester, standing(r.Before),
-			standing(r.After), whyFlipped(r)})
+// writeFlips prints what differs, with the reason below each, or beside it where the table is wide.
+func writeFlips(w world, flips []policies.Replayed, names []string, wide bool) error {
+	rows := [][]string{{"DIFFERS", "REQUEST", "WHO", "BEFORE", "AFTER"}}
+	if wide {
+		rows[0] = append(rows[0], "WHY", "FILE")
 	}
-	return writeTable(w.out, rows)
+	for i, r := range flips {
+		row := []string{string(r.Flip), names[i], r.Requester, standing(r.Before), standing(r.After)}
+		if wide {
+			row = append(row, whyFlipped(r), r.Path)
+		}
+		rows = append(rows, row)
+	}
+	if wide {
+		return writeTable(w.out, rows)
+	}
+	return writeTableAnd(w.out, rows, func(n int, r *report) { r.text("  %s", whyFlipped(flips[n])) })
 }
 
 func standing(s policies.Standing) string {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"slices"
@@ -150,17 +149,8 @@ func writeChoices(w world, all []option, name string) error {
 	if len(all) == 0 {
 		return nil
 	}
-	var table bytes.Buffer
-	if err := writeTable(&table, rows); err != nil {
-		return err
-	}
-	var r report
-	for n, row := range strings.Split(strings.TrimSuffix(table.String(), "\n"), "\n") {
-		r.line("%s", row)
-		if n == 0 {
-			continue
-		}
-		c := all[n-1]
+	return writeTableAnd(w.out, rows, func(n int, r *report) {
+		c := all[n]
 		mode := ""
 		if c.Mode == requests.ModeImpersonate {
 			mode = ", used with --as"
@@ -169,8 +159,7 @@ func writeChoices(w world, all []option, name string) error {
 		r.text("  Needs    %s", whoApproves(c.Approvals))
 		r.command(c.asking, name)
 		r.live(c.Live, name)
-	}
-	return r.to(w.out)
+	})
 }
 
 // live are the first of the objects that there are, each with its command.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"io"
@@ -46,6 +47,23 @@ func writeTable(w io.Writer, rows [][]string, cuts ...cut) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// writeTableAnd prints rows as writeTable does, and below each but the heads what follows says of it.
+func writeTableAnd(w io.Writer, rows [][]string, follows func(n int, r *report)) error {
+	var table bytes.Buffer
+	if err := writeTable(&table, rows); err != nil {
+		return err
+	}
+	var r report
+	n := -1
+	for line := range strings.Lines(table.String()) {
+		if r.WriteString(line); n >= 0 {
+			follows(n, &r)
+		}
+		n++
+	}
+	return r.to(w)
 }
 
 // pullCell is the number of a pull request, empty where there is none.
