@@ -98,7 +98,9 @@ func catalog(ctx context.Context, w world, o catalogOptions) error {
 		return err
 	}
 	w.say("reading %s", count(len(names), "role"))
+	_, stop := w.awaiting("the cluster " + o.cluster)
 	live, missing, err := kube.LiveRoles(ctx, config, o.cluster, names)
+	stop()
 	if err != nil {
 		return fmt.Errorf("read the roles of the cluster %s: %w", o.cluster, err)
 	}

@@ -105,7 +105,9 @@ func examine(ctx context.Context, w world, o doctorOptions, parts []string) erro
 		if len(parts) > 0 && !slices.Contains(parts, part) {
 			continue
 		}
+		_, stop := w.awaiting(awaited[part])
 		s := look[part](ctx)
+		stop()
 		s.part = part
 		if s.failed != nil {
 			s.results = doctor.Skip(part, s.failed)

@@ -16,6 +16,10 @@ type doctorReport struct {
 	Bypass int             `json:"bypass" about:"How many are of severity bypass, and wrong or unknown."`
 }
 
+// awaited is what a part asks, in words.
+var awaited = map[string]string{doctor.PartGitHub: "GitHub", doctor.PartRepository: "the checkout",
+	doctor.PartCluster: "the cluster"}
+
 func writeSections(w world, output *format, sections []section) error {
 	all := doctorReport{Checks: []doctor.Result{}}
 	var ids []string

@@ -47,7 +47,9 @@ func facts(ctx context.Context, w world, o factsOptions) error {
 	if err != nil {
 		return err
 	}
-	f, err := gather(ctx, w, client, o.number)
+	inside, stop := w.awaiting("GitHub")
+	f, err := gather(ctx, inside, client, o.number)
+	stop()
 	if err != nil {
 		return err
 	}

@@ -61,12 +61,15 @@ func list(ctx context.Context, w world, o listOptions) error {
 	if err != nil {
 		return err
 	}
-	l := lister{w: w, o: o, client: client}
+	inside, stop := w.awaiting("GitHub")
+	defer stop()
+	l := lister{w: inside, o: o, client: client}
 	rows, err := l.find(ctx)
 	if err != nil {
 		return err
 	}
 	l.judge(ctx, rows)
+	stop()
 	for _, r := range rows {
 		if r.PullRequest > 0 {
 			r.URL = client.PullURL(r.PullRequest)

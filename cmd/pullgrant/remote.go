@@ -75,6 +75,8 @@ func (r remote) timed(ctx context.Context, w world, checkApp int64) (*github.Cli
 func (r remote) tree(ctx context.Context, w world) (client *github.Client, tree policies.Tree,
 	err error) {
 	if client, _, err = r.client(ctx, w); err == nil {
+		_, stop := w.awaiting("GitHub")
+		defer stop()
 		tree, err = client.Tree(ctx, "", policies.Wanted(policies.KindChange, ""))
 	}
 	return client, tree, err

@@ -171,6 +171,9 @@ func request(ctx context.Context, w world, o requestOptions) error {
 		return err
 	}
 	client, login := o.client, o.login
+	terminal := w
+	w, stop := w.awaiting("GitHub")
+	defer stop()
 	asked := o.compose(login, w.now())
 	place := requests.Place{Cluster: o.cluster, Policy: o.policy, Name: asked.Metadata.Name}
 	tree, err := client.Tree(ctx, "", policies.Wanted(policies.KindRequest,
@@ -212,6 +215,8 @@ func request(ctx context.Context, w world, o requestOptions) error {
 		notes = append(notes, more...)
 		decision = policies.Ask(tree, path, file, known)
 	}
+	stop()
+	w = terminal
 	for _, note := range notes {
 		w.say("note: %s", note)
 	}

@@ -74,7 +74,9 @@ func submitReview(ctx context.Context, w world, o reviewOptions) error {
 	if err != nil {
 		return err
 	}
-	s, err := o.show.onGitHub(ctx, w, client, repo)
+	inside, stop := w.awaiting("GitHub")
+	s, err := o.show.onGitHub(ctx, inside, client, repo)
+	stop()
 	if err != nil {
 		return err
 	}

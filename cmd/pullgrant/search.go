@@ -105,7 +105,9 @@ func (o searchOptions) run(cmd *cobra.Command, w world) error {
 			return err
 		}
 	}
+	_, stop := w.awaiting("GitHub")
 	offered, notes, err := client.Offered(ctx, tree, login)
+	stop()
 	if err != nil {
 		return err
 	}

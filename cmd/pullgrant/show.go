@@ -178,6 +178,8 @@ func (o showOptions) find(ctx context.Context, w world) (shown, error) {
 	if err != nil {
 		return shown{}, err
 	}
+	w, stop := w.awaiting("GitHub")
+	defer stop()
 	s, err := o.onGitHub(ctx, w, client, repo)
 	if s.PullRequest > 0 {
 		s.URL = client.PullURL(s.PullRequest)

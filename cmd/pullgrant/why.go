@@ -94,7 +94,9 @@ func (o whyOptions) run(cmd *cobra.Command, w world, forbidden []requests.Forbid
 	if err != nil {
 		return err
 	}
+	_, stop := w.awaiting("GitHub")
 	offered, notes, err := client.Offered(ctx, tree, login)
+	stop()
 	if err != nil {
 		return err
 	}
