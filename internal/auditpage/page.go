@@ -83,6 +83,7 @@ type grant struct {
 	Reason  string `json:"reason,omitempty"`
 	Pull    int    `json:"pull,omitempty"`
 	Commit  string `json:"commit"`
+	Granted string `json:"granted,omitempty"` // commit that tells of its beginning
 	Proof   string `json:"proof"`
 	Glass   bool   `json:"glass,omitempty"`
 	Entered int64  `json:"entered"`
@@ -96,6 +97,9 @@ func data(p Page) any {
 			Ended: seconds(r.Ended), Cause: r.Cause, How: r.How(),
 			By: strings.Join(r.Approvers, ", "), Reason: r.Reason, Pull: r.PullRequest,
 			Commit: r.Commit, Proof: string(r.Proof), Glass: r.BreakGlass, Entered: seconds(r.Entered)}
+		if r.Granted != nil {
+			all[i].Granted = r.Granted.Commit
+		}
 	}
 	return struct {
 		Base   string  `json:"base"`

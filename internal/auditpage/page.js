@@ -22,11 +22,11 @@ for (const g of grants) {
 }
 
 const columns = [
-	{ head: "Name", key: "name", cell: (g) => link(g.name, "commit/" + g.commit, /^[0-9a-f]{40}$/.test(g.commit)) },
+	{ head: "Name", key: "name", cell: (g) => commit(g.name, g.commit) },
 	{ head: "Who", key: "who", cell: (g) => [g.who, g.user !== g.who && g.user ? part("", g.user) : ""] },
 	{ head: "Where", key: "where", cell: (g) => g.where },
 	{ head: "What", key: "what", cell: (g) => g.what },
-	{ head: "From", key: "from", type: "time", cell: (g) => stamp(g.from) },
+	{ head: "From", key: "from", type: "time", cell: (g) => commit(stamp(g.from), g.granted) },
 	{ head: "Ended", key: "ended", type: "time", cell: (g) => [g.ended ? stamp(g.ended) : "no",
 		part("", g.how || (g.until ? "until " + stamp(g.until) : ""))] },
 	{ head: "Approved by", key: "by", cell: (g) => g.by || "" },
@@ -34,6 +34,8 @@ const columns = [
 	{ head: "Reason", key: "reason", cell: (g) => [g.glass ? part("mark", "break-glass ") : "",
 		g.proof === "unproven" ? part("mark", "unproven ") : "", g.reason || ""] },
 ];
+
+const commit = (text, hash) => link(text, "commit/" + hash, /^[0-9a-f]{40}$/.test(hash));
 
 function link(text, path, ok) {
 	if (!data.base || !ok) return text;
