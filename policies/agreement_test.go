@@ -11,7 +11,8 @@ import (
 // beyondSchema are the loader's rules that compare fields with each other or know the zones of the
 // world, so a schema cannot know them.
 var beyondSchema = []string{"request-name", "danger-role", "duplicate", "duration", "namespace",
-	"role-name", "hash", "condition", "pattern", "break-glass", "field-limit", "kind", "window", "zone"}
+	"role-name", "hash", "condition", "pattern", "break-glass", "field-limit", "kind", "window", "zone",
+	"notification"}
 
 // agreement counts how often loader and schema said the same, and fails where they do not.
 type agreement struct {

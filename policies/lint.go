@@ -61,6 +61,7 @@ const (
 	RuleStrictPath      = "strict-path"
 	RuleWindowShort     = "window-short"
 	RuleLimitIdle       = "limit-idle"
+	RuleNotifyIdle      = "notify-idle"
 	RuleGlassLong       = "breakglass-long"
 	RuleIdle            = "rule-idle"
 	RuleOver            = "rule-over"
@@ -143,6 +144,7 @@ func (l *linter) lint() []requests.Finding {
 		l.windows(w, d)
 		l.idleLimit(w, d)
 		l.contradictions(w, d)
+		w.idleNotifications(d)
 		for i := range w.policy.Spec.Challenges {
 			l.challenge(w, d, i)
 		}

@@ -46,7 +46,9 @@ type PolicySpec struct {
 	OnChange string           `yaml:"onChange,omitempty" json:"onChange,omitempty"` // "" is OnChangeTell
 	// how long it grants after it was certified; 0: always
 	Recertify requests.Days `yaml:"recertify,omitempty" json:"recertify,omitzero"`
-	Target    Target        `yaml:"target" json:"target"`
+	// which channels are told of what becomes of requests; none: none
+	Notifications []Notification `yaml:"notifications,omitempty" json:"notifications,omitempty"`
+	Target        Target         `yaml:"target" json:"target"`
 }
 
 // Challenge is one condition that must be met before a request is allowed.
@@ -220,6 +222,7 @@ func ParsePolicy(path string, data []byte) (AccessPolicy, []requests.Finding) {
 	checkDangerous(d, p)
 	checkCustom(d, p.Spec)
 	checkConditions(d, p.Spec)
+	checkNotifications(d, p.Spec.Notifications)
 	requests.SortFindings(d.Findings)
 	return p, d.Findings
 }

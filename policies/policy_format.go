@@ -17,7 +17,8 @@ var PolicyFormat = requests.Format{
 	Name: requests.Field{About: "Name of the policy; the file's name without .yaml.",
 		Form: requests.FormName},
 	Fields: policyFields.With(breakGlassFields, matchFields, execFields, windowFields, conditionFields, customFields,
-		limitFields, recertifyFields, onChangeFields, ticketFields, onCallFields),
+		limitFields, recertifyFields, onChangeFields, ticketFields, onCallFields,
+		notificationFields),
 }
 
 // maxCount bounds the approvals a challenge may ask for; more could never be met and is a slip

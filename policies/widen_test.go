@@ -77,6 +77,8 @@ func TestWidened(t *testing.T) {
 		{path, "  target:", "  limits: {maxLeadTime: 72h}\n  target:",
 			"policy payments-debug: access may start 72h after the merge instead of 24h"},
 		{path, "  target:", "  limits: {maxLeadTime: 2h}\n  target:", ""},
+		// who is told gives nobody anything
+		{path, "  target:", "  notifications: [{channel: oncall, events: [Requested]}]\n  target:", ""},
 		{path, "maxDuration: 2h", "maxDuration: 2h\n    backstop: optional",
 			"policy payments-debug: access may be given where nothing ends it but the agent"},
 		{path, "maxDuration: 2h", "maxDuration: 2h\n    backstop: required", ""},
