@@ -3,9 +3,7 @@
 package checks
 
 import (
-	"crypto/x509"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -63,14 +61,9 @@ func Answerers(c Config) (inquire.Answerers, error) {
 	if a.signer, err = signer(c.Env(EnvSecret)); err != nil {
 		return nil, err
 	}
-	var roots *x509.CertPool
-	if len(c.CA) > 0 {
-		if roots, err = x509.SystemCertPool(); err != nil {
-			roots = x509.NewCertPool() // the machine believes nobody
-		}
-		if !roots.AppendCertsFromPEM(c.CA) {
-			return nil, errors.New("what is given as authorities of webhooks holds no certificate in PEM")
-		}
+	roots, err := outbound.Roots(c.CA)
+	if err != nil {
+		return nil, err
 	}
 	a.client = outbound.NewClient(c.Hosts, roots)
 	return inquire.Answerers{policies.Webhook: a.webhook, policies.Ticket: a.ticket}, nil

@@ -40,6 +40,22 @@ func NewClient(hosts Hosts, roots *x509.CertPool) *Client {
 	return c
 }
 
+// Roots are the authorities that the machine believes, and those of a PEM beside them; nil without
+// one, which NewClient takes for the machine's.
+func Roots(ca []byte) (*x509.CertPool, error) {
+	if len(ca) == 0 {
+		return nil, nil
+	}
+	roots, err := x509.SystemCertPool()
+	if err != nil {
+		roots = x509.NewCertPool() // the machine believes nobody
+	}
+	if !roots.AppendCertsFromPEM(ca) {
+		return nil, errors.New("what is given as authorities of webhooks holds no certificate in PEM")
+	}
+	return roots, nil
+}
+
 // Answer is what a host said.
 type Answer struct {
 	Status int
@@ -81,7 +97,7 @@ func (c *Client) permits(u *url.URL) error {
 	if port == "" {
 		port = fmt.Sprint(httpsPort)
 	}
-	if _, ok := c.hosts.find(u.Hostname() + ":" + port); !ok {
+	if _, ok := c.hosts.Find(u.Hostname() + ":" + port); !ok {
 		return fmt.Errorf("%s is not among the hosts that may be called from here (--webhook-host, or "+
 			"webhook-hosts of the Action)", u.Host)
 	}
@@ -91,9 +107,14 @@ func (c *Client) permits(u *url.URL) error {
 	return nil
 }
 
+// Dial connects to a host by its address, HOST:PORT, for what is not spoken over HTTP.
+func (c *Client) Dial(ctx context.Context, address string) (net.Conn, error) {
+	return c.dial(ctx, "tcp", address)
+}
+
 // dial looks at each address that the name comes to, right before it is connected to.
 func (c *Client) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	host, ok := c.hosts.find(address)
+	host, ok := c.hosts.Find(address)
 	if !ok {
 		return nil, fmt.Errorf("%s is not among the hosts that may be called from here", address)
 	}

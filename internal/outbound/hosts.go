@@ -100,8 +100,8 @@ func (all *Hosts) String() string {
 // Type is the word for the flag's value.
 func (all *Hosts) Type() string { return "host" }
 
-// find is the host that is called at an address as net/http has it.
-func (all Hosts) find(address string) (Host, bool) {
+// Find is the host that is called at an address as net/http has it, HOST:PORT.
+func (all Hosts) Find(address string) (Host, bool) {
 	i := slices.IndexFunc(all, func(h Host) bool { return h.at() == address })
 	if i < 0 {
 		return Host{}, false
