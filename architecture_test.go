@@ -57,7 +57,7 @@ var rooms = map[string][]string{
 		"sync/names", "sync/execaudit"},
 	"cmd/pullgrant": {"requests", "policies", "policies/rbac", "policies/convert", "render",
 		"internal/github", "internal/inquire", "internal/checks", "internal/outbound", "internal/oncall",
-		"internal/doctor", "internal/audit", "internal/auditpage", "action",
+		"internal/notify", "internal/doctor", "internal/audit", "internal/auditpage", "action",
 		"sync", "sync/git", "sync/ledger", "sync/kube", "sync/expiry", "sync/awsauth",
 		"sync/execaudit"},
 }

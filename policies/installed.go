@@ -48,9 +48,13 @@ func installedFiles(fsys fs.FS) ([]string, error) {
 }
 
 // GrantsDigest is the value of GrantsAnnotation for what the policies let people ask for in a
-// cluster. What the agent needs there follows from these items, and from flags.
-func GrantsDigest(items []requests.Item) string {
+// cluster, and for whether its agent tells channels of that. What the agent needs there follows from
+// these, and from flags.
+func GrantsDigest(items []requests.Item, channels bool) string {
 	var lines []string
+	if channels {
+		lines = append(lines, "channels")
+	}
 	for _, i := range items {
 		data, _ := json.Marshal(i) // strings and lists always encode
 		lines = append(lines, string(data))
@@ -81,7 +85,7 @@ func (t Tree) checkInstalled() (findings []requests.Finding) {
 		case len(items) == 0:
 			f.Message = fmt.Sprintf("no policy is for the cluster %s; take %s/%s/ away, after "+
 				"\"pullgrant install --uninstall\" there", requests.Quote(cluster), InstallFolder, cluster)
-		case at != nil && content[at[2]:at[3]] == GrantsDigest(items):
+		case at != nil && content[at[2]:at[3]] == GrantsDigest(items, len(t.AgentChannels(cluster)) > 0):
 			continue
 		default:
 			if at != nil {

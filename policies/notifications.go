@@ -97,3 +97,23 @@ func (w world) idleNotifications(d *requests.Document) {
 		}
 	}
 }
+
+// AgentChannels are the channels that the agent of a cluster tells of something, sorted, each once.
+// Policies that do not read have none.
+func (t Tree) AgentChannels(cluster string) []string {
+	byAction := []string{NotifyRequested, NotifyEscalated}
+	var all []string
+	for _, name := range t.PolicyNames() {
+		policy, _, findings := t.Policy(name)
+		if len(findings) > 0 || !slices.Contains(policy.Spec.Clusters, cluster) {
+			continue
+		}
+		for _, n := range policy.Spec.Notifications {
+			if slices.ContainsFunc(n.Events, func(e string) bool { return !slices.Contains(byAction, e) }) {
+				all = append(all, n.Channel)
+			}
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}

@@ -44,6 +44,8 @@ type Footprint struct {
 	ExecAudit []string
 	// Outside are hosts beside GitHub that the agent asks.
 	Outside []Outside
+	// Channels says that policies have channels told of what becomes of requests.
+	Channels bool
 }
 
 // Object is one Kubernetes object, with apiVersion and kind.

@@ -43,6 +43,8 @@ type process struct {
 	secrets bool     // the Secret pullgrant-agent is in its files
 	audit   []string // from where API servers tell of commands; none: they do not
 	outside []Outside
+
+	channels bool // the Secret ChannelsSecret is in its files
 }
 
 // processes are what runs, in the order in which it is created: what takes access back before what
@@ -57,6 +59,9 @@ func processes(f Footprint) []process {
 		env: []corev1.EnvVar{{Name: "GOMEMLIMIT", Value: "460MiB"}}}
 	if agent.audit = f.ExecAudit; len(agent.audit) > 0 {
 		agent.args = append(agent.args, auditArgs...)
+	}
+	if agent.channels = f.Channels; f.Channels {
+		agent.args = append(agent.args, "--channels-dir="+ChannelsFolder)
 	}
 	agent.outside = f.Outside
 	agent.env = append(agent.env, outsideEnv(f.Outside)...)
@@ -180,6 +185,9 @@ func (p process) container(image string) corev1.Container {
 	if len(p.audit) > 0 {
 		auditContainer(&c)
 	}
+	if p.channels {
+		c.VolumeMounts = append(c.VolumeMounts, channelsMount())
+	}
 	return c
 }
 
@@ -209,6 +217,9 @@ func (p process) volumes() []corev1.Volume {
 		Secret: &corev1.SecretVolumeSource{SecretName: Agent, DefaultMode: &mode}}}, token}
 	if len(p.audit) > 0 {
 		all = append(all, auditVolume(&mode))
+	}
+	if p.channels {
+		all = append(all, channelsVolume(&mode))
 	}
 	return all
 }

@@ -38,7 +38,7 @@ type installOptions struct {
 // installed are the flags of the agent that its Deployment sets, or that a Deployment has no use
 // for.
 var installed = []string{"app-key-file", "signing-key-file", "listen", "kubeconfig",
-	"once", "dry-run",
+	"once", "dry-run", "channels-dir",
 	"audit-listen", "audit-cert-file", "audit-key-file", "audit-client-ca-file", "audit-token-file"}
 
 func newInstallCommand(w world) *cobra.Command {
@@ -69,6 +69,10 @@ or printed.
 With --webhook-host the agent's way to those hosts is open, and the keys of the Secret
 pullgrant-checks, if there is one, are in its environment: the secret and the tokens by which it asks
 them (docs/cookbook/checks.md).
+
+When a policy has channels told of what becomes of requests (docs/messages.md), the keys of the Secret
+pullgrant-channels, if there is one, are files in the agent's container: each the address of the channel
+of its name. --webhook-host opens the way to a mail server, Mattermost or webhook of one's own.
 
 With --write the same is kept in the access repository, as a kustomize base in install/CLUSTER/, for
 Argo CD or Flux to apply (docs/gitops). From then on a change of the policies that leaves it behind is a
@@ -234,7 +238,8 @@ func (o installOptions) footprint(ctx context.Context, w world) (f render.Footpr
 		return f, fmt.Errorf("no policy is for the cluster %s", o.agent.cluster)
 	}
 	f = render.Footprint{Cluster: o.agent.cluster, Grants: grants, Image: o.image,
-		AWSAuth: o.agent.awsAuth, ExecAudit: o.execAudit, Outside: o.agent.checks.outside()}
+		AWSAuth: o.agent.awsAuth, ExecAudit: o.execAudit, Outside: o.agent.checks.outside(),
+		Channels: len(tree.AgentChannels(o.agent.cluster)) > 0}
 	o.given.VisitAll(func(flag *pflag.Flag) {
 		if flag.Changed {
 			f.Args = append(f.Args, "--"+flag.Name+"="+flag.Value.String())

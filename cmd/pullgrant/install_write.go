@@ -92,7 +92,7 @@ func (o installOptions) keep(w world, f render.Footprint, objects []render.Objec
 	}
 	folder := filepath.Join(dir, filepath.FromSlash(path.Dir(policies.InstalledPath(f.Cluster))))
 	files := render.Kustomization(objects, map[string]string{
-		policies.GrantsAnnotation: policies.GrantsDigest(f.Grants),
+		policies.GrantsAnnotation: policies.GrantsDigest(f.Grants, f.Channels),
 		flagsAnnotation:           strings.Join(flags, "\n")})
 	if err := writeBase(w, folder, files); err != nil {
 		return err

@@ -43,6 +43,7 @@ type syncOptions struct {
 	audit      execAuditOptions
 	checks     checkOptions
 	onCall     onCallOptions
+	channels   channelOptions
 	once       bool
 	dryRun     bool
 }
@@ -120,6 +121,7 @@ func (o *syncOptions) flags(flags *pflag.FlagSet) {
 	o.audit.flags(flags)
 	o.checks.flags(flags)
 	o.onCall.flags(flags)
+	o.channels.flags(flags)
 	flags.BoolVar(&o.once, "once", false, "take one pass and stop")
 	flags.BoolVar(&o.dryRun, "dry-run", false, "print what a pass would do, and do nothing")
 }
