@@ -34,7 +34,7 @@ var rooms = map[string][]string{
 	"internal/oncall":     {"policies", "internal/inquire"},
 	"internal/checks":     {"requests", "policies", "internal/inquire", "internal/outbound"},
 	"action": {"requests", "policies", "policies/rbac", "render", "internal/github",
-		"internal/inquire", "internal/checks", "internal/oncall"},
+		"internal/inquire", "internal/checks", "internal/oncall", "internal/notify"},
 	"sync/git":  {},
 	"sync/plan": {"requests", "policies", "render"},
 	"sync/ledger": {"requests", "policies", "policies/codeowners", "policies/rbac",

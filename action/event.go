@@ -37,6 +37,10 @@ type payload struct {
 			} `json:"base"`
 		} `json:"pull_requests"`
 	} `json:"workflow_run"`
+	Issue struct {
+		Number      int              `json:"number"`
+		PullRequest *json.RawMessage `json:"pull_request"` // nil: it is none
+	} `json:"issue"`
 	Repository repository `json:"repository"`
 }
 
@@ -86,6 +90,10 @@ func parseEvent(name string, data []byte) (target, error) {
 		if sha := p.PullRequest.Head.SHA; p.PullRequest.Number > 0 && (sha == "" || isCommit(sha)) {
 			return target{number: p.PullRequest.Number, headSHA: sha}, nil
 		}
+	case "issue_comment": // a call for a review
+		if p.Issue.Number > 0 && p.Issue.PullRequest != nil {
+			return target{number: p.Issue.Number}, nil
+		}
 	case "workflow_run":
 		if isCommit(p.WorkflowRun.HeadSHA) {
 			return target{number: p.number(), headSHA: p.WorkflowRun.HeadSHA,
@@ -93,7 +101,7 @@ func parseEvent(name string, data []byte) (target, error) {
 		}
 	default:
 		return target{}, fmt.Errorf("the event %q is not one of pull_request_target, "+
-			"pull_request, pull_request_review, workflow_run, push, schedule, "+
+			"pull_request, pull_request_review, issue_comment, workflow_run, push, schedule, "+
 			"repository_dispatch", name)
 	}
 	return target{}, fmt.Errorf("the payload of the event %q names no pull request or commit", name)

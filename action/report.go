@@ -100,6 +100,7 @@ func report(
 		if _, err := client.Comment(ctx, v.number, app+"[bot]", marker, summaries[i]); err != nil {
 			a.Warningf("the verdict stands, but not in a comment: %v", err)
 		}
+		v.tellChannels(ctx, a, client)
 		if !v.decision.Dead(v.at) {
 			continue
 		}

@@ -62,7 +62,11 @@ func run(ctx context.Context, a *githubactions.Action, clock func() time.Time) (
 	if err != nil {
 		return result, err
 	}
-	from := sources{client, asked}
+	channels, err := channelsOf(a, clock)
+	if err != nil {
+		return result, err
+	}
+	from := sources{client, asked, channels}
 	t, err := readEvent(a.Getenv)
 	if err != nil {
 		return result, err

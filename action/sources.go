@@ -12,6 +12,7 @@ import (
 	"github.com/pullgrant/pullgrant/internal/checks"
 	"github.com/pullgrant/pullgrant/internal/github"
 	"github.com/pullgrant/pullgrant/internal/inquire"
+	"github.com/pullgrant/pullgrant/internal/notify"
 	"github.com/pullgrant/pullgrant/internal/oncall"
 	"github.com/pullgrant/pullgrant/policies"
 )
@@ -20,6 +21,7 @@ import (
 type sources struct {
 	*github.Client
 	answerers inquire.Answerers
+	channels  *notify.Channels // that are told; nil: none
 }
 
 // Facts are those that GitHub tells, with what the others reply. What only the cluster knows is left

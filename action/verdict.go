@@ -20,6 +20,9 @@ type verdict struct {
 	base     string          // the commit of the default branch that it was judged by
 	baseRef  string          // the branch that it is to be merged into
 	pushed   []github.Pushed // who pushed the head, as far as it is known
+
+	author int64               // the number of who opened it
+	policy policies.PolicySpec // of a request, as far as it reads
 }
 
 // name is how the log and summaries call the pull request.
@@ -75,7 +78,10 @@ func judgePull(ctx context.Context, client sources, number int, head string,
 	} else {
 		v.decision = policies.Evaluate(facts.Base, facts, now)
 		v.headSHA, v.base = facts.PullRequest.HeadSHA, facts.Base.Commit
-		v.baseRef = facts.PullRequest.BaseRef
+		v.baseRef, v.author = facts.PullRequest.BaseRef, facts.PullRequest.Author.ID
+		if p, known, findings := facts.Base.Policy(v.decision.Policy); known && len(findings) == 0 {
+			v.policy = p.Spec
+		}
 		if pushed, known := github.PushedBy(facts); known {
 			v.pushed = append(v.pushed, pushed)
 		}

@@ -5,15 +5,12 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/pullgrant/pullgrant/internal/github"
 	"github.com/pullgrant/pullgrant/policies"
 )
-
-// escalateEvery is how often the same request may call for people.
-const escalateEvery = time.Hour
 
 func newEscalateCommand(w world) *cobra.Command {
 	var o showOptions
@@ -67,9 +64,9 @@ func escalate(ctx context.Context, w world, o showOptions) error {
 	if err != nil {
 		return err
 	}
-	if next := last.Add(escalateEvery); now.Before(next) {
+	if next := last.At.Add(github.EscalateEvery); now.Before(next) {
 		return verdictWith(w, exitFindings, "it was escalated at %s; the next time is from %s on",
-			moment(last, now, now.Location()), moment(next, now, now.Location()))
+			moment(last.At, now, now.Location()), moment(next, now, now.Location()))
 	}
 	people, teams := s.unanswered()
 	if len(people)+len(teams) == 0 {

@@ -14,9 +14,19 @@ import (
 // nothing of it.
 const EscalatedMarker = "<!-- pullgrant: escalated -->"
 
-// Escalated is when the account with the number id escalated a pull request last, by the comments
-// that GitHub says are theirs; the zero time: never.
-func (c *Client) Escalated(ctx context.Context, number int, id int64) (last time.Time, err error) {
+// EscalateEvery is how often the same request may call for people. A comment that comes earlier calls
+// for nobody.
+const EscalateEvery = time.Hour
+
+// Escalation is a comment that calls for people.
+type Escalation struct {
+	Comment int64 // its number
+	At      time.Time
+}
+
+// Escalated is how the account with the number id escalated a pull request last, by the comments that
+// GitHub says are theirs; the zero one: never.
+func (c *Client) Escalated(ctx context.Context, number int, id int64) (last Escalation, err error) {
 	found, err := pages(func(o github.ListOptions) ([]*github.IssueComment, *github.Response, error) {
 		return c.api.Issues.ListComments(ctx, c.owner, c.repo, number,
 			&github.IssueListCommentsOptions{ListOptions: o})
@@ -25,9 +35,10 @@ func (c *Client) Escalated(ctx context.Context, number int, id int64) (last time
 		return last, c.explain(err, "Pull requests: read", "list the comments on #%d", number)
 	}
 	for _, comment := range found {
+		at := comment.GetCreatedAt().Time // the oldest comes first
 		if comment.GetUser().GetID() == id && strings.HasPrefix(comment.GetBody(), EscalatedMarker) &&
-			comment.GetCreatedAt().After(last) {
-			last = comment.GetCreatedAt().Time
+			!at.Before(last.At.Add(EscalateEvery)) {
+			last = Escalation{comment.GetID(), at}
 		}
 	}
 	return last, nil

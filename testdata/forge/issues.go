@@ -15,6 +15,7 @@ type comment struct {
 	app              *app
 	body             string
 	created, updated time.Time
+	reactions        []reaction
 }
 
 // event is one thing that happened to a pull request.
@@ -52,7 +53,8 @@ func (f *Forge) createComment(c *call, p *pull) answer {
 	if !c.into(&in) || in.Body == "" {
 		return invalid(object{"resource": "IssueComment", "field": "body", "code": "missing_field"})
 	}
-	m := &comment{f.nextID(), c.who.user, c.who.app, in.Body, f.now(), f.now()}
+	m := &comment{id: f.nextID(), author: c.who.user, app: c.who.app, body: in.Body, created: f.now(),
+		updated: f.now()}
 	p.comments = append(p.comments, m)
 	p.updated = f.now()
 	return created(f.commentJSON(p, m))

@@ -34,6 +34,7 @@ type pull struct {
 	teams     []*team
 	reviews   []*review
 	comments  []*comment
+	reactions []reaction
 	events    []*event
 }
 

@@ -163,6 +163,8 @@ func (f *Forge) issueRoutes() []operation {
 		{"POST", repo + "/issues/{issue_number}/comments", need{role: "read"}, f.onConversation(f.createComment)},
 		{"PATCH", repo + "/issues/comments/{comment_id}", reviewing, f.onComment(f.updateComment)},
 		{"DELETE", repo + "/issues/comments/{comment_id}", reviewing, f.onComment(f.deleteComment)},
+		{"POST", repo + "/issues/{issue_number}/reactions", need{role: "read"}, f.onConversation(f.react)},
+		{"POST", repo + "/issues/comments/{comment_id}/reactions", reviewing, f.reactToComment},
 		{"GET", repo + "/issues/{issue_number}/timeline", pulls, f.onPull(f.listTimeline)},
 		{"GET", repo + "/issues/{issue_number}/events", pulls, f.onPull(f.listEvents)},
 		{"POST", repo + "/issues/{issue_number}/labels", write("pull_requests"),

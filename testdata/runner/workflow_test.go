@@ -15,6 +15,7 @@ type workflow struct {
 	Permissions map[string]string
 	Concurrency struct{ Group string }
 	Jobs        map[string]struct {
+		If          string
 		Environment string
 		Permissions map[string]string
 		Steps       []struct {

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/pullgrant/pullgrant/internal/github"
 )
 
 // Whatever can change a verdict starts the workflow that judges, and each file listens to what it
@@ -34,6 +36,12 @@ func TestWhatStartsTheWorkflows(t *testing.T) {
 		map[string]any{"workflow_run": map[string]any{"name": review.Name}}) {
 		t.Errorf("nothing judges when %s has ended", review.Name)
 	}
+	if !judge.listens("issue_comment", "created", nil) {
+		t.Error("nothing has channels told of a call for a review")
+	}
+	if only := judge.Jobs["judge"].If; !strings.Contains(only, github.EscalatedMarker) {
+		t.Errorf("of comments, others than a call for a review start the judging: %s", only)
+	}
 	for kind, want := range map[string]bool{"pullgrant-due": true, "another": false} {
 		if got := judge.listens("repository_dispatch", kind, nil); got != want {
 			t.Errorf("the event %s of others starts the judging: %t, want %t", kind, got, want)
@@ -53,8 +61,8 @@ func TestWhatStartsTheWorkflows(t *testing.T) {
 			}
 		}
 	}
-	if got := slices.Sorted(maps.Keys(judge.On)); !slices.Equal(got, []string{"pull_request_target",
-		"push", "repository_dispatch", "schedule", "workflow_run"}) {
+	if got := slices.Sorted(maps.Keys(judge.On)); !slices.Equal(got, []string{"issue_comment",
+		"pull_request_target", "push", "repository_dispatch", "schedule", "workflow_run"}) {
 		t.Errorf("the workflow with the key listens to %s: the file of any other event is not main's",
 			got)
 	}
@@ -87,7 +95,7 @@ func TestWorkflowsHoldLittle(t *testing.T) {
 		}
 	}
 	for _, sha := range []string{"github.event.pull_request.head.sha",
-		"github.event.workflow_run.head_sha"} {
+		"github.event.workflow_run.head_sha", "github.event.comment.id"} {
 		if !strings.Contains(judge.Concurrency.Group, sha) {
 			t.Errorf("the concurrency group %q does not tell apart by %s", judge.Concurrency.Group,
 				sha)
