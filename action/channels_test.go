@@ -85,8 +85,9 @@ func TestRequestedIsToldOnce(t *testing.T) {
 	if got := r.events(); got != nil {
 		t.Errorf("of what is refused it is told %v", got)
 	}
+	less := fmt.Sprintf(request, "1h", "INC-123, <b>slow</b> @everyone")
 	if _, err := w.forge.Push(forge.Change{User: "alice", Branch: "ask", Message: "Ask for less",
-		Files: map[string]string{requestPath: fmt.Sprintf(request, "1h", "INC-123, <b>slow</b> @everyone")}}); err != nil {
+		Files: map[string]string{requestPath: less}}); err != nil {
 		t.Fatal(err)
 	}
 	w.must(r.inputs...)
@@ -97,8 +98,8 @@ func TestRequestedIsToldOnce(t *testing.T) {
 		t.Fatalf("it was told %v\n%s", got, w.out.String())
 	}
 	for field, want := range map[string]string{"who": "acme/squad-b", "requester": "alice", "cluster": "prod-eu",
-		"url": fmt.Sprintf("https://github.example.com/acme/access/pull/%d", w.number), "request": "20261122-alice-inc-123",
-		"reason": "INC-123, <b>slow</b> @everyone", "policy": "payments-debug"} {
+		"url":     fmt.Sprintf("https://github.example.com/acme/access/pull/%d", w.number),
+		"request": "20261122-alice-inc-123", "reason": "INC-123, <b>slow</b> @everyone", "policy": "payments-debug"} {
 		if got := r.told[0][field]; got != want && (field != "who" || got == "") {
 			t.Errorf("%s is %q", field, got)
 		}

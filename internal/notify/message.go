@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"strings"
@@ -56,15 +57,27 @@ func (d dialect) heading(m Message) string {
 	if !known {
 		heading = "News"
 	}
-	return fmt.Sprintf("%s: %s on %s, by %s", heading, d.quote(cut(m.Policy, maxName)),
-		d.quote(cut(m.Cluster, maxName)), d.quote(cut(m.Requester, maxName)))
+	return fmt.Sprintf("%s: %s on %s, by %s", heading, d.name(m.Policy), d.name(m.Cluster), d.name(m.Requester))
+}
+
+// name is that of something; a question mark where nothing is left of it.
+func (d dialect) name(text string) string {
+	return cmp.Or(d.shown(text, maxName), "?")
+}
+
+// shown is a text of at most some characters.
+func (d dialect) shown(text string, most int) string {
+	if text = cut(text, most); text == "" {
+		return ""
+	}
+	return d.quote(text)
 }
 
 // lines are the message below its heading.
 func (d dialect) lines(m Message) (all []string) {
 	add := func(label, text string, most int) {
-		if text = cut(text, most); text != "" {
-			all = append(all, label+d.quote(text))
+		if text = d.shown(text, most); text != "" {
+			all = append(all, label+text)
 		}
 	}
 	add("", m.Happened, maxLine)
@@ -73,7 +86,7 @@ func (d dialect) lines(m Message) (all []string) {
 	}
 	var who []string
 	for _, name := range m.Who[:min(len(m.Who), maxWho)] {
-		who = append(who, d.quote(cut(name, maxName)))
+		who = append(who, d.name(name))
 	}
 	if more := len(m.Who) - len(who); more > 0 {
 		who = append(who, fmt.Sprintf("%d more", more))
