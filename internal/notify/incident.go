@@ -14,6 +14,8 @@ import (
 	"github.com/nicholas-fedor/shoutrrr/pkg/services/incident/pagerduty"
 	"github.com/nicholas-fedor/shoutrrr/pkg/services/specialized/generic"
 	"github.com/nicholas-fedor/shoutrrr/pkg/types"
+
+	"github.com/pullgrant/pullgrant/policies"
 )
 
 // Hosts of the incident services, one for each region. No other is called, whatever an address says.
@@ -24,8 +26,11 @@ var (
 
 const httpsPort = 443
 
-// once has services that are told the same twice make one of it.
+// once has services that are told the same twice make one of it; empty for what may come about again.
 func once(m Message) string {
+	if m.Event == policies.NotifyEscalated || m.Event == policies.NotifyBreakGlass {
+		return ""
+	}
 	return cut(fmt.Sprintf("pullgrant %s %s %s", m.Cluster, m.Request, m.Event), 250)
 }
 

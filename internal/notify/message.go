@@ -65,12 +65,22 @@ func (d dialect) name(text string) string {
 	return cmp.Or(d.shown(text, maxName), "?")
 }
 
-// shown is a text of at most some characters.
+// helpPattern is of policies.Code.Help, an address that does no harm wherever it comes from.
+var helpPattern = regexp.MustCompile(regexp.QuoteMeta(policies.Code("").Help()) + `[a-z]{1,40}`)
+
+// shown is a text of at most some characters, whose first link to what a code means stays one.
 func (d dialect) shown(text string, most int) string {
-	if text = cut(text, most); text == "" {
-		return ""
+	text = cut(text, most)
+	parts := []string{text}
+	if at := helpPattern.FindStringIndex(text); at != nil {
+		parts = []string{strings.TrimSpace(text[:at[0]]), text[at[0]:at[1]], strings.TrimSpace(text[at[1]:])}
 	}
-	return d.quote(text)
+	for i, part := range parts {
+		if i != 1 && part != "" {
+			parts[i] = d.quote(part)
+		}
+	}
+	return strings.TrimSpace(strings.Join(parts, " "))
 }
 
 // lines are the message below its heading.

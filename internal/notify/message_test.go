@@ -152,6 +152,10 @@ func TestWords(t *testing.T) {
 			t.Errorf("%s has no heading", event)
 		}
 	}
+	help := "ask again; what to do first: " + policies.ExpiredBeforeGrant.Help()
+	if got := inWords.shown(help, maxLine); got != help {
+		t.Errorf("the help is %q", got)
+	}
 	m := example
 	m.Who = strings.Fields(strings.Repeat("bob ", 13))
 	if got := inWords.text(m); !strings.Contains(got, "bob, 3 more") {

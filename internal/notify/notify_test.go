@@ -164,6 +164,21 @@ func TestWire(t *testing.T) {
 	}
 }
 
+// TestOnce: a call that comes again is no repeat of the first for those who are woken by it.
+func TestOnce(t *testing.T) {
+	m := example
+	for event, want := range map[string]bool{policies.NotifyRequested: true, policies.NotifyEscalated: false,
+		policies.NotifyBreakGlass: false} {
+		m.Event = event
+		for _, address := range []string{"opsgenie://api.opsgenie.com/key", "pagerduty:///" + key32} {
+			body := string(bodyOf(t, address, m))
+			if got := strings.Contains(body, `"alias"`) || strings.Contains(body, `"dedup_key"`); got != want {
+				t.Errorf("%s: %s", event, body)
+			}
+		}
+	}
+}
+
 // TestFaults: whatever a service does, it is told in time, and without a part of the address.
 func TestFaults(t *testing.T) {
 	echo := strings.Join(slices.Collect(maps.Values(addresses("mattermost.example.com"))), " ")
