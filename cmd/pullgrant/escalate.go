@@ -19,7 +19,8 @@ func newEscalateCommand(w world) *cobra.Command {
 		Short: "Ask once more, and everybody, for the reviews that your request waits for",
 		Long: `Ask all those for a review whose approval your request may still be given by: those whom the
 policy names in any of its challenges that are not met, and who have not answered. Who was not asked
-yet is asked by GitHub; a comment on the pull request mentions everybody.
+yet is asked by GitHub; a comment on the pull request mentions everybody. Where the policy names a
+channel for it, the Action tells that too (docs/messages.md).
 
 Only whoever asked for the access can, and once an hour: the comment is what that goes by. The
 comment's address goes to stdout. The exit code is 1 when nobody was asked.`,

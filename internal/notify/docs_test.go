@@ -2,6 +2,8 @@ package notify
 
 import (
 	"os"
+	"os/exec"
+	"path"
 	"regexp"
 	"strings"
 	"testing"
@@ -42,8 +44,7 @@ func TestDocs(t *testing.T) {
 		}
 	}
 	snippet := regexp.MustCompile("(?s)```yaml\n(  notifications:.*?)```").FindStringSubmatch(text)
-	const path = "../../testdata/accessrepo/policies/payments-debug.yaml"
-	policy, err := os.ReadFile(path)
+	policy, err := os.ReadFile("../../testdata/accessrepo/policies/payments-debug.yaml")
 	if err != nil || snippet == nil {
 		t.Fatal(snippet, err)
 	}
@@ -51,5 +52,19 @@ func TestDocs(t *testing.T) {
 	p, findings := policies.ParsePolicy(policies.Path("payments-debug"), []byte(told))
 	if len(findings) > 0 || len(p.Spec.Told(policies.NotifyEnding)) != 1 {
 		t.Errorf("%v, %+v", findings, p.Spec.Notifications)
+	}
+}
+
+// TestLinked: of the library's services none is linked that is not among those here.
+func TestLinked(t *testing.T) {
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", ".").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range strings.Lines(string(out)) {
+		_, name, is := strings.Cut(strings.TrimSpace(name), "shoutrrr/pkg/services/")
+		if _, known := services[path.Base(name)]; is && name != "standard" && !known {
+			t.Errorf("%s is linked", name)
+		}
 	}
 }
