@@ -10,6 +10,7 @@ import (
 
 	"github.com/pullgrant/pullgrant/internal/github"
 	"github.com/pullgrant/pullgrant/internal/inquire"
+	"github.com/pullgrant/pullgrant/internal/notify"
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/expiry"
 	"github.com/pullgrant/pullgrant/sync/git"
@@ -33,6 +34,7 @@ type Config struct {
 	RepositoryID int64
 	Kubernetes   *kube.Config
 	AWSAuth      bool              // the cluster is on EKS and lets people in by aws-auth
+	Channels     *notify.Channels  // that policies may name, to tell people; nil: there are none
 	Answerers    inquire.Answerers // of whom challenges ask outside of GitHub and the cluster; nil: nobody
 	Poll         time.Duration     // between two looks at the branch
 	Clock        func() time.Time  // wall clock
@@ -131,6 +133,7 @@ func NewAgent(c Config) (*Agent, error) {
 		withdrawals: a.withdrawals, log: c.Logger}
 	a.tell = &teller{cluster: cluster, wall: c.Clock, comments: comments, metrics: metrics,
 		log: c.Logger, events: kube.NewEvents(cluster, clocks.now, c.Logger)}
+	a.tell.messages = newMessages(c, a)
 	a.debts, a.merger.wake = newDebts(a), a.early
 	a.names = names.NewKeeper(expiring, c.Clock, c.Logger.With("cluster", c.Cluster))
 	a.server = &monitor.Server{Listener: c.Listener, Secret: c.WebhookSecret, Metrics: metrics,
@@ -174,6 +177,7 @@ func (a *Agent) passes(ctx context.Context) {
 	a.prover.trust, a.prover.silent = nil, silences{}
 	a.tell.restart()
 	defer a.tell.comments.begin(ctx)()
+	defer a.tell.messages.Begin(ctx)()
 	defer a.names.Begin(ctx)()
 	a.cluster.WatchExec(ctx, a.early)
 	for ctx.Err() == nil {
@@ -244,9 +248,11 @@ func (a *Agent) Once(ctx context.Context) error {
 		return fmt.Errorf("%s holds Lease %s/%s, so it grants and records; nothing was done",
 			requests.Quote(holder), kube.Namespace, kube.LeaseName)
 	}
+	a.tell.messages.Restart()
 	err = a.pass(ctx).err()
 	for a.tell.comments.write(ctx) {
 	}
+	a.tell.messages.Flush(ctx)
 	return err
 }
 

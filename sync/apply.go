@@ -42,10 +42,21 @@ func (p *pass) apply(ctx context.Context, steps []plan.Step) {
 			p.applyEntries(ctx, kind)
 			continue
 		}
+		if action == plan.Forget {
+			p.keepMessages(ctx)
+		}
 		for path, r := range p.applyEach(ctx, kind) {
 			records[path] = r
 		}
 	}
+}
+
+// keepMessages has noted what channels are to be told of records before these are forgotten. Nothing
+// waits for that for longer.
+func (p *pass) keepMessages(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, announceTime)
+	defer cancel()
+	p.tell.messages.Keep(ctx)
 }
 
 // applyEach takes steps of one kind, several at a time, and returns the records of those that

@@ -18,6 +18,7 @@ import (
 	"github.com/pullgrant/pullgrant/sync/git"
 	"github.com/pullgrant/pullgrant/sync/kube"
 	"github.com/pullgrant/pullgrant/sync/ledger"
+	"github.com/pullgrant/pullgrant/sync/messages"
 	"github.com/pullgrant/pullgrant/sync/monitor"
 	"github.com/pullgrant/pullgrant/sync/plan"
 )
@@ -33,7 +34,9 @@ type debts struct {
 	clocks  *clocks
 	metrics *monitor.Metrics
 	events  *kube.Events
-	log     *slog.Logger
+	// messages tells channels; nil: there are none
+	messages *messages.Keeper
+	log      *slog.Logger
 
 	self    string           // whose issues are the agent's own; empty until it is known
 	trying  map[string]retry // by what is tried
@@ -42,7 +45,7 @@ type debts struct {
 
 func newDebts(a *Agent) *debts {
 	return &debts{cluster: a.cluster, branch: a.branch, github: a.github, prover: a.prover,
-		clocks: a.clocks, metrics: a.metrics, events: a.tell.events, log: a.log,
+		clocks: a.clocks, metrics: a.metrics, events: a.tell.events, messages: a.tell.messages, log: a.log,
 		trying: map[string]retry{}, overdue: map[string]bool{}}
 }
 
@@ -64,6 +67,7 @@ func (x *debts) settle(ctx context.Context, w plan.World) error {
 	errs = append(errs, err)
 	if err == nil {
 		x.tell(all)
+		x.messages.Owes(all)
 	}
 	for _, debt := range all {
 		if debt.Spec.Issue == 0 {

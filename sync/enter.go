@@ -110,6 +110,7 @@ func (a *Agent) entered(batch []ledger.Entry, commit, on string) {
 			"cluster", a.cluster.Name,
 			"cause", cause, "code", e.Record.Code, "commit", commit)
 		a.tell.end(e, commit)
+		a.tell.tellEntered(e, a.clocks.wall())
 		a.tellSecond(e, on)
 		if !e.Discard {
 			a.withdrawals.done(e.Record.Grant.Path, commit)

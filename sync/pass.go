@@ -66,6 +66,7 @@ func (a *Agent) pass(ctx context.Context) failures {
 		{monitor.StageRead, anyTip, true, p.endWithdrawn},
 		{monitor.StageApply, anyTip, false, p.refreshNames},
 		{monitor.StagePolicies, theTip, false, p.provePolicies},
+		{monitor.StageApply, theTip, false, p.tellAsks},
 		{monitor.StageRead, theTip, false, a.compareRights},
 		{monitor.StageRead, theTip, true, p.judge},
 		{monitor.StageApply, theTip, false, func(ctx context.Context) error {
@@ -89,6 +90,7 @@ func (a *Agent) pass(ctx context.Context) failures {
 	}
 	p.failed.add(monitor.StageApply, a.prover.silent.save(ctx, a.cluster, a.clocks.wall()))
 	p.lastingEnds()
+	a.tell.messages.Ending(p.world.Records)
 	a.tell.stops(a.gate.stops())
 	return p.failed
 }
@@ -182,6 +184,7 @@ func (p *pass) judge(ctx context.Context) error {
 	p.prover.release(p.world)
 	p.tell.grants(p.world)
 	for _, path := range slices.Sorted(maps.Keys(p.prover.waiting)) {
+		p.tellWaits(ctx, path, proofs[path].Decision.Code)
 		if proofs[path].Decision.Outcome == policies.Allowed {
 			continue // what its grant lacks is known by another error
 		}
@@ -230,6 +233,7 @@ func (p *pass) converge(ctx context.Context, proofs map[string]plan.Proof) (err 
 			return err
 		}
 		p.metrics.Observed(p.world)
+		p.tell.messages.Look(ctx, p.world.Records)
 		p.forgetEnds()
 		p.names.Follow(p.world.Records)
 		p.world.Proofs = proofs

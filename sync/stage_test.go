@@ -18,6 +18,7 @@ import (
 
 	"github.com/pullgrant/pullgrant/internal/github"
 	"github.com/pullgrant/pullgrant/internal/inquire"
+	"github.com/pullgrant/pullgrant/internal/notify"
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/git"
 	"github.com/pullgrant/pullgrant/testdata/forge"
@@ -194,6 +195,7 @@ type options struct {
 	token string
 	// of whom challenges ask
 	answerers inquire.Answerers
+	channels  *notify.Channels
 }
 
 // agent is a new process, as far as memory goes.
@@ -215,7 +217,8 @@ func (s *stage) agent(o options) *Agent {
 		AWSAuth: o.awsAuth, Clock: s.Clock, Signer: o.signer, TrustRoot: o.root,
 		RepositoryID: o.repository, Version: "v1.2.3", Listener: o.listen,
 		WebhookSecret: []byte(o.secret), Audit: o.audit, AuditToken: []byte(o.token), Answerers: o.answerers,
-		Logger: slog.New(slog.NewJSONHandler(s.Log, nil))}
+		Channels: o.channels,
+		Logger:   slog.New(slog.NewJSONHandler(s.Log, nil))}
 	if o.github {
 		c.GitHub, err = github.New(github.Config{APIURL: s.URL, Owner: "acme", Repo: "access",
 			RepositoryID: o.repository, CheckApp: 7001, Clock: s.Clock,

@@ -12,6 +12,7 @@ import (
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/kube"
 	"github.com/pullgrant/pullgrant/sync/ledger"
+	"github.com/pullgrant/pullgrant/sync/messages"
 	"github.com/pullgrant/pullgrant/sync/monitor"
 	"github.com/pullgrant/pullgrant/sync/plan"
 )
@@ -29,12 +30,14 @@ const (
 	eventOverdue   = "BreakGlassOverdue" // of the Lease too: nobody has answered for it
 )
 
-// teller has people told what becomes of their requests: in comments, in events of the cluster, and
-// in numbers.
+// teller has people told what becomes of their requests: in comments, in the channels of policies,
+// in events of the cluster, and in numbers.
 type teller struct {
 	cluster  *kube.Cluster
 	wall     func() time.Time
 	comments *comments
+	messages *messages.Keeper // nil: there are no channels
+	asks     asks
 	events   *kube.Events
 	metrics  *monitor.Metrics
 	log      *slog.Logger
@@ -56,6 +59,7 @@ func (t *teller) restart() {
 func (t *teller) record(r plan.Record) {
 	g := r.Grant
 	about := kube.RecordReference(g.Name)
+	t.messages.Record(r)
 	switch {
 	case r.Phase == plan.Granted:
 		t.metrics.Decided(policies.Allowed, "")

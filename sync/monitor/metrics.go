@@ -28,6 +28,8 @@ type Metrics struct {
 	wall     func() time.Time
 
 	grants, outbox, waiting, lasting       prometheus.Gauge
+	untold                                 prometheus.Gauge
+	messages                               *prometheus.CounterVec
 	leader, stale, still, owed, overdue    prometheus.Gauge
 	lateness                               prometheus.Histogram
 	decisions, endings, passes, deliveries *prometheus.CounterVec
@@ -159,6 +161,9 @@ func (m *Metrics) define(in promauto.Factory) {
 	m.endings = counters("bindings_ended_total", "Bindings that ended.", "cause")
 	m.passes = counters("passes_total", "Passes over cluster and branch.", "result")
 	m.deliveries = counters("webhook_deliveries_total", "Calls of the webhook.", "result")
+	m.untold = gauge("messages_waiting", "Messages that wait to be sent to the channels of policies.")
+	m.messages = counters("messages_total", "Tries to send a message to a channel, and messages "+
+		"that were given up.", "result")
 	m.auditOn = gauge("exec_audit_on",
 		"1 where the API server's audit webhook can tell of commands in containers.")
 	m.auditCalls = counters("exec_audit_calls_total", "Calls of the audit webhook.", "result")
@@ -184,6 +189,7 @@ func (m *Metrics) define(in promauto.Factory) {
 	for vector, results := range map[*prometheus.CounterVec][]string{
 		m.passes: {passComplete, passIncomplete}, m.deliveries: {deliveryAccepted, deliveryIgnored,
 			deliveryReplayed, deliveryRefused},
+		m.messages:   {MessageSent, MessageFailed, MessageLost},
 		m.auditCalls: CallResults, m.auditEvents: EventResults, m.uses: useResults} {
 		for _, result := range results {
 			vector.WithLabelValues(result)

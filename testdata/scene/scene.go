@@ -75,11 +75,12 @@ func New(t *testing.T) *Scene {
 	if !apierrors.IsNotFound(err) {
 		s.Must(err)
 	}
-	err = s.Admin.CoreV1().ConfigMaps(requests.AgentNamespace).Delete(t.Context(),
-		"pullgrant-trust",
-		metav1.DeleteOptions{})
-	if !apierrors.IsNotFound(err) {
-		s.Must(err)
+	for _, kept := range []string{"pullgrant-trust", "pullgrant-messages"} {
+		err = s.Admin.CoreV1().ConfigMaps(requests.AgentNamespace).Delete(t.Context(), kept,
+			metav1.DeleteOptions{})
+		if !apierrors.IsNotFound(err) {
+			s.Must(err)
+		}
 	}
 	s.clear()
 	clusterTime := Dated(func() time.Time { return s.Clock().Add(s.ClusterAhead()) })

@@ -1,0 +1,99 @@
+package sync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/git"
+	"github.com/pullgrant/pullgrant/sync/ledger"
+	"github.com/pullgrant/pullgrant/sync/messages"
+	"github.com/pullgrant/pullgrant/sync/plan"
+)
+
+// newMessages prepares what tells people in channels; nil where there are none.
+func newMessages(c Config, a *Agent) *messages.Keeper {
+	page := func(int) string { return "" } // the branch is the evidence: there are no pull requests
+	if c.GitHub != nil {
+		page = c.GitHub.PullURL
+	}
+	return messages.NewKeeper(a.cluster, c.Channels, page, c.Clock, a.metrics,
+		c.Logger.With("cluster", c.Cluster))
+}
+
+// asks is what policies ask to be told, by policy, as they were proven last.
+type asks struct {
+	known map[string]asking // by blob of the file
+}
+
+type asking struct {
+	policy bool // the file is one
+	wants  []policies.Notification
+}
+
+// tellAsks has the channels known that policies ask for.
+func (p *pass) tellAsks(ctx context.Context) error {
+	if p.tell.messages == nil || p.prover.trust == nil {
+		return nil
+	}
+	asked, err := p.tell.asks.read(ctx, p.prover)
+	if err == nil {
+		p.tell.messages.Policies(asked)
+	}
+	return err
+}
+
+// read reads them. A policy that cannot be read is not there.
+func (a *asks) read(ctx context.Context, v *prover) (map[string][]policies.Notification, error) {
+	asked, known := map[string][]policies.Notification{}, map[string]asking{}
+	for path, versions := range v.trust.files {
+		i := slices.IndexFunc(versions, version.proven)
+		if !isPolicy(path) || i < 0 || versions[i].Blob == "" {
+			continue
+		}
+		blob := versions[i].Blob
+		of, read := a.known[blob]
+		if !read {
+			data, err := v.branch.repository.Blob(ctx, blob)
+			if err != nil && !errors.Is(err, git.ErrTooLarge) {
+				return nil, fmt.Errorf("reading what %s asks to be told: %w", requests.Quote(path), err)
+			}
+			policy, findings := policies.ParsePolicy(path, data)
+			of = asking{len(findings) == 0, policy.Spec.Notifications}
+		}
+		if known[blob] = of; of.policy {
+			asked[nameOf(path)] = of.wants
+		}
+	}
+	a.known = known
+	return asked, nil
+}
+
+// tellWaits has channels told of a merged request that is neither granted nor refused, once that has
+// been so for too long. code is why, where its judgement says that.
+func (p *pass) tellWaits(ctx context.Context, path string, code policies.Code) {
+	wait := p.prover.waiting[path]
+	if p.tell.messages == nil || p.clocks.wall().Sub(wait.since) < messages.Late {
+		return
+	}
+	content, err := p.branch.repository.Blob(ctx, wait.blob)
+	if err != nil {
+		content = nil // then it is told without the words of its file
+	}
+	p.tell.messages.Waits(path, content, wait.number, wait.since, code)
+}
+
+// tellEntered has channels told of what is in the ledger now and had no record: a request that was
+// refused before any merge, or whose name was used.
+func (t *teller) tellEntered(e ledger.Entry, at time.Time) {
+	r := e.Record
+	if e.Discard {
+		r.Phase, r.Cause, r.Code = plan.Ended, requests.CauseDenied, string(policies.RequestIDReused)
+		r.EndedAt = requests.At(at)
+	}
+	t.messages.Record(r)
+}

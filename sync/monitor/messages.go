@@ -1,0 +1,14 @@
+package monitor
+
+// Results of sending messages to the channels that policies name.
+const (
+	MessageSent   = "sent"
+	MessageFailed = "failed" // a try; another follows
+	MessageLost   = "lost"   // given up: the channel failed for an hour, or too many wait for it
+)
+
+// Told counts what came of a message, or of one try.
+func (m *Metrics) Told(result string) { m.messages.WithLabelValues(result).Inc() }
+
+// ToTell notes how many messages wait.
+func (m *Metrics) ToTell(n int) { m.untold.Set(float64(n)) }
