@@ -8,6 +8,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/pullgrant/pullgrant/internal/notify"
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/kube"
@@ -124,6 +125,29 @@ func TestChannelFails(t *testing.T) {
 	s.quiet()
 }
 
+// TestChannelUnknown: a channel without an address is told in the log, and no other one waits for it.
+func TestChannelUnknown(t *testing.T) {
+	s := newStage(t)
+	s.notifications()
+	s.edit(policies.Path("payments-debug"), "channel: sre", "channel: nowhere")
+	l := s.listen()
+	o := s.telling(l)
+	o.github = false
+	s.once(o)
+	name := s.ask("nowhere")
+	s.once(o)
+	s.SetClock(noon.Add(time.Hour))
+	agent := s.agent(o)
+	s.Must(agent.Once(t.Context()))
+	s.over(name, requests.CauseExpired, "")
+	l.heard("ops", name, "Approved Granted Ended")
+	s.shows(agent, "messages_total", `result="failed"`, "1")
+	if !strings.Contains(s.Log.String(), "tell the channel") ||
+		!strings.Contains(s.Log.String(), notify.ErrUnknown.Error()) {
+		t.Error("the log does not tell which channel has no address")
+	}
+}
+
 // TestChannelHangs: one channel that falls silent holds up nothing, not even another one; whoever
 // leads next tells it, and that it may have heard it.
 func TestChannelHangs(t *testing.T) {
@@ -147,6 +171,9 @@ func TestChannelHangs(t *testing.T) {
 	s.Until("the silent channel is asked", func() bool { return l.tried("sre") == 1 })
 	two := s.ask("two") // while it is
 	s.allowed(true)
+	if strings.Contains(s.Log.String(), "it could not be told") {
+		t.Error("the grant came only once the silent channel was given up")
+	}
 	s.Until("the other channel hears of both", func() bool {
 		return l.events("ops", one) == "Approved Granted Ended" &&
 			l.events("ops", two) == "Approved Granted"

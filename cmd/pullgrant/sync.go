@@ -244,6 +244,10 @@ func (o syncOptions) agent(ctx context.Context, w world) (config sync.Config, er
 		return config, err
 	}
 	maps.Copy(config.Answerers, onCall)
+	if config.Channels, err = o.channels.open(w, o.checks); err != nil { // which holds up no grant
+		config.Logger.Error("not every channel of policies can be told", "event", "message",
+			"cluster", o.cluster, "error", err.Error())
+	}
 	if config.Kubernetes, err = ownCluster(o.kubeconfig); err != nil {
 		return config, err
 	}
