@@ -50,6 +50,13 @@ func TestSyncListens(t *testing.T) {
 		`{apiVersion: v1, kind: Config, current-context: a, contexts: [{name: a, context: {cluster: a, user: a}}],
 clusters: [{name: a, cluster: {server: "https://127.0.0.1:1"}}], users: [{name: a, user: {}}]}`)
 	secret := write("secret", "sekrit\n") // as an editor leaves it
+	channels := t.TempDir()
+	for name, address := range map[string]string{"ops": "generic://hooks.example/sekrit",
+		"sre": "pagerduty://events.pagerduty.com/" + strings.Repeat("a1", 16)} {
+		if err := os.WriteFile(filepath.Join(channels, name), []byte(address), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	said := &log{}
 	w := world{in: strings.NewReader(""), out: io.Discard, err: said,
 		env: func(string) string { return "" }, now: time.Now}
@@ -57,7 +64,8 @@ clusters: [{name: a, cluster: {server: "https://127.0.0.1:1"}}], users: [{name: 
 	root := newRoot(w, program)
 	root.SetArgs([]string{"sync", "--cluster", "prod-eu", "--repo-url",
 		"http://127.0.0.1:1/acme/access.git", "--evidence", "branch",
-		"--kubeconfig", kubeconfig, "--listen", "127.0.0.1:0", "--webhook-secret-file", secret})
+		"--kubeconfig", kubeconfig, "--listen", "127.0.0.1:0", "--webhook-secret-file", secret,
+		"--channels-dir", channels})
 	ended := make(chan error, 1)
 	go func() { ended <- root.ExecuteContext(ctx) }()
 	defer func() {
@@ -106,6 +114,10 @@ clusters: [{name: a, cluster: {server: "https://127.0.0.1:1"}}], users: [{name: 
 			!strings.Contains(string(body), c.want) {
 			t.Errorf("%s: %d %s %v", c.path, response.StatusCode, body, err)
 		}
+	}
+	if !strings.Contains(said.String(), "not every channel of policies can be told") ||
+		!strings.Contains(said.String(), "the channel ops: ") {
+		t.Errorf("the log does not tell of the channel that is of no use:\n%s", said)
 	}
 	if strings.Contains(said.String(), "sekrit") {
 		t.Errorf("the log has the secret:\n%s", said)
