@@ -24,9 +24,10 @@ import (
 // What is to be told of a request follows from its record, so it is found again by whoever comes
 // after a crash; it is noted, with the message, in a ConfigMap, before the record is forgotten. A
 // message is sent only once a note says that it is being sent, and taken off when its channel has
-// it. So each arrives once over restarts and changes of the leader, but for a process that dies, or
-// a channel that falls silent, between the two: then it is sent once more and says that it may be
-// a repeat. That is better than an end, or a broken glass, that nobody hears of.
+// taken it. So each arrives once over restarts and changes of the leader. But a channel may fail, or
+// fall silent, and have it all the same, and a process may die between the two: then it is sent again
+// and says that it may be a repeat. That is better than an end, or a broken glass, that nobody hears
+// of.
 //
 // Which channels are told, the policy says as it stands now, on the branch and proven: so who owns
 // it can mend the name of a channel for what is live. One that was taken away, or is not proven any

@@ -7,15 +7,16 @@ import (
 	gosync "sync"
 	"time"
 
+	"github.com/pullgrant/pullgrant/internal/notify"
 	"github.com/pullgrant/pullgrant/sync/monitor"
 )
 
 const (
 	// between is the time from one message to the next one in a channel: Slack asks for a second
 	// (https://docs.slack.dev/apis/web-api/rate-limits), and others for less.
-	between   = time.Second
-	sendTime  = 10 * time.Second // of one try
-	firstStop = time.Second      // what is being sent when a term ends may take that long
+	between  = time.Second
+	sendTime = 10 * time.Second // of one try
+	lastTime = time.Second      // what is being sent or noted when a term ends may take that long
 	// flushTime bounds what one pass alone waits for channels.
 	flushTime = 30 * time.Second
 
@@ -39,7 +40,7 @@ func (k *Keeper) run(ctx context.Context) {
 		}
 	}
 	sending.Wait()
-	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), firstStop)
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastTime)
 	defer cancel()
 	k.Keep(last) // another replica may lead by now: then it is refused
 }
@@ -104,7 +105,7 @@ func (k *Keeper) leave(all []claim) {
 	}
 }
 
-// deliver sends one message, and notes what came of that.
+// deliver sends one message, and notes at once when its channel has it.
 func (k *Keeper) deliver(ctx context.Context, c claim) {
 	content := c.Content
 	if c.unsure {
@@ -112,9 +113,22 @@ func (k *Keeper) deliver(ctx context.Context, c claim) {
 	}
 	sending, cancel := context.WithTimeout(context.WithoutCancel(ctx), sendTime)
 	defer cancel()
-	defer context.AfterFunc(ctx, func() { time.AfterFunc(firstStop, cancel) })()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(lastTime, cancel) })()
 	err := k.channels.Send(sending, c.Channel, content)
 	log := k.log.With("channel", c.Channel, "request", content.Request, "what", content.Event)
+	if k.delivered(c, err); err != nil {
+		log.Error("it could not be told; trying again for an hour", "error", err.Error())
+		return
+	}
+	log.Info("told")
+	noting, stop := context.WithTimeout(context.WithoutCancel(ctx), lastTime)
+	defer stop()
+	k.Keep(noting)
+}
+
+// delivered frees the channel. A message that its channel did not take is tried again; but for one
+// that nobody was sent, it may have arrived all the same.
+func (k *Keeper) delivered(c claim, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	delete(k.busy, c.Channel)
@@ -123,12 +137,10 @@ func (k *Keeper) deliver(ctx context.Context, c claim) {
 		k.state.Queue = slices.DeleteFunc(k.state.Queue,
 			func(m *message) bool { return m == c.message })
 		k.metrics.Told(monitor.MessageSent)
-		log.Info("told")
 		return
 	}
-	c.Unsure = c.unsure || sending.Err() != nil || errors.Is(err, context.DeadlineExceeded)
+	c.Unsure = c.unsure || !errors.Is(err, notify.ErrUnknown)
 	c.pause = min(max(2*c.pause, firstPause), longPause)
 	c.next = k.now().Add(c.pause)
 	k.metrics.Told(monitor.MessageFailed)
-	log.Error("it could not be told; trying again for an hour", "error", err.Error())
 }

@@ -42,7 +42,7 @@ type message struct {
 	Channel string    // empty: it is not known yet which ones its policy asks for
 	Since   time.Time // it waits
 	Content notify.Message
-	// Unsure: it was sent, and whether it arrived is not known. It is noted before each try.
+	// Unsure: it was sent, or was about to be, and may have arrived. It is noted before each try.
 	Unsure bool
 
 	next  time.Time // of the next try

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -65,7 +66,7 @@ func (r *replica) command(flags ...string) *exec.Cmd {
 	args := append([]string{binary, "sync", "--cluster", cluster, "--evidence", r.s.evidence,
 		"--repo-url", r.hub.URL + "/acme/access.git",
 		"--kubeconfig", r.path("kubeconfig"), "--signing-key-file", filepath.Join(r.s.dir,
-			"agent.key"), "--poll", "1s"}, flags...)
+			"agent.key"), "--poll", "1s"}, append(slices.Clone(r.s.flags), flags...)...)
 	if r.shell != "" {
 		args = append([]string{"sh", "-c", r.shell + ` && exec "$0" "$@"`}, args...)
 	}

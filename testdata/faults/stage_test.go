@@ -42,6 +42,7 @@ type stage struct {
 	agentRest *rest.Config
 	evidence  string
 	window    time.Duration // of each request
+	flags     []string      // of replicas, beside those of all
 	from      string        // the commit that the branches of requests begin at; empty: the tip of main
 	dir       string
 	bindings  *watcher
