@@ -264,6 +264,9 @@ func (k *Keeper) tell(about subject, n news, fresh bool) {
 		Content: content})
 }
 
+// readTime bounds what a pass waits for the state.
+const readTime = time.Second
+
 // read has the state read, once a term. first: nothing was kept before. What cannot be understood is
 // begun anew.
 func (k *Keeper) read(ctx context.Context) (first, ok bool) {
@@ -273,6 +276,8 @@ func (k *Keeper) read(ctx context.Context) (first, ok bool) {
 	if known {
 		return false, true
 	}
+	ctx, cancel := context.WithTimeout(ctx, readTime)
+	defer cancel()
 	packed, version, err := k.cluster.ReadMessages(ctx)
 	if err != nil {
 		k.log.Error("what was told in channels is not known; nothing is told until it is", "error",

@@ -155,7 +155,8 @@ func TestChannelSilent(t *testing.T) {
 	if mutes == 0 {
 		t.Error("the silent channel was never called")
 	}
-	s.row("Channel silent, agent killed", fmt.Sprintf("one of two channels of the policy never answers; %d SIGKILLs at "+
-		"random moments over %d grants", kills, len(all)), fmt.Sprintf("before the first kill access went %s after its "+
-		"end; every end reached the other channel, %d messages twice, which said so", late, again))
+	s.row("Channel silent, agent killed", fmt.Sprintf("one of two channels of the policy never answers; "+
+		"%d SIGKILLs at random moments over %d grants", kills, len(all)),
+		fmt.Sprintf("before the first kill access went %s after its end; every end reached the other "+
+			"channel, %d messages twice, which said so", late, again))
 }
