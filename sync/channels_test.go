@@ -250,7 +250,7 @@ func TestRefusalsInChannels(t *testing.T) {
 		"docs/refusals.md#insufficientapprovals", "Requester:alice", "Reason:"+hostile)
 	for _, m := range l.took("ops", name) {
 		if strings.ContainsAny(m.Message, "<>[]@!`*") || strings.Contains(m.Message, "evil.example") ||
-			strings.Contains(m.Happened+m.Next, "x") && strings.Contains(m.Happened, hostile) {
+			strings.Contains(m.Happened+m.Next, "everyone") {
 			t.Errorf("it says %q", m.Message)
 		}
 	}
