@@ -12,6 +12,7 @@ import (
 	"github.com/pullgrant/pullgrant/internal/github"
 	"github.com/pullgrant/pullgrant/internal/notify"
 	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/requests"
 )
 
 // channelsOf are the channels whose addresses the workflow gives. One of no use is told in the log: it
@@ -30,7 +31,7 @@ func channelsOf(a *githubactions.Action, clock func() time.Time) (*notify.Channe
 		name, address, ok := strings.Cut(strings.TrimSpace(line), " ")
 		switch address = strings.TrimSpace(address); {
 		case name == "":
-		case !ok: // the line may be an address, and is not shown
+		case !ok || requests.CheckName(name) != "": // it may be the address, and is not shown
 			a.Warningf("input channels, line %d: write the channel's name, a space and its address", n+1)
 		default:
 			if a.Getenv("GITHUB_ACTIONS") == "true" { // elsewhere nobody swallows the line

@@ -188,6 +188,8 @@ func TestChannelsChangeNoVerdict(t *testing.T) {
 		"no address": {"[{channel: room, events: [Requested]}]", "", "has no address for it", 200},
 		"no use": {"[{channel: oncall, events: [Requested]}]", "oncall https://hooks.slack.com/s3cretPath",
 			"the channel oncall: its address", 200},
+		"the other way round": {"[{channel: oncall, events: [Requested]}]", "slack://s3cretPath oncall",
+			"line 1: write the channel's name", 200},
 		"no line": {"[{channel: oncall, events: [Requested]}]", "s3cretPath", "line 1: write the channel's name", 200},
 	} {
 		t.Run(strings.ReplaceAll(name, " ", "_"), func(t *testing.T) {

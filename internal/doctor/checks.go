@@ -69,6 +69,8 @@ var Checks = []Check{
 	{PartCluster, "expirer", Bypass, "it ends access on time whatever becomes of the agent"},
 	{PartCluster, "agent", Advice, "while none leads, nothing is granted and nothing recorded; " +
 		"access still ends"},
+	{PartCluster, "channels", Advice, "a channel whose address the agent does not have is told " +
+		"nothing"},
 	{PartCluster, "backstop", Bypass, "these Jobs end access when neither agent nor expirer is " +
 		"left to"},
 	{PartCluster, "administrators", Advice, "they can do everything, so also this; keep them few " +

@@ -62,7 +62,7 @@ func Cluster(ctx context.Context, p Place) (name string, results []Result, err e
 	}
 	v.given()
 	for _, look := range []func(context.Context){v.footprint, v.trials, v.around, v.strict, v.alive,
-		v.version, v.catalogue} {
+		v.channels, v.version, v.catalogue} {
 		if err := ctx.Err(); err != nil {
 			return v.Name, nil, err
 		}

@@ -79,7 +79,7 @@ func (c *Client) Do(r *http.Request, limit int64) (Answer, error) {
 	defer response.Body.Close()
 	if response.StatusCode/100 == 3 {
 		return Answer{}, fmt.Errorf("%s answered %d, which leads elsewhere; no redirect is followed, so "+
-			"have the policy name where it leads", r.URL.Host, response.StatusCode)
+			"name where it leads instead", r.URL.Host, response.StatusCode)
 	}
 	body, err := io.ReadAll(io.LimitReader(response.Body, limit+1))
 	switch {

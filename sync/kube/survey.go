@@ -5,11 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -131,6 +134,18 @@ func (c *Cluster) Process(ctx context.Context, name string) (p Process, there bo
 		p.Args = append(p.Args, container.Args...)
 	}
 	return p, true, nil
+}
+
+// Keys are those of a Secret in the agent's namespace, sorted, for whoever may read it; none where there
+// is none.
+func (c *Cluster) Keys(ctx context.Context, name string) ([]string, error) {
+	var secret corev1.Secret
+	err := c.core.RESTClient().Get().AbsPath("/api", "v1", "namespaces", Namespace, "secrets", name).Do(ctx).
+		Into(&secret)
+	if err != nil && !apierrors.IsNotFound(err) {
+		return nil, fmt.Errorf("reading which keys Secret %s/%s has: %w", Namespace, name, err)
+	}
+	return slices.Sorted(maps.Keys(secret.Data)), nil
 }
 
 // As is a configuration for whoever may impersonate one of our ServiceAccounts.
