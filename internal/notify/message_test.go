@@ -35,7 +35,7 @@ var (
 	span     = regexp.MustCompile("`[^`\n]+`")
 	entity   = regexp.MustCompile(`&(amp|lt|gt);`)
 	noWords  = regexp.MustCompile("[^\\p{L}\\p{M}\\p{Nd} ?,;()./:_-]|[.:][^ 0-9,]|(^|[^\\p{L}\\p{Nd}])_")
-	markdown = regexp.MustCompile("[`*_~<>|\\[\\]#@!\\\\{}]|https?:/|[.:][^ \n0-9,]")
+	markdown = regexp.MustCompile(`[\x60*_~<>|\[\]#@!\\{}]|https?:/|[.:][^ \n0-9,]`)
 )
 
 // checkMarkdown holds that outside of code spans there is nothing but words.
