@@ -28,7 +28,7 @@ type Message struct {
 // headings are how a message begins, by its event.
 var headings = map[string]string{
 	policies.NotifyRequested:  "Access asked for",
-	policies.NotifyWaiting:    "Still waiting for approval",
+	policies.NotifyWaiting:    "Approved, and still waiting for access",
 	policies.NotifyEscalated:  "A review is urgently asked for",
 	policies.NotifyApproved:   "Approved",
 	policies.NotifyRefused:    "Refused",
