@@ -95,14 +95,15 @@ func (a *Agent) tellOf(ctx context.Context, batch []plan.Record) error {
 }
 
 // reach has what came after a grant in memory. Where the branch does not continue from there, or
-// nobody noted from where, no commit that tells of it is on the branch: it goes on from the tip.
+// nobody noted from where, no commit that tells of it is on the branch: it goes on from the tip. So
+// it does where more has come since than can be looked at; what is told twice then says the same.
 func (a *Agent) reach(ctx context.Context, r *plan.Record) error {
 	repository := a.branch.repository
 	err := git.ErrNotOnLine
 	if r.Told.After != "" {
 		_, err = repository.Reach(ctx, repository.Tip(), r.Told.After)
 	}
-	if errors.Is(err, git.ErrNotOnLine) {
+	if errors.Is(err, git.ErrNotOnLine) || errors.Is(err, git.ErrNotInMemory) {
 		r.Told.After = repository.Tip()
 		return a.cluster.Save(ctx, r)
 	}
