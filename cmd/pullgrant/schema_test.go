@@ -92,10 +92,10 @@ func TestShapes(t *testing.T) {
 	}
 	type outer struct {
 		inner
-		A      string            `json:"a" about:"An A." enum:"x,y"`
-		N      *int              `json:"n"`
-		M      map[string]inner  `json:"m,omitempty"`
-		hidden map[string]string //nolint:unused // not in the schema
+		A string           `json:"a" about:"An A." enum:"x,y"`
+		N *int             `json:"n"`
+		M map[string]inner `json:"m,omitempty"`
+		H string           `json:"-"`
 	}
 	text := &bytes.Buffer{}
 	if err := writeJSON(text, schemaOf(reflect.TypeFor[outer](), "T")); err != nil {
@@ -119,6 +119,7 @@ func TestShapes(t *testing.T) {
 		`{"a": "z", "n": 1}`:                           false,
 		`{"a": "x"}`:                                   false,
 		`{"a": "x", "n": 1, "more": 1}`:                false,
+		`{"a": "x", "n": 1, "H": "h"}`:                 false,
 		`{"a": "x", "n": 1, "b": null}`:                false,
 		`{"a": "x", "n": 1, "b": [{"b": [{"c": 1}]}]}`: false,
 		`{"a": "x", "n": "1"}`:                         false,

@@ -34,7 +34,7 @@ const known = 7
 var (
 	span     = regexp.MustCompile("`[^`\n]+`")
 	entity   = regexp.MustCompile(`&(amp|lt|gt);`)
-	noWords  = regexp.MustCompile("[^\\p{L}\\p{M}\\p{Nd} ?,;()./:_-]|[.:][^ 0-9,]|(^|[^\\p{L}\\p{Nd}])_")
+	noWords  = regexp.MustCompile(`[^\p{L}\p{M}\p{Nd} ?,;()./:_-]|[.:][^ 0-9,]|(^|[^\p{L}\p{Nd}])_`)
 	markdown = regexp.MustCompile(`[\x60*_~<>|\[\]#@!\\{}]|https?:/|[.:][^ \n0-9,]`)
 )
 

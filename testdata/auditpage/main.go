@@ -11,7 +11,6 @@ import (
 	"github.com/pullgrant/pullgrant/internal/audit"
 	"github.com/pullgrant/pullgrant/internal/auditpage"
 	"github.com/pullgrant/pullgrant/requests"
-	"github.com/pullgrant/pullgrant/sync/ledger"
 )
 
 func main() {
@@ -46,10 +45,11 @@ func rows(n int, made time.Time) (all []audit.Row) {
 			From: requests.At(from), Until: requests.At(from.Add(2 * time.Hour)),
 			Ended:       requests.At(from.Add(2 * time.Hour)),
 			PullRequest: i + 1, Reason: "INC-123, checkout is slow", Entered: requests.At(from),
-			Commit: strings.Repeat("0123456789", 4), Proof: ledger.Signed, Approvers: []string{"bob"}}
+			Commit: strings.Repeat("0123456789", 4), Proof: requests.Signed, Approvers: []string{"bob"}}
 		switch r.Cause {
 		case "":
-			r.Ended, r.Proof, r.PullRequest = requests.Time{}, ledger.NotEnded, 0
+			r.Ended, r.Proof, r.PullRequest = requests.Time{}, requests.NotEnded, 0
+			r.Granted = &requests.Granted{Commit: strings.Repeat("9876543210", 4)}
 		case requests.CauseDenied:
 			r.From, r.Until, r.Code, r.Namespaces = requests.Time{}, requests.Time{}, "RequesterNotAllowed", nil
 		case requests.CauseExpired:

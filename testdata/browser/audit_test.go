@@ -156,6 +156,10 @@ func TestAudit(t *testing.T) {
 				"https://github.com/acme/access/commit/") {
 				t.Errorf("the commit is linked as %q", got)
 			}
+			if !value[bool](t, ctx, `[...document.querySelectorAll("#rows td a")].some(
+				(a) => a.href === "https://github.com/acme/access/commit/" + "9876543210".repeat(4))`) {
+				t.Error("no row links what tells of its beginning")
+			}
 			// a bar leads to its row, and a filter that leaves nothing says so
 			value[bool](t, ctx, `(() => { const g = lines[0][1].at(-1), c = document.getElementById("timeline"),
 				b = c.getBoundingClientRect();
