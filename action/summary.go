@@ -33,7 +33,8 @@ func (v verdict) summary() string {
 	roles(&b, d)
 	widened(&b, d)
 	if len(d.Challenges) > 0 {
-		b.WriteString("| Approval | State | Approved by | May still approve |\n| :-- | :-- | " +
+		// what somebody can do comes before what is done: on a phone the last columns are cut off
+		b.WriteString("| Approval | State | May still approve | Approved by |\n| :-- | :-- | " +
 			":-- | :-- |\n")
 		for depth, c := range d.AllChallenges() {
 			name := strings.Repeat("↳ ", depth) + github.Escape(c.Kind)
@@ -59,7 +60,7 @@ func (v verdict) summary() string {
 			if by == "" {
 				by, state = logins(c.Approvers, "–"), fmt.Sprintf("%s, %d of %d", state, c.Has(), c.Count)
 			}
-			github.Row(&b, name, state, by, left)
+			github.Row(&b, name, state, left, by)
 		}
 		b.WriteString("\n")
 	}

@@ -103,11 +103,11 @@ Nothing in it is known to be dangerous.
 
 - <code>policy debug&#58; carol may ask too</code>
 
-| Approval | State | Approved by | May still approve |
+| Approval | State | May still approve | Approved by |
 | :-- | :-- | :-- | :-- |
-| CodeOwnerReview | missing, 1 of 2 | <code><!-- -->&#64;bob</code> | <code><!-- -->&#64;carol</code> |
-| PeerReview | met, 1 of 1 | <code><!-- -->&#64;bob</code> | – |
-| PeerReview | missing, 0 of 1 | – | nobody; the policy or CODEOWNERS must change |
+| CodeOwnerReview | missing, 1 of 2 | <code><!-- -->&#64;carol</code> | <code><!-- -->&#64;bob</code> |
+| PeerReview | met, 1 of 1 | – | <code><!-- -->&#64;bob</code> |
+| PeerReview | missing, 0 of 1 | nobody; the policy or CODEOWNERS must change | – |
 
 Approvals that do not count:
 
