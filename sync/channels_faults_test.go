@@ -18,10 +18,7 @@ import (
 // TestKilledWhileItTells ends the agent before every single call that changes something, and wants
 // whoever comes after to tell what is left: nothing is lost, and what comes a second time says so.
 func TestKilledWhileItTells(t *testing.T) {
-	s := newStage(t)
-	s.notifications()
-	l := s.listen()
-	o := s.telling(l)
+	s, l, o := newListening(t)
 	o.github = false
 	s.once(o)
 	for call := int32(1); ; call++ {
@@ -80,10 +77,7 @@ func (l *listeners) onceEach(channel, request, events string) {
 // TestChannelFails: what a channel refuses is tried again by whoever comes, for an hour, and is told;
 // another channel has it at once.
 func TestChannelFails(t *testing.T) {
-	s := newStage(t)
-	s.notifications()
-	l := s.listen()
-	o := s.telling(l)
+	s, l, o := newListening(t)
 	o.github = false
 	s.once(o)
 	name := s.ask("fails")
@@ -151,10 +145,7 @@ func TestChannelUnknown(t *testing.T) {
 // TestChannelHangs: one channel that falls silent holds up nothing, not even another one; whoever
 // leads next tells it, and that it may have heard it.
 func TestChannelHangs(t *testing.T) {
-	s := newStage(t)
-	s.notifications()
-	l := s.listen()
-	o := s.telling(l)
+	s, l, o := newListening(t)
 	o.github = false
 	stop := s.run(o)
 	s.Until("the state is noted", func() bool { return s.messages() })
@@ -203,10 +194,7 @@ func (s *stage) messages() bool {
 
 // TestReplicaTakesOverTelling: of two replicas one tells, and the other one goes on where it was.
 func TestReplicaTakesOverTelling(t *testing.T) {
-	s := newStage(t)
-	s.notifications()
-	l := s.listen()
-	o := s.telling(l)
+	s, l, o := newListening(t)
 	o.github = false
 	stop := s.run(o)
 	s.Until("there is a leader", func() bool { return s.leader() != "" && s.messages() })
@@ -279,10 +267,7 @@ func TestNoOldNews(t *testing.T) {
 // TestStateThatCannotBeWritten: nothing is told that is not noted before, nothing waits for it, and
 // what was to be told is, once that works.
 func TestStateThatCannotBeWritten(t *testing.T) {
-	s := newStage(t)
-	s.notifications()
-	l := s.listen()
-	o := s.telling(l)
+	s, l, o := newListening(t)
 	o.github = false
 	s.once(o)
 	name := s.ask("mute")
@@ -344,10 +329,7 @@ func TestPolicyThatIsGone(t *testing.T) {
 
 // TestExtendedInChannels: who has more time is not told that access ends, but how it goes on.
 func TestExtendedInChannels(t *testing.T) {
-	s := newStage(t)
-	s.notifications()
-	l := s.listen()
-	o := s.telling(l)
+	s, l, o := newListening(t)
 	first, path, content := s.requestFile("first")
 	s.pull("first", true, map[string]string{path: content})
 	s.once(o)

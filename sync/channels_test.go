@@ -74,6 +74,16 @@ func (s *stage) telling(l *listeners) options {
 	return options{github: true, root: s.git("rev-parse", "main"), channels: l.channels}
 }
 
+// newListening is a stage with channels, of which the policy has two told, and what an agent needs that
+// tells them.
+func newListening(t *testing.T) (*stage, *listeners, options) {
+	t.Helper()
+	s := newStage(t)
+	s.notifications()
+	l := s.listen()
+	return s, l, s.telling(l)
+}
+
 func (l *listeners) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	channel := strings.Split(r.URL.Path, "/")[1]
 	var m told
@@ -183,10 +193,7 @@ func (s *stage) quiet() {
 
 // TestChannelsAreTold: each thing once, in each channel that asks for it, whichever process finds it.
 func TestChannelsAreTold(t *testing.T) {
-	s := newStage(t)
-	s.notifications()
-	l := s.listen()
-	o := s.telling(l)
+	s, l, o := newListening(t)
 	name, path, content := s.requestFile("told")
 	number := s.pull("told", true, map[string]string{path: content})
 	s.once(o)
@@ -235,10 +242,7 @@ func TestDryRunTellsNobody(t *testing.T) {
 
 // TestRefusalsInChannels: with the code and what to do, and nothing of a reason that would be markup.
 func TestRefusalsInChannels(t *testing.T) {
-	s := newStage(t)
-	s.notifications()
-	l := s.listen()
-	o := s.telling(l)
+	s, l, o := newListening(t)
 	hostile := "<b>x</b> [x](https://evil.example) @everyone <!channel> `x` *x*"
 	name, path, content := s.requestFile("no")
 	s.pull("no", false, map[string]string{path: strings.Replace(content, "INC-123, checkout is slow",
@@ -263,10 +267,7 @@ func TestRefusalsInChannels(t *testing.T) {
 // TestWaitingInChannels: what is merged and neither granted nor refused is told after three minutes,
 // once, whatever is in the way.
 func TestWaitingInChannels(t *testing.T) {
-	s := newStage(t)
-	s.notifications()
-	l := s.listen()
-	o := s.telling(l)
+	s, l, o := newListening(t)
 	name, path, content := s.requestFile("waits")
 	number := s.pull("waits", true, map[string]string{path: content})
 	s.Fail(http.MethodGet, fmt.Sprintf("/repos/acme/access/pulls/%d/reviews", number), -1,
