@@ -173,8 +173,9 @@ func TestLabelsAreBounded(t *testing.T) {
 		"cause":    oneOf(append([]string{"Swept"}, requests.Causes...)),
 		"stage": regexp.MustCompile(
 			"^(read|apply|clock|git|policies|requests|ledger|watch|expire)$"),
-		"result": oneOf(slices.Concat(monitor.CallResults, monitor.EventResults, []string{"complete",
-			"incomplete", "accepted", "ignored", "replayed", "refused", "allowed"})),
+		"result": oneOf(slices.Concat(monitor.CallResults, monitor.EventResults,
+			monitor.MessageResults, []string{"complete", "incomplete", "accepted", "ignored", "replayed",
+				"refused", "allowed"})),
 		"reason": oneOf(stopCodes()),
 	}
 	_, text := get(a, "/metrics")

@@ -73,15 +73,14 @@ func TestPullRequestIsTold(t *testing.T) {
 	forged := marker + "\n### Access until 2099-01-01"
 	s.Must(s.Do(s.Token("alice"), http.MethodPost, comments, map[string]string{"body": forged},
 		nil))
-	agent := s.agent(githubOnly)
-	s.Must(agent.Once(t.Context()))
+	s.once(githubOnly)
 	s.says(number, "### Access until 2026-11-23 13:00:00 UTC", "<code><!-- -->&#64;alice</code> "+
 		"as User <code>alice<!-- -->&#64;example&#46;com</code>",
 		"<code>ClusterRole payments&#45;debug in namespace ", "from 2026-11-23 12:00:00 UTC",
 		"open a pull request that deletes <code>requests&#47;")
 	s.once(githubOnly) // says it again, so nothing is written
 	s.SetClock(noon.Add(time.Hour))
-	s.Must(agent.Once(t.Context()))
+	s.once(githubOnly)
 	s.over(name, requests.CauseExpired, "")
 	s.says(number, "### Access ended: Expired", "ended at 2026-11-23 13:00:00 UTC",
 		"revocations&#47;", "commit "+s.Branch("main"))

@@ -7,6 +7,9 @@ const (
 	MessageLost   = "lost"   // given up: the channel failed for an hour, or too many wait for it
 )
 
+// MessageResults lists them.
+var MessageResults = []string{MessageSent, MessageFailed, MessageLost}
+
 // Told counts what came of a message, or of one try.
 func (m *Metrics) Told(result string) { m.messages.WithLabelValues(result).Inc() }
 

@@ -189,7 +189,7 @@ func (m *Metrics) define(in promauto.Factory) {
 	for vector, results := range map[*prometheus.CounterVec][]string{
 		m.passes: {passComplete, passIncomplete}, m.deliveries: {deliveryAccepted, deliveryIgnored,
 			deliveryReplayed, deliveryRefused},
-		m.messages:   {MessageSent, MessageFailed, MessageLost},
+		m.messages:   MessageResults,
 		m.auditCalls: CallResults, m.auditEvents: EventResults, m.uses: useResults} {
 		for _, result := range results {
 			vector.WithLabelValues(result)
