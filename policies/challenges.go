@@ -195,7 +195,7 @@ func inWordsOf(challenges []Challenge, between string) string {
 		}
 		words := kind.words(c)
 		if len(c.Challenges) == 0 && kind.inquires == nil {
-			words = fmt.Sprintf("%d approval(s) by %s", c.Count, words)
+			words = approvals(c.Count) + " by " + words
 		}
 		if c.After > 0 {
 			words += fmt.Sprintf(" after %s", c.After)

@@ -264,9 +264,17 @@ func (c ChallengeResult) counted(login string) bool {
 	return false
 }
 
+// approvals is "1 approval", "2 approvals".
+func approvals(n int) string {
+	if n == 1 {
+		return "1 approval"
+	}
+	return fmt.Sprintf("%d approvals", n)
+}
+
 // missing says what is needed and what there is.
 func (c ChallengeResult) missing() string {
-	text := fmt.Sprintf("%s needs %d approval(s) by %s and has %d", c.Kind, c.Count, reviewersOf(c),
+	text := fmt.Sprintf("%s needs %s by %s and has %d", c.Kind, approvals(c.Count), reviewersOf(c),
 		len(c.Approvers))
 	switch {
 	case len(c.Children) > 0:

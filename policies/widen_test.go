@@ -54,12 +54,12 @@ func TestWidened(t *testing.T) {
 			"it holds for the cluster prod-us too"},
 		{path, "kind: CodeOwnerReview, count: 1", "kind: PeerReview, reviewers: [{kind: User, " +
 			"name: dave}], count: 1",
-			"policy payments-debug: 1 approval(s) by code owners is no longer asked for; now it " +
-				"takes 1 approval(s) by dave"},
+			"policy payments-debug: 1 approval by code owners is no longer asked for; now it " +
+				"takes 1 approval by dave"},
 		{path, "kind: CodeOwnerReview, count: 1", "kind: CodeOwnerReview, count: 2", ""},
 		{path, "  challenges:\n    - {kind: CodeOwnerReview, count: 1}", "  allowWithoutReview: true\n" +
 			"  challenges: []", "policy payments-debug: access may be given with nobody's review\n" +
-			"policy payments-debug: 1 approval(s) by code owners is no longer asked for; now it takes " +
+			"policy payments-debug: 1 approval by code owners is no longer asked for; now it takes " +
 			"nobody's approval"},
 		{"policies/incident-logs.yaml", "https://checks.example.com/access", "https://other.example.com/access",
 			"policy incident-logs: a yes of https://checks.example.com/access is no longer asked for; now " +
@@ -110,7 +110,7 @@ func TestWidened(t *testing.T) {
 		"kind: CodeOwnerReview, count: 2")
 	if got := strings.Join(policies.Widened(strict, before),
 		"\n"); got != "policy payments-debug: "+
-		"2 approval(s) by code owners is no longer asked for; now it takes 1 approval(s) by code "+
+		"2 approvals by code owners is no longer asked for; now it takes 1 approval by code "+
 		"owners" {
 		t.Errorf("a lower count: %q", got)
 	}
@@ -148,7 +148,7 @@ func TestWidened(t *testing.T) {
 	if got := policies.Widened(policies.Tree{}, added); len(got) != 1 || !strings.HasPrefix(got[0],
 		"policy payments-debug is new: acme/squad-a, alice may ask for "+
 			"ClusterRole payments-debug in namespace payments on prod-eu, for at most 2h, with 1 "+
-			"approval(s) by code owners") {
+			"approval by code owners") {
 		t.Errorf("a new policy: %q", got)
 	}
 }

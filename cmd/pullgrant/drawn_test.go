@@ -180,18 +180,19 @@ var varying = map[string]*regexp.Regexp{
 	"http://127.0.0.1/": regexp.MustCompile(`http://127\.0\.0\.1:[0-9]+/`),
 }
 
-// screen writes what stands on the screen to a file, with dates and ports made alike: screen FILE.
-func screen(ts *testscript.TestScript, neg bool, args []string) {
+// screenIs waits until what a file holds stands on the screen, and nothing else, with dates and ports made
+// alike: screen FILE.
+func screenIs(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: screen FILE")
 	}
-	d := of(ts).drawn
-	text := d.text()
-	for before := ""; before != text; text = d.text() { // until it stands still
-		before = text
-		time.Sleep(400 * time.Millisecond)
+	d, want := of(ts).drawn, ts.ReadFile(args[0])
+	for deadline := time.Now().Add(time.Minute); alikeDrawn(d.text()) != want; {
+		if time.Now().After(deadline) {
+			ts.Fatalf("%s is not what is on the screen:\n%s", args[0], alikeDrawn(d.text()))
+		}
+		time.Sleep(10 * time.Millisecond)
 	}
-	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(alikeDrawn(text)), 0o644))
 }
 
 // ends waits for the program, compares its exit code and writes its stdout to a file: ends CODE FILE.

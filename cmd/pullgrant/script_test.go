@@ -67,7 +67,7 @@ func runScripts(t *testing.T, files ...string) {
 			"push": push, "open": open, "comment": comment, "cluster": startCluster, "prints": prints,
 			"awaits":    awaits,
 			"configure": configure, "described": described,
-			"draw": draw, "see": see, "press": press, "screen": screen, "ends": ends,
+			"draw": draw, "see": see, "press": press, "screen": screenIs, "ends": ends,
 			"shows":    shows,
 			"coloured": coloured,
 		},

@@ -86,14 +86,23 @@ func (t *terminal) run(ctx context.Context, q question, field huh.Field) error {
 	if t.lines {
 		return t.inLines(ctx, q, field)
 	}
-	form := huh.NewForm(huh.NewGroup(field)).WithTheme(huh.ThemeFunc(look)).WithInput(t.in).
-		WithOutput(t.out)
-	form.CancelCmd = tea.Quit // as by an interrupt it would leave the question on the screen, or not
+	form := huh.NewForm(huh.NewGroup(field)).WithProgramOptions(tea.WithFilter(inOrder)).
+		WithTheme(huh.ThemeFunc(look)).WithInput(t.in).WithOutput(t.out)
 	err := form.RunWithContext(ctx)
-	if errors.Is(err, huh.ErrUserAborted) || ctx.Err() != nil {
+	if errors.Is(err, huh.ErrUserAborted) || ctx.Err() != nil ||
+		err == nil && form.State != huh.StateCompleted {
 		return errStopped
 	}
 	return err
+}
+
+// inOrder has an interrupt end a question as an answer does: else what is drawn last may never be, and
+// the question stays on the screen, or does not.
+func inOrder(_ tea.Model, msg tea.Msg) tea.Msg {
+	if _, is := msg.(tea.InterruptMsg); is {
+		return tea.QuitMsg{}
+	}
+	return msg
 }
 
 // inLines asks without drawing. Whoever ends the input, or the program, answers nothing.
