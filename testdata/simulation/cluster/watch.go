@@ -1,0 +1,207 @@
+package cluster
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// A watch that asks for no time of its own lasts so long, and has a bookmark so often.
+const (
+	watchTime     = 30 * time.Minute
+	bookmarkEvery = time.Minute
+)
+
+// watcher is one watch.
+type watcher struct {
+	c       *Cluster
+	q       *request
+	r       *http.Request
+	matches func(Object) bool
+	send    func(kind string, object any) bool
+	since   uint64
+}
+
+// watch streams changes until the call is cancelled or its time is over.
+func (c *Cluster) watch(w http.ResponseWriter, r *http.Request, q *request) {
+	matches, err := q.filter()
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	encoder := json.NewEncoder(w)
+	flusher, _ := w.(http.Flusher)
+	v := &watcher{c: c, q: q, r: r, matches: matches}
+	v.send = func(kind string, object any) bool {
+		object = only(r, object)
+		if o, is := object.(Object); is {
+			object = o.Object
+		}
+		err := encoder.Encode(map[string]any{"type": kind, "object": object})
+		if flusher != nil {
+			flusher.Flush()
+		}
+		return err == nil
+	}
+	c.mu.Lock()
+	if c.faults.NoWatches || c.closed {
+		c.mu.Unlock()
+		fail(w, apierrors.NewServiceUnavailable("the watch cache is being initialised"))
+		return
+	}
+	first, err := v.begin()
+	cuts := c.cuts
+	c.mu.Unlock()
+	var status apierrors.APIStatus
+	if errors.As(err, &status) && status.Status().Code != http.StatusGone {
+		fail(w, err)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusOK)
+	if flusher != nil {
+		flusher.Flush()
+	}
+	if err != nil { // of a version that is forgotten the stream itself tells
+		v.gone(err)
+		return
+	}
+	for _, o := range first {
+		if !v.send("ADDED", o) {
+			return
+		}
+	}
+	if q.option("sendInitialEvents") == "true" && !v.bookmark(map[string]any{
+		metav1.InitialEventsAnnotationKey: "true"}) {
+		return
+	}
+	v.follow(cuts)
+}
+
+// begin finds where a watch starts, and what it tells of first.
+func (v *watcher) begin() (first []Object, err error) {
+	c, q := v.c, v.q
+	initial := q.option("sendInitialEvents") == "true"
+	if initial && (q.option("resourceVersionMatch") !=
+		string(metav1.ResourceVersionMatchNotOlderThan) || q.option("allowWatchBookmarks") != "true") {
+		return nil, generic(http.StatusUnprocessableEntity, metav1.StatusReasonInvalid,
+			"sendInitialEvents needs resourceVersionMatch NotOlderThan and allowWatchBookmarks")
+	}
+	if from := q.option("resourceVersion"); !initial && from != "" && from != "0" {
+		if v.since, err = strconv.ParseUint(from, 10, 64); err != nil {
+			return nil, apierrors.NewBadRequest("Invalid value: " + strconv.Quote(from) +
+				": the resource version is not a number")
+		}
+		if v.since < c.floor {
+			return nil, tooOld(v.since, c.floor)
+		}
+		return nil, nil // one that is not there yet is waited for, silently
+	}
+	all, version, err := c.seen(q)
+	for _, o := range all {
+		if v.matches(o) {
+			first = append(first, o)
+		}
+	}
+	v.since = version
+	return first, err
+}
+
+// follow tells of each change, and that there was none.
+func (v *watcher) follow(cuts <-chan struct{}) {
+	lasts := watchTime
+	if seconds, err := strconv.Atoi(v.q.option("timeoutSeconds")); err == nil && seconds > 0 {
+		lasts = time.Duration(seconds) * time.Second
+	}
+	end, mark := time.NewTimer(lasts), time.NewTicker(bookmarkEvery)
+	defer end.Stop()
+	defer mark.Stop()
+	for {
+		v.c.mu.Lock()
+		changed, slow := v.c.changed, v.c.faults.WatchDelay
+		v.c.mu.Unlock()
+		if slow > 0 {
+			late := time.NewTimer(slow)
+			select {
+			case <-late.C:
+			case <-cuts:
+			case <-v.r.Context().Done():
+			}
+			late.Stop()
+		}
+		if !v.tell() {
+			return
+		}
+		select {
+		case <-changed:
+		case <-mark.C:
+			if v.q.option("allowWatchBookmarks") == "true" && !v.bookmark(nil) {
+				return
+			}
+		case <-end.C:
+			return
+		case <-cuts:
+			return
+		case <-v.r.Context().Done():
+			return
+		}
+	}
+}
+
+// tell sends what changed since the last time; false ends the watch.
+func (v *watcher) tell() bool {
+	v.c.mu.Lock()
+	changes, remembered := v.c.since(v.since)
+	changes = append([]change(nil), changes...)
+	floor := v.c.floor
+	v.c.mu.Unlock()
+	if !remembered {
+		v.gone(tooOld(v.since, floor))
+		return false
+	}
+	for _, ch := range changes {
+		v.since = ch.version
+		if ch.at.res != v.q.res {
+			continue
+		}
+		was, is := ch.old != nil && v.matches(ch.old), ch.new != nil && v.matches(ch.new)
+		sent := true
+		switch {
+		case is && was:
+			sent = v.send("MODIFIED", ch.new)
+		case is:
+			sent = v.send("ADDED", ch.new)
+		case was: // as it was last seen, with the version at which it went
+			last := ch.old.DeepCopy()
+			last.SetResourceVersion(strconv.FormatUint(ch.version, 10))
+			sent = v.send("DELETED", last)
+		}
+		if !sent {
+			return false
+		}
+	}
+	return true
+}
+
+func (v *watcher) gone(err error) {
+	var status apierrors.APIStatus
+	if errors.As(err, &status) {
+		s := status.Status()
+		s.TypeMeta = metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}
+		v.send("ERROR", s)
+	}
+}
+
+func (v *watcher) bookmark(annotations map[string]any) bool {
+	metadata := map[string]any{"resourceVersion": strconv.FormatUint(v.since, 10)}
+	if annotations != nil {
+		metadata["annotations"] = annotations
+	}
+	return v.send("BOOKMARK", map[string]any{"kind": v.q.res.kind, "apiVersion": v.q.res.apiVersion(),
+		"metadata": metadata})
+}
