@@ -215,7 +215,7 @@ func (c *Cluster) open(r *http.Request, body []byte) (*request, int, any, error)
 		namespace: t.namespace, name: t.name}
 	if !c.may(q.user, asked) {
 		return nil, 0, nil, apierrors.NewForbidden(schema.GroupResource{Group: t.group,
-			Resource: strings.TrimSuffix(t.resource+"/"+t.sub, "/")}, t.name, q.user.cannot(asked))
+			Resource: t.resource}, t.name, q.user.cannot(asked))
 	}
 	if t.group == "authorization.k8s.io" && t.version == "v1" && r.Method == http.MethodPost {
 		answer, err := c.review(q, t.resource)

@@ -33,17 +33,20 @@ type behaviour struct {
 }
 
 type step struct {
-	As    string         // user; admin where it is empty
-	Do    string         // method and path; WATCH is a GET whose events are read, RESTART one of the API server
-	Type  string         // content type of the body
-	Body  map[string]any // as JSON
-	Want  string         // code, and reason where there is one
-	Say   string         // that the message contains
-	Keep  string         // name under which later steps find the answer
-	See   []string       // paths in the answer whose values must be alike
-	Event []string       // of a watch: type and name of each, in order
-	Await bool           // ask again until it is as wanted
-	Loose bool           // the message may have other words
+	As      string // user; admin where it is empty
+	Do      string // method and path; WATCH is a GET whose events are read, RESTART one of the API server
+	Type    string // content type of the body
+	Headers map[string]string
+	Body    map[string]any // as JSON
+	Want    string         // code, and reason where there is one
+	Say     string         // that the message contains
+	Keep    string         // name under which later steps find the answer
+	See     []string       // paths in the answer whose values must be alike
+	Has     string         // a path at which the answer has something
+	Lacks   string         // a path at which it has nothing
+	Event   []string       // of a watch: type and name of each, in order
+	Await   bool           // ask again until it is as wanted
+	Loose   bool           // the message may have other words
 }
 
 // side is one of the two that must answer alike.
@@ -212,6 +215,9 @@ func (w *trial) do(ctx context.Context, s step) (answer, error) {
 	} else {
 		r.Header.Set("Content-Type", or(s.Type, "application/json"))
 	}
+	for name, value := range s.Headers {
+		r.Header.Set(name, w.fill(value))
+	}
 	response, err := w.call(ctx, w.fill(or(s.As, "admin")), r)
 	if err != nil {
 		return answer{}, err
@@ -278,6 +284,10 @@ func (s step) problem(w *trial, a answer) string {
 		return fmt.Sprintf("%s, want %s: %s", got, s.Want, a.text("message"))
 	case !strings.Contains(a.text("message"), w.fill(s.Say)):
 		return fmt.Sprintf("%q, want %q", a.text("message"), s.Say)
+	case s.Has != "" && at(a.body, strings.Split(s.Has, ".")) == nil:
+		return "it has no " + s.Has
+	case s.Lacks != "" && at(a.body, strings.Split(s.Lacks, ".")) != nil:
+		return "it has " + s.Lacks
 	case !slices.Equal(a.events, s.Event):
 		return fmt.Sprintf("events %q, want %q", a.events, s.Event)
 	}

@@ -39,11 +39,7 @@ func (c *Cluster) control(ch change) {
 		if o.GetDeletionTimestamp() != nil {
 			c.later("namespace", o, nil, c.empty)
 		} else if ch.old == nil {
-			c.later("serviceaccount", o, nil, func(o Object) {
-				_ = c.call("service-account-controller", "create", place{
-					byName("", "serviceaccounts"), o.GetName(), "default"}, map[string]any{
-					"metadata": map[string]any{"name": "default"}})
-			})
+			c.later("namespace", o, nil, c.furnish)
 		}
 	case "events":
 		if ch.old == nil { // which the API server keeps for an hour
@@ -173,6 +169,18 @@ func (c *Cluster) expire(job Object) {
 	c.again("ttl", job, c.call("ttl-after-finished-controller", "delete", c.placeOf(job),
 		map[string]any{"propagationPolicy": "Foreground", "preconditions": map[string]any{
 			"uid": string(job.GetUID())}}), c.expire)
+}
+
+// furnish puts into a namespace what every one has.
+func (c *Cluster) furnish(namespace Object) {
+	named := func(name string) map[string]any {
+		return map[string]any{"metadata": map[string]any{"name": name}}
+	}
+	// Where somebody made them already, they are there.
+	_ = c.call("service-account-controller", "create", place{byName("", "serviceaccounts"),
+		namespace.GetName(), "default"}, named("default"))
+	_ = c.call("root-ca-cert-publisher", "create", place{byName("", "configmaps"),
+		namespace.GetName(), "kube-root-ca.crt"}, named("kube-root-ca.crt"))
 }
 
 // empty is the namespace controller: it deletes all that is in a namespace, then the namespace.

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"reflect"
-	"strings"
+	"strconv"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -152,12 +152,13 @@ func has(o Object, finalizer string) bool {
 	return false
 }
 
-// deleteAll deletes what a list finds, one after the other.
+// deleteAll deletes what a list finds, one after the other, and answers with it.
 func (c *Cluster) deleteAll(q *request) (int, any, error) {
 	matches, err := q.filter()
 	if err != nil {
 		return 0, nil, err
 	}
+	items := []any{}
 	for _, o := range c.list(q.res) {
 		if !matches(o) {
 			continue
@@ -167,8 +168,7 @@ func (c *Cluster) deleteAll(q *request) (int, any, error) {
 		if _, _, err := c.delete(&one); err != nil && !apierrors.IsNotFound(err) {
 			return 0, nil, err
 		}
+		items = append(items, bare(o))
 	}
-	return http.StatusOK, metav1.Status{TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"},
-		Status: metav1.StatusSuccess, Details: &metav1.StatusDetails{Group: q.res.Group,
-			Kind: strings.ToLower(q.res.Resource)}}, nil
+	return http.StatusOK, q.listOf(strconv.FormatUint(c.version, 10), "", items), nil
 }

@@ -23,7 +23,7 @@ type Faults struct {
 	// not deleted, what has no owner any more stays.
 	NoJobs, NoTTL, NoGC bool
 	// Pause is how long after its cause a controller acts; nil: a tenth of a second. The controllers
-	// are job, ttl, gc, namespace and serviceaccount.
+	// are job, ttl, gc and namespace.
 	Pause func(controller, object string) time.Duration
 }
 

@@ -56,20 +56,20 @@ func only(r *http.Request, answer any) any {
 	if !strings.Contains(r.Header.Get("Accept"), "as="+partial) {
 		return answer
 	}
-	bare := func(o map[string]any) map[string]any {
+	alone := func(o map[string]any) map[string]any {
 		return map[string]any{"kind": partial, "apiVersion": "meta.k8s.io/v1",
 			"metadata": o["metadata"]}
 	}
 	switch a := answer.(type) {
 	case Object:
-		return bare(a.Object)
+		return alone(a.Object)
 	case map[string]any:
 		if items, is := a["items"].([]any); is {
-			list := bare(a)
+			list := alone(a)
 			list["kind"] = partial + "List"
 			all := make([]any, 0, len(items))
 			for _, item := range items {
-				all = append(all, bare(item.(map[string]any)))
+				all = append(all, alone(item.(map[string]any)))
 			}
 			list["items"] = all
 			return list
@@ -185,8 +185,7 @@ func (c *Cluster) listed(q *request) (int, any, error) {
 	} else if all, version, err = c.seen(q); err != nil {
 		return 0, nil, err
 	}
-	metadata := map[string]any{"resourceVersion": strconv.FormatUint(version, 10)}
-	items := []any{}
+	items, more := []any{}, ""
 	for _, o := range all {
 		at := place{namespace: o.GetNamespace(), name: o.GetName()}
 		if !matches(o) || from.After != "" && at.compare(from.place()) <= 0 {
@@ -194,16 +193,29 @@ func (c *Cluster) listed(q *request) (int, any, error) {
 		}
 		if limit > 0 && len(items) == limit {
 			token, _ := json.Marshal(next{version, lastOf(items)}) // of texts and numbers
-			metadata["continue"] = base64.RawURLEncoding.EncodeToString(token)
+			more = base64.RawURLEncoding.EncodeToString(token)
 			break
 		}
-		bare := maps.Clone(o.Object)
-		delete(bare, "kind")
-		delete(bare, "apiVersion")
-		items = append(items, bare)
+		items = append(items, bare(o))
 	}
-	return http.StatusOK, map[string]any{"kind": q.res.kind + "List", "apiVersion": q.res.apiVersion(),
-		"metadata": metadata, "items": items}, nil
+	return http.StatusOK, q.listOf(strconv.FormatUint(version, 10), more, items), nil
+}
+
+// bare is an object as lists have it, which leave out what they say once for all.
+func bare(o Object) map[string]any {
+	item := maps.Clone(o.Object)
+	delete(item, "kind")
+	delete(item, "apiVersion")
+	return item
+}
+
+func (q *request) listOf(version, more string, items []any) map[string]any {
+	metadata := map[string]any{"resourceVersion": version}
+	if more != "" {
+		metadata["continue"] = more
+	}
+	return map[string]any{"kind": q.res.kind + "List", "apiVersion": q.res.apiVersion(),
+		"metadata": metadata, "items": items}
 }
 
 func (n next) place() place {

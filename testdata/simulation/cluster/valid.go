@@ -124,6 +124,10 @@ func fillSelector(o Object) {
 		labels[name] = o.GetName()
 	}
 	_ = unstructured.SetNestedStringMap(o.Object, labels, "spec", "template", "metadata", "labels")
+	_ = unstructured.SetNestedField(o.Object, false, "spec", "manualSelector")
+	if len(o.GetLabels()) == 0 {
+		o.SetLabels(labels)
+	}
 }
 
 // invalid holds an object to the rules of its type; old is nil where it is new.
