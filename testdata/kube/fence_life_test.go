@@ -25,30 +25,28 @@ func (w *trial) gone(object *unstructured.Unstructured) {
 }
 
 func TestFencedBackstop(t *testing.T) {
-	cp := ForTest(t)
-	namespace := newNamespace(t, cp, "fence")
-	w := newTrial(t, cp, raiseFence(t, cp, namespace), namespace, 1)
-	job := w.object("job")
-	job.Object = merge(job.Object,
-		map[string]any{"spec": map[string]any{"ttlSecondsAfterFinished": int64(2)}})
-	w.job = w.make("agent", job).GetUID()
-	binding := w.make("agent", w.object("binding"))
-	w.gone(binding)
-	w.gone(job)
+	onBoth(t, func(w *trial) {
+		job := w.object("job")
+		job.Object = merge(job.Object,
+			map[string]any{"spec": map[string]any{"ttlSecondsAfterFinished": int64(2)}})
+		w.job = w.make("agent", job).GetUID()
+		binding := w.make("agent", w.object("binding"))
+		w.gone(binding)
+		w.gone(job)
+	})
 }
 
 func TestFencedNamespaceGoes(t *testing.T) {
-	cp := ForTest(t)
-	namespace := newNamespace(t, cp, "fence")
-	users := raiseFence(t, cp, namespace)
-	w := newTrial(t, cp, users, namespace, 1)
-	binding := w.make("agent", w.object("binding"))
-	if err := clientFor(t, users["cluster admin"]).CoreV1().Namespaces().Delete(t.Context(),
-		namespace, metav1.DeleteOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	w.gone(binding)
-	w.gone(fromYAML(t, "apiVersion: v1\nkind: Namespace\nmetadata: {name: "+namespace+"}"))
+	onBoth(t, func(w *trial) {
+		binding := w.make("agent", w.object("binding"))
+		namespace := fromYAML(t, "apiVersion: v1\nkind: Namespace\nmetadata: {name: "+w.namespace+"}")
+		if err := w.to("cluster admin", namespace, "").Delete(w.Context(), w.namespace,
+			metav1.DeleteOptions{}); err != nil {
+			w.Fatal(err)
+		}
+		w.gone(binding)
+		w.gone(namespace)
+	})
 }
 
 // TestEmergency is the command of the setup guide, by somebody bound to cluster-admin and not in
@@ -96,10 +94,10 @@ func TestEmergency(t *testing.T) {
 // would have the garbage collector put a finalizer on the binding while the Job goes, and it gave
 // access for as long as its holder liked. The fence refuses that finalizer, so the agent deletes
 // the binding as ever.
-func TestNothingPinsABinding(t *testing.T) {
-	cp := ForTest(t)
-	namespace := newNamespace(t, cp, "fence")
-	w := newTrial(t, cp, raiseFence(t, cp, namespace), namespace, 1)
+func TestNothingPinsABinding(t *testing.T) { onBoth(t, nothingPinsABinding) }
+
+func nothingPinsABinding(w *trial) {
+	t := w.T
 	job := w.make("agent", w.object("job"))
 	w.job = job.GetUID()
 	binding := w.make("agent", w.object("binding"))
@@ -122,16 +120,16 @@ func TestNothingPinsABinding(t *testing.T) {
 	w.gone(dependent("goes-at-once", missing, false)) // and the collector has seen those before it
 
 	foreground := metav1.DeletePropagationForeground
-	if err := w.to("editor", job, namespace).Delete(t.Context(), job.GetName(),
+	if err := w.to("editor", job, w.namespace).Delete(t.Context(), job.GetName(),
 		metav1.DeleteOptions{PropagationPolicy: &foreground}); err != nil {
 		t.Fatal(err)
 	}
 	w.gone(goes) // and the collector has been at what the Job owns
-	if err := w.to("agent", binding, namespace).Delete(t.Context(), binding.GetName(),
+	if err := w.to("agent", binding, w.namespace).Delete(t.Context(), binding.GetName(),
 		metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	if left := stable(t, w.to("masters", binding, namespace), binding.GetName()); left != nil {
+	if left := stable(t, w.to("masters", binding, w.namespace), binding.GetName()); left != nil {
 		t.Errorf("still there: %v", left)
 	}
 }

@@ -47,6 +47,12 @@ func TestFence(t *testing.T) {
 	if err != nil || len(files) < 5 {
 		t.Fatalf("found %v: %v", files, err)
 	}
+	for _, g := range grounds {
+		t.Run(g.name, func(t *testing.T) { attempts(t, files, g.raise) })
+	}
+}
+
+func attempts(t *testing.T, files []string, raise func(*testing.T) *trial) {
 	n := 0
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".yaml"), func(t *testing.T) {
@@ -63,9 +69,7 @@ func TestFence(t *testing.T) {
 			if err := decoder.Decode(&list); err != nil {
 				t.Fatal(err)
 			}
-			cp := ForTest(t)
-			namespace := newNamespace(t, cp, "fence")
-			users := raiseFence(t, cp, namespace)
+			w := raise(t)
 			for _, a := range list.Attempts {
 				if a.As == "" {
 					a.As = list.As
@@ -73,8 +77,9 @@ func TestFence(t *testing.T) {
 				n++
 				number := n
 				t.Run(a.Try, func(t *testing.T) {
-					newTrial(t, cp, users, namespace,
-						number).run(a)
+					on := &trial{T: t, mapper: w.mapper, users: w.users, namespace: w.namespace,
+						number: number}
+					on.run(a)
 				})
 			}
 		})

@@ -12,11 +12,9 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// raiseFence puts the rights of the agent in a namespace and the fence into force, and returns the
-// users of attempts.
-func raiseFence(t *testing.T, cp *ControlPlane, namespace string) map[string]*rest.Config {
-	t.Helper()
-	setting := fmt.Sprintf(`
+// fenceSetting is what stands around the fence: namespaces, roles, and who has them.
+func fenceSetting(namespace string) []byte {
+	return fmt.Appendf(nil, `
 apiVersion: v1
 kind: Namespace
 metadata: {name: fence-elsewhere}
@@ -67,7 +65,13 @@ metadata: {name: editors, namespace: %[1]s}
 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: edit}
 subjects: [{kind: User, apiGroup: rbac.authorization.k8s.io, name: frank@example.com}]
 `, namespace)
-	for _, manifests := range [][]byte{[]byte(setting), AgentManifests([]string{namespace},
+}
+
+// raiseFence puts the rights of the agent in a namespace and the fence into force, and returns the
+// users of attempts.
+func raiseFence(t *testing.T, cp *ControlPlane, namespace string) map[string]*rest.Config {
+	t.Helper()
+	for _, manifests := range [][]byte{fenceSetting(namespace), AgentManifests([]string{namespace},
 		[]string{"payments-debug"}),
 		AgentManifests([]string{"fence-elsewhere"}, []string{"fence-elsewhere"}),
 		AgentManifests([]string{namespace}, []string{"payments-debug"}), AWSManifests(),

@@ -24,8 +24,11 @@ import (
 )
 
 // UserHeader names who calls. ServiceAccounts and Admin are in the groups that Kubernetes puts them
-// in; everybody is authenticated.
-const UserHeader = "X-Sim-User"
+// in, everybody is authenticated, and GroupHeader names more groups.
+const (
+	UserHeader  = "X-Sim-User"
+	GroupHeader = "X-Sim-Group"
+)
 
 // Admin may do everything.
 const Admin = "system:admin"
@@ -198,7 +201,8 @@ func (c *Cluster) open(r *http.Request, body []byte) (*request, int, any, error)
 	if c.closed {
 		return nil, 0, nil, apierrors.NewServiceUnavailable("the cluster is closed")
 	}
-	q := &request{user: userOf(r.Header.Get(UserHeader)), query: r.URL.Query(), body: body}
+	q := &request{user: userOf(r.Header.Get(UserHeader), r.Header.Values(GroupHeader)...),
+		query: r.URL.Query(), body: body}
 	if q.user.name == "" {
 		return nil, 0, nil, apierrors.NewUnauthorized("Unauthorized")
 	}

@@ -1,7 +1,7 @@
 package cluster
 
-// first is what every cluster has, as far as somebody here looks at it: the namespaces, and what
-// all may do.
+// first is what every cluster has, as far as somebody here looks at it: the namespaces, the roles for
+// users with a part of their rules, and what all may do.
 // https://kubernetes.io/docs/reference/access-authn-authz/rbac/#default-roles-and-role-bindings
 const first = `
 apiVersion: v1
@@ -26,6 +26,39 @@ metadata: {name: cluster-admin}
 rules:
   - {apiGroups: ["*"], resources: ["*"], verbs: ["*"]}
   - {nonResourceURLs: ["*"], verbs: ["*"]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: view}
+rules:
+  - apiGroups: ["", apps, batch]
+    resources: [configmaps, deployments, jobs, jobs/status, namespaces, pods, pods/log,
+      serviceaccounts, services]
+    verbs: [get, list, watch]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: edit}
+rules:
+  - apiGroups: ["", apps, batch]
+    resources: [configmaps, deployments, jobs, pods, pods/exec, replicationcontrollers, secrets,
+      serviceaccounts, services]
+    verbs: [create, delete, deletecollection, get, list, patch, update, watch]
+  - apiGroups: ["", apps, batch]
+    resources: [jobs/status, namespaces, pods/log]
+    verbs: [get, list, watch]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: admin}
+rules:
+  - apiGroups: ["", apps, batch, rbac.authorization.k8s.io]
+    resources: [configmaps, deployments, jobs, pods, pods/exec, replicationcontrollers, rolebindings,
+      roles, secrets, serviceaccounts, services]
+    verbs: [create, delete, deletecollection, get, list, patch, update, watch]
+  - apiGroups: ["", apps, batch]
+    resources: [jobs/status, namespaces, pods/log]
+    verbs: [get, list, watch]
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole

@@ -21,8 +21,8 @@ type user struct {
 // account is what the name of a ServiceAccount begins with, before its namespace.
 const account = "system:serviceaccount:"
 
-// userOf is a user in the groups that follow from the name.
-func userOf(name string) user {
+// userOf is a user in the groups that follow from the name, and in more.
+func userOf(name string, more ...string) user {
 	groups := []string{"system:authenticated"}
 	if rest, is := strings.CutPrefix(name, account); is {
 		namespace, _, _ := strings.Cut(rest, ":")
@@ -32,7 +32,7 @@ func userOf(name string) user {
 	if name == Admin {
 		groups = []string{"system:masters", "system:authenticated"}
 	}
-	return user{name, groups}
+	return user{name, slices.Concat(more, groups)}
 }
 
 // attributes are what authorization decides by.
@@ -122,20 +122,20 @@ func (c *Cluster) given(u user, binding Object) []rbacv1.PolicyRule {
 	}) {
 		return nil
 	}
-	return c.referred(binding)
+	if role := c.get(refers(binding)); role != nil {
+		return c.written(role)
+	}
+	return nil // nobody can give what is not there
 }
 
-// referred are the rules of the role that a binding names; none where it is not there.
-func (c *Cluster) referred(binding Object) []rbacv1.PolicyRule {
+// refers is where the role stands that a binding names.
+func refers(binding Object) place {
 	ref, _ := binding.Object["roleRef"].(map[string]any)
 	at := place{res: byName(rbacv1.GroupName, "clusterroles")}
 	if at.name, _ = ref["name"].(string); ref["kind"] == "Role" {
 		at.res, at.namespace = byName(rbacv1.GroupName, "roles"), binding.GetNamespace()
 	}
-	if role := c.get(at); role != nil {
-		return c.written(role)
-	}
-	return nil
+	return at
 }
 
 // written are the rules of a stored role.
@@ -166,19 +166,24 @@ func (c *Cluster) escalates(q *request, o Object) error {
 	switch q.res.Resource {
 	case "roles", "clusterroles":
 		rules = rulesIn(o)
+		if o.Object["aggregationRule"] != nil && !c.may(q.user, attributes{verb: "*", group: "*",
+			resource: "*"}) {
+			return apierrors.NewForbidden(q.groupResource(), o.GetName(), errors.New(
+				"must have cluster-admin privileges to use an aggregationRule"))
+		}
 		asked.verb, asked.resource, asked.name = "escalate", q.res.Resource, o.GetName()
 		if old := c.get(q.place()); q.verb != "create" && old != nil &&
 			fmt.Sprint(rulesIn(old)) == fmt.Sprint(rules) {
 			return nil
 		}
 	default:
-		rules = c.referred(o)
-		ref, _ := o.Object["roleRef"].(map[string]any)
-		asked.verb, asked.resource = "bind", "clusterroles"
-		if ref["kind"] == "Role" {
-			asked.resource = "roles"
+		role := refers(o)
+		asked.verb, asked.resource, asked.name = "bind", role.res.Resource, role.name
+		if given := c.get(role); given != nil {
+			rules = c.written(given)
+		} else if !c.may(q.user, asked) {
+			return apierrors.NewNotFound(role.res.GroupResource(), role.name)
 		}
-		asked.name, _ = ref["name"].(string)
 	}
 	if c.may(q.user, asked) {
 		return nil

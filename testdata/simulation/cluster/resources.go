@@ -89,11 +89,14 @@ var resources = func() []*resource {
 	policies.status, policies.counted = true, true
 	events := row("", "events", "Event", corev1.Event{})
 	events.fields = []string{"involvedObject.kind", "involvedObject.name", "reason", "type"}
-	return []*resource{namespaces, row("", "configmaps", "ConfigMap", corev1.ConfigMap{}), secrets,
-		row("", "serviceaccounts", "ServiceAccount", corev1.ServiceAccount{}), pods, events,
-		row("", "services", "Service", corev1.Service{}), jobs, leases, deployments, bindings, wide,
+	return []*resource{
+		namespaces, secrets, pods, events, jobs, leases, deployments, bindings, wide, policies,
+		row("", "configmaps", "ConfigMap", corev1.ConfigMap{}),
+		row("", "serviceaccounts", "ServiceAccount", corev1.ServiceAccount{}),
+		row("", "services", "Service", corev1.Service{}),
+		row("", "replicationcontrollers", "ReplicationController", corev1.ReplicationController{}),
 		free(row(rbac, "roles", "Role", rbacv1.Role{})),
-		free(global(row(rbac, "clusterroles", "ClusterRole", rbacv1.ClusterRole{}))), policies,
+		free(global(row(rbac, "clusterroles", "ClusterRole", rbacv1.ClusterRole{}))),
 		global(row(admission, "validatingadmissionpolicybindings",
 			"ValidatingAdmissionPolicyBinding", admissionv1.ValidatingAdmissionPolicyBinding{})),
 		global(row(schedulingv1.GroupName, "priorityclasses", "PriorityClass",
@@ -101,7 +104,8 @@ var resources = func() []*resource {
 		row(networkingv1.GroupName, "networkpolicies", "NetworkPolicy",
 			networkingv1.NetworkPolicy{}),
 		row(policyv1.GroupName, "poddisruptionbudgets", "PodDisruptionBudget",
-			policyv1.PodDisruptionBudget{})}
+			policyv1.PodDisruptionBudget{}),
+	}
 }()
 
 // byName finds the row of a resource as a path of the API names it; nil where none is served.

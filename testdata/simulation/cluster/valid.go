@@ -222,6 +222,10 @@ func ofKind(r *resource, o Object) (errs field.ErrorList) {
 				errs = append(errs, field.Required(at.Child("verbs"),
 					"verbs must contain at least one value"))
 			}
+			if len(rule.NonResourceURLs) > 0 && !r.global {
+				errs = append(errs, field.Invalid(at.Child("nonResourceURLs"), rule.NonResourceURLs,
+					"namespaced rules cannot apply to non-resource URLs"))
+			}
 			if len(rule.NonResourceURLs) == 0 && len(rule.APIGroups) == 0 {
 				errs = append(errs, field.Required(at.Child("apiGroups"),
 					"resource rules must supply at least one api group"))
