@@ -221,6 +221,13 @@ func (c *Cluster) open(r *http.Request, body []byte) (*request, int, any, error)
 		return nil, 0, nil, apierrors.NewForbidden(schema.GroupResource{Group: t.group,
 			Resource: t.resource}, t.name, q.user.cannot(asked))
 	}
+	content, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
+	if q.patch = content; q.verb != "patch" && len(body) > 0 && content != "" &&
+		content != "application/json" {
+		return nil, 0, nil, generic(http.StatusUnsupportedMediaType,
+			metav1.StatusReasonUnsupportedMediaType, "the body of the request was in an unknown "+
+				"format - accepted media types include: application/json")
+	}
 	if t.group == "authorization.k8s.io" && t.version == "v1" && r.Method == http.MethodPost {
 		answer, err := c.review(q, t.resource)
 		return nil, http.StatusCreated, answer, err
@@ -231,13 +238,6 @@ func (c *Cluster) open(r *http.Request, body []byte) (*request, int, any, error)
 	}
 	if q.res.global {
 		q.namespace = ""
-	}
-	content, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
-	if q.patch = content; q.verb != "patch" && len(body) > 0 && content != "" &&
-		content != "application/json" {
-		return nil, 0, nil, generic(http.StatusUnsupportedMediaType,
-			metav1.StatusReasonUnsupportedMediaType, "the body of the request was in an unknown "+
-				"format - accepted media types include: application/json")
 	}
 	return q, 0, nil, nil
 }

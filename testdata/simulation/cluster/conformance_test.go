@@ -15,12 +15,11 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
-	"go.yaml.in/yaml/v3"
-	"k8s.io/client-go/rest"
-
 	"github.com/pullgrant/pullgrant/testdata/kube"
+	"go.yaml.in/yaml/v3"
 )
 
 func TestMain(m *testing.M) { kube.Main(m) }
@@ -47,92 +46,6 @@ type step struct {
 	Event   []string       // of a watch: type and name of each, in order
 	Await   bool           // ask again until it is as wanted
 	Loose   bool           // the message may have other words
-}
-
-// side is one of the two that must answer alike.
-type side interface {
-	call(ctx context.Context, user string, r *http.Request) (*http.Response, error)
-	restart(ctx context.Context) error // of the API server, which then remembers no changes
-}
-
-type realSide struct {
-	cp      *kube.ControlPlane
-	clients map[string]*http.Client
-}
-
-func (s *realSide) call(ctx context.Context, name string, r *http.Request) (*http.Response, error) {
-	if s.clients[name] == nil {
-		config := s.cp.Admin()
-		if name != "admin" {
-			config = s.cp.User(name, userOf(name).groups...)
-		}
-		client, err := rest.HTTPClientFor(config)
-		if err != nil {
-			return nil, err
-		}
-		s.clients[name] = client
-	}
-	url := *r.URL
-	base := strings.TrimPrefix(s.cp.URL, "https://")
-	url.Scheme, url.Host = "https", base
-	r = r.Clone(ctx)
-	r.URL, r.Host, r.RequestURI = &url, base, ""
-	return s.clients[name].Do(r)
-}
-
-func (s *realSide) restart(ctx context.Context) error {
-	clear(s.clients)
-	if err := s.cp.APIServer.Kill(); err != nil {
-		return err
-	}
-	return s.cp.APIServer.Start(ctx)
-}
-
-type simSide struct{ c *Cluster }
-
-func (s *simSide) restart(context.Context) error {
-	s.c.Compact()
-	s.c.CutWatches()
-	return nil
-}
-
-func (s *simSide) call(ctx context.Context, name string, r *http.Request) (*http.Response, error) {
-	r = r.Clone(ctx)
-	if name == "admin" {
-		name = Admin
-	}
-	r.Header.Set(UserHeader, name)
-	read, write := io.Pipe()
-	p := &piped{header: http.Header{}, body: write, began: make(chan struct{})}
-	go func() {
-		s.c.ServeHTTP(p, r)
-		p.WriteHeader(http.StatusOK)
-		_ = write.Close()
-	}()
-	<-p.began
-	return &http.Response{StatusCode: p.code, Header: p.header, Body: read}, nil
-}
-
-// piped is a ResponseWriter whose body is read while it is written.
-type piped struct {
-	header http.Header
-	body   *io.PipeWriter
-	code   int
-	began  chan struct{}
-}
-
-func (p *piped) Header() http.Header { return p.header }
-
-func (p *piped) WriteHeader(code int) {
-	if p.code == 0 {
-		p.code = code
-		close(p.began)
-	}
-}
-
-func (p *piped) Write(data []byte) (int, error) {
-	p.WriteHeader(http.StatusOK)
-	return p.body.Write(data)
 }
 
 // answer is what one side said to a step.
@@ -218,7 +131,7 @@ func (w *trial) do(ctx context.Context, s step) (answer, error) {
 	for name, value := range s.Headers {
 		r.Header.Set(name, w.fill(value))
 	}
-	response, err := w.call(ctx, w.fill(or(s.As, "admin")), r)
+	response, err := w.call(w.fill(or(s.As, "admin")), r)
 	if err != nil {
 		return answer{}, err
 	}
@@ -259,18 +172,23 @@ func or(text, otherwise string) string {
 	return text
 }
 
-// run does one step until it is as wanted, or the time for that is over.
-func (w *trial) run(ctx context.Context, s step) (a answer, err error) {
+func newTrial(s side, n int) *trial {
+	return &trial{s, fmt.Sprintf("row-%d", n), map[string]map[string]any{}}
+}
+
+// run does one step until it is as wanted, or the time for that is over, and tells how it is not.
+func (w *trial) run(ctx context.Context, s step) (a answer, problem string, err error) {
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		a, err = w.do(ctx, s)
-		if err != nil || !s.Await || s.problem(w, a) == "" || time.Now().After(deadline) {
+		if problem = s.problem(w, a); err != nil || !s.Await || problem == "" ||
+			time.Now().After(deadline) {
 			break
 		}
 	}
 	if s.Keep != "" {
 		w.kept[s.Keep] = a.body
 	}
-	return a, err
+	return a, problem, err
 }
 
 // problem tells how an answer is not as wanted; "" where it is.
@@ -327,46 +245,106 @@ func behaviours(t *testing.T) (all []behaviour) {
 	return all
 }
 
+// setUp puts on a side what there is for all behaviours.
+func setUp(t *testing.T, apply func([]byte) error) {
+	t.Helper()
+	for _, manifests := range [][]byte{[]byte(stage),
+		kube.AgentManifests([]string{"payments"}, []string{"payments-debug"})} {
+		if err := apply(manifests); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// withNamespace is a behaviour in a namespace that is made first.
+func (b behaviour) withNamespace() []step {
+	return append([]step{{Do: "POST /api/v1/namespaces", Want: "201",
+		Body: map[string]any{"metadata": map[string]any{"name": "NS"}}}}, b.Steps...)
+}
+
 // TestConformance holds that the cluster in memory answers as the real control plane does.
 func TestConformance(t *testing.T) {
 	cp := kube.ForTest(t)
 	sim := New(time.Now)
 	t.Cleanup(sim.Close)
-	manifests := kube.AgentManifests([]string{"payments"}, []string{"payments-debug"})
-	for _, apply := range []func([]byte) error{sim.Apply, func(data []byte) error {
-		return cp.Apply(t.Context(), data)
-	}} {
-		if err := apply([]byte(stage)); err != nil {
-			t.Fatal(err)
-		}
-		if err := apply(manifests); err != nil {
-			t.Fatal(err)
-		}
-	}
+	setUp(t, sim.Apply)
+	setUp(t, func(data []byte) error { return cp.Apply(t.Context(), data) })
 	if err := cp.AwaitFence(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	real := &realSide{cp, map[string]*http.Client{}}
+	sides := map[string]side{"real": &realSide{cp, map[string]*http.Client{}}, "ours": &simSide{c: sim}}
 	for n, b := range behaviours(t) {
 		t.Run(b.Name, func(t *testing.T) {
-			namespace := fmt.Sprintf("row-%d", n)
-			two := []*trial{{real, namespace, map[string]map[string]any{}},
-				{&simSide{sim}, namespace, map[string]map[string]any{}}}
-			b.Steps = append([]step{{Do: "POST /api/v1/namespaces", Want: "201",
-				Body: map[string]any{"metadata": map[string]any{"name": "NS"}}}}, b.Steps...)
-			for _, s := range b.Steps {
-				var answers [2]answer
-				for i, w := range two {
+			trials, answers := map[string]*trial{}, map[string]answer{}
+			for _, s := range b.withNamespace() {
+				for _, name := range []string{"real", "ours"} {
+					if trials[name] == nil {
+						trials[name] = newTrial(sides[name], n)
+					}
+					var problem string
 					var err error
-					if answers[i], err = w.run(t.Context(), s); err != nil {
+					if answers[name], problem, err = trials[name].run(t.Context(), s); err != nil {
 						t.Fatalf("%s: %v", s.Do, err)
 					}
-					if problem := s.problem(w, answers[i]); problem != "" {
-						t.Errorf("%s: %s says %s", s.Do, []string{"the real one", "ours"}[i], problem)
+					if problem != "" {
+						t.Errorf("%s: %s says %s", s.Do, name, problem)
 					}
 				}
-				s.alike(t, answers[0], answers[1])
+				s.alike(t, answers["real"], answers["ours"])
 			}
+		})
+	}
+}
+
+// TestConformanceNotices holds that the table finds a cluster that does not look at a part of what
+// it is asked.
+func TestConformanceNotices(t *testing.T) {
+	body := func(r *http.Request, old, text string) {
+		data, _ := io.ReadAll(r.Body)
+		data = bytes.ReplaceAll(data, []byte(old), []byte(text))
+		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(data)), int64(len(data))
+	}
+	query := func(r *http.Request, name string) {
+		q := r.URL.Query()
+		q.Del(name)
+		r.URL.RawQuery = q.Encode()
+	}
+	for name, lie := range map[string]func(r *http.Request){
+		"nothing":            nil,
+		"preconditions":      func(r *http.Request) { body(r, `"preconditions"`, `"ignored"`) },
+		"the version":        func(r *http.Request) { body(r, `"resourceVersion"`, `"ignored"`) },
+		"owners":             func(r *http.Request) { body(r, `"ownerReferences"`, `"ignored"`) },
+		"finalizers":         func(r *http.Request) { body(r, `"finalizers"`, `"ignored"`) },
+		"how to delete":      func(r *http.Request) { body(r, `"propagationPolicy"`, `"ignored"`) },
+		"the TTL":            func(r *http.Request) { body(r, `"ttlSecondsAfterFinished"`, `"ignored"`) },
+		"names of rules":     func(r *http.Request) { body(r, `"resourceNames"`, `"ignored"`) },
+		"label selectors":    func(r *http.Request) { query(r, "labelSelector") },
+		"field selectors":    func(r *http.Request) { query(r, "fieldSelector") },
+		"from when to watch": func(r *http.Request) { query(r, "resourceVersion") },
+		"initial events":     func(r *http.Request) { query(r, "sendInitialEvents") },
+		"dry runs":           func(r *http.Request) { query(r, "dryRun") },
+		"strictness":         func(r *http.Request) { query(r, "fieldValidation") },
+		"pieces":             func(r *http.Request) { query(r, "continue") },
+		"impersonation":      func(r *http.Request) { r.Header.Del("Impersonate-User") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				sim := New(time.Now)
+				defer sim.Close()
+				setUp(t, sim.Apply)
+				var problems []string
+				for n, b := range behaviours(t) {
+					w := newTrial(&simSide{sim, lie}, n)
+					for _, s := range b.withNamespace() {
+						if _, problem, err := w.run(t.Context(), s); err != nil || problem != "" {
+							problems = append(problems, fmt.Sprint(b.Name, ": ", s.Do, ": ", problem, err))
+						}
+					}
+				}
+				if (len(problems) > 0) != (lie != nil) {
+					t.Errorf("the table finds %q", problems)
+				}
+			})
 		})
 	}
 }

@@ -13,6 +13,7 @@ import (
 	apivalidation "k8s.io/apimachinery/pkg/api/validation"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	utiljson "k8s.io/apimachinery/pkg/util/json"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	kjson "sigs.k8s.io/json"
@@ -132,23 +133,17 @@ func fillSelector(o Object) {
 
 // invalid holds an object to the rules of its type; old is nil where it is new.
 func invalid(r *resource, o, old Object) error {
-	var meta struct {
-		Metadata metav1.ObjectMeta `json:"metadata"`
-	}
-	convert(o, &meta)
+	meta := metaOf(o)
 	at := field.NewPath("metadata")
 	var errs field.ErrorList
 	if old == nil {
-		errs = apivalidation.ValidateObjectMeta(&meta.Metadata, !r.global, r.names, at)
+		errs = apivalidation.ValidateObjectMeta(meta, !r.global, r.names, at)
 	} else {
-		before := meta
-		before.Metadata = metav1.ObjectMeta{}
-		convert(old, &before)
-		version := meta.Metadata.ResourceVersion
-		if version == "" {
-			meta.Metadata.ResourceVersion = before.Metadata.ResourceVersion
+		before := metaOf(old)
+		if meta.ResourceVersion == "" {
+			meta.ResourceVersion = before.ResourceVersion
 		}
-		errs = apivalidation.ValidateObjectMetaUpdate(&meta.Metadata, &before.Metadata, at)
+		errs = apivalidation.ValidateObjectMetaUpdate(meta, before, at)
 		for _, name := range r.kept {
 			parts := strings.Split(name, ".")
 			now, _, _ := unstructured.NestedFieldNoCopy(o.Object, parts...)
@@ -171,13 +166,19 @@ func invalid(r *resource, o, old Object) error {
 	return nil
 }
 
+// metaOf is the metadata of an object as its type has it.
+func metaOf(o Object) *metav1.ObjectMeta {
+	var typed metav1.ObjectMeta
+	metadata, _ := o.Object["metadata"].(map[string]any)
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(metadata, &typed); err != nil {
+		panic(err) // it was decoded by its type
+	}
+	return &typed
+}
+
 // convert reads an object into a type that has all of its fields that matter.
 func convert(o Object, into any) {
-	data, err := json.Marshal(o.Object)
-	if err == nil {
-		err = json.Unmarshal(data, into)
-	}
-	if err != nil {
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, into); err != nil {
 		panic(err) // it was decoded by its type
 	}
 }
