@@ -79,7 +79,7 @@ func (c *Cluster) policies(a admission) error {
 			if reason == metav1.StatusReasonInvalid {
 				refusal.ErrStatus.Code = http.StatusUnprocessableEntity
 			}
-			refusal.ErrStatus.Details.Causes = []metav1.StatusCause{{Message: words}}
+			refusal.ErrStatus.Details.Causes = []metav1.StatusCause{{Message: message}}
 			return refusal
 		}
 	}

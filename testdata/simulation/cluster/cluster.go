@@ -146,7 +146,6 @@ type request struct {
 	namespace, name string
 	query           map[string][]string
 	body            []byte
-	patch           string // content type of one
 }
 
 func (q *request) place() place { return place{q.res, q.namespace, q.name} }
@@ -189,11 +188,14 @@ func (c *Cluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		code, answer, err = c.serve(q)
 	}
 	c.mu.Unlock()
+	if err == nil {
+		answer, err = only(r, answer)
+	}
 	if err != nil {
 		fail(w, err)
 		return
 	}
-	write(w, code, only(r, answer))
+	write(w, code, answer)
 }
 
 // open finds out who calls for what, and whether they may. What is about no object is answered.
@@ -222,11 +224,14 @@ func (c *Cluster) open(r *http.Request, body []byte) (*request, int, any, error)
 			Resource: t.resource}, t.name, q.user.cannot(asked))
 	}
 	content, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
-	if q.patch = content; q.verb != "patch" && len(body) > 0 && content != "" &&
-		content != "application/json" {
+	format := "application/json"
+	if q.verb == "patch" {
+		format = "application/merge-patch+json"
+	}
+	if len(body) > 0 && content != "" && content != format {
 		return nil, 0, nil, generic(http.StatusUnsupportedMediaType,
 			metav1.StatusReasonUnsupportedMediaType, "the body of the request was in an unknown "+
-				"format - accepted media types include: application/json")
+				"format - accepted media types include: "+format)
 	}
 	if t.group == "authorization.k8s.io" && t.version == "v1" && r.Method == http.MethodPost {
 		answer, err := c.review(q, t.resource)

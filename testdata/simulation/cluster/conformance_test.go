@@ -136,6 +136,9 @@ func (w *trial) do(ctx context.Context, s step) (answer, error) {
 		return answer{}, err
 	}
 	defer response.Body.Close()
+	if _, err := http.ParseTime(response.Header.Get("Date")); err != nil {
+		return answer{}, fmt.Errorf("the answer tells no time: %w", err)
+	}
 	a := answer{code: response.StatusCode}
 	if watches && a.code == http.StatusOK {
 		lines := bufio.NewScanner(response.Body)

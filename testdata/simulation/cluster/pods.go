@@ -30,13 +30,12 @@ func (c *Cluster) serveSub(q *request) (int, any, error) {
 	if command != nil {
 		object["command"] = command
 	}
-	pod := c.get(q.place())
-	if pod == nil {
-		return 0, nil, apierrors.NewNotFound(q.groupResource(), q.name)
-	}
 	if err := c.policies(admission{q: q, operation: "CONNECT", object: object,
 		options: map[string]any{}}); err != nil {
 		return 0, nil, err
+	}
+	if c.get(q.place()) == nil {
+		return 0, nil, apierrors.NewNotFound(q.groupResource(), q.name)
 	}
 	return 0, nil, apierrors.NewBadRequest("pod " + q.name + " does not have a host assigned")
 }

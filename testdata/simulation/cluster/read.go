@@ -52,30 +52,35 @@ const partial = "PartialObjectMetadata"
 
 // only leaves of an answer what the call accepts: all, or metadata alone.
 // https://kubernetes.io/docs/reference/using-api/api-concepts/#receiving-resources-as-tables
-func only(r *http.Request, answer any) any {
-	if !strings.Contains(r.Header.Get("Accept"), "as="+partial) {
-		return answer
+func only(r *http.Request, answer any) (any, error) {
+	accept := r.Header.Get("Accept")
+	if !strings.Contains(accept, "as="+partial) {
+		return answer, nil
 	}
-	alone := func(o map[string]any) map[string]any {
-		return map[string]any{"kind": partial, "apiVersion": "meta.k8s.io/v1",
-			"metadata": o["metadata"]}
+	alone := func(o map[string]any, kind string) map[string]any {
+		return map[string]any{"kind": kind, "apiVersion": "meta.k8s.io/v1", "metadata": o["metadata"]}
 	}
 	switch a := answer.(type) {
 	case Object:
-		return alone(a.Object)
+		return alone(a.Object, partial), nil
 	case map[string]any:
-		if items, is := a["items"].([]any); is {
-			list := alone(a)
-			list["kind"] = partial + "List"
-			all := make([]any, 0, len(items))
-			for _, item := range items {
-				all = append(all, alone(item.(map[string]any)))
-			}
-			list["items"] = all
-			return list
+		items, is := a["items"].([]any)
+		if !is {
+			break
 		}
+		if !strings.Contains(accept, "as="+partial+"List") {
+			return nil, generic(http.StatusNotAcceptable, metav1.StatusReasonNotAcceptable,
+				fmt.Sprintf("you requested %s, but the requested object is a list (%v)", partial, a["kind"]))
+		}
+		all := make([]any, 0, len(items))
+		for _, item := range items {
+			all = append(all, alone(item.(map[string]any), partial))
+		}
+		list := alone(a, partial+"List")
+		list["items"] = all
+		return list, nil
 	}
-	return answer
+	return answer, nil
 }
 
 // filter tells what of a resource a list or a watch is about.

@@ -9,6 +9,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
 // A watch that asks for no time of its own lasts so long, and has a bookmark so often.
@@ -38,11 +39,13 @@ func (c *Cluster) watch(w http.ResponseWriter, r *http.Request, q *request) {
 	flusher, _ := w.(http.Flusher)
 	v := &watcher{c: c, q: q, r: r, matches: matches}
 	v.send = func(kind string, object any) bool {
-		object = only(r, object)
+		object, err := only(r, object)
 		if o, is := object.(Object); is {
 			object = o.Object
 		}
-		err := encoder.Encode(map[string]any{"type": kind, "object": object})
+		if err == nil {
+			err = encoder.Encode(map[string]any{"type": kind, "object": object})
+		}
 		if flusher != nil {
 			flusher.Flush()
 		}
@@ -202,6 +205,6 @@ func (v *watcher) bookmark(annotations map[string]any) bool {
 	if annotations != nil {
 		metadata["annotations"] = annotations
 	}
-	return v.send("BOOKMARK", map[string]any{"kind": v.q.res.kind, "apiVersion": v.q.res.apiVersion(),
-		"metadata": metadata})
+	return v.send("BOOKMARK", &unstructured.Unstructured{Object: map[string]any{"kind": v.q.res.kind,
+		"apiVersion": v.q.res.apiVersion(), "metadata": metadata}})
 }

@@ -203,10 +203,6 @@ func (q *request) patched(old Object) ([]byte, error) {
 	if q.verb != "patch" {
 		return q.body, nil
 	}
-	if q.patch != "application/merge-patch+json" {
-		return nil, generic(http.StatusUnsupportedMediaType, metav1.StatusReasonUnsupportedMediaType,
-			"only application/merge-patch+json is served")
-	}
 	var patch map[string]any
 	if err := json.Unmarshal(q.body, &patch); err != nil {
 		return nil, apierrors.NewBadRequest(err.Error())
