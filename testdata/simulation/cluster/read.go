@@ -123,7 +123,7 @@ type next struct {
 }
 
 // tooOld is what the API server says of a version that etcd has compacted.
-func tooOld(asked, floor uint64) error {
+func tooOld(asked, floor uint64) *apierrors.StatusError {
 	return apierrors.NewResourceExpired(fmt.Sprintf("too old resource version: %d (%d)", asked, floor))
 }
 

@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"encoding/json"
-	"errors"
 	"net/http"
 	"strconv"
 	"time"
@@ -60,8 +59,7 @@ func (c *Cluster) watch(w http.ResponseWriter, r *http.Request, q *request) {
 	first, err := v.begin()
 	cuts := c.cuts
 	c.mu.Unlock()
-	var status apierrors.APIStatus
-	if errors.As(err, &status) && status.Status().Code != http.StatusGone {
+	if err != nil {
 		fail(w, err)
 		return
 	}
@@ -69,10 +67,6 @@ func (c *Cluster) watch(w http.ResponseWriter, r *http.Request, q *request) {
 	w.WriteHeader(http.StatusOK)
 	if flusher != nil {
 		flusher.Flush()
-	}
-	if err != nil { // of a version that is forgotten the stream itself tells
-		v.gone(err)
-		return
 	}
 	for _, o := range first {
 		if !v.send("ADDED", o) {
@@ -99,9 +93,6 @@ func (v *watcher) begin() (first []Object, err error) {
 		if v.since, err = strconv.ParseUint(from, 10, 64); err != nil {
 			return nil, apierrors.NewBadRequest("Invalid value: " + strconv.Quote(from) +
 				": the resource version is not a number")
-		}
-		if v.since < c.floor {
-			return nil, tooOld(v.since, c.floor)
 		}
 		return nil, nil // one that is not there yet is waited for, silently
 	}
@@ -156,7 +147,8 @@ func (v *watcher) follow(cuts <-chan struct{}) {
 	}
 }
 
-// tell sends what changed since the last time; false ends the watch.
+// tell sends what changed since the last time; false ends the watch. Of a version that is forgotten
+// the stream itself tells.
 func (v *watcher) tell() bool {
 	v.c.mu.Lock()
 	changes, remembered := v.c.since(v.since)
@@ -164,7 +156,9 @@ func (v *watcher) tell() bool {
 	floor := v.c.floor
 	v.c.mu.Unlock()
 	if !remembered {
-		v.gone(tooOld(v.since, floor))
+		gone := tooOld(v.since, floor).Status()
+		gone.TypeMeta = metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}
+		v.send("ERROR", gone)
 		return false
 	}
 	for _, ch := range changes {
@@ -189,15 +183,6 @@ func (v *watcher) tell() bool {
 		}
 	}
 	return true
-}
-
-func (v *watcher) gone(err error) {
-	var status apierrors.APIStatus
-	if errors.As(err, &status) {
-		s := status.Status()
-		s.TypeMeta = metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}
-		v.send("ERROR", s)
-	}
 }
 
 func (v *watcher) bookmark(annotations map[string]any) bool {
