@@ -152,3 +152,39 @@ func TestProduct(t *testing.T) {
 			strings.Join(runs[0], "\n"), strings.Join(runs[1], "\n"))
 	}
 }
+
+// TestInstalled: what pullgrant install prints stands in the cluster as it is printed, so the agent
+// finds its fence, and no right too many.
+func TestInstalled(t *testing.T) {
+	c := New(time.Now)
+	defer c.Close()
+	b := bench{t, c, nil}
+	setUp(t, c.Apply)
+	grants := grantOf("20261123-alice-inc-1").Items
+	wanted := render.Install(render.Footprint{Cluster: "prod-eu", Image: "example.com/pullgrant:v1",
+		Grants: grants})
+	if err := c.Apply(render.YAML(wanted)); err != nil {
+		t.Fatal(err)
+	}
+	live, err := kube.LiveFootprint(t.Context(), b.config(Admin), wanted)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range render.Compare(wanted, live) {
+		t.Errorf("%s differs in %q", d, d.Fields)
+	}
+	agent, err := kube.NewCluster(b.config(ours+render.Agent), "prod-eu", kube.CallTimeout, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if stops, err := agent.Fence(t.Context()); len(stops) > 0 || err != nil {
+		t.Errorf("the fence: %v, %v", stops, err)
+	}
+	if excess, stale, err := agent.Surplus(t.Context(), grants, grants); len(excess)+len(stale) > 0 ||
+		err != nil {
+		t.Errorf("rights too many: %v, stale: %v, %v", excess, stale, err)
+	}
+	if excess, _, err := agent.Surplus(t.Context(), nil, nil); len(excess) == 0 || err != nil {
+		t.Errorf("rights that no policy gives: %v, %v", excess, err)
+	}
+}
