@@ -177,6 +177,7 @@ func TestTTLEndsOnTime(t *testing.T) {
 				"parallelism": 0, "ttlSecondsAfterFinished": 60, "template": map[string]any{"spec": map[string]any{
 					"containers": []any{map[string]any{"name": "c"}}}}}}})
 		time.Sleep(2 * time.Minute)
+		synctest.Wait()
 		var verbs []string
 		for _, e := range events {
 			who := e.User[strings.LastIndex(e.User, ":")+1:]
