@@ -44,6 +44,8 @@ type Config struct {
 	// RepositoryID is the number of the repository; 0: that of the one which has the name first. A
 	// name can be given to another repository, a number never is.
 	RepositoryID int64
+	// Transport makes the calls; nil: connections of the client's own.
+	Transport http.RoundTripper
 }
 
 // DefaultAPIURL is the REST API of github.com.
@@ -95,6 +97,9 @@ func New(cfg Config) (*Client, error) {
 		return nil, errors.New("no GitHub token; set GITHUB_TOKEN")
 	}
 	wire := newTransport(base, cfg.Token)
+	if cfg.Transport != nil {
+		wire.next = cfg.Transport
+	}
 	wire.clock, wire.graphQL = cfg.Clock, graphQL
 	api := github.NewClient(&http.Client{
 		Transport: wire,

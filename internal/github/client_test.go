@@ -109,3 +109,24 @@ func TestTokensThatCannotBeHad(t *testing.T) {
 		}
 	}
 }
+
+// nobody answers no call, and counts them.
+type nobody struct{ calls int }
+
+func (n *nobody) RoundTrip(*http.Request) (*http.Response, error) {
+	n.calls++
+	return nil, errors.New("nobody is there")
+}
+
+// TestTransport: whoever hands one in sees every call, those that are tried again too.
+func TestTransport(t *testing.T) {
+	seen := &nobody{}
+	c, err := New(Config{Owner: "a", Repo: "b", Token: token, Transport: seen})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.wire.pause = 0
+	if _, _, err := c.User(t.Context()); err == nil || seen.calls != attempts {
+		t.Errorf("%d calls, error %v; want %d", seen.calls, err, attempts)
+	}
+}

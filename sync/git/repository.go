@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"strings"
 	gosync "sync"
@@ -39,6 +40,7 @@ type Repository struct {
 	remote *remote
 	branch plumbing.ReferenceName
 	limits limits
+	random func(time.Duration) time.Duration // from 0 on, below what it is given
 
 	listed []string // folders whose trees each tip has in memory; none: all
 	read   []string // folders whose files it has; none: all
@@ -74,7 +76,7 @@ func NewRepository(address, branch string, cred Credential, client *http.Client)
 		return nil, fmt.Errorf("branch %q is no branch name", clean(branch))
 	}
 	return &Repository{
-		remote: m, branch: ref, store: newStore(),
+		remote: m, branch: ref, store: newStore(), random: rand.N[time.Duration],
 		limits: limitsOf(available()), large: map[plumbing.Hash]bool{}, beside: map[string]beside{},
 	}, nil
 }
@@ -83,6 +85,10 @@ func NewRepository(address, branch string, cred Credential, client *http.Client)
 // listed, and the files below those that are read. It is called before the first Fetch; without it,
 // that is everything. What else is asked for is fetched then.
 func (r *Repository) Narrow(listed, read []string) { r.listed, r.read = listed, read }
+
+// Random has the pauses between tries of a Commit be drawn by draw, which returns a duration from 0
+// on and below n. It is called before the first Commit; without it, Go's own random numbers decide.
+func (r *Repository) Random(draw func(n time.Duration) time.Duration) { r.random = draw }
 
 // Resume makes the next Fetch start at commit, the head accepted last by an earlier run or by a
 // person, so that Commits(commit, tip) can tell what happened since. What is in memory is dropped.

@@ -8,7 +8,9 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/pullgrant/pullgrant/testdata/gitserver"
@@ -23,6 +25,27 @@ func open(t testing.TB, s *gitserver.Server) *Repository {
 		t.Fatal(err)
 	}
 	return r
+}
+
+// TestRandom: a pause is half fixed and half drawn, from what the last one was doubled to.
+func TestRandom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, begin := &Repository{}, time.Now()
+		var asked []time.Duration
+		r.Random(func(n time.Duration) time.Duration {
+			asked = append(asked, n)
+			return n / 5
+		})
+		for try := range 3 {
+			if err := r.pause(t.Context(), try); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if want := []time.Duration{25 * time.Millisecond, 50 * time.Millisecond}; !slices.Equal(asked,
+			want) || time.Since(begin) != 90*time.Millisecond {
+			t.Errorf("asked for %s, paused %s", asked, time.Since(begin))
+		}
+	})
 }
 
 func mustFetch(t testing.TB, r *Repository) string {

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
@@ -57,7 +56,7 @@ func (r *Repository) Commit(ctx context.Context, build func(tip string) (Change,
 	var sent []plumbing.Hash // commits that may have arrived
 	var last error
 	for try := range maxTries {
-		if err := pause(ctx, try); err != nil {
+		if err := r.pause(ctx, try); err != nil {
 			return "", errors.Join(err, last)
 		}
 		c, err := r.remote.open(ctx)
@@ -140,10 +139,10 @@ func (r *Repository) adopt(s *objects, commit plumbing.Hash) error {
 
 // pause waits before a try: not at all before the first, then about 50 ms, doubling to 2 s, with
 // half of it random so that agents that collided do not collide again.
-func pause(ctx context.Context, try int) error {
+func (r *Repository) pause(ctx context.Context, try int) error {
 	if try > 0 {
 		d := min(50*time.Millisecond<<(try-1), 2*time.Second)
-		timer := time.NewTimer(d/2 + rand.N(d/2))
+		timer := time.NewTimer(d/2 + r.random(d/2))
 		defer timer.Stop()
 		select {
 		case <-ctx.Done():
