@@ -57,6 +57,7 @@ type Config struct {
 // in the cluster. Run, Once and DryRun may not be called at the same time.
 type Agent struct {
 	cluster  *kube.Cluster
+	watching *kube.Cluster // the same, for watches: no call of it ends by itself
 	expirer  *expiry.Expirer
 	branch   *branch
 	github   *github.Client // nil: the branch is the evidence
@@ -98,7 +99,7 @@ func NewAgent(c Config) (*Agent, error) {
 	if err != nil {
 		return nil, err
 	}
-	expiring, err := kube.NewCluster(c.Kubernetes, c.Cluster, 0, clocks.Watch)
+	watching, err := kube.NewCluster(c.Kubernetes, c.Cluster, 0, clocks.Watch)
 	if err != nil {
 		return nil, err
 	}
@@ -116,8 +117,9 @@ func NewAgent(c Config) (*Agent, error) {
 	}
 	comments := newComments(c)
 	cluster.AWSAuthKept = c.AWSAuth
-	a := &Agent{cluster: cluster, expirer: expiry.New(expiring, clocks.now, metrics, c.Logger),
-		github: c.GitHub, clocks: clocks, poll: c.Poll, identity: c.Identity,
+	a := &Agent{cluster: cluster, watching: watching,
+		expirer: expiry.New(watching, clocks.now, metrics, c.Logger), github: c.GitHub,
+		clocks: clocks, poll: c.Poll, identity: c.Identity,
 		log: c.Logger, metrics: metrics, wake: make(chan struct{}, 1),
 		trying: &tries{ends: map[string]*lasting{}, entering: map[string]waitingEntry{}}}
 	a.branch = newBranch(c, cluster, metrics)
@@ -135,11 +137,11 @@ func NewAgent(c Config) (*Agent, error) {
 		log: c.Logger, events: kube.NewEvents(cluster, clocks.now, c.Logger)}
 	a.tell.messages = newMessages(c, a)
 	a.debts, a.merger.wake = newDebts(a), a.early
-	a.names = names.NewKeeper(expiring, c.Clock, c.Logger.With("cluster", c.Cluster))
+	a.names = names.NewKeeper(watching, c.Clock, c.Logger.With("cluster", c.Cluster))
 	a.server = &monitor.Server{Listener: c.Listener, Secret: c.WebhookSecret, Metrics: metrics,
 		Wake: a.early, Log: c.Logger.With("cluster", c.Cluster)}
 	a.audited = c.Audit != nil
-	a.followUses = followUses(c, expiring, a.expirer, clocks, metrics)
+	a.followUses = followUses(c, watching, a.expirer, clocks, metrics)
 	return a, nil
 }
 
@@ -179,7 +181,7 @@ func (a *Agent) passes(ctx context.Context) {
 	defer a.tell.comments.begin(ctx)()
 	defer a.tell.messages.Begin(ctx)()
 	defer a.names.Begin(ctx)()
-	a.cluster.WatchExec(ctx, a.early)
+	a.watching.WatchExec(ctx, a.early)
 	for ctx.Err() == nil {
 		begin := a.clocks.now()
 		failed := a.pass(ctx)

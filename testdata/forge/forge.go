@@ -24,6 +24,9 @@ type Options struct {
 	Contract bool             // check every call against GitHub's OpenAPI description; see Forge.Violations
 
 	Manners Manners // what it does beside its promises
+
+	// InProcess: nothing listens; ServeHTTP is called instead, by Do too. URL is http://localhost.
+	InProcess bool
 }
 
 // Forge is a running GitHub with one organisation and one private repository.
@@ -34,7 +37,7 @@ type Forge struct {
 	opts     Options
 	root     string // parent of the bare repository
 	git      repository
-	server   *http.Server
+	server   *http.Server // nil: in process
 	under    sync.RWMutex // read-held by each call under way
 	mux      *http.ServeMux
 	smart    http.Handler
@@ -116,6 +119,10 @@ func Start(dir string, opts Options) (*Forge, error) {
 	if err := f.routes(); err != nil {
 		return nil, err
 	}
+	if opts.InProcess {
+		f.URL = "http://localhost"
+		return f, nil
+	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
@@ -129,7 +136,9 @@ func Start(dir string, opts Options) (*Forge, error) {
 // Close stops serving, drops open connections and waits for what their calls still write; the bare
 // repository stays on disk.
 func (f *Forge) Close() {
-	_ = f.server.Close()
+	if f.server != nil {
+		_ = f.server.Close()
+	}
 	f.under.Lock()
 	defer f.under.Unlock()
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 )
 
@@ -112,7 +113,7 @@ func (f *Forge) Branch(name string) string {
 	return f.git.ref("refs/heads/" + name)
 }
 
-// Do makes one REST call with a token, over HTTP as any client, and decodes the answer into out
+// Do makes one REST call with a token, as any client does, and decodes the answer into out
 // (nil: dropped). A status of 400 or more is an error that holds it and GitHub's message.
 func (f *Forge) Do(token, method, path string, in, out any) error {
 	body, err := json.Marshal(in)
@@ -128,7 +129,7 @@ func (f *Forge) Do(token, method, path string, in, out any) error {
 	}
 	request.Header.Set("Authorization", "Bearer "+token)
 	request.Header.Set("Content-Type", "application/json")
-	response, err := http.DefaultClient.Do(request)
+	response, err := f.call(request)
 	if err != nil {
 		return err
 	}
@@ -145,6 +146,18 @@ func (f *Forge) Do(token, method, path string, in, out any) error {
 		return nil
 	}
 	return json.Unmarshal(data, out)
+}
+
+func (f *Forge) call(request *http.Request) (*http.Response, error) {
+	if !f.opts.InProcess {
+		return http.DefaultClient.Do(request)
+	}
+	if request.Body == nil {
+		request.Body = http.NoBody
+	}
+	recorder := httptest.NewRecorder()
+	f.ServeHTTP(recorder, request)
+	return recorder.Result(), nil
 }
 
 // Open opens a pull request from branch to main in a user's name and returns its number.
