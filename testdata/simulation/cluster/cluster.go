@@ -20,6 +20,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
@@ -54,6 +55,7 @@ type Cluster struct {
 	closed    bool
 	cuts      chan struct{} // closed to end all watches
 	generated uint64        // names
+	due       time.Duration // grows by one with each call that is to come
 	sweeping  bool          // a sweep of the garbage collector is to come
 	refused   map[string]int
 	rules     map[string][]rbacv1.PolicyRule // of roles, by UID and version
@@ -219,6 +221,10 @@ func (c *Cluster) open(r *http.Request, body []byte) (*request, int, any, error)
 	q.verb, q.namespace, q.name, q.sub = verbOf(r, t), t.namespace, t.name, t.sub
 	asked := attributes{verb: q.verb, group: t.group, resource: t.resource, sub: t.sub,
 		namespace: t.namespace, name: t.name}
+	// a list of one by its name is authorized as that one
+	if byField, err := fields.ParseSelector(q.option("fieldSelector")); err == nil && t.name == "" {
+		asked.name, _ = byField.RequiresExactMatch(metav1.ObjectNameField)
+	}
 	if !c.may(q.user, asked) {
 		return nil, 0, nil, apierrors.NewForbidden(schema.GroupResource{Group: t.group,
 			Resource: t.resource}, t.name, q.user.cannot(asked))

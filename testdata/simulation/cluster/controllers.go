@@ -56,9 +56,11 @@ func (c *Cluster) control(ch change) {
 	}
 }
 
-// after calls with mu held, unless the cluster is closed.
+// after calls with mu held, unless the cluster is closed. No two calls are due at one time: their
+// order would be the scheduler's.
 func (c *Cluster) after(d time.Duration, do func()) {
-	time.AfterFunc(d, func() {
+	c.due++
+	time.AfterFunc(d+c.due, func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if !c.closed {

@@ -1,0 +1,46 @@
+package simulation
+
+import (
+	"time"
+
+	"github.com/pullgrant/pullgrant/testdata/simulation/cluster"
+)
+
+// history is what happened, in the order of time, as an observer saw it who sees everything.
+type history []event
+
+// event is one thing that happened; one of its fields says what.
+type event struct {
+	at      time.Time
+	did     *deed           // people did something
+	call    *call           // an agent called Kubernetes to write
+	version *version        // an object was written
+	push    *push           // main moved
+	died    string          // a process
+	fault   string          // took an occasion: its name
+	log     string          // a line of an agent
+	down    map[string]bool // a system stopped to answer, or answers again
+	quiet   bool            // from now on nothing may be written
+	end     bool            // that was all; main has the files that it ends with
+	main    map[string]string
+}
+
+// call is one of an agent that is to write.
+type call struct {
+	process, method, path string
+	body                  []byte
+}
+
+// version is one of an object, by whichever process wrote it; none: no agent.
+type version struct {
+	cluster.Event
+	process string
+}
+
+// push is a move of main.
+type push struct {
+	who, old, tip string
+	continues     bool // old is on the first-parent line of tip
+	message       string
+	changed       map[string]string // by path, A, D or M
+}

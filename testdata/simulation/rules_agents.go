@@ -1,0 +1,93 @@
+package simulation
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// writes are what agents do to objects; what gives access is never changed.
+var writes = []string{"rolebindings create", "rolebindings delete", "jobs create", "jobs delete",
+	"configmaps create", "configmaps update", "configmaps delete", "leases create", "leases update",
+	"events create", "events update"}
+
+// mayWrite: agents write nothing else.
+func mayWrite(h history) (wrong []string) {
+	for _, e := range h {
+		v := e.version
+		if v == nil || v.process == "" {
+			continue
+		}
+		// a finalizer's first step is no change of the agent's
+		deleting := v.New != nil && v.New.GetDeletionTimestamp() != nil
+		if !slices.Contains(writes, v.kind()) && !deleting {
+			wrong = append(wrong, fmt.Sprintf("%s: %s of %s", v.process, v.kind(), v.object().GetName()))
+		}
+	}
+	return wrong
+}
+
+// leads: only the replica that holds the Lease grants and keeps records.
+func leads(h history) (wrong []string) {
+	holder := ""
+	for _, e := range h {
+		v := e.version
+		switch {
+		case v == nil:
+		case v.Resource == "leases" && v.New != nil:
+			holder, _, _ = unstructured.NestedString(v.New.Object, "spec", "holderIdentity")
+		case v.process == "" || v.process == holder:
+		case slices.Contains([]string{"rolebindings create", "jobs create", "configmaps create",
+			"configmaps update"}, v.kind()):
+			wrong = append(wrong, fmt.Sprintf("%s: %s of %s, while the Lease is of %q", v.process,
+				v.kind(), v.object().GetName(), holder))
+		}
+	}
+	return wrong
+}
+
+// thisVeryOne: an agent deletes what gives access, or ends it, by its UID: what was made anew under
+// the name is another one.
+func thisVeryOne(h history) (wrong []string) {
+	for _, e := range h {
+		c := e.call
+		if c == nil || c.method != http.MethodDelete || !strings.Contains(c.path, "/rolebindings") &&
+			!strings.Contains(c.path, "/jobs") {
+			continue
+		}
+		var with metav1.DeleteOptions
+		if err := json.Unmarshal(c.body, &with); err != nil || with.Preconditions == nil ||
+			with.Preconditions.UID == nil || *with.Preconditions.UID == "" {
+			wrong = append(wrong, fmt.Sprintf("%s deletes %s, whichever it is", c.process, c.path))
+		}
+	}
+	return wrong
+}
+
+// noWords: what people write reaches no object but a record, no commit's message and no log.
+func noWords(h history) (wrong []string) {
+	for _, e := range h {
+		where, text := "", ""
+		switch {
+		case e.log != "":
+			where, text = "a line of the log", e.log
+		case e.push != nil:
+			where, text = "commit "+e.push.tip, e.push.message
+		case e.version != nil && e.version.New != nil && e.version.Resource != "configmaps":
+			data, err := json.Marshal(e.version.New.Object)
+			if err != nil {
+				wrong = append(wrong, err.Error())
+			}
+			where, text = e.version.kind()+" of "+e.version.New.GetName(), string(data)
+		}
+		if strings.Contains(text, canary) {
+			wrong = append(wrong, "the reason stands in "+where)
+		}
+	}
+	return wrong
+}

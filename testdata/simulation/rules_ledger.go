@@ -1,0 +1,138 @@
+package simulation
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/pullgrant/pullgrant/requests"
+)
+
+// ofAgent tells whether an agent moved main.
+func (p *push) ofAgent() bool { return strings.HasPrefix(p.who, "agent-") }
+
+// ledgerContinues: agents add to the ledger and take requests from main, and do nothing else there.
+func ledgerContinues(h history) (wrong []string) {
+	for _, e := range h {
+		if e.push == nil || !e.push.ofAgent() {
+			continue
+		}
+		if !e.push.continues {
+			wrong = append(wrong, fmt.Sprintf("%s: %s does not continue %s", e.push.who, e.push.tip,
+				e.push.old))
+		}
+		for path, status := range e.push.changed {
+			taken := strings.HasPrefix(path, requests.Folder+"/"+clusterName+"/") && status == "D"
+			entered := strings.HasPrefix(path, requests.RevocationsFolder+"/"+clusterName+"/") &&
+				status == "A"
+			if !taken && !entered {
+				wrong = append(wrong, fmt.Sprintf("%s: %s %s", e.push.who, status, path))
+			}
+		}
+	}
+	slices.Sort(wrong)
+	return wrong
+}
+
+// recordedAfter: an end is entered into the ledger when it has come, not before.
+func recordedAfter(h history) (wrong []string) {
+	for _, a := range h.accounts() {
+		path := requests.RevocationPath(clusterName, a.name)
+		for _, e := range h {
+			if e.push != nil && e.push.changed[path] != "" && a.granted() &&
+				(len(a.unbound) == 0 || e.at.Before(a.unbound[0].at)) && !e.at.Before(a.bound[0].at) {
+				wrong = append(wrong, fmt.Sprintf("the end of %s is in the ledger since %s; it was bound",
+					a.name, e.at))
+			}
+		}
+	}
+	return wrong
+}
+
+// ledgerTrue: in the end each request that was merged has one entry, which says what became of it.
+func ledgerTrue(h history) (wrong []string) {
+	main := map[string]string{}
+	for _, e := range h {
+		if e.end {
+			main = e.main
+		}
+	}
+	for _, a := range h.accounts() {
+		if a.merged.IsZero() {
+			continue
+		}
+		path := requests.RevocationPath(clusterName, a.name)
+		text, there := main[path]
+		if !there {
+			if a.granted() || !a.taken(a.end) { // what left before an agent saw it, no agent knows of
+				wrong = append(wrong, "the ledger has no entry of "+a.name)
+			}
+			continue
+		}
+		entry, findings := requests.ParseRevocation(path, []byte(text+"\n"))
+		if len(findings) > 0 {
+			wrong = append(wrong, fmt.Sprint(findings))
+			continue
+		}
+		if what := a.untrue(entry.Status); what != "" {
+			wrong = append(wrong, fmt.Sprintf("the entry of %s says %s %s; %s", a.name,
+				entry.Status.Cause, entry.Status.Code, what))
+		}
+	}
+	return wrong
+}
+
+// untrue is what is wrong with an entry; empty when nothing is.
+func (a *account) untrue(s requests.Status) string {
+	if !a.granted() {
+		switch {
+		case a.approved.IsZero() || a.approved.After(a.merged):
+			if s.Cause != requests.CauseDenied || s.Code == "" {
+				return "nobody had approved it"
+			}
+		case s.Cause == requests.CauseExpired || s.Cause == requests.CauseBindingDeleted:
+			return "it was never bound"
+		}
+		return ""
+	}
+	uid, named := string(a.bound[0].version.New.GetUID()), false
+	for _, ref := range s.GrantRefs {
+		named = named || ref.UID == uid
+	}
+	if !named {
+		return "it does not name the binding " + uid
+	}
+	if len(a.unbound) == 0 {
+		return "it is bound"
+	}
+	if causes := a.causes(a.unbound[0].at); !slices.Contains(causes, s.Cause) {
+		return fmt.Sprintf("it was bound until %s, so the cause is one of %v", a.unbound[0].at, causes)
+	}
+	return ""
+}
+
+// tolerated is by how much clocks may differ: an end by people that is no further from the window's
+// is an end by the window as well.
+const tolerated = 10 * time.Second
+
+// causes are those that are true of a binding that went at a time.
+func (a *account) causes(at time.Time) (causes []string) {
+	if !at.Before(a.end.Add(-tolerated)) {
+		causes = append(causes, requests.CauseExpired)
+	}
+	for _, e := range a.deeds {
+		if e.at.After(at) {
+			continue
+		}
+		switch e.did.what {
+		case takesAway:
+			causes = append(causes, requests.CauseRevoked)
+		case givesBack:
+			causes = append(causes, requests.CauseRelinquished)
+		case deletes, deletesJob:
+			causes = append(causes, requests.CauseBindingDeleted)
+		}
+	}
+	return causes
+}

@@ -1,0 +1,102 @@
+package simulation
+
+import (
+	"fmt"
+	"time"
+)
+
+// Bounds of a run. Those of one without faults are of a world in which a call takes 60 ms at most.
+const (
+	calmBound   = time.Second      // an end is late
+	faultyBound = 45 * time.Second // by the backstop alone: grace, and what its controllers take
+	recovery    = 3 * time.Minute  // after Kubernetes answers again, until its controllers have caught up
+	calmGrant   = 15 * time.Second // from merge to binding: a poll and a pass
+)
+
+// onTime: no binding is there before its window begins, nor for longer than the bound after it ends.
+func onTime(h history) (wrong []string) {
+	bound := calmBound
+	if h.faulty() {
+		bound = faultyBound
+	}
+	for _, a := range h.accounts() {
+		for i, e := range a.bound {
+			if e.at.Before(a.merged) {
+				wrong = append(wrong, fmt.Sprintf("%s was bound at %s, its window begins at %s", a.name,
+					e.at, a.merged))
+			}
+			if i >= len(a.unbound) {
+				wrong = append(wrong, fmt.Sprintf("%s is bound for ever", a.name))
+				continue
+			}
+			if gone := a.unbound[i].at; gone.Sub(a.end)-h.waived(a.end, gone) > bound {
+				wrong = append(wrong, fmt.Sprintf("%s was bound until %s; its window ended at %s", a.name,
+					gone, a.end))
+			}
+		}
+	}
+	return wrong
+}
+
+// faulty tells whether anything went wrong in a history at all.
+func (h history) faulty() bool {
+	for _, e := range h {
+		if e.fault != "" || e.down != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// waived is how much of a time Kubernetes answered nobody, or had only begun to again.
+func (h history) waived(from, to time.Time) (sum time.Duration) {
+	var since time.Time
+	count := func(begin, end time.Time) {
+		if begin.Before(from) {
+			begin = from
+		}
+		if end.After(to) {
+			end = to
+		}
+		sum += max(0, end.Sub(begin))
+	}
+	for _, e := range h {
+		down, told := e.down[kubernetes]
+		switch {
+		case !told:
+		case down:
+			since = e.at
+		default:
+			count(since, e.at.Add(recovery))
+			since = time.Time{}
+		}
+	}
+	return sum
+}
+
+// grantedInTime: where nothing breaks, who is approved gets access soon.
+func grantedInTime(h history) (wrong []string) {
+	if h.faulty() {
+		return nil
+	}
+	for _, a := range h.accounts() {
+		if a.approved.IsZero() || a.merged.IsZero() || a.taken(a.merged.Add(calmGrant)) {
+			continue
+		}
+		if !a.granted() || a.bound[0].at.Sub(a.merged) > calmGrant {
+			wrong = append(wrong, fmt.Sprintf("%s was not bound %s after its merge at %s", a.name,
+				calmGrant, a.merged))
+		}
+	}
+	return wrong
+}
+
+// taken tells whether people ended a grant before a time.
+func (a *account) taken(before time.Time) bool {
+	for _, e := range a.deeds {
+		if (e.did.what == takesAway || e.did.what == givesBack) && e.at.Before(before) {
+			return true
+		}
+	}
+	return false
+}

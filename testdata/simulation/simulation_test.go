@@ -1,0 +1,67 @@
+//go:debug randseednop=0
+
+package simulation
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+var traces = flag.String("traces", "", "folder for the traces of runs; empty: none are kept")
+
+// TestNothingBreaks: where nothing breaks, grants begin and end on their second and every rule
+// holds; the same seed is the same run, call by call; and every rule can fail.
+func TestNothingBreaks(t *testing.T) {
+	o := options{seed: 1, length: 2 * time.Hour, every: 10 * time.Minute}
+	w := run(t, o)
+	report(t, w)
+	granted, watched := 0, 0
+	for _, a := range w.history.accounts() {
+		granted += len(a.bound)
+	}
+	for _, line := range w.trace {
+		if strings.Contains(line, "GET /api/v1/namespaces?") && strings.Contains(line, "watch=true") {
+			watched++
+		}
+	}
+	if granted < 5 {
+		t.Errorf("%d requests were granted: too few to say anything", granted)
+	}
+	if watched == 0 || watched > 100 {
+		t.Errorf("namespaces were watched anew %d times: a watch is to last until it is ended", watched)
+	}
+	t.Run("again", func(t *testing.T) { same(t, w.lines(), run(t, o).lines()) })
+	t.Run("mutants", func(t *testing.T) { everyRuleCanFail(t, w.history) })
+}
+
+// report fails the test with all that is wrong with a run, and leaves its trace where it is asked to.
+func report(t *testing.T, w *world) {
+	t.Helper()
+	for _, what := range w.history.check() {
+		t.Errorf("seed %d: %s", w.seed, what)
+	}
+	if *traces != "" {
+		name := filepath.Join(*traces, fmt.Sprintf("%d.trace", w.seed))
+		if err := os.WriteFile(name, []byte(strings.Join(w.lines(), "\n")+"\n"), 0o600); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// same fails at the first line that differs.
+func same(t *testing.T, first, second []string) {
+	t.Helper()
+	for i, line := range first {
+		if i >= len(second) || line != second[i] {
+			t.Fatalf("line %d is\n%s\nand the second time\n%s", i, line, second[min(i, len(second)-1)])
+		}
+	}
+	if len(second) > len(first) {
+		t.Errorf("the second time there is more: %s", second[len(first)])
+	}
+}

@@ -1,0 +1,262 @@
+package simulation
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/pullgrant/pullgrant/render"
+	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/testdata/simulation/cluster"
+)
+
+// Systems that an agent calls.
+const (
+	kubernetes = "kubernetes"
+	github     = "github"
+	git        = "git"
+)
+
+// kubernetesHost is the API server, as far as addresses go.
+const kubernetesHost = "kubernetes.invalid"
+
+// Faults of calls. A call is named by its process, what it asks for, and how many the same process
+// made for the same before.
+const (
+	slow        = "slow"         // it takes seconds
+	dropped     = "dropped"      // it never arrives
+	late        = "late"         // given up by the caller, it arrives all the same
+	twice       = "twice"        // it arrives twice
+	lost        = "answer lost"  // it does what it asks for, and the caller never knows
+	crashBefore = "crash before" // the process dies as it makes the call
+	crashAfter  = "crash after"  // the process dies while the answer is on its way
+)
+
+var errBroken = errors.New("simulation: the connection broke")
+
+// meddle changes a call of a process, or answers it: then it goes no further.
+type meddle func(process string, r *http.Request, body []byte) ([]byte, *http.Response)
+
+// wire is the network of one process. Nothing leaves it any more once the process is dead.
+type wire struct {
+	w       *world
+	process string
+	kill    context.CancelFunc
+
+	mu   sync.Mutex
+	dead bool
+}
+
+func (n *wire) isDead() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.dead
+}
+
+// crash ends the process: from now on nobody hears of it.
+func (n *wire) crash(why string) {
+	n.mu.Lock()
+	was := n.dead
+	n.dead = true
+	n.mu.Unlock()
+	if !was {
+		n.w.note("%s dies: %s", n.process, why)
+		n.w.add(event{died: n.process})
+		n.kill()
+	}
+}
+
+// RoundTrip carries one call there and its answer back, if nothing happens to it.
+func (n *wire) RoundTrip(r *http.Request) (*http.Response, error) {
+	w, body := n.w, []byte(nil)
+	if r.Body != nil {
+		var err error
+		if body, err = io.ReadAll(r.Body); err != nil {
+			return nil, err
+		}
+		r.Body.Close()
+	}
+	id := w.name(n.process, r)
+	if n.isDead() {
+		return nil, errBroken
+	}
+	took := w.span(time.Millisecond, 30*time.Millisecond, "there "+id)
+	if w.fault(slow, id) {
+		took = w.span(time.Second, 40*time.Second, "slow there "+id)
+	}
+	if err := wait(r.Context(), took); err != nil &&
+		(r.Method == http.MethodGet || !w.fault(late, id)) {
+		return nil, err
+	}
+	if w.fault(crashBefore, id) {
+		n.crash("before " + id)
+	}
+	if n.isDead() {
+		return nil, errBroken
+	}
+	if w.isDown(systemOf(r)) || w.fault(dropped, id) {
+		w.note("%s does not arrive", id)
+		return nil, errBroken
+	}
+	response := n.deliver(id, r, body)
+	if r.Method != http.MethodGet && systemOf(r) == kubernetes && w.fault(twice, id) {
+		n.deliver(id+" again", r, body).Body.Close()
+	}
+	if w.fault(crashAfter, id) {
+		n.crash("after " + id)
+	}
+	if n.isDead() || w.fault(lost, id) {
+		w.note("%s: the answer is lost", id)
+		response.Body.Close()
+		return nil, errBroken
+	}
+	if err := wait(r.Context(), w.span(time.Millisecond, 30*time.Millisecond, "back "+id)); err != nil {
+		response.Body.Close()
+		return nil, err
+	}
+	return response, nil
+}
+
+// name is what a call is called, with a number of its own.
+func (w *world) name(process string, r *http.Request) string {
+	query := url.Values{}
+	for key, values := range r.URL.Query() {
+		switch key { // what differs from one time to the other
+		case "timeout", "timeoutSeconds", "resourceVersion", "continue":
+		default:
+			query[key] = values
+		}
+	}
+	what := fmt.Sprintf("%s %s %s?%s", process, r.Method, r.URL.Path, query.Encode())
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.counts[what]++
+	return fmt.Sprintf("%s #%d", what, w.counts[what])
+}
+
+func systemOf(r *http.Request) string {
+	switch {
+	case r.URL.Host == kubernetesHost:
+		return kubernetes
+	case strings.Contains(r.URL.Path, ".git/"):
+		return git
+	}
+	return github
+}
+
+func wait(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// deliver has the system answer.
+func (n *wire) deliver(id string, r *http.Request, body []byte) (response *http.Response) {
+	defer func() { n.w.note("%s %d", id, response.StatusCode) }()
+	if n.w.meddle != nil {
+		if body, response = n.w.meddle(n.process, r, body); response != nil {
+			return response
+		}
+	}
+	if systemOf(r) != kubernetes {
+		return n.w.hub.serve(n.process, r, body)
+	}
+	r = r.Clone(r.Context())
+	r.Header.Set(cluster.UserHeader, "system:serviceaccount:"+requests.AgentNamespace+":"+render.Agent)
+	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	if query := r.URL.Query(); query.Has("watch") {
+		// client-go draws it, and which watch draws what depends on scheduling; its least is 300
+		query.Set("timeoutSeconds", fmt.Sprint(200+n.w.below(100, "watched "+id)))
+		r.URL.RawQuery = query.Encode()
+		return n.watch(id, r)
+	}
+	n.w.calling.Lock()
+	defer n.w.calling.Unlock()
+	n.w.caller = n.process
+	if r.Method != http.MethodGet {
+		n.w.add(event{call: &call{process: n.process, method: r.Method, path: r.URL.Path, body: body}})
+	}
+	answer := httptest.NewRecorder()
+	n.w.cluster.ServeHTTP(answer, r.WithContext(context.WithoutCancel(r.Context())))
+	n.w.caller = ""
+	return answer.Result()
+}
+
+// watch is an answer that goes on, until its reader closes it or it is ended.
+type watch struct {
+	*io.PipeReader
+	id     string
+	w      *world
+	cancel context.CancelFunc
+}
+
+func (n *wire) watch(id string, r *http.Request) *http.Response {
+	ctx, cancel := context.WithCancel(r.Context())
+	reader, writer := io.Pipe()
+	one := &watch{PipeReader: reader, id: id, w: n.w, cancel: cancel}
+	n.w.mu.Lock()
+	n.w.watches[one] = true
+	n.w.mu.Unlock()
+	out := &streamed{header: http.Header{}, body: writer, status: make(chan int, 1)}
+	go func() {
+		n.w.cluster.ServeHTTP(out, r.WithContext(ctx))
+		out.WriteHeader(http.StatusOK)
+		writer.Close()
+	}()
+	status := <-out.status
+	return &http.Response{StatusCode: status, Status: http.StatusText(status), Proto: "HTTP/1.1",
+		ProtoMajor: 1, ProtoMinor: 1, Header: out.sent, Body: one, ContentLength: -1, Request: r}
+}
+
+// end ends it: its reader is told why.
+func (one *watch) end(why error) {
+	one.w.mu.Lock()
+	delete(one.w.watches, one)
+	one.w.mu.Unlock()
+	one.cancel()
+	_ = one.CloseWithError(why)
+}
+
+// Close is called by the reader.
+func (one *watch) Close() error {
+	one.end(io.ErrClosedPipe)
+	return nil
+}
+
+// streamed is the writer's side of an answer that is read while it is written.
+type streamed struct {
+	header, sent http.Header
+	body         *io.PipeWriter
+	once         sync.Once
+	status       chan int
+}
+
+func (s *streamed) Header() http.Header { return s.header }
+
+func (s *streamed) WriteHeader(status int) {
+	s.once.Do(func() {
+		s.sent = s.header.Clone()
+		s.status <- status
+	})
+}
+
+func (s *streamed) Write(p []byte) (int, error) {
+	s.WriteHeader(http.StatusOK)
+	return s.body.Write(p)
+}
+
+// Flush sends the header: what is written is sent at once.
+func (s *streamed) Flush() { s.WriteHeader(http.StatusOK) }

@@ -1,0 +1,191 @@
+// Package simulation runs the whole agent in virtual time: replicas of the real sync.Agent, the
+// loopback GitHub with git and a Kubernetes in memory, all in one testing/synctest bubble without a
+// socket. One seed decides what people do, how long each call takes and what breaks, so that a run
+// can be had again. What happened is a history, and rules say of a history what is wrong.
+package simulation
+
+import (
+	"fmt"
+	"math/rand"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+
+	"github.com/pullgrant/pullgrant/testdata/forge"
+	"github.com/pullgrant/pullgrant/testdata/simulation/cluster"
+)
+
+// Names of the world.
+const (
+	clusterName = "prod-eu"
+	namespace   = "payments"
+	policy      = "payments-debug"
+)
+
+// begin is when people begin to ask.
+var begin = time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
+
+// options of a run.
+type options struct {
+	seed   uint64
+	length time.Duration  // of people's doings; then all is left alone until nothing may be left
+	every  time.Duration  // between two of them, about
+	faults map[string]int // of a thousand occasions, how many a fault takes; nil: none
+	// only are the faults and doings that happen, by name, of those that chance chooses; nil: all
+	only map[string]bool
+	// meddle changes an agent's calls, as an agent with a defect would make them; nil: none
+	meddle meddle
+}
+
+// world is one run.
+type world struct {
+	chance
+	options
+	forge   *forge.Forge
+	hub     *hub
+	cluster *cluster.Cluster
+
+	mu      sync.Mutex
+	counts  map[string]int // of calls of one name
+	trace   []string
+	history history
+	met     []string        // faults and doings that happened, by name
+	down    map[string]bool // systems that answer nobody
+	calm    bool            // no fault begins any more
+	ended   bool            // nothing belongs to the history any more
+	watches map[*watch]bool // under way
+	asked   []*request
+
+	calling sync.Mutex // held while Kubernetes serves a call that is no watch
+	caller  string     // the process that made it
+}
+
+// run is a run of the world. The history is in the order of time.
+func run(t *testing.T, o options) (w *world) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		utilruntime.ErrorHandlers = nil // they pause by a time that they share with other bubbles
+		//lint:ignore SA1019 client-go draws pauses from it, and has no other source to give it
+		rand.Seed(int64(o.seed))
+		time.Sleep(time.Until(begin.Add(-time.Minute)))
+		f, err := forge.Start(dir, forge.Options{PageSize: 100, InProcess: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		w = &world{chance: chance(o.seed), options: o, forge: f, counts: map[string]int{},
+			down: map[string]bool{}, watches: map[*watch]bool{}}
+		w.hub = &hub{w: w}
+		if err := w.furnish(); err != nil {
+			t.Fatal(err)
+		}
+		defer w.cluster.Close()
+		time.Sleep(time.Until(begin))
+		w.live(t)
+	})
+	return w
+}
+
+// live is everything that happens.
+func (w *world) live(t *testing.T) {
+	stop := make(chan struct{})
+	var alive sync.WaitGroup
+	for _, name := range []string{"a", "b"} {
+		r := &replica{w: w, name: name}
+		alive.Go(func() { r.keep(t, stop) })
+	}
+	w.act()
+	if w.faults != nil {
+		time.Sleep(outage) // the longest that began
+	}
+	w.setCalm()
+	time.Sleep(90 * time.Minute) // the longest request, and what its record takes
+	w.note("all must be over")
+	w.add(event{quiet: true})
+	time.Sleep(30 * time.Minute)
+	w.add(event{end: true, main: w.hub.files()})
+	w.over()
+	close(stop)
+	alive.Wait()
+}
+
+// over ends the history.
+func (w *world) over() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ended = true
+}
+
+// note adds a line to the trace.
+func (w *world) note(format string, args ...any) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.trace = append(w.trace, time.Now().UTC().Format("02T15:04:05.000000000 ")+
+		fmt.Sprintf(format, args...))
+}
+
+// add adds to the history what happens now.
+func (w *world) add(e event) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if e.at = time.Now().UTC(); !w.ended {
+		w.history = append(w.history, e)
+	}
+}
+
+// lines are the trace; what happened at one time is in the order of the alphabet.
+func (w *world) lines() []string { return slices.Sorted(slices.Values(w.trace)) }
+
+// fault tells whether a fault of a kind takes an occasion.
+func (w *world) fault(kind, occasion string) bool {
+	name := kind + ": " + occasion
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.calm || w.below(1000, name) >= w.faults[kind] || w.only != nil && !w.only[name] {
+		return false
+	}
+	w.met = append(w.met, name)
+	w.history = append(w.history, event{at: time.Now().UTC(), fault: name})
+	return true
+}
+
+func (w *world) setCalm() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.calm = true
+}
+
+// setDown has a system answer nobody, or everybody again.
+func (w *world) setDown(system string, down bool) {
+	w.note("%s down: %t", system, down)
+	w.add(event{down: map[string]bool{system: down}})
+	w.mu.Lock()
+	w.down[system] = down
+	w.mu.Unlock()
+	if down && system == kubernetes {
+		w.cut()
+	}
+}
+
+func (w *world) isDown(system string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.down[system]
+}
+
+// cut breaks every watch.
+func (w *world) cut() {
+	w.mu.Lock()
+	all := make([]*watch, 0, len(w.watches))
+	for one := range w.watches {
+		all = append(all, one)
+	}
+	w.mu.Unlock()
+	for _, one := range all { // one by one: what they draw then depends on the order
+		time.AfterFunc(w.span(0, time.Second, "cut "+one.id), func() { one.end(errBroken) })
+	}
+}
