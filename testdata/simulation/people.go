@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/pullgrant/pullgrant/policies/rbac"
@@ -14,9 +15,6 @@ import (
 
 // canary stands in every reason; it may reach nothing but files.
 const canary = "CANARY"
-
-// outage is the longest one of a system.
-const outage = 40 * time.Minute
 
 // What people do.
 const (
@@ -133,8 +131,10 @@ rules:
 // agentUser is the agent's, as Kubernetes knows it.
 const agentUser = "system:serviceaccount:" + requests.AgentNamespace + ":" + render.Agent
 
-// act has people do one thing after the other.
+// act has people do one thing after the other, and returns when all that broke beside is whole again.
 func (w *world) act() {
+	var ending sync.WaitGroup
+	defer ending.Wait()
 	for n := 0; time.Since(begin) < w.length; n++ {
 		what := fmt.Sprint("doing ", n)
 		time.Sleep(w.span(time.Second, 2*w.every, what+" when"))
@@ -151,13 +151,14 @@ func (w *world) act() {
 			w.note("people fail: %v", err)
 		}
 		w.hub.moved("people")
+		w.beside(what, &ending)
 	}
 }
 
 // doing is one doing of people's. What does not work is an error, which is no defect: somebody else
 // was faster.
 func (w *world) doing(n int, what string) error {
-	choice := w.below(12, what)
+	choice := w.below(14, what)
 	if choice < 6 || len(w.asked) == 0 {
 		return w.ask(n, what)
 	}
@@ -175,6 +176,12 @@ func (w *world) doing(n int, what string) error {
 		_, err := w.forge.Push(forge.Change{User: "root", Message: "Put it back",
 			Files: map[string]string{r.path: r.content}})
 		return err
+	}
+	if choice == 11 {
+		return w.removes(deletes, "rolebindings", r)
+	}
+	if choice == 12 {
+		return w.removes(deletesJob, "jobs", r)
 	}
 	return w.ask(n, what)
 }

@@ -12,12 +12,19 @@ import (
 	"time"
 )
 
+var (
+	from  = flag.Uint64("from", 1, "the first seed under faults")
+	seeds = flag.Uint64("seeds", 2, "how many")
+	hours = flag.Int("hours", 1, "of each, in which people do something")
+	again = flag.Bool("again", false, "run each twice")
+)
+
 var traces = flag.String("traces", "", "folder for the traces of runs; empty: none are kept")
 
 // TestNothingBreaks: where nothing breaks, grants begin and end on their second and every rule
 // holds; the same seed is the same run, call by call; and every rule can fail.
 func TestNothingBreaks(t *testing.T) {
-	o := options{seed: 1, length: 2 * time.Hour, every: 10 * time.Minute}
+	o := options{seed: 1, length: time.Hour, every: 4 * time.Minute}
 	w := run(t, o)
 	report(t, w)
 	granted, watched := 0, 0
@@ -29,14 +36,30 @@ func TestNothingBreaks(t *testing.T) {
 			watched++
 		}
 	}
-	if granted < 5 {
+	if granted < 4 {
 		t.Errorf("%d requests were granted: too few to say anything", granted)
 	}
 	if watched == 0 || watched > 100 {
 		t.Errorf("namespaces were watched anew %d times: a watch is to last until it is ended", watched)
 	}
-	t.Run("again", func(t *testing.T) { same(t, w.lines(), run(t, o).lines()) })
+	t.Run("again", func(t *testing.T) { same(t, w.calls(), run(t, o).calls()) })
 	t.Run("mutants", func(t *testing.T) { everyRuleCanFail(t, w.history) })
+}
+
+// TestFaults: under every fault at once every rule holds, and the same seed is the same run.
+func TestFaults(t *testing.T) {
+	for seed := *from; seed < *from+*seeds; seed++ {
+		o := options{seed: seed, length: time.Duration(*hours) * time.Hour, every: 4 * time.Minute,
+			faults: everything}
+		began := time.Now()
+		w := run(t, o)
+		t.Logf("seed %d: %s, %d lines, %d requests", seed, time.Since(began).Round(time.Second),
+			len(w.trace), len(w.asked))
+		report(t, w)
+		if *again {
+			same(t, w.calls(), run(t, o).calls())
+		}
+	}
 }
 
 // report fails the test with all that is wrong with a run, and leaves its trace where it is asked to.

@@ -3,6 +3,7 @@ package simulation
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -27,18 +28,6 @@ const (
 
 // kubernetesHost is the API server, as far as addresses go.
 const kubernetesHost = "kubernetes.invalid"
-
-// Faults of calls. A call is named by its process, what it asks for, and how many the same process
-// made for the same before.
-const (
-	slow        = "slow"         // it takes seconds
-	dropped     = "dropped"      // it never arrives
-	late        = "late"         // given up by the caller, it arrives all the same
-	twice       = "twice"        // it arrives twice
-	lost        = "answer lost"  // it does what it asks for, and the caller never knows
-	crashBefore = "crash before" // the process dies as it makes the call
-	crashAfter  = "crash after"  // the process dies while the answer is on its way
-)
 
 var errBroken = errors.New("simulation: the connection broke")
 
@@ -84,7 +73,7 @@ func (n *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 		r.Body.Close()
 	}
-	id := w.name(n.process, r)
+	id := w.name(n.process, r, body)
 	if n.isDead() {
 		return nil, errBroken
 	}
@@ -125,8 +114,10 @@ func (n *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	return response, nil
 }
 
-// name is what a call is called, with a number of its own.
-func (w *world) name(process string, r *http.Request) string {
+// name is what a call is called, with a number of its own: of several that are made at one time, each
+// has its own whoever comes first. What is pushed is not the same from one run to the other, for a
+// pack may have its objects in any order.
+func (w *world) name(process string, r *http.Request, body []byte) string {
 	query := url.Values{}
 	for key, values := range r.URL.Query() {
 		switch key { // what differs from one time to the other
@@ -136,6 +127,9 @@ func (w *world) name(process string, r *http.Request) string {
 		}
 	}
 	what := fmt.Sprintf("%s %s %s?%s", process, r.Method, r.URL.Path, query.Encode())
+	if len(body) > 0 && systemOf(r) != git {
+		what += fmt.Sprintf(" %x", sha256.Sum256(body))[:9]
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.counts[what]++
@@ -199,6 +193,7 @@ func (n *wire) deliver(id string, r *http.Request, body []byte) (response *http.
 type watch struct {
 	*io.PipeReader
 	id     string
+	writer *io.PipeWriter
 	w      *world
 	cancel context.CancelFunc
 }
@@ -206,7 +201,7 @@ type watch struct {
 func (n *wire) watch(id string, r *http.Request) *http.Response {
 	ctx, cancel := context.WithCancel(r.Context())
 	reader, writer := io.Pipe()
-	one := &watch{PipeReader: reader, id: id, w: n.w, cancel: cancel}
+	one := &watch{PipeReader: reader, writer: writer, id: id, w: n.w, cancel: cancel}
 	n.w.mu.Lock()
 	n.w.watches[one] = true
 	n.w.mu.Unlock()
@@ -227,13 +222,13 @@ func (one *watch) end(why error) {
 	delete(one.w.watches, one)
 	one.w.mu.Unlock()
 	one.cancel()
-	_ = one.CloseWithError(why)
+	_ = one.writer.CloseWithError(why)
 }
 
 // Close is called by the reader.
 func (one *watch) Close() error {
-	one.end(io.ErrClosedPipe)
-	return nil
+	one.end(io.EOF)
+	return one.PipeReader.Close()
 }
 
 // streamed is the writer's side of an answer that is read while it is written.

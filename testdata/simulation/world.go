@@ -8,12 +8,15 @@ import (
 	"fmt"
 	"math/rand"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/go-logr/logr"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	"k8s.io/klog/v2"
 
 	"github.com/pullgrant/pullgrant/testdata/forge"
 	"github.com/pullgrant/pullgrant/testdata/simulation/cluster"
@@ -34,7 +37,7 @@ type options struct {
 	seed   uint64
 	length time.Duration  // of people's doings; then all is left alone until nothing may be left
 	every  time.Duration  // between two of them, about
-	faults map[string]int // of a thousand occasions, how many a fault takes; nil: none
+	faults map[string]int // of 100,000 occasions, how many a fault takes; nil: none
 	// only are the faults and doings that happen, by name, of those that chance chooses; nil: all
 	only map[string]bool
 	// meddle changes an agent's calls, as an agent with a defect would make them; nil: none
@@ -68,6 +71,7 @@ type world struct {
 func run(t *testing.T, o options) (w *world) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
+		klog.SetLogger(logr.Discard())
 		utilruntime.ErrorHandlers = nil // they pause by a time that they share with other bubbles
 		//lint:ignore SA1019 client-go draws pauses from it, and has no other source to give it
 		rand.Seed(int64(o.seed))
@@ -96,12 +100,12 @@ func (w *world) live(t *testing.T) {
 	var alive sync.WaitGroup
 	for _, name := range []string{"a", "b"} {
 		r := &replica{w: w, name: name}
+		if w.fault(skewed, name) {
+			r.skew = w.span(-5*time.Second, 5*time.Second, "skew of "+name)
+		}
 		alive.Go(func() { r.keep(t, stop) })
 	}
 	w.act()
-	if w.faults != nil {
-		time.Sleep(outage) // the longest that began
-	}
 	w.setCalm()
 	time.Sleep(90 * time.Minute) // the longest request, and what its record takes
 	w.note("all must be over")
@@ -137,55 +141,11 @@ func (w *world) add(e event) {
 	}
 }
 
+// calls are the trace but for what processes log: which of two errors comes first that have the same
+// reason at the same time, nobody decides.
+func (w *world) calls() []string {
+	return slices.DeleteFunc(w.lines(), func(line string) bool { return strings.Contains(line, logs) })
+}
+
 // lines are the trace; what happened at one time is in the order of the alphabet.
 func (w *world) lines() []string { return slices.Sorted(slices.Values(w.trace)) }
-
-// fault tells whether a fault of a kind takes an occasion.
-func (w *world) fault(kind, occasion string) bool {
-	name := kind + ": " + occasion
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.calm || w.below(1000, name) >= w.faults[kind] || w.only != nil && !w.only[name] {
-		return false
-	}
-	w.met = append(w.met, name)
-	w.history = append(w.history, event{at: time.Now().UTC(), fault: name})
-	return true
-}
-
-func (w *world) setCalm() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.calm = true
-}
-
-// setDown has a system answer nobody, or everybody again.
-func (w *world) setDown(system string, down bool) {
-	w.note("%s down: %t", system, down)
-	w.add(event{down: map[string]bool{system: down}})
-	w.mu.Lock()
-	w.down[system] = down
-	w.mu.Unlock()
-	if down && system == kubernetes {
-		w.cut()
-	}
-}
-
-func (w *world) isDown(system string) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.down[system]
-}
-
-// cut breaks every watch.
-func (w *world) cut() {
-	w.mu.Lock()
-	all := make([]*watch, 0, len(w.watches))
-	for one := range w.watches {
-		all = append(all, one)
-	}
-	w.mu.Unlock()
-	for _, one := range all { // one by one: what they draw then depends on the order
-		time.AfterFunc(w.span(0, time.Second, "cut "+one.id), func() { one.end(errBroken) })
-	}
-}
