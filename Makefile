@@ -131,6 +131,14 @@ mutate: kube ## break the code of each room in many small ways and see tests fai
 mutate-rules: kube ## break each rule of judgement once and see a test fail
 	go run ./testdata/mutate/rules $(rules)
 
+seeds := 20
+from := 1
+hours := 6
+
+.PHONY: simulate
+simulate: ## run the whole agent in virtual time under every fault, $(seeds) seeds of $(hours) hours
+	go test -count=1 -timeout 0 -v ./testdata/simulation -run Faults -from $(from) -seeds $(seeds) -hours $(hours) -cut
+
 .PHONY: model
 model: ## search the model of granting, ending and recording, some minutes
 	@testdata/model/run.sh $(configurations)

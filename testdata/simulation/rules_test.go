@@ -2,6 +2,8 @@ package simulation
 
 import (
 	"maps"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -328,4 +330,25 @@ func newScenario(t *testing.T, h history) *scenario {
 		return e.push != nil && e.push.changed[s.a.path] == "D"
 	})
 	return s
+}
+
+// TestDefectsAreSeen: what a real agent with a defect does breaks the rule that is about it.
+func TestDefectsAreSeen(t *testing.T) {
+	w := run(t, options{seed: 1, length: 40 * time.Minute, every: often, meddle: func(_ string,
+		r *http.Request, body []byte) ([]byte, *http.Response) {
+		switch {
+		case r.Method != http.MethodDelete || !strings.Contains(r.URL.Path, "/rolebindings/"):
+			return body, nil
+		case strings.HasSuffix(r.URL.Path, "-n0"): // deletes whichever it is
+			return []byte(`{"propagationPolicy":"Background"}`), nil
+		}
+		done := httptest.NewRecorder() // means to delete, and does not
+		done.WriteHeader(http.StatusNoContent)
+		return nil, done.Result()
+	}})
+	for _, rule := range []string{"G2 on time", "G6 this very one"} {
+		if len(rules[rule](w.history)) == 0 {
+			t.Errorf("the rule %q sees nothing; all see %q", rule, w.history.check())
+		}
+	}
 }

@@ -16,6 +16,7 @@ var (
 	from  = flag.Uint64("from", 1, "the first seed under faults")
 	seeds = flag.Uint64("seeds", 2, "how many")
 	hours = flag.Int("hours", 1, "of each, in which people do something")
+	cut   = flag.Bool("cut", false, "cut a run that fails to what is enough for it")
 	again = flag.Bool("again", false, "run each twice")
 )
 
@@ -49,17 +50,33 @@ func TestNothingBreaks(t *testing.T) {
 // TestFaults: under every fault at once every rule holds, and the same seed is the same run.
 func TestFaults(t *testing.T) {
 	for seed := *from; seed < *from+*seeds; seed++ {
-		o := options{seed: seed, length: time.Duration(*hours) * time.Hour, every: 4 * time.Minute,
+		o := options{seed: seed, length: time.Duration(*hours) * time.Hour, every: often,
 			faults: everything}
 		began := time.Now()
 		w := run(t, o)
 		t.Logf("seed %d: %s, %d lines, %d requests", seed, time.Since(began).Round(time.Second),
 			len(w.trace), len(w.asked))
 		report(t, w)
+		if wrong := w.history.check(); len(wrong) > 0 && *cut {
+			t.Log(cutOf(t, o, w.met, wrong[0]))
+		}
 		if *again {
 			same(t, w.calls(), run(t, o).calls())
 		}
 	}
+}
+
+// cutOf is a case of what is enough for what is wrong with a run.
+func cutOf(t *testing.T, o options, met []string, what string) string {
+	rule, _, _ := strings.Cut(what, ":")
+	enough := reduce(met, func(only []string) bool {
+		o.only = map[string]bool{}
+		for _, name := range only {
+			o.only[name] = true
+		}
+		return len(rules[rule](run(t, o).history)) > 0
+	})
+	return o.format(what, enough)
 }
 
 // report fails the test with all that is wrong with a run, and leaves its trace where it is asked to.
