@@ -48,7 +48,7 @@ func newBranch(c Config, cluster *kube.Cluster, metrics *monitor.Metrics) *branc
 	c.Repository.Narrow(append([]string{requests.Folder}, trustRoots...),
 		append([]string{requests.Folder + "/" + c.Cluster}, trustRoots...))
 	return &branch{repository: c.Repository, cluster: cluster, metrics: metrics, log: c.Logger,
-		signer: c.Signer, latest: &latest{repository: c.Repository}}
+		signer: c.Signer, latest: newLatest(c.Repository)}
 }
 
 // restart has the accepted head read anew: another replica may have moved it.

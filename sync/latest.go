@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	gosync "sync"
 	"sync/atomic"
 
 	"github.com/pullgrant/pullgrant/requests"
@@ -18,9 +17,13 @@ type latest struct {
 	repository *git.Repository
 	asked      atomic.Int64
 
-	mu   gosync.Mutex // held while it looks
-	upTo int64        // who asked before the last look began
-	err  error        // of that look
+	turn chan struct{} // has an element while somebody looks, who alone touches the next two
+	upTo int64         // who asked before the last look began
+	err  error         // of that look
+}
+
+func newLatest(r *git.Repository) *latest {
+	return &latest{repository: r, turn: make(chan struct{}, 1)}
 }
 
 var errMovedOn = errors.New("the branch moved on meanwhile: the request is off it, or over")
@@ -47,9 +50,14 @@ func (l *latest) has(ctx context.Context, g requests.Grant) error {
 	return nil
 }
 
+// look waits for another one that is under way, or until ctx ends.
 func (l *latest) look(ctx context.Context, number int64) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	select {
+	case l.turn <- struct{}{}:
+		defer func() { <-l.turn }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	if l.upTo < number {
 		l.upTo = l.asked.Load()
 		_, l.err = l.repository.Fetch(ctx)

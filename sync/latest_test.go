@@ -1,6 +1,8 @@
 package sync
 
 import (
+	"context"
+	"errors"
 	"testing"
 
 	"github.com/pullgrant/pullgrant/sync/git"
@@ -12,7 +14,7 @@ func TestLookThatFailed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &latest{repository: repository}
+	l := newLatest(repository)
 	first, second := l.asked.Add(1), l.asked.Add(1)
 	for _, number := range []int64{first, second} {
 		if err := l.look(t.Context(), number); err == nil {
@@ -21,5 +23,16 @@ func TestLookThatFailed(t *testing.T) {
 	}
 	if l.upTo != second {
 		t.Errorf("the look served up to %d, want %d", l.upTo, second)
+	}
+}
+
+// TestWaitForALookEnds: who waits while another one looks does not wait longer than the context.
+func TestWaitForALookEnds(t *testing.T) {
+	l := newLatest(nil)
+	l.turn <- struct{}{}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := l.look(ctx, 1); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v; want the cancellation", err)
 	}
 }

@@ -35,7 +35,7 @@ func narrowed(t *testing.T, s *gitserver.Server, listed, read []string) *branch 
 	if _, err := repository.Fetch(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	return &branch{repository: repository, latest: &latest{repository: repository},
+	return &branch{repository: repository, latest: newLatest(repository),
 		log: slog.New(slog.DiscardHandler)}
 }
 

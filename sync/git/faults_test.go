@@ -69,7 +69,8 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 func copyOf(r *Repository, w *wire, cred Credential) *Repository {
 	mode := *r.mode
 	c := &Repository{remote: &remote{url: r.remote.url, client: &http.Client{Transport: w},
-		cred: cred}, branch: r.branch, limits: r.limits, random: r.random, mode: &mode, store: newStore(),
+		cred: cred}, branch: r.branch, limits: r.limits, op: make(chan struct{}, 1),
+		random: r.random, mode: &mode, store: newStore(),
 		tip: r.tip, kept: r.kept, large: maps.Clone(r.large), beside: map[string]beside{}}
 	for _, o := range r.store.objects.Objects {
 		_, _ = c.store.SetEncodedObject(o)

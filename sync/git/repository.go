@@ -45,7 +45,7 @@ type Repository struct {
 	listed []string // folders whose trees each tip has in memory; none: all
 	read   []string // folders whose files it has; none: all
 
-	op       gosync.Mutex  // held by Fetch, Commit, Forget and Resume from begin to end; guards the next three
+	op       chan struct{} // has an element while Fetch, Commit, Forget or Resume works; guards the next three
 	resume   plumbing.Hash // where the first fetch starts; zero: at the tip
 	rejected plumbing.Hash // the tip that is ErrNonFastForward, so that it is not fetched again at every poll
 	why      error
@@ -76,7 +76,7 @@ func NewRepository(address, branch string, cred Credential, client *http.Client)
 		return nil, fmt.Errorf("branch %q is no branch name", clean(branch))
 	}
 	return &Repository{
-		remote: m, branch: ref, store: newStore(), random: rand.N[time.Duration],
+		remote: m, branch: ref, store: newStore(), op: make(chan struct{}, 1), random: rand.N[time.Duration],
 		limits: limitsOf(available()), large: map[plumbing.Hash]bool{}, beside: map[string]beside{},
 	}, nil
 }
@@ -96,8 +96,8 @@ func (r *Repository) Resume(commit string) error {
 	if !plumbing.IsHash(commit) {
 		return fmt.Errorf("resuming at %q: not a full commit hash", clean(commit))
 	}
-	r.op.Lock()
-	defer r.op.Unlock()
+	r.op <- struct{}{}
+	defer func() { <-r.op }()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.resume, r.rejected, r.why = plumbing.NewHash(commit), plumbing.ZeroHash, nil
@@ -127,10 +127,11 @@ func (r *Repository) Tip() string {
 // Resume; later the commits since the last tip. A tip that does not continue from the last one is
 // ErrNonFastForward; one that does not fit into memory is ErrLimit. On any error the old tip stays.
 func (r *Repository) Fetch(ctx context.Context) (tip string, err error) {
-	r.op.Lock()
-	defer r.op.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, exchangeTimeout)
-	defer cancel()
+	ctx, end, err := r.begin(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer end()
 	c, err := r.remote.open(ctx)
 	if err != nil {
 		return "", err
@@ -139,6 +140,18 @@ func (r *Repository) Fetch(ctx context.Context) (tip string, err error) {
 		return "", err
 	}
 	return r.Tip(), nil
+}
+
+// begin waits until no other operation is under way, and bounds that and the new one.
+func (r *Repository) begin(ctx context.Context) (bounded context.Context, end func(), err error) {
+	ctx, cancel := context.WithTimeout(ctx, exchangeTimeout)
+	select {
+	case r.op <- struct{}{}:
+		return ctx, func() { <-r.op; cancel() }, nil
+	case <-ctx.Done():
+		cancel()
+		return nil, nil, fmt.Errorf("waiting for another operation on the branch: %w", ctx.Err())
+	}
 }
 
 // fetch is Fetch with op held.
@@ -348,8 +361,8 @@ func (r *Repository) accept(ctx context.Context, c *conn, s *objects, line []plu
 // stay. It does nothing before memory has grown to twice its size, so it can be called after every
 // accepted tip.
 func (r *Repository) Forget(before string) error {
-	r.op.Lock()
-	defer r.op.Unlock()
+	r.op <- struct{}{}
+	defer func() { <-r.op }()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.store.count() < 2*r.kept {

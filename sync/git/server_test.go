@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"os"
@@ -46,6 +47,22 @@ func TestRandom(t *testing.T) {
 			t.Errorf("asked for %s, paused %s", asked, time.Since(begin))
 		}
 	})
+}
+
+// TestWaitForAnOperationEnds: who waits while another operation is under way does not wait longer
+// than the context.
+func TestWaitForAnOperationEnds(t *testing.T) {
+	r := &Repository{op: make(chan struct{}, 1)}
+	r.op <- struct{}{}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, fetched := r.Fetch(ctx)
+	_, committed := r.Commit(ctx, nil)
+	for _, err := range []error{fetched, committed, r.deepen(ctx, 1)} {
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("error %v; want the cancellation", err)
+		}
+	}
 }
 
 func mustFetch(t testing.TB, r *Repository) string {

@@ -167,10 +167,11 @@ func (r *Repository) compare(ctx context.Context, s *objects, c *Commit, before 
 // deepen takes the last commits of the branch's first-parent line into memory, as many as depth
 // says.
 func (r *Repository) deepen(ctx context.Context, depth int) error {
-	r.op.Lock()
-	defer r.op.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, exchangeTimeout)
-	defer cancel()
+	ctx, end, err := r.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer end()
 	c, err := r.remote.open(ctx)
 	if err != nil {
 		return err

@@ -49,10 +49,11 @@ type Change struct {
 // ErrNonFastForward and ErrLimit end it at once.
 func (r *Repository) Commit(ctx context.Context, build func(tip string) (Change, error)) (string,
 	error) {
-	r.op.Lock()
-	defer r.op.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, exchangeTimeout)
-	defer cancel()
+	ctx, end, err := r.begin(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer end()
 	var sent []plumbing.Hash // commits that may have arrived
 	var last error
 	for try := range maxTries {
