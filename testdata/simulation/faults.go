@@ -32,7 +32,14 @@ const (
 const (
 	outageOf = "outage of "  // a system answers nobody, up to the time outage
 	broken   = "watches end" // all that are under way
+	// compacted: Kubernetes forgets all versions but the last, so that watches cannot go on
+	compacted = "history compacted"
+	// still: Kubernetes' controllers do nothing, up to the time outage
+	still = "controllers stand still"
 )
+
+// controllers are those of Kubernetes: a system that nobody calls.
+const controllers = "controllers"
 
 // skewed is the clock of a replica, by which it is named.
 const skewed = "skew"
@@ -44,7 +51,8 @@ const outage = 40 * time.Minute
 // 100,000 occasions.
 var everything = map[string]int{slow: 200, dropped: 500, late: 50_000, twice: 500, lost: 500,
 	crashBefore: 10, crashAfter: 10, outageOf + kubernetes: 3000, outageOf + git: 3000,
-	outageOf + github: 3000, broken: 10_000, skewed: 70_000}
+	outageOf + github: 3000, broken: 10_000, compacted: 5000, still: 3000,
+	skewed: 70_000}
 
 // fault tells whether a fault of a kind takes an occasion.
 func (w *world) fault(kind, occasion string) bool {
@@ -78,6 +86,16 @@ func (w *world) beside(what string, ending *sync.WaitGroup) {
 			w.setDown(system, false)
 		})
 	}
+	if !w.isDown(controllers) && w.fault(still, what) {
+		w.setDown(controllers, true)
+		ending.Go(func() {
+			time.Sleep(w.span(time.Second, outage, still+" length "+what))
+			w.setDown(controllers, false)
+		})
+	}
+	if w.fault(compacted, what) {
+		w.cluster.Compact()
+	}
 	if w.fault(broken, what) {
 		w.cut()
 	}
@@ -90,8 +108,13 @@ func (w *world) setDown(system string, down bool) {
 	w.mu.Lock()
 	w.down[system] = down
 	w.mu.Unlock()
-	if down && system == kubernetes {
-		w.cut()
+	switch system {
+	case kubernetes:
+		if down {
+			w.cut()
+		}
+	case controllers:
+		w.cluster.SetFaults(func(f *cluster.Faults) { f.NoJobs, f.NoTTL, f.NoGC = down, down, down })
 	}
 }
 

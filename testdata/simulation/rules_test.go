@@ -352,3 +352,22 @@ func TestDefectsAreSeen(t *testing.T) {
 		}
 	}
 }
+
+// TestWaived: what overlaps counts once, and only within the time asked for.
+func TestWaived(t *testing.T) {
+	at := func(minutes int) time.Time { return begin.Add(time.Duration(minutes) * time.Minute) }
+	h := history{}
+	for _, change := range []struct {
+		minute int
+		system string
+		down   bool
+	}{{0, kubernetes, true}, {2, controllers, true}, {8, controllers, false}, {10, kubernetes, false},
+		{20, git, true}, {25, git, false}, {30, controllers, true}, {40, controllers, false}} {
+		h = append(h, event{at: at(change.minute), down: map[string]bool{change.system: change.down}})
+	}
+	for _, test := range []struct{ from, to, want int }{{0, 60, 26}, {5, 60, 21}, {14, 29, 0}, {0, 35, 18}} {
+		if got := h.waived(at(test.from), at(test.to)); got != time.Duration(test.want)*time.Minute {
+			t.Errorf("from minute %d to %d: %s, want %d min", test.from, test.to, got, test.want)
+		}
+	}
+}

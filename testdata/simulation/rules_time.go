@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -48,27 +49,33 @@ func (h history) faulty() bool {
 	return false
 }
 
-// waived is how much of a time Kubernetes answered nobody, or had only begun to again.
+// waived is how much of a time Kubernetes answered nobody or its controllers stood still, or had
+// only begun to again.
 func (h history) waived(from, to time.Time) (sum time.Duration) {
-	var since time.Time
-	count := func(begin, end time.Time) {
-		if begin.Before(from) {
-			begin = from
-		}
-		if end.After(to) {
-			end = to
-		}
-		sum += max(0, end.Sub(begin))
-	}
+	type span struct{ begin, end time.Time }
+	var spans []span
+	since := map[string]time.Time{}
 	for _, e := range h {
-		down, told := e.down[kubernetes]
-		switch {
-		case !told:
-		case down:
-			since = e.at
-		default:
-			count(since, e.at.Add(recovery))
-			since = time.Time{}
+		for _, system := range []string{kubernetes, controllers} {
+			switch down, told := e.down[system]; {
+			case told && down:
+				since[system] = e.at
+			case told:
+				spans = append(spans, span{since[system], e.at.Add(recovery)})
+			}
+		}
+	}
+	slices.SortFunc(spans, func(a, b span) int { return a.begin.Compare(b.begin) })
+	for _, s := range spans { // from is where what is counted already ends
+		if s.begin.Before(from) {
+			s.begin = from
+		}
+		if s.end.After(to) {
+			s.end = to
+		}
+		if s.end.After(s.begin) {
+			sum += s.end.Sub(s.begin)
+			from = s.end
 		}
 	}
 	return sum
