@@ -14,7 +14,7 @@ import (
 
 var (
 	from  = flag.Uint64("from", 1, "the first seed under faults")
-	seeds = flag.Uint64("seeds", 2, "how many")
+	seeds = flag.Uint64("seeds", 1, "how many")
 	hours = flag.Int("hours", 1, "of each, in which people do something")
 	cut   = flag.Bool("cut", false, "cut a run that fails to what is enough for it")
 	again = flag.Bool("again", false, "run each twice")
