@@ -23,8 +23,10 @@ race := $(if $(cc),-race $(foreach package,$(unwatched),-gcflags=$(package)=-rac
 # Rooms where nothing runs beside anything else, their tests neither (TestSerialRooms): there is no race to find, and looking for
 # one takes seven times as long.
 serial := requests policies policies/codeowners policies/convert policies/rbac sync/plan sync/mapusers
+# In virtual time the whole agent runs for hours, whose races the tests of its rooms look for; here that would take minutes.
+virtual := testdata/simulation testdata/simulation/cluster
 # The longest comes first: what begins after all others would be waited for alone.
-raced = ./sync $(filter-out $(addprefix %/pullgrant/,$(serial) sync),$(shell go list $(packages)))
+raced = ./sync $(filter-out $(addprefix %/pullgrant/,$(serial) $(virtual) sync),$(shell go list $(packages)))
 fuzztime := 5s
 
 .PHONY: help
@@ -64,7 +66,7 @@ demo-up: kube build ## leave forge, cluster and agent running until Ctrl-C, to t
 .PHONY: test
 test: kube build lint $(tools)/act ## run every check and every test
 	$(if $(race),,@echo 'no C compiler: the tests run without the race detector')
-	go test -shuffle=on -count=1 $(addprefix ./,$(serial))
+	go test -shuffle=on -count=1 $(addprefix ./,$(serial) $(virtual))
 	@for module in $(modules); do (cd $$module && go test $(race) -shuffle=on -count=1 ./...) || exit 1; done
 	go test $(race) -shuffle=on -count=1 -timeout 80m $(raced)
 	@$(MAKE) fuzz fuzztime=2s
