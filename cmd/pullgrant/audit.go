@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/pullgrant/pullgrant/internal/audit"
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/git"
 	"github.com/pullgrant/pullgrant/sync/ledger"
@@ -128,8 +129,9 @@ func readSigners(name string) (*git.AllowedSigners, error) {
 func writeAccounts(w world, h history) error {
 	rows := [][]string{append(auditHeads(), "WHEN", "WINDOW", "APPROVED BY", "PR", "PROOF", "ROLES",
 		"CHALLENGES", "IGNORED", "FACTS", "COMMANDS")}
-	for _, a := range h.accounts {
-		rows = append(rows, slices.Concat([]string{a.Name}, accountRow(a), decisionCells(a.Status)))
+	for i, a := range h.accounts {
+		rows = append(rows, slices.Concat([]string{a.Name}, accountRow(a, h.rows[i]),
+			decisionCells(a.Status)))
 	}
 	return writeTable(w.out, rows)
 }
@@ -162,65 +164,61 @@ func decisionCells(s *requests.Status) []string {
 // shortDigest is enough of a digest to compare it by eye; -o json has all of it.
 func shortDigest(d string) string { return d[:min(len(d), len("sha256:")+12)] }
 
-func accountRow(a ledger.Account) []string {
-	var who, what string
+// accountRow are the cells behind the name; r is the row of the same account.
+func accountRow(a ledger.Account, r audit.Row) []string {
+	var who, what, ended, window string
 	if a.Spec != nil {
 		who, what = a.Spec.Requester, strings.TrimSuffix(a.Cluster+"/"+a.Spec.Namespace, "/")+" "+
 			a.Spec.Policy
 	}
-	if a.Status == nil && a.Granted != nil {
-		g := a.Granted
-		var approvers []string
-		for _, approver := range g.Approvers {
-			approvers = append(approvers, approver.Login)
+	when, proof := a.Began(), string(r.Proof)
+	switch s := a.Status; {
+	case s != nil:
+		if s.Subject != nil {
+			who += " (" + s.Subject.Name + ")"
 		}
-		return []string{g.GrantedAt.String(), who, what, "until " + g.ExpiresAt.String(), "",
-			strings.Join(approvers, ", "), pullCell(g.PullRequest), string(g.Proof)}
-	}
-	if a.Status == nil {
+		var namespaces []string
+		for _, ref := range s.GrantRefs {
+			if !slices.Contains(namespaces, ref.Namespace) {
+				namespaces = append(namespaces, ref.Namespace)
+			}
+		}
+		if a.Spec != nil && len(namespaces) > 0 {
+			what = a.Cluster + "/" + strings.Join(namespaces, ",") + " " + a.Spec.Policy
+		}
+		ended, window = endOf(*s)
+		if s.Evidence == requests.EvidenceBranch {
+			proof += ", approvals never checked"
+		}
+	case a.Granted != nil:
+		window = "until " + a.Granted.ExpiresAt.String()
+	default:
 		g := requests.Grant{Duration: a.Spec.Duration, NotBefore: a.Spec.NotBefore,
 			Until: a.Spec.Until, Extends: a.Spec.Extends}
-		window := strings.TrimPrefix(g.When(), "for ")
+		window = strings.TrimPrefix(g.When(), "for ")
 		if g.Duration == 0 && g.Until.IsZero() { // the policy says for how long
 			window = strings.TrimPrefix(g.When(), g.For()+" ")
 		}
-		return []string{who, what, "", a.Entered.String(), window, "", "", string(a.Proof)}
 	}
-	s := a.Status
-	if s.Subject != nil {
-		who += " (" + s.Subject.Name + ")"
-	}
-	var namespaces []string
-	for _, ref := range s.GrantRefs {
-		if !slices.Contains(namespaces, ref.Namespace) {
-			namespaces = append(namespaces, ref.Namespace)
-		}
-	}
-	if a.Spec != nil && len(namespaces) > 0 {
-		what = a.Cluster + "/" + strings.Join(namespaces, ",") + " " + a.Spec.Policy
-	}
-	when, window, ended := s.RevokedAt, "", s.Cause
+	return []string{who, what, ended, when.String(), window, strings.Join(r.Approvers, ", "),
+		pullCell(r.PullRequest), proof}
+}
+
+// endOf says why and when it ended, and until when it could have lasted; the second is empty of what
+// never began.
+func endOf(s requests.Status) (ended, window string) {
+	ended = s.Cause
 	if s.Code != "" {
 		ended += " " + s.Code
 	}
 	if s.GrantedAt != nil && s.ExpiresAt != nil {
-		when = *s.GrantedAt
 		window = "until " + s.ExpiresAt.String()
 		ended += " " + s.RevokedAt.String()
 	}
 	if s.EndedBy != nil {
 		ended += " by " + strings.TrimPrefix(s.EndedBy.String(), "@")
 	}
-	var approvers []string
-	for _, approver := range s.Approvers {
-		approvers = append(approvers, approver.Login)
-	}
-	proof := string(a.Proof)
-	if s.Evidence == requests.EvidenceBranch {
-		proof += ", approvals never checked"
-	}
-	return []string{who, what, ended, when.String(), window, strings.Join(approvers, ", "),
-		pullCell(s.PullRequest), proof}
+	return ended, window
 }
 
 // challengeCell is a condition with those who met it, and in brackets what it is made of.
