@@ -87,7 +87,12 @@ func TestActionJudgesTheScenarios(t *testing.T) {
 func alone(t *testing.T) inquire.Answerers {
 	t.Helper()
 	nothing := func(string) string { return "" }
-	all, err := answerers(githubactions.New(githubactions.WithGetenv(nothing)), time.Now(), time.Now)
+	a := githubactions.New(githubactions.WithGetenv(nothing))
+	given, err := checksOf(a, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := answerers(a, given, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

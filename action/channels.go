@@ -9,22 +9,19 @@ import (
 
 	"github.com/sethvargo/go-githubactions"
 
+	"github.com/pullgrant/pullgrant/internal/checks"
 	"github.com/pullgrant/pullgrant/internal/github"
 	"github.com/pullgrant/pullgrant/internal/notify"
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
 )
 
-// channelsOf are the channels whose addresses the workflow gives. One of no use is told in the log: it
-// keeps nobody from having a verdict.
-func channelsOf(a *githubactions.Action, clock func() time.Time) (*notify.Channels, error) {
+// channelsOf are the channels whose addresses the workflow gives; given says which hosts of one's own
+// they may lead to. One of no use is told in the log: it keeps nobody from having a verdict.
+func channelsOf(a *githubactions.Action, given checks.Config) *notify.Channels {
 	text := strings.TrimSpace(a.GetInput("channels"))
 	if text == "" {
-		return nil, nil
-	}
-	asked, err := checksOf(a, clock)
-	if err != nil {
-		return nil, err
+		return nil
 	}
 	addresses := map[string]string{}
 	for n, line := range strings.Split(text, "\n") {
@@ -40,11 +37,11 @@ func channelsOf(a *githubactions.Action, clock func() time.Time) (*notify.Channe
 			addresses[name] = address
 		}
 	}
-	channels, err := notify.Open(addresses, notify.Config{Hosts: asked.Hosts, CA: asked.CA, Clock: clock})
+	channels, err := notify.Open(addresses, notify.Config{Hosts: given.Hosts, CA: given.CA, Clock: given.Clock})
 	if err != nil {
 		a.Warningf("%v", err)
 	}
-	return channels, nil
+	return channels
 }
 
 // maxTelling bounds how long the channels of a request may take together.

@@ -58,15 +58,15 @@ func run(ctx context.Context, a *githubactions.Action, clock func() time.Time) (
 	if err != nil {
 		return result, err
 	}
-	asked, err := answerers(a, now, clock)
+	given, err := checksOf(a, clock)
 	if err != nil {
 		return result, err
 	}
-	channels, err := channelsOf(a, clock)
+	asked, err := answerers(a, given, now)
 	if err != nil {
 		return result, err
 	}
-	from := sources{client, asked, channels}
+	from := sources{client, asked, channelsOf(a, given)}
 	t, err := readEvent(a.Getenv)
 	if err != nil {
 		return result, err

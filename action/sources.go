@@ -35,13 +35,9 @@ func (s sources) Facts(ctx context.Context, number int, now time.Time) (policies
 }
 
 // answerers are those that the Action can ask: whom its inputs say, and nobody in a cluster. now is
-// the moment of judging, and clock tells when they are asked: a signature is believed for five
-// minutes, and a run may take longer.
-func answerers(a *githubactions.Action, now time.Time, clock func() time.Time) (inquire.Answerers, error) {
-	given, err := checksOf(a, clock)
-	if err != nil {
-		return nil, err
-	}
+// the moment of judging, and the clock of given tells when they are asked: a signature is believed for
+// five minutes, and a run may take longer.
+func answerers(a *githubactions.Action, given checks.Config, now time.Time) (inquire.Answerers, error) {
 	all, err := checks.Answerers(given)
 	if err != nil {
 		return nil, err

@@ -25,12 +25,9 @@ func (o channelOptions) open(w world, checks checkOptions) (*notify.Channels, er
 	if o.dir == "" {
 		return nil, nil
 	}
-	c := notify.Config{Hosts: checks.hosts, Clock: w.now}
-	if checks.ca != "" {
-		var err error
-		if c.CA, err = os.ReadFile(checks.ca); err != nil {
-			return nil, fmt.Errorf("read the authorities of webhooks: %w", err)
-		}
+	ca, err := checks.authorities()
+	if err != nil {
+		return nil, err
 	}
 	entries, err := os.ReadDir(o.dir)
 	if err != nil {
@@ -47,5 +44,5 @@ func (o channelOptions) open(w world, checks checkOptions) (*notify.Channels, er
 		}
 		addresses[e.Name()] = string(address)
 	}
-	return notify.Open(addresses, c)
+	return notify.Open(addresses, notify.Config{Hosts: checks.hosts, CA: ca, Clock: w.now})
 }

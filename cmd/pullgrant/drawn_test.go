@@ -146,12 +146,20 @@ func see(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: see TEXT")
 	}
 	d := of(ts).drawn
-	for deadline := time.Now().Add(time.Minute); !strings.Contains(d.text(), args[0]); {
+	if !d.until(func(text string) bool { return strings.Contains(text, args[0]) }) {
+		ts.Fatalf("%q is not on the screen:\n%s", args[0], d.text())
+	}
+}
+
+// until waits, for a minute at most, until the screen is as it should be, and tells whether it is.
+func (d *drawn) until(is func(text string) bool) bool {
+	for deadline := time.Now().Add(time.Minute); !is(d.text()); {
 		if time.Now().After(deadline) {
-			ts.Fatalf("%q is not on the screen:\n%s", args[0], d.text())
+			return false
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
+	return true
 }
 
 var keys = map[string]string{"enter": "\r", "down": "\x1b[B", "ctrl-c": "\x03", "ctrl-d": "\x04",
@@ -187,11 +195,8 @@ func screenIs(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: screen FILE")
 	}
 	d, want := of(ts).drawn, ts.ReadFile(args[0])
-	for deadline := time.Now().Add(time.Minute); alikeDrawn(d.text()) != want; {
-		if time.Now().After(deadline) {
-			ts.Fatalf("%s is not what is on the screen:\n%s", args[0], alikeDrawn(d.text()))
-		}
-		time.Sleep(10 * time.Millisecond)
+	if !d.until(func(text string) bool { return alikeDrawn(text) == want }) {
+		ts.Fatalf("%s is not what is on the screen:\n%s", args[0], alikeDrawn(d.text()))
 	}
 }
 

@@ -33,14 +33,23 @@ func (o checkOptions) problem() string {
 }
 
 func (o checkOptions) answerers(w world) (inquire.Answerers, error) {
-	c := checks.Config{Hosts: o.hosts, Clock: w.now, Env: w.env}
-	if o.ca != "" {
-		var err error
-		if c.CA, err = os.ReadFile(o.ca); err != nil {
-			return nil, fmt.Errorf("read the authorities of webhooks: %w", err)
-		}
+	ca, err := o.authorities()
+	if err != nil {
+		return nil, err
 	}
-	return checks.Answerers(c)
+	return checks.Answerers(checks.Config{Hosts: o.hosts, CA: ca, Clock: w.now, Env: w.env})
+}
+
+// authorities are the PEM of --webhook-ca-file; nil without one.
+func (o checkOptions) authorities() ([]byte, error) {
+	if o.ca == "" {
+		return nil, nil
+	}
+	ca, err := os.ReadFile(o.ca)
+	if err != nil {
+		return nil, fmt.Errorf("read the authorities of webhooks: %w", err)
+	}
+	return ca, nil
 }
 
 // outside are the hosts as the agent's Deployment needs them: the way to them, and the variables of
