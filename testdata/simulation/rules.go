@@ -153,6 +153,8 @@ func approvedOnly(h history) (wrong []string) {
 	return wrong
 }
 
+const rbacGroup = `"apiGroup":"rbac.authorization.k8s.io",`
+
 // asAsked: a binding gives what was asked for to who asked, until the end of the window.
 func asAsked(h history) (wrong []string) {
 	for _, a := range h.accounts() {
@@ -161,8 +163,8 @@ func asAsked(h history) (wrong []string) {
 			subjects, err := json.Marshal(o.Object["subjects"])
 			role, errRole := json.Marshal(o.Object["roleRef"])
 			if err != nil || errRole != nil ||
-				string(subjects) != `[{"apiGroup":"rbac.authorization.k8s.io","kind":"User","name":"alice@example.com"}]` ||
-				string(role) != `{"apiGroup":"rbac.authorization.k8s.io","kind":"ClusterRole","name":"`+policy+`"}` ||
+				string(subjects) != `[{`+rbacGroup+`"kind":"User","name":"alice@example.com"}]` ||
+				string(role) != `{`+rbacGroup+`"kind":"ClusterRole","name":"`+policy+`"}` ||
 				o.GetNamespace() != namespace {
 				wrong = append(wrong, fmt.Sprintf("%s gives %s to %s in %s", a.name, role, subjects,
 					o.GetNamespace()))

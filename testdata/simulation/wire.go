@@ -191,67 +191,31 @@ func (n *wire) deliver(id string, r *http.Request, body []byte) (response *http.
 
 // watch is an answer that goes on, until its reader closes it or it is ended.
 type watch struct {
-	*io.PipeReader
-	id     string
-	writer *io.PipeWriter
-	w      *world
-	cancel context.CancelFunc
+	io.ReadCloser
+	id      string
+	w       *world
+	because func(why error) // ends it; its reader is told why
 }
 
 func (n *wire) watch(id string, r *http.Request) *http.Response {
-	ctx, cancel := context.WithCancel(r.Context())
-	reader, writer := io.Pipe()
-	one := &watch{PipeReader: reader, writer: writer, id: id, w: n.w, cancel: cancel}
+	answer, because := n.w.cluster.Stream(r)
+	one := &watch{ReadCloser: answer.Body, id: id, w: n.w, because: because}
 	n.w.mu.Lock()
 	n.w.watches[one] = true
 	n.w.mu.Unlock()
-	out := &streamed{header: http.Header{}, body: writer, status: make(chan int, 1)}
-	go func() {
-		n.w.cluster.ServeHTTP(out, r.WithContext(ctx))
-		out.WriteHeader(http.StatusOK)
-		writer.Close()
-	}()
-	status := <-out.status
-	return &http.Response{StatusCode: status, Status: http.StatusText(status), Proto: "HTTP/1.1",
-		ProtoMajor: 1, ProtoMinor: 1, Header: out.sent, Body: one, ContentLength: -1, Request: r}
+	answer.Body = one
+	return answer
 }
 
-// end ends it: its reader is told why.
 func (one *watch) end(why error) {
 	one.w.mu.Lock()
 	delete(one.w.watches, one)
 	one.w.mu.Unlock()
-	one.cancel()
-	_ = one.writer.CloseWithError(why)
+	one.because(why)
 }
 
 // Close is called by the reader.
 func (one *watch) Close() error {
 	one.end(io.EOF)
-	return one.PipeReader.Close()
+	return one.ReadCloser.Close()
 }
-
-// streamed is the writer's side of an answer that is read while it is written.
-type streamed struct {
-	header, sent http.Header
-	body         *io.PipeWriter
-	once         sync.Once
-	status       chan int
-}
-
-func (s *streamed) Header() http.Header { return s.header }
-
-func (s *streamed) WriteHeader(status int) {
-	s.once.Do(func() {
-		s.sent = s.header.Clone()
-		s.status <- status
-	})
-}
-
-func (s *streamed) Write(p []byte) (int, error) {
-	s.WriteHeader(http.StatusOK)
-	return s.body.Write(p)
-}
-
-// Flush sends the header: what is written is sent at once.
-func (s *streamed) Flush() { s.WriteHeader(http.StatusOK) }

@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"context"
-	"io"
 	"net/http"
 	"strings"
 
@@ -76,53 +75,11 @@ type door struct {
 }
 
 func (d door) RoundTrip(r *http.Request) (*http.Response, error) {
-	ctx, cancel := context.WithCancel(r.Context())
-	r = r.Clone(ctx)
+	r = r.Clone(r.Context())
 	r.Header.Set(UserHeader, d.user)
 	if r.Body == nil {
 		r.Body = http.NoBody
 	}
-	read, write := io.Pipe()
-	w := &piped{header: http.Header{}, body: write, began: make(chan struct{})}
-	go func() {
-		d.c.ServeHTTP(w, r)
-		w.WriteHeader(http.StatusOK)
-		_ = write.Close()
-	}()
-	<-w.began
-	return &http.Response{StatusCode: w.code, Header: w.header, Request: r,
-		Body: closing{read, cancel}}, nil
-}
-
-// closing ends a call whose answer nobody reads any more.
-type closing struct {
-	*io.PipeReader
-	cancel context.CancelFunc
-}
-
-func (c closing) Close() error {
-	c.cancel()
-	return c.PipeReader.Close()
-}
-
-// piped is a ResponseWriter whose body is read while it is written.
-type piped struct {
-	header http.Header
-	body   *io.PipeWriter
-	code   int
-	began  chan struct{}
-}
-
-func (p *piped) Header() http.Header { return p.header }
-
-func (p *piped) WriteHeader(code int) {
-	if p.code == 0 {
-		p.code = code
-		close(p.began)
-	}
-}
-
-func (p *piped) Write(data []byte) (int, error) {
-	p.WriteHeader(http.StatusOK)
-	return p.body.Write(data)
+	answer, _ := d.c.Stream(r)
+	return answer, nil
 }
