@@ -86,34 +86,7 @@ func (s *stage) furnish() {
 	s.AddApp("agent", 7002, "contents:write", "pull_requests:write", "members:read",
 		"checks:read", "issues:write") // docs/setup.md
 	s.Protect(s.protection())
-	_, err := s.Seed(roles.Catalogue(map[string]string{
-		".github/CODEOWNERS": "* @root\n/requests/ @bob\n",
-		"policies/identities.yaml": `apiVersion: pullgrant.dev/v1alpha1
-kind: IdentityMap
-metadata: {name: identities}
-spec:
-  users:
-    - {github: alice, githubID: 101, kubernetes: {username: alice@example.com}}
-    - {github: bob, githubID: 102, kubernetes: {username: bob@example.com}}
-`,
-		"policies/payments-debug.yaml": fmt.Sprintf(`apiVersion: pullgrant.dev/v1alpha1
-kind: AccessPolicy
-metadata: {name: payments-debug}
-spec:
-  description: Debug the payments service
-  clusters: [%s]
-  subjects: [{kind: User, name: alice}]
-  challenges: [{kind: CodeOwnerReview, count: 1}]
-  target:
-    defaultDuration: 1h
-    maxDuration: 2h
-    grants:
-      - kind: KubernetesRoleBinding
-        defaultNamespace: %s
-        allowedNamespaces: [%[2]s]
-        roleRef: {kind: ClusterRole, name: payments-debug}
-`, s.Cluster, s.Namespace),
-	}, listsPods), "Start", "root")
+	_, err := s.Seed(roles.Catalogue(roles.Debug(s.Cluster, s.Namespace), listsPods), "Start", "root")
 	s.Must(err)
 }
 

@@ -60,33 +60,7 @@ func (w *world) furnish() error {
 	rules := forge.DefaultRules()
 	rules.Bypass = []string{"agent[bot]"}
 	f.Protect(rules)
-	files := roles.Catalogue(map[string]string{
-		".github/CODEOWNERS": "* @root\n/requests/ @bob\n",
-		"policies/identities.yaml": `apiVersion: pullgrant.dev/v1alpha1
-kind: IdentityMap
-metadata: {name: identities}
-spec:
-  users:
-    - {github: alice, githubID: 101, kubernetes: {username: alice@example.com}}
-    - {github: bob, githubID: 102, kubernetes: {username: bob@example.com}}
-`,
-		"policies/" + policy + ".yaml": fmt.Sprintf(`apiVersion: pullgrant.dev/v1alpha1
-kind: AccessPolicy
-metadata: {name: %s}
-spec:
-  description: Debug the payments service
-  clusters: [%s]
-  subjects: [{kind: User, name: alice}]
-  challenges: [{kind: CodeOwnerReview, count: 1}]
-  target:
-    defaultDuration: 1h
-    maxDuration: 2h
-    grants:
-      - kind: KubernetesRoleBinding
-        defaultNamespace: %s
-        allowedNamespaces: [%[3]s]
-        roleRef: {kind: ClusterRole, name: %[1]s}
-`, policy, clusterName, namespace)},
+	files := roles.Catalogue(roles.Debug(clusterName, namespace),
 		[]rbac.RoleRule{{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"list"}}})
 	if _, err := f.Seed(files, "Start", "root"); err != nil {
 		return err
