@@ -226,6 +226,7 @@ func TestWebhookFaults(t *testing.T) {
 func slow(_ http.ResponseWriter, r *http.Request) {
 	_, _ = io.Copy(io.Discard, r.Body) // else nobody notices that the other side left
 	<-r.Context().Done()
+	panic(http.ErrAbortHandler) // else it says 200 to who is just about to hang up
 }
 
 func endless(w http.ResponseWriter, r *http.Request) {

@@ -131,8 +131,10 @@ func TestFaults(t *testing.T) {
 		"10 MiB": {func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = w.Write(make([]byte, 10<<20))
 		}, "more than 64 KiB"},
-		"slow": {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
-			"context deadline exceeded"},
+		"slow": {func(_ http.ResponseWriter, r *http.Request) {
+			<-r.Context().Done()
+			panic(http.ErrAbortHandler) // else it says 200 to who is just about to hang up
+		}, "context deadline exceeded"},
 		"slow in the middle": {func(w http.ResponseWriter, r *http.Request) {
 			_, _ = w.Write([]byte("{"))
 			_ = http.NewResponseController(w).Flush()

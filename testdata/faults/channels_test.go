@@ -21,7 +21,7 @@ import (
 // mute never answers.
 type ears struct {
 	*httptest.Server
-	over chan struct{} // closed: mute answers
+	over chan struct{} // closed: mute hangs up
 
 	mu    sync.Mutex
 	heard map[string]map[string]int // by request and event, which has a question mark when it may be a repeat
@@ -64,7 +64,7 @@ func (e *ears) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
 		case <-e.over:
 		case <-r.Context().Done():
 		}
-		return
+		panic(http.ErrAbortHandler) // else it says 200 to who is just about to hang up
 	}
 	time.Sleep(50 * time.Millisecond)
 	e.mu.Lock()
