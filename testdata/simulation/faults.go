@@ -1,18 +1,11 @@
 package simulation
 
 import (
-	"bytes"
-	"errors"
-	"fmt"
-	"io"
-	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/testdata/simulation/cluster"
 )
 
@@ -49,10 +42,49 @@ const outage = 40 * time.Minute
 
 // everything is each fault, as often as lets most of what people do still come to something: of
 // 100,000 occasions.
-var everything = map[string]int{slow: 200, dropped: 500, late: 50_000, twice: 500, lost: 500,
-	crashBefore: 10, crashAfter: 10, outageOf + kubernetes: 3000, outageOf + git: 3000,
-	outageOf + github: 3000, broken: 10_000, compacted: 5000, still: 3000,
-	skewed: 70_000}
+var everything = rates(map[string]int{slow: 200, dropped: 500, late: 50_000, twice: 500, lost: 500,
+	crashBefore: 10, crashAfter: 10, skewed: 70_000}, besides)
+
+// rates adds those of the faults that come with doings.
+func rates(all map[string]int, besides []beside) map[string]int {
+	for _, b := range besides {
+		all[b.name] = b.rate
+	}
+	return all
+}
+
+// beside is a fault that comes with a doing of people's. Where there are several clusters, it takes
+// each by itself, or it is of what they have in common.
+type beside struct {
+	name   string
+	rate   int
+	common bool
+	// begin has it happen, to all clusters when it is common, and to s otherwise. What is returned
+	// ends it; nil: it happened, and that was all.
+	begin func(w *world, s *site) (end func())
+}
+
+// besides are those that there are. One that lasts does so up to the time outage, and does not begin
+// again before.
+var besides = []beside{
+	{outageOf + git, 3000, true, func(w *world, _ *site) func() { return w.stops(git) }},
+	{outageOf + github, 3000, true, func(w *world, _ *site) func() { return w.stops(github) }},
+	{outageOf + kubernetes, 3000, false, func(w *world, s *site) func() {
+		end := w.stops(of(kubernetes, s.name))
+		w.cut(s)
+		return end
+	}},
+	{still, 3000, false, func(w *world, s *site) func() {
+		set := func(yes bool) {
+			s.SetFaults(func(f *cluster.Faults) { f.NoJobs, f.NoTTL, f.NoGC = yes, yes, yes })
+		}
+		end := w.stops(of(controllers, s.name))
+		set(true)
+		return func() { end(); set(false) }
+	}},
+	{compacted, 5000, false, func(_ *world, s *site) func() { s.Compact(); return nil }},
+	{broken, 10_000, false, func(w *world, s *site) func() { w.cut(s); return nil }},
+}
 
 // fault tells whether a fault of a kind takes an occasion.
 func (w *world) fault(kind, occasion string) bool {
@@ -75,47 +107,58 @@ func (w *world) setCalm() {
 }
 
 // beside begins the faults that come with a doing.
-func (w *world) beside(what string, ending *sync.WaitGroup) {
-	for _, system := range []string{kubernetes, git, github} {
-		if w.isDown(system) || !w.fault(outageOf+system, what) {
+func (w *world) beside(doing string, ending *sync.WaitGroup) {
+	for _, b := range besides {
+		if b.common {
+			w.befalls(b, nil, doing, ending)
 			continue
 		}
-		w.setDown(system, true)
-		ending.Go(func() {
-			time.Sleep(w.span(time.Second, outage, outageOf+system+" length "+what))
-			w.setDown(system, false)
-		})
-	}
-	if !w.isDown(controllers) && w.fault(still, what) {
-		w.setDown(controllers, true)
-		ending.Go(func() {
-			time.Sleep(w.span(time.Second, outage, still+" length "+what))
-			w.setDown(controllers, false)
-		})
-	}
-	if w.fault(compacted, what) {
-		w.cluster.Compact()
-	}
-	if w.fault(broken, what) {
-		w.cut()
+		for _, s := range w.sites {
+			w.befalls(b, s, of(doing, s.name), ending)
+		}
 	}
 }
 
-// setDown has a system answer nobody, or everybody again.
-func (w *world) setDown(system string, down bool) {
-	w.note("%s down: %t", system, down)
-	w.add(event{down: map[string]bool{system: down}})
-	w.mu.Lock()
-	w.down[system] = down
-	w.mu.Unlock()
-	switch system {
-	case kubernetes:
-		if down {
-			w.cut()
-		}
-	case controllers:
-		w.cluster.SetFaults(func(f *cluster.Faults) { f.NoJobs, f.NoTTL, f.NoGC = down, down, down })
+// befalls has a fault take an occasion, by chance.
+func (w *world) befalls(b beside, s *site, occasion string, ending *sync.WaitGroup) {
+	what := b.name
+	if s != nil {
+		what = of(what, s.name)
 	}
+	w.mu.Lock()
+	lasts := w.lasting[what]
+	w.mu.Unlock()
+	if lasts || !w.fault(b.name, occasion) {
+		return
+	}
+	end := b.begin(w, s)
+	if end == nil {
+		return
+	}
+	set := func(yes bool) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.lasting[what] = yes
+	}
+	set(true)
+	ending.Go(func() {
+		time.Sleep(w.span(time.Second, outage, b.name+" length "+occasion))
+		end()
+		set(false)
+	})
+}
+
+// stops has a system answer nobody, until what is returned is called.
+func (w *world) stops(system string) (end func()) {
+	set := func(down bool) {
+		w.note("%s down: %t", system, down)
+		w.add(event{down: map[string]bool{system: down}})
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.down[system] = down
+	}
+	set(true)
+	return func() { set(false) }
 }
 
 func (w *world) isDown(system string) bool {
@@ -124,36 +167,18 @@ func (w *world) isDown(system string) bool {
 	return w.down[system]
 }
 
-// cut breaks every watch, one by one: what their readers draw then depends on the order.
-func (w *world) cut() {
+// cut breaks every watch of a cluster, one by one: what their readers draw then depends on the order.
+func (w *world) cut(s *site) {
 	w.mu.Lock()
-	all := make([]*watch, 0, len(w.watches))
+	var all []*watch
 	for one := range w.watches {
-		all = append(all, one)
+		if one.site == s {
+			all = append(all, one)
+		}
 	}
 	w.mu.Unlock()
 	slices.SortFunc(all, func(a, b *watch) int { return strings.Compare(a.id, b.id) })
 	for _, one := range all {
 		time.AfterFunc(w.span(0, time.Second, "cut "+one.id), func() { one.end(errBroken) })
 	}
-}
-
-// removes deletes an object of a request by hand, as an administrator of the cluster.
-func (w *world) removes(what, resource string, r *request) error {
-	w.does(what, r)
-	path := fmt.Sprintf("http://%s/apis/%s/v1/namespaces/%s/%s/%s", kubernetesHost,
-		map[string]string{"rolebindings": "rbac.authorization.k8s.io", "jobs": "batch"}[resource],
-		namespace, resource, requests.ObjectName(r.name, 0))
-	q, err := http.NewRequest(http.MethodDelete, path,
-		io.NopCloser(bytes.NewReader([]byte(`{"propagationPolicy":"Background"}`))))
-	if err != nil {
-		return err
-	}
-	q.Header.Set(cluster.UserHeader, cluster.Admin)
-	answer := httptest.NewRecorder()
-	w.cluster.ServeHTTP(answer, q)
-	if answer.Code >= http.StatusBadRequest {
-		return errors.New(answer.Body.String())
-	}
-	return nil
 }

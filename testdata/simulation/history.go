@@ -27,18 +27,19 @@ type event struct {
 
 // call is one of an agent that is to write.
 type call struct {
-	process, method, path string
-	body                  []byte
+	cluster, process, method, path string
+	body                           []byte
 }
 
-// version is one of an object, by whichever process wrote it; none: no agent.
+// version is one of an object of a cluster, by whichever process wrote it; none: none of ours.
 type version struct {
 	cluster.Event
-	process string
+	cluster, process string
 }
 
-// push is a move of main.
+// push is a move of main, by a process of a cluster or by people.
 type push struct {
+	cluster       string // of the process; empty: people's
 	who, old, tip string
 	continues     bool // old is on the first-parent line of tip
 	message       string

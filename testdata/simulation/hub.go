@@ -22,7 +22,7 @@ type hub struct {
 }
 
 // serve answers a call, and enters into the history what it put on main.
-func (h *hub) serve(who string, r *http.Request, body []byte) *http.Response {
+func (h *hub) serve(n *wire, r *http.Request, body []byte) *http.Response {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	reads := r.Method == http.MethodGet || strings.HasSuffix(r.URL.Path, "/git-upload-pack") ||
@@ -43,7 +43,7 @@ func (h *hub) serve(who string, r *http.Request, body []byte) *http.Response {
 		if reads {
 			h.known[key] = said
 		} else {
-			h.look(who)
+			h.look(n.site.name, n.process)
 		}
 	}
 	answer := *said.Result() // which is read once only
@@ -59,16 +59,16 @@ func (h *hub) moved(who string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.known = nil
-	h.look(who)
+	h.look("", who)
 }
 
 // look enters a move of main into the history.
-func (h *hub) look(who string) {
+func (h *hub) look(cluster, who string) {
 	tip := h.w.forge.Branch("main")
 	if tip == h.tip {
 		return
 	}
-	p := &push{who: who, old: h.tip, tip: tip, changed: map[string]string{}}
+	p := &push{cluster: cluster, who: who, old: h.tip, tip: tip, changed: map[string]string{}}
 	h.tip = tip
 	if p.old != "" {
 		p.continues = strings.Contains(h.git("rev-list", "--first-parent", tip), p.old)

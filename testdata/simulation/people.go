@@ -2,15 +2,15 @@ package simulation
 
 import (
 	"fmt"
+	"net/http"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/pullgrant/pullgrant/policies/rbac"
-	"github.com/pullgrant/pullgrant/render"
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/testdata/forge"
 	"github.com/pullgrant/pullgrant/testdata/roles"
-	"github.com/pullgrant/pullgrant/testdata/simulation/cluster"
 )
 
 // canary stands in every reason; it may reach nothing but files.
@@ -28,11 +28,63 @@ const (
 	puts       = "put back" // a request's file on main that was removed from there
 )
 
+// doing is something that people do next, and how often among all that they may. What does not work
+// is an error, which is no defect: somebody else was faster.
+type doing struct {
+	name  string
+	often int
+	do    func(w *world, o occasion) error
+}
+
+// doings are what people do. Each is of a request that they asked for lately but for the first, which
+// asks for one.
+var doings = []doing{
+	{asks, 7, (*world).ask},
+	{takesAway, 2, lately(func(w *world, r *request, _ occasion) error {
+		w.does(takesAway, r)
+		_, err := w.forge.Push(forge.Change{User: "root", Message: "Take it",
+			Files: map[string]string{r.path: forge.Removed}})
+		return err
+	})},
+	{givesBack, 2, lately((*world).giveBack)},
+	{puts, 1, lately(func(w *world, r *request, _ occasion) error {
+		w.does(puts, r)
+		_, err := w.forge.Push(forge.Change{User: "root", Message: "Put it back",
+			Files: map[string]string{r.path: r.content}})
+		return err
+	})},
+	{deletes, 1, lately(func(w *world, r *request, _ occasion) error {
+		w.does(deletes, r)
+		return w.removes("rbac.authorization.k8s.io", "rolebindings", r)
+	})},
+	{deletesJob, 1, lately(func(w *world, r *request, _ occasion) error {
+		w.does(deletesJob, r)
+		return w.removes("batch", "jobs", r)
+	})},
+}
+
+// occasion is the time of one doing: its number, and a name for what chance decides about it.
+type occasion struct {
+	n    int
+	name string
+}
+
+// lately is a doing about one of the last requests. There is none at first: then people ask for one.
+func lately(do func(w *world, r *request, o occasion) error) func(w *world, o occasion) error {
+	return func(w *world, o occasion) error {
+		if len(w.asked) == 0 {
+			return w.ask(o)
+		}
+		return do(w, w.asked[max(0, len(w.asked)-1-w.below(3, o.name+" which"))], o)
+	}
+}
+
 // request is one that somebody made. What is said of it is what people know.
 type request struct {
-	name, path, content string
-	number              int // of its pull request
-	length              time.Duration
+	name, cluster string
+	path, content string
+	number        int // of its pull request
+	length        time.Duration
 }
 
 // deed is one thing that people did, about a request.
@@ -66,104 +118,69 @@ func (w *world) furnish() error {
 		return err
 	}
 	w.hub.moved("root")
-	w.cluster = cluster.New(time.Now)
-	if err := w.cluster.Apply(fmt.Appendf(nil, `
-apiVersion: v1
-kind: Namespace
-metadata: {name: %s}
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata: {name: %s}
-rules:
-- {apiGroups: [""], resources: [pods], verbs: [list]}
-`, namespace, policy)); err != nil {
-		return err
-	}
-	granted := requests.Item{Kind: requests.KubernetesRoleBinding, Namespace: namespace,
-		Role: requests.Role{Kind: requests.KindClusterRole, Name: policy}}
-	if err := w.cluster.Apply(render.YAML(append(render.Fence(), render.Rights(render.Footprint{
-		Grants: []requests.Item{granted}})...))); err != nil {
-		return err
-	}
-	w.cluster.Watch(func(e cluster.Event) {
-		v := &version{Event: e}
-		if e.User == agentUser {
-			v.process = w.caller
+	for _, name := range []string{clusterName} {
+		s, err := w.newSite(name)
+		if err != nil {
+			return err
 		}
-		o := e.New
-		if o == nil {
-			o = e.Old
-		}
-		w.note("%s %s %s/%s %d by %s %s", e.Verb, e.Resource, o.GetNamespace(), o.GetName(),
-			e.Version, e.User, v.process)
-		w.add(event{version: v})
-	})
+		w.sites = append(w.sites, s)
+	}
 	return nil
 }
 
-// agentUser is the agent's, as Kubernetes knows it.
-const agentUser = "system:serviceaccount:" + requests.AgentNamespace + ":" + render.Agent
+// siteOf is where a request gives access.
+func (w *world) siteOf(r *request) *site {
+	return w.sites[slices.IndexFunc(w.sites, func(s *site) bool { return s.name == r.cluster })]
+}
 
 // act has people do one thing after the other, and returns when all that broke beside is whole again.
 func (w *world) act() {
 	var ending sync.WaitGroup
 	defer ending.Wait()
 	for n := 0; time.Since(begin) < w.length; n++ {
-		what := fmt.Sprint("doing ", n)
-		time.Sleep(w.span(time.Second, 2*w.every, what+" when"))
-		w.mu.Lock()
-		does := w.only == nil || w.only[what]
-		if does {
-			w.met = append(w.met, what)
-		}
-		w.mu.Unlock()
-		if !does {
+		o := occasion{n, fmt.Sprint("doing ", n)}
+		time.Sleep(w.span(time.Second, 2*w.every, o.name+" when"))
+		d := w.next(o)
+		if d == nil {
 			continue
 		}
-		if err := w.doing(n, what); err != nil {
+		w.mu.Lock()
+		w.met = append(w.met, o.does(d))
+		w.mu.Unlock()
+		if err := d.do(w, o); err != nil {
 			w.note("people fail: %v", err)
 		}
 		w.hub.moved("people")
-		w.beside(what, &ending)
+		w.beside(o.name, &ending)
 	}
 }
 
-// doing is one doing of people's. What does not work is an error, which is no defect: somebody else
-// was faster.
-func (w *world) doing(n int, what string) error {
-	choice := w.below(14, what)
-	if choice < 6 || len(w.asked) == 0 {
-		return w.ask(n, what)
+// next is what people do on an occasion: by chance, or what the case says; nil: nothing.
+func (w *world) next(o occasion) *doing {
+	all := 0
+	for _, d := range doings {
+		all += d.often
 	}
-	r := w.asked[max(0, len(w.asked)-1-w.below(3, what+" which"))]
-	switch choice {
-	case 6, 7:
-		w.does(takesAway, r)
-		_, err := w.forge.Push(forge.Change{User: "root", Message: "Take it",
-			Files: map[string]string{r.path: forge.Removed}})
-		return err
-	case 8, 9:
-		return w.giveBack(r, what)
-	case 10:
-		w.does(puts, r)
-		_, err := w.forge.Push(forge.Change{User: "root", Message: "Put it back",
-			Files: map[string]string{r.path: r.content}})
-		return err
+	drawn := w.below(all, o.name)
+	for i, d := range doings {
+		drawn -= d.often
+		if w.only == nil && drawn < 0 || w.only[o.does(&d)] {
+			return &doings[i]
+		}
 	}
-	if choice == 11 {
-		return w.removes(deletes, "rolebindings", r)
-	}
-	if choice == 12 {
-		return w.removes(deletesJob, "jobs", r)
-	}
-	return w.ask(n, what)
+	return nil
 }
 
-func (w *world) ask(n int, what string) error {
-	r := &request{name: fmt.Sprintf("%s-alice-n%d", time.Now().UTC().Format("20060102"), n),
-		length: time.Duration(5+w.below(55, what+" length")) * time.Minute}
-	r.path = requests.Path(clusterName, policy, r.name)
+// does names what people do on the occasion.
+func (o occasion) does(d *doing) string { return o.name + ": " + d.name }
+
+// ask has alice open a pull request for a request of her own, bob perhaps approve it, and an
+// administrator merge it whether he did or not.
+func (w *world) ask(o occasion) error {
+	r := &request{name: fmt.Sprintf("%s-alice-n%d", time.Now().UTC().Format("20060102"), o.n),
+		cluster: w.sites[w.below(len(w.sites), o.name+" where")].name,
+		length:  time.Duration(5+w.below(55, o.name+" length")) * time.Minute}
+	r.path = requests.Path(r.cluster, policy, r.name)
 	r.content = fmt.Sprintf(`apiVersion: pullgrant.dev/v1alpha1
 kind: AccessRequest
 metadata: {name: %s}
@@ -173,7 +190,7 @@ spec:
   requester: alice
   duration: %dm
   reason: %s checkout is slow
-`, r.name, clusterName, policy, int(r.length.Minutes()), canary)
+`, r.name, r.cluster, policy, int(r.length.Minutes()), canary)
 	branch := "ask-" + r.name
 	w.does(asks, r)
 	w.asked = append(w.asked, r)
@@ -182,15 +199,15 @@ spec:
 		return err
 	}
 	r.number = number
-	if w.below(1000, what+" approved") < 850 {
-		time.Sleep(w.span(0, 3*time.Minute, what+" approved when"))
+	if w.below(1000, o.name+" approved") < 850 {
+		time.Sleep(w.span(0, 3*time.Minute, o.name+" approved when"))
 		w.does(approves, r)
 		if _, err := w.forge.Review("bob", number, "APPROVE"); err != nil {
 			return err
 		}
 	}
 	w.hub.moved("people")
-	time.Sleep(w.span(0, 3*time.Minute, what+" merged when"))
+	time.Sleep(w.span(0, 3*time.Minute, o.name+" merged when"))
 	w.does(merges, r)
 	_, err = w.forge.Merge("root", number)
 	return err
@@ -205,12 +222,18 @@ func (w *world) open(branch string, files map[string]string) (number int, err er
 	return w.forge.Open("alice", branch, "Ask")
 }
 
-func (w *world) giveBack(r *request, what string) error {
-	number, err := w.open("return-"+r.name+what[len("doing "):], map[string]string{r.path: forge.Removed})
+func (w *world) giveBack(r *request, o occasion) error {
+	number, err := w.open(fmt.Sprintf("return-%s-%d", r.name, o.n), map[string]string{r.path: forge.Removed})
 	if err != nil {
 		return err
 	}
 	w.does(givesBack, r)
 	_, err = w.forge.Merge("root", number)
 	return err
+}
+
+// removes deletes an object of a request by hand, as an administrator of its cluster.
+func (w *world) removes(group, resource string, r *request) error {
+	return w.siteOf(r).byHand(http.MethodDelete, fmt.Sprintf("/apis/%s/v1/namespaces/%s/%s/%s", group, namespace,
+		resource, requests.ObjectName(r.name, 0)), []byte(`{"propagationPolicy":"Background"}`))
 }

@@ -56,7 +56,7 @@ func TestReduce(t *testing.T) {
 
 func TestParseAndFormat(t *testing.T) {
 	o := options{seed: 7, length: 3 * time.Hour}
-	read, err := parse(o.format("Because.", []string{"doing 1", "drop: x #1"}))
+	read, err := parse(o.format("Because.", []string{"doing 1: ask", "drop: x #1"}))
 	if err != nil || read.seed != 7 || read.length != o.length || len(read.only) != 2 ||
 		!read.only["drop: x #1"] {
 		t.Errorf("read %+v, error %v", read, err)

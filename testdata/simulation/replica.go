@@ -12,14 +12,15 @@ import (
 	"k8s.io/client-go/rest"
 
 	api "github.com/pullgrant/pullgrant/internal/github"
+	"github.com/pullgrant/pullgrant/render"
 	"github.com/pullgrant/pullgrant/sync"
 	repository "github.com/pullgrant/pullgrant/sync/git"
 )
 
 // replica is one process of the agent after the other: each that dies is followed by a new one.
 type replica struct {
-	w     *world
-	name  string
+	*site
+	name  string        // and the cluster's
 	skew  time.Duration // of its clock
 	lives int
 }
@@ -30,7 +31,7 @@ func (p *replica) keep(t *testing.T, stop chan struct{}) {
 		p.lives++
 		process := fmt.Sprintf("agent-%s-%d", p.name, p.lives)
 		ctx, cancel := context.WithCancel(context.Background())
-		n := &wire{w: p.w, process: process, kill: cancel}
+		n := &wire{site: p.site, account: render.Agent, process: process, kill: cancel}
 		agent, err := p.agent(n)
 		if err != nil {
 			cancel()
@@ -82,9 +83,9 @@ func (p *replica) agent(n *wire) (*sync.Agent, error) {
 	if err != nil {
 		return nil, err
 	}
-	return sync.NewAgent(sync.Config{Cluster: clusterName, Identity: n.process, Repository: repo,
+	return sync.NewAgent(sync.Config{Cluster: p.site.name, Identity: n.process, Repository: repo,
 		GitHub: hub, Poll: 10 * time.Second, Clock: clock, Version: "v1.2.3",
-		Kubernetes: &rest.Config{Host: "http://" + kubernetesHost, Transport: n,
+		Kubernetes: &rest.Config{Host: "http://" + p.host(), Transport: n,
 			ContentConfig: rest.ContentConfig{ContentType: "application/json",
 				AcceptContentTypes: "application/json"}},
 		Logger: slog.New(slog.NewTextHandler(logged{w, n.process}, &slog.HandlerOptions{

@@ -34,18 +34,18 @@ func mayWrite(h history) (wrong []string) {
 
 // leads: only the replica that holds the Lease grants and keeps records.
 func leads(h history) (wrong []string) {
-	holder := ""
+	holders := map[string]string{} // by cluster
 	for _, e := range h {
 		v := e.version
 		switch {
 		case v == nil:
 		case v.Resource == "leases" && v.New != nil:
-			holder, _, _ = unstructured.NestedString(v.New.Object, "spec", "holderIdentity")
-		case v.process == "" || v.process == holder:
+			holders[v.cluster], _, _ = unstructured.NestedString(v.New.Object, "spec", "holderIdentity")
+		case v.process == "" || v.process == holders[v.cluster]:
 		case slices.Contains([]string{"rolebindings create", "jobs create", "configmaps create",
 			"configmaps update"}, v.kind()):
 			wrong = append(wrong, fmt.Sprintf("%s: %s of %s, while the Lease is of %q", v.process,
-				v.kind(), v.object().GetName(), holder))
+				v.kind(), v.object().GetName(), holders[v.cluster]))
 		}
 	}
 	return wrong

@@ -9,13 +9,10 @@ import (
 	"github.com/pullgrant/pullgrant/requests"
 )
 
-// ofAgent tells whether an agent moved main.
-func (p *push) ofAgent() bool { return strings.HasPrefix(p.who, "agent-") }
-
 // ledgerContinues: agents add to the ledger and take requests from main, and do nothing else there.
 func ledgerContinues(h history) (wrong []string) {
 	for _, e := range h {
-		if e.push == nil || !e.push.ofAgent() {
+		if e.push == nil || e.push.cluster == "" {
 			continue
 		}
 		if !e.push.continues {
@@ -23,8 +20,8 @@ func ledgerContinues(h history) (wrong []string) {
 				e.push.old))
 		}
 		for path, status := range e.push.changed {
-			taken := strings.HasPrefix(path, requests.Folder+"/"+clusterName+"/") && status == "D"
-			entered := strings.HasPrefix(path, requests.RevocationsFolder+"/"+clusterName+"/") &&
+			taken := strings.HasPrefix(path, requests.Folder+"/"+e.push.cluster+"/") && status == "D"
+			entered := strings.HasPrefix(path, requests.RevocationsFolder+"/"+e.push.cluster+"/") &&
 				status == "A"
 			if !taken && !entered {
 				wrong = append(wrong, fmt.Sprintf("%s: %s %s", e.push.who, status, path))
@@ -38,7 +35,7 @@ func ledgerContinues(h history) (wrong []string) {
 // recordedAfter: an end is entered into the ledger when it has come, not before.
 func recordedAfter(h history) (wrong []string) {
 	for _, a := range h.accounts() {
-		path := requests.RevocationPath(clusterName, a.name)
+		path := requests.RevocationPath(a.cluster, a.name)
 		for _, e := range h {
 			if e.push != nil && e.push.changed[path] != "" && a.granted() &&
 				(len(a.unbound) == 0 || e.at.Before(a.unbound[0].at)) && !e.at.Before(a.bound[0].at) {
@@ -62,7 +59,7 @@ func ledgerTrue(h history) (wrong []string) {
 		if a.merged.IsZero() {
 			continue
 		}
-		path := requests.RevocationPath(clusterName, a.name)
+		path := requests.RevocationPath(a.cluster, a.name)
 		text, there := main[path]
 		if !there {
 			// what people took away before an agent saw it, no agent knows of

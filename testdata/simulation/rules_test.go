@@ -111,7 +111,7 @@ func (s *scenario) pushed(i int, change func(*push)) {
 func (s *scenario) entered(name, old, now string) {
 	i := len(s.h) - 1
 	s.h[i].main = maps.Clone(s.h[i].main)
-	path := requests.RevocationPath(clusterName, name)
+	path := requests.RevocationPath(s.a.cluster, name)
 	text := strings.ReplaceAll(s.h[i].main[path], old, now)
 	if text == s.h[i].main[path] {
 		s.t.Fatalf("the entry has no %q:\n%s", old, text)
@@ -168,8 +168,8 @@ var mutants = map[string]mutant{
 	}},
 	"late long after Kubernetes was down": {"G2 on time", func(s *scenario) {
 		s.move(s.unbound, s.a.end.Add(faultyBound+time.Second))
-		s.put(event{at: s.a.merged, down: map[string]bool{kubernetes: true}})
-		s.put(event{at: s.a.end.Add(-recovery), down: map[string]bool{kubernetes: false}})
+		s.put(event{at: s.a.merged, down: map[string]bool{of(kubernetes, clusterName): true}})
+		s.put(event{at: s.a.end.Add(-recovery), down: map[string]bool{of(kubernetes, clusterName): false}})
 	}},
 	"no owner": {"G3 armed", func(s *scenario) {
 		s.edit(s.bound, func(o *unstructured.Unstructured) { o.SetOwnerReferences(nil) })
@@ -217,18 +217,18 @@ var mutants = map[string]mutant{
 		s.h[i].version = &v
 	}},
 	"a binding is deleted by its name": {"G6 this very one", func(s *scenario) {
-		s.put(event{at: s.a.end, call: &call{"agent-a-1", "DELETE",
+		s.put(event{at: s.a.end, call: &call{clusterName, "agent-a-1", "DELETE",
 			"/apis/rbac.authorization.k8s.io/v1/namespaces/payments/rolebindings/x", []byte(`{}`)}})
 	}},
 	"Jobs are deleted together": {"G6 this very one", func(s *scenario) {
-		s.put(event{at: s.a.end, call: &call{"agent-a-1", "DELETE",
+		s.put(event{at: s.a.end, call: &call{clusterName, "agent-a-1", "DELETE",
 			"/apis/batch/v1/namespaces/payments/jobs", nil}})
 	}},
 	"written in quiet": {"G7 quiet", func(s *scenario) {
 		s.write(s.bound, "agent-a-1", "configmaps", true, s.h[len(s.h)-1].at.Add(-time.Second))
 	}},
 	"pushed in quiet": {"G7 quiet", func(s *scenario) {
-		s.put(event{at: s.h[len(s.h)-1].at.Add(-time.Second), push: &push{who: "agent-a-1"}})
+		s.put(event{at: s.h[len(s.h)-1].at.Add(-time.Second), push: &push{cluster: clusterName, who: "agent-a-1"}})
 	}},
 	"cut off": {"G7 quiet", func(s *scenario) { s.drop(len(s.h) - 1) }},
 	"the reason in an annotation": {"G8 no words", func(s *scenario) {
@@ -244,7 +244,7 @@ var mutants = map[string]mutant{
 		s.pushed(s.entry, func(p *push) { p.continues = false })
 	}},
 	"an entry is changed": {"ledger continues", func(s *scenario) {
-		s.pushed(s.entry, func(p *push) { p.changed[requests.RevocationPath(clusterName, s.a.name)] = "M" })
+		s.pushed(s.entry, func(p *push) { p.changed[requests.RevocationPath(s.a.cluster, s.a.name)] = "M" })
 	}},
 	"a policy is changed": {"ledger continues", func(s *scenario) {
 		s.pushed(s.entry, func(p *push) { p.changed["policies/payments-debug.yaml"] = "M" })
@@ -255,7 +255,7 @@ var mutants = map[string]mutant{
 	"no entry": {"ledger true", func(s *scenario) {
 		i := len(s.h) - 1
 		s.h[i].main = maps.Clone(s.h[i].main)
-		delete(s.h[i].main, requests.RevocationPath(clusterName, s.a.name))
+		delete(s.h[i].main, requests.RevocationPath(s.a.cluster, s.a.name))
 	}},
 	"expired, and the entry says deleted": {"ledger true", func(s *scenario) {
 		s.entered(s.a.name, "cause: Expired", "cause: BindingDeleted")
@@ -356,17 +356,17 @@ func TestDefectsAreSeen(t *testing.T) {
 // TestWaived: what overlaps counts once, and only within the time asked for.
 func TestWaived(t *testing.T) {
 	at := func(minutes int) time.Time { return begin.Add(time.Duration(minutes) * time.Minute) }
-	h := history{}
+	server, still, h := of(kubernetes, clusterName), of(controllers, clusterName), history{}
 	for _, change := range []struct {
 		minute int
 		system string
 		down   bool
-	}{{0, kubernetes, true}, {2, controllers, true}, {8, controllers, false}, {10, kubernetes, false},
-		{20, git, true}, {25, git, false}, {30, controllers, true}, {40, controllers, false}} {
+	}{{0, server, true}, {2, still, true}, {8, still, false}, {10, server, false}, {20, git, true},
+		{25, git, false}, {30, still, true}, {40, still, false}} {
 		h = append(h, event{at: at(change.minute), down: map[string]bool{change.system: change.down}})
 	}
 	for _, test := range []struct{ from, to, want int }{{0, 60, 26}, {5, 60, 21}, {14, 29, 0}, {0, 35, 18}} {
-		if got := h.waived(at(test.from), at(test.to)); got != time.Duration(test.want)*time.Minute {
+		if got := h.waived(clusterName, at(test.from), at(test.to)); got != time.Duration(test.want)*time.Minute {
 			t.Errorf("from minute %d to %d: %s, want %d min", test.from, test.to, got, test.want)
 		}
 	}

@@ -30,7 +30,7 @@ func onTime(h history) (wrong []string) {
 				wrong = append(wrong, fmt.Sprintf("%s is bound for ever", a.name))
 				continue
 			}
-			if gone := a.unbound[i].at; gone.Sub(a.end)-h.waived(a.end, gone) > bound {
+			if gone := a.unbound[i].at; gone.Sub(a.end)-h.waived(a.cluster, a.end, gone) > bound {
 				wrong = append(wrong, fmt.Sprintf("%s was bound until %s; its window ended at %s", a.name,
 					gone, a.end))
 			}
@@ -49,14 +49,14 @@ func (h history) faulty() bool {
 	return false
 }
 
-// waived is how much of a time Kubernetes answered nobody or its controllers stood still, or had
+// waived is how much of a time Kubernetes of a cluster answered nobody or its controllers stood still, or had
 // only begun to again.
-func (h history) waived(from, to time.Time) (sum time.Duration) {
+func (h history) waived(cluster string, from, to time.Time) (sum time.Duration) {
 	type span struct{ begin, end time.Time }
 	var spans []span
 	since := map[string]time.Time{}
 	for _, e := range h {
-		for _, system := range []string{kubernetes, controllers} {
+		for _, system := range []string{of(kubernetes, cluster), of(controllers, cluster)} {
 			switch down, told := e.down[system]; {
 			case told && down:
 				since[system] = e.at

@@ -8,13 +8,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/pullgrant/pullgrant/render"
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/testdata/simulation/cluster"
 )
@@ -26,9 +24,6 @@ const (
 	git        = "git"
 )
 
-// kubernetesHost is the API server, as far as addresses go.
-const kubernetesHost = "kubernetes.invalid"
-
 var errBroken = errors.New("simulation: the connection broke")
 
 // meddle changes a call of a process, or answers it: then it goes no further.
@@ -36,12 +31,18 @@ type meddle func(process string, r *http.Request, body []byte) ([]byte, *http.Re
 
 // wire is the network of one process. Nothing leaves it any more once the process is dead.
 type wire struct {
-	w       *world
+	*site
+	account string // the ServiceAccount that it has
 	process string
 	kill    context.CancelFunc
 
 	mu   sync.Mutex
 	dead bool
+}
+
+// user is the process, as Kubernetes knows it.
+func (n *wire) user() string {
+	return "system:serviceaccount:" + requests.AgentNamespace + ":" + n.account
 }
 
 func (n *wire) isDead() bool {
@@ -73,7 +74,7 @@ func (n *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 		r.Body.Close()
 	}
-	id := w.name(n.process, r, body)
+	id, system := n.name(r, body), n.systemOf(r)
 	if n.isDead() {
 		return nil, errBroken
 	}
@@ -91,12 +92,12 @@ func (n *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	if n.isDead() {
 		return nil, errBroken
 	}
-	if w.isDown(systemOf(r)) || w.fault(dropped, id) {
+	if w.isDown(system) || w.fault(dropped, id) {
 		w.note("%s does not arrive", id)
 		return nil, errBroken
 	}
 	response := n.deliver(id, r, body)
-	if r.Method != http.MethodGet && systemOf(r) == kubernetes && w.fault(twice, id) {
+	if r.Method != http.MethodGet && system == of(kubernetes, n.site.name) && w.fault(twice, id) {
 		n.deliver(id+" again", r, body).Body.Close()
 	}
 	if w.fault(crashAfter, id) {
@@ -117,7 +118,7 @@ func (n *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 // name is what a call is called, with a number of its own: of several that are made at one time, each
 // has its own whoever comes first. What is pushed is not the same from one run to the other, for a
 // pack may have its objects in any order.
-func (w *world) name(process string, r *http.Request, body []byte) string {
+func (n *wire) name(r *http.Request, body []byte) string {
 	query := url.Values{}
 	for key, values := range r.URL.Query() {
 		switch key { // what differs from one time to the other
@@ -126,20 +127,21 @@ func (w *world) name(process string, r *http.Request, body []byte) string {
 			query[key] = values
 		}
 	}
-	what := fmt.Sprintf("%s %s %s?%s", process, r.Method, r.URL.Path, query.Encode())
-	if len(body) > 0 && systemOf(r) != git {
+	what := fmt.Sprintf("%s %s %s?%s", n.process, r.Method, r.URL.Path, query.Encode())
+	if len(body) > 0 && n.systemOf(r) != git {
 		what += fmt.Sprintf(" %x", sha256.Sum256(body))[:9]
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.counts[what]++
-	return fmt.Sprintf("%s #%d", what, w.counts[what])
+	n.w.mu.Lock()
+	defer n.w.mu.Unlock()
+	n.w.counts[what]++
+	return fmt.Sprintf("%s #%d", what, n.w.counts[what])
 }
 
-func systemOf(r *http.Request) string {
+// systemOf is the system that a call is for.
+func (n *wire) systemOf(r *http.Request) string {
 	switch {
-	case r.URL.Host == kubernetesHost:
-		return kubernetes
+	case r.URL.Host == n.host():
+		return of(kubernetes, n.site.name)
 	case strings.Contains(r.URL.Path, ".git/"):
 		return git
 	}
@@ -165,11 +167,11 @@ func (n *wire) deliver(id string, r *http.Request, body []byte) (response *http.
 			return response
 		}
 	}
-	if systemOf(r) != kubernetes {
-		return n.w.hub.serve(n.process, r, body)
+	if n.systemOf(r) != of(kubernetes, n.site.name) {
+		return n.w.hub.serve(n, r, body)
 	}
 	r = r.Clone(r.Context())
-	r.Header.Set(cluster.UserHeader, "system:serviceaccount:"+requests.AgentNamespace+":"+render.Agent)
+	r.Header.Set(cluster.UserHeader, n.user())
 	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 	if query := r.URL.Query(); query.Has("watch") {
 		// client-go draws it, and which watch draws what depends on scheduling; its least is 300
@@ -177,29 +179,20 @@ func (n *wire) deliver(id string, r *http.Request, body []byte) (response *http.
 		r.URL.RawQuery = query.Encode()
 		return n.watch(id, r)
 	}
-	n.w.calling.Lock()
-	defer n.w.calling.Unlock()
-	n.w.caller = n.process
-	if r.Method != http.MethodGet {
-		n.w.add(event{call: &call{process: n.process, method: r.Method, path: r.URL.Path, body: body}})
-	}
-	answer := httptest.NewRecorder()
-	n.w.cluster.ServeHTTP(answer, r.WithContext(context.WithoutCancel(r.Context())))
-	n.w.caller = ""
-	return answer.Result()
+	return n.site.serve(n, r, body)
 }
 
 // watch is an answer that goes on, until its reader closes it or it is ended.
 type watch struct {
 	io.ReadCloser
 	id      string
-	w       *world
+	site    *site
 	because func(why error) // ends it; its reader is told why
 }
 
 func (n *wire) watch(id string, r *http.Request) *http.Response {
-	answer, because := n.w.cluster.Stream(r)
-	one := &watch{ReadCloser: answer.Body, id: id, w: n.w, because: because}
+	answer, because := n.Stream(r)
+	one := &watch{ReadCloser: answer.Body, id: id, site: n.site, because: because}
 	n.w.mu.Lock()
 	n.w.watches[one] = true
 	n.w.mu.Unlock()
@@ -208,9 +201,10 @@ func (n *wire) watch(id string, r *http.Request) *http.Response {
 }
 
 func (one *watch) end(why error) {
-	one.w.mu.Lock()
-	delete(one.w.watches, one)
-	one.w.mu.Unlock()
+	w := one.site.w
+	w.mu.Lock()
+	delete(w.watches, one)
+	w.mu.Unlock()
 	one.because(why)
 }
 

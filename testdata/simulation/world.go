@@ -19,7 +19,6 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/pullgrant/pullgrant/testdata/forge"
-	"github.com/pullgrant/pullgrant/testdata/simulation/cluster"
 )
 
 // Names of the world.
@@ -48,9 +47,9 @@ type options struct {
 type world struct {
 	chance
 	options
-	forge   *forge.Forge
-	hub     *hub
-	cluster *cluster.Cluster
+	forge *forge.Forge
+	hub   *hub
+	sites []*site
 
 	mu      sync.Mutex
 	counts  map[string]int // of calls of one name
@@ -58,13 +57,11 @@ type world struct {
 	history history
 	met     []string        // faults and doings that happened, by name
 	down    map[string]bool // systems that answer nobody
+	lasting map[string]bool // faults that last, and have not ended
 	calm    bool            // no fault begins any more
 	ended   bool            // nothing belongs to the history any more
 	watches map[*watch]bool // under way
 	asked   []*request
-
-	calling sync.Mutex // held while Kubernetes serves a call that is no watch
-	caller  string     // the process that made it
 }
 
 // run is a run of the world. The history is in the order of time.
@@ -82,12 +79,16 @@ func run(t *testing.T, o options) (w *world) {
 		}
 		defer f.Close()
 		w = &world{chance: chance(o.seed), options: o, forge: f, counts: map[string]int{},
-			down: map[string]bool{}, watches: map[*watch]bool{}}
+			down: map[string]bool{}, lasting: map[string]bool{}, watches: map[*watch]bool{}}
 		w.hub = &hub{w: w}
 		if err := w.furnish(); err != nil {
 			t.Fatal(err)
 		}
-		defer w.cluster.Close()
+		defer func() {
+			for _, s := range w.sites {
+				s.Close()
+			}
+		}()
 		time.Sleep(time.Until(begin))
 		w.live(t)
 	})
@@ -98,12 +99,14 @@ func run(t *testing.T, o options) (w *world) {
 func (w *world) live(t *testing.T) {
 	stop := make(chan struct{})
 	var alive sync.WaitGroup
-	for _, name := range []string{"a", "b"} {
-		r := &replica{w: w, name: name}
-		if w.fault(skewed, name) {
-			r.skew = w.span(-5*time.Second, 5*time.Second, "skew of "+name)
+	for _, s := range w.sites {
+		for _, name := range []string{"a", "b"} {
+			r := &replica{site: s, name: s.name + "-" + name}
+			if w.fault(skewed, r.name) {
+				r.skew = w.span(-5*time.Second, 5*time.Second, "skew of "+r.name)
+			}
+			alive.Go(func() { r.keep(t, stop) })
 		}
-		alive.Go(func() { r.keep(t, stop) })
 	}
 	w.act()
 	w.setCalm()

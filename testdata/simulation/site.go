@@ -1,0 +1,100 @@
+package simulation
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"time"
+
+	"github.com/pullgrant/pullgrant/render"
+	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/testdata/simulation/cluster"
+)
+
+// site is a cluster that requests name, with all that is called there.
+type site struct {
+	*cluster.Cluster
+	w    *world
+	name string
+
+	calling sync.Mutex // held while it serves a call that is no watch
+	caller  *wire      // whose call that is
+}
+
+// of names a system of a cluster, as kubernetes of it: each may be down by itself.
+func of(system, cluster string) string { return system + " of " + cluster }
+
+// host is the API server, as far as addresses go.
+func (s *site) host() string { return s.name + ".invalid" }
+
+// newSite is a cluster with the fence and the agent's rights.
+func (w *world) newSite(name string) (*site, error) {
+	s := &site{Cluster: cluster.New(time.Now), w: w, name: name}
+	if err := s.Apply(fmt.Appendf(nil, `
+apiVersion: v1
+kind: Namespace
+metadata: {name: %s}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: %s}
+rules:
+- {apiGroups: [""], resources: [pods], verbs: [list]}
+`, namespace, policy)); err != nil {
+		return nil, err
+	}
+	granted := requests.Item{Kind: requests.KubernetesRoleBinding, Namespace: namespace,
+		Role: requests.Role{Kind: requests.KindClusterRole, Name: policy}}
+	if err := s.Apply(render.YAML(append(render.Fence(), render.Rights(render.Footprint{
+		Grants: []requests.Item{granted}})...))); err != nil {
+		return nil, err
+	}
+	s.Watch(s.committed)
+	return s, nil
+}
+
+// committed enters a version of an object into the history.
+func (s *site) committed(e cluster.Event) {
+	v := &version{Event: e, cluster: s.name}
+	if s.caller != nil && e.User == s.caller.user() {
+		v.process = s.caller.process
+	}
+	o := v.object()
+	s.w.note("%s: %s %s %s/%s %d by %s %s", s.name, e.Verb, e.Resource, o.GetNamespace(), o.GetName(),
+		e.Version, e.User, v.process)
+	s.w.add(event{version: v})
+}
+
+// serve answers a call of a process that is no watch.
+func (s *site) serve(n *wire, r *http.Request, body []byte) *http.Response {
+	s.calling.Lock()
+	defer s.calling.Unlock()
+	s.caller = n
+	defer func() { s.caller = nil }()
+	if r.Method != http.MethodGet {
+		s.w.add(event{call: &call{cluster: s.name, process: n.process, method: r.Method, path: r.URL.Path,
+			body: body}})
+	}
+	answer := httptest.NewRecorder()
+	s.ServeHTTP(answer, r.WithContext(context.WithoutCancel(r.Context())))
+	return answer.Result()
+}
+
+// byHand is a call of an administrator's. What is refused is an error.
+func (s *site) byHand(method, path string, body []byte) error {
+	r, err := http.NewRequest(method, "http://"+s.host()+path, io.NopCloser(bytes.NewReader(body)))
+	if err != nil {
+		return err
+	}
+	r.Header.Set(cluster.UserHeader, cluster.Admin)
+	answer := httptest.NewRecorder()
+	s.ServeHTTP(answer, r)
+	if answer.Code >= http.StatusBadRequest {
+		return fmt.Errorf("%s %s: %s", method, path, answer.Body)
+	}
+	return nil
+}
