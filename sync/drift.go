@@ -3,6 +3,7 @@ package sync
 import (
 	"context"
 	"maps"
+	"slices"
 
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
@@ -33,19 +34,20 @@ func (a *Agent) drift(ctx context.Context, w plan.World) map[string]string {
 		a.log.Error("whether grants still go with "+what+" is not known", "event", "drift",
 			"cluster", a.cluster.Name, "error", err.Error())
 	}
-	for role, records := range byRole {
+	for _, role := range slices.Sorted(maps.Keys(byRole)) { // one order, for who replays a run
 		now, err := a.cluster.RoleDigest(ctx, role)
 		if err != nil {
 			unknown("their role", err)
 			continue
 		}
-		for _, r := range records {
+		for _, r := range byRole[role] {
 			if now != r.Roles[role] {
 				found[r.Grant.Path] = requests.CauseRoleChanged
 			}
 		}
 	}
-	for policy, grants := range byPolicy {
+	for _, policy := range slices.Sorted(maps.Keys(byPolicy)) {
+		grants := byPolicy[policy]
 		tree, err := a.branch.tree(ctx, w.Main.Tip, grants[0].Path)
 		if err != nil {
 			unknown("their policy", err)
@@ -72,8 +74,8 @@ func (a *Agent) drift(ctx context.Context, w plan.World) map[string]string {
 
 // tellOfLive logs what is said of live access, by path, and was not said before.
 func (a *Agent) tellOfLive(what string, before, now map[string]string) {
-	for path, text := range now {
-		if before[path] != text {
+	for _, path := range slices.Sorted(maps.Keys(now)) {
+		if text := now[path]; before[path] != text {
 			a.log.Warn("live access "+what, "event", "drift", "cluster", a.cluster.Name, "request", path,
 				"message", text)
 		}

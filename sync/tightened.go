@@ -3,6 +3,7 @@ package sync
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -70,8 +71,8 @@ func (a *Agent) tightened(ctx context.Context, trees map[string]policies.Tree,
 	found := map[string]policies.Tightening{}
 	var questions []policies.Question
 	given := map[string][]policies.Given{}
-	for policy, records := range live {
-		for _, r := range records {
+	for _, policy := range slices.Sorted(maps.Keys(live)) {
+		for _, r := range live[policy] {
 			g, err := a.prover.given(ctx, r, trees[policy])
 			if err != nil {
 				unknown("the challenges of their policy", err)
