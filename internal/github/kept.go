@@ -1,7 +1,9 @@
 package github
 
 import (
+	"bytes"
 	"context"
+	"io"
 	"net/http"
 	"sync"
 )
@@ -24,9 +26,9 @@ type keptAnswer struct {
 
 const maxKept = 64 << 20 // bytes; a page of a hundred pull requests has up to 2 MB
 
-// unmodified is set in the header of an answer that was known. GitHub vouches for its body, and for
-// nothing else that came with it: not for the Link header, which may have said that no page follows
-// when there was none yet.
+// unmodified is set in the header of an answer that was known, to the ETag that it is known by.
+// GitHub vouches for its body, and for nothing else that came with it: not for the Link header, which
+// may have said that no page follows when there was none yet.
 const unmodified = "Pullgrant-Unmodified"
 
 type keep struct{}
@@ -44,19 +46,22 @@ func (k *kept) ask(req *http.Request) {
 	}
 }
 
-// recall makes the answer "not modified" the one that is known.
-func (k *kept) recall(req *http.Request, response *http.Response, body []byte) []byte {
+// recall makes the answer "not modified" the one that is known, which was found to be whole when it
+// was taken; false where it is no such answer.
+func (k *kept) recall(req *http.Request, response *http.Response) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	known, ok := k.answers[req.URL.String()]
 	if response.StatusCode != http.StatusNotModified || !ok ||
 		req.Header.Get("If-None-Match") != known.etag {
-		return body
+		response.Header.Del(unmodified)
+		return false
 	}
 	response.StatusCode, response.Status = http.StatusOK, "200 OK"
 	response.Header.Del("Link")
-	response.Header.Set(unmodified, "true")
-	return known.body
+	response.Header.Set(unmodified, known.etag)
+	response.Body = io.NopCloser(bytes.NewReader(known.body))
+	return true
 }
 
 // take keeps a whole answer.

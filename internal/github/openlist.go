@@ -3,7 +3,10 @@ package github
 import (
 	"cmp"
 	"context"
+	"encoding/json"
+	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"time"
 
@@ -18,8 +21,15 @@ type OpenList struct {
 	client *Client
 	open   map[int]listed // by number
 	closed map[int]ClosedPull
-	seen   time.Time // of the last update that was told, by GitHub's clock
-	whole  time.Time // when the whole list was read last, by the own clock
+	pages  map[int]updated // of what was updated last, as they were read last, by number
+	seen   time.Time       // of the last update that was told, by GitHub's clock
+	whole  time.Time       // when the whole list was read last, by the own clock
+}
+
+// updated is a page of the pull requests that were updated last.
+type updated struct {
+	etag  string // of the answer
+	pulls []listed
 }
 
 const (
@@ -86,32 +96,23 @@ func (l *OpenList) readWhole(ctx context.Context, now time.Time) (news []listed,
 // news lists what was updated since the last look, also what was closed by that: page by page,
 // until one goes back far enough. The first look has but one page.
 func (l *OpenList) news(ctx context.Context) ([]listed, error) {
-	c, before := l.client, l.seen.Add(-newsLag)
-	updated := github.PullRequestListOptions{State: "all", Sort: "updated", Direction: "desc"}
-	found, err := pagesUntil(func(page []*github.PullRequest) bool {
-		return l.seen.IsZero() || page[len(page)-1].GetUpdatedAt().Before(before)
-	}, func(o github.ListOptions) ([]*github.PullRequest, *github.Response, error) {
-		updated.ListOptions = o
-		return c.api.PullRequests.List(ctx, c.owner, c.repo, &updated)
+	before := l.seen.Add(-newsLag)
+	var lacking error
+	news, err := pagesUntil(func(page []listed) bool {
+		return l.seen.IsZero() || page[len(page)-1].updatedAt.Before(before)
+	}, func(o github.ListOptions) ([]listed, *github.Response, error) {
+		page, response, lacks, err := l.page(ctx, o)
+		lacking = cmp.Or(lacking, lacks)
+		return page, response, err
 	})
 	if err != nil {
-		return nil, c.explain(err, "Pull requests: read", "list the pull requests updated last")
+		return nil, l.client.explain(err, "Pull requests: read", "list the pull requests updated last")
 	}
-	var news []listed
-	for _, f := range slices.Backward(found) { // what is told twice is newer on the earlier page
-		l.noteClosed(f)
+	for _, p := range slices.Backward(news) { // what is told twice is newer on the earlier page
+		l.noteClosed(p)
 	}
-	for _, f := range found {
-		p := listed{number: f.GetNumber(), updatedAt: f.GetUpdatedAt().Time}
-		if f.GetState() != "closed" { // one that is closed is not looked at
-			if p, err = c.list(ctx, f); err != nil {
-				return nil, err
-			}
-		}
-		if p.number == 0 || p.updatedAt.IsZero() {
-			return nil, c.incomplete("a list of pull requests")
-		}
-		news = append(news, p)
+	if lacking != nil {
+		return nil, lacking
 	}
 	for _, p := range news {
 		if p.updatedAt.After(l.seen) {
@@ -119,4 +120,64 @@ func (l *OpenList) news(ctx context.Context) ([]listed, error) {
 		}
 	}
 	return news, nil
+}
+
+// page reads one page. In most looks GitHub says that it is as it was: then it is not taken apart
+// again, for it may have 2 MB. What one of its pull requests lacks is told in lacking.
+func (l *OpenList) page(ctx context.Context, o github.ListOptions) (pulls []listed,
+	response *github.Response, lacking, err error) {
+	c := l.client
+	address := fmt.Sprintf("repos/%s/%s/pulls?direction=desc&per_page=%d&sort=updated&state=all",
+		c.owner, c.repo, o.PerPage)
+	if o.Page > 0 {
+		address += fmt.Sprintf("&page=%d", o.Page)
+	}
+	request, err := c.api.NewRequest(http.MethodGet, address, nil)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	response, err = c.api.BareDo(ctx, request)
+	if err != nil {
+		return nil, response, nil, err
+	}
+	defer response.Body.Close()
+	etag := response.Header.Get(unmodified)
+	if known := l.pages[o.Page]; etag != "" && known.etag == etag {
+		return known.pulls, response, nil, nil
+	}
+	var found []*github.PullRequest
+	if err := json.NewDecoder(response.Body).Decode(&found); err != nil {
+		return nil, response, nil, err
+	}
+	for _, f := range found {
+		p, err := l.told(ctx, f)
+		lacking = cmp.Or(lacking, err)
+		pulls = append(pulls, p)
+	}
+	if lacking == nil {
+		if l.pages == nil {
+			l.pages = map[int]updated{}
+		}
+		l.pages[o.Page] = updated{cmp.Or(etag, response.Header.Get("ETag")), pulls}
+	}
+	return pulls, response, lacking, nil
+}
+
+// told converts a pull request of the list; one that is closed is not looked at.
+func (l *OpenList) told(ctx context.Context, f *github.PullRequest) (listed, error) {
+	p := listed{number: f.GetNumber(), updatedAt: f.GetUpdatedAt().Time}
+	switch {
+	case f.GetState() != "closed":
+		open, err := l.client.list(ctx, f)
+		if err != nil {
+			return p, err
+		}
+		p = open
+	case f.GetMergedAt().IsZero():
+		p.unmergedAt = f.GetClosedAt().Time
+	}
+	if p.number == 0 || p.updatedAt.IsZero() {
+		return p, l.client.incomplete("a list of pull requests")
+	}
+	return p, nil
 }

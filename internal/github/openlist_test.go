@@ -139,6 +139,80 @@ func TestFollowedListIsWhole(t *testing.T) {
 	})
 }
 
+// TestUnchangedPageIsNotReadAgain: what a page that is as it was had in it is known, also after a look
+// that failed; a page that changed is read. The answers that are kept are spoiled here, so that reading
+// one of them would show.
+func TestUnchangedPageIsNotReadAgain(t *testing.T) {
+	w, now := manyOpen(t, 3)
+	l := w.client.FollowOpen()
+	expect := func(what string, want ...int) {
+		t.Helper()
+		if numbers, _ := w.reads(l, *now); !slices.Equal(numbers, want) {
+			t.Errorf("%s: %v, want %v", what, numbers, want)
+		}
+	}
+	spoil := func() {
+		kept := w.client.wire.kept.answers
+		for address, answer := range kept {
+			if strings.Contains(address, "sort=updated") {
+				kept[address] = keptAnswer{answer.etag, []byte("spoilt")}
+			}
+		}
+	}
+	patch := func(number int, state string) {
+		t.Helper()
+		w.check(w.Do(w.Token("alice"), "PATCH", fmt.Sprintf("/repos/acme/access/pulls/%d", number),
+			map[string]any{"state": state}, nil))
+	}
+	expect("first", 3, 2, 1)
+	spoil()
+	expect("unchanged", 3, 2, 1)
+	*now = now.Add(time.Minute)
+	patch(2, "closed")
+	expect("closed", 3, 1)
+	if closed := l.Closed(*now); len(closed) != 1 || closed[0].Number != 2 {
+		t.Errorf("closed %v", closed)
+	}
+	spoil()
+	for range 2 {
+		expect("unchanged with one that is closed", 3, 1)
+	}
+	const path = "/repos/acme/access/pulls"
+	w.Fail("GET", path, 1, 403, "{}")
+	if _, err := l.Read(t.Context(), *now); err == nil {
+		t.Error("a refusal is no error")
+	}
+	expect("after a refusal", 3, 1)
+	*now = now.Add(time.Minute)
+	patch(2, "open")
+	expect("open again", 2, 3, 1)
+	spoil()
+	expect("unchanged since", 2, 3, 1)
+}
+
+// TestIncompletePage: a pull request of which a page lacks something is an error in each look, also
+// when the page is as it was; which ones were closed is known all the same.
+func TestIncompletePage(t *testing.T) {
+	w, now := manyOpen(t, 2)
+	*now = now.Add(time.Minute)
+	w.check(w.Do(w.Token("alice"), "PATCH", "/repos/acme/access/pulls/1",
+		map[string]any{"state": "closed"}, nil))
+	l := w.edited("/pulls", func(body any) any {
+		if all := body.([]any); len(all) == 2 { // with the closed one, which the whole list leaves out
+			all[1].(map[string]any)["base"] = map[string]any{}
+		}
+		return body
+	}).FollowOpen()
+	for look := range 2 {
+		if _, err := l.Read(t.Context(), *now); err == nil || !strings.Contains(err.Error(), "lacks") {
+			t.Errorf("look %d: error %v", look, err)
+		}
+		if closed := l.Closed(*now); len(closed) != 1 || closed[0].Number != 1 {
+			t.Errorf("look %d: closed %v", look, closed)
+		}
+	}
+}
+
 // TestFollowedListThatFails: a whole list that cannot be had is an error, and changes nothing.
 func TestFollowedListThatFails(t *testing.T) {
 	w := newWorld(t)

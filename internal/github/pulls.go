@@ -22,7 +22,8 @@ type listed struct {
 	merged              bool
 	mergedAt            requests.Time
 	updatedAt           time.Time
-	asked               []string // for a review: logins and org/teams
+	unmergedAt          time.Time // when one was closed that is not merged; only OpenList tells
+	asked               []string  // for a review: logins and org/teams
 }
 
 // by is its author, nobody of the zero one.

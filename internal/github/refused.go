@@ -9,8 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/go-github/v60/github"
-
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
 )
@@ -29,13 +27,13 @@ const (
 
 // noteClosed remembers a pull request as a list shows it, when it is closed, and forgets it when it
 // is not.
-func (l *OpenList) noteClosed(f *github.PullRequest) {
+func (l *OpenList) noteClosed(p listed) {
 	if l.closed == nil {
 		l.closed = map[int]ClosedPull{}
 	}
-	delete(l.closed, f.GetNumber())
-	if f.GetState() == "closed" && f.GetMergedAt().IsZero() && !f.GetClosedAt().IsZero() {
-		l.closed[f.GetNumber()] = ClosedPull{f.GetNumber(), f.GetClosedAt().Time}
+	delete(l.closed, p.number)
+	if !p.unmergedAt.IsZero() {
+		l.closed[p.number] = ClosedPull{p.number, p.unmergedAt}
 	}
 }
 

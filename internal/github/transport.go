@@ -169,7 +169,9 @@ func (t *transport) attempt(req *http.Request) (*http.Response, error) {
 	t.date(response)
 	t.spend(req, response)
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
-	body = t.kept.recall(req, response, body)
+	if err == nil && t.kept.recall(req, response) {
+		return response, nil
+	}
 	switch success := response.StatusCode >= 200 && response.StatusCode < 300; {
 	case err != nil:
 		return nil, fmt.Errorf("%w: the answer broke off after %d bytes: %w", errBroken,

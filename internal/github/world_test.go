@@ -235,6 +235,10 @@ func (w world) edited(path string, change func(body any) any) *Client {
 		}
 		recorder := httptest.NewRecorder()
 		w.ServeHTTP(recorder, r)
+		if recorder.Code == http.StatusNotModified {
+			rw.WriteHeader(recorder.Code)
+			return true
+		}
 		var body any
 		if err := json.Unmarshal(recorder.Body.Bytes(), &body); err != nil {
 			w.Errorf("answer of %s: %v", path, err)
