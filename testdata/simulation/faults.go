@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -43,10 +44,11 @@ const outage = 40 * time.Minute
 // everything is each fault, as often as lets most of what people do still come to something: of
 // 100,000 occasions.
 var everything = rates(map[string]int{slow: 200, dropped: 500, late: 50_000, twice: 500, lost: 500,
-	crashBefore: 10, crashAfter: 10, skewed: 70_000}, besides)
+	crashBefore: 10, crashAfter: 10, skewed: 70_000}, besides, shapes)
 
-// rates adds those of the faults that come with doings.
-func rates(all map[string]int, besides []beside) map[string]int {
+// rates adds those of the faults that come with doings, and of shapes.
+func rates(all map[string]int, besides []beside, shapes map[string]int) map[string]int {
+	maps.Copy(all, shapes)
 	for _, b := range besides {
 		all[b.name] = b.rate
 	}
@@ -83,20 +85,29 @@ var besides = []beside{
 		return func() { end(); set(false) }
 	}},
 	{compacted, 5000, false, func(_ *world, s *site) func() { s.Compact(); return nil }},
+	rolledOut(agents), none(agents, 3000), rolledOut(expirers), none(expirers, 3000),
 	{broken, 10_000, false, func(w *world, s *site) func() { w.cut(s); return nil }},
 }
 
 // fault tells whether a fault of a kind takes an occasion.
 func (w *world) fault(kind, occasion string) bool {
-	name := kind + ": " + occasion
+	name, is := w.chosen(kind, occasion)
+	if is {
+		w.add(event{fault: name})
+	}
+	return is
+}
+
+// chosen tells whether something by chance takes an occasion, and its name.
+func (w *world) chosen(kind, occasion string) (name string, is bool) {
+	name = kind + ": " + occasion
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.calm || w.below(100_000, name) >= w.faults[kind] || w.only != nil && !w.only[name] {
-		return false
+		return name, false
 	}
 	w.met = append(w.met, name)
-	w.history = append(w.history, event{at: time.Now().UTC(), fault: name})
-	return true
+	return name, true
 }
 
 // setCalm has no fault begin any more.

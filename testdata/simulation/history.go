@@ -16,6 +16,7 @@ type event struct {
 	call    *call           // an agent called Kubernetes to write
 	version *version        // an object was written
 	push    *push           // main moved
+	started *life           // a process
 	died    string          // a process
 	fault   string          // took an occasion: its name
 	log     string          // a line of an agent
@@ -29,6 +30,13 @@ type event struct {
 type call struct {
 	cluster, process, method, path string
 	body                           []byte
+}
+
+// life is that of a process.
+type life struct {
+	program, cluster, process string
+	skew                      time.Duration // its clock is ahead by it
+	from, to                  time.Time     // as lives has it
 }
 
 // version is one of an object of a cluster, by whichever process wrote it; none: none of ours.

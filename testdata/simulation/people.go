@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -112,13 +113,14 @@ func (w *world) furnish() error {
 	rules := forge.DefaultRules()
 	rules.Bypass = []string{"agent[bot]"}
 	f.Protect(rules)
-	files := roles.Catalogue(roles.Debug(clusterName, namespace),
+	clusters := w.clusters()
+	files := roles.Catalogue(roles.Debug(strings.Join(clusters, ", "), namespace),
 		[]rbac.RoleRule{{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"list"}}})
 	if _, err := f.Seed(files, "Start", "root"); err != nil {
 		return err
 	}
 	w.hub.moved("root")
-	for _, name := range []string{clusterName} {
+	for _, name := range clusters {
 		s, err := w.newSite(name)
 		if err != nil {
 			return err

@@ -24,6 +24,8 @@ var rules = map[string]func(history) []string{
 	"G1 approved":        approvedOnly,
 	"G1 as asked":        asAsked,
 	"G2 on time":         onTime,
+	"G2 prompt":          prompt,
+	"G2 not early":       endsNothingEarly,
 	"G3 armed":           armed,
 	"G4 once":            once,
 	"G6 may write":       mayWrite,

@@ -25,7 +25,7 @@ func mayWrite(h history) (wrong []string) {
 		}
 		// a finalizer's first step is no change of the agent's
 		deleting := v.New != nil && v.New.GetDeletionTimestamp() != nil
-		if !slices.Contains(writes, v.kind()) && !deleting {
+		if !slices.Contains(writesOf(v.process), v.kind()) && !deleting {
 			wrong = append(wrong, fmt.Sprintf("%s: %s of %s", v.process, v.kind(), v.object().GetName()))
 		}
 	}

@@ -21,6 +21,9 @@ type site struct {
 	w    *world
 	name string
 
+	replicas []*replica
+	slept    int // how often all of a program did
+
 	calling sync.Mutex // held while it serves a call that is no watch
 	caller  *wire      // whose call that is
 }

@@ -100,12 +100,9 @@ func (w *world) live(t *testing.T) {
 	stop := make(chan struct{})
 	var alive sync.WaitGroup
 	for _, s := range w.sites {
-		for _, name := range []string{"a", "b"} {
-			r := &replica{site: s, name: s.name + "-" + name}
-			if w.fault(skewed, r.name) {
-				r.skew = w.span(-5*time.Second, 5*time.Second, "skew of "+r.name)
-			}
-			alive.Go(func() { r.keep(t, stop) })
+		s.deploy()
+		for _, p := range s.replicas {
+			alive.Go(func() { p.keep(t, stop) })
 		}
 	}
 	w.act()

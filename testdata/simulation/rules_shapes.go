@@ -1,0 +1,168 @@
+package simulation
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/pullgrant/pullgrant/render"
+)
+
+// programOf is the name of what a process runs.
+func programOf(process string) string {
+	name, _, _ := strings.Cut(process, "-")
+	return name
+}
+
+// writesOf is what a process may do to objects: those that are no agents do little.
+func writesOf(process string) []string {
+	switch programOf(process) {
+	case expirers.name:
+		return []string{"rolebindings delete", "jobs delete"}
+	}
+	return writes
+}
+
+// lives are those of all processes, in the order in which they began.
+func (h history) lives() (all []*life) {
+	byName := map[string]*life{}
+	for _, e := range h {
+		switch {
+		case e.started != nil:
+			one := *e.started
+			one.from, one.to = e.at, h[len(h)-1].at
+			byName[one.process] = &one
+			all = append(all, &one)
+		case e.died != "" && byName[e.died] != nil:
+			byName[e.died].to = e.at
+			delete(byName, e.died)
+		}
+	}
+	return all
+}
+
+// span is a time from one on, and less than another.
+type span struct{ from, to time.Time }
+
+// silent are the times in which Kubernetes of a cluster answers nobody, in order.
+func (h history) silent(cluster string) (all []span) {
+	var since time.Time
+	for _, e := range h {
+		switch down, told := e.down[of(kubernetes, cluster)]; {
+		case told && down:
+			since = e.at
+		case told:
+			all = append(all, span{since, e.at})
+		}
+	}
+	return all
+}
+
+// answered is how much of a time lies in none of the silent ones.
+func answered(silent []span, from, to time.Time) time.Duration {
+	sum := max(to.Sub(from), 0)
+	for _, s := range silent {
+		if s.from.Before(from) {
+			s.from = from
+		}
+		if s.to.After(to) {
+			s.to = to
+		}
+		sum -= max(s.to.Sub(s.from), 0)
+	}
+	return sum
+}
+
+// What a process that ends access needs, in time in which Kubernetes answers.
+const (
+	learns  = 3 * time.Minute         // to have heard of what is there: by its list each minute, if by no watch
+	acts    = 2500 * time.Millisecond // to delete what is due: a look at the clock each second, and a call
+	tryLost = 6 * time.Second         // a call that something happened to, and the pause after it
+)
+
+// prompt: while one process lives that ends access and Kubernetes answers it, access ends when that
+// process does so by its clock, whatever became of all others.
+func prompt(h history) (wrong []string) {
+	lives, silent := h.lives(), map[string][]span{}
+	for _, a := range h.accounts() {
+		if _, known := silent[a.cluster]; !known {
+			silent[a.cluster] = h.silent(a.cluster)
+		}
+		down := silent[a.cluster]
+		for i, e := range a.bound {
+			gone := h[len(h)-1].at
+			if i < len(a.unbound) {
+				gone = a.unbound[i].at
+			}
+			for _, p := range lives {
+				if p.cluster != a.cluster || p.program != agents.name && p.program != expirers.name {
+					continue
+				}
+				due := knows(down, p, e.at)
+				if due.Before(a.end) {
+					due = a.end
+				}
+				until := gone
+				if p.to.Before(until) {
+					until = p.to
+				}
+				allowed := acts + max(-p.skew, 0) + time.Duration(h.hindered(p, due, until))*tryLost
+				if had := answered(down, due, until); had > allowed {
+					wrong = append(wrong, fmt.Sprintf("%s was bound until %s; its window ended at %s, "+
+						"and %s had %s to end it, where %s is enough", a.name, gone, a.end, p.process,
+						had, allowed))
+				}
+			}
+		}
+	}
+	return wrong
+}
+
+// knows is when a process knows of what was there since a time.
+func knows(silent []span, p *life, since time.Time) time.Time {
+	if since.Before(p.from) {
+		since = p.from
+	}
+	at := since.Add(learns)
+	for _, s := range silent {
+		if s.to.After(since) && s.from.Before(at) {
+			if s.from.Before(since) {
+				s.from = since
+			}
+			at = at.Add(s.to.Sub(s.from))
+		}
+	}
+	return at
+}
+
+// hindered is how many calls of a process something happened to in a time, and just before it.
+func (h history) hindered(p *life, from, to time.Time) (n int) {
+	for _, e := range h {
+		if strings.Contains(e.fault, " "+p.process+" ") && e.at.After(from.Add(-2*tolerated)) &&
+			e.at.Before(to) {
+			n++
+		}
+	}
+	return n
+}
+
+// endsNothingEarly: what only expires ends nothing before its end, by its own clock.
+func endsNothingEarly(h history) (wrong []string) {
+	skews := map[string]time.Duration{}
+	for _, p := range h.lives() {
+		skews[p.process] = p.skew
+	}
+	for _, e := range h {
+		v := e.version
+		if v == nil || v.New != nil || programOf(v.process) != expirers.name {
+			continue
+		}
+		text := v.Old.GetAnnotations()[render.AnnotationExpiresAt]
+		end, err := time.Parse(time.RFC3339, text)
+		if err != nil || e.at.Add(max(skews[v.process], 0)).Before(end) {
+			wrong = append(wrong, fmt.Sprintf("%s deleted %s %s at %s, which ends at %q", v.process,
+				v.Resource, v.Old.GetName(), e.at, text))
+		}
+	}
+	return wrong
+}
