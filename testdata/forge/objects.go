@@ -158,8 +158,12 @@ func (g repository) parents(sha string) (parents []string, ok bool) {
 // longest is how many commits are followed before git, which is quicker then, is asked.
 const longest = 500
 
-// reachable are a commit and all before it; ok is false when that is for git to say.
+// reachable are a commit and all before it, which nobody may change; ok is false when that is for git
+// to say.
 func (g repository) reachable(sha string) (all map[string]bool, ok bool) {
+	if known, found := g.known.Load("reachable " + sha); found {
+		return known.(map[string]bool), true
+	}
 	all = map[string]bool{sha: true}
 	for next := []string{sha}; len(next) > 0; {
 		parents, ok := g.parents(next[0])
@@ -174,6 +178,7 @@ func (g repository) reachable(sha string) (all map[string]bool, ok bool) {
 			}
 		}
 	}
+	g.known.Store("reachable "+sha, all)
 	return all, true
 }
 

@@ -13,21 +13,62 @@ import (
 // Encode turns an answer into JSON. Of a described operation it is completed with every field
 // that the description requires and that value says nothing of.
 func (c *Contract) Encode(route *Route, status int, value any) ([]byte, error) {
-	data, err := json.Marshal(value)
-	if err != nil || route == nil {
-		return data, err
+	if route == nil {
+		return json.Marshal(value)
 	}
 	schema, ok := c.github.find(route.operation,
 		"responses", strconv.Itoa(status), "content", "application/json", "schema")
 	if !ok {
-		return data, nil
+		return json.Marshal(value)
+	}
+	list, isList := value.([]any)
+	of, plain := c.github.find(schema, "items")
+	if !isList || !plain {
+		return c.complete(schema, value)
+	}
+	items := make([][]byte, 0, len(list))
+	for _, item := range list {
+		data, err := c.complete(of, item)
+		if err != nil {
+			return nil, err
+		}
+		items = append(items, data)
+	}
+	return slices.Concat([]byte("["), bytes.Join(items, []byte(",")), []byte("]")), nil
+}
+
+// maxCompleted bounds how many values are remembered.
+const maxCompleted = 500
+
+// complete encodes a value, completed by its schema. It is remembered, for a list has most of its
+// items again each time it is asked for, and completing them is most of what an answer costs.
+func (c *Contract) complete(schema place, value any) ([]byte, error) {
+	data, err := json.Marshal(value)
+	if err != nil {
+		return nil, err
+	}
+	key := schema.pointer + " " + string(data)
+	c.mu.Lock()
+	known, ok := c.completed[key]
+	c.mu.Unlock()
+	if ok {
+		return known, nil
 	}
 	// Not json.Unmarshal, in which numbers beyond 2^53 are not exact.
 	whole, err := jsonschema.UnmarshalJSON(bytes.NewReader(data))
 	if err != nil {
 		return nil, err
 	}
-	return json.Marshal(c.github.fill(schema.object, whole))
+	if data, err = json.Marshal(c.github.fill(schema.object, whole)); err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.completed == nil || len(c.completed) >= maxCompleted {
+		c.completed = map[string][]byte{}
+	}
+	c.completed[key] = data
+	return data, nil
 }
 
 // fill completes one value against one schema, in place, and returns it.

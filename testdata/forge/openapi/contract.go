@@ -22,6 +22,7 @@ type Contract struct {
 
 	mu         sync.Mutex
 	violations []string
+	completed  map[string][]byte // by schema and value
 }
 
 // Load gives a contract that nothing was held against yet.
