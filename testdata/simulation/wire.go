@@ -74,6 +74,9 @@ func (n *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 		r.Body.Close()
 	}
+	if err := r.Context().Err(); err != nil {
+		return nil, err // as http.Transport does, whoever else saw the context end first
+	}
 	id, system := n.name(r, body), n.systemOf(r)
 	if n.isDead() {
 		return nil, errBroken
