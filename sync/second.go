@@ -15,15 +15,23 @@ import (
 // tellSecond has the pull request that came second under a name told so: one whose file is off the
 // branch because the name is used, or one that was merged over the file of the first. Which one
 // that is nobody knows yet, for it has no record: GitHub is asked as of the commit on, where its
-// file stood last.
+// file stood last. Where that is the pull request which has the name, its own file was put back by
+// none, and what became of it stays told there.
 func (a *Agent) tellSecond(e ledger.Entry, on string) {
 	g, holder := e.Record.Grant, e.Holder
+	first := g.Evidence.PullRequest
 	c := comment{path: g.Path, what: "second"}
 	switch {
 	case e.Discard:
-		c.find = func(ctx context.Context) (number int, err error) {
-			number, _, err = a.github.Introduced(ctx, g.Path, on)
-			return number, err
+		c.find = func(ctx context.Context) (int, error) {
+			number, _, err := a.github.Introduced(ctx, g.Path, on)
+			if err != nil || number == 0 {
+				return 0, err
+			}
+			if first, err = a.pullOf(ctx, holder, on); err != nil || number == first {
+				return 0, err
+			}
+			return number, nil
 		}
 	case e.Record.Code == string(policies.BlobMismatch),
 		e.Record.Cause == requests.CauseRevoked && g.Evidence.MergeCommit != "":
@@ -32,11 +40,7 @@ func (a *Agent) tellSecond(e ledger.Entry, on string) {
 	default:
 		return
 	}
-	c.compose = func(ctx context.Context) (string, error) {
-		first := g.Evidence.PullRequest
-		if e.Discard {
-			first = a.pullOf(ctx, holder, on)
-		}
+	c.compose = func(context.Context) (string, error) {
 		return secondText(g.Name, holder, first), nil
 	}
 	a.tell.comments.put(c)
@@ -59,21 +63,18 @@ func (a *Agent) overwriter(ctx context.Context, g requests.Grant) (int, error) {
 }
 
 // pullOf is the pull request behind what has a name: a request, or an entry of the ledger. 0 when
-// that cannot be told.
-func (a *Agent) pullOf(ctx context.Context, path, on string) int {
+// there is none, or the entry does not tell.
+func (a *Agent) pullOf(ctx context.Context, path, on string) (int, error) {
 	if _, asked := requests.SplitPath(path); asked {
 		number, _, err := a.github.Introduced(ctx, path, on)
-		if err != nil {
-			return 0
-		}
-		return number
+		return number, err
 	}
 	content, err := a.branch.file(ctx, a.branch.repository.Tip(), path)
 	if err != nil {
-		return 0
+		return 0, err
 	}
 	entry, _ := requests.ParseRevocation(path, content)
-	return entry.Status.PullRequest
+	return entry.Status.PullRequest, nil
 }
 
 // secondText tells why a request that came second under a name is refused. first is the pull

@@ -122,3 +122,18 @@ func TestNameInTheLedgerIsTold(t *testing.T) {
 	s.says(second, "### Refused: RequestIdReused", "revocations&#47;",
 		fmt.Sprintf("of #%d, which was on the branch first", first))
 }
+
+// TestFilePutBackIsToldNobody: the file of a request that is over, pushed onto the branch again, came
+// with no pull request; its first one goes on saying what became of it.
+func TestFilePutBackIsToldNobody(t *testing.T) {
+	s := newStage(t)
+	name, path, content := s.requestFile("back")
+	first := s.pull("first", false, map[string]string{path: content})
+	agent := s.agent(githubOnly)
+	s.Must(agent.Once(t.Context()))
+	s.over(name, requests.CauseDenied, "InsufficientApprovals")
+	s.pushFiles("root", "Put it back", map[string]string{path: content})
+	s.Must(agent.Once(t.Context()))
+	s.over(name, requests.CauseDenied, "InsufficientApprovals") // whose file is off the branch
+	s.says(first, "### Refused: InsufficientApprovals")
+}
