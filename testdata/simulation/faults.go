@@ -86,6 +86,7 @@ var besides = []beside{
 	}},
 	{compacted, 5000, false, func(_ *world, s *site) func() { s.Compact(); return nil }},
 	rolledOut(agents), none(agents, 3000), rolledOut(expirers), none(expirers, 3000),
+	rolledOut(awsKeepers), none(awsKeepers, 3000), listEdited,
 	{broken, 10_000, false, func(w *world, s *site) func() { w.cut(s); return nil }},
 }
 

@@ -21,6 +21,7 @@ type event struct {
 	fault   string          // took an occasion: its name
 	log     string          // a line of an agent
 	down    map[string]bool // a system stopped to answer, or answers again
+	trusted bool            // what is on main from now on, agents grant
 	quiet   bool            // from now on nothing may be written
 	end     bool            // that was all; main has the files that it ends with
 	main    map[string]string

@@ -113,9 +113,15 @@ func (w *world) furnish() error {
 	rules := forge.DefaultRules()
 	rules.Bypass = []string{"agent[bot]"}
 	f.Protect(rules)
+	if w.trusted = w.shape(onBranch, "branch"); w.trusted {
+		w.add(event{trusted: true})
+	}
 	clusters := w.clusters()
 	files := roles.Catalogue(roles.Debug(strings.Join(clusters, ", "), namespace),
 		[]rbac.RoleRule{{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"list"}}})
+	const identities = "policies/identities.yaml"
+	files[identities] = strings.Replace(files[identities], "{username: alice@example.com}",
+		"{username: alice@example.com}, aws: {arn: \""+arn+"\"}", 1)
 	if _, err := f.Seed(files, "Start", "root"); err != nil {
 		return err
 	}

@@ -30,6 +30,9 @@ var rules = map[string]func(history) []string{
 	"G4 once":            once,
 	"G6 may write":       mayWrite,
 	"G6 leads":           leads,
+	"G6 passes":          passMay,
+	"aws-auth others":    othersStay,
+	"aws-auth in step":   inStep,
 	"G6 this very one":   thisVeryOne,
 	"G7 quiet":           nothingInQuiet,
 	"G8 no words":        noWords,
@@ -59,6 +62,7 @@ type account struct {
 	leftBy           string
 	deeds            []event
 	bound, unbound   []event // versions that made its bindings, and that removed them
+	unseen           bool    // no agent saw it go before its end; set by ledgerTrue
 }
 
 // granted tells whether it ever had a binding by an agent.
@@ -67,8 +71,9 @@ func (a *account) granted() bool { return len(a.bound) > 0 }
 // accounts are those of all requests, in the order in which they were asked for.
 func (h history) accounts() (all []*account) {
 	byName, byLabel := map[string]*account{}, map[string]*account{}
+	trusted := false
 	for _, e := range h {
-		switch {
+		switch trusted = trusted || e.trusted; {
 		case e.did != nil:
 			a := byName[e.did.request.name]
 			if a == nil {
@@ -81,6 +86,9 @@ func (h history) accounts() (all []*account) {
 			case approves:
 				a.approved = e.at
 			case merges:
+				if trusted {
+					continue // what counts is that it comes to main
+				}
 				a.merged = e.at.Truncate(time.Second)
 				a.end = a.merged.Add(a.length)
 			}
@@ -88,6 +96,9 @@ func (h history) accounts() (all []*account) {
 			for _, a := range all {
 				if e.push.changed[a.path] == "D" && a.left.IsZero() {
 					a.left, a.leftBy = e.at, e.push.who
+				}
+				if trusted && e.push.changed[a.path] == "A" && !a.granted() {
+					a.onMain(e.at)
 				}
 			}
 		case e.version != nil && e.version.Resource == "rolebindings":

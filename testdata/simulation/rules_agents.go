@@ -32,7 +32,11 @@ func mayWrite(h history) (wrong []string) {
 	return wrong
 }
 
-// leads: only the replica that holds the Lease grants and keeps records.
+// leaderWrites are what grants, and what keeps records.
+var leaderWrites = []string{"rolebindings create", "jobs create", "configmaps create",
+	"configmaps update"}
+
+// leads: of replicas, only the one that holds the Lease grants and keeps records.
 func leads(h history) (wrong []string) {
 	holders := map[string]string{} // by cluster
 	for _, e := range h {
@@ -42,8 +46,7 @@ func leads(h history) (wrong []string) {
 		case v.Resource == "leases" && v.New != nil:
 			holders[v.cluster], _, _ = unstructured.NestedString(v.New.Object, "spec", "holderIdentity")
 		case v.process == "" || v.process == holders[v.cluster]:
-		case slices.Contains([]string{"rolebindings create", "jobs create", "configmaps create",
-			"configmaps update"}, v.kind()):
+		case programOf(v.process) == agents.name && slices.Contains(leaderWrites, v.kind()):
 			wrong = append(wrong, fmt.Sprintf("%s: %s of %s, while the Lease is of %q", v.process,
 				v.kind(), v.object().GetName(), holders[v.cluster]))
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
 // ledgerContinues: agents add to the ledger and take requests from main, and do nothing else there.
@@ -73,6 +74,7 @@ func ledgerTrue(h history) (wrong []string) {
 			wrong = append(wrong, fmt.Sprint(findings))
 			continue
 		}
+		a.unseen = h.unseen(a)
 		if what := a.untrue(entry.Status); what != "" {
 			wrong = append(wrong, fmt.Sprintf("the entry of %s says %s %s; %s", a.name,
 				entry.Status.Cause, entry.Status.Code, what))
@@ -116,7 +118,7 @@ const tolerated = 10 * time.Second
 
 // causes are those that are true of a binding that went at a time.
 func (a *account) causes(at time.Time) (causes []string) {
-	if !at.Before(a.end.Add(-tolerated)) {
+	if !at.Before(a.end.Add(-tolerated)) || a.unseen {
 		causes = append(causes, requests.CauseExpired)
 	}
 	for _, e := range a.deeds {
@@ -130,6 +132,9 @@ func (a *account) causes(at time.Time) (causes []string) {
 			causes = append(causes, requests.CauseRelinquished)
 		case deletes, deletesJob:
 			causes = append(causes, requests.CauseBindingDeleted)
+			if !at.Before(a.end.Add(-plan.MaxSkew)) { // no clock tells the one from the other
+				causes = append(causes, requests.CauseExpired)
+			}
 		}
 	}
 	return causes

@@ -2,11 +2,22 @@ package simulation
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
 	"github.com/pullgrant/pullgrant/render"
+	"github.com/pullgrant/pullgrant/sync/plan"
 )
+
+// onMain has a request be on main since a time, which is all that a grant rests on where the branch
+// is the evidence.
+func (a *account) onMain(since time.Time) {
+	a.approved, a.merged = since, since.Truncate(time.Second)
+	a.end, a.left = a.merged.Add(a.length), time.Time{}
+}
 
 // programOf is the name of what a process runs.
 func programOf(process string) string {
@@ -19,9 +30,61 @@ func writesOf(process string) []string {
 	switch programOf(process) {
 	case expirers.name:
 		return []string{"rolebindings delete", "jobs delete"}
+	case awsKeepers.name:
+		return []string{"configmaps update"}
 	}
 	return writes
 }
+
+// passMay: a single pass grants and keeps records where no replica holds the Lease as it begins. It
+// does not take the Lease: what it saves, it saves over nothing that somebody else wrote meanwhile.
+func passMay(h history) (wrong []string) {
+	type lease struct {
+		holder string
+		until  time.Time
+	}
+	leases, begun, may := map[string]lease{}, map[string]*life{}, map[string]bool{}
+	look := func(cluster string, at time.Time) {
+		for _, p := range begun {
+			if l := leases[cluster]; p.cluster == cluster && at.Sub(p.from) < passLooks &&
+				(l.holder == "" || !at.Add(p.skew).Before(l.until)) {
+				may[p.process] = true
+			}
+		}
+	}
+	for _, e := range h {
+		v := e.version
+		switch {
+		case e.started != nil && e.started.program == passes.name:
+			p := *e.started
+			p.from = e.at
+			begun[p.process] = &p
+			look(p.cluster, e.at)
+		case v == nil:
+		case v.Resource == "leases" && v.New != nil:
+			look(v.cluster, e.at)
+			holder, _, _ := unstructured.NestedString(v.New.Object, "spec", "holderIdentity")
+			renewed, _, _ := unstructured.NestedString(v.New.Object, "spec", "renewTime")
+			seconds, _, _ := unstructured.NestedInt64(v.New.Object, "spec", "leaseDurationSeconds")
+			at, err := time.Parse(time.RFC3339Nano, renewed)
+			if err != nil { // nobody ever led
+				holder = ""
+			}
+			leases[v.cluster] = lease{holder, at.Add(time.Duration(seconds) * time.Second)}
+			look(v.cluster, e.at)
+		case begun[v.process] != nil:
+			look(v.cluster, e.at)
+			if slices.Contains(leaderWrites, v.kind()) && !may[v.process] {
+				wrong = append(wrong, fmt.Sprintf("%s: %s of %s, though the Lease was of %q", v.process,
+					v.kind(), v.object().GetName(), leases[v.cluster].holder))
+			}
+		}
+	}
+	return wrong
+}
+
+// passLooks is how long after its begin a pass has read the Lease: a call may be slow.
+const passLooks = 45 * time.Second
 
 // lives are those of all processes, in the order in which they began.
 func (h history) lives() (all []*life) {
@@ -116,6 +179,25 @@ func prompt(h history) (wrong []string) {
 		}
 	}
 	return wrong
+}
+
+// unseen tells whether a binding went and no agent was there to see that before its end. Then it is
+// found gone after it, and has expired as far as anybody knows.
+func (h history) unseen(a *account) bool {
+	if len(a.unbound) == 0 {
+		return false
+	}
+	down := h.silent(a.cluster)
+	return !slices.ContainsFunc(h.lives(), func(p *life) bool {
+		from, to := a.unbound[0].at, a.end.Add(-plan.MaxSkew)
+		if p.from.After(from) {
+			from = p.from
+		}
+		if p.to.Before(to) {
+			to = p.to
+		}
+		return p.program == agents.name && p.cluster == a.cluster && answered(down, from, to) > learns
+	})
 }
 
 // knows is when a process knows of what was there since a time.

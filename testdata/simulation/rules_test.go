@@ -288,8 +288,9 @@ var mutants = map[string]mutant{
 // everyRuleCanFail: a history with nothing wrong breaks no rule, and with one thing wrong it breaks
 // the rule that is about it.
 func everyRuleCanFail(t *testing.T, h history) {
-	seen := map[string]bool{}
-	for name, m := range mutants {
+	seen, all := map[string]bool{}, maps.Clone(mutants)
+	maps.Copy(all, shapeMutants)
+	for name, m := range all {
 		seen[m.rule] = true
 		t.Run(name, func(t *testing.T) {
 			s := newScenario(t, h)

@@ -10,10 +10,13 @@ import (
 const (
 	twoClusters = "two clusters" // on one repository
 	hasExpirers = "expirers"     // processes that only expire, beside the agents
+	onBranch    = "evidence"     // is the branch: nothing is proved, whatever is on main is granted
+	hasPasses   = "passes"       // single ones of an agent, which a cron job starts beside the agents
 )
 
 // shapes is of 100,000 runs, or clusters of them, how many have each.
-var shapes = map[string]int{twoClusters: 30_000, hasExpirers: 60_000}
+var shapes = map[string]int{twoClusters: 30_000, hasExpirers: 60_000,
+	hasPasses: 30_000, hasAWS: 40_000, onBranch: 10_000}
 
 // shape tells whether a run has one.
 func (w *world) shape(name, of string) bool {
@@ -42,6 +45,12 @@ func (s *site) deploy() {
 	add(agents, "a", "b")
 	if s.w.shape(hasExpirers, s.name) {
 		add(expirers, "c", "d")
+	}
+	if s.aws {
+		add(awsKeepers, "e", "f")
+	}
+	if s.w.shape(hasPasses, s.name) {
+		add(passes, "g")
 	}
 }
 

@@ -33,7 +33,7 @@ var traces = flag.String("traces", "", "folder for the traces of runs; empty: no
 // TestNothingBreaks: where nothing breaks, grants begin and end on their second and every rule
 // holds; the same seed is the same run, call by call; and every rule can fail.
 func TestNothingBreaks(t *testing.T) {
-	o := options{seed: 1, length: time.Hour, every: 4 * time.Minute}
+	o := options{seed: 1, length: time.Hour, every: 4 * time.Minute, faults: whole}
 	w := run(t, o)
 	report(t, w)
 	granted, watched := 0, 0
@@ -53,6 +53,7 @@ func TestNothingBreaks(t *testing.T) {
 	}
 	t.Run("again", func(t *testing.T) { same(t, w.calls(), run(t, o).calls()) })
 	t.Run("mutants", func(t *testing.T) { everyRuleCanFail(t, w.history) })
+	t.Run("nobody is late", func(t *testing.T) { nobodyIsLate(t, w.history) })
 }
 
 // TestFaults: under every fault at once every rule holds, and the same seed is the same run.

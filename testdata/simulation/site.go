@@ -21,8 +21,10 @@ type site struct {
 	w    *world
 	name string
 
+	aws      bool // it is on EKS
 	replicas []*replica
 	slept    int // how often all of a program did
+	edits    int // of aws-auth, by hand
 
 	calling sync.Mutex // held while it serves a call that is no watch
 	caller  *wire      // whose call that is
@@ -52,11 +54,20 @@ rules:
 	}
 	granted := requests.Item{Kind: requests.KubernetesRoleBinding, Namespace: namespace,
 		Role: requests.Role{Kind: requests.KindClusterRole, Name: policy}}
-	if err := s.Apply(render.YAML(append(render.Fence(), render.Rights(render.Footprint{
-		Grants: []requests.Item{granted}})...))); err != nil {
+	objects := render.Fence()
+	if s.aws = w.shape(hasAWS, name); s.aws {
+		fence, binding := render.AWSFence()
+		objects = append(objects, &fence, &binding)
+	}
+	objects = append(objects, render.Rights(render.Footprint{Grants: []requests.Item{granted},
+		AWSAuth: s.aws})...)
+	if err := s.Apply(render.YAML(objects)); err != nil {
 		return nil, err
 	}
 	s.Watch(s.committed)
+	if s.aws {
+		return s, s.Apply([]byte(listed))
+	}
 	return s, nil
 }
 
@@ -89,15 +100,24 @@ func (s *site) serve(n *wire, r *http.Request, body []byte) *http.Response {
 
 // byHand is a call of an administrator's. What is refused is an error.
 func (s *site) byHand(method, path string, body []byte) error {
+	_, err := s.asked(method, path, body)
+	return err
+}
+
+// asked is the same, and what is answered.
+func (s *site) asked(method, path string, body []byte) ([]byte, error) {
 	r, err := http.NewRequest(method, "http://"+s.host()+path, io.NopCloser(bytes.NewReader(body)))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	r.Header.Set(cluster.UserHeader, cluster.Admin)
+	if method == http.MethodPatch {
+		r.Header.Set("Content-Type", "application/merge-patch+json")
+	}
 	answer := httptest.NewRecorder()
 	s.ServeHTTP(answer, r)
 	if answer.Code >= http.StatusBadRequest {
-		return fmt.Errorf("%s %s: %s", method, path, answer.Body)
+		return nil, fmt.Errorf("%s %s: %s", method, path, answer.Body)
 	}
-	return nil
+	return answer.Body.Bytes(), nil
 }

@@ -47,9 +47,10 @@ type options struct {
 type world struct {
 	chance
 	options
-	forge *forge.Forge
-	hub   *hub
-	sites []*site
+	forge   *forge.Forge
+	trusted bool // main is the evidence
+	hub     *hub
+	sites   []*site
 
 	mu      sync.Mutex
 	counts  map[string]int // of calls of one name

@@ -1,0 +1,122 @@
+package simulation
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/pullgrant/pullgrant/render"
+)
+
+// whole is an installation with every process that there may be, and no faults.
+var whole = map[string]int{hasExpirers: 100_000, hasPasses: 100_000, hasAWS: 100_000}
+
+// shapeMutants are those of rules that are about shapes.
+var shapeMutants = map[string]mutant{
+	"an expirer makes a binding": {"G6 may write", func(s *scenario) {
+		s.write(s.bound, "expirer-c-1", "rolebindings", false, s.a.end.Add(-time.Second))
+	}},
+	"an expirer keeps a record": {"G6 may write", func(s *scenario) {
+		s.write(s.bound, "expirer-c-1", "configmaps", true, s.a.end.Add(-time.Second))
+	}},
+	"what keeps aws-auth makes a ConfigMap": {"G6 may write", func(s *scenario) {
+		s.write(s.bound, "aws-e-1", "configmaps", false, s.a.end.Add(-time.Second))
+	}},
+	"an expirer ends it early": {"G2 not early", func(s *scenario) {
+		s.by(s.unbound, "expirer-c-1")
+		s.move(s.unbound, s.a.end.Add(-time.Second))
+	}},
+	"the backstop ends it while an agent lives": {"G2 prompt", func(s *scenario) {
+		s.all(expirers.name)
+		s.move(s.unbound, s.a.end.Add(11*time.Second))
+	}},
+	"the backstop ends it while an expirer lives": {"G2 prompt", func(s *scenario) {
+		s.all(agents.name)
+		s.move(s.unbound, s.a.end.Add(11*time.Second))
+	}},
+	"nothing ends it after Kubernetes was away": {"G2 prompt", func(s *scenario) {
+		server := of(kubernetes, s.a.cluster)
+		s.put(event{at: s.a.end.Add(-time.Minute), down: map[string]bool{server: true}})
+		s.put(event{at: s.a.end.Add(time.Minute), down: map[string]bool{server: false}})
+		s.again()
+		s.move(s.unbound, s.a.end.Add(time.Minute+11*time.Second))
+	}},
+	"a single pass grants while a replica leads": {"G6 passes", func(s *scenario) {
+		at := s.h[s.bound].at
+		s.by(s.bound, "pass-g-99")
+		s.put(event{at: at.Add(-time.Second), started: &life{program: passes.name, cluster: s.a.cluster,
+			process: "pass-g-99"}})
+	}},
+	"what keeps aws-auth writes another list": {"aws-auth others", func(s *scenario) {
+		i := s.letIn(true)
+		s.edit(i, func(o *unstructured.Unstructured) { o.SetName("another") })
+	}},
+	"what keeps aws-auth lets in whom it likes": {"aws-auth others", func(s *scenario) {
+		s.list(s.letIn(true), func(text string) string {
+			return text + "- userarn: arn:aws:iam::111122223333:user/eve\n  username: eve\n"
+		})
+	}},
+	"what keeps aws-auth takes out somebody else": {"aws-auth others", func(s *scenario) {
+		s.list(s.letIn(false), func(text string) string {
+			return strings.Replace(text, "groups: [system:masters]", "groups: []", 1)
+		})
+	}},
+	"nobody is let in": {"aws-auth in step", func(s *scenario) {
+		s.list(s.letIn(true), func(text string) string { return entries.ReplaceAllString(text, "") })
+	}},
+	"nobody is taken out": {"aws-auth in step", func(s *scenario) {
+		s.list(s.letIn(false), func(text string) string {
+			return text + "- userarn: " + arn + " # pullgrant " + s.a.name + "\n  username: \"alice@example.com\"\n"
+		})
+	}},
+}
+
+// by has another process write a version.
+func (s *scenario) by(i int, process string) {
+	v := *s.h[i].version
+	v.process = process
+	s.h[i].version = &v
+}
+
+// all has every process of a program die as it starts.
+func (s *scenario) all(program string) {
+	for _, e := range slices.Clone(s.h) {
+		if e.started != nil && e.started.program == program {
+			s.put(event{at: e.at.Add(time.Nanosecond), died: e.started.process})
+		}
+	}
+	s.again()
+}
+
+// again finds what moved as something was put before it.
+func (s *scenario) again() {
+	s.bound, s.unbound = s.of("rolebindings create"), s.of("rolebindings delete")
+}
+
+// letIn finds the first version of aws-auth that lets somebody in, or takes them out.
+func (s *scenario) letIn(in bool) int {
+	return s.find(func(e event) bool {
+		return e.version != nil && e.version.isAWSAuth() && e.version.Old != nil &&
+			e.version.cluster == s.a.cluster && entries.MatchString(mapUsers(e.version.New)) == in
+	})
+}
+
+// list changes mapUsers of a version.
+func (s *scenario) list(i int, change func(string) string) {
+	s.set(i, change(mapUsers(s.h[i].version.New)), "data", render.MapUsers)
+}
+
+// nobodyIsLate: nobody is to blame for an end that the backstop brought while no process lived that
+// ends access.
+func nobodyIsLate(t *testing.T, h history) {
+	s := newScenario(t, h)
+	s.all(agents.name)
+	s.all(expirers.name)
+	s.move(s.unbound, s.a.end.Add(11*time.Second))
+	if wrong := prompt(s.h); len(wrong) > 0 {
+		t.Error(wrong)
+	}
+}
