@@ -50,7 +50,8 @@ var listEdited = beside{"aws-auth edited", 5000, false, func(w *world, s *site) 
 		return nil
 	}
 	s.edits++
-	entry := fmt.Sprintf("- userarn: arn:aws:iam::111122223333:user/other-%d\n  username: other\n", s.edits)
+	entry := fmt.Sprintf("- userarn: arn:aws:iam::111122223333:user/other-%d\n  username: other\n",
+		s.edits)
 	s.edit(func(text string) string { return text + entry })
 	return func() { s.edit(func(text string) string { return strings.Replace(text, entry, "", 1) }) }
 }}

@@ -188,6 +188,7 @@ func (w *world) ask(o occasion) error {
 	r := &request{name: fmt.Sprintf("%s-alice-n%d", time.Now().UTC().Format("20060102"), o.n),
 		cluster: w.sites[w.below(len(w.sites), o.name+" where")].name,
 		length:  time.Duration(5+w.below(55, o.name+" length")) * time.Minute}
+	w.rename(r, o)
 	r.path = requests.Path(r.cluster, policy, r.name)
 	r.content = fmt.Sprintf(`apiVersion: pullgrant.dev/v1alpha1
 kind: AccessRequest
@@ -199,7 +200,7 @@ spec:
   duration: %dm
   reason: %s checkout is slow
 `, r.name, r.cluster, policy, int(r.length.Minutes()), canary)
-	branch := "ask-" + r.name
+	branch := fmt.Sprint("ask-", o.n)
 	w.does(asks, r)
 	w.asked = append(w.asked, r)
 	number, err := w.open(branch, map[string]string{r.path: r.content})

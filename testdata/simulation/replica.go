@@ -191,7 +191,8 @@ func (p *replica) agent(n *wire) (*sync.Agent, error) {
 	}
 	if c.GitHub, err = api.New(api.Config{APIURL: w.forge.URL, Owner: "acme", Repo: "access",
 		CheckApp: 7001, Clock: p.clock, Transport: n,
-		Token: func(context.Context) (string, error) { return w.forge.AppToken("agent"), nil }}); err != nil {
+		Token: func(context.Context) (string, error) { return w.forge.AppToken("agent"), nil },
+	}); err != nil {
 		return nil, err
 	}
 	return sync.NewAgent(c)

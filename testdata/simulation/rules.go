@@ -28,6 +28,7 @@ var rules = map[string]func(history) []string{
 	"G2 not early":       endsNothingEarly,
 	"G3 armed":           armed,
 	"G4 once":            once,
+	"G4 names":           names,
 	"G6 may write":       mayWrite,
 	"G6 leads":           leads,
 	"G6 passes":          passMay,
@@ -63,6 +64,7 @@ type account struct {
 	deeds            []event
 	bound, unbound   []event // versions that made its bindings, and that removed them
 	unseen           bool    // no agent saw it go before its end; set by ledgerTrue
+	trusted          bool    // nobody asked GitHub about it
 }
 
 // granted tells whether it ever had a binding by an agent.
@@ -70,16 +72,16 @@ func (a *account) granted() bool { return len(a.bound) > 0 }
 
 // accounts are those of all requests, in the order in which they were asked for.
 func (h history) accounts() (all []*account) {
-	byName, byLabel := map[string]*account{}, map[string]*account{}
+	byPath, byLabel := map[string]*account{}, map[string]*account{}
 	trusted := false
 	for _, e := range h {
 		switch trusted = trusted || e.trusted; {
 		case e.did != nil:
-			a := byName[e.did.request.name]
+			a := byPath[e.did.request.path]
 			if a == nil {
-				a = &account{request: e.did.request}
+				a = &account{request: e.did.request, trusted: trusted}
 				all = append(all, a)
-				byName[a.name], byLabel[requests.LabelValue(a.name)] = a, a
+				byPath[a.path], byLabel[of(requests.LabelValue(a.name), a.cluster)] = a, a
 			}
 			a.deeds = append(a.deeds, e)
 			switch e.did.what {
@@ -102,7 +104,7 @@ func (h history) accounts() (all []*account) {
 				}
 			}
 		case e.version != nil && e.version.Resource == "rolebindings":
-			a := byLabel[e.version.object().GetLabels()[render.LabelRequest]]
+			a := byLabel[of(e.version.object().GetLabels()[render.LabelRequest], e.version.cluster)]
 			switch {
 			case a == nil:
 			case e.version.Old == nil:
@@ -209,7 +211,7 @@ func armed(h history) (wrong []string) {
 	jobs := map[types.UID]cluster.Object{}
 	ends := map[string]time.Time{}
 	for _, a := range h.accounts() {
-		ends[requests.LabelValue(a.name)] = a.end
+		ends[of(requests.LabelValue(a.name), a.cluster)] = a.end
 	}
 	for _, e := range h {
 		switch {
@@ -220,7 +222,7 @@ func armed(h history) (wrong []string) {
 			}
 		case e.version.kind() == "rolebindings create" && e.version.process != "":
 			o := e.version.New
-			end := ends[o.GetLabels()[render.LabelRequest]]
+			end := ends[of(o.GetLabels()[render.LabelRequest], e.version.cluster)]
 			if what := unarmed(jobs, o.GetOwnerReferences(), end); what != "" {
 				wrong = append(wrong, o.GetName()+" "+what)
 			}

@@ -63,8 +63,9 @@ func ledgerTrue(h history) (wrong []string) {
 		path := requests.RevocationPath(a.cluster, a.name)
 		text, there := main[path]
 		if !there {
-			// what people took away before an agent saw it, no agent knows of
-			if a.granted() || a.left.IsZero() || a.leftBy != "people" {
+			// what people took away before an agent saw it, no agent knows of; and what has a name
+			// that another one had is taken from main without more
+			if a.granted() || (a.left.IsZero() || a.leftBy != "people") && !h.namesake(a) {
 				wrong = append(wrong, "the ledger has no entry of "+a.name)
 			}
 			continue
@@ -130,6 +131,9 @@ func (a *account) causes(at time.Time) (causes []string) {
 			causes = append(causes, requests.CauseRevoked)
 		case givesBack:
 			causes = append(causes, requests.CauseRelinquished)
+			if a.trusted { // by whom, only GitHub knows
+				causes = append(causes, requests.CauseRevoked)
+			}
 		case deletes, deletesJob:
 			causes = append(causes, requests.CauseBindingDeleted)
 			if !at.Before(a.end.Add(-plan.MaxSkew)) { // no clock tells the one from the other

@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/pullgrant/pullgrant/render"
+	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
@@ -34,6 +35,33 @@ func writesOf(process string) []string {
 		return []string{"configmaps update"}
 	}
 	return writes
+}
+
+// names: a name that is in the ledger of one cluster is used in all.
+func names(h history) (wrong []string) {
+	accounts := h.accounts()
+	for _, a := range accounts {
+		entry := requests.RevocationPath(a.cluster, a.name)
+		for _, e := range h {
+			if e.push == nil || e.push.changed[entry] != "A" {
+				continue
+			}
+			for _, b := range accounts {
+				if b != a && b.name == a.name && b.granted() && b.bound[0].at.Sub(e.at) > withdrawalBound {
+					wrong = append(wrong, fmt.Sprintf("%s was bound in %s at %s; its name is in the ledger "+
+						"of %s since %s", b.name, b.cluster, b.bound[0].at, a.cluster, e.at))
+				}
+			}
+		}
+	}
+	return wrong
+}
+
+// namesake tells whether another request has the name of this one.
+func (h history) namesake(a *account) bool {
+	return slices.ContainsFunc(h.accounts(), func(b *account) bool {
+		return b.path != a.path && b.name == a.name && !b.merged.IsZero()
+	})
 }
 
 // passMay: a single pass grants and keeps records where no replica holds the Lease as it begins. It
@@ -138,9 +166,12 @@ func answered(silent []span, from, to time.Time) time.Duration {
 
 // What a process that ends access needs, in time in which Kubernetes answers.
 const (
-	learns  = 3 * time.Minute         // to have heard of what is there: by its list each minute, if by no watch
-	acts    = 2500 * time.Millisecond // to delete what is due: a look at the clock each second, and a call
-	tryLost = 6 * time.Second         // a call that something happened to, and the pause after it
+	// learns is until it has heard of what is there: by its list each minute, if by no watch
+	learns = 3 * time.Minute
+	// acts is until it has deleted what is due: a look at the clock each second, and a call
+	acts = 2500 * time.Millisecond
+	// tryLost is a call that something happened to, and the pause after it
+	tryLost = 6 * time.Second
 )
 
 // prompt: while one process lives that ends access and Kubernetes answers it, access ends when that

@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/pullgrant/pullgrant/render"
+	"github.com/pullgrant/pullgrant/requests"
 )
 
 // whole is an installation with every process that there may be, and no faults.
@@ -43,6 +44,13 @@ var shapeMutants = map[string]mutant{
 		s.put(event{at: s.a.end.Add(time.Minute), down: map[string]bool{server: false}})
 		s.again()
 		s.move(s.unbound, s.a.end.Add(time.Minute+11*time.Second))
+	}},
+	"bound though its name was used elsewhere": {"G4 names", func(s *scenario) {
+		r := *s.a.request
+		r.cluster, r.path = "prod-us", requests.Path("prod-us", policy, r.name)
+		s.put(event{at: s.a.merged.Add(-time.Hour), did: &deed{asks, &r}})
+		s.put(event{at: s.a.merged.Add(-time.Hour), push: &push{cluster: "prod-us", who: "agent-prod-us-a-1",
+			changed: map[string]string{requests.RevocationPath("prod-us", r.name): "A"}}})
 	}},
 	"a single pass grants while a replica leads": {"G6 passes", func(s *scenario) {
 		at := s.h[s.bound].at

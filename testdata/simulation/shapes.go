@@ -6,7 +6,7 @@ import (
 )
 
 // Shapes of an installation. A run has each by chance, as it has faults, but for the whole of it and
-// without that anything breaks.
+// with nothing broken.
 const (
 	twoClusters = "two clusters" // on one repository
 	hasExpirers = "expirers"     // processes that only expire, beside the agents
@@ -30,6 +30,19 @@ func (w *world) clusters() []string {
 		return []string{clusterName, "prod-us"}
 	}
 	return []string{clusterName}
+}
+
+// rename has a request take, by chance, the name of the last one, where that was for another cluster
+// and had a name of its own.
+func (w *world) rename(r *request, o occasion) {
+	n := len(w.asked)
+	if n == 0 || w.below(100, o.name+" name") >= 30 {
+		return
+	}
+	last := w.asked[n-1]
+	if last.cluster != r.cluster && (n == 1 || w.asked[n-2].name != last.name) {
+		r.name = last.name
+	}
 }
 
 // deploy makes the replicas of a cluster. None runs yet.
