@@ -1,7 +1,6 @@
 package simulation
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -18,8 +17,7 @@ const hasAWS = "aws-auth"
 // arn is alice's.
 const arn = "arn:aws:iam::111122223333:user/alice"
 
-var awsKeepers = program{"aws", render.AWS, restart, func(p *replica, n *wire) (
-	func(context.Context) error, error) {
+var awsKeepers = program{"aws", render.AWS, restart, func(p *replica, n *wire) (runs, error) {
 	keeper, err := awsauth.NewProcess(awsauth.Config{Cluster: p.site.name, Kubernetes: n.kubernetes(),
 		Clock: p.clock, Version: version1, Logger: n.logger()})
 	if err != nil {

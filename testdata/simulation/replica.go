@@ -25,15 +25,17 @@ type program struct {
 	account string        // ServiceAccount
 	pause   time.Duration // the longest one before the next process
 	// start makes a new process of a replica, which runs until its context ends.
-	start func(p *replica, n *wire) (run func(context.Context) error, err error)
+	start func(p *replica, n *wire) (runs, error)
 }
+
+// runs is a process at work.
+type runs func(context.Context) error
 
 // restart is how long Kubernetes takes at most until one follows that died.
 const restart = 3 * time.Minute
 
 var (
-	agents = program{"agent", render.Agent, restart, func(p *replica, n *wire) (func(context.Context) error,
-		error) {
+	agents = program{"agent", render.Agent, restart, func(p *replica, n *wire) (runs, error) {
 		agent, err := p.agent(n)
 		if err != nil {
 			return nil, err
@@ -41,16 +43,14 @@ var (
 		return agent.Run, nil
 	}}
 	// passes are agents that end after one pass, which a cron job starts beside the others.
-	passes = program{"pass", render.Agent, 15 * time.Minute, func(p *replica, n *wire) (
-		func(context.Context) error, error) {
+	passes = program{"pass", render.Agent, 15 * time.Minute, func(p *replica, n *wire) (runs, error) {
 		agent, err := p.agent(n)
 		if err != nil {
 			return nil, err
 		}
 		return agent.Once, nil
 	}}
-	expirers = program{"expirer", render.Expirer, restart, func(p *replica, n *wire) (
-		func(context.Context) error, error) {
+	expirers = program{"expirer", render.Expirer, restart, func(p *replica, n *wire) (runs, error) {
 		expirer, err := expiry.NewProcess(expiry.Config{Cluster: p.site.name, Kubernetes: n.kubernetes(),
 			Clock: p.clock, Version: version1, Logger: n.logger()})
 		if err != nil {

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Shapes of an installation. A run has each by chance, as it has faults, but for the whole of it and
-// with nothing broken.
+// Shapes of an installation. A run has each by chance, as it has faults, but for the whole of it
+// and with nothing broken.
 const (
 	twoClusters = "two clusters" // on one repository
 	hasExpirers = "expirers"     // processes that only expire, beside the agents
@@ -32,8 +32,8 @@ func (w *world) clusters() []string {
 	return []string{clusterName}
 }
 
-// rename has a request take, by chance, the name of the last one, where that was for another cluster
-// and had a name of its own.
+// rename has a request take, by chance, the name of the last one, where that was for another
+// cluster and had a name of its own.
 func (w *world) rename(r *request, o occasion) {
 	n := len(w.asked)
 	if n == 0 || w.below(100, o.name+" name") >= 30 {
