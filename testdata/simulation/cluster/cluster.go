@@ -59,6 +59,7 @@ type Cluster struct {
 	sweeping  bool          // a sweep of the garbage collector is to come
 	refused   map[string]int
 	rules     map[string][]rbacv1.PolicyRule // of roles, by UID and version
+	held      map[string][]rbacv1.PolicyRule // of users, until RBAC changes
 	judges    map[string]*policy             // of admission, by the same
 }
 
@@ -66,7 +67,8 @@ type Cluster struct {
 // controllers; that they wait, they do by timers.
 func New(now func() time.Time) *Cluster {
 	c := &Cluster{now: now, store: newStore(), cuts: make(chan struct{}), refused: map[string]int{},
-		rules: map[string][]rbacv1.PolicyRule{}, judges: map[string]*policy{}}
+		rules: map[string][]rbacv1.PolicyRule{}, held: map[string][]rbacv1.PolicyRule{},
+		judges: map[string]*policy{}}
 	if err := c.Apply([]byte(first)); err != nil {
 		panic(err) // it is a constant
 	}
@@ -305,6 +307,9 @@ func (c *Cluster) serve(q *request) (int, any, error) {
 func (c *Cluster) commit(q *request, next Object) Object {
 	at := q.place()
 	ch := c.put(at, next)
+	if at.res.Group == rbacv1.GroupName {
+		clear(c.held)
+	}
 	verb := q.verb
 	if next == nil {
 		verb = "delete"

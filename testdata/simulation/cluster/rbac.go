@@ -89,6 +89,11 @@ func gives(r rbacv1.PolicyRule, a attributes) bool {
 
 // rulesOf are the rules that bindings give a user in a namespace; "" is the whole cluster.
 func (c *Cluster) rulesOf(u user, namespace string) (rules []rbacv1.PolicyRule) {
+	who := strings.Join(append([]string{namespace, u.name}, u.groups...), "\x00")
+	if held, known := c.held[who]; known {
+		return held
+	}
+	defer func() { c.held[who] = rules }()
 	for _, o := range c.list(byName(rbacv1.GroupName, "clusterrolebindings")) {
 		rules = append(rules, c.given(u, o)...)
 	}

@@ -76,6 +76,9 @@ func (s *store) at(r *resource, version uint64) ([]Object, bool) {
 	if version < s.floor {
 		return nil, false
 	}
+	if version == s.version {
+		return s.list(r), true
+	}
 	all := maps.Clone(s.objects[r])
 	for i := len(s.log) - 1; i >= 0 && s.log[i].version > version; i-- {
 		switch c := s.log[i]; {
@@ -184,6 +187,7 @@ func (c *Cluster) Restore(b *Backup) {
 	}
 	c.version, c.floor, c.log = b.version, b.version, nil
 	clear(c.rules) // a version may come again with other content
+	clear(c.held)
 	clear(c.judges)
 	c.cut()
 	for _, r := range resources {

@@ -22,8 +22,8 @@ func (c *Cluster) Stream(r *http.Request) (answer *http.Response, end func(why e
 	return &http.Response{StatusCode: status, Status: http.StatusText(status), Proto: "HTTP/1.1",
 			ProtoMajor: 1, ProtoMinor: 1, Header: out.sent, Body: reading{reader, cancel},
 			ContentLength: -1, Request: r}, func(why error) {
+			_ = writer.CloseWithError(why) // before the server ends it, as without a reason
 			cancel()
-			_ = writer.CloseWithError(why)
 		}
 }
 
