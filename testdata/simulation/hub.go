@@ -1,8 +1,10 @@
 package simulation
 
 import (
+	"archive/tar"
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -18,32 +20,38 @@ type hub struct {
 	w     *world
 	mu    sync.Mutex
 	known map[string]*httptest.ResponseRecorder
-	tip   string // of main, as the history has it
+	packs map[string]*httptest.ResponseRecorder // of git, which stay as they are
+	tip   string                                // of main, as the history has it
 }
 
 // serve answers a call, and enters into the history what it put on main.
 func (h *hub) serve(n *wire, r *http.Request, body []byte) *http.Response {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	reads := r.Method == http.MethodGet || strings.HasSuffix(r.URL.Path, "/git-upload-pack") ||
+	fetches := strings.HasSuffix(r.URL.Path, "/git-upload-pack")
+	reads := r.Method == http.MethodGet || fetches ||
 		strings.HasSuffix(r.URL.Path, "/graphql") && !bytes.Contains(body, []byte("mutation"))
 	key := strings.Join([]string{r.Method, r.URL.String(), r.Header.Get("Authorization"),
 		r.Header.Get("If-None-Match"), r.Header.Get("Accept"), r.Header.Get("Git-Protocol"),
 		string(body)}, "\x00")
 	said := h.known[key]
+	if fetches && said == nil {
+		said = h.packs[key]
+	}
 	if said == nil || !reads {
 		in := r.Clone(context.WithoutCancel(r.Context()))
 		in.Body, in.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 		in.RequestURI = r.URL.RequestURI()
 		said = httptest.NewRecorder()
 		h.w.forge.ServeHTTP(said, in)
-		if h.known == nil || !reads {
-			h.known = map[string]*httptest.ResponseRecorder{}
-		}
-		if reads {
-			h.known[key] = said
-		} else {
+		switch {
+		case !reads:
+			h.forget()
 			h.look(n.site.name, n.process)
+		case fetches && bytes.Contains(said.Body.Bytes(), []byte("packfile\n")):
+			h.packs[key] = said
+		default:
+			h.known[key] = said
 		}
 	}
 	answer := *said.Result() // which is read once only
@@ -58,8 +66,16 @@ func (h *hub) serve(n *wire, r *http.Request, body []byte) *http.Response {
 func (h *hub) moved(who string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.known = nil
+	h.forget()
 	h.look("", who)
+}
+
+// forget is called when something may be otherwise; objects that git gave out are not.
+func (h *hub) forget() {
+	h.known = map[string]*httptest.ResponseRecorder{}
+	if h.packs == nil {
+		h.packs = map[string]*httptest.ResponseRecorder{}
+	}
 }
 
 // look enters a move of main into the history.
@@ -71,9 +87,15 @@ func (h *hub) look(cluster, who string) {
 	p := &push{cluster: cluster, who: who, old: h.tip, tip: tip, changed: map[string]string{}}
 	h.tip = tip
 	if p.old != "" {
-		p.continues = strings.Contains(h.git("rev-list", "--first-parent", tip), p.old)
-		p.message = h.git("log", "-1", "--format=%an %cn%n%B", tip)
-		for line := range strings.SplitSeq(h.git("diff", "--no-renames", "--name-status", p.old, tip), "\n") {
+		parent, rest, _ := strings.Cut(h.git("log", "-1", "-m", "--first-parent", "--no-renames",
+			"--name-status", "--format=%P%n%an %cn%n%B%x00", tip), "\n")
+		message, changes, _ := strings.Cut(rest, "\x00")
+		p.message, p.continues = strings.TrimSpace(message), strings.HasPrefix(parent, p.old)
+		if !p.continues { // several commits came, or others
+			p.continues = strings.Contains(h.git("rev-list", "--first-parent", tip), p.old)
+			changes = h.git("diff", "--no-renames", "--name-status", p.old, tip)
+		}
+		for line := range strings.SplitSeq(changes, "\n") {
 			if status, path, found := strings.Cut(line, "\t"); found {
 				p.changed[path] = status
 			}
@@ -88,13 +110,25 @@ func (h *hub) files() map[string]string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	files := map[string]string{}
-	for path := range strings.SplitSeq(h.git("ls-tree", "-r", "--name-only", "main", "requests",
-		"revocations"), "\n") {
-		if path != "" {
-			files[path] = h.git("show", "main:"+path)
+	all := tar.NewReader(strings.NewReader(h.git("archive", "--format=tar", "main")))
+	for {
+		file, err := all.Next()
+		if errors.Is(err, io.EOF) {
+			return files
 		}
+		if err != nil {
+			panic(err)
+		}
+		top, _, _ := strings.Cut(file.Name, "/")
+		if file.Typeflag != tar.TypeReg || top != "requests" && top != "revocations" {
+			continue
+		}
+		content, err := io.ReadAll(all)
+		if err != nil {
+			panic(err)
+		}
+		files[file.Name] = strings.TrimSpace(string(content))
 	}
-	return files
 }
 
 func (h *hub) git(args ...string) string {
@@ -103,5 +137,5 @@ func (h *hub) git(args ...string) string {
 	if err != nil {
 		panic(string(out) + err.Error())
 	}
-	return strings.TrimSpace(string(out))
+	return string(out)
 }
