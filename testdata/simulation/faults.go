@@ -107,7 +107,9 @@ func (w *world) chosen(kind, occasion string) (name string, is bool) {
 	if w.calm || w.below(100_000, name) >= w.faults[kind] || w.only != nil && !w.only[name] {
 		return name, false
 	}
-	w.met = append(w.met, name)
+	if !slices.Contains(w.met, name) { // several calls may have one name
+		w.met = append(w.met, name)
+	}
 	return name, true
 }
 

@@ -118,9 +118,9 @@ func (n *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	return response, nil
 }
 
-// name is what a call is called, with a number of its own: of several that are made at one time, each
-// has its own whoever comes first. What is pushed is not the same from one run to the other, for a
-// pack may have its objects in any order.
+// name is what a call is called, with how often it was made. Several that are made at one time have
+// one name and one fate: which of them is whose, scheduling would decide. What is pushed is not the
+// same from one run to the other, for a pack may have its objects in any order.
 func (n *wire) name(r *http.Request, body []byte) string {
 	query := url.Values{}
 	for key, values := range r.URL.Query() {
@@ -136,8 +136,18 @@ func (n *wire) name(r *http.Request, body []byte) string {
 	}
 	n.w.mu.Lock()
 	defer n.w.mu.Unlock()
-	n.w.counts[what]++
-	return fmt.Sprintf("%s #%d", what, n.w.counts[what])
+	times := n.w.counts[what]
+	if now := time.Now(); times.n == 0 || !times.last.Equal(now) {
+		times = count{times.n + 1, now}
+	}
+	n.w.counts[what] = times
+	return fmt.Sprintf("%s #%d", what, times.n)
+}
+
+// count is how often a call was made.
+type count struct {
+	n    int
+	last time.Time
 }
 
 // systemOf is the system that a call is for.

@@ -53,7 +53,7 @@ type world struct {
 	sites   []*site
 
 	mu      sync.Mutex
-	counts  map[string]int // of calls of one name
+	counts  map[string]count // of calls of one name
 	trace   []string
 	history history
 	met     []string        // faults and doings that happened, by name
@@ -79,7 +79,7 @@ func run(t *testing.T, o options) (w *world) {
 			t.Fatal(err)
 		}
 		defer f.Close()
-		w = &world{chance: chance(o.seed), options: o, forge: f, counts: map[string]int{},
+		w = &world{chance: chance(o.seed), options: o, forge: f, counts: map[string]count{},
 			down: map[string]bool{}, lasting: map[string]bool{}, watches: map[*watch]bool{}}
 		w.hub = &hub{w: w}
 		if err := w.furnish(); err != nil {
