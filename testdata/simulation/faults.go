@@ -84,7 +84,11 @@ var besides = []beside{
 		set(true)
 		return func() { end(); set(false) }
 	}},
-	{compacted, 5000, false, func(_ *world, s *site) func() { s.Compact(); return nil }},
+	{compacted, 5000, false, func(_ *world, s *site) func() {
+		time.Sleep(time.Nanosecond) // whoever watches has read what people just did
+		s.Compact()
+		return nil
+	}},
 	rolledOut(agents), none(agents, 3000), rolledOut(expirers), none(expirers, 3000),
 	rolledOut(awsKeepers), none(awsKeepers, 3000), listEdited,
 	{broken, 10_000, false, func(w *world, s *site) func() { w.cut(s); return nil }},
