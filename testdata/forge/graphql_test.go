@@ -239,7 +239,9 @@ func TestGraphQLTellsObjectsAsREST(t *testing.T) {
 			33188, at(g, "file", "mode"))
 	}
 	same(t, "parent", at(commit, "parents", 0, "sha"), at(object(tip+"^"), "oid"),
-		at(commit, "parents", 0, "sha"), at(object("main~1"), "oid"))
+		at(commit, "parents", 0, "sha"), at(object("main~1"), "oid"),
+		at(commit, "parents", 0, "sha"), at(object(tip+"~1"), "oid"),
+		nil, at(object(tip+"~99"), "oid"))
 	for _, folder := range []string{"", "bin"} {
 		g := object("main:" + folder)
 		tree := rest(t, f, token, "/repos/acme/access/git/trees/%s", at(g, "oid"))

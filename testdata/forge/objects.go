@@ -155,6 +155,33 @@ func (g repository) parents(sha string) (parents []string, ok bool) {
 	return c.Parents, true
 }
 
+var generation = regexp.MustCompile(`^([0-9a-f]{40})(?:\^|~([0-9]{1,5}))$`)
+
+// ancestor finds the commit that COMMIT^ or COMMIT~N names, along first parents; known says whether
+// that needed no git.
+func (g repository) ancestor(expression string) (sha string, known bool, err error) {
+	parts := generation.FindStringSubmatch(expression)
+	if parts == nil {
+		return "", false, nil
+	}
+	sha = parts[1]
+	back, err := strconv.Atoi(parts[2])
+	if err != nil { // of ^
+		back = 1
+	}
+	for range back {
+		parents, ok := g.parents(sha)
+		if !ok {
+			return "", false, nil
+		}
+		if len(parents) == 0 {
+			return "", true, errNoObject
+		}
+		sha = parents[0]
+	}
+	return sha, true, nil
+}
+
 // longest is how many commits are followed before git, which is quicker then, is asked.
 const longest = 500
 

@@ -167,7 +167,9 @@ func (g repository) object(expression string) (sha, kind string, err error) {
 		return "", "", errNoObject
 	}
 	revision, path, deeper := strings.Cut(expression, ":")
-	if !plainRef.MatchString("refs/heads/" + revision) { // e.g. the parent of a commit
+	if found, known, failed := g.ancestor(expression); known {
+		sha, err = found, failed
+	} else if !plainRef.MatchString("refs/heads/" + revision) { // e.g. what a parent of a commit has
 		sha, err = g.named(expression)
 	} else if sha, err = g.resolve(revision, "object"); err == nil && deeper {
 		sha, err = g.below(sha, path)
