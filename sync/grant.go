@@ -216,7 +216,11 @@ func neverMade(err error) bool {
 // policy may have said that the grant can do without.
 func (a *Agent) backstop(ctx context.Context, r *plan.Record, bindings []render.Object,
 	fresh bool) error {
-	missing := map[*plan.Object]batchv1.Job{}
+	type missingJob struct {
+		*plan.Object
+		job batchv1.Job
+	}
+	var missing []missingJob
 	begun := false
 	for i := range r.Objects {
 		o := &r.Objects[i]
@@ -250,7 +254,8 @@ func (a *Agent) backstop(ctx context.Context, r *plan.Record, bindings []render.
 		if err != nil {
 			return err
 		}
-		o.Content, missing[o] = kube.JobContent(&job), job
+		o.Content = kube.JobContent(&job)
+		missing = append(missing, missingJob{o, job})
 	}
 	if err := a.cluster.Save(ctx, r); err != nil {
 		return err
@@ -260,8 +265,8 @@ func (a *Agent) backstop(ctx context.Context, r *plan.Record, bindings []render.
 			return err
 		}
 	}
-	for o, job := range missing {
-		uid, err := a.cluster.Create(ctx, &job)
+	for _, o := range missing {
+		uid, err := a.cluster.Create(ctx, &o.job)
 		o.UID = uid
 		changed, is := errors.AsType[*kube.ChangedError](err)
 		if is {

@@ -4,7 +4,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/pullgrant/pullgrant/testdata/simulation/cluster"
@@ -125,20 +124,20 @@ func (w *world) setCalm() {
 }
 
 // beside begins the faults that come with a doing.
-func (w *world) beside(doing string, ending *sync.WaitGroup) {
+func (w *world) beside(doing string) {
 	for _, b := range besides {
 		if b.common {
-			w.befalls(b, nil, doing, ending)
+			w.befalls(b, nil, doing)
 			continue
 		}
 		for _, s := range w.sites {
-			w.befalls(b, s, of(doing, s.name), ending)
+			w.befalls(b, s, of(doing, s.name))
 		}
 	}
 }
 
 // befalls has a fault take an occasion, by chance.
-func (w *world) befalls(b beside, s *site, occasion string, ending *sync.WaitGroup) {
+func (w *world) befalls(b beside, s *site, occasion string) {
 	what := b.name
 	if s != nil {
 		what = of(what, s.name)
@@ -159,7 +158,7 @@ func (w *world) befalls(b beside, s *site, occasion string, ending *sync.WaitGro
 		w.lasting[what] = yes
 	}
 	set(true)
-	ending.Go(func() {
+	w.busy.Go(func() {
 		time.Sleep(w.span(time.Second, outage, b.name+" length "+occasion))
 		end()
 		set(false)

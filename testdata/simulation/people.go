@@ -2,16 +2,13 @@ package simulation
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
-	"github.com/pullgrant/pullgrant/policies/rbac"
-	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/testdata/forge"
-	"github.com/pullgrant/pullgrant/testdata/roles"
 )
 
 // canary stands in every reason; it may reach nothing but files.
@@ -19,14 +16,15 @@ const canary = "CANARY"
 
 // What people do.
 const (
-	asks       = "ask"      // open a pull request for a request
-	approves   = "approve"  // it
-	merges     = "merge"    // it, whether it is approved or not
-	takesAway  = "take"     // the request's file from main, as an administrator
-	givesBack  = "return"   // access, by a pull request of the requester's that removes the file
-	deletes    = "delete"   // the binding, by hand
-	deletesJob = "disarm"   // the backstop, by hand
-	puts       = "put back" // a request's file on main that was removed from there
+	asks       = "ask"     // open a pull request for a request
+	approves   = "approve" // it
+	merges     = "merge"   // it, whether it is approved or not
+	takesAway  = "take"    // the request's file from main, as an administrator
+	givesBack  = "return"  // access, by a pull request of the requester's that removes the file
+	deletes    = "delete"  // something that gives access, by hand
+	deletesJob = "disarm"  // a backstop, by hand
+	rolls      = "roll"    // a pod of what runs
+	puts       = "put"     // a request's file on main, as an administrator, often where it was before
 )
 
 // doing is something that people do next, and how often among all that they may. What does not work
@@ -38,7 +36,7 @@ type doing struct {
 }
 
 // doings are what people do. Each is of a request that they asked for lately but for the first, which
-// asks for one.
+// asks for one, and for what they do with what runs.
 var doings = []doing{
 	{asks, 7, (*world).ask},
 	{takesAway, 2, lately(func(w *world, r *request, _ occasion) error {
@@ -54,13 +52,16 @@ var doings = []doing{
 			Files: map[string]string{r.path: r.content}})
 		return err
 	})},
-	{deletes, 1, lately(func(w *world, r *request, _ occasion) error {
+	{rolls, 2, (*world).roll},
+	{deletes, 1, lately(func(w *world, r *request, o occasion) error {
 		w.does(deletes, r)
-		return w.removes("rbac.authorization.k8s.io", "rolebindings", r)
+		all := slices.Sorted(maps.Keys(r.objects()))
+		return w.removes(r, all[w.below(len(all), o.name+" what")])
 	})},
-	{deletesJob, 1, lately(func(w *world, r *request, _ occasion) error {
+	{deletesJob, 1, lately(func(w *world, r *request, o occasion) error {
 		w.does(deletesJob, r)
-		return w.removes("batch", "jobs", r)
+		all := slices.Sorted(maps.Keys(r.jobs()))
+		return w.removes(r, all[w.below(len(all), o.name+" what")])
 	})},
 }
 
@@ -82,7 +83,9 @@ func lately(do func(w *world, r *request, o occasion) error) func(w *world, o oc
 
 // request is one that somebody made. What is said of it is what people know.
 type request struct {
+	*wish
 	name, cluster string
+	user          string // in Kubernetes, of who asks
 	path, content string
 	number        int // of its pull request
 	length        time.Duration
@@ -116,23 +119,21 @@ func (w *world) furnish() error {
 	if w.trusted = w.shape(onBranch, "branch"); w.trusted {
 		w.add(event{trusted: true})
 	}
-	clusters := w.clusters()
-	files := roles.Catalogue(roles.Debug(strings.Join(clusters, ", "), namespace),
-		[]rbac.RoleRule{{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"list"}}})
-	const identities = "policies/identities.yaml"
-	files[identities] = strings.Replace(files[identities], "{username: alice@example.com}",
-		"{username: alice@example.com}, aws: {arn: \""+arn+"\"}", 1)
-	if _, err := f.Seed(files, "Start", "root"); err != nil {
-		return err
-	}
-	w.hub.moved("root")
-	for _, name := range clusters {
+	for _, name := range w.clusters() {
 		s, err := w.newSite(name)
 		if err != nil {
 			return err
 		}
 		w.sites = append(w.sites, s)
 	}
+	files, err := install(w.sites)
+	if err != nil {
+		return err
+	}
+	if _, err := f.Seed(files, "Start", "root"); err != nil {
+		return err
+	}
+	w.hub.moved("root")
 	return nil
 }
 
@@ -141,10 +142,10 @@ func (w *world) siteOf(r *request) *site {
 	return w.sites[slices.IndexFunc(w.sites, func(s *site) bool { return s.name == r.cluster })]
 }
 
-// act has people do one thing after the other, and returns when all that broke beside is whole again.
+// act has people do one thing after the other, and returns when all of it is done and what broke
+// beside is whole again.
 func (w *world) act() {
-	var ending sync.WaitGroup
-	defer ending.Wait()
+	defer w.busy.Wait()
 	for n := 0; time.Since(begin) < w.length; n++ {
 		o := occasion{n, fmt.Sprint("doing ", n)}
 		time.Sleep(w.span(time.Second, 2*w.every, o.name+" when"))
@@ -159,12 +160,18 @@ func (w *world) act() {
 			w.note("people fail: %v", err)
 		}
 		w.hub.moved("people")
-		w.beside(o.name, &ending)
+		w.beside(o.name)
 	}
 }
 
 // next is what people do on an occasion: by chance, or what the case says; nil: nothing.
 func (w *world) next(o occasion) *doing {
+	if w.inTurn > 0 {
+		if len(w.asked) < w.inTurn*len(wishes) {
+			return &doings[0]
+		}
+		return nil
+	}
 	all := 0
 	for _, d := range doings {
 		all += d.often
@@ -182,43 +189,39 @@ func (w *world) next(o occasion) *doing {
 // does names what people do on the occasion.
 func (o occasion) does(d *doing) string { return o.name + ": " + d.name }
 
-// ask has alice open a pull request for a request of her own, bob perhaps approve it, and an
-// administrator merge it whether he did or not.
+// ask has alice open a pull request for a request of her own. What becomes of that takes its time,
+// beside whatever else people do.
 func (w *world) ask(o occasion) error {
-	r := &request{name: fmt.Sprintf("%s-alice-n%d", time.Now().UTC().Format("20060102"), o.n),
-		cluster: w.sites[w.below(len(w.sites), o.name+" where")].name,
-		length:  time.Duration(5+w.below(55, o.name+" length")) * time.Minute}
-	w.rename(r, o)
-	r.path = requests.Path(r.cluster, policy, r.name)
-	r.content = fmt.Sprintf(`apiVersion: pullgrant.dev/v1alpha1
-kind: AccessRequest
-metadata: {name: %s}
-spec:
-  cluster: %s
-  policy: %s
-  requester: alice
-  duration: %dm
-  reason: %s checkout is slow
-`, r.name, r.cluster, policy, int(r.length.Minutes()), canary)
-	branch := fmt.Sprint("ask-", o.n)
+	r := w.wants(o)
 	w.does(asks, r)
-	w.asked = append(w.asked, r)
-	number, err := w.open(branch, map[string]string{r.path: r.content})
+	number, err := w.open(fmt.Sprint("ask-", o.n), map[string]string{r.path: r.content})
 	if err != nil {
 		return err
 	}
 	r.number = number
+	w.asked = append(w.asked, r)
+	w.busy.Go(func() {
+		if err := w.see(r, o); err != nil {
+			w.note("people fail: %v", err)
+		}
+	})
+	return nil
+}
+
+// see has bob perhaps approve a request, and an administrator merge it whether he did or not.
+func (w *world) see(r *request, o occasion) error {
 	if w.below(1000, o.name+" approved") < 850 {
 		time.Sleep(w.span(0, 3*time.Minute, o.name+" approved when"))
 		w.does(approves, r)
-		if _, err := w.forge.Review("bob", number, "APPROVE"); err != nil {
+		if _, err := w.forge.Review("bob", r.number, "APPROVE"); err != nil {
 			return err
 		}
+		w.hub.moved("people")
 	}
-	w.hub.moved("people")
 	time.Sleep(w.span(0, 3*time.Minute, o.name+" merged when"))
 	w.does(merges, r)
-	_, err = w.forge.Merge("root", number)
+	_, err := w.forge.Merge("root", r.number)
+	w.hub.moved("people")
 	return err
 }
 
@@ -242,7 +245,16 @@ func (w *world) giveBack(r *request, o occasion) error {
 }
 
 // removes deletes an object of a request by hand, as an administrator of its cluster.
-func (w *world) removes(group, resource string, r *request) error {
-	return w.siteOf(r).byHand(http.MethodDelete, fmt.Sprintf("/apis/%s/v1/namespaces/%s/%s/%s", group, namespace,
-		resource, requests.ObjectName(r.name, 0)), []byte(`{"propagationPolicy":"Background"}`))
+func (w *world) removes(r *request, object string) error {
+	resource, where, _ := strings.Cut(object, " ")
+	in, name, _ := strings.Cut(where, "/")
+	group, path := "rbac.authorization.k8s.io", ""
+	if resource == "jobs" {
+		group = "batch"
+	}
+	if in != "" {
+		path = "/namespaces/" + in
+	}
+	return w.siteOf(r).byHand(http.MethodDelete, fmt.Sprintf("/apis/%s/v1%s/%s/%s", group, path, resource,
+		name), []byte(`{"propagationPolicy":"Background"}`))
 }

@@ -1,16 +1,12 @@
 package simulation
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"time"
 
-	batchv1 "k8s.io/api/batch/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/pullgrant/pullgrant/render"
@@ -23,6 +19,7 @@ import (
 var rules = map[string]func(history) []string{
 	"G1 approved":        approvedOnly,
 	"G1 as asked":        asAsked,
+	"G1 names":           namesFollow,
 	"G2 on time":         onTime,
 	"G2 prompt":          prompt,
 	"G2 not early":       endsNothingEarly,
@@ -58,17 +55,31 @@ func (h history) check() (wrong []string) {
 type account struct {
 	*request
 	approved, merged time.Time // zero: it never was
+	pushed           bool      // its file came to main by nobody's merge
 	end              time.Time // of the window that follows from them
 	left             time.Time // when its file left main; zero: it did not
 	leftBy           string
 	deeds            []event
-	bound, unbound   []event // versions that made its bindings, and that removed them
+	made, gone       []event // versions that made what gives access, and that removed it
 	unseen           bool    // no agent saw it go before its end; set by ledgerTrue
 	trusted          bool    // nobody asked GitHub about it
 }
 
-// granted tells whether it ever had a binding by an agent.
-func (a *account) granted() bool { return len(a.bound) > 0 }
+// granted tells whether it ever had anything by an agent.
+func (a *account) granted() bool { return len(a.made) > 0 }
+
+// until is when what a version made was gone; false: it never was.
+func (a *account) until(made event) (time.Time, bool) {
+	for _, e := range a.gone {
+		if e.version.Old.GetUID() == made.version.New.GetUID() {
+			return e.at, true
+		}
+	}
+	return time.Time{}, false
+}
+
+// access are the resources of what gives access.
+var access = []string{"rolebindings", "clusterrolebindings", "roles", "clusterroles"}
 
 // accounts are those of all requests, in the order in which they were asked for.
 func (h history) accounts() (all []*account) {
@@ -96,21 +107,24 @@ func (h history) accounts() (all []*account) {
 			}
 		case e.push != nil:
 			for _, a := range all {
-				if e.push.changed[a.path] == "D" && a.left.IsZero() {
+				switch {
+				case e.push.changed[a.path] == "D" && a.left.IsZero():
 					a.left, a.leftBy = e.at, e.push.who
+				case e.push.changed[a.path] == "A" && a.left.IsZero() && !trusted:
+					a.pushed = a.deeds[len(a.deeds)-1].did.what == puts
 				}
 				if trusted && e.push.changed[a.path] == "A" && !a.granted() {
 					a.onMain(e.at)
 				}
 			}
-		case e.version != nil && e.version.Resource == "rolebindings":
+		case e.version != nil && slices.Contains(access, e.version.Resource):
 			a := byLabel[of(e.version.object().GetLabels()[render.LabelRequest], e.version.cluster)]
 			switch {
 			case a == nil:
 			case e.version.Old == nil:
-				a.bound = append(a.bound, e)
+				a.made = append(a.made, e)
 			case e.version.New == nil:
-				a.unbound = append(a.unbound, e)
+				a.gone = append(a.gone, e)
 			}
 		}
 	}
@@ -136,124 +150,56 @@ func (v *version) kind() string {
 	return v.Resource + " update"
 }
 
+// place is where the object of a version stands.
+func (v *version) place() string {
+	return v.Resource + " " + v.object().GetNamespace() + "/" + v.object().GetName()
+}
+
 // withdrawalBound is how long after a file left main its binding may still be made: a call is slow
 // for that long, and the next look at the branch comes within the poll.
 const withdrawalBound = 60 * time.Second
 
-// approvedOnly: no binding without a request that was approved, merged, and still on main.
+// approvedOnly: nothing without a request that was approved, merged, and still on main.
 func approvedOnly(h history) (wrong []string) {
-	known := map[string]bool{}
+	known := map[types.UID]bool{}
 	for _, a := range h.accounts() {
-		for _, e := range a.bound {
-			known[e.version.object().GetName()] = true
+		for _, e := range a.made {
+			known[e.version.New.GetUID()] = true
+			what := fmt.Sprintf("%s got %s at %s", a.name, e.version.place(), e.at)
 			switch {
 			case a.approved.IsZero() || a.approved.After(e.at):
-				wrong = append(wrong, fmt.Sprintf("%s was bound at %s, and nobody had approved it",
-					a.name, e.at))
+				wrong = append(wrong, what+", and nobody had approved it")
 			case a.merged.IsZero() || a.merged.After(e.at):
-				wrong = append(wrong, fmt.Sprintf("%s was bound at %s, and was not merged", a.name, e.at))
+				wrong = append(wrong, what+", and was not merged")
+			case a.pushed:
+				wrong = append(wrong, what+", and came to main by a push")
 			case !a.left.IsZero() && e.at.Sub(a.left) > withdrawalBound:
-				wrong = append(wrong, fmt.Sprintf("%s was bound at %s, %s after it left main", a.name,
-					e.at, e.at.Sub(a.left)))
+				wrong = append(wrong, fmt.Sprintf("%s, %s after it left main", what, e.at.Sub(a.left)))
 			}
 		}
 	}
 	for _, e := range h {
-		if v := e.version; v != nil && v.process != "" && v.kind() == "rolebindings create" &&
-			!known[v.New.GetName()] {
-			wrong = append(wrong, fmt.Sprintf("%s made %s, which nobody asked for", v.process,
-				v.New.GetName()))
+		if v := e.version; v != nil && v.process != "" && v.Old == nil &&
+			slices.Contains(access, v.Resource) && !known[v.New.GetUID()] {
+			wrong = append(wrong, fmt.Sprintf("%s made %s, which nobody asked for", v.process, v.place()))
 		}
 	}
 	return wrong
 }
 
-const rbacGroup = `"apiGroup":"rbac.authorization.k8s.io",`
-
-// asAsked: a binding gives what was asked for to who asked, until the end of the window.
-func asAsked(h history) (wrong []string) {
-	for _, a := range h.accounts() {
-		for _, e := range a.bound {
-			o := e.version.New
-			subjects, err := json.Marshal(o.Object["subjects"])
-			role, errRole := json.Marshal(o.Object["roleRef"])
-			if err != nil || errRole != nil ||
-				string(subjects) != `[{`+rbacGroup+`"kind":"User","name":"alice@example.com"}]` ||
-				string(role) != `{`+rbacGroup+`"kind":"ClusterRole","name":"`+policy+`"}` ||
-				o.GetNamespace() != namespace {
-				wrong = append(wrong, fmt.Sprintf("%s gives %s to %s in %s", a.name, role, subjects,
-					o.GetNamespace()))
-			}
-			if got, want := o.GetAnnotations()[render.AnnotationExpiresAt],
-				a.end.Format(time.RFC3339); got != want {
-				wrong = append(wrong, fmt.Sprintf("%s says that it ends at %s; its window does at %s",
-					a.name, got, want))
-			}
-		}
-	}
-	return wrong
-}
-
-// once: one binding a request, for ever.
+// once: nothing is made twice for a request.
 func once(h history) (wrong []string) {
 	for _, a := range h.accounts() {
-		if len(a.bound) > 1 {
-			wrong = append(wrong, fmt.Sprintf("%s was bound %d times, last at %s", a.name,
-				len(a.bound), a.bound[len(a.bound)-1].at))
-		}
-	}
-	return wrong
-}
-
-// armed: a binding is owned by a Job that is complete already, so that Kubernetes ends both by
-// itself: not before the window's end, and not long after it.
-func armed(h history) (wrong []string) {
-	jobs := map[types.UID]cluster.Object{}
-	ends := map[string]time.Time{}
-	for _, a := range h.accounts() {
-		ends[of(requests.LabelValue(a.name), a.cluster)] = a.end
-	}
-	for _, e := range h {
-		switch {
-		case e.version == nil:
-		case e.version.Resource == "jobs":
-			if jobs[e.version.object().GetUID()] = e.version.New; e.version.New == nil {
-				delete(jobs, e.version.object().GetUID())
-			}
-		case e.version.kind() == "rolebindings create" && e.version.process != "":
-			o := e.version.New
-			end := ends[of(o.GetLabels()[render.LabelRequest], e.version.cluster)]
-			if what := unarmed(jobs, o.GetOwnerReferences(), end); what != "" {
-				wrong = append(wrong, o.GetName()+" "+what)
+		made := map[string]bool{}
+		for _, e := range a.made {
+			if where := e.version.place(); made[where] {
+				wrong = append(wrong, fmt.Sprintf("%s got %s again at %s", a.name, where, e.at))
+			} else {
+				made[where] = true
 			}
 		}
 	}
 	return wrong
-}
-
-// latestBackstop is how long after the end of a window its Job may end it: the grace, that a TTL is
-// of whole seconds, and how long before its arrival a call was made.
-const latestBackstop = render.Grace + time.Second + 40*time.Second
-
-func unarmed(jobs map[types.UID]cluster.Object, owners []metav1.OwnerReference,
-	end time.Time) string {
-	if len(owners) != 1 || jobs[owners[0].UID] == nil {
-		return "was made without a Job that owns it"
-	}
-	var job batchv1.Job
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(jobs[owners[0].UID].Object,
-		&job); err != nil {
-		return "is owned by a Job that cannot be read: " + err.Error()
-	}
-	if job.Status.CompletionTime == nil || job.Spec.TTLSecondsAfterFinished == nil {
-		return "was made before its Job was complete"
-	}
-	acts := job.Status.CompletionTime.Add(
-		time.Duration(*job.Spec.TTLSecondsAfterFinished) * time.Second)
-	if acts.Before(end) || acts.After(end.Add(latestBackstop)) {
-		return fmt.Sprintf("has a backstop that acts at %s; the window ends at %s", acts, end)
-	}
-	return ""
 }
 
 // nothingLeft: of what agents make nothing is left at the end, and no request on main.

@@ -11,10 +11,12 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// writes are what agents do to objects; what gives access is never changed.
-var writes = []string{"rolebindings create", "rolebindings delete", "jobs create", "jobs delete",
-	"configmaps create", "configmaps update", "configmaps delete", "leases create", "leases update",
-	"events create", "events update"}
+// writes are what agents do to objects; what gives access is never changed but for the names of what
+// matches.
+var writes = []string{"rolebindings create", "rolebindings delete", "clusterrolebindings create",
+	"clusterrolebindings delete", "roles create", "roles delete", "clusterroles create",
+	"clusterroles delete", "jobs create", "jobs delete", "configmaps create", "configmaps update",
+	"configmaps delete", "leases create", "leases update", "events create", "events update"}
 
 // mayWrite: agents write nothing else.
 func mayWrite(h history) (wrong []string) {
@@ -25,7 +27,8 @@ func mayWrite(h history) (wrong []string) {
 		}
 		// a finalizer's first step is no change of the agent's
 		deleting := v.New != nil && v.New.GetDeletionTimestamp() != nil
-		if !slices.Contains(writesOf(v.process), v.kind()) && !deleting {
+		if !slices.Contains(writesOf(v.process), v.kind()) && !deleting &&
+			!(programOf(v.process) == agents.name && v.changesNames()) {
 			wrong = append(wrong, fmt.Sprintf("%s: %s of %s", v.process, v.kind(), v.object().GetName()))
 		}
 	}
@@ -33,8 +36,8 @@ func mayWrite(h history) (wrong []string) {
 }
 
 // leaderWrites are what grants, and what keeps records.
-var leaderWrites = []string{"rolebindings create", "jobs create", "configmaps create",
-	"configmaps update"}
+var leaderWrites = []string{"rolebindings create", "clusterrolebindings create", "roles create",
+	"roles update", "clusterroles create", "jobs create", "configmaps create", "configmaps update"}
 
 // leads: of replicas, only the one that holds the Lease grants and keeps records.
 func leads(h history) (wrong []string) {
@@ -59,8 +62,8 @@ func leads(h history) (wrong []string) {
 func thisVeryOne(h history) (wrong []string) {
 	for _, e := range h {
 		c := e.call
-		if c == nil || c.method != http.MethodDelete || !strings.Contains(c.path, "/rolebindings") &&
-			!strings.Contains(c.path, "/jobs") {
+		if c == nil || c.method != http.MethodDelete || !slices.ContainsFunc(append(access, "jobs"),
+			func(resource string) bool { return strings.Contains(c.path+"/", "/"+resource+"/") }) {
 			continue
 		}
 		var with metav1.DeleteOptions

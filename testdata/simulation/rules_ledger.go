@@ -38,9 +38,8 @@ func recordedAfter(h history) (wrong []string) {
 	for _, a := range h.accounts() {
 		path := requests.RevocationPath(a.cluster, a.name)
 		for _, e := range h {
-			if e.push != nil && e.push.changed[path] != "" && a.granted() &&
-				(len(a.unbound) == 0 || e.at.Before(a.unbound[0].at)) && !e.at.Before(a.bound[0].at) {
-				wrong = append(wrong, fmt.Sprintf("the end of %s is in the ledger since %s; it was bound",
+			if e.push != nil && e.push.changed[path] != "" && a.has(e.at) {
+				wrong = append(wrong, fmt.Sprintf("the end of %s is in the ledger since %s; it had access",
 					a.name, e.at))
 			}
 		}
@@ -97,20 +96,38 @@ func (a *account) untrue(s requests.Status) string {
 		}
 		return ""
 	}
-	uid, named := string(a.bound[0].version.New.GetUID()), false
+	named := map[string]bool{}
 	for _, ref := range s.GrantRefs {
-		named = named || ref.UID == uid
+		named[ref.UID] = true
 	}
-	if !named {
-		return "it does not name the binding " + uid
+	for _, e := range a.made {
+		if !named[string(e.version.New.GetUID())] {
+			return "it does not name " + e.version.place()
+		}
 	}
-	if len(a.unbound) == 0 {
-		return "it is bound"
+	if len(a.gone) < len(a.made) {
+		return "it has access"
 	}
-	if causes := a.causes(a.unbound[0].at); !slices.Contains(causes, s.Cause) {
-		return fmt.Sprintf("it was bound until %s, so the cause is one of %v", a.unbound[0].at, causes)
+	if causes := a.causes(a.gone[0].at); !slices.Contains(causes, s.Cause) {
+		return fmt.Sprintf("it had access until %s, so the cause is one of %v", a.gone[0].at, causes)
 	}
 	return ""
+}
+
+// has tells whether something gives access at a time.
+func (a *account) has(at time.Time) bool {
+	there := 0
+	for _, e := range a.made {
+		if !e.at.After(at) {
+			there++
+		}
+	}
+	for _, e := range a.gone {
+		if !e.at.After(at) {
+			there--
+		}
+	}
+	return there > 0
 }
 
 // tolerated is by how much clocks may differ: an end by people that is no further from the window's

@@ -30,7 +30,8 @@ func programOf(process string) string {
 func writesOf(process string) []string {
 	switch programOf(process) {
 	case expirers.name:
-		return []string{"rolebindings delete", "jobs delete"}
+		return []string{"rolebindings delete", "clusterrolebindings delete", "roles delete",
+			"clusterroles delete", "jobs delete"}
 	case awsKeepers.name:
 		return []string{"configmaps update"}
 	}
@@ -47,9 +48,9 @@ func names(h history) (wrong []string) {
 				continue
 			}
 			for _, b := range accounts {
-				if b != a && b.name == a.name && b.granted() && b.bound[0].at.Sub(e.at) > withdrawalBound {
+				if b != a && b.name == a.name && b.granted() && b.made[0].at.Sub(e.at) > withdrawalBound {
 					wrong = append(wrong, fmt.Sprintf("%s was bound in %s at %s; its name is in the ledger "+
-						"of %s since %s", b.name, b.cluster, b.bound[0].at, a.cluster, e.at))
+						"of %s since %s", b.name, b.cluster, b.made[0].at, a.cluster, e.at))
 				}
 			}
 		}
@@ -183,10 +184,10 @@ func prompt(h history) (wrong []string) {
 			silent[a.cluster] = h.silent(a.cluster)
 		}
 		down := silent[a.cluster]
-		for i, e := range a.bound {
-			gone := h[len(h)-1].at
-			if i < len(a.unbound) {
-				gone = a.unbound[i].at
+		for _, e := range a.made {
+			gone, ended := a.until(e)
+			if !ended {
+				gone = h[len(h)-1].at
 			}
 			for _, p := range lives {
 				if p.cluster != a.cluster || p.program != agents.name && p.program != expirers.name {
@@ -202,9 +203,9 @@ func prompt(h history) (wrong []string) {
 				}
 				allowed := acts + max(-p.skew, 0) + time.Duration(h.hindered(p, due, until))*tryLost
 				if had := answered(down, due, until); had > allowed {
-					wrong = append(wrong, fmt.Sprintf("%s was bound until %s; its window ended at %s, "+
-						"and %s had %s to end it, where %s is enough", a.name, gone, a.end, p.process,
-						had, allowed))
+					wrong = append(wrong, fmt.Sprintf("%s had %s until %s; its window ended at "+
+						"%s, and %s had %s to end it, where %s is enough", a.name, e.version.place(), gone,
+						a.end, p.process, had, allowed))
 				}
 			}
 		}
@@ -212,15 +213,15 @@ func prompt(h history) (wrong []string) {
 	return wrong
 }
 
-// unseen tells whether a binding went and no agent was there to see that before its end. Then it is
+// unseen tells whether something went and no agent was there to see that before its end. Then it is
 // found gone after it, and has expired as far as anybody knows.
 func (h history) unseen(a *account) bool {
-	if len(a.unbound) == 0 {
+	if len(a.gone) == 0 {
 		return false
 	}
 	down := h.silent(a.cluster)
 	return !slices.ContainsFunc(h.lives(), func(p *life) bool {
-		from, to := a.unbound[0].at, a.end.Add(-plan.MaxSkew)
+		from, to := a.gone[0].at, a.end.Add(-plan.MaxSkew)
 		if p.from.After(from) {
 			from = p.from
 		}

@@ -47,7 +47,7 @@ var shapeMutants = map[string]mutant{
 	}},
 	"bound though its name was used elsewhere": {"G4 names", func(s *scenario) {
 		r := *s.a.request
-		r.cluster, r.path = "prod-us", requests.Path("prod-us", policy, r.name)
+		r.cluster, r.path = "prod-us", requests.Path("prod-us", r.policy, r.name)
 		s.put(event{at: s.a.merged.Add(-time.Hour), did: &deed{asks, &r}})
 		s.put(event{at: s.a.merged.Add(-time.Hour), push: &push{cluster: "prod-us", who: "agent-prod-us-a-1",
 			changed: map[string]string{requests.RevocationPath("prod-us", r.name): "A"}}})
@@ -101,7 +101,7 @@ func (s *scenario) all(program string) {
 
 // again finds what moved as something was put before it.
 func (s *scenario) again() {
-	s.bound, s.unbound = s.of("rolebindings create"), s.of("rolebindings delete")
+	s.locate()
 }
 
 // letIn finds the first version of aws-auth that lets somebody in, or takes them out.
@@ -120,7 +120,7 @@ func (s *scenario) list(i int, change func(string) string) {
 // nobodyIsLate: nobody is to blame for an end that the backstop brought while no process lived that
 // ends access.
 func nobodyIsLate(t *testing.T, h history) {
-	s := newScenario(t, h)
+	s := newScenario(t, h, &wishes[0])
 	s.all(agents.name)
 	s.all(expirers.name)
 	s.move(s.unbound, s.a.end.Add(11*time.Second))

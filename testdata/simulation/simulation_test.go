@@ -31,14 +31,14 @@ func TestMain(m *testing.M) {
 var traces = flag.String("traces", "", "folder for the traces of runs; empty: none are kept")
 
 // TestNothingBreaks: where nothing breaks, grants begin and end on their second and every rule
-// holds; the same seed is the same run, call by call; and every rule can fail.
+// holds; the same seed is the same run, call by call.
 func TestNothingBreaks(t *testing.T) {
 	o := options{seed: 1, length: time.Hour, every: 4 * time.Minute, faults: whole}
 	w := run(t, o)
 	report(t, w)
 	granted, watched := 0, 0
 	for _, a := range w.history.accounts() {
-		granted += len(a.bound)
+		granted += len(a.made)
 	}
 	for _, line := range w.trace {
 		if strings.Contains(line, "GET /api/v1/namespaces?") && strings.Contains(line, "watch=true") {
@@ -52,7 +52,6 @@ func TestNothingBreaks(t *testing.T) {
 		t.Errorf("namespaces were watched anew %d times: a watch is to last until it is ended", watched)
 	}
 	t.Run("again", func(t *testing.T) { same(t, w.calls(), run(t, o).calls()) })
-	t.Run("mutants", func(t *testing.T) { everyRuleCanFail(t, w.history) })
 	t.Run("nobody is late", func(t *testing.T) { nobodyIsLate(t, w.history) })
 }
 

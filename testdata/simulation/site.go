@@ -10,8 +10,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/pullgrant/pullgrant/render"
-	"github.com/pullgrant/pullgrant/requests"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/pullgrant/pullgrant/testdata/simulation/cluster"
 )
 
@@ -26,6 +26,9 @@ type site struct {
 	slept    int // how often all of a program did
 	edits    int // of aws-auth, by hand
 
+	set  *metav1.OwnerReference // the ReplicaSet of what runs there
+	pods int                    // how many it ever had
+
 	calling sync.Mutex // held while it serves a call that is no watch
 	caller  *wire      // whose call that is
 }
@@ -36,39 +39,19 @@ func of(system, cluster string) string { return system + " of " + cluster }
 // host is the API server, as far as addresses go.
 func (s *site) host() string { return s.name + ".invalid" }
 
-// newSite is a cluster with the fence and the agent's rights.
+// newSite is a cluster as it stands before the agent is installed.
 func (w *world) newSite(name string) (*site, error) {
 	s := &site{Cluster: cluster.New(time.Now), w: w, name: name}
-	if err := s.Apply(fmt.Appendf(nil, `
-apiVersion: v1
-kind: Namespace
-metadata: {name: %s}
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata: {name: %s}
-rules:
-- {apiGroups: [""], resources: [pods], verbs: [list]}
-`, namespace, policy)); err != nil {
-		return nil, err
-	}
-	granted := requests.Item{Kind: requests.KubernetesRoleBinding, Namespace: namespace,
-		Role: requests.Role{Kind: requests.KindClusterRole, Name: policy}}
-	objects := render.Fence()
-	if s.aws = w.shape(hasAWS, name); s.aws {
-		fence, binding := render.AWSFence()
-		objects = append(objects, &fence, &binding)
-	}
-	objects = append(objects, render.Rights(render.Footprint{Grants: []requests.Item{granted},
-		AWSAuth: s.aws})...)
-	if err := s.Apply(render.YAML(objects)); err != nil {
-		return nil, err
-	}
 	s.Watch(s.committed)
-	if s.aws {
-		return s, s.Apply([]byte(listed))
+	if err := s.Apply(stands); err != nil {
+		return nil, err
 	}
-	return s, nil
+	if s.aws = w.shape(hasAWS, name); s.aws {
+		if err := s.Apply([]byte(listed)); err != nil {
+			return nil, err
+		}
+	}
+	return s, s.work()
 }
 
 // committed enters a version of an object into the history.

@@ -21,12 +21,8 @@ import (
 	"github.com/pullgrant/pullgrant/testdata/forge"
 )
 
-// Names of the world.
-const (
-	clusterName = "prod-eu"
-	namespace   = "payments"
-	policy      = "payments-debug"
-)
+// clusterName is the cluster that there always is.
+const clusterName = "prod-eu"
 
 // begin is when people begin to ask.
 var begin = time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
@@ -37,6 +33,8 @@ type options struct {
 	length time.Duration  // of people's doings; then all is left alone until nothing may be left
 	every  time.Duration  // between two of them, about
 	faults map[string]int // of 100,000 occasions, how many a fault takes; nil: none
+	// inTurn has people do nothing but ask for each thing so often, one after the other; 0: by chance
+	inTurn int
 	// only are the faults and doings that happen, by name, of those that chance chooses; nil: all
 	only map[string]bool
 	// meddle changes an agent's calls, as an agent with a defect would make them; nil: none
@@ -63,6 +61,7 @@ type world struct {
 	ended   bool            // nothing belongs to the history any more
 	watches map[*watch]bool // under way
 	asked   []*request
+	busy    sync.WaitGroup // what people began, and faults that last
 }
 
 // run is a run of the world. The history is in the order of time.

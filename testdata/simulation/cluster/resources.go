@@ -84,13 +84,15 @@ var resources = func() []*resource {
 	secrets.fields = []string{"type"}
 	deployments := row(appsv1.GroupName, "deployments", "Deployment", appsv1.Deployment{})
 	deployments.status, deployments.counted = true, true
+	sets := row(appsv1.GroupName, "replicasets", "ReplicaSet", appsv1.ReplicaSet{})
+	sets.status, sets.counted = true, true
 	policies := global(row(admission, "validatingadmissionpolicies", "ValidatingAdmissionPolicy",
 		admissionv1.ValidatingAdmissionPolicy{}))
 	policies.status, policies.counted = true, true
 	events := row("", "events", "Event", corev1.Event{})
 	events.fields = []string{"involvedObject.kind", "involvedObject.name", "reason", "type"}
 	return []*resource{
-		namespaces, secrets, pods, events, jobs, leases, deployments, bindings, wide, policies,
+		namespaces, secrets, pods, events, jobs, leases, deployments, sets, bindings, wide, policies,
 		row("", "configmaps", "ConfigMap", corev1.ConfigMap{}),
 		row("", "serviceaccounts", "ServiceAccount", corev1.ServiceAccount{}),
 		row("", "services", "Service", corev1.Service{}),

@@ -101,7 +101,7 @@ func fill(r *resource, o Object) {
 		missing(rbacv1.GroupName, "roleRef", "apiGroup")
 	case "secrets":
 		missing("Opaque", "type")
-	case "deployments":
+	case "deployments", "replicasets":
 		missing(int64(1), "spec", "replicas")
 	}
 }
