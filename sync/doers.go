@@ -7,6 +7,7 @@ import (
 
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/git"
 	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
@@ -41,9 +42,14 @@ func (v *prover) doers(ctx context.Context, w plan.World) map[string]requests.Pe
 	return found
 }
 
-// doer asks for one.
+// doer asks for one. A request whose commit is off the branch went with that, for the branch was
+// rewritten and a person accepted it: no pull request did it, and none is to be waited for.
 func (v *prover) doer(ctx context.Context, tip string, r plan.Record) (by requests.Person,
 	err error) {
+	if _, err := v.branch.repository.Reach(ctx, tip, r.Grant.Evidence.MergeCommit); errors.Is(err,
+		git.ErrNotOnLine) {
+		return by, nil
+	}
 	if r.Cause == "" {
 		by, err = v.github.RemovedBy(ctx, r.Grant.Path, tip)
 	} else {
