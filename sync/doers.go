@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
@@ -24,7 +25,8 @@ func (v *prover) doers(ctx context.Context, w plan.World) map[string]requests.Pe
 			found[p] = requests.Person{}
 			continue
 		}
-		if !r.AsksWho() || ctx.Err() != nil || !v.asking[p].due(v.clocks.wall()) {
+		entered := slices.Contains(w.Main.Names[r.Grant.Name], requests.RevocationPath(w.Cluster, r.Grant.Name))
+		if !r.AsksWho() || r.Cause != "" && entered || ctx.Err() != nil || !v.asking[p].due(v.clocks.wall()) {
 			continue
 		}
 		by, err := v.doer(ctx, w.Main.Tip, r)

@@ -8,12 +8,14 @@ import (
 	"net"
 	"net/http"
 	"os/exec"
+	"slices"
 	"strings"
 	gosync "sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/rest"
 
 	"github.com/pullgrant/pullgrant/internal/github"
@@ -21,6 +23,7 @@ import (
 	"github.com/pullgrant/pullgrant/internal/notify"
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/git"
+	"github.com/pullgrant/pullgrant/sync/plan"
 	"github.com/pullgrant/pullgrant/testdata/forge"
 	controlplane "github.com/pullgrant/pullgrant/testdata/kube"
 	"github.com/pullgrant/pullgrant/testdata/roles"
@@ -248,8 +251,16 @@ func (s *stage) entry(name string) requests.Revocation {
 	return r
 }
 
-// over is what must be true of a grant after its end: no access, no object, no state, one entry
-// with that cause and code.
+// unended are the records of what is not over: of what is, they may stay until its window ends.
+func (s *stage) unended() []corev1.ConfigMap {
+	s.Helper()
+	return slices.DeleteFunc(s.Records(), func(m corev1.ConfigMap) bool {
+		return m.Data["phase"] == string(plan.Ended)
+	})
+}
+
+// over is what must be true of a grant after its end: no access, no object, no state but that it is
+// over, one entry with that cause and code.
 func (s *stage) over(name, cause, code string) requests.Revocation {
 	s.Helper()
 	s.allowed(false)
@@ -259,7 +270,7 @@ func (s *stage) over(name, cause, code string) requests.Revocation {
 	if j := s.Jobs(); len(j) != 0 {
 		s.Errorf("Jobs left: %v", j)
 	}
-	if r := s.Records(); len(r) != 0 {
+	if r := s.unended(); len(r) != 0 {
 		s.Errorf("records left: %v", r)
 	}
 	r := s.entry(name)

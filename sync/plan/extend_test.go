@@ -82,14 +82,14 @@ func TestHandOver(t *testing.T) {
 		}, []string{"grant a", alone}},
 		"given back": {end.Add(-5 * time.Second), func(w *World, _ *requests.Grant) {
 			w.Withdrawn[w.Records[0].Grant.Path] = Why{Cause: requests.CauseRelinquished}
-		}, []string{"end a: Relinquished", entered, forget}},
+		}, []string{"end a: Relinquished", entered}},
 		"its binding deleted": {end.Add(-time.Minute), func(w *World, _ *requests.Grant) {
 			w.Live = slices.DeleteFunc(w.Live, func(l Live) bool { return l.UID == "aR" })
-		}, []string{"end a: BindingDeleted", entered, forget}},
+		}, []string{"end a: BindingDeleted", entered}},
 		"edited": {end.Add(-5 * time.Second), func(w *World, _ *requests.Grant) {
 			i := slices.IndexFunc(w.Live, func(l Live) bool { return l.UID == "aR" })
 			w.Live[i].Content = "other"
-		}, []string{"end a: Revoked", entered, forget}},
+		}, []string{"end a: Revoked", entered}},
 		"ended by somebody": {end, func(w *World, _ *requests.Grant) {
 			w.Records[0].Phase, w.Records[0].Cause = Ended, requests.CauseRevoked
 			w.Live = slices.DeleteFunc(w.Live, func(l Live) bool { return l.UID[0] == 'a' })

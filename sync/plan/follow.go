@@ -62,6 +62,7 @@ func (p *planner) follow(r Record) {
 // now; the ledger waits for that, access did not.
 func (p *planner) settle(r Record) {
 	switch {
+	case r.Cause != "" && p.entered(r.Grant.Name): // what is written down stands
 	case r.Cause == "":
 		why := p.removal(r, r.EndedAt.Time)
 		if why.Cause == "" {
@@ -103,8 +104,9 @@ func (p *planner) provenAgain(r Record) bool {
 		!again.Window.End.Before(r.Grant.Window.End.Time)
 }
 
-// close plans the ledger entry of an ended grant, and that its record is forgotten once the entry
-// is there.
+// close plans the ledger entry of an ended grant, and that its record is forgotten once the entry is
+// there and the window is over: until then the record holds the name, should the branch be set back
+// to before the entry (G4).
 func (p *planner) close(r Record) {
 	if p.Main == nil || r.Cause == "" {
 		return
@@ -113,7 +115,9 @@ func (p *planner) close(r Record) {
 	if asked || !p.entered(r.Grant.Name) {
 		p.add(Enter, r)
 	}
-	p.add(Forget, r)
+	if !p.now.Before(r.Grant.Window.End.Time) {
+		p.add(Forget, r)
+	}
 }
 
 // remains is what is left of the objects of a grant.

@@ -23,7 +23,8 @@ const (
 	Ended     Phase = "Ended"
 )
 
-// Record is what the agent remembers of one grant, as a ConfigMap, until the ledger has it.
+// Record is what the agent remembers of one grant, as a ConfigMap, until the ledger has it
+// and its window is over.
 type Record struct {
 	Phase   Phase
 	Grant   requests.Grant

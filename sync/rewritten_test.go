@@ -1,0 +1,49 @@
+package sync
+
+import (
+	"testing"
+
+	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/kube"
+)
+
+// setBack has main be an earlier commit, which a person accepts.
+func (s *stage) setBack(agent *Agent, to string) {
+	s.Helper()
+	s.Must(s.SetBranch("root", "main", to))
+	if err := agent.Once(s.Context()); err == nil {
+		s.Error("the agent goes on with a branch that was rewritten")
+	}
+	s.Must(agent.cluster.Note(s.Context(), kube.AnnotationHead, to))
+	s.pause()
+}
+
+// TestRequestLostByRewriting: access whose merge is off the branch, which a person accepted, ends and is
+// recorded in that pass: nobody's pull request removed it, so none is waited for.
+func TestRequestLostByRewriting(t *testing.T) {
+	s := newStage(t)
+	before := s.Branch("main")
+	agent, name, _ := s.live("lost")
+	s.setBack(agent, before)
+	s.Must(agent.Once(t.Context()))
+	if r := s.over(name, requests.CauseRevoked, ""); r.Status.EndedBy != nil {
+		t.Errorf("ended by %v", r.Status.EndedBy)
+	}
+}
+
+// TestEntryLostByRewriting: what was ended while its window is open is never granted again, and its
+// entry is written again, when a person accepts a branch from before that.
+func TestEntryLostByRewriting(t *testing.T) {
+	s := newStage(t)
+	agent, name, path := s.live("again")
+	before := s.Branch("main")
+	s.open("alice", "drop", removed(path))
+	s.Must(agent.Once(t.Context()))
+	s.over(name, requests.CauseRelinquished, "")
+	s.setBack(agent, before)
+	for range 2 {
+		s.Must(agent.Once(t.Context()))
+		s.pause()
+		s.over(name, requests.CauseRelinquished, "")
+	}
+}
