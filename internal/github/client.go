@@ -46,6 +46,9 @@ type Config struct {
 	RepositoryID int64
 	// Transport makes the calls; nil: connections of the client's own.
 	Transport http.RoundTripper
+	// Together is how many calls are under way at most; 0: 8. Of those that wait, nobody says which
+	// goes first: a simulation that is to be had again leaves none waiting.
+	Together int
 }
 
 // DefaultAPIURL is the REST API of github.com.
@@ -99,6 +102,9 @@ func New(cfg Config) (*Client, error) {
 	wire := newTransport(base, cfg.Token)
 	if cfg.Transport != nil {
 		wire.next = cfg.Transport
+	}
+	if cfg.Together > 0 {
+		wire.under = make(chan struct{}, cfg.Together)
 	}
 	wire.clock, wire.graphQL = cfg.Clock, graphQL
 	api := github.NewClient(&http.Client{

@@ -3,11 +3,14 @@ package github
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 func token(context.Context) (string, error) { return "secret-token", nil }
@@ -116,6 +119,52 @@ type nobody struct{ calls int }
 func (n *nobody) RoundTrip(*http.Request) (*http.Response, error) {
 	n.calls++
 	return nil, errors.New("nobody is there")
+}
+
+// busy answers no call before as many are under way as it waits for.
+type busy struct {
+	left atomic.Int32
+	all  chan struct{}
+}
+
+var errEnough = errors.New("all are under way")
+
+func (b *busy) RoundTrip(r *http.Request) (*http.Response, error) {
+	if b.left.Add(-1) == 0 {
+		close(b.all)
+	}
+	select {
+	case <-b.all:
+		return nil, errEnough
+	case <-r.Context().Done():
+		return nil, r.Context().Err()
+	}
+}
+
+// TestTogether: as many calls are under way at a time as whoever makes the client says.
+func TestTogether(t *testing.T) {
+	const n = 2 * maxTogether
+	wire := &busy{all: make(chan struct{})}
+	wire.left.Store(n)
+	c, err := New(Config{Owner: "a", Repo: "b", Token: token, Transport: wire, Together: n})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := together(ctx, slices.Repeat([]func(context.Context) error{func(context.Context) error {
+		request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.api.BaseURL.String(),
+			http.NoBody)
+		if err != nil {
+			return err
+		}
+		if _, err = c.wire.RoundTrip(request); errors.Is(err, errEnough) {
+			return nil
+		}
+		return fmt.Errorf("not all are under way: %w", err)
+	}}, n)...); err != nil {
+		t.Error(err)
+	}
 }
 
 // TestTransport: whoever hands one in sees every call, those that are tried again too.

@@ -43,7 +43,7 @@ var (
 		return agent.Run, nil
 	}}
 	// passes are agents that end after one pass, which a cron job starts beside the others.
-	passes = program{"pass", render.Agent, 15 * time.Minute, func(p *replica, n *wire) (runs, error) {
+	passes = program{"pass", render.Agent, 6 * time.Minute, func(p *replica, n *wire) (runs, error) {
 		agent, err := p.agent(n)
 		if err != nil {
 			return nil, err
@@ -190,7 +190,7 @@ func (p *replica) agent(n *wire) (*sync.Agent, error) {
 		return sync.NewAgent(c)
 	}
 	if c.GitHub, err = api.New(api.Config{APIURL: w.forge.URL, Owner: "acme", Repo: "access",
-		CheckApp: 7001, Clock: p.clock, Transport: n,
+		CheckApp: 7001, Clock: p.clock, Transport: n, Together: 10_000,
 		Token: func(context.Context) (string, error) { return w.forge.AppToken("agent"), nil },
 	}); err != nil {
 		return nil, err
