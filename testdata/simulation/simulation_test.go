@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime/debug"
 	"strings"
@@ -55,22 +56,55 @@ func TestNothingBreaks(t *testing.T) {
 	t.Run("nobody is late", func(t *testing.T) { nobodyIsLate(t, w.history) })
 }
 
-// TestFaults: under every fault at once every rule holds, and the same seed is the same run.
+// TestFaults: under every fault at once every rule holds, and the same seed is the same run. Of several
+// seeds each has a process of its own, for client-go draws from what a process has only one of; as many
+// run beside each other as there are processors.
 func TestFaults(t *testing.T) {
+	if *seeds == 1 {
+		underFaults(t, *from)
+		return
+	}
 	for seed := *from; seed < *from+*seeds; seed++ {
-		o := options{seed: seed, length: time.Duration(*hours) * time.Hour, every: often,
-			faults: everything}
-		began := time.Now()
-		w := run(t, o)
-		t.Logf("seed %d: %s, %d lines, %d requests", seed, time.Since(began).Round(time.Second),
-			len(w.trace), len(w.asked))
-		report(t, w)
-		if wrong := w.history.check(); len(wrong) > 0 && *cut {
-			t.Log(cutOf(t, o, w.met, wrong[0]))
-		}
-		if *again {
-			same(t, w.calls(), run(t, o).calls())
-		}
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			alone(t, "TestFaults", fmt.Sprint("-from=", seed), "-seeds=1", fmt.Sprint("-hours=", *hours),
+				fmt.Sprint("-cut=", *cut), fmt.Sprint("-again=", *again), "-traces="+*traces)
+		})
+	}
+}
+
+// underFaults is one seed of TestFaults.
+func underFaults(t *testing.T, seed uint64) {
+	o := options{seed: seed, length: time.Duration(*hours) * time.Hour, every: often,
+		faults: everything}
+	began := time.Now()
+	w := run(t, o)
+	t.Logf("seed %d: %s, %d lines, %d requests", seed, time.Since(began).Round(time.Second),
+		len(w.trace), len(w.asked))
+	report(t, w)
+	if wrong := w.history.check(); len(wrong) > 0 && *cut {
+		t.Log(cutOf(t, o, w.met, wrong[0]))
+	}
+	if *again {
+		same(t, w.calls(), run(t, o).calls())
+	}
+}
+
+// alone runs a test in a process of its own, with flags.
+func alone(t *testing.T, test string, flags ...string) {
+	t.Helper()
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	flags = append(flags, "-test.v", "-test.run=^"+test+"$")
+	if end, bounded := t.Deadline(); bounded {
+		flags = append(flags, fmt.Sprint("-test.timeout=", time.Until(end)))
+	}
+	said, err := exec.CommandContext(t.Context(), program, flags...).CombinedOutput()
+	t.Logf("%s", said)
+	if err != nil {
+		t.Error(err)
 	}
 }
 
