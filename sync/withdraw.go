@@ -26,6 +26,7 @@ type withdrawals struct {
 
 	looks      map[int]look          // by number
 	identities policies.IdentityMap  // of the branch
+	parsed     string                // what they were read from
 	open       []policies.Withdrawal // in this pass
 	commits    map[string]string     // by path of the request, the agent's commits that did what they ask for
 }
@@ -127,15 +128,12 @@ func byNumber(a, b github.OpenPull) int { return a.Number - b.Number }
 // people are the accounts, by number, of everybody in identities.yaml and of those who approved
 // what is recorded. The former are remembered for causes.
 func (x *withdrawals) people(ctx context.Context, w plan.World) (map[int64]bool, error) {
-	x.identities = policies.IdentityMap{}
 	content, err := x.branch.file(ctx, w.Main.Tip, policies.IdentitiesPath)
 	if err != nil {
+		x.identify(nil)
 		return nil, err
 	}
-	if identities, findings := policies.ParseIdentities(policies.IdentitiesPath,
-		content); len(findings) == 0 {
-		x.identities = identities
-	}
+	x.identify(content)
 	known := map[int64]bool{}
 	for _, u := range x.identities.Spec.Users {
 		known[u.GitHubID] = true
@@ -146,6 +144,19 @@ func (x *withdrawals) people(ctx context.Context, w plan.World) (map[int64]bool,
 		}
 	}
 	return known, nil
+}
+
+// identify reads identities.yaml, unless it is as it was in the pass before: it may have thousands of
+// people. Of one with findings nobody is known.
+func (x *withdrawals) identify(content []byte) {
+	if string(content) == x.parsed {
+		return
+	}
+	x.identities, x.parsed = policies.IdentityMap{}, string(content)
+	if identities, findings := policies.ParseIdentities(policies.IdentitiesPath,
+		content); len(findings) == 0 {
+		x.identities = identities
+	}
 }
 
 // causes tells, by path, why open withdrawals end the grants of a world, those that are still to

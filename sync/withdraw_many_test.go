@@ -141,3 +141,35 @@ func TestTurns(t *testing.T) {
 		}
 	}
 }
+
+// TestIdentitiesAreReadOnce: what identities.yaml says is kept as long as it is the same file; another
+// one is read, and of one that cannot be read nobody is known.
+func TestIdentitiesAreReadOnce(t *testing.T) {
+	file := func(id int) []byte {
+		return fmt.Appendf(nil, `apiVersion: pullgrant.dev/v1alpha1
+kind: IdentityMap
+metadata: {name: identities}
+spec:
+  users: [{github: alice, githubID: %d, kubernetes: {username: alice@example.com}}]
+`, id)
+	}
+	x := &withdrawals{}
+	expect := func(content []byte, want int64) {
+		t.Helper()
+		x.identify(content)
+		var id int64
+		for _, u := range x.identities.Spec.Users {
+			id = u.GitHubID
+		}
+		if id != want {
+			t.Errorf("known is %d, want %d", id, want)
+		}
+	}
+	expect(file(101), 101)
+	x.identities.Spec.Users[0].GitHubID = 7 // so that reading it again would show
+	expect(file(101), 7)
+	expect(file(102), 102)
+	expect([]byte("{"), 0)
+	expect(file(102), 102)
+	expect(nil, 0)
+}
