@@ -25,17 +25,29 @@ const actionsSlug = "github-actions"
 func (f *Forge) AddApp(slug string, id int64, rights ...string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	granted := map[string]string{}
-	for _, right := range rights {
-		name, level, _ := strings.Cut(right, ":")
-		granted[name] = level
-	}
+	granted := granted(rights)
 	if len(rights) == 0 {
 		granted = map[string]string{"members": "read", "administration": "read", "actions": "read",
 			"checks": "write", "contents": "write", "issues": "write",
 			"pull_requests": "write", "statuses": "write"}
 	}
 	f.addApp(slug, id, id+100000, granted)
+}
+
+func granted(rights []string) map[string]string {
+	all := map[string]string{"metadata": "read"}
+	for _, right := range rights {
+		name, level, _ := strings.Cut(right, ":")
+		all[name] = level
+	}
+	return all
+}
+
+// SetAppRights gives an App that is there exactly the rights, as AddApp has them, and no others.
+func (f *Forge) SetAppRights(slug string, rights ...string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.apps[slug].rights = granted(rights)
 }
 
 func (f *Forge) addApp(slug string, id, botID int64, rights map[string]string) {

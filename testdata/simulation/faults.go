@@ -42,8 +42,8 @@ const outage = 40 * time.Minute
 
 // everything is each fault, as often as lets most of what people do still come to something: of
 // 100,000 occasions.
-var everything = rates(map[string]int{slow: 200, dropped: 500, late: 50_000, twice: 500, lost: 500,
-	crashBefore: 10, crashAfter: 10, skewed: 70_000}, besides, shapes)
+var everything = rates(ratesOfAnswers(map[string]int{slow: 200, dropped: 500, late: 50_000, twice: 500,
+	lost: 500, crashBefore: 10, crashAfter: 10, skewed: 70_000}), besides, shapes)
 
 // rates adds those of the faults that come with doings, and of shapes.
 func rates(all map[string]int, besides []beside, shapes map[string]int) map[string]int {
@@ -67,7 +67,7 @@ type beside struct {
 
 // besides are those that there are. One that lasts does so up to the time outage, and does not begin
 // again before.
-var besides = []beside{
+var besides = slices.Concat(hubFaults, changes, rewrites, []beside{
 	{outageOf + git, 3000, true, func(w *world, _ *site) func() { return w.stops(git) }},
 	{outageOf + github, 3000, true, func(w *world, _ *site) func() { return w.stops(github) }},
 	{outageOf + kubernetes, 3000, false, func(w *world, s *site) func() {
@@ -91,7 +91,7 @@ var besides = []beside{
 	rolledOut(agents), none(agents, 3000), rolledOut(expirers), none(expirers, 3000),
 	rolledOut(awsKeepers), none(awsKeepers, 3000), listEdited,
 	{broken, 10_000, false, func(w *world, s *site) func() { w.cut(s); return nil }},
-}
+})
 
 // fault tells whether a fault of a kind takes an occasion.
 func (w *world) fault(kind, occasion string) bool {

@@ -13,6 +13,7 @@ type history []event
 type event struct {
 	at      time.Time
 	did     *deed           // people did something
+	fact    *fact           // what people know to be so from now on
 	call    *call           // an agent called Kubernetes to write
 	version *version        // an object was written
 	push    *push           // main moved
@@ -53,4 +54,13 @@ type push struct {
 	continues     bool // old is on the first-parent line of tip
 	message       string
 	changed       map[string]string // by path, A, D or M
+	again         bool              // tip was main's before
+	line          string            // of first parents, from tip back
+	decides       map[string]root   // files that decide which this push changed, by path
 }
+
+// root is a file that decides, as it stands on main; empty content: it does not.
+type root struct{ content, commit string }
+
+// fact is something that people know, and its value; empty: as it usually is.
+type fact struct{ what, is string }

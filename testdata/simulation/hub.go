@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -22,6 +23,9 @@ type hub struct {
 	known map[string]*httptest.ResponseRecorder
 	packs map[string]*httptest.ResponseRecorder // of git, which stay as they are
 	tip   string                                // of main, as the history has it
+	tips  map[string]bool                       // that main ever had
+	lags  []time.Duration                       // until what is written shows, in one place or another
+	shows []time.Time                           // when what was written will
 }
 
 // serve answers a call, and enters into the history what it put on main.
@@ -34,6 +38,7 @@ func (h *hub) serve(n *wire, r *http.Request, body []byte) *http.Response {
 	key := strings.Join([]string{r.Method, r.URL.String(), r.Header.Get("Authorization"),
 		r.Header.Get("If-None-Match"), r.Header.Get("Accept"), r.Header.Get("Git-Protocol"),
 		string(body)}, "\x00")
+	h.show()
 	said := h.known[key]
 	if fetches && said == nil {
 		said = h.packs[key]
@@ -47,6 +52,7 @@ func (h *hub) serve(n *wire, r *http.Request, body []byte) *http.Response {
 		switch {
 		case !reads:
 			h.forget()
+			h.written()
 			h.look(n.site.name, n.process)
 		case fetches && bytes.Contains(said.Body.Bytes(), []byte("packfile\n")):
 			h.packs[key] = said
@@ -67,7 +73,32 @@ func (h *hub) moved(who string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.forget()
+	h.written()
 	h.look("", who)
+}
+
+// lag has what is written show that much later from now on, in one place or another.
+func (h *hub) lag(by ...time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.forget()
+	h.lags = by
+}
+
+// written notes when what is remembered is another one because of what was written now.
+func (h *hub) written() {
+	for _, by := range h.lags {
+		h.shows = append(h.shows, time.Now().Add(by))
+	}
+}
+
+// show forgets what was read before something that was written came to show.
+func (h *hub) show() {
+	before := len(h.shows)
+	h.shows = slices.DeleteFunc(h.shows, func(at time.Time) bool { return !time.Now().Before(at) })
+	if len(h.shows) < before {
+		h.forget()
+	}
 }
 
 // forget is called when something may be otherwise; objects that git gave out are not.
@@ -84,15 +115,19 @@ func (h *hub) look(cluster, who string) {
 	if tip == h.tip {
 		return
 	}
-	p := &push{cluster: cluster, who: who, old: h.tip, tip: tip, changed: map[string]string{}}
-	h.tip = tip
+	p := &push{cluster: cluster, who: who, old: h.tip, tip: tip, changed: map[string]string{},
+		again: h.tips[tip], line: h.git("rev-list", "--first-parent", tip)}
+	if h.tips == nil {
+		h.tips = map[string]bool{}
+	}
+	h.tip, h.tips[tip] = tip, true
 	if p.old != "" {
 		parent, rest, _ := strings.Cut(h.git("log", "-1", "-m", "--first-parent", "--no-renames",
 			"--name-status", "--format=%P%n%an %cn%n%B%x00", tip), "\n")
 		message, changes, _ := strings.Cut(rest, "\x00")
 		p.message, p.continues = strings.TrimSpace(message), strings.HasPrefix(parent, p.old)
 		if !p.continues { // several commits came, or others
-			p.continues = strings.Contains(h.git("rev-list", "--first-parent", tip), p.old)
+			p.continues = strings.Contains(p.line, p.old)
 			changes = h.git("diff", "--no-renames", "--name-status", p.old, tip)
 		}
 		for line := range strings.SplitSeq(changes, "\n") {
@@ -101,8 +136,42 @@ func (h *hub) look(cluster, who string) {
 			}
 		}
 	}
+	h.decides(p)
 	h.w.note("%s moved main to %s", who, tip)
 	h.w.add(event{push: p})
+}
+
+// decides notes what a push did to files that decide; the first one made them all.
+func (h *hub) decides(p *push) {
+	paths := sorted(p.changed)
+	if p.old == "" {
+		paths = strings.Fields(h.git("ls-tree", "-r", "--name-only", "main"))
+	}
+	for _, path := range paths {
+		if !slices.ContainsFunc([]string{"policies/", ownersFile, "catalog/"}, func(start string) bool {
+			return strings.HasPrefix(path, start)
+		}) {
+			continue
+		}
+		if p.decides == nil {
+			p.decides = map[string]root{}
+		}
+		p.decides[path] = root{h.content(path), h.git("log", "-1", "--first-parent", "--format=%H", p.tip, "--", path)}
+	}
+}
+
+// file is one of main's; empty: there is none.
+func (h *hub) file(path string) string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.content(path)
+}
+
+func (h *hub) content(path string) string {
+	if h.git("ls-tree", "--name-only", "main", path) == "" {
+		return ""
+	}
+	return h.git("show", "main:"+path)
 }
 
 // files are those of requests and of the ledger on main.

@@ -37,33 +37,33 @@ type doing struct {
 
 // doings are what people do. Each is of a request that they asked for lately but for the first, which
 // asks for one, and for what they do with what runs.
-var doings = []doing{
-	{asks, 7, (*world).ask},
-	{takesAway, 2, lately(func(w *world, r *request, _ occasion) error {
+var doings = append([]doing{
+	{asks, 24, (*world).ask},
+	{takesAway, 6, lately(func(w *world, r *request, _ occasion) error {
 		w.does(takesAway, r)
 		_, err := w.forge.Push(forge.Change{User: "root", Message: "Take it",
 			Files: map[string]string{r.path: forge.Removed}})
 		return err
 	})},
-	{givesBack, 2, lately((*world).giveBack)},
-	{puts, 1, lately(func(w *world, r *request, _ occasion) error {
+	{givesBack, 6, lately((*world).giveBack)},
+	{puts, 3, lately(func(w *world, r *request, _ occasion) error {
 		w.does(puts, r)
 		_, err := w.forge.Push(forge.Change{User: "root", Message: "Put it back",
 			Files: map[string]string{r.path: r.content}})
 		return err
 	})},
-	{rolls, 2, (*world).roll},
-	{deletes, 1, lately(func(w *world, r *request, o occasion) error {
+	{rolls, 6, (*world).roll},
+	{deletes, 3, lately(func(w *world, r *request, o occasion) error {
 		w.does(deletes, r)
 		all := slices.Sorted(maps.Keys(r.objects()))
 		return w.removes(r, all[w.below(len(all), o.name+" what")])
 	})},
-	{deletesJob, 1, lately(func(w *world, r *request, o occasion) error {
+	{deletesJob, 3, lately(func(w *world, r *request, o occasion) error {
 		w.does(deletesJob, r)
 		all := slices.Sorted(maps.Keys(r.jobs()))
 		return w.removes(r, all[w.below(len(all), o.name+" what")])
 	})},
-}
+}, ways()...)
 
 // occasion is the time of one doing: its number, and a name for what chance decides about it.
 type occasion struct {
@@ -111,11 +111,9 @@ func (w *world) furnish() error {
 		f.SetPermission(login, []string{"write", "write", "admin"}[i])
 	}
 	f.AddApp("pullgrant", 7001)
-	f.AddApp("agent", 7002, "contents:write", "pull_requests:write", "members:read", "checks:read",
-		"issues:write")
-	rules := forge.DefaultRules()
-	rules.Bypass = []string{"agent[bot]"}
-	f.Protect(rules)
+	f.AddApp("agent", 7002, appRights...)
+	w.others()
+	f.Protect(usualRules())
 	if w.trusted = w.shape(onBranch, "branch"); w.trusted {
 		w.add(event{trusted: true})
 	}

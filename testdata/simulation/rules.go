@@ -20,12 +20,15 @@ var rules = map[string]func(history) []string{
 	"G1 approved":        approvedOnly,
 	"G1 as asked":        asAsked,
 	"G1 names":           namesFollow,
+	"G1 stands":          stoodAll,
+	"G1 known branch":    onKnownBranch,
 	"G2 on time":         onTime,
 	"G2 prompt":          prompt,
 	"G2 not early":       endsNothingEarly,
 	"G3 armed":           armed,
 	"G4 once":            once,
 	"G4 names":           names,
+	"G4 used up":         usedUp,
 	"G6 may write":       mayWrite,
 	"G6 leads":           leads,
 	"G6 passes":          passMay,
@@ -107,10 +110,12 @@ func (h history) accounts() (all []*account) {
 			}
 		case e.push != nil:
 			for _, a := range all {
-				switch {
-				case e.push.changed[a.path] == "D" && a.left.IsZero():
+				switch status := e.push.changed[a.path]; {
+				case status == "D" && a.left.IsZero():
 					a.left, a.leftBy = e.at, e.push.who
-				case e.push.changed[a.path] == "A" && a.left.IsZero() && !trusted:
+				case status == "A" && e.push.again: // by the very commit that brought it first
+					a.left, a.leftBy = time.Time{}, ""
+				case status == "A" && a.left.IsZero() && !trusted:
 					a.pushed = a.deeds[len(a.deeds)-1].did.what == puts
 				}
 				if trusted && e.push.changed[a.path] == "A" && !a.granted() {

@@ -18,8 +18,9 @@ import (
 
 // asAsked: what is made gives what was asked for to who asked, until the end of the window.
 func asAsked(h history) (wrong []string) {
+	k := h.knowledge()
 	for _, a := range h.accounts() {
-		wanted := a.objects()
+		wanted := a.wanted(k)
 		for _, e := range a.made {
 			where := e.version.place()
 			if got := gift(e.version.New); got != wanted[where] {

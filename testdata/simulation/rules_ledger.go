@@ -64,7 +64,7 @@ func ledgerTrue(h history) (wrong []string) {
 		if !there {
 			// what people took away before an agent saw it, no agent knows of; and what has a name
 			// that another one had is taken from main without more
-			if a.granted() || (a.left.IsZero() || a.leftBy != "people") && !h.namesake(a) {
+			if !h.lost(path) && (a.granted() || (a.left.IsZero() || a.leftBy != "people") && !h.namesake(a)) {
 				wrong = append(wrong, "the ledger has no entry of "+a.name)
 			}
 			continue
@@ -75,7 +75,7 @@ func ledgerTrue(h history) (wrong []string) {
 			continue
 		}
 		a.unseen = h.unseen(a)
-		if what := a.untrue(entry.Status); what != "" {
+		if what := a.untrue(h, entry.Status); what != "" {
 			wrong = append(wrong, fmt.Sprintf("the entry of %s says %s %s; %s", a.name,
 				entry.Status.Cause, entry.Status.Code, what))
 		}
@@ -84,10 +84,13 @@ func ledgerTrue(h history) (wrong []string) {
 }
 
 // untrue is what is wrong with an entry; empty when nothing is.
-func (a *account) untrue(s requests.Status) string {
+func (a *account) untrue(h history, s requests.Status) string {
+	if h.lost(requests.RevocationPath(a.cluster, a.name)) && s.Cause == requests.CauseDenied {
+		return "" // nobody knows any more that there was more
+	}
 	if !a.granted() {
 		switch {
-		case a.approved.IsZero() || a.approved.After(a.merged):
+		case a.standing().IsZero():
 			if s.Cause != requests.CauseDenied || s.Code == "" {
 				return "nobody had approved it"
 			}
@@ -108,7 +111,8 @@ func (a *account) untrue(s requests.Status) string {
 	if len(a.gone) < len(a.made) {
 		return "it has access"
 	}
-	if causes := a.causes(a.gone[0].at); !slices.Contains(causes, s.Cause) {
+	causes := append(a.causes(a.gone[0].at), a.changed(h, a.gone[0].at)...)
+	if !slices.Contains(causes, s.Cause) {
 		return fmt.Sprintf("it had access until %s, so the cause is one of %v", a.gone[0].at, causes)
 	}
 	return ""

@@ -93,7 +93,7 @@ func grantedInTime(h history) (wrong []string) {
 		return nil
 	}
 	for _, a := range h.accounts() {
-		if a.approved.IsZero() || a.merged.IsZero() || a.pushed || a.taken(a.merged.Add(calmGrant)) {
+		if a.standing().IsZero() || a.refused() || a.pushed || a.taken(a.merged.Add(calmGrant)) {
 			continue
 		}
 		lacks := a.objects()
@@ -113,7 +113,7 @@ func grantedInTime(h history) (wrong []string) {
 // taken tells whether people ended a grant before a time.
 func (a *account) taken(before time.Time) bool {
 	for _, e := range a.deeds {
-		if (e.did.what == takesAway || e.did.what == givesBack) && e.at.Before(before) {
+		if (e.did.what == takesAway || e.did.what == givesBack || e.did.what == changesOnMain) && e.at.Before(before) {
 			return true
 		}
 	}

@@ -181,7 +181,7 @@ func (n *wire) deliver(id string, r *http.Request, body []byte) (response *http.
 		}
 	}
 	if n.systemOf(r) != of(kubernetes, n.site.name) {
-		return n.w.hub.serve(n, r, body)
+		return n.askHub(id, r, body)
 	}
 	r = r.Clone(r.Context())
 	r.Header.Set(cluster.UserHeader, n.user())

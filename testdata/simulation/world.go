@@ -62,6 +62,11 @@ type world struct {
 	watches map[*watch]bool // under way
 	asked   []*request
 	busy    sync.WaitGroup // what people began, and faults that last
+
+	changing sync.Mutex        // held while people change files that decide
+	edited   map[string]bool   // edits that have begun
+	first    map[string]string // files that decide, as they were first, by path
+	count    int               // of branches for changes
 }
 
 // run is a run of the world. The history is in the order of time.

@@ -1,0 +1,178 @@
+package simulation
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/pullgrant/pullgrant/policies/rbac"
+	"github.com/pullgrant/pullgrant/testdata/forge"
+)
+
+// Files that decide over requests, as far as they change.
+const (
+	policyFile     = "policies/" + policy + ".yaml"
+	identitiesFile = "policies/identities.yaml"
+	ownersFile     = ".github/CODEOWNERS"
+)
+
+var catalogueFile = rbac.CatalogPath(clusterName, policy)
+
+// edit is a change of a file that decides, until it is taken back.
+type edit struct {
+	path     string
+	old, now string // what stands there; now of nothing: the whole file is removed
+	pushed   bool   // straight to main, so that nobody approved it
+}
+
+// edits are by the fault that makes them.
+var edits = map[string]edit{
+	"policy loosened":       {path: policyFile, old: "maxDuration: 2h", now: "maxDuration: 3h"},
+	"policy pushed":         {policyFile, "Debug the payments service", "Debug it all", true},
+	"policy tightened":      {path: policyFile, old: "spec:\n", now: "spec:\n  onChange: End\n"},
+	"policy shortened":      {path: policyFile, old: "maxDuration: 2h", now: "maxDuration: 15m"},
+	"policy removed":        {path: policyFile},
+	"username changed":      {path: identitiesFile, old: "alice@example.com", now: "alice.b@example.com"},
+	"requester not known":   {path: identitiesFile, old: "    - {github: alice,", now: "    # - {github: alice,"},
+	"owner changed":         {path: ownersFile, old: "/requests/ @bob", now: "/requests/ @carol"},
+	"owners pushed":         {ownersFile, "/requests/ @bob", "/requests/ @bob @carol", true},
+	"catalogue has another": {path: catalogueFile, old: "pods", now: "services"},
+}
+
+// changes are faults that last: people who decide, and what decides, become others.
+var changes = slices.Concat(editFaults(), []beside{
+	{approverLost, 1500, true, func(w *world, _ *site) func() {
+		set := func(role string) {
+			w.forge.SetPermission("bob", role)
+			w.becomes("bob", role)
+			w.hub.moved("people")
+		}
+		set("read")
+		return func() { set("write") }
+	}},
+	{rulesWeak, 3000, true, func(w *world, _ *site) func() {
+		set := func(change func(*forge.Rules), is string) {
+			rules := usualRules()
+			change(&rules)
+			w.forge.Protect(rules)
+			w.becomes(rulesWeak, is)
+			w.hub.moved("people")
+		}
+		set(func(r *forge.Rules) { r.CodeOwners = false }, "yes")
+		return func() { set(func(*forge.Rules) {}, "") }
+	}},
+})
+
+// More of what changes, beside files.
+const (
+	approverLost = "approver may not write"
+	rulesWeak    = "rules are weak"
+)
+
+func usualRules() forge.Rules {
+	rules := forge.DefaultRules()
+	rules.Bypass = []string{"agent[bot]"}
+	return rules
+}
+
+func editFaults() (all []beside) {
+	for _, name := range sorted(edits) {
+		all = append(all, beside{name, 1000, true, func(w *world, _ *site) func() {
+			if w.trusted { // nobody asks who approved it
+				return nil
+			}
+			w.put(edits[name].path, name, true)
+			return func() { w.put(edits[name].path, name, false) }
+		}})
+	}
+	return all
+}
+
+// put begins or ends an edit of a file, and has main have what follows from all that have begun.
+func (w *world) put(path, name string, begins bool) {
+	w.changing.Lock()
+	defer w.changing.Unlock()
+	if w.edited == nil {
+		w.edited, w.first = map[string]bool{}, map[string]string{}
+	}
+	if begins {
+		w.edited[name] = true
+	} else {
+		delete(w.edited, name)
+	}
+	w.settle(path, begins && edits[name].pushed)
+}
+
+// settle has main have a file as it is to be: by a pull request that its owner approves, or pushed
+// straight.
+func (w *world) settle(path string, straight bool) {
+	defer w.hub.moved("people")
+	now := w.hub.file(path)
+	if _, known := w.first[path]; !known {
+		w.first[path] = now
+	}
+	wanted := w.first[path]
+	for _, name := range sorted(edits) {
+		switch e := edits[name]; {
+		case e.path != path || !w.edited[name]:
+		case e.old == "":
+			wanted = ""
+		default:
+			wanted = strings.Replace(wanted, e.old, e.now, 1)
+		}
+	}
+	if strings.TrimSpace(wanted) == strings.TrimSpace(now) {
+		return
+	}
+	files := map[string]string{path: wanted + "\n"}
+	if wanted == "" {
+		files[path] = forge.Removed
+	}
+	w.count++
+	branch := fmt.Sprint("change-", w.count)
+	if err := w.change(branch, files, straight); err != nil {
+		w.note("people fail: %v", err)
+	}
+}
+
+// change has files of main be others.
+func (w *world) change(branch string, files map[string]string, straight bool) error {
+	if straight {
+		sha, err := w.forge.Push(forge.Change{User: "root", Message: "Change it", Files: files})
+		w.becomes(unapproved+sha, "yes")
+		return err
+	}
+	if _, err := w.forge.Push(forge.Change{User: "dave", Branch: branch, From: "main",
+		Message: "Change it", Files: files}); err != nil {
+		return err
+	}
+	number, err := w.forge.Open("dave", branch, "Change it")
+	if err != nil {
+		return err
+	}
+	w.hub.moved("people")
+	if _, err := w.forge.Review("root", number, "APPROVE"); err != nil {
+		return err
+	}
+	_, err = w.forge.Merge("root", number)
+	return err
+}
+
+// settleAll has every file be as it is to be, after main was another.
+func (w *world) settleAll() {
+	w.changing.Lock()
+	defer w.changing.Unlock()
+	for _, path := range slices.Sorted(maps.Keys(w.first)) {
+		w.settle(path, false)
+	}
+}
+
+// unapproved, and a commit: nobody approved what it did to files that decide.
+const unapproved = "unapproved commit "
+
+// becomes enters into the history what people know to be so from now on.
+func (w *world) becomes(what, is string) {
+	w.note("people know: %s %q", what, is)
+	w.add(event{fact: &fact{what, is}})
+}

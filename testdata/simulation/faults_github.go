@@ -1,0 +1,231 @@
+package simulation
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/pullgrant/pullgrant/testdata/forge"
+)
+
+// Faults that come with a doing of people's: GitHub behaves otherwise, up to the time outage.
+const (
+	lags         = "GitHub lags"       // lists, merges and pushes show late, and deleted branches are forgotten
+	tokenRefused = "token is refused"  // of the App, by GitHub and git
+	rightLost    = "App loses a right" // one of those that its owner gave it
+)
+
+// appRights are those that the agent's App has.
+var appRights = []string{"contents:write", "pull_requests:write", "members:read", "checks:read",
+	"issues:write"}
+
+// usualManners are those of GitHub while it does not lag.
+var usualManners = forge.Manners{Rebase: true}
+
+// hubFaults are those of GitHub that last.
+var hubFaults = []beside{
+	{lags, 5000, true, func(w *world, _ *site) func() {
+		set := func(m forge.Manners) {
+			w.forge.SetManners(m)
+			w.hub.lag(m.AssociationLag, m.MergedLag, m.ActivityLag, m.ListLag)
+		}
+		m, when := usualManners, time.Since(begin).String()
+		for i, lag := range []*time.Duration{&m.AssociationLag, &m.MergedLag, &m.ActivityLag, &m.ListLag} {
+			*lag = w.span(0, 3*time.Minute, fmt.Sprint(lags, i, when))
+		}
+		m.NoActivityByDeletedRef = w.below(2, lags+" by name "+when) == 0
+		m.NoActivityOfDeletedRef = w.below(10, lags+" at all "+when) == 0
+		set(m)
+		return func() { set(usualManners) }
+	}},
+	{tokenRefused, 1000, true, func(w *world, _ *site) func() { return w.stops(tokenRefused) }},
+	{rightLost, 1000, true, func(w *world, _ *site) func() {
+		set := func(rights []string) {
+			w.forge.SetAppRights("agent", rights...)
+			w.hub.moved("people")
+		}
+		lost := w.below(len(appRights), fmt.Sprint(rightLost, time.Since(begin)))
+		w.note("the App loses %s", appRights[lost])
+		set(slices.Delete(slices.Clone(appRights), lost, lost+1))
+		return func() { set(appRights) }
+	}},
+}
+
+// answerFault is one answer of GitHub's API that is not what it should be.
+type answerFault struct {
+	name string
+	rate int
+	// unasked: what was asked for is not done; else it is, and its answer is spoilt
+	unasked bool
+	spoil   func(answer *http.Response, body []byte, draw func(int) int) []byte
+}
+
+// page is what a proxy answers in GitHub's place.
+const page = "<html><head><title>Unicorn!</title></head><body>We had issues.</body></html>"
+
+// answerFaults are those that there are, of calls of GitHub's API.
+var answerFaults = []answerFault{
+	{"502", 300, true, refusedWith(http.StatusBadGateway, page)},
+	{"502 after all", 200, false, refusedWith(http.StatusBadGateway, page)},
+	{"rate limit", 150, true, func(a *http.Response, _ []byte, draw func(int) int) []byte {
+		a.Header.Set("X-RateLimit-Limit", "5000")
+		a.Header.Set("X-RateLimit-Remaining", "0")
+		a.Header.Set("X-RateLimit-Reset", fmt.Sprint(time.Now().Unix()+int64(1+draw(600))))
+		return refusedWith(http.StatusForbidden, `{"message":"API rate limit exceeded"}`)(a, nil, draw)
+	}},
+	{"secondary limit", 150, true, func(a *http.Response, _ []byte, draw func(int) int) []byte {
+		a.Header.Set("Retry-After", fmt.Sprint(1+draw(120)))
+		return refusedWith(http.StatusForbidden,
+			`{"message":"You have exceeded a secondary rate limit. Please wait."}`)(a, nil, draw)
+	}},
+	{"secondary limit without a time", 100, true, refusedWith(http.StatusTooManyRequests,
+		`{"message":"You have exceeded a secondary rate limit. Please wait."}`)},
+	{"HTML", 200, false, func(a *http.Response, _ []byte, _ func(int) int) []byte {
+		a.Header.Set("Content-Type", "text/html; charset=utf-8")
+		return []byte(page)
+	}},
+	{"answer cut", 300, false, func(_ *http.Response, body []byte, draw func(int) int) []byte {
+		return body[:draw(len(body)+1)]
+	}},
+	{"field missing", 400, false, otherwise(func(o map[string]any, key string) { delete(o, key) })},
+	{"field null", 400, false, otherwise(func(o map[string]any, key string) { o[key] = nil })},
+	{"GraphQL errors", 300, false, func(_ *http.Response, body []byte, draw func(int) int) []byte {
+		var answer map[string]any
+		if json.Unmarshal(body, &answer) != nil || answer["data"] == nil {
+			return body
+		}
+		if draw(2) == 0 {
+			answer["data"] = nil
+		}
+		answer["errors"] = []any{map[string]any{"type": "INTERNAL",
+			"message": "Something went wrong while executing your query."}}
+		return encoded(answer)
+	}},
+}
+
+// ratesOfAnswers adds those of answerFaults.
+func ratesOfAnswers(all map[string]int) map[string]int {
+	for _, f := range answerFaults {
+		all[f.name] = f.rate
+	}
+	return all
+}
+
+func refusedWith(status int, text string) func(*http.Response, []byte, func(int) int) []byte {
+	return func(a *http.Response, _ []byte, _ func(int) int) []byte {
+		a.StatusCode, a.Status = status, fmt.Sprint(status, " ", http.StatusText(status))
+		return []byte(text)
+	}
+}
+
+// otherwise changes one field of one object of an answer.
+func otherwise(change func(o map[string]any, key string)) func(*http.Response, []byte, func(int) int) []byte {
+	return func(_ *http.Response, body []byte, draw func(int) int) []byte {
+		var answer any
+		numbers := json.NewDecoder(bytes.NewReader(body))
+		numbers.UseNumber()
+		if numbers.Decode(&answer) != nil {
+			return body
+		}
+		type field struct {
+			of  map[string]any
+			key string
+		}
+		var fields []field
+		var find func(any)
+		find = func(v any) {
+			switch v := v.(type) {
+			case []any:
+				for _, item := range v {
+					find(item)
+				}
+			case map[string]any:
+				for _, key := range sorted(v) {
+					fields = append(fields, field{v, key})
+					find(v[key])
+				}
+			}
+		}
+		if find(answer); len(fields) == 0 {
+			return body
+		}
+		one := fields[draw(len(fields))]
+		change(one.of, one.key)
+		return encoded(answer)
+	}
+}
+
+func encoded(v any) []byte {
+	data, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // it was read a moment ago
+	}
+	return data
+}
+
+// askHub is a call of GitHub's, or git's, with what may become of it.
+func (n *wire) askHub(id string, r *http.Request, body []byte) *http.Response {
+	w := n.w
+	if w.isDown(tokenRefused) {
+		return said(r, http.StatusUnauthorized, `{"message":"Bad credentials"}`)
+	}
+	if n.systemOf(r) == git {
+		return w.hub.serve(n, r, body)
+	}
+	draw := func(most int) int { return w.below(most, "spoilt "+id) }
+	for _, f := range answerFaults {
+		graph := !strings.HasPrefix(f.name, "GraphQL") || strings.HasSuffix(r.URL.Path, "/graphql")
+		if !graph || !w.fault(f.name, id) {
+			continue
+		}
+		answer := said(r, http.StatusOK, "")
+		if !f.unasked {
+			answer = w.hub.serve(n, r, body)
+		}
+		whole, err := io.ReadAll(answer.Body)
+		if err != nil || !f.unasked && len(whole) == 0 { // there is nothing to spoil
+			return said(r, answer.StatusCode, "", answer.Header)
+		}
+		answer.Header.Del("ETag") // it is of another answer
+		return replaced(answer, f.spoil(answer, whole, draw), len(whole), f.name == "answer cut")
+	}
+	return w.hub.serve(n, r, body)
+}
+
+// said is an answer to a call.
+func said(r *http.Request, status int, text string, header ...http.Header) *http.Response {
+	answer := &http.Response{StatusCode: status, Status: fmt.Sprint(status, " ", http.StatusText(status)),
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Request: r, Header: http.Header{}}
+	answer.Header.Set("Content-Type", "application/json; charset=utf-8")
+	if len(header) > 0 {
+		answer.Header = header[0]
+	}
+	answer.Header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
+	return replaced(answer, []byte(text), len(text), false)
+}
+
+// replaced gives an answer another body; one that is cut breaks off where it ends.
+func replaced(answer *http.Response, body []byte, announced int, cut bool) *http.Response {
+	var text io.Reader = bytes.NewReader(body)
+	if cut && len(body) < announced {
+		text = io.MultiReader(text, breaks{})
+	} else {
+		announced = len(body)
+	}
+	answer.Body, answer.ContentLength = io.NopCloser(text), int64(announced)
+	answer.Header.Set("Content-Length", fmt.Sprint(announced))
+	return answer
+}
+
+// breaks is where a connection broke.
+type breaks struct{}
+
+func (breaks) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+
+func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -1,0 +1,324 @@
+package simulation
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/pullgrant/pullgrant/policies/rbac"
+	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/kube"
+)
+
+// standing is when the approval was given that stood when a request was merged: of just what was
+// merged, and taken back by nobody. Zero: none did, or nothing may ever be given for it.
+func (a *account) standing() (since time.Time) {
+	if a.trusted {
+		return a.approved
+	}
+	for _, e := range a.deeds {
+		switch e.did.what {
+		case approves:
+			since = e.at
+		case changesIt, dismisses, objects:
+			since = time.Time{}
+		case takesUp, spoils:
+			return time.Time{}
+		case merges:
+			return since
+		}
+	}
+	return time.Time{}
+}
+
+// refused tells whether its approver requested changes and it was closed: its name is used then, as
+// soon as an agent looks.
+func (a *account) refused() bool {
+	objected := false
+	for _, e := range a.deeds {
+		switch e.did.what {
+		case objects:
+			objected = true
+		case approves, dismisses:
+			objected = false
+		case closes:
+			if objected {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// decided is what main had of the files that decide, from a time on.
+type decided struct {
+	from  time.Time
+	files map[string]root
+	tip   string
+	line  string // of main, from tip back
+}
+
+// knowledge is what people know beside single requests.
+type knowledge struct {
+	main   []decided
+	facts  map[string][]event // by what it is about
+	pushed map[string]time.Time
+}
+
+func (h history) knowledge() *knowledge {
+	k := &knowledge{facts: map[string][]event{}, pushed: map[string]time.Time{}}
+	for _, e := range h {
+		switch {
+		case e.fact != nil:
+			k.facts[e.fact.what] = append(k.facts[e.fact.what], e)
+		case e.push != nil:
+			now := decided{from: e.at, files: map[string]root{}, tip: e.push.tip, line: e.push.line}
+			if n := len(k.main); n > 0 {
+				for path, file := range k.main[n-1].files {
+					now.files[path] = file
+				}
+			}
+			for path, file := range e.push.decides {
+				now.files[path] = file
+				if _, known := k.pushed[file.commit]; !known {
+					k.pushed[file.commit] = e.at
+				}
+			}
+			k.main = append(k.main, now)
+		}
+	}
+	return k
+}
+
+// during are the states that main had from one time to another.
+func (k *knowledge) during(from, to time.Time) (all []decided) {
+	for i, d := range k.main {
+		if !d.from.After(to) && (i == len(k.main)-1 || k.main[i+1].from.After(from)) {
+			all = append(all, d)
+		}
+	}
+	return all
+}
+
+// was tells whether something had one value, and no other, from one time to another.
+func (k *knowledge) was(what, is string, from, to time.Time) bool {
+	now := ""
+	for _, e := range k.facts[what] {
+		if !e.at.After(from) {
+			now = e.fact.is
+		} else if !e.at.After(to) && e.fact.is != is {
+			return false
+		}
+	}
+	return now == is
+}
+
+var longest = regexp.MustCompile(`maxDuration: ([0-9]+[hm])`)
+
+// username is whom a requester is in Kubernetes, as identities.yaml has it.
+func username(d decided) string {
+	_, rest, found := strings.Cut(d.files[identitiesFile].content, "\n    - {github: alice,")
+	if _, rest, found = strings.Cut(rest, "username: "); !found {
+		return ""
+	}
+	name, _, _ := strings.Cut(rest, "}")
+	return name
+}
+
+// usernameAt is the one at a time; empty: there was none.
+func (k *knowledge) usernameAt(at time.Time) string {
+	for _, d := range k.during(at, at) {
+		return username(d)
+	}
+	return ""
+}
+
+// speaksAgainst is why a request is not to be granted while main is so, before its merge or after.
+func (k *knowledge) speaksAgainst(d decided, a *account, merged bool) string {
+	asks := d.files[policyFile]
+	most := longest.FindStringSubmatch(asks.content)
+	if most == nil {
+		return "it has no policy"
+	}
+	if longest, err := time.ParseDuration(most[1]); err != nil || a.length > longest {
+		return "its policy gives access for " + most[1] + " at most"
+	}
+	if username(d) == "" {
+		return "nobody knows whom it is for"
+	}
+	if !strings.Contains(d.files[ownersFile].content, "/requests/ @bob") {
+		return "its approver owns it not"
+	}
+	catalogue := rbac.CatalogPath(a.cluster, policy)
+	if !strings.Contains(d.files[catalogue].content, "pods") {
+		return "its role is not the one that its approver was shown"
+	}
+	for _, path := range []string{policyFile, identitiesFile, ownersFile, catalogue} {
+		commit := d.files[path].commit
+		if len(k.facts[unapproved+commit]) > 0 {
+			return "nobody approved " + path + " as it is"
+		}
+		if !merged && path != identitiesFile && a.standing().Before(k.pushed[commit]) {
+			return path + " changed after it was approved"
+		}
+	}
+	return ""
+}
+
+// against is what spoke against a grant at each moment from one time to another; empty: there was one
+// at which nothing did.
+func (k *knowledge) against(a *account, merged bool, from, to time.Time) (why string) {
+	for _, d := range k.during(from, to) {
+		if why = k.speaksAgainst(d, a, merged); why == "" {
+			return ""
+		}
+	}
+	return why
+}
+
+// judgedBefore is how long before a binding is made what it rests on was looked at: a judgement
+// counts for half a minute, and a call is slow.
+const judgedBefore = withdrawalBound
+
+// stoodAll: no binding for which not everything stood, at the merge and when it was made.
+func stoodAll(h history) (wrong []string) {
+	k := h.knowledge()
+	born := map[string]time.Time{}
+	for _, e := range h {
+		if e.started != nil {
+			born[e.started.process] = e.at
+		}
+	}
+	for _, a := range h.accounts() {
+		if a.trusted {
+			continue // nobody is asked for more than that it is on main
+		}
+		for _, e := range a.bound {
+			from := e.at.Add(-judgedBefore)
+			say := func(why string) {
+				wrong = append(wrong, fmt.Sprintf("%s was bound at %s, although %s", a.name, e.at, why))
+			}
+			if a.standing().IsZero() {
+				say("no approval stood at its merge")
+				continue
+			}
+			at := a.mergedAt()
+			if why := k.against(a, false, at.Add(-time.Nanosecond), at.Add(-time.Nanosecond)); why != "" {
+				say("at its merge " + why)
+			}
+			if why := k.against(a, true, from, e.at); why != "" {
+				say(why)
+			}
+			for _, d := range k.during(a.standing(), from) {
+				if username(d) != k.usernameAt(at) {
+					say("it was for somebody else since it was approved")
+				}
+			}
+			if k.was("bob", "read", from, e.at) {
+				say("its approver may not write any more")
+			}
+			if k.was(rulesWeak, "yes", from, e.at) && k.was(rulesWeak, "yes", born[e.version.process], e.at) {
+				say("the rules on main were weak ever since " + e.version.process + " began")
+			}
+		}
+	}
+	return wrong
+}
+
+// mergedAt is when main had it by its merge, to the moment.
+func (a *account) mergedAt() time.Time {
+	if a.trusted {
+		return a.merged
+	}
+	for _, e := range a.deeds {
+		if e.did.what == merges {
+			return e.at
+		}
+	}
+	return time.Time{}
+}
+
+// onKnownBranch: no binding while main does not continue from the commit on the Lease, which an
+// agent or a person put there.
+func onKnownBranch(h history) (wrong []string) {
+	k, heads := h.knowledge(), map[string]string{}
+	for _, e := range h {
+		v := e.version
+		switch {
+		case v == nil || v.New == nil:
+		case v.Resource == "leases":
+			heads[v.cluster] = v.New.GetAnnotations()[kube.AnnotationHead]
+		case v.kind() == "rolebindings create" && v.process != "":
+			head := heads[v.cluster]
+			if !slices.ContainsFunc(k.during(e.at.Add(-judgedBefore), e.at), func(d decided) bool {
+				return strings.Contains(d.line, head)
+			}) {
+				wrong = append(wrong, fmt.Sprintf("%s was bound at %s, when main did not continue from %s",
+					v.New.GetName(), e.at, head))
+			}
+		}
+	}
+	return wrong
+}
+
+// usedUp: no binding for what the ledger had an entry of, wherever that is by now.
+func usedUp(h history) (wrong []string) {
+	entered := map[string]time.Time{}
+	for _, e := range h {
+		if e.push == nil {
+			continue
+		}
+		for path, status := range e.push.changed {
+			if _, known := entered[path]; !known && status == "A" {
+				entered[path] = e.at
+			}
+		}
+	}
+	for _, a := range h.accounts() {
+		since, known := entered[requests.RevocationPath(a.cluster, a.name)]
+		for _, e := range a.bound {
+			if known && e.at.Sub(since) > withdrawalBound {
+				wrong = append(wrong, fmt.Sprintf("%s was bound at %s; the ledger had it at %s", a.name,
+					e.at, since))
+			}
+		}
+	}
+	return wrong
+}
+
+// lost tells whether people took an entry of the ledger from main.
+func (h history) lost(path string) bool {
+	return slices.ContainsFunc(h, func(e event) bool {
+		return e.push != nil && e.push.cluster == "" && e.push.changed[path] == "D"
+	})
+}
+
+// changed are the causes of an end by what became otherwise while a grant lasted.
+func (a *account) changed(h history, at time.Time) (causes []string) {
+	if a.trusted {
+		return nil
+	}
+	k := h.knowledge()
+	for _, d := range k.during(a.bound[0].at.Add(-judgedBefore), at) {
+		asks := d.files[policyFile].content
+		if most := longest.FindStringSubmatch(asks); most == nil ||
+			strings.Contains(asks, "onChange: End") && most[1] == "15m" && !at.Before(a.merged.Add(15*time.Minute)) {
+			causes = append(causes, requests.CausePolicyChanged)
+		}
+		if username(d) != k.usernameAt(a.mergedAt()) {
+			causes = append(causes, requests.CauseSubjectRemoved)
+		}
+	}
+	if a.refused() {
+		causes = append(causes, requests.CauseRevoked)
+	}
+	for _, e := range h {
+		if e.push != nil && e.push.cluster == "" && !e.at.After(at) && (e.push.changed[a.path] == "D" ||
+			e.push.changed[a.path] == "M") {
+			causes = append(causes, requests.CauseRevoked)
+		}
+	}
+	return causes
+}

@@ -1,0 +1,189 @@
+package simulation
+
+import (
+	"maps"
+	"strings"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/pullgrant/pullgrant/policies/rbac"
+	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/kube"
+)
+
+// approvedAt is the time of the approval of the scenario's request.
+func (s *scenario) approvedAt() time.Time { return s.h[s.deed(approves)].at }
+
+// doesToo adds a deed about the scenario's request.
+func (s *scenario) doesToo(what string, at time.Time) {
+	s.put(event{at: at, did: &deed{what, s.a.request}})
+}
+
+// knew adds a fact.
+func (s *scenario) knew(what, is string, at time.Time) { s.put(event{at: at, fact: &fact{what, is}}) }
+
+// decide adds a push of people's by which a file that decides becomes another; what it has now is what
+// it has at the end.
+func (s *scenario) decide(path, old, now string, at time.Time) {
+	main := s.h.knowledge().main
+	text := strings.Replace(main[len(main)-1].files[path].content, old, now, 1)
+	if old == "" {
+		text = ""
+	}
+	s.put(event{at: at, push: &push{who: "people", changed: map[string]string{path: "M"},
+		decides: map[string]root{path: {text, "changed at " + at.String()}},
+		line:    main[len(main)-1].line, tip: "changed"}})
+}
+
+// early is long before the binding, just is not.
+func (s *scenario) early() time.Time { return s.boundAt().Add(-judgedBefore - time.Second) }
+func (s *scenario) just() time.Time  { return s.boundAt().Add(-judgedBefore + time.Second) }
+
+func (s *scenario) boundAt() time.Time { return s.h[s.of("rolebindings create")].at }
+
+// later has the binding be made so late that what is known long before comes after the merge.
+func (s *scenario) later() {
+	s.move(s.of("rolebindings create"), s.boundAt().Add(2*judgedBefore))
+}
+
+var catalogueOf = rbac.CatalogPath(clusterName, policy)
+
+// hubMutants are about what people know of approvals, of what decides, and of main.
+var hubMutants = map[string]mutant{
+	"pushed to after its approval": {"G1 stands", func(s *scenario) {
+		s.doesToo(changesIt, s.approvedAt().Add(time.Nanosecond))
+	}},
+	"dismissed": {"G1 stands", func(s *scenario) { s.doesToo(dismisses, s.approvedAt().Add(time.Nanosecond)) }},
+	"changes requested": {"G1 stands", func(s *scenario) {
+		s.doesToo(objects, s.approvedAt().Add(time.Nanosecond))
+	}},
+	"its approver wrote it":    {"G1 stands", func(s *scenario) { s.doesToo(takesUp, s.approvedAt().Add(-1)) }},
+	"one of two in one":        {"G1 stands", func(s *scenario) { s.doesToo(spoils, s.approvedAt().Add(-1)) }},
+	"its policy is gone":       stands(policyFile, "", ""),
+	"its policy allows less":   stands(policyFile, "maxDuration: 2h", "maxDuration: 1m"),
+	"who asks is not known":    stands(identitiesFile, "{github: alice,", "{github: alicia,"),
+	"another owns it":          stands(ownersFile, "/requests/ @bob", "/requests/ @carol"),
+	"its role shows otherwise": stands(catalogueOf, "pods", "services"),
+	"its policy changed after its approval": {"G1 stands", func(s *scenario) {
+		s.decide(policyFile, "Debug", "Fix", s.approvedAt().Add(time.Nanosecond))
+	}},
+	"its policy was pushed": {"G1 stands", func(s *scenario) {
+		s.later()
+		s.decide(policyFile, "Debug", "Fix", s.early())
+		s.knew(unapproved+"changed at "+s.early().String(), "yes", s.early())
+		k := s.h.knowledge()
+		for _, d := range k.during(s.early().Add(time.Second), s.boundAt()) {
+			s.t.Logf("DEBUG %v %q", d.from, d.files[policyFile].commit)
+		}
+		for w := range k.facts {
+			s.t.Logf("DEBUG fact %q", w)
+		}
+	}},
+	"it is for somebody else": {"G1 stands", func(s *scenario) {
+		s.later()
+		s.decide(identitiesFile, "alice@example.com", "alice.b@example.com", s.early())
+	}},
+	"its approver left": {"G1 stands", func(s *scenario) { s.knew("bob", "read", s.early()) }},
+	"the rules were weak when the agent began": {"G1 stands", func(s *scenario) {
+		s.knew(rulesWeak, "yes", begin.Add(-2*time.Minute))
+	}},
+	"main was set back": {"G1 known branch", func(s *scenario) {
+		s.later()
+		s.put(event{at: s.early(), push: &push{who: "people", line: "another", tip: "another"}})
+	}},
+	"the Lease has a commit of nowhere": {"G1 known branch", func(s *scenario) {
+		for i, e := range s.h {
+			if e.version != nil && e.version.Resource == "leases" && e.version.New != nil {
+				s.edit(i, func(o *unstructured.Unstructured) {
+					o.SetAnnotations(map[string]string{kube.AnnotationHead: "nowhere"})
+				})
+			}
+		}
+	}},
+	"the ledger had it, and lost it": {"G4 used up", func(s *scenario) {
+		path := requests.RevocationPath(s.a.cluster, s.a.name)
+		s.put(event{at: s.early(), push: &push{cluster: clusterName, changed: map[string]string{path: "A"}}})
+		s.put(event{at: s.early().Add(1), push: &push{who: "people", changed: map[string]string{path: "D"}}})
+	}},
+	"an entry that people took is false all the same": {"ledger true", func(s *scenario) {
+		path := requests.RevocationPath(s.a.cluster, s.a.name)
+		s.put(event{at: s.a.end, push: &push{who: "people", changed: map[string]string{path: "D"}}})
+		s.entered(s.a.name, "cause: Expired", "cause: Revoked")
+	}},
+	"an agent took the entry": {"ledger true", func(s *scenario) {
+		path := requests.RevocationPath(s.a.cluster, s.a.name)
+		s.put(event{at: s.a.end, push: &push{cluster: clusterName, who: "agent", changed: map[string]string{path: "D"}}})
+		i := len(s.h) - 1
+		s.h[i].main = maps.Clone(s.h[i].main)
+		delete(s.h[i].main, path)
+	}},
+	"its policy changed after its end, and the entry says so": {"ledger true", func(s *scenario) {
+		s.decide(policyFile, "", "", s.a.end.Add(time.Minute))
+		s.entered(s.a.name, "cause: Expired", "cause: PolicyChanged")
+	}},
+	"it left main after its end, and the entry says revoked": {"ledger true", func(s *scenario) {
+		s.put(event{at: s.a.end.Add(time.Minute), push: &push{who: "people",
+			changed: map[string]string{s.a.path: "D"}}})
+		s.entered(s.a.name, "cause: Expired", "cause: Revoked")
+	}},
+}
+
+// stands is a mutant of a file that decides, long before the binding was made.
+func stands(path, old, now string) mutant {
+	return mutant{"G1 stands", func(s *scenario) {
+		s.later()
+		s.decide(path, old, now, s.early())
+	}}
+}
+
+// waivers are what is no mistake: a history so changed breaks the rule no more than before.
+var waivers = map[string]mutant{
+	"its policy was gone only just now": {"G1 stands", func(s *scenario) {
+		s.later()
+		s.decide(policyFile, "", "", s.just())
+	}},
+	"its approver left only just now": {"G1 stands", func(s *scenario) { s.knew("bob", "read", s.just()) }},
+	"its approver came back": {"G1 stands", func(s *scenario) {
+		s.knew("bob", "read", begin)
+		s.knew("bob", "write", s.just())
+	}},
+	"its policy changed after its merge": {"G1 stands", func(s *scenario) {
+		s.later()
+		s.decide(policyFile, "Debug", "Fix", s.early())
+	}},
+	"main was set back only just now": {"G1 known branch", func(s *scenario) {
+		s.later()
+		s.put(event{at: s.just(), push: &push{who: "people", line: "another", tip: "another"}})
+	}},
+	"approved again": {"G1 stands", func(s *scenario) {
+		at := s.approvedAt()
+		s.doesToo(changesIt, at.Add(1))
+		s.doesToo(approves, at.Add(2))
+	}},
+	"people took the entry": {"ledger true", func(s *scenario) {
+		path := requests.RevocationPath(s.a.cluster, s.a.name)
+		s.put(event{at: s.a.end, push: &push{who: "people", changed: map[string]string{path: "D"}}})
+		i := len(s.h) - 1
+		s.h[i].main = maps.Clone(s.h[i].main)
+		delete(s.h[i].main, path)
+	}},
+}
+
+func init() { maps.Copy(mutants, hubMutants) }
+
+// nothingMore: what is waived is.
+func nothingMore(t *testing.T, h history) {
+	for name, m := range waivers {
+		t.Run(name, func(t *testing.T) {
+			s := newScenario(t, h)
+			m.make(s)
+			for _, what := range rules[m.rule](s.h) {
+				if strings.Contains(what, s.a.name) {
+					t.Errorf("the rule %q sees: %s", m.rule, what)
+				}
+			}
+		})
+	}
+}
