@@ -251,16 +251,19 @@ func (s *stage) entry(name string) requests.Revocation {
 	return r
 }
 
-// unended are the records of what is not over: of what is, they may stay until its window ends.
-func (s *stage) unended() []corev1.ConfigMap {
+// Records are those that matter: what is over and in the ledger only has its name held, until its window
+// ends.
+func (s *stage) Records() []corev1.ConfigMap {
 	s.Helper()
-	return slices.DeleteFunc(s.Records(), func(m corev1.ConfigMap) bool {
-		return m.Data["phase"] == string(plan.Ended)
+	return slices.DeleteFunc(s.Scene.Records(), func(m corev1.ConfigMap) bool {
+		_, named, _ := strings.Cut(m.Data["grant"], `"name":"`)
+		name, _, _ := strings.Cut(named, `"`)
+		return m.Data["phase"] == string(plan.Ended) && s.entered(name)
 	})
 }
 
-// over is what must be true of a grant after its end: no access, no object, no state but that it is
-// over, one entry with that cause and code.
+// over is what must be true of a grant after its end: no access, no object, no state, one entry
+// with that cause and code.
 func (s *stage) over(name, cause, code string) requests.Revocation {
 	s.Helper()
 	s.allowed(false)
@@ -270,7 +273,7 @@ func (s *stage) over(name, cause, code string) requests.Revocation {
 	if j := s.Jobs(); len(j) != 0 {
 		s.Errorf("Jobs left: %v", j)
 	}
-	if r := s.unended(); len(r) != 0 {
+	if r := s.Records(); len(r) != 0 {
 		s.Errorf("records left: %v", r)
 	}
 	r := s.entry(name)
