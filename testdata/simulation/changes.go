@@ -5,36 +5,38 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/policies/rbac"
 	"github.com/pullgrant/pullgrant/testdata/forge"
 )
 
-// Files that decide over requests, as far as they change.
+// Files that decide over requests, as far as they change, beside policies.
 const (
-	policyFile     = "policies/" + policy + ".yaml"
 	identitiesFile = "policies/identities.yaml"
 	ownersFile     = ".github/CODEOWNERS"
 )
 
-var catalogueFile = rbac.CatalogPath(clusterName, policy)
+var catalogueFile = rbac.CatalogPath(clusterName, "payments-debug")
 
 // edit is a change of a file that decides, until it is taken back.
 type edit struct {
-	path     string
+	path     string // empty: of a policy, by chance
 	old, now string // what stands there; now of nothing: the whole file is removed
 	pushed   bool   // straight to main, so that nobody approved it
 }
 
 // edits are by the fault that makes them.
 var edits = map[string]edit{
-	"policy loosened":       {path: policyFile, old: "maxDuration: 2h", now: "maxDuration: 3h"},
-	"policy pushed":         {policyFile, "Debug the payments service", "Debug it all", true},
-	"policy tightened":      {path: policyFile, old: "spec:\n", now: "spec:\n  onChange: End\n"},
-	"policy shortened":      {path: policyFile, old: "maxDuration: 2h", now: "maxDuration: 15m"},
-	"policy removed":        {path: policyFile},
-	"username changed":      {path: identitiesFile, old: "alice@example.com", now: "alice.b@example.com"},
-	"requester not known":   {path: identitiesFile, old: "    - {github: alice,", now: "    # - {github: alice,"},
+	"policy loosened":  {old: "maxDuration: 2h", now: "maxDuration: 3h"},
+	"policy pushed":    {old: "  description: ", now: "  description: Now ", pushed: true},
+	"policy tightened": {old: "spec:\n", now: "spec:\n  onChange: End\n"},
+	"policy shortened": {old: "Duration: 1h\n    maxDuration: 2h", now: "Duration: 15m\n    maxDuration: 15m"},
+	"policy removed":   {},
+	"username changed": {path: identitiesFile, old: "alice@example.com", now: "alice.b@example.com"},
+	"requester not known": {path: identitiesFile, old: "github: alice\n      githubID: 101",
+		now: "github: alicia\n      githubID: 999"},
 	"owner changed":         {path: ownersFile, old: "/requests/ @bob", now: "/requests/ @carol"},
 	"owners pushed":         {ownersFile, "/requests/ @bob", "/requests/ @bob @carol", true},
 	"catalogue has another": {path: catalogueFile, old: "pods", now: "services"},
@@ -78,12 +80,17 @@ func usualRules() forge.Rules {
 
 func editFaults() (all []beside) {
 	for _, name := range sorted(edits) {
-		all = append(all, beside{name, 1000, true, func(w *world, _ *site) func() {
+		all = append(all, beside{name, 1500, true, func(w *world, _ *site) func() {
 			if w.trusted { // nobody asks who approved it
 				return nil
 			}
-			w.put(edits[name].path, name, true)
-			return func() { w.put(edits[name].path, name, false) }
+			path := edits[name].path
+			if path == "" {
+				one := wishes[w.below(len(wishes), fmt.Sprint(name, " of ", time.Since(begin)))]
+				path = policies.Path(one.policy)
+			}
+			w.put(path, name, true)
+			return func() { w.put(path, name, false) }
 		}})
 	}
 	return all
@@ -94,10 +101,10 @@ func (w *world) put(path, name string, begins bool) {
 	w.changing.Lock()
 	defer w.changing.Unlock()
 	if w.edited == nil {
-		w.edited, w.first = map[string]bool{}, map[string]string{}
+		w.edited, w.first = map[string]string{}, map[string]string{}
 	}
 	if begins {
-		w.edited[name] = true
+		w.edited[name] = path
 	} else {
 		delete(w.edited, name)
 	}
@@ -115,7 +122,7 @@ func (w *world) settle(path string, straight bool) {
 	wanted := w.first[path]
 	for _, name := range sorted(edits) {
 		switch e := edits[name]; {
-		case e.path != path || !w.edited[name]:
+		case w.edited[name] != path:
 		case e.old == "":
 			wanted = ""
 		default:

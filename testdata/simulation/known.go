@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/policies/rbac"
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/kube"
@@ -119,12 +120,19 @@ var longest = regexp.MustCompile(`maxDuration: ([0-9]+[hm])`)
 
 // username is whom a requester is in Kubernetes, as identities.yaml has it.
 func username(d decided) string {
-	_, rest, found := strings.Cut(d.files[identitiesFile].content, "\n    - {github: alice,")
+	_, rest, found := strings.Cut(d.files[identitiesFile].content, "github: alice\n")
 	if _, rest, found = strings.Cut(rest, "username: "); !found {
 		return ""
 	}
 	name, _, _ := strings.Cut(rest, "}")
 	return name
+}
+
+// wanted is what is to be made for a request, for whom it is at its merge.
+func (a *account) wanted(k *knowledge) map[string]string {
+	r := *a.request
+	r.user = k.usernameAt(a.mergedAt())
+	return r.objects()
 }
 
 // usernameAt is the one at a time; empty: there was none.
@@ -135,9 +143,11 @@ func (k *knowledge) usernameAt(at time.Time) string {
 	return ""
 }
 
+var roleOf = regexp.MustCompile(`roleRef: {kind: ClusterRole, name: ([a-z-]+)}`)
+
 // speaksAgainst is why a request is not to be granted while main is so, before its merge or after.
 func (k *knowledge) speaksAgainst(d decided, a *account, merged bool) string {
-	asks := d.files[policyFile]
+	asks := d.files[policies.Path(a.policy)]
 	most := longest.FindStringSubmatch(asks.content)
 	if most == nil {
 		return "it has no policy"
@@ -151,11 +161,15 @@ func (k *knowledge) speaksAgainst(d decided, a *account, merged bool) string {
 	if !strings.Contains(d.files[ownersFile].content, "/requests/ @bob") {
 		return "its approver owns it not"
 	}
-	catalogue := rbac.CatalogPath(a.cluster, policy)
-	if !strings.Contains(d.files[catalogue].content, "pods") {
-		return "its role is not the one that its approver was shown"
+	seen := []string{policies.Path(a.policy), ownersFile}
+	for _, role := range roleOf.FindAllStringSubmatch(asks.content, -1) {
+		path := rbac.CatalogPath(a.cluster, role[1])
+		if d.files[path].content != k.main[0].files[path].content { // it is so in the cluster
+			return "its role is not the one that its approver was shown"
+		}
+		seen = append(seen, path)
 	}
-	for _, path := range []string{policyFile, identitiesFile, ownersFile, catalogue} {
+	for _, path := range append(seen, identitiesFile) {
 		commit := d.files[path].commit
 		if len(k.facts[unapproved+commit]) > 0 {
 			return "nobody approved " + path + " as it is"
@@ -195,7 +209,7 @@ func stoodAll(h history) (wrong []string) {
 		if a.trusted {
 			continue // nobody is asked for more than that it is on main
 		}
-		for _, e := range a.bound {
+		for _, e := range a.made {
 			from := e.at.Add(-judgedBefore)
 			say := func(why string) {
 				wrong = append(wrong, fmt.Sprintf("%s was bound at %s, although %s", a.name, e.at, why))
@@ -250,7 +264,7 @@ func onKnownBranch(h history) (wrong []string) {
 		case v == nil || v.New == nil:
 		case v.Resource == "leases":
 			heads[v.cluster] = v.New.GetAnnotations()[kube.AnnotationHead]
-		case v.kind() == "rolebindings create" && v.process != "":
+		case v.Old == nil && v.process != "" && slices.Contains(access, v.Resource):
 			head := heads[v.cluster]
 			if !slices.ContainsFunc(k.during(e.at.Add(-judgedBefore), e.at), func(d decided) bool {
 				return strings.Contains(d.line, head)
@@ -263,27 +277,36 @@ func onKnownBranch(h history) (wrong []string) {
 	return wrong
 }
 
-// usedUp: no binding for what the ledger had an entry of, wherever that is by now.
+// usedUp: no binding for what the ledger has an entry of, whatever became of the request's file. An
+// entry that people took from main again, and accepted that, of what never was bound, is as if it had
+// not been: nothing else remembers it.
 func usedUp(h history) (wrong []string) {
-	entered := map[string]time.Time{}
+	entered, late := map[string]time.Time{}, map[string]time.Time{}
+	accounts := h.accounts()
 	for _, e := range h {
-		if e.push == nil {
-			continue
-		}
-		for path, status := range e.push.changed {
-			if _, known := entered[path]; !known && status == "A" {
-				entered[path] = e.at
+		switch {
+		case e.push != nil:
+			for path, status := range e.push.changed {
+				if status == "A" {
+					entered[path] = e.at
+				} else if status == "D" {
+					delete(entered, path)
+				}
+			}
+		case e.version != nil && e.version.Old == nil && slices.Contains(access, e.version.Resource):
+			for _, a := range accounts {
+				since, known := entered[requests.RevocationPath(a.cluster, a.name)]
+				if known && e.at.Sub(since) > withdrawalBound && slices.ContainsFunc(a.made, func(b event) bool {
+					return b.version == e.version
+				}) {
+					late[a.name] = e.at
+				}
 			}
 		}
 	}
-	for _, a := range h.accounts() {
-		since, known := entered[requests.RevocationPath(a.cluster, a.name)]
-		for _, e := range a.bound {
-			if known && e.at.Sub(since) > withdrawalBound {
-				wrong = append(wrong, fmt.Sprintf("%s was bound at %s; the ledger had it at %s", a.name,
-					e.at, since))
-			}
-		}
+	for _, name := range sorted(late) {
+		wrong = append(wrong, fmt.Sprintf("%s was bound at %s, and the ledger had it long before", name,
+			late[name]))
 	}
 	return wrong
 }
@@ -301,8 +324,8 @@ func (a *account) changed(h history, at time.Time) (causes []string) {
 		return nil
 	}
 	k := h.knowledge()
-	for _, d := range k.during(a.bound[0].at.Add(-judgedBefore), at) {
-		asks := d.files[policyFile].content
+	for _, d := range k.during(a.made[0].at.Add(-judgedBefore), at) {
+		asks := d.files[policies.Path(a.policy)].content
 		if most := longest.FindStringSubmatch(asks); most == nil ||
 			strings.Contains(asks, "onChange: End") && most[1] == "15m" && !at.Before(a.merged.Add(15*time.Minute)) {
 			causes = append(causes, requests.CausePolicyChanged)

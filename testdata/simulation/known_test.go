@@ -2,13 +2,16 @@ package simulation
 
 import (
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/policies/rbac"
+	"github.com/pullgrant/pullgrant/render"
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/kube"
 )
@@ -28,6 +31,15 @@ func (s *scenario) knew(what, is string, at time.Time) { s.put(event{at: at, fac
 // it has at the end.
 func (s *scenario) decide(path, old, now string, at time.Time) {
 	main := s.h.knowledge().main
+	switch path {
+	case policyFile:
+		path = policies.Path(s.a.policy)
+	case roleFile:
+		role := roleOf.FindStringSubmatch(main[0].files[policies.Path(s.a.policy)].content)
+		if path, old = policies.Path(s.a.policy), ""; role != nil { // else it has none
+			path, old = rbac.CatalogPath(s.a.cluster, role[1]), "verbs"
+		}
+	}
 	text := strings.Replace(main[len(main)-1].files[path].content, old, now, 1)
 	if old == "" {
 		text = ""
@@ -41,14 +53,26 @@ func (s *scenario) decide(path, old, now string, at time.Time) {
 func (s *scenario) early() time.Time { return s.boundAt().Add(-judgedBefore - time.Second) }
 func (s *scenario) just() time.Time  { return s.boundAt().Add(-judgedBefore + time.Second) }
 
-func (s *scenario) boundAt() time.Time { return s.h[s.of("rolebindings create")].at }
+func (s *scenario) boundAt() time.Time { return s.h[s.last()].at }
+
+// last is the event that made the last of what gives access.
+func (s *scenario) last() (last int) {
+	for i, e := range s.h {
+		if e.version != nil && e.version.Old == nil && slices.Contains(access, e.version.Resource) &&
+			e.version.New.GetLabels()[render.LabelRequest] == requests.LabelValue(s.a.name) {
+			last = i
+		}
+	}
+	return last
+}
 
 // later has the binding be made so late that what is known long before comes after the merge.
 func (s *scenario) later() {
-	s.move(s.of("rolebindings create"), s.boundAt().Add(2*judgedBefore))
+	s.move(s.last(), s.boundAt().Add(2*judgedBefore))
 }
 
-var catalogueOf = rbac.CatalogPath(clusterName, policy)
+// policyFile stands for the file of the request's policy, roleFile for that of one of its roles.
+const policyFile, roleFile = "policy", "role"
 
 // hubMutants are about what people know of approvals, of what decides, and of main.
 var hubMutants = map[string]mutant{
@@ -61,17 +85,17 @@ var hubMutants = map[string]mutant{
 	}},
 	"its approver wrote it":    {"G1 stands", func(s *scenario) { s.doesToo(takesUp, s.approvedAt().Add(-1)) }},
 	"one of two in one":        {"G1 stands", func(s *scenario) { s.doesToo(spoils, s.approvedAt().Add(-1)) }},
-	"its policy is gone":       stands(policyFile, "", ""),
-	"its policy allows less":   stands(policyFile, "maxDuration: 2h", "maxDuration: 1m"),
-	"who asks is not known":    stands(identitiesFile, "{github: alice,", "{github: alicia,"),
-	"another owns it":          stands(ownersFile, "/requests/ @bob", "/requests/ @carol"),
-	"its role shows otherwise": stands(catalogueOf, "pods", "services"),
+	"its policy is gone":       changed(policyFile, "", ""),
+	"its policy allows less":   changed(policyFile, "maxDuration: 2h", "maxDuration: 1m"),
+	"who asks is not known":    changed(identitiesFile, "github: alice\n", "github: alicia\n"),
+	"another owns it":          changed(ownersFile, "/requests/ @bob", "/requests/ @carol"),
+	"its role shows otherwise": changed(roleFile, "verbs", "words"),
 	"its policy changed after its approval": {"G1 stands", func(s *scenario) {
-		s.decide(policyFile, "Debug", "Fix", s.approvedAt().Add(time.Nanosecond))
+		s.decide(policyFile, "description: ", "description: Now ", s.approvedAt().Add(time.Nanosecond))
 	}},
 	"its policy was pushed": {"G1 stands", func(s *scenario) {
 		s.later()
-		s.decide(policyFile, "Debug", "Fix", s.early())
+		s.decide(policyFile, "description: ", "description: Now ", s.early())
 		s.knew(unapproved+"changed at "+s.early().String(), "yes", s.early())
 		k := s.h.knowledge()
 		for _, d := range k.during(s.early().Add(time.Second), s.boundAt()) {
@@ -102,10 +126,16 @@ var hubMutants = map[string]mutant{
 			}
 		}
 	}},
-	"the ledger had it, and lost it": {"G4 used up", func(s *scenario) {
+	"the ledger has it": {"G4 used up", func(s *scenario) {
+		s.put(event{at: s.early(), push: &push{cluster: clusterName, changed: map[string]string{
+			requests.RevocationPath(s.a.cluster, s.a.name): "A"}}})
+	}},
+	"the ledger had it, and has it again": {"G4 used up", func(s *scenario) {
 		path := requests.RevocationPath(s.a.cluster, s.a.name)
-		s.put(event{at: s.early(), push: &push{cluster: clusterName, changed: map[string]string{path: "A"}}})
-		s.put(event{at: s.early().Add(1), push: &push{who: "people", changed: map[string]string{path: "D"}}})
+		for i, status := range []string{"A", "D", "A"} {
+			s.put(event{at: s.early().Add(time.Duration(i)), push: &push{who: "people",
+				changed: map[string]string{path: status}}})
+		}
 	}},
 	"an entry that people took is false all the same": {"ledger true", func(s *scenario) {
 		path := requests.RevocationPath(s.a.cluster, s.a.name)
@@ -130,8 +160,8 @@ var hubMutants = map[string]mutant{
 	}},
 }
 
-// stands is a mutant of a file that decides, long before the binding was made.
-func stands(path, old, now string) mutant {
+// changed is a mutant of a file that decides, long before the binding was made.
+func changed(path, old, now string) mutant {
 	return mutant{"G1 stands", func(s *scenario) {
 		s.later()
 		s.decide(path, old, now, s.early())
@@ -151,7 +181,7 @@ var waivers = map[string]mutant{
 	}},
 	"its policy changed after its merge": {"G1 stands", func(s *scenario) {
 		s.later()
-		s.decide(policyFile, "Debug", "Fix", s.early())
+		s.decide(policyFile, "description: ", "description: Now ", s.early())
 	}},
 	"main was set back only just now": {"G1 known branch", func(s *scenario) {
 		s.later()
@@ -161,6 +191,17 @@ var waivers = map[string]mutant{
 		at := s.approvedAt()
 		s.doesToo(changesIt, at.Add(1))
 		s.doesToo(approves, at.Add(2))
+	}},
+	"the ledger lost it": {"G4 used up", func(s *scenario) {
+		path := requests.RevocationPath(s.a.cluster, s.a.name)
+		for i, status := range []string{"A", "D"} {
+			s.put(event{at: s.early().Add(time.Duration(i)), push: &push{who: "people",
+				changed: map[string]string{path: status}}})
+		}
+	}},
+	"the ledger has it since just now": {"G4 used up", func(s *scenario) {
+		s.put(event{at: s.just(), push: &push{cluster: clusterName, changed: map[string]string{
+			requests.RevocationPath(s.a.cluster, s.a.name): "A"}}})
 	}},
 	"people took the entry": {"ledger true", func(s *scenario) {
 		path := requests.RevocationPath(s.a.cluster, s.a.name)
@@ -177,7 +218,7 @@ func init() { maps.Copy(mutants, hubMutants) }
 func nothingMore(t *testing.T, h history) {
 	for name, m := range waivers {
 		t.Run(name, func(t *testing.T) {
-			s := newScenario(t, h)
+			s := newScenario(t, h, &wishes[0])
 			m.make(s)
 			for _, what := range rules[m.rule](s.h) {
 				if strings.Contains(what, s.a.name) {

@@ -155,6 +155,7 @@ func TestEveryRuleCanFail(t *testing.T) {
 			t.Errorf("no mutant breaks the rule %q", name)
 		}
 	}
+	nothingMore(t, w.history)
 }
 
 // newScenario takes the first request for something that ran to its end.

@@ -54,7 +54,6 @@ func TestNothingBreaks(t *testing.T) {
 	}
 	t.Run("again", func(t *testing.T) { same(t, w.calls(), run(t, o).calls()) })
 	t.Run("nobody is late", func(t *testing.T) { nobodyIsLate(t, w.history) })
-	t.Run("waivers", func(t *testing.T) { nothingMore(t, w.history) })
 }
 
 // TestFaults: under every fault at once every rule holds, and the same seed is the same run. Of several

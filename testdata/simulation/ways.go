@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/testdata/forge"
 )
 
@@ -47,32 +48,46 @@ var odd = []struct {
 	{"ask with the approver's commit", []step{opened, contributed, approved, merged("merge")}},
 	{"ask for two", []step{openedWithAnother, approved, merged("merge")}},
 	{"ask beside other files", []step{openedBeside, approved, merged("merge")}},
-	{"ask badly", []step{worsened, opened, approved, merged("merge")}},
+	{"ask badly", []step{openedBadly, approved, merged("merge")}},
 	{"push a request", []step{pushedStraight}},
 	{"ask and change it on main", []step{opened, approved, merged("merge"), changedOnMain}},
 }
 
-// ways are odd, as things that people do.
+// ways are odd, as things that people do. What becomes of a request takes its time, beside whatever
+// else they do.
 func ways() (all []doing) {
 	for _, one := range odd {
 		all = append(all, doing{one.name, 1, func(w *world, o occasion) error {
 			if w.trusted { // whoever pushes gives access, in whichever way
 				return w.ask(o)
 			}
-			r := w.compose(o, "")
-			for i, do := range one.steps {
-				if i > 0 {
-					time.Sleep(w.span(0, 2*time.Minute, fmt.Sprint(o.name, " step ", i)))
-				}
-				if err := do(w, r, o); err != nil {
-					return err
-				}
-				w.hub.moved("people")
+			r := w.wants(o)
+			w.does(asks, r)
+			if err := one.steps[0](w, r, o); err != nil {
+				return err
 			}
+			w.asked = append(w.asked, r)
+			w.busy.Go(func() {
+				if err := w.follow(r, o, one.steps[1:]); err != nil {
+					w.note("people fail: %v", err)
+				}
+			})
 			return nil
 		}})
 	}
 	return all
+}
+
+// follow takes one step after the other.
+func (w *world) follow(r *request, o occasion, steps []step) error {
+	for i, do := range steps {
+		time.Sleep(w.span(0, 2*time.Minute, fmt.Sprint(o.name, " step ", i)))
+		if err := do(w, r, o); err != nil {
+			return err
+		}
+		w.hub.moved("people")
+	}
+	return nil
 }
 
 // others are people beside those who ask, own and administer.
@@ -85,31 +100,37 @@ func (w *world) others() {
 }
 
 func opened(w *world, r *request, o occasion) (err error) {
-	r.number, err = w.open(fmt.Sprint("ask-", r.name, "-", r.number), map[string]string{r.path: r.content})
+	r.number, err = w.open(fmt.Sprint("ask-", o.n, "-", r.number), map[string]string{r.path: r.content})
 	return err
 }
 
 // openedWithAnother asks for two things at once.
 func openedWithAnother(w *world, r *request, o occasion) (err error) {
-	other := w.compose(o, "-too")
+	other := w.wants(occasion{o.n, o.name + " too"})
+	was := other.name
+	other.name += "-too"
+	other.path = requests.Path(other.cluster, other.policy, other.name)
+	other.content = strings.Replace(other.content, was, other.name, 1)
+	w.does(asks, other)
 	w.does(spoils, r)
 	w.does(spoils, other)
-	r.number, err = w.open("ask-"+r.name, map[string]string{r.path: r.content, other.path: other.content})
+	r.number, err = w.open(fmt.Sprint("ask-", o.n), map[string]string{r.path: r.content,
+		other.path: other.content})
 	return err
 }
 
-func openedBeside(w *world, r *request, _ occasion) (err error) {
+func openedBeside(w *world, r *request, o occasion) (err error) {
 	w.does(spoils, r)
-	r.number, err = w.open("ask-"+r.name, map[string]string{r.path: r.content,
+	r.number, err = w.open(fmt.Sprint("ask-", o.n), map[string]string{r.path: r.content,
 		"docs/" + r.name + ".md": "Why we need it\n"})
 	return err
 }
 
-// worsened writes a file that is no request.
-func worsened(w *world, r *request, _ occasion) error {
+// openedBadly asks by a file that is no request.
+func openedBadly(w *world, r *request, o occasion) error {
 	w.does(spoils, r)
 	r.content += "  forever: true\n"
-	return nil
+	return opened(w, r, o)
 }
 
 func approved(w *world, r *request, o occasion) error { return approvedBy("bob")(w, r, o) }

@@ -64,7 +64,7 @@ type world struct {
 	busy    sync.WaitGroup // what people began, and faults that last
 
 	changing sync.Mutex        // held while people change files that decide
-	edited   map[string]bool   // edits that have begun
+	edited   map[string]string // edits that have begun, and of which file
 	first    map[string]string // files that decide, as they were first, by path
 	count    int               // of branches for changes
 }
