@@ -251,9 +251,15 @@ func knows(silent []span, p *life, since time.Time) time.Time {
 
 // hindered is how many calls of a process something happened to in a time, and just before it.
 func (h history) hindered(p *life, from, to time.Time) (n int) {
-	for _, e := range h {
-		if strings.Contains(e.fault, " "+p.process+" ") && e.at.After(from.Add(-2*tolerated)) &&
-			e.at.Before(to) {
+	from = from.Add(-2 * tolerated)
+	first, _ := slices.BinarySearchFunc(h, from, func(e event, at time.Time) int {
+		return e.at.Compare(at)
+	})
+	for _, e := range h[first:] {
+		if !e.at.Before(to) {
+			break
+		}
+		if e.fault != "" && e.at.After(from) && strings.Contains(e.fault, " "+p.process+" ") {
 			n++
 		}
 	}

@@ -81,8 +81,7 @@ func underFaults(t *testing.T, seed uint64) {
 	w := run(t, o)
 	t.Logf("seed %d: %s, %d lines, %d requests", seed, time.Since(began).Round(time.Second),
 		len(w.trace), len(w.asked))
-	report(t, w)
-	if wrong := w.history.check(); len(wrong) > 0 && *cut {
+	if wrong := report(t, w); len(wrong) > 0 && *cut {
 		t.Log(cutOf(t, o, w.met, wrong[0]))
 	}
 	if *again {
@@ -122,9 +121,10 @@ func cutOf(t *testing.T, o options, met []string, what string) string {
 }
 
 // report fails the test with all that is wrong with a run, and leaves its trace where it is asked to.
-func report(t *testing.T, w *world) {
+func report(t *testing.T, w *world) (wrong []string) {
 	t.Helper()
-	for _, what := range w.history.check() {
+	wrong = w.history.check()
+	for _, what := range wrong {
 		t.Errorf("seed %d: %s", w.seed, what)
 	}
 	if *traces != "" {
@@ -133,6 +133,7 @@ func report(t *testing.T, w *world) {
 			t.Error(err)
 		}
 	}
+	return wrong
 }
 
 // same fails at the first line that differs.
