@@ -11,18 +11,23 @@ func (t *transport) date(response *http.Response) {
 	if date, err := http.ParseTime(response.Header.Get("Date")); err == nil && t.clock != nil {
 		t.mu.Lock()
 		defer t.mu.Unlock()
-		t.dated, t.ahead = true, date.Sub(t.clock())
+		t.told, t.answered = date, t.clock()
 	}
 }
 
 func (t *transport) skewed() (ahead time.Duration, known bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.ahead, t.dated
+	if t.told.IsZero() {
+		return 0, false
+	}
+	now := t.clock()
+	return t.told.Add(now.Sub(t.answered)).Sub(now), true
 }
 
-// Skew is how much GitHub's clock was ahead of the own one at its last answer, from the Date
-// header; known is false before the first (R54). The header counts whole seconds.
+// Skew is how much GitHub's clock is ahead of the own one, from the Date header of its last answer and
+// the time since, which the monotonic clock measures: an own clock that was set since does not take
+// that of GitHub along. known is false before the first answer (R54). The header counts whole seconds.
 func (c *Client) Skew() (ahead time.Duration, known bool) { return c.wire.skewed() }
 
 // ReadClock has GitHub answer anything, so that Skew is of now.

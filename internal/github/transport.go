@@ -36,10 +36,10 @@ type transport struct {
 	kept    kept
 	under   chan struct{} // an element for each call under way
 
-	mu    sync.Mutex
-	dated bool            // GitHub told its time at least once
-	ahead time.Duration   // GitHub's clock, of the own one
-	calm  context.Context // ends when GitHub may be called again; nil: it may
+	mu       sync.Mutex
+	told     time.Time       // by GitHub, with its last answer; zero: it gave none
+	answered time.Time       // when that was, by the own clock
+	calm     context.Context // ends when GitHub may be called again; nil: it may
 
 	calls, points Budget
 }

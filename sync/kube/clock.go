@@ -10,10 +10,11 @@ import (
 
 // Clock compares the own clock with the API server's, which tells its time with every answer.
 type Clock struct {
-	Wall func() time.Time // of this machine
+	Wall func() time.Time // of this machine, as time.Now reads it
 
-	mu    gosync.Mutex
-	ahead time.Duration // the API server's clock, of the own one, at its last answer
+	mu       gosync.Mutex
+	told     time.Time // by the API server, with its last answer; zero: it gave none
+	answered time.Time // when that was, by the own clock
 }
 
 // Watch reads the time in the API server's answers.
@@ -26,7 +27,7 @@ func (c *Clock) Watch(next http.RoundTripper) http.RoundTripper {
 		if date, err := http.ParseTime(response.Header.Get("Date")); err == nil {
 			c.mu.Lock()
 			defer c.mu.Unlock()
-			c.ahead = date.Sub(c.Wall())
+			c.told, c.answered = date, c.Wall()
 		}
 		return response, nil
 	})
@@ -36,11 +37,17 @@ type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// Ahead is how far the API server's clock is ahead of the own one.
+// Ahead is how far the API server's clock is ahead of the own one. How long ago it told its time is
+// measured by the monotonic clock: an own clock that was set since, even set right, takes that of the
+// API server nowhere.
 func (c *Clock) Ahead() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.ahead
+	if c.told.IsZero() {
+		return 0
+	}
+	now := c.Wall()
+	return c.told.Add(now.Sub(c.answered)).Sub(now)
 }
 
 // Now is the own clock, or the API server's where that is ahead of it by more than is tolerated:

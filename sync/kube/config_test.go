@@ -19,6 +19,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/pullgrant/pullgrant/sync/plan"
+	"github.com/pullgrant/pullgrant/testdata/clocks"
 )
 
 // TestBrokenConfig: what no client can be made of is an error of everything that makes one.
@@ -158,6 +159,31 @@ func TestWords(t *testing.T) {
 	} {
 		if got := Words(err); got != want {
 			t.Errorf("%v: %q, want %q", err, got, want)
+		}
+	}
+}
+
+// TestOwnClockSet: an own clock that somebody sets, even right, does not take the API server's along:
+// access would end by a time that no clock ever said.
+func TestOwnClockSet(t *testing.T) {
+	var ahead time.Duration
+	clock := &Clock{Wall: func() time.Time { return clocks.Set(time.Now(), ahead) }}
+	answer := clock.Watch(roundTrip(func(*http.Request) (*http.Response, error) {
+		return &http.Response{Header: http.Header{"Date": {time.Now().UTC().Format(http.TimeFormat)}}}, nil
+	}))
+	for _, was := range []time.Duration{-time.Hour, time.Hour, 0} {
+		ahead = was
+		if _, err := answer.RoundTrip(&http.Request{}); err != nil {
+			t.Fatal(err)
+		}
+		for _, ahead = range []time.Duration{0, time.Hour, -time.Hour} { // and nobody answers
+			if off := clock.Ahead() + ahead; off.Abs() > 2*time.Second {
+				t.Errorf("set %s ahead when it was %s ahead, it takes the API server's for %s off", ahead, was, off)
+			}
+			if late := clock.Now().Round(0).Sub(time.Now().Round(0)); late < -2*time.Second ||
+				late > max(ahead, 0)+2*time.Second {
+				t.Errorf("set %s ahead when it was %s ahead, it goes by a time %s from now", ahead, was, late)
+			}
 		}
 	}
 }
