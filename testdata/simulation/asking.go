@@ -108,7 +108,7 @@ func (w *world) wants(o occasion) *request {
 		what = len(w.asked) % len(wishes)
 	}
 	r := &request{wish: &wishes[what], user: "alice@example.com",
-		name:    fmt.Sprintf("%s-alice-n%d", time.Now().UTC().Format("20060102"), o.n),
+		name:    requestName(o.n),
 		cluster: w.sites[w.below(len(w.sites), o.name+" where")].name,
 		length:  time.Duration(5+w.below(55, o.name+" length")) * time.Minute}
 	w.rename(r, o)

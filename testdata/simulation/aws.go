@@ -43,7 +43,7 @@ data:
 `
 
 // listEdited is an administrator who lets somebody else in, by hand, and takes that back.
-var listEdited = beside{"aws-auth edited", 5000, false, func(w *world, s *site) func() {
+var listEdited = beside{"aws-auth edited", 5000, false, func(w *world, s *site, _ string) func() {
 	if !s.aws {
 		return nil
 	}

@@ -60,22 +60,26 @@ type beside struct {
 	name   string
 	rate   int
 	common bool
-	// begin has it happen, to all clusters when it is common, and to s otherwise. What is returned
-	// ends it; nil: it happened, and that was all.
-	begin func(w *world, s *site) (end func())
+	// begin has it happen, to all clusters when it is common, and to s otherwise; what chance decides
+	// about it has the name of the occasion. What is returned ends it; nil: it happened, and that was
+	// all.
+	begin func(w *world, s *site, occasion string) (end func())
 }
 
 // besides are those that there are. One that lasts does so up to the time outage, and does not begin
 // again before.
-var besides = slices.Concat(hubFaults, changes, rewrites, []beside{
-	{outageOf + git, 3000, true, func(w *world, _ *site) func() { return w.stops(git) }},
-	{outageOf + github, 3000, true, func(w *world, _ *site) func() { return w.stops(github) }},
-	{outageOf + kubernetes, 3000, false, func(w *world, s *site) func() {
+var besides = slices.Concat(outages, hubFaults, changes, rewrites, clusterFaults, clockFaults,
+	leaseFaults, adminFaults, tamperings.besides())
+
+var outages = []beside{
+	{outageOf + git, 3000, true, func(w *world, _ *site, _ string) func() { return w.stops(git) }},
+	{outageOf + github, 3000, true, func(w *world, _ *site, _ string) func() { return w.stops(github) }},
+	{outageOf + kubernetes, 3000, false, func(w *world, s *site, _ string) func() {
 		end := w.stops(of(kubernetes, s.name))
 		w.cut(s)
 		return end
 	}},
-	{still, 3000, false, func(w *world, s *site) func() {
+	{still, 3000, false, func(w *world, s *site, _ string) func() {
 		set := func(yes bool) {
 			s.SetFaults(func(f *cluster.Faults) { f.NoJobs, f.NoTTL, f.NoGC = yes, yes, yes })
 		}
@@ -83,15 +87,15 @@ var besides = slices.Concat(hubFaults, changes, rewrites, []beside{
 		set(true)
 		return func() { end(); set(false) }
 	}},
-	{compacted, 5000, false, func(_ *world, s *site) func() {
+	{compacted, 5000, false, func(_ *world, s *site, _ string) func() {
 		time.Sleep(time.Nanosecond) // whoever watches has read what people just did
 		s.Compact()
 		return nil
 	}},
 	rolledOut(agents), none(agents, 3000), rolledOut(expirers), none(expirers, 3000),
 	rolledOut(awsKeepers), none(awsKeepers, 3000), listEdited,
-	{broken, 10_000, false, func(w *world, s *site) func() { w.cut(s); return nil }},
-})
+	{broken, 10_000, false, func(w *world, s *site, _ string) func() { w.cut(s); return nil }},
+}
 
 // fault tells whether a fault of a kind takes an occasion.
 func (w *world) fault(kind, occasion string) bool {
@@ -125,6 +129,9 @@ func (w *world) setCalm() {
 
 // beside begins the faults that come with a doing.
 func (w *world) beside(doing string) {
+	for _, s := range w.sites {
+		s.backUp()
+	}
 	for _, b := range besides {
 		if b.common {
 			w.befalls(b, nil, doing)
@@ -148,7 +155,7 @@ func (w *world) befalls(b beside, s *site, occasion string) {
 	if lasts || !w.fault(b.name, occasion) {
 		return
 	}
-	end := b.begin(w, s)
+	end := b.begin(w, s, occasion)
 	if end == nil {
 		return
 	}

@@ -30,7 +30,7 @@ var usualManners = forge.Manners{Rebase: true}
 
 // hubFaults are those of GitHub that last.
 var hubFaults = []beside{
-	{lags, 5000, true, func(w *world, _ *site) func() {
+	{lags, 5000, true, func(w *world, _ *site, _ string) func() {
 		set := func(m forge.Manners) {
 			w.forge.SetManners(m)
 			w.hub.lag(m.AssociationLag, m.MergedLag, m.ActivityLag, m.ListLag)
@@ -44,8 +44,8 @@ var hubFaults = []beside{
 		set(m)
 		return func() { set(usualManners) }
 	}},
-	{tokenRefused, 1000, true, func(w *world, _ *site) func() { return w.stops(tokenRefused) }},
-	{rightLost, 1000, true, func(w *world, _ *site) func() {
+	{tokenRefused, 1000, true, func(w *world, _ *site, _ string) func() { return w.stops(tokenRefused) }},
+	{rightLost, 1000, true, func(w *world, _ *site, _ string) func() {
 		set := func(rights []string) {
 			w.forge.SetAppRights("agent", rights...)
 			w.hub.moved("people")

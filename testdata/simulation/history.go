@@ -21,7 +21,8 @@ type event struct {
 	died    string          // a process
 	fault   string          // took an occasion: its name
 	log     string          // a line of an agent
-	down    map[string]bool // a system stopped to answer, or answers again
+	down    map[string]bool // a system stopped to answer, or answers again; or a fault is in force
+	clock   *reading        // a clock was set
 	trusted bool            // what is on main from now on, agents grant
 	quiet   bool            // from now on nothing may be written
 	end     bool            // that was all; main has the files that it ends with
@@ -32,6 +33,7 @@ type event struct {
 type call struct {
 	cluster, process, method, path string
 	body                           []byte
+	made                           time.Time // by its process; it arrived when it happened
 }
 
 // life is that of a process.
@@ -41,10 +43,12 @@ type life struct {
 	from, to                  time.Time     // as lives has it
 }
 
-// version is one of an object of a cluster, by whichever process wrote it; none: none of ours.
+// version is one of an object of a cluster, by whichever process wrote it; none: none of ours. The
+// process called for it at the time made, which is zero of all that no process of ours wrote.
 type version struct {
 	cluster.Event
 	cluster, process string
+	made             time.Time
 }
 
 // push is a move of main, by a process of a cluster or by people.

@@ -18,8 +18,6 @@ type mutant struct {
 }
 
 var (
-	subject = map[string]any{"apiGroup": "rbac.authorization.k8s.io", "kind": "User",
-		"name": "mallory@example.com"}
 	role = map[string]any{"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole",
 		"name": "cluster-admin"}
 )
@@ -44,11 +42,11 @@ var mutants = map[string]mutant{
 		s.set(s.bound, "20261123-mallory-x", "metadata", "labels", render.LabelRequest)
 	}},
 	"bound to somebody else": {"G1 as asked", func(s *scenario) {
-		s.set(s.bound, []any{subject}, "subjects")
+		s.set(s.bound, []any{mallory}, "subjects")
 	}},
 	"bound to one more": {"G1 as asked", func(s *scenario) {
 		all, _, _ := unstructured.NestedSlice(s.h[s.bound].version.New.Object, "subjects")
-		s.set(s.bound, append(all, subject), "subjects")
+		s.set(s.bound, append(all, any(mallory)), "subjects")
 	}},
 	"bound to another role": {"G1 as asked", func(s *scenario) { s.set(s.bound, role, "roleRef") }},
 	"bound elsewhere": {"G1 as asked", func(s *scenario) {
@@ -125,11 +123,11 @@ var mutants = map[string]mutant{
 	}},
 	"a binding is deleted by its name": {"G6 this very one", func(s *scenario) {
 		s.put(event{at: s.a.end, call: &call{clusterName, "agent-a-1", "DELETE",
-			"/apis/rbac.authorization.k8s.io/v1/namespaces/payments/rolebindings/x", []byte(`{}`)}})
+			"/apis/rbac.authorization.k8s.io/v1/namespaces/payments/rolebindings/x", []byte(`{}`), s.a.end}})
 	}},
 	"Jobs are deleted together": {"G6 this very one", func(s *scenario) {
 		s.put(event{at: s.a.end, call: &call{clusterName, "agent-a-1", "DELETE",
-			"/apis/batch/v1/namespaces/payments/jobs", nil}})
+			"/apis/batch/v1/namespaces/payments/jobs", nil, s.a.end}})
 	}},
 	"written in quiet": {"G7 quiet", func(s *scenario) {
 		s.write(s.bound, "agent-a-1", "configmaps", true, s.h[len(s.h)-1].at.Add(-time.Second))

@@ -223,6 +223,11 @@ func (w *world) see(r *request, o occasion) error {
 	return err
 }
 
+// requestName is the name of the request that people ask for by a doing.
+func requestName(n int) string {
+	return fmt.Sprintf("%s-alice-n%d", time.Now().UTC().Format("20060102"), n)
+}
+
 // open has alice open a pull request.
 func (w *world) open(branch string, files map[string]string) (number int, err error) {
 	if _, err := w.forge.Push(forge.Change{User: "alice", Branch: branch, Message: "Ask",

@@ -65,12 +65,14 @@ type replica struct {
 	*site
 	program
 	name  string        // and the cluster's
-	skew  time.Duration // of its clock
+	skew  time.Duration // of its clock, but for what happens to that
+	watch clock
 	lives int
 	term  chan struct{} // has an element when the process is asked to end
 
 	mu     gosync.Mutex
 	wanted chan struct{} // closed while one is to run
+	now    *wire         // of the process that there is, or was last
 }
 
 // grace is how long a process that is asked to end has for it, as Kubernetes has it.
@@ -102,7 +104,10 @@ func (p *replica) keep(t *testing.T, stop chan struct{}) {
 func (p *replica) live(process string, stop chan struct{}) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	n := &wire{site: p.site, account: p.account, process: process, kill: cancel}
+	n := &wire{site: p.site, account: p.account, process: process, kill: cancel, over: ctx.Done()}
+	p.mu.Lock()
+	p.now = n
+	p.mu.Unlock()
 	run, err := p.start(p, n)
 	if err != nil {
 		return err
@@ -166,7 +171,7 @@ func (p *replica) isWanted() chan struct{} {
 	return p.wanted
 }
 
-func (p *replica) clock() time.Time { return time.Now().Add(p.skew) }
+func (p *replica) clock() time.Time { return p.watch.now() }
 
 // agent is a new process.
 func (p *replica) agent(n *wire) (*sync.Agent, error) {

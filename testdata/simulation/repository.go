@@ -53,8 +53,9 @@ func install(sites []*site) (map[string]string, error) {
 		if len(findings) > 0 {
 			return nil, fmt.Errorf("the policies are not valid: %v", findings)
 		}
-		if err := s.Apply(render.YAML(render.Install(render.Footprint{Cluster: s.name, Grants: grants,
-			AWSAuth: s.aws, Image: "example.com/pullgrant:v1"}))); err != nil {
+		s.installed = render.YAML(render.Install(render.Footprint{Cluster: s.name, Grants: grants,
+			AWSAuth: s.aws, Image: "example.com/pullgrant:v1"}))
+		if err := s.Apply(s.installed); err != nil {
 			return nil, err
 		}
 	}

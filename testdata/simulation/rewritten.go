@@ -20,8 +20,8 @@ const (
 
 // rewrites are faults of main's history.
 var rewrites = []beside{
-	{setBack, 2000, true, func(w *world, _ *site) func() { return w.setsBack() }},
-	{reverted, 2000, true, func(w *world, _ *site) func() {
+	{setBack, 2000, true, func(w *world, _ *site, _ string) func() { return w.setsBack() }},
+	{reverted, 2000, true, func(w *world, _ *site, _ string) func() {
 		w.reverts()
 		w.settleAll()
 		return nil

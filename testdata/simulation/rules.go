@@ -29,6 +29,7 @@ var rules = map[string]func(history) []string{
 	"G4 once":            once,
 	"G4 names":           names,
 	"G4 used up":         usedUp,
+	"G5 stops":           stops,
 	"G6 may write":       mayWrite,
 	"G6 leads":           leads,
 	"G6 passes":          passMay,
@@ -66,6 +67,10 @@ type account struct {
 	made, gone       []event // versions that made what gives access, and that removed it
 	unseen           bool    // no agent saw it go before its end; set by ledgerTrue
 	trusted          bool    // nobody asked GitHub about it
+
+	stays   []*stay     // of all bindings that say that they are its
+	entered time.Time   // when the ledger had it; zero: it never did
+	forgot  []time.Time // when its cluster forgot what was granted
 }
 
 // granted tells whether it ever had anything by an agent.
@@ -87,6 +92,7 @@ var access = []string{"rolebindings", "clusterrolebindings", "roles", "clusterro
 // accounts are those of all requests, in the order in which they were asked for.
 func (h history) accounts() (all []*account) {
 	byPath, byLabel := map[string]*account{}, map[string]*account{}
+	byUID := map[types.UID]*account{} // of objects, whatever became of their labels
 	trusted := false
 	for _, e := range h {
 		switch trusted = trusted || e.trusted; {
@@ -98,6 +104,9 @@ func (h history) accounts() (all []*account) {
 				byPath[a.path], byLabel[of(requests.LabelValue(a.name), a.cluster)] = a, a
 			}
 			a.deeds = append(a.deeds, e)
+			if t := tamperings.of(e.did.what); t != nil && t.forgets {
+				a.forgot = append(a.forgot, e.at)
+			}
 			switch e.did.what {
 			case approves:
 				a.approved = e.at
@@ -121,15 +130,24 @@ func (h history) accounts() (all []*account) {
 				if trusted && e.push.changed[a.path] == "A" && !a.granted() {
 					a.onMain(e.at)
 				}
+				if e.push.changed[requests.RevocationPath(a.cluster, a.name)] == "A" && a.entered.IsZero() {
+					a.entered = e.at
+				}
 			}
-		case e.version != nil && slices.Contains(access, e.version.Resource):
-			a := byLabel[of(e.version.object().GetLabels()[render.LabelRequest], e.version.cluster)]
-			switch {
-			case a == nil:
-			case e.version.Old == nil:
-				a.made = append(a.made, e)
-			case e.version.New == nil:
-				a.gone = append(a.gone, e)
+		case e.version != nil:
+			o := e.version.object()
+			a := byLabel[of(o.GetLabels()[render.LabelRequest], e.version.cluster)]
+			if a == nil {
+				a = byUID[o.GetUID()]
+			}
+			if byUID[o.GetUID()] = a; a == nil {
+				continue
+			}
+			if e.version.Verb == restored {
+				a.forgot = append(a.forgot, e.at)
+			}
+			if slices.Contains(access, e.version.Resource) {
+				a.see(e)
 			}
 		}
 	}
@@ -178,8 +196,9 @@ func approvedOnly(h history) (wrong []string) {
 				wrong = append(wrong, what+", and was not merged")
 			case a.pushed:
 				wrong = append(wrong, what+", and came to main by a push")
-			case !a.left.IsZero() && e.at.Sub(a.left) > withdrawalBound:
-				wrong = append(wrong, fmt.Sprintf("%s, %s after it left main", what, e.at.Sub(a.left)))
+			case !a.left.IsZero() && e.version.made.Sub(a.left) > withdrawalBound:
+				wrong = append(wrong, fmt.Sprintf("%s by a call of %s, %s after it left main", what,
+					e.version.made, e.version.made.Sub(a.left)))
 			}
 		}
 	}
@@ -192,15 +211,19 @@ func approvedOnly(h history) (wrong []string) {
 	return wrong
 }
 
-// once: nothing is made twice for a request.
+// once: nothing is made twice for a request, unless the cluster forgot it, and nothing that is in the
+// ledger.
 func once(h history) (wrong []string) {
 	for _, a := range h.accounts() {
-		made := map[string]bool{}
+		made := map[string]event{}
 		for _, e := range a.made {
-			if where := e.version.place(); made[where] {
+			where := e.version.place()
+			if before, again := made[where]; again && !a.forgotten(before.version.made, e.at) {
 				wrong = append(wrong, fmt.Sprintf("%s got %s again at %s", a.name, where, e.at))
-			} else {
-				made[where] = true
+			}
+			if made[where] = e; !a.entered.IsZero() && e.version.made.Sub(a.entered) > withdrawalBound {
+				wrong = append(wrong, fmt.Sprintf("%s got %s at %s; it is in the ledger since %s", a.name,
+					where, e.at, a.entered))
 			}
 		}
 	}
@@ -211,11 +234,15 @@ func once(h history) (wrong []string) {
 func nothingLeft(h history) (wrong []string) {
 	there := map[types.UID]*version{}
 	for _, e := range h {
-		if e.version == nil || e.version.object().GetLabels()[render.LabelRequest] == "" {
+		if e.version == nil {
 			continue
 		}
-		if there[e.version.object().GetUID()] = e.version; e.version.New == nil {
-			delete(there, e.version.object().GetUID())
+		uid := e.version.object().GetUID()
+		if there[uid] == nil && e.version.object().GetLabels()[render.LabelRequest] == "" {
+			continue // and nobody took its label off
+		}
+		if there[uid] = e.version; e.version.New == nil {
+			delete(there, uid)
 		}
 	}
 	for _, v := range there {

@@ -6,9 +6,9 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
 // writes are what agents do to objects; what gives access is never changed but for the names of what
@@ -39,16 +39,29 @@ func mayWrite(h history) (wrong []string) {
 var leaderWrites = []string{"rolebindings create", "clusterrolebindings create", "roles create",
 	"roles update", "clusterroles create", "jobs create", "configmaps create", "configmaps update"}
 
+// leaves is how long a replica may lead on from which somebody took the Lease by hand, or by setting
+// back etcd: it finds that out when it cannot renew it for so long.
+const leaves = 10*time.Second + 2*time.Second
+
 // leads: of replicas, only the one that holds the Lease grants and keeps records.
 func leads(h history) (wrong []string) {
 	holders := map[string]string{} // by cluster
+	lost := map[string]time.Time{} // until when a process may take itself for the holder
 	for _, e := range h {
 		v := e.version
 		switch {
 		case v == nil:
 		case v.Resource == "leases" && v.New != nil:
-			holders[v.cluster], _, _ = unstructured.NestedString(v.New.Object, "spec", "holderIdentity")
-		case v.process == "" || v.process == holders[v.cluster]:
+			before, now := holders[v.cluster], holder(v.New)
+			if now == before {
+				continue
+			}
+			if lost[before] = e.at; v.process == "" {
+				lost[before] = e.at.Add(leaves)
+			}
+			holders[v.cluster] = now
+		// of what is on its way, it was the holder when it called
+		case v.process == "" || v.process == holders[v.cluster] || v.made.Before(lost[v.process]):
 		case programOf(v.process) == agents.name && slices.Contains(leaderWrites, v.kind()):
 			wrong = append(wrong, fmt.Sprintf("%s: %s of %s, while the Lease is of %q", v.process,
 				v.kind(), v.object().GetName(), holders[v.cluster]))

@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -23,6 +24,9 @@ func asAsked(h history) (wrong []string) {
 		wanted := a.wanted(k)
 		for _, e := range a.made {
 			where := e.version.place()
+			if h.changedByAdmission(a, e) {
+				continue
+			}
 			if got := gift(e.version.New); got != wanted[where] {
 				wrong = append(wrong, fmt.Sprintf("%s: %s gives %q, and %q was asked for", a.name, where, got,
 					wanted[where]))
@@ -87,16 +91,29 @@ func armed(h history) (wrong []string) {
 			owners[e.version.New.GetUID()] = a
 		}
 	}
-	jobs := map[types.UID]cluster.Object{}
+	jobs, gone := map[types.UID]cluster.Object{}, map[types.UID]time.Time{}
 	for _, e := range h {
 		switch {
 		case e.version == nil:
 		case e.version.Resource == "jobs":
-			if jobs[e.version.object().GetUID()] = e.version.New; e.version.New == nil {
-				delete(jobs, e.version.object().GetUID())
+			uid := e.version.object().GetUID()
+			if delete(gone, uid); e.version.New == nil {
+				gone[uid] = e.at
+				continue
 			}
+			jobs[uid] = e.version.New
 		case e.version.Old == nil && owners[e.version.New.GetUID()] != nil && e.version.New.GetNamespace() != "":
-			if what := unarmed(jobs, e.version.New, owners[e.version.New.GetUID()].end); what != "" {
+			v := e.version
+			if v.process == "" {
+				continue
+			}
+			maps.DeleteFunc(jobs, func(uid types.UID, _ cluster.Object) bool {
+				at, is := gone[uid]
+				return is && at.Before(v.made)
+			})
+			// in the time of who ends Jobs
+			end := owners[v.New.GetUID()].end.Add(h.aheadOf(v.cluster, of(kubernetes, v.cluster), v.made))
+			if what := unarmed(jobs, v.New, end); what != "" {
 				wrong = append(wrong, e.version.place()+" "+what)
 			}
 		}

@@ -62,9 +62,10 @@ func ledgerTrue(h history) (wrong []string) {
 		path := requests.RevocationPath(a.cluster, a.name)
 		text, there := main[path]
 		if !there {
-			// what people took away before an agent saw it, no agent knows of; and what has a name
-			// that another one had is taken from main without more
-			if !h.lost(path) && (a.granted() || (a.left.IsZero() || a.leftBy != "people") && !h.namesake(a)) {
+			// what people took away before an agent saw it, or that a cluster forgot, no agent knows of;
+			// and what has a name that another one had is taken from main without more
+			if !h.lost(path) && (a.granted() && !a.forgotten(a.made[0].at, h[len(h)-1].at) ||
+				(a.left.IsZero() || a.leftBy != "people") && !h.namesake(a)) {
 				wrong = append(wrong, "the ledger has no entry of "+a.name)
 			}
 			continue
@@ -99,19 +100,22 @@ func (a *account) untrue(h history, s requests.Status) string {
 		}
 		return ""
 	}
-	named := map[string]bool{}
+	forgotten, named := a.forgotten(a.made[0].at, h[len(h)-1].at), map[string]bool{}
 	for _, ref := range s.GrantRefs {
 		named[ref.UID] = true
 	}
 	for _, e := range a.made {
-		if !named[string(e.version.New.GetUID())] {
+		if !named[string(e.version.New.GetUID())] && !forgotten {
 			return "it does not name " + e.version.place()
 		}
 	}
 	if len(a.gone) < len(a.made) {
 		return "it has access"
 	}
-	causes := append(a.causes(a.gone[0].at), a.changed(h, a.gone[0].at)...)
+	causes := append(a.causes(h, a.gone[0].at), a.changed(h, a.gone[0].at)...)
+	if forgotten { // of what was there, and was again, the entry tells of one
+		causes = append(causes, a.causes(h, a.gone[len(a.gone)-1].at)...)
+	}
 	if !slices.Contains(causes, s.Cause) {
 		return fmt.Sprintf("it had access until %s, so the cause is one of %v", a.gone[0].at, causes)
 	}
@@ -136,11 +140,12 @@ func (a *account) has(at time.Time) bool {
 
 // tolerated is by how much clocks may differ: an end by people that is no further from the window's
 // is an end by the window as well.
-const tolerated = 10 * time.Second
+const tolerated = plan.MaxSkew
 
 // causes are those that are true of a binding that went at a time.
-func (a *account) causes(at time.Time) (causes []string) {
-	if !at.Before(a.end.Add(-tolerated)) || a.unseen {
+func (a *account) causes(h history, at time.Time) (causes []string) {
+	causes = a.causesAround(h, at)
+	if a.unseen {
 		causes = append(causes, requests.CauseExpired)
 	}
 	for _, e := range a.deeds {
@@ -160,6 +165,9 @@ func (a *account) causes(at time.Time) (causes []string) {
 			if !at.Before(a.end.Add(-plan.MaxSkew)) { // no clock tells the one from the other
 				causes = append(causes, requests.CauseExpired)
 			}
+		}
+		if t := tamperings.of(e.did.what); t != nil {
+			causes = append(causes, t.causes...)
 		}
 	}
 	return causes

@@ -16,7 +16,8 @@ import (
 // onMain has a request be on main since a time, which is all that a grant rests on where the branch
 // is the evidence.
 func (a *account) onMain(since time.Time) {
-	a.approved, a.merged = since, since.Truncate(time.Second)
+	a.merged = since.Truncate(time.Second)
+	a.approved = a.merged
 	a.end, a.left = a.merged.Add(a.length), time.Time{}
 }
 
@@ -76,7 +77,7 @@ func passMay(h history) (wrong []string) {
 	look := func(cluster string, at time.Time) {
 		for _, p := range begun {
 			if l := leases[cluster]; p.cluster == cluster && at.Sub(p.from) < passLooks &&
-				(l.holder == "" || !at.Add(p.skew).Before(l.until)) {
+				(l.holder == "" || !at.Add(h.aheadOf(cluster, replicaOf(p.process), at)).Before(l.until)) {
 				may[p.process] = true
 			}
 		}
@@ -184,16 +185,19 @@ func prompt(h history) (wrong []string) {
 			silent[a.cluster] = h.silent(a.cluster)
 		}
 		down := silent[a.cluster]
-		for _, e := range a.made {
-			gone, ended := a.until(e)
-			if !ended {
-				gone = h[len(h)-1].at
+		for _, s := range a.stays {
+			if s.byHand() || s.again() {
+				continue
+			}
+			gone := h[len(h)-1].at
+			if s.went != nil {
+				gone = s.went.at
 			}
 			for _, p := range lives {
 				if p.cluster != a.cluster || p.program != agents.name && p.program != expirers.name {
 					continue
 				}
-				due := knows(down, p, e.at)
+				due := knows(down, p, s.came.at)
 				if due.Before(a.end) {
 					due = a.end
 				}
@@ -201,10 +205,12 @@ func prompt(h history) (wrong []string) {
 				if p.to.Before(until) {
 					until = p.to
 				}
-				allowed := acts + max(-p.skew, 0) + time.Duration(h.hindered(p, due, until))*tryLost
+				allowed := acts + h.behind(p, due, until) + time.Duration(h.hindered(p, due, until))*tryLost +
+					h.without(tryLost, due, until, of(sleeping, p.process), of(keeping, p.cluster),
+						of(refusing, p.cluster), of(held, string(s.came.version.New.GetUID())))
 				if had := answered(down, due, until); had > allowed {
 					wrong = append(wrong, fmt.Sprintf("%s had %s until %s; its window ended at "+
-						"%s, and %s had %s to end it, where %s is enough", a.name, e.version.place(), gone,
+						"%s, and %s had %s to end it, where %s is enough", a.name, s.came.version.place(), gone,
 						a.end, p.process, had, allowed))
 				}
 			}
@@ -268,10 +274,6 @@ func (h history) hindered(p *life, from, to time.Time) (n int) {
 
 // endsNothingEarly: what only expires ends nothing before its end, by its own clock.
 func endsNothingEarly(h history) (wrong []string) {
-	skews := map[string]time.Duration{}
-	for _, p := range h.lives() {
-		skews[p.process] = p.skew
-	}
 	for _, e := range h {
 		v := e.version
 		if v == nil || v.New != nil || programOf(v.process) != expirers.name {
@@ -279,7 +281,8 @@ func endsNothingEarly(h history) (wrong []string) {
 		}
 		text := v.Old.GetAnnotations()[render.AnnotationExpiresAt]
 		end, err := time.Parse(time.RFC3339, text)
-		if err != nil || e.at.Add(max(skews[v.process], 0)).Before(end) {
+		if latest := h.latest(v.cluster, e.at, replicaOf(v.process), of(kubernetes, v.cluster)); err != nil ||
+			latest.Before(end) {
 			wrong = append(wrong, fmt.Sprintf("%s deleted %s %s at %s, which ends at %q", v.process,
 				v.Resource, v.Old.GetName(), e.at, text))
 		}

@@ -136,6 +136,8 @@ func TestEveryRuleCanFail(t *testing.T) {
 	report(t, w)
 	seen, all := map[string]bool{}, maps.Clone(mutants)
 	maps.Copy(all, shapeMutants)
+	maps.Copy(all, clusterMutants)
+	maps.Copy(all, clusterMutants)
 	for name, m := range all {
 		seen[m.rule] = true
 		t.Run(name, func(t *testing.T) {
@@ -156,6 +158,15 @@ func TestEveryRuleCanFail(t *testing.T) {
 		}
 	}
 	nothingMore(t, w.history)
+	for name, m := range clusterWaived {
+		t.Run(name, func(t *testing.T) {
+			s := newScenario(t, w.history, &wishes[0])
+			m.make(s)
+			for _, what := range rules[m.rule](s.h) {
+				t.Error(what)
+			}
+		})
+	}
 }
 
 // newScenario takes the first request for something that ran to its end.

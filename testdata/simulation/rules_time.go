@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
 // Bounds of a run. Those of one without faults are of a world in which a call takes 60 ms at most.
@@ -28,17 +30,14 @@ func onTime(h history) (wrong []string) {
 				wrong = append(wrong, fmt.Sprintf("%s got %s at %s, its window begins at %s", a.name, where,
 					e.at, a.merged))
 			}
-			until, ended := a.until(e)
-			if !ended {
-				wrong = append(wrong, fmt.Sprintf("%s has %s for ever", a.name, where))
-				continue
+			if made := e.version.made; made.After(a.end.Add(plan.MaxSkew + time.Second)) {
+				wrong = append(wrong, fmt.Sprintf("%s got %s by a call of %s; its window ended at %s", a.name,
+					where, made, a.end))
 			}
-			if bound > calmBound && e.version.New.GetNamespace() == "" {
-				continue // no Job owns it; the rule G2 prompt has the bound
-			}
-			if until.Sub(a.end)-h.waived(a.cluster, a.end, until) > bound {
-				wrong = append(wrong, fmt.Sprintf("%s had %s until %s; its window ended at %s", a.name, where,
-					until, a.end))
+		}
+		for _, s := range a.stays {
+			if what := s.overdue(h, a, bound); what != "" {
+				wrong = append(wrong, what)
 			}
 		}
 	}
@@ -55,33 +54,38 @@ func (h history) faulty() bool {
 	return false
 }
 
-// waived is how much of a time Kubernetes of a cluster answered nobody or its controllers stood still, or had
-// only begun to again.
-func (h history) waived(cluster string, from, to time.Time) (sum time.Duration) {
-	type span struct{ begin, end time.Time }
+// waived is how much of a time Kubernetes of a cluster answered nobody or let nobody delete a binding,
+// its controllers stood still, or one of more systems was down, or had only begun to be up again.
+func (h history) waived(cluster string, from, to time.Time, more ...string) (sum time.Duration) {
+	return h.without(recovery, from, to, append(more, of(kubernetes, cluster), of(controllers, cluster),
+		of(keeping, cluster))...)
+}
+
+// without is how much of a time one of some systems was down, or up again for no longer than a time.
+func (h history) without(again time.Duration, from, to time.Time, systems ...string) (sum time.Duration) {
 	var spans []span
 	since := map[string]time.Time{}
 	for _, e := range h {
-		for _, system := range []string{of(kubernetes, cluster), of(controllers, cluster)} {
+		for _, system := range systems {
 			switch down, told := e.down[system]; {
 			case told && down:
 				since[system] = e.at
 			case told:
-				spans = append(spans, span{since[system], e.at.Add(recovery)})
+				spans = append(spans, span{since[system], e.at.Add(again)})
 			}
 		}
 	}
-	slices.SortFunc(spans, func(a, b span) int { return a.begin.Compare(b.begin) })
+	slices.SortFunc(spans, func(a, b span) int { return a.from.Compare(b.from) })
 	for _, s := range spans { // from is where what is counted already ends
-		if s.begin.Before(from) {
-			s.begin = from
+		if s.from.Before(from) {
+			s.from = from
 		}
-		if s.end.After(to) {
-			s.end = to
+		if s.to.After(to) {
+			s.to = to
 		}
-		if s.end.After(s.begin) {
-			sum += s.end.Sub(s.begin)
-			from = s.end
+		if s.to.After(s.from) {
+			sum += s.to.Sub(s.from)
+			from = s.to
 		}
 	}
 	return sum

@@ -52,6 +52,7 @@ func (s *site) deploy() {
 			p := &replica{site: s, program: of, name: s.name + "-" + letter, term: make(chan struct{}, 1)}
 			p.scale(true)
 			p.skew = s.w.skewOf(p.name)
+			s.w.set(s, p.name, &p.watch, skewed, p.skew)
 			s.replicas = append(s.replicas, p)
 		}
 	}
@@ -86,7 +87,7 @@ const asleep = 150 * time.Minute
 
 // rolledOut has the replicas of a program replaced one after the other.
 func rolledOut(of program) beside {
-	return beside{rollout + of.name, 4000, false, func(w *world, s *site) func() {
+	return beside{rollout + of.name, 4000, false, func(w *world, s *site, _ string) func() {
 		wait := time.Duration(0)
 		for _, p := range s.of(of) {
 			time.AfterFunc(wait, p.end)
@@ -96,9 +97,12 @@ func rolledOut(of program) beside {
 	}}
 }
 
+// noneOf names it.
+func noneOf(which program, cluster string) string { return of(scaledDown+which.name, cluster) }
+
 // none has no replica of a program run.
 func none(of program, rate int) beside {
-	return beside{scaledDown + of.name, rate, false, func(w *world, s *site) func() {
+	return beside{scaledDown + of.name, rate, false, func(w *world, s *site, _ string) func() {
 		if len(s.of(of)) == 0 {
 			return nil
 		}
@@ -108,11 +112,13 @@ func none(of program, rate int) beside {
 			}
 		}
 		scale(false)
+		over := w.stops(noneOf(of, s.name))
 		s.slept++
 		more := w.span(0, asleep, fmt.Sprintf("%s%s sleeps %d", scaledDown, of.name, s.slept))
 		return func() {
 			time.Sleep(more)
 			scale(true)
+			over()
 		}
 	}}
 }

@@ -5,10 +5,12 @@ package simulation
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +20,8 @@ var (
 	from  = flag.Uint64("from", 1, "the first seed under faults")
 	seeds = flag.Uint64("seeds", 1, "how many")
 	hours = flag.Int("hours", 1, "of each, in which people do something")
+	only  = flag.String("only-faults", "", "the names of the faults that there are, with commas; empty: all; "+
+		"those that come with doings are 30 times as often")
 	cut   = flag.Bool("cut", false, "cut a run that fails to what is enough for it")
 	again = flag.Bool("again", false, "run each twice")
 )
@@ -68,6 +72,7 @@ func TestFaults(t *testing.T) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			alone(t, "TestFaults", fmt.Sprint("-from=", seed), "-seeds=1", fmt.Sprint("-hours=", *hours),
+				"-only-faults="+*only,
 				fmt.Sprint("-cut=", *cut), fmt.Sprint("-again=", *again), "-traces="+*traces)
 		})
 	}
@@ -76,7 +81,7 @@ func TestFaults(t *testing.T) {
 // underFaults is one seed of TestFaults.
 func underFaults(t *testing.T, seed uint64) {
 	o := options{seed: seed, length: time.Duration(*hours) * time.Hour, every: often,
-		faults: everything}
+		faults: some(t, *only)}
 	began := time.Now()
 	w := run(t, o)
 	t.Logf("seed %d: %s, %d lines, %d requests", seed, time.Since(began).Round(time.Second),
@@ -105,6 +110,25 @@ func alone(t *testing.T, test string, flags ...string) {
 	if err != nil {
 		t.Error(err)
 	}
+}
+
+// some are the faults of the names.
+func some(t *testing.T, names string) map[string]int {
+	if names == "" {
+		return everything
+	}
+	all := map[string]int{}
+	for name := range strings.SplitSeq(names, ",") {
+		rate, there := everything[name]
+		if !there {
+			t.Fatalf("there is no fault %q; there are %q", name, slices.Sorted(maps.Keys(everything)))
+		}
+		if slices.ContainsFunc(besides, func(b beside) bool { return b.name == name }) {
+			rate = min(30*rate, 30_000)
+		}
+		all[name] = rate
+	}
+	return all
 }
 
 // cutOf is a case of what is enough for what is wrong with a run.

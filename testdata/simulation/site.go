@@ -31,6 +31,13 @@ type site struct {
 
 	calling sync.Mutex // held while it serves a call that is no watch
 	caller  *wire      // whose call that is
+	made    time.Time  // when the caller made it
+
+	clock   clock             // of the API server and of Kubernetes' controllers
+	backups []*cluster.Backup // the last ones
+	hooks   hooks             // of admission
+
+	installed []byte // manifests of the agent
 }
 
 // of names a system of a cluster, as kubernetes of it: each may be down by itself.
@@ -41,7 +48,8 @@ func (s *site) host() string { return s.name + ".invalid" }
 
 // newSite is a cluster as it stands before the agent is installed.
 func (w *world) newSite(name string) (*site, error) {
-	s := &site{Cluster: cluster.New(time.Now), w: w, name: name}
+	s := &site{w: w, name: name}
+	s.Cluster = cluster.New(s.clock.now)
 	s.Watch(s.committed)
 	if err := s.Apply(stands); err != nil {
 		return nil, err
@@ -56,9 +64,16 @@ func (w *world) newSite(name string) (*site, error) {
 
 // committed enters a version of an object into the history.
 func (s *site) committed(e cluster.Event) {
+	if e.Old != nil && e.New != nil && e.Old.GetUID() != e.New.GetUID() { // where etcd was set back
+		gone, back := e, e
+		gone.New, back.Old = nil, nil
+		s.committed(gone)
+		s.committed(back)
+		return
+	}
 	v := &version{Event: e, cluster: s.name}
 	if s.caller != nil && e.User == s.caller.user() {
-		v.process = s.caller.process
+		v.process, v.made = s.caller.process, s.made
 	}
 	o := v.object()
 	s.w.note("%s: %s %s %s/%s %d by %s %s", s.name, e.Verb, e.Resource, o.GetNamespace(), o.GetName(),
@@ -67,14 +82,14 @@ func (s *site) committed(e cluster.Event) {
 }
 
 // serve answers a call of a process that is no watch.
-func (s *site) serve(n *wire, r *http.Request, body []byte) *http.Response {
+func (s *site) serve(n *wire, r *http.Request, body []byte, made time.Time) *http.Response {
 	s.calling.Lock()
 	defer s.calling.Unlock()
-	s.caller = n
+	s.caller, s.made = n, made
 	defer func() { s.caller = nil }()
 	if r.Method != http.MethodGet {
 		s.w.add(event{call: &call{cluster: s.name, process: n.process, method: r.Method, path: r.URL.Path,
-			body: body}})
+			body: body, made: made}})
 	}
 	answer := httptest.NewRecorder()
 	s.ServeHTTP(answer, r.WithContext(context.WithoutCancel(r.Context())))
@@ -98,6 +113,8 @@ func (s *site) asked(method, path string, body []byte) ([]byte, error) {
 		r.Header.Set("Content-Type", "application/merge-patch+json")
 	}
 	answer := httptest.NewRecorder()
+	s.calling.Lock()
+	defer s.calling.Unlock()
 	s.ServeHTTP(answer, r)
 	if answer.Code >= http.StatusBadRequest {
 		return nil, fmt.Errorf("%s %s: %s", method, path, answer.Body)

@@ -35,9 +35,11 @@ type wire struct {
 	account string // the ServiceAccount that it has
 	process string
 	kill    context.CancelFunc
+	over    <-chan struct{} // closed once it is to end
 
-	mu   sync.Mutex
-	dead bool
+	mu    sync.Mutex
+	dead  bool
+	awake chan struct{} // closed once the process does not stand still any more; nil: it never did
 }
 
 // user is the process, as Kubernetes knows it.
@@ -77,7 +79,8 @@ func (n *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err := r.Context().Err(); err != nil {
 		return nil, err // as http.Transport does, whoever else saw the context end first
 	}
-	id, system := n.name(r, body), n.systemOf(r)
+	id, system, made := n.name(r, body), n.systemOf(r), time.Now().UTC()
+	n.sleep("before " + id)
 	if n.isDead() {
 		return nil, errBroken
 	}
@@ -99,9 +102,9 @@ func (n *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 		w.note("%s does not arrive", id)
 		return nil, errBroken
 	}
-	response := n.deliver(id, r, body)
+	response := n.deliver(id, r, body, made)
 	if r.Method != http.MethodGet && system == of(kubernetes, n.site.name) && w.fault(twice, id) {
-		n.deliver(id+" again", r, body).Body.Close()
+		n.deliver(id+" again", r, body, made).Body.Close()
 	}
 	if w.fault(crashAfter, id) {
 		n.crash("after " + id)
@@ -111,7 +114,8 @@ func (n *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 		response.Body.Close()
 		return nil, errBroken
 	}
-	if err := wait(r.Context(), w.span(time.Millisecond, 30*time.Millisecond, "back "+id)); err != nil {
+	err := wait(r.Context(), w.span(time.Millisecond, 30*time.Millisecond, "back "+id))
+	if n.sleep("after " + id); err != nil {
 		response.Body.Close()
 		return nil, err
 	}
@@ -173,7 +177,8 @@ func wait(ctx context.Context, d time.Duration) error {
 }
 
 // deliver has the system answer.
-func (n *wire) deliver(id string, r *http.Request, body []byte) (response *http.Response) {
+func (n *wire) deliver(id string, r *http.Request, body []byte, made time.Time) (
+	response *http.Response) {
 	defer func() { n.w.note("%s %d", id, response.StatusCode) }()
 	if n.w.meddle != nil {
 		if body, response = n.w.meddle(n.process, r, body); response != nil {
@@ -192,7 +197,7 @@ func (n *wire) deliver(id string, r *http.Request, body []byte) (response *http.
 		r.URL.RawQuery = query.Encode()
 		return n.watch(id, r)
 	}
-	return n.site.serve(n, r, body)
+	return n.site.serve(n, r, body, made)
 }
 
 // watch is an answer that goes on, until its reader closes it or it is ended.

@@ -1,0 +1,74 @@
+package simulation
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/pullgrant/pullgrant/render"
+	"github.com/pullgrant/pullgrant/requests"
+)
+
+// Faults of those who administer a cluster, for all requests. They are put right in the end.
+const (
+	namespaceGone = "namespace replaced"
+	unfenced      = "fence gone"   // one policy of it, or what puts that into force
+	tooMuch       = "extra rights" // of the agent
+	nameTaken     = "name taken"   // of the binding that the next request would have
+)
+
+// The namespace and the role that these are about.
+const (
+	namespace = "payments"
+	policy    = "payments-debug"
+)
+
+var adminFaults = []beside{
+	{namespaceGone, 500, false, func(w *world, s *site, _ string) func() {
+		over := w.stops(of(namespaceGone, s.name))
+		s.hand(http.MethodDelete, "/api/v1/namespaces/"+namespace, "")
+		return func() {
+			s.mend()
+			over()
+		}
+	}},
+	{unfenced, 1000, false, func(w *world, s *site, occasion string) func() {
+		name := []string{render.FenceAgent, render.FenceManaged}[w.below(2, unfenced+" which "+occasion)]
+		kind := []string{"policies", "policybindings"}[w.below(2, unfenced+" how "+occasion)]
+		s.hand(http.MethodDelete, "/apis/admissionregistration.k8s.io/v1/validatingadmission"+kind+"/"+name, "")
+		return s.mend
+	}},
+	{tooMuch, 1000, false, func(_ *world, s *site, _ string) func() {
+		const all = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
+		s.hand(http.MethodPost, all, `{"metadata":{"name":"extra"},
+			"roleRef":{"apiGroup":"rbac.authorization.k8s.io","kind":"ClusterRole","name":"cluster-admin"},
+			"subjects":[{"kind":"ServiceAccount","namespace":"`+requests.AgentNamespace+`","name":"`+
+			render.Agent+`"}]}`)
+		return func() { s.hand(http.MethodDelete, all+"/extra", "") }
+	}},
+	{nameTaken, 500, false, func(_ *world, s *site, occasion string) func() {
+		var n int
+		if _, err := fmt.Sscanf(occasion, "doing %d", &n); err != nil {
+			return nil
+		}
+		name := requests.ObjectName(requestName(n+1), 0)
+		const all = "/apis/rbac.authorization.k8s.io/v1/namespaces/" + namespace + "/rolebindings"
+		s.hand(http.MethodPost, all, `{"metadata":{"name":"`+name+`"},
+			"roleRef":{"apiGroup":"rbac.authorization.k8s.io","kind":"ClusterRole","name":"`+policy+`"},
+			"subjects":[`+text(mallory)+`]}`)
+		return func() { s.hand(http.MethodDelete, all+"/"+name, "") }
+	}},
+}
+
+// mend makes anew what a cluster was furnished with and lacks.
+func (s *site) mend() {
+	for {
+		err := errors.Join(s.Apply(stands), s.Apply(s.installed))
+		if err == nil {
+			return
+		}
+		s.w.note("people fail: %v", err) // the namespace is on its way out
+		time.Sleep(10 * time.Second)
+	}
+}

@@ -1,0 +1,294 @@
+package simulation
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/plan"
+	"github.com/pullgrant/pullgrant/testdata/simulation/cluster"
+)
+
+// stay is the time in which a binding was there, whoever made it.
+type stay struct {
+	came event
+	went *event // nil: it is there for ever
+}
+
+// again tells a binding that was there before, and that a restored etcd brought back.
+func (s *stay) again() bool { return s.came.version.Verb == restored }
+
+// byHand tells a binding that no agent made.
+func (s *stay) byHand() bool { return s.came.version.process == "" && !s.again() }
+
+// restored is the verb of what etcd has when it was set back.
+const restored = "restore"
+
+// see takes in a version of one of its bindings.
+func (a *account) see(e event) {
+	v := e.version
+	switch {
+	case v.Old == nil:
+		a.stays = append(a.stays, &stay{came: e})
+		if v.process != "" {
+			a.made = append(a.made, e)
+		}
+	case v.New == nil:
+		for _, s := range a.stays {
+			if s.went != nil || s.came.version.object().GetUID() != v.Old.GetUID() {
+				continue
+			}
+			if s.went = &e; !s.byHand() && !s.again() {
+				a.gone = append(a.gone, e)
+			}
+		}
+	}
+}
+
+// since tells whether after a time, and not after another, the cluster forgot what was granted: etcd
+// was set back, or somebody took its record.
+func (a *account) forgotten(from, to time.Time) bool {
+	return slices.ContainsFunc(a.forgot, func(at time.Time) bool { return at.After(from) && !at.After(to) })
+}
+
+// Bounds of what follows from something else than the end of a window.
+const (
+	// sweepBound is how long what nobody is to have may be there, that was not made by an agent, or
+	// came late: somebody looks at all there is every minute.
+	sweepBound = 90 * time.Second
+	// takenBound is how long a grant lasts that people end, or somebody tampers with, where there is
+	// a leader, which one may first have to become, who can read the branch.
+	takenBound = 5 * time.Minute
+)
+
+// overdue is what is wrong with how long a binding was there; empty when nothing is.
+func (s *stay) overdue(h history, a *account, bound time.Duration) string {
+	v, end := s.came.version, a.end
+	if a.merged.IsZero() {
+		end = s.came.at // nobody may have it
+	}
+	switch {
+	case s.byHand():
+		end, bound = s.came.at, sweepBound
+	case end.Before(s.came.at) && (s.again() || s.came.at.Sub(v.made) > bound):
+		end, bound = s.came.at, sweepBound
+	}
+	uid := of(held, string(v.object().GetUID()))
+	limits := []limit{{end, bound, []string{uid}}}
+	if v.New.GetNamespace() == "" && bound == faultyBound {
+		limits = nil // no Job owns it; the rule G2 prompt has the bound
+	}
+	leader := append(h.ofLeaders(a.cluster), uid, git)
+	for _, at := range append(a.ends(), a.left) {
+		if !at.IsZero() && (s.went == nil || at.Before(s.went.at)) {
+			if at.Before(s.came.at) {
+				at = s.came.at
+			}
+			limits = append(limits, limit{at, takenBound, leader})
+		}
+	}
+	for _, l := range limits {
+		switch {
+		case s.went == nil:
+			return a.name + " has " + v.place() + " for ever"
+		case s.went.at.Sub(l.from)-h.waived(a.cluster, l.from, s.went.at, l.waives...) > l.bound:
+			return fmt.Sprintf("%s had %s until %s; it was over at %s", a.name, v.place(), s.went.at, l.from)
+		}
+	}
+	return ""
+}
+
+// limit is how long after a time something may last, but for the time in which systems are down.
+type limit struct {
+	from   time.Time
+	bound  time.Duration
+	waives []string
+}
+
+// ends are when somebody did to a grant what has to end it.
+func (a *account) ends() (all []time.Time) {
+	for _, e := range a.deeds {
+		if t := tamperings.of(e.did.what); t != nil && t.causes != nil {
+			all = append(all, e.at)
+		}
+	}
+	return all
+}
+
+// ofLeaders are the systems without which no replica of a cluster does what a leader does.
+func (h history) ofLeaders(cluster string) (all []string) {
+	for _, e := range h {
+		for name := range e.down {
+			if strings.HasPrefix(name, sleeping+" of agent-"+cluster) {
+				all = append(all, name)
+			}
+		}
+	}
+	return append(slices.Compact(all), of(leaseTaken, cluster), of(noRecords, cluster), noneOf(agents, cluster))
+}
+
+// inForce tells whether a fault of a cluster was so at a time.
+func (h history) inForce(name, cluster string, at time.Time) (yes bool) {
+	for _, e := range h {
+		if now, told := e.down[of(name, cluster)]; told && !e.at.After(at) {
+			yes = now
+		}
+	}
+	return yes
+}
+
+// aheadOf is by how much a clock of a cluster was ahead at a time.
+func (h history) aheadOf(cluster, of string, at time.Time) (d time.Duration) {
+	for _, e := range h {
+		if c := e.clock; c != nil && c.cluster == cluster && c.of == of && !e.at.After(at) {
+			d = c.ahead
+		}
+	}
+	return d
+}
+
+// clockRead is how old what a process knows of another clock may be: no call takes longer, and it
+// looks every ten seconds.
+const clockRead = time.Minute
+
+// latest is the latest time that a clock of a cluster, or one of some of them, said not long before a
+// time.
+func (h history) latest(cluster string, at time.Time, whose ...string) time.Time {
+	most, now := time.Duration(0), map[string]time.Duration{}
+	for _, e := range h {
+		if c := e.clock; c != nil && c.cluster == cluster && !e.at.After(at) &&
+			(len(whose) == 0 || slices.Contains(whose, c.of)) {
+			if e.at.After(at.Add(-clockRead)) {
+				most = max(most, now[c.of], c.ahead) // both, as it was set meanwhile
+			}
+			now[c.of] = c.ahead
+		}
+	}
+	for _, d := range now {
+		most = max(most, d)
+	}
+	return at.Add(most)
+}
+
+// apart tells whether two clocks of a cluster were more apart than is tolerated all the time since.
+func (h history) apart(cluster, a, b string, since, to time.Time) bool {
+	far := func(at time.Time) bool {
+		return (h.aheadOf(cluster, a, at) - h.aheadOf(cluster, b, at)).Abs() > plan.MaxSkew+time.Second
+	}
+	all := far(since)
+	for _, e := range h {
+		if e.clock != nil && e.at.After(since) && !e.at.After(to) {
+			all = all && far(e.at)
+		}
+	}
+	return all
+}
+
+// behind is how late a process may be by its clock: by what is tolerated, as it goes by the API server's
+// where that is further ahead.
+func (h history) behind(p *life, from, to time.Time) time.Duration {
+	least := h.aheadOf(p.cluster, replicaOf(p.process), from)
+	for _, e := range h {
+		if e.clock != nil && e.clock.of == replicaOf(p.process) && e.at.After(from) && e.at.Before(to) {
+			least = min(least, e.clock.ahead)
+		}
+	}
+	return min(max(-least, 0), plan.MaxSkew+time.Second)
+}
+
+// replicaOf is the name of the replica of which a process is a life.
+func replicaOf(process string) string {
+	_, name, _ := strings.Cut(process, "-")
+	return name[:max(0, strings.LastIndex(name, "-"))]
+}
+
+// checked is how long an agent takes its fence and its rights as it found them, and how long it takes
+// to look.
+const checked = time.Hour + 5*time.Minute
+
+// stops: nothing is bound by who knows that the clocks are apart, that the fence is not whole, or
+// that the agent may do too much.
+func stops(h history) (wrong []string) {
+	since := map[string]map[string]time.Time{} // when something began to lack, by cluster and by what
+	led := map[string]time.Time{}              // when a process led first
+	for _, e := range h {
+		v := e.version
+		if v == nil {
+			continue
+		}
+		name := v.object().GetName()
+		if since[v.cluster] == nil {
+			since[v.cluster] = map[string]time.Time{}
+		}
+		lacks := since[v.cluster]
+		switch fence := strings.HasPrefix(v.Resource, "validatingadmission"); {
+		case v.Resource == "leases" && led[holder(v.New)].IsZero():
+			led[holder(v.New)] = e.at
+		case fence && v.New == nil, v.Resource == "clusterrolebindings" && name == "extra" && v.New != nil:
+			lacks[v.Resource+" "+name] = e.at
+		case fence, v.Resource == "clusterrolebindings" && name == "extra":
+			delete(lacks, v.Resource+" "+name)
+		case v.process != "" && v.Old == nil && slices.Contains(access, v.Resource):
+			if h.apart(v.cluster, replicaOf(v.process), of(kubernetes, v.cluster), v.made.Add(-clockRead), v.made) {
+				wrong = append(wrong, fmt.Sprintf("%s made %s at %s, while its clock was not the API server's",
+					v.process, name, e.at))
+			}
+			for what, from := range lacks {
+				if first := led[v.process]; from.Before(v.made.Add(-checked)) || !first.IsZero() &&
+					from.Before(first.Add(-clockRead)) {
+					wrong = append(wrong, fmt.Sprintf("%s made %s at %s, while %s was not as it should since %s",
+						v.process, name, e.at, what, from))
+				}
+			}
+		}
+	}
+	return wrong
+}
+
+// causesAround are those that are true of a binding that went at a time by what was in force then.
+func (a *account) causesAround(h history, at time.Time) (causes []string) {
+	if !h.latest(a.cluster, at).Before(a.end.Add(-tolerated)) { // by the later clock
+		causes = append(causes, requests.CauseExpired)
+		if at.Before(a.end.Add(-tolerated)) { // to whoever has another one, somebody took it
+			causes = append(causes, requests.CauseBindingDeleted)
+		}
+	}
+	if h.waived(a.cluster, at.Add(-time.Minute), at, of(namespaceGone, a.cluster)) > 0 {
+		causes = append(causes, requests.CauseBindingDeleted, requests.CauseNamespaceReplaced)
+	}
+	for _, name := range []string{putOff, added} {
+		if h.inForce(name, a.cluster, a.made[len(a.made)-1].at) {
+			causes = append(causes, requests.CauseDenied)
+		}
+	}
+	if a.forgotten(a.made[0].at, at.Add(takenBound)) { // what is unknown was not granted, or goes
+		causes = append(causes, requests.CauseDenied, requests.CauseRevoked, requests.CauseBindingDeleted)
+	}
+	return causes
+}
+
+// changedByAdmission tells whether a binding came to be otherwise than the agent asked, which then is
+// to take it back at once.
+func (h history) changedByAdmission(a *account, e event) bool {
+	if !h.inForce(putOff, a.cluster, e.at) && !h.inForce(added, a.cluster, e.at) {
+		return false
+	}
+	for _, s := range a.stays {
+		if s.came.version == e.version {
+			return s.went != nil && s.went.at.Sub(e.at)-h.waived(a.cluster, e.at, s.went.at) < sweepBound
+		}
+	}
+	return false
+}
+
+// holder is who holds a Lease; empty where there is none.
+func holder(lease cluster.Object) string {
+	if lease == nil {
+		return ""
+	}
+	spec, _ := lease.Object["spec"].(map[string]any)
+	name, _ := spec["holderIdentity"].(string)
+	return name
+}

@@ -1,0 +1,206 @@
+package simulation
+
+import (
+	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/pullgrant/pullgrant/render"
+	"github.com/pullgrant/pullgrant/requests"
+)
+
+// inForce has a fault of the cluster last for a time.
+func (s *scenario) inForce(name string, from, to time.Time) {
+	s.put(event{at: from, down: map[string]bool{name: true}})
+	s.put(event{at: to, down: map[string]bool{name: false}})
+}
+
+// clock has one of the cluster's be ahead from a time on.
+func (s *scenario) clock(name string, from time.Time, ahead time.Duration) {
+	s.put(event{at: from, clock: &reading{clusterName, name, ahead}})
+}
+
+// lacks has something of the fence be gone from a time on.
+func (s *scenario) lacks(from time.Time) {
+	v := *s.h[s.bound].version
+	v.Resource, v.process, v.Old, v.New = "validatingadmissionpolicies", "", v.New, nil
+	s.put(event{at: from, version: &v})
+}
+
+// boundAgain has an agent make the binding once more.
+func (s *scenario) boundAgain(at time.Time) {
+	v := *s.h[s.bound].version
+	v.made = at
+	s.put(event{at: at, version: &v})
+}
+
+// leads has somebody else hold the Lease from a time on.
+func (s *scenario) leads(who, by string, at time.Time) {
+	i := s.find(func(e event) bool {
+		return e.version != nil && e.version.Resource == "leases" && e.version.New != nil
+	})
+	v := *s.h[i].version
+	v.New = v.New.DeepCopy()
+	set(v.New, who, "spec", "holderIdentity")
+	v.process = by
+	s.put(event{at: at, version: &v})
+}
+
+// tamper is a deed about the request.
+func (s *scenario) tamper(what string, at time.Time) {
+	s.put(event{at: at, did: &deed{what, s.a.request}})
+}
+
+func (s *scenario) atBound() time.Time { return s.h[s.bound].version.made }
+
+// mallorys has the binding be made to one more.
+func mallorys(s *scenario) {
+	all, _, _ := unstructured.NestedSlice(s.h[s.bound].version.New.Object, "subjects")
+	s.set(s.bound, append(all, any(mallory)), "subjects")
+}
+
+var one = of(kubernetes, clusterName)
+
+// clusterMutants are those that the faults of clusters, clocks and hands waive nothing of.
+var clusterMutants = map[string]mutant{
+	"late while watches tell late": {"G2 on time", func(s *scenario) {
+		s.move(s.unbound, s.a.end.Add(faultyBound+time.Millisecond))
+		s.inForce(of(lateWatches, clusterName), s.a.merged, s.a.end.Add(time.Hour))
+	}},
+	"late while deletions were refused to the agent alone": {"G2 on time", func(s *scenario) {
+		s.move(s.unbound, s.a.end.Add(faultyBound+time.Millisecond))
+		s.inForce(of(refusing, clusterName), s.a.merged, s.a.end.Add(time.Hour))
+	}},
+	"late while another binding was held": {"G2 on time", func(s *scenario) {
+		s.move(s.unbound, s.a.end.Add(faultyBound+time.Millisecond))
+		s.inForce(of(held, "another"), s.a.merged, s.a.end.Add(time.Hour))
+	}},
+	"late while a clock was behind": {"G2 on time", func(s *scenario) {
+		s.move(s.unbound, s.a.end.Add(faultyBound+time.Millisecond))
+		s.clock("prod-eu-a", s.a.merged, -time.Hour)
+		s.inForce(of(staleLists, clusterName), s.a.merged, s.a.end)
+	}},
+	"there long after somebody edited it": {"G2 on time", func(s *scenario) {
+		s.tamper("subject added", s.a.end.Add(-takenBound-time.Second))
+	}},
+	"there long after it was taken": {"G2 on time", func(s *scenario) {
+		s.put(event{at: s.a.end.Add(-takenBound - time.Second),
+			push: &push{who: "people", changed: map[string]string{s.a.path: "D"}}})
+	}},
+	"copied, and the copy stays": {"G2 on time", func(s *scenario) {
+		s.edit(s.bound, func(*unstructured.Unstructured) {})
+		v := *s.h[s.bound].version
+		v.process = ""
+		v.New = v.New.DeepCopy()
+		v.New.SetUID("a copy")
+		s.put(event{at: s.a.merged.Add(time.Minute), version: &v})
+	}},
+	"brought back, and it stays": {"G2 on time", func(s *scenario) {
+		v, w := *s.h[s.bound].version, *s.h[s.unbound].version
+		v.process, v.Verb = "", restored
+		back := s.a.end.Add(10 * time.Minute)
+		s.put(event{at: back, version: &v})
+		s.put(event{at: back.Add(sweepBound + time.Second), version: &w})
+	}},
+	"called for after its end": {"G2 on time", func(s *scenario) {
+		s.edit(s.bound, func(*unstructured.Unstructured) {})
+		s.h[s.bound].version.made = s.a.end.Add(time.Minute)
+	}},
+	"bound again after the cluster forgot another one": {"G4 once", func(s *scenario) {
+		other := *s.a.request
+		other.name, other.path = other.name+"x", other.path+"x"
+		s.put(event{at: s.a.end.Add(-time.Minute), did: &deed{"record deleted", &other}})
+		s.boundAgain(s.a.end.Add(-time.Second))
+	}},
+	"bound again once it is in the ledger, after etcd was set back": {"G4 once", func(s *scenario) {
+		at := s.h[s.entry].at.Add(withdrawalBound)
+		v := *s.h[s.unbound].version
+		v.Verb = restored
+		s.put(event{at: at, version: &v})
+		s.boundAgain(at.Add(time.Second))
+	}},
+	"bound while its clock is another": {"G5 stops", func(s *scenario) {
+		s.clock(replicaOf(s.h[s.bound].version.process), s.atBound().Add(-clockRead-time.Second), time.Hour)
+	}},
+	"bound while the API server's clock is another": {"G5 stops", func(s *scenario) {
+		s.clock(one, s.atBound().Add(-clockRead-time.Second), -32*time.Second)
+	}},
+	"bound long after the fence went": {"G5 stops", func(s *scenario) {
+		s.lacks(s.atBound().Add(-checked - time.Second))
+	}},
+	"bound by one who never saw the fence": {"G5 stops", func(s *scenario) {
+		s.h = append(history{}, s.h...)
+		s.lacks(begin.Add(-clockRead - time.Hour))
+	}},
+	"bound by one from whom the Lease was taken": {"G6 leads", func(s *scenario) {
+		s.leads("somebody", "", s.atBound().Add(-leaves-time.Second))
+	}},
+	"bound by one who slept while another led": {"G6 leads", func(s *scenario) {
+		s.leads("agent-c-1", "agent-c-1", s.atBound().Add(-time.Millisecond))
+	}},
+	"with a subject that admission did not add": {"G1 as asked", func(s *scenario) {
+		mallorys(s)
+		s.inForce(of(marked, clusterName), s.a.merged, s.a.end)
+	}},
+	"with a subject that admission added, until the end": {"G1 as asked", func(s *scenario) {
+		mallorys(s)
+		s.inForce(of(added, clusterName), s.a.merged, s.a.end)
+	}},
+	"expired, and revoked after somebody edited it": {"ledger true", func(s *scenario) {
+		s.tamper("subject added", s.a.merged.Add(time.Minute))
+		s.entered(s.a.name, "cause: Expired", "cause: "+requests.CauseBindingDeleted)
+	}},
+	"early while a clock is behind": {"ledger true", func(s *scenario) {
+		s.move(s.unbound, s.a.end.Add(-tolerated-time.Second))
+		s.clock("prod-eu-a", s.a.merged, -time.Hour)
+	}},
+	"early long after a clock was ahead": {"ledger true", func(s *scenario) {
+		s.move(s.unbound, s.a.end.Add(-tolerated-time.Second))
+		s.clock("prod-eu-a", s.a.merged, time.Hour)
+		s.clock("prod-eu-a", s.a.end.Add(-tolerated-clockRead-2*time.Second), 0)
+	}},
+}
+
+// clusterWaived are histories in which something is so because of a fault, and no rule is broken.
+var clusterWaived = map[string]mutant{
+	"late while deletions were refused": {"G2 on time", func(s *scenario) {
+		s.move(s.unbound, s.a.end.Add(time.Hour+recovery))
+		s.inForce(of(keeping, clusterName), s.a.merged, s.a.end.Add(time.Hour))
+	}},
+	"late while it was held": {"G2 on time", func(s *scenario) {
+		s.move(s.unbound, s.a.end.Add(time.Hour+recovery))
+		s.inForce(of(held, string(s.h[s.bound].version.New.GetUID())), s.a.merged, s.a.end.Add(time.Hour))
+	}},
+	"brought back, and gone": {"G2 on time", func(s *scenario) {
+		v, w := *s.h[s.bound].version, *s.h[s.unbound].version
+		v.process, v.Verb = "", restored
+		back := s.a.end.Add(10 * time.Minute)
+		s.put(event{at: back, version: &v})
+		s.put(event{at: back.Add(sweepBound), version: &w})
+	}},
+	"bound again after its record was deleted": {"G4 once", func(s *scenario) {
+		s.tamper("record deleted", s.a.end.Add(-time.Minute))
+		s.boundAgain(s.a.end.Add(-time.Second))
+	}},
+	"clocks apart for a moment": {"G5 stops", func(s *scenario) {
+		s.clock(one, s.atBound().Add(-clockRead+time.Second), time.Hour)
+	}},
+	"the fence went a moment ago": {"G5 stops", func(s *scenario) { s.lacks(s.atBound().Add(-time.Minute)) }},
+	"with a subject that admission added, taken back": {"G1 as asked", func(s *scenario) {
+		mallorys(s)
+		s.move(s.unbound, s.h[s.bound].at.Add(sweepBound-time.Second))
+		s.inForce(of(added, clusterName), s.a.merged, s.a.end)
+	}},
+	"early by a clock that is ahead": {"ledger true", func(s *scenario) {
+		s.move(s.unbound, s.a.end.Add(-59*time.Minute))
+		s.clock("prod-eu-a", s.h[0].at, time.Hour)
+	}},
+	"bound a moment after the Lease was taken": {"G6 leads", func(s *scenario) {
+		s.leads("somebody", "", s.atBound().Add(-time.Second))
+	}},
+	"an end brought forward": {"ledger true", func(s *scenario) {
+		s.set(s.bound, "x", "metadata", "annotations", render.AnnotationExpiresAt)
+		s.move(s.unbound, s.a.end.Add(-5*time.Minute))
+		s.tamper("end brought forward", s.a.end.Add(-time.Hour))
+	}},
+}
