@@ -95,7 +95,7 @@ type list struct {
 	name   string
 	text   string
 	phases map[string]string // of records, by their requests' labels
-	there  map[string]bool   // bindings, by the same
+	there  map[string]int    // how many bindings, by the same
 	differ []difference
 }
 
@@ -120,14 +120,16 @@ func (h history) lists() (all []*list) {
 			switch {
 			case v.isAWSAuth():
 				if c == nil {
-					c = &list{name: v.cluster, phases: map[string]string{}, there: map[string]bool{}}
+					c = &list{name: v.cluster, phases: map[string]string{}, there: map[string]int{}}
 					byName[v.cluster] = c
 					all = append(all, c)
 				}
 				c.text = mapUsers(v.object())
 			case c == nil || label == "":
-			case v.Resource == "rolebindings":
-				c.there[label] = v.New != nil
+			case strings.HasSuffix(v.Resource, "bindings") && v.Old == nil:
+				c.there[label]++
+			case strings.HasSuffix(v.Resource, "bindings") && v.New == nil:
+				c.there[label]--
 			case v.Resource == "configmaps":
 				c.phases[label], _, _ = unstructured.NestedString(v.object().Object, "data", "phase")
 				if v.New == nil {
@@ -151,7 +153,7 @@ func (c *list) look(now time.Time, accounts []*account) {
 		if a.cluster != c.name || !open || phase != "Granting" && phase != "Granted" {
 			continue
 		}
-		if may = true; phase == "Granted" && c.there[label] && !in {
+		if may = true; phase == "Granted" && c.there[label] > 0 && !in {
 			what = a.name + " gave access, and aws-auth of " + c.name + " let nobody in"
 		}
 	}
