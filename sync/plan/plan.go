@@ -100,6 +100,8 @@ func (p *planner) consider(path, blob string) {
 	} else if proof.Blob != blob {
 		return
 	}
+	// what is refused before anybody could be asked is refused by the branch alone
+	proof.Evidence.Source = cmp.Or(proof.Evidence.Source, requests.EvidenceBranch)
 	r := Record{Phase: Granting, Request: proof.Content, Facts: proof.Facts, Grant: requests.Grant{
 		Name: place.Name, Path: path, Cluster: place.Cluster, Policy: place.Policy,
 		Evidence: proof.Evidence}}
