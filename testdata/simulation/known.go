@@ -64,12 +64,15 @@ type decided struct {
 // knowledge is what people know beside single requests.
 type knowledge struct {
 	main   []decided
-	facts  map[string][]event // by what it is about
-	pushed map[string]time.Time
+	facts  map[string][]event     // by what it is about
+	pushed map[string]time.Time   // when main had a commit that changed what decides, first
+	theirs map[string][]time.Time // when people took a file from main or changed it, by path
+	lost   map[string]bool        // files that people took from main
 }
 
 func (h history) knowledge() *knowledge {
-	k := &knowledge{facts: map[string][]event{}, pushed: map[string]time.Time{}}
+	k := &knowledge{facts: map[string][]event{}, pushed: map[string]time.Time{},
+		theirs: map[string][]time.Time{}, lost: map[string]bool{}}
 	for _, e := range h {
 		switch {
 		case e.fact != nil:
@@ -88,6 +91,12 @@ func (h history) knowledge() *knowledge {
 				}
 			}
 			k.main = append(k.main, now)
+			for path, status := range e.push.changed {
+				if e.push.cluster == "" && status != "A" {
+					k.theirs[path] = append(k.theirs[path], e.at)
+					k.lost[path] = k.lost[path] || status == "D"
+				}
+			}
 		}
 	}
 	return k
@@ -311,19 +320,11 @@ func usedUp(h history) (wrong []string) {
 	return wrong
 }
 
-// lost tells whether people took an entry of the ledger from main.
-func (h history) lost(path string) bool {
-	return slices.ContainsFunc(h, func(e event) bool {
-		return e.push != nil && e.push.cluster == "" && e.push.changed[path] == "D"
-	})
-}
-
 // changed are the causes of an end by what became otherwise while a grant lasted.
-func (a *account) changed(h history, at time.Time) (causes []string) {
+func (a *account) changed(k *knowledge, at time.Time) (causes []string) {
 	if a.trusted {
 		return nil
 	}
-	k := h.knowledge()
 	for _, d := range k.during(a.made[0].at.Add(-judgedBefore), at) {
 		asks := d.files[policies.Path(a.policy)].content
 		if most := longest.FindStringSubmatch(asks); most == nil ||
@@ -337,11 +338,8 @@ func (a *account) changed(h history, at time.Time) (causes []string) {
 	if a.refused() {
 		causes = append(causes, requests.CauseRevoked)
 	}
-	for _, e := range h {
-		if e.push != nil && e.push.cluster == "" && !e.at.After(at) && (e.push.changed[a.path] == "D" ||
-			e.push.changed[a.path] == "M") {
-			causes = append(causes, requests.CauseRevoked)
-		}
+	if times := k.theirs[a.path]; len(times) > 0 && !times[0].After(at) {
+		causes = append(causes, requests.CauseRevoked)
 	}
 	return causes
 }

@@ -71,6 +71,16 @@ func (s *scenario) later() {
 	s.move(s.last(), s.boundAt().Add(2*judgedBefore))
 }
 
+// elsewhere has main be on another line from a time on.
+func (s *scenario) elsewhere(from time.Time) {
+	s.put(event{at: from, push: &push{who: "people"}})
+	for i, e := range s.h {
+		if e.push != nil && !e.at.Before(from) {
+			s.pushed(i, func(p *push) { p.line = "another" })
+		}
+	}
+}
+
 // policyFile stands for the file of the request's policy, roleFile for that of one of its roles.
 const policyFile, roleFile = "policy", "role"
 
@@ -115,7 +125,7 @@ var hubMutants = map[string]mutant{
 	}},
 	"main was set back": {"G1 known branch", func(s *scenario) {
 		s.later()
-		s.put(event{at: s.early(), push: &push{who: "people", line: "another", tip: "another"}})
+		s.elsewhere(s.early())
 	}},
 	"the Lease has a commit of nowhere": {"G1 known branch", func(s *scenario) {
 		for i, e := range s.h {
@@ -185,7 +195,7 @@ var waivers = map[string]mutant{
 	}},
 	"main was set back only just now": {"G1 known branch", func(s *scenario) {
 		s.later()
-		s.put(event{at: s.just(), push: &push{who: "people", line: "another", tip: "another"}})
+		s.elsewhere(s.just())
 	}},
 	"approved again": {"G1 stands", func(s *scenario) {
 		at := s.approvedAt()
@@ -211,8 +221,6 @@ var waivers = map[string]mutant{
 		delete(s.h[i].main, path)
 	}},
 }
-
-func init() { maps.Copy(mutants, hubMutants) }
 
 // nothingMore: what is waived is.
 func nothingMore(t *testing.T, h history) {

@@ -55,6 +55,7 @@ func ledgerTrue(h history) (wrong []string) {
 			main = e.main
 		}
 	}
+	k := h.knowledge()
 	for _, a := range h.accounts() {
 		if a.merged.IsZero() {
 			continue
@@ -64,7 +65,7 @@ func ledgerTrue(h history) (wrong []string) {
 		if !there {
 			// what people took away before an agent saw it, or that a cluster forgot, no agent knows of;
 			// and what has a name that another one had is taken from main without more
-			if !h.lost(path) && (a.granted() && !a.forgotten(a.made[0].at, h[len(h)-1].at) ||
+			if !k.lost[path] && (a.granted() && !a.forgotten(a.made[0].at, h[len(h)-1].at) ||
 				(a.left.IsZero() || a.leftBy != "people") && !h.namesake(a)) {
 				wrong = append(wrong, "the ledger has no entry of "+a.name)
 			}
@@ -76,7 +77,7 @@ func ledgerTrue(h history) (wrong []string) {
 			continue
 		}
 		a.unseen = h.unseen(a)
-		if what := a.untrue(h, entry.Status); what != "" {
+		if what := a.untrue(h, k, entry.Status); what != "" {
 			wrong = append(wrong, fmt.Sprintf("the entry of %s says %s %s; %s", a.name,
 				entry.Status.Cause, entry.Status.Code, what))
 		}
@@ -85,8 +86,8 @@ func ledgerTrue(h history) (wrong []string) {
 }
 
 // untrue is what is wrong with an entry; empty when nothing is.
-func (a *account) untrue(h history, s requests.Status) string {
-	if h.lost(requests.RevocationPath(a.cluster, a.name)) && s.Cause == requests.CauseDenied {
+func (a *account) untrue(h history, k *knowledge, s requests.Status) string {
+	if k.lost[requests.RevocationPath(a.cluster, a.name)] && s.Cause == requests.CauseDenied {
 		return "" // nobody knows any more that there was more
 	}
 	if !a.granted() {
@@ -112,7 +113,7 @@ func (a *account) untrue(h history, s requests.Status) string {
 	if len(a.gone) < len(a.made) {
 		return "it has access"
 	}
-	causes := append(a.causes(h, a.gone[0].at), a.changed(h, a.gone[0].at)...)
+	causes := append(a.causes(h, a.gone[0].at), a.changed(k, a.gone[0].at)...)
 	if forgotten { // of what was there, and was again, the entry tells of one
 		causes = append(causes, a.causes(h, a.gone[len(a.gone)-1].at)...)
 	}

@@ -137,7 +137,7 @@ func TestEveryRuleCanFail(t *testing.T) {
 	seen, all := map[string]bool{}, maps.Clone(mutants)
 	maps.Copy(all, shapeMutants)
 	maps.Copy(all, clusterMutants)
-	maps.Copy(all, clusterMutants)
+	maps.Copy(all, hubMutants)
 	for name, m := range all {
 		seen[m.rule] = true
 		t.Run(name, func(t *testing.T) {
