@@ -21,7 +21,15 @@ type wish struct {
 	spec    string
 	gives   []string
 	matches func(pod cluster.Object) bool // nil: nothing
+	allowed string                        // by what; empty: a review of bob's
 }
+
+// What allows a request, where that is no review.
+const (
+	byItself = "itself" // its challenges are met with nobody's review
+	glass    = "glass"  // that is broken: it is merged by the agent, and answered for afterwards
+	nothing  = "nothing"
+)
 
 // ownRole binds the Role of a grant to who asks.
 const ownRole = "rolebindings orders/ID: Role ID to User USER"
@@ -33,39 +41,39 @@ const ownIdentity = "roles pullgrant-grants/ID: impersonate serviceaccounts ID\n
 // wishes are what people ask for, one as often as the other.
 var wishes = []wish{
 	{"payments-debug", "", []string{
-		"rolebindings payments/ID: ClusterRole payments-debug to User USER"}, nil},
+		"rolebindings payments/ID: ClusterRole payments-debug to User USER"}, nil, ""},
 	{"shop-logs", "namespace: shop-b", []string{
-		"rolebindings shop-b/ID: ClusterRole logs-reader to User USER"}, nil},
+		"rolebindings shop-b/ID: ClusterRole logs-reader to User USER"}, nil, ""},
 	{"shop-logs", `namespace: "shop-*"`, []string{
 		"rolebindings shop-a/ID: ClusterRole logs-reader to User USER",
 		"rolebindings shop-b/ID.2: ClusterRole logs-reader to User USER",
-		"rolebindings shop-c/ID.3: ClusterRole logs-reader to User USER"}, nil},
+		"rolebindings shop-c/ID.3: ClusterRole logs-reader to User USER"}, nil, ""},
 	{"orders-scale", "resources: [deployments.apps/orders-api]", []string{
 		"roles orders/ID: get,list,watch apps/deployments orders-api; " +
-			"get,patch,update apps/deployments/scale orders-api", ownRole}, nil},
+			"get,patch,update apps/deployments/scale orders-api", ownRole}, nil, ""},
 	{"orders-scale", "resources: [deployments.apps/orders-api, pods/orders-db-0]", []string{
 		"roles orders/ID: get,list,watch apps/deployments orders-api; " +
-			"get,patch,update apps/deployments/scale orders-api; get pods orders-db-0", ownRole}, nil},
+			"get,patch,update apps/deployments/scale orders-api; get pods orders-db-0", ownRole}, nil, ""},
 	{"orders-scale", `resources: ["pods/orders-api-*"]`, []string{
 		"roles orders/ID: get pods -", ownRole},
-		func(pod cluster.Object) bool { return strings.HasPrefix(pod.GetName(), deployed+"-") }},
+		func(pod cluster.Object) bool { return strings.HasPrefix(pod.GetName(), deployed+"-") }, ""},
 	{"orders-scale", "resources: [pods]\nselector: app=orders-api", []string{
 		"roles orders/ID: get pods -", ownRole},
-		func(pod cluster.Object) bool { return pod.GetLabels()["app"] == deployed }},
+		func(pod cluster.Object) bool { return pod.GetLabels()["app"] == deployed }, ""},
 	{"orders-command", "exec: {pod: orders-db-0, container: proxy, command: [date]}", []string{
 		"roles orders/ID: get pods orders-db-0; create pods/exec orders-db-0; " +
-			"run exec.pullgrant.dev/commands orders-db-0/proxy date", ownRole}, nil},
+			"run exec.pullgrant.dev/commands orders-db-0/proxy date", ownRole}, nil, ""},
 	{"orders-command", `exec: {pod: orders-db-0, command: [cat, "/etc/orders/*"]}`, []string{
 		"roles orders/ID: get pods orders-db-0; create pods/exec orders-db-0; " +
-			"run exec.pullgrant.dev/commands orders-db-0/app cat /etc/orders/*", ownRole}, nil},
+			"run exec.pullgrant.dev/commands orders-db-0/app cat /etc/orders/*", ownRole}, nil, ""},
 	{"orders-command", "exec: {deployment: orders-api, container: app, command: [date]}", []string{
 		"roles orders/ID: get pods -; create pods/exec -; run exec.pullgrant.dev/commands -",
-		ownRole}, ofDeployment},
+		ownRole}, ofDeployment, ""},
 	{"orders-once", "exec: {pod: orders-db-0, command: [date]}", []string{
 		"roles orders/ID: get pods orders-db-0; create pods/exec orders-db-0; " +
-			"run exec.pullgrant.dev/commands orders-db-0/app date", ownRole}, nil},
+			"run exec.pullgrant.dev/commands orders-db-0/app date", ownRole}, nil, ""},
 	{"node-triage", "", []string{"clusterrolebindings /ID: ClusterRole node-triage to " +
-		"ServiceAccount pullgrant-grants/ID", ownIdentity}, nil},
+		"ServiceAccount pullgrant-grants/ID", ownIdentity}, nil, ""},
 	{"incident", "resources: [deployments.apps/orders-api]\n" +
 		"exec: {pod: orders-db-0, container: app, command: [date]}", []string{
 		"rolebindings payments/ID: ClusterRole payments-debug to ServiceAccount pullgrant-grants/ID",
@@ -74,7 +82,19 @@ var wishes = []wish{
 		"clusterrolebindings /ID.3: ClusterRole node-triage to ServiceAccount pullgrant-grants/ID",
 		"roles orders/ID.4: get pods orders-db-0; create pods/exec orders-db-0; " +
 			"run exec.pullgrant.dev/commands orders-db-0/app date",
-		"rolebindings orders/ID.4: Role ID.4 to ServiceAccount pullgrant-grants/ID", ownIdentity}, nil},
+		"rolebindings orders/ID.4: Role ID.4 to ServiceAccount pullgrant-grants/ID", ownIdentity}, nil, ""},
+	{"shop-peers", "", []string{"rolebindings shop-a/ID: ClusterRole logs-reader to User USER"}, nil, ""},
+	{"shop-both", "", []string{"rolebindings shop-b/ID: ClusterRole logs-reader to User USER"}, nil, ""},
+	{"shop-oncall", "", []string{"rolebindings shop-a/ID: ClusterRole logs-reader to User USER"}, nil,
+		byItself},
+	{"payments-oncall", "", []string{"rolebindings payments/ID: ClusterRole payments-debug to User USER"},
+		nil, nothing},
+	{"shop-sudo", "", []string{"rolebindings shop-c/ID: ClusterRole logs-reader to User USER"}, nil,
+		byItself},
+	{"payments-sudo", "", []string{"rolebindings payments/ID: ClusterRole payments-debug to User USER"},
+		nil, nothing},
+	{"payments-glass", "breakGlass: true", []string{
+		"rolebindings payments/ID: ClusterRole payments-debug to User USER"}, nil, glass},
 }
 
 // objects are what is to be made for a request, and what each gives, by resource, namespace and name.
@@ -101,17 +121,52 @@ func (r *request) jobs() map[string]bool {
 	return all
 }
 
-// wants makes the request of an occasion.
+// wants is the request of an occasion.
 func (w *world) wants(o occasion) *request {
 	what := w.below(len(wishes), o.name+" what")
-	if w.inTurn > 0 {
-		what = len(w.asked) % len(wishes)
+	if w.inTurn {
+		what = len(w.asked)
 	}
-	r := &request{wish: &wishes[what], user: "alice@example.com",
+	r := &request{wish: &wishes[what], user: "alice@example.com", asked: time.Now().UTC(),
 		name:    requestName(o.n),
 		cluster: w.sites[w.below(len(w.sites), o.name+" where")].name,
 		length:  time.Duration(5+w.below(55, o.name+" length")) * time.Minute}
+	switch {
+	case r.allowed == glass:
+		r.name = strings.Replace(r.name, "-n", "-breakglass-n", 1)
+	case w.below(100, o.name+" starts") < 15:
+		r.notBefore = r.asked.Add(w.span(time.Minute, 20*time.Minute,
+			o.name+" starts when")).Truncate(time.Second)
+	}
 	w.rename(r, o)
+	r.write()
+	return r
+}
+
+// latest is when its access is over at the latest: it is merged within six minutes.
+func (r *request) latest() time.Time {
+	start := r.asked.Add(6 * time.Minute)
+	if r.notBefore.After(start) {
+		start = r.notBefore
+	}
+	if r.extends != nil && r.extends.latest().After(start) {
+		start = r.extends.latest()
+	}
+	return start.Add(r.length)
+}
+
+// goesOn is a request for more of what another one gives.
+func (w *world) goesOn(from *request, o occasion) *request {
+	r := *from
+	r.name = requestName(o.n)
+	r.length = time.Duration(5+w.below(15, o.name+" length")) * time.Minute
+	r.asked, r.extends, r.notBefore = time.Now().UTC(), from, time.Time{}
+	r.write()
+	return &r
+}
+
+// write makes the file of a request.
+func (r *request) write() {
 	r.path = requests.Path(r.cluster, r.policy, r.name)
 	r.content = fmt.Sprintf(`apiVersion: pullgrant.dev/v1alpha1
 kind: AccessRequest
@@ -126,5 +181,10 @@ spec:
 	for line := range strings.Lines(r.spec) {
 		r.content += "  " + strings.TrimSuffix(line, "\n") + "\n"
 	}
-	return r
+	if r.extends != nil {
+		r.content += "  extends: " + r.extends.name + "\n"
+	}
+	if !r.notBefore.IsZero() {
+		r.content += "  notBefore: " + r.notBefore.Format(time.RFC3339) + "\n"
+	}
 }

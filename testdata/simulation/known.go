@@ -16,8 +16,13 @@ import (
 // standing is when the approval was given that stood when a request was merged: of just what was
 // merged, and taken back by nobody. Zero: none did, or nothing may ever be given for it.
 func (a *account) standing() (since time.Time) {
-	if a.trusted {
+	switch {
+	case a.trusted:
 		return a.approved
+	case a.allowed == nothing:
+		return time.Time{}
+	case a.allowed == glass:
+		return a.merged
 	}
 	for _, e := range a.deeds {
 		switch e.did.what {
@@ -28,6 +33,9 @@ func (a *account) standing() (since time.Time) {
 		case takesUp, spoils:
 			return time.Time{}
 		case merges:
+			if a.allowed == byItself {
+				return a.merged
+			}
 			return since
 		}
 	}

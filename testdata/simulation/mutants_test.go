@@ -38,6 +38,10 @@ var mutants = map[string]mutant{
 		s.move(s.bound, left.Add(withdrawalBound+time.Second))
 		s.put(event{at: left, push: &push{who: "people", changed: map[string]string{s.a.path: "D"}}})
 	}},
+	"nothing is owed": {"owed", func(s *scenario) {
+		s.pushed(s.entry, func(p *push) { delete(p.changed, s.a.debtOf()) })
+	}},
+	"nobody answered": {"owed", func(s *scenario) { s.drop(s.deed(answers)) }},
 	"bound for nobody's request": {"G1 approved", func(s *scenario) {
 		s.set(s.bound, "20261123-mallory-x", "metadata", "labels", render.LabelRequest)
 	}},
@@ -186,6 +190,6 @@ var mutants = map[string]mutant{
 	}},
 	"approved and never bound": {"granted in time", func(s *scenario) { s.drop(s.bound) }},
 	"bound late": {"granted in time", func(s *scenario) {
-		s.move(s.bound, s.a.merged.Add(calmGrant+time.Millisecond))
+		s.move(s.bound, s.a.start.Add(calmGrant+time.Millisecond))
 	}},
 }

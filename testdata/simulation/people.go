@@ -16,6 +16,7 @@ const canary = "CANARY"
 
 // What people do.
 const (
+	extends    = "extend"  // what was asked for, by another request
 	asks       = "ask"     // open a pull request for a request
 	approves   = "approve" // it
 	merges     = "merge"   // it, whether it is approved or not
@@ -24,6 +25,7 @@ const (
 	deletes    = "delete"  // something that gives access, by hand
 	deletesJob = "disarm"  // a backstop, by hand
 	rolls      = "roll"    // a pod of what runs
+	answers    = "answer"  // for access that was had before anybody looked at it
 	puts       = "put"     // a request's file on main, as an administrator, often where it was before
 )
 
@@ -39,6 +41,12 @@ type doing struct {
 // asks for one, and for what they do with what runs.
 var doings = append([]doing{
 	{asks, 24, (*world).ask},
+	{extends, 6, lately(func(w *world, r *request, o occasion) error {
+		if r.allowed == glass { // which is for what cannot wait
+			return w.ask(o)
+		}
+		return w.propose(w.goesOn(r, o), o)
+	})},
 	{takesAway, 6, lately(func(w *world, r *request, _ occasion) error {
 		w.does(takesAway, r)
 		_, err := w.forge.Push(forge.Change{User: "root", Message: "Take it",
@@ -89,6 +97,9 @@ type request struct {
 	path, content string
 	number        int // of its pull request
 	length        time.Duration
+	asked         time.Time // when
+	extends       *request  // the one that it goes on from; nil: none
+	notBefore     time.Time // zero: it begins with its merge
 }
 
 // deed is one thing that people did, about a request.
@@ -164,8 +175,8 @@ func (w *world) act() {
 
 // next is what people do on an occasion: by chance, or what the case says; nil: nothing.
 func (w *world) next(o occasion) *doing {
-	if w.inTurn > 0 {
-		if len(w.asked) < w.inTurn*len(wishes) {
+	if w.inTurn {
+		if len(w.asked) < len(wishes) {
 			return &doings[0]
 		}
 		return nil
@@ -187,10 +198,11 @@ func (w *world) next(o occasion) *doing {
 // does names what people do on the occasion.
 func (o occasion) does(d *doing) string { return o.name + ": " + d.name }
 
-// ask has alice open a pull request for a request of her own. What becomes of that takes its time,
-// beside whatever else people do.
-func (w *world) ask(o occasion) error {
-	r := w.wants(o)
+func (w *world) ask(o occasion) error { return w.propose(w.wants(o), o) }
+
+// propose has alice open a pull request for a request of her own. What becomes of that takes its
+// time, beside whatever else people do.
+func (w *world) propose(r *request, o occasion) error {
 	w.does(asks, r)
 	number, err := w.open(fmt.Sprint("ask-", o.n), map[string]string{r.path: r.content})
 	if err != nil {
@@ -199,16 +211,20 @@ func (w *world) ask(o occasion) error {
 	r.number = number
 	w.asked = append(w.asked, r)
 	w.busy.Go(func() {
-		if err := w.see(r, o); err != nil {
+		see := w.see
+		if r.allowed == glass {
+			see = w.answerFor
+		}
+		if err := see(r, o); err != nil {
 			w.note("people fail: %v", err)
 		}
 	})
 	return nil
 }
 
-// see has bob perhaps approve a request, and an administrator merge it whether he did or not.
+// see has bob perhaps approve a request where it takes that, and an administrator merge it whether he did or not.
 func (w *world) see(r *request, o occasion) error {
-	if w.below(1000, o.name+" approved") < 850 {
+	if r.allowed == "" && (w.inTurn || w.below(1000, o.name+" approved") < 850) {
 		time.Sleep(w.span(0, 3*time.Minute, o.name+" approved when"))
 		w.does(approves, r)
 		if _, err := w.forge.Review("bob", r.number, "APPROVE"); err != nil {

@@ -42,6 +42,7 @@ var rules = map[string]func(history) []string{
 	"ledger true":        ledgerTrue,
 	"nothing is left":    nothingLeft,
 	"granted in time":    grantedInTime,
+	"owed":               owed,
 	"recorded after end": recordedAfter,
 }
 
@@ -60,7 +61,8 @@ type account struct {
 	*request
 	approved, merged time.Time // zero: it never was
 	pushed           bool      // its file came to main by nobody's merge
-	end              time.Time // of the window that follows from them
+	start, end       time.Time // of the window that follows from them
+	base             *account  // what it extends; nil: nothing
 	left             time.Time // when its file left main; zero: it did not
 	leftBy           string
 	deeds            []event
@@ -100,6 +102,9 @@ func (h history) accounts() (all []*account) {
 			a := byPath[e.did.request.path]
 			if a == nil {
 				a = &account{request: e.did.request, trusted: trusted}
+				if a.extends != nil {
+					a.base = byPath[a.extends.path]
+				}
 				all = append(all, a)
 				byPath[a.path], byLabel[of(requests.LabelValue(a.name), a.cluster)] = a, a
 			}
@@ -114,8 +119,7 @@ func (h history) accounts() (all []*account) {
 				if trusted {
 					continue // what counts is that it comes to main
 				}
-				a.merged = e.at.Truncate(time.Second)
-				a.end = a.merged.Add(a.length)
+				a.opens(e.at)
 			}
 		case e.push != nil:
 			for _, a := range all {
@@ -127,8 +131,11 @@ func (h history) accounts() (all []*account) {
 				case status == "A" && a.left.IsZero() && !trusted:
 					a.pushed = a.deeds[len(a.deeds)-1].did.what == puts
 				}
-				if trusted && e.push.changed[a.path] == "A" && !a.granted() {
+				switch arrived := e.push.changed[a.path] == "A"; {
+				case arrived && trusted && !a.granted():
 					a.onMain(e.at)
+				case arrived && a.allowed == glass && e.push.cluster == a.cluster && a.merged.IsZero():
+					a.opens(e.at) // the agent merged it
 				}
 				if e.push.changed[requests.RevocationPath(a.cluster, a.name)] == "A" && a.entered.IsZero() {
 					a.entered = e.at
@@ -152,6 +159,20 @@ func (h history) accounts() (all []*account) {
 		}
 	}
 	return all
+}
+
+// opens has a request be on main with all that it takes from a time on, from which its window
+// follows.
+func (a *account) opens(at time.Time) {
+	a.merged = at.Truncate(time.Second)
+	a.start = a.merged
+	if a.notBefore.After(a.start) {
+		a.start = a.notBefore
+	}
+	if a.base != nil && a.base.end.After(a.start) {
+		a.start = a.base.end
+	}
+	a.end = a.start.Add(a.length)
 }
 
 // object is the version, or the last one of what was deleted.
@@ -190,8 +211,8 @@ func approvedOnly(h history) (wrong []string) {
 			known[e.version.New.GetUID()] = true
 			what := fmt.Sprintf("%s got %s at %s", a.name, e.version.place(), e.at)
 			switch {
-			case a.approved.IsZero() || a.approved.After(e.at):
-				wrong = append(wrong, what+", and nobody had approved it")
+			case !a.may(e.at):
+				wrong = append(wrong, what+", and nothing had allowed it")
 			case a.merged.IsZero() || a.merged.After(e.at):
 				wrong = append(wrong, what+", and was not merged")
 			case a.pushed:
@@ -209,6 +230,11 @@ func approvedOnly(h history) (wrong []string) {
 		}
 	}
 	return wrong
+}
+
+// may tells whether something allowed a request before a time.
+func (a *account) may(at time.Time) bool {
+	return a.allowed == byItself || a.allowed == glass || !a.approved.IsZero() && !a.approved.After(at)
 }
 
 // once: nothing is made twice for a request, unless the cluster forgot it, and nothing that is in the

@@ -24,7 +24,7 @@ func ledgerContinues(h history) (wrong []string) {
 			taken := strings.HasPrefix(path, requests.Folder+"/"+e.push.cluster+"/") && status == "D"
 			entered := strings.HasPrefix(path, requests.RevocationsFolder+"/"+e.push.cluster+"/") &&
 				status == "A"
-			if !taken && !entered {
+			if !taken && !entered && !h.settles(e.push, path) {
 				wrong = append(wrong, fmt.Sprintf("%s: %s %s", e.push.who, status, path))
 			}
 		}
@@ -94,7 +94,7 @@ func (a *account) untrue(h history, k *knowledge, s requests.Status) string {
 		switch {
 		case a.standing().IsZero():
 			if s.Cause != requests.CauseDenied || s.Code == "" {
-				return "nobody had approved it"
+				return "nothing had allowed it"
 			}
 		case s.Cause == requests.CauseExpired || s.Cause == requests.CauseBindingDeleted:
 			return "it was never bound"
@@ -149,7 +149,11 @@ func (a *account) causes(h history, at time.Time) (causes []string) {
 	if a.unseen {
 		causes = append(causes, requests.CauseExpired)
 	}
-	for _, e := range a.deeds {
+	deeds := a.deeds
+	if a.base != nil { // what ends that ends what goes on from it
+		deeds = slices.Concat(deeds, a.base.deeds)
+	}
+	for _, e := range deeds {
 		if e.at.After(at) {
 			continue
 		}

@@ -16,9 +16,8 @@ import (
 // onMain has a request be on main since a time, which is all that a grant rests on where the branch
 // is the evidence.
 func (a *account) onMain(since time.Time) {
-	a.merged = since.Truncate(time.Second)
-	a.approved = a.merged
-	a.end, a.left = a.merged.Add(a.length), time.Time{}
+	a.opens(since)
+	a.approved, a.left = a.merged, time.Time{}
 }
 
 // programOf is the name of what a process runs.

@@ -120,7 +120,7 @@ func (s *scenario) list(i int, change func(string) string) {
 // nobodyIsLate: nobody is to blame for an end that the backstop brought while no process lived that
 // ends access.
 func nobodyIsLate(t *testing.T, h history) {
-	s := newScenario(t, h, &wishes[0])
+	s := newScenario(t, h, nil)
 	s.all(agents.name)
 	s.all(expirers.name)
 	s.move(s.unbound, s.a.end.Add(11*time.Second))

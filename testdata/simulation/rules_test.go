@@ -132,7 +132,7 @@ func (s *scenario) entered(name, old, now string) {
 // TestEveryRuleCanFail: a history with nothing wrong breaks no rule, and with one thing wrong with a
 // request, of each that people ask for, it breaks the rule that is about it.
 func TestEveryRuleCanFail(t *testing.T) {
-	w := run(t, options{seed: 1, length: time.Hour, every: time.Minute, faults: whole, inTurn: 2})
+	w := run(t, options{seed: 1, length: time.Hour, every: time.Minute, faults: whole, inTurn: true})
 	report(t, w)
 	seen, all := map[string]bool{}, maps.Clone(mutants)
 	maps.Copy(all, shapeMutants)
@@ -142,6 +142,11 @@ func TestEveryRuleCanFail(t *testing.T) {
 		seen[m.rule] = true
 		t.Run(name, func(t *testing.T) {
 			for i := range wishes {
+				allowed := wishes[i].allowed
+				if allowed == nothing || m.rule == "G1 approved" && allowed != "" ||
+					m.rule == "owed" && allowed != glass {
+					continue
+				}
 				s := newScenario(t, w.history, &wishes[i])
 				if m.rule == "G1 names" && s.a.matches == nil {
 					continue
@@ -169,17 +174,17 @@ func TestEveryRuleCanFail(t *testing.T) {
 	}
 }
 
-// newScenario takes the first request for something that ran to its end.
+// newScenario takes the first request for something, or for anything, that ran to its end.
 func newScenario(t *testing.T, h history, wanted *wish) *scenario {
 	t.Helper()
 	s := &scenario{t: t, h: slices.Clone(h)}
 	for _, a := range h.accounts() {
-		if s.a == nil && a.wish == wanted && a.granted() && !a.taken(a.end) {
+		if s.a == nil && (wanted == nil || a.wish == wanted) && a.granted() && !a.taken(a.end) {
 			s.a = a
 		}
 	}
 	if s.a == nil {
-		t.Fatalf("no request for %s %s ran to its end", wanted.policy, wanted.spec)
+		t.Fatalf("no such request ran to its end: %+v", wanted)
 	}
 	s.locate()
 	s.entry = s.find(func(e event) bool {

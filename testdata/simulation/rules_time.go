@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/pullgrant/pullgrant/render"
 	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
@@ -26,9 +27,9 @@ func onTime(h history) (wrong []string) {
 	for _, a := range h.accounts() {
 		for _, e := range a.made {
 			where := e.version.place()
-			if e.at.Before(a.merged) {
+			if e.at.Before(a.start) && !a.handedOver(e.at) {
 				wrong = append(wrong, fmt.Sprintf("%s got %s at %s, its window begins at %s", a.name, where,
-					e.at, a.merged))
+					e.at, a.start))
 			}
 			if made := e.version.made; made.After(a.end.Add(plan.MaxSkew + time.Second)) {
 				wrong = append(wrong, fmt.Sprintf("%s got %s by a call of %s; its window ended at %s", a.name,
@@ -42,6 +43,12 @@ func onTime(h history) (wrong []string) {
 		}
 	}
 	return wrong
+}
+
+// handedOver tells whether what a request extends is there at a time just before it ends, so that
+// the request gives nobody more.
+func (a *account) handedOver(at time.Time) bool {
+	return a.base != nil && a.base.has(at) && !at.Before(a.start.Add(-render.Lead))
 }
 
 // faulty tells whether anything went wrong in a history at all.
@@ -97,21 +104,32 @@ func grantedInTime(h history) (wrong []string) {
 		return nil
 	}
 	for _, a := range h.accounts() {
-		if a.standing().IsZero() || a.refused() || a.pushed || a.taken(a.merged.Add(calmGrant)) {
+		if a.standing().IsZero() || a.refused() || a.pushed || a.taken(a.start.Add(calmGrant)) ||
+			a.base != nil && !a.base.ran() {
 			continue
 		}
 		lacks := a.objects()
 		for _, e := range a.made {
-			if e.at.Sub(a.merged) <= calmGrant {
+			if e.at.Sub(a.start) <= calmGrant {
 				delete(lacks, e.version.place())
 			}
 		}
 		for _, where := range slices.Sorted(maps.Keys(lacks)) {
-			wrong = append(wrong, fmt.Sprintf("%s had no %s %s after its merge at %s", a.name, where,
-				calmGrant, a.merged))
+			wrong = append(wrong, fmt.Sprintf("%s had no %s %s after its start at %s", a.name, where,
+				calmGrant, a.start))
 		}
 	}
 	return wrong
+}
+
+// ran tells whether a request gave all that it asks for, up to its end.
+func (a *account) ran() bool {
+	for _, e := range a.gone {
+		if e.at.Before(a.end.Add(-tolerated)) {
+			return false
+		}
+	}
+	return len(a.made) == len(a.objects()) && !a.taken(a.end)
 }
 
 // taken tells whether people ended a grant before a time.

@@ -33,8 +33,7 @@ type options struct {
 	length time.Duration  // of people's doings; then all is left alone until nothing may be left
 	every  time.Duration  // between two of them, about
 	faults map[string]int // of 100,000 occasions, how many a fault takes; nil: none
-	// inTurn has people do nothing but ask for each thing so often, one after the other; 0: by chance
-	inTurn int
+	inTurn bool           // people do nothing but ask for each thing once, one after the other, and all is approved
 	// only are the faults and doings that happen, by name, of those that chance chooses; nil: all
 	only map[string]bool
 	// meddle changes an agent's calls, as an agent with a defect would make them; nil: none
@@ -112,7 +111,7 @@ func (w *world) live(t *testing.T) {
 	}
 	w.act()
 	w.setCalm()
-	time.Sleep(90 * time.Minute) // the longest request, and what its record takes
+	time.Sleep(time.Until(w.latest().Add(24 * time.Minute))) // which its record takes
 	w.note("all must be over")
 	w.add(event{quiet: true})
 	time.Sleep(30 * time.Minute)
@@ -120,6 +119,21 @@ func (w *world) live(t *testing.T) {
 	w.over()
 	close(stop)
 	alive.Wait()
+}
+
+// latest is when all that was asked for is over, and all else that could come of it: whatever people
+// put on main begins anew where main is the evidence.
+func (w *world) latest() time.Time {
+	latest := begin.Add(w.length + 66*time.Minute)
+	for _, r := range w.asked {
+		if at := r.latest(); at.After(latest) {
+			latest = at
+		}
+	}
+	if time.Now().After(latest) {
+		return time.Now()
+	}
+	return latest
 }
 
 // over ends the history.

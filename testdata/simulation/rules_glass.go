@@ -1,0 +1,69 @@
+package simulation
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/pullgrant/pullgrant/requests"
+)
+
+// debtOf is the file of what is owed for a request, and answerOf that of the answer.
+func (r *request) debtOf() string { return "revocations/" + r.cluster + "/debts/" + r.name + ".yaml" }
+
+func (r *request) answerOf() string { return "reviews/" + r.name + ".yaml" }
+
+// entryOf is its entry in the ledger.
+func (r *request) entryOf() string { return requests.RevocationPath(r.cluster, r.name) }
+
+// owed: what was given before anybody looked at it is owed from the end of that on, until an answer
+// that somebody approved is on main, and no longer.
+func owed(h history) (wrong []string) {
+	main := map[string]string{}
+	for _, e := range h {
+		if e.end {
+			main = e.main
+		}
+	}
+	for _, a := range h.accounts() {
+		if a.allowed != glass {
+			continue
+		}
+		answered, paid, owes := false, false, false
+		for _, e := range h {
+			switch {
+			case e.did != nil && e.did.request.path == a.path && e.did.what == answers:
+				answered = true
+			case e.push == nil:
+			case e.push.changed[a.answerOf()] == "A":
+				paid = answered && owes // before that it is an answer to nothing
+			case e.push.changed[a.entryOf()] == "A" && e.push.changed[a.debtOf()] == "A":
+				owes = true
+			case e.push.changed[a.entryOf()] == "A" && a.granted() && !paid:
+				wrong = append(wrong, fmt.Sprintf("%s is over since %s, and nothing is owed for it", a.name, e.at))
+			case e.push.changed[a.debtOf()] == "D" && !paid:
+				wrong = append(wrong, fmt.Sprintf("nothing is owed for %s any more since %s, and nobody "+
+					"answered for it", a.name, e.at))
+			}
+		}
+		if _, there := main[a.debtOf()]; there != (owes && !paid) {
+			wrong = append(wrong, fmt.Sprintf("in the end something is owed for %s: %t; paid: %t", a.name, there,
+				paid))
+		}
+	}
+	return wrong
+}
+
+// settles tells whether an agent's change of a file is about access that broke the glass. A request
+// it merges once.
+func (h history) settles(p *push, path string) bool {
+	if strings.HasPrefix(path, "revocations/"+p.cluster+"/debts/") {
+		return true
+	}
+	for _, e := range h {
+		if e.push != nil && e.push.changed[path] == "A" {
+			return e.push == p && strings.HasPrefix(path, "requests/"+p.cluster+"/") &&
+				strings.Contains(path, "-breakglass-")
+		}
+	}
+	return false
+}
