@@ -15,7 +15,7 @@ import (
 
 // standing is when the approval was given that stood when a request was merged: of just what was
 // merged, and taken back by nobody. Zero: none did, or nothing may ever be given for it.
-func (a *account) standing() (since time.Time) {
+func (a *account) standing() time.Time {
 	switch {
 	case a.trusted:
 		return a.approved
@@ -24,6 +24,7 @@ func (a *account) standing() (since time.Time) {
 	case a.allowed == glass:
 		return a.merged
 	}
+	var since, stood time.Time
 	for _, e := range a.deeds {
 		switch e.did.what {
 		case approves:
@@ -33,13 +34,14 @@ func (a *account) standing() (since time.Time) {
 		case takesUp, spoils:
 			return time.Time{}
 		case merges:
-			if a.allowed == byItself {
-				return a.merged
+			if stood = since; a.allowed == byItself {
+				stood = a.merged
 			}
-			return since
+		case mergesNot:
+			stood = time.Time{}
 		}
 	}
-	return time.Time{}
+	return stood
 }
 
 // refused tells whether its approver requested changes and it was closed: its name is used then, as
@@ -59,6 +61,11 @@ func (a *account) refused() bool {
 		}
 	}
 	return false
+}
+
+// spoilt tells whether nothing is ever to be given for it.
+func (a *account) spoilt() bool {
+	return slices.ContainsFunc(a.deeds, func(e event) bool { return e.did.what == spoils })
 }
 
 // decided is what main had of the files that decide, from a time on.
@@ -263,12 +270,15 @@ func (a *account) mergedAt() time.Time {
 	if a.trusted {
 		return a.merged
 	}
+	var at time.Time
 	for _, e := range a.deeds {
 		if e.did.what == merges {
-			return e.at
+			at = e.at
+		} else if e.did.what == mergesNot {
+			at = time.Time{}
 		}
 	}
-	return time.Time{}
+	return at
 }
 
 // onKnownBranch: no binding while main does not continue from the commit on the Lease, which an

@@ -195,7 +195,7 @@ var waivers = map[string]mutant{
 	}},
 	"main was set back only just now": {"G1 known branch", func(s *scenario) {
 		s.later()
-		s.elsewhere(s.just())
+		s.elsewhere(s.boundAt().Add(-time.Second))
 	}},
 	"approved again": {"G1 stands", func(s *scenario) {
 		at := s.approvedAt()

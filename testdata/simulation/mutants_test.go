@@ -9,6 +9,7 @@ import (
 
 	"github.com/pullgrant/pullgrant/render"
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
 // mutant is a history that was changed so that something is wrong with it, and the rule that sees it.
@@ -176,7 +177,7 @@ var mutants = map[string]mutant{
 		s.entered(s.a.name, string(s.h[s.bound].version.New.GetUID()), "another")
 	}},
 	"ended early by nobody, and the entry says expired": {"ledger true", func(s *scenario) {
-		s.move(s.unbound, s.a.end.Add(-tolerated-learns-time.Second))
+		s.move(s.unbound, s.a.end.Add(-plan.MaxSkew-learns-time.Second))
 	}},
 	"a record is left":   {"nothing is left", func(s *scenario) { s.drop(s.of("configmaps delete")) }},
 	"a backstop is left": {"nothing is left", func(s *scenario) { s.drop(s.of("jobs delete")) }},

@@ -235,6 +235,9 @@ func (w *world) see(r *request, o occasion) error {
 	time.Sleep(w.span(0, 3*time.Minute, o.name+" merged when"))
 	w.does(merges, r)
 	_, err := w.forge.Merge("root", r.number)
+	if err != nil {
+		w.does(mergesNot, r)
+	}
 	w.hub.moved("people")
 	return err
 }

@@ -120,6 +120,8 @@ func (h history) accounts() (all []*account) {
 					continue // what counts is that it comes to main
 				}
 				a.opens(e.at)
+			case mergesNot:
+				a.merged, a.end = time.Time{}, time.Time{}
 			}
 		case e.push != nil:
 			for _, a := range all {

@@ -61,7 +61,7 @@ func names(h history) (wrong []string) {
 // namesake tells whether another request has the name of this one.
 func (h history) namesake(a *account) bool {
 	return slices.ContainsFunc(h.accounts(), func(b *account) bool {
-		return b.path != a.path && b.name == a.name && !b.merged.IsZero()
+		return b.path != a.path && b.name == a.name && (!b.merged.IsZero() || b.refused() || b.spoilt())
 	})
 }
 

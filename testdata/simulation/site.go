@@ -50,6 +50,7 @@ func (s *site) host() string { return s.name + ".invalid" }
 func (w *world) newSite(name string) (*site, error) {
 	s := &site{w: w, name: name}
 	s.Cluster = cluster.New(s.clock.now)
+	s.Number(len(w.sites))
 	s.Watch(s.committed)
 	if err := s.Apply(stands); err != nil {
 		return nil, err

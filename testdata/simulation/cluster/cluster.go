@@ -75,6 +75,13 @@ func New(now func() time.Time) *Cluster {
 	return c
 }
 
+// Number is this cluster's among several: from now on its UIDs are none of theirs.
+func (c *Cluster) Number(n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.number = n
+}
+
 // Close ends all watches, and the controllers.
 func (c *Cluster) Close() {
 	c.mu.Lock()

@@ -49,6 +49,7 @@ type store struct {
 	objects map[*resource]map[place]Object
 	log     []change
 	uids    uint64 // not set back with the rest: no UID is ever given twice
+	number  int    // of the cluster, in its UIDs
 	changed chan struct{}
 }
 
@@ -142,7 +143,7 @@ func (s *store) tell() {
 
 func (s *store) newUID() types.UID {
 	s.uids++
-	return types.UID(fmt.Sprintf("00000000-0000-4000-8000-%012d", s.uids))
+	return types.UID(fmt.Sprintf("00000000-0000-4000-%04d-%012d", 8000+s.number, s.uids))
 }
 
 // byUID finds the object of an UID; nil where there is none.
