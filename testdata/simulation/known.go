@@ -144,10 +144,8 @@ var longest = regexp.MustCompile(`maxDuration: ([0-9]+[hm])`)
 
 // username is whom a requester is in Kubernetes, as identities.yaml has it.
 func username(d decided) string {
-	_, rest, found := strings.Cut(d.files[identitiesFile].content, "github: alice\n")
-	if _, rest, found = strings.Cut(rest, "username: "); !found {
-		return ""
-	}
+	_, alice, _ := strings.Cut(d.files[identitiesFile].content, "github: alice\n")
+	_, rest, _ := strings.Cut(alice, "username: ")
 	name, _, _ := strings.Cut(rest, "}")
 	return name
 }

@@ -154,7 +154,8 @@ var hubMutants = map[string]mutant{
 	}},
 	"an agent took the entry": {"ledger true", func(s *scenario) {
 		path := requests.RevocationPath(s.a.cluster, s.a.name)
-		s.put(event{at: s.a.end, push: &push{cluster: clusterName, who: "agent", changed: map[string]string{path: "D"}}})
+		s.put(event{at: s.a.end, push: &push{cluster: clusterName, who: "agent",
+			changed: map[string]string{path: "D"}}})
 		i := len(s.h) - 1
 		s.h[i].main = maps.Clone(s.h[i].main)
 		delete(s.h[i].main, path)
