@@ -95,7 +95,8 @@ type request struct {
 	name, cluster string
 	user          string // in Kubernetes, of who asks
 	path, content string
-	number        int // of its pull request
+	number        int    // of its pull request
+	commit        string // as which that was merged
 	length        time.Duration
 	asked         time.Time // when
 	extends       *request  // the one that it goes on from; nil: none
@@ -234,7 +235,8 @@ func (w *world) see(r *request, o occasion) error {
 	}
 	time.Sleep(w.span(0, 3*time.Minute, o.name+" merged when"))
 	w.does(merges, r)
-	_, err := w.forge.Merge("root", r.number)
+	commit, err := w.forge.Merge("root", r.number)
+	r.commit = commit
 	if err != nil {
 		w.does(mergesNot, r)
 	}

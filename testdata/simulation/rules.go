@@ -39,10 +39,12 @@ var rules = map[string]func(history) []string{
 	"G7 quiet":           nothingInQuiet,
 	"G8 no words":        noWords,
 	"ledger continues":   ledgerContinues,
+	"ledger exact":       ledgerExact,
 	"ledger true":        ledgerTrue,
 	"nothing is left":    nothingLeft,
 	"granted in time":    grantedInTime,
 	"owed":               owed,
+	"ended in time":      endedInTime,
 	"recorded after end": recordedAfter,
 }
 

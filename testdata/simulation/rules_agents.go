@@ -18,9 +18,29 @@ var writes = []string{"rolebindings create", "rolebindings delete", "clusterrole
 	"clusterroles delete", "jobs create", "jobs delete", "configmaps create", "configmaps update",
 	"configmaps delete", "leases create", "leases update", "events create", "events update"}
 
-// mayWrite: agents write nothing else.
+// verbs are what calls to write do to objects.
+var verbs = map[string]string{http.MethodPost: "create", http.MethodPut: "update",
+	http.MethodPatch: "update", http.MethodDelete: "delete"}
+
+// kind is the resource of a call and what it is to do to an object of it, done or refused.
+func (c *call) kind() string {
+	path := strings.Split(c.path, "/")[3:] // behind /api/v1, or /apis and a group
+	if strings.HasPrefix(c.path, "/apis/") {
+		path = path[1:]
+	}
+	if path[0] == "namespaces" && len(path) > 2 {
+		path = path[2:]
+	}
+	return path[0] + " " + verbs[c.method]
+}
+
+// mayWrite: agents write nothing else, nor try to; they ask what is allowed.
 func mayWrite(h history) (wrong []string) {
 	for _, e := range h {
+		if c := e.call; c != nil && !slices.Contains(writesOf(c.process), c.kind()) &&
+			!strings.HasSuffix(c.kind(), "reviews create") {
+			wrong = append(wrong, fmt.Sprintf("%s: %s by %s %s", c.process, c.kind(), c.method, c.path))
+		}
 		v := e.version
 		if v == nil || v.process == "" {
 			continue

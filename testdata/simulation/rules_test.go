@@ -138,6 +138,7 @@ func TestEveryRuleCanFail(t *testing.T) {
 	maps.Copy(all, shapeMutants)
 	maps.Copy(all, clusterMutants)
 	maps.Copy(all, hubMutants)
+	maps.Copy(all, entryMutants)
 	for name, m := range all {
 		seen[m.rule] = true
 		t.Run(name, func(t *testing.T) {

@@ -1,0 +1,98 @@
+package simulation
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/pullgrant/pullgrant/requests"
+)
+
+// ledgerExact: what an entry says of when access was, and by which pull request, is as it was.
+func ledgerExact(h history) (wrong []string) {
+	late := 100 * 365 * 24 * time.Hour // an end that no replica saw is known to all of them only later
+	if !h.faulty() {
+		late = calmBound
+	}
+	rewritten := slices.ContainsFunc(h, func(e event) bool {
+		return e.push != nil && e.push.old != "" && !e.push.continues
+	})
+	for _, a := range h.accounts() {
+		entry, there := h.entry(a)
+		if !there || a.merged.IsZero() {
+			continue
+		}
+		for _, what := range a.inexact(entry.Status, late, rewritten) {
+			wrong = append(wrong, fmt.Sprintf("the entry of %s says %s", a.name, what))
+		}
+	}
+	return wrong
+}
+
+// entry is what main says in the end of what became of a request.
+func (h history) entry(a *account) (entry requests.Revocation, there bool) {
+	path := requests.RevocationPath(a.cluster, a.name)
+	for _, e := range h {
+		if text := e.main[path]; e.end && text != "" {
+			entry, findings := requests.ParseRevocation(path, []byte(text+"\n"))
+			return entry, len(findings) == 0 // otherwise another rule tells
+		}
+	}
+	return entry, false
+}
+
+// inexact is what is wrong with when and by whom, as an entry tells it.
+func (a *account) inexact(s requests.Status, late time.Duration, rewritten bool) (wrong []string) {
+	if !a.granted() {
+		if s.GrantedAt != nil {
+			wrong = append(wrong, fmt.Sprintf("that access began at %s; it never did", s.GrantedAt))
+		}
+		return wrong
+	}
+	if !a.trusted && !a.pushed { // else no pull request has a part in it
+		if s.PullRequest != a.number {
+			wrong = append(wrong, fmt.Sprintf("#%d; it was #%d", s.PullRequest, a.number))
+		}
+		if s.MergeCommit != a.commit && !rewritten {
+			wrong = append(wrong, fmt.Sprintf("that commit %s brought it; it was %s", s.MergeCommit, a.commit))
+		}
+		if !slices.ContainsFunc(s.Approvers, func(by requests.Approver) bool { return by.Login != "alice" }) {
+			wrong = append(wrong, fmt.Sprintf("that %v approved it; somebody else than who asked did",
+				s.Approvers))
+		}
+	}
+	if s.GrantedAt == nil || !s.GrantedAt.Equal(a.merged) {
+		wrong = append(wrong, fmt.Sprintf("that access began at %s; it did at %s", s.GrantedAt, a.merged))
+	}
+	if s.ExpiresAt == nil || !s.ExpiresAt.Equal(a.end) {
+		wrong = append(wrong, fmt.Sprintf("that its window ended at %s; it did at %s", s.ExpiresAt, a.end))
+	}
+	if len(a.gone) > 0 && len(a.forgot) == 0 {
+		gone := a.gone[len(a.gone)-1].at.Truncate(time.Second)
+		if off := s.RevokedAt.Sub(gone); off < -tolerated || off > late {
+			wrong = append(wrong, fmt.Sprintf("that access ended at %s; it did at %s", s.RevokedAt, gone))
+		}
+	}
+	return wrong
+}
+
+// calmEnd is from when a request left main to the end of its access: a poll and a pass.
+const calmEnd = 15 * time.Second
+
+// endedInTime: where nothing breaks, access ends soon after its request is taken from main, by
+// whomever.
+func endedInTime(h history) (wrong []string) {
+	if h.faulty() {
+		return nil
+	}
+	for _, a := range h.accounts() {
+		if !a.granted() || a.left.IsZero() || a.leftBy != "people" || !a.left.Before(a.end) {
+			continue
+		}
+		if len(a.gone) == 0 || a.gone[len(a.gone)-1].at.Sub(a.left) > calmEnd {
+			wrong = append(wrong, fmt.Sprintf("%s left main at %s, and was bound %s later still", a.name,
+				a.left, calmEnd))
+		}
+	}
+	return wrong
+}

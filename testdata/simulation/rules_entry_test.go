@@ -1,0 +1,35 @@
+package simulation
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// entryMutants are those in which an entry tells of other times, people or commits.
+var entryMutants = map[string]mutant{
+	"taken, and bound for long after": {"ended in time", func(s *scenario) {
+		s.put(event{at: s.h[s.unbound].at.Add(-calmEnd - time.Second),
+			push: &push{who: "people", changed: map[string]string{s.a.path: "D"}}})
+	}},
+	"the entry says that access began later": {"ledger exact", func(s *scenario) {
+		s.entered(s.a.name, s.a.merged.Format(`grantedAt: "`+time.RFC3339),
+			s.a.merged.Add(time.Second).Format(`grantedAt: "`+time.RFC3339))
+	}},
+	"the entry has another end of the window": {"ledger exact", func(s *scenario) {
+		s.entered(s.a.name, s.a.end.Format(`expiresAt: "`+time.RFC3339),
+			s.a.end.Add(time.Second).Format(`expiresAt: "`+time.RFC3339))
+	}},
+	"the entry says that access ended earlier": {"ledger exact", func(s *scenario) {
+		s.move(s.unbound, s.a.end.Add(tolerated+2*time.Second))
+	}},
+	"the entry is of another pull request": {"ledger exact", func(s *scenario) {
+		s.entered(s.a.name, fmt.Sprintf("pullRequest: %d\n", s.a.number), "pullRequest: 99\n")
+	}},
+	"the entry names who did not approve": {"ledger exact", func(s *scenario) {
+		s.entered(s.a.name, "login: bob", "login: alice")
+	}},
+	"the entry is of another commit": {"ledger exact", func(s *scenario) {
+		s.entered(s.a.name, "mergeCommit: "+s.a.commit, "mergeCommit: "+strings.Repeat("0", 40))
+	}},
+}
