@@ -31,7 +31,7 @@ fuzztime := 5s
 
 .PHONY: help
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | sort | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | sort | awk -F'|' '{printf "  make %-17s %s\n", $$1, $$2}'
 
 .PHONY: build
 build: ## build bin/pullgrant
@@ -131,7 +131,11 @@ mutate: kube ## break the code of each room in many small ways and see tests fai
 
 .PHONY: mutate-rules
 mutate-rules: kube ## break each rule of judgement once and see a test fail
-	go run ./testdata/mutate/rules $(rules)
+	go run ./testdata/mutate/rules judgement $(rules)
+
+.PHONY: mutate-simulation
+mutate-simulation: ## break the agent and see the simulation's rules tell, a quarter of an hour
+	go run ./testdata/mutate/rules simulation $(rules)
 
 seeds := 20
 from := 1

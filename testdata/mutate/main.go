@@ -95,6 +95,15 @@ func commitOf(root string) (string, error) {
 	return commit, nil
 }
 
+// own is the part of docs/mutations.md that is written here, and the rest, on the simulation, which
+// is kept.
+func own(text string) (part, rest string) {
+	if i := strings.Index(text, "\n## What the simulation sees\n"); i >= 0 {
+		return text[:i], text[i:]
+	}
+	return text, ""
+}
+
 // write puts the rows in the file and keeps its others. It is read only now, since other rooms may
 // have been tried meanwhile.
 func write(file string, rows map[string]row) error {
@@ -107,5 +116,6 @@ func write(file string, rows map[string]row) error {
 		return fmt.Errorf("%s: %w", file, err)
 	}
 	maps.Copy(all, rows)
-	return os.WriteFile(file, []byte(report(all)), 0o644)
+	_, rest := own(string(text))
+	return os.WriteFile(file, []byte(report(all)+rest), 0o644)
 }

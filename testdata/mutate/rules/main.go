@@ -1,45 +1,20 @@
-// Command mutate breaks one rule of judgement at a time and sees a test fail. mutations.txt says
-// how: a line with the rule, the file and the arguments of go test, then the line as it stands
-// behind a minus and the broken one behind a plus. The source tree is not touched: the compiler is
-// given the broken file in its place.
+// Command mutate breaks one rule at a time and sees that it is noticed: a rule of judgement, by any
+// test, or what a rule of the simulation is about, by that very rule. The lists mutations.txt and
+// simulation.txt say how. The source tree is not touched: the compiler is given the broken file in
+// its place.
 package main
 
 import (
 	"bytes"
-	_ "embed"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
-
-//go:embed mutations.txt
-var list string
-
-// mutation is one way to break a rule.
-type mutation struct {
-	rule, file  string
-	test        []string // arguments of go test
-	old, broken string
-}
-
-func parse(text string) ([]mutation, error) {
-	var all []mutation
-	for i, block := range strings.Split(strings.TrimSpace(text), "\n\n") {
-		lines := strings.Split(block, "\n")
-		head := strings.Fields(lines[0])
-		if len(lines) != 3 || len(head) < 3 || !strings.HasPrefix(lines[1], "-") ||
-			!strings.HasPrefix(lines[2], "+") {
-			return nil, fmt.Errorf("block %d of mutations.txt: want a line with rule, file and "+
-				"tests, then one with - and one with +", i+1)
-		}
-		all = append(all, mutation{rule: head[0], file: head[1], test: head[2:], old: lines[1][1:],
-			broken: lines[2][1:]})
-	}
-	return all, nil
-}
 
 // apply is the broken file.
 func (m mutation) apply(root string) ([]byte, error) {
@@ -54,21 +29,21 @@ func (m mutation) apply(root string) ([]byte, error) {
 }
 
 // caught tells whether the tests notice.
-func (m mutation) caught(root, dir string) (bool, error) {
+func (m mutation) caught(root, dir string) (by string, err error) {
 	source, err := m.apply(root)
 	if err != nil {
-		return false, err
+		return "", err
 	}
 	file := filepath.Join(dir, "broken.go")
 	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(root,
 		m.file): file}})
 	if err != nil {
-		return false, err
+		return "", err
 	}
 	for name, data := range map[string][]byte{file: source, filepath.Join(dir,
 		"overlay.json"): overlay} {
 		if err := os.WriteFile(name, data, 0o600); err != nil {
-			return false, err
+			return "", err
 		}
 	}
 	test := exec.Command("go", append([]string{"test", "-overlay", filepath.Join(dir,
@@ -78,9 +53,12 @@ func (m mutation) caught(root, dir string) (bool, error) {
 	out, err := test.CombinedOutput()
 	if bytes.Contains(out, []byte("[build failed]")) || bytes.Contains(out,
 		[]byte("no tests to run")) {
-		return false, fmt.Errorf("%s: %s\n%s", m.rule, m.broken, out)
+		return "", fmt.Errorf("%s: %s\n%s", m.rule, m.broken, out)
 	}
-	return err != nil, nil
+	if err != nil {
+		by = "a test"
+	}
+	return by, nil
 }
 
 func main() {
@@ -90,12 +68,16 @@ func main() {
 	}
 }
 
-// run tries the mutations of the named rules, or all.
-func run(rules []string) error {
-	all, err := parse(list)
+// run tries the mutations of a list: those of the named rules, or all. A rule's first word names it.
+func run(arguments []string) error {
+	if len(arguments) == 0 || lists[arguments[0]].head == nil {
+		return errors.New("say which list: judgement or simulation, and which of its rules")
+	}
+	all, err := parse(arguments[0])
 	if err != nil {
 		return err
 	}
+	rules := arguments[1:]
 	root, err := os.Getwd()
 	if err != nil {
 		return err
@@ -105,25 +87,33 @@ func run(rules []string) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	tried, survived := 0, 0
-	for _, m := range all {
-		if len(rules) > 0 && !strings.Contains(" "+strings.Join(rules, " ")+" ", " "+m.rule+" ") {
-			continue
-		}
-		caught, err := m.caught(root, dir)
+	all = slices.DeleteFunc(all, func(m mutation) bool {
+		name, _, _ := strings.Cut(m.rule, " ")
+		return len(rules) > 0 && !slices.Contains(rules, name)
+	})
+	caught := func(m mutation) (string, error) { return m.caught(root, dir) }
+	if arguments[0] == "simulation" {
+		p, err := buildProgram(root, dir, all)
 		if err != nil {
 			return err
 		}
-		tried++
-		word := "caught  "
-		if !caught {
+		caught = p.caught
+	}
+	survived := 0
+	for _, m := range all {
+		by, err := caught(m)
+		if err != nil {
+			return err
+		}
+		word := "caught by " + by
+		if by == "" {
 			survived++
 			word = "SURVIVED"
 		}
-		fmt.Printf("%s %-4s %s: %s\n", word, m.rule, m.file, strings.TrimSpace(m.broken))
+		fmt.Printf("%s: %s: %s: %s\n", word, m.rule, m.file, strings.TrimSpace(m.broken))
 	}
-	fmt.Printf("%d rules broken one at a time, %d noticed, %d not\n", tried,
-		tried-survived, survived)
+	fmt.Printf("%d rules broken one at a time, %d noticed, %d not\n", len(all),
+		len(all)-survived, survived)
 	if survived > 0 {
 		return fmt.Errorf("%d broken rules were not noticed", survived)
 	}
