@@ -22,7 +22,8 @@ func TestSleeperLeavesTheLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api := cluster.New(time.Now)
 		defer api.Close()
-		if err := api.Apply([]byte(`{apiVersion: v1, kind: Namespace, metadata: {name: ` + Namespace + `}}`)); err != nil {
+		if err := api.Apply([]byte(`{apiVersion: v1, kind: Namespace, metadata: {name: ` + Namespace +
+			`}}`)); err != nil {
 			t.Fatal(err)
 		}
 		var mu gosync.Mutex

@@ -60,7 +60,7 @@ const (
 	sweepBound = 90 * time.Second
 	// takenBound is how long a grant lasts that people end, or somebody tampers with, where there is
 	// a leader, which one may first have to become, who can read the branch.
-	takenBound = 5 * time.Minute
+	takenBound = 4 * time.Minute
 )
 
 // overdue is what is wrong with how long a binding was there; empty when nothing is.
@@ -257,6 +257,11 @@ func (a *account) causesAround(h history, at time.Time) (causes []string) {
 	}
 	if h.waived(a.cluster, at.Add(-time.Minute), at, of(namespaceGone, a.cluster)) > 0 {
 		causes = append(causes, requests.CauseBindingDeleted, requests.CauseNamespaceReplaced)
+	}
+	if !slices.ContainsFunc(a.made, func(e event) bool {
+		return strings.HasSuffix(e.version.Resource, "bindings")
+	}) { // a Role that is bound to nobody
+		causes = append(causes, requests.CauseDenied)
 	}
 	for _, name := range []string{putOff, added} {
 		if h.inForce(name, a.cluster, a.made[len(a.made)-1].at) {
