@@ -44,7 +44,7 @@ var edits = map[string]edit{
 
 // changes are faults that last: people who decide, and what decides, become others.
 var changes = slices.Concat(editFaults(), []beside{
-	{approverLost, 1500, true, func(w *world, _ *site, _ string) func() {
+	{approverLost, 1000, true, func(w *world, _ *site, _ string) func() {
 		set := func(role string) {
 			w.forge.SetPermission("bob", role)
 			w.becomes("bob", role)
@@ -80,7 +80,7 @@ func usualRules() forge.Rules {
 
 func editFaults() (all []beside) {
 	for _, name := range sorted(edits) {
-		all = append(all, beside{name, 1500, true, func(w *world, _ *site, _ string) func() {
+		all = append(all, beside{name, 800, true, func(w *world, _ *site, _ string) func() {
 			if w.trusted { // nobody asks who approved it
 				return nil
 			}

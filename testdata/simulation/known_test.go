@@ -107,13 +107,6 @@ var hubMutants = map[string]mutant{
 		s.later()
 		s.decide(policyFile, "description: ", "description: Now ", s.early())
 		s.knew(unapproved+"changed at "+s.early().String(), "yes", s.early())
-		k := s.h.knowledge()
-		for _, d := range k.during(s.early().Add(time.Second), s.boundAt()) {
-			s.t.Logf("DEBUG %v %q", d.from, d.files[policyFile].commit)
-		}
-		for w := range k.facts {
-			s.t.Logf("DEBUG fact %q", w)
-		}
 	}},
 	"it is for somebody else": {"G1 stands", func(s *scenario) {
 		s.later()

@@ -40,7 +40,7 @@ type doing struct {
 // doings are what people do. Each is of a request that they asked for lately but for the first, which
 // asks for one, and for what they do with what runs.
 var doings = append([]doing{
-	{asks, 24, (*world).ask},
+	{asks, 32, (*world).ask},
 	{extends, 6, lately(func(w *world, r *request, o occasion) error {
 		if r.allowed == glass { // which is for what cannot wait
 			return w.ask(o)
