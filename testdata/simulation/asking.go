@@ -121,11 +121,14 @@ func (r *request) jobs() map[string]bool {
 	return all
 }
 
-// wants is the request of an occasion.
-func (w *world) wants(o occasion) *request {
+// wants is the request of an occasion, or one that takes a review.
+func (w *world) wants(o occasion, reviewed bool) *request {
 	what := w.below(len(wishes), o.name+" what")
 	if w.inTurn {
 		what = len(w.asked)
+	}
+	for reviewed && wishes[what].allowed != "" {
+		what = (what + 1) % len(wishes)
 	}
 	r := &request{wish: &wishes[what], user: "alice@example.com", asked: time.Now().UTC(),
 		name:    requestName(o.n),

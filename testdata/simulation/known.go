@@ -265,7 +265,7 @@ func stoodAll(h history) (wrong []string) {
 
 // mergedAt is when main had it by its merge, to the moment.
 func (a *account) mergedAt() time.Time {
-	if a.trusted {
+	if a.trusted || a.allowed == glass {
 		return a.merged
 	}
 	var at time.Time

@@ -199,7 +199,7 @@ func (w *world) next(o occasion) *doing {
 // does names what people do on the occasion.
 func (o occasion) does(d *doing) string { return o.name + ": " + d.name }
 
-func (w *world) ask(o occasion) error { return w.propose(w.wants(o), o) }
+func (w *world) ask(o occasion) error { return w.propose(w.wants(o, false), o) }
 
 // propose has alice open a pull request for a request of her own. What becomes of that takes its
 // time, beside whatever else people do.

@@ -62,7 +62,7 @@ func ways() (all []doing) {
 			if w.trusted { // whoever pushes gives access, in whichever way
 				return w.ask(o)
 			}
-			r := w.wants(o)
+			r := w.wants(o, true)
 			w.does(asks, r)
 			if err := one.steps[0](w, r, o); err != nil {
 				return err
@@ -107,7 +107,7 @@ func opened(w *world, r *request, o occasion) (err error) {
 
 // openedWithAnother asks for two things at once.
 func openedWithAnother(w *world, r *request, o occasion) (err error) {
-	other := w.wants(occasion{o.n, o.name + " too"})
+	other := w.wants(occasion{o.n, o.name + " too"}, true)
 	was := other.name
 	other.name += "-too"
 	other.path = requests.Path(other.cluster, other.policy, other.name)
