@@ -17,6 +17,8 @@ type event struct {
 	call    *call           // an agent called Kubernetes to write
 	version *version        // an object was written
 	push    *push           // main moved
+	comment *comment        // an agent wrote one on a pull request
+	scrape  *scrape         // a process was asked how it is
 	started *life           // a process
 	died    string          // a process
 	fault   string          // took an occasion: its name

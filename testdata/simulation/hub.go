@@ -54,6 +54,7 @@ func (h *hub) serve(n *wire, r *http.Request, body []byte) *http.Response {
 			h.forget()
 			h.written()
 			h.look(n.site.name, n.process)
+			h.commented(n, r, said)
 		case fetches && bytes.Contains(said.Body.Bytes(), []byte("packfile\n")):
 			h.packs[key] = said
 		default:

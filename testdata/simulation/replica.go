@@ -52,7 +52,7 @@ var (
 	}}
 	expirers = program{"expirer", render.Expirer, restart, func(p *replica, n *wire) (runs, error) {
 		expirer, err := expiry.NewProcess(expiry.Config{Cluster: p.site.name, Kubernetes: n.kubernetes(),
-			Clock: p.clock, Version: version1, Logger: n.logger()})
+			Clock: p.clock, Version: version1, Logger: n.logger(), Listener: n.port})
 		if err != nil {
 			return nil, err
 		}
@@ -104,7 +104,9 @@ func (p *replica) keep(t *testing.T, stop chan struct{}) {
 func (p *replica) live(process string, stop chan struct{}) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	n := &wire{site: p.site, account: p.account, process: process, kill: cancel, over: ctx.Done()}
+	n := &wire{site: p.site, account: p.account, process: process, kill: cancel, over: ctx.Done(),
+		port: newPort()}
+	defer n.port.Close()
 	p.mu.Lock()
 	p.now = n
 	p.mu.Unlock()
@@ -125,6 +127,7 @@ func (p *replica) live(process string, stop chan struct{}) error {
 		err := run(ctx)
 		p.w.note("%s ended: %v", process, err)
 	}()
+	go n.watched(done)
 	select {
 	case <-done:
 	case <-p.term: // from now on it need not do anything
@@ -190,7 +193,7 @@ func (p *replica) agent(n *wire) (*sync.Agent, error) {
 	})
 	c := sync.Config{Cluster: p.site.name, Identity: n.process, Repository: repo,
 		Poll: 10 * time.Second, AWSAuth: p.aws, Clock: p.clock, Version: version1,
-		Kubernetes: n.kubernetes(), Logger: n.logger()}
+		Kubernetes: n.kubernetes(), Logger: n.logger(), Listener: n.port}
 	if w.trusted {
 		return sync.NewAgent(c)
 	}

@@ -46,6 +46,9 @@ var rules = map[string]func(history) []string{
 	"owed":               owed,
 	"ended in time":      endedInTime,
 	"recorded after end": recordedAfter,
+	"told true":          toldTrue,
+	"told once":          toldOnce,
+	"told in time":       toldInTime,
 }
 
 // check applies every rule: what is wrong, with the rule's name before it, in a stable order.

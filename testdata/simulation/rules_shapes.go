@@ -205,8 +205,8 @@ func prompt(h history) (wrong []string) {
 					until = p.to
 				}
 				allowed := acts + h.behind(p, due, until) + time.Duration(h.hindered(p, due, until))*tryLost +
-					h.without(tryLost, due, until, of(sleeping, p.process), of(keeping, p.cluster),
-						of(refusing, p.cluster), of(held, string(s.came.version.New.GetUID())))
+					covered(h.downs(of(sleeping, p.process), of(keeping, p.cluster), of(refusing, p.cluster),
+						of(held, string(s.came.version.New.GetUID()))), tryLost, due, until)
 				if had := answered(down, due, until); had > allowed {
 					wrong = append(wrong, fmt.Sprintf("%s had %s until %s; its window ended at "+
 						"%s, and %s had %s to end it, where %s is enough", a.name, s.came.version.place(), gone,

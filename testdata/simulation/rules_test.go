@@ -139,6 +139,7 @@ func TestEveryRuleCanFail(t *testing.T) {
 	maps.Copy(all, clusterMutants)
 	maps.Copy(all, hubMutants)
 	maps.Copy(all, entryMutants)
+	maps.Copy(all, toldMutants)
 	for name, m := range all {
 		seen[m.rule] = true
 		t.Run(name, func(t *testing.T) {

@@ -63,39 +63,9 @@ func (h history) faulty() bool {
 
 // waived is how much of a time Kubernetes of a cluster answered nobody or let nobody delete a binding,
 // its controllers stood still, or one of more systems was down, or had only begun to be up again.
-func (h history) waived(cluster string, from, to time.Time, more ...string) (sum time.Duration) {
-	return h.without(recovery, from, to, append(more, of(kubernetes, cluster), of(controllers, cluster),
-		of(keeping, cluster))...)
-}
-
-// without is how much of a time one of some systems was down, or up again for no longer than a time.
-func (h history) without(again time.Duration, from, to time.Time, systems ...string) (sum time.Duration) {
-	var spans []span
-	since := map[string]time.Time{}
-	for _, e := range h {
-		for _, system := range systems {
-			switch down, told := e.down[system]; {
-			case told && down:
-				since[system] = e.at
-			case told:
-				spans = append(spans, span{since[system], e.at.Add(again)})
-			}
-		}
-	}
-	slices.SortFunc(spans, func(a, b span) int { return a.from.Compare(b.from) })
-	for _, s := range spans { // from is where what is counted already ends
-		if s.from.Before(from) {
-			s.from = from
-		}
-		if s.to.After(to) {
-			s.to = to
-		}
-		if s.to.After(s.from) {
-			sum += s.to.Sub(s.from)
-			from = s.to
-		}
-	}
-	return sum
+func (h history) waived(cluster string, from, to time.Time, more ...string) time.Duration {
+	return covered(h.downs(append(more, of(kubernetes, cluster), of(controllers, cluster),
+		of(keeping, cluster))...), recovery, from, to)
 }
 
 // grantedInTime: where nothing breaks, who is approved gets access soon.

@@ -64,7 +64,7 @@ var tamperings = table{
 		if s.w.below(2, "copy without owner "+occasion) == 0 {
 			again.SetOwnerReferences(nil)
 		}
-		s.hand(http.MethodPost, path(o, ""), text(again.Object))
+		s.hand(http.MethodPost, servedAt(o, ""), text(again.Object))
 		return nil
 	}},
 	{"Job prolonged", jobs, revoked, false, patched(func(o cluster.Object) string {
@@ -80,8 +80,8 @@ var tamperings = table{
 	{"record deleted", records, nil, true, remove(metav1.DeletePropagationBackground)},
 	{"record emptied", records, nil, true, func(s *site, _ *request, o cluster.Object,
 		_ string) func() {
-		s.hand(http.MethodPatch, path(o, o.GetName()), `{"data":null,"binaryData":null}`)
-		return func() { s.hand(http.MethodDelete, path(o, o.GetName()), "") }
+		s.hand(http.MethodPatch, servedAt(o, o.GetName()), `{"data":null,"binaryData":null}`)
+		return func() { s.hand(http.MethodDelete, servedAt(o, o.GetName()), "") }
 	}},
 	{"record prolonged", records, nil, false, patched(func(o cluster.Object) string {
 		grant, _, _ := unstructured.NestedString(o.Object, "data", "grant")
@@ -108,9 +108,9 @@ var tamperings = table{
 			panic(err) // a name is a name
 		}
 		unstructured.RemoveNestedField(again, "metadata", "resourceVersion")
-		s.hand(http.MethodPost, path(o, ""), text(again))
+		s.hand(http.MethodPost, servedAt(o, ""), text(again))
 		// who ended what nobody ever asked for is looked for for a day
-		return func() { s.hand(http.MethodDelete, path(o, o.GetName()+"x"), "") }
+		return func() { s.hand(http.MethodDelete, servedAt(o, o.GetName()+"x"), "") }
 	}},
 }
 
@@ -182,8 +182,8 @@ func (s *site) objects(r *request, resource string) (all []cluster.Object) {
 	return all
 }
 
-// path is where an object of a namespace is served, or without a name where all of its kind are.
-func path(o cluster.Object, name string) string {
+// servedAt is where an object of a namespace is served, or without a name where all of its kind are.
+func servedAt(o cluster.Object, name string) string {
 	resource, prefix := strings.ToLower(o.GetKind())+"s", "/apis/"
 	if o.GetAPIVersion() == corev1.SchemeGroupVersion.String() {
 		prefix = "/api/"
@@ -203,7 +203,7 @@ func text(value any) string {
 // patched is a change by a patch, which is made of the object.
 func patched(patch func(o cluster.Object) string) func(*site, *request, cluster.Object, string) func() {
 	return func(s *site, _ *request, o cluster.Object, _ string) func() {
-		s.hand(http.MethodPatch, path(o, o.GetName()), patch(o))
+		s.hand(http.MethodPatch, servedAt(o, o.GetName()), patch(o))
 		return nil
 	}
 }
@@ -221,14 +221,14 @@ func ends(o cluster.Object, later time.Duration) string {
 // remove is a deletion.
 func remove(how metav1.DeletionPropagation) func(*site, *request, cluster.Object, string) func() {
 	return func(s *site, _ *request, o cluster.Object, _ string) func() {
-		s.hand(http.MethodDelete, path(o, o.GetName()), `{"propagationPolicy":"`+string(how)+`"}`)
+		s.hand(http.MethodDelete, servedAt(o, o.GetName()), `{"propagationPolicy":"`+string(how)+`"}`)
 		return nil
 	}
 }
 
 // hold has a finalizer keep an object from going, until what is returned is called.
 func hold(s *site, _ *request, o cluster.Object, _ string) func() {
-	at := path(o, o.GetName())
+	at := servedAt(o, o.GetName())
 	s.hand(http.MethodPatch, at, `{"metadata":{"finalizers":["example.com/held"]}}`)
 	over := s.w.stops(of(held, string(o.GetUID())))
 	return func() {

@@ -36,6 +36,7 @@ type wire struct {
 	process string
 	kill    context.CancelFunc
 	over    <-chan struct{} // closed once it is to end
+	port    *port           // where it is asked how it is
 
 	mu    sync.Mutex
 	dead  bool

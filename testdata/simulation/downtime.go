@@ -1,0 +1,74 @@
+package simulation
+
+import (
+	"slices"
+	"time"
+)
+
+// downs are when systems answered nobody, or stood still.
+func (h history) downs(systems ...string) (all []span) {
+	since := map[string]time.Time{}
+	for _, e := range h {
+		for _, system := range systems {
+			switch down, told := e.down[system]; {
+			case told && down:
+				since[system] = e.at
+			case told:
+				all = append(all, span{since[system], e.at})
+				delete(since, system)
+			}
+		}
+	}
+	for _, begin := range since { // it still is
+		all = append(all, span{begin, h[len(h)-1].at})
+	}
+	return all
+}
+
+// idle are when no agent of a cluster lived.
+func (h history) idle(cluster string) (all []span) {
+	since := begin
+	for _, p := range h.lives() {
+		if p.cluster != cluster || p.program != agents.name {
+			continue
+		}
+		if p.from.After(since) {
+			all = append(all, span{since, p.from})
+		}
+		if p.to.After(since) {
+			since = p.to
+		}
+	}
+	return append(all, span{since, h[len(h)-1].at})
+}
+
+// troubles are when anything was down that an agent of a cluster needs, or none lived.
+func (h history) troubles(cluster string) []span {
+	return append(h.downs(git, github, of(kubernetes, cluster), of(controllers, cluster)),
+		h.idle(cluster)...)
+}
+
+// covered is how much of a time lies in any of some, each of which lasts for more.
+func covered(some []span, more time.Duration, from, to time.Time) (sum time.Duration) {
+	some = slices.SortedFunc(slices.Values(some), func(a, b span) int { return a.from.Compare(b.from) })
+	for _, s := range some { // from is where what is counted already ends
+		if s.to = s.to.Add(more); s.from.Before(from) {
+			s.from = from
+		}
+		if s.to.After(to) {
+			s.to = to
+		}
+		if s.to.After(s.from) {
+			sum += s.to.Sub(s.from)
+			from = s.to
+		}
+	}
+	return sum
+}
+
+// wrongIn tells whether anything was wrong in a time.
+func (h history) wrongIn(cluster string, from, to time.Time) bool {
+	return covered(h.troubles(cluster), 0, from, to) > 0 || slices.ContainsFunc(h, func(e event) bool {
+		return (e.fault != "" || e.died != "") && !e.at.Before(from) && !e.at.After(to)
+	})
+}

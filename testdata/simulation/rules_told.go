@@ -1,0 +1,350 @@
+package simulation
+
+import (
+	"fmt"
+	"html"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	api "github.com/pullgrant/pullgrant/internal/github"
+	"github.com/pullgrant/pullgrant/requests"
+)
+
+// Bounds of what people are told.
+const (
+	// news is how old that may be which a comment says: it is composed, and the comments that there
+	// are are listed, before it is written.
+	news = 90 * time.Second
+	// reasonFor is how long after something was wrong it may be what a request waits for.
+	reasonFor = 10 * time.Minute
+	// noticed is how much later than it was an end may be said to have been.
+	noticed = time.Minute
+)
+
+// Headings of an agent's comments; more follows some.
+const (
+	saysGranted   = "Access until "
+	saysWaiting   = api.Waiting
+	saysWhere     = "Where the command runs once access begins"
+	saysLasting   = "Access should be over, and is not"
+	saysOver      = "Over, and not recorded yet"
+	saysEnded     = "Access ended: "
+	saysNever     = "Never granted: "
+	saysRefused   = "Refused: "
+	saysWithdrawn = "Done: "
+)
+
+var (
+	// hidden is what GitHub does not show of a comment.
+	hidden   = regexp.MustCompile(`<!--[^>]*-->|</?code>`)
+	lastedIn = regexp.MustCompile(`It was given from (.+ UTC) to (.+ UTC) and ended at (.+ UTC)`)
+	sinceIn  = regexp.MustCompile(`Since (\S+ \S+ UTC)`)
+	madeBy   = regexp.MustCompile(`The ledger has it in (\S+), commit ([0-9a-f]{40})\.`)
+)
+
+// shown is a comment as people read it: its heading, and all of it.
+func (c *comment) shown() (heading, text string) {
+	text = html.UnescapeString(hidden.ReplaceAllString(c.text, ""))
+	heading, _, _ = strings.Cut(strings.TrimPrefix(strings.TrimSpace(text), "### "), "\n")
+	return heading, text
+}
+
+// toldTrue: what the agent tells on a pull request is so when it arrives, and stays so as far as it
+// is for ever.
+func toldTrue(h history) (wrong []string) {
+	all := h.accounts()
+	for _, a := range all {
+		a.unseen = h.unseen(a)
+	}
+	for _, e := range h {
+		if e.comment == nil {
+			continue
+		}
+		heading, text := e.comment.shown()
+		what := ""
+		switch about := slices.IndexFunc(all, func(a *account) bool { return a.number == e.comment.pull }); {
+		case strings.Contains(text, canary):
+			what = "the reason stands in it"
+		case about >= 0:
+			what = h.untold(all[about], e.at, heading, text)
+		case strings.HasPrefix(heading, saysWithdrawn):
+			what = h.undone(all, e.at, heading, text)
+		default:
+			what = "nobody asked for anything there"
+		}
+		if what != "" {
+			wrong = append(wrong, fmt.Sprintf("%s said %q on #%d at %s; %s", e.comment.process, heading,
+				e.comment.pull, e.at, what))
+		}
+	}
+	return wrong
+}
+
+// untold is what is not so of what is told at a time of a request; empty when all is.
+func (h history) untold(a *account, at time.Time, heading, text string) string {
+	given, gone := a.given(), a.lost()
+	boundBy := func(t time.Time) bool { return !given.IsZero() && given.Before(t) }
+	goneBy := func(t time.Time) bool { return !gone.IsZero() && gone.Before(t) }
+	cause := heading[strings.LastIndex(heading, " ")+1:]
+	switch {
+	case strings.HasPrefix(heading, saysGranted):
+		switch {
+		case heading != saysGranted+api.Moment(requests.At(a.end)):
+			return fmt.Sprintf("its window ends at %s", a.end)
+		case !boundBy(at):
+			return "it was not all there"
+		case goneBy(at.Add(-news)) && gone.Before(a.end.Add(-tolerated)):
+			return fmt.Sprintf("it lasted only until %s", gone)
+		}
+	case heading == saysWaiting:
+		since := momentIn(sinceIn, text, 1)
+		switch {
+		case boundBy(at.Add(-news)):
+			return fmt.Sprintf("it was there at %s", given)
+		case a.merged.IsZero() || since.Before(a.merged.Add(-tolerated)) || since.After(at.Add(tolerated)):
+			return fmt.Sprintf("it says since %s; it was merged at %s", since, a.merged)
+		case !h.wrongIn(a.cluster, at.Add(-reasonFor), at):
+			return "it had nothing to wait for"
+		}
+	case heading == saysWhere:
+		if a.merged.IsZero() || boundBy(at.Add(-news)) {
+			return "it was not about to begin"
+		}
+	case heading == saysLasting:
+		switch {
+		case !a.has(at.Add(-news)) && !a.has(at):
+			return "nothing of it was there"
+		case len(a.causes(h, at)) == 0:
+			return "it was not to end"
+		}
+	case heading == saysOver:
+		if a.has(at) {
+			return "it was there"
+		}
+	case strings.HasPrefix(heading, saysEnded):
+		return h.notEnded(a, at, cause, text)
+	case strings.HasPrefix(heading, saysNever) || strings.HasPrefix(heading, saysRefused):
+		switch {
+		case a.granted():
+			return fmt.Sprintf("it was there at %s", a.made[0].at)
+		case strings.HasPrefix(heading, saysNever) && !slices.Contains(a.causes(h, at), cause):
+			return fmt.Sprintf("what happened to it is %v", a.causes(h, at))
+		}
+		if !strings.Contains(text, "The name "+a.name+" is taken by ") {
+			return h.unnamed(a, text)
+		}
+		if !h.namesake(a) {
+			return "its name was nobody else's"
+		}
+	default:
+		return "no rule knows what that is"
+	}
+	return ""
+}
+
+// given is when all was there that a request asks for; zero: it never was.
+func (a *account) given() (at time.Time) {
+	lacks := a.objects()
+	for _, e := range a.made {
+		if delete(lacks, e.version.place()); len(lacks) == 0 {
+			return e.at
+		}
+	}
+	return time.Time{}
+}
+
+// lost is when anything of that was gone; zero: it never was.
+func (a *account) lost() (at time.Time) {
+	if len(a.gone) > 0 {
+		at = a.gone[0].at
+	}
+	return at
+}
+
+// notEnded is what is not so of an end that is told.
+func (h history) notEnded(a *account, at time.Time, cause, text string) string {
+	if !a.granted() || a.has(at) {
+		return "it was not there and is over"
+	}
+	first, gone := a.gone[0].at, a.gone[len(a.gone)-1].at
+	ended := momentIn(lastedIn, text, 3)
+	late := ended.Sub(gone) - covered(h.troubles(a.cluster), recovery, gone, ended)
+	switch {
+	case !slices.Contains(a.causes(h, first), cause):
+		return fmt.Sprintf("it lasted until %s, so the cause is one of %v", first, a.causes(h, first))
+	case !momentIn(lastedIn, text, 1).Equal(a.start) || !momentIn(lastedIn, text, 2).Equal(a.end):
+		return fmt.Sprintf("its window was from %s to %s", a.start, a.end)
+	case ended.Before(first.Add(-tolerated)) || late > noticed:
+		return fmt.Sprintf("it says that it ended at %s; it lasted until %s", ended, gone)
+	case cause == requests.CauseRelinquished && !strings.Contains(text, ", by @alice in #"):
+		return "it does not say who gave it back"
+	}
+	return h.unnamed(a, text)
+}
+
+// unnamed is what is not so of where a comment says that the ledger has it.
+func (h history) unnamed(a *account, text string) string {
+	path := requests.RevocationPath(a.cluster, a.name)
+	if !strings.Contains(text, "The ledger has it in "+path) {
+		return "it does not say where the ledger has it"
+	}
+	commit := madeBy.FindStringSubmatch(text)
+	if commit != nil && !slices.ContainsFunc(h, func(e event) bool {
+		return e.push != nil && e.push.tip == commit[2] && e.push.changed[path] == "A"
+	}) {
+		return "commit " + commit[2] + " did not enter it into the ledger"
+	}
+	return ""
+}
+
+// undone is what is not so of a withdrawal that is said to be done.
+func (h history) undone(all []*account, at time.Time, heading, text string) string {
+	for _, a := range all {
+		if !strings.Contains(text, a.name+" ") {
+			continue
+		}
+		if cause := heading[len(saysWithdrawn):]; !slices.Contains(a.causes(h, at), cause) {
+			return fmt.Sprintf("what happened to %s is %v", a.name, a.causes(h, at))
+		}
+		if a.has(at) {
+			return a.name + " was there"
+		}
+		return h.unnamed(a, text)
+	}
+	return "nobody asked for that"
+}
+
+// momentIn is the time in the n-th part of what is found in a text; zero when none is.
+func momentIn(in *regexp.Regexp, text string, n int) time.Time {
+	if found := in.FindStringSubmatch(text); found != nil {
+		at, _ := time.Parse("2006-01-02 15:04:05 MST", found[n])
+		return at
+	}
+	return time.Time{}
+}
+
+// toldOnce: an agent has one comment on a pull request, which it changes only to say something else.
+func toldOnce(h history) (wrong []string) {
+	said := map[int]*comment{} // by pull request
+	for _, e := range h {
+		if e.comment == nil {
+			continue
+		}
+		c := e.comment
+		heading, _ := c.shown()
+		switch before := said[c.pull]; {
+		case before == nil:
+		case before.id != c.id:
+			wrong = append(wrong, fmt.Sprintf("%s said %q on #%d at %s in a comment beside another",
+				c.process, heading, c.pull, e.at))
+		case before.text == c.text:
+			wrong = append(wrong, fmt.Sprintf("%s said %q on #%d again at %s", c.process, heading, c.pull,
+				e.at))
+		}
+		said[c.pull] = c
+	}
+	return wrong
+}
+
+// How long it takes from what happened until the pull request says so: in a run without faults, and
+// in one with some, of the time in which everything answers.
+const (
+	calmTold   = 15 * time.Second
+	faultyTold = 10 * time.Minute
+	// toldAgain is how long after a system answers again what waits for it is tried: the longest
+	// pause between two tries, and the time of one.
+	toldAgain = 6 * time.Minute
+)
+
+// toldInTime: whoever has access is told soon, and so is what became of each request, which stays
+// told. What a process has still to tell when it ends, or when another takes over, is lost: it is in
+// the ledger.
+func toldInTime(h history) (wrong []string) {
+	bound := calmTold
+	if h.faulty() {
+		bound = faultyTold
+	}
+	late := func(a *account, from, to time.Time) bool {
+		return to.Sub(from)-covered(h.troubles(a.cluster), toldAgain, from, to) > bound
+	}
+	for _, a := range h.accounts() {
+		if a.trusted { // there is nobody to tell
+			continue
+		}
+		if given := a.given(); !given.IsZero() {
+			until := earlier(a.lost(), h[len(h)-1].at)
+			if late(a, given, earlier(h.toldOf(a, saysGranted), until)) {
+				wrong = append(wrong, fmt.Sprintf("%s was there at %s, and nobody was told in time", a.name,
+					given))
+			}
+		}
+		entered, says := h.toldInTheEnd(a)
+		if entered == nil {
+			continue
+		}
+		at := h.toldOf(a, says)
+		if late(a, entered.at, earlier(at, h.termEnd(a.cluster, entered.push.who, entered.at))) {
+			wrong = append(wrong, fmt.Sprintf("%s was entered at %s, and its pull request was not told %q in "+
+				"time", a.name, entered.at, says))
+		}
+		if last := h.lastTold(a); !at.IsZero() && !strings.HasPrefix(last, says) {
+			wrong = append(wrong, fmt.Sprintf("#%d says %q in the end, and no more %q", a.number, last, says))
+		}
+	}
+	return wrong
+}
+
+// earlier is the first of two times, of which one may not have come.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// toldOf is when the pull request of a request was told first what begins so; zero: it was not.
+func (h history) toldOf(a *account, begins string) time.Time {
+	for _, e := range h {
+		if e.comment != nil && e.comment.pull == a.number {
+			if heading, _ := e.comment.shown(); strings.HasPrefix(heading, begins) {
+				return e.at
+			}
+		}
+	}
+	return time.Time{}
+}
+
+// lastTold is the heading of what the pull request of a request says in the end.
+func (h history) lastTold(a *account) (last string) {
+	for _, e := range h {
+		if e.comment != nil && e.comment.pull == a.number {
+			last, _ = e.comment.shown()
+		}
+	}
+	return last
+}
+
+// toldInTheEnd is the push of an agent's that entered a request into the ledger, and what its pull
+// request is to say then; nil: there is no such push, or the entry is of no pull request.
+func (h history) toldInTheEnd(a *account) (entered *event, says string) {
+	path := requests.RevocationPath(a.cluster, a.name)
+	for i, e := range h {
+		if e.push != nil && e.push.cluster != "" && e.push.changed[path] == "A" {
+			entered = &h[i]
+		}
+	}
+	entry, findings := requests.ParseRevocation(path, []byte(h[len(h)-1].main[path]+"\n"))
+	if entered == nil || len(findings) > 0 || entry.Status.PullRequest != a.number {
+		return nil, ""
+	}
+	switch s := entry.Status; {
+	case s.Cause == requests.CauseDenied:
+		return entered, saysRefused + s.Code
+	case a.granted():
+		return entered, saysEnded + s.Cause
+	default:
+		return entered, saysNever + s.Cause
+	}
+}

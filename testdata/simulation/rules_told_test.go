@@ -1,0 +1,140 @@
+package simulation
+
+import (
+	"strings"
+	"time"
+
+	api "github.com/pullgrant/pullgrant/internal/github"
+	"github.com/pullgrant/pullgrant/requests"
+)
+
+// told is the first comment on the request's pull request that begins so.
+func (s *scenario) told(begins string) int {
+	s.t.Helper()
+	return s.find(func(e event) bool {
+		if e.comment == nil || e.comment.pull != s.a.number {
+			return false
+		}
+		heading, _ := e.comment.shown()
+		return strings.HasPrefix(heading, begins)
+	})
+}
+
+// says has a comment say something else.
+func (s *scenario) says(i int, old, now string) {
+	s.t.Helper()
+	c := *s.h[i].comment
+	if c.text = strings.ReplaceAll(c.text, old, now); c.text == s.h[i].comment.text {
+		s.t.Fatalf("the comment has no %q:\n%s", old, c.text)
+	}
+	s.h[i].comment = &c
+}
+
+// tells has an agent say something on the request's pull request, in its comment there.
+func (s *scenario) tells(at time.Time, heading, text string) {
+	c := *s.h[s.told(saysGranted)].comment
+	c.text = api.AgentMarker + "\n### " + heading + "\n\n" + text
+	s.put(event{at: at, comment: &c})
+}
+
+// toldMutants are of what agents tell.
+var toldMutants = map[string]mutant{
+	"access is told before it is there": {"told true", func(s *scenario) {
+		s.move(s.told(saysGranted), s.h[s.bound].at.Add(-time.Millisecond))
+	}},
+	"access is told with another end": {"told true", func(s *scenario) {
+		s.says(s.told(saysGranted), api.Moment(requests.At(s.a.end)),
+			api.Moment(requests.At(s.a.end.Add(time.Second))))
+	}},
+	"access is told long after somebody ended it": {"told true", func(s *scenario) {
+		s.move(s.unbound, s.h[s.bound].at.Add(time.Second))
+		s.move(s.told(saysGranted), s.h[s.bound].at.Add(news+2*time.Second))
+	}},
+	"an end is told before it comes": {"told true", func(s *scenario) {
+		s.move(s.told(saysEnded), s.h[s.unbound].at.Add(-time.Millisecond))
+	}},
+	"an end is told with another cause": {"told true", func(s *scenario) {
+		s.says(s.told(saysEnded), requests.CauseExpired, requests.CauseRevoked)
+	}},
+	"an end is told of another window": {"told true", func(s *scenario) {
+		s.says(s.told(saysEnded), "given from "+api.Moment(requests.At(s.a.merged)),
+			"given from "+api.Moment(requests.At(s.a.merged.Add(-time.Minute))))
+	}},
+	"an end is told as later than it was": {"told true", func(s *scenario) {
+		i := s.told(saysEnded)
+		_, text := s.h[i].comment.shown()
+		s.says(i, "ended at "+api.Moment(requests.At(momentIn(lastedIn, text, 3))),
+			"ended at "+api.Moment(requests.At(s.a.end.Add(2*noticed))))
+	}},
+	"an end is told with another commit": {"told true", func(s *scenario) {
+		s.says(s.told(saysEnded), s.h[s.entry].push.tip, s.h[s.entry].push.old)
+	}},
+	"what was bound is told to be refused": {"told true", func(s *scenario) {
+		s.tells(s.h[s.unbound].at, saysRefused+"InsufficientApprovals", "")
+	}},
+	"what was bound is told to have never been": {"told true", func(s *scenario) {
+		s.tells(s.h[s.unbound].at, saysNever+requests.CauseRevoked, "")
+	}},
+	"what is bound is told to wait": {"told true", func(s *scenario) {
+		s.put(event{at: s.h[s.bound].at, down: map[string]bool{git: true}})
+		s.tells(s.h[s.bound].at.Add(news+time.Second), saysWaiting,
+			"Since "+api.Moment(requests.At(s.a.merged))+" it waits.")
+	}},
+	"it waits for nothing": {"told true", func(s *scenario) {
+		s.tells(s.h[s.bound].at.Add(-time.Millisecond), saysWaiting,
+			"Since "+api.Moment(requests.At(s.a.merged))+" it waits.")
+	}},
+	"it waits since before it was merged": {"told true", func(s *scenario) {
+		s.put(event{at: s.a.merged, down: map[string]bool{git: true}})
+		s.tells(s.h[s.bound].at.Add(-time.Millisecond), saysWaiting,
+			"Since "+api.Moment(requests.At(s.a.merged.Add(-time.Minute)))+" it waits.")
+	}},
+	"what is bound is told to begin": {"told true", func(s *scenario) {
+		s.tells(s.h[s.bound].at.Add(news+time.Second), saysWhere, "")
+	}},
+	"access that is to last is told to be over": {"told true", func(s *scenario) {
+		s.tells(s.h[s.bound].at.Add(time.Second), saysLasting, "")
+	}},
+	"what is bound is told to be over": {"told true", func(s *scenario) {
+		s.tells(s.h[s.bound].at.Add(time.Second), saysOver, "")
+	}},
+	"something is told that nobody knows": {"told true", func(s *scenario) {
+		s.says(s.told(saysGranted), "### "+saysGranted, "### Perhaps until ")
+	}},
+	"the reason is told": {"told true", func(s *scenario) {
+		s.says(s.told(saysGranted), "| Who |", "| "+canary+" |")
+	}},
+	"it is told where nobody asked": {"told true", func(s *scenario) {
+		c := *s.h[s.told(saysGranted)].comment
+		c.pull = 1000
+		s.put(event{at: s.a.end, comment: &c})
+	}},
+	"a withdrawal of nobody's is done": {"told true", func(s *scenario) {
+		c := comment{pull: 1000, text: "### " + saysWithdrawn + requests.CauseRelinquished + "\n\nAccess of x "}
+		s.put(event{at: s.a.end, comment: &c})
+	}},
+	"a withdrawal is done that is not": {"told true", func(s *scenario) {
+		c := comment{pull: 1000, text: "### " + saysWithdrawn + requests.CauseRelinquished + "\n\nAccess of " +
+			s.a.name + " "}
+		s.put(event{at: s.a.end, comment: &c})
+	}},
+	"told in two comments": {"told once", func(s *scenario) {
+		i := s.told(saysEnded)
+		c := *s.h[i].comment
+		c.id++
+		s.h[i].comment = &c
+	}},
+	"the same is told again": {"told once", func(s *scenario) {
+		i := s.told(saysEnded)
+		s.put(event{at: s.h[i].at.Add(time.Second), comment: s.h[i].comment})
+	}},
+	"access is not told": {"told in time", func(s *scenario) { s.drop(s.told(saysGranted)) }},
+	"an end is not told": {"told in time", func(s *scenario) { s.drop(s.told(saysEnded)) }},
+	"an end is told late": {"told in time", func(s *scenario) {
+		s.move(s.told(saysEnded), s.h[s.entry].at.Add(calmTold+time.Millisecond))
+	}},
+	"an end is told, and then something else": {"told in time", func(s *scenario) {
+		i := s.told(saysEnded)
+		s.put(event{at: s.h[i].at.Add(time.Second), comment: s.h[s.told(saysGranted)].comment})
+	}},
+}
