@@ -85,12 +85,23 @@ func (m *Metrics) silent() time.Duration {
 	return m.wall().Sub(m.beaten)
 }
 
-// Lead notes whether this replica takes the passes.
+// Lead notes whether this replica takes the passes. One that does not shows nothing of what passes
+// find: it is another's to say, and no longer what is.
 func (m *Metrics) Lead(on bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.leads = on
 	m.leader.Set(number(on))
+	if on {
+		return
+	}
+	for _, found := range []prometheus.Gauge{m.grants, m.outbox, m.waiting, m.lasting} {
+		found.Set(0)
+	}
+	for code := range m.stops {
+		m.stopped.WithLabelValues(string(code)).Set(0)
+	}
+	clear(m.stops)
 }
 
 // Lasting notes how many ends do not work.

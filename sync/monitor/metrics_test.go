@@ -146,3 +146,44 @@ func TestObserved(t *testing.T) {
 		}
 	}
 }
+
+// TestOnlyTheLeaderShowsWhatIsThere: a replica that no longer takes the passes shows nothing of what
+// they found, and once it does again, a stop that still holds begins anew.
+func TestOnlyTheLeaderShowsWhatIsThere(t *testing.T) {
+	m := NewMetrics("prod", "", func() time.Time { return noon })
+	shown := func() (all []string) {
+		families, err := m.registry.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range families {
+			for _, one := range f.GetMetric() {
+				if one.GetGauge().GetValue() == 1 && !strings.HasSuffix(f.GetName(), "_info") {
+					all = append(all, f.GetName())
+				}
+			}
+		}
+		return all
+	}
+	m.Lead(true)
+	m.Observed(plan.World{Live: []plan.Live{{Kind: "RoleBinding", Managed: true}},
+		Records: []plan.Record{{Phase: plan.Ended}}})
+	m.Passed(nil, 1)
+	m.Lasting(1)
+	m.Stop(policies.Paused, true)
+	if want := []string{"pullgrant_ends_failing", "pullgrant_granting_stopped", "pullgrant_grants_active",
+		"pullgrant_leader", "pullgrant_outbox_depth", "pullgrant_requests_waiting"}; !slices.Equal(shown(), want) {
+		t.Errorf("the leader shows %v, want %v", shown(), want)
+	}
+	m.Lead(false)
+	if len(shown()) > 0 {
+		t.Errorf("one that does not lead shows %v", shown())
+	}
+	if _, lines := m.ready(); strings.Contains(fmt.Sprint(lines), string(policies.Paused)) {
+		t.Errorf("it says %v", lines)
+	}
+	m.Lead(true)
+	if !m.Stop(policies.Paused, true) {
+		t.Error("a stop that was told in an earlier term does not begin")
+	}
+}
