@@ -49,6 +49,10 @@ var rules = map[string]func(history) []string{
 	"told true":          toldTrue,
 	"told once":          toldOnce,
 	"told in time":       toldInTime,
+	"metrics live":       shownLive,
+	"metrics counts":     shownCounts,
+	"metrics stops":      shownStops,
+	"metrics health":     shownHealth,
 }
 
 // check applies every rule: what is wrong, with the rule's name before it, in a stable order.

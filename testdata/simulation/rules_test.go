@@ -140,6 +140,7 @@ func TestEveryRuleCanFail(t *testing.T) {
 	maps.Copy(all, hubMutants)
 	maps.Copy(all, entryMutants)
 	maps.Copy(all, toldMutants)
+	maps.Copy(all, metricMutants)
 	for name, m := range all {
 		seen[m.rule] = true
 		t.Run(name, func(t *testing.T) {

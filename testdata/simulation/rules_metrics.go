@@ -1,0 +1,218 @@
+package simulation
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/pullgrant/pullgrant/requests"
+)
+
+// Bounds of what processes say of themselves.
+const (
+	// calmShown and faultyShown are how old a number may be: a pass takes it, and in a run with faults
+	// several may fail, or another replica takes over.
+	calmShown   = 15 * time.Second
+	faultyShown = 3 * time.Minute
+	// outageShown is how long something is down before each pass has met it.
+	outageShown = 2 * time.Minute
+)
+
+// scraped are the scrapes of agents that run on, with what is about each.
+func (h history) scraped(do func(at time.Time, s *scrape) (wrong string)) (wrong []string) {
+	for _, e := range h {
+		if e.scrape == nil || programOf(e.scrape.process) != agents.name {
+			continue
+		}
+		if what := do(e.at, e.scrape); what != "" {
+			wrong = append(wrong, fmt.Sprintf("%s at %s: %s", e.scrape.process, e.at, what))
+		}
+	}
+	if len(wrong) == 0 && !slices.ContainsFunc(h, func(e event) bool { return e.scrape != nil }) {
+		return []string{"no process was asked how it is"}
+	}
+	return wrong
+}
+
+// shownFrom is since when something may have been as a process shows it at a time: while something
+// was down it learned nothing.
+func (h history) shownFrom(cluster string, at time.Time) time.Time {
+	bound := calmShown
+	if h.faulty() {
+		bound = faultyShown
+	}
+	from := at.Add(-bound)
+	down := slices.SortedFunc(slices.Values(h.troubles(cluster)),
+		func(a, b span) int { return b.to.Compare(a.to) })
+	for _, s := range down {
+		if s.from.Before(from) && s.to.After(from.Add(-bound)) {
+			from = s.from.Add(-bound)
+		}
+	}
+	return from
+}
+
+// shownLive: the replica that takes the passes shows how many bindings there are, and others none.
+func shownLive(h history) []string {
+	kinds := []string{"rolebindings create", "rolebindings delete", "clusterrolebindings create",
+		"clusterrolebindings delete"}
+	return h.scraped(func(at time.Time, s *scrape) string {
+		shows, from := s.numbers["grants_active"], h.shownFrom(s.cluster, at)
+		if s.numbers["leader"] == 0 {
+			if shows == 0 {
+				return ""
+			}
+			return fmt.Sprintf("it does not lead, and shows %g bindings", shows)
+		}
+		n, were := 0.0, map[float64]bool{}
+		for _, t := range h.terms(s.cluster) {
+			were[0] = were[0] || t.process == s.process && t.from.After(from)
+		}
+		for _, e := range h {
+			if e.at.After(at) {
+				break
+			}
+			if e.at.Before(from) {
+				were = map[float64]bool{0: were[0]}
+			}
+			if v := e.version; v != nil && v.cluster == s.cluster && v.ours() &&
+				slices.Contains(kinds, v.kind()) {
+				if v.New == nil {
+					n--
+				} else {
+					n++
+				}
+			}
+			were[n] = true
+		}
+		if were[shows] {
+			return ""
+		}
+		return fmt.Sprintf("it shows %g bindings; there are %g", shows, n)
+	})
+}
+
+// ours tells whether an object is one of a grant.
+func (v *version) ours() bool { return strings.HasPrefix(v.object().GetName(), "pullgrant-2") }
+
+// shownCounts: what all processes of a cluster counted is no more than what happened, by the causes
+// and codes that the ledger has; nor less, but for what is lost with a process, or with an answer.
+func shownCounts(h history) (wrong []string) {
+	counted, may := map[string]float64{}, map[string]float64{} // by cluster and number
+	for _, s := range h.lastScrapes() {
+		for name, n := range s.numbers {
+			if strings.HasPrefix(name, "decisions_total") || strings.HasPrefix(name, "bindings_ended_total") {
+				counted[of(name, s.cluster)] += n
+			}
+		}
+	}
+	for _, a := range h.accounts() {
+		entry, _ := requests.ParseRevocation(requests.RevocationPath(a.cluster, a.name),
+			[]byte(h[len(h)-1].main[requests.RevocationPath(a.cluster, a.name)]+"\n"))
+		switch {
+		case a.granted():
+			may[of(`decisions_total{code="",decision="allowed"}`, a.cluster)]++
+			for _, e := range a.gone {
+				if strings.HasSuffix(e.version.Resource, "bindings") {
+					may[of(fmt.Sprintf("bindings_ended_total{cause=%q}", entry.Status.Cause), a.cluster)]++
+				}
+			}
+		case entry.Status.Code != "":
+			may[of(fmt.Sprintf(`decisions_total{code=%q,decision="denied"}`, entry.Status.Code), a.cluster)]++
+		}
+	}
+	for name, n := range counted {
+		if n > may[name] && !strings.Contains(name, `"error"`) && !strings.Contains(name, "Swept") {
+			wrong = append(wrong, fmt.Sprintf("%s is %g, more than the %g that were", name, n, may[name]))
+		}
+	}
+	for name, n := range may {
+		if counted[name] < n && !h.faulty() && !h.passes() {
+			wrong = append(wrong, fmt.Sprintf("%s is %g, less than the %g that were", name, counted[name], n))
+		}
+	}
+	slices.Sort(wrong)
+	return wrong
+}
+
+// passes tells whether there are single passes, which nobody asks how they are.
+func (h history) passes() bool {
+	return slices.ContainsFunc(h.lives(), func(p *life) bool { return p.program == passes.name })
+}
+
+// lastScrapes are the last ones of each process.
+func (h history) lastScrapes() map[string]*scrape {
+	last := map[string]*scrape{}
+	for _, e := range h {
+		if e.scrape != nil {
+			last[e.scrape.process] = e.scrape
+		}
+	}
+	return last
+}
+
+// shownStops: what keeps an agent from working is shown while it does, and no longer.
+func shownStops(h history) []string {
+	down := map[string][]span{}
+	for _, system := range []string{git, github} {
+		down[system] = h.downs(system)
+	}
+	return h.scraped(func(at time.Time, s *scrape) string {
+		since := func(stage string) time.Duration {
+			return at.Sub(time.Unix(int64(s.numbers[fmt.Sprintf("last_error_timestamp_seconds{stage=%q}", stage)]), 0))
+		}
+		through := func(all []span) bool {
+			return covered(all, 0, at.Add(-outageShown), at) == outageShown
+		}
+		switch leads := s.numbers["leader"] == 1; {
+		case leads && through(h.downs(of(kubernetes, s.cluster))):
+			return "it leads, and Kubernetes does not answer"
+		case leads && s.passing() && through(down[git]) && since("git") > outageShown:
+			return "git does not answer, and it does not show that"
+		case leads && s.passing() && through(down[github]) && !through(down[git]) &&
+			since("apply") > outageShown && since("git") > outageShown:
+			return "GitHub does not answer, and it does not show that"
+		}
+		if h.wrongIn(s.cluster, at.Add(-reasonFor-outageShown), at) {
+			return ""
+		}
+		for name, n := range s.numbers {
+			if n != 0 && strings.HasPrefix(name, "granting_stopped{") {
+				return name + " is shown, and nothing is wrong"
+			}
+		}
+		if since("git") < reasonFor || s.numbers["sync_age_seconds"] > faultyShown.Seconds() &&
+			s.numbers["leader"] == 1 {
+			return "trouble is shown, and nothing is wrong"
+		}
+		return ""
+	})
+}
+
+// passing tells whether the process has led for long enough to have taken passes.
+func (s *scrape) passing() bool {
+	return s.numbers[`passes_total{result="complete"}`]+s.numbers[`passes_total{result="incomplete"}`] > 2*
+		outageShown.Minutes()
+}
+
+// shownHealth: no trouble is a reason to restart a process; one is ready where nothing is wrong, and is
+// not while it never had an answer of Kubernetes.
+func shownHealth(h history) []string {
+	began := map[string]time.Time{}
+	for _, p := range h.lives() {
+		began[p.process] = p.from
+	}
+	return h.scraped(func(at time.Time, s *scrape) string {
+		from := began[s.process]
+		switch silent := h.downs(of(kubernetes, s.cluster)); {
+		case !s.healthy:
+			return "it says that only a restart helps"
+		case s.ready && covered(silent, 0, from, at) == at.Sub(from):
+			return "it is ready, and Kubernetes never answered it"
+		case !s.ready && at.Sub(from) > faultyShown && !h.wrongIn(s.cluster, at.Add(-reasonFor), at):
+			return fmt.Sprintf("it is not ready, and nothing is wrong: %q", s.says)
+		}
+		return ""
+	})
+}

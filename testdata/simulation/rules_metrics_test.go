@@ -1,0 +1,92 @@
+package simulation
+
+import (
+	"maps"
+	"strings"
+	"time"
+)
+
+// shows has the last scrape of the leader before a time have other numbers, or say otherwise.
+func (s *scenario) shows(before time.Time, change func(*scrape)) {
+	s.t.Helper()
+	last := -1
+	for i, e := range s.h {
+		if e.scrape != nil && e.at.Before(before) && e.scrape.cluster == s.a.cluster &&
+			e.scrape.numbers["leader"] == 1 {
+			last = i
+		}
+	}
+	if last < 0 {
+		s.t.Fatal("nobody that leads was asked how it is")
+	}
+	one := *s.h[last].scrape
+	one.numbers = maps.Clone(one.numbers)
+	change(&one)
+	s.h[last].scrape = &one
+}
+
+// end is when the history is over.
+func (s *scenario) end() time.Time { return s.h[len(s.h)-1].at }
+
+// number has the last scrape before a time have another number.
+func number(rule, name string, n float64, before func(*scenario) time.Time) mutant {
+	return mutant{rule, func(s *scenario) {
+		s.shows(before(s), func(one *scrape) { one.numbers[name] = n })
+	}}
+}
+
+// during an outage of a system there is a scrape that shows nothing of it.
+func during(system string) mutant {
+	return mutant{"metrics stops", func(s *scenario) {
+		s.put(event{at: s.end().Add(-20 * time.Minute), down: map[string]bool{system: true}})
+		s.put(event{at: s.end().Add(-time.Millisecond), down: map[string]bool{system: false}})
+	}}
+}
+
+// metricMutants are of what processes say of themselves.
+var metricMutants = map[string]mutant{
+	"a binding too many is shown": number("metrics live", "grants_active", 1000, (*scenario).end),
+	"who does not lead shows bindings": {"metrics live", func(s *scenario) {
+		s.shows(s.end(), func(one *scrape) { one.numbers["leader"], one.numbers["grants_active"] = 0, 1 })
+	}},
+	"nobody asks": {"metrics live", func(s *scenario) {
+		for i := range s.h {
+			s.h[i].scrape = nil
+		}
+	}},
+	"a grant is counted twice": {"metrics counts", func(s *scenario) {
+		s.shows(s.end(), func(one *scrape) { one.numbers[`decisions_total{code="",decision="allowed"}`]++ })
+	}},
+	"an end is counted twice": {"metrics counts", func(s *scenario) {
+		s.shows(s.end(), func(one *scrape) { one.numbers[`bindings_ended_total{cause="Expired"}`]++ })
+	}},
+	"an end is not counted": {"metrics counts", func(s *scenario) {
+		for i, e := range s.h { // by any process
+			if e.scrape == nil {
+				continue
+			}
+			one := *e.scrape
+			one.numbers = maps.Clone(one.numbers)
+			maps.DeleteFunc(one.numbers, func(name string, _ float64) bool {
+				return strings.Contains(name, "Expired")
+			})
+			s.h[i].scrape = &one
+		}
+	}},
+	"nothing is wrong, and it is stopped": number("metrics stops", `granting_stopped{reason="Paused"}`, 1,
+		(*scenario).end),
+	"nothing is wrong, and no pass is complete": number("metrics stops", "sync_age_seconds", 1000,
+		(*scenario).end),
+	"git is down, and nothing shows it":      during(git),
+	"GitHub is down, and nothing shows it":   during(github),
+	"Kubernetes is down, and somebody leads": during(of(kubernetes, clusterName)),
+	"it is said that only a restart helps": {"metrics health", func(s *scenario) {
+		s.shows(s.end(), func(one *scrape) { one.healthy = false })
+	}},
+	"nothing is wrong, and it is not ready": {"metrics health", func(s *scenario) {
+		s.shows(s.end(), func(one *scrape) { one.ready = false })
+	}},
+	"it is ready, and nothing ever answered it": {"metrics health", func(s *scenario) {
+		s.put(event{at: begin.Add(-time.Second), down: map[string]bool{of(kubernetes, s.a.cluster): true}})
+	}},
+}
