@@ -49,6 +49,8 @@ var rules = map[string]func(history) []string{
 	"told true":          toldTrue,
 	"told once":          toldOnce,
 	"told in time":       toldInTime,
+	"G5 doubt":           doubt,
+	"G5 granted after":   grantedAfter,
 	"metrics live":       shownLive,
 	"metrics counts":     shownCounts,
 	"metrics stops":      shownStops,

@@ -141,6 +141,7 @@ func TestEveryRuleCanFail(t *testing.T) {
 	maps.Copy(all, entryMutants)
 	maps.Copy(all, toldMutants)
 	maps.Copy(all, metricMutants)
+	maps.Copy(all, doubtMutants)
 	for name, m := range all {
 		seen[m.rule] = true
 		t.Run(name, func(t *testing.T) {

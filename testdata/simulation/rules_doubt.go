@@ -1,0 +1,114 @@
+package simulation
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/monitor"
+)
+
+const (
+	// doubtBound is how long after git or GitHub stopped to answer something may still be made that was
+	// judged before: a judgement holds for half a minute, and calls may be slow.
+	doubtBound = 90 * time.Second
+	// faultyGrant is how long it takes from the merge until access is there, of the time in which
+	// everything answers.
+	faultyGrant = 4 * time.Minute
+)
+
+// doubt: while git or GitHub answers nobody, or an agent says that it is stopped, nothing is given that
+// was not judged before; and nothing that was not known, or only kept from being granted, is refused
+// for that.
+func doubt(h history) (wrong []string) {
+	down := map[string][]span{git: h.downs(git), github: h.downs(github)}
+	for _, a := range h.accounts() {
+		for _, e := range a.made {
+			for _, system := range []string{git, github} {
+				for _, s := range down[system] {
+					if e.at.Sub(s.from) > doubtBound && e.at.Before(s.to) && !(a.trusted && system == github) {
+						wrong = append(wrong, fmt.Sprintf("%s got %s at %s, and %s answers nobody since %s", a.name,
+							e.version.place(), e.at, system, s.from))
+					}
+				}
+			}
+			if stop := h.stopped(e.version.process, e.at); stop != "" {
+				wrong = append(wrong, fmt.Sprintf("%s got %s at %s, and %s says %s", a.name, e.version.place(),
+					e.at, e.version.process, stop))
+			}
+		}
+		if what := h.doubted(a); what != "" {
+			wrong = append(wrong, fmt.Sprintf("%s was refused, %s", a.name, what))
+		}
+	}
+	return wrong
+}
+
+// stopped is what a process said before and after a time that keeps it from granting; empty: nothing.
+func (h history) stopped(process string, at time.Time) string {
+	var before *scrape
+	for _, e := range h {
+		switch {
+		case e.scrape == nil || e.scrape.process != process:
+		case e.at.Before(at):
+			before = e.scrape
+		case before == nil:
+			return ""
+		default:
+			for _, name := range slices.Sorted(maps.Keys(before.numbers)) {
+				if strings.HasPrefix(name, "granting_stopped") && before.numbers[name] == 1 &&
+					e.scrape.numbers[name] == 1 {
+					return name
+				}
+			}
+			return ""
+		}
+	}
+	return ""
+}
+
+// doubted is why a request was refused that is no reason; empty when there is none.
+func (h history) doubted(a *account) string {
+	path := requests.RevocationPath(a.cluster, a.name)
+	entry, _ := requests.ParseRevocation(path, []byte(h[len(h)-1].main[path]+"\n"))
+	code := policies.Code(entry.Status.Code)
+	for _, stop := range monitor.Stopping {
+		if code == stop.Code {
+			return "as the agent was stopped: " + string(code)
+		}
+	}
+	switch {
+	case code == policies.EvaluationError:
+		return "as something was not known"
+	case code == policies.NoPullRequest && !a.pushed && !a.taken(h[len(h)-1].at):
+		return "as no pull request was known; it came with one"
+	case code == policies.ExpiredBeforeGrant && entry.Status.RevokedAt.Before(a.end.Add(-tolerated)):
+		return fmt.Sprintf("as its window was over; that ends at %s", a.end)
+	}
+	return ""
+}
+
+// grantedAfter: whoever is approved gets access though things go wrong, once all answers for long
+// enough while the window is open.
+func grantedAfter(h history) (wrong []string) {
+	for _, a := range h.accounts() {
+		if a.approved.IsZero() || a.merged.IsZero() || a.approved.After(a.merged) || a.pushed || h.namesake(a) {
+			continue
+		}
+		at := earlier(a.given(), a.end)
+		for _, e := range a.deeds {
+			if e.at.After(a.merged) && e.did.what != merges {
+				at = earlier(e.at, at)
+			}
+		}
+		if had := at.Sub(a.merged) - covered(h.troubles(a.cluster), toldAgain, a.merged, at); had > faultyGrant {
+			wrong = append(wrong, fmt.Sprintf("%s, merged at %s, was not all there at %s, after %s in which all "+
+				"answered", a.name, a.merged, at, had))
+		}
+	}
+	return wrong
+}

@@ -1,0 +1,40 @@
+package simulation
+
+import (
+	"time"
+
+	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/requests"
+)
+
+// made while a system answers nobody, and has not for long.
+func madeWithout(system string) mutant {
+	return mutant{"G5 doubt", func(s *scenario) {
+		s.put(event{at: s.h[s.bound].at.Add(-doubtBound - time.Second), down: map[string]bool{system: true}})
+	}}
+}
+
+// refusedFor has the entry of the request say that it was refused.
+func refusedFor(code policies.Code) mutant {
+	return mutant{"G5 doubt", func(s *scenario) {
+		s.entered(s.a.name, "cause: "+requests.CauseExpired, "cause: "+requests.CauseDenied+"\n  code: "+
+			string(code))
+	}}
+}
+
+// doubtMutants are of what is done in doubt.
+var doubtMutants = map[string]mutant{
+	"made though git is down":            madeWithout(git),
+	"made though GitHub is down":         madeWithout(github),
+	"refused as the fence was not known": refusedFor(policies.Unfenced),
+	"refused as GitHub did not answer":   refusedFor(policies.EvaluationError),
+	"refused as its merge was not known": refusedFor(policies.NoPullRequest),
+	"made though it is stopped": {"G5 doubt", func(s *scenario) {
+		one := scrape{cluster: s.a.cluster, process: s.h[s.bound].version.process,
+			numbers: map[string]float64{`granting_stopped{reason="Paused"}`: 1}}
+		at := s.h[s.bound].at
+		s.put(event{at: at.Add(-time.Millisecond), scrape: &one})
+		s.put(event{at: at.Add(time.Millisecond), scrape: &one})
+	}},
+	"never made though all answers": {"G5 granted after", func(s *scenario) { s.drop(s.bound) }},
+}
