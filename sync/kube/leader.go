@@ -79,7 +79,7 @@ func (c *Cluster) Lead(ctx context.Context, identity string, log *slog.Logger,
 				Identity: identity},
 			Labels: map[string]string{render.LabelCluster: requests.LabelValue(c.Name)}}},
 		LeaseDuration: leaseDuration, RenewDeadline: renewDeadline, RetryPeriod: retryPeriod,
-		ReleaseOnCancel: true, Name: LeaseName,
+		Name: LeaseName,
 		Callbacks: leaderelection.LeaderCallbacks{
 			OnStartedLeading: func(term context.Context) {
 				select {
@@ -104,7 +104,28 @@ func (c *Cluster) Lead(ctx context.Context, identity string, log *slog.Logger,
 			work(term)
 			log.Info("this replica only expires")
 		case <-over:
+			if ctx.Err() != nil {
+				c.release(ctx, identity, log)
+			}
 			return nil
 		}
+	}
+}
+
+// release gives the Lease up, where this replica holds it, so that another need not wait until it is
+// over. The elector would do so as soon as ctx ends, or the Lease could not be renewed, while the
+// work goes on.
+func (c *Cluster) release(ctx context.Context, identity string, log *slog.Logger) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), renewDeadline)
+	defer cancel()
+	leases := c.coordination.Leases(Namespace)
+	lease, err := leases.Get(ctx, LeaseName, metav1.GetOptions{})
+	if err == nil && lease.Spec.HolderIdentity != nil && *lease.Spec.HolderIdentity == identity {
+		lease.Spec.HolderIdentity = new(string)
+		_, err = leases.Update(ctx, lease, metav1.UpdateOptions{FieldManager: render.ManagedBy})
+	}
+	if err != nil {
+		log.Warn("the Lease is not given up; another replica waits until it is over", "error",
+			err.Error())
 	}
 }
