@@ -100,7 +100,10 @@ var mutants = map[string]mutant{
 		s.set(s.done, int64(7200), "spec", "ttlSecondsAfterFinished")
 	}},
 	"the Job is gone already": {"G3 armed", func(s *scenario) {
-		s.move(s.of("jobs delete"), s.h[s.bound].at.Add(-time.Nanosecond))
+		job := s.h[s.done].version.New.GetUID()
+		s.move(s.find(func(e event) bool {
+			return e.version != nil && e.version.New == nil && e.version.Old.GetUID() == job
+		}), s.h[s.bound].version.made.Add(-time.Nanosecond))
 	}},
 	"bound again": {"G4 once", func(s *scenario) {
 		s.write(s.bound, s.h[s.bound].version.process, s.h[s.bound].version.Resource, false,
