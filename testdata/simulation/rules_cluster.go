@@ -129,6 +129,16 @@ func (h history) ofLeaders(cluster string) (all []string) {
 	return append(slices.Compact(all), of(leaseTaken, cluster), of(noRecords, cluster), noneOf(agents, cluster))
 }
 
+// told is what a history tells of faults in force and of clocks, which is little of it.
+func (h history) told() (some history) {
+	for _, e := range h {
+		if e.down != nil || e.clock != nil {
+			some = append(some, e)
+		}
+	}
+	return some
+}
+
 // inForce tells whether a fault of a cluster was so at a time.
 func (h history) inForce(name, cluster string, at time.Time) (yes bool) {
 	for _, e := range h {
@@ -211,6 +221,7 @@ const checked = time.Hour + 5*time.Minute
 // stops: nothing is bound by who knows that the clocks are apart, that the fence is not whole, or
 // that the agent may do too much.
 func stops(h history) (wrong []string) {
+	told := h.told()
 	since := map[string]map[string]time.Time{} // when something began to lack, by cluster and by what
 	led := map[string]time.Time{}              // when a process led first
 	for _, e := range h {
@@ -231,7 +242,7 @@ func stops(h history) (wrong []string) {
 		case fence, v.Resource == "clusterrolebindings" && name == "extra":
 			delete(lacks, v.Resource+" "+name)
 		case v.process != "" && v.Old == nil && slices.Contains(access, v.Resource):
-			if h.apart(v.cluster, replicaOf(v.process), of(kubernetes, v.cluster), v.made.Add(-clockRead), v.made) {
+			if told.apart(v.cluster, replicaOf(v.process), of(kubernetes, v.cluster), v.made.Add(-clockRead), v.made) {
 				wrong = append(wrong, fmt.Sprintf("%s made %s at %s, while its clock was not the API server's",
 					v.process, name, e.at))
 			}

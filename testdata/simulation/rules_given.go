@@ -19,12 +19,12 @@ import (
 
 // asAsked: what is made gives what was asked for to who asked, until the end of the window.
 func asAsked(h history) (wrong []string) {
-	k := h.knowledge()
+	k, told := h.knowledge(), h.told()
 	for _, a := range h.accounts() {
 		wanted := a.wanted(k)
 		for _, e := range a.made {
 			where := e.version.place()
-			if h.changedByAdmission(a, e) {
+			if told.changedByAdmission(a, e) {
 				continue
 			}
 			if got := gift(e.version.New); got != wanted[where] {
@@ -91,6 +91,7 @@ func armed(h history) (wrong []string) {
 			owners[e.version.New.GetUID()] = a
 		}
 	}
+	told := h.told()
 	jobs, gone := map[types.UID]cluster.Object{}, map[types.UID]time.Time{}
 	for _, e := range h {
 		switch {
@@ -112,7 +113,7 @@ func armed(h history) (wrong []string) {
 				return is && at.Before(v.made)
 			})
 			// in the time of who ends Jobs
-			end := owners[v.New.GetUID()].end.Add(h.aheadOf(v.cluster, of(kubernetes, v.cluster), v.made))
+			end := owners[v.New.GetUID()].end.Add(told.aheadOf(v.cluster, of(kubernetes, v.cluster), v.made))
 			if what := unarmed(jobs, v.New, end); what != "" {
 				wrong = append(wrong, e.version.place()+" "+what)
 			}

@@ -113,9 +113,10 @@ func (a *account) untrue(h history, k *knowledge, s requests.Status) string {
 	if len(a.gone) < len(a.made) {
 		return "it has access"
 	}
-	causes := append(a.causes(h, a.gone[0].at), a.changed(k, a.gone[0].at)...)
+	told := h.told()
+	causes := append(a.causes(told, a.gone[0].at), a.changed(k, a.gone[0].at)...)
 	if forgotten { // of what was there, and was again, the entry tells of one
-		causes = append(causes, a.causes(h, a.gone[len(a.gone)-1].at)...)
+		causes = append(causes, a.causes(told, a.gone[len(a.gone)-1].at)...)
 	}
 	if !slices.Contains(causes, s.Cause) {
 		return fmt.Sprintf("it had access until %s, so the cause is one of %v", a.gone[0].at, causes)

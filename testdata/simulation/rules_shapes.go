@@ -68,6 +68,7 @@ func (h history) namesake(a *account) bool {
 // passMay: a single pass grants and keeps records where no replica holds the Lease as it begins. It
 // does not take the Lease: what it saves, it saves over nothing that somebody else wrote meanwhile.
 func passMay(h history) (wrong []string) {
+	told := h.told()
 	type lease struct {
 		holder string
 		until  time.Time
@@ -76,7 +77,7 @@ func passMay(h history) (wrong []string) {
 	look := func(cluster string, at time.Time) {
 		for _, p := range begun {
 			if l := leases[cluster]; p.cluster == cluster && at.Sub(p.from) < passLooks &&
-				(l.holder == "" || !at.Add(h.aheadOf(cluster, replicaOf(p.process), at)).Before(l.until)) {
+				(l.holder == "" || !at.Add(told.aheadOf(cluster, replicaOf(p.process), at)).Before(l.until)) {
 				may[p.process] = true
 			}
 		}
@@ -178,7 +179,7 @@ const (
 // prompt: while one process lives that ends access and Kubernetes answers it, access ends when that
 // process does so by its clock, whatever became of all others.
 func prompt(h history) (wrong []string) {
-	lives, silent := h.lives(), map[string][]span{}
+	lives, silent, told := h.lives(), map[string][]span{}, h.told()
 	for _, a := range h.accounts() {
 		if _, known := silent[a.cluster]; !known {
 			silent[a.cluster] = h.silent(a.cluster)
@@ -204,7 +205,7 @@ func prompt(h history) (wrong []string) {
 				if p.to.Before(until) {
 					until = p.to
 				}
-				allowed := acts + h.behind(p, due, until) + time.Duration(h.hindered(p, due, until))*tryLost +
+				allowed := acts + told.behind(p, due, until) + time.Duration(h.hindered(p, due, until))*tryLost +
 					covered(h.downs(of(sleeping, p.process), of(keeping, p.cluster), of(refusing, p.cluster),
 						of(held, string(s.came.version.New.GetUID()))), tryLost, due, until)
 				if had := answered(down, due, until); had > allowed {
@@ -273,6 +274,7 @@ func (h history) hindered(p *life, from, to time.Time) (n int) {
 
 // endsNothingEarly: what only expires ends nothing before its end, by its own clock.
 func endsNothingEarly(h history) (wrong []string) {
+	told := h.told()
 	for _, e := range h {
 		v := e.version
 		if v == nil || v.New != nil || programOf(v.process) != expirers.name {
@@ -280,7 +282,7 @@ func endsNothingEarly(h history) (wrong []string) {
 		}
 		text := v.Old.GetAnnotations()[render.AnnotationExpiresAt]
 		end, err := time.Parse(time.RFC3339, text)
-		if latest := h.latest(v.cluster, e.at, replicaOf(v.process), of(kubernetes, v.cluster)); err != nil ||
+		if latest := told.latest(v.cluster, e.at, replicaOf(v.process), of(kubernetes, v.cluster)); err != nil ||
 			latest.Before(end) {
 			wrong = append(wrong, fmt.Sprintf("%s deleted %s %s at %s, which ends at %q", v.process,
 				v.Resource, v.Old.GetName(), e.at, text))

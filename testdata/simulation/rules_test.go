@@ -56,6 +56,11 @@ func (s *scenario) drop(i int) { s.h = slices.Delete(s.h, i, i+1) }
 // move has an event happen at another time.
 func (s *scenario) move(i int, to time.Time) {
 	e := s.h[i]
+	if e.version != nil { // its call too
+		v := *e.version
+		v.made = v.made.Add(to.Sub(e.at))
+		e.version = &v
+	}
 	e.at = to
 	s.h = slices.Delete(s.h, i, i+1)
 	s.put(e)

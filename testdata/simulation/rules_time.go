@@ -20,7 +20,7 @@ const (
 
 // onTime: nothing is there before its window begins, nor for longer than the bound after it ends.
 func onTime(h history) (wrong []string) {
-	bound := calmBound
+	bound, told := calmBound, h.told()
 	if h.faulty() {
 		bound = faultyBound
 	}
@@ -37,7 +37,7 @@ func onTime(h history) (wrong []string) {
 			}
 		}
 		for _, s := range a.stays {
-			if what := s.overdue(h, a, bound); what != "" {
+			if what := s.overdue(told, a, bound); what != "" {
 				wrong = append(wrong, what)
 			}
 		}
