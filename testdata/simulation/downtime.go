@@ -66,9 +66,9 @@ func covered(some []span, more time.Duration, from, to time.Time) (sum time.Dura
 	return sum
 }
 
-// wrongIn tells whether anything was wrong in a time.
+// wrongIn tells whether anything was wrong in a time: a fault, an agent that ended, something down.
 func (h history) wrongIn(cluster string, from, to time.Time) bool {
 	return covered(h.troubles(cluster), 0, from, to) > 0 || slices.ContainsFunc(h, func(e event) bool {
-		return (e.fault != "" || e.died != "") && !e.at.Before(from) && !e.at.After(to)
+		return (e.fault != "" || programOf(e.died) == agents.name) && !e.at.Before(from) && !e.at.After(to)
 	})
 }

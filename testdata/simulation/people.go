@@ -95,7 +95,8 @@ type request struct {
 	name, cluster string
 	user          string // in Kubernetes, of who asks
 	path, content string
-	number        int    // of its pull request
+	number        int    // of its pull request, the last one that asked for it
+	pulls         []int  // all of them
 	commit        string // as which that was merged
 	length        time.Duration
 	asked         time.Time // when
@@ -199,6 +200,9 @@ func (w *world) next(o occasion) *doing {
 // does names what people do on the occasion.
 func (o occasion) does(d *doing) string { return o.name + ": " + d.name }
 
+// came notes the pull request that asks for it.
+func (r *request) came(number int) { r.number, r.pulls = number, append(r.pulls, number) }
+
 func (w *world) ask(o occasion) error { return w.propose(w.wants(o, false), o) }
 
 // propose has alice open a pull request for a request of her own. What becomes of that takes its
@@ -209,7 +213,7 @@ func (w *world) propose(r *request, o occasion) error {
 	if err != nil {
 		return err
 	}
-	r.number = number
+	r.came(number)
 	w.asked = append(w.asked, r)
 	w.busy.Go(func() {
 		see := w.see

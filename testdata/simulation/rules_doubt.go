@@ -96,7 +96,8 @@ func (h history) doubted(a *account) string {
 // enough while the window is open.
 func grantedAfter(h history) (wrong []string) {
 	for _, a := range h.accounts() {
-		if a.approved.IsZero() || a.merged.IsZero() || a.approved.After(a.merged) || a.pushed || h.namesake(a) {
+		if a.standing().IsZero() || a.refused() || a.pushed || a.spoilt() || h.namesake(a) ||
+			a.base != nil && !a.base.ran() {
 			continue
 		}
 		at := earlier(a.given(), a.end)
@@ -105,9 +106,9 @@ func grantedAfter(h history) (wrong []string) {
 				at = earlier(e.at, at)
 			}
 		}
-		if had := at.Sub(a.merged) - covered(h.troubles(a.cluster), toldAgain, a.merged, at); had > faultyGrant {
-			wrong = append(wrong, fmt.Sprintf("%s, merged at %s, was not all there at %s, after %s in which all "+
-				"answered", a.name, a.merged, at, had))
+		if had := at.Sub(a.start) - covered(h.troubles(a.cluster), toldAgain, a.start, at); had > faultyGrant {
+			wrong = append(wrong, fmt.Sprintf("%s, to begin at %s, was not all there at %s, after %s in which all "+
+				"answered", a.name, a.start, at, had))
 		}
 	}
 	return wrong

@@ -13,8 +13,8 @@ var entryMutants = map[string]mutant{
 			push: &push{who: "people", changed: map[string]string{s.a.path: "D"}}})
 	}},
 	"the entry says that access began later": {"ledger exact", func(s *scenario) {
-		s.entered(s.a.name, s.a.merged.Format(`grantedAt: "`+time.RFC3339),
-			s.a.merged.Add(time.Second).Format(`grantedAt: "`+time.RFC3339))
+		s.entered(s.a.name, s.a.start.Format(`grantedAt: "`+time.RFC3339),
+			s.a.start.Add(time.Second).Format(`grantedAt: "`+time.RFC3339))
 	}},
 	"the entry has another end of the window": {"ledger exact", func(s *scenario) {
 		s.entered(s.a.name, s.a.end.Format(`expiresAt: "`+time.RFC3339),
@@ -33,3 +33,6 @@ var entryMutants = map[string]mutant{
 		s.entered(s.a.name, "mergeCommit: "+s.a.commit, "mergeCommit: "+strings.Repeat("0", 40))
 	}},
 }
+
+// entriesOfReviews are those of what only an entry says that a person approved and merged.
+var entriesOfReviews = []string{"the entry names who did not approve", "the entry is of another commit"}

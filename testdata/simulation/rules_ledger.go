@@ -147,7 +147,7 @@ const tolerated = plan.MaxSkew
 // causes are those that are true of a binding that went at a time.
 func (a *account) causes(h history, at time.Time) (causes []string) {
 	causes = a.causesAround(h, at)
-	if a.unseen {
+	if a.unseen && !at.Before(a.gone[0].at) {
 		causes = append(causes, requests.CauseExpired)
 	}
 	deeds := a.deeds

@@ -151,8 +151,11 @@ func TestEveryRuleCanFail(t *testing.T) {
 		seen[m.rule] = true
 		t.Run(name, func(t *testing.T) {
 			for i := range wishes {
+				if i > 0 && strings.HasPrefix(m.rule, "metrics") { // which are of no request
+					break
+				}
 				allowed := wishes[i].allowed
-				ofReview := m.rule == "G1 approved" || m.rule == "G1 stands"
+				ofReview := m.rule == "G1 approved" || m.rule == "G1 stands" || slices.Contains(entriesOfReviews, name)
 				if allowed == nothing || ofReview && allowed != "" || m.rule == "owed" && allowed != glass {
 					continue
 				}

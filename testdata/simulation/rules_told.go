@@ -26,6 +26,7 @@ const (
 // Headings of an agent's comments; more follows some.
 const (
 	saysGranted   = "Access until "
+	saysScheduled = api.Scheduled
 	saysWaiting   = api.Waiting
 	saysWhere     = "Where the command runs once access begins"
 	saysLasting   = "Access should be over, and is not"
@@ -34,6 +35,7 @@ const (
 	saysNever     = "Never granted: "
 	saysRefused   = "Refused: "
 	saysWithdrawn = "Done: "
+	saysAnswered  = "Answered for" // of access that broke the glass, on the pull request of its review
 )
 
 var (
@@ -64,11 +66,19 @@ func toldTrue(h history) (wrong []string) {
 		}
 		heading, text := e.comment.shown()
 		what := ""
-		switch about := slices.IndexFunc(all, func(a *account) bool { return a.number == e.comment.pull }); {
+		switch about := asked(all, e.comment.pull); {
 		case strings.Contains(text, canary):
 			what = "the reason stands in it"
-		case about >= 0:
-			what = h.untold(all[about], e.at, heading, text)
+		case heading == saysAnswered:
+			if !slices.ContainsFunc(all, func(a *account) bool { return a.answeredBy(e.at) }) {
+				what = "nobody answered for anything"
+			}
+		case len(about) > 0: // of several, it is of one of them
+			for _, a := range about {
+				if what = h.untold(a, e.at, heading, text); what == "" {
+					break
+				}
+			}
 		case strings.HasPrefix(heading, saysWithdrawn):
 			what = h.undone(all, e.at, heading, text)
 		default:
@@ -80,6 +90,21 @@ func toldTrue(h history) (wrong []string) {
 		}
 	}
 	return wrong
+}
+
+// asked are the requests that a pull request asks for.
+func asked(all []*account, pull int) (some []*account) {
+	for _, a := range all {
+		if slices.Contains(a.pulls, pull) {
+			some = append(some, a)
+		}
+	}
+	return some
+}
+
+// answeredBy tells whether somebody answered for access that broke the glass before a time.
+func (a *account) answeredBy(at time.Time) bool {
+	return slices.ContainsFunc(a.deeds, func(e event) bool { return e.did.what == answers && !e.at.After(at) })
 }
 
 // untold is what is not so of what is told at a time of a request; empty when all is.
@@ -97,6 +122,15 @@ func (h history) untold(a *account, at time.Time, heading, text string) string {
 			return "it was not all there"
 		case goneBy(at.Add(-news)) && gone.Before(a.end.Add(-tolerated)):
 			return fmt.Sprintf("it lasted only until %s", gone)
+		}
+	case strings.HasPrefix(heading, saysScheduled):
+		switch {
+		case heading != saysScheduled+" "+api.Moment(requests.At(a.start)):
+			return fmt.Sprintf("its window begins at %s", a.start)
+		case a.standing().IsZero() || a.merged.After(at):
+			return "nobody had approved it"
+		case boundBy(at.Add(-news)):
+			return fmt.Sprintf("it was there at %s", given)
 		}
 	case heading == saysWaiting:
 		since := momentIn(sinceIn, text, 1)
@@ -135,7 +169,7 @@ func (h history) untold(a *account, at time.Time, heading, text string) string {
 		if !strings.Contains(text, "The name "+a.name+" is taken by ") {
 			return h.unnamed(a, text)
 		}
-		if !h.namesake(a) {
+		if !h.namesake(a) && !a.refused() {
 			return "its name was nobody else's"
 		}
 	default:

@@ -57,8 +57,8 @@ var toldMutants = map[string]mutant{
 		s.says(s.told(saysEnded), requests.CauseExpired, requests.CauseRevoked)
 	}},
 	"an end is told of another window": {"told true", func(s *scenario) {
-		s.says(s.told(saysEnded), "given from "+api.Moment(requests.At(s.a.merged)),
-			"given from "+api.Moment(requests.At(s.a.merged.Add(-time.Minute))))
+		s.says(s.told(saysEnded), "given from "+api.Moment(requests.At(s.a.start)),
+			"given from "+api.Moment(requests.At(s.a.start.Add(-time.Minute))))
 	}},
 	"an end is told as later than it was": {"told true", func(s *scenario) {
 		i := s.told(saysEnded)

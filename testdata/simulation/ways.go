@@ -100,13 +100,24 @@ func (w *world) others() {
 	w.forge.SetManners(usualManners)
 }
 
-func opened(w *world, r *request, o occasion) (err error) {
-	r.number, err = w.open(fmt.Sprint("ask-", o.n, "-", r.number), map[string]string{r.path: r.content})
-	return err
+func opened(w *world, r *request, o occasion) error {
+	return w.opens(fmt.Sprint("ask-", o.n, "-", r.number), map[string]string{r.path: r.content}, r)
+}
+
+// opens has alice open a pull request for some requests.
+func (w *world) opens(branch string, files map[string]string, of ...*request) error {
+	number, err := w.open(branch, files)
+	if err != nil {
+		return err
+	}
+	for _, r := range of {
+		r.came(number)
+	}
+	return nil
 }
 
 // openedWithAnother asks for two things at once.
-func openedWithAnother(w *world, r *request, o occasion) (err error) {
+func openedWithAnother(w *world, r *request, o occasion) error {
 	other := w.wants(occasion{o.n, o.name + " too"}, true)
 	was := other.name
 	other.name += "-too"
@@ -115,16 +126,14 @@ func openedWithAnother(w *world, r *request, o occasion) (err error) {
 	w.does(asks, other)
 	w.does(spoils, r)
 	w.does(spoils, other)
-	r.number, err = w.open(fmt.Sprint("ask-", o.n), map[string]string{r.path: r.content,
-		other.path: other.content})
-	return err
+	return w.opens(fmt.Sprint("ask-", o.n), map[string]string{r.path: r.content, other.path: other.content},
+		r, other)
 }
 
-func openedBeside(w *world, r *request, o occasion) (err error) {
+func openedBeside(w *world, r *request, o occasion) error {
 	w.does(spoils, r)
-	r.number, err = w.open(fmt.Sprint("ask-", o.n), map[string]string{r.path: r.content,
-		"docs/" + r.name + ".md": "Why we need it\n"})
-	return err
+	return w.opens(fmt.Sprint("ask-", o.n), map[string]string{r.path: r.content,
+		"docs/" + r.name + ".md": "Why we need it\n"}, r)
 }
 
 // openedBadly asks by a file that is no request.
