@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -42,10 +43,19 @@ func (h history) idle(cluster string) (all []span) {
 	return append(all, span{since, h[len(h)-1].at})
 }
 
-// troubles are when anything was down that an agent of a cluster needs, or none lived.
+// troubles are when anything was down, or otherwise than it is to be, that an agent of a cluster has to
+// do with, or when none lived.
 func (h history) troubles(cluster string) []span {
-	return append(h.downs(git, github, of(kubernetes, cluster), of(controllers, cluster)),
-		h.idle(cluster)...)
+	var all []string
+	for _, e := range h {
+		for system := range e.down {
+			if _, other, one := strings.Cut(system, " of prod-"); !one || "prod-"+other == cluster {
+				all = append(all, system)
+			}
+		}
+	}
+	slices.Sort(all)
+	return append(h.downs(slices.Compact(all)...), h.idle(cluster)...)
 }
 
 // covered is how much of a time lies in any of some, each of which lasts for more.

@@ -92,12 +92,18 @@ func (h history) doubted(a *account) string {
 	return ""
 }
 
+// denied tells whether the ledger says that a request was refused.
+func (h history) denied(a *account) bool {
+	entry, there := h.entry(a)
+	return there && entry.Status.Cause == requests.CauseDenied
+}
+
 // grantedAfter: whoever is approved gets access though things go wrong, once all answers for long
 // enough while the window is open.
 func grantedAfter(h history) (wrong []string) {
 	for _, a := range h.accounts() {
 		if a.standing().IsZero() || a.refused() || a.pushed || a.spoilt() || h.namesake(a) ||
-			a.base != nil && !a.base.ran() {
+			a.base != nil && !a.base.ran() || h.denied(a) { // which other rules judge
 			continue
 		}
 		at := earlier(a.given(), a.end)
