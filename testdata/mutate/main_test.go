@@ -109,7 +109,7 @@ func TestARoomRewritesItsRows(t *testing.T) {
 
 ## What the simulation sees
 
-| G1 | ` + "`a`" + ` | | | | |
+| a rule | ` + "`a`" + ` | | | | |
 `
 	if err := os.WriteFile(file, []byte(before), 0o600); err != nil {
 		t.Fatal(err)
@@ -150,7 +150,7 @@ func TestARoomRewritesItsRows(t *testing.T) {
 
 ## What the simulation sees
 
-| G1 | ` + "`a`" + ` | | | | |
+| a rule | ` + "`a`" + ` | | | | |
 `
 	if string(got) != want {
 		t.Errorf("the table is\n%s\nwant\n%s", got, want)

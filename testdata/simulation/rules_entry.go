@@ -56,7 +56,9 @@ func (a *account) inexact(s requests.Status, late time.Duration, rewritten bool)
 		if a.commit != "" && s.MergeCommit != a.commit && !rewritten {
 			wrong = append(wrong, fmt.Sprintf("that commit %s brought it; it was %s", s.MergeCommit, a.commit))
 		}
-		if a.allowed == "" && !slices.ContainsFunc(s.Approvers, func(by requests.Approver) bool { return by.Login != "alice" }) {
+		if a.allowed == "" && !slices.ContainsFunc(s.Approvers, func(by requests.Approver) bool {
+			return by.Login != "alice"
+		}) {
 			wrong = append(wrong, fmt.Sprintf("that %v approved it; somebody else than who asked did",
 				s.Approvers))
 		}
