@@ -5,7 +5,7 @@ SHELL := /bin/sh
 include testdata/kube/kube.mk
 
 # Packages under testdata are not matched by ./...
-packages := ./... ./testdata/forge ./testdata/forge/openapi ./testdata/forge/graphql ./testdata/cases ./testdata/answers ./testdata/auditpage ./testdata/kube ./testdata/pipeline ./testdata/faults ./testdata/demo ./testdata/runner ./testdata/mutate ./testdata/mutate/rules ./testdata/findings ./testdata/gitserver ./testdata/grants ./testdata/hook ./testdata/webhook ./testdata/oncall ./testdata/scene ./testdata/simulation ./testdata/simulation/cluster ./testdata/sshkey
+packages := ./... ./testdata/forge ./testdata/forge/openapi ./testdata/forge/graphql ./testdata/cases ./testdata/answers ./testdata/auditpage ./testdata/clocks ./testdata/kube ./testdata/pipeline ./testdata/faults ./testdata/demo ./testdata/runner ./testdata/mutate ./testdata/mutate/rules ./testdata/findings ./testdata/gitserver ./testdata/grants ./testdata/hook ./testdata/webhook ./testdata/oncall ./testdata/scene ./testdata/simulation ./testdata/simulation/cluster ./testdata/sshkey
 # What is heavy and only tests need is in modules of its own, so that go.mod lists what the product is made of.
 # testdata/browser drives the audit's page in Chromium, where it is installed (apt-get install chromium), and skips it elsewhere.
 modules := testdata/monitoring testdata/browser

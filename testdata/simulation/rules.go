@@ -89,16 +89,6 @@ type account struct {
 // granted tells whether it ever had anything by an agent.
 func (a *account) granted() bool { return len(a.made) > 0 }
 
-// until is when what a version made was gone; false: it never was.
-func (a *account) until(made event) (time.Time, bool) {
-	for _, e := range a.gone {
-		if e.version.Old.GetUID() == made.version.New.GetUID() {
-			return e.at, true
-		}
-	}
-	return time.Time{}, false
-}
-
 // access are the resources of what gives access.
 var access = []string{"rolebindings", "clusterrolebindings", "roles", "clusterroles"}
 

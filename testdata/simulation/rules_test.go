@@ -232,7 +232,7 @@ func TestDefectsAreSeen(t *testing.T) {
 		switch {
 		case r.Method != http.MethodDelete || !strings.Contains(r.URL.Path, "/rolebindings/"):
 			return body, nil
-		case strings.HasSuffix(r.URL.Path, "-n0"): // deletes whichever it is
+		case strings.HasSuffix(r.URL.Path, "-n1"): // deletes whichever it is
 			return []byte(`{"propagationPolicy":"Background"}`), nil
 		}
 		done := httptest.NewRecorder() // means to delete, and does not
