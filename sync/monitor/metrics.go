@@ -26,6 +26,7 @@ type Metrics struct {
 	registry *prometheus.Registry
 	factory  promauto.Factory
 	wall     func() time.Time
+	entered  map[string]bool // names that records hold of what the ledger has, as Observed saw it last
 
 	grants, outbox, waiting, lasting       prometheus.Gauge
 	untold                                 prometheus.Gauge
@@ -241,7 +242,7 @@ func unix(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
 // Late notes that a binding was deleted, and by how much after its end.
 func (m *Metrics) Late(by time.Duration) { m.lateness.Observe(max(by, 0).Seconds()) }
 
-// Observed takes the numbers from what was found in the cluster.
+// Observed takes the numbers from what was found in the cluster. It is called by one pass at a time.
 func (m *Metrics) Observed(w plan.World) {
 	bindings, ended := 0, 0
 	for _, l := range w.Live {
@@ -249,11 +250,18 @@ func (m *Metrics) Observed(w plan.World) {
 			bindings++
 		}
 	}
+	entered := map[string]bool{} // what is known of that stays so while the branch cannot be read
 	for _, r := range w.Records {
-		if r.Phase == plan.Ended {
+		if r.Phase != plan.Ended {
+			continue
+		}
+		if name := r.Grant.Name; w.Entered(name) || w.Main == nil && m.entered[name] {
+			entered[name] = true
+		} else {
 			ended++
 		}
 	}
+	m.entered = entered
 	m.grants.Set(float64(bindings))
 	m.outbox.Set(float64(ended))
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
@@ -128,21 +129,29 @@ func TestNoWebhookWithoutSecret(t *testing.T) {
 	}
 }
 
-// TestObserved: grants are the bindings of the agent, and the outbox is what has ended.
+// TestObserved: grants are the bindings of the agent, and the outbox is what has ended and is not in
+// the ledger, also while that cannot be read.
 func TestObserved(t *testing.T) {
 	m := NewMetrics("prod", "v1", time.Now)
-	m.Observed(plan.World{
-		Live: []plan.Live{{Managed: true, Kind: "RoleBinding"},
-			{Managed: true, Kind: "RoleBinding"},
-			{Kind: "RoleBinding"}, {Managed: true, Kind: "Job"}},
-		Records: []plan.Record{{Phase: plan.Ended}, {}, {}, {}},
-	})
-	page := httptest.NewRecorder()
-	(&Server{Metrics: m}).Handler().ServeHTTP(page, httptest.NewRequest("GET", "/metrics", nil))
-	for _, want := range []string{"pullgrant_grants_active{cluster=\"prod\"} 2\n",
-		"pullgrant_outbox_depth{cluster=\"prod\"} 1\n"} {
-		if !strings.Contains(page.Body.String(), want) {
-			t.Errorf("no %s", want)
+	ended := func(name string) plan.Record {
+		return plan.Record{Phase: plan.Ended, Grant: requests.Grant{Name: name}}
+	}
+	main := &plan.Main{Names: map[string][]string{"a": {requests.RevocationPath("prod", "a")},
+		"b": {requests.RevocationPath("other", "b")}}}
+	for _, main := range []*plan.Main{main, nil} {
+		m.Observed(plan.World{Cluster: "prod", Main: main,
+			Live: []plan.Live{{Managed: true, Kind: "RoleBinding"},
+				{Managed: true, Kind: "RoleBinding"},
+				{Kind: "RoleBinding"}, {Managed: true, Kind: "Job"}},
+			Records: []plan.Record{ended("a"), ended("b"), {}, {}, {}},
+		})
+		page := httptest.NewRecorder()
+		(&Server{Metrics: m}).Handler().ServeHTTP(page, httptest.NewRequest("GET", "/metrics", nil))
+		for _, want := range []string{"pullgrant_grants_active{cluster=\"prod\"} 2\n",
+			"pullgrant_outbox_depth{cluster=\"prod\"} 1\n"} {
+			if !strings.Contains(page.Body.String(), want) {
+				t.Errorf("main known %t: no %s", main != nil, want)
+			}
 		}
 	}
 }

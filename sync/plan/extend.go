@@ -17,7 +17,7 @@ func (p *planner) goesOn(g requests.Grant, judged policies.Decision) (may, overl
 	}
 	i := slices.IndexFunc(p.Records, func(r Record) bool { return r.Grant.Name == g.Extends })
 	if i < 0 {
-		return !p.entered(g.Extends) || p.Main != nil && judged.PolicyCommit == p.Main.Tip, false
+		return !p.Entered(g.Extends) || p.Main != nil && judged.PolicyCommit == p.Main.Tip, false
 	}
 	r := p.Records[i]
 	if r.Phase == Ended {

@@ -62,7 +62,7 @@ func (p *planner) follow(r Record) {
 // now; the ledger waits for that, access did not.
 func (p *planner) settle(r Record) {
 	switch {
-	case r.Cause != "" && p.entered(r.Grant.Name): // what is written down stands
+	case r.Cause != "" && p.Entered(r.Grant.Name): // what is written down stands
 	case r.Cause == "":
 		why := p.removal(r, r.EndedAt.Time)
 		if why.Cause == "" {
@@ -112,7 +112,7 @@ func (p *planner) close(r Record) {
 		return
 	}
 	_, asked := p.Main.Requests[r.Grant.Path]
-	if asked || !p.entered(r.Grant.Name) {
+	if asked || !p.Entered(r.Grant.Name) {
 		p.add(Enter, r)
 	}
 	if !p.now.Before(r.Grant.Window.End.Time) {
@@ -184,7 +184,7 @@ func (p *planner) verdict(r Record, s remains) (why Why, code policies.Code, ove
 		removed, changed = !asked, asked && blob != r.Grant.Evidence.Blob
 	}
 	switch {
-	case p.entered(r.Grant.Name): // the record was restored, or is of a process that came late
+	case p.Entered(r.Grant.Name): // the record was restored, or is of a process that came late
 		return Why{Cause: requests.CauseRevoked}, "", true
 	case r.Phase == Ending && r.Cause != "":
 		return Why{r.Cause, r.EndedBy}, policies.Code(r.Code), true

@@ -134,11 +134,11 @@ func (p *planner) consider(path, blob string) {
 	p.close(r)
 }
 
-// entered tells whether the ledger of this cluster has the name: then it is over, whatever a record
+// Entered tells whether the ledger of this cluster has the name: then it is over, whatever a record
 // says. That of another cluster ends nothing here.
-func (p *planner) entered(name string) bool {
-	return p.Main != nil &&
-		slices.Contains(p.Main.Names[name], requests.RevocationPath(p.Cluster, name))
+func (w World) Entered(name string) bool {
+	return w.Main != nil &&
+		slices.Contains(w.Main.Names[name], requests.RevocationPath(w.Cluster, name))
 }
 
 // holder is the path of what has the name of the request at path: another one with a record, the
