@@ -26,36 +26,47 @@ func isCreate(r *http.Request, resource string) bool {
 }
 
 // TestOldPlanGrantsNothing: a replica that read the branch long ago comes to its first save when
-// another one has granted, ended, entered and forgotten the same request.
+// another one has granted, ended and entered the same request: its record is there, or was taken.
 func TestOldPlanGrantsNothing(t *testing.T) {
-	s := newStage(t)
-	s.once(options{}) // what is kept of the policies is there
-	name, path, content := s.requestFile("twice")
-	s.pushFiles("alice", "Ask", map[string]string{path: content})
-	var done atomic.Bool
-	late := s.agent(options{wire: func(next http.RoundTripper) http.RoundTripper {
-		return scene.RoundTripper(func(r *http.Request) (*http.Response, error) {
-			if isCreate(r, "configmaps") && done.CompareAndSwap(false, true) {
-				s.once(options{})
-				if len(s.Bindings()) != 1 {
-					t.Error("the other one did not grant it")
-				}
-				s.pushFiles("alice", "Give back", map[string]string{path: "\x00removed"})
-				s.once(options{})
-				s.over(name, requests.CauseRevoked, "")
+	for what, test := range map[string]struct {
+		taken bool
+		want  string
+	}{"its record holds the name": {false, "already exists"}, "its record is gone": {true, "the branch moved on"}} {
+		t.Run(what, func(t *testing.T) {
+			s := newStage(t)
+			s.once(options{}) // what is kept of the policies is there
+			name, path, content := s.requestFile("twice")
+			s.pushFiles("alice", "Ask", map[string]string{path: content})
+			var done atomic.Bool
+			late := s.agent(options{wire: func(next http.RoundTripper) http.RoundTripper {
+				return scene.RoundTripper(func(r *http.Request) (*http.Response, error) {
+					if isCreate(r, "configmaps") && done.CompareAndSwap(false, true) {
+						s.once(options{})
+						if len(s.Bindings()) != 1 {
+							t.Error("the other one did not grant it")
+						}
+						s.pushFiles("alice", "Give back", map[string]string{path: "\x00removed"})
+						s.once(options{})
+						s.over(name, requests.CauseRevoked, "")
+						if test.taken {
+							s.Must(s.Admin.CoreV1().ConfigMaps(kube.Namespace).Delete(t.Context(),
+								requests.ObjectName(name, 0), metav1.DeleteOptions{}))
+						}
+					}
+					if isCreate(r, "rolebindings") || isCreate(r, "jobs") {
+						t.Errorf("%s %s", r.Method, r.URL)
+					}
+					return next.RoundTrip(r)
+				})
+			}})
+			if err := late.Once(t.Context()); err == nil || !strings.Contains(err.Error(), test.want) ||
+				!done.Load() {
+				t.Errorf("error: %v", err)
 			}
-			if isCreate(r, "rolebindings") || isCreate(r, "jobs") {
-				t.Errorf("%s %s", r.Method, r.URL)
-			}
-			return next.RoundTrip(r)
+			s.once(options{})
+			s.over(name, requests.CauseRevoked, "")
 		})
-	}})
-	if err := late.Once(t.Context()); err == nil || !strings.Contains(err.Error(),
-		"the branch moved on") || !done.Load() {
-		t.Errorf("error: %v", err)
 	}
-	s.once(options{})
-	s.over(name, requests.CauseRevoked, "")
 }
 
 // TestOnceRespectsTheLease: while a replica that runs holds it, a single pass does nothing.
