@@ -148,6 +148,9 @@ func (a *Agent) step(ctx context.Context, s plan.Step) (plan.Record, error) {
 		return a.grant(ctx, r, s.Overlaps)
 	case plan.Forget:
 		return r, a.cluster.Forget(ctx, r)
+	case plan.Attribute:
+		log.Info("known by whom", "by", r.EndedBy.Login)
+		return r, a.cluster.Save(ctx, &r)
 	case plan.Schedule:
 		log.Info("scheduled", "starts_at", r.Grant.Window.Start.String())
 		return r, a.save(ctx, &r)

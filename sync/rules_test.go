@@ -94,4 +94,5 @@ func TestRuleEndsLive(t *testing.T) {
 	s.SetClock(s.Clock().Add(10 * time.Minute))
 	s.Must(agent.Once(t.Context()))
 	s.endedBy(s.over(name, requests.CausePolicyChanged, ""), "alice", number)
+	s.shows(agent, "bindings_ended_total", `cause="PolicyChanged"`, "1") // not once more when it is known by whom
 }

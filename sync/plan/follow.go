@@ -75,7 +75,7 @@ func (p *planner) settle(r Record) {
 			return
 		}
 		if r.EndedBy = p.Doers[r.Grant.Path]; r.EndedBy != (requests.Person{}) {
-			p.add(End, r)
+			p.add(Attribute, r)
 		}
 	}
 	p.close(r)

@@ -10,14 +10,15 @@ type Action string
 
 // Actions in the order in which a plan has them: what takes access away comes first.
 const (
-	End      Action = "end"      // delete the grant's objects, then note cause and time in its record
-	Sweep    Action = "sweep"    // delete managed objects that no grant explains
-	Grant    Action = "grant"    // note Granting, create the objects that are missing, note Granted
-	Schedule Action = "schedule" // note that a request is allowed whose window begins later
-	Deny     Action = "deny"     // note the refusal of a request
-	Enter    Action = "enter"    // write the ended grant into the ledger and remove the request file, in git
-	Discard  Action = "discard"  // remove a request file whose name was used before, in git
-	Forget   Action = "forget"   // delete the record of a grant that is in the ledger
+	End       Action = "end"       // delete the grant's objects, then note cause and time in its record
+	Attribute Action = "attribute" // note by whom a grant ended, which was told when it did
+	Sweep     Action = "sweep"     // delete managed objects that no grant explains
+	Grant     Action = "grant"     // note Granting, create the objects that are missing, note Granted
+	Schedule  Action = "schedule"  // note that a request is allowed whose window begins later
+	Deny      Action = "deny"      // note the refusal of a request
+	Enter     Action = "enter"     // write the ended grant into the ledger and remove the request file, in git
+	Discard   Action = "discard"   // remove a request file whose name was used before, in git
+	Forget    Action = "forget"    // delete the record of a grant that is in the ledger
 )
 
 // Step is one thing to do. Record is the grant's record as it is to become; Discard has only its
@@ -38,7 +39,7 @@ func (s Step) String() string {
 	switch s.Action {
 	case Sweep:
 		return fmt.Sprintf("sweep %s: managed, but of no grant", s.Delete[0])
-	case End, Deny:
+	case End, Attribute, Deny:
 		text := fmt.Sprintf("%s %s: %s", s.Action, g.Name,
 			cmp.Or(s.Record.Cause, "removed from main"))
 		if s.Record.Code != "" {
