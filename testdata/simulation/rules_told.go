@@ -56,7 +56,7 @@ func (c *comment) shown() (heading, text string) {
 // toldTrue: what the agent tells on a pull request is so when it arrives, and stays so as far as it
 // is for ever.
 func toldTrue(h history) (wrong []string) {
-	all := h.accounts()
+	all, k := h.accounts(), h.knowledge()
 	for _, a := range all {
 		a.unseen = h.unseen(a)
 	}
@@ -75,7 +75,7 @@ func toldTrue(h history) (wrong []string) {
 			}
 		case len(about) > 0: // of several, it is of one of them
 			for _, a := range about {
-				if what = h.untold(a, e.at, heading, text); what == "" {
+				if what = h.untold(a, k, e.at, heading, text); what == "" {
 					break
 				}
 			}
@@ -108,7 +108,7 @@ func (a *account) answeredBy(at time.Time) bool {
 }
 
 // untold is what is not so of what is told at a time of a request; empty when all is.
-func (h history) untold(a *account, at time.Time, heading, text string) string {
+func (h history) untold(a *account, k *knowledge, at time.Time, heading, text string) string {
 	given, gone := a.given(), a.lost()
 	boundBy := func(t time.Time) bool { return !given.IsZero() && given.Before(t) }
 	goneBy := func(t time.Time) bool { return !gone.IsZero() && gone.Before(t) }
@@ -150,7 +150,7 @@ func (h history) untold(a *account, at time.Time, heading, text string) string {
 		switch {
 		case !a.has(at.Add(-news)) && !a.has(at):
 			return "nothing of it was there"
-		case len(a.causes(h, at)) == 0:
+		case len(a.causes(h, at))+len(a.changed(k, at)) == 0:
 			return "it was not to end"
 		}
 	case heading == saysOver:
@@ -158,7 +158,7 @@ func (h history) untold(a *account, at time.Time, heading, text string) string {
 			return "it was there"
 		}
 	case strings.HasPrefix(heading, saysEnded):
-		return h.notEnded(a, at, cause, text)
+		return h.notEnded(a, k, at, cause, text)
 	case strings.HasPrefix(heading, saysNever) || strings.HasPrefix(heading, saysRefused):
 		switch {
 		case a.granted():
@@ -198,16 +198,17 @@ func (a *account) lost() (at time.Time) {
 }
 
 // notEnded is what is not so of an end that is told.
-func (h history) notEnded(a *account, at time.Time, cause, text string) string {
+func (h history) notEnded(a *account, k *knowledge, at time.Time, cause, text string) string {
 	if !a.granted() || a.has(at) {
 		return "it was not there and is over"
 	}
 	first, gone := a.gone[0].at, a.gone[len(a.gone)-1].at
 	ended := momentIn(lastedIn, text, 3)
 	late := ended.Sub(gone) - covered(h.troubles(a.cluster), recovery, gone, ended)
+	causes := append(a.causes(h, first), a.changed(k, first)...)
 	switch {
-	case !slices.Contains(a.causes(h, first), cause):
-		return fmt.Sprintf("it lasted until %s, so the cause is one of %v", first, a.causes(h, first))
+	case !slices.Contains(causes, cause):
+		return fmt.Sprintf("it lasted until %s, so the cause is one of %v", first, causes)
 	case !momentIn(lastedIn, text, 1).Equal(a.start) || !momentIn(lastedIn, text, 2).Equal(a.end):
 		return fmt.Sprintf("its window was from %s to %s", a.start, a.end)
 	case ended.Before(first.Add(-tolerated)) || late > noticed:
