@@ -42,29 +42,6 @@ func (c *Cluster) Leader(ctx context.Context, now time.Time) (identity string, e
 	return *held.HolderIdentity, nil
 }
 
-// ownLock is a Lease that a replica gives up only while it holds it. A process that slept, and lost the
-// Lease meanwhile, still takes itself for the holder when it wakes; client-go has it release what it
-// finds there then, which is another one's, and for some seconds two would lead.
-type ownLock struct {
-	resourcelock.Interface
-	holder string // as it was read last
-}
-
-func (l *ownLock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
-	record, raw, err := l.Interface.Get(ctx)
-	if err == nil {
-		l.holder = record.HolderIdentity
-	}
-	return record, raw, err
-}
-
-func (l *ownLock) Update(ctx context.Context, record resourcelock.LeaderElectionRecord) error {
-	if record.HolderIdentity == "" && l.holder != l.Identity() {
-		return fmt.Errorf("%s holds it by now", requests.Quote(l.holder))
-	}
-	return l.Interface.Update(ctx, record)
-}
-
 // Lead waits until this replica holds the Lease, and has it work until it loses the Lease or ctx
 // ends. It returns once the work has stopped. Expiry does not need the Lease: every replica
 // expires.
@@ -73,11 +50,11 @@ func (c *Cluster) Lead(ctx context.Context, identity string, log *slog.Logger,
 	log = log.With("event", "lead", "cluster", c.Name)
 	terms, over := make(chan context.Context), make(chan struct{})
 	elector, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
-		Lock: &ownLock{Interface: &resourcelock.LeaseLock{LeaseMeta: metav1.ObjectMeta{
-			Namespace: Namespace, Name: LeaseName},
+		Lock: &resourcelock.LeaseLock{LeaseMeta: metav1.ObjectMeta{Namespace: Namespace,
+			Name: LeaseName},
 			Client: c.coordination, LockConfig: resourcelock.ResourceLockConfig{
 				Identity: identity},
-			Labels: map[string]string{render.LabelCluster: requests.LabelValue(c.Name)}}},
+			Labels: map[string]string{render.LabelCluster: requests.LabelValue(c.Name)}},
 		LeaseDuration: leaseDuration, RenewDeadline: renewDeadline, RetryPeriod: retryPeriod,
 		Name: LeaseName,
 		Callbacks: leaderelection.LeaderCallbacks{
@@ -114,7 +91,7 @@ func (c *Cluster) Lead(ctx context.Context, identity string, log *slog.Logger,
 
 // release gives the Lease up, where this replica holds it, so that another need not wait until it is
 // over. The elector would do so as soon as ctx ends, or the Lease could not be renewed, while the
-// work goes on.
+// work goes on; and after a sleep it would give up what is another's by then.
 func (c *Cluster) release(ctx context.Context, identity string, log *slog.Logger) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), renewDeadline)
 	defer cancel()
