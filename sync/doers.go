@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
@@ -25,8 +24,8 @@ func (v *prover) doers(ctx context.Context, w plan.World) map[string]requests.Pe
 			found[p] = requests.Person{}
 			continue
 		}
-		entered := slices.Contains(w.Main.Names[r.Grant.Name], requests.RevocationPath(w.Cluster, r.Grant.Name))
-		if !r.AsksWho() || r.Cause != "" && entered || ctx.Err() != nil || !v.asking[p].due(v.clocks.wall()) {
+		if !r.AsksWho() || r.Cause != "" && w.Entered(r.Grant.Name) || ctx.Err() != nil ||
+			!v.asking[p].due(v.clocks.wall()) {
 			continue
 		}
 		by, err := v.doer(ctx, w.Main.Tip, r)

@@ -65,7 +65,7 @@ const inStepBound = 30*time.Second + 15*time.Second
 func inStep(h history) (wrong []string) {
 	lives := h.lives()
 	for _, c := range h.lists() {
-		down := h.silent(c.name)
+		down := h.downs(of(kubernetes, c.name))
 		for _, m := range c.differ {
 			for _, p := range lives {
 				if m.what == "" || p.cluster != c.name || p.program != awsKeepers.name {

@@ -137,33 +137,9 @@ func (h history) lives() (all []*life) {
 // span is a time from one on, and less than another.
 type span struct{ from, to time.Time }
 
-// silent are the times in which Kubernetes of a cluster answers nobody, in order.
-func (h history) silent(cluster string) (all []span) {
-	var since time.Time
-	for _, e := range h {
-		switch down, told := e.down[of(kubernetes, cluster)]; {
-		case told && down:
-			since = e.at
-		case told:
-			all = append(all, span{since, e.at})
-		}
-	}
-	return all
-}
-
 // answered is how much of a time lies in none of the silent ones.
 func answered(silent []span, from, to time.Time) time.Duration {
-	sum := max(to.Sub(from), 0)
-	for _, s := range silent {
-		if s.from.Before(from) {
-			s.from = from
-		}
-		if s.to.After(to) {
-			s.to = to
-		}
-		sum -= max(s.to.Sub(s.from), 0)
-	}
-	return sum
+	return max(to.Sub(from), 0) - covered(silent, 0, from, to)
 }
 
 // What a process that ends access needs, in time in which Kubernetes answers.
@@ -182,7 +158,7 @@ func prompt(h history) (wrong []string) {
 	lives, silent, told := h.lives(), map[string][]span{}, h.told()
 	for _, a := range h.accounts() {
 		if _, known := silent[a.cluster]; !known {
-			silent[a.cluster] = h.silent(a.cluster)
+			silent[a.cluster] = h.downs(of(kubernetes, a.cluster))
 		}
 		down := silent[a.cluster]
 		for _, s := range a.stays {
@@ -225,7 +201,7 @@ func (h history) unseen(a *account) bool {
 	if len(a.gone) == 0 {
 		return false
 	}
-	down := h.silent(a.cluster)
+	down := h.downs(of(kubernetes, a.cluster))
 	return !slices.ContainsFunc(h.lives(), func(p *life) bool {
 		from, to := a.gone[0].at, a.end.Add(-plan.MaxSkew)
 		if p.from.After(from) {

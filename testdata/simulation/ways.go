@@ -182,22 +182,24 @@ func dismissed(w *world, r *request, _ occasion) error {
 	return nil
 }
 
-// pushedAgain changes the length of what is asked for.
-func pushedAgain(w *world, r *request, _ occasion) error {
-	w.does(changesIt, r)
-	r.lengthened(time.Minute)
-	_, err := w.forge.Push(forge.Change{User: "alice", Branch: w.branchOf(r), Message: "More",
-		Files: map[string]string{r.path: r.content}})
-	return err
+// pushedBy is a commit more on the branch, which changes the length of what is asked for.
+func pushedBy(who, what, message string) step {
+	return func(w *world, r *request, _ occasion) error {
+		w.does(what, r)
+		r.lengthened(time.Minute)
+		_, err := w.forge.Push(forge.Change{User: who, Branch: w.branchOf(r), Message: message,
+			Files: map[string]string{r.path: r.content}})
+		return err
+	}
 }
 
-// contributed is a commit of the approver's own on the branch.
-func contributed(w *world, r *request, _ occasion) error {
-	w.does(takesUp, r)
-	r.lengthened(time.Minute)
-	_, err := w.forge.Push(forge.Change{User: "bob", Branch: w.branchOf(r), Message: "Let me",
-		Files: map[string]string{r.path: r.content}})
-	return err
+func pushedAgain(w *world, r *request, o occasion) error {
+	return pushedBy("alice", changesIt, "More")(w, r, o)
+}
+
+// contributed is a commit of the approver's own.
+func contributed(w *world, r *request, o occasion) error {
+	return pushedBy("bob", takesUp, "Let me")(w, r, o)
 }
 
 // branchOf is the branch of a request's last pull request.
