@@ -182,31 +182,60 @@ func (g repository) ancestor(expression string) (sha string, known bool, err err
 	return sha, true, nil
 }
 
-// longest is how many commits are followed before git, which is quicker then, is asked.
-const longest = 500
-
-// reachable are a commit and all before it, which nobody may change; ok is false when that is for git
-// to say.
-func (g repository) reachable(sha string) (all map[string]bool, ok bool) {
-	if known, found := g.known.Load("reachable " + sha); found {
-		return known.(map[string]bool), true
-	}
-	all = map[string]bool{sha: true}
-	for next := []string{sha}; len(next) > 0; {
-		parents, ok := g.parents(next[0])
-		if !ok || len(all) > longest {
-			return nil, false
+// depth is the length of the longest way from a commit to one without parents; ok is false when that is
+// for git to say.
+func (g repository) depth(sha string) (n int, ok bool) {
+	known := func(sha string) (int, bool) {
+		n, found := g.known.Load("depth " + sha)
+		if !found {
+			return 0, false
 		}
+		return n.(int), true
+	}
+	for way := []string{sha}; len(way) > 0; {
+		last := way[len(way)-1]
+		parents, ok := g.parents(last)
+		if !ok {
+			return 0, false
+		}
+		n, ready := 0, true
+		for _, parent := range parents {
+			m, found := known(parent)
+			if !found {
+				way, ready = append(way, parent), false
+			}
+			n = max(n, m+1)
+		}
+		if ready {
+			g.known.Store("depth "+last, n)
+			way = way[:len(way)-1]
+		}
+	}
+	n, _ = known(sha)
+	return n, true
+}
+
+// follows reports whether ancestor is reachable from sha; ok is false when that is for git to say.
+func (g repository) follows(sha, ancestor string) (yes, ok bool) {
+	depth, ok := g.depth(ancestor)
+	if _, other := g.depth(sha); !ok || !other {
+		return false, false
+	}
+	seen := map[string]bool{sha: true}
+	for next := []string{sha}; len(next) > 0; {
+		if next[0] == ancestor {
+			return true, true
+		}
+		parents, _ := g.parents(next[0])
 		next = next[1:]
 		for _, parent := range parents {
-			if !all[parent] {
-				all[parent] = true
+			if deep, _ := g.depth(parent); deep >= depth && !seen[parent] {
+				seen[parent] = true
 				next = append(next, parent)
 			}
 		}
 	}
-	g.known.Store("reachable "+sha, all)
-	return all, true
+	return false, true
 }
 
 // between are the commits of head that base does not have, oldest first.
@@ -219,16 +248,17 @@ func (g repository) between(head, base string) ([]string, error) {
 
 // looseLine is between, where no commit of head's is a merge; ok is false when that is for git to say.
 func (g repository) looseLine(head, base string) (line []string, ok bool) {
-	had, ok := g.reachable(base)
-	for sha := head; ok && !had[sha]; {
+	for sha := head; ; {
+		if had, ok := g.follows(base, sha); had || !ok {
+			return line, ok
+		}
 		line = append([]string{sha}, line...)
 		parents, single := g.parents(sha)
-		if !single || len(parents) != 1 || len(line) > longest {
+		if !single || len(parents) != 1 {
 			return nil, false
 		}
 		sha = parents[0]
 	}
-	return line, ok
 }
 
 // mergeBase is the best common ancestor of two commits.

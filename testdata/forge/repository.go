@@ -188,8 +188,8 @@ func (g repository) contains(sha, ancestor string) bool {
 	if sha == "" || ancestor == "" {
 		return false
 	}
-	if all, ok := g.reachable(sha); ok {
-		return all[ancestor]
+	if yes, ok := g.follows(sha, ancestor); ok {
+		return yes
 	}
 	_, err := g.run("", "merge-base", "--is-ancestor", ancestor, sha)
 	return err == nil

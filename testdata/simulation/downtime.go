@@ -10,6 +10,9 @@ import (
 func (h history) downs(systems ...string) (all []span) {
 	since := map[string]time.Time{}
 	for _, e := range h {
+		if e.down == nil {
+			continue
+		}
 		for _, system := range systems {
 			switch down, told := e.down[system]; {
 			case told && down:
@@ -76,9 +79,40 @@ func covered(some []span, more time.Duration, from, to time.Time) (sum time.Dura
 	return sum
 }
 
-// wrongIn tells whether anything was wrong in a time: a fault, an agent that ended, something down.
-func (h history) wrongIn(cluster string, from, to time.Time) bool {
-	return covered(h.troubles(cluster), 0, from, to) > 0 || slices.ContainsFunc(h, func(e event) bool {
-		return (e.fault != "" || programOf(e.died) == agents.name) && !e.at.Before(from) && !e.at.After(to)
-	})
+// wrongs are what went wrong in a history, for those who ask often.
+type wrongs struct {
+	troubles func(cluster string) []span // in the order in which they end
+	at       []time.Time                 // a fault, or an agent that ended
+}
+
+func (h history) wrongs() wrongs {
+	w := wrongs{troubles: remembered(func(cluster string) []span {
+		return slices.SortedFunc(slices.Values(h.troubles(cluster)),
+			func(a, b span) int { return a.to.Compare(b.to) })
+	})}
+	for _, e := range h {
+		if e.fault != "" || programOf(e.died) == agents.name {
+			w.at = append(w.at, e.at)
+		}
+	}
+	return w
+}
+
+// in tells whether anything was wrong in a time: a fault, an agent that ended, something down.
+func (w wrongs) in(cluster string, from, to time.Time) bool {
+	next, _ := slices.BinarySearchFunc(w.at, from, time.Time.Compare)
+	return next < len(w.at) && !w.at[next].After(to) || covered(w.troubles(cluster), 0, from, to) > 0
+}
+
+// remembered is a function of names that is asked of each name no more than once.
+func remembered[T any](of func(name string) T) func(name string) T {
+	known := map[string]T{}
+	return func(name string) T {
+		is, asked := known[name]
+		if !asked {
+			is = of(name)
+			known[name] = is
+		}
+		return is
+	}
 }

@@ -48,7 +48,7 @@ var hubFaults = []beside{
 	{rightLost, 1000, true, func(w *world, _ *site, _ string) func() {
 		set := func(rights []string) {
 			w.forge.SetAppRights("agent", rights...)
-			w.hub.moved("people")
+			w.hub.forgetAll()
 		}
 		lost := w.below(len(appRights), fmt.Sprint(rightLost, time.Since(begin)))
 		w.note("the App loses %s", appRights[lost])

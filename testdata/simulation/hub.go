@@ -23,9 +23,15 @@ type hub struct {
 	known map[string]*httptest.ResponseRecorder
 	packs map[string]*httptest.ResponseRecorder // of git, which stay as they are
 	tip   string                                // of main, as the history has it
-	tips  map[string]bool                       // that main ever had
+	lines map[string]string                     // of first parents, by each tip that main ever had
 	lags  []time.Duration                       // until what is written shows, in one place or another
 	shows []time.Time                           // when what was written will
+}
+
+func newHub(w *world) *hub {
+	h := &hub{w: w, lines: map[string]string{}}
+	h.forgetAll()
+	return h
 }
 
 // serve answers a call, and enters into the history what it put on main.
@@ -38,6 +44,10 @@ func (h *hub) serve(n *wire, r *http.Request, body []byte) *http.Response {
 	key := strings.Join([]string{r.Method, r.URL.String(), r.Header.Get("Authorization"),
 		r.Header.Get("If-None-Match"), r.Header.Get("Accept"), r.Header.Get("Git-Protocol"),
 		string(body)}, "\x00")
+	refs := fetches && bytes.Contains(body, []byte("command=ls-refs"))
+	if refs { // the agents ask for main, and hear the same until that moves
+		key += h.w.forge.Branch("main")
+	}
 	h.show()
 	said := h.known[key]
 	if fetches && said == nil {
@@ -55,7 +65,7 @@ func (h *hub) serve(n *wire, r *http.Request, body []byte) *http.Response {
 			h.written()
 			h.look(n.site.name, n.process)
 			h.commented(n, r, said)
-		case fetches && bytes.Contains(said.Body.Bytes(), []byte("packfile\n")):
+		case refs || fetches && bytes.Contains(said.Body.Bytes(), []byte("packfile\n")):
 			h.packs[key] = said
 		default:
 			h.known[key] = said
@@ -103,11 +113,14 @@ func (h *hub) show() {
 }
 
 // forget is called when something may be otherwise; objects that git gave out are not.
-func (h *hub) forget() {
-	h.known = map[string]*httptest.ResponseRecorder{}
-	if h.packs == nil {
-		h.packs = map[string]*httptest.ResponseRecorder{}
-	}
+func (h *hub) forget() { h.known = map[string]*httptest.ResponseRecorder{} }
+
+// forgetAll is called when somebody may read more than before, or less.
+func (h *hub) forgetAll() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.forget()
+	h.packs = map[string]*httptest.ResponseRecorder{}
 }
 
 // look enters a move of main into the history.
@@ -117,33 +130,38 @@ func (h *hub) look(cluster, who string) {
 		return
 	}
 	p := &push{cluster: cluster, who: who, old: h.tip, tip: tip, changed: map[string]string{},
-		again: h.tips[tip], line: h.git("rev-list", "--first-parent", tip)}
-	if h.tips == nil {
-		h.tips = map[string]bool{}
-	}
-	h.tip, h.tips[tip] = tip, true
+		again: h.lines[tip] != ""}
+	one := false // a commit came, and no more
 	if p.old != "" {
 		parent, rest, _ := strings.Cut(h.git("log", "-1", "-m", "--first-parent", "--no-renames",
 			"--name-status", "--format=%P%n%an %cn%n%B%x00", tip), "\n")
 		message, changes, _ := strings.Cut(rest, "\x00")
-		p.message, p.continues = strings.TrimSpace(message), strings.HasPrefix(parent, p.old)
-		if !p.continues { // several commits came, or others
-			p.continues = strings.Contains(p.line, p.old)
+		p.message, one = strings.TrimSpace(message), strings.HasPrefix(parent, p.old)
+		if one {
+			p.line = tip + "\n" + h.lines[p.old]
+		} else { // several came, or others
+			p.line = h.git("rev-list", "--first-parent", tip)
 			changes = h.git("diff", "--no-renames", "--name-status", p.old, tip)
 		}
+		p.continues = strings.Contains(p.line, p.old)
 		for line := range strings.SplitSeq(changes, "\n") {
 			if status, path, found := strings.Cut(line, "\t"); found {
 				p.changed[path] = status
 			}
 		}
 	}
-	h.decides(p)
+	if p.line == "" {
+		p.line = h.git("rev-list", "--first-parent", tip)
+	}
+	h.tip, h.lines[tip] = tip, p.line
+	h.decides(p, one)
 	h.w.note("%s moved main to %s", who, tip)
 	h.w.add(event{push: p})
 }
 
-// decides notes what a push did to files that decide; the first one made them all.
-func (h *hub) decides(p *push) {
+// decides notes what a push did to files that decide, of one commit or of more; the first one made
+// them all.
+func (h *hub) decides(p *push, one bool) {
 	paths := sorted(p.changed)
 	if p.old == "" {
 		paths = strings.Fields(h.git("ls-tree", "-r", "--name-only", "main"))
@@ -157,7 +175,11 @@ func (h *hub) decides(p *push) {
 		if p.decides == nil {
 			p.decides = map[string]root{}
 		}
-		p.decides[path] = root{h.content(path), h.git("log", "-1", "--first-parent", "--format=%H", p.tip, "--", path)}
+		commit := p.tip
+		if !one {
+			commit = strings.TrimSpace(h.git("log", "-1", "--first-parent", "--format=%H", p.tip, "--", path))
+		}
+		p.decides[path] = root{h.content(path), commit}
 	}
 }
 

@@ -83,11 +83,12 @@ type knowledge struct {
 	pushed map[string]time.Time   // when main had a commit that changed what decides, first
 	theirs map[string][]time.Time // when people took a file from main or changed it, by path
 	lost   map[string]bool        // files that people took from main
+	wrongs wrongs
 }
 
 func (h history) knowledge() *knowledge {
 	k := &knowledge{facts: map[string][]event{}, pushed: map[string]time.Time{},
-		theirs: map[string][]time.Time{}, lost: map[string]bool{}}
+		theirs: map[string][]time.Time{}, lost: map[string]bool{}, wrongs: h.wrongs()}
 	for _, e := range h {
 		switch {
 		case e.fact != nil:

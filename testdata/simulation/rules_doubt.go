@@ -101,8 +101,9 @@ func (h history) denied(a *account) bool {
 // grantedAfter: whoever is approved gets access though things go wrong, once all answers for long
 // enough while the window is open.
 func grantedAfter(h history) (wrong []string) {
-	for _, a := range h.accounts() {
-		if a.standing().IsZero() || a.refused() || a.pushed || a.spoilt() || h.namesake(a) ||
+	all, wrongs := h.accounts(), h.wrongs()
+	for _, a := range all {
+		if a.standing().IsZero() || a.refused() || a.pushed || a.spoilt() || a.namesake(all) ||
 			a.base != nil && !a.base.ran() || h.denied(a) { // which other rules judge
 			continue
 		}
@@ -112,7 +113,7 @@ func grantedAfter(h history) (wrong []string) {
 				at = earlier(e.at, at)
 			}
 		}
-		if had := at.Sub(a.start) - covered(h.troubles(a.cluster), toldAgain, a.start, at); had > faultyGrant {
+		if had := at.Sub(a.start) - covered(wrongs.troubles(a.cluster), toldAgain, a.start, at); had > faultyGrant {
 			wrong = append(wrong, fmt.Sprintf("%s, to begin at %s, was not all there at %s, after %s in which all "+
 				"answered", a.name, a.start, at, had))
 		}

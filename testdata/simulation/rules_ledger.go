@@ -55,8 +55,8 @@ func ledgerTrue(h history) (wrong []string) {
 			main = e.main
 		}
 	}
-	k := h.knowledge()
-	for _, a := range h.accounts() {
+	all, k := h.accounts(), h.knowledge()
+	for _, a := range all {
 		if a.merged.IsZero() {
 			continue
 		}
@@ -66,7 +66,7 @@ func ledgerTrue(h history) (wrong []string) {
 			// what people took away before an agent saw it, or that a cluster forgot, no agent knows of;
 			// and what has a name that another one had is taken from main without more
 			if !k.lost[path] && (a.granted() && !a.forgotten(a.made[0].at, h[len(h)-1].at) ||
-				(a.left.IsZero() || a.leftBy != "people") && !h.namesake(a)) {
+				(a.left.IsZero() || a.leftBy != "people") && !a.namesake(all)) {
 				wrong = append(wrong, "the ledger has no entry of "+a.name)
 			}
 			continue

@@ -37,15 +37,9 @@ func (h history) scraped(do func(at time.Time, s *scrape) (wrong string)) (wrong
 
 // shownFrom is since when something may have been as a process shows it at a time: while something
 // was down it learned nothing.
-func (h history) shownFrom(cluster string, at time.Time) time.Time {
-	bound := calmShown
-	if h.faulty() {
-		bound = faultyShown
-	}
+func (w wrongs) shownFrom(cluster string, bound time.Duration, at time.Time) time.Time {
 	from := at.Add(-bound)
-	down := slices.SortedFunc(slices.Values(h.troubles(cluster)),
-		func(a, b span) int { return b.to.Compare(a.to) })
-	for _, s := range down {
+	for _, s := range slices.Backward(w.troubles(cluster)) {
 		if s.from.Before(from) && s.to.After(from.Add(-bound)) {
 			from = s.from.Add(-bound)
 		}
@@ -55,42 +49,64 @@ func (h history) shownFrom(cluster string, at time.Time) time.Time {
 
 // shownLive: the replica that takes the passes shows how many bindings there are, and others none.
 func shownLive(h history) []string {
-	kinds := []string{"rolebindings create", "rolebindings delete", "clusterrolebindings create",
-		"clusterrolebindings delete"}
+	bound, were := calmShown, remembered(h.bindings)
+	if h.faulty() {
+		bound = faultyShown
+	}
+	wrong, terms := h.wrongs(), remembered(h.terms)
 	return h.scraped(func(at time.Time, s *scrape) string {
-		shows, from := s.numbers["grants_active"], h.shownFrom(s.cluster, at)
+		shows, from := s.numbers["grants_active"], wrong.shownFrom(s.cluster, bound, at)
 		if s.numbers["leader"] == 0 {
 			if shows == 0 {
 				return ""
 			}
 			return fmt.Sprintf("it does not lead, and shows %g bindings", shows)
 		}
-		n, were := 0.0, map[float64]bool{}
-		for _, t := range h.terms(s.cluster) {
-			were[0] = were[0] || t.process == s.process && t.from.After(from)
-		}
-		for _, e := range h {
-			if e.at.After(at) {
-				break
-			}
-			if e.at.Before(from) {
-				were = map[float64]bool{0: were[0]}
-			}
-			if v := e.version; v != nil && v.cluster == s.cluster && v.ours() &&
-				slices.Contains(kinds, v.kind()) {
-				if v.New == nil {
-					n--
-				} else {
-					n++
-				}
-			}
-			were[n] = true
-		}
-		if were[shows] {
+		if shows == 0 && slices.ContainsFunc(terms(s.cluster), func(t term) bool {
+			return t.process == s.process && t.from.After(from)
+		}) {
 			return ""
 		}
-		return fmt.Sprintf("it shows %g bindings; there are %g", shows, n)
+		n := 0
+		for _, c := range were(s.cluster) {
+			if c.at.After(at) {
+				break
+			}
+			if !c.at.Before(from) && float64(n) == shows { // until then it was n
+				return ""
+			}
+			n = c.is
+		}
+		if float64(n) == shows {
+			return ""
+		}
+		return fmt.Sprintf("it shows %g bindings; there are %d", shows, n)
 	})
+}
+
+// change is what a number is from a time on.
+type change struct {
+	at time.Time
+	is int
+}
+
+// bindings are how many there are of grants in a cluster; none before the first change.
+func (h history) bindings(cluster string) (all []change) {
+	n := 0
+	for _, e := range h {
+		v := e.version
+		if v == nil || v.cluster != cluster || !strings.HasSuffix(v.Resource, "bindings") || !v.ours() {
+			continue
+		}
+		switch {
+		case v.New == nil:
+			n--
+		case v.Old == nil:
+			n++
+		}
+		all = append(all, change{e.at, n})
+	}
+	return all
 }
 
 // ours tells whether an object is one of a grant.
@@ -154,10 +170,8 @@ func (h history) lastScrapes() map[string]*scrape {
 
 // shownStops: what keeps an agent from working is shown while it does, and no longer.
 func shownStops(h history) []string {
-	down := map[string][]span{}
-	for _, system := range []string{git, github} {
-		down[system] = h.downs(system)
-	}
+	down := remembered(func(system string) []span { return h.downs(system) })
+	wrong := h.wrongs()
 	return h.scraped(func(at time.Time, s *scrape) string {
 		since := func(stage string) time.Duration {
 			return at.Sub(time.Unix(int64(s.numbers[fmt.Sprintf("last_error_timestamp_seconds{stage=%q}", stage)]), 0))
@@ -166,15 +180,15 @@ func shownStops(h history) []string {
 			return covered(all, 0, at.Add(-outageShown), at) == outageShown
 		}
 		switch leads := s.numbers["leader"] == 1; {
-		case leads && through(h.downs(of(kubernetes, s.cluster))):
+		case leads && through(down(of(kubernetes, s.cluster))):
 			return "it leads, and Kubernetes does not answer"
-		case leads && s.passing() && through(down[git]) && since("git") > outageShown:
+		case leads && s.passing() && through(down(git)) && since("git") > outageShown:
 			return "git does not answer, and it does not show that"
-		case leads && s.passing() && through(down[github]) && !through(down[git]) &&
+		case leads && s.passing() && through(down(github)) && !through(down(git)) &&
 			since("apply") > outageShown && since("git") > outageShown:
 			return "GitHub does not answer, and it does not show that"
 		}
-		if h.wrongIn(s.cluster, at.Add(-reasonFor-outageShown), at) {
+		if wrong.in(s.cluster, at.Add(-reasonFor-outageShown), at) {
 			return ""
 		}
 		for name, n := range s.numbers {
@@ -199,18 +213,19 @@ func (s *scrape) passing() bool {
 // shownHealth: no trouble is a reason to restart a process; one is ready where nothing is wrong, and is
 // not while it never had an answer of Kubernetes.
 func shownHealth(h history) []string {
-	began := map[string]time.Time{}
+	down := remembered(func(system string) []span { return h.downs(system) })
+	began, wrong := map[string]time.Time{}, h.wrongs()
 	for _, p := range h.lives() {
 		began[p.process] = p.from
 	}
 	return h.scraped(func(at time.Time, s *scrape) string {
 		from := began[s.process]
-		switch silent := h.downs(of(kubernetes, s.cluster)); {
+		switch silent := down(of(kubernetes, s.cluster)); {
 		case !s.healthy:
 			return "it says that only a restart helps"
 		case s.ready && covered(silent, 0, from, at) == at.Sub(from):
 			return "it is ready, and Kubernetes never answered it"
-		case !s.ready && at.Sub(from) > faultyShown && !h.wrongIn(s.cluster, at.Add(-reasonFor), at):
+		case !s.ready && at.Sub(from) > faultyShown && !wrong.in(s.cluster, at.Add(-reasonFor), at):
 			return fmt.Sprintf("it is not ready, and nothing is wrong: %q", s.says)
 		}
 		return ""

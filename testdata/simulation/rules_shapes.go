@@ -58,9 +58,9 @@ func names(h history) (wrong []string) {
 	return wrong
 }
 
-// namesake tells whether another request has the name of this one.
-func (h history) namesake(a *account) bool {
-	return slices.ContainsFunc(h.accounts(), func(b *account) bool {
+// namesake tells whether another one of all requests has the name of this one.
+func (a *account) namesake(all []*account) bool {
+	return slices.ContainsFunc(all, func(b *account) bool {
 		return b.path != a.path && b.name == a.name && (!b.merged.IsZero() || b.refused() || b.spoilt())
 	})
 }
@@ -155,12 +155,10 @@ const (
 // prompt: while one process lives that ends access and Kubernetes answers it, access ends when that
 // process does so by its clock, whatever became of all others.
 func prompt(h history) (wrong []string) {
-	lives, silent, told := h.lives(), map[string][]span{}, h.told()
+	lives, told := h.lives(), h.told()
+	silent := remembered(func(cluster string) []span { return h.downs(of(kubernetes, cluster)) })
 	for _, a := range h.accounts() {
-		if _, known := silent[a.cluster]; !known {
-			silent[a.cluster] = h.downs(of(kubernetes, a.cluster))
-		}
-		down := silent[a.cluster]
+		down := silent(a.cluster)
 		for _, s := range a.stays {
 			if s.byHand() || s.again() {
 				continue
@@ -177,9 +175,9 @@ func prompt(h history) (wrong []string) {
 				if due.Before(a.end) {
 					due = a.end
 				}
-				until := gone
-				if p.to.Before(until) {
-					until = p.to
+				until := earlier(gone, p.to)
+				if !due.Before(until) {
+					continue
 				}
 				allowed := acts + told.behind(p, due, until) + time.Duration(h.hindered(p, due, until))*tryLost +
 					covered(h.downs(of(sleeping, p.process), of(keeping, p.cluster), of(refusing, p.cluster),

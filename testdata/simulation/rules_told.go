@@ -75,7 +75,7 @@ func toldTrue(h history) (wrong []string) {
 			}
 		case len(about) > 0: // of several, it is of one of them
 			for _, a := range about {
-				if what = h.untold(a, k, e.at, heading, text); what == "" {
+				if what = h.untold(a, all, k, e.at, heading, text); what == "" {
 					break
 				}
 			}
@@ -108,7 +108,7 @@ func (a *account) answeredBy(at time.Time) bool {
 }
 
 // untold is what is not so of what is told at a time of a request; empty when all is.
-func (h history) untold(a *account, k *knowledge, at time.Time, heading, text string) string {
+func (h history) untold(a *account, all []*account, k *knowledge, at time.Time, heading, text string) string {
 	given, gone := a.given(), a.lost()
 	boundBy := func(t time.Time) bool { return !given.IsZero() && given.Before(t) }
 	goneBy := func(t time.Time) bool { return !gone.IsZero() && gone.Before(t) }
@@ -139,7 +139,7 @@ func (h history) untold(a *account, k *knowledge, at time.Time, heading, text st
 			return fmt.Sprintf("it was there at %s", given)
 		case a.merged.IsZero() || since.Before(a.merged.Add(-tolerated)) || since.After(at.Add(tolerated)):
 			return fmt.Sprintf("it says since %s; it was merged at %s", since, a.merged)
-		case !h.wrongIn(a.cluster, at.Add(-reasonFor), at):
+		case !k.wrongs.in(a.cluster, at.Add(-reasonFor), at):
 			return "it had nothing to wait for"
 		}
 	case heading == saysWhere:
@@ -169,7 +169,7 @@ func (h history) untold(a *account, k *knowledge, at time.Time, heading, text st
 		if !strings.Contains(text, "The name "+a.name+" is taken by ") {
 			return h.unnamed(a, text)
 		}
-		if !h.namesake(a) && !a.refused() {
+		if !a.namesake(all) && !a.refused() {
 			return "its name was nobody else's"
 		}
 	default:
@@ -204,7 +204,7 @@ func (h history) notEnded(a *account, k *knowledge, at time.Time, cause, text st
 	}
 	first, gone := a.gone[0].at, a.gone[len(a.gone)-1].at
 	ended := momentIn(lastedIn, text, 3)
-	late := ended.Sub(gone) - covered(h.troubles(a.cluster), recovery, gone, ended)
+	late := ended.Sub(gone) - covered(k.wrongs.troubles(a.cluster), recovery, gone, ended)
 	causes := append(a.causes(h, first), a.changed(k, first)...)
 	switch {
 	case !slices.Contains(causes, cause):
@@ -301,8 +301,9 @@ func toldInTime(h history) (wrong []string) {
 	if h.faulty() {
 		bound = faultyTold
 	}
+	wrongs := h.wrongs()
 	late := func(a *account, from, to time.Time) bool {
-		return to.Sub(from)-covered(h.troubles(a.cluster), toldAgain, from, to) > bound
+		return to.Sub(from)-covered(wrongs.troubles(a.cluster), toldAgain, from, to) > bound
 	}
 	for _, a := range h.accounts() {
 		if a.trusted { // there is nobody to tell

@@ -84,7 +84,7 @@ func run(t *testing.T, o options) (w *world) {
 		defer f.Close()
 		w = &world{chance: chance(o.seed), options: o, forge: f, counts: map[string]count{},
 			down: map[string]bool{}, lasting: map[string]bool{}, watches: map[*watch]bool{}}
-		w.hub = &hub{w: w}
+		w.hub = newHub(w)
 		if err := w.furnish(); err != nil {
 			t.Fatal(err)
 		}
