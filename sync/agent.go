@@ -204,6 +204,15 @@ func (a *Agent) sleep(ctx context.Context, err error, took time.Duration) {
 	if !a.next.IsZero() {
 		rest = min(rest, max(a.next.Sub(a.clocks.wall()), 0))
 	}
+	defer func() { // what came until now, the next pass sees
+		select {
+		case <-a.wake:
+		default:
+		}
+	}()
+	if rest == 0 {
+		return
+	}
 	timer := time.NewTimer(rest)
 	defer timer.Stop()
 	calm := time.After(min(a.poll, wakeGap))

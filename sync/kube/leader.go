@@ -21,7 +21,7 @@ import (
 // stops before another may take over.
 const (
 	leaseDuration = 15 * time.Second
-	renewDeadline = 10 * time.Second
+	renewDeadline = 9 * time.Second // between two tries: one that begins with it would have no time
 	retryPeriod   = 2 * time.Second
 )
 

@@ -3,6 +3,7 @@ package simulation
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"math/rand"
 	"time"
 )
 
@@ -21,4 +22,11 @@ func (c chance) below(n int, what string) int { return int(c.number(what) % uint
 // span is a duration from one on, less than another.
 func (c chance) span(from, to time.Duration, what string) time.Duration {
 	return from + time.Duration(c.number(what)%uint64(to-from))
+}
+
+// drawn decides what client-go draws next, of which all of a process have one source and no other to
+// hand in: its pauses follow from what it was told before, whoever else drew meanwhile.
+func (c chance) drawn(what string) {
+	//lint:ignore SA1019 it draws from this one
+	rand.Seed(int64(c.number("drawn " + what)))
 }

@@ -77,10 +77,12 @@ func (n *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 		r.Body.Close()
 	}
-	if err := r.Context().Err(); err != nil {
-		return nil, err // as http.Transport does, whoever else saw the context end first
+	// whose context ends at this very time does not call, whoever else saw that first
+	if err := wait(r.Context(), time.Nanosecond); err != nil {
+		return nil, err
 	}
 	id, system, made := n.name(r, body), n.systemOf(r), time.Now().UTC()
+	defer w.drawn("after " + id)
 	n.sleep("before " + id)
 	if n.isDead() {
 		return nil, errBroken
@@ -125,7 +127,8 @@ func (n *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // name is what a call is called, with how often it was made. Several that are made at one time have
 // one name and one fate: which of them is whose, scheduling would decide. What is pushed is not the
-// same from one run to the other, for a pack may have its objects in any order.
+// same from one run to the other, for a pack may have its objects in any order; nor is a comment that
+// tells of one of two errors.
 func (n *wire) name(r *http.Request, body []byte) string {
 	query := url.Values{}
 	for key, values := range r.URL.Query() {
@@ -136,7 +139,7 @@ func (n *wire) name(r *http.Request, body []byte) string {
 		}
 	}
 	what := fmt.Sprintf("%s %s %s?%s", n.process, r.Method, r.URL.Path, query.Encode())
-	if len(body) > 0 && n.systemOf(r) != git {
+	if len(body) > 0 && n.systemOf(r) != git && !strings.HasSuffix(r.URL.Path, "/comments") {
 		what += fmt.Sprintf(" %x", sha256.Sum256(body))[:9]
 	}
 	n.w.mu.Lock()
@@ -224,6 +227,7 @@ func (one *watch) end(why error) {
 	w.mu.Lock()
 	delete(w.watches, one)
 	w.mu.Unlock()
+	w.drawn("end of " + one.id)
 	one.because(why)
 }
 

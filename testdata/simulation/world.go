@@ -6,7 +6,6 @@ package simulation
 
 import (
 	"fmt"
-	"math/rand"
 	"slices"
 	"strings"
 	"sync"
@@ -74,9 +73,8 @@ func run(t *testing.T, o options) (w *world) {
 	synctest.Test(t, func(t *testing.T) {
 		klog.SetLogger(logr.Discard())
 		utilruntime.ErrorHandlers = nil // they pause by a time that they share with other bubbles
-		//lint:ignore SA1019 client-go draws pauses from it, and has no other source to give it
-		rand.Seed(int64(o.seed))
 		time.Sleep(time.Until(begin.Add(-time.Minute)))
+		chance(o.seed).drawn("first")
 		f, err := forge.Start(dir, forge.Options{PageSize: 100, InProcess: true})
 		if err != nil {
 			t.Fatal(err)

@@ -131,6 +131,11 @@ func (v *watcher) follow(cuts <-chan struct{}) {
 		if !v.tell() {
 			return
 		}
+		select { // of what came while it was slow, the end counts
+		case <-end.C:
+			return
+		default:
+		}
 		select {
 		case <-changed:
 		case <-mark.C:
