@@ -34,7 +34,8 @@ func (p *pass) apply(ctx context.Context, steps []plan.Step) {
 			func(s plan.Step) bool { return p.stuck[subject(s)] })
 		steps = steps[n:]
 		for i := range kind {
-			if r, written := records[kind[i].Record.Grant.Path]; written && action != plan.Sweep {
+			if r, written := records[kind[i].Record.Grant.Path]; written && action != plan.Sweep &&
+				action != plan.Discard {
 				kind[i].Record = r
 			}
 		}

@@ -47,3 +47,23 @@ func TestEntryLostByRewriting(t *testing.T) {
 		s.over(name, requests.CauseRelinquished, "")
 	}
 }
+
+// TestFilePutBackWhileItsWindowIsOpen: the file of what ended leaves the branch again, as a name that
+// is used, and its pull request goes on naming the commit that entered it into the ledger.
+func TestFilePutBackWhileItsWindowIsOpen(t *testing.T) {
+	s := newStage(t)
+	agent, name, path := s.live("back")
+	content := s.read(path)
+	drop := s.open("alice", "drop", removed(path))
+	s.Must(agent.Once(t.Context()))
+	s.over(name, requests.CauseRelinquished, "")
+	entered := "commit " + s.Branch("main")
+	s.pushFiles("root", "Put it back", map[string]string{path: content})
+	s.Must(agent.Once(t.Context()))
+	s.over(name, requests.CauseRelinquished, "")
+	if subject := s.git("log", "-1", "--format=%s", "main"); subject != "Discard "+path+
+		": the name is used" {
+		t.Errorf("the last commit is %q", subject)
+	}
+	s.says(drop-1, entered)
+}

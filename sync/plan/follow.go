@@ -106,13 +106,18 @@ func (p *planner) provenAgain(r Record) bool {
 
 // close plans the ledger entry of an ended grant, and that its record is forgotten once the entry is
 // there and the window is over: until then the record holds the name, should the branch be set back
-// to before the entry (G4).
+// to before the entry (G4). A file that was put back after the entry is used up: what the ledger has
+// stands, and was told.
 func (p *planner) close(r Record) {
 	if p.Main == nil || r.Cause == "" {
 		return
 	}
-	_, asked := p.Main.Requests[r.Grant.Path]
-	if asked || !p.Entered(r.Grant.Name) {
+	path, name := r.Grant.Path, r.Grant.Name
+	_, asked := p.Main.Requests[path]
+	switch {
+	case asked && p.Entered(name):
+		p.discard(name, path, requests.RevocationPath(p.Cluster, name))
+	case !p.Entered(name):
 		p.add(Enter, r)
 	}
 	if !p.now.Before(r.Grant.Window.End.Time) {

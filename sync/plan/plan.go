@@ -83,9 +83,7 @@ func (p *planner) consider(path, blob string) {
 	several := len(p.Main.Names[place.Name]) > 1
 	first, known := p.Main.First[place.Name]
 	if holder := p.holder(place.Name, path); holder != "" {
-		p.steps = append(p.steps, Step{Action: Discard, Holder: holder, Record: Record{
-			Grant: requests.Grant{Name: place.Name, Path: path, Cluster: p.Cluster,
-				Policy: place.Policy}}})
+		p.discard(place.Name, path, holder)
 		return
 	}
 	if len(p.Stopped) > 0 || several && !known {
@@ -132,6 +130,13 @@ func (p *planner) consider(path, blob string) {
 	r.Phase, r.Cause, r.Code, r.EndedAt = Ended, cause, string(code), requests.At(p.now)
 	p.add(Deny, r)
 	p.close(r)
+}
+
+// discard plans that a request leaves the branch, as holder has its name.
+func (p *planner) discard(name, path, holder string) {
+	place, _ := requests.SplitPath(path)
+	p.steps = append(p.steps, Step{Action: Discard, Holder: holder, Record: Record{
+		Grant: requests.Grant{Name: name, Path: path, Cluster: p.Cluster, Policy: place.Policy}}})
 }
 
 // Entered tells whether the ledger of this cluster has the name: then it is over, whatever a record
