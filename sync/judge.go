@@ -104,8 +104,12 @@ func (v *prover) judgeMerged(ctx context.Context, tip, p, blob string, added git
 	facts = facts.Fit() // what is judged is what is kept
 	proof.Evidence.HeadSHA, proof.Facts = facts.PullRequest.HeadSHA, v.keep(p, facts)
 	// whoever judges again knows that time
-	d := v.refuseUnproven(policies.EvaluateMerged(facts, p, blob, facts.ObservedAt.Time), tip,
-		added, facts)
+	d := policies.EvaluateMerged(facts, p, blob, facts.ObservedAt.Time)
+	if d.Code == policies.RequestIDReused && facts.Base.Commit != tip { // perhaps by its own end
+		return policies.Refuse(policies.EvaluationError, "the branch moved just now, and has the name; "+
+			"what that is, is looked at next")
+	}
+	d = v.refuseUnproven(d, tip, added, facts)
 	return v.unchanged(ctx, d, facts)
 }
 

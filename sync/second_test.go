@@ -137,3 +137,23 @@ func TestFilePutBackIsToldNobody(t *testing.T) {
 	s.over(name, requests.CauseDenied, "InsufficientApprovals") // whose file is off the branch
 	s.says(first, "### Refused: InsufficientApprovals")
 }
+
+// TestRefusedByAnotherMeanwhile: a request that another process refuses, and takes from the branch,
+// while it is judged has not used up its own name: why it was refused stays told.
+func TestRefusedByAnotherMeanwhile(t *testing.T) {
+	s := newStage(t)
+	name, path, content := s.requestFile("both")
+	number := s.pull("both", false, map[string]string{path: content})
+	s.Before(http.MethodGet, fmt.Sprint(".*/pulls/", number), func() { s.once(githubOnly) })
+	if err := s.agent(githubOnly).Once(t.Context()); err == nil || !strings.Contains(err.Error(), "the branch moved") {
+		t.Errorf("the one that is late: %v", err)
+	}
+	s.once(githubOnly)
+	s.over(name, requests.CauseDenied, "InsufficientApprovals")
+	s.says(number, "### Refused: InsufficientApprovals")
+	for _, line := range s.told() {
+		if strings.Contains(line, "RequestIdReused") {
+			t.Errorf("told: %s", line)
+		}
+	}
+}
