@@ -159,6 +159,18 @@ func (h history) aheadOf(cluster, of string, at time.Time) (d time.Duration) {
 	return d
 }
 
+// aheadWhile is by how much a clock of a cluster was ahead in a time, at least and at most.
+func (h history) aheadWhile(cluster, of string, from, to time.Time) (least, most time.Duration) {
+	least = h.aheadOf(cluster, of, from)
+	most = least
+	for _, e := range h {
+		if c := e.clock; c != nil && c.cluster == cluster && c.of == of && e.at.After(from) && !e.at.After(to) {
+			least, most = min(least, c.ahead), max(most, c.ahead)
+		}
+	}
+	return least, most
+}
+
 // clockRead is how old what a process knows of another clock may be: no call takes longer, and it
 // looks every ten seconds.
 const clockRead = time.Minute

@@ -115,7 +115,7 @@ func (v *version) ours() bool { return strings.HasPrefix(v.object().GetName(), "
 // shownCounts: what all processes of a cluster counted is no more than what happened, by the causes
 // and codes that the ledger has; nor less, but for what is lost with a process, or with an answer.
 func shownCounts(h history) (wrong []string) {
-	counted, may := map[string]float64{}, map[string]float64{} // by cluster and number
+	counted, may := map[string]float64{}, h.refusals() // by cluster and number
 	for _, s := range h.lastScrapes() {
 		for name, n := range s.numbers {
 			if strings.HasPrefix(name, "decisions_total") || strings.HasPrefix(name, "bindings_ended_total") {
@@ -126,16 +126,13 @@ func shownCounts(h history) (wrong []string) {
 	for _, a := range h.accounts() {
 		entry, _ := requests.ParseRevocation(requests.RevocationPath(a.cluster, a.name),
 			[]byte(h[len(h)-1].main[requests.RevocationPath(a.cluster, a.name)]+"\n"))
-		switch {
-		case a.granted():
+		if a.granted() {
 			may[of(`decisions_total{code="",decision="allowed"}`, a.cluster)]++
 			for _, e := range a.gone {
 				if strings.HasSuffix(e.version.Resource, "bindings") {
 					may[of(fmt.Sprintf("bindings_ended_total{cause=%q}", entry.Status.Cause), a.cluster)]++
 				}
 			}
-		case entry.Status.Code != "":
-			may[of(fmt.Sprintf(`decisions_total{code=%q,decision="denied"}`, entry.Status.Code), a.cluster)]++
 		}
 	}
 	for name, n := range counted {
@@ -150,6 +147,24 @@ func shownCounts(h history) (wrong []string) {
 	}
 	slices.Sort(wrong)
 	return wrong
+}
+
+// refusals are how often agents of a cluster entered a code into the ledger: twice of a request that
+// was judged again, as people took its entry from main.
+func (h history) refusals() map[string]float64 {
+	all := map[string]float64{}
+	for _, e := range h {
+		if e.push == nil || e.push.cluster == "" {
+			continue
+		}
+		for line := range strings.Lines(e.push.message) {
+			if what, refused := strings.CutPrefix(line, "Refuse "); refused {
+				_, code, _ := strings.Cut(strings.TrimSpace(what), ": ")
+				all[of(fmt.Sprintf(`decisions_total{code=%q,decision="denied"}`, code), e.push.cluster)]++
+			}
+		}
+	}
+	return all
 }
 
 // passes tells whether there are single passes, which nobody asks how they are.

@@ -58,6 +58,11 @@ var metricMutants = map[string]mutant{
 	"a grant is counted twice": {"metrics counts", func(s *scenario) {
 		s.shows(s.end(), func(one *scrape) { one.numbers[`decisions_total{code="",decision="allowed"}`]++ })
 	}},
+	"a refusal is counted that nobody entered": {"metrics counts", func(s *scenario) {
+		s.shows(s.end(), func(one *scrape) {
+			one.numbers[`decisions_total{code="InsufficientApprovals",decision="denied"}`] += 100
+		})
+	}},
 	"an end is counted twice": {"metrics counts", func(s *scenario) {
 		s.shows(s.end(), func(one *scrape) { one.numbers[`bindings_ended_total{cause="Expired"}`]++ })
 	}},

@@ -75,7 +75,7 @@ func toldTrue(h history) (wrong []string) {
 			}
 		case len(about) > 0: // of several, it is of one of them
 			for _, a := range about {
-				if what = h.untold(a, all, k, e.at, heading, text); what == "" {
+				if what = h.untold(a, all, k, e.comment.process, e.at, heading, text); what == "" {
 					break
 				}
 			}
@@ -107,8 +107,9 @@ func (a *account) answeredBy(at time.Time) bool {
 	return slices.ContainsFunc(a.deeds, func(e event) bool { return e.did.what == answers && !e.at.After(at) })
 }
 
-// untold is what is not so of what is told at a time of a request; empty when all is.
-func (h history) untold(a *account, all []*account, k *knowledge, at time.Time, heading, text string) string {
+// untold is what is not so of what a process tells at a time of a request; empty when all is.
+func (h history) untold(a *account, all []*account, k *knowledge, process string, at time.Time,
+	heading, text string) string {
 	given, gone := a.given(), a.lost()
 	boundBy := func(t time.Time) bool { return !given.IsZero() && given.Before(t) }
 	goneBy := func(t time.Time) bool { return !gone.IsZero() && gone.Before(t) }
@@ -134,10 +135,12 @@ func (h history) untold(a *account, all []*account, k *knowledge, at time.Time, 
 		}
 	case heading == saysWaiting:
 		since := momentIn(sinceIn, text, 1)
+		slow, fast := h.aheadWhile(a.cluster, replicaOf(process), a.merged, at)
 		switch {
 		case boundBy(at.Add(-news)):
 			return fmt.Sprintf("it was there at %s", given)
-		case a.merged.IsZero() || since.Before(a.merged.Add(-tolerated)) || since.After(at.Add(tolerated)):
+		case a.merged.IsZero() || since.Before(a.merged.Add(slow-tolerated)) ||
+			since.After(at.Add(fast+tolerated)): // by the clock of who says so
 			return fmt.Sprintf("it says since %s; it was merged at %s", since, a.merged)
 		case !k.wrongs.in(a.cluster, at.Add(-reasonFor), at):
 			return "it had nothing to wait for"
@@ -161,7 +164,7 @@ func (h history) untold(a *account, all []*account, k *knowledge, at time.Time, 
 		return h.notEnded(a, k, at, cause, text)
 	case strings.HasPrefix(heading, saysNever) || strings.HasPrefix(heading, saysRefused):
 		switch {
-		case a.granted():
+		case a.granted() && (strings.HasPrefix(heading, saysNever) || !a.refusedWhenMade(h, at)):
 			return fmt.Sprintf("it was there at %s", a.made[0].at)
 		case strings.HasPrefix(heading, saysNever) && !slices.Contains(a.causes(h, at), cause):
 			return fmt.Sprintf("what happened to it is %v", a.causes(h, at))
@@ -176,6 +179,12 @@ func (h history) untold(a *account, all []*account, k *knowledge, at time.Time, 
 		return "no rule knows what that is"
 	}
 	return ""
+}
+
+// refusedWhenMade tells whether what was made of a request was gone by a time, and was refused: in the
+// cluster it came to be otherwise than was asked for, or something of it could not be made.
+func (a *account) refusedWhenMade(h history, at time.Time) bool {
+	return !a.has(at) && slices.Contains(a.causesAround(h, at), requests.CauseDenied)
 }
 
 // given is when all was there that a request asks for; zero: it never was.
