@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/pullgrant/pullgrant/render"
@@ -34,18 +35,26 @@ var adminFaults = []beside{
 		}
 	}},
 	{unfenced, 1000, false, func(w *world, s *site, occasion string) func() {
+		over := w.stops(of(unfenced, s.name))
 		name := []string{render.FenceAgent, render.FenceManaged}[w.below(2, unfenced+" which "+occasion)]
 		kind := []string{"policies", "policybindings"}[w.below(2, unfenced+" how "+occasion)]
 		s.hand(http.MethodDelete, "/apis/admissionregistration.k8s.io/v1/validatingadmission"+kind+"/"+name, "")
-		return s.mend
+		return func() {
+			s.mend()
+			over()
+		}
 	}},
-	{tooMuch, 1000, false, func(_ *world, s *site, _ string) func() {
+	{tooMuch, 1000, false, func(w *world, s *site, _ string) func() {
+		over := w.stops(of(tooMuch, s.name))
 		const all = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
 		s.hand(http.MethodPost, all, `{"metadata":{"name":"extra"},
 			"roleRef":{"apiGroup":"rbac.authorization.k8s.io","kind":"ClusterRole","name":"cluster-admin"},
 			"subjects":[{"kind":"ServiceAccount","namespace":"`+requests.AgentNamespace+`","name":"`+
 			render.Agent+`"}]}`)
-		return func() { s.hand(http.MethodDelete, all+"/extra", "") }
+		return func() {
+			s.takeBack(all + "/extra")
+			over()
+		}
 	}},
 	{nameTaken, 500, false, func(_ *world, s *site, occasion string) func() {
 		var n int
@@ -57,7 +66,7 @@ var adminFaults = []beside{
 		s.hand(http.MethodPost, all, `{"metadata":{"name":"`+name+`"},
 			"roleRef":{"apiGroup":"rbac.authorization.k8s.io","kind":"ClusterRole","name":"`+policy+`"},
 			"subjects":[`+text(mallory)+`]}`)
-		return func() { s.hand(http.MethodDelete, all+"/"+name, "") }
+		return func() { s.takeBack(all + "/" + name) }
 	}},
 }
 
@@ -69,6 +78,18 @@ func (s *site) mend() {
 			return
 		}
 		s.w.note("people fail: %v", err) // the namespace is on its way out
+		time.Sleep(10 * time.Second)
+	}
+}
+
+// takeBack deletes what an administrator made, as soon as the cluster lets that.
+func (s *site) takeBack(path string) {
+	for {
+		err := s.byHand(http.MethodDelete, path, nil)
+		if err == nil || strings.Contains(err.Error(), "NotFound") {
+			return
+		}
+		s.w.note("people fail: %v", err)
 		time.Sleep(10 * time.Second)
 	}
 }

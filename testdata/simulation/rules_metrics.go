@@ -135,6 +135,7 @@ func shownCounts(h history) (wrong []string) {
 			}
 		}
 	}
+	h.countForged(may)
 	for name, n := range counted {
 		if n > may[name] && !strings.Contains(name, `"error"`) && !strings.Contains(name, "Swept") {
 			wrong = append(wrong, fmt.Sprintf("%s is %g, more than the %g that were", name, n, may[name]))

@@ -56,6 +56,7 @@ func (c *comment) shown() (heading, text string) {
 // toldTrue: what the agent tells on a pull request is so when it arrives, and stays so as far as it
 // is for ever.
 func toldTrue(h history) (wrong []string) {
+	h = h.unforged()
 	all, k := h.accounts(), h.knowledge()
 	for _, a := range all {
 		a.unseen = h.unseen(a)
@@ -306,6 +307,7 @@ const (
 // told. What a process has still to tell when it ends, or when another takes over, is lost: it is in
 // the ledger.
 func toldInTime(h history) (wrong []string) {
+	h = h.unforged()
 	bound := calmTold
 	if h.faulty() {
 		bound = faultyTold

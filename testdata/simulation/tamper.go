@@ -100,19 +100,25 @@ var tamperings = table{
 	{"record set back", records, nil, true, patched(func(cluster.Object) string {
 		return `{"data":{"phase":"Granting"}}`
 	})},
-	{"record forged", records, nil, false, func(s *site, r *request, o cluster.Object,
+	{forges, records, nil, false, func(s *site, r *request, o cluster.Object,
 		_ string) func() {
-		forged := strings.ReplaceAll(text(o.Object), r.name, r.name+"x")
+		changed := strings.ReplaceAll(text(o.Object), r.name, forged(r.name))
 		var again map[string]any
-		if err := json.Unmarshal([]byte(forged), &again); err != nil {
+		if err := json.Unmarshal([]byte(changed), &again); err != nil {
 			panic(err) // a name is a name
 		}
 		unstructured.RemoveNestedField(again, "metadata", "resourceVersion")
 		s.hand(http.MethodPost, servedAt(o, ""), text(again))
 		// who ended what nobody ever asked for is looked for for a day
-		return func() { s.hand(http.MethodDelete, servedAt(o, o.GetName()+"x"), "") }
+		return func() { s.hand(http.MethodDelete, servedAt(o, forged(o.GetName())), "") }
 	}},
 }
+
+// forges makes a record of a request that nobody ever asked for, by that of one that somebody did.
+const forges = "record forged"
+
+// forged is the name of that request.
+func forged(name string) string { return name + "x" }
 
 // What of a request can be tampered with.
 const (
