@@ -186,7 +186,12 @@ func (h history) lastScrapes() map[string]*scrape {
 
 // shownStops: what keeps an agent from working is shown while it does, and no longer.
 func shownStops(h history) []string {
-	down := remembered(func(system string) []span { return h.downs(system) })
+	down := remembered(func(system string) []span {
+		if system == github && h.trusts() { // nobody asks it
+			return nil
+		}
+		return h.downs(system)
+	})
 	wrong := h.wrongs()
 	return h.scraped(func(at time.Time, s *scrape) string {
 		since := func(stage string) time.Duration {
@@ -195,7 +200,9 @@ func shownStops(h history) []string {
 		through := func(all []span) bool {
 			return covered(all, 0, at.Add(-outageShown), at) == outageShown
 		}
-		switch leads := s.numbers["leader"] == 1; {
+		// one that stood still learned nothing then
+		slept := covered(down(of(sleeping, s.process)), 0, at.Add(-outageShown), at) > 0
+		switch leads := s.numbers["leader"] == 1 && !slept; {
 		case leads && through(down(of(kubernetes, s.cluster))):
 			return "it leads, and Kubernetes does not answer"
 		case leads && s.passing() && through(down(git)) && since("git") > outageShown:
@@ -247,3 +254,6 @@ func shownHealth(h history) []string {
 		return ""
 	})
 }
+
+// trusts tells whether agents ask nobody about what is on main.
+func (h history) trusts() bool { return slices.ContainsFunc(h, func(e event) bool { return e.trusted }) }

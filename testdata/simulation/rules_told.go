@@ -383,7 +383,7 @@ func (h history) toldInTheEnd(a *account) (entered *event, says string) {
 		}
 	}
 	entry, findings := requests.ParseRevocation(path, []byte(h[len(h)-1].main[path]+"\n"))
-	if entered == nil || len(findings) > 0 || entry.Status.PullRequest != a.number {
+	if entered == nil || len(findings) > 0 || a.number == 0 || entry.Status.PullRequest != a.number {
 		return nil, ""
 	}
 	switch s := entry.Status; {

@@ -79,7 +79,8 @@ func (p *port) ask(path string) (code int, body string, err error) {
 	return answer.StatusCode, string(data), err
 }
 
-// watched has a process asked how it is, until it is done. One that is ending does not answer.
+// watched has a process asked how it is, until it is done. One that is ending does not answer, and one
+// that stands still only once it goes on.
 func (n *wire) watched(done chan struct{}) {
 	for next := n.w.span(time.Second, scrapeEvery, "first scrape of "+n.process); ; next = scrapeEvery {
 		select {
@@ -87,6 +88,7 @@ func (n *wire) watched(done chan struct{}) {
 			return
 		case <-time.After(next):
 		}
+		n.sleep("to say how " + n.process + " is")
 		if s, err := n.scrape(); err != nil {
 			n.w.note("%s does not say how it is: %v", n.process, err)
 		} else {

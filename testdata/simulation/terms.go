@@ -6,7 +6,11 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// term is a time in which a process held the Lease of its cluster, and lived.
+// renewedFor is how long a process goes on as the one that leads without renewing the Lease. Then it
+// gives up what it had in mind, also where it is the next one that leads.
+const renewedFor = 10 * time.Second
+
+// term is a time in which a process held the Lease of its cluster, renewed it, and lived.
 type term struct {
 	process string
 	span
@@ -14,7 +18,7 @@ type term struct {
 
 // terms are those of a cluster, in the order of time.
 func (h history) terms(cluster string) (all []term) {
-	open := false
+	open, renewed, at := false, "", time.Time{}
 	over := func(at time.Time) {
 		if open {
 			all[len(all)-1].to, open = at, false
@@ -27,7 +31,12 @@ func (h history) terms(cluster string) (all []term) {
 		case v == nil || v.Resource != "leases" || v.cluster != cluster || v.New == nil:
 		default:
 			holder, _, _ := unstructured.NestedString(v.New.Object, "spec", "holderIdentity")
-			if open && holder == all[len(all)-1].process {
+			late := false
+			if now, _, _ := unstructured.NestedString(v.New.Object, "spec", "renewTime"); now != renewed {
+				late = e.at.Sub(at) > renewedFor
+				renewed, at = now, e.at
+			}
+			if open && holder == all[len(all)-1].process && !late {
 				continue
 			}
 			over(e.at)
