@@ -6,7 +6,11 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/pullgrant/pullgrant/render"
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/monitor"
 )
 
 // Bounds of what processes say of themselves.
@@ -90,27 +94,30 @@ type change struct {
 	is int
 }
 
-// bindings are how many there are of grants in a cluster; none before the first change.
+// bindings are how many there are in a cluster that say that they are an agent's; none before the first
+// change.
 func (h history) bindings(cluster string) (all []change) {
-	n := 0
+	there := map[types.UID]bool{}
 	for _, e := range h {
 		v := e.version
-		if v == nil || v.cluster != cluster || !strings.HasSuffix(v.Resource, "bindings") || !v.ours() {
+		if v == nil || v.cluster != cluster || !strings.HasSuffix(v.Resource, "rolebindings") {
 			continue
 		}
-		switch {
-		case v.New == nil:
-			n--
-		case v.Old == nil:
-			n++
+		if uid := v.object().GetUID(); v.New != nil && v.ours() {
+			there[uid] = true
+		} else {
+			delete(there, uid)
 		}
-		all = append(all, change{e.at, n})
+		all = append(all, change{e.at, len(there)})
 	}
 	return all
 }
 
-// ours tells whether an object is one of a grant.
-func (v *version) ours() bool { return strings.HasPrefix(v.object().GetName(), "pullgrant-2") }
+// ours tells whether an object says that it is an agent's.
+func (v *version) ours() bool {
+	return v.object().GetLabels()[render.LabelManagedBy] == render.ManagedBy &&
+		v.object().GetLabels()[render.LabelCluster] == v.cluster
+}
 
 // shownCounts: what all processes of a cluster counted is no more than what happened, by the causes
 // and codes that the ledger has; nor less, but for what is lost with a process, or with an answer.
@@ -211,7 +218,7 @@ func shownStops(h history) []string {
 			since("apply") > outageShown && since("git") > outageShown:
 			return "GitHub does not answer, and it does not show that"
 		}
-		if wrong.in(s.cluster, at.Add(-reasonFor-outageShown), at) {
+		if wrong.in(s.cluster, at.Add(-s.reasonFor()-outageShown), at) {
 			return ""
 		}
 		for name, n := range s.numbers {
@@ -225,6 +232,16 @@ func shownStops(h history) []string {
 		}
 		return ""
 	})
+}
+
+// reasonFor is how long after something was wrong that may be what the process shows. Of a change of
+// policies that nobody asked for GitHub has to say for ten minutes that it has no pull request; it is
+// asked first, and last, after a pause.
+func (s *scrape) reasonFor() time.Duration {
+	if strings.Contains(s.says, string(monitor.StagePolicies)) {
+		return reasonFor + 2*toldAgain
+	}
+	return reasonFor
 }
 
 // passing tells whether the process has led for long enough to have taken passes.
@@ -248,7 +265,7 @@ func shownHealth(h history) []string {
 			return "it says that only a restart helps"
 		case s.ready && covered(silent, 0, from, at) == at.Sub(from):
 			return "it is ready, and Kubernetes never answered it"
-		case !s.ready && at.Sub(from) > faultyShown && !wrong.in(s.cluster, at.Add(-reasonFor), at):
+		case !s.ready && at.Sub(from) > faultyShown && !wrong.in(s.cluster, at.Add(-s.reasonFor()), at):
 			return fmt.Sprintf("it is not ready, and nothing is wrong: %q", s.says)
 		}
 		return ""
@@ -256,4 +273,6 @@ func shownHealth(h history) []string {
 }
 
 // trusts tells whether agents ask nobody about what is on main.
-func (h history) trusts() bool { return slices.ContainsFunc(h, func(e event) bool { return e.trusted }) }
+func (h history) trusts() bool {
+	return slices.ContainsFunc(h, func(e event) bool { return e.trusted })
+}

@@ -47,6 +47,8 @@ func during(system string) mutant {
 // metricMutants are of what processes say of themselves.
 var metricMutants = map[string]mutant{
 	"a binding too many is shown": number("metrics live", "grants_active", 1000, (*scenario).end),
+	"a binding that is there is not shown": number("metrics live", "grants_active", 0,
+		func(s *scenario) time.Time { return s.h[s.unbound].at }),
 	"who does not lead shows bindings": {"metrics live", func(s *scenario) {
 		s.shows(s.end(), func(one *scrape) { one.numbers["leader"], one.numbers["grants_active"] = 0, 1 })
 	}},
