@@ -297,6 +297,12 @@ func (a *account) causesAround(h history, at time.Time) (causes []string) {
 	return causes
 }
 
+// refusedWhenMade tells whether what was made of a request was gone by a time, and was refused: in the
+// cluster it came to be otherwise than was asked for, or something of it could not be made.
+func (a *account) refusedWhenMade(h history, at time.Time) bool {
+	return !a.has(at) && slices.Contains(a.causesAround(h, at), requests.CauseDenied)
+}
+
 // changedByAdmission tells whether a binding came to be otherwise than the agent asked, which then is
 // to take it back at once.
 func (h history) changedByAdmission(a *account, e event) bool {

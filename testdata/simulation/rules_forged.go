@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/pullgrant/pullgrant/requests"
 )
@@ -48,4 +49,16 @@ func (h history) countForged(may map[string]float64) {
 			}
 		}
 	}
+}
+
+// saidEnds are what may be told of the end of a window: that, and later ones where an administrator
+// prolonged the record, which prolongs no access.
+func (a *account) saidEnds() []time.Time {
+	all := []time.Time{a.end}
+	for _, e := range a.deeds {
+		if e.did.what == prolongs {
+			all = append(all, all[len(all)-1].Add(prolongedBy))
+		}
+	}
+	return all
 }

@@ -118,7 +118,9 @@ func (h history) untold(a *account, all []*account, k *knowledge, process string
 	switch {
 	case strings.HasPrefix(heading, saysGranted):
 		switch {
-		case heading != saysGranted+api.Moment(requests.At(a.end)):
+		case !slices.ContainsFunc(a.saidEnds(), func(end time.Time) bool {
+			return heading == saysGranted+api.Moment(requests.At(end))
+		}):
 			return fmt.Sprintf("its window ends at %s", a.end)
 		case !boundBy(at):
 			return "it was not all there"
@@ -182,12 +184,6 @@ func (h history) untold(a *account, all []*account, k *knowledge, process string
 	return ""
 }
 
-// refusedWhenMade tells whether what was made of a request was gone by a time, and was refused: in the
-// cluster it came to be otherwise than was asked for, or something of it could not be made.
-func (a *account) refusedWhenMade(h history, at time.Time) bool {
-	return !a.has(at) && slices.Contains(a.causesAround(h, at), requests.CauseDenied)
-}
-
 // given is when all was there that a request asks for; zero: it never was.
 func (a *account) given() (at time.Time) {
 	lacks := a.objects()
@@ -219,7 +215,8 @@ func (h history) notEnded(a *account, k *knowledge, at time.Time, cause, text st
 	switch {
 	case !slices.Contains(causes, cause):
 		return fmt.Sprintf("it lasted until %s, so the cause is one of %v", first, causes)
-	case !momentIn(lastedIn, text, 1).Equal(a.start) || !momentIn(lastedIn, text, 2).Equal(a.end):
+	case !momentIn(lastedIn, text, 1).Equal(a.start) ||
+		!slices.ContainsFunc(a.saidEnds(), momentIn(lastedIn, text, 2).Equal):
 		return fmt.Sprintf("its window was from %s to %s", a.start, a.end)
 	case ended.Before(first.Add(-tolerated)) || late > noticed:
 		return fmt.Sprintf("it says that it ended at %s; it lasted until %s", ended, gone)

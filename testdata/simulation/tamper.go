@@ -83,7 +83,7 @@ var tamperings = table{
 		s.hand(http.MethodPatch, servedAt(o, o.GetName()), `{"data":null,"binaryData":null}`)
 		return func() { s.hand(http.MethodDelete, servedAt(o, o.GetName()), "") }
 	}},
-	{"record prolonged", records, nil, false, patched(func(o cluster.Object) string {
+	{prolongs, records, nil, false, patched(func(o cluster.Object) string {
 		grant, _, _ := unstructured.NestedString(o.Object, "data", "grant")
 		var fields map[string]any
 		if err := json.Unmarshal([]byte(grant), &fields); err != nil {
@@ -94,7 +94,7 @@ var tamperings = table{
 		if err != nil {
 			return "{}"
 		}
-		fields["window"].(map[string]any)["end"] = at.Add(time.Hour).Format(time.RFC3339)
+		fields["window"].(map[string]any)["end"] = at.Add(prolongedBy).Format(time.RFC3339)
 		return `{"data":{"grant":` + text(text(fields)) + `}}`
 	})},
 	{"record set back", records, nil, true, patched(func(cluster.Object) string {
@@ -113,6 +113,12 @@ var tamperings = table{
 		return func() { s.hand(http.MethodDelete, servedAt(o, forged(o.GetName())), "") }
 	}},
 }
+
+// prolongs has a record say a later end of its window.
+const (
+	prolongs    = "record prolonged"
+	prolongedBy = time.Hour
+)
 
 // forges makes a record of a request that nobody ever asked for, by that of one that somebody did.
 const forges = "record forged"
