@@ -129,15 +129,16 @@ func (w *world) settle(path string, straight bool) {
 			wanted = strings.Replace(wanted, e.old, e.now, 1)
 		}
 	}
-	if strings.TrimSpace(wanted) == strings.TrimSpace(now) {
+	if wanted == now {
 		return
 	}
-	files := map[string]string{path: wanted + "\n"}
+	files := map[string]string{path: wanted}
 	if wanted == "" {
 		files[path] = forge.Removed
 	}
 	w.count++
 	branch := fmt.Sprint("change-", w.count)
+	w.note("people change %s: %v, %s", path, sorted(w.edited), branch)
 	if err := w.change(branch, files, straight); err != nil {
 		w.note("people fail: %v", err)
 	}

@@ -114,7 +114,7 @@ func (h *hub) before(commit string) map[string]string {
 		case "A":
 			files[path] = forge.Removed
 		case "D", "M":
-			files[path] = h.git("show", commit+"^:"+path) + "\n"
+			files[path] = h.git("show", commit+"^:"+path)
 		}
 	}
 	return files

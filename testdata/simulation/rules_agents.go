@@ -49,7 +49,7 @@ func mayWrite(h history) (wrong []string) {
 		// a finalizer's first step is no change of the agent's
 		deleting := v.New != nil && v.New.GetDeletionTimestamp() != nil
 		if !slices.Contains(writesOf(v.process), v.kind()) && !deleting &&
-			!(programOf(v.process) == agents.name && v.changesNames()) {
+			!(slices.Contains([]string{agents.name, passes.name}, programOf(v.process)) && v.changesNames()) {
 			wrong = append(wrong, fmt.Sprintf("%s: %s of %s", v.process, v.kind(), v.object().GetName()))
 		}
 	}
