@@ -80,7 +80,7 @@ func (s *stay) overdue(h history, a *account, bound time.Duration) string {
 	if v.New.GetNamespace() == "" && bound == faultyBound {
 		limits = nil // no Job owns it; the rule G2 prompt has the bound
 	}
-	leader := append(h.ofLeaders(a.cluster), uid, git)
+	leader := append(h.ofLeaders(a.cluster), uid, git, of(refusing, a.cluster))
 	for _, at := range append(a.ends(), a.left) {
 		if !at.IsZero() && (s.went == nil || at.Before(s.went.at)) {
 			if at.Before(s.came.at) {
@@ -285,6 +285,9 @@ func (a *account) causesAround(h history, at time.Time) (causes []string) {
 		return strings.HasSuffix(e.version.Resource, "bindings")
 	}) { // a Role that is bound to nobody
 		causes = append(causes, requests.CauseDenied)
+	}
+	if !a.granted() {
+		return causes
 	}
 	for _, name := range []string{putOff, added} {
 		if h.inForce(name, a.cluster, a.made[len(a.made)-1].at) {

@@ -27,7 +27,7 @@ func onTime(h history) (wrong []string) {
 	for _, a := range h.accounts() {
 		for _, e := range a.made {
 			where := e.version.place()
-			if e.at.Before(a.start) && !a.handedOver(e.at) {
+			if e.at.Before(a.start) && !told.begun(a, e) && !a.handedOver(e.at) {
 				wrong = append(wrong, fmt.Sprintf("%s got %s at %s, its window begins at %s", a.name, where,
 					e.at, a.start))
 			}
@@ -43,6 +43,14 @@ func onTime(h history) (wrong []string) {
 		}
 	}
 	return wrong
+}
+
+// begun tells whether the window of a request had begun by the clock of who made a binding for it,
+// which may be ahead by what is tolerated.
+func (h history) begun(a *account, e event) bool {
+	v := e.version
+	by := h.latest(a.cluster, v.made, replicaOf(v.process)).Sub(v.made)
+	return !e.at.Add(min(by, tolerated)).Before(a.start)
 }
 
 // handedOver tells whether what a request extends is there at a time just before it ends, so that
