@@ -84,12 +84,26 @@ func (h history) doubted(a *account) string {
 	switch {
 	case code == policies.EvaluationError:
 		return "as something was not known"
-	case code == policies.NoPullRequest && !a.pushed && !a.taken(h[len(h)-1].at):
+	case code == policies.NoPullRequest && !h.byPush(a):
 		return "as no pull request was known; it came with one"
 	case code == policies.ExpiredBeforeGrant && entry.Status.RevokedAt.Before(a.end.Add(-tolerated)):
 		return fmt.Sprintf("as its window was over; that ends at %s", a.end)
 	}
 	return ""
+}
+
+// byPush tells whether the last push that brought or changed a request's file on main was no merge: a
+// push straight to main, or one that undid another one.
+func (h history) byPush(a *account) (yes bool) {
+	for _, e := range h {
+		if p := e.push; p != nil && p.cluster == "" && !p.again && slices.Contains([]string{"A", "M"},
+			p.changed[a.path]) {
+			yes = !slices.ContainsFunc(a.deeds, func(d event) bool {
+				return d.did.what == merges && d.at.Equal(e.at)
+			})
+		}
+	}
+	return yes
 }
 
 // denied tells whether the ledger says that a request was refused.
@@ -98,10 +112,27 @@ func (h history) denied(a *account) bool {
 	return there && entry.Status.Cause == requests.CauseDenied
 }
 
+// weakened are when the rules of main were too weak for agents to grant anything.
+func (h history) weakened() (all []span) {
+	open := false
+	for _, e := range h {
+		if e.fact == nil || e.fact.what != rulesWeak {
+			continue
+		}
+		if open {
+			all[len(all)-1].to = e.at
+		}
+		if open = e.fact.is == "yes"; open {
+			all = append(all, span{e.at, h[len(h)-1].at})
+		}
+	}
+	return all
+}
+
 // grantedAfter: whoever is approved gets access though things go wrong, once all answers for long
 // enough while the window is open.
 func grantedAfter(h history) (wrong []string) {
-	all, wrongs := h.accounts(), h.wrongs()
+	all, wrongs, weak := h.accounts(), h.wrongs(), h.weakened()
 	for _, a := range all {
 		if a.standing().IsZero() || a.refused() || a.pushed || a.spoilt() || a.namesake(all) ||
 			a.base != nil && !a.base.ran() || h.denied(a) { // which other rules judge
@@ -113,7 +144,8 @@ func grantedAfter(h history) (wrong []string) {
 				at = earlier(e.at, at)
 			}
 		}
-		if had := at.Sub(a.start) - covered(wrongs.troubles(a.cluster), toldAgain, a.start, at); had > faultyGrant {
+		unable := slices.Concat(wrongs.troubles(a.cluster), weak)
+		if had := at.Sub(a.start) - covered(unable, toldAgain, a.start, at); had > faultyGrant {
 			wrong = append(wrong, fmt.Sprintf("%s, to begin at %s, was not all there at %s, after %s in which all "+
 				"answered", a.name, a.start, at, had))
 		}
