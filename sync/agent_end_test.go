@@ -1,6 +1,7 @@
 package sync
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -70,6 +71,34 @@ func TestFinalizerIsNoWayToKeepAccess(t *testing.T) {
 	patch("null")
 	s.once(options{})
 	s.over(name, requests.CauseRevoked, "")
+}
+
+// TestFinalizerKeepsNothingElse: what a binding gives that a finalizer keeps alive goes with its Role;
+// their Job stays, for it ends the binding by itself.
+func TestFinalizerKeepsNothingElse(t *testing.T) {
+	g := matching(t, "pods", "pod-reader")
+	g.pods([]string{"nginx-1"})
+	name := g.asked()
+	g.once(options{github: true})
+	read := fmt.Sprintf("GET /api/v1/namespaces/%s/pods/nginx-1 200", g.Namespace)
+	g.expect(name, read, false)
+	patch := func(finalizers string) {
+		_, err := g.Admin.RbacV1().RoleBindings(g.Namespace).Patch(t.Context(), requests.ObjectName(name, 0),
+			"application/merge-patch+json", []byte(`{"metadata":{"finalizers":`+finalizers+`}}`),
+			metav1.PatchOptions{})
+		g.Must(err)
+	}
+	patch(`["example.com/keep"]`)
+	if err := g.agent(options{github: true}).Once(t.Context()); err == nil || !strings.Contains(err.Error(),
+		`its finalizers "example.com/keep" keep it alive`) {
+		t.Errorf("error: %v", err)
+	}
+	g.expect(name, read, true)
+	_, err := g.Admin.BatchV1().Jobs(g.Namespace).Get(t.Context(), requests.ObjectName(name, 0), metav1.GetOptions{})
+	g.Must(err)
+	patch("null")
+	g.once(options{github: true})
+	g.over(name, requests.CauseRevoked, "")
 }
 
 func TestConflictIsNotAdopted(t *testing.T) {

@@ -2,6 +2,7 @@ package sync
 
 import (
 	"context"
+	"errors"
 	"slices"
 	gosync "sync"
 	"time"
@@ -163,10 +164,15 @@ func (a *Agent) step(ctx context.Context, s plan.Step) (plan.Record, error) {
 		a.announce(ctx, &r)
 	}
 	ended := a.clocks.now()
+	var kept error // what is kept alive keeps nothing else but the Jobs, which end it by themselves
 	for _, l := range s.Delete {
+		if kept != nil && l.IsBackstop() {
+			break
+		}
 		deleted, err := a.cluster.Delete(ctx, l)
 		if err != nil {
-			return r, err
+			kept = errors.Join(kept, err)
+			continue
 		}
 		if render.GivesAccess(l.Kind) {
 			ended = a.clocks.now() // deleting the Jobs takes time, and gave nobody access
@@ -183,8 +189,8 @@ func (a *Agent) step(ctx context.Context, s plan.Step) (plan.Record, error) {
 		log.Info("deleted", "kind", l.Kind, "namespace", l.Namespace, "name", l.Name,
 			"cause", r.Cause)
 	}
-	if s.Action == plan.Sweep {
-		return r, nil
+	if s.Action == plan.Sweep || kept != nil {
+		return r, kept
 	}
 	if r.EndedAt.IsZero() {
 		r.EndedAt = requests.At(ended)
