@@ -181,7 +181,7 @@ func (k *knowledge) speaksAgainst(d decided, a *account, merged bool) string {
 	if username(d) == "" {
 		return "nobody knows whom it is for"
 	}
-	if !strings.Contains(d.files[ownersFile].content, "/requests/ @bob") {
+	if a.allowed == "" && !strings.Contains(d.files[ownersFile].content, "/requests/ @bob") {
 		return "its approver owns it not"
 	}
 	seen := []string{policies.Path(a.policy), ownersFile}

@@ -281,9 +281,7 @@ func (a *account) causesAround(h history, at time.Time) (causes []string) {
 	if h.waived(a.cluster, at.Add(-time.Minute), at, of(namespaceGone, a.cluster)) > 0 {
 		causes = append(causes, requests.CauseBindingDeleted, requests.CauseNamespaceReplaced)
 	}
-	if !slices.ContainsFunc(a.made, func(e event) bool {
-		return strings.HasSuffix(e.version.Resource, "bindings")
-	}) { // a Role that is bound to nobody
+	if !a.whole() {
 		causes = append(causes, requests.CauseDenied)
 	}
 	if !a.granted() {
@@ -304,6 +302,16 @@ func (a *account) causesAround(h history, at time.Time) (causes []string) {
 // cluster it came to be otherwise than was asked for, or something of it could not be made.
 func (a *account) refusedWhenMade(h history, at time.Time) bool {
 	return !a.has(at) && slices.Contains(a.causesAround(h, at), requests.CauseDenied)
+}
+
+// whole tells whether all that a request asks for was made. What was not is refused in the end, and
+// taken back.
+func (a *account) whole() bool {
+	made := map[string]bool{}
+	for _, e := range a.made {
+		made[e.version.place()] = true
+	}
+	return len(made) == len(a.objects())
 }
 
 // changedByAdmission tells whether a binding came to be otherwise than the agent asked, which then is

@@ -84,6 +84,20 @@ var clusterMutants = map[string]mutant{
 		s.clock("prod-eu-a", s.a.merged, -time.Hour)
 		s.inForce(of(staleLists, clusterName), s.a.merged, s.a.end)
 	}},
+	"bound before its window by a clock that is a little ahead": {"G2 on time", func(s *scenario) {
+		s.move(s.bound, s.a.merged.Add(-3*time.Second))
+		s.clock("prod-eu-a", s.h[0].at, 2*time.Second)
+	}},
+	"bound before its window by a clock that is far ahead": {"G2 on time", func(s *scenario) {
+		s.move(s.bound, s.a.merged.Add(-tolerated-time.Second))
+		s.clock("prod-eu-a", s.h[0].at, time.Hour)
+	}},
+	"there long after it was taken, and after deletions were refused to the agent": {"G2 on time", func(s *scenario) {
+		at := s.a.end.Add(-3 * takenBound)
+		s.move(s.unbound, at.Add(takenBound+recovery+2*time.Second))
+		s.put(event{at: at, push: &push{who: "people", changed: map[string]string{s.a.path: "D"}}})
+		s.inForce(of(refusing, clusterName), at, at.Add(time.Second))
+	}},
 	"there long after somebody edited it": {"G2 on time", func(s *scenario) {
 		s.tamper("subject added", s.a.end.Add(-takenBound-time.Second))
 	}},
@@ -170,6 +184,16 @@ var clusterWaived = map[string]mutant{
 	"late while deletions were refused": {"G2 on time", func(s *scenario) {
 		s.move(s.unbound, s.a.end.Add(time.Hour+recovery))
 		s.inForce(of(keeping, clusterName), s.a.merged, s.a.end.Add(time.Hour))
+	}},
+	"bound before its window by a clock that is ahead": {"G2 on time", func(s *scenario) {
+		s.move(s.bound, s.a.merged.Add(-time.Second))
+		s.clock("prod-eu-a", s.h[0].at, 2*time.Second)
+	}},
+	"taken while deletions were refused to the agent": {"G2 on time", func(s *scenario) {
+		at := s.a.end.Add(-10 * time.Minute)
+		s.move(s.unbound, at.Add(9*time.Minute))
+		s.put(event{at: at, push: &push{who: "people", changed: map[string]string{s.a.path: "D"}}})
+		s.inForce(of(refusing, clusterName), at, at.Add(5*time.Minute))
 	}},
 	"late while it was held": {"G2 on time", func(s *scenario) {
 		s.move(s.unbound, s.a.end.Add(time.Hour+recovery))

@@ -129,6 +129,34 @@ func (h history) weakened() (all []span) {
 	return all
 }
 
+// clocksApart are when those of the agents of a cluster, of its API server and of GitHub differ by
+// more than is tolerated, or nearly.
+func (h history) clocksApart(cluster string) (all []span) {
+	theirs, ahead := []string{of(kubernetes, cluster)}, map[string]time.Duration{"GitHub's": 0}
+	for _, p := range h.lives() {
+		if p.program == agents.name && p.cluster == cluster {
+			theirs = append(theirs, replicaOf(p.process))
+		}
+	}
+	apart := false
+	for _, e := range h {
+		c := e.clock
+		if c == nil || c.cluster != cluster || !slices.Contains(theirs, c.of) {
+			continue
+		}
+		ahead[c.of] = c.ahead
+		now := slices.Sorted(maps.Values(ahead))
+		far := now[len(now)-1]-now[0] > tolerated-time.Second
+		if far && !apart {
+			all = append(all, span{e.at, h[len(h)-1].at})
+		} else if apart && !far {
+			all[len(all)-1].to = e.at
+		}
+		apart = far
+	}
+	return all
+}
+
 // grantedAfter: whoever is approved gets access though things go wrong, once all answers for long
 // enough while the window is open.
 func grantedAfter(h history) (wrong []string) {
@@ -144,7 +172,7 @@ func grantedAfter(h history) (wrong []string) {
 				at = earlier(e.at, at)
 			}
 		}
-		unable := slices.Concat(wrongs.troubles(a.cluster), weak)
+		unable := slices.Concat(wrongs.troubles(a.cluster), weak, h.clocksApart(a.cluster))
 		if had := at.Sub(a.start) - covered(unable, toldAgain, a.start, at); had > faultyGrant {
 			wrong = append(wrong, fmt.Sprintf("%s, to begin at %s, was not all there at %s, after %s in which all "+
 				"answered", a.name, a.start, at, had))

@@ -37,4 +37,12 @@ var doubtMutants = map[string]mutant{
 		s.put(event{at: at.Add(time.Millisecond), scrape: &one})
 	}},
 	"never made though all answers": {"G5 granted after", func(s *scenario) { s.drop(s.bound) }},
+	"never made while another cluster's fence was gone": {"G5 granted after", func(s *scenario) {
+		s.drop(s.bound)
+		s.put(event{at: s.a.merged, down: map[string]bool{of(unfenced, "prod-us"): true}})
+	}},
+	"never made while a clock was a little ahead": {"G5 granted after", func(s *scenario) {
+		s.drop(s.bound)
+		s.clock("prod-eu-a", s.a.merged, tolerated-2*time.Second)
+	}},
 }

@@ -3,6 +3,7 @@ package simulation
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/pullgrant/pullgrant/requests"
@@ -63,6 +64,9 @@ func (a *account) inexact(s requests.Status, late time.Duration, rewritten bool)
 				s.Approvers))
 		}
 	}
+	if s.Cause == requests.CauseDenied && s.GrantedAt == nil && s.ExpiresAt == nil && !a.bound() {
+		return wrong
+	}
 	if s.GrantedAt == nil || !s.GrantedAt.Equal(a.start) {
 		wrong = append(wrong, fmt.Sprintf("that access began at %s; it did at %s", s.GrantedAt, a.start))
 	}
@@ -76,6 +80,13 @@ func (a *account) inexact(s requests.Status, late time.Duration, rewritten bool)
 		}
 	}
 	return wrong
+}
+
+// bound tells whether anything was bound to anybody: a Role alone gives nothing.
+func (a *account) bound() bool {
+	return slices.ContainsFunc(a.made, func(e event) bool {
+		return strings.HasSuffix(e.version.Resource, "bindings")
+	})
 }
 
 // calmEnd is from when a request left main to the end of its access: a poll and a pass.

@@ -96,7 +96,7 @@ func (a *account) untrue(h history, k *knowledge, s requests.Status) string {
 			if s.Cause != requests.CauseDenied || s.Code == "" {
 				return "nothing had allowed it"
 			}
-		case s.Cause == requests.CauseExpired || s.Cause == requests.CauseBindingDeleted:
+		case s.Cause == requests.CauseExpired, s.Cause == requests.CauseBindingDeleted && !a.meddled(h):
 			return "it was never bound"
 		}
 		return ""
@@ -122,6 +122,15 @@ func (a *account) untrue(h history, k *knowledge, s requests.Status) string {
 		return fmt.Sprintf("it had access until %s, so the cause is one of %v", a.gone[0].at, causes)
 	}
 	return ""
+}
+
+// meddled tells whether its Job may have gone before anything was bound: by hand, with its namespace,
+// or at another end than the one that its record was made to have.
+func (a *account) meddled(h history) bool {
+	return len(a.forgot) > 0 || covered(h.downs(of(namespaceGone, a.cluster)), 0, a.merged, a.end) > 0 ||
+		slices.ContainsFunc(a.deeds, func(e event) bool {
+			return e.did.what == deletesJob || tamperings.of(e.did.what) != nil
+		})
 }
 
 // has tells whether something gives access at a time.
