@@ -75,24 +75,40 @@ func TestControllerManagerDown(t *testing.T) {
 }
 
 // TestArmedTooLate: a Job that was complete a minute after it was made would end access a minute
-// too late; another one takes its place.
+// too late; another one takes its place, also after the agent dies as it deletes the first.
 func TestArmedTooLate(t *testing.T) {
+	for slug, dies := range map[string]bool{"late": false, "late-and-dead": true} {
+		t.Run(slug, func(t *testing.T) { armedTooLate(t, slug, dies) })
+	}
+}
+
+func armedTooLate(t *testing.T, slug string, dies bool) {
 	s := newStage(t)
-	s.ask("late")
-	var backdated atomic.Bool
+	s.ask(slug)
+	var hidden, backdated, dead atomic.Bool
 	older := func(next http.RoundTripper) http.RoundTripper {
 		return scene.RoundTripper(func(r *http.Request) (*http.Response, error) {
+			if dead.Load() {
+				return nil, errCut
+			}
 			r.Header.Set("Accept", "application/json") // client-go asks for protobuf
 			response, err := next.RoundTrip(r)
+			if dies && r.Method == http.MethodDelete && strings.Contains(r.URL.Path, "/jobs/") {
+				dead.Store(true)
+			}
 			if err != nil || r.Method != http.MethodGet || !strings.Contains(r.URL.Path, "/jobs/") {
 				return response, err
 			}
 			data, err := io.ReadAll(response.Body)
 			s.Must(err)
 			var job batchv1.Job
-			if json.Unmarshal(data, &job) == nil && job.Status.CompletionTime != nil &&
-				backdated.CompareAndSwap(false, true) {
-				job.CreationTimestamp = metav1.NewTime(job.Status.CompletionTime.Add(-time.Minute))
+			if json.Unmarshal(data, &job) == nil && job.Status.CompletionTime != nil {
+				switch {
+				case hidden.Load():
+					job.Status.CompletionTime = nil
+				case backdated.CompareAndSwap(false, true):
+					job.CreationTimestamp = metav1.NewTime(job.Status.CompletionTime.Add(-time.Minute))
+				}
 				data, err = json.Marshal(job)
 				s.Must(err)
 			}
@@ -102,10 +118,18 @@ func TestArmedTooLate(t *testing.T) {
 		})
 	}
 	agent := s.agent(options{wire: older})
+	if dies { // what a try before noted is known to whoever comes next
+		hidden.Store(true)
+		if err := agent.Once(t.Context()); err == nil || !strings.Contains(err.Error(), "is not complete yet") {
+			t.Errorf("error %v", err)
+		}
+		hidden.Store(false)
+	}
 	if err := agent.Once(t.Context()); err == nil || !strings.Contains(err.Error(),
 		"was complete only after 1m0s") || len(s.Bindings()) != 0 {
 		t.Errorf("bindings %v, error %v", s.Bindings(), err)
 	}
+	dead.Store(false)
 	s.Must(agent.Once(t.Context()))
 	if j := s.Jobs(); len(j) != 1 || len(s.Bindings()) != 1 ||
 		s.Bindings()[0].OwnerReferences[0].UID != j[0].UID {

@@ -294,7 +294,12 @@ func (a *Agent) withoutBackstop(ctx context.Context, r *plan.Record, why error) 
 	a.log.Warn("granting without a backstop, as the policy lets be: only the agent ends this access",
 		"event", string(plan.Grant), "cluster", a.cluster.Name, "request", r.Grant.Name,
 		"error", why.Error())
-	for _, o := range r.Objects {
+	made := r.Objects
+	r.Objects = slices.DeleteFunc(slices.Clone(made), plan.Object.IsBackstop)
+	if err := a.cluster.Save(ctx, r); err != nil { // first: what is noted and gone, somebody else deleted
+		return err
+	}
+	for _, o := range made {
 		if !o.IsBackstop() || o.UID == "" {
 			continue
 		}
@@ -302,7 +307,6 @@ func (a *Agent) withoutBackstop(ctx context.Context, r *plan.Record, why error) 
 			return err
 		}
 	}
-	r.Objects = slices.DeleteFunc(r.Objects, plan.Object.IsBackstop)
 	return nil
 }
 
@@ -356,13 +360,15 @@ func (a *Agent) armed(ctx context.Context, r *plan.Record) error {
 		if late.Abs() <= armLate {
 			continue
 		}
-		if _, err := a.cluster.Delete(ctx, liveOf(*o)); err != nil {
-			return err
-		}
+		job := liveOf(*o)
 		o.UID = ""
+		err = a.cluster.Save(ctx, r) // first: what is noted and gone, somebody else deleted
+		if err == nil {
+			_, err = a.cluster.Delete(ctx, job)
+		}
 		return errors.Join(fmt.Errorf("the backstop, Job %s/%s, was complete only after "+
 			"%s, so it would end access that much too late; it is made again", o.Namespace, o.Name,
-			late), a.cluster.Save(ctx, r))
+			late), err)
 	}
 	return nil
 }
