@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -253,3 +254,37 @@ func TestConfig(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestTransport: what makes the calls in place of connections is given no host that is not listed.
+func TestTransport(t *testing.T) {
+	var reached []string
+	c := checks.Config{Clock: time.Now, Env: func(string) string { return "" }, Transport: carrier(
+		func(r *http.Request) (*http.Response, error) {
+			reached = append(reached, r.URL.Host)
+			return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(
+				`{"number":12,"state":"open"}`))}, nil
+		})}
+	if err := c.Hosts.Set("tracker.example.com"); err != nil {
+		t.Fatal(err)
+	}
+	about := func(host string) policies.Asking {
+		a := asking(policies.Challenge{Kind: policies.Ticket, URL: "https://" + host,
+			Tracker: policies.GitHubIssues, Project: "acme/ops"})
+		a.Request.Spec.Reason = "for #12"
+		return a
+	}
+	if r := ask(t, c, about("tracker.example.com")); r.Verdict != policies.Yes {
+		t.Errorf("where it is listed: %+v", r)
+	}
+	if r := ask(t, c, about("other.example.com")); r.Verdict != policies.Unknown ||
+		!strings.Contains(r.Text, "is not among the hosts") {
+		t.Errorf("elsewhere: %+v", r)
+	}
+	if want := []string{"tracker.example.com"}; !slices.Equal(reached, want) {
+		t.Errorf("it was to call %q", reached)
+	}
+}
+
+type carrier func(*http.Request) (*http.Response, error)
+
+func (c carrier) RoundTrip(r *http.Request) (*http.Response, error) { return c(r) }

@@ -39,6 +39,8 @@ type Config struct {
 	Opsgenie  Service
 	Roots     *x509.CertPool   // whose certificates are believed; nil: the system's
 	Clock     func() time.Time // the clock
+	// Transport makes the calls; nil: connections of the client's own.
+	Transport http.RoundTripper
 }
 
 // New is an answerer for the challenges OnCall of both services. It says yes of those alone whom a
@@ -53,7 +55,7 @@ func New(c Config) (inquire.Answerer, error) {
 	if err != nil {
 		return nil, err
 	}
-	http := newCaller(c.Roots)
+	http := newCaller(c)
 	return func(ctx context.Context, a policies.Asking) policies.Reply {
 		var on bool
 		var err error
@@ -94,10 +96,14 @@ func (s Service) endpoint(name, standard string) (Service, error) {
 // all. Its errors hold no words of whoever answers: an answer could repeat the token.
 type caller struct{ http *http.Client }
 
-func newCaller(roots *x509.CertPool) caller {
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
-	return caller{&http.Client{Transport: transport, Timeout: inquire.Timeout,
+func newCaller(c Config) caller {
+	carrier := c.Transport
+	if carrier == nil {
+		own := http.DefaultTransport.(*http.Transport).Clone()
+		own.TLSClientConfig = &tls.Config{RootCAs: c.Roots, MinVersion: tls.VersionTLS12}
+		carrier = own
+	}
+	return caller{&http.Client{Transport: carrier, Timeout: inquire.Timeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error {
 			return errors.New("it redirects, which is not followed")
 		}}}

@@ -219,3 +219,16 @@ func TestAddresses(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestTransport: what is given makes the calls in place of connections.
+func TestTransport(t *testing.T) {
+	s := services.Start(t)
+	s.OnCall(alice, aliceThere)
+	c := config(s)
+	c.Roots, c.Transport = nil, s.Client().Transport // which believes that server
+	for what := range asked {
+		if r := answer(t, c, t.Context(), what); r.Verdict != policies.Yes {
+			t.Errorf("%s: %+v", what, r)
+		}
+	}
+}

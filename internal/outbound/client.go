@@ -40,6 +40,14 @@ func NewClient(hosts Hosts, roots *x509.CertPool) *Client {
 	return c
 }
 
+// Through is a client for the hosts whose calls something else carries than connections of its own,
+// which then sees to what they reach.
+func Through(hosts Hosts, carrier http.RoundTripper) *Client {
+	c := NewClient(hosts, nil)
+	c.http.Transport = carrier
+	return c
+}
+
 // Roots are the authorities that the machine believes, and those of a PEM beside them; nil without
 // one, which NewClient takes for the machine's.
 func Roots(ca []byte) (*x509.CertPool, error) {
