@@ -15,7 +15,7 @@ import (
 //	resource namespace/name: what it gives
 //
 // where ID is the name of what is made for the request, USER who asks, and - stands for the names of
-// what matches, as it comes and goes.
+// what matches, as it comes and goes. In the spec TICKET is the number of the request's ticket.
 type wish struct {
 	policy  string
 	spec    string
@@ -39,7 +39,7 @@ const ownIdentity = "roles pullgrant-grants/ID: impersonate serviceaccounts ID\n
 	"rolebindings pullgrant-grants/ID: Role ID to User USER"
 
 // wishes are what people ask for, one as often as the other.
-var wishes = []wish{
+var wishes = append([]wish{
 	{"payments-debug", "", []string{
 		"rolebindings payments/ID: ClusterRole payments-debug to User USER"}, nil, ""},
 	{"shop-logs", "namespace: shop-b", []string{
@@ -95,7 +95,7 @@ var wishes = []wish{
 		nil, nothing},
 	{"payments-glass", "breakGlass: true", []string{
 		"rolebindings payments/ID: ClusterRole payments-debug to User USER"}, nil, glass},
-}
+}, decidedOtherwise...)
 
 // objects are what is to be made for a request, and what each gives, by resource, namespace and name.
 func (r *request) objects() map[string]string {
@@ -127,11 +127,19 @@ func (w *world) wants(o occasion, reviewed bool) *request {
 	if w.inTurn {
 		what = len(w.asked)
 	}
-	for reviewed && wishes[what].allowed != "" {
+	for range wishes { // where none is as it is to be, it is the one that was drawn
+		if (!reviewed || wishes[what].allowed == "") && strings.HasPrefix(wishes[what].policy, w.under) {
+			break
+		}
 		what = (what + 1) % len(wishes)
 	}
-	r := &request{wish: &wishes[what], user: "alice@example.com", asked: time.Now().UTC(),
-		name:    requestName(o.n),
+	return w.request(&wishes[what], o)
+}
+
+// request is one for something, of an occasion.
+func (w *world) request(what *wish, o occasion) *request {
+	r := &request{wish: what, user: "alice@example.com", asked: time.Now().UTC(),
+		name: requestName(o.n), ticket: o.n + 1,
 		cluster: w.sites[w.below(len(w.sites), o.name+" where")].name,
 		length:  time.Duration(5+w.below(55, o.name+" length")) * time.Minute}
 	switch {
@@ -143,6 +151,7 @@ func (w *world) wants(o occasion, reviewed bool) *request {
 	}
 	w.rename(r, o)
 	r.write()
+	w.answersTo(r, o)
 	return r
 }
 
@@ -155,7 +164,8 @@ func (r *request) latest() time.Time {
 	if r.extends != nil && r.extends.latest().After(start) {
 		start = r.extends.latest()
 	}
-	return start.Add(r.length)
+	_, end := r.within(start)
+	return end
 }
 
 // goesOn is a request for more of what another one gives.
@@ -181,7 +191,7 @@ spec:
   duration: %dm
   reason: %s checkout is slow
 `, r.name, r.cluster, r.policy, int(r.length.Minutes()), canary)
-	for line := range strings.Lines(r.spec) {
+	for line := range strings.Lines(strings.ReplaceAll(r.spec, "TICKET", fmt.Sprint(r.ticket))) {
 		r.content += "  " + strings.TrimSuffix(line, "\n") + "\n"
 	}
 	if r.extends != nil {

@@ -47,11 +47,14 @@ func (h history) idle(cluster string) (all []span) {
 }
 
 // troubles are when anything was down, or otherwise than it is to be, that an agent of a cluster has to
-// do with, or when none lived.
-func (h history) troubles(cluster string) []span {
+// do with, or when none lived; more are services that it asks.
+func (h history) troubles(cluster string, more ...string) []span {
 	var all []string
 	for _, e := range h {
 		for system := range e.down {
+			if isOutside(system) && !slices.Contains(more, system) {
+				continue
+			}
 			if _, other, one := strings.Cut(system, " of prod-"); !one || "prod-"+other == cluster {
 				all = append(all, system)
 			}
@@ -81,15 +84,20 @@ func covered(some []span, more time.Duration, from, to time.Time) (sum time.Dura
 
 // wrongs are what went wrong in a history, for those who ask often.
 type wrongs struct {
-	troubles func(cluster string) []span // in the order in which they end
-	at       []time.Time                 // a fault, or an agent that ended
+	// in the order in which they end; more are services that are asked
+	troubles func(cluster string, more ...string) []span
+	at       []time.Time // a fault, or an agent that ended
 }
 
 func (h history) wrongs() wrongs {
-	w := wrongs{troubles: remembered(func(cluster string) []span {
-		return slices.SortedFunc(slices.Values(h.troubles(cluster)),
+	all := remembered(func(names string) []span {
+		of := strings.Fields(names)
+		return slices.SortedFunc(slices.Values(h.troubles(of[0], of[1:]...)),
 			func(a, b span) int { return a.to.Compare(b.to) })
-	})}
+	})
+	w := wrongs{troubles: func(cluster string, more ...string) []span {
+		return all(strings.Join(append([]string{cluster}, more...), " "))
+	}}
 	for _, e := range h {
 		if e.fault != "" || programOf(e.died) == agents.name {
 			w.at = append(w.at, e.at)
@@ -99,9 +107,10 @@ func (h history) wrongs() wrongs {
 }
 
 // in tells whether anything was wrong in a time: a fault, an agent that ended, something down.
-func (w wrongs) in(cluster string, from, to time.Time) bool {
+func (w wrongs) in(cluster string, from, to time.Time, more ...string) bool {
 	next, _ := slices.BinarySearchFunc(w.at, from, time.Time.Compare)
-	return next < len(w.at) && !w.at[next].After(to) || covered(w.troubles(cluster), 0, from, to) > 0
+	return next < len(w.at) && !w.at[next].After(to) ||
+		covered(w.troubles(cluster, more...), 0, from, to) > 0
 }
 
 // remembered is a function of names that is asked of each name no more than once.

@@ -109,9 +109,9 @@ var answerFaults = []answerFault{
 	}},
 }
 
-// ratesOfAnswers adds those of answerFaults.
+// ratesOfAnswers adds those of answerFaults, and of answers of services outside.
 func ratesOfAnswers(all map[string]int) map[string]int {
-	for _, f := range answerFaults {
+	for _, f := range slices.Concat(answerFaults, outsideFaults) {
 		all[f.name] = f.rate
 	}
 	return all

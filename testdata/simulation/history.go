@@ -17,6 +17,7 @@ type event struct {
 	call    *call           // an agent called Kubernetes to write
 	version *version        // an object was written
 	push    *push           // main moved
+	heard   *heard          // a process, from a service that a challenge asks
 	comment *comment        // an agent wrote one on a pull request
 	scrape  *scrape         // a process was asked how it is
 	started *life           // a process

@@ -17,6 +17,8 @@ import (
 // merged, and taken back by nobody. Zero: none did, or nothing may ever be given for it.
 func (a *account) standing() time.Time {
 	switch {
+	case a.frozen():
+		return time.Time{}
 	case a.trusted:
 		return a.approved
 	case a.allowed == nothing:

@@ -60,6 +60,7 @@ var doings = append([]doing{
 			Files: map[string]string{r.path: r.content}})
 		return err
 	})},
+	{asksForMore, 2, (*world).crowd},
 	{rolls, 6, (*world).roll},
 	{deletes, 3, lately(func(w *world, r *request, o occasion) error {
 		w.does(deletes, r)
@@ -95,6 +96,7 @@ type request struct {
 	name, cluster string
 	user          string // in Kubernetes, of who asks
 	path, content string
+	ticket        int    // its number
 	number        int    // of its pull request, the last one that asked for it
 	pulls         []int  // all of them
 	commit        string // as which that was merged
@@ -126,6 +128,7 @@ func (w *world) furnish() error {
 	f.AddApp("pullgrant", 7001)
 	f.AddApp("agent", 7002, appRights...)
 	w.others()
+	w.decides(aliceOnCall, saysYes)
 	f.Protect(usualRules())
 	if w.trusted = w.shape(onBranch, "branch"); w.trusted {
 		w.add(event{trusted: true})

@@ -197,6 +197,9 @@ func (p *replica) agent(n *wire) (*sync.Agent, error) {
 	if w.trusted {
 		return sync.NewAgent(c)
 	}
+	if c.Answerers, err = p.answerers(n); err != nil {
+		return nil, err
+	}
 	if c.GitHub, err = api.New(api.Config{APIURL: w.forge.URL, Owner: "acme", Repo: "access",
 		CheckApp: 7001, Clock: p.clock, Transport: n, Together: 10_000,
 		Token: func(context.Context) (string, error) { return w.forge.AppToken("agent"), nil },

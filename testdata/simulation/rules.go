@@ -22,6 +22,9 @@ var rules = map[string]func(history) []string{
 	"G1 names":           namesFollow,
 	"G1 stands":          stoodAll,
 	"G1 known branch":    onKnownBranch,
+	"G1 outside":         saidYes,
+	"G1 denied":          neverDenied,
+	"G1 limits":          withinLimits,
 	"G2 on time":         onTime,
 	"G2 prompt":          prompt,
 	"G2 not early":       endsNothingEarly,
@@ -51,6 +54,7 @@ var rules = map[string]func(history) []string{
 	"told in time":       toldInTime,
 	"G5 doubt":           doubt,
 	"G5 granted after":   grantedAfter,
+	"G5 outside":         saidNo,
 	"metrics live":       shownLive,
 	"metrics counts":     shownCounts,
 	"metrics stops":      shownStops,
@@ -175,7 +179,7 @@ func (a *account) opens(at time.Time) {
 	if a.base != nil && a.base.end.After(a.start) {
 		a.start = a.base.end
 	}
-	a.end = a.start.Add(a.length)
+	a.start, a.end = a.within(a.start)
 }
 
 // object is the version, or the last one of what was deleted.

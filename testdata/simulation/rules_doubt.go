@@ -163,7 +163,7 @@ func grantedAfter(h history) (wrong []string) {
 	all, wrongs, weak := h.accounts(), h.wrongs(), h.weakened()
 	for _, a := range all {
 		if a.standing().IsZero() || a.refused() || a.pushed || a.spoilt() || a.namesake(all) ||
-			a.base != nil && !a.base.ran() || h.denied(a) { // which other rules judge
+			a.base != nil && !a.base.ran() || h.denied(a) || h.crowded(a) { // which other rules judge
 			continue
 		}
 		at := earlier(a.given(), a.end)
@@ -172,7 +172,7 @@ func grantedAfter(h history) (wrong []string) {
 				at = earlier(e.at, at)
 			}
 		}
-		unable := slices.Concat(wrongs.troubles(a.cluster), weak, h.clocksApart(a.cluster))
+		unable := slices.Concat(wrongs.troubles(a.cluster, a.services()...), weak, h.clocksApart(a.cluster))
 		if had := at.Sub(a.start) - covered(unable, toldAgain, a.start, at); had > faultyGrant {
 			wrong = append(wrong, fmt.Sprintf("%s, to begin at %s, was not all there at %s, after %s in which all "+
 				"answered", a.name, a.start, at, had))

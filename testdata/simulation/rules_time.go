@@ -81,7 +81,15 @@ func grantedInTime(h history) (wrong []string) {
 	if h.faulty() {
 		return nil
 	}
+	k := h.knowledge()
 	for _, a := range h.accounts() {
+		if about := a.asksOutside(); about != "" &&
+			!k.was(about, saysYes, a.merged, a.start.Add(calmGrant)) {
+			continue // who is asked outside did not always agree
+		}
+		if h.crowded(a) {
+			continue // there may be no room for it
+		}
 		if a.standing().IsZero() || a.refused() || a.pushed || a.taken(a.start.Add(calmGrant)) ||
 			a.base != nil && !a.base.ran() {
 			continue

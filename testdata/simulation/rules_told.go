@@ -145,7 +145,7 @@ func (h history) untold(a *account, all []*account, k *knowledge, process string
 		case a.merged.IsZero() || since.Before(a.merged.Add(slow-tolerated)) ||
 			since.After(at.Add(fast+tolerated)): // by the clock of who says so
 			return fmt.Sprintf("it says since %s; it was merged at %s", since, a.merged)
-		case !k.wrongs.in(a.cluster, at.Add(-reasonFor), at):
+		case !k.wrongs.in(a.cluster, at.Add(-reasonFor), at, a.services()...):
 			return "it had nothing to wait for"
 		}
 	case heading == saysWhere:
@@ -311,7 +311,7 @@ func toldInTime(h history) (wrong []string) {
 	}
 	wrongs := h.wrongs()
 	late := func(a *account, from, to time.Time) bool {
-		return to.Sub(from)-covered(wrongs.troubles(a.cluster), toldAgain, from, to) > bound
+		return to.Sub(from)-covered(wrongs.troubles(a.cluster, a.services()...), toldAgain, from, to) > bound
 	}
 	for _, a := range h.accounts() {
 		if a.trusted { // there is nobody to tell

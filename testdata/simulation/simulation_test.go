@@ -22,6 +22,7 @@ var (
 	hours = flag.Int("hours", 1, "of each, in which people do something")
 	only  = flag.String("only-faults", "", "the names of the faults that there are, with commas; empty: all; "+
 		"those that come with doings are 30 times as often")
+	under = flag.String("under", "", "how policies begin under which people ask; empty: all")
 	cut   = flag.Bool("cut", false, "cut a run that fails to what is enough for it")
 	again = flag.Bool("again", false, "run each twice")
 )
@@ -72,7 +73,7 @@ func TestFaults(t *testing.T) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			alone(t, "TestFaults", fmt.Sprint("-from=", seed), "-seeds=1", fmt.Sprint("-hours=", *hours),
-				"-only-faults="+*only,
+				"-only-faults="+*only, "-under="+*under,
 				fmt.Sprint("-cut=", *cut), fmt.Sprint("-again=", *again), "-traces="+*traces)
 		})
 	}
@@ -81,7 +82,7 @@ func TestFaults(t *testing.T) {
 // underFaults is one seed of TestFaults.
 func underFaults(t *testing.T, seed uint64) {
 	o := options{seed: seed, length: time.Duration(*hours) * time.Hour, every: often,
-		faults: some(t, *only)}
+		faults: some(t, *only), under: *under}
 	began := time.Now()
 	w := run(t, o)
 	t.Logf("seed %d: %s, %d lines, %d requests", seed, time.Since(began).Round(time.Second),

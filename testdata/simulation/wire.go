@@ -122,13 +122,14 @@ func (n *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 		response.Body.Close()
 		return nil, err
 	}
+	n.hears(response)
 	return response, nil
 }
 
 // name is what a call is called, with how often it was made. Several that are made at one time have
 // one name and one fate: which of them is whose, scheduling would decide. What is pushed is not the
 // same from one run to the other, for a pack may have its objects in any order; nor is a comment that
-// tells of one of two errors.
+// tells of one of two errors, nor a question to a service, which has a number of its own.
 func (n *wire) name(r *http.Request, body []byte) string {
 	query := url.Values{}
 	for key, values := range r.URL.Query() {
@@ -139,7 +140,8 @@ func (n *wire) name(r *http.Request, body []byte) string {
 		}
 	}
 	what := fmt.Sprintf("%s %s %s?%s", n.process, r.Method, r.URL.Path, query.Encode())
-	if len(body) > 0 && n.systemOf(r) != git && !strings.HasSuffix(r.URL.Path, "/comments") {
+	if len(body) > 0 && n.systemOf(r) != git && !strings.HasSuffix(r.URL.Path, "/comments") &&
+		!isOutside(r.URL.Host) {
 		what += fmt.Sprintf(" %x", sha256.Sum256(body))[:9]
 	}
 	n.w.mu.Lock()
@@ -163,6 +165,8 @@ func (n *wire) systemOf(r *http.Request) string {
 	switch {
 	case r.URL.Host == n.host():
 		return of(kubernetes, n.site.name)
+	case isOutside(r.URL.Host):
+		return r.URL.Host
 	case strings.Contains(r.URL.Path, ".git/"):
 		return git
 	}
@@ -189,8 +193,12 @@ func (n *wire) deliver(id string, r *http.Request, body []byte, made time.Time) 
 			return response
 		}
 	}
-	if n.systemOf(r) != of(kubernetes, n.site.name) {
+	switch n.systemOf(r) {
+	case of(kubernetes, n.site.name):
+	case git, github:
 		return n.askHub(id, r, body)
+	default:
+		return n.askOutside(id, r, body)
 	}
 	r = r.Clone(r.Context())
 	r.Header.Set(cluster.UserHeader, n.user())

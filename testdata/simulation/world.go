@@ -32,6 +32,7 @@ type options struct {
 	length time.Duration  // of people's doings; then all is left alone until nothing may be left
 	every  time.Duration  // between two of them, about
 	faults map[string]int // of 100,000 occasions, how many a fault takes; nil: none
+	under  string         // how policies begin under which people ask; empty: all
 	inTurn bool           // people do nothing but ask for each thing once, one after the other, and all is approved
 	// only are the faults and doings that happen, by name, of those that chance chooses; nil: all
 	only map[string]bool
@@ -46,6 +47,7 @@ type world struct {
 	forge   *forge.Forge
 	trusted bool // main is the evidence
 	hub     *hub
+	outside outside
 	sites   []*site
 
 	mu      sync.Mutex
@@ -83,6 +85,7 @@ func run(t *testing.T, o options) (w *world) {
 		w = &world{chance: chance(o.seed), options: o, forge: f, counts: map[string]count{},
 			down: map[string]bool{}, lasting: map[string]bool{}, watches: map[*watch]bool{}}
 		w.hub = newHub(w)
+		w.outside.says = map[string]string{}
 		if err := w.furnish(); err != nil {
 			t.Fatal(err)
 		}
