@@ -243,7 +243,7 @@ func (b *branch) first(ctx context.Context, tip string, paths []string) (string,
 		if err != nil {
 			return "", err
 		}
-		after, err := b.repository.After(tip, added.Hash)
+		after, err := b.repository.After(ctx, tip, added.Hash)
 		if err != nil {
 			return "", err
 		}

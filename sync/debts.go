@@ -256,7 +256,7 @@ func (v *prover) judgeReview(ctx context.Context, tip, p, blob string) (d polici
 	if d.Outcome != policies.Allowed {
 		return d, number
 	}
-	if code, problem := v.unprovenBy(policies.DecidesReview(d.Policy), tip, added, facts); code != "" {
+	if code, problem := v.unprovenBy(ctx, policies.DecidesReview(d.Policy), tip, added, facts); code != "" {
 		return d.Refused(code, "%s", problem), number
 	}
 	return d, number

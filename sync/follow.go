@@ -242,25 +242,25 @@ func (v *prover) proveChange(ctx context.Context, c git.Commit) (number int, d p
 
 // refuseUnproven refuses a request that is allowed when what it was judged with, at its merge or
 // now, is not proven. merged is the commit that brought it.
-func (v *prover) refuseUnproven(d policies.Decision, tip string, merged git.Commit,
-	f policies.Facts) policies.Decision {
+func (v *prover) refuseUnproven(ctx context.Context, d policies.Decision, tip string,
+	merged git.Commit, f policies.Facts) policies.Decision {
 	if d.Outcome != policies.Allowed {
 		return d
 	}
-	code, problem := v.unproven(tip, d.Path, merged, f)
+	code, problem := v.unproven(ctx, tip, d.Path, merged, f)
 	if code == "" {
 		return d
 	}
 	return d.Refused(code, "%s", problem)
 }
 
-func (v *prover) unproven(tip, path string, merged git.Commit, f policies.Facts) (policies.Code,
-	string) {
-	return v.unprovenBy(policies.Wanted(policies.KindRequest, path), tip, merged, f)
+func (v *prover) unproven(ctx context.Context, tip, path string, merged git.Commit,
+	f policies.Facts) (policies.Code, string) {
+	return v.unprovenBy(ctx, policies.Wanted(policies.KindRequest, path), tip, merged, f)
 }
 
-func (v *prover) unprovenBy(wanted func(string) bool, tip string, merged git.Commit,
-	f policies.Facts) (policies.Code, string) {
+func (v *prover) unprovenBy(ctx context.Context, wanted func(string) bool, tip string,
+	merged git.Commit, f policies.Facts) (policies.Code, string) {
 	if v.trust == nil || v.trust.head != tip {
 		return policies.EvaluationError, "who approved the policies is not known yet"
 	}
@@ -272,7 +272,7 @@ func (v *prover) unprovenBy(wanted func(string) bool, tip string, merged git.Com
 			fmt.Sprintf("GitHub has another parent of commit %s than git",
 				merged.Hash)
 	}
-	later, err := v.branch.repository.After(tip, merged.Parents[0])
+	later, err := v.branch.repository.After(ctx, tip, merged.Parents[0])
 	if err != nil {
 		return policies.EvaluationError, err.Error()
 	}

@@ -109,7 +109,7 @@ func (v *prover) judgeMerged(ctx context.Context, tip, p, blob string, added git
 		return policies.Refuse(policies.EvaluationError, "the branch moved just now, and has the name; "+
 			"what that is, is looked at next")
 	}
-	d = v.refuseUnproven(d, tip, added, facts)
+	d = v.refuseUnproven(ctx, d, tip, added, facts)
 	return v.unchanged(ctx, d, facts)
 }
 

@@ -195,8 +195,8 @@ var questions = map[string]func(context.Context, history, *Repository) (string, 
 			"requests/a")
 		return fmt.Sprint(found), err
 	},
-	"After": func(_ context.Context, h history, r *Repository) (string, error) {
-		after, err := r.After(h.tip, h.old)
+	"After": func(ctx context.Context, h history, r *Repository) (string, error) {
+		after, err := r.After(ctx, h.tip, h.old)
 		return fmt.Sprint(slices.Sorted(maps.Keys(after))), err
 	},
 	"Forget": func(ctx context.Context, h history, r *Repository) (string, error) {

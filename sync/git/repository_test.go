@@ -277,6 +277,10 @@ func TestForgetKeepsWhatIsAsked(t *testing.T) {
 	if _, err := r.Commits(t.Context(), first, tip); !errors.Is(err, ErrNotInMemory) {
 		t.Errorf("forgotten commits: %v, want ErrNotInMemory", err)
 	}
+	// who judges again by what was before a merge has to have that again
+	if after, err := r.After(t.Context(), tip, first); err != nil || len(after) != 20 {
+		t.Errorf("after a commit that was forgotten: %d commits, %v; want 20", len(after), err)
+	}
 	if got := readFile(t, r, tip, "big"); len(got) != 100 {
 		t.Errorf("big: %q", got)
 	}

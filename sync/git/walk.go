@@ -119,8 +119,12 @@ func (r *Repository) reach(tip, from string) (string, error) {
 	return "", fmt.Errorf("commit %s: %w", clean(from), ErrNotOnLine)
 }
 
-// After are the commits of the first-parent line after a commit that is in memory, up to the tip.
-func (r *Repository) After(tip, commit string) (map[string]bool, error) {
+// After are the commits of the first-parent line after a commit, up to the tip. History that is not in
+// memory, or was forgotten, is fetched.
+func (r *Repository) After(ctx context.Context, tip, commit string) (map[string]bool, error) {
+	if _, err := r.Reach(ctx, tip, commit); err != nil {
+		return nil, err
+	}
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	line, _, err := r.view().between(plumbing.NewHash(commit), plumbing.NewHash(tip), MaxDepth)
