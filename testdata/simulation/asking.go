@@ -174,6 +174,7 @@ func (w *world) goesOn(from *request, o occasion) *request {
 	r.name = requestName(o.n)
 	r.length = time.Duration(5+w.below(15, o.name+" length")) * time.Minute
 	r.asked, r.extends, r.notBefore = time.Now().UTC(), from, time.Time{}
+	r.number, r.pulls, r.commit = 0, nil, "" // it has a pull request of its own
 	r.write()
 	return &r
 }

@@ -18,6 +18,11 @@ const (
 	ownersFile     = ".github/CODEOWNERS"
 )
 
+var (
+	strictFile = policies.Path("shop-strict")
+	teamFile   = policies.Path("shop-team")
+)
+
 var catalogueFile = rbac.CatalogPath(clusterName, "payments-debug")
 
 // edit is a change of a file that decides, until it is taken back.
@@ -34,6 +39,10 @@ var edits = map[string]edit{
 	"policy tightened": {old: "spec:\n", now: "spec:\n  onChange: End\n"},
 	"policy shortened": {old: "Duration: 1h\n    maxDuration: 2h", now: "Duration: 15m\n    maxDuration: 15m"},
 	"policy removed":   {},
+	"more reviews asked": {path: strictFile, old: "count: 1}]",
+		now: "count: 1}, {kind: PeerReview, reviewers: [{kind: User, name: carol}], count: 1}]"},
+	"less time allowed": {path: strictFile, old: "Duration: 1h\n    maxDuration: 2h",
+		now: "Duration: 15m\n    maxDuration: 15m"},
 	"username changed": {path: identitiesFile, old: "alice@example.com", now: "alice.b@example.com"},
 	"requester not known": {path: identitiesFile, old: "github: alice\n      githubID: 101",
 		now: "github: alicia\n      githubID: 999"},
@@ -47,11 +56,21 @@ var changes = slices.Concat(editFaults(), []beside{
 	{approverLost, 1000, true, func(w *world, _ *site, _ string) func() {
 		set := func(role string) {
 			w.forge.SetPermission("bob", role)
+			w.forge.SetTeamPermission(team, role) // which he would have it by
 			w.becomes("bob", role)
 			w.hub.moved("people")
 		}
 		set("read")
 		return func() { set("write") }
+	}},
+	{teamLost, 1000, true, func(w *world, _ *site, _ string) func() {
+		set := func(state string) {
+			w.forge.SetTeamMember(team, "bob", state)
+			w.becomes(teamLost, map[bool]string{true: "yes"}[state == ""])
+			w.hub.moved("people")
+		}
+		set("")
+		return func() { set("active") }
 	}},
 	{rulesWeak, 3000, true, func(w *world, _ *site, _ string) func() {
 		set := func(change func(*forge.Rules), is string) {
@@ -70,6 +89,7 @@ var changes = slices.Concat(editFaults(), []beside{
 const (
 	approverLost = "approver may not write"
 	rulesWeak    = "rules are weak"
+	teamLost     = "approver leaves the team"
 )
 
 func usualRules() forge.Rules {

@@ -17,9 +17,14 @@ var decidedOtherwise = []wish{
 	{"shop-frozen", "", []string{"rolebindings shop-a/ID: ClusterRole events-reader to User USER"}, nil, ""},
 	{"shop-denied", "", []string{"rolebindings shop-c/ID: ClusterRole events-reader to User USER"}, nil,
 		nothing},
+	{"shop-team", "", []string{"rolebindings shop-a/ID: ClusterRole logs-reader to User USER"}, nil, ""},
+	{"shop-strict", "", []string{"rolebindings shop-b/ID: ClusterRole logs-reader to User USER"}, nil, ""},
 	{few, "", []string{"rolebindings shop-b/ID: ClusterRole logs-reader to User USER"}, nil, ""},
 	{rare, "", []string{"rolebindings shop-c/ID: ClusterRole logs-reader to User USER"}, nil, ""},
 }
+
+// team owns what is asked for under the policy shop-team.
+const team = "shop"
 
 // Policies with limits.
 const (

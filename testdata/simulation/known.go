@@ -183,8 +183,12 @@ func (k *knowledge) speaksAgainst(d decided, a *account, merged bool) string {
 	if username(d) == "" {
 		return "nobody knows whom it is for"
 	}
-	if a.allowed == "" && !strings.Contains(d.files[ownersFile].content, "/requests/ @bob") {
+	if a.allowed == "" && a.policy != "shop-team" &&
+		!strings.Contains(d.files[ownersFile].content, "/requests/ @bob") {
 		return "its approver owns it not"
+	}
+	if strings.Contains(asks.content, "name: carol") {
+		return "its policy asks for one more review"
 	}
 	seen := []string{policies.Path(a.policy), ownersFile}
 	for _, role := range roleOf.FindAllStringSubmatch(asks.content, -1) {
@@ -257,6 +261,9 @@ func stoodAll(h history) (wrong []string) {
 			}
 			if k.was("bob", "read", from, e.at) {
 				say("its approver may not write any more")
+			}
+			if a.policy == "shop-team" && k.was(teamLost, "yes", from, e.at) {
+				say("its approver is not in the team any more")
 			}
 			if k.was(rulesWeak, "yes", from, e.at) && k.was(rulesWeak, "yes", born[e.version.process], e.at) {
 				say("the rules on main were weak ever since " + e.version.process + " began")
@@ -346,8 +353,7 @@ func (a *account) changed(k *knowledge, at time.Time) (causes []string) {
 	}
 	for _, d := range k.during(a.made[0].at.Add(-judgedBefore), at) {
 		asks := d.files[policies.Path(a.policy)].content
-		if most := longest.FindStringSubmatch(asks); most == nil ||
-			strings.Contains(asks, "onChange: End") && most[1] == "15m" && !at.Before(a.merged.Add(15*time.Minute)) {
+		if over, ends := a.overBy(asks); longest.FindStringSubmatch(asks) == nil || ends && !at.Before(over) {
 			causes = append(causes, requests.CausePolicyChanged)
 		}
 		if username(d) != k.usernameAt(a.mergedAt()) {

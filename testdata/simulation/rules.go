@@ -28,6 +28,7 @@ var rules = map[string]func(history) []string{
 	"G2 on time":         onTime,
 	"G2 prompt":          prompt,
 	"G2 not early":       endsNothingEarly,
+	"G2 changed":         endsChanged,
 	"G3 armed":           armed,
 	"G4 once":            once,
 	"G4 names":           names,

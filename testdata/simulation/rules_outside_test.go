@@ -114,6 +114,17 @@ func (s *scenario) anotherOne(after time.Duration) {
 	}
 }
 
+// lasts has the request be for so long.
+func (s *scenario) lasts(length time.Duration) {
+	for i, e := range s.h {
+		if e.did != nil && e.did.request.path == s.a.path {
+			r := *e.did.request
+			r.length = length
+			s.h[i].did = &deed{e.did.what, &r}
+		}
+	}
+}
+
 // decidingMutants are about windows, rules that deny, and limits.
 var decidingMutants = map[string]mutant{
 	"a rule denies it": {"G1 denied", func(s *scenario) {
@@ -145,5 +156,28 @@ var decidingMutants = map[string]mutant{
 	"it goes on after its window": {"G2 on time", func(s *scenario) {
 		s.under("shop-hours")
 		s.move(s.unbound, s.a.end.Add(calmBound+time.Second))
+	}},
+	"it outlasts the review that its policy came to ask for": {"G2 changed", func(s *scenario) {
+		s.under("shop-strict")
+		s.decide(policyFile, "count: 1}]", "count: 1}, {kind: PeerReview, reviewers: [{kind: User, name: carol}]}]",
+			s.a.start.Add(time.Minute))
+		s.move(s.unbound, s.a.start.Add(8*time.Minute))
+		s.lasts(time.Hour)
+	}},
+	"it outlasts the maximum that its policy came to have": {"G2 changed", func(s *scenario) {
+		s.under("shop-strict")
+		s.decide(policyFile, "maxDuration: 2h", "maxDuration: 1m", s.a.start.Add(10*time.Second))
+		s.move(s.unbound, s.a.start.Add(8*time.Minute))
+		s.lasts(time.Hour)
+	}},
+	"a review was missing by the policy of its merge": {"G1 stands", func(s *scenario) {
+		s.under("shop-strict")
+		s.later()
+		s.decide(policyFile, "count: 1}]", "count: 1}, {kind: PeerReview, reviewers: [{kind: User, name: carol}]}]",
+			s.early())
+	}},
+	"its approver was not in the team": {"G1 stands", func(s *scenario) {
+		s.under("shop-team")
+		s.knew(teamLost, "yes", s.early())
 	}},
 }

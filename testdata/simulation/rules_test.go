@@ -138,7 +138,7 @@ func (s *scenario) entered(name, old, now string) {
 var ofKinds = []string{"G1", "G2", "G3", "G4"}
 
 // ofPolicies are rules that look at a policy that their mutants name.
-var ofPolicies = []string{"G1 outside", "G1 denied", "G1 limits"}
+var ofPolicies = []string{"G1 outside", "G1 denied", "G1 limits", "G2 changed"}
 
 // TestEveryRuleCanFail: a history with nothing wrong breaks no rule, and with one thing wrong with a
 // request, of each that people ask for, it breaks the rule that is about it.

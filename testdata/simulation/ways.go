@@ -97,6 +97,8 @@ func (w *world) others() {
 		w.forge.AddUser(login, int64(104+i), login+"@example.com")
 		w.forge.SetPermission(login, []string{"write", "write", "read"}[i])
 	}
+	w.forge.AddTeam(team, 501, "", "bob", "carol")
+	w.forge.SetTeamPermission(team, "write")
 	w.forge.SetManners(usualManners)
 }
 

@@ -44,7 +44,8 @@ func ofJudgement(line string) (mutation, bool) {
 // calm stands for the run of the simulation in which nothing breaks.
 const calm = "calm"
 
-// ofSimulation reads a rule, a file, and the seed of one hour under faults that shows it.
+// ofSimulation reads a rule, a file, and the seed of one hour under faults that shows it; where people
+// ask under one policy only then, its name follows.
 func ofSimulation(line string) (mutation, bool) {
 	head := strings.Split(line, " | ")
 	if len(head) != 3 {

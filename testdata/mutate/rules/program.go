@@ -139,9 +139,10 @@ func (p program) caught(m mutation) (by string, err error) {
 	if err := os.WriteFile(filepath.Join(p.dir, "on"), []byte(strconv.Itoa(m.number)), 0o600); err != nil {
 		return "", err
 	}
+	_, under, _ := strings.Cut(m.seed, " ")
 	seeds := []string{m.seed}
 	for n := range others {
-		seeds = append(seeds, strconv.Itoa(n+1))
+		seeds = append(seeds, strings.TrimSpace(fmt.Sprint(n+1, " ", under)))
 	}
 	for _, seed := range seeds {
 		out, err := p.run(seed)
@@ -157,7 +158,8 @@ func (p program) caught(m mutation) (by string, err error) {
 
 // run is what a seed of one hour says; a test that fails is no error.
 func (p program) run(seed string) ([]byte, error) {
-	arguments := []string{"-test.timeout=5m", "-test.run=TestFaults", "-from=" + seed}
+	seed, under, _ := strings.Cut(seed, " ")
+	arguments := []string{"-test.timeout=5m", "-test.run=TestFaults", "-from=" + seed, "-under=" + under}
 	if seed == calm {
 		// not again, and no histories that are changed
 		arguments = []string{"-test.timeout=5m", "-test.run=TestNothingBreaks/none"}
