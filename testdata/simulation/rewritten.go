@@ -38,8 +38,10 @@ func (w *world) setsBack() (end func()) {
 	}
 	was, to := line[0], line[back]
 	w.note("main is set back by %d commits, to %s", back, to)
+	over := w.stops(setBack)
 	w.setMain(to)
 	return func() {
+		defer over()
 		w.changing.Lock() // main is not to move meanwhile
 		if w.forge.Branch("main") == to && w.below(2, name+" mended") == 0 {
 			w.setMain(was)

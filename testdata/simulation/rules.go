@@ -81,6 +81,7 @@ type account struct {
 	base             *account  // what it extends; nil: nothing
 	left             time.Time // when its file left main; zero: it did not
 	leftBy           string
+	back             time.Time // when its file came to main again after that; zero: it did not
 	deeds            []event
 	made, gone       []event // versions that made what gives access, and that removed it
 	unseen           bool    // no agent saw it go before its end; set by ledgerTrue
@@ -135,7 +136,9 @@ func (h history) accounts() (all []*account) {
 				case status == "D" && a.left.IsZero():
 					a.left, a.leftBy = e.at, e.push.who
 				case status == "A" && e.push.again: // by the very commit that brought it first
-					a.left, a.leftBy = time.Time{}, ""
+					a.left, a.leftBy, a.back = time.Time{}, "", time.Time{}
+				case status == "A" && !a.left.IsZero() && a.back.IsZero():
+					a.back = e.at
 				case status == "A" && a.left.IsZero() && !trusted:
 					a.pushed = a.deeds[len(a.deeds)-1].did.what == puts
 				}

@@ -77,11 +77,15 @@ func (s *stay) overdue(h history, a *account, bound time.Duration) string {
 	}
 	uid := of(held, string(v.object().GetUID()))
 	limits := []limit{{end, bound, []string{uid}}}
-	if v.New.GetNamespace() == "" && bound == faultyBound {
-		limits = nil // no Job owns it; the rule G2 prompt has the bound
+	if bound == faultyBound && (v.New.GetNamespace() == "" || a.disarmed()) {
+		limits = nil // no Job ends it; the rule G2 prompt has the bound
 	}
-	leader := append(h.ofLeaders(a.cluster), uid, git, of(refusing, a.cluster))
-	for _, at := range append(a.ends(), a.left) {
+	leader := append(h.ofLeaders(a.cluster), uid, git, setBack, of(refusing, a.cluster))
+	ends := a.ends()
+	if a.back.IsZero() || a.back.Sub(a.left)-h.waived(a.cluster, a.left, a.back, leader...) > takenBound {
+		ends = append(ends, a.left) // else nobody may have seen that
+	}
+	for _, at := range ends {
 		if !at.IsZero() && (s.went == nil || at.Before(s.went.at)) {
 			if at.Before(s.came.at) {
 				at = s.came.at
@@ -98,6 +102,14 @@ func (s *stay) overdue(h history, a *account, bound time.Duration) string {
 		}
 	}
 	return ""
+}
+
+// disarmed tells whether somebody saw to it that its Job ends nothing.
+func (a *account) disarmed() bool {
+	return slices.ContainsFunc(a.deeds, func(e event) bool {
+		t := tamperings.of(e.did.what)
+		return t != nil && (t.what == jobs || t.name == "owner taken off")
+	})
 }
 
 // limit is how long after a time something may last, but for the time in which systems are down.
