@@ -15,6 +15,7 @@ import (
 	"github.com/pullgrant/pullgrant/render"
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/kube"
+	"github.com/pullgrant/pullgrant/sync/plan"
 	"github.com/pullgrant/pullgrant/testdata/simulation/cluster"
 )
 
@@ -97,9 +98,14 @@ var tamperings = table{
 		fields["window"].(map[string]any)["end"] = at.Add(prolongedBy).Format(time.RFC3339)
 		return `{"data":{"grant":` + text(text(fields)) + `}}`
 	})},
-	{"record set back", records, nil, true, patched(func(cluster.Object) string {
-		return `{"data":{"phase":"Granting"}}`
-	})},
+	{"record set back", records, nil, true, func(s *site, _ *request, o cluster.Object, _ string) func() {
+		at := servedAt(o, o.GetName())
+		s.hand(http.MethodPatch, at, `{"data":{"phase":"Granting"}}`)
+		if was, _, _ := unstructured.NestedString(o.Object, "data", "phase"); was != string(plan.Scheduled) {
+			return nil
+		}
+		return func() { s.hand(http.MethodDelete, at, "") } // none can be read that has no objects yet
+	}},
 	{forges, records, nil, false, func(s *site, r *request, o cluster.Object,
 		_ string) func() {
 		changed := strings.ReplaceAll(text(o.Object), r.name, forged(r.name))
