@@ -89,7 +89,7 @@ var clusterMutants = map[string]mutant{
 		s.clock("prod-eu-a", s.a.merged.Add(-10*time.Second), 2*time.Second)
 	}},
 	"there long after it was taken, and after deletions were refused to the agent": {"G2 on time", func(s *scenario) {
-		at := s.a.end.Add(-3 * takenBound)
+		at := s.atBound().Add(time.Second)
 		s.move(s.unbound, at.Add(takenBound+recovery+2*time.Second))
 		s.put(event{at: at, push: &push{who: "people", changed: map[string]string{s.a.path: "D"}}})
 		s.inForce(of(refusing, clusterName), at, at.Add(time.Second))
