@@ -19,6 +19,9 @@ const (
 	// faultyGrant is how long it takes from the merge until access is there, of the time in which
 	// everything answers.
 	faultyGrant = 4 * time.Minute
+	// knownOf is how long GitHub is given to know of the pull request behind what decides: until then
+	// nothing is granted by it.
+	knownOf = 10 * time.Minute
 )
 
 // doubt: while git or GitHub answers nobody, or an agent says that it is stopped, nothing is given that
@@ -112,18 +115,22 @@ func (h history) denied(a *account) bool {
 	return there && entry.Status.Cause == requests.CauseDenied
 }
 
-// weakened are when the rules of main were too weak for agents to grant anything.
+// weakened are when the rules of main were too weak for agents to grant anything, or it was not known
+// who approved what decides.
 func (h history) weakened() (all []span) {
-	open := false
+	end, since := h[len(h)-1].at, -1 // of the time in which they still are
 	for _, e := range h {
-		if e.fact == nil || e.fact.what != rulesWeak {
-			continue
-		}
-		if open {
-			all[len(all)-1].to = e.at
-		}
-		if open = e.fact.is == "yes"; open {
-			all = append(all, span{e.at, h[len(h)-1].at})
+		switch {
+		case e.fact == nil:
+		case strings.HasPrefix(e.fact.what, unapproved):
+			all = append(all, span{e.at, e.at.Add(knownOf)})
+		case e.fact.what == rulesWeak:
+			if since >= 0 {
+				all[since].to = e.at
+			}
+			if since = -1; e.fact.is == "yes" {
+				since, all = len(all), append(all, span{e.at, end})
+			}
 		}
 	}
 	return all
