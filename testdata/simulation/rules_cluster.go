@@ -53,6 +53,13 @@ func (a *account) forgotten(from, to time.Time) bool {
 	return slices.ContainsFunc(a.forgot, func(at time.Time) bool { return at.After(from) && !at.After(to) })
 }
 
+// hadFrom tells whether something gave access all the time from one time to another.
+func (a *account) hadFrom(from, to time.Time) bool {
+	return a.has(from) && !slices.ContainsFunc(a.gone, func(e event) bool {
+		return e.at.After(from) && !e.at.After(to)
+	})
+}
+
 // Bounds of what follows from something else than the end of a window.
 const (
 	// sweepBound is how long what nobody is to have may be there, that was not made by an agent, or

@@ -115,6 +115,8 @@ func (h history) untold(a *account, all []*account, k *knowledge, process string
 	boundBy := func(t time.Time) bool { return !given.IsZero() && given.Before(t) }
 	goneBy := func(t time.Time) bool { return !gone.IsZero() && gone.Before(t) }
 	cause := heading[strings.LastIndex(heading, " ")+1:]
+	// that it was there; its cluster may have forgotten it, and then it is not there
+	known := boundBy(at.Add(-news)) && (!a.forgotten(given, at) || a.hadFrom(at.Add(-news), at))
 	switch {
 	case strings.HasPrefix(heading, saysGranted):
 		switch {
@@ -124,7 +126,8 @@ func (h history) untold(a *account, all []*account, k *knowledge, process string
 			return fmt.Sprintf("its window ends at %s", a.end)
 		case !boundBy(at):
 			return "it was not all there"
-		case goneBy(at.Add(-news)) && gone.Before(a.end.Add(-tolerated)):
+		case goneBy(at.Add(-news)) && gone.Before(a.end.Add(-tolerated)) &&
+			!(a.forgotten(given, at) && a.has(at)):
 			return fmt.Sprintf("it lasted only until %s", gone)
 		}
 	case strings.HasPrefix(heading, saysScheduled):
@@ -133,14 +136,14 @@ func (h history) untold(a *account, all []*account, k *knowledge, process string
 			return fmt.Sprintf("its window begins at %s", a.start)
 		case a.standing().IsZero() || a.merged.After(at):
 			return "nobody had approved it"
-		case boundBy(at.Add(-news)):
+		case known:
 			return fmt.Sprintf("it was there at %s", given)
 		}
 	case heading == saysWaiting:
 		since := momentIn(sinceIn, text, 1)
 		slow, fast := h.aheadWhile(a.cluster, replicaOf(process), a.merged, at)
 		switch {
-		case boundBy(at.Add(-news)):
+		case known:
 			return fmt.Sprintf("it was there at %s", given)
 		case a.merged.IsZero() || since.Before(a.merged.Add(slow-tolerated)) ||
 			since.After(at.Add(fast+tolerated)): // by the clock of who says so
@@ -149,7 +152,7 @@ func (h history) untold(a *account, all []*account, k *knowledge, process string
 			return "it had nothing to wait for"
 		}
 	case heading == saysWhere:
-		if a.merged.IsZero() || boundBy(at.Add(-news)) {
+		if a.merged.IsZero() || known {
 			return "it was not about to begin"
 		}
 	case heading == saysLasting:
@@ -212,6 +215,9 @@ func (h history) notEnded(a *account, k *knowledge, at time.Time, cause, text st
 	ended := momentIn(lastedIn, text, 3)
 	late := ended.Sub(gone) - covered(k.wrongs.troubles(a.cluster), recovery, gone, ended)
 	causes := append(a.causes(h, first), a.changed(k, first)...)
+	if a.forgotten(a.made[0].at, at) { // and it was there again
+		causes = append(causes, a.causes(h, gone)...)
+	}
 	switch {
 	case !slices.Contains(causes, cause):
 		return fmt.Sprintf("it lasted until %s, so the cause is one of %v", first, causes)
@@ -256,15 +262,6 @@ func (h history) undone(all []*account, at time.Time, heading, text string) stri
 		return h.unnamed(a, text)
 	}
 	return "nobody asked for that"
-}
-
-// momentIn is the time in the n-th part of what is found in a text; zero when none is.
-func momentIn(in *regexp.Regexp, text string, n int) time.Time {
-	if found := in.FindStringSubmatch(text); found != nil {
-		at, _ := time.Parse("2006-01-02 15:04:05 MST", found[n])
-		return at
-	}
-	return time.Time{}
 }
 
 // toldOnce: an agent has one comment on a pull request, which it changes only to say something else.

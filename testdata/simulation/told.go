@@ -5,8 +5,10 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path"
+	"regexp"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // comment is one that a process wrote on a pull request.
@@ -38,4 +40,13 @@ func (h *hub) commented(n *wire, r *http.Request, said *httptest.ResponseRecorde
 	h.w.note("%s says on #%d: %.60q", n.process, pull, is.Body)
 	h.w.add(event{comment: &comment{cluster: n.site.name, process: n.process, pull: pull, id: is.ID,
 		text: is.Body}})
+}
+
+// momentIn is the time in the n-th part of what is found in a text; zero when none is.
+func momentIn(in *regexp.Regexp, text string, n int) time.Time {
+	if found := in.FindStringSubmatch(text); found != nil {
+		at, _ := time.Parse("2006-01-02 15:04:05 MST", found[n])
+		return at
+	}
+	return time.Time{}
 }
