@@ -75,11 +75,11 @@ func toldTrue(h history) (wrong []string) {
 				what = "nobody answered for anything"
 			}
 		case len(about) > 0: // of several, it is of one of them
-			for _, a := range about {
-				if what = h.untold(a, all, k, e.comment.process, e.at, heading, text); what == "" {
-					break
-				}
+			so := func(a *account) bool {
+				what = h.untold(a, all, k, e.comment.process, e.at, heading, text)
+				return what == ""
 			}
+			_ = slices.ContainsFunc(about, so) || slices.ContainsFunc(h.broughtWith(about, all), so)
 		case strings.HasPrefix(heading, saysWithdrawn):
 			what = h.undone(all, e.at, heading, text)
 		default:

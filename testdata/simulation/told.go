@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"path"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -40,6 +41,24 @@ func (h *hub) commented(n *wire, r *http.Request, said *httptest.ResponseRecorde
 	h.w.note("%s says on #%d: %.60q", n.process, pull, is.Body)
 	h.w.add(event{comment: &comment{cluster: n.site.name, process: n.process, pull: pull, id: is.ID,
 		text: is.Body}})
+}
+
+// broughtWith are the requests whose files came to main again with the merge of some: after main was set
+// back, the branch of a pull request has what it had before.
+func (h history) broughtWith(some, all []*account) (others []*account) {
+	for _, e := range h {
+		if e.push == nil || e.push.cluster != "" || !slices.ContainsFunc(some, func(a *account) bool {
+			return a.commit == e.push.tip
+		}) {
+			continue
+		}
+		for _, a := range all {
+			if e.push.changed[a.path] == "A" && !slices.Contains(some, a) {
+				others = append(others, a)
+			}
+		}
+	}
+	return others
 }
 
 // momentIn is the time in the n-th part of what is found in a text; zero when none is.
