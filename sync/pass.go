@@ -57,8 +57,8 @@ func (a *Agent) pass(ctx context.Context) failures {
 		{monitor.StageGit, nothing, false, p.fetch},
 		{monitor.StageRead, anyTip, true, p.endAndRecord},
 		{monitor.StageApply, anyTip, false, func(ctx context.Context) error {
-			return a.askGitHub(ctx,
-				p.world)
+			defer func() { a.tell.stops(a.gate.stops()) }() // before anything is granted
+			return a.askGitHub(ctx, p.world)
 		}},
 		{monitor.StageApply, anyTip, false, func(ctx context.Context) error {
 			return a.gate.repository.note(ctx, a.cluster)

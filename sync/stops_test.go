@@ -68,6 +68,11 @@ func TestRulesetWeakened(t *testing.T) {
 			last := s.request("last")
 			s.Must(agent.Once(t.Context()))
 			s.granted(last)
+			log := s.Log.String()
+			if over := strings.Index(log, `"msg":"no longer a reason not to grant"`); over < 0 ||
+				over > strings.LastIndex(log, `"msg":"created"`) {
+				t.Error("it grants, and then tells that nothing keeps it from that any more")
+			}
 			s.refused(bad, "InsufficientApprovals")
 			s.refused(good, "ExpiredBeforeGrant")
 		})
