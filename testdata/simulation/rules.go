@@ -152,7 +152,7 @@ func (h history) accounts() (all []*account) {
 					a.entered = e.at
 				}
 			}
-		case e.version != nil:
+		case e.version != nil && e.version.Resource != "leases": // which most are, and of no request
 			o := e.version.object()
 			a := byLabel[of(o.GetLabels()[render.LabelRequest], e.version.cluster)]
 			if a == nil {

@@ -18,7 +18,7 @@ import (
 
 var (
 	from  = flag.Uint64("from", 1, "the first seed under faults")
-	seeds = flag.Uint64("seeds", 1, "how many")
+	seeds = flag.Uint64("seeds", 10, "how many")
 	hours = flag.Int("hours", 1, "of each, in which people do something")
 	only  = flag.String("only-faults", "", "the names of the faults that there are, with commas; empty: all; "+
 		"those that come with doings are 30 times as often")
