@@ -106,7 +106,9 @@ func alone(t *testing.T, test string, flags ...string) {
 	if end, bounded := t.Deadline(); bounded {
 		flags = append(flags, fmt.Sprint("-test.timeout=", time.Until(end)))
 	}
-	said, err := exec.CommandContext(t.Context(), program, flags...).CombinedOutput()
+	one := exec.CommandContext(t.Context(), program, flags...)
+	one.Env = append(os.Environ(), "GOMAXPROCS=1")
+	said, err := one.CombinedOutput()
 	t.Logf("%s", said)
 	if err != nil {
 		t.Error(err)

@@ -45,7 +45,7 @@ func ofJudgement(line string) (mutation, bool) {
 const calm = "calm"
 
 // ofSimulation reads a rule, a file, and the seed of one hour under faults that shows it; where people
-// ask under one policy only then, its name follows.
+// ask under one policy only then, its name follows, and after a colon the faults, where only some are.
 func ofSimulation(line string) (mutation, bool) {
 	head := strings.Split(line, " | ")
 	if len(head) != 3 {

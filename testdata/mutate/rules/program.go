@@ -159,7 +159,9 @@ func (p program) caught(m mutation) (by string, err error) {
 // run is what a seed of one hour says; a test that fails is no error.
 func (p program) run(seed string) ([]byte, error) {
 	seed, under, _ := strings.Cut(seed, " ")
-	arguments := []string{"-test.timeout=5m", "-test.run=TestFaults", "-from=" + seed, "-under=" + under}
+	under, faults, _ := strings.Cut(under, ": ")
+	arguments := []string{"-test.timeout=5m", "-test.run=TestFaults$", "-from=" + seed, "-seeds=1",
+		"-under=" + under, "-only-faults=" + faults}
 	if seed == calm {
 		// not again, and no histories that are changed
 		arguments = []string{"-test.timeout=5m", "-test.run=TestNothingBreaks/none"}
