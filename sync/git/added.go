@@ -172,7 +172,7 @@ var errShort = fmt.Errorf("what is before is %w", ErrNotInMemory)
 func (t *tracer) follow(ctx context.Context, line []Commit) error {
 	for t.done < len(line) && len(t.open) > 0 {
 		part := line[t.done:min(t.done+tracedAtOnce, len(line))]
-		w := wantedOf(slices.Collect(maps.Keys(t.open))).entries()
+		w := wantedOf(slices.Sorted(maps.Keys(t.open))).entries()
 		s, err := t.trees(ctx, w, part)
 		if errors.Is(err, ErrLimit) && len(part) > 1 {
 			part = part[:1] // there may be no room for them together
@@ -249,7 +249,7 @@ func (t *tracer) look(ctx context.Context, s *objects, c Commit) error {
 		}
 		into = t.cut
 	}
-	entries, err := t.repository.Find(ctx, c.Hash, slices.Collect(maps.Keys(t.open))...)
+	entries, err := t.repository.Find(ctx, c.Hash, slices.Sorted(maps.Keys(t.open))...)
 	if err != nil {
 		return err
 	}

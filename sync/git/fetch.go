@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -181,6 +182,7 @@ func (s *objects) filtered(f fetchRequest) error {
 // not even by themselves.
 func (r *Repository) bring(ctx context.Context, c *conn, s *objects, f fetchRequest) (
 	refused []plumbing.Hash, err error) {
+	f.wants = sorted(slices.Values(f.wants)) // the same question each time, which answers can be kept of
 	for parts := slices.Collect(slices.Chunk(f.wants, maxWants)); len(parts) > 0; {
 		f.wants, parts = parts[0], parts[1:]
 		got, err := r.download(ctx, c, f, s.size())
@@ -223,7 +225,7 @@ func (r *Repository) changes(ctx context.Context, c *conn, s *objects, before, a
 		if err != nil || len(d.missing) == 0 {
 			return d.found, err
 		}
-		wants := slices.Collect(maps.Keys(d.missing))
+		wants := sorted(maps.Keys(d.missing))
 		if !byID {
 			return nil, fmt.Errorf("the server's answer lacks tree %s: %w", wants[0],
 				ErrNotInMemory)
@@ -336,8 +338,11 @@ func (s *objects) lacking(c Commit, listed, read []string) (trees, files []plumb
 		}
 		level = next
 	}
-	slices.SortFunc(trees, func(a, b plumbing.Hash) int { return bytes.Compare(a[:], b[:]) })
-	return slices.Compact(trees), files, nil
+	return slices.Compact(sorted(slices.Values(trees))), files, nil
+}
+
+func sorted(hashes iter.Seq[plumbing.Hash]) []plumbing.Hash {
+	return slices.SortedFunc(hashes, func(a, b plumbing.Hash) int { return bytes.Compare(a[:], b[:]) })
 }
 
 // within gives the one of paths that a path is or is below; with no paths all are.
