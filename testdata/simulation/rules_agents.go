@@ -60,8 +60,9 @@ func mayWrite(h history) (wrong []string) {
 var leaderWrites = []string{"rolebindings create", "clusterrolebindings create", "roles create",
 	"roles update", "clusterroles create", "jobs create", "configmaps create", "configmaps update"}
 
-// leaves is how long a replica may lead on from which somebody took the Lease by hand, or by setting
-// back etcd: it finds that out when it cannot renew it for so long.
+// leaves is how long a replica may lead on from which somebody took the Lease by hand, whether another
+// has it at once or it is gone, or by setting back etcd: it finds that out when it cannot renew it for
+// so long.
 const leaves = 10*time.Second + 2*time.Second
 
 // leads: of replicas, only the one that holds the Lease grants and keeps records.
@@ -72,7 +73,7 @@ func leads(h history) (wrong []string) {
 		v := e.version
 		switch {
 		case v == nil:
-		case v.Resource == "leases" && v.New != nil:
+		case v.Resource == "leases":
 			before, now := holders[v.cluster], holder(v.New)
 			if now == before {
 				continue

@@ -50,6 +50,17 @@ func (s *scenario) leads(who, by string, at time.Time) {
 	s.put(event{at: at, version: &v})
 }
 
+// deletesLease has somebody delete the Lease by hand, and another replica lead a moment after.
+func (s *scenario) deletesLease(at time.Time) {
+	s.leads("agent-c-1", "agent-c-1", at.Add(time.Second))
+	i := s.find(func(e event) bool {
+		return e.version != nil && e.version.Resource == "leases" && e.version.New != nil
+	})
+	v := *s.h[i].version
+	v.Old, v.New, v.process = v.New, nil, ""
+	s.put(event{at: at, version: &v})
+}
+
 // tamper is a deed about the request.
 func (s *scenario) tamper(what string, at time.Time) {
 	s.put(event{at: at, did: &deed{what, s.a.request}})
@@ -149,6 +160,9 @@ var clusterMutants = map[string]mutant{
 	"bound by one from whom the Lease was taken": {"G6 leads", func(s *scenario) {
 		s.leads("somebody", "", s.atBound().Add(-leaves-time.Second))
 	}},
+	"bound long after the Lease was deleted": {"G6 leads", func(s *scenario) {
+		s.deletesLease(s.atBound().Add(-leaves - time.Second))
+	}},
 	"bound by one who slept while another led": {"G6 leads", func(s *scenario) {
 		s.leads("agent-c-1", "agent-c-1", s.atBound().Add(-time.Millisecond))
 	}},
@@ -224,6 +238,13 @@ var clusterWaived = map[string]mutant{
 	"bound a moment after the Lease was taken": {"G6 leads", func(s *scenario) {
 		bound := s.atBound()
 		s.leads("somebody", "", bound.Add(-time.Second))
+		s.h = slices.DeleteFunc(s.h, func(e event) bool { // who led notices soon
+			return e.version != nil && e.version.process != "" && e.version.made.After(bound)
+		})
+	}},
+	"bound a moment after the Lease was deleted": {"G6 leads", func(s *scenario) {
+		bound := s.atBound()
+		s.deletesLease(bound.Add(-5 * time.Second))
 		s.h = slices.DeleteFunc(s.h, func(e event) bool { // who led notices soon
 			return e.version != nil && e.version.process != "" && e.version.made.After(bound)
 		})
