@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -66,6 +67,28 @@ type answerFault struct {
 	spoil   func(answer *http.Response, body []byte, draw func(int) int) []byte
 }
 
+// rateLimit has GitHub answer a process no more until a time that it names, up to ten minutes on: who
+// heard so asks no more until then.
+const rateLimit = "rate limit"
+
+// limitOf is that of a process, as a system that is down until then.
+func limitOf(process, until, cluster string) string {
+	return of(rateLimit+" of "+process+" until "+until, cluster)
+}
+
+// limited notes until when GitHub answers the process no more.
+func (n *wire) limited(until string) {
+	seconds, err := strconv.ParseInt(until, 10, 64)
+	if err != nil {
+		panic(err) // this is the only one that says so
+	}
+	name := limitOf(n.process, until, n.site.name)
+	n.w.add(event{down: map[string]bool{name: true}})
+	time.AfterFunc(time.Until(time.Unix(seconds, 0)), func() {
+		n.w.add(event{down: map[string]bool{name: false}})
+	})
+}
+
 // page is what a proxy answers in GitHub's place.
 const page = "<html><head><title>Unicorn!</title></head><body>We had issues.</body></html>"
 
@@ -73,7 +96,7 @@ const page = "<html><head><title>Unicorn!</title></head><body>We had issues.</bo
 var answerFaults = []answerFault{
 	{"502", 300, true, refusedWith(http.StatusBadGateway, page)},
 	{"502 after all", 200, false, refusedWith(http.StatusBadGateway, page)},
-	{"rate limit", 150, true, func(a *http.Response, _ []byte, draw func(int) int) []byte {
+	{rateLimit, 150, true, func(a *http.Response, _ []byte, draw func(int) int) []byte {
 		a.Header.Set("X-RateLimit-Limit", "5000")
 		a.Header.Set("X-RateLimit-Remaining", "0")
 		a.Header.Set("X-RateLimit-Reset", fmt.Sprint(time.Now().Unix()+int64(1+draw(600))))
@@ -193,7 +216,11 @@ func (n *wire) askHub(id string, r *http.Request, body []byte) *http.Response {
 			return said(r, answer.StatusCode, "", answer.Header)
 		}
 		answer.Header.Del("ETag") // it is of another answer
-		return replaced(answer, f.spoil(answer, whole, draw), len(whole), f.name == "answer cut")
+		spoilt := f.spoil(answer, whole, draw)
+		if f.name == rateLimit {
+			n.limited(answer.Header.Get("X-RateLimit-Reset"))
+		}
+		return replaced(answer, spoilt, len(whole), f.name == "answer cut")
 	}
 	return w.hub.serve(n, r, body)
 }

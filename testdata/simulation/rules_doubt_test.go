@@ -41,6 +41,16 @@ var doubtMutants = map[string]mutant{
 		s.drop(s.bound)
 		s.put(event{at: s.a.merged, down: map[string]bool{of(unfenced, "prod-us"): true}})
 	}},
+	"never made while GitHub's limit was used up by another cluster": {"G5 granted after", func(s *scenario) {
+		s.drop(s.bound)
+		s.put(event{at: s.a.merged, down: map[string]bool{limitOf("agent-x-1", "then", "prod-us"): true}})
+	}},
+	"never made long after GitHub's limit was used up": {"G5 granted after", func(s *scenario) {
+		s.drop(s.bound)
+		limit := limitOf("agent-a-1", "then", s.a.cluster)
+		s.put(event{at: s.a.merged.Add(-10 * time.Minute), down: map[string]bool{limit: true}})
+		s.put(event{at: s.a.merged.Add(-toldAgain), down: map[string]bool{limit: false}})
+	}},
 	"never made while a clock was a little ahead": {"G5 granted after", func(s *scenario) {
 		s.drop(s.bound)
 		s.clock("prod-eu-a", s.a.merged, tolerated-2*time.Second)

@@ -199,10 +199,11 @@ func shownStops(h history) []string {
 		}
 		return h.downs(system)
 	})
-	wrong := h.wrongs()
+	wrong, told := h.wrongs(), h.told()
 	return h.scraped(func(at time.Time, s *scrape) string {
 		since := func(stage string) time.Duration {
-			return at.Sub(time.Unix(int64(s.numbers[fmt.Sprintf("last_error_timestamp_seconds{stage=%q}", stage)]), 0))
+			shown := s.numbers[fmt.Sprintf("last_error_timestamp_seconds{stage=%q}", stage)]
+			return at.Sub(told.when(s.cluster, replicaOf(s.process), time.Unix(int64(shown), 0), at))
 		}
 		through := func(all []span) bool {
 			return covered(all, 0, at.Add(-outageShown), at) == outageShown
@@ -232,6 +233,25 @@ func shownStops(h history) []string {
 		}
 		return ""
 	})
+}
+
+// when is when a clock of a cluster said a time last, to the second; zero: it never did before at.
+func (h history) when(cluster, of string, said, at time.Time) (was time.Time) {
+	var since time.Time
+	ahead := time.Duration(0)
+	look := func(until time.Time) {
+		if now := said.Add(-ahead); now.After(since.Add(-time.Second)) && !now.After(until) {
+			was = now
+		}
+	}
+	for _, e := range h {
+		if c := e.clock; c != nil && c.cluster == cluster && c.of == of && !e.at.After(at) {
+			look(e.at)
+			since, ahead = e.at, c.ahead
+		}
+	}
+	look(at)
+	return was
 }
 
 // reasonFor is how long after something was wrong that may be what the process shows. Of a change of
