@@ -89,7 +89,7 @@ func (w *world) crowd(o occasion) error {
 				continue
 			}
 			r := w.request(&wishes[n], one)
-			r.cluster = w.sites[0].name
+			r.cluster, r.name = w.sites[0].name, requestName(one.n) // whatever it had in another one
 			r.write()
 			if err := w.propose(r, one); err != nil {
 				return err
