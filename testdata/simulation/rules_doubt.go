@@ -115,23 +115,36 @@ func (h history) denied(a *account) bool {
 	return there && entry.Status.Cause == requests.CauseDenied
 }
 
-// weakened are when the rules of main were too weak for agents to grant anything, or it was not known
-// who approved what decides.
+// weakened are when the rules of main were too weak for agents to grant anything.
 func (h history) weakened() (all []span) {
 	end, since := h[len(h)-1].at, -1 // of the time in which they still are
 	for _, e := range h {
-		switch {
-		case e.fact == nil:
-		case strings.HasPrefix(e.fact.what, unapproved):
-			all = append(all, span{e.at, e.at.Add(knownOf)})
-		case e.fact.what == rulesWeak:
-			if since >= 0 {
-				all[since].to = e.at
-			}
-			if since = -1; e.fact.is == "yes" {
-				since, all = len(all), append(all, span{e.at, end})
-			}
+		if e.fact == nil || e.fact.what != rulesWeak {
+			continue
 		}
+		if since >= 0 {
+			all[since].to = e.at
+		}
+		if since = -1; e.fact.is == "yes" {
+			since, all = len(all), append(all, span{e.at, end})
+		}
+	}
+	return all
+}
+
+// unproven are when it was not known who approved what decides, to agents that had some troubles
+// meanwhile: GitHub is given its time for that of the time in which everything answers.
+func (h history) unproven(troubles []span) (all []span) {
+	for _, e := range h {
+		if e.fact == nil || !strings.HasPrefix(e.fact.what, unapproved) {
+			continue
+		}
+		s := span{e.at, e.at}
+		for to := e.at.Add(knownOf); to.After(s.to); {
+			s.to = to
+			to = e.at.Add(knownOf + covered(troubles, toldAgain, e.at, to))
+		}
+		all = append(all, s)
 	}
 	return all
 }
@@ -179,7 +192,8 @@ func grantedAfter(h history) (wrong []string) {
 				at = earlier(e.at, at)
 			}
 		}
-		unable := slices.Concat(wrongs.troubles(a.cluster, a.services()...), weak, h.clocksApart(a.cluster))
+		troubles := wrongs.troubles(a.cluster, a.services()...)
+		unable := slices.Concat(troubles, weak, h.unproven(troubles), h.clocksApart(a.cluster))
 		if had := at.Sub(a.start) - covered(unable, toldAgain, a.start, at); had > faultyGrant {
 			wrong = append(wrong, fmt.Sprintf("%s, to begin at %s, was not all there at %s, after %s in which all "+
 				"answered", a.name, a.start, at, had))
