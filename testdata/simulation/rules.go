@@ -86,6 +86,7 @@ type account struct {
 	made, gone       []event // versions that made what gives access, and that removed it
 	unseen           bool    // no agent saw it go before its end; set by ledgerTrue
 	trusted          bool    // nobody asked GitHub about it
+	announced        bool    // its record said that something that gives access was about to be made
 
 	stays   []*stay     // of all bindings that say that they are its
 	entered time.Time   // when the ledger had it; zero: it never did
@@ -164,6 +165,7 @@ func (h history) accounts() (all []*account) {
 			if e.version.Verb == restored {
 				a.forgot = append(a.forgot, e.at)
 			}
+			a.announced = a.announced || e.version.announces()
 			if slices.Contains(access, e.version.Resource) {
 				a.see(e)
 			}

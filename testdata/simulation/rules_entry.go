@@ -1,12 +1,16 @@
 package simulation
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
 // ledgerExact: what an entry says of when access was, and by which pull request, is as it was.
@@ -44,7 +48,7 @@ func (h history) entry(a *account) (entry requests.Revocation, there bool) {
 
 // inexact is what is wrong with when and by whom, as an entry tells it.
 func (a *account) inexact(s requests.Status, late time.Duration, rewritten bool) (wrong []string) {
-	if !a.granted() {
+	if !a.granted() && !(a.announced && s.Cause != requests.CauseDenied && s.GrantedAt != nil) {
 		if s.GrantedAt != nil {
 			wrong = append(wrong, fmt.Sprintf("that access began at %s; it never did", s.GrantedAt))
 		}
@@ -80,6 +84,20 @@ func (a *account) inexact(s requests.Status, late time.Duration, rewritten bool)
 		}
 	}
 	return wrong
+}
+
+// announces tells whether a version of a record says that a binding is about to be made. Who finds
+// that, and no binding, cannot tell that it never was: it is taken to have been, but where it is
+// refused.
+func (v *version) announces() bool {
+	if v.Resource != records || v.process == "" || v.New == nil {
+		return false
+	}
+	text, _, _ := unstructured.NestedString(v.New.Object, "data", "objects")
+	var all []plan.Object
+	return json.Unmarshal([]byte(text), &all) == nil && slices.ContainsFunc(all, func(o plan.Object) bool {
+		return o.IsBinding() && o.Content != ""
+	})
 }
 
 // bound tells whether anything was bound to anybody: a Role alone gives nothing.

@@ -168,7 +168,7 @@ func (a *account) causes(h history, at time.Time) (causes []string) {
 			continue
 		}
 		switch e.did.what {
-		case takesAway:
+		case takesAway, changesOnMain:
 			causes = append(causes, requests.CauseRevoked)
 		case givesBack:
 			causes = append(causes, requests.CauseRelinquished)

@@ -178,7 +178,7 @@ func (h history) untold(a *account, all []*account, k *knowledge, process string
 		if !strings.Contains(text, "The name "+a.name+" is taken by ") {
 			return h.unnamed(a, text)
 		}
-		if !a.namesake(all) && !a.refused() {
+		if !a.namesake(all) && !a.refused() && !h.broughtBack(a, at) {
 			return "its name was nobody else's"
 		}
 	default:
@@ -208,12 +208,17 @@ func (a *account) lost() (at time.Time) {
 
 // notEnded is what is not so of an end that is told.
 func (h history) notEnded(a *account, k *knowledge, at time.Time, cause, text string) string {
+	if !a.granted() && a.announced {
+		return h.neverMade(a, at, cause, text)
+	}
 	if !a.granted() || a.has(at) {
 		return "it was not there and is over"
 	}
 	first, gone := a.gone[0].at, a.gone[len(a.gone)-1].at
 	ended := momentIn(lastedIn, text, 3)
-	late := ended.Sub(gone) - covered(k.wrongs.troubles(a.cluster), recovery, gone, ended)
+	seen := gone.Add(noticed) // by a clock that may be ahead then
+	late := ended.Sub(gone) - h.latest(a.cluster, seen).Sub(seen) -
+		covered(k.wrongs.troubles(a.cluster), recovery, gone, ended)
 	causes := append(a.causes(h, first), a.changed(k, first)...)
 	if a.forgotten(a.made[0].at, at) { // and it was there again
 		causes = append(causes, a.causes(h, gone)...)
@@ -383,7 +388,7 @@ func (h history) toldInTheEnd(a *account) (entered *event, says string) {
 	switch s := entry.Status; {
 	case s.Cause == requests.CauseDenied:
 		return entered, saysRefused + s.Code
-	case a.granted():
+	case a.granted() || s.GrantedAt != nil: // which another rule judges
 		return entered, saysEnded + s.Cause
 	default:
 		return entered, saysNever + s.Cause

@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"path"
@@ -59,6 +60,26 @@ func (h history) broughtWith(some, all []*account) (others []*account) {
 		}
 	}
 	return others
+}
+
+// broughtBack tells whether a request's file came to main again before a time, when the ledger had an
+// entry of it that names no pull request: nobody can tell that it is of the same one.
+func (h history) broughtBack(a *account, at time.Time) bool {
+	entry, there := h.entry(a)
+	return there && entry.Status.PullRequest == 0 && !a.entered.IsZero() && a.entered.Before(a.back) &&
+		a.back.Before(at)
+}
+
+// neverMade is what is not so of an end that is told of what was announced, and not made.
+func (h history) neverMade(a *account, at time.Time, cause, text string) string {
+	switch causes := a.causes(h, at); {
+	case !slices.Contains(causes, cause):
+		return fmt.Sprintf("what happened to it is %v", causes)
+	case !momentIn(lastedIn, text, 1).Equal(a.start) ||
+		!slices.ContainsFunc(a.saidEnds(), momentIn(lastedIn, text, 2).Equal):
+		return fmt.Sprintf("its window was from %s to %s", a.start, a.end)
+	}
+	return h.unnamed(a, text)
 }
 
 // momentIn is the time in the n-th part of what is found in a text; zero when none is.
