@@ -225,7 +225,9 @@ func (k *knowledge) against(a *account, merged bool, from, to time.Time) (why st
 // counts for half a minute, and a call is slow.
 const judgedBefore = withdrawalBound
 
-// stoodAll: no binding for which not everything stood, at the merge and when it was made.
+// stoodAll: no binding for which not everything stood, at the merge and when it was made. An approval
+// covers whom it was for when it was given and ever since; where nobody approves, whom it gives to is
+// compared with the merge alone, by asAsked.
 func stoodAll(h history) (wrong []string) {
 	k := h.knowledge()
 	born := map[string]time.Time{}
@@ -255,7 +257,7 @@ func stoodAll(h history) (wrong []string) {
 				say(why)
 			}
 			for _, d := range k.during(a.standing(), from) {
-				if username(d) != k.usernameAt(at) {
+				if a.allowed == "" && username(d) != k.usernameAt(at) {
 					say("it was for somebody else since it was approved")
 				}
 			}
