@@ -19,9 +19,6 @@ const (
 	// faultyGrant is how long it takes from the merge until access is there, of the time in which
 	// everything answers.
 	faultyGrant = 4 * time.Minute
-	// knownOf is how long GitHub is given to know of the pull request behind what decides: until then
-	// nothing is granted by it.
-	knownOf = 10 * time.Minute
 )
 
 // doubt: while git or GitHub answers nobody, or an agent says that it is stopped, nothing is given that
@@ -115,40 +112,6 @@ func (h history) denied(a *account) bool {
 	return there && entry.Status.Cause == requests.CauseDenied
 }
 
-// weakened are when the rules of main were too weak for agents to grant anything.
-func (h history) weakened() (all []span) {
-	end, since := h[len(h)-1].at, -1 // of the time in which they still are
-	for _, e := range h {
-		if e.fact == nil || e.fact.what != rulesWeak {
-			continue
-		}
-		if since >= 0 {
-			all[since].to = e.at
-		}
-		if since = -1; e.fact.is == "yes" {
-			since, all = len(all), append(all, span{e.at, end})
-		}
-	}
-	return all
-}
-
-// unproven are when it was not known who approved what decides, to agents that had some troubles
-// meanwhile: GitHub is given its time for that of the time in which everything answers.
-func (h history) unproven(troubles []span) (all []span) {
-	for _, e := range h {
-		if e.fact == nil || !strings.HasPrefix(e.fact.what, unapproved) {
-			continue
-		}
-		s := span{e.at, e.at}
-		for to := e.at.Add(knownOf); to.After(s.to); {
-			s.to = to
-			to = e.at.Add(knownOf + covered(troubles, toldAgain, e.at, to))
-		}
-		all = append(all, s)
-	}
-	return all
-}
-
 // clocksApart are when those of the agents of a cluster, of its API server and of GitHub differ by
 // more than is tolerated, or nearly.
 func (h history) clocksApart(cluster string) (all []span) {
@@ -180,7 +143,10 @@ func (h history) clocksApart(cluster string) (all []span) {
 // grantedAfter: whoever is approved gets access though things go wrong, once all answers for long
 // enough while the window is open.
 func grantedAfter(h history) (wrong []string) {
-	all, wrongs, weak := h.accounts(), h.wrongs(), h.weakened()
+	all, wrongs, weak := h.accounts(), h.wrongs(), h.knowledge().spans(rulesWeak)
+	trusted := remembered(func(cluster string) []span {
+		return h.undecided(cluster, append(h.clocksApart(cluster), wrongs.troubles(cluster)...))
+	})
 	for _, a := range all {
 		if a.standing().IsZero() || a.refused() || a.pushed || a.spoilt() || a.namesake(all) ||
 			a.base != nil && !a.base.ran() || h.denied(a) || h.crowded(a) { // which other rules judge
@@ -192,8 +158,8 @@ func grantedAfter(h history) (wrong []string) {
 				at = earlier(e.at, at)
 			}
 		}
-		troubles := wrongs.troubles(a.cluster, a.services()...)
-		unable := slices.Concat(troubles, weak, h.unproven(troubles), h.clocksApart(a.cluster))
+		unable := slices.Concat(wrongs.troubles(a.cluster, a.services()...), weak, trusted(a.cluster),
+			h.clocksApart(a.cluster))
 		if had := at.Sub(a.start) - covered(unable, toldAgain, a.start, at); had > faultyGrant {
 			wrong = append(wrong, fmt.Sprintf("%s, to begin at %s, was not all there at %s, after %s in which all "+
 				"answered", a.name, a.start, at, had))
