@@ -220,6 +220,10 @@ var clusterWaived = map[string]mutant{
 		s.tamper("record deleted", s.a.end.Add(-time.Minute))
 		s.boundAgain(s.a.end.Add(-time.Second))
 	}},
+	"refused after its record was deleted": {"ledger exact", func(s *scenario) {
+		s.tamper("record deleted", s.a.end.Add(-time.Minute))
+		s.refused()
+	}},
 	"clocks apart for a moment": {"G5 stops", func(s *scenario) {
 		at := s.atBound()
 		s.clock(one, at.Add(-clockRead+time.Second), time.Hour)

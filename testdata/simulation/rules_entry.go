@@ -68,8 +68,9 @@ func (a *account) inexact(s requests.Status, late time.Duration, rewritten bool)
 				s.Approvers))
 		}
 	}
-	if s.Cause == requests.CauseDenied && s.GrantedAt == nil && s.ExpiresAt == nil && !a.bound() {
-		return wrong
+	unknown := !a.bound() || a.forgotten(a.made[len(a.made)-1].at, s.RevokedAt.Add(tolerated))
+	if s.Cause == requests.CauseDenied && s.GrantedAt == nil && s.ExpiresAt == nil && unknown {
+		return wrong // it was judged anew, as if it never had been granted
 	}
 	if s.GrantedAt == nil || !s.GrantedAt.Equal(a.start) {
 		wrong = append(wrong, fmt.Sprintf("that access began at %s; it did at %s", s.GrantedAt, a.start))

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/pullgrant/pullgrant/requests"
 )
 
 // entryMutants are those in which an entry tells of other times, people or commits.
@@ -23,6 +25,7 @@ var entryMutants = map[string]mutant{
 	"the entry says that access ended earlier": {"ledger exact", func(s *scenario) {
 		s.move(s.unbound, s.a.end.Add(tolerated+2*time.Second))
 	}},
+	"the entry says that it was refused": {"ledger exact", (*scenario).refused},
 	"the entry is of another pull request": {"ledger exact", func(s *scenario) {
 		s.entered(s.a.name, fmt.Sprintf("pullRequest: %d\n", s.a.number), "pullRequest: 99\n")
 	}},
@@ -32,6 +35,14 @@ var entryMutants = map[string]mutant{
 	"the entry is of another commit": {"ledger exact", func(s *scenario) {
 		s.entered(s.a.name, "mergeCommit: "+s.a.commit, "mergeCommit: "+strings.Repeat("0", 40))
 	}},
+}
+
+// refused has the entry of the request say that it never was granted.
+func (s *scenario) refused() {
+	s.entered(s.a.name, "cause: "+requests.CauseExpired, "cause: "+requests.CauseDenied)
+	s.entered(s.a.name, "state: Expired", "state: Denied")
+	s.entered(s.a.name, s.a.start.Format("  grantedAt: \""+time.RFC3339+"\"\n"), "")
+	s.entered(s.a.name, s.a.end.Format("  expiresAt: \""+time.RFC3339+"\"\n"), "")
 }
 
 // entriesOfReviews are those of what only an entry says that a person approved and merged.
