@@ -46,13 +46,12 @@ var adminFaults = []beside{
 	}},
 	{tooMuch, 1000, false, func(w *world, s *site, _ string) func() {
 		over := w.stops(of(tooMuch, s.name))
-		const all = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
-		s.hand(http.MethodPost, all, `{"metadata":{"name":"extra"},
+		s.hand(http.MethodPost, clusterBindings, `{"metadata":{"name":"extra"},
 			"roleRef":{"apiGroup":"rbac.authorization.k8s.io","kind":"ClusterRole","name":"cluster-admin"},
 			"subjects":[{"kind":"ServiceAccount","namespace":"`+requests.AgentNamespace+`","name":"`+
 			render.Agent+`"}]}`)
 		return func() {
-			s.takeBack(all + "/extra")
+			s.takeBack(clusterBindings + "/extra")
 			over()
 		}
 	}},
@@ -68,6 +67,15 @@ var adminFaults = []beside{
 			"subjects":[`+text(mallory)+`]}`)
 		return func() { s.takeBack(all + "/" + name) }
 	}},
+}
+
+const clusterBindings = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
+
+// putRight has a cluster whose etcd was set back be as its administrators had left it: what they put
+// right since would be wrong for good otherwise. It ends for all agents what still is in force of that.
+func (s *site) putRight() {
+	s.mend()
+	s.takeBack(clusterBindings + "/extra")
 }
 
 // mend makes anew what a cluster was furnished with and lacks.

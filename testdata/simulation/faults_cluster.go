@@ -74,9 +74,13 @@ var clusterFaults = []beside{
 	{keeping, 500, false, refused(keeping, func(string) bool { return true })},
 	{etcdBack, 700, false, func(w *world, s *site, occasion string) func() {
 		to := s.backups[w.below(len(s.backups), etcdBack+" to "+occasion)]
+		over := w.stops(of(etcdBack, s.name))
 		s.calling.Lock()
-		defer s.calling.Unlock()
 		s.Restore(to)
+		s.calling.Unlock()
+		time.Sleep(w.span(time.Second, time.Minute, etcdBack+" put right "+occasion))
+		s.putRight()
+		over()
 		return nil
 	}},
 }
