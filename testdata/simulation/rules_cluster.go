@@ -23,6 +23,17 @@ func (s *stay) again() bool { return s.came.version.Verb == restored }
 // byHand tells a binding that no agent made.
 func (s *stay) byHand() bool { return s.came.version.process == "" && !s.again() }
 
+// over is when, up to a time, the last was gone of what an agent made, also of that which came again
+// with a restored etcd; zero: nothing was.
+func (a *account) over(by time.Time) (at time.Time) {
+	for _, s := range a.stays {
+		if s.went != nil && !s.byHand() && s.went.at.After(at) && !s.went.at.After(by) {
+			at = s.went.at
+		}
+	}
+	return at
+}
+
 // restored is the verb of what etcd has when it was set back.
 const restored = "restore"
 

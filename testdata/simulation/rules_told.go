@@ -214,7 +214,7 @@ func (h history) notEnded(a *account, k *knowledge, at time.Time, cause, text st
 	if !a.granted() || a.has(at) {
 		return "it was not there and is over"
 	}
-	first, gone := a.gone[0].at, a.gone[len(a.gone)-1].at
+	first, gone := a.gone[0].at, a.over(at)
 	ended := momentIn(lastedIn, text, 3)
 	seen := gone.Add(noticed) // by a clock that may be ahead then
 	late := ended.Sub(gone) - h.latest(a.cluster, seen).Sub(seen) -
