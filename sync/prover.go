@@ -42,6 +42,8 @@ type waiting struct {
 	since time.Time // when it was first tried
 	again retry
 
+	allowed bool // by the last judgement
+
 	number int           // of its pull request; 0 while that is not known
 	told   policies.Code // why it waits, as its pull request was told
 }
@@ -158,9 +160,14 @@ func (v *prover) judgeAll(ctx context.Context, main *plan.Main, paths []string) 
 		proof.Blob, proof.Since = main.Requests[p], wait.since
 		proofs[p] = proof
 		delete(v.proved, p)
-		if proof.Decision.Outcome == policies.Allowed {
+		allowed := proof.Decision.Outcome == policies.Allowed
+		if allowed {
 			v.proved[p] = proof
 		}
+		if allowed && !wait.allowed { // what was in the way before is not what may be now
+			wait.again = retry{}
+		}
+		wait.allowed = allowed
 		wait.again.later(now)
 		wait.number = proof.Evidence.PullRequest
 		v.waiting[p] = wait

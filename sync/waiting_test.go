@@ -1,12 +1,15 @@
 package sync
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pullgrant/pullgrant/testdata/forge"
+	"github.com/pullgrant/pullgrant/testdata/scene"
 )
 
 // TestWaitingIsTold: whoever merged a request that cannot be judged is told why after a minute,
@@ -39,6 +42,39 @@ func TestWaitingIsTold(t *testing.T) {
 	if said := s.said(number); strings.Contains(said, "not granted yet") {
 		t.Errorf("told in two places: %s", said)
 	}
+}
+
+// TestAllowedIsTriedSoon: a request that could not be judged for long, and then could be, is tried again
+// at once where one call of the grant is lost.
+func TestAllowedIsTriedSoon(t *testing.T) {
+	s := newStage(t)
+	name, path, content := s.requestFile("late")
+	number := s.pull("late", true, map[string]string{path: content})
+	s.Fail(http.MethodGet, fmt.Sprintf("/repos/acme/access/pulls/%d/reviews", number), -1,
+		http.StatusInternalServerError, "{}")
+	lost := false
+	agent := s.agent(options{github: true, wire: func(next http.RoundTripper) http.RoundTripper {
+		return scene.RoundTripper(func(r *http.Request) (*http.Response, error) {
+			if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/jobs") && !lost &&
+				r.URL.Query().Get("dryRun") == "" {
+				lost = true
+				return nil, errors.New("the connection broke")
+			}
+			return next.RoundTrip(r)
+		})
+	}})
+	for range 4 {
+		_ = agent.Once(t.Context())
+		s.SetClock(s.Clock().Add(time.Minute))
+	}
+	s.Heal()
+	s.SetClock(s.Clock().Add(longPause))
+	if err := agent.Once(t.Context()); err == nil || !lost {
+		t.Fatalf("%v; a call was lost: %t", err, lost)
+	}
+	s.SetClock(s.Clock().Add(2 * firstPause))
+	s.Must(agent.Once(t.Context()))
+	s.granted(name)
 }
 
 // TestStopIsTold: while nothing is granted, whoever merged a request is told at once.

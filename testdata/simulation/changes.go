@@ -19,11 +19,9 @@ const (
 )
 
 var (
-	strictFile = policies.Path("shop-strict")
-	teamFile   = policies.Path("shop-team")
+	strictFile    = policies.Path("shop-strict")
+	catalogueFile = rbac.CatalogPath(clusterName, "payments-debug")
 )
-
-var catalogueFile = rbac.CatalogPath(clusterName, "payments-debug")
 
 // edit is a change of a file that decides, until it is taken back.
 type edit struct {
