@@ -348,12 +348,16 @@ func usedUp(h history) (wrong []string) {
 	return wrong
 }
 
-// changed are the causes of an end by what became otherwise while a grant lasted.
+// changed are the causes of an end by what became otherwise while a grant lasted, or waited to begin.
 func (a *account) changed(k *knowledge, at time.Time) (causes []string) {
-	if a.trusted {
+	since := a.merged
+	if a.granted() {
+		since = a.made[0].at.Add(-judgedBefore)
+	}
+	if a.trusted || since.IsZero() {
 		return nil
 	}
-	for _, d := range k.during(a.made[0].at.Add(-judgedBefore), at) {
+	for _, d := range k.during(since, at) {
 		asks := d.files[policies.Path(a.policy)].content
 		if over, ends := a.overBy(asks); longest.FindStringSubmatch(asks) == nil || ends && !at.Before(over) {
 			causes = append(causes, requests.CausePolicyChanged)

@@ -172,8 +172,9 @@ func (h history) untold(a *account, all []*account, k *knowledge, process string
 		switch {
 		case a.granted() && (strings.HasPrefix(heading, saysNever) || !a.refusedWhenMade(h, at)):
 			return fmt.Sprintf("it was there at %s", a.made[0].at)
-		case strings.HasPrefix(heading, saysNever) && !slices.Contains(a.causes(h, at), cause):
-			return fmt.Sprintf("what happened to it is %v", a.causes(h, at))
+		case strings.HasPrefix(heading, saysNever) &&
+			!slices.Contains(append(a.causes(h, at), a.changed(k, at)...), cause):
+			return fmt.Sprintf("what happened to it is %v", append(a.causes(h, at), a.changed(k, at)...))
 		}
 		if !strings.Contains(text, "The name "+a.name+" is taken by ") {
 			return h.unnamed(a, text)
