@@ -106,7 +106,7 @@ type difference struct {
 
 // lists goes through a history, and through the ends of windows in it.
 func (h history) lists() (all []*list) {
-	accounts := h.accounts()
+	accounts, told := h.accounts(), h.told()
 	h = slices.Clone(h)
 	for _, a := range accounts {
 		h = append(h, event{at: a.end})
@@ -138,14 +138,15 @@ func (h history) lists() (all []*list) {
 			}
 		}
 		for _, c := range all {
-			c.look(e.at, accounts)
+			c.look(e.at, accounts, told)
 		}
 	}
 	return all
 }
 
-// look notes what differs from a time on.
-func (c *list) look(now time.Time, accounts []*account) {
+// look notes what differs from a time on. Who keeps aws-auth takes out as early as the API server's
+// clock says that a window is over.
+func (c *list) look(now time.Time, accounts []*account, told history) {
 	in, what, may := entries.MatchString(c.text), "", false
 	for _, a := range accounts {
 		label := requests.LabelValue(a.name)
@@ -153,7 +154,8 @@ func (c *list) look(now time.Time, accounts []*account) {
 		if a.cluster != c.name || !open || phase != "Granting" && phase != "Granted" {
 			continue
 		}
-		if may = true; phase == "Granted" && c.there[label] > 0 && !in {
+		if may = true; phase == "Granted" && c.there[label] > 0 && !in &&
+			told.latest(c.name, now, of(kubernetes, c.name)).Before(a.end) {
 			what = a.name + " gave access, and aws-auth of " + c.name + " let nobody in"
 		}
 	}
