@@ -16,9 +16,10 @@ func (r *request) answerOf() string { return "reviews/" + r.name + ".yaml" }
 func (r *request) entryOf() string { return requests.RevocationPath(r.cluster, r.name) }
 
 // owed: what was given before anybody looked at it is owed from the end of that on, until an answer
-// that somebody approved is on main, and no longer.
+// that somebody approved is on main, and no longer. None can be approved while nobody approved who owns
+// what decides: an answer that is merged then pays nothing, ever.
 func owed(h history) (wrong []string) {
-	main := map[string]string{}
+	main, k := map[string]string{}, h.knowledge()
 	for _, e := range h {
 		if e.end {
 			main = e.main
@@ -35,7 +36,9 @@ func owed(h history) (wrong []string) {
 				answered = true
 			case e.push == nil:
 			case e.push.changed[a.answerOf()] == "A":
-				paid = answered && owes // before that it is an answer to nothing
+				owners := k.during(e.at, e.at)[0].files[ownersFile].commit
+				// before that it is an answer to nothing
+				paid = answered && owes && len(k.facts[unapproved+owners]) == 0
 			case e.push.changed[a.entryOf()] == "A" && e.push.changed[a.debtOf()] == "A":
 				owes = true
 			case e.push.changed[a.entryOf()] == "A" && a.granted() && !paid:
