@@ -199,7 +199,7 @@ func shownStops(h history) []string {
 		}
 		return h.downs(system)
 	})
-	wrong, told := h.wrongs(), h.told()
+	wrong, told, terms := h.wrongs(), h.told(), remembered(h.terms)
 	return h.scraped(func(at time.Time, s *scrape) string {
 		since := func(stage string) time.Duration {
 			shown := s.numbers[fmt.Sprintf("last_error_timestamp_seconds{stage=%q}", stage)]
@@ -210,12 +210,16 @@ func shownStops(h history) []string {
 		}
 		// one that stood still learned nothing then
 		slept := covered(down(of(sleeping, s.process)), 0, at.Add(-outageShown), at) > 0
+		// what it counted was of a term before
+		anew := slices.ContainsFunc(terms(s.cluster), func(t term) bool {
+			return t.process == s.process && t.from.After(at.Add(-outageShown)) && !t.from.After(at)
+		})
 		switch leads := s.numbers["leader"] == 1 && !slept; {
 		case leads && through(down(of(kubernetes, s.cluster))):
 			return "it leads, and Kubernetes does not answer"
-		case leads && s.passing() && through(down(git)) && since("git") > outageShown:
+		case leads && s.passing() && !anew && through(down(git)) && since("git") > outageShown:
 			return "git does not answer, and it does not show that"
-		case leads && s.passing() && through(down(github)) && !through(down(git)) &&
+		case leads && s.passing() && !anew && through(down(github)) && !through(down(git)) &&
 			since("apply") > outageShown && since("git") > outageShown:
 			return "GitHub does not answer, and it does not show that"
 		}
