@@ -95,6 +95,10 @@ func (s *stay) overdue(h history, a *account, bound time.Duration) string {
 	}
 	uid := of(held, string(v.object().GetUID()))
 	limits := []limit{{end, bound, []string{uid}}}
+	if bound == faultyBound { // what ends a Job is late by what its clock is behind when it looks
+		behind, _ := h.aheadWhile(a.cluster, of(kubernetes, a.cluster), end, end.Add(bound))
+		limits[0].bound += max(-behind, 0)
+	}
 	if bound == faultyBound && (v.New.GetNamespace() == "" || a.disarmed()) {
 		limits = nil // no Job ends it; the rule G2 prompt has the bound
 	}

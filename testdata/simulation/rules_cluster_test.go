@@ -105,6 +105,12 @@ var clusterMutants = map[string]mutant{
 		s.put(event{at: at, push: &push{who: "people", changed: map[string]string{s.a.path: "D"}}})
 		s.inForce(of(refusing, clusterName), at, at.Add(time.Second))
 	}},
+	"late by more than what the clock of Kubernetes was behind": {"G2 on time", func(s *scenario) {
+		s.move(s.unbound, s.a.end.Add(time.Hour))
+		s.inForce(noneOf(agents, clusterName), s.a.merged, s.a.end.Add(time.Hour))
+		s.clock(of(kubernetes, clusterName), s.a.merged, -time.Hour+faultyBound+time.Second)
+		s.clock(of(kubernetes, clusterName), s.a.end.Add(2*faultyBound), 0)
+	}},
 	"there long after somebody edited it": {"G2 on time", func(s *scenario) {
 		s.tamper("subject added", s.a.end.Add(-takenBound-time.Second))
 	}},
@@ -198,6 +204,12 @@ var clusterWaived = map[string]mutant{
 	"bound before its window by a clock that is ahead": {"G2 on time", func(s *scenario) {
 		s.move(s.bound, s.a.merged.Add(-time.Second))
 		s.clock("prod-eu-a", s.a.merged.Add(-10*time.Second), 2*time.Second)
+	}},
+	"late by what the clock of Kubernetes was behind": {"G2 on time", func(s *scenario) {
+		s.move(s.unbound, s.a.end.Add(time.Hour))
+		s.inForce(noneOf(agents, clusterName), s.a.merged, s.a.end.Add(time.Hour))
+		s.clock(of(kubernetes, clusterName), s.a.merged, -time.Hour)
+		s.clock(of(kubernetes, clusterName), s.a.end.Add(2*faultyBound), 0)
 	}},
 	"taken while deletions were refused to the agent": {"G2 on time", func(s *scenario) {
 		at := s.a.end.Add(-10 * time.Minute)
