@@ -135,8 +135,8 @@ func shownCounts(h history) (wrong []string) {
 			[]byte(h[len(h)-1].main[requests.RevocationPath(a.cluster, a.name)]+"\n"))
 		if a.granted() {
 			may[of(`decisions_total{code="",decision="allowed"}`, a.cluster)]++
-			for _, e := range a.gone {
-				if strings.HasSuffix(e.version.Resource, "bindings") {
+			for _, s := range a.stays { // what a restored etcd brought back ends once more
+				if s.went != nil && !s.byHand() && strings.HasSuffix(s.came.version.Resource, "bindings") {
 					may[of(fmt.Sprintf("bindings_ended_total{cause=%q}", entry.Status.Cause), a.cluster)]++
 				}
 			}
