@@ -183,7 +183,8 @@ func (k *knowledge) speaksAgainst(d decided, a *account, merged bool) string {
 	if username(d) == "" {
 		return "nobody knows whom it is for"
 	}
-	if a.allowed == "" && a.policy != "shop-team" &&
+	owned := !strings.Contains(asks.content, "challenges:") || strings.Contains(asks.content, "CodeOwnerReview")
+	if a.allowed == "" && owned && a.policy != "shop-team" &&
 		!strings.Contains(d.files[ownersFile].content, "/requests/ @bob") {
 		return "its approver owns it not"
 	}
