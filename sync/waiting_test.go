@@ -12,14 +12,21 @@ import (
 	"github.com/pullgrant/pullgrant/testdata/scene"
 )
 
+// unjudged has a request merged that cannot be judged, until the forge heals, and returns its name and
+// the number of its pull request.
+func (s *stage) unjudged() (name string, number int) {
+	name, path, content := s.requestFile("unjudged")
+	number = s.pull("unjudged", true, map[string]string{path: content})
+	s.Fail(http.MethodGet, fmt.Sprintf("/repos/acme/access/pulls/%d/reviews", number), -1,
+		http.StatusInternalServerError, "{}")
+	return name, number
+}
+
 // TestWaitingIsTold: whoever merged a request that cannot be judged is told why after a minute,
 // once, and what came of it in the same place.
 func TestWaitingIsTold(t *testing.T) {
 	s := newStage(t)
-	name, path, content := s.requestFile("unjudged")
-	number := s.pull("unjudged", true, map[string]string{path: content})
-	s.Fail(http.MethodGet, fmt.Sprintf("/repos/acme/access/pulls/%d/reviews", number), -1,
-		http.StatusInternalServerError, "{}")
+	name, number := s.unjudged()
 	agent := s.agent(githubOnly)
 	for range 2 {
 		if agent.Once(t.Context()) == nil {
@@ -48,10 +55,7 @@ func TestWaitingIsTold(t *testing.T) {
 // at once where one call of the grant is lost.
 func TestAllowedIsTriedSoon(t *testing.T) {
 	s := newStage(t)
-	name, path, content := s.requestFile("late")
-	number := s.pull("late", true, map[string]string{path: content})
-	s.Fail(http.MethodGet, fmt.Sprintf("/repos/acme/access/pulls/%d/reviews", number), -1,
-		http.StatusInternalServerError, "{}")
+	name, _ := s.unjudged()
 	lost := false
 	agent := s.agent(options{github: true, wire: func(next http.RoundTripper) http.RoundTripper {
 		return scene.RoundTripper(func(r *http.Request) (*http.Response, error) {

@@ -73,8 +73,7 @@ func (h history) stopped(process string, at time.Time) string {
 
 // doubted is why a request was refused that is no reason; empty when there is none.
 func (h history) doubted(a *account) string {
-	path := requests.RevocationPath(a.cluster, a.name)
-	entry, _ := requests.ParseRevocation(path, []byte(h[len(h)-1].main[path]+"\n"))
+	entry, _ := h.entry(a)
 	code := policies.Code(entry.Status.Code)
 	for _, stop := range monitor.Stopping {
 		if code == stop.Code {

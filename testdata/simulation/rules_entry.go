@@ -36,14 +36,14 @@ func ledgerExact(h history) (wrong []string) {
 
 // entry is what main says in the end of what became of a request.
 func (h history) entry(a *account) (entry requests.Revocation, there bool) {
-	path := requests.RevocationPath(a.cluster, a.name)
-	for _, e := range h {
-		if text := e.main[path]; e.end && text != "" {
-			entry, findings := requests.ParseRevocation(path, []byte(text+"\n"))
-			return entry, len(findings) == 0 // otherwise another rule tells
-		}
-	}
-	return entry, false
+	return h.entryOf(a.cluster, a.name)
+}
+
+// entryOf is the same of a name in the ledger of a cluster.
+func (h history) entryOf(cluster, name string) (entry requests.Revocation, there bool) {
+	path := requests.RevocationPath(cluster, name)
+	entry, findings := requests.ParseRevocation(path, []byte(h[len(h)-1].main[path]+"\n"))
+	return entry, len(findings) == 0 // otherwise another rule tells
 }
 
 // inexact is what is wrong with when and by whom, as an entry tells it.

@@ -41,8 +41,7 @@ func (h history) unforged() history {
 // countForged adds to what may be counted the ends of what forgeries say that there was.
 func (h history) countForged(may map[string]float64) {
 	for _, f := range h.forgeries() {
-		path := requests.RevocationPath(f.Cluster, f.Name)
-		entry, _ := requests.ParseRevocation(path, []byte(h[len(h)-1].main[path]+"\n"))
+		entry, _ := h.entryOf(f.Cluster, f.Name)
 		for _, ref := range entry.Status.GrantRefs {
 			if strings.HasSuffix(ref.Kind, "Binding") {
 				may[of(fmt.Sprintf("bindings_ended_total{cause=%q}", entry.Status.Cause), f.Cluster)]++

@@ -9,7 +9,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/pullgrant/pullgrant/render"
-	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/monitor"
 )
 
@@ -131,8 +130,7 @@ func shownCounts(h history) (wrong []string) {
 		}
 	}
 	for _, a := range h.accounts() {
-		entry, _ := requests.ParseRevocation(requests.RevocationPath(a.cluster, a.name),
-			[]byte(h[len(h)-1].main[requests.RevocationPath(a.cluster, a.name)]+"\n"))
+		entry, _ := h.entry(a)
 		if a.granted() {
 			may[of(`decisions_total{code="",decision="allowed"}`, a.cluster)]++
 			for _, s := range a.stays { // what a restored etcd brought back ends once more

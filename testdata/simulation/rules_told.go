@@ -382,8 +382,8 @@ func (h history) toldInTheEnd(a *account) (entered *event, says string) {
 			entered = &h[i]
 		}
 	}
-	entry, findings := requests.ParseRevocation(path, []byte(h[len(h)-1].main[path]+"\n"))
-	if entered == nil || len(findings) > 0 || a.number == 0 || entry.Status.PullRequest != a.number {
+	entry, there := h.entry(a)
+	if entered == nil || !there || a.number == 0 || entry.Status.PullRequest != a.number {
 		return nil, ""
 	}
 	switch s := entry.Status; {
