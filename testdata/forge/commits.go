@@ -121,6 +121,11 @@ func (f *Forge) listCommits(c *call) answer {
 
 // history is a commit and those before it, newest first; of a path those that touched it.
 func (f *Forge) history(sha, path string, limits ...string) ([]string, error) {
+	if path != "" && len(limits) == 0 {
+		if touched, ok := f.git.looseHistory(sha, path); ok {
+			return touched, nil
+		}
+	}
 	args := slices.Concat([]string{"rev-list"}, limits, []string{sha, "--"})
 	if path != "" {
 		args = append(args, ":(top,literal)"+path)

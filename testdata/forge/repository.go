@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"math/big"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,8 +17,9 @@ import (
 
 // repository is a bare git repository, reached through git's plumbing commands.
 type repository struct {
-	dir   string
-	known *sync.Map // what git said of objects that are named in full: it says that for ever
+	dir      string
+	known    *sync.Map // what git said of objects that are named in full: it says that for ever
+	ancestry *ancestry
 }
 
 // errNoObject says that a revision names nothing in the repository.
@@ -58,7 +60,7 @@ const likeGitHub = `
 
 // initRepository makes the bare repository.
 func initRepository(dir string) (repository, error) {
-	g := repository{dir, &sync.Map{}}
+	g := repository{dir, &sync.Map{}, &ancestry{numbers: map[string]int{}, reached: map[string]*big.Int{}}}
 	if out, err := exec.Command("git", "init", "-q", "--bare", "-b", "main", "--template=",
 		dir).CombinedOutput(); err != nil {
 		return g, fmt.Errorf("git init %s: %w: %s", dir, err, out)

@@ -67,9 +67,16 @@ func (g repository) looseTree(sha, folder string, recursive bool) (entries []ent
 
 // entries are those of one tree, or of a commit's, without sizes.
 func (g repository) entries(sha string) (entries []entry, ok bool) {
+	if known, found := g.known.Load("entries " + sha); found {
+		return known.([]entry), true
+	}
 	tree, ok, err := g.peeled(sha, "tree")
 	if !ok || err != nil {
 		return nil, false
+	}
+	if known, found := g.known.Load("entries " + tree); found {
+		g.known.Store("entries "+sha, known)
+		return known.([]entry), true
 	}
 	raw, err := g.content(tree, "tree")
 	if err != nil {
@@ -91,6 +98,10 @@ func (g repository) entries(sha string) (entries []entry, ok bool) {
 		}
 		entries = append(entries, e)
 		raw = rest[20:]
+	}
+	g.known.Store("entries "+tree, entries)
+	if sha != tree {
+		g.known.Store("entries "+sha, entries)
 	}
 	return entries, true
 }
