@@ -156,13 +156,21 @@ func (w *world) siteOf(r *request) *site {
 	return w.sites[slices.IndexFunc(w.sites, func(s *site) bool { return s.name == r.cluster })]
 }
 
+// works is how much of a day people are at work; in what is left of it they do an eighth as much, as those
+// who are on call.
+const works = 8 * time.Hour
+
 // act has people do one thing after the other, and returns when all of it is done and what broke
 // beside is whole again.
 func (w *world) act() {
 	defer w.busy.Wait()
 	for n := 0; time.Since(begin) < w.length; n++ {
 		o := occasion{n, fmt.Sprint("doing ", n)}
-		time.Sleep(w.span(time.Second, 2*w.every, o.name+" when"))
+		between := w.every
+		if time.Since(begin)%(24*time.Hour) >= works {
+			between *= 8
+		}
+		time.Sleep(w.span(time.Second, 2*between, o.name+" when"))
 		d := w.next(o)
 		if d == nil {
 			continue
