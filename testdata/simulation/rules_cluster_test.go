@@ -236,6 +236,10 @@ var clusterWaived = map[string]mutant{
 		s.tamper("record deleted", s.a.end.Add(-time.Minute))
 		s.refused()
 	}},
+	"granted again after its record was deleted": {"metrics counts", func(s *scenario) {
+		s.tamper("record deleted", s.a.end.Add(-time.Minute))
+		s.shows(s.end(), func(one *scrape) { one.numbers[`decisions_total{code="",decision="allowed"}`]++ })
+	}},
 	"clocks apart for a moment": {"G5 stops", func(s *scenario) {
 		at := s.atBound()
 		s.clock(one, at.Add(-clockRead+time.Second), time.Hour)

@@ -132,7 +132,7 @@ func shownCounts(h history) (wrong []string) {
 	for _, a := range h.accounts() {
 		entry, _ := h.entry(a)
 		if a.granted() {
-			may[of(`decisions_total{code="",decision="allowed"}`, a.cluster)]++
+			may[of(`decisions_total{code="",decision="allowed"}`, a.cluster)] += float64(a.mostGrants())
 			for _, s := range a.stays { // what a restored etcd brought back ends once more
 				if s.went != nil && !s.byHand() && strings.HasSuffix(s.came.version.Resource, "bindings") {
 					may[of(fmt.Sprintf("bindings_ended_total{cause=%q}", entry.Status.Cause), a.cluster)]++
@@ -153,6 +153,17 @@ func shownCounts(h history) (wrong []string) {
 	}
 	slices.Sort(wrong)
 	return wrong
+}
+
+// mostGrants is how often a request may be granted: once, and once more each time its cluster forgot that.
+func (a *account) mostGrants() int {
+	most, last := 1, a.made[0].version.made
+	for _, at := range a.forgot {
+		if at.After(last) { // all that etcd brought back at one time is forgotten once
+			most, last = most+1, at
+		}
+	}
+	return most
 }
 
 // refusals are how often agents of a cluster entered a code into the ledger: twice of a request that
