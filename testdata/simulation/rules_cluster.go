@@ -326,7 +326,11 @@ func (a *account) causesAround(h history, at time.Time) (causes []string) {
 			causes = append(causes, requests.CauseDenied)
 		}
 	}
-	if a.forgotten(a.made[0].at, at.Add(takenBound)) { // what is unknown was not granted, or goes
+	known := at.Add(takenBound)
+	if a.entered.After(known) { // who ended it was still to be found out
+		known = a.entered
+	}
+	if a.forgotten(a.made[0].at, known) { // what is unknown was not granted, or goes
 		causes = append(causes, requests.CauseDenied, requests.CauseRevoked, requests.CauseBindingDeleted)
 	}
 	return causes

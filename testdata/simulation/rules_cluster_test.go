@@ -66,6 +66,15 @@ func (s *scenario) tamper(what string, at time.Time) {
 	s.put(event{at: at, did: &deed{what, s.a.request}})
 }
 
+// lost has the binding go long before its end, and the ledger say that somebody deleted it.
+func (s *scenario) lost() {
+	s.move(s.unbound, s.a.end.Add(-10*time.Minute))
+	s.locate()
+	s.entry = s.find(func(e event) bool { return e.push != nil && e.push.changed[s.a.path] == "D" })
+	s.entered(s.a.name, "cause: "+requests.CauseExpired, "cause: "+requests.CauseBindingDeleted)
+	s.entered(s.a.name, "state: Expired", "state: "+requests.StateOf(requests.CauseBindingDeleted))
+}
+
 func (s *scenario) atBound() time.Time { return s.h[s.bound].version.made }
 
 // mallorys has the binding be made to one more.
@@ -184,6 +193,10 @@ var clusterMutants = map[string]mutant{
 		s.tamper("subject added", s.a.merged.Add(time.Minute))
 		s.entered(s.a.name, "cause: Expired", "cause: "+requests.CauseBindingDeleted)
 	}},
+	"taken, and its record set back after it was entered": {"ledger true", func(s *scenario) {
+		s.lost()
+		s.tamper("record set back", s.h[s.entry].at.Add(time.Minute))
+	}},
 	"early while a clock is behind": {"ledger true", func(s *scenario) {
 		s.move(s.unbound, s.a.end.Add(-4*time.Minute))
 		s.clock("prod-eu-a", s.a.merged, -time.Hour)
@@ -235,6 +248,10 @@ var clusterWaived = map[string]mutant{
 	"refused after its record was deleted": {"ledger exact", func(s *scenario) {
 		s.tamper("record deleted", s.a.end.Add(-time.Minute))
 		s.refused()
+	}},
+	"taken, and its record set back before it was entered": {"ledger true", func(s *scenario) {
+		s.lost()
+		s.tamper("record set back", s.h[s.entry].at.Add(-time.Second))
 	}},
 	"granted again after its record was deleted": {"metrics counts", func(s *scenario) {
 		s.tamper("record deleted", s.a.end.Add(-time.Minute))
