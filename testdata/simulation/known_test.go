@@ -196,6 +196,8 @@ var waivers = map[string]mutant{
 		s.doesToo(changesIt, at.Add(1))
 		s.doesToo(approves, at.Add(2))
 	}},
+	"never made as its Job went by a clock that is ahead":          unmadeAhead("G5 granted after"),
+	"said to be deleted, as its Job went by a clock that is ahead": unmadeAhead("ledger true"),
 	"the ledger lost it": {"G4 used up", func(s *scenario) {
 		path := requests.RevocationPath(s.a.cluster, s.a.name)
 		for i, status := range []string{"A", "D"} {

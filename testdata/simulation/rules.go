@@ -83,10 +83,11 @@ type account struct {
 	leftBy           string
 	back             time.Time // when its file came to main again after that; zero: it did not
 	deeds            []event
-	made, gone       []event // versions that made what gives access, and that removed it
-	unseen           bool    // no agent saw it go before its end; set by ledgerTrue
-	trusted          bool    // nobody asked GitHub about it
-	announced        bool    // its record said that something that gives access was about to be made
+	made, gone       []event     // versions that made what gives access, and that removed it
+	unseen           bool        // no agent saw it go before its end; set by ledgerTrue
+	trusted          bool        // nobody asked GitHub about it
+	announced        bool        // its record said that something that gives access was about to be made
+	unarmed          []time.Time // when a Job of its went before anything was made
 
 	stays   []*stay     // of all bindings that say that they are its
 	entered time.Time   // when the ledger had it; zero: it never did
@@ -166,6 +167,9 @@ func (h history) accounts() (all []*account) {
 				a.forgot = append(a.forgot, e.at)
 			}
 			a.announced = a.announced || e.version.announces()
+			if e.version.kind() == "jobs delete" && !a.granted() {
+				a.unarmed = append(a.unarmed, e.at)
+			}
 			if slices.Contains(access, e.version.Resource) {
 				a.see(e)
 			}

@@ -142,7 +142,7 @@ func (h history) clocksApart(cluster string) (all []span) {
 // grantedAfter: whoever is approved gets access though things go wrong, once all answers for long
 // enough while the window is open.
 func grantedAfter(h history) (wrong []string) {
-	all, wrongs, weak := h.accounts(), h.wrongs(), h.knowledge().spans(rulesWeak)
+	all, wrongs, weak, told := h.accounts(), h.wrongs(), h.knowledge().spans(rulesWeak), h.told()
 	trusted := remembered(func(cluster string) []span {
 		return h.undecided(cluster, append(h.clocksApart(cluster), wrongs.troubles(cluster)...))
 	})
@@ -151,7 +151,7 @@ func grantedAfter(h history) (wrong []string) {
 			a.base != nil && !a.base.ran() || h.denied(a) || h.crowded(a) { // which other rules judge
 			continue
 		}
-		at := earlier(a.given(), a.end)
+		at := earlier(a.unarmedAhead(told), earlier(a.given(), a.end))
 		for _, e := range a.deeds {
 			if e.at.After(a.merged) && e.did.what != merges {
 				at = earlier(e.at, at)

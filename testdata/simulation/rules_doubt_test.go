@@ -22,6 +22,24 @@ func refusedFor(code policies.Code) mutant {
 	}}
 }
 
+// unmade has the Job of the request go before anything is made, and nothing be, as a clock of who only
+// expires is ahead.
+func (s *scenario) unmade(ahead time.Duration) {
+	s.drop(s.unbound)
+	job := *s.h[s.done].version
+	s.drop(s.bound)
+	job.Old, job.New = job.New, nil
+	s.put(event{at: s.a.merged.Add(2 * time.Second), version: &job})
+	s.clock("prod-eu-d", s.a.merged.Add(time.Second), ahead)
+	s.entered(s.a.name, "cause: Expired", "cause: "+requests.CauseBindingDeleted)
+	s.entered(s.a.name, "state: Expired", "state: Revoked")
+}
+
+// unmadeAhead is that, as the clock says that the window is over.
+func unmadeAhead(rule string) mutant {
+	return mutant{rule, func(s *scenario) { s.unmade(s.a.end.Sub(s.a.merged)) }}
+}
+
 // doubtMutants are of what is done in doubt.
 var doubtMutants = map[string]mutant{
 	"made though git is down":            madeWithout(git),
@@ -54,6 +72,12 @@ var doubtMutants = map[string]mutant{
 	"never made while a clock was a little ahead": {"G5 granted after", func(s *scenario) {
 		s.drop(s.bound)
 		s.clock("prod-eu-a", s.a.merged, tolerated-2*time.Second)
+	}},
+	"never made as its Job went, by nobody's clock": {"G5 granted after", func(s *scenario) {
+		s.unmade(s.a.end.Sub(s.a.merged) - time.Minute)
+	}},
+	"never made, and said to be deleted as its Job went": {"ledger true", func(s *scenario) {
+		s.unmade(0)
 	}},
 	"never made though what was pushed is decided": {"G5 granted after", func(s *scenario) {
 		s.drop(s.bound)

@@ -125,12 +125,25 @@ func (a *account) untrue(h history, k *knowledge, s requests.Status) string {
 }
 
 // meddled tells whether its Job may have gone before anything was bound: by hand, with its namespace,
-// or at another end than the one that its record was made to have.
+// by a clock that is ahead, or at another end than the one that its record was made to have.
 func (a *account) meddled(h history) bool {
-	return len(a.forgot) > 0 || covered(h.downs(of(namespaceGone, a.cluster)), 0, a.merged, a.end) > 0 ||
+	return len(a.forgot) > 0 || !a.unarmedAhead(h).IsZero() ||
+		covered(h.downs(of(namespaceGone, a.cluster)), 0, a.merged, a.end) > 0 ||
 		slices.ContainsFunc(a.deeds, func(e event) bool {
 			return e.did.what == deletesJob || tamperings.of(e.did.what) != nil
 		})
+}
+
+// unarmedAhead is when its Job went though nothing was made yet, and before its end, as a clock of its
+// cluster said that this had come: that ends it for all. Zero: never.
+func (a *account) unarmedAhead(h history) time.Time {
+	for _, at := range a.unarmed {
+		near := a.end.Add(-tolerated)
+		if at.Before(near) && !h.latest(a.cluster, at).Before(near) {
+			return at
+		}
+	}
+	return time.Time{}
 }
 
 // has tells whether something gives access at a time.
