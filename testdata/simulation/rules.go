@@ -86,7 +86,7 @@ type account struct {
 	made, gone       []event     // versions that made what gives access, and that removed it
 	unseen           bool        // no agent saw it go before its end; set by ledgerTrue
 	trusted          bool        // nobody asked GitHub about it
-	announced        bool        // its record said that something that gives access was about to be made
+	announced        time.Time   // when its record said last that something was about to be made; zero: never
 	unarmed          []time.Time // when a Job of its went before anything was made
 
 	stays   []*stay     // of all bindings that say that they are its
@@ -166,7 +166,9 @@ func (h history) accounts() (all []*account) {
 			if e.version.Verb == restored {
 				a.forgot = append(a.forgot, e.at)
 			}
-			a.announced = a.announced || e.version.announces()
+			if e.version.announces() {
+				a.announced = e.at
+			}
 			if e.version.kind() == "jobs delete" && !a.granted() {
 				a.unarmed = append(a.unarmed, e.at)
 			}

@@ -37,7 +37,8 @@ func (a *account) over(by time.Time) (at time.Time) {
 // restored is the verb of what etcd has when it was set back.
 const restored = "restore"
 
-// see takes in a version of one of its bindings.
+// see takes in a version of one of its bindings. What is made though the cluster forgot since that it was
+// announced, it does not know of either.
 func (a *account) see(e event) {
 	v := e.version
 	switch {
@@ -45,6 +46,9 @@ func (a *account) see(e event) {
 		a.stays = append(a.stays, &stay{came: e})
 		if v.process != "" {
 			a.made = append(a.made, e)
+			if !a.announced.IsZero() && a.forgotten(a.announced, e.at) {
+				a.forgot = append(a.forgot, e.at.Add(time.Nanosecond))
+			}
 		}
 	case v.New == nil:
 		for _, s := range a.stays {
@@ -58,7 +62,7 @@ func (a *account) see(e event) {
 	}
 }
 
-// since tells whether after a time, and not after another, the cluster forgot what was granted: etcd
+// forgotten tells whether after a time, and not after another, the cluster forgot what was granted: etcd
 // was set back, or somebody took its record.
 func (a *account) forgotten(from, to time.Time) bool {
 	return slices.ContainsFunc(a.forgot, func(at time.Time) bool { return at.After(from) && !at.After(to) })

@@ -257,6 +257,14 @@ var clusterWaived = map[string]mutant{
 		s.tamper("record deleted", s.a.end.Add(-time.Minute))
 		s.shows(s.end(), func(one *scrape) { one.numbers[`decisions_total{code="",decision="allowed"}`]++ })
 	}},
+	"refused after its record was deleted, and nobody knew who approved it": {"ledger exact", func(s *scenario) {
+		s.tamper("record deleted", s.a.end.Add(-time.Minute))
+		s.unknown()
+	}},
+	"refused after etcd was set back while it was made": {"ledger exact", func(s *scenario) {
+		s.setBack(s.atBound().Add(-time.Nanosecond))
+		s.unknown()
+	}},
 	"clocks apart for a moment": {"G5 stops", func(s *scenario) {
 		at := s.atBound()
 		s.clock(one, at.Add(-clockRead+time.Second), time.Hour)

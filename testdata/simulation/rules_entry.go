@@ -46,31 +46,32 @@ func (h history) entryOf(cluster, name string) (entry requests.Revocation, there
 	return entry, len(findings) == 0 // otherwise another rule tells
 }
 
-// inexact is what is wrong with when and by whom, as an entry tells it.
+// inexact is what is wrong with when and by whom, as an entry tells it. What was judged anew, as if it
+// never had been granted, has no times, and where GitHub did not answer nobody who approved it.
 func (a *account) inexact(s requests.Status, late time.Duration, rewritten bool) (wrong []string) {
-	if !a.granted() && !(a.announced && s.Cause != requests.CauseDenied && s.GrantedAt != nil) {
+	if !a.granted() && (a.announced.IsZero() || s.Cause == requests.CauseDenied || s.GrantedAt == nil) {
 		if s.GrantedAt != nil {
 			wrong = append(wrong, fmt.Sprintf("that access began at %s; it never did", s.GrantedAt))
 		}
 		return wrong
 	}
+	unknown := !a.bound() || a.forgotten(a.made[len(a.made)-1].at, s.RevokedAt.Add(tolerated))
+	anew := s.Cause == requests.CauseDenied && s.GrantedAt == nil && s.ExpiresAt == nil && unknown
 	if !a.trusted && !a.pushed { // else no pull request has a part in it
-		if s.PullRequest != a.number {
+		if s.PullRequest != a.number && !(anew && s.PullRequest == 0) {
 			wrong = append(wrong, fmt.Sprintf("#%d; it was #%d", s.PullRequest, a.number))
 		}
 		if a.commit != "" && s.MergeCommit != a.commit && !rewritten {
 			wrong = append(wrong, fmt.Sprintf("that commit %s brought it; it was %s", s.MergeCommit, a.commit))
 		}
-		if a.allowed == "" && !slices.ContainsFunc(s.Approvers, func(by requests.Approver) bool {
-			return by.Login != "alice"
-		}) {
+		if a.allowed == "" && !(anew && len(s.Approvers) == 0) && !slices.ContainsFunc(s.Approvers,
+			func(by requests.Approver) bool { return by.Login != "alice" }) {
 			wrong = append(wrong, fmt.Sprintf("that %v approved it; somebody else than who asked did",
 				s.Approvers))
 		}
 	}
-	unknown := !a.bound() || a.forgotten(a.made[len(a.made)-1].at, s.RevokedAt.Add(tolerated))
-	if s.Cause == requests.CauseDenied && s.GrantedAt == nil && s.ExpiresAt == nil && unknown {
-		return wrong // it was judged anew, as if it never had been granted
+	if anew {
+		return wrong
 	}
 	if s.GrantedAt == nil || !s.GrantedAt.Equal(a.start) {
 		wrong = append(wrong, fmt.Sprintf("that access began at %s; it did at %s", s.GrantedAt, a.start))

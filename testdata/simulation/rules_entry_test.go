@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -25,7 +26,17 @@ var entryMutants = map[string]mutant{
 	"the entry says that access ended earlier": {"ledger exact", func(s *scenario) {
 		s.move(s.unbound, s.a.end.Add(tolerated+2*time.Second))
 	}},
-	"the entry says that it was refused": {"ledger exact", (*scenario).refused},
+	"the entry says that it was refused":              {"ledger exact", (*scenario).refused},
+	"the entry says that nobody knew who approved it": {"ledger exact", (*scenario).unknown},
+	"the entry says so, and etcd was set back before it was announced": {"ledger exact", func(s *scenario) {
+		s.setBack(s.h[s.of("configmaps create")].at.Add(time.Nanosecond))
+		s.unknown()
+	}},
+	"the entry is of another pull request, and its record was deleted": {"ledger exact", func(s *scenario) {
+		s.tamper("record deleted", s.a.end.Add(-time.Minute))
+		s.refused()
+		s.entered(s.a.name, fmt.Sprintf("pullRequest: %d\n", s.a.number), "pullRequest: 99\n")
+	}},
 	"the entry is of another pull request": {"ledger exact", func(s *scenario) {
 		s.entered(s.a.name, fmt.Sprintf("pullRequest: %d\n", s.a.number), "pullRequest: 99\n")
 	}},
@@ -43,6 +54,21 @@ func (s *scenario) refused() {
 	s.entered(s.a.name, "state: Expired", "state: Denied")
 	s.entered(s.a.name, s.a.start.Format("  grantedAt: \""+time.RFC3339+"\"\n"), "")
 	s.entered(s.a.name, s.a.end.Format("  expiresAt: \""+time.RFC3339+"\"\n"), "")
+}
+
+// unknown has it say so without that anybody knew who had approved it.
+func (s *scenario) unknown() {
+	s.refused()
+	text := s.h[len(s.h)-1].main[requests.RevocationPath(s.a.cluster, s.a.name)]
+	s.entered(s.a.name, regexp.MustCompile(`(?m)^  approvers:\n(    .*\n)+`).FindString(text), "")
+	s.entered(s.a.name, fmt.Sprintf("  pullRequest: %d\n", s.a.number), "")
+}
+
+// setBack has etcd lose the record of the request.
+func (s *scenario) setBack(at time.Time) {
+	v := *s.h[s.of("configmaps create")].version
+	v.Verb, v.process, v.Old, v.New = restored, "", v.New, nil
+	s.put(event{at: at, version: &v})
 }
 
 // entriesOfReviews are those of what only an entry says that a person approved and merged.

@@ -209,7 +209,7 @@ func (a *account) lost() (at time.Time) {
 
 // notEnded is what is not so of an end that is told.
 func (h history) notEnded(a *account, k *knowledge, at time.Time, cause, text string) string {
-	if !a.granted() && a.announced {
+	if !a.granted() && !a.announced.IsZero() {
 		return h.neverMade(a, at, cause, text)
 	}
 	if !a.granted() || a.has(at) {
