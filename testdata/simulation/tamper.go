@@ -77,7 +77,9 @@ var tamperings = table{
 	})},
 	{"Job held", jobs, revoked, false, hold},
 	{"Job deleted in the foreground", jobs, gone, false, remove(metav1.DeletePropagationForeground)},
-	{"Job deleted without its binding", jobs, gone, false, remove(metav1.DeletePropagationOrphan)},
+	// which takes the owner off its binding
+	{"Job deleted without its binding", jobs, append(gone, revoked...), false,
+		remove(metav1.DeletePropagationOrphan)},
 	{"record deleted", records, nil, true, remove(metav1.DeletePropagationBackground)},
 	{"record emptied", records, nil, true, func(s *site, _ *request, o cluster.Object,
 		_ string) func() {
