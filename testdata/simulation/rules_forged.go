@@ -1,7 +1,6 @@
 package simulation
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -44,7 +43,7 @@ func (h history) countForged(may map[string]float64) {
 		entry, _ := h.entryOf(f.Cluster, f.Name)
 		for _, ref := range entry.Status.GrantRefs {
 			if strings.HasSuffix(ref.Kind, "Binding") {
-				may[of(fmt.Sprintf("bindings_ended_total{cause=%q}", entry.Status.Cause), f.Cluster)]++
+				may[endedBy(entry.Status.Cause, f.Cluster)]++
 			}
 		}
 	}

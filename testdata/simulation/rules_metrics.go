@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/pullgrant/pullgrant/render"
+	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/monitor"
 )
 
@@ -134,8 +135,12 @@ func shownCounts(h history) (wrong []string) {
 		if a.granted() {
 			may[of(`decisions_total{code="",decision="allowed"}`, a.cluster)] += float64(a.mostGrants())
 			for _, s := range a.stays { // what a restored etcd brought back ends once more
-				if s.went != nil && !s.byHand() && strings.HasSuffix(s.came.version.Resource, "bindings") {
-					may[of(fmt.Sprintf("bindings_ended_total{cause=%q}", entry.Status.Cause), a.cluster)]++
+				if s.went == nil || s.byHand() || !strings.HasSuffix(s.came.version.Resource, "bindings") {
+					continue
+				}
+				may[endedBy(entry.Status.Cause, a.cluster)]++
+				if s.again() && !a.entered.IsZero() && a.entered.Before(s.came.at) { // its name is used up
+					may[endedBy(requests.CauseRevoked, a.cluster)]++
 				}
 			}
 		}
@@ -153,6 +158,11 @@ func shownCounts(h history) (wrong []string) {
 	}
 	slices.Sort(wrong)
 	return wrong
+}
+
+// endedBy is the name of how many bindings ended by a cause.
+func endedBy(cause, cluster string) string {
+	return of(fmt.Sprintf("bindings_ended_total{cause=%q}", cause), cluster)
 }
 
 // mostGrants is how often a request may be granted: once, and once more each time its cluster forgot that.
