@@ -13,7 +13,8 @@ const maxComment = 65536
 // Comment writes the one comment on a pull request that begins with marker, in place when it is
 // there already and is author's; somebody else's with the same beginning is left alone. author is
 // the login of the account behind the token, of an App its slug and [bot]. It reports whether
-// anything was written: a comment that says the same already is not touched.
+// anything was written: a comment that says the same already is not touched. An answer that lacks
+// whose a comment is, or what it says, is an error: the comment may be there.
 func (c *Client) Comment(ctx context.Context, number int, author, marker,
 	body string) (written bool,
 	err error) {
@@ -28,9 +29,16 @@ func (c *Client) Comment(ctx context.Context, number int, author, marker,
 		return false, c.explain(err, "Pull requests: read", "list the comments on #%d", number)
 	}
 	for _, comment := range found {
-		if author == "" || comment.GetUser().GetLogin() != author ||
-			!strings.HasPrefix(comment.GetBody(), marker) {
+		mine := author != "" && comment.GetUser().GetLogin() == author
+		if mine && comment.Body == nil || comment.GetUser().GetLogin() == "" &&
+			strings.HasPrefix(comment.GetBody(), marker) { // it may be this one, and there is to be no other
+			return false, c.incomplete("the comments on #%d", number)
+		}
+		if !mine || !strings.HasPrefix(comment.GetBody(), marker) {
 			continue
+		}
+		if comment.GetID() == 0 {
+			return false, c.incomplete("the comments on #%d", number)
 		}
 		if comment.GetBody() == body {
 			return false, nil

@@ -217,6 +217,7 @@ func (n *wire) askHub(id string, r *http.Request, body []byte) *http.Response {
 		}
 		answer.Header.Del("ETag") // it is of another answer
 		spoilt := f.spoil(answer, whole, draw)
+		w.note("%s: %s", id, f.name)
 		if f.name == rateLimit {
 			n.limited(answer.Header.Get("X-RateLimit-Reset"))
 		}
