@@ -182,6 +182,18 @@ func (c *Counting) Opens(path string) bool {
 	})
 }
 
+// Began tells whether an entry of the ledger, which Opens, is of access that began before the moment
+// that is counted for. Its request was merged before, then, also where the branch had neither it nor
+// the entry at that moment: people had taken the one, and the agent had still to write the other. One
+// that cannot be read may be such a one.
+func (c *Counting) Began(path string, content []byte) bool {
+	if !isUnder(path, requests.RevocationsFolder) {
+		return false
+	}
+	r, findings := requests.ParseRevocation(path, content)
+	return len(findings) > 0 || r.Status.GrantedAt != nil && r.Status.GrantedAt.Before(c.at)
+}
+
 // Add counts a file that Opens. merged is when its pull request was merged, as far as anybody says;
 // zero: now. What cannot be counted is an error, for a limit that overlooks something is none.
 func (c *Counting) Add(path string, content []byte, merged time.Time) error {

@@ -17,11 +17,11 @@ func (v *prover) takeRecords(ctx context.Context, path string, f *policies.Facts
 	if f.Counts == nil {
 		return nil
 	}
-	return v.countRecords(ctx, path, f.Counts, func(ctx context.Context, path string) (bool, error) {
-		if f.Merge == nil {
+	return v.countRecords(ctx, path, f.Counts, func(ctx context.Context, g requests.Grant) (bool, error) {
+		if f.Merge == nil || g.Window.Start.Before(f.PullRequest.MergedAt.Time) {
 			return true, nil
 		}
-		place, _ := requests.SplitPath(path)
+		place, _ := requests.SplitPath(g.Path)
 		return v.github.HadName(ctx, f.Merge.FirstParent.Commit, place)
 	})
 }
@@ -29,14 +29,14 @@ func (v *prover) takeRecords(ctx context.Context, path string, f *policies.Facts
 // countRecords counts them. One that is neither on the branch nor in the ledger any more, as far as
 // that was counted, counts where it came before.
 func (v *prover) countRecords(ctx context.Context, path string, counts *policies.Counts,
-	before func(ctx context.Context, path string) (bool, error)) error {
+	before func(context.Context, requests.Grant) (bool, error)) error {
 	own, _ := requests.SplitPath(path)
 	for _, r := range v.records {
 		if r.Grant.Policy != own.Policy || r.Grant.Path == path {
 			continue
 		}
 		if !counts.Has(r.Grant.Path) {
-			if first, err := before(ctx, r.Grant.Path); err != nil {
+			if first, err := before(ctx, r.Grant); err != nil {
 				return err
 			} else if !first {
 				continue
@@ -86,13 +86,12 @@ func (v *prover) countBranch(ctx context.Context, tip, path string, content []by
 		return e.Fault != "" || !counting.Opens(e.Path)
 	})
 	for _, e := range entries {
-		if before, err := had(ctx, e.Path); err != nil {
+		before, err := had(ctx, e.Path)
+		if err != nil {
 			return nil, err
-		} else if !before {
-			continue
 		}
 		data, err := repository.Blob(ctx, e.Hash)
-		if err == nil {
+		if err == nil && (before || counting.Began(e.Path, data)) {
 			err = counting.Add(e.Path, data, time.Time{})
 		}
 		if err != nil {
@@ -100,5 +99,10 @@ func (v *prover) countBranch(ctx context.Context, tip, path string, content []by
 		}
 	}
 	counts := counting.Counts()
-	return counts, v.countRecords(ctx, path, counts, had)
+	return counts, v.countRecords(ctx, path, counts, func(ctx context.Context, g requests.Grant) (bool, error) {
+		if g.Window.Start.Before(added.Committer.When) {
+			return true, nil
+		}
+		return had(ctx, g.Path)
+	})
 }

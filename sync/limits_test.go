@@ -7,6 +7,9 @@ import (
 
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/kube"
+	"github.com/pullgrant/pullgrant/testdata/forge"
+	controlplane "github.com/pullgrant/pullgrant/testdata/kube"
 )
 
 // limit has the policy have limits.
@@ -90,5 +93,53 @@ func TestLimitByTheLedger(t *testing.T) {
 			continue
 		}
 		s.allowed(true)
+	}
+}
+
+// TestLimitByWhatWasTaken: what people took from the branch counts for what was merged next, also when
+// that came before its ledger entry: by its record, and by the entry alone once the record is forgotten.
+func TestLimitByWhatWasTaken(t *testing.T) {
+	admin := controlplane.ForTest(t).Admin()
+	for evidence, o := range map[string]options{"github": githubOnly, "branch": {}} {
+		for by, forgotten := range map[string]bool{"record": false, "entry": true} {
+			t.Run(evidence+" by its "+by, func(t *testing.T) {
+				s := newStage(t)
+				s.limit("cooldown: 1h")
+				a := s.agent(o)
+				ask := func(slug string) (name, path string) {
+					name, path, content := s.requestFile(slug)
+					if o.github {
+						s.pull(slug, true, map[string]string{path: content})
+					} else {
+						s.ask(slug)
+					}
+					return name, path
+				}
+				first, path := ask("first")
+				s.Must(a.Once(t.Context()))
+				s.granted(first)
+				s.SetClock(noon.Add(30 * time.Minute))
+				if forgotten { // nothing is decided until then
+					s.Must(kube.Pause(t.Context(), admin, "INC-9"))
+				}
+				s.pushFiles("root", "Take it", map[string]string{path: forge.Removed})
+				second, _ := ask("second")
+				_ = a.Once(t.Context()) // an error says what waits
+				if forgotten {
+					s.SetClock(noon.Add(62 * time.Minute))
+					_ = a.Once(t.Context())
+					if r := s.Scene.Records(); len(r) > 0 {
+						t.Errorf("records: %v", r)
+					}
+					_, _, err := kube.Resume(t.Context(), admin)
+					s.Must(err)
+				}
+				s.Must(a.Once(t.Context()))
+				s.refused(second, string(policies.LimitReached))
+				if b := s.Bindings(); len(b) > 0 {
+					t.Errorf("bindings: %v", b)
+				}
+			})
+		}
 	}
 }

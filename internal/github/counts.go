@@ -40,7 +40,7 @@ func (c *Client) readCounts(ctx context.Context, f *policies.Facts, _ snapshot) 
 			}
 		}
 		file, err := c.file(ctx, one.entry)
-		if err == nil {
+		if err == nil && (one.before || counting.Began(one.path, []byte(file.Content))) {
 			err = counting.Add(one.path, []byte(file.Content), merged.Time)
 		}
 		if err != nil {
@@ -54,6 +54,7 @@ func (c *Client) readCounts(ctx context.Context, f *policies.Facts, _ snapshot) 
 type countedFile struct {
 	path string
 	entry
+	before bool // the branch had it, or what it is of, before the merge
 }
 
 // toCount lists the files that are to be opened, and reads them at once.
@@ -79,15 +80,14 @@ func (c *Client) toCount(ctx context.Context, f *policies.Facts, counting *polic
 			return nil, err
 		}
 		for base, e := range found {
-			one := countedFile{path.Join(folder, base), e}
+			one := countedFile{path: path.Join(folder, base), entry: e}
 			if e.kind != "blob" || e.mode != policies.PlainFile || !counting.Opens(one.path) {
 				continue
 			}
-			before, err := c.mergedBefore(ctx, f, counting.Places(one.path))
-			if err != nil {
+			if one.before, err = c.mergedBefore(ctx, f, counting.Places(one.path)); err != nil {
 				return nil, err
 			}
-			if before {
+			if _, live := requests.SplitPath(one.path); one.before || !live {
 				files, names = append(files, one), append(names, e.name)
 			}
 		}
