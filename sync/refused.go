@@ -3,6 +3,7 @@ package sync
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/pullgrant/pullgrant/internal/github"
 	"github.com/pullgrant/pullgrant/policies"
@@ -28,7 +29,8 @@ const maxRefusals = 5
 
 // refuse looks at what was closed and enters what was refused by that. One that cannot be read or
 // entered holds up no other, and is tried again.
-func (a *Agent) refuse(ctx context.Context) error {
+func (p *pass) refuse(ctx context.Context) error {
+	a := p.Agent
 	if a.github == nil {
 		return nil
 	}
@@ -38,32 +40,36 @@ func (a *Agent) refuse(ctx context.Context) error {
 	looks := map[int]refusalLook{}
 	var errs []error
 	left := maxRefusals
-	for _, p := range a.withdrawals.list.Closed(now) {
-		l := a.refusals.looks[p.Number]
-		if l.pull != p {
-			l = refusalLook{pull: p}
+	for _, pull := range a.withdrawals.list.Closed(now) {
+		l := a.refusals.looks[pull.Number]
+		if l.pull != pull {
+			l = refusalLook{pull: pull}
 		}
 		if !l.done && l.again.due(now) && left > 0 && ctx.Err() == nil {
 			left--
-			err := a.refuseOne(ctx, p.Number)
+			err := p.refuseOne(ctx, pull.Number)
 			if l.done = err == nil; err != nil {
 				l.again.later(now)
 			}
 			errs = append(errs, err)
 		}
-		looks[p.Number] = l
+		looks[pull.Number] = l
 	}
 	a.refusals.looks = looks
 	return errors.Join(errs...)
 }
 
-func (a *Agent) refuseOne(ctx context.Context, number int) error {
+// refuseOne looks at one. The name of what was merged by another pull request is used as long as it has
+// a record, whether the branch still has its file or not: what is entered is what becomes of that.
+func (p *pass) refuseOne(ctx context.Context, number int) error {
+	a := p.Agent
 	r, err := a.github.Refused(ctx, number, a.clocks.now())
 	if err != nil || r == nil {
 		return err
 	}
 	place, _ := requests.SplitPath(r.Path)
-	if place.Cluster != a.cluster.Name {
+	if place.Cluster != a.cluster.Name || slices.ContainsFunc(p.world.Records,
+		func(known plan.Record) bool { return known.Grant.Name == place.Name }) {
 		return nil
 	}
 	request, _ := requests.ParseRequest(r.Path, r.Content)

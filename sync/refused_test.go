@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
 	gogithub "github.com/google/go-github/v60/github"
 
@@ -81,5 +82,41 @@ func TestRefusedForEver(t *testing.T) {
 	}
 	if rules := s.rules(signersOf(t, signer.AllowedSigner(s.Cluster)), s.Clock()); rules != "" {
 		t.Errorf("the audit finds %s", rules)
+	}
+}
+
+// TestRefusedUnderANameThatIsUsed: a request that bob refuses is asked for again, approved and granted.
+// Where its file is taken from main then, and who took it is not known yet, its name is used all the
+// same: an agent that looks only now enters no refusal, and then what became of what was granted.
+func TestRefusedUnderANameThatIsUsed(t *testing.T) {
+	s := newStage(t)
+	name, path, content := s.requestFile("again")
+	_, err := s.Push(forge.Change{User: "alice", Branch: "first", Message: "Ask first",
+		Files: map[string]string{path: content}})
+	s.Must(err)
+	refused, err := s.Open("alice", "first", "Ask")
+	s.Must(err)
+	_, err = s.Review("bob", refused, "REQUEST_CHANGES")
+	s.Must(err)
+	s.setState("alice", refused, "closed")
+	granted := s.pull("second", true, map[string]string{path: content})
+	s.Must(s.agent(options{github: true}).Once(t.Context()))
+	if b := s.Bindings(); len(b) != 1 {
+		t.Fatalf("bindings: %+v", b)
+	}
+	s.pushFiles("root", "Take it", map[string]string{path: forge.Removed})
+	a := s.agent(options{github: true})
+	s.Must(a.Once(t.Context()))
+	if b := s.Bindings(); len(b) != 0 {
+		t.Errorf("bindings: %+v", b)
+	}
+	if s.entered(name) {
+		t.Errorf("the ledger has it as %+v", s.entry(name).Status)
+	}
+	s.SetClock(noon.Add(15 * time.Minute))
+	s.outlast(a)
+	if status := s.entry(name).Status; status.Cause != requests.CauseRevoked ||
+		status.PullRequest != granted || status.GrantedAt == nil {
+		t.Errorf("the ledger has it as %+v", status)
 	}
 }
