@@ -284,7 +284,10 @@ func (a *Agent) DryRun(ctx context.Context) ([]plan.Step, error) {
 	if err != nil {
 		return nil, err
 	}
-	w, err := a.observe(ctx, main)
+	w, err := a.look(ctx)
+	if err == nil {
+		err = a.beside(ctx, &w, main)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -74,7 +74,7 @@ func TestNothingAnswers(t *testing.T) {
 			failed := a.pass(over)
 			return failed.err()
 		},
-		"observe":        func(a *Agent) error { _, err := a.observe(over, nil); return err },
+		"look":           func(a *Agent) error { _, err := a.look(over); return err },
 		"end due":        passed(func(p *pass) error { return p.endDue(over) }),
 		"fetch":          passed(func(p *pass) error { return p.fetch(over) }),
 		"end and record": passed(func(p *pass) error { return p.endAndRecord(over) }),

@@ -30,6 +30,7 @@ type pass struct {
 	main   *plan.Main      // nil until it was fetched
 	knows  need            // of the branch
 	world  plan.World      // as it was looked at last
+	looked time.Time       // when that began
 	judged *plan.Main      // the branch whose requests were judged
 	stuck  map[string]bool // what a step did not work for: it is left alone until the next pass
 	failed failures
@@ -131,11 +132,17 @@ func (p *pass) fetch(ctx context.Context) (err error) {
 	return nil
 }
 
+// fresh is how long the cluster is known from one look at it. Longer than that a look at ten thousand
+// grants takes itself, and what is written by it has preconditions.
+const fresh = 5 * time.Second
+
 // endAndRecord ends and records what the branch says. What could not be ended a moment ago is tried
-// again.
+// again. The cluster is not looked at once more when the branch came at once, which is half of what
+// a quiet pass asks of its API server.
 func (p *pass) endAndRecord(ctx context.Context) error {
 	p.stuck = nil
-	return p.converge(ctx, nil)
+	age := p.clocks.wall().Sub(p.looked)
+	return p.settle(ctx, nil, age >= 0 && age < fresh)
 }
 
 // askGitHub asks for what can change a plan beside the branch: whether GitHub's rules still protect
@@ -226,12 +233,26 @@ func (p *pass) accept(ctx context.Context) error {
 // converge plans and applies until a plan is empty, which the second one is unless something got in
 // between. What a step did not work for is kept among the failures and left alone from then on. An
 // error says that the world is not known.
-func (p *pass) converge(ctx context.Context, proofs map[string]plan.Proof) (err error) {
+func (p *pass) converge(ctx context.Context, proofs map[string]plan.Proof) error {
+	return p.settle(ctx, proofs, false)
+}
+
+// settle is converge; known says whether the first plan goes by what is known of the cluster.
+func (p *pass) settle(ctx context.Context, proofs map[string]plan.Proof, known bool) (err error) {
 	const most = 4
 	for range most {
-		if p.world, err = p.observe(ctx, p.main); err != nil {
+		if !known {
+			p.looked = p.clocks.wall()
+			p.world, err = p.look(ctx)
+		}
+		if err == nil {
+			err = p.beside(ctx, &p.world, p.main)
+		}
+		if err != nil {
+			p.looked = time.Time{}
 			return err
 		}
+		known = false
 		p.metrics.Observed(p.world)
 		p.tell.messages.Look(ctx, p.world.Records)
 		p.forgetEnds()
@@ -257,6 +278,7 @@ func (p *pass) converge(ctx context.Context, proofs map[string]plan.Proof) (err 
 		if len(steps) == 0 {
 			return nil
 		}
+		p.looked = time.Time{}
 		p.apply(ctx, steps)
 		if p.main, err = p.branch.current(ctx, p.main); err != nil {
 			return err
@@ -314,9 +336,9 @@ func subject(s plan.Step) string {
 	return s.Record.Grant.Path
 }
 
-// observe looks at the cluster, and has the expirer know every deadline that a record adds to those
-// of the bindings.
-func (a *Agent) observe(ctx context.Context, main *plan.Main) (plan.World, error) {
+// look looks at the cluster, and has the expirer know every deadline that a record adds to those of
+// the bindings.
+func (a *Agent) look(ctx context.Context) (plan.World, error) {
 	gone := a.expirer.Gone() // before the lists: what is gone here is gone there
 	w, unreadable, err := a.cluster.Observe(ctx)
 	if err != nil {
@@ -325,11 +347,6 @@ func (a *Agent) observe(ctx context.Context, main *plan.Main) (plan.World, error
 	for _, err := range unreadable {
 		a.log.Error("not everything there is can be read", "event", "observe", "cluster", a.cluster.Name,
 			"error", err.Error())
-	}
-	if main != nil {
-		if err := a.branch.lookUp(ctx, main, namesIn(main, w.Records)...); err != nil {
-			return w, err
-		}
 	}
 	for _, l := range w.Live {
 		if l.Labelled && !l.Ours() {
@@ -345,7 +362,18 @@ func (a *Agent) observe(ctx context.Context, main *plan.Main) (plan.World, error
 			}
 		}
 	}
-	w.Main, w.Gone, w.Stopped = main, gone, a.gate.stops()
-	a.next = nextStart(w, a.clocks.wall())
+	w.Gone = gone
 	return w, nil
+}
+
+// beside adds to the world what the branch and the gate say.
+func (a *Agent) beside(ctx context.Context, w *plan.World, main *plan.Main) error {
+	if main != nil {
+		if err := a.branch.lookUp(ctx, main, namesIn(main, w.Records)...); err != nil {
+			return err
+		}
+	}
+	w.Main, w.Stopped = main, a.gate.stops()
+	a.next = nextStart(*w, a.clocks.wall())
+	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 	"github.com/pullgrant/pullgrant/testdata/forge"
 	"github.com/pullgrant/pullgrant/testdata/gitserver"
 	"github.com/pullgrant/pullgrant/testdata/grants"
+	"github.com/pullgrant/pullgrant/testdata/scene"
 )
 
 // narrowed is a branch of which the trees of some folders and the files of others are in memory,
@@ -255,11 +257,38 @@ func TestRecordsAreWatched(t *testing.T) {
 	s.ask("watched")
 	s.once(options{})
 	later := s.agent(options{})
-	_, err := later.observe(t.Context(), nil)
+	_, err := later.look(t.Context())
 	s.Must(err)
 	s.shows(later, "past_expiry", "", "0")
 	s.SetClock(noon.Add(time.Hour))
 	s.shows(later, "past_expiry", "", "1")
+}
+
+// TestClusterIsLookedAtOnce: a quiet pass lists what there is once, and once more when the branch took
+// so long to come that it may be otherwise by then.
+func TestClusterIsLookedAtOnce(t *testing.T) {
+	s := newStage(t)
+	s.ask("looked")
+	s.once(options{})
+	for took, want := range map[time.Duration]int32{0: 1, fresh - 1: 1, fresh: 2, -time.Second: 2} {
+		var lists atomic.Int32
+		a := s.agent(options{wire: func(next http.RoundTripper) http.RoundTripper {
+			return scene.RoundTripper(func(r *http.Request) (*http.Response, error) {
+				if strings.HasSuffix(r.URL.Path, "/v1/rolebindings") && r.URL.Query().Has("labelSelector") {
+					lists.Add(1)
+				}
+				return next.RoundTrip(r)
+			})
+		}})
+		p := &pass{Agent: a}
+		s.Must(p.endDue(t.Context()))
+		s.Must(p.fetch(t.Context()))
+		s.SetClock(s.Clock().Add(took))
+		s.Must(p.endAndRecord(t.Context()))
+		if got := lists.Load(); got != want {
+			t.Errorf("with %s between, bindings were listed %d times, and not %d", took, got, want)
+		}
+	}
 }
 
 // TestDatesOfCommitsDecideNothing: anybody can date a commit as they like, and what a pull request

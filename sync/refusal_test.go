@@ -102,9 +102,9 @@ type lateClock struct {
 
 func (l *lateClock) wrap(next http.RoundTripper) http.RoundTripper {
 	return scene.RoundTripper(func(r *http.Request) (*http.Response, error) {
-		// A pass lists bindings before and after it fetches, to compare the agent's rights, and
-		// once it has judged.
-		if strings.HasSuffix(r.URL.Path, "/v1/rolebindings") && l.lists.Add(1) == 4 {
+		// A pass lists bindings as it begins, to compare the agent's rights, and once it has
+		// judged.
+		if strings.HasSuffix(r.URL.Path, "/v1/rolebindings") && l.lists.Add(1) == 3 {
 			l.s.SetClock(l.s.Clock().Add(time.Minute))
 		}
 		return next.RoundTrip(r)

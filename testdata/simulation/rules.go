@@ -145,7 +145,7 @@ func (h history) accounts() (all []*account) {
 					a.pushed = a.deeds[len(a.deeds)-1].did.what == puts
 				}
 				switch arrived := e.push.changed[a.path] == "A"; {
-				case arrived && trusted && !a.granted():
+				case arrived && trusted && !a.granted() && a.entered.IsZero():
 					a.onMain(e.at)
 				case arrived && a.allowed == glass && e.push.cluster == a.cluster && a.merged.IsZero():
 					a.opens(e.at) // the agent merged it

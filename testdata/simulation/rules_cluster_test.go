@@ -105,6 +105,7 @@ var clusterMutants = map[string]mutant{
 		s.inForce(of(staleLists, clusterName), s.a.merged, s.a.end)
 	}},
 	"bound before its window by a clock that is a little ahead": {"G2 on time", func(s *scenario) {
+		s.move(s.deed(asks), s.a.merged.Add(-10*time.Second))
 		s.move(s.bound, s.a.merged.Add(-3*time.Second))
 		s.clock("prod-eu-a", s.a.merged.Add(-10*time.Second), 2*time.Second)
 	}},
@@ -247,6 +248,15 @@ var clusterWaived = map[string]mutant{
 	}},
 	"refused after its record was deleted": {"ledger exact", func(s *scenario) {
 		s.tamper("record deleted", s.a.end.Add(-time.Minute))
+		s.refused()
+	}},
+	"refused after its record was deleted, and a Role was made anew": {"ledger exact", func(s *scenario) {
+		s.tamper("record deleted", s.a.end.Add(-time.Minute))
+		s.put(event{at: s.a.end.Add(-40 * time.Second), version: s.h[s.find(func(e event) bool {
+			return e.version != nil && e.version.announces() &&
+				e.version.New.GetLabels()[render.LabelRequest] == requests.LabelValue(s.a.name)
+		})].version})
+		s.write(s.bound, one, "roles", false, s.a.end.Add(-30*time.Second))
 		s.refused()
 	}},
 	"taken, and its record set back before it was entered": {"ledger true", func(s *scenario) {

@@ -55,7 +55,8 @@ func (a *account) inexact(s requests.Status, late time.Duration, rewritten bool)
 		}
 		return wrong
 	}
-	unknown := !a.bound() || a.forgotten(a.made[len(a.made)-1].at, s.RevokedAt.Add(tolerated))
+	bound, was := a.bound()
+	unknown := !was || a.forgotten(bound, s.RevokedAt.Add(tolerated))
 	anew := s.Cause == requests.CauseDenied && s.GrantedAt == nil && s.ExpiresAt == nil && unknown
 	if !a.trusted && !a.pushed { // else no pull request has a part in it
 		if s.PullRequest != a.number && !(anew && s.PullRequest == 0) {
@@ -102,11 +103,14 @@ func (v *version) announces() bool {
 	})
 }
 
-// bound tells whether anything was bound to anybody: a Role alone gives nothing.
-func (a *account) bound() bool {
-	return slices.ContainsFunc(a.made, func(e event) bool {
-		return strings.HasSuffix(e.version.Resource, "bindings")
-	})
+// bound is when anything was bound last to anybody: a Role alone gives nothing.
+func (a *account) bound() (at time.Time, was bool) {
+	for _, e := range a.made {
+		if strings.HasSuffix(e.version.Resource, "bindings") {
+			at, was = e.at, true
+		}
+	}
+	return at, was
 }
 
 // calmEnd is from when a request left main to the end of its access: a poll and a pass.
