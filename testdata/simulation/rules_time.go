@@ -27,7 +27,7 @@ func onTime(h history) (wrong []string) {
 	for _, a := range h.accounts() {
 		for _, e := range a.made {
 			where := e.version.place()
-			if e.at.Before(a.start) && !told.begun(a, e) && !a.handedOver(e.at) {
+			if e.at.Before(a.start) && !told.begun(a, e) && !a.handedOver(e.version.made) {
 				wrong = append(wrong, fmt.Sprintf("%s got %s at %s, its window begins at %s", a.name, where,
 					e.at, a.start))
 			}
@@ -53,10 +53,11 @@ func (h history) begun(a *account, e event) bool {
 	return !e.at.Add(min(by, tolerated)).Before(a.start)
 }
 
-// handedOver tells whether what a request extends is there at a time just before it ends, so that
-// the request gives nobody more.
+// handedOver tells whether what a request extends was there at a time just before it ends, or as the
+// binding was planned, so that the request gives nobody more.
 func (a *account) handedOver(at time.Time) bool {
-	return a.base != nil && a.base.has(at) && !at.Before(a.start.Add(-render.Lead))
+	return a.base != nil && (a.base.has(at) || a.base.has(at.Add(-plan.Wait))) &&
+		!at.Before(a.start.Add(-render.Lead))
 }
 
 // faulty tells whether anything went wrong in a history at all.
