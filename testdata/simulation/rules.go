@@ -79,6 +79,7 @@ type account struct {
 	pushed           bool      // its file came to main by nobody's merge
 	start, end       time.Time // of the window that follows from them
 	base             *account  // what it extends; nil: nothing
+	extenders        []*account
 	left             time.Time // when its file left main; zero: it did not
 	leftBy           string
 	back             time.Time // when its file came to main again after that; zero: it did not
@@ -113,6 +114,9 @@ func (h history) accounts() (all []*account) {
 				a = &account{request: e.did.request, trusted: trusted}
 				if a.extends != nil {
 					a.base = byPath[a.extends.path]
+				}
+				if a.base != nil {
+					a.base.extenders = append(a.base.extenders, a)
 				}
 				all = append(all, a)
 				byPath[a.path], byLabel[of(requests.LabelValue(a.name), a.cluster)] = a, a
@@ -192,6 +196,11 @@ func (a *account) opens(at time.Time) {
 		a.start = a.base.end
 	}
 	a.start, a.end = a.within(a.start)
+	for _, b := range a.extenders { // which may have been merged before
+		if !b.merged.IsZero() && !b.granted() {
+			b.opens(b.merged)
+		}
+	}
 }
 
 // object is the version, or the last one of what was deleted.
