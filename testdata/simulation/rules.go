@@ -154,8 +154,11 @@ func (h history) accounts() (all []*account) {
 				case arrived && a.allowed == glass && e.push.cluster == a.cluster && a.merged.IsZero():
 					a.opens(e.at) // the agent merged it
 				}
-				if e.push.changed[requests.RevocationPath(a.cluster, a.name)] == "A" && a.entered.IsZero() {
+				switch status := e.push.changed[requests.RevocationPath(a.cluster, a.name)]; {
+				case status == "A" && a.entered.IsZero():
 					a.entered = e.at
+				case status == "D" && !e.at.Before(a.end): // its record is not kept for longer
+					a.forgot = append(a.forgot, e.at)
 				}
 			}
 		case e.version != nil && e.version.Resource != "leases": // which most are, and of no request

@@ -66,6 +66,12 @@ func (s *scenario) tamper(what string, at time.Time) {
 	s.put(event{at: at, did: &deed{what, s.a.request}})
 }
 
+// loses has people take the entry of the request from main.
+func (s *scenario) loses(at time.Time) {
+	s.put(event{at: at, push: &push{who: "people", changed: map[string]string{
+		requests.RevocationPath(s.a.cluster, s.a.name): "D"}}})
+}
+
 // lost has the binding go long before its end, and the ledger say that somebody deleted it.
 func (s *scenario) lost() {
 	s.move(s.unbound, s.a.end.Add(-10*time.Minute))
@@ -198,6 +204,11 @@ var clusterMutants = map[string]mutant{
 		s.lost()
 		s.tamper("record set back", s.h[s.entry].at.Add(time.Minute))
 	}},
+	"refused after main was set back to before its entry, and its record was there": {"ledger exact",
+		func(s *scenario) {
+			s.loses(s.a.end.Add(-time.Second))
+			s.refused()
+		}},
 	"early while a clock is behind": {"ledger true", func(s *scenario) {
 		s.move(s.unbound, s.a.end.Add(-4*time.Minute))
 		s.clock("prod-eu-a", s.a.merged, -time.Hour)
@@ -245,6 +256,10 @@ var clusterWaived = map[string]mutant{
 	"bound again after its record was deleted": {"G4 once", func(s *scenario) {
 		s.tamper("record deleted", s.a.end.Add(-time.Minute))
 		s.boundAgain(s.a.end.Add(-time.Second))
+	}},
+	"refused after main was set back to before its entry": {"ledger exact", func(s *scenario) {
+		s.loses(s.a.end)
+		s.refused()
 	}},
 	"refused after its record was deleted": {"ledger exact", func(s *scenario) {
 		s.tamper("record deleted", s.a.end.Add(-time.Minute))

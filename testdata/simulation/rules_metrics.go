@@ -131,14 +131,16 @@ func shownCounts(h history) (wrong []string) {
 		}
 	}
 	for _, a := range h.accounts() {
-		entry, _ := h.entry(a)
 		if a.granted() {
+			causes := h.enteredAs(a)
 			may[of(`decisions_total{code="",decision="allowed"}`, a.cluster)] += float64(a.mostGrants())
 			for _, s := range a.stays { // what a restored etcd brought back ends once more
 				if s.went == nil || s.byHand() || !strings.HasSuffix(s.came.version.Resource, "bindings") {
 					continue
 				}
-				may[endedBy(entry.Status.Cause, a.cluster)]++
+				for _, cause := range causes {
+					may[endedBy(cause, a.cluster)]++
+				}
 				if s.again() && !a.entered.IsZero() && a.entered.Before(s.came.at) { // its name is used up
 					may[endedBy(requests.CauseRevoked, a.cluster)]++
 				}
@@ -160,6 +162,24 @@ func shownCounts(h history) (wrong []string) {
 	return wrong
 }
 
+// enteredAs are the causes that the ledger has of an end, and had where main was set back since.
+func (h history) enteredAs(a *account) []string {
+	entry, _ := h.entry(a)
+	causes := []string{entry.Status.Cause}
+	for _, e := range h {
+		if e.push == nil || e.push.cluster != a.cluster {
+			continue
+		}
+		for line := range strings.Lines(e.push.message) {
+			cause, is := strings.CutPrefix(strings.TrimSpace(line), "Revoke "+a.name+": ")
+			if is && !slices.Contains(causes, cause) {
+				causes = append(causes, cause)
+			}
+		}
+	}
+	return causes
+}
+
 // endedBy is the name of how many bindings ended by a cause.
 func endedBy(cause, cluster string) string {
 	return of(fmt.Sprintf("bindings_ended_total{cause=%q}", cause), cluster)
@@ -169,7 +189,7 @@ func endedBy(cause, cluster string) string {
 func (a *account) mostGrants() int {
 	most, last := 1, a.made[0].version.made
 	for _, at := range a.forgot {
-		if at.After(last) { // all that etcd brought back at one time is forgotten once
+		if at.After(last) && at.Before(a.end.Add(tolerated)) { // all that etcd brought back at one time is forgotten once
 			most, last = most+1, at
 		}
 	}
