@@ -83,6 +83,15 @@ func (s *scenario) lost() {
 
 func (s *scenario) atBound() time.Time { return s.h[s.bound].version.made }
 
+// endsAgain has etcd bring the binding back long after its end, and its going be counted so often.
+func (s *scenario) endsAgain(counted float64) {
+	v, w := *s.h[s.bound].version, *s.h[s.unbound].version
+	v.process, v.Verb, w.process = "", restored, ""
+	s.put(event{at: s.a.end.Add(10 * time.Minute), version: &v})
+	s.put(event{at: s.a.end.Add(11 * time.Minute), version: &w})
+	s.shows(s.end(), func(one *scrape) { one.numbers[`bindings_ended_total{cause="BindingDeleted"}`] += counted })
+}
+
 // mallorys has the binding be made to one more.
 func mallorys(s *scenario) {
 	all, _, _ := unstructured.NestedSlice(s.h[s.bound].version.New.Object, "subjects")
@@ -209,6 +218,7 @@ var clusterMutants = map[string]mutant{
 			s.loses(s.a.end.Add(-time.Second))
 			s.refused()
 		}},
+	"brought back once, and counted twice as deleted": {"metrics counts", func(s *scenario) { s.endsAgain(2) }},
 	"early while a clock is behind": {"ledger true", func(s *scenario) {
 		s.move(s.unbound, s.a.end.Add(-4*time.Minute))
 		s.clock("prod-eu-a", s.a.merged, -time.Hour)
@@ -242,6 +252,7 @@ var clusterWaived = map[string]mutant{
 		s.put(event{at: at, push: &push{who: "people", changed: map[string]string{s.a.path: "D"}}})
 		s.inForce(of(refusing, clusterName), at, at.Add(5*time.Minute))
 	}},
+	"brought back, and found gone": {"metrics counts", func(s *scenario) { s.endsAgain(1) }},
 	"late while it was held": {"G2 on time", func(s *scenario) {
 		s.move(s.unbound, s.a.end.Add(time.Hour+recovery))
 		s.inForce(of(held, string(s.h[s.bound].version.New.GetUID())), s.a.merged, s.a.end.Add(time.Hour))

@@ -9,7 +9,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/pullgrant/pullgrant/render"
-	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/monitor"
 )
 
@@ -122,7 +121,7 @@ func (v *version) ours() bool {
 // shownCounts: what all processes of a cluster counted is no more than what happened, by the causes
 // and codes that the ledger has; nor less, but for what is lost with a process, or with an answer.
 func shownCounts(h history) (wrong []string) {
-	counted, may := map[string]float64{}, h.refusals() // by cluster and number
+	counted, may, told := map[string]float64{}, h.refusals(), h.told() // by cluster and number
 	for _, s := range h.lastScrapes() {
 		for name, n := range s.numbers {
 			if strings.HasPrefix(name, "decisions_total") || strings.HasPrefix(name, "bindings_ended_total") {
@@ -134,15 +133,17 @@ func shownCounts(h history) (wrong []string) {
 		if a.granted() {
 			causes := h.enteredAs(a)
 			may[of(`decisions_total{code="",decision="allowed"}`, a.cluster)] += float64(a.mostGrants())
-			for _, s := range a.stays { // what a restored etcd brought back ends once more
+			for _, s := range a.stays {
 				if s.went == nil || s.byHand() || !strings.HasSuffix(s.came.version.Resource, "bindings") {
 					continue
 				}
-				for _, cause := range causes {
-					may[endedBy(cause, a.cluster)]++
+				ends := slices.Clone(causes)
+				if s.again() { // it ends once more, which the entry may not tell
+					ends = append(ends, a.causesAround(told, s.went.at)...)
 				}
-				if s.again() && !a.entered.IsZero() && a.entered.Before(s.came.at) { // its name is used up
-					may[endedBy(requests.CauseRevoked, a.cluster)]++
+				slices.Sort(ends)
+				for _, cause := range slices.Compact(ends) {
+					may[endedBy(cause, a.cluster)]++
 				}
 			}
 		}
