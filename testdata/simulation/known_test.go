@@ -198,6 +198,9 @@ var waivers = map[string]mutant{
 	}},
 	"never made as its Job went by a clock that is ahead":          unmadeAhead("G5 granted after"),
 	"said to be deleted, as its Job went by a clock that is ahead": unmadeAhead("ledger true"),
+	"an end is not told of the next entry, as who made it is over": {"told in time", func(s *scenario) {
+		s.enteredAgain("agent-prod-eu-z-1")
+	}},
 	"the ledger lost it": {"G4 used up", func(s *scenario) {
 		path := requests.RevocationPath(s.a.cluster, s.a.name)
 		for i, status := range []string{"A", "D"} {

@@ -322,7 +322,7 @@ func toldInTime(h history) (wrong []string) {
 		}
 		if given := a.given(); !given.IsZero() {
 			until := earlier(a.lost(), h[len(h)-1].at)
-			if late(a, given, earlier(h.toldOf(a, saysGranted), until)) {
+			if late(a, given, earlier(h.toldOf(a, saysGranted, begin), until)) {
 				wrong = append(wrong, fmt.Sprintf("%s was there at %s, and nobody was told in time", a.name,
 					given))
 			}
@@ -331,7 +331,7 @@ func toldInTime(h history) (wrong []string) {
 		if entered == nil {
 			continue
 		}
-		at := h.toldOf(a, says)
+		at := h.toldOf(a, says, entered.at)
 		if late(a, entered.at, earlier(at, h.termEnd(a.cluster, entered.push.who, entered.at))) {
 			wrong = append(wrong, fmt.Sprintf("%s was entered at %s, and its pull request was not told %q in "+
 				"time", a.name, entered.at, says))
@@ -349,18 +349,6 @@ func earlier(a, b time.Time) time.Time {
 		return b
 	}
 	return a
-}
-
-// toldOf is when the pull request of a request was told first what begins so; zero: it was not.
-func (h history) toldOf(a *account, begins string) time.Time {
-	for _, e := range h {
-		if e.comment != nil && e.comment.pull == a.number {
-			if heading, _ := e.comment.shown(); strings.HasPrefix(heading, begins) {
-				return e.at
-			}
-		}
-	}
-	return time.Time{}
 }
 
 // lastTold is the heading of what the pull request of a request says in the end.

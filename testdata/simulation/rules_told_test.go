@@ -37,6 +37,16 @@ func (s *scenario) tells(at time.Time, heading, text string) {
 	s.put(event{at: at, comment: &c})
 }
 
+// enteredAgain has a process enter the request once more, of which the pull request was told that it
+// waits.
+func (s *scenario) enteredAgain(process string) {
+	at := s.h[s.told(saysEnded)].at.Add(time.Minute)
+	s.tells(at.Add(-time.Second), saysWaiting, "")
+	again := *s.h[s.entry].push
+	again.who = process
+	s.put(event{at: at, push: &again})
+}
+
 // toldMutants are of what agents tell.
 var toldMutants = map[string]mutant{
 	"access is told before it is there": {"told true", func(s *scenario) {
@@ -130,6 +140,9 @@ var toldMutants = map[string]mutant{
 	}},
 	"access is not told": {"told in time", func(s *scenario) { s.drop(s.told(saysGranted)) }},
 	"an end is not told": {"told in time", func(s *scenario) { s.drop(s.told(saysEnded)) }},
+	"an end is told of an entry, and not of the next one": {"told in time", func(s *scenario) {
+		s.enteredAgain(s.h[s.entry].push.who)
+	}},
 	"an end is told late": {"told in time", func(s *scenario) {
 		s.move(s.told(saysEnded), s.h[s.entry].at.Add(calmTold+time.Millisecond))
 	}},

@@ -44,6 +44,28 @@ func (h *hub) commented(n *wire, r *http.Request, said *httptest.ResponseRecorde
 		text: is.Body}})
 }
 
+// toldOf is when the pull request of a request, from a time on, says first what begins so; zero: it does
+// not any more.
+func (h history) toldOf(a *account, begins string, from time.Time) time.Time {
+	says := false
+	for _, e := range h {
+		if e.comment == nil || e.comment.pull != a.number {
+			continue
+		}
+		if says && e.at.After(from) {
+			return from
+		}
+		heading, _ := e.comment.shown()
+		if says = strings.HasPrefix(heading, begins); says && !e.at.Before(from) {
+			return e.at
+		}
+	}
+	if says {
+		return from
+	}
+	return time.Time{}
+}
+
 // broughtWith are the requests whose files came to main again with the merge of some: after main was set
 // back, the branch of a pull request has what it had before.
 func (h history) broughtWith(some, all []*account) (others []*account) {
