@@ -42,9 +42,11 @@ func answer(t *testing.T, c oncall.Config, ctx context.Context, what string) pol
 	return ask(ctx, policies.Asking{Challenge: asked[what], Receiver: receiver})
 }
 
-// TestOnCall: whom the service names by their number is on call, and nobody else.
+// TestOnCall: whom the service names by their number is on call, and nobody else, nor who is only told
+// when others do not answer.
 func TestOnCall(t *testing.T) {
 	s := services.Start(t)
+	s.Later(alice, aliceThere)
 	for what := range asked {
 		for users, want := range map[string]policies.Verdict{
 			"": policies.No, bob: policies.No, strings.ToLower(alice): policies.No, "alice": policies.No,

@@ -28,6 +28,7 @@ type Server struct {
 
 	mu    sync.Mutex
 	on    []string
+	later []string
 	fault http.HandlerFunc
 	asked []string
 }
@@ -65,6 +66,14 @@ func (s *Server) OnCall(users ...string) {
 	s.on = users
 }
 
+// Later has these users told from now on only when others do not answer: they are on call by an escalation
+// that tells them after a while, and on the second level of escalation policies.
+func (s *Server) Later(users ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.later = users
+}
+
 // Fault answers every call from now on; nil: no more.
 func (s *Server) Fault(answer http.HandlerFunc) {
 	s.mu.Lock()
@@ -81,7 +90,7 @@ func (s *Server) Asked() []string {
 
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
-	on, fault := s.on, s.fault
+	on, later, fault := s.on, s.later, s.fault
 	s.asked = append(s.asked, r.URL.RequestURI())
 	s.mu.Unlock()
 	schedule, isOpsgenie := strings.CutPrefix(r.URL.Path, "/v2/schedules/")
@@ -95,33 +104,58 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.Header.Get("Authorization") != want:
 		http.Error(w, "no "+r.Header.Get("Authorization"), http.StatusUnauthorized)
 	case isOpsgenie:
-		opsgenie(w, strings.TrimSuffix(schedule, "/on-calls"), on)
+		opsgenie(w, strings.TrimSuffix(schedule, "/on-calls"), on, later)
 	case r.URL.Path == "/oncalls":
-		pagerDuty(w, r, on)
+		pagerDuty(w, r, on, later)
 	default:
 		http.NotFound(w, r)
 	}
 }
 
-func opsgenie(w http.ResponseWriter, schedule string, on []string) {
-	var users []map[string]any
+func opsgenie(w http.ResponseWriter, schedule string, on, later []string) {
+	var all, told []any
 	for _, id := range on {
-		users = append(users, map[string]any{"id": id, "name": id + "@example.com", "type": "user"})
+		all = append(all, User(id))
 	}
-	Write(w, map[string]any{"data": map[string]any{"_parent": map[string]any{"id": schedule,
-		"name": "a schedule", "enabled": true}, "onCallParticipants": users}})
+	for _, id := range later {
+		one := User(id)
+		one["escalationTime"] = 5
+		told = append(told, one)
+	}
+	if told != nil {
+		all = append(all, map[string]any{"id": "escalation", "type": "escalation", "onCallParticipants": told})
+	}
+	Write(w, Schedule(schedule, all...))
 }
 
-// pagerDuty tells of those asked about, page by page.
-func pagerDuty(w http.ResponseWriter, r *http.Request, on []string) {
+// Schedule is what Opsgenie tells of one that is in use: who is on call by it.
+func Schedule(id string, who ...any) any {
+	return map[string]any{"data": map[string]any{"_parent": map[string]any{"id": id, "name": "a schedule",
+		"enabled": true}, "onCallParticipants": who}}
+}
+
+// User is one whom Opsgenie tells at once.
+func User(id string) map[string]any {
+	return map[string]any{"id": id, "name": id + "@example.com", "type": "user"}
+}
+
+// pagerDuty tells of those asked about, page by page. A schedule has nobody who is told later.
+func pagerDuty(w http.ResponseWriter, r *http.Request, on, later []string) {
 	q := r.URL.Query()
-	on = slices.DeleteFunc(slices.Clone(on), func(id string) bool {
-		return !slices.Contains(q["user_ids[]"], id)
-	})
+	schedule := strings.Join(q["schedule_ids[]"], "")
+	policy := strings.Join(q["escalation_policy_ids[]"], "")
 	entries := []map[string]any{}
-	for _, id := range on {
-		entries = append(entries, Entry(id, strings.Join(q["schedule_ids[]"], ""),
-			strings.Join(q["escalation_policy_ids[]"], "")))
+	add := func(level int, users []string) {
+		for _, id := range users {
+			if slices.Contains(q["user_ids[]"], id) {
+				one := Entry(id, schedule, policy)
+				one["escalation_level"] = level
+				entries = append(entries, one)
+			}
+		}
+	}
+	if add(1, on); policy != "" {
+		add(2, later)
 	}
 	limit, _ := strconv.Atoi(q.Get("limit"))
 	offset, _ := strconv.Atoi(q.Get("offset"))

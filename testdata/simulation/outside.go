@@ -26,10 +26,9 @@ import (
 const (
 	checkService = "checks.invalid"
 	tracker      = "tracker.invalid"
-	pager        = "pager.invalid"
 )
 
-var outsideSystems = []string{checkService, tracker, pager}
+var outsideSystems = []string{checkService, tracker, pager, genie}
 
 // What a service says; other words of it are a no.
 const (
@@ -38,11 +37,10 @@ const (
 	saysWaits = "not yet"
 )
 
-// What is asked about: a request, a ticket by its number, who is on call.
+// What is asked about, but for who is on call: a request, a ticket by its number.
 const (
-	checkOf     = "check of "
-	ticketOf    = "ticket "
-	aliceOnCall = "alice is on call"
+	checkOf  = "check of "
+	ticketOf = "ticket "
 )
 
 // questions are what policies ask services outside, by the policy.
@@ -52,7 +50,9 @@ var questions = map[string]struct {
 }{
 	"shop-checked": {checkService, func(r *request) string { return checkOf + r.path }},
 	"shop-ticket":  {tracker, func(r *request) string { return fmt.Sprint(ticketOf, r.ticket) }},
-	"shop-pager":   {pager, func(*request) string { return aliceOnCall }},
+	"shop-pager":   {pager, func(*request) string { return onCallBy(pagerSchedule) }},
+	"shop-first":   {pager, func(*request) string { return onCallBy(pagerPolicy) }},
+	"shop-genie":   {genie, func(*request) string { return onCallBy(genieSchedule) }},
 }
 
 // asksOutside is about what a request has a service asked; empty: nothing.
@@ -94,7 +94,7 @@ func (o *outside) of(about string) string {
 // answersTo has whoever decides outside over a request do so, and often otherwise later on.
 func (w *world) answersTo(r *request, o occasion) {
 	about := r.asksOutside()
-	if about == "" || about == aliceOnCall {
+	if about == "" || slices.Contains([]string{pager, genie}, questions[r.policy].service) {
 		return
 	}
 	fate := w.below(100, o.name+" outside")
@@ -116,19 +116,13 @@ func (w *world) answersTo(r *request, o occasion) {
 	}
 }
 
-// rotaChanges is that alice is not on call for a while.
-const rotaChanges = "rota changes"
-
 // outsideBesides are faults of services outside that last.
 var outsideBesides = func() (all []beside) {
 	for _, system := range outsideSystems {
 		all = append(all, beside{outageOf + system, 2000, true,
 			func(w *world, _ *site, _ string) func() { return w.stops(system) }})
 	}
-	return append(all, beside{rotaChanges, 3000, true, func(w *world, _ *site, _ string) func() {
-		w.decides(aliceOnCall, saysNo)
-		return func() { w.decides(aliceOnCall, saysYes) }
-	}})
+	return append(all, rotaChanges)
 }()
 
 // outsideFaults are what may become of an answer of theirs.
@@ -150,20 +144,16 @@ var outsideFaults = []answerFault{
 }
 
 // lies are answers, all of them a yes, to something else than was asked.
-var lies = map[string][]any{
-	checkService: {policies.WebhookResponse{APIVersion: requests.APIVersion,
-		Kind: policies.KindWebhookResponse, ID: "msg_of_another", Decision: "allowed"},
-		map[string]any{"decision": "allowed"}},
-	tracker: {map[string]any{"number": 999_999, "state": "open"}, map[string]any{"state": "open"}},
-	pager: {map[string]any{"oncalls": []any{oncalls.Entry("PBOB", onCallSchedule, "")}},
-		map[string]any{"oncalls": []any{oncalls.Entry(aliceAtPager, "POTHER", "")}}},
-}
-
-// Numbers at the on-call service.
-const (
-	aliceAtPager   = "PALICE"
-	onCallSchedule = "PSHOP"
-)
+var lies = func() map[string][]any {
+	ofPager, ofGenie := onCallLies()
+	return map[string][]any{
+		checkService: {policies.WebhookResponse{APIVersion: requests.APIVersion,
+			Kind: policies.KindWebhookResponse, ID: "msg_of_another", Decision: "allowed"},
+			map[string]any{"decision": "allowed"}},
+		tracker: {map[string]any{"number": 999_999, "state": "open"}, map[string]any{"state": "open"}},
+		pager:   ofPager, genie: ofGenie,
+	}
+}()
 
 // heard is an answer that a process got, whole and to what it asked.
 type heard struct{ process, about, says string }
@@ -225,15 +215,10 @@ func (o *outside) serve(n *wire, r *http.Request, body []byte) *http.Response {
 		}
 		oncalls.Write(answer, map[string]any{"number": json.Number(number),
 			"state": map[bool]string{true: "open", false: "closed"}[one.says == saysYes]})
-	case pager:
-		one.about = aliceOnCall
-		var on oncalls.Server
-		if one.says = o.of(one.about); one.says == saysYes {
-			on.OnCall(aliceAtPager)
-		} else {
-			on.OnCall("PBOB")
-		}
-		on.ServeHTTP(answer, in)
+	case pager, genie:
+		one.about = onCallBy(rotaOf(in))
+		one.says = o.of(one.about)
+		tellsRota(one.says, answer, in)
 	}
 	whole := answer.Result()
 	whole.Request = r
@@ -263,8 +248,7 @@ func (p *replica) answerers(n *wire) (inquire.Answerers, error) {
 	if err != nil {
 		return nil, err
 	}
-	all[policies.OnCall], err = oncall.New(oncall.Config{Clock: p.clock, Transport: n,
-		PagerDuty: oncall.Service{URL: "https://" + pager, Token: oncalls.Token}})
+	all[policies.OnCall], err = oncall.New(p.rotaServices(n))
 	return all, err
 }
 

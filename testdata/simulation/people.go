@@ -128,7 +128,7 @@ func (w *world) furnish() error {
 	f.AddApp("pullgrant", 7001)
 	f.AddApp("agent", 7002, appRights...)
 	w.others()
-	w.decides(aliceOnCall, saysYes)
+	w.decideRotas()
 	f.Protect(usualRules())
 	if w.trusted = w.shape(onBranch, "branch"); w.trusted {
 		w.add(event{trusted: true})

@@ -64,6 +64,14 @@ var outsideMutants = map[string]mutant{
 		s.under("shop-pager")
 		s.hears(func(one *heard) { one.process = "agent-prod-eu-z-1" })
 	}},
+	"she is on call by another rota": {"G1 outside", func(s *scenario) {
+		s.under("shop-first")
+		s.hears(func(one *heard) { one.about = onCallBy(pagerSchedule) })
+	}},
+	"Opsgenie has somebody else on call": {"G1 outside", func(s *scenario) {
+		s.under("shop-genie")
+		s.hears(func(one *heard) { one.says = saysNo })
+	}},
 	"another ticket was open": {"G1 outside", func(s *scenario) {
 		s.under("shop-ticket")
 		s.hears(func(one *heard) { one.about += "0" })
