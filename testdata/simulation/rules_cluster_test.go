@@ -276,6 +276,11 @@ var clusterWaived = map[string]mutant{
 		s.tamper("record deleted", s.a.end.Add(-time.Minute))
 		s.refused()
 	}},
+	"armed to end early by a clock that is ahead": {"G3 armed", func(s *scenario) {
+		ttl, _, _ := unstructured.NestedInt64(s.h[s.done].version.New.Object, "spec", "ttlSecondsAfterFinished")
+		s.set(s.done, ttl-20, "spec", "ttlSecondsAfterFinished")
+		s.clock("prod-eu-a", s.a.merged.Add(-time.Second), 20*time.Second)
+	}},
 	"refused after its record was deleted, and a Role was made anew": {"ledger exact", func(s *scenario) {
 		s.tamper("record deleted", s.a.end.Add(-time.Minute))
 		s.put(event{at: s.a.end.Add(-40 * time.Second), version: s.h[s.find(func(e event) bool {

@@ -112,9 +112,10 @@ func armed(h history) (wrong []string) {
 				at, is := gone[uid]
 				return is && at.Before(v.made)
 			})
-			// in the time of who ends Jobs
+			// in the time of who ends Jobs, who is told for how long by a clock that may be ahead
 			end := owners[v.New.GetUID()].end.Add(told.aheadOf(v.cluster, of(kubernetes, v.cluster), v.made))
-			if what := unarmed(jobs, v.New, end); what != "" {
+			by := min(told.latest(v.cluster, v.made, replicaOf(v.process)).Sub(v.made), tolerated)
+			if what := unarmed(jobs, v.New, end, by); what != "" {
 				wrong = append(wrong, e.version.place()+" "+what)
 			}
 		}
@@ -126,7 +127,9 @@ func armed(h history) (wrong []string) {
 // of whole seconds, and how long before its arrival a call was made.
 const latestBackstop = render.Grace + time.Second + 40*time.Second
 
-func unarmed(jobs map[types.UID]cluster.Object, o cluster.Object, end time.Time) string {
+// unarmed is what is wrong with the Job of an object that is to go at an end; early is by how much it may
+// go before.
+func unarmed(jobs map[types.UID]cluster.Object, o cluster.Object, end time.Time, early time.Duration) string {
 	owners := o.GetOwnerReferences()
 	if len(owners) != 1 || jobs[owners[0].UID] == nil ||
 		jobs[owners[0].UID].GetNamespace() != o.GetNamespace() {
@@ -142,7 +145,7 @@ func unarmed(jobs map[types.UID]cluster.Object, o cluster.Object, end time.Time)
 	}
 	acts := job.Status.CompletionTime.Add(
 		time.Duration(*job.Spec.TTLSecondsAfterFinished) * time.Second)
-	if acts.Before(end) || acts.After(end.Add(latestBackstop)) {
+	if acts.Before(end.Add(-early)) || acts.After(end.Add(latestBackstop)) {
 		return fmt.Sprintf("has a backstop that acts at %s; the window ends at %s", acts, end)
 	}
 	return ""
