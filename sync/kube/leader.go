@@ -49,13 +49,16 @@ func (c *Cluster) Lead(ctx context.Context, identity string, log *slog.Logger,
 	work func(context.Context)) error {
 	log = log.With("event", "lead", "cluster", c.Name)
 	terms, over := make(chan context.Context), make(chan struct{})
-	elector, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
-		Lock: &resourcelock.LeaseLock{LeaseMeta: metav1.ObjectMeta{Namespace: Namespace,
+	trying, giveUp := context.WithCancel(ctx)
+	defer giveUp()
+	lease := &lock{giveUp: giveUp,
+		LeaseLock: resourcelock.LeaseLock{LeaseMeta: metav1.ObjectMeta{Namespace: Namespace,
 			Name: LeaseName},
 			Client: c.coordination, LockConfig: resourcelock.ResourceLockConfig{
 				Identity: identity},
-			Labels: map[string]string{render.LabelCluster: requests.LabelValue(c.Name)}},
-		LeaseDuration: leaseDuration, RenewDeadline: renewDeadline, RetryPeriod: retryPeriod,
+			Labels: map[string]string{render.LabelCluster: requests.LabelValue(c.Name)}}}
+	elector, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
+		Lock: lease, LeaseDuration: leaseDuration, RenewDeadline: renewDeadline, RetryPeriod: retryPeriod,
 		Name: LeaseName,
 		Callbacks: leaderelection.LeaderCallbacks{
 			OnStartedLeading: func(term context.Context) {
@@ -70,9 +73,10 @@ func (c *Cluster) Lead(ctx context.Context, identity string, log *slog.Logger,
 	if err != nil {
 		return fmt.Errorf("electing a leader by Lease %s/%s: %w", Namespace, LeaseName, err)
 	}
+	lease.leads = elector.IsLeader
 	go func() {
 		defer close(over)
-		elector.Run(klog.NewContext(ctx, logr.FromSlogHandler(log.Handler())))
+		elector.Run(klog.NewContext(trying, logr.FromSlogHandler(log.Handler())))
 	}()
 	for {
 		select {
@@ -87,6 +91,34 @@ func (c *Cluster) Lead(ctx context.Context, identity string, log *slog.Logger,
 			return nil
 		}
 	}
+}
+
+// lock is the Lease to the elector, which alone would go on for renewDeadline, beside whoever leads by
+// then, where a replica slept.
+type lock struct {
+	resourcelock.LeaseLock
+	leads  func() bool
+	giveUp func()
+}
+
+// Get is the Lease. Once somebody else holds it there is nothing to renew.
+func (l *lock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
+	record, raw, err := l.LeaseLock.Get(ctx)
+	if err == nil && record.HolderIdentity != "" && record.HolderIdentity != l.Identity() && l.leads() {
+		l.giveUp()
+	}
+	return record, raw, err
+}
+
+// Update is a renewal, or a takeover. One whose answer comes after the time that there was for it is
+// none: the elector would count it as of now.
+func (l *lock) Update(ctx context.Context, record resourcelock.LeaderElectionRecord) error {
+	ctx, cancel := context.WithTimeout(ctx, renewDeadline)
+	defer cancel()
+	if err := l.LeaseLock.Update(ctx, record); err != nil {
+		return err
+	}
+	return ctx.Err()
 }
 
 // release gives the Lease up, where this replica holds it, so that another need not wait until it is
