@@ -186,11 +186,12 @@ func endedBy(cause, cluster string) string {
 	return of(fmt.Sprintf("bindings_ended_total{cause=%q}", cause), cluster)
 }
 
-// mostGrants is how often a request may be granted: once, and once more each time its cluster forgot that.
+// mostGrants is how often a request may be granted: once, and once more each time its cluster forgot that,
+// where all that etcd brought back at one time is forgotten once.
 func (a *account) mostGrants() int {
 	most, last := 1, a.made[0].version.made
 	for _, at := range a.forgot {
-		if at.After(last) && at.Before(a.end.Add(tolerated)) { // all that etcd brought back at one time is forgotten once
+		if at.After(last) && at.Before(a.end.Add(tolerated)) {
 			most, last = most+1, at
 		}
 	}
