@@ -46,8 +46,8 @@ func (h history) entryOf(cluster, name string) (entry requests.Revocation, there
 	return entry, len(findings) == 0 // otherwise another rule tells
 }
 
-// inexact is what is wrong with when and by whom, as an entry tells it. What was judged anew, as if it
-// never had been granted, has no times, and where GitHub did not answer nobody who approved it.
+// inexact is what is wrong with when and by whom, as an entry tells it. What was judged anew has no
+// times, and where GitHub did not answer nobody who approved it.
 func (a *account) inexact(s requests.Status, late time.Duration, rewritten bool) (wrong []string) {
 	if !a.granted() && (a.announced.IsZero() || s.Cause == requests.CauseDenied || s.GrantedAt == nil) {
 		if s.GrantedAt != nil {
@@ -55,9 +55,7 @@ func (a *account) inexact(s requests.Status, late time.Duration, rewritten bool)
 		}
 		return wrong
 	}
-	bound, was := a.bound()
-	unknown := !was || a.forgotten(bound, s.RevokedAt.Add(tolerated))
-	anew := s.Cause == requests.CauseDenied && s.GrantedAt == nil && s.ExpiresAt == nil && unknown
+	anew := a.anew(s)
 	if !a.trusted && !a.pushed { // else no pull request has a part in it
 		if s.PullRequest != a.number && !(anew && s.PullRequest == 0) {
 			wrong = append(wrong, fmt.Sprintf("#%d; it was #%d", s.PullRequest, a.number))
@@ -101,6 +99,14 @@ func (v *version) announces() bool {
 	return json.Unmarshal([]byte(text), &all) == nil && slices.ContainsFunc(all, func(o plan.Object) bool {
 		return o.IsBinding() && o.Content != ""
 	})
+}
+
+// anew tells whether an entry is of a request that was judged once more, as if it never had been granted:
+// the cluster had forgotten what it was bound by, or nothing was bound.
+func (a *account) anew(s requests.Status) bool {
+	bound, was := a.bound()
+	return s.Cause == requests.CauseDenied && s.GrantedAt == nil && s.ExpiresAt == nil &&
+		(!was || a.forgotten(bound, s.RevokedAt.Add(tolerated)))
 }
 
 // bound is when anything was bound last to anybody: a Role alone gives nothing.

@@ -17,7 +17,8 @@ func (r *request) entryOf() string { return requests.RevocationPath(r.cluster, r
 
 // owed: what was given before anybody looked at it is owed from the end of that on, until an answer
 // that somebody approved is on main, and no longer. None can be approved while nobody approved who owns
-// what decides: an answer that is merged then pays nothing, ever.
+// what decides: an answer that is merged then pays nothing, ever. What the cluster forgot is owed for by
+// nobody.
 func owed(h history) (wrong []string) {
 	main, k := map[string]string{}, h.knowledge()
 	for _, e := range h {
@@ -29,6 +30,7 @@ func owed(h history) (wrong []string) {
 		if a.allowed != glass {
 			continue
 		}
+		entry, _ := h.entry(a)
 		answered, paid, owes := false, false, false
 		for _, e := range h {
 			switch {
@@ -41,7 +43,7 @@ func owed(h history) (wrong []string) {
 				paid = answered && owes && len(k.facts[unapproved+owners]) == 0
 			case e.push.changed[a.entryOf()] == "A" && e.push.changed[a.debtOf()] == "A":
 				owes = true
-			case e.push.changed[a.entryOf()] == "A" && a.granted() && !paid:
+			case e.push.changed[a.entryOf()] == "A" && a.granted() && !paid && !a.anew(entry.Status):
 				wrong = append(wrong, fmt.Sprintf("%s is over since %s, and nothing is owed for it", a.name, e.at))
 			case e.push.changed[a.debtOf()] == "D" && !paid:
 				wrong = append(wrong, fmt.Sprintf("nothing is owed for %s any more since %s, and nobody "+
