@@ -316,6 +316,7 @@ func toldInTime(h history) (wrong []string) {
 	late := func(a *account, from, to time.Time) bool {
 		return to.Sub(from)-covered(wrongs.troubles(a.cluster, a.services()...), toldAgain, from, to) > bound
 	}
+	terms := remembered(h.terms)
 	for _, a := range h.accounts() {
 		if a.trusted { // there is nobody to tell
 			continue
@@ -332,7 +333,7 @@ func toldInTime(h history) (wrong []string) {
 			continue
 		}
 		at := h.toldOf(a, says, entered.at)
-		if late(a, entered.at, earlier(at, h.termEnd(a.cluster, entered.push.who, entered.at))) {
+		if late(a, entered.at, earlier(at, termEnd(terms(a.cluster), entered.push.who, entered.at))) {
 			wrong = append(wrong, fmt.Sprintf("%s was entered at %s, and its pull request was not told %q in "+
 				"time", a.name, entered.at, says))
 		}

@@ -49,8 +49,8 @@ func (h history) terms(cluster string) (all []term) {
 }
 
 // termEnd is when the term of a process was over that it had at a time; that time when it had none.
-func (h history) termEnd(cluster, process string, at time.Time) time.Time {
-	for _, t := range h.terms(cluster) {
+func termEnd(terms []term, process string, at time.Time) time.Time {
+	for _, t := range terms {
 		if t.process == process && !t.from.After(at) && !t.to.Before(at) {
 			return t.to
 		}
