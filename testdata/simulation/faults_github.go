@@ -26,6 +26,9 @@ const (
 var appRights = []string{"contents:write", "pull_requests:write", "members:read", "checks:read",
 	"issues:write"}
 
+// lagsBy is how much later what is written shows at most.
+const lagsBy = 3 * time.Minute
+
 // usualManners are those of GitHub while it does not lag.
 var usualManners = forge.Manners{Rebase: true}
 
@@ -38,12 +41,13 @@ var hubFaults = []beside{
 		}
 		m, when := usualManners, time.Since(begin).String()
 		for i, lag := range []*time.Duration{&m.AssociationLag, &m.MergedLag, &m.ActivityLag, &m.ListLag} {
-			*lag = w.span(0, 3*time.Minute, fmt.Sprint(lags, i, when))
+			*lag = w.span(0, lagsBy, fmt.Sprint(lags, i, when))
 		}
 		m.NoActivityByDeletedRef = w.below(2, lags+" by name "+when) == 0
 		m.NoActivityOfDeletedRef = w.below(10, lags+" at all "+when) == 0
 		set(m)
-		return func() { set(usualManners) }
+		w.becomes(lags, "yes")
+		return func() { set(usualManners); w.becomes(lags, "") }
 	}},
 	{tokenRefused, 1000, true, func(w *world, _ *site, _ string) func() { return w.stops(tokenRefused) }},
 	{rightLost, 1000, true, func(w *world, _ *site, _ string) func() {

@@ -306,6 +306,10 @@ var clusterWaived = map[string]mutant{
 		s.setBack(s.atBound().Add(-time.Nanosecond))
 		s.unknown()
 	}},
+	"late as GitHub lagged when it was merged": {"G5 granted after", func(s *scenario) {
+		s.move(s.bound, s.a.merged.Add(faultyGrant+lagsBy))
+		s.knew(lags, "yes", s.a.merged.Add(-time.Second))
+	}},
 	"clocks apart for a moment": {"G5 stops", func(s *scenario) {
 		at := s.atBound()
 		s.clock(one, at.Add(-clockRead+time.Second), time.Hour)

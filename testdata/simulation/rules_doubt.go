@@ -142,7 +142,7 @@ func (h history) clocksApart(cluster string) (all []span) {
 // grantedAfter: whoever is approved gets access though things go wrong, once all answers for long
 // enough while the window is open.
 func grantedAfter(h history) (wrong []string) {
-	all, wrongs, weak, told := h.accounts(), h.wrongs(), h.knowledge().spans(rulesWeak), h.told()
+	all, wrongs, k, told := h.accounts(), h.wrongs(), h.knowledge(), h.told()
 	trusted := remembered(func(cluster string) []span {
 		return h.undecided(cluster, append(h.clocksApart(cluster), wrongs.troubles(cluster)...))
 	})
@@ -157,8 +157,11 @@ func grantedAfter(h history) (wrong []string) {
 				at = earlier(e.at, at)
 			}
 		}
-		unable := slices.Concat(wrongs.troubles(a.cluster, a.services()...), weak, trusted(a.cluster),
-			h.clocksApart(a.cluster))
+		unable := slices.Concat(wrongs.troubles(a.cluster, a.services()...), k.spans(rulesWeak),
+			trusted(a.cluster), h.clocksApart(a.cluster))
+		if !k.was(lags, "", a.merged, a.merged) { // and who asks meanwhile asks again after a pause
+			unable = append(unable, span{a.merged, a.merged.Add(lagsBy)})
+		}
 		if had := at.Sub(a.start) - covered(unable, toldAgain, a.start, at); had > faultyGrant {
 			wrong = append(wrong, fmt.Sprintf("%s, to begin at %s, was not all there at %s, after %s in which all "+
 				"answered", a.name, a.start, at, had))

@@ -55,6 +55,15 @@ var doubtMutants = map[string]mutant{
 		s.put(event{at: at.Add(time.Millisecond), scrape: &one})
 	}},
 	"never made though all answers": {"G5 granted after", func(s *scenario) { s.drop(s.bound) }},
+	"never made though GitHub only lagged as it was merged": {"G5 granted after", func(s *scenario) {
+		s.drop(s.bound)
+		s.knew(lags, "yes", s.a.merged.Add(-time.Second))
+	}},
+	"late, and GitHub lagged no more as it was merged": {"G5 granted after", func(s *scenario) {
+		s.move(s.bound, s.a.merged.Add(faultyGrant+lagsBy))
+		s.knew(lags, "yes", s.a.merged.Add(-time.Minute))
+		s.knew(lags, "", s.a.merged.Add(-time.Second))
+	}},
 	"never made while another cluster's fence was gone": {"G5 granted after", func(s *scenario) {
 		s.drop(s.bound)
 		s.put(event{at: s.a.merged, down: map[string]bool{of(unfenced, "prod-us"): true}})
