@@ -45,6 +45,8 @@ func owed(h history) (wrong []string) {
 				owes = true
 			case e.push.changed[a.entryOf()] == "A" && a.granted() && !paid && !a.anew(entry.Status):
 				wrong = append(wrong, fmt.Sprintf("%s is over since %s, and nothing is owed for it", a.name, e.at))
+			case e.push.changed[a.debtOf()] == "D" && e.push.cluster == "": // main was set back
+				owes = false
 			case e.push.changed[a.debtOf()] == "D" && !paid:
 				wrong = append(wrong, fmt.Sprintf("nothing is owed for %s any more since %s, and nobody "+
 					"answered for it", a.name, e.at))
