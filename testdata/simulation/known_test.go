@@ -201,6 +201,7 @@ var waivers = map[string]mutant{
 	"an end is not told of the next entry, as who made it is over": {"told in time", func(s *scenario) {
 		s.enteredAgain("agent-prod-eu-z-1")
 	}},
+	"announced and never made, and said to have expired": {"ledger true", func(s *scenario) { s.neverMade(true) }},
 	"the ledger lost it": {"G4 used up", func(s *scenario) {
 		path := requests.RevocationPath(s.a.cluster, s.a.name)
 		for i, status := range []string{"A", "D"} {

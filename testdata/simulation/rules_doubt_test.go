@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"slices"
 	"time"
 
 	"github.com/pullgrant/pullgrant/policies"
@@ -38,6 +39,15 @@ func (s *scenario) unmade(ahead time.Duration) {
 // unmadeAhead is that, as the clock says that the window is over.
 func unmadeAhead(rule string) mutant {
 	return mutant{rule, func(s *scenario) { s.unmade(s.a.end.Sub(s.a.merged)) }}
+}
+
+// neverMade has nothing be made of the request, which was announced or not.
+func (s *scenario) neverMade(announced bool) {
+	s.drop(s.unbound)
+	s.drop(s.bound)
+	if !announced {
+		s.h = slices.DeleteFunc(s.h, func(e event) bool { return e.version != nil && e.version.announces() })
+	}
 }
 
 // doubtMutants are of what is done in doubt.
@@ -84,6 +94,12 @@ var doubtMutants = map[string]mutant{
 	}},
 	"never made as its Job went, by nobody's clock": {"G5 granted after", func(s *scenario) {
 		s.unmade(s.a.end.Sub(s.a.merged) - time.Minute)
+	}},
+	"neither announced nor made, and said to have expired": {"ledger true", func(s *scenario) { s.neverMade(false) }},
+	"announced and never made, and said to have expired before its end": {"ledger true", func(s *scenario) {
+		s.move(s.entry, s.a.end.Add(-time.Minute))
+		s.locate()
+		s.neverMade(true)
 	}},
 	"never made, and said to be deleted as its Job went": {"ledger true", func(s *scenario) {
 		s.unmade(0)

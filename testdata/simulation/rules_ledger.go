@@ -96,7 +96,8 @@ func (a *account) untrue(h history, k *knowledge, s requests.Status) string {
 			if s.Cause != requests.CauseDenied || s.Code == "" {
 				return "nothing had allowed it"
 			}
-		case s.Cause == requests.CauseExpired, s.Cause == requests.CauseBindingDeleted && !a.meddled(h):
+		case s.Cause == requests.CauseExpired && !a.mayExpire(h), s.Cause == requests.CauseBindingDeleted &&
+			!a.meddled(h):
 			return "it was never bound"
 		}
 		return ""
@@ -132,6 +133,12 @@ func (a *account) meddled(h history) bool {
 		slices.ContainsFunc(a.deeds, func(e event) bool {
 			return e.did.what == deletesJob || tamperings.of(e.did.what) != nil
 		})
+}
+
+// mayExpire tells whether it may be entered as expired though it was never made: it was announced, so that
+// nobody can tell that it was not, and its window was over by some clock then.
+func (a *account) mayExpire(h history) bool {
+	return !a.announced.IsZero() && slices.Contains(a.causesAround(h, a.entered), requests.CauseExpired)
 }
 
 // unarmedAhead is when its Job went though nothing was made yet, and before its end, as a clock of its
