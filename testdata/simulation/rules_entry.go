@@ -78,13 +78,23 @@ func (a *account) inexact(s requests.Status, late time.Duration, rewritten bool)
 	if s.ExpiresAt == nil || !slices.ContainsFunc(a.saidEnds(), s.ExpiresAt.Equal) {
 		wrong = append(wrong, fmt.Sprintf("that its window ended at %s; it did at %s", s.ExpiresAt, a.end))
 	}
-	if len(a.gone) > 0 && len(a.forgot) == 0 {
-		gone := a.gone[len(a.gone)-1].at.Truncate(time.Second)
+	if gone := a.unbound(); !gone.IsZero() && len(a.forgot) == 0 {
 		if off := s.RevokedAt.Sub(gone); off < -tolerated || off > late {
 			wrong = append(wrong, fmt.Sprintf("that access ended at %s; it did at %s", s.RevokedAt, gone))
 		}
 	}
 	return wrong
+}
+
+// unbound is when the last binding was gone that was, to the second: a Role alone gives nothing. Zero:
+// none was.
+func (a *account) unbound() (at time.Time) {
+	for _, e := range a.gone {
+		if strings.HasSuffix(e.version.Resource, "bindings") {
+			at = e.at.Truncate(time.Second)
+		}
+	}
+	return at
 }
 
 // announces tells whether a version of a record says that a binding is about to be made. Who finds
