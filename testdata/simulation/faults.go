@@ -43,7 +43,8 @@ const outage = 40 * time.Minute
 // everything is each fault, as often as lets most of what people do still come to something: of
 // 100,000 occasions.
 var everything = rates(ratesOfAnswers(map[string]int{slow: 200, dropped: 500, late: 50_000, twice: 500,
-	lost: 500, crashBefore: 10, crashAfter: 10, skewed: 70_000}), besides, shapes)
+	lost: 500, crashBefore: 10, crashAfter: 10, skewed: 70_000, toldLate: 20_000, toldTwice: 20_000,
+	toldNever: 10_000}), besides, shapes)
 
 // rates adds those of the faults that come with doings, and of shapes.
 func rates(all map[string]int, besides []beside, shapes map[string]int) map[string]int {

@@ -60,6 +60,18 @@ func (n *wire) fallAsleep() (wake func()) {
 	return func() { close(awake) }
 }
 
+// asleep tells whether it stands still.
+func (n *wire) asleep() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	select {
+	case <-n.awake:
+		return false
+	default:
+		return n.awake != nil
+	}
+}
+
 // sleep returns once the process is awake; what it was about to do comes one after the other then.
 func (n *wire) sleep(what string) {
 	n.mu.Lock()

@@ -18,6 +18,8 @@ type event struct {
 	version *version        // an object was written
 	push    *push           // main moved
 	heard   *heard          // a process, from a service that a challenge asks
+	ran     *command        // somebody, or tried to
+	tale    *tale           // a process was told of a command
 	comment *comment        // an agent wrote one on a pull request
 	scrape  *scrape         // a process was asked how it is
 	started *life           // a process

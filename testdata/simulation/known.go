@@ -85,6 +85,7 @@ type knowledge struct {
 	pushed map[string]time.Time   // when main had a commit that changed what decides, first
 	theirs map[string][]time.Time // when people took a file from main or changed it, by path
 	lost   map[string]bool        // files that people took from main
+	tales  []event                // that processes were told of commands
 	wrongs wrongs
 }
 
@@ -93,6 +94,8 @@ func (h history) knowledge() *knowledge {
 		theirs: map[string][]time.Time{}, lost: map[string]bool{}, wrongs: h.wrongs()}
 	for _, e := range h {
 		switch {
+		case e.tale != nil:
+			k.tales = append(k.tales, e)
 		case e.fact != nil:
 			k.facts[e.fact.what] = append(k.facts[e.fact.what], e)
 		case e.push != nil:
@@ -355,8 +358,9 @@ func (a *account) changed(k *knowledge, at time.Time) (causes []string) {
 	if a.granted() {
 		since = a.made[0].at.Add(-judgedBefore)
 	}
+	causes = a.usedBy(k, at)
 	if a.trusted || since.IsZero() {
-		return nil
+		return causes
 	}
 	for _, d := range k.during(since, at) {
 		asks := d.files[policies.Path(a.policy)].content

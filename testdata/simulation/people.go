@@ -250,6 +250,7 @@ func (w *world) see(r *request, o occasion) error {
 	}
 	time.Sleep(w.span(0, 3*time.Minute, o.name+" merged when"))
 	w.does(merges, r)
+	w.uses(r, o)
 	commit, err := w.forge.Merge("root", r.number)
 	r.commit = commit
 	if err != nil {

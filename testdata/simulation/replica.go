@@ -105,8 +105,9 @@ func (p *replica) live(process string, stop chan struct{}) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	n := &wire{site: p.site, account: p.account, process: process, kill: cancel, over: ctx.Done(),
-		port: newPort()}
+		port: newPort(), audit: newPort()}
 	defer n.port.Close()
+	defer n.audit.Close()
 	p.mu.Lock()
 	p.now = n
 	p.mu.Unlock()
@@ -194,6 +195,9 @@ func (p *replica) agent(n *wire) (*sync.Agent, error) {
 	c := sync.Config{Cluster: p.site.name, Identity: n.process, Repository: repo,
 		Poll: 10 * time.Second, AWSAuth: p.aws, Clock: p.clock, Version: version1,
 		Kubernetes: n.kubernetes(), Logger: n.logger(), Listener: n.port}
+	if p.audited {
+		c.Audit, c.AuditToken = n.audit, []byte(auditToken)
+	}
 	if w.trusted {
 		return sync.NewAgent(c)
 	}

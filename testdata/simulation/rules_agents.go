@@ -84,7 +84,8 @@ func leads(h history) (wrong []string) {
 			holders[v.cluster] = now
 		// of what is on its way, it was the holder when it called
 		case v.process == "" || v.process == holders[v.cluster] || v.made.Before(lost[v.process]):
-		case programOf(v.process) == agents.name && slices.Contains(leaderWrites, v.kind()):
+		case programOf(v.process) == agents.name && slices.Contains(leaderWrites, v.kind()) &&
+			!v.changesUses():
 			wrong = append(wrong, fmt.Sprintf("%s: %s of %s, while the Lease is of %q", v.process,
 				v.kind(), v.object().GetName(), holders[v.cluster]))
 		}

@@ -13,7 +13,7 @@ import (
 )
 
 // whole is an installation with every process that there may be, and no faults.
-var whole = map[string]int{hasExpirers: 100_000, hasPasses: 100_000, hasAWS: 100_000}
+var whole = map[string]int{hasExpirers: 100_000, hasPasses: 100_000, hasAWS: 100_000, hasAudit: 100_000}
 
 // shapeMutants are those of rules that are about shapes.
 var shapeMutants = map[string]mutant{

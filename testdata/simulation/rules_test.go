@@ -138,7 +138,7 @@ func (s *scenario) entered(name, old, now string) {
 var ofKinds = []string{"G1", "G2", "G3", "G4"}
 
 // ofPolicies are rules that look at a policy that their mutants name.
-var ofPolicies = []string{"G1 outside", "G1 denied", "G1 limits", "G2 changed"}
+var ofPolicies = []string{"G1 outside", "G1 denied", "G1 limits", "G2 changed", "G2 used"}
 
 // TestEveryRuleCanFail: a history with nothing wrong breaks no rule, and with one thing wrong with a
 // request, of each that people ask for, it breaks the rule that is about it.
@@ -155,6 +155,7 @@ func TestEveryRuleCanFail(t *testing.T) {
 	maps.Copy(all, doubtMutants)
 	maps.Copy(all, outsideMutants)
 	maps.Copy(all, decidingMutants)
+	maps.Copy(all, usesMutants)
 	for name, m := range all {
 		seen[m.rule] = true
 		t.Run(name, func(t *testing.T) {

@@ -210,7 +210,7 @@ func (a *account) lost() (at time.Time) {
 // notEnded is what is not so of an end that is told.
 func (h history) notEnded(a *account, k *knowledge, at time.Time, cause, text string) string {
 	if !a.granted() && !a.announced.IsZero() {
-		return h.neverMade(a, at, cause, text)
+		return h.neverMade(a, k, at, cause, text)
 	}
 	if !a.granted() || a.has(at) {
 		return "it was not there and is over"

@@ -58,19 +58,26 @@ func (p *port) Network() string { return "memory" }
 
 func (p *port) String() string { return "its port" }
 
-// ask is the answer to GET of a path.
-func (p *port) ask(path string) (code int, body string, err error) {
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DisableCompression: true,
-		DialContext: func(context.Context, string, string) (net.Conn, error) {
-			here, there := net.Pipe()
-			select {
-			case p.calls <- there:
-				return here, nil
-			case <-p.closed:
-				return nil, net.ErrClosed
-			}
-		}}}
-	answer, err := client.Get("http://process" + path)
+// call is the answer to a call, of whoever bears the token.
+func (p *port) call(method, path, said string) (code int, body string, err error) {
+	dial := func(context.Context, string, string) (net.Conn, error) {
+		here, there := net.Pipe()
+		select {
+		case p.calls <- there:
+			return here, nil
+		case <-p.closed:
+			return nil, net.ErrClosed
+		}
+	}
+	client := &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{DisableKeepAlives: true,
+		DisableCompression: true, DialContext: dial}}
+	r, err := http.NewRequest(method, "http://process"+path, strings.NewReader(said))
+	if err != nil {
+		return 0, "", err
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Authorization", "Bearer "+auditToken)
+	answer, err := client.Do(r)
 	if err != nil {
 		return 0, "", err
 	}
@@ -100,7 +107,7 @@ func (n *wire) watched(done chan struct{}) {
 // scrape is what the process says of itself.
 func (n *wire) scrape() (*scrape, error) {
 	s := &scrape{cluster: n.site.name, process: n.process, numbers: map[string]float64{}}
-	_, numbers, err := n.port.ask("/metrics")
+	_, numbers, err := n.port.call(http.MethodGet, "/metrics", "")
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +123,7 @@ func (n *wire) scrape() (*scrape, error) {
 		}
 	}
 	for path, well := range map[string]*bool{"/healthz": &s.healthy, "/readyz": &s.ready} {
-		code, says, err := n.port.ask(path)
+		code, says, err := n.port.call(http.MethodGet, path, "")
 		if err != nil {
 			return nil, err
 		}

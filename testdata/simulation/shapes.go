@@ -16,7 +16,7 @@ const (
 
 // shapes is of 100,000 runs, or clusters of them, how many have each.
 var shapes = map[string]int{twoClusters: 30_000, hasExpirers: 60_000,
-	hasPasses: 30_000, hasAWS: 40_000, onBranch: 10_000}
+	hasPasses: 30_000, hasAWS: 40_000, hasAudit: 80_000, onBranch: 10_000}
 
 // shape tells whether a run has one.
 func (w *world) shape(name, of string) bool {

@@ -23,8 +23,10 @@ type site struct {
 
 	aws      bool // it is on EKS
 	replicas []*replica
-	slept    int // how often all of a program did
-	edits    int // of aws-auth, by hand
+	slept    int  // how often all of a program did
+	edits    int  // of aws-auth, by hand
+	audited  bool // its API server tells the agents of commands
+	commands int  // how many it had
 
 	set  *metav1.OwnerReference // the ReplicaSet of what runs there
 	pods int                    // how many it ever had
@@ -60,6 +62,8 @@ func (w *world) newSite(name string) (*site, error) {
 			return nil, err
 		}
 	}
+	s.audited = w.shape(hasAudit, name)
+	s.Audit(s.commanded)
 	return s, s.work()
 }
 
@@ -113,12 +117,18 @@ func (s *site) asked(method, path string, body []byte) ([]byte, error) {
 	if method == http.MethodPatch {
 		r.Header.Set("Content-Type", "application/merge-patch+json")
 	}
-	answer := httptest.NewRecorder()
-	s.calling.Lock()
-	defer s.calling.Unlock()
-	s.ServeHTTP(answer, r)
+	answer := s.answers(r)
 	if answer.Code >= http.StatusBadRequest {
 		return nil, fmt.Errorf("%s %s: %s", method, path, answer.Body)
 	}
 	return answer.Body.Bytes(), nil
+}
+
+// answers is a call of a person's.
+func (s *site) answers(r *http.Request) *httptest.ResponseRecorder {
+	answer := httptest.NewRecorder()
+	s.calling.Lock()
+	defer s.calling.Unlock()
+	s.ServeHTTP(answer, r)
+	return answer
 }

@@ -37,6 +37,7 @@ type wire struct {
 	kill    context.CancelFunc
 	over    <-chan struct{} // closed once it is to end
 	port    *port           // where it is asked how it is
+	audit   *port           // where it is told of commands
 
 	mu    sync.Mutex
 	dead  bool

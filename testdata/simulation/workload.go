@@ -44,7 +44,7 @@ func (s *site) work() error {
 }
 
 // podSpec is what every pod does.
-var podSpec = map[string]any{"containers": []any{map[string]any{"name": "proxy", "image": "none"},
+var podSpec = map[string]any{"nodeName": "here", "containers": []any{map[string]any{"name": "proxy", "image": "none"},
 	map[string]any{"name": "app", "image": "none"}}}
 
 // nextPod is the name of the next pod of the Deployment.

@@ -58,22 +58,10 @@ func (c *Cluster) judge(a admission, o Object) error {
 // not refuse.
 // https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/
 func (c *Cluster) policies(a admission) error {
-	const group = admissionv1.GroupName
-	for _, b := range c.list(byName(group, "validatingadmissionpolicybindings")) {
-		binding, _ := b.Object["spec"].(map[string]any)
-		actions, _ := binding["validationActions"].([]any)
-		name, _ := binding["policyName"].(string)
-		stored := c.get(place{res: byName(group, "validatingadmissionpolicies"), name: name})
-		if stored == nil || !slices.Contains(actions, any(string(admissionv1.Deny))) {
-			continue
-		}
-		p := c.policy(stored)
-		if !p.matches(a) {
-			continue
-		}
+	for _, p := range c.inForce(a) {
 		if words, reason, denied := p.denies(c, a); denied {
 			message := fmt.Sprintf("ValidatingAdmissionPolicy '%s' with binding '%s' denied request: %s",
-				name, b.GetName(), words)
+				p.name, p.binding, words)
 			refusal := apierrors.NewForbidden(a.q.groupResource(), a.q.name, errors.New(message))
 			refusal.ErrStatus.Reason = reason
 			if reason == metav1.StatusReasonInvalid {
@@ -84,6 +72,30 @@ func (c *Cluster) policies(a admission) error {
 		}
 	}
 	return nil
+}
+
+// bound is a policy that a binding puts into force.
+type bound struct {
+	*policy
+	name, binding string
+}
+
+// inForce are those that are about a write.
+func (c *Cluster) inForce(a admission) (all []bound) {
+	const group = admissionv1.GroupName
+	for _, b := range c.list(byName(group, "validatingadmissionpolicybindings")) {
+		binding, _ := b.Object["spec"].(map[string]any)
+		actions, _ := binding["validationActions"].([]any)
+		name, _ := binding["policyName"].(string)
+		stored := c.get(place{res: byName(group, "validatingadmissionpolicies"), name: name})
+		if stored == nil || !slices.Contains(actions, any(string(admissionv1.Deny))) {
+			continue
+		}
+		if p := c.policy(stored); p.matches(a) {
+			all = append(all, bound{p, name, b.GetName()})
+		}
+	}
+	return all
 }
 
 // policy is what a stored one says.
@@ -128,20 +140,27 @@ func (p *policy) matches(a admission) bool {
 		})
 }
 
+// about tells whether all conditions of a policy hold.
+func (p *policy) about(s *scope) (bool, error) {
+	for _, condition := range p.MatchConditions {
+		if holds, err := s.holds(condition.Expression); err != nil {
+			return false, fmt.Errorf("match condition %s: %w", condition.Name, err)
+		} else if !holds {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
 // denies evaluates a policy: it is about the write where all conditions hold, and refuses where one
 // rule does not, or cannot be evaluated.
 func (p *policy) denies(c *Cluster, a admission) (words string, reason metav1.StatusReason,
 	denied bool) {
 	scope := newScope(c, a, p.Variables)
-	for _, condition := range p.MatchConditions {
-		holds, err := scope.holds(condition.Expression)
-		if err != nil {
-			return "match condition " + condition.Name + ": " + err.Error(),
-				metav1.StatusReasonForbidden, true
-		}
-		if !holds {
-			return "", "", false
-		}
+	if about, err := p.about(scope); err != nil {
+		return err.Error(), metav1.StatusReasonForbidden, true
+	} else if !about {
+		return "", "", false
 	}
 	for _, v := range p.Validations {
 		holds, err := scope.holds(v.Expression)

@@ -52,6 +52,7 @@ type Cluster struct {
 	store
 	faults    Faults
 	observers []func(Event)
+	auditors  []func(Command)
 	closed    bool
 	cuts      chan struct{} // closed to end all watches
 	generated uint64        // names
@@ -151,6 +152,7 @@ func (c *Cluster) apply(document map[string]any) error {
 // request is one call, taken apart.
 type request struct {
 	user            user
+	caller          string // whose credentials it has, user or who acts as user
 	verb            string
 	res             *resource
 	sub             string
@@ -219,6 +221,7 @@ func (c *Cluster) open(r *http.Request, body []byte) (*request, int, any, error)
 	if q.user.name == "" {
 		return nil, 0, nil, apierrors.NewUnauthorized("Unauthorized")
 	}
+	q.caller = q.user.name
 	if err := c.impersonate(q, r.Header); err != nil {
 		return nil, 0, nil, err
 	}

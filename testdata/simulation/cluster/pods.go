@@ -5,10 +5,11 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
 // serveSub answers calls of subresources other than status. A command in a pod is judged by all who
-// judge it, and then found to run nowhere, as there are no nodes.
+// judge it, and comes to run where the pod has a node, which is none of the cluster's: there are none.
 func (c *Cluster) serveSub(q *request) (int, any, error) {
 	if q.res.Resource != "pods" || q.sub != "exec" && q.sub != "attach" {
 		return 0, nil, generic(http.StatusNotFound, metav1.StatusReasonNotFound,
@@ -30,12 +31,23 @@ func (c *Cluster) serveSub(q *request) (int, any, error) {
 	if command != nil {
 		object["command"] = command
 	}
-	if err := c.policies(admission{q: q, operation: "CONNECT", object: object,
-		options: map[string]any{}}); err != nil {
-		return 0, nil, err
+	a := admission{q: q, operation: "CONNECT", object: object, options: map[string]any{}}
+	err := c.policies(a)
+	if err == nil {
+		err = c.connect(q)
 	}
-	if c.get(q.place()) == nil {
-		return 0, nil, apierrors.NewNotFound(q.groupResource(), q.name)
+	c.audit(a, http.StatusSwitchingProtocols, err)
+	return http.StatusSwitchingProtocols, nil, err
+}
+
+// connect tells why nothing runs in a pod.
+func (c *Cluster) connect(q *request) error {
+	pod := c.get(q.place())
+	if pod == nil {
+		return apierrors.NewNotFound(q.groupResource(), q.name)
 	}
-	return 0, nil, apierrors.NewBadRequest("pod " + q.name + " does not have a host assigned")
+	if node, _, _ := unstructured.NestedString(pod.Object, "spec", "nodeName"); node == "" {
+		return apierrors.NewBadRequest("pod " + q.name + " does not have a host assigned")
+	}
+	return nil
 }

@@ -1,0 +1,69 @@
+package simulation
+
+import (
+	"net/http"
+	"strings"
+	"time"
+)
+
+// used has the scenario be about a request of which a command was used, which it returns.
+func (s *scenario) used() *command {
+	s.t.Helper()
+	for _, u := range s.h.owedUses() {
+		if u.policy != onceOnly {
+			*s = *newScenario(s.t, s.h, u.wish)
+			return u.command
+		}
+	}
+	s.t.Fatal("nobody used anything")
+	return nil
+}
+
+// uses adds that the command of the request was run halfway, and that an agent was told of it.
+func (s *scenario) uses(c command) {
+	c.id, c.At = "another", s.a.start.Add(s.a.end.Sub(s.a.start)/2)
+	s.put(event{at: c.At, ran: &c})
+	s.put(event{at: c.At.Add(time.Second), tale: &tale{s.h[s.bound].version.process, &c, false}})
+}
+
+// usesMutants are about commands that were used.
+var usesMutants = map[string]mutant{
+	"a use that nobody made": {"uses true", func(s *scenario) {
+		c := s.used()
+		s.entered(s.a.name, c.id, "another")
+	}},
+	"more uses than there were": {"uses true", func(s *scenario) {
+		s.used()
+		s.entered(s.a.name, "uses:\n    allowed: ", "uses:\n    allowed: 1")
+	}},
+	"a use of something else": {"uses true", func(s *scenario) {
+		s.used()
+		s.entered(s.a.name, "/app ", "/other ")
+	}},
+	"no agent was told of its uses": {"uses true", func(s *scenario) {
+		s.used()
+		for i, e := range s.h {
+			if e.tale != nil {
+				s.h[i].tale = nil
+			}
+		}
+	}},
+	"people are told of other uses": {"uses true", func(s *scenario) {
+		s.used()
+		for i, e := range s.h {
+			if e.comment != nil && e.comment.pull == s.a.number {
+				c := *e.comment
+				c.text = strings.Replace(c.text, "Commands: ", "Commands: 1", 1)
+				s.h[i].comment = &c
+			}
+		}
+	}},
+	"a use is not recorded": {"uses kept", func(s *scenario) { s.uses(*s.used()) }},
+	"used, and it goes on": {"G2 used", func(s *scenario) {
+		c := *s.used()
+		s.under(onceOnly)
+		c.Code = http.StatusSwitchingProtocols
+		c.Annotations = map[string]string{annotated: "run " + runsIn + "/" + s.a.lets()}
+		s.uses(c)
+	}},
+}
