@@ -127,13 +127,15 @@ func (w *world) wants(o occasion, reviewed bool) *request {
 	if w.inTurn {
 		what = len(w.asked)
 	}
-	for range wishes { // where none is as it is to be, it is the one that was drawn
-		if (!reviewed || wishes[what].allowed == "") && strings.HasPrefix(wishes[what].policy, w.under) {
-			break
+	for _, under := range []string{w.under, ""} { // where none under it is as it is to be, any that is
+		for range wishes {
+			if (!reviewed || wishes[what].allowed == "") && strings.HasPrefix(wishes[what].policy, under) {
+				return w.request(&wishes[what], o)
+			}
+			what = (what + 1) % len(wishes)
 		}
-		what = (what + 1) % len(wishes)
 	}
-	return w.request(&wishes[what], o)
+	panic("nothing takes a review")
 }
 
 // request is one for something, of an occasion.
