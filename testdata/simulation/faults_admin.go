@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -76,6 +77,12 @@ const clusterBindings = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
 func (s *site) putRight() {
 	s.mend()
 	s.takeBack(clusterBindings + "/extra")
+	s.w.mu.Lock()
+	freed := slices.Clone(s.freed)
+	s.w.mu.Unlock()
+	for _, at := range freed {
+		s.letGo(at)
+	}
 }
 
 // mend makes anew what a cluster was furnished with and lacks.

@@ -38,6 +38,7 @@ type site struct {
 	clock   clock             // of the API server and of Kubernetes' controllers
 	backups []*cluster.Backup // the last ones
 	hooks   hooks             // of admission
+	freed   []string          // what a finalizer kept, and keeps no more
 
 	installed []byte // manifests of the agent
 }

@@ -252,10 +252,16 @@ func hold(s *site, _ *request, o cluster.Object, _ string) func() {
 	s.hand(http.MethodPatch, at, `{"metadata":{"finalizers":["example.com/held"]}}`)
 	over := s.w.stops(of(held, string(o.GetUID())))
 	return func() {
-		s.hand(http.MethodPatch, at, `{"metadata":{"finalizers":null}}`)
+		s.letGo(at)
+		s.w.mu.Lock()
+		s.freed = append(s.freed, at)
+		s.w.mu.Unlock()
 		over()
 	}
 }
+
+// letGo takes the finalizers off an object.
+func (s *site) letGo(at string) { s.hand(http.MethodPatch, at, `{"metadata":{"finalizers":null}}`) }
 
 // held is what a finalizer does to an object, which is named by its UID.
 const held = "held"
