@@ -142,11 +142,11 @@ func (a *account) mayExpire(h history) bool {
 }
 
 // unarmedAhead is when its Job went though nothing was made yet, and before its end, as a clock of its
-// cluster said that this had come: that ends it for all. Zero: never.
+// cluster said that this had come, or nearly: that ends it for all. Zero: never.
 func (a *account) unarmedAhead(h history) time.Time {
 	for _, at := range a.unarmed {
 		near := a.end.Add(-tolerated)
-		if at.Before(near) && !h.latest(a.cluster, at).Before(near) {
+		if at.Before(a.end) && !h.latest(a.cluster, at).Before(near) {
 			return at
 		}
 	}
