@@ -19,13 +19,14 @@ const (
 	// gap is the least time between two rounds.
 	gap = 100 * time.Millisecond
 	// writeEvery are the rounds from one write of a record to the next: a flood of events makes one
-	// a second. A use that ends a grant waits for nothing.
+	// a second. A use that ends a grant waits for nothing the first time.
 	writeEvery = 10
 	// looks are how often an event is looked at that is no grant's yet, or of one that is being
 	// made: it may be known by then.
 	looks = 20
-	// tries are how often it is tried to write one down.
-	tries = 30
+	// tries are how often it is tried to write one down, once in writeEvery rounds: for about as long as
+	// the API server itself sends an event again.
+	tries = 150
 	// maxAge is how old an event may be when it comes; the API server sends again for some minutes.
 	maxAge = 10 * time.Minute
 	// maxSeen is how many uses are remembered, to know again what is told twice.
@@ -172,7 +173,7 @@ func (k *Keeper) round(ctx context.Context, records []plan.Record, all []queued)
 			k.Metrics.AuditEvents(monitor.EventForeign, 1)
 		case len(of) == 0:
 			k.Metrics.AuditEvents(monitor.EventLost, 1)
-		case k.waits(of, q.Event):
+		case k.waits(of, *q):
 			again = append(again, *q)
 		default:
 			k.seen.add(q.Event)
@@ -225,13 +226,13 @@ func settled(of []plan.Record) bool {
 }
 
 // waits tells whether an event is to be noted later: a record that it is of was written just now, and
-// it ends none.
-func (k *Keeper) waits(of []plan.Record, e Event) bool {
+// it ends none, or that did not work just now.
+func (k *Keeper) waits(of []plan.Record, q queued) bool {
 	return slices.ContainsFunc(of, func(r plan.Record) bool {
 		_, just := k.written[r.Grant.Name]
 		return just
 	}) && !slices.ContainsFunc(of, func(r plan.Record) bool {
-		return e.Allowed() && r.Grant.Once() && !r.UsedUp()
+		return q.tried == 0 && q.Allowed() && r.Grant.Once() && !r.UsedUp()
 	})
 }
 
