@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/pullgrant/pullgrant/render"
+	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/monitor"
 )
 
@@ -140,6 +141,9 @@ func shownCounts(h history) (wrong []string) {
 				ends := slices.Clone(causes)
 				if s.again() { // it ends once more, which the entry may not tell
 					ends = append(ends, a.causesAround(told, s.went.at)...)
+					if slices.Contains(causes, requests.CauseExecUsed) { // nobody knows of that by then
+						ends = append(ends, requests.CauseRevoked)
+					}
 				}
 				slices.Sort(ends)
 				for _, cause := range slices.Compact(ends) {
