@@ -112,8 +112,9 @@ type use struct {
 }
 
 // owedUses are those of which something has to come: of access that was there for certain, told soon
-// enough, to a process that lived on, knew its record, and could call Kubernetes.
-func (h history) owedUses() (all []use) {
+// enough, to a process that lived on, knew its record, and could call Kubernetes; hindrances are more
+// that may be in the way.
+func (h history) owedUses(hindrances ...string) (all []use) {
 	k, told := h.knowledge(), h.told()
 	ran := map[*command]time.Time{}
 	for _, e := range h {
@@ -135,7 +136,7 @@ func (h history) owedUses() (all []use) {
 			age := e.at.Add(told.aheadOf(a.cluster, replicaOf(e.tale.process), e.at)).Sub(c.At)
 			if given := a.given(); given.IsZero() || at.Before(given) || !a.hadFrom(at, at) || c.At.Before(a.start) ||
 				c.At.After(a.end) || age < time.Second-plan.MaxSkew || age > toldBy-noted ||
-				h.hinders(e.tale.process, a.cluster, e.at.Add(-recovery), e.at.Add(noted)) {
+				h.hinders(e.tale.process, a.cluster, e.at.Add(-recovery), e.at.Add(noted), hindrances...) {
 				continue
 			}
 			known[c] = true
@@ -145,18 +146,19 @@ func (h history) owedUses() (all []use) {
 	return all
 }
 
-// hinders tells whether anything kept a process of a cluster from following the records, from writing
-// them or from ending what is bound: that it ended or stood still, one of its calls of Kubernetes, or what
-// became of Kubernetes itself.
-func (h history) hinders(process, name string, from, to time.Time) bool {
+// hinders tells whether anything kept a process of a cluster from following the records and from writing
+// them: that it ended or stood still, one of its calls about records or to end something, what became of
+// Kubernetes itself, or one of more faults in force.
+func (h history) hinders(process, name string, from, to time.Time, more ...string) bool {
 	systems := []string{of(sleeping, process)}
-	for _, system := range []string{kubernetes, staleLists, lateWatches, noWatches, etcdBack, refusing, keeping} {
+	for _, system := range append(more, kubernetes, staleLists, lateWatches, noWatches, etcdBack) {
 		systems = append(systems, of(system, name))
 	}
 	return covered(h.downs(systems...), 0, from, to) > 0 || slices.ContainsFunc(h, func(e event) bool {
-		kind, of, _ := strings.Cut(e.fault, ": ")
+		kind, call, _ := strings.Cut(e.fault, ": ")
 		return !e.at.Before(from) && !e.at.After(to) && (e.died == process || kind == broken ||
-			kind == compacted || strings.HasPrefix(of, process+" ") && strings.Contains(of, " /api"))
+			kind == compacted || strings.HasPrefix(call, process+" ") &&
+			(strings.Contains(call, "/"+records) || strings.Contains(call, " DELETE ")))
 	})
 }
 
@@ -179,7 +181,7 @@ func usesKept(h history) (wrong []string) {
 
 // endsUsed: what is for a single use is over soon after an agent was told of that.
 func endsUsed(h history) (wrong []string) {
-	for _, u := range h.owedUses() {
+	for _, u := range h.owedUses(refusing, keeping) {
 		if u.policy != onceOnly || !u.allowed() {
 			continue
 		}
