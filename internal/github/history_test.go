@@ -244,3 +244,31 @@ func (w world) merged(branch string, files map[string]string) (number int, head 
 	w.check(err)
 	return number, head
 }
+
+// TestWhoBroughtItIsAskedOfWholeObjects: an answer that lacks the parents of a merge, or what an entry of
+// a folder is, is no answer: it does not say that no pull request brought the file.
+func TestWhoBroughtItIsAskedOfWholeObjects(t *testing.T) {
+	w := newWorld(t)
+	tip := w.merge(w.ask())
+	lacks := func(field string) func(any) any {
+		return func(body any) any {
+			delete(body.(map[string]any), field)
+			return body
+		}
+	}
+	for path, edit := range map[string]func(any) any{
+		"/git/commits/" + tip: lacks("parents"),
+		"/git/trees/" + w.git("rev-parse", "main:"): func(body any) any {
+			for _, e := range body.(map[string]any)["tree"].([]any) {
+				lacks("type")(e)
+			}
+			return body
+		},
+	} {
+		w.client = w.edited(path, edit)
+		if number, _, err := w.client.Introduced(t.Context(), requestPath, tip); err == nil ||
+			!strings.Contains(err.Error(), "lacks a field") {
+			t.Errorf("%s: #%d brought it, error %v", path, number, err)
+		}
+	}
+}

@@ -125,7 +125,8 @@ func (c *Client) commit(ctx context.Context, name string) (commit, error) {
 		for _, parent := range found.Parents {
 			result.parents = append(result.parents, parent.GetSHA())
 		}
-		if found.GetSHA() != name || !isName(result.tree) {
+		if found.GetSHA() != name || !isName(result.tree) || found.Parents == nil || // the first says []
+			slices.ContainsFunc(result.parents, func(parent string) bool { return !isName(parent) }) {
 			return commit{}, 0, c.incomplete("the commit %s", name)
 		}
 		return result, 100, nil
@@ -165,7 +166,8 @@ func (c *Client) readFolder(ctx context.Context, name string) (map[string]entry,
 	for _, e := range tree.Entries {
 		path := e.GetPath()
 		if slices.Contains([]string{"", ".", ".."}, path) || strings.Contains(path, "/") ||
-			e.GetMode() == "" || !isName(e.GetSHA()) || e.GetType() == "blob" && e.Size == nil {
+			e.GetMode() == "" || !isName(e.GetSHA()) || e.GetType() != kindOf(e.GetMode()) ||
+			e.GetType() == "blob" && e.Size == nil {
 			return nil, 0, c.incomplete("the git tree %s", name)
 		}
 		if _, twice := folder[path]; twice {

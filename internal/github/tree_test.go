@@ -168,6 +168,14 @@ func TestTreesThatProveNothing(t *testing.T) {
 				"size")
 			return body
 		}, "lacks a field"},
+		"no type": {func(body any) any {
+			delete(entries(body)[0].(map[string]any), "type")
+			return body
+		}, "lacks a field"},
+		"another type": {func(body any) any {
+			entries(body)[0].(map[string]any)["type"] = "tree"
+			return body
+		}, "lacks a field"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := world{Forge: w.Forge, T: t, token: w.token}
