@@ -93,9 +93,10 @@ type account struct {
 	announced        time.Time   // when its record said last that something was about to be made; zero: never
 	unarmed          []time.Time // when a Job of its went before anything was made
 
-	stays   []*stay     // of all bindings that say that they are its
-	entered time.Time   // when the ledger had it; zero: it never did
-	forgot  []time.Time // when its cluster forgot what was granted
+	stays    []*stay     // of all bindings that say that they are its
+	entered  time.Time   // when the ledger had it; zero: it never did
+	forgot   []time.Time // when its cluster forgot what was granted
+	recalled []time.Time // when a restored etcd brought its record back
 }
 
 // granted tells whether it ever had anything by an agent.
@@ -175,6 +176,9 @@ func (h history) accounts() (all []*account) {
 			}
 			if e.version.Verb == restored {
 				a.forgot = append(a.forgot, e.at)
+				if e.version.Resource == records && e.version.New != nil {
+					a.recalled = append(a.recalled, e.at)
+				}
 			}
 			if e.version.announces() {
 				a.announced = e.at

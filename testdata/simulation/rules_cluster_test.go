@@ -92,6 +92,15 @@ func (s *scenario) endsAgain(counted float64) {
 	s.shows(s.end(), func(one *scrape) { one.numbers[`bindings_ended_total{cause="BindingDeleted"}`] += counted })
 }
 
+// recordAgain has etcd bring the record back alone long after the end, and an end be counted by that so
+// often.
+func (s *scenario) recordAgain(counted float64) {
+	v := *s.h[s.of("configmaps create")].version
+	v.Verb, v.process, v.Old = restored, "", nil
+	s.put(event{at: s.a.end.Add(10 * time.Minute), version: &v})
+	s.shows(s.end(), func(one *scrape) { one.numbers[`bindings_ended_total{cause="Revoked"}`] += counted })
+}
+
 // mallorys has the binding be made to one more.
 func mallorys(s *scenario) {
 	all, _, _ := unstructured.NestedSlice(s.h[s.bound].version.New.Object, "subjects")
@@ -218,6 +227,7 @@ var clusterMutants = map[string]mutant{
 			s.loses(s.a.end.Add(-time.Second))
 			s.refused()
 		}},
+	"its record brought back once, and counted twice": {"metrics counts", func(s *scenario) { s.recordAgain(2) }},
 	"brought back once, and counted twice as deleted": {"metrics counts", func(s *scenario) { s.endsAgain(2) }},
 	"early while a clock is behind": {"ledger true", func(s *scenario) {
 		s.move(s.unbound, s.a.end.Add(-4*time.Minute))
@@ -252,6 +262,7 @@ var clusterWaived = map[string]mutant{
 		s.put(event{at: at, push: &push{who: "people", changed: map[string]string{s.a.path: "D"}}})
 		s.inForce(of(refusing, clusterName), at, at.Add(5*time.Minute))
 	}},
+	"its record brought back":      {"metrics counts", func(s *scenario) { s.recordAgain(1) }},
 	"brought back, and found gone": {"metrics counts", func(s *scenario) { s.endsAgain(1) }},
 	"late while it was held": {"G2 on time", func(s *scenario) {
 		s.move(s.unbound, s.a.end.Add(time.Hour+recovery))

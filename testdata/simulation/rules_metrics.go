@@ -9,7 +9,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/pullgrant/pullgrant/render"
-	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/monitor"
 )
 
@@ -138,15 +137,7 @@ func shownCounts(h history) (wrong []string) {
 				if s.went == nil || s.byHand() || !strings.HasSuffix(s.came.version.Resource, "bindings") {
 					continue
 				}
-				ends := slices.Clone(causes)
-				if s.again() { // it ends once more, which the entry may not tell
-					ends = append(ends, a.causesAround(told, s.went.at)...)
-					if slices.Contains(causes, requests.CauseExecUsed) { // nobody knows of that by then
-						ends = append(ends, requests.CauseRevoked)
-					}
-				}
-				slices.Sort(ends)
-				for _, cause := range slices.Compact(ends) {
+				for _, cause := range a.endings(s, told, causes) {
 					may[endedBy(cause, a.cluster)]++
 				}
 			}
@@ -183,6 +174,24 @@ func (h history) enteredAs(a *account) []string {
 		}
 	}
 	return causes
+}
+
+// endings are the causes by which the end of a binding may be counted, each once: those that were
+// entered, and more where a restored etcd brought it back, or later its record alone, which says that it
+// is there.
+func (a *account) endings(s *stay, told history, entered []string) []string {
+	once := func(causes []string) []string { return slices.Compact(slices.Sorted(slices.Values(causes))) }
+	all := slices.Clone(entered)
+	if s.again() { // it ends once more, which the entry may not tell
+		all = append(all, a.causesAround(told, s.went.at)...)
+	}
+	all = once(all)
+	for _, at := range a.recalled {
+		if at.After(s.went.at) && !slices.ContainsFunc(a.stays, func(o *stay) bool { return o.came.at.Equal(at) }) {
+			all = append(all, once(a.causesAround(told, at))...)
+		}
+	}
+	return all
 }
 
 // endedBy is the name of how many bindings ended by a cause.
