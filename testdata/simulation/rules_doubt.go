@@ -157,6 +157,9 @@ func grantedAfter(h history) (wrong []string) {
 				at = earlier(e.at, at)
 			}
 		}
+		if entry, there := h.entry(a); there && slices.Contains(a.changed(k, a.entered), entry.Status.Cause) {
+			at = earlier(a.entered, at) // which ended it before
+		}
 		unable := slices.Concat(wrongs.troubles(a.cluster, a.services()...), k.spans(rulesWeak),
 			trusted(a.cluster), h.clocksApart(a.cluster))
 		if !k.was(lags, "", a.merged, a.merged) { // and who asks meanwhile asks again after a pause
