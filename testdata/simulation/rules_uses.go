@@ -88,6 +88,9 @@ func usesTrue(h history) (wrong []string) {
 		if uses.Allowed != allowed || uses.Allowed+uses.Refused != len(uses.First) {
 			say(fmt.Sprintf("%s, and %d are told", uses, len(uses.First)))
 		}
+		if a.granted() && a.anew(entry.Status) { // people are told what an entry said that main lost
+			continue
+		}
 		for _, e := range h {
 			if e.comment == nil || e.comment.pull != a.number {
 				continue
