@@ -145,12 +145,15 @@ type limit struct {
 	waives []string
 }
 
-// ends are when somebody did to a grant what has to end it.
+// ends are when somebody did to a grant what has to end it: not to a Job that went before anything was
+// made, which is by another one.
 func (a *account) ends() (all []time.Time) {
 	for _, e := range a.deeds {
-		if t := tamperings.of(e.did.what); t != nil && t.causes != nil {
-			all = append(all, e.at)
+		t := tamperings.of(e.did.what)
+		if t == nil || t.causes == nil || t.what == jobs && slices.ContainsFunc(a.unarmed, e.at.Before) {
+			continue
 		}
+		all = append(all, e.at)
 	}
 	return all
 }

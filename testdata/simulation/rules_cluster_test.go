@@ -101,6 +101,17 @@ func (s *scenario) recordAgain(counted float64) {
 	s.shows(s.end(), func(one *scrape) { one.numbers[`bindings_ended_total{cause="Revoked"}`] += counted })
 }
 
+// heldBefore has somebody hold a Job of the request just before its binding, which goes then or not.
+func (s *scenario) heldBefore(goes bool) {
+	at := s.h[s.done].at.Add(-time.Second)
+	if goes {
+		job := *s.h[s.done].version
+		job.Old, job.New = job.New, nil
+		s.put(event{at: at.Add(time.Millisecond), version: &job})
+	}
+	s.tamper("Job held", at)
+}
+
 // mallorys has the binding be made to one more.
 func mallorys(s *scenario) {
 	all, _, _ := unstructured.NestedSlice(s.h[s.bound].version.New.Object, "subjects")
@@ -227,6 +238,7 @@ var clusterMutants = map[string]mutant{
 			s.loses(s.a.end.Add(-time.Second))
 			s.refused()
 		}},
+	"there long after somebody held its Job before":   {"G2 on time", func(s *scenario) { s.heldBefore(false) }},
 	"its record brought back once, and counted twice": {"metrics counts", func(s *scenario) { s.recordAgain(2) }},
 	"brought back once, and counted twice as deleted": {"metrics counts", func(s *scenario) { s.endsAgain(2) }},
 	"early while a clock is behind": {"ledger true", func(s *scenario) {
@@ -262,8 +274,9 @@ var clusterWaived = map[string]mutant{
 		s.put(event{at: at, push: &push{who: "people", changed: map[string]string{s.a.path: "D"}}})
 		s.inForce(of(refusing, clusterName), at, at.Add(5*time.Minute))
 	}},
-	"its record brought back":      {"metrics counts", func(s *scenario) { s.recordAgain(1) }},
-	"brought back, and found gone": {"metrics counts", func(s *scenario) { s.endsAgain(1) }},
+	"its record brought back":              {"metrics counts", func(s *scenario) { s.recordAgain(1) }},
+	"brought back, and found gone":         {"metrics counts", func(s *scenario) { s.endsAgain(1) }},
+	"somebody held a Job that went before": {"G2 on time", func(s *scenario) { s.heldBefore(true) }},
 	"late while it was held": {"G2 on time", func(s *scenario) {
 		s.move(s.unbound, s.a.end.Add(time.Hour+recovery))
 		s.inForce(of(held, string(s.h[s.bound].version.New.GetUID())), s.a.merged, s.a.end.Add(time.Hour))
