@@ -80,6 +80,9 @@ func (p *pass) applyEach(ctx context.Context, steps []plan.Step) map[string]plan
 				records[s.Record.Grant.Path] = r
 			case s.Action == plan.Grant:
 				p.fail(monitor.StageRequests, s, err)
+				if errors.Is(err, errArmedLate) {
+					p.prover.soon(s.Record.Grant.Path)
+				}
 			case takesAway(s):
 				p.fail(monitor.StageApply, s, err)
 				p.endLater(s, err)

@@ -82,6 +82,33 @@ func TestArmedTooLate(t *testing.T) {
 	}
 }
 
+// changedJob is the answer to a call; a complete Job that is read is another one in it.
+func changedJob(next http.RoundTripper, r *http.Request, change func(*batchv1.Job)) (*http.Response, error) {
+	r.Header.Set("Accept", "application/json") // client-go asks for protobuf
+	response, err := next.RoundTrip(r)
+	if err != nil || r.Method != http.MethodGet || !strings.Contains(r.URL.Path, "/jobs/") {
+		return response, err
+	}
+	data, err := io.ReadAll(response.Body)
+	if err != nil {
+		return nil, err
+	}
+	var job batchv1.Job
+	if json.Unmarshal(data, &job) == nil && job.Status.CompletionTime != nil {
+		change(&job)
+		if data, err = json.Marshal(job); err != nil {
+			return nil, err
+		}
+	}
+	response.Body, response.ContentLength = io.NopCloser(bytes.NewReader(data)), int64(len(data))
+	return response, nil
+}
+
+// complete has a Job be complete that long after it was made.
+func complete(job *batchv1.Job, after time.Duration) {
+	job.CreationTimestamp = metav1.NewTime(job.Status.CompletionTime.Add(-after))
+}
+
 func armedTooLate(t *testing.T, slug string, dies bool) {
 	s := newStage(t)
 	s.ask(slug)
@@ -91,30 +118,18 @@ func armedTooLate(t *testing.T, slug string, dies bool) {
 			if dead.Load() {
 				return nil, errCut
 			}
-			r.Header.Set("Accept", "application/json") // client-go asks for protobuf
-			response, err := next.RoundTrip(r)
-			if dies && r.Method == http.MethodDelete && strings.Contains(r.URL.Path, "/jobs/") {
-				dead.Store(true)
-			}
-			if err != nil || r.Method != http.MethodGet || !strings.Contains(r.URL.Path, "/jobs/") {
-				return response, err
-			}
-			data, err := io.ReadAll(response.Body)
-			s.Must(err)
-			var job batchv1.Job
-			if json.Unmarshal(data, &job) == nil && job.Status.CompletionTime != nil {
+			response, err := changedJob(next, r, func(job *batchv1.Job) {
 				switch {
 				case hidden.Load():
 					job.Status.CompletionTime = nil
 				case backdated.CompareAndSwap(false, true):
-					job.CreationTimestamp = metav1.NewTime(job.Status.CompletionTime.Add(-time.Minute))
+					complete(job, time.Minute)
 				}
-				data, err = json.Marshal(job)
-				s.Must(err)
+			})
+			if dies && r.Method == http.MethodDelete && strings.Contains(r.URL.Path, "/jobs/") {
+				dead.Store(true)
 			}
-			response.Body, response.ContentLength = io.NopCloser(
-				bytes.NewReader(data)), int64(len(data))
-			return response, nil
+			return response, err
 		})
 	}
 	agent := s.agent(options{wire: older})

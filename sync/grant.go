@@ -343,6 +343,8 @@ const (
 	armLate = plan.MaxSkew    // how much later a backstop may act
 )
 
+var errArmedLate = errors.New("so it would end access that much too late; it is made again")
+
 // armed waits until the TTL of each Job runs: a backstop that Kubernetes' controllers have not
 // taken note of is none.
 func (a *Agent) armed(ctx context.Context, r *plan.Record) error {
@@ -366,9 +368,8 @@ func (a *Agent) armed(ctx context.Context, r *plan.Record) error {
 		if err == nil {
 			_, err = a.cluster.Delete(ctx, job)
 		}
-		return errors.Join(fmt.Errorf("the backstop, Job %s/%s, was complete only after "+
-			"%s, so it would end access that much too late; it is made again", o.Namespace, o.Name,
-			late), err)
+		return errors.Join(fmt.Errorf("the backstop, Job %s/%s, was complete only after %s, %w", o.Namespace, o.Name,
+			late, errArmedLate), err)
 	}
 	return nil
 }

@@ -186,6 +186,11 @@ func (p *pass) judge(ctx context.Context) error {
 	}
 	p.tell.keepReasons(proofs)
 	if err := p.converge(ctx, proofs); err != nil {
+		for path, proof := range proofs {
+			if proof.Decision.Outcome == policies.Allowed {
+				p.prover.soon(path) // it was not tried
+			}
+		}
 		return err
 	}
 	p.prover.release(p.world)

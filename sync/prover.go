@@ -185,6 +185,15 @@ func (v *prover) judgeAll(ctx context.Context, main *plan.Main, paths []string) 
 	return proofs
 }
 
+// soon has a request be due as after a first try: what was in the way before is not what is now.
+func (v *prover) soon(p string) {
+	if wait, here := v.waiting[p]; here {
+		wait.again = retry{}
+		wait.again.later(v.clocks.wall())
+		v.waiting[p] = wait
+	}
+}
+
 // patience is how long a request can wait: those that were not tried yet cannot at all, and come
 // first.
 func (v *prover) patience(p string) time.Duration {

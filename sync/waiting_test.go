@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	batchv1 "k8s.io/api/batch/v1"
+
 	"github.com/pullgrant/pullgrant/testdata/forge"
 	"github.com/pullgrant/pullgrant/testdata/scene"
 )
@@ -79,6 +81,51 @@ func TestAllowedIsTriedSoon(t *testing.T) {
 	s.SetClock(s.Clock().Add(2 * firstPause))
 	s.Must(agent.Once(t.Context()))
 	s.granted(name)
+}
+
+// TestOtherTroubleIsTriedSoon: a grant that did not work for long is tried again at once where it was not
+// tried at all, as the cluster could not be looked at, and where its Job was complete too late.
+func TestOtherTroubleIsTriedSoon(t *testing.T) {
+	for slug, late := range map[string]bool{"looked": false, "armed": true} {
+		t.Run(slug, func(t *testing.T) {
+			s := newStage(t)
+			name, path, content := s.requestFile(slug)
+			s.pull(slug, true, map[string]string{path: content})
+			standing, looks, lost := true, -1, false
+			agent := s.agent(options{github: true, wire: func(next http.RoundTripper) http.RoundTripper {
+				return scene.RoundTripper(func(r *http.Request) (*http.Response, error) {
+					switch job := strings.Contains(r.URL.Path, "/jobs/"); {
+					case standing && job:
+						return nil, errCut
+					case r.URL.Query().Has("labelSelector") && strings.HasSuffix(r.URL.Path, "/rolebindings"):
+						if looks++; !standing && !late && looks == 1 {
+							lost = true
+							return nil, errCut
+						}
+					case !standing && late && job && !lost:
+						return changedJob(next, r, func(job *batchv1.Job) {
+							lost = true
+							complete(job, time.Minute)
+						})
+					}
+					return next.RoundTrip(r)
+				})
+			}})
+			for range 8 {
+				if agent.Once(t.Context()) == nil {
+					t.Fatal("no error")
+				}
+				s.SetClock(s.Clock().Add(longPause))
+			}
+			standing, looks = false, -1
+			if err := agent.Once(t.Context()); err == nil || !lost {
+				t.Fatalf("error %v; something else went wrong: %t", err, lost)
+			}
+			s.SetClock(s.Clock().Add(2 * firstPause))
+			s.Must(agent.Once(t.Context()))
+			s.granted(name)
+		})
+	}
 }
 
 // TestStopIsTold: while nothing is granted, whoever merged a request is told at once.
