@@ -29,6 +29,7 @@ type comment struct {
 	compose func(context.Context) (string, error)
 	close   bool // the pull request, when it is written
 
+	begun bool      // it is being written: what it tells of may have changed since it was composed
 	until time.Time // it is tried
 	again retry
 }
@@ -52,7 +53,8 @@ func newComments(c Config) *comments {
 		turn: make(chan struct{}, 1)}
 }
 
-// put has a comment written soon, unless one of the same word waits for its pull request.
+// put has a comment written soon, unless one of the same word waits for its pull request, which is
+// composed only then.
 func (n *comments) put(t comment) { n.queue(&t, false) }
 
 // queue has a comment wait to be written, in the place of another about its pull request; of one of
@@ -63,7 +65,7 @@ func (n *comments) queue(t *comment, anew bool) bool {
 	before := n.pending[t.about()]
 	switch {
 	case n.github == nil, t.number == 0 && t.find == nil,
-		before != nil && before.what == t.what && !anew:
+		before != nil && before.what == t.what && !anew && !before.begun:
 		return false
 	case before == nil && len(n.pending) >= maxComments:
 		n.log.Error("too much waits to be told; it is in the ledger only", "pull_request", t.number,
@@ -144,16 +146,17 @@ func (n *comments) try(ctx context.Context, t *comment) bool {
 	}
 	n.mu.Lock()
 	waits := n.pending[t.about()] == t
+	t.begun = waits
 	n.mu.Unlock()
 	if !waits { // another took its place, or wrote it
 		return true
 	}
 	err := n.say(ctx, t)
-	if ctx.Err() != nil {
-		return false
-	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if t.begun = false; ctx.Err() != nil {
+		return false
+	}
 	log, now := n.log.With("pull_request", t.number, "what", t.what), n.now()
 	switch {
 	case err == nil:

@@ -22,3 +22,23 @@ func TestNothingIsSaidWithoutItsText(t *testing.T) {
 		}
 	}
 }
+
+// TestChangedWhileItIsSaid: what changes while a comment is written is told by another one, though it is
+// of the same word.
+func TestChangedWhileItIsSaid(t *testing.T) {
+	s := newStage(t)
+	_, path, content := s.requestFile("said")
+	number := s.pull("said", true, map[string]string{path: content})
+	comments := s.agent(githubOnly).tell.comments
+	says := func(text string, meanwhile func()) comment {
+		return comment{number: number, what: "granted", compose: func(context.Context) (string, error) {
+			meanwhile()
+			return text, nil
+		}}
+	}
+	comments.put(says("before", func() { comments.put(says("after", func() {})) }))
+	for comments.write(t.Context()) {
+		s.pause()
+	}
+	s.says(number, "after")
+}
