@@ -154,10 +154,6 @@ func (g repository) mergeBase(a, b string) (string, error) {
 // with "History Simplification": of a merge that has the path as one of its parents has it, only that
 // parent counts. ok is false when that is for git to say, as it is where both lines go on.
 func (g repository) looseHistory(sha, path string) (touched []string, ok bool) {
-	key := "history " + sha + " " + path
-	if known, found := g.known.Load(key); found {
-		return slices.Clone(known.([]string)), true
-	}
 	for at := sha; at != ""; {
 		if known, found := g.known.Load("history " + at + " " + path); found {
 			touched = append(touched, known.([]string)...)
@@ -189,7 +185,7 @@ func (g repository) looseHistory(sha, path string) (touched []string, ok bool) {
 		}
 		at = next
 	}
-	g.known.Store(key, slices.Clone(touched))
+	g.known.Store("history "+sha+" "+path, slices.Clone(touched))
 	return touched, true
 }
 
@@ -215,16 +211,4 @@ func (g repository) same(a, b, path string) (yes, ok bool) {
 		}
 	}
 	return true, true
-}
-
-// direct is what a commit or tree has by a name; nothing: no entry.
-func (g repository) direct(sha, name string) (e entry, ok bool) {
-	if sha == emptyTree {
-		return entry{}, true
-	}
-	entries, ok := g.entries(sha)
-	if i := slices.IndexFunc(entries, func(e entry) bool { return e.Path == name }); i >= 0 {
-		e = entries[i]
-	}
-	return e, ok
 }

@@ -74,9 +74,11 @@ func (g repository) entries(sha string) (entries []entry, ok bool) {
 	if !ok || err != nil {
 		return nil, false
 	}
-	if known, found := g.known.Load("entries " + tree); found {
-		g.known.Store("entries "+sha, known)
-		return known.([]entry), true
+	if tree != sha {
+		if entries, ok = g.entries(tree); ok {
+			g.known.Store("entries "+sha, entries)
+		}
+		return entries, ok
 	}
 	raw, err := g.content(tree, "tree")
 	if err != nil {
@@ -99,25 +101,33 @@ func (g repository) entries(sha string) (entries []entry, ok bool) {
 		entries = append(entries, e)
 		raw = rest[20:]
 	}
-	g.known.Store("entries "+tree, entries)
-	if sha != tree {
-		g.known.Store("entries "+sha, entries)
-	}
+	g.known.Store("entries "+sha, entries)
 	return entries, true
+}
+
+// direct is what a commit or tree has by a name; nothing: no entry.
+func (g repository) direct(sha, name string) (e entry, ok bool) {
+	if sha == emptyTree {
+		return entry{}, true
+	}
+	entries, ok := g.entries(sha)
+	if i := slices.IndexFunc(entries, func(e entry) bool { return e.Path == name }); i >= 0 {
+		e = entries[i]
+	}
+	return e, ok
 }
 
 // below finds what a commit or tree has at a path; itself, as a tree, at none.
 func (g repository) below(sha, path string) (string, error) {
 	at, known := sha, true
 	for name := range strings.SplitSeq(path, "/") {
-		entries, ok := g.entries(at)
+		e, ok := g.direct(at, name)
 		known = known && ok && name != "" && name != "." && name != ".."
-		i := slices.IndexFunc(entries, func(e entry) bool { return e.Path == name })
-		if known && i < 0 {
+		if known && e == (entry{}) {
 			return "", errNoObject
 		}
 		if known {
-			at = entries[i].SHA
+			at = e.SHA
 		}
 	}
 	if known {
