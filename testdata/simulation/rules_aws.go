@@ -126,9 +126,9 @@ func (h history) lists() (all []*list) {
 				}
 				c.text = mapUsers(v.object())
 			case c == nil || label == "":
-			case strings.HasSuffix(v.Resource, "bindings") && v.Old == nil:
+			case v.binds() && v.Old == nil:
 				c.there[label]++
-			case strings.HasSuffix(v.Resource, "bindings") && v.New == nil:
+			case v.binds() && v.New == nil:
 				c.there[label]--
 			case v.Resource == "configmaps":
 				c.phases[label], _, _ = unstructured.NestedString(v.object().Object, "data", "phase")

@@ -78,7 +78,7 @@ func (a *account) inexact(s requests.Status, late time.Duration, rewritten bool)
 	if s.ExpiresAt == nil || !slices.ContainsFunc(a.saidEnds(), s.ExpiresAt.Equal) {
 		wrong = append(wrong, fmt.Sprintf("that its window ended at %s; it did at %s", s.ExpiresAt, a.end))
 	}
-	if gone := a.unbound(); !gone.IsZero() && len(a.forgot) == 0 {
+	if gone := lastBinding(a.gone).Truncate(time.Second); !gone.IsZero() && len(a.forgot) == 0 {
 		if off := s.RevokedAt.Sub(gone); off < -tolerated || off > late {
 			wrong = append(wrong, fmt.Sprintf("that access ended at %s; it did at %s", s.RevokedAt, gone))
 		}
@@ -86,16 +86,19 @@ func (a *account) inexact(s requests.Status, late time.Duration, rewritten bool)
 	return wrong
 }
 
-// unbound is when the last binding was gone that was, to the second: a Role alone gives nothing. Zero:
-// none was.
-func (a *account) unbound() (at time.Time) {
-	for _, e := range a.gone {
-		if strings.HasSuffix(e.version.Resource, "bindings") {
-			at = e.at.Truncate(time.Second)
+// lastBinding is when the last of some versions was that are of bindings: a Role alone gives nothing. Zero:
+// none is.
+func lastBinding(versions []event) (at time.Time) {
+	for _, e := range versions {
+		if e.version.binds() {
+			at = e.at
 		}
 	}
 	return at
 }
+
+// binds tells whether a version is of a binding.
+func (v *version) binds() bool { return strings.HasSuffix(v.Resource, "bindings") }
 
 // announces tells whether a version of a record says that a binding is about to be made. Who finds
 // that, and no binding, cannot tell that it never was: it is taken to have been, but where it is
@@ -114,19 +117,9 @@ func (v *version) announces() bool {
 // anew tells whether an entry is of a request that was judged once more, as if it never had been granted:
 // the cluster had forgotten what it was bound by, or nothing was bound.
 func (a *account) anew(s requests.Status) bool {
-	bound, was := a.bound()
+	bound := lastBinding(a.made)
 	return s.Cause == requests.CauseDenied && s.GrantedAt == nil && s.ExpiresAt == nil &&
-		(!was || a.forgotten(bound, s.RevokedAt.Add(tolerated)))
-}
-
-// bound is when anything was bound last to anybody: a Role alone gives nothing.
-func (a *account) bound() (at time.Time, was bool) {
-	for _, e := range a.made {
-		if strings.HasSuffix(e.version.Resource, "bindings") {
-			at, was = e.at, true
-		}
-	}
-	return at, was
+		(bound.IsZero() || a.forgotten(bound, s.RevokedAt.Add(tolerated)))
 }
 
 // calmEnd is from when a request left main to the end of its access: a poll and a pass.

@@ -134,7 +134,7 @@ func shownCounts(h history) (wrong []string) {
 			causes := h.enteredAs(a)
 			may[of(`decisions_total{code="",decision="allowed"}`, a.cluster)] += float64(a.mostGrants())
 			for _, s := range a.stays {
-				if s.went == nil || s.byHand() || !strings.HasSuffix(s.came.version.Resource, "bindings") {
+				if s.went == nil || s.byHand() || !s.came.version.binds() {
 					continue
 				}
 				for _, cause := range a.endings(s, told, causes) {
