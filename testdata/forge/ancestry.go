@@ -11,18 +11,11 @@ import (
 
 // parents are those of a commit; ok is false when it does not stand in a file of its own.
 func (g repository) parents(sha string) (parents []string, ok bool) {
-	if known, found := g.known.Load("parents " + sha); found {
-		return known.([]string), true
-	}
 	if kind, _, ok := g.looseKind(sha); !ok || kind != "commit" {
 		return nil, false
 	}
 	c, err := g.commit(sha)
-	if err != nil {
-		return nil, false
-	}
-	g.known.Store("parents "+sha, c.Parents)
-	return c.Parents, true
+	return c.Parents, err == nil
 }
 
 var generation = regexp.MustCompile(`^([0-9a-f]{40})(?:\^|~([0-9]{1,5}))$`)

@@ -25,6 +25,9 @@ type commitObject struct {
 
 // commit reads one commit.
 func (g repository) commit(sha string) (commitObject, error) {
+	if known, found := g.known.Load("commit " + sha); found {
+		return known.(commitObject), nil
+	}
 	raw, err := g.content(sha, "commit")
 	if err != nil {
 		return commitObject{}, errNoObject
@@ -55,6 +58,9 @@ func (g repository) commit(sha string) (commitObject, error) {
 	if c.Signature != "" {
 		c.Payload = strings.Replace(raw, "gpgsig "+strings.ReplaceAll(c.Signature, "\n", "\n ")+
 			"\n", "", 1)
+	}
+	if fullSHA.MatchString(sha) {
+		g.known.Store("commit "+sha, c)
 	}
 	return c, nil
 }

@@ -54,9 +54,17 @@ func (g repository) loose(sha string) (kind string, size int, content io.ReadClo
 
 // looseKind is the type and the size of an object that stands in a file of its own.
 func (g repository) looseKind(sha string) (kind string, size int, ok bool) {
+	type is struct {
+		kind string
+		size int
+	}
+	if known, found := g.known.Load("kind " + sha); found {
+		return known.(is).kind, known.(is).size, true
+	}
 	kind, size, content, ok := g.loose(sha)
 	if ok {
 		content.Close()
+		g.known.Store("kind "+sha, is{kind, size})
 	}
 	return kind, size, ok
 }

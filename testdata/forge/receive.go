@@ -28,7 +28,11 @@ func (f *Forge) serveGit(w http.ResponseWriter, r *http.Request, who identity) {
 		return
 	}
 	r.SetBasicAuth(who.login(), "") // becomes REMOTE_USER, which the update hook reads
-	if r.Method != http.MethodPost || !push {
+	if !push {
+		f.serveFetch(w, r)
+		return
+	}
+	if r.Method != http.MethodPost {
 		f.smart.ServeHTTP(w, r)
 		return
 	}

@@ -39,9 +39,9 @@ func Parse(document string, variables map[string]any) (*Operation, error) {
 	if err != nil {
 		return nil, err
 	}
-	query, problems := gqlparser.LoadQueryWithRules(s, document, rules.NewDefaultRules())
-	if len(problems) > 0 {
-		return nil, problems
+	query, err := loaded(s, document)
+	if err != nil {
+		return nil, err
 	}
 	if len(query.Operations) != 1 {
 		return nil, fmt.Errorf("the document has %d operations", len(query.Operations))
@@ -52,6 +52,22 @@ func Parse(document string, variables map[string]any) (*Operation, error) {
 		return nil, err
 	}
 	return &Operation{schema: s, operation: o, Variables: given}, nil
+}
+
+// documents are those that were checked before: clients send a few, with other variables each time.
+var documents sync.Map
+
+// loaded checks a document, once.
+func loaded(s *ast.Schema, document string) (*ast.QueryDocument, error) {
+	if known, found := documents.Load(document); found {
+		return known.(*ast.QueryDocument), nil
+	}
+	query, problems := gqlparser.LoadQueryWithRules(s, document, rules.NewDefaultRules())
+	if len(problems) > 0 {
+		return nil, problems
+	}
+	documents.Store(document, query)
+	return query, nil
 }
 
 // Fields are the names of the fields that the operation asks for at the top.
