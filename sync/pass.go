@@ -57,10 +57,9 @@ func (a *Agent) pass(ctx context.Context) failures {
 		{monitor.StageClock, nothing, false, p.readClock},
 		{monitor.StageGit, nothing, false, p.fetch},
 		{monitor.StageRead, anyTip, true, p.endAndRecord},
-		{monitor.StageApply, anyTip, false, func(ctx context.Context) error {
-			defer func() { a.tell.stops(a.gate.stops()) }() // before anything is granted
+		{monitor.StageApply, anyTip, false, a.toldStops(func(ctx context.Context) error {
 			return a.askGitHub(ctx, p.world)
-		}},
+		})},
 		{monitor.StageApply, anyTip, false, func(ctx context.Context) error {
 			return a.gate.repository.note(ctx, a.cluster)
 		}},
@@ -68,7 +67,7 @@ func (a *Agent) pass(ctx context.Context) failures {
 		{monitor.StageApply, anyTip, false, p.refreshNames},
 		{monitor.StagePolicies, theTip, false, p.provePolicies},
 		{monitor.StageApply, theTip, false, p.tellAsks},
-		{monitor.StageRead, theTip, false, a.compareRights},
+		{monitor.StageRead, theTip, false, a.toldStops(a.compareRights)},
 		{monitor.StageRead, theTip, true, p.judge},
 		{monitor.StageApply, theTip, false, func(ctx context.Context) error {
 			return a.merger.merge(ctx, p.main.Tip)
@@ -94,6 +93,15 @@ func (a *Agent) pass(ctx context.Context) failures {
 	a.tell.messages.Ending(p.world.Records)
 	a.tell.stops(a.gate.stops())
 	return p.failed
+}
+
+// toldStops has told what keeps the agent from granting once something was asked that it follows
+// from: whoever reads that nothing is granted finds nothing granted meanwhile.
+func (a *Agent) toldStops(ask func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		defer func() { a.tell.stops(a.gate.stops()) }()
+		return ask(ctx)
+	}
 }
 
 // endDue ends what the cluster alone says is over.

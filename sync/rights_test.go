@@ -258,4 +258,5 @@ func TestRightsUnreadable(t *testing.T) {
 	s.SetClock(s.Clock().Add(firstPause))
 	s.Must(agent.Once(t.Context()))
 	s.allowed(true)
+	s.toldBeforeIt()
 }

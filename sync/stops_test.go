@@ -68,14 +68,21 @@ func TestRulesetWeakened(t *testing.T) {
 			last := s.request("last")
 			s.Must(agent.Once(t.Context()))
 			s.granted(last)
-			log := s.Log.String()
-			if over := strings.Index(log, `"msg":"no longer a reason not to grant"`); over < 0 ||
-				over > strings.LastIndex(log, `"msg":"created"`) {
-				t.Error("it grants, and then tells that nothing keeps it from that any more")
-			}
+			s.toldBeforeIt()
 			s.refused(bad, "InsufficientApprovals")
 			s.refused(good, "ExpiredBeforeGrant")
 		})
+	}
+}
+
+// toldBeforeIt tests that the agent told that nothing keeps it from granting any more before it
+// granted last.
+func (s *stage) toldBeforeIt() {
+	s.Helper()
+	log := s.Log.String()
+	if over := strings.Index(log, `"msg":"no longer a reason not to grant"`); over < 0 ||
+		over > strings.LastIndex(log, `"msg":"created"`) {
+		s.Error("it grants, and then tells that nothing keeps it from that any more")
 	}
 }
 
