@@ -360,15 +360,20 @@ func (a *account) whole() bool {
 }
 
 // changedByAdmission tells whether a binding came to be otherwise than the agent asked, which then is
-// to take it back at once.
+// to take it back at once. While that is refused it tries ever less often, up to every five minutes.
 func (h history) changedByAdmission(a *account, e event) bool {
 	if !h.inForce(putOff, a.cluster, e.at) && !h.inForce(added, a.cluster, e.at) {
 		return false
 	}
 	for _, s := range a.stays {
-		if s.came.version == e.version {
-			return s.went != nil && s.went.at.Sub(e.at)-h.waived(a.cluster, e.at, s.went.at) < sweepBound
+		if s.came.version != e.version || s.went == nil {
+			continue
 		}
+		bound, refused := sweepBound, of(refusing, a.cluster)
+		if covered(h.downs(refused), 0, e.at, s.went.at) > 0 {
+			bound = takenBound
+		}
+		return s.went.at.Sub(e.at)-h.waived(a.cluster, e.at, s.went.at, refused) < bound
 	}
 	return false
 }

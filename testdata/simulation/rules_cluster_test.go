@@ -225,6 +225,14 @@ var clusterMutants = map[string]mutant{
 		mallorys(s)
 		s.inForce(of(added, clusterName), s.a.merged, s.a.end)
 	}},
+	"with a subject that admission added, long after its end was let": {"G1 as asked",
+		func(s *scenario) {
+			at := s.h[s.bound].at
+			mallorys(s)
+			s.move(s.unbound, at.Add(time.Minute+recovery+takenBound+time.Second))
+			s.inForce(of(added, clusterName), s.a.merged, s.a.end)
+			s.inForce(of(refusing, clusterName), s.a.merged, at.Add(time.Minute))
+		}},
 	"expired, and revoked after somebody edited it": {"ledger true", func(s *scenario) {
 		s.tamper("subject added", s.a.merged.Add(time.Minute))
 		s.entered(s.a.name, "cause: Expired", "cause: "+requests.CauseBindingDeleted)
@@ -345,6 +353,14 @@ var clusterWaived = map[string]mutant{
 		s.move(s.unbound, s.h[s.bound].at.Add(sweepBound-time.Second))
 		s.inForce(of(added, clusterName), s.a.merged, s.a.end)
 	}},
+	"with a subject that admission added, taken back as soon as that was let": {"G1 as asked",
+		func(s *scenario) {
+			at := s.h[s.bound].at
+			mallorys(s)
+			s.move(s.unbound, at.Add(time.Minute+recovery+takenBound-time.Second))
+			s.inForce(of(added, clusterName), s.a.merged, s.a.end)
+			s.inForce(of(refusing, clusterName), s.a.merged, at.Add(time.Minute))
+		}},
 	"early by a clock that is ahead": {"ledger true", func(s *scenario) {
 		s.move(s.unbound, s.a.end.Add(-4*time.Minute))
 		s.clock("prod-eu-a", s.a.merged, time.Hour)
