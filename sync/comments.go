@@ -78,6 +78,17 @@ func (n *comments) queue(t *comment, anew bool) bool {
 	return true
 }
 
+// forget has what waits to be written of a word about a pull request stay unwritten: it is not so by
+// now. What is being written is.
+func (n *comments) forget(number int, what string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	about := (&comment{number: number}).about()
+	if t := n.pending[about]; t != nil && t.what == what {
+		delete(n.pending, about)
+	}
+}
+
 // about is the pull request, as far as it is known.
 func (t *comment) about() string {
 	if t.find != nil {

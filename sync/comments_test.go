@@ -3,7 +3,12 @@ package sync
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/pullgrant/pullgrant/requests"
 )
 
 // TestNothingIsSaidWithoutItsText: a comment whose text cannot be made is not told.
@@ -41,4 +46,38 @@ func TestChangedWhileItIsSaid(t *testing.T) {
 		s.pause()
 	}
 	s.says(number, "after")
+}
+
+// TestLastsNoMore: while GitHub takes no comment, what could not be ended ends, and is not told to last
+// once GitHub takes them again.
+func TestLastsNoMore(t *testing.T) {
+	s := newStage(t)
+	name, path, content := s.requestFile("lasting")
+	number := s.pull("lasting", true, map[string]string{path: content})
+	agent := s.agent(githubOnly)
+	s.Must(agent.Once(t.Context()))
+	s.says(number, "### Access until")
+	finalizers := func(all string) {
+		_, err := s.Admin.RbacV1().RoleBindings(s.Namespace).Patch(t.Context(), requests.ObjectName(name, 0),
+			"application/merge-patch+json", []byte(`{"metadata":{"finalizers":`+all+`}}`), metav1.PatchOptions{})
+		s.Must(err)
+	}
+	finalizers(`["example.com/stay"]`)
+	s.Fail("", "/repos/acme/access/issues/.*comments.*", -1, 500, "")
+	s.Fail("", ".*/git-receive-pack", -1, 503, "") // nor can the end be recorded, and told
+	s.pull("take", false, map[string]string{path: "\x00removed"})
+	if err := agent.Once(t.Context()); err == nil || !strings.Contains(err.Error(), "its finalizers") {
+		t.Errorf("error: %v", err)
+	}
+	if !strings.Contains(s.Log.String(), `"what":"lasting"`) {
+		t.Error("nothing was to be told")
+	}
+	finalizers("null")
+	s.pause()
+	s.Until("it ends", func() bool { _ = agent.Once(t.Context()); return len(s.Names()) == 0 })
+	s.Heal()
+	s.Fail("", ".*/git-receive-pack", -1, 503, "")
+	s.pause()
+	_ = agent.Once(t.Context())
+	s.says(number, "### Access until")
 }

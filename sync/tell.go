@@ -60,6 +60,9 @@ func (t *teller) record(r plan.Record) {
 	g := r.Grant
 	about := kube.RecordReference(g.Name)
 	t.messages.Record(r)
+	if r.Phase == plan.Ended {
+		t.comments.forget(g.Evidence.PullRequest, saysLasting)
+	}
 	switch {
 	case r.Phase == plan.Granted:
 		t.metrics.Decided(policies.Allowed, "")
@@ -160,9 +163,12 @@ func (t *teller) unjudged(number int, since time.Time, d policies.Decision) {
 		compose: func(context.Context) (string, error) { return unjudgedText(since, d), nil }})
 }
 
+// saysLasting is the word of what is told of a grant that cannot be ended.
+const saysLasting = "lasting"
+
 // lasts has the pull request of a grant that cannot be ended told, and why.
 func (t *teller) lasts(s plan.Step, err error) {
-	t.comments.put(comment{number: s.Record.Grant.Evidence.PullRequest, what: "lasting",
+	t.comments.put(comment{number: s.Record.Grant.Evidence.PullRequest, what: saysLasting,
 		compose: func(context.Context) (string, error) { return lastingText(s.Record, err), nil }})
 }
 
