@@ -83,6 +83,9 @@ func (s *site) putRight() {
 	for _, at := range freed {
 		s.letGo(at)
 	}
+	if !s.w.isDown(setBack) { // whose end sees to that
+		s.w.acceptLost()
+	}
 }
 
 // mend makes anew what a cluster was furnished with and lacks.

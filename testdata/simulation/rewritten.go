@@ -1,10 +1,14 @@
 package simulation
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
+
+	coordination "k8s.io/api/coordination/v1"
 
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/kube"
@@ -45,8 +49,11 @@ func (w *world) setsBack() (end func()) {
 		w.changing.Lock() // main is not to move meanwhile
 		if w.forge.Branch("main") == to && w.below(2, name+" mended") == 0 {
 			w.setMain(was)
+			w.acceptLost()
 		} else {
-			w.accept()
+			for _, s := range w.sites {
+				s.accept()
+			}
 		}
 		w.changing.Unlock()
 		w.settleAll()
@@ -60,15 +67,33 @@ func (w *world) setMain(to string) {
 	w.hub.moved("people")
 }
 
-// accept has every cluster go on from main as it is, as docs/emergency.md says.
-func (w *world) accept() {
-	tip := w.forge.Branch("main")
+// accept has a cluster go on from main as it is, as docs/emergency.md says.
+func (s *site) accept() {
+	tip := s.w.forge.Branch("main")
+	s.w.becomes(of(accepted, s.name), tip)
+	if err := s.byHand(http.MethodPatch, leasePath,
+		fmt.Appendf(nil, `{"metadata":{"annotations":{%q:%q}}}`, kube.AnnotationHead, tip)); err != nil {
+		s.w.note("people fail: %v", err)
+	}
+}
+
+// acceptLost does so where the Lease names a commit that main lost: an etcd that was set back knows
+// again what was accepted before main was.
+func (w *world) acceptLost() {
+	line := w.hub.line()
 	for _, s := range w.sites {
-		w.becomes(of(accepted, s.name), tip)
-		if err := s.byHand(http.MethodPatch, fmt.Sprintf(
-			"/apis/coordination.k8s.io/v1/namespaces/%s/leases/%s", kube.Namespace, kube.LeaseName),
-			fmt.Appendf(nil, `{"metadata":{"annotations":{%q:%q}}}`, kube.AnnotationHead, tip)); err != nil {
-			w.note("people fail: %v", err)
+		var lease coordination.Lease
+		answer, err := s.asked(http.MethodGet, leasePath, nil)
+		if err == nil {
+			err = json.Unmarshal(answer, &lease)
+		}
+		if err != nil {
+			w.note("people fail: %v", err) // it may be gone
+			continue
+		}
+		head := lease.Annotations[kube.AnnotationHead]
+		if head != "" && !slices.Contains(line, head) {
+			s.accept()
 		}
 	}
 }
