@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	gosync "sync"
 	"time"
 
@@ -28,6 +29,7 @@ type comment struct {
 	what    string // one word for the log; a newer comment of another word takes the place of an older one
 	compose func(context.Context) (string, error)
 	close   bool // the pull request, when it is written
+	last    bool // nothing becomes of the request after it, whoever leads
 
 	begun bool      // it is being written: what it tells of may have changed since it was composed
 	until time.Time // it is tried
@@ -97,12 +99,13 @@ func (t *comment) about() string {
 	return fmt.Sprint("#", t.number)
 }
 
-// begin forgets what an earlier term left, which by now another replica may have told otherwise,
-// and writes comments until ctx ends. What it returns waits for that.
+// begin forgets what an earlier term left, which by now another replica may have told otherwise, but
+// for what nobody else tells of again, and writes comments until ctx ends. What it returns waits for
+// that.
 func (n *comments) begin(ctx context.Context) (wait func()) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.pending = map[string]*comment{}
+	maps.DeleteFunc(n.pending, func(_ string, t *comment) bool { return !t.last })
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

@@ -48,6 +48,33 @@ func TestChangedWhileItIsSaid(t *testing.T) {
 	s.says(number, "after")
 }
 
+// TestEndIsToldInTheNextTerm: what became of a request is told by the replica that recorded it when that
+// leads again; the rest each term tells anew.
+func TestEndIsToldInTheNextTerm(t *testing.T) {
+	s := newStage(t)
+	numbers := map[string]int{}
+	for _, name := range []string{"ended", "waiting"} {
+		_, path, content := s.requestFile(name)
+		numbers[name] = s.pull(name, true, map[string]string{path: content})
+	}
+	comments := s.agent(githubOnly).tell.comments
+	for name, number := range numbers {
+		comments.put(comment{number: number, what: name, last: name == "ended",
+			compose: func(context.Context) (string, error) { return name, nil }})
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	defer comments.begin(ctx)()
+	s.Until("the end is told", func() bool { return strings.Contains(s.said(numbers["ended"]), "ended") })
+	stop()
+	if said := s.said(numbers["waiting"]); said != "" {
+		t.Errorf("it was told of an earlier term: %s", said)
+	}
+	if left := len(comments.pending); left > 0 {
+		t.Errorf("%d wait", left)
+	}
+}
+
 // TestLastsNoMore: while GitHub takes no comment, what could not be ended ends, and is not told to last
 // once GitHub takes them again.
 func TestLastsNoMore(t *testing.T) {

@@ -204,7 +204,7 @@ func (t *teller) end(e ledger.Entry, commit string) {
 	if e.Discard {
 		return
 	}
-	c := comment{number: r.Grant.Evidence.PullRequest, what: "ended"}
+	c := comment{number: r.Grant.Evidence.PullRequest, what: "ended", last: true}
 	where := inLedger(requests.RevocationPath(t.cluster.Name, r.Grant.Name), commit)
 	if r.EverGranted() && r.Cause != requests.CauseDenied {
 		c.compose = func(ctx context.Context) (string, error) {
