@@ -49,7 +49,7 @@ func (h history) entryOf(cluster, name string) (entry requests.Revocation, there
 // inexact is what is wrong with when and by whom, as an entry tells it. What was judged anew has no
 // times, and where GitHub did not answer nobody who approved it.
 func (a *account) inexact(s requests.Status, late time.Duration, rewritten bool) (wrong []string) {
-	if !a.granted() && (a.announced.IsZero() || s.Cause == requests.CauseDenied || s.GrantedAt == nil) {
+	if !a.bound() && (a.announced.IsZero() || s.Cause == requests.CauseDenied || s.GrantedAt == nil) {
 		if s.GrantedAt != nil {
 			wrong = append(wrong, fmt.Sprintf("that access began at %s; it never did", s.GrantedAt))
 		}
@@ -86,6 +86,9 @@ func (a *account) inexact(s requests.Status, late time.Duration, rewritten bool)
 	return wrong
 }
 
+// bound tells whether a binding of its was ever made.
+func (a *account) bound() bool { return !lastBinding(a.made).IsZero() }
+
 // lastBinding is when the last of some versions was that are of bindings: a Role alone gives nothing. Zero:
 // none is.
 func lastBinding(versions []event) (at time.Time) {
@@ -115,11 +118,10 @@ func (v *version) announces() bool {
 }
 
 // anew tells whether an entry is of a request that was judged once more, as if it never had been granted:
-// the cluster had forgotten what it was bound by, or nothing was bound.
+// the cluster had forgotten what it was bound by.
 func (a *account) anew(s requests.Status) bool {
-	bound := lastBinding(a.made)
 	return s.Cause == requests.CauseDenied && s.GrantedAt == nil && s.ExpiresAt == nil &&
-		(bound.IsZero() || a.forgotten(bound, s.RevokedAt.Add(tolerated)))
+		a.forgotten(lastBinding(a.made), s.RevokedAt.Add(tolerated))
 }
 
 // calmEnd is from when a request left main to the end of its access: a poll and a pass.

@@ -48,10 +48,44 @@ var entryMutants = map[string]mutant{
 	}},
 }
 
+// entryWaived are those in which another entry is right.
+var entryWaived = map[string]mutant{
+	"a Role alone was made of what was taken": {"ledger exact", func(s *scenario) {
+		s.alone()
+		s.entered(s.a.name, "cause: "+requests.CauseExpired, "cause: "+requests.CauseRevoked)
+		s.entered(s.a.name, "state: Expired", "state: Revoked")
+		s.timeless()
+	}},
+	"never granted, as a Role alone was made of what was taken": {"told true", func(s *scenario) {
+		s.alone()
+		s.tells(s.h[s.told(saysEnded)].at.Add(time.Second), saysNever+requests.CauseRevoked,
+			"The ledger has it in "+requests.RevocationPath(s.a.cluster, s.a.name))
+		s.drop(s.told(saysGranted))
+		s.put(event{at: s.a.merged.Add(time.Second), did: &deed{takesAway, s.a.request}})
+	}},
+	"an end is told by a clock that is behind": {"told true", func(s *scenario) {
+		s.endsAfterTold(tolerated + 999*time.Millisecond)
+	}},
+}
+
+// alone has a Role be what was made last of the request.
+func (s *scenario) alone() {
+	for _, i := range []int{s.bound, s.unbound} {
+		v := *s.h[i].version
+		v.Resource = "roles"
+		s.h[i].version = &v
+	}
+}
+
 // refused has the entry of the request say that it never was granted.
 func (s *scenario) refused() {
 	s.entered(s.a.name, "cause: "+requests.CauseExpired, "cause: "+requests.CauseDenied)
 	s.entered(s.a.name, "state: Expired", "state: Denied")
+	s.timeless()
+}
+
+// timeless has it not say when access was.
+func (s *scenario) timeless() {
 	s.entered(s.a.name, s.a.start.Format("  grantedAt: \""+time.RFC3339+"\"\n"), "")
 	s.entered(s.a.name, s.a.end.Format("  expiresAt: \""+time.RFC3339+"\"\n"), "")
 }

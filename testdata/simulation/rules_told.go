@@ -170,7 +170,8 @@ func (h history) untold(a *account, all []*account, k *knowledge, process string
 		return h.notEnded(a, k, at, cause, text)
 	case strings.HasPrefix(heading, saysNever) || strings.HasPrefix(heading, saysRefused):
 		switch {
-		case a.granted() && (strings.HasPrefix(heading, saysNever) || !a.refusedWhenMade(h, at)):
+		case strings.HasPrefix(heading, saysNever) && a.bound(),
+			strings.HasPrefix(heading, saysRefused) && a.granted() && !a.refusedWhenMade(h, at):
 			return fmt.Sprintf("it was there at %s", a.made[0].at)
 		case strings.HasPrefix(heading, saysNever) &&
 			!slices.Contains(append(a.causes(h, at), a.changed(k, at)...), cause):
@@ -230,7 +231,7 @@ func (h history) notEnded(a *account, k *knowledge, at time.Time, cause, text st
 	case !momentIn(lastedIn, text, 1).Equal(a.start) ||
 		!slices.ContainsFunc(a.saidEnds(), momentIn(lastedIn, text, 2).Equal):
 		return fmt.Sprintf("its window was from %s to %s", a.start, a.end)
-	case ended.Before(first.Add(-tolerated)) || late > noticed:
+	case ended.Before(first.Truncate(time.Second).Add(-tolerated)) || late > noticed:
 		return fmt.Sprintf("it says that it ended at %s; it lasted until %s", ended, gone)
 	case cause == requests.CauseRelinquished && !strings.Contains(text, ", by @alice in #"):
 		return "it does not say who gave it back"
@@ -378,7 +379,7 @@ func (h history) toldInTheEnd(a *account) (entered *event, says string) {
 	switch s := entry.Status; {
 	case s.Cause == requests.CauseDenied:
 		return entered, saysRefused + s.Code
-	case a.granted() || s.GrantedAt != nil: // which another rule judges
+	case a.bound() || s.GrantedAt != nil: // which another rule judges
 		return entered, saysEnded + s.Cause
 	default:
 		return entered, saysNever + s.Cause

@@ -47,6 +47,15 @@ func (s *scenario) enteredAgain(process string) {
 	s.put(event{at: at, push: &again})
 }
 
+// endsAfterTold has access end so much later than is told.
+func (s *scenario) endsAfterTold(by time.Duration) {
+	i := s.told(saysEnded)
+	_, text := s.h[i].comment.shown()
+	ended := momentIn(lastedIn, text, 3).Add(by)
+	s.move(i, ended.Add(time.Second))
+	s.move(s.unbound, ended)
+}
+
 // toldMutants are of what agents tell.
 var toldMutants = map[string]mutant{
 	"access is told before it is there": {"told true", func(s *scenario) {
@@ -75,6 +84,9 @@ var toldMutants = map[string]mutant{
 		_, text := s.h[i].comment.shown()
 		s.says(i, "ended at "+api.Moment(requests.At(momentIn(lastedIn, text, 3))),
 			"ended at "+api.Moment(requests.At(s.a.end.Add(2*noticed))))
+	}},
+	"an end is told by a clock that is too far behind": {"told true", func(s *scenario) {
+		s.endsAfterTold(tolerated + time.Second)
 	}},
 	"an end is told with another commit": {"told true", func(s *scenario) {
 		s.says(s.told(saysEnded), s.h[s.entry].push.tip, s.h[s.entry].push.old)
