@@ -6,9 +6,9 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// renewedFor is how long a process goes on as the one that leads without renewing the Lease. Then it
-// gives up what it had in mind, also where it is the next one that leads.
-const renewedFor = 10 * time.Second
+// renewedFor is how long a process surely goes on as the one that leads without renewing the Lease. Then
+// it may give up what it had in mind, also where it is the next one that leads.
+const renewedFor = 9 * time.Second
 
 // term is a time in which a process held the Lease of its cluster, renewed it, and lived.
 type term struct {
