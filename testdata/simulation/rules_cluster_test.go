@@ -342,6 +342,7 @@ var clusterWaived = map[string]mutant{
 		s.move(s.bound, s.a.merged.Add(faultyGrant+lagsBy))
 		s.knew(lags, "yes", s.a.merged.Add(-time.Second))
 	}},
+	"refused, and people took that from main": {"G5 granted after", func(s *scenario) { s.undone(s.a.merged) }},
 	"clocks apart for a moment": {"G5 stops", func(s *scenario) {
 		at := s.atBound()
 		s.clock(one, at.Add(-clockRead+time.Second), time.Hour)

@@ -160,6 +160,9 @@ func grantedAfter(h history) (wrong []string) {
 		if entry, there := h.entry(a); there && slices.Contains(a.changed(k, a.entered), entry.Status.Cause) {
 			at = earlier(a.entered, at) // which ended it before
 		}
+		if k.lost[a.entryOf()] { // why it was entered nobody knows any more
+			at = earlier(a.entered, at)
+		}
 		unable := slices.Concat(wrongs.troubles(a.cluster, a.services()...), k.spans(rulesWeak),
 			trusted(a.cluster), h.clocksApart(a.cluster))
 		if !k.was(lags, "", a.merged, a.merged) { // and who asks meanwhile asks again after a pause

@@ -50,6 +50,15 @@ func (s *scenario) neverMade(announced bool) {
 	}
 }
 
+// undone has the request be entered at a time, without that it was made, and people undo that.
+func (s *scenario) undone(at time.Time) {
+	s.drop(s.bound)
+	entry := s.a.entryOf()
+	s.put(event{at: at, push: &push{cluster: s.a.cluster, changed: map[string]string{entry: "A", s.a.path: "D"}}})
+	s.put(event{at: at.Add(time.Second), push: &push{who: "people",
+		changed: map[string]string{entry: "D", s.a.path: "A"}}})
+}
+
 // doubtMutants are of what is done in doubt.
 var doubtMutants = map[string]mutant{
 	"made though git is down":            madeWithout(git),
@@ -73,6 +82,9 @@ var doubtMutants = map[string]mutant{
 		s.move(s.bound, s.a.merged.Add(faultyGrant+lagsBy))
 		s.knew(lags, "yes", s.a.merged.Add(-time.Minute))
 		s.knew(lags, "", s.a.merged.Add(-time.Second))
+	}},
+	"never made, long before that was entered and lost": {"G5 granted after", func(s *scenario) {
+		s.undone(s.a.merged.Add(faultyGrant + time.Second))
 	}},
 	"never made while another cluster's fence was gone": {"G5 granted after", func(s *scenario) {
 		s.drop(s.bound)
