@@ -182,27 +182,21 @@ func (c *Counting) Opens(path string) bool {
 	})
 }
 
-// Began tells whether an entry of the ledger, which Opens, is of access that began before the moment
-// that is counted for. Its request was merged before, then, also where the branch had neither it nor
-// the entry at that moment: people had taken the one, and the agent had still to write the other. One
-// that cannot be read may be such a one.
-func (c *Counting) Began(path string, content []byte) bool {
-	if !isUnder(path, requests.RevocationsFolder) {
-		return false
-	}
-	r, findings := requests.ParseRevocation(path, content)
-	return len(findings) > 0 || r.Status.GrantedAt != nil && r.Status.GrantedAt.Before(c.at)
-}
-
-// Add counts a file that Opens. merged is when its pull request was merged, as far as anybody says;
-// zero: now. What cannot be counted is an error, for a limit that overlooks something is none.
-func (c *Counting) Add(path string, content []byte, merged time.Time) error {
+// opens counts a file that is opened. What cannot be counted is an error, for a limit that overlooks
+// something is none.
+func (c *Counting) opens() error {
 	if c.opened++; c.opened > MaxCounted {
 		return fmt.Errorf("the limits of the policy %s would have to count more than %d files of %s "+
 			"and the ledger; give it limits that need fewer days", c.place.Policy, MaxCounted, c.Requests())
 	}
-	if isUnder(path, requests.RevocationsFolder) {
-		return c.addEntry(path, content)
+	return nil
+}
+
+// Add counts a request that Opens. merged is when its pull request was merged, as far as anybody says;
+// zero: now.
+func (c *Counting) Add(path string, content []byte, merged time.Time) error {
+	if err := c.opens(); err != nil {
+		return err
 	}
 	request, findings := requests.ParseRequest(path, content)
 	if len(findings) > 0 {
@@ -223,24 +217,55 @@ func (c *Counting) Add(path string, content []byte, merged time.Time) error {
 	return nil
 }
 
-func (c *Counting) addEntry(path string, content []byte) error {
+// Entered is what limits go by of one entry of the ledger. It follows from the entry alone, so that
+// whoever counts often reads each entry once.
+type Entered struct {
+	one     Counted
+	policy  string // empty: it gave no access that counts
+	began   *requests.Time
+	problem string // why it cannot be read; empty: it can
+}
+
+// ReadEntered reads an entry of the ledger.
+func ReadEntered(path string, content []byte) Entered {
 	r, findings := requests.ParseRevocation(path, content)
-	switch {
-	case len(findings) > 0:
-		return fmt.Errorf("count what the limits of the policy %s go by: %s", c.place.Policy, findings[0])
-	case r.Spec == nil || r.Spec.Policy != c.place.Policy || r.Status.GrantedAt == nil ||
-		r.Status.ExpiresAt == nil || r.Status.Cause == requests.CauseDenied:
-		return nil
+	if len(findings) > 0 {
+		return Entered{problem: findings[0].String()}
 	}
-	one := Counted{Path: path, Requester: r.Spec.Requester, Window: requests.Window{
+	e := Entered{began: r.Status.GrantedAt}
+	if r.Spec == nil || r.Status.GrantedAt == nil || r.Status.ExpiresAt == nil ||
+		r.Status.Cause == requests.CauseDenied {
+		return e
+	}
+	e.policy = r.Spec.Policy
+	e.one = Counted{Path: path, Requester: r.Spec.Requester, Window: requests.Window{
 		Start: *r.Status.GrantedAt, End: *r.Status.ExpiresAt}}
-	if r.Status.RevokedAt.Before(one.Window.End.Time) {
-		one.Window.End = r.Status.RevokedAt
+	if r.Status.RevokedAt.Before(e.one.Window.End.Time) {
+		e.one.Window.End = r.Status.RevokedAt
 	}
 	if r.Status.Subject != nil {
-		one.Subject = r.Status.Subject.Name
+		e.one.Subject = r.Status.Subject.Name
 	}
-	c.found = append(c.found, counting{Counted: one})
+	return e
+}
+
+// Enter counts an entry of the ledger that Opens and is of a request that was merged before the moment
+// that is counted for: as the branch had it then, or because its access began before, where people had
+// taken the request and the agent had still to write the entry. One that cannot be read may be such a
+// one, and is an error.
+func (c *Counting) Enter(e Entered, before bool) error {
+	if !before && e.problem == "" && (e.began == nil || !e.began.Before(c.at)) {
+		return nil
+	}
+	if err := c.opens(); err != nil {
+		return err
+	}
+	if e.problem != "" {
+		return fmt.Errorf("count what the limits of the policy %s go by: %s", c.place.Policy, e.problem)
+	}
+	if e.policy == c.place.Policy {
+		c.found = append(c.found, counting{Counted: e.one})
+	}
 	return nil
 }
 

@@ -90,9 +90,15 @@ func (v *prover) countBranch(ctx context.Context, tip, path string, content []by
 		if err != nil {
 			return nil, err
 		}
+		_, live := requests.SplitPath(e.Path)
+		if live && !before {
+			continue
+		}
 		data, err := repository.Blob(ctx, e.Hash)
-		if err == nil && (before || counting.Began(e.Path, data)) {
+		if err == nil && live {
 			err = counting.Add(e.Path, data, time.Time{})
+		} else if err == nil {
+			err = counting.Enter(policies.ReadEntered(e.Path, data), before)
 		}
 		if err != nil {
 			return nil, err

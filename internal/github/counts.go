@@ -29,26 +29,41 @@ func (c *Client) readCounts(ctx context.Context, f *policies.Facts, _ snapshot) 
 		return err
 	}
 	for _, one := range files {
-		var merged requests.Time
-		if _, live := requests.SplitPath(one.path); live {
-			change, err := c.changed(ctx, f, one.path, f.Base.Commit)
-			if err != nil {
-				return err
-			}
-			if change.MergedAt != nil {
-				merged = *change.MergedAt
-			}
-		}
-		file, err := c.file(ctx, one.entry)
-		if err == nil && (one.before || counting.Began(one.path, []byte(file.Content))) {
-			err = counting.Add(one.path, []byte(file.Content), merged.Time)
-		}
-		if err != nil {
+		if err := c.count(ctx, f, counting, one); err != nil {
 			return err
 		}
 	}
 	f.Counts = counting.Counts()
 	return nil
+}
+
+// count counts one file.
+func (c *Client) count(ctx context.Context, f *policies.Facts, counting *policies.Counting,
+	one countedFile) error {
+	if _, live := requests.SplitPath(one.path); !live {
+		entered, err := remembered(ctx, &c.objects, "entered "+one.path+" "+one.name,
+			func() (policies.Entered, int, error) {
+				file, err := c.file(ctx, one.entry)
+				return policies.ReadEntered(one.path, []byte(file.Content)), 500, err
+			})
+		if err != nil {
+			return err
+		}
+		return counting.Enter(entered, one.before)
+	}
+	change, err := c.changed(ctx, f, one.path, f.Base.Commit)
+	if err != nil {
+		return err
+	}
+	var merged requests.Time
+	if change.MergedAt != nil {
+		merged = *change.MergedAt
+	}
+	file, err := c.file(ctx, one.entry)
+	if err != nil {
+		return err
+	}
+	return counting.Add(one.path, []byte(file.Content), merged.Time)
 }
 
 type countedFile struct {
