@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
 )
 
@@ -63,9 +64,30 @@ var entryWaived = map[string]mutant{
 		s.drop(s.told(saysGranted))
 		s.put(event{at: s.a.merged.Add(time.Second), did: &deed{takesAway, s.a.request}})
 	}},
+	"a name is told to be taken that came back once more after its entry": {"told true", func(s *scenario) {
+		s.reused("A")
+	}},
 	"an end is told by a clock that is behind": {"told true", func(s *scenario) {
 		s.endsAfterTold(tolerated + 999*time.Millisecond)
 	}},
+}
+
+// reused has the request be refused, by an entry that names no pull request, after its file had come back
+// once; and its name be told to be taken, after something became of the file once more.
+func (s *scenario) reused(once string) {
+	at := s.h[s.told(saysEnded)].at
+	s.tells(at.Add(2*time.Second), saysRefused+string(policies.RequestIDReused),
+		"The name "+s.a.name+" is taken by an entry")
+	s.drop(s.told(saysEnded))
+	s.drop(s.told(saysGranted))
+	s.locate()
+	s.drop(s.unbound)
+	s.drop(s.bound)
+	s.unknown()
+	for when, what := range map[time.Time]string{s.a.merged.Add(time.Second): "D",
+		s.a.merged.Add(2 * time.Second): "A", at.Add(time.Second): once} {
+		s.put(event{at: when, push: &push{who: "people", changed: map[string]string{s.a.path: what}}})
+	}
 }
 
 // alone has a Role be what was made last of the request.

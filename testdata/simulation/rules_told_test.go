@@ -94,6 +94,9 @@ var toldMutants = map[string]mutant{
 	"what was bound is told to be refused": {"told true", func(s *scenario) {
 		s.tells(s.h[s.unbound].at, saysRefused+"InsufficientApprovals", "")
 	}},
+	"a name is told to be taken that did not come back after its entry": {"told true", func(s *scenario) {
+		s.reused("M")
+	}},
 	"what was bound is told to have never been": {"told true", func(s *scenario) {
 		s.tells(s.h[s.unbound].at, saysNever+requests.CauseRevoked, "")
 	}},

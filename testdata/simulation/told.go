@@ -88,8 +88,10 @@ func (h history) broughtWith(some, all []*account) (others []*account) {
 // entry of it that names no pull request: nobody can tell that it is of the same one.
 func (h history) broughtBack(a *account, at time.Time) bool {
 	entry, there := h.entry(a)
-	return there && entry.Status.PullRequest == 0 && !a.entered.IsZero() && a.entered.Before(a.back) &&
-		a.back.Before(at)
+	return there && entry.Status.PullRequest == 0 && !a.entered.IsZero() && slices.ContainsFunc(h,
+		func(e event) bool {
+			return e.push != nil && e.push.changed[a.path] == "A" && e.at.After(a.entered) && e.at.Before(at)
+		})
 }
 
 // neverMade is what is not so of an end that is told of what was announced, and not made.

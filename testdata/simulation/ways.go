@@ -239,10 +239,11 @@ func (w *world) patch(r *request, fields map[string]string) error {
 func merged(method string) step {
 	return func(w *world, r *request, _ occasion) error {
 		w.does(merges, r)
+		var as struct{ SHA string }
 		err := w.forge.Do(w.forge.Token("root"), http.MethodPut,
 			fmt.Sprintf("/repos/acme/access/pulls/%d/merge", r.number), map[string]string{
-				"merge_method": method}, nil)
-		if err != nil {
+				"merge_method": method}, &as)
+		if r.commit = as.SHA; err != nil {
 			w.does(mergesNot, r)
 		}
 		return err
