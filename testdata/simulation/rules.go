@@ -89,6 +89,7 @@ type account struct {
 	deeds            []event
 	made, gone       []event     // versions that made what gives access, and that removed it
 	unseen           bool        // no agent saw it go before its end; set by ledgerTrue
+	unwatched        bool        // no agent saw it go at all; the same
 	trusted          bool        // nobody asked GitHub about it
 	announced        time.Time   // when its record said last that something was about to be made; zero: never
 	unarmed          []time.Time // when a Job of its went before anything was made

@@ -343,6 +343,11 @@ var clusterWaived = map[string]mutant{
 		s.knew(lags, "yes", s.a.merged.Add(-time.Second))
 	}},
 	"refused, and people took that from main": {"G5 granted after", func(s *scenario) { s.undone(s.a.merged) }},
+	"said to be deleted at its end, by who was not there and whom the record tells of another": {"ledger true",
+		func(s *scenario) {
+			s.prolonged()
+			s.h = slices.DeleteFunc(s.h, func(e event) bool { return e.started != nil })
+		}},
 	"clocks apart for a moment": {"G5 stops", func(s *scenario) {
 		at := s.atBound()
 		s.clock(one, at.Add(-clockRead+time.Second), time.Hour)

@@ -50,6 +50,13 @@ func (s *scenario) neverMade(announced bool) {
 	}
 }
 
+// prolonged has somebody prolong the record of the request, which is said to be deleted before that.
+func (s *scenario) prolonged() {
+	s.tamper(prolongs, s.a.merged.Add(time.Minute))
+	s.entered(s.a.name, "cause: "+requests.CauseExpired, "cause: "+requests.CauseBindingDeleted)
+	s.entered(s.a.name, "state: Expired", "state: Revoked")
+}
+
 // undone has the request be entered at a time, without that it was made, and people undo that.
 func (s *scenario) undone(at time.Time) {
 	s.drop(s.bound)
@@ -113,6 +120,7 @@ var doubtMutants = map[string]mutant{
 		s.locate()
 		s.neverMade(true)
 	}},
+	"said to be deleted at its end, as its record was prolonged": {"ledger true", (*scenario).prolonged},
 	"never made, and said to be deleted as its Job went": {"ledger true", func(s *scenario) {
 		s.unmade(0)
 	}},

@@ -76,7 +76,7 @@ func ledgerTrue(h history) (wrong []string) {
 			wrong = append(wrong, fmt.Sprint(findings))
 			continue
 		}
-		a.unseen = h.unseen(a)
+		a.unseen, a.unwatched = h.unseen(a), h.unwatched(a)
 		if what := a.untrue(h, k, entry.Status); what != "" {
 			wrong = append(wrong, fmt.Sprintf("the entry of %s says %s %s; %s", a.name,
 				entry.Status.Cause, entry.Status.Code, what))
@@ -203,6 +203,9 @@ func (a *account) causes(h history, at time.Time) (causes []string) {
 		}
 		if t := tamperings.of(e.did.what); t != nil {
 			causes = append(causes, t.causes...)
+		}
+		if e.did.what == prolongs && a.unwatched { // its record alone says until when it was
+			causes = append(causes, requests.CauseBindingDeleted)
 		}
 	}
 	return causes

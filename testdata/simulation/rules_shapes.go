@@ -212,6 +212,14 @@ func (h history) unseen(a *account) bool {
 	})
 }
 
+// unwatched tells whether something went and no agent was there that had known of it.
+func (h history) unwatched(a *account) bool {
+	return len(a.gone) > 0 && !slices.ContainsFunc(h.lives(), func(p *life) bool {
+		return p.program == agents.name && p.cluster == a.cluster && p.from.Add(learns).Before(a.gone[0].at) &&
+			p.to.After(a.gone[0].at)
+	})
+}
+
 // knows is when a process knows of what was there since a time.
 func knows(silent []span, p *life, since time.Time) time.Time {
 	if since.Before(p.from) {

@@ -59,7 +59,7 @@ func toldTrue(h history) (wrong []string) {
 	h = h.unforged()
 	all, k := h.accounts(), h.knowledge()
 	for _, a := range all {
-		a.unseen = h.unseen(a)
+		a.unseen, a.unwatched = h.unseen(a), h.unwatched(a)
 	}
 	for _, e := range h {
 		if e.comment == nil {
