@@ -109,31 +109,44 @@ func (c *Client) walk(ctx context.Context, name, at string, enter, wanted func(s
 			break
 		}
 	}
-	var names []string
+	var names, apart []string
 	for base, e := range folder {
-		if full := path.Join(at, base); e.kind == "tree" && enter(full) || wanted(full) && e.small() {
+		switch full := path.Join(at, base); {
+		case e.kind == "tree" && enter(full):
+			names, apart = append(names, e.name), append(apart, base)
+		case wanted(full) && e.small():
 			names = append(names, e.name)
 		}
 	}
 	if err := c.readAll(ctx, names); err != nil {
 		return nil, err
 	}
-	found, err := gather(ctx, slices.Sorted(maps.Keys(folder)), func(ctx context.Context,
-		base string) (map[string]policies.TreeFile, error) {
-		e, full := folder[base], path.Join(at, base)
+	files := map[string]policies.TreeFile{}
+	for base, e := range folder {
+		full := path.Join(at, base)
 		switch {
-		case e.kind == "tree" && enter(full):
-			return c.walk(ctx, e.name, full, enter, wanted)
-		case wanted(full):
-			file, err := c.file(ctx, e)
-			return map[string]policies.TreeFile{full: file}, err
+		case !wanted(full) || e.kind == "tree" && enter(full):
+		case e.small() && !c.atHand(e.name): // it could not be had with the others
+			apart = append(apart, base)
+		default:
+			if files[full], err = c.file(ctx, e); err != nil {
+				return nil, err
+			}
 		}
-		return nil, nil
+	}
+	slices.Sort(apart)
+	found, err := gather(ctx, apart, func(ctx context.Context, base string) (
+		map[string]policies.TreeFile, error) {
+		e, full := folder[base], path.Join(at, base)
+		if e.kind == "tree" {
+			return c.walk(ctx, e.name, full, enter, wanted)
+		}
+		file, err := c.file(ctx, e)
+		return map[string]policies.TreeFile{full: file}, err
 	})
 	if err != nil {
 		return nil, err
 	}
-	files := map[string]policies.TreeFile{}
 	for _, some := range found {
 		maps.Copy(files, some)
 	}
