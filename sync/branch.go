@@ -31,7 +31,7 @@ type branch struct {
 	signer     *git.Signer // of the agent's commits; nil: they are unsigned
 	latest     *latest     // looks at it once more, for what is about to give access
 
-	resumed  bool   // the accepted head of earlier runs was read
+	resumed  bool   // it was fetched on from the accepted head of earlier runs
 	accepted string // the head that the Lease has
 	reported string // the tip whose problems were logged
 	whole    string // why whole commits are fetched, as it was told last
@@ -54,16 +54,15 @@ func newBranch(c Config, cluster *kube.Cluster, metrics *monitor.Metrics) *branc
 // restart has the accepted head read anew: another replica may have moved it.
 func (b *branch) restart() { b.resumed, b.accepted = false, "" }
 
-// fetch brings the branch up to date. The first time it goes on from the head that an earlier run
-// accepted, and after the branch was rewritten, or has what there is no memory for, from the one
-// that a person notes there. A tip that there is no memory for is an error beside the branch as it
-// was before.
+// fetch brings the branch up to date. Until that works it goes on from the head on the Lease, which an
+// earlier run accepted or a person noted meanwhile, and after the branch was rewritten, or has what
+// there is no memory for, from the one that a person notes there. A tip that there is no memory for is
+// an error beside the branch as it was before.
 func (b *branch) fetch(ctx context.Context) (*plan.Main, error) {
 	if !b.resumed {
 		if err := b.resume(ctx); err != nil {
 			return nil, err
 		}
-		b.resumed = true
 	}
 	_, err := b.repository.Fetch(ctx)
 	if needsPerson(err) {
@@ -72,6 +71,7 @@ func (b *branch) fetch(ctx context.Context) (*plan.Main, error) {
 		}
 		_, err = b.repository.Fetch(ctx)
 	}
+	b.resumed = b.resumed || err == nil
 	b.tellWhole()
 	if needsPerson(err) {
 		err = fmt.Errorf("%w; look at what happened to it, then accept a commit that is on it now: "+

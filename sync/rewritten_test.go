@@ -1,6 +1,7 @@
 package sync
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/pullgrant/pullgrant/requests"
@@ -45,6 +46,27 @@ func TestEntryLostByRewriting(t *testing.T) {
 		s.Must(agent.Once(t.Context()))
 		s.pause()
 		s.over(name, requests.CauseRelinquished, "")
+	}
+}
+
+// TestNotedBeforeTheFirstFetch: what a person accepts while the branch cannot be read counts, and not
+// what the Lease had when the agent began.
+func TestNotedBeforeTheFirstFetch(t *testing.T) {
+	s := newStage(t)
+	s.live("earlier")
+	before := s.Branch("main")
+	agent := s.agent(githubOnly)
+	s.Fail("", ".*/(info/refs|git-upload-pack)", -1, 503, "")
+	if err := agent.Once(t.Context()); err == nil {
+		t.Error("the branch was to be out of reach")
+	}
+	s.pushFiles("root", "More", map[string]string{"docs/more.md": "more\n"})
+	s.Must(agent.cluster.Note(t.Context(), kube.AnnotationHead, s.Branch("main")))
+	s.Must(s.SetBranch("root", "main", before))
+	s.Heal()
+	s.pause()
+	if err := agent.Once(t.Context()); err == nil || !strings.Contains(err.Error(), "does not continue") {
+		t.Errorf("a branch that lost what a person accepted: %v", err)
 	}
 }
 
