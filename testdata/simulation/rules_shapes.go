@@ -61,7 +61,8 @@ func names(h history) (wrong []string) {
 // namesake tells whether another one of all requests has the name of this one.
 func (a *account) namesake(all []*account) bool {
 	return slices.ContainsFunc(all, func(b *account) bool {
-		return b.path != a.path && b.name == a.name && (!b.merged.IsZero() || b.refused() || b.spoilt())
+		return b.path != a.path && b.name == a.name &&
+			(!b.merged.IsZero() || b.pushed || b.refused() || b.spoilt())
 	})
 }
 
