@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/pullgrant/pullgrant/internal/github"
+	"github.com/pullgrant/pullgrant/requests"
 )
 
 const (
@@ -30,6 +31,8 @@ type comment struct {
 	compose func(context.Context) (string, error)
 	close   bool // the pull request, when it is written
 	last    bool // nothing becomes of the request after it, whoever leads
+	// grant is the path of the one that it tells of, which is so until that is over; empty: it stays so
+	grant string
 
 	begun bool      // it is being written: what it tells of may have changed since it was composed
 	until time.Time // it is tried
@@ -80,13 +83,13 @@ func (n *comments) queue(t *comment, anew bool) bool {
 	return true
 }
 
-// forget has what waits to be written of a word about a pull request stay unwritten: it is not so by
-// now. What is being written is.
-func (n *comments) forget(number int, what string) {
+// forget has what waits to be written of a grant stay unwritten, as that is over. What is being written
+// is.
+func (n *comments) forget(g requests.Grant) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	about := (&comment{number: number}).about()
-	if t := n.pending[about]; t != nil && t.what == what {
+	about := (&comment{number: g.Evidence.PullRequest}).about()
+	if t := n.pending[about]; t != nil && t.grant == g.Path {
 		delete(n.pending, about)
 	}
 }

@@ -75,8 +75,8 @@ func TestEndIsToldInTheNextTerm(t *testing.T) {
 	}
 }
 
-// TestLastsNoMore: while GitHub takes no comment, what could not be ended ends, and is not told to last
-// once GitHub takes them again.
+// TestLastsNoMore: while GitHub takes no comment, access begins and ends, and what could not be ended ends.
+// Neither is told to be there once GitHub takes them again.
 func TestLastsNoMore(t *testing.T) {
 	s := newStage(t)
 	name, path, content := s.requestFile("lasting")
@@ -89,10 +89,14 @@ func TestLastsNoMore(t *testing.T) {
 			"application/merge-patch+json", []byte(`{"metadata":{"finalizers":`+all+`}}`), metav1.PatchOptions{})
 		s.Must(err)
 	}
-	finalizers(`["example.com/stay"]`)
 	s.Fail("", "/repos/acme/access/issues/.*comments.*", -1, 500, "")
+	brief, briefPath, content := s.requestFile("brief")
+	briefly := s.pull("brief", true, map[string]string{briefPath: content})
+	s.Must(agent.Once(t.Context()))
+	s.granted(brief)
+	finalizers(`["example.com/stay"]`)
 	s.Fail("", ".*/git-receive-pack", -1, 503, "") // nor can the end be recorded, and told
-	s.pull("take", false, map[string]string{path: "\x00removed"})
+	s.pull("take", false, map[string]string{path: "\x00removed", briefPath: "\x00removed"})
 	if err := agent.Once(t.Context()); err == nil || !strings.Contains(err.Error(), "its finalizers") {
 		t.Errorf("error: %v", err)
 	}
@@ -107,4 +111,7 @@ func TestLastsNoMore(t *testing.T) {
 	s.pause()
 	_ = agent.Once(t.Context())
 	s.says(number, "### Access until")
+	if said := s.said(briefly); said != "" {
+		t.Errorf("it is over, and told: %s", said)
+	}
 }

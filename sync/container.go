@@ -53,7 +53,7 @@ func (a *Agent) decideContainers(ctx context.Context, r *plan.Record) error {
 // decided has the pull request of a grant told in which container its command will run, while it
 // does not yet. What cannot be told in time does not hold up access; it is told with that.
 func (t *teller) decided(ctx context.Context, g requests.Grant) {
-	t.comments.first(ctx, comment{number: g.Evidence.PullRequest, what: "decided",
+	t.comments.first(ctx, comment{number: g.Evidence.PullRequest, what: "decided", grant: g.Path,
 		compose: func(context.Context) (string, error) { return decidedText(g), nil }})
 }
 

@@ -52,7 +52,7 @@ func (t *teller) standStill(w plan.World, problems map[string]names.Problem) {
 		case r.Phase != plan.Granted, told == still[path]:
 			continue
 		case still[path]:
-			t.comments.put(comment{number: r.Grant.Evidence.PullRequest, what: "names",
+			t.comments.put(comment{number: r.Grant.Evidence.PullRequest, what: "names", grant: path,
 				compose: func(ctx context.Context) (string, error) {
 					text, err := t.grantedNow(ctx, r)
 					return text + stillText(problem), err
@@ -84,7 +84,7 @@ func (t *teller) emptied(w plan.World, empty map[string]bool) {
 
 // sayGranted has the pull request of a grant told what it gives.
 func (t *teller) sayGranted(r plan.Record) {
-	t.comments.put(comment{number: r.Grant.Evidence.PullRequest, what: "granted",
+	t.comments.put(comment{number: r.Grant.Evidence.PullRequest, what: "granted", grant: r.Grant.Path,
 		compose: func(ctx context.Context) (string, error) { return t.grantedNow(ctx, r) }})
 }
 

@@ -61,7 +61,7 @@ func (t *teller) record(r plan.Record) {
 	about := kube.RecordReference(g.Name)
 	t.messages.Record(r)
 	if r.Phase == plan.Ended {
-		t.comments.forget(g.Evidence.PullRequest, saysLasting)
+		t.comments.forget(g)
 	}
 	switch {
 	case r.Phase == plan.Granted:
@@ -144,7 +144,7 @@ func (t *teller) grants(w plan.World) {
 				t.sayGranted(r)
 				continue
 			}
-			t.comments.put(comment{number: r.Grant.Evidence.PullRequest, what: "scheduled",
+			t.comments.put(comment{number: r.Grant.Evidence.PullRequest, what: "scheduled", grant: path,
 				compose: func(context.Context) (string, error) { return scheduledText(r.Grant), nil }})
 		}
 	}
@@ -153,7 +153,7 @@ func (t *teller) grants(w plan.World) {
 
 // waits has the pull request of a grant that the cluster refuses told, and why.
 func (t *teller) waits(r plan.Record) {
-	t.comments.put(comment{number: r.Grant.Evidence.PullRequest, what: "waiting",
+	t.comments.put(comment{number: r.Grant.Evidence.PullRequest, what: "waiting", grant: r.Grant.Path,
 		compose: func(context.Context) (string, error) { return waitingText(r), nil }})
 }
 
@@ -163,12 +163,10 @@ func (t *teller) unjudged(number int, since time.Time, d policies.Decision) {
 		compose: func(context.Context) (string, error) { return unjudgedText(since, d), nil }})
 }
 
-// saysLasting is the word of what is told of a grant that cannot be ended.
-const saysLasting = "lasting"
-
 // lasts has the pull request of a grant that cannot be ended told, and why.
 func (t *teller) lasts(s plan.Step, err error) {
-	t.comments.put(comment{number: s.Record.Grant.Evidence.PullRequest, what: saysLasting,
+	t.comments.put(comment{number: s.Record.Grant.Evidence.PullRequest, what: "lasting",
+		grant:   s.Record.Grant.Path,
 		compose: func(context.Context) (string, error) { return lastingText(s.Record, err), nil }})
 }
 
