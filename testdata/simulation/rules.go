@@ -61,6 +61,7 @@ var rules = map[string]func(history) []string{
 	"uses kept":          usesKept,
 	"metrics live":       shownLive,
 	"metrics counts":     shownCounts,
+	"metrics uses":       shownUses,
 	"metrics stops":      shownStops,
 	"metrics health":     shownHealth,
 }

@@ -44,6 +44,22 @@ func during(system string) mutant {
 	}}
 }
 
+// uncounted has no process show the numbers whose name has a word in it.
+func (s *scenario) uncounted(word string) {
+	s.h = slices.DeleteFunc(s.h, func(e event) bool { // nobody asks those how they are
+		return e.started != nil && e.started.program == passes.name
+	})
+	for i, e := range s.h {
+		if e.scrape == nil {
+			continue
+		}
+		one := *e.scrape
+		one.numbers = maps.Clone(one.numbers)
+		maps.DeleteFunc(one.numbers, func(name string, _ float64) bool { return strings.Contains(name, word) })
+		s.h[i].scrape = &one
+	}
+}
+
 // metricMutants are of what processes say of themselves.
 var metricMutants = map[string]mutant{
 	"a binding too many is shown": number("metrics live", "grants_active", 1000, (*scenario).end),
@@ -68,22 +84,7 @@ var metricMutants = map[string]mutant{
 	"an end is counted twice": {"metrics counts", func(s *scenario) {
 		s.shows(s.end(), func(one *scrape) { one.numbers[`bindings_ended_total{cause="Expired"}`]++ })
 	}},
-	"an end is not counted": {"metrics counts", func(s *scenario) {
-		s.h = slices.DeleteFunc(s.h, func(e event) bool { // nobody asks those how they are
-			return e.started != nil && e.started.program == passes.name
-		})
-		for i, e := range s.h { // by any process
-			if e.scrape == nil {
-				continue
-			}
-			one := *e.scrape
-			one.numbers = maps.Clone(one.numbers)
-			maps.DeleteFunc(one.numbers, func(name string, _ float64) bool {
-				return strings.Contains(name, "Expired")
-			})
-			s.h[i].scrape = &one
-		}
-	}},
+	"an end is not counted": {"metrics counts", func(s *scenario) { s.uncounted("Expired") }},
 	"nothing is wrong, and it is stopped": number("metrics stops", `granting_stopped{reason="Paused"}`, 1,
 		(*scenario).end),
 	"nothing is wrong, and no pass is complete": number("metrics stops", "sync_age_seconds", 1000,

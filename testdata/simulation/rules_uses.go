@@ -196,6 +196,53 @@ func endsUsed(h history) (wrong []string) {
 	return wrong
 }
 
+// shownUses: all processes of a cluster counted no more uses than they were told of; nor fewer, but for
+// what is lost with a process.
+func shownUses(h history) (wrong []string) {
+	counted, most, least := map[string]float64{}, map[string]float64{}, map[string]float64{}
+	number := func(c *command) string {
+		result := "refused"
+		if c.allowed() {
+			result = "allowed"
+		}
+		return of(fmt.Sprintf("exec_uses_total{result=%q}", result), c.cluster)
+	}
+	for _, s := range h.lastScrapes() {
+		for name, n := range s.numbers {
+			if strings.HasPrefix(name, "exec_uses_total") {
+				counted[of(name, s.cluster)] += n
+			}
+		}
+	}
+	k, accounts, told := h.knowledge(), h.accounts(), map[string]bool{}
+	for _, e := range k.tales {
+		c, once := e.tale.of, e.tale.process+" "+e.tale.of.id
+		if !told[once] && slices.ContainsFunc(accounts, func(a *account) bool { return c.of(a, k) }) {
+			told[once] = true
+			most[number(c)]++
+		}
+	}
+	owed := map[*command]bool{}
+	for _, u := range h.owedUses() {
+		if !owed[u.command] {
+			owed[u.command] = true
+			least[number(u.command)]++
+		}
+	}
+	for name, n := range counted {
+		if n > most[name] {
+			wrong = append(wrong, fmt.Sprintf("%s is %g, more than the %g that were told", name, n, most[name]))
+		}
+	}
+	for name, n := range least {
+		if counted[name] < n && !h.faulty() && !h.passes() {
+			wrong = append(wrong, fmt.Sprintf("%s is %g, less than the %g that were", name, counted[name], n))
+		}
+	}
+	slices.Sort(wrong)
+	return wrong
+}
+
 // changesUses tells whether a version is of a record to which uses were added, which whoever is told of
 // them may do.
 func (v *version) changesUses() bool {

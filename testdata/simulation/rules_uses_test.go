@@ -59,6 +59,14 @@ var usesMutants = map[string]mutant{
 		}
 	}},
 	"a use is not recorded": {"uses kept", func(s *scenario) { s.uses(*s.used()) }},
+	"a use is counted that nobody told of": {"metrics uses", func(s *scenario) {
+		s.used()
+		s.shows(s.end(), func(one *scrape) { one.numbers[`exec_uses_total{result="refused"}`] += 100 })
+	}},
+	"a use is not counted": {"metrics uses", func(s *scenario) {
+		s.used()
+		s.uncounted("exec_uses_total")
+	}},
 	"used, and it goes on": {"G2 used", func(s *scenario) {
 		c := *s.used()
 		s.under(onceOnly)
