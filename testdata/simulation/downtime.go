@@ -52,7 +52,7 @@ func (h history) troubles(cluster string, more ...string) []span {
 	var all []string
 	for _, e := range h {
 		for system := range e.down {
-			if isOutside(system) && !slices.Contains(more, system) {
+			if (isOutside(system) || system == rightLost) && !slices.Contains(more, system) {
 				continue
 			}
 			if _, other, one := strings.Cut(system, " of prod-"); !one || "prod-"+other == cluster {
@@ -91,12 +91,12 @@ type wrongs struct {
 
 func (h history) wrongs() wrongs {
 	all := remembered(func(names string) []span {
-		of := strings.Fields(names)
+		of := strings.Split(names, "\n")
 		return slices.SortedFunc(slices.Values(h.troubles(of[0], of[1:]...)),
 			func(a, b span) int { return a.to.Compare(b.to) })
 	})
 	w := wrongs{troubles: func(cluster string, more ...string) []span {
-		return all(strings.Join(append([]string{cluster}, more...), " "))
+		return all(strings.Join(append([]string{cluster}, more...), "\n"))
 	}}
 	for _, e := range h {
 		if e.fault != "" || programOf(e.died) == agents.name {

@@ -58,7 +58,8 @@ var hubFaults = []beside{
 		lost := w.below(len(appRights), fmt.Sprint(rightLost, time.Since(begin)))
 		w.note("the App loses %s", appRights[lost])
 		set(slices.Delete(slices.Clone(appRights), lost, lost+1))
-		return func() { set(appRights) }
+		over := w.stops(rightLost)
+		return func() { set(appRights); over() }
 	}},
 }
 

@@ -126,7 +126,7 @@ func (p *replica) live(process string, stop chan struct{}) error {
 	go func() {
 		defer close(done)
 		err := run(ctx)
-		p.w.note("%s ended: %v", process, err)
+		p.w.note("%s%sit ended: %v", process, logs, err)
 	}()
 	go n.watched(done)
 	select {
