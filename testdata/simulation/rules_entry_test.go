@@ -3,6 +3,7 @@ package simulation
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -67,6 +68,9 @@ var entryWaived = map[string]mutant{
 	"a name is told to be taken that came back once more after its entry": {"told true", func(s *scenario) {
 		s.reused("A")
 	}},
+	"a name is told to be taken whose file a merge changed": {"told true", func(s *scenario) {
+		s.overwritten("M")
+	}},
 	"an end is told by a clock that is behind": {"told true", func(s *scenario) {
 		s.endsAfterTold(tolerated + 999*time.Millisecond)
 	}},
@@ -88,6 +92,18 @@ func (s *scenario) reused(once string) {
 		s.a.merged.Add(2 * time.Second): "A", at.Add(time.Second): once} {
 		s.put(event{at: when, push: &push{who: "people", changed: map[string]string{s.a.path: what}}})
 	}
+}
+
+// overwritten has something become of the file of another request by the merge of this one, whose pull
+// request is told that the other one's name is taken.
+func (s *scenario) overwritten(what string) {
+	accounts := s.h.accounts()
+	other := accounts[slices.IndexFunc(accounts, func(a *account) bool { return a.path != s.a.path })]
+	s.pushed(s.find(func(e event) bool { return e.push != nil && e.push.tip == s.a.commit }), func(p *push) {
+		p.changed[other.path] = what
+	})
+	s.tells(s.h[s.told(saysGranted)].at.Add(-time.Millisecond), saysRefused+string(policies.RequestIDReused),
+		fmt.Sprintf("The name %s is taken by %s of #%d, which was first", other.name, other.path, other.number))
 }
 
 // alone has a Role be what was made last of the request.

@@ -79,7 +79,10 @@ func toldTrue(h history) (wrong []string) {
 				what = h.untold(a, all, k, e.comment.process, e.at, heading, text)
 				return what == ""
 			}
-			_ = slices.ContainsFunc(about, so) || slices.ContainsFunc(h.broughtWith(about, all), so)
+			if slices.ContainsFunc(about, so) || slices.ContainsFunc(h.broughtWith(about, all), so) ||
+				h.mergedOver(about, all, text) {
+				what = ""
+			}
 		case strings.HasPrefix(heading, saysWithdrawn):
 			what = h.undone(all, e.at, heading, text)
 		default:

@@ -97,6 +97,9 @@ var toldMutants = map[string]mutant{
 	"a name is told to be taken that did not come back after its entry": {"told true", func(s *scenario) {
 		s.reused("M")
 	}},
+	"a name is told to be taken of what it did not change": {"told true", func(s *scenario) {
+		s.overwritten("D")
+	}},
 	"what was bound is told to have never been": {"told true", func(s *scenario) {
 		s.tells(s.h[s.unbound].at, saysNever+requests.CauseRevoked, "")
 	}},

@@ -69,19 +69,37 @@ func (h history) toldOf(a *account, begins string, from time.Time) time.Time {
 // broughtWith are the requests whose files came to main again with the merge of some: after main was set
 // back, the branch of a pull request has what it had before.
 func (h history) broughtWith(some, all []*account) (others []*account) {
-	for _, e := range h {
-		if e.push == nil || e.push.cluster != "" || !slices.ContainsFunc(some, func(a *account) bool {
-			return a.commit == e.push.tip
-		}) {
-			continue
-		}
+	for _, merge := range h.mergesOf(some) {
 		for _, a := range all {
-			if e.push.changed[a.path] == "A" && !slices.Contains(some, a) {
+			if merge.changed[a.path] == "A" && !slices.Contains(some, a) {
 				others = append(others, a)
 			}
 		}
 	}
 	return others
+}
+
+// mergesOf are the pushes that merged some requests.
+func (h history) mergesOf(some []*account) (all []*push) {
+	for _, e := range h {
+		if e.push != nil && e.push.cluster == "" && slices.ContainsFunc(some, func(a *account) bool {
+			return a.commit == e.push.tip
+		}) {
+			all = append(all, e.push)
+		}
+	}
+	return all
+}
+
+// mergedOver tells whether the merge of some requests changed the file of another one, which came first,
+// and a text says that this has the name: their branch had it as main had before it was set back.
+func (h history) mergedOver(some, all []*account, text string) bool {
+	return slices.ContainsFunc(h.mergesOf(some), func(merge *push) bool {
+		return slices.ContainsFunc(all, func(a *account) bool {
+			return merge.changed[a.path] == "M" &&
+				strings.Contains(text, fmt.Sprintf("The name %s is taken by %s of #%d,", a.name, a.path, a.number))
+		})
+	})
 }
 
 // broughtBack tells whether a request's file came to main again before a time, when the ledger had an
