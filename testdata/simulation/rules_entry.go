@@ -27,7 +27,10 @@ func ledgerExact(h history) (wrong []string) {
 		if !there || a.merged.IsZero() {
 			continue
 		}
-		for _, what := range a.inexact(entry.Status, late, rewritten) {
+		again := slices.ContainsFunc(h, func(e event) bool { // it stood on main before, or came back to it
+			return e.push != nil && e.push.tip == entry.Status.MergeCommit && e.push.changed[a.path] == "A"
+		})
+		for _, what := range a.inexact(entry.Status, late, rewritten || again) {
 			wrong = append(wrong, fmt.Sprintf("the entry of %s says %s", a.name, what))
 		}
 	}

@@ -58,6 +58,11 @@ var entryWaived = map[string]mutant{
 		s.entered(s.a.name, "state: Expired", "state: Revoked")
 		s.timeless()
 	}},
+	"it names the commit that brought its file once more": {"ledger exact", func(s *scenario) {
+		again := strings.Repeat("0", 40)
+		s.put(event{at: s.a.end, push: &push{who: "people", tip: again, changed: map[string]string{s.a.path: "A"}}})
+		s.entered(s.a.name, "mergeCommit: "+s.a.commit, "mergeCommit: "+again)
+	}},
 	"never granted, as a Role alone was made of what was taken": {"told true", func(s *scenario) {
 		s.alone()
 		s.tells(s.h[s.told(saysEnded)].at.Add(time.Second), saysNever+requests.CauseRevoked,
