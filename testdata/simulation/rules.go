@@ -98,7 +98,7 @@ type account struct {
 	stays    []*stay     // of all bindings that say that they are its
 	entered  time.Time   // when the ledger had it; zero: it never did
 	forgot   []time.Time // when its cluster forgot what was granted
-	recalled []time.Time // when a restored etcd brought its record back
+	recalled []time.Time // when a restored etcd brought its record back, or somebody set that back
 }
 
 // granted tells whether it ever had anything by an agent.
@@ -132,6 +132,8 @@ func (h history) accounts() (all []*account) {
 				a.forgot = append(a.forgot, e.at)
 			}
 			switch e.did.what {
+			case recordBack:
+				a.recalled = append(a.recalled, e.at)
 			case approves:
 				a.approved = e.at
 			case merges:

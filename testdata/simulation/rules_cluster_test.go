@@ -239,7 +239,7 @@ var clusterMutants = map[string]mutant{
 	}},
 	"taken, and its record set back after it was entered": {"ledger true", func(s *scenario) {
 		s.lost()
-		s.tamper("record set back", s.h[s.entry].at.Add(time.Minute))
+		s.tamper(recordBack, s.h[s.entry].at.Add(time.Minute))
 	}},
 	"refused after main was set back to before its entry, and its record was there": {"ledger exact",
 		func(s *scenario) {
@@ -324,7 +324,7 @@ var clusterWaived = map[string]mutant{
 	}},
 	"taken, and its record set back before it was entered": {"ledger true", func(s *scenario) {
 		s.lost()
-		s.tamper("record set back", s.h[s.entry].at.Add(-time.Second))
+		s.tamper(recordBack, s.h[s.entry].at.Add(-time.Second))
 	}},
 	"granted again after its record was deleted": {"metrics counts", func(s *scenario) {
 		s.tamper("record deleted", s.a.end.Add(-time.Minute))

@@ -76,6 +76,9 @@ var entryWaived = map[string]mutant{
 	"a name is told to be taken whose file a merge changed": {"told true", func(s *scenario) {
 		s.overwritten("M")
 	}},
+	"its record set back after the end, and counted": {"metrics counts", func(s *scenario) {
+		s.recordSetBack(1)
+	}},
 	"an end is told by a clock that is behind": {"told true", func(s *scenario) {
 		s.endsAfterTold(tolerated + 999*time.Millisecond)
 	}},

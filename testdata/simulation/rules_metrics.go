@@ -177,8 +177,8 @@ func (h history) enteredAs(a *account) []string {
 }
 
 // endings are the causes by which the end of a binding may be counted, each once: those that were
-// entered, and more where a restored etcd brought it back, or later its record alone, which says that it
-// is there.
+// entered, and more where a restored etcd brought it back, or later its record alone says again that it is
+// there.
 func (a *account) endings(s *stay, told history, entered []string) []string {
 	once := func(causes []string) []string { return slices.Compact(slices.Sorted(slices.Values(causes))) }
 	all := slices.Clone(entered)

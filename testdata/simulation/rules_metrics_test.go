@@ -60,9 +60,18 @@ func (s *scenario) uncounted(word string) {
 	}
 }
 
+// recordSetBack has somebody set the record back long after the end, and an end be counted by that so often.
+func (s *scenario) recordSetBack(counted float64) {
+	s.tamper(recordBack, s.a.end.Add(10*time.Minute))
+	s.shows(s.end(), func(one *scrape) { one.numbers[`bindings_ended_total{cause="Expired"}`] += counted })
+}
+
 // metricMutants are of what processes say of themselves.
 var metricMutants = map[string]mutant{
 	"a binding too many is shown": number("metrics live", "grants_active", 1000, (*scenario).end),
+	"its record set back after the end, and counted twice": {"metrics counts", func(s *scenario) {
+		s.recordSetBack(2)
+	}},
 	"a binding that is there is not shown": number("metrics live", "grants_active", 0,
 		func(s *scenario) time.Time { return s.h[s.unbound].at }),
 	"who does not lead shows bindings": {"metrics live", func(s *scenario) {

@@ -100,7 +100,7 @@ var tamperings = table{
 		fields["window"].(map[string]any)["end"] = at.Add(prolongedBy).Format(time.RFC3339)
 		return `{"data":{"grant":` + text(text(fields)) + `}}`
 	})},
-	{"record set back", records, nil, true, func(s *site, _ *request, o cluster.Object, _ string) func() {
+	{recordBack, records, nil, true, func(s *site, _ *request, o cluster.Object, _ string) func() {
 		at := servedAt(o, o.GetName())
 		s.hand(http.MethodPatch, at, `{"data":{"phase":"Granting"}}`)
 		if was, _, _ := unstructured.NestedString(o.Object, "data", "phase"); was != string(plan.Scheduled) {
@@ -121,6 +121,9 @@ var tamperings = table{
 		return func() { s.hand(http.MethodDelete, servedAt(o, forged(o.GetName())), "") }
 	}},
 }
+
+// recordBack has a record say that what it is of is being granted.
+const recordBack = "record set back"
 
 // prolongs has a record say a later end of its window.
 const (
