@@ -75,6 +75,9 @@ func withinLimits(h history) (wrong []string) {
 			if !other.from.After(one.from) && other.to.After(one.from) {
 				beside++
 			}
+			if a != b && h.denied(b) { // as what was made of it came to be otherwise: it never began
+				continue
+			}
 			if back := a.start.Sub(b.start); back >= 0 && back < 24*time.Hour {
 				begun++
 			}

@@ -52,6 +52,13 @@ var entryMutants = map[string]mutant{
 
 // entryWaived are those in which another entry is right.
 var entryWaived = map[string]mutant{
+	"it began once more within a day, and once more was refused": {"G1 limits", func(s *scenario) {
+		s.under(rare)
+		s.anotherOne(80 * time.Minute)
+		other := s.anotherOne(40 * time.Minute)
+		s.refused()
+		s.copied(other)
+	}},
 	"a Role alone was made of what was taken": {"ledger exact", func(s *scenario) {
 		s.alone()
 		s.entered(s.a.name, "cause: "+requests.CauseExpired, "cause: "+requests.CauseRevoked)

@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -91,8 +92,8 @@ var outsideMutants = map[string]mutant{
 	}},
 }
 
-// anotherOne has the same be asked for, given and over once more, so much later.
-func (s *scenario) anotherOne(after time.Duration) {
+// anotherOne has the same be asked for, given and over once more, so much later, under a name of its own.
+func (s *scenario) anotherOne(after time.Duration) (name string) {
 	r := *s.a.request
 	r.name = strings.Replace(r.name, "-alice-", fmt.Sprintf("-alice-%ds-", int(after.Seconds())), 1)
 	r.path = requests.Path(r.cluster, r.policy, r.name)
@@ -120,6 +121,15 @@ func (s *scenario) anotherOne(after time.Duration) {
 		}
 		s.put(e)
 	}
+	return r.name
+}
+
+// copied has the ledger have the same of another request under its name as it has of this one.
+func (s *scenario) copied(name string) {
+	last := &s.h[len(s.h)-1]
+	last.main = maps.Clone(last.main)
+	text := last.main[requests.RevocationPath(s.a.cluster, s.a.name)]
+	last.main[requests.RevocationPath(s.a.cluster, name)] = strings.ReplaceAll(text, s.a.name, name)
 }
 
 // lasts has the request be for so long.
