@@ -121,14 +121,7 @@ func (v *version) ours() bool {
 // shownCounts: what all processes of a cluster counted is no more than what happened, by the causes
 // and codes that the ledger has; nor less, but for what is lost with a process, or with an answer.
 func shownCounts(h history) (wrong []string) {
-	counted, may, told := map[string]float64{}, h.refusals(), h.told() // by cluster and number
-	for _, s := range h.lastScrapes() {
-		for name, n := range s.numbers {
-			if strings.HasPrefix(name, "decisions_total") || strings.HasPrefix(name, "bindings_ended_total") {
-				counted[of(name, s.cluster)] += n
-			}
-		}
-	}
+	counted, may, told := h.counted("decisions_total", "bindings_ended_total"), h.refusals(), h.told()
 	for _, a := range h.accounts() {
 		if a.granted() {
 			causes := h.enteredAs(a)
@@ -232,6 +225,19 @@ func (h history) refusals() map[string]float64 {
 // passes tells whether there are single passes, which nobody asks how they are.
 func (h history) passes() bool {
 	return slices.ContainsFunc(h.lives(), func(p *life) bool { return p.program == passes.name })
+}
+
+// counted are the numbers of all processes of a cluster whose names begin so, by name and cluster.
+func (h history) counted(names ...string) map[string]float64 {
+	all := map[string]float64{}
+	for _, s := range h.lastScrapes() {
+		for name, n := range s.numbers {
+			if slices.ContainsFunc(names, func(begin string) bool { return strings.HasPrefix(name, begin) }) {
+				all[of(name, s.cluster)] += n
+			}
+		}
+	}
+	return all
 }
 
 // lastScrapes are the last ones of each process.

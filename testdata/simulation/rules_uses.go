@@ -199,20 +199,13 @@ func endsUsed(h history) (wrong []string) {
 // shownUses: all processes of a cluster counted no more uses than they were told of; nor fewer, but for
 // what is lost with a process.
 func shownUses(h history) (wrong []string) {
-	counted, most, least := map[string]float64{}, map[string]float64{}, map[string]float64{}
+	counted, most, least := h.counted("exec_uses_total"), map[string]float64{}, map[string]float64{}
 	number := func(c *command) string {
 		result := "refused"
 		if c.allowed() {
 			result = "allowed"
 		}
 		return of(fmt.Sprintf("exec_uses_total{result=%q}", result), c.cluster)
-	}
-	for _, s := range h.lastScrapes() {
-		for name, n := range s.numbers {
-			if strings.HasPrefix(name, "exec_uses_total") {
-				counted[of(name, s.cluster)] += n
-			}
-		}
 	}
 	k, accounts, told := h.knowledge(), h.accounts(), map[string]bool{}
 	for _, e := range k.tales {
