@@ -52,7 +52,7 @@ func (h history) troubles(cluster string, more ...string) []span {
 	var all []string
 	for _, e := range h {
 		for system := range e.down {
-			if (isOutside(system) || system == rightLost) && !slices.Contains(more, system) {
+			if isOutside(system) && !slices.Contains(more, system) {
 				continue
 			}
 			if _, other, one := strings.Cut(system, " of prod-"); !one || "prod-"+other == cluster {

@@ -318,8 +318,7 @@ func toldInTime(h history) (wrong []string) {
 	}
 	wrongs := h.wrongs()
 	late := func(a *account, from, to time.Time) bool {
-		troubles := wrongs.troubles(a.cluster, append(a.services(), rightLost)...) // it may be that to comment
-		return to.Sub(from)-covered(troubles, toldAgain, from, to) > bound
+		return to.Sub(from)-covered(wrongs.troubles(a.cluster, a.services()...), toldAgain, from, to) > bound
 	}
 	terms := remembered(h.terms)
 	for _, a := range h.accounts() {
