@@ -47,13 +47,14 @@ func (v *prover) countRecords(ctx context.Context, path string, counts *policies
 	return nil
 }
 
-// countedOf is what a record tells of its grant. What was never made has an empty window.
+// countedOf is what a record tells of its grant. What was never made, or refused as it was made (R78), has
+// an empty window.
 func countedOf(r plan.Record) policies.Counted {
 	one := policies.Counted{Path: r.Grant.Path, Requester: r.Grant.Requester,
 		Subject: r.Grant.Subject.Name, Window: r.Grant.Window, Undecided: r.Phase == plan.Granting}
 	switch {
 	case r.Phase != plan.Ended:
-	case !r.EverGranted():
+	case r.Cause == requests.CauseDenied || !r.EverGranted():
 		one.Window.End = one.Window.Start
 	case r.EndedAt.Before(one.Window.End.Time):
 		one.Window.End = r.EndedAt

@@ -6,8 +6,10 @@ import (
 	"time"
 
 	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/render"
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/kube"
+	"github.com/pullgrant/pullgrant/sync/plan"
 	"github.com/pullgrant/pullgrant/testdata/forge"
 	controlplane "github.com/pullgrant/pullgrant/testdata/kube"
 )
@@ -140,6 +142,20 @@ func TestLimitByWhatWasTaken(t *testing.T) {
 					t.Errorf("bindings: %v", b)
 				}
 			})
+		}
+	}
+}
+
+// TestRefusedDoesNotCount: what the cluster changed as it was made, and which was refused for that, counts
+// no more by its record than by its entry; what somebody took from a person does (R78).
+func TestRefusedDoesNotCount(t *testing.T) {
+	r := plan.Record{Phase: plan.Ended, Code: string(policies.ChangedByCluster),
+		EndedAt: requests.At(noon.Add(time.Minute)),
+		Objects: []plan.Object{{Kind: render.KindRoleBinding, UID: "made"}}}
+	r.Grant.Window = requests.Window{Start: requests.At(noon), End: requests.At(noon.Add(time.Hour))}
+	for cause, counts := range map[string]bool{requests.CauseDenied: false, requests.CauseRevoked: true} {
+		if r.Cause = cause; countedOf(r).Window.Empty() == counts {
+			t.Errorf("%s: it counts as %v", cause, countedOf(r).Window)
 		}
 	}
 }
