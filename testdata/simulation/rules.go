@@ -327,7 +327,8 @@ func nothingLeft(h history) (wrong []string) {
 	return wrong
 }
 
-// nothingInQuiet: planning again after all is done gives nothing to do.
+// nothingInQuiet: planning again after all is done gives nothing to do. That something owed falls due then
+// is told.
 func nothingInQuiet(h history) (wrong []string) {
 	quiet := false
 	for _, e := range h {
@@ -337,7 +338,7 @@ func nothingInQuiet(h history) (wrong []string) {
 		case !quiet:
 		case e.push != nil:
 			wrong = append(wrong, fmt.Sprintf("%s moved main at %s", e.push.who, e.at))
-		case e.version != nil && e.version.process != "" && e.version.Resource != "leases":
+		case e.version != nil && e.version.process != "" && e.version.Resource != "leases" && !h.fallsDue(e):
 			wrong = append(wrong, fmt.Sprintf("%s of %s at %s", e.version.kind(),
 				e.version.object().GetName(), e.at))
 		}

@@ -2,17 +2,23 @@ package simulation
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/testdata/simulation/cluster"
 )
 
 // entryMutants are those in which an entry tells of other times, people or commits.
 var entryMutants = map[string]mutant{
+	"told in quiet of what fell due long before": {"G7 quiet", func(s *scenario) { s.fallsDue(time.Minute) }},
+	"told in quiet of what falls due later":      {"G7 quiet", func(s *scenario) { s.fallsDue(-tolerated) }},
 	"taken, and bound for long after": {"ended in time", func(s *scenario) {
 		s.put(event{at: s.h[s.unbound].at.Add(-calmEnd - time.Second),
 			push: &push{who: "people", changed: map[string]string{s.a.path: "D"}}})
@@ -52,6 +58,7 @@ var entryMutants = map[string]mutant{
 
 // entryWaived are those in which another entry is right.
 var entryWaived = map[string]mutant{
+	"what falls due is told in quiet": {"G7 quiet", func(s *scenario) { s.fallsDue(10 * time.Second) }},
 	"it began once more within a day, and once more was refused": {"G1 limits", func(s *scenario) {
 		s.under(rare)
 		s.anotherOne(80 * time.Minute)
@@ -160,3 +167,23 @@ func (s *scenario) setBack(at time.Time) {
 
 // entriesOfReviews are those of what only an entry says that a person approved and merged.
 var entriesOfReviews = []string{"the entry names who did not approve", "the entry is of another commit"}
+
+// fallsDue has an agent tell just before the end of something owed, so long after it fell due.
+func (s *scenario) fallsDue(since time.Duration) {
+	last := &s.h[len(s.h)-1]
+	at := last.at.Add(-time.Second).Truncate(time.Second)
+	debt := policies.Debt{APIVersion: requests.APIVersion, Kind: policies.KindDebt,
+		Metadata: requests.Metadata{Name: s.a.name}, Spec: policies.DebtSpec{Cluster: s.a.cluster,
+			Policy: s.a.policy, Requester: "alice", Subject: requests.Subject{Kind: "User", Name: "alice@example.com"},
+			PullRequest: s.a.number, Owners: []string{"bob"}, DueAt: requests.At(at.Add(-since))}}
+	text, err := requests.Marshal(debt)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	last.main = maps.Clone(last.main)
+	last.main[s.a.debtOf()] = strings.TrimSpace(string(text))
+	v := version{cluster: s.a.cluster, process: "agent-prod-eu-a-1", Event: cluster.Event{Verb: "create",
+		Resource: "events", New: &unstructured.Unstructured{Object: map[string]any{
+			"reason": "BreakGlassOverdue", "message": s.a.name}}}}
+	s.put(event{at: at, version: &v})
+}

@@ -3,7 +3,9 @@ package simulation
 import (
 	"fmt"
 	"strings"
+	"time"
 
+	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
 )
 
@@ -58,6 +60,18 @@ func owed(h history) (wrong []string) {
 		}
 	}
 	return wrong
+}
+
+// fallsDue tells whether an agent tells that something which is owed in the end became overdue just then.
+func (h history) fallsDue(e event) bool {
+	if e.version.kind() != "events create" || e.version.New.Object["reason"] != "BreakGlassOverdue" {
+		return false
+	}
+	name, _ := e.version.New.Object["message"].(string)
+	at := requests.DebtPath(e.version.cluster, name)
+	debt, findings := policies.ParseDebt(at, []byte(h[len(h)-1].main[at]+"\n"))
+	since := e.at.Sub(debt.Spec.DueAt.Time)
+	return len(findings) == 0 && since > -tolerated && since < time.Minute
 }
 
 // settles tells whether an agent's change of a file is about access that broke the glass. A request
