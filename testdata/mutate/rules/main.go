@@ -99,6 +99,7 @@ func run(arguments []string) error {
 		}
 		caught = p.caught
 	}
+	all = slices.DeleteFunc(all, func(m mutation) bool { return m.beside })
 	survived := 0
 	for _, m := range all {
 		by, err := caught(m)

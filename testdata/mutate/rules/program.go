@@ -91,7 +91,9 @@ func switched(root, path string, all []mutation) ([]byte, error) {
 			if !bytes.Contains(text, []byte(m.old)) {
 				continue
 			}
-			left = slices.DeleteFunc(left, func(other mutation) bool { return other.number == m.number })
+			left = slices.DeleteFunc(left, func(other mutation) bool {
+				return other.number == m.number && other.old == m.old
+			})
 			name := fmt.Sprintf("%sMutation%d", f.Name.Name, m.number)
 			write(f.Body.Lbrace + 1)
 			fmt.Fprintf(out, "\nif switched.On(%d) {\n%s\n}\n", m.number, forward(f, name))
