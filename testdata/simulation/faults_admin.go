@@ -100,10 +100,17 @@ func (s *site) mend() {
 	}
 }
 
-// takeBack deletes what an administrator made, as soon as the cluster lets that.
+// takeBack deletes what an administrator made, as soon as the cluster lets that; not what an agent has in
+// its place, where it went with its namespace.
 func (s *site) takeBack(path string) {
 	for {
-		err := s.byHand(http.MethodDelete, path, nil)
+		there, err := s.asked(http.MethodGet, path, nil)
+		if err == nil && strings.Contains(string(there), render.LabelManagedBy) {
+			return
+		}
+		if err == nil {
+			err = s.byHand(http.MethodDelete, path, nil)
+		}
 		if err == nil || strings.Contains(err.Error(), "NotFound") {
 			return
 		}
