@@ -64,9 +64,10 @@ func TestEndIsToldInTheNextTerm(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	defer comments.begin(ctx)()
+	wait := comments.begin(ctx)
 	s.Until("the end is told", func() bool { return strings.Contains(s.said(numbers["ended"]), "ended") })
 	stop()
+	wait()
 	if said := s.said(numbers["waiting"]); said != "" {
 		t.Errorf("it was told of an earlier term: %s", said)
 	}

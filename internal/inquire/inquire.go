@@ -38,8 +38,8 @@ func (all Answerers) Fill(ctx context.Context, f *policies.Facts, now func() tim
 	slots := make(chan struct{}, maxAtOnce)
 	var group sync.WaitGroup
 	for n, a := range asked {
+		slots <- struct{}{} // in their order, not in that of the goroutines
 		group.Go(func() {
-			slots <- struct{}{}
 			defer func() { <-slots }()
 			replies[n] = all.ask(ctx, a)
 			replies[n].At = requests.At(now())
