@@ -9,8 +9,8 @@ import (
 
 // unbroken are the rules for which nobody has broken the product yet: a mutation that they see takes
 // them off.
-var unbroken = []string{"G1 known branch", "G1 names", "G1 stands", "G4 names", "G4 used up",
-	"aws-auth others", "recorded after end"}
+var unbroken = []string{"G1 names", "G1 stands", "G4 names", "G4 used up",
+	"aws-auth others"}
 
 // TestEveryRuleSeesTheProductBroken: the product is broken for each rule but those, by the list that
 // `make mutate-simulation` tries, and for no rule that there is not.
