@@ -198,7 +198,7 @@ func endsUsed(h history) (wrong []string) {
 
 // shownUses: all processes of a cluster counted no more uses than they were told of; nor fewer, but for
 // what is lost with a process.
-func shownUses(h history) (wrong []string) {
+func shownUses(h history) []string {
 	counted, most, least := h.counted("exec_uses_total"), map[string]float64{}, map[string]float64{}
 	number := func(c *command) string {
 		result := "refused"
@@ -222,18 +222,7 @@ func shownUses(h history) (wrong []string) {
 			least[number(u.command)]++
 		}
 	}
-	for name, n := range counted {
-		if n > most[name] {
-			wrong = append(wrong, fmt.Sprintf("%s is %g, more than the %g that were told", name, n, most[name]))
-		}
-	}
-	for name, n := range least {
-		if counted[name] < n && !h.faulty() && !h.passes() {
-			wrong = append(wrong, fmt.Sprintf("%s is %g, less than the %g that were", name, counted[name], n))
-		}
-	}
-	slices.Sort(wrong)
-	return wrong
+	return h.miscounted(counted, most, least)
 }
 
 // changesUses tells whether a version is of a record to which uses were added, which whoever is told of
