@@ -109,29 +109,27 @@ func (c *Client) walk(ctx context.Context, name, at string, enter, wanted func(s
 			break
 		}
 	}
-	var names, apart []string
+	var names, plain, apart []string
 	for base, e := range folder {
 		switch full := path.Join(at, base); {
 		case e.kind == "tree" && enter(full):
 			names, apart = append(names, e.name), append(apart, base)
 		case wanted(full) && e.small():
-			names = append(names, e.name)
+			names, plain = append(names, e.name), append(plain, base)
+		case wanted(full):
+			plain = append(plain, base)
 		}
 	}
 	if err := c.readAll(ctx, names); err != nil {
 		return nil, err
 	}
 	files := map[string]policies.TreeFile{}
-	for base, e := range folder {
-		full := path.Join(at, base)
-		switch {
-		case !wanted(full) || e.kind == "tree" && enter(full):
-		case e.small() && !c.atHand(e.name): // it could not be had with the others
+	for _, base := range plain {
+		e := folder[base]
+		if e.small() && !c.atHand(e.name) { // it could not be had with the others
 			apart = append(apart, base)
-		default:
-			if files[full], err = c.file(ctx, e); err != nil {
-				return nil, err
-			}
+		} else if files[path.Join(at, base)], err = c.file(ctx, e); err != nil {
+			return nil, err
 		}
 	}
 	slices.Sort(apart)
