@@ -150,6 +150,31 @@ func TestSleeperLeavesTheLease(t *testing.T) {
 	}
 }
 
+// TestLateCreatedLease: a replica that hears long after that it created the Lease does not lead by it
+// beside another.
+func TestLateCreatedLease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newReplicas(t)
+		defer s.api.Close()
+		answers := 0
+		stopA := s.lead("a", atOnce, func() {
+			if answers++; answers == 2 { // to Get, then to Create
+				time.Sleep(5 * time.Minute)
+			}
+		})
+		defer stopA()
+		time.Sleep(time.Second)
+		defer s.lead("b", atOnce, atOnce)()
+		time.Sleep(10 * time.Minute)
+		if left := s.left("a", time.Time{}); left != 0 {
+			t.Error("a led beside b")
+		}
+		if want := []string{"a", "b"}; !slices.Equal(s.holders, want) {
+			t.Errorf("the Lease was held by %q, want %q", s.holders, want)
+		}
+	})
+}
+
 // TestTakenLease: a replica from which somebody took the Lease stops as soon as it finds that out.
 func TestTakenLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -110,12 +110,23 @@ func (l *lock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []b
 	return record, raw, err
 }
 
-// Update is a renewal, or a takeover. One whose answer comes after the time that there was for it is
-// none: the elector would count it as of now.
+// Create is the first claim to the Lease.
+func (l *lock) Create(ctx context.Context, record resourcelock.LeaderElectionRecord) error {
+	return inTime(ctx, record, l.LeaseLock.Create)
+}
+
+// Update is a renewal, or a takeover.
 func (l *lock) Update(ctx context.Context, record resourcelock.LeaderElectionRecord) error {
+	return inTime(ctx, record, l.LeaseLock.Update)
+}
+
+// inTime holds the Lease as write does. One whose answer comes after the time that there was for it
+// is not held: the elector would count it as of now.
+func inTime(ctx context.Context, record resourcelock.LeaderElectionRecord,
+	write func(context.Context, resourcelock.LeaderElectionRecord) error) error {
 	ctx, cancel := context.WithTimeout(ctx, renewDeadline)
 	defer cancel()
-	if err := l.LeaseLock.Update(ctx, record); err != nil {
+	if err := write(ctx, record); err != nil {
 		return err
 	}
 	return ctx.Err()
