@@ -156,6 +156,8 @@ func (a *Agent) step(ctx context.Context, s plan.Step) (plan.Record, error) {
 	case plan.Attribute:
 		log.Info("known by whom", "by", r.EndedBy.Login)
 		return r, a.cluster.Save(ctx, &r)
+	case plan.Note:
+		return r, a.cluster.Save(ctx, &r)
 	case plan.Schedule:
 		log.Info("scheduled", "starts_at", r.Grant.Window.Start.String())
 		return r, a.save(ctx, &r)

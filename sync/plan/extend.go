@@ -67,7 +67,7 @@ func rank(steps []Step) func(Step) int {
 			extended[s.Record.Grant.Extends] = true
 		}
 	}
-	order := []Action{End, Sweep, Grant, Schedule, Deny, Enter, Discard, Forget}
+	order := []Action{End, Sweep, Grant, Note, Schedule, Deny, Enter, Discard, Forget}
 	return func(s Step) int {
 		switch {
 		case s.Overlaps:

@@ -55,6 +55,8 @@ func (p *planner) follow(r Record) {
 		}
 		r.Phase = Granting
 		p.grant(r)
+	case r.Phase == Granting && state.unnoted: // which the ledger could not name once it is gone
+		p.add(Note, r)
 	}
 }
 
@@ -134,6 +136,7 @@ type remains struct {
 	edited   bool     // there, with other content
 	foreign  bool     // something else stands under the name
 	replaced bool     // the namespace is another one
+	unnoted  bool     // a binding was found for the first time
 	existed  bool     // at least one binding was there at some time, or may have been
 }
 
@@ -157,7 +160,7 @@ func (p *planner) examine(r Record) remains {
 			s.edited = s.edited || there.Content != o.Content
 		case o.UID == "" && there.Managed && there.Content == o.Content:
 			s.found = append(s.found, there)
-			s.objects[i].UID = there.UID
+			s.objects[i].UID, s.unnoted = there.UID, s.unnoted || o.IsBinding()
 		case o.UID == "" && slices.ContainsFunc(p.gone(r),
 			func(g Gone) bool { return g.UID == there.UID }):
 			s.found = append(s.found, there) // it was seen as it was made, and then without its label

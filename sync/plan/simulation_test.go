@@ -95,7 +95,7 @@ func (s *simulation) apply(now time.Time, steps []Step) error {
 				return err
 			}
 			s.save(r)
-		case Schedule:
+		case Note, Schedule:
 			if err := s.part(); err != nil {
 				return err
 			}

@@ -14,6 +14,7 @@ const (
 	Attribute Action = "attribute" // note by whom a grant ended, which was told when it did
 	Sweep     Action = "sweep"     // delete managed objects that no grant explains
 	Grant     Action = "grant"     // note Granting, create the objects that are missing, note Granted
+	Note      Action = "note"      // note what was made of a grant that may not go on by now
 	Schedule  Action = "schedule"  // note that a request is allowed whose window begins later
 	Deny      Action = "deny"      // note the refusal of a request
 	Enter     Action = "enter"     // write the ended grant into the ledger and remove the request file, in git
