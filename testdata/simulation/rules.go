@@ -151,6 +151,8 @@ func (h history) accounts() (all []*account) {
 					a.left, a.leftBy = e.at, e.push.who
 				case status == "A" && e.push.again: // by the very commit that brought it first
 					a.left, a.leftBy, a.back = time.Time{}, "", time.Time{}
+				case status == "A" && a.pushed && a.deeds[len(a.deeds)-1].did.what != puts:
+					a.pushed, a.left, a.leftBy = false, time.Time{}, "" // what was taken away was not merged
 				case status == "A" && !a.left.IsZero() && a.back.IsZero():
 					a.back = e.at
 				case status == "A" && a.left.IsZero() && !trusted:
