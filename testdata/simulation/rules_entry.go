@@ -11,6 +11,7 @@ import (
 
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/plan"
+	"github.com/pullgrant/pullgrant/testdata/simulation/cluster"
 )
 
 // ledgerExact: what an entry says of when access was, and by which pull request, is as it was.
@@ -113,11 +114,18 @@ func (v *version) announces() bool {
 	if v.Resource != records || v.process == "" || v.New == nil {
 		return false
 	}
-	text, _, _ := unstructured.NestedString(v.New.Object, "data", "objects")
-	var all []plan.Object
-	return json.Unmarshal([]byte(text), &all) == nil && slices.ContainsFunc(all, func(o plan.Object) bool {
+	return slices.ContainsFunc(remembers(v.New), func(o plan.Object) bool {
 		return o.IsBinding() && o.Content != ""
 	})
+}
+
+// remembers are the objects that a record has; none where nobody can read them.
+func remembers(record cluster.Object) (all []plan.Object) {
+	text, _, _ := unstructured.NestedString(record.Object, "data", "objects")
+	if json.Unmarshal([]byte(text), &all) != nil {
+		return nil
+	}
+	return all
 }
 
 // anew tells whether an entry is of a request that was judged once more, as if it never had been granted:
