@@ -95,10 +95,11 @@ type account struct {
 	announced        time.Time   // when its record said last that something was about to be made; zero: never
 	unarmed          []time.Time // when a Job of its went before anything was made
 
-	stays    []*stay     // of all bindings that say that they are its
-	entered  time.Time   // when the ledger had it; zero: it never did
-	forgot   []time.Time // when its cluster forgot what was granted
-	recalled []time.Time // when a restored etcd brought its record back, or somebody set that back
+	stays      []*stay     // of all bindings that say that they are its
+	entered    time.Time   // when the ledger had it; zero: it never did
+	forgot     []time.Time // when its cluster forgot what was granted
+	unrecorded time.Time   // when its record went last; zero: it is there, or never was
+	recalled   []time.Time // when a restored etcd brought its record back, or somebody set that back
 }
 
 // granted tells whether it ever had anything by an agent.
@@ -167,7 +168,7 @@ func (h history) accounts() (all []*account) {
 				switch status := e.push.changed[requests.RevocationPath(a.cluster, a.name)]; {
 				case status == "A" && a.entered.IsZero():
 					a.entered = e.at
-				case status == "D" && !e.at.Before(a.end): // its record is not kept for longer
+				case status == "D" && h.unkept(a, e.at):
 					a.forgot = append(a.forgot, e.at)
 				}
 			}
@@ -186,6 +187,12 @@ func (h history) accounts() (all []*account) {
 					a.recalled = append(a.recalled, e.at)
 				}
 			}
+			if e.version.Resource == records {
+				a.unrecorded = time.Time{}
+				if e.version.New == nil {
+					a.unrecorded = e.at
+				}
+			}
 			if e.version.announces() {
 				a.announced = e.at
 			}
@@ -198,6 +205,12 @@ func (h history) accounts() (all []*account) {
 		}
 	}
 	return all
+}
+
+// unkept tells whether nobody need have the record of a request any more at a time: its window is over,
+// or was by the clock of who has forgotten it.
+func (h history) unkept(a *account, at time.Time) bool {
+	return !at.Before(a.end) || !a.unrecorded.IsZero() && !h.latest(a.cluster, a.unrecorded).Before(a.end)
 }
 
 // opens has a request be on main with all that it takes from a time on, from which its window
