@@ -93,6 +93,9 @@ var entryWaived = map[string]mutant{
 	"its record set back after the end, and counted": {"metrics counts", func(s *scenario) {
 		s.recordSetBack(1)
 	}},
+	"a record forged, and its end counted, and deleted before it was entered": {"metrics counts", func(s *scenario) {
+		s.forgedEnd(1)
+	}},
 	"an end is told by a clock that is behind": {"told true", func(s *scenario) {
 		s.endsAfterTold(tolerated + 999*time.Millisecond)
 	}},

@@ -5,7 +5,11 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/plan"
+	"github.com/pullgrant/pullgrant/testdata/simulation/cluster"
 )
 
 // forgeries are the requests that nobody asked for and that have a forged record. What an agent makes
@@ -37,16 +41,40 @@ func (h history) unforged() history {
 	})
 }
 
-// countForged adds to what may be counted the ends of what forgeries say that there was.
+// countForged adds to what may be counted the ends of what forgeries say that there was: those that an agent
+// wrote into a forged record, which may be deleted before any entry tells of them.
 func (h history) countForged(may map[string]float64) {
-	for _, f := range h.forgeries() {
-		entry, _ := h.entryOf(f.Cluster, f.Name)
-		for _, ref := range entry.Status.GrantRefs {
-			if strings.HasSuffix(ref.Kind, "Binding") {
-				may[endedBy(entry.Status.Cause, f.Cluster)]++
+	all := h.forgeries()
+	for _, e := range h {
+		v := e.version
+		if v == nil || v.Resource != records || v.process == "" || v.New == nil ||
+			!slices.ContainsFunc(all, func(f requests.Place) bool {
+				return f.Cluster == v.cluster && requests.ObjectName(f.Name, 0) == v.New.GetName()
+			}) {
+			continue
+		}
+		cause := endCause(v.New)
+		if cause == "" || cause == endCause(v.Old) {
+			continue
+		}
+		for _, o := range remembers(v.New) {
+			if o.IsBinding() && o.UID != "" {
+				may[endedBy(cause, v.cluster)]++
 			}
 		}
 	}
+}
+
+// endCause is that of the end which a record tells of; empty: it tells of none.
+func endCause(record cluster.Object) string {
+	if record == nil {
+		return ""
+	}
+	data, _, _ := unstructured.NestedStringMap(record.Object, "data")
+	if data["phase"] != string(plan.Ended) {
+		return ""
+	}
+	return data["cause"]
 }
 
 // saidEnds are what may be told of the end of a window: that, and later ones where an administrator

@@ -5,6 +5,11 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
 // shows has the last scrape of the leader before a time have other numbers, or say otherwise.
@@ -66,12 +71,42 @@ func (s *scenario) recordSetBack(counted float64) {
 	s.shows(s.end(), func(one *scrape) { one.numbers[`bindings_ended_total{cause="Expired"}`] += counted })
 }
 
+// forgedEnd has somebody forge a record after the end, an agent find that nothing of that is there, and that
+// be counted so often for each of its bindings; it is deleted before the ledger has it.
+func (s *scenario) forgedEnd(counted int) {
+	s.tamper(forges, s.a.end.Add(10*time.Minute))
+	last := *s.h[s.of("configmaps update")].version
+	for _, e := range s.h {
+		if v := e.version; v != nil && v.kind() == "configmaps update" && v.New.GetName() == last.New.GetName() &&
+			v.process != "" && endCause(v.New) == "" {
+			last = *v
+		}
+	}
+	last.New = last.New.DeepCopy()
+	last.New.SetName(forged(last.New.GetName()))
+	last.Old = last.New.DeepCopy()
+	for field, is := range map[string]string{"phase": string(plan.Ended), "cause": requests.CauseBindingDeleted} {
+		if err := unstructured.SetNestedField(last.New.Object, is, "data", field); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	s.put(event{at: s.a.end.Add(11 * time.Minute), version: &last})
+	for _, o := range remembers(last.New) {
+		if o.IsBinding() {
+			s.shows(s.end(), func(one *scrape) {
+				one.numbers[`bindings_ended_total{cause="BindingDeleted"}`] += float64(counted)
+			})
+		}
+	}
+}
+
 // metricMutants are of what processes say of themselves.
 var metricMutants = map[string]mutant{
 	"a binding too many is shown": number("metrics live", "grants_active", 1000, (*scenario).end),
 	"its record set back after the end, and counted twice": {"metrics counts", func(s *scenario) {
 		s.recordSetBack(2)
 	}},
+	"a record forged, and its end counted twice": {"metrics counts", func(s *scenario) { s.forgedEnd(2) }},
 	"a binding that is there is not shown": number("metrics live", "grants_active", 0,
 		func(s *scenario) time.Time { return s.h[s.unbound].at }),
 	"who does not lead shows bindings": {"metrics live", func(s *scenario) {
