@@ -102,13 +102,18 @@ func (t *comment) about() string {
 	return fmt.Sprint("#", t.number)
 }
 
-// begin forgets what an earlier term left, which by now another replica may have told otherwise, but
-// for what nobody else tells of again, and writes comments until ctx ends. What it returns waits for
-// that.
-func (n *comments) begin(ctx context.Context) (wait func()) {
+// leave forgets what by now another replica may have told otherwise, but for what nobody else tells of
+// again.
+func (n *comments) leave() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	maps.DeleteFunc(n.pending, func(_ string, t *comment) bool { return !t.last })
+}
+
+// begin leaves what an earlier term had to tell, and writes comments until ctx ends. What it returns
+// waits for that.
+func (n *comments) begin(ctx context.Context) (wait func()) {
+	n.leave()
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/pullgrant/pullgrant/render"
@@ -73,16 +74,9 @@ func TestOldPlanGrantsNothing(t *testing.T) {
 func TestOnceRespectsTheLease(t *testing.T) {
 	s := newStage(t)
 	s.ask("lease")
-	holder, seconds, renewed := "replica-a", int32(15), metav1.NewMicroTime(noon)
-	leases := s.Admin.CoordinationV1().Leases(kube.Namespace)
-	_, err := leases.Create(t.Context(), &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{
-		Name: kube.LeaseName},
-		Spec: coordinationv1.LeaseSpec{HolderIdentity: &holder, LeaseDurationSeconds: &seconds,
-			RenewTime: &renewed}},
-		metav1.CreateOptions{})
-	s.Must(err)
+	s.held()
 	s.SetClock(noon.Add(14 * time.Second))
-	err = s.agent(options{}).Once(t.Context())
+	err := s.agent(options{}).Once(t.Context())
 	if err == nil || !strings.Contains(err.Error(), `"replica-a" holds Lease`) ||
 		len(s.Records()) != 0 {
 		t.Errorf("records %v, error %v", s.Records(), err)
@@ -92,6 +86,60 @@ func TestOnceRespectsTheLease(t *testing.T) {
 	if len(s.Bindings()) != 1 {
 		t.Errorf("bindings %v", s.Bindings())
 	}
+}
+
+// held has replica-a hold the Lease for 15 s.
+func (s *stage) held() {
+	s.Helper()
+	holder, seconds, renewed := "replica-a", int32(15), metav1.NewMicroTime(s.Clock())
+	leases := s.Admin.CoordinationV1().Leases(kube.Namespace)
+	lease, err := leases.Get(s.Context(), kube.LeaseName, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		lease, err = leases.Create(s.Context(), &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{
+			Name: kube.LeaseName}}, metav1.CreateOptions{})
+	}
+	s.Must(err)
+	lease.Spec = coordinationv1.LeaseSpec{HolderIdentity: &holder, LeaseDurationSeconds: &seconds,
+		RenewTime: &renewed}
+	_, err = leases.Update(s.Context(), lease, metav1.UpdateOptions{})
+	s.Must(err)
+}
+
+// TestOnceLeavesToTheLeader: a replica that takes the Lease while a single pass goes on may by now have
+// judged what waits for that, so the pass tells only what it entered itself.
+func TestOnceLeavesToTheLeader(t *testing.T) {
+	s := newStage(t)
+	_, waits := s.unjudged()
+	var taken atomic.Bool
+	agent := s.agent(options{github: true, wire: func(next http.RoundTripper) http.RoundTripper {
+		return scene.RoundTripper(func(r *http.Request) (*http.Response, error) {
+			if strings.HasSuffix(r.URL.Path, "/git-receive-pack") && taken.CompareAndSwap(false, true) {
+				s.held()
+			}
+			return next.RoundTrip(r)
+		})
+	}})
+	if agent.Once(t.Context()) == nil {
+		t.Fatal("nothing waits")
+	}
+	s.pause()
+	_, path, content := s.requestFile("refused")
+	refused := s.pull("refused", false, map[string]string{path: content})
+	if agent.Once(t.Context()) == nil || !taken.Load() {
+		t.Fatalf("nothing waits, or nobody took the Lease: %t", taken.Load())
+	}
+	s.says(refused, "### Refused: InsufficientApprovals")
+	if said := s.said(waits); said != "" {
+		t.Errorf("it is the leader's to tell: %s", said)
+	}
+	agent = s.agent(githubOnly) // another one, once the Lease is over
+	for range 2 {
+		s.pause()
+		if agent.Once(t.Context()) == nil {
+			t.Fatal("nothing waits any more")
+		}
+	}
+	s.says(waits, "### Merged, not granted yet")
 }
 
 // TestRepeatedPost: client-go repeats a call after an answer that says so, and the first was done.

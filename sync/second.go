@@ -20,7 +20,7 @@ import (
 func (a *Agent) tellSecond(e ledger.Entry, on string) {
 	g, holder := e.Record.Grant, e.Holder
 	first := g.Evidence.PullRequest
-	c := comment{path: g.Path, what: "second"}
+	c := comment{path: g.Path, what: "second", last: true}
 	switch {
 	case e.Discard:
 		c.find = func(ctx context.Context) (int, error) {
