@@ -21,13 +21,20 @@ type objects struct {
 	mu     sync.Mutex
 	values map[string]any
 	size   int
-	coming map[string]chan struct{} // closed once nobody reads the object any more
+	coming map[string]*try // of objects that somebody reads just now
+}
+
+// try is one reading of an object.
+type try struct {
+	over chan struct{} // closed at its end
+	err  error         // why there is no object; nil also when who read it gave up before
 }
 
 const maxObjects = 64 << 20 // bytes, roughly
 
 // remembered returns the object of a name, from memory or else through load, which also says how
-// many bytes it takes. Several who want an object at once wait for the first of them.
+// many bytes it takes. Several who want an object at once wait for the first of them, and share also its
+// error: asked again by each, GitHub would be asked most when it answers least.
 func remembered[T any](ctx context.Context, o *objects, name string,
 	load func() (T, int, error)) (T, error) {
 	for {
@@ -36,33 +43,41 @@ func remembered[T any](ctx context.Context, o *objects, name string,
 		coming, wait := o.coming[name]
 		if !ok && !wait {
 			if o.coming == nil {
-				o.coming = map[string]chan struct{}{}
+				o.coming = map[string]*try{}
 			}
-			o.coming[name] = make(chan struct{})
+			coming = &try{over: make(chan struct{})}
+			o.coming[name] = coming
 		}
 		o.mu.Unlock()
 		switch {
 		case ok:
 			return value, nil
 		case !wait:
-			return loaded(o, name, load)
+			return loaded(ctx, o, name, coming, load)
 		}
 		select {
-		case <-coming:
+		case <-coming.over:
+			if coming.err != nil {
+				return value, coming.err
+			}
 		case <-ctx.Done():
 			return value, ctx.Err()
 		}
 	}
 }
 
-func loaded[T any](o *objects, name string, load func() (T, int, error)) (T, error) {
+func loaded[T any](ctx context.Context, o *objects, name string, coming *try,
+	load func() (T, int, error)) (T, error) {
 	value, size, err := load()
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	close(o.coming[name])
+	defer close(coming.over)
 	delete(o.coming, name)
-	if err == nil {
+	switch {
+	case err == nil:
 		o.keep(name, value, size)
+	case ctx.Err() == nil:
+		coming.err = err
 	}
 	return value, err
 }

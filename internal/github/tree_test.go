@@ -3,7 +3,6 @@ package github
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"io"
 	"maps"
 	"net/http"
@@ -206,34 +205,6 @@ func TestCodeownersErrors(t *testing.T) {
 	w.push(forge.Change{User: "root", Files: map[string]string{".github/CODEOWNERS": forge.Removed}})
 	if f := w.facts(n); f.CodeownersErrors != nil {
 		t.Errorf("errors %q without a file", f.CodeownersErrors)
-	}
-}
-
-func TestAnObjectIsAskedForOnce(t *testing.T) {
-	w := newWorld(t)
-	n := w.ask()
-	w.facts(n)
-	before := len(w.Requests())
-	w.facts(n)
-	for _, r := range w.Requests()[before:] {
-		if strings.Contains(r.Path, "/git/blobs/") || strings.Contains(r.Path, "/git/trees/") ||
-			strings.Contains(r.Path, "/git/commits/") {
-			t.Errorf("%s again", r.Path)
-		}
-	}
-}
-
-func TestTheMemoryOfObjectsIsBounded(t *testing.T) {
-	var o objects
-	for i := range 10 {
-		value, err := remembered(t.Context(), &o, fmt.Sprint(i), func() (int, int, error) {
-			return i,
-				maxObjects / 4, nil
-		})
-		if err != nil || value != i || o.size > maxObjects || len(o.values) > 4 {
-			t.Fatalf("value %d, error %v, %d objects of %d bytes", value, err,
-				len(o.values), o.size)
-		}
 	}
 }
 
