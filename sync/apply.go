@@ -31,8 +31,7 @@ func (p *pass) apply(ctx context.Context, steps []plan.Step) {
 		if n < 0 {
 			n = len(steps)
 		}
-		kind := slices.DeleteFunc(slices.Clone(steps[:n]),
-			func(s plan.Step) bool { return p.stuck[subject(s)] })
+		kind := slices.DeleteFunc(slices.Clone(steps[:n]), p.isStuck)
 		steps = steps[n:]
 		for i := range kind {
 			if r, written := records[kind[i].Record.Grant.Path]; written && action != plan.Sweep &&
@@ -99,9 +98,16 @@ func (p *pass) applyEach(ctx context.Context, steps []plan.Step) map[string]plan
 func (p *pass) fail(stage monitor.Stage, s plan.Step, err error) {
 	p.failed.add(stage, err)
 	if p.stuck == nil {
-		p.stuck = map[string]bool{}
+		p.stuck = map[string]plan.Action{}
 	}
-	p.stuck[subject(s)] = true
+	p.stuck[subject(s)] = s.Action
+}
+
+// isStuck tells whether a step is left alone until the next pass. An end does not wait for that where only
+// granting did not work: what came of it gives access.
+func (p *pass) isStuck(s plan.Step) bool {
+	by, stuck := p.stuck[subject(s)]
+	return stuck && (s.Action != plan.End || by != plan.Grant)
 }
 
 // tries is what did not work and is tried again, of what is done to the cluster and to the ledger.

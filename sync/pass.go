@@ -27,12 +27,13 @@ const (
 // pass is one look at cluster and branch, and what follows from it.
 type pass struct {
 	*Agent
-	main   *plan.Main      // nil until it was fetched
-	knows  need            // of the branch
-	world  plan.World      // as it was looked at last
-	looked time.Time       // when that began
-	judged *plan.Main      // the branch whose requests were judged
-	stuck  map[string]bool // what a step did not work for: it is left alone until the next pass
+	main   *plan.Main // nil until it was fetched
+	knows  need       // of the branch
+	world  plan.World // as it was looked at last
+	looked time.Time  // when that began
+	judged *plan.Main // the branch whose requests were judged
+	// by subject, what a step did not work for: it is left alone until the next pass
+	stuck  map[string]plan.Action
 	failed failures
 	// whether it was asked what limits commands; a watch begins the next pass when that changes
 	guarded bool
@@ -314,7 +315,7 @@ func (p *pass) steps() []plan.Step {
 		clear(p.trying.entering)
 	}
 	return slices.DeleteFunc(all, func(s plan.Step) bool {
-		return p.stuck[subject(s)] || !p.trying.ends[subject(s)].due(p.trying.pass)
+		return p.isStuck(s) || !p.trying.ends[subject(s)].due(p.trying.pass)
 	})
 }
 

@@ -134,6 +134,7 @@ type remains struct {
 	missing  int      // not there
 	lost     bool     // one that is not there was
 	edited   bool     // there, with other content
+	changed  bool     // the same, of what was about to be made: the cluster made it otherwise
 	foreign  bool     // something else stands under the name
 	replaced bool     // the namespace is another one
 	unnoted  bool     // a binding was found for the first time
@@ -167,6 +168,9 @@ func (p *planner) examine(r Record) remains {
 			s.objects[i].UID, s.edited = there.UID, true
 		case o.UID == "" && o.IsBackstop() && there.Managed:
 			s.missing++ // of a try whose answer never came: its TTL is another, so it is swept and made anew
+		case o.UID == "" && o.Content != "" && there.Managed:
+			s.found = append(s.found, there) // of a try whose answer never came, too
+			s.objects[i].UID, s.changed = there.UID, true
 		default:
 			s.missing++
 			s.lost = s.lost || o.UID != ""
@@ -218,6 +222,8 @@ func (p *planner) verdict(r Record, s remains) (why Why, code policies.Code, ove
 		return Why{Cause: requests.CauseNamespaceReplaced}, "", true
 	case s.edited:
 		return Why{Cause: requests.CauseRevoked}, "", true
+	case s.changed:
+		return Why{Cause: requests.CauseDenied}, policies.ChangedByCluster, true
 	case s.foreign && r.Phase == Granting && len(seen) == 0:
 		return Why{Cause: requests.CauseDenied}, policies.BindingConflict, true
 	case (s.lost && s.existed || s.missing > 0 && len(seen) > 0) && !early && !p.now.Before(near):
