@@ -86,7 +86,8 @@ type account struct {
 	extenders        []*account
 	left             time.Time // when its file left main; zero: it did not
 	leftBy           string
-	back             time.Time // when its file came to main again after that; zero: it did not
+	back             time.Time   // when its file came to main again after that; zero: it did not
+	backs            []time.Time // all of these, until its entry, also where main was set back to have it
 	deeds            []event
 	made, gone       []event     // versions that made what gives access, and that removed it
 	unseen           bool        // no agent saw it go before its end; set by ledgerTrue
@@ -147,7 +148,11 @@ func (h history) accounts() (all []*account) {
 			}
 		case e.push != nil:
 			for _, a := range all {
-				switch status := e.push.changed[a.path]; {
+				status := e.push.changed[a.path]
+				if status == "A" && !a.left.IsZero() && a.entered.IsZero() {
+					a.backs = append(a.backs, e.at)
+				}
+				switch {
 				case status == "D" && a.left.IsZero():
 					a.left, a.leftBy = e.at, e.push.who
 				case status == "A" && e.push.again: // by the very commit that brought it first

@@ -17,8 +17,9 @@ import (
 
 // entryMutants are those in which an entry tells of other times, people or commits.
 var entryMutants = map[string]mutant{
-	"told in quiet of what fell due long before": {"G7 quiet", func(s *scenario) { s.fallsDue(time.Minute) }},
-	"told in quiet of what falls due later":      {"G7 quiet", func(s *scenario) { s.fallsDue(-tolerated) }},
+	"told in quiet of what fell due long before":   {"G7 quiet", func(s *scenario) { s.fallsDue(time.Minute) }},
+	"told in quiet of what falls due later":        {"G7 quiet", func(s *scenario) { s.fallsDue(-tolerated) }},
+	"taken, and said to be returned after its end": {"ledger true", func(s *scenario) { s.returned(false) }},
 	"taken, and bound for long after": {"ended in time", func(s *scenario) {
 		s.put(event{at: s.h[s.unbound].at.Add(-calmEnd - time.Second),
 			push: &push{who: "people", changed: map[string]string{s.a.path: "D"}}})
@@ -58,7 +59,8 @@ var entryMutants = map[string]mutant{
 
 // entryWaived are those in which another entry is right.
 var entryWaived = map[string]mutant{
-	"what falls due is told in quiet": {"G7 quiet", func(s *scenario) { s.fallsDue(10 * time.Second) }},
+	"taken, and returned after main was set back": {"ledger true", func(s *scenario) { s.returned(true) }},
+	"what falls due is told in quiet":             {"G7 quiet", func(s *scenario) { s.fallsDue(10 * time.Second) }},
 	"it began once more within a day, and once more was refused": {"G1 limits", func(s *scenario) {
 		s.under(rare)
 		s.anotherOne(80 * time.Minute)
@@ -166,6 +168,23 @@ func (s *scenario) setBack(at time.Time) {
 	v := *s.h[s.of("configmaps create")].version
 	v.Verb, v.process, v.Old, v.New = restored, "", v.New, nil
 	s.put(event{at: at, version: &v})
+}
+
+// returned has somebody take the file of the request from main, which ends it, and its requester once more
+// before it is entered: where main was set back to have it meanwhile, or not.
+func (s *scenario) returned(setBack bool) {
+	s.lost()
+	s.entered(s.a.name, "cause: "+requests.CauseBindingDeleted, "cause: "+requests.CauseRelinquished)
+	s.entered(s.a.name, "state: "+requests.StateOf(requests.CauseBindingDeleted),
+		"state: "+requests.StateOf(requests.CauseRelinquished))
+	taken := s.h[s.unbound].at.Add(-time.Second)
+	s.tamper(takesAway, taken)
+	s.put(event{at: taken, push: &push{who: "people", changed: map[string]string{s.a.path: "D"}}})
+	if setBack {
+		s.put(event{at: taken.Add(time.Minute), push: &push{who: "people", again: true,
+			changed: map[string]string{s.a.path: "A"}}})
+	}
+	s.tamper(givesBack, taken.Add(2*time.Minute))
 }
 
 // entriesOfReviews are those of what only an entry says that a person approved and merged.

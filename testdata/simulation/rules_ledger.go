@@ -184,7 +184,7 @@ func (a *account) causes(h history, at time.Time) (causes []string) {
 		deeds = slices.Concat(deeds, a.base.deeds)
 	}
 	for _, e := range deeds {
-		if e.at.After(at) {
+		if e.at.After(at) && !a.takenAnew(e, at) {
 			continue
 		}
 		switch e.did.what {
@@ -209,4 +209,18 @@ func (a *account) causes(h history, at time.Time) (causes []string) {
 		}
 	}
 	return causes
+}
+
+// takenAnew tells whether a deed after the end took its file from main, as one had before that end: it was
+// there again meanwhile, or main was set back to have it, and nobody knew yet who had taken it. Whoever does
+// so last, as main has it by its entry, is told to have ended it.
+func (a *account) takenAnew(e event, end time.Time) bool {
+	takes := func(e event) bool {
+		return e.did.request == a.request && (e.did.what == takesAway || e.did.what == givesBack)
+	}
+	first := slices.IndexFunc(a.deeds, takes)
+	return takes(e) && !a.deeds[first].at.After(end) && (a.entered.IsZero() || e.at.Before(a.entered)) &&
+		slices.ContainsFunc(a.backs, func(back time.Time) bool {
+			return back.After(a.deeds[first].at) && !back.After(e.at)
+		})
 }
