@@ -78,6 +78,9 @@ func inStep(h history) (wrong []string) {
 				if p.to.Before(to) {
 					to = p.to
 				}
+				if !from.Before(to) {
+					continue
+				}
 				allowed := inStepBound + max(p.skew, -p.skew) +
 					time.Duration(h.hindered(p, from, to))*tryLost
 				if had := answered(down, from, to); had > allowed {

@@ -74,10 +74,12 @@ func passMay(h history) (wrong []string) {
 		holder string
 		until  time.Time
 	}
-	leases, begun, may := map[string]lease{}, map[string]*life{}, map[string]bool{}
+	leases, begun, may := map[string]lease{}, map[string]bool{}, map[string]bool{}
+	var looking []*life // passes
 	look := func(cluster string, at time.Time) {
-		for _, p := range begun {
-			if l := leases[cluster]; p.cluster == cluster && at.Sub(p.from) < passLooks &&
+		looking = slices.DeleteFunc(looking, func(p *life) bool { return at.Sub(p.from) >= passLooks })
+		for _, p := range looking {
+			if l := leases[cluster]; p.cluster == cluster &&
 				(l.holder == "" || !at.Add(told.aheadOf(cluster, replicaOf(p.process), at)).Before(l.until)) {
 				may[p.process] = true
 			}
@@ -89,7 +91,7 @@ func passMay(h history) (wrong []string) {
 		case e.started != nil && e.started.program == passes.name:
 			p := *e.started
 			p.from = e.at
-			begun[p.process] = &p
+			begun[p.process], looking = true, append(looking, &p)
 			look(p.cluster, e.at)
 		case v == nil:
 		case v.Resource == "leases" && v.New != nil:
@@ -103,7 +105,7 @@ func passMay(h history) (wrong []string) {
 			}
 			leases[v.cluster] = lease{holder, at.Add(time.Duration(seconds) * time.Second)}
 			look(v.cluster, e.at)
-		case begun[v.process] != nil:
+		case begun[v.process]:
 			look(v.cluster, e.at)
 			if slices.Contains(leaderWrites, v.kind()) && !may[v.process] {
 				wrong = append(wrong, fmt.Sprintf("%s: %s of %s, though the Lease was of %q", v.process,
