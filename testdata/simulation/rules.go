@@ -100,6 +100,7 @@ type account struct {
 	entered    time.Time   // when the ledger had it; zero: it never did
 	forgot     []time.Time // when its cluster forgot what was granted
 	unrecorded time.Time   // when its record went last; zero: it is there, or never was
+	unmade     []time.Time // when a restored etcd brought its record back from before it announced a binding
 	recalled   []time.Time // when a restored etcd brought its record back, or somebody set that back
 }
 
@@ -190,6 +191,9 @@ func (h history) accounts() (all []*account) {
 				a.forgot = append(a.forgot, e.at)
 				if e.version.Resource == records && e.version.New != nil {
 					a.recalled = append(a.recalled, e.at)
+					if !announced(e.version.New) {
+						a.unmade = append(a.unmade, e.at)
+					}
 				}
 			}
 			if e.version.Resource == records {

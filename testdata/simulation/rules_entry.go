@@ -111,10 +111,12 @@ func (v *version) binds() bool { return strings.HasSuffix(v.Resource, "bindings"
 // that, and no binding, cannot tell that it never was: it is taken to have been, but where it is
 // refused.
 func (v *version) announces() bool {
-	if v.Resource != records || v.process == "" || v.New == nil {
-		return false
-	}
-	return slices.ContainsFunc(remembers(v.New), func(o plan.Object) bool {
+	return v.Resource == records && v.process != "" && v.New != nil && announced(v.New)
+}
+
+// announced tells whether a record says that.
+func announced(record cluster.Object) bool {
+	return slices.ContainsFunc(remembers(record), func(o plan.Object) bool {
 		return o.IsBinding() && o.Content != ""
 	})
 }
@@ -129,10 +131,29 @@ func remembers(record cluster.Object) (all []plan.Object) {
 }
 
 // anew tells whether an entry is of a request that was judged once more, as if it never had been granted:
-// the cluster had forgotten what it was bound by.
+// the cluster had forgotten what it was bound by. Or of one that ended as it waited to be granted, as etcd
+// knew it again.
 func (a *account) anew(s requests.Status) bool {
-	return s.Cause == requests.CauseDenied && s.GrantedAt == nil && s.ExpiresAt == nil &&
-		a.forgotten(lastBinding(a.made), s.RevokedAt.Add(tolerated))
+	if s.GrantedAt != nil || s.ExpiresAt != nil {
+		return false
+	}
+	switch until := s.RevokedAt.Add(tolerated); s.Cause {
+	case requests.CauseExpired, requests.CauseBindingDeleted: // of what was
+		return false
+	case requests.CauseDenied:
+		return a.forgotten(lastBinding(a.made), until)
+	default:
+		return a.waitsAgain(until)
+	}
+}
+
+// waitsAgain tells whether by a time etcd brought its record back from before anything was bound, after that
+// was, and its binding was gone.
+func (a *account) waitsAgain(by time.Time) bool {
+	bound := lastBinding(a.made)
+	return !bound.IsZero() && !a.has(by) && slices.ContainsFunc(a.unmade, func(at time.Time) bool {
+		return at.After(bound) && !at.After(by)
+	})
 }
 
 // calmEnd is from when a request left main to the end of its access: a poll and a pass.

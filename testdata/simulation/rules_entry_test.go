@@ -19,6 +19,8 @@ import (
 var entryMutants = map[string]mutant{
 	"told in quiet of what fell due long before":   {"G7 quiet", func(s *scenario) { s.fallsDue(time.Minute) }},
 	"told in quiet of what falls due later":        {"G7 quiet", func(s *scenario) { s.fallsDue(-tolerated) }},
+	"said to be taken as it waited":                {"ledger exact", func(s *scenario) { s.waits(false) }},
+	"told to be taken as it waited":                {"told true", func(s *scenario) { s.waits(false) }},
 	"taken, and said to be returned after its end": {"ledger true", func(s *scenario) { s.returned(false) }},
 	"taken, and bound for long after": {"ended in time", func(s *scenario) {
 		s.put(event{at: s.h[s.unbound].at.Add(-calmEnd - time.Second),
@@ -59,8 +61,10 @@ var entryMutants = map[string]mutant{
 
 // entryWaived are those in which another entry is right.
 var entryWaived = map[string]mutant{
-	"taken, and returned after main was set back": {"ledger true", func(s *scenario) { s.returned(true) }},
-	"what falls due is told in quiet":             {"G7 quiet", func(s *scenario) { s.fallsDue(10 * time.Second) }},
+	"taken, and returned after main was set back":          {"ledger true", func(s *scenario) { s.returned(true) }},
+	"taken as it waited, as etcd knew it again":            {"ledger exact", func(s *scenario) { s.waits(true) }},
+	"told to be taken as it waited, as etcd knew it again": {"told true", func(s *scenario) { s.waits(true) }},
+	"what falls due is told in quiet":                      {"G7 quiet", func(s *scenario) { s.fallsDue(10 * time.Second) }},
 	"it began once more within a day, and once more was refused": {"G1 limits", func(s *scenario) {
 		s.under(rare)
 		s.anotherOne(80 * time.Minute)
@@ -185,6 +189,26 @@ func (s *scenario) returned(setBack bool) {
 			changed: map[string]string{s.a.path: "A"}}})
 	}
 	s.tamper(givesBack, taken.Add(2*time.Minute))
+}
+
+// waits has the request end as one that never was granted, long after it was bound: as etcd was set back to
+// before that, or not.
+func (s *scenario) waits(setBack bool) {
+	at := s.a.end.Add(-10 * time.Minute)
+	s.move(s.unbound, at)
+	s.locate()
+	if setBack {
+		v := *s.h[s.of("configmaps create")].version
+		v.Verb, v.process, v.Old = restored, "", nil
+		s.put(event{at: at, version: &v})
+	}
+	s.tamper(takesAway, at.Add(time.Second))
+	s.entered(s.a.name, "cause: "+requests.CauseExpired, "cause: "+requests.CauseRevoked)
+	s.entered(s.a.name, "state: Expired", "state: Revoked")
+	s.timeless()
+	s.tells(s.h[s.told(saysEnded)].at, saysNever+requests.CauseRevoked,
+		"The ledger has it in "+requests.RevocationPath(s.a.cluster, s.a.name))
+	s.drop(s.told(saysEnded))
 }
 
 // entriesOfReviews are those of what only an entry says that a person approved and merged.

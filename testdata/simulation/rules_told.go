@@ -173,7 +173,7 @@ func (h history) untold(a *account, all []*account, k *knowledge, process string
 		return h.notEnded(a, k, at, cause, text)
 	case strings.HasPrefix(heading, saysNever) || strings.HasPrefix(heading, saysRefused):
 		switch {
-		case strings.HasPrefix(heading, saysNever) && a.bound(),
+		case strings.HasPrefix(heading, saysNever) && a.bound() && !a.waitsAgain(at),
 			strings.HasPrefix(heading, saysRefused) && a.granted() && !a.refusedWhenMade(h, at):
 			return fmt.Sprintf("it was there at %s", a.made[0].at)
 		case strings.HasPrefix(heading, saysNever) &&
