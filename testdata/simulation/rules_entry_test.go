@@ -99,6 +99,7 @@ var entryWaived = map[string]mutant{
 	"its record set back after the end, and counted": {"metrics counts", func(s *scenario) {
 		s.recordSetBack(1)
 	}},
+	"its refusal set back, and counted once more": {"metrics counts", func(s *scenario) { s.refusedAgain(1) }},
 	"a record forged, and its end counted, and deleted before it was entered": {"metrics counts", func(s *scenario) {
 		s.forgedEnd(1)
 	}},

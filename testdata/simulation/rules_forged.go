@@ -65,6 +65,26 @@ func (h history) countForged(may map[string]float64) {
 	}
 }
 
+// countRefusedAgain adds to what may be counted the refusals that an agent wrote into a record, and that a
+// restored etcd, or somebody, set back to before: each once more, whether the ledger has it already or not.
+func (h history) countRefusedAgain(may map[string]float64) {
+	last := map[string]string{} // the code of the refusal that a record tells of
+	for _, e := range h {
+		v := e.version
+		if v == nil || v.Resource != records || v.New == nil {
+			continue
+		}
+		record, code := of(v.New.GetName(), v.cluster), ""
+		if endCause(v.New) == requests.CauseDenied {
+			code, _, _ = unstructured.NestedString(v.New.Object, "data", "code")
+		}
+		if v.process == "" && code == "" && last[record] != "" {
+			may[deniedFor(last[record], v.cluster)]++
+		}
+		last[record] = code
+	}
+}
+
 // endCause is that of the end which a record tells of; empty: it tells of none.
 func endCause(record cluster.Object) string {
 	if record == nil {

@@ -138,6 +138,7 @@ func shownCounts(h history) []string {
 		}
 	}
 	h.countForged(may)
+	h.countRefusedAgain(may)
 	most := maps.Clone(may)
 	for name, n := range counted {
 		if strings.Contains(name, `"error"`) || strings.Contains(name, "Swept") { // of which there may be any number
@@ -228,11 +229,16 @@ func (h history) refusals() map[string]float64 {
 		for line := range strings.Lines(e.push.message) {
 			if what, refused := strings.CutPrefix(line, "Refuse "); refused {
 				_, code, _ := strings.Cut(strings.TrimSpace(what), ": ")
-				all[of(fmt.Sprintf(`decisions_total{code=%q,decision="denied"}`, code), e.push.cluster)]++
+				all[deniedFor(code, e.push.cluster)]++
 			}
 		}
 	}
 	return all
+}
+
+// deniedFor is the name of how many requests were refused for a code.
+func deniedFor(code, cluster string) string {
+	return of(fmt.Sprintf(`decisions_total{code=%q,decision="denied"}`, code), cluster)
 }
 
 // passes tells whether there are single passes, which nobody asks how they are.

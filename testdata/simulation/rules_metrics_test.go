@@ -8,6 +8,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/plan"
 )
@@ -100,13 +101,34 @@ func (s *scenario) forgedEnd(counted int) {
 	}
 }
 
+// refusedAgain has an agent write into the record that it is refused, etcd have it as it was before that, and
+// a refusal be counted by that so often.
+func (s *scenario) refusedAgain(counted float64) {
+	before := *s.h[s.of("configmaps create")].version
+	refused := before
+	refused.New = before.New.DeepCopy()
+	for field, is := range map[string]string{"phase": string(plan.Ended), "cause": requests.CauseDenied,
+		"code": string(policies.ExpiredBeforeGrant)} {
+		if err := unstructured.SetNestedField(refused.New.Object, is, "data", field); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	s.put(event{at: s.a.end.Add(10 * time.Minute), version: &refused})
+	before.Verb, before.process = restored, ""
+	s.put(event{at: s.a.end.Add(11 * time.Minute), version: &before})
+	s.shows(s.end(), func(one *scrape) {
+		one.numbers[`decisions_total{code="ExpiredBeforeGrant",decision="denied"}`] += counted
+	})
+}
+
 // metricMutants are of what processes say of themselves.
 var metricMutants = map[string]mutant{
 	"a binding too many is shown": number("metrics live", "grants_active", 1000, (*scenario).end),
 	"its record set back after the end, and counted twice": {"metrics counts", func(s *scenario) {
 		s.recordSetBack(2)
 	}},
-	"a record forged, and its end counted twice": {"metrics counts", func(s *scenario) { s.forgedEnd(2) }},
+	"a record forged, and its end counted twice":   {"metrics counts", func(s *scenario) { s.forgedEnd(2) }},
+	"its refusal set back, and counted twice more": {"metrics counts", func(s *scenario) { s.refusedAgain(2) }},
 	"a binding that is there is not shown": number("metrics live", "grants_active", 0,
 		func(s *scenario) time.Time { return s.h[s.unbound].at }),
 	"who does not lead shows bindings": {"metrics live", func(s *scenario) {
