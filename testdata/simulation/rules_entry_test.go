@@ -61,10 +61,12 @@ var entryMutants = map[string]mutant{
 
 // entryWaived are those in which another entry is right.
 var entryWaived = map[string]mutant{
-	"taken, and returned after main was set back":          {"ledger true", func(s *scenario) { s.returned(true) }},
-	"taken as it waited, as etcd knew it again":            {"ledger exact", func(s *scenario) { s.waits(true) }},
-	"told to be taken as it waited, as etcd knew it again": {"told true", func(s *scenario) { s.waits(true) }},
-	"what falls due is told in quiet":                      {"G7 quiet", func(s *scenario) { s.fallsDue(10 * time.Second) }},
+	"taken, and returned after main was set back":    {"ledger true", func(s *scenario) { s.returned(true) }},
+	"taken as it waited, as etcd knew it again":      {"ledger exact", func(s *scenario) { s.waits(true) }},
+	"told to be taken as it waited, as etcd knew it": {"told true", func(s *scenario) { s.waits(true) }},
+	"what falls due is told in quiet": {"G7 quiet", func(s *scenario) {
+		s.fallsDue(10 * time.Second)
+	}},
 	"it began once more within a day, and once more was refused": {"G1 limits", func(s *scenario) {
 		s.under(rare)
 		s.anotherOne(80 * time.Minute)
