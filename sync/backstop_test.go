@@ -152,6 +152,32 @@ func armedTooLate(t *testing.T, slug string, dies bool) {
 	}
 }
 
+// TestBackstopNotedLate: a Job whose time was computed long before it could be made, as its record was slow to
+// be written, is not made so.
+func TestBackstopNotedLate(t *testing.T) {
+	s := newStage(t)
+	s.ask("slow")
+	slow := true
+	agent := s.agent(options{wire: func(next http.RoundTripper) http.RoundTripper {
+		return scene.RoundTripper(func(r *http.Request) (*http.Response, error) {
+			if isCreate(r, "configmaps") && slow {
+				s.SetClock(s.Clock().Add(20 * time.Second))
+			}
+			return next.RoundTrip(r)
+		})
+	}})
+	if err := agent.Once(t.Context()); err == nil || !strings.Contains(err.Error(),
+		"could be made only after 20s") || len(s.Jobs()) != 0 {
+		t.Errorf("Jobs %v, error %v", s.Jobs(), err)
+	}
+	slow = false
+	s.SetClock(s.Clock().Add(time.Minute))
+	s.Must(agent.Once(t.Context()))
+	if len(s.Jobs()) != 1 || len(s.Bindings()) != 1 {
+		t.Errorf("Jobs %v, bindings %v", s.Jobs(), s.Bindings())
+	}
+}
+
 // TestQuotaOnJobs: without a backstop nothing is granted, and after a while it is refused, unless
 // the policy lets it be; then the binding says so.
 func TestQuotaOnJobs(t *testing.T) {

@@ -23,8 +23,7 @@ import (
 // Granted. What the cluster refuses is tried again for a while, and refused then.
 func (a *Agent) grant(ctx context.Context, r plan.Record, overlaps bool) (plan.Record, error) {
 	if !r.Complete() && !a.prover.holds(r.Grant.Path) {
-		return r, fmt.Errorf("granting %s: its judgement is from too long ago; it is judged again",
-			r.Grant.Name)
+		return r, fmt.Errorf("granting %s: its judgement is from too long ago; it is judged again", r.Grant.Name)
 	}
 	err := a.make(ctx, &r, overlaps)
 	if no, refused := errors.AsType[*refusal](err); refused {
@@ -137,8 +136,7 @@ func (a *Agent) sameRoles(ctx context.Context, r *plan.Record) error {
 
 // takeBack has the record no longer say that bindings are about to be made which were not, for
 // certain. What an earlier try announced stays: nobody knows what came of that.
-func (a *Agent) takeBack(ctx context.Context, r *plan.Record, before []plan.Object,
-	why error) error {
+func (a *Agent) takeBack(ctx context.Context, r *plan.Record, before []plan.Object, why error) error {
 	for i, o := range before {
 		if !o.IsBackstop() && r.Objects[i].UID == "" {
 			r.Objects[i].Content = o.Content
@@ -194,8 +192,7 @@ var errTooLate = errors.New("its window ended meanwhile")
 
 // create makes an object before the end of its window: a call that is held up until then is given
 // up.
-func (a *Agent) create(ctx context.Context, o render.Object, end time.Time) (uid string,
-	err error) {
+func (a *Agent) create(ctx context.Context, o render.Object, end time.Time) (uid string, err error) {
 	left := end.Sub(a.clocks.now())
 	if left <= 0 {
 		return "", errTooLate
@@ -221,7 +218,7 @@ func (a *Agent) backstop(ctx context.Context, r *plan.Record, bindings []render.
 		job batchv1.Job
 	}
 	var missing []missingJob
-	begun := false
+	begun, now := false, a.clocks.now()
 	for i := range r.Objects {
 		o := &r.Objects[i]
 		if o.UID != "" {
@@ -250,7 +247,7 @@ func (a *Agent) backstop(ctx context.Context, r *plan.Record, bindings []render.
 		if !o.IsBackstop() {
 			continue
 		}
-		job, err := render.Backstop(r.Grant, o.Namespace, a.clocks.now())
+		job, err := render.Backstop(r.Grant, o.Namespace, now)
 		if err != nil {
 			return err
 		}
@@ -266,6 +263,9 @@ func (a *Agent) backstop(ctx context.Context, r *plan.Record, bindings []render.
 		}
 	}
 	for _, o := range missing {
+		if late := a.clocks.now().Sub(now); late > armTime { // less is left of the window by now
+			return fmt.Errorf("the backstop of %s could be made only after %s, %w", o.Namespace, late, errArmedLate)
+		}
 		uid, err := a.cluster.Create(ctx, &o.job)
 		o.UID = uid
 		changed, is := errors.AsType[*kube.ChangedError](err)
@@ -339,7 +339,7 @@ func (a *Agent) tie(ctx context.Context, r *plan.Record, bindings []render.Objec
 
 // A Job that was complete only some time after it was made acts that much later: it is made again.
 const (
-	armTime = 5 * time.Second // how long a pass waits for a Job to be complete
+	armTime = 5 * time.Second // how long a pass waits for a Job to be complete, and before that to make it
 	armLate = plan.MaxSkew    // how much later a backstop may act
 )
 

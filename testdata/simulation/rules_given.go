@@ -124,8 +124,9 @@ func armed(h history) (wrong []string) {
 }
 
 // latestBackstop is how long after the end of a window its Job may end it: the grace, that a TTL is
-// of whole seconds, and how long before its arrival a call was made.
-const latestBackstop = render.Grace + time.Second + 40*time.Second
+// of whole seconds, how long it is before the Job is made after that is computed, and how long before its
+// arrival a call was made.
+const latestBackstop = render.Grace + time.Second + 5*time.Second + 40*time.Second
 
 // unarmed is what is wrong with the Job of an object that is to go at an end; early is by how much it may
 // go before.
