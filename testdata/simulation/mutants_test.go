@@ -99,6 +99,9 @@ var mutants = map[string]mutant{
 	"the Job ends it late": {"G3 armed", func(s *scenario) {
 		s.set(s.done, int64(7200), "spec", "ttlSecondsAfterFinished")
 	}},
+	"the Job ends it late by the API server's clock": {"G3 armed", func(s *scenario) {
+		s.clock(one, s.h[s.bound].version.made.Add(-clockRead-time.Second), -time.Minute)
+	}},
 	"the Job is gone already": {"G3 armed", func(s *scenario) {
 		job := s.h[s.done].version.New.GetUID()
 		s.move(s.find(func(e event) bool {

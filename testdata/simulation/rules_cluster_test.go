@@ -313,6 +313,11 @@ var clusterWaived = map[string]mutant{
 		s.set(s.done, ttl-20, "spec", "ttlSecondsAfterFinished")
 		s.clock("prod-eu-a", s.a.merged.Add(-time.Second), 20*time.Second)
 	}},
+	"armed before the API server's clock was set behind": {"G3 armed", func(s *scenario) {
+		made := s.h[s.bound].version.made
+		s.clock(one, made.Add(-time.Millisecond), -time.Minute)
+		s.clock(one, made.Add(time.Millisecond), 0)
+	}},
 	"refused after its record was deleted, and a Role was made anew": {"ledger exact", func(s *scenario) {
 		s.tamper("record deleted", s.a.end.Add(-time.Minute))
 		s.put(event{at: s.a.end.Add(-40 * time.Second), version: s.h[s.find(func(e event) bool {

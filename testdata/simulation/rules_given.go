@@ -112,10 +112,12 @@ func armed(h history) (wrong []string) {
 				at, is := gone[uid]
 				return is && at.Before(v.made)
 			})
-			// in the time of who ends Jobs, who is told for how long by a clock that may be ahead
-			end := owners[v.New.GetUID()].end.Add(told.aheadOf(v.cluster, of(kubernetes, v.cluster), v.made))
+			// in the time of who ends Jobs, as that was when the Job was armed, or since; who is told for how
+			// long by a clock that may be ahead
+			least, most := told.aheadWhile(v.cluster, of(kubernetes, v.cluster), v.made.Add(-clockRead), v.made)
+			end := owners[v.New.GetUID()].end
 			by := min(told.latest(v.cluster, v.made, replicaOf(v.process)).Sub(v.made), tolerated)
-			if what := unarmed(jobs, v.New, end, by); what != "" {
+			if what := unarmed(jobs, v.New, span{end.Add(least), end.Add(most)}, by); what != "" {
 				wrong = append(wrong, e.version.place()+" "+what)
 			}
 		}
@@ -128,9 +130,9 @@ func armed(h history) (wrong []string) {
 // arrival a call was made.
 const latestBackstop = render.Grace + time.Second + 5*time.Second + 40*time.Second
 
-// unarmed is what is wrong with the Job of an object that is to go at an end; early is by how much it may
-// go before.
-func unarmed(jobs map[types.UID]cluster.Object, o cluster.Object, end time.Time, early time.Duration) string {
+// unarmed is what is wrong with the Job of an object that is to go at an end, which one clock had at the
+// times of a span; early is by how much it may go before.
+func unarmed(jobs map[types.UID]cluster.Object, o cluster.Object, end span, early time.Duration) string {
 	owners := o.GetOwnerReferences()
 	if len(owners) != 1 || jobs[owners[0].UID] == nil ||
 		jobs[owners[0].UID].GetNamespace() != o.GetNamespace() {
@@ -146,8 +148,8 @@ func unarmed(jobs map[types.UID]cluster.Object, o cluster.Object, end time.Time,
 	}
 	acts := job.Status.CompletionTime.Add(
 		time.Duration(*job.Spec.TTLSecondsAfterFinished) * time.Second)
-	if acts.Before(end.Add(-early)) || acts.After(end.Add(latestBackstop)) {
-		return fmt.Sprintf("has a backstop that acts at %s; the window ends at %s", acts, end)
+	if acts.Before(end.from.Add(-early)) || acts.After(end.to.Add(latestBackstop)) {
+		return fmt.Sprintf("has a backstop that acts at %s; the window ends at %s", acts, end.from)
 	}
 	return ""
 }
