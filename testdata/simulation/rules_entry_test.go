@@ -10,6 +10,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	api "github.com/pullgrant/pullgrant/internal/github"
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/testdata/simulation/cluster"
@@ -104,6 +105,15 @@ var entryWaived = map[string]mutant{
 	"its refusal set back, and counted once more": {"metrics counts", func(s *scenario) { s.refusedAgain(1) }},
 	"a record forged, and its end counted, and deleted before it was entered": {"metrics counts", func(s *scenario) {
 		s.forgedEnd(1)
+	}},
+	"one of two in one is told to wait, and the other is there": {"told true", func(s *scenario) {
+		other := *s.a.request
+		other.name += "-too"
+		other.path = requests.Path(other.cluster, other.policy, other.name)
+		s.put(event{at: s.a.merged.Add(-time.Second), did: &deed{spoils, &other}})
+		s.put(event{at: s.h[s.bound].at, down: map[string]bool{git: true}})
+		s.tells(s.h[s.bound].at.Add(news+time.Second), saysWaiting,
+			"Since "+api.Moment(requests.At(s.a.merged))+" it waits.")
 	}},
 	"an end is told by a clock that is behind": {"told true", func(s *scenario) {
 		s.endsAfterTold(tolerated + 999*time.Millisecond)

@@ -144,13 +144,14 @@ func (h history) untold(a *account, all []*account, k *knowledge, process string
 		}
 	case heading == saysWaiting:
 		since := momentIn(sinceIn, text, 1)
-		slow, fast := h.aheadWhile(a.cluster, replicaOf(process), a.merged, at)
+		merged := a.mergedWith(all)
+		slow, fast := h.aheadWhile(a.cluster, replicaOf(process), merged, at)
 		switch {
 		case known:
 			return fmt.Sprintf("it was there at %s", given)
-		case a.merged.IsZero() || since.Before(a.merged.Add(slow-tolerated)) ||
+		case merged.IsZero() || since.Before(merged.Add(slow-tolerated)) ||
 			since.After(at.Add(fast+tolerated)): // by the clock of who says so
-			return fmt.Sprintf("it says since %s; it was merged at %s", since, a.merged)
+			return fmt.Sprintf("it says since %s; it was merged at %s", since, merged)
 		case !k.wrongs.in(a.cluster, at.Add(-reasonFor), at, a.services()...):
 			return "it had nothing to wait for"
 		}

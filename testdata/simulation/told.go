@@ -66,6 +66,17 @@ func (h history) toldOf(a *account, begins string, from time.Time) time.Time {
 	return time.Time{}
 }
 
+// mergedWith is when a request was merged, by itself or with another one that its pull request asks for;
+// zero: neither was.
+func (a *account) mergedWith(all []*account) time.Time {
+	for _, b := range all {
+		if a.merged.IsZero() && slices.Contains(a.pulls, b.number) && !b.merged.IsZero() {
+			return b.merged
+		}
+	}
+	return a.merged
+}
+
 // broughtWith are the requests whose files came to main again with the merge of some: after main was set
 // back, the branch of a pull request has what it had before.
 func (h history) broughtWith(some, all []*account) (others []*account) {
