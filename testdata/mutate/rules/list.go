@@ -42,7 +42,8 @@ func ofJudgement(line string) (mutation, bool) {
 	return mutation{rule: head[0], file: head[1], test: head[2:]}, true
 }
 
-// calm stands for the run of the simulation in which nothing breaks.
+// calm stands for the run of the simulation in which nothing breaks, whose seed, unless it is 1, is
+// behind it.
 const calm = "calm"
 
 // ofSimulation reads a rule, a file, and the seed of one hour under faults that shows it; where people

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -141,10 +142,14 @@ func (p program) caught(m mutation) (by string, err error) {
 	if err := os.WriteFile(filepath.Join(p.dir, "on"), []byte(strconv.Itoa(m.number)), 0o600); err != nil {
 		return "", err
 	}
-	_, under, _ := strings.Cut(m.seed, " ")
+	seed, under, _ := strings.Cut(m.seed, " ")
 	seeds := []string{m.seed}
 	for n := range others {
-		seeds = append(seeds, strings.TrimSpace(fmt.Sprint(n+1, " ", under)))
+		another := strings.TrimSpace(fmt.Sprint(n+1, " ", under))
+		if seed == calm {
+			another = fmt.Sprint(calm, " ", n+1)
+		}
+		seeds = append(seeds, another)
 	}
 	for _, seed := range seeds {
 		out, err := p.run(seed)
@@ -166,7 +171,7 @@ func (p program) run(seed string) ([]byte, error) {
 		"-under=" + under, "-only-faults=" + faults}
 	if seed == calm {
 		// not again, and no histories that are changed
-		arguments = []string{"-test.timeout=5m", "-test.run=TestNothingBreaks/none"}
+		arguments = []string{"-test.timeout=5m", "-test.run=TestNothingBreaks/none", "-from=" + cmp.Or(under, "1")}
 	}
 	test := exec.Command(p.file(), arguments...)
 	test.Dir = filepath.Join(p.root, "testdata/simulation")
