@@ -22,8 +22,11 @@ const (
 	rightLost    = "App loses a right" // one of those that its owner gave it
 )
 
+// contents is the right to read and write the repository, also by git.
+const contents = "contents:write"
+
 // appRights are those that the agent's App has.
-var appRights = []string{"contents:write", "pull_requests:write", "members:read", "checks:read",
+var appRights = []string{contents, "pull_requests:write", "members:read", "checks:read",
 	"issues:write"}
 
 // lagsBy is how much later what is written shows at most.
@@ -56,10 +59,9 @@ var hubFaults = []beside{
 			w.hub.forgetAll()
 		}
 		lost := w.below(len(appRights), fmt.Sprint(rightLost, time.Since(begin)))
-		w.note("the App loses %s", appRights[lost])
 		set(slices.Delete(slices.Clone(appRights), lost, lost+1))
-		over := w.stops(rightLost)
-		return func() { set(appRights); over() }
+		over, one := w.stops(rightLost), w.stops(of(rightLost, appRights[lost]))
+		return func() { set(appRights); over(); one() }
 	}},
 }
 

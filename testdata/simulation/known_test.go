@@ -187,6 +187,14 @@ var waivers = map[string]mutant{
 		s.later()
 		s.decide(policyFile, "description: ", "description: Now ", s.early())
 	}},
+	"bound by one who woke only just now": {"G6 leads", func(s *scenario) {
+		s.sleeps(s.atBound().Add(-wakes / 2))
+		bound := s.atBound()
+		s.h = slices.DeleteFunc(s.h, func(e event) bool { // it notices soon
+			return e.version != nil && e.version.process != "" && e.version.made.After(bound)
+		})
+	}},
+	"taken as the App could not read the branch": {"G2 on time", func(s *scenario) { s.takenWithout(contents) }},
 	"main was set back only just now": {"G1 known branch", func(s *scenario) {
 		s.later()
 		s.elsewhere(s.boundAt().Add(-time.Second))

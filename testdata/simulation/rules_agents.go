@@ -3,6 +3,7 @@ package simulation
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -65,12 +66,26 @@ var leaderWrites = []string{"rolebindings create", "clusterrolebindings create",
 // so long.
 const leaves = 10*time.Second + 2*time.Second
 
+// wakes is how long one may lead on that slept meanwhile: what it had begun goes on beside the try to renew
+// the Lease.
+const wakes = time.Second
+
 // leads: of replicas, only the one that holds the Lease grants and keeps records.
 func leads(h history) (wrong []string) {
 	holders := map[string]string{} // by cluster
 	lost := map[string]time.Time{} // until when a process may take itself for the holder
+	led := map[string]bool{}       // as it fell asleep
 	for _, e := range h {
 		v := e.version
+		for system, down := range e.down {
+			process, slept := strings.CutPrefix(system, of(sleeping, ""))
+			switch {
+			case slept && down:
+				led[process] = slices.Contains(slices.Collect(maps.Values(holders)), process)
+			case slept && led[process]:
+				lost[process] = e.at.Add(wakes)
+			}
+		}
 		switch {
 		case v == nil:
 		case v.Resource == "leases":

@@ -106,7 +106,8 @@ func (s *stay) overdue(h history, a *account, bound time.Duration) string {
 	if bound == faultyBound && (v.New.GetNamespace() == "" || a.disarmed()) {
 		limits = nil // no Job ends it; the rule G2 prompt has the bound
 	}
-	leader := append(h.ofLeaders(a.cluster), uid, git, tokenRefused, setBack, of(refusing, a.cluster))
+	leader := append(h.ofLeaders(a.cluster), uid, git, tokenRefused, of(rightLost, contents), setBack,
+		of(refusing, a.cluster))
 	ends := a.ends()
 	if a.back.IsZero() || a.back.Sub(a.left)-h.waived(a.cluster, a.left, a.back, leader...) > takenBound {
 		ends = append(ends, a.left) // else nobody may have seen that

@@ -163,7 +163,8 @@ func (h history) outlasted(a *account, s *stay, since, until time.Time) string {
 		return ""
 	}
 	down := append(h.downs(append(h.ofLeaders(a.cluster), of(kubernetes, a.cluster), of(keeping, a.cluster),
-		of(held, string(s.came.version.New.GetUID())), git, github, tokenRefused)...), h.astray(a.cluster)...)
+		of(held, string(s.came.version.New.GetUID())), git, github, tokenRefused,
+		rightLost)...), h.astray(a.cluster)...)
 	down = append(append(down, h.idle(a.cluster)...), h.knowledge().spans(rulesWeak)...)
 	if until.Sub(since)-covered(down, recovery, since, until) <= takenBound {
 		return ""

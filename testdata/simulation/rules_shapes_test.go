@@ -15,6 +15,19 @@ import (
 // whole is an installation with every process that there may be, and no faults.
 var whole = map[string]int{hasExpirers: 100_000, hasPasses: 100_000, hasAWS: 100_000, hasAudit: 100_000}
 
+// sleeps has the leader sleep until a time, and another one lead meanwhile and from then on.
+func (s *scenario) sleeps(until time.Time) {
+	s.inForce(of(sleeping, s.h[s.bound].version.process), until.Add(-time.Minute), until)
+	s.leads("agent-c-1", "agent-c-1", until.Add(-30*time.Second))
+}
+
+// takenWithout has the request be taken before its end while the App lacks a right.
+func (s *scenario) takenWithout(right string) {
+	at := s.a.end.Add(-takenBound - time.Second)
+	s.inForce(of(rightLost, right), at.Add(-time.Second), s.a.end)
+	s.put(event{at: at, push: &push{who: "people", changed: map[string]string{s.a.path: "D"}}})
+}
+
 // shapeMutants are those of rules that are about shapes.
 var shapeMutants = map[string]mutant{
 	"an expirer makes a binding": {"G6 may write", func(s *scenario) {
@@ -25,6 +38,12 @@ var shapeMutants = map[string]mutant{
 	}},
 	"what keeps aws-auth makes a ConfigMap": {"G6 may write", func(s *scenario) {
 		s.write(s.bound, "aws-e-1", "configmaps", false, s.a.end.Add(-time.Second))
+	}},
+	"bound by one who woke long before, while another led": {"G6 leads", func(s *scenario) {
+		s.sleeps(s.atBound().Add(-wakes - time.Second))
+	}},
+	"there long after it was taken, as the App might only not comment": {"G2 on time", func(s *scenario) {
+		s.takenWithout("issues:write")
 	}},
 	"an expirer ends it early": {"G2 not early", func(s *scenario) {
 		s.by(s.unbound, "expirer-c-1")
