@@ -9,7 +9,7 @@ import (
 
 // unbroken are the rules for which nobody has broken the product yet: a mutation that they see takes
 // them off.
-var unbroken = []string{"G1 names", "G4 names", "G4 used up", "aws-auth others"}
+var unbroken = []string{"G1 names", "G4 names", "G4 once", "G4 used up", "aws-auth others"}
 
 // TestEveryRuleSeesTheProductBroken: the product is broken for each rule but those, by the list that
 // `make mutate-simulation` tries, and for no rule that there is not.
