@@ -3,6 +3,7 @@ package sync
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	gosync "sync"
 	"time"
@@ -133,7 +134,11 @@ const longestPause = 30
 // due tells whether a pass is to try. What one could not end it tries once more.
 func (l *lasting) due(pass int) bool { return l == nil || pass == l.last || pass > l.last+l.pause }
 
-// endLater puts off an end that did not work, and tells once it is not done at the second try.
+// errOnlyJob is of an end that gives nobody access any more.
+var errOnlyJob = errors.New("what gave access is gone, and its Job is not")
+
+// endLater puts off an end that did not work, and tells once it is not done at the second try and
+// somebody has access still.
 func (p *pass) endLater(s plan.Step, err error) {
 	l := p.trying.ends[subject(s)]
 	if l == nil {
@@ -144,7 +149,9 @@ func (p *pass) endLater(s plan.Step, err error) {
 	if l.last != p.trying.pass {
 		l.last, l.pause = p.trying.pass, min(max(2*l.pause, 1), longestPause)
 	}
-	p.tell.lasts(s, err)
+	if !errors.Is(err, errOnlyJob) {
+		p.tell.lasts(s, err)
+	}
 }
 
 // step takes one step in the cluster and returns the record as it is then.
@@ -181,6 +188,9 @@ func (a *Agent) step(ctx context.Context, s plan.Step) (plan.Record, error) {
 			break
 		}
 		deleted, err := a.cluster.Delete(ctx, l)
+		if err != nil && l.IsBackstop() { // which goes after what gives access
+			err = fmt.Errorf("%w: %w", errOnlyJob, err)
+		}
 		if err != nil {
 			kept = errors.Join(kept, err)
 			continue

@@ -2,6 +2,7 @@ package sync
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -262,6 +263,40 @@ func TestSecondSweepIsNoForgery(t *testing.T) {
 	if n := strings.Count(s.Log.String(), `"msg":"deleted"`); n != 1 {
 		t.Errorf("told %d times", n)
 	}
+}
+
+// TestJobThatStays: while only the Job of what is over cannot be deleted nobody has access, and nobody
+// is told so.
+func TestJobThatStays(t *testing.T) {
+	s := newStage(t)
+	name, path, content := s.requestFile("stays")
+	number := s.pull("stays", true, map[string]string{path: content})
+	var broken atomic.Bool
+	cut := githubOnly
+	cut.wire = func(next http.RoundTripper) http.RoundTripper {
+		return scene.RoundTripper(func(r *http.Request) (*http.Response, error) {
+			if broken.Load() && r.Method == http.MethodDelete && strings.Contains(r.URL.Path, "/jobs/") {
+				return nil, errors.New("the line is broken")
+			}
+			return next.RoundTrip(r)
+		})
+	}
+	agent := s.agent(cut)
+	s.Must(agent.Once(t.Context()))
+	s.pull("take", false, map[string]string{path: "\x00removed"})
+	broken.Store(true)
+	for range 3 {
+		if err := agent.Once(t.Context()); err == nil || !strings.Contains(err.Error(), "its Job is not") {
+			t.Errorf("error: %v", err)
+		}
+		s.pause()
+	}
+	if said := s.said(number); len(s.Names()) != 0 || strings.Contains(said, "should be over") {
+		t.Errorf("bindings %v; said: %s", s.Names(), said)
+	}
+	broken.Store(false)
+	s.Must(agent.Once(t.Context()))
+	s.entry(name)
 }
 
 // TestEndThatDoesNotWork: one binding that cannot be deleted holds up nothing else, is tried ever
