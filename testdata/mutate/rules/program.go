@@ -86,7 +86,7 @@ func switched(root, path string, all []mutation) ([]byte, error) {
 		if !ok || f.Body == nil {
 			continue
 		}
-		text := source[offset(f.Pos()):offset(f.End())]
+		text := source[offset(f.Name.End()):offset(f.End())] // the copy has another name
 		var copies []byte
 		for _, m := range all {
 			if !bytes.Contains(text, []byte(m.old)) {
