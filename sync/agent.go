@@ -261,8 +261,11 @@ func (a *Agent) Once(ctx context.Context) error {
 	}
 	a.tell.messages.Restart()
 	err = a.pass(ctx).err()
-	for told := true; told && a.tell.comments.due() != nil; told = a.tell.comments.write(ctx) {
+	for a.tell.comments.due() != nil {
 		a.leaveToLeader(ctx)
+		if !a.tell.comments.write(ctx) {
+			break
+		}
 	}
 	a.tell.messages.Flush(ctx)
 	return err

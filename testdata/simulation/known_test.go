@@ -189,10 +189,7 @@ var waivers = map[string]mutant{
 	}},
 	"bound by one who woke only just now": {"G6 leads", func(s *scenario) {
 		s.sleeps(s.atBound().Add(-wakes / 2))
-		bound := s.atBound()
-		s.h = slices.DeleteFunc(s.h, func(e event) bool { // it notices soon
-			return e.version != nil && e.version.process != "" && e.version.made.After(bound)
-		})
+		s.noticed(s.atBound())
 	}},
 	"taken as the App could not read the branch": {"G2 on time", func(s *scenario) { s.takenWithout(contents) }},
 	"main was set back only just now": {"G1 known branch", func(s *scenario) {

@@ -379,16 +379,12 @@ var clusterWaived = map[string]mutant{
 	"bound a moment after the Lease was taken": {"G6 leads", func(s *scenario) {
 		bound := s.atBound()
 		s.leads("somebody", "", bound.Add(-time.Second))
-		s.h = slices.DeleteFunc(s.h, func(e event) bool { // who led notices soon
-			return e.version != nil && e.version.process != "" && e.version.made.After(bound)
-		})
+		s.noticed(bound)
 	}},
 	"bound a moment after the Lease was deleted": {"G6 leads", func(s *scenario) {
 		bound := s.atBound()
 		s.deletesLease(bound.Add(-5 * time.Second))
-		s.h = slices.DeleteFunc(s.h, func(e event) bool { // who led notices soon
-			return e.version != nil && e.version.process != "" && e.version.made.After(bound)
-		})
+		s.noticed(bound)
 	}},
 	"an end brought forward": {"ledger true", func(s *scenario) {
 		s.set(s.bound, "x", "metadata", "annotations", render.AnnotationExpiresAt)

@@ -115,7 +115,7 @@ func (a *account) untrue(h history, k *knowledge, s requests.Status) string {
 		return "it has access"
 	}
 	told := h.told()
-	causes := append(a.causes(told, a.gone[0].at), a.changed(k, a.gone[0].at)...)
+	causes := a.anyCause(told, k, a.gone[0].at)
 	if forgotten { // of what was there, and was again, the entry tells of one
 		causes = append(causes, a.causes(told, a.over(h[len(h)-1].at))...)
 	}
@@ -209,6 +209,11 @@ func (a *account) causes(h history, at time.Time) (causes []string) {
 		}
 	}
 	return causes
+}
+
+// anyCause is what may have ended it by a time: what somebody did to it, or what became otherwise.
+func (a *account) anyCause(h history, k *knowledge, at time.Time) []string {
+	return append(a.causes(h, at), a.changed(k, at)...)
 }
 
 // takenAnew tells whether a deed after the end took its file from main, as one had before that end: it was

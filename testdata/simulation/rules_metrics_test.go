@@ -6,8 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/plan"
@@ -86,11 +84,8 @@ func (s *scenario) forgedEnd(counted int) {
 	last.New = last.New.DeepCopy()
 	last.New.SetName(forged(last.New.GetName()))
 	last.Old = last.New.DeepCopy()
-	for field, is := range map[string]string{"phase": string(plan.Ended), "cause": requests.CauseBindingDeleted} {
-		if err := unstructured.SetNestedField(last.New.Object, is, "data", field); err != nil {
-			s.t.Fatal(err)
-		}
-	}
+	set(last.New, string(plan.Ended), "data", "phase")
+	set(last.New, requests.CauseBindingDeleted, "data", "cause")
 	s.put(event{at: s.a.end.Add(11 * time.Minute), version: &last})
 	for _, o := range remembers(last.New) {
 		if o.IsBinding() {
@@ -107,12 +102,9 @@ func (s *scenario) refusedAgain(counted float64) {
 	before := *s.h[s.of("configmaps create")].version
 	refused := before
 	refused.New = before.New.DeepCopy()
-	for field, is := range map[string]string{"phase": string(plan.Ended), "cause": requests.CauseDenied,
-		"code": string(policies.ExpiredBeforeGrant)} {
-		if err := unstructured.SetNestedField(refused.New.Object, is, "data", field); err != nil {
-			s.t.Fatal(err)
-		}
-	}
+	set(refused.New, string(plan.Ended), "data", "phase")
+	set(refused.New, requests.CauseDenied, "data", "cause")
+	set(refused.New, string(policies.ExpiredBeforeGrant), "data", "code")
 	s.put(event{at: s.a.end.Add(10 * time.Minute), version: &refused})
 	before.Verb, before.process = restored, ""
 	s.put(event{at: s.a.end.Add(11 * time.Minute), version: &before})

@@ -21,6 +21,13 @@ func (s *scenario) sleeps(until time.Time) {
 	s.leads("agent-c-1", "agent-c-1", until.Add(-30*time.Second))
 }
 
+// noticed has who led do nothing more after a time.
+func (s *scenario) noticed(at time.Time) {
+	s.h = slices.DeleteFunc(s.h, func(e event) bool {
+		return e.version != nil && e.version.process != "" && e.version.made.After(at)
+	})
+}
+
 // takenWithout has the request be taken before its end while the App lacks a right.
 func (s *scenario) takenWithout(right string) {
 	at := s.a.end.Add(-takenBound - time.Second)

@@ -163,7 +163,7 @@ func (h history) untold(a *account, all []*account, k *knowledge, process string
 		switch {
 		case !a.has(at.Add(-news)) && !a.has(at):
 			return "nothing of it was there"
-		case len(a.causes(h, at))+len(a.changed(k, at)) == 0:
+		case len(a.anyCause(h, k, at)) == 0:
 			return "it was not to end"
 		}
 	case heading == saysOver:
@@ -178,8 +178,8 @@ func (h history) untold(a *account, all []*account, k *knowledge, process string
 			strings.HasPrefix(heading, saysRefused) && a.granted() && !a.refusedWhenMade(h, at):
 			return fmt.Sprintf("it was there at %s", a.made[0].at)
 		case strings.HasPrefix(heading, saysNever) &&
-			!slices.Contains(append(a.causes(h, at), a.changed(k, at)...), cause):
-			return fmt.Sprintf("what happened to it is %v", append(a.causes(h, at), a.changed(k, at)...))
+			!slices.Contains(a.anyCause(h, k, at), cause):
+			return fmt.Sprintf("what happened to it is %v", a.anyCause(h, k, at))
 		}
 		if !strings.Contains(text, "The name "+a.name+" is taken by ") {
 			return h.unnamed(a, text)
@@ -225,7 +225,7 @@ func (h history) notEnded(a *account, k *knowledge, at time.Time, cause, text st
 	troubles := k.wrongs.troubles(a.cluster)
 	seen := gone.Add(noticed + covered(troubles, recovery, gone, at)) // by a clock that may be ahead then
 	late := ended.Sub(gone) - h.latest(a.cluster, seen).Sub(seen) - covered(troubles, recovery, gone, ended)
-	causes := append(a.causes(h, first), a.changed(k, first)...)
+	causes := a.anyCause(h, k, first)
 	if a.forgotten(a.made[0].at, at) { // and it was there again
 		causes = append(causes, a.causes(h, gone)...)
 	}

@@ -125,7 +125,7 @@ func (h history) broughtBack(a *account, at time.Time) bool {
 
 // neverMade is what is not so of an end that is told of what was announced, and not made.
 func (h history) neverMade(a *account, k *knowledge, at time.Time, cause, text string) string {
-	switch causes := append(a.causes(h, at), a.changed(k, at)...); {
+	switch causes := a.anyCause(h, k, at); {
 	case !slices.Contains(causes, cause):
 		return fmt.Sprintf("what happened to it is %v", causes)
 	case !momentIn(lastedIn, text, 1).Equal(a.start) ||
