@@ -1,7 +1,10 @@
 package cluster
 
 import (
+	"bytes"
 	"fmt"
+	"io"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -104,6 +107,29 @@ func TestWatches(t *testing.T) {
 		b.do(step{Do: fmt.Sprint("GET ", mapsPath, "?limit=1&continue=", token), Want: "410 Expired"})
 		b.do(step{Do: "WATCH " + mapsPath + "?watch=true&allowWatchBookmarks=true&labelSelector=none&" +
 			"timeoutSeconds=90", Want: "200"})
+	})
+}
+
+// TestWatchEndsOnABookmark: where its end and a bookmark fall into one instant, the end comes first,
+// each time: what a client has heard by then must not be chance.
+func TestWatchEndsOnABookmark(t *testing.T) {
+	inBubble(t, func(b bench) {
+		for range 20 {
+			r, err := http.NewRequestWithContext(b.Context(), http.MethodGet, b.w.fill(mapsPath)+
+				"?watch=true&allowWatchBookmarks=true&timeoutSeconds=120", http.NoBody)
+			if err != nil {
+				b.Fatal(err)
+			}
+			response, err := b.w.call("admin", r)
+			if err != nil {
+				b.Fatal(err)
+			}
+			told, err := io.ReadAll(response.Body)
+			response.Body.Close()
+			if n := bytes.Count(told, []byte("BOOKMARK")); err != nil || n != 1 {
+				b.Fatalf("%d bookmarks in two minutes, want one: %v", n, err)
+			}
+		}
 	})
 }
 

@@ -112,9 +112,12 @@ func (v *watcher) follow(cuts <-chan struct{}) {
 	if seconds, err := strconv.Atoi(v.q.option("timeoutSeconds")); err == nil && seconds > 0 {
 		lasts = time.Duration(seconds) * time.Second
 	}
-	end, mark := time.NewTimer(lasts), time.NewTicker(bookmarkEvery)
-	defer end.Stop()
-	defer mark.Stop()
+	// One timer for the end and the bookmarks: of two that fire in one instant a select takes the one
+	// that chance says, and no seed has that.
+	end := time.Now().Add(lasts)
+	mark := time.Now().Add(bookmarkEvery)
+	next := time.NewTimer(0)
+	defer next.Stop()
 	for {
 		v.c.mu.Lock()
 		changed, slow := v.c.changed, v.c.faults.WatchDelay
@@ -131,19 +134,20 @@ func (v *watcher) follow(cuts <-chan struct{}) {
 		if !v.tell() {
 			return
 		}
-		select { // of what came while it was slow, the end counts
-		case <-end.C:
+		now := time.Now()
+		if !now.Before(end) {
 			return
-		default:
 		}
-		select {
-		case <-changed:
-		case <-mark.C:
+		if !now.Before(mark) {
 			if v.q.option("allowWatchBookmarks") == "true" && !v.bookmark(nil) {
 				return
 			}
-		case <-end.C:
-			return
+			mark = mark.Add(bookmarkEvery)
+		}
+		next.Reset(min(end.Sub(now), mark.Sub(now)))
+		select {
+		case <-changed:
+		case <-next.C:
 		case <-cuts:
 			return
 		case <-v.r.Context().Done():
