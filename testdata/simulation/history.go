@@ -1,6 +1,9 @@
 package simulation
 
 import (
+	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/pullgrant/pullgrant/testdata/simulation/cluster"
@@ -25,13 +28,22 @@ type event struct {
 	started *life           // a process
 	died    string          // a process
 	fault   string          // took an occasion: its name
-	log     string          // a line of an agent
+	log     *line           // of what an agent logs
 	down    map[string]bool // a system stopped to answer, or answers again; or a fault is in force
 	clock   *reading        // a clock was set
 	trusted bool            // what is on main from now on, agents grant
 	quiet   bool            // from now on nothing may be written
 	end     bool            // that was all; main has the files that it ends with
 	main    map[string]string
+}
+
+// line is one that a process logs.
+type line struct{ process, text string }
+
+// says tells whether it is of a message, and has an attribute.
+func (l line) says(message, attribute string) bool {
+	return strings.Contains(l.text, fmt.Sprintf("msg=%q ", message)) &&
+		slices.Contains(strings.Fields(l.text), attribute)
 }
 
 // call is one of an agent that is to write.

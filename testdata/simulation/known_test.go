@@ -178,6 +178,9 @@ var waivers = map[string]mutant{
 		s.later()
 		s.decide(policyFile, "", "", s.just())
 	}},
+	"made as the pause was over, before the next one": {"G5 doubt", func(s *scenario) {
+		s.stopped(policies.Paused)
+	}},
 	"its approver left only just now": {"G1 stands", func(s *scenario) { s.knew("bob", "read", s.just()) }},
 	"its approver came back": {"G1 stands", func(s *scenario) {
 		s.knew("bob", "read", begin)

@@ -154,7 +154,7 @@ var mutants = map[string]mutant{
 		s.pushed(s.entry, func(p *push) { p.message += canary })
 	}},
 	"the reason in the log": {"G8 no words", func(s *scenario) {
-		s.put(event{at: s.a.end, log: "msg=" + canary})
+		s.put(event{at: s.a.end, log: &line{text: "msg=" + canary}})
 	}},
 	"history is rewritten": {"ledger continues", func(s *scenario) {
 		s.pushed(s.entry, func(p *push) { p.continues = false })

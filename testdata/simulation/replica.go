@@ -243,8 +243,8 @@ type logged struct {
 }
 
 func (l logged) Write(p []byte) (int, error) {
-	line := string(bytes.TrimSpace(p))
-	l.w.note("%s"+logs+"%s", l.process, line)
-	l.w.add(event{log: line})
+	text := string(bytes.TrimSpace(p))
+	l.w.note("%s"+logs+"%s", l.process, text)
+	l.w.add(event{log: &line{l.process, text}})
 	return len(p), nil
 }

@@ -131,8 +131,8 @@ func noWords(h history) (wrong []string) {
 	for _, e := range h {
 		where, text := "", ""
 		switch {
-		case e.log != "":
-			where, text = "a line of the log", e.log
+		case e.log != nil:
+			where, text = "a line of the log", e.log.text
 		case e.push != nil:
 			where, text = "commit "+e.push.tip, e.push.message
 		case e.version != nil && e.version.New != nil && e.version.Resource != "configmaps":

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/pullgrant/pullgrant/policies"
@@ -48,20 +47,27 @@ func doubt(h history) (wrong []string) {
 	return wrong
 }
 
-// stopped is what a process said before and after a time that keeps it from granting; empty: nothing.
+// stopped is what a process said before and after a time that keeps it from granting, and not that it
+// ended in between; empty: nothing.
 func (h history) stopped(process string, at time.Time) string {
 	var before *scrape
+	var over []*line // since then
 	for _, e := range h {
 		switch {
+		case e.log != nil && e.log.process == process:
+			over = append(over, e.log)
 		case e.scrape == nil || e.scrape.process != process:
 		case e.at.Before(at):
-			before = e.scrape
+			before, over = e.scrape, nil
 		case before == nil:
 			return ""
 		default:
-			for _, name := range slices.Sorted(maps.Keys(before.numbers)) {
-				if strings.HasPrefix(name, "granting_stopped") && before.numbers[name] == 1 &&
-					e.scrape.numbers[name] == 1 {
+			for _, stop := range monitor.Stopping {
+				name := fmt.Sprintf("granting_stopped{reason=%q}", string(stop.Code))
+				if before.numbers[name] == 1 && e.scrape.numbers[name] == 1 &&
+					!slices.ContainsFunc(over, func(l *line) bool {
+						return l.says("no longer a reason not to grant", "code="+string(stop.Code))
+					}) {
 					return name
 				}
 			}

@@ -66,6 +66,20 @@ func (s *scenario) undone(at time.Time) {
 		changed: map[string]string{entry: "D", s.a.path: "A"}}})
 }
 
+// stopped has the process say that it is paused, before and after it makes something; and in between
+// that it is no longer kept by some code, if that is not empty.
+func (s *scenario) stopped(over policies.Code) {
+	process, at := s.h[s.bound].version.process, s.h[s.bound].at
+	one := scrape{cluster: s.a.cluster, process: process,
+		numbers: map[string]float64{`granting_stopped{reason="Paused"}`: 1}}
+	s.put(event{at: at.Add(-2 * time.Millisecond), scrape: &one})
+	if over != "" {
+		s.put(event{at: at.Add(-time.Millisecond), log: &line{process,
+			`level=INFO msg="no longer a reason not to grant" event=stop code=` + string(over)}})
+	}
+	s.put(event{at: at.Add(time.Millisecond), scrape: &one})
+}
+
 // doubtMutants are of what is done in doubt.
 var doubtMutants = map[string]mutant{
 	"made though git is down":            madeWithout(git),
@@ -73,12 +87,9 @@ var doubtMutants = map[string]mutant{
 	"refused as the fence was not known": refusedFor(policies.Unfenced),
 	"refused as GitHub did not answer":   refusedFor(policies.EvaluationError),
 	"refused as its merge was not known": refusedFor(policies.NoPullRequest),
-	"made though it is stopped": {"G5 doubt", func(s *scenario) {
-		one := scrape{cluster: s.a.cluster, process: s.h[s.bound].version.process,
-			numbers: map[string]float64{`granting_stopped{reason="Paused"}`: 1}}
-		at := s.h[s.bound].at
-		s.put(event{at: at.Add(-time.Millisecond), scrape: &one})
-		s.put(event{at: at.Add(time.Millisecond), scrape: &one})
+	"made though it is stopped": {"G5 doubt", func(s *scenario) { s.stopped("") }},
+	"made though it is stopped, but not for another reason any more": {"G5 doubt", func(s *scenario) {
+		s.stopped(policies.Unfenced)
 	}},
 	"never made though all answers": {"G5 granted after", func(s *scenario) { s.drop(s.bound) }},
 	"never made though GitHub only lagged as it was merged": {"G5 granted after", func(s *scenario) {
