@@ -87,7 +87,7 @@ var doubtMutants = map[string]mutant{
 	"refused as the fence was not known": refusedFor(policies.Unfenced),
 	"refused as GitHub did not answer":   refusedFor(policies.EvaluationError),
 	"refused as its merge was not known": refusedFor(policies.NoPullRequest),
-	"made though it is stopped": {"G5 doubt", func(s *scenario) { s.stopped("") }},
+	"made though it is stopped":          {"G5 doubt", func(s *scenario) { s.stopped("") }},
 	"made though it is stopped, but not for another reason any more": {"G5 doubt", func(s *scenario) {
 		s.stopped(policies.Unfenced)
 	}},
