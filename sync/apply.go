@@ -135,7 +135,7 @@ const longestPause = 30
 func (l *lasting) due(pass int) bool { return l == nil || pass == l.last || pass > l.last+l.pause }
 
 // errOnlyJob is of an end that gives nobody access any more.
-var errOnlyJob = errors.New("what gave access is gone, and its Job is not")
+var errOnlyJob = errors.New("only a Job is left, which gives nobody access")
 
 // endLater puts off an end that did not work, and tells once it is not done at the second try and
 // somebody has access still.

@@ -286,7 +286,7 @@ func TestJobThatStays(t *testing.T) {
 	s.pull("take", false, map[string]string{path: "\x00removed"})
 	broken.Store(true)
 	for range 3 {
-		if err := agent.Once(t.Context()); err == nil || !strings.Contains(err.Error(), "its Job is not") {
+		if err := agent.Once(t.Context()); err == nil || !strings.Contains(err.Error(), "only a Job is left") {
 			t.Errorf("error: %v", err)
 		}
 		s.pause()
