@@ -100,7 +100,11 @@ var entryWaived = map[string]mutant{
 		s.overwritten("M")
 	}},
 	"its record set back after the end, and counted": {"metrics counts", func(s *scenario) {
-		s.recordSetBack(1)
+		s.recordSetBack(requests.CauseExpired, 1)
+	}},
+	"its record set back after it was used, and counted as that": {"metrics counts", func(s *scenario) {
+		s.usedOnce()
+		s.recordSetBack(requests.CauseExecUsed, 1)
 	}},
 	"its refusal set back, and counted once more": {"metrics counts", func(s *scenario) { s.refusedAgain(1) }},
 	"a record forged, and its end counted, and deleted before it was entered": {"metrics counts", func(s *scenario) {

@@ -123,6 +123,7 @@ func (v *version) ours() bool {
 // and codes that the ledger has; nor less, but for what is lost with a process, or with an answer.
 func shownCounts(h history) []string {
 	counted, may, told := h.counted("decisions_total", "bindings_ended_total"), h.refusals(), h.told()
+	k := h.knowledge()
 	for _, a := range h.accounts() {
 		if a.granted() {
 			causes := h.enteredAs(a)
@@ -131,7 +132,7 @@ func shownCounts(h history) []string {
 				if s.went == nil || s.byHand() || !s.came.version.binds() {
 					continue
 				}
-				for _, cause := range a.endings(s, told, causes) {
+				for _, cause := range a.endings(s, told, k, causes) {
 					may[endedBy(cause, a.cluster)]++
 				}
 			}
@@ -186,7 +187,7 @@ func (h history) enteredAs(a *account) []string {
 // endings are the causes by which the end of a binding may be counted, each once: those that were
 // entered, and more where a restored etcd brought it back, or later its record alone says again that it is
 // there.
-func (a *account) endings(s *stay, told history, entered []string) []string {
+func (a *account) endings(s *stay, told history, k *knowledge, entered []string) []string {
 	once := func(causes []string) []string { return slices.Compact(slices.Sorted(slices.Values(causes))) }
 	all := slices.Clone(entered)
 	if s.again() { // it ends once more, which the entry may not tell
@@ -195,7 +196,7 @@ func (a *account) endings(s *stay, told history, entered []string) []string {
 	all = once(all)
 	for _, at := range a.recalled {
 		if at.After(s.went.at) && !slices.ContainsFunc(a.stays, func(o *stay) bool { return o.came.at.Equal(at) }) {
-			all = append(all, once(a.causesAround(told, at))...)
+			all = append(all, once(append(a.causesAround(told, at), a.usedBy(k, at)...))...)
 		}
 	}
 	return all

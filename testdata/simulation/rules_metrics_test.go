@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -65,9 +66,11 @@ func (s *scenario) uncounted(word string) {
 }
 
 // recordSetBack has somebody set the record back long after the end, and an end be counted by that so often.
-func (s *scenario) recordSetBack(counted float64) {
+func (s *scenario) recordSetBack(cause string, counted float64) {
 	s.tamper(recordBack, s.a.end.Add(10*time.Minute))
-	s.shows(s.end(), func(one *scrape) { one.numbers[`bindings_ended_total{cause="Expired"}`] += counted })
+	s.shows(s.end(), func(one *scrape) {
+		one.numbers[fmt.Sprintf("bindings_ended_total{cause=%q}", cause)] += counted
+	})
 }
 
 // forgedEnd has somebody forge a record after the end, an agent find that nothing of that is there, and that
@@ -117,7 +120,7 @@ func (s *scenario) refusedAgain(counted float64) {
 var metricMutants = map[string]mutant{
 	"a binding too many is shown": number("metrics live", "grants_active", 1000, (*scenario).end),
 	"its record set back after the end, and counted twice": {"metrics counts", func(s *scenario) {
-		s.recordSetBack(2)
+		s.recordSetBack(requests.CauseExpired, 2)
 	}},
 	"a record forged, and its end counted twice":   {"metrics counts", func(s *scenario) { s.forgedEnd(2) }},
 	"its refusal set back, and counted twice more": {"metrics counts", func(s *scenario) { s.refusedAgain(2) }},

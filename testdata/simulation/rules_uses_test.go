@@ -26,6 +26,16 @@ func (s *scenario) uses(c command) {
 	s.put(event{at: c.At.Add(time.Second), tale: &tale{s.h[s.bound].version.process, &c, false}})
 }
 
+// usedOnce has the scenario be about a request for a single use, whose command is used while it is in
+// force.
+func (s *scenario) usedOnce() {
+	c := *s.used()
+	s.under(onceOnly)
+	c.Code = http.StatusSwitchingProtocols
+	c.Annotations = map[string]string{annotated: "run " + runsIn + "/" + s.a.lets()}
+	s.uses(c)
+}
+
 // usesMutants are about commands that were used.
 var usesMutants = map[string]mutant{
 	"a use that nobody made": {"uses true", func(s *scenario) {
@@ -67,11 +77,5 @@ var usesMutants = map[string]mutant{
 		s.used()
 		s.uncounted("exec_uses_total")
 	}},
-	"used, and it goes on": {"G2 used", func(s *scenario) {
-		c := *s.used()
-		s.under(onceOnly)
-		c.Code = http.StatusSwitchingProtocols
-		c.Annotations = map[string]string{annotated: "run " + runsIn + "/" + s.a.lets()}
-		s.uses(c)
-	}},
+	"used, and it goes on": {"G2 used", (*scenario).usedOnce},
 }
