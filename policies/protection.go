@@ -1,5 +1,7 @@
 package policies
 
+import "encoding/json"
+
 // Ruleset is the ruleset of an access repository as POST /repos/{owner}/{repo}/rulesets takes it:
 // what Weaknesses asks for, one method of merging, and past it the agent alone.
 // https://docs.github.com/rest/repos/rules#create-a-repository-ruleset
@@ -15,6 +17,16 @@ type Ruleset struct {
 		} `json:"ref_name"`
 	} `json:"conditions"`
 	Rules []RulesetRule `json:"rules"`
+}
+
+// AgentApp is the number of the agent's App by a Ruleset as NewRuleset makes one, in JSON: of the only
+// App that the rules do not hold for. 0 where data tells of none, or of more than one.
+func AgentApp(data []byte) int64 {
+	var r Ruleset
+	if json.Unmarshal(data, &r) != nil || len(r.Bypass) != 1 || r.Bypass[0].Type != "Integration" {
+		return 0
+	}
+	return r.Bypass[0].ID
 }
 
 // BypassActor is whom a ruleset does not hold for.

@@ -2,6 +2,7 @@ package policies_test
 
 import (
 	"encoding/json"
+	"os"
 	"slices"
 	"testing"
 
@@ -35,5 +36,27 @@ func TestNewRuleset(t *testing.T) {
 	if len(ruleset.Bypass) != 1 || ruleset.Bypass[0].ID != 1234 || ruleset.Enforcement != "active" ||
 		!slices.Equal(ruleset.Conditions.Refs.Include, []string{"~DEFAULT_BRANCH"}) {
 		t.Errorf("%+v", ruleset)
+	}
+}
+
+// TestAgentApp: the agent's App is the only one that the ruleset of an access repository does not hold
+// for; where that is not plain, nobody is it.
+func TestAgentApp(t *testing.T) {
+	kept, err := os.ReadFile("../testdata/accessrepo/.github/pullgrant/ruleset.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for data, want := range map[string]int64{
+		string(kept):            7002,
+		"":                      0,
+		"[1]":                   0,
+		`{"bypass_actors": []}`: 0,
+		`{"bypass_actors": [{"actor_id": 5, "actor_type": "RepositoryRole"}]}`: 0,
+		`{"bypass_actors": [{"actor_id": 5, "actor_type": "Integration"},
+			{"actor_id": 6, "actor_type": "Integration"}]}`: 0,
+	} {
+		if got := policies.AgentApp([]byte(data)); got != want {
+			t.Errorf("%s: %d, want %d", data, got, want)
+		}
 	}
 }

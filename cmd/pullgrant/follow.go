@@ -39,6 +39,9 @@ func (o waitOptions) follow(ctx context.Context, w world, patient bool) error {
 	if err != nil {
 		return err
 	}
+	if err := o.show.knowAgent(ctx, client); err != nil {
+		return err
+	}
 	f := &follower{w: w, show: o.show, client: client, repo: repo, line: newStatusLine(w),
 		number: o.show.target.number}
 	waiting := ctx
@@ -139,7 +142,7 @@ func (f *follower) told() error {
 		return verdict(exitFindings)
 	case policies.StageMerged, policies.StageScheduled:
 		f.w.say("whether its agent has given access is not known: --agent-app-id, or " +
-			"PULLGRANT_AGENT_APP_ID, says whose comments are the agent's")
+			rulesetFile + " of the access repository, says whose comments are the agent's")
 		f.w.say("once it has, this works:")
 	}
 	var r report

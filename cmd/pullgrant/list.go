@@ -28,8 +28,8 @@ func newListCommand(w world) *cobra.Command {
 		Long: `List the requests that you asked for or receive the access of, and those whose pull request waits for
 your approval; with --all also what everybody else has. A flag leaves only what it names, two what
 either names. Each is judged now, as "show" does, by the same calls; GitHub is asked once more for
-each open pull request. merged means that nobody says that access was given: --agent-app-id says
-whose comments are the agent's.
+each open pull request. merged means that nobody says that access was given: whose comments are the
+agent's says --agent-app-id, else ` + rulesetFile + `.
 
 The exit code is 3 when one of them could not be told; the others are listed all the same.`,
 		Example: `  pullgrant list
@@ -63,6 +63,9 @@ func list(ctx context.Context, w world, o listOptions) error {
 	}
 	inside, stop := w.awaiting("GitHub")
 	defer stop()
+	if err := o.show.knowAgent(ctx, client); err != nil {
+		return err
+	}
 	l := lister{w: inside, o: o, client: client}
 	rows, err := l.find(ctx)
 	if err != nil {

@@ -26,8 +26,8 @@ func newShowCommand(w world) *cobra.Command {
 		Long: `Show how far a request has come and what it gives: while its pull request is open,
 while it is live, and after it ended. NAME is the request's name or file, NUMBER its pull request's.
 It is judged now, by the code of the Action and the agent. Whether its agent has given access is what
-the agent says on the pull request: --agent-app-id says whose comments are the agent's, nobody else
-is believed.
+the agent says on the pull request, and nobody else is believed: whose comments are the agent's says
+--agent-app-id, else ` + rulesetFile + ` of the access repository.
 
 GitHub is asked, and by name once for each open pull request: a number is faster. With --dir a
 checkout is read instead, as it stands at HEAD: it holds what is live and what has ended, but no
@@ -54,23 +54,6 @@ are missing; 1 when it is denied, or over without a ledger entry; 3 when it cann
 func (o *showOptions) flags(cmd *cobra.Command) {
 	o.remote.flags(cmd)
 	o.agentFlag(cmd)
-}
-
-func (o *showOptions) agentFlag(cmd *cobra.Command) {
-	cmd.Flags().Var((*number)(&o.agent), "agent-app-id",
-		"id of the agent's GitHub App, whose comment "+
-			"says whether access was given (default: $PULLGRANT_AGENT_APP_ID)")
-}
-
-// completeAgent reads whose comments are the agent's.
-func (o *showOptions) completeAgent(cmd *cobra.Command, w world) error {
-	if id := w.env("PULLGRANT_AGENT_APP_ID"); id != "" &&
-		!cmd.Flags().Changed("agent-app-id") {
-		if err := cmd.Flags().Set("agent-app-id", id); err != nil {
-			return usagef(cmd, "PULLGRANT_AGENT_APP_ID: %q is no number", id)
-		}
-	}
-	return nil
 }
 
 // complete reads which request is asked about, and where.
@@ -180,6 +163,9 @@ func (o showOptions) find(ctx context.Context, w world) (shown, error) {
 	}
 	w, stop := w.awaiting("GitHub")
 	defer stop()
+	if err := o.knowAgent(ctx, client); err != nil {
+		return shown{}, err
+	}
 	s, err := o.onGitHub(ctx, w, client, repo)
 	if s.PullRequest > 0 {
 		s.URL = client.PullURL(s.PullRequest)

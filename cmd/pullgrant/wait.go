@@ -23,8 +23,9 @@ func newWaitCommand(w world) *cobra.Command {
 until when. On a terminal that is one line, elsewhere a line with the time whenever it changes. NAME
 is the request's name or file, NUMBER its pull request's. The command that then works goes to stdout.
 
-Whether access was given its agent says on the pull request, and --agent-app-id says whose comments
-are the agent's. Where that is not known, the merge is waited for.
+Whether access was given its agent says on the pull request. Whose comments are the agent's says
+--agent-app-id, else ` + rulesetFile + ` of the access repository; where that is not
+known, the merge is waited for.
 
 The exit code is 0 once access is given, or merged where nobody can tell more; 1 when the request is
 denied, closed or over; 8 when --timeout passed, or you stopped waiting: the request stays open.`,

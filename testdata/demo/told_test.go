@@ -62,7 +62,7 @@ func (w *told) of(state string, a asked) {
 	get(&runs, "commits/%s/check-runs", pull.Head.SHA)
 	get(&comments, "issues/%d/comments", a.number)
 	show, err := a.s.pullgrant(w.t.Context(), a.s.forge.Token("alice"), []string{"TZ=UTC"}, "show",
-		fmt.Sprint(a.number), "--agent-app-id", "7002")
+		fmt.Sprint(a.number))
 	if err != nil {
 		w.t.Fatal(err)
 	}
