@@ -10,6 +10,7 @@ import (
 
 	"github.com/pullgrant/pullgrant/render"
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/kube"
 	"github.com/pullgrant/pullgrant/sync/ledger"
 	"github.com/pullgrant/pullgrant/sync/monitor"
 	"github.com/pullgrant/pullgrant/sync/plan"
@@ -82,6 +83,9 @@ func (p *pass) applyEach(ctx context.Context, steps []plan.Step) map[string]plan
 				p.fail(monitor.StageRequests, s, err)
 				if errors.Is(err, errArmedLate) {
 					p.prover.soon(s.Record.Grant.Path)
+				}
+				if errors.Is(err, kube.ErrOtherFence) { // which was looked at an hour ago at most
+					p.gate.tested = retry{}
 				}
 			case takesAway(s):
 				p.fail(monitor.StageApply, s, err)

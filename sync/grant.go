@@ -9,8 +9,6 @@ import (
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
-	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/render"
@@ -94,9 +92,9 @@ func (a *Agent) make(ctx context.Context, r *plan.Record, overlaps bool) (err er
 			continue
 		}
 		o.UID, err = a.create(ctx, bindings[i], r.Grant.Window.End.Time)
-		if changed, is := errors.AsType[*kube.ChangedError](err); is {
+		if changed, is := errors.AsType[*kube.ChangedError](err); is && changed.UID != "" {
 			o.UID = changed.UID
-			return &refusal{policies.ChangedByCluster, true, err}
+			return changedBy(changed)
 		}
 		if fresh && errors.Is(err, kube.ErrTaken) {
 			return &refusal{policies.BindingConflict, true, err}
@@ -134,60 +132,6 @@ func (a *Agent) sameRoles(ctx context.Context, r *plan.Record) error {
 	return nil
 }
 
-// takeBack has the record no longer say that bindings are about to be made which were not, for
-// certain. What an earlier try announced stays: nobody knows what came of that.
-func (a *Agent) takeBack(ctx context.Context, r *plan.Record, before []plan.Object, why error) error {
-	for i, o := range before {
-		if !o.IsBackstop() && r.Objects[i].UID == "" {
-			r.Objects[i].Content = o.Content
-		}
-	}
-	if kube.Objected(why) {
-		return &refusal{policies.RefusedByCluster, false, why} // which is noted with the record
-	}
-	return errors.Join(why, a.cluster.Save(ctx, r))
-}
-
-// refusal says that a grant cannot be made, by what stands in the cluster or watches over it.
-type refusal struct {
-	code  policies.Code
-	final bool // it is no use to try again
-	why   error
-}
-
-func (n *refusal) Error() string { return n.why.Error() }
-
-// objection is an error as a refusal, when the cluster's words are one that may pass.
-func objection(code policies.Code, err error) error {
-	switch {
-	case !kube.Objected(err):
-		return err
-	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
-		code = policies.RefusedByCluster // whatever was asked for
-	}
-	return &refusal{code, false, err}
-}
-
-// refusedFor is how long a grant that the cluster refuses is tried.
-const refusedFor = 5 * time.Minute
-
-// refused notes since when the cluster refuses a grant, so that whoever tries next knows, and tells
-// the one who asked. After a while, or at once where that is no use, the request is refused.
-func (a *Agent) refused(ctx context.Context, r plan.Record, no *refusal) (plan.Record, error) {
-	now := requests.At(a.clocks.now())
-	if r.Refused == nil {
-		r.Refused = &plan.Refusal{Since: now}
-	}
-	r.Refused = &plan.Refusal{Code: string(no.code), Message: kube.Words(no.why),
-		Since: r.Refused.Since}
-	if no.final || !now.Before(r.Refused.Since.Add(refusedFor)) {
-		return a.giveUp(ctx, r)
-	}
-	a.tell.waits(r)
-	return r, errors.Join(fmt.Errorf("granting %s: %w", r.Grant.Name, no.why),
-		a.cluster.Save(ctx, &r))
-}
-
 var errTooLate = errors.New("its window ended meanwhile")
 
 // create makes an object before the end of its window: a call that is held up until then is given
@@ -200,13 +144,6 @@ func (a *Agent) create(ctx context.Context, o render.Object, end time.Time) (uid
 	ctx, cancel := context.WithTimeout(ctx, left)
 	defer cancel()
 	return a.cluster.Create(ctx, o)
-}
-
-// neverMade tells an error after which there is no binding for certain. After others, such as a
-// connection that broke, there may be one.
-func neverMade(err error) bool {
-	return errors.Is(err, errTooLate) || kube.Objected(err) || apierrors.IsForbidden(err) ||
-		apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) || apierrors.IsNotFound(err)
 }
 
 // backstop makes the Jobs that are missing. Where the cluster does not take one, or changes it, the
@@ -282,7 +219,7 @@ func (a *Agent) backstop(ctx context.Context, r *plan.Record, bindings []render.
 		case r.Grant.BackstopOptional:
 			return a.withoutBackstop(ctx, r, err)
 		case is:
-			return &refusal{policies.ChangedByCluster, true, err}
+			return changedBy(changed)
 		}
 		return objection(policies.NoBackstop, err)
 	}

@@ -266,8 +266,8 @@ func TestOldProofMakesNothing(t *testing.T) {
 	}
 }
 
-// TestChangedByCluster: what is made otherwise than asked for is taken back at once, and the field
-// told.
+// TestChangedByCluster: what is made otherwise than asked for is taken back at once, and what the fence
+// did not let be made is refused when that lasts; the field is told.
 func TestChangedByCluster(t *testing.T) {
 	const add = `[JSONPatch{op: "add", path: "`
 	jobs, bindings := [2]string{"batch", "jobs"}, [2]string{"rbac.authorization.k8s.io",
@@ -299,7 +299,13 @@ func TestChangedByCluster(t *testing.T) {
 			number := s.pull(slug, true, map[string]string{path: content})
 			s.mutate(c.kind[0], c.kind[1], c.patch)
 			s.settled("")
-			_ = s.agent(githubOnly).Once(t.Context())
+			agent := s.agent(githubOnly)
+			_ = agent.Once(t.Context())
+			if made := strings.Contains(c.field, "."); s.entered(name) != made { // that one is a path
+				t.Errorf("made %t, and entered at the first try %t", made, s.entered(name))
+			}
+			s.SetClock(noon.Add(refusedFor))
+			_ = agent.Once(t.Context())
 			r := s.entry(name)
 			if r.Status.Cause != requests.CauseDenied ||
 				r.Status.Code != string(policies.ChangedByCluster) ||

@@ -56,24 +56,62 @@ func TestUnfenced(t *testing.T) {
 	} {
 		t.Run(slug, func(t *testing.T) {
 			s := newStage(t)
-			repair := func() { // made anew: applying leaves what others added
-				for _, name := range []string{render.FenceAgent, render.FenceManaged} {
-					_ = s.Admin.AdmissionregistrationV1().ValidatingAdmissionPolicyBindings().Delete(
-						t.Context(), name, metav1.DeleteOptions{})
-					_ = s.Admin.AdmissionregistrationV1().ValidatingAdmissionPolicies().Delete(
-						t.Context(),
-						name, metav1.DeleteOptions{})
-				}
-				s.Must(controlplane.ForTest(t).Apply(t.Context(),
-					controlplane.AgentManifests([]string{s.Namespace}, []string{"payments-debug"})))
-				s.Must(controlplane.ForTest(t).AwaitFence(t.Context()))
-			}
-			defer repair()
+			defer s.refence()
 			s.refusesToGrant(policies.Unfenced,
 				"missing or another than this program's; apply what pullgrant install prints",
-				func() { s.Must(weaken(s)) }, repair)
+				func() { s.Must(weaken(s)) }, s.refence)
 		})
 	}
+}
+
+// refence makes the fence anew: applying leaves what others added.
+func (s *stage) refence() {
+	s.Helper()
+	for _, name := range []string{render.FenceAgent, render.FenceManaged} {
+		_ = s.Admin.AdmissionregistrationV1().ValidatingAdmissionPolicyBindings().Delete(
+			s.Context(), name, metav1.DeleteOptions{})
+		_ = s.Admin.AdmissionregistrationV1().ValidatingAdmissionPolicies().Delete(
+			s.Context(), name, metav1.DeleteOptions{})
+	}
+	s.Must(controlplane.ForTest(s.T).Apply(s.Context(),
+		controlplane.AgentManifests([]string{s.Namespace}, []string{"payments-debug"})))
+	s.Must(controlplane.ForTest(s.T).AwaitFence(s.Context()))
+}
+
+// TestOtherFence: a fence that became another one since the agent looked refuses what the agent asks
+// for, as that of another version does while it is rolled out. The request waits for that, and no later
+// one is tried.
+func TestOtherFence(t *testing.T) {
+	s := newStage(t)
+	defer s.refence()
+	a := s.agent(githubOnly)
+	s.Must(a.Once(t.Context()))
+	_, err := s.Admin.AdmissionregistrationV1().ValidatingAdmissionPolicies().Patch(t.Context(),
+		render.FenceAgent, "application/json-patch+json", []byte(`[{"op": "add", "path": "/spec/validations/0",
+		"value": {"expression": "request.operation != 'CREATE' || has(object.metadata.annotations) && `+
+			`'pullgrant.dev/later' in object.metadata.annotations", "message": "it lacks what comes later",
+		"reason": "Forbidden"}}]`), metav1.PatchOptions{})
+	s.Must(err)
+	s.Until("the other fence is in force", func() bool {
+		err := a.cluster.Try(t.Context(), &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Name: "probe",
+			Namespace: s.Namespace}, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole",
+			Name: "payments-debug"}})
+		return err != nil && strings.Contains(err.Error(), "what comes later")
+	})
+	name, path, content := s.requestFile("between")
+	s.pull("between", true, map[string]string{path: content})
+	if err := a.Once(t.Context()); err == nil || !strings.Contains(err.Error(), kube.ErrOtherFence.Error()) {
+		t.Errorf("error: %v", err)
+	}
+	s.pause()
+	if err := a.Once(t.Context()); err == nil || len(a.gate.stops()) != 1 ||
+		a.gate.stops()[0].Code != policies.Unfenced || s.entered(name) {
+		t.Errorf("stops %v; entered %t; error: %v", a.gate.stops(), s.entered(name), err)
+	}
+	s.refence()
+	s.pause()
+	s.Must(a.Once(t.Context()))
+	s.granted(name)
 }
 
 // TestOverPrivileged: with a right that makes up for a fence nothing is granted.

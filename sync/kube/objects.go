@@ -17,6 +17,10 @@ import (
 	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
+// ErrOtherFence says that an object was refused by a fence that is not the one that this program
+// renders: somebody changed it, or installed another version's.
+var ErrOtherFence = errors.New("the fence is another than this program's; apply what pullgrant install prints")
+
 // ErrTaken says that what stands under the name of an object is not the agent's.
 var ErrTaken = errors.New("something else stands under its name")
 
@@ -40,7 +44,7 @@ func (c *Cluster) Create(ctx context.Context, asked render.Object) (uid string, 
 		}
 	}
 	if RefusedByFence(err) && !RefusedByRights(err) {
-		return "", changedAndRefused(what, err)
+		return "", c.refusedByFence(ctx, what, err)
 	}
 	if err != nil {
 		return "", fmt.Errorf("creating %s: %w", what, err)
@@ -49,6 +53,20 @@ func (c *Cluster) Create(ctx context.Context, asked render.Object) (uid string, 
 		return "", &ChangedError{UID: string(made.GetUID()), Object: what, Field: field}
 	}
 	return string(made.GetUID()), nil
+}
+
+// refusedByFence is the error of a creation that the fence refused. What this program asks for passes
+// the fence that it renders: while it is that one, what did not was changed on the way, for good.
+func (c *Cluster) refusedByFence(ctx context.Context, what string, refused error) error {
+	problem, err := c.fenceProblem(ctx, render.FenceAgent)
+	if err != nil {
+		return fmt.Errorf("creating %s: %w; looking at the fence that refused it: %w", what, refused, err)
+	}
+	if problem != "" {
+		return fmt.Errorf("creating %s: %w: %w", what, ErrOtherFence, refused)
+	}
+	_, words, _ := strings.Cut(Words(refused), " denied request: ")
+	return &ChangedError{Object: what, Words: words}
 }
 
 // Try asks the API server whether it would take an object.

@@ -94,13 +94,6 @@ func (e *ChangedError) Error() string {
 	return e.Object + " was made with another " + e.Field + " than was asked for: " + why
 }
 
-// changedAndRefused is the error of a creation that the fence refused. What this program asks for
-// passes the fence that it renders, so what did not was changed on the way.
-func changedAndRefused(what string, err error) error {
-	_, words, _ := strings.Cut(Words(err), " denied request: ")
-	return &ChangedError{Object: what, Words: words}
-}
-
 // changedBinding names the first field that gives access or decides over its end and is not as it
 // was asked for; "" when there is none.
 func changedBinding(asked, made *rbacv1.RoleBinding) string {
