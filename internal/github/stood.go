@@ -2,6 +2,7 @@ package github
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"strings"
 	"time"
@@ -10,9 +11,14 @@ import (
 	"github.com/pullgrant/pullgrant/requests"
 )
 
-// maxStood bounds how many commits of the default branch are looked at for one request. An approval
-// from before them is stale: ask again.
-const maxStood = 300
+const (
+	// maxStood bounds how often the files that decide became others while one request is open, or waits
+	// for its start. An approval from before that is stale: ask again.
+	maxStood = 300
+	// maxWalked bounds how many commits of the default branch are looked at for that. Most are of other
+	// requests, of every cluster, and change nothing: they say nothing against an approval.
+	maxWalked = 3000
+)
 
 // readStood walks the default branch back from its tip, along first parents, to how it stood when
 // the head was approved first (R56). Commits are compared by their files, whatever brought them
@@ -25,7 +31,7 @@ func (c *Client) readStood(ctx context.Context, f *policies.Facts, _ snapshot) e
 	}
 	merged := f.Merge != nil
 	name := f.Base.Commit
-	for n := range maxStood {
+	for n := range maxWalked {
 		if n > 0 {
 			if err := c.readBefore(ctx, name); err != nil {
 				return err
@@ -48,12 +54,13 @@ func (c *Client) readStood(ctx context.Context, f *policies.Facts, _ snapshot) e
 			}
 		}
 		f.Stood = withStood(f.Stood, now)
-		if now.First || !merged && now.Since.Before(approved.Time) {
+		if now.First || len(f.Stood) > maxStood || !merged && now.Since.Before(approved.Time) {
 			return nil
 		}
 		name = at.parents[0]
 	}
-	return nil
+	return fmt.Errorf("more than %d commits came to the default branch since %s, when #%d was approved "+
+		"first: ask by a new pull request", maxWalked, approved, f.PullRequest.Number)
 }
 
 // withStood adds an older commit. One on which the files stood as on the newer one says only since

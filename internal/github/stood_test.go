@@ -1,6 +1,7 @@
 package github
 
 import (
+	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -96,5 +97,24 @@ func TestApprovalsCoverWhatWasSeen(t *testing.T) {
 			w.merge(n)
 			judge("merged")
 		})
+	}
+}
+
+// TestApprovalStandsBesideOthers: more commits of other requests than one would read at once say nothing
+// against an approval, however long it waits.
+func TestApprovalStandsBesideOthers(t *testing.T) {
+	var passed atomic.Int64
+	now := func() time.Time { return noon.Add(time.Duration(passed.Load())) }
+	w := newWorldAt(t, now)
+	n := w.ask()
+	w.review("bob", n, "APPROVE")
+	passed.Add(int64(time.Minute))
+	for i := range maxStood + 10 {
+		w.push(forge.Change{User: "root", Files: map[string]string{"requests/staging/note.txt": fmt.Sprintln(i)}})
+	}
+	f, err := w.client.Facts(t.Context(), n, now())
+	w.check(err)
+	if d := policies.Evaluate(f.Base, f, now()); d.Outcome != policies.Allowed || len(f.Stood) != 1 {
+		t.Errorf("%s %s %s, stood %d", d.Outcome, d.Code, d.Message, len(f.Stood))
 	}
 }
