@@ -112,7 +112,9 @@ func (h history) lists() (all []*list) {
 	accounts, told := h.accounts(), h.told()
 	h = slices.Clone(h)
 	for _, a := range accounts {
-		h = append(h, event{at: a.end})
+		for _, end := range a.saidEnds() {
+			h = append(h, event{at: end})
+		}
 	}
 	slices.SortStableFunc(h, func(a, b event) int { return a.at.Compare(b.at) })
 	byName := map[string]*list{}
@@ -148,13 +150,14 @@ func (h history) lists() (all []*list) {
 }
 
 // look notes what differs from a time on. Who keeps aws-auth takes out as early as the API server's
-// clock says that a window is over.
+// clock says that a window is over. It knows of a window by its record alone, so where that was prolonged
+// and no agent ends it, it may leave somebody in until that later end.
 func (c *list) look(now time.Time, accounts []*account, told history) {
 	in, what, may := entries.MatchString(c.text), "", false
 	for _, a := range accounts {
 		label := requests.LabelValue(a.name)
-		phase, open := c.phases[label], now.Before(a.end)
-		if a.cluster != c.name || !open || phase != "Granting" && phase != "Granted" {
+		phase := c.phases[label]
+		if a.cluster != c.name || phase != "Granting" && phase != "Granted" || !now.Before(a.endBy(now)) {
 			continue
 		}
 		if may = true; phase == "Granted" && c.there[label] > 0 && !in &&

@@ -108,3 +108,14 @@ func (a *account) saidEnds() []time.Time {
 	}
 	return all
 }
+
+// endBy is the last of these that anything said by a time.
+func (a *account) endBy(at time.Time) time.Time {
+	end := a.end
+	for _, e := range a.deeds {
+		if e.did.what == prolongs && !e.at.After(at) {
+			end = end.Add(prolongedBy)
+		}
+	}
+	return end
+}

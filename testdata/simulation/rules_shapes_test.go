@@ -103,9 +103,47 @@ var shapeMutants = map[string]mutant{
 	}},
 	"nobody is taken out": {"aws-auth in step", func(s *scenario) {
 		s.list(s.letIn(false), func(text string) string {
-			return text + "- userarn: " + arn + " # pullgrant " + s.a.name + "\n  username: \"alice@example.com\"\n"
+			return text + s.inList()
 		})
 	}},
+	"let in after its end, which nobody put off": {"aws-auth in step", func(s *scenario) {
+		s.staysIn(s.a.end.Add(time.Minute + 10*time.Second))
+	}},
+	"let in after the end to which its record was prolonged": {"aws-auth in step", func(s *scenario) {
+		s.tamper(prolongs, s.a.end.Add(-time.Minute))
+		s.staysIn(s.a.end.Add(prolongedBy + time.Minute + 10*time.Second))
+	}},
+}
+
+// shapeWaived are histories of other processes than the agent in which nothing is wrong.
+var shapeWaived = map[string]mutant{
+	"let in until the end to which its record was prolonged": {"aws-auth in step", func(s *scenario) {
+		s.tamper(prolongs, s.a.end.Add(-time.Minute))
+		s.staysIn(s.a.end.Add(prolongedBy + time.Second))
+	}},
+}
+
+// inList is the entry of the request in aws-auth.
+func (s *scenario) inList() string {
+	return "- userarn: " + arn + " # pullgrant " + s.a.name + "\n  username: \"alice@example.com\"\n"
+}
+
+// staysIn has the request alone be in aws-auth, from when it is bound until a time, and its record say all
+// that time that it is granted, as no agent is there.
+func (s *scenario) staysIn(until time.Time) {
+	in, bound := *s.h[s.letIn(true)].version, s.h[s.bound].at
+	out := in
+	out.Old, out.New = in.New, in.Old
+	s.h = slices.DeleteFunc(s.h, func(e event) bool {
+		return e.version != nil && (e.version.isAWSAuth() && e.version.Old != nil ||
+			e.version.Resource == records && e.version.object().GetLabels()[render.LabelRequest] != "" &&
+				(e.version.New == nil || e.at.After(s.a.end) ||
+					e.version.New.GetLabels()[render.LabelRequest] != requests.LabelValue(s.a.name)))
+	})
+	s.put(event{at: bound, version: &in})
+	s.put(event{at: until, version: &out})
+	s.list(s.letIn(true), func(string) string { return s.inList() })
+	s.list(s.letIn(false), func(string) string { return "" })
 }
 
 // by has another process write a version.
