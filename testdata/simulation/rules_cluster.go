@@ -100,7 +100,8 @@ func (s *stay) overdue(h history, a *account, bound time.Duration) string {
 	uid := of(held, string(v.object().GetUID()))
 	limits := []limit{{end, bound, []string{uid}}}
 	if bound == faultyBound { // what ends a Job is late by what its clock is behind when it looks
-		behind, _ := h.aheadWhile(a.cluster, of(kubernetes, a.cluster), end, end.Add(bound))
+		looked := h.after(a.cluster, end, bound)
+		behind, _ := h.aheadWhile(a.cluster, of(kubernetes, a.cluster), end, looked)
 		limits[0].bound += max(-behind, 0)
 	}
 	if bound == faultyBound && (v.New.GetNamespace() == "" || a.disarmed()) {

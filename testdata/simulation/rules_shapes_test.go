@@ -106,6 +106,8 @@ var shapeMutants = map[string]mutant{
 			return text + s.inList()
 		})
 	}},
+	"late by a clock of Kubernetes that was behind long after its controllers went on": {"G2 on time",
+		func(s *scenario) { s.behindAfter(recovery + faultyBound + time.Second) }},
 	"let in after its end, which nobody put off": {"aws-auth in step", func(s *scenario) {
 		s.staysIn(s.a.end.Add(time.Minute + 10*time.Second))
 	}},
@@ -115,12 +117,26 @@ var shapeMutants = map[string]mutant{
 	}},
 }
 
-// shapeWaived are histories of other processes than the agent in which nothing is wrong.
+// shapeWaived are histories in which nothing is wrong that something else than the agent did.
 var shapeWaived = map[string]mutant{
+	"late by a clock of Kubernetes that was behind as its controllers went on": {"G2 on time",
+		func(s *scenario) { s.behindAfter(-time.Minute) }},
 	"let in until the end to which its record was prolonged": {"aws-auth in step", func(s *scenario) {
 		s.tamper(prolongs, s.a.end.Add(-time.Minute))
 		s.staysIn(s.a.end.Add(prolongedBy + time.Second))
 	}},
+}
+
+// behindAfter has the controllers stand still until ten minutes after the end, the clock of Kubernetes be an
+// hour behind for a moment, from so long after that on, and the binding go an hour after the controllers went
+// on; no agent is there.
+func (s *scenario) behindAfter(from time.Duration) {
+	on := s.a.end.Add(10 * time.Minute)
+	s.move(s.unbound, on.Add(time.Hour))
+	s.inForce(noneOf(agents, clusterName), s.a.merged, on.Add(time.Hour))
+	s.inForce(of(controllers, clusterName), s.a.end.Add(-time.Minute), on)
+	s.clock(of(kubernetes, clusterName), on.Add(from), -time.Hour)
+	s.clock(of(kubernetes, clusterName), on.Add(from+2*time.Minute), 0)
 }
 
 // inList is the entry of the request in aws-auth.

@@ -77,6 +77,17 @@ func (h history) waived(cluster string, from, to time.Time, more ...string) time
 		of(keeping, cluster))...), recovery, from, to)
 }
 
+// after is when so much of the time from one on is over as is not waived of it.
+func (h history) after(cluster string, from time.Time, unwaived time.Duration) time.Time {
+	for at := from; ; {
+		next := from.Add(unwaived + h.waived(cluster, from, at))
+		if !next.After(at) {
+			return at
+		}
+		at = next
+	}
+}
+
 // grantedInTime: where nothing breaks, who is approved gets access soon.
 func grantedInTime(h history) (wrong []string) {
 	if h.faulty() {
