@@ -108,10 +108,19 @@ func revoke(ctx context.Context, w world, o revokeOptions) error {
 		w.say("%s has no such request on its default branch", repo)
 		return verdict(exitFindings)
 	}
+	open, err := client.Withdrawing(ctx, id)
+	if err != nil {
+		w.say("note: whether you have a pull request open for it already could not be told: %v", err)
+	}
 	others := false
 	for _, path := range meant {
 		e := ending{client: client, path: path, by: policies.User{Login: login, ID: id,
 			Type: "User"}}
+		for _, o := range open {
+			if o.Path == path {
+				e.open = o.PullRequest
+			}
+		}
 		e.find(ctx, w, tree, people)
 		if o.own && !e.own(people) {
 			others = true

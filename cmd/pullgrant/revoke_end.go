@@ -18,6 +18,7 @@ type ending struct {
 
 	decision policies.Decision // on the request, as its agent judges it
 	now      bool              // its agent needs nobody's approval to end it
+	open     int               // number of their pull request that ends it already; 0: there is none
 	later    bool              // what it ends has not begun
 }
 
@@ -75,39 +76,62 @@ func (e ending) String() string {
 	return text + ", not granted as far as GitHub tells"
 }
 
-// withdraw opens the pull request that removes the request, and says whether access ends with that.
-func (e ending) withdraw(ctx context.Context, w world) error {
+// withdraw opens the pull request that removes the request, unless theirs is open already, and says
+// whether access ends with that. Another's is in nobody's way: whether access ends at once goes by
+// who opened it.
+func (e *ending) withdraw(ctx context.Context, w world) (err error) {
 	place, _ := requests.SplitPath(e.path)
+	text := place.Name + ": "
+	if e.open > 0 {
+		text += fmt.Sprintf("your pull request #%d is open already: ", e.open)
+		_, err = fmt.Fprintln(w.out, e.client.PullURL(e.open))
+	} else {
+		e.open, err = e.propose(ctx, w, place)
+	}
+	switch {
+	case err != nil:
+		return err
+	case e.now:
+		w.say("%saccess ends as soon as its agent sees the pull request", text)
+		return nil
+	}
+	text += "it waits for " + e.waits(ctx, w)
+	if g := e.decision.Grant; g != nil && !g.Window.End.IsZero() {
+		text += "; what it gave lasts until then, at the longest until " + g.Window.End.String()
+	}
+	w.say("%s", text)
+	return nil
+}
+
+func (e ending) propose(ctx context.Context, w world, place requests.Place) (number int, err error) {
 	text := fmt.Sprintf("ends: %s\n%s\n", e.path, e)
 	fence := codeFence(text)
-	number, err := propose(ctx, w, e.client, github.Proposal{
+	return propose(ctx, w, e.client, github.Proposal{
 		Branch:    program + "/revoke-" + place.Name,
+		Apart:     true,
 		Files:     map[string][]byte{e.path: nil},
 		Message:   "Revoke " + place.Name,
 		Title:     fmt.Sprintf("Revoke: %s on %s", place.Name, place.Cluster),
 		Body:      fence + "text\n" + text + fence + "\n",
 		AutoMerge: true,
 	})
-	if err != nil {
-		return err
-	}
-	if e.now {
-		w.say("%s: access ends as soon as its agent sees the pull request", place.Name)
-		return nil
-	}
+}
+
+// waits says what the open pull request waits for.
+func (e ending) waits(ctx context.Context, w world) string {
 	waits := "a code owner's approval and the merge"
-	if f, err := e.client.Facts(ctx, number, w.now()); err == nil {
-		d := policies.Evaluate(f.Base, f, w.now())
-		for _, c := range d.AllChallenges() {
-			if left := d.Remaining(c); !c.Met && len(left) > 0 {
-				waits = "an approval by " + at(left) + ", and the merge"
-			}
+	f, err := e.client.Facts(ctx, e.open, w.now())
+	if err != nil {
+		return waits
+	}
+	d := policies.Evaluate(f.Base, f, w.now())
+	if d.Outcome == policies.Allowed {
+		return "the merge"
+	}
+	for _, c := range d.AllChallenges() {
+		if left := d.Remaining(c); !c.Met && len(left) > 0 {
+			waits = "an approval by " + at(left) + ", and the merge"
 		}
 	}
-	lasts := ""
-	if g := e.decision.Grant; g != nil && !g.Window.End.IsZero() {
-		lasts = "; what it gave lasts until then, at the longest until " + g.Window.End.String()
-	}
-	w.say("%s: it waits for %s%s", place.Name, waits, lasts)
-	return nil
+	return waits
 }

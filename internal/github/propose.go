@@ -20,6 +20,7 @@ import (
 // Proposal is a pull request to open, on a new branch of the repository.
 type Proposal struct {
 	Branch        string            // without refs/heads/
+	Apart         bool              // Branch gets the commit's name at its end, so that none is in the way
 	Files         map[string][]byte // by path: the file added or replaced; nil removes the file
 	Message       string            // of the commit
 	Title, Body   string            // of the pull request
@@ -49,12 +50,20 @@ func (c *Client) Propose(ctx context.Context, p Proposal) (Proposed, error) {
 	if err != nil {
 		return Proposed{}, err
 	}
-	if err := c.checkBranch(ctx, p.Branch); err != nil {
-		return Proposed{}, err
+	if !p.Apart {
+		if err := c.checkBranch(ctx, p.Branch); err != nil {
+			return Proposed{}, err
+		}
 	}
 	head, err := c.propose(ctx, repository, p)
 	if err != nil {
 		return Proposed{}, err
+	}
+	if p.Apart {
+		p.Branch += "-" + head[:12]
+		if err := c.checkBranch(ctx, p.Branch); err != nil {
+			return Proposed{}, err
+		}
 	}
 	if _, _, err := c.api.Git.CreateRef(ctx, c.owner, c.repo, &github.Reference{
 		Ref: github.String("refs/heads/" + p.Branch), Object: &github.GitObject{SHA: github.String(

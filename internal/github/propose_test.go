@@ -78,6 +78,28 @@ func TestProposeRemoves(t *testing.T) {
 	}
 }
 
+// Apart, what others have open for the same is in nobody's way, and the same commit once more takes
+// nothing back of what the first one opened.
+func TestProposeApart(t *testing.T) {
+	w := newWorld(t)
+	w.push(forge.Change{User: "root", Files: map[string]string{requestPath: requestFile}})
+	drop := Proposal{Branch: "drop", Apart: true, Files: map[string][]byte{requestPath: nil},
+		Message: "Give back", Title: "Give back"}
+	for _, login := range []string{"alice", "bob"} {
+		made, err := w.as(login).client.Propose(t.Context(), drop)
+		w.check(err)
+		branch := "drop-" + made.HeadSHA[:12]
+		if w.Branch(branch) != made.HeadSHA {
+			t.Errorf("%s: no branch %s", login, branch)
+		}
+		if _, err := w.as(login).client.Propose(t.Context(), drop); err == nil ||
+			!strings.Contains(err.Error(), "is there already, with the open pull request "+made.URL) ||
+			w.Branch(branch) != made.HeadSHA {
+			t.Errorf("%s: error %v for the same once more, branch at %q", login, err, w.Branch(branch))
+		}
+	}
+}
+
 func TestProposeSeveralFiles(t *testing.T) {
 	w := newWorld(t).as("alice")
 	w.push(forge.Change{User: "root", Files: map[string]string{"old": "x", "same": "y"}})

@@ -66,6 +66,29 @@ func (c *Client) withdrawal(ctx context.Context, listed OpenPull) (*policies.Wit
 	return &policies.Withdrawal{PullRequest: number, Author: p.Author, Path: path}, nil
 }
 
+// Withdrawing lists the withdrawals that an account has open, by number of the account, oldest
+// first. It asks GitHub more for each pull request that the account has open, and for no other.
+func (c *Client) Withdrawing(ctx context.Context, account int64) (all []policies.Withdrawal,
+	err error) {
+	open, err := c.OpenPulls(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range open {
+		if p.Author.ID != account {
+			continue
+		}
+		w, err := c.Withdrawal(ctx, p)
+		if err != nil {
+			return nil, err
+		}
+		if w != nil {
+			all = append(all, *w)
+		}
+	}
+	return all, nil
+}
+
 // Close closes a pull request without merging it; one that is closed stays so.
 func (c *Client) Close(ctx context.Context, number int) error {
 	closed, _, err := c.api.PullRequests.Edit(ctx, c.owner, c.repo, number,
