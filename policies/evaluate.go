@@ -177,7 +177,12 @@ func (j *judge) outcome() Decision {
 }
 
 func (j *judge) shape() string {
-	_, _, problem := KindOf(j.facts.Files)
+	kind, path, problem := KindOf(j.facts.Files)
+	if _, there := j.facts.Base.Files[path]; kind == KindWithdrawal && !there &&
+		j.facts.PullRequest.State == "open" {
+		return fmt.Sprintf("%s is not on the branch any more: what it asked for has ended, or ends "+
+			"with that; close this pull request, for it changes nothing", requests.Quote(path))
+	}
 	return problem
 }
 
