@@ -1,12 +1,6 @@
 package main
 
-import (
-	"errors"
-
-	"github.com/spf13/cobra"
-
-	"github.com/pullgrant/pullgrant/requests"
-)
+import "github.com/spf13/cobra"
 
 func newDropCommand(w world) *cobra.Command {
 	o := revokeOptions{own: true}
@@ -18,7 +12,7 @@ receive. The agent ends the access as soon as it sees it: nobody has to approve 
 others is ended with "pullgrant revoke".
 
 Only GitHub and the agent take what you give back. While GitHub is down, those can end it who may
-delete RoleBindings on the cluster, which whoever asks for access mostly may not:
+list and delete RoleBindings on the cluster, which whoever asks for access mostly may not:
 
   kubectl delete rolebinding -A -l app.kubernetes.io/managed-by=pullgrant,pullgrant.dev/request=NAME
 
@@ -27,17 +21,7 @@ The exit code is 1 when one of NAME is not live, or not yours.`,
 		Args:    arguments(1, -1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.names = args
-			err := revoke(cmd.Context(), w, o)
-			if done := verdict(0); err == nil || errors.As(err, &done) {
-				return err
-			}
-			for _, name := range args {
-				w.say("note: if %s must end now, ask those who may delete RoleBindings on its "+
-					"cluster to "+
-					"run: kubectl delete rolebinding -A -l app.kubernetes.io/managed-by=pullgrant,"+
-					"pullgrant.dev/request=%s", name, requests.LabelValue(name))
-			}
-			return err
+			return revoke(cmd.Context(), w, o)
 		},
 	}
 	o.remote.flags(cmd)

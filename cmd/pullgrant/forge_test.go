@@ -137,6 +137,16 @@ func merge(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 }
 
+// fails has GitHub answer the next calls on a path with an error: fails METHOD PATTERN TIMES.
+func fails(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: fails METHOD PATTERN TIMES")
+	}
+	times, err := strconv.Atoi(args[2])
+	ts.Check(err)
+	of(ts).forge.Fail(args[0], args[1], times, 500, `{"message": "down"}`)
+}
+
 // get saves GitHub's answer to a call as indented JSON: get FILE PATH.
 func get(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {

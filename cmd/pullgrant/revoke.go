@@ -2,13 +2,13 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/pullgrant/pullgrant/internal/github"
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
 )
@@ -34,8 +34,8 @@ file. The agent ends the access as soon as it sees one by the requester, the sub
 approved the request; for anybody else a code owner must approve and it must be merged. WHO is a
 GitHub login or a Kubernetes user name.
 
-When that takes too long, or GitHub is down, whoever may delete RoleBindings ends access at once,
-and it never comes back:
+When that takes too long, or GitHub is down, whoever may list and delete RoleBindings ends access at
+once, and it never comes back:
 
   kubectl delete rolebinding -A -l app.kubernetes.io/managed-by=pullgrant
   kubectl delete rolebinding -A -l app.kubernetes.io/managed-by=pullgrant,pullgrant.dev/request=NAME
@@ -44,7 +44,8 @@ The first is everything, the second one request.
 
 A label has room for 63 characters: for a longer NAME --dry-run says what stands in its place.
 
-The exit code is 1 when nothing that is live is meant.`,
+What cannot be ended keeps nothing else from it. The exit code is the worst that came of one: 1 when
+what is meant is not live, 3 when it could not be ended.`,
 		Example: `  pullgrant revoke 20261122-alice-inc-123
   pullgrant revoke --subject alice --dry-run
   pullgrant revoke --all --cluster prod-eu`,
@@ -75,74 +76,76 @@ The exit code is 1 when nothing that is live is meant.`,
 	return cmd
 }
 
-func revoke(ctx context.Context, w world, o revokeOptions) error {
-	client, repo, err := o.remote.client(ctx, w)
-	if err != nil {
-		return err
+// revocable is what stands on the default branch when access is to be ended, and who ends it.
+type revocable struct {
+	client *github.Client
+	repo   string
+	files  map[string][]byte // below requests/
+	tree   policies.Tree
+	people policies.IdentityMap
+	by     policies.User
+}
+
+func (o revokeOptions) read(ctx context.Context, w world) (s revocable, err error) {
+	if s.client, s.repo, err = o.remote.client(ctx, w); err != nil {
+		return s, err
 	}
-	files, err := client.Files(ctx, "", requests.Folder)
-	if err != nil {
-		return err
+	if s.files, err = s.client.Files(ctx, "", requests.Folder); err != nil {
+		return s, err
 	}
 	wanted := policies.Wanted(policies.KindChange, "")
-	tree, err := client.Tree(ctx, "", func(path string) bool {
+	s.tree, err = s.client.Tree(ctx, "", func(path string) bool {
 		return wanted(path) || path == requests.Folder || strings.HasPrefix(path,
 			requests.Folder+"/")
 	})
 	if err != nil {
-		return err
+		return s, err
 	}
-	login, id, err := client.User(ctx)
+	s.people, _ = policies.ParseIdentities(policies.IdentitiesPath,
+		[]byte(s.tree.Files[policies.IdentitiesPath].Content))
+	s.by.Type = "User"
+	s.by.Login, s.by.ID, err = s.client.User(ctx)
+	return s, err
+}
+
+func revoke(ctx context.Context, w world, o revokeOptions) error {
+	s, err := o.read(ctx, w)
 	if err != nil {
+		o.sayWithoutGitHub(w)
 		return err
 	}
-	people, _ := policies.ParseIdentities(policies.IdentitiesPath,
-		[]byte(tree.Files[policies.IdentitiesPath].Content))
 	var meant []string
-	for _, path := range slices.Sorted(maps.Keys(files)) {
-		if o.means(path, files[path], people) {
+	for _, path := range slices.Sorted(maps.Keys(s.files)) {
+		if o.means(path, s.files[path], s.people) {
 			meant = append(meant, path)
 		}
 	}
 	if len(meant) == 0 {
-		w.say("%s has no such request on its default branch", repo)
+		w.say("%s has no such request on its default branch", s.repo)
 		return verdict(exitFindings)
 	}
-	open, err := client.Withdrawing(ctx, id)
+	open, err := s.client.Withdrawing(ctx, s.by.ID)
 	if err != nil {
 		w.say("note: whether you have a pull request open for it already could not be told: %v", err)
 	}
-	others := false
+	all := endings{world: w, dry: o.dryRun}
 	for _, path := range meant {
-		e := ending{client: client, path: path, by: policies.User{Login: login, ID: id,
-			Type: "User"}}
+		place, _ := requests.SplitPath(path)
+		e := ending{client: s.client, path: path, by: s.by}
 		for _, o := range open {
 			if o.Path == path {
 				e.open = o.PullRequest
 			}
 		}
-		e.find(ctx, w, tree, people)
-		if o.own && !e.own(people) {
-			others = true
-			place, _ := requests.SplitPath(path)
-			w.say("%s is not yours to give back; \"%s revoke %[1]s\" ends it, at once if you approved "+
-				"it, else once a code owner approves", place.Name, program)
+		e.find(ctx, w, s.tree, s.people)
+		if o.own && !e.own(s.people) {
+			all.lacks(exitFindings, place.Name, "not yours to give back; \"%s revoke %s\" ends it, at "+
+				"once if you approved it, else once a code owner approves", program, place.Name)
 			continue
 		}
-		if w.say("%s", e); o.dryRun {
-			if _, err := fmt.Fprintln(w.out, plain(path)); err != nil {
-				return err
-			}
-			continue
-		}
-		if err := e.withdraw(ctx, w); err != nil {
-			return fmt.Errorf("revoke %s: %w", path, err)
-		}
+		all.end(ctx, place.Name, e)
 	}
-	if others {
-		return verdict(exitFindings)
-	}
-	return nil
+	return all.verdict()
 }
 
 // means tells whether a request is one of those to end. One that does not read has nobody but its

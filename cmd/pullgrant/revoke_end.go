@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -134,4 +135,49 @@ func (e ending) waits(ctx context.Context, w world) string {
 		}
 	}
 	return waits
+}
+
+// endings are those of one call, each for itself: what cannot be ended keeps nothing else from it.
+type endings struct {
+	world     world
+	dry       bool     // only say what would end
+	done, not []string // names
+	worst     int      // exit code
+}
+
+func (a *endings) end(ctx context.Context, name string, e ending) {
+	a.world.say("%s", e)
+	var err error
+	if a.dry {
+		_, err = fmt.Fprintln(a.world.out, plain(e.path))
+	} else {
+		err = e.withdraw(ctx, a.world)
+	}
+	if err != nil {
+		a.lacks(exitFailed, name, "not ended: %v", err)
+		if !a.dry {
+			sayByHand(a.world, name)
+		}
+		return
+	}
+	a.done = append(a.done, name)
+}
+
+// lacks says why one is not ended.
+func (a *endings) lacks(code int, name, why string, args ...any) {
+	a.worst = max(a.worst, code)
+	a.not = append(a.not, name)
+	a.world.say("%s: %s", name, fmt.Sprintf(why, args...))
+}
+
+// verdict is the worst that came of one. Of several it says which are done and which are not.
+func (a *endings) verdict() error {
+	if a.worst == exitDone {
+		return nil
+	}
+	if len(a.done)+len(a.not) > 1 {
+		a.world.say("%d done: %s; %d not done: %s", len(a.done), cmp.Or(strings.Join(a.done, ", "),
+			"none"), len(a.not), strings.Join(a.not, ", "))
+	}
+	return verdict(a.worst)
 }

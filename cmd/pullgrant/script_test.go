@@ -63,7 +63,7 @@ func runScripts(t *testing.T, files ...string) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "forge": startForge, "as": as, "app": asApp, "review": review,
-			"merge": merge, "get": get,
+			"merge": merge, "get": get, "fails": fails,
 			"push": push, "open": open, "comment": comment, "cluster": startCluster, "prints": prints,
 			"awaits":    awaits,
 			"configure": configure, "described": described,
