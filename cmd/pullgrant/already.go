@@ -1,40 +1,95 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"reflect"
+	"time"
 
 	"github.com/pullgrant/pullgrant/internal/github"
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
 )
 
-// askedAlready finds an open pull request of the same person for the same access from the same
-// moment on, however long that is for; nil when there is none.
+// name gives a request a name that nothing has on the default branch, nor on a branch that asks
+// for something else: where its author chose none, the time of day is added. taken is what has the
+// chosen one.
+func (o requestOptions) name(ctx context.Context, tree policies.Tree, asked *requests.AccessRequest,
+	now time.Time) (taken []string, err error) {
+	name := asked.Metadata.Name
+	taken, err = o.client.UsedNames(ctx, tree.Commit, requests.Place{Cluster: o.cluster,
+		Policy: o.policy, Name: name})
+	if err != nil {
+		return nil, err
+	}
+	path, branch := requests.Path(o.cluster, o.policy, name), branchOf(name)
+	on, err := o.client.OnBranch(ctx, branch, path)
+	if err != nil {
+		return nil, err
+	}
+	if on != nil && (o.again || !asksFor(tree, *on, *asked)) {
+		taken = append(taken, cmp.Or(on.URL, "the branch "+branch))
+	}
+	if (len(taken) > 0 || o.again) && o.slug == "" {
+		asked.Metadata.Name += "-" + timeOfDay(now)
+		return nil, nil
+	}
+	return taken, nil
+}
+
+// branchOf is the branch that a request is proposed on.
+func branchOf(name string) string { return program + "/" + name }
+
+// asksFor tells whether a pull request asks for the same as a request that is to be written.
+func asksFor(tree policies.Tree, asking github.Asking, asked requests.AccessRequest) bool {
+	data, err := written(asked)
+	if err != nil {
+		return false // it is told when it is written
+	}
+	there := policies.Preview(tree, asking.Path, asking.File)
+	wanted := policies.Preview(tree, asking.Path, policies.NewTreeFile(policies.PlainFile, "", data,
+		int64(len(data))))
+	return there.Outcome == policies.Allowed && wanted.Outcome == policies.Allowed &&
+		sameAsked(*there.Grant, *wanted.Grant)
+}
+
+// sameAsked tells whether two requests of one person under one policy are for the same access from
+// the same moment on, however long that is for.
+func sameAsked(a, b requests.Grant) bool {
+	return (a.BreakGlass == nil) == (b.BreakGlass == nil) && a.Extends == b.Extends &&
+		a.NotBefore == b.NotBefore && reflect.DeepEqual(a.Subject, b.Subject) &&
+		requests.SameAccess(a.Items, b.Items)
+}
+
+// askedAlready finds an open pull request of the same person for the same, and what it would give;
+// nil when there is none.
 func (o requestOptions) askedAlready(ctx context.Context, tree policies.Tree,
-	g requests.Grant) (*github.Asking, error) {
+	g requests.Grant) (*github.Asking, *requests.Grant, error) {
 	open, err := o.client.AskedBy(ctx, o.login, func(path string) bool {
 		place, ok := requests.SplitPath(path)
 		return ok && place.Cluster == g.Cluster && place.Policy == g.Policy
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for _, asking := range open {
 		d := policies.Preview(tree, asking.Path, asking.File)
-		if d.Outcome == policies.Allowed && d.Grant.BreakGlass == nil && d.Grant.Extends == g.Extends &&
-			d.Grant.NotBefore == g.NotBefore && reflect.DeepEqual(d.Grant.Subject, g.Subject) &&
-			requests.SameAccess(d.Grant.Items, g.Items) {
-			return &asking, nil
+		if d.Outcome == policies.Allowed && sameAsked(*d.Grant, g) {
+			return &asking, d.Grant, nil
 		}
 	}
-	return nil, nil
+	return nil, nil, nil
 }
 
-// showOpen shows what was asked for already instead of asking once more.
-func (o requestOptions) showOpen(w world, asking github.Asking) error {
-	w.say("you asked for this already: %s is open; --again asks all the same", asking.URL)
+// showOpen shows what was asked for already instead of asking once more, and for how long where
+// that is not what is wanted now.
+func (o requestOptions) showOpen(w world, asking github.Asking, there, wanted requests.Grant) error {
+	long := ""
+	if there.For() != wanted.For() {
+		long = ", " + there.For()
+	}
+	w.say("you asked for this already%s: %s is open; --again asks all the same", long, asking.URL)
 	_, err := fmt.Fprintln(w.out, asking.URL)
 	return err
 }

@@ -175,27 +175,22 @@ func request(ctx context.Context, w world, o requestOptions) error {
 	w, stop := w.awaiting("GitHub")
 	defer stop()
 	asked := o.compose(login, w.now())
-	place := requests.Place{Cluster: o.cluster, Policy: o.policy, Name: asked.Metadata.Name}
-	tree, err := client.Tree(ctx, "", policies.Wanted(policies.KindRequest,
-		requests.Path(place.Cluster, place.Policy, place.Name)))
+	path := requests.Path(o.cluster, o.policy, asked.Metadata.Name)
+	tree, err := client.Tree(ctx, "", policies.Wanted(policies.KindRequest, path))
 	if err != nil {
 		return err
 	}
 	if asked.Spec.Subject, err = tree.Receiver(o.behalf, login, o.cluster); err != nil {
 		return refused(w, policies.Refuse(policies.SubjectNotAllowed, "%v", err), "")
 	}
-	used, err := client.UsedNames(ctx, tree.Commit, place)
-	if err != nil {
-		return err
-	}
-	if (len(used) > 0 || o.again) && o.slug == "" { // the same ticket, once more on one day
-		asked.Metadata.Name += "-" + timeOfDay(w.now())
-		used = nil
-	}
-	path := requests.Path(o.cluster, o.policy, asked.Metadata.Name)
 	if d := o.fillContainer(ctx, w, tree, path, &asked); d != nil {
 		return refused(w, *d, path)
 	}
+	taken, err := o.name(ctx, tree, &asked, w.now())
+	if err != nil {
+		return err
+	}
+	path = requests.Path(o.cluster, o.policy, asked.Metadata.Name)
 	data, err := written(asked)
 	if err != nil {
 		return err
@@ -220,9 +215,9 @@ func request(ctx context.Context, w world, o requestOptions) error {
 	for _, note := range notes {
 		w.say("note: %s", note)
 	}
-	if decision.Outcome == policies.Allowed && len(used) > 0 {
+	if decision.Outcome == policies.Allowed && len(taken) > 0 {
 		decision = policies.Refuse(policies.RequestIDReused, "the name %s is taken by %s; "+
-			"choose another with --slug", asked.Metadata.Name, used[0])
+			"choose another with --slug", asked.Metadata.Name, taken[0])
 	}
 	if held, has := policies.Has(tree, path, file, known); has {
 		return o.sayHeld(w, held)
@@ -237,10 +232,12 @@ func request(ctx context.Context, w world, o requestOptions) error {
 		return err
 	}
 	if !o.dryRun && !o.again && !o.breakGlass {
-		if open, err := o.askedAlready(ctx, tree, *decision.Grant); err != nil {
+		open, there, err := o.askedAlready(ctx, tree, *decision.Grant)
+		if err != nil {
 			return err
-		} else if open != nil {
-			return o.showOpen(w, *open)
+		}
+		if open != nil {
+			return o.showOpen(w, *open, *there, *decision.Grant)
 		}
 	}
 	var r report

@@ -85,7 +85,7 @@ func (o requestOptions) proposal(asked requests.AccessRequest, g requests.Grant,
 	}
 	fence := codeFence(facts.String())
 	return github.Proposal{
-		Branch:  program + "/" + g.Name,
+		Branch:  branchOf(g.Name),
 		Files:   map[string][]byte{g.Path: data},
 		Message: "Request access " + g.Name,
 		Title: o.titled() + fmt.Sprintf(": %s on %s for %s, %s", g.Policy, g.Cluster, g.Requester,

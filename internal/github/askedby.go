@@ -3,6 +3,7 @@ package github
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"strings"
 
 	"github.com/pullgrant/pullgrant/policies"
@@ -14,6 +15,31 @@ type Asking struct {
 	URL    string
 	Path   string
 	File   policies.TreeFile
+}
+
+// OnBranch is what a branch asks for at a path; nil where there is no such branch. Without a file
+// there the File is the zero one, and without an open pull request, or with one that GitHub does
+// not list yet, the URL is empty.
+func (c *Client) OnBranch(ctx context.Context, branch, path string) (*Asking, error) {
+	head, err := c.readRef(ctx, branch)
+	if is(err, http.StatusNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	asking := Asking{Path: path}
+	found, ok, err := c.entry(ctx, head, path)
+	if err == nil && ok {
+		asking.File, err = c.file(ctx, found)
+	}
+	if err == nil {
+		asking.URL, err = c.openFor(ctx, branch)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &asking, nil
 }
 
 // AskedBy lists the open pull requests of a person that add a file at a wanted path, with the first

@@ -91,19 +91,31 @@ func (c *Client) checkBranch(ctx context.Context, branch string) error {
 	if err != nil {
 		return c.explain(err, "Contents: read", "look for the branch %s", branch)
 	}
-	open, _, err := c.api.PullRequests.List(ctx, c.owner, c.repo,
-		&github.PullRequestListOptions{State: "open", Head: c.owner + ":" + branch,
-			ListOptions: github.ListOptions{PerPage: 1}})
+	url, err := c.openFor(ctx, branch)
 	if err != nil {
-		return c.explain(err, "Pull requests: read", "look for pull requests of the branch %s",
-			branch)
+		return err
 	}
-	if len(open) > 0 {
+	if url != "" {
 		return fmt.Errorf("the branch %s is there already, with the open pull request %s; use "+
-			"that one or choose another name", branch, open[0].GetHTMLURL())
+			"that one or choose another name", branch, url)
 	}
 	return fmt.Errorf("the branch %s is there already, without an open pull request; delete it "+
 		"or choose another name", branch)
+}
+
+// openFor is the address of the open pull request of a branch, empty where GitHub lists none.
+func (c *Client) openFor(ctx context.Context, branch string) (url string, err error) {
+	open, _, err := c.api.PullRequests.List(ctx, c.owner, c.repo,
+		&github.PullRequestListOptions{State: "open", Head: c.owner + ":" + branch,
+			ListOptions: github.ListOptions{PerPage: 1}})
+	switch {
+	case err != nil:
+		return "", c.explain(err, "Pull requests: read", "look for pull requests of the branch %s",
+			branch)
+	case len(open) == 0:
+		return "", nil
+	}
+	return open[0].GetHTMLURL(), nil
 }
 
 // propose makes the commit, which no branch holds yet, and returns its name.

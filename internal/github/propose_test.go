@@ -66,6 +66,34 @@ func TestPropose(t *testing.T) {
 	}
 }
 
+func TestOnBranch(t *testing.T) {
+	w := newWorld(t).as("alice")
+	branch := "pullgrant/" + requestName
+	if on, err := w.client.OnBranch(t.Context(), branch, requestPath); on != nil || err != nil {
+		t.Errorf("%+v, error %v before there is a branch", on, err)
+	}
+	made, err := w.client.Propose(t.Context(), proposal())
+	w.check(err)
+	on, err := w.as("alice").client.OnBranch(t.Context(), branch, requestPath)
+	w.check(err)
+	if on.URL != made.URL || on.File.Content != requestFile {
+		t.Errorf("%+v", on)
+	}
+	on, err = w.as("alice").client.OnBranch(t.Context(), branch, policyPath+"x")
+	w.check(err)
+	if on.URL != made.URL || on.File != (policies.TreeFile{}) {
+		t.Errorf("%+v of a file that it has not", on)
+	}
+	for _, call := range []string{"git/ref/heads/.*", "git/commits/.*", "git/trees/.*", "pulls"} {
+		w.Fail("GET", "/repos/acme/access/"+call, attempts, 500, "{}")
+		on, err := w.as("alice").client.OnBranch(t.Context(), branch, requestPath)
+		if on != nil || err == nil {
+			t.Errorf("%+v, error %v without %s", on, err, call)
+		}
+		w.Heal()
+	}
+}
+
 func TestProposeRemoves(t *testing.T) {
 	w := newWorld(t).as("alice")
 	w.push(forge.Change{User: "root", Files: map[string]string{requestPath: requestFile}})
