@@ -99,8 +99,10 @@ func (c *Client) checkBranch(ctx context.Context, branch string) error {
 		return fmt.Errorf("the branch %s is there already, with the open pull request %s; use "+
 			"that one or choose another name", branch, url)
 	}
-	return fmt.Errorf("the branch %s is there already, without an open pull request; delete it "+
-		"or choose another name", branch)
+	// deleting the branch would close what is open after all
+	return fmt.Errorf("the branch %s is there already, and GitHub lists no open pull request of it "+
+		"yet, which may be seconds behind; look again in a minute, with `pullgrant list` or on "+
+		"GitHub, and delete the branch only when there is none, or choose another name", branch)
 }
 
 // openFor is the address of the open pull request of a branch, empty where GitHub lists none.

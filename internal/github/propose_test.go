@@ -61,7 +61,9 @@ func TestPropose(t *testing.T) {
 	w.check(w.Do(w.Token("alice"), "PATCH", "/repos/acme/access/pulls/1",
 		map[string]any{"state": "closed"}, nil))
 	if _, err := again.client.Propose(t.Context(), proposal()); err == nil ||
-		!strings.Contains(err.Error(), "without an open pull request") {
+		!strings.Contains(err.Error(), "GitHub lists no open pull request of it yet, which may be "+
+			"seconds behind; look again in a minute, with `pullgrant list` or on GitHub, and "+
+			"delete the branch only when there is none") {
 		t.Errorf("error %v for a branch that was left over", err)
 	}
 }
