@@ -1,7 +1,9 @@
 package main
 
 import (
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/pullgrant/pullgrant/requests"
@@ -30,6 +32,9 @@ func newAsking(r remote, spec requests.RequestSpec) asking {
 		add("--resource", resource)
 	}
 	add("--selector", spec.Selector)
+	for _, name := range slices.Sorted(maps.Keys(spec.Fields)) {
+		add("--field", name+"="+spec.Fields[name])
+	}
 	add("--repo", string(r.repo))
 	add("--dir", r.checkout.dir)
 	add("--reason", spec.Reason)

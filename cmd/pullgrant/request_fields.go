@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
 )
 
@@ -20,12 +21,29 @@ func (v *fieldValues) flag(cmd *cobra.Command) {
 		"ticket=INC-123; may be repeated")
 }
 
-// complete reads what was given.
+// unsaid stands for the value of a field in a command to paste.
+const unsaid = "VALUE"
+
+// unsaidFields are the fields that a policy requires, as a command to paste has them.
+func unsaidFields(policy policies.AccessPolicy) map[string]string {
+	fields := map[string]string{}
+	for _, f := range policy.Spec.Fields {
+		if f.Required {
+			fields[f.Name] = unsaid
+		}
+	}
+	return fields
+}
+
+// complete reads what was given. What stands for a value is none: it is asked for, or missed.
 func (v *fieldValues) complete(cmd *cobra.Command) error {
 	for _, text := range v.texts {
 		name, value, is := strings.Cut(text, "=")
 		if !is {
 			return usagef(cmd, "--field %q: it must be NAME=VALUE, such as ticket=INC-123", text)
+		}
+		if value == unsaid {
+			continue
 		}
 		if problem := cmp.Or(requests.CheckField(name),
 			requests.CheckFieldValue(value)); problem != "" {

@@ -30,8 +30,9 @@ func newSearchCommand(w world) *cobra.Command {
 		Short: "List what you may ask for, with the command to paste for each",
 		Long: `List what the policies let you ask for: where, for how long at most, who approves, and the
 command that asks for it. A command is filled in with what the policy takes first; what else there
-is to pick stands beside it, and NAME stands for the name of an object. Words of TEXT must all
-stand in the policy's name or description, or in what it gives.
+is to pick stands beside it. NAME stands for the name of an object, VALUE for that of a field that
+the policy requires. Words of TEXT must all stand in the policy's name or description, or in what
+it gives.
 
 With --live, or where your kubeconfig's current context has a cluster's name, single objects that a
 policy gives are listed as far as you may, each with its command.`,
@@ -151,7 +152,8 @@ func choices(tree policies.Tree, policy policies.AccessPolicy) (all []option) {
 			for _, t := range things(g) {
 				c.Objects = append(c.Objects, t.Kind+"/"+t.glob)
 			}
-			c.spec = requests.RequestSpec{Policy: c.Policy, Cluster: cluster}
+			c.spec = requests.RequestSpec{Policy: c.Policy, Cluster: cluster,
+				Fields: unsaidFields(policy)}
 			if len(s.Target.Grants) > 1 && g.Name != "" {
 				c.spec.Grants = []string{g.Name}
 			}

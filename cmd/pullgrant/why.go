@@ -122,6 +122,7 @@ func (o whyOptions) run(cmd *cobra.Command, w world, forbidden []requests.Forbid
 	for _, found := range ways {
 		found.Spec.Reason = o.reason
 		policy, _, _ := tree.Policy(found.Spec.Policy)
+		found.Spec.Fields = unsaidFields(policy)
 		a.Ways = append(a.Ways, newWay(found, tree.Approvals(policy, cluster),
 			newAsking(o.remote, found.Spec), cmd.Root().CommandPath()))
 	}
