@@ -117,12 +117,12 @@ func (j *judge) glassOffered() string {
 	spec, b := j.request.Spec, j.world.policy.Spec.BreakGlass
 	if b == nil {
 		return j.field("spec.breakGlass", BreakGlassNotAllowed, fmt.Sprintf("the policy %s lets nobody "+
-			"have access before a review; ask without breakGlass", spec.Policy))
+			"have access before a review; ask without breakGlass (`pullgrant request`)", spec.Policy))
 	}
 	if !b.Lets(spec.Requester) {
 		return j.field("spec.breakGlass", BreakGlassNotAllowed, fmt.Sprintf("@%s may not break the glass "+
-			"under the policy %s, which lets %s; ask without breakGlass", spec.Requester, spec.Policy,
-			names(b.Subjects)))
+			"under the policy %s, which lets %s; ask without breakGlass (`pullgrant request`)", spec.Requester,
+			spec.Policy, names(b.Subjects)))
 	}
 	people, teams := j.world.resolve(b.Owners)
 	j.decision.Grant.BreakGlass = &requests.BreakGlass{Owners: slices.Concat(people, teams),

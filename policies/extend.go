@@ -43,7 +43,7 @@ func (j *judge) extension() string {
 	default:
 		return ""
 	}
-	return j.field("spec.extends", ExtensionNotAllowed, problem+"; ask without extends")
+	return j.field("spec.extends", ExtensionNotAllowed, problem+"; ask without extends (`pullgrant request`)")
 }
 
 // already refuses an open request for what its requester has under the same policy when it would

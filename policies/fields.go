@@ -213,7 +213,7 @@ func (j *judge) fieldsFit() string {
 	for _, f := range declared {
 		if _, has := given[f.Name]; f.Required && !has {
 			return j.field("spec.fields", FieldNotAccepted, fmt.Sprintf("the policy %s asks for the "+
-				"field %s; set it as spec.fields.%s", j.decision.Policy, f, f.Name))
+				"field %s; set spec.fields.%[3]s (--field %[3]s=VALUE)", j.decision.Policy, f, f.Name))
 		}
 	}
 	return ""

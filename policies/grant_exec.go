@@ -54,7 +54,7 @@ var execGrant = grantKind{
 		if r.Exec == nil {
 			return item, refusal{CommandNotAllowed, "spec.exec",
 				"the policy lets commands run; say " +
-					"which and where, in exec"}
+					"which and where, in exec (--exec POD -- COMMAND)"}
 		}
 		asked := *r.Exec
 		switch {
@@ -204,7 +204,8 @@ func (g GrantSpec) execProblem(e requests.Exec) (field, problem string) {
 	case g.AnyCommand:
 		return "", ""
 	case len(e.Command) == 0:
-		return ".command", "name the command; the policy does not allow just any"
+		return ".command", "name the command, in exec.command (--exec POD -- COMMAND); the policy " +
+			"does not allow just any"
 	case !slices.ContainsFunc(g.Commands, func(allowed []string) bool {
 		return slices.EqualFunc(allowed, e.Command, matches)
 	}):

@@ -139,7 +139,7 @@ func roleOf(r requests.RequestSpec, g GrantSpec) (requests.Role, refusal) {
 		role.Name = offered[0]
 	case r.Role == "":
 		return role, refusal{RoleNotAllowed, "spec.role", "the policy offers several roles; " +
-			"name one of " + strings.Join(offered, ", ")}
+			"name one of " + strings.Join(offered, ", ") + " in role (--role NAME)"}
 	case !slices.Contains(offered, r.Role):
 		return role, refusal{RoleNotAllowed, "spec.role", fmt.Sprintf("the role %s is not in the "+
 			"policy; allowed: %s", requests.Quote(r.Role), strings.Join(offered, ", "))}

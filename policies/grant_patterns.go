@@ -53,7 +53,7 @@ func (g GrantSpec) entries(r requests.Resource, selector string) (all []Resource
 	}
 	if r.Name == "" && selector == "" {
 		return nil, fmt.Sprintf("%s has no name; name one object, a pattern such as %[1]s/*, or say "+
-			"which by selector", r.Kind)
+			"which by selector (--selector)", r.Kind)
 	}
 	for _, e := range g.Resources {
 		if e.Resource == r.Kind && (r.Name == "" && e.Selectors ||

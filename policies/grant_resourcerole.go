@@ -122,7 +122,7 @@ func resolveResourceRole(t Tree, r requests.RequestSpec, g GrantSpec) (requests.
 	if len(r.Resources) == 0 {
 		return item, refusal{ResourceNotAllowed, "spec.resources",
 			"the policy gives access to single " +
-				"objects; name them in resources, such as " + g.Resources[0].Resource + "/NAME"}
+				"objects; name them in resources (--resource " + g.Resources[0].Resource + "/NAME)"}
 	}
 	c, ok, _ := t.Role(r.Cluster, item.Role.Name)
 	if !ok {
@@ -156,8 +156,8 @@ func resolveResourceRole(t Tree, r requests.RequestSpec, g GrantSpec) (requests.
 		func(text string) bool { return requests.SplitResource(text).Name == "" }) {
 		return item, refusal{ResourceNotAllowed, "spec.selector",
 			"it is about resources without a " +
-				"name, and there are none; name a kind alone in resources, such as pods, or " +
-				"leave it out"}
+				"name, and there are none; name a kind alone in resources (--resource pods), " +
+				"or leave it out"}
 	}
 	for _, key := range sortedKeys(rules) {
 		item.Allows = append(item.Allows, rules[key])
