@@ -2,6 +2,7 @@ package policies
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/pullgrant/pullgrant/requests"
@@ -120,12 +121,10 @@ const MaxOwed = 100
 func OwingOf(path string, content []byte) (o Owing, ok bool) {
 	if place, is := requests.SplitDebtPath(path); is {
 		debt, findings := ParseDebt(path, content)
-		s := debt.Spec
 		if len(findings) > 0 {
 			return Owing{Name: place.Name, Cluster: place.Cluster, Unreadable: true}, true
 		}
-		return Owing{Name: place.Name, Cluster: s.Cluster, Policy: s.Policy, Requester: s.Requester,
-			Behalf: s.Behalf, Subject: s.Subject.Name}, true
+		return debt.Owing(), true
 	}
 	place, is := requests.SplitPath(path)
 	if !is || !requests.MayBreakGlass(place.Name) {
@@ -140,6 +139,17 @@ func OwingOf(path string, content []byte) (o Owing, ok bool) {
 		o.Subject = r.Spec.Subject.Name
 	}
 	return o, r.Spec.BreakGlass
+}
+
+// Owing is what a debt says is owed.
+func (d Debt) Owing() Owing {
+	return Owing{Name: d.Metadata.Name, Cluster: d.Spec.Cluster, Policy: d.Spec.Policy,
+		Requester: d.Spec.Requester, Behalf: d.Spec.Behalf, Subject: d.Spec.Subject.Name}
+}
+
+// Has tells whether break-glass of a name is owed.
+func (o Owed) Has(name string) bool {
+	return slices.ContainsFunc(o.Debts, func(one Owing) bool { return one.Name == name })
 }
 
 // isOf tells whether somebody who asks for a grant, or receives it, owes it.

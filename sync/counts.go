@@ -8,22 +8,57 @@ import (
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/git"
+	"github.com/pullgrant/pullgrant/sync/ledger"
 	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
-// takeRecords has what the agent knows of others under the policy of a request take the place of what
-// GitHub let suppose: which give access, until when, and which are not decided yet (R80).
+// takeRecords has what the agent knows of others supplement what GitHub let suppose: of those under the
+// policy of a request, which give access, until when, and which are not decided yet (R80); and of
+// break-glass, what is owed before the ledger has it (R76).
 func (v *prover) takeRecords(ctx context.Context, path string, f *policies.Facts) error {
-	if f.Counts == nil {
-		return nil
+	at := f.Base.Commit
+	if f.Merge != nil {
+		at = f.Merge.FirstParent.Commit
 	}
-	return v.countRecords(ctx, path, f.Counts, func(ctx context.Context, g requests.Grant) (bool, error) {
+	before := func(ctx context.Context, g requests.Grant) (bool, error) {
 		if f.Merge == nil || g.Window.Start.Before(f.PullRequest.MergedAt.Time) {
 			return true, nil
 		}
 		place, _ := requests.SplitPath(g.Path)
-		return v.github.HadName(ctx, f.Merge.FirstParent.Commit, place)
-	})
+		return v.github.HadName(ctx, at, place)
+	}
+	if f.Owed != nil {
+		if err := v.oweRecords(ctx, path, at, f.Owed, before); err != nil {
+			return err
+		}
+	}
+	if f.Counts == nil {
+		return nil
+	}
+	return v.countRecords(ctx, path, f.Counts, before)
+}
+
+// oweRecords adds to what a commit says is owed what is so by records that its ledger has no entry of.
+// Beside an entry stands what is owed for it, until that is paid: a record outlives both.
+func (v *prover) oweRecords(ctx context.Context, path, commit string, owed *policies.Owed,
+	before func(context.Context, requests.Grant) (bool, error)) error {
+	for _, r := range v.records {
+		debt, owes := ledger.DebtOf(r)
+		if !owes || r.Grant.Path == path || owed.Has(r.Grant.Name) {
+			continue
+		}
+		if entered, err := v.github.HadEntry(ctx, commit, r.Grant.Cluster, r.Grant.Name); err != nil {
+			return err
+		} else if entered {
+			continue
+		}
+		if first, err := before(ctx, r.Grant); err != nil {
+			return err
+		} else if first {
+			owed.Debts = append(owed.Debts, debt.Owing())
+		}
+	}
+	return nil
 }
 
 // countRecords counts them. One that is neither on the branch nor in the ledger any more, as far as

@@ -280,3 +280,57 @@ func TestFreezeHoldsForBreakGlass(t *testing.T) {
 		}
 	}
 }
+
+// TestOwedBeforeTheLedgerHasIt: what people took from the branch is owed also while nobody knows yet who
+// did, so that neither the branch nor the ledger has anything of it; and no more once it is paid, though
+// the agent keeps its record until the window is over.
+func TestOwedBeforeTheLedgerHasIt(t *testing.T) {
+	s := newStage(t)
+	agent := s.glass()
+	name, number := s.breakGlass("one")
+	s.Must(agent.Once(t.Context()))
+	s.wantPull(number, "merged")
+	s.Must(agent.Once(t.Context()))
+	s.granted(name)
+	s.pushFiles("root", "Take it away", removed(requests.Path(s.Cluster, "payments-debug", name)))
+	s.Must(agent.Once(t.Context()))
+	if s.entered(name) || len(s.owed()) > 0 || len(s.Bindings()) > 0 {
+		t.Fatalf("entered %v, owed %v, bindings %+v", s.entered(name), s.owed(), s.Bindings())
+	}
+	_, again := s.breakGlass("two")
+	s.SetClock(s.Clock().Add(time.Minute))
+	before := len(s.Log.String())
+	s.Must(agent.Once(t.Context()))
+	s.wantPull(again, "open")
+	if !strings.Contains(s.Log.String()[before:], string(policies.BreakGlassOwed)) {
+		t.Errorf("nothing says %s:\n%s", policies.BreakGlassOwed, s.Log)
+	}
+	s.setState("alice", again, "closed")
+	merged, by := s.breakGlass("by-hand")
+	_, err := s.Merge("root", by)
+	s.Must(err)
+	s.Must(agent.Once(t.Context()))
+	if status := s.entry(merged).Status; status.Code != string(policies.BreakGlassOwed) {
+		t.Errorf("what was merged by hand is %+v", status)
+	}
+
+	s.outlast(agent)
+	s.Must(agent.Once(t.Context()))
+	if owed := s.owed(); len(owed) != 1 || owed[0] != name {
+		t.Fatalf("owed %v", owed)
+	}
+	review := s.reviewGlass("alice", name)
+	_, err = s.Review("bob", review, "APPROVE")
+	s.Must(err)
+	_, err = s.Merge("root", review)
+	s.Must(err)
+	s.Must(agent.Once(t.Context()))
+	if owed, records := s.owed(), s.Scene.Records(); len(owed) > 0 || len(records) == 0 {
+		t.Fatalf("owed %v, records %+v", owed, records)
+	}
+	paid, last := s.breakGlass("paid")
+	s.Must(agent.Once(t.Context()))
+	s.wantPull(last, "merged")
+	s.Must(agent.Once(t.Context()))
+	s.granted(paid)
+}

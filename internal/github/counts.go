@@ -130,6 +130,12 @@ func (c *Client) HadName(ctx context.Context, commit string, place requests.Plac
 		requests.RevocationPath(place.Cluster, place.Name)})
 }
 
+// HadEntry tells whether a commit has the ledger entry of a name.
+func (c *Client) HadEntry(ctx context.Context, commit, cluster, name string) (bool, error) {
+	e, _, err := c.entry(ctx, commit, requests.RevocationPath(cluster, name))
+	return e.kind == "blob", err
+}
+
 func (c *Client) hasOneOf(ctx context.Context, commit string, places []string) (bool, error) {
 	for _, place := range places {
 		_, ok, err := c.entry(ctx, commit, place)
