@@ -61,13 +61,14 @@ func (m *merger) merge(ctx context.Context, tip string) error {
 	}
 	open, due := map[int]candidate{}, false
 	for number, l := range m.withdrawals.looks {
+		if l.pull.Number != number || l.pull.Draft { // the former: nobody had to look at it
+			continue
+		}
 		c := m.looks[number]
 		if c.pull != l.pull {
 			c = candidate{pull: l.pull}
 		}
-		if !l.pull.Draft {
-			open[number] = c
-		}
+		open[number] = c
 	}
 	m.looks = open
 	var errs []error

@@ -14,6 +14,7 @@ import (
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/kube"
+	"github.com/pullgrant/pullgrant/testdata/forge"
 )
 
 // unreviewed is an agent under a policy that asks for nobody's review, and what it trusts.
@@ -97,6 +98,27 @@ func TestDueIsJudgedAgain(t *testing.T) {
 			t.Errorf("at %s it sent %q, want %d", try.at, all, try.sent)
 		}
 	}
+}
+
+// TestNobodyLooksAtWhatIsNotLookedAt: a draft, and what somebody opened who could end no grant, costs
+// the agent that merges neither a call nor a turn.
+func TestNobodyLooksAtWhatIsNotLookedAt(t *testing.T) {
+	s := newStage(t)
+	agent, _ := s.unreviewed()
+	docs := map[string]string{"docs/a.md": "x\n"}
+	s.open("root", "stranger", docs)
+	_, err := s.Push(forge.Change{User: "alice", Branch: "draft", Message: "Change", Files: docs})
+	s.Must(err)
+	s.Must(s.Do(s.Token("alice"), http.MethodPost, "/repos/acme/access/pulls", map[string]any{
+		"title": "Change", "head": "draft", "base": "main", "draft": true}, nil))
+	before := len(s.Requests())
+	s.Must(agent.Once(t.Context()))
+	for _, r := range s.Requests()[before:] {
+		if number, ok := strings.CutPrefix(r.Path, "/repos/acme/access/pulls/"); ok {
+			t.Errorf("it looked at #%s", number)
+		}
+	}
+	s.alone(agent, "alone")
 }
 
 // TestMergedByOneOfTwo: of two agents that look at once, one merges, and neither gives it twice.
