@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"path"
 	"slices"
 	"time"
@@ -72,24 +71,22 @@ func (m *merger) merge(ctx context.Context, tip string) error {
 	}
 	m.looks = open
 	var errs []error
-	left := maxMerging
-	for _, number := range m.turns() {
+	for _, number := range m.turns(m.prover.clocks.wall()) {
 		c, now := m.looks[number], m.prover.clocks.wall()
-		if left == 0 || ctx.Err() != nil {
+		if ctx.Err() != nil {
 			break
 		}
-		if c.known && c.path == "" || !c.again.due(now) {
-			continue
-		}
-		left--
 		sent := c.sent
-		err := m.try(ctx, tip, &c)
+		merged, err := m.try(ctx, tip, &c)
 		due = due || c.sent != sent
 		if c.last = now; err != nil {
 			c.again.later(now)
 		}
 		m.looks[number] = c
 		errs = append(errs, err)
+		if merged { // the others are judged by the branch as it is then
+			break
+		}
 	}
 	if due { // one run judges all that is
 		m.log.Info("have judged again what time has changed", "event", "due", "cluster", m.cluster)
@@ -98,11 +95,24 @@ func (m *merger) merge(ctx context.Context, tip string) error {
 	return errors.Join(errs...)
 }
 
-// turns are the numbers of what is open, those first that have waited longest for a look.
-func (m *merger) turns() []int {
-	return slices.SortedFunc(maps.Keys(m.looks), func(a, b int) int {
+// turns are the numbers of what this pass looks at. The newest are among them, since somebody may be
+// waiting for access at this moment, and a run that remembers nothing would not come to them; the
+// others have waited longest, so that each has its turn however often the branch moves.
+func (m *merger) turns(now time.Time) []int {
+	const newest = maxMerging / 2
+	var wait []int
+	for number, c := range m.looks {
+		if (!c.known || c.path != "") && c.again.due(now) {
+			wait = append(wait, number)
+		}
+	}
+	slices.Sort(wait)
+	slices.Reverse(wait)
+	late := wait[min(newest, len(wait)):]
+	slices.SortFunc(late, func(a, b int) int {
 		return cmp.Or(m.looks[a].last.Compare(m.looks[b].last), cmp.Compare(a, b))
 	})
+	return wait[:min(maxMerging, len(wait))]
 }
 
 // readPolicies finds the policies of a tip under which there is something to do.
@@ -131,34 +141,37 @@ func (m *merger) readPolicies(ctx context.Context, tip string) error {
 			named[nameOf(e.Path)] = lets
 		}
 	}
-	m.tip, m.named, m.looks = tip, named, nil
+	for number, c := range m.looks { // what it asks for, and whether it may, can be otherwise now
+		m.looks[number] = candidate{pull: c.pull, sent: c.sent, last: c.last}
+	}
+	m.tip, m.named = tip, named
 	return nil
 }
 
 // try looks at one pull request, and merges it if it is allowed as it stands.
-func (m *merger) try(ctx context.Context, tip string, c *candidate) error {
+func (m *merger) try(ctx context.Context, tip string, c *candidate) (merged bool, err error) {
 	if !c.known {
 		asked, err := m.github.Asked(ctx, c.pull)
 		if err != nil {
-			return err
+			return false, err
 		}
 		place, ok := requests.SplitPath(asked)
 		if c.known = true; !ok || place.Cluster != m.cluster || !m.named[place.Policy].all &&
 			!(m.named[place.Policy].breakGlass && requests.MayBreakGlass(place.Name)) {
-			return nil
+			return false, nil
 		}
 		c.path, c.policy = asked, place.Policy
 	}
 	if !requests.MayBreakGlass(nameOf(c.path)) { // which waits for no check: what is down may be what runs it
 		sign, err := m.github.Sign(ctx, c.pull.HeadSHA)
 		if err != nil {
-			return err
+			return false, err
 		}
 		if !sign.Green {
 			if next := sign.Next; !next.IsZero() && !m.prover.clocks.wall().Before(next.Time) {
 				c.sent = next
 			}
-			return nil
+			return false, nil
 		}
 	}
 	c.again.later(m.prover.clocks.wall()) // a judgement has its price; a look at an unchanged check has none
@@ -167,18 +180,18 @@ func (m *merger) try(ctx context.Context, tip string, c *candidate) error {
 		nameOf(c.path), "pull_request", c.pull.Number, "head", c.pull.HeadSHA, "decision",
 		d.Outcome.String(), "code", string(d.Code), "message", d.Message)
 	if d.Outcome == policies.Failed {
-		return fmt.Errorf("judge #%d before it is merged: %s", c.pull.Number, d.Message)
+		return false, fmt.Errorf("judge #%d before it is merged: %s", c.pull.Number, d.Message)
 	}
 	if d.Outcome != policies.Allowed || d.Grant.BreakGlass == nil && !m.named[c.policy].all {
-		return nil
+		return false, nil
 	}
 	if err := m.github.Merge(ctx, c.pull.Number, d.HeadSHA); err != nil {
-		return err
+		return false, err
 	}
 	m.log.Info("merged", "event", "merge", "cluster", m.cluster, "request", nameOf(c.path),
 		"pull_request", c.pull.Number, "head", d.HeadSHA)
 	m.wake()
-	return nil
+	return true, nil
 }
 
 // judgeOpen is the agent's own judgement of an open pull request, by the files that it has proven,

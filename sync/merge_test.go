@@ -1,6 +1,7 @@
 package sync
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	gosync "sync"
@@ -76,7 +77,7 @@ func TestMergedByTheAgent(t *testing.T) {
 
 // TestDueIsJudgedAgain: what waits for a moment that its check names, and would be merged by the agent,
 // is judged by the Action at that moment: one event for all, and none before, after, or for the same
-// moment again.
+// moment again, also where the branch moves.
 func TestDueIsJudgedAgain(t *testing.T) {
 	s := newStage(t)
 	agent, _ := s.unreviewed()
@@ -89,10 +90,14 @@ func TestDueIsJudgedAgain(t *testing.T) {
 				"conclusion": "failure", "external_id": "judge again at " + due.Format(time.RFC3339)}, nil))
 	}
 	for _, try := range []struct {
-		at   time.Time
-		sent int
-	}{{due.Add(-time.Second), 0}, {due, 1}, {due.Add(time.Minute), 1}} {
-		s.SetClock(try.at)
+		at    time.Time
+		moves bool
+		sent  int
+	}{{due.Add(-time.Second), false, 0}, {due, true, 1}, {due.Add(time.Minute), false, 1},
+		{due.Add(2 * time.Minute), true, 1}} {
+		if s.SetClock(try.at); try.moves {
+			s.pushFiles("root", "Move", map[string]string{"docs/tip.md": try.at.String()})
+		}
 		s.Must(agent.Once(t.Context()))
 		if all := s.Dispatched(); len(all) != try.sent || len(all) > 0 && all[0] != github.DueEvent {
 			t.Errorf("at %s it sent %q, want %d", try.at, all, try.sent)
@@ -119,6 +124,35 @@ func TestNobodyLooksAtWhatIsNotLookedAt(t *testing.T) {
 		}
 	}
 	s.alone(agent, "alone")
+}
+
+// TestMergedThoughTheBranchMoves: however often the branch moves, what the agent may merge has its turn
+// beside older pull requests that are none of its business, also where it remembers nothing.
+func TestMergedThoughTheBranchMoves(t *testing.T) {
+	for slug, newer := range map[string]int{"lives": maxMerging, "once": 0} {
+		t.Run(slug, func(t *testing.T) {
+			s := newStage(t)
+			agent, root := s.unreviewed()
+			for n := range maxMerging + 1 {
+				s.open("alice", fmt.Sprint("older-", n), map[string]string{"docs/a.md": "x\n"})
+			}
+			_, number := s.green("alice", "urgent")
+			for n := range newer {
+				s.open("alice", fmt.Sprint("newer-", n), map[string]string{"docs/a.md": "x\n"})
+			}
+			for n := 0; n < 10 && s.pullState(number) == "open"; n++ {
+				s.pushFiles("root", "Move", map[string]string{"docs/tip.md": fmt.Sprint(n)})
+				s.SetClock(s.Clock().Add(10 * time.Second))
+				if slug == "once" {
+					agent = s.agent(options{github: true, root: root})
+				}
+				s.Must(agent.Once(t.Context()))
+			}
+			if state := s.pullState(number); state != "merged" {
+				t.Errorf("it is %s:\n%s", state, s.Log)
+			}
+		})
+	}
 }
 
 // TestMergedByOneOfTwo: of two agents that look at once, one merges, and neither gives it twice.
