@@ -82,7 +82,7 @@ func runAudit(ctx context.Context, w world, o auditOptions) error {
 	if err != nil {
 		return err
 	}
-	h.only(o.filter.Filter)
+	h.only(w, o.filter.Filter)
 	if o.html {
 		err = h.writePage(ctx, w, o.about)
 	} else {

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/pullgrant/pullgrant/internal/audit"
 	"github.com/pullgrant/pullgrant/policies"
@@ -39,6 +41,9 @@ func readHistory(dir string, signers *git.AllowedSigners) (h history, err error)
 	if h.accounts, h.findings, err = ledger.History(dir, signers); err != nil {
 		return h, err
 	}
+	if len(h.accounts) == 0 {
+		return h, isAccessRepository(dir)
+	}
 	if !slices.ContainsFunc(h.accounts, func(a ledger.Account) bool { return a.Status == nil }) {
 		h.fill()
 		return h, nil
@@ -56,6 +61,22 @@ func readHistory(dir string, signers *git.AllowedSigners) (h history, err error)
 	}
 	h.fill()
 	return h, nil
+}
+
+// isAccessRepository is an error for a checkout that has no policies, of which "nobody" would say
+// nothing.
+func isAccessRepository(dir string) error {
+	tree, err := ledger.TreeAt(dir, "HEAD")
+	if err != nil {
+		return err
+	}
+	for path := range tree.Files {
+		if strings.HasPrefix(path, policies.Folder+"/") {
+			return nil
+		}
+	}
+	return fmt.Errorf("%s is no access repository: it has no %s/ at HEAD; go into a checkout of one, or "+
+		"name it with --dir", dir, policies.Folder)
 }
 
 // fill makes the rows.
@@ -93,8 +114,11 @@ func (h *history) endOf(cluster, name string) requests.Time {
 	return requests.Time{}
 }
 
-// only keeps what a filter takes.
-func (h *history) only(f audit.Filter) {
+// only keeps what a filter takes, and says what it names that nothing has.
+func (h *history) only(w world, f audit.Filter) {
+	for _, unseen := range f.Unseen(h.rows) {
+		w.say("%s", unseen)
+	}
 	var accounts []ledger.Account
 	var rows []audit.Row
 	for i, r := range h.rows {

@@ -125,7 +125,7 @@ func who(w world, o whoOptions) error {
 	if err != nil {
 		return err
 	}
-	h.only(o.filter.Filter)
+	h.only(w, o.filter.Filter)
 	var all []audit.Holding
 	trees := treesOf(h.dir)
 	for i, row := range h.rows {

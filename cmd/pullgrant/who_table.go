@@ -13,7 +13,7 @@ import (
 func writeHoldings(w world, all []audit.Holding, wide bool) error {
 	held := func(w world, all []audit.Holding) error { return writeHeld(w, all, wide) }
 	if len(all) == 0 {
-		w.say("nobody, as far as this checkout tells")
+		w.say("nobody, as far as this checkout tells; git pull gets what is newer")
 	}
 	sections := 0
 	for _, section := range []struct {

@@ -1,9 +1,12 @@
 package audit
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/pullgrant/pullgrant/requests"
 )
 
 // Filter says which rows are asked for. What is empty asks for nothing.
@@ -32,6 +35,39 @@ func (f Filter) Takes(r Row) bool {
 		(f.Role == "" || slices.Contains(r.Roles, f.Role)) &&
 		is(f.Cluster, r.Cluster) && is(f.Policy, r.Policy) && is(f.Cause, r.Cause) &&
 		f.Span.Meets(r)
+}
+
+// Unseen says what is asked for by name and no row has, whatever else is asked for, with what there is
+// instead: a name that was mistyped takes no row, as one does that nobody was given anything under.
+func (f Filter) Unseen(rows []Row) (all []string) {
+	for _, one := range []struct {
+		named, what string
+		alone       Filter
+		of          func(Row) []string
+	}{
+		{f.Person, "is of the person", Filter{Person: f.Person}, func(Row) []string { return nil }},
+		{f.Namespace, "reached the namespace", Filter{Namespace: f.Namespace},
+			func(r Row) []string { return r.Namespaces }},
+		{f.Role, "gave the ClusterRole", Filter{Role: f.Role}, func(r Row) []string { return r.Roles }},
+		{f.Cluster, "is on the cluster", Filter{Cluster: f.Cluster},
+			func(r Row) []string { return []string{r.Cluster} }},
+		{f.Policy, "is under the policy", Filter{Policy: f.Policy},
+			func(r Row) []string { return []string{r.Policy} }},
+	} {
+		if one.named == "" || len(rows) == 0 || slices.ContainsFunc(rows, one.alone.Takes) {
+			continue
+		}
+		said := fmt.Sprintf("nothing here %s %s", one.what, requests.Quote(one.named))
+		var there []string
+		for _, r := range rows {
+			there = append(there, one.of(r)...)
+		}
+		if there = slices.Compact(slices.Sorted(slices.Values(there))); len(there) > 0 {
+			said += "; there are: " + strings.Join(there, ", ")
+		}
+		all = append(all, said)
+	}
+	return all
 }
 
 // Meets tells whether a row was going on in the span: access, from when it began until it really
