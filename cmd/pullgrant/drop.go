@@ -21,7 +21,7 @@ The exit code is 1 when one of NAME is not live, or not yours.`,
 		Args:    arguments(1, -1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.names = args
-			return revoke(cmd.Context(), w, o)
+			return revoke(cmd, w, o)
 		},
 	}
 	o.remote.flags(cmd)

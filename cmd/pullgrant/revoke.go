@@ -62,7 +62,7 @@ what is meant is not live, 3 when it could not be ended.`,
 				return usagef(cmd, "say which access to end in one way: names of requests, "+
 					"--subject, --policy or --all")
 			}
-			return revoke(cmd.Context(), w, o)
+			return revoke(cmd, w, o)
 		},
 	}
 	o.remote.flags(cmd)
@@ -108,10 +108,14 @@ func (o revokeOptions) read(ctx context.Context, w world) (s revocable, err erro
 	return s, err
 }
 
-func revoke(ctx context.Context, w world, o revokeOptions) error {
+func revoke(cmd *cobra.Command, w world, o revokeOptions) error {
+	ctx := cmd.Context()
 	s, err := o.read(ctx, w)
 	if err != nil {
 		o.sayWithoutGitHub(w)
+		return err
+	}
+	if err := o.known(cmd, s); err != nil {
 		return err
 	}
 	var meant []string
@@ -120,8 +124,8 @@ func revoke(ctx context.Context, w world, o revokeOptions) error {
 			meant = append(meant, path)
 		}
 	}
-	if len(meant) == 0 {
-		w.say("%s has no such request on its default branch", s.repo)
+	if len(meant)+len(o.names) == 0 {
+		w.say("%s", o.nothing(s))
 		return verdict(exitFindings)
 	}
 	open, err := s.client.Withdrawing(ctx, s.by.ID)
@@ -145,6 +149,7 @@ func revoke(ctx context.Context, w world, o revokeOptions) error {
 		}
 		all.end(ctx, place.Name, e)
 	}
+	o.lacking(ctx, s, meant, &all)
 	return all.verdict()
 }
 
@@ -158,16 +163,23 @@ func (o revokeOptions) means(path string, content []byte, people policies.Identi
 	request, _ := requests.ParseRequest(path, content)
 	switch {
 	case len(o.names) > 0:
-		return slices.Contains(o.names, place.Name)
+		return slices.ContainsFunc(o.names, func(name string) bool { return named(name, path) })
 	case o.policy != "":
 		return place.Policy == o.policy
 	case o.subject != "":
 		who := request.Spec.Requester
 		return strings.EqualFold(who, o.subject) || request.Spec.Subject != nil &&
-			request.Spec.Subject.Name == o.subject ||
+			strings.EqualFold(request.Spec.Subject.Name, o.subject) ||
 			slices.ContainsFunc(people.Spec.Users, func(u policies.Identity) bool {
-				return strings.EqualFold(u.GitHub, who) && u.On(place.Cluster) == o.subject
+				return strings.EqualFold(u.GitHub, who) && strings.EqualFold(u.On(place.Cluster),
+					o.subject)
 			})
 	}
 	return o.all
+}
+
+// named tells whether a person named the request at path, by its name or its file.
+func named(name, path string) bool {
+	t, ok := parseTarget(name)
+	return ok && t.number == 0 && t.is(path)
 }

@@ -85,18 +85,24 @@ func ended(a ledger.Account, treeAt func(commit string) (policies.Tree, error)) 
 		grant.Window = requests.Window{Start: *status.GrantedAt, End: *status.ExpiresAt}
 		grant.Duration = requests.Duration(status.ExpiresAt.Sub(status.GrantedAt.Time))
 	}
-	switch d.Outcome = policies.Allowed; {
-	case status.State == requests.StateDenied:
-		refuse(&d, policies.Code(status.Code), "its agent refused it at %s, after the merge",
-			status.RevokedAt)
+	d.Outcome, d.Message = policies.Allowed, howEnded(status)
+	if status.State == requests.StateDenied {
+		refuse(&d, policies.Code(status.Code), "%s", d.Message)
 		d.Outcome = policies.Denied // whatever the entry's code would mean elsewhere
-	case status.Cause != status.State:
-		d.Message = fmt.Sprintf("access ended at %s (%s)", status.RevokedAt, status.Cause)
-	default:
-		d.Message = fmt.Sprintf("access ended at %s", status.RevokedAt)
 	}
 	return shown{State: status.State, PullRequest: status.PullRequest, Ledger: a.Status,
 		Decision: d}, nil
+}
+
+// howEnded says when and how, as the ledger tells it.
+func howEnded(status requests.Status) string {
+	switch {
+	case status.State == requests.StateDenied:
+		return fmt.Sprintf("its agent refused it at %s, after the merge", status.RevokedAt)
+	case status.Cause != status.State:
+		return fmt.Sprintf("access ended at %s (%s)", status.RevokedAt, status.Cause)
+	}
+	return fmt.Sprintf("access ended at %s", status.RevokedAt)
 }
 
 // decided are items with the containers that an entry says were decided.
