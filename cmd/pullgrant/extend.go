@@ -62,9 +62,7 @@ func extend(cmd *cobra.Command, w world, o requestOptions, wanted target) error 
 		return err
 	}
 	if path == "" {
-		w.say("%s is not on the default branch; what has ended is asked for with \"%s request\"",
-			wanted.name, program)
-		return verdict(exitFindings)
+		return o.notToExtend(ctx, w, wanted)
 	}
 	o.extends = &old
 	o.policy, o.cluster = old.Spec.Policy, old.Spec.Cluster
@@ -77,6 +75,23 @@ func extend(cmd *cobra.Command, w world, o requestOptions, wanted target) error 
 	}
 	o.terminal = newTerminal(w)
 	return request(ctx, w, o)
+}
+
+// notToExtend says what became of a request that is not on the default branch.
+func (o requestOptions) notToExtend(ctx context.Context, w world, wanted target) error {
+	e, err := lookElsewhere(ctx, w, o.client, wanted)
+	switch {
+	case err != nil:
+		return fmt.Errorf("extend %s, which is not on the default branch: %w", wanted.name, err)
+	case e.ended != "":
+		w.say("%s is over: %s; ask anew with \"%s request\"", wanted.name, e.ended, program)
+	case len(e.open) > 0:
+		w.say("%s is not live yet, and is extended once it is; %s", wanted.name, e.pulls())
+	default:
+		w.say("%s stands neither on the default branch, nor in the ledger, nor in an open pull request; "+
+			"\"%s list\" has the names", wanted.name, program)
+	}
+	return verdict(exitFindings)
 }
 
 // find reads the request that is to be extended; path is empty where the default branch has none.
