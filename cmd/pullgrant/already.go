@@ -28,7 +28,7 @@ func (o requestOptions) name(ctx context.Context, tree policies.Tree, asked *req
 	if err != nil {
 		return nil, err
 	}
-	if on != nil && (o.again || !asksFor(tree, *on, *asked)) {
+	if on != nil && (o.again || !asksFor(tree, *on, *asked, now)) {
 		taken = append(taken, cmp.Or(on.URL, "the branch "+branch))
 	}
 	if (len(taken) > 0 || o.again) && o.slug == "" {
@@ -42,7 +42,8 @@ func (o requestOptions) name(ctx context.Context, tree policies.Tree, asked *req
 func branchOf(name string) string { return program + "/" + name }
 
 // asksFor tells whether a pull request asks for the same as a request that is to be written.
-func asksFor(tree policies.Tree, asking github.Asking, asked requests.AccessRequest) bool {
+func asksFor(tree policies.Tree, asking github.Asking, asked requests.AccessRequest,
+	now time.Time) bool {
 	data, err := written(asked)
 	if err != nil {
 		return false // it is told when it is written
@@ -51,21 +52,23 @@ func asksFor(tree policies.Tree, asking github.Asking, asked requests.AccessRequ
 	wanted := policies.Preview(tree, asking.Path, policies.NewTreeFile(policies.PlainFile, "", data,
 		int64(len(data))))
 	return there.Outcome == policies.Allowed && wanted.Outcome == policies.Allowed &&
-		sameAsked(*there.Grant, *wanted.Grant)
+		sameAsked(*there.Grant, *wanted.Grant, now)
 }
 
 // sameAsked tells whether two requests of one person under one policy are for the same access from
-// the same moment on, however long that is for.
-func sameAsked(a, b requests.Grant) bool {
-	return (a.BreakGlass == nil) == (b.BreakGlass == nil) && a.Extends == b.Extends &&
-		a.NotBefore == b.NotBefore && reflect.DeepEqual(a.Subject, b.Subject) &&
+// the same moment on, if they are merged now, however long that is for.
+func sameAsked(a, b requests.Grant, now time.Time) bool {
+	// of one that goes on from another, that one's end may be known of one of them only
+	sameStart := a.Extends != "" || a.From(now).Start.Equal(b.From(now).Start.Time)
+	return sameStart && a.Extends == b.Extends && (a.BreakGlass == nil) == (b.BreakGlass == nil) &&
+		reflect.DeepEqual(a.Subject, b.Subject) &&
 		requests.SameAccess(a.Items, b.Items)
 }
 
 // askedAlready finds an open pull request of the same person for the same, and what it would give;
 // nil when there is none.
 func (o requestOptions) askedAlready(ctx context.Context, tree policies.Tree,
-	g requests.Grant) (*github.Asking, *requests.Grant, error) {
+	g requests.Grant, now time.Time) (*github.Asking, *requests.Grant, error) {
 	open, err := o.client.AskedBy(ctx, o.login, func(path string) bool {
 		place, ok := requests.SplitPath(path)
 		return ok && place.Cluster == g.Cluster && place.Policy == g.Policy
@@ -75,7 +78,7 @@ func (o requestOptions) askedAlready(ctx context.Context, tree policies.Tree,
 	}
 	for _, asking := range open {
 		d := policies.Preview(tree, asking.Path, asking.File)
-		if d.Outcome == policies.Allowed && sameAsked(*d.Grant, g) {
+		if d.Outcome == policies.Allowed && sameAsked(*d.Grant, g, now) {
 			return &asking, d.Grant, nil
 		}
 	}

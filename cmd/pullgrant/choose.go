@@ -19,12 +19,12 @@ import (
 // answered is not lost when that fails: the command that says all of it is printed.
 func (o *requestOptions) run(cmd *cobra.Command, w world) error {
 	o.terminal, o.typedAs = newTerminal(w), cmd.Root().CommandPath()
-	err := o.complete(cmd)
+	err := o.complete(cmd, w.now())
 	if err == nil {
 		err = o.choose(cmd, w)
 	}
 	if err == nil {
-		err = o.check(cmd)
+		err = o.check(cmd, w.now())
 	}
 	if err == nil {
 		err = request(cmd.Context(), w, *o)

@@ -70,7 +70,7 @@ func extend(cmd *cobra.Command, w world, o requestOptions, wanted target) error 
 	if err := o.suggested.complete(cmd); err != nil {
 		return err
 	}
-	if err := o.check(cmd); err != nil {
+	if err := o.check(cmd, w.now()); err != nil {
 		return err
 	}
 	o.terminal = newTerminal(w)

@@ -94,6 +94,8 @@ func (r *report) asked(f policies.Facts, d policies.Decision, now time.Time) {
 			if cut := g.Cut(w); cut != "" {
 				r.text("              %s", cut)
 			}
+		case g.Duration > 0 && !g.NotBefore.IsZero() && g.NotBefore.Before(now):
+			r.text("              that is over; merged now, until %s", w.End)
 		case g.Duration > 0:
 			r.text("              merged now, until %s", w.End)
 		}

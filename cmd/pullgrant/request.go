@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -125,7 +126,7 @@ func (o *requestOptions) proposeFlags(cmd *cobra.Command) {
 }
 
 // complete reads what was given.
-func (o *requestOptions) complete(cmd *cobra.Command) error {
+func (o *requestOptions) complete(cmd *cobra.Command, now time.Time) error {
 	if err := o.completeWish(cmd); err != nil {
 		return err
 	}
@@ -135,11 +136,12 @@ func (o *requestOptions) complete(cmd *cobra.Command) error {
 	if err := o.suggested.complete(cmd); err != nil {
 		return err
 	}
-	return o.check(cmd)
+	return o.check(cmd, now)
 }
 
-// check tells what is wrong with what was given.
-func (o *requestOptions) check(cmd *cobra.Command) error {
+// check tells what is wrong with what was given. A start that is over holds in a request that was
+// written before it, and means the merge there; who asks now means something else.
+func (o *requestOptions) check(cmd *cobra.Command, now time.Time) error {
 	if _, err := requests.ParseDuration(o.duration); o.duration != "" && err != nil {
 		return usagef(cmd, "--duration %q: %v", o.duration, err)
 	}
@@ -147,6 +149,11 @@ func (o *requestOptions) check(cmd *cobra.Command) error {
 		if err := new(requests.Time).UnmarshalText([]byte(value)); value != "" && err != nil {
 			return usagef(cmd, "--%s %q: %v", flag, value, err)
 		}
+	}
+	var start requests.Time
+	if _ = start.UnmarshalText([]byte(o.notBefore)); o.notBefore != "" && !now.Before(start.Time) {
+		return usagef(cmd, "--not-before %s: that is over; access begins at the merge, so leave it "+
+			"out or name a later time", start)
 	}
 	if o.duration != "" && o.until != "" {
 		return usagef(cmd, "--duration and --until both say when access ends; give one of them")
@@ -232,7 +239,7 @@ func request(ctx context.Context, w world, o requestOptions) error {
 		return err
 	}
 	if !o.dryRun && !o.again && !o.breakGlass {
-		open, there, err := o.askedAlready(ctx, tree, *decision.Grant)
+		open, there, err := o.askedAlready(ctx, tree, *decision.Grant, w.now())
 		if err != nil {
 			return err
 		}
