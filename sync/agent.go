@@ -124,13 +124,13 @@ func NewAgent(c Config) (*Agent, error) {
 		trying: &tries{ends: map[string]*lasting{}, entering: map[string]waitingEntry{}}}
 	a.branch = newBranch(c, cluster, metrics)
 	a.gate = newGate(cluster, c.GitHub, clocks, c.RepositoryID)
-	a.prover = &prover{cluster: cluster, branch: a.branch, github: c.GitHub, clocks: clocks,
-		gate: a.gate, metrics: metrics, log: c.Logger, root: c.TrustRoot,
-		answerers: answerers(c.Answerers, cluster),
-		waiting:   map[string]waiting{}, proved: map[string]plan.Proof{},
-		asking: map[string]retry{}}
 	a.withdrawals = &withdrawals{cluster: c.Cluster, github: c.GitHub, branch: a.branch,
 		list: c.GitHub.FollowOpen(), wall: c.Clock, comments: comments, log: c.Logger}
+	a.prover = &prover{cluster: cluster, branch: a.branch, github: c.GitHub, clocks: clocks,
+		gate: a.gate, metrics: metrics, log: c.Logger, root: c.TrustRoot,
+		answerers: answerers(c.Answerers, cluster), withdrawals: a.withdrawals,
+		waiting: map[string]waiting{}, proved: map[string]plan.Proof{},
+		asking: map[string]retry{}}
 	a.merger = &merger{cluster: c.Cluster, github: c.GitHub, prover: a.prover,
 		withdrawals: a.withdrawals, log: c.Logger}
 	a.tell = &teller{cluster: cluster, wall: c.Clock, comments: comments, metrics: metrics,

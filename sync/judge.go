@@ -69,7 +69,7 @@ func (v *prover) trace(ctx context.Context, main *plan.Main, records map[string]
 			due = due || v.waiting[p].again.due(now)
 		}
 	}
-	if due && len(v.gate.stops()) == 0 {
+	if _, held := v.held(); due && !held {
 		_ = v.branch.repository.Trace(ctx, main.Tip, open, v.since())
 	}
 }

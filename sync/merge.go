@@ -50,7 +50,7 @@ const maxMerging = 5
 // merge looks at what is open and merges what is allowed. One that cannot be merged holds up no
 // other.
 func (m *merger) merge(ctx context.Context, tip string) error {
-	if m.github == nil || len(m.prover.gate.stops()) > 0 {
+	if _, held := m.prover.held(); held || m.github == nil {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, proveTimeout)

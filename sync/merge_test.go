@@ -155,6 +155,24 @@ func TestMergedThoughTheBranchMoves(t *testing.T) {
 	}
 }
 
+// TestNotMergedWhileWithdrawalsAreUnknown: what would not begin is not merged either.
+func TestNotMergedWhileWithdrawalsAreUnknown(t *testing.T) {
+	s := newStage(t)
+	agent, _ := s.unreviewed()
+	_, path, content := s.requestFile("alone")
+	number := s.open("alice", "alone", map[string]string{path: content})
+	s.Must(agent.Once(t.Context()))
+	s.Must(s.Pass("pullgrant", "pullgrant", s.Branch("alone")))
+	s.Fail(http.MethodGet, "/repos/acme/access/pulls", -1, http.StatusBadGateway, "{}")
+	if err := agent.Once(t.Context()); err == nil {
+		t.Error("no error")
+	}
+	s.wantPull(number, "open")
+	s.Heal()
+	s.Must(agent.Once(t.Context()))
+	s.wantPull(number, "merged")
+}
+
 // TestMergedByOneOfTwo: of two agents that look at once, one merges, and neither gives it twice.
 func TestMergedByOneOfTwo(t *testing.T) {
 	s := newStage(t)

@@ -60,7 +60,8 @@ type prover struct {
 	log     *slog.Logger
 	root    string // of --trust-root
 
-	answerers inquire.Answerers // of what others than GitHub must tell
+	answerers   inquire.Answerers // of what others than GitHub must tell
+	withdrawals *withdrawals
 
 	records   []plan.Record         // as they were looked at last, for what limits count
 	waiting   map[string]waiting    // by path, of what is neither granted nor refused
@@ -98,8 +99,8 @@ func (v *prover) prove(ctx context.Context, w plan.World) map[string]plan.Proof 
 		if begun && !r.Unfinished(now) {
 			continue
 		}
-		if proof, here := v.proved[p]; begun && here && proof.Blob == blob && within(proof.At,
-			now, proofLasts(r, now)) {
+		if proof, here := v.proved[p]; begun && here && proof.Blob == blob && v.withdrawals.unread == nil &&
+			within(proof.At, now, proofLasts(r, now)) {
 			proofs[p] = proof
 			continue
 		}
@@ -114,14 +115,14 @@ func (v *prover) prove(ctx context.Context, w plan.World) map[string]plan.Proof 
 					requests.At(wait.again.next))}
 			continue
 		}
-		if stops := v.gate.stops(); len(stops) > 0 { // it is judged once it can be granted, at once
+		if stop, held := v.held(); held { // it is judged once it can be granted, at once
 			if v.github != nil && wait.number == 0 && looked < maxUntold {
 				looked++ // without an answer nobody is told, which is no error
 				wait.number, _, _ = v.github.Introduced(ctx, p, w.Main.Tip)
 			}
 			v.waiting[p] = wait
-			proofs[p] = plan.Proof{Blob: blob, Since: wait.since,
-				Decision: policies.Refuse(stops[0].Code, "%s", stops[0].Message)}
+			proofs[p] = plan.Proof{Blob: blob, Since: wait.since, At: now,
+				Decision: policies.Refuse(stop.Code, "%s", stop.Message)}
 			continue
 		}
 		v.waiting[p] = wait
@@ -139,6 +140,18 @@ func (v *prover) prove(ctx context.Context, w plan.World) map[string]plan.Proof 
 		}
 	}
 	return proofs
+}
+
+// held tells what keeps everything from beginning, whatever a judgement would say: a stop, or, in this
+// pass only, that an open withdrawal may be what nobody sees.
+func (v *prover) held() (stop plan.Stop, held bool) {
+	if stops := v.gate.stops(); len(stops) > 0 {
+		return stops[0], true
+	}
+	if err := v.withdrawals.unread; err != nil {
+		return plan.Stop{Code: policies.EvaluationError, Message: err.Error()}, true
+	}
+	return stop, false
 }
 
 // judgeAll judges requests beside each other, and notes when each is due again.

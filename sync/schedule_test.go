@@ -158,6 +158,44 @@ func TestScheduledIsProvedAgain(t *testing.T) {
 	}
 }
 
+// TestNothingBeginsWhileWithdrawalsAreUnknown: while GitHub does not tell what is open, nothing begins
+// that an open withdrawal may keep from beginning; whoever waits is told, and once it tells, all is as
+// if it always had.
+func TestNothingBeginsWhileWithdrawalsAreUnknown(t *testing.T) {
+	for slug, withdrawn := range map[string]bool{"withdrawn": true, "wanted": false} {
+		t.Run(slug, func(t *testing.T) {
+			s := newStage(t)
+			start := noon.Add(3 * time.Hour)
+			a, name, path, number := s.scheduled(slug, start)
+			if withdrawn {
+				s.open("bob", "withdraw", removed(path))
+			}
+			s.Fail(http.MethodGet, "/repos/acme/access/pulls", -1, http.StatusBadGateway, "{}")
+			for _, after := range []time.Duration{-10 * time.Second, 0, time.Minute} {
+				s.SetClock(start.Add(after))
+				if err := a.Once(t.Context()); err == nil || !strings.Contains(err.Error(),
+					path+" waits: whether access is withdrawn is not known") {
+					t.Errorf("%s after the start, the pass: %v", after, err)
+				}
+				s.nothingYet("Scheduled")
+				if strings.Contains(s.said(number), "not granted yet") != (after == time.Minute) {
+					t.Errorf("%s after the start it says\n%s", after, s.said(number))
+				}
+			}
+			s.says(number, "it waits ([EvaluationError](")
+			s.Heal()
+			s.Must(a.Once(t.Context()))
+			if !withdrawn {
+				s.granted(name)
+				return
+			}
+			if r := s.over(name, requests.CauseRevoked, ""); r.Status.GrantedAt != nil {
+				t.Errorf("the entry: %+v", r.Status)
+			}
+		})
+	}
+}
+
 // ticking has all clocks go on from a time, as long as the test runs, or from another one on after
 // a jump to it.
 func (s *stage) ticking(from time.Time) (jump func(to time.Time)) {

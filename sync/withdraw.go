@@ -28,6 +28,7 @@ type withdrawals struct {
 	identities policies.IdentityMap  // of the branch
 	parsed     string                // what they were read from
 	open       []policies.Withdrawal // in this pass
+	unread     error                 // why they are not known in this pass
 	commits    map[string]string     // by path of the request, the agent's commits that did what they ask for
 }
 
@@ -49,12 +50,8 @@ const maxLooks = 100
 // One that cannot be read holds up no other.
 func (x *withdrawals) find(ctx context.Context, w plan.World) error {
 	now := x.wall()
-	pulls, err := x.list.Read(ctx, now)
-	if err != nil {
-		return fmt.Errorf("whether access is withdrawn is not known: %w", err)
-	}
-	known, err := x.people(ctx, w)
-	if err != nil {
+	pulls, known, err := x.read(ctx, w, now)
+	if x.unread = err; err != nil {
 		return err
 	}
 	looks := map[int]look{}
@@ -88,6 +85,20 @@ func (x *withdrawals) find(ctx context.Context, w plan.World) error {
 	}
 	x.opened(pulls)
 	return errors.Join(errs...)
+}
+
+// read lists what is open, and the accounts of those who could end a grant.
+func (x *withdrawals) read(ctx context.Context, w plan.World, now time.Time) ([]github.OpenPull,
+	map[int64]bool, error) {
+	pulls, err := x.list.Read(ctx, now)
+	if err != nil {
+		return nil, nil, fmt.Errorf("whether access is withdrawn is not known: %w", err)
+	}
+	known, err := x.people(ctx, w)
+	if err != nil {
+		return nil, nil, fmt.Errorf("who withdraws access is not known: %w", err)
+	}
+	return pulls, known, nil
 }
 
 // turns are those of what waits, last updated first, that one pass looks at. Half of it are those
