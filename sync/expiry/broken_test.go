@@ -1,6 +1,7 @@
 package expiry
 
 import (
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -74,5 +75,29 @@ func TestGoneForADay(t *testing.T) {
 	now = noon.Add(goneFor + 1)
 	if n := len(e.Gone()); n != 0 {
 		t.Errorf("after a day %d are remembered", n)
+	}
+}
+
+// TestForgottenByWhoeverExpires: what disappeared is forgotten after a day also where nobody asks for it,
+// as in a process that only expires and in a replica that does not lead.
+func TestForgottenByWhoeverExpires(t *testing.T) {
+	const days, aDay = 10, 100
+	now := noon
+	e := New(nil, func() time.Time { return now }, monitor.NewMetrics("prod", "",
+		func() time.Time { return now }), slog.New(slog.DiscardHandler))
+	for day := range days {
+		for n := range aDay {
+			l := plan.Live{UID: fmt.Sprint(day, " ", n)}
+			e.Watch(l, now.Add(time.Hour))
+			e.disappeared(l)
+		}
+		e.due()
+		now = now.Add(24 * time.Hour)
+	}
+	if n := len(e.vanished); n > 2*aDay {
+		t.Errorf("%d are remembered", n)
+	}
+	if n := len(e.watched); n > 0 {
+		t.Errorf("%d are watched", n)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	gosync "sync"
@@ -137,16 +138,15 @@ func (e *Expirer) Watch(l plan.Live, at time.Time) {
 func (e *Expirer) Gone() []plan.Gone {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	var all []plan.Gone
-	for uid, g := range e.vanished {
-		if e.now().Sub(g.At) > goneFor {
-			delete(e.vanished, uid)
-			continue
-		}
-		all = append(all, g)
-	}
+	e.forget(e.now())
+	all := slices.Collect(maps.Values(e.vanished))
 	slices.SortFunc(all, func(a, b plan.Gone) int { return a.At.Compare(b.At) })
 	return all
+}
+
+// forget drops what disappeared too long ago, also where nobody asks what did.
+func (e *Expirer) forget(now time.Time) {
+	maps.DeleteFunc(e.vanished, func(_ string, g plan.Gone) bool { return now.Sub(g.At) > goneFor })
 }
 
 // due takes what is to be tried now, most overdue first, and says how long to sleep: the clock is
@@ -156,6 +156,7 @@ func (e *Expirer) due() (due []*deadline, wait time.Duration) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	now := e.now()
+	e.forget(now)
 	wait = monitor.Tick
 	for _, d := range e.watched {
 		switch left := d.next.Sub(now); {
