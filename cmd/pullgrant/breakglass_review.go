@@ -76,9 +76,28 @@ func (o glassReviewOptions) propose(ctx context.Context, w world, data []byte) e
 		return err
 	}
 	path := requests.ReviewPath(o.name)
+	tree, err := client.Tree(ctx, "", policies.Wanted(policies.KindReview, path))
+	if err != nil {
+		return err
+	}
+	if !owed(tree, o.name) {
+		w.say("nothing is owed for %s: the name is another, or it is paid already, or its access is not "+
+			"over and recorded yet; \"%s show %s\" tells", requests.Quote(o.name), program, plain(o.name))
+		return verdict(exitFindings)
+	}
 	_, err = propose(ctx, w, client, github.Proposal{Branch: program + "/review-" + o.name,
 		Files: map[string][]byte{path: data}, Message: "Review " + o.name,
 		Title: "Review of break-glass " + o.name, AutoMerge: true,
 		Body: fmt.Sprintf("What came of looking at what was done stands in `%s`.\n", path)})
 	return err
+}
+
+// owed tells whether a ledger has what is owed for a name.
+func owed(tree policies.Tree, name string) bool {
+	for path := range tree.Files {
+		if place, is := requests.SplitDebtPath(path); is && place.Name == name {
+			return true
+		}
+	}
+	return false
 }
