@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 	"k8s.io/client-go/rest"
@@ -24,6 +25,10 @@ func clusterConfig(kubeconfig string) (*rest.Config, error) {
 	loader := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, nil)
 	config, err := loader.ClientConfig()
 	if clientcmd.IsEmptyConfig(err) {
+		if named := os.Getenv(clientcmd.RecommendedConfigPathEnvVar); named != "" && kubeconfig == "" {
+			return nil, fmt.Errorf("find the cluster: KUBECONFIG is %s, and no file there names one; set it to "+
+				"another, or give --kubeconfig", requests.Quote(named))
+		}
 		return nil, fmt.Errorf("find the cluster: no kubeconfig names one; give --kubeconfig")
 	}
 	if err != nil {

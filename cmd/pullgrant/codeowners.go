@@ -82,6 +82,8 @@ func codeowners(w world, o codeownersOptions) error {
 		return err
 	}
 	switch {
+	case !changed && len(file.Findings) > 0:
+		w.say("nothing to write: what is found is for you to put right")
 	case !changed:
 		w.say("%s is as the policies want it", file.Path)
 	case o.check:

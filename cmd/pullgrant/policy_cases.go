@@ -56,6 +56,10 @@ func policyTest(w world, o policyTestOptions) error {
 		return err
 	}
 	sayFindings(w, findings)
+	if len(results)+len(findings) == 0 {
+		w.say("there are no cases in %s/", policies.TestsFolder)
+		return nil
+	}
 	w.say("judged %s, %d as wanted, %d not", count(len(results), "case"), len(results)-failed,
 		failed)
 	if failed+len(findings) > 0 {

@@ -114,6 +114,7 @@ func wouldCome(tree policies.Tree, path string, d policies.Decision) *report {
 	r.line("File          %s", path)
 	r.line("Policy        %s", d.Policy)
 	r.grant(*d.Grant)
+	r.risks(d)
 	r.why(d)
 	policy, _, _ := tree.Policy(d.Policy)
 	r.title("Who must approve")

@@ -14,6 +14,7 @@ import (
 
 	"github.com/pullgrant/pullgrant/internal/github"
 	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/requests"
 )
 
 // remote is the access repository on GitHub.
@@ -99,7 +100,11 @@ func (r remote) name(ctx context.Context, w world, host string) (string, error) 
 	case r.repo != "":
 		return string(r.repo), nil
 	case r.checkout.dir == "" && w.env("GITHUB_REPOSITORY") != "":
-		return w.env("GITHUB_REPOSITORY"), nil
+		var named repoName
+		if err := named.Set(w.env("GITHUB_REPOSITORY")); err != nil {
+			return "", fmt.Errorf("GITHUB_REPOSITORY is %s: %w", requests.Quote(w.env("GITHUB_REPOSITORY")), err)
+		}
+		return string(named), nil
 	}
 	const hint = "name the access repository with --repo OWNER/NAME"
 	dir, err := r.checkout.folder()

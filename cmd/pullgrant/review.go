@@ -95,7 +95,7 @@ func submitReview(ctx context.Context, w world, o reviewOptions) error {
 		return verdictWith(w, exitFindings, "@%s opened the pull request, and GitHub takes no review "+
 			"of one's own; nothing was submitted", login)
 	}
-	doubt, err := o.doubt(ctx, w, client, s, me)
+	then, doubt, err := o.doubt(ctx, w, client, s, me)
 	if err != nil {
 		return err
 	}
@@ -117,31 +117,50 @@ func submitReview(ctx context.Context, w world, o reviewOptions) error {
 	if err != nil {
 		return err
 	}
+	o.tell(w, then)
 	_, err = fmt.Fprintln(w.out, plain(url))
 	return err
 }
 
-// doubt says why the review would not do what it is meant to; empty when it would. What it would
-// come to is judged with it among the reviews there are.
+// tell says what is to come once the review is there.
+func (o reviewOptions) tell(w world, then policies.Decision) {
+	switch {
+	case o.deny:
+		w.say("denied: it holds the pull request up until you approve it, or somebody dismisses that")
+	case then.Outcome == policies.Allowed:
+		w.say("approved; nobody else is asked, and it goes on once it is merged")
+	default:
+		w.say("approved; with that it is %s (%s): %s", then.Outcome, then.Code, then.Message)
+	}
+}
+
+// doubt is what the review would come to, judged among the reviews there are, and why that is not what
+// it is meant to; empty when it is.
 func (o reviewOptions) doubt(ctx context.Context, w world, client *github.Client, s shown,
-	me policies.User) (string, error) {
+	me policies.User) (d policies.Decision, why string, err error) {
 	now := w.now()
 	f, err := client.Supposing(ctx, s.facts, o.review(s.facts.PullRequest.HeadSHA, me, now))
 	if err != nil {
-		return "", err
+		return d, "", err
 	}
-	d := policies.Evaluate(f.Base, f, now)
+	d = policies.Evaluate(f.Base, f, now)
+	if d.Outcome == policies.Failed {
+		return d, "", errors.New("tell what your review would come to: " + d.Message)
+	}
+	return d, o.doubtOf(w, d), nil
+}
+
+// doubtOf is why a review that is among those that were judged does not do what it is meant to.
+func (o reviewOptions) doubtOf(w world, d policies.Decision) string {
 	switch {
-	case d.Outcome == policies.Failed:
-		return "", errors.New("tell what your review would come to: " + d.Message)
 	case o.deny && d.Code == policies.ChangesRequested || o.deny && d.Outcome == policies.Denied:
-		return "", nil
+		return ""
 	case o.deny:
-		return "the request for changes holds nothing up: only that of somebody who may write does", nil
+		return "the request for changes holds nothing up: only that of somebody who may write does"
 	}
 	if _, _, narrows, err := requests.ParseNarrowing(o.message); (narrows || err != nil) && !d.MayNarrow {
 		return "the policy lets no review narrow: the approval would be one of all that is asked for, " +
-			"whatever its line with \"pullgrant:\" says", nil
+			"whatever its line with \"pullgrant:\" says"
 	}
 	for _, a := range d.Approvers {
 		if a.ReviewID == supposed {
@@ -149,19 +168,19 @@ func (o reviewOptions) doubt(ctx context.Context, w world, client *github.Client
 				w.say("with your approval it gives: %s", strings.Join(d.Grant.Gives(), "; "))
 				w.say("narrowed by you: %s", a.Narrowed)
 			}
-			return "", nil
+			return ""
 		}
 	}
 	for _, ignored := range d.Ignored {
 		if ignored.ReviewID == supposed && len(d.Challenges) > 0 {
-			return fmt.Sprintf("%s (%s)", ignored.Message, ignored.Code), nil
+			return fmt.Sprintf("%s (%s)", ignored.Message, ignored.Code)
 		}
 	}
 	if len(d.Challenges) == 0 && d.Outcome != policies.Denied {
-		return "the approval counts for nothing: the policy asks for no review", nil
+		return "the approval counts for nothing: the policy asks for no review"
 	}
 	return fmt.Sprintf("an approval changes nothing: the pull request is %s (%s): %s", d.Outcome,
-		d.Code, d.Message), nil
+		d.Code, d.Message)
 }
 
 // supposed is the number of a review that is not submitted yet: later than any that is.
