@@ -15,6 +15,9 @@ import (
 	"testing"
 
 	"github.com/spf13/pflag"
+	rbacv1 "k8s.io/api/rbac/v1"
+
+	"github.com/pullgrant/pullgrant/render"
 )
 
 const top = "../.."
@@ -179,6 +182,36 @@ func TestSetup(t *testing.T) {
 	if err := install.Parse(strings.Fields(strings.ReplaceAll(string(command[1]), "\\\n",
 		" "))); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestEmergencyNamesTheRights: an expirer that somebody starts by hand needs those that its role has.
+func TestEmergencyNamesTheRights(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(top, "docs/emergency.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := regexp.MustCompile("`" + render.ExpirerRights + "`, to list, watch\\s+and delete ([^.]*)\\.").
+		FindSubmatch(text)
+	if told == nil {
+		t.Fatal("docs/emergency.md does not say what an expirer may do")
+	}
+	var needed []string
+	for _, object := range render.Rights(render.Footprint{}) {
+		role, is := object.(*rbacv1.ClusterRole)
+		if !is || role.Name != render.ExpirerRights {
+			continue
+		}
+		for _, rule := range role.Rules {
+			if slices.Equal(rule.Verbs, []string{"list", "watch", "delete"}) {
+				needed = append(needed, rule.Resources...)
+			}
+		}
+	}
+	named := regexp.MustCompile(`,\s+|\s+and\s+`).Split(string(told[1]), -1)
+	slices.Sort(needed)
+	if slices.Sort(named); len(needed) == 0 || !slices.Equal(named, needed) {
+		t.Errorf("it names %v, and needs %v", named, needed)
 	}
 }
 
