@@ -123,19 +123,6 @@ func (d *Document) add(p position, rule, format string, args ...any) {
 		Message: fmt.Sprintf(format, args...)})
 }
 
-var yamlLine = regexp.MustCompile(`^yaml: (?:line ([0-9]+): )?(.*)`)
-
-// YAMLError is the line that an error of the YAML library is about, 0 where it names none, and what
-// it says of it.
-func YAMLError(err error) (line int, what string) {
-	m := yamlLine.FindStringSubmatch(err.Error())
-	if m == nil {
-		return 0, err.Error()
-	}
-	line, _ = strconv.Atoi(m[1])
-	return line, m[2]
-}
-
 // parse returns the root mapping of the only document, or nil after recording why there is none.
 func (d *Document) parse(data []byte) *yaml.Node {
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
@@ -178,9 +165,8 @@ func (d *Document) syntax(err error, data []byte) {
 		d.add(p, "yaml-alias", "alias *%s; write the value out", Quote(m[1]))
 		return
 	}
-	line, message := YAMLError(err)
-	p.line = max(line, 1)
-	d.add(p, "yaml-syntax", "not YAML: %s", Quote(message))
+	line, message := YAMLError(err, data)
+	d.add(position{line, 1}, "yaml-syntax", "not YAML: %s", Quote(message))
 }
 
 // walk refuses the YAML features that let one text mean two things, wherever they stand.

@@ -61,7 +61,7 @@ func (c *converter) read(source Source) (all []*document) {
 			}
 			return all
 		case err != nil:
-			line, message := requests.YAMLError(err)
+			line, message := requests.YAMLError(err, data)
 			whole.unreadable(&yaml.Node{Line: line}, "not YAML: %s", requests.Quote(message))
 			return all
 		}
