@@ -26,36 +26,36 @@ func (f Facts) Encode() ([]byte, error) {
 	return f.bare(path).marshal()
 }
 
-// Fit is f where the ledger has room for it, else what is left of it after leaving out what can
-// allow nothing, of which anybody who may read the repository can make any amount. Whoever keeps
-// facts judges these, so that judging what was kept gives the same decision:
-//   - of the reviews, those that are not their author's last opinion, and approvals by accounts
-//     without write permission beyond the first that an entry lists;
+// Fit is f where the ledger has room for it, else what is left of it after leaving out what decides
+// nothing, of which anybody who may read the repository can make any amount. Whoever keeps facts judges
+// these, so that judging what was kept gives the same decision:
+//   - of the reviews, those that are neither their author's last opinion, nor the one against the pull
+//     request with which it was closed first, and approvals by accounts without write permission beyond
+//     the first that an entry lists;
 //   - of the pushes, an account's later ones of the head commit, and of the commits before it;
-//   - of the accounts and answers, those about people whose reviews are left out.
+//   - of the accounts and answers, those about people whose reviews are left out, and who are in nothing
+//     else that is asked.
+//
+// Facts that nothing can be decided by stay as they are.
 func (f Facts) Fit() Facts {
-	if data, err := f.Encode(); err == nil && len(data) > MaxFactsSize {
+	data, err := f.Encode()
+	if err == nil && len(data) > MaxFactsSize && newJudge(f.Base, f, f.ObservedAt.Time).complete() == "" {
 		return f.cut()
 	}
 	return f
 }
 
 func (f Facts) cut() Facts {
-	readers := 0
 	kept := map[string]bool{strings.ToLower(f.PullRequest.Author.Login): true}
-	all := opinions(f)
-	f.Reviews = nil
-	for _, o := range all {
-		user := f.Users[strings.ToLower(o.user.Login)]
-		if !o.blocks && user.Permission != "write" && user.Permission != "admin" {
-			if readers++; readers > maxIgnored {
-				continue
-			}
-		}
-		f.Reviews = append(f.Reviews, o.review)
-		kept[strings.ToLower(o.user.Login)] = true
+	f.Reviews = f.decidingReviews()
+	for _, r := range f.Reviews {
+		kept[strings.ToLower(r.User.Login)] = true
 	}
 	f.Pushes, f.Closed = f.decidingPushes(), f.decidingCloses()
+	asked := Questions(f.Base, f)
+	if f.Merge != nil {
+		asked = append(asked, Questions(f.Merge.FirstParent, f)...)
+	}
 	users, answers := map[string]UserFacts{}, Answers{}
 	for login, user := range f.Users {
 		if kept[login] {
@@ -63,7 +63,7 @@ func (f Facts) cut() Facts {
 		}
 	}
 	for q, answer := range f.Answers {
-		if kept[q.User] {
+		if kept[q.User] || slices.Contains(asked, q) {
 			answers[q] = answer
 		}
 	}
@@ -71,6 +71,41 @@ func (f Facts) cut() Facts {
 		f.Answers = nil
 	}
 	return f
+}
+
+// decidingReviews are each account's last opinion, and the one against the pull request with which it was
+// closed first, beside what dismissed that since, without which it would stand. Of accounts that may not
+// write and were never against it, there are the first that an entry lists.
+func (f Facts) decidingReviews() (deciding []Review) {
+	kept, against, readers := map[int64]bool{}, f.firstAgainst(), 0
+	for _, o := range opinions(f) {
+		user := f.Users[strings.ToLower(o.user.Login)]
+		if !o.blocks && against[o.user.ID] == 0 && user.Permission != "write" && user.Permission != "admin" {
+			if readers++; readers > maxIgnored {
+				continue
+			}
+		}
+		kept[o.review.ID] = true
+	}
+	for _, r := range f.Reviews {
+		first := against[r.User.ID]
+		if kept[r.ID] || first != 0 && (r.ID == first || strings.EqualFold(r.State, "DISMISSED")) {
+			deciding = append(deciding, r)
+		}
+	}
+	return deciding
+}
+
+// firstAgainst has by account the review with which it was against the pull request when that was closed
+// first. What deleted accounts say stands anyway.
+func (f Facts) firstAgainst() map[int64]int64 {
+	first := map[int64]int64{}
+	for _, c := range against(f) {
+		if id := c.user.ID; id != 0 && first[id] == 0 {
+			first[id] = c.review.ID
+		}
+	}
+	return first
 }
 
 // decidingCloses are the first times at which it was closed with one state of its reviews each.

@@ -105,9 +105,12 @@ func TestKeptFactsStaySmall(t *testing.T) {
 }
 
 // TestLargeFactsAreCut: whoever may read the repository can make reviews and pushes without end,
-// and what is kept is still judged alike.
+// and what is kept is still judged alike. So is each request that is open, when it is merged.
 func TestLargeFactsAreCut(t *testing.T) {
 	for name, c := range scenarios(t) {
+		if landed, ok := c.Landed(t); ok {
+			c = landed
+		}
 		if !c.Merged {
 			continue
 		}
@@ -116,16 +119,17 @@ func TestLargeFactsAreCut(t *testing.T) {
 			t.Errorf("%s: facts that fit were cut", name)
 		}
 		f := cases.Copy(t, c.Facts)
+		f.ObservedAt = requests.At(c.Now)
 		if f.PullRequest.MergedAt == nil || f.Merge == nil || f.Users == nil {
 			continue
 		}
 		before := requests.At(f.PullRequest.MergedAt.Add(-time.Minute))
-		for i := range int64(900) {
+		for i := range int64(80) {
 			reader := policies.User{Login: fmt.Sprintf("reader-%d", i), ID: 50000 + i, Type: "User"}
 			f.Users[reader.Login] = policies.UserFacts{ID: reader.ID, Permission: "read"}
 			f.Reviews = append(f.Reviews,
 				policies.Review{ID: 90000 + 2*i, User: reader, State: "COMMENTED",
-					SubmittedAt: before},
+					CommitID: strings.Repeat("c", policies.MaxFactsSize/80), SubmittedAt: before},
 				policies.Review{ID: 90001 + 2*i, User: reader, State: "APPROVED",
 					CommitID: f.PullRequest.HeadSHA, SubmittedAt: before})
 			f.Pushes = append(f.Pushes, policies.Push{Actor: f.PullRequest.Author, After: "older",
@@ -138,8 +142,17 @@ func TestLargeFactsAreCut(t *testing.T) {
 				}
 			}
 		}
-		fit := f.Fit()
+		whole, fit := c.Judge(f), f.Fit()
+		got := c.Judge(fit)
+		if got.Outcome != want.Outcome || !slices.Equal(got.Approvers, want.Approvers) ||
+			got.Code != whole.Code || got.Message != whole.Message {
+			t.Errorf("%s: %s %s %s, uncut %s %s %s, without the readers %s", name, got.Outcome, got.Code,
+				got.Message, whole.Outcome, whole.Code, whole.Message, want.Outcome)
+		}
 		data, err := fit.Encode()
+		if got.Outcome == policies.Failed { // nothing is entered
+			continue
+		}
 		if err != nil || len(data) > policies.MaxFactsSize {
 			t.Errorf("%s: %d bytes, %v", name, len(data), err)
 		}
@@ -147,14 +160,69 @@ func TestLargeFactsAreCut(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		got := c.Judge(fit)
 		if again := c.Judge(restore(t, kept, c.Facts)); !reflect.DeepEqual(got, again) {
 			t.Errorf("%s: judged again %+v, first %+v", name, again, got)
 		}
-		if got.Outcome != want.Outcome || !slices.Equal(got.Approvers, want.Approvers) ||
-			got.Outcome == policies.Allowed && got.Code != want.Code {
-			t.Errorf("%s: %s %s %s, without the readers %s %s %s", name, got.Outcome, got.Code,
-				got.Message, want.Outcome, want.Code, want.Message)
+	}
+}
+
+// TestRefusalOutlastsTheCut: what bob refused, and was closed with that (R73), is refused also once it
+// was approved and comments have the facts cut. What was taken back before is not, and nothing that was
+// taken back since counts again.
+func TestRefusalOutlastsTheCut(t *testing.T) {
+	base := scenarios(t)["merged/allow_window_from_merge"]
+	start := base.Facts.PullRequest.MergedAt.Add(-40 * time.Minute)
+	people := map[string]policies.User{"bob": base.Facts.Reviews[0].User,
+		"zoe": {Login: "zoe", ID: 900, Type: "User"}} // may write, and approve nothing
+	states := map[string]string{"against": "CHANGES_REQUESTED", "for": "APPROVED", "dismissed": "DISMISSED"}
+	for name, c := range map[string]struct {
+		said string // in order, a minute apart
+		want policies.Code
+	}{
+		"approved since":        {"bob against, closed, bob for", policies.Refused},
+		"dismissed since":       {"bob against, closed, bob dismissed, bob for", policies.Refused},
+		"dismissed for good":    {"bob against, closed, bob dismissed", policies.Refused},
+		"said again since":      {"bob against, closed, bob against, bob for", policies.Refused},
+		"closed before as well": {"closed, bob for, closed, bob against, closed, bob for", policies.Refused},
+		"by the second":         {"zoe against, closed, bob against, closed, bob for, zoe dismissed", policies.Refused},
+		"approved before":       {"bob against, bob for, closed", ""},
+		"dismissed before":      {"bob against, bob dismissed, closed, bob for", ""},
+		"of no approver":        {"zoe against, closed, zoe dismissed, bob for", ""},
+		"of no approver, still": {"zoe against, closed, bob for", policies.ChangesRequested},
+		"an approval, dismissed": {"bob for, closed, bob for, bob dismissed",
+			policies.InsufficientApprovals},
+	} {
+		f := cases.Copy(t, base.Facts)
+		f.Reviews, f.Users["zoe"] = nil, policies.UserFacts{ID: 900, Permission: "write", Member: true}
+		said := strings.Split(c.said, ", ")
+		for i, one := range said {
+			at := requests.At(start.Add(time.Duration(i) * time.Minute))
+			if who, what, ok := strings.Cut(one, " "); ok {
+				f.Reviews = append(f.Reviews, policies.Review{ID: int64(1 + i), User: people[who],
+					State: states[what], CommitID: f.PullRequest.HeadSHA, SubmittedAt: at})
+			} else {
+				f.Closed = append(f.Closed, at)
+			}
+		}
+		for i := range 3000 {
+			f.Reviews = append(f.Reviews, policies.Review{ID: int64(100 + i), User: people["bob"],
+				State: "COMMENTED", SubmittedAt: requests.At(start.Add(time.Duration(i/2) * time.Second))})
+		}
+		for _, tree := range []policies.Tree{f.Base, f.Merge.FirstParent} {
+			for _, q := range policies.Questions(tree, f) {
+				f.Answers[q] = f.Answers[q]
+			}
+		}
+		whole, fit := base.Judge(f), f.Fit()
+		if whole.Code != c.want {
+			t.Errorf("%s: uncut %s %s, want %s", name, whole.Code, whole.Message, c.want)
+		}
+		if d := base.Judge(fit); d.Outcome != whole.Outcome || d.Code != whole.Code || d.Message != whole.Message {
+			t.Errorf("%s: %s %s %s, uncut %s %s %s", name, d.Outcome, d.Code, d.Message, whole.Outcome,
+				whole.Code, whole.Message)
+		}
+		if data, err := fit.Encode(); err != nil || len(data) > policies.MaxFactsSize {
+			t.Errorf("%s: %d bytes, %v", name, len(data), err)
 		}
 	}
 }
