@@ -26,7 +26,7 @@ func newGlassReviewCommand(w world) *cobra.Command {
 		Long: `Open a pull request that adds reviews/NAME.yaml, which says what came of looking at what was done.
 Anybody may write it; an owner of the debt approves it who neither asked for the access nor had it.
 Once it is merged, the agent closes the issue. Either verdict pays. NAME is the request's, whose
-access is over.`,
+access is over. The exit code is 1 when nothing is owed for it.`,
 		Example: `  pullgrant breakglass review 20261122-alice-breakglass-inc-123 --verdict Justified \
     --text "Restarted payments-api; a runbook now says how to do without"`,
 		Args: arguments(1, 1),

@@ -38,7 +38,7 @@ CODEOWNERS itself is the rule, written by people.
 Only the lines between "# pullgrant: begin" and "# pullgrant: end" are written; without these two
 they go to the end. What no generated line can mend is told as a finding: a later line that takes
 the place of one, or a place that decides who gets access and has no owner (policies/, .github/,
-catalog/, install/, revocations/).
+catalog/, install/, revocations/, reviews/).
 
 With --check nothing is written: the difference goes to stdout. The exit code is 1 when there is
 one, or a finding.`,

@@ -8,7 +8,7 @@ import (
 	"github.com/pullgrant/pullgrant/policies"
 )
 
-// Exit codes of every command; the README and --help promise them.
+// Exit codes of every command; --help and docs/shell.md promise them.
 const (
 	exitDone     = 0 // done, clean, allowed
 	exitFindings = 1 // findings, or denied

@@ -17,7 +17,7 @@ var exitCodes = map[string][]int{
 	"audit":    {exitFindings, exitFailed},
 	"aws-auth": {exitFailed}, "expire": {exitFailed}, "sync": {exitFailed},
 	"audit verify": {exitFindings, exitFailed},
-	"breakglass":   {exitFindings, exitFailed}, "breakglass review": {exitFailed},
+	"breakglass":   {exitFindings, exitFailed}, "breakglass review": {exitFindings, exitFailed},
 	"catalog": {exitFindings, exitFailed}, "codeowners": {exitFindings, exitFailed},
 	"completion": {}, "completion bash": {}, "completion fish": {}, "completion powershell": {},
 	"completion zsh": {}, "help": {}, "policy": {}, "ruleset": {}, "schema": {}, "version": {},

@@ -22,6 +22,10 @@ source of the required check, and the agent's App as the only one whom the rules
 				return usagef(cmd, "--check-app-id and --agent-app-id are missing: the numbers of the "+
 					"two Apps, which their pages on GitHub show as App ID")
 			}
+			if checks == agent {
+				return usagef(cmd, "--check-app-id and --agent-app-id are one number: the rules do not hold for "+
+					"the agent's App, so the Action needs one of its own")
+			}
 			return writeJSON(w.out, policies.NewRuleset(int64(checks), int64(agent)))
 		},
 	}
