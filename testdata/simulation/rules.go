@@ -88,6 +88,7 @@ type account struct {
 	leftBy           string
 	back             time.Time   // when its file came to main again after that; zero: it did not
 	backs            []time.Time // all of these, until its entry, also where main was set back to have it
+	leftAgain        []time.Time // when people's pushes took it after that, until its entry
 	deeds            []event
 	made, gone       []event     // versions that made what gives access, and that removed it
 	unseen           bool        // no agent saw it go before its end; set by ledgerTrue
@@ -152,6 +153,9 @@ func (h history) accounts() (all []*account) {
 				status := e.push.changed[a.path]
 				if status == "A" && !a.left.IsZero() && a.entered.IsZero() {
 					a.backs = append(a.backs, e.at)
+				}
+				if status == "D" && len(a.backs) > 0 && a.entered.IsZero() && e.push.cluster == "" && !e.push.again {
+					a.leftAgain = append(a.leftAgain, e.at)
 				}
 				switch {
 				case status == "D" && a.left.IsZero():

@@ -23,6 +23,8 @@ var entryMutants = map[string]mutant{
 	"said to be taken as it waited":                {"ledger exact", func(s *scenario) { s.waits(false) }},
 	"told to be taken as it waited":                {"told true", func(s *scenario) { s.waits(false) }},
 	"taken, and said to be returned after its end": {"ledger true", func(s *scenario) { s.returned(false) }},
+	"taken, and said to be returned by what took it again after main was set back": {"ledger true",
+		func(s *scenario) { s.tamper(takesAway, s.leftAgain()) }},
 	"taken, and bound for long after": {"ended in time", func(s *scenario) {
 		s.put(event{at: s.h[s.unbound].at.Add(-calmEnd - time.Second),
 			push: &push{who: "people", changed: map[string]string{s.a.path: "D"}}})
@@ -62,7 +64,9 @@ var entryMutants = map[string]mutant{
 
 // entryWaived are those in which another entry is right.
 var entryWaived = map[string]mutant{
-	"taken, and returned after main was set back":    {"ledger true", func(s *scenario) { s.returned(true) }},
+	"taken, and returned after main was set back": {"ledger true", func(s *scenario) { s.returned(true) }},
+	"taken, and gone along with what was merged after main was set back": {"ledger true",
+		func(s *scenario) { s.leftAgain() }},
 	"taken as it waited, as etcd knew it again":      {"ledger exact", func(s *scenario) { s.waits(true) }},
 	"told to be taken as it waited, as etcd knew it": {"told true", func(s *scenario) { s.waits(true) }},
 	"what falls due is told in quiet": {"G7 quiet", func(s *scenario) {
@@ -194,6 +198,20 @@ func (s *scenario) setBack(at time.Time) {
 // returned has somebody take the file of the request from main, which ends it, and its requester once more
 // before it is entered: where main was set back to have it meanwhile, or not.
 func (s *scenario) returned(setBack bool) {
+	s.tamper(givesBack, s.back(setBack))
+}
+
+// leftAgain has somebody take the file, main be set back to have it, and a push take it again, at what is
+// returned.
+func (s *scenario) leftAgain() time.Time {
+	at := s.back(true)
+	s.put(event{at: at, push: &push{who: "people", changed: map[string]string{s.a.path: "D"}}})
+	return at
+}
+
+// back has somebody take the file of the request from main, which ends it, and main be set back to have it, or
+// not, before what is returned; it is said to have been given back.
+func (s *scenario) back(setBack bool) time.Time {
 	s.lost()
 	s.entered(s.a.name, "cause: "+requests.CauseBindingDeleted, "cause: "+requests.CauseRelinquished)
 	s.entered(s.a.name, "state: "+requests.StateOf(requests.CauseBindingDeleted),
@@ -205,7 +223,7 @@ func (s *scenario) returned(setBack bool) {
 		s.put(event{at: taken.Add(time.Minute), push: &push{who: "people", again: true,
 			changed: map[string]string{s.a.path: "A"}}})
 	}
-	s.tamper(givesBack, taken.Add(2*time.Minute))
+	return taken.Add(2 * time.Minute)
 }
 
 // waits has the request end as one that never was granted, long after it was bound: as etcd was set back to

@@ -183,6 +183,9 @@ func (a *account) causes(h history, at time.Time) (causes []string) {
 	if a.base != nil { // what ends that ends what goes on from it
 		deeds = slices.Concat(deeds, a.base.deeds)
 	}
+	if a.leftAlong() {
+		causes = append(causes, requests.CauseRelinquished)
+	}
 	for _, e := range deeds {
 		if e.at.After(at) && !a.takenAnew(e, at) {
 			continue
@@ -228,4 +231,14 @@ func (a *account) takenAnew(e event, end time.Time) bool {
 		slices.ContainsFunc(a.backs, func(back time.Time) bool {
 			return back.After(a.deeds[first].at) && !back.After(e.at)
 		})
+}
+
+// leftAlong tells whether its file, which was back on main, left with what somebody merged for something else:
+// a branch of alice's, the requester of all, that began while it was away.
+func (a *account) leftAlong() bool {
+	return slices.ContainsFunc(a.leftAgain, func(at time.Time) bool {
+		return !slices.ContainsFunc(a.deeds, func(e event) bool {
+			return e.at.Equal(at) && (e.did.what == takesAway || e.did.what == givesBack)
+		})
+	})
 }
