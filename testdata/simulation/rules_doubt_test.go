@@ -57,6 +57,19 @@ func (s *scenario) prolonged() {
 	s.entered(s.a.name, "state: Expired", "state: Revoked")
 }
 
+// unmadeTold has the Job of the request go before anything is made, which is told, after its record was
+// prolonged or not.
+func (s *scenario) unmadeTold(prolonged bool) {
+	s.unmade(0)
+	if prolonged {
+		s.tamper(prolongs, s.a.merged.Add(time.Second))
+	}
+	s.tells(s.h[s.told(saysEnded)].at, saysNever+requests.CauseBindingDeleted,
+		"The ledger has it in "+requests.RevocationPath(s.a.cluster, s.a.name))
+	s.drop(s.told(saysEnded))
+	s.drop(s.told(saysGranted))
+}
+
 // undone has the request be entered at a time, without that it was made, and people undo that.
 func (s *scenario) undone(at time.Time) {
 	s.drop(s.bound)
@@ -134,6 +147,9 @@ var doubtMutants = map[string]mutant{
 	"said to be deleted at its end, as its record was prolonged": {"ledger true", (*scenario).prolonged},
 	"never made, and said to be deleted as its Job went": {"ledger true", func(s *scenario) {
 		s.unmade(0)
+	}},
+	"never made, and told to be deleted as its Job went": {"told true", func(s *scenario) {
+		s.unmadeTold(false)
 	}},
 	"never made though what was pushed is decided": {"G5 granted after", func(s *scenario) {
 		s.drop(s.bound)

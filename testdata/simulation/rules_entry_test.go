@@ -69,6 +69,8 @@ var entryWaived = map[string]mutant{
 		func(s *scenario) { s.leftAgain() }},
 	"taken as it waited, as etcd knew it again":      {"ledger exact", func(s *scenario) { s.waits(true) }},
 	"told to be taken as it waited, as etcd knew it": {"told true", func(s *scenario) { s.waits(true) }},
+	"never made, and told to be deleted as its Job went, after its record was prolonged": {"told true",
+		func(s *scenario) { s.unmadeTold(true) }},
 	"what falls due is told in quiet": {"G7 quiet", func(s *scenario) {
 		s.fallsDue(10 * time.Second)
 	}},

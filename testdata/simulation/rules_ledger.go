@@ -207,7 +207,8 @@ func (a *account) causes(h history, at time.Time) (causes []string) {
 		if t := tamperings.of(e.did.what); t != nil {
 			causes = append(causes, t.causes...)
 		}
-		if e.did.what == prolongs && a.unwatched { // its record alone says until when it was
+		// where nobody saw it go, or only its Job went, its record alone says until when it was to last
+		if e.did.what == prolongs && (a.unwatched || len(a.unarmed) > 0) {
 			causes = append(causes, requests.CauseBindingDeleted)
 		}
 	}
