@@ -29,11 +29,11 @@ func (h history) downs(systems ...string) (all []span) {
 	return all
 }
 
-// idle are when no agent of a cluster lived.
-func (h history) idle(cluster string) (all []span) {
+// idle are when no agent of a cluster lived, and nothing of more programs.
+func (h history) idle(cluster string, more ...string) (all []span) {
 	since := begin
 	for _, p := range h.lives() {
-		if p.cluster != cluster || p.program != agents.name {
+		if p.cluster != cluster || p.program != agents.name && !slices.Contains(more, p.program) {
 			continue
 		}
 		if p.from.After(since) {

@@ -78,7 +78,7 @@ func (a *account) hadFrom(from, to time.Time) bool {
 // Bounds of what follows from something else than the end of a window.
 const (
 	// sweepBound is how long what nobody is to have may be there, that was not made by an agent, or
-	// came late: somebody looks at all there is every minute.
+	// came late: somebody looks at all there is every minute, where an agent or an expirer lives.
 	sweepBound = 90 * time.Second
 	// takenBound is how long a grant lasts that people end, or somebody tampers with, where there is
 	// a leader, which one may first have to become, who can read the branch.
@@ -86,7 +86,8 @@ const (
 )
 
 // overdue is what is wrong with how long a binding was there; empty when nothing is.
-func (s *stay) overdue(h history, a *account, bound time.Duration) string {
+// What people made themselves goes by agents and expirers alone; alone is when none of them lived.
+func (s *stay) overdue(h history, a *account, bound time.Duration, alone []span) string {
 	v, end := s.came.version, a.end
 	if a.merged.IsZero() {
 		end = s.came.at // nobody may have it
@@ -98,7 +99,10 @@ func (s *stay) overdue(h history, a *account, bound time.Duration) string {
 		end, bound = s.came.at, sweepBound
 	}
 	uid := of(held, string(v.object().GetUID()))
-	limits := []limit{{end, bound, []string{uid}}}
+	limits := []limit{{end, bound, h.waives(a.cluster, uid)}}
+	if s.byHand() {
+		limits[0].waives = append(limits[0].waives, alone...)
+	}
 	if bound == faultyBound { // what ends a Job is late by what its clock is behind when it looks
 		looked := h.after(a.cluster, end, bound)
 		behind, _ := h.aheadWhile(a.cluster, of(kubernetes, a.cluster), end, looked)
@@ -118,14 +122,14 @@ func (s *stay) overdue(h history, a *account, bound time.Duration) string {
 			if at.Before(s.came.at) {
 				at = s.came.at
 			}
-			limits = append(limits, limit{at, takenBound, leader})
+			limits = append(limits, limit{at, takenBound, h.waives(a.cluster, leader...)})
 		}
 	}
 	for _, l := range limits {
 		switch {
 		case s.went == nil:
 			return a.name + " has " + v.place() + " for ever"
-		case s.went.at.Sub(l.from)-h.waived(a.cluster, l.from, s.went.at, l.waives...) > l.bound:
+		case s.went.at.Sub(l.from)-covered(l.waives, recovery, l.from, s.went.at) > l.bound:
 			return fmt.Sprintf("%s had %s until %s; it was over at %s", a.name, v.place(), s.went.at, l.from)
 		}
 	}
@@ -140,11 +144,11 @@ func (a *account) disarmed() bool {
 	})
 }
 
-// limit is how long after a time something may last, but for the time in which systems are down.
+// limit is how long after a time something may last, but for what is waived and the recovery from that.
 type limit struct {
 	from   time.Time
 	bound  time.Duration
-	waives []string
+	waives []span
 }
 
 // ends are when somebody did to a grant what has to end it: not to a Job that went before anything was

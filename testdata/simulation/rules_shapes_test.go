@@ -108,6 +108,10 @@ var shapeMutants = map[string]mutant{
 	}},
 	"late by a clock of Kubernetes that was behind long after its controllers went on": {"G2 on time",
 		func(s *scenario) { s.behindAfter(recovery + faultyBound + time.Second) }},
+	"copied, and the copy stays while an expirer lives": {"G2 on time", func(s *scenario) {
+		s.all(agents.name)
+		s.copiedByHand(s.a.merged.Add(10 * time.Minute))
+	}},
 	"let in after its end, which nobody put off": {"aws-auth in step", func(s *scenario) {
 		s.staysIn(s.a.end.Add(time.Minute + 10*time.Second))
 	}},
@@ -119,12 +123,28 @@ var shapeMutants = map[string]mutant{
 
 // shapeWaived are histories in which nothing is wrong that something else than the agent did.
 var shapeWaived = map[string]mutant{
+	"copied, and the copy stays while neither an agent nor an expirer lives": {"G2 on time", func(s *scenario) {
+		s.all(agents.name)
+		s.all(expirers.name)
+		s.copiedByHand(s.a.merged.Add(10 * time.Minute))
+	}},
 	"late by a clock of Kubernetes that was behind as its controllers went on": {"G2 on time",
 		func(s *scenario) { s.behindAfter(-time.Minute) }},
 	"let in until the end to which its record was prolonged": {"aws-auth in step", func(s *scenario) {
 		s.tamper(prolongs, s.a.end.Add(-time.Minute))
 		s.staysIn(s.a.end.Add(prolongedBy + time.Second))
 	}},
+}
+
+// copiedByHand has somebody copy the binding, until a time.
+func (s *scenario) copiedByHand(until time.Time) {
+	made := *s.h[s.bound].version
+	made.process, made.New = "", made.New.DeepCopy()
+	made.New.SetUID("a copy")
+	gone := made
+	gone.Old, gone.New = made.New, nil
+	s.put(event{at: s.a.merged.Add(time.Minute), version: &made})
+	s.put(event{at: until, version: &gone})
 }
 
 // behindAfter has the controllers stand still until ten minutes after the end, the clock of Kubernetes be an

@@ -21,6 +21,7 @@ const (
 // onTime: nothing is there before its window begins, nor for longer than the bound after it ends.
 func onTime(h history) (wrong []string) {
 	bound, told := calmBound, h.told()
+	alone := remembered(func(cluster string) []span { return h.idle(cluster, expirers.name) })
 	if h.faulty() {
 		bound = faultyBound
 	}
@@ -37,7 +38,7 @@ func onTime(h history) (wrong []string) {
 			}
 		}
 		for _, s := range a.stays {
-			if what := s.overdue(told, a, bound); what != "" {
+			if what := s.overdue(told, a, bound, alone(a.cluster)); what != "" {
 				wrong = append(wrong, what)
 			}
 		}
@@ -73,8 +74,12 @@ func (h history) faulty() bool {
 // waived is how much of a time Kubernetes of a cluster answered nobody or let nobody delete a binding,
 // its controllers stood still, or one of more systems was down, or had only begun to be up again.
 func (h history) waived(cluster string, from, to time.Time, more ...string) time.Duration {
-	return covered(h.downs(append(more, of(kubernetes, cluster), of(controllers, cluster),
-		of(keeping, cluster))...), recovery, from, to)
+	return covered(h.waives(cluster, more...), recovery, from, to)
+}
+
+// waives are when that was so, without the time in which it had only begun to be up again.
+func (h history) waives(cluster string, more ...string) []span {
+	return h.downs(append(more, of(kubernetes, cluster), of(controllers, cluster), of(keeping, cluster))...)
 }
 
 // after is when so much of the time from one on is over as is not waived of it.
