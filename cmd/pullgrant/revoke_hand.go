@@ -17,10 +17,15 @@ func sayByHand(w world, name string) {
 
 // sayWithoutGitHub is sayByHand for all that is meant, of which GitHub does not tell the names.
 func (o revokeOptions) sayWithoutGitHub(w world) {
-	for _, name := range o.names {
-		sayByHand(w, name)
+	if o.dryRun {
+		return
 	}
-	if len(o.names) == 0 && !o.dryRun {
+	for _, name := range o.names {
+		if t, ok := parseTarget(name); ok && t.number == 0 {
+			sayByHand(w, t.name)
+		}
+	}
+	if len(o.names) == 0 {
 		w.say("note: if it must end now, whoever may list and delete RoleBindings on its cluster sees "+
 			"whose there are with: kubectl get %s -L %s", managed, render.LabelRequest)
 		w.say("note: they end that of one request with: kubectl delete %s,%s=NAME", managed,
