@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 
 	"github.com/spf13/cobra"
 
@@ -49,6 +51,13 @@ func validate(w world, o validateOptions) error {
 	paths, err := o.checkout.inside(dir, o.paths)
 	if err != nil {
 		return err
+	}
+	for i, path := range paths {
+		if _, err := fs.Stat(files, path); errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("validate %s: the access repository %s has no such file or folder; a "+
+				"path is relative to the current folder, or to --dir, and without one all is "+
+				"checked", o.paths[i], dir)
+		}
 	}
 	findings, checked, err := policies.Validate(files, ownerOf(dir), onAllCores, paths...)
 	if err != nil {
