@@ -22,6 +22,9 @@ type waitingEntry struct {
 	own   bool // others were entered since, so that it is this one that cannot be
 }
 
+// errTaken says that the name of a request that was refused before any merge is another's by now.
+var errTaken = errors.New("the name is used")
+
 // enter writes ended grants into the ledger and takes their request files off the branch, in one
 // commit for each batch. What is done already is left alone, so that it may be repeated, by
 // anybody. It returns, by path, why some were not entered: one that cannot be holds up no other,
@@ -68,6 +71,12 @@ func (a *Agent) enterBatch(ctx context.Context, batch []ledger.Entry, failed map
 	switch {
 	case err == nil:
 		a.entered(batch, commit, on)
+		return
+	case errors.Is(err, errTaken):
+		g := batch[0].Record.Grant
+		delete(a.trying.entering, g.Path)
+		a.log.Info("what was refused is not entered: a pull request that was merged meanwhile has its name",
+			"event", "refuse", "request", g.Name, "cluster", a.cluster.Name)
 		return
 	case !alone && errors.Is(err, git.ErrChange):
 		a.enterBatch(ctx, batch[:len(batch)/2], failed)
@@ -122,7 +131,8 @@ func (a *Agent) entered(batch []ledger.Entry, commit, on string) {
 	}
 }
 
-// change is what is left to be done on a tip.
+// change is what is left to be done on a tip. What was refused before any merge comes alone, and takes
+// nobody's request away: errTaken.
 func (a *Agent) change(ctx context.Context, tip string, batch []ledger.Entry) (git.Change, error) {
 	change := a.branch.change(a.clocks.now())
 	change.Put = map[string][]byte{}
@@ -131,6 +141,9 @@ func (a *Agent) change(ctx context.Context, tip string, batch []ledger.Entry) (g
 	for _, e := range batch {
 		path := requests.RevocationPath(a.cluster.Name, e.Record.Grant.Name)
 		paths = append(paths, e.Record.Grant.Path, path, requests.FactsPath(path))
+		if e.Record.RefusedBy != nil {
+			paths = append(paths, requests.Path("*", "*", e.Record.Grant.Name))
+		}
 	}
 	there, err := a.branch.repository.Find(ctx, tip, paths...)
 	if err != nil {
@@ -140,6 +153,9 @@ func (a *Agent) change(ctx context.Context, tip string, batch []ledger.Entry) (g
 		g := e.Record.Grant
 		path := requests.RevocationPath(a.cluster.Name, g.Name)
 		facts := requests.FactsPath(path)
+		if e.Record.RefusedBy != nil && isAsked(there, g.Name) {
+			return change, errTaken
+		}
 		file, asked := there[g.Path]
 		asked = asked && file.Fault == ""
 		entry, entered := there[path]
@@ -165,4 +181,14 @@ func (a *Agent) change(ctx context.Context, tip string, batch []ledger.Entry) (g
 	}
 	change.Message = ledger.Message(a.cluster.Name, left)
 	return change, nil
+}
+
+// isAsked tells whether a file below requests/ has a name, under whatever cluster and policy.
+func isAsked(there map[string]git.Entry, name string) bool {
+	for path, e := range there {
+		if _, request := requests.SplitPath(path); request && nameOf(path) == name && !e.IsFolder() {
+			return true
+		}
+	}
+	return false
 }

@@ -120,3 +120,38 @@ func TestRefusedUnderANameThatIsUsed(t *testing.T) {
 		t.Errorf("the ledger has it as %+v", status)
 	}
 }
+
+// TestRefusedAsItsNameIsTaken: another pull request brings a request under the name while the refusal is
+// on its way to main. The name is that one's (R73): nothing is entered, and it is granted.
+func TestRefusedAsItsNameIsTaken(t *testing.T) {
+	s := newStage(t)
+	s.change("policy", "root", map[string]string{"policies/again.yaml": strings.Replace(
+		s.read(policyPath), "name: payments-debug}", "name: again}", 1)})
+	for _, policy := range []string{"payments-debug", "again"} {
+		name, path, content := s.requestFile("taken-" + policy)
+		refused := s.open("alice", "refused-"+policy, map[string]string{path: content})
+		_, err := s.Review("bob", refused, "REQUEST_CHANGES")
+		s.Must(err)
+		s.setState("alice", refused, "closed")
+		path = requests.Path(s.Cluster, policy, name)
+		second := s.open("alice", "second-"+policy, map[string]string{path: strings.Replace(content,
+			"policy: payments-debug", "policy: "+policy, 1)})
+		_, err = s.Review("bob", second, "APPROVE")
+		s.Must(err)
+		a := s.agent(githubOnly)
+		s.BeforeReceive(func() {
+			_, err := s.Merge("root", second)
+			s.Must(err)
+		})
+		s.Must(a.Once(t.Context()))
+		s.wantPull(second, "merged")
+		if s.entered(name) || strings.Contains(s.said(refused), "ledger") {
+			t.Errorf("under %s: entered %v; #%d says\n%s", policy, s.entered(name), refused, s.said(refused))
+		}
+		s.Must(a.Once(t.Context()))
+		s.granted(name)
+		s.pushFiles("root", "Take it away", removed(path))
+		s.outlast(a)
+		s.Must(a.Once(t.Context()))
+	}
+}
