@@ -36,7 +36,7 @@ type Config struct {
 	Token     func(context.Context) (string, error)
 	UserAgent string // "pullgrant" when empty
 	// Clock is the own clock, which Skew compares with GitHub's; without it nothing is known of a
-	// skew.
+	// skew, and no answer that was kept makes room for another.
 	Clock func() time.Time
 	// CheckApp is the number of the Action's App; 0 when nobody pinned it. No other App's check run
 	// is ever read.

@@ -15,6 +15,14 @@ func (t *transport) date(response *http.Response) {
 	}
 }
 
+// now is the own clock; zero where there is none.
+func (t *transport) now() (now time.Time) {
+	if t.clock != nil {
+		now = t.clock()
+	}
+	return now
+}
+
 func (t *transport) skewed() (ahead time.Duration, known bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -6,13 +6,15 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"time"
 )
 
 // kept holds answers that will be asked for again. GitHub is then told which one is known, and an
 // answer that has not changed since costs nothing of the rate limit
 // (https://docs.github.com/rest/using-the-rest-api/best-practices-for-using-the-rest-api#use-conditional-requests-if-appropriate).
-// When full it takes no address that is new: a list is read from its first page to its last, so
-// whatever a new page replaced would be the one that is asked for next. The zero value is ready.
+// When full it takes no address that is new, but in place of what nobody asks for any more: a list is
+// read from its first page to its last, so whatever else a new page replaced would be the one that is
+// asked for next. The zero value is ready.
 type kept struct {
 	mu      sync.Mutex
 	answers map[string]keptAnswer // by address
@@ -20,11 +22,15 @@ type kept struct {
 }
 
 type keptAnswer struct {
-	etag string
-	body []byte
+	etag  string
+	body  []byte
+	asked time.Time // when it was asked for last
 }
 
-const maxKept = 64 << 20 // bytes; a page of a hundred pull requests has up to 2 MB
+const (
+	maxKept = 64 << 20  // bytes; a page of a hundred pull requests has up to 2 MB
+	keptFor = time.Hour // longer than the pause between two looks at anything
+)
 
 // unmodified is set in the header of an answer that was known, to the ETag that it is known by.
 // GitHub vouches for its body, and for nothing else that came with it: not for the Link header, which
@@ -38,11 +44,14 @@ type keep struct{}
 func keeping(ctx context.Context) context.Context { return context.WithValue(ctx, keep{}, true) }
 
 // ask tells GitHub which answer is known.
-func (k *kept) ask(req *http.Request) {
+func (k *kept) ask(req *http.Request, now time.Time) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if known, ok := k.answers[req.URL.String()]; ok && req.Context().Value(keep{}) != nil {
+	address := req.URL.String()
+	if known, ok := k.answers[address]; ok && req.Context().Value(keep{}) != nil {
 		req.Header.Set("If-None-Match", known.etag)
+		known.asked = now
+		k.answers[address] = known
 	}
 }
 
@@ -65,7 +74,7 @@ func (k *kept) recall(req *http.Request, response *http.Response) bool {
 }
 
 // take keeps a whole answer.
-func (k *kept) take(req *http.Request, response *http.Response, body []byte) {
+func (k *kept) take(req *http.Request, response *http.Response, body []byte, now time.Time) {
 	etag := response.Header.Get("ETag")
 	if response.StatusCode != http.StatusOK || etag == "" || req.Context().Value(keep{}) == nil {
 		return
@@ -73,12 +82,26 @@ func (k *kept) take(req *http.Request, response *http.Response, body []byte) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	address := req.URL.String()
-	size := k.size - len(k.answers[address].body) + len(body)
-	if size > maxKept {
+	full := func() bool { return k.size-len(k.answers[address].body)+len(body) > maxKept }
+	if full() {
+		k.drop(now)
+	}
+	if full() {
 		return
 	}
 	if k.answers == nil {
 		k.answers = map[string]keptAnswer{}
 	}
-	k.answers[address], k.size = keptAnswer{etag, body}, size
+	k.size += len(body) - len(k.answers[address].body)
+	k.answers[address] = keptAnswer{etag, body, now}
+}
+
+// drop forgets what was not asked for lately: the checks of heads that are gone would fill it for good.
+func (k *kept) drop(now time.Time) {
+	for address, known := range k.answers {
+		if now.Sub(known.asked) > keptFor {
+			delete(k.answers, address)
+			k.size -= len(known.body)
+		}
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/pullgrant/pullgrant/testdata/forge"
 )
@@ -106,5 +107,57 @@ func TestFullMemoryKeepsWhatItHas(t *testing.T) {
 			[]int{304, 304, 200}) {
 			t.Errorf("statuses %v", got)
 		}
+	}
+}
+
+// TestWhatNobodyAsksForMakesRoom: what is full keeps what it has for as long as that is asked for; once it
+// was not for an hour, as the checks of a pull request that is closed, what is new takes its place.
+func TestWhatNobodyAsksForMakesRoom(t *testing.T) {
+	w := newWorld(t)
+	now := noon
+	w.client.wire.clock = func() time.Time { return now }
+	w.push(forge.Change{Branch: "b", Files: map[string]string{"b": "x"}})
+	w.open("b")
+	const list = "/repos/acme/access/pulls"
+	checks := "/repos/acme/access/commits/" + w.Branch("b") + "/check-runs"
+	calls := map[string]func() error{
+		list: func() error {
+			_, err := w.client.OpenPulls(t.Context())
+			return err
+		},
+		checks: func() error {
+			_, err := w.client.Sign(t.Context(), w.Branch("b"))
+			return err
+		},
+	}
+	ask := func(path string, want int) {
+		t.Helper()
+		before := len(w.statuses(path))
+		w.check(calls[path]())
+		if got := w.statuses(path)[before]; got != want {
+			t.Errorf("%s: status %d, want %d", path, got, want)
+		}
+	}
+	ask(list, 200)
+	kept := &w.client.wire.kept
+	closed := make([]byte, maxKept-kept.size)
+	kept.answers["closed"] = keptAnswer{etag: "closed", body: closed, asked: now}
+	kept.size = maxKept
+	for range 2 {
+		ask(checks, 200)
+	}
+	now = now.Add(keptFor)
+	ask(list, 304)
+	ask(checks, 200)
+	now = now.Add(time.Second)
+	ask(checks, 200)
+	ask(checks, 304)
+	ask(list, 304)
+	size := 0
+	for _, answer := range kept.answers {
+		size += len(answer.body)
+	}
+	if _, there := kept.answers["closed"]; there || size != kept.size {
+		t.Errorf("%d bytes are kept, and %d counted", size, kept.size)
 	}
 }

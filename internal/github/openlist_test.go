@@ -155,7 +155,7 @@ func TestUnchangedPageIsNotReadAgain(t *testing.T) {
 		kept := w.client.wire.kept.answers
 		for address, answer := range kept {
 			if strings.Contains(address, "sort=updated") {
-				kept[address] = keptAnswer{answer.etag, []byte("spoilt")}
+				kept[address] = keptAnswer{etag: answer.etag, body: []byte("spoilt")}
 			}
 		}
 	}

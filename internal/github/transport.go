@@ -32,7 +32,7 @@ type transport struct {
 	token   func(context.Context) (string, error)
 	next    http.RoundTripper
 	pause   time.Duration    // before the second attempt; doubled for the third
-	clock   func() time.Time // the own one; nil when nobody asks for the skew
+	clock   func() time.Time // the own one; nil: nothing goes by it
 	kept    kept
 	under   chan struct{} // an element for each call under way
 
@@ -66,7 +66,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	req = req.Clone(req.Context())
 	req.Header.Set("Authorization", "Bearer "+token)
-	t.kept.ask(req)
+	t.kept.ask(req, t.now())
 	for attempt := 1; ; attempt++ {
 		response, err := t.turn(req)
 		wait, again := t.retry(response, err, attempt)
@@ -186,7 +186,7 @@ func (t *transport) attempt(req *http.Request) (*http.Response, error) {
 	if token, ok := strings.CutPrefix(req.Header.Get("Authorization"), "Bearer "); ok {
 		body = bytes.ReplaceAll(body, []byte(token), []byte("***"))
 	}
-	t.kept.take(req, response, body)
+	t.kept.take(req, response, body, t.now())
 	response.Body = io.NopCloser(bytes.NewReader(body))
 	return response, nil
 }
