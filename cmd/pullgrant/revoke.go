@@ -32,7 +32,7 @@ func newRevokeCommand(w world) *cobra.Command {
 		Long: `Open a pull request for each live request that is meant, which removes the request's
 file. The agent ends the access as soon as it sees one by the requester, the subject or somebody who
 approved the request; for anybody else a code owner must approve and it must be merged. WHO is a
-GitHub login or a Kubernetes user name.
+GitHub login or a Kubernetes user name, in whatever case.
 
 When that takes too long, or GitHub is down, whoever may list and delete RoleBindings ends access at
 once, and it never comes back:
