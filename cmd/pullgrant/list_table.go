@@ -12,8 +12,13 @@ import (
 func (r *listed) tell(w world) {
 	s, now := r.shown, w.now()
 	r.State, r.Code, r.Message, r.Reason = s.stage(now), s.Code, s.Message, s.Reason
-	if r.State == policies.StageWaiting {
+	switch {
+	case r.State == policies.StageWaiting:
 		r.WaitsFor = s.silent()
+	case r.State == policies.StageApproved && s.byHand != "":
+		r.WaitsFor = s.byHand + ", to merge it"
+	case r.State == policies.StageApproved:
+		r.WaitsFor = "the merge"
 	}
 	if s.PullRequest > 0 {
 		r.PullRequest = s.PullRequest

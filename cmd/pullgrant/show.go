@@ -130,6 +130,7 @@ type shown struct {
 	policies.Decision
 	facts     policies.Facts // zero when no pull request was asked about
 	agentSaid string         // on the pull request; empty when nobody knows
+	byHand    string         // who has to merge it; empty: GitHub does, or the agent
 }
 
 func show(ctx context.Context, w world, o showOptions) error {

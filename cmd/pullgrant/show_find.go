@@ -63,10 +63,27 @@ func judged(ctx context.Context, w world, client *github.Client, number int) (sh
 	if s.Kind != policies.KindRequest {
 		return s, nil
 	}
-	if s.State = states[s.Outcome]; s.Outcome == policies.Allowed {
-		s.Message += "; access begins once it is merged and its agent has granted it"
+	if s.State = states[s.Outcome]; s.Outcome != policies.Allowed {
+		return s, nil
+	}
+	s.Message += "; access begins once it is merged and its agent has granted it"
+	if s.Grant.BreakGlass != nil { // its agent merges it
+		return s, nil
+	}
+	now, err := client.Standing(ctx, number)
+	if err != nil {
+		return shown{}, err
+	}
+	if !now.AutoMerge && !now.Merged {
+		s.byHand = "@" + f.PullRequest.Author.Login + " or another writer"
+		s.Message += "; " + s.mergedByHand()
 	}
 	return s, nil
+}
+
+// mergedByHand says who has to merge a request that GitHub does not merge by itself.
+func (s shown) mergedByHand() string {
+	return "auto-merge is off, so " + s.byHand + " has to merge it"
 }
 
 // pick finds the one file that tells what became of the request, empty when none does: its ledger

@@ -41,6 +41,9 @@ func (s shown) news(now time.Time) string {
 		}
 		return fmt.Sprintf("%s: %s", at, s.Message)
 	case policies.StageApproved:
+		if s.byHand != "" {
+			return "approved; " + s.mergedByHand()
+		}
 		return "approved; waits for the merge"
 	case policies.StageScheduled:
 		return fmt.Sprintf("merged; access begins at %s", moment(s.Grant.Window.Start.Time, now, zone))

@@ -82,13 +82,14 @@ func (c *Client) pull(ctx context.Context, number int) (snapshot, error) {
 type Standing struct {
 	Merged           bool
 	HeadSHA, BaseRef string
+	AutoMerge        bool // GitHub merges it once its rules are met
 }
 
 // Standing reads how a pull request stands by now.
 func (c *Client) Standing(ctx context.Context, number int) (Standing, error) {
 	found, _, err := c.api.PullRequests.Get(ctx, c.owner, c.repo, number)
 	s := Standing{Merged: found.GetMerged(), HeadSHA: found.GetHead().GetSHA(),
-		BaseRef: found.GetBase().GetRef()}
+		BaseRef: found.GetBase().GetRef(), AutoMerge: found.GetAutoMerge() != nil}
 	if err == nil && (found.Merged == nil || !isName(s.HeadSHA) || s.BaseRef == "") {
 		err = c.incomplete("the pull request")
 	}
