@@ -120,20 +120,16 @@ func namesOf(paths []string) map[string][]string {
 	return named
 }
 
-// usedBeside lists where the name of the request at path is used already: by another request of its
-// cluster, or by one of any cluster that has ended, as the agent looks it up (R48).
+// usedBeside lists where the name of the request at path is used already: by another request, or by one
+// that has ended, of whatever cluster, as the agent looks it up (R48).
 func usedBeside(path string, named map[string][]string) (used []string) {
 	place, ok := requests.SplitPath(path)
 	if !ok {
 		return nil
 	}
-	for _, other := range named[place.Name] {
-		asked, isRequest := requests.SplitPath(other)
-		if other != path && (!isRequest || asked.Cluster == place.Cluster) {
-			used = append(used, other)
-		}
-	}
-	return used
+	return slices.DeleteFunc(slices.Clone(named[place.Name]), func(other string) bool {
+		return other == path
+	})
 }
 
 func checkFile(tree Tree, name string, file TreeFile, used []string) []requests.Finding {

@@ -18,8 +18,7 @@ import (
 func (o requestOptions) name(ctx context.Context, tree policies.Tree, asked *requests.AccessRequest,
 	now time.Time) (taken []string, err error) {
 	name := asked.Metadata.Name
-	taken, err = o.client.UsedNames(ctx, tree.Commit, requests.Place{Cluster: o.cluster,
-		Policy: o.policy, Name: name})
+	taken, err = o.client.UsedNames(ctx, tree.Commit, name)
 	if err != nil {
 		return nil, err
 	}

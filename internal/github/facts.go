@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -204,70 +203,6 @@ func (c *Client) readMerge(ctx context.Context, f *policies.Facts, _ snapshot) e
 	}
 	f.Merge = &made
 	return nil
-}
-
-// readNames finds where the name of the request stands on the default branch already. Another
-// request that came after the merge of this one does not have it: the first one does.
-func (c *Client) readNames(ctx context.Context, f *policies.Facts, _ snapshot) error {
-	_, path, _ := policies.KindOf(f.Files)
-	place, ok := requests.SplitPath(path)
-	if !ok {
-		return nil
-	}
-	used, err := c.UsedNames(ctx, f.Base.Commit, place)
-	if err != nil {
-		return err
-	}
-	for _, other := range used {
-		if _, asked := requests.SplitPath(other); asked && other != path && f.Merge != nil {
-			_, before, err := c.entry(ctx, f.Merge.FirstParent.Commit, other)
-			if err != nil {
-				return err
-			}
-			if !before {
-				continue
-			}
-		}
-		f.UsedNames = append(f.UsedNames, other)
-	}
-	return nil
-}
-
-// UsedNames lists where the name of a request stands in a commit: under any policy of its
-// cluster, or in the cluster's ledger.
-func (c *Client) UsedNames(ctx context.Context, commit string, place requests.Place) ([]string,
-	error) {
-	cluster, ok, err := c.entry(ctx, commit, requests.Folder+"/"+place.Cluster)
-	if err != nil {
-		return nil, err
-	}
-	candidates := []string{requests.RevocationPath(place.Cluster, place.Name)}
-	var names []string // of the folders of policies
-	if ok && cluster.kind == "tree" {
-		folders, err := c.folder(ctx, cluster.name)
-		if err != nil {
-			return nil, err
-		}
-		for policy, e := range folders {
-			names = append(names, e.name)
-			candidates = append(candidates, requests.Path(place.Cluster, policy, place.Name))
-		}
-	}
-	slices.Sort(candidates)
-	if err := c.readAll(ctx, names); err != nil {
-		return nil, err
-	}
-	var used []string
-	for _, candidate := range candidates {
-		_, ok, err := c.entry(ctx, commit, candidate)
-		if err != nil {
-			return nil, err
-		}
-		if ok {
-			used = append(used, candidate)
-		}
-	}
-	return used, nil
 }
 
 // readCodeownersErrors asks GitHub what it makes of CODEOWNERS (R30). It knows none where there

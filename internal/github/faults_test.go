@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/pullgrant/pullgrant/policies"
-	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/testdata/forge"
 )
 
@@ -179,9 +178,7 @@ func TestEveryFailedCallIsAnError(t *testing.T) {
 	w.push(forge.Change{Branch: "c", Files: map[string]string{"c": "x"}})
 	w.open("c")
 	w.Protect(forge.DefaultRules())
-	tip, place := w.Branch("main"), requests.Place{Cluster: "prod-eu", Policy: "payments-debug",
-		Name: requestName}
-	ctx := t.Context()
+	tip, ctx := w.Branch("main"), t.Context()
 	for name, test := range map[string]struct {
 		calls int
 		ask   func(*Client) (any, error)
@@ -221,7 +218,7 @@ func TestEveryFailedCallIsAnError(t *testing.T) {
 		}},
 		"tip":        {2, func(c *Client) (any, error) { return c.Tip(ctx) }},
 		"files":      {5, func(c *Client) (any, error) { return c.Files(ctx, tip, "policies") }},
-		"used names": {5, func(c *Client) (any, error) { return c.UsedNames(ctx, tip, place) }},
+		"used names": {5, func(c *Client) (any, error) { return c.UsedNames(ctx, tip, requestName) }},
 		"tree": {10, func(c *Client) (any, error) {
 			return c.Tree(ctx, tip, policies.Wanted(policies.KindRequest, requestPath))
 		}},

@@ -3,6 +3,7 @@ package github
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"maps"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/policies/rbac"
+	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/testdata/forge"
 )
 
@@ -121,18 +123,54 @@ func TestAWithdrawalHasTheRequestInItsBase(t *testing.T) {
 	}
 }
 
+// TestNamesThatWereUsed: a name is used by what any cluster has under it (R48); a request that was merged
+// keeps it from those that came later.
 func TestNamesThatWereUsed(t *testing.T) {
 	w := newWorld(t)
-	ledger, other := "revocations/prod-eu/20261123/"+requestName+".yaml", "requests/prod-eu/other/"+
-		requestName+".yaml"
-	w.push(forge.Change{User: "root", Files: map[string]string{ledger: "x", other: "x",
-		"requests/prod-us/other/" + requestName + ".yaml": "x",
-		"requests/prod-eu/payments-debug/another.yaml":    "x"}})
-	f := w.facts(w.ask())
-	if !slices.Equal(f.UsedNames, []string{other, ledger}) {
+	used := []string{"requests/prod-eu/other/" + requestName + ".yaml",
+		"requests/prod-us/payments-debug/" + requestName + ".yaml",
+		"revocations/prod-eu/20261123/" + requestName + ".yaml",
+		"revocations/staging/20261123/" + requestName + ".yaml"}
+	files := map[string]string{"requests/prod-eu/payments-debug/another.yaml": "x",
+		"requests/README.md": "x", "requests/prod-us/" + requestName + ".yaml": "x",
+		"revocations/prod-us/20261122/" + requestName + ".yaml": "x"}
+	for _, path := range used {
+		files[path] = "x"
+	}
+	w.push(forge.Change{User: "root", Files: files})
+	n := w.ask()
+	f := w.facts(n)
+	if !slices.Equal(f.UsedNames, used) {
 		t.Errorf("used names %q", f.UsedNames)
 	}
 	roundTrip(t, f)
+
+	w = newWorld(t)
+	n = w.asked(true)
+	w.push(forge.Change{User: "root", Files: files})
+	want := append([]string{requestPath}, used[2:]...)
+	if f := w.facts(n); !slices.Equal(f.UsedNames, want) {
+		t.Errorf("used names of a merged one %q", f.UsedNames)
+	}
+}
+
+// TestNamesOfManyClusters: what is read at once does not cost more with each cluster.
+func TestNamesOfManyClusters(t *testing.T) {
+	w := newWorld(t, func(o *forge.Options) { o.PageSize = 100 })
+	files := map[string]string{}
+	for i := range 30 {
+		cluster := fmt.Sprintf("prod-%d", i)
+		files[requests.Path(cluster, "payments-debug", "20261123-eve-other")] = cluster
+		files[requests.RevocationPath(cluster, "20261123-eve-before")] = cluster
+	}
+	w.push(forge.Change{User: "root", Files: files})
+	n := w.ask()
+	before := len(w.Requests())
+	facts, err := w.ahead().Facts(t.Context(), n, noon)
+	w.check(err)
+	if calls := w.Requests()[before:]; len(calls) > 14 || len(facts.UsedNames) > 0 {
+		t.Errorf("%d calls: %v; used %q", len(calls), calls, facts.UsedNames)
+	}
 }
 
 func TestTreesThatProveNothing(t *testing.T) {
