@@ -210,7 +210,9 @@ func TestRefusalOutlastsTheCut(t *testing.T) {
 		}
 		for _, tree := range []policies.Tree{f.Base, f.Merge.FirstParent} {
 			for _, q := range policies.Questions(tree, f) {
-				f.Answers[q] = f.Answers[q]
+				if _, told := f.Answers[q]; !told {
+					f.Answers[q] = false
+				}
 			}
 		}
 		whole, fit := base.Judge(f), f.Fit()
