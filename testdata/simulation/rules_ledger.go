@@ -117,7 +117,7 @@ func (a *account) untrue(h history, k *knowledge, s requests.Status) string {
 	told := h.told()
 	causes := a.anyCause(told, k, a.gone[0].at)
 	if forgotten { // of what was there, and was again, the entry tells of one
-		causes = append(causes, a.causes(told, a.over(h[len(h)-1].at))...)
+		causes = append(causes, a.anyCause(told, k, a.over(h[len(h)-1].at))...)
 	}
 	if !slices.Contains(causes, s.Cause) {
 		return fmt.Sprintf("it had access until %s, so the cause is one of %v", a.gone[0].at, causes)

@@ -227,7 +227,7 @@ func (h history) notEnded(a *account, k *knowledge, at time.Time, cause, text st
 	late := ended.Sub(gone) - h.latest(a.cluster, seen).Sub(seen) - covered(troubles, recovery, gone, ended)
 	causes := a.anyCause(h, k, first)
 	if a.forgotten(a.made[0].at, at) { // and it was there again
-		causes = append(causes, a.causes(h, gone)...)
+		causes = append(causes, a.anyCause(h, k, gone)...)
 	}
 	switch {
 	case !slices.Contains(causes, cause):
