@@ -155,6 +155,21 @@ func (e Exec) Ran(verb, name string, cut bool) bool {
 	})
 }
 
+// maxGenerated is how much of a name Kubernetes leaves before the five characters that it adds to it
+// (MaxGeneratedNameLength of apiserver/pkg/storage/names).
+const maxGenerated = 58
+
+// NamesPodOf tells whether a command's name is of the pod that e names, or of one that is called as
+// Kubernetes calls those of e's Deployment. Others may be its as well: it takes over what has its labels.
+func (e Exec) NamesPodOf(name string) bool {
+	pod, _, _ := strings.Cut(name, "/")
+	if e.Deployment == "" {
+		return pod == e.Pod
+	}
+	begin := e.Deployment + "-"
+	return strings.HasPrefix(pod, begin[:min(len(begin), maxGenerated)])
+}
+
 // splitName takes apart what Name put together: at spaces without a \ before them. What is escaped
 // stays so.
 func splitName(name string) (parts []string) {

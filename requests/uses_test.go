@@ -55,3 +55,23 @@ func TestCommandText(t *testing.T) {
 		t.Error("what CommandText never gives passes")
 	}
 }
+
+// TestNamesPodOf: pods of a Deployment begin with its name, of which Kubernetes cuts what is too long.
+func TestNamesPodOf(t *testing.T) {
+	long := strings.Repeat("a", 60)
+	for _, c := range []struct {
+		e    Exec
+		name string
+		want bool
+	}{
+		{Exec{Pod: "api-1"}, "api-1/app date", true},
+		{Exec{Pod: "api-1"}, "api-10/app date", false},
+		{Exec{Deployment: "api"}, "api-7f9c-x2z4q/app date", true},
+		{Exec{Deployment: "api"}, "apis-7f9c-x2z4q/app date", false},
+		{Exec{Deployment: long}, long[:58] + "x2z4q/app date", true},
+	} {
+		if got := c.e.NamesPodOf(c.name); got != c.want {
+			t.Errorf("%+v, %s: %t, want %t", c.e, c.name, got, c.want)
+		}
+	}
+}

@@ -75,7 +75,9 @@ func TestOf(t *testing.T) {
 	pods := record("pods", "", "id")
 	pods.Grant.Items[0].Exec = &requests.Exec{Deployment: "api", Container: "app",
 		Command: []string{"id"}}
-	records = append(records, never, over, pods)
+	other := record("other", "", "id")
+	other.Grant.Items[0].Exec.Pod = "db-0"
+	records = append(records, never, over, pods, other)
 	any := records[2].Grant.User()
 	base := Event{At: records[0].Grant.Window.Start.Add(30 * time.Minute), User: "alice@example.com",
 		Namespace: "payments", Verb: "run", Name: "api-1/app date", Code: 101}
@@ -92,6 +94,8 @@ func TestOf(t *testing.T) {
 		"an argument more":        {func(e *Event) { e.Name = "api-1/app date -u" }, ""},
 		"an argument in one":      {func(e *Event) { e.Name = `api-1/app cat\ /my/file` }, ""},
 		"a pod of a Deployment":   {func(e *Event) { e.Name = "api-7f-x/app id" }, "pods"},
+		"a pod it took over":      {func(e *Event) { e.Name = "taken/app id" }, "pods"},
+		"a pod of another grant":  {func(e *Event) { e.Name = "db-0/app id" }, "other"},
 		"another container of it": {func(e *Event) { e.Name = "api-7f-x/side id" }, ""},
 		"no pod of it":            {func(e *Event) { e.Name = "/app id" }, ""},
 		"another command in it":   {func(e *Event) { e.Name = "api-7f-x/app date" }, ""},
@@ -111,7 +115,7 @@ func TestOf(t *testing.T) {
 		"before":                  {func(e *Event) { e.At = e.At.Add(-31 * time.Minute) }, ""},
 		"after":                   {func(e *Event) { e.At = e.At.Add(31 * time.Minute) }, ""},
 		"while over was there":    {func(e *Event) { e.At = e.At.Add(-29 * time.Minute) }, "date over"},
-		"refused":                 {func(e *Event) { e.Code, e.Name = 403, "api-1/app sh" }, "date cat pods"},
+		"refused":                 {func(e *Event) { e.Code, e.Name = 403, "api-1/app sh" }, "date cat pods other"},
 		"refused to the identity": {func(e *Event) { e.Code, e.As = 403, any }, "any"},
 		"refused to bob":          {func(e *Event) { e.Code, e.User = 403, "bob@example.com" }, ""},
 	} {
