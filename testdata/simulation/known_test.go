@@ -81,6 +81,24 @@ func (s *scenario) elsewhere(from time.Time) {
 	}
 }
 
+// renamed has etcd be set back to before the binding, which is made again, its subject have another name from
+// a time on, and the end be told to be by that.
+func (s *scenario) renamed(at time.Time) {
+	forgot, made, gone := *s.h[s.unbound].version, *s.h[s.bound].version, *s.h[s.unbound].version
+	forgot.Verb, forgot.process = restored, ""
+	made.made = s.atBound().Add(time.Minute)
+	made.New, gone.Old = made.New.DeepCopy(), gone.Old.DeepCopy()
+	made.New.SetUID("again")
+	gone.Old.SetUID("again")
+	s.h[s.unbound].version = &gone
+	s.put(event{at: made.made.Add(-time.Second), version: &forgot})
+	s.put(event{at: made.made, version: &made})
+	s.decide(identitiesFile, "alice@example.com", "alice.b@example.com", at)
+	s.entered(s.a.name, "cause: "+requests.CauseExpired, "cause: "+requests.CauseSubjectRemoved)
+	s.entered(s.a.name, "state: Expired", "state: "+requests.StateOf(requests.CauseSubjectRemoved))
+	s.says(s.told(saysEnded), requests.CauseExpired, requests.CauseSubjectRemoved)
+}
+
 // policyFile stands for the file of the request's policy, roleFile for that of one of its roles.
 const policyFile, roleFile = "policy", "role"
 
@@ -157,6 +175,12 @@ var hubMutants = map[string]mutant{
 		s.decide(policyFile, "", "", s.a.end.Add(time.Minute))
 		s.entered(s.a.name, "cause: Expired", "cause: PolicyChanged")
 	}},
+	"made again, and entered to end by another name since after that": {"ledger true", func(s *scenario) {
+		s.renamed(s.a.end.Add(time.Minute))
+	}},
+	"made again, and told to end by another name since after that": {"told true", func(s *scenario) {
+		s.renamed(s.a.end.Add(time.Minute))
+	}},
 	"it left main after its end, and the entry says revoked": {"ledger true", func(s *scenario) {
 		s.put(event{at: s.a.end.Add(time.Minute), push: &push{who: "people",
 			changed: map[string]string{s.a.path: "D"}}})
@@ -220,6 +244,9 @@ var waivers = map[string]mutant{
 	"the ledger has it since just now": {"G4 used up", func(s *scenario) {
 		s.put(event{at: s.just(), push: &push{cluster: clusterName, changed: map[string]string{
 			requests.RevocationPath(s.a.cluster, s.a.name): "A"}}})
+	}},
+	"made again, and entered to end by another name": {"ledger true", func(s *scenario) {
+		s.renamed(s.a.end.Add(-time.Minute))
 	}},
 	"people took the entry": {"ledger true", func(s *scenario) {
 		path := requests.RevocationPath(s.a.cluster, s.a.name)

@@ -71,6 +71,9 @@ var entryWaived = map[string]mutant{
 	"told to be taken as it waited, as etcd knew it": {"told true", func(s *scenario) { s.waits(true) }},
 	"never made, and told to be deleted as its Job went, after its record was prolonged": {"told true",
 		func(s *scenario) { s.unmadeTold(true) }},
+	"made again, and told to end by another name": {"told true", func(s *scenario) {
+		s.renamed(s.a.end.Add(-time.Minute))
+	}},
 	"what falls due is told in quiet": {"G7 quiet", func(s *scenario) {
 		s.fallsDue(10 * time.Second)
 	}},
