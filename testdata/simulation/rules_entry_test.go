@@ -108,21 +108,6 @@ var entryWaived = map[string]mutant{
 	"a name is told to be taken whose file a merge changed": {"told true", func(s *scenario) {
 		s.overwritten("M")
 	}},
-	"forgotten and granted again, and ended as its name changed": {"ledger true", func(s *scenario) {
-		first := s.h[s.bound].at.Add(time.Minute)
-		then := first.Add(2 * time.Minute)
-		made, gone := *s.h[s.bound].version, *s.h[s.unbound].version
-		made.New, made.made = made.New.DeepCopy(), first.Add(20*time.Second)
-		made.New.SetUID("another")
-		gone.Old = made.New
-		s.move(s.unbound, first)
-		s.setBack(first)
-		s.put(event{at: made.made, version: &made})
-		s.decide(identitiesFile, "alice@example.com", "alice.b@example.com", then)
-		s.put(event{at: then.Add(5 * time.Second), version: &gone})
-		s.entered(s.a.name, "cause: "+requests.CauseExpired, "cause: "+requests.CauseSubjectRemoved)
-		s.entered(s.a.name, "state: Expired", "state: "+requests.StateOf(requests.CauseSubjectRemoved))
-	}},
 	"its record set back after the end, and counted": {"metrics counts", func(s *scenario) {
 		s.recordSetBack(requests.CauseExpired, 1)
 	}},
