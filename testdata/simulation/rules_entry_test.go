@@ -108,6 +108,16 @@ var entryWaived = map[string]mutant{
 	"a name is told to be taken whose file a merge changed": {"told true", func(s *scenario) {
 		s.overwritten("M")
 	}},
+	"its answer came along with something else": {"owed", func(s *scenario) {
+		i := slices.IndexFunc(wishes, func(one wish) bool { return one.allowed == glass })
+		*s = *newScenario(s.t, s.h, &wishes[i])
+		s.pushed(s.find(func(e event) bool { return e.push != nil && e.push.changed[s.a.answerOf()] == "A" }),
+			func(p *push) { p.changed = map[string]string{s.a.answerOf(): "A", "another": "A"} })
+		s.drop(s.find(func(e event) bool { return e.push != nil && e.push.changed[s.a.debtOf()] == "D" }))
+		last := &s.h[len(s.h)-1]
+		last.main = maps.Clone(last.main)
+		last.main[s.a.debtOf()] = "owed"
+	}},
 	"its record set back after the end, and counted": {"metrics counts", func(s *scenario) {
 		s.recordSetBack(requests.CauseExpired, 1)
 	}},

@@ -19,8 +19,8 @@ func (r *request) entryOf() string { return requests.RevocationPath(r.cluster, r
 
 // owed: what was given before anybody looked at it is owed from the end of that on, until an answer
 // that somebody approved is on main, and no longer. None can be approved while nobody approved who owns
-// what decides: an answer that is merged then pays nothing, ever. What the cluster forgot is owed for by
-// nobody.
+// what decides: an answer that is merged then pays nothing, ever; nor does one that came along with
+// something else, once main was set back. What the cluster forgot is owed for by nobody.
 func owed(h history) (wrong []string) {
 	main, k := map[string]string{}, h.knowledge()
 	for _, e := range h {
@@ -42,7 +42,7 @@ func owed(h history) (wrong []string) {
 			case e.push.changed[a.answerOf()] == "A":
 				owners := k.during(e.at, e.at)[0].files[ownersFile].commit
 				// before that it is an answer to nothing
-				paid = answered && owes && len(k.facts[unapproved+owners]) == 0
+				paid = answered && owes && len(k.facts[unapproved+owners]) == 0 && len(e.push.changed) == 1
 			case e.push.changed[a.entryOf()] == "A" && e.push.changed[a.debtOf()] == "A":
 				owes = true
 			case e.push.changed[a.entryOf()] == "A" && a.granted() && !paid && !a.anew(entry.Status):
