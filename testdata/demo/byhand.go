@@ -65,7 +65,7 @@ func (s *stage) judgeChanged(ctx context.Context, seen map[int]string) error {
 			SHA string `json:"sha"`
 		} `json:"head"`
 	}
-	if err := s.forge.Do(s.forge.Token("dave"), "GET", "/repos/acme/access/pulls?state=open", nil,
+	if err := s.forge.Do(s.forge.Token("dave"), "GET", "/repos/acme/access/pulls?state=open&per_page=100", nil,
 		&pulls); err != nil {
 		return err
 	}
@@ -75,7 +75,7 @@ func (s *stage) judgeChanged(ctx context.Context, seen map[int]string) error {
 			State string `json:"state"`
 		}
 		if err := s.forge.Do(s.forge.Token("dave"), "GET",
-			fmt.Sprintf("/repos/acme/access/pulls/%d/reviews", pull.Number), nil,
+			fmt.Sprintf("/repos/acme/access/pulls/%d/reviews?per_page=100", pull.Number), nil,
 			&reviews); err != nil {
 			return err
 		}

@@ -63,7 +63,7 @@ func start(ctx context.Context, binary string, manners forge.Manners) (s *stage,
 	if err := s.prepareCluster(ctx); err != nil {
 		return s, err
 	}
-	if s.forge, err = pipeline.StartForge(s.path("forge"), forge.Options{Manners: manners},
+	if s.forge, err = pipeline.StartForge(s.path("forge"), forge.Options{Manners: manners, PageSize: 100},
 		nil); err != nil {
 		return s, err
 	}
