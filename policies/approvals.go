@@ -68,19 +68,22 @@ type tally struct {
 	ignored  []IgnoredReview // approvals that cannot, and why
 	blocked  string          // who stands against it
 
-	asked, now time.Time  // when the head was pushed, and the moment of judging
+	asked, now time.Time  // since when people can approve the head, and the moment of judging
 	since      *time.Time // only what was said after that counts, as it comes in order
 
 	request Asking    // what is asked for, as others are asked about it
 	judged  time.Time // when, also after the merge
 }
 
-// behind is a tally in which only what was said after a challenge was met counts; nothing, while it
-// is not met.
+// behind is a tally in which only what was said after a challenge was met counts, and after whatever
+// came before that; nothing, while it is not met.
 func (t tally) behind(done ChallengeResult) tally {
 	since := t.now
 	if done.Met {
 		since = done.metAt
+	}
+	if t.since != nil && since.Before(*t.since) { // it is met by itself, such as a ticket
+		since = *t.since
 	}
 	t.since = &since
 	return t
@@ -93,7 +96,7 @@ func (t tally) isEarly(o opinion) bool {
 
 // tally sorts the opinions into those that count and those that do not.
 func (j *judge) tally(conditions []condition) tally {
-	t := tally{opinions: opinions(j.facts), asked: j.waitsSince(), now: j.facts.judgedAt(j.now),
+	t := tally{opinions: opinions(j.facts), asked: j.asksSince(), now: j.facts.judgedAt(j.now),
 		judged: j.now, request: j.asking()}
 	for _, o := range t.opinions {
 		code, why := ApproverNotAllowed, "the account was deleted"

@@ -105,6 +105,9 @@ func (t Tree) WhoAndWhat(policy AccessPolicy) (lines []string) {
 	}
 	parties(spec.Subjects, "", " may ask")
 	parties(spec.OnBehalfOf, "on behalf of ", " too")
+	if b := spec.BreakGlass; b != nil {
+		parties(b.Subjects, "", " may break the glass, for at most "+b.MaxDuration.String())
+	}
 	for _, cluster := range spec.Clusters {
 		lines = append(lines, "on "+cluster)
 	}

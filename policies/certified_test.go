@@ -176,3 +176,16 @@ func FuzzParseCertification(f *testing.F) {
 		}
 	})
 }
+
+// TestListOfWhoBreaksTheGlass: whoever may have access before anybody looks at it is in the list that
+// certifies a policy, also where they may ask for nothing else under it.
+func TestListOfWhoBreaksTheGlass(t *testing.T) {
+	policy := policies.AccessPolicy{Spec: policies.PolicySpec{
+		Subjects: []policies.Party{{Kind: policies.PartyUser, Name: "alice"}},
+		BreakGlass: &policies.BreakGlass{MaxDuration: requests.Duration(30 * time.Minute),
+			Subjects: []policies.Party{{Kind: policies.PartyUser, Name: "mallory"}}}}}
+	if list := (policies.Tree{}).WhoAndWhat(policy); !slices.Contains(list,
+		"mallory may break the glass, for at most 30m") {
+		t.Errorf("the list: %q", list)
+	}
+}

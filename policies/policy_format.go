@@ -64,8 +64,9 @@ var policyFields = requests.HeaderFields("AccessPolicy",
 	"Challenge.challenges": {About: "What an AnyOf or AllOf is made of.", Min: 1, Max: maxParts},
 	"Challenge.inOrder": {About: "Of an AllOf: each approval must be given after the challenges " +
 		"before its own were met. Default: false."},
-	"Challenge.after": {About: "How long after the push of the head commit it can be met first, for " +
-		"example 30m, as by those who stand in for others. An approval given before counts from then on."},
+	"Challenge.after": {About: "How long after the push of the head commit, and after its pull " +
+		"request was opened, it can be met first, for example 30m, as by those who stand in for " +
+		"others. An approval given before counts from then on."},
 
 	"Challenge.verb": {About: "Of an RBACAuthorization: the verb that whoever receives the access must " +
 		"hold on each ClusterRole asked for. Default: sudo.", Form: requests.FormName},

@@ -127,6 +127,16 @@ func (j *judge) waitsSince() time.Time {
 	return first
 }
 
+// asksSince is since when people can be asked about the head commit: it is pushed, and the pull request
+// is there.
+func (j *judge) asksSince() time.Time {
+	since := j.waitsSince()
+	if opened := j.facts.PullRequest.CreatedAt.Time; opened.After(since) {
+		return opened
+	}
+	return since
+}
+
 // waitedTooLong refuses a request that lay open so long that nobody may mean it any more (R52).
 func (j *judge) waitedTooLong() string {
 	first := j.waitsSince()
