@@ -77,6 +77,9 @@ func (r *report) asked(f policies.Facts, d policies.Decision, now time.Time) {
 		r.text("Pull request  %s/%s#%d by %s, head %s", f.Repository.Owner, f.Repository.Name,
 			pr.Number, pr.Author.Login, short(d.HeadSHA))
 	}
+	if d.Kind == policies.KindWithdrawal {
+		r.text("Ends          the access of this request; an approval takes it away, and gives nothing")
+	}
 	if d.Path != "" {
 		r.text("File          %s", d.Path)
 	}

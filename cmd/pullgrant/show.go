@@ -186,7 +186,7 @@ func (s shown) report(w world) error {
 	}
 	r.asked(s.facts, s.Decision, w.now())
 	if s.Grant != nil && (s.Outcome == policies.Allowed || s.Outcome == policies.Pending) &&
-		s.Ledger == nil {
+		s.Ledger == nil && s.Kind != policies.KindWithdrawal {
 		for _, command := range s.Grant.Commands(nil) {
 			r.copied("Used by       %s", command)
 		}
