@@ -14,8 +14,8 @@ import (
 // Introduced finds the pull request, merged or squashed (R45), that brought path onto the default
 // branch, looking back from the commit tip, and its merge commit: the one that has path while its
 // first parent does not. number is 0 when no pull request did, so it was pushed directly; commit
-// is then the last commit that touched path. When one pull request was merged inside another,
-// both claim the path and the older is returned: the facts of either are refused (R46). Whether
+// is then the last commit that touched path. When one pull request was merged by the merge of another,
+// both claim the path, and the one that GitHub ties to that merge commit is returned (R46). Whether
 // the merge commit lies on the first-parent chain of the branch is for the caller, who has its
 // history.
 func (c *Client) Introduced(ctx context.Context, path, tip string) (number int, commit string,
@@ -85,16 +85,44 @@ func (c *Client) changedBy(ctx context.Context, path, tip string, appears bool) 
 }
 
 // didMerge is the first of the pull requests whose merge made path appear, or disappear; the zero
-// one when none did.
+// one when none did. Anybody may have an open one with the head of another: once that is merged, GitHub
+// calls both merged.
 func (c *Client) didMerge(ctx context.Context, pulls []listed, path string, appears bool) (listed,
 	error) {
+	var did []listed
 	for _, p := range pulls {
-		did, err := c.merged(ctx, p.mergeAt, path, appears)
-		if err != nil || did {
+		made, err := c.merged(ctx, p.mergeAt, path, appears)
+		if err != nil {
+			return listed{}, err
+		}
+		if made {
+			did = append(did, p)
+		}
+	}
+	isOwnHead := func(p listed) bool { return p.mergeAt == p.head } // which no merge or squash is
+	if slices.ContainsFunc(did, func(p listed) bool { return !isOwnHead(p) }) {
+		did = slices.DeleteFunc(did, isOwnHead)
+	}
+	if len(did) == 0 {
+		return listed{}, nil
+	}
+	first := did[0]
+	return c.oneOf(ctx, slices.DeleteFunc(did, func(p listed) bool { return p.mergeAt != first.mergeAt }))
+}
+
+// oneOf is the one of those merged as the same commit that GitHub ties to it; the zero one as long as
+// it tells of none, which it can be late to do.
+func (c *Client) oneOf(ctx context.Context, same []listed) (listed, error) {
+	if len(same) == 1 {
+		return same[0], nil
+	}
+	tied, err := c.pullsOf(ctx, same[0].mergeAt)
+	for _, p := range same {
+		if slices.ContainsFunc(tied, func(t listed) bool { return t.number == p.number }) {
 			return p, err
 		}
 	}
-	return listed{}, nil
+	return listed{}, err
 }
 
 // lastTouched is the last commit before tip that touched path, empty when none did. GitHub walks

@@ -99,9 +99,13 @@ func TestAPullRequestInsideAnother(t *testing.T) {
 		t.Errorf("code %s: %s", d.Code, d.Message)
 	}
 	if number, commit, err := w.client.Introduced(t.Context(), requestPath,
-		w.Branch("main")); err != nil || number != inner || commit != f.Merge.Commit {
-		t.Errorf("introduced by #%d in %s, error %v; want the one that says so first, for "+
+		w.Branch("main")); err != nil || number != outer || commit != f.Merge.Commit {
+		t.Errorf("introduced by #%d in %s, error %v; want the one whose merge it is, for "+
 			"judging to refuse", number, commit, err)
+	}
+	if d := policies.EvaluateMerged(w.facts(outer), requestPath, blobName([]byte(requestFile)),
+		noon); d.Code != policies.NotARequestPR {
+		t.Errorf("code %s: %s", d.Code, d.Message)
 	}
 }
 

@@ -18,6 +18,9 @@ type Manners struct {
 	// NoActivityOfDeletedRef: nor without.
 	NoActivityByDeletedRef, NoActivityOfDeletedRef bool
 
+	// IndirectAsHead: what is merged by the merge of another is told as merged as its own head.
+	IndirectAsHead bool
+
 	Rebase      bool // the repository setting "Allow rebase merging" is on
 	Version2026 bool // answers as the REST version 2026-03-10 gives them
 }

@@ -177,6 +177,9 @@ func (f *Forge) mergedIndirectly(p *pull, by *user, before, tip string, within b
 	for _, sha := range chain {
 		if f.git.contains(sha, p.headSHA) {
 			p.within = within
+			if f.manners.IndirectAsHead {
+				sha = p.headSHA
+			}
 			f.merged(p, by, before, sha)
 			return nil
 		}

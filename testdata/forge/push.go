@@ -80,12 +80,13 @@ func (f *Forge) Push(change Change) (sha string, err error) {
 	return sha, f.pushed(u, (&pull{fork: fork, headRef: branch}).headFullRef(), sha)
 }
 
-// SetBranch moves a branch to a commit that exists (a fast forward, a force-push or a revert), as
-// login's push past all rules; an empty sha deletes it.
+// SetBranch moves a branch (OWNER:BRANCH: of a fork) to a commit that exists (a fast forward, a
+// force-push or a revert), as login's push past all rules; an empty sha deletes it.
 func (f *Forge) SetBranch(login, branch, sha string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.pushed(f.mustAccount(login), "refs/heads/"+branch, sha)
+	fork, name, _ := f.headOf(branch)
+	return f.pushed(f.mustAccount(login), (&pull{fork: fork, headRef: name}).headFullRef(), sha)
 }
 
 func (f *Forge) pushed(u *user, ref, sha string) error {
