@@ -162,6 +162,8 @@ func matches(glob, text string) bool {
 	return matchesFrom(glob, text)
 }
 
+// matchesFrom follows every length of every star at once, one character after the other: its time grows
+// with the glob times the text, whatever people write in either.
 func matchesFrom(glob, text string) bool {
 	at := strings.IndexByte(glob, '*')
 	if at < 0 {
@@ -170,13 +172,39 @@ func matchesFrom(glob, text string) bool {
 	if len(text) < at || glob[:at] != text[:at] {
 		return false
 	}
-	rest, deep := strings.CutPrefix(glob[at+1:], "*")
-	for n := at; ; n++ {
-		if matchesFrom(rest, text[n:]) {
-			return true
+	now, next := make([]bool, len(glob)+1), make([]bool, len(glob)+1) // whether glob[:n] has matched
+	now[at] = true
+	passStars(glob, now)
+	for _, c := range []byte(text[at:]) {
+		clear(next)
+		for n, reached := range now[:len(glob)] {
+			switch {
+			case !reached:
+			case glob[n] != '*':
+				next[n+1] = next[n+1] || glob[n] == c
+			case c != '/' || starAt(glob, n) == 2:
+				next[n] = true
+			}
 		}
-		if n == len(text) || !deep && text[n] == '/' {
-			return false
+		passStars(glob, next)
+		now, next = next, now
+	}
+	return now[len(glob)]
+}
+
+// passStars reaches what follows the stars that are reached, as they may stand for nothing.
+func passStars(glob string, reached []bool) {
+	for n := range len(glob) {
+		if reached[n] && glob[n] == '*' {
+			reached[n+starAt(glob, n)] = true
 		}
 	}
+}
+
+// starAt is how many characters the star has that begins at n: one, or two that may match a slash.
+func starAt(glob string, n int) int {
+	if strings.HasPrefix(glob[n:], "**") {
+		return 2
+	}
+	return 1
 }
