@@ -43,7 +43,7 @@ func (t target) sweep(ctx context.Context, a *githubactions.Action, client sourc
 	s := sweep{a, client, strings.TrimSuffix(self, "[bot]"), err, now}
 	var listed []verdict
 	for _, p := range pulls {
-		listed = append(listed, verdict{number: p.Number, headSHA: p.HeadSHA, at: now})
+		listed = append(listed, verdict{number: p.Number, headSHA: p.HeadSHA, fork: p.Fork, at: now})
 	}
 	var failures []error
 	for _, same := range byHead(listed) {
@@ -70,7 +70,8 @@ func (s sweep) judge(ctx context.Context, same []verdict) []verdict {
 		last, err := s.last(ctx, head)
 		var judged []verdict
 		for _, v := range same {
-			judged = append(judged, judgePull(ctx, s.client, v.number, head, s.now))
+			judged = append(judged, judgePull(ctx, s.client,
+				github.OpenPull{Number: v.number, HeadSHA: head, Fork: v.fork}, s.now))
 		}
 		stand, again, errNow := s.standing(ctx, head, judged)
 		switch err = errors.Join(err, errNow); {

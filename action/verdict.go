@@ -15,6 +15,7 @@ import (
 type verdict struct {
 	number   int
 	headSHA  string // the commit to tell it on; empty when neither GitHub nor the event named one
+	fork     bool   // the head is of another repository
 	decision policies.Decision
 	at       time.Time       // when it was judged
 	base     string          // the commit of the default branch that it was judged by
@@ -63,21 +64,21 @@ func (t target) judge(ctx context.Context, client sources, now time.Time) []verd
 	}
 	var verdicts []verdict
 	for _, pull := range pulls {
-		verdicts = append(verdicts, judgePull(ctx, client, pull.Number, pull.HeadSHA, now))
+		verdicts = append(verdicts, judgePull(ctx, client, pull, now))
 	}
 	return verdicts
 }
 
-// judgePull gathers and evaluates one pull request, whose head was head when it was listed.
-func judgePull(ctx context.Context, client sources, number int, head string,
-	now time.Time) verdict {
-	v := verdict{number: number, headSHA: head, at: now}
-	if facts, err := client.Facts(ctx, number, now); err != nil {
+// judgePull gathers and evaluates one pull request, as it was listed.
+func judgePull(ctx context.Context, client sources, pull github.OpenPull, now time.Time) verdict {
+	v := verdict{number: pull.Number, headSHA: pull.HeadSHA, fork: pull.Fork, at: now}
+	if facts, err := client.Facts(ctx, pull.Number, now); err != nil {
 		v.decision = policies.Refuse(policies.EvaluationError, "gather the facts of pull "+
-			"request #%d: %v", number, err)
+			"request #%d: %v", pull.Number, err)
 	} else {
 		v.decision = policies.Evaluate(facts.Base, facts, now)
 		v.headSHA, v.base = facts.PullRequest.HeadSHA, facts.Base.Commit
+		v.fork = facts.PullRequest.HeadRepoID != facts.Repository.ID
 		v.baseRef, v.author = facts.PullRequest.BaseRef, facts.PullRequest.Author.ID
 		if p, known, findings := facts.Base.Policy(v.decision.Policy); known && len(findings) == 0 {
 			v.policy = p.Spec
@@ -119,8 +120,14 @@ func byHead(verdicts []verdict) [][]verdict {
 	return groups
 }
 
-// worst is the verdict that must be told loudest: error, denied, pending, allowed.
+// worst is the verdict that must be told loudest: error, denied, pending, allowed. That on a fork's
+// pull request does not count where one of this repository has the same head: whoever may read can
+// open it on anybody's commit.
 func worst(verdicts []verdict) verdict {
+	verdicts = slices.DeleteFunc(slices.Clone(verdicts), func(v verdict) bool {
+		return v.fork && slices.ContainsFunc(verdicts,
+			func(o verdict) bool { return !o.fork && o.headSHA == v.headSHA })
+	})
 	rank := [...]int{policies.Allowed: 0, policies.Pending: 1, policies.Denied: 2,
 		policies.Failed: 3}
 	return slices.MaxFunc(verdicts,

@@ -18,6 +18,7 @@ type listed struct {
 	author              policies.User
 	head, base, mergeAt string // mergeAt: the merge commit, of a merged one
 	baseID              int64
+	fork                bool // its head is of another repository, or of one that is gone
 	draft, open         bool
 	merged              bool
 	mergedAt            requests.Time
@@ -82,6 +83,7 @@ func (c *Client) list(ctx context.Context, f *github.PullRequest) (listed, error
 		number: f.GetNumber(), author: author,
 		head: f.GetHead().GetSHA(), base: f.GetBase().GetRef(),
 		baseID: f.GetBase().GetRepo().GetID(),
+		fork:   f.GetHead().GetRepo().GetID() != f.GetBase().GetRepo().GetID(),
 		draft:  f.GetDraft(), open: f.GetState() == "open",
 		merged: !f.GetMergedAt().IsZero(), mergedAt: requests.At(f.GetMergedAt().Time),
 		updatedAt: f.GetUpdatedAt().Time,
@@ -107,9 +109,12 @@ type OpenPull struct {
 	BaseRef string
 	Draft   bool
 	Author  policies.User
+	Fork    bool // its head is of another repository, or of one that is gone
 }
 
-func (p listed) openPull() OpenPull { return OpenPull{p.number, p.head, p.base, p.draft, p.author} }
+func (p listed) openPull() OpenPull {
+	return OpenPull{p.number, p.head, p.base, p.draft, p.author, p.fork}
+}
 
 // OpenPulls lists all open pull requests, oldest first: what must be judged again when the
 // default branch has moved. A list that has not changed since the last call costs nothing of the

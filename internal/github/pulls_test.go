@@ -19,8 +19,8 @@ func TestOpenPullRequests(t *testing.T) {
 	w.check(w.Do(w.Token("alice"), "PATCH", "/repos/acme/access/pulls/2",
 		map[string]any{"state": "closed"}, nil))
 	alice := policies.User{Login: "alice", ID: 101, Type: "User"}
-	first, last := OpenPull{1, w.Branch("b0"), "main", false, alice}, OpenPull{3, w.Branch("b2"),
-		"main", false, alice}
+	first, last := OpenPull{1, w.Branch("b0"), "main", false, alice, false}, OpenPull{3, w.Branch("b2"),
+		"main", false, alice, false}
 	if got, err := w.client.OpenPulls(t.Context()); err != nil || !slices.Equal(got,
 		[]OpenPull{first, last}) {
 		t.Errorf("open %v, error %v", got, err)
