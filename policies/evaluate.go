@@ -37,10 +37,12 @@ func evaluate(tree Tree, f Facts, now time.Time) *judge {
 	case KindReview:
 		j.evaluateReview()
 	case KindChange:
-		j.run(step{FileRejected, j.changedFiles}, step{PolicyInvalid, j.resultingTree},
-			step{CodeownersInvalid, j.codeowners},
-			step{RequesterNotAllowed, j.person})
-		j.run(j.pullRequestSteps()...)
+		// Whoever may read can open one from a fork: what it says is looked at after that.
+		j.run(step{FileRejected, j.changedFiles}, step{RequesterNotAllowed, j.person},
+			step{WrongBase, j.base})
+		j.looked = !j.stopped
+		j.run(step{PolicyInvalid, j.resultingTree}, step{CodeownersInvalid, j.codeowners},
+			step{DraftPullRequest, j.draft}, step{UnattributableCommit, j.attributable})
 		j.approve()
 	}
 	return j
@@ -90,6 +92,7 @@ type judge struct {
 	subject        requests.Subject
 	behalfOf       string // of a review: login of who received the access, when not who asked for it
 	stopped        bool
+	looked         bool // of a change: what it says is looked at
 	curable        bool // what is refused may still come to be met, whatever its code says
 }
 
@@ -158,7 +161,7 @@ func (j *judge) finish() Decision {
 		j.decision.LapsesAt = requests.At(j.waitsSince().Add(time.Duration(j.maxPending())))
 	}
 	j.decision.Roles = j.views()
-	if j.decision.Kind == KindChange {
+	if j.looked {
 		j.decision.Widened = Widened(j.tree, j.tree.overlay(j.facts.Files, j.facts.Head))
 	}
 	return j.outcome()

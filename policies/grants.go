@@ -150,6 +150,40 @@ func checkGrant(d *requests.Document, at string, g GrantSpec) {
 	g.kind().check(d, at, g)
 }
 
+// checkCombinations finds the grant with which a policy gives more than can be compared.
+func checkCombinations(d *requests.Document, s PolicySpec) {
+	total := 0
+	for n, g := range s.Target.Grants {
+		if total += g.combinations(len(s.Clusters)); total > maxCombinations {
+			d.Add(fmt.Sprintf("spec.target.grants[%d]", n), "grant", "with it the policy gives more than "+
+				"%d combinations of clusters, namespaces, roles, pods, containers and commands; "+
+				"make its lists shorter, by globs where those may be", maxCombinations)
+			return
+		}
+	}
+}
+
+// combinations is how many things a grant gives on so many clusters at most, and no more than just over
+// maxCombinations.
+func (g GrantSpec) combinations(clusters int) int {
+	ways := 1
+	for _, more := range []bool{g.Stdin, g.Terminal} {
+		if more {
+			ways++
+		}
+	}
+	containers := len(g.Containers)
+	if containers > 1 {
+		containers++ // kubectl's default one
+	}
+	all := clusters
+	for _, n := range []int{len(g.AllowedNamespaces), len(g.offered()), containers,
+		len(g.Pods) + len(g.Deployments), len(g.Commands), ways} {
+		all = min(all*max(n, 1), maxCombinations+1)
+	}
+	return all
+}
+
 func (k grantKind) sentence() string { return k.about }
 
 // chosen are the grants that a request asks for: those that it names, or all.

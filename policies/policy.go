@@ -190,6 +190,10 @@ const (
 // there are as many items as requests.ItemName has names for, below 1000.
 const maxGrants = 40
 
+// maxCombinations bounds what a policy gives, on all of its clusters: each combination of what the
+// lists of its grants name is compared with the policy before a change.
+const maxCombinations = 20000
+
 // Path is where a policy stands.
 func Path(name string) string { return Folder + "/" + name + ".yaml" }
 
@@ -219,6 +223,7 @@ func ParsePolicy(path string, data []byte) (AccessPolicy, []requests.Finding) {
 	checkWindows(d, p.Spec.Windows)
 	checkLimits(d, p.Spec)
 	checkTarget(d, p.Spec.Target)
+	checkCombinations(d, p.Spec)
 	checkDangerous(d, p)
 	checkCustom(d, p.Spec)
 	checkConditions(d, p.Spec)

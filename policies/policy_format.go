@@ -83,7 +83,9 @@ var policyFields = requests.HeaderFields("AccessPolicy",
 		requests.ModeImpersonate)},
 	"Target.allowDangerous": {About: "Roles that are given although whoever holds them can keep " +
 		"access beyond its end. Without an entry such a role is refused.", Min: 1},
-	"Target.grants": {About: "What exists in the cluster while a request is granted.", Min: 1,
+	"Target.grants": {About: fmt.Sprintf("What exists in the cluster while a request is granted: at most "+
+		"%d combinations of clusters, namespaces, roles, pods, containers and commands.",
+		maxCombinations), Min: 1,
 		Max: maxGrants},
 
 	"DangerousRole.role": {About: "Exact name of a ClusterRole that the policy gives.",

@@ -70,11 +70,12 @@ func wider(after Tree, policy AccessPolicy, old PolicySpec) []string {
 			add("it holds for the cluster %s too", cluster)
 		}
 	}
+	given := map[string]bool{}
 	for _, cluster := range s.Clusters {
 		for _, item := range policy.Offers(after, cluster) {
-			text := "it gives " + item.String()
-			if !old.covers(item) && !slices.Contains(all, text) {
-				add("%s", text)
+			if text := item.String(); !old.covers(item) && !given[text] {
+				given[text] = true
+				add("it gives %s", text)
 			}
 		}
 	}
