@@ -38,11 +38,11 @@ func evaluate(tree Tree, f Facts, now time.Time) *judge {
 		j.evaluateReview()
 	case KindChange:
 		// Whoever may read can open one from a fork: what it says is looked at after that.
-		j.run(step{FileRejected, j.changedFiles}, step{RequesterNotAllowed, j.person},
-			step{WrongBase, j.base})
+		j.run(step{RequesterNotAllowed, j.person}, step{WrongBase, j.base})
 		j.looked = !j.stopped
-		j.run(step{PolicyInvalid, j.resultingTree}, step{CodeownersInvalid, j.codeowners},
-			step{DraftPullRequest, j.draft}, step{UnattributableCommit, j.attributable})
+		j.run(step{FileRejected, j.changedFiles}, step{PolicyInvalid, j.resultingTree},
+			step{CodeownersInvalid, j.codeowners}, step{DraftPullRequest, j.draft},
+			step{UnattributableCommit, j.attributable})
 		j.approve()
 	}
 	return j

@@ -17,8 +17,8 @@ type Check struct {
 	Name        string
 	Conclusion  string // success, failure, action_required or neutral
 	Title       string
-	Summary     string // Markdown; cut at what GitHub takes
-	Annotations []Annotation
+	Summary     string        // Markdown; cut at what GitHub takes
+	Annotations []Annotation  // the first maxAnnotations are posted
 	Pushed      []Pushed      // recorded for when GitHub no longer tells it
 	Next        requests.Time // when time alone changes the verdict; zero: never
 }
@@ -41,13 +41,16 @@ const (
 	maxAnnotation = 50 // in one call
 )
 
+// maxAnnotations bounds those of a check run, so that one costs no more than four calls.
+const maxAnnotations = 4 * maxAnnotation
+
 // PostCheck posts the verdict as a completed check run and returns the slug of the App whose check
 // it is. Annotations beyond what one call takes follow in further calls; the conclusion stands from
 // the first on.
 func (c *Client) PostCheck(ctx context.Context, check Check) (app string, err error) {
 	const permission = "Checks: write, which only an App or a workflow's token can have"
 	batches := [][]*github.CheckRunAnnotation{nil}
-	for i, a := range check.Annotations {
+	for i, a := range check.Annotations[:min(len(check.Annotations), maxAnnotations)] {
 		if i > 0 && i%maxAnnotation == 0 {
 			batches = append(batches, nil)
 		}

@@ -17,7 +17,7 @@ func TestPostCheck(t *testing.T) {
 	w.client = w.clientOf(w.URL, w.AppToken("pullgrant"))
 	check := Check{HeadSHA: head, Name: "pullgrant", Conclusion: "failure", Title: "Denied",
 		Summary: strings.Repeat("å", maxSummary)}
-	for i := range 120 {
+	for i := range 220 {
 		check.Annotations = append(check.Annotations, Annotation{Path: requestPath, Line: i + 1,
 			Column: 3, Level: "failure", Title: "rule", Message: fmt.Sprint("no. ", i)})
 	}
@@ -29,8 +29,8 @@ func TestPostCheck(t *testing.T) {
 		posted[0].Conclusion != "failure" || posted[0].HeadSHA != head {
 		t.Fatalf("checks %+v", posted)
 	}
-	if got := posted[0].Annotations; len(got) != 120 || got[119].Message != "no. 119" ||
-		got[119].StartLine != 120 {
+	if got := posted[0].Annotations; len(got) != 200 || got[199].Message != "no. 199" ||
+		got[199].StartLine != 200 {
 		t.Errorf("%d annotations", len(got))
 	}
 	if s := posted[0].Summary; len(s) > maxSummary || !utf8.ValidString(s) ||

@@ -143,10 +143,14 @@ func (c *Client) readBase(ctx context.Context, f *policies.Facts, _ snapshot) (e
 	return err
 }
 
-// readHead reads the pull request's own version of what it changes.
+// readHead reads the pull request's own version of what it changes. An open change from a fork is
+// refused whatever it says, and whoever may read can open one of any size: nothing of it is read.
 func (c *Client) readHead(ctx context.Context, f *policies.Facts, _ snapshot) (err error) {
 	kind, path, _ := policies.KindOf(f.Files)
 	wanted := policies.Wanted(kind, path)
+	if pr := f.PullRequest; kind == policies.KindChange && pr.HeadRepoID != f.Repository.ID && !pr.Merged {
+		wanted = func(string) bool { return false }
+	}
 	var changed []string
 	for _, file := range f.Files {
 		if file.Status != "removed" && (kind == policies.KindRequest || kind == policies.KindReview ||

@@ -191,21 +191,77 @@ func (c *Client) entry(ctx context.Context, commit, name string) (found entry, o
 	return found, true, nil
 }
 
-// files reads the given paths of a commit, which must all be there.
+// files reads the given paths of a commit, which must all be there: what is at one depth at once, and
+// then the files.
 func (c *Client) files(ctx context.Context, commit string, paths []string) (policies.Tree, error) {
 	tree := policies.Tree{Commit: commit, Files: map[string]policies.TreeFile{}}
+	entries, err := c.entries(ctx, commit, paths)
+	var small []string
+	for _, e := range entries {
+		if e.small() && len(paths) > 1 {
+			small = append(small, e.name)
+		}
+	}
+	if err == nil {
+		err = c.readAll(ctx, small)
+	}
+	for _, name := range paths {
+		if err == nil {
+			tree.Files[name], err = c.file(ctx, entries[name])
+		}
+	}
+	return tree, err
+}
+
+// entries finds what a commit has at the paths that its pull request changes, by these paths.
+func (c *Client) entries(ctx context.Context, commit string, paths []string) (map[string]entry, error) {
+	if err := c.readFolders(ctx, commit, paths); err != nil {
+		return nil, err
+	}
+	entries := map[string]entry{}
 	for _, name := range paths {
 		e, ok, err := c.entry(ctx, commit, name)
 		if err == nil && !ok {
 			err = fmt.Errorf("%w: the pull request changes %q, which its head commit does not have",
 				errMoved, name)
 		}
-		if err == nil {
-			tree.Files[name], err = c.file(ctx, e)
-		}
 		if err != nil {
-			return tree, err
+			return nil, err
 		}
+		entries[name] = e
 	}
-	return tree, nil
+	return entries, nil
+}
+
+// readFolders asks for the folders that paths of a commit lead through, those of one depth at once.
+func (c *Client) readFolders(ctx context.Context, commit string, paths []string) error {
+	if len(paths) < 2 { // one is read as it is met
+		return nil
+	}
+	root, err := c.commit(ctx, commit)
+	if err != nil {
+		return err
+	}
+	at := map[string]string{"": root.tree} // the folders of a depth: their names by their paths
+	for len(at) > 0 {
+		if err := c.readAll(ctx, slices.Collect(maps.Values(at))); err != nil {
+			return err
+		}
+		below := map[string]string{}
+		for _, parent := range slices.Sorted(maps.Keys(at)) {
+			folder, err := c.folder(ctx, at[parent])
+			if err != nil {
+				return err
+			}
+			for _, p := range paths {
+				rest, under := strings.CutPrefix(p, parent)
+				base, _, deeper := strings.Cut(rest, "/")
+				if e := folder[base]; under && deeper && e.kind == "tree" {
+					below[parent+base+"/"] = e.name
+				}
+			}
+		}
+		at = below
+	}
+	return nil
 }
