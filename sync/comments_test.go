@@ -65,7 +65,12 @@ func TestEndIsToldInTheNextTerm(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	wait := comments.begin(ctx)
-	s.Until("the end is told", func() bool { return strings.Contains(s.said(numbers["ended"]), "ended") })
+	s.Until("the end is told, and it is known to be", func() bool {
+		comments.mu.Lock()
+		defer comments.mu.Unlock()
+		return len(comments.pending)+len(comments.turn) == 0
+	})
+	s.says(numbers["ended"], "ended")
 	stop()
 	wait()
 	if said := s.said(numbers["waiting"]); said != "" {

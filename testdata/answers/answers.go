@@ -113,7 +113,11 @@ func (s *Server) graphQL(w http.ResponseWriter, r *http.Request) {
 		Query     string
 		Variables fields
 	}
-	err := json.NewDecoder(r.Body).Decode(&in)
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return // whoever asked does not want to know any more
+	}
+	err = json.Unmarshal(body, &in)
 	var asked *graphql.Operation
 	if err == nil {
 		asked, err = graphql.Parse(in.Query, in.Variables)
