@@ -293,10 +293,10 @@ func (j *judge) isSelf(u User) string {
 	if j.decision.Kind == KindChange {
 		return ""
 	}
-	if strings.EqualFold(u.Login, j.request.Spec.Requester) {
+	if u.isWhom(j.request.Spec.Requester, j.debtor.RequesterID) {
 		return "they are the requester"
 	}
-	if j.behalfOf != "" && strings.EqualFold(u.Login, j.behalfOf) {
+	if u.isWhom(j.debtor.Behalf, j.debtor.BehalfID) {
 		return "they received the access"
 	}
 	for _, identity := range j.world.identities.Spec.Users {

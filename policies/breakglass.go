@@ -125,8 +125,10 @@ func (j *judge) glassOffered() string {
 			spec.Policy, names(b.Subjects)))
 	}
 	people, teams := j.world.resolve(b.Owners)
+	requester, _ := j.world.identities.find(spec.Requester)
+	receiver, _ := j.world.identities.find(j.decision.Grant.Behalf)
 	j.decision.Grant.BreakGlass = &requests.BreakGlass{Owners: slices.Concat(people, teams),
-		ReviewWithin: b.ReviewWithin}
+		ReviewWithin: b.ReviewWithin, RequesterID: requester.GitHubID, BehalfID: receiver.GitHubID}
 	return ""
 }
 

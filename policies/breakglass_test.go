@@ -114,7 +114,9 @@ func TestMoreOwedAllowsNoMore(t *testing.T) {
 		}
 		for _, more := range []policies.Owing{{Name: "20261101-x-breakglass-y", Unreadable: true},
 			{Name: "20261101-carol-breakglass-y", Cluster: "prod-eu", Policy: "other", Requester: "carol"},
-			{Name: "20261101-alice-breakglass-y", Cluster: "other", Policy: "other", Requester: "Alice"}} {
+			{Name: "20261101-alice-breakglass-y", Cluster: "other", Policy: "other", Requester: "Alice"},
+			{Name: "20261101-renamed-breakglass-y", Cluster: "other", Policy: "other", Requester: "renamed",
+				RequesterID: 101}} {
 			f := cases.Copy(t, c.Facts)
 			f.Owed.Debts = append(f.Owed.Debts, more)
 			after := c.Judge(f)

@@ -25,7 +25,9 @@ type DebtSpec struct {
 	Cluster     string           `yaml:"cluster" json:"cluster"`
 	Policy      string           `yaml:"policy" json:"policy"`
 	Requester   string           `yaml:"requester" json:"requester"`
+	RequesterID int64            `yaml:"requesterID,omitempty" json:"requesterID,omitempty"` // 0: it is not known
 	Behalf      string           `yaml:"behalf,omitempty" json:"behalf,omitempty"`
+	BehalfID    int64            `yaml:"behalfID,omitempty" json:"behalfID,omitempty"`
 	Subject     requests.Subject `yaml:"subject" json:"subject"`
 	PullRequest int              `yaml:"pullRequest" json:"pullRequest"`
 	Owners      []string         `yaml:"owners" json:"owners"` // logins, and teams as org/team
@@ -43,8 +45,13 @@ var DebtFormat = requests.Format{
 		"DebtSpec.cluster":   {About: "Cluster of the access.", Form: requests.FormName},
 		"DebtSpec.policy":    {About: "Policy under which it was given.", Form: requests.FormName},
 		"DebtSpec.requester": {About: "GitHub login of who asked for it.", Form: requests.FormLogin},
+		"DebtSpec.requesterID": {About: "Number of their GitHub account, which GitHub never reuses. Where it " +
+			"is there, it says who they are, and not the login.", Min: 1, Rule: "number",
+			Says: "it must be 1 or more"},
 		"DebtSpec.behalf": {About: "GitHub login of who received it, when that is somebody else.",
 			Form: requests.FormLogin},
+		"DebtSpec.behalfID": {About: "Number of their GitHub account, in the same way.", Min: 1,
+			Rule: "number", Says: "it must be 1 or more"},
 		"DebtSpec.subject": {About: "Who received it, in Kubernetes."},
 		"DebtSpec.pullRequest": {About: "Number of the pull request that asked for it.", Min: 1,
 			Rule: "number", Says: "it must be 1 or more"},
@@ -107,7 +114,10 @@ type Owing struct {
 	Policy    string `json:"policy,omitempty"`
 	Requester string `json:"requester,omitempty"`
 	Behalf    string `json:"behalf,omitempty"`
-	Subject   string `json:"subject,omitempty"` // in Kubernetes; of a request only one that it names
+	// Their account numbers; 0: it is not known.
+	RequesterID int64  `json:"requesterID,omitempty"`
+	BehalfID    int64  `json:"behalfID,omitempty"`
+	Subject     string `json:"subject,omitempty"` // in Kubernetes; of a request only one that it names
 	// Unreadable is that its file does not tell whose it is.
 	Unreadable bool `json:"unreadable,omitempty"`
 }
@@ -144,7 +154,8 @@ func OwingOf(path string, content []byte) (o Owing, ok bool) {
 // Owing is what a debt says is owed.
 func (d Debt) Owing() Owing {
 	return Owing{Name: d.Metadata.Name, Cluster: d.Spec.Cluster, Policy: d.Spec.Policy,
-		Requester: d.Spec.Requester, Behalf: d.Spec.Behalf, Subject: d.Spec.Subject.Name}
+		Requester: d.Spec.Requester, RequesterID: d.Spec.RequesterID, Behalf: d.Spec.Behalf,
+		BehalfID: d.Spec.BehalfID, Subject: d.Spec.Subject.Name}
 }
 
 // Has tells whether break-glass of a name is owed.
@@ -154,12 +165,25 @@ func (o Owed) Has(name string) bool {
 
 // isOf tells whether somebody who asks for a grant, or receives it, owes it.
 func (o Owing) isOf(g *requests.Grant) bool {
-	for _, login := range []string{g.Requester, g.Behalf} {
-		if login != "" && (strings.EqualFold(login, o.Requester) || strings.EqualFold(login, o.Behalf)) {
+	asks, receives := User{Login: g.Requester}, User{Login: g.Behalf}
+	if b := g.BreakGlass; b != nil {
+		asks.ID, receives.ID = b.RequesterID, b.BehalfID
+	}
+	for _, u := range []User{asks, receives} {
+		if u.isWhom(o.Requester, o.RequesterID) || u.isWhom(o.Behalf, o.BehalfID) {
 			return true
 		}
 	}
 	return o.Cluster == g.Cluster && o.Subject != "" && o.Subject == g.Subject.Name
+}
+
+// isWhom tells whether an account is the one that was noted: by number, where both are known, since
+// logins change hands (R22), else by login.
+func (u User) isWhom(login string, id int64) bool {
+	if u.ID != 0 && id != 0 {
+		return u.ID == id
+	}
+	return login != "" && strings.EqualFold(u.Login, login)
 }
 
 // String says what is owed and how it is paid.

@@ -90,7 +90,7 @@ type judge struct {
 	request        requests.AccessRequest
 	document       *requests.Document
 	subject        requests.Subject
-	behalfOf       string // of a review: login of who received the access, when not who asked for it
+	debtor         Owing // of a review: whose debt it pays
 	stopped        bool
 	looked         bool // of a change: what it says is looked at
 	curable        bool // what is refused may still come to be met, whatever its code says

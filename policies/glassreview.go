@@ -190,7 +190,7 @@ func (j *judge) owed() string {
 			"paid, or the access is not over and recorded yet, which is when it can be reviewed")
 	}
 	j.request.Spec.Cluster, j.request.Spec.Requester = debt.Spec.Cluster, debt.Spec.Requester
-	j.subject, j.behalfOf = debt.Spec.Subject, debt.Spec.Behalf
+	j.subject, j.debtor = debt.Spec.Subject, debt.Owing()
 	j.decision.Policy = debt.Spec.Policy
 	return ""
 }

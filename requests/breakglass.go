@@ -8,6 +8,10 @@ type BreakGlass struct {
 	Owners []string `json:"owners"`
 	// ReviewWithin is how long after the beginning of access it is overdue.
 	ReviewWithin Duration `json:"reviewWithin"`
+	// RequesterID and BehalfID are the account numbers of who asked and of who receives it for them, which
+	// outlive their logins (R22); 0: it is not known, or nobody's.
+	RequesterID int64 `json:"requesterID,omitempty"`
+	BehalfID    int64 `json:"behalfID,omitempty"`
 }
 
 // String is the one wording of every place that shows a grant.

@@ -22,8 +22,9 @@ func DebtOf(r plan.Record) (debt policies.Debt, ok bool) {
 	return policies.Debt{APIVersion: requests.APIVersion, Kind: policies.KindDebt,
 		Metadata: requests.Metadata{Name: g.Name},
 		Spec: policies.DebtSpec{Cluster: g.Cluster, Policy: g.Policy, Requester: g.Requester,
-			Behalf: g.Behalf, Subject: g.Subject, PullRequest: g.Evidence.PullRequest,
-			Owners: b.Owners, Issue: r.Issue,
+			RequesterID: b.RequesterID, Behalf: g.Behalf, BehalfID: b.BehalfID, Subject: g.Subject,
+			PullRequest: g.Evidence.PullRequest,
+			Owners:      b.Owners, Issue: r.Issue,
 			DueAt: requests.At(merged.Add(time.Duration(b.ReviewWithin)))}}, true
 }
 

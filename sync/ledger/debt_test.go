@@ -26,9 +26,11 @@ func TestDebtOf(t *testing.T) {
 		Name: "20261123-alice-breakglass-inc-1", Cluster: "prod-eu", Policy: "payments-debug",
 		Requester: "alice", Subject: requests.Subject{Kind: requests.KindUser, Name: "alice@example.com"},
 		Window: requests.Window{Start: start, End: end}, Evidence: requests.Evidence{PullRequest: 4},
-		BreakGlass: &requests.BreakGlass{Owners: []string{"acme/squad-b"}, ReviewWithin: day}}}
+		BreakGlass: &requests.BreakGlass{Owners: []string{"acme/squad-b"}, ReviewWithin: day,
+			RequesterID: 101, BehalfID: 104}}}
 	debt, ok := DebtOf(r)
-	if !ok || debt.Spec.DueAt.String() != "2026-11-24T12:00:00Z" || debt.Spec.Issue != 9 {
+	if !ok || debt.Spec.DueAt.String() != "2026-11-24T12:00:00Z" || debt.Spec.Issue != 9 ||
+		debt.Spec.RequesterID != 101 || debt.Spec.BehalfID != 104 {
 		t.Fatalf("%+v", debt)
 	}
 	data, err := debt.Marshal()
@@ -37,7 +39,7 @@ func TestDebtOf(t *testing.T) {
 	}
 	path := requests.DebtPath("prod-eu", r.Grant.Name)
 	if read, findings := policies.ParseDebt(path, data); len(findings) > 0 || read.Spec.Policy !=
-		"payments-debug" {
+		"payments-debug" || read.Owing() != debt.Owing() {
 		t.Errorf("%s%v", data, findings)
 	}
 	paid := PaidMessage(debt, policies.Decision{Approvers: []requests.Approver{{Login: "bob", ID: 102}}}, 7)
