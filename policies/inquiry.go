@@ -26,6 +26,7 @@ type Asking struct {
 	Repository  string // owner/name
 	PullRequest int
 	HeadSHA     string
+	Merged      bool // it is asked about what would be given now
 	Request     requests.AccessRequest
 	Grant       requests.Grant // as far as it is known before the merge
 	Requester   Identity
@@ -249,7 +250,7 @@ func (j *judge) outsideLacks() Code {
 // asking is what is asked for, as far as it is known.
 func (j *judge) asking() Asking {
 	a := Asking{PullRequest: j.facts.PullRequest.Number, HeadSHA: j.facts.PullRequest.HeadSHA,
-		Request: j.request}
+		Merged: j.facts.PullRequest.Merged, Request: j.request}
 	if r := j.facts.Repository; r.Name != "" {
 		a.Repository = r.Owner + "/" + r.Name
 	}

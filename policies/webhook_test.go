@@ -73,3 +73,13 @@ func TestWebhookOfThePullRequestItself(t *testing.T) {
 		t.Errorf("a change: asked are %v", urls)
 	}
 }
+
+// TestAskedAfterTheMerge (R91): whoever is asked knows whether it is merged, when no is for good.
+func TestAskedAfterTheMerge(t *testing.T) {
+	for name, want := range map[string]bool{"approval/allow_webhook": false, "merged/allow_webhook": true} {
+		all := policies.Inquiries(scenarios(t)[name].Facts)
+		if len(all) == 0 || all[0].Merged != want {
+			t.Errorf("%s: asked is %+v, want merged %t", name, all, want)
+		}
+	}
+}

@@ -135,6 +135,9 @@ func read(body []byte, into any) error {
 // ticket asks a tracker whether the ticket of a challenge is open.
 func (k asker) ticket(ctx context.Context, a policies.Asking) policies.Reply {
 	open, why, err := k.askTracker(ctx, a)
+	if why == noSuch && a.Merged { // a token that ran out tells so too, and No is for good then
+		err = errors.New(noSuch)
+	}
 	switch {
 	case err != nil:
 		return inquire.Unknown(err)

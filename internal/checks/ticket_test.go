@@ -93,6 +93,34 @@ func ticket(tracker, url string) policies.Asking {
 	return a
 }
 
+// TestTicketIsGoneAfterTheMerge (R91): that the tracker finds none any more is no answer then, so that
+// nothing is refused for good by it; that it is closed is one.
+func TestTicketIsGoneAfterTheMerge(t *testing.T) {
+	for _, try := range []struct {
+		tracker string
+		status  int
+		body    string
+		want    policies.Verdict
+	}{
+		{policies.Jira, 404, "{}", policies.Unknown},
+		{policies.GitHubIssues, 410, "{}", policies.Unknown},
+		{policies.ServiceNow, 200, `{"result": []}`, policies.Unknown},
+		{policies.GitHubIssues, 200, strings.Replace(issue, `"open"`, `"closed"`, 1), policies.No},
+		{policies.GitHubIssues, 200, issue, policies.Yes},
+	} {
+		url, config, _ := webhook.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(try.status)
+			fmt.Fprint(w, try.body)
+		}))
+		a := ticket(try.tracker, url)
+		a.Merged = true
+		if r := ask(t, config, a); r.Verdict != try.want ||
+			try.want == policies.Unknown && !strings.Contains(r.Text, "no such ticket") {
+			t.Errorf("%s, %d: %+v, want %q", try.tracker, try.status, r, try.want)
+		}
+	}
+}
+
 // TestTicketToken: the token of a host is sent to that host, in the way that it is written.
 func TestTicketToken(t *testing.T) {
 	var sent atomic.Value
