@@ -107,16 +107,16 @@ func wantedForReview(path string, common []string) func(string) bool {
 	}
 }
 
-// debt is what a review is about, as the ledger in the tree has it; ok is false when there is none, or
-// more than one.
-func (j *judge) debt() (debt Debt, ok bool) {
+// DebtOf is what the review at a path is about, as the ledger in the tree has it; ok is false when there
+// is none that reads, or more than one.
+func (t Tree) DebtOf(review string) (debt Debt, ok bool) {
 	n := 0
-	for path := range j.tree.Files {
+	for path := range t.Files {
 		place, is := requests.SplitDebtPath(path)
-		if !is || requests.ReviewPath(place.Name) != j.decision.Path {
+		if !is || requests.ReviewPath(place.Name) != review {
 			continue
 		}
-		found, findings := parse(j.tree, path, ParseDebt)
+		found, findings := parse(t, path, ParseDebt)
 		n++
 		debt, ok = found, len(findings) == 0
 	}
@@ -139,7 +139,7 @@ func (j *judge) payers(debt Debt) (all []Party) {
 // debt (R77).
 func (j *judge) reviewConditions() []condition {
 	owned := Challenge{Kind: CodeOwnerReview, Count: 1}
-	debt, ok := j.debt()
+	debt, ok := j.tree.DebtOf(j.decision.Path)
 	if !ok {
 		return []condition{{owned, j.decision.Path}}
 	}
@@ -174,7 +174,7 @@ func (j *judge) reviewFile() string {
 // policyReads refuses to go by identities or groups that do not read: they say who nobody's own debt
 // is paid by.
 func (j *judge) policyReads() string {
-	if debt, ok := j.debt(); ok {
+	if debt, ok := j.tree.DebtOf(j.decision.Path); ok {
 		_, findings := parse(j.tree, Path(debt.Spec.Policy), ParsePolicy)
 		j.policyFindings = append(j.policyFindings, findings...)
 	}
@@ -184,7 +184,7 @@ func (j *judge) policyReads() string {
 // owed refuses a review of what is not owed, and takes from the debt whose it is: neither of them
 // approves its review.
 func (j *judge) owed() string {
-	debt, ok := j.debt()
+	debt, ok := j.tree.DebtOf(j.decision.Path)
 	if !ok {
 		return j.field("spec.request", NothingOwed, "no ledger holds one debt of that name: either it is "+
 			"paid, or the access is not over and recorded yet, which is when it can be reviewed")

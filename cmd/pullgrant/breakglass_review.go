@@ -80,7 +80,7 @@ func (o glassReviewOptions) propose(ctx context.Context, w world, data []byte) e
 	if err != nil {
 		return err
 	}
-	if !owed(tree, o.name) {
+	if _, owed := tree.DebtOf(path); !owed {
 		w.say("nothing is owed for %s: the name is another, or it is paid already, or its access is not "+
 			"over and recorded yet; \"%s show %s\" tells", requests.Quote(o.name), program, plain(o.name))
 		return verdict(exitFindings)
@@ -90,14 +90,4 @@ func (o glassReviewOptions) propose(ctx context.Context, w world, data []byte) e
 		Title: "Review of break-glass " + o.name, AutoMerge: true,
 		Body: fmt.Sprintf("What came of looking at what was done stands in `%s`.\n", path)})
 	return err
-}
-
-// owed tells whether a ledger has what is owed for a name.
-func owed(tree policies.Tree, name string) bool {
-	for path := range tree.Files {
-		if place, is := requests.SplitDebtPath(path); is && place.Name == name {
-			return true
-		}
-	}
-	return false
 }

@@ -56,7 +56,8 @@ func (c *Cluster) Create(ctx context.Context, asked render.Object) (uid string, 
 }
 
 // refusedByFence is the error of a creation that the fence refused. What this program asks for passes
-// the fence that it renders: while it is that one, what did not was changed on the way, for good.
+// the fence that it renders: while it is that one, what did not was changed on the way, or met the fence
+// of a moment ago.
 func (c *Cluster) refusedByFence(ctx context.Context, what string, refused error) error {
 	problem, err := c.fenceProblem(ctx, render.FenceAgent)
 	if err != nil {
