@@ -20,7 +20,27 @@ const (
 	lags         = "GitHub lags"       // lists, merges and pushes show late, and deleted branches are forgotten
 	tokenRefused = "token is refused"  // of the App, by GitHub and git
 	rightLost    = "App loses a right" // one of those that its owner gave it
+	partDown     = "part of GitHub"    // answers nobody, all else does
 )
+
+// parts are those of GitHub that may be down by themselves, by how their paths end; what has a slash behind
+// it is anywhere in them.
+var parts = []string{openPulls, "/graphql", "/files", "/reviews", "/commits", "/commits/", "/activity",
+	"/comments", "/errors", "/git/", "/permission", "/members/", "/check-runs", "/merge", "/events"}
+
+// openPulls is where the open pull requests are listed.
+const openPulls = "/access/pulls"
+
+// partly is such a part, as a system.
+func partly(part string) string { return partDown + " " + part }
+
+// isPartDown tells whether what a call is for answers nobody.
+func (w *world) isPartDown(path string) bool {
+	return slices.ContainsFunc(parts, func(part string) bool {
+		is := strings.HasSuffix(path, part) || strings.HasSuffix(part, "/") && strings.Contains(path, part)
+		return is && w.isDown(partly(part))
+	})
+}
 
 // contents is the right to read and write the repository, also by git.
 const contents = "contents:write"
@@ -51,6 +71,9 @@ var hubFaults = []beside{
 		set(m)
 		w.becomes(lags, "yes")
 		return func() { set(usualManners); w.becomes(lags, "") }
+	}},
+	{partDown, 4000, true, func(w *world, _ *site, occasion string) func() {
+		return w.stops(partly(parts[w.below(len(parts), "which "+partDown+" "+occasion)]))
 	}},
 	{tokenRefused, 1000, true, func(w *world, _ *site, _ string) func() { return w.stops(tokenRefused) }},
 	{rightLost, 1000, true, func(w *world, _ *site, _ string) func() {
@@ -207,6 +230,9 @@ func (n *wire) askHub(id string, r *http.Request, body []byte) *http.Response {
 	}
 	if n.systemOf(r) == git {
 		return w.hub.serve(n, r, body)
+	}
+	if w.isPartDown(r.URL.Path) {
+		return said(r, http.StatusServiceUnavailable, page)
 	}
 	draw := func(most int) int { return w.below(most, "spoilt "+id) }
 	for _, f := range answerFaults {

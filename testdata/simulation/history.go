@@ -16,6 +16,7 @@ type history []event
 type event struct {
 	at      time.Time
 	did     *deed           // people did something
+	pull    int             // by which they did, which is open; 0: by none
 	fact    *fact           // what people know to be so from now on
 	call    *call           // an agent called Kubernetes to write
 	version *version        // an object was written

@@ -76,6 +76,7 @@ type decided struct {
 	files map[string]root
 	tip   string
 	line  string // of main, from tip back
+	lost  bool   // some of what main had before
 }
 
 // knowledge is what people know beside single requests.
@@ -99,7 +100,8 @@ func (h history) knowledge() *knowledge {
 		case e.fact != nil:
 			k.facts[e.fact.what] = append(k.facts[e.fact.what], e)
 		case e.push != nil:
-			now := decided{from: e.at, files: map[string]root{}, tip: e.push.tip, line: e.push.line}
+			now := decided{from: e.at, files: map[string]root{}, tip: e.push.tip, line: e.push.line,
+				lost: !e.push.continues}
 			if n := len(k.main); n > 0 {
 				for path, file := range k.main[n-1].files {
 					now.files[path] = file

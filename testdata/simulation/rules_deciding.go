@@ -162,9 +162,12 @@ func (h history) outlasted(a *account, s *stay, since, until time.Time) string {
 	if until.Sub(since) <= takenBound { // most are
 		return ""
 	}
-	down := append(h.downs(append(h.ofLeaders(a.cluster), of(kubernetes, a.cluster), of(keeping, a.cluster),
-		of(held, string(s.came.version.New.GetUID())), git, github, tokenRefused,
-		rightLost)...), h.astray(a.cluster)...)
+	systems := append(h.ofLeaders(a.cluster), of(kubernetes, a.cluster), of(keeping, a.cluster),
+		of(held, string(s.came.version.New.GetUID())), git, github, tokenRefused, rightLost)
+	for _, part := range parts {
+		systems = append(systems, partly(part))
+	}
+	down := append(h.downs(systems...), h.astray(a.cluster)...)
 	down = append(append(down, h.idle(a.cluster)...), h.knowledge().spans(rulesWeak)...)
 	if until.Sub(since)-covered(down, recovery, since, until) <= takenBound {
 		return ""

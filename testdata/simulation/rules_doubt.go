@@ -24,12 +24,16 @@ const (
 // was not judged before; and nothing that was not known, or only kept from being granted, is refused
 // for that.
 func doubt(h history) (wrong []string) {
-	down := map[string][]span{git: h.downs(git), github: h.downs(github)}
+	systems := []string{git, github, partly(openPulls)} // which say what was taken back
+	down := map[string][]span{}
+	for _, system := range systems {
+		down[system] = h.downs(system)
+	}
 	for _, a := range h.accounts() {
 		for _, e := range a.made {
-			for _, system := range []string{git, github} {
+			for _, system := range systems {
 				for _, s := range down[system] {
-					if e.at.Sub(s.from) > doubtBound && e.at.Before(s.to) && !(a.trusted && system == github) {
+					if e.at.Sub(s.from) > doubtBound && e.at.Before(s.to) && !(a.trusted && system != git) {
 						wrong = append(wrong, fmt.Sprintf("%s got %s at %s, and %s answers nobody since %s", a.name,
 							e.version.place(), e.at, system, s.from))
 					}
@@ -171,7 +175,7 @@ func grantedAfter(h history) (wrong []string) {
 		}
 		unable := slices.Concat(wrongs.troubles(a.cluster, a.services()...), k.spans(rulesWeak),
 			trusted(a.cluster), h.clocksApart(a.cluster))
-		if !k.was(lags, "", a.merged, a.merged) { // and who asks meanwhile asks again after a pause
+		if !k.was(lags, "", a.merged, a.merged.Add(lagsBy)) { // and who asks meanwhile asks again after a pause
 			unable = append(unable, span{a.merged, a.merged.Add(lagsBy)})
 		}
 		if had := at.Sub(a.start) - covered(unable, toldAgain, a.start, at); had > faultyGrant {

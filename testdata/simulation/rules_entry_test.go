@@ -18,6 +18,13 @@ import (
 
 // entryMutants are those in which an entry tells of other times, people or commits.
 var entryMutants = map[string]mutant{
+	"the glass is broken again before anybody answered": {"G1 owes nothing", func(s *scenario) {
+		s.brokenAgain(time.Minute)
+	}},
+	"the glass is broken again after its end, before anybody answered": {"G1 owes nothing", func(s *scenario) {
+		answered := s.find(func(e event) bool { return e.push != nil && e.push.changed[s.a.debtOf()] == "D" })
+		s.brokenAgain(s.h[answered].at.Sub(s.a.merged) - 2*time.Second)
+	}},
 	"told in quiet of what fell due long before":   {"G7 quiet", func(s *scenario) { s.fallsDue(time.Minute) }},
 	"told in quiet of what falls due later":        {"G7 quiet", func(s *scenario) { s.fallsDue(-tolerated) }},
 	"said to be taken as it waited":                {"ledger exact", func(s *scenario) { s.waits(false) }},
@@ -64,6 +71,12 @@ var entryMutants = map[string]mutant{
 
 // entryWaived are those in which another entry is right.
 var entryWaived = map[string]mutant{
+	"the glass is broken again once somebody answered": {"G1 owes nothing", func(s *scenario) {
+		i := slices.IndexFunc(wishes, func(one wish) bool { return one.allowed == glass })
+		*s = *newScenario(s.t, s.h, &wishes[i])
+		answered := s.find(func(e event) bool { return e.push != nil && e.push.changed[s.a.debtOf()] == "D" })
+		s.brokenAgain(s.h[answered].at.Sub(s.a.merged) + time.Second)
+	}},
 	"taken, and returned after main was set back": {"ledger true", func(s *scenario) { s.returned(true) }},
 	"taken, and gone along with what was merged after main was set back": {"ledger true",
 		func(s *scenario) { s.leftAgain() }},
@@ -282,4 +295,11 @@ func (s *scenario) fallsDue(since time.Duration) {
 		Resource: "events", New: &unstructured.Unstructured{Object: map[string]any{
 			"reason": "BreakGlassOverdue", "message": s.a.name}}}}
 	s.put(event{at: at, version: &v})
+}
+
+// brokenAgain has the same come to main once more, a time after, by breaking the glass.
+func (s *scenario) brokenAgain(after time.Duration) {
+	name := s.anotherOne(after)
+	s.put(event{at: s.a.merged.Add(after), push: &push{cluster: s.a.cluster, who: "agent", continues: true,
+		changed: map[string]string{requests.Path(s.a.cluster, s.a.policy, name): "A"}}})
 }

@@ -62,6 +62,35 @@ func owed(h history) (wrong []string) {
 	return wrong
 }
 
+// owesNothing: nobody has access by breaking the glass that came to main while an answer was owed for such
+// access before. For what a cluster forgot nobody owes any.
+func owesNothing(h history) (wrong []string) {
+	all, owing := h.accounts(), map[*account]bool{}
+	for _, e := range h {
+		if e.push == nil || e.push.again {
+			continue
+		}
+		for _, a := range all {
+			arrives := e.push.changed[a.path] == "A"
+			switch {
+			case a.allowed != glass || a.trusted || !a.granted():
+			case arrives:
+				for _, b := range all {
+					if owing[b] && len(b.forgot) == 0 {
+						wrong = append(wrong, fmt.Sprintf("%s got %s, and came to main at %s while %s was owed for",
+							a.name, a.made[0].version.place(), e.at, b.name))
+					}
+				}
+				owing[a] = true
+			case e.push.changed[a.debtOf()] == "D", e.push.changed[a.entryOf()] == "A" &&
+				e.push.changed[a.debtOf()] == "":
+				delete(owing, a)
+			}
+		}
+	}
+	return wrong
+}
+
 // fallsDue tells whether an agent tells that something which is owed in the end became overdue just then.
 func (h history) fallsDue(e event) bool {
 	if e.version.kind() != "events create" || e.version.New.Object["reason"] != "BreakGlassOverdue" {

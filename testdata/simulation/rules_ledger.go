@@ -204,6 +204,9 @@ func (a *account) causes(h history, at time.Time) (causes []string) {
 				causes = append(causes, requests.CauseExpired)
 			}
 		}
+		if cause := a.withdraws(e); cause != "" {
+			causes = append(causes, cause)
+		}
 		if t := tamperings.of(e.did.what); t != nil {
 			causes = append(causes, t.causes...)
 		}

@@ -171,7 +171,10 @@ func prompt(h history) (wrong []string) {
 				gone = s.went.at
 			}
 			for _, p := range lives {
-				if p.cluster != a.cluster || p.program != agents.name && p.program != expirers.name {
+				unknown := slices.ContainsFunc(a.deeds, func(e event) bool { // an expirer keeps no record of it
+					return e.did.what == unlabelled && e.at.Before(gone)
+				})
+				if p.cluster != a.cluster || p.program != agents.name && (p.program != expirers.name || unknown) {
 					continue
 				}
 				due := knows(down, p, s.came.at)

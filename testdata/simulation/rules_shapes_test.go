@@ -64,6 +64,12 @@ var shapeMutants = map[string]mutant{
 		s.all(agents.name)
 		s.move(s.unbound, s.a.end.Add(11*time.Second))
 	}},
+	"the backstop ends it while an expirer lives, whose label was taken off later": {"G2 prompt",
+		func(s *scenario) {
+			s.all(agents.name)
+			s.move(s.unbound, s.a.end.Add(11*time.Second))
+			s.tamper(unlabelled, s.a.end.Add(20*time.Second))
+		}},
 	"nothing ends it after Kubernetes was away": {"G2 prompt", func(s *scenario) {
 		server := of(kubernetes, s.a.cluster)
 		s.put(event{at: s.a.end.Add(-time.Minute), down: map[string]bool{server: true}})
@@ -123,6 +129,12 @@ var shapeMutants = map[string]mutant{
 
 // shapeWaived are histories in which nothing is wrong that something else than the agent did.
 var shapeWaived = map[string]mutant{
+	"the backstop ends it while an expirer lives that does not know it by its label any more": {"G2 prompt",
+		func(s *scenario) {
+			s.all(agents.name)
+			s.move(s.unbound, s.a.end.Add(11*time.Second))
+			s.tamper(unlabelled, s.a.end.Add(-time.Minute))
+		}},
 	"copied, and the copy stays while neither an agent nor an expirer lives": {"G2 on time", func(s *scenario) {
 		s.all(agents.name)
 		s.all(expirers.name)

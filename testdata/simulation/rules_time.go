@@ -138,7 +138,8 @@ func (a *account) ran() bool {
 // taken tells whether people ended a grant before a time.
 func (a *account) taken(before time.Time) bool {
 	for _, e := range a.deeds {
-		if (e.did.what == takesAway || e.did.what == givesBack || e.did.what == changesOnMain) && e.at.Before(before) {
+		if (e.did.what == takesAway || e.did.what == givesBack || e.did.what == changesOnMain ||
+			a.withdraws(e) != "") && e.at.Before(before) {
 			return true
 		}
 	}

@@ -34,13 +34,16 @@ type tampering struct {
 // table are tamperings, all of which are as often.
 type table []tampering
 
+// unlabelled is a binding of which whoever lists what agents made is not told any more.
+const unlabelled = "label taken off"
+
 var (
 	revoked = []string{requests.CauseRevoked}
 	gone    = []string{requests.CauseBindingDeleted}
 )
 
 var tamperings = table{
-	{"label taken off", bindings, revoked, false, patched(func(cluster.Object) string {
+	{unlabelled, bindings, revoked, false, patched(func(cluster.Object) string {
 		return `{"metadata":{"labels":{"` + render.LabelManagedBy + `":null}}}`
 	})},
 	{"end put off", bindings, revoked, false, patched(func(o cluster.Object) string {
