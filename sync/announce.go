@@ -74,17 +74,17 @@ func (a *asks) read(ctx context.Context, v *prover) (map[string][]policies.Notif
 }
 
 // tellWaits has channels told of a merged request that is neither granted nor refused, once that has
-// been so for too long. code is why, where its judgement says that.
-func (p *pass) tellWaits(ctx context.Context, path string, code policies.Code) {
+// been so for too long, and why, where its judgement says that.
+func (p *pass) tellWaits(ctx context.Context, path string, proof plan.Proof) {
 	wait := p.prover.waiting[path]
-	if p.tell.messages == nil || p.clocks.wall().Sub(wait.since) < messages.Late {
+	if p.tell.messages == nil || proof.Moved || p.clocks.wall().Sub(wait.since) < messages.Late {
 		return
 	}
 	content, err := p.branch.repository.Blob(ctx, wait.blob)
 	if err != nil {
 		content = nil // then it is told without the words of its file
 	}
-	p.tell.messages.Waits(path, content, wait.number, wait.since, code)
+	p.tell.messages.Waits(path, content, wait.number, wait.since, proof.Decision.Code)
 }
 
 // tellEntered has channels told of what is in the ledger now and had no record: a request that was

@@ -16,6 +16,7 @@ import (
 
 	"github.com/pullgrant/pullgrant/internal/notify"
 	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/requests"
 )
 
 // listeners are the people in the channels ops and sre, behind webhooks on loopback.
@@ -287,6 +288,23 @@ func TestWaitingInChannels(t *testing.T) {
 	pass(4*time.Minute, "Waiting")
 	s.Heal()
 	pass(10*time.Minute, "Waiting Approved Granted")
+}
+
+// TestRefusedMeanwhileInChannels: what another process refuses while it is judged again does not wait.
+func TestRefusedMeanwhileInChannels(t *testing.T) {
+	s, l, o := newListening(t)
+	name, path, content := s.requestFile("meanwhile")
+	number := s.pull("meanwhile", false, map[string]string{path: content})
+	s.Fail(http.MethodGet, fmt.Sprintf("/repos/acme/access/pulls/%d/reviews", number), -1,
+		http.StatusInternalServerError, "{}")
+	agent := s.agent(o)
+	_ = agent.Once(t.Context()) // the error says that it waits
+	s.Heal()
+	s.SetClock(noon.Add(4 * time.Minute))
+	s.Before(http.MethodGet, fmt.Sprint(".*/pulls/", number), func() { s.once(options{github: true, root: o.root}) })
+	_ = agent.Once(t.Context())
+	s.over(name, requests.CauseDenied, "InsufficientApprovals")
+	l.heard("ops", name, "")
 }
 
 // TestBreakGlassInChannels: at once, and once more when nobody has answered for it in time.

@@ -106,6 +106,7 @@ func (v *prover) judgeMerged(ctx context.Context, tip, p, blob string, added git
 	// whoever judges again knows that time
 	d := policies.EvaluateMerged(facts, p, blob, facts.ObservedAt.Time)
 	if d.Code == policies.RequestIDReused && facts.Base.Commit != tip { // perhaps by its own end
+		proof.Moved = true
 		return policies.Refuse(policies.EvaluationError, "the branch moved just now, and has the name; "+
 			"what that is, is looked at next")
 	}

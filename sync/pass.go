@@ -205,7 +205,7 @@ func (p *pass) judge(ctx context.Context) error {
 	p.prover.release(p.world)
 	p.tell.grants(p.world)
 	for _, path := range slices.Sorted(maps.Keys(p.prover.waiting)) {
-		p.tellWaits(ctx, path, proofs[path].Decision.Code)
+		p.tellWaits(ctx, path, proofs[path])
 		if proofs[path].Decision.Outcome == policies.Allowed {
 			continue // what its grant lacks is known by another error
 		}
@@ -221,7 +221,7 @@ func (p *pass) judge(ctx context.Context) error {
 func (p *pass) tellWhyItWaits(path string, proof plan.Proof) {
 	wait, d := p.prover.waiting[path], proof.Decision
 	late := d.Code == policies.EvaluationError
-	if wait.number == 0 || wait.told == d.Code || late && (proof.At.IsZero() ||
+	if wait.number == 0 || proof.Moved || wait.told == d.Code || late && (proof.At.IsZero() ||
 		p.clocks.wall().Sub(wait.since) < time.Minute) {
 		return
 	}

@@ -139,21 +139,36 @@ func TestFilePutBackIsToldNobody(t *testing.T) {
 }
 
 // TestRefusedByAnotherMeanwhile: a request that another process refuses, and takes from the branch,
-// while it is judged has not used up its own name: why it was refused stays told.
+// while it is judged has not used up its own name: why it was refused stays told, also where nobody could
+// judge it for long.
 func TestRefusedByAnotherMeanwhile(t *testing.T) {
-	s := newStage(t)
-	name, path, content := s.requestFile("both")
-	number := s.pull("both", false, map[string]string{path: content})
-	s.Before(http.MethodGet, fmt.Sprint(".*/pulls/", number), func() { s.once(githubOnly) })
-	if err := s.agent(githubOnly).Once(t.Context()); err == nil || !strings.Contains(err.Error(), "the branch moved") {
-		t.Errorf("the one that is late: %v", err)
-	}
-	s.once(githubOnly)
-	s.over(name, requests.CauseDenied, "InsufficientApprovals")
-	s.says(number, "### Refused: InsufficientApprovals")
-	for _, line := range s.told() {
-		if strings.Contains(line, "RequestIdReused") {
-			t.Errorf("told: %s", line)
-		}
+	for _, waited := range []bool{false, true} {
+		t.Run(fmt.Sprint("it waited: ", waited), func(t *testing.T) {
+			s := newStage(t)
+			agent := s.agent(githubOnly)
+			name, path, content := s.requestFile("both")
+			number := s.pull("both", false, map[string]string{path: content})
+			if waited {
+				s.Fail(http.MethodGet, fmt.Sprintf("/repos/acme/access/pulls/%d/reviews", number), -1,
+					http.StatusInternalServerError, "{}")
+				if agent.Once(t.Context()) == nil {
+					t.Fatal("no error")
+				}
+				s.Heal()
+				s.pause()
+			}
+			s.Before(http.MethodGet, fmt.Sprint(".*/pulls/", number), func() { s.once(githubOnly) })
+			if err := agent.Once(t.Context()); err == nil || !strings.Contains(err.Error(), "the branch moved") {
+				t.Errorf("the one that is late: %v", err)
+			}
+			s.once(githubOnly)
+			s.over(name, requests.CauseDenied, "InsufficientApprovals")
+			s.says(number, "### Refused: InsufficientApprovals")
+			for _, line := range s.told() {
+				if strings.Contains(line, "RequestIdReused") {
+					t.Errorf("told: %s", line)
+				}
+			}
+		})
 	}
 }

@@ -98,6 +98,7 @@ type Proof struct {
 	Facts    []byte            // as the ledger keeps them; nil when there are none
 	Since    time.Time         // when the agent first saw the request
 	At       time.Time         // when it was judged
+	Moved    bool              // the branch did meanwhile, and has its name: what became of it is not known
 }
 
 // String is the object for people.
