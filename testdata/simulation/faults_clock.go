@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -39,6 +40,31 @@ func (c *clock) ahead() (all time.Duration) {
 type reading struct {
 	cluster, of string
 	ahead       time.Duration
+}
+
+// latest is the latest time that a clock of a cluster, or one of some of them, said not long before a
+// time.
+func (h history) latest(cluster string, at time.Time, whose ...string) time.Time {
+	return at.Add(h.furthest(cluster, at, at, whose...))
+}
+
+// furthest is by how much a clock of a cluster, or one of some of them, was ahead at most in a time, or not
+// long before.
+func (h history) furthest(cluster string, from, to time.Time, whose ...string) (most time.Duration) {
+	now := map[string]time.Duration{}
+	for _, e := range h {
+		if c := e.clock; c != nil && c.cluster == cluster && !e.at.After(to) &&
+			(len(whose) == 0 || slices.Contains(whose, c.of)) {
+			if e.at.After(from.Add(-clockRead)) {
+				most = max(most, now[c.of], c.ahead) // both, as it was set meanwhile
+			}
+			now[c.of] = c.ahead
+		}
+	}
+	for _, d := range now {
+		most = max(most, d)
+	}
+	return most
 }
 
 // set has a clock of a cluster be so much ahead for one reason.

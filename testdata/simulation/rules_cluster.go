@@ -222,25 +222,6 @@ func (h history) aheadWhile(cluster, of string, from, to time.Time) (least, most
 // looks every ten seconds.
 const clockRead = time.Minute
 
-// latest is the latest time that a clock of a cluster, or one of some of them, said not long before a
-// time.
-func (h history) latest(cluster string, at time.Time, whose ...string) time.Time {
-	most, now := time.Duration(0), map[string]time.Duration{}
-	for _, e := range h {
-		if c := e.clock; c != nil && c.cluster == cluster && !e.at.After(at) &&
-			(len(whose) == 0 || slices.Contains(whose, c.of)) {
-			if e.at.After(at.Add(-clockRead)) {
-				most = max(most, now[c.of], c.ahead) // both, as it was set meanwhile
-			}
-			now[c.of] = c.ahead
-		}
-	}
-	for _, d := range now {
-		most = max(most, d)
-	}
-	return at.Add(most)
-}
-
 // apart tells whether two clocks of a cluster were more apart than is tolerated all the time since.
 func (h history) apart(cluster, a, b string, since, to time.Time) bool {
 	far := func(at time.Time) bool {

@@ -151,6 +151,9 @@ var entryWaived = map[string]mutant{
 		s.tells(s.h[s.bound].at.Add(news+time.Second), saysWaiting,
 			"Since "+api.Moment(requests.At(s.a.merged))+" it waits.")
 	}},
+	"an end is told late, by a clock that was ahead as it came": {"told true", func(s *scenario) {
+		s.endsAhead(3 * time.Minute)
+	}},
 	"an end is told by a clock that is behind": {"told true", func(s *scenario) {
 		s.endsAfterTold(tolerated + 999*time.Millisecond)
 	}},

@@ -223,8 +223,8 @@ func (h history) notEnded(a *account, k *knowledge, at time.Time, cause, text st
 	first, gone := a.gone[0].at, a.over(at)
 	ended := momentIn(lastedIn, text, 3)
 	troubles := k.wrongs.troubles(a.cluster)
-	seen := gone.Add(noticed + covered(troubles, recovery, gone, at)) // by a clock that may be ahead then
-	late := ended.Sub(gone) - h.latest(a.cluster, seen).Sub(seen) - covered(troubles, recovery, gone, ended)
+	seen := gone.Add(noticed + covered(troubles, recovery, gone, at)) // by a clock that may be ahead until then
+	late := ended.Sub(gone) - h.furthest(a.cluster, gone, seen) - covered(troubles, recovery, gone, ended)
 	causes := a.anyCause(h, k, first)
 	if a.forgotten(a.made[0].at, at) { // and it was there again
 		causes = append(causes, a.anyCause(h, k, gone)...)

@@ -56,6 +56,20 @@ func (s *scenario) endsAfterTold(by time.Duration) {
 	s.move(s.unbound, ended)
 }
 
+// endsAhead has a clock be an hour ahead from before access ends until so long after that, and the end, of which
+// GitHub lets nobody tell for ten minutes, be told by it.
+func (s *scenario) endsAhead(until time.Duration) {
+	gone := s.h[s.unbound].at
+	s.clock(of(kubernetes, clusterName), gone.Add(-time.Hour), time.Hour)
+	s.clock(of(kubernetes, clusterName), gone.Add(until), 0)
+	s.inForce(github, gone, gone.Add(10*time.Minute))
+	i := s.told(saysEnded)
+	_, text := s.h[i].comment.shown()
+	ended := momentIn(lastedIn, text, 3)
+	s.says(i, "ended at "+api.Moment(requests.At(ended)), "ended at "+api.Moment(requests.At(ended.Add(time.Hour))))
+	s.move(i, gone.Add(10*time.Minute+time.Second))
+}
+
 // toldMutants are of what agents tell.
 var toldMutants = map[string]mutant{
 	"access is told before it is there": {"told true", func(s *scenario) {
@@ -84,6 +98,9 @@ var toldMutants = map[string]mutant{
 		_, text := s.h[i].comment.shown()
 		s.says(i, "ended at "+api.Moment(requests.At(momentIn(lastedIn, text, 3))),
 			"ended at "+api.Moment(requests.At(s.a.end.Add(2*noticed))))
+	}},
+	"an end is told by a clock that was ahead long before": {"told true", func(s *scenario) {
+		s.endsAhead(-clockRead)
 	}},
 	"an end is told by a clock that is too far behind": {"told true", func(s *scenario) {
 		s.endsAfterTold(tolerated + time.Second)
