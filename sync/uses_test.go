@@ -107,6 +107,42 @@ func execUsed(t *testing.T, mode, as string) {
 	g.shows(a, "exec_audit_on", "", "1")
 }
 
+// TestExecUsedHoweverCalled: nothing that a caller may choose about a call has its use go unnoticed: not
+// the audit ID, and no command that the API server cuts, or that is no text.
+func TestExecUsedHoweverCalled(t *testing.T) {
+	g := newGiven(t, txtar.Parse([]byte(strings.Replace(string(txtar.Format(onceCommand(
+		requests.ModeDirect))), "commands: [[date], [id]]", "anyCommand: true", 1))))
+	g.sections["request"] = "  exec: {pod: api-1, container: app}\n"
+	g.node()
+	g.SetClock(time.Now().Truncate(time.Second))
+	listener := g.audited()
+	g.running(g.agent(options{audit: listener, token: auditToken}))
+	pod := "/api/v1/namespaces/" + g.Namespace + "/pods/api-1"
+	told := "run " + g.Namespace + "/api-1/app date " // before the argument, as the API server tells it
+	within := "x"
+	if len(told)%2 == 1 {
+		within = "" // so that it is cut within an é
+	}
+	for what, call := range map[string]struct{ argument, headers string }{
+		"id":   {"-u", "Audit-ID: " + strings.Repeat("a", 2000) + "\r\n"},
+		"cut":  {within + strings.Repeat("%C3%A9", 6000), ""},
+		"text": {strings.Repeat("%FF", 6000), ""},
+	} {
+		name := g.pushed(what)
+		g.expect(name, "GET "+pod+" 200", false)
+		g.upgraded(pod+"/exec?container=app&stdout=true&command=date&command="+call.argument,
+			call.headers)
+		g.Until("the grant of "+what+" is over", func() bool {
+			g.SetClock(time.Now())
+			return len(g.Records()) == 0
+		})
+		used := g.leftNothing(name, requests.CauseExecUsed).Status.Uses
+		if used == nil || used.Allowed != 1 || !strings.HasPrefix(used.First[0].Command, told) {
+			t.Errorf("%s: the ledger has the uses %+v", what, used)
+		}
+	}
+}
+
 // TestUsesAsTold: whoever has the webhook's credentials can tell what they like, and only what somebody
 // did who has a live grant counts, once. A flood of it is written a few times, and kept in part.
 func TestUsesAsTold(t *testing.T) {

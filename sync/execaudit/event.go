@@ -53,6 +53,9 @@ const (
 	// maxAnnotation is where the API server cuts an annotation that a policy makes
 	// (maxAuditAnnotationValueLength in k8s.io/apiserver).
 	maxAnnotation = 10 << 10 // bytes
+	// maxWritten is how long such a one is at most as JSON has it: each byte that is no text there, as
+	// of a character that was cut, takes three.
+	maxWritten = 3 * maxAnnotation
 	// maxCaller is longer than any name that a grant is for.
 	maxCaller = 1 << 10 // bytes
 )
@@ -174,17 +177,26 @@ func (w wire) event() (e Event, reason string) {
 		return e, monitor.EventOther
 	}
 	text := w.Annotations[render.ExecAnnotation]
-	verb, rest, _ := strings.Cut(text, " ")
-	namespace, name, named := strings.Cut(rest, "/")
-	if !named || namespace != on.Namespace || len(text) > maxAnnotation {
+	if len(text) > maxWritten {
 		return e, monitor.EventUnmarked
 	}
-	if len(w.User.Username) > maxCaller || len(w.ImpersonatedUser.Username) > maxCaller ||
-		len(w.AuditID) > maxCaller {
+	cut := len(text) >= maxAnnotation
+	if cut {
+		text = strings.Clone(text[:maxAnnotation])
+	}
+	verb, rest, _ := strings.Cut(text, " ")
+	namespace, name, named := strings.Cut(rest, "/")
+	if !named || namespace != on.Namespace {
+		return e, monitor.EventUnmarked
+	}
+	if len(w.User.Username) > maxCaller || len(w.ImpersonatedUser.Username) > maxCaller {
 		return e, monitor.EventForeign
+	}
+	if len(w.AuditID) > maxCaller { // which its caller chose, and no use keeps
+		w.AuditID = ""
 	}
 	return Event{AuditID: w.AuditID, At: w.RequestReceivedTimestamp, User: w.User.Username,
 		As: w.ImpersonatedUser.Username, Namespace: namespace, Verb: verb, Name: name,
-		Cut: len(text) == maxAnnotation, Code: w.ResponseStatus.Code,
+		Cut: cut, Code: w.ResponseStatus.Code,
 		Over: w.Stage == "ResponseComplete" && w.ResponseStatus.Code == http.StatusSwitchingProtocols}, ""
 }

@@ -45,6 +45,41 @@ func TestRead(t *testing.T) {
 	}
 }
 
+// TestReadHoweverLong: what a caller chooses has no use go unnoticed, and none takes more room than
+// another: a long audit ID is left out, and a name is as long as the API server leaves one at most.
+func TestReadHoweverLong(t *testing.T) {
+	told := "run payments/api-1/app date "
+	for what, test := range map[string]struct {
+		id, argument string
+		cut          bool
+	}{
+		"a long audit ID":     {strings.Repeat("a", 2000), "", false},
+		"cut in a character":  {"id", strings.Repeat("a", maxAnnotation-len(told)-2) + "\ufffd", true},
+		"bytes that are none": {"id", strings.Repeat("\ufffd", maxAnnotation-len(told)), true},
+	} {
+		events, others, err := read(strings.NewReader(list(event("1b0f0b47-5d0c-4a7e-8a2c-3a5d0b1c2d3e",
+			test.id, "app date", "app date "+test.argument))))
+		if err != nil || len(events) != 1 {
+			t.Errorf("%s: %v %v %v", what, events, others, err)
+			continue
+		}
+		e := events[0]
+		if length := len(told) - len("api-1/app date ") + len(e.Name); e.Cut != test.cut ||
+			length > maxAnnotation || e.Use().Command == "" {
+			t.Errorf("%s: it is %d bytes, cut: %t", what, length, e.Cut)
+		}
+	}
+	for what, forged := range map[string]string{
+		"more than the API server tells": event("app date", "app "+strings.Repeat("a", maxWritten)),
+		"no name within that":            event("run payments", strings.Repeat("a", maxAnnotation)+" payments"),
+	} {
+		events, others, err := read(strings.NewReader(list(forged)))
+		if err != nil || len(events) > 0 || others["unmarked"] != 1 {
+			t.Errorf("%s: %d, %v %v", what, len(events), others, err)
+		}
+	}
+}
+
 // TestAllowed: only an answer that says that nothing began is a refusal.
 func TestAllowed(t *testing.T) {
 	for code, want := range map[int]bool{0: true, 101: true, 200: true, 302: true, 400: false,
