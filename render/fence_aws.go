@@ -1,6 +1,7 @@
 package render
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -33,6 +34,17 @@ const (
 var AWSEntry = `( *)- userarn: (` + inner(requests.ARNPattern) +
 	`) # pullgrant ([0-9]{8}-[a-z0-9-]{1,91})\n *  username: "(` +
 	inner(requests.AWSUserPattern) + `)"\n`
+
+// How much aws-auth may hold for another entry of pullgrant's to be added: the API server gives up on
+// a change of more before it knows that it takes an entry away, and what comes in must come out.
+const (
+	AWSMostEntries = 500       // of pullgrant's
+	AWSMostBytes   = 256 << 10 // of mapUsers
+)
+
+// AWSMarked is what may be such an entry, in few words, as a regular expression: the longer one is that
+// the API server holds against the whole list, the sooner it gives up.
+const AWSMarked = `(?m:^) *- userarn: .+ # pullgrant .+\n *  username: .+\n`
 
 // inner is a pattern without its anchors and without groups of its own.
 func inner(pattern string) string {
@@ -86,8 +98,8 @@ var awsVariables = []admissionv1.Variable{
 	{Name: "was", Expression: "variables.old.?data.orValue({})"},
 	{Name: "before", Expression: "variables.was[?'mapUsers'].orValue('')"},
 	{Name: "after", Expression: "variables.data[?'mapUsers'].orValue('')"},
-	{Name: "had", Expression: "variables.before.findAll(" + raw("(?m:^)"+AWSEntry) + ")"},
-	{Name: "has", Expression: "variables.after.findAll(" + raw("(?m:^)"+AWSEntry) + ")"},
+	{Name: "had", Expression: "variables.before.findAll(" + raw(AWSMarked) + ")"},
+	{Name: "has", Expression: "variables.after.findAll(" + raw(AWSMarked) + ")"},
 	{Name: "gone", Expression: "variables.had.filter(e, !(e in variables.has))"},
 	{Name: "come", Expression: "variables.has.filter(e, !(e in variables.had))"},
 	{Name: "rest", Expression: "variables.after.startsWith(variables.before) ? " +
@@ -105,16 +117,21 @@ var awsVariables = []admissionv1.Variable{
 			raw("^"+nothing+`(?:---[ \t\r]*\n)?`+nothing+last)+"))",
 		"variables.added.find('^ *') == variables.first.find('^ *')",
 		"variables.added.find('\\n *').size() == variables.added.find('^ *').size() + 3",
+		fmt.Sprintf("variables.before.size() <= %d && variables.had.size() < %d", AWSMostBytes,
+			AWSMostEntries),
 		"!variables.before.lowerAscii().matches(variables.arn + '([^a-z0-9+=,.@_/-]|$)')")},
-	// A whole entry only: what is left of one would be part of the one before.
-	{Name: "removes", Expression: "variables.had.exists(e, " + all(
+	// A whole entry only: what is left of one would be part of the one before. One that stands twice
+	// is not gone.
+	{Name: "removes", Expression: "(variables.gone.size() > 0 ? variables.gone : " +
+		"variables.had).exists(e, " + all(
 		"variables.before.size() == variables.after.size() + e.size()",
-		"variables.before.replace(e, '', 1) == variables.after",
+		"e.matches("+raw("^"+AWSEntry+"$")+")", "variables.before.replace(e, '', 1) == variables.after",
 		"(variables.before.startsWith(e) || "+
 			"variables.before.indexOf('\\n' + e) + 1 == variables.before.indexOf(e))",
 		"variables.before.substring(variables.before.indexOf(e) + e.size()).matches("+
 			raw("^"+nothing+"(?:"+last+"|")+" + e.find('^ *') + "+raw(`-[ \r\n])`)+")") + ")"},
 	{Name: "marks", Expression: all("variables.gone.size() == 1", "variables.come.size() == 1",
+		"(variables.gone + variables.come).all(e, e.matches("+raw("^"+AWSEntry+"$")+"))",
 		"variables.gone[0].replace(variables.gone[0].find(' # [^\\n]*'), '', 1) == "+
 			"variables.come[0].replace(variables.come[0].find(' # [^\\n]*'), '', 1)",
 		"variables.before.replace(variables.gone[0], variables.come[0], 1) == variables.after")},

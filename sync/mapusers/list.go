@@ -48,6 +48,9 @@ type List struct {
 // own is an entry of pullgrant's own form. It begins a line.
 var own = regexp.MustCompile("(?m:^)" + render.AWSEntry)
 
+// marked is what the fence counts as one.
+var marked = regexp.MustCompile(render.AWSMarked)
+
 // mark is the comment of such an entry.
 var mark = regexp.MustCompile(`^# pullgrant [0-9]{8}-[a-z0-9-]+$`)
 
@@ -169,6 +172,13 @@ func (l List) Add(e Entry) (string, error) {
 		return "", errors.New("mapUsers of aws-auth is written as JSON or between brackets, where " +
 			"nothing can be added without writing it anew; write one entry after the other, each " +
 			"with a dash, and an empty list as no text at all")
+	case len(l.text) > render.AWSMostBytes:
+		return "", fmt.Errorf("mapUsers of aws-auth has %d bytes, and nothing that comes to more than %d "+
+			"could be taken out again; let people in by roles or access entries, and remove them there",
+			len(l.text), render.AWSMostBytes)
+	case len(marked.FindAllStringIndex(l.text, -1)) >= render.AWSMostEntries:
+		return "", fmt.Errorf("mapUsers of aws-auth has %d entries of pullgrant's, and of more none could "+
+			"be taken out again; ask again once some access is over", render.AWSMostEntries)
 	}
 	text := l.text
 	if text != "" && !strings.HasSuffix(text, "\n") {

@@ -6,10 +6,13 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/pullgrant/pullgrant/render"
 )
 
 var alice = Entry{ARN: "arn:aws:iam::111122223333:user/alice", Username: "alice@example.com",
@@ -202,6 +205,37 @@ func TestCannotHold(t *testing.T) {
 			t.Errorf("%+v: %v, %v", e, steps, refused)
 		}
 	}
+}
+
+// TestMost: nobody is let in by a list that is so long that they could not be taken out again.
+func TestMost(t *testing.T) {
+	comment := func(bytes int) string { return "#" + strings.Repeat("a", bytes-2) + "\n" }
+	for name, c := range map[string]struct {
+		list, refused string
+	}{
+		"long":      {comment(render.AWSMostBytes), ""},
+		"too long":  {comment(render.AWSMostBytes + 1), "could be taken out again"},
+		"many":      {many(render.AWSMostEntries - 1), ""},
+		"too many":  {many(render.AWSMostEntries), "none could be taken out again"},
+		"of others": {strings.ReplaceAll(many(render.AWSMostEntries), "# pullgrant", "#"), ""},
+	} {
+		l := reads(t, c.list)
+		err := l.Admits(alice)
+		if c.refused == "" && err != nil || c.refused != "" && (err == nil ||
+			!strings.Contains(err.Error(), c.refused)) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func many(n int) string {
+	var b strings.Builder
+	for i := range n {
+		e := alice
+		e.ARN += strconv.Itoa(i)
+		b.WriteString(text(e))
+	}
+	return b.String()
 }
 
 // FuzzEdit: whatever a list is, an edit adds or takes away exactly what it says.
