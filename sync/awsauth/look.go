@@ -45,11 +45,9 @@ func (p *Process) look(ctx context.Context) (until time.Time, err error) {
 			return until, err
 		}
 		steps, refused := list.Steps(people)
-		i := slices.IndexFunc(steps, func(s mapusers.Step) bool {
-			return failed[key(s)] == nil && (s.Action != mapusers.Add || barred == "")
-		})
-		if i < 0 {
-			p.tell(list, people, refused)
+		step, text, more := next(list, steps, failed, barred)
+		if text == nil {
+			p.tell(list, people, append(refused, more...))
 			return until, left(steps, failed, barred)
 		}
 		if begun < 0 {
@@ -62,20 +60,41 @@ func (p *Process) look(ctx context.Context) (until time.Time, err error) {
 			}
 			return until, nil
 		}
-		switch err := p.cluster.SetMapUsers(ctx, auth, steps[i].Text); {
+		switch err := p.cluster.SetMapUsers(ctx, auth, *text); {
 		case apierrors.IsConflict(err):
 			tries++
 		case err != nil:
-			failed[key(steps[i])] = err
+			failed[key(step)] = err
 		default:
 			tries, wrote = tries+1, true
-			if steps[i].Action == mapusers.Remove { // what is left of that ARN is somebody else's
-				delete(p.ours, strings.ToLower(steps[i].Entry.ARN))
+			if step.Action == mapusers.Remove { // what is left of that ARN is somebody else's
+				delete(p.ours, strings.ToLower(step.Entry.ARN))
 			}
-			p.log.Info(done[steps[i].Action], "event", "aws-auth", "arn", steps[i].Entry.ARN,
-				"user", steps[i].Entry.Username, "request", steps[i].Entry.Request)
+			p.log.Info(done[step.Action], "event", "aws-auth", "arn", step.Entry.ARN,
+				"user", step.Entry.Username, "request", step.Entry.Request)
 		}
 	}
+}
+
+// next is the first step that is to be tried, and the list after it; nil when none is. refused are
+// those who cannot be let in by theirs.
+func next(list mapusers.List, steps []mapusers.Step, failed map[string]error, barred string) (
+	step mapusers.Step, text *string, refused []mapusers.Refusal) {
+	for _, s := range steps {
+		if failed[key(s)] != nil || s.Action == mapusers.Add && barred != "" {
+			continue
+		}
+		after, err := list.After(s)
+		switch {
+		case err == nil:
+			return s, &after, nil
+		case s.Action == mapusers.Add:
+			refused = append(refused, mapusers.Refusal{Entry: s.Entry, Why: err})
+		default:
+			failed[key(s)] = err
+		}
+	}
+	return step, nil, refused
 }
 
 // done is what the log says of a step.

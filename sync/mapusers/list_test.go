@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 
@@ -55,32 +56,35 @@ func TestShapes(t *testing.T) {
 	for name, s := range shapes(t) {
 		t.Run(name, func(t *testing.T) {
 			l, err := Read(s.MapUsers, s.MapRoles)
-			var steps []Step
+			var texts []string
 			if err == nil {
-				var refused []Refusal
-				steps, refused = l.Steps([]Entry{alice})
-				steps = slices.DeleteFunc(steps, func(s Step) bool { return s.Action != Add })
+				steps, refused := taken(l, alice)
+				for _, s := range steps {
+					if s.Action == Add {
+						texts = append(texts, s.text)
+					}
+				}
 				if err = l.Admits(alice); (err == nil) != (len(refused) == 0) {
 					t.Errorf("refused: %v, and admits: %v", refused, err)
 				}
 			}
 			switch {
 			case s.Refuses != "":
-				if err == nil || !strings.Contains(err.Error(), s.Refuses) || len(steps) > 0 {
-					t.Errorf("%v, want %s; %v", err, s.Refuses, steps)
+				if err == nil || !strings.Contains(err.Error(), s.Refuses) || len(texts) > 0 {
+					t.Errorf("%v, want %s; %v", err, s.Refuses, texts)
 				}
 				return
 			case err != nil:
 				t.Fatal(err)
 			case s.Adds == "":
-				if len(steps) > 0 {
-					t.Errorf("there is something to do: %v", steps)
+				if len(texts) > 0 {
+					t.Errorf("there is something to do: %v", texts)
 				}
 				return
-			case len(steps) != 1 || steps[0].Text != s.MapUsers+s.Adds:
-				t.Fatalf("%+v\nwant one text %q", steps, s.MapUsers+s.Adds)
+			case len(texts) != 1 || texts[0] != s.MapUsers+s.Adds:
+				t.Fatalf("%+v\nwant one text %q", texts, s.MapUsers+s.Adds)
 			}
-			after, err := Read(steps[0].Text, s.MapRoles)
+			after, err := Read(texts[0], s.MapRoles)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -89,9 +93,9 @@ func TestShapes(t *testing.T) {
 			}
 			kept := slices.DeleteFunc(slices.Clone(l.Entries),
 				func(e Entry) bool { return e.Request == "" })
-			removes, refused := after.Steps(kept)
+			removes, refused := taken(after, kept...)
 			if len(removes) != 1 || len(refused) > 0 || removes[0].Action != Remove ||
-				strings.TrimSuffix(removes[0].Text, "\n") != strings.TrimSuffix(s.MapUsers, "\n") {
+				strings.TrimSuffix(removes[0].text, "\n") != strings.TrimSuffix(s.MapUsers, "\n") {
 				t.Errorf("taken away: %+v %v", removes, refused)
 			}
 		})
@@ -104,9 +108,9 @@ func TestMark(t *testing.T) {
 	later.Request = "20261127-alice-inc-2"
 	const others = "- userarn: b # pullgrant 20261127-alice-inc-1\n  username: bob\n"
 	l := reads(t, others+text(alice))
-	steps, refused := l.Steps([]Entry{later})
+	steps, refused := taken(l, later)
 	if len(steps) != 1 || len(refused) > 0 || steps[0].Action != Mark ||
-		steps[0].Text != others+text(later) {
+		steps[0].text != others+text(later) {
 		t.Errorf("%+v %v", steps, refused)
 	}
 }
@@ -120,14 +124,14 @@ func TestSteps(t *testing.T) {
 	for name, c := range map[string]struct {
 		list   string
 		wanted []Entry
-		want   []Step
+		want   []step
 	}{
 		"another name of the same person": {text(other), []Entry{alice},
-			[]Step{{Remove, other, ""}}},
+			[]step{{Step{Remove, other}, ""}}},
 		"an entry twice": {text(alice) + text(bob) + text(alice), []Entry{alice, bob},
-			[]Step{{Remove, alice, text(bob) + text(alice)}}},
-		"one comes and one goes": {text(alice), []Entry{bob}, []Step{{Remove, alice, ""},
-			{Add, bob, text(alice) + text(bob)}}},
+			[]step{{Step{Remove, alice}, text(bob) + text(alice)}}},
+		"one comes and one goes": {text(alice), []Entry{bob}, []step{{Step{Remove, alice}, ""},
+			{Step{Add, bob}, text(alice) + text(bob)}}},
 		"nobody": {"", nil, nil},
 		"no entry of ours, but for its mark": {"- userarn: " + alice.ARN + " # pullgrant " +
 			alice.Request + "\n  username: alice@example.com\n", nil, nil},
@@ -138,7 +142,7 @@ func TestSteps(t *testing.T) {
 		"as a group": {"- userarn: b\n  username: c\n  groups:\n  " +
 			strings.ReplaceAll(text(alice), "\n ", "\n   "), nil, nil},
 	} {
-		steps, refused := reads(t, c.list).Steps(c.wanted)
+		steps, refused := taken(reads(t, c.list), c.wanted...)
 		if !reflect.DeepEqual(steps, c.want) || len(refused) > 0 {
 			t.Errorf("%s: %+v, want %+v; refused: %v", name, steps, c.want, refused)
 		}
@@ -200,7 +204,7 @@ func TestCannotHold(t *testing.T) {
 		{ARN: "", Username: "alice", Request: alice.Request},
 	} {
 		l := reads(t, "")
-		steps, refused := l.Steps([]Entry{e})
+		steps, refused := taken(l, e)
 		if l.Admits(e) == nil || len(steps) > 0 || len(refused) != 1 {
 			t.Errorf("%+v: %v, %v", e, steps, refused)
 		}
@@ -275,6 +279,43 @@ func FuzzEdit(f *testing.F) {
 			t.Errorf("%q becomes %q: %v", after, without, err)
 		}
 	})
+}
+
+// TestManyGo: what it takes to know what is to be done does not grow with how much that is.
+func TestManyGo(t *testing.T) {
+	l := reads(t, many(render.AWSMostEntries))
+	begin := time.Now()
+	steps, refused := l.Steps(nil)
+	if len(steps) != render.AWSMostEntries || len(refused) > 0 {
+		t.Fatalf("%d steps, refused: %v", len(steps), refused)
+	}
+	after, err := l.After(steps[0])
+	if want := l.Text()[len(text(alice))+1:]; err != nil || after != want {
+		t.Errorf("the first is not gone: %v", err)
+	}
+	if took := time.Since(begin); took > 2*time.Second {
+		t.Errorf("it took %s", took)
+	}
+}
+
+// step is one, with the list after it.
+type step struct {
+	Step
+	text string
+}
+
+// taken are the steps that can be taken, and who is refused by them.
+func taken(l List, wanted ...Entry) (all []step, refused []Refusal) {
+	steps, refused := l.Steps(wanted)
+	for _, s := range steps {
+		text, err := l.After(s)
+		if err != nil {
+			refused = append(refused, Refusal{s.Entry, err})
+			continue
+		}
+		all = append(all, step{s, text})
+	}
+	return all, refused
 }
 
 func reads(t *testing.T, mapUsers string) List {
