@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	gosync "sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -143,6 +144,53 @@ func TestExecUsedHoweverCalled(t *testing.T) {
 	}
 }
 
+// TestExecUsedInAFlood: calls that are refused, which whoever reaches the API server can make, hold up
+// nothing that is told of a use.
+func TestExecUsedInAFlood(t *testing.T) {
+	g := newGiven(t, onceCommand(requests.ModeDirect))
+	g.sections["request"] = dateCommand
+	g.node()
+	g.SetClock(time.Now().Truncate(time.Second))
+	listener := g.audited()
+	name := g.pushed("flood")
+	g.running(g.agent(options{audit: listener, token: auditToken}))
+	pod := "/api/v1/namespaces/" + g.Namespace + "/pods/api-1"
+	g.expect(name, "GET "+pod+" 200", false)
+	config := controlplane.ForTest(t).User("nobody@example.com") // who has no right
+	client, err := rest.HTTPClientFor(config)
+	g.Must(err)
+	const flood, atOnce = 600, 6
+	var calls gosync.WaitGroup
+	for range atOnce {
+		calls.Go(func() {
+			for range flood / atOnce {
+				r, err := http.NewRequestWithContext(t.Context(), http.MethodPost,
+					config.Host+pod+"/exec?command=date", http.NoBody)
+				if err == nil {
+					var answer *http.Response
+					if answer, err = client.Do(r); err == nil {
+						_ = answer.Body.Close()
+					}
+				}
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	calls.Wait()
+	used := time.Now()
+	g.upgraded(pod+"/exec?container=app&stdout=true&command=date", "")
+	g.Until("it is over", func() bool {
+		g.SetClock(time.Now())
+		return len(g.Records()) == 0
+	})
+	if took := time.Since(used); took > 20*time.Second {
+		t.Errorf("it was over only %s after its use", took)
+	}
+	g.leftNothing(name, requests.CauseExecUsed)
+}
+
 // TestUsesAsTold: whoever has the webhook's credentials can tell what they like, and only what somebody
 // did who has a live grant counts, once. A flood of it is written a few times, and kept in part.
 func TestUsesAsTold(t *testing.T) {
@@ -262,9 +310,15 @@ func (g *given) audited() net.Listener {
 	g.Must(err)
 	_, policy, _ := strings.Cut(string(page), "```yaml\n")
 	policy, _, _ = strings.Cut(policy, "```")
+	var flags []string
+	for line := range strings.Lines(string(page)) {
+		if strings.HasPrefix(line, "--audit-webhook-") && !strings.Contains(line, "-config-file=") {
+			flags = append(flags, strings.TrimSpace(line))
+		}
+	}
 	to := cp.User("kube-apiserver-audit")
 	to.Host, to.BearerToken = "https://"+listener.Addr().String()+execaudit.Path, auditToken
-	restore, err := cp.Audit(g.Context(), []byte(policy), to)
+	restore, err := cp.Audit(g.Context(), []byte(policy), to, flags...)
 	g.Must(err)
 	g.Cleanup(func() { g.Must(restore(context.WithoutCancel(g.Context()))) })
 	return listener

@@ -15,11 +15,13 @@ import (
 	"github.com/pullgrant/pullgrant/sync/monitor"
 )
 
-// Limits of the receiver, far above what an API server sends: one call a batch, ten a second.
+// Limits of the receiver, above what an API server sends: one call for each event, also of calls that
+// it refuses, which anybody may make and which hold up no use.
 const (
-	maxCalls  = 4   // that are read at a time
-	maxRate   = 50  // calls a second
-	maxBurst  = 200 // calls at once, after a pause
+	maxCalls  = 4           // that are read at a time
+	maxWait   = time.Second // of others, for one of these to be read
+	maxRate   = 1000        // calls a second
+	maxBurst  = 2000        // calls at once, after a pause
 	maxQueued = 5000
 )
 
@@ -78,10 +80,12 @@ func (h *Receiver) receive(w http.ResponseWriter, r *http.Request) (status int, 
 	if !h.inTime() {
 		return http.StatusTooManyRequests, monitor.CallFlood, flood
 	}
+	wait := time.NewTimer(maxWait)
+	defer wait.Stop()
 	select {
 	case h.slots <- struct{}{}:
 		defer func() { <-h.slots }()
-	default:
+	case <-wait.C:
 		return http.StatusTooManyRequests, monitor.CallFlood, flood
 	}
 	events, others, err := read(http.MaxBytesReader(w, r.Body, maxBody))

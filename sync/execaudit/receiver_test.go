@@ -282,6 +282,11 @@ func TestReceiverReadsFewAtATime(t *testing.T) {
 		time.Sleep(10 * time.Millisecond) // until the others are being read
 		status, _ = s.post(c, token, strings.NewReader(list()))
 	}
+	waits := make(chan int, 1)
+	go func() { // for a moment, which is all that a burst of calls takes
+		status, _ := s.post(c, token, strings.NewReader(list()))
+		waits <- status
+	}()
 	for _, w := range slow {
 		_, err := w.Write([]byte(list()[1:]))
 		s.must(err)
@@ -291,6 +296,9 @@ func TestReceiverReadsFewAtATime(t *testing.T) {
 		if status := <-answers; status != 200 {
 			t.Errorf("a slow call is answered with %d", status)
 		}
+	}
+	if status := <-waits; status != 200 {
+		t.Errorf("a call that waited is answered with %d", status)
 	}
 }
 

@@ -5,13 +5,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"k8s.io/client-go/rest"
 )
 
-// Audit starts the API server again so that it tells of what an audit policy says, a moment after it
-// happened, in batches. restore starts it again as it was.
-func (cp *ControlPlane) Audit(ctx context.Context, policy []byte, to *rest.Config) (
+// Audit starts the API server again so that it tells of what an audit policy says, as flags have it.
+// restore starts it again as it was.
+func (cp *ControlPlane) Audit(ctx context.Context, policy []byte, to *rest.Config, flags ...string) (
 	restore func(context.Context) error, err error) {
 	policyFile := filepath.Join(cp.Dir, "audit-policy.yaml")
 	if err := os.WriteFile(policyFile, policy, 0o600); err != nil {
@@ -30,11 +31,9 @@ func (cp *ControlPlane) Audit(ctx context.Context, policy []byte, to *rest.Confi
 		return cp.APIServer.Start(ctx)
 	}
 	return func(ctx context.Context) error { return again(ctx, before) },
-		again(ctx, append(before[:len(before):len(before)],
-			"--audit-policy-file="+policyFile,
-			"--audit-webhook-config-file="+webhookFile,
-			"--audit-webhook-mode=batch",
-			"--audit-webhook-batch-max-wait=100ms",
+		again(ctx, slices.Concat(before, []string{
+			"--audit-policy-file=" + policyFile,
+			"--audit-webhook-config-file=" + webhookFile,
 			"--audit-webhook-initial-backoff=100ms",
-		))
+		}, flags))
 }
