@@ -161,9 +161,11 @@ func permissions(set map[right]bool, leaveOut func(right) bool) []Permission {
 		}
 		if name != "" {
 			p.Names = append(p.Names, name)
-			slices.Sort(p.Names)
 		}
 		merged[r] = p
+	}
+	for _, p := range merged {
+		slices.Sort(p.Names)
 	}
 	return slices.SortedFunc(maps.Values(merged), func(a, b Permission) int {
 		return cmp.Or(cmp.Compare(a.URL, b.URL), cmp.Compare(a.Group, b.Group),

@@ -20,7 +20,18 @@ type bound struct {
 	role      rbacv1.RoleRef
 	everybody bool // every ServiceAccount has it
 	rules     []rbac.RoleRule
+	uncounted bool // it is too much to look into, and taken for everything
 }
+
+// What is looked into of one namespace. Whoever administers it makes as many bindings there as they
+// like, and is to hold up nobody else by that.
+const (
+	maxBound  = 50     // bindings
+	maxRights = 10_000 // of one role
+)
+
+// everything is all that somebody may do.
+var everything = []rbac.RoleRule{{APIGroups: []string{"*"}, Resources: []string{"*"}, Verbs: []string{"*"}}}
 
 func (b bound) String() string { return b.binding + " of " + b.role.Kind + " " + b.role.Name }
 
@@ -50,7 +61,28 @@ func (c *Cluster) bounds(ctx context.Context) (all []bound, err error) {
 				namespace: b.Namespace, role: b.RoleRef, everybody: everybody})
 		}
 	}
-	return all, nil
+	return fewer(all), nil
+}
+
+// fewer has one take the place of the bindings of a namespace that are too many to look into.
+func fewer(all []bound) (left []bound) {
+	count := map[string]int{} // by namespace
+	for _, b := range all {
+		count[b.namespace]++
+	}
+	told := map[string]bool{}
+	for _, b := range all {
+		switch n := count[b.namespace]; {
+		case b.namespace == "" || n <= maxBound:
+			left = append(left, b)
+		case !told[b.namespace]:
+			told[b.namespace] = true
+			left = append(left, bound{binding: fmt.Sprintf("%d RoleBindings in %s", n, b.namespace),
+				namespace: b.namespace, role: rbacv1.RoleRef{Kind: "roles", Name: "that nobody looks into"},
+				rules: everything, uncounted: true})
+		}
+	}
+	return left
 }
 
 // reaches tells whether subjects take in a ServiceAccount of the agent's namespace, and whether
@@ -78,7 +110,7 @@ func (c *Cluster) fill(ctx context.Context, all []bound, namespaces []string) er
 	read := map[string][]rbac.RoleRule{}
 	for i := range all {
 		b := &all[i]
-		if b.namespace != "" && !slices.Contains(namespaces, b.namespace) {
+		if b.uncounted || b.namespace != "" && !slices.Contains(namespaces, b.namespace) {
 			continue
 		}
 		key := b.role.Kind + " " + b.role.Name
@@ -108,9 +140,20 @@ func (c *Cluster) fill(ctx context.Context, all []bound, namespaces []string) er
 			rules = roleRules(given)
 			read[key] = rules
 		}
-		b.rules = rules
+		if b.rules = rules; b.namespace != "" && rightsOf(rules) > maxRights {
+			b.rules, b.uncounted = everything, true
+		}
 	}
 	return nil
+}
+
+// rightsOf counts what rules give, each verb on each object.
+func rightsOf(rules []rbac.RoleRule) (n int) {
+	for _, r := range rules {
+		n += len(r.Verbs) * (len(r.NonResourceURLs) +
+			len(r.APIGroups)*len(r.Resources)*max(len(r.ResourceNames), 1))
+	}
+	return n
 }
 
 // roleRules are rules of Kubernetes' own type as rbac takes them.

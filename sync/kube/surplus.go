@@ -126,6 +126,9 @@ func (c *Cluster) Surplus(ctx context.Context, needed, once []requests.Item) (ex
 // authorizers give that are not RBAC.
 func (c *Cluster) surplusIn(ctx context.Context, namespace string, all []bound, needed,
 	once []requests.Item, ask bool) (over, old []rbac.Permission, err error) {
+	if slices.ContainsFunc(all, func(b bound) bool { return b.uncounted && b.namespace == namespace }) {
+		return rbac.Permissions(everything), nil, nil
+	}
 	var held []rbac.RoleRule
 	incomplete := false
 	if ask {
@@ -185,11 +188,10 @@ func (c *Cluster) held(ctx context.Context, namespace string) (rules []rbac.Role
 // everywhere is told once.
 func tell(told []Surplus, found []rbac.Permission, namespace string, all []bound) []Surplus {
 	for _, p := range found {
-		s := Surplus{Right: p, Namespace: namespace}
+		s, right := Surplus{Right: p, Namespace: namespace}, []rbac.RoleRule{p.Rule()}
+		whole := rbac.Permissions(right)
 		for _, b := range all {
-			rest := rbac.Beyond([]rbac.RoleRule{p.Rule()}, b.rules)
-			if !b.in(namespace) || reflect.DeepEqual(rest, rbac.Permissions(
-				[]rbac.RoleRule{p.Rule()})) {
+			if !b.in(namespace) || reflect.DeepEqual(rbac.Beyond(right, b.rules), whole) {
 				continue
 			}
 			s.From = append(s.From, b.String())

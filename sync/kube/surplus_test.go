@@ -2,11 +2,13 @@ package kube
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"path"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,8 +16,12 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 
+	"github.com/pullgrant/pullgrant/render"
+	"github.com/pullgrant/pullgrant/requests"
 	controlplane "github.com/pullgrant/pullgrant/testdata/kube"
+	"github.com/pullgrant/pullgrant/testdata/scene"
 )
 
 func TestMain(m *testing.M) { controlplane.Main(m) }
@@ -150,4 +156,61 @@ func TestAskedByName(t *testing.T) {
 		" (by an authorizer that is not RBAC)" {
 		t.Errorf("by another authorizer: %q, %v", excess, err)
 	}
+}
+
+// TestMuchInOneNamespace: whoever administers a namespace gives the agent as many rights there as they
+// like, in as many bindings; what it takes to find that does not grow with it, and it is of that
+// namespace alone.
+func TestMuchInOneNamespace(t *testing.T) {
+	s := scene.New(t)
+	var calls atomic.Int32
+	config := rest.CopyConfig(s.Agent)
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper {
+		return scene.RoundTripper(func(r *http.Request) (*http.Response, error) {
+			calls.Add(1)
+			return next.RoundTrip(r)
+		})
+	})
+	c, err := NewCluster(config, s.Cluster, CallTimeout, nil)
+	s.Must(err)
+	give := func(name string, objects int) {
+		t.Helper()
+		role := &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Name: name}, Rules: []rbacv1.PolicyRule{{
+			APIGroups: []string{""}, Resources: []string{"configmaps"}, Verbs: []string{"get"}}}}
+		for n := range objects {
+			role.Rules[0].ResourceNames = append(role.Rules[0].ResourceNames, fmt.Sprintf("%s-%d", name, n))
+		}
+		_, err := s.Admin.RbacV1().Roles(s.Namespace).Create(t.Context(), role, metav1.CreateOptions{})
+		s.Must(err)
+		_, err = s.Admin.RbacV1().RoleBindings(s.Namespace).Create(t.Context(), &rbacv1.RoleBinding{
+			ObjectMeta: metav1.ObjectMeta{Name: name},
+			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: name},
+			Subjects:   []rbacv1.Subject{{Kind: "ServiceAccount", Namespace: Namespace, Name: render.Agent}},
+		}, metav1.CreateOptions{})
+		s.Must(err)
+	}
+	here := requests.Item{Kind: requests.KubernetesRoleBinding, Namespace: s.Namespace,
+		Role: requests.Role{Kind: requests.KindClusterRole, Name: "payments-debug"}}
+	finds := func(want string) {
+		t.Helper()
+		before := calls.Load()
+		excess, _, err := c.Surplus(t.Context(), []requests.Item{here}, []requests.Item{here})
+		s.Must(err)
+		if slices.ContainsFunc(excess, func(x Surplus) bool { return x.Namespace == "" }) {
+			t.Errorf("it is of all namespaces: %s", Told(excess))
+		}
+		excess = slices.DeleteFunc(excess, func(x Surplus) bool { return x.Namespace != s.Namespace })
+		if told := Told(excess); len(excess) != 1 || !strings.Contains(told, want) {
+			t.Errorf("it is %s, want %s", told, want)
+		}
+		if n := calls.Load() - before; n > maxBound { // those of other tests are among them
+			t.Errorf("%d calls were made", n)
+		}
+	}
+	give("large", maxRights+1)
+	finds("everything every resource in namespace " + s.Namespace)
+	for n := range maxBound {
+		give(fmt.Sprintf("many-%d", n), 1)
+	}
+	finds(fmt.Sprintf("(by %d RoleBindings in %s of roles that nobody looks into)", maxBound+2, s.Namespace))
 }
