@@ -73,13 +73,15 @@ type tally struct {
 
 	request Asking    // what is asked for, as others are asked about it
 	judged  time.Time // when, also after the merge
+	hoped   bool      // whoever outside of GitHub did not answer is taken to have said yes
 }
 
 // behind is a tally in which only what was said after a challenge was met counts, and after whatever
-// came before that; nothing, while it is not met.
+// came before that; nothing, while it is not met. What is told by replies has no moment of its own:
+// nobody approves again because one is late.
 func (t tally) behind(done ChallengeResult) tally {
 	since := t.now
-	if done.Met {
+	if done.Met || len(done.Replies) > 0 {
 		since = done.metAt
 	}
 	if t.since != nil && since.Before(*t.since) { // it is met by itself, such as a ticket
@@ -157,7 +159,7 @@ func (j *judge) approve() {
 			b.ReviewID)
 	})
 	d.Ignored = t.ignored
-	if code := j.outsideLacks(); unmet != "" && code != "" {
+	if code := j.outsideLacks(conditions, t); unmet != "" && code != "" {
 		j.run(step{ChangesRequested, func() string { return t.blocked }},
 			step{code, func() string { return unmet }})
 	}

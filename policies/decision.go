@@ -220,7 +220,6 @@ type ChallengeResult struct {
 	early   []string  // logins whose approval came before its turn
 	refusal Code      // of replies that say no
 	refused bool      // a reply says no
-	unsure  bool      // a reply is lacking
 }
 
 // Has is how many of Count there are.

@@ -170,10 +170,12 @@ func replied(w world, f Facts, c condition, t tally) ChallengeResult {
 		case r.At.Sub(t.judged).Abs() > maxReplyAge:
 			r = Reply{Text: "nobody was asked"}
 		}
+		if t.hoped && r.Verdict == Unknown {
+			r.Verdict = Yes
+		}
 		result.Replies = append(result.Replies, ReplyResult{Of: a.Of, About: a.About, Verdict: r.Verdict,
 			Text: r.Text})
 		result.Met = result.Met && (r.Verdict == Yes || r.Verdict == Deferred)
-		result.unsure = result.unsure || r.Verdict == Unknown
 		result.refused = result.refused || r.Verdict == No
 	}
 	return result
@@ -228,20 +230,21 @@ func blame(challenges []ChallengeResult, needed int) Code {
 	return ""
 }
 
-// couldBe tells whether so many of some challenges would be met if nobody who did not answer had said
-// no.
-func couldBe(challenges []ChallengeResult, needed int) bool {
-	return howMany(challenges, func(c ChallengeResult) bool {
-		return c.Met || c.unsure && !c.refused || len(c.Children) > 0 && couldBe(c.Children, c.Count)
-	}) >= needed
+// couldBe tells whether everything would be met if whoever did not answer had said yes.
+func (j *judge) couldBe(conditions []condition, t tally) bool {
+	t.hoped = true
+	return !slices.ContainsFunc(conditions, func(c condition) bool {
+		result, _ := j.world.stands(j.facts, c, t)
+		return !result.Met
+	})
 }
 
 // outsideLacks is the refusal of a request that lacks something, and whose approvals are not what it
 // lacks: somebody outside of GitHub said no, or after the merge did not answer, which is tried again.
-func (j *judge) outsideLacks() Code {
+func (j *judge) outsideLacks(conditions []condition, t tally) Code {
 	all := j.decision.Challenges
 	code := blame(all, len(all))
-	if code == "" && j.facts.PullRequest.Merged && couldBe(all, len(all)) {
+	if code == "" && j.facts.PullRequest.Merged && j.couldBe(conditions, t) {
 		return EvaluationError
 	}
 	return code
