@@ -291,6 +291,9 @@ func (c ChallengeResult) missing() string {
 }
 
 func (c ChallengeResult) missingOfChildren() string {
+	if c.Has() >= c.Count { // its time lacks
+		return fmt.Sprintf("%s needs %d of its %d challenges and has %d", c.Kind, c.Count, len(c.Children), c.Has())
+	}
 	var all []string
 	for _, child := range c.Children {
 		if !child.Met {
