@@ -137,6 +137,9 @@ func (j *judge) certified() string {
 		return ""
 	}
 	file := j.tree.Certifying(name)
+	if m := j.facts.Merge; m != nil && m.FirstParent.Certifying(name) == Path(name) {
+		file = Path(name) // what certified it first came after the merge, which counts
+	}
 	if _, findings := parse(j.tree, CertificationPath(name), ParseCertification); len(findings) > 0 {
 		return j.field("spec.policy", NotCertified, fmt.Sprintf("the policy %s is not certified: %s; %s",
 			name, findings[0], howCertified(name)))
