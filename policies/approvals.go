@@ -68,8 +68,9 @@ type tally struct {
 	ignored  []IgnoredReview // approvals that cannot, and why
 	blocked  string          // who stands against it
 
-	asked, now time.Time  // since when people can approve the head, and the moment of judging
-	since      *time.Time // only what was said after that counts, as it comes in order
+	pushed, asked time.Time  // the head, and since when people are asked about it
+	now           time.Time  // the moment of judging
+	since         *time.Time // only what was said after that counts, as it comes in order
 
 	request Asking    // what is asked for, as others are asked about it
 	judged  time.Time // when, also after the merge
@@ -98,8 +99,8 @@ func (t tally) isEarly(o opinion) bool {
 
 // tally sorts the opinions into those that count and those that do not.
 func (j *judge) tally(conditions []condition) tally {
-	t := tally{opinions: opinions(j.facts), asked: j.asksSince(), now: j.facts.judgedAt(j.now),
-		judged: j.now, request: j.asking()}
+	t := tally{opinions: opinions(j.facts), pushed: j.waitsSince(), asked: j.asksSince(),
+		now: j.facts.judgedAt(j.now), judged: j.now, request: j.asking()}
 	for _, o := range t.opinions {
 		code, why := ApproverNotAllowed, "the account was deleted"
 		if o.user.ID != 0 {

@@ -78,10 +78,10 @@ func onCall(w world, f Facts, c condition, t tally) ChallengeResult {
 		IdentitiesPath)}
 	var next time.Time
 	if c.Rota != "" {
-		last := t.asked.Add(time.Duration(w.policy.Spec.limits().MaxPending))
+		last := t.pushed.Add(time.Duration(w.policy.Spec.limits().MaxPending))
 		reply, next = w.rotas[c.Rota].reply(who.GitHub, t.now, last)
 	}
-	result := ChallengeResult{Kind: c.Kind, Count: 1, Met: reply.Verdict == Yes, metAt: t.asked,
+	result := ChallengeResult{Kind: c.Kind, Count: 1, Met: reply.Verdict == Yes, metAt: t.pushed,
 		refusal: NotOnCall, Replies: []ReplyResult{{Of: c.onCallBy(), About: "@" + who.GitHub,
 			Verdict: reply.Verdict, Text: reply.Text}}}
 	if result.refused = !result.Met && next.IsZero(); !next.IsZero() {

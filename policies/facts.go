@@ -27,6 +27,9 @@ type Facts struct {
 	// Closed are the times at which it was closed without a merge, also when it was opened again since.
 	Closed []requests.Time `json:"closed,omitempty"`
 
+	// Opened is when it was last opened again, or marked as ready for review (R60).
+	Opened requests.Time `json:"opened,omitzero"`
+
 	// Changes tells, for every path of Reviewed, when it last changed before the merge, or before
 	// now (R56).
 	Changes []Change `json:"changes,omitempty"`

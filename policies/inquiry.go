@@ -156,7 +156,7 @@ func (t tally) asks(c condition, of, about string) Asking {
 // since the request was pushed.
 func replied(w world, f Facts, c condition, t tally) ChallengeResult {
 	kind, _ := c.kind()
-	result := ChallengeResult{Kind: c.Kind, Count: 1, Met: true, metAt: t.asked, refusal: kind.refusal}
+	result := ChallengeResult{Kind: c.Kind, Count: 1, Met: true, metAt: t.pushed, refusal: kind.refusal}
 	all := kind.inquires(w, c, t)
 	if len(all) == 0 {
 		result.Met = false

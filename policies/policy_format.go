@@ -65,7 +65,7 @@ var policyFields = requests.HeaderFields("AccessPolicy",
 	"Challenge.inOrder": {About: "Of an AllOf: each approval must be given after the challenges " +
 		"before its own were met. Default: false."},
 	"Challenge.after": {About: "How long after the push of the head commit, and after its pull " +
-		"request was opened, it can be met first, for example 30m, as by those who stand in for " +
+		"request was open for review, it can be met first, for example 30m, as by those who stand in for " +
 		"others. An approval given before counts from then on."},
 
 	"Challenge.verb": {About: "Of an RBACAuthorization: the verb that whoever receives the access must " +

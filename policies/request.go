@@ -128,11 +128,13 @@ func (j *judge) waitsSince() time.Time {
 }
 
 // asksSince is since when people can be asked about the head commit: it is pushed, and the pull request
-// is there.
+// is there, open, no draft, and goes to the default branch.
 func (j *judge) asksSince() time.Time {
 	since := j.waitsSince()
-	if opened := j.facts.PullRequest.CreatedAt.Time; opened.After(since) {
-		return opened
+	for _, at := range append(slices.Clone(j.facts.BaseChanges), j.facts.PullRequest.CreatedAt, j.facts.Opened) {
+		if at.After(since) {
+			since = at.Time
+		}
 	}
 	return since
 }

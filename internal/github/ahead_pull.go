@@ -30,9 +30,11 @@ const pullPart = repositoryPart + `pullRequest(number: %s) {
   reviews(first: 100) { totalCount nodes {
     fullDatabaseId state submittedAt commit { oid } author { ...account }
   } }
-  timelineItems(first: 100, itemTypes: [BASE_REF_CHANGED_EVENT, AUTOMATIC_BASE_CHANGE_SUCCEEDED_EVENT, CLOSED_EVENT]) {
+  timelineItems(first: 100, itemTypes: [BASE_REF_CHANGED_EVENT, AUTOMATIC_BASE_CHANGE_SUCCEEDED_EVENT,
+    CLOSED_EVENT, REOPENED_EVENT, READY_FOR_REVIEW_EVENT]) {
     filteredCount nodes {
       __typename ... on ClosedEvent { createdAt }
+      ... on ReopenedEvent { createdAt } ... on ReadyForReviewEvent { createdAt }
       ... on BaseRefChangedEvent { createdAt } ... on AutomaticBaseChangeSucceededEvent { createdAt }
     }
   }
@@ -222,7 +224,8 @@ func (c *Client) takeReviews(ctx context.Context, p node, number int) {
 
 // eventNames are the names of REST, by those of GraphQL.
 var eventNames = map[string]string{"BaseRefChangedEvent": "base_ref_changed",
-	"AutomaticBaseChangeSucceededEvent": "automatic_base_change_succeeded", "ClosedEvent": "closed"}
+	"AutomaticBaseChangeSucceededEvent": "automatic_base_change_succeeded", "ClosedEvent": "closed",
+	"ReopenedEvent": "reopened", "ReadyForReviewEvent": "ready_for_review"}
 
 func (c *Client) takeBaseChanges(ctx context.Context, p node, number int) {
 	items := p.field("timelineItems")

@@ -263,7 +263,8 @@ func (c *Client) reviewsOf(ctx context.Context, number int) ([]policies.Review, 
 }
 
 // readBaseChanges finds when the pull request was pointed at another branch, by hand or by GitHub
-// when a branch it was stacked on went away (R40), and when it was closed (R73).
+// when a branch it was stacked on went away (R40), when it was closed (R73), and when it was opened
+// again, or was a draft no longer (R60).
 func (c *Client) readBaseChanges(ctx context.Context, f *policies.Facts, p snapshot) (err error) {
 	found, err := once(ctx, baseChangesOf(p.Number), func() (all happened, err error) {
 		found, err := c.events(ctx, p.Number)
@@ -273,6 +274,11 @@ func (c *Client) readBaseChanges(ctx context.Context, f *policies.Facts, p snaps
 		return all, err
 	})
 	f.BaseChanges = found.base
+	for _, at := range found.opened {
+		if at.After(f.Opened.Time) && (p.MergedAt == nil || !at.After(p.MergedAt.Time)) {
+			f.Opened = at
+		}
+	}
 	for _, at := range found.closed {
 		if p.MergedAt == nil || at.Before(p.MergedAt.Time) { // else it is what the merge did
 			f.Closed = append(f.Closed, at)
@@ -282,7 +288,7 @@ func (c *Client) readBaseChanges(ctx context.Context, f *policies.Facts, p snaps
 }
 
 // happened is when something happened to a pull request that judging asks about.
-type happened struct{ base, closed []requests.Time }
+type happened struct{ base, closed, opened []requests.Time }
 
 // add takes note of an event by its name of REST.
 func (h *happened) add(event string, at requests.Time) {
@@ -291,6 +297,8 @@ func (h *happened) add(event string, at requests.Time) {
 		h.base = append(h.base, at)
 	case "closed":
 		h.closed = append(h.closed, at)
+	case "reopened", "ready_for_review":
+		h.opened = append(h.opened, at)
 	}
 }
 

@@ -152,6 +152,13 @@ func (s *Server) events() (int, any) {
 	for i, at := range f.Closed {
 		all = append(all, fields{"id": len(f.BaseChanges) + i + 1, "event": "closed", "created_at": at})
 	}
+	if !f.Opened.IsZero() {
+		event := "ready_for_review"
+		if len(f.Closed) > 0 {
+			event = "reopened"
+		}
+		all = append(all, fields{"id": len(all) + 1, "event": event, "created_at": f.Opened})
+	}
 	return http.StatusOK, all
 }
 

@@ -161,7 +161,8 @@ func (r REST) pull(number string) (any, error) {
 	pull["timelineItems"] = Field(func(map[string]any) (any, error) {
 		events, err := r.all(r.repo("/issues/%s/events?per_page=100", number))
 		kinds := map[any]string{"base_ref_changed": "BaseRefChangedEvent",
-			"automatic_base_change_succeeded": "AutomaticBaseChangeSucceededEvent", "closed": "ClosedEvent"}
+			"automatic_base_change_succeeded": "AutomaticBaseChangeSucceededEvent", "closed": "ClosedEvent",
+			"reopened": "ReopenedEvent", "ready_for_review": "ReadyForReviewEvent"}
 		events = slices.DeleteFunc(events, func(v any) bool { return kinds[within(v, "event")] == "" })
 		return r.connection(events, func(v any) any {
 			return object{"__typename": kinds[within(v, "event")], "createdAt": within(v, "created_at")}
