@@ -98,6 +98,9 @@ func written(c policies.Challenge) string {
 	if c.Verb != "" {
 		fields = append(fields, "verb: "+c.Verb)
 	}
+	if c.URL != "" {
+		fields = append(fields, "url: "+c.URL)
+	}
 	if c.InOrder {
 		fields = append(fields, "inOrder: true")
 	}
