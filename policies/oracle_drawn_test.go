@@ -122,7 +122,8 @@ func (v version) tree(base policies.Tree, commit string, maxAge time.Duration) p
 		t.Files[name] = policies.NewTreeFile(policies.PlainFile, "", []byte(text), int64(len(text)))
 	}
 	file := func(name, kind, field, lines string) {
-		put(name, "apiVersion: pullgrant.dev/v1alpha1\nkind: "+kind+"\nmetadata:\n  name: x\nspec:\n  "+field+":\n"+lines)
+		put(name, "apiVersion: pullgrant.dev/v1alpha1\nkind: "+kind+"\nmetadata:\n  name: x\nspec:\n  "+field+
+			":\n"+lines)
 	}
 	groups, people, challenges := "", "", ""
 	for _, name := range []string{"reviewers", "others"} {
@@ -139,7 +140,8 @@ func (v version) tree(base policies.Tree, commit string, maxAge time.Duration) p
 	file(policies.GroupsPath, "GroupMap", "groups", groups)
 	file(policies.IdentitiesPath, "IdentityMap", "users", people)
 	put(drawnPolicy, strings.Replace(base.Files[drawnPolicy].Content, "    - {kind: CodeOwnerReview, count: 1}\n",
-		challenges+"  allowWithoutReview: true\n  limits: {maxApprovalAge: "+requests.Duration(maxAge).String()+"}\n", 1))
+		challenges+"  allowWithoutReview: true\n  limits: {maxApprovalAge: "+
+			requests.Duration(maxAge).String()+"}\n", 1))
 	return t
 }
 
