@@ -33,6 +33,8 @@ type branch struct {
 
 	resumed  bool   // it was fetched on from the accepted head of earlier runs
 	accepted string // the head that the Lease has
+	seen     string // the commit after it that the Lease has, which an agent went on to
+	lacks    string // that commit, until the branch is found to continue from it
 	reported string // the tip whose problems were logged
 	whole    string // why whole commits are fetched, as it was told last
 
@@ -52,7 +54,7 @@ func newBranch(c Config, cluster *kube.Cluster, metrics *monitor.Metrics) *branc
 }
 
 // restart has the accepted head read anew: another replica may have moved it.
-func (b *branch) restart() { b.resumed, b.accepted = false, "" }
+func (b *branch) restart() { b.resumed, b.accepted, b.seen, b.lacks = false, "", "", "" }
 
 // fetch brings the branch up to date. Until that works it goes on from the head on the Lease, which an
 // earlier run accepted or a person noted meanwhile, and after the branch was rewritten, or has what
@@ -64,25 +66,42 @@ func (b *branch) fetch(ctx context.Context) (*plan.Main, error) {
 			return nil, err
 		}
 	}
-	_, err := b.repository.Fetch(ctx)
+	err := b.follow(ctx)
 	if needsPerson(err) {
 		if err := b.resume(ctx); err != nil {
 			return nil, err
 		}
-		_, err = b.repository.Fetch(ctx)
+		err = b.follow(ctx)
 	}
 	b.resumed = b.resumed || err == nil
 	b.tellWhole()
 	if needsPerson(err) {
 		err = fmt.Errorf("%w; look at what happened to it, then accept a commit that is on it now: "+
-			"kubectl -n %s annotate --overwrite lease %s %s=COMMIT", err, kube.Namespace,
-			kube.LeaseName, kube.AnnotationHead)
+			"kubectl -n %s annotate --overwrite lease %s %s=COMMIT %s-", err, kube.Namespace,
+			kube.LeaseName, kube.AnnotationHead, kube.AnnotationSeen)
 	}
 	if err != nil && (!errors.Is(err, git.ErrLimit) || b.repository.Tip() == "") {
 		return nil, err
 	}
 	main, readErr := b.current(ctx, &plan.Main{})
 	return main, errors.Join(err, readErr)
+}
+
+// follow fetches what is new. A branch that continues from the accepted head, and not from the commit that
+// an agent went on to since, was rewritten as well.
+func (b *branch) follow(ctx context.Context) error {
+	tip, err := b.repository.Fetch(ctx)
+	if err != nil || b.lacks == "" {
+		return err
+	}
+	switch _, err := b.repository.Reach(ctx, tip, b.lacks); {
+	case errors.Is(err, git.ErrNotOnLine):
+		return fmt.Errorf("%w: %s was there before %s", git.ErrNonFastForward, b.lacks, tip)
+	case err != nil:
+		return err
+	}
+	b.lacks = ""
+	return nil
 }
 
 // needsPerson tells whether the branch may stay where it is until a person has it go on.
@@ -101,18 +120,19 @@ func (b *branch) tellWhole() {
 	b.metrics.Whole(whole)
 }
 
-// resume has the repository go on from the head on the Lease when that is not the one noted last.
+// resume has the repository go on from the head on the Lease when that, or what was seen after it, is not
+// what was noted last.
 func (b *branch) resume(ctx context.Context) error {
 	notes, err := b.cluster.Notes(ctx)
-	head := notes[kube.AnnotationHead]
-	if err != nil || head == "" || head == b.accepted {
+	head, seen := notes[kube.AnnotationHead], kube.GoneOnTo(notes)
+	if err != nil || head == "" || head == b.accepted && seen == b.seen {
 		return err
 	}
 	if err := b.repository.Resume(head); err != nil {
 		return fmt.Errorf("the accepted head on Lease %s/%s: %w", kube.Namespace,
 			kube.LeaseName, err)
 	}
-	b.accepted = head
+	b.accepted, b.seen, b.lacks = head, seen, seen
 	return nil
 }
 
@@ -145,8 +165,20 @@ func (b *branch) accept(ctx context.Context, tip string) error {
 	if err := b.cluster.Note(ctx, kube.AnnotationHead, tip); err != nil {
 		return err
 	}
-	b.accepted = tip
+	b.accepted, b.seen = tip, ""
 	return b.repository.Forget(tip)
+}
+
+// see notes a tip that is not accepted yet, so that the next run knows of it too should the branch lose it.
+func (b *branch) see(ctx context.Context, tip string) error {
+	if b.accepted == "" || tip == b.accepted || tip == b.seen {
+		return nil
+	}
+	if err := b.cluster.Note(ctx, kube.AnnotationSeen, b.accepted+".."+tip); err != nil {
+		return err
+	}
+	b.seen = tip
+	return nil
 }
 
 // read reads the tip's requests of this cluster and the names that requests have. problems are files

@@ -89,6 +89,9 @@ func (a *Agent) pass(ctx context.Context) failures {
 			break
 		}
 	}
+	if p.knows == theTip {
+		p.failed.add(monitor.StageApply, p.branch.see(ctx, p.main.Tip))
+	}
 	p.failed.add(monitor.StageApply, a.prover.silent.save(ctx, a.cluster, a.clocks.wall()))
 	p.lastingEnds()
 	a.tell.messages.Ending(p.world.Records)

@@ -1,6 +1,8 @@
 package sync
 
 import (
+	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -68,6 +70,55 @@ func TestNotedBeforeTheFirstFetch(t *testing.T) {
 	if err := agent.Once(t.Context()); err == nil || !strings.Contains(err.Error(), "does not continue") {
 		t.Errorf("a branch that lost what a person accepted: %v", err)
 	}
+}
+
+// TestRewrittenWhileSomethingWaits: that the branch lost a commit which an agent had gone on to is seen by the
+// next one too, although a request that waits kept the former from accepting that commit.
+func TestRewrittenWhileSomethingWaits(t *testing.T) {
+	s := newStage(t)
+	agent, ended, path := s.live("ended")
+	s.Must(agent.Once(t.Context()))
+	name, asks, content := s.requestFile("waits")
+	number := s.open("alice", "waits", map[string]string{asks: content})
+	_, err := s.Review("bob", number, "APPROVE")
+	s.Must(err)
+	_, err = s.Merge("root", number)
+	s.Must(err)
+	s.Fail(http.MethodGet, fmt.Sprintf("/repos/acme/access/pulls/%d/reviews", number), -1,
+		http.StatusInternalServerError, "{}")
+	waits := func(agent *Agent) {
+		t.Helper()
+		s.pause()
+		if err := agent.Once(t.Context()); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s was to wait: %v", name, err)
+		}
+	}
+	waits(agent)
+	before := s.Branch("main")
+	s.open("alice", "drop", removed(path))
+	waits(agent)
+	s.over(ended, requests.CauseRelinquished, "")
+	lost := s.Branch("main")
+	s.Must(s.SetBranch("root", "main", before))
+	s.pause()
+	next := s.agent(githubOnly)
+	if err := next.Once(t.Context()); err == nil || !strings.Contains(err.Error(), "does not continue") ||
+		!strings.Contains(err.Error(), "pullgrant.dev/head=COMMIT pullgrant.dev/seen-") {
+		t.Errorf("a branch that lost what the agent before went on to: %v", err)
+	}
+	s.Must(s.SetBranch("root", "main", lost))
+	waits(next)
+	s.Must(s.SetBranch("root", "main", before))
+	next = s.agent(githubOnly)
+	if err := next.Once(t.Context()); err == nil || !strings.Contains(err.Error(), "does not continue") {
+		t.Errorf("the same again: %v", err)
+	}
+	s.Must(next.cluster.Note(t.Context(), kube.AnnotationSeen, ""))
+	waits(next)
+	s.Heal()
+	s.pause()
+	s.Must(next.Once(t.Context()))
+	s.granted(name)
 }
 
 // TestFilePutBackWhileItsWindowIsOpen: the file of what ended leaves the branch again, as a name that

@@ -3,6 +3,7 @@ package kube
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -16,8 +17,11 @@ import (
 // The Lease says which replica leads. Its annotations carry what agents and people note for all
 // replicas.
 const (
-	LeaseName        = "pullgrant-agent"
-	AnnotationHead   = "pullgrant.dev/head"   // the commit of the branch that was accepted last
+	LeaseName      = "pullgrant-agent"
+	AnnotationHead = "pullgrant.dev/head" // the commit of the branch that was accepted last
+	// AnnotationSeen is the accepted head, two dots, and a commit after it that an agent went on to, which
+	// it did not accept as something still waits for what came between. Of another head it says nothing.
+	AnnotationSeen   = "pullgrant.dev/seen"
 	AnnotationPaused = "pullgrant.dev/paused" // why nothing is to be granted; absent: it is
 	// AnnotationRepository is the number of the access repository, which whoever led first noted.
 	AnnotationRepository = "pullgrant.dev/repository-id"
@@ -33,6 +37,15 @@ func (c *Cluster) Notes(ctx context.Context) (map[string]string, error) {
 		return nil, fmt.Errorf("reading Lease %s/%s: %w", Namespace, LeaseName, err)
 	}
 	return lease.Annotations, nil
+}
+
+// GoneOnTo is the commit after the accepted head that an agent went on to, by notes; empty: there is none.
+func GoneOnTo(notes map[string]string) string {
+	head, seen, _ := strings.Cut(notes[AnnotationSeen], "..")
+	if head != notes[AnnotationHead] {
+		return ""
+	}
+	return seen
 }
 
 // Note writes one annotation, or takes it away when value is empty. Somebody else may change the

@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"github.com/pullgrant/pullgrant/policies/rbac"
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/kube"
+	"github.com/pullgrant/pullgrant/testdata/simulation/cluster"
 )
 
 // standing is when the approval was given that stood when a request was merged: of just what was
@@ -297,6 +299,13 @@ func (a *account) mergedAt() time.Time {
 	return at
 }
 
+// onLease is the commit on a Lease that main is to continue from: the accepted head, or what an agent went on to
+// since.
+func onLease(lease cluster.Object) string {
+	notes := lease.GetAnnotations()
+	return cmp.Or(kube.GoneOnTo(notes), notes[kube.AnnotationHead])
+}
+
 // onKnownBranch: no binding while main does not continue from the commit on the Lease, which an
 // agent or a person put there.
 func onKnownBranch(h history) (wrong []string) {
@@ -306,7 +315,7 @@ func onKnownBranch(h history) (wrong []string) {
 		switch {
 		case v == nil || v.New == nil:
 		case v.Resource == "leases":
-			heads[v.cluster] = v.New.GetAnnotations()[kube.AnnotationHead]
+			heads[v.cluster] = onLease(v.New)
 		case v.Old == nil && v.process != "" && slices.Contains(access, v.Resource):
 			head := heads[v.cluster]
 			if !slices.ContainsFunc(k.during(e.at.Add(-judgedBefore), e.at), func(d decided) bool {

@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -72,7 +73,8 @@ func (s *site) accept() {
 	tip := s.w.forge.Branch("main")
 	s.w.becomes(of(accepted, s.name), tip)
 	if err := s.byHand(http.MethodPatch, leasePath,
-		fmt.Appendf(nil, `{"metadata":{"annotations":{%q:%q}}}`, kube.AnnotationHead, tip)); err != nil {
+		fmt.Appendf(nil, `{"metadata":{"annotations":{%q:%q,%q:null}}}`, kube.AnnotationHead, tip,
+			kube.AnnotationSeen)); err != nil {
 		s.w.note("people fail: %v", err)
 	}
 }
@@ -91,7 +93,7 @@ func (w *world) acceptLost() {
 			w.note("people fail: %v", err) // it may be gone
 			continue
 		}
-		head := lease.Annotations[kube.AnnotationHead]
+		head := cmp.Or(kube.GoneOnTo(lease.Annotations), lease.Annotations[kube.AnnotationHead])
 		if head != "" && !slices.Contains(line, head) {
 			s.accept()
 		}

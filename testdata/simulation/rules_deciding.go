@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/pullgrant/pullgrant/policies"
-	"github.com/pullgrant/pullgrant/sync/kube"
 )
 
 // neverDenied: nothing is given that a rule of the repository denies, whoever approved it.
@@ -184,7 +183,7 @@ func (h history) astray(cluster string) (all []span) {
 		case e.push != nil:
 			line = e.push.line
 		case v != nil && v.Resource == "leases" && v.cluster == cluster && v.New != nil:
-			head = v.New.GetAnnotations()[kube.AnnotationHead]
+			head = onLease(v.New)
 		default:
 			continue
 		}
