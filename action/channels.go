@@ -124,7 +124,7 @@ func (v verdict) message(a *githubactions.Action, event string) notify.Message {
 		return m
 	}
 	for _, c := range d.AllChallenges() {
-		if c.Met || c.Spare || len(c.Children) > 0 || len(c.Replies) > 0 {
+		if c.Met || c.Spare || c.Waits() || len(c.Children) > 0 || len(c.Replies) > 0 {
 			continue
 		}
 		for _, who := range d.Remaining(c) {

@@ -68,10 +68,15 @@ func missingOf(d policies.Decision, challenges []policies.ChallengeResult) (step
 	for _, c := range challenges {
 		step := ""
 		switch parts := missingOf(d, c.Children); {
-		case c.Met, c.Spare, len(c.Replies) > 0:
+		case c.Met, c.Spare, c.Waits(), len(c.Replies) > 0:
 		case len(c.Children) == 0:
 			step = review(d, c)
 		case c.Count < len(c.Children): // any of them
+			for _, child := range c.Children {
+				if child.Waits() && len(parts) > 0 {
+					parts = append(parts, "it waits until "+github.Moment(*child.From))
+				}
+			}
 			step = strings.Join(parts, ", or ")
 		default:
 			step = strings.Join(parts, ", and ")

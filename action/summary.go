@@ -48,6 +48,8 @@ func (v verdict) summary() string {
 				state, left = "met", "–"
 			case c.Spare:
 				state, left = "not needed", "–"
+			case c.Waits():
+				state, left = "approved", "–"
 			case len(c.Children) > 0:
 				left = "see below"
 			case len(c.Replies) > 0:

@@ -200,6 +200,8 @@ func TestSummaryBeginsWithWhoActs(t *testing.T) {
 	two.Count = 2
 	done := review("dave")
 	done.Met = true
+	late, from := review("bob"), requests.At(at.Add(time.Hour))
+	late.Approvers, late.From = []string{"bob"}, &from
 	for want, d := range map[string]policies.Decision{
 		"Approved|it is merged, by GitHub where auto-merge is on, else by anyone who may; then the agent": {
 			Outcome: policies.Allowed, Kind: policies.KindRequest},
@@ -216,6 +218,12 @@ func TestSummaryBeginsWithWhoActs(t *testing.T) {
 		"Approved, waiting for its time|nobody has to do anything, it is judged again at 2026-11-22 11": {
 			Outcome: policies.Pending, Code: policies.LimitReached, Again: requests.At(at.Add(time.Hour)),
 			Challenges: []policies.ChallengeResult{done}},
+		"Approved, waiting for its time|nobody has to do anything, it is judged again at 2026-11-22 11:00": {
+			Outcome: policies.Pending, Code: policies.InsufficientApprovals, Again: from,
+			Challenges: []policies.ChallengeResult{late}},
+		"Waiting for approval|<code><!-- -->&#64;carol</code> approves, or it waits until 2026-11-22 11": {
+			Outcome: policies.Pending, Again: from, Challenges: []policies.ChallengeResult{{Kind: "AnyOf", Count: 1,
+				Children: []policies.ChallengeResult{review("carol"), late}}}},
 		"Waiting for approval|2 of <code><!-- -->&#64;bob</code>, <code><!-- -->&#64;carol</code> approve": {
 			Outcome: policies.Pending, Challenges: []policies.ChallengeResult{done, two}},
 		"Waiting for approval|<code><!-- -->&#64;bob</code> approves, or <code><!-- -->&#64;erin</code> approves.": {

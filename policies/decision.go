@@ -233,6 +233,11 @@ func (c ChallengeResult) Has() int {
 	return howMany(c.Children, func(child ChallengeResult) bool { return child.Met })
 }
 
+// Waits tells whether it has all that it needs and lacks its time alone (From): nobody can do anything.
+func (c ChallengeResult) Waits() bool {
+	return !c.Met && c.From != nil && len(c.Replies) == 0 && c.Has() >= c.Count
+}
+
 // againBy is the first moment after now at which a challenge that waits for its time can be met.
 func againBy(challenges []ChallengeResult, now time.Time) (first requests.Time) {
 	for _, c := range challenges {

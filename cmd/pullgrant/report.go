@@ -275,7 +275,7 @@ func (r *report) challenges(d policies.Decision) {
 		if len(c.Approvers) > 0 {
 			r.text("%s        approved by: %s", indent, at(c.Approvers))
 		}
-		if !c.Met && !c.Spare && len(c.Children) == 0 {
+		if !c.Met && !c.Spare && !c.Waits() && len(c.Children) == 0 {
 			r.text("%s        may approve: %s", indent, cmp.Or(at(d.Remaining(c)),
 				"nobody; the policy or CODEOWNERS must change"))
 		}

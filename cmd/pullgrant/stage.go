@@ -75,6 +75,9 @@ func (s shown) silent() string {
 			continue
 		}
 		text := fmt.Sprintf("%d of %s", c.Count-c.Has(), strings.Join(s.Remaining(c), ", "))
+		if c.Waits() {
+			text = "its time"
+		}
 		if c.From != nil {
 			text += fmt.Sprintf(" (from %s on)", c.From)
 		}
