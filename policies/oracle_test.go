@@ -224,7 +224,7 @@ func (o oracle) met(c policies.Challenge, after, at time.Time) bool {
 
 // first is the first moment at which a challenge is met, of those at which something happens.
 func (o oracle) first(c policies.Challenge, after, at time.Time) time.Time {
-	for t := o.asked; t.Before(at); t = t.Add(5 * time.Minute) {
+	for t := o.facts.PullRequest.CreatedAt.Time; t.Before(at); t = t.Add(5 * time.Minute) {
 		if o.met(c, after, t) {
 			return t
 		}
