@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -123,16 +124,21 @@ func (r *request) jobs() map[string]bool {
 
 // wants is the request of an occasion, or one that takes a review.
 func (w *world) wants(o occasion, reviewed bool) *request {
-	what := w.below(len(wishes), o.name+" what")
+	drawn := len(wishes) - len(instead) // those at the end are asked for instead of others
+	what := w.below(drawn, o.name+" what")
 	if w.inTurn {
 		what = len(w.asked)
 	}
 	for _, under := range []string{w.under, ""} { // where none under it is as it is to be, any that is
 		for range wishes {
-			if (!reviewed || wishes[what].allowed == "") && strings.HasPrefix(wishes[what].policy, under) {
-				return w.request(&wishes[what], o)
+			one := &wishes[what]
+			if policy := instead[one.policy]; policy != "" && !w.inTurn && w.below(2, o.name+" instead") == 0 {
+				one = &wishes[slices.IndexFunc(wishes, func(other wish) bool { return other.policy == policy })]
 			}
-			what = (what + 1) % len(wishes)
+			if (!reviewed || one.allowed == "") && strings.HasPrefix(one.policy, under) {
+				return w.request(one, o)
+			}
+			what = (what + 1) % drawn
 		}
 	}
 	panic("nothing takes a review")

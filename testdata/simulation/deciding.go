@@ -25,7 +25,18 @@ var decidedOtherwise = []wish{
 	{"shop-strict", "", []string{"rolebindings shop-b/ID: ClusterRole logs-reader to User USER"}, nil, ""},
 	{few, "", []string{"rolebindings shop-b/ID: ClusterRole logs-reader to User USER"}, nil, ""},
 	{rare, "", []string{"rolebindings shop-c/ID: ClusterRole logs-reader to User USER"}, nil, ""},
+	{"shop-ordered", "", []string{"rolebindings shop-a/ID: ClusterRole logs-reader to User USER"}, nil, ""},
+	{standIn, "", []string{"rolebindings shop-b/ID: ClusterRole logs-reader to User USER"}, nil, ""},
 }
+
+// instead are policies that half of the people ask for something under who would do so under another one.
+var instead = map[string]string{"shop-checked": "shop-ordered", "shop-peers": standIn}
+
+// standIn is the policy under which bob's approval counts some time after people can be asked for theirs.
+const (
+	standIn   = "shop-standin"
+	standsFor = 2 * time.Minute
+)
 
 // team owns what is asked for under the policy shop-team.
 const team = "shop"

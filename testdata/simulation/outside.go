@@ -49,6 +49,7 @@ var questions = map[string]struct {
 	about   func(r *request) string // a request that is under it
 }{
 	"shop-checked": {checkService, func(r *request) string { return checkOf + r.path }},
+	"shop-ordered": {checkService, func(r *request) string { return checkOf + r.path }},
 	"shop-ticket":  {tracker, func(r *request) string { return fmt.Sprint(ticketOf, r.ticket) }},
 	"shop-pager":   {pager, func(*request) string { return onCallBy(pagerSchedule) }},
 	"shop-first":   {pager, func(*request) string { return onCallBy(pagerPolicy) }},

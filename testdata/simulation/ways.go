@@ -21,6 +21,7 @@ const (
 	changesOnMain = "change it on main" // its file, as an administrator
 	takesUp       = "contribute"        // as its approver, by a commit
 	mergesNot     = "fail to merge"     // for main is another by now
+	asksAgain     = "ask again"         // for it, by another pull request
 )
 
 // step is one thing of several that people do about one request.
@@ -103,6 +104,9 @@ func (w *world) others() {
 }
 
 func opened(w *world, r *request, o occasion) error {
+	if r.number != 0 {
+		w.does(asksAgain, r)
+	}
 	return w.opens(fmt.Sprint("ask-", o.n, "-", r.number), map[string]string{r.path: r.content}, r)
 }
 
