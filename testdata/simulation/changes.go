@@ -169,11 +169,7 @@ func (w *world) change(branch string, files map[string]string, straight bool) er
 		w.becomes(unapproved+sha, "yes")
 		return err
 	}
-	if _, err := w.forge.Push(forge.Change{User: "dave", Branch: branch, From: "main",
-		Message: "Change it", Files: files}); err != nil {
-		return err
-	}
-	number, err := w.forge.Open("dave", branch, "Change it")
+	number, err := w.openBy("dave", branch, "Change it", files)
 	if err != nil {
 		return err
 	}

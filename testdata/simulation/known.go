@@ -12,7 +12,6 @@ import (
 	"github.com/pullgrant/pullgrant/policies/rbac"
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/kube"
-	"github.com/pullgrant/pullgrant/testdata/simulation/cluster"
 )
 
 // decided is what main had of the files that decide, from a time on.
@@ -242,10 +241,9 @@ func (a *account) mergedAt() time.Time {
 	return at
 }
 
-// onLease is the commit on a Lease that main is to continue from: the accepted head, or what an agent went on to
-// since.
-func onLease(lease cluster.Object) string {
-	notes := lease.GetAnnotations()
+// onLease is the commit in the notes of a Lease that main is to continue from: the accepted head, or what an
+// agent went on to since.
+func onLease(notes map[string]string) string {
 	return cmp.Or(kube.GoneOnTo(notes), notes[kube.AnnotationHead])
 }
 
@@ -258,7 +256,7 @@ func onKnownBranch(h history) (wrong []string) {
 		switch {
 		case v == nil || v.New == nil:
 		case v.Resource == "leases":
-			heads[v.cluster] = onLease(v.New)
+			heads[v.cluster] = onLease(v.New.GetAnnotations())
 		case v.Old == nil && v.process != "" && slices.Contains(access, v.Resource):
 			head := heads[v.cluster]
 			if !slices.ContainsFunc(k.during(e.at.Add(-judgedBefore), e.at), func(d decided) bool {

@@ -267,11 +267,15 @@ func requestName(n int) string {
 
 // open has alice open a pull request.
 func (w *world) open(branch string, files map[string]string) (number int, err error) {
-	if _, err := w.forge.Push(forge.Change{User: "alice", Branch: branch, Message: "Ask",
-		Files: files}); err != nil {
+	return w.openBy("alice", branch, "Ask", files)
+}
+
+// openBy has somebody open one, of one commit.
+func (w *world) openBy(who, branch, title string, files map[string]string) (number int, err error) {
+	if _, err := w.forge.Push(forge.Change{User: who, Branch: branch, Message: title, Files: files}); err != nil {
 		return 0, err
 	}
-	return w.forge.Open("alice", branch, "Ask")
+	return w.forge.Open(who, branch, title)
 }
 
 func (w *world) giveBack(r *request, o occasion) error {

@@ -1,7 +1,6 @@
 package simulation
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -93,7 +92,7 @@ func (w *world) acceptLost() {
 			w.note("people fail: %v", err) // it may be gone
 			continue
 		}
-		head := cmp.Or(kube.GoneOnTo(lease.Annotations), lease.Annotations[kube.AnnotationHead])
+		head := onLease(lease.Annotations)
 		if head != "" && !slices.Contains(line, head) {
 			s.accept()
 		}

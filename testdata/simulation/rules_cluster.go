@@ -23,6 +23,17 @@ func (s *stay) again() bool { return s.came.version.Verb == restored }
 // byHand tells a binding that no agent made.
 func (s *stay) byHand() bool { return s.came.version.process == "" && !s.again() }
 
+// within is how much of a time the binding was there.
+func (s *stay) within(from, to time.Time) (since, until time.Time) {
+	if s.came.at.After(from) {
+		from = s.came.at
+	}
+	if s.went != nil {
+		to = earlier(s.went.at, to)
+	}
+	return from, to
+}
+
 // over is when, up to a time, the last was gone of what an agent made, also of that which came again
 // with a restored etcd; zero: nothing was.
 func (a *account) over(by time.Time) (at time.Time) {

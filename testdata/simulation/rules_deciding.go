@@ -151,13 +151,7 @@ func endsChanged(h history) (wrong []string) {
 // outlasted is what is wrong with a stay that was over since a time, as far as that is known up to
 // another one; empty: nothing is.
 func (h history) outlasted(a *account, s *stay, since, until time.Time) string {
-	if s.came.at.After(since) {
-		since = s.came.at
-	}
-	if s.went != nil {
-		until = earlier(s.went.at, until)
-	}
-	until = earlier(until, a.end)
+	since, until = s.within(since, earlier(until, a.end))
 	if until.Sub(since) <= takenBound { // most are
 		return ""
 	}
@@ -183,7 +177,7 @@ func (h history) astray(cluster string) (all []span) {
 		case e.push != nil:
 			line = e.push.line
 		case v != nil && v.Resource == "leases" && v.cluster == cluster && v.New != nil:
-			head = onLease(v.New)
+			head = onLease(v.New.GetAnnotations())
 		default:
 			continue
 		}

@@ -170,10 +170,10 @@ func prompt(h history) (wrong []string) {
 			if s.went != nil {
 				gone = s.went.at
 			}
+			unknown := slices.ContainsFunc(a.deeds, func(e event) bool { // an expirer keeps no record of it
+				return e.did.what == unlabelled && e.at.Before(gone)
+			})
 			for _, p := range lives {
-				unknown := slices.ContainsFunc(a.deeds, func(e event) bool { // an expirer keeps no record of it
-					return e.did.what == unlabelled && e.at.Before(gone)
-				})
 				if p.cluster != a.cluster || p.program != agents.name && (p.program != expirers.name || unknown) {
 					continue
 				}

@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -13,7 +14,7 @@ func endsWithdrawn(h history) (wrong []string) {
 	k, wrongs := h.knowledge(), h.wrongs()
 	for _, a := range h.accounts() {
 		entry, _ := h.entry(a)
-		unable := append(wrongs.troubles(a.cluster), k.spans(rulesWeak)...)
+		unable := slices.Concat(wrongs.troubles(a.cluster), k.spans(rulesWeak))
 		for _, e := range a.deeds {
 			cause := a.withdraws(e)
 			if cause == "" {
@@ -25,14 +26,7 @@ func endsWithdrawn(h history) (wrong []string) {
 				return to.Sub(from)-covered(unable, toldAgain, from, to) > takenBound
 			}
 			for _, s := range a.stays {
-				from, to := e.at, a.end
-				if s.came.at.After(from) {
-					from = s.came.at
-				}
-				if s.went != nil {
-					to = earlier(s.went.at, to)
-				}
-				if late(from, to) {
+				if from, to := s.within(e.at, a.end); late(from, to) {
 					wrong = append(wrong, fmt.Sprintf("%s had %s until %s; #%d took it back at %s", a.name,
 						s.came.version.place(), to, e.pull, e.at))
 				}

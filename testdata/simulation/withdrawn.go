@@ -29,12 +29,7 @@ func withdrawal(what, who, fork string) beside {
 			return nil // it is over, or was never there
 		}
 		branch := fork + strings.ReplaceAll(what+" "+occasion, " ", "-")
-		if _, err := w.forge.Push(forge.Change{User: who, Branch: branch, From: "main", Message: "Not needed",
-			Files: map[string]string{r.path: forge.Removed}}); err != nil {
-			w.note("people fail: %v", err)
-			return nil
-		}
-		number, err := w.forge.Open(who, branch, "End it")
+		number, err := w.openBy(who, branch, "Not needed", map[string]string{r.path: forge.Removed})
 		if err != nil {
 			w.note("people fail: %v", err)
 			return nil
