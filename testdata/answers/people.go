@@ -38,11 +38,7 @@ func (s *Server) member(r *http.Request) (int, any) {
 }
 
 func (s *Server) team(r *http.Request) (int, any) {
-	known := false // the scenario says of somebody whether they are in it
-	for q := range s.Scenario.Facts.Answers {
-		known = known || q.Team == teamOf(r)
-	}
-	if !known {
+	if !s.shows(teamOf(r)) {
 		return missing()
 	}
 	return http.StatusOK, fields{"id": 1, "name": r.PathValue("team_slug"),
@@ -53,12 +49,24 @@ func (s *Server) membership(r *http.Request) (int, any) {
 	member, known := s.Scenario.Facts.Answers[policies.AboutMember(teamOf(r),
 		r.PathValue("username"))]
 	switch {
+	case !s.shows(teamOf(r)): // as GitHub answers of a team it does not show
+		return missing()
 	case !known:
 		return untold()
 	case !member:
 		return missing()
 	}
 	return http.StatusOK, fields{"state": "active", "role": "member"}
+}
+
+// shows is whether the scenario says of somebody whether they are in the team.
+func (s *Server) shows(team string) bool {
+	for q := range s.Scenario.Facts.Answers {
+		if q.Team == team {
+			return true
+		}
+	}
+	return false
 }
 
 // teamOf is the team as facts write it.
