@@ -17,10 +17,14 @@ type Extended struct {
 	Ungranted Code `json:"ungranted,omitempty"`
 	// Cause is how it ended, once the ledger has it.
 	Cause string `json:"cause,omitempty"`
+	// After tells that the branch had neither its request nor its entry when the one that goes on from
+	// it was merged.
+	After bool `json:"after,omitempty"`
 }
 
 // extension refuses to go on from what is not the requester's own, was never granted, or was ended
-// by anything but time: whoever ended it meant what follows too.
+// by anything but time: whoever ended it meant what follows too. What is merged first is decided
+// first (R80), so that nothing goes on from what was merged after it: each would wait for the other.
 func (j *judge) extension() string {
 	name, e := j.request.Spec.Extends, j.facts.Extended
 	if name == "" {
@@ -31,6 +35,8 @@ func (j *judge) extension() string {
 	case e == nil:
 		problem = fmt.Sprintf("there is no access %s under the policy %s on %s to extend",
 			name, j.request.Spec.Policy, j.request.Spec.Cluster)
+	case e.After:
+		problem = fmt.Sprintf("%s was merged after it", name)
 	case !strings.EqualFold(e.Requester, j.request.Spec.Requester):
 		problem = fmt.Sprintf("%s is not of @%s under the policy %s", name,
 			j.request.Spec.Requester, j.request.Spec.Policy)

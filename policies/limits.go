@@ -100,7 +100,7 @@ func (j *judge) limitNear() []step {
 }
 
 // counted refuses to decide by what was not counted, or while that is not decided itself: of several
-// that were merged, those before one come first (R80).
+// that were merged, those before one come first (R80). What is over has no place left to be taken.
 func (j *judge) counted() string {
 	known, needs := j.facts.Counts, j.world.policy.Spec.countsFrom(j.facts.judgedAt(j.facts.ObservedAt.Time))
 	if known == nil || needs != "" && (known.From == "" || known.From > needs) {
@@ -109,10 +109,15 @@ func (j *judge) counted() string {
 	}
 	at := j.facts.judgedAt(j.now)
 	if problem := j.overLimit(at, true); j.facts.PullRequest.MergedAt != nil && problem != "" &&
-		j.overLimit(at, false) == "" {
+		j.overLimit(at, false) == "" && j.left(at) {
 		return "what was merged before it is not decided yet, and may take its place: " + problem
 	}
 	return ""
+}
+
+// left tells whether anything is left that a request could take, were it merged at a moment.
+func (j *judge) left(at time.Time) bool {
+	return j.facts.PullRequest.MergedAt == nil || j.decision.Grant.From(at).End.After(j.now)
 }
 
 // limitHolds refuses what is over a limit, and for which nobody can wait (R78).
@@ -121,7 +126,7 @@ func (j *judge) limitHolds() string {
 		return j.field("metadata.name", LimitReached, problem)
 	}
 	at, most := j.facts.judgedAt(j.now), j.world.policy.Spec.limits().MaxPending
-	problem := j.overLimit(at, true)
+	problem := j.overLimit(at, j.left(at))
 	if problem == "" || j.facts.PullRequest.MergedAt != nil {
 		return problem
 	}

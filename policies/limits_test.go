@@ -157,16 +157,19 @@ func TestLimitsDoubt(t *testing.T) {
 }
 
 // TestLimitsUndecided: of what was merged before a merged request and is not decided yet, it waits
-// for what it depends on.
+// for what it depends on; not once its own window is over.
 func TestLimitsUndecided(t *testing.T) {
 	for _, test := range []struct {
 		limits    string
 		undecided bool
+		late      time.Duration
 		want      policies.Code
 	}{
-		{"maxActivePerRequester: 1", true, policies.EvaluationError},
-		{"maxActivePerRequester: 1", false, policies.LimitReached},
-		{"maxActivePerRequester: 2", true, ""},
+		{"maxActivePerRequester: 1", true, 59 * time.Minute, policies.EvaluationError},
+		{"maxActivePerRequester: 1", true, time.Hour, policies.ExpiredBeforeGrant},
+		{"maxActivePerRequester: 1", false, 0, policies.LimitReached},
+		{"maxActivePerRequester: 1", false, time.Hour, policies.LimitReached},
+		{"maxActivePerRequester: 2", true, 0, ""},
 	} {
 		c := limited(t, test.limits)
 		other := at(c, "alice", -60, 60)
@@ -174,8 +177,10 @@ func TestLimitsUndecided(t *testing.T) {
 		c.Facts.Counts.Found = []policies.Counted{other}
 		landed, _ := c.Landed(t)
 		landed.Facts.Merge.FirstParent.Files = landed.Facts.Base.Files
-		if d := landed.Judge(landed.Facts); d.Code != test.want ||
-			test.want != "" && !strings.Contains(d.Message, other.Path) {
+		landed.Now = landed.Facts.PullRequest.MergedAt.Add(test.late)
+		landed.Facts.ObservedAt = requests.At(landed.Now)
+		if d := landed.Judge(landed.Facts); d.Code != test.want || d.Code != "" &&
+			d.Code != policies.ExpiredBeforeGrant && !strings.Contains(d.Message, other.Path) {
 			t.Errorf("%+v: %s %s", test, d.Code, d.Message)
 		}
 	}

@@ -30,13 +30,19 @@ func (c *Client) readExtended(ctx context.Context, f *policies.Facts, now time.T
 	if err != nil {
 		return err
 	}
-	if over {
-		return c.readOver(ctx, f, entry, place.Policy)
-	}
 	asked := requests.Path(place.Cluster, place.Policy, name)
 	found, there, err := c.entry(ctx, f.Base.Commit, asked)
-	if err != nil || !there {
+	if err != nil || !over && !there {
 		return err
+	}
+	if first, err := c.mergedBefore(ctx, f, []string{asked, entry}); err != nil {
+		return err
+	} else if !first {
+		f.Extended = &policies.Extended{After: true}
+		return nil
+	}
+	if over {
+		return c.readOver(ctx, f, entry, place.Policy)
 	}
 	if before == maxExtended {
 		return fmt.Errorf("%s goes on from more than %d requests that have not ended; "+

@@ -79,3 +79,38 @@ func TestExtendedIsJudged(t *testing.T) {
 		})
 	}
 }
+
+// TestExtendedMergedAfter: nothing goes on from what was merged after it. Under a limit each of the two
+// would wait for the other, for ever.
+func TestExtendedMergedAfter(t *testing.T) {
+	const first, next = "20261123-alice-first", "20261123-alice-next"
+	w := newWorld(t)
+	numbers, paths := map[string]int{}, map[string]string{}
+	for name, more := range map[string]string{first: "", next: "  extends: " + first + "\n"} {
+		paths[name] = "requests/prod-eu/payments-debug/" + name + ".yaml"
+		w.push(forge.Change{User: "alice", Branch: name, Files: map[string]string{
+			paths[name]: strings.Replace(requestFile, requestName, name, 1) + more}})
+		number, err := w.Open("alice", name, "Ask")
+		w.check(err)
+		w.review("bob", number, "APPROVE")
+		numbers[name] = number
+	}
+	judged := func(name string) policies.Decision {
+		f, err := w.client.Facts(t.Context(), numbers[name], noon)
+		w.check(err)
+		roundTrip(t, f)
+		return policies.EvaluateMerged(f, paths[name], f.Head.Files[paths[name]].Blob, noon)
+	}
+	w.merge(numbers[next])
+	if d := judged(next); !strings.HasPrefix(d.Message, "there is no access "+first) {
+		t.Errorf("before what it goes on from is there: %s %s: %s", d.Outcome, d.Code, d.Message)
+	}
+	w.merge(numbers[first])
+	if d := judged(first); d.Outcome != policies.Allowed {
+		t.Errorf("what it goes on from: %s %s: %s", d.Outcome, d.Code, d.Message)
+	}
+	if d := judged(next); d.Code != policies.ExtensionNotAllowed ||
+		!strings.HasPrefix(d.Message, first+" was merged after it") {
+		t.Errorf("once that is there: %s %s: %s", d.Outcome, d.Code, d.Message)
+	}
+}
