@@ -87,6 +87,29 @@ func (p *pass) tellWaits(ctx context.Context, path string, proof plan.Proof) {
 	p.tell.messages.Waits(path, content, wait.number, wait.since, proof.Decision.Code)
 }
 
+// tellGone has the pull requests told of requests that were to wait and are off the branch: no record
+// says it, as they were never judged. What has an entry was refused meanwhile by another process, whose
+// word stands.
+func (p *pass) tellGone(ctx context.Context) error {
+	known := map[string]bool{}
+	for _, r := range p.world.Records {
+		known[r.Grant.Path] = true
+	}
+	var errs []error
+	for path, wait := range p.prover.waiting {
+		if _, here := p.world.Main.Requests[path]; here || known[path] || wait.told == "" {
+			continue
+		}
+		entry := requests.RevocationPath(p.cluster.Name, nameOf(path))
+		found, err := p.branch.repository.Find(ctx, p.world.Main.Tip, entry)
+		if err == nil && len(found) == 0 {
+			p.tell.gone(wait.number)
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
 // tellEntered has channels told of what is in the ledger now and had no record: a request that was
 // refused before any merge, or whose name was used.
 func (t *teller) tellEntered(e ledger.Entry, at time.Time) {

@@ -191,6 +191,7 @@ func (p *pass) provePolicies(ctx context.Context) error {
 
 // judge judges the requests that are new, and grants or refuses them.
 func (p *pass) judge(ctx context.Context) error {
+	p.failed.add(monitor.StageRequests, p.tellGone(ctx))
 	proofs := p.prover.prove(ctx, p.world)
 	p.judged = p.world.Main
 	if len(proofs) == 0 {

@@ -163,6 +163,12 @@ func (t *teller) unjudged(number int, since time.Time, d policies.Decision) {
 		compose: func(context.Context) (string, error) { return unjudgedText(since, d), nil }})
 }
 
+// gone has the pull request of a request that left the branch before it was judged told so.
+func (t *teller) gone(number int) {
+	t.comments.put(comment{number: number, what: "gone", last: true,
+		compose: func(context.Context) (string, error) { return goneText, nil }})
+}
+
 // lasts has the pull request of a grant that cannot be ended told, and why.
 func (t *teller) lasts(s plan.Step, err error) {
 	t.comments.put(comment{number: s.Record.Grant.Evidence.PullRequest, what: "lasting",

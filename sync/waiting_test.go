@@ -10,6 +10,7 @@ import (
 
 	batchv1 "k8s.io/api/batch/v1"
 
+	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/testdata/forge"
 	"github.com/pullgrant/pullgrant/testdata/scene"
 )
@@ -50,6 +51,34 @@ func TestWaitingIsTold(t *testing.T) {
 	s.says(number, "### Access until")
 	if said := s.said(number); strings.Contains(said, "not granted yet") {
 		t.Errorf("told in two places: %s", said)
+	}
+}
+
+// TestGoneBeforeItIsJudged: a request that was to wait and leaves the branch unjudged is said to be
+// gone, not to wait for ever; not where the ledger has it, for then it was judged by another process.
+func TestGoneBeforeItIsJudged(t *testing.T) {
+	for says, entered := range map[string]bool{
+		"### Not granted: its file is off the branch": false, "### Merged, not granted yet": true} {
+		t.Run(says, func(t *testing.T) {
+			s := newStage(t)
+			name, number := s.unjudged()
+			agent := s.agent(githubOnly)
+			for range 2 {
+				if agent.Once(t.Context()) == nil {
+					t.Fatal("no error")
+				}
+				s.pause()
+			}
+			s.says(number, "### Merged, not granted yet")
+			_, path, _ := s.requestFile("unjudged")
+			change := map[string]string{path: forge.Removed}
+			if entered {
+				change[requests.RevocationPath(s.Cluster, name)] = "{}"
+			}
+			s.pushFiles("root", "Take it", change)
+			_ = agent.Once(t.Context())
+			s.says(number, says)
+		})
 	}
 }
 

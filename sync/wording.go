@@ -89,6 +89,10 @@ func unjudgedText(since time.Time, d policies.Decision) string {
 		github.Code(d.Message))
 }
 
+// goneText tells that a request was taken away before it was judged.
+const goneText = "### " + github.Gone + "\n\nIt was taken away before it could be judged, so that there " +
+	"is nothing to enter into the ledger. Should it come back, it is judged as any other.\n"
+
 // lastingText tells that access which is to be over is not.
 func lastingText(r plan.Record, why error) string {
 	return fmt.Sprintf("### Access should be over, and is not\n\nIt is to end (%s), and the "+

@@ -18,6 +18,9 @@ const AgentMarker = "<!-- pullgrant: access -->"
 // yet. Its next two paragraphs say since when and why.
 const Waiting = "Merged, not granted yet"
 
+// Gone is the heading of what the agent says of a request that left the branch before it was judged.
+const Gone = "Not granted: its file is off the branch"
+
 // Scheduled begins the heading of what the agent says of a request that is approved and begins
 // later.
 const Scheduled = "Approved, access begins at"

@@ -97,7 +97,8 @@ const (
 )
 
 // overdue is what is wrong with how long a binding was there; empty when nothing is.
-// What people made themselves goes by agents and expirers alone; alone is when none of them lived.
+// What people made themselves goes by agents and expirers alone, and so does all that came late while
+// no Job was over; alone is when none of them lived.
 func (s *stay) overdue(h history, a *account, bound time.Duration, alone []span) string {
 	v, end := s.came.version, a.end
 	if a.merged.IsZero() {
@@ -111,7 +112,7 @@ func (s *stay) overdue(h history, a *account, bound time.Duration, alone []span)
 	}
 	uid := of(held, string(v.object().GetUID()))
 	limits := []limit{{end, bound, h.waives(a.cluster, uid)}}
-	if s.byHand() {
+	if s.byHand() || bound == sweepBound && h.jobsWait(a.cluster, end) {
 		limits[0].waives = append(limits[0].waives, alone...)
 	}
 	if bound == faultyBound { // what ends a Job is late by what its clock is behind when it looks
@@ -215,6 +216,12 @@ func (h history) aheadOf(cluster, of string, at time.Time) (d time.Duration) {
 		}
 	}
 	return d
+}
+
+// jobsWait tells whether the clock of a cluster was so far behind that no Job was over for a while.
+func (h history) jobsWait(cluster string, from time.Time) bool {
+	behind, _ := h.aheadWhile(cluster, of(kubernetes, cluster), from, from.Add(sweepBound))
+	return -behind > sweepBound
 }
 
 // aheadWhile is by how much a clock of a cluster was ahead in a time, at least and at most.

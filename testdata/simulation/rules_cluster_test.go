@@ -296,6 +296,16 @@ var clusterWaived = map[string]mutant{
 		s.put(event{at: back, version: &v})
 		s.put(event{at: back.Add(sweepBound), version: &w})
 	}},
+	"brought back, and gone late as no Job was over and nobody lived": {"G2 on time", func(s *scenario) {
+		v, w := *s.h[s.bound].version, *s.h[s.unbound].version
+		v.process, v.Verb = "", restored
+		back := s.a.end.Add(10 * time.Minute)
+		s.put(event{at: back, version: &v})
+		s.put(event{at: back.Add(2 * sweepBound), version: &w})
+		s.clock(of(kubernetes, s.a.cluster), back, -time.Hour)
+		s.all(agents.name)
+		s.all(expirers.name)
+	}},
 	"bound again after its record was deleted": {"G4 once", func(s *scenario) {
 		s.tamper("record deleted", s.a.end.Add(-time.Minute))
 		s.boundAgain(s.a.end.Add(-time.Second))

@@ -120,6 +120,16 @@ var toldMutants = map[string]mutant{
 	"what was bound is told to have never been": {"told true", func(s *scenario) {
 		s.tells(s.h[s.unbound].at, saysNever+requests.CauseRevoked, "")
 	}},
+	"what is bound is told to be off main": {"told true", func(s *scenario) {
+		s.tells(s.h[s.bound].at.Add(news+time.Second), saysGone, "")
+	}},
+	"what is on main is told to be off it": {"told true", func(s *scenario) {
+		s.tells(s.h[s.bound].at.Add(-time.Millisecond), saysGone, "")
+	}},
+	"what the ledger has is told to be off main": {"told true", func(s *scenario) {
+		s.move(s.bound, s.a.merged.Add(-time.Hour))
+		s.tells(s.h[s.entry].at.Add(news+time.Second), saysGone, "")
+	}},
 	"what is bound is told to wait": {"told true", func(s *scenario) {
 		s.put(event{at: s.h[s.bound].at, down: map[string]bool{git: true}})
 		s.tells(s.h[s.bound].at.Add(news+time.Second), saysWaiting,
@@ -174,6 +184,12 @@ var toldMutants = map[string]mutant{
 		s.put(event{at: s.h[i].at.Add(time.Second), comment: s.h[i].comment})
 	}},
 	"access is not told": {"told in time", func(s *scenario) { s.drop(s.told(saysGranted)) }},
+	"what is off main is told to wait in the end": {"told in time", func(s *scenario) {
+		s.h[s.entry].push = &push{who: "people", changed: map[string]string{s.a.path: "D"}}
+		s.move(s.entry, s.a.end.Add(-calmTold-time.Second))
+		s.drop(s.told(saysEnded))
+		s.tells(s.a.end.Add(-time.Minute), saysWaiting, "")
+	}},
 	"an end is not told": {"told in time", func(s *scenario) { s.drop(s.told(saysEnded)) }},
 	"an end is told of an entry, and not of the next one": {"told in time", func(s *scenario) {
 		s.enteredAgain(s.h[s.entry].push.who)
