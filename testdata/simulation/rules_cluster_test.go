@@ -83,24 +83,6 @@ func (s *scenario) lost() {
 
 func (s *scenario) atBound() time.Time { return s.h[s.bound].version.made }
 
-// endsAgain has etcd bring the binding back long after its end, and its going be counted so often.
-func (s *scenario) endsAgain(counted float64) {
-	v, w := *s.h[s.bound].version, *s.h[s.unbound].version
-	v.process, v.Verb, w.process = "", restored, ""
-	s.put(event{at: s.a.end.Add(10 * time.Minute), version: &v})
-	s.put(event{at: s.a.end.Add(11 * time.Minute), version: &w})
-	s.shows(s.end(), func(one *scrape) { one.numbers[`bindings_ended_total{cause="BindingDeleted"}`] += counted })
-}
-
-// recordAgain has etcd bring the record back alone long after the end, and an end be counted by that so
-// often.
-func (s *scenario) recordAgain(counted float64) {
-	v := *s.h[s.of("configmaps create")].version
-	v.Verb, v.process, v.Old = restored, "", nil
-	s.put(event{at: s.a.end.Add(10 * time.Minute), version: &v})
-	s.shows(s.end(), func(one *scrape) { one.numbers[`bindings_ended_total{cause="Revoked"}`] += counted })
-}
-
 // heldBefore has somebody hold a Job of the request just before its binding, which goes then or not.
 func (s *scenario) heldBefore(goes bool) {
 	at := s.h[s.done].at.Add(-time.Second)
