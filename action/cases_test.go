@@ -92,7 +92,7 @@ func alone(t *testing.T) inquire.Answerers {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all, err := answerers(a, given, time.Now())
+	all, err := answerers(a, given)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,10 +26,9 @@ type Result struct {
 }
 
 // Run judges the pull requests that the current event is about and reports each verdict. getenv
-// gives GITHUB_* and INPUT_* variables, out takes log lines and workflow commands. The first moment
-// that clock tells is that of judging; questions to others have the moment of asking. An error means
-// that no verdict, or not every one, could be reported; it has been logged, escaped, and the output
-// decision is error.
+// gives GITHUB_* and INPUT_* variables, out takes log lines and workflow commands, clock tells the moment
+// of each judgement and of each question to others. An error means that no verdict, or not every one,
+// could be reported; it has been logged, escaped, and the output decision is error.
 func Run(ctx context.Context, getenv func(string) string, out io.Writer, clock func() time.Time) (Result,
 	error) {
 	a := githubactions.New(githubactions.WithGetenv(getenv), githubactions.WithWriter(out))
@@ -46,7 +45,6 @@ func Run(ctx context.Context, getenv func(string) string, out io.Writer, clock f
 
 func run(ctx context.Context, a *githubactions.Action, clock func() time.Time) (Result, error) {
 	var result Result
-	now := clock()
 	switch mode := a.GetInput("exit-code"); mode {
 	case "", "verdict":
 	case "reported":
@@ -62,7 +60,7 @@ func run(ctx context.Context, a *githubactions.Action, clock func() time.Time) (
 	if err != nil {
 		return result, err
 	}
-	asked, err := answerers(a, given, now)
+	asked, err := answerers(a, given)
 	if err != nil {
 		return result, err
 	}
@@ -75,7 +73,7 @@ func run(ctx context.Context, a *githubactions.Action, clock func() time.Time) (
 	if t.all {
 		tell = t.sweep
 	}
-	told, err := tell(ctx, a, from, now)
+	told, err := tell(ctx, a, from, clock)
 	result.Outcome = policies.Allowed
 	if len(told) > 0 {
 		d := worst(told).decision
@@ -87,9 +85,9 @@ func run(ctx context.Context, a *githubactions.Action, clock func() time.Time) (
 
 // tell judges the pull requests that an event names, and tells the verdicts on each head commit.
 func (t target) tell(ctx context.Context, a *githubactions.Action, client sources,
-	now time.Time) (told []verdict, err error) {
+	clock func() time.Time) (told []verdict, err error) {
 	var failures []error
-	for _, same := range byHead(t.judge(ctx, client, now)) {
+	for _, same := range byHead(t.judge(ctx, client, clock())) {
 		if same = notMerged(ctx, a, client, same); len(same) == 0 {
 			continue
 		}

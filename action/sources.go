@@ -34,16 +34,16 @@ func (s sources) Facts(ctx context.Context, number int, now time.Time) (policies
 	return facts, err
 }
 
-// answerers are those that the Action can ask: whom its inputs say, and nobody in a cluster. now is
-// the moment of judging, and the clock of given tells when they are asked: a signature is believed for
-// five minutes, and a run may take longer.
-func answerers(a *githubactions.Action, given checks.Config, now time.Time) (inquire.Answerers, error) {
+// answerers are those that the Action can ask: whom its inputs say, and nobody in a cluster. The
+// clock of given tells when they are asked: a signature is believed for five minutes, and a run may
+// take longer.
+func answerers(a *githubactions.Action, given checks.Config) (inquire.Answerers, error) {
 	all, err := checks.Answerers(given)
 	if err != nil {
 		return nil, err
 	}
 	maps.Copy(all, inquire.WithoutCluster())
-	all[policies.OnCall], err = onCall(a, now)
+	all[policies.OnCall], err = onCall(a, given.Clock)
 	return all, err
 }
 
@@ -69,8 +69,8 @@ func checksOf(a *githubactions.Action, clock func() time.Time) (checks.Config, e
 }
 
 // onCall asks the services whose tokens are inputs.
-func onCall(a *githubactions.Action, now time.Time) (inquire.Answerer, error) {
-	c := oncall.Config{Clock: func() time.Time { return now },
+func onCall(a *githubactions.Action, clock func() time.Time) (inquire.Answerer, error) {
+	c := oncall.Config{Clock: clock,
 		PagerDuty: oncall.Service{URL: a.GetInput("pagerduty-url"), Token: secret(a, "pagerduty-token")},
 		Opsgenie:  oncall.Service{URL: a.GetInput("opsgenie-url"), Token: secret(a, "opsgenie-key")}}
 	answerer, err := oncall.New(c)

@@ -16,13 +16,14 @@ import (
 // sweep judges every open pull request after the default branch moved, or those that time alone may
 // have changed the verdict of. It takes a while, and other
 // runs judge the same heads meanwhile: whatever a verdict rests on is read again right before it
-// is told, so that no stale one takes the place of a newer one.
+// is told, so that no stale one takes the place of a newer one. Each is judged as of its own moment:
+// what people do meanwhile is not of its future.
 type sweep struct {
 	action *githubactions.Action
 	client sources
 	app    string // the slug of the App whose checks are ours
 	appErr error  // why that is not known
-	now    time.Time
+	clock  func() time.Time
 }
 
 // maxTries bounds how often one head is judged because the default branch moved on meanwhile.
@@ -30,7 +31,7 @@ const maxTries = 3
 
 // sweep judges all, or what is due, and tells the verdicts, those with one head commit together.
 func (t target) sweep(ctx context.Context, a *githubactions.Action, client sources,
-	now time.Time) (told []verdict, err error) {
+	clock func() time.Time) (told []verdict, err error) {
 	pulls, err := client.OpenPulls(ctx)
 	if err != nil {
 		return nil, err
@@ -40,10 +41,10 @@ func (t target) sweep(ctx context.Context, a *githubactions.Action, client sourc
 		return nil, nil
 	}
 	self, err := client.Self(ctx)
-	s := sweep{a, client, strings.TrimSuffix(self, "[bot]"), err, now}
+	s := sweep{a, client, strings.TrimSuffix(self, "[bot]"), err, clock}
 	var listed []verdict
 	for _, p := range pulls {
-		listed = append(listed, verdict{number: p.Number, headSHA: p.HeadSHA, fork: p.Fork, at: now})
+		listed = append(listed, verdict{number: p.Number, headSHA: p.HeadSHA, fork: p.Fork})
 	}
 	var failures []error
 	for _, same := range byHead(listed) {
@@ -71,7 +72,7 @@ func (s sweep) judge(ctx context.Context, same []verdict) []verdict {
 		var judged []verdict
 		for _, v := range same {
 			judged = append(judged, judgePull(ctx, s.client,
-				github.OpenPull{Number: v.number, HeadSHA: head, Fork: v.fork}, s.now))
+				github.OpenPull{Number: v.number, HeadSHA: head, Fork: v.fork}, s.clock()))
 		}
 		stand, again, errNow := s.standing(ctx, head, judged)
 		switch err = errors.Join(err, errNow); {
@@ -107,7 +108,7 @@ func (s sweep) judge(ctx context.Context, same []verdict) []verdict {
 // names. What cannot be read is judged, which tells of it.
 func (s sweep) due(ctx context.Context, head string) bool {
 	last, err := s.last(ctx, head)
-	return err != nil || last.ID == 0 || !last.Next.IsZero() && !s.now.Before(last.Next.Time)
+	return err != nil || last.ID == 0 || !last.Next.IsZero() && !s.clock().Before(last.Next.Time)
 }
 
 // last is our last check run on a commit.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/testdata/forge"
@@ -169,4 +170,20 @@ func TestReviewOfAMergedPullRequest(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestSweepTakesTime: each pull request is judged as of the moment when its turn comes, so that what
+// people do while a sweep goes on is not of its future.
+func TestSweepTakesTime(t *testing.T) {
+	w := newWorld(t)
+	w.open(map[string]string{requestPath: fmt.Sprintf(request, "1h", "INC-123, checkout is slow")})
+	w.forge.Before("GET", "/repos/acme/access/pulls", func() { // it begins by listing them
+		w.now = w.now.Add(time.Minute)
+		w.approve("bob")
+	})
+	result, err := w.run("push", map[string]any{"ref": "refs/heads/main"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.expect(result, policies.Allowed, "success", "Allowed")
 }
