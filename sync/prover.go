@@ -182,7 +182,7 @@ func (v *prover) judgeAll(ctx context.Context, main *plan.Main, paths []string) 
 		}
 		wait.allowed = allowed
 		wait.again.later(now)
-		wait.number = proof.Evidence.PullRequest
+		wait.number = cmp.Or(proof.Evidence.PullRequest, wait.number) // which GitHub may not tell again
 		v.waiting[p] = wait
 		d := proof.Decision
 		level := slog.LevelInfo

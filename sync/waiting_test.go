@@ -55,11 +55,19 @@ func TestWaitingIsTold(t *testing.T) {
 }
 
 // TestGoneBeforeItIsJudged: a request that was to wait and leaves the branch unjudged is said to be
-// gone, not to wait for ever; not where the ledger has it, for then it was judged by another process.
+// gone, not to wait for ever; not where the ledger has it, for then it was judged by another process, nor
+// where the agent took its file away, as another cluster's ledger has its name.
 func TestGoneBeforeItIsJudged(t *testing.T) {
-	for says, entered := range map[string]bool{
-		"### Not granted: its file is off the branch": false, "### Merged, not granted yet": true} {
-		t.Run(says, func(t *testing.T) {
+	for slug, c := range map[string]struct {
+		entered string // into the ledger of that cluster; own: of the agent's
+		stays   bool   // its file
+		says    string
+	}{
+		"gone":   {"", false, "### Not granted: its file is off the branch"},
+		"judged": {"own", false, "### Merged, not granted yet"},
+		"used":   {"prod-us", true, "### Refused: RequestIdReused"},
+	} {
+		t.Run(slug, func(t *testing.T) {
 			s := newStage(t)
 			name, number := s.unjudged()
 			agent := s.agent(githubOnly)
@@ -71,15 +79,44 @@ func TestGoneBeforeItIsJudged(t *testing.T) {
 			}
 			s.says(number, "### Merged, not granted yet")
 			_, path, _ := s.requestFile("unjudged")
-			change := map[string]string{path: forge.Removed}
-			if entered {
-				change[requests.RevocationPath(s.Cluster, name)] = "{}"
+			change := map[string]string{}
+			if !c.stays {
+				change[path] = forge.Removed
+			}
+			if c.entered != "" {
+				cluster := strings.Replace(c.entered, "own", s.Cluster, 1)
+				change[requests.RevocationPath(cluster, name)] = "{}"
 			}
 			s.pushFiles("root", "Take it", change)
 			_ = agent.Once(t.Context())
-			s.says(number, says)
+			s.says(number, c.says)
 		})
 	}
+}
+
+// TestGoneWhileItsPullRequestIsNotKnown: nor to wait for ever where GitHub did not tell any more which
+// pull request it is of, once that was told.
+func TestGoneWhileItsPullRequestIsNotKnown(t *testing.T) {
+	s := newStage(t)
+	_, number := s.unjudged()
+	agent := s.agent(githubOnly)
+	for pass := range 3 {
+		if pass == 2 {
+			s.says(number, "### Merged, not granted yet")
+			s.Fail(http.MethodGet, "/repos/acme/access/commits/.*/pulls", -1,
+				http.StatusInternalServerError, "{}")
+			s.Fail(http.MethodPost, "/graphql", -1, http.StatusInternalServerError, "{}")
+		}
+		if agent.Once(t.Context()) == nil {
+			t.Fatal("no error")
+		}
+		s.pause()
+	}
+	_, path, _ := s.requestFile("unjudged")
+	s.Heal()
+	s.pushFiles("root", "Take it", map[string]string{path: forge.Removed})
+	_ = agent.Once(t.Context())
+	s.says(number, "### Not granted: its file is off the branch")
 }
 
 // TestAllowedIsTriedSoon: a request that could not be judged for long, and then could be, is tried again
