@@ -74,17 +74,17 @@ type prover struct {
 
 // prove judges the requests on main that have no record, and again those whose grant was begun and
 // is not finished, before each try. Those that cannot be judged are tried again at growing
-// intervals; others are not held up by it.
+// intervals; others are not held up by it, and judged once more where it took long.
 func (v *prover) prove(ctx context.Context, w plan.World) map[string]plan.Proof {
 	v.release(w)
 	v.records = w.Records
-	ctx, cancel := context.WithTimeout(ctx, proveTimeout)
+	first, cancel := context.WithTimeout(ctx, proveTimeout)
 	defer cancel()
 	records := map[string]plan.Record{} // by path
 	for _, r := range w.Records {
 		records[r.Grant.Path] = r
 	}
-	v.trace(ctx, w.Main, records)
+	v.trace(first, w.Main, records)
 	begin, looked := v.clocks.wall(), 0
 	var due []string
 	proofs := map[string]plan.Proof{}
@@ -118,7 +118,7 @@ func (v *prover) prove(ctx context.Context, w plan.World) map[string]plan.Proof 
 		if stop, held := v.held(); held { // it is judged once it can be granted, at once
 			if v.github != nil && wait.number == 0 && looked < maxUntold {
 				looked++ // without an answer nobody is told, which is no error
-				wait.number, _, _ = v.github.Introduced(ctx, p, w.Main.Tip)
+				wait.number, _, _ = v.github.Introduced(first, p, w.Main.Tip)
 			}
 			v.waiting[p] = wait
 			proofs[p] = plan.Proof{Blob: blob, Since: wait.since, At: now,
@@ -129,8 +129,8 @@ func (v *prover) prove(ctx context.Context, w plan.World) map[string]plan.Proof 
 		due = append(due, p)
 	}
 	for some := range slices.Chunk(due, maxProved) {
-		if ctx.Err() == nil && within(begin, v.clocks.wall(), proofFor/2) {
-			maps.Copy(proofs, v.judgeAll(ctx, w.Main, some))
+		if first.Err() == nil && within(begin, v.clocks.wall(), proofFor/2) {
+			maps.Copy(proofs, v.judgeAll(first, w.Main, some))
 			continue
 		}
 		for _, p := range some {
@@ -139,7 +139,26 @@ func (v *prover) prove(ctx context.Context, w plan.World) map[string]plan.Proof 
 					"took too long; it is tried again at once")}
 		}
 	}
+	again, cancel := context.WithTimeout(ctx, proofFor/2)
+	defer cancel()
+	for some := range slices.Chunk(v.late(proofs), maxProved) {
+		if again.Err() == nil {
+			maps.Copy(proofs, v.judgeAll(again, w.Main, some))
+		}
+	}
 	return proofs
+}
+
+// late are those that are allowed by a judgement that is from too long ago by now, as one of the others took
+// that long. They are due together with it each time, so that they would never be granted.
+func (v *prover) late(proofs map[string]plan.Proof) (late []string) {
+	for _, p := range slices.Sorted(maps.Keys(proofs)) {
+		if proof := proofs[p]; proof.Decision.Outcome == policies.Allowed &&
+			!within(proof.At, v.clocks.wall(), proofFor-plan.Wait) {
+			late = append(late, p)
+		}
+	}
+	return late
 }
 
 // held tells what keeps everything from beginning, whatever a judgement would say: a stop, or, in this

@@ -119,6 +119,27 @@ func TestGoneWhileItsPullRequestIsNotKnown(t *testing.T) {
 	s.says(number, "### Not granted: its file is off the branch")
 }
 
+// TestSlowHoldsUpNobody: a request that GitHub is slow to tell of, each time that it is asked, does not
+// have what is judged beside it wait: what was allowed in the meantime is granted in the same pass.
+func TestSlowHoldsUpNobody(t *testing.T) {
+	s := newStage(t)
+	_, slow := s.unjudged()
+	name := s.request("quick")
+	s.Heal()
+	reviews := fmt.Sprintf("/repos/acme/access/pulls/%d/reviews", slow)
+	s.Before(http.MethodGet, reviews, func() {
+		for calls := -1; calls != len(s.Requests()); time.Sleep(time.Second) { // until nothing else is asked
+			calls = len(s.Requests())
+		}
+		s.SetClock(s.Clock().Add(2 * proofFor))
+	})
+	s.Fail(http.MethodGet, reviews, -1, http.StatusInternalServerError, "{}")
+	if err := s.agent(githubOnly).Once(t.Context()); err == nil || strings.Contains(err.Error(), name) {
+		t.Errorf("error: %v", err)
+	}
+	s.granted(name)
+}
+
 // TestAllowedIsTriedSoon: a request that could not be judged for long, and then could be, is tried again
 // at once where one call of the grant is lost.
 func TestAllowedIsTriedSoon(t *testing.T) {
