@@ -88,8 +88,9 @@ func (p *pass) tellWaits(ctx context.Context, path string, proof plan.Proof) {
 }
 
 // tellGone has the pull requests told of requests that were to wait and are off the branch: no record
-// says it, as they were never judged. What has an entry was refused meanwhile by another process, and what
-// another cluster's ledger has was discarded for that: what was told of it then stands.
+// says it, as they were never judged. What has an entry was refused meanwhile by another process, and where
+// another has the name, on the branch or in whatever ledger, it was discarded for that: what was told then
+// stands.
 func (p *pass) tellGone(ctx context.Context) error {
 	known := map[string]bool{}
 	for _, r := range p.world.Records {
@@ -100,9 +101,8 @@ func (p *pass) tellGone(ctx context.Context) error {
 		if _, here := p.world.Main.Requests[path]; here || known[path] || wait.told == "" {
 			continue
 		}
-		entries := requests.RevocationPath("*", nameOf(path))
-		found, err := p.branch.repository.Find(ctx, p.world.Main.Tip, entries)
-		if err == nil && len(found) == 0 {
+		err := p.branch.lookUp(ctx, p.world.Main, nameOf(path))
+		if err == nil && len(p.world.Main.Names[nameOf(path)]) == 0 {
 			p.tell.gone(wait.number)
 		}
 		errs = append(errs, err)

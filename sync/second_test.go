@@ -78,6 +78,29 @@ func TestSecondUnderOneName(t *testing.T) {
 	}
 }
 
+// TestSecondWhileNothingIsPushed: one that came second, and was to wait as the server took no push, is told
+// whose name it is once the server takes one, and nothing else.
+func TestSecondWhileNothingIsPushed(t *testing.T) {
+	s := newStage(t)
+	s.change("policy", "root", map[string]string{"policies/again.yaml": strings.Replace(
+		s.read(policyPath), "name: payments-debug}", "name: again}", 1)})
+	name, path, content := s.requestFile("late")
+	first := s.pull("first", true, map[string]string{path: content})
+	second := s.pull("second", true, map[string]string{requests.Path(s.Cluster, "again", name): strings.Replace(
+		content, "policy: payments-debug", "policy: again", 1)})
+	agent := s.agent(githubOnly)
+	s.Fail(http.MethodPost, "/acme/access.git/git-receive-pack", -1, http.StatusForbidden,
+		"GH013: Repository rule violations")
+	if agent.Once(t.Context()) == nil {
+		t.Fatal("no error")
+	}
+	s.says(second, "### Merged, not granted yet", "PushRefused")
+	s.Heal()
+	s.pause()
+	_ = agent.Once(t.Context())
+	s.says(second, "### Refused: RequestIdReused", fmt.Sprintf("of #%d, which was on the branch first", first))
+}
+
 // TestOverwrittenRequest: whoever merges over the file of a request gets nothing, and is told whose
 // name it is; the first one, which is on the branch no more as it was approved, is not granted, and
 // ends when it was (R44).
