@@ -44,6 +44,11 @@ func (t Tree) Receiver(login, requester, cluster string) (*requests.Subject, err
 	return &requests.Subject{Kind: requests.KindUser, Name: who.On(cluster)}, nil
 }
 
+// Receivers are those on whose behalf others may ask under a policy, as Askers has them.
+func (t Tree) Receivers(policy AccessPolicy) (people, teams []string) {
+	return t.world(policy).resolve(policy.Spec.OnBehalfOf)
+}
+
 // subjectOf finds who receives the access: the requester, or somebody on whose behalf the policy
 // lets others ask (R61).
 func (j *judge) subjectOf() string {

@@ -81,7 +81,9 @@ func list(ctx context.Context, w world, o listOptions) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	rows = slices.DeleteFunc(rows, func(r *listed) bool { return !o.wants(r.ListedRequest) })
+	rows = slices.DeleteFunc(rows, func(r *listed) bool {
+		return r.err == nil && !o.wants(r.ListedRequest)
+	})
 	slices.SortStableFunc(rows, func(a, b *listed) int { return a.order(b) })
 	if err := o.write(w, rows); err != nil {
 		return err
@@ -105,6 +107,7 @@ type listed struct {
 	policies.ListedRequest
 	path      string
 	approvals []policies.Approval // that the policy asks for
+	receivers policies.Approval   // those whom the policy lets others ask for
 	asked     bool                // whoever asks was asked for a review, which is still missing
 	shown     shown
 	err       error // why it could not be judged
@@ -167,7 +170,14 @@ func (l *lister) find(ctx context.Context) (rows []*listed, err error) {
 		if err != nil {
 			return nil, err
 		}
-		if r.WaitingForMe = mayApprove && !r.Mine; r.Mine && l.o.mine || r.WaitingForMe && l.o.waiting {
+		r.WaitingForMe = mayApprove && !r.Mine
+		mine := l.o.mine && r.Mine
+		if l.o.mine && !mine { // only its file tells for whom it is
+			if mine, err = l.among(ctx, r.receivers); err != nil {
+				return nil, err
+			}
+		}
+		if mine || r.WaitingForMe && l.o.waiting {
 			rows = append(rows, r)
 		}
 	}
@@ -198,6 +208,7 @@ func (l *lister) row(path, requester string) *listed {
 		Policy: place.Policy, Requester: requester, State: policies.StageUnknown, Gives: []string{}}
 	if policy, known, findings := l.tree.Policy(place.Policy); known && len(findings) == 0 {
 		r.approvals = l.tree.Approvals(policy, place.Cluster)
+		r.receivers.People, r.receivers.Teams = l.tree.Receivers(policy)
 	}
 	return r
 }
@@ -273,6 +284,9 @@ func (l *lister) judge(ctx context.Context, rows []*listed) {
 			continue
 		}
 		r.tell(l.w)
+		if g := r.shown.Grant; g != nil && strings.EqualFold(g.Behalf, l.login) {
+			r.Mine, r.WaitingForMe = true, false // nor do they approve what they receive
+		}
 		if r.WaitingForMe {
 			r.WaitingForMe, r.err = l.waits(ctx, r)
 		}

@@ -67,8 +67,8 @@ what is meant is not live, 3 when it could not be ended.`,
 	}
 	o.remote.flags(cmd)
 	flags := cmd.Flags()
-	flags.StringVar(&o.subject, "subject", "", "everything that this GitHub login asked for, or "+
-		"this Kubernetes user has")
+	flags.StringVar(&o.subject, "subject", "", "everything that this GitHub login asked for or "+
+		"receives, or this Kubernetes user has")
 	flags.StringVar(&o.policy, "policy", "", "everything under this policy")
 	flags.BoolVar(&o.all, "all", false, "everything")
 	flags.StringVar(&o.cluster, "cluster", "", "on this cluster only")
@@ -167,15 +167,28 @@ func (o revokeOptions) means(path string, content []byte, people policies.Identi
 	case o.policy != "":
 		return place.Policy == o.policy
 	case o.subject != "":
-		who := request.Spec.Requester
-		return strings.EqualFold(who, o.subject) || request.Spec.Subject != nil &&
-			strings.EqualFold(request.Spec.Subject.Name, o.subject) ||
-			slices.ContainsFunc(people.Spec.Users, func(u policies.Identity) bool {
-				return strings.EqualFold(u.GitHub, who) && strings.EqualFold(u.On(place.Cluster),
-					o.subject)
-			})
+		return strings.EqualFold(request.Spec.Requester, o.subject) || o.receives(place.Cluster, request.Spec,
+			people)
 	}
 	return o.all
+}
+
+// receives tells whether the subject gets what a request asks for on a cluster, whoever asked.
+func (o revokeOptions) receives(cluster string, asked requests.RequestSpec,
+	people policies.IdentityMap) bool {
+	if asked.Subject != nil && strings.EqualFold(asked.Subject.Name, o.subject) {
+		return true
+	}
+	return slices.ContainsFunc(people.Spec.Users, func(u policies.Identity) bool {
+		user := u.On(cluster)
+		switch {
+		case !strings.EqualFold(u.GitHub, o.subject) && !strings.EqualFold(user, o.subject):
+			return false
+		case asked.Subject != nil:
+			return asked.Subject.Name == user
+		}
+		return strings.EqualFold(u.GitHub, asked.Requester)
+	})
 }
 
 // named tells whether a person named the request at path, by its name or its file.
