@@ -187,7 +187,10 @@ func request(ctx context.Context, w world, o requestOptions) error {
 	if err != nil {
 		return err
 	}
-	if asked.Spec.Subject, err = tree.Receiver(o.behalf, login, o.cluster); err != nil {
+	if o.behalf != "" { // what goes on says for whom
+		asked.Spec.Subject, err = tree.Receiver(o.behalf, login, o.cluster)
+	}
+	if err != nil {
 		return refused(w, policies.Refuse(policies.SubjectNotAllowed, "%v", err), "")
 	}
 	if d := o.fillContainer(ctx, w, tree, path, &asked); d != nil {
