@@ -247,7 +247,10 @@ func request(ctx context.Context, w world, o requestOptions) error {
 			return err
 		}
 		if open != nil {
-			return o.showOpen(w, *open, *there, *decision.Grant)
+			if err := o.showOpen(w, *open, *there, *decision.Grant); err != nil {
+				return err
+			}
+			return o.waits.after(ctx, w, o.remote, open.Number)
 		}
 	}
 	var r report
