@@ -41,8 +41,8 @@ these are unknown. The repository is the checkout, or without one the default br
 the cluster it takes the right to read roles and bindings and to impersonate the agent for dry runs.
 
 The exit code is 1 where somebody can get around the pipeline, or nobody can tell that nobody can
-(a check of severity "bypass" is wrong or unknown); 3 where a part that was named could not be
-looked at. docs/doctor.md has a row for each check.`,
+(a check of severity "bypass" is wrong or unknown); 3 where a part that was named, or every part,
+could not be looked at. docs/doctor.md has a row for each check.`,
 		Example: `  pullgrant doctor
   pullgrant doctor github --repo acme/access --check-app-id 1233
   pullgrant doctor repository cluster --cluster prod-eu -o json`,
@@ -114,6 +114,9 @@ func examine(ctx context.Context, w world, o doctorOptions, parts []string) erro
 		}
 		sections = append(sections, s)
 	}
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("look at all that was asked for: %w", err)
+	}
 	if err := writeSections(w, o.output, sections); err != nil {
 		return err
 	}
@@ -148,7 +151,7 @@ func sayOutcome(w world, sections []section, named bool) error {
 	case open > 0:
 		w.say("%d of them (BYPASS) may let somebody around the pipeline: doubt counts as a way", open)
 		return verdict(exitFindings)
-	case named && len(failed) > 0:
+	case named && len(failed) > 0, len(failed) == len(sections):
 		return fmt.Errorf("look at what was asked for: %s could not be looked at",
 			strings.Join(failed, ", "))
 	}

@@ -1,13 +1,17 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"os"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/spf13/cobra"
 
 	"github.com/pullgrant/pullgrant/internal/doctor"
 	"github.com/pullgrant/pullgrant/testdata/forge"
@@ -54,6 +58,21 @@ func configure(ts *testscript.TestScript, neg bool, args []string) {
 	of(ts).forge.Protect(rules)
 	of(ts).forge.SetUp(setup)
 	of(ts).forge.SetManners(manners)
+}
+
+// TestDoctorStopped: where somebody stops it, it does not say that all is well.
+func TestDoctorStopped(t *testing.T) {
+	t.Setenv("HOME", t.TempDir())
+	t.Setenv("KUBECONFIG", "")
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	var out, said bytes.Buffer
+	o := doctorOptions{remote: remote{checkout: checkout{dir: top + "/testdata/accessrepo"}}}
+	o.output = outputFlag(new(cobra.Command), doctorReport{})
+	err := examine(stopped, world{out: &out, err: &said, env: func(string) string { return "" }, now: time.Now}, o, nil)
+	if exitCode(err) != exitFailed {
+		t.Errorf("%v; said %q, printed %q", err, said.String(), out.String())
+	}
 }
 
 // TestDoctorDocs holds docs/doctor.md to the checks: one row for each, with its severity, and none of
