@@ -120,6 +120,9 @@ func (v verdict) message(a *githubactions.Action, event string) notify.Message {
 	if w := g.From(v.at); !w.Empty() {
 		m.Happened += fmt.Sprintf(", for %s", w.Length())
 	}
+	if g.Behalf != "" { // first, since what is too long is cut
+		m.Happened = "on behalf of " + g.Behalf + ", " + m.Happened
+	}
 	if d.Outcome != policies.Pending {
 		return m
 	}

@@ -109,6 +109,18 @@ func TestRequestedIsToldOnce(t *testing.T) {
 	}
 }
 
+// TestRequestedOnBehalf: who is to receive the access is named, beside who asks.
+func TestRequestedOnBehalf(t *testing.T) {
+	w := newTold(t, "[{channel: oncall, events: [Requested]}]\n  onBehalfOf: [{kind: User, name: carol}]")
+	r := newRoom(t)
+	w.open(map[string]string{requestPath: fmt.Sprintf(request, "1h", "INC-123, checkout is slow") +
+		"  subject: {kind: User, name: carol@example.com}\n"})
+	w.must(r.inputs...)
+	if len(r.events()) != 1 || !strings.HasPrefix(r.told[0]["happened"], "on behalf of carol, ClusterRole") {
+		t.Errorf("it was told %v\n%s", r.told, w.out.String())
+	}
+}
+
 // TestOthersMarksDoNotCount: whoever puts the same mark on a pull request keeps nobody from being told.
 func TestOthersMarksDoNotCount(t *testing.T) {
 	w, r := newTold(t, "[{channel: oncall, events: [Requested]}]"), newRoom(t)

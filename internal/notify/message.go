@@ -57,7 +57,12 @@ func (d dialect) heading(m Message) string {
 	if !known {
 		heading = "News"
 	}
-	return fmt.Sprintf("%s: %s on %s, by %s", heading, d.name(m.Policy), d.name(m.Cluster), d.name(m.Requester))
+	by := "asked for by" // who approved, refused or ended it is somebody else
+	if m.Event == policies.NotifyRequested || m.Event == policies.NotifyEscalated {
+		by = "by"
+	}
+	return fmt.Sprintf("%s: %s on %s, %s %s", heading, d.name(m.Policy), d.name(m.Cluster), by,
+		d.name(m.Requester))
 }
 
 // name is that of something; a question mark where nothing is left of it.

@@ -162,3 +162,17 @@ func TestWords(t *testing.T) {
 		t.Errorf("many people are %q", got)
 	}
 }
+
+// TestHeadingSaysWhoAsked: nobody is taken for who approved, refused or ended what they asked for.
+func TestHeadingSaysWhoAsked(t *testing.T) {
+	for event, heading := range headings {
+		m := Message{Event: event, Policy: "debug", Cluster: "prod-eu", Requester: "alice"}
+		want := heading + ": debug on prod-eu, asked for by alice"
+		if event == policies.NotifyRequested || event == policies.NotifyEscalated {
+			want = heading + ": debug on prod-eu, by alice"
+		}
+		if got := inMail.heading(m); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}

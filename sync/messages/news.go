@@ -98,7 +98,7 @@ func endingNews(r plan.Record, n policies.Notification, now time.Time) (one news
 		return news{}, false
 	}
 	one = news{event: policies.NotifyEnding, mark: policies.NotifyEnding + " " + n.Channel, at: at,
-		happened: fmt.Sprintf("Access ends at %s, in %s.", moment(w.End),
+		happened: fmt.Sprintf("%s ends at %s, in %s.", access(r.Grant), moment(w.End),
 			w.End.Sub(now).Round(time.Second))}
 	if r.Grant.BreakGlass == nil {
 		one.next = "to have it longer, kubectl pullgrant extend " + r.Grant.Name
@@ -124,6 +124,9 @@ func approvedText(g requests.Grant, now time.Time) string {
 		text = "It is merged, and access begins at " + moment(g.Window.Start) + ", until "
 	}
 	text += moment(g.Window.End)
+	if g.Behalf != "" {
+		text += ", for " + g.Behalf
+	}
 	var by []string
 	for _, a := range g.Evidence.Approvers {
 		by = append(by, a.Login)
@@ -134,6 +137,14 @@ func approvedText(g requests.Grant, now time.Time) string {
 	return text + "."
 }
 
+// access names who has it where that is not whoever asked, whom every message names.
+func access(g requests.Grant) string {
+	if g.Behalf != "" {
+		return "Access of " + g.Behalf
+	}
+	return "Access"
+}
+
 // maxGives bounds what is named of all that is given.
 const maxGives = 3
 
@@ -142,7 +153,7 @@ func grantedText(g requests.Grant) string {
 	if more := len(gives) - maxGives; more > 0 {
 		gives = append(gives[:maxGives:maxGives], fmt.Sprintf("%d more", more))
 	}
-	text := fmt.Sprintf("Access until %s, %s, to %s.", moment(g.Window.End), g.Window.Length(),
+	text := fmt.Sprintf("%s until %s, %s, to %s.", access(g), moment(g.Window.End), g.Window.Length(),
 		strings.Join(gives, "; "))
 	if g.Extends != "" {
 		text += " It goes on from " + g.Extends + "."
@@ -166,7 +177,7 @@ var causes = map[string]string{
 }
 
 func endedNews(r plan.Record, next string) news {
-	text := "Access ended at "
+	text := access(r.Grant) + " ended at "
 	if !r.EverGranted() {
 		text = "It was over before access began, at "
 	}

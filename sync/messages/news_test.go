@@ -57,6 +57,8 @@ func TestNews(t *testing.T) {
 		ReviewWithin: requests.Duration(24 * time.Hour)}
 	extends := given(plan.Granted, "")
 	extends.Grant.Extends = "20261123-alice-zero"
+	behalf, over := given(plan.Granted, ""), given(plan.Ended, requests.CauseExpired)
+	behalf.Grant.Behalf, over.Grant.Behalf = "dave", "dave"
 	for name, c := range map[string]struct {
 		record plan.Record
 		next   string
@@ -75,6 +77,10 @@ func TestNews(t *testing.T) {
 			"Granted | Access until 2026-11-23 13:00:00 UTC, 1h, to ClusterRole view in namespace shop | " +
 				"kubectl pullgrant drop 20261123-alice-one"}},
 		"extends": {extends, "", 0, []string{"Approved", "Granted | It goes on from 20261123-alice-zero."}},
+		"on behalf of another": {behalf, "", 0, []string{
+			"Approved | until 2026-11-23 13:00:00 UTC, for dave, approved by bob, carol.",
+			"Granted | Access of dave until 2026-11-23 13:00:00 UTC"}},
+		"over, of another": {over, "", time.Hour, []string{"Ended | Access of dave ended at 2026-11-23 12:20:00 UTC"}},
 		"break-glass": {glass, "", 0, []string{"Approved", "Granted",
 			"BreakGlass | Nobody looked at it before. | within 24h"}},
 		"ending": {given(plan.Ending, requests.CauseRevoked), "", 0, nil},
@@ -132,6 +138,8 @@ func TestEnding(t *testing.T) {
 	other.Events = []string{policies.NotifyEnded}
 	glass := given(plan.Granted, "")
 	glass.Grant.BreakGlass = &requests.BreakGlass{}
+	behalf := given(plan.Granted, "")
+	behalf.Grant.Behalf = "dave"
 	for name, c := range map[string]struct {
 		record plan.Record
 		asked  policies.Notification
@@ -142,6 +150,7 @@ func TestEnding(t *testing.T) {
 		"near": {given(plan.Granted, ""), n, 50 * time.Minute, "ends at 2026-11-23 13:00:00 UTC, in 10m0s.\n" +
 			"to have it longer, kubectl pullgrant extend 20261123-alice-one"},
 		"nearer":         {given(plan.Granted, ""), n, 59 * time.Minute, "in 1m0s."},
+		"of another":     {behalf, n, 50 * time.Minute, "Access of dave ends at 2026-11-23 13:00:00 UTC"},
 		"over":           {given(plan.Granted, ""), n, time.Hour, ""},
 		"ended":          {given(plan.Ended, requests.CauseRevoked), n, 55 * time.Minute, ""},
 		"as long":        {given(plan.Granted, ""), long, 55 * time.Minute, ""},
