@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/testdata/forge"
 )
 
 // TestDue: a moment of the schedule judges what has no verdict yet and what time has changed, and
@@ -58,4 +59,49 @@ func TestDueWhatIsNotRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.expect(result, policies.Failed, "failure", "Error: EvaluationError")
+}
+
+// TestDueWhatCouldNotBeJudged: what GitHub did not tell enough of is judged again by the schedule, as its
+// summary says: soon, then ever more seldom. That of a fork, which anybody can open, is not.
+func TestDueWhatCouldNotBeJudged(t *testing.T) {
+	w := newWorld(t)
+	w.forge.AddUser("eve", 166)
+	w.forge.SetPermission("eve", "read")
+	w.open(map[string]string{requestPath: fmt.Sprintf(request, "1h", "INC-123, checkout is slow")})
+	w.approve("bob")
+	w.push(forge.Change{User: "eve", Branch: "eve:fork", Files: map[string]string{"README.md": "x"}})
+	if _, err := w.forge.Open("eve", "eve:fork", "x"); err != nil {
+		t.Fatal(err)
+	}
+	schedule := func(times int, title string, checks int) {
+		t.Helper()
+		for range times {
+			w.now = w.now.Add(5 * time.Minute)
+			if _, err := w.run("schedule", map[string]any{"schedule": "*/5 * * * *"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := w.forge.Checks(); got[len(got)-1].Title != title || len(got) != checks {
+			t.Errorf("at %s: %d check runs, the last of them %+v; want %d, %s", w.now, len(got),
+				got[len(got)-1], checks, title)
+		}
+	}
+	trouble := func() {
+		w.forge.Fail("GET", "/repos/acme/access/pulls/[0-9]+/reviews", -1, 403, `{"message": "Forbidden"}`)
+	}
+	const failed = "Error: EvaluationError"
+	trouble()
+	schedule(1, failed, 2) // neither had a check
+	for _, checks := range []int{3, 4, 5, 5, 6, 6, 6, 6, 7} {
+		schedule(1, failed, checks)
+	}
+	w.forge.Heal()
+	schedule(7, "Allowed", 8)
+	trouble()
+	if _, err := w.run("pull_request_target", map[string]any{"pull_request": map[string]any{
+		"number": w.number, "head": map[string]any{"sha": w.forge.Branch("ask")}}}); err != nil {
+		t.Fatal(err)
+	}
+	schedule(1, failed, 10) // soon, for it could be judged in between
+	schedule(12*24, failed, 21)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/sethvargo/go-githubactions"
 
@@ -88,6 +89,7 @@ func report(
 		Annotations: remarks,
 		Pushed:      pushed,
 		Next:        next(verdicts),
+		Failures:    failures(verdicts),
 	})
 	if err != nil {
 		return fmt.Errorf("post the check run on %s: %w", last.name(), err)
@@ -115,13 +117,38 @@ func report(
 // next is when time alone changes the first of some verdicts on one commit.
 func next(verdicts []verdict) (first requests.Time) {
 	for _, v := range verdicts {
-		at := v.decision.Next()
+		at := v.due()
 		if at.IsZero() || !first.IsZero() && first.Before(at.Time) {
 			continue
 		}
 		first = at
 	}
 	return first
+}
+
+// failures is how often in a row the commit of some verdicts could not be judged.
+func failures(verdicts []verdict) (most int) {
+	for _, v := range verdicts {
+		if v.decision.Outcome == policies.Failed {
+			most = max(most, v.failures+1)
+		}
+	}
+	return most
+}
+
+// mostDoubled bounds the pause before what could not be judged is judged again, at some four hours.
+const mostDoubled = 8
+
+// due is when time alone changes a verdict; what could not be judged is judged again soon, and after twice
+// the time whenever that is of no use. Not a fork's: whoever may read can open one that nobody can judge.
+func (v verdict) due() requests.Time {
+	switch {
+	case v.decision.Outcome != policies.Failed:
+		return v.decision.Next()
+	case v.fork:
+		return requests.Time{}
+	}
+	return requests.At(v.at.Add(time.Minute << min(v.failures, mostDoubled)))
 }
 
 // marker begins the one comment on a pull request that is kept up to date. GitHub shows nothing

@@ -75,6 +75,9 @@ func (s sweep) judge(ctx context.Context, same []verdict) []verdict {
 				github.OpenPull{Number: v.number, HeadSHA: head, Fork: v.fork}, s.clock()))
 		}
 		stand, again, errNow := s.standing(ctx, head, judged)
+		for i := range stand {
+			stand[i].failures = last.Failures
+		}
 		switch err = errors.Join(err, errNow); {
 		case len(stand) == 0:
 			return nil

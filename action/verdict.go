@@ -21,6 +21,7 @@ type verdict struct {
 	base     string          // the commit of the default branch that it was judged by
 	baseRef  string          // the branch that it is to be merged into
 	pushed   []github.Pushed // who pushed the head, as far as it is known
+	failures int             // how often in a row before it the head could not be judged, as a sweep knows
 
 	author int64               // the number of who opened it
 	policy policies.PolicySpec // of a request, as far as it reads

@@ -2,6 +2,7 @@ package github
 
 import (
 	"context"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -21,6 +22,7 @@ type Check struct {
 	Annotations []Annotation  // the first maxAnnotations are posted
 	Pushed      []Pushed      // recorded for when GitHub no longer tells it
 	Next        requests.Time // when time alone changes the verdict; zero: never
+	Failures    int           // how often in a row the commit could not be judged
 }
 
 // Annotation is one remark on a line of a file of the pull request.
@@ -72,7 +74,7 @@ func (c *Client) PostCheck(ctx context.Context, check Check) (app string, err er
 	}
 	run, _, err := c.api.Checks.CreateCheckRun(ctx, c.owner, c.repo, github.CreateCheckRunOptions{
 		Name: check.Name, HeadSHA: check.HeadSHA, Status: github.String("completed"),
-		Conclusion: github.String(check.Conclusion), ExternalID: nextID(check.Next), Output: output(0)})
+		Conclusion: github.String(check.Conclusion), ExternalID: nextID(check.Next, check.Failures), Output: output(0)})
 	if err != nil {
 		return "", c.explain(err, permission, "post the check run on commit %s", check.HeadSHA)
 	}
@@ -91,28 +93,38 @@ func (c *Client) PostCheck(ctx context.Context, check Check) (app string, err er
 
 // Posted is a check run that was posted; the zero one is none.
 type Posted struct {
-	ID   int64
-	Next requests.Time // as in Check
+	ID       int64
+	Next     requests.Time // as in Check
+	Failures int           // the same
 }
 
 // nextMark begins the external id of a check run, which the App that posts it may choose.
 // https://docs.github.com/rest/checks/runs#create-a-check-run
-const nextMark = "judge again at "
+const (
+	nextMark     = "judge again at "
+	failuresMark = ", failures: "
+)
 
-func nextID(at requests.Time) *string {
+func nextID(at requests.Time, failures int) *string {
 	if at.IsZero() {
 		return nil
 	}
-	return github.String(nextMark + at.String())
+	id := nextMark + at.String()
+	if failures > 0 {
+		id += failuresMark + strconv.Itoa(failures)
+	}
+	return &id
 }
 
 // readNext reads what nextID wrote; of anything else nothing is known, as of none.
-func readNext(id string) (at requests.Time) {
+func readNext(id string) (at requests.Time, failures int) {
 	text, ok := strings.CutPrefix(id, nextMark)
+	text, count, _ := strings.Cut(text, failuresMark)
 	if parsed, err := time.Parse(time.RFC3339, text); ok && err == nil {
-		return requests.At(parsed)
+		failures, _ = strconv.Atoi(count)
+		return requests.At(parsed), max(failures, 0)
 	}
-	return requests.Time{}
+	return requests.Time{}, 0
 }
 
 // LastCheck is the check run of that name that an App, by its slug, made last on a commit.
@@ -126,7 +138,8 @@ func (c *Client) LastCheck(ctx context.Context, commit, name, app string) (last 
 			return Posted{}, c.incomplete("the check runs on %s", commit)
 		}
 		if run.GetName() == name && run.GetApp().GetSlug() == app && run.GetID() > last.ID {
-			last = Posted{run.GetID(), readNext(run.GetExternalID())}
+			next, failures := readNext(run.GetExternalID())
+			last = Posted{run.GetID(), next, failures}
 		}
 	}
 	return last, nil

@@ -87,12 +87,14 @@ func TestLastCheck(t *testing.T) {
 	}
 	next := requests.At(time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC))
 	ours := w.clientOf(w.URL, w.AppToken("pullgrant"))
-	if _, err := ours.PostCheck(t.Context(), Check{HeadSHA: head, Name: "pullgrant",
-		Conclusion: "success", Title: "t", Summary: "s", Next: next}); err != nil {
-		t.Fatal(err)
-	}
-	if got, err := w.client.LastCheck(t.Context(), head, "pullgrant",
-		"pullgrant"); err != nil || !got.Next.Equal(next.Time) {
-		t.Errorf("%+v, error %v; want what it names, %s", got, err, next)
+	for _, failures := range []int{0, 7} {
+		if _, err := ours.PostCheck(t.Context(), Check{HeadSHA: head, Name: "pullgrant",
+			Conclusion: "success", Title: "t", Summary: "s", Next: next, Failures: failures}); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := w.client.LastCheck(t.Context(), head, "pullgrant",
+			"pullgrant"); err != nil || !got.Next.Equal(next.Time) || got.Failures != failures {
+			t.Errorf("%+v, error %v; want what it names, %s and %d failures", got, err, next, failures)
+		}
 	}
 }

@@ -51,7 +51,7 @@ func (c *Client) Sign(ctx context.Context, commit string) (s Sign, err error) {
 	}
 	for _, run := range runs {
 		s.Green = s.Green || run.GetConclusion() == "success"
-		if next := readNext(run.GetExternalID()); s.Next.IsZero() || !next.IsZero() && next.Before(s.Next.Time) {
+		if next, _ := readNext(run.GetExternalID()); s.Next.IsZero() || !next.IsZero() && next.Before(s.Next.Time) {
 			s.Next = next
 		}
 	}
