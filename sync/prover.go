@@ -139,9 +139,10 @@ func (v *prover) prove(ctx context.Context, w plan.World) map[string]plan.Proof 
 					"took too long; it is tried again at once")}
 		}
 	}
-	again, cancel := context.WithTimeout(ctx, proofFor/2)
+	late, left := v.late(proofs)
+	again, cancel := context.WithTimeout(ctx, left)
 	defer cancel()
-	for some := range slices.Chunk(v.late(proofs), maxProved) {
+	for some := range slices.Chunk(late, maxProved) {
 		if again.Err() == nil {
 			maps.Copy(proofs, v.judgeAll(again, w.Main, some))
 		}
@@ -150,15 +151,22 @@ func (v *prover) prove(ctx context.Context, w plan.World) map[string]plan.Proof 
 }
 
 // late are those that are allowed by a judgement that is from too long ago by now, as one of the others took
-// that long. They are due together with it each time, so that they would never be granted.
-func (v *prover) late(proofs map[string]plan.Proof) (late []string) {
+// that long. They are due together with it each time, so that they would never be granted. left is how long
+// they may take before more are late.
+func (v *prover) late(proofs map[string]plan.Proof) (late []string, left time.Duration) {
+	const most = proofFor - plan.Wait
+	now := v.clocks.wall()
+	left = proofFor / 2
 	for _, p := range slices.Sorted(maps.Keys(proofs)) {
-		if proof := proofs[p]; proof.Decision.Outcome == policies.Allowed &&
-			!within(proof.At, v.clocks.wall(), proofFor-plan.Wait) {
+		switch proof := proofs[p]; {
+		case proof.Decision.Outcome != policies.Allowed:
+		case within(proof.At, now, most):
+			left = min(left, most-now.Sub(proof.At))
+		default:
 			late = append(late, p)
 		}
 	}
-	return late
+	return late, left
 }
 
 // held tells what keeps everything from beginning, whatever a judgement would say: a stop, or, in this
