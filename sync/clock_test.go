@@ -9,6 +9,7 @@ import (
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/plan"
+	"github.com/pullgrant/pullgrant/testdata/forge"
 	"github.com/pullgrant/pullgrant/testdata/grants"
 )
 
@@ -94,6 +95,61 @@ func TestOwnClockAhead(t *testing.T) {
 	s.SetClock(noon.Add(time.Minute)) // it was set right
 	s.once(githubOnly)
 	s.granted(request)
+}
+
+// clockAhead has the own clock be ahead of all others by some time while something happens, which begins
+// at noon, and set right then, two minutes past.
+func (s *stage) clockAhead(by time.Duration, meanwhile func()) {
+	s.Helper()
+	s.SetClusterAhead(-by)
+	s.setGitHubAhead(-by)
+	s.SetClock(noon.Add(by + time.Minute))
+	meanwhile()
+	s.SetClusterAhead(0)
+	s.setGitHubAhead(0)
+	s.SetClock(noon.Add(2 * time.Minute))
+}
+
+// TestClockSetRight: what was tried by a clock that was ahead, and is to be tried again, is not put off by
+// how far it was: who approved a policy is asked again, and a withdrawal is seen.
+func TestClockSetRight(t *testing.T) {
+	t.Run("policies", func(t *testing.T) {
+		s := newStage(t)
+		agent := s.agent(githubOnly)
+		s.Must(agent.Once(t.Context()))
+		s.clockAhead(2*time.Hour, func() {
+			s.change("policy", "root", s.longer(3))
+			if agent.Once(t.Context()) == nil {
+				t.Error("no error")
+			}
+		})
+		s.pause()
+		name := s.request("one")
+		_ = agent.Once(t.Context()) // GitHub and the API server tell their time with their answers
+		s.pause()
+		s.Must(agent.Once(t.Context()))
+		s.granted(name)
+	})
+	t.Run("withdrawal", func(t *testing.T) {
+		s := newStage(t)
+		name, path, content := s.requestFile("one")
+		s.pull("one", true, map[string]string{path: content})
+		agent := s.agent(githubOnly)
+		s.Must(agent.Once(t.Context()))
+		s.granted(name)
+		s.clockAhead(20*time.Minute, func() {
+			s.open("alice", "back", map[string]string{path: forge.Removed, "README.md": "Mine\n"})
+			_ = agent.Once(t.Context())
+		})
+		_, err := s.Push(forge.Change{User: "alice", Branch: "back", Message: "Only that",
+			Files: map[string]string{"README.md": forge.Removed}})
+		s.Must(err)
+		for range 2 {
+			s.pause()
+			_ = agent.Once(t.Context())
+		}
+		s.over(name, requests.CauseRelinquished, "")
+	})
 }
 
 // TestPlanWithClocksApart: nothing begins, not even what was begun before, and what is over ends.

@@ -13,8 +13,11 @@ type retry struct {
 	pause time.Duration // after the last try, when that did not work
 }
 
-// due tells whether it is to be tried now.
-func (r retry) due(now time.Time) bool { return !now.Before(r.next) }
+// due tells whether it is to be tried now. After a try that did not work, a time farther away than the pause
+// says that the clock was set back.
+func (r retry) due(now time.Time) bool {
+	return !now.Before(r.next) || r.pause > 0 && r.next.Sub(now) > r.pause
+}
 
 // dueWithin is due for what is never put off by more than most: a time farther away says that the
 // clock was set back.
