@@ -82,6 +82,11 @@ func runAudit(ctx context.Context, w world, o auditOptions) error {
 	if err != nil {
 		return err
 	}
+	if o.filter.Person != "" {
+		if o.filter.People, err = h.people(); err != nil {
+			return err
+		}
+	}
 	h.only(w, o.filter.Filter)
 	if o.html {
 		err = h.writePage(ctx, w, o.about)

@@ -19,7 +19,8 @@ type auditFilter struct {
 
 func (f *auditFilter) flags(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&f.Person, "person", "", "only of this person: GitHub login or Kubernetes user")
+	flags.StringVar(&f.Person, "person", "", "only what this person asked for or "+
+		"received: GitHub login or Kubernetes user")
 	flags.StringVar(&f.Namespace, "namespace", "", "only what reached this namespace")
 	flags.StringVar(&f.Role, "role", "", "only what gave this ClusterRole")
 	flags.StringVar(&f.Cluster, "cluster", "", "only on this cluster")

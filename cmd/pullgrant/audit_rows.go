@@ -114,6 +114,14 @@ func (h *history) endOf(cluster, name string) requests.Time {
 	return requests.Time{}
 }
 
+// people are who is who at HEAD.
+func (h *history) people() (policies.IdentityMap, error) {
+	tree, err := ledger.TreeAt(h.dir, "HEAD")
+	people, _ := policies.ParseIdentities(policies.IdentitiesPath,
+		[]byte(tree.Files[policies.IdentitiesPath].Content))
+	return people, err
+}
+
 // only keeps what a filter takes, and says what it names that nothing has.
 func (h *history) only(w world, f audit.Filter) {
 	for _, unseen := range f.Unseen(h.rows) {

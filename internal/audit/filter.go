@@ -6,12 +6,14 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
 )
 
 // Filter says which rows are asked for. What is empty asks for nothing.
 type Filter struct {
-	Person    string // GitHub login in any case, or Kubernetes user
+	Person    string               // GitHub login in any case, or Kubernetes user
+	People    policies.IdentityMap // by which a login has users: what somebody else asked for them counts
 	Namespace string
 	Role      string
 	Cluster   string
@@ -30,11 +32,19 @@ func At(t time.Time) Span { return Span{t, t.Add(1)} }
 // Takes tells whether a row is asked for.
 func (f Filter) Takes(r Row) bool {
 	is := func(wanted, has string) bool { return wanted == "" || wanted == has }
-	return (f.Person == "" || strings.EqualFold(f.Person, r.Requester) || f.Person == r.Subject) &&
+	return (f.Person == "" || strings.EqualFold(f.Person, r.Requester) || f.Person == r.Subject ||
+		f.receives(r)) &&
 		(f.Namespace == "" || r.ClusterWide || slices.Contains(r.Namespaces, f.Namespace)) &&
 		(f.Role == "" || slices.Contains(r.Roles, f.Role)) &&
 		is(f.Cluster, r.Cluster) && is(f.Policy, r.Policy) && is(f.Cause, r.Cause) &&
 		f.Span.Meets(r)
+}
+
+// receives tells whether a row's subject is a user of the login.
+func (f Filter) receives(r Row) bool {
+	return r.Subject != "" && slices.ContainsFunc(f.People.Spec.Users, func(u policies.Identity) bool {
+		return strings.EqualFold(u.GitHub, f.Person) && u.On(r.Cluster) == r.Subject
+	})
 }
 
 // Unseen says what is asked for by name and no row has, whatever else is asked for, with what there is
@@ -45,7 +55,7 @@ func (f Filter) Unseen(rows []Row) (all []string) {
 		alone       Filter
 		of          func(Row) []string
 	}{
-		{f.Person, "is of the person", Filter{Person: f.Person}, func(Row) []string { return nil }},
+		{f.Person, "is of the person", Filter{Person: f.Person, People: f.People}, func(Row) []string { return nil }},
 		{f.Namespace, "reached the namespace", Filter{Namespace: f.Namespace},
 			func(r Row) []string { return r.Namespaces }},
 		{f.Role, "gave the ClusterRole", Filter{Role: f.Role}, func(r Row) []string { return r.Roles }},
