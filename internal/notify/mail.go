@@ -82,17 +82,38 @@ func (s mail) send(ctx context.Context, c channel, m Message) error {
 	}
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
-	if err := s.speak(ctx, conn, c, m); err != nil {
+	heard := &bounded{conn, maxAnswer}
+	if err := s.speak(ctx, heard, c, m); err != nil {
 		var answer *textproto.Error
+		var garbage textproto.ProtocolError
 		switch {
 		case ctx.Err() != nil:
 			return fmt.Errorf("ask %s: %w", c.host, ctx.Err())
+		case heard.left < 0:
+			return fmt.Errorf("the answer of %s has more than %d KiB", c.host, maxAnswer>>10)
 		case errors.As(err, &answer):
 			return fmt.Errorf("%s answered %d", c.host, answer.Code)
+		case errors.As(err, &garbage):
+			return fmt.Errorf("what %s answers is no SMTP", c.host)
 		}
 		return fmt.Errorf("ask %s: %w", c.host, err)
 	}
 	return nil
+}
+
+// bounded is a connection of which no more is read than that: a line of SMTP has no end otherwise, and
+// before TLS anybody on the way may write it.
+type bounded struct {
+	net.Conn
+	left int
+}
+
+func (b *bounded) Read(p []byte) (int, error) {
+	n, err := b.Conn.Read(p)
+	if b.left -= n; b.left < 0 {
+		return 0, io.ErrUnexpectedEOF
+	}
+	return n, err
 }
 
 func (s mail) speak(ctx context.Context, conn net.Conn, c channel, m Message) error {

@@ -2,6 +2,7 @@ package notify
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/pem"
@@ -23,11 +24,12 @@ import (
 type mailServer struct {
 	net.Listener
 	config *tls.Config
-	first  bool   // TLS comes before SMTP
-	refuse string // the word of the command that it answers with 550, and with what it was told
-	hang   string // the word of the command that it does not answer
-	mute   bool   // it offers no STARTTLS
-	plain  bool   // it offers AUTH without TLS, as one in the middle would
+	first  bool           // TLS comes before SMTP
+	refuse string         // the word of the command that it answers with 550, and with what it was told
+	hang   string         // the word of the command that it does not answer
+	mute   bool           // it offers no STARTTLS
+	plain  bool           // it offers AUTH without TLS, as one in the middle would
+	greet  func(net.Conn) // nil: as others do
 
 	mu    sync.Mutex
 	heard []string
@@ -78,6 +80,10 @@ func (s *mailServer) speak(conn net.Conn) {
 	defer func() { _ = conn.Close() }()
 	in, secured := bufio.NewReader(conn), s.first
 	say := func(line string) { fmt.Fprintf(conn, "%s\r\n", line) }
+	if s.greet != nil {
+		s.greet(conn)
+		return
+	}
 	say("220 mail.example.com ESMTP")
 	for {
 		line, err := in.ReadString('\n')
@@ -191,6 +197,9 @@ func TestMailFaults(t *testing.T) {
 		"hangs at once":         {func(s *mailServer) { s.hang = "EHLO" }, "deadline exceeded"},
 		"hangs at the mail":     {func(s *mailServer) { s.hang = "DATA" }, "deadline exceeded"},
 		"speaks no TLS":         {func(s *mailServer) { s.config = &tls.Config{} }, "ask 127.0.0.1"},
+		"speaks no SMTP": {func(s *mailServer) {
+			s.greet = func(conn net.Conn) { fmt.Fprint(conn, "HTTP/1.1 400 not this\r\n\r\n") }
+		}, "what 127.0.0.1"},
 		"another's certificate": {func(s *mailServer) {}, "certificate"},
 	} {
 		s, c := serveMail(t, fault.change)
@@ -205,7 +214,8 @@ func TestMailFaults(t *testing.T) {
 		err = channels.Send(ctx, "mail", example)
 		cancel()
 		said, mail := s.got()
-		if err == nil || !strings.Contains(err.Error(), fault.want) || mail != "" {
+		if err == nil || !strings.Contains(err.Error(), fault.want) || mail != "" ||
+			strings.Contains(err.Error(), "not this") {
 			t.Errorf("%s: %v", name, err)
 		}
 		silent(t, name, err)
@@ -213,6 +223,37 @@ func TestMailFaults(t *testing.T) {
 			if strings.Contains(said, "AUTH") || strings.Contains(said, "MAIL") {
 				t.Errorf("%s: it heard\n%s", name, said)
 			}
+		}
+	}
+}
+
+// TestMailNeverStops: of a server that says one line for ever, before TLS or behind it, little is read.
+func TestMailNeverStops(t *testing.T) {
+	for name, first := range map[string]bool{"": false, "&encryption=ImplicitTLS": true} {
+		sent := make(chan int)
+		s, c := serveMail(t, func(s *mailServer) {
+			s.first = first
+			s.greet = func(conn net.Conn) {
+				n := 0
+				for n < 64<<20 {
+					wrote, err := conn.Write(bytes.Repeat([]byte("2"), 64<<10))
+					if n += wrote; err != nil {
+						break
+					}
+				}
+				sent <- n
+			}
+		})
+		channels, err := Open(mailAddress(s, name), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = channels.Send(t.Context(), "mail", example)
+		if err == nil || !strings.Contains(err.Error(), "more than 64 KiB") {
+			t.Errorf("%s: %v", name, err)
+		}
+		if n := <-sent; n >= 32<<20 { // what is not read waits in the system's buffers
+			t.Errorf("%s: %d MiB were read", name, n>>20)
 		}
 	}
 }
