@@ -36,3 +36,19 @@ func TestStatusLine(t *testing.T) {
 		t.Errorf("elsewhere it is %q, want %q", out.String(), want)
 	}
 }
+
+// TestFittedTakesNoTime: the many of a large group who may approve cost a line no more than they are long.
+func TestFittedTakesNoTime(t *testing.T) {
+	all, began := strings.Repeat("somebody-else, ", 5000), time.Now()
+	if got, want := fitted(all, 20), "somebody-else, some…"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	for text, want := range map[string]string{"漢字漢字": "漢字…", "abcdef": "abcd…", "abcde": "abcde", "é́éééééé": "é́ééé…"} {
+		if got := fitted(text, 5); got != want {
+			t.Errorf("%q becomes %q, want %q", text, got, want)
+		}
+	}
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("it took %s", took)
+	}
+}

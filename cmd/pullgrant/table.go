@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"sort"
 	"strings"
 
 	"charm.land/lipgloss/v2"
@@ -84,8 +85,6 @@ func fitted(text string, most int) string {
 		return text
 	}
 	letters := []rune(text)
-	for len(letters) > 0 && columns(string(letters)) >= most {
-		letters = letters[:len(letters)-1]
-	}
-	return string(letters) + "…"
+	full := sort.Search(len(letters), func(n int) bool { return columns(string(letters[:n+1])) >= most })
+	return string(letters[:full]) + "…"
 }
