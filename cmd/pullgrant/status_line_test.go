@@ -43,7 +43,8 @@ func TestFittedTakesNoTime(t *testing.T) {
 	if got, want := fitted(all, 20), "somebody-else, some…"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
-	for text, want := range map[string]string{"漢字漢字": "漢字…", "abcdef": "abcd…", "abcde": "abcde", "é́éééééé": "é́ééé…"} {
+	for text, want := range map[string]string{"漢字漢字": "漢字…", "abcdef": "abcd…", "abcde": "abcde",
+		"é́éééééé": "é́ééé…"} {
 		if got := fitted(text, 5); got != want {
 			t.Errorf("%q becomes %q, want %q", text, got, want)
 		}
