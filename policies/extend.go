@@ -1,6 +1,7 @@
 package policies
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -64,7 +65,8 @@ func (j *judge) already() string {
 	}
 	place, _ := requests.SplitPath(l.Path)
 	return fmt.Sprintf("@%s has the same access by %s until %s; to have it longer, run "+
-		"\"pullgrant extend %[2]s\"", j.decision.Grant.Requester, place.Name, l.Window.End)
+		"\"pullgrant extend %[2]s\"", cmp.Or(j.decision.Grant.Behalf, j.decision.Grant.Requester), place.Name,
+		l.Window.End)
 }
 
 // has finds what the requester has already of what is asked for when that would begin.

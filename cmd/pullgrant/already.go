@@ -97,10 +97,13 @@ func (o requestOptions) showOpen(w world, asking github.Asking, there, wanted re
 }
 
 // sayHeld says until when a person has what they asked for, and how to have it longer.
-func (o requestOptions) sayHeld(w world, held policies.Live) error {
+func (o requestOptions) sayHeld(w world, held policies.Live, d policies.Decision) error {
 	place, _ := requests.SplitPath(held.Path)
-	now := w.now()
-	w.say("%s: you have this until %s, by %s; extend it with: %s extend %[3]s",
-		policies.AlreadyGranted, moment(held.Window.End.Time, now, now.Location()), place.Name, o.typedAs)
+	now, has := w.now(), "you have"
+	if d.Grant != nil && d.Grant.Behalf != "" {
+		has = "@" + d.Grant.Behalf + " has"
+	}
+	w.say("%s: %s this until %s, by %s; extend it with: %s extend %[4]s", policies.AlreadyGranted, has,
+		moment(held.Window.End.Time, now, now.Location()), place.Name, o.typedAs)
 	return verdict(exitFindings)
 }

@@ -230,7 +230,7 @@ func request(ctx context.Context, w world, o requestOptions) error {
 			"choose another with --slug", asked.Metadata.Name, taken[0])
 	}
 	if held, has := policies.Has(tree, path, file, known); has {
-		return o.sayHeld(w, held)
+		return o.sayHeld(w, held, decision)
 	}
 	if decision.Outcome != policies.Allowed || decision.Grant == nil {
 		err := refused(w, decision, path)
