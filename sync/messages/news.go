@@ -106,12 +106,17 @@ func endingNews(r plan.Record, n policies.Notification, now time.Time) (one news
 	return one, true
 }
 
-// extensions are, by name of a request, what goes on from it, as far as that is approved.
+// extensions are, by name of a request, what goes on from it, as far as that is approved. What gives
+// access to somebody else follows it, and its own ends all the same.
 func extensions(records []plan.Record) map[string]string {
-	all := map[string]string{}
+	all, whose := map[string]string{}, map[string]requests.Subject{}
 	for _, r := range records {
-		if r.Grant.Extends != "" && slices.Contains([]plan.Phase{plan.Scheduled, plan.Granting,
-			plan.Granted}, r.Phase) {
+		whose[r.Grant.Name] = r.Grant.Subject
+	}
+	for _, r := range records {
+		subject, there := whose[r.Grant.Extends]
+		if there && subject == r.Grant.Subject && slices.Contains([]plan.Phase{plan.Scheduled,
+			plan.Granting, plan.Granted}, r.Phase) {
 			all[r.Grant.Extends] = r.Grant.Name
 		}
 	}

@@ -166,7 +166,7 @@ func TestEnding(t *testing.T) {
 	}
 }
 
-// TestExtensions: only what is approved and not over counts.
+// TestExtensions: only what is approved, not over, and of the same person counts.
 func TestExtensions(t *testing.T) {
 	var records []plan.Record
 	for i, phase := range []plan.Phase{plan.Scheduled, plan.Granting, plan.Granted, plan.Ending, plan.Ended} {
@@ -174,6 +174,10 @@ func TestExtensions(t *testing.T) {
 		r.Grant.Name, r.Grant.Extends = fmt.Sprint("next-", i), fmt.Sprint("one-", i)
 		records = append(records, r, plan.Record{Phase: phase, Grant: requests.Grant{Name: fmt.Sprint("one-", i)}})
 	}
+	others := plan.Record{Phase: plan.Granted}
+	others.Grant.Name, others.Grant.Extends = "others", "one-1"
+	others.Grant.Subject = requests.Subject{Kind: requests.KindUser, Name: "dave@example.com"}
+	records = append(records, others)
 	got := extensions(records)
 	for i := range 5 {
 		if want := map[bool]string{true: fmt.Sprint("next-", i)}[i < 3]; got[fmt.Sprint("one-", i)] != want {
