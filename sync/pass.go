@@ -197,7 +197,7 @@ func (p *pass) judge(ctx context.Context) error {
 	if len(proofs) == 0 {
 		return nil
 	}
-	p.tell.keepReasons(proofs)
+	p.tell.keepReasons(proofs, p.prover.waiting)
 	if err := p.converge(ctx, proofs); err != nil {
 		for path, proof := range proofs {
 			if proof.Decision.Outcome == policies.Allowed {

@@ -1,6 +1,7 @@
 package sync
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -124,6 +125,7 @@ func (t *teller) stops(all []plan.Stop) {
 type reason struct {
 	code    policies.Code
 	message string
+	number  int // of the pull request that was known to have brought it, where the refusal names none
 }
 
 // grants has the pull requests of new grants told. What was granted before this run is told again
@@ -177,14 +179,14 @@ func (t *teller) lasts(s plan.Step, err error) {
 }
 
 // keepReasons remembers why requests are refused until they are in the ledger, which has room for
-// the code only.
-func (t *teller) keepReasons(proofs map[string]plan.Proof) {
+// the code only, and of those that waited whose pull request may have been told so.
+func (t *teller) keepReasons(proofs map[string]plan.Proof, waited map[string]waiting) {
 	for path, proof := range proofs {
 		if proof.Decision.Outcome == policies.Denied {
 			if t.reasons == nil {
 				t.reasons = map[string]reason{}
 			}
-			t.reasons[path] = reason{proof.Decision.Code, proof.Decision.Message}
+			t.reasons[path] = reason{proof.Decision.Code, proof.Decision.Message, waited[path].number}
 		}
 	}
 }
@@ -208,7 +210,8 @@ func (t *teller) end(e ledger.Entry, commit string) {
 	if e.Discard {
 		return
 	}
-	c := comment{number: r.Grant.Evidence.PullRequest, what: "ended", last: true}
+	number := cmp.Or(r.Grant.Evidence.PullRequest, why.number)
+	c := comment{number: number, what: "ended", last: true}
 	where := inLedger(requests.RevocationPath(t.cluster.Name, r.Grant.Name), commit)
 	if r.EverGranted() && r.Cause != requests.CauseDenied {
 		c.compose = func(ctx context.Context) (string, error) {

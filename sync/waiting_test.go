@@ -140,6 +140,29 @@ func TestSlowHoldsUpNobody(t *testing.T) {
 	s.granted(name)
 }
 
+// TestRefusedAsNobodys: nor is one said to wait for ever whose file somebody pushed anew, which is refused
+// as nobody's.
+func TestRefusedAsNobodys(t *testing.T) {
+	s := newStage(t)
+	_, number := s.unjudged()
+	agent := s.agent(githubOnly)
+	for range 2 {
+		if agent.Once(t.Context()) == nil {
+			t.Fatal("no error")
+		}
+		s.pause()
+	}
+	s.says(number, "### Merged, not granted yet")
+	_, path, content := s.requestFile("unjudged")
+	s.pushFiles("root", "Take it", map[string]string{path: forge.Removed})
+	s.pushFiles("root", "Put it back", map[string]string{path: content, "README.md": "Mine\n"})
+	for range 2 {
+		_ = agent.Once(t.Context())
+		s.SetClock(s.Clock().Add(patience))
+	}
+	s.says(number, "### Refused: ")
+}
+
 // TestAllowedIsTriedSoon: a request that could not be judged for long, and then could be, is tried again
 // at once where one call of the grant is lost.
 func TestAllowedIsTriedSoon(t *testing.T) {
