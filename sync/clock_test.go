@@ -97,8 +97,8 @@ func TestOwnClockAhead(t *testing.T) {
 	s.granted(request)
 }
 
-// clockAhead has the own clock be ahead of all others by some time while something happens, which begins
-// at noon, and set right then, two minutes past.
+// clockAhead has the own clock be ahead of all others, or behind them, while something happens that begins a
+// minute past noon, and set right then, another one past.
 func (s *stage) clockAhead(by time.Duration, meanwhile func()) {
 	s.Helper()
 	s.SetClusterAhead(-by)
@@ -150,6 +150,44 @@ func TestClockSetRight(t *testing.T) {
 		}
 		s.over(name, requests.CauseRelinquished, "")
 	})
+}
+
+// TestWrongClockRefusesNothing: how long nobody could judge a request, and GitHub knew of no pull request, is
+// not told by a clock that was wrong, and is set right: neither a request nor a policy is refused for that.
+func TestWrongClockRefusesNothing(t *testing.T) {
+	t.Run("no answer", func(t *testing.T) {
+		s := newStage(t)
+		var name string
+		agent := s.agent(githubOnly)
+		s.clockAhead(-2*plan.MaxWait, func() {
+			name, _ = s.unjudged()
+			_ = agent.Once(t.Context())
+		})
+		_ = agent.Once(t.Context())
+		s.Heal()
+		s.pause()
+		_ = agent.Once(t.Context())
+		s.granted(name)
+	})
+	for slug, by := range map[string]time.Duration{"ahead": 2 * time.Hour, "behind": -2 * time.Hour} {
+		t.Run(slug, func(t *testing.T) {
+			s := newStage(t)
+			s.SetManners(forge.Manners{AssociationLag: 9 * time.Minute, MergedLag: time.Hour})
+			agent := s.agent(githubOnly)
+			s.squash("policy", "root", s.longer(3))
+			if by > 0 {
+				_ = agent.Once(t.Context())
+			}
+			s.clockAhead(by, func() { _ = agent.Once(t.Context()) })
+			for range 2 {
+				_ = agent.Once(t.Context())
+				s.pause()
+			}
+			if strings.Contains(s.Log.String(), "a change of policies is not proven") {
+				t.Error("the policy is not proven for good")
+			}
+		})
+	}
 }
 
 // TestPlanWithClocksApart: nothing begins, not even what was begun before, and what is over ends.

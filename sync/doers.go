@@ -69,7 +69,7 @@ func (v *prover) doer(ctx context.Context, tip string, r plan.Record) (by reques
 	if by == (requests.Person{}) {
 		missing = policies.Refuse(policies.NoPullRequest, "GitHub knows of no pull request")
 	}
-	if d := v.bear(ctx, "end "+r.Grant.Path, missing); d.Code == policies.EvaluationError {
+	if d := v.bear(ctx, "end "+r.Grant.Path, missing); d.Outcome == policies.Failed {
 		return by, errors.New(d.Message)
 	}
 	return by, nil

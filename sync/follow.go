@@ -140,8 +140,8 @@ func decides(c git.Commit) bool {
 // lookAhead has the commits after one that waits for GitHub to know of its pull request begin to
 // wait too: otherwise each that was pushed without one would add ten minutes.
 func (v *prover) lookAhead(ctx context.Context, line []git.Commit) {
-	if v.silent.since == nil {
-		return // what earlier runs were told is not known
+	if v.silent.since == nil || v.clocks.problem() != "" {
+		return // what earlier runs were told is not known, or what time it is
 	}
 	ctx, cancel := context.WithTimeout(ctx, proveTimeout)
 	defer cancel()

@@ -106,7 +106,11 @@ func (v *prover) prove(ctx context.Context, w plan.World) map[string]plan.Proof 
 		}
 		wait, tried := v.waiting[p]
 		if !tried || wait.blob != blob {
-			wait = waiting{blob: blob, since: now, number: r.Grant.Evidence.PullRequest}
+			wait = waiting{blob: blob, number: r.Grant.Evidence.PullRequest}
+		}
+		// a request is refused for having waited, which a clock that is wrong, and set right, does not tell
+		if later := v.clocks.now(); wait.since.IsZero() || later.Before(wait.since) {
+			wait.since = later
 		}
 		last := r.Refused != nil && !now.Before(r.Refused.Since.Add(refusedFor))
 		if !wait.again.due(now) && !last {

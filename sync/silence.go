@@ -87,7 +87,8 @@ func (s *silences) end(what string) {
 }
 
 // bear lets a refusal for want of a pull request stand once GitHub has said so for ten minutes of
-// the agent's own clock; until then it is an error that is tried again.
+// the agent's own clock; until then it is an error that is tried again, and so it is while that clock is one
+// that nobody can trust.
 func (v *prover) bear(ctx context.Context, what string, d policies.Decision) policies.Decision {
 	if err := v.silent.read(ctx, v.cluster); err != nil {
 		if d.Code == policies.NoPullRequest {
@@ -98,6 +99,9 @@ func (v *prover) bear(ctx context.Context, what string, d policies.Decision) pol
 	if d.Code != policies.NoPullRequest {
 		v.silent.end(what)
 		return d
+	}
+	if skew := v.clocks.problem(); skew != "" {
+		return policies.Refuse(policies.ClockSkew, "%s", skew)
 	}
 	now := v.clocks.wall()
 	until := v.silent.begin(what, now).Add(patience)
