@@ -111,7 +111,8 @@ func (s *stage) clockAhead(by time.Duration, meanwhile func()) {
 }
 
 // TestClockSetRight: what was tried by a clock that was ahead, and is to be tried again, is not put off by
-// how far it was: who approved a policy is asked again, and a withdrawal is seen.
+// how far it was: who approved a policy is asked again, a withdrawal is seen, and people are told what they
+// were to be told.
 func TestClockSetRight(t *testing.T) {
 	t.Run("policies", func(t *testing.T) {
 		s := newStage(t)
@@ -129,6 +130,18 @@ func TestClockSetRight(t *testing.T) {
 		s.pause()
 		s.Must(agent.Once(t.Context()))
 		s.granted(name)
+	})
+	t.Run("comments", func(t *testing.T) {
+		s := newStage(t)
+		_, path, content := s.requestFile("one")
+		number := s.pull("one", true, map[string]string{path: content})
+		agent := s.agent(githubOnly)
+		s.clockAhead(2*time.Hour, func() { agent.tell.gone(number) })
+		if agent.tell.comments.write(t.Context()) {
+			s.says(number, "its file is off the branch")
+		} else {
+			t.Error("nothing is due")
+		}
 	})
 	t.Run("withdrawal", func(t *testing.T) {
 		s := newStage(t)

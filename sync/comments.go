@@ -206,9 +206,9 @@ func (t *comment) before(other *comment) bool {
 func (n *comments) due() (first *comment) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	now := n.now()
+	now := n.now() // a clock that was ahead, and is set right, puts off nothing for long
 	for _, t := range n.pending {
-		if t.again.due(now) && (first == nil || t.before(first)) {
+		if t.again.dueWithin(now, longPause) && (first == nil || t.before(first)) {
 			first = t
 		}
 	}
