@@ -42,6 +42,8 @@ type waiting struct {
 	since time.Time // when it was first tried
 	again retry
 
+	doubted bool // since is by a clock that nobody can trust, and it is not to be refused by that
+
 	allowed bool // by the last judgement
 
 	number int           // of its pull request; 0 while that is not known
@@ -106,11 +108,10 @@ func (v *prover) prove(ctx context.Context, w plan.World) map[string]plan.Proof 
 		}
 		wait, tried := v.waiting[p]
 		if !tried || wait.blob != blob {
-			wait = waiting{blob: blob, number: r.Grant.Evidence.PullRequest}
+			wait = waiting{blob: blob, doubted: true, number: r.Grant.Evidence.PullRequest}
 		}
-		// a request is refused for having waited, which a clock that is wrong, and set right, does not tell
-		if later := v.clocks.now(); wait.since.IsZero() || later.Before(wait.since) {
-			wait.since = later
+		if wait.doubted || wait.since.After(now) {
+			wait.since, wait.doubted = now, v.clocks.problem() != ""
 		}
 		last := r.Refused != nil && !now.Before(r.Refused.Since.Add(refusedFor))
 		if !wait.again.due(now) && !last {
