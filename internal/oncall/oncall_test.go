@@ -163,7 +163,9 @@ func TestLies(t *testing.T) {
 			entry(func(e map[string]any) { e["escalation_level"] = 2 }), policies.Yes, ""},
 		"pages without end": {"PagerDuty schedule", map[string]any{"oncalls": []any{}, "more": true},
 			policies.Unknown, "10 pages"},
-		"nothing": {"PagerDuty schedule", map[string]any{}, policies.No, ""},
+		"nobody":  {"PagerDuty schedule", map[string]any{"oncalls": []any{}}, policies.No, ""},
+		"nothing": {"PagerDuty schedule", map[string]any{}, policies.Unknown, "no entries"},
+		"null":    {"PagerDuty schedule", map[string]any{"oncalls": nil}, policies.Unknown, "no entries"},
 
 		"Opsgenie as it should be": {"Opsgenie schedule",
 			opsgenie(schedule, true, user), policies.Yes, ""},
@@ -177,6 +179,8 @@ func TestLies(t *testing.T) {
 			opsgenie(schedule, true, within("escalation", 5)), policies.No, ""},
 		"Opsgenie a team of her number": {"Opsgenie schedule", opsgenie(schedule, true, map[string]any{
 			"id": aliceThere, "type": "team"}), policies.No, ""},
+		"Opsgenie half": {"Opsgenie schedule", map[string]any{"data": map[string]any{
+			"_parent": map[string]any{"id": schedule}}}, policies.Unknown, "whether the schedule is enabled"},
 		"Opsgenie nothing": {"Opsgenie schedule", map[string]any{}, policies.Unknown, "another schedule"},
 	} {
 		t.Run(name, func(t *testing.T) {

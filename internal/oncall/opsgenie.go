@@ -44,7 +44,7 @@ func (s Service) onCallAtOpsgenie(ctx context.Context, c caller, a policies.Aski
 		Data struct {
 			Of struct {
 				ID      string `json:"id"`
-				Enabled bool   `json:"enabled"`
+				Enabled *bool  `json:"enabled"`
 			} `json:"_parent"`
 			participant
 		} `json:"data"`
@@ -55,7 +55,10 @@ func (s Service) onCallAtOpsgenie(ctx context.Context, c caller, a policies.Aski
 	if answer.Data.Of.ID != schedule {
 		return false, errors.New("ask Opsgenie: it answers about another schedule than it was asked about")
 	}
-	return answer.Data.Of.Enabled && answer.Data.has(a.Receiver.OnCall.Opsgenie), nil
+	if answer.Data.Of.Enabled == nil { // No is for good after the merge
+		return false, errors.New("ask Opsgenie: it does not say whether the schedule is enabled")
+	}
+	return *answer.Data.Of.Enabled && answer.Data.has(a.Receiver.OnCall.Opsgenie), nil
 }
 
 // has tells whether a user is among those within.

@@ -41,6 +41,9 @@ func (s Service) onCallAtPagerDuty(ctx context.Context, http caller, a policies.
 		if err != nil {
 			return false, fmt.Errorf("ask PagerDuty: %w", err)
 		}
+		if page.OnCalls == nil { // which is no empty list, and No is for good after the merge
+			return false, errors.New("ask PagerDuty: its answer has no entries in it, nor a list of none")
+		}
 		for _, entry := range page.OnCalls {
 			if !about(entry, a.Challenge, user) {
 				return false, errors.New("ask PagerDuty: it answers about others than it was asked about")
