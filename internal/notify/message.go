@@ -25,6 +25,14 @@ type Message struct {
 	Who       []string // must act: logins, and teams as organization/team
 }
 
+// Bounded is the message without what no service is sent of it, for whoever keeps it until it is.
+func (m Message) Bounded() Message {
+	for _, line := range []*string{&m.Reason, &m.Happened, &m.Next} {
+		*line = cut(*line, maxLine)
+	}
+	return m
+}
+
 // headings are how a message begins, by its event.
 var headings = map[string]string{
 	policies.NotifyRequested:  "Access asked for",

@@ -261,7 +261,7 @@ func (k *Keeper) tell(about subject, n news, fresh bool) {
 		content.URL = k.page(about.pullRequest)
 	}
 	k.state.Queue = append(k.state.Queue, &message{Channel: about.channel, Since: now,
-		Content: content})
+		Content: content.Bounded()})
 }
 
 // readTime bounds what a pass waits for the state.

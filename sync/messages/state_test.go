@@ -1,6 +1,7 @@
 package messages
 
 import (
+	"crypto/rand"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/pullgrant/pullgrant/internal/notify"
 	"github.com/pullgrant/pullgrant/policies"
+	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/kube"
 )
 
@@ -202,5 +204,26 @@ func TestDue(t *testing.T) {
 	s.outdate("one")
 	if got := s.due(nil, noon); len(got) != 1 || got[0].Content.Event != "" {
 		t.Errorf("%v", got)
+	}
+}
+
+// TestStateFits: what waits for a channel that fails fits into a ConfigMap, whatever it tells of, such as the
+// longest commands.
+func TestStateFits(t *testing.T) {
+	s, _, _ := unpack(nil, noon)
+	k := &Keeper{cluster: &kube.Cluster{Name: "prod-eu"}, now: func() time.Time { return noon }, state: s,
+		page: func(int) string { return "https://github.com/acme/access/pull/7" }}
+	for i := range maxChannel {
+		var long strings.Builder
+		for long.Len() < requests.MaxArguments*500 {
+			long.WriteString(rand.Text())
+		}
+		k.tell(subject{path: strings.Replace(path, "one", fmt.Sprint("one-", i), 1), pullRequest: 7,
+			channel: "ops", requester: "alice", reason: long.String()}, news{event: policies.NotifyGranted,
+			at: noon, happened: long.String(), next: "to give it back earlier, kubectl pullgrant drop x"}, true)
+	}
+	const most = 1 << 20 // of a ConfigMap
+	if n := len(kube.Pack(s)); len(s.Queue) != maxChannel || n > most/2 {
+		t.Errorf("%d messages take %d KiB", len(s.Queue), n>>10)
 	}
 }
