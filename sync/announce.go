@@ -92,13 +92,10 @@ func (p *pass) tellWaits(ctx context.Context, path string, proof plan.Proof) {
 // another has the name, on the branch or in whatever ledger, it was discarded for that: what was told then
 // stands.
 func (p *pass) tellGone(ctx context.Context) error {
-	known := map[string]bool{}
-	for _, r := range p.world.Records {
-		known[r.Grant.Path] = true
-	}
 	var errs []error
 	for path, wait := range p.prover.waiting {
-		if _, here := p.world.Main.Requests[path]; here || known[path] || wait.told == "" {
+		if _, here := p.world.Main.Requests[path]; here || wait.told == "" || slices.ContainsFunc(p.world.Records,
+			func(r plan.Record) bool { return r.Grant.Path == path }) {
 			continue
 		}
 		err := p.branch.lookUp(ctx, p.world.Main, nameOf(path))

@@ -25,6 +25,18 @@ func (s *stage) unjudged() (name string, number int) {
 	return name, number
 }
 
+// toldToWait has an agent find twice that a request cannot be judged, and its pull request told.
+func (s *stage) toldToWait(agent *Agent, number int) {
+	s.Helper()
+	for range 2 {
+		if agent.Once(s.Context()) == nil {
+			s.Fatal("no error")
+		}
+		s.pause()
+	}
+	s.says(number, "### Merged, not granted yet")
+}
+
 // TestWaitingIsTold: whoever merged a request that cannot be judged is told why after a minute,
 // once, and what came of it in the same place.
 func TestWaitingIsTold(t *testing.T) {
@@ -71,13 +83,7 @@ func TestGoneBeforeItIsJudged(t *testing.T) {
 			s := newStage(t)
 			name, number := s.unjudged()
 			agent := s.agent(githubOnly)
-			for range 2 {
-				if agent.Once(t.Context()) == nil {
-					t.Fatal("no error")
-				}
-				s.pause()
-			}
-			s.says(number, "### Merged, not granted yet")
+			s.toldToWait(agent, number)
 			_, path, _ := s.requestFile("unjudged")
 			change := map[string]string{}
 			if !c.stays {
@@ -100,18 +106,14 @@ func TestGoneWhileItsPullRequestIsNotKnown(t *testing.T) {
 	s := newStage(t)
 	_, number := s.unjudged()
 	agent := s.agent(githubOnly)
-	for pass := range 3 {
-		if pass == 2 {
-			s.says(number, "### Merged, not granted yet")
-			s.Fail(http.MethodGet, "/repos/acme/access/commits/.*/pulls", -1,
-				http.StatusInternalServerError, "{}")
-			s.Fail(http.MethodPost, "/graphql", -1, http.StatusInternalServerError, "{}")
-		}
-		if agent.Once(t.Context()) == nil {
-			t.Fatal("no error")
-		}
-		s.pause()
+	s.toldToWait(agent, number)
+	s.Fail(http.MethodGet, "/repos/acme/access/commits/.*/pulls", -1,
+		http.StatusInternalServerError, "{}")
+	s.Fail(http.MethodPost, "/graphql", -1, http.StatusInternalServerError, "{}")
+	if agent.Once(t.Context()) == nil {
+		t.Fatal("no error")
 	}
+	s.pause()
 	_, path, _ := s.requestFile("unjudged")
 	s.Heal()
 	s.pushFiles("root", "Take it", map[string]string{path: forge.Removed})
@@ -146,13 +148,7 @@ func TestRefusedAsNobodys(t *testing.T) {
 	s := newStage(t)
 	_, number := s.unjudged()
 	agent := s.agent(githubOnly)
-	for range 2 {
-		if agent.Once(t.Context()) == nil {
-			t.Fatal("no error")
-		}
-		s.pause()
-	}
-	s.says(number, "### Merged, not granted yet")
+	s.toldToWait(agent, number)
 	_, path, content := s.requestFile("unjudged")
 	s.pushFiles("root", "Take it", map[string]string{path: forge.Removed})
 	s.pushFiles("root", "Put it back", map[string]string{path: content, "README.md": "Mine\n"})

@@ -54,6 +54,12 @@ func (c *comment) shown() (heading, text string) {
 	return heading, text
 }
 
+// heading is what a comment says first.
+func (c *comment) heading() string {
+	heading, _ := c.shown()
+	return heading
+}
+
 // toldTrue: what the agent tells on a pull request is so when it arrives, and stays so as far as it
 // is for ever.
 func toldTrue(h history) (wrong []string) {
@@ -292,8 +298,7 @@ func toldOnce(h history) (wrong []string) {
 		if e.comment == nil {
 			continue
 		}
-		c := e.comment
-		heading, _ := c.shown()
+		c, heading := e.comment, e.comment.heading()
 		switch before := said[c.pull]; {
 		case before == nil:
 		case before.id != c.id:

@@ -65,12 +65,6 @@ func toldInTime(h history) (wrong []string) {
 	return wrong
 }
 
-// heading is what a comment says first.
-func (c *comment) heading() string {
-	heading, _ := c.shown()
-	return heading
-}
-
 // earlier is the first of two times, of which one may not have come.
 func earlier(a, b time.Time) time.Time {
 	if a.IsZero() || b.Before(a) {

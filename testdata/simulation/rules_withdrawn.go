@@ -58,7 +58,7 @@ func (h history) toldDone(pull int) time.Time {
 		if e.comment == nil || e.comment.pull != pull {
 			continue
 		}
-		if heading, _ := e.comment.shown(); strings.HasPrefix(heading, saysWithdrawn) {
+		if strings.HasPrefix(e.comment.heading(), saysWithdrawn) {
 			return e.at
 		}
 	}

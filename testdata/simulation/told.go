@@ -55,8 +55,7 @@ func (h history) toldOf(a *account, begins string, from time.Time) time.Time {
 		if says && e.at.After(from) {
 			return from
 		}
-		heading, _ := e.comment.shown()
-		if says = strings.HasPrefix(heading, begins); says && !e.at.Before(from) {
+		if says = strings.HasPrefix(e.comment.heading(), begins); says && !e.at.Before(from) {
 			return e.at
 		}
 	}
