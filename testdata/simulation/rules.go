@@ -86,7 +86,8 @@ type account struct {
 	start, end       time.Time // of the window that follows from them
 	base             *account  // what it extends; nil: nothing
 	extenders        []*account
-	left             time.Time // when its file left main; zero: it did not
+	left             time.Time   // when its file left main; zero: it did not
+	lefts            []time.Time // all of these, also before main was set back to have it
 	leftBy           string
 	back             time.Time   // when its file came to main again after that; zero: it did not
 	backs            []time.Time // all of these, until its entry, also where main was set back to have it
@@ -158,6 +159,9 @@ func (h history) accounts() (all []*account) {
 				}
 				if status == "D" && len(a.backs) > 0 && a.entered.IsZero() && e.push.cluster == "" && !e.push.again {
 					a.leftAgain = append(a.leftAgain, e.at)
+				}
+				if status == "D" {
+					a.lefts = append(a.lefts, e.at)
 				}
 				switch {
 				case status == "D" && a.left.IsZero():

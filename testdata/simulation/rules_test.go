@@ -191,6 +191,7 @@ func TestEveryRuleCanFail(t *testing.T) {
 	maps.Copy(waived, entryWaived)
 	maps.Copy(waived, shapeWaived)
 	maps.Copy(waived, withdrawnWaived)
+	maps.Copy(waived, toldWaived)
 	for name, m := range waived {
 		t.Run(name, func(t *testing.T) {
 			s := newScenario(t, w.history, &wishes[0])

@@ -183,7 +183,7 @@ func (h history) untold(a *account, all []*account, k *knowledge, process string
 		switch {
 		case known:
 			return fmt.Sprintf("it was there at %s", given)
-		case a.left.IsZero() || a.left.After(at):
+		case !a.off(at.Add(-news), at):
 			return "its file was on main"
 		case !a.entered.IsZero() && a.entered.Before(at.Add(-news)):
 			return "the ledger had it"
@@ -209,6 +209,15 @@ func (h history) untold(a *account, all []*account, k *knowledge, process string
 	return ""
 }
 
+// off tells whether its file was not on main, having been there, at some time of a span.
+func (a *account) off(from, to time.Time) bool {
+	return slices.ContainsFunc(a.lefts, func(left time.Time) bool {
+		return !left.After(to) && !slices.ContainsFunc(a.backs, func(back time.Time) bool {
+			return back.After(left) && !back.After(from)
+		})
+	})
+}
+
 // given is when all was there that a request asks for; zero: it never was.
 func (a *account) given() (at time.Time) {
 	lacks := a.objects()
@@ -220,12 +229,16 @@ func (a *account) given() (at time.Time) {
 	return time.Time{}
 }
 
-// lost is when anything of that was gone; zero: it never was.
-func (a *account) lost() (at time.Time) {
-	if len(a.gone) > 0 {
-		at = a.gone[0].at
+// lost is when anything of that was gone first; zero: it never was. What a restored etcd did not have
+// before all was there is made again.
+func (a *account) lost() time.Time {
+	given := a.given()
+	for _, e := range a.gone {
+		if e.at.After(given) {
+			return e.at
+		}
 	}
-	return at
+	return time.Time{}
 }
 
 // notEnded is what is not so of an end that is told.

@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -70,6 +71,31 @@ func (s *scenario) endsAhead(until time.Duration) {
 	s.move(i, gone.Add(10*time.Minute+time.Second))
 }
 
+// toldWaived: what was told was so then, whatever became of it.
+var toldWaived = map[string]mutant{
+	"told to be off main before main was set back to have it": {"told true", func(s *scenario) { s.offMain(0) }},
+	"part of it was lost with a restored etcd before all was there": {"told true", func(s *scenario) {
+		*s = *newScenario(s.t, s.h, &wishes[slices.IndexFunc(wishes, func(one wish) bool { return len(one.gives) == 2 })])
+		i, told := s.of("roles create"), s.h[s.bound].at.Add(2*news)
+		made := *s.h[i].version
+		gone := made
+		gone.Verb, gone.process, gone.Old, gone.New = restored, "", made.New, nil
+		s.put(event{at: s.h[i].at.Add(-time.Second), version: &gone})
+		s.put(event{at: s.h[i].at.Add(-2 * time.Second), version: &made})
+		s.move(s.told(saysGranted), told)
+	}},
+}
+
+// offMain has the file leave main before it is bound, main be set back to have it, and its pull request be
+// told that it is off main, so long after that it may be known no more.
+func (s *scenario) offMain(after time.Duration) {
+	taken, told := s.h[s.bound].at.Add(-2*time.Second), s.h[s.bound].at.Add(after-time.Millisecond)
+	s.put(event{at: taken, push: &push{who: "people", changed: map[string]string{s.a.path: "D"}}})
+	s.tells(told, saysGone, "")
+	s.put(event{at: taken.Add(time.Second), push: &push{who: "people", again: true,
+		changed: map[string]string{s.a.path: "A"}}})
+}
+
 // toldMutants are of what agents tell.
 var toldMutants = map[string]mutant{
 	"access is told before it is there": {"told true", func(s *scenario) {
@@ -125,6 +151,9 @@ var toldMutants = map[string]mutant{
 	}},
 	"what is on main is told to be off it": {"told true", func(s *scenario) {
 		s.tells(s.h[s.bound].at.Add(-time.Millisecond), saysGone, "")
+	}},
+	"what came back to main long ago is told to be off it": {"told true", func(s *scenario) {
+		s.offMain(news)
 	}},
 	"what the ledger has is told to be off main": {"told true", func(s *scenario) {
 		s.move(s.bound, s.a.merged.Add(-time.Hour))
