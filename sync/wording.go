@@ -18,7 +18,7 @@ import (
 // grantedText tells that access is given, until when, and how it is given back. podOf tells a pod in
 // which an item's command runs now.
 func grantedText(g requests.Grant, podOf func(requests.Item) string) string {
-	return accessText(g, podOf, "Access until "+github.Moment(g.Window.End),
+	return accessText(g, podOf, github.Granted+github.Moment(g.Window.End),
 		"To give it back earlier, run %s, or open a pull request that deletes %s and nothing else. "+
 			"It ends access as soon as it is open, when the one who asked, the one who receives "+
 			"access or one who approved it opens it.")
@@ -95,7 +95,7 @@ const goneText = "### " + github.Gone + "\n\nIt was taken away before it could b
 
 // lastingText tells that access which is to be over is not.
 func lastingText(r plan.Record, why error) string {
-	return fmt.Sprintf("### Access should be over, and is not\n\nIt is to end (%s), and the "+
+	return fmt.Sprintf("### "+github.Lasting+"\n\nIt is to end (%s), and the "+
 		"cluster does not "+
 		"let it:\n\n%s\n\nIt is tried again until it works. Whoever looks after the cluster can see what "+
 		"is in the way.\n", cmp.Or(r.Cause, "its request is off the branch"),
@@ -106,7 +106,7 @@ func lastingText(r plan.Record, why error) string {
 // namespaces while it lasted.
 func endedText(r plan.Record, ledger string, made []rbacv1.RoleBinding) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "### Access ended: %s\n\nIt was given from %s to %s and ended at %s%s.\n%s",
+	fmt.Fprintf(&b, "### "+github.Ended+"%s\n\nIt was given from %s to %s and ended at %s%s.\n%s",
 		r.Cause, github.Moment(r.Grant.Window.Start), github.Moment(r.Grant.Window.End),
 		github.Moment(r.EndedAt), doerText(r), ledger)
 	if len(r.Uses.First) > 0 {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -46,13 +47,22 @@ func stands(f policies.Facts, d policies.Decision, now time.Time, said string) s
 		return s
 	}
 	s.State = requests.StateExpired
+	if given(said) || strings.HasPrefix(said, github.Ended) || said == github.Lasting {
+		s.Outcome, s.Code = policies.Allowed, ""
+		s.Rules = slices.DeleteFunc(slices.Clone(s.Rules), func(r policies.Rule) bool {
+			return r.Code == policies.ExpiredBeforeGrant
+		})
+		s.Message = fmt.Sprintf("its time was over at %s, and the ledger has no entry yet; its agent says: %s",
+			end, said)
+		return s
+	}
 	refuse(&s.Decision, policies.ExpiredBeforeGrant, "its time was over at %s, "+
 		"and the ledger has no entry yet: is the agent of %s running?", end, d.Grant.Cluster)
 	return s
 }
 
 // given tells whether what the agent says is that it gave access.
-func given(said string) bool { return strings.HasPrefix(said, "Access until ") }
+func given(said string) bool { return strings.HasPrefix(said, github.Granted) }
 
 // ended is a request that the ledger tells of. What its roles allowed is what the policies and
 // the catalogue said at the commit that it was judged by last; treeAt reads them.

@@ -33,6 +33,28 @@ func TestShowBeforeTheStart(t *testing.T) {
 	}
 }
 
+// TestShowAfterTheEnd: what its agent gave was not refused, though the ledger has nothing of it yet.
+func TestShowAfterTheEnd(t *testing.T) {
+	now := time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
+	g := requests.Grant{Cluster: "prod-eu", Window: requests.NewWindow(now.Add(-time.Hour),
+		requests.Duration(time.Hour))}
+	over := policies.Decision{Grant: &g}.Refused(policies.ExpiredBeforeGrant, "too late")
+	for said, want := range map[string]policies.Code{
+		"Access until 2026-11-23 10:00:00 UTC": "",
+		"Access should be over, and is not":    "",
+		"Access ended: Expired":                "",
+		"":                                     policies.ExpiredBeforeGrant,
+		"Merged, not granted yet. Since: a quota":  policies.ExpiredBeforeGrant,
+		"Approved, access begins at 2026-11-23 09": policies.ExpiredBeforeGrant,
+	} {
+		s := stands(policies.Facts{}, over, now, said)
+		if s.State != requests.StateExpired || s.Code != want || len(s.Rules) > 0 != (want != "") ||
+			want == "" && !strings.HasSuffix(s.Message, "; its agent says: "+said) {
+			t.Errorf("%q gives %s, %s, %q", said, s.State, s.Code, s.Message)
+		}
+	}
+}
+
 // TestDecidedContainerIsShown: what has ended is shown with the container that its entry tells, and
 // no other object's.
 func TestDecidedContainerIsShown(t *testing.T) {

@@ -25,6 +25,13 @@ const Gone = "Not granted: its file is off the branch"
 // later.
 const Scheduled = "Approved, access begins at"
 
+// Headings of what the agent says of access that it gave; more follows some.
+const (
+	Granted = "Access until "
+	Lasting = "Access should be over, and is not"
+	Ended   = "Access ended: "
+)
+
 // AgentSaid is the heading of what the agent says on a pull request, empty when it says nothing:
 // such as "Access until …". Of a request that waits it has since when and for what as well. Only a
 // comment that was made by the App with the number app is the agent's: anybody can write one that
