@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/nicholas-fedor/shoutrrr/pkg/services/email/smtp"
 )
@@ -87,6 +88,8 @@ func (s mail) send(ctx context.Context, c channel, m Message) error {
 		var answer *textproto.Error
 		var garbage textproto.ProtocolError
 		switch {
+		case errors.Is(err, ErrPartly):
+			return err
 		case ctx.Err() != nil:
 			return fmt.Errorf("ask %s: %w", c.host, ctx.Err())
 		case heard.left < 0:
@@ -149,8 +152,12 @@ func (s mail) speak(ctx context.Context, conn net.Conn, c channel, m Message) er
 	if err := client.Mail(s.FromAddress); err != nil {
 		return err
 	}
+	refused := 0
 	for _, to := range s.ToAddresses {
-		if err := client.Rcpt(to); err != nil {
+		var answer *textproto.Error
+		if err := client.Rcpt(to); errors.As(err, &answer) && refused+1 < len(s.ToAddresses) {
+			refused++ // one that is gone keeps the mail from nobody else
+		} else if err != nil {
 			return err
 		}
 	}
@@ -165,6 +172,9 @@ func (s mail) speak(ctx context.Context, conn net.Conn, c channel, m Message) er
 		return err
 	}
 	_ = client.Quit() // it has the mail
+	if refused > 0 {
+		return ErrPartly
+	}
 	return nil
 }
 
@@ -186,17 +196,30 @@ func (s mail) letter(m Message, now time.Time) string {
 	return strings.Join(headers, "\r\n") + "\r\n\r\n" + folded(inMail.lines(m)) + "\r\n"
 }
 
-// folded are lines none of which is longer than a mail's may be.
+// folded are lines none of which is longer than a mail's may be, cut between words: what is cut in a link
+// is no link.
 func folded(lines []string) string {
-	const most = 200 // characters, of up to four bytes; a line has at most 998
+	const (
+		usual = 200 // bytes, beyond which a line ends with its word
+		most  = 990 // of a word; a line has at most 998
+	)
 	var all []string
 	for _, line := range lines {
-		for runes := []rune(line); ; runes = runes[most:] {
-			if len(runes) <= most {
-				all = append(all, string(runes))
-				break
+		part := ""
+		for _, word := range strings.SplitAfter(line, " ") {
+			for part += word; len(part) > most; {
+				fits := most
+				for !utf8.RuneStart(part[fits]) {
+					fits--
+				}
+				all, part = append(all, part[:fits]), part[fits:]
 			}
-			all = append(all, string(runes[:most]))
+			if len(part) > usual {
+				all, part = append(all, strings.TrimRight(part, " ")), ""
+			}
+		}
+		if part != "" || line == "" {
+			all = append(all, part)
 		}
 	}
 	return strings.Join(all, "\r\n")

@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"mime"
 	"net"
@@ -25,6 +26,7 @@ type mailServer struct {
 	net.Listener
 	config *tls.Config
 	first  bool           // TLS comes before SMTP
+	gone   string         // a recipient whom it refuses
 	refuse string         // the word of the command that it answers with 550, and with what it was told
 	hang   string         // the word of the command that it does not answer
 	mute   bool           // it offers no STARTTLS
@@ -99,6 +101,8 @@ func (s *mailServer) speak(conn net.Conn) {
 		case word == s.hang:
 			_, _ = in.ReadByte()
 			return
+		case s.gone != "" && strings.Contains(line, s.gone):
+			say("550 no such user")
 		case word == s.refuse:
 			said, _ := s.got()
 			say("550 no: " + strings.ReplaceAll(said, "\n", " "))
@@ -149,6 +153,8 @@ func TestMail(t *testing.T) {
 		m := example
 		m.Reason = "INC-123, <b>slow</b>\r\nBcc: mallory@example.com\r\n\r\n.\r\nMAIL FROM:<x@y.se> " +
 			strings.Repeat("långsam ", 100)
+		link := "https://example.com/" + strings.Repeat("x", 250)
+		m.Happened = strings.Repeat("word ", 38) + link + " more"
 		m.Policy = "payments-debug\r\nBcc: mallory@example.com"
 		if err := channels.Send(t.Context(), "mail", m); err != nil {
 			t.Fatal(err)
@@ -174,11 +180,30 @@ func TestMail(t *testing.T) {
 				t.Errorf("a line has %d bytes", len(line))
 			}
 		}
+		if !strings.Contains(mail, link+"\nmore") {
+			t.Errorf("the link is cut in\n%s", mail)
+		}
 		if !strings.Contains(mail, "INC-123, <b>slow</b> Bcc: mallory@example.com . MAIL FROM:<x@y.se> lång") ||
 			strings.Count(said, "RCPT TO:<") != 2 || !strings.Contains(said, "AUTH PLAIN") ||
 			strings.Contains(said, "STARTTLS") == first {
 			t.Errorf("it heard\n%s\n%s", said, mail)
 		}
+	}
+}
+
+// TestMailPartly: a recipient whom the server refuses keeps the mail from nobody else, and is not forgotten.
+func TestMailPartly(t *testing.T) {
+	for _, gone := range []string{"a@example.com", "b@example.com"} {
+		s, c := serveMail(t, func(s *mailServer) { s.gone = "<" + gone })
+		channels, err := Open(mailAddress(s, ""), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = channels.Send(t.Context(), "mail", example)
+		if _, mail := s.got(); !errors.Is(err, ErrPartly) || !strings.Contains(mail, "payments-debug") {
+			t.Errorf("without %s: %v\n%s", gone, err, mail)
+		}
+		silent(t, gone, err)
 	}
 }
 

@@ -161,9 +161,13 @@ func (c *Channels) Names() []string {
 // ErrUnknown is that a channel has no address here.
 var ErrUnknown = errors.New("no address is known here")
 
+// ErrPartly is that a mail was taken, and not for all who are to have it.
+var ErrPartly = errors.New("the mail server refused some of the recipients; the others have it")
+
 // Send tells a channel a message. It ends when the context does, and after Timeout at the latest. An
 // error says what went wrong without any part of the channel's address but its host; the message may
-// have arrived all the same. It is ErrUnknown when there is no such channel.
+// have arrived all the same. It is ErrUnknown when there is no such channel, and ErrPartly when trying
+// again would tell some of its recipients twice.
 func (c *Channels) Send(ctx context.Context, name string, m Message) error {
 	ch, known := channel{}, false
 	if c != nil {
@@ -174,7 +178,10 @@ func (c *Channels) Send(ctx context.Context, name string, m Message) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
-	if err := ch.send(ctx, ch, m); err != nil {
+	switch err := ch.send(ctx, ch, m); {
+	case errors.Is(err, ErrPartly):
+		return fmt.Errorf("tell the channel %s (%s): %w", name, ch.service, ErrPartly)
+	case err != nil:
 		return fmt.Errorf("tell the channel %s (%s): %s", name, ch.service, ch.without(err.Error()))
 	}
 	return nil

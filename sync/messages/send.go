@@ -116,11 +116,15 @@ func (k *Keeper) deliver(ctx context.Context, c claim) {
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(lastTime, cancel) })()
 	err := k.channels.Send(sending, c.Channel, content)
 	log := k.log.With("channel", c.Channel, "request", content.Request, "what", content.Event)
-	if k.delivered(c, err); err != nil {
+	switch k.delivered(c, err); {
+	case errors.Is(err, notify.ErrPartly):
+		log.Error("not everybody could be told", "error", err.Error())
+	case err != nil:
 		log.Error("it could not be told; trying again for an hour", "error", err.Error())
 		return
+	default:
+		log.Info("told")
 	}
-	log.Info("told")
 	noting, stop := context.WithTimeout(context.WithoutCancel(ctx), lastTime)
 	defer stop()
 	k.Keep(noting)
@@ -133,10 +137,14 @@ func (k *Keeper) delivered(c claim, err error) {
 	defer k.mu.Unlock()
 	delete(k.busy, c.Channel)
 	k.changed = true
-	if err == nil {
+	if err == nil || errors.Is(err, notify.ErrPartly) {
 		k.state.Queue = slices.DeleteFunc(k.state.Queue,
 			func(m *message) bool { return m == c.message })
-		k.metrics.Told(monitor.MessageSent)
+		result := monitor.MessageSent
+		if err != nil {
+			result = monitor.MessageLost // for those whom the channel refuses
+		}
+		k.metrics.Told(result)
 		return
 	}
 	c.Unsure = c.unsure || !errors.Is(err, notify.ErrUnknown)

@@ -2,6 +2,7 @@ package messages
 
 import (
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/pullgrant/pullgrant/policies"
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/kube"
+	"github.com/pullgrant/pullgrant/sync/monitor"
 )
 
 func asks(channel string, events ...string) policies.Notification {
@@ -204,6 +206,26 @@ func TestDue(t *testing.T) {
 	s.outdate("one")
 	if got := s.due(nil, noon); len(got) != 1 || got[0].Content.Event != "" {
 		t.Errorf("%v", got)
+	}
+}
+
+// TestDelivered: what its channel took is told, also when it took it for some of its recipients alone, who
+// are not to have it twice; what it did not take is tried again.
+func TestDelivered(t *testing.T) {
+	for name, test := range map[string]struct {
+		err  error
+		wait int
+	}{
+		"taken":     {nil, 0},
+		"partly":    {fmt.Errorf("tell it: %w", notify.ErrPartly), 0},
+		"not taken": {errors.New("no answer"), 1},
+	} {
+		m := &message{Channel: "mail"}
+		k := &Keeper{now: func() time.Time { return noon }, state: &state{Queue: []*message{m}},
+			busy: map[string]bool{"mail": true}, metrics: monitor.NewMetrics("prod-eu", "1", time.Now)}
+		if k.delivered(claim{message: m}, test.err); len(k.state.Queue) != test.wait || k.busy["mail"] {
+			t.Errorf("%s: %d wait, busy: %v", name, len(k.state.Queue), k.busy)
+		}
 	}
 }
 

@@ -4,7 +4,7 @@ package monitor
 const (
 	MessageSent   = "sent"
 	MessageFailed = "failed" // a try; another follows
-	MessageLost   = "lost"   // given up: the channel failed for an hour, or too many wait for it
+	MessageLost   = "lost"   // given up: the channel failed for an hour, too many wait for it, or not all recipients are known there
 )
 
 // MessageResults lists them.
