@@ -2,6 +2,7 @@ package github
 
 import (
 	"context"
+	"errors"
 	"sync"
 )
 
@@ -11,19 +12,25 @@ import (
 const maxTogether = 8
 
 // together makes reads beside each other that need nothing of each other. The first that fails ends
-// the others, and its error is returned.
+// the others. Of several errors that of the first of reads is returned: what people are told is not by chance.
 func together(ctx context.Context, reads ...func(context.Context) error) error {
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
 	var all sync.WaitGroup
-	for _, read := range reads {
+	errs := make([]error, len(reads))
+	for n, read := range reads {
 		all.Go(func() {
-			if err := read(ctx); err != nil {
-				fail(err)
+			if errs[n] = read(ctx); errs[n] != nil {
+				fail(errs[n])
 			}
 		})
 	}
 	all.Wait()
+	for _, err := range errs {
+		if err != nil && !errors.Is(err, context.Canceled) { // which the failure of another was
+			return err
+		}
+	}
 	return context.Cause(ctx)
 }
 

@@ -98,7 +98,7 @@ func repeatable(req *http.Request) bool {
 // errCalm says that GitHub asked to be left alone for a while that whoever asks does not have.
 var errCalm = errors.New("GitHub refused an earlier call for a secondary rate limit")
 
-// quiet waits until GitHub may be called again; an error comes at once when ctx ends before.
+// quiet waits until GitHub may be called again; an error comes at once when ctx ends by then.
 func (t *transport) quiet(ctx context.Context) error {
 	t.mu.Lock()
 	calm := t.calm
@@ -107,7 +107,7 @@ func (t *transport) quiet(ctx context.Context) error {
 		return nil
 	}
 	until, _ := calm.Deadline()
-	if most, ok := ctx.Deadline(); ok && most.Before(until) {
+	if most, ok := ctx.Deadline(); ok && !until.Before(most) {
 		return errCalm
 	}
 	select {
