@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -93,7 +94,8 @@ func (p *pass) tellWaits(ctx context.Context, path string, proof plan.Proof) {
 // stands.
 func (p *pass) tellGone(ctx context.Context) error {
 	var errs []error
-	for path, wait := range p.prover.waiting {
+	for _, path := range slices.Sorted(maps.Keys(p.prover.waiting)) {
+		wait := p.prover.waiting[path]
 		if _, here := p.world.Main.Requests[path]; here || wait.told == "" || slices.ContainsFunc(p.world.Records,
 			func(r plan.Record) bool { return r.Grant.Path == path }) {
 			continue
