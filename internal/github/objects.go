@@ -60,8 +60,9 @@ func remembered[T any](ctx context.Context, o *objects, name string,
 			if coming.err != nil {
 				return value, coming.err
 			}
-		case <-ctx.Done():
-			return value, ctx.Err()
+		case <-ctx.Done(): // load says what for, as it does to who reads: it fails at once
+			value, _, err := load()
+			return value, err
 		}
 	}
 }

@@ -74,3 +74,25 @@ func TestSharedErrorOfAnObject(t *testing.T) {
 		})
 	}
 }
+
+// TestWhoWaitsForAnObjectSaysForWhich: whose time ends while another reads an object says what it wanted, as
+// the other does.
+func TestWhoWaitsForAnObjectSaysForWhich(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var o objects
+		read := func(ctx context.Context) error {
+			_, err := remembered(ctx, &o, "x", func() (int, int, error) {
+				<-ctx.Done()
+				return 0, 0, fmt.Errorf("read the object x: %w", ctx.Err())
+			})
+			return err
+		}
+		go func() { _ = read(t.Context()) }()
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := read(ctx); err == nil || err.Error() != "read the object x: context deadline exceeded" {
+			t.Error(err)
+		}
+	})
+}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"sync"
+
+	"github.com/google/go-github/v60/github"
 )
 
 // maxTogether bounds how many calls a client has under way: GitHub takes a hundred from all who use
@@ -20,7 +22,7 @@ func together(ctx context.Context, reads ...func(context.Context) error) error {
 	errs := make([]error, len(reads))
 	for n, read := range reads {
 		all.Go(func() {
-			if errs[n] = read(ctx); errs[n] != nil {
+			if errs[n] = read(ctx); errs[n] != nil && !everywhere(errs[n]) {
 				fail(errs[n])
 			}
 		})
@@ -32,6 +34,13 @@ func together(ctx context.Context, reads ...func(context.Context) error) error {
 		}
 	}
 	return context.Cause(ctx)
+}
+
+// everywhere tells whether every call fails so for now: reads with that need nobody to end them.
+func everywhere(err error) bool {
+	var limit *github.RateLimitError
+	var abuse *github.AbuseRateLimitError
+	return errors.Is(err, errCalm) || errors.As(err, &limit) || errors.As(err, &abuse)
 }
 
 // gather reads one thing for each of some, as together does, and returns them in their order.

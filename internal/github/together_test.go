@@ -1,6 +1,7 @@
 package github
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,6 +30,10 @@ func TestTogetherFails(t *testing.T) {
 			close(ended)
 			return fmt.Errorf("read: %w", ctx.Err())
 		}, func(ctx context.Context) error { return two }}, two},
+		"both fail as every call does now": {[]func(context.Context) error{func(ctx context.Context) error {
+			time.Sleep(time.Millisecond)
+			return cmp.Or(ctx.Err(), one)
+		}, failed(fmt.Errorf("read: %w", errCalm))}, one},
 		"none fails": {[]func(context.Context) error{failed(nil), failed(nil)}, nil},
 	} {
 		if err := together(t.Context(), test.reads...); !errors.Is(err, test.want) {

@@ -141,6 +141,10 @@ func (t *transport) turn(req *http.Request) (*http.Response, error) {
 		case <-req.Context().Done():
 			return nil, req.Context().Err()
 		}
+		if err := req.Context().Err(); err != nil { // and not by chance where both were so
+			<-t.under
+			return nil, err
+		}
 		if !t.resting() {
 			defer func() { <-t.under }()
 			return t.attempt(req)
