@@ -65,37 +65,37 @@ func (p *pass) keepMessages(ctx context.Context) {
 // applyEach takes steps of one kind, several at a time, and returns the records of those that
 // worked as they are then.
 func (p *pass) applyEach(ctx context.Context, steps []plan.Step) map[string]plan.Record {
-	var mu gosync.Mutex
 	var group gosync.WaitGroup
-	records := map[string]plan.Record{}
+	done, errs := make([]plan.Record, len(steps)), make([]error, len(steps))
 	slots := make(chan struct{}, workers)
-	for _, s := range steps {
+	for n, s := range steps {
 		slots <- struct{}{}
 		group.Go(func() {
 			defer func() { <-slots }()
-			r, err := p.step(ctx, s)
-			mu.Lock()
-			defer mu.Unlock()
-			switch {
-			case err == nil:
-				records[s.Record.Grant.Path] = r
-			case s.Action == plan.Grant:
-				p.fail(monitor.StageRequests, s, err)
-				if errors.Is(err, errArmedLate) {
-					p.prover.soon(s.Record.Grant.Path)
-				}
-				if errors.Is(err, kube.ErrOtherFence) { // which was looked at an hour ago at most
-					p.gate.tested = retry{}
-				}
-			case takesAway(s):
-				p.fail(monitor.StageApply, s, err)
-				p.endLater(s, err)
-			default:
-				p.fail(monitor.StageApply, s, err)
-			}
+			done[n], errs[n] = p.step(ctx, s)
 		})
 	}
 	group.Wait()
+	records := map[string]plan.Record{}
+	for n, s := range steps { // in their order: what is told of several is not by chance
+		switch err := errs[n]; {
+		case err == nil:
+			records[s.Record.Grant.Path] = done[n]
+		case s.Action == plan.Grant:
+			p.fail(monitor.StageRequests, s, err)
+			if errors.Is(err, errArmedLate) {
+				p.prover.soon(s.Record.Grant.Path)
+			}
+			if errors.Is(err, kube.ErrOtherFence) { // which was looked at an hour ago at most
+				p.gate.tested = retry{}
+			}
+		case takesAway(s):
+			p.fail(monitor.StageApply, s, err)
+			p.endLater(s, err)
+		default:
+			p.fail(monitor.StageApply, s, err)
+		}
+	}
 	return records
 }
 
