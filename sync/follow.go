@@ -49,6 +49,9 @@ func (v *prover) follow(ctx context.Context, tip string, save bool) error {
 		}
 	}
 	if err != nil {
+		if v.trust.head != before { // what is in the way now is something else
+			v.following.done(time.Time{})
+		}
 		v.following.later(v.clocks.wall())
 		return fmt.Errorf("who approved the policies is not known: %w", err)
 	}

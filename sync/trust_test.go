@@ -312,6 +312,33 @@ func TestProofNotToBeHad(t *testing.T) {
 	s.granted(name)
 }
 
+// TestProofGetsFurther: how long it was tried to prove one change puts off no try of the next one.
+func TestProofGetsFurther(t *testing.T) {
+	s := newStage(t)
+	agent := s.agent(githubOnly)
+	fail := func(number int) {
+		s.Fail("GET", fmt.Sprintf("/repos/acme/access/pulls/%d/reviews", number), -1, 403,
+			`{"message":"Resource not accessible by integration"}`)
+	}
+	one := s.change("one", "root", s.longer(3))
+	two := s.change("two", "root", s.longer(4))
+	fail(one)
+	for _, pause := range []time.Duration{firstPause, 2 * firstPause, 4 * firstPause} {
+		if err := agent.Once(t.Context()); err == nil {
+			t.Error("no error")
+		}
+		s.SetClock(s.Clock().Add(pause))
+	}
+	s.Heal()
+	fail(two)
+	if err := agent.Once(t.Context()); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("acme/access#%d", two)) {
+		t.Errorf("error: %v", err)
+	}
+	s.Heal()
+	s.SetClock(s.Clock().Add(firstPause))
+	s.Must(agent.Once(t.Context()))
+}
+
 // TestBranchEvidenceProvesNothing: there is nobody to ask.
 func TestBranchEvidenceProvesNothing(t *testing.T) {
 	s := newStage(t)
