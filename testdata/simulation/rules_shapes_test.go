@@ -114,9 +114,12 @@ var shapeMutants = map[string]mutant{
 	}},
 	"late by a clock of Kubernetes that was behind long after its controllers went on": {"G2 on time",
 		func(s *scenario) { s.behindAfter(recovery + faultyBound + time.Second) }},
-	"copied, and the copy stays while an expirer lives": {"G2 on time", func(s *scenario) {
-		s.all(agents.name)
+	"copied, and the copy stays while an agent lives": {"G2 on time", func(s *scenario) {
 		s.copiedByHand(s.a.merged.Add(10 * time.Minute))
+	}},
+	"copied, and the copy stays past its end while an expirer lives": {"G2 on time", func(s *scenario) {
+		s.all(agents.name)
+		s.copiedByHand(s.a.end.Add(sweepBound + time.Second))
 	}},
 	"let in after its end, which nobody put off": {"aws-auth in step", func(s *scenario) {
 		s.staysIn(s.a.end.Add(time.Minute + 10*time.Second))
@@ -135,11 +138,16 @@ var shapeWaived = map[string]mutant{
 			s.move(s.unbound, s.a.end.Add(11*time.Second))
 			s.tamper(unlabelled, s.a.end.Add(-time.Minute))
 		}},
-	"copied, and the copy stays while neither an agent nor an expirer lives": {"G2 on time", func(s *scenario) {
+	"copied, and the copy stays until its end while an expirer lives": {"G2 on time", func(s *scenario) {
 		s.all(agents.name)
-		s.all(expirers.name)
-		s.copiedByHand(s.a.merged.Add(10 * time.Minute))
+		s.copiedByHand(s.a.end)
 	}},
+	"copied, and the copy stays past its end while neither an agent nor an expirer lives": {"G2 on time",
+		func(s *scenario) {
+			s.all(agents.name)
+			s.all(expirers.name)
+			s.copiedByHand(s.a.end.Add(sweepBound + time.Second))
+		}},
 	"late by a clock of Kubernetes that was behind as its controllers went on": {"G2 on time",
 		func(s *scenario) { s.behindAfter(-time.Minute) }},
 	"let in until the end to which its record was prolonged": {"aws-auth in step", func(s *scenario) {

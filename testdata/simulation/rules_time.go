@@ -21,6 +21,7 @@ const (
 // onTime: nothing is there before its window begins, nor for longer than the bound after it ends.
 func onTime(h history) (wrong []string) {
 	bound, told := calmBound, h.told()
+	unled := remembered(func(cluster string) []span { return h.idle(cluster) })
 	alone := remembered(func(cluster string) []span { return h.idle(cluster, expirers.name) })
 	if h.faulty() {
 		bound = faultyBound
@@ -38,7 +39,7 @@ func onTime(h history) (wrong []string) {
 			}
 		}
 		for _, s := range a.stays {
-			if what := s.overdue(told, a, bound, alone(a.cluster)); what != "" {
+			if what := s.overdue(told, a, bound, unled(a.cluster), alone(a.cluster)); what != "" {
 				wrong = append(wrong, what)
 			}
 		}
