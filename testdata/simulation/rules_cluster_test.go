@@ -265,6 +265,7 @@ var clusterWaived = map[string]mutant{
 		s.inForce(of(refusing, clusterName), at, at.Add(5*time.Minute))
 	}},
 	"its record brought back":              {"metrics counts", func(s *scenario) { s.recordAgain(1) }},
+	"its end forgotten, and counted":       {"metrics counts", func(s *scenario) { s.endForgotten(0) }},
 	"brought back, and found gone":         {"metrics counts", func(s *scenario) { s.endsAgain(1) }},
 	"somebody held a Job that went before": {"G2 on time", func(s *scenario) { s.heldBefore(true) }},
 	"late while it was held": {"G2 on time", func(s *scenario) {

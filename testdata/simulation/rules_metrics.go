@@ -185,12 +185,13 @@ func (h history) enteredAs(a *account) []string {
 }
 
 // endings are the causes by which the end of a binding may be counted, each once: those that were
-// entered, and more where a restored etcd brought it back, or later its record alone says again that it is
-// there.
+// entered, and more where a restored etcd brought it back or had nothing of it, or later its record alone says
+// again that it is there.
 func (a *account) endings(s *stay, told history, k *knowledge, entered []string) []string {
 	once := func(causes []string) []string { return slices.Compact(slices.Sorted(slices.Values(causes))) }
 	all := slices.Clone(entered)
-	if s.again() { // it ends once more, which the entry may not tell
+	// it ends once more, or its end is forgotten before the ledger has it: the entry may not tell that
+	if s.again() || slices.ContainsFunc(a.forgot, s.went.at.Before) {
 		all = append(all, a.causesAround(told, s.went.at)...)
 	}
 	all = once(all)

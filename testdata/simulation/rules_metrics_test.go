@@ -134,6 +134,22 @@ func (s *scenario) refusedAgain(counted float64) {
 	})
 }
 
+// endForgotten has etcd have nothing of the request once its end is counted, which is refused then, and that
+// end be counted so often more.
+func (s *scenario) endForgotten(counted float64) {
+	v := *s.h[s.of("configmaps create")].version
+	v.Verb, v.process, v.Old, v.New = restored, "", v.New, nil
+	s.refused()
+	entry := *s.h[s.entry].push
+	entry.message = strings.ReplaceAll(entry.message, "Revoke "+s.a.name, "Refuse "+s.a.name)
+	s.h[s.entry].push = &entry
+	s.put(event{at: s.h[s.unbound].at.Add(time.Millisecond), version: &v})
+	s.shows(s.end(), func(one *scrape) {
+		one.numbers[`bindings_ended_total{cause="Denied"}`]++
+		one.numbers[`bindings_ended_total{cause="Expired"}`] += counted
+	})
+}
+
 // metricMutants are of what processes say of themselves.
 var metricMutants = map[string]mutant{
 	"a binding too many is shown": number("metrics live", "grants_active", 1000, (*scenario).end),
@@ -141,6 +157,7 @@ var metricMutants = map[string]mutant{
 		s.recordSetBack(requests.CauseExpired, 2)
 	}},
 	"a record forged, and its end counted twice":   {"metrics counts", func(s *scenario) { s.forgedEnd(2) }},
+	"its end forgotten, and counted twice":         {"metrics counts", func(s *scenario) { s.endForgotten(1) }},
 	"its refusal set back, and counted twice more": {"metrics counts", func(s *scenario) { s.refusedAgain(2) }},
 	"a binding that is there is not shown": number("metrics live", "grants_active", 0,
 		func(s *scenario) time.Time { return s.h[s.unbound].at }),
