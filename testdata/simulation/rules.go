@@ -104,7 +104,7 @@ type account struct {
 	entered    time.Time   // when the ledger had it; zero: it never did
 	forgot     []time.Time // when its cluster forgot what was granted
 	unrecorded time.Time   // when its record went last; zero: it is there, or never was
-	unmade     []time.Time // when a restored etcd brought its record back from before it announced a binding
+	unmade     []time.Time // when a restored etcd had its record as before it announced a binding, or none
 	recalled   []time.Time // when a restored etcd brought its record back, or somebody set that back
 }
 
@@ -201,9 +201,9 @@ func (h history) accounts() (all []*account) {
 				a.forgot = append(a.forgot, e.at)
 				if e.version.Resource == records && e.version.New != nil {
 					a.recalled = append(a.recalled, e.at)
-					if !announced(e.version.New) {
-						a.unmade = append(a.unmade, e.at)
-					}
+				}
+				if e.version.Resource == records && (e.version.New == nil || !announced(e.version.New)) {
+					a.unmade = append(a.unmade, e.at)
 				}
 			}
 			if e.version.Resource == records {

@@ -147,8 +147,8 @@ func (a *account) anew(s requests.Status) bool {
 	}
 }
 
-// waitsAgain tells whether by a time etcd brought its record back from before anything was bound, after that
-// was, and its binding was gone.
+// waitsAgain tells whether by a time etcd had its record as before anything was bound, or none, after that was,
+// and its binding was gone.
 func (a *account) waitsAgain(by time.Time) bool {
 	bound := lastBinding(a.made)
 	return !bound.IsZero() && !a.has(by) && slices.ContainsFunc(a.unmade, func(at time.Time) bool {

@@ -86,6 +86,8 @@ var entryWaived = map[string]mutant{
 		func(s *scenario) { s.leftAgain() }},
 	"taken as it waited, as etcd knew it again":      {"ledger exact", func(s *scenario) { s.waits(true) }},
 	"told to be taken as it waited, as etcd knew it": {"told true", func(s *scenario) { s.waits(true) }},
+	"taken as it waited, as etcd had none of it":     {"ledger exact", func(s *scenario) { s.waitsUnknown() }},
+	"taken and entered, as etcd had none of it":      {"ledger true", func(s *scenario) { s.waitsUnknown() }},
 	"never made, and told to be deleted as its Job went, after its record was prolonged": {"told true",
 		func(s *scenario) { s.unmadeTold(true) }},
 	"made again, and told to end by another name": {"told true", func(s *scenario) {
@@ -279,6 +281,21 @@ func (s *scenario) waits(setBack bool) {
 	s.tells(s.h[s.told(saysEnded)].at, saysNever+requests.CauseRevoked,
 		"The ledger has it in "+requests.RevocationPath(s.a.cluster, s.a.name))
 	s.drop(s.told(saysEnded))
+}
+
+// waitsUnknown has etcd have nothing of the request long after it was bound, and the requester take it back then,
+// in time to be entered for that.
+func (s *scenario) waitsUnknown() {
+	at := s.a.end.Add(-10 * time.Minute)
+	s.move(s.unbound, at)
+	s.locate()
+	v := *s.h[s.of("configmaps create")].version
+	v.Verb, v.process, v.Old, v.New = restored, "", v.New, nil
+	s.put(event{at: at, version: &v})
+	s.tamper(givesBack, at.Add(time.Minute))
+	s.entered(s.a.name, "cause: "+requests.CauseExpired, "cause: "+requests.CauseRelinquished)
+	s.entered(s.a.name, "state: Expired", "state: Relinquished")
+	s.timeless()
 }
 
 // entriesOfReviews are those of what only an entry says that a person approved and merged.

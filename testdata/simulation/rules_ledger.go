@@ -187,7 +187,7 @@ func (a *account) causes(h history, at time.Time) (causes []string) {
 		causes = append(causes, requests.CauseRelinquished)
 	}
 	for _, e := range deeds {
-		if e.at.After(at) && !a.takenAnew(e, at) {
+		if e.at.After(at) && !a.takenAnew(e, at) && !a.takenAsItWaits(e) {
 			continue
 		}
 		switch e.did.what {
@@ -235,6 +235,12 @@ func (a *account) takenAnew(e event, end time.Time) bool {
 		slices.ContainsFunc(a.backs, func(back time.Time) bool {
 			return back.After(a.deeds[first].at) && !back.After(e.at)
 		})
+}
+
+// takenAsItWaits tells whether a deed came before its entry, and once it waited to be granted as if it never had
+// been.
+func (a *account) takenAsItWaits(e event) bool {
+	return a.granted() && a.waitsAgain(e.at) && (a.entered.IsZero() || e.at.Before(a.entered))
 }
 
 // leftAlong tells whether its file, which was back on main, left with what somebody merged for something else:
