@@ -56,8 +56,17 @@ func (v *prover) follow(ctx context.Context, tip string, save bool) error {
 		return fmt.Errorf("who approved the policies is not known: %w", err)
 	}
 	v.following.done(time.Time{})
+	for p, wait := range v.waiting { // what was tried in vain meanwhile is not put off for that
+		if wait.behind {
+			wait.again, wait.behind = retry{}, false
+			v.waiting[p] = wait
+		}
+	}
 	return nil
 }
+
+// knows tells whether it is known who approved the files that decide at a commit.
+func (v *prover) knows(tip string) bool { return v.trust != nil && v.trust.head == tip }
 
 // followTo advances trust as far as it can.
 func (v *prover) followTo(ctx context.Context, tip string) error {
@@ -264,7 +273,7 @@ func (v *prover) unproven(ctx context.Context, tip, path string, merged git.Comm
 
 func (v *prover) unprovenBy(ctx context.Context, wanted func(string) bool, tip string,
 	merged git.Commit, f policies.Facts) (policies.Code, string) {
-	if v.trust == nil || v.trust.head != tip {
+	if !v.knows(tip) {
 		return policies.EvaluationError, "who approved the policies is not known yet"
 	}
 	if code, problem := v.trust.doubt(wanted, f.Base, nil); code != "" {

@@ -203,7 +203,7 @@ func (v *prover) judgeOpen(ctx context.Context, tip string, p github.OpenPull) p
 		return policies.Refuse(policies.EvaluationError, "%v", err)
 	case facts.PullRequest.HeadSHA != p.HeadSHA || facts.Base.Commit != tip || facts.Merge != nil:
 		return policies.Refuse(policies.EvaluationError, "it moved just now; it is tried again")
-	case v.trust == nil || v.trust.head != tip:
+	case !v.knows(tip):
 		return policies.Refuse(policies.EvaluationError, "who approved the policies is not known yet")
 	}
 	_, asked, _ := policies.KindOf(facts.Files)

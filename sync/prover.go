@@ -45,6 +45,7 @@ type waiting struct {
 	doubted bool // since is by a clock that nobody can trust, and it is not to be refused by that
 
 	allowed bool // by the last judgement
+	behind  bool // trust was, at the last judgement, which came to nothing
 
 	number int           // of its pull request; 0 while that is not known
 	told   policies.Code // why it waits, as its pull request was told
@@ -213,6 +214,7 @@ func (v *prover) judgeAll(ctx context.Context, main *plan.Main, paths []string) 
 			wait.again = retry{}
 		}
 		wait.allowed = allowed
+		wait.behind = proof.Decision.Outcome == policies.Failed && !v.knows(main.Tip)
 		wait.again.later(now)
 		wait.number = cmp.Or(proof.Evidence.PullRequest, wait.number) // which GitHub may not tell again
 		v.waiting[p] = wait

@@ -312,7 +312,8 @@ func TestProofNotToBeHad(t *testing.T) {
 	s.granted(name)
 }
 
-// TestProofGetsFurther: how long it was tried to prove one change puts off no try of the next one.
+// TestProofGetsFurther: how long it was tried to prove one change puts off no try of the next one, nor a
+// judgement that waits for both.
 func TestProofGetsFurther(t *testing.T) {
 	s := newStage(t)
 	agent := s.agent(githubOnly)
@@ -322,6 +323,7 @@ func TestProofGetsFurther(t *testing.T) {
 	}
 	one := s.change("one", "root", s.longer(3))
 	two := s.change("two", "root", s.longer(4))
+	name := s.request("one")
 	fail(one)
 	for _, pause := range []time.Duration{firstPause, 2 * firstPause, 4 * firstPause} {
 		if err := agent.Once(t.Context()); err == nil {
@@ -337,6 +339,7 @@ func TestProofGetsFurther(t *testing.T) {
 	s.Heal()
 	s.SetClock(s.Clock().Add(firstPause))
 	s.Must(agent.Once(t.Context()))
+	s.granted(name)
 }
 
 // TestBranchEvidenceProvesNothing: there is nobody to ask.
