@@ -125,7 +125,10 @@ var entryWaived = map[string]mutant{
 		s.reused("A")
 	}},
 	"a name is told to be taken whose file a merge changed": {"told true", func(s *scenario) {
-		s.overwritten("M")
+		s.overwritten("M", func(a *account) string { return a.path })
+	}},
+	"a name is told to be taken in the ledger whose file a merge changed": {"told true", func(s *scenario) {
+		s.overwritten("M", func(a *account) string { return requests.RevocationPath(a.cluster, a.name) })
 	}},
 	"its answer came along with something else": {"owed", func(s *scenario) {
 		i := slices.IndexFunc(wishes, func(one wish) bool { return one.allowed == glass })
@@ -184,15 +187,15 @@ func (s *scenario) reused(once string) {
 }
 
 // overwritten has something become of the file of another request by the merge of this one, whose pull
-// request is told that the other one's name is taken.
-func (s *scenario) overwritten(what string) {
+// request is told that the other one's name is taken by what has it then.
+func (s *scenario) overwritten(what string, by func(*account) string) {
 	accounts := s.h.accounts()
 	other := accounts[slices.IndexFunc(accounts, func(a *account) bool { return a.path != s.a.path })]
 	s.pushed(s.find(func(e event) bool { return e.push != nil && e.push.tip == s.a.commit }), func(p *push) {
 		p.changed[other.path] = what
 	})
 	s.tells(s.h[s.told(saysGranted)].at.Add(-time.Millisecond), saysRefused+string(policies.RequestIDReused),
-		fmt.Sprintf("The name %s is taken by %s of #%d, which was first", other.name, other.path, other.number))
+		fmt.Sprintf("The name %s is taken by %s of #%d, which was first", other.name, by(other), other.number))
 }
 
 // alone has a Role be what was made last of the request.

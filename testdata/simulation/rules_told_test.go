@@ -141,7 +141,7 @@ var toldMutants = map[string]mutant{
 		s.reused("M")
 	}},
 	"a name is told to be taken of what it did not change": {"told true", func(s *scenario) {
-		s.overwritten("D")
+		s.overwritten("D", func(a *account) string { return a.path })
 	}},
 	"what was bound is told to have never been": {"told true", func(s *scenario) {
 		s.tells(s.h[s.unbound].at, saysNever+requests.CauseRevoked, "")

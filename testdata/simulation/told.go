@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/pullgrant/pullgrant/requests"
 )
 
 // comment is one that a process wrote on a pull request.
@@ -102,12 +104,14 @@ func (h history) mergesOf(some []*account) (all []*push) {
 }
 
 // mergedOver tells whether the merge of some requests changed the file of another one, which came first,
-// and a text says that this has the name: their branch had it as main had before it was set back.
+// and a text says that this, or its entry, has the name: their branch had it as main had before it was set back.
 func (h history) mergedOver(some, all []*account, text string) bool {
 	return slices.ContainsFunc(h.mergesOf(some), func(merge *push) bool {
 		return slices.ContainsFunc(all, func(a *account) bool {
-			return merge.changed[a.path] == "M" &&
-				strings.Contains(text, fmt.Sprintf("The name %s is taken by %s of #%d,", a.name, a.path, a.number))
+			by := func(path string) bool {
+				return strings.Contains(text, fmt.Sprintf("The name %s is taken by %s of #%d,", a.name, path, a.number))
+			}
+			return merge.changed[a.path] == "M" && (by(a.path) || by(requests.RevocationPath(a.cluster, a.name)))
 		})
 	})
 }
