@@ -19,7 +19,7 @@ const (
 )
 
 // overdue is what is wrong with how long a binding was there; empty when nothing is.
-// What people made themselves goes by agents, and past the end that it states by expirers too, and so does
+// What people made themselves goes by who leads, and past the end that it states by expirers too, and so does
 // all that came late while no Job was over; unled is when no agent lived, and alone when none of both.
 func (s *stay) overdue(h history, a *account, bound time.Duration, unled, alone []span) string {
 	v, end := s.came.version, a.end
@@ -35,8 +35,8 @@ func (s *stay) overdue(h history, a *account, bound time.Duration, unled, alone 
 	uid := of(held, string(v.object().GetUID()))
 	limits := []limit{{end, bound, h.waives(a.cluster, uid)}}
 	switch {
-	case s.byHand(): // which only agents can tell from what they made; others go by the end that it states
-		limits[0].waives = append(limits[0].waives, unled...)
+	case s.byHand(): // which only who leads can tell from what agents made; others go by the end that it states
+		limits[0].waives = append(h.waives(a.cluster, append(h.ofLeaders(a.cluster), uid)...), unled...)
 		if stated, _ := kube.EndOf(v.object()); stated.After(end) {
 			end = stated
 		}

@@ -138,6 +138,10 @@ var shapeWaived = map[string]mutant{
 			s.move(s.unbound, s.a.end.Add(11*time.Second))
 			s.tamper(unlabelled, s.a.end.Add(-time.Minute))
 		}},
+	"copied, and the copy stays while a stranger holds the Lease": {"G2 on time", func(s *scenario) {
+		s.copiedByHand(s.a.merged.Add(11 * time.Minute))
+		s.inForce(of(leaseTaken, s.a.cluster), s.a.merged, s.a.merged.Add(10*time.Minute))
+	}},
 	"copied, and the copy stays until its end while an expirer lives": {"G2 on time", func(s *scenario) {
 		s.all(agents.name)
 		s.copiedByHand(s.a.end)
