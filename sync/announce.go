@@ -91,13 +91,17 @@ func (p *pass) tellWaits(ctx context.Context, path string, proof plan.Proof) {
 // tellGone has the pull requests told of requests that were to wait and are off the branch: no record
 // says it, as they were never judged. What has an entry was refused meanwhile by another process, and where
 // another has the name, on the branch or in whatever ledger, it was discarded for that: what was told then
-// stands.
+// stands, and what still waits to be told of it is not.
 func (p *pass) tellGone(ctx context.Context) error {
 	var errs []error
 	for _, path := range slices.Sorted(maps.Keys(p.prover.waiting)) {
 		wait := p.prover.waiting[path]
-		if _, here := p.world.Main.Requests[path]; here || wait.told == "" || slices.ContainsFunc(p.world.Records,
+		if _, here := p.world.Main.Requests[path]; here || slices.ContainsFunc(p.world.Records,
 			func(r plan.Record) bool { return r.Grant.Path == path }) {
+			continue
+		}
+		p.tell.comments.forget(wait.number, path)
+		if wait.told == "" {
 			continue
 		}
 		err := p.branch.lookUp(ctx, p.world.Main, nameOf(path))

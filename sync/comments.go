@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/pullgrant/pullgrant/internal/github"
-	"github.com/pullgrant/pullgrant/requests"
 )
 
 const (
@@ -83,13 +82,13 @@ func (n *comments) queue(t *comment, anew bool) bool {
 	return true
 }
 
-// forget has what waits to be written of a grant stay unwritten, as that is over. What is being written
-// is.
-func (n *comments) forget(g requests.Grant) {
+// forget has what waits to be written of a grant stay unwritten on its pull request, as that is over. What is
+// being written is.
+func (n *comments) forget(number int, path string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	about := (&comment{number: g.Evidence.PullRequest}).about()
-	if t := n.pending[about]; t != nil && t.grant == g.Path {
+	about := (&comment{number: number}).about()
+	if t := n.pending[about]; t != nil && t.grant == path {
 		delete(n.pending, about)
 	}
 }

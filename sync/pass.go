@@ -231,7 +231,7 @@ func (p *pass) tellWhyItWaits(path string, proof plan.Proof) {
 	}
 	wait.told = d.Code
 	p.prover.waiting[path] = wait
-	p.tell.unjudged(wait.number, wait.since, d)
+	p.tell.unjudged(path, wait.number, wait.since, d)
 }
 
 // accept has the next run go on from the tip. Not while a request waits to be judged: its history

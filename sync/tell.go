@@ -62,7 +62,7 @@ func (t *teller) record(r plan.Record) {
 	about := kube.RecordReference(g.Name)
 	t.messages.Record(r)
 	if r.Phase == plan.Ended {
-		t.comments.forget(g)
+		t.comments.forget(g.Evidence.PullRequest, g.Path)
 	}
 	switch {
 	case r.Phase == plan.Granted:
@@ -160,8 +160,8 @@ func (t *teller) waits(r plan.Record) {
 }
 
 // unjudged has the pull request of a request that is not judged yet told, and why.
-func (t *teller) unjudged(number int, since time.Time, d policies.Decision) {
-	t.comments.put(comment{number: number, what: "waiting",
+func (t *teller) unjudged(path string, number int, since time.Time, d policies.Decision) {
+	t.comments.put(comment{number: number, what: "waiting", grant: path,
 		compose: func(context.Context) (string, error) { return unjudgedText(since, d), nil }})
 }
 

@@ -100,6 +100,31 @@ func TestGoneBeforeItIsJudged(t *testing.T) {
 	}
 }
 
+// TestJudgedBeforeItIsToldToWait: what waits to be told of a request is told no more once another process
+// judged it, which told what came of it.
+func TestJudgedBeforeItIsToldToWait(t *testing.T) {
+	s := newStage(t)
+	name, number := s.unjudged()
+	s.Fail(http.MethodGet, fmt.Sprintf("/repos/acme/access/issues/%d/comments", number), -1,
+		http.StatusInternalServerError, "{}")
+	agent := s.agent(githubOnly)
+	for range 2 {
+		_ = agent.Once(t.Context())
+		s.pause()
+	}
+	if len(agent.tell.comments.pending) != 1 {
+		t.Fatalf("nothing waits to be told: %v", agent.tell.comments.pending)
+	}
+	_, path, _ := s.requestFile("unjudged")
+	s.pushFiles("root", "Take it", map[string]string{path: forge.Removed,
+		requests.RevocationPath(s.Cluster, name): "{}"})
+	s.Heal()
+	_ = agent.Once(t.Context())
+	if said := s.said(number); said != "" {
+		t.Errorf("it says %s", said)
+	}
+}
+
 // TestGoneWhileItsPullRequestIsNotKnown: nor to wait for ever where GitHub did not tell any more which
 // pull request it is of, once that was told.
 func TestGoneWhileItsPullRequestIsNotKnown(t *testing.T) {
