@@ -333,7 +333,8 @@ func TestProofGetsFurther(t *testing.T) {
 	}
 	s.Heal()
 	fail(two)
-	if err := agent.Once(t.Context()); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("acme/access#%d", two)) {
+	if err := agent.Once(t.Context()); err == nil || !strings.Contains(err.Error(),
+		fmt.Sprintf("acme/access#%d", two)) {
 		t.Errorf("error: %v", err)
 	}
 	s.Heal()

@@ -4,7 +4,9 @@ package monitor
 const (
 	MessageSent   = "sent"
 	MessageFailed = "failed" // a try; another follows
-	MessageLost   = "lost"   // given up: the channel failed for an hour, too many wait for it, or not all recipients are known there
+	// MessageLost is given up: the channel failed for an hour, too many wait for it, or its mail server refused
+	// some of the recipients.
+	MessageLost = "lost"
 )
 
 // MessageResults lists them.

@@ -75,7 +75,8 @@ func (s *scenario) endsAhead(until time.Duration) {
 var toldWaived = map[string]mutant{
 	"told to be off main before main was set back to have it": {"told true", func(s *scenario) { s.offMain(0) }},
 	"part of it was lost with a restored etcd before all was there": {"told true", func(s *scenario) {
-		*s = *newScenario(s.t, s.h, &wishes[slices.IndexFunc(wishes, func(one wish) bool { return len(one.gives) == 2 })])
+		two := slices.IndexFunc(wishes, func(one wish) bool { return len(one.gives) == 2 })
+		*s = *newScenario(s.t, s.h, &wishes[two])
 		i, told := s.of("roles create"), s.h[s.bound].at.Add(2*news)
 		made := *s.h[i].version
 		gone := made
