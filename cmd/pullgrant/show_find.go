@@ -140,10 +140,10 @@ func (o showOptions) onBranch(ctx context.Context, w world, client *github.Clien
 	}
 	d := policies.EvaluateMerged(f, path, file.Blob, w.now())
 	said := ""
+	if d.Outcome == policies.Allowed {
+		d.Message = "merged and approved"
+	}
 	if d.Outcome == policies.Allowed || d.Code == policies.ExpiredBeforeGrant {
-		if d.Outcome == policies.Allowed {
-			d.Message = "merged and approved"
-		}
 		if said, err = client.AgentSaid(ctx, number, o.agent); err != nil {
 			return shown{}, err
 		}
