@@ -88,6 +88,20 @@ func (p *pass) tellWaits(ctx context.Context, path string, proof plan.Proof) {
 	p.tell.messages.Waits(path, content, wait.number, wait.since, proof.Decision.Code)
 }
 
+// tellWhyItWaits has the pull request of a request that cannot be judged told, once for each
+// reason: what GitHub does not answer after a minute, as it can be late, anything else at once.
+func (p *pass) tellWhyItWaits(path string, proof plan.Proof) {
+	wait, d := p.prover.waiting[path], proof.Decision
+	late := d.Code == policies.EvaluationError
+	if wait.number == 0 || proof.Moved || wait.told == d.Code || late && (proof.At.IsZero() ||
+		p.clocks.wall().Sub(wait.since) < time.Minute) {
+		return
+	}
+	wait.told = d.Code
+	p.prover.waiting[path] = wait
+	p.tell.unjudged(path, wait.number, wait.since, d)
+}
+
 // tellGone has the pull requests told of requests that were to wait and are off the branch: no record
 // says it, as they were never judged. What has an entry was refused meanwhile by another process, and where
 // another has the name, on the branch or in whatever ledger, it was discarded for that: what was told then

@@ -209,29 +209,20 @@ func (p *pass) judge(ctx context.Context) error {
 	p.prover.release(p.world)
 	p.tell.grants(p.world)
 	for _, path := range slices.Sorted(maps.Keys(p.prover.waiting)) {
-		p.tellWaits(ctx, path, proofs[path])
+		stands := stands(p.world, path)
+		if !stands {
+			p.tellWaits(ctx, path, proofs[path])
+		}
 		if proofs[path].Decision.Outcome == policies.Allowed {
 			continue // what its grant lacks is known by another error
 		}
 		p.failed.add(monitor.StageRequests, fmt.Errorf("%s waits: %s", path,
 			proofs[path].Decision.Message))
-		p.tellWhyItWaits(path, proofs[path])
+		if !stands {
+			p.tellWhyItWaits(path, proofs[path])
+		}
 	}
 	return nil
-}
-
-// tellWhyItWaits has the pull request of a request that cannot be judged told, once for each
-// reason: what GitHub does not answer after a minute, as it can be late, anything else at once.
-func (p *pass) tellWhyItWaits(path string, proof plan.Proof) {
-	wait, d := p.prover.waiting[path], proof.Decision
-	late := d.Code == policies.EvaluationError
-	if wait.number == 0 || proof.Moved || wait.told == d.Code || late && (proof.At.IsZero() ||
-		p.clocks.wall().Sub(wait.since) < time.Minute) {
-		return
-	}
-	wait.told = d.Code
-	p.prover.waiting[path] = wait
-	p.tell.unjudged(path, wait.number, wait.since, d)
 }
 
 // accept has the next run go on from the tip. Not while a request waits to be judged: its history

@@ -121,6 +121,13 @@ func (v *prover) prove(ctx context.Context, w plan.World) map[string]plan.Proof 
 					requests.At(wait.again.next))}
 			continue
 		}
+		if stands(w, p) {
+			v.waiting[p] = wait
+			proofs[p] = plan.Proof{Blob: blob, Since: wait.since,
+				Decision: policies.Refuse(policies.EvaluationError, "what it gave is there, and no record "+
+					"says so; it is judged again once that is taken away")}
+			continue
+		}
 		if stop, held := v.held(); held { // it is judged once it can be granted, at once
 			if v.github != nil && wait.number == 0 && looked < maxUntold {
 				looked++ // without an answer nobody is told, which is no error
@@ -154,6 +161,14 @@ func (v *prover) prove(ctx context.Context, w plan.World) map[string]plan.Proof 
 		}
 	}
 	return proofs
+}
+
+// stands tells whether what gives the access that a request without a record asks for is there: somebody
+// spoiled its record while the access could not be ended. It does not wait to be given, nor is it over.
+func stands(w plan.World, path string) bool {
+	return slices.ContainsFunc(w.Live, func(l plan.Live) bool {
+		return l.Managed && !l.IsBackstop() && l.Name == requests.ObjectName(nameOf(path), 0)
+	}) && !slices.ContainsFunc(w.Records, func(r plan.Record) bool { return r.Grant.Path == path })
 }
 
 // late are those that are allowed by a judgement that is from too long ago by now, as one of the others took

@@ -9,8 +9,11 @@ import (
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/sync/kube"
 	"github.com/pullgrant/pullgrant/testdata/forge"
 	"github.com/pullgrant/pullgrant/testdata/scene"
 )
@@ -273,4 +276,42 @@ func TestStopIsTold(t *testing.T) {
 	if s.entered(name) || len(s.Bindings()) != 0 {
 		t.Error("granted or refused")
 	}
+}
+
+// TestSpoiledRecord: what is there and cannot be ended is neither said to wait nor refused once its record
+// cannot be read any more, until it is gone.
+func TestSpoiledRecord(t *testing.T) {
+	s := newStage(t)
+	name, path, content := s.requestFile("spoiled")
+	number := s.pull("spoiled", true, map[string]string{path: content})
+	agent := s.agent(githubOnly)
+	s.Must(agent.Once(t.Context()))
+	s.granted(name)
+	object := requests.ObjectName(name, 0)
+	keep := func(finalizers string) {
+		_, err := s.Admin.RbacV1().RoleBindings(s.Namespace).Patch(t.Context(), object,
+			types.MergePatchType, []byte(`{"metadata":{"finalizers":`+finalizers+`}}`), metav1.PatchOptions{})
+		s.Must(err)
+	}
+	keep(`["example.com/keep"]`)
+	s.SetClock(s.Clock().Add(time.Hour))
+	_ = agent.Once(t.Context())
+	s.says(number, "### Access should be over, and is not")
+	_, err := s.Admin.CoreV1().ConfigMaps(kube.Namespace).Patch(t.Context(), object, types.MergePatchType,
+		[]byte(`{"data":null}`), metav1.PatchOptions{})
+	s.Must(err)
+	s.pause()
+	if err := agent.Once(t.Context()); err == nil || !strings.Contains(err.Error(), "no record says so") {
+		t.Fatalf("error: %v", err)
+	}
+	s.says(number, "### Access should be over, and is not")
+	if s.entered(name) {
+		t.Error("it is in the ledger, and there")
+	}
+	keep("null")
+	s.Until("it is gone", func() bool { _ = agent.Once(t.Context()); return len(s.Names()) == 0 })
+	s.Must(s.Admin.CoreV1().ConfigMaps(kube.Namespace).Delete(t.Context(), object, metav1.DeleteOptions{}))
+	s.pause()
+	s.Must(agent.Once(t.Context()))
+	s.says(number, "### Refused: ExpiredBeforeGrant")
 }
