@@ -35,23 +35,30 @@ func owed(h history) (wrong []string) {
 		entry, _ := h.entry(a)
 		answered, paid, owes := false, false, false
 		for _, e := range h {
-			switch {
-			case e.did != nil && e.did.request.path == a.path && e.did.what == answers:
-				answered = true
-			case e.push == nil:
-			case e.push.changed[a.answerOf()] == "A":
+			answered = answered || e.did != nil && e.did.request.path == a.path && e.did.what == answers
+			if e.push == nil {
+				continue
+			}
+			entered, debt := e.push.changed[a.entryOf()] == "A", e.push.changed[a.debtOf()]
+			setBack := e.push.cluster == "" // or what was set back is put there again
+			switch e.push.changed[a.answerOf()] {
+			case "A":
 				owners := k.during(e.at, e.at)[0].files[ownersFile].commit
-				// before that it is an answer to nothing
+				// before anything is owed it is an answer to nothing
 				paid = answered && owes && len(k.facts[unapproved+owners]) == 0 && len(e.push.changed) == 1
-			case e.push.changed[a.entryOf()] == "A" && e.push.changed[a.debtOf()] == "A":
+			case "D":
+				paid = false
+			}
+			switch {
+			case debt == "A":
 				owes = true
-			case e.push.changed[a.entryOf()] == "A" && a.granted() && !paid && !a.anew(entry.Status):
+			case entered && !setBack && a.granted() && !paid && !a.anew(entry.Status):
 				wrong = append(wrong, fmt.Sprintf("%s is over since %s, and nothing is owed for it", a.name, e.at))
-			case e.push.changed[a.debtOf()] == "D" && e.push.cluster == "": // main was set back
-				owes = false
-			case e.push.changed[a.debtOf()] == "D" && !paid:
+			case debt == "D" && !setBack && !paid:
 				wrong = append(wrong, fmt.Sprintf("nothing is owed for %s any more since %s, and nobody "+
 					"answered for it", a.name, e.at))
+			case debt == "D":
+				owes = false
 			}
 		}
 		if _, there := main[a.debtOf()]; there != (owes && !paid) {

@@ -87,7 +87,7 @@ func toldTrue(h history) (wrong []string) {
 				return what == ""
 			}
 			if slices.ContainsFunc(about, so) || slices.ContainsFunc(h.broughtWith(about, all), so) ||
-				h.mergedOver(about, all, text) {
+				h.mergedOver(about, all, text, e.at) {
 				what = ""
 			}
 		case strings.HasPrefix(heading, saysWithdrawn):

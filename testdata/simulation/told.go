@@ -104,14 +104,22 @@ func (h history) mergesOf(some []*account) (all []*push) {
 }
 
 // mergedOver tells whether the merge of some requests changed the file of another one, which came first,
-// and a text says that this, or its entry, has the name: their branch had it as main had before it was set back.
-func (h history) mergedOver(some, all []*account, text string) bool {
+// and a text says that this has the name, or that its entry has, which was there: their branch had it as main
+// had before it was set back, or main had it no more.
+func (h history) mergedOver(some, all []*account, text string, at time.Time) bool {
 	return slices.ContainsFunc(h.mergesOf(some), func(merge *push) bool {
 		return slices.ContainsFunc(all, func(a *account) bool {
 			by := func(path string) bool {
 				return strings.Contains(text, fmt.Sprintf("The name %s is taken by %s of #%d,", a.name, path, a.number))
 			}
-			return merge.changed[a.path] == "M" && (by(a.path) || by(requests.RevocationPath(a.cluster, a.name)))
+			entered := !a.entered.IsZero() && a.entered.Before(at) && by(requests.RevocationPath(a.cluster, a.name))
+			switch merge.changed[a.path] {
+			case "M":
+				return entered || by(a.path)
+			case "A":
+				return entered
+			}
+			return false
 		})
 	})
 }
