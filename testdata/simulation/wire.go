@@ -236,13 +236,17 @@ func (n *wire) watch(id string, r *http.Request) *http.Response {
 	return answer
 }
 
+// end ends it once: where it broke, its reader draws while another goroutine closes it.
 func (one *watch) end(why error) {
 	w := one.site.w
 	w.mu.Lock()
+	on := w.watches[one]
 	delete(w.watches, one)
 	w.mu.Unlock()
-	w.drawn("end of " + one.id)
-	one.because(why)
+	if on {
+		w.drawn("end of " + one.id)
+		one.because(why)
+	}
 }
 
 // Close is called by the reader.
