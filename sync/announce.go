@@ -78,14 +78,14 @@ func (a *asks) read(ctx context.Context, v *prover) (map[string][]policies.Notif
 // been so for too long, and why, where its judgement says that.
 func (p *pass) tellWaits(ctx context.Context, path string, proof plan.Proof) {
 	wait := p.prover.waiting[path]
-	if p.tell.messages == nil || proof.Moved || p.clocks.wall().Sub(wait.since) < messages.Late {
+	if p.tell.messages == nil || proof.Moved || p.clocks.wall().Sub(wait.from()) < messages.Late {
 		return
 	}
 	content, err := p.branch.repository.Blob(ctx, wait.blob)
 	if err != nil {
 		content = nil // then it is told without the words of its file
 	}
-	p.tell.messages.Waits(path, content, wait.number, wait.since, proof.Decision.Code)
+	p.tell.messages.Waits(path, content, wait.number, wait.from(), proof.Decision.Code)
 }
 
 // tellWhyItWaits has the pull request of a request that cannot be judged told, once for each
@@ -94,12 +94,12 @@ func (p *pass) tellWhyItWaits(path string, proof plan.Proof) {
 	wait, d := p.prover.waiting[path], proof.Decision
 	late := d.Code == policies.EvaluationError
 	if wait.number == 0 || proof.Moved || wait.told == d.Code || late && (proof.At.IsZero() ||
-		p.clocks.wall().Sub(wait.since) < time.Minute) {
+		p.clocks.wall().Sub(wait.from()) < time.Minute) {
 		return
 	}
 	wait.told = d.Code
 	p.prover.waiting[path] = wait
-	p.tell.unjudged(path, wait.number, wait.since, d)
+	p.tell.unjudged(path, wait.number, wait.from(), d)
 }
 
 // tellGone has the pull requests told of requests that were to wait and are off the branch: no record

@@ -37,7 +37,7 @@ func (v *prover) judge(ctx context.Context, tip, p, blob string) plan.Proof {
 		proof.Decision = policies.Refuse(policies.EvaluationError, "%v", err)
 		return proof
 	}
-	proof.Evidence.MergeCommit = added.Hash
+	proof.Evidence.MergeCommit, proof.Came = added.Hash, added.Committer.When
 	if v.github == nil {
 		proof.Decision = v.judgeBranch(ctx, tip, p, blob, content, added)
 	} else {

@@ -40,6 +40,7 @@ const maxUntold = 20
 type waiting struct {
 	blob  string
 	since time.Time // when it was first tried
+	came  time.Time // when it came to the branch, as the commit says that brought it; zero: not known
 	again retry
 
 	doubted bool // since is by a clock that nobody can trust, and it is not to be refused by that
@@ -49,6 +50,14 @@ type waiting struct {
 
 	number int           // of its pull request; 0 while that is not known
 	told   policies.Code // why it waits, as its pull request was told
+}
+
+// from is since when it waits, whoever saw it first: a process that makes one pass only saw nothing before.
+func (w waiting) from() time.Time {
+	if w.came.IsZero() || w.came.After(w.since) {
+		return w.since
+	}
+	return w.came
 }
 
 // prover judges what is on the branch, policies before the requests that they decide, from git,
@@ -131,7 +140,11 @@ func (v *prover) prove(ctx context.Context, w plan.World) map[string]plan.Proof 
 		if stop, held := v.held(); held { // it is judged once it can be granted, at once
 			if v.github != nil && wait.number == 0 && looked < maxUntold {
 				looked++ // without an answer nobody is told, which is no error
-				wait.number, _, _ = v.github.Introduced(first, p, w.Main.Tip)
+				var commit string
+				wait.number, commit, _ = v.github.Introduced(first, p, w.Main.Tip)
+				if added, here := v.branch.repository.HeldCommit(commit); here {
+					wait.came = added.Committer.When
+				}
 			}
 			v.waiting[p] = wait
 			proofs[p] = plan.Proof{Blob: blob, Since: wait.since, At: now,
@@ -232,6 +245,7 @@ func (v *prover) judgeAll(ctx context.Context, main *plan.Main, paths []string) 
 		wait.behind = proof.Decision.Outcome == policies.Failed && !v.knows(main.Tip)
 		wait.again.later(now)
 		wait.number = cmp.Or(proof.Evidence.PullRequest, wait.number) // which GitHub may not tell again
+		wait.came = cmp.Or(proof.Came, wait.came)
 		v.waiting[p] = wait
 		d := proof.Decision
 		level := slog.LevelInfo

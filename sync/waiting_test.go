@@ -69,6 +69,31 @@ func TestWaitingIsTold(t *testing.T) {
 	}
 }
 
+// TestWaitingIsToldByWhoPassesOnce: an agent that makes one pass each time tells as well that a request waits,
+// since when it is on the branch, and says no more than that again in the next.
+func TestWaitingIsToldByWhoPassesOnce(t *testing.T) {
+	s := newStage(t)
+	_, number := s.unjudged()
+	once := func() {
+		if s.agent(githubOnly).Once(t.Context()) == nil {
+			t.Fatal("no error")
+		}
+	}
+	once()
+	if said := s.said(number); said != "" {
+		t.Errorf("told at once: %s", said)
+	}
+	s.pause()
+	once()
+	s.says(number, "### Merged, not granted yet", "it waits ([EvaluationError](")
+	said := s.said(number)
+	s.pause()
+	once()
+	if again := s.said(number); again != said {
+		t.Errorf("it said\n%s\nand says\n%s", said, again)
+	}
+}
+
 // TestGoneBeforeItIsJudged: a request that was to wait and leaves the branch unjudged is said to be
 // gone, not to wait for ever; not where the ledger has it, for then it was judged by another process, nor
 // where the agent took its file away, as another cluster's ledger has its name.

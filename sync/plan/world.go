@@ -96,6 +96,7 @@ type Proof struct {
 	Decision policies.Decision
 	Evidence requests.Evidence // as far as it is known, also of a refusal
 	Facts    []byte            // as the ledger keeps them; nil when there are none
+	Came     time.Time         // when the commit that brought it says that it was made; zero: not known
 	Since    time.Time         // when the agent first saw the request
 	At       time.Time         // when it was judged
 	Moved    bool              // the branch did meanwhile, and has its name: what became of it is not known
