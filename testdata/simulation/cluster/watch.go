@@ -131,6 +131,11 @@ func (v *watcher) follow(cuts <-chan struct{}) {
 			}
 			late.Stop()
 		}
+		select {
+		case <-cuts: // whatever changed as well: a select below takes either
+			return
+		default:
+		}
 		if !v.tell() {
 			return
 		}
