@@ -130,6 +130,9 @@ var entryWaived = map[string]mutant{
 	"a name is told to be taken in the ledger whose file a merge changed": {"told true", func(s *scenario) {
 		s.overwritten("M", func(a *account) string { return requests.RevocationPath(a.cluster, a.name) })
 	}},
+	"a name is told to be taken in the ledger whose file a merge brought again": {"told true", func(s *scenario) {
+		s.overwritten("A", func(a *account) string { return requests.RevocationPath(a.cluster, a.name) })
+	}},
 	"its answer came along with something else": {"owed", func(s *scenario) {
 		i := slices.IndexFunc(wishes, func(one wish) bool { return one.allowed == glass })
 		*s = *newScenario(s.t, s.h, &wishes[i])
@@ -194,7 +197,11 @@ func (s *scenario) overwritten(what string, by func(*account) string) {
 	s.pushed(s.find(func(e event) bool { return e.push != nil && e.push.tip == s.a.commit }), func(p *push) {
 		p.changed[other.path] = what
 	})
-	s.tells(s.h[s.told(saysGranted)].at.Add(-time.Millisecond), saysRefused+string(policies.RequestIDReused),
+	at := s.h[s.told(saysGranted)].at.Add(-time.Millisecond)
+	if what == "A" && at.Before(other.entered) {
+		at = other.entered.Add(time.Millisecond)
+	}
+	s.tells(at, saysRefused+string(policies.RequestIDReused),
 		fmt.Sprintf("The name %s is taken by %s of #%d, which was first", other.name, by(other), other.number))
 }
 

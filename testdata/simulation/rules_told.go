@@ -156,8 +156,8 @@ func (h history) untold(a *account, all []*account, k *knowledge, process string
 		switch {
 		case known:
 			return fmt.Sprintf("it was there at %s", given)
-		case merged.IsZero() || since.Before(merged.Add(slow-tolerated)) ||
-			since.After(at.Add(fast+tolerated)): // by the clock of who says so
+		case merged.IsZero() || since.Before(merged.Add(min(slow, 0)-tolerated)) ||
+			since.After(at.Add(fast+tolerated)): // by the clock of who says so, or by GitHub's if that is behind
 			return fmt.Sprintf("it says since %s; it was merged at %s", since, merged)
 		case !k.wrongs.in(a.cluster, at.Add(-reasonFor), at, a.services()...):
 			return "it had nothing to wait for"

@@ -112,12 +112,12 @@ func (h history) mergedOver(some, all []*account, text string, at time.Time) boo
 			by := func(path string) bool {
 				return strings.Contains(text, fmt.Sprintf("The name %s is taken by %s of #%d,", a.name, path, a.number))
 			}
-			entered := !a.entered.IsZero() && a.entered.Before(at) && by(requests.RevocationPath(a.cluster, a.name))
+			entry := by(requests.RevocationPath(a.cluster, a.name))
 			switch merge.changed[a.path] {
 			case "M":
-				return entered || by(a.path)
+				return entry || by(a.path)
 			case "A":
-				return entered
+				return entry && !a.entered.IsZero() && a.entered.Before(at)
 			}
 			return false
 		})
