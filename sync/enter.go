@@ -58,19 +58,21 @@ func (a *Agent) enter(ctx context.Context, entries []ledger.Entry) map[string]er
 func (a *Agent) enterBatch(ctx context.Context, batch []ledger.Entry, failed map[string]error) {
 	now := a.clocks.wall()
 	var commit, on string
+	var left []ledger.Entry
 	err := fmt.Errorf("the server refuses pushes; it is tried again at %s",
 		requests.At(a.gate.push.next))
 	tried := a.gate.push.due(now)
 	if tried {
-		commit, err = a.branch.repository.Commit(ctx, func(tip string) (git.Change, error) {
+		commit, err = a.branch.repository.Commit(ctx, func(tip string) (change git.Change, err error) {
 			on = tip
-			return a.change(ctx, tip, batch)
+			change, left, err = a.change(ctx, tip, batch)
+			return change, err
 		})
 	}
 	alone := len(batch) == 1
 	switch {
 	case err == nil:
-		a.entered(batch, commit, on)
+		a.entered(batch, left, commit, on)
 		return
 	case errors.Is(err, errTaken):
 		g := batch[0].Record.Grant
@@ -106,10 +108,17 @@ func (a *Agent) enterBatch(ctx context.Context, batch []ledger.Entry, failed map
 	}
 }
 
-// entered tells of a batch that is in the ledger by a commit on another one.
-func (a *Agent) entered(batch []ledger.Entry, commit, on string) {
+// entered tells of a batch that is in the ledger by a commit on another one, as far as that was left to do:
+// what another process entered meanwhile is by a commit that is not known.
+func (a *Agent) entered(batch, left []ledger.Entry, by, on string) {
 	a.gate.pushed(nil)
 	for _, e := range batch {
+		commit := ""
+		if slices.ContainsFunc(left, func(l ledger.Entry) bool {
+			return l.Record.Grant.Path == e.Record.Grant.Path
+		}) {
+			commit = by
+		}
 		delete(a.trying.entering, e.Record.Grant.Path)
 		event, cause := plan.Enter, e.Record.Cause
 		if e.Discard {
@@ -133,10 +142,10 @@ func (a *Agent) entered(batch []ledger.Entry, commit, on string) {
 
 // change is what is left to be done on a tip. What was refused before any merge comes alone, and takes
 // nobody's request away: errTaken.
-func (a *Agent) change(ctx context.Context, tip string, batch []ledger.Entry) (git.Change, error) {
-	change := a.branch.change(a.clocks.now())
+func (a *Agent) change(ctx context.Context, tip string, batch []ledger.Entry) (change git.Change,
+	left []ledger.Entry, err error) {
+	change = a.branch.change(a.clocks.now())
 	change.Put = map[string][]byte{}
-	var left []ledger.Entry
 	var paths []string
 	for _, e := range batch {
 		path := requests.RevocationPath(a.cluster.Name, e.Record.Grant.Name)
@@ -147,14 +156,14 @@ func (a *Agent) change(ctx context.Context, tip string, batch []ledger.Entry) (g
 	}
 	there, err := a.branch.repository.Find(ctx, tip, paths...)
 	if err != nil {
-		return change, err
+		return change, nil, err
 	}
 	for _, e := range batch {
 		g := e.Record.Grant
 		path := requests.RevocationPath(a.cluster.Name, g.Name)
 		facts := requests.FactsPath(path)
 		if e.Record.RefusedBy != nil && isAsked(there, g.Name) {
-			return change, errTaken
+			return change, nil, errTaken
 		}
 		file, asked := there[g.Path]
 		asked = asked && file.Fault == ""
@@ -165,10 +174,10 @@ func (a *Agent) change(ctx context.Context, tip string, batch []ledger.Entry) (g
 		}
 		if !entered {
 			if change.Put[path], err = ledger.Revocation(e.Record).Marshal(); err != nil {
-				return change, fmt.Errorf("%w: %s: %w", git.ErrChange, path, err)
+				return change, nil, fmt.Errorf("%w: %s: %w", git.ErrChange, path, err)
 			}
 			if err := owes(&change, e); err != nil {
-				return change, fmt.Errorf("%w: %w", git.ErrChange, err)
+				return change, nil, fmt.Errorf("%w: %w", git.ErrChange, err)
 			}
 			blocked := there[facts].Fault != "" // by a folder or a link, which no file replaces
 			if len(e.Record.Facts) > 0 && !blocked {
@@ -180,7 +189,7 @@ func (a *Agent) change(ctx context.Context, tip string, batch []ledger.Entry) (g
 		}
 	}
 	change.Message = ledger.Message(a.cluster.Name, left)
-	return change, nil
+	return change, left, nil
 }
 
 // isAsked tells whether a file below requests/ has a name, under whatever cluster and policy.

@@ -1,6 +1,7 @@
 package sync
 
 import (
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/testdata/forge"
+	"github.com/pullgrant/pullgrant/testdata/scene"
 )
 
 // TestPushRefused: a push that a rule refuses is no lost race. It is tried once a pass, with
@@ -148,5 +150,36 @@ func TestOneEntryFails(t *testing.T) {
 			}
 			s.says(2, "Access ended: Expired")
 		})
+	}
+}
+
+// TestEnteredByAnotherMeanwhile: of two that end together, one is entered by another process while this one
+// pushes both. That commit is not the one that this process makes, of which it says so.
+func TestEnteredByAnotherMeanwhile(t *testing.T) {
+	s := newStage(t)
+	_, path, content := s.requestFile("first")
+	first := s.pull("first", true, map[string]string{path: content})
+	another, otherPath, content := s.requestFile("second")
+	second := s.pull("second", true, map[string]string{otherPath: content})
+	pushes := 0
+	agent := s.agent(options{github: true, wire: func(next http.RoundTripper) http.RoundTripper {
+		return scene.RoundTripper(func(r *http.Request) (*http.Response, error) {
+			if strings.HasSuffix(r.URL.Path, "/git-receive-pack") {
+				if pushes++; pushes == 2 { // the first tells that they began
+					s.pushFiles("root", "Enter it", map[string]string{otherPath: forge.Removed,
+						requests.RevocationPath(s.Cluster, another): "{}"})
+				}
+			}
+			return next.RoundTrip(r)
+		})
+	}})
+	s.Must(agent.Once(t.Context()))
+	s.says(first, "### Access until")
+	s.SetClock(s.Clock().Add(time.Hour))
+	s.Must(agent.Once(t.Context()))
+	s.says(first, "### Access ended: Expired", ", commit "+s.Branch("main")+".")
+	s.says(second, "### Access ended: Expired", "The ledger has it in")
+	if said := s.said(second); strings.Contains(said, ", commit ") {
+		t.Errorf("it says\n%s", said)
 	}
 }

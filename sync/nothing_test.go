@@ -157,7 +157,7 @@ func TestNothingAnswers(t *testing.T) {
 			return a.enter(over, []ledger.Entry{{Record: made}})[g.Path]
 		},
 		"what is to be entered": func(a *Agent) error {
-			_, err := a.change(over, tip, []ledger.Entry{{Record: made}})
+			_, _, err := a.change(over, tip, []ledger.Entry{{Record: made}})
 			return err
 		},
 		"a comment": func(a *Agent) error { return a.tell.comments.say(over, &comment{}) },
