@@ -138,8 +138,11 @@ const longestPause = 30
 // due tells whether a pass is to try. What one could not end it tries once more.
 func (l *lasting) due(pass int) bool { return l == nil || pass == l.last || pass > l.last+l.pause }
 
-// errOnlyJob is of an end that gives nobody access any more.
-var errOnlyJob = errors.New("only a Job is left, which gives nobody access")
+// Of an end that gives nobody access any more.
+var (
+	errOnlyJob = errors.New("only a Job is left, which gives nobody access")
+	errUnnoted = errors.New("access is over, and that could not be noted")
+)
 
 // endLater puts off an end that did not work, and tells once it is not done at the second try and
 // somebody has access still.
@@ -153,7 +156,7 @@ func (p *pass) endLater(s plan.Step, err error) {
 	if l.last != p.trying.pass {
 		l.last, l.pause = p.trying.pass, min(max(2*l.pause, 1), longestPause)
 	}
-	if !errors.Is(err, errOnlyJob) {
+	if !errors.Is(err, errOnlyJob) && !errors.Is(err, errUnnoted) {
 		p.tell.lasts(s, err)
 	}
 }
@@ -221,7 +224,10 @@ func (a *Agent) step(ctx context.Context, s plan.Step) (plan.Record, error) {
 		r.EndedAt = requests.At(ended)
 	}
 	log.Info("ended", "cause", r.Cause, "code", r.Code)
-	return r, a.save(ctx, &r)
+	if err := a.save(ctx, &r); err != nil {
+		return r, fmt.Errorf("%w: %w", errUnnoted, err)
+	}
+	return r, nil
 }
 
 // announce notes for what cause a grant is about to end, so that a process that finds it half ended

@@ -3,12 +3,15 @@ package sync
 import (
 	"context"
 	"errors"
+	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/testdata/scene"
 )
 
 // TestNothingIsSaidWithoutItsText: a comment whose text cannot be made is not told.
@@ -120,4 +123,36 @@ func TestLastsNoMore(t *testing.T) {
 	if said := s.said(briefly); said != "" {
 		t.Errorf("it is over, and told: %s", said)
 	}
+}
+
+// TestOverAndNotNoted: access that is over is not said to last as nobody can note that it is.
+func TestOverAndNotNoted(t *testing.T) {
+	s := newStage(t)
+	name, path, content := s.requestFile("over")
+	number := s.pull("over", true, map[string]string{path: content})
+	full := false
+	agent := s.agent(options{github: true, wire: func(next http.RoundTripper) http.RoundTripper {
+		return scene.RoundTripper(func(r *http.Request) (*http.Response, error) {
+			if full && r.Method == http.MethodPut && strings.HasSuffix(r.URL.Path, requests.ObjectName(name, 0)) {
+				return nil, errors.New("etcd is full")
+			}
+			return next.RoundTrip(r)
+		})
+	}})
+	s.Must(agent.Once(t.Context()))
+	s.says(number, "### Access until")
+	s.SetClock(s.Clock().Add(time.Hour))
+	full = true
+	for range 3 {
+		if err := agent.Once(t.Context()); err == nil || !strings.Contains(err.Error(), "could not be noted") {
+			t.Fatalf("error: %v", err)
+		}
+	}
+	if names := s.Names(); len(names) != 0 {
+		t.Fatalf("there are %v", names)
+	}
+	s.says(number, "### Access until")
+	full = false
+	s.Must(agent.Once(t.Context()))
+	s.says(number, "### Access ended: Expired")
 }
