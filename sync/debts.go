@@ -213,22 +213,30 @@ func (x *debts) pay(ctx context.Context, tip string, debt policies.Debt) error {
 	x.log.Info("judged a review", "event", "debt", "cluster", x.cluster.Name, "request",
 		debt.Metadata.Name, "pull_request", number, "decision", d.Outcome.String(), "code",
 		string(d.Code), "message", d.Message)
-	if d.Outcome != policies.Allowed {
-		return fmt.Errorf("%s pays nothing: %s", at, d.Message)
+	if debt.Spec.Issue > 0 && d.Outcome != policies.Failed {
+		err = x.answer(ctx, debt, d, number)
 	}
-	if debt.Spec.Issue > 0 {
-		if x.self, err = x.github.Self(ctx); err != nil {
-			return err
-		}
-		if err := x.github.CloseIssue(ctx, debt.Spec.Issue, x.self, marker,
-			paidText(d, number)); err != nil {
-			return err
-		}
+	if d.Outcome != policies.Allowed {
+		return errors.Join(fmt.Errorf("%s pays nothing: %s", at, d.Message), err)
+	}
+	if err != nil {
+		return err
 	}
 	owed := requests.DebtPath(debt.Spec.Cluster, debt.Metadata.Name)
 	return x.commit(ctx, owed, func(c *git.Change) {
 		c.Remove, c.Message = []string{owed}, ledger.PaidMessage(debt, d, number)
 	})
+}
+
+// answer tells on the issue of a debt what its review came to, and closes it where that pays.
+func (x *debts) answer(ctx context.Context, debt policies.Debt, d policies.Decision, number int) (err error) {
+	if x.self, err = x.github.Self(ctx); err != nil {
+		return err
+	}
+	if d.Outcome == policies.Allowed {
+		return x.github.CloseIssue(ctx, debt.Spec.Issue, x.self, marker, paidText(d, number))
+	}
+	return x.github.CommentIssue(ctx, debt.Spec.Issue, x.self, marker, unpaidText(debt, d, number))
 }
 
 // judgeReview proves the review of a debt from git and GitHub, as a request is proved.

@@ -221,6 +221,23 @@ func TestReviewThatPaysNothing(t *testing.T) {
 			if owed := s.owed(); len(owed) != 1 || s.Issues()[0].State != "open" {
 				t.Errorf("owed %v, issues %+v", owed, s.Issues())
 			}
+			s.says(s.Issues()[0].Number, "### Answered, and still owed", "pays nothing (["+try.code+"](",
+				"<code>reviews&#47;")
+			if try.author != "" {
+				return
+			}
+			s.pushFiles("root", "Take it away", map[string]string{requests.ReviewPath(glass): forge.Removed})
+			review := s.reviewGlass("alice", glass)
+			_, err = s.Review("bob", review, "APPROVE")
+			s.Must(err)
+			_, err = s.Merge("root", review)
+			s.Must(err)
+			s.SetClock(s.Clock().Add(longPause))
+			s.Must(agent.Once(t.Context()))
+			if i := s.Issues()[0]; len(s.owed()) != 0 || i.State != "closed" || len(i.Comments) != 1 ||
+				!strings.Contains(i.Comments[0], "### Answered for") {
+				t.Errorf("answered again: owed %v, the issue is %+v", s.owed(), i)
+			}
 		})
 	}
 }

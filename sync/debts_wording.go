@@ -63,3 +63,15 @@ func paidText(d policies.Decision, pullRequest int) string {
 	return fmt.Sprintf("### Answered for\n\nThe review that #%d brought was approved by %s. Nothing is owed "+
 		"any more.\n", pullRequest, strings.Join(by, ", "))
 }
+
+// unpaidText tells on the issue of a debt that its review pays nothing, why, and how to answer again.
+func unpaidText(debt policies.Debt, d policies.Decision, pullRequest int) string {
+	brought := "that was pushed"
+	if pullRequest > 0 {
+		brought = fmt.Sprintf("that #%d brought", pullRequest)
+	}
+	return fmt.Sprintf("### Answered, and still owed\n\nThe review %s pays nothing (%s):\n\n%s\n\nReviews stay as "+
+		"they are, so whoever may push past the ruleset takes %s away; then %s answers again.\n", brought,
+		github.Helped(d.Code), github.Code(d.Message), github.Code(requests.ReviewPath(debt.Metadata.Name)),
+		github.Code("pullgrant breakglass review "+debt.Metadata.Name))
+}

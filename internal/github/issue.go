@@ -49,10 +49,18 @@ func (c *Client) OpenIssue(ctx context.Context, author string, from time.Time, i
 	return made.GetNumber(), nil
 }
 
-// CloseIssue writes a comment on an issue and closes it. One that is gone, was transferred or cannot
-// be changed by anybody is left: whatever stands in GitHub's list decides nothing.
-func (c *Client) CloseIssue(ctx context.Context, number int, author, marker, text string) error {
+// CommentIssue writes a comment on an issue, as Comment does on a pull request. One that is gone, was
+// transferred or cannot be changed by anybody is left: whatever stands in GitHub's list decides nothing.
+func (c *Client) CommentIssue(ctx context.Context, number int, author, marker, text string) error {
 	if _, err := c.Comment(ctx, number, author, marker, text); err != nil && !isGone(err) {
+		return err
+	}
+	return nil
+}
+
+// CloseIssue writes a comment on an issue, as CommentIssue does, and closes it.
+func (c *Client) CloseIssue(ctx context.Context, number int, author, marker, text string) error {
+	if err := c.CommentIssue(ctx, number, author, marker, text); err != nil {
 		return err
 	}
 	_, _, err := c.api.Issues.Edit(ctx, c.owner, c.repo, number, &github.IssueRequest{

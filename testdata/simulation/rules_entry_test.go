@@ -133,15 +133,9 @@ var entryWaived = map[string]mutant{
 	"a name is told to be taken in the ledger whose file a merge brought again": {"told true", func(s *scenario) {
 		s.overwritten("A", func(a *account) string { return requests.RevocationPath(a.cluster, a.name) })
 	}},
-	"its answer came along with something else": {"owed", func(s *scenario) {
-		i := slices.IndexFunc(wishes, func(one wish) bool { return one.allowed == glass })
-		*s = *newScenario(s.t, s.h, &wishes[i])
-		s.pushed(s.find(func(e event) bool { return e.push != nil && e.push.changed[s.a.answerOf()] == "A" }),
-			func(p *push) { p.changed = map[string]string{s.a.answerOf(): "A", "another": "A"} })
-		s.drop(s.find(func(e event) bool { return e.push != nil && e.push.changed[s.a.debtOf()] == "D" }))
-		last := &s.h[len(s.h)-1]
-		last.main = maps.Clone(last.main)
-		last.main[s.a.debtOf()] = "owed"
+	"its answer came along with something else": {"owed", func(s *scenario) { _ = s.answeredAlong() }},
+	"an agent was told of its uses after its end, which main lost": {"uses true", func(s *scenario) {
+		s.usedLate(true)
 	}},
 	"its record set back after the end, and counted": {"metrics counts", func(s *scenario) {
 		s.recordSetBack(requests.CauseExpired, 1)

@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,40 +34,72 @@ func owed(h history) (wrong []string) {
 			continue
 		}
 		entry, _ := h.entry(a)
-		answered, paid, owes := false, false, false
+		var d debt
 		for _, e := range h {
-			answered = answered || e.did != nil && e.did.request.path == a.path && e.did.what == answers
-			if e.push == nil {
+			if d.see(e, a, k); e.push == nil {
 				continue
 			}
-			entered, debt := e.push.changed[a.entryOf()] == "A", e.push.changed[a.debtOf()]
+			entered, changed := e.push.changed[a.entryOf()] == "A", e.push.changed[a.debtOf()]
 			setBack := e.push.cluster == "" // or what was set back is put there again
-			switch e.push.changed[a.answerOf()] {
-			case "A":
-				owners := k.during(e.at, e.at)[0].files[ownersFile].commit
-				// before anything is owed it is an answer to nothing
-				paid = answered && owes && len(k.facts[unapproved+owners]) == 0 && len(e.push.changed) == 1
-			case "D":
-				paid = false
-			}
 			switch {
-			case debt == "A":
-				owes = true
-			case entered && !setBack && a.granted() && !paid && !a.anew(entry.Status):
+			case setBack || changed == "A":
+			case entered && a.granted() && !d.paid && !a.anew(entry.Status):
 				wrong = append(wrong, fmt.Sprintf("%s is over since %s, and nothing is owed for it", a.name, e.at))
-			case debt == "D" && !setBack && !paid:
+			case changed == "D" && !d.paid:
 				wrong = append(wrong, fmt.Sprintf("nothing is owed for %s any more since %s, and nobody "+
 					"answered for it", a.name, e.at))
-			case debt == "D":
-				owes = false
 			}
 		}
-		if _, there := main[a.debtOf()]; there != (owes && !paid) {
+		if _, there := main[a.debtOf()]; there != (d.owes && !d.paid) {
 			wrong = append(wrong, fmt.Sprintf("in the end something is owed for %s: %t; paid: %t", a.name, there,
-				paid))
+				d.paid))
 		}
 	}
 	return wrong
+}
+
+// debt is what is owed for access, as far as a history goes.
+type debt struct {
+	answered bool // somebody did, by a pull request
+	owes     bool // the ledger says so
+	paid     bool // by the answer that is on main
+	brought  bool // that one is there
+}
+
+// see goes on with one more event.
+func (d *debt) see(e event, a *account, k *knowledge) {
+	d.answered = d.answered || e.did != nil && e.did.request.path == a.path && e.did.what == answers
+	if e.push == nil {
+		return
+	}
+	switch e.push.changed[a.answerOf()] {
+	case "A":
+		owners := k.during(e.at, e.at)[0].files[ownersFile].commit
+		// before anything is owed it is an answer to nothing
+		d.brought, d.paid = true, d.answered && d.owes && len(k.facts[unapproved+owners]) == 0 &&
+			len(e.push.changed) == 1
+	case "D":
+		d.brought, d.paid = false, false
+	}
+	switch e.push.changed[a.debtOf()] {
+	case "A":
+		d.owes = true
+	case "D":
+		d.owes = false
+	}
+}
+
+// paysNothing tells whether an answer for some access is on main at a time, and something is owed all the same.
+func (h history) paysNothing(all []*account, k *knowledge, at time.Time) bool {
+	return slices.ContainsFunc(all, func(a *account) bool {
+		var d debt
+		for _, e := range h {
+			if !e.at.After(at) {
+				d.see(e, a, k)
+			}
+		}
+		return a.allowed == glass && d.brought && d.owes && !d.paid
+	})
 }
 
 // owesNothing: nobody has access by breaking the glass that came to main while an answer was owed for such

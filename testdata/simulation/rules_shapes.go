@@ -9,7 +9,6 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/pullgrant/pullgrant/render"
-	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/plan"
 )
 
@@ -38,24 +37,38 @@ func writesOf(process string) []string {
 	return writes
 }
 
-// names: a name that is in the ledger of one cluster is used in all.
+// names: a name that is in the ledger of one cluster is used in all, as long as main is not set back.
 func names(h history) (wrong []string) {
 	accounts := h.accounts()
 	for _, a := range accounts {
-		entry := requests.RevocationPath(a.cluster, a.name)
-		for _, e := range h {
-			if e.push == nil || e.push.changed[entry] != "A" {
+		for _, b := range accounts {
+			if b == a || b.name != a.name || !b.granted() {
 				continue
 			}
-			for _, b := range accounts {
-				if b != a && b.name == a.name && b.granted() && b.made[0].at.Sub(e.at) > withdrawalBound {
-					wrong = append(wrong, fmt.Sprintf("%s was bound in %s at %s; its name is in the ledger "+
-						"of %s since %s", b.name, b.cluster, b.made[0].at, a.cluster, e.at))
-				}
+			made := b.made[0].at
+			if since := h.inLedger(a, made); !since.IsZero() && made.Sub(since) > withdrawalBound {
+				wrong = append(wrong, fmt.Sprintf("%s was bound in %s at %s; its name is in the ledger of %s "+
+					"since %s", b.name, b.cluster, made, a.cluster, since))
 			}
 		}
 	}
 	return wrong
+}
+
+// inLedger is since when a request has an entry that is there at a time; zero: it has none then.
+func (h history) inLedger(a *account, at time.Time) (since time.Time) {
+	for _, e := range h {
+		if e.push == nil || e.at.After(at) {
+			continue
+		}
+		switch e.push.changed[a.entryOf()] {
+		case "A":
+			since = e.at
+		case "D":
+			since = time.Time{}
+		}
+	}
+	return since
 }
 
 // namesake tells whether another one of all requests has the name of this one.

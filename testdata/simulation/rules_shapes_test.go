@@ -77,13 +77,7 @@ var shapeMutants = map[string]mutant{
 		s.again()
 		s.move(s.unbound, s.a.end.Add(time.Minute+11*time.Second))
 	}},
-	"bound though its name was used elsewhere": {"G4 names", func(s *scenario) {
-		r := *s.a.request
-		r.cluster, r.path = "prod-us", requests.Path("prod-us", r.policy, r.name)
-		s.put(event{at: s.a.merged.Add(-time.Hour), did: &deed{asks, &r}})
-		s.put(event{at: s.a.merged.Add(-time.Hour), push: &push{cluster: "prod-us", who: "agent-prod-us-a-1",
-			changed: map[string]string{requests.RevocationPath("prod-us", r.name): "A"}}})
-	}},
+	"bound though its name was used elsewhere": {"G4 names", func(s *scenario) { s.usedElsewhere() }},
 	"a single pass grants while a replica leads": {"G6 passes", func(s *scenario) {
 		at := s.h[s.bound].at
 		s.by(s.bound, "pass-g-99")
@@ -132,6 +126,11 @@ var shapeMutants = map[string]mutant{
 
 // shapeWaived are histories in which nothing is wrong that something else than the agent did.
 var shapeWaived = map[string]mutant{
+	"bound though its name was used elsewhere, which main lost": {"G4 names", func(s *scenario) {
+		entry := s.usedElsewhere()
+		s.put(event{at: s.a.merged.Add(-time.Minute), push: &push{who: "people",
+			changed: map[string]string{entry: "D"}}})
+	}},
 	"the backstop ends it while an expirer lives that does not know it by its label any more": {"G2 prompt",
 		func(s *scenario) {
 			s.all(agents.name)
@@ -158,6 +157,16 @@ var shapeWaived = map[string]mutant{
 		s.tamper(prolongs, s.a.end.Add(-time.Minute))
 		s.staysIn(s.a.end.Add(prolongedBy + time.Second))
 	}},
+}
+
+// usedElsewhere has the name be used in another cluster an hour before the merge, and names the entry.
+func (s *scenario) usedElsewhere() (entry string) {
+	r := *s.a.request
+	r.cluster, r.path = "prod-us", requests.Path("prod-us", r.policy, r.name)
+	s.put(event{at: s.a.merged.Add(-time.Hour), did: &deed{asks, &r}})
+	s.put(event{at: s.a.merged.Add(-time.Hour), push: &push{cluster: "prod-us", who: "agent-prod-us-a-1",
+		changed: map[string]string{r.entryOf(): "A"}}})
+	return r.entryOf()
 }
 
 // copiedByHand has somebody copy the binding, until a time.

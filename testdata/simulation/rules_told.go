@@ -36,7 +36,8 @@ const (
 	saysGone      = api.Gone
 	saysRefused   = "Refused: "
 	saysWithdrawn = "Done: "
-	saysAnswered  = "Answered for" // of access that broke the glass, on the pull request of its review
+	saysAnswered  = "Answered for" // of access that broke the glass, on the issue of what is owed for it
+	saysUnpaid    = "Answered, and still owed"
 )
 
 var (
@@ -80,6 +81,10 @@ func toldTrue(h history) (wrong []string) {
 		case heading == saysAnswered:
 			if !slices.ContainsFunc(all, func(a *account) bool { return a.answeredBy(e.at) }) {
 				what = "nobody answered for anything"
+			}
+		case heading == saysUnpaid:
+			if !h.paysNothing(all, k, e.at) {
+				what = "every answer pays what is owed"
 			}
 		case len(about) > 0: // of several, it is of one of them
 			so := func(a *account) bool {

@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -73,6 +74,9 @@ func (s *scenario) endsAhead(until time.Duration) {
 
 // toldWaived: what was told was so then, whatever became of it.
 var toldWaived = map[string]mutant{
+	"what pays nothing is told to": {"told true", func(s *scenario) {
+		s.tells(s.answeredAlong().Add(time.Millisecond), saysUnpaid, "")
+	}},
 	"told to be off main before main was set back to have it": {"told true", func(s *scenario) { s.offMain(0) }},
 	"part of it was lost with a restored etcd before all was there": {"told true", func(s *scenario) {
 		two := slices.IndexFunc(wishes, func(one wish) bool { return len(one.gives) == 2 })
@@ -97,8 +101,29 @@ func (s *scenario) offMain(after time.Duration) {
 		changed: map[string]string{s.a.path: "A"}}})
 }
 
+// answered has access be such as an answer is owed for, and finds that.
+func (s *scenario) answered() int {
+	s.ofGlass()
+	return s.find(func(e event) bool { return e.push != nil && e.push.changed[s.a.answerOf()] == "A" })
+}
+
+// answeredAlong has that come to main with something else, so that it is owed in the end.
+func (s *scenario) answeredAlong() (at time.Time) {
+	i := s.answered()
+	at = s.h[i].at
+	s.pushed(i, func(p *push) { p.changed = map[string]string{s.a.answerOf(): "A", "another": "A"} })
+	s.drop(s.find(func(e event) bool { return e.push != nil && e.push.changed[s.a.debtOf()] == "D" }))
+	last := &s.h[len(s.h)-1]
+	last.main = maps.Clone(last.main)
+	last.main[s.a.debtOf()] = "owed"
+	return at
+}
+
 // toldMutants are of what agents tell.
 var toldMutants = map[string]mutant{
+	"what pays is told to pay nothing": {"told true", func(s *scenario) {
+		s.tells(s.h[s.answered()].at.Add(time.Millisecond), saysUnpaid, "")
+	}},
 	"access is told before it is there": {"told true", func(s *scenario) {
 		s.move(s.told(saysGranted), s.h[s.bound].at.Add(-time.Millisecond))
 	}},

@@ -72,7 +72,9 @@ func usesTrue(h history) (wrong []string) {
 			uses = *entry.Status.Uses
 		}
 		say := func(what string) { wrong = append(wrong, fmt.Sprintf("%s: %s", a.name, what)) }
-		were, allowed := k.usesOf(a, a.entered), 0
+		// what main lost is entered once more, with what became known meanwhile
+		last := h.inLedger(a, h[len(h)-1].at)
+		were, allowed := k.usesOf(a, last), 0
 		for _, use := range uses.First {
 			c := were[use.AuditID]
 			if delete(were, use.AuditID); c == nil {
@@ -92,7 +94,7 @@ func usesTrue(h history) (wrong []string) {
 			continue
 		}
 		for _, e := range h {
-			if e.comment == nil || e.comment.pull != a.number {
+			if e.comment == nil || e.comment.pull != a.number || e.at.Before(last) {
 				continue
 			}
 			heading, text := e.comment.shown()

@@ -36,6 +36,21 @@ func (s *scenario) usedOnce() {
 	s.uses(c)
 }
 
+// usedLate has the end be entered before an agent was told of the use; main may have lost that, and got it
+// again with the use.
+func (s *scenario) usedLate(lost bool) {
+	c := s.used()
+	told := s.h[s.find(func(e event) bool { return e.tale != nil && e.tale.of.id == c.id })].at
+	if !lost {
+		s.move(s.entry, told.Add(-time.Second))
+		return
+	}
+	entry := s.a.entryOf()
+	s.put(event{at: told.Add(-2 * time.Second), push: &push{who: "agent-prod-eu-a-1", cluster: s.a.cluster,
+		changed: map[string]string{entry: "A"}}})
+	s.put(event{at: told.Add(-time.Second), push: &push{who: "people", changed: map[string]string{entry: "D"}}})
+}
+
 // usesMutants are about commands that were used.
 var usesMutants = map[string]mutant{
 	"a use that nobody made": {"uses true", func(s *scenario) {
@@ -58,6 +73,7 @@ var usesMutants = map[string]mutant{
 			}
 		}
 	}},
+	"an agent was told of its uses after its end": {"uses true", func(s *scenario) { s.usedLate(false) }},
 	"people are told of other uses": {"uses true", func(s *scenario) {
 		s.used()
 		for i, e := range s.h {
