@@ -210,6 +210,7 @@ func (x *debts) pay(ctx context.Context, tip string, debt policies.Debt) error {
 		return err
 	}
 	d, number := x.prover.judgeReview(ctx, tip, at, review.Hash)
+	d = x.prover.bear(ctx, review.Hash+" "+at, d)
 	x.log.Info("judged a review", "event", "debt", "cluster", x.cluster.Name, "request",
 		debt.Metadata.Name, "pull_request", number, "decision", d.Outcome.String(), "code",
 		string(d.Code), "message", d.Message)
