@@ -78,7 +78,8 @@ func (a *asks) read(ctx context.Context, v *prover) (map[string][]policies.Notif
 // been so for too long, and why, where its judgement says that.
 func (p *pass) tellWaits(ctx context.Context, path string, proof plan.Proof) {
 	wait := p.prover.waiting[path]
-	if p.tell.messages == nil || proof.Moved || p.clocks.wall().Sub(wait.from()) < messages.Late {
+	if p.tell.messages == nil || proof.Moved || stands(p.world, path) ||
+		p.clocks.wall().Sub(wait.from()) < messages.Late {
 		return
 	}
 	content, err := p.branch.repository.Blob(ctx, wait.blob)

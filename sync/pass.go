@@ -209,18 +209,13 @@ func (p *pass) judge(ctx context.Context) error {
 	p.prover.release(p.world)
 	p.tell.grants(p.world)
 	for _, path := range slices.Sorted(maps.Keys(p.prover.waiting)) {
-		stands := stands(p.world, path)
-		if !stands {
-			p.tellWaits(ctx, path, proofs[path])
-		}
+		p.tellWaits(ctx, path, proofs[path])
 		if proofs[path].Decision.Outcome == policies.Allowed {
 			continue // what its grant lacks is known by another error
 		}
 		p.failed.add(monitor.StageRequests, fmt.Errorf("%s waits: %s", path,
 			proofs[path].Decision.Message))
-		if !stands {
-			p.tellWhyItWaits(path, proofs[path])
-		}
+		p.tellWhyItWaits(path, proofs[path])
 	}
 	return nil
 }

@@ -11,8 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/pullgrant/pullgrant/requests"
 )
 
 // comment is one that a process wrote on a pull request.
@@ -112,7 +110,7 @@ func (h history) mergedOver(some, all []*account, text string, at time.Time) boo
 			by := func(path string) bool {
 				return strings.Contains(text, fmt.Sprintf("The name %s is taken by %s of #%d,", a.name, path, a.number))
 			}
-			entry := by(requests.RevocationPath(a.cluster, a.name))
+			entry := by(a.entryOf())
 			switch merge.changed[a.path] {
 			case "M":
 				return entry || by(a.path)
