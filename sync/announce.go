@@ -104,28 +104,58 @@ func (p *pass) tellWhyItWaits(path string, proof plan.Proof) {
 }
 
 // tellGone has the pull requests told of requests that were to wait and are off the branch: no record
-// says it, as they were never judged. What has an entry was refused meanwhile by another process, and where
-// another has the name, on the branch or in whatever ledger, it was discarded for that: what was told then
-// stands, and what still waits to be told of it is not.
+// says it, as they were never judged.
 func (p *pass) tellGone(ctx context.Context) error {
-	var errs []error
+	errs := []error{p.keepGone(ctx)}
 	for _, path := range slices.Sorted(maps.Keys(p.prover.waiting)) {
 		wait := p.prover.waiting[path]
-		if _, here := p.world.Main.Requests[path]; here || slices.ContainsFunc(p.world.Records,
-			func(r plan.Record) bool { return r.Grant.Path == path }) {
+		if _, here := p.world.Main.Requests[path]; here || wait.told == "" {
 			continue
 		}
+		gone, err := p.gone(ctx, path)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		wait.told = ""
+		p.prover.waiting[path] = wait
 		p.tell.comments.forget(wait.number, path)
-		if wait.told == "" {
-			continue
+		if gone {
+			p.tell.gone(wait.number, path)
 		}
-		err := p.branch.lookUp(ctx, p.world.Main, nameOf(path))
-		if err == nil && len(p.world.Main.Names[nameOf(path)]) == 0 {
-			p.tell.gone(wait.number)
-		}
-		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
+}
+
+// keepGone has pull requests not told any more that a request is gone where that was not told in time: it is
+// back, and waits, or is over meanwhile.
+func (p *pass) keepGone(ctx context.Context) error {
+	var errs []error
+	for path, number := range p.tell.comments.saying("gone") {
+		gone, err := p.gone(ctx, path)
+		errs = append(errs, err)
+		if gone || err != nil {
+			continue
+		}
+		p.tell.comments.forget(number, path)
+		_, waits := p.prover.waiting[path]
+		if blob, here := p.world.Main.Requests[path]; here && !waits {
+			p.prover.waiting[path] = waiting{blob: blob, doubted: true, number: number}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// gone tells whether a request is off the branch and nothing else says what became of it. What has an entry
+// was refused meanwhile by another process, and where another has the name, on the branch or in whatever
+// ledger, it was discarded for that: what was told then stands.
+func (p *pass) gone(ctx context.Context, path string) (bool, error) {
+	if _, here := p.world.Main.Requests[path]; here || slices.ContainsFunc(p.world.Records,
+		func(r plan.Record) bool { return r.Grant.Path == path }) {
+		return false, nil
+	}
+	err := p.branch.lookUp(ctx, p.world.Main, nameOf(path))
+	return err == nil && len(p.world.Main.Names[nameOf(path)]) == 0, err
 }
 
 // tellEntered has channels told of what is in the ledger now and had no record: a request that was

@@ -136,7 +136,7 @@ func TestClockSetRight(t *testing.T) {
 		_, path, content := s.requestFile("one")
 		number := s.pull("one", true, map[string]string{path: content})
 		agent := s.agent(githubOnly)
-		s.clockAhead(2*time.Hour, func() { agent.tell.gone(number) })
+		s.clockAhead(2*time.Hour, func() { agent.tell.gone(number, path) })
 		if agent.tell.comments.write(t.Context()) {
 			s.says(number, "its file is off the branch")
 		} else {

@@ -93,6 +93,19 @@ func (n *comments) forget(number int, path string) {
 	}
 }
 
+// saying tells of which grants comments of a word wait to be written: by path, the pull request.
+func (n *comments) saying(what string) map[string]int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	of := map[string]int{}
+	for _, t := range n.pending {
+		if t.what == what {
+			of[t.grant] = t.number
+		}
+	}
+	return of
+}
+
 // about is the pull request, as far as it is known.
 func (t *comment) about() string {
 	if t.find != nil {

@@ -166,8 +166,8 @@ func (t *teller) unjudged(path string, number int, since time.Time, d policies.D
 }
 
 // gone has the pull request of a request that left the branch before it was judged told so.
-func (t *teller) gone(number int) {
-	t.comments.put(comment{number: number, what: "gone", last: true,
+func (t *teller) gone(number int, path string) {
+	t.comments.put(comment{number: number, what: "gone", last: true, grant: path,
 		compose: func(context.Context) (string, error) { return goneText, nil }})
 }
 

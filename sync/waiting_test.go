@@ -128,6 +128,41 @@ func TestGoneBeforeItIsJudged(t *testing.T) {
 	}
 }
 
+// TestGoneIsNotToldInTime: where GitHub takes no comment until a request is back on the branch, or another
+// process entered it, it is not said to be gone; what became of it is told, as far as nobody else does.
+func TestGoneIsNotToldInTime(t *testing.T) {
+	for slug, c := range map[string]struct{ back, entered bool }{"back": {back: true}, "judged": {entered: true}} {
+		t.Run(slug, func(t *testing.T) {
+			s := newStage(t)
+			name, number := s.unjudged()
+			agent := s.agent(githubOnly)
+			s.toldToWait(agent, number)
+			_, path, content := s.requestFile("unjudged")
+			s.Fail(http.MethodGet, fmt.Sprintf("/repos/acme/access/issues/%d/comments", number), -1,
+				http.StatusInternalServerError, "{}")
+			s.pushFiles("root", "Take it", map[string]string{path: forge.Removed})
+			_ = agent.Once(t.Context())
+			s.pause()
+			s.Heal()
+			change := map[string]string{"README.md": "Mine\n"}
+			if c.back {
+				change[path] = content
+			}
+			if c.entered {
+				change[requests.RevocationPath(s.Cluster, name)] = "{}"
+			}
+			s.pushFiles("root", "Go on", change)
+			_ = agent.Once(t.Context())
+			s.says(number, "### Merged, not granted yet")
+			s.SetClock(s.Clock().Add(patience))
+			_ = agent.Once(t.Context())
+			if c.back {
+				s.says(number, "### Refused: ")
+			}
+		})
+	}
+}
+
 // TestJudgedBeforeItIsToldToWait: what waits to be told of a request is told no more once another process
 // judged it, which told what came of it.
 func TestJudgedBeforeItIsToldToWait(t *testing.T) {
