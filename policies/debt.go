@@ -93,6 +93,15 @@ func ParseDebt(path string, data []byte) (Debt, []requests.Finding) {
 // Marshal writes the file of a debt. The same debt always gives the same bytes.
 func (d Debt) Marshal() ([]byte, error) { return requests.Marshal(d) }
 
+// KeptBack says who breaks no glass until it is paid: who asked for the access, and who had it (R76). named
+// writes a login.
+func (s DebtSpec) KeptBack(named func(login string) string) string {
+	if s.Behalf == "" {
+		return named(s.Requester) + " breaks no glass"
+	}
+	return named(s.Requester) + " and " + named(s.Behalf) + " break no glass"
+}
+
 // ownerOf is an owner as a debt names one.
 func ownerOf(name string) Party {
 	if strings.Contains(name, "/") {

@@ -45,12 +45,12 @@ func debtText(d policies.Debt, r *plan.Record) string {
 	}
 	fmt.Fprintf(&b, "\nOnce the access is over, it stands in %s. Have a look at what was done, then add %s by a "+
 		"pull request, as %s does. One of the owners approves it, neither who asked nor who had the access. "+
-		"When it is merged, the agent closes this issue.\n\nUntil then %s breaks no glass, and nobody "+
+		"When it is merged, the agent closes this issue.\n\nUntil then %s, and nobody "+
 		"does under the policy %s. Closing this issue by hand changes nothing of that.\n",
 		github.Code(requests.RevocationPath(s.Cluster, d.Metadata.Name)),
 		github.Code(requests.ReviewPath(d.Metadata.Name)),
-		github.Code("pullgrant breakglass review "+d.Metadata.Name), github.Code("@"+s.Requester),
-		github.Code(s.Policy))
+		github.Code("pullgrant breakglass review "+d.Metadata.Name),
+		s.KeptBack(func(login string) string { return github.Code("@" + login) }), github.Code(s.Policy))
 	return b.String()
 }
 

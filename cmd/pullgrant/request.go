@@ -272,7 +272,7 @@ func request(ctx context.Context, w world, o requestOptions) error {
 	}
 	policy, _, _ := tree.Policy(o.policy) // without findings, else the request was refused
 	ask := reviewers(tree, policy, o.cluster, login, decision.Grant.Behalf)
-	more, left := o.suggested.besides(ask, tree.Owner, login)
+	more, left := o.suggested.besides(ask, tree.Owner, *decision.Grant)
 	for _, note := range left {
 		w.say("note: %s", note)
 	}

@@ -47,7 +47,7 @@ func (l *reviewerList) complete(cmd *cobra.Command) error {
 
 // besides are those of the list whom GitHub can ask too, after those whom the policy asks. notes
 // tell of the others.
-func (l reviewerList) besides(asked reviewerList, owner, requester string) (more reviewerList,
+func (l reviewerList) besides(asked reviewerList, owner string, g requests.Grant) (more reviewerList,
 	notes []string) {
 	left := func(name, why string) {
 		notes = append(notes, fmt.Sprintf("%s is not asked for a review: %s", name, why))
@@ -61,8 +61,10 @@ func (l reviewerList) besides(asked reviewerList, owner, requester string) (more
 	tooMany := fmt.Sprintf("GitHub asks no more than %d", maxReviewers)
 	for _, login := range l.users {
 		switch {
-		case strings.EqualFold(login, requester):
+		case strings.EqualFold(login, g.Requester):
 			left(login, "nobody reviews their own request")
+		case strings.EqualFold(login, g.Behalf):
+			left(login, "nobody approves access that they receive")
 		case has(asked.users, login) || has(more.users, login):
 		case full():
 			left(login, tooMany)

@@ -83,8 +83,8 @@ func waitingNews(since time.Time, code policies.Code) news {
 func overdueNews(d policies.Debt) news {
 	return news{event: policies.NotifyBreakGlass, mark: policies.NotifyBreakGlass + " overdue",
 		at: d.Spec.DueAt.Time, happened: fmt.Sprintf("Nobody has answered for it, and it was due at %s. "+
-			"Until somebody does, %s breaks no glass, nor does anybody under the policy.",
-			moment(d.Spec.DueAt), d.Spec.Requester),
+			"Until somebody does, %s, nor does anybody under the policy.", moment(d.Spec.DueAt),
+			d.Spec.KeptBack(func(login string) string { return login })),
 		next: answer + d.Metadata.Name, who: d.Spec.Owners}
 }
 

@@ -195,13 +195,18 @@ func TestManyThings(t *testing.T) {
 	}
 }
 
-// TestOverdue: who answers, and how.
+// TestOverdue: who answers, and how, and who breaks no glass before.
 func TestOverdue(t *testing.T) {
-	n := overdueNews(policies.Debt{Metadata: requests.Metadata{Name: "20261123-alice-breakglass-x"},
-		Spec: policies.DebtSpec{Requester: "alice", Owners: []string{"bob"}, DueAt: requests.At(noon)}})
+	d := policies.Debt{Metadata: requests.Metadata{Name: "20261123-alice-breakglass-x"},
+		Spec: policies.DebtSpec{Requester: "alice", Owners: []string{"bob"}, DueAt: requests.At(noon)}}
+	n := overdueNews(d)
 	if n.event != policies.NotifyBreakGlass || n.mark == "" || !n.at.Equal(noon) || n.who[0] != "bob" ||
 		!strings.Contains(n.happened, "due at 2026-11-23 12:00:00 UTC. Until somebody does, alice breaks no glass") ||
 		!strings.Contains(n.next, "breakglass review 20261123-alice-breakglass-x") {
+		t.Errorf("%+v", n)
+	}
+	d.Spec.Behalf = "dave"
+	if n := overdueNews(d); !strings.Contains(n.happened, "alice and dave break no glass, nor") {
 		t.Errorf("%+v", n)
 	}
 }
