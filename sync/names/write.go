@@ -52,7 +52,8 @@ func (k *Keeper) settle(t *term) (wrote bool) {
 	k.mu.Lock()
 	roles := maps.Clone(t.roles)
 	k.mu.Unlock()
-	for at, r := range roles {
+	for _, at := range slices.Sorted(maps.Keys(roles)) {
+		r := roles[at]
 		object, there, err := t.live.store.GetByKey(at)
 		if err != nil || !there || !kube.IsGranted(object.(*rbacv1.Role), r.object) {
 			continue
