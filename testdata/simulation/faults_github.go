@@ -49,6 +49,10 @@ const contents = "contents:write"
 var appRights = []string{contents, "pull_requests:write", "members:read", "checks:read",
 	"issues:write"}
 
+// forgets is what GitHub may do while it lags: it lists no activity of a deleted branch at all, so that who
+// pushed the head of a pull request is not known.
+const forgets = "GitHub forgets deleted branches"
+
 // lagsBy is how much later what is written shows at most.
 const lagsBy = 3 * time.Minute
 
@@ -70,7 +74,10 @@ var hubFaults = []beside{
 		m.NoActivityOfDeletedRef = w.below(10, lags+" at all "+when) == 0
 		set(m)
 		w.becomes(lags, "yes")
-		return func() { set(usualManners); w.becomes(lags, "") }
+		if m.NoActivityOfDeletedRef {
+			w.becomes(forgets, "yes")
+		}
+		return func() { set(usualManners); w.becomes(lags, ""); w.becomes(forgets, "") }
 	}},
 	{partDown, 4000, true, func(w *world, _ *site, occasion string) func() {
 		return w.stops(partly(parts[w.below(len(parts), "which "+partDown+" "+occasion)]))

@@ -344,6 +344,11 @@ var clusterWaived = map[string]mutant{
 		s.move(s.bound, s.a.merged.Add(faultyGrant+lagsBy))
 		s.knew(lags, "yes", s.a.merged.Add(time.Minute))
 	}},
+	"late as GitHub did not list who pushed for long": {"G5 granted after", func(s *scenario) {
+		s.move(s.bound, s.a.merged.Add(2*faultyGrant))
+		s.knew(forgets, "yes", s.a.merged.Add(-time.Second))
+		s.knew(forgets, "", s.a.merged.Add(2*faultyGrant-time.Minute))
+	}},
 	"refused, and people took that from main": {"G5 granted after", func(s *scenario) { s.undone(s.a.merged) }},
 	"said to be deleted at its end, by who was not there and whom the record tells of another": {"ledger true",
 		func(s *scenario) {

@@ -174,7 +174,7 @@ func grantedAfter(h history) (wrong []string) {
 			at = earlier(a.entered, at)
 		}
 		unable := slices.Concat(wrongs.troubles(a.cluster, a.services()...), k.spans(rulesWeak),
-			trusted(a.cluster), h.clocksApart(a.cluster))
+			k.spans(forgets), trusted(a.cluster), h.clocksApart(a.cluster))
 		if !k.was(lags, "", a.merged, a.merged.Add(lagsBy)) { // and who asks meanwhile asks again after a pause
 			unable = append(unable, span{a.merged, a.merged.Add(lagsBy)})
 		}

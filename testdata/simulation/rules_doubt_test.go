@@ -109,6 +109,11 @@ var doubtMutants = map[string]mutant{
 		s.drop(s.bound)
 		s.knew(lags, "yes", s.a.merged.Add(-time.Second))
 	}},
+	"late, and GitHub listed who pushed as it was merged": {"G5 granted after", func(s *scenario) {
+		s.move(s.bound, s.a.merged.Add(faultyGrant+toldAgain+time.Second))
+		s.knew(forgets, "yes", s.a.merged.Add(-time.Minute))
+		s.knew(forgets, "", s.a.merged.Add(-time.Second))
+	}},
 	"late, and GitHub lagged no more as it was merged": {"G5 granted after", func(s *scenario) {
 		s.move(s.bound, s.a.merged.Add(faultyGrant+lagsBy))
 		s.knew(lags, "yes", s.a.merged.Add(-time.Minute))

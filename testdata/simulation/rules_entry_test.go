@@ -140,6 +140,9 @@ var entryWaived = map[string]mutant{
 	"its record set back after the end, and counted": {"metrics counts", func(s *scenario) {
 		s.recordSetBack(requests.CauseExpired, 1)
 	}},
+	"its record set back before it was entered, and counted as what ended it": {"metrics counts", func(s *scenario) {
+		s.recordSetBackAtOnce(true)
+	}},
 	"its record set back after it was used, and counted as that": {"metrics counts", func(s *scenario) {
 		s.usedOnce()
 		s.recordSetBack(requests.CauseExecUsed, 1)

@@ -185,14 +185,19 @@ func (h history) enteredAs(a *account) []string {
 }
 
 // endings are the causes by which the end of a binding may be counted, each once: those that were
-// entered, and more where a restored etcd brought it back or had nothing of it, or later its record alone says
-// again that it is there.
+// entered, and more where a restored etcd brought it back or had nothing of it, its record was set back before
+// the ledger had it, or later its record alone says again that it is there.
 func (a *account) endings(s *stay, told history, k *knowledge, entered []string) []string {
 	once := func(causes []string) []string { return slices.Compact(slices.Sorted(slices.Values(causes))) }
 	all := slices.Clone(entered)
 	// it ends once more, or its end is forgotten before the ledger has it: the entry may not tell that
 	if s.again() || slices.ContainsFunc(a.forgot, s.went.at.Before) {
 		all = append(all, a.causesAround(told, s.went.at)...)
+	}
+	if slices.ContainsFunc(a.recalled, func(at time.Time) bool {
+		return at.After(s.went.at) && (a.entered.IsZero() || at.Before(a.entered))
+	}) { // the record did not tell any more what it was
+		all = append(all, a.anyCause(told, k, s.went.at)...)
 	}
 	all = once(all)
 	for _, at := range a.recalled {

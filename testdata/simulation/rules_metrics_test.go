@@ -73,6 +73,19 @@ func (s *scenario) recordSetBack(cause string, counted float64) {
 	})
 }
 
+// recordSetBackAtOnce has the record be set back before the ledger has the end, and that be counted once more,
+// as by the names of people, which change before where so is true.
+func (s *scenario) recordSetBackAtOnce(so bool) {
+	gone := s.h[s.unbound].at
+	if so {
+		s.decide(identitiesFile, "alice@example.com", "alice.b@example.com", gone.Add(-time.Second))
+	}
+	s.tamper(recordBack, gone.Add(time.Millisecond))
+	s.shows(s.end(), func(one *scrape) {
+		one.numbers[fmt.Sprintf("bindings_ended_total{cause=%q}", requests.CauseSubjectRemoved)]++
+	})
+}
+
 // forgedEnd has somebody forge a record after the end, an agent find that nothing of that is there, and that
 // be counted so often for each of its bindings; it is deleted before the ledger has it.
 func (s *scenario) forgedEnd(counted int) {
@@ -155,6 +168,9 @@ var metricMutants = map[string]mutant{
 	"a binding too many is shown": number("metrics live", "grants_active", 1000, (*scenario).end),
 	"its record set back after the end, and counted twice": {"metrics counts", func(s *scenario) {
 		s.recordSetBack(requests.CauseExpired, 2)
+	}},
+	"its record set back before it was entered, and another end counted": {"metrics counts", func(s *scenario) {
+		s.recordSetBackAtOnce(false)
 	}},
 	"a record forged, and its end counted twice":   {"metrics counts", func(s *scenario) { s.forgedEnd(2) }},
 	"its end forgotten, and counted twice":         {"metrics counts", func(s *scenario) { s.endForgotten(1) }},

@@ -12,11 +12,12 @@ const (
 	hasExpirers = "expirers"     // processes that only expire, beside the agents
 	onBranch    = "evidence"     // is the branch: nothing is proved, whatever is on main is granted
 	hasPasses   = "passes"       // single ones of an agent, which a cron job starts beside the agents
+	shortPages  = "short pages"  // GitHub's lists are long, as far as their pages go
 )
 
 // shapes is of 100,000 runs, or clusters of them, how many have each.
 var shapes = map[string]int{twoClusters: 30_000, hasExpirers: 60_000,
-	hasPasses: 30_000, hasAWS: 40_000, hasAudit: 80_000, onBranch: 10_000}
+	hasPasses: 30_000, hasAWS: 40_000, hasAudit: 80_000, onBranch: 10_000, shortPages: 5000}
 
 // shape tells whether a run has one.
 func (w *world) shape(name, of string) bool {
@@ -30,6 +31,14 @@ func (w *world) clusters() []string {
 		return []string{clusterName, "prod-us"}
 	}
 	return []string{clusterName}
+}
+
+// pageSize is how much of a list GitHub gives at once.
+func (w *world) pageSize() int {
+	if w.shape(shortPages, "repository") {
+		return 3
+	}
+	return 100
 }
 
 // rename has a request take, by chance, the name of the last one, where that was for another

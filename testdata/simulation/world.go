@@ -77,13 +77,14 @@ func run(t *testing.T, o options) (w *world) {
 		utilruntime.ErrorHandlers = nil // they pause by a time that they share with other bubbles
 		time.Sleep(time.Until(begin.Add(-time.Minute)))
 		chance(o.seed).drawn("first")
-		f, err := forge.Start(dir, forge.Options{PageSize: 100, InProcess: true})
+		w = &world{chance: chance(o.seed), options: o, counts: map[string]count{},
+			down: map[string]bool{}, lasting: map[string]bool{}, watches: map[*watch]bool{}}
+		f, err := forge.Start(dir, forge.Options{PageSize: w.pageSize(), InProcess: true})
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer f.Close()
-		w = &world{chance: chance(o.seed), options: o, forge: f, counts: map[string]count{},
-			down: map[string]bool{}, lasting: map[string]bool{}, watches: map[*watch]bool{}}
+		w.forge = f
 		w.hub = newHub(w)
 		w.outside.says = map[string]string{}
 		if err := w.furnish(); err != nil {
