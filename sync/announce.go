@@ -51,7 +51,8 @@ func (p *pass) tellAsks(ctx context.Context) error {
 // read reads them. A policy that cannot be read is not there.
 func (a *asks) read(ctx context.Context, v *prover) (map[string][]policies.Notification, error) {
 	asked, known := map[string][]policies.Notification{}, map[string]asking{}
-	for path, versions := range v.trust.files {
+	for _, path := range slices.Sorted(maps.Keys(v.trust.files)) {
+		versions := v.trust.files[path]
 		i := slices.IndexFunc(versions, version.proven)
 		if !isPolicy(path) || i < 0 || versions[i].Blob == "" {
 			continue

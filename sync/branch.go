@@ -211,7 +211,8 @@ func (b *branch) read(ctx context.Context, tip string) (main *plan.Main, problem
 			main.Requests[e.Path] = e.Hash
 		}
 	}
-	for name, paths := range main.Names {
+	for _, name := range slices.Sorted(maps.Keys(main.Names)) {
+		paths := main.Names[name]
 		if len(paths) < 2 {
 			continue
 		}

@@ -23,8 +23,8 @@ func (v *prover) offers(ctx context.Context) (items []requests.Item, err error) 
 		return t.offers, nil
 	}
 	tree := policies.Tree{Files: map[string]policies.TreeFile{}}
-	for path, all := range t.files {
-		if err := v.read(ctx, tree, path, all[0]); err != nil {
+	for _, path := range slices.Sorted(maps.Keys(t.files)) {
+		if err := v.read(ctx, tree, path, t.files[path][0]); err != nil {
 			return nil, err
 		}
 	}
@@ -75,13 +75,13 @@ func (v *prover) keepOffers(ctx context.Context, files map[string][]version) err
 	offered := slices.Clone(v.trust.offered)
 	for _, catalogue := range v.catalogues() {
 		tree := policies.Tree{Files: map[string]policies.TreeFile{}}
-		for path, of := range catalogue {
-			if err := v.read(ctx, tree, path, of); err != nil {
+		for _, path := range slices.Sorted(maps.Keys(catalogue)) {
+			if err := v.read(ctx, tree, path, catalogue[path]); err != nil {
 				return err
 			}
 		}
-		for path, all := range files {
-			for _, one := range all {
+		for _, path := range slices.Sorted(maps.Keys(files)) {
+			for _, one := range files[path] {
 				if !one.proven() || !isPolicy(path) {
 					continue
 				}

@@ -145,7 +145,8 @@ func (o *requestOptions) check(cmd *cobra.Command, now time.Time) error {
 	if _, err := requests.ParseDuration(o.duration); o.duration != "" && err != nil {
 		return usagef(cmd, "--duration %q: %v", o.duration, err)
 	}
-	for flag, value := range map[string]string{"not-before": o.notBefore, "until": o.until} {
+	for _, given := range [][2]string{{"not-before", o.notBefore}, {"until", o.until}} {
+		flag, value := given[0], given[1]
 		if err := new(requests.Time).UnmarshalText([]byte(value)); value != "" && err != nil {
 			return usagef(cmd, "--%s %q: %v", flag, value, err)
 		}
@@ -161,8 +162,8 @@ func (o *requestOptions) check(cmd *cobra.Command, now time.Time) error {
 	if problem := requests.CheckNamespaces(o.namespace); o.namespace != "" && problem != "" {
 		return usagef(cmd, "--namespace %q: %s", o.namespace, problem)
 	}
-	for flag, value := range map[string]string{"policy": o.policy, "cluster": o.cluster,
-		"slug": o.slug} {
+	for _, given := range [][2]string{{"policy", o.policy}, {"cluster", o.cluster}, {"slug", o.slug}} {
+		flag, value := given[0], given[1]
 		if problem := requests.CheckName(value); value != "" && problem != "" {
 			return usagef(cmd, "--%s %q: %s", flag, value, problem)
 		}

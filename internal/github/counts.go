@@ -2,6 +2,7 @@ package github
 
 import (
 	"context"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -94,7 +95,8 @@ func (c *Client) toCount(ctx context.Context, f *policies.Facts, counting *polic
 		if err != nil {
 			return nil, err
 		}
-		for base, e := range found {
+		for _, base := range slices.Sorted(maps.Keys(found)) {
+			e := found[base]
 			one := countedFile{path: path.Join(folder, base), entry: e}
 			if e.kind != "blob" || e.mode != policies.PlainFile || !counting.Opens(one.path) {
 				continue

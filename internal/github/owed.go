@@ -3,6 +3,7 @@ package github
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/pullgrant/pullgrant/policies"
@@ -72,15 +73,15 @@ func (c *Client) look(ctx context.Context, found *owing, root, top string) error
 	if err != nil {
 		return err
 	}
-	for cluster, tree := range clusters {
-		below, err := c.folders(ctx, found, tree, func(name string) bool {
+	for _, cluster := range slices.Sorted(maps.Keys(clusters)) {
+		below, err := c.folders(ctx, found, clusters[cluster], func(name string) bool {
 			return top == requests.Folder || top+"/"+cluster+"/"+name == requests.DebtsFolder(cluster)
 		})
 		if err != nil {
 			return err
 		}
-		for name, tree := range below {
-			files, err := c.folder(ctx, tree)
+		for _, name := range slices.Sorted(maps.Keys(below)) {
+			files, err := c.folder(ctx, below[name])
 			if err != nil {
 				return err
 			}

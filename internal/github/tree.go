@@ -110,7 +110,8 @@ func (c *Client) walk(ctx context.Context, name, at string, enter, wanted func(s
 		}
 	}
 	var names, plain, apart []string
-	for base, e := range folder {
+	for _, base := range slices.Sorted(maps.Keys(folder)) {
+		e := folder[base]
 		switch full := path.Join(at, base); {
 		case e.kind == "tree" && enter(full):
 			names, apart = append(names, e.name), append(apart, base)

@@ -50,12 +50,11 @@ func LiveFootprint(ctx context.Context, config *rest.Config, wanted []render.Obj
 		}
 		add(object)
 	}
-	for resource, of := range map[string]metav1.ListOptions{
-		"roles": {FieldSelector: fields.OneTermEqualSelector(metav1.ObjectNameField,
-			render.Agent).String()},
-		"rolebindings":        {},
-		"clusterrolebindings": {},
-	} {
+	for _, resource := range []string{"clusterrolebindings", "rolebindings", "roles"} {
+		var of metav1.ListOptions
+		if resource == "roles" {
+			of.FieldSelector = fields.OneTermEqualSelector(metav1.ObjectNameField, render.Agent).String()
+		}
 		list, err := client.Resource(schema.GroupVersionResource{Group: rbacv1.GroupName,
 			Version: "v1", Resource: resource}).List(ctx, of)
 		if err != nil {
