@@ -229,7 +229,7 @@ func TestReviewThatPaysNothing(t *testing.T) {
 				t.Errorf("owed %v, issues %+v", owed, s.Issues())
 			}
 			s.says(s.Issues()[0].Number, "### Answered, and still owed", "pays nothing (["+try.code+"](",
-				"<code>reviews&#47;")
+				"It is judged again", "<code>reviews&#47;")
 			if try.author != "" {
 				return
 			}

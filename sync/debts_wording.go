@@ -70,8 +70,9 @@ func unpaidText(debt policies.Debt, d policies.Decision, pullRequest int) string
 	if pullRequest > 0 {
 		brought = fmt.Sprintf("that #%d brought", pullRequest)
 	}
-	return fmt.Sprintf("### Answered, and still owed\n\nThe review %s pays nothing (%s):\n\n%s\n\nReviews stay as "+
-		"they are, so whoever may push past the ruleset takes %s away; then %s answers again.\n", brought,
+	return fmt.Sprintf("### Answered, and still owed\n\nThe review %s pays nothing (%s):\n\n%s\n\nIt is judged "+
+		"again, should that be put right. Where it cannot be, whoever may push past the ruleset takes %s away, as "+
+		"reviews stay as they are; then %s answers again.\n", brought,
 		github.Helped(d.Code), github.Code(d.Message), github.Code(requests.ReviewPath(debt.Metadata.Name)),
 		github.Code("pullgrant breakglass review "+debt.Metadata.Name))
 }

@@ -77,6 +77,12 @@ var toldWaived = map[string]mutant{
 	"what pays nothing is told to": {"told true", func(s *scenario) {
 		s.tells(s.answeredAlong().Add(time.Millisecond), saysUnpaid, "")
 	}},
+	"what pays is told to pay nothing while its approver may not write": {"told true", func(s *scenario) {
+		at := s.h[s.answered()].at
+		s.knew("bob", "read", at.Add(-time.Minute))
+		s.knew("bob", "write", at.Add(2*time.Millisecond))
+		s.tells(at.Add(time.Millisecond), saysUnpaid, "")
+	}},
 	"told to be off main before main was set back to have it": {"told true", func(s *scenario) { s.offMain(0) }},
 	"part of it was lost with a restored etcd before all was there": {"told true", func(s *scenario) {
 		two := slices.IndexFunc(wishes, func(one wish) bool { return len(one.gives) == 2 })
