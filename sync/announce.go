@@ -107,7 +107,7 @@ func (p *pass) tellWhyItWaits(path string, proof plan.Proof) {
 // tellGone has the pull requests told of requests that were to wait and are off the branch: no record
 // says it, as they were never judged.
 func (p *pass) tellGone(ctx context.Context) error {
-	errs := []error{p.keepGone(ctx)}
+	errs := []error{p.unsayGone(ctx)}
 	for _, path := range slices.Sorted(maps.Keys(p.prover.waiting)) {
 		wait := p.prover.waiting[path]
 		if _, here := p.world.Main.Requests[path]; here || wait.told == "" {
@@ -128,20 +128,21 @@ func (p *pass) tellGone(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// keepGone has pull requests not told any more that a request is gone where that was not told in time: it is
+// unsayGone has pull requests not told any more that a request is gone where that was not told in time: it is
 // back, and waits, or is over meanwhile.
-func (p *pass) keepGone(ctx context.Context) error {
+func (p *pass) unsayGone(ctx context.Context) error {
 	var errs []error
-	for path, number := range p.tell.comments.saying("gone") {
+	numbers := p.tell.comments.saying("gone")
+	for _, path := range slices.Sorted(maps.Keys(numbers)) {
 		gone, err := p.gone(ctx, path)
 		errs = append(errs, err)
 		if gone || err != nil {
 			continue
 		}
-		p.tell.comments.forget(number, path)
+		p.tell.comments.forget(numbers[path], path)
 		_, waits := p.prover.waiting[path]
 		if blob, here := p.world.Main.Requests[path]; here && !waits {
-			p.prover.waiting[path] = waiting{blob: blob, doubted: true, number: number}
+			p.prover.waiting[path] = waiting{blob: blob, doubted: true, number: numbers[path]}
 		}
 	}
 	return errors.Join(errs...)
