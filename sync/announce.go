@@ -109,8 +109,12 @@ func (p *pass) tellWhyItWaits(path string, proof plan.Proof) {
 func (p *pass) tellGone(ctx context.Context) error {
 	errs := []error{p.unsayGone(ctx)}
 	for _, path := range slices.Sorted(maps.Keys(p.prover.waiting)) {
+		if !p.left(path) {
+			continue
+		}
 		wait := p.prover.waiting[path]
-		if _, here := p.world.Main.Requests[path]; here || wait.told == "" {
+		p.tell.comments.forget(wait.number, path)
+		if wait.told == "" {
 			continue
 		}
 		gone, err := p.gone(ctx, path)
@@ -118,9 +122,7 @@ func (p *pass) tellGone(ctx context.Context) error {
 			errs = append(errs, err)
 			continue
 		}
-		wait.told = ""
-		p.prover.waiting[path] = wait
-		p.tell.comments.forget(wait.number, path)
+		delete(p.prover.waiting, path) // else what waits to be told of it now is forgotten in the next pass
 		if gone {
 			p.tell.gone(wait.number, path)
 		}
@@ -148,12 +150,17 @@ func (p *pass) unsayGone(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// gone tells whether a request is off the branch and nothing else says what became of it. What has an entry
-// was refused meanwhile by another process, and where another has the name, on the branch or in whatever
-// ledger, it was discarded for that: what was told then stands.
+// left tells whether a request is off the branch, and has no record.
+func (p *pass) left(path string) bool {
+	_, here := p.world.Main.Requests[path]
+	return !here && !recorded(p.world, path)
+}
+
+// gone tells whether a request left, and nothing else says what became of it. What has an entry was refused
+// meanwhile by another process, and where another has the name, on the branch or in whatever ledger, it was
+// discarded for that: what was told then stands.
 func (p *pass) gone(ctx context.Context, path string) (bool, error) {
-	if _, here := p.world.Main.Requests[path]; here || slices.ContainsFunc(p.world.Records,
-		func(r plan.Record) bool { return r.Grant.Path == path }) {
+	if !p.left(path) {
 		return false, nil
 	}
 	err := p.branch.lookUp(ctx, p.world.Main, nameOf(path))

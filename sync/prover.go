@@ -181,7 +181,12 @@ func (v *prover) prove(ctx context.Context, w plan.World) map[string]plan.Proof 
 func stands(w plan.World, path string) bool {
 	return slices.ContainsFunc(w.Live, func(l plan.Live) bool {
 		return l.Managed && !l.IsBackstop() && l.Name == requests.ObjectName(nameOf(path), 0)
-	}) && !slices.ContainsFunc(w.Records, func(r plan.Record) bool { return r.Grant.Path == path })
+	}) && !recorded(w, path)
+}
+
+// recorded tells whether a request has a record.
+func recorded(w plan.World, path string) bool {
+	return slices.ContainsFunc(w.Records, func(r plan.Record) bool { return r.Grant.Path == path })
 }
 
 // late are those that are allowed by a judgement that is from too long ago by now, as one of the others took

@@ -28,9 +28,11 @@ func (s *stage) unjudged() (name string, number int) {
 	return name, number
 }
 
-// toldToWait has an agent find twice that a request cannot be judged, and its pull request told.
-func (s *stage) toldToWait(agent *Agent, number int) {
+// toldToWait has an agent find twice that such a request cannot be judged, and its pull request told.
+func (s *stage) toldToWait() (agent *Agent, name string, number int) {
 	s.Helper()
+	name, number = s.unjudged()
+	agent = s.agent(githubOnly)
 	for range 2 {
 		if agent.Once(s.Context()) == nil {
 			s.Fatal("no error")
@@ -38,6 +40,7 @@ func (s *stage) toldToWait(agent *Agent, number int) {
 		s.pause()
 	}
 	s.says(number, "### Merged, not granted yet")
+	return agent, name, number
 }
 
 // TestWaitingIsTold: whoever merged a request that cannot be judged is told why after a minute,
@@ -109,9 +112,7 @@ func TestGoneBeforeItIsJudged(t *testing.T) {
 	} {
 		t.Run(slug, func(t *testing.T) {
 			s := newStage(t)
-			name, number := s.unjudged()
-			agent := s.agent(githubOnly)
-			s.toldToWait(agent, number)
+			agent, name, number := s.toldToWait()
 			_, path, _ := s.requestFile("unjudged")
 			change := map[string]string{}
 			if !c.stays {
@@ -134,9 +135,7 @@ func TestGoneIsNotToldInTime(t *testing.T) {
 	for slug, c := range map[string]struct{ back, entered bool }{"back": {back: true}, "judged": {entered: true}} {
 		t.Run(slug, func(t *testing.T) {
 			s := newStage(t)
-			name, number := s.unjudged()
-			agent := s.agent(githubOnly)
-			s.toldToWait(agent, number)
+			agent, name, number := s.toldToWait()
 			_, path, content := s.requestFile("unjudged")
 			s.Fail(http.MethodGet, fmt.Sprintf("/repos/acme/access/issues/%d/comments", number), -1,
 				http.StatusInternalServerError, "{}")
@@ -192,9 +191,7 @@ func TestJudgedBeforeItIsToldToWait(t *testing.T) {
 // pull request it is of, once that was told.
 func TestGoneWhileItsPullRequestIsNotKnown(t *testing.T) {
 	s := newStage(t)
-	_, number := s.unjudged()
-	agent := s.agent(githubOnly)
-	s.toldToWait(agent, number)
+	agent, _, number := s.toldToWait()
 	s.Fail(http.MethodGet, "/repos/acme/access/commits/.*/pulls", -1,
 		http.StatusInternalServerError, "{}")
 	s.Fail(http.MethodPost, "/graphql", -1, http.StatusInternalServerError, "{}")
@@ -234,9 +231,7 @@ func TestSlowHoldsUpNobody(t *testing.T) {
 // as nobody's.
 func TestRefusedAsNobodys(t *testing.T) {
 	s := newStage(t)
-	_, number := s.unjudged()
-	agent := s.agent(githubOnly)
-	s.toldToWait(agent, number)
+	agent, _, number := s.toldToWait()
 	_, path, content := s.requestFile("unjudged")
 	s.pushFiles("root", "Take it", map[string]string{path: forge.Removed})
 	s.pushFiles("root", "Put it back", map[string]string{path: content, "README.md": "Mine\n"})

@@ -223,6 +223,9 @@ func (a *account) anyCause(h history, k *knowledge, at time.Time) []string {
 	return append(a.causes(h, at), a.changed(k, at)...)
 }
 
+// enteredBy tells whether the ledger had it at a time.
+func (a *account) enteredBy(at time.Time) bool { return !a.entered.IsZero() && !at.Before(a.entered) }
+
 // takenAnew tells whether a deed after the end took its file from main, as one had before that end: it was
 // there again meanwhile, or main was set back to have it, and nobody knew yet who had taken it. Whoever does
 // so last, as main has it by its entry, is told to have ended it.
@@ -231,7 +234,7 @@ func (a *account) takenAnew(e event, end time.Time) bool {
 		return e.did.request == a.request && (e.did.what == takesAway || e.did.what == givesBack)
 	}
 	first := slices.IndexFunc(a.deeds, takes)
-	return takes(e) && !a.deeds[first].at.After(end) && (a.entered.IsZero() || e.at.Before(a.entered)) &&
+	return takes(e) && !a.deeds[first].at.After(end) && !a.enteredBy(e.at) &&
 		slices.ContainsFunc(a.backs, func(back time.Time) bool {
 			return back.After(a.deeds[first].at) && !back.After(e.at)
 		})
@@ -240,7 +243,7 @@ func (a *account) takenAnew(e event, end time.Time) bool {
 // takenAsItWaits tells whether a deed came before its entry, and once it waited to be granted as if it never had
 // been.
 func (a *account) takenAsItWaits(e event) bool {
-	return a.granted() && a.waitsAgain(e.at) && (a.entered.IsZero() || e.at.Before(a.entered))
+	return a.granted() && a.waitsAgain(e.at) && !a.enteredBy(e.at)
 }
 
 // leftAlong tells whether its file, which was back on main, left with what somebody merged for something else:

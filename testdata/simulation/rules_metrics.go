@@ -195,7 +195,7 @@ func (a *account) endings(s *stay, told history, k *knowledge, entered []string)
 		all = append(all, a.causesAround(told, s.went.at)...)
 	}
 	if slices.ContainsFunc(a.recalled, func(at time.Time) bool {
-		return at.After(s.went.at) && (a.entered.IsZero() || at.Before(a.entered))
+		return at.After(s.went.at) && !a.enteredBy(at)
 	}) { // the record did not tell any more what it was
 		all = append(all, a.anyCause(told, k, s.went.at)...)
 	}

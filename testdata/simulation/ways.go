@@ -193,7 +193,7 @@ func pushedBy(who, what, message string) step {
 	return func(w *world, r *request, _ occasion) error {
 		w.does(what, r)
 		r.lengthened(time.Minute)
-		_, err := w.forge.Push(forge.Change{User: who, Branch: w.branchOf(r), Message: message,
+		_, err := w.forge.Push(forge.Change{User: who, Branch: w.pullOf(r).Head.Ref, Message: message,
 			Files: map[string]string{r.path: r.content}})
 		return err
 	}
@@ -208,14 +208,19 @@ func contributed(w *world, r *request, o occasion) error {
 	return pushedBy("bob", takesUp, "Let me")(w, r, o)
 }
 
-// branchOf is the branch of a request's last pull request.
-func (w *world) branchOf(r *request) string {
-	var pull struct{ Head struct{ Ref string } }
+// pull is a pull request as GitHub tells of it.
+type pull struct {
+	State string
+	Head  struct{ Ref, SHA string }
+}
+
+// pullOf is a request's last pull request.
+func (w *world) pullOf(r *request) (of pull) {
 	if err := w.forge.Do(w.forge.Token("root"), http.MethodGet, fmt.Sprintf("/repos/acme/access/pulls/%d",
-		r.number), nil, &pull); err != nil {
+		r.number), nil, &of); err != nil {
 		panic(err) // the forge has every pull request that it opened
 	}
-	return pull.Head.Ref
+	return of
 }
 
 // lengthened asks for more.

@@ -1,8 +1,6 @@
 package simulation
 
 import (
-	"fmt"
-	"net/http"
 	"strings"
 
 	"github.com/pullgrant/pullgrant/requests"
@@ -53,37 +51,3 @@ func (a *account) withdraws(e event) (cause string) {
 	}
 	return ""
 }
-
-// copies is somebody who opens a pull request from a fork, with the head of one that asks for something: the
-// merge of that is its merge too, as GitHub has it.
-const copies = "head copied"
-
-var copied = beside{copies, 6000, true, func(w *world, _ *site, occasion string) func() {
-	if len(w.asked) == 0 {
-		return nil
-	}
-	r := w.asked[len(w.asked)-1]
-	var pull struct {
-		State string
-		Head  struct{ SHA string }
-	}
-	number, branch := 0, "eve:"+strings.ReplaceAll(occasion, " ", "-")
-	err := w.forge.Do(w.forge.Token("eve"), http.MethodGet, fmt.Sprint("/repos/acme/access/pulls/", r.number), nil,
-		&pull)
-	if err == nil && pull.State != "open" {
-		return nil
-	}
-	if err == nil {
-		err = w.forge.SetBranch("eve", branch, pull.Head.SHA)
-	}
-	if err == nil {
-		number, err = w.forge.Open("eve", branch, "The same")
-	}
-	if err != nil {
-		w.note("people fail: %v", err)
-		return nil
-	}
-	w.note("people copy the head of #%d for #%d", r.number, number)
-	w.hub.moved("people")
-	return nil
-}}
