@@ -12,6 +12,9 @@ var copied = []beside{{copies, 6000, true, func(w *world, _ *site, occasion stri
 		return nil
 	}
 	r := w.asked[len(w.asked)-1]
+	if r.number == 0 { // whoever asked broke off before there was a pull request
+		return nil
+	}
 	of := w.pullOf(r)
 	if of.State != "open" {
 		return nil
