@@ -54,7 +54,8 @@ func (s *stay) overdue(h history, a *account, bound time.Duration, unled, alone 
 	}
 	leader := append(h.ofLeaders(a.cluster), uid, git, tokenRefused, of(rightLost, contents), setBack,
 		of(refusing, a.cluster))
-	ends := a.ends()
+	// the cluster may have forgotten what was ended by that, and it be granted once more
+	ends := slices.DeleteFunc(a.ends(), func(at time.Time) bool { return a.forgotten(at, s.came.at) })
 	if a.back.IsZero() || a.back.Sub(a.left)-h.waived(a.cluster, a.left, a.back, leader...) > takenBound {
 		ends = append(ends, a.left) // else nobody may have seen that
 	}

@@ -115,6 +115,11 @@ var shapeMutants = map[string]mutant{
 		s.all(agents.name)
 		s.copiedByHand(s.a.end.Add(sweepBound + time.Second))
 	}},
+	"bound once somebody edited it, whose record went before": {"G2 on time", func(s *scenario) {
+		at := s.atBound()
+		s.tamper("record deleted", at.Add(-2*time.Second))
+		s.tamper("subject added", at.Add(-time.Second))
+	}},
 	"let in after its end, which nobody put off": {"aws-auth in step", func(s *scenario) {
 		s.staysIn(s.a.end.Add(time.Minute + 10*time.Second))
 	}},
@@ -153,6 +158,11 @@ var shapeWaived = map[string]mutant{
 		}},
 	"late by a clock of Kubernetes that was behind as its controllers went on": {"G2 on time",
 		func(s *scenario) { s.behindAfter(-time.Minute) }},
+	"bound once somebody edited it, whose record went then": {"G2 on time", func(s *scenario) {
+		at := s.atBound()
+		s.tamper("subject added", at.Add(-2*time.Second))
+		s.tamper("record deleted", at.Add(-time.Second))
+	}},
 	"let in until the end to which its record was prolonged": {"aws-auth in step", func(s *scenario) {
 		s.tamper(prolongs, s.a.end.Add(-time.Minute))
 		s.staysIn(s.a.end.Add(prolongedBy + time.Second))
