@@ -8,6 +8,9 @@ import (
 	"strings"
 	"time"
 
+	admissionv1 "k8s.io/api/admissionregistration/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/pullgrant/pullgrant/render"
 	"github.com/pullgrant/pullgrant/requests"
 )
@@ -15,7 +18,8 @@ import (
 // Faults of those who administer a cluster, for all requests. They are put right in the end.
 const (
 	namespaceGone = "namespace replaced"
-	unfenced      = "fence gone"   // one policy of it, or what puts that into force
+	unfenced      = "fence gone" // one policy of it, or what puts that into force
+	otherFence    = "fence of another version"
 	tooMuch       = "extra rights" // of the agent
 	nameTaken     = "name taken"   // of the binding that the next request would have
 )
@@ -40,6 +44,23 @@ var adminFaults = []beside{
 		name := []string{render.FenceAgent, render.FenceManaged}[w.below(2, unfenced+" which "+occasion)]
 		kind := []string{"policies", "policybindings"}[w.below(2, unfenced+" how "+occasion)]
 		s.hand(http.MethodDelete, "/apis/admissionregistration.k8s.io/v1/validatingadmission"+kind+"/"+name, "")
+		return func() {
+			s.mend()
+			over()
+		}
+	}},
+	{otherFence, 700, false, func(w *world, s *site, occasion string) func() {
+		over := w.stops(of(unfenced, s.name))
+		rules := render.FencePolicies()[0].Spec.Validations
+		if w.below(2, otherFence+" newer "+occasion) == 0 {
+			rules = rules[:len(rules)-1]
+		} else {
+			forbidden := metav1.StatusReasonForbidden
+			rules = append(rules, admissionv1.Validation{Reason: &forbidden, Message: "pullgrant: it must say who asked",
+				Expression: "request.operation != 'CREATE' || 'pullgrant.dev/asked-by' in object.metadata.labels"})
+		}
+		s.hand(http.MethodPatch, "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies/"+
+			render.FenceAgent, `{"spec":{"validations":`+text(rules)+`}}`)
 		return func() {
 			s.mend()
 			over()

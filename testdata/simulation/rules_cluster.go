@@ -6,6 +6,11 @@ import (
 	"strings"
 	"time"
 
+	admissionv1 "k8s.io/api/admissionregistration/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/pullgrant/pullgrant/render"
 	"github.com/pullgrant/pullgrant/requests"
 	"github.com/pullgrant/pullgrant/sync/plan"
 	"github.com/pullgrant/pullgrant/testdata/simulation/cluster"
@@ -205,7 +210,7 @@ func stops(h history) (wrong []string) {
 		switch fence := strings.HasPrefix(v.Resource, "validatingadmission"); {
 		case v.Resource == "leases" && led[holder(v.New)].IsZero():
 			led[holder(v.New)] = e.at
-		case fence && v.New == nil, v.Resource == "clusterrolebindings" && name == "extra" && v.New != nil:
+		case fence && !v.isRendered(), v.Resource == "clusterrolebindings" && name == "extra" && v.New != nil:
 			lacks[v.Resource+" "+name] = e.at
 		case fence, v.Resource == "clusterrolebindings" && name == "extra":
 			delete(lacks, v.Resource+" "+name)
@@ -224,6 +229,23 @@ func stops(h history) (wrong []string) {
 		}
 	}
 	return wrong
+}
+
+// isRendered tells whether of the fence this is what this program has it be.
+func (v *version) isRendered() bool {
+	if v.New == nil {
+		return false
+	}
+	for _, p := range render.FencePolicies() {
+		if v.Resource == "validatingadmissionpolicies" && p.Name == v.New.GetName() {
+			var live admissionv1.ValidatingAdmissionPolicy
+			if err := runtime.DefaultUnstructuredConverter.FromUnstructured(v.New.Object, &live); err != nil {
+				panic(err) // the cluster decoded it by its type
+			}
+			return equality.Semantic.DeepEqual(live.Spec, p.Spec)
+		}
+	}
+	return true
 }
 
 // causesAround are those that are true of a binding that went at a time by what was in force then.

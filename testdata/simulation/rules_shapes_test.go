@@ -7,9 +7,11 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/pullgrant/pullgrant/render"
 	"github.com/pullgrant/pullgrant/requests"
+	"github.com/pullgrant/pullgrant/testdata/simulation/cluster"
 )
 
 // whole is an installation with every process that there may be, and no faults.
@@ -120,6 +122,11 @@ var shapeMutants = map[string]mutant{
 		s.tamper("record deleted", at.Add(-2*time.Second))
 		s.tamper("subject added", at.Add(-time.Second))
 	}},
+	"bound long after a rule of the fence went": {"G5 stops", func(s *scenario) {
+		s.edit(s.bound, func(*unstructured.Unstructured) {})
+		s.h[s.bound].version.made = begin.Add(checked + 2*time.Second)
+		s.ruled(false, begin.Add(time.Second))
+	}},
 	"let in after its end, which nobody put off": {"aws-auth in step", func(s *scenario) {
 		s.staysIn(s.a.end.Add(time.Minute + 10*time.Second))
 	}},
@@ -162,6 +169,12 @@ var shapeWaived = map[string]mutant{
 		at := s.atBound()
 		s.tamper("subject added", at.Add(-2*time.Second))
 		s.tamper("record deleted", at.Add(-time.Second))
+	}},
+	"bound long after a rule of the fence went, which is back": {"G5 stops", func(s *scenario) {
+		s.edit(s.bound, func(*unstructured.Unstructured) {})
+		s.h[s.bound].version.made = begin.Add(checked + 2*time.Second)
+		s.ruled(false, begin.Add(time.Second))
+		s.ruled(true, begin.Add(2*time.Second))
 	}},
 	"let in until the end to which its record was prolonged": {"aws-auth in step", func(s *scenario) {
 		s.tamper(prolongs, s.a.end.Add(-time.Minute))
@@ -245,6 +258,21 @@ func (s *scenario) all(program string) {
 // again finds what moved as something was put before it.
 func (s *scenario) again() {
 	s.locate()
+}
+
+// ruled has the agent's part of the fence have all its rules from a time on, or lack one.
+func (s *scenario) ruled(whole bool, from time.Time) {
+	p := render.FencePolicies()[0]
+	if !whole {
+		p.Spec.Validations = p.Spec.Validations[1:]
+	}
+	o, err := runtime.DefaultUnstructuredConverter.ToUnstructured(&p)
+	if err != nil {
+		panic(err) // it is of the API's own types
+	}
+	live := &unstructured.Unstructured{Object: o}
+	s.put(event{at: from, version: &version{cluster: clusterName, made: from,
+		Event: cluster.Event{Resource: "validatingadmissionpolicies", Old: live, New: live}}})
 }
 
 // letIn finds the first version of aws-auth that lets somebody in, or takes them out.
