@@ -53,6 +53,32 @@ func TestOnCallHour(t *testing.T) {
 	}
 }
 
+// TestExtendedOnCall: what goes on from such an hour is decided while that lasts, so that there is no gap,
+// though nobody is asked about the hour again.
+func TestExtendedOnCall(t *testing.T) {
+	s := newStage(t)
+	agent, service := s.onCallHour()
+	service.OnCall("PALICE")
+	first := s.alone(agent, "night")
+	s.allowed(true)
+	end, err := time.Parse(time.RFC3339, s.Bindings()[0].Annotations["pullgrant.dev/expires-at"])
+	s.Must(err)
+	s.SetClock(s.Clock().Add(30 * time.Minute))
+	second, _, _ := s.extended("more", first, "")
+	s.Must(agent.Once(t.Context()))
+	s.SetClock(end.Add(-time.Second))
+	s.Must(agent.Once(t.Context()))
+	if b := s.Bindings(); len(b) != 2 || b[0].Annotations["pullgrant.dev/granted-at"] != requests.At(end).String() {
+		t.Errorf("bindings just before the first one ends: %+v", b)
+	}
+	s.SetClock(end.Add(time.Second))
+	s.Must(agent.Once(t.Context()))
+	if r := s.entry(first); r.Status.Cause != requests.CauseExpired {
+		t.Errorf("the first ended as %s", r.Status.Cause)
+	}
+	s.granted(second)
+}
+
 // TestNotOnCall: the Action's green check is no evidence; what the agent is told itself decides,
 // before it merges and, merged by somebody else, when it would grant.
 func TestNotOnCall(t *testing.T) {

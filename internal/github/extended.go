@@ -63,7 +63,7 @@ func (c *Client) readExtended(ctx context.Context, f *policies.Facts, now time.T
 	if err := c.readExtended(ctx, &other, now, before+1); err != nil {
 		return err
 	}
-	d := policies.EvaluateMerged(other, asked, found.name, now)
+	d := policies.EvaluateMerged(withReplies(other), asked, found.name, now)
 	if d.Outcome == policies.Failed {
 		return fmt.Errorf("judge %s, which it goes on from: %s", name, d.Message)
 	}
@@ -72,6 +72,17 @@ func (c *Client) readExtended(ctx context.Context, f *policies.Facts, now time.T
 		f.Extended.Requester, f.Extended.Window = d.Grant.Requester, d.Grant.Window
 	}
 	return nil
+}
+
+// withReplies are the facts of a merged request with a yes to all that it asks of others than GitHub, whom
+// the agent asks once, before it grants. What goes on from the request needs its window only, and is not
+// granted before the agent decided it: a no is in the ledger then.
+func withReplies(f policies.Facts) policies.Facts {
+	f.Replies = map[policies.Inquiry]policies.Reply{}
+	for _, a := range policies.Inquiries(f) {
+		f.Replies[a.Inquiry] = policies.Reply{Verdict: policies.Yes, At: f.ObservedAt}
+	}
+	return f
 }
 
 // readOver reads what the ledger says of it.

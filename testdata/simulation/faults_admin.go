@@ -56,7 +56,7 @@ var adminFaults = []beside{
 			rules = rules[:len(rules)-1]
 		} else {
 			forbidden := metav1.StatusReasonForbidden
-			rules = append(rules, admissionv1.Validation{Reason: &forbidden, Message: "pullgrant: it must say who asked",
+			rules = append(rules, admissionv1.Validation{Reason: &forbidden, Message: "pullgrant: not so",
 				Expression: "request.operation != 'CREATE' || 'pullgrant.dev/asked-by' in object.metadata.labels"})
 		}
 		s.hand(http.MethodPatch, "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies/"+
