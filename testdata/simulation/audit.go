@@ -34,6 +34,7 @@ const auditToken = "a-token-that-nobody-guesses-0123456789"
 type command struct {
 	cluster.Command
 	cluster, id string
+	forged      bool // nobody ran it
 }
 
 // text is the command as Roles name it, behind its verb and namespace.
@@ -52,7 +53,7 @@ type tale struct {
 // commanded enters a command into the history, and has agents told of it.
 func (s *site) commanded(c cluster.Command) {
 	s.commands++
-	one := &command{c, s.name, fmt.Sprintf("%s-%d", s.name, s.commands)}
+	one := &command{c, s.name, fmt.Sprintf("%s-%d", s.name, s.commands), false}
 	s.w.note("%s: %q by %s %s: %d", one.id, one.text(), c.User, c.As, c.Code)
 	s.w.add(event{ran: one})
 	switch {
@@ -130,6 +131,37 @@ func (s *site) arrives(one *command, stage, body, id string) bool {
 	return !w.fault(lost, id)
 }
 
+// forgesUse is somebody with the credential of a cluster's API server who tells its agents of a command
+// that a request lets run and nobody ran, some minutes ago or to come.
+const forgesUse = "use forged"
+
+var usesForged = []beside{{forgesUse, 2000, false, func(w *world, s *site, occasion string) func() {
+	if !s.audited {
+		return nil
+	}
+	for _, r := range w.askedOf(s) {
+		if r.lets() == "" || w.inTurn && r.policy == onceOnly { // which is to last
+			continue
+		}
+		at := time.Now().Add(w.span(0, 10*time.Minute, occasion+" forged when") - 8*time.Minute)
+		one := &command{cluster.Command{At: at, User: r.user, Namespace: runsIn, Sub: "exec",
+			Code: http.StatusSwitchingProtocols}, s.name, strings.ReplaceAll(occasion, " ", "-"), true}
+		if r.impersonates() {
+			one.As = r.identity()
+		}
+		if w.below(4, occasion+" forged code") == 0 {
+			one.Code = http.StatusForbidden
+		}
+		name := s.letsRun(r)
+		one.Pod, _, _ = strings.Cut(name, "/")
+		one.Annotations = map[string]string{annotated: "run " + runsIn + "/" + name}
+		w.note("somebody forges %s: %q by %s %s: %d", one.id, one.text(), one.User, one.As, one.Code)
+		w.busy.Go(func() { s.sends(one, "ResponseStarted", one.id) })
+		return nil
+	}
+	return nil
+}}}
+
 // lets is the command that a request lets run, as a Role names it; empty: none.
 func (r *request) lets() string {
 	for _, what := range r.objects() {
@@ -158,14 +190,18 @@ func (w *world) uses(r *request, o occasion) {
 // onceOnly is the policy whose grants end when they are used.
 const onceOnly = "orders-once"
 
+// letsRun is the pod, container and command that a request lets run by now.
+func (s *site) letsRun(r *request) string {
+	if r.lets() == requests.Placeholder {
+		return fmt.Sprintf("%s-%d/app date", deployed, s.pods)
+	}
+	return strings.ReplaceAll(r.lets(), "*", "some")
+}
+
 // runs is alice's call.
 func (w *world) runs(r *request, allowed bool) {
 	s := w.siteOf(r)
-	name := strings.ReplaceAll(r.lets(), "*", "some")
-	if name == requests.Placeholder {
-		name = fmt.Sprintf("%s-%d/app date", deployed, s.pods)
-	}
-	in, command, _ := strings.Cut(name, " ")
+	in, command, _ := strings.Cut(s.letsRun(r), " ")
 	pod, container, _ := strings.Cut(in, "/")
 	if !allowed {
 		command = "sh"

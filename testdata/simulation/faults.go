@@ -70,7 +70,7 @@ type beside struct {
 // besides are those that there are. One that lasts does so up to the time outage, and does not begin
 // again before.
 var besides = slices.Concat(outages, hubFaults, changes, rewrites, clusterFaults, clockFaults,
-	outsideBesides, leaseFaults, adminFaults, tamperings.besides(), withdrawals, copied)
+	outsideBesides, leaseFaults, adminFaults, tamperings.besides(), withdrawals, copied, usesForged)
 
 var outages = []beside{
 	{outageOf + git, 3000, true, func(w *world, _ *site, _ string) func() { return w.stops(git) }},
