@@ -109,15 +109,19 @@ func (p *pass) tellWhyItWaits(path string, proof plan.Proof) {
 func (p *pass) tellGone(ctx context.Context) error {
 	errs := []error{p.unsayGone(ctx)}
 	for _, path := range slices.Sorted(maps.Keys(p.prover.waiting)) {
+		wait := p.prover.waiting[path]
+		if _, here := p.world.Main.Requests[path]; here {
+			wait.first = p.world.Main.IsFirst(path)
+			p.prover.waiting[path] = wait
+		}
 		if !p.left(path) {
 			continue
 		}
-		wait := p.prover.waiting[path]
 		p.tell.comments.forget(wait.number, path)
 		if wait.told == "" {
 			continue
 		}
-		gone, err := p.gone(ctx, path)
+		gone, err := p.gone(ctx, path, wait.first)
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -136,7 +140,7 @@ func (p *pass) unsayGone(ctx context.Context) error {
 	var errs []error
 	numbers := p.tell.comments.saying("gone")
 	for _, path := range slices.Sorted(maps.Keys(numbers)) {
-		gone, err := p.gone(ctx, path)
+		gone, err := p.gone(ctx, path, true)
 		errs = append(errs, err)
 		if gone || err != nil {
 			continue
@@ -157,14 +161,17 @@ func (p *pass) left(path string) bool {
 }
 
 // gone tells whether a request left, and nothing else says what became of it. What has an entry was refused
-// meanwhile by another process, and where another has the name, on the branch or in whatever ledger, it was
-// discarded for that: what was told then stands.
-func (p *pass) gone(ctx context.Context, path string) (bool, error) {
+// meanwhile by another process, and what was not the first of its name was discarded for that: what was told
+// then stands.
+func (p *pass) gone(ctx context.Context, path string, first bool) (bool, error) {
 	if !p.left(path) {
 		return false, nil
 	}
 	err := p.branch.lookUp(ctx, p.world.Main, nameOf(path))
-	return err == nil && len(p.world.Main.Names[nameOf(path)]) == 0, err
+	return err == nil && !slices.ContainsFunc(p.world.Main.Names[nameOf(path)], func(other string) bool {
+		_, asked := requests.SplitPath(other)
+		return !asked || !first
+	}), err
 }
 
 // tellEntered has channels told of what is in the ledger now and had no record: a request that was

@@ -50,6 +50,7 @@ type waiting struct {
 
 	number int           // of its pull request; 0 while that is not known
 	told   policies.Code // why it waits, as its pull request was told
+	first  bool          // it has its name, or had as long as it was on the branch
 }
 
 // from is since when it waits, whoever saw it first: a process that makes one pass only saw nothing before.

@@ -129,6 +129,31 @@ func TestGoneBeforeItIsJudged(t *testing.T) {
 	}
 }
 
+// TestGoneThoughItsNameIsUsed: a request that had its name, and leaves the branch unjudged, is said to be gone
+// also where another one for another cluster has the name; not one that had it after that, which some
+// process of its own cluster discarded.
+func TestGoneThoughItsNameIsUsed(t *testing.T) {
+	for first, says := range map[bool]string{
+		true:  "### Not granted: its file is off the branch",
+		false: "### Merged, not granted yet",
+	} {
+		t.Run(fmt.Sprint(first), func(t *testing.T) {
+			s := newStage(t)
+			agent, _, number := s.toldToWait()
+			_, path, content := s.requestFile("unjudged")
+			elsewhere := strings.NewReplacer(s.Cluster, "prod-us").Replace
+			s.pushFiles("root", "Take its name", map[string]string{elsewhere(path): elsewhere(content)})
+			_ = agent.Once(t.Context())
+			wait := agent.prover.waiting[path]
+			wait.first = wait.first && first
+			agent.prover.waiting[path] = wait
+			s.pushFiles("root", "Take it", map[string]string{path: forge.Removed})
+			_ = agent.Once(t.Context())
+			s.says(number, says)
+		})
+	}
+}
+
 // TestGoneIsNotToldInTime: where GitHub takes no comment until a request is back on the branch, or another
 // process entered it, it is not said to be gone; what became of it is told, as far as nobody else does.
 func TestGoneIsNotToldInTime(t *testing.T) {

@@ -29,3 +29,25 @@ func TestSeenToGoWasGranted(t *testing.T) {
 		t.Errorf("it plans %+v", steps)
 	}
 }
+
+// TestIsFirst: a request that shares its name has it only where it is known to have come first.
+func TestIsFirst(t *testing.T) {
+	g := grants.Of("a", 1, 1)
+	other := requests.Path("prod-us", g.Policy, g.Name)
+	for name, c := range map[string]struct {
+		has   []string
+		first map[string]string
+		want  bool
+	}{
+		"alone":     {[]string{g.Path}, nil, true},
+		"first":     {[]string{g.Path, other}, map[string]string{g.Name: g.Path}, true},
+		"second":    {[]string{g.Path, other}, map[string]string{g.Name: other}, false},
+		"not known": {[]string{g.Path, other}, nil, false},
+		"at once":   {[]string{g.Path, other}, map[string]string{g.Name: ""}, false},
+	} {
+		m := Main{Names: map[string][]string{g.Name: c.has}, First: c.first}
+		if got := m.IsFirst(g.Path); got != c.want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
+}

@@ -58,6 +58,12 @@ type Main struct {
 	First map[string]string
 }
 
+// IsFirst tells whether a request on the branch has its name, as far as is known.
+func (m *Main) IsFirst(path string) bool {
+	place, _ := requests.SplitPath(path)
+	return len(m.Names[place.Name]) == 1 || m.First[place.Name] == path
+}
+
 // Live is one of the objects in the cluster that grants are made of.
 type Live struct {
 	Kind, Namespace, Name, UID string
